@@ -1,0 +1,82 @@
+package aureus
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// maxMessage bounds how much of a server's sentence an error repeats, in runes.
+const maxMessage = 500
+
+// answerError reads an answer that is not a success. The body may be the
+// control plane's (error, code, details, remediation, request_id), an RFC 9457
+// problem (title, detail, code), or anything else.
+func answerError(op string, response *http.Response) *Error {
+	e := &Error{
+		Op: op, StatusCode: response.StatusCode,
+		RequestID:  clip(response.Header.Get("X-Request-Id"), 128),
+		RetryAfter: retryAfter(response.Header, time.Now()),
+	}
+	if e.StatusCode >= 300 && e.StatusCode <= 399 {
+		e.Message = "the server redirects, and redirects are not followed; is the base URL right?"
+		return e
+	}
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
+	if err != nil {
+		e.Message = http.StatusText(e.StatusCode)
+		return e
+	}
+	body, err := strictjson.Parse(text)
+	object, ok := body.(map[string]any)
+	if err != nil || !ok {
+		e.Message = http.StatusText(e.StatusCode)
+		return e
+	}
+	word := func(names ...string) string {
+		for _, name := range names {
+			if s, ok := object[name].(string); ok && s != "" {
+				return clip(s, maxMessage)
+			}
+		}
+		return ""
+	}
+	e.Message = firstOf(word("error", "detail", "title"), http.StatusText(e.StatusCode))
+	e.Code = word("code")
+	e.Details = object["details"]
+	e.Remediation = word("remediation")
+	e.RequestID = firstOf(e.RequestID, word("request_id"))
+	return e
+}
+
+// clip bounds a text from outside and takes control characters out of it, so
+// that it cannot forge lines of a log.
+func clip(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit]) + "…"
+	}
+	return text
+}
+
+// retryAfter reads Retry-After: seconds or an HTTP date (RFC 9110, 10.2.3).
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}

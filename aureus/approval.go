@@ -1,0 +1,109 @@
+package aureus
+
+// ApprovalStatus is the state of an approval.
+type ApprovalStatus string
+
+// The states of an approval. Pending, approved and rejected approvals are
+// live until they expire: asking again joins them.
+const (
+	ApprovalPending  ApprovalStatus = "pending"
+	ApprovalApproved ApprovalStatus = "approved"
+	ApprovalRejected ApprovalStatus = "rejected"
+	ApprovalExpired  ApprovalStatus = "expired"
+	ApprovalConsumed ApprovalStatus = "consumed"
+)
+
+// Words lists the words of the type.
+func (ApprovalStatus) Words() []string {
+	return []string{"pending", "approved", "rejected", "expired", "consumed"}
+}
+
+// Approval is a request for a person's decision and what became of it. Its id
+// is also the ticket that a requester polls with and presents again; it is no
+// secret and opens nothing by itself (SPEC 1.4).
+type Approval struct {
+	ID         string         `json:"id"` // "apr_" and 26 characters of base32
+	Status     ApprovalStatus `json:"status"`
+	Principal  Principal      `json:"principal"`
+	OnBehalfOf string         `json:"on_behalf_of,omitzero"`
+	Action     Action         `json:"action"`
+	ToolName   string         `json:"tool_name,omitzero"`
+
+	// Arguments, HTTP and Volatile are what the digest covers and leaves out.
+	// Redacted names, by JSON pointer, the values hidden from view.
+	Arguments any       `json:"arguments,omitzero"`
+	HTTP      *HTTPCall `json:"http,omitzero"`
+	Volatile  []string  `json:"volatile,omitzero"`
+	Redacted  []string  `json:"redacted,omitzero"`
+
+	HasPermission  bool               `json:"has_permission"` // whether the principal holds what the action requires
+	RiskTier       PolicyRiskTier     `json:"risk_tier"`
+	Reason         string             `json:"reason"`
+	ReasonCode     ReasonCode         `json:"reason_code"`
+	Rule           string             `json:"rule,omitzero"`
+	PolicyVersion  string             `json:"policy_version,omitzero"`
+	RequestedAt    Timestamp          `json:"requested_at"`
+	RequestedByKey string             `json:"requested_by_key"`
+	ExpiresAt      Timestamp          `json:"expires_at"`
+	Quorum         Quorum             `json:"quorum"`
+	Decisions      []ApprovalDecision `json:"decisions"`
+	ActionDigest   Digest             `json:"action_digest"`
+	ConsumedBy     DecisionID         `json:"consumed_by,omitzero"`
+	URL            string             `json:"url,omitzero"` // where to poll, if known
+}
+
+// Ref is the short form that a decision carries.
+func (a Approval) Ref() ApprovalRef {
+	return ApprovalRef{ID: a.ID, Status: a.Status, ExpiresAt: a.ExpiresAt, URL: a.URL}
+}
+
+// Quorum counts the approvers that are needed and that have approved.
+type Quorum struct {
+	Needed int `json:"needed"`
+	Have   int `json:"have"`
+}
+
+// ApprovalDecision is one person's verdict.
+type ApprovalDecision struct {
+	By      string    `json:"by"`
+	At      Timestamp `json:"at"`
+	Verdict string    `json:"verdict"` // approve or reject
+	Comment string    `json:"comment,omitzero"`
+}
+
+// ApprovalAsk opens an approval, or joins the live one with the same digest.
+type ApprovalAsk struct {
+	Request       Request
+	Digest        Digest // what the asker computed; the other side computes its own and compares
+	DecisionID    DecisionID
+	ReasonCode    ReasonCode
+	Reason        string
+	Rule          string
+	PolicyVersion string
+}
+
+// ApprovalTicket is the answer to an [ApprovalAsk]: the approval that the
+// digest now has and, where the request presented another ticket, why that
+// one did not count.
+type ApprovalTicket struct {
+	Approval Approval
+	Joined   bool       // the approval was there before this ask
+	Hint     ReasonCode // empty where no ticket was presented or it is the approval's
+}
+
+// ApprovalUse spends an approval for one decision.
+type ApprovalUse struct {
+	PrincipalID   string     `json:"principal_id"`
+	ActionDigest  Digest     `json:"action_digest"`
+	DecisionID    DecisionID `json:"decision_id"`
+	PolicyVersion string     `json:"policy_version,omitzero"`
+}
+
+// NewApprovalID makes the id of a new approval from 16 bytes.
+func NewApprovalID(raw [16]byte) string { return "apr_" + EncodeID(raw) }
+
+// IsApprovalID reports whether the text has the form of an approval's id.
+func IsApprovalID(text string) bool {
+	_, ok := decodeID([]byte(text), "apr_")
+	return ok
+}

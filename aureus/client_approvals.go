@@ -1,0 +1,145 @@
+package aureus
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+	"net/url"
+)
+
+// ApprovalQuery selects approvals; its zero value selects all that the key may
+// see.
+type ApprovalQuery struct {
+	Status ApprovalStatus
+}
+
+// Approvals lists approvals, the oldest first. A service key sees those that it
+// asked for, an operator's those of its tenant. GET /api/v1/policy/approvals.
+func (c *Client) Approvals(ctx context.Context, query ApprovalQuery) iter.Seq2[Approval, error] {
+	return list[Approval](ctx, c, "Approvals", "/policy/approvals", addQuery(url.Values{}, "status", string(query.Status)))
+}
+
+// Approval is one approval: what a requester polls with its ticket. An id that
+// is not there, or not the key's to see, is ErrApprovalUnknown.
+// GET /api/v1/policy/approvals/{id}.
+func (c *Client) Approval(ctx context.Context, id string) (Approval, error) {
+	return c.approvalCall(ctx, call{op: "Approval", method: http.MethodGet, retry: retryRead}, id, "", nil)
+}
+
+// Approve decides for the approval, on the digest of what was shown. It fails
+// with ErrConflict if the digest is another or the approval is no longer
+// pending, and with ErrForbidden for the requester and for keys that may not
+// decide. POST /api/v1/policy/approvals/{id}/approve.
+func (c *Client) Approve(ctx context.Context, id string, shown Digest, comment string) (Approval, error) {
+	return c.decideApproval(ctx, "Approve", id, "/approve", shown, comment)
+}
+
+// Reject decides against the approval; see [Client.Approve] for its errors.
+// POST /api/v1/policy/approvals/{id}/reject.
+func (c *Client) Reject(ctx context.Context, id string, shown Digest, comment string) (Approval, error) {
+	return c.decideApproval(ctx, "Reject", id, "/reject", shown, comment)
+}
+
+func (c *Client) decideApproval(ctx context.Context, op, id, verb string, shown Digest, comment string) (Approval, error) {
+	return c.approvalCall(ctx, call{op: op, method: http.MethodPost}, id, verb, struct {
+		ActionDigest Digest `json:"action_digest"`
+		Comment      string `json:"comment,omitzero"`
+	}{shown, comment})
+}
+
+// ConsumeApproval spends an approved approval for one decision. It succeeds
+// once; afterwards, and where the approval does not fit, it fails with one of
+// the ErrApproval… errors. Together with AskApproval and Approval it makes a
+// Client the Approvals of a local decider.
+// POST /api/v1/policy/approvals/{id}/consume.
+func (c *Client) ConsumeApproval(ctx context.Context, id string, use ApprovalUse) error {
+	_, err := c.approvalCall(ctx, call{op: "ConsumeApproval", method: http.MethodPost}, id, "/consume", use)
+	return err
+}
+
+func (c *Client) approvalCall(ctx context.Context, k call, id, verb string, body any) (Approval, error) {
+	var approval Approval
+	escaped, err := segment(k.op, "approval id", id)
+	if err != nil {
+		return approval, err
+	}
+	if body != nil {
+		if k.body, err = encode(k.op, body); err != nil {
+			return approval, err
+		}
+	}
+	k.path = "/policy/approvals/" + escaped + verb
+	if err := c.invoke(ctx, k, &approval); err != nil {
+		if e, ok := errors.AsType[*Error](err); ok && e.StatusCode == http.StatusNotFound {
+			e.Err = errors.Join(ErrApprovalUnknown, e.Err)
+		}
+		return Approval{}, err
+	}
+	approval.URL = c.approvalURL(approval.ID)
+	return approval, nil
+}
+
+// AskApproval opens an approval for what the digest covers, or joins the live
+// one, under the key's name. It fails with ErrTooManyPending beyond the bound
+// of pending ones a principal, and with ErrApprovalMismatch where the server
+// computes another digest. POST /api/v1/policy/approval.
+func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTicket, error) {
+	const op = "AskApproval"
+	call := call{op: op, method: http.MethodPost, path: "/policy/approval"}
+	httpCall, err := ask.Request.HTTP.Load()
+	if err != nil {
+		return ApprovalTicket{}, &Error{Op: op, Message: err.Error(), Err: err}
+	}
+	r := ask.Request
+	call.body, err = encode(op, approvalRequest{
+		Action: r.Action, Principal: r.Principal, Reason: ask.Reason,
+		ToolName: r.Tool, Arguments: r.Arguments, HTTP: httpCall, OnBehalfOf: r.OnBehalfOf, Volatile: r.Volatile,
+		ApprovalToken: r.ApprovalToken, ActionDigest: ask.Digest, DecisionID: ask.DecisionID,
+		ReasonCode: ask.ReasonCode, Rule: ask.Rule, PolicyVersion: ask.PolicyVersion,
+	})
+	if err != nil {
+		return ApprovalTicket{}, err
+	}
+	var answer struct {
+		ApprovalToken string     `json:"approval_token"`
+		Approval      *Approval  `json:"approval,omitzero"`
+		Joined        bool       `json:"joined,omitzero"`
+		Hint          ReasonCode `json:"hint,omitzero"`
+	}
+	if err := c.invoke(ctx, call, &answer); err != nil {
+		return ApprovalTicket{}, err
+	}
+	if answer.Approval == nil {
+		return ApprovalTicket{}, malformed(op, errors.New("it holds no approval; this server cannot keep approvals for a local decider"))
+	}
+	answer.Approval.URL = c.approvalURL(answer.Approval.ID)
+	return ApprovalTicket{Approval: *answer.Approval, Joined: answer.Joined, Hint: answer.Hint}, nil
+}
+
+// approvalRequest is the published request for an approval and our extensions.
+type approvalRequest struct {
+	Action    Action    `json:"action"`
+	Principal Principal `json:"principal"`
+	Reason    string    `json:"reason"`
+
+	ToolName      string     `json:"tool_name,omitzero"`
+	Arguments     any        `json:"arguments,omitzero"`
+	HTTP          *HTTPCall  `json:"http,omitzero"`
+	OnBehalfOf    string     `json:"on_behalf_of,omitzero"`
+	Volatile      []string   `json:"volatile,omitzero"`
+	ApprovalToken string     `json:"approval_token,omitzero"`
+	ActionDigest  Digest     `json:"action_digest,omitzero"`
+	DecisionID    DecisionID `json:"decision_id,omitzero"`
+	ReasonCode    ReasonCode `json:"reason_code,omitzero"`
+	Rule          string     `json:"rule,omitzero"`
+	PolicyVersion string     `json:"policy_version,omitzero"`
+}
+
+// approvalURL is where a requester polls, with a key.
+func (c *Client) approvalURL(id string) string {
+	if id == "" {
+		return ""
+	}
+	return c.base.String() + apiPrefix + "/policy/approvals/" + url.PathEscape(id)
+}

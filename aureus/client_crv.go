@@ -1,0 +1,63 @@
+package aureus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// ValidateCommit asks whether the commit may be made. A blocked commit is a
+// result, not an error: look at Passed. An answer that contradicts itself is
+// an error. POST /api/v1/crv/validate.
+func (c *Client) ValidateCommit(ctx context.Context, commit Commit, gate GateConfig) (GateResult, error) {
+	const op = "ValidateCommit"
+	body, err := encode(op, struct {
+		Commit     Commit     `json:"commit"`
+		GateConfig GateConfig `json:"gate_config"`
+	}{commit, gate})
+	if err != nil {
+		return GateResult{}, err
+	}
+	var result GateResult
+	if err := c.invoke(ctx, call{op: op, method: http.MethodPost, path: "/crv/validate", body: body}, &result); err != nil {
+		return GateResult{}, err
+	}
+	if result.Passed && (result.BlockedCommit || result.CRVStatus == CRVBlocked || result.CRVStatus == CRVWarning) {
+		return GateResult{}, malformed(op, errors.New("the gate both passed and did not"))
+	}
+	return result, nil
+}
+
+// ValidatorRegistration is the answer to RegisterValidator; Raw is the whole
+// answer, since the published contract allows any JSON here.
+type ValidatorRegistration struct {
+	ValidatorID string `json:"validator_id,omitzero"`
+	Registered  bool   `json:"registered,omitzero"`
+	Replaced    bool   `json:"replaced,omitzero"`
+	Version     int    `json:"version,omitzero"`
+
+	Raw json.RawMessage `json:"-"`
+}
+
+// RegisterValidator registers a validator under the id, or replaces the one
+// there (SPEC 4.6). The config is any value with the JSON form {"type": …,
+// "parameters": …}; where the order of names matters, as in a schema's fields,
+// pass a json.RawMessage. POST /api/v1/crv/validators.
+func (c *Client) RegisterValidator(ctx context.Context, id string, config any) (ValidatorRegistration, error) {
+	const op = "RegisterValidator"
+	var registration ValidatorRegistration
+	body, err := encode(op, struct {
+		ValidatorID string `json:"validator_id"`
+		Config      any    `json:"config"`
+	}{id, config})
+	if err != nil {
+		return registration, err
+	}
+	raw, err := c.send(ctx, call{op: op, method: http.MethodPost, path: "/crv/validators", body: body})
+	if err != nil {
+		return registration, err
+	}
+	registration.Raw, err = anyJSON(op, raw, &registration)
+	return registration, err
+}

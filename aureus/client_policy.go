@@ -1,0 +1,137 @@
+package aureus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// EvaluatePolicy asks the published question. A denial is an answer, not an
+// error: look at Allowed. An answer that contradicts itself is an error, and
+// any error means that it was not decided. [Client.Decide] asks the same with a
+// typed decision. POST /api/v1/policy/evaluate.
+func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (GuardDecision, error) {
+	const op = "EvaluatePolicy"
+	if question.CurrentState == "" {
+		question.CurrentState = StateIdle
+	}
+	var err error
+	if question.HTTP, err = question.HTTP.Load(); err != nil {
+		return GuardDecision{}, &Error{Op: op, Message: err.Error(), Err: err}
+	}
+	body, err := encode(op, question)
+	if err != nil {
+		return GuardDecision{}, err
+	}
+	var answer GuardDecision
+	if err := c.invoke(ctx, call{op: op, method: http.MethodPost, path: "/policy/evaluate", body: body}, &answer); err != nil {
+		return GuardDecision{}, err
+	}
+	if _, err := effectOf(answer); err != nil {
+		return GuardDecision{}, malformed(op, err)
+	}
+	return answer, nil
+}
+
+// Decide asks the control plane for a decision, so that a Client is a policy
+// decision point wherever package guard asks for one. The body of an HTTP call
+// is read and sent only where [Request.NeedsDigest]. The zero Decision, a
+// denial, comes with every error.
+func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) {
+	question := request.Context()
+	if question.HTTP != nil && !request.NeedsDigest() {
+		unread := *question.HTTP
+		unread.GetBody, unread.Body = nil, nil
+		question.HTTP = &unread
+	}
+	answer, err := c.EvaluatePolicy(ctx, question)
+	if err != nil {
+		return Decision{}, err
+	}
+	effect, err := effectOf(answer)
+	if err != nil {
+		return Decision{}, malformed("Decide", err)
+	}
+	decision := Decision{
+		ID: answer.DecisionID, Effect: effect, ReasonCode: answer.ReasonCode, Reason: answer.Reason, Rule: answer.Rule,
+		PolicyVersion: answer.PolicyVersion, PrincipalID: request.Principal.ID, OnBehalfOf: request.OnBehalfOf,
+		ActionID: request.Action.ID, Tool: request.Tool, RiskTier: request.Action.RiskTier,
+		Digest: answer.ActionDigest, Claimed: answer.Claimed, Metadata: answer.Metadata,
+	}
+	switch {
+	case answer.Approval != nil:
+		decision.Approval = *answer.Approval
+		decision.Approval.URL = c.approvalURL(answer.Approval.ID)
+	case answer.ApprovalToken != "": // a server without our extensions
+		decision.Approval = ApprovalRef{ID: answer.ApprovalToken, Status: ApprovalPending}
+	}
+	if decision.ID.IsZero() {
+		decision.ID = NewDecisionID(time.Now())
+	}
+	return decision, nil
+}
+
+// effectOf reads the effect, and finds answers that say two things.
+func effectOf(answer GuardDecision) (Effect, error) {
+	effect := Deny
+	switch {
+	case answer.Allowed && answer.RequiresHumanApproval:
+		return Deny, errors.New("it allows and requires approval at once")
+	case answer.Allowed:
+		effect = Allow
+	case answer.RequiresHumanApproval:
+		effect = RequireApproval
+	}
+	if answer.Effect == "" {
+		return effect, nil
+	}
+	stated, err := ParseEffect(answer.Effect)
+	if err != nil {
+		return Deny, fmt.Errorf("/effect: %w", err)
+	}
+	if stated != effect {
+		return Deny, fmt.Errorf("its effect is %s, but its flags say %s", stated, effect)
+	}
+	return effect, nil
+}
+
+// CheckPermission reports whether the principal could take the action now,
+// without a person and without any effect. Only a plain true is true.
+// POST /api/v1/policy/check.
+func (c *Client) CheckPermission(ctx context.Context, principal Principal, action Action) (bool, error) {
+	const op = "CheckPermission"
+	body, err := encode(op, struct {
+		Principal Principal `json:"principal"`
+		Action    Action    `json:"action"`
+	}{principal, action})
+	if err != nil {
+		return false, err
+	}
+	var answer struct {
+		Allowed bool `json:"allowed,omitzero"`
+	}
+	err = c.invoke(ctx, call{op: op, method: http.MethodPost, path: "/policy/check", body: body}, &answer)
+	return answer.Allowed && err == nil, err
+}
+
+// RequestApproval asks for a person's decision and returns the ticket to poll
+// with; asking the same again returns the same ticket while it lives. A server
+// that gives none makes it empty. POST /api/v1/policy/approval.
+func (c *Client) RequestApproval(ctx context.Context, action Action, principal Principal, reason string) (string, error) {
+	const op = "RequestApproval"
+	body, err := encode(op, struct {
+		Action    Action    `json:"action"`
+		Principal Principal `json:"principal"`
+		Reason    string    `json:"reason"`
+	}{action, principal, reason})
+	if err != nil {
+		return "", err
+	}
+	var answer struct {
+		ApprovalToken string `json:"approval_token,omitzero"`
+	}
+	err = c.invoke(ctx, call{op: op, method: http.MethodPost, path: "/policy/approval", body: body}, &answer)
+	return answer.ApprovalToken, err
+}

@@ -1,0 +1,118 @@
+package aureus
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// RunOption adds to a workflow's execution.
+type RunOption interface{ applyRun(*executeRequest) }
+
+type runOptionFunc func(*executeRequest)
+
+func (f runOptionFunc) applyRun(r *executeRequest) { f(r) }
+
+type executeRequest struct {
+	Workflow      WorkflowSpec   `json:"workflow"`
+	Context       map[string]any `json:"context,omitzero"`
+	CorrelationID string         `json:"correlation_id,omitzero"`
+}
+
+// WithRunContext hands free-form context to the workflow's tasks.
+func WithRunContext(values map[string]any) RunOption {
+	return runOptionFunc(func(r *executeRequest) { r.Context = values })
+}
+
+// WithCorrelationID names the run in every event that it makes.
+func WithCorrelationID(id string) RunOption {
+	return runOptionFunc(func(r *executeRequest) { r.CorrelationID = id })
+}
+
+// ExecuteWorkflow runs the workflow and waits for its end. A failed workflow is
+// a result, not an error: look at its Status. The client's timeout bounds the
+// silence of the server and not the run, which the context bounds (SPEC 1.1).
+// POST /api/v1/workflows/execute.
+func (c *Client) ExecuteWorkflow(ctx context.Context, workflow WorkflowSpec, options ...RunOption) (WorkflowExecutionResult, error) {
+	const op = "ExecuteWorkflow"
+	request := executeRequest{Workflow: workflow}
+	for _, option := range options {
+		option.applyRun(&request)
+	}
+	var result WorkflowExecutionResult
+	body, err := encode(op, request)
+	if err != nil {
+		return result, err
+	}
+	err = c.invoke(ctx, call{op: op, method: http.MethodPost, path: "/workflows/execute", body: body, silence: true}, &result)
+	return result, err
+}
+
+// WorkflowStatus is how far a workflow's run is. The published contract allows
+// any JSON here: Raw is the whole answer, and the fields are what could be read
+// of it.
+type WorkflowStatus struct {
+	WorkflowID    string                `json:"workflow_id,omitzero"`
+	RunID         string                `json:"run_id,omitzero"`
+	Status        string                `json:"status,omitzero"`
+	Progress      float64               `json:"progress,omitzero"` // 0 to 1
+	CurrentTask   string                `json:"current_task,omitzero"`
+	Tasks         map[string]TaskResult `json:"tasks,omitzero"`
+	StartedAt     Timestamp             `json:"started_at,omitzero"`
+	CompletedAt   Timestamp             `json:"completed_at,omitzero"`
+	Error         string                `json:"error,omitzero"`
+	CorrelationID string                `json:"correlation_id,omitzero"`
+
+	Raw json.RawMessage `json:"-"`
+}
+
+// WorkflowStatus asks how far the latest run of the workflow is, by the id of
+// its spec. GET /api/v1/workflows/{id}/status.
+func (c *Client) WorkflowStatus(ctx context.Context, id string) (WorkflowStatus, error) {
+	var status WorkflowStatus
+	raw, err := c.workflowCall(ctx, "WorkflowStatus", http.MethodGet, id, "/status", retryRead, &status)
+	status.Raw = raw
+	return status, err
+}
+
+// WorkflowCancellation is the answer to CancelWorkflow; Raw is the whole answer.
+type WorkflowCancellation struct {
+	WorkflowID string `json:"workflow_id,omitzero"`
+	Cancelled  bool   `json:"cancelled,omitzero"` // false: it had ended before
+	Status     string `json:"status,omitzero"`
+
+	Raw json.RawMessage `json:"-"`
+}
+
+// CancelWorkflow stops the running workflow of that id.
+// POST /api/v1/workflows/{id}/cancel, without a body.
+func (c *Client) CancelWorkflow(ctx context.Context, id string) (WorkflowCancellation, error) {
+	var cancellation WorkflowCancellation
+	raw, err := c.workflowCall(ctx, "CancelWorkflow", http.MethodPost, id, "/cancel", retryUnsent, &cancellation)
+	cancellation.Raw = raw
+	return cancellation, err
+}
+
+func (c *Client) workflowCall(ctx context.Context, op, method, id, verb string, mode retryMode, out any) (json.RawMessage, error) {
+	escaped, err := segment(op, "workflow id", id)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := c.send(ctx, call{op: op, method: method, path: "/workflows/" + escaped + verb, retry: mode})
+	if err != nil {
+		return nil, err
+	}
+	return anyJSON(op, raw, out)
+}
+
+// anyJSON takes every JSON value, since the contract does, and fills out as far
+// as the value has its shape.
+func anyJSON(op string, raw []byte, out any) (json.RawMessage, error) {
+	if _, err := strictjson.Parse(raw); err != nil {
+		return nil, malformed(op, err)
+	}
+	_ = strictjson.Unmarshal(raw, out) // another shape leaves the fields empty, and Raw has it
+	return raw, nil
+}

@@ -1,0 +1,96 @@
+package aureus
+
+// Commit is a state change to validate before it is made.
+type Commit struct {
+	ID            string         `json:"id"`
+	Data          any            `json:"data"` // required, and may be nil: not_null sees it
+	PreviousState any            `json:"previous_state,omitzero"`
+	Metadata      map[string]any `json:"metadata,omitzero"`
+}
+
+// GateConfig asks for validators by name. On the wire an empty list passes.
+type GateConfig struct {
+	Name               string         `json:"name"`
+	Validators         []string       `json:"validators"`
+	BlockOnFailure     bool           `json:"block_on_failure"`
+	RequiredConfidence *float64       `json:"required_confidence,omitzero" aureus:"min=0,max=1"` // nil or 0 is no threshold
+	RecoveryStrategy   map[string]any `json:"recovery_strategy,omitzero"`                        // see [RecoveryStrategy]
+}
+
+// ValidationResult is what one validator says. The zero value is a failure.
+type ValidationResult struct {
+	Valid       bool            `json:"valid"`
+	Reason      string          `json:"reason,omitzero"`
+	Confidence  *float64        `json:"confidence,omitzero" aureus:"min=0,max=1"`
+	Metadata    map[string]any  `json:"metadata,omitzero"`
+	FailureCode FailureTaxonomy `json:"failure_code,omitzero"`
+	Remediation string          `json:"remediation,omitzero"`
+}
+
+// GateResult is what a gate decided. The zero value has not passed.
+type GateResult struct {
+	Passed            bool               `json:"passed"`
+	GateName          string             `json:"gate_name"`
+	ValidationResults []ValidationResult `json:"validation_results"`
+	BlockedCommit     bool               `json:"blocked_commit"`
+	Timestamp         Timestamp          `json:"timestamp"`
+	RecoveryStrategy  map[string]any     `json:"recovery_strategy,omitzero"`
+	CRVStatus         string             `json:"crv_status"` // passed, blocked or warning
+	FailureCode       FailureTaxonomy    `json:"failure_code,omitzero"`
+	Remediation       string             `json:"remediation,omitzero"`
+}
+
+// The documented words of [GateResult.CRVStatus].
+const (
+	CRVPassed  = "passed"
+	CRVBlocked = "blocked"
+	CRVWarning = "warning"
+)
+
+// RecoveryStrategy is one of [RetryAltTool], [AskUser], [Escalate] and
+// [Ignore]. Strategy gives it the untyped form that [GateConfig] and
+// [GateResult] carry.
+type RecoveryStrategy interface{ Strategy() map[string]any }
+
+// RetryAltTool asks for another tool to be tried.
+type RetryAltTool struct {
+	ToolName   string
+	MaxRetries int // at least 1
+}
+
+// AskUser asks for a person's answer to Prompt.
+type AskUser struct{ Prompt string }
+
+// Escalate hands the failure on, with a reason.
+type Escalate struct{ Reason string }
+
+// Ignore lets the change through although it failed, with a justification.
+type Ignore struct{ Justification string }
+
+// Strategy implements [RecoveryStrategy].
+func (s RetryAltTool) Strategy() map[string]any {
+	return map[string]any{"type": "retry_alt_tool", "tool_name": s.ToolName, "max_retries": s.MaxRetries}
+}
+
+// Strategy implements [RecoveryStrategy].
+func (s AskUser) Strategy() map[string]any {
+	return map[string]any{"type": "ask_user", "prompt": s.Prompt}
+}
+
+// Strategy implements [RecoveryStrategy].
+func (s Escalate) Strategy() map[string]any {
+	return map[string]any{"type": "escalate", "reason": s.Reason}
+}
+
+// Strategy implements [RecoveryStrategy].
+func (s Ignore) Strategy() map[string]any {
+	return map[string]any{"type": "ignore", "justification": s.Justification}
+}
+
+// RecoveryResult is what came of a recovery strategy.
+type RecoveryResult struct {
+	Success       bool           `json:"success"`
+	Strategy      map[string]any `json:"strategy"`
+	Message       string         `json:"message"`
+	RecoveredData any            `json:"recovered_data,omitzero"`
+}

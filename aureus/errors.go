@@ -1,0 +1,157 @@
+package aureus
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// The errors that callers branch on, for [errors.Is]. The struct behind an
+// answer of the server is [*Error].
+var (
+	ErrInvalid         = errors.New("the request is invalid")                 // 400, 413, 422: do not repeat it unchanged
+	ErrUnauthenticated = errors.New("the API key is missing or not accepted") // 401
+	ErrForbidden       = errors.New("the API key may not do this")            // 403
+	ErrNotFound        = errors.New("there is no such thing")                 // 404
+	ErrConflict        = errors.New("the state does not allow this")          // 409, 412
+	ErrRateLimited     = errors.New("too many requests")                      // 429
+	ErrUnavailable     = errors.New("Aureus could not be reached")            // 5xx, no connection, no answer in time
+	ErrMalformed       = errors.New("the answer is not what Aureus sends")    // garbage, a redirect, duplicate or unknown words
+	ErrClosed          = errors.New("the client is closed")
+)
+
+// The errors that tell what became of an approval. Each matches ErrConflict as
+// well when it comes from the server.
+var (
+	ErrApprovalPending       = errors.New("the approval is pending")
+	ErrApprovalRejected      = errors.New("the approval was rejected")
+	ErrApprovalExpired       = errors.New("the approval has expired")
+	ErrApprovalConsumed      = errors.New("the approval has been used")
+	ErrApprovalMismatch      = errors.New("the approval is for something else")
+	ErrApprovalUnknown       = errors.New("there is no such approval")
+	ErrApprovalPolicyChanged = errors.New("the rules that asked for the approval have changed")
+	ErrTooManyPending        = errors.New("too many approvals are pending")
+)
+
+var approvalErrors = map[ReasonCode]error{
+	ReasonApprovalPending:       ErrApprovalPending,
+	ReasonApprovalRejected:      ErrApprovalRejected,
+	ReasonApprovalExpired:       ErrApprovalExpired,
+	ReasonApprovalConsumed:      ErrApprovalConsumed,
+	ReasonApprovalMismatch:      ErrApprovalMismatch,
+	ReasonApprovalUnknown:       ErrApprovalUnknown,
+	ReasonApprovalPolicyChanged: ErrApprovalPolicyChanged,
+	ReasonTooManyPending:        ErrTooManyPending,
+}
+
+// ApprovalError is the sentinel for a reason code that tells of an approval,
+// and nil for every other code.
+func ApprovalError(code ReasonCode) error { return approvalErrors[code] }
+
+// Error is an answer of the server that is not a success, or the failure to
+// get one. It matches the sentinel of its class under [errors.Is], and what
+// caused it. Its text holds no credentials and no part of a body but the
+// server's own message.
+type Error struct {
+	Op          string        // the method of the client, such as EvaluatePolicy
+	StatusCode  int           // 0 where there was no answer
+	Code        string        // the server's word, such as STATE_CONFLICT; may be empty
+	Message     string        // the server's sentence, or ours where there was no answer
+	Details     any           // the server's details, free-form
+	Remediation string        // what to do, if the server said
+	RequestID   string        // the server's id of the request, to find it in its log
+	RetryAfter  time.Duration // how long the server asked to wait; 0 if it did not
+	Err         error         // the sentinel, or the cause
+
+	final bool // part of the answer has been used: the call cannot be repeated
+}
+
+// Error names the operation, the status, the code, the message and the request.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("aureus: ")
+	b.WriteString(e.Op)
+	if e.StatusCode != 0 {
+		fmt.Fprintf(&b, ": status %d", e.StatusCode)
+	}
+	if e.Code != "" {
+		b.WriteString(" " + e.Code)
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	} else if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Remediation != "" {
+		b.WriteString(" (" + e.Remediation + ")")
+	}
+	if e.RequestID != "" {
+		b.WriteString(" [request " + e.RequestID + "]")
+	}
+	return b.String()
+}
+
+// Unwrap gives the sentinel of the class and the cause.
+func (e *Error) Unwrap() []error {
+	chain := make([]error, 0, 3)
+	if e.Err != nil {
+		chain = append(chain, e.Err)
+	}
+	if class := classOf(e.StatusCode); class != nil && class != e.Err {
+		chain = append(chain, class)
+	}
+	if approval := approvalErrors[ReasonCode(e.Code)]; approval != nil {
+		chain = append(chain, approval)
+	}
+	return chain
+}
+
+// LogValue implements [slog.LogValuer].
+func (e *Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+func classOf(status int) error {
+	switch {
+	case status == 0, status < 300:
+		return nil
+	case status == 401:
+		return ErrUnauthenticated
+	case status == 403:
+		return ErrForbidden
+	case status == 404, status == 410:
+		return ErrNotFound
+	case status == 409, status == 412:
+		return ErrConflict
+	case status == 429:
+		return ErrRateLimited
+	case status >= 500:
+		return ErrUnavailable
+	case status >= 400:
+		return ErrInvalid
+	default: // a redirect is never followed
+		return ErrMalformed
+	}
+}
+
+// Rejection is one item of a batch that the server refused.
+type Rejection struct {
+	Index  int    `json:"index"` // in what the caller passed
+	Reason string `json:"reason"`
+}
+
+// PartialError says that a batch was taken in part. Sending the rejected items
+// again unchanged will not help.
+type PartialError struct {
+	Op       string
+	Accepted int
+	Rejected []Rejection
+}
+
+func (e *PartialError) Error() string {
+	text := fmt.Sprintf("aureus: %s: %d of %d items were rejected", e.Op, len(e.Rejected), e.Accepted+len(e.Rejected))
+	if len(e.Rejected) > 0 {
+		text += fmt.Sprintf("; item %d: %s", e.Rejected[0].Index, e.Rejected[0].Reason)
+	}
+	return text
+}

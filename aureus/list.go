@@ -1,0 +1,156 @@
+package aureus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// maxPage bounds one page of a list, in bytes.
+const maxPage = 256 << 20
+
+// Collect gathers what an iterator of the client yields. It returns what came
+// before an error together with the error.
+func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	items := []T{}
+	for item, err := range seq {
+		if err != nil {
+			return items, err
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// list yields the items of a bare array, page by page, one item in memory at a
+// time. An error is yielded once, as the last thing.
+func list[T any](ctx context.Context, c *Client, op, path string, query url.Values) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		query := cloneValues(query)
+		for {
+			var cursor string
+			stopped := false
+			started := false
+			k := call{op: op, method: http.MethodGet, path: path, query: query, retry: retryRead, silence: true}
+			err := c.do(ctx, k, func(response *http.Response) error {
+				cursor = nextCursor(response.Header)
+				err := eachItem(op, response, func(item T) bool {
+					started = true
+					stopped = !yield(item, nil)
+					return !stopped
+				})
+				if err != nil && started { // what was yielded cannot be taken back
+					return &Error{Op: op, Message: "the list broke off: " + err.Error(), Err: errors.Join(ErrUnavailable, err), final: true}
+				}
+				return err
+			})
+			if stopped {
+				return
+			}
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			if cursor == "" || cursor == query.Get("cursor") {
+				return
+			}
+			query.Set("cursor", cursor)
+		}
+	}
+}
+
+func eachItem[T any](op string, response *http.Response, take func(T) bool) error {
+	body := &boundedReader{reader: response.Body, left: maxPage}
+	dec := jsontext.NewDecoder(body)
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return listError(op, err)
+	}
+	if tok.Kind() != '[' {
+		return malformed(op, fmt.Errorf("it is not a JSON array"))
+	}
+	for dec.PeekKind() != ']' {
+		text, err := dec.ReadValue()
+		if err != nil {
+			return listError(op, err)
+		}
+		var item T
+		if err := strictjson.Unmarshal(text, &item); err != nil {
+			return malformed(op, fmt.Errorf("item %s: %w", dec.StackPointer(), err))
+		}
+		if !take(item) {
+			return nil
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return listError(op, err)
+	}
+	return nil
+}
+
+func listError(op string, err error) error {
+	if _, syntactic := err.(*jsontext.SyntacticError); syntactic { //nolint:errorlint // a wrapped one is a failure of the connection
+		return malformed(op, err)
+	}
+	return err
+}
+
+// nextCursor takes the cursor, and nothing else, from the Link header with
+// rel="next" (RFC 8288): another host or path in it is not followed.
+func nextCursor(header http.Header) string {
+	for _, value := range header.Values("Link") {
+		target, params, ok := strings.Cut(value, ">")
+		if !ok || !strings.Contains(params, `rel="next"`) {
+			continue
+		}
+		if u, err := url.Parse(strings.TrimLeft(target, " <")); err == nil {
+			return u.Query().Get("cursor")
+		}
+	}
+	return ""
+}
+
+func cloneValues(values url.Values) url.Values {
+	clone := make(url.Values, len(values)+1)
+	for name, list := range values {
+		clone[name] = list
+	}
+	return clone
+}
+
+// addQuery sets what is not empty.
+func addQuery(query url.Values, pairs ...string) url.Values {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			query.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return query
+}
+
+type boundedReader struct {
+	reader io.Reader
+	left   int64
+}
+
+func (r *boundedReader) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, fmt.Errorf("the page is larger than %d MiB", maxPage>>20)
+	}
+	if int64(len(p)) > r.left {
+		p = p[:r.left]
+	}
+	n, err := r.reader.Read(p)
+	r.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,98 @@
+package aureus
+
+// Permission is a right on a resource: what a [Principal] holds, or what an
+// [Action] requires. How the two are matched is SPEC 3.2 with P7 and P8.
+type Permission struct {
+	Action     string         `json:"action"`
+	Resource   string         `json:"resource"`
+	Intent     Intent         `json:"intent,omitzero"`
+	DataZone   DataZone       `json:"data_zone,omitzero"`
+	Conditions map[string]any `json:"conditions,omitzero"`
+}
+
+// Principal is who asks.
+type Principal struct {
+	ID          string       `json:"id"`
+	Type        string       `json:"type"` // free text; agent, human and service are customary
+	Permissions []Permission `json:"permissions"`
+}
+
+// Action is the definition of what may be asked for.
+type Action struct {
+	ID                  string         `json:"id"`
+	Name                string         `json:"name"`
+	RiskTier            PolicyRiskTier `json:"risk_tier"`
+	RequiredPermissions []Permission   `json:"required_permissions"`
+	Intent              Intent         `json:"intent,omitzero"`
+	DataZone            DataZone       `json:"data_zone,omitzero"`
+	AllowedTools        []string       `json:"allowed_tools,omitzero"`
+
+	// Metadata passes through untouched, with camelCase names: mcpServerName,
+	// mcpActionName, requiresCRVValidation, crvGateName, workflowId, taskId.
+	Metadata map[string]any `json:"metadata,omitzero"`
+}
+
+// AuditEntry is one line of the audit log that a [PolicyContext] carries. It is
+// ignored when deciding (SPEC P13).
+type AuditEntry struct {
+	Timestamp       Timestamp        `json:"timestamp"`
+	Principal       Principal        `json:"principal"`
+	Action          Action           `json:"action"`
+	Decision        string           `json:"decision"`
+	StateTransition *StateTransition `json:"state_transition,omitzero"`
+	ApprovalToken   string           `json:"approval_token,omitzero"`
+}
+
+// StateTransition is the change of state that an audited step made.
+type StateTransition struct {
+	From GoalGuardState `json:"from_state"`
+	To   GoalGuardState `json:"to_state"`
+}
+
+// PolicyContext is what EvaluatePolicy asks about. The fields after AuditLog
+// are extensions of this project (SPEC 1.4); a server without them ignores them.
+type PolicyContext struct {
+	Principal    Principal      `json:"principal"`
+	Action       Action         `json:"action"`
+	CurrentState GoalGuardState `json:"current_state"`
+	AuditLog     []AuditEntry   `json:"audit_log"`
+
+	ToolName      string    `json:"tool_name,omitzero"`
+	Arguments     any       `json:"arguments,omitzero"`
+	HTTP          *HTTPCall `json:"http,omitzero"`
+	OnBehalfOf    string    `json:"on_behalf_of,omitzero"`
+	Volatile      []string  `json:"volatile,omitzero"`
+	ApprovalToken string    `json:"approval_token,omitzero"`
+	WorkflowID    string    `json:"workflow_id,omitzero"`
+	TaskID        string    `json:"task_id,omitzero"`
+}
+
+// GuardDecision is the published answer to EvaluatePolicy. The fields after
+// Metadata are extensions of this project (SPEC 1.4) and absent from other
+// servers' answers.
+type GuardDecision struct {
+	Allowed               bool           `json:"allowed"`
+	Reason                string         `json:"reason"`
+	RequiresHumanApproval bool           `json:"requires_human_approval"`
+	ApprovalToken         string         `json:"approval_token,omitzero"`
+	Metadata              map[string]any `json:"metadata,omitzero"`
+
+	DecisionID    DecisionID   `json:"decision_id,omitzero"`
+	Effect        string       `json:"effect,omitzero"` // allow, deny or require_approval
+	ReasonCode    ReasonCode   `json:"reason_code,omitzero"`
+	Rule          string       `json:"rule,omitzero"`
+	PolicyVersion string       `json:"policy_version,omitzero"`
+	ActionDigest  Digest       `json:"action_digest,omitzero"`
+	Claimed       bool         `json:"claimed,omitzero"` // no bundle vouches for tier and permissions
+	Approval      *ApprovalRef `json:"approval,omitzero"`
+}
+
+// ApprovalToken is the published shape of an approval's token. This project
+// issues tickets instead, which open nothing by themselves: see [Approval].
+type ApprovalToken struct {
+	Token     string    `json:"token"`
+	ActionID  string    `json:"action_id"`
+	Principal Principal `json:"principal"`
+	ExpiresAt Timestamp `json:"expires_at"`
+	Used      bool      `json:"used"`
+}

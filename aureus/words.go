@@ -1,0 +1,243 @@
+package aureus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Intent says what an action does to its resource. There is no order among
+// intents: admin does not imply read (SPEC 3.2).
+type Intent string
+
+// The intents.
+const (
+	IntentRead    Intent = "read"
+	IntentWrite   Intent = "write"
+	IntentDelete  Intent = "delete"
+	IntentExecute Intent = "execute"
+	IntentAdmin   Intent = "admin"
+)
+
+// DataZone classifies data; public < internal < confidential < restricted.
+type DataZone string
+
+// The data zones, in order.
+const (
+	ZonePublic       DataZone = "public"
+	ZoneInternal     DataZone = "internal"
+	ZoneConfidential DataZone = "confidential"
+	ZoneRestricted   DataZone = "restricted"
+)
+
+// Level is the position of the zone in public < internal < confidential <
+// restricted, from 1, and 0 for every other word, the empty one included.
+func (z DataZone) Level() int { return slices.Index(zoneWords, string(z)) + 1 }
+
+// PolicyRiskTier is the risk of an action as policy sees it, in lower case.
+// Workflow tasks spell the same tiers in upper case: see [RiskTier].
+type PolicyRiskTier string
+
+// The policy tiers, in order.
+const (
+	TierLow      PolicyRiskTier = "low"
+	TierMedium   PolicyRiskTier = "medium"
+	TierHigh     PolicyRiskTier = "high"
+	TierCritical PolicyRiskTier = "critical"
+)
+
+// RiskTier is the risk of a workflow task, in upper case.
+type RiskTier string
+
+// The workflow tiers, in order.
+const (
+	TaskRiskLow      RiskTier = "LOW"
+	TaskRiskMedium   RiskTier = "MEDIUM"
+	TaskRiskHigh     RiskTier = "HIGH"
+	TaskRiskCritical RiskTier = "CRITICAL"
+)
+
+// TaskType is the kind of a workflow task.
+type TaskType string
+
+// The task types.
+const (
+	TaskAction   TaskType = "action"
+	TaskDecision TaskType = "decision"
+	TaskParallel TaskType = "parallel"
+)
+
+// SandboxType names what a task is isolated in.
+type SandboxType string
+
+// The sandbox types.
+const (
+	SandboxMock       SandboxType = "mock"
+	SandboxSimulation SandboxType = "simulation"
+	SandboxContainer  SandboxType = "container"
+	SandboxVM         SandboxType = "vm"
+	SandboxProcess    SandboxType = "process"
+)
+
+// GoalGuardState is the state that an evaluation leaves a request in.
+type GoalGuardState string
+
+// The states of a request.
+const (
+	StateIdle         GoalGuardState = "idle"
+	StateEvaluating   GoalGuardState = "evaluating"
+	StateApproved     GoalGuardState = "approved"
+	StateRejected     GoalGuardState = "rejected"
+	StatePendingHuman GoalGuardState = "pending_human"
+)
+
+// FailureTaxonomy is the class of a validation failure (SPEC 4.2). Its
+// standard remediation is [FailureTaxonomy.Remediation].
+type FailureTaxonomy string
+
+// The seven classes.
+const (
+	MissingData     FailureTaxonomy = "MISSING_DATA"
+	Conflict        FailureTaxonomy = "CONFLICT"
+	OutOfScope      FailureTaxonomy = "OUT_OF_SCOPE"
+	LowConfidence   FailureTaxonomy = "LOW_CONFIDENCE"
+	PolicyViolation FailureTaxonomy = "POLICY_VIOLATION"
+	ToolError       FailureTaxonomy = "TOOL_ERROR"
+	NonDeterminism  FailureTaxonomy = "NON_DETERMINISM"
+)
+
+var remediations = map[FailureTaxonomy]string{
+	MissingData:     "Supply the absent fields; check the input schema and the step that extracts the data.",
+	Conflict:        "Find where the expected and the actual value differ, and resolve the difference.",
+	OutOfScope:      "Check the allowed range or scope of the operation and bring the value inside it.",
+	LowConfidence:   "Give more context, use another tool, or ask a person.",
+	PolicyViolation: "Bring the data in line with the rule, or ask for an exception.",
+	ToolError:       "Read the tool's logs, and check its configuration and error handling.",
+	NonDeterminism:  "Look for what varies between runs, and make the step repeatable.",
+}
+
+// Remediation is the standard hint for the class, and empty for a word that is
+// none of the seven.
+func (f FailureTaxonomy) Remediation() string { return remediations[f] }
+
+// TelemetryEventType is the kind of a telemetry event.
+type TelemetryEventType string
+
+// The event types. The last three are known to the server side of Aureus only.
+const (
+	EventStepStart      TelemetryEventType = "step_start"
+	EventStepEnd        TelemetryEventType = "step_end"
+	EventToolCall       TelemetryEventType = "tool_call"
+	EventCRVResult      TelemetryEventType = "crv_result"
+	EventPolicyCheck    TelemetryEventType = "policy_check"
+	EventSnapshotCommit TelemetryEventType = "snapshot_commit"
+	EventRollback       TelemetryEventType = "rollback"
+	EventCustom         TelemetryEventType = "custom"
+	EventLLMArtifact    TelemetryEventType = "llm_artifact_generated"
+	EventLLMPrompt      TelemetryEventType = "llm_prompt"
+	EventLLMResponse    TelemetryEventType = "llm_response"
+)
+
+// LogLevel is the level of a span's log.
+type LogLevel string
+
+// The log levels.
+const (
+	LogDebug LogLevel = "debug"
+	LogInfo  LogLevel = "info"
+	LogWarn  LogLevel = "warn"
+	LogError LogLevel = "error"
+)
+
+var (
+	intentWords  = []string{"read", "write", "delete", "execute", "admin"}
+	zoneWords    = []string{"public", "internal", "confidential", "restricted"}
+	tierWords    = []string{"low", "medium", "high", "critical"}
+	riskWords    = []string{"LOW", "MEDIUM", "HIGH", "CRITICAL"}
+	taskWords    = []string{"action", "decision", "parallel"}
+	sandboxWords = []string{"mock", "simulation", "container", "vm", "process"}
+	stateWords   = []string{"idle", "evaluating", "approved", "rejected", "pending_human"}
+	failureWords = []string{"MISSING_DATA", "CONFLICT", "OUT_OF_SCOPE", "LOW_CONFIDENCE", "POLICY_VIOLATION", "TOOL_ERROR", "NON_DETERMINISM"}
+	eventWords   = []string{
+		"step_start", "step_end", "tool_call", "crv_result", "policy_check", "snapshot_commit", "rollback", "custom",
+		"llm_artifact_generated", "llm_prompt", "llm_response",
+	}
+	levelWords = []string{"debug", "info", "warn", "error"}
+)
+
+// Words lists the words of the type.
+func (Intent) Words() []string { return slices.Clone(intentWords) }
+
+// Words lists the words of the type, in order.
+func (DataZone) Words() []string { return slices.Clone(zoneWords) }
+
+// Words lists the words of the type, in order.
+func (PolicyRiskTier) Words() []string { return slices.Clone(tierWords) }
+
+// Words lists the words of the type, in order.
+func (RiskTier) Words() []string { return slices.Clone(riskWords) }
+
+// Words lists the words of the type.
+func (TaskType) Words() []string { return slices.Clone(taskWords) }
+
+// Words lists the words of the type.
+func (SandboxType) Words() []string { return slices.Clone(sandboxWords) }
+
+// Words lists the words of the type.
+func (GoalGuardState) Words() []string { return slices.Clone(stateWords) }
+
+// Words lists the words of the type.
+func (FailureTaxonomy) Words() []string { return slices.Clone(failureWords) }
+
+// Words lists the words of the type.
+func (TelemetryEventType) Words() []string { return slices.Clone(eventWords) }
+
+// Words lists the words of the type.
+func (LogLevel) Words() []string { return slices.Clone(levelWords) }
+
+// Valid reports whether the word is one of the intents.
+func (i Intent) Valid() bool {
+	switch i {
+	case IntentRead, IntentWrite, IntentDelete, IntentExecute, IntentAdmin:
+		return true
+	}
+	return false
+}
+
+// Valid reports whether the word is one of the data zones.
+func (z DataZone) Valid() bool { return z.Level() > 0 }
+
+// Valid reports whether the word is one of the policy tiers, in lower case.
+func (t PolicyRiskTier) Valid() bool {
+	switch t {
+	case TierLow, TierMedium, TierHigh, TierCritical:
+		return true
+	}
+	return false
+}
+
+// Valid reports whether the word is one of the seven classes.
+func (f FailureTaxonomy) Valid() bool { return remediations[f] != "" }
+
+// UnmarshalText reads a tier in either case, since the two vocabularies are
+// easily mixed up; what is written is always lower case. Another word is an
+// error.
+func (t *PolicyRiskTier) UnmarshalText(text []byte) error {
+	tier := PolicyRiskTier(strings.ToLower(string(text)))
+	if !tier.Valid() {
+		return fmt.Errorf("risk tier must be one of %s", strings.Join(tierWords, ", "))
+	}
+	*t = tier
+	return nil
+}
+
+// UnmarshalText reads a tier in either case; what is written is always upper
+// case. Another word is an error.
+func (t *RiskTier) UnmarshalText(text []byte) error {
+	tier := strings.ToUpper(string(text))
+	if !slices.Contains(riskWords, tier) {
+		return fmt.Errorf("risk tier must be one of %s", strings.Join(riskWords, ", "))
+	}
+	*t = RiskTier(tier)
+	return nil
+}

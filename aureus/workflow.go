@@ -1,0 +1,99 @@
+package aureus
+
+// WorkflowSpec is a workflow to execute.
+type WorkflowSpec struct {
+	ID              string        `json:"id"`
+	Name            string        `json:"name"`
+	Goal            string        `json:"goal,omitzero"`
+	Constraints     []string      `json:"constraints,omitzero"`
+	SuccessCriteria []string      `json:"success_criteria,omitzero"`
+	Tasks           []TaskSpec    `json:"tasks"`
+	SafetyPolicy    *SafetyPolicy `json:"safety_policy,omitzero"`
+
+	// Dependencies maps a task's id to the ids of the tasks it depends on,
+	// which run before it (SPEC, trap 4).
+	Dependencies map[string][]string `json:"dependencies"`
+}
+
+// TaskSpec is one task of a workflow.
+type TaskSpec struct {
+	ID                  string              `json:"id"`
+	Name                string              `json:"name"`
+	Type                TaskType            `json:"type"`
+	Inputs              map[string]any      `json:"inputs,omitzero"`
+	Retry               *RetryConfig        `json:"retry,omitzero"`
+	IdempotencyKey      string              `json:"idempotency_key,omitzero"`
+	TimeoutMS           int                 `json:"timeout_ms,omitzero" aureus:"min=1"` // milliseconds; 0 is no limit
+	RiskTier            RiskTier            `json:"risk_tier,omitzero"`
+	Compensation        *CompensationHooks  `json:"compensation,omitzero"`
+	CompensationAction  *CompensationAction `json:"compensation_action,omitzero"`
+	ToolName            string              `json:"tool_name,omitzero"`
+	RequiredPermissions []Permission        `json:"required_permissions,omitzero"`
+	AllowedTools        []string            `json:"allowed_tools,omitzero"`
+	Intent              Intent              `json:"intent,omitzero"`
+	DataZone            DataZone            `json:"data_zone,omitzero"`
+	SandboxConfig       *SandboxConfig      `json:"sandbox_config,omitzero"`
+}
+
+// RetryConfig says how often and how patiently a task is tried again (SPEC 6.1).
+type RetryConfig struct {
+	MaxAttempts       int      `json:"max_attempts" aureus:"min=1"`
+	BackoffMS         int      `json:"backoff_ms" aureus:"min=1"` // milliseconds before the second attempt
+	BackoffMultiplier *float64 `json:"backoff_multiplier,omitzero" aureus:"min=0"`
+	Jitter            *bool    `json:"jitter,omitzero"` // nil is true
+}
+
+// CompensationHooks name tasks of the same workflow that run when this one
+// fails or times out.
+type CompensationHooks struct {
+	OnFailure string `json:"on_failure,omitzero"`
+	OnTimeout string `json:"on_timeout,omitzero"`
+}
+
+// CompensationAction undoes a completed task when the workflow fails later.
+type CompensationAction struct {
+	Tool string         `json:"tool"`
+	Args map[string]any `json:"args,omitzero"`
+}
+
+// SandboxConfig asks for a task to run in isolation.
+type SandboxConfig struct {
+	Enabled        bool           `json:"enabled"`
+	Type           SandboxType    `json:"type,omitzero"`
+	SimulationMode bool           `json:"simulation_mode,omitzero"`
+	Permissions    map[string]any `json:"permissions,omitzero"`
+}
+
+// SafetyPolicy is a set of rules that a workflow must meet before it runs.
+type SafetyPolicy struct {
+	Name        string       `json:"name"`
+	Description string       `json:"description,omitzero"`
+	Rules       []SafetyRule `json:"rules"`
+	FailFast    bool         `json:"fail_fast,omitzero"`
+}
+
+// SafetyRule is one rule of a [SafetyPolicy]; its type is free text.
+type SafetyRule struct {
+	Type        string `json:"type"`
+	Description string `json:"description,omitzero"`
+}
+
+// WorkflowExecutionResult is the answer to ExecuteWorkflow. Failed workflows
+// are answers too, not errors: look at Status.
+type WorkflowExecutionResult struct {
+	WorkflowID    string                `json:"workflow_id"`
+	Status        string                `json:"status"` // success, failed, partial; other words are possible
+	TaskResults   map[string]TaskResult `json:"task_results"`
+	Error         string                `json:"error,omitzero"`
+	DurationMS    *float64              `json:"duration_ms,omitzero"`
+	CorrelationID string                `json:"correlation_id,omitzero"`
+}
+
+// TaskResult is the outcome of one task.
+type TaskResult struct {
+	TaskID     string   `json:"task_id"`
+	Status     string   `json:"status"` // success, failed, skipped; other words are possible
+	Result     any      `json:"result,omitzero"`
+	Error      string   `json:"error,omitzero"`
+	DurationMS *float64 `json:"duration_ms,omitzero"`
+}

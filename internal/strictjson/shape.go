@@ -1,0 +1,277 @@
+package strictjson
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Words is implemented by string types that allow only some words. The check
+// takes a word in either case where the type's UnmarshalText does.
+type Words interface{ Words() []string }
+
+// Check compares a free-form value with the shape that type t declares and
+// returns what differs, at most 100 problems.
+func Check(value any, t reflect.Type) []Problem {
+	var c checker
+	if value == nil && t.Kind() == reflect.Struct {
+		c.add("", "must be an object, not null")
+	}
+	c.value("", value, t, bounds{})
+	return c.problems
+}
+
+type checker struct{ problems []Problem }
+
+func (c *checker) add(pointer, format string, args ...any) {
+	if len(c.problems) < maxProblems {
+		c.problems = append(c.problems, Problem{Pointer: pointer, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+type bounds struct{ min, max *float64 }
+
+func (c *checker) value(pointer string, value any, t reflect.Type, b bounds) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() == reflect.Interface || t == reflect.TypeFor[jsontext.Value]() {
+		return
+	}
+	if value == nil { // a null is an absent value; who needs it checks for it
+		return
+	}
+	if t == number {
+		if _, ok := value.(json.Number); !ok {
+			c.add(pointer, "must be a number, not %s", kindOf(value))
+		}
+		return
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		object, ok := value.(map[string]any)
+		if !ok {
+			c.wrongKind(pointer, value, t, "an object")
+			return
+		}
+		c.object(pointer, object, t)
+	case reflect.Map:
+		object, ok := value.(map[string]any)
+		if !ok {
+			c.add(pointer, "must be an object, not %s", kindOf(value))
+			return
+		}
+		for _, name := range sortedNames(object) {
+			if object[name] == nil && !isFreeForm(t.Elem()) {
+				c.add(child(pointer, name), "must not be null")
+				continue
+			}
+			c.value(child(pointer, name), object[name], t.Elem(), b)
+		}
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 {
+			c.text(pointer, value)
+			return
+		}
+		list, ok := value.([]any)
+		if !ok {
+			c.add(pointer, "must be an array, not %s", kindOf(value))
+			return
+		}
+		for i, item := range list {
+			at := pointer + "/" + strconv.Itoa(i)
+			if item == nil && !isFreeForm(t.Elem()) {
+				c.add(at, "must not be null")
+				continue
+			}
+			c.value(at, item, t.Elem(), b)
+		}
+	case reflect.String:
+		c.word(pointer, value, t)
+	case reflect.Bool:
+		if _, ok := value.(bool); !ok {
+			c.add(pointer, "must be true or false, not %s", kindOf(value))
+		}
+	default:
+		c.numeric(pointer, value, t, b)
+	}
+}
+
+// wrongKind accepts a string where a struct reads itself from text.
+func (c *checker) wrongKind(pointer string, value any, t reflect.Type, want string) {
+	if reflect.PointerTo(t).Implements(textUnmarshaler) {
+		c.text(pointer, value)
+		return
+	}
+	c.add(pointer, "must be %s, not %s", want, kindOf(value))
+}
+
+func (c *checker) text(pointer string, value any) {
+	if _, ok := value.(string); !ok {
+		c.add(pointer, "must be a string, not %s", kindOf(value))
+	}
+}
+
+func (c *checker) word(pointer string, value any, t reflect.Type) {
+	s, ok := value.(string)
+	if !ok {
+		c.add(pointer, "must be a string, not %s", kindOf(value))
+		return
+	}
+	w, ok := reflect.Zero(t).Interface().(Words)
+	if !ok {
+		return
+	}
+	words := w.Words()
+	if slices.Contains(words, s) {
+		return
+	}
+	if u, ok := reflect.New(t).Interface().(interface{ UnmarshalText([]byte) error }); ok && u.UnmarshalText([]byte(s)) == nil {
+		return
+	}
+	c.add(pointer, "must be one of %s", strings.Join(words, ", "))
+}
+
+func (c *checker) numeric(pointer string, value any, t reflect.Type, b bounds) {
+	n, ok := value.(json.Number)
+	if !ok {
+		c.add(pointer, "must be a number, not %s", kindOf(value))
+		return
+	}
+	f, err := n.Float64()
+	if err != nil {
+		c.add(pointer, "is a number too large to hold")
+		return
+	}
+	if t.Kind() != reflect.Float64 && t.Kind() != reflect.Float32 && f != float64(int64(f)) {
+		c.add(pointer, "must be a whole number")
+		return
+	}
+	if b.min != nil && f < *b.min {
+		c.add(pointer, "must be at least %v", *b.min)
+	}
+	if b.max != nil && f > *b.max {
+		c.add(pointer, "must be at most %v", *b.max)
+	}
+}
+
+func (c *checker) object(pointer string, object map[string]any, t reflect.Type) {
+	d := declarationOf(t)
+	for _, f := range d.fields {
+		value, present := object[f.name]
+		switch {
+		case value == nil && f.required && (!present || !isFreeForm(f.typ)):
+			c.add(child(pointer, f.name), "is required")
+		default:
+			c.value(child(pointer, f.name), value, f.typ, f.bounds)
+		}
+	}
+	for _, name := range sortedNames(object) {
+		if declared, ok := d.folded[strings.ToLower(name)]; ok && declared != name {
+			c.add(child(pointer, name), "is spelled in another case than %q", declared)
+		}
+	}
+}
+
+type declaration struct {
+	fields []field
+	folded map[string]string
+}
+
+type field struct {
+	name     string
+	typ      reflect.Type
+	required bool
+	bounds   bounds
+}
+
+var (
+	declarations    sync.Map // reflect.Type to *declaration; bounded by the types of the program
+	textUnmarshaler = reflect.TypeFor[interface{ UnmarshalText([]byte) error }]()
+)
+
+func declarationOf(t reflect.Type) *declaration {
+	if d, ok := declarations.Load(t); ok {
+		return d.(*declaration)
+	}
+	d := &declaration{folded: map[string]string{}}
+	d.collect(t)
+	for _, f := range d.fields {
+		d.folded[strings.ToLower(f.name)] = f.name
+	}
+	declarations.Store(t, d)
+	return d
+}
+
+func (d *declaration) collect(t reflect.Type) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag := f.Tag.Get("json")
+		name, rest, _ := strings.Cut(tag, ",")
+		switch {
+		case f.Anonymous && name == "":
+			d.collect(f.Type)
+			continue
+		case name == "-" || name == "":
+			continue
+		}
+		optional := strings.Contains(rest, "omitzero") || strings.Contains(rest, "omitempty")
+		d.fields = append(d.fields, field{name: name, typ: f.Type, required: !optional, bounds: boundsOf(f.Tag.Get("aureus"))})
+	}
+}
+
+func boundsOf(tag string) bounds {
+	var b bounds
+	for part := range strings.SplitSeq(tag, ",") {
+		key, text, _ := strings.Cut(part, "=")
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			continue
+		}
+		switch key {
+		case "min":
+			b.min = &n
+		case "max":
+			b.max = &n
+		}
+	}
+	return b
+}
+
+func isFreeForm(t reflect.Type) bool { return t.Kind() == reflect.Interface }
+
+func kindOf(value any) string {
+	switch value.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "a boolean"
+	case string:
+		return "a string"
+	case json.Number:
+		return "a number"
+	case []any:
+		return "an array"
+	default:
+		return "an object"
+	}
+}
+
+func sortedNames(object map[string]any) []string {
+	names := make([]string, 0, len(object))
+	for name := range object {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
+
+func child(pointer, name string) string { return pointer + "/" + escapePointer.Replace(name) }

@@ -1,0 +1,188 @@
+// Package strictjson is the one way in which this project reads and writes JSON
+// that something depends on.
+//
+// Reading refuses what encoding/json lets pass: duplicate names, names that
+// differ from a declared one only in case, invalid UTF-8, trailing data, and
+// nesting beyond [MaxDepth]. Declared fields are checked against the Go type
+// they are meant for, and every problem is reported at once with its JSON
+// pointer (RFC 6901). Free-form values (fields of type any) keep their numbers
+// as [json.Number], so that integers beyond 2^53 survive.
+//
+// A field is required when its json tag has neither omitzero nor omitempty, a
+// null counts as absent, and a tag `aureus:"min=1,max=10"` bounds a number.
+package strictjson
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MaxDepth bounds how deeply arrays and objects may be nested. It protects
+// everything behind it that walks a value recursively.
+const MaxDepth = 100
+
+var (
+	number  = reflect.TypeFor[json.Number]()
+	options = jsonv2.JoinOptions(
+		jsonv2.Deterministic(true),
+		jsonv2.WithMarshalers(jsonv2.MarshalToFunc(marshalNumber)),
+		jsonv2.WithUnmarshalers(jsonv2.JoinUnmarshalers(
+			jsonv2.UnmarshalFromFunc(unmarshalAny),
+			jsonv2.UnmarshalFromFunc(unmarshalInt[int]),
+			jsonv2.UnmarshalFromFunc(unmarshalInt[int64]),
+		)),
+	)
+	lenientText = jsonv2.JoinOptions(options, jsontext.AllowInvalidUTF8(true))
+)
+
+// Marshal writes v compactly, with object names sorted, without HTML escapes.
+// Invalid UTF-8, NaN and the infinities are errors.
+func Marshal(v any) ([]byte, error) { return jsonv2.Marshal(v, options) }
+
+// MarshalText is Marshal for what is only reported: invalid UTF-8 becomes
+// U+FFFD instead of an error.
+func MarshalText(v any) ([]byte, error) { return jsonv2.Marshal(v, lenientText) }
+
+// Unmarshal reads data, which must be one JSON value of the shape that v, a
+// non-nil pointer, declares. A value of another shape is a [*ShapeError] that
+// lists every problem; text that is no JSON is a [*SyntaxError].
+func Unmarshal(data []byte, v any) error {
+	tree, err := Parse(data)
+	if err != nil {
+		return err
+	}
+	if problems := Check(tree, reflect.TypeOf(v).Elem()); len(problems) > 0 {
+		return &ShapeError{Problems: problems}
+	}
+	if err := jsonv2.Unmarshal(data, v, options); err != nil {
+		return asShapeError(err)
+	}
+	return nil
+}
+
+// Parse reads data as one free-form JSON value: nil, bool, string, json.Number,
+// []any or map[string]any. Errors are [*SyntaxError].
+func Parse(data []byte) (any, error) {
+	dec := jsontext.NewDecoder(newBuffer(data))
+	v, err := readValue(dec, 0)
+	if err != nil {
+		return nil, syntaxError(data, dec, err)
+	}
+	if _, err := dec.ReadToken(); err != io.EOF {
+		if err == nil {
+			err = errors.New("there is more after the value")
+		}
+		return nil, syntaxError(data, dec, err)
+	}
+	return v, nil
+}
+
+// Normalize turns any Go value into the free-form value that Parse would read
+// from its JSON text: json.Number for numbers, map[string]any for structs.
+func Normalize(v any) (any, error) {
+	switch v := v.(type) {
+	case nil, bool, string, json.Number:
+		return v, nil
+	}
+	text, err := Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(text)
+}
+
+func readValue(dec *jsontext.Decoder, depth int) (any, error) {
+	if depth > MaxDepth {
+		return nil, fmt.Errorf("nested more than %d levels deep", MaxDepth)
+	}
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	switch tok.Kind() {
+	case 'n':
+		return nil, nil
+	case 't', 'f':
+		return tok.Bool(), nil
+	case '"':
+		return tok.String(), nil
+	case '0':
+		return json.Number(tok.String()), nil
+	case '[':
+		list := []any{}
+		for dec.PeekKind() != ']' {
+			v, err := readValue(dec, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := dec.ReadToken()
+		return list, err
+	default: // '{': the decoder has refused everything else
+		object := map[string]any{}
+		for dec.PeekKind() != '}' {
+			name, err := dec.ReadToken()
+			if err != nil {
+				return nil, err
+			}
+			key := name.String()
+			v, err := readValue(dec, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			object[key] = v
+		}
+		_, err := dec.ReadToken()
+		return object, err
+	}
+}
+
+func marshalNumber(enc *jsontext.Encoder, n json.Number) error {
+	if n == "" {
+		return enc.WriteToken(jsontext.Int(0))
+	}
+	v := jsontext.Value(n)
+	if !v.IsValid() || v.Kind() != '0' {
+		return fmt.Errorf("%q is not a JSON number", string(n))
+	}
+	return enc.WriteValue(v)
+}
+
+func unmarshalAny(dec *jsontext.Decoder, v *any) error {
+	value, err := readValue(dec, dec.StackDepth())
+	if err != nil {
+		return err
+	}
+	*v = value
+	return nil
+}
+
+// unmarshalInt takes 2.0 for 2, as the published client's models do.
+func unmarshalInt[T int | int64](dec *jsontext.Decoder, v *T) error {
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	if tok.Kind() == 'n' {
+		*v = 0
+		return nil
+	}
+	if n, err := strconv.ParseInt(tok.String(), 10, 64); err == nil {
+		*v = T(n)
+		return nil
+	}
+	f, err := strconv.ParseFloat(tok.String(), 64)
+	if err != nil || f != float64(int64(f)) || f >= 1<<63 {
+		return errors.New("must be a whole number")
+	}
+	*v = T(f)
+	return nil
+}

@@ -1,0 +1,151 @@
+package strictjson_test
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+type color string
+
+func (color) Words() []string { return []string{"red", "green"} }
+
+type inner struct {
+	Name  string `json:"name"`
+	Count int    `json:"count,omitzero" aureus:"min=1,max=5"`
+}
+
+type outer struct {
+	ID     string            `json:"id"`
+	Flag   bool              `json:"flag"`
+	Share  *float64          `json:"share,omitzero" aureus:"min=0,max=1"`
+	Color  color             `json:"color,omitzero"`
+	Inner  *inner            `json:"inner,omitzero"`
+	List   []inner           `json:"list"`
+	Named  map[string]inner  `json:"named,omitzero"`
+	Free   any               `json:"free"`
+	Loose  map[string]any    `json:"loose,omitzero"`
+	Tags   map[string]string `json:"tags,omitzero"`
+	Number int               `json:"number,omitzero"`
+}
+
+func TestUnmarshal(t *testing.T) {
+	var got outer
+	require.NoError(t, strictjson.Unmarshal([]byte(`{"id":"","flag":false,"share":null,"list":[{"name":"a","count":2.0}],"free":null,"number":2e2,
+		"loose":{"big":1000000000000000000000000000000,"nil":null,"f":1.50},"unknown":{"ID":1,"id":2}}`), &got))
+	require.Equal(t, outer{
+		List: []inner{{Name: "a", Count: 2}}, Number: 200,
+		Loose: map[string]any{"big": json.Number("1000000000000000000000000000000"), "nil": nil, "f": json.Number("1.50")},
+	}, got)
+}
+
+func TestEveryProblemIsNamedAtOnce(t *testing.T) {
+	var got outer
+	err := strictjson.Unmarshal([]byte(`{"flag":"yes","share":1.01,"color":"blue","inner":{"Name":"x","count":9},"list":[{"name":"a"},null,{"name":7,"count":1.5}],
+		"named":{"a/b":{},"c~":null},"FREE":1,"tags":{"k":1},"number":"1"}`), &got)
+	shape, ok := errors.AsType[*strictjson.ShapeError](err)
+	require.True(t, ok, "%v", err)
+	problems := map[string]string{}
+	for _, p := range shape.Problems {
+		problems[p.Pointer] = p.Message
+	}
+	require.Equal(t, map[string]string{
+		"/id":              "is required",
+		"/flag":            "must be true or false, not a string",
+		"/share":           "must be at most 1",
+		"/color":           "must be one of red, green",
+		"/inner/name":      "is required",
+		"/inner/Name":      `is spelled in another case than "name"`,
+		"/inner/count":     "must be at most 5",
+		"/list/1":          "must not be null",
+		"/list/2/name":     "must be a string, not a number",
+		"/list/2/count":    "must be a whole number",
+		"/named/a~1b/name": "is required",
+		"/named/c~0":       "must not be null",
+		"/free":            "is required",
+		"/FREE":            `is spelled in another case than "free"`,
+		"/tags/k":          "must be a string, not a number",
+		"/number":          "must be a number, not a string",
+	}, problems)
+	require.ErrorContains(t, err, "and 8 more")
+}
+
+func TestSyntax(t *testing.T) {
+	for name, test := range map[string]struct{ text, want string }{
+		"empty":            {"", "the text is empty"},
+		"duplicate":        {"{\"a\":1,\n \"a\":2}", "line 2, column 2: the name a stands twice"},
+		"nested duplicate": {`[{"b":{"x":1,"x":1}}]`, "the name x stands twice"},
+		"trailing":         {`{} {}`, "there is more after the value"},
+		"trailing comma":   {`[1,]`, "column 3"},
+		"cut short":        {`{"a"`, "not valid JSON"},
+		"invalid UTF-8":    {"\"\xff\"", "not valid JSON"},
+		"lone surrogate":   {`"\ud800"`, "not valid JSON"},
+		"NaN":              {`NaN`, "not valid JSON"},
+		"a comment":        {`1 // one`, "not valid JSON"},
+		"too deep":         {strings.Repeat("[", 101) + "0" + strings.Repeat("]", 101), "nested more than 100 levels deep"},
+		"far too deep":     {strings.Repeat(`{"a":`, 1_000_000), "nested more than 100 levels deep"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := strictjson.Parse([]byte(test.text))
+			_, ok := errors.AsType[*strictjson.SyntaxError](err)
+			require.True(t, ok, "%v", err)
+			require.ErrorContains(t, err, test.want)
+			var v any
+			require.Error(t, strictjson.Unmarshal([]byte(test.text), &v))
+		})
+	}
+	_, err := strictjson.Parse([]byte(strings.Repeat("[", 100) + "0" + strings.Repeat("]", 100)))
+	require.NoError(t, err)
+}
+
+func TestMarshal(t *testing.T) {
+	text, err := strictjson.Marshal(map[string]any{"b": json.Number("1e2"), "a": []any{"<&>", nil, 1.5}})
+	require.NoError(t, err)
+	require.Equal(t, `{"a":["<&>",null,1.5],"b":1e2}`, string(text))
+
+	for name, v := range map[string]any{"NaN": math.NaN(), "infinity": math.Inf(1), "no number": json.Number("1 2"), "text as number": json.Number(`"x"`), "invalid UTF-8": "\xff", "a function": func() {}} {
+		_, err := strictjson.Marshal(v)
+		require.Error(t, err, name)
+	}
+	text, err = strictjson.MarshalText("a\xffb")
+	require.NoError(t, err)
+	require.Equal(t, "\"a\ufffdb\"", string(text))
+}
+
+func TestNormalize(t *testing.T) {
+	got, err := strictjson.Normalize(inner{Name: "n", Count: 3})
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"name": "n", "count": json.Number("3")}, got)
+	_, err = strictjson.Normalize(make(chan int))
+	require.Error(t, err)
+}
+
+// Whatever is taken can be written again, and is then the same.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,2.50,-0,1e400,"é\u0000",null,true]}`, `{"A":1,"a":2}`, `"x" `, `[[[]]]`, "{\"\xff\":1}", `{"id":"x","flag":true,"list":[],"free":1}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tree, err := strictjson.Parse(data)
+		if err != nil {
+			return
+		}
+		text, err := strictjson.Marshal(tree)
+		require.NoError(t, err)
+		again, err := strictjson.Parse(text)
+		require.NoError(t, err)
+		require.True(t, reflect.DeepEqual(tree, again))
+
+		var o outer
+		if strictjson.Unmarshal(data, &o) == nil {
+			require.Empty(t, strictjson.Check(tree, reflect.TypeFor[outer]()), "what was read has the shape")
+		}
+	})
+}
