@@ -74,7 +74,7 @@ func (c *Client) sendBatch(ctx context.Context, op, path string, single *atomic.
 		Accepted int         `json:"accepted"`
 		Rejected []Rejection `json:"rejected"`
 	}
-	err := c.invoke(ctx, call{op: op, method: http.MethodPost, path: path + "/batch", body: b.body, retry: retryReport}, &answer)
+	err := c.invoke(ctx, call{op: op, method: http.MethodPost, path: path + "/batch", body: b.body, class: Reports, keyed: true}, &answer)
 	if e, ok := errors.AsType[*Error](err); ok && single != nil && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed) {
 		single.Store(true)
 		return c.sendSingly(ctx, op, path, b, report)
@@ -102,7 +102,7 @@ func (c *Client) sendSingly(ctx context.Context, op, path string, b batch, repor
 	for i, end := range b.ends {
 		item := b.body[start:end]
 		start = end + 1
-		err := c.do(ctx, call{op: op, method: http.MethodPost, path: path, body: item, retry: retryReport}, func(*http.Response) error { return nil })
+		err := c.do(ctx, call{op: op, method: http.MethodPost, path: path, body: item, class: Reports, keyed: true}, func(*http.Response) error { return nil })
 		switch {
 		case err == nil:
 			report.Accepted++

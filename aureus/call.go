@@ -2,6 +2,7 @@ package aureus
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -28,12 +30,13 @@ const (
 // call is one operation of the API.
 type call struct {
 	op      string // the method of the client, for errors
+	class   Class
 	method  string
 	path    string // below /api/v1, escaped
 	query   url.Values
 	body    []byte // nil: none
-	retry   retryMode
-	silence bool // the timeout bounds silence, not the attempt
+	keyed   bool   // carries an Idempotency-Key, the same on every attempt
+	silence bool   // the timeout bounds silence, not the attempt
 }
 
 // send makes the call and gives the answer's body, which must be JSON.
@@ -59,86 +62,127 @@ func (c *Client) invoke(ctx context.Context, k call, out any) error {
 	return nil
 }
 
-// do makes the call, again where the mode allows it, until read has taken a
+// do makes the call, again where its class allows it, until read has taken a
 // successful answer. The body given to read is closed afterwards.
 func (c *Client) do(ctx context.Context, k call, read func(*http.Response) error) error {
-	if c == nil || c.http == nil {
-		return &Error{Op: k.op, Message: "the client was not made with NewClient", Err: ErrClosed}
+	if err := c.ready(k.op); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(c.closed, func() { cancel(ErrClosed) })
 	defer stop()
 
-	idempotencyKey := ""
-	if k.retry == retryReport {
-		idempotencyKey = rand.Text()
+	exchange := &exchange{client: c, call: k, read: read}
+	if k.keyed {
+		exchange.idempotencyKey = rand.Text()
 	}
-	for attempt := 1; ; attempt++ {
-		sent, err := c.attempt(ctx, k, idempotencyKey, read)
-		if err == nil {
-			return nil
-		}
-		delay, again := c.retry.next(k.retry, attempt, sent, err)
-		if !again || !c.retry.wait(ctx, delay) {
-			return err
-		}
+	if c.gzipAbove > 0 && len(k.body) >= c.gzipAbove {
+		exchange.body, exchange.encoding = compress(k.body), "gzip"
+	} else {
+		exchange.body = k.body
 	}
+	return c.run(ctx, k.class, c.breaker, exchange)
 }
 
-// attempt makes the call once. sent is false where the request certainly never
-// reached the server.
-func (c *Client) attempt(ctx context.Context, k call, idempotencyKey string, read func(*http.Response) error) (sent bool, err error) {
+// exchange is a call on its way; it is what the retries repeat.
+type exchange struct {
+	client         *Client
+	call           call
+	read           func(*http.Response) error
+	body           []byte
+	encoding       string
+	idempotencyKey string
+}
+
+func (x *exchange) opName() string { return x.call.op }
+
+func (x *exchange) try(ctx context.Context, _ int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timeout := &Error{Op: k.op, Message: fmt.Sprintf("no answer within %v", c.timeout), Err: errors.Join(ErrUnavailable, context.DeadlineExceeded)}
-	timer := time.AfterFunc(c.timeout, func() { cancel(timeout) })
+	c := x.client
+	timer := time.AfterFunc(c.timeout, func() { cancel(errTimeout) })
 	defer timer.Stop()
 
-	request, err := c.newRequest(ctx, k, idempotencyKey)
+	request, err := x.newRequest(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return !neverSent(err), connectionError(ctx, k.op, err)
+		return x.connectionError(ctx, err)
 	}
 	defer drain(response.Body)
-	if k.silence {
+	if x.call.silence {
 		timer.Stop()
 		response.Body = &silenceReader{ReadCloser: response.Body, timer: timer, timeout: c.timeout}
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return true, answerError(k.op, response)
+		return answerError(x.call.op, response)
 	}
-	if err := read(response); err != nil {
+	if err := x.read(response); err != nil {
 		if _, ours := errors.AsType[*Error](err); ours {
-			return true, err
+			return err
 		}
-		return true, connectionError(ctx, k.op, err)
+		return x.connectionError(ctx, err)
 	}
-	return true, nil
+	return nil
 }
 
-func (c *Client) newRequest(ctx context.Context, k call, idempotencyKey string) (*http.Request, error) {
+func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
+	c, k := x.client, &x.call
 	target := c.base.String() + apiPrefix + k.path
 	if len(k.query) > 0 {
 		target += "?" + k.query.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, k.method, target, bytes.NewReader(k.body))
+	request, err := http.NewRequestWithContext(ctx, k.method, target, bytes.NewReader(x.body))
 	if err != nil {
 		return nil, &Error{Op: k.op, Message: "the request could not be made; is an id malformed?", Err: ErrInvalid}
 	}
-	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "*/*")
-	request.Header.Set("User-Agent", "aureus-go/"+Version)
-	if key := c.key(); key != "" {
-		request.Header.Set("Authorization", "Bearer "+key)
+	c.setHeader(request.Header)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", c.userAgent)
+	if c.credentials != nil {
+		key, err := c.credentials(ctx)
+		if err != nil {
+			return nil, &Error{Op: k.op, Message: "the function for credentials failed; nothing was sent", Err: errors.Join(ErrUnauthenticated, err)}
+		}
+		if key != "" {
+			request.Header.Set("Authorization", "Bearer "+key)
+		}
 	}
-	if idempotencyKey != "" {
-		request.Header.Set("Idempotency-Key", idempotencyKey)
+	if x.idempotencyKey != "" {
+		request.Header.Set("Idempotency-Key", x.idempotencyKey)
+	}
+	if x.encoding != "" {
+		request.Header.Set("Content-Encoding", x.encoding)
 	}
 	return request, nil
+}
+
+var errTimeout = errors.New("the server did not answer in time")
+
+// connectionError is the failure to get an answer. The cause of a cancelled
+// context says more than the connection that it ended.
+func (x *exchange) connectionError(ctx context.Context, err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // the text of a url.Error repeats the URL
+	}
+	e := &Error{Op: x.call.op, unsent: neverSent(err)}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errTimeout):
+		e.timedOut = true
+		e.Message = fmt.Sprintf("no answer within %v", x.client.timeout)
+		e.Err = errors.Join(ErrUnavailable, context.DeadlineExceeded)
+	case errors.Is(cause, ErrClosed):
+		e.Message, e.Err = "the client was closed", ErrClosed
+	case cause != nil:
+		e.Message, e.Err = "gave up: "+cause.Error(), errors.Join(ErrUnavailable, cause, ctx.Err())
+	default:
+		e.Message, e.Err = "no answer: "+err.Error(), errors.Join(ErrUnavailable, err)
+	}
+	return e
 }
 
 // segment escapes an id for use in a path. Ids that a path cannot carry are
@@ -160,8 +204,8 @@ func encode(op string, v any) ([]byte, error) {
 }
 
 func readJSONBody(op string, response *http.Response) ([]byte, error) {
-	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || (kind != "application/json" && !strings.HasSuffix(kind, "+json")) {
-		return nil, malformed(op, fmt.Errorf("the content type is not JSON (is another server at this address?)"))
+	if err := mustBeJSON(op, response); err != nil {
+		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
@@ -173,28 +217,28 @@ func readJSONBody(op string, response *http.Response) ([]byte, error) {
 	return body, nil
 }
 
+func mustBeJSON(op string, response *http.Response) error {
+	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if err != nil || (kind != "application/json" && !strings.HasSuffix(kind, "+json")) {
+		return malformed(op, errors.New("the content type is not JSON (is another server at this address?)"))
+	}
+	return nil
+}
+
 func malformed(op string, cause error) *Error {
 	return &Error{Op: op, Message: "the answer cannot be trusted: " + cause.Error(), Err: errors.Join(ErrMalformed, cause)}
 }
 
-// connectionError is the failure to get an answer. The cause of a cancelled
-// context says more than the connection that it ended.
-func connectionError(ctx context.Context, op string, err error) error {
-	cause := context.Cause(ctx)
-	if ours, ok := errors.AsType[*Error](cause); ok {
-		return ours
-	}
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // the text of a url.Error repeats the URL
-	}
-	switch {
-	case errors.Is(cause, ErrClosed):
-		return &Error{Op: op, Message: "the client was closed", Err: ErrClosed}
-	case cause != nil:
-		return &Error{Op: op, Message: "gave up: " + cause.Error(), Err: errors.Join(ErrUnavailable, cause, ctx.Err())}
-	default:
-		return &Error{Op: op, Message: "no answer: " + err.Error(), Err: errors.Join(ErrUnavailable, err)}
-	}
+var gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
+
+func compress(body []byte) []byte {
+	var out bytes.Buffer
+	w, _ := gzipWriters.Get().(*gzip.Writer)
+	defer gzipWriters.Put(w)
+	w.Reset(&out)
+	_, _ = w.Write(body) // a bytes.Buffer takes everything
+	_ = w.Close()
+	return out.Bytes()
 }
 
 // drain lets the connection be used again, unless too much is left to read.

@@ -24,7 +24,7 @@ func (c *Client) Approvals(ctx context.Context, query ApprovalQuery) iter.Seq2[A
 // is not there, or not the key's to see, is ErrApprovalUnknown.
 // GET /api/v1/policy/approvals/{id}.
 func (c *Client) Approval(ctx context.Context, id string) (Approval, error) {
-	return c.approvalCall(ctx, call{op: "Approval", method: http.MethodGet, retry: retryRead}, id, "", nil)
+	return c.approvalCall(ctx, call{op: "Approval", method: http.MethodGet, class: Reads}, id, "", nil)
 }
 
 // Approve decides for the approval, on the digest of what was shown. It fails
@@ -42,7 +42,7 @@ func (c *Client) Reject(ctx context.Context, id string, shown Digest, comment st
 }
 
 func (c *Client) decideApproval(ctx context.Context, op, id, verb string, shown Digest, comment string) (Approval, error) {
-	return c.approvalCall(ctx, call{op: op, method: http.MethodPost}, id, verb, struct {
+	return c.approvalCall(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost}, id, verb, struct {
 		ActionDigest Digest `json:"action_digest"`
 		Comment      string `json:"comment,omitzero"`
 	}{shown, comment})
@@ -54,7 +54,7 @@ func (c *Client) decideApproval(ctx context.Context, op, id, verb string, shown 
 // Client the Approvals of a local decider.
 // POST /api/v1/policy/approvals/{id}/consume.
 func (c *Client) ConsumeApproval(ctx context.Context, id string, use ApprovalUse) error {
-	_, err := c.approvalCall(ctx, call{op: "ConsumeApproval", method: http.MethodPost}, id, "/consume", use)
+	_, err := c.approvalCall(ctx, call{op: "ConsumeApproval", class: Changes, keyed: true, method: http.MethodPost}, id, "/consume", use)
 	return err
 }
 
@@ -86,13 +86,13 @@ func (c *Client) approvalCall(ctx context.Context, k call, id, verb string, body
 // computes another digest. POST /api/v1/policy/approval.
 func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTicket, error) {
 	const op = "AskApproval"
-	call := call{op: op, method: http.MethodPost, path: "/policy/approval"}
+	k := call{op: op, class: Changes, keyed: true, method: http.MethodPost, path: "/policy/approval"}
 	httpCall, err := ask.Request.HTTP.Load()
 	if err != nil {
 		return ApprovalTicket{}, &Error{Op: op, Message: err.Error(), Err: err}
 	}
 	r := ask.Request
-	call.body, err = encode(op, approvalRequest{
+	k.body, err = encode(op, approvalRequest{
 		Action: r.Action, Principal: r.Principal, Reason: ask.Reason,
 		ToolName: r.Tool, Arguments: r.Arguments, HTTP: httpCall, OnBehalfOf: r.OnBehalfOf, Volatile: r.Volatile,
 		ApprovalToken: r.ApprovalToken, ActionDigest: ask.Digest, DecisionID: ask.DecisionID,
@@ -107,7 +107,7 @@ func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTick
 		Joined        bool       `json:"joined,omitzero"`
 		Hint          ReasonCode `json:"hint,omitzero"`
 	}
-	if err := c.invoke(ctx, call, &answer); err != nil {
+	if err := c.invoke(ctx, k, &answer); err != nil {
 		return ApprovalTicket{}, err
 	}
 	if answer.Approval == nil {

@@ -26,7 +26,7 @@ func (c *Client) Audit(ctx context.Context, query AuditQuery) iter.Seq2[AuditRec
 // an operator's key. GET /api/v1/audit/verify.
 func (c *Client) VerifyAudit(ctx context.Context) (AuditVerification, error) {
 	var verification AuditVerification
-	err := c.invoke(ctx, call{op: "VerifyAudit", method: http.MethodGet, path: "/audit/verify", retry: retryRead}, &verification)
+	err := c.invoke(ctx, call{op: "VerifyAudit", method: http.MethodGet, path: "/audit/verify", class: Reads}, &verification)
 	return verification, err
 }
 

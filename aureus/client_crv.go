@@ -20,7 +20,7 @@ func (c *Client) ValidateCommit(ctx context.Context, commit Commit, gate GateCon
 		return GateResult{}, err
 	}
 	var result GateResult
-	if err := c.invoke(ctx, call{op: op, method: http.MethodPost, path: "/crv/validate", body: body}, &result); err != nil {
+	if err := c.invoke(ctx, call{op: op, class: Decisions, keyed: true, method: http.MethodPost, path: "/crv/validate", body: body}, &result); err != nil {
 		return GateResult{}, err
 	}
 	if result.Passed && (result.BlockedCommit || result.CRVStatus == CRVBlocked || result.CRVStatus == CRVWarning) {
@@ -54,7 +54,7 @@ func (c *Client) RegisterValidator(ctx context.Context, id string, config any) (
 	if err != nil {
 		return registration, err
 	}
-	raw, err := c.send(ctx, call{op: op, method: http.MethodPost, path: "/crv/validators", body: body})
+	raw, err := c.send(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost, path: "/crv/validators", body: body})
 	if err != nil {
 		return registration, err
 	}

@@ -26,7 +26,7 @@ func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (Gu
 		return GuardDecision{}, err
 	}
 	var answer GuardDecision
-	if err := c.invoke(ctx, call{op: op, method: http.MethodPost, path: "/policy/evaluate", body: body}, &answer); err != nil {
+	if err := c.invoke(ctx, call{op: op, class: Decisions, keyed: true, method: http.MethodPost, path: "/policy/evaluate", body: body}, &answer); err != nil {
 		return GuardDecision{}, err
 	}
 	if _, err := effectOf(answer); err != nil {
@@ -112,7 +112,7 @@ func (c *Client) CheckPermission(ctx context.Context, principal Principal, actio
 	var answer struct {
 		Allowed bool `json:"allowed,omitzero"`
 	}
-	err = c.invoke(ctx, call{op: op, method: http.MethodPost, path: "/policy/check", body: body}, &answer)
+	err = c.invoke(ctx, call{op: op, class: Decisions, method: http.MethodPost, path: "/policy/check", body: body}, &answer)
 	return answer.Allowed && err == nil, err
 }
 
@@ -132,6 +132,6 @@ func (c *Client) RequestApproval(ctx context.Context, action Action, principal P
 	var answer struct {
 		ApprovalToken string `json:"approval_token,omitzero"`
 	}
-	err = c.invoke(ctx, call{op: op, method: http.MethodPost, path: "/policy/approval", body: body}, &answer)
+	err = c.invoke(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost, path: "/policy/approval", body: body}, &answer)
 	return answer.ApprovalToken, err
 }

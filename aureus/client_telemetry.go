@@ -128,7 +128,7 @@ type Summary struct {
 func (c *Client) Summary(ctx context.Context, query SummaryQuery) (Summary, error) {
 	var summary Summary
 	err := c.invoke(ctx, call{
-		op: "Summary", method: http.MethodGet, path: "/observability/summary", retry: retryRead,
+		op: "Summary", method: http.MethodGet, path: "/observability/summary", class: Reads,
 		query: addQuery(url.Values{}, "range", query.Range, "start_time", string(query.StartTime), "end_time", string(query.EndTime)),
 	}, &summary)
 	return summary, err
@@ -141,12 +141,12 @@ func reportOne[T any](ctx context.Context, c *Client, op, path string, item T) e
 	if err != nil {
 		return err
 	}
-	return c.do(ctx, call{op: op, method: http.MethodPost, path: path, body: body, retry: retryReport}, func(*http.Response) error { return nil })
+	return c.do(ctx, call{op: op, method: http.MethodPost, path: path, body: body, class: Reports, keyed: true}, func(*http.Response) error { return nil })
 }
 
 func reportKind[T any](ctx context.Context, c *Client, op string, kind int, items []T) error {
-	if c == nil || c.http == nil {
-		return &Error{Op: op, Message: "the client was not made with NewClient", Err: ErrClosed}
+	if err := c.ready(op); err != nil {
+		return err
 	}
 	return reportBatch(ctx, c, op, batchKinds[kind], &c.single[kind], items)
 }

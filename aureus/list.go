@@ -40,7 +40,7 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 			var cursor string
 			stopped := false
 			started := false
-			k := call{op: op, method: http.MethodGet, path: path, query: query, retry: retryRead, silence: true}
+			k := call{op: op, method: http.MethodGet, path: path, query: query, class: Reads, silence: true}
 			err := c.do(ctx, k, func(response *http.Response) error {
 				cursor = nextCursor(response.Header)
 				err := eachItem(op, response, func(item T) bool {
@@ -70,6 +70,9 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 }
 
 func eachItem[T any](op string, response *http.Response, take func(T) bool) error {
+	if err := mustBeJSON(op, response); err != nil {
+		return err
+	}
 	body := &boundedReader{reader: response.Body, left: maxPage}
 	dec := jsontext.NewDecoder(body)
 	tok, err := dec.ReadToken()

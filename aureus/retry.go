@@ -11,53 +11,90 @@ import (
 	"time"
 )
 
-// retryMode says when a call may be made again.
-type retryMode int
+// Class sorts the calls by how long it makes sense to try them again.
+type Class uint8
 
+// The classes of calls.
 const (
-	// retryUnsent repeats only what never reached the server, and briefly: the
-	// call is waited for, or doing it twice would matter.
-	retryUnsent retryMode = iota
-	// retryRead repeats a question, which is the same every time.
-	retryRead
-	// retryReport repeats telemetry, patiently, under one idempotency key.
-	retryReport
+	Decisions  Class = iota // EvaluatePolicy, Decide, CheckPermission, ValidateCommit: somebody waits for the answer
+	Reads                   // questions, the same every time
+	Changes                 // calls that change something, under an Idempotency-Key
+	Reports                 // telemetry and records, under an Idempotency-Key: patient
+	numClasses = iota
 )
 
-// retryPolicy is exponential backoff with full jitter.
-type retryPolicy struct {
-	attempts [3]int           // by mode
-	first    [3]time.Duration // the longest first delay, by mode; doubles with each attempt
-	longest  time.Duration
+// RetryPolicy says how a call is tried again: exponential backoff with full
+// jitter, so that the wait before attempt n+1 is drawn evenly from 0 to the
+// smaller of FirstDelay·2ⁿ⁻¹ and MaxDelay, and never shorter than the server's
+// Retry-After. What is tried again is a call that got no answer (connection
+// refused, reset, closed, or nothing within the client's timeout) and the
+// answers 429, 502, 503 and 504. A wait that does not fit into the context's
+// deadline or the budget is not begun: the call returns at once, with the last
+// real error.
+type RetryPolicy struct {
+	MaxAttempts int           // with the first one; 0 and 1 mean that nothing is tried again
+	FirstDelay  time.Duration // the longest wait before the second attempt
+	MaxDelay    time.Duration // the longest wait before any attempt, but for Retry-After
+	Budget      time.Duration // for all attempts and waits together; 0 leaves it to the context
 }
 
-var defaultRetry = retryPolicy{
-	attempts: [3]int{retryUnsent: 2, retryRead: 3, retryReport: 8},
-	first:    [3]time.Duration{retryUnsent: 50 * time.Millisecond, retryRead: 100 * time.Millisecond, retryReport: 500 * time.Millisecond},
-	longest:  10 * time.Second,
+// NoRetry is the policy of a single attempt.
+var NoRetry = RetryPolicy{MaxAttempts: 1}
+
+var defaultRetries = [numClasses]RetryPolicy{
+	Decisions: {MaxAttempts: 3, FirstDelay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond, Budget: 3 * time.Second},
+	Reads:     {MaxAttempts: 4, FirstDelay: 100 * time.Millisecond, MaxDelay: 5 * time.Second, Budget: time.Minute},
+	Changes:   {MaxAttempts: 4, FirstDelay: 100 * time.Millisecond, MaxDelay: 5 * time.Second, Budget: time.Minute},
+	Reports:   {MaxAttempts: 10, FirstDelay: 500 * time.Millisecond, MaxDelay: 10 * time.Second, Budget: 2 * time.Minute},
 }
 
-// next says whether to try again after the attempt, counted from 1, and how
-// long to wait before: at least what the server asked for.
-func (p retryPolicy) next(mode retryMode, attempt int, sent bool, err error) (time.Duration, bool) {
-	if attempt >= p.attempts[mode] || !mayRepeat(mode, sent, err) {
-		return 0, false
+func (p RetryPolicy) valid() error {
+	switch {
+	case p.MaxAttempts < 0 || p.FirstDelay < 0 || p.MaxDelay < 0 || p.Budget < 0:
+		return errors.New("its numbers must not be negative")
+	case p.MaxAttempts > 1 && p.MaxDelay < p.FirstDelay:
+		return errors.New("MaxDelay must not be below FirstDelay")
 	}
-	limit := min(p.longest, p.first[mode]<<(attempt-1))
-	delay := time.Duration(rand.Int64N(int64(limit) + 1))
+	return nil
+}
+
+// Attempt is one attempt of a call, as an observer sees it.
+type Attempt struct {
+	Op         string        // the client's method
+	Number     int           // from 1
+	StatusCode int           // 0 where there was no answer
+	Err        error         // nil for a success
+	Duration   time.Duration // of this attempt
+	Delay      time.Duration // the wait before the next attempt; 0 if there is none
+}
+
+// delay is the wait after the attempt, counted from 1.
+func (p RetryPolicy) delay(attempt int, err error) time.Duration {
+	limit := p.MaxDelay
+	if shift := attempt - 1; shift < 32 && p.FirstDelay<<shift < limit && p.FirstDelay<<shift >= 0 {
+		limit = p.FirstDelay << shift
+	}
+	wait := time.Duration(rand.Int64N(int64(limit) + 1))
 	if e, ok := errors.AsType[*Error](err); ok {
-		delay = max(delay, e.RetryAfter)
+		wait = max(wait, e.RetryAfter)
 	}
-	return delay, true
+	return wait
 }
 
-func mayRepeat(mode retryMode, sent bool, err error) bool {
-	if !sent {
-		return errors.Is(err, ErrUnavailable) && !errors.Is(err, context.Canceled)
-	}
-	if mode == retryUnsent {
+// SafeToRetry reports whether the call that gave the error may be made again by
+// the caller without doing anything twice and with some hope: it never reached
+// the server, or the server said to come again. Calls that the client tries
+// again by itself have been when the error is returned.
+func SafeToRetry(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.final || errors.Is(err, ErrClosed) {
 		return false
 	}
+	return e.unsent || e.StatusCode == http.StatusTooManyRequests || e.StatusCode == http.StatusServiceUnavailable
+}
+
+// repeatable reports whether a call that is safe to make twice should be.
+func repeatable(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.final {
 		return false
@@ -65,17 +102,39 @@ func mayRepeat(mode retryMode, sent bool, err error) bool {
 	switch e.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
-	case 0: // disconnected without an answer
-		return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-			errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	case http.StatusConflict:
+		return e.Code == codeInFlight
+	case 0:
+		return e.unsent || e.timedOut || (broken(err) && !errors.Is(err, ErrMalformed))
 	}
 	return false
 }
 
-// wait sleeps, unless the context would end first: then the caller returns the
-// last error at once instead of a deadline that hides it.
-func (p retryPolicy) wait(ctx context.Context, delay time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
+// codeInFlight is the server's word for a call whose idempotency key another
+// attempt is still using.
+const codeInFlight = "IDEMPOTENCY_IN_FLIGHT"
+
+// broken reports a connection that ended without an answer.
+func broken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
+}
+
+// neverSent reports whether the connection could not even be made.
+func neverSent(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// wait sleeps for the delay, unless the context or the budget would end before:
+// then the caller returns the last error at once instead of a deadline that
+// hides it.
+func wait(ctx context.Context, delay time.Duration, budgetEnd time.Time) bool {
+	end := time.Now().Add(delay)
+	if deadline, ok := ctx.Deadline(); ok && !end.Before(deadline) {
+		return false
+	}
+	if !budgetEnd.IsZero() && !end.Before(budgetEnd) {
 		return false
 	}
 	timer := time.NewTimer(delay)
@@ -88,8 +147,61 @@ func (p retryPolicy) wait(ctx context.Context, delay time.Duration) bool {
 	}
 }
 
-// neverSent reports whether the connection could not even be made.
-func neverSent(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
+// tried is one way to make a call; run makes it until it succeeds or must not
+// be made again. It is an interface, so that nothing escapes per call.
+type tried interface {
+	try(ctx context.Context, attempt int) error
+	opName() string
+}
+
+// run makes the call by the policy. On the success path it costs a look at the
+// breaker and two calls through the interface, and allocates nothing.
+func (s *settings) run(ctx context.Context, class Class, b *breaker, t tried) error {
+	guarded := b != nil && (class != Decisions || s.breakAll)
+	policy := &s.retry[class]
+	var budgetEnd time.Time
+	if policy.Budget > 0 {
+		budgetEnd = time.Now().Add(policy.Budget)
+	}
+	for attempt := 1; ; attempt++ {
+		var err error
+		var began time.Time
+		if s.observe != nil {
+			began = time.Now()
+		}
+		if guarded {
+			err = b.admit(t.opName())
+		}
+		if err == nil {
+			err = t.try(ctx, attempt)
+			if guarded {
+				b.note(err)
+			}
+		}
+		if err == nil {
+			if s.observe != nil {
+				s.observed(ctx, t, attempt, began, nil, 0)
+			}
+			return nil
+		}
+		again := attempt < policy.MaxAttempts && repeatable(err)
+		var delay time.Duration
+		if again {
+			delay = policy.delay(attempt, err)
+		}
+		if s.observe != nil {
+			s.observed(ctx, t, attempt, began, err, delay)
+		}
+		if !again || !wait(ctx, delay, budgetEnd) {
+			return err
+		}
+	}
+}
+
+func (s *settings) observed(ctx context.Context, t tried, attempt int, began time.Time, err error, delay time.Duration) {
+	a := Attempt{Op: t.opName(), Number: attempt, StatusCode: http.StatusOK, Err: err, Duration: time.Since(began), Delay: delay}
+	if e, ok := errors.AsType[*Error](err); ok {
+		a.StatusCode = e.StatusCode
+	}
+	s.observe(ctx, a)
 }

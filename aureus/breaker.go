@@ -1,0 +1,94 @@
+package aureus
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrCircuitOpen is the error of a call that was not made because the ones
+// before it failed. It comes together with ErrUnavailable.
+var ErrCircuitOpen = errors.New("the circuit is open after repeated failures")
+
+// BreakerPolicy says when the client stops asking a control plane that is away.
+// After Failures calls in a row without an answer or with a 5xx, calls fail at
+// once with [ErrCircuitOpen] for the Cooldown; then one call goes through as a
+// probe, and its success lets all of them through again.
+//
+// A client and its copies share one breaker. Decisions pass it by unless chosen,
+// since a decision that is not asked for is a refusal.
+type BreakerPolicy struct {
+	Failures  int           // in a row; 0 switches the breaker off
+	Cooldown  time.Duration // until a probe
+	Decisions bool          // decisions count and are stopped too
+}
+
+var defaultBreaker = BreakerPolicy{Failures: 10, Cooldown: 5 * time.Second}
+
+// breaker is closed while openUntil is 0. The success path takes no lock.
+type breaker struct {
+	policy    BreakerPolicy
+	failures  atomic.Int32
+	openUntil atomic.Int64 // Unix nanoseconds
+
+	mu      sync.Mutex
+	probing bool
+}
+
+func newBreaker(policy BreakerPolicy) *breaker {
+	if policy.Failures == 0 {
+		return nil
+	}
+	return &breaker{policy: policy}
+}
+
+// admit lets a call through, or says why not and when to come again.
+func (b *breaker) admit(op string) error {
+	until := b.openUntil.Load()
+	if until == 0 {
+		return nil
+	}
+	left := time.Until(time.Unix(0, until))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if left <= 0 && !b.probing {
+		b.probing = true
+		return nil
+	}
+	return &Error{Op: op, Err: errors.Join(ErrUnavailable, ErrCircuitOpen), RetryAfter: max(left, 0), unsent: true,
+		Message: "not asked: " + ErrCircuitOpen.Error()}
+}
+
+// note counts how an admitted call ended. An answer that is not a failure of
+// the server, such as a 403, is a success here.
+func (b *breaker) note(err error) {
+	if err != nil && errors.Is(err, context.Canceled) { // the caller's doing: it says nothing of the server
+		b.mu.Lock()
+		b.probing = false
+		b.mu.Unlock()
+		return
+	}
+	if err == nil || !errors.Is(err, ErrUnavailable) {
+		if b.failures.Load() != 0 || b.openUntil.Load() != 0 {
+			b.reset()
+		}
+		return
+	}
+	failures := b.failures.Add(1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.probing || int(failures) >= b.policy.Failures {
+		b.probing = false
+		b.openUntil.Store(time.Now().Add(b.policy.Cooldown).UnixNano())
+	}
+}
+
+func (b *breaker) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probing = false
+	b.failures.Store(0)
+	b.openUntil.Store(0)
+}

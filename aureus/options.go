@@ -1,0 +1,340 @@
+package aureus
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The defaults of a [Client], and the variables that replace them where
+// [NewClient] was told nothing.
+const (
+	DefaultBaseURL = "http://localhost:3000"
+	DefaultTimeout = 30 * time.Second
+
+	EnvBaseURL = "AUREUS_BASE_URL"
+	EnvAPIKey  = "AUREUS_API_KEY"
+	EnvTimeout = "AUREUS_TIMEOUT" // a Go duration (1m30s) or a number of seconds (90)
+)
+
+// Option changes a [Client] under construction.
+type Option interface{ apply(*clientConfig) }
+
+// CallOption is an [Option] that [Client.With] takes as well.
+type CallOption interface {
+	Option
+	applyCall(*settings)
+}
+
+type clientConfig struct {
+	settings
+	keyGiven    bool
+	http        *http.Client
+	tls         *tls.Config
+	proxy       func(*http.Request) (*url.URL, error)
+	concurrency int
+	breaker     BreakerPolicy
+	insecure    []string
+}
+
+type option func(*clientConfig)
+
+func (f option) apply(c *clientConfig) { f(c) }
+
+type callOption func(*settings)
+
+func (f callOption) apply(c *clientConfig) { f(&c.settings) }
+func (f callOption) applyCall(s *settings) { f(s) }
+func (s *settings) fail(err error)         { s.err = errors.Join(s.err, err) }
+func refuse(format string, a ...any) callOption {
+	return func(s *settings) { s.fail(fmt.Errorf(format, a...)) }
+}
+
+// WithAPIKey sends the key as a bearer token, and no token if it is empty.
+// Without this option the key is that of AUREUS_API_KEY.
+func WithAPIKey(key string) CallOption {
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return keyOption{refuse("the API key has a space, a line break or a character outside ASCII; was it copied whole and alone?")}
+	}
+	if key == "" {
+		return keyOption{func(s *settings) { s.credentials = nil }}
+	}
+	return WithCredentials(func(context.Context) (string, error) { return key, nil })
+}
+
+// WithCredentials asks the function for the key before each attempt, so that
+// keys can rotate. The function is called concurrently, with the call's
+// context, and should cache. Where it fails, nothing is sent; its error is in
+// the chain of the call's, but not in its text.
+func WithCredentials(key func(ctx context.Context) (string, error)) CallOption {
+	if key == nil {
+		return keyOption{refuse("the function for credentials is nil")}
+	}
+	return keyOption{func(s *settings) { s.credentials = key }}
+}
+
+// keyOption notes that a key was given, so that the environment's is not used.
+type keyOption struct{ callOption }
+
+func (o keyOption) apply(c *clientConfig) { c.keyGiven = true; o.callOption.apply(c) }
+
+// WithTimeout bounds each attempt of a call, and for ExecuteWorkflow and lists
+// the silence of the server. It must be positive; without this option it is
+// that of AUREUS_TIMEOUT, else 30 s. What bounds a call as a whole, retries
+// included, is its context and its [RetryPolicy].
+func WithTimeout(timeout time.Duration) CallOption {
+	if timeout <= 0 {
+		return refuse("the timeout must be positive, not %v", timeout)
+	}
+	return callOption(func(s *settings) { s.timeout = timeout })
+}
+
+// WithHeader adds a header to every request. The headers that the client sets
+// itself cannot be replaced: Authorization, Content-Type, Content-Encoding,
+// Content-Length, Host and Idempotency-Key.
+func WithHeader(name, value string) CallOption {
+	switch http.CanonicalHeaderKey(name) {
+	case "", "Authorization", "Content-Type", "Content-Encoding", "Content-Length", "Host", "Idempotency-Key", "Transfer-Encoding":
+		return refuse("the header %q is not for WithHeader", name)
+	}
+	return callOption(func(s *settings) {
+		header := s.header.Clone()
+		if header == nil {
+			header = http.Header{}
+		}
+		header.Set(name, value)
+		s.header = header
+	})
+}
+
+// WithUserAgent names the caller's product before this module in User-Agent.
+func WithUserAgent(product string) CallOption {
+	return callOption(func(s *settings) { s.userAgent = strings.TrimSpace(product + " " + defaultUserAgent) })
+}
+
+// WithRetry changes how calls of the class are tried again; see [RetryPolicy].
+func WithRetry(class Class, policy RetryPolicy) CallOption {
+	if class >= numClasses {
+		return refuse("there is no class %d of calls", class)
+	}
+	if err := policy.valid(); err != nil {
+		return refuse("the retry policy is not usable: %w", err)
+	}
+	return callOption(func(s *settings) { s.retry[class] = policy })
+}
+
+// WithAttemptObserver calls the function after each attempt of each call, on
+// the goroutine of the call. It must be fast and safe for concurrent use.
+func WithAttemptObserver(observe func(context.Context, Attempt)) CallOption {
+	return callOption(func(s *settings) { s.observe = observe })
+}
+
+// WithGzip compresses request bodies of at least that many bytes. It is off
+// without this option, since it costs more than it saves on one machine, and
+// not every server takes it. Answers are decompressed in any case.
+func WithGzip(from int) CallOption {
+	if from <= 0 {
+		return refuse("the size from which to compress must be positive, not %d", from)
+	}
+	return callOption(func(s *settings) { s.gzipAbove = from })
+}
+
+// WithBreaker changes the circuit breaker; see [BreakerPolicy].
+func WithBreaker(policy BreakerPolicy) Option {
+	return option(func(c *clientConfig) {
+		if policy.Failures < 0 || policy.Cooldown < 0 {
+			c.fail(errors.New("the breaker's numbers must not be negative"))
+		}
+		c.breaker = policy
+	})
+}
+
+// WithHTTPClient sends through the given client's transport, cookie jar and
+// timeout: the way to bring a transport of one's own. The client is copied, and
+// its redirect policy replaced by one that follows none. Do not hand in a
+// transport that OpenTelemetry instruments: exporting its spans would make more
+// spans. It excludes WithTLS, WithProxy and WithConcurrency.
+func WithHTTPClient(client *http.Client) Option {
+	return option(func(c *clientConfig) {
+		if client == nil {
+			c.fail(errors.New("the *http.Client is nil"))
+		}
+		c.http = client
+	})
+}
+
+// WithTLS uses the configuration for https: an own certificate authority in
+// RootCAs, client certificates in Certificates. It is copied.
+func WithTLS(config *tls.Config) Option {
+	return option(func(c *clientConfig) {
+		if config == nil {
+			c.fail(errors.New("the TLS configuration is nil"))
+		}
+		c.tls = config.Clone()
+	})
+}
+
+// WithProxy chooses the proxy of a request, nil for none. Without this option
+// it is that of HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+func WithProxy(proxy func(*http.Request) (*url.URL, error)) Option {
+	return option(func(c *clientConfig) { c.proxy = proxy })
+}
+
+// WithConcurrency says how many calls are usually under way at once, so that
+// as many connections are kept. Without this option it is 64.
+func WithConcurrency(calls int) Option {
+	return option(func(c *clientConfig) {
+		if calls <= 0 {
+			c.fail(fmt.Errorf("the concurrency must be positive, not %d", calls))
+		}
+		c.concurrency = calls
+	})
+}
+
+// WithInsecureHTTP allows to send the key to that host without encryption.
+// Without it NewClient refuses a key together with an http:// address outside
+// this machine.
+func WithInsecureHTTP(host string) Option {
+	return option(func(c *clientConfig) { c.insecure = append(c.insecure, host) })
+}
+
+// NewClient makes a client for the control plane at baseURL, which may carry a
+// path prefix. An empty baseURL stands for AUREUS_BASE_URL, else for
+// http://localhost:3000. It connects to nothing yet; errors are those of its
+// arguments and of the environment, all of them at once.
+func NewClient(baseURL string, options ...Option) (*Client, error) {
+	config := clientConfig{
+		settings:    settings{retry: defaultRetries, userAgent: defaultUserAgent},
+		concurrency: 64, proxy: http.ProxyFromEnvironment, breaker: defaultBreaker,
+	}
+	for _, option := range options {
+		if option != nil {
+			option.apply(&config)
+		}
+	}
+	base, err := parseBaseURL(firstOf(baseURL, os.Getenv(EnvBaseURL), DefaultBaseURL))
+	if err != nil {
+		config.fail(err)
+	}
+	config.readEnvironment()
+	if err == nil && base.Scheme == "http" && config.credentials != nil && !config.mayBePlain(base.Hostname()) {
+		config.fail(fmt.Errorf("a key would go unencrypted to %s; use https, or allow it with WithInsecureHTTP(%q)", base.Hostname(), base.Hostname()))
+	}
+	if config.http != nil && config.tls != nil {
+		config.fail(errors.New("WithTLS has no effect beside WithHTTPClient; set it in that client's transport"))
+	}
+	if config.err != nil {
+		return nil, fmt.Errorf("aureus: NewClient: %w", config.err)
+	}
+
+	conn := &connection{base: base, breaker: newBreaker(config.breaker)}
+	if config.http == nil {
+		conn.own = config.newTransport()
+		config.http = &http.Client{Transport: conn.own}
+	}
+	httpClient := *config.http
+	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	conn.http = &httpClient
+	conn.closed, conn.close = context.WithCancel(context.Background())
+	config.breakAll = config.breaker.Decisions
+	return &Client{connection: conn, settings: config.settings}, nil
+}
+
+func (c *clientConfig) readEnvironment() {
+	if c.timeout == 0 {
+		timeout, err := timeoutFromEnv()
+		if err != nil {
+			c.fail(err)
+		}
+		c.timeout = timeout
+	}
+	if key := os.Getenv(EnvAPIKey); !c.keyGiven && key != "" {
+		WithAPIKey(key).apply(c)
+	}
+}
+
+func (c *clientConfig) mayBePlain(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
+		return true
+	}
+	for _, allowed := range c.insecure {
+		if strings.EqualFold(allowed, host) {
+			return true
+		}
+	}
+	return false
+}
+
+// newTransport is a transport of our own: one shared with the application may
+// be instrumented by it.
+func (c *clientConfig) newTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                 c.proxy,
+		DialContext:           dialer.DialContext,
+		TLSClientConfig:       c.tls,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          2 * c.concurrency,
+		MaxIdleConnsPerHost:   c.concurrency,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+func parseBaseURL(text string) (*url.URL, error) {
+	base, err := url.Parse(strings.TrimRight(text, "/"))
+	switch {
+	case err != nil:
+		return nil, errors.New("the base URL cannot be read; it should look like https://aureus.example.com")
+	case base.Scheme != "http" && base.Scheme != "https":
+		return nil, errors.New("the base URL must begin with http:// or https://")
+	case base.Hostname() == "":
+		return nil, errors.New("the base URL names no host")
+	case base.User != nil:
+		return nil, errors.New("the base URL holds a user name or password; pass the key with WithAPIKey instead")
+	case base.RawQuery != "" || base.Fragment != "" || base.ForceQuery:
+		return nil, errors.New("the base URL has a query or a fragment; it may only have a path prefix")
+	}
+	return base, nil
+}
+
+func timeoutFromEnv() (time.Duration, error) {
+	text := os.Getenv(EnvTimeout)
+	if text == "" {
+		return DefaultTimeout, nil
+	}
+	timeout, err := time.ParseDuration(text)
+	if seconds, numeric := strconv.ParseFloat(text, 64); numeric == nil {
+		timeout, err = time.Duration(seconds*float64(time.Second)), nil
+	}
+	if err != nil || timeout <= 0 {
+		return 0, fmt.Errorf("%s must be a positive duration such as 1m30s, or a number of seconds, not %q", EnvTimeout, text)
+	}
+	return timeout, nil
+}
+
+func firstOf(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// setHeader copies the extra headers into a request's.
+func (s *settings) setHeader(header http.Header) { maps.Copy(header, s.header) }

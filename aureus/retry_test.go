@@ -1,0 +1,266 @@
+package aureus
+
+import (
+	"context"
+	"errors"
+	"io"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// script is a call whose attempts end as written; beyond the end they succeed.
+type script struct {
+	ends  []error
+	tries []time.Time
+}
+
+func (s *script) opName() string { return "Test" }
+
+func (s *script) try(ctx context.Context, attempt int) error {
+	s.tries = append(s.tries, time.Now())
+	if ctx.Err() != nil {
+		return &Error{Op: "Test", Err: errors.Join(ErrUnavailable, ctx.Err())}
+	}
+	if attempt <= len(s.ends) {
+		return s.ends[attempt-1]
+	}
+	return nil
+}
+
+func status(code int, after time.Duration) *Error {
+	return &Error{Op: "Test", StatusCode: code, RetryAfter: after}
+}
+
+func unanswered(cause error) *Error {
+	return &Error{Op: "Test", Err: errors.Join(ErrUnavailable, cause)}
+}
+
+func TestWhatIsTriedAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		err   error
+		again bool
+	}{
+		"429":                         {status(429, 0), true},
+		"502":                         {status(502, 0), true},
+		"503":                         {status(503, 0), true},
+		"504":                         {status(504, 0), true},
+		"connection refused":          {&Error{Err: errors.Join(ErrUnavailable, syscall.ECONNREFUSED), unsent: true}, true},
+		"connection reset":            {unanswered(syscall.ECONNRESET), true},
+		"connection closed":           {unanswered(io.EOF), true},
+		"cut short":                   {unanswered(io.ErrUnexpectedEOF), true},
+		"no answer in time":           {&Error{Err: ErrUnavailable, timedOut: true}, true},
+		"another attempt still runs":  {&Error{StatusCode: 409, Code: codeInFlight}, true},
+		"400":                         {status(400, 0), false},
+		"401":                         {status(401, 0), false},
+		"403":                         {status(403, 0), false},
+		"408":                         {status(408, 0), false},
+		"409":                         {status(409, 0), false},
+		"422":                         {status(422, 0), false},
+		"500":                         {status(500, 0), false},
+		"501":                         {status(501, 0), false},
+		"garbage":                     {malformed("Test", io.ErrUnexpectedEOF), false},
+		"a list that broke off":       {&Error{Err: errors.Join(ErrUnavailable, io.EOF), final: true}, false},
+		"the caller's cancellation":   {unanswered(context.Canceled), false},
+		"a certificate not trusted":   {unanswered(errors.New("x509")), false},
+		"an error of no known origin": {errors.New("?"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := settings{retry: defaultRetries}
+				calls := &script{ends: []error{test.err}}
+				err := s.run(t.Context(), Changes, nil, calls)
+				if test.again {
+					require.NoError(t, err)
+					require.Len(t, calls.tries, 2)
+					return
+				}
+				require.Equal(t, test.err, err)
+				require.Len(t, calls.tries, 1)
+			})
+		})
+	}
+}
+
+func TestDelays(t *testing.T) {
+	policy := RetryPolicy{MaxAttempts: 99, FirstDelay: time.Second, MaxDelay: 10 * time.Second}
+	for attempt, limit := range map[int]time.Duration{1: 1 * time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 5: 10 * time.Second, 64: 10 * time.Second, 1000: 10 * time.Second} {
+		lowest, highest := limit, time.Duration(0)
+		for range 2000 {
+			d := policy.delay(attempt, status(503, 0))
+			lowest, highest = min(lowest, d), max(highest, d)
+		}
+		require.LessOrEqual(t, highest, limit)
+		require.Greater(t, highest, limit*9/10, "the whole span is used")
+		require.Less(t, lowest, limit/10)
+	}
+	require.GreaterOrEqual(t, policy.delay(1, status(503, time.Minute)), time.Minute, "never shorter than the server asks")
+	require.Zero(t, RetryPolicy{}.delay(1, status(503, 0)))
+}
+
+func TestAttemptsEnd(t *testing.T) {
+	endless := make([]error, 100)
+	for i := range endless {
+		endless[i] = status(503, 0)
+	}
+	t.Run("by number", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := settings{retry: defaultRetries}
+			calls := &script{ends: endless}
+			require.Equal(t, endless[0], s.run(t.Context(), Reports, nil, calls))
+			require.Len(t, calls.tries, defaultRetries[Reports].MaxAttempts)
+		})
+	})
+	t.Run("by budget, without a last sleep", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := settings{}
+			s.retry[Reports] = RetryPolicy{MaxAttempts: 100, FirstDelay: time.Second, MaxDelay: time.Second, Budget: 5 * time.Second}
+			ends := make([]error, 100)
+			for i := range ends {
+				ends[i] = status(503, 2*time.Second)
+			}
+			began := time.Now()
+			calls := &script{ends: ends}
+			require.Error(t, s.run(t.Context(), Reports, nil, calls))
+			require.Len(t, calls.tries, 3)
+			require.Equal(t, 4*time.Second, time.Since(began))
+		})
+	})
+	t.Run("by the caller's deadline, at once and with the last real error", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := settings{retry: defaultRetries}
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			began := time.Now()
+			require.Equal(t, status(503, time.Hour), s.run(ctx, Reports, nil, &script{ends: []error{status(503, time.Hour)}}))
+			require.Equal(t, time.Duration(0), time.Since(began))
+		})
+	})
+	t.Run("by the caller while it waits", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := settings{retry: defaultRetries}
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			calls := &script{ends: []error{status(503, time.Minute)}}
+			require.Equal(t, status(503, time.Minute), s.run(ctx, Reports, nil, calls))
+			require.Len(t, calls.tries, 1)
+		})
+	})
+}
+
+func TestBreaker(t *testing.T) {
+	down := func() *script { return &script{ends: []error{status(500, 0)}} }
+	t.Run("opens, probes once, and closes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := settings{}
+			b := newBreaker(BreakerPolicy{Failures: 3, Cooldown: 10 * time.Second})
+			for range 3 {
+				require.NotErrorIs(t, s.run(t.Context(), Reads, b, down()), ErrCircuitOpen)
+			}
+			stopped := &script{}
+			err := s.run(t.Context(), Reads, b, stopped)
+			require.ErrorIs(t, err, ErrCircuitOpen)
+			require.ErrorIs(t, err, ErrUnavailable)
+			require.True(t, SafeToRetry(err))
+			require.Empty(t, stopped.tries)
+			require.NoError(t, s.run(t.Context(), Decisions, b, &script{}), "decisions pass it by")
+
+			time.Sleep(10 * time.Second)
+			require.NoError(t, b.admit("probe"))
+			require.ErrorIs(t, b.admit("another"), ErrCircuitOpen, "one probe at a time")
+			b.note(status(500, 0))
+			require.ErrorIs(t, b.admit("after a failed probe"), ErrCircuitOpen)
+
+			time.Sleep(10 * time.Second)
+			require.NoError(t, s.run(t.Context(), Reads, b, &script{}))
+			require.NoError(t, s.run(t.Context(), Reads, b, &script{}))
+		})
+	})
+	t.Run("a probe that the caller cancels makes room for another", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: time.Second})
+			b.note(status(500, 0))
+			time.Sleep(time.Second)
+			require.NoError(t, b.admit("probe"))
+			b.note(unanswered(context.Canceled))
+			require.NoError(t, b.admit("next probe"))
+		})
+	})
+	t.Run("a refusal is an answer", func(t *testing.T) {
+		b := newBreaker(BreakerPolicy{Failures: 2, Cooldown: time.Minute})
+		for range 10 {
+			b.note(status(403, 0))
+			b.note(status(500, 0))
+		}
+		require.NoError(t, b.admit("x"), "failures count in a row")
+	})
+	t.Run("decisions too, if chosen", func(t *testing.T) {
+		s := settings{breakAll: true}
+		b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: time.Minute})
+		require.Error(t, s.run(t.Context(), Decisions, b, down()))
+		require.ErrorIs(t, s.run(t.Context(), Decisions, b, down()), ErrCircuitOpen)
+	})
+	t.Run("off", func(t *testing.T) {
+		require.Nil(t, newBreaker(BreakerPolicy{}))
+	})
+	t.Run("a patient call waits for it to close", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := settings{retry: defaultRetries}
+			b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: 5 * time.Second})
+			b.note(status(500, 0))
+			require.NoError(t, s.run(t.Context(), Reports, b, &script{}))
+		})
+	})
+}
+
+func TestObserverSeesEveryAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen []Attempt
+		s := settings{retry: defaultRetries, observe: func(_ context.Context, a Attempt) { seen = append(seen, a) }}
+		first := status(503, 30*time.Second)
+		require.NoError(t, s.run(t.Context(), Reports, nil, &script{ends: []error{first}}))
+		require.Equal(t, []Attempt{
+			{Op: "Test", Number: 1, StatusCode: 503, Err: first, Delay: 30 * time.Second},
+			{Op: "Test", Number: 2, StatusCode: 200},
+		}, seen)
+	})
+}
+
+func TestSafeToRetry(t *testing.T) {
+	require.True(t, SafeToRetry(&Error{unsent: true}))
+	require.True(t, SafeToRetry(status(503, 0)))
+	require.True(t, SafeToRetry(status(429, 0)))
+	for _, err := range []error{nil, io.EOF, status(500, 0), unanswered(io.EOF), &Error{Err: ErrClosed}, &Error{unsent: true, final: true}} {
+		require.False(t, SafeToRetry(err), "%v", err)
+	}
+}
+
+// The bookkeeping of retries and breaker, on the path where all goes well.
+func BenchmarkRetryBookkeeping(b *testing.B) {
+	s := settings{retry: defaultRetries}
+	breaker := newBreaker(defaultBreaker)
+	call := &nothing{}
+	ctx := context.Background()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.run(ctx, Reads, breaker, call); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type nothing struct{}
+
+func (*nothing) opName() string                 { return "Nothing" }
+func (*nothing) try(context.Context, int) error { return nil }
+
+func TestRetryBookkeepingAllocatesNothing(t *testing.T) {
+	s := settings{retry: defaultRetries}
+	breaker := newBreaker(defaultBreaker)
+	call := &nothing{}
+	ctx := t.Context()
+	require.Zero(t, testing.AllocsPerRun(100, func() { _ = s.run(ctx, Reads, breaker, call) }))
+}
