@@ -5,16 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
-
-	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 const (
 	// maxBatchItems and maxBatchBytes bound one request of a batch.
 	maxBatchItems = 2048
 	maxBatchBytes = 8 << 20
+
+	// maxParallel bounds the requests of one report that are under way at once.
+	maxParallel = 4
+
+	// maxPooled bounds the buffers that are kept for the next batch.
+	maxPooled = 1 << 20
 )
+
+// encoder is what can be reported in batches.
+type encoder interface {
+	appendJSON([]byte) ([]byte, error)
+}
 
 // batch is the items of one request, as a JSON array, and where they stood in
 // what the caller passed.
@@ -24,103 +35,210 @@ type batch struct {
 	indexes []int
 }
 
-// reportBatch posts the items to path/batch, as many requests as their size
-// needs. single, where there is one, remembers that the server has no such path.
-func reportBatch[T any](ctx context.Context, c *Client, op, path string, single *atomic.Bool, items []T) error {
-	report := &PartialError{Op: op}
-	next := batch{}
-	flush := func() error {
-		if len(next.indexes) == 0 {
-			return nil
-		}
-		next.body = append(next.body, ']')
-		err := c.sendBatch(ctx, op, path, single, next, report)
-		next = batch{} // the transport may still be reading the old one
-		return err
-	}
-	for i, item := range items {
-		text, err := encodeReport(op, item)
-		if err != nil {
-			report.Rejected = append(report.Rejected, Rejection{Index: i, Reason: err.Error()})
-			continue
-		}
-		if len(next.indexes) == maxBatchItems || len(next.body)+len(text) > maxBatchBytes {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		separator := byte(',')
-		if len(next.indexes) == 0 {
-			separator = '['
-		}
-		next.body = append(append(next.body, separator), text...)
-		next.ends = append(next.ends, len(next.body))
-		next.indexes = append(next.indexes, i)
-	}
-	if err := flush(); err != nil {
-		return err
-	}
-	if len(report.Rejected) > 0 {
-		return report
-	}
-	return nil
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func newBatch() *batch {
+	b, _ := batches.Get().(*batch)
+	b.body, b.ends, b.indexes = append(b.body[:0], '['), b.ends[:0], b.indexes[:0]
+	return b
 }
 
-func (c *Client) sendBatch(ctx context.Context, op, path string, single *atomic.Bool, b batch, report *PartialError) error {
-	if single != nil && single.Load() {
-		return c.sendSingly(ctx, op, path, b, report)
+// free keeps the buffers for another batch. The transport must be done with
+// them.
+func (b *batch) free() {
+	if cap(b.body) <= maxPooled {
+		batches.Put(b)
+	}
+}
+
+// add appends an item and reports whether there was room for it.
+func (b *batch) add(index int, item encoder) (ok bool, err error) {
+	if len(b.indexes) == maxBatchItems {
+		return false, nil
+	}
+	before := len(b.body)
+	if len(b.indexes) > 0 {
+		b.body = append(b.body, ',')
+	}
+	b.body, err = item.appendJSON(b.body)
+	if err != nil || (len(b.body) > maxBatchBytes && len(b.indexes) > 0) {
+		b.body = b.body[:before]
+		return err != nil, err
+	}
+	b.ends = append(b.ends, len(b.body))
+	b.indexes = append(b.indexes, index)
+	return true, nil
+}
+
+// reportBatch posts the items to path/batch, in as many requests as their size
+// needs. single, where there is one, remembers that the server has no such path.
+func reportBatch[T encoder](ctx context.Context, c *Client, op, path string, single *atomic.Bool, items []T) error {
+	if err := c.ready(op); err != nil {
+		return err
+	}
+	r := &batchReport{client: c, op: op, path: path, single: single, result: PartialError{Op: op}}
+	next := newBatch()
+	for i := 0; i < len(items) && !r.failed(); {
+		ok, err := next.add(i, items[i])
+		switch {
+		case err != nil:
+			r.reject(Rejection{Index: i, Reason: "it cannot be written as JSON: " + err.Error()})
+			i++
+		case ok:
+			i++
+		default:
+			r.start(ctx, next)
+			next = newBatch()
+		}
+	}
+	return r.finish(ctx, next)
+}
+
+// batchReport is one report on its way.
+type batchReport struct {
+	client   *Client
+	op, path string
+	single   *atomic.Bool
+
+	running sync.WaitGroup
+	slots   chan struct{}
+
+	mu     sync.Mutex
+	result PartialError
+	errs   []error
+}
+
+// start sends the batch beside others, as soon as a slot is free.
+func (r *batchReport) start(ctx context.Context, b *batch) {
+	if r.slots == nil {
+		r.slots = make(chan struct{}, maxParallel)
+	}
+	r.slots <- struct{}{}
+	r.running.Go(func() {
+		defer func() { <-r.slots }()
+		r.note(r.send(ctx, b))
+	})
+}
+
+// finish sends the last batch on the caller's goroutine and waits for all.
+func (r *batchReport) finish(ctx context.Context, last *batch) error {
+	if len(last.indexes) > 0 && !r.failed() {
+		r.note(r.send(ctx, last))
+	}
+	r.running.Wait()
+	if len(r.errs) > 0 {
+		return errors.Join(r.errs...)
+	}
+	if len(r.result.Rejected) == 0 {
+		return nil
+	}
+	slices.SortFunc(r.result.Rejected, func(a, b Rejection) int { return a.Index - b.Index })
+	return &r.result
+}
+
+func (r *batchReport) failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.errs) > 0
+}
+
+func (r *batchReport) note(err error) {
+	if err != nil {
+		r.mu.Lock()
+		r.errs = append(r.errs, err)
+		r.mu.Unlock()
+	}
+}
+
+func (r *batchReport) accept(n int) {
+	r.mu.Lock()
+	r.result.Accepted += n
+	r.mu.Unlock()
+}
+
+func (r *batchReport) reject(rejections ...Rejection) {
+	r.mu.Lock()
+	r.result.Rejected = append(r.result.Rejected, rejections...)
+	r.mu.Unlock()
+}
+
+func (r *batchReport) send(ctx context.Context, b *batch) error {
+	b.body = append(b.body, ']')
+	if r.single != nil && r.single.Load() {
+		return r.sendSingly(ctx, b)
 	}
 	var answer struct {
 		Accepted int         `json:"accepted"`
 		Rejected []Rejection `json:"rejected"`
 	}
-	err := c.invoke(ctx, call{op: op, method: http.MethodPost, path: path + "/batch", body: b.body, class: Reports, keyed: true}, &answer)
-	if e, ok := errors.AsType[*Error](err); ok && single != nil && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed) {
-		single.Store(true)
-		return c.sendSingly(ctx, op, path, b, report)
+	k := call{op: r.op, class: Reports, keyed: true, method: http.MethodPost, path: r.path + "/batch", body: b.body}
+	k.released = b.free
+	err := r.client.invoke(ctx, k, &answer)
+	if e, ok := errors.AsType[*Error](err); ok && r.single != nil && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed) {
+		r.single.Store(true)
+		return r.sendSingly(ctx, b)
 	}
 	if err != nil {
 		return err
 	}
 	if answer.Accepted+len(answer.Rejected) != len(b.indexes) {
-		return malformed(op, fmt.Errorf("it accounts for %d items of %d", answer.Accepted+len(answer.Rejected), len(b.indexes)))
+		return malformed(r.op, fmt.Errorf("it accounts for %d items of %d", answer.Accepted+len(answer.Rejected), len(b.indexes)))
 	}
-	report.Accepted += answer.Accepted
-	for _, r := range answer.Rejected {
-		if r.Index < 0 || r.Index >= len(b.indexes) {
-			return malformed(op, fmt.Errorf("it rejects an item %d of %d", r.Index, len(b.indexes)))
+	for i := range answer.Rejected {
+		rejection := &answer.Rejected[i]
+		if rejection.Index < 0 || rejection.Index >= len(b.indexes) {
+			return malformed(r.op, fmt.Errorf("it rejects an item %d of %d", rejection.Index, len(b.indexes)))
 		}
-		report.Rejected = append(report.Rejected, Rejection{Index: b.indexes[r.Index], Reason: clip(r.Reason, maxMessage)})
+		rejection.Index = b.indexes[rejection.Index]
+		rejection.Reason = clip(rejection.Reason, maxMessage)
 	}
+	r.accept(answer.Accepted)
+	r.reject(answer.Rejected...)
 	return nil
 }
 
-// sendSingly posts the items one by one to a server without batch paths. An
-// item that is refused does not stop the others; a key that is refused does.
-func (c *Client) sendSingly(ctx context.Context, op, path string, b batch, report *PartialError) error {
+// sendSingly posts the items one by one to a server without batch paths, some
+// at once. An item that is refused does not stop the others; any other failure
+// does.
+func (r *batchReport) sendSingly(ctx context.Context, b *batch) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	var once sync.Once
+	var failure error
+	for range min(maxParallel, len(b.ends)) {
+		workers.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(b.ends) || ctx.Err() != nil {
+					return
+				}
+				if err := r.sendOne(ctx, b, i); err != nil {
+					once.Do(func() { failure = err; cancel() })
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return failure
+}
+
+func (r *batchReport) sendOne(ctx context.Context, b *batch, i int) error {
 	start := 1
-	for i, end := range b.ends {
-		item := b.body[start:end]
-		start = end + 1
-		err := c.do(ctx, call{op: op, method: http.MethodPost, path: path, body: item, class: Reports, keyed: true}, func(*http.Response) error { return nil })
-		switch {
-		case err == nil:
-			report.Accepted++
-		case errors.Is(err, ErrInvalid):
-			report.Rejected = append(report.Rejected, Rejection{Index: b.indexes[i], Reason: err.Error()})
-		default:
-			return err
-		}
+	if i > 0 {
+		start = b.ends[i-1] + 1
+	}
+	k := call{op: r.op, class: Reports, keyed: true, method: http.MethodPost, path: r.path, body: b.body[start:b.ends[i]]}
+	err := r.client.do(ctx, k, func(*http.Response) error { return nil })
+	switch {
+	case err == nil:
+		r.accept(1)
+	case errors.Is(err, ErrInvalid):
+		r.reject(Rejection{Index: b.indexes[i], Reason: clip(err.Error(), maxMessage)})
+	default:
+		return err
 	}
 	return nil
-}
-
-// encodeReport writes what is only reported: text that is not valid UTF-8 is
-// mended instead of refused.
-func encodeReport(op string, item any) ([]byte, error) {
-	body, err := strictjson.MarshalText(item)
-	if err != nil {
-		return nil, &Error{Op: op, Message: "the item cannot be written as JSON: " + err.Error(), Err: ErrInvalid}
-	}
-	return body, nil
 }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -37,6 +38,10 @@ type call struct {
 	body    []byte // nil: none
 	keyed   bool   // carries an Idempotency-Key, the same on every attempt
 	silence bool   // the timeout bounds silence, not the attempt
+
+	// released, if set, is called after a success, once the transport is done
+	// with the body. It may never be called.
+	released func()
 }
 
 // send makes the call and gives the answer's body, which must be JSON.
@@ -82,7 +87,13 @@ func (c *Client) do(ctx context.Context, k call, read func(*http.Response) error
 	} else {
 		exchange.body = k.body
 	}
-	return c.run(ctx, k.class, c.breaker, exchange)
+	if err := c.run(ctx, k.class, c.breaker, exchange); err != nil {
+		return err
+	}
+	if k.released != nil && exchange.open.Load() == 0 {
+		k.released()
+	}
+	return nil
 }
 
 // exchange is a call on its way; it is what the retries repeat.
@@ -93,6 +104,27 @@ type exchange struct {
 	body           []byte
 	encoding       string
 	idempotencyKey string
+	open           atomic.Int32 // readers of body that the transport has not closed
+}
+
+// reader is the body for one attempt. The transport may go on reading after it
+// has given an answer, until it closes the reader.
+func (x *exchange) reader() io.ReadCloser {
+	x.open.Add(1)
+	return &bodyReader{Reader: bytes.NewReader(x.body), exchange: x}
+}
+
+type bodyReader struct {
+	*bytes.Reader
+	exchange *exchange
+	closed   atomic.Bool
+}
+
+func (r *bodyReader) Close() error {
+	if !r.closed.Swap(true) {
+		r.exchange.open.Add(-1)
+	}
+	return nil
 }
 
 func (x *exchange) opName() string { return x.call.op }
@@ -135,9 +167,13 @@ func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
 	if len(k.query) > 0 {
 		target += "?" + k.query.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, k.method, target, bytes.NewReader(x.body))
+	request, err := http.NewRequestWithContext(ctx, k.method, target, http.NoBody)
 	if err != nil {
 		return nil, &Error{Op: k.op, Message: "the request could not be made; is an id malformed?", Err: ErrInvalid}
+	}
+	if len(x.body) > 0 {
+		request.Body, request.ContentLength = x.reader(), int64(len(x.body))
+		request.GetBody = func() (io.ReadCloser, error) { return x.reader(), nil }
 	}
 	request.Header.Set("Accept", "*/*")
 	c.setHeader(request.Header)

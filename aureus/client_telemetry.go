@@ -136,15 +136,15 @@ func (c *Client) Summary(ctx context.Context, query SummaryQuery) (Summary, erro
 
 // reportOne posts one item. The answer of a server of another make is not read:
 // the contract defines none.
-func reportOne[T any](ctx context.Context, c *Client, op, path string, item T) error {
-	body, err := encodeReport(op, item)
+func reportOne[T encoder](ctx context.Context, c *Client, op, path string, item T) error {
+	body, err := item.appendJSON(nil)
 	if err != nil {
-		return err
+		return &Error{Op: op, Message: "the item cannot be written as JSON: " + err.Error(), Err: ErrInvalid}
 	}
-	return c.do(ctx, call{op: op, method: http.MethodPost, path: path, body: body, class: Reports, keyed: true}, func(*http.Response) error { return nil })
+	return c.do(ctx, call{op: op, class: Reports, keyed: true, method: http.MethodPost, path: path, body: body}, func(*http.Response) error { return nil })
 }
 
-func reportKind[T any](ctx context.Context, c *Client, op string, kind int, items []T) error {
+func reportKind[T encoder](ctx context.Context, c *Client, op string, kind int, items []T) error {
 	if err := c.ready(op); err != nil {
 		return err
 	}

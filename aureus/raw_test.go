@@ -1,0 +1,258 @@
+package aureus_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+func TestCall(t *testing.T) {
+	server := record(t, jsonAnswer(200, `{"big":12345678901234567890,"name":"n"}`))
+	client := newClient(t, server.URL+"/pre")
+	var raw json.RawMessage
+	require.NoError(t, client.Call(t.Context(), "GET", "/new/thing%2Fx?a=1&a=2", nil, &raw))
+	require.JSONEq(t, `{"big":12345678901234567890,"name":"n"}`, string(raw))
+	var free any
+	require.NoError(t, client.Call(t.Context(), "PUT", "/new", map[string]any{"k": 1}, &free))
+	require.Equal(t, map[string]any{"big": json.Number("12345678901234567890"), "name": "n"}, free)
+	require.NoError(t, client.Call(t.Context(), "DELETE", "/new", nil, nil))
+
+	got := server.all()
+	require.Equal(t, "/pre/api/v1/new/thing%2Fx", got[0].path)
+	require.Equal(t, "a=1&a=2", got[0].query)
+	require.Empty(t, got[0].header.Get("Idempotency-Key"))
+	require.JSONEq(t, `{"k":1}`, got[1].body)
+	require.NotEmpty(t, got[1].header.Get("Idempotency-Key"))
+
+	for _, path := range []string{"", "x", "//x", "/a/../b", "/.", "/a#b", `/a\b`, "/%zz", "/a?%zz"} {
+		require.ErrorIs(t, client.Call(t.Context(), "GET", path, nil, nil), aureus.ErrInvalid, path)
+	}
+	require.ErrorIs(t, client.Call(t.Context(), "G T", "/x", nil, nil), aureus.ErrInvalid)
+	require.ErrorIs(t, client.Call(t.Context(), "POST", "/x", make(chan int), nil), aureus.ErrInvalid)
+	var shape struct {
+		Name int `json:"name"`
+	}
+	require.ErrorIs(t, client.Call(t.Context(), "GET", "/x", nil, &shape), aureus.ErrMalformed)
+}
+
+func TestWithChangesACopy(t *testing.T) {
+	server := record(t, jsonAnswer(200, `{}`))
+	client := newClient(t, server.URL, aureus.WithHeader("X-Team", "a"), aureus.WithUserAgent("ledger/2"))
+	copied := client.With(aureus.WithHeader("X-Call", "b"), aureus.WithAPIKey("other"))
+	for _, c := range []*aureus.Client{client, copied} {
+		_, err := c.WorkflowStatus(t.Context(), "w")
+		require.NoError(t, err)
+	}
+	first, second := server.all()[0].header, server.all()[1].header
+	require.Equal(t, []string{"a", "", "Bearer k"}, []string{first.Get("X-Team"), first.Get("X-Call"), first.Get("Authorization")})
+	require.Equal(t, []string{"a", "b", "Bearer other"}, []string{second.Get("X-Team"), second.Get("X-Call"), second.Get("Authorization")})
+	require.Equal(t, "ledger/2 aureus-go/"+aureus.Version, first.Get("User-Agent"))
+
+	wrong := client.With(aureus.WithTimeout(-1), aureus.WithHeader("Authorization", "x"))
+	_, err := wrong.WorkflowStatus(t.Context(), "w")
+	require.ErrorIs(t, err, aureus.ErrInvalid)
+	require.ErrorContains(t, err, "timeout")
+	require.ErrorContains(t, err, "Authorization")
+	require.Len(t, server.all(), 2)
+
+	require.NoError(t, client.Close())
+	_, err = copied.WorkflowStatus(t.Context(), "w")
+	require.ErrorIs(t, err, aureus.ErrClosed)
+	require.Nil(t, (*aureus.Client)(nil).With())
+}
+
+func TestCredentialsRotate(t *testing.T) {
+	server := record(t, jsonAnswer(200, `{}`))
+	keys := []string{"first", "second"}
+	client := newClient(t, server.URL, aureus.WithCredentials(func(context.Context) (string, error) {
+		if len(keys) == 0 {
+			return "", errors.New("vault says hunter2 is wrong")
+		}
+		key := keys[0]
+		keys = keys[1:]
+		return key, nil
+	}))
+	for range 2 {
+		_, err := client.WorkflowStatus(t.Context(), "w")
+		require.NoError(t, err)
+	}
+	_, err := client.WorkflowStatus(t.Context(), "w")
+	require.ErrorIs(t, err, aureus.ErrUnauthenticated)
+	require.NotContains(t, err.Error(), "hunter2")
+	require.Equal(t, "Bearer second", server.all()[1].header.Get("Authorization"))
+	require.Len(t, server.all(), 2, "without credentials nothing is sent")
+}
+
+func TestAKeyDoesNotTravelInTheClear(t *testing.T) {
+	for _, address := range []string{"http://aureus.example.com", "http://10.0.0.1:3000", "http://localhost.evil.example", "http://127.0.0.1.evil.example"} {
+		_, err := aureus.NewClient(address, aureus.WithAPIKey("k"))
+		require.ErrorContains(t, err, "unencrypted", address)
+	}
+	t.Setenv(aureus.EnvAPIKey, "from-env")
+	_, err := aureus.NewClient("http://aureus.example.com")
+	require.ErrorContains(t, err, "WithInsecureHTTP", "the environment's key neither")
+
+	for address, options := range map[string][]aureus.Option{
+		"http://aureus.example.com":  {aureus.WithInsecureHTTP("Aureus.example.com")},
+		"https://aureus.example.com": nil,
+		"http://[::1]:3000":          nil,
+		"http://127.8.9.1":           nil,
+		"http://aureus.example.org":  {aureus.WithAPIKey("")},
+	} {
+		client, err := aureus.NewClient(address, options...)
+		require.NoError(t, err, address)
+		require.NoError(t, client.Close())
+	}
+}
+
+func TestTLS(t *testing.T) {
+	server := httptest.NewTLSServer(jsonAnswer(200, `{}`))
+	defer server.Close()
+	server.Config.ErrorLog = nil
+
+	_, err := newClient(t, server.URL).WorkflowStatus(t.Context(), "w")
+	require.ErrorIs(t, err, aureus.ErrUnavailable, "a certificate of nobody we know")
+
+	transport, ok := server.Client().Transport.(*http.Transport)
+	require.True(t, ok)
+	_, err = newClient(t, server.URL, aureus.WithTLS(&tls.Config{RootCAs: transport.TLSClientConfig.RootCAs, MinVersion: tls.VersionTLS12})).WorkflowStatus(t.Context(), "w")
+	require.NoError(t, err)
+
+	for name, options := range map[string][]aureus.Option{
+		"no configuration":    {aureus.WithTLS(nil)},
+		"beside a client":     {aureus.WithTLS(&tls.Config{MinVersion: tls.VersionTLS12}), aureus.WithHTTPClient(http.DefaultClient)},
+		"no concurrency":      {aureus.WithConcurrency(0)},
+		"nothing to compress": {aureus.WithGzip(0)},
+		"no class":            {aureus.WithRetry(9, aureus.NoRetry)},
+		"negative attempts":   {aureus.WithRetry(aureus.Reads, aureus.RetryPolicy{MaxAttempts: -1})},
+		"delays upside down":  {aureus.WithRetry(aureus.Reads, aureus.RetryPolicy{MaxAttempts: 2, FirstDelay: 2, MaxDelay: 1})},
+		"a negative breaker":  {aureus.WithBreaker(aureus.BreakerPolicy{Failures: -1})},
+		"no credentials":      {aureus.WithCredentials(nil)},
+	} {
+		_, err := aureus.NewClient(server.URL, options...)
+		require.Error(t, err, name)
+	}
+}
+
+func TestProxy(t *testing.T) {
+	proxy := record(t, jsonAnswer(200, `{}`))
+	address, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	client := newClient(t, "http://aureus.example.com", aureus.WithInsecureHTTP("aureus.example.com"), aureus.WithConcurrency(4),
+		aureus.WithProxy(func(*http.Request) (*url.URL, error) { return address, nil }))
+	_, err = client.WorkflowStatus(t.Context(), "w")
+	require.NoError(t, err)
+	require.Len(t, proxy.all(), 1)
+}
+
+func TestGzip(t *testing.T) {
+	server := record(t, func(w http.ResponseWriter, q *http.Request) { jsonAnswer(200, `{"accepted":1,"rejected":[]}`)(w, q) })
+	client := newClient(t, server.URL, aureus.WithGzip(100))
+	name := strings.Repeat("long ", 100)
+	require.NoError(t, client.ReportSpans(t.Context(), []aureus.Span{{Name: name}}))
+	got := server.all()[0]
+	require.Equal(t, "gzip", got.header.Get("Content-Encoding"))
+	reader, err := gzip.NewReader(strings.NewReader(got.body))
+	require.NoError(t, err)
+	text, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	require.Contains(t, string(text), name)
+
+	require.NoError(t, client.ReportSpans(t.Context(), []aureus.Span{{Name: "s"}}))
+	require.Empty(t, server.all()[1].header.Get("Content-Encoding"), "too small")
+}
+
+func TestConcurrentReportsDoNotMixTheirBuffers(t *testing.T) {
+	server := record(t, batchServer(func(item map[string]any) string {
+		if item["name"] != item["trace_id"] {
+			return "mixed"
+		}
+		return ""
+	}))
+	client := newClient(t, server.URL)
+	var running sync.WaitGroup
+	for worker := range 8 {
+		running.Go(func() {
+			spans := make([]aureus.Span, 3000)
+			for i := range spans {
+				text := strings.Repeat(string(rune('a'+worker)), 20+i%50)
+				spans[i] = aureus.Span{Name: text, TraceID: text}
+			}
+			for range 3 {
+				if err := client.ReportSpans(context.Background(), spans); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	running.Wait()
+	require.Len(t, server.all(), 8*3*2)
+}
+
+// One policy question over loopback, beside a bare POST of the same bytes.
+func BenchmarkEvaluatePolicy(b *testing.B) {
+	answer := []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false,"decision_id":"dec_00000000000000000000000001","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1","claimed":true}`)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(answer)
+	}))
+	defer server.Close()
+	question := aureus.PolicyContext{
+		Principal: aureus.Principal{ID: "agent-7", Type: "agent", Permissions: []aureus.Permission{{Action: "read", Resource: "accounts", Intent: aureus.IntentRead}, {Action: "write", Resource: "accounts", Intent: aureus.IntentWrite}}},
+		Action:    aureus.Action{ID: "transfer", Name: "Transfer", RiskTier: aureus.TierLow, RequiredPermissions: []aureus.Permission{{Action: "write", Resource: "accounts"}}},
+		Arguments: map[string]any{"from": "acme", "to": "zeta", "amount": 120},
+	}
+	b.Run("client", func(b *testing.B) {
+		client, err := aureus.NewClient(server.URL, aureus.WithAPIKey("k"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = client.Close() }()
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := client.EvaluatePolicy(context.Background(), question); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("bare-post", func(b *testing.B) {
+		body, err := json.Marshal(question)
+		if err != nil {
+			b.Fatal(err)
+		}
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 30 * time.Second}
+		b.ReportAllocs()
+		for b.Loop() {
+			request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL+"/api/v1/policy/evaluate", bytes.NewReader(body))
+			if err != nil {
+				b.Fatal(err)
+			}
+			request.Header.Set("Content-Type", "application/json")
+			request.Header.Set("Authorization", "Bearer k")
+			response, err := client.Do(request)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, response.Body); err != nil {
+				b.Fatal(err)
+			}
+			_ = response.Body.Close()
+		}
+	})
+}
