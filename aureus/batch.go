@@ -22,11 +22,6 @@ const (
 	maxPooled = 1 << 20
 )
 
-// encoder is what can be reported in batches.
-type encoder interface {
-	appendJSON([]byte) ([]byte, error)
-}
-
 // batch is the items of one request, as a JSON array, and where they stood in
 // what the caller passed.
 type batch struct {
@@ -60,7 +55,7 @@ func (b *batch) add(index int, item encoder) (ok bool, err error) {
 	if len(b.indexes) > 0 {
 		b.body = append(b.body, ',')
 	}
-	b.body, err = item.appendJSON(b.body)
+	b.body, err = appendReport(b.body, item)
 	if err != nil || (len(b.body) > maxBatchBytes && len(b.indexes) > 0) {
 		b.body = b.body[:before]
 		return err != nil, err

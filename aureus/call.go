@@ -73,11 +73,6 @@ func (c *Client) do(ctx context.Context, k call, read func(*http.Response) error
 	if err := c.ready(k.op); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stop := context.AfterFunc(c.closed, func() { cancel(ErrClosed) })
-	defer stop()
-
 	exchange := &exchange{client: c, call: k, read: read}
 	if k.keyed {
 		exchange.idempotencyKey = rand.Text()
@@ -87,7 +82,7 @@ func (c *Client) do(ctx context.Context, k call, read func(*http.Response) error
 	} else {
 		exchange.body = k.body
 	}
-	if err := c.run(ctx, k.class, c.breaker, exchange); err != nil {
+	if err := c.run(ctx, k.class, c.connection, exchange); err != nil {
 		return err
 	}
 	if k.released != nil && exchange.open.Load() == 0 {
@@ -133,6 +128,8 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := x.client
+	stop := context.AfterFunc(c.closed, func() { cancel(ErrClosed) })
+	defer stop()
 	timer := time.AfterFunc(c.timeout, func() { cancel(errTimeout) })
 	defer timer.Stop()
 
@@ -163,14 +160,11 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 
 func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
 	c, k := x.client, &x.call
-	target := c.base.String() + apiPrefix + k.path
-	if len(k.query) > 0 {
-		target += "?" + k.query.Encode()
-	}
-	request, err := http.NewRequestWithContext(ctx, k.method, target, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, k.method, "", http.NoBody)
 	if err != nil {
-		return nil, &Error{Op: k.op, Message: "the request could not be made; is an id malformed?", Err: ErrInvalid}
+		return nil, &Error{Op: k.op, Message: "the request could not be made: " + err.Error(), Err: ErrInvalid}
 	}
+	request.URL, request.Host = c.target(k.path, k.query), c.base.Host
 	if len(x.body) > 0 {
 		request.Body, request.ContentLength = x.reader(), int64(len(x.body))
 		request.GetBody = func() (io.ReadCloser, error) { return x.reader(), nil }
@@ -195,6 +189,19 @@ func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
 		request.Header.Set("Content-Encoding", x.encoding)
 	}
 	return request, nil
+}
+
+// target is the address of an escaped path below /api/v1.
+func (c *connection) target(path string, query url.Values) *url.URL {
+	target := *c.base
+	escaped := target.EscapedPath() + apiPrefix + path
+	target.Path, target.RawPath = escaped, ""
+	if strings.Contains(escaped, "%") {
+		target.RawPath = escaped
+		target.Path, _ = url.PathUnescape(escaped) // escaped by segment or checked by splitPath
+	}
+	target.RawQuery = query.Encode()
+	return &target
 }
 
 var errTimeout = errors.New("the server did not answer in time")
@@ -243,10 +250,11 @@ func readJSONBody(op string, response *http.Response) ([]byte, error) {
 	if err := mustBeJSON(op, response); err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err != nil {
+	buffer := bytes.NewBuffer(make([]byte, 0, min(max(response.ContentLength, 0), maxAnswer)+bytes.MinRead))
+	if _, err := buffer.ReadFrom(io.LimitReader(response.Body, maxAnswer+1)); err != nil {
 		return nil, err
 	}
+	body := buffer.Bytes()
 	if len(body) > maxAnswer {
 		return nil, malformed(op, fmt.Errorf("it is larger than %d MiB", maxAnswer>>20))
 	}
@@ -254,7 +262,11 @@ func readJSONBody(op string, response *http.Response) ([]byte, error) {
 }
 
 func mustBeJSON(op string, response *http.Response) error {
-	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	header := response.Header.Get("Content-Type")
+	if header == "application/json" {
+		return nil
+	}
+	kind, _, err := mime.ParseMediaType(header)
 	if err != nil || (kind != "application/json" && !strings.HasSuffix(kind, "+json")) {
 		return malformed(op, errors.New("the content type is not JSON (is another server at this address?)"))
 	}

@@ -21,13 +21,17 @@ func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (Gu
 	if question.HTTP, err = question.HTTP.Load(); err != nil {
 		return GuardDecision{}, &Error{Op: op, Message: err.Error(), Err: err}
 	}
-	body, err := encode(op, question)
+	body, err := encodeStrict(op, question)
 	if err != nil {
 		return GuardDecision{}, err
 	}
-	var answer GuardDecision
-	if err := c.invoke(ctx, call{op: op, class: Decisions, keyed: true, method: http.MethodPost, path: "/policy/evaluate", body: body}, &answer); err != nil {
+	text, err := c.send(ctx, call{op: op, class: Decisions, keyed: true, method: http.MethodPost, path: "/policy/evaluate", body: body})
+	if err != nil {
 		return GuardDecision{}, err
+	}
+	answer, err := decodeDecision(text)
+	if err != nil {
+		return GuardDecision{}, malformed(op, err)
 	}
 	if _, err := effectOf(answer); err != nil {
 		return GuardDecision{}, malformed(op, err)

@@ -137,7 +137,7 @@ func (c *Client) Summary(ctx context.Context, query SummaryQuery) (Summary, erro
 // reportOne posts one item. The answer of a server of another make is not read:
 // the contract defines none.
 func reportOne[T encoder](ctx context.Context, c *Client, op, path string, item T) error {
-	body, err := item.appendJSON(nil)
+	body, err := appendReport(nil, item)
 	if err != nil {
 		return &Error{Op: op, Message: "the item cannot be written as JSON: " + err.Error(), Err: ErrInvalid}
 	}

@@ -10,9 +10,39 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The encoders of telemetry append into a buffer that is used again, without
-// reflection. Invalid UTF-8 becomes U+FFFD; names of an object come in no
-// particular order. They write what encoding/json would, but for HTML escapes.
+// The encoders append into a buffer that is used again, without reflection. The
+// names of a map come in no particular order. What they write is valid where it
+// is UTF-8.
+
+// encoder is a value with an encoder.
+type encoder interface {
+	appendJSON([]byte) ([]byte, error)
+}
+
+// appendReport writes what is only reported: bytes that are not UTF-8 become
+// U+FFFD instead of an error.
+func appendReport(b []byte, item encoder) ([]byte, error) {
+	start := len(b)
+	b, err := item.appendJSON(b)
+	if err == nil && utf8.Valid(b[start:]) {
+		return b, nil
+	}
+	text, err := strictjson.MarshalText(item)
+	return append(b[:start], text...), err
+}
+
+// encodeStrict writes what a decision depends on: bytes that are not UTF-8 are
+// an error.
+func encodeStrict(op string, item encoder) ([]byte, error) {
+	body, err := item.appendJSON(make([]byte, 0, 1024))
+	if err == nil && !utf8.Valid(body) {
+		err = errors.New("it holds text that is not valid UTF-8")
+	}
+	if err != nil {
+		return nil, &Error{Op: op, Message: "the request cannot be written as JSON: " + err.Error(), Err: ErrInvalid}
+	}
+	return body, nil
+}
 
 var errNotFinite = errors.New("NaN and the infinities have no JSON form")
 
@@ -21,8 +51,8 @@ func (s Span) appendJSON(b []byte) ([]byte, error) {
 	b = appendString(append(b, `,"trace_id":`...), s.TraceID)
 	b = appendOptional(b, `,"parent_id":`, s.ParentID)
 	b = appendString(append(b, `,"name":`...), s.Name)
-	b = appendString(append(b, `,"start_time":`...), string(s.StartTime))
-	b = appendOptional(b, `,"end_time":`, string(s.EndTime))
+	b = appendString(append(b, `,"start_time":`...), s.StartTime)
+	b = appendOptional(b, `,"end_time":`, s.EndTime)
 	var err error
 	if s.Duration != nil {
 		if b, err = appendFloat(append(b, `,"duration":`...), *s.Duration); err != nil {
@@ -46,8 +76,8 @@ func (s Span) appendJSON(b []byte) ([]byte, error) {
 }
 
 func (l SpanLog) appendJSON(b []byte) ([]byte, error) {
-	b = appendString(append(b, `{"timestamp":`...), string(l.Timestamp))
-	b = appendString(append(b, `,"level":`...), string(l.Level))
+	b = appendString(append(b, `{"timestamp":`...), l.Timestamp)
+	b = appendString(append(b, `,"level":`...), l.Level)
 	b = appendString(append(b, `,"message":`...), l.Message)
 	if l.Context != nil {
 		var err error
@@ -64,13 +94,13 @@ func (m Metric) appendJSON(b []byte) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	b = appendString(append(b, `,"timestamp":`...), string(m.Timestamp))
+	b = appendString(append(b, `,"timestamp":`...), m.Timestamp)
 	return append(appendTags(b, m.Tags), '}'), nil
 }
 
 func (e TelemetryEvent) appendJSON(b []byte) ([]byte, error) {
-	b = appendString(append(b, `{"type":`...), string(e.Type))
-	b = appendString(append(b, `,"timestamp":`...), string(e.Timestamp))
+	b = appendString(append(b, `{"type":`...), e.Type)
+	b = appendString(append(b, `,"timestamp":`...), e.Timestamp)
 	b = appendOptional(b, `,"workflow_id":`, e.WorkflowID)
 	b = appendOptional(b, `,"task_id":`, e.TaskID)
 	b = appendOptional(b, `,"task_type":`, e.TaskType)
@@ -87,7 +117,7 @@ func (r DecisionRecord) appendJSON(b []byte) ([]byte, error) { return appendOthe
 
 func (o Outcome) appendJSON(b []byte) ([]byte, error) { return appendOther(b, o) }
 
-func appendOptional(b []byte, name, value string) []byte {
+func appendOptional[T ~string](b []byte, name string, value T) []byte {
 	if value == "" {
 		return b
 	}
@@ -174,7 +204,7 @@ func appendList(b []byte, list []any, depth int) ([]byte, error) {
 }
 
 func appendOther(b []byte, v any) ([]byte, error) {
-	text, err := strictjson.MarshalText(v)
+	text, err := strictjson.Marshal(v)
 	return append(b, text...), err
 }
 
@@ -200,27 +230,18 @@ func appendFloat(b []byte, f float64) ([]byte, error) {
 
 const hexDigits = "0123456789abcdef"
 
-func appendString(b []byte, s string) []byte {
+// appendString quotes a text. It leaves bytes that are not UTF-8 as they are:
+// whoever asked for the text checks the whole of it once.
+func appendString[T ~string](b []byte, s T) []byte {
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := range len(s) {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r != utf8.RuneError || size > 1 {
-				i += size
-				continue
-			}
-			b = append(append(b, s[start:i]...), "\ufffd"...)
-			i++
-			start = i
+		if c >= ' ' && c != '"' && c != '\\' {
 			continue
 		}
 		b = append(b, s[start:i]...)
+		start = i + 1
 		switch c {
 		case '"', '\\':
 			b = append(b, '\\', c)
@@ -233,8 +254,6 @@ func appendString(b []byte, s string) []byte {
 		default:
 			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
-		i++
-		start = i
 	}
 	return append(append(b, s[start:]...), '"')
 }

@@ -19,7 +19,7 @@ import (
 // for these tags' older readers and escapes HTML, so bytes may differ.
 func sameAsJSON(t *testing.T, item encoder) {
 	t.Helper()
-	got, err := item.appendJSON(nil)
+	got, err := appendReport(nil, item)
 	want, wantErr := json.Marshal(item)
 	if wantErr != nil {
 		require.Error(t, err, "encoding/json refuses it: %v", wantErr)
@@ -92,7 +92,7 @@ func TestEncodersRefuse(t *testing.T) {
 		"in a span's log":       Span{Logs: []SpanLog{{Context: map[string]any{"n": nan}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := item.appendJSON(nil)
+			_, err := appendReport(nil, item)
 			require.Error(t, err)
 		})
 	}

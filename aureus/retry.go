@@ -129,7 +129,7 @@ func neverSent(err error) bool {
 // wait sleeps for the delay, unless the context or the budget would end before:
 // then the caller returns the last error at once instead of a deadline that
 // hides it.
-func wait(ctx context.Context, delay time.Duration, budgetEnd time.Time) bool {
+func wait(ctx context.Context, closed <-chan struct{}, delay time.Duration, budgetEnd time.Time) bool {
 	end := time.Now().Add(delay)
 	if deadline, ok := ctx.Deadline(); ok && !end.Before(deadline) {
 		return false
@@ -141,6 +141,8 @@ func wait(ctx context.Context, delay time.Duration, budgetEnd time.Time) bool {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+		return false
+	case <-closed:
 		return false
 	case <-timer.C:
 		return true
@@ -156,7 +158,8 @@ type tried interface {
 
 // run makes the call by the policy. On the success path it costs a look at the
 // breaker and two calls through the interface, and allocates nothing.
-func (s *settings) run(ctx context.Context, class Class, b *breaker, t tried) error {
+func (s *settings) run(ctx context.Context, class Class, conn *connection, t tried) error {
+	b := conn.breaker
 	guarded := b != nil && (class != Decisions || s.breakAll)
 	policy := &s.retry[class]
 	var budgetEnd time.Time
@@ -192,7 +195,7 @@ func (s *settings) run(ctx context.Context, class Class, b *breaker, t tried) er
 		if s.observe != nil {
 			s.observed(ctx, t, attempt, began, err, delay)
 		}
-		if !again || !wait(ctx, delay, budgetEnd) {
+		if !again || !wait(ctx, conn.closed.Done(), delay, budgetEnd) {
 			return err
 		}
 	}

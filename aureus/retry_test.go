@@ -31,6 +31,11 @@ func (s *script) try(ctx context.Context, attempt int) error {
 	return nil
 }
 
+func on(tb testing.TB, b *breaker) *connection {
+	tb.Helper()
+	return &connection{breaker: b, closed: tb.Context()}
+}
+
 func status(code int, after time.Duration) *Error {
 	return &Error{Op: "Test", StatusCode: code, RetryAfter: after}
 }
@@ -72,7 +77,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := settings{retry: defaultRetries}
 				calls := &script{ends: []error{test.err}}
-				err := s.run(t.Context(), Changes, nil, calls)
+				err := s.run(t.Context(), Changes, on(t, nil), calls)
 				if test.again {
 					require.NoError(t, err)
 					require.Len(t, calls.tries, 2)
@@ -110,7 +115,7 @@ func TestAttemptsEnd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := settings{retry: defaultRetries}
 			calls := &script{ends: endless}
-			require.Equal(t, endless[0], s.run(t.Context(), Reports, nil, calls))
+			require.Equal(t, endless[0], s.run(t.Context(), Reports, on(t, nil), calls))
 			require.Len(t, calls.tries, defaultRetries[Reports].MaxAttempts)
 		})
 	})
@@ -124,7 +129,7 @@ func TestAttemptsEnd(t *testing.T) {
 			}
 			began := time.Now()
 			calls := &script{ends: ends}
-			require.Error(t, s.run(t.Context(), Reports, nil, calls))
+			require.Error(t, s.run(t.Context(), Reports, on(t, nil), calls))
 			require.Len(t, calls.tries, 3)
 			require.Equal(t, 4*time.Second, time.Since(began))
 		})
@@ -135,7 +140,7 @@ func TestAttemptsEnd(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			began := time.Now()
-			require.Equal(t, status(503, time.Hour), s.run(ctx, Reports, nil, &script{ends: []error{status(503, time.Hour)}}))
+			require.Equal(t, status(503, time.Hour), s.run(ctx, Reports, on(t, nil), &script{ends: []error{status(503, time.Hour)}}))
 			require.Equal(t, time.Duration(0), time.Since(began))
 		})
 	})
@@ -145,7 +150,7 @@ func TestAttemptsEnd(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			calls := &script{ends: []error{status(503, time.Minute)}}
-			require.Equal(t, status(503, time.Minute), s.run(ctx, Reports, nil, calls))
+			require.Equal(t, status(503, time.Minute), s.run(ctx, Reports, on(t, nil), calls))
 			require.Len(t, calls.tries, 1)
 		})
 	})
@@ -158,15 +163,15 @@ func TestBreaker(t *testing.T) {
 			s := settings{}
 			b := newBreaker(BreakerPolicy{Failures: 3, Cooldown: 10 * time.Second})
 			for range 3 {
-				require.NotErrorIs(t, s.run(t.Context(), Reads, b, down()), ErrCircuitOpen)
+				require.NotErrorIs(t, s.run(t.Context(), Reads, on(t, b), down()), ErrCircuitOpen)
 			}
 			stopped := &script{}
-			err := s.run(t.Context(), Reads, b, stopped)
+			err := s.run(t.Context(), Reads, on(t, b), stopped)
 			require.ErrorIs(t, err, ErrCircuitOpen)
 			require.ErrorIs(t, err, ErrUnavailable)
 			require.True(t, SafeToRetry(err))
 			require.Empty(t, stopped.tries)
-			require.NoError(t, s.run(t.Context(), Decisions, b, &script{}), "decisions pass it by")
+			require.NoError(t, s.run(t.Context(), Decisions, on(t, b), &script{}), "decisions pass it by")
 
 			time.Sleep(10 * time.Second)
 			require.NoError(t, b.admit("probe"))
@@ -175,8 +180,8 @@ func TestBreaker(t *testing.T) {
 			require.ErrorIs(t, b.admit("after a failed probe"), ErrCircuitOpen)
 
 			time.Sleep(10 * time.Second)
-			require.NoError(t, s.run(t.Context(), Reads, b, &script{}))
-			require.NoError(t, s.run(t.Context(), Reads, b, &script{}))
+			require.NoError(t, s.run(t.Context(), Reads, on(t, b), &script{}))
+			require.NoError(t, s.run(t.Context(), Reads, on(t, b), &script{}))
 		})
 	})
 	t.Run("a probe that the caller cancels makes room for another", func(t *testing.T) {
@@ -200,8 +205,8 @@ func TestBreaker(t *testing.T) {
 	t.Run("decisions too, if chosen", func(t *testing.T) {
 		s := settings{breakAll: true}
 		b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: time.Minute})
-		require.Error(t, s.run(t.Context(), Decisions, b, down()))
-		require.ErrorIs(t, s.run(t.Context(), Decisions, b, down()), ErrCircuitOpen)
+		require.Error(t, s.run(t.Context(), Decisions, on(t, b), down()))
+		require.ErrorIs(t, s.run(t.Context(), Decisions, on(t, b), down()), ErrCircuitOpen)
 	})
 	t.Run("off", func(t *testing.T) {
 		require.Nil(t, newBreaker(BreakerPolicy{}))
@@ -211,7 +216,7 @@ func TestBreaker(t *testing.T) {
 			s := settings{retry: defaultRetries}
 			b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: 5 * time.Second})
 			b.note(status(500, 0))
-			require.NoError(t, s.run(t.Context(), Reports, b, &script{}))
+			require.NoError(t, s.run(t.Context(), Reports, on(t, b), &script{}))
 		})
 	})
 }
@@ -221,7 +226,7 @@ func TestObserverSeesEveryAttempt(t *testing.T) {
 		var seen []Attempt
 		s := settings{retry: defaultRetries, observe: func(_ context.Context, a Attempt) { seen = append(seen, a) }}
 		first := status(503, 30*time.Second)
-		require.NoError(t, s.run(t.Context(), Reports, nil, &script{ends: []error{first}}))
+		require.NoError(t, s.run(t.Context(), Reports, on(t, nil), &script{ends: []error{first}}))
 		require.Equal(t, []Attempt{
 			{Op: "Test", Number: 1, StatusCode: 503, Err: first, Delay: 30 * time.Second},
 			{Op: "Test", Number: 2, StatusCode: 200},
@@ -241,12 +246,12 @@ func TestSafeToRetry(t *testing.T) {
 // The bookkeeping of retries and breaker, on the path where all goes well.
 func BenchmarkRetryBookkeeping(b *testing.B) {
 	s := settings{retry: defaultRetries}
-	breaker := newBreaker(defaultBreaker)
+	conn := on(b, newBreaker(defaultBreaker))
 	call := &nothing{}
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.run(ctx, Reads, breaker, call); err != nil {
+		if err := s.run(ctx, Reads, conn, call); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -259,8 +264,8 @@ func (*nothing) try(context.Context, int) error { return nil }
 
 func TestRetryBookkeepingAllocatesNothing(t *testing.T) {
 	s := settings{retry: defaultRetries}
-	breaker := newBreaker(defaultBreaker)
+	conn := on(t, newBreaker(defaultBreaker))
 	call := &nothing{}
 	ctx := t.Context()
-	require.Zero(t, testing.AllocsPerRun(100, func() { _ = s.run(ctx, Reads, breaker, call) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { _ = s.run(ctx, Reads, conn, call) }))
 }
