@@ -141,8 +141,10 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 	if err != nil {
 		return x.connectionError(ctx, err)
 	}
-	defer drain(response.Body)
-	if x.call.silence {
+	if !x.call.silence { // what may be long or endless is closed instead
+		defer drain(response.Body)
+	} else {
+		defer func() { _ = response.Body.Close() }()
 		timer.Stop()
 		response.Body = &silenceReader{ReadCloser: response.Body, timer: timer, timeout: c.timeout}
 	}

@@ -1,0 +1,170 @@
+package aureus
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// The kinds of events of a stream.
+const (
+	StreamTelemetry = "telemetry" // a reported or derived telemetry event
+	StreamDecision  = "decision"  // a policy decision, as the audit log has it
+	StreamApproval  = "approval"  // something that happened to an approval, as the audit log has it
+)
+
+// StreamQuery selects what a stream carries; its zero value is everything from
+// now on.
+type StreamQuery struct {
+	Kinds      []string           // of the Stream constants; none is all
+	EventType  TelemetryEventType // telemetry events of this type only
+	WorkflowID string             // telemetry events of this workflow only
+	Principal  string             // decisions and approvals about this principal only
+
+	// LastEventID resumes behind the event with that id, also after days: what
+	// happened meanwhile comes first.
+	LastEventID string
+}
+
+// StreamEvent is one event of a stream: Telemetry for its own kind, Audit for
+// decisions and approvals.
+type StreamEvent struct {
+	ID        string // resumes behind this event, as StreamQuery.LastEventID
+	Kind      string
+	Telemetry *TelemetryEvent
+	Audit     *AuditRecord
+}
+
+// Stream yields events as they happen, for as long as the context lives. It
+// reconnects where it left off when the connection ends or falls silent, with
+// growing delays, for as long as it takes: [WithAttemptObserver] shows that. It
+// ends with an error: the context's, or one that another attempt would give
+// again, such as a refused key. It needs an operator's key for decisions and
+// approvals. GET /api/v1/stream.
+func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[StreamEvent, error] {
+	const op = "Stream"
+	return func(yield func(StreamEvent, error) bool) {
+		values := addQuery(url.Values{}, "kinds", strings.Join(query.Kinds, ","), "type", string(query.EventType),
+			"workflow_id", query.WorkflowID, "principal", query.Principal)
+		last := query.LastEventID
+		for failures := 0; ; failures++ {
+			client := c.With(WithRetry(Reads, NoRetry), streamHeaders(last))
+			stopped := false
+			err := client.do(ctx, call{op: op, class: Reads, method: http.MethodGet, path: "/stream", query: values, silence: true},
+				func(response *http.Response) error {
+					return readStream(op, response, func(event StreamEvent) bool {
+						failures, last = 0, event.ID
+						stopped = !yield(event, nil)
+						return !stopped
+					})
+				})
+			if stopped {
+				return
+			}
+			if ctx.Err() != nil || !worthReconnecting(err) {
+				yield(StreamEvent{}, err)
+				return
+			}
+			if !wait(ctx, c.closed.Done(), defaultRetries[Reads].delay(min(failures+1, 8), err), time.Time{}) {
+				yield(StreamEvent{}, err)
+				return
+			}
+		}
+	}
+}
+
+func streamHeaders(last string) callOption {
+	return func(s *settings) {
+		WithHeader("Accept", "text/event-stream").applyCall(s)
+		if last != "" {
+			WithHeader("Last-Event-ID", last).applyCall(s)
+		}
+	}
+}
+
+// worthReconnecting also holds for a stream that the server ended, which is no
+// error.
+func worthReconnecting(err error) bool {
+	return err == nil || repeatable(err) || errors.Is(err, ErrCircuitOpen) || (errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrClosed))
+}
+
+// maxStreamEvent bounds one event, in bytes.
+const maxStreamEvent = 4 << 20
+
+// readStream reads server-sent events (WHATWG HTML, 9.2) until the stream ends
+// or take wants no more.
+func readStream(op string, response *http.Response, take func(StreamEvent) bool) error {
+	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
+		return malformed(op, errors.New("the content type is not text/event-stream"))
+	}
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(make([]byte, 0, 64<<10), maxStreamEvent)
+	var id, kind string
+	var data []byte
+	for lines.Scan() {
+		line := lines.Bytes()
+		if len(line) == 0 { // the end of an event
+			if len(data) > 0 {
+				event, err := streamEvent(id, kind, data)
+				if err != nil {
+					return malformed(op, err)
+				}
+				if !take(event) {
+					return nil
+				}
+			}
+			kind, data = "", data[:0]
+			continue
+		}
+		name, value, _ := bytes.Cut(line, []byte{':'})
+		value = bytes.TrimPrefix(value, []byte{' '})
+		switch string(name) {
+		case "id":
+			id = string(value)
+		case "event":
+			kind = string(value)
+		case "data":
+			if len(data)+len(value) > maxStreamEvent {
+				return malformed(op, fmt.Errorf("an event is larger than %d MiB", maxStreamEvent>>20))
+			}
+			if len(data) > 0 {
+				data = append(data, '\n')
+			}
+			data = append(data, value...)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		if errors.Is(err, bufio.ErrTooLong) {
+			return malformed(op, fmt.Errorf("an event is larger than %d MiB", maxStreamEvent>>20))
+		}
+		return err
+	}
+	return io.EOF // the server ended the stream
+}
+
+func streamEvent(id, kind string, data []byte) (StreamEvent, error) {
+	event := StreamEvent{ID: id, Kind: kind}
+	var err error
+	switch kind {
+	case StreamTelemetry:
+		event.Telemetry = new(TelemetryEvent)
+		err = strictjson.Unmarshal(data, event.Telemetry)
+	case StreamDecision, StreamApproval:
+		event.Audit = new(AuditRecord)
+		err = strictjson.Unmarshal(data, event.Audit)
+	default:
+		err = fmt.Errorf("an event is of the unknown kind %q", clip(kind, 50))
+	}
+	return event, err
+}

@@ -1,0 +1,113 @@
+package aureus_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+func sse(id int, workflow string) string {
+	return fmt.Sprintf("id: %d\nevent: telemetry\ndata: {\"type\":\"custom\",\"timestamp\":\"t\",\ndata: \"workflow_id\":%q,\"data\":{}}\n\n", id, workflow)
+}
+
+func streamAnswer(parts ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, part := range parts {
+			_, _ = io.WriteString(w, part)
+			_ = http.NewResponseController(w).Flush()
+		}
+	}
+}
+
+func TestStreamResumesWhereItLeftOff(t *testing.T) {
+	calls := 0
+	server := record(t, func(w http.ResponseWriter, q *http.Request) {
+		calls++
+		switch calls {
+		case 1:
+			streamAnswer(": hello\n\n", sse(1, "a"), sse(2, "b"))(w, q)
+			panic(http.ErrAbortHandler)
+		case 2:
+			jsonAnswer(503, `{}`)(w, q)
+		case 3:
+			streamAnswer(sse(3, "c"))(w, q)
+		default:
+			jsonAnswer(401, `{"error":"the key was revoked"}`)(w, q)
+		}
+	})
+	seen := []string{}
+	var last error
+	for event, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{Kinds: []string{"telemetry", "decision"}, LastEventID: "0", Principal: "p"}) {
+		if err != nil {
+			last = err
+			continue
+		}
+		seen = append(seen, event.ID+event.Telemetry.WorkflowID)
+	}
+	require.Equal(t, []string{"1a", "2b", "3c"}, seen)
+	require.ErrorIs(t, last, aureus.ErrUnauthenticated)
+	resumed := []string{}
+	for _, r := range server.all() {
+		resumed = append(resumed, r.header.Get("Last-Event-ID"))
+		require.Equal(t, "kinds=telemetry%2Cdecision&principal=p", r.query)
+		require.Equal(t, "text/event-stream", r.header.Get("Accept"))
+	}
+	require.Equal(t, []string{"0", "2", "2", "3"}, resumed)
+}
+
+func TestStreamEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		is     error
+	}{
+		"another content type": {jsonAnswer(200, `[]`), aureus.ErrMalformed},
+		"an unknown kind":      {streamAnswer("event: surprise\ndata: {}\n\n"), aureus.ErrMalformed},
+		"no event":             {streamAnswer("event: telemetry\ndata: {}\n\n"), aureus.ErrMalformed},
+		"duplicate names":      {streamAnswer("event: decision\ndata: {\"sequence\":1,\"sequence\":2}\n\n"), aureus.ErrMalformed},
+		"an event without end": {streamAnswer("data: " + strings.Repeat("x", 5<<20)), aureus.ErrMalformed},
+		"many lines of data":   {streamAnswer(strings.Repeat("data: "+strings.Repeat("x", 1<<20)+"\n", 5)), aureus.ErrMalformed},
+		"a role too small":     {jsonAnswer(403, `{}`), aureus.ErrForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := record(t, test.answer)
+			count := 0
+			for _, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{}) {
+				require.ErrorIs(t, err, test.is)
+				count++
+			}
+			require.Equal(t, 1, count)
+		})
+	}
+	t.Run("by the caller's context", func(t *testing.T) {
+		server := record(t, func(w http.ResponseWriter, q *http.Request) {
+			streamAnswer(sse(1, "a"))(w, q)
+			<-q.Context().Done()
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var last error
+		for _, err := range newClient(t, server.URL).Stream(ctx, aureus.StreamQuery{}) {
+			last = err
+			cancel()
+		}
+		require.ErrorIs(t, last, context.Canceled)
+	})
+	t.Run("by the caller's break", func(t *testing.T) {
+		server := record(t, func(w http.ResponseWriter, q *http.Request) {
+			streamAnswer(sse(1, "a"), sse(2, "b"))(w, q)
+			<-q.Context().Done()
+		})
+		for range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{}) {
+			break
+		}
+		require.Len(t, server.all(), 1)
+	})
+}
