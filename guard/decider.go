@@ -121,8 +121,11 @@ func refuse(d aureus.Decision) aureus.Decision {
 // person, and to spend an approval. [*aureus.Client] implements it, and the
 // control plane does over its own store.
 type Approvals interface {
-	// AskApproval opens an approval for the digest or joins the live one. It
-	// fails with aureus.ErrTooManyPending beyond the bound of pending ones.
+	// AskApproval opens an approval for the digest or joins the live one that was
+	// asked for under the same policy version; one of another version does not
+	// count. It computes the digest itself and fails with
+	// aureus.ErrApprovalMismatch where it differs, and with
+	// aureus.ErrTooManyPending beyond the bound of pending ones.
 	AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error)
 
 	// ConsumeApproval spends an approved approval, once, for one decision. It

@@ -1,0 +1,123 @@
+package aureus
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// Recorder sends decision records and outcomes to the audit log in the
+// background, so that requests do not wait for them. It holds a bounded number;
+// what does not fit, because the control plane is away for long, is dropped and
+// counted. It is safe for concurrent use. Make one with [NewRecorder] and close
+// it before the client.
+type Recorder struct {
+	client  *Client
+	queue   chan any // DecisionRecord or Outcome
+	dropped atomic.Uint64
+
+	stop   context.CancelFunc
+	done   chan struct{}
+	mu     sync.RWMutex // guards queue against closing while it is written
+	closed bool
+	err    error // the first failure to send; read after done
+}
+
+const (
+	recorderQueue = 4096 // records that wait
+	recorderBatch = 512  // records in one request
+)
+
+// NewRecorder starts a recorder that sends with the client. A record that waits
+// is tried for as long as the client's policy for [Reports] says.
+func NewRecorder(client *Client) *Recorder {
+	ctx, stop := context.WithCancel(context.Background())
+	r := &Recorder{client: client, queue: make(chan any, recorderQueue), stop: stop, done: make(chan struct{})}
+	go r.run(ctx)
+	return r
+}
+
+// RecordOutcome queues an outcome. It has the form that package middleware
+// takes for outcomes. An outcome without a decision is not recorded, since
+// nothing in the audit log would know it.
+func (r *Recorder) RecordOutcome(_ context.Context, outcome Outcome) {
+	if !outcome.DecisionID.IsZero() {
+		r.put(outcome)
+	}
+}
+
+// RecordDecision queues the record of a decision that was made in the process.
+func (r *Recorder) RecordDecision(_ context.Context, decision Decision) { r.put(decision.Record()) }
+
+// Dropped counts what was not recorded: there was no room, it could not be
+// sent, or the server refused it.
+func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
+
+// Close sends what is queued and ends the recorder; what comes later is
+// dropped. When the context ends first, the rest is dropped. It returns the
+// first failure of the recorder's life, or the context's error.
+func (r *Recorder) Close(ctx context.Context) error {
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.queue)
+	}
+	r.mu.Unlock()
+	stop := context.AfterFunc(ctx, r.stop)
+	defer stop()
+	<-r.done
+	if ctx.Err() != nil {
+		return errors.Join(context.Cause(ctx), r.err)
+	}
+	return r.err
+}
+
+func (r *Recorder) put(record any) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if !r.closed {
+		select {
+		case r.queue <- record:
+			return
+		default:
+		}
+	}
+	r.dropped.Add(1)
+}
+
+func (r *Recorder) run(ctx context.Context) {
+	defer close(r.done)
+	defer r.stop()
+	for record := range r.queue {
+		var decisions []DecisionRecord
+		var outcomes []Outcome
+		for n := 1; ; n++ {
+			switch record := record.(type) {
+			case DecisionRecord:
+				decisions = append(decisions, record)
+			case Outcome:
+				outcomes = append(outcomes, record)
+			}
+			if n == recorderBatch || len(r.queue) == 0 {
+				break
+			}
+			record = <-r.queue
+		}
+		r.note(len(decisions), r.client.RecordDecisions(ctx, decisions)) // before their outcomes
+		r.note(len(outcomes), r.client.RecordOutcomes(ctx, outcomes))
+	}
+}
+
+func (r *Recorder) note(sent int, err error) {
+	if err == nil {
+		return
+	}
+	if r.err == nil {
+		r.err = err
+	}
+	if partial, ok := errors.AsType[*PartialError](err); ok {
+		sent = len(partial.Rejected)
+	}
+	r.dropped.Add(uint64(sent))
+}

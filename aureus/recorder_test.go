@@ -1,0 +1,68 @@
+package aureus_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+func TestRecorderSendsEverything(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	server := record(t, batchServer(func(map[string]any) string { return "" }))
+	client := newClient(t, server.URL)
+	recorder := aureus.NewRecorder(client)
+	for range 700 {
+		decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow}
+		recorder.RecordDecision(t.Context(), decision)
+		recorder.RecordOutcome(t.Context(), aureus.Outcome{DecisionID: decision.ID, Status: aureus.OutcomeSuccess})
+	}
+	recorder.RecordOutcome(t.Context(), aureus.Outcome{Status: aureus.OutcomeRefused}) // of nothing that was decided
+	require.NoError(t, recorder.Close(t.Context()))
+	require.NoError(t, recorder.Close(t.Context()))
+
+	decisions, outcomes := 0, 0
+	for _, r := range server.all() {
+		if strings.HasSuffix(r.path, "/audit/records/batch") {
+			decisions += strings.Count(r.body, `"decision_id"`)
+		} else {
+			outcomes += strings.Count(r.body, `"decision_id"`)
+		}
+	}
+	require.Equal(t, []int{700, 700}, []int{decisions, outcomes})
+	require.Zero(t, recorder.Dropped())
+	recorder.RecordDecision(t.Context(), aureus.Decision{})
+	require.EqualValues(t, 1, recorder.Dropped(), "after Close there is no room")
+	require.NoError(t, client.Close())
+	server.Close()
+}
+
+func TestRecorderIsBoundedAndEnds(t *testing.T) {
+	entered := make(chan struct{}, 1)
+	server := record(t, func(_ http.ResponseWriter, q *http.Request) {
+		select {
+		case entered <- struct{}{}:
+		default:
+		}
+		<-q.Context().Done()
+	})
+	recorder := aureus.NewRecorder(newClient(t, server.URL))
+	id := aureus.NewDecisionID(time.Now())
+	recorder.RecordOutcome(t.Context(), aureus.Outcome{DecisionID: id})
+	<-entered // the sender is busy, for ever
+	for range 5000 {
+		recorder.RecordOutcome(t.Context(), aureus.Outcome{DecisionID: id})
+	}
+	require.EqualValues(t, 5000-4096, recorder.Dropped())
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, recorder.Close(ctx), context.DeadlineExceeded)
+	require.EqualValues(t, 5001, recorder.Dropped(), "what could not be sent is counted")
+}

@@ -1,0 +1,182 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/otelbridge"
+)
+
+// batchSize is the batch processor's own.
+const batchSize = 512
+
+// BenchmarkSpanExport sends the same batch of 512 spans, as the SDK hands it
+// over, to a server on the loopback that reads and discards it.
+func BenchmarkSpanExport(b *testing.B) {
+	spans := serverSpans(b, batchSize)
+	server := sink(fmt.Sprintf(`{"accepted":%d,"rejected":[]}`, batchSize))
+	defer server.Close()
+	ctx := context.Background()
+
+	b.Run("aureus", func(b *testing.B) {
+		exporter := otelbridge.NewSpanExporter(connect(b, server.URL))
+		measure(b, batchSize, "span", func() error { return exporter.ExportSpans(ctx, spans) })
+	})
+	b.Run("aureus gzip", func(b *testing.B) {
+		exporter := otelbridge.NewSpanExporter(connect(b, server.URL, aureus.WithGzip(1)))
+		measure(b, batchSize, "span", func() error { return exporter.ExportSpans(ctx, spans) })
+	})
+	for name, compression := range map[string]otlptracehttp.Compression{
+		"otlptracehttp": otlptracehttp.NoCompression, "otlptracehttp gzip": otlptracehttp.GzipCompression,
+	} {
+		b.Run(name, func(b *testing.B) {
+			exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(server.URL), otlptracehttp.WithCompression(compression))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() {
+				if err := exporter.Shutdown(ctx); err != nil {
+					b.Error(err)
+				}
+			}()
+			measure(b, batchSize, "span", func() error { return exporter.ExportSpans(ctx, spans) })
+		})
+	}
+}
+
+// BenchmarkMetricExport sends what a service of ten routes measures: a counter
+// and a histogram of 15 buckets each.
+func BenchmarkMetricExport(b *testing.B) {
+	collected := serverMetrics(b, 10)
+	const points = 10 * (1 + 15 + 4)
+	server := sink(fmt.Sprintf(`{"accepted":%d,"rejected":[]}`, points))
+	defer server.Close()
+	exporter := otelbridge.NewMetricExporter(connect(b, server.URL))
+	measure(b, points, "point", func() error { return exporter.Export(context.Background(), collected) })
+}
+
+func measure(b *testing.B, items float64, item string, export func() error) {
+	b.Helper()
+	b.ReportAllocs()
+	before := cpuTime()
+	for b.Loop() {
+		if err := export(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	used := cpuTime() - before
+	if used > 0 {
+		b.ReportMetric(float64(used.Nanoseconds())/float64(b.N)/items, "cpu-ns/"+item)
+	}
+}
+
+// sink answers every request with the text, and with nothing of OTLP's form,
+// which takes an empty body for a success.
+func sink(answer string) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		if r.URL.Path == "/v1/traces" {
+			w.Header().Set("Content-Type", "application/x-protobuf")
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, answer)
+	}))
+}
+
+func connect(b *testing.B, url string, options ...aureus.Option) *aureus.Client {
+	b.Helper()
+	client, err := aureus.NewClient(url, options...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return client
+}
+
+func service() *resource.Resource {
+	return resource.NewSchemaless(
+		attribute.String("service.name", "ledger"), attribute.String("service.instance.id", "i-0123456789"),
+		attribute.String("service.version", "1.2.3"), attribute.String("host.name", "node-7"),
+		attribute.String("telemetry.sdk.language", "go"), attribute.String("telemetry.sdk.name", "opentelemetry"))
+}
+
+// serverSpans are spans as an instrumented server makes them, one in four with
+// an event, as the SDK hands them to an exporter.
+func serverSpans(b *testing.B, n int) []sdktrace.ReadOnlySpan {
+	b.Helper()
+	kept := &keeper{}
+	tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(kept), sdktrace.WithResource(service()))
+	tracer := tp.Tracer("github.com/example/ledger", trace.WithInstrumentationVersion("0.1.0"))
+	for i := range n {
+		_, span := tracer.Start(context.Background(), "POST /transfers", trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+			attribute.String("http.request.method", "POST"), attribute.String("http.route", "/transfers"),
+			attribute.String("url.path", "/transfers"), attribute.String("url.scheme", "https"),
+			attribute.String("server.address", "ledger.example"), attribute.Int("server.port", 443),
+			attribute.Int("http.response.status_code", 200), attribute.String("client.address", fmt.Sprintf("10.0.0.%d", i%250)),
+			attribute.Float64("ledger.amount", float64(i)/4), attribute.Bool("ledger.checked", true)))
+		if i%4 == 0 {
+			span.AddEvent("aureus.guard.decision", trace.WithAttributes(
+				attribute.String("aureus.guard.verdict.type", "allow"), attribute.Bool("aureus.approval.required", false)))
+		}
+		span.End()
+	}
+	if err := tp.Shutdown(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	return kept.spans
+}
+
+func serverMetrics(b *testing.B, routes int) *metricdata.ResourceMetrics {
+	b.Helper()
+	ctx := context.Background()
+	reader := sdkmetric.NewManualReader()
+	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(service()))
+	meter := mp.Meter("github.com/example/ledger")
+	counter, err := meter.Int64Counter("ledger.transfers")
+	if err != nil {
+		b.Fatal(err)
+	}
+	histogram, err := meter.Float64Histogram("http.server.request.duration", metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range routes {
+		route := metric.WithAttributes(attribute.String("http.request.method", "POST"), attribute.String("http.route", fmt.Sprintf("/route/%d", i)))
+		counter.Add(ctx, int64(i), route)
+		histogram.Record(ctx, float64(i)/100, route)
+	}
+	collected := &metricdata.ResourceMetrics{}
+	if err := reader.Collect(ctx, collected); err != nil {
+		b.Fatal(err)
+	}
+	return collected
+}
+
+// keeper keeps the ended spans as the SDK hands them over.
+type keeper struct{ spans []sdktrace.ReadOnlySpan }
+
+func (*keeper) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+func (k *keeper) OnEnd(span sdktrace.ReadOnlySpan)              { k.spans = append(k.spans, span) }
+func (*keeper) Shutdown(context.Context) error                  { return nil }
+func (*keeper) ForceFlush(context.Context) error                { return nil }

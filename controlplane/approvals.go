@@ -1,0 +1,299 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/guard"
+)
+
+const (
+	approvalsPath = "/api/v1/policy/approvals/"
+
+	pageApprovals    = 100
+	maxPageApprovals = 1000
+
+	maxProse   = 4 << 10 // bytes of a reason or a comment
+	maxShortID = 200     // bytes of a rule's, a code's or a version's name
+)
+
+func approvalPath(id string) string { return approvalsPath + id }
+
+func (s *Server) registerApprovals(mux *http.ServeMux) {
+	s.handle(mux, "GET /api/v1/policy/approvals", RoleService, s.listApprovals)
+	s.handle(mux, "GET /api/v1/policy/approvals/{id}", RoleService, s.getApproval)
+	s.handle(mux, "POST /api/v1/policy/approvals/{id}/approve", RoleOperator, s.decideApproval(true))
+	s.handle(mux, "POST /api/v1/policy/approvals/{id}/reject", RoleOperator, s.decideApproval(false))
+	s.handle(mux, "POST /api/v1/policy/approvals/{id}/consume", RoleService, s.consumeApproval)
+}
+
+// approvalRequest is the published request for an approval, with what a local
+// decider adds.
+type approvalRequest struct {
+	Action    aureus.Action    `json:"action"`
+	Principal aureus.Principal `json:"principal"`
+	Reason    string           `json:"reason"`
+
+	ToolName      string            `json:"tool_name,omitzero"`
+	Arguments     any               `json:"arguments,omitzero"`
+	HTTP          *aureus.HTTPCall  `json:"http,omitzero"`
+	OnBehalfOf    string            `json:"on_behalf_of,omitzero"`
+	Volatile      []string          `json:"volatile,omitzero"`
+	ApprovalToken string            `json:"approval_token,omitzero"`
+	ActionDigest  aureus.Digest     `json:"action_digest,omitzero"`
+	DecisionID    aureus.DecisionID `json:"decision_id,omitzero"`
+	ReasonCode    aureus.ReasonCode `json:"reason_code,omitzero"`
+	Rule          string            `json:"rule,omitzero"`
+	PolicyVersion string            `json:"policy_version,omitzero"`
+}
+
+func (a approvalRequest) request() aureus.Request {
+	return aureus.PolicyContext{
+		Principal: a.Principal, Action: a.Action, ToolName: a.ToolName, Arguments: a.Arguments, HTTP: a.HTTP,
+		OnBehalfOf: a.OnBehalfOf, Volatile: a.Volatile, ApprovalToken: a.ApprovalToken,
+	}.Request()
+}
+
+type approvalAnswer struct {
+	ApprovalToken string            `json:"approval_token"`
+	Approval      aureus.Approval   `json:"approval"`
+	Joined        bool              `json:"joined"`
+	Hint          aureus.ReasonCode `json:"hint,omitzero"`
+}
+
+// requestApproval opens an approval, also where permissions are missing, which
+// the operator is shown, or joins the live one (SPEC 3.5, approval).
+func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c caller) error {
+	var body approvalRequest
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	ask, err := s.askOf(c, body)
+	if err != nil {
+		return err
+	}
+	var ticket aureus.ApprovalTicket
+	err = s.db.Write(r.Context(), func(t *store.Tx) error {
+		ticket, err = (&desk{server: s, tx: t, caller: c}).AskApproval(r.Context(), ask)
+		return err
+	})
+	if err != nil {
+		return approvalProblem(err)
+	}
+	ticket.Approval.URL = approvalPath(ticket.Approval.ID)
+	writeJSON(w, http.StatusOK, approvalAnswer{
+		ApprovalToken: ticket.Approval.ID, Approval: ticket.Approval, Joined: ticket.Joined, Hint: ticket.Hint,
+	})
+	return nil
+}
+
+// askOf completes what the caller left to the server: the digest, which is
+// always computed here, and what the rules say.
+func (s *Server) askOf(c caller, body approvalRequest) (aureus.ApprovalAsk, error) {
+	request := body.request()
+	if err := admissible(c, request); err != nil {
+		return aureus.ApprovalAsk{}, err
+	}
+	if request.Principal.ID == "" || request.Action.ID == "" {
+		return aureus.ApprovalAsk{}, invalidBody("/principal/id, /action/id", "a principal and an action need an id")
+	}
+	for pointer, text := range map[string]string{"/rule": body.Rule, "/reason_code": string(body.ReasonCode), "/policy_version": body.PolicyVersion} {
+		if len(text) > maxShortID {
+			return aureus.ApprovalAsk{}, invalidBody(pointer, fmt.Sprintf("must not be longer than %d bytes", maxShortID))
+		}
+	}
+	if len(body.Reason) > maxProse {
+		return aureus.ApprovalAsk{}, invalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxProse))
+	}
+	digest, err := guard.Digest(c.tenant, request)
+	if err != nil {
+		return aureus.ApprovalAsk{}, invalidBody("", err.Error())
+	}
+	if !body.ActionDigest.IsZero() && body.ActionDigest != digest {
+		return aureus.ApprovalAsk{}, problem(http.StatusUnprocessableEntity, string(aureus.ReasonApprovalMismatch),
+			"action_digest is not the digest of this request in the key's tenant",
+			withRemediation("Let the local decider use the tenant of the key, and the same version of the module on both sides."))
+	}
+	preview := s.local(nil, c).Preview(request)
+	ask := aureus.ApprovalAsk{
+		Request: request, Digest: digest, DecisionID: body.DecisionID, ReasonCode: body.ReasonCode, Reason: body.Reason,
+		Rule: body.Rule, PolicyVersion: body.PolicyVersion,
+	}
+	if ask.PolicyVersion == "" {
+		ask.PolicyVersion, ask.Rule, ask.ReasonCode = preview.PolicyVersion, preview.Rule, preview.ReasonCode
+	}
+	return ask, nil
+}
+
+// approvalProblem is the answer for what can be wrong with an approval.
+func approvalProblem(err error) error {
+	conflict := func(code aureus.ReasonCode) error {
+		return problem(http.StatusConflict, string(code), aureus.ApprovalError(code).Error())
+	}
+	switch {
+	case errors.Is(err, aureus.ErrApprovalUnknown):
+		return problem(http.StatusNotFound, string(aureus.ReasonApprovalUnknown), "there is no such approval, or it is not this key's to see")
+	case errors.Is(err, aureus.ErrTooManyPending):
+		return problem(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending),
+			fmt.Sprintf("the principal has %d pending approvals already", store.MaxPending),
+			withRemediation("Wait until some are decided or expire."), withRetryAfter(retryPending))
+	case errors.Is(err, store.ErrRequester):
+		return problem(http.StatusForbidden, codeSelfApproval, "whoever asked for an approval, is its principal, or is the one it acts for cannot decide it",
+			withRemediation("Let another operator decide."))
+	case errors.Is(err, store.ErrDigest):
+		return problem(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval",
+			withRemediation("Read the approval again and decide on what it shows."))
+	case errors.Is(err, store.ErrConflict):
+		return problem(http.StatusConflict, codeConflict, "the approval is no longer pending")
+	}
+	for _, code := range []aureus.ReasonCode{
+		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed,
+		aureus.ReasonApprovalMismatch, aureus.ReasonApprovalPolicyChanged,
+	} {
+		if errors.Is(err, aureus.ApprovalError(code)) {
+			return conflict(code)
+		}
+	}
+	return err
+}
+
+func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller) error {
+	limit, cursor, err := pageOf(r, pageApprovals, maxPageApprovals)
+	if err != nil {
+		return err
+	}
+	filter := store.ApprovalFilter{Status: aureus.ApprovalStatus(r.URL.Query().Get("status")), Limit: limit}
+	if filter.Status != "" && !slices.Contains(filter.Status.Words(), string(filter.Status)) {
+		return badQuery("status", "must be one of "+strings.Join(filter.Status.Words(), ", "))
+	}
+	if filter.After, err = sequenceCursor(cursor); err != nil {
+		return err
+	}
+	if !c.role.atLeast(RoleOperator) {
+		actor := c.actor()
+		filter.Requester = &actor
+	}
+	if err := s.expireApprovals(r.Context(), c.tenant); err != nil {
+		return err
+	}
+	var rows []store.ApprovalRow
+	more := false
+	if err := s.db.Read(r.Context(), func(t *store.Tx) error {
+		rows, more, err = t.Approvals(c.tenant, filter)
+		return err
+	}); err != nil {
+		return err
+	}
+	approvals := make([]aureus.Approval, len(rows))
+	for i, row := range rows {
+		approvals[i] = row.Approval
+		approvals[i].URL = approvalPath(row.ID)
+	}
+	next := ""
+	if more {
+		next = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
+	}
+	writeList(w, r, approvals, next)
+	return nil
+}
+
+// expireApprovals ends what is past its time before anything is read, so that
+// nobody sees a status that no longer holds.
+func (s *Server) expireApprovals(ctx context.Context, tenant string) error {
+	for now := s.config.Now(); ; {
+		due := false
+		err := s.db.Read(ctx, func(t *store.Tx) (err error) {
+			due, err = t.HasExpired(tenant, now)
+			return err
+		})
+		if err != nil || !due {
+			return err
+		}
+		if err := s.db.Write(ctx, func(t *store.Tx) error { return t.ExpireApprovals(tenant, now) }); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Server) getApproval(w http.ResponseWriter, r *http.Request, c caller) error {
+	if err := s.expireApprovals(r.Context(), c.tenant); err != nil {
+		return err
+	}
+	var approval aureus.Approval
+	if err := s.db.Read(r.Context(), func(t *store.Tx) (err error) {
+		approval, err = visibleApproval(t, c, r.PathValue("id"))
+		return err
+	}); err != nil {
+		return approvalProblem(err)
+	}
+	return writeApproval(w, approval)
+}
+
+func (s *Server) decideApproval(approve bool) handler {
+	return func(w http.ResponseWriter, r *http.Request, c caller) error {
+		var verdict struct {
+			ActionDigest aureus.Digest `json:"action_digest"`
+			Comment      string        `json:"comment,omitzero"`
+		}
+		if err := readJSON(r, &verdict); err != nil {
+			return err
+		}
+		if len(verdict.Comment) > maxProse {
+			return invalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxProse))
+		}
+		var approval aureus.Approval
+		err := s.changeApproval(r.Context(), c, func(t *store.Tx) (err error) {
+			approval, err = t.DecideApproval(c.tenant, s.config.Now(), c.actor(), r.PathValue("id"), approve, verdict.ActionDigest, verdict.Comment)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return writeApproval(w, approval)
+	}
+}
+
+func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c caller) error {
+	var use aureus.ApprovalUse
+	if err := readJSON(r, &use); err != nil {
+		return err
+	}
+	if use.DecisionID.IsZero() {
+		return invalidBody("/decision_id", "is required")
+	}
+	var approval aureus.Approval
+	err := s.changeApproval(r.Context(), c, func(t *store.Tx) (err error) {
+		id := r.PathValue("id")
+		if err := t.ConsumeApproval(c.tenant, s.config.Now(), c.actor(), id, use); err != nil {
+			return err
+		}
+		approval, err = t.Approval(c.tenant, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return writeApproval(w, approval)
+}
+
+// changeApproval makes a change, after what is past its time has ended: that
+// stays even where the change is refused because of it.
+func (s *Server) changeApproval(ctx context.Context, c caller, change func(*store.Tx) error) error {
+	if err := s.expireApprovals(ctx, c.tenant); err != nil {
+		return err
+	}
+	return approvalProblem(s.db.Write(ctx, change))
+}
+
+func writeApproval(w http.ResponseWriter, approval aureus.Approval) error {
+	approval.URL = approvalPath(approval.ID)
+	writeJSON(w, http.StatusOK, approval)
+	return nil
+}

@@ -1,0 +1,226 @@
+package controlplane
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+const (
+	pageAudit    = 500
+	maxPageAudit = 5000
+)
+
+func (s *Server) registerAudit(mux *http.ServeMux) {
+	s.handle(mux, "GET /api/v1/audit", RoleOperator, s.listAudit)
+	s.handle(mux, "GET /api/v1/audit/verify", RoleOperator, s.verifyAudit)
+	s.handle(mux, "GET /api/v1/audit/export", RoleOperator, s.exportAudit)
+	s.handleBatch(mux, "POST /api/v1/audit/records/batch", RoleService, s.recordDecisions)
+	s.handleBatch(mux, "POST /api/v1/audit/outcomes/batch", RoleService, s.recordOutcomes)
+}
+
+func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) error {
+	limit, cursor, err := pageOf(r, pageAudit, maxPageAudit)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	filter := store.AuditFilter{Principal: query.Get("principal"), Action: query.Get("action"), Limit: limit + 1}
+	if filter.After, err = sequenceCursor(cursor); err != nil {
+		return err
+	}
+	if filter.From, _, err = queryTime(r, "start_time"); err != nil {
+		return err
+	}
+	if filter.To, _, err = queryTime(r, "end_time"); err != nil {
+		return err
+	}
+	entries, err := s.auditPage(r, c, filter)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(entries) > limit {
+		entries = entries[:limit]
+		next = strconv.FormatInt(entries[limit-1].Sequence, 10)
+	}
+	writeList(w, r, entries, next)
+	return nil
+}
+
+func (s *Server) auditPage(r *http.Request, c caller, filter store.AuditFilter) (entries []aureus.AuditRecord, err error) {
+	err = s.db.Read(r.Context(), func(t *store.Tx) error {
+		entries, err = t.Audit(c.tenant, filter)
+		return err
+	})
+	return entries, err
+}
+
+// sequenceCursor reads a cursor that is the number of the last item seen.
+func sequenceCursor(cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil || n < 0 {
+		return 0, badQuery("cursor", "must be the one of a Link header")
+	}
+	return n, nil
+}
+
+func (s *Server) verifyAudit(w http.ResponseWriter, r *http.Request, c caller) error {
+	verification, err := s.db.VerifyAudit(r.Context(), c.tenant)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, verification)
+	return nil
+}
+
+// exportAudit writes the whole log of the tenant as JSON lines, one entry a
+// line, as it is at the beginning of the export. A log that cannot be read to
+// its end breaks the connection off, so that half of it is not taken for all.
+func (s *Server) exportAudit(w http.ResponseWriter, r *http.Request, c caller) error {
+	filter := store.AuditFilter{Limit: pageAudit}
+	entries, err := s.auditPage(r, c, filter)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Disposition", `attachment; filename="aureus-audit-`+c.tenant+`.jsonl"`)
+	for len(entries) > 0 {
+		for _, entry := range entries {
+			line, err := strictjson.MarshalText(entry)
+			if err != nil {
+				return s.breakOff(r, err)
+			}
+			if _, err := w.Write(append(line, '\n')); err != nil {
+				return s.breakOff(r, err)
+			}
+		}
+		filter.After = entries[len(entries)-1].Sequence
+		if entries, err = s.auditPage(r, c, filter); err != nil {
+			return s.breakOff(r, err)
+		}
+	}
+	return nil
+}
+
+// breakOff ends an answer that has begun and cannot be finished.
+func (s *Server) breakOff(r *http.Request, err error) error {
+	s.logger(r).WarnContext(r.Context(), "an export broke off", "error", err)
+	panic(http.ErrAbortHandler)
+}
+
+// recordDecisions writes down decisions that were made elsewhere. One that is
+// there already is accepted and changes nothing.
+func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c caller) error {
+	return s.recordBatch(w, r, func(t *store.Tx, item []byte, now time.Time) error {
+		var record aureus.DecisionRecord
+		if err := decodeItem(item, &record); err != nil {
+			return err
+		}
+		if err := s.validRecord(c, &record); err != nil {
+			return err
+		}
+		added, err := t.AddDecision(c.tenant, store.Decision{
+			ID: record.DecisionID, Principal: record.Principal, Action: record.Action, Effect: record.Effect, Subject: c.subject,
+		})
+		if errors.Is(err, store.ErrConflict) {
+			return refusal("another decision, or another key's, has this id")
+		}
+		if err != nil || !added {
+			return err
+		}
+		effect, _ := aureus.ParseEffect(record.Effect) // validRecord has looked
+		entry := decisionEntry(record, c)
+		entry.FromState, entry.ToState = aureus.StateEvaluating, effect.State()
+		entry.Details["source"] = "reported"
+		return t.AppendAudit(c.tenant, now, entry)
+	})
+}
+
+func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
+	if record.DecisionID.IsZero() {
+		return refusal("/decision_id: is required")
+	}
+	if _, err := aureus.ParseEffect(record.Effect); err != nil {
+		return refusal("/effect: " + err.Error())
+	}
+	if err := c.maySpeakFor(record.Principal); err != nil {
+		return refusal("/principal: this key may not speak for it")
+	}
+	return boundNames(map[string]string{
+		"/principal": record.Principal, "/on_behalf_of": record.OnBehalfOf, "/action": record.Action, "/tool_name": record.ToolName,
+		"/reason_code": string(record.ReasonCode), "/rule": record.Rule, "/policy_version": record.PolicyVersion, "/approval_id": record.ApprovalID,
+	})
+}
+
+// recordOutcomes writes down what became of decisions, once each.
+func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller) error {
+	return s.recordBatch(w, r, func(t *store.Tx, item []byte, now time.Time) error {
+		var outcome aureus.Outcome
+		if err := decodeItem(item, &outcome); err != nil {
+			return err
+		}
+		if err := validOutcome(&outcome); err != nil {
+			return err
+		}
+		entry := aureus.AuditRecord{
+			Kind: aureus.AuditOutcome, DecisionID: outcome.DecisionID, Decision: outcome.Status,
+			By: c.subject, KeyID: c.keyID, Details: map[string]any{"duration_ms": outcome.DurationMS},
+		}
+		decision, err := t.Decision(c.tenant, outcome.DecisionID)
+		switch {
+		case errors.Is(err, store.ErrNotFound): // it may arrive before its decision
+		case err != nil:
+			return err
+		case decision.Subject != c.subject:
+			return refusal("the decision is another key's")
+		default:
+			entry.Principal, entry.Action = decision.Principal, decision.Action
+		}
+		added, err := t.AddOutcome(c.tenant, outcome.DecisionID, outcome.Status)
+		if errors.Is(err, store.ErrConflict) {
+			return refusal("another outcome is recorded for this decision")
+		}
+		if err != nil || !added {
+			return err
+		}
+		if outcome.ErrorClass != "" {
+			entry.Details["error_class"] = outcome.ErrorClass
+		}
+		if outcome.GateResult != nil {
+			entry.Details["gate"] = gateDetails(*outcome.GateResult)
+		}
+		return t.AppendAudit(c.tenant, now, entry)
+	})
+}
+
+func validOutcome(outcome *aureus.Outcome) error {
+	if outcome.DecisionID.IsZero() {
+		return refusal("/decision_id: is required")
+	}
+	if outcome.Status == "" {
+		return refusal("/status: is required")
+	}
+	return boundNames(map[string]string{"/status": outcome.Status, "/error_class": outcome.ErrorClass})
+}
+
+// maxWord bounds, in bytes, names that are kept and indexed.
+const maxWord = 1024
+
+func boundNames(names map[string]string) error {
+	for pointer, name := range names {
+		if len(name) > maxWord {
+			return refusal(fmt.Sprintf("%s: must not be longer than %d bytes", pointer, maxWord))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+const keysUsage = `Manage the API keys in a database file, also while a server has it open.
+
+Usage:
+
+  aureus keys add --subject NAME --role service|operator|admin [--tenant T] [--speaks-for A,B|*] [--db FILE]
+  aureus keys list [--db FILE]
+  aureus keys revoke [--db FILE] KEY_ID
+
+A service that asks about other principals than its own subject needs
+--speaks-for with their ids, or with * for all.
+`
+
+// byCommand is who the audit log names for changes made here.
+const byCommand = "aureus keys"
+
+func keys(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	verb := ""
+	if len(args) > 0 {
+		verb, args = args[0], args[1:]
+	}
+	flags := flag.NewFlagSet("keys "+verb, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	environment := getenv
+	getenv = func(name string) string { // the file alone: a key is described by hand
+		if name != "AUREUS_DB" {
+			return ""
+		}
+		return environment(name)
+	}
+	db := flags.String("db", "aureus.db", "the database `file`")
+	switch verb {
+	case "add":
+		return addKey(ctx, flags, db, args, getenv, stdout)
+	case "list":
+		return withKeys(ctx, flags, db, args, 0, getenv, func(k *controlplane.Keys) error { return listKeys(ctx, k, stdout) })
+	case "revoke":
+		return withKeys(ctx, flags, db, args, 1, getenv, func(k *controlplane.Keys) error {
+			if err := k.Revoke(ctx, byCommand, flags.Arg(0)); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(stdout, "%s is revoked.\n", flags.Arg(0))
+			return err
+		})
+	case "help", "-h", "--help", "-help":
+		_, err := io.WriteString(stdout, keysUsage)
+		return err
+	}
+	fmt.Fprint(stderr, keysUsage)
+	return errUsage
+}
+
+// withKeys opens the keys of a file that is there.
+func withKeys(ctx context.Context, flags *flag.FlagSet, db *string, args []string, wantArgs int, getenv func(string) string, do func(*controlplane.Keys) error) error {
+	if err := parse(flags, args, wantArgs, getenv); err != nil {
+		return err
+	}
+	if _, err := os.Stat(*db); err != nil {
+		return fmt.Errorf("the database cannot be opened: %w; --db names the file of the server", err)
+	}
+	return openKeys(ctx, *db, do)
+}
+
+func openKeys(ctx context.Context, db string, do func(*controlplane.Keys) error) (err error) {
+	opened, err := controlplane.OpenKeys(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	return do(opened)
+}
+
+func addKey(ctx context.Context, flags *flag.FlagSet, db *string, args []string, getenv func(string) string, stdout io.Writer) error {
+	subject := flags.String("subject", "", "who holds the key")
+	role := flags.String("role", "", "service, operator or admin")
+	tenant := flags.String("tenant", controlplane.DefaultTenant, "the tenant the key works in")
+	speaksFor := flags.String("speaks-for", "", "the `principals` it may ask about, with commas between, or *")
+	if err := parse(flags, args, 0, getenv); err != nil {
+		return err
+	}
+	key := controlplane.Key{Subject: *subject, Tenant: *tenant}
+	var err error
+	if key.Role, err = controlplane.ParseRole(*role); err != nil {
+		return err
+	}
+	if *speaksFor != "" {
+		key.SpeaksFor = strings.Split(*speaksFor, ",")
+	}
+	return openKeys(ctx, *db, func(k *controlplane.Keys) error {
+		added, secret, err := k.Add(ctx, byCommand, key)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(stdout, "%s for %s (%s, tenant %s). The key is shown once; keep it safe.\n\n  %s\n",
+			added.ID, added.Subject, added.Role, added.Tenant, secret)
+		return err
+	})
+}
+
+func listKeys(ctx context.Context, k *controlplane.Keys, stdout io.Writer) error {
+	list, err := k.List(ctx)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tSUBJECT\tROLE\tTENANT\tSPEAKS FOR\tMADE\tREVOKED")
+	for _, key := range list {
+		revoked := "-"
+		if !key.RevokedAt.IsZero() {
+			revoked = key.RevokedAt.Format(time.RFC3339)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", key.ID, key.Subject, key.Role, key.Tenant,
+			strings.Join(key.SpeaksFor, ","), key.CreatedAt.Format(time.RFC3339), revoked)
+	}
+	return table.Flush()
+}

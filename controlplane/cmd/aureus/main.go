@@ -1,0 +1,98 @@
+// Command aureus runs the control plane and manages its keys. Run aureus help
+// for what it takes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+const usage = `Aureus control plane.
+
+Usage:
+
+  aureus serve [flags]          run the control plane
+  aureus keys add|list|revoke   manage API keys, also while it runs
+  aureus version                print the version
+  aureus help                   print this text
+
+Every flag of serve can be given in the environment instead, as AUREUS_ and its
+name in capitals (AUREUS_ADDR, AUREUS_DB, AUREUS_DEV, AUREUS_TLS_CERT, ...); a
+flag wins. AUREUS_OPERATOR_KEY is the operator's key of development mode.
+
+Try it:
+
+  aureus serve --dev
+  curl -s http://127.0.0.1:3000/healthz
+
+"aureus serve -h" and "aureus keys" say more.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// errUsage is an error whose text has been printed.
+var errUsage = errors.New("usage")
+
+// run is main without the process: 0 for success, 1 for a failure, 2 for
+// arguments that cannot be understood.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	command := ""
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	var err error
+	switch command {
+	case "serve":
+		err = serve(ctx, args, getenv, stdout, stderr)
+	case "keys":
+		err = keys(ctx, args, getenv, stdout, stderr)
+	case "version", "--version", "-version":
+		_, err = fmt.Fprintf(stdout, "aureus %s (%s, %s/%s)\n", aureus.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	case "help", "--help", "-help", "-h":
+		_, err = io.WriteString(stdout, usage)
+	case "":
+		fmt.Fprint(stderr, usage)
+		return 2
+	default:
+		fmt.Fprintf(stderr, "aureus: there is no command %q\n\n%s", command, usage)
+		return 2
+	}
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
+	}
+	fmt.Fprintln(stderr, "aureus:", err)
+	return 1
+}
+
+// parse reads the flags of a command that takes no other arguments but those
+// that are asked for, and fills in from the environment what no flag has set.
+func parse(flags *flag.FlagSet, args []string, wantArgs int, getenv func(string) string) error {
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage // the flag set has told why
+	}
+	if flags.NArg() != wantArgs {
+		fmt.Fprintf(flags.Output(), "aureus: %s takes %d argument(s) beside its flags, not %d\n", flags.Name(), wantArgs, flags.NArg())
+		flags.Usage()
+		return errUsage
+	}
+	return fromEnvironment(flags, getenv)
+}

@@ -1,0 +1,135 @@
+package controlplane
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/farmountain/aureus-go/crvgate"
+)
+
+// The defaults and limits of a [Config].
+const (
+	DefaultApprovalLifetime = time.Hour
+	DefaultMaxBody          = 4 << 20
+	DefaultMaxBatchBody     = 64 << 20
+
+	minOperatorKey = 16 // bytes
+)
+
+// Config is what [Open] needs to know. Only DB or Ephemeral must be set. It is
+// read once: changing it after Open has no effect.
+type Config struct {
+	// DB is the path of the SQLite file with keys, approvals, validators and the
+	// audit log. Telemetry is kept in a second file beside it (aureus.db and
+	// aureus.telemetry.db). Both are created, with mode 0600, if they are not
+	// there; the folder must be, on a local disk.
+	DB string
+
+	// Ephemeral keeps everything in a temporary folder that Close removes: for
+	// tests and demonstrations. It excludes DB.
+	Ephemeral bool
+
+	// Tenant is the one that the clients in the process and development mode
+	// work in. Empty is [DefaultTenant].
+	Tenant string
+
+	// Dev is development mode: no key is asked for service calls. Therefore
+	// only requests to a loopback address and host name are answered, none that
+	// another origin made, and only JSON bodies are taken. Deciding an approval
+	// needs OperatorKey in this mode as well.
+	Dev bool
+
+	// OperatorKey is the key of the operator of development mode: any text of 16
+	// to 512 bytes without spaces. It is only for Dev.
+	OperatorKey string
+
+	// Logger gets one line a request (refused ones at level info, others at
+	// debug), and failures. Nothing secret is written to it. nil discards.
+	Logger *slog.Logger
+
+	// ApprovalLifetime is how long an approval may be decided and used after it
+	// was asked for. 0 is an hour (SPEC 3.4).
+	ApprovalLifetime time.Duration
+
+	// LenientPermissions lets held permissions without an intent or a data zone
+	// cover everything; see guard.Local. Leave it off.
+	LenientPermissions bool
+
+	// Validators is called with the validators of each tenant when they are
+	// first needed, before what was registered over the API is added: the place
+	// to register host functions for validators of type custom (SPEC 4.4). An
+	// error makes Open fail, or the request that needed them.
+	Validators func(*crvgate.Registry) error
+
+	// MaxBody and MaxBatchBody bound a request's body in bytes, on ordinary and
+	// on batch paths. 0 is 4 MiB and 64 MiB.
+	MaxBody, MaxBatchBody int64
+
+	// Now is the clock. nil is time.Now.
+	Now func() time.Time
+}
+
+var errNoDB = errors.New("controlplane: no database: set DB to the path of a file, such as aureus.db, or Ephemeral to keep nothing")
+
+// complete checks the configuration and fills in what was left out.
+func (c *Config) complete() error {
+	switch {
+	case c.DB == "" && !c.Ephemeral:
+		return errNoDB
+	case c.DB != "" && c.Ephemeral:
+		return errors.New("controlplane: DB and Ephemeral exclude each other")
+	case strings.Contains(c.DB, ":memory:"), strings.HasPrefix(c.DB, "file:"):
+		return errors.New("controlplane: DB is a path, neither a URI nor :memory:; use Ephemeral to keep nothing")
+	case c.OperatorKey != "" && !c.Dev:
+		return errors.New("controlplane: OperatorKey is for development mode; make an operator's key with Keys().Add")
+	case c.OperatorKey != "" && (len(c.OperatorKey) < minOperatorKey || len(c.OperatorKey) > maxSecret || !isPlainWord(c.OperatorKey)):
+		return fmt.Errorf("controlplane: OperatorKey must have %d to %d bytes of printable ASCII, without spaces", minOperatorKey, maxSecret)
+	case c.ApprovalLifetime < 0, c.MaxBody < 0, c.MaxBatchBody < 0:
+		return errors.New("controlplane: ApprovalLifetime, MaxBody and MaxBatchBody must not be negative")
+	}
+	if c.Tenant == "" {
+		c.Tenant = DefaultTenant
+	}
+	if !tenantForm.MatchString(c.Tenant) {
+		return fmt.Errorf("controlplane: a tenant is 1 to 63 of a-z, 0-9, - and _, not %.80q", c.Tenant)
+	}
+	if c.ApprovalLifetime == 0 {
+		c.ApprovalLifetime = DefaultApprovalLifetime
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = DefaultMaxBody
+	}
+	if c.MaxBatchBody == 0 {
+		c.MaxBatchBody = DefaultMaxBatchBody
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return nil
+}
+
+func isPlainWord(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// files are where the two stores lie, and the folder that goes with the server,
+// if it is an ephemeral one.
+func (c *Config) files() (control, telemetry, folder string, err error) {
+	control = c.DB
+	if c.Ephemeral {
+		if folder, err = os.MkdirTemp("", "aureus-"); err != nil {
+			return "", "", "", fmt.Errorf("controlplane: making a temporary folder: %w", err)
+		}
+		control = filepath.Join(folder, "aureus.db")
+	}
+	extension := filepath.Ext(control)
+	return control, strings.TrimSuffix(control, extension) + ".telemetry" + extension, folder, nil
+}

@@ -1,0 +1,140 @@
+package controlplane_test
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// policyCase is one case of testdata/policy.json: an input in the wire's
+// spelling and what the original answered.
+type policyCase struct {
+	Name  string `json:"name"`
+	Kind  string `json:"kind"`
+	Input struct {
+		Principal  aureus.Principal `json:"principal,omitzero"`
+		Action     aureus.Action    `json:"action"`
+		ToolName   string           `json:"tool_name,omitzero"`
+		WorkflowID string           `json:"workflow_id,omitzero"`
+		TaskID     string           `json:"task_id,omitzero"`
+	} `json:"input"`
+	Expected struct {
+		Allowed         bool                  `json:"allowed,omitzero"`
+		NeedsApproval   bool                  `json:"requires_human_approval,omitzero"`
+		TokenIssued     bool                  `json:"approval_token_issued,omitzero"`
+		ReasonKind      string                `json:"reason_kind,omitzero"`
+		Metadata        map[string]any        `json:"metadata,omitzero"`
+		StateAfter      aureus.GoalGuardState `json:"state_after,omitzero"`
+		AuditEntries    int                   `json:"audit_entries,omitzero"`
+		AuditTransition *struct {
+			From aureus.GoalGuardState `json:"from"`
+			To   aureus.GoalGuardState `json:"to"`
+		} `json:"audit_transition,omitzero"`
+		Events []struct {
+			Type       aureus.TelemetryEventType `json:"type"`
+			WorkflowID string                    `json:"workflow_id"`
+			TaskID     string                    `json:"task_id"`
+			Data       struct {
+				Allowed       bool `json:"allowed"`
+				NeedsApproval bool `json:"requires_human_approval"`
+			} `json:"data"`
+		} `json:"events,omitzero"`
+	} `json:"expected"`
+}
+
+func (c policyCase) request() aureus.Request {
+	return aureus.Request{
+		Principal: c.Input.Principal, Action: c.Input.Action, Tool: c.Input.ToolName,
+		WorkflowID: c.Input.WorkflowID, TaskID: c.Input.TaskID,
+	}
+}
+
+// TestPolicyConformance asks each case twice: of a server through a client, and
+// of a decision point in this process that keeps its approvals on the server.
+// Both answer the same, and as the original did.
+func TestPolicyConformance(t *testing.T) {
+	var file struct {
+		Count   int          `json:"count"`
+		Vectors []policyCase `json:"vectors"`
+	}
+	text, err := os.ReadFile("testdata/policy.json")
+	require.NoError(t, err)
+	require.NoError(t, strictjson.Unmarshal(text, &file))
+	require.Len(t, file.Vectors, file.Count)
+
+	srv, beside := open(t), open(t)
+	remote, operator := srv.Client(), srv.Operator("olga")
+	local := &guard.Local{Approvals: beside.Client()}
+	for _, v := range file.Vectors {
+		if v.Kind == "mcp_validate" { // there is no call for it over the wire: package guard has these cases
+			continue
+		}
+		t.Run(v.Name, func(t *testing.T) {
+			before := len(collectAudit(t, operator))
+			request := v.request()
+			got, err := guard.Decide(t.Context(), remote, request)
+			require.NoError(t, err)
+			want, err := guard.Decide(t.Context(), local, request)
+			require.NoError(t, err)
+			require.Equal(t, comparable(want), comparable(got))
+
+			answer, err := remote.EvaluatePolicy(t.Context(), request.Context())
+			require.NoError(t, err)
+			require.Equal(t, v.Expected.NeedsApproval && v.Expected.TokenIssued || v.Kind == "guard_telemetry" && got.Approval.ID != "", answer.ApprovalToken != "")
+			if v.Kind == "guard_telemetry" {
+				requireEvents(t, remote, v)
+				return
+			}
+			require.Equal(t, v.Expected.Allowed, got.Effect == aureus.Allow, got.Reason)
+			require.Equal(t, v.Expected.NeedsApproval, got.Effect == aureus.RequireApproval, got.Reason)
+			require.Equal(t, v.Expected.ReasonKind, strings.ToLower(string(got.ReasonCode)))
+			require.Equal(t, v.Expected.Metadata, got.Metadata)
+			requireAudited(t, collectAudit(t, operator)[before:], v, got.ID)
+		})
+	}
+}
+
+// comparable is a decision without what two deciders choose for themselves.
+func comparable(d aureus.Decision) aureus.Decision {
+	d.ID = aureus.DecisionID{}
+	if d.Approval.ID != "" {
+		d.Approval.ID, d.Approval.URL, d.Approval.ExpiresAt = "some", "", ""
+	}
+	return d
+}
+
+// requireAudited finds the one entry of the decision. Each decision's entry goes
+// from evaluating to its state, as the original's; the way before that, and the
+// approval's own entries, are SPEC 3.5 P12.
+func requireAudited(t *testing.T, entries []aureus.AuditRecord, v policyCase, id aureus.DecisionID) {
+	t.Helper()
+	entries = slices.DeleteFunc(entries, func(e aureus.AuditRecord) bool { return e.Kind != aureus.AuditDecision || e.DecisionID != id })
+	require.Len(t, entries, v.Expected.AuditEntries)
+	require.Equal(t, v.Expected.AuditTransition.From, entries[0].FromState)
+	require.Equal(t, v.Expected.AuditTransition.To, entries[0].ToState)
+	require.Equal(t, v.Expected.StateAfter, entries[0].ToState)
+	require.Equal(t, []any{"idle", "evaluating", string(v.Expected.StateAfter)}, entries[0].Details["transitions"])
+}
+
+func requireEvents(t *testing.T, c *aureus.Client, v policyCase) {
+	t.Helper()
+	if len(v.Expected.Events) == 0 {
+		return
+	}
+	want := v.Expected.Events[0]
+	events, err := aureus.Collect(c.Events(context.WithoutCancel(t.Context()), aureus.EventQuery{WorkflowID: want.WorkflowID, TaskID: want.TaskID}))
+	require.NoError(t, err)
+	require.Len(t, events, 2, "one for each evaluation: by Decide, and by EvaluatePolicy")
+	require.Equal(t, want.Type, events[0].Type)
+	require.Equal(t, want.Data.Allowed, events[0].Data["allowed"])
+	require.Equal(t, want.Data.NeedsApproval, events[0].Data["requiresHumanApproval"])
+	require.NotEmpty(t, events[0].Data["reason"])
+}

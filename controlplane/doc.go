@@ -1,0 +1,49 @@
+// Package controlplane is the Aureus control plane: a policy decision point
+// (PDP) with people behind it, a validation gate, an audit log that shows
+// tampering, and a store of telemetry, behind the HTTP API that clients of
+// Aureus speak.
+//
+// # In your process
+//
+// A [Server] is an [http.Handler]. It needs nothing but a file, and its own
+// clients need no socket:
+//
+//	srv, err := controlplane.Open(ctx, controlplane.Config{DB: "aureus.db"})
+//	if err != nil {
+//		return err
+//	}
+//	defer srv.Close()
+//	client := srv.Client()            // a service: evaluates, validates, reports
+//	alice := srv.Operator("alice")    // a person: decides approvals, reads everything
+//
+// Serve it to others with any [http.Server]; its [Server.Keys] make the keys
+// that they need. The command aureus does just that.
+//
+// # What it promises
+//
+// It decides with the same package guard, and validates with the same package
+// crvgate, that a service embeds: local and remote answers do not differ. A
+// denial is an answer with status 200; what cannot be decided is an error and
+// never an allow. Every answer with a status of 2xx is on the disk before it
+// goes out, together with its entry in the audit log: both are written in one
+// transaction. Every error is JSON: {"error", "code", "details", "remediation",
+// "request_id"}, the last of which stands in the log as well.
+//
+// # Approvals
+//
+// What needs a person becomes an approval, bound to the digest of everything
+// that was asked (guard.Digest). It is decided by an operator who sees what the
+// digest covers, secrets redacted, and who did not ask for it; it lets the same
+// unchanged request pass once, within an hour. Whoever asks the same again joins
+// the approval that is there.
+//
+// # Keys and tenants
+//
+// A key has a subject, a [Role], a tenant, and the principals it may speak for.
+// A tenant sees nothing of another one. Without keys, in development mode, only
+// this machine is answered.
+//
+// # What is not here yet
+//
+// The three workflow paths of the API answer 501 with the code NOT_IMPLEMENTED.
+package controlplane

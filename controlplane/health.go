@@ -1,0 +1,42 @@
+package controlplane
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// registerHealth serves what needs no key: that the process runs (healthz), and
+// that it can do its work (readyz).
+func (s *Server) registerHealth(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, health{Status: "ok", Version: aureus.Version})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.db.Ping(r.Context()); err != nil {
+			s.logger(r).WarnContext(r.Context(), "not ready", slog.Any("error", err))
+			s.fail(w, r, problem(http.StatusServiceUnavailable, codeStore, "the store cannot be read", withRetryAfter(time.Second)))
+			return
+		}
+		writeJSON(w, http.StatusOK, health{Status: "ready", Version: aureus.Version})
+	})
+}
+
+type health struct {
+	Status  string `json:"status"`
+	Version string `json:"version"`
+}
+
+// registerWorkflows answers for the paths of the published contract that this
+// server does not serve: 501, so that a caller can tell them from an unknown
+// workflow.
+func (s *Server) registerWorkflows(mux *http.ServeMux) {
+	notServed := func(http.ResponseWriter, *http.Request, caller) error {
+		return problem(http.StatusNotImplemented, codeNotServed, "workflows are not served by this version of the control plane")
+	}
+	s.handle(mux, "POST /api/v1/workflows/execute", RoleService, notServed)
+	s.handle(mux, "GET /api/v1/workflows/{id}/status", RoleService, notServed)
+	s.handle(mux, "POST /api/v1/workflows/{id}/cancel", RoleService, notServed)
+}

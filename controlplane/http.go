@@ -1,0 +1,184 @@
+package controlplane
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// handler answers one request of an authenticated caller. A returned error is
+// written as JSON, so a handler returns before it has written anything, or nil.
+type handler func(w http.ResponseWriter, r *http.Request, c caller) error
+
+// handle serves the pattern to keys of at least the given role, with bodies of
+// the ordinary size.
+func (s *Server) handle(mux *http.ServeMux, pattern string, need Role, fn handler) {
+	s.route(mux, pattern, need, s.config.MaxBody, fn)
+}
+
+// handleBatch is handle for paths that take batches.
+func (s *Server) handleBatch(mux *http.ServeMux, pattern string, need Role, fn handler) {
+	s.route(mux, pattern, need, s.config.MaxBatchBody, fn)
+}
+
+func (s *Server) route(mux *http.ServeMux, pattern string, need Role, maxBody int64, fn handler) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		c, err := s.authenticate(r, need)
+		if err == nil {
+			r.Body = &boundedBody{ReadCloser: http.MaxBytesReader(w, r.Body, maxBody), limit: maxBody}
+			err = fn(w, r, c)
+		}
+		if err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+// fail writes the answer for an error and logs what the client is not told.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := asAPIError(err)
+	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented {
+		s.logger(r).LogAttrs(r.Context(), slog.LevelError, "request failed",
+			slog.Int("status", e.status), slog.String("code", e.code), slog.Any("cause", e.cause))
+	}
+	writeError(w, e, requestID(r))
+}
+
+// readBody reads the whole body within its bound.
+func readBody(r *http.Request) ([]byte, error) {
+	body, err := readDecoded(r)
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit),
+			withRemediation("Send less at once."))
+	}
+	if _, ok := errors.AsType[*apiError](err); ok {
+		return nil, err
+	}
+	if err != nil {
+		return nil, problem(http.StatusBadRequest, codeMalformed, "the body broke off, came too slowly or is not what its Content-Encoding says", withCause(err))
+	}
+	return body, nil
+}
+
+// readDecoded reads a body that may be compressed. What comes out of it has the
+// bound of what goes in.
+func readDecoded(r *http.Request) ([]byte, error) {
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+		return io.ReadAll(r.Body)
+	case "gzip":
+		bound, ok := r.Body.(*boundedBody)
+		if !ok {
+			break
+		}
+		plain, err := gzip.NewReader(bound)
+		if err != nil {
+			return nil, err
+		}
+		body, err := io.ReadAll(io.LimitReader(plain, bound.limit+1))
+		if err == nil && int64(len(body)) > bound.limit {
+			err = &http.MaxBytesError{Limit: bound.limit}
+		}
+		return body, err
+	}
+	return nil, problem(http.StatusUnsupportedMediaType, codeMediaType, "the body has a content encoding that is not served here",
+		withRemediation("Send it plain or with gzip."), withHeader("Accept-Encoding", "gzip"))
+}
+
+// boundedBody is a body that ends with an [http.MaxBytesError] beyond its limit.
+type boundedBody struct {
+	io.ReadCloser
+	limit int64
+}
+
+// readJSON reads the body, which must be one JSON value of the shape that v, a
+// pointer, declares. A body that is null is none.
+func readJSON(r *http.Request, v any) error {
+	body, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	return decodeBody(body, v)
+}
+
+func decodeBody(body []byte, v any) error {
+	if string(bytes.TrimSpace(body)) == "null" {
+		return badBody(&strictjson.ShapeError{Problems: []strictjson.Problem{{Message: "the body must not be null"}}})
+	}
+	if err := strictjson.Unmarshal(body, v); err != nil {
+		return badBody(err)
+	}
+	return nil
+}
+
+// writeJSON answers with v as JSON, which is never nothing: the published
+// client cannot read an empty body (SPEC 1.1).
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	text, err := strictjson.MarshalText(v)
+	if err != nil { // a value of ours without a JSON form: not the client's fault
+		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer has no JSON form","code":"`+codeInternal+`","request_id":""}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)+1))
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // a client that is gone does not hear of it
+}
+
+// writeList answers with a bare array and, where there is more, the address of
+// the next page in the Link header (RFC 8288).
+func writeList[T any](w http.ResponseWriter, r *http.Request, items []T, next string) {
+	if items == nil {
+		items = []T{}
+	}
+	if next != "" {
+		query := r.URL.Query()
+		query.Set("cursor", next)
+		link := url.URL{Path: r.URL.Path, RawQuery: query.Encode()}
+		w.Header().Set("Link", "<"+link.String()+`>; rel="next"`)
+	}
+	writeJSON(w, http.StatusOK, items)
+}
+
+// pageOf reads limit and cursor. Without a limit it is fallback, and never more
+// than most.
+func pageOf(r *http.Request, fallback, most int) (limit int, cursor string, err error) {
+	query := r.URL.Query()
+	limit = fallback
+	if text := query.Get("limit"); text != "" {
+		limit, err = strconv.Atoi(text)
+		if err != nil || limit < 1 {
+			return 0, "", badQuery("limit", "must be a whole number of at least 1")
+		}
+	}
+	return min(limit, most), query.Get("cursor"), nil
+}
+
+// queryTime reads a time of the query: RFC 3339, without a zone as UTC, or a
+// date.
+func queryTime(r *http.Request, name string) (at time.Time, given bool, err error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return time.Time{}, false, nil
+	}
+	at, ok := aureus.Timestamp(text).Time()
+	if !ok {
+		return time.Time{}, false, badQuery(name, "must be a time such as 2026-01-02T03:04:05Z")
+	}
+	return at, true, nil
+}
+
+func badQuery(name, message string) error {
+	return problem(http.StatusBadRequest, codeValidation, "the query parameter "+name+" "+message,
+		withDetails([]strictjson.Problem{{Pointer: "/" + name, Message: message}}))
+}

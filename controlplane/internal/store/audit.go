@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// AppendAudit adds an entry to the tenant's chain, in the transaction of the
+// change it tells of. It sets the sequence, the time and the hashes.
+func (t *Tx) AppendAudit(tenant string, at time.Time, e aureus.AuditRecord) error {
+	details := ""
+	if len(e.Details) > 0 {
+		text, err := strictjson.MarshalText(e.Details)
+		if err != nil {
+			return fmt.Errorf("writing the details of an audit entry: %w", err)
+		}
+		details = string(text)
+	}
+	var last int64
+	err := t.row(`SELECT sequence, hash FROM audit_heads WHERE tenant = ?`, tenant).Scan(&last, &e.PreviousHash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	e.Sequence = last + 1
+	e.Timestamp = stamp(at.UnixNano())
+	e.Hash = chainHash(tenant, strconv.FormatInt(e.Sequence, 10), &e, details)
+	_, err = t.exec(`INSERT INTO audit (tenant, sequence, at, kind, decision_id, principal, on_behalf_of, action, decision,
+		reason_code, from_state, to_state, action_digest, approval_id, by, key_id, details, previous_hash, hash)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		tenant, e.Sequence, at.UnixNano(), e.Kind, e.DecisionID.String(), e.Principal, e.OnBehalfOf, e.Action, e.Decision,
+		string(e.ReasonCode), string(e.FromState), string(e.ToState), e.ActionDigest.String(), e.ApprovalID, e.By, e.KeyID,
+		details, e.PreviousHash, e.Hash)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO audit_heads (tenant, sequence, hash) VALUES (?,?,?)
+		ON CONFLICT (tenant) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash`, tenant, e.Sequence, e.Hash)
+	return err
+}
+
+// AuditFilter selects entries; what is zero selects all.
+type AuditFilter struct {
+	Principal, Action string
+	From, To          time.Time // both inclusive
+	After             int64     // entries with a higher sequence
+	Limit             int
+}
+
+// Audit lists entries in the order of the chain.
+func (t *Tx) Audit(tenant string, f AuditFilter) ([]aureus.AuditRecord, error) {
+	where, args := []string{"tenant = ?", "sequence > ?"}, []any{tenant, f.After}
+	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
+	if f.Principal != "" {
+		add("principal = ?", f.Principal)
+	}
+	if f.Action != "" {
+		add("action = ?", f.Action)
+	}
+	if !f.From.IsZero() {
+		add("at >= ?", nanos(f.From))
+	}
+	if !f.To.IsZero() {
+		add("at <= ?", nanos(f.To))
+	}
+	var entries []aureus.AuditRecord
+	err := t.each(func(rows *sql.Rows) error {
+		row, err := scanAudit(rows)
+		if err != nil {
+			return err
+		}
+		entry, err := row.wire()
+		entries = append(entries, entry)
+		return err
+	}, auditColumns+" WHERE "+strings.Join(where, " AND ")+" ORDER BY sequence LIMIT ?", append(args, f.Limit)...)
+	return entries, err
+}
+
+const auditColumns = `SELECT sequence, at, kind, decision_id, principal, on_behalf_of, action, decision, reason_code,
+	from_state, to_state, action_digest, approval_id, by, key_id, details, previous_hash, hash FROM audit`
+
+// auditRow is an entry as it lies in the file: what is hashed is taken from
+// here, before anything is read into it.
+type auditRow struct {
+	entry              aureus.AuditRecord
+	decision, digest   string
+	details            string
+	reason, from, into string
+}
+
+func scanAudit(rows *sql.Rows) (r auditRow, err error) {
+	e := &r.entry
+	var at int64
+	err = rows.Scan(&e.Sequence, &at, &e.Kind, &r.decision, &e.Principal, &e.OnBehalfOf, &e.Action, &e.Decision, &r.reason,
+		&r.from, &r.into, &r.digest, &e.ApprovalID, &e.By, &e.KeyID, &r.details, &e.PreviousHash, &e.Hash)
+	e.Timestamp = stamp(at)
+	e.ReasonCode, e.FromState, e.ToState = aureus.ReasonCode(r.reason), aureus.GoalGuardState(r.from), aureus.GoalGuardState(r.into)
+	return r, err
+}
+
+// wire is the entry as the API shows it.
+func (r auditRow) wire() (aureus.AuditRecord, error) {
+	e := r.entry
+	if err := errors.Join(e.DecisionID.UnmarshalText([]byte(r.decision)), e.ActionDigest.UnmarshalText([]byte(r.digest))); err != nil {
+		return e, fmt.Errorf("audit entry %d: %w", e.Sequence, err)
+	}
+	if r.details == "" {
+		return e, nil
+	}
+	details, err := strictjson.Parse([]byte(r.details))
+	if err != nil {
+		return e, fmt.Errorf("the details of audit entry %d: %w", e.Sequence, err)
+	}
+	e.Details, _ = details.(map[string]any)
+	return e, nil
+}
+
+// hash is what the entry's hash must be.
+func (r auditRow) hash(tenant string) string {
+	e, err := r.wire()
+	if err != nil {
+		return ""
+	}
+	return chainHash(tenant, strconv.FormatInt(e.Sequence, 10), &e, r.details)
+}
+
+// VerifyAudit recomputes the tenant's chain on one state of the store and finds
+// the first entry that is changed, missing or added: that entry's sequence, or
+// the place of the missing one. An empty log is valid.
+func (db *DB) VerifyAudit(ctx context.Context, tenant string) (v aureus.AuditVerification, err error) {
+	err = db.Read(ctx, func(t *Tx) error {
+		var last int64
+		err := t.row(`SELECT sequence, hash FROM audit_heads WHERE tenant = ?`, tenant).Scan(&last, &v.Head)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		previous := ""
+		invalid := func(sequence int64) {
+			if v.FirstInvalid == 0 {
+				v.FirstInvalid = sequence
+			}
+		}
+		err = t.each(func(rows *sql.Rows) error {
+			row, err := scanAudit(rows)
+			if err != nil {
+				return err
+			}
+			v.Entries++
+			switch e := row.entry; {
+			case e.Sequence != v.Entries:
+				invalid(v.Entries)
+			case e.PreviousHash != previous, e.Hash == "", e.Hash != row.hash(tenant):
+				invalid(e.Sequence)
+			}
+			previous = row.entry.Hash
+			return nil
+		}, auditColumns+" WHERE tenant = ? ORDER BY sequence", tenant)
+		if err != nil {
+			return err
+		}
+		switch {
+		case v.Entries < last:
+			invalid(v.Entries + 1)
+		case v.Entries > last: // entries that the head does not know
+			invalid(last + 1)
+		case previous != v.Head:
+			invalid(last)
+		}
+		v.Valid = v.FirstInvalid == 0
+		return nil
+	})
+	return v, err
+}
+
+// stamp is the wire's form of a time of the store. The zero time is none.
+func stamp(nanos int64) aureus.Timestamp {
+	return aureus.TimestampOf(time.Unix(0, nanos))
+}
+
+// nanos is the time as the store keeps it, within the years that it can keep:
+// what lies outside is as early or as late as can be.
+func nanos(at time.Time) int64 {
+	switch {
+	case at.Year() < 1678:
+		return -1 << 63
+	case at.Year() > 2261:
+		return 1<<63 - 1
+	}
+	return at.UnixNano()
+}

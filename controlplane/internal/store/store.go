@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gofrs/flock"
+	_ "modernc.org/sqlite" // the engine, as a database/sql driver
+)
+
+const (
+	connections = 8
+	busyMillis  = 5000
+)
+
+// DB is an open store. It is safe for concurrent use.
+type DB struct {
+	sql  *sql.DB
+	lock *flock.Flock // nil where another process may have it
+
+	writing sync.Mutex // held by whoever commits a batch
+	queue   struct {
+		sync.Mutex
+		jobs []*job
+	}
+}
+
+// Open opens the file for the one server that owns it, creating it with mode
+// 0600 and bringing its schema up to date. ErrLocked says that another process
+// has it open.
+func Open(ctx context.Context, path string) (*DB, error) {
+	return open(ctx, path, true)
+}
+
+// OpenBeside opens the file whether or not a server has it open, for a short
+// administrative task. A new or an older file is brought up to date only where
+// no server has it open.
+func OpenBeside(ctx context.Context, path string) (*DB, error) {
+	return open(ctx, path, false)
+}
+
+func open(ctx context.Context, path string, exclusive bool) (_ *DB, err error) {
+	file, err := create(path)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := tryLock(file)
+	if err != nil && (exclusive || !errors.Is(err, ErrLocked)) {
+		return nil, err
+	}
+	db := &DB{lock: lock}
+	defer func() {
+		if err != nil {
+			_ = db.Close() // the first error says more
+		}
+	}()
+	if db.sql, err = sql.Open("sqlite", dsn(file)); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", file, err)
+	}
+	db.sql.SetMaxOpenConns(connections)
+	db.sql.SetMaxIdleConns(connections)
+	if err := migrate(ctx, db.sql, lock != nil); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", file, classify(err))
+	}
+	return db, nil
+}
+
+// create makes the file if there is none, takes it from group and others, and
+// gives its one true path, so that two names of one file share one lock.
+func create(path string) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return "", fmt.Errorf("opening the store: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().Perm()&0o077 != 0 { // approvals and hashes of keys are nobody else's business
+		err = f.Chmod(0o600)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return "", fmt.Errorf("opening the store: %w", err)
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("opening the store: %w", err)
+	}
+	real, err := filepath.EvalSymlinks(absolute)
+	if err != nil {
+		return "", fmt.Errorf("opening the store: %w", err)
+	}
+	return real, nil
+}
+
+// tryLock takes the operating system's lock on the file beside the store. It
+// ends with the process, however that ends.
+func tryLock(file string) (*flock.Flock, error) {
+	name := file + ".lock"
+	lock := flock.New(name)
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", name, err)
+	}
+	if !held {
+		holder := ""
+		if pid, err := os.ReadFile(name); err == nil && len(pid) > 0 && len(pid) < 20 {
+			holder = " (process " + strings.TrimSpace(string(pid)) + ")"
+		}
+		return nil, fmt.Errorf("%s: %w%s; stop it, or use another file", file, ErrLocked, holder)
+	}
+	if err := os.WriteFile(name, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		_ = lock.Unlock() // the first error says more
+		return nil, fmt.Errorf("locking %s: %w", name, err)
+	}
+	return lock, nil
+}
+
+func dsn(file string) string {
+	options := url.Values{
+		"_busy_timeout": {strconv.Itoa(busyMillis)},
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"},
+		"_foreign_keys": {"on"},
+		"_txlock":       {"immediate"}, // readers say that they only read
+		"_defensive":    {"true"},
+		"_dqs":          {"false"},
+		"_pragma":       {"journal_size_limit(67108864)"},
+	}
+	file = filepath.ToSlash(file)
+	if !strings.HasPrefix(file, "/") {
+		file = "/" + file // C:/…
+	}
+	return (&url.URL{Scheme: "file", Path: file, RawQuery: options.Encode()}).String()
+}
+
+// Ping reports whether the store can be read.
+func (db *DB) Ping(ctx context.Context) error {
+	var one int
+	return classify(db.sql.QueryRowContext(ctx, "SELECT 1 FROM goose_db_version LIMIT 1").Scan(&one))
+}
+
+// Close waits for the write under way and closes the file.
+func (db *DB) Close() error {
+	db.writing.Lock()
+	defer db.writing.Unlock()
+	var errs []error
+	if db.sql != nil {
+		errs = append(errs, db.sql.Close())
+	}
+	if db.lock != nil {
+		errs = append(errs, db.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}

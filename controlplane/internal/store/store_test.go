@@ -1,0 +1,247 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func openStore(t testing.TB) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a #1?%.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func entry(text string) aureus.AuditRecord {
+	return aureus.AuditRecord{Kind: aureus.AuditGateResult, By: "test", KeyID: "key", Details: map[string]any{"text": text}}
+}
+
+func appendEntry(text string) func(*Tx) error {
+	return func(t *Tx) error { return t.AppendAudit("default", noon, entry(text)) }
+}
+
+// texts are the texts of all entries, after checking the chain.
+func texts(t *testing.T, db *DB) (list []string) {
+	t.Helper()
+	v, err := db.VerifyAudit(context.WithoutCancel(t.Context()), "default")
+	require.NoError(t, err)
+	require.True(t, v.Valid)
+	require.NoError(t, db.Read(t.Context(), func(tx *Tx) error {
+		entries, err := tx.Audit("default", AuditFilter{Limit: 10_000})
+		for _, e := range entries {
+			list = append(list, fmt.Sprint(e.Details["text"]))
+		}
+		return err
+	}))
+	return list
+}
+
+func TestWritesOfManyShareCommits(t *testing.T) {
+	db := openStore(t)
+	var all sync.WaitGroup
+	for i := range 300 {
+		all.Go(func() {
+			if err := db.Write(t.Context(), appendEntry(fmt.Sprint(i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	require.Len(t, texts(t, db), 300)
+}
+
+// TestABadJobLeavesTheOthersAlone commits one batch by hand, so that the jobs
+// are certain to share it.
+func TestABadJobLeavesTheOthersAlone(t *testing.T) {
+	db := openStore(t)
+	refused := errors.New("refused")
+	cancelled, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("nobody waits"))
+	do := func(ctx context.Context, fn func(*Tx) error) *job { return &job{ctx: ctx, fn: fn} }
+	jobs := []*job{
+		do(t.Context(), appendEntry("first")),
+		do(t.Context(), func(tx *Tx) error { return errors.Join(appendEntry("taken back")(tx), refused) }),
+		do(t.Context(), func(tx *Tx) error { _ = appendEntry("panicked")(tx); panic("boom") }),
+		do(cancelled, appendEntry("too late")),
+		do(t.Context(), func(tx *Tx) error {
+			_ = appendEntry("against a constraint")(tx)
+			_, err := tx.exec(`INSERT INTO keys (id, tenant, subject, role, speaks_for, hash, created_at) VALUES ('k','t','s','root','[]',x'00',0)`)
+			return err
+		}),
+		do(t.Context(), appendEntry("last")),
+	}
+	db.commit(jobs)
+	require.NoError(t, jobs[0].err)
+	require.ErrorIs(t, jobs[1].err, refused)
+	require.ErrorContains(t, jobs[2].err, "boom")
+	require.ErrorContains(t, jobs[3].err, "nobody waits")
+	require.ErrorContains(t, jobs[4].err, "constraint")
+	require.NotErrorIs(t, jobs[4].err, ErrUnavailable)
+	require.NoError(t, jobs[5].err)
+	require.Equal(t, []string{"first", "last"}, texts(t, db))
+}
+
+// TestAFullDiskChangesNothing takes the store's room away and gives it back.
+func TestAFullDiskChangesNothing(t *testing.T) {
+	db := openStore(t)
+	db.sql.SetMaxOpenConns(1) // the bound is a connection's
+	require.NoError(t, db.Write(t.Context(), appendEntry("before")))
+	limit := func(statement string) {
+		_, err := db.sql.Exec(statement)
+		require.NoError(t, err)
+	}
+	var pages int
+	require.NoError(t, db.sql.QueryRow("PRAGMA page_count").Scan(&pages))
+	limit(fmt.Sprintf("PRAGMA max_page_count = %d", pages+2))
+
+	big := string(make([]byte, 1<<20))
+	jobs := []*job{{ctx: t.Context(), fn: appendEntry("small")}, {ctx: t.Context(), fn: appendEntry(big)}, {ctx: t.Context(), fn: appendEntry("small too")}}
+	db.commit(jobs)
+	for _, j := range jobs {
+		require.ErrorIs(t, j.err, ErrUnavailable, "nobody's write is acknowledged")
+	}
+	require.Equal(t, []string{"before"}, texts(t, db))
+
+	limit("PRAGMA max_page_count = 1000000")
+	require.NoError(t, db.Write(t.Context(), appendEntry("after")), "it recovers by itself")
+	require.Equal(t, []string{"before", "after"}, texts(t, db))
+}
+
+func TestAClosedStoreIsUnavailable(t *testing.T) {
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a.db"))
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	require.Error(t, db.Write(t.Context(), appendEntry("x")))
+	require.ErrorIs(t, db.Write(t.Context(), appendEntry("x")), ErrUnavailable)
+	require.ErrorIs(t, db.Read(t.Context(), func(*Tx) error { return nil }), ErrUnavailable)
+	require.ErrorIs(t, db.Ping(t.Context()), ErrUnavailable)
+}
+
+func TestMigrationsFromNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.db")
+	db, err := OpenBeside(t.Context(), file)
+	require.NoError(t, err, "without a server it may make the file")
+	var synchronous, foreignKeys int
+	require.NoError(t, db.sql.QueryRow("PRAGMA synchronous").Scan(&synchronous))
+	require.NoError(t, db.sql.QueryRow("PRAGMA foreign_keys").Scan(&foreignKeys))
+	require.Equal(t, 2, synchronous, "FULL")
+	require.Equal(t, 1, foreignKeys)
+	rows, err := db.sql.Query(`SELECT m.name FROM sqlite_schema m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE 'goose_%'
+		AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) WHERE name = 'tenant' AND "notnull" = 1)`)
+	require.NoError(t, err)
+	require.False(t, rows.Next(), "every row of every table carries a tenant")
+	require.NoError(t, rows.Err())
+	require.NoError(t, rows.Close())
+
+	_, err = db.sql.Exec("DELETE FROM goose_db_version WHERE version_id > 0")
+	require.NoError(t, err)
+	_, err = OpenBeside(t.Context(), file)
+	require.ErrorContains(t, err, "an older schema and a server has it open")
+	require.NoError(t, db.Close())
+}
+
+func TestManyApprovalsExpireInSeveralSweeps(t *testing.T) {
+	db := openStore(t)
+	by := Actor{KeyID: "key", Subject: "svc"}
+	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {
+		for i := range 2*maxSweep + 5 {
+			a := aureus.Approval{
+				ID: fmt.Sprintf("apr_%d", i), Principal: aureus.Principal{ID: fmt.Sprint(i), Type: "agent"},
+				Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: "c",
+				ActionDigest: aureus.Digest{byte(i), byte(i >> 8), 1},
+			}
+			if _, _, err := tx.AskApproval("default", noon, by, a, aureus.DecisionID{}, time.Hour); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	later, sweeps := noon.Add(2*time.Hour), 0
+	for due := true; due; {
+		require.NoError(t, db.Write(t.Context(), func(tx *Tx) (err error) {
+			if due, err = tx.HasExpired("default", later); err != nil || !due {
+				return err
+			}
+			sweeps++
+			return tx.ExpireApprovals("default", later)
+		}))
+	}
+	require.Equal(t, 3, sweeps)
+	require.NoError(t, db.Read(t.Context(), func(tx *Tx) error {
+		rows, more, err := tx.Approvals("default", ApprovalFilter{Status: aureus.ApprovalExpired, Limit: 1000})
+		require.Len(t, rows, 2*maxSweep+5)
+		require.False(t, more)
+		return err
+	}))
+	v, err := db.VerifyAudit(t.Context(), "default")
+	require.NoError(t, err)
+	require.EqualValues(t, 2*(2*maxSweep+5), v.Entries)
+}
+
+func TestAPageOfApprovalsHasABoundInBytes(t *testing.T) {
+	db := openStore(t)
+	by := Actor{KeyID: "key", Subject: "svc"}
+	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {
+		for i := range 4 {
+			a := aureus.Approval{
+				ID: fmt.Sprintf("apr_%d", i), Principal: aureus.Principal{ID: "p", Type: "agent"}, Arguments: string(make([]byte, maxPageBytes/12)),
+				Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: "c", // NUL is written as \u0000
+				ActionDigest: aureus.Digest{byte(i), 1},
+			}
+			if _, _, err := tx.AskApproval("default", noon, by, a, aureus.DecisionID{}, time.Hour); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.NoError(t, db.Read(t.Context(), func(tx *Tx) error {
+		rows, more, err := tx.Approvals("default", ApprovalFilter{Limit: 100})
+		require.Len(t, rows, 1)
+		require.True(t, more)
+		return err
+	}))
+}
+
+func TestPartsOfTheChainCannotMove(t *testing.T) {
+	one := chainHash("t", "1", &aureus.AuditRecord{Principal: "ab", OnBehalfOf: "c"}, "")
+	two := chainHash("t", "1", &aureus.AuditRecord{Principal: "a", OnBehalfOf: "bc"}, "")
+	require.NotEqual(t, one, two)
+}
+
+func BenchmarkWrite(b *testing.B) {
+	for name, parallel := range map[string]int{"one at a time": 0, "64 at once": 32} {
+		b.Run(name, func(b *testing.B) {
+			db := openStore(b)
+			b.ReportAllocs()
+			if parallel == 0 {
+				for b.Loop() {
+					require.NoError(b, db.Write(b.Context(), appendEntry("x")))
+				}
+				return
+			}
+			b.SetParallelism(parallel)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := db.Write(context.Background(), appendEntry("x")); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}

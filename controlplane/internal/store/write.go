@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// maxBatch bounds how many writes share one commit.
+const maxBatch = 128
+
+// Tx is a transaction. It is valid until the function it was given to returns,
+// and belongs to the goroutine that runs it.
+type Tx struct {
+	ctx context.Context //nolint:containedctx // as database/sql's own Tx: it bounds the transaction and nothing else
+	tx  *sql.Tx
+}
+
+type job struct {
+	ctx  context.Context //nolint:containedctx // the caller's, while it waits
+	fn   func(*Tx) error
+	err  error
+	done bool
+}
+
+// Write runs fn in a transaction and returns when the transaction is on the
+// disk, or why it is not: then nothing of it is. What fn wrote through its
+// closure counts only if Write returned nil.
+//
+// Writes that arrive while another one is being committed share the next
+// commit, each in a savepoint of its own: the price of a synchronous disk is
+// paid once for all of them. fn may run on another caller's goroutine; it is
+// short, does no I/O but through its Tx, and calls neither Write nor Read.
+func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
+	own := &job{ctx: ctx, fn: fn}
+	db.queue.Lock()
+	db.queue.jobs = append(db.queue.jobs, own)
+	db.queue.Unlock()
+
+	db.writing.Lock()
+	defer db.writing.Unlock()
+	for !own.done {
+		db.commit(db.takeJobs())
+	}
+	return own.err
+}
+
+func (db *DB) takeJobs() []*job {
+	db.queue.Lock()
+	defer db.queue.Unlock()
+	jobs := db.queue.jobs
+	if len(jobs) <= maxBatch {
+		db.queue.jobs = nil
+		return jobs
+	}
+	db.queue.jobs = jobs[maxBatch:]
+	return jobs[:maxBatch]
+}
+
+// commit runs the jobs in one transaction. A job that fails is rolled back
+// alone, and the others go on; a failure of the store fails them all, since
+// SQLite may then have rolled back everything by itself.
+func (db *DB) commit(jobs []*job) {
+	err := db.runAll(jobs)
+	for _, j := range jobs {
+		if err != nil {
+			j.err = err
+		}
+		j.done = true
+	}
+}
+
+func (db *DB) runAll(jobs []*job) error {
+	// A transaction under way is never interrupted by one caller's impatience:
+	// it holds the changes of others.
+	ctx := context.Background()
+	tx, err := db.sql.BeginTx(ctx, nil)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	for _, j := range jobs {
+		if err := runOne(ctx, tx, j); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// runOne runs a job between a savepoint and its release. It returns only
+// failures of the store.
+func runOne(ctx context.Context, tx *sql.Tx, j *job) error {
+	if j.err = context.Cause(j.ctx); j.err != nil {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
+		return unavailable(err)
+	}
+	j.err = classify(call(j.fn, &Tx{ctx: ctx, tx: tx}))
+	if errors.Is(j.err, ErrUnavailable) {
+		return j.err
+	}
+	if j.err != nil {
+		if _, err := tx.ExecContext(ctx, "ROLLBACK TO job"); err != nil {
+			return unavailable(err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, "RELEASE job"); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// call turns a panic into an error: it may not take down the goroutine of
+// another caller, nor leave the transaction half-done.
+func call(fn func(*Tx) error, tx *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a write panicked: %v", p)
+		}
+	}()
+	return fn(tx)
+}
+
+// Read runs fn on one unchanging state of the store.
+func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
+	tx, err := db.sql.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return classify(err)
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	return classify(fn(&Tx{ctx: ctx, tx: tx}))
+}
+
+func unavailable(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+func (t *Tx) exec(query string, args ...any) (sql.Result, error) {
+	return t.tx.ExecContext(t.ctx, query, args...)
+}
+
+func (t *Tx) row(query string, args ...any) *sql.Row {
+	return t.tx.QueryRowContext(t.ctx, query, args...)
+}
+
+// each calls scan for every row.
+func (t *Tx) each(scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// changed runs a statement and reports how many rows it changed.
+func (t *Tx) changed(query string, args ...any) (int64, error) {
+	result, err := t.exec(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}

@@ -1,0 +1,264 @@
+package telemetry
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAppendFromMany(t *testing.T) {
+	s := openStore(t, Options{})
+	const callers, calls = 16, 25
+	var wg sync.WaitGroup
+	for c := range callers {
+		wg.Go(func() {
+			for i := range calls {
+				// 33 rows are one full statement and a rest
+				items := make([]Item, 0, 33)
+				for n := range 33 {
+					item, err := Read(Spans, []byte(span((c*calls+i)*33+n)))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					items = append(items, item)
+				}
+				if err := s.Append(t.Context(), tenant, items); err != nil {
+					t.Error(err)
+					return
+				}
+				page, err := s.Trace(t.Context(), tenant, "t", Paging{Limit: 10})
+				if err != nil || len(page.portion) != 10 {
+					t.Error("reading beside the writer", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	all := allOf(t, s, tenant, Spans)
+	require.Len(t, all, callers*calls*33)
+	for n, body := range all { // each once, and by time
+		require.Equal(t, span(n), body)
+	}
+	require.EqualValues(t, len(all), s.Stats().Kinds["spans"].Rows)
+}
+
+func TestAppendKeepsKindsTogether(t *testing.T) {
+	s := openStore(t, Options{})
+	items := read(t, Spans, span(1))
+	items = append(items, read(t, Metrics, metric("m", "2026-01-01"))...)
+	items = append(items, read(t, Events, `{"type":"custom","timestamp":"t","data":{}}`)...)
+	require.NoError(t, s.Append(t.Context(), tenant, items))
+	for _, kind := range Kinds {
+		require.Len(t, allOf(t, s, tenant, kind), 1, kind)
+	}
+	require.NoError(t, s.Append(t.Context(), tenant, nil))
+	require.Error(t, s.Append(t.Context(), tenant, []Item{{}}), "an item that Read has not made")
+}
+
+// hold keeps the writer of the store waiting, as a backup by another program
+// would, until the returned function is called.
+func hold(t *testing.T, s *Store) (release func()) {
+	t.Helper()
+	var path string
+	require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT file FROM pragma_database_list").Scan(&path))
+	db, err := sql.Open("sqlite", address(path, "immediate"))
+	require.NoError(t, err)
+	tx, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	release = sync.OnceFunc(func() {
+		require.NoError(t, tx.Rollback())
+		require.NoError(t, db.Close())
+	})
+	t.Cleanup(release)
+	return release
+}
+
+// until waits for a state of the queue that is sure to come.
+func until(t *testing.T, ok func() bool) {
+	t.Helper()
+	ctx := timeout(t)
+	for !ok() {
+		require.NoError(t, ctx.Err())
+	}
+}
+
+func TestAFullQueueRefusesAtOnce(t *testing.T) {
+	s := openStore(t, Options{QueueBytes: 800})
+	release := hold(t, s)
+	results := make(chan error, 3)
+	report := func(n int) { results <- s.Append(timeout(t), tenant, read(t, Spans, span(n))) }
+
+	go report(1) // is taken by the writer, which waits for the lock
+	until(t, s.writes)
+	go report(2)
+	until(t, func() bool { return s.Stats().Waiting == 1 })
+	go report(3)
+	until(t, func() bool { return s.Stats().Waiting == 2 })
+
+	require.ErrorIs(t, s.Append(t.Context(), tenant, read(t, Spans, span(4))), ErrBusy)
+	require.EqualValues(t, 1, s.Stats().Busy)
+
+	release()
+	for range 3 {
+		require.NoError(t, <-results)
+	}
+	require.Equal(t, []string{span(1), span(2), span(3)}, allOf(t, s, tenant, Spans), "what was refused is not there")
+	add(t, s, Spans, span(4))
+}
+
+func TestACallLargerThanTheQueueIsTakenAlone(t *testing.T) {
+	s := openStore(t, Options{QueueBytes: 10})
+	add(t, s, Spans, span(1), span(2))
+	require.Len(t, allOf(t, s, tenant, Spans), 2)
+}
+
+func TestACallerThatGivesUpTakesItsItemsBack(t *testing.T) {
+	s := openStore(t, Options{})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, s.Append(ended, tenant, read(t, Spans, span(0))), context.Canceled)
+
+	release := hold(t, s)
+	results := make(chan error, 1)
+	ctx, items := timeout(t), read(t, Spans, span(1))
+	go func() { results <- s.Append(ctx, tenant, items) }()
+	until(t, s.writes)
+
+	short, giveUp := context.WithCancel(t.Context())
+	impatient, others := make(chan error, 1), read(t, Spans, span(2))
+	go func() { impatient <- s.Append(short, tenant, others) }()
+	until(t, func() bool { return s.Stats().Waiting == 1 })
+	giveUp()
+	require.ErrorIs(t, <-impatient, context.Canceled)
+
+	release()
+	require.NoError(t, <-results)
+	add(t, s, Spans, span(3))
+	require.Equal(t, []string{span(1), span(3)}, allOf(t, s, tenant, Spans))
+}
+
+func TestCloseCommitsWhatWaits(t *testing.T) {
+	path := t.TempDir() + "/t.db"
+	s := openFile(t, path, Options{})
+	const callers = 50
+	acknowledged := make(chan int, callers*1000)
+	var wg sync.WaitGroup
+	for c := range callers {
+		wg.Go(func() {
+			for i := range 1000 {
+				n := c*1000 + i
+				item, err := Read(Spans, []byte(span(n)))
+				if err != nil {
+					t.Error(err)
+				}
+				err = s.Append(context.Background(), tenant, []Item{item})
+				if errors.Is(err, ErrClosed) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				acknowledged <- n
+			}
+		})
+	}
+	until(t, func() bool { return len(acknowledged) > callers })
+	require.NoError(t, s.Close())
+	wg.Wait()
+	close(acknowledged)
+
+	s = openFile(t, path, Options{})
+	there := map[string]bool{}
+	for _, body := range allOf(t, s, tenant, Spans) {
+		there[body] = true
+	}
+	n := 0
+	for id := range acknowledged {
+		require.True(t, there[span(id)], "span %d was acknowledged", id)
+		n++
+	}
+	require.Len(t, there, n, "and nothing else is there")
+}
+
+func TestCloseCommitsMoreThanOneTransaction(t *testing.T) {
+	path := t.TempDir() + "/t.db"
+	s := openFile(t, path, Options{QueueBytes: 10 * maxCommit})
+	release := hold(t, s)
+	results := make(chan error, 5)
+	for n := range 5 {
+		items := read(t, Spans, span(n))
+		items[0].cost = maxCommit // each has to have a transaction of its own
+		go func() { results <- s.Append(timeout(t), tenant, items) }()
+		until(t, func() bool { return s.writes() && s.Stats().Waiting == n })
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	until(t, s.closed.Load)
+	release()
+	require.NoError(t, <-closed)
+	for range 5 {
+		require.NoError(t, <-results)
+	}
+	s = openFile(t, path, Options{})
+	require.Len(t, allOf(t, s, tenant, Spans), 5)
+}
+
+func TestAFullDisk(t *testing.T) {
+	s := openStore(t, Options{})
+	add(t, s, Spans, span(1))
+	var pages int
+	require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages))
+	_, err := s.writer.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+	require.NoError(t, err)
+	before := s.Stats()
+
+	large := `{"id":"2","trace_id":"t","name":"` + strings.Repeat("x", MaxKey) + `","start_time":"2026-01-02T03:04:05.000000002Z"}`
+	items := read(t, Spans, span(3))
+	for range 10 {
+		items = append(items, read(t, Spans, large)...)
+	}
+	err = s.Append(t.Context(), tenant, items)
+	require.ErrorIs(t, err, ErrUnavailable)
+	require.ErrorIs(t, err, ErrDiskFull)
+	require.Equal(t, []string{span(1)}, allOf(t, s, tenant, Spans), "nothing half-written")
+	require.Equal(t, before, s.Stats())
+
+	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1000000")
+	require.NoError(t, err)
+	require.NoError(t, s.Append(t.Context(), tenant, items), "it recovers by itself")
+	require.Len(t, allOf(t, s, tenant, Spans), 12)
+	require.EqualValues(t, 12, s.Stats().Kinds["spans"].Rows)
+}
+
+func TestAReadOnlyFile(t *testing.T) {
+	s := openStore(t, Options{})
+	_, err := s.writer.ExecContext(t.Context(), "PRAGMA query_only = 1")
+	require.NoError(t, err)
+	err = s.Append(t.Context(), tenant, read(t, Spans, span(1)))
+	require.ErrorIs(t, err, ErrUnavailable)
+	require.ErrorIs(t, err, ErrReadOnly)
+	_, err = s.writer.ExecContext(t.Context(), "PRAGMA query_only = 0")
+	require.NoError(t, err)
+	add(t, s, Spans, span(1))
+	require.Len(t, allOf(t, s, tenant, Spans), 1)
+}
+
+func TestAPanicOfTheWriterReachesItsCallers(t *testing.T) {
+	s := openStore(t, Options{})
+	item := read(t, Events, `{"type":"custom","timestamp":"t","data":{}}`)[0]
+	item.values = append(item.values, make(chan int)) // one column too many
+	require.Error(t, s.Append(t.Context(), tenant, []Item{item}))
+	add(t, s, Spans, span(1))
+	require.Len(t, allOf(t, s, tenant, Spans), 1)
+}
+
+// writes says that the writer has begun a transaction.
+func (s *Store) writes() bool { return s.writer.Stats().InUse == 1 }

@@ -1,0 +1,98 @@
+package telemetry
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// insertRows is how many rows one statement stores.
+const insertRows = 32
+
+// inserts are the prepared statements of the writing goroutine, for one row and
+// for insertRows rows of each kind, and the memory for their arguments.
+type inserts struct {
+	one, many [Events + 1]*sql.Stmt
+	args      []any
+}
+
+// prepare has to come before a transaction, which holds the only connection.
+func (i *inserts) prepare(ctx context.Context, db *sql.DB) (err error) {
+	for _, kind := range Kinds {
+		if i.one[kind], err = db.PrepareContext(ctx, kinds[kind].insert(1)); err != nil { //nolint:sqlclosecheck // inserts.close does
+			return err
+		}
+		if i.many[kind], err = db.PrepareContext(ctx, kinds[kind].insert(insertRows)); err != nil { //nolint:sqlclosecheck // inserts.close does
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *inserts) close() {
+	for _, kind := range Kinds {
+		for _, stmt := range []*sql.Stmt{i.one[kind], i.many[kind]} {
+			if stmt != nil {
+				_ = stmt.Close() // the connection goes next
+			}
+		}
+	}
+}
+
+// insert stores the items of one kind and says whether there were any.
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, kind Kind, batch []*request, now time.Time) (bool, error) {
+	u := &s.usage[kind]
+	before := u.rows
+	w := rowWriter{tx: tx, one: s.inserts.one[kind], many: s.inserts.many[kind], args: s.inserts.args[:0]}
+	for _, r := range batch {
+		for _, item := range r.items {
+			if item.kind != kind {
+				continue
+			}
+			u.lastSeq++
+			u.rows++
+			u.cost += item.cost
+			w.args = append(w.args, u.lastSeq, r.tenant, now.UnixMilli(), item.cost, item.at.sec, item.at.nsec, item.body)
+			w.args = append(w.args, item.values...)
+			w.rows++
+			if w.rows == insertRows {
+				if err := w.flush(ctx, w.many); err != nil {
+					return false, err
+				}
+			}
+		}
+	}
+	err := w.flush(ctx, w.one)
+	clear(w.args[:cap(w.args)]) // hold on to no item
+	s.inserts.args = w.args[:0]
+	return u.rows > before, err
+}
+
+// rowWriter gathers the arguments of rows.
+type rowWriter struct {
+	tx        *sql.Tx
+	one, many *sql.Stmt
+	args      []any
+	rows      int
+}
+
+// flush stores what was gathered: at once by the statement for many rows, or
+// row by row.
+func (w *rowWriter) flush(ctx context.Context, prepared *sql.Stmt) error {
+	if w.rows == 0 {
+		return nil
+	}
+	stmt := w.tx.StmtContext(ctx, prepared)
+	defer stmt.Close() //nolint:errcheck // of the transaction; the prepared one stays
+	width := len(w.args)
+	if prepared == w.one {
+		width /= w.rows
+	}
+	for args := w.args; len(args) > 0; args = args[width:] {
+		if _, err := stmt.ExecContext(ctx, args[:width]...); err != nil {
+			return err
+		}
+	}
+	w.args, w.rows = w.args[:0], 0
+	return nil
+}

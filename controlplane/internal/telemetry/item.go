@@ -1,0 +1,221 @@
+package telemetry
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+const (
+	// MaxItem bounds the JSON text of one item, in bytes.
+	MaxItem = 1 << 20
+	// MaxKey bounds each text that is searched for (a name, an id, a type), in
+	// bytes: they stand in indexes.
+	MaxKey = 4 << 10
+)
+
+// Item is one span, metric or event, checked and ready to be stored. It is
+// immutable.
+type Item struct {
+	kind   Kind
+	body   string
+	at     instant
+	values []any // of the kind's own columns
+	cost   int64
+}
+
+// Kind says what the item is.
+func (i Item) Kind() Kind { return i.kind }
+
+// Read checks the JSON text of one item of the kind against its model. The
+// error is a *strictjson.SyntaxError for what is no JSON, and a
+// *strictjson.ShapeError with every problem for what is another shape; neither
+// repeats a reported value. The text is not kept: the caller may use it again.
+func Read(kind Kind, text []byte) (Item, error) {
+	if !kind.valid() {
+		return Item{}, fmt.Errorf("telemetry: kind %d is none", kind)
+	}
+	if len(text) > MaxItem {
+		return Item{}, shapeError("", fmt.Sprintf("is larger than %d bytes", MaxItem))
+	}
+	tree, err := strictjson.Parse(text)
+	if err != nil {
+		return Item{}, err
+	}
+	problems := strictjson.Check(tree, kinds[kind].model)
+	object, ok := tree.(map[string]any)
+	if !ok && len(problems) == 0 { // a null, which Check takes for an absent value
+		problems = []strictjson.Problem{{Message: "must be an object, not null"}}
+	}
+	if len(problems) > 0 {
+		return Item{}, &strictjson.ShapeError{Problems: problems}
+	}
+	item := Item{kind: kind}
+	if item.at, item.values, err = index(kind, object); err != nil {
+		return Item{}, err
+	}
+	body := jsontext.Value(slices.Clone(text))
+	if err := body.Compact(); err != nil {
+		return Item{}, fmt.Errorf("telemetry: %w", err) // not after Parse
+	}
+	item.body = string(body)
+	item.cost = int64(len(item.body)) + rowCost
+	for _, value := range item.values {
+		if s, ok := value.(string); ok {
+			item.cost += 2 * int64(len(s)) // in the row and in an index
+		}
+	}
+	return item, nil
+}
+
+// rowCost is what a row takes beside its texts: its numbers, and its entries in
+// up to three indexes.
+const rowCost = 200
+
+// index picks out the time, and the columns of the kind, from an object of its
+// model's shape.
+func index(kind Kind, object map[string]any) (at instant, values []any, err error) {
+	k := keys{object: object}
+	timestamp := "timestamp"
+	switch kind {
+	case Spans:
+		timestamp = "start_time"
+		values = []any{k.read("trace_id")}
+	case Metrics:
+		tags, err := encodeTags(object["tags"])
+		if err != nil {
+			return at, nil, err
+		}
+		values = []any{k.read("name"), tags}
+	default:
+		success, duration, escalated := figures(object)
+		values = []any{k.read("type"), k.read("workflow_id"), k.read("task_id"), k.read("task_type"), success, duration, escalated}
+	}
+	if len(k.problems) > 0 {
+		return at, nil, &strictjson.ShapeError{Problems: k.problems}
+	}
+	return instantOfText(text(object, timestamp)), values, nil
+}
+
+// figures reads what summaries need of an event's data, and nil where they need
+// nothing.
+func figures(event map[string]any) (success, duration, escalated any) {
+	data, _ := event["data"].(map[string]any)
+	switch kind := text(event, "type"); kind {
+	case string(aureus.EventStepEnd):
+		success, duration = bit(truthy(data["success"])), millis(data["duration"])
+	case string(aureus.EventPolicyCheck):
+		escalated = bit(truthy(either(data, "requiresHumanApproval", "requires_human_approval")))
+	}
+	return success, duration, escalated
+}
+
+// keys reads texts that go into indexes.
+type keys struct {
+	object   map[string]any
+	problems []strictjson.Problem
+}
+
+func (k *keys) read(name string) string {
+	s := text(k.object, name)
+	if len(s) > MaxKey {
+		k.problems = append(k.problems, strictjson.Problem{Pointer: "/" + name, Message: fmt.Sprintf("is longer than %d bytes", MaxKey)})
+	}
+	return s
+}
+
+// text is the string under the name, and empty for an absent or null one.
+func text(object map[string]any, name string) string {
+	s, _ := object[name].(string)
+	return s
+}
+
+// either reads a name of event data in its two spellings (SPEC 5.1).
+func either(data map[string]any, camel, snake string) any {
+	if value, ok := data[camel]; ok {
+		return value
+	}
+	return data[snake]
+}
+
+// truthy is truth as the original reads it, which is JavaScript's: false, null,
+// zero and the empty text are false, and everything else is true.
+func truthy(value any) bool {
+	switch value := value.(type) {
+	case nil:
+		return false
+	case bool:
+		return value
+	case string:
+		return value != ""
+	case json.Number:
+		f, err := value.Float64()
+		return err != nil || f != 0 // too large for a float64 is not zero
+	default:
+		return true
+	}
+}
+
+// millis is a duration in milliseconds; what is no number counts as 0 (SPEC 5.2).
+func millis(value any) float64 {
+	n, ok := value.(json.Number)
+	if !ok {
+		return 0
+	}
+	f, err := n.Float64()
+	if err != nil {
+		return 0
+	}
+	return f
+}
+
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// tagMark stands around each encoded tag. JSON text contains no raw control
+// character, so a mark is never part of a tag.
+const tagMark = "\x1e"
+
+// encodeTags writes tags so that a pair is found by a search for encodeTag.
+func encodeTags(tags any) (string, error) {
+	object, _ := tags.(map[string]any)
+	if len(object) == 0 {
+		return "", nil
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		tag, _ := object[name].(string)
+		pair, err := encodeTag(name, tag)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(pair)
+	}
+	return b.String(), nil
+}
+
+func encodeTag(name, value string) (string, error) {
+	quoted, err := jsontext.AppendQuote([]byte(tagMark), name)
+	if err == nil {
+		quoted, err = jsontext.AppendQuote(append(quoted, ':'), value)
+	}
+	if err != nil {
+		return "", shapeError("/tags", "is not valid UTF-8")
+	}
+	return string(quoted) + tagMark, nil
+}
+
+func shapeError(pointer, message string) error {
+	return &strictjson.ShapeError{Problems: []strictjson.Problem{{Pointer: pointer, Message: message}}}
+}

@@ -1,0 +1,132 @@
+package telemetry
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheOldestGoFirst(t *testing.T) {
+	for name, options := range map[string]Options{
+		"by number": {MaxRows: 3},
+		"by size":   {MaxBytes: 3 * read(t, Spans, span(1))[0].cost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openStore(t, options)
+			add(t, s, Spans, span(9), span(1))
+			require.Zero(t, s.Stats().Kinds["spans"].Trimmed)
+			add(t, s, Spans, span(5), span(2), span(3))
+			require.Equal(t, []string{span(2), span(3), span(5)}, allOf(t, s, tenant, Spans), "by arrival, not by time")
+			stats := s.Stats().Kinds["spans"]
+			require.EqualValues(t, 3, stats.Rows)
+			require.EqualValues(t, 2, stats.Trimmed)
+			require.Equal(t, 3*read(t, Spans, span(1))[0].cost, stats.Bytes)
+			add(t, s, Metrics, metric("m", "t"), metric("m", "t"))
+			require.Len(t, allOf(t, s, tenant, Spans), 3, "each kind has its own bounds")
+		})
+	}
+}
+
+func TestBoundsThatWereLowered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.db")
+	s := openFile(t, path, Options{})
+	for i := range 100 {
+		add(t, s, Spans, span(i))
+	}
+	require.NoError(t, s.Close())
+	s = openFile(t, path, Options{MaxRows: 10})
+	add(t, s, Metrics, metric("m", "t"))
+	require.Len(t, allOf(t, s, tenant, Spans), 10)
+	add(t, s, Spans, span(100))
+	require.Equal(t, span(91), allOf(t, s, tenant, Spans)[0])
+	require.Equal(t, span(100), allOf(t, s, tenant, Spans)[9])
+}
+
+func TestAnArrivalNumberIsNeverUsedTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.db")
+	s := openFile(t, path, Options{MaxBytes: 1})
+	add(t, s, Spans, span(1), span(2))
+	require.Empty(t, allOf(t, s, tenant, Spans))
+	require.NoError(t, s.Close())
+	s = openFile(t, path, Options{})
+	add(t, s, Spans, span(3))
+	page, err := s.Trace(t.Context(), tenant, "t", Paging{})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, page.portion[0].seq)
+}
+
+func TestAge(t *testing.T) {
+	var now atomic.Int64
+	now.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
+	s := openStore(t, Options{MaxAge: time.Hour, Clock: func() time.Time { return time.UnixMilli(now.Load()) }})
+	add(t, s, Spans, span(1))
+	now.Add(time.Hour.Milliseconds())
+	add(t, s, Spans, span(2))
+	require.Len(t, allOf(t, s, tenant, Spans), 2, "an hour is not more than an hour")
+	now.Add(1)
+	add(t, s, Metrics, metric("m", "t"))
+	require.Equal(t, []string{span(2)}, allOf(t, s, tenant, Spans))
+}
+
+// TestAgeWithoutWrites runs the writing goroutine's own minute.
+func TestAgeWithoutWrites(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.db")
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(t.Context(), path, Options{MaxAge: time.Hour})
+		require.NoError(t, err)
+		require.NoError(t, s.Append(t.Context(), tenant, read(t, Spans, span(1))))
+		time.Sleep(59 * time.Minute)
+		synctest.Wait()
+		require.EqualValues(t, 1, s.Stats().Kinds["spans"].Rows)
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		require.EqualValues(t, 0, s.Stats().Kinds["spans"].Rows)
+		require.NoError(t, s.Close())
+	})
+}
+
+// TestTheFileIsBounded keeps MaxBytes honest: the file and what stands beside it
+// stay near it, whatever the items look like.
+func TestTheFileIsBounded(t *testing.T) {
+	const bound = 2 << 20
+	long := strings.Repeat("x", MaxKey)
+	for name, text := range map[string]func(n int) string{
+		"small items": func(n int) string {
+			return fmt.Sprintf(`{"id":"%x","trace_id":"%032x","name":"n","start_time":"2026-01-02T03:04:05.%09dZ"}`, n, n*7919%100_003, n)
+		},
+		"items that are all key": func(n int) string {
+			return fmt.Sprintf(`{"id":"1","trace_id":"%d%s","name":"n","start_time":"t"}`, n*7919%100_003, long[6:])
+		},
+		"large items": func(n int) string {
+			return fmt.Sprintf(`{"id":"%d","trace_id":"t","name":%q,"start_time":"t"}`, n, strings.Repeat(long, 5))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "t.db")
+			s := openFile(t, path, Options{MaxBytes: bound})
+			n, written := 0, int64(0)
+			for written < 2*bound {
+				var items []Item
+				for range 20 {
+					items = append(items, read(t, Spans, text(n))...)
+					written += items[len(items)-1].cost
+					n++
+				}
+				require.NoError(t, s.Append(t.Context(), tenant, items))
+			}
+			require.LessOrEqual(t, s.Stats().Kinds["spans"].Bytes, int64(bound))
+			require.NoError(t, s.Close())
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			t.Logf("%d bytes on disk, %.2f of the bound; %d rows", info.Size(), float64(info.Size())/bound, n)
+			require.Less(t, info.Size(), int64(bound)*2)
+		})
+	}
+}

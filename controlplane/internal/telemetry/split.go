@@ -1,0 +1,125 @@
+package telemetry
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The errors of Split, for errors.Is.
+var (
+	ErrNoArray  = errors.New("telemetry: the text is not one JSON array")
+	ErrTooMany  = errors.New("telemetry: the array has too many items")
+	errBrackets = errors.New("its brackets do not match")
+	errCut      = errors.New("it breaks off")
+	errItem     = errors.New("an item is missing")
+	errAfter    = errors.New("there is more after it")
+	errStart    = errors.New("it does not begin with [")
+)
+
+// Split cuts the text of a JSON array of no more than most items into the texts
+// of its items, which share the memory of the array. It looks at brackets, commas
+// and quotes only: whether an item is good JSON shows when it is read, so that
+// a bad one does not take the others with it.
+func Split(array []byte, most int) ([][]byte, error) {
+	s := splitter{text: array}
+	s.space()
+	if s.at == len(array) || array[s.at] != '[' {
+		return nil, fmt.Errorf("%w: %w", ErrNoArray, errStart)
+	}
+	s.at++
+	s.space()
+	items := [][]byte{}
+	if s.at < len(array) && array[s.at] == ']' {
+		s.at++
+		return items, s.end()
+	}
+	for {
+		item, err := s.item()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNoArray, err)
+		}
+		if len(items) == most {
+			return nil, ErrTooMany
+		}
+		items = append(items, item)
+		closed := array[s.at] == ']'
+		s.at++
+		if closed {
+			return items, s.end()
+		}
+	}
+}
+
+type splitter struct {
+	text []byte
+	at   int
+	open []byte // the brackets that are open inside the item
+}
+
+// item reads up to the comma or bracket that ends the item.
+func (s *splitter) item() ([]byte, error) {
+	s.space()
+	start := s.at
+	s.open = s.open[:0]
+	for ; s.at < len(s.text); s.at++ {
+		switch c := s.text[s.at]; c {
+		case '"':
+			if !s.quoted() {
+				return nil, errCut
+			}
+		case '[', '{':
+			s.open = append(s.open, c+2) // the closing bracket, in ASCII
+		case ']', '}', ',':
+			if len(s.open) == 0 && c != '}' {
+				return trimmed(s.text[start:s.at])
+			}
+			if c == ',' {
+				continue
+			}
+			if len(s.open) == 0 || s.open[len(s.open)-1] != c {
+				return nil, errBrackets
+			}
+			s.open = s.open[:len(s.open)-1]
+		}
+	}
+	return nil, errCut
+}
+
+// quoted goes to the quote that ends the string.
+func (s *splitter) quoted() bool {
+	for s.at++; s.at < len(s.text); s.at++ {
+		switch s.text[s.at] {
+		case '\\':
+			s.at++
+		case '"':
+			return true
+		}
+	}
+	return false
+}
+
+func (s *splitter) space() {
+	for s.at < len(s.text) && isSpace(s.text[s.at]) {
+		s.at++
+	}
+}
+
+func (s *splitter) end() error {
+	s.space()
+	if s.at < len(s.text) {
+		return fmt.Errorf("%w: %w", ErrNoArray, errAfter)
+	}
+	return nil
+}
+
+func trimmed(item []byte) ([]byte, error) {
+	for len(item) > 0 && isSpace(item[len(item)-1]) {
+		item = item[:len(item)-1]
+	}
+	if len(item) == 0 {
+		return nil, errItem
+	}
+	return item, nil
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }

@@ -1,0 +1,89 @@
+package telemetry
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSplit(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		want []string
+	}{
+		"nothing":                               {` [ ] `, []string{}},
+		"one":                                   {`[1]`, []string{`1`}},
+		"objects with spaces":                   {"[ {\"a\":1} ,\n{\"b\":[2,3]} ]\n", []string{`{"a":1}`, `{"b":[2,3]}`}},
+		"brackets and commas in text":           {`["],[","}\"],",{"\\":"]"}]`, []string{`"],["`, `"}\"],"`, `{"\\":"]"}`}},
+		"an item that is no JSON":               {`[1,{bad},2]`, []string{`1`, `{bad}`, `2`}},
+		"a name that stands twice":              {`[{"a":1,"a":2}]`, []string{`{"a":1,"a":2}`}},
+		"an item that is deeper than most read": {`[` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `,1]`, []string{strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), `1`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			items, err := Split([]byte(test.text), 10)
+			require.NoError(t, err)
+			got := []string{}
+			for _, item := range items {
+				got = append(got, string(item))
+			}
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+func TestSplitRefuses(t *testing.T) {
+	for name, text := range map[string]string{
+		"nothing":                    ``,
+		"spaces":                     ` `,
+		"an object":                  `{}`,
+		"null":                       `null`,
+		"an array that breaks off":   `[`,
+		"one that breaks off in it":  `[1`,
+		"one that breaks off after,": `[1,`,
+		"one cut inside text":        `["a`,
+		"one cut after a backslash":  `["a\`,
+		"a missing item":             `[1,,2]`,
+		"a missing last item":        `[1,]`,
+		"a missing first item":       `[,1]`,
+		"brackets that do not match": `[{]}]`,
+		"a brace too many":           `[1}]`,
+		"text after it":              `[1] 2`,
+		"two arrays":                 `[1][2]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Split([]byte(text), 10)
+			require.ErrorIs(t, err, ErrNoArray)
+			require.NotErrorIs(t, err, ErrTooMany)
+		})
+	}
+	_, err := Split([]byte(`[1,2,3]`), 2)
+	require.ErrorIs(t, err, ErrTooMany)
+	items, err := Split([]byte(`[1,2]`), 2)
+	require.NoError(t, err)
+	require.Len(t, items, 2)
+}
+
+// FuzzSplit compares with encoding/json: every array that it reads is cut into
+// the same items.
+func FuzzSplit(f *testing.F) {
+	for _, text := range []string{`[]`, `[1,"a,]\"",{"b":[{}]}]`, ` [ null , [ ] ] `, `[1,]`, `[{]}]`, `{"a":[]}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		items, err := Split(text, 1_000_000)
+		var want []json.RawMessage
+		if text := strings.TrimSpace(string(text)); !strings.HasPrefix(text, "[") || json.Unmarshal([]byte(text), &want) != nil {
+			return // what is no JSON may be cut or refused, and must not panic
+		}
+		if err != nil || len(items) != len(want) {
+			t.Fatalf("%d items, want %d: %v", len(items), len(want), err)
+		}
+		for i := range want {
+			if string(items[i]) != string(want[i]) {
+				t.Fatalf("item %d is %q, want %q", i, items[i], want[i])
+			}
+		}
+	})
+}

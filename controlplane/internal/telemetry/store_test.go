@@ -1,0 +1,228 @@
+package telemetry
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashFile); path != "" { // see TestKill9
+		reportUntilKilled(path)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const tenant = "default"
+
+func openStore(t testing.TB, options Options) *Store {
+	t.Helper()
+	return openFile(t, filepath.Join(t.TempDir(), "telemetry.db"), options)
+}
+
+func openFile(t testing.TB, path string, options Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), path, options)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// read makes items of their texts.
+func read(t testing.TB, kind Kind, texts ...string) []Item {
+	t.Helper()
+	items := make([]Item, 0, len(texts))
+	for _, text := range texts {
+		item, err := Read(kind, []byte(text))
+		require.NoError(t, err, text)
+		items = append(items, item)
+	}
+	return items
+}
+
+func add(t testing.TB, s *Store, kind Kind, texts ...string) {
+	t.Helper()
+	require.NoError(t, s.Append(t.Context(), tenant, read(t, kind, texts...)))
+}
+
+// bodies gathers a page and what follows it.
+func bodies(t testing.TB, query func(Paging) (*Page, error), paging Paging) []string {
+	t.Helper()
+	all := []string{}
+	for {
+		page, err := query(paging)
+		require.NoError(t, err)
+		for body, err := range page.Bodies(t.Context()) {
+			require.NoError(t, err)
+			all = append(all, body)
+		}
+		if paging.Cursor = page.Next; page.Next == "" {
+			return all
+		}
+	}
+}
+
+func allOf(t testing.TB, s *Store, tenant string, kind Kind) []string {
+	t.Helper()
+	return bodies(t, func(p Paging) (*Page, error) {
+		switch kind {
+		case Metrics:
+			return s.Metrics(t.Context(), tenant, MetricQuery{}, p)
+		case Events:
+			return s.Events(t.Context(), tenant, EventQuery{}, p)
+		default:
+			return s.Trace(t.Context(), tenant, "t", p)
+		}
+	}, Paging{})
+}
+
+func span(n int) string {
+	return fmt.Sprintf(`{"id":"%d","trace_id":"t","name":"n","start_time":"2026-01-02T03:04:05.%09dZ"}`, n, n)
+}
+
+func metric(name, timestamp string) string {
+	return fmt.Sprintf(`{"name":%q,"value":1,"timestamp":%q}`, name, timestamp)
+}
+
+func TestOpenMakesAPrivateFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no file modes; run this on a Unix system")
+	}
+	for name, before := range map[string]os.FileMode{
+		"a new file":                  0,
+		"a file that others may read": 0o644,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "odd name ?#%20&.db")
+			if before != 0 {
+				require.NoError(t, os.WriteFile(path, nil, before))
+			}
+			s := openFile(t, path, Options{})
+			add(t, s, Spans, span(1))
+			for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
+				info, err := os.Stat(path + suffix)
+				require.NoError(t, err)
+				require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), suffix)
+			}
+		})
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	for name, path := range map[string]string{
+		"no path":                 "",
+		"memory":                  ":memory:",
+		"memory in other words":   "file::memory:?cache=shared",
+		"a folder that is absent": filepath.Join(dir, "absent", "t.db"),
+		"a folder":                dir,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Open(t.Context(), path, Options{})
+			require.Error(t, err)
+		})
+	}
+	t.Run("what is no database", func(t *testing.T) {
+		path := filepath.Join(dir, "text.db")
+		require.NoError(t, os.WriteFile(path, []byte("this is a text file, and a long one, of more than one hundred bytes, so that it has room for a header"), 0o600))
+		_, err := Open(t.Context(), path, Options{})
+		require.ErrorIs(t, err, ErrUnavailable)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, string(text), "this is a text file")
+	})
+}
+
+func TestOpenTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.db")
+	s := openFile(t, path, Options{})
+	_, err := Open(t.Context(), path, Options{})
+	require.ErrorIs(t, err, ErrLocked)
+	require.ErrorContains(t, err, path+".lock")
+	require.NoError(t, s.Close())
+	openFile(t, path, Options{})
+}
+
+func TestOpenLeavesANewerFileAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.db")
+	s := openFile(t, path, Options{})
+	add(t, s, Spans, span(1))
+	require.NoError(t, s.Close())
+
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+
+	_, err = Open(t.Context(), path, Options{})
+	require.ErrorIs(t, err, ErrNewer)
+	require.ErrorContains(t, err, "999")
+}
+
+func TestWhatWasStoredIsThereAfterReopening(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.db")
+	s := openFile(t, path, Options{})
+	add(t, s, Spans, span(2), span(1))
+	stats := s.Stats()
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close(), "closing twice")
+
+	s = openFile(t, path, Options{})
+	require.Equal(t, stats, s.Stats())
+	require.Equal(t, []string{span(1), span(2)}, allOf(t, s, tenant, Spans))
+}
+
+func TestAfterClose(t *testing.T) {
+	s := openStore(t, Options{})
+	page, err := s.Trace(t.Context(), tenant, "t", Paging{})
+	require.NoError(t, err)
+	require.Empty(t, page.Next)
+	require.NoError(t, s.Close())
+
+	require.ErrorIs(t, s.Append(t.Context(), tenant, read(t, Spans, span(1))), ErrClosed)
+	_, err = s.Trace(t.Context(), tenant, "t", Paging{})
+	require.ErrorIs(t, err, ErrClosed)
+	_, err = s.Summary(t.Context(), tenant, Range{})
+	require.ErrorIs(t, err, ErrClosed)
+}
+
+func TestTenantsAreApart(t *testing.T) {
+	s := openStore(t, Options{})
+	event := `{"type":"step_end","timestamp":"2026-01-01","data":{"success":true}}`
+	for _, tenant := range []string{"a", "b"} {
+		require.NoError(t, s.Append(t.Context(), tenant, read(t, Spans, fmt.Sprintf(`{"id":%q,"trace_id":"t","name":"n","start_time":"s"}`, tenant))))
+	}
+	require.NoError(t, s.Append(t.Context(), "a", read(t, Events, event)))
+	require.NoError(t, s.Append(t.Context(), "a", read(t, Metrics, metric("m", "2026-01-01"))))
+	require.Len(t, allOf(t, s, "a", Spans), 1)
+	require.Contains(t, allOf(t, s, "b", Spans)[0], `"id":"b"`)
+	require.Empty(t, allOf(t, s, "b", Events))
+	require.Empty(t, allOf(t, s, "b", Metrics))
+	summary, err := s.Summary(t.Context(), "b", Range{})
+	require.NoError(t, err)
+	require.Zero(t, summary.TotalEvents)
+	require.Error(t, s.Append(t.Context(), "", read(t, Events, event)), "no tenant")
+}
+
+func at(t testing.TB, text string) *time.Time {
+	t.Helper()
+	moment, err := time.Parse(time.RFC3339Nano, text)
+	require.NoError(t, err)
+	return &moment
+}
+
+func timeout(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // ends a test that hangs
+	t.Cleanup(cancel)
+	return ctx
+}

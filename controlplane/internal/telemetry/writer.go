@@ -1,0 +1,83 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// maxCommit bounds what goes into one transaction, in cost: a transaction holds
+// it in the WAL, and its callers back.
+const maxCommit = 16 << 20
+
+// write is the writing goroutine: it commits what waits, as much at a time as
+// has gathered, until the queue is closed and empty. Each minute it deletes
+// what has become too old.
+func (s *Store) write() {
+	defer close(s.done)
+	ticker := time.NewTicker(time.Minute)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.queue.wake:
+		case <-ticker.C:
+		}
+		batch, ended := s.queue.take(maxCommit)
+		err := s.commit(batch)
+		for _, r := range batch {
+			r.done <- err
+		}
+		if ended {
+			return
+		}
+	}
+}
+
+// commit stores the requests in one transaction and keeps the bounds.
+func (s *Store) commit(batch []*request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: the writer panicked: %v", ErrUnavailable, p)
+		}
+		if err != nil {
+			s.stale = true
+		}
+	}()
+	ctx := context.Background() // what was claimed is written, whoever still waits
+	if s.stale {
+		if err := s.loadUsage(ctx); err != nil {
+			return storeError("read", err)
+		}
+	}
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return storeError("begin", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	now := s.options.Clock()
+	changed := false
+	for _, kind := range Kinds {
+		inserted, err := s.insert(ctx, tx, kind, batch, now)
+		if err != nil {
+			return storeError("insert", err)
+		}
+		trimmed, err := s.trim(ctx, tx, kind, now)
+		if err != nil {
+			return storeError("trim", err)
+		}
+		if inserted || trimmed {
+			changed = true
+			if err := s.saveUsage(ctx, tx, kind); err != nil {
+				return storeError("write", err)
+			}
+		}
+	}
+	if !changed {
+		return nil
+	}
+	if err := tx.Commit(); err != nil {
+		return storeError("commit", err)
+	}
+	s.publish()
+	return nil
+}

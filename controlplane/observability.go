@@ -1,0 +1,173 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// registerObservability serves what is reported (SPEC 1.3, observability), the
+// batch paths, and the queries over it (SPEC 1.4).
+func (s *Server) registerObservability(mux *http.ServeMux) {
+	const base = "/api/v1/observability/"
+	for _, kind := range telemetry.Kinds {
+		s.handle(mux, "POST "+base+kind.String(), RoleService, s.takeOne(kind))
+		s.handleBatch(mux, "POST "+base+kind.String()+"/batch", RoleService, s.takeBatch(kind))
+	}
+	s.handle(mux, "GET "+base+"metrics", RoleService, s.listMetrics)
+	s.handle(mux, "GET "+base+"events", RoleService, s.listEvents)
+	s.handle(mux, "GET "+base+"traces/{trace_id...}", RoleService, s.listTrace) // an id may be empty, or hold a slash
+	s.handle(mux, "GET "+base+"summary", RoleService, s.summarize)
+}
+
+// reportCounters counts what was reported, by kind. The published client never
+// looks at the answer to a report, so refusals show here.
+type reportCounters struct {
+	accepted, refused, deferred [len(telemetry.Kinds) + 1]atomic.Int64
+}
+
+// takeOne stores a single item: 200 when it is committed, 400 and 422 for what
+// is none.
+func (s *Server) takeOne(kind telemetry.Kind) handler {
+	return func(w http.ResponseWriter, r *http.Request, c caller) error {
+		body, err := readBody(r)
+		if err != nil {
+			return s.refuse(kind, err)
+		}
+		if len(body) > telemetry.MaxItem {
+			return s.refuse(kind, problem(http.StatusRequestEntityTooLarge, codeTooLarge,
+				fmt.Sprintf("an item may have %d bytes", telemetry.MaxItem), withRemediation("Report less in one item.")))
+		}
+		item, err := telemetry.Read(kind, body)
+		if err != nil {
+			return s.refuse(kind, badBody(err))
+		}
+		if err := s.keep(r.Context(), c.tenant, kind, []telemetry.Item{item}); err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, batchAnswer{Accepted: 1, Rejected: []aureus.Rejection{}})
+		return nil
+	}
+}
+
+func (s *Server) refuse(kind telemetry.Kind, err error) error {
+	s.reports.refused[kind].Add(1)
+	return err
+}
+
+// takeBatch stores the items of an array, all that can be read in one
+// transaction, and says of the others why not.
+func (s *Server) takeBatch(kind telemetry.Kind) handler {
+	return func(w http.ResponseWriter, r *http.Request, c caller) error {
+		body, err := readBody(r)
+		if err != nil {
+			return s.refuse(kind, err)
+		}
+		texts, err := telemetry.Split(body, maxBatchItems)
+		if err != nil {
+			return s.refuse(kind, badArray(err))
+		}
+		items := make([]telemetry.Item, 0, len(texts))
+		answer := batchAnswer{Rejected: []aureus.Rejection{}}
+		for i, text := range texts {
+			item, err := telemetry.Read(kind, text)
+			if err != nil {
+				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: clipReason(err.Error())})
+				continue
+			}
+			items = append(items, item)
+		}
+		if err := s.keep(r.Context(), c.tenant, kind, items); err != nil {
+			return err
+		}
+		s.reports.refused[kind].Add(int64(len(answer.Rejected)))
+		answer.Accepted = len(items)
+		writeJSON(w, http.StatusOK, answer)
+		return nil
+	}
+}
+
+// maxRejection bounds why an item was refused, in bytes: it lists problems, and
+// names that the item itself gave.
+const maxRejection = 1000
+
+func clipReason(text string) string {
+	if len(text) <= maxRejection {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxRejection], "") + "…"
+}
+
+func badArray(err error) error {
+	if errors.Is(err, telemetry.ErrTooMany) {
+		return problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the batch has more than %d items", maxBatchItems),
+			withRemediation("Send it in several batches."))
+	}
+	return problem(http.StatusBadRequest, codeMalformed, "the body is not one JSON array: "+err.Error(),
+		withRemediation("Send an array of items, or a single item to the path without /batch."))
+}
+
+// keep appends the items and returns when they are committed.
+func (s *Server) keep(ctx context.Context, tenant string, kind telemetry.Kind, items []telemetry.Item) error {
+	if err := s.telemetry.Append(ctx, tenant, items); err != nil {
+		s.reports.deferred[kind].Add(int64(len(items)))
+		return telemetryProblem(err)
+	}
+	s.reports.accepted[kind].Add(int64(len(items)))
+	return nil
+}
+
+// appendEvents stores events that the server itself makes, and returns when
+// they are committed.
+func (s *Server) appendEvents(ctx context.Context, tenant string, events []aureus.TelemetryEvent) error {
+	items := make([]telemetry.Item, 0, len(events))
+	for _, event := range events {
+		text, err := strictjson.MarshalText(event)
+		if err != nil {
+			return fmt.Errorf("controlplane: an event has no JSON form: %w", err)
+		}
+		item, err := telemetry.Read(telemetry.Events, text)
+		if err != nil {
+			return fmt.Errorf("controlplane: an event is not one: %w", err)
+		}
+		items = append(items, item)
+	}
+	return s.keep(ctx, tenant, telemetry.Events, items)
+}
+
+// telemetryProblem is the answer for an error of the telemetry store. Those of a
+// context stay what they are.
+func telemetryProblem(err error) error {
+	const lasting = "If it lasts, look at the server's log, the free space of its disk and the permissions of its files."
+	switch {
+	case errors.Is(err, telemetry.ErrBusy):
+		return problem(http.StatusTooManyRequests, codeExhausted, "more telemetry is waiting to be written than the server holds; nothing was stored",
+			withRemediation("Report it again after the time in Retry-After, in larger batches if you can."), withRetryAfter(time.Second))
+	case errors.Is(err, telemetry.ErrClosed):
+		return problem(http.StatusServiceUnavailable, codeShuttingDown, "the server is shutting down", withRetryAfter(time.Second))
+	case errors.Is(err, telemetry.ErrDiskFull):
+		return problem(http.StatusServiceUnavailable, codeStore, "the disk of the telemetry store is full; nothing was stored",
+			withRemediation("Report it again later. The server needs space on its disk."), withRetryAfter(10*time.Second), withCause(err))
+	case errors.Is(err, telemetry.ErrReadOnly):
+		return problem(http.StatusServiceUnavailable, codeStore, "the telemetry store may not be written; nothing was stored",
+			withRemediation("Report it again later. The server's telemetry file is read-only."), withRetryAfter(10*time.Second), withCause(err))
+	case errors.Is(err, telemetry.ErrUnavailable):
+		return problem(http.StatusServiceUnavailable, codeStore, "the telemetry store cannot be reached",
+			withRemediation("Try again. "+lasting), withRetryAfter(time.Second), withCause(err))
+	case errors.Is(err, telemetry.ErrCursor):
+		return badQuery("cursor", "is none of this server's; begin without one")
+	case errors.Is(err, telemetry.ErrTooManyTypes):
+		return problem(http.StatusUnprocessableEntity, codeExhausted, "the events have more task types than one summary lists",
+			withRemediation("Ask for a shorter range."), withCause(err))
+	default:
+		return err
+	}
+}

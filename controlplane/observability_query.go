@@ -1,0 +1,263 @@
+package controlplane
+
+import (
+	"bufio"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// maxQueryTags bounds the tags of one query: each is a search in every row.
+const maxQueryTags = 32
+
+// listMetrics answers GET metrics: a bare array by time (SPEC 1.3).
+func (s *Server) listMetrics(w http.ResponseWriter, r *http.Request, c caller) error {
+	q, err := readQuery(r)
+	if err != nil {
+		return err
+	}
+	within, err := q.times()
+	if err != nil {
+		return err
+	}
+	tags, err := q.tags()
+	if err != nil {
+		return err
+	}
+	page, err := s.telemetry.Metrics(r.Context(), c.tenant, telemetry.MetricQuery{Name: q.values.Get("name"), Range: within, Tags: tags}, q.paging)
+	return s.stream(w, r, page, err)
+}
+
+// listEvents answers GET events: a bare array by time (SPEC 1.4).
+func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c caller) error {
+	q, err := readQuery(r)
+	if err != nil {
+		return err
+	}
+	within, err := q.times()
+	if err != nil {
+		return err
+	}
+	kind := aureus.TelemetryEventType(q.values.Get("type"))
+	if words := kind.Words(); kind != "" && !slices.Contains(words, string(kind)) {
+		return badQuery("type", "must be one of "+strings.Join(words, ", "))
+	}
+	page, err := s.telemetry.Events(r.Context(), c.tenant, telemetry.EventQuery{
+		Type: kind, WorkflowID: q.values.Get("workflow_id"), TaskID: q.values.Get("task_id"), Range: within,
+	}, q.paging)
+	return s.stream(w, r, page, err)
+}
+
+// listTrace answers GET traces/{trace_id}: a bare array by start time, empty for
+// an unknown trace (SPEC 1.3).
+func (s *Server) listTrace(w http.ResponseWriter, r *http.Request, c caller) error {
+	q, err := readQuery(r)
+	if err != nil {
+		return err
+	}
+	page, err := s.telemetry.Trace(r.Context(), c.tenant, r.PathValue("trace_id"), q.paging)
+	return s.stream(w, r, page, err)
+}
+
+// summarize answers GET summary (SPEC 5.2).
+func (s *Server) summarize(w http.ResponseWriter, r *http.Request, c caller) error {
+	q, err := readQuery(r)
+	if err != nil {
+		return err
+	}
+	within, start, end, err := q.span(s.config.Now())
+	if err != nil {
+		return err
+	}
+	summary, err := s.telemetry.Summary(r.Context(), c.tenant, within)
+	if err != nil {
+		return telemetryProblem(err)
+	}
+	summary.StartTime, summary.EndTime = start, end
+	writeJSON(w, http.StatusOK, summary)
+	return nil
+}
+
+// patience is how long a reader of a streamed answer may take for each part of
+// it.
+const patience = 30 * time.Second
+
+// stream answers with the items of a page, as they were reported, while they are
+// read. What fails before the first byte is an ordinary error; what fails later
+// ends the connection, so that half an answer is never taken for a whole one.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, page *telemetry.Page, err error) error {
+	if err != nil {
+		return telemetryProblem(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if page.Next != "" {
+		query := r.URL.Query()
+		query.Set("cursor", page.Next)
+		link := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
+		w.Header().Set("Link", "<"+link.String()+`>; rel="next"`)
+	}
+	// A patient writer: what takes its deadline from the server as a whole would
+	// cut long answers, however fast they are read.
+	out := bufio.NewWriterSize(&patientWriter{w: w, control: http.NewResponseController(w)}, 32<<10)
+	separator := "["
+	for body, err := range page.Bodies(r.Context()) {
+		if err == nil {
+			_, _ = out.WriteString(separator) // the writer keeps its first error
+			_, err = out.WriteString(body)
+			separator = ","
+		}
+		if err != nil {
+			s.logger(r).WarnContext(r.Context(), "an answer broke off", slog.Any("error", err))
+			panic(http.ErrAbortHandler)
+		}
+	}
+	if separator == "[" {
+		_, _ = out.WriteString(separator)
+	}
+	_, _ = out.WriteString("]\n")
+	if err := out.Flush(); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+type patientWriter struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (p *patientWriter) Write(b []byte) (int, error) {
+	_ = p.control.SetWriteDeadline(time.Now().Add(patience)) // not every writer has one
+	return p.w.Write(b)
+}
+
+// query is the query string of a list or a summary. An empty parameter is as
+// good as none, and one that stands twice is refused.
+type query struct {
+	values url.Values
+	paging telemetry.Paging
+}
+
+func readQuery(r *http.Request) (query, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return query{}, problem(http.StatusBadRequest, codeMalformed, "the query string cannot be read: "+err.Error())
+	}
+	for name, list := range values {
+		if len(list) > 1 {
+			return query{}, badQuery(name, "stands twice")
+		}
+	}
+	limit, cursor, err := pageOf(r, 0, telemetry.MaxLimit)
+	return query{values: values, paging: telemetry.Paging{Limit: limit, Cursor: cursor}}, err
+}
+
+// times reads start_time and end_time, both inclusive.
+func (q query) times() (within telemetry.Range, err error) {
+	if err = q.time("start_time", &within.Start); err == nil {
+		err = q.time("end_time", &within.End)
+	}
+	return within, err
+}
+
+// time reads the parameter into bound, which stays nil where there is none.
+func (q query) time(name string, bound **time.Time) error {
+	text := q.values.Get(name)
+	if text == "" {
+		return nil
+	}
+	at, ok := aureus.Timestamp(text).Time()
+	if i := strings.LastIndexByte(text, ' '); !ok && i > 0 { // a plus of a zone that was not escaped
+		at, ok = aureus.Timestamp(text[:i] + "+" + text[i+1:]).Time()
+	}
+	if !ok {
+		return badQuery(name, "must be a time such as 2026-01-02T03:04:05Z, 2026-01-02T03:04:05 (UTC) or 2026-01-02")
+	}
+	*bound = &at
+	return nil
+}
+
+// tags reads the JSON text of the parameter tags.
+func (q query) tags() (map[string]string, error) {
+	tags := map[string]string{}
+	text := q.values.Get("tags")
+	if text == "" {
+		return tags, nil
+	}
+	if err := strictjson.Unmarshal([]byte(text), &tags); err != nil {
+		return nil, badQuery("tags", `must be the JSON text of an object of texts, such as {"env":"prod"}: `+err.Error())
+	}
+	if len(tags) > maxQueryTags {
+		return nil, badQuery("tags", "must name "+strconv.Itoa(maxQueryTags)+" tags at most")
+	}
+	return tags, nil
+}
+
+// span reads what a summary covers: a range back from now, or explicit times.
+// start and end are what the answer says.
+func (q query) span(now time.Time) (within telemetry.Range, start, end aureus.Timestamp, err error) {
+	start, end = aureus.Timestamp(q.values.Get("start_time")), aureus.Timestamp(q.values.Get("end_time"))
+	text := q.values.Get("range")
+	if text == "" {
+		within, err = q.times()
+		return within, start, end, err
+	}
+	if start != "" || end != "" {
+		return within, "", "", badQuery("range", "excludes start_time and end_time")
+	}
+	seconds, ok := parseRange(text)
+	if !ok {
+		return within, "", "", badQuery("range", "must be a whole number and d, h or m, such as 7d, 24h or 90m, or 0 for everything")
+	}
+	if seconds == 0 {
+		return within, "", "", nil
+	}
+	within.End, end = &now, aureus.TimestampOf(now)
+	if from := now.Unix() - seconds; from >= firstSecond { // else it reaches back beyond all time
+		at := time.Unix(from, int64(now.Nanosecond())).UTC()
+		within.Start, start = &at, aureus.TimestampOf(at)
+	}
+	return within, start, end, nil
+}
+
+// firstSecond is the beginning of the year 1; Timestamp cannot write much before
+// it.
+const firstSecond = -62135596800
+
+// parseRange reads a text such as 7d, 24h or 90m as seconds; 0 is everything. A
+// range too large to count is the largest.
+func parseRange(text string) (seconds int64, ok bool) {
+	if text == "0" {
+		return 0, true
+	}
+	if text == "" {
+		return 0, false
+	}
+	digits, unit := text[:len(text)-1], int64(0)
+	switch text[len(text)-1] {
+	case 'd':
+		unit = 24 * 60 * 60
+	case 'h':
+		unit = 60 * 60
+	case 'm':
+		unit = 60
+	}
+	if unit == 0 || digits == "" || strings.ContainsFunc(digits, func(r rune) bool { return r < '0' || r > '9' }) {
+		return 0, false
+	}
+	const most = math.MaxInt64 / 4 // can be taken from any time of today
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n > most/unit {
+		return most, true
+	}
+	return n * unit, true
+}

@@ -1,0 +1,176 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/guard"
+)
+
+func (s *Server) registerPolicy(mux *http.ServeMux) {
+	s.handle(mux, "POST /api/v1/policy/evaluate", RoleService, s.evaluate)
+	s.handle(mux, "POST /api/v1/policy/check", RoleService, s.check)
+	s.handle(mux, "POST /api/v1/policy/approval", RoleService, s.requestApproval)
+}
+
+// local is the decision point of one request: the same that a service embeds,
+// with the store's approvals under the caller's name.
+func (s *Server) local(approvals guard.Approvals, c caller) *guard.Local {
+	return &guard.Local{
+		Approvals: approvals, Tenant: c.tenant, LenientPermissions: s.config.LenientPermissions, Now: s.config.Now,
+	}
+}
+
+// evaluate decides. What the decision did to an approval, its entry in the audit
+// log and the answer are one: if one of them fails, none has happened.
+func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) error {
+	var question aureus.PolicyContext
+	if err := readJSON(r, &question); err != nil {
+		return err
+	}
+	ctx, request := r.Context(), question.Request()
+	if err := admissible(c, request); err != nil {
+		return err
+	}
+	var decision aureus.Decision
+	err := s.db.Write(ctx, func(t *store.Tx) (err error) {
+		desk := &desk{server: s, tx: t, caller: c, before: aureus.StateIdle}
+		if decision, err = guard.Decide(ctx, s.local(desk, c), request); err != nil {
+			return undecided(err)
+		}
+		return s.auditDecision(t, c, decision, desk.before)
+	})
+	if err != nil {
+		return err
+	}
+	if event, ok := guard.PolicyCheckEvent(request, decision); ok {
+		s.report(r, c, event)
+	}
+	writeJSON(w, http.StatusOK, answerOf(decision))
+	return nil
+}
+
+// admissible refuses questions that the key may not ask, and names that are too
+// long to be kept.
+func admissible(c caller, request aureus.Request) error {
+	if err := boundNames(map[string]string{
+		"/principal/id": request.Principal.ID, "/on_behalf_of": request.OnBehalfOf, "/action/id": request.Action.ID,
+		"/tool_name": request.Tool, "/workflow_id": request.WorkflowID, "/task_id": request.TaskID,
+	}); err != nil {
+		return problem(http.StatusUnprocessableEntity, codeValidation, err.Error())
+	}
+	return c.maySpeakFor(request.Principal.ID)
+}
+
+// undecided answers for a failure to decide. A client has to take it for what
+// it is: not an allow.
+func undecided(err error) error {
+	if _, ok := errors.AsType[*apiError](err); ok || errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	return problem(http.StatusServiceUnavailable, codeUndecided, "it could not be decided", withCause(err), withRetryAfter(time.Second))
+}
+
+func answerOf(d aureus.Decision) aureus.GuardDecision {
+	answer := aureus.GuardDecision{
+		Allowed: d.Effect == aureus.Allow, Reason: d.Reason, RequiresHumanApproval: d.Effect == aureus.RequireApproval,
+		Metadata: d.Metadata, DecisionID: d.ID, Effect: d.Effect.String(), ReasonCode: d.ReasonCode, Rule: d.Rule,
+		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, Claimed: d.Claimed,
+	}
+	if d.Approval.ID != "" {
+		approval := d.Approval
+		approval.URL = approvalPath(approval.ID)
+		answer.Approval = &approval
+		if d.Effect == aureus.RequireApproval {
+			answer.ApprovalToken = approval.ID
+		}
+	}
+	return answer
+}
+
+// auditDecision writes the entry of a decision made here. before is the state
+// that the request was in: upstream lets every one begin at evaluating, and the
+// details tell the whole way (SPEC P12).
+func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState) error {
+	if _, err := t.AddDecision(c.tenant, store.Decision{
+		ID: d.ID, Principal: d.PrincipalID, Action: d.ActionID, Effect: d.Effect.String(), Subject: c.subject,
+	}); err != nil {
+		return err
+	}
+	entry := decisionEntry(d.Record(), c)
+	entry.FromState, entry.ToState = aureus.StateEvaluating, d.Effect.State()
+	entry.Details["source"] = "evaluated"
+	entry.Details["reason"] = d.Reason
+	entry.Details["transitions"] = []any{string(before), string(aureus.StateEvaluating), string(d.Effect.State())}
+	return t.AppendAudit(c.tenant, s.config.Now(), entry)
+}
+
+func decisionEntry(d aureus.DecisionRecord, c caller) aureus.AuditRecord {
+	details := map[string]any{"claimed": d.Claimed}
+	for name, value := range map[string]string{
+		"rule": d.Rule, "policy_version": d.PolicyVersion, "tool_name": d.ToolName, "risk_tier": string(d.RiskTier),
+	} {
+		if value != "" {
+			details[name] = value
+		}
+	}
+	return aureus.AuditRecord{
+		Kind: aureus.AuditDecision, DecisionID: d.DecisionID, Principal: d.Principal, OnBehalfOf: d.OnBehalfOf,
+		Action: d.Action, Decision: d.Effect, ReasonCode: d.ReasonCode, ActionDigest: d.ActionDigest,
+		ApprovalID: d.ApprovalID, By: c.subject, KeyID: c.keyID, Details: details,
+	}
+}
+
+// report appends an event to the telemetry. The decision stands without it, so
+// a failure is only logged.
+func (s *Server) report(r *http.Request, c caller, event aureus.TelemetryEvent) {
+	ctx := context.WithoutCancel(r.Context())
+	if err := s.appendEvents(ctx, c.tenant, []aureus.TelemetryEvent{event}); err != nil {
+		s.logger(r).WarnContext(ctx, "an event could not be kept", slog.String("type", string(event.Type)), slog.Any("error", err))
+	}
+}
+
+// check says what the principal could do now without a person. It changes
+// nothing and leaves no trace (SPEC 3.5, check).
+func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
+	var question struct {
+		Principal aureus.Principal `json:"principal"`
+		Action    aureus.Action    `json:"action"`
+		ToolName  string           `json:"tool_name,omitzero"`
+	}
+	if err := readJSON(r, &question); err != nil {
+		return err
+	}
+	request := aureus.PolicyContext{Principal: question.Principal, Action: question.Action, ToolName: question.ToolName}.Request()
+	if err := admissible(c, request); err != nil {
+		return err
+	}
+	if request.Tool == "" { // permissions and tier are asked about; there is no tool to judge
+		request.Action.AllowedTools = nil
+	}
+	preview := s.local(nil, c).Preview(request)
+	writeJSON(w, http.StatusOK, checkAnswer{
+		Allowed: preview.Effect == aureus.Allow, HasPermission: s.hasPermission(c, request),
+		RequiresHumanApproval: preview.Effect == aureus.RequireApproval, Reason: preview.Reason,
+	})
+	return nil
+}
+
+type checkAnswer struct {
+	Allowed               bool   `json:"allowed"`
+	HasPermission         bool   `json:"has_permission"`
+	RequiresHumanApproval bool   `json:"requires_human_approval"`
+	Reason                string `json:"reason"`
+}
+
+// hasPermission reports whether the principal holds what the action requires,
+// whatever the tool and the risk.
+func (s *Server) hasPermission(c caller, request aureus.Request) bool {
+	request.Action.AllowedTools = nil
+	return s.local(nil, c).Preview(request).Effect != aureus.Deny
+}

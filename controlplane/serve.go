@@ -1,0 +1,192 @@
+package controlplane
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// requestInfo travels in the context of every request.
+type requestInfo struct {
+	id     string
+	logger *slog.Logger
+	keyID  string // set by authenticate, for the log
+}
+
+type requestInfoKey struct{}
+
+func infoOf(r *http.Request) *requestInfo {
+	info, ok := r.Context().Value(requestInfoKey{}).(*requestInfo)
+	if !ok {
+		return &requestInfo{logger: slog.New(slog.DiscardHandler)}
+	}
+	return info
+}
+
+func requestID(r *http.Request) string { return infoOf(r).id }
+
+// logger writes lines that carry the id of the request.
+func (s *Server) logger(r *http.Request) *slog.Logger { return infoOf(r).logger }
+
+// ServeHTTP answers one request. What no handler serves is answered in JSON as
+// well, and a path that is not clean is never redirected (SPEC 1.1).
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s == nil || s.mux == nil {
+		http.Error(w, `{"error":"the server was not made with Open","code":"`+codeInternal+`","request_id":""}`, http.StatusInternalServerError)
+		return
+	}
+	started := time.Now()
+	id := inboundID(r.Header.Get("X-Request-Id"))
+	info := &requestInfo{id: id, logger: s.log.With(slog.String("request_id", id))}
+	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), requestInfoKey{}, info))
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)() // requests under way end with the server
+	r = r.WithContext(ctx)
+
+	writer := &statusWriter{ResponseWriter: w}
+	header := writer.Header()
+	header.Set("X-Request-Id", id)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-store")
+
+	leave, ok := s.enter()
+	if !ok {
+		s.fail(writer, r, problem(http.StatusServiceUnavailable, codeShuttingDown, "the control plane is shutting down", withRetryAfter(time.Second)))
+		return
+	}
+	defer leave()
+	defer func() {
+		s.logRequest(r, writer, time.Since(started))
+	}()
+	defer s.recovered(writer, r)
+	s.dispatch(writer, r)
+}
+
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
+	if err := s.admit(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if !isCleanPath(r.URL.EscapedPath()) {
+		s.fail(w, r, problem(http.StatusNotFound, codeNotFound, "nothing is served at this path: it has an empty or a dotted segment",
+			withRemediation("Is an id in the path empty, or does it hold a slash or dots?")))
+		return
+	}
+	next, pattern := s.mux.Handler(r)
+	if pattern == "" {
+		s.fail(w, r, unserved(next, r))
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// unserved asks the mux's own refusal whether another method would be served.
+func unserved(refusal http.Handler, r *http.Request) error {
+	var answer headerRecorder
+	refusal.ServeHTTP(&answer, r)
+	if allow := answer.Header().Get("Allow"); answer.status == http.StatusMethodNotAllowed && allow != "" {
+		return problem(http.StatusMethodNotAllowed, codeMethod, fmt.Sprintf("%s is not served here; %s is", r.Method, allow), withHeader("Allow", allow))
+	}
+	return problem(http.StatusNotFound, codeNotFound, "nothing is served at this path")
+}
+
+// recovered turns a panic of a handler into a 500 and a line in the log. Only
+// [http.ErrAbortHandler] goes on, which is how net/http is told to hang up.
+func (s *Server) recovered(w *statusWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
+		panic(p)
+	}
+	s.logger(r).ErrorContext(r.Context(), "a handler panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	if w.status == 0 {
+		s.fail(w, r, problem(http.StatusInternalServerError, codeInternal, "the control plane failed to answer; its log says why under this request id"))
+		return
+	}
+	panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+}
+
+func (s *Server) logRequest(r *http.Request, w *statusWriter, took time.Duration) {
+	level := slog.LevelDebug
+	if w.status >= http.StatusBadRequest {
+		level = slog.LevelInfo
+	}
+	s.logger(r).LogAttrs(r.Context(), level, "request",
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", w.status),
+		slog.Duration("took", took), slog.String("key", infoOf(r).keyID))
+}
+
+// isCleanPath reports whether net/http's mux would serve the path as it is
+// rather than redirect.
+func isCleanPath(escaped string) bool {
+	if !strings.HasPrefix(escaped, "/") {
+		return false
+	}
+	clean := path.Clean(escaped)
+	if strings.HasSuffix(escaped, "/") && clean != "/" {
+		clean += "/"
+	}
+	return clean == escaped
+}
+
+// inboundID takes the id that the client gave the request, if it is a short
+// plain word, and makes one otherwise.
+func inboundID(text string) string {
+	if len(text) < 1 || len(text) > 64 {
+		return rand.Text()
+	}
+	for _, c := range []byte(text) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
+			return rand.Text()
+		}
+	}
+	return text
+}
+
+// statusWriter remembers the status. Everything else of the writer beneath is
+// reached by [http.ResponseController] through Unwrap.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// headerRecorder keeps the status and the header of an answer nobody gets.
+type headerRecorder struct {
+	header http.Header
+	status int
+}
+
+func (h *headerRecorder) Header() http.Header {
+	if h.header == nil {
+		h.header = http.Header{}
+	}
+	return h.header
+}
+
+func (h *headerRecorder) Write(p []byte) (int, error) { return len(p), nil }
+
+func (h *headerRecorder) WriteHeader(status int) { h.status = status }

@@ -1,0 +1,130 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+)
+
+// Server is a control plane: an [http.Handler] for the paths of SPEC 1.3 and
+// 1.4. Make one with [Open]; it is safe for concurrent use.
+type Server struct {
+	config Config
+	log    *slog.Logger
+	mux    *http.ServeMux
+
+	db        *store.DB
+	telemetry *telemetry.Store
+	folder    string // removed at the end; empty where there is none
+
+	memoryKeys memoryKeys
+	clients    clientKeys
+	validators validators
+	reports    reportCounters // what was reported, for the metrics
+
+	life context.Context //nolint:containedctx // ends the requests under way when the server is closed
+	end  context.CancelFunc
+
+	gate   sync.Mutex // guards closed and, with it, additions to open
+	closed bool
+	open   sync.WaitGroup // requests under way
+}
+
+// Open opens the stores and gives a server that answers at once. The context
+// bounds the opening, not the server. Close it after use.
+//
+// The files belong to one process: where another one has them open, the error
+// says so.
+func Open(ctx context.Context, config Config) (_ *Server, err error) {
+	if err := config.complete(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, log: config.Logger, clients: clientKeys{secrets: map[string]string{}}}
+	s.life, s.end = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			_ = s.Close() // the first error says more
+		}
+	}()
+	control, telemetryFile, folder, err := config.files()
+	if err != nil {
+		return nil, err
+	}
+	s.folder = folder
+	if s.db, err = store.Open(ctx, control); err != nil {
+		return nil, fmt.Errorf("controlplane: %w", err)
+	}
+	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now}); err != nil {
+		return nil, fmt.Errorf("controlplane: %w", err)
+	}
+	if err := s.loadValidators(ctx); err != nil {
+		return nil, err
+	}
+	if config.OperatorKey != "" {
+		s.memoryKeys.add(config.OperatorKey, caller{keyID: "key_development_operator", subject: "operator", tenant: config.Tenant, role: RoleOperator})
+	}
+	s.mux = s.routes()
+	return s, nil
+}
+
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	s.registerPolicy(mux)
+	s.registerApprovals(mux)
+	s.registerAudit(mux)
+	s.registerCRV(mux)
+	s.registerObservability(mux)
+	s.registerWorkflows(mux)
+	s.registerHealth(mux)
+	return mux
+}
+
+// Keys manages the server's API keys.
+func (s *Server) Keys() *Keys { return &Keys{db: s.db, now: s.config.Now} }
+
+// Close ends the requests under way, waits for them, closes the stores and,
+// for an ephemeral server, removes them. Call [http.Server.Shutdown] first to
+// let requests finish. It may be called repeatedly.
+func (s *Server) Close() error {
+	s.gate.Lock()
+	again := s.closed
+	s.closed = true
+	s.gate.Unlock()
+	s.end()
+	s.open.Wait()
+	if again {
+		return nil
+	}
+	var errs []error
+	if s.telemetry != nil {
+		errs = append(errs, s.telemetry.Close())
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	if s.folder != "" {
+		errs = append(errs, os.RemoveAll(s.folder))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("controlplane: closing: %w", err)
+	}
+	return nil
+}
+
+// enter counts a request in, unless the server is closed.
+func (s *Server) enter() (leave func(), ok bool) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return nil, false
+	}
+	s.open.Add(1)
+	return s.open.Done, true
+}

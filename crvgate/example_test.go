@@ -1,0 +1,165 @@
+package crvgate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+)
+
+// Payment is what agents ask for here.
+type Payment struct {
+	To     string `json:"to"`
+	Amount int64  `json:"amount"`
+}
+
+// Account is the state that a payment changes.
+type Account struct {
+	Balance int64 `json:"balance"`
+	Version int64 `json:"version"`
+}
+
+func withinLimit(_ context.Context, change crvgate.Change[Payment]) aureus.ValidationResult {
+	if change.Data.Amount > 500 {
+		return crvgate.Fail(aureus.OutOfScope, "a payment is at most 500")
+	}
+	return crvgate.Pass()
+}
+
+func knownPayee(_ context.Context, change crvgate.Change[Payment]) aureus.ValidationResult {
+	if change.Data.To == "" {
+		return crvgate.Fail(aureus.MissingData, "there is no payee")
+	}
+	return crvgate.Pass()
+}
+
+func pay(_ context.Context, p Payment) error {
+	fmt.Println("paid", p.Amount, "to", p.To)
+	return nil
+}
+
+// A function behind a gate runs only when every validator passes.
+func ExampleWrap() {
+	apply := crvgate.Wrap(crvgate.New("payments", withinLimit, knownPayee), pay)
+
+	ctx := context.Background()
+	fmt.Println(apply(ctx, Payment{To: "acme", Amount: 20}))
+	fmt.Println(apply(ctx, Payment{To: "acme", Amount: 900}))
+	// Output:
+	// paid 20 to acme
+	// <nil>
+	// crvgate: gate "payments" blocked the change: OUT_OF_SCOPE: a payment is at most 500 (Check the allowed range or scope of the operation and bring the value inside it.)
+}
+
+// The same for a function that returns a value.
+func ExampleWrapValue() {
+	charge := crvgate.WrapValue(crvgate.New("payments", withinLimit), func(_ context.Context, p Payment) (string, error) {
+		return "receipt for " + p.To, nil
+	})
+	receipt, err := charge(context.Background(), Payment{To: "acme", Amount: 20})
+	fmt.Println(receipt, err)
+	// Output: receipt for acme <nil>
+}
+
+// The error says what was found, and whether anything was found at all.
+func ExampleBlocked() {
+	broken := func(context.Context, crvgate.Change[Payment]) aureus.ValidationResult {
+		panic("the rates are not there")
+	}
+	err := crvgate.New("payments", withinLimit, broken, knownPayee).Check(context.Background(), crvgate.Change[Payment]{})
+
+	if blocked, ok := errors.AsType[*crvgate.Blocked](err); ok {
+		for _, result := range blocked.Result.ValidationResults {
+			fmt.Println(strings.TrimSpace(fmt.Sprintf("valid %t %s", result.Valid, result.Remediation)))
+		}
+	}
+	fmt.Println(errors.Is(err, crvgate.ErrUndecided), crvgate.FailureCode(err))
+
+	onlyBroken := crvgate.New("payments", withinLimit, broken).Check(context.Background(), crvgate.Change[Payment]{})
+	fmt.Println(errors.Is(onlyBroken, crvgate.ErrUndecided), crvgate.FailureCode(onlyBroken))
+	// Output:
+	// valid true
+	// valid false Read the tool's logs, and check its configuration and error handling.
+	// valid false Supply the absent fields; check the input schema and the step that extracts the data.
+	// false TOOL_ERROR
+	// true TOOL_ERROR
+}
+
+// Rules over JSON, here two built-in ones, see the same change as free-form
+// JSON; Previous says how the state before it is found.
+func ExampleGate_With() {
+	stored := Account{Balance: 100, Version: 7}
+	gate := crvgate.New("accounts", func(context.Context, crvgate.Change[Account]) aureus.ValidationResult { return crvgate.Pass() }).
+		With(crvgate.BalancePositive(), crvgate.TemporalMonotonic(crvgate.TemporalOptions{})).
+		Previous(func(context.Context, Account) (Account, bool, error) { return stored, true, nil }).
+		RequireConfidence(0.9)
+	save := crvgate.Wrap(gate, func(_ context.Context, a Account) error { stored = a; return nil })
+
+	ctx := context.Background()
+	fmt.Println(crvgate.FailureCode(save(ctx, Account{Balance: 80, Version: 7})))
+	fmt.Println(save(ctx, Account{Balance: 80, Version: 8}), stored)
+	// Output:
+	// CONFLICT
+	// <nil> {80 8}
+}
+
+// A gate that does not block lets the change through and says what it found.
+func ExampleGate_NonBlocking() {
+	gate := crvgate.New("payments", withinLimit).NonBlocking().Recover(aureus.Escalate{Reason: "large payments are looked at"}).
+		Observe(func(_ context.Context, report crvgate.Report) {
+			fmt.Println(report.Result.CRVStatus, report.Result.FailureCode, report.Result.RecoveryStrategy["type"])
+		})
+	fmt.Println(crvgate.Wrap(gate, pay)(context.Background(), Payment{To: "acme", Amount: 900}))
+	// Output:
+	// warning OUT_OF_SCOPE escalate
+	// paid 900 to acme
+	// <nil>
+}
+
+// Gates in a row: the first that blocks is the last that runs.
+func ExampleChain() {
+	chain := crvgate.Chain(crvgate.New("shape", knownPayee), crvgate.New("limits", withinLimit))
+	fmt.Println(len(chain.Validate(context.Background(), crvgate.Change[Payment]{})))
+	fmt.Println(crvgate.Wrap(chain, pay)(context.Background(), Payment{To: "acme", Amount: 5}))
+	// Output:
+	// 1
+	// paid 5 to acme
+	// <nil>
+}
+
+// A predicate becomes a validator.
+func ExampleCustom() {
+	even := crvgate.Custom("an even amount", func(_ context.Context, c crvgate.Change[Payment]) (bool, error) {
+		return c.Data.Amount%2 == 0, nil
+	}, "", aureus.OutOfScope)
+	err := crvgate.New("payments", even).Check(context.Background(), crvgate.Change[Payment]{Data: Payment{Amount: 3}})
+	fmt.Println(crvgate.FailureCode(err))
+	// Output: OUT_OF_SCOPE
+}
+
+// A registry is what the wire's gate looks its validators up in.
+func ExampleRegistry() {
+	var registry crvgate.Registry
+	ctx := context.Background()
+	registration, err := registry.Register(ctx, "amounts", []byte(`{
+		"type": "statistical_bounds",
+		"parameters": {"field": "balance", "min": 1, "max": 1000},
+		"tests": [{"name": "too much", "commit": {"id": "t", "data": {"balance": 1001}}, "want": "blocked"}]
+	}`))
+	fmt.Println(registration.Version, registration.Replaced, err)
+
+	result := registry.Validate(ctx,
+		aureus.Commit{ID: "c-1", Data: map[string]any{"balance": 5000}},
+		aureus.GateConfig{Name: "guide", Validators: []string{"not_null", "schema_check", "amounts"}, BlockOnFailure: true})
+	fmt.Println(result.CRVStatus, result.FailureCode)
+
+	_, err = registry.Register(ctx, "amounts", []byte(`{"type": "statistical_bounds", "parameters": {"min": "one"}}`))
+	fmt.Println(err)
+	// Output:
+	// 1 false <nil>
+	// blocked OUT_OF_SCOPE
+	// crvgate: the configuration of the validator is invalid: /parameters/field: is required; /parameters/min: must be a number, not string
+}

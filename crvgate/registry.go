@@ -1,0 +1,263 @@
+package crvgate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// The bounds of a [Registry].
+const (
+	MaxValidators   = 10_000  // registered at once, built-ins not counted
+	MaxConfigBytes  = 1 << 20 // of one configuration
+	MaxIDBytes      = 256     // of a validator's id
+	MaxGateLength   = 1_000   // validators named by one gate of the wire
+	MaxTestsPerRule = 100     // in one configuration
+)
+
+// Registry holds validators under the names by which the wire asks for them
+// (SPEC 4.4, 4.6). The zero value is ready for use and knows the built-ins:
+// not_null, monotonic, temporal_monotonic, memory_encryption, memory_policy,
+// schema_check and balance_positive. It is safe for concurrent use and must not
+// be copied.
+//
+// A gate of the wire and a [Gate] in Go decide by the same code.
+type Registry struct {
+	// Now is the clock of the rules that ask for the time; nil is time.Now. It is
+	// set before the first use.
+	Now func() time.Time
+
+	mu        sync.RWMutex
+	functions map[string]Func
+	types     map[string]Builder
+	entries   map[string]entry
+}
+
+type entry struct {
+	validator Validator[any]
+	version   int
+}
+
+// Func is a validator of the host's for configurations of the type custom, which
+// name it as their validation_logic. The parameters are those of the
+// configuration, free-form, under the names written there.
+type Func func(ctx context.Context, change Change[any], parameters map[string]any) aureus.ValidationResult
+
+// Builder makes the validators of one more type of configuration. It gets the
+// parameters as the JSON text of one object, names in snake_case, {} where there
+// are none. Problems are a [*ConfigError] whose pointers lead into that object;
+// every other error is told as a problem of the parameters as a whole.
+type Builder func(parameters []byte) (Validator[any], error)
+
+// Func makes a function of the host known. Configurations registered later can
+// name it. It panics when the function is nil, and when the name is empty or
+// taken.
+func (r *Registry) Func(name string, function Func) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if name == "" || function == nil || r.functions[name] != nil {
+		panic(fmt.Sprintf("crvgate: Registry.Func(%q): it takes a function and a name that is free", name))
+	}
+	if r.functions == nil {
+		r.functions = map[string]Func{}
+	}
+	r.functions[name] = function
+}
+
+// Type makes a type of configuration known, as package crvgate/rules does for
+// the types with a rule language. It panics when the builder is nil, and when
+// the name is empty or taken.
+func (r *Registry) Type(name string, build Builder) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if name == "" || build == nil || name == customType || builtInTypes[name] != nil || r.types[name] != nil {
+		panic(fmt.Sprintf("crvgate: Registry.Type(%q): it takes a builder and a name that is free", name))
+	}
+	if r.types == nil {
+		r.types = map[string]Builder{}
+	}
+	r.types[name] = build
+}
+
+// Register makes a validator of a configuration, JSON text of the form of SPEC
+// 4.6, runs the tests it carries, and puts it under the id, in place of the one
+// that was there. Versions of an id count from 1. A configuration that is
+// invalid or fails its tests is a [*ConfigError], which matches
+// [aureus.ErrInvalid], and the version in force stays. The id of a built-in is
+// an error that matches [aureus.ErrConflict].
+func (r *Registry) Register(ctx context.Context, id string, config []byte) (aureus.ValidatorRegistration, error) {
+	validator, err := r.compile(ctx, id, config, true)
+	if err != nil {
+		return aureus.ValidatorRegistration{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	previous, replaced := r.entries[id]
+	version := previous.version + 1
+	if err := r.put(id, entry{validator, version}); err != nil {
+		return aureus.ValidatorRegistration{}, err
+	}
+	return aureus.ValidatorRegistration{ValidatorID: id, Registered: true, Replaced: replaced, Version: version}, nil
+}
+
+// Compile says whether Register would take the configuration, and changes
+// nothing. A host that keeps registrations calls it first, stores the
+// configuration under the next version, and then calls Restore.
+func (r *Registry) Compile(ctx context.Context, id string, config []byte) error {
+	_, err := r.compile(ctx, id, config, true)
+	return err
+}
+
+// Restore puts a validator from a host's store back under its id and version,
+// unless a newer version is there. It does not run the tests again: they passed
+// when the configuration was registered. The version counts from 1.
+func (r *Registry) Restore(ctx context.Context, id string, version int, config []byte) error {
+	if version < 1 {
+		return fmt.Errorf("crvgate: version %d of validator %q: versions count from 1", version, id)
+	}
+	validator, err := r.compile(ctx, id, config, false)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.entries[id].version > version {
+		return nil
+	}
+	return r.put(id, entry{validator, version})
+}
+
+func (r *Registry) put(id string, e entry) error {
+	if _, replaces := r.entries[id]; !replaces && len(r.entries) >= MaxValidators {
+		return fmt.Errorf("crvgate: %w: there are %d validators already", aureus.ErrConflict, MaxValidators)
+	}
+	if r.entries == nil {
+		r.entries = map[string]entry{}
+	}
+	r.entries[id] = e
+	return nil
+}
+
+// Validator is the validator with that id, for use in a [Gate] of any type by
+// [Gate.With]. It follows later registrations: what runs is what is registered
+// when it runs. An id that nothing is registered under fails with TOOL_ERROR
+// and names the id (SPEC 4.4).
+func (r *Registry) Validator(id string) Validator[any] {
+	return func(ctx context.Context, change Change[any]) aureus.ValidationResult {
+		validator := r.lookup(id)
+		if validator == nil {
+			result := broken(fmt.Sprintf("there is no validator with the id %q", id))
+			result.Remediation = "Register the validator, or name one that is registered."
+			return result
+		}
+		return validator(ctx, change)
+	}
+}
+
+// Validate is the gate of the wire (SPEC 4.1): all the validators that the
+// configuration names judge the commit. An empty list passes here (SPEC C7). It
+// never fails as a call: what cannot be judged is a result that did not pass.
+func (r *Registry) Validate(ctx context.Context, commit aureus.Commit, config aureus.GateConfig) aureus.GateResult {
+	gate := Gate[any]{settings: settings{
+		name: config.Name, nonBlocking: !config.BlockOnFailure, recovery: config.RecoveryStrategy, passEmpty: true,
+	}}
+	if config.RequiredConfidence != nil {
+		gate.required = *config.RequiredConfidence
+	}
+	if len(config.Validators) > MaxGateLength {
+		reason := fmt.Sprintf("the gate names %d validators, and %d are the limit", len(config.Validators), MaxGateLength)
+		return gate.conclude(judgement{}.stop(reason))
+	}
+	validators := make([]Validator[any], 0, len(config.Validators))
+	for _, id := range config.Validators {
+		validators = append(validators, r.Validator(id))
+	}
+	if isFreeForm(commit.Data, 0) && isFreeForm(commit.PreviousState, 0) {
+		gate.validators = validators // what came over the wire needs no conversion
+	} else {
+		gate.rules = validators
+	}
+	return gate.Validate(ctx, changeOf(commit))
+}
+
+func (r *Registry) lookup(id string) Validator[any] {
+	if validator := builtIn(id); validator != nil {
+		return validator
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.entries[id].validator
+}
+
+var (
+	usualTemporal = TemporalMonotonic(TemporalOptions{})
+	emptyPolicy   = MemoryPolicy()
+)
+
+// builtIn is the built-in validator with that id, or nil: each type that needs
+// no parameter, and the two that the published guide uses (SPEC 4.4, 4.6).
+func builtIn(id string) Validator[any] {
+	switch id {
+	case "not_null":
+		return notNull
+	case "monotonic":
+		return monotonic
+	case "temporal_monotonic":
+		return usualTemporal
+	case "memory_encryption":
+		return memoryEncryption
+	case "memory_policy":
+		return emptyPolicy
+	case "schema_check":
+		return schemaCheck
+	case "balance_positive":
+		return balancePositive
+	default:
+		return nil
+	}
+}
+
+func (r *Registry) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}
+
+func (r *Registry) function(name string) Func {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.functions[name]
+}
+
+func (r *Registry) functionNames() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if len(r.functions) == 0 {
+		return "none"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(r.functions)), ", ")
+}
+
+// checkID says what is wrong with the id of a new validator.
+func checkID(id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("crvgate: %w: a validator needs an id", aureus.ErrInvalid)
+	case len(id) > MaxIDBytes:
+		return fmt.Errorf("crvgate: %w: the id of a validator has at most %d bytes", aureus.ErrInvalid, MaxIDBytes)
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return fmt.Errorf("crvgate: %w: the id of a validator holds no control characters", aureus.ErrInvalid)
+	case builtIn(id) != nil:
+		return fmt.Errorf("crvgate: %w: %q is built in and cannot be replaced; choose another id", aureus.ErrConflict, id)
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,8 @@
+// Package examples holds runnable examples of Aureus for Go, one a folder:
+//
+//   - quickstart: everything together, as a story that checks itself
+//   - guard-handler: a policy guard before an http.Handler
+//   - gate-function: validate a change before it is made
+//   - export-traces: OpenTelemetry spans into Aureus and back
+//   - embed-controlplane: a control plane in the process, with an approval
+package examples

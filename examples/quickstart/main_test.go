@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The demonstration goes as its text says.
+func TestStory(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), &out, false), "%s", &out)
+	for _, part := range []string{"-> 200", "-> 401", "-> 403 PERMISSION_DENIED", "-> 422 OUT_OF_SCOPE", "APPROVAL_CONSUMED", "-> 503 UNDECIDED", "a large transfer", "chain of"} {
+		require.Contains(t, out.String(), part)
+	}
+	t.Log("\n" + out.String())
+}
+
+// With -serve it runs until it is stopped, and says what to try.
+func TestServe(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &watched{until: "Ctrl-C", then: cancel}
+	require.NoError(t, run(ctx, out, true))
+	require.Contains(t, out.String(), "curl -i -H 'X-Agent: clerk-7'")
+}
+
+type watched struct {
+	mu    sync.Mutex
+	text  strings.Builder
+	until string
+	then  func()
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, err := w.text.Write(p)
+	if strings.Contains(w.text.String(), w.until) {
+		w.then()
+	}
+	return n, err
+}
+
+func (w *watched) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/middleware"
+)
+
+// largeTransfer is the amount from which on a person has to agree.
+const largeTransfer = 1000
+
+// held is what each agent may do. The service keeps it; agents never send it.
+var held = map[string][]aureus.Permission{
+	"reader-1": {{Action: "read", Resource: "accounts"}},
+	"clerk-7":  {{Action: "read", Resource: "accounts"}, {Action: "write", Resource: "accounts"}},
+}
+
+var actions = map[string]aureus.Action{
+	"GET /accounts/{id}": {
+		ID: "account.read", Name: "Read an account", RiskTier: aureus.TierLow, Intent: aureus.IntentRead,
+		RequiredPermissions: []aureus.Permission{{Action: "read", Resource: "accounts"}},
+	},
+	"POST /transfers": {
+		ID: "transfer.make", Name: "Transfer money", RiskTier: aureus.TierMedium, Intent: aureus.IntentWrite,
+		RequiredPermissions: []aureus.Permission{{Action: "write", Resource: "accounts"}},
+	},
+}
+
+// agentOf trusts the header X-Agent, but only from a proxy on this machine,
+// which stands for whatever authenticates your callers.
+var agentOf = middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
+
+// describe says who asks and what is asked.
+func describe(r *http.Request) (aureus.Request, error) {
+	who, err := agentOf(r)
+	if err != nil {
+		return aureus.Request{}, err
+	}
+	who.Type, who.Permissions = "agent", held[who.ID]
+
+	action, known := actions[r.Pattern]
+	if !known {
+		return aureus.Request{}, fmt.Errorf("no action is defined for %q", r.Pattern)
+	}
+	request := aureus.Request{Principal: who, Action: action}
+	if r.Pattern == "POST /transfers" {
+		transfer, err := readTransfer(r)
+		if err != nil {
+			return aureus.Request{}, err
+		}
+		if transfer.Amount >= largeTransfer {
+			request.Action.RiskTier = aureus.TierHigh
+		}
+		request.Arguments = transfer
+	}
+	return request, nil
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/middleware"
+)
+
+// story drives the ledger as agents would, over real HTTP, and tells what came
+// of each step.
+type story struct {
+	out     io.Writer
+	plane   *plane
+	service *service
+	tracer  trace.Tracer
+	step    int
+	traces  []string // the trace of each part, in order
+}
+
+// answer is what an agent gets: the ledger's own fields, or a problem's
+// (RFC 9457).
+type answer struct {
+	status      int
+	Balance     *int64 `json:"balance"`
+	Left        *int64 `json:"left"`
+	Title       string `json:"title"`
+	Code        string `json:"code"`
+	Remediation string `json:"remediation"`
+	Approval    struct {
+		ID string `json:"id"`
+	} `json:"approval"`
+}
+
+func (s *story) run(ctx context.Context) error {
+	for _, part := range []struct {
+		name string
+		tell func(context.Context) error
+	}{
+		{"an agent at work", s.everyday},
+		{"a large transfer", s.largeTransfer},
+		{"an outage", s.outage},
+	} {
+		ctx, span := s.tracer.Start(ctx, part.name, trace.WithNewRoot())
+		s.traces = append(s.traces, span.SpanContext().TraceID().String())
+		err := part.tell(ctx)
+		span.End()
+		if err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+func (s *story) everyday(ctx context.Context) error {
+	if _, err := s.expect(ctx, "clerk-7 reads an account", "clerk-7", "GET /accounts/acme", nil, "", 200, ""); err != nil {
+		return err
+	}
+	if _, err := s.expect(ctx, "reader-1 tries a transfer without the permission", "reader-1", "POST /transfers", transfer(20), "", 403, "PERMISSION_DENIED"); err != nil {
+		return err
+	}
+	if _, err := s.expect(ctx, "nobody in particular tries one", "", "POST /transfers", transfer(20), "", 401, "AUTHENTICATION_FAILED"); err != nil {
+		return err
+	}
+	if _, err := s.expect(ctx, "clerk-7 transfers 20", "clerk-7", "POST /transfers", transfer(20), "", 200, ""); err != nil {
+		return err
+	}
+	a, err := s.expect(ctx, "clerk-7 tries to transfer 999 from an empty account", "clerk-7", "POST /transfers",
+		Transfer{From: "empty", To: "acme", Amount: 999}, "", 422, string(aureus.OutOfScope))
+	if err == nil && a.Remediation == "" {
+		err = fmt.Errorf("the gate gave no remedy")
+	}
+	return err
+}
+
+func (s *story) largeTransfer(ctx context.Context) error {
+	large := transfer(2500)
+	asked, err := s.expect(ctx, "clerk-7 tries to transfer 2500", "clerk-7", "POST /transfers", large, "", 403, string(aureus.ReasonHighRisk))
+	if err != nil {
+		return err
+	}
+	if _, err := s.expect(ctx, "clerk-7 asks again at once, and joins the same request", "clerk-7", "POST /transfers", large, asked.Approval.ID, 403, string(aureus.ReasonApprovalPending)); err != nil {
+		return err
+	}
+
+	operator := s.plane.server.Operator("olga")
+	approval, err := operator.Approval(ctx, asked.Approval.ID)
+	if err != nil {
+		return err
+	}
+	s.say("olga, an operator, looks at what is asked: %s by %s, risk %s\n       arguments %v", approval.Action.ID, approval.Principal.ID, approval.RiskTier, approval.Arguments)
+	if _, err := operator.Approve(ctx, approval.ID, approval.ActionDigest, "agreed by phone"); err != nil {
+		return err
+	}
+	s.say("olga approves exactly that, by its digest %.23s…", approval.ActionDigest)
+
+	if _, err := s.expect(ctx, "clerk-7 presents the approval with another amount", "clerk-7", "POST /transfers", transfer(2600), approval.ID, 403, string(aureus.ReasonApprovalMismatch)); err != nil {
+		return err
+	}
+	if _, err := s.expect(ctx, "clerk-7 repeats the approved request unchanged", "clerk-7", "POST /transfers", large, approval.ID, 200, ""); err != nil {
+		return err
+	}
+	_, err = s.expect(ctx, "clerk-7 replays it once more", "clerk-7", "POST /transfers", large, approval.ID, 403, string(aureus.ReasonApprovalConsumed))
+	return err
+}
+
+func (s *story) outage(ctx context.Context) error {
+	if err := s.plane.stop(); err != nil {
+		return err
+	}
+	s.say("the control plane is stopped")
+	if _, err := s.expect(ctx, "clerk-7 tries to read an account meanwhile", "clerk-7", "GET /accounts/acme", nil, "", 503, "UNDECIDED"); err != nil {
+		return err
+	}
+	if err := s.plane.start(ctx); err != nil {
+		return err
+	}
+	s.say("the control plane is back, on the same files")
+	a, err := s.expect(ctx, "clerk-7 reads the account again", "clerk-7", "GET /accounts/acme", nil, "", 200, "")
+	if err == nil && (a.Balance == nil || *a.Balance != 5000-20-2500) {
+		err = fmt.Errorf("the balance should be %d", 5000-20-2500)
+	}
+	return err
+}
+
+func transfer(amount int64) Transfer { return Transfer{From: "acme", To: "zeta", Amount: amount} }
+
+// expect makes a request and fails unless it ends as it should.
+func (s *story) expect(ctx context.Context, what, agent, target string, body any, ticket string, status int, code string) (answer, error) {
+	a, err := s.send(ctx, agent, target, body, ticket)
+	if err != nil {
+		return a, fmt.Errorf("%s: %w", what, err)
+	}
+	s.say("%s\n       %s -> %d %s", what, target, a.status, a.summary())
+	if a.status != status || a.Code != code {
+		return a, fmt.Errorf("%s: expected status %d %s", what, status, code)
+	}
+	return a, nil
+}
+
+func (s *story) send(ctx context.Context, agent, target string, body any, ticket string) (answer, error) {
+	method, path, _ := strings.Cut(target, " ")
+	var payload io.Reader = http.NoBody
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return answer{}, err
+		}
+		payload = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, s.service.url()+path, payload)
+	if err != nil {
+		return answer{}, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if agent != "" {
+		request.Header.Set("X-Agent", agent)
+	}
+	if ticket != "" {
+		request.Header.Set(middleware.ApprovalHeader, ticket)
+	}
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header))
+	response, err := (&http.Client{Timeout: 10 * time.Second}).Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	a := answer{status: response.StatusCode}
+	return a, json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&a)
+}
+
+func (a answer) summary() string {
+	switch {
+	case a.Balance != nil:
+		return fmt.Sprintf("balance %d", *a.Balance)
+	case a.Left != nil:
+		return fmt.Sprintf("done, %d left", *a.Left)
+	}
+	text := a.Code + ": " + a.Title
+	if a.Approval.ID != "" {
+		text += ", approval " + a.Approval.ID
+	}
+	if a.Remediation != "" {
+		text += "\n       remedy: " + a.Remediation
+	}
+	return text
+}
+
+func (s *story) say(format string, args ...any) {
+	s.step++
+	fmt.Fprintf(s.out, "%4d.  %s\n", s.step, fmt.Sprintf(format, args...))
+}

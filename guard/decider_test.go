@@ -1,0 +1,68 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+)
+
+// Both decide.
+var (
+	_ guard.Decider = (*guard.Local)(nil)
+	_ guard.Decider = guard.DeciderFunc(nil)
+)
+
+func TestErrorsSayWhatIsMissing(t *testing.T) {
+	require.ErrorContains(t, guard.Check(t.Context(), nil, lowRisk()), "there is no decider")
+	require.ErrorContains(t, guard.Check(t.Context(), guard.DeciderFunc(nil), lowRisk()), "nil function")
+	require.ErrorContains(t, guard.Check(t.Context(), (*guard.Local)(nil), lowRisk()), "nil *Local")
+	panicking := guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { panic("the secret") })
+	require.NotContains(t, guard.Check(t.Context(), panicking, lowRisk()).Error(), "secret")
+}
+
+func TestNobodyIsAskedInVain(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := guard.Decide(ctx, guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) {
+		t.Error("the decider was asked")
+		return aureus.Decision{}, nil
+	}), lowRisk())
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestRefusalTellsEveryKindApart(t *testing.T) {
+	sentinels := []error{
+		guard.ErrDenied, guard.ErrApprovalRequired, guard.ErrUndecided, aureus.ErrApprovalPending, aureus.ErrApprovalRejected,
+		aureus.ErrApprovalExpired, aureus.ErrApprovalConsumed, aureus.ErrTooManyPending,
+	}
+	for _, c := range []struct {
+		effect aureus.Effect
+		code   aureus.ReasonCode
+		want   []error
+	}{
+		{aureus.Deny, aureus.ReasonPermissionDenied, []error{guard.ErrDenied}},
+		{aureus.Deny, aureus.ReasonTooManyPending, []error{guard.ErrDenied, aureus.ErrTooManyPending}},
+		{aureus.Deny, aureus.ReasonApprovalRejected, []error{guard.ErrDenied, aureus.ErrApprovalRejected}},
+		{aureus.RequireApproval, aureus.ReasonHighRisk, []error{guard.ErrApprovalRequired}},
+		{aureus.RequireApproval, aureus.ReasonApprovalPending, []error{guard.ErrApprovalRequired, aureus.ErrApprovalPending}},
+		{aureus.RequireApproval, aureus.ReasonApprovalExpired, []error{guard.ErrApprovalRequired, aureus.ErrApprovalExpired}},
+		{aureus.RequireApproval, aureus.ReasonApprovalConsumed, []error{guard.ErrApprovalRequired, aureus.ErrApprovalConsumed}},
+	} {
+		err := guard.Check(t.Context(), &fixed{decision: aureus.Decision{Effect: c.effect, ReasonCode: c.code, ActionID: "drop"}}, highRisk())
+		var matched []error
+		for _, sentinel := range sentinels {
+			if errors.Is(err, sentinel) {
+				matched = append(matched, sentinel)
+			}
+		}
+		require.Equal(t, c.want, matched, c.code)
+		refusal, ok := errors.AsType[*guard.Refusal](err)
+		require.True(t, ok)
+		require.Equal(t, "drop", refusal.Decision.ActionID)
+	}
+}

@@ -1,0 +1,274 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+)
+
+// answers is an Approvals that says what a test wants it to say.
+type answers struct {
+	ticket  func(ask aureus.ApprovalAsk) aureus.ApprovalTicket
+	askErr  error
+	consume func() error
+}
+
+func (a answers) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
+	if a.ticket == nil {
+		return aureus.ApprovalTicket{}, a.askErr
+	}
+	return a.ticket(ask), a.askErr
+}
+
+func (a answers) ConsumeApproval(context.Context, string, aureus.ApprovalUse) error {
+	if a.consume == nil {
+		return nil
+	}
+	return a.consume()
+}
+
+func (a answers) Approval(context.Context, string) (aureus.Approval, error) {
+	return aureus.Approval{}, errors.New("not asked for")
+}
+
+// approved answers with an approved approval that fits, changed by the test.
+func approved(change func(t *aureus.ApprovalTicket)) func(aureus.ApprovalAsk) aureus.ApprovalTicket {
+	return func(ask aureus.ApprovalAsk) aureus.ApprovalTicket {
+		ticket := aureus.ApprovalTicket{Joined: true, Approval: aureus.Approval{
+			ID: "apr_00000000000000000000000000", Status: aureus.ApprovalApproved,
+			ActionDigest: ask.Digest, PolicyVersion: ask.PolicyVersion,
+		}}
+		change(&ticket)
+		return ticket
+	}
+}
+
+func local(a guard.Approvals) guard.Decider { return &guard.Local{Approvals: a} }
+
+func allowing(_ context.Context, _ aureus.Request) (aureus.Decision, error) {
+	return aureus.Decision{Effect: aureus.Allow}, nil
+}
+
+var errBroken = errors.New("broken")
+
+// doubtful is one row of the fail-closed table: a decider, a request and the
+// refusal that they must end in.
+type doubtful struct {
+	decider guard.Decider
+	request func(r *aureus.Request) // changes a request that would be allowed; nil changes nothing
+	ctx     func(ctx context.Context) (context.Context, context.CancelFunc)
+	want    error
+	also    error // another error that the refusal matches
+}
+
+// TestFailClosed is the table of everything that must not pass by accident.
+// Each row would be an allow if some one check were missing.
+func TestFailClosed(t *testing.T) {
+	high := func(r *aureus.Request) { r.Action.RiskTier = aureus.TierHigh }
+	cancelled := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		return ctx, cancel
+	}
+	inTime := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, time.Second)
+	}
+	change := func(f func(a *aureus.Approval)) answers {
+		return answers{ticket: approved(func(t *aureus.ApprovalTicket) { f(&t.Approval) })}
+	}
+	consuming := func(err error) answers {
+		return answers{ticket: approved(func(*aureus.ApprovalTicket) {}), consume: func() error { return err }}
+	}
+
+	rows := map[string]doubtful{
+		// the decider
+		"no decider":               {decider: nil, want: guard.ErrUndecided},
+		"nil function":             {decider: guard.DeciderFunc(nil), want: guard.ErrUndecided},
+		"nil *Local":               {decider: (*guard.Local)(nil), want: guard.ErrUndecided},
+		"nil pointer that panics":  {decider: (*fixed)(nil), want: guard.ErrUndecided},
+		"panic":                    {decider: guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { panic("boom") }), want: guard.ErrUndecided},
+		"error beside an allow":    {decider: &fixed{aureus.Decision{Effect: aureus.Allow}, errBroken}, want: guard.ErrUndecided, also: errBroken},
+		"zero decision":            {decider: &fixed{}, want: guard.ErrDenied},
+		"unknown effect":           {decider: &fixed{aureus.Decision{Effect: 3}, nil}, want: guard.ErrUndecided},
+		"effect out of all bounds": {decider: &fixed{aureus.Decision{Effect: 255}, nil}, want: guard.ErrUndecided},
+		"the third answer":         {decider: &fixed{aureus.Decision{Effect: aureus.RequireApproval}, nil}, want: guard.ErrApprovalRequired},
+
+		// time
+		"cancelled before": {decider: guard.DeciderFunc(allowing), ctx: cancelled, want: guard.ErrUndecided, also: context.Canceled},
+		"cancelled local":  {decider: &guard.Local{}, ctx: cancelled, want: guard.ErrUndecided, also: context.Canceled},
+		"timeout, and the decider says so": {decider: guard.DeciderFunc(func(ctx context.Context, _ aureus.Request) (aureus.Decision, error) {
+			<-ctx.Done()
+			return aureus.Decision{Effect: aureus.Allow}, ctx.Err()
+		}), ctx: inTime, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+		"timeout, and the decider allows": {decider: guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) {
+			time.Sleep(time.Minute)
+			return aureus.Decision{Effect: aureus.Allow}, nil
+		}), ctx: inTime, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+		"timeout while asking": {decider: local(answers{ticket: func(ask aureus.ApprovalAsk) aureus.ApprovalTicket {
+			time.Sleep(time.Minute)
+			return approved(func(*aureus.ApprovalTicket) {})(ask)
+		}}), request: high, ctx: inTime, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+		"timeout while the approval is used": {decider: local(answers{
+			ticket: approved(func(*aureus.ApprovalTicket) {}), consume: func() error { time.Sleep(time.Minute); return nil },
+		}), request: high, ctx: inTime, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+
+		// the request
+		"zero request":           {decider: &guard.Local{}, request: func(r *aureus.Request) { *r = aureus.Request{} }, want: guard.ErrDenied},
+		"no principal":           {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Principal.ID = "" }, want: guard.ErrDenied},
+		"no action":              {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.ID = "" }, want: guard.ErrDenied},
+		"no tier":                {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.RiskTier = "" }, want: guard.ErrDenied},
+		"unknown tier":           {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.RiskTier = "lowest" }, want: guard.ErrDenied},
+		"unknown tier, MCP":      {decider: &guard.Local{}, request: func(r *aureus.Request) { *r = mcp("none", nil) }, want: guard.ErrDenied},
+		"unknown intent":         {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.Intent = "peek" }, want: guard.ErrDenied},
+		"unknown zone":           {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.DataZone = "lobby" }, want: guard.ErrDenied},
+		"unknown required zone":  {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.RequiredPermissions[0].DataZone = "lobby" }, want: guard.ErrDenied},
+		"unknown held zone":      {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Principal.Permissions[0].DataZone = "top" }, want: guard.ErrDenied},
+		"unknown held intent":    {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Principal.Permissions[0].Intent = "*" }, want: guard.ErrDenied},
+		"missing tool":           {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.AllowedTools = []string{"psql"} }, want: guard.ErrDenied},
+		"other tool":             {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.AllowedTools, r.Tool = []string{"psql"}, "sh" }, want: guard.ErrDenied},
+		"missing permission":     {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Principal.Permissions = nil }, want: guard.ErrDenied},
+		"wildcards held":         {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Principal.Permissions = []aureus.Permission{{Action: "*", Resource: "*"}} }, want: guard.ErrDenied},
+		"missing condition":      {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions = map[string]any{"region": nil} }, want: guard.ErrDenied},
+		"condition of no value":  {decider: &guard.Local{}, request: func(r *aureus.Request) { unequal(r) }, want: guard.ErrDenied},
+		"a body that fails":      {decider: local(newDesk()), request: func(r *aureus.Request) { high(r); r.HTTP = brokenBody() }, want: guard.ErrUndecided, also: errBroken},
+		"arguments without JSON": {decider: local(answers{ticket: approved(func(*aureus.ApprovalTicket) {})}), request: func(r *aureus.Request) { high(r); r.Arguments = func() {} }, want: guard.ErrDenied},
+		"nothing is bound":       {decider: local(answers{ticket: approved(func(*aureus.ApprovalTicket) {})}), request: func(r *aureus.Request) { high(r); r.Volatile = []string{"/arguments"} }, want: guard.ErrDenied},
+
+		// approvals
+		"nobody to ask":               {decider: &guard.Local{}, request: high, want: guard.ErrDenied},
+		"nil pointer to ask":          {decider: local((*desk)(nil)), request: high, want: guard.ErrUndecided},
+		"asking fails":                {decider: local(answers{askErr: errBroken}), request: high, want: guard.ErrUndecided, also: errBroken},
+		"error beside an approved":    {decider: local(answers{ticket: approved(func(*aureus.ApprovalTicket) {}), askErr: errBroken}), request: high, want: guard.ErrUndecided, also: errBroken},
+		"too many pending":            {decider: local(answers{askErr: aureus.ErrTooManyPending}), request: high, want: guard.ErrDenied, also: aureus.ErrTooManyPending},
+		"the other side disagrees":    {decider: local(answers{askErr: aureus.ErrApprovalMismatch}), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
+		"zero ticket":                 {decider: local(answers{}), request: high, want: guard.ErrUndecided},
+		"approved, no digest":         {decider: local(change(func(a *aureus.Approval) { a.ActionDigest = aureus.Digest{} })), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
+		"approved, another digest":    {decider: local(change(func(a *aureus.Approval) { a.ActionDigest[31] ^= 1 })), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
+		"approved, no id":             {decider: local(change(func(a *aureus.Approval) { a.ID = "" })), request: high, want: guard.ErrUndecided},
+		"approved, other rules":       {decider: local(change(func(a *aureus.Approval) { a.PolicyVersion = "goal-guard/0" })), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPolicyChanged},
+		"approved, no policy version": {decider: local(change(func(a *aureus.Approval) { a.PolicyVersion = "" })), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPolicyChanged},
+		"pending, other rules":        {decider: local(change(func(a *aureus.Approval) { a.Status, a.PolicyVersion = aureus.ApprovalPending, "goal-guard/0" })), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPolicyChanged},
+		"no status":                   {decider: local(change(func(a *aureus.Approval) { a.Status = "" })), request: high, want: guard.ErrUndecided},
+		"unknown status":              {decider: local(change(func(a *aureus.Approval) { a.Status = "granted" })), request: high, want: guard.ErrUndecided},
+		"status in another case":      {decider: local(change(func(a *aureus.Approval) { a.Status = "Approved" })), request: high, want: guard.ErrUndecided},
+		"pending":                     {decider: local(change(func(a *aureus.Approval) { a.Status = aureus.ApprovalPending })), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPending},
+		"rejected":                    {decider: local(change(func(a *aureus.Approval) { a.Status = aureus.ApprovalRejected })), request: high, want: guard.ErrDenied, also: aureus.ErrApprovalRejected},
+		"rejected under other rules":  {decider: local(change(func(a *aureus.Approval) { a.Status, a.PolicyVersion = aureus.ApprovalRejected, "" })), request: high, want: guard.ErrDenied},
+		"expired":                     {decider: local(change(func(a *aureus.Approval) { a.Status = aureus.ApprovalExpired })), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalExpired},
+		"consumed":                    {decider: local(change(func(a *aureus.Approval) { a.Status = aureus.ApprovalConsumed })), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalConsumed},
+		"an approval of a hint": {decider: local(answers{ticket: approved(func(t *aureus.ApprovalTicket) {
+			t.Approval.Status, t.Hint = aureus.ApprovalPending, aureus.ReasonApproved
+		})}), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPending},
+		"using fails":                {decider: local(consuming(errBroken)), request: high, want: guard.ErrUndecided, also: errBroken},
+		"using it is unclear":        {decider: local(consuming(context.DeadlineExceeded)), request: high, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+		"used by another":            {decider: local(consuming(aureus.ErrApprovalConsumed)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalConsumed},
+		"expired while using":        {decider: local(consuming(aureus.ErrApprovalExpired)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalExpired},
+		"revoked while using":        {decider: local(consuming(aureus.ErrApprovalRejected)), request: high, want: guard.ErrDenied, also: aureus.ErrApprovalRejected},
+		"pending when used":          {decider: local(consuming(aureus.ErrApprovalPending)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPending},
+		"rules changed while using":  {decider: local(consuming(aureus.ErrApprovalPolicyChanged)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPolicyChanged},
+		"for something else":         {decider: local(consuming(aureus.ErrApprovalMismatch)), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
+		"vanished":                   {decider: local(consuming(aureus.ErrApprovalUnknown)), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalUnknown},
+		"a ticket is no approval":    {decider: local(newDesk()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "apr_00000000000000000000000000" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
+		"a ticket that is no ticket": {decider: local(newDesk()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "../../admin" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				request := lowRisk()
+				if row.request != nil {
+					row.request(&request)
+				}
+				ctx := t.Context()
+				if row.ctx != nil {
+					var cancel context.CancelFunc
+					ctx, cancel = row.ctx(ctx)
+					defer cancel()
+				}
+				decision, err := guard.Decide(ctx, row.decider, request)
+				require.NotEqual(t, aureus.Allow, decision.Effect)
+				require.Equal(t, errors.Is(row.want, guard.ErrUndecided), err != nil, "%v", err)
+				if err != nil {
+					require.NotEqual(t, aureus.RequireApproval, decision.Effect, "undecided is no promise that asking helps")
+				}
+
+				err = guard.Check(ctx, row.decider, request)
+				for _, sentinel := range []error{guard.ErrDenied, guard.ErrApprovalRequired, guard.ErrUndecided} {
+					require.Equal(t, errors.Is(row.want, sentinel), errors.Is(err, sentinel), "%v", err)
+				}
+				if row.also != nil {
+					require.ErrorIs(t, err, row.also)
+				}
+				require.NotEmpty(t, err.Error())
+			})
+		})
+	}
+	t.Run("and the request that all rows change is allowed", func(t *testing.T) {
+		require.NoError(t, guard.Check(t.Context(), &guard.Local{}, lowRisk()))
+		request := lowRisk()
+		high(&request)
+		require.NoError(t, guard.Check(t.Context(), local(change(func(*aureus.Approval) {})), request))
+	})
+}
+
+// TestLocalAloneFailsClosed: a Local that is asked without guard.Decide around
+// it admits no doubt either, and what it could not decide still says what it
+// was about.
+func TestLocalAloneFailsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var none *guard.Local
+		decision, err := none.Decide(t.Context(), lowRisk())
+		require.ErrorContains(t, err, "guard.Local{}")
+		require.Zero(t, decision)
+
+		cancelled, cancel := context.WithCancelCause(t.Context())
+		cancel(errBroken)
+		decision, err = (&guard.Local{}).Decide(cancelled, lowRisk())
+		require.ErrorIs(t, err, errBroken)
+		require.Zero(t, decision)
+
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		late := &guard.Local{Approvals: answers{
+			ticket: approved(func(*aureus.ApprovalTicket) {}), consume: func() error { time.Sleep(time.Minute); return nil },
+		}}
+		decision, err = late.Decide(ctx, highRisk())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, aureus.Deny, decision.Effect)
+		require.Empty(t, decision.ReasonCode)
+		require.Zero(t, decision.Approval)
+		require.Equal(t, "drop", decision.ActionID)
+		require.False(t, decision.ID.IsZero())
+
+		broken := &guard.Local{Approvals: answers{askErr: errBroken}}
+		decision, err = broken.Decide(t.Context(), highRisk())
+		require.ErrorIs(t, err, errBroken)
+		require.Equal(t, aureus.Deny, decision.Effect)
+		require.Equal(t, "agent-1", decision.PrincipalID)
+	})
+}
+
+// fixed decides the same always; a nil one panics.
+type fixed struct {
+	decision aureus.Decision
+	err      error
+}
+
+func (f *fixed) Decide(context.Context, aureus.Request) (aureus.Decision, error) {
+	return f.decision, f.err
+}
+
+func brokenBody() *aureus.HTTPCall {
+	return &aureus.HTTPCall{Method: "POST", GetBody: func() (aureus.Body, error) { return nil, errBroken }}
+}
+
+func unequal(r *aureus.Request) {
+	r.Principal.Permissions[0].Conditions = map[string]any{"f": errBroken}
+	r.Action.RequiredPermissions[0].Conditions = map[string]any{"f": func() {}}
+}

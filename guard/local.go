@@ -1,0 +1,110 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// The versions of the rules, as Decision.PolicyVersion tells them.
+const (
+	policyVersion        = "goal-guard/1"
+	policyVersionLenient = "goal-guard/1-lenient"
+)
+
+// Local decides in this process by the Goal-Guard rules (SPEC 3.1 to 3.5). The
+// zero value works, and denies whatever needs a person. A Local is safe for
+// concurrent use as long as its fields stay unchanged after the first call; it
+// keeps no state of its own. A nil *Local refuses everything.
+type Local struct {
+	// Approvals is where a person is asked, and where an approval is spent. With
+	// nil, what needs a person is denied with the code APPROVALS_NOT_AVAILABLE.
+	Approvals Approvals
+
+	// Tenant is bound by the digest of every approval. Empty is "default". It
+	// must be the tenant that Approvals works for.
+	Tenant string
+
+	// LenientPermissions lets a held permission that names no intent or no data
+	// zone cover every required one. Strict, as the zero value is, it covers
+	// neither the intents delete and admin nor the zones confidential and
+	// restricted (SPEC 3.2, P7).
+	LenientPermissions bool
+
+	// Now is the clock, read once a decision. nil is time.Now.
+	Now func() time.Time
+}
+
+var errNilLocal = errors.New("guard: a nil *Local cannot decide; use &guard.Local{}")
+
+// Decide answers the request. What the principal may do at once is allowed
+// without an allocation; what needs a person opens an approval or joins the
+// live one for the same digest, and is allowed once when that is approved. A
+// request with an unknown word, or without a principal's or an action's id, is
+// denied with the code INVALID_REQUEST.
+//
+// The error is not nil when it could not be decided: the context is done, the
+// body of the HTTP call could not be read, or Approvals failed or answered with
+// something that does not fit the question. The decision beside it is a denial.
+func (l *Local) Decide(ctx context.Context, request aureus.Request) (decision aureus.Decision, err error) {
+	if l == nil {
+		return aureus.Decision{}, errNilLocal
+	}
+	if ctx.Err() != nil {
+		return aureus.Decision{}, context.Cause(ctx)
+	}
+	if len(request.Action.Metadata) > 0 {
+		request = completed(request)
+	}
+	l.judged(&decision, &request)
+	switch {
+	case decision.Effect == aureus.RequireApproval:
+		return l.askPerson(ctx, request, decision)
+	case decision.Effect == aureus.Deny && request.ApprovalToken != "" && decision.ReasonCode != aureus.ReasonInvalidRequest:
+		return l.deniedWithTicket(ctx, request, decision)
+	}
+	return decision, nil
+}
+
+// Preview is what the rules say of the request, and has no effect: nobody is
+// asked and nothing is spent. What needs a person is RequireApproval without an
+// approval, whether or not there is one already or anyone to ask.
+func (l *Local) Preview(request aureus.Request) (decision aureus.Decision) {
+	if l == nil {
+		return aureus.Decision{Reason: errNilLocal.Error()}
+	}
+	if len(request.Action.Metadata) > 0 {
+		request = completed(request)
+	}
+	l.judged(&decision, &request)
+	return decision
+}
+
+// completed fills in what the action's metadata says about the request, by the
+// rule of the wire.
+func completed(request aureus.Request) aureus.Request { return request.Context().Request() }
+
+// judged fills in what the rules say of the request. It writes where the
+// decision is returned from, since copying one costs as much as a rule.
+func (l *Local) judged(d *aureus.Decision, request *aureus.Request) {
+	now := time.Now
+	if l.Now != nil {
+		now = l.Now
+	}
+	v := judge(request, l.LenientPermissions)
+	d.ID = aureus.NewDecisionID(now())
+	d.Effect, d.ReasonCode, d.Rule, d.Reason, d.Metadata = v.effect, v.code, v.rule, v.reason, v.metadata
+	d.PolicyVersion = l.version()
+	d.PrincipalID, d.OnBehalfOf = request.Principal.ID, request.OnBehalfOf
+	d.ActionID, d.Tool, d.RiskTier = request.Action.ID, request.Tool, request.Action.RiskTier
+	d.Claimed = true
+}
+
+func (l *Local) version() string {
+	if l.LenientPermissions {
+		return policyVersionLenient
+	}
+	return policyVersion
+}

@@ -1,0 +1,200 @@
+package guard_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+)
+
+// holds asks for a low-risk action that requires one permission of a principal
+// that holds one.
+func holds(held, required aureus.Permission) aureus.Request {
+	return aureus.Request{
+		Principal: aureus.Principal{ID: "p", Permissions: []aureus.Permission{held}},
+		Action:    aureus.Action{ID: "a", RiskTier: aureus.TierLow, RequiredPermissions: []aureus.Permission{required}},
+	}
+}
+
+func on(p aureus.Permission) aureus.Permission {
+	p.Action, p.Resource = "use", "thing"
+	return p
+}
+
+// TestPermissionTable walks the whole table of SPEC 3.2, zones and intents, as
+// the original has it and as P7 makes it stricter.
+func TestPermissionTable(t *testing.T) {
+	strict, lenient := &guard.Local{}, &guard.Local{LenientPermissions: true}
+	zones := []aureus.DataZone{"", aureus.ZonePublic, aureus.ZoneInternal, aureus.ZoneConfidential, aureus.ZoneRestricted}
+	zoneTable := []string{ // rows required, columns held; O only lenient
+		"+++++",
+		"+++++",
+		"+-+++",
+		"O--++",
+		"O---+",
+	}
+	for i, required := range zones {
+		for j, held := range zones {
+			request := holds(on(aureus.Permission{DataZone: held}), on(aureus.Permission{DataZone: required}))
+			check(t, zoneTable[i][j], strict.Preview(request), lenient.Preview(request), "data zone")
+
+			request = holds(on(aureus.Permission{DataZone: held}), on(aureus.Permission{}))
+			request.Action.DataZone = required // joins what the required permission leaves open (P8)
+			check(t, zoneTable[i][j], strict.Preview(request), lenient.Preview(request), "data zone")
+		}
+	}
+	intents := []aureus.Intent{"", aureus.IntentRead, aureus.IntentWrite, aureus.IntentExecute, aureus.IntentDelete, aureus.IntentAdmin}
+	intentTable := []string{
+		"++++++",
+		"++----",
+		"+-+---",
+		"+--+--",
+		"O---+-",
+		"O----+",
+	}
+	for i, required := range intents {
+		for j, held := range intents {
+			request := holds(on(aureus.Permission{Intent: held}), on(aureus.Permission{Intent: required}))
+			check(t, intentTable[i][j], strict.Preview(request), lenient.Preview(request), "intent")
+
+			request = holds(on(aureus.Permission{Intent: held}), on(aureus.Permission{}))
+			request.Action.Intent = required
+			check(t, intentTable[i][j], strict.Preview(request), lenient.Preview(request), "intent")
+		}
+	}
+}
+
+func check(t *testing.T, want byte, strict, lenient aureus.Decision, cause string) {
+	t.Helper()
+	require.Equal(t, want == '+', strict.Effect == aureus.Allow, strict.Reason)
+	require.Equal(t, want != '-', lenient.Effect == aureus.Allow, lenient.Reason)
+	require.Equal(t, "goal-guard/1", strict.PolicyVersion)
+	require.Equal(t, "goal-guard/1-lenient", lenient.PolicyVersion)
+	if want != '+' {
+		require.Equal(t, aureus.ReasonPermissionDenied, strict.ReasonCode)
+		require.Equal(t, "permissions", strict.Rule)
+		require.Contains(t, strict.Reason, cause)
+	}
+}
+
+func TestPermissionOwnWordsComeFirst(t *testing.T) {
+	// what the required permission says itself is not replaced by the action's
+	request := holds(on(aureus.Permission{Intent: aureus.IntentRead, DataZone: aureus.ZonePublic}),
+		on(aureus.Permission{Intent: aureus.IntentRead, DataZone: aureus.ZonePublic}))
+	request.Action.Intent, request.Action.DataZone = aureus.IntentDelete, aureus.ZoneRestricted
+	require.Equal(t, aureus.Allow, (&guard.Local{}).Preview(request).Effect)
+}
+
+func TestConditions(t *testing.T) {
+	type m = map[string]any
+	type region string
+	for name, c := range map[string]struct {
+		required, held m
+		want           bool
+	}{
+		"none required":                          {nil, m{"region": "eu"}, true},
+		"equal text":                             {m{"region": "eu"}, m{"region": "eu"}, true},
+		"another text":                           {m{"region": "eu"}, m{"region": "us"}, false},
+		"texts differ in case":                   {m{"region": "eu"}, m{"region": "EU"}, false},
+		"nothing held":                           {m{"region": "eu"}, nil, false},
+		"name missing":                           {m{"region": "eu", "desk": "fx"}, m{"region": "eu"}, false},
+		"more held than required":                {m{"region": "eu"}, m{"region": "eu", "desk": "fx"}, true},
+		"held list has it":                       {m{"region": "eu"}, m{"region": []any{"us", "eu"}}, true},
+		"held list of Go strings":                {m{"region": "eu"}, m{"region": []string{"us", "eu"}}, true},
+		"held list lacks it":                     {m{"region": "eu"}, m{"region": []any{"us"}}, false},
+		"held list is empty":                     {m{"region": "eu"}, m{"region": []any{}}, false},
+		"equal lists":                            {m{"regions": []any{"eu", "us"}}, m{"regions": []any{"eu", "us"}}, true},
+		"required list is not any of":            {m{"region": []any{"eu", "us"}}, m{"region": "eu"}, false},
+		"list within a list":                     {m{"r": []any{"eu"}}, m{"r": []any{[]any{"eu"}, "x"}}, true},
+		"number and number":                      {m{"max": json.Number("100")}, m{"max": json.Number("1e2")}, true},
+		"number and Go integer":                  {m{"max": json.Number("100.0")}, m{"max": 100}, true},
+		"Go float and Go integer":                {m{"max": 2.5}, m{"max": []float64{1, 2.5}}, true},
+		"beyond float64, other":                  {m{"n": json.Number("9007199254740993")}, m{"n": json.Number("9007199254740992")}, false},
+		"beyond float64, same":                   {m{"n": json.Number("9007199254740993")}, m{"n": uint64(9007199254740993)}, true},
+		"number and text":                        {m{"n": json.Number("1")}, m{"n": "1"}, false},
+		"text and number":                        {m{"n": "1"}, m{"n": json.Number("1")}, false},
+		"true and true":                          {m{"on": true}, m{"on": true}, true},
+		"true and false":                         {m{"on": true}, m{"on": false}, false},
+		"true and text":                          {m{"on": true}, m{"on": "true"}, false},
+		"null and null":                          {m{"x": nil}, m{"x": nil}, true},
+		"null and nothing":                       {m{"x": nil}, m{}, false},
+		"objects in any order":                   {m{"o": m{"a": 1, "b": "x"}}, m{"o": m{"b": "x", "a": json.Number("1.0")}}, true},
+		"objects differ":                         {m{"o": m{"a": 1}}, m{"o": m{"a": 1, "b": nil}}, false},
+		"a string type of the host":              {m{"region": region("eu")}, m{"region": "eu"}, true},
+		"empty name":                             {m{"": "x"}, m{}, false},
+		"required has no JSON form":              {m{"f": func() {}}, m{"f": func() {}}, false},
+		"held has no JSON form":                  {m{"f": "x"}, m{"f": make(chan int)}, false},
+		"not a number is equal to nothing":       {m{"f": math.NaN()}, m{"f": math.NaN()}, false},
+		"an exponent without bounds is no value": {m{"f": json.Number("1e99999999999")}, m{"f": json.Number("1e99999999999")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := holds(on(aureus.Permission{Conditions: c.held}), on(aureus.Permission{Conditions: c.required}))
+			for _, decider := range []*guard.Local{{}, {LenientPermissions: true}} {
+				decision := decider.Preview(request)
+				require.Equal(t, c.want, decision.Effect == aureus.Allow, decision.Reason)
+				if !c.want {
+					require.Equal(t, aureus.ReasonPermissionDenied, decision.ReasonCode)
+					require.Contains(t, decision.Reason, "condition")
+				}
+			}
+		})
+	}
+}
+
+func TestOneOfSeveralHeldPermissionsIsEnough(t *testing.T) {
+	request := holds(on(aureus.Permission{DataZone: aureus.ZonePublic}), on(aureus.Permission{DataZone: aureus.ZoneRestricted}))
+	request.Principal.Permissions = append(request.Principal.Permissions,
+		aureus.Permission{Action: "other", Resource: "thing", DataZone: aureus.ZoneRestricted},
+		on(aureus.Permission{DataZone: aureus.ZoneRestricted}))
+	require.Equal(t, aureus.Allow, (&guard.Local{}).Preview(request).Effect)
+}
+
+func TestReasonsNameWhatIsMissing(t *testing.T) {
+	request := holds(on(aureus.Permission{}), on(aureus.Permission{}))
+	request.Action.RequiredPermissions = []aureus.Permission{
+		{Action: "read", Resource: "ledger"},
+		on(aureus.Permission{Intent: aureus.IntentDelete}),
+		on(aureus.Permission{}),
+		on(aureus.Permission{DataZone: aureus.ZoneRestricted}),
+		{Action: "x", Resource: "y"},
+		{Action: "x", Resource: "z"},
+	}
+	require.Equal(t, `missing permission: "read" on "ledger" is not held; `+
+		`"use" on "thing" is held, but without an intent, and needed for delete; `+
+		`"use" on "thing" is held, but without a data zone, and needed for restricted; and 2 more`,
+		(&guard.Local{}).Preview(request).Reason)
+
+	request.Action.RequiredPermissions = []aureus.Permission{on(aureus.Permission{
+		Conditions: map[string]any{"z": 1, "b": "secret-value", "c": 1},
+	})}
+	require.Equal(t, `missing permission: "use" on "thing" is held, but does not meet the condition "b"`,
+		(&guard.Local{}).Preview(request).Reason, "the first by name, and never a value")
+}
+
+func TestReasonsAreBoundedAndEscaped(t *testing.T) {
+	long := strings.Repeat("é\n", 1<<16)
+	request := aureus.Request{
+		Principal: aureus.Principal{ID: "p"}, Tool: long,
+		Action: aureus.Action{ID: long, RiskTier: aureus.TierLow, AllowedTools: []string{"x"}},
+	}
+	decision := (&guard.Local{}).Preview(request)
+	require.Equal(t, aureus.ReasonToolNotAllowed, decision.ReasonCode)
+	require.Less(t, len(decision.Reason), 1000)
+	require.NotContains(t, decision.Reason, "\n")
+	require.Contains(t, decision.Reason, "é")
+	require.NotContains(t, decision.Reason, `\x`, "no character is cut in two")
+
+	request.Action.AllowedTools = nil
+	for range 10 {
+		request.Action.RequiredPermissions = append(request.Action.RequiredPermissions, aureus.Permission{Action: long, Resource: long})
+	}
+	decision = (&guard.Local{}).Preview(request)
+	require.Equal(t, aureus.ReasonPermissionDenied, decision.ReasonCode)
+	require.Less(t, len(decision.Reason), 2000)
+	require.NotContains(t, decision.Reason, "\n")
+}

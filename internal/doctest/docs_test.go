@@ -1,0 +1,188 @@
+package doctest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The pages that are checked. CHANGELOG.md is not one of them: it shows code as
+// it was.
+var pages = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/*/*.md"}
+
+func TestGoBlocks(t *testing.T) {
+	root := repository(t)
+	blocks := pageBlocks(t, root, "go")
+	require.True(t, slices.ContainsFunc(blocks, func(b block) bool { return b.page == "README.md" }),
+		"README.md holds no block of Go, so nothing of it was compiled")
+	require.NoError(t, compile(t, root, blocks))
+}
+
+func TestShellBlocks(t *testing.T) {
+	root := repository(t)
+	blocks := pageBlocks(t, root, "sh", "console")
+	require.NotEmpty(t, blocks, "no page holds a shell block, so nothing was checked")
+	for _, b := range blocks {
+		require.NoError(t, b.checkShell(root))
+	}
+}
+
+// A page that names a file of the repository names one that is there.
+func TestLinks(t *testing.T) {
+	root := repository(t)
+	link := regexp.MustCompile(`\]\(([^)#\s:]+)(?:#[^)]*)?\)`)
+	for _, page := range pageNames(t, root) {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		require.NoError(t, err)
+		for _, found := range link.FindAllStringSubmatch(string(text), -1) {
+			require.FileExists(t, filepath.Join(root, filepath.Dir(page), found[1]), "%s links to %s", page, found[1])
+		}
+	}
+}
+
+// repository is the folder of the repository. It looks into every folder on the
+// way: the go command keeps a test's result for as long as what the test itself
+// opened is unchanged, and what the compiler opens it cannot know.
+func repository(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	require.NoError(t, err)
+	require.FileExists(t, filepath.Join(root, "go.work"))
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && path != root && strings.HasPrefix(entry.Name(), ".") {
+			return fs.SkipDir
+		}
+		return err
+	}))
+	return root
+}
+
+// pageNames are the pages that are checked, relative to the repository.
+func pageNames(t *testing.T, root string) []string {
+	t.Helper()
+	require.FileExists(t, filepath.Join(root, "README.md"), "README.md is the first page to check, and it is not there")
+	var names []string
+	for _, pattern := range pages {
+		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		require.NoError(t, err)
+		for _, name := range found {
+			relative, err := filepath.Rel(root, name)
+			require.NoError(t, err)
+			names = append(names, filepath.ToSlash(relative))
+		}
+	}
+	return names
+}
+
+// pageBlocks are the blocks of all pages that hold one of the languages.
+func pageBlocks(t *testing.T, root string, languages ...string) []block {
+	t.Helper()
+	var all []block
+	for _, page := range pageNames(t, root) {
+		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(page)))
+		require.NoError(t, err)
+		blocks, err := readPage(page, string(text))
+		require.NoError(t, err)
+		all = append(all, blocks...)
+	}
+	return slices.DeleteFunc(all, func(b block) bool { return !slices.Contains(languages, b.language) })
+}
+
+// compile checks the blocks as packages of a module outside of ours, all at
+// once, and runs those that are to be run. Its error tells pages and lines.
+func compile(t *testing.T, root string, blocks []block) error {
+	t.Helper()
+	dir := t.TempDir()
+	var problems []error
+	folders := map[string]block{}
+	for _, b := range blocks {
+		files, err := b.files(root)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		folder := fmt.Sprintf("%s_%d", strings.NewReplacer("/", "_", ".", "_").Replace(strings.ToLower(b.page)), b.line)
+		folders[folder] = b
+		for name, text := range files {
+			write(t, filepath.Join(dir, folder, name), text)
+		}
+	}
+	if len(folders) > 0 {
+		environment := workspace(t, root, dir)
+		if err := command(t, dir, environment, "go", "vet", "-unreachable=false", "./..."); err != nil {
+			problems = append(problems, err)
+		}
+		for folder, b := range folders {
+			if b.run {
+				if err := runProgram(t, dir, environment, folder); err != nil {
+					problems = append(problems, b.errorf("the program did not succeed: %w", err))
+				}
+			}
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return errors.New(strings.ReplaceAll(err.Error(), root+string(filepath.Separator), ""))
+	}
+	return nil
+}
+
+// workspace makes dir a module that sees ours as a user's workspace would, and
+// returns the environment for it.
+func workspace(t *testing.T, root, dir string) []string {
+	t.Helper()
+	ours, err := os.ReadFile(filepath.Join(root, "go.work"))
+	require.NoError(t, err)
+	version := regexp.MustCompile(`(?m)^go .*$`).Find(ours)
+	require.NotEmpty(t, version, "go.work says no version of Go")
+	work := regexp.MustCompile(`(?m)^\s*(\.\S*)\s*$`).ReplaceAllStringFunc(string(ours), func(line string) string {
+		return "\t" + filepath.Join(root, filepath.FromSlash(strings.TrimSpace(line)))
+	})
+	write(t, filepath.Join(dir, "go.work"), work+"\nuse .\n")
+	write(t, filepath.Join(dir, "go.mod"), "module pages.example\n\n"+string(version)+"\n")
+	sums, err := os.ReadFile(filepath.Join(root, "go.work.sum"))
+	require.NoError(t, err)
+	write(t, filepath.Join(dir, "go.work.sum"), string(sums))
+	return append(os.Environ(), "GOWORK="+filepath.Join(dir, "go.work"), "GOFLAGS=", "CGO_ENABLED=0")
+}
+
+// runProgram builds the program in the folder and runs it where it can do no
+// harm.
+func runProgram(t *testing.T, dir string, environment []string, folder string) error {
+	t.Helper()
+	program := filepath.Join(dir, folder, "program")
+	if err := command(t, dir, environment, "go", "build", "-o", program, "./"+folder); err != nil {
+		return err
+	}
+	return command(t, t.TempDir(), environment, program)
+}
+
+// command runs a command for at most two minutes. Its error holds what was
+// printed.
+func command(t *testing.T, dir string, environment []string, name string, arguments ...string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	run := exec.CommandContext(ctx, name, arguments...)
+	run.Dir, run.Env, run.WaitDelay = dir, environment, time.Second
+	if printed, err := run.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(arguments, " "), err, printed)
+	}
+	return nil
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+}

@@ -1,0 +1,160 @@
+package doctest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A fragment is some lines of a page.
+type fragment struct {
+	page string // the page's path, as messages show it
+	line int    // the number of the first line, from 1
+	text string
+}
+
+// A block is a fenced block, with what the comments before it say.
+type block struct {
+	fragment
+	language string
+	context  []fragment // declarations that the page does not show
+	before   []fragment // the blocks that this one continues, in order
+	function string     // the type of the function around its statements; empty for the usual one
+	run      bool       // it is a program to run
+}
+
+// Without a word behind its fence, Go could stand on a page and be compiled by
+// nobody. These are the words there are.
+var languages = []string{"go", "sh", "console", "text", "json", "yaml", "http", "sql", "mermaid", "dockerfile", "diff"}
+
+// A reader goes through a page line by line.
+type reader struct {
+	page  string
+	lines []string
+	at    int // index of the line being read
+
+	blocks    []block
+	forPage   []fragment // declarations for every block that follows
+	next      block      // what was said about the next block
+	announced int        // number of the line that said it, 0 for none
+	continues bool
+}
+
+// readPage is the page's blocks, in order.
+func readPage(page, text string) ([]block, error) {
+	r := reader{page: page, lines: strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")}
+	for ; r.at < len(r.lines); r.at++ {
+		var err error
+		switch line := strings.TrimSpace(r.lines[r.at]); {
+		case strings.HasPrefix(line, commentStart):
+			err = r.comment()
+		case strings.HasPrefix(line, "```"), strings.HasPrefix(line, "~~~"):
+			err = r.block()
+		case line != "":
+			err = r.nothingAnnounced()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return r.blocks, r.nothingAnnounced()
+}
+
+func (r *reader) errorf(line int, format string, args ...any) error {
+	return fmt.Errorf("%s:%d: %s", r.page, line, fmt.Sprintf(format, args...))
+}
+
+func (r *reader) nothingAnnounced() error {
+	if r.announced == 0 {
+		return nil
+	}
+	return r.errorf(r.announced, "a doctest comment belongs right before a block of Go")
+}
+
+const commentStart, commentEnd = "<!-- doctest", "-->"
+
+// comment reads a comment that is meant for us.
+func (r *reader) comment() error {
+	first := r.at
+	for !strings.Contains(r.lines[r.at], commentEnd) {
+		r.at++
+		if r.at == len(r.lines) {
+			return r.errorf(first+1, "this comment has no end")
+		}
+	}
+	text := strings.TrimPrefix(strings.TrimSpace(strings.Join(r.lines[first:r.at+1], "\n")), commentStart)
+	text, _, _ = strings.Cut(text, commentEnd)
+	option, declarations, _ := strings.Cut(text, "\n")
+	option = strings.TrimSpace(strings.TrimPrefix(option, ":"))
+	hidden := fragment{page: r.page, line: first + 2, text: declarations}
+
+	if option == "page" {
+		r.forPage = append(r.forPage, hidden)
+		return nil
+	}
+	r.announced = first + 1
+	if strings.TrimSpace(declarations) != "" {
+		r.next.context = append(r.next.context, hidden)
+	}
+	function, in := strings.CutPrefix(option, "in ")
+	switch {
+	case option == "":
+	case option == "continue":
+		r.continues = true
+	case option == "run":
+		r.next.run = true
+	case in:
+		r.next.function = function
+	default:
+		return r.errorf(first+1, "%q is no option of doctest: there are page, continue, run and in", option)
+	}
+	return nil
+}
+
+// block reads a fenced block.
+func (r *reader) block() error {
+	first := r.at
+	opening := strings.TrimLeft(r.lines[first], " ")
+	indent := len(r.lines[first]) - len(opening)
+	word := strings.TrimLeft(opening, opening[:1])
+	fence := opening[:len(opening)-len(word)]
+
+	var content []string
+	for {
+		r.at++
+		if r.at == len(r.lines) {
+			return r.errorf(first+1, "this block has no end")
+		}
+		line := r.lines[r.at]
+		if end := strings.TrimSpace(line); strings.HasPrefix(end, fence) && strings.Trim(end, fence[:1]) == "" {
+			break
+		}
+		content = append(content, line[min(indent, len(line)-len(strings.TrimLeft(line, " "))):])
+	}
+
+	b := r.next
+	b.language, _, _ = strings.Cut(strings.TrimSpace(word), " ")
+	b.fragment = fragment{page: r.page, line: first + 2, text: strings.Join(content, "\n") + "\n"}
+	if !slices.Contains(languages, b.language) {
+		return r.errorf(first+1, "a block has to say what it holds, one of %s; this one says %q", strings.Join(languages, ", "), b.language)
+	}
+	if b.language != "go" {
+		r.blocks = append(r.blocks, b)
+		return r.nothingAnnounced()
+	}
+	b.context = slices.Concat(r.forPage, b.context)
+	if r.continues {
+		last := len(r.blocks) - 1
+		for last >= 0 && r.blocks[last].language != "go" {
+			last--
+		}
+		if last < 0 {
+			return r.errorf(first+1, "there is no block of Go before this one that it could continue")
+		}
+		b.before = append(slices.Clone(r.blocks[last].before), r.blocks[last].fragment)
+		b.context = slices.Concat(r.blocks[last].context, b.context[len(r.forPage):])
+	}
+	r.blocks = append(r.blocks, b)
+	r.next, r.announced, r.continues = block{}, 0, false
+	return nil
+}

@@ -1,0 +1,226 @@
+package doctest
+
+import (
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// packages are the names that a block may use without importing them. A whole
+// file imports for itself: its reader copies it as it is.
+var packages = map[string]string{
+	"aureus":       "github.com/farmountain/aureus-go/aureus",
+	"aureustest":   "github.com/farmountain/aureus-go/aureus/aureustest",
+	"controlplane": "github.com/farmountain/aureus-go/controlplane",
+	"crvgate":      "github.com/farmountain/aureus-go/crvgate",
+	"guard":        "github.com/farmountain/aureus-go/guard",
+	"middleware":   "github.com/farmountain/aureus-go/middleware",
+	"otelbridge":   "github.com/farmountain/aureus-go/otelbridge",
+
+	"attribute": "go.opentelemetry.io/otel/attribute",
+	"chi":       "github.com/go-chi/chi/v5",
+	"otel":      "go.opentelemetry.io/otel",
+	"otelhttp":  "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp",
+	"sdklog":    "go.opentelemetry.io/otel/sdk/log",
+	"sdkmetric": "go.opentelemetry.io/otel/sdk/metric",
+	"sdktrace":  "go.opentelemetry.io/otel/sdk/trace",
+
+	"bytes":    "bytes",
+	"context":  "context",
+	"errors":   "errors",
+	"fmt":      "fmt",
+	"http":     "net/http",
+	"httptest": "net/http/httptest",
+	"httputil": "net/http/httputil",
+	"io":       "io",
+	"iter":     "iter",
+	"json":     "encoding/json",
+	"log":      "log",
+	"os":       "os",
+	"require":  "github.com/stretchr/testify/require",
+	"signal":   "os/signal",
+	"slices":   "slices",
+	"slog":     "log/slog",
+	"strconv":  "strconv",
+	"strings":  "strings",
+	"sync":     "sync",
+	"syscall":  "syscall",
+	"testing":  "testing",
+	"tls":      "crypto/tls",
+	"time":     "time",
+	"url":      "net/url",
+}
+
+// usualFunction is the function that statements stand in.
+const usualFunction = "func(ctx context.Context) error"
+
+// leading are the import declarations that statements may start with.
+var leading = regexp.MustCompile(`\A(\s|//[^\n]*\n)*(import\s+(\([^)]*\)|[^\n(]+)\s*\n\s*)+`)
+
+// files are the files of the package that makes the block a program, by name.
+// Whoever compiles them tells of errors by page and line.
+func (b block) files(root string) (map[string]string, error) {
+	files := map[string]string{}
+	if file, err := parse(b.at(root) + b.text); err == nil {
+		if len(b.before) > 0 {
+			return nil, b.errorf("a whole file continues nothing")
+		}
+		files["block.go"] = b.at(root) + b.text
+		return files, declare(files, root, file.Name.Name, b.context)
+	}
+	if b.run {
+		return nil, b.errorf("only a whole program can be run: it starts with \"package main\"")
+	}
+
+	const name = "docs"
+	declarations := slices.Clone(b.context)
+	var statements []fragment
+	for _, f := range append(slices.Clone(b.before), b.fragment) {
+		if _, err := parse("package " + name + "\n" + f.text); err == nil {
+			declarations = append(declarations, f)
+		} else {
+			statements = append(statements, f)
+		}
+	}
+	if len(statements) > 0 {
+		text, err := inFunction(root, name, cmp.Or(b.function, usualFunction), statements)
+		if err != nil {
+			return nil, b.errorf("as a file, as declarations and as statements this is not Go: %w", err)
+		}
+		files["statements.go"] = text
+	}
+	return files, declare(files, root, name, declarations)
+}
+
+// declare adds a file for each fragment of declarations.
+func declare(files map[string]string, root, name string, declarations []fragment) error {
+	for _, f := range declarations {
+		text := "\n" + f.at(root) + f.text
+		file, err := parse("package " + name + text)
+		if err != nil {
+			return f.errorf("these are not declarations of Go: %w", err)
+		}
+		files[fmt.Sprintf("declarations_%d.go", f.line)] = "package " + name + missing(file) + text
+	}
+	return nil
+}
+
+// inFunction is a file with the statements in a function of the given type.
+func inFunction(root, name, function string, statements []fragment) (string, error) {
+	parameters, ok := strings.CutPrefix(function, "func")
+	if !ok {
+		return "", fmt.Errorf("%q is not the type of a function", function)
+	}
+	var own, body strings.Builder
+	for _, f := range statements {
+		imports := leading.FindString(f.text)
+		if imports != "" {
+			own.WriteString("\n" + f.at(root) + imports)
+		}
+		rest := fragment{page: f.page, line: f.line + strings.Count(imports, "\n"), text: f.text[len(imports):]}
+		body.WriteString("\n" + rest.at(root) + rest.text)
+	}
+	// The block in the function may declare what the parameters are called, too.
+	open, end := "\nfunc statements"+parameters+" {{", "\n}; panic(\"behind the block\") }\n"
+	file, err := parse("package " + name + own.String() + open + body.String() + end)
+	if err != nil {
+		return "", err
+	}
+	// A page shows where a variable comes from, and leaves open what for.
+	for _, variable := range variables(file) {
+		fmt.Fprintf(&body, "; _ = %s", variable)
+	}
+	return "package " + name + missing(file) + own.String() + open + body.String() + end, nil
+}
+
+// variables are the names that the statements in the last function declare, not
+// counting those within their bodies.
+func variables(file *ast.File) []string {
+	function, ok := file.Decls[len(file.Decls)-1].(*ast.FuncDecl)
+	if !ok {
+		return nil
+	}
+	block, ok := function.Body.List[0].(*ast.BlockStmt)
+	if !ok {
+		return nil
+	}
+	names := map[string]bool{}
+	add := func(expressions ...ast.Expr) {
+		for _, expression := range expressions {
+			if name, ok := expression.(*ast.Ident); ok && name.Name != "_" {
+				names[name.Name] = true
+			}
+		}
+	}
+	for _, statement := range block.List {
+		switch statement := statement.(type) {
+		case *ast.AssignStmt:
+			if statement.Tok == token.DEFINE {
+				add(statement.Lhs...)
+			}
+		case *ast.DeclStmt:
+			ast.Inspect(statement, func(node ast.Node) bool {
+				if values, ok := node.(*ast.ValueSpec); ok {
+					for _, name := range values.Names {
+						add(name)
+					}
+				}
+				return true
+			})
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// missing are import declarations, to stand behind a package's name, for the
+// packages that the file uses without importing them and that the table knows.
+func missing(file *ast.File) string {
+	unknown := map[*ast.Ident]bool{}
+	for _, name := range file.Unresolved {
+		unknown[name] = true
+	}
+	needed := map[string]bool{}
+	ast.Inspect(file, func(node ast.Node) bool {
+		if selector, ok := node.(*ast.SelectorExpr); ok {
+			if name, ok := selector.X.(*ast.Ident); ok && unknown[name] && packages[name.Name] != "" {
+				needed[name.Name] = true
+			}
+		}
+		return true
+	})
+	for _, own := range file.Imports {
+		for name, path := range packages {
+			if (own.Name != nil && own.Name.Name == name) || (own.Name == nil && own.Path.Value == strconv.Quote(path)) {
+				delete(needed, name)
+			}
+		}
+	}
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(needed)) {
+		fmt.Fprintf(&text, "; import %s %q", name, packages[name])
+	}
+	return text.String()
+}
+
+// parse is the file, or what is wrong with it, at a line of the page where the
+// text says which.
+func parse(text string) (*ast.File, error) {
+	return parser.ParseFile(token.NewFileSet(), "", text, parser.ParseComments)
+}
+
+// at is the comment that makes the compiler count the lines that follow as those
+// of the page.
+func (f fragment) at(root string) string {
+	return fmt.Sprintf("//line %s/%s:%d:1\n", root, f.page, f.line)
+}
+
+func (f fragment) errorf(format string, args ...any) error {
+	return fmt.Errorf("%s:%d: %w", f.page, f.line, fmt.Errorf(format, args...))
+}

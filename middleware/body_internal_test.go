@@ -1,0 +1,218 @@
+package middleware
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// source is a body that tells what was done to it.
+type source struct {
+	io.Reader
+	reads, closes int
+}
+
+func (s *source) Read(p []byte) (int, error) { s.reads++; return s.Reader.Read(p) }
+func (s *source) Close() error               { s.closes++; return nil }
+
+func attached(src io.Reader, length, limit int64) (*body, *http.Request, *source) {
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	s := &source{Reader: src}
+	r.Body, r.ContentLength = s, length
+	b := &body{}
+	b.attach(r, limit)
+	return b, r, s
+}
+
+// TestBodyIsReadTwiceAndSentOnce: however describe reads, in whatever pieces,
+// and whoever asks for the whole, the handler gets exactly what came.
+func TestBodyIsReadTwiceAndSentOnce(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	const limit = 4096
+	for range 2000 {
+		text := make([]byte, random.IntN(limit+1))
+		for i := range text {
+			text[i] = byte(random.IntN(256))
+		}
+		length := int64(len(text))
+		if random.IntN(2) == 0 {
+			length = -1
+		}
+		var from io.Reader = strings.NewReader(string(text))
+		switch random.IntN(4) {
+		case 0:
+			from = iotest.OneByteReader(from)
+		case 1:
+			from = iotest.DataErrReader(from)
+		case 2:
+			from = iotest.HalfReader(from)
+		}
+		b, r, src := attached(from, length, limit)
+
+		part := random.IntN(len(text) + 2)
+		described, err := io.ReadAll(io.LimitReader(r.Body, int64(part)))
+		require.NoError(t, err)
+		require.Equal(t, string(text[:min(part, len(text))]), string(described))
+		require.NoError(t, r.Body.Close(), "describe closes nothing for the others")
+		if random.IntN(2) == 0 {
+			whole, err := b.all()
+			require.NoError(t, err)
+			require.Equal(t, string(text), string(whole))
+		}
+		b.detach(r)
+		require.Same(t, src, r.Body)
+		require.NoError(t, b.seal())
+		require.Zero(t, src.closes)
+
+		handler := b.forHandler()
+		got, err := io.ReadAll(handler)
+		require.NoError(t, err)
+		require.Equal(t, string(text), string(got))
+		n, err := handler.Read(make([]byte, 1))
+		require.Zero(t, n)
+		require.Equal(t, io.EOF, err) //nolint:testifylint // exactly io.EOF
+		require.NoError(t, handler.Close())
+		require.Equal(t, 1, src.closes)
+	}
+}
+
+func TestBodyNobodyReadIsUntouched(t *testing.T) {
+	b, r, src := attached(strings.NewReader("abc"), 3, 10)
+	b.detach(r)
+	require.NoError(t, b.seal())
+	require.Same(t, src, b.forHandler())
+	require.Zero(t, src.reads)
+}
+
+func TestBodyBounds(t *testing.T) {
+	for name, row := range map[string]struct {
+		size   int
+		length int64
+		reads  bool
+		fits   bool
+	}{
+		"one less":                            {9, 9, true, true},
+		"exactly":                             {10, 10, true, true},
+		"exactly, chunked":                    {10, -1, true, true},
+		"one more":                            {11, 11, false, false},
+		"one more, chunked":                   {11, -1, true, false},
+		"far more, chunked":                   {1 << 20, -1, true, false},
+		"more than it said":                   {11, 5, true, false},
+		"as much as it said is not much read": {3, 1 << 40, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, _, src := attached(strings.NewReader(strings.Repeat("x", row.size)), row.length, 10)
+			whole, err := b.all()
+			if row.fits {
+				require.NoError(t, err)
+				require.Len(t, whole, row.size)
+				require.NoError(t, b.seal())
+				return
+			}
+			var large *http.MaxBytesError
+			require.ErrorAs(t, err, &large)
+			require.Equal(t, int64(10), large.Limit)
+			require.Equal(t, row.reads, src.reads > 0, "a body that says it is too large is not even begun")
+			require.LessOrEqual(t, len(b.kept), 11)
+			require.ErrorAs(t, b.failure(), &large)
+			require.ErrorAs(t, b.seal(), &large)
+		})
+	}
+}
+
+// TestDescribeReadsTooMuch: it gets what is within the bound, and the error.
+func TestDescribeReadsTooMuch(t *testing.T) {
+	b, r, _ := attached(strings.NewReader(strings.Repeat("x", 100)), -1, 10)
+	got, err := io.ReadAll(r.Body)
+	require.Len(t, got, 10)
+	var large *http.MaxBytesError
+	require.ErrorAs(t, err, &large)
+	require.ErrorAs(t, b.failure(), &large)
+}
+
+// TestBodyThatBreaksOff: the failure is told to everybody who asks, once it is
+// known, and is not taken for the end.
+func TestBodyThatBreaksOff(t *testing.T) {
+	broken := errors.New("broken")
+	b, _, src := attached(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), -1, 10)
+	for range 2 {
+		_, err := b.all()
+		require.ErrorIs(t, err, broken)
+	}
+	require.Equal(t, 2, src.reads)
+	require.ErrorIs(t, b.seal(), broken)
+}
+
+// TestBodyAfterTheDecision: a decider that is late cannot take the body away.
+func TestBodyAfterTheDecision(t *testing.T) {
+	b, _, src := attached(strings.NewReader("abc"), 3, 10)
+	require.NoError(t, b.seal())
+	_, err := b.all()
+	require.ErrorIs(t, err, errBodyHandedOver)
+	require.Zero(t, src.reads)
+
+	b, _, _ = attached(strings.NewReader("abc"), 3, 10)
+	_, err = b.all()
+	require.NoError(t, err)
+	require.NoError(t, b.seal())
+	whole, err := b.all()
+	require.NoError(t, err, "what is known can be told")
+	require.Equal(t, "abc", string(whole))
+}
+
+// TestFailureDoesNotWait: a decider that gave up while the body was being read
+// is answered at once.
+func TestFailureDoesNotWait(t *testing.T) {
+	reader, writer := io.Pipe()
+	b, _, _ := attached(reader, -1, 10)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = b.all()
+	}()
+	_, err := writer.Write([]byte("a")) // the reader is in the middle of it
+	require.NoError(t, err)
+	require.NoError(t, b.failure())
+	require.NoError(t, writer.Close())
+	<-done
+}
+
+// TestBodyAfterClose: as with the server's own.
+func TestBodyAfterClose(t *testing.T) {
+	b, _, _ := attached(strings.NewReader("abc"), 3, 10)
+	_, err := b.all()
+	require.NoError(t, err)
+	require.NoError(t, b.seal())
+	handler := b.forHandler()
+	require.NoError(t, handler.Close())
+	_, err = handler.Read(make([]byte, 1))
+	require.ErrorIs(t, err, http.ErrBodyReadAfterClose)
+}
+
+// TestCloseInterruptsARead: a handler that reads on past what was kept does so
+// without holding what Close needs.
+func TestCloseInterruptsARead(t *testing.T) {
+	reader, writer := io.Pipe()
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	r.Body, r.ContentLength = reader, -1
+	b := &body{}
+	b.attach(r, 10)
+	go func() { _, _ = writer.Write([]byte("a")) }()
+	_, err := io.ReadFull(r.Body, make([]byte, 1))
+	require.NoError(t, err)
+	require.NoError(t, b.seal())
+	handler := b.forHandler()
+	_, err = io.ReadFull(handler, make([]byte, 1))
+	require.NoError(t, err)
+	read := make(chan error)
+	go func() { _, err := handler.Read(make([]byte, 1)); read <- err }()
+	require.NoError(t, handler.Close())
+	require.Error(t, <-read)
+}

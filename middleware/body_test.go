@@ -1,0 +1,254 @@
+package middleware_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/middleware"
+)
+
+const mib = 1 << 20
+
+// echo answers with all that a handler can see of the body.
+var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	fmt.Fprintf(w, "length=%d encoding=%v trailer=%v err=%v %d ", r.ContentLength, r.TransferEncoding, r.Trailer, err, len(body))
+	_, _ = w.Write(body[:min(len(body), 64)])
+})
+
+// TestBodies: bodies of all kinds over a listener. A guard that reads them
+// changes nothing for the handler, and answers 413 above its bound.
+func TestBodies(t *testing.T) {
+	bare := serve(t, echo)
+	untouched := serve(t, middleware.Enforce(allow, about(small))(echo))
+	read := serve(t, middleware.Enforce(reading, about(small))(echo))
+	described := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
+		_, err := io.ReadAll(r.Body)
+		return small, err
+	})(echo))
+	lower := serve(t, middleware.Enforce(reading, about(small), middleware.WithMaxBody(10))(echo))
+	higher := serve(t, middleware.Enforce(reading, about(small), middleware.WithMaxBody(2*mib))(echo))
+
+	chunked := func(n int) io.Reader { return io.MultiReader(strings.NewReader(strings.Repeat("x", n))) }
+	sized := func(n int) io.Reader { return bytes.NewReader(bytes.Repeat([]byte("x"), n)) }
+	rows := []struct {
+		name  string
+		make  func(int) io.Reader
+		size  int
+		small bool // within 10 bytes
+		fits  bool // within 1 MiB
+	}{
+		{"no bytes", sized, 0, true, true},
+		{"no bytes, chunked", chunked, 0, true, true},
+		{"ten bytes", sized, 10, true, true},
+		{"eleven bytes", sized, 11, false, true},
+		{"eleven bytes, chunked", chunked, 11, false, true},
+		{"exactly 1 MiB", sized, mib, false, true},
+		{"exactly 1 MiB, chunked", chunked, mib, false, true},
+		{"1 MiB and 1", sized, mib + 1, false, false},
+		{"1 MiB and 1, chunked", chunked, mib + 1, false, false},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			ask := func(server *httptest.Server) (int, string) {
+				answer, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, row.make(row.size)))
+				return answer.StatusCode, body
+			}
+			_, want := ask(bare)
+			for name, fits := range map[*httptest.Server]bool{untouched: true, read: row.fits, described: row.fits, lower: row.small, higher: true} {
+				status, got := ask(name)
+				if fits {
+					require.Equal(t, http.StatusOK, status, got)
+					require.Equal(t, want, got)
+					continue
+				}
+				require.Equal(t, http.StatusRequestEntityTooLarge, status)
+				require.Contains(t, got, `"code":"BODY_TOO_LARGE"`)
+			}
+		})
+	}
+}
+
+// TestTrailers: announced ones are there for the handler after the body, read
+// before or not.
+func TestTrailers(t *testing.T) {
+	request := "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 42\r\n\r\n"
+	for name, decider := range map[string]guard.Decider{"untouched": allow, "read before": reading} {
+		t.Run(name, func(t *testing.T) {
+			server := serve(t, middleware.Enforce(decider, about(small))(echo))
+			require.Contains(t, raw(t, server.Listener.Addr().String(), request), "trailer=map[X-Sum:[42]] err=<nil> 3 abc")
+		})
+	}
+}
+
+// TestExpectContinue: a client that waits for leave to send is told to go on
+// only when somebody wants the body, and not for one that is too large.
+func TestExpectContinue(t *testing.T) {
+	rows := []struct {
+		name    string
+		decider guard.Decider
+		length  int
+		goOn    bool
+		status  string
+	}{
+		{"allowed and read", reading, 3, true, "200 OK"},
+		{"allowed, read by the handler", allow, 3, true, "200 OK"},
+		{"denied", saying(aureus.Decision{}, nil), 3, false, "403 Forbidden"},
+		{"too large", reading, mib + 1, false, "413 Request Entity Too Large"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			server := serve(t, middleware.Enforce(row.decider, about(small))(echo))
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
+			require.NoError(t, err)
+			defer func() { _ = conn.Close() }()
+			_, err = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", row.length)
+			require.NoError(t, err)
+			answers := bufio.NewReader(conn)
+			line, err := answers.ReadString('\n')
+			require.NoError(t, err)
+			require.Equal(t, row.goOn, strings.HasPrefix(line, "HTTP/1.1 100 "), line)
+			if row.goOn {
+				_, err = answers.ReadString('\n')
+				require.NoError(t, err)
+				_, err = conn.Write([]byte("abc"))
+				require.NoError(t, err)
+				line, err = answers.ReadString('\n')
+				require.NoError(t, err)
+			}
+			require.Equal(t, "HTTP/1.1 "+row.status+"\r\n", line)
+		})
+	}
+}
+
+// TestBodyBreaksOff: a client that does not send what it said has not asked for
+// anything.
+func TestBodyBreaksOff(t *testing.T) {
+	server := serve(t, middleware.Enforce(reading, about(small))(unreachable(t)))
+	for name, text := range map[string]string{
+		"a chunk that is none": "Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+		"an outer bound":       "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if text == "" {
+				outer := serve(t, http.MaxBytesHandler(middleware.Enforce(reading, about(small))(unreachable(t)), 5))
+				answer, body := call(t, outer.Client(), newRequest(t, http.MethodPost, outer.URL, io.MultiReader(strings.NewReader("123456"))))
+				require.Equal(t, http.StatusRequestEntityTooLarge, answer.StatusCode)
+				require.Contains(t, body, "at most 5 bytes")
+				return
+			}
+			answer := raw(t, server.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+text)
+			require.True(t, strings.HasPrefix(answer, "HTTP/1.1 400 "), answer)
+		})
+	}
+}
+
+// TestDescribeReplacesTheBody: many a describe reads the body and puts a reader
+// in its place. The handler gets what came, which is what an approval binds.
+func TestDescribeReplacesTheBody(t *testing.T) {
+	handler := middleware.Enforce(reading, func(r *http.Request) (aureus.Request, error) {
+		_, err := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(strings.NewReader("forged"))
+		return small, err
+	})(echo)
+	server := serve(t, handler)
+	_, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, strings.NewReader("genuine")))
+	require.True(t, strings.HasSuffix(body, "genuine"), body)
+}
+
+// TestDescribeParsesTheForm: the form is there for the handler, the body is
+// bound all the same.
+func TestDescribeParsesTheForm(t *testing.T) {
+	var bound aureus.Body
+	handler := middleware.Enforce(guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+		c, err := request.HTTP.Load()
+		bound = c.Body
+		return aureus.Decision{Effect: aureus.Allow}, err
+	}), func(r *http.Request) (aureus.Request, error) {
+		request := small
+		request.Arguments = r.FormValue("amount")
+		return request, nil
+	})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s", r.FormValue("amount"), body)
+	}))
+	server := serve(t, handler)
+	r := newRequest(t, http.MethodPost, server.URL, strings.NewReader(url.Values{"amount": {"20"}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	_, body := call(t, server.Client(), r)
+	require.Equal(t, "20 amount=20", body)
+	require.Equal(t, "amount=20", string(bound))
+}
+
+// TestMultipartFilesAreRemoved: the server removes the temporary files of a
+// form that a handler behind the guard has parsed.
+func TestMultipartFilesAreRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	files := func() []string {
+		list, err := filepath.Glob(filepath.Join(os.TempDir(), "multipart-*"))
+		require.NoError(t, err)
+		return list
+	}
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", "a.bin")
+	require.NoError(t, err)
+	_, err = part.Write(bytes.Repeat([]byte("x"), 64<<10))
+	require.NoError(t, err)
+	require.NoError(t, form.Close())
+
+	server := httptest.NewServer(middleware.Enforce(allow, about(small))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := r.ParseMultipartForm(1)
+		fmt.Fprintf(w, "%v %d", err, len(files()))
+	})))
+	r := newRequest(t, http.MethodPost, server.URL, &body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	_, text := call(t, server.Client(), r)
+	require.Equal(t, "<nil> 1", text)
+	server.Close() // waits until the request is finished
+	require.Empty(t, files())
+}
+
+// TestLargeUploadStreams: what nobody needs before is not read before, and what
+// describe looked at is the beginning of the stream.
+func TestLargeUploadStreams(t *testing.T) {
+	const size = 8 * mib
+	handler := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
+		magic := make([]byte, 4)
+		if _, err := io.ReadFull(r.Body, magic); err != nil || string(magic) != "%PDF" {
+			return aureus.Request{}, &middleware.Invalid{Reason: "must be a PDF"}
+		}
+		return small, nil
+	})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := make([]byte, 4)
+		_, _ = io.ReadFull(r.Body, start)
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "%s %d %v", start, n, err)
+	}))
+	server := serve(t, handler)
+	_, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL,
+		io.MultiReader(strings.NewReader("%PDF"), io.LimitReader(zeros{}, size))))
+	require.Equal(t, fmt.Sprintf("%%PDF %d <nil>", size), body)
+	answer, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, strings.NewReader("GIF8")))
+	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

@@ -1,0 +1,219 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/middleware"
+)
+
+var errBroken = errors.New("broken: password=hunter2")
+
+// TestFailClosed is the table of everything that is not an allow. No row may
+// reach the handler.
+func TestFailClosed(t *testing.T) {
+	cancelled, cancel := context.WithCancelCause(context.Background())
+	cancel(errBroken)
+	late, stop := context.WithDeadline(context.Background(), time.Unix(0, 0))
+	defer stop()
+	var nilClient *aureus.Client
+	var nilLocal *guard.Local
+
+	type describe = func(*http.Request) (aureus.Request, error)
+	failing := func(err error) describe {
+		return func(*http.Request) (aureus.Request, error) { return small, err } // with a request that would pass
+	}
+	header := func(values ...string) func(*http.Request) {
+		return func(r *http.Request) { r.Header[middleware.ApprovalHeader] = values }
+	}
+	rows := []struct {
+		name     string
+		decider  guard.Decider // allows, unless said otherwise
+		describe describe      // says something that may pass, unless said otherwise
+		change   func(*http.Request)
+		status   int
+		code     string
+	}{
+		// What the decider does.
+		{name: "the zero decision", decider: saying(aureus.Decision{}, nil), status: 403, code: "DENIED"},
+		{name: "a denial", decider: saying(aureus.Decision{Effect: aureus.Deny, ReasonCode: aureus.ReasonToolRequired}, nil), status: 403, code: "TOOL_REQUIRED"},
+		{name: "an approval is required", decider: saying(aureus.Decision{Effect: aureus.RequireApproval}, nil), status: 403, code: "APPROVAL_REQUIRED"},
+		{name: "an unknown effect", decider: saying(aureus.Decision{Effect: 3}, nil), status: 503, code: "UNDECIDED"},
+		{name: "the highest effect", decider: saying(aureus.Decision{Effect: 255}, nil), status: 503, code: "UNDECIDED"},
+		{name: "an allow with an error", decider: saying(aureus.Decision{Effect: aureus.Allow}, errBroken), status: 503, code: "UNDECIDED"},
+		{name: "an error that looks like an answer", decider: saying(aureus.Decision{Effect: aureus.Allow}, middleware.ErrNoIdentity), status: 503, code: "UNDECIDED"},
+		{name: "an error that looks like bad input", decider: saying(aureus.Decision{Effect: aureus.Allow}, &middleware.Invalid{}), status: 503, code: "UNDECIDED"},
+		{name: "a panic", decider: guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { panic(errBroken) }), status: 503, code: "UNDECIDED"},
+		{name: "a nil function", decider: guard.DeciderFunc(nil), status: 503, code: "UNDECIDED"},
+		{name: "a nil client", decider: nilClient, status: 503, code: "UNDECIDED"},
+		{name: "a nil local guard", decider: nilLocal, status: 503, code: "UNDECIDED"},
+		{name: "too many approvals are pending", decider: saying(aureus.Decision{ReasonCode: aureus.ReasonTooManyPending}, nil), status: 429, code: "TOO_MANY_PENDING_APPROVALS"},
+		{name: "too many approvals are pending, as an error", decider: saying(aureus.Decision{Effect: aureus.Allow}, aureus.ErrTooManyPending), status: 429, code: "TOO_MANY_PENDING_APPROVALS"},
+		{name: "an allow without the body that it wanted", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+			_, err := request.HTTP.Load()
+			if err == nil {
+				return aureus.Decision{}, errors.New("the body was to be too large")
+			}
+			return aureus.Decision{Effect: aureus.Allow}, nil
+		}), change: func(r *http.Request) {
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("x", 1<<20+1))), -1
+		}, status: 413, code: "BODY_TOO_LARGE"},
+		{name: "an allow without a body that broke off", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+			_, _ = request.HTTP.Load()
+			return aureus.Decision{Effect: aureus.Allow}, nil
+		}), change: func(r *http.Request) {
+			r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader("x"), errorReader{errBroken})), -1
+		}, status: 400, code: "VALIDATION_ERROR"},
+
+		// What becomes of the request.
+		{name: "a cancelled request", change: func(r *http.Request) { *r = *r.WithContext(cancelled) }, status: 503, code: "UNDECIDED"},
+		{name: "a request past its deadline", change: func(r *http.Request) { *r = *r.WithContext(late) }, status: 503, code: "UNDECIDED"},
+		{name: "two approvals", change: header("apr_00000000000000000000000000", "apr_00000000000000000000000001"), status: 400, code: "VALIDATION_ERROR"},
+		{name: "the same approval twice", change: header("apr_00000000000000000000000000", "apr_00000000000000000000000000"), status: 400, code: "VALIDATION_ERROR"},
+		{name: "two approvals in one header", change: header("apr_00000000000000000000000000, apr_00000000000000000000000001"), status: 400, code: "VALIDATION_ERROR"},
+		{name: "an approval of another form", change: header("approval-1-2-3"), status: 400, code: "VALIDATION_ERROR"},
+		{name: "an empty approval", change: header(""), status: 400, code: "VALIDATION_ERROR"},
+
+		// What describe does.
+		{name: "describe names nobody", describe: about(aureus.Request{Action: small.Action}), status: 401, code: "AUTHENTICATION_FAILED"},
+		{name: "describe cannot say who asks", describe: failing(fmt.Errorf("%w: %w", middleware.ErrNoIdentity, errBroken)), status: 401, code: "AUTHENTICATION_FAILED"},
+		{name: "describe has no principal in its context", describe: func(r *http.Request) (aureus.Request, error) {
+			who, err := middleware.PrincipalFromContext(r.Context())
+			return aureus.Request{Principal: who, Action: small.Action}, err
+		}, status: 401, code: "AUTHENTICATION_FAILED"},
+		{name: "describe refuses the input", describe: failing(fmt.Errorf("%w: %w", aureus.ErrInvalid, errBroken)), status: 400, code: "VALIDATION_ERROR"},
+		{name: "describe names a mistake", describe: failing(&middleware.Invalid{Pointer: "/amount", Reason: "must be a number"}), status: 400, code: "VALIDATION_ERROR"},
+		{name: "describe fails", describe: failing(errBroken), status: 503, code: "UNDECIDED"},
+		{name: "describe asks the control plane, which refuses", describe: failing(&aureus.Error{Op: "Approval", StatusCode: 422}), status: 503, code: "UNDECIDED"},
+		{name: "describe asks a guard, which refuses", describe: failing(&guard.Refusal{}), status: 403, code: "DENIED"},
+		{name: "describe asks a guard, which cannot decide", describe: failing(guard.ErrUndecided), status: 503, code: "UNDECIDED"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			decider, describe := row.decider, row.describe
+			if decider == nil {
+				decider = allow
+			}
+			if describe == nil {
+				describe = about(small)
+			}
+			for name, handler := range map[string]http.Handler{
+				"one route":   middleware.Enforce(decider, describe)(unreachable(t)),
+				"a whole mux": middleware.Enforce(decider, describe)(muxOf("/", unreachable(t))),
+				"with outcomes": middleware.Enforce(decider, describe,
+					middleware.WithOutcomes(func(_ context.Context, o aureus.Outcome) {
+						require.Equal(t, aureus.OutcomeRefused, o.Status)
+						require.Equal(t, row.code, o.ErrorClass)
+						require.False(t, o.DecisionID.IsZero())
+					}))(unreachable(t)),
+			} {
+				t.Run(name, func(t *testing.T) {
+					r := httptest.NewRequest(http.MethodPost, "/", nil)
+					if row.change != nil {
+						row.change(r)
+					}
+					p := refusal(t, handler, r, row.status)
+					require.Equal(t, row.code, p.Code)
+					require.NotContains(t, fmt.Sprint(p), "hunter2")
+				})
+			}
+		})
+	}
+}
+
+// TestPanicInDescribe: it passes through, since nobody but net/http or the
+// program may recover it, and the handler is not reached.
+func TestPanicInDescribe(t *testing.T) {
+	outcomes := &outcomes{}
+	for name, handler := range map[string]http.Handler{
+		"without outcomes": middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { panic(errBroken) })(unreachable(t)),
+		"with outcomes": middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { panic(errBroken) },
+			middleware.WithOutcomes(outcomes.record))(unreachable(t)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.PanicsWithValue(t, errBroken, func() {
+				handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+			})
+		})
+	}
+	o := outcomes.only(t)
+	require.Equal(t, aureus.OutcomePanicked, o.Status)
+	require.Equal(t, "panic", o.ErrorClass)
+}
+
+// TestGoexitInDescribe: a goroutine that ends early has not been let through.
+func TestGoexitInDescribe(t *testing.T) {
+	outcomes := &outcomes{}
+	handler := middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { runtime.Goexit(); return small, nil },
+		middleware.WithOutcomes(outcomes.record))(unreachable(t))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	}()
+	<-done
+	require.Equal(t, "goexit", outcomes.only(t).ErrorClass)
+}
+
+// TestConstruction: what can only be a mistake of the program shows at start.
+func TestConstruction(t *testing.T) {
+	rows := []struct {
+		name  string
+		build func()
+		says  string
+	}{
+		{"no decider", func() { middleware.Enforce(nil, about(small)) }, "no decider"},
+		{"no describe", func() { middleware.Enforce(allow, nil) }, "no describe"},
+		{"a nil option", func() { middleware.Enforce(allow, about(small), nil) }, "an option is nil"},
+		{"no handler", func() { middleware.Enforce(allow, about(small))(nil) }, "no handler"},
+		{"a nil mux", func() { middleware.Enforce(allow, about(small))((*http.ServeMux)(nil)) }, "mux to guard is nil"},
+		{"no bytes", func() { middleware.WithMaxBody(0) }, "not between"},
+		{"a negative bound", func() { middleware.WithMaxBody(-1) }, "not between"},
+		{"a bound that is none", func() { middleware.WithMaxBody(16<<20 + 1) }, "not between"},
+		{"a header without a name", func() { middleware.WithHeaders("") }, "needs a name"},
+		{"a header with a space", func() { middleware.WithHeaders("If Match") }, "not the name"},
+		{"a header with a colon", func() { middleware.WithHeaders(":path") }, "not the name"},
+		{"credentials", func() { middleware.WithHeaders("authorization") }, "holds a secret"},
+		{"cookies", func() { middleware.WithHeaders("cookie") }, "holds a secret"},
+		{"the approval", func() { middleware.WithHeaders("aureus-approval") }, "changes between"},
+		{"the host", func() { middleware.WithHeaders("host") }, "always bound"},
+		{"no challenge", func() { middleware.WithChallenge("") }, "scheme"},
+		{"no URL", func() { middleware.WithApprovalURL(nil) }, "nil"},
+		{"no recorder", func() { middleware.WithOutcomes(nil) }, "nil"},
+		{"no logger", func() { middleware.WithLogger(nil) }, "nil"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			defer func() {
+				said, ok := recover().(string)
+				require.True(t, ok, "it must panic with a text")
+				require.True(t, strings.HasPrefix(said, "middleware: "), said)
+				require.Contains(t, said, row.says)
+			}()
+			row.build()
+		})
+	}
+	require.NotPanics(t, func() { middleware.WithMaxBody(1); middleware.WithMaxBody(16 << 20) })
+}
+
+type errorReader struct{ err error }
+
+func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
+
+func muxOf(pattern string, handler http.Handler) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle(pattern, handler)
+	return mux
+}

@@ -1,0 +1,221 @@
+package middleware_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+)
+
+// agent is somebody who may do everything that needs no person.
+var agent = aureus.Principal{ID: "agent-7", Type: "agent", Permissions: []aureus.Permission{{Action: "write", Resource: "ledger"}}}
+
+// about is a describe that says the same of every request.
+func about(request aureus.Request) func(*http.Request) (aureus.Request, error) {
+	return func(*http.Request) (aureus.Request, error) { return request, nil }
+}
+
+// small and large are requests that a local guard allows and leaves to a person.
+var (
+	small = aureus.Request{Principal: agent, Action: aureus.Action{ID: "note.write", RiskTier: aureus.TierLow}}
+	large = aureus.Request{Principal: agent, Action: aureus.Action{ID: "ledger.close", RiskTier: aureus.TierHigh}}
+)
+
+// saying is a decider with one answer.
+func saying(decision aureus.Decision, err error) guard.Decider {
+	return guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { return decision, err })
+}
+
+var allow = saying(aureus.Decision{Effect: aureus.Allow, ID: aureus.NewDecisionID(time.Now())}, nil)
+
+// reading allows and reads the whole body before, as for a digest.
+var reading = guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+	_, err := request.HTTP.Load()
+	return aureus.Decision{Effect: aureus.Allow}, err
+})
+
+// wanting keeps what a decider was asked, and allows.
+func wanting(asked *aureus.Request) guard.Decider {
+	return guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+		*asked = request
+		return aureus.Decision{Effect: aureus.Allow}, nil
+	})
+}
+
+// problem is what a caller reads of a refusal.
+type problem struct {
+	Type       string `json:"type"`
+	Title      string `json:"title"`
+	Status     int    `json:"status"`
+	Detail     string `json:"detail"`
+	Instance   string `json:"instance"`
+	Code       string `json:"code"`
+	DecisionID string `json:"decision_id"`
+	Approval   *struct {
+		ID        string `json:"id"`
+		Status    string `json:"status"`
+		ExpiresAt string `json:"expires_at"`
+		URL       string `json:"url"`
+	} `json:"approval"`
+	Remediation string `json:"remediation"`
+	Errors      []struct {
+		Code        string `json:"code"`
+		Pointer     string `json:"pointer"`
+		Detail      string `json:"detail"`
+		Remediation string `json:"remediation"`
+	} `json:"errors"`
+}
+
+// readProblem checks what every refusal has in common and reads it.
+func readProblem(t testing.TB, status int, header http.Header, body io.Reader) problem {
+	t.Helper()
+	text, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.Equal(t, "application/problem+json", header.Get("Content-Type"), string(text))
+	require.Equal(t, "no-store", header.Get("Cache-Control"))
+	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
+	require.Equal(t, status == http.StatusUnauthorized, header.Get("WWW-Authenticate") != "")
+	require.Equal(t, status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests, header.Get("Retry-After") != "")
+	var p problem
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&p), string(text))
+	require.Equal(t, status, p.Status)
+	require.NotEmpty(t, p.Code)
+	require.NotEmpty(t, p.Title)
+	require.NotEmpty(t, p.Detail)
+	return p
+}
+
+// refusal runs a request through a handler that must refuse it with the status.
+func refusal(t testing.TB, handler http.Handler, r *http.Request, status int) problem {
+	t.Helper()
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	require.Equal(t, status, w.Code, w.Body.String())
+	return readProblem(t, status, w.Header(), w.Body)
+}
+
+// unreachable is a handler that no test may reach.
+func unreachable(t testing.TB) http.Handler {
+	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was reached") })
+}
+
+// serve is a real listener for the handler.
+func serve(t testing.TB, handler http.Handler) *httptest.Server {
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// call sends a request and reads the whole answer.
+func call(t testing.TB, client *http.Client, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	answer, err := client.Do(r)
+	require.NoError(t, err)
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer, string(body)
+}
+
+func newRequest(t testing.TB, method, url string, body io.Reader) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	require.NoError(t, err)
+	return r
+}
+
+// desk is an Approvals in memory: one approval a digest, single use.
+type desk struct {
+	mu        sync.Mutex
+	approvals map[string]aureus.Approval
+	made      byte
+}
+
+func (d *desk) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var hint aureus.ReasonCode
+	if token := ask.Request.ApprovalToken; token != "" {
+		switch presented, ok := d.approvals[token]; {
+		case !ok:
+			hint = aureus.ReasonApprovalUnknown
+		case presented.ActionDigest != ask.Digest:
+			hint = aureus.ReasonApprovalMismatch
+		case presented.Status == aureus.ApprovalConsumed:
+			hint = aureus.ReasonApprovalConsumed
+		}
+	}
+	for _, a := range d.approvals {
+		if a.ActionDigest == ask.Digest && a.Status != aureus.ApprovalConsumed {
+			return aureus.ApprovalTicket{Approval: a, Joined: true, Hint: hint}, nil
+		}
+	}
+	d.made++
+	a := aureus.Approval{
+		ID: aureus.NewApprovalID([16]byte{d.made}), Status: aureus.ApprovalPending, ActionDigest: ask.Digest,
+		PolicyVersion: ask.PolicyVersion, HTTP: ask.Request.HTTP, ExpiresAt: "2030-01-02T03:04:05Z",
+	}
+	if d.approvals == nil {
+		d.approvals = map[string]aureus.Approval{}
+	}
+	d.approvals[a.ID] = a
+	return aureus.ApprovalTicket{Approval: a, Hint: hint}, nil
+}
+
+func (d *desk) ConsumeApproval(_ context.Context, id string, use aureus.ApprovalUse) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, ok := d.approvals[id]
+	switch {
+	case !ok:
+		return aureus.ErrApprovalUnknown
+	case a.ActionDigest != use.ActionDigest:
+		return aureus.ErrApprovalMismatch
+	case a.Status != aureus.ApprovalApproved:
+		return aureus.ErrApprovalConsumed
+	}
+	a.Status = aureus.ApprovalConsumed
+	d.approvals[id] = a
+	return nil
+}
+
+func (d *desk) Approval(_ context.Context, id string) (aureus.Approval, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, ok := d.approvals[id]
+	if !ok {
+		return a, aureus.ErrApprovalUnknown
+	}
+	return a, nil
+}
+
+// verdict is what a person decides.
+func (d *desk) verdict(id string, status aureus.ApprovalStatus) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.approvals[id]
+	a.Status = status
+	d.approvals[id] = a
+}
+
+func (d *desk) all() map[string]aureus.Approval {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.approvals)
+}
+
+var _ guard.Approvals = (*desk)(nil)

@@ -1,0 +1,74 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/felixge/httpsnoop"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// begin starts the clock for the outcome.
+func (v *visit) begin() { v.began = time.Now() }
+
+// watch has the visit see the status that the handler sets. Only WriteHeader is
+// hooked: a handler that never calls it succeeds, and one that reports a failure
+// after it has begun to write has failed all the same.
+func (v *visit) watch(w http.ResponseWriter) http.ResponseWriter {
+	return httpsnoop.Wrap(w, httpsnoop.Hooks{
+		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
+			return func(status int) {
+				if status := int32(min(status, 999)); status > v.status.Load() {
+					v.status.Store(status)
+				}
+				next(status)
+			}
+		},
+	})
+}
+
+// report is deferred. It records the outcome whatever happened, and lets a panic
+// go on.
+func (c *config) report(v *visit) {
+	cause := recover()
+	c.record(context.WithoutCancel(v), v.outcome(cause))
+	if cause != nil {
+		panic(cause)
+	}
+}
+
+func (v *visit) outcome(cause any) aureus.Outcome {
+	o := aureus.Outcome{
+		DecisionID: v.decision.ID,
+		DurationMS: float64(time.Since(v.began)) / float64(time.Millisecond),
+	}
+	answered := v.answered.Load()
+	switch status := int(v.status.Load()); {
+	case !v.finished:
+		o.Status, o.ErrorClass = aureus.OutcomePanicked, panicClass(cause)
+	case !v.allowed:
+		o.Status, o.ErrorClass = aureus.OutcomeRefused, v.refused
+	case answered != nil:
+		o.Status, o.ErrorClass, o.GateResult = answered.outcome, answered.Code, answered.gate
+	case status >= http.StatusBadRequest:
+		o.Status, o.ErrorClass = aureus.OutcomeFailed, strconv.Itoa(status)
+	default:
+		o.Status = aureus.OutcomeSuccess
+	}
+	return o
+}
+
+// panicClass is a word for the way in which a handler ended early.
+func panicClass(cause any) string {
+	if cause == nil {
+		return "goexit"
+	}
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		return "abort"
+	}
+	return "panic"
+}

@@ -1,0 +1,170 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/middleware"
+)
+
+// outcomes keeps what was recorded.
+type outcomes struct {
+	mu   sync.Mutex
+	list []aureus.Outcome
+	ctx  []context.Context
+}
+
+func (o *outcomes) record(ctx context.Context, outcome aureus.Outcome) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.list = append(o.list, outcome)
+	o.ctx = append(o.ctx, ctx)
+}
+
+func (o *outcomes) only(t testing.TB) aureus.Outcome {
+	t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	require.Len(t, o.list, 1, "one request, one outcome")
+	return o.list[0]
+}
+
+func TestOutcomes(t *testing.T) {
+	status := func(codes ...int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			for _, code := range codes {
+				w.WriteHeader(code)
+			}
+		}
+	}
+	answering := func(err error) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, err) }
+	}
+	overdraft := aureus.GateResult{GateName: "ledger", FailureCode: aureus.OutOfScope, BlockedCommit: true, CRVStatus: aureus.CRVBlocked}
+	rows := []struct {
+		name          string
+		handler       http.HandlerFunc
+		status, class string
+		gate          bool
+		panics        any
+	}{
+		{name: "nothing written", handler: status(), status: "success"},
+		{name: "only a body", handler: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "done") }, status: "success"},
+		{name: "201", handler: status(201), status: "success"},
+		{name: "an informational status first", handler: status(103, 200), status: "success"},
+		{name: "404", handler: status(404), status: "failed", class: "404"},
+		{name: "500", handler: status(500), status: "failed", class: "500"},
+		{name: "a failure after it began to write", handler: func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "the first half")
+			http.Error(w, "the disk is full", 507)
+		}, status: "failed", class: "507"},
+		{name: "a panic", handler: func(http.ResponseWriter, *http.Request) { panic(errBroken) }, status: "panicked", class: "panic", panics: errBroken},
+		{name: "a panic after a success", handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200); panic("x") }, status: "panicked", class: "panic", panics: "x"},
+		{name: "an abort", handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, status: "panicked", class: "abort", panics: http.ErrAbortHandler},
+		{name: "a gate", handler: answering(gateError{overdraft}), status: "blocked", class: "OUT_OF_SCOPE", gate: true},
+		{name: "a stale state", handler: answering(middleware.ErrStale), status: "blocked", class: "PRECONDITION_FAILED"},
+		{name: "another guard", handler: answering(&guard.Refusal{}), status: "refused", class: "DENIED"},
+		{name: "another guard without an answer", handler: answering(guard.ErrUndecided), status: "failed", class: "UNDECIDED"},
+		{name: "an error", handler: answering(errBroken), status: "failed", class: "INTERNAL_ERROR"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			seen := &outcomes{}
+			decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow}
+			handler := middleware.Enforce(saying(decision, nil), about(small), middleware.WithOutcomes(seen.record))(row.handler)
+			run := func() { handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil)) }
+			if row.panics != nil {
+				require.PanicsWithValue(t, row.panics, run)
+			} else {
+				run()
+			}
+			o := seen.only(t)
+			require.Equal(t, row.status, o.Status)
+			require.Equal(t, row.class, o.ErrorClass)
+			require.Equal(t, decision.ID, o.DecisionID)
+			require.Equal(t, row.gate, o.GateResult != nil)
+			if row.gate {
+				require.Equal(t, overdraft, *o.GateResult)
+			}
+		})
+	}
+}
+
+// gateError is an error with the method by which a gate's errors are known.
+type gateError struct{ result aureus.GateResult }
+
+func (gateError) Error() string                   { return "the gate said no: password=hunter2" }
+func (e gateError) GateResult() aureus.GateResult { return e.result }
+
+// TestOutcomeDuration: of an allowed request it is the handler's time alone.
+func TestOutcomeDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := &outcomes{}
+		slow := guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) {
+			time.Sleep(3 * time.Second)
+			return aureus.Decision{Effect: aureus.Allow}, nil
+		})
+		handler := middleware.Enforce(slow, about(small), middleware.WithOutcomes(seen.record))(
+			http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(250 * time.Millisecond) }))
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		require.InDelta(t, 250, seen.only(t).DurationMS, 0)
+	})
+}
+
+// TestOutcomeContext: the record outlives the request, and carries its values.
+func TestOutcomeContext(t *testing.T) {
+	type key struct{}
+	seen := &outcomes{}
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "trace"))
+	handler := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { cancel() }))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
+	seen.only(t)
+	require.NoError(t, seen.ctx[0].Err())
+	require.Nil(t, seen.ctx[0].Done())
+	require.Equal(t, "trace", seen.ctx[0].Value(key{}))
+}
+
+// TestRefusalHasOneID: the outcome of a request that never came to a decision
+// has the id that its caller can quote.
+func TestRefusalHasOneID(t *testing.T) {
+	seen := &outcomes{}
+	handler := middleware.Enforce(allow, about(aureus.Request{}), middleware.WithOutcomes(seen.record))(unreachable(t))
+	p := refusal(t, handler, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusUnauthorized)
+	o := seen.only(t)
+	require.Equal(t, o.DecisionID.String(), p.DecisionID)
+	require.Equal(t, "urn:aureus:decision:"+p.DecisionID, p.Instance)
+
+	without := middleware.Enforce(allow, about(aureus.Request{}))(unreachable(t))
+	p = refusal(t, without, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusUnauthorized)
+	require.Empty(t, p.DecisionID, "nobody keeps it, so nobody is told of it")
+}
+
+// TestPanicKeepsTheServer: over a listener, a panic ends its connection as it
+// does without a guard, and the guard answers on.
+func TestPanicKeepsTheServer(t *testing.T) {
+	seen := &outcomes{}
+	handler := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/panic" {
+				panic(http.ErrAbortHandler)
+			}
+		}))
+	server := serve(t, handler)
+	_, err := server.Client().Do(newRequest(t, http.MethodPost, server.URL+"/panic", nil))
+	require.Error(t, err)
+	require.False(t, errors.Is(err, context.Canceled))
+	answer, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL+"/", nil))
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+}

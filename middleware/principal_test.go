@@ -1,0 +1,180 @@
+package middleware_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/middleware"
+)
+
+func TestPrincipalFromContext(t *testing.T) {
+	got, err := middleware.PrincipalFromContext(middleware.WithPrincipal(t.Context(), agent))
+	require.NoError(t, err)
+	require.Equal(t, agent, got)
+	for name, ctx := range map[string]context.Context{
+		"nobody":         t.Context(),
+		"without an id":  middleware.WithPrincipal(t.Context(), aureus.Principal{Type: "agent"}),
+		"somebody taken": middleware.WithPrincipal(middleware.WithPrincipal(t.Context(), agent), aureus.Principal{}),
+	} {
+		got, err := middleware.PrincipalFromContext(ctx)
+		require.ErrorIs(t, err, middleware.ErrNoIdentity, name)
+		require.Equal(t, aureus.Principal{}, got, name)
+	}
+}
+
+func TestTrustedHeader(t *testing.T) {
+	identify := middleware.TrustedHeader("x-agent-id", netip.MustParsePrefix("10.1.2.3/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("127.0.0.1/32"))
+	rows := []struct {
+		name   string
+		peer   string
+		values []string
+		want   string // empty: refused
+	}{
+		{"from a proxy", "10.200.0.9:555", []string{"agent-7"}, "agent-7"},
+		{"from a proxy over IPv6", "[2001:db8::1]:555", []string{"agent-7"}, "agent-7"},
+		{"from a proxy, mapped into IPv6", "[::ffff:10.0.0.1]:555", []string{"agent-7"}, "agent-7"},
+		{"from a proxy with a zone", "[2001:db8::1%eth0]:555", []string{"agent-7"}, "agent-7"},
+		{"a value with a space and an accent", "127.0.0.1:1", []string{"agent é 7"}, "agent é 7"},
+		{"a list is one value", "127.0.0.1:1", []string{"agent-7, admin"}, "agent-7, admin"},
+		{"as long as may be", "127.0.0.1:1", []string{strings.Repeat("a", 256)}, strings.Repeat("a", 256)},
+		{"from elsewhere", "11.0.0.1:555", []string{"agent-7"}, ""},
+		{"from the next address", "127.0.0.2:555", []string{"agent-7"}, ""},
+		{"from elsewhere, mapped into IPv6", "[::ffff:11.0.0.1]:555", []string{"agent-7"}, ""},
+		{"from a Unix socket", "@", []string{"agent-7"}, ""},
+		{"from nowhere", "", []string{"agent-7"}, ""},
+		{"from an address that a middleware wrote", "10.0.0.1", []string{"agent-7"}, ""},
+		{"from a name", "localhost:80", []string{"agent-7"}, ""},
+		{"without the header", "127.0.0.1:1", nil, ""},
+		{"twice", "127.0.0.1:1", []string{"agent-7", "agent-8"}, ""},
+		{"twice the same", "127.0.0.1:1", []string{"agent-7", "agent-7"}, ""},
+		{"empty", "127.0.0.1:1", []string{""}, ""},
+		{"only a space", "127.0.0.1:1", []string{" "}, ""},
+		{"a space before", "127.0.0.1:1", []string{" agent-7"}, ""},
+		{"a no-break space after", "127.0.0.1:1", []string{"agent-7\u00a0"}, ""},
+		{"too long", "127.0.0.1:1", []string{strings.Repeat("a", 257)}, ""},
+		{"a control character", "127.0.0.1:1", []string{"agent\x007"}, ""},
+		{"a line break", "127.0.0.1:1", []string{"agent-7\r\nX-Agent-Id: admin"}, ""},
+		{"no UTF-8", "127.0.0.1:1", []string{"agent\xff"}, ""},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.RemoteAddr = row.peer
+			if row.values != nil {
+				r.Header["X-Agent-Id"] = row.values
+			}
+			who, err := identify(r)
+			if row.want == "" {
+				require.ErrorIs(t, err, middleware.ErrNoIdentity)
+				require.Equal(t, aureus.Principal{}, who)
+				require.NotContains(t, err.Error(), "agent-7", "a log is no place for what somebody claims to be")
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, aureus.Principal{ID: row.want}, who)
+			require.Equal(t, row.values, r.Header["X-Agent-Id"], "nothing is removed")
+		})
+	}
+}
+
+func TestTrustedHeaderConstruction(t *testing.T) {
+	loopback := netip.MustParsePrefix("127.0.0.0/8")
+	for says, build := range map[string]func(){
+		"needs a name":          func() { middleware.TrustedHeader("", loopback) },
+		"is not the name":       func() { middleware.TrustedHeader("X Agent", loopback) },
+		"needs the prefixes":    func() { middleware.TrustedHeader("X-Agent") },
+		"prefix is invalid":     func() { middleware.TrustedHeader("X-Agent", netip.Prefix{}) },
+		"0.0.0.0/0 lets":        func() { middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("0.0.0.0/0")) },
+		"::/0 lets":             func() { middleware.TrustedHeader("X-Agent", loopback, netip.MustParsePrefix("::/0")) },
+		"would match nothing":   func() { middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("::ffff:10.0.0.0/104")) },
+		"\"X-Agent:\" is not":   func() { middleware.TrustedHeader("X-Agent:", loopback) },
+		"\"X-Ägent\" is not":    func() { middleware.TrustedHeader("X-Ägent", loopback) },
+		"\"X-A\\r\\nB\" is not": func() { middleware.TrustedHeader("X-A\r\nB", loopback) },
+	} {
+		t.Run(says, func(t *testing.T) {
+			defer func() { require.Contains(t, fmt.Sprint(recover()), says) }()
+			build()
+		})
+	}
+}
+
+// TestHeaderSmuggling: what a client can do on the wire to be somebody else,
+// directly and through a proxy that says who it is.
+func TestHeaderSmuggling(t *testing.T) {
+	identify := middleware.TrustedHeader("X-Agent-Id", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
+	service := serve(t, middleware.Enforce(&guard.Local{}, func(r *http.Request) (aureus.Request, error) {
+		who, err := identify(r)
+		return aureus.Request{Principal: who, Action: small.Action}, err
+	})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		decision, _ := middleware.DecisionFromContext(r.Context())
+		_, _ = io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, "you are "+decision.PrincipalID)
+	})))
+	target, err := url.Parse(service.URL)
+	require.NoError(t, err)
+	proxy := serve(t, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Header.Set("X-Agent-Id", "mallory") // whom it has authenticated
+	}})
+
+	// The service trusts this machine here, so these go straight to it.
+	straight := map[string]string{
+		"two headers":            "X-Agent-Id: mallory\r\nX-Agent-Id: admin\r\n",
+		"two headers, two cases": "X-Agent-Id: mallory\r\nx-agent-id: admin\r\n",
+		"an empty one":           "X-Agent-Id:\r\n",
+		"a trailer":              "Transfer-Encoding: chunked\r\nTrailer: X-Agent-Id\r\n\r\n0\r\nX-Agent-Id: admin\r\n",
+		"an underscore":          "X_Agent_Id: admin\r\n",
+		"a space before a colon": "X-Agent-Id : admin\r\n",
+	}
+	for name, headers := range straight {
+		t.Run("straight, "+name, func(t *testing.T) {
+			answer := raw(t, service.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n"+headers+"\r\n")
+			require.NotContains(t, answer, "you are admin")
+			require.NotContains(t, answer, "HTTP/1.1 200")
+		})
+	}
+	// Through the proxy nobody is anybody but who the proxy says.
+	for name, headers := range map[string]string{
+		"no header":            "",
+		"the header":           "X-Agent-Id: admin\r\n",
+		"the header twice":     "X-Agent-Id: admin\r\nX-Agent-Id: admin\r\n",
+		"named as hop by hop":  "Connection: X-Agent-Id\r\nX-Agent-Id: admin\r\n",
+		"a trailer":            "Transfer-Encoding: chunked\r\nTrailer: X-Agent-Id\r\n\r\n0\r\nX-Agent-Id: admin\r\n",
+		"forwarded from trust": "X-Forwarded-For: 127.0.0.1\r\nForwarded: for=127.0.0.1\r\nX-Agent-Id: admin\r\n",
+	} {
+		t.Run("proxied, "+name, func(t *testing.T) {
+			answer := raw(t, proxy.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n"+headers+"\r\n")
+			require.Contains(t, answer, "you are mallory")
+		})
+	}
+}
+
+// TestHopByHopIdentity: a proxy that takes the header's name from the client's
+// Connection header drops the identity; nobody is then let in as nobody.
+func TestHopByHopIdentity(t *testing.T) {
+	identify := middleware.TrustedHeader("X-Agent-Id", netip.MustParsePrefix("127.0.0.0/8"))
+	service := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
+		who, err := identify(r)
+		return aureus.Request{Principal: who, Action: small.Action}, err
+	})(unreachable(t)))
+	target, err := url.Parse(service.URL)
+	require.NoError(t, err)
+	proxy := serve(t, &httputil.ReverseProxy{Director: func(r *http.Request) { // the old way, which drops hop-by-hop headers afterwards
+		r.URL.Scheme, r.URL.Host = target.Scheme, target.Host
+		r.Header.Set("X-Agent-Id", "mallory")
+	}})
+	answer := raw(t, proxy.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close, X-Agent-Id\r\n\r\n")
+	require.True(t, strings.HasPrefix(answer, "HTTP/1.1 401 "), answer)
+}

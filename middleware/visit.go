@@ -1,0 +1,80 @@
+package middleware
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// visit is one request on its way through the guard. It is the context of an
+// allowed one as well, so that handing on the decision costs nothing more.
+type visit struct {
+	context.Context
+	config   *config
+	decision aureus.Decision
+	call     aureus.HTTPCall
+	body     body
+
+	// What the outcome is made of; unused without WithOutcomes.
+	began    time.Time
+	allowed  bool
+	finished bool                    // the handler, or the refusal, came to its end
+	refused  string                  // the code that it was refused with
+	status   atomic.Int32            // the highest that the handler set; 0 if none
+	answered atomic.Pointer[problem] // what WriteError answered, if it was called
+}
+
+type visitKey struct{}
+
+// Value implements [context.Context].
+func (v *visit) Value(key any) any {
+	if key == (visitKey{}) {
+		return v
+	}
+	return v.Context.Value(key)
+}
+
+// String keeps what the request holds out of a printed context.
+func (v *visit) String() string { return "middleware.visit" }
+
+func visitOf(ctx context.Context) *visit {
+	v, _ := ctx.Value(visitKey{}).(*visit)
+	return v
+}
+
+// DecisionFromContext is the decision that let the request through, for the
+// handler behind [Enforce]. Behind several guards it is that of the innermost.
+// ok is false where no guard stands in front. What the decision points to must
+// not be changed.
+func DecisionFromContext(ctx context.Context) (decision aureus.Decision, ok bool) {
+	v := visitOf(ctx)
+	if v == nil {
+		return aureus.Decision{}, false
+	}
+	return v.decision, true
+}
+
+// inner is the request as the handler gets it: as it came, with the decision in
+// its context and without the approval that was presented here.
+func (v *visit) inner(r *http.Request) *http.Request {
+	inner := r.WithContext(v)
+	if v.body.src != nil {
+		inner.Body = v.body.forHandler()
+	}
+	if _, ok := r.Header[ApprovalHeader]; ok {
+		inner.Header = r.Header.Clone()
+		delete(inner.Header, ApprovalHeader)
+	}
+	return inner
+}
+
+// copyBack gives r what a handler changes in its request, for those in front of
+// the guard: they hold r and would lose the route, and the server the temporary
+// files of a form.
+func copyBack(r, inner *http.Request) {
+	r.Pattern = inner.Pattern
+	r.Form, r.PostForm, r.MultipartForm = inner.Form, inner.PostForm, inner.MultipartForm
+}

@@ -1,0 +1,98 @@
+package otelbridge
+
+import (
+	"context"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+)
+
+// Gate is an observer for [crvgate.Gate.Observe]. It reports each judgement on
+// the span that encloses the change: the status as an attribute of the span (of
+// several gates, the last) and the result as an event aureus.crv.gate.result with
+// the gate's name, the failure code, the lowest confidence and the threshold. A
+// blocked change is no error and leaves the status of the span alone. The data of
+// the change and free-text reasons are never reported.
+//
+// With [WithMeterProvider] it also measures aureus.crv.gate.duration.
+//
+// The events are span events; they will become events of the OpenTelemetry Logs
+// API under the same names, as the specification recommends for new ones.
+func Gate(options ...ObserveOption) func(context.Context, crvgate.Report) {
+	durations := newObserveConfig(options).durations(metricGateDuration, "Duration of the judgement of a gate.")
+	return func(ctx context.Context, report crvgate.Report) {
+		span := trace.SpanFromContext(ctx)
+		if durations == nil && !span.IsRecording() {
+			return
+		}
+		outcome := gateOutcome(&report.Result)
+		if durations != nil {
+			durations.Record(ctx, report.Duration.Seconds(), metric.WithAttributes(outcome...))
+		}
+		if span.IsRecording() {
+			span.SetAttributes(attribute.String(keyGateStatus, statusOf(&report.Result)))
+			span.AddEvent(eventGateResult, trace.WithAttributes(append(outcome, gateDetails(&report)...)...))
+		}
+	}
+}
+
+// gateOutcome is what is known of every result, all of it of low cardinality.
+func gateOutcome(result *aureus.GateResult) []attribute.KeyValue {
+	attributes := []attribute.KeyValue{
+		attribute.String(keyGateName, bounded(result.GateName)),
+		attribute.String(keyGateStatus, statusOf(result)),
+	}
+	if result.FailureCode.Valid() {
+		attributes = append(attributes, attribute.String(keyFailureCode, strings.ToLower(string(result.FailureCode))))
+	}
+	return attributes
+}
+
+func gateDetails(report *crvgate.Report) []attribute.KeyValue {
+	attributes := make([]attribute.KeyValue, 0, 7)
+	add := func(key string, value any) {
+		if text, ok := value.(string); ok && text != "" {
+			attributes = append(attributes, attribute.String(key, bounded(text)))
+		}
+	}
+	results := report.Result.ValidationResults
+	attributes = append(attributes, attribute.Int(keyValidatorCount, len(results)))
+	if confidence, ok := lowestConfidence(results); ok {
+		attributes = append(attributes, attribute.Float64(keyConfidence, confidence))
+	}
+	if report.RequiredConfidence > 0 {
+		attributes = append(attributes, attribute.Float64(keyThreshold, report.RequiredConfidence))
+	}
+	add(keyCommitID, report.ChangeID)
+	add(keyRecoveryStrategy, report.Result.RecoveryStrategy["type"])
+	add(keyWorkflowID, report.Metadata["workflowId"])
+	add(keyTaskID, report.Metadata["taskId"])
+	return attributes
+}
+
+// statusOf is one of passed, warning and blocked. A result that contradicts
+// itself, such as the zero result, counts as blocked.
+func statusOf(result *aureus.GateResult) string {
+	switch {
+	case result.Passed && !result.BlockedCommit:
+		return aureus.CRVPassed
+	case !result.BlockedCommit && result.CRVStatus == aureus.CRVWarning:
+		return aureus.CRVWarning
+	default:
+		return aureus.CRVBlocked
+	}
+}
+
+func lowestConfidence(results []aureus.ValidationResult) (lowest float64, ok bool) {
+	for _, r := range results {
+		if r.Confidence != nil && (!ok || *r.Confidence < lowest) {
+			lowest, ok = *r.Confidence, true
+		}
+	}
+	return lowest, ok
+}

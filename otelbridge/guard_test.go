@@ -1,0 +1,259 @@
+package otelbridge_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/otelbridge"
+)
+
+var decisionID = aureus.NewDecisionID(time.Unix(1767323045, 0))
+
+// fullRequest fills whatever a request has, secrets among it.
+var fullRequest = aureus.Request{
+	Principal: aureus.Principal{ID: "agent-7", Type: "agent"},
+	Action: aureus.Action{
+		ID: "transfer", Name: "transfer money", RiskTier: aureus.TierHigh, Intent: aureus.IntentWrite,
+		DataZone: aureus.ZoneConfidential, Metadata: map[string]any{"approval_token": "secret-in-metadata"},
+	},
+	Tool: "bank", Arguments: map[string]any{"pin": "secret-in-arguments"}, ApprovalToken: "secret-token",
+	WorkflowID: "w-1", TaskID: "t-1",
+}
+
+var fullDecision = aureus.Decision{
+	ID: decisionID, Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonHighRisk, Reason: "secret free text",
+	Rule: "rule-9", PolicyVersion: "v3", PrincipalID: "agent-7", ActionID: "transfer", RiskTier: aureus.TierCritical,
+	Approval: aureus.ApprovalRef{ID: "apr_1", Status: aureus.ApprovalPending}, Metadata: map[string]any{"m": "secret-in-decision"},
+}
+
+func answer(decision aureus.Decision, err error) guard.Decider {
+	return guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { return decision, err })
+}
+
+// observed runs f under a recording span and gives the span's content.
+func observed(t testing.TB, f func(ctx context.Context)) tracetest.SpanStub {
+	t.Helper()
+	spans := tracetest.NewInMemoryExporter()
+	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+	ctx, span := tp.Tracer("test").Start(context.Background(), "enclosing")
+	f(ctx)
+	span.End()
+	require.Len(t, spans.GetSpans(), 1, "no span is started")
+	return spans.GetSpans()[0]
+}
+
+func asMap(attributes []attribute.KeyValue) map[string]any {
+	out := map[string]any{}
+	for _, kv := range attributes {
+		out[string(kv.Key)] = kv.Value.AsInterface()
+	}
+	return out
+}
+
+func TestGuard_reportsTheDecision(t *testing.T) {
+	span := observed(t, func(ctx context.Context) {
+		decision, err := otelbridge.Guard(answer(fullDecision, nil), otelbridge.WithGuardName("payments")).Decide(ctx, fullRequest)
+		require.NoError(t, err)
+		require.Equal(t, fullDecision, decision, "the answer is passed on as it is")
+	})
+	require.Equal(t, map[string]any{
+		"aureus.guard.verdict.type": "escalate", "aureus.guard.action.type": "escalate",
+	}, asMap(span.Attributes))
+	require.Equal(t, codes.Unset, span.Status.Code)
+	require.Len(t, span.Events, 1)
+	require.Equal(t, "aureus.guard.decision", span.Events[0].Name)
+	require.Equal(t, map[string]any{
+		"aureus.guard.name":                "payments",
+		"aureus.guard.verdict.type":        "escalate",
+		"aureus.guard.action.type":         "escalate",
+		"aureus.guard.verdict.reason_code": "high_needs_human_approval",
+		"aureus.guard.rule.id":             "rule-9",
+		"aureus.guard.policy.version":      "v3",
+		"aureus.guard.risk.tier":           "critical",
+		"aureus.decision.id":               decisionID.String(),
+		"aureus.action.name":               "transfer money",
+		"aureus.action.intent":             "write",
+		"aureus.action.data_zone":          "confidential",
+		"aureus.principal.type":            "agent",
+		"aureus.principal.id":              "agent-7",
+		"aureus.approval.required":         true,
+		"aureus.approval.id":               "apr_1",
+		"gen_ai.tool.name":                 "bank",
+		"aureus.workflow.id":               "w-1",
+		"aureus.task.id":                   "t-1",
+	}, asMap(span.Events[0].Attributes))
+	require.NotContains(t, fmt.Sprintf("%+v", span), "secret")
+}
+
+func TestGuard_verdicts(t *testing.T) {
+	tests := []struct {
+		name            string
+		decider         guard.Decider
+		verdict, action string
+		errorType       any // nil: none
+	}{
+		{"allow", answer(aureus.Decision{Effect: aureus.Allow}, nil), "allow", "allow", nil},
+		{"a denial is no error", answer(aureus.Decision{Effect: aureus.Deny}, nil), "deny", "block", nil},
+		{"approval", answer(aureus.Decision{Effect: aureus.RequireApproval}, nil), "escalate", "escalate", nil},
+		{"an allow beside an error counts as a denial", answer(aureus.Decision{Effect: aureus.Allow}, errors.New("x")), "deny", "block", "_OTHER"},
+		{"an unknown effect", answer(aureus.Decision{Effect: 9}, nil), "deny", "block", "unknown_effect"},
+		{"a nil function", guard.DeciderFunc(nil), "deny", "block", "_OTHER"},
+		{"deadline", answer(aureus.Decision{}, fmt.Errorf("x: %w", context.DeadlineExceeded)), "deny", "block", "timeout"},
+		{"deadline of the client", answer(aureus.Decision{}, errors.Join(aureus.ErrUnavailable, context.DeadlineExceeded)), "deny", "block", "timeout"},
+		{"cancelled", answer(aureus.Decision{}, context.Canceled), "deny", "block", "canceled"},
+		{"away", answer(aureus.Decision{}, &aureus.Error{StatusCode: 503}), "deny", "block", "policy_unavailable"},
+		{"circuit", answer(aureus.Decision{}, errors.Join(aureus.ErrUnavailable, aureus.ErrCircuitOpen)), "deny", "block", "circuit_open"},
+		{"key refused", answer(aureus.Decision{}, &aureus.Error{StatusCode: 401}), "deny", "block", "unauthenticated"},
+		{"role too small", answer(aureus.Decision{}, &aureus.Error{StatusCode: 403}), "deny", "block", "forbidden"},
+		{"rate", answer(aureus.Decision{}, &aureus.Error{StatusCode: 429}), "deny", "block", "rate_limited"},
+		{"garbage", answer(aureus.Decision{}, aureus.ErrMalformed), "deny", "block", "malformed_answer"},
+		{"invalid", answer(aureus.Decision{}, &aureus.Error{StatusCode: 422}), "deny", "block", "invalid_request"},
+		{"closed", answer(aureus.Decision{}, aureus.ErrClosed), "deny", "block", "client_closed"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			span := observed(t, func(ctx context.Context) {
+				want, wantErr := test.decider.Decide(ctx, aureus.Request{})
+				got, err := otelbridge.Guard(test.decider).Decide(ctx, aureus.Request{})
+				require.Equal(t, want, got)
+				require.Equal(t, wantErr, err)
+			})
+			require.Equal(t, codes.Unset, span.Status.Code)
+			require.Len(t, span.Events, 1)
+			event := asMap(span.Events[0].Attributes)
+			require.Equal(t, test.verdict, event["aureus.guard.verdict.type"])
+			require.Equal(t, test.action, event["aureus.guard.action.type"])
+			require.Equal(t, test.errorType, event["error.type"])
+			require.Equal(t, test.verdict, asMap(span.Attributes)["aureus.guard.verdict.type"])
+		})
+	}
+}
+
+// The panic is somebody else's to turn into a refusal: it is told and passed on.
+func TestGuard_panic(t *testing.T) {
+	decider := otelbridge.Guard(guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { panic("boom") }))
+	span := observed(t, func(ctx context.Context) {
+		require.PanicsWithValue(t, "boom", func() { _, _ = decider.Decide(ctx, fullRequest) })
+		require.ErrorIs(t, guard.Check(ctx, decider, fullRequest), guard.ErrUndecided)
+	})
+	require.Len(t, span.Events, 2)
+	require.Equal(t, "panic", asMap(span.Events[0].Attributes)["error.type"])
+	require.Equal(t, "deny", asMap(span.Events[0].Attributes)["aureus.guard.verdict.type"])
+}
+
+func TestGuard_needsADecider(t *testing.T) {
+	require.Panics(t, func() { otelbridge.Guard(nil) })
+}
+
+func TestGuard_lastDecisionStaysOnTheSpan(t *testing.T) {
+	span := observed(t, func(ctx context.Context) {
+		for _, effect := range []aureus.Effect{aureus.Allow, aureus.RequireApproval, aureus.Deny} {
+			_, err := otelbridge.Guard(answer(aureus.Decision{Effect: effect}, nil)).Decide(ctx, aureus.Request{})
+			require.NoError(t, err)
+		}
+	})
+	require.Len(t, span.Events, 3)
+	require.Equal(t, "deny", asMap(span.Attributes)["aureus.guard.verdict.type"])
+}
+
+func TestGuard_boundsWhatComesFromOutside(t *testing.T) {
+	request := fullRequest
+	request.Principal.ID = strings.Repeat("ü", 1000) + "\xff"
+	span := observed(t, func(ctx context.Context) {
+		_, err := otelbridge.Guard(answer(fullDecision, nil)).Decide(ctx, request)
+		require.NoError(t, err)
+	})
+	require.Equal(t, strings.Repeat("ü", 128), asMap(span.Events[0].Attributes)["aureus.principal.id"])
+}
+
+// The context goes through as it came: nothing between otelhttp and the mux may
+// change it without need.
+func TestGuard_addsNoContext(t *testing.T) {
+	observed(t, func(ctx context.Context) {
+		_, err := otelbridge.Guard(guard.DeciderFunc(func(got context.Context, _ aureus.Request) (aureus.Decision, error) {
+			require.Equal(t, ctx, got)
+			return aureus.Decision{}, nil
+		})).Decide(ctx, aureus.Request{})
+		require.NoError(t, err)
+	})
+}
+
+// One small allocation is otelhttp's, which looks for a server's labels.
+func TestGuard_costsNextToNothingWhereNobodyLooks(t *testing.T) {
+	decider := otelbridge.Guard(answer(fullDecision, nil))
+	notSampled := trace.ContextWithSpanContext(context.Background(), spanContext(1, 1))
+	_, span := noop.NewTracerProvider().Tracer("").Start(context.Background(), "")
+	for name, ctx := range map[string]context.Context{
+		"no span": context.Background(), "a span that does not record": notSampled, "a no-op span": trace.ContextWithSpan(context.Background(), span),
+	} {
+		require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+			if _, err := decider.Decide(ctx, fullRequest); err != nil {
+				t.Error(err)
+			}
+		}), 1.0, name)
+	}
+}
+
+func TestGuard_metrics(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	for _, decider := range []guard.Decider{answer(fullDecision, nil), answer(aureus.Decision{}, context.Canceled)} {
+		_, _ = otelbridge.Guard(decider, otelbridge.WithMeterProvider(mp)).Decide(context.Background(), fullRequest)
+	}
+	points := durations(t, reader, "aureus.guard.evaluation.duration")
+	require.Equal(t, []map[string]any{
+		{"aureus.guard.name": "goal_guard", "aureus.guard.verdict.type": "deny", "aureus.guard.action.type": "block", "error.type": "canceled"},
+		{"aureus.guard.name": "goal_guard", "aureus.guard.verdict.type": "escalate", "aureus.guard.action.type": "escalate"},
+	}, points)
+}
+
+// durations is the attributes of the points of a histogram of seconds, each of
+// which must have measured once, sorted by their text.
+func durations(t testing.TB, reader sdkmetric.Reader, name string) []map[string]any {
+	t.Helper()
+	var rm metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(context.Background(), &rm))
+	out := []map[string]any{}
+	for _, scope := range rm.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if m.Name != name {
+				continue
+			}
+			require.Equal(t, "s", m.Unit)
+			histogram, ok := m.Data.(metricdata.Histogram[float64])
+			require.True(t, ok)
+			for _, p := range histogram.DataPoints {
+				require.Equal(t, uint64(1), p.Count)
+				require.Less(t, p.Sum, 60.0, "in seconds")
+				out = append(out, asMap(p.Attributes.ToSlice()))
+			}
+		}
+	}
+	sortByText(out)
+	return out
+}
+
+func TestGuard_labelsTheServersMetrics(t *testing.T) {
+	labeler := &otelhttp.Labeler{}
+	ctx := otelhttp.ContextWithLabeler(context.Background(), labeler)
+	_, err := otelbridge.Guard(answer(fullDecision, nil)).Decide(ctx, fullRequest)
+	require.NoError(t, err)
+	require.Equal(t, []attribute.KeyValue{attribute.String("aureus.guard.verdict.type", "escalate")}, labeler.Get(), "and nothing of higher cardinality")
+}
