@@ -57,8 +57,10 @@ func (b *breaker) admit(op string) error {
 		b.probing = true
 		return nil
 	}
-	return &Error{Op: op, Err: errors.Join(ErrUnavailable, ErrCircuitOpen), RetryAfter: max(left, 0), unsent: true,
-		Message: "not asked: " + ErrCircuitOpen.Error()}
+	return &Error{
+		Op: op, Err: errors.Join(ErrUnavailable, ErrCircuitOpen), RetryAfter: max(left, 0), unsent: true,
+		Message: "not asked: " + ErrCircuitOpen.Error(),
+	}
 }
 
 // note counts how an admitted call ended. An answer that is not a failure of

@@ -168,7 +168,7 @@ func TestDecideFailsClosed(t *testing.T) {
 		"cut short":                   body(good[:20]),
 		"invalid UTF-8":               body("{\"allowed\":true,\"reason\":\"\xff\",\"requires_human_approval\":false}"),
 		"a body without end":          server(endless),
-		"204":                         server(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }),
+		"204":                         server(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
 		"another content type": server(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = io.WriteString(w, good)
@@ -433,14 +433,15 @@ func TestListsAreReadPageByPage(t *testing.T) {
 		"cursor=2&name=n&start_time=s&tags=%7B%22k%22%3A%22v+1%22%7D",
 	}, []string{server.all()[0].query, server.all()[1].query})
 
-	for range client.Metrics(t.Context(), aureus.MetricQuery{}) { // stopping early asks for no second page
+	for _, err := range client.Metrics(t.Context(), aureus.MetricQuery{}) { // stopping early asks for no second page
+		require.NoError(t, err)
 		break
 	}
 	require.Len(t, server.all(), 3)
 }
 
 func TestAListThatBreaksOffSaysSoAndRepeatsNothing(t *testing.T) {
-	server := record(t, func(w http.ResponseWriter, q *http.Request) {
+	server := record(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `[{"name":"a","value":1,"timestamp":"t"},`)
 		_ = http.NewResponseController(w).Flush()

@@ -162,7 +162,7 @@ func ParseEffect(word string) (Effect, error) {
 	case "deny":
 		return Deny, nil
 	}
-	return Deny, fmt.Errorf("effect must be allow, deny or require_approval")
+	return Deny, errors.New("effect must be allow, deny or require_approval")
 }
 
 // State is the state that a request is in after the effect (SPEC 3.1).

@@ -103,7 +103,7 @@ func TestEncodersKnowEveryField(t *testing.T) {
 	for _, item := range []encoder{&Span{}, &Metric{}, &TelemetryEvent{}, &SpanLog{}} {
 		v := reflect.ValueOf(item).Elem()
 		fill(v)
-		filled, ok := v.Interface().(encoder)
+		filled, ok := reflect.TypeAssert[encoder](v)
 		require.True(t, ok)
 		text, err := filled.appendJSON(nil)
 		require.NoError(t, err)

@@ -101,7 +101,7 @@ func (e *Error) Unwrap() []error {
 	if e.Err != nil {
 		chain = append(chain, e.Err)
 	}
-	if class := classOf(e.StatusCode); class != nil && class != e.Err {
+	if class := classOf(e.StatusCode); class != nil && !errors.Is(e.Err, class) {
 		chain = append(chain, class)
 	}
 	if approval := approvalErrors[ReasonCode(e.Code)]; approval != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -80,7 +81,7 @@ func eachItem[T any](op string, response *http.Response, take func(T) bool) erro
 		return listError(op, err)
 	}
 	if tok.Kind() != '[' {
-		return malformed(op, fmt.Errorf("it is not a JSON array"))
+		return malformed(op, errors.New("it is not a JSON array"))
 	}
 	for dec.PeekKind() != ']' {
 		text, err := dec.ReadValue()
@@ -125,9 +126,7 @@ func nextCursor(header http.Header) string {
 
 func cloneValues(values url.Values) url.Values {
 	clone := make(url.Values, len(values)+1)
-	for name, list := range values {
-		clone[name] = list
-	}
+	maps.Copy(clone, values)
 	return clone
 }
 

@@ -153,7 +153,7 @@ func TestVocabularies(t *testing.T) {
 		for _, word := range append(v.Words(), "", "no such word") {
 			value := reflect.New(reflect.TypeOf(v)).Elem()
 			value.SetString(word)
-			valid, ok := value.Interface().(interface{ Valid() bool })
+			valid, ok := reflect.TypeAssert[interface{ Valid() bool }](value)
 			require.True(t, ok)
 			require.Equal(t, word != "" && word != "no such word", valid.Valid(), "%T %q", v, word)
 		}

@@ -45,24 +45,24 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 }
 
 func splitPath(op, path string) (string, url.Values, error) {
-	bad := func(why string) (string, url.Values, error) {
-		return "", nil, &Error{Op: op, Message: "the path " + why, Err: ErrInvalid}
+	bad := func(why string) error {
+		return &Error{Op: op, Message: "the path " + why, Err: ErrInvalid}
 	}
 	path, rawQuery, _ := strings.Cut(path, "?")
 	if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") || strings.ContainsAny(path, "#\\") {
-		return bad("must begin with one slash and hold no //, # or backslash")
+		return "", nil, bad("must begin with one slash and hold no //, # or backslash")
 	}
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {
-			return bad("must not climb with . or ..")
+			return "", nil, bad("must not climb with . or ..")
 		}
 	}
 	if u, err := url.Parse(path); err != nil || u.Path == "" {
-		return bad("is not escaped")
+		return "", nil, bad("is not escaped")
 	}
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return bad("ends in a malformed query")
+		return "", nil, bad("ends in a malformed query")
 	}
 	return path, query, nil
 }

@@ -105,7 +105,8 @@ func TestStreamEnds(t *testing.T) {
 			streamAnswer(sse(1, "a"), sse(2, "b"))(w, q)
 			<-q.Context().Done()
 		})
-		for range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{}) {
+		for _, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{}) {
+			require.NoError(t, err)
 			break
 		}
 		require.Len(t, server.all(), 1)

@@ -50,8 +50,6 @@ func wireVectors(t *testing.T, kind string) []wireVector {
 	return selected
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // wireCalls makes, in Go, the calls that the published client made in Python.
 var wireCalls = map[string]func(context.Context, *aureus.Client) error{
 	"execute_workflow_full": func(ctx context.Context, c *aureus.Client) error {
@@ -60,7 +58,7 @@ var wireCalls = map[string]func(context.Context, *aureus.Client) error{
 			Tasks: []aureus.TaskSpec{{
 				ID: "t1", Name: "T", Type: aureus.TaskDecision,
 				Inputs:         map[string]any{"n": 1, "f": 1.0, "big": json.Number("12345678901234567890"), "u": "é", "z": nil},
-				Retry:          &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 1000, BackoffMultiplier: ptr(2.0), Jitter: ptr(true)},
+				Retry:          &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 1000, BackoffMultiplier: new(2.0), Jitter: new(true)},
 				IdempotencyKey: "k1", TimeoutMS: 5000, RiskTier: aureus.TaskRiskHigh,
 				Compensation:        &aureus.CompensationHooks{OnFailure: "t2", OnTimeout: "t3"},
 				CompensationAction:  &aureus.CompensationAction{Tool: "undo", Args: map[string]any{"a": 1}},
@@ -90,7 +88,7 @@ var wireCalls = map[string]func(context.Context, *aureus.Client) error{
 		_, err := c.ValidateCommit(ctx,
 			aureus.Commit{ID: "c", Data: []any{1, nil, "x"}, PreviousState: map[string]any{"v": 0}, Metadata: map[string]any{"workflowId": "w"}},
 			aureus.GateConfig{
-				Name: "g", Validators: []string{"not_null", "schema_check", "balance_positive"}, RequiredConfidence: ptr(1.0),
+				Name: "g", Validators: []string{"not_null", "schema_check", "balance_positive"}, RequiredConfidence: new(1.0),
 				RecoveryStrategy: aureus.RetryAltTool{ToolName: "alt", MaxRetries: 2}.Strategy(),
 			})
 		return err

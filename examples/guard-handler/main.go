@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,7 +42,7 @@ func main() {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	for _, agent := range []string{"agent-7", "agent-8", ""} {
-		request, err := http.NewRequest(http.MethodGet, server.URL+"/report", http.NoBody)
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, server.URL+"/report", http.NoBody)
 		if err != nil {
 			panic(err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -69,7 +70,7 @@ func printMetrics(ctx context.Context, out io.Writer, client *aureus.Client) err
 		requests = max(requests, point.Value)
 	}
 	if requests == 0 {
-		return fmt.Errorf("no http.server.request.duration arrived")
+		return errors.New("no http.server.request.duration arrived")
 	}
 	fmt.Fprintf(out, "  http.server.request.duration arrived; the busiest series counts %v requests\n", requests)
 	return nil

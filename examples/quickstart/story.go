@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -78,7 +79,7 @@ func (s *story) everyday(ctx context.Context) error {
 	a, err := s.expect(ctx, "clerk-7 tries to transfer 999 from an empty account", "clerk-7", "POST /transfers",
 		Transfer{From: "empty", To: "acme", Amount: 999}, "", 422, string(aureus.OutOfScope))
 	if err == nil && a.Remediation == "" {
-		err = fmt.Errorf("the gate gave no remedy")
+		err = errors.New("the gate gave no remedy")
 	}
 	return err
 }
@@ -98,11 +99,11 @@ func (s *story) largeTransfer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.say("olga, an operator, looks at what is asked: %s by %s, risk %s\n       arguments %v", approval.Action.ID, approval.Principal.ID, approval.RiskTier, approval.Arguments)
+	s.sayf("olga, an operator, looks at what is asked: %s by %s, risk %s\n       arguments %v", approval.Action.ID, approval.Principal.ID, approval.RiskTier, approval.Arguments)
 	if _, err := operator.Approve(ctx, approval.ID, approval.ActionDigest, "agreed by phone"); err != nil {
 		return err
 	}
-	s.say("olga approves exactly that, by its digest %.23s…", approval.ActionDigest)
+	s.sayf("olga approves exactly that, by its digest %.23s…", approval.ActionDigest)
 
 	if _, err := s.expect(ctx, "clerk-7 presents the approval with another amount", "clerk-7", "POST /transfers", transfer(2600), approval.ID, 403, string(aureus.ReasonApprovalMismatch)); err != nil {
 		return err
@@ -118,14 +119,14 @@ func (s *story) outage(ctx context.Context) error {
 	if err := s.plane.stop(); err != nil {
 		return err
 	}
-	s.say("the control plane is stopped")
+	s.sayf("the control plane is stopped")
 	if _, err := s.expect(ctx, "clerk-7 tries to read an account meanwhile", "clerk-7", "GET /accounts/acme", nil, "", 503, "UNDECIDED"); err != nil {
 		return err
 	}
 	if err := s.plane.start(ctx); err != nil {
 		return err
 	}
-	s.say("the control plane is back, on the same files")
+	s.sayf("the control plane is back, on the same files")
 	a, err := s.expect(ctx, "clerk-7 reads the account again", "clerk-7", "GET /accounts/acme", nil, "", 200, "")
 	if err == nil && (a.Balance == nil || *a.Balance != 5000-20-2500) {
 		err = fmt.Errorf("the balance should be %d", 5000-20-2500)
@@ -141,7 +142,7 @@ func (s *story) expect(ctx context.Context, what, agent, target string, body any
 	if err != nil {
 		return a, fmt.Errorf("%s: %w", what, err)
 	}
-	s.say("%s\n       %s -> %d %s", what, target, a.status, a.summary())
+	s.sayf("%s\n       %s -> %d %s", what, target, a.status, a.summary())
 	if a.status != status || a.Code != code {
 		return a, fmt.Errorf("%s: expected status %d %s", what, status, code)
 	}
@@ -176,7 +177,8 @@ func (s *story) send(ctx context.Context, agent, target string, body any, ticket
 	}
 	defer func() { _ = response.Body.Close() }()
 	a := answer{status: response.StatusCode}
-	return a, json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&a)
+	err = json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&a)
+	return a, err
 }
 
 func (a answer) summary() string {
@@ -196,7 +198,7 @@ func (a answer) summary() string {
 	return text
 }
 
-func (s *story) say(format string, args ...any) {
+func (s *story) sayf(format string, args ...any) {
 	s.step++
 	fmt.Fprintf(s.out, "%4d.  %s\n", s.step, fmt.Sprintf(format, args...))
 }

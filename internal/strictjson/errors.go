@@ -68,7 +68,7 @@ func syntaxError(data []byte, dec *jsontext.Decoder, err error) error {
 		offset, pointer = syntactic.ByteOffset, syntactic.JSONPointer
 		message = syntactic.Err.Error()
 		if errors.Is(err, jsontext.ErrDuplicateName) {
-			message = fmt.Sprintf("the name %s stands twice", jsontext.Pointer(pointer).LastToken())
+			message = fmt.Sprintf("the name %s stands twice", pointer.LastToken())
 		}
 	}
 	if len(bytes.TrimSpace(data)) == 0 {

@@ -21,7 +21,7 @@ type Words interface{ Words() []string }
 func Check(value any, t reflect.Type) []Problem {
 	var c checker
 	if value == nil && t.Kind() == reflect.Struct {
-		c.add("", "must be an object, not null")
+		c.addf("", "must be an object, not null")
 	}
 	c.value("", value, t, bounds{})
 	return c.problems
@@ -29,7 +29,7 @@ func Check(value any, t reflect.Type) []Problem {
 
 type checker struct{ problems []Problem }
 
-func (c *checker) add(pointer, format string, args ...any) {
+func (c *checker) addf(pointer, format string, args ...any) {
 	if len(c.problems) < maxProblems {
 		c.problems = append(c.problems, Problem{Pointer: pointer, Message: fmt.Sprintf(format, args...)})
 	}
@@ -49,7 +49,7 @@ func (c *checker) value(pointer string, value any, t reflect.Type, b bounds) {
 	}
 	if t == number {
 		if _, ok := value.(json.Number); !ok {
-			c.add(pointer, "must be a number, not %s", kindOf(value))
+			c.addf(pointer, "must be a number, not %s", kindOf(value))
 		}
 		return
 	}
@@ -64,12 +64,12 @@ func (c *checker) value(pointer string, value any, t reflect.Type, b bounds) {
 	case reflect.Map:
 		object, ok := value.(map[string]any)
 		if !ok {
-			c.add(pointer, "must be an object, not %s", kindOf(value))
+			c.addf(pointer, "must be an object, not %s", kindOf(value))
 			return
 		}
 		for _, name := range sortedNames(object) {
 			if object[name] == nil && !isFreeForm(t.Elem()) {
-				c.add(child(pointer, name), "must not be null")
+				c.addf(child(pointer, name), "must not be null")
 				continue
 			}
 			c.value(child(pointer, name), object[name], t.Elem(), b)
@@ -81,13 +81,13 @@ func (c *checker) value(pointer string, value any, t reflect.Type, b bounds) {
 		}
 		list, ok := value.([]any)
 		if !ok {
-			c.add(pointer, "must be an array, not %s", kindOf(value))
+			c.addf(pointer, "must be an array, not %s", kindOf(value))
 			return
 		}
 		for i, item := range list {
 			at := pointer + "/" + strconv.Itoa(i)
 			if item == nil && !isFreeForm(t.Elem()) {
-				c.add(at, "must not be null")
+				c.addf(at, "must not be null")
 				continue
 			}
 			c.value(at, item, t.Elem(), b)
@@ -96,7 +96,7 @@ func (c *checker) value(pointer string, value any, t reflect.Type, b bounds) {
 		c.word(pointer, value, t)
 	case reflect.Bool:
 		if _, ok := value.(bool); !ok {
-			c.add(pointer, "must be true or false, not %s", kindOf(value))
+			c.addf(pointer, "must be true or false, not %s", kindOf(value))
 		}
 	default:
 		c.numeric(pointer, value, t, b)
@@ -109,22 +109,22 @@ func (c *checker) wrongKind(pointer string, value any, t reflect.Type, want stri
 		c.text(pointer, value)
 		return
 	}
-	c.add(pointer, "must be %s, not %s", want, kindOf(value))
+	c.addf(pointer, "must be %s, not %s", want, kindOf(value))
 }
 
 func (c *checker) text(pointer string, value any) {
 	if _, ok := value.(string); !ok {
-		c.add(pointer, "must be a string, not %s", kindOf(value))
+		c.addf(pointer, "must be a string, not %s", kindOf(value))
 	}
 }
 
 func (c *checker) word(pointer string, value any, t reflect.Type) {
 	s, ok := value.(string)
 	if !ok {
-		c.add(pointer, "must be a string, not %s", kindOf(value))
+		c.addf(pointer, "must be a string, not %s", kindOf(value))
 		return
 	}
-	w, ok := reflect.Zero(t).Interface().(Words)
+	w, ok := reflect.TypeAssert[Words](reflect.Zero(t))
 	if !ok {
 		return
 	}
@@ -132,32 +132,32 @@ func (c *checker) word(pointer string, value any, t reflect.Type) {
 	if slices.Contains(words, s) {
 		return
 	}
-	if u, ok := reflect.New(t).Interface().(interface{ UnmarshalText([]byte) error }); ok && u.UnmarshalText([]byte(s)) == nil {
+	if u, ok := reflect.TypeAssert[interface{ UnmarshalText([]byte) error }](reflect.New(t)); ok && u.UnmarshalText([]byte(s)) == nil {
 		return
 	}
-	c.add(pointer, "must be one of %s", strings.Join(words, ", "))
+	c.addf(pointer, "must be one of %s", strings.Join(words, ", "))
 }
 
 func (c *checker) numeric(pointer string, value any, t reflect.Type, b bounds) {
 	n, ok := value.(json.Number)
 	if !ok {
-		c.add(pointer, "must be a number, not %s", kindOf(value))
+		c.addf(pointer, "must be a number, not %s", kindOf(value))
 		return
 	}
 	f, err := n.Float64()
 	if err != nil {
-		c.add(pointer, "is a number too large to hold")
+		c.addf(pointer, "is a number too large to hold")
 		return
 	}
 	if t.Kind() != reflect.Float64 && t.Kind() != reflect.Float32 && f != float64(int64(f)) {
-		c.add(pointer, "must be a whole number")
+		c.addf(pointer, "must be a whole number")
 		return
 	}
 	if b.min != nil && f < *b.min {
-		c.add(pointer, "must be at least %v", *b.min)
+		c.addf(pointer, "must be at least %v", *b.min)
 	}
 	if b.max != nil && f > *b.max {
-		c.add(pointer, "must be at most %v", *b.max)
+		c.addf(pointer, "must be at most %v", *b.max)
 	}
 }
 
@@ -167,14 +167,14 @@ func (c *checker) object(pointer string, object map[string]any, t reflect.Type) 
 		value, present := object[f.name]
 		switch {
 		case value == nil && f.required && (!present || !isFreeForm(f.typ)):
-			c.add(child(pointer, f.name), "is required")
+			c.addf(child(pointer, f.name), "is required")
 		default:
 			c.value(child(pointer, f.name), value, f.typ, f.bounds)
 		}
 	}
 	for _, name := range sortedNames(object) {
 		if declared, ok := d.folded[strings.ToLower(name)]; ok && declared != name {
-			c.add(child(pointer, name), "is spelled in another case than %q", declared)
+			c.addf(child(pointer, name), "is spelled in another case than %q", declared)
 		}
 	}
 }
@@ -198,7 +198,7 @@ var (
 
 func declarationOf(t reflect.Type) *declaration {
 	if d, ok := declarations.Load(t); ok {
-		return d.(*declaration)
+		return d.(*declaration) //nolint:forcetypeassert,errcheck // the map holds nothing else
 	}
 	d := &declaration{folded: map[string]string{}}
 	d.collect(t)
@@ -210,8 +210,7 @@ func declarationOf(t reflect.Type) *declaration {
 }
 
 func (d *declaration) collect(t reflect.Type) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag := f.Tag.Get("json")
 		name, rest, _ := strings.Cut(tag, ",")
 		switch {

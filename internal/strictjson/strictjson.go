@@ -75,7 +75,7 @@ func Parse(data []byte) (any, error) {
 	if err != nil {
 		return nil, syntaxError(data, dec, err)
 	}
-	if _, err := dec.ReadToken(); err != io.EOF {
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		if err == nil {
 			err = errors.New("there is more after the value")
 		}
