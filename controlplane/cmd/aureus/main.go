@@ -22,6 +22,7 @@ Usage:
 
   aureus serve [flags]          run the control plane
   aureus keys add|list|revoke   manage API keys, also while it runs
+  aureus backup --to FOLDER     copy the database, also while it runs
   aureus version                print the version
   aureus help                   print this text
 
@@ -57,6 +58,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	switch command {
 	case "serve":
 		err = serve(ctx, args, getenv, stdout, stderr)
+	case "backup":
+		err = backup(ctx, args, getenv, stdout, stderr)
 	case "keys":
 		err = keys(ctx, args, getenv, stdout, stderr)
 	case "version", "--version", "-version":

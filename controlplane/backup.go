@@ -1,0 +1,74 @@
+package controlplane
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the engine, as a database/sql driver
+)
+
+// Backup copies a control plane's two files, db and the telemetry beside it,
+// into the folder to, whether or not a server has them open. Each copy is whole
+// and of one moment: the control data first, the telemetry a little later. It is
+// a database like the original, so that restoring is opening it, or putting it
+// in the place of the original while no server runs. The folder is made if it is
+// not there; a file that is there already is never written over.
+func Backup(ctx context.Context, db, to string) error {
+	if db == "" {
+		return errNoDB
+	}
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return fmt.Errorf("controlplane: backup: %w", err)
+	}
+	control, telemetry, _, err := (&Config{DB: db}).files()
+	if err != nil {
+		return err
+	}
+	for _, source := range []string{control, telemetry} {
+		if err := copyDatabase(ctx, source, filepath.Join(to, filepath.Base(source))); err != nil {
+			return fmt.Errorf("controlplane: backup of %s: %w", source, err)
+		}
+	}
+	return syncFolder(to)
+}
+
+// copyDatabase writes what a reader of the file sees now into a new file.
+func copyDatabase(ctx context.Context, source, target string) (err error) {
+	if _, err := os.Stat(source); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(target, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			err = file.Sync()
+		}
+		if err = errors.Join(err, file.Close()); err != nil {
+			_ = os.Remove(target) // a part of a backup is none
+		}
+	}()
+	address := url.URL{Scheme: "file", Path: filepath.ToSlash(source), RawQuery: url.Values{"_pragma": {"busy_timeout(10000)"}, "mode": {"rw"}}.Encode()}
+	reader, err := sql.Open("sqlite", address.String())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	_, err = reader.ExecContext(ctx, "VACUUM INTO ?", target)
+	return err
+}
+
+func syncFolder(folder string) error {
+	dir, err := os.Open(folder) //nolint:gosec // the operator's own path
+	if err != nil {
+		return err
+	}
+	err = dir.Sync()
+	return errors.Join(err, dir.Close())
+}
