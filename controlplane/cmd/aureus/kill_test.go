@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+const killOperator = "the-operator-of-this-test"
+
+// acknowledged is what the server said it had taken.
+type acknowledged struct {
+	mu         sync.Mutex
+	decisions  map[aureus.DecisionID]bool
+	approvals  map[string]aureus.ApprovalStatus
+	validators map[string]bool
+	spans      map[string]bool
+	count      atomic.Int64
+}
+
+func (a *acknowledged) note(do func()) {
+	a.mu.Lock()
+	do()
+	a.mu.Unlock()
+	a.count.Add(1)
+}
+
+// What a control plane has acknowledged survives kill -9 at any point, under
+// load from several clients: decisions, approvals, audit, validators and
+// telemetry. AUREUS_KILL_ROUNDS says how often it is killed; 50 rounds are the
+// full run.
+func TestKillNine(t *testing.T) {
+	rounds := 3
+	if text := os.Getenv("AUREUS_KILL_ROUNDS"); text != "" {
+		var err error
+		rounds, err = strconv.Atoi(text)
+		require.NoError(t, err)
+	}
+	db := filepath.Join(t.TempDir(), "aureus.db")
+	acks := &acknowledged{
+		decisions: map[aureus.DecisionID]bool{}, approvals: map[string]aureus.ApprovalStatus{},
+		validators: map[string]bool{}, spans: map[string]bool{},
+	}
+	for round := range rounds {
+		before := acks.count.Load()
+		killUnderLoad(t, db, round, acks)
+		require.Greater(t, acks.count.Load(), before, "round %d did nothing", round)
+		compare(t, db, acks)
+	}
+	t.Logf("%d rounds, %d acknowledged: %d decisions, %d approvals, %d validators, %d spans",
+		rounds, acks.count.Load(), len(acks.decisions), len(acks.approvals), len(acks.validators), len(acks.spans))
+}
+
+// killUnderLoad starts the server, lets clients work, and kills it at a random
+// moment.
+func killUnderLoad(t *testing.T, db string, round int, acks *acknowledged) {
+	t.Helper()
+	server := start(t, []string{"AUREUS_OPERATOR_KEY=" + killOperator}, "serve", "--db", db, "--dev", "--addr", "127.0.0.1:0")
+
+	ctx, stop := context.WithCancel(t.Context())
+	var workers sync.WaitGroup
+	for worker := range 4 {
+		workers.Go(func() { work(ctx, server.url, fmt.Sprintf("r%d-w%d", round, worker), acks) })
+	}
+	target := acks.count.Load() + 50 + rand.Int64N(300)
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for acks.count.Load() < target {
+		select {
+		case <-tick.C:
+			continue
+		case <-deadline:
+		}
+		break
+	}
+	require.NoError(t, server.cmd.Process.Kill()) // SIGKILL
+	require.Error(t, server.cmd.Wait())
+	stop()
+	workers.Wait()
+}
+
+// work does everything that is to survive, until the server is gone.
+func work(ctx context.Context, address, name string, acks *acknowledged) {
+	service, err := aureus.NewClient(address, aureus.WithAPIKey(""), aureus.WithRetry(aureus.Decisions, aureus.NoRetry),
+		aureus.WithRetry(aureus.Changes, aureus.NoRetry), aureus.WithRetry(aureus.Reports, aureus.NoRetry))
+	if err != nil {
+		return
+	}
+	defer func() { _ = service.Close() }()
+	operator := service.With(aureus.WithAPIKey(killOperator))
+	for n := 0; ctx.Err() == nil; n++ {
+		id := fmt.Sprintf("%s-%d", name, n)
+		request := aureus.Request{
+			Principal: aureus.Principal{ID: id, Type: "agent"},
+			Action:    aureus.Action{ID: "act", Name: "Act", RiskTier: aureus.TierLow},
+		}
+		decision, err := service.Decide(ctx, request)
+		if err != nil {
+			return
+		}
+		acks.note(func() { acks.decisions[decision.ID] = true })
+
+		if err := service.ReportSpan(ctx, aureus.Span{ID: id, TraceID: "kill", Name: "n", StartTime: "2026-01-01T00:00:00Z"}); err != nil {
+			return
+		}
+		acks.note(func() { acks.spans[id] = true })
+		if n%4 != 0 {
+			continue
+		}
+
+		request.Action.RiskTier = aureus.TierHigh
+		asked, err := service.Decide(ctx, request)
+		if err != nil {
+			return
+		}
+		acks.note(func() {
+			acks.decisions[asked.ID] = true
+			acks.approvals[asked.Approval.ID] = aureus.ApprovalPending
+		})
+		if _, err := operator.Approve(ctx, asked.Approval.ID, asked.Digest, ""); err != nil {
+			return
+		}
+		acks.note(func() { acks.approvals[asked.Approval.ID] = aureus.ApprovalApproved })
+		used, err := service.Decide(ctx, request)
+		if err != nil || used.Effect != aureus.Allow {
+			return
+		}
+		acks.note(func() {
+			acks.decisions[used.ID] = true
+			acks.approvals[asked.Approval.ID] = aureus.ApprovalConsumed
+		})
+		if _, err := service.RegisterValidator(ctx, id, map[string]any{"type": "max_size", "parameters": map[string]any{"max": 10}}); err != nil {
+			return
+		}
+		acks.note(func() { acks.validators[id] = true })
+	}
+}
+
+var progress = map[aureus.ApprovalStatus]int{aureus.ApprovalPending: 1, aureus.ApprovalApproved: 2, aureus.ApprovalConsumed: 3}
+
+// compare opens what the killed server left, and wants everything acknowledged.
+func compare(t *testing.T, db string, acks *acknowledged) {
+	t.Helper()
+	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, srv.Close()) }()
+	operator := srv.Operator("auditor")
+
+	verified, err := operator.VerifyAudit(t.Context())
+	require.NoError(t, err)
+	require.True(t, verified.Valid, "%+v", verified)
+	recorded := map[aureus.DecisionID]bool{}
+	for entry, err := range operator.Audit(t.Context(), aureus.AuditQuery{}) {
+		require.NoError(t, err)
+		if entry.Kind == aureus.AuditDecision {
+			recorded[entry.DecisionID] = true
+		}
+	}
+	for id := range acks.decisions {
+		require.True(t, recorded[id], "decision %s is lost", id)
+	}
+
+	statuses := map[string]aureus.ApprovalStatus{}
+	for approval, err := range operator.Approvals(t.Context(), aureus.ApprovalQuery{}) {
+		require.NoError(t, err)
+		statuses[approval.ID] = approval.Status
+	}
+	for id, status := range acks.approvals {
+		require.GreaterOrEqual(t, progress[statuses[id]], progress[status], "approval %s fell back to %q", id, statuses[id])
+	}
+
+	spans, err := operator.Trace(t.Context(), "kill")
+	require.NoError(t, err)
+	kept := map[string]bool{}
+	for _, span := range spans {
+		kept[span.ID] = true
+	}
+	for id := range acks.spans {
+		require.True(t, kept[id], "span %s is lost", id)
+	}
+	for id := range acks.validators {
+		require.NoError(t, operator.Call(t.Context(), "GET", "/crv/validators/"+id, nil, nil), "validator %s is lost", id)
+	}
+}
