@@ -152,7 +152,7 @@ func TestWhoMaySeeAnApproval(t *testing.T) {
 	require.NoError(t, successor.ConsumeApproval(t.Context(), approval.ID, use(approval)))
 
 	joined := ask(t, other, 501)
-	require.Equal(t, 1, len(mustList(t, other)))
+	require.Len(t, mustList(t, other), 1)
 	again, err := mine.Decide(t.Context(), transfer(aureus.TierHigh, 501))
 	require.NoError(t, err)
 	require.Equal(t, joined.ID, again.Approval.ID, "who asks the same joins, and sees it from then on")

@@ -84,7 +84,7 @@ func TestPolicyConformance(t *testing.T) {
 			require.NoError(t, err)
 			want, err := guard.Decide(t.Context(), local, request)
 			require.NoError(t, err)
-			require.Equal(t, comparable(want), comparable(got))
+			require.Equal(t, withoutChoices(want), withoutChoices(got))
 
 			answer, err := remote.EvaluatePolicy(t.Context(), request.Context())
 			require.NoError(t, err)
@@ -102,8 +102,8 @@ func TestPolicyConformance(t *testing.T) {
 	}
 }
 
-// comparable is a decision without what two deciders choose for themselves.
-func comparable(d aureus.Decision) aureus.Decision {
+// withoutChoices is a decision without what two deciders choose for themselves.
+func withoutChoices(d aureus.Decision) aureus.Decision {
 	d.ID = aureus.DecisionID{}
 	if d.Approval.ID != "" {
 		d.Approval.ID, d.Approval.URL, d.Approval.ExpiresAt = "some", "", ""

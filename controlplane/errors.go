@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -126,7 +127,7 @@ func asAPIError(err error) *apiError {
 	default:
 		e = problem(http.StatusInternalServerError, codeInternal, "the control plane failed to answer; its log says why under this request id", withCause(err))
 	}
-	return e.(*apiError) //nolint:forcetypeassert,errcheck // problem makes nothing else
+	return e.(*apiError) //nolint:forcetypeassert,errcheck,errorlint // problem makes nothing else
 }
 
 // errorBody is the body of every answer that is not a success (SPEC 1.1).
@@ -139,9 +140,7 @@ type errorBody struct {
 }
 
 func writeError(w http.ResponseWriter, e *apiError, requestID string) {
-	for name, values := range e.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), e.header)
 	if e.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((e.retryAfter+time.Second-1)/time.Second)))
 	}

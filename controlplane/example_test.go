@@ -3,7 +3,6 @@ package controlplane_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"net/http"
 	"net/http/httptest"
 
@@ -17,9 +16,9 @@ func Example() {
 	ctx := context.Background()
 	srv, err := controlplane.Open(ctx, controlplane.Config{Ephemeral: true}) // DB: "aureus.db" to keep it
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	defer srv.Close()
+	defer func() { _ = srv.Close() }()
 
 	request := aureus.Request{
 		Principal: aureus.Principal{ID: "agent-7", Type: "agent"},
@@ -32,11 +31,11 @@ func Example() {
 	alice := srv.Operator("alice")
 	for approval, err := range alice.Approvals(ctx, aureus.ApprovalQuery{Status: aureus.ApprovalPending}) {
 		if err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 		fmt.Println(approval.Principal.ID, "asks for", approval.Action.ID, approval.Arguments)
 		if _, err := alice.Approve(ctx, approval.ID, approval.ActionDigest, "the customer called"); err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 	}
 
@@ -54,14 +53,14 @@ func ExampleServer() {
 	ctx := context.Background()
 	srv, err := controlplane.Open(ctx, controlplane.Config{Ephemeral: true})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	defer srv.Close()
+	defer func() { _ = srv.Close() }()
 	_, secret, err := srv.Keys().Add(ctx, "setup", controlplane.Key{
 		Subject: "ledger", Role: controlplane.RoleService, SpeaksFor: []string{controlplane.Everyone},
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	mux := http.NewServeMux()
@@ -71,9 +70,9 @@ func ExampleServer() {
 
 	client, err := aureus.NewClient(listening.URL+"/aureus", aureus.WithAPIKey(secret))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	ok, err := client.CheckPermission(ctx, aureus.Principal{ID: "agent-7", Type: "agent"},
 		aureus.Action{ID: "look", Name: "Look", RiskTier: aureus.TierLow})
 	fmt.Println(ok, err)
@@ -85,15 +84,15 @@ func ExampleServer_Operator() {
 	ctx := context.Background()
 	srv, err := controlplane.Open(ctx, controlplane.Config{Ephemeral: true})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	defer srv.Close()
+	defer func() { _ = srv.Close() }()
 	decision, err := srv.Client().Decide(ctx, aureus.Request{
 		Principal: aureus.Principal{ID: "alice", Type: "human"},
 		Action:    aureus.Action{ID: "pay", Name: "Pay", RiskTier: aureus.TierCritical},
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	_, err = srv.Operator("alice").Approve(ctx, decision.Approval.ID, decision.Digest, "")
 	fmt.Println(err != nil)

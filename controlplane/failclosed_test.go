@@ -109,7 +109,8 @@ func TestProblemsAreNamedAllAtOnce(t *testing.T) {
 	var pointers []string
 	for _, d := range details {
 		problem, _ := d.(map[string]any)
-		pointers = append(pointers, problem["pointer"].(string))
+		pointer, _ := problem["pointer"].(string)
+		pointers = append(pointers, pointer)
 	}
 	require.Equal(t, []string{
 		"/principal/id", "/principal/type", "/principal/permissions", "/action/risk_tier", "/action/required_permissions", "/current_state", "/audit_log",

@@ -2,11 +2,13 @@ package controlplane_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"database/sql"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -84,10 +86,7 @@ type answer struct {
 // do asks the handler directly, without a client in between.
 func (q raw) do(t *testing.T, handler http.Handler) answer {
 	t.Helper()
-	if q.method == "" {
-		q.method = http.MethodPost
-	}
-	r := httptest.NewRequestWithContext(t.Context(), q.method, "http://localhost/", io.NopCloser(strings.NewReader(q.body)))
+	r := httptest.NewRequestWithContext(t.Context(), cmp.Or(q.method, http.MethodPost), "http://localhost/", io.NopCloser(strings.NewReader(q.body)))
 	target, err := url.Parse("http://localhost" + q.path)
 	require.NoError(t, err)
 	r.URL, r.RequestURI, r.ContentLength = target, target.RequestURI(), int64(len(q.body))
@@ -98,9 +97,7 @@ func (q raw) do(t *testing.T, handler http.Handler) answer {
 	if q.key != "" {
 		r.Header.Set("Authorization", "Bearer "+q.key)
 	}
-	for name, values := range q.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, q.header)
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	require.Positive(t, w.Body.Len(), "an answer is never empty")

@@ -132,7 +132,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)+1))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // a client that is gone does not hear of it
+	_, _ = w.Write(append(text, '\n')) //nolint:gosec // JSON, and said to be; a client that is gone does not hear of it
 }
 
 // writeList answers with a bare array and, where there is more, the address of
@@ -165,17 +165,17 @@ func pageOf(r *http.Request, fallback, most int) (limit int, cursor string, err 
 }
 
 // queryTime reads a time of the query: RFC 3339, without a zone as UTC, or a
-// date.
-func queryTime(r *http.Request, name string) (at time.Time, given bool, err error) {
+// date. Where there is none, it is the zero time.
+func queryTime(r *http.Request, name string) (time.Time, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
-		return time.Time{}, false, nil
+		return time.Time{}, nil
 	}
 	at, ok := aureus.Timestamp(text).Time()
 	if !ok {
-		return time.Time{}, false, badQuery(name, "must be a time such as 2026-01-02T03:04:05Z")
+		return time.Time{}, badQuery(name, "must be a time such as 2026-01-02T03:04:05Z")
 	}
-	return at, true, nil
+	return at, nil
 }
 
 func badQuery(name, message string) error {

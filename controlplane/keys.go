@@ -18,7 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 )
 
-// Everyone, in [Key.SpeaksFor], stands for every principal.
+// Everyone stands, in [Key.SpeaksFor], for every principal.
 const Everyone = "*"
 
 // DefaultTenant is the tenant where none is named.

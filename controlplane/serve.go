@@ -46,7 +46,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info := &requestInfo{id: id, logger: s.log.With(slog.String("request_id", id))}
 	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), requestInfoKey{}, info))
 	defer cancel()
-	defer context.AfterFunc(s.life, cancel)() // requests under way end with the server
+	stop := context.AfterFunc(s.life, cancel) // requests under way end with the server
+	defer stop()
 	r = r.WithContext(ctx)
 
 	writer := &statusWriter{ResponseWriter: w}

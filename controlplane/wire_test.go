@@ -109,6 +109,18 @@ func TestPublishedClientParsesAnswers(t *testing.T) {
 		got := raw{path: "/api/v1/policy/check", body: `{"principal":` + principal + `,"action":` + low + `}`}.do(t, srv)
 		require.Equal(t, true, got.json(t)["allowed"])
 	})
+	t.Run("check asks about permissions and risk, not about a tool that nobody named", func(t *testing.T) {
+		tools := strings.Replace(strings.Replace(critical, `"critical"`, `"low"`, 1), `"allowed_tools":null`, `"allowed_tools":["bank"]`, 1)
+		got := raw{path: "/api/v1/policy/check", body: `{"principal":` + principal + `,"action":` + tools + `}`}.do(t, srv)
+		require.Equal(t, true, got.json(t)["allowed"])
+		named := raw{path: "/api/v1/policy/check", body: `{"principal":` + principal + `,"action":` + tools + `,"tool_name":"shell"}`}.do(t, srv).json(t)
+		require.Equal(t, false, named["allowed"])
+		require.Equal(t, true, named["has_permission"])
+	})
+	t.Run("an approval for another digest is refused", func(t *testing.T) {
+		body := `{"action":` + critical + `,"principal":` + principal + `,"reason":"r","action_digest":"sha256:` + strings.Repeat("0", 63) + `1"}`
+		raw{path: "/api/v1/policy/approval", body: body}.do(t, srv).refusal(t, 422, "APPROVAL_MISMATCH")
+	})
 	t.Run("approval, where permissions are missing", func(t *testing.T) {
 		needs := strings.Replace(critical, `"required_permissions":[]`, `"required_permissions":[{"action":"delete","resource":"records","intent":null,"data_zone":null,"conditions":null}]`, 1)
 		ask := raw{path: "/api/v1/policy/approval", body: `{"action":` + needs + `,"principal":` + principal + `,"reason":"cleaning up"}`}

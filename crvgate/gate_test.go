@@ -56,6 +56,7 @@ func TestEveryFindingIsKept(t *testing.T) {
 	require.Equal(t, []aureus.FailureTaxonomy{"CONFLICT", "TOOL_ERROR", "TOOL_ERROR", "", "", "", "TOOL_ERROR", "OUT_OF_SCOPE", ""}, codes)
 	require.Contains(t, results[1].Reason, "assignment to entry in nil map", "what the runtime says is told")
 	require.Contains(t, results[1].Reason, "gate_test.go:", "and where")
+	require.Equal(t, "the validator is nil", results[2].Reason)
 	require.NotContains(t, results[6].Reason, "s3cret", "what a panic carries is not")
 	require.Contains(t, results[6].Reason, "string")
 	for _, r := range results {
@@ -151,6 +152,10 @@ func TestGatesAreImmutable(t *testing.T) {
 	result.RecoveryStrategy["type"] = "ignore"
 	require.Equal(t, "escalate", both.Validate(t.Context(), crvgate.Change[int]{Data: 1}).RecoveryStrategy["type"])
 	require.Nil(t, both.Recover(nil).Validate(t.Context(), crvgate.Change[int]{Data: 1}).RecoveryStrategy)
+	grown := base.With(crvgate.NotNull(), crvgate.MaxSize(50)).With(crvgate.NotNull()) // has room for one more
+	tall, small := grown.With(crvgate.MaxSize(100)), grown.With(crvgate.MaxSize(0))
+	require.NoError(t, tall.Check(t.Context(), crvgate.Change[int]{Data: 1}))
+	require.Error(t, small.Check(t.Context(), crvgate.Change[int]{Data: 1}))
 	require.Equal(t, "g", both.Name())
 	require.Empty(t, (*crvgate.Gate[int])(nil).Name())
 }

@@ -3,7 +3,6 @@ package crvgate
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/farmountain/aureus-go/aureus"
 )
@@ -55,7 +54,11 @@ func judgeAll[T any](ctx context.Context, judged judgement, set *settings, valid
 // judgeEach runs the validators and weighs what they said.
 func judgeEach[T any](ctx context.Context, judged judgement, required float64, validators []Validator[T], change *Change[T]) judgement {
 	before := len(judged.results)
-	judged.results = slices.Grow(judged.results, len(validators))[:before+len(validators)] // zero results refuse
+	if after := before + len(validators); after <= cap(judged.results) {
+		judged.results = judged.results[:after] // each place is written before it is read
+	} else {
+		judged.results = append(judged.results, make([]aureus.ValidationResult, len(validators))...)
+	}
 	ran, ended := 0, false
 	for ran < len(validators) && !ended {
 		ended = runSome(ctx, validators, change, judged.results[before:], &ran)
@@ -79,9 +82,10 @@ func runSome[T any](ctx context.Context, validators []Validator[T], change *Chan
 			ended = ctx.Err() != nil
 		}
 	}()
+	given := *change // each validator gets a copy of this copy, which the compiler makes in one go
 	for *ran < len(validators) && !ended {
 		if validator := validators[*ran]; validator != nil {
-			result := validator(ctx, *change)
+			result := validator(ctx, given)
 			if plain(&result) { // most are, and writing one afresh is cheaper than copying it
 				results[*ran] = aureus.ValidationResult{Valid: true, Confidence: &certain}
 			} else {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 
 	"github.com/farmountain/aureus-go/aureus"
 )
@@ -107,16 +106,16 @@ func AnomalyDetection(field string, history []float64, threshold float64) Valida
 	if !isFinite(threshold) || threshold < 0 {
 		panic(fmt.Sprintf("crvgate: AnomalyDetection: the threshold is %v", threshold))
 	}
-	history = slices.Clone(history)
 	mean, stddev := meanAndDeviation(history)
+	size := len(history)
 	return rule(func(data, _ any) aureus.ValidationResult {
 		metadata := map[string]any{"field": field}
 		value, refused := numberField(data, field, metadata)
 		if refused != nil {
 			return *refused
 		}
-		if len(history) < 2 {
-			putNumber(metadata, "historicalDataSize", float64(len(history)))
+		if size < 2 {
+			putNumber(metadata, "historicalDataSize", float64(size))
 			return stating(confident(because(Pass(), "there are too few earlier values to tell"), 0.5), metadata)
 		}
 		if !isFinite(mean) || !isFinite(stddev) {
@@ -135,7 +134,7 @@ func AnomalyDetection(field string, history []float64, threshold float64) Valida
 		z := math.Abs((v - mean) / stddev)
 		putNumber(metadata, "zScore", round2(z))
 		putNumber(metadata, "threshold", threshold)
-		putNumber(metadata, "historicalDataSize", float64(len(history)))
+		putNumber(metadata, "historicalDataSize", float64(size))
 		if z > threshold {
 			result := Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, %s standard deviations from what is usual", field, value, fixed2(z)))
 			return stating(confident(result, round2(atLeast(0, 1-(z-threshold)/threshold))), metadata)

@@ -40,7 +40,7 @@ func TestApproval(t *testing.T) {
 		}
 		return call(t, server.Client(), r)
 	}
-	refused := func(code string, approval string, changes ...change) problem {
+	refused := func(code, approval string, changes ...change) problem {
 		t.Helper()
 		answer, text := send(approval, changes...)
 		require.Equal(t, http.StatusForbidden, answer.StatusCode, text)

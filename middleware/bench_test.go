@@ -1,9 +1,13 @@
 package middleware_test
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,9 +26,8 @@ func (nowhere) WriteHeader(int)             {}
 
 var bare = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// guarded is the bare handler behind a real local decision with ten held
-// permissions.
-func guarded(options ...middleware.Option) http.Handler {
+// guarded is a handler behind a real local decision with ten held permissions.
+func guarded(next http.Handler, options ...middleware.Option) http.Handler {
 	held := make([]aureus.Permission, 10)
 	for i := range held {
 		held[i] = aureus.Permission{Action: "read", Resource: string(rune('a' + i)), Intent: aureus.IntentRead}
@@ -36,27 +39,65 @@ func guarded(options ...middleware.Option) http.Handler {
 			RequiredPermissions: []aureus.Permission{{Action: "read", Resource: "j"}},
 		},
 	}
-	return middleware.Enforce(&guard.Local{}, func(*http.Request) (aureus.Request, error) { return request, nil }, options...)(bare)
+	return middleware.Enforce(&guard.Local{}, func(*http.Request) (aureus.Request, error) { return request, nil }, options...)(next)
+}
+
+func routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, pattern := range []string{"GET /accounts", "GET /accounts/{id}", "POST /transfers", "GET /health"} {
+		mux.Handle(pattern, bare)
+	}
+	return mux
+}
+
+// pathways are the ways through the guard whose cost is bounded.
+func pathways() map[string]http.Handler {
+	outcomes := middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})
+	return map[string]http.Handler{
+		"guarded":              guarded(bare),
+		"guarded-with-outcome": guarded(bare, outcomes),
+		"guarded-mux":          guarded(routes()),
+	}
 }
 
 // The guard over the bare handler, decision included.
 func BenchmarkEnforce(b *testing.B) {
-	outcome := middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})
-	for name, handler := range map[string]http.Handler{"bare": bare, "guarded": guarded(), "guarded-with-outcome": guarded(outcome)} {
+	handlers := pathways()
+	handlers["bare"], handlers["bare-mux"] = bare, routes()
+	for _, name := range slices.Sorted(maps.Keys(handlers)) {
 		b.Run(name, func(b *testing.B) {
 			r := httptest.NewRequest(http.MethodGet, "/accounts/7", http.NoBody)
 			w := nowhere{http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {
-				handler.ServeHTTP(w, r)
+				handlers[name].ServeHTTP(w, r)
 			}
 		})
 	}
 }
 
-func TestEnforceAllocatesLittle(t *testing.T) {
-	r := httptest.NewRequest(http.MethodGet, "/accounts/7", http.NoBody)
+// BenchmarkEnforceReadingTheBody is what binding a body of 1 KiB costs, without
+// hashing it.
+func BenchmarkEnforceReadingTheBody(b *testing.B) {
+	handler := middleware.Enforce(reading, about(small))(bare)
+	text := bytes.Repeat([]byte("x"), 1024)
+	r := httptest.NewRequest(http.MethodPost, "/transfers", nil)
 	w := nowhere{http.Header{}}
-	handler := guarded()
-	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { handler.ServeHTTP(w, r) }), 8.0)
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+		handler.ServeHTTP(w, r)
+	}
+}
+
+// TestEnforceAllocatesLittle holds every way through the guard to its budget of
+// eight allocations.
+func TestEnforceAllocatesLittle(t *testing.T) {
+	for name, handler := range pathways() {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/accounts/7", http.NoBody)
+			w := nowhere{http.Header{}}
+			require.LessOrEqual(t, testing.AllocsPerRun(100, func() { handler.ServeHTTP(w, r) }), 8.0)
+		})
+	}
 }

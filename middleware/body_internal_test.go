@@ -77,7 +77,7 @@ func TestBodyIsReadTwiceAndSentOnce(t *testing.T) {
 		require.Equal(t, string(text), string(got))
 		n, err := handler.Read(make([]byte, 1))
 		require.Zero(t, n)
-		require.Equal(t, io.EOF, err) //nolint:testifylint // exactly io.EOF
+		require.Equal(t, io.EOF, err)
 		require.NoError(t, handler.Close())
 		require.Equal(t, 1, src.closes)
 	}

@@ -9,6 +9,8 @@
 //	protect := middleware.Enforce(client, describe)
 //	mux.Handle("POST /transfers", protect(transfers))
 //
+//	http.ListenAndServe(addr, protect(mux)) // every route; describe reads r.Pattern and r.PathValue
+//
 // There is no default identity. The principal comes from the request's context,
 // where your authentication puts it ([WithPrincipal], [PrincipalFromContext]),
 // or from a header of proxies that you name ([TrustedHeader]).

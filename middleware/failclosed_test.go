@@ -76,6 +76,12 @@ func TestFailClosed(t *testing.T) {
 		}), change: func(r *http.Request) {
 			r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader("x"), errorReader{errBroken})), -1
 		}, status: 400, code: "VALIDATION_ERROR"},
+		{name: "a denial that did not need the body that it wanted", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+			_, _ = request.HTTP.Load()
+			return aureus.Decision{ReasonCode: aureus.ReasonToolRequired}, nil
+		}), change: func(r *http.Request) {
+			r.Body, r.ContentLength = io.NopCloser(errorReader{errBroken}), -1
+		}, status: 403, code: "TOOL_REQUIRED"},
 
 		// What becomes of the request.
 		{name: "a cancelled request", change: func(r *http.Request) { *r = *r.WithContext(cancelled) }, status: 503, code: "UNDECIDED"},

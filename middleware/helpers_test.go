@@ -109,11 +109,13 @@ func refusal(t testing.TB, handler http.Handler, r *http.Request, status int) pr
 
 // unreachable is a handler that no test may reach.
 func unreachable(t testing.TB) http.Handler {
+	t.Helper()
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was reached") })
 }
 
 // serve is a real listener for the handler.
 func serve(t testing.TB, handler http.Handler) *httptest.Server {
+	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return server

@@ -35,6 +35,7 @@ func guards() map[string]func(http.Handler) http.Handler {
 
 // servers are the protocols.
 func servers(t *testing.T, handler http.Handler) map[string]*httptest.Server {
+	t.Helper()
 	h2 := httptest.NewUnstartedServer(handler)
 	h2.EnableHTTP2 = true
 	h2.StartTLS()
@@ -211,9 +212,10 @@ func TestWriterKeepsItsInterfaces(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	middleware.Enforce(allow, about(small))(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
-		require.Same(t, w, got)
-	})).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	var got http.ResponseWriter
+	middleware.Enforce(allow, about(small))(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { got = w })).
+		ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	require.Same(t, w, got)
 }
 
 // TestClientGoesAway: the handler's context ends when the request's does.
@@ -246,19 +248,19 @@ func TestContext(t *testing.T) {
 	decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow, ReasonCode: aureus.ReasonLowRisk}
 	inner := decision
 	inner.ReasonCode = aureus.ReasonApproved
-	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
-		defer cancel()
-		got, ok := middleware.DecisionFromContext(ctx)
-		require.True(t, ok)
-		require.Equal(t, inner, got, "of the innermost guard")
-		require.Equal(t, "kept", ctx.Value(key{}))
-		require.Equal(t, "middleware.visit", fmt.Sprint(r.Context()), "a context that is printed tells nothing")
-	})
+	var reached *http.Request
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached = r })
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r = r.WithContext(context.WithValue(r.Context(), key{}, "kept"))
 	middleware.Enforce(saying(decision, nil), about(small))(middleware.Enforce(saying(inner, nil), about(small))(handler)).
 		ServeHTTP(httptest.NewRecorder(), r)
+	derived, cancel := context.WithTimeout(reached.Context(), time.Minute)
+	defer cancel()
+	got, ok := middleware.DecisionFromContext(derived)
+	require.True(t, ok)
+	require.Equal(t, inner, got, "of the innermost guard")
+	require.Equal(t, "kept", derived.Value(key{}))
+	require.Equal(t, "middleware.visit", fmt.Sprint(reached.Context()), "a context that is printed tells nothing")
 	_, ok = middleware.DecisionFromContext(r.Context())
 	require.False(t, ok, "those in front keep their context")
 }

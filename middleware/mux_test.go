@@ -23,11 +23,12 @@ var wildcards = []string{"id", "name", "rest"}
 
 // route is what a request looks like to whoever is asked or reached.
 func route(r *http.Request) string {
-	text := r.Pattern
+	var text strings.Builder
+	text.WriteString(r.Pattern)
 	for _, name := range wildcards {
-		text += fmt.Sprintf(" %s=%q", name, r.PathValue(name))
+		fmt.Fprintf(&text, " %s=%q", name, r.PathValue(name))
 	}
-	return text
+	return text.String()
 }
 
 var patterns = []string{
@@ -167,7 +168,7 @@ func TestRegisteredRedirectIsGuarded(t *testing.T) {
 // them, and that no code of ours is asked for what the mux answers.
 func TestMuxOverAListener(t *testing.T) {
 	asked := 0
-	describe := func(r *http.Request) (aureus.Request, error) { asked++; return small, nil }
+	describe := func(*http.Request) (aureus.Request, error) { asked++; return small, nil }
 	server := serve(t, middleware.Enforce(allow, describe)(fullMux(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, route(r))
 	}))))

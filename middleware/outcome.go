@@ -22,7 +22,7 @@ func (v *visit) watch(w http.ResponseWriter) http.ResponseWriter {
 	return httpsnoop.Wrap(w, httpsnoop.Hooks{
 		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
 			return func(status int) {
-				if status := int32(min(status, 999)); status > v.status.Load() {
+				if status := int64(status); status > v.status.Load() {
 					v.status.Store(status)
 				}
 				next(status)

@@ -2,7 +2,6 @@ package middleware_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -67,10 +66,10 @@ func TestOutcomes(t *testing.T) {
 		{name: "500", handler: status(500), status: "failed", class: "500"},
 		{name: "a failure after it began to write", handler: func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, "the first half")
-			http.Error(w, "the disk is full", 507)
+			http.Error(w, "the disk is full", http.StatusInsufficientStorage)
 		}, status: "failed", class: "507"},
 		{name: "a panic", handler: func(http.ResponseWriter, *http.Request) { panic(errBroken) }, status: "panicked", class: "panic", panics: errBroken},
-		{name: "a panic after a success", handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200); panic("x") }, status: "panicked", class: "panic", panics: "x"},
+		{name: "a panic after a success", handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK); panic("x") }, status: "panicked", class: "panic", panics: "x"},
 		{name: "an abort", handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, status: "panicked", class: "abort", panics: http.ErrAbortHandler},
 		{name: "a gate", handler: answering(gateError{overdraft}), status: "blocked", class: "OUT_OF_SCOPE", gate: true},
 		{name: "a stale state", handler: answering(middleware.ErrStale), status: "blocked", class: "PRECONDITION_FAILED"},
@@ -164,7 +163,7 @@ func TestPanicKeepsTheServer(t *testing.T) {
 	server := serve(t, handler)
 	_, err := server.Client().Do(newRequest(t, http.MethodPost, server.URL+"/panic", nil))
 	require.Error(t, err)
-	require.False(t, errors.Is(err, context.Canceled))
+	require.NotErrorIs(t, err, context.Canceled)
 	answer, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL+"/", nil))
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 }

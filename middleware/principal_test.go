@@ -171,7 +171,7 @@ func TestHopByHopIdentity(t *testing.T) {
 	})(unreachable(t)))
 	target, err := url.Parse(service.URL)
 	require.NoError(t, err)
-	proxy := serve(t, &httputil.ReverseProxy{Director: func(r *http.Request) { // the old way, which drops hop-by-hop headers afterwards
+	proxy := serve(t, &httputil.ReverseProxy{Director: func(r *http.Request) { //nolint:staticcheck // it drops hop-by-hop headers afterwards, as other proxies do
 		r.URL.Scheme, r.URL.Host = target.Scheme, target.Host
 		r.Header.Set("X-Agent-Id", "mallory")
 	}})

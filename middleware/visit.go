@@ -23,7 +23,7 @@ type visit struct {
 	allowed  bool
 	finished bool                    // the handler, or the refusal, came to its end
 	refused  string                  // the code that it was refused with
-	status   atomic.Int32            // the highest that the handler set; 0 if none
+	status   atomic.Int64            // the highest that the handler set; 0 if none
 	answered atomic.Pointer[problem] // what WriteError answered, if it was called
 }
 

@@ -300,10 +300,13 @@ func TestAFlagWinsOverTheEnvironment(t *testing.T) {
 		done <- run(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--db", db}, func(name string) string { return env[name] }, writer, io.Discard)
 	}()
 	lines := bufio.NewScanner(reader)
-	for lines.Scan() && !strings.Contains(lines.Text(), "listens on") {
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "listens on") {
+			break
+		}
 	}
 	url := address.FindStringSubmatch(lines.Text())[1]
-	response, err := http.Get(url + "/healthz") //nolint:noctx // one look
+	response, err := http.Get(url + "/healthz")
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	http.DefaultClient.CloseIdleConnections()

@@ -190,7 +190,7 @@ func listen(ctx context.Context, listener net.Listener, certificate *tls.Config,
 		log.Warn("some requests did not finish in time and were ended")
 		err = server.Close()
 	}
-	<-failed
+	<-failed //nolint:errcheck // it says that the server was shut down
 	return err
 }
 

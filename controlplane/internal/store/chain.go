@@ -20,7 +20,7 @@ const chainVersion = "aureus.audit.v1"
 // have the same encoding. A part is the text that the wire shows: the sequence
 // in decimal, an absent field as nothing, the details as compact JSON with
 // sorted names. The first entry of a chain has an empty previous hash.
-func chainHash(tenant string, sequence string, e *aureus.AuditRecord, details string) string {
+func chainHash(tenant, sequence string, e *aureus.AuditRecord, details string) string {
 	h := sha256.New()
 	for _, part := range [...]string{
 		chainVersion, tenant, sequence, string(e.Timestamp), e.Kind, e.DecisionID.String(), e.Principal, e.OnBehalfOf,

@@ -76,7 +76,7 @@ func open(ctx context.Context, path string, exclusive bool) (_ *DB, err error) {
 // create makes the file if there is none, takes it from group and others, and
 // gives its one true path, so that two names of one file share one lock.
 func create(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
 	if err != nil {
 		return "", fmt.Errorf("opening the store: %w", err)
 	}
@@ -91,11 +91,11 @@ func create(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("opening the store: %w", err)
 	}
-	real, err := filepath.EvalSymlinks(absolute)
+	resolved, err := filepath.EvalSymlinks(absolute)
 	if err != nil {
 		return "", fmt.Errorf("opening the store: %w", err)
 	}
-	return real, nil
+	return resolved, nil
 }
 
 // tryLock takes the operating system's lock on the file beside the store. It
@@ -109,7 +109,7 @@ func tryLock(file string) (*flock.Flock, error) {
 	}
 	if !held {
 		holder := ""
-		if pid, err := os.ReadFile(name); err == nil && len(pid) > 0 && len(pid) < 20 {
+		if pid, err := os.ReadFile(name); err == nil && len(pid) > 0 && len(pid) < 20 { //nolint:gosec // the lock beside that path
 			holder = " (process " + strings.TrimSpace(string(pid)) + ")"
 		}
 		return nil, fmt.Errorf("%s: %w%s; stop it, or use another file", file, ErrLocked, holder)
@@ -141,8 +141,10 @@ func dsn(file string) string {
 
 // Ping reports whether the store can be read.
 func (db *DB) Ping(ctx context.Context) error {
-	var one int
-	return classify(db.sql.QueryRowContext(ctx, "SELECT 1 FROM goose_db_version LIMIT 1").Scan(&one))
+	return db.Read(ctx, func(t *Tx) error {
+		var one int
+		return t.row("SELECT 1 FROM goose_db_version LIMIT 1").Scan(&one)
+	})
 }
 
 // Close waits for the write under way and closes the file.

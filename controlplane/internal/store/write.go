@@ -95,7 +95,7 @@ func (db *DB) runAll(jobs []*job) error {
 // failures of the store.
 func runOne(ctx context.Context, tx *sql.Tx, j *job) error {
 	if j.err = context.Cause(j.ctx); j.err != nil {
-		return nil
+		return nil //nolint:nilerr // the job's failure is the job's, not the store's
 	}
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
 		return unavailable(err)
@@ -129,8 +129,14 @@ func call(fn func(*Tx) error, tx *Tx) (err error) {
 // Read runs fn on one unchanging state of the store.
 func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	tx, err := db.sql.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return classify(err)
+	switch {
+	case ctx.Err() != nil:
+		if err == nil {
+			_ = tx.Rollback() // it has done nothing
+		}
+		return context.Cause(ctx)
+	case err != nil:
+		return unavailable(err)
 	}
 	defer func() { _ = tx.Rollback() }() // it only read
 	return classify(fn(&Tx{ctx: ctx, tx: tx}))

@@ -88,11 +88,11 @@ func (s *Store) query(ctx context.Context, query string, cacheable bool, args ..
 	stmt, ok := s.statements.prepared[query]
 	s.statements.mu.Unlock()
 	if !ok {
-		prepared, err := s.reader.PrepareContext(ctx, query) //nolint:sqlclosecheck // statements.close does
+		prepared, err := s.reader.PrepareContext(ctx, query)
 		if err != nil {
 			return nil, err
 		}
-		stmt = s.statements.keep(query, prepared)
+		stmt = s.statements.keep(query, prepared) //nolint:sqlclosecheck // statements.close does
 	}
 	return stmt.QueryContext(ctx, args...)
 }

@@ -1,0 +1,40 @@
+package controlplane_test
+
+import (
+	"testing"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// BenchmarkEvaluate decides over a client in the process; each answer and its
+// entry in the audit log are on the disk before it goes out.
+func BenchmarkEvaluate(b *testing.B) {
+	srv, err := controlplane.Open(b.Context(), controlplane.Config{DB: b.TempDir() + "/aureus.db"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = srv.Close() }()
+	client := srv.Client()
+	evaluate := func() {
+		decision, err := client.Decide(b.Context(), transfer(aureus.TierLow, 1))
+		if err != nil || decision.Effect != aureus.Allow {
+			b.Errorf("%v %v", decision.Effect, err)
+		}
+	}
+	b.Run("one at a time", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			evaluate()
+		}
+	})
+	b.Run("64 at once", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetParallelism(32)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				evaluate()
+			}
+		})
+	})
+}
