@@ -74,7 +74,7 @@ func TestEveryPathAsksForAKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, route := range routes {
-				got := raw{method: route.method, path: route.path, header: header}.do(t, srv)
+				got := raw{method: route.method, path: route.path, header: header, from: name + route.path}.do(t, srv)
 				got.refusal(t, http.StatusUnauthorized, "AUTHENTICATION_FAILED")
 				require.Contains(t, got.header.Get("WWW-Authenticate"), `Bearer realm="aureus"`)
 				require.NotContains(t, got.body, good)
@@ -283,6 +283,7 @@ func TestDevelopmentMode(t *testing.T) {
 		"the address bar":                  {header("Sec-Fetch-Site", "none"), 200},
 		"a form's text":                    {header("Content-Type", "text/plain"), 415},
 		"a form":                           {header("Content-Type", "application/x-www-form-urlencoded"), 415},
+		"a form without fields":            {with(func(q *raw) { q.body = ""; q.header.Set("Content-Type", "text/plain") }), 415},
 		"JSON behind a form's type":        {header("Content-Type", "text/plain; application/json"), 415},
 		"JSON with a charset":              {header("Content-Type", "application/json; charset=utf-8"), 200},
 		"an operator's path without a key": {raw{method: "GET", path: "/api/v1/audit"}, 401},

@@ -46,6 +46,9 @@ const maxSecret = 512
 func (s *Server) authenticate(r *http.Request, need Role) (caller, error) {
 	c, err := s.identify(r)
 	if err != nil {
+		if e, ok := errors.AsType[*apiError](err); ok && e.status == http.StatusUnauthorized {
+			err = s.throttle.failed(r, s.config.Now(), err)
+		}
 		return caller{}, err
 	}
 	infoOf(r).keyID = c.keyID

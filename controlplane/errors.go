@@ -32,6 +32,7 @@ const (
 	codeNotServed     = "NOT_IMPLEMENTED"    // 501
 	codeStore         = "STATE_STORE_ERROR"  // 503: the store could not be read or written
 	codeShuttingDown  = "SHUTTING_DOWN"      // 503
+	codeOverloaded    = "OVERLOADED"         // 503: as many requests as may be are under way
 	codeUndecided     = "UNDECIDED"          // 503: the policy could not be evaluated
 	maxListedProblems = 100                  // in details; beyond it a client repairs in rounds
 )

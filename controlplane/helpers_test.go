@@ -75,6 +75,7 @@ type raw struct {
 	method, path, body, key string
 	header                  http.Header
 	host                    string
+	from                    string // the address that the request comes from
 }
 
 type answer struct {
@@ -93,6 +94,7 @@ func (q raw) do(t *testing.T, handler http.Handler) answer {
 	if q.host != "" {
 		r.Host = q.host
 	}
+	r.RemoteAddr = cmp.Or(q.from, r.RemoteAddr)
 	r.Header.Set("Content-Type", "application/json")
 	if q.key != "" {
 		r.Header.Set("Authorization", "Bearer "+q.key)

@@ -62,6 +62,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
+	defer s.underWay.Add(-1)
+	if s.underWay.Add(1) > maxOpenRequests {
+		s.fail(writer, r, problem(http.StatusServiceUnavailable, codeOverloaded, "too many requests are under way",
+			withRemediation("Try again in a moment."), withRetryAfter(time.Second)))
+		return
+	}
 	defer func() {
 		s.logRequest(r, writer, time.Since(started))
 	}()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
@@ -28,6 +29,8 @@ type Server struct {
 	clients    clientKeys
 	validators validators
 	reports    reportCounters // what was reported, for the metrics
+	throttle   throttle
+	underWay   atomic.Int64 // requests that are answered now
 
 	life context.Context //nolint:containedctx // ends the requests under way when the server is closed
 	end  context.CancelFunc
