@@ -16,16 +16,18 @@ import (
 // The words that stand in the field code of an error's body, beside the
 // APPROVAL_… codes of package aureus. A client branches on them.
 const (
-	codeMalformed     = "MALFORMED_JSON"        // 400: the body is not one JSON value
-	codeValidation    = "VALIDATION_ERROR"      // 400 in a query, 422 in a body: details list every problem
-	codeDigest        = "DIGEST_MISMATCH"       // 422: the two sides bind an approval to different things
-	codeUnauthorized  = "AUTHENTICATION_FAILED" // 401
-	codeForbidden     = "PERMISSION_DENIED"     // 403
-	codeSelfApproval  = "SELF_APPROVAL"         // 403: who asks never decides
-	codeNotFound      = "NOT_FOUND"             // 404
-	codeMethod        = "METHOD_NOT_ALLOWED"    // 405
-	codeConflict      = "STATE_CONFLICT"        // 409
-	codeTooLarge      = "BODY_TOO_LARGE"        // 413
+	codeMalformed     = "MALFORMED_JSON"         // 400: the body is not one JSON value
+	codeValidation    = "VALIDATION_ERROR"       // 400 in a query, 422 in a body: details list every problem
+	codeDigest        = "DIGEST_MISMATCH"        // 422: the two sides bind an approval to different things
+	codeUnauthorized  = "AUTHENTICATION_FAILED"  // 401
+	codeForbidden     = "PERMISSION_DENIED"      // 403
+	codeSelfApproval  = "SELF_APPROVAL"          // 403: who asks never decides
+	codeNotFound      = "NOT_FOUND"              // 404
+	codeMethod        = "METHOD_NOT_ALLOWED"     // 405
+	codeConflict      = "STATE_CONFLICT"         // 409
+	codeInFlight      = "IDEMPOTENCY_IN_FLIGHT"  // 409
+	codeKeyReused     = "IDEMPOTENCY_KEY_REUSED" // 422
+	codeTooLarge      = "BODY_TOO_LARGE"         // 413
 	codeMediaType     = "UNSUPPORTED_MEDIA_TYPE"
 	codeExhausted     = "RESOURCE_EXHAUSTED" // 429
 	codeInternal      = "INTERNAL_ERROR"     // 500

@@ -37,7 +37,7 @@ func (s *Server) route(mux *http.ServeMux, pattern string, need Role, maxBody in
 		c, err := s.authenticate(r, need)
 		if err == nil {
 			r.Body = &boundedBody{ReadCloser: http.MaxBytesReader(w, r.Body, maxBody), limit: maxBody}
-			err = fn(w, r, c)
+			err = s.once(w, r, c, fn)
 		}
 		if err != nil {
 			s.fail(w, r, err)

@@ -51,6 +51,7 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) erro
 	if event, ok := guard.PolicyCheckEvent(request, decision); ok {
 		s.report(r, c, event)
 	}
+	infoOf(r).repeatable = decision.ReasonCode != aureus.ReasonApproved // only a spent approval cannot be spent again
 	writeJSON(w, http.StatusOK, answerOf(decision))
 	return nil
 }

@@ -17,6 +17,10 @@ type requestInfo struct {
 	id     string
 	logger *slog.Logger
 	keyID  string // set by authenticate, for the log
+
+	// repeatable is set by a handler whose answer need not be kept for its
+	// Idempotency-Key: asking again does nothing twice.
+	repeatable bool
 }
 
 type requestInfoKey struct{}

@@ -30,6 +30,7 @@ type Server struct {
 	validators validators
 	reports    reportCounters // what was reported, for the metrics
 	throttle   throttle
+	answers    answers
 	underWay   atomic.Int64 // requests that are answered now
 
 	life context.Context //nolint:containedctx // ends the requests under way when the server is closed

@@ -3,6 +3,7 @@ package crvgate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/farmountain/aureus-go/aureus"
 )
@@ -54,11 +55,7 @@ func judgeAll[T any](ctx context.Context, judged judgement, set *settings, valid
 // judgeEach runs the validators and weighs what they said.
 func judgeEach[T any](ctx context.Context, judged judgement, required float64, validators []Validator[T], change *Change[T]) judgement {
 	before := len(judged.results)
-	if after := before + len(validators); after <= cap(judged.results) {
-		judged.results = judged.results[:after] // each place is written before it is read
-	} else {
-		judged.results = append(judged.results, make([]aureus.ValidationResult, len(validators))...)
-	}
+	judged.results = slices.Grow(judged.results, len(validators))[:before+len(validators)] // each place is written before it is read
 	ran, ended := 0, false
 	for ran < len(validators) && !ended {
 		ended = runSome(ctx, validators, change, judged.results[before:], &ran)

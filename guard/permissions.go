@@ -155,7 +155,7 @@ func appendOther(text []byte, with, without, has, wants string) []byte {
 	return append(append(text, ", and needed for "...), wants...)
 }
 
-// same is a == b. Names that differ differ mostly in length or at their end, as
+// same is a == b. Most names that are not equal differ in length or at the end, as
 // in table-1 and table-2: looking there first saves most calls of the comparison.
 func same(a, b string) bool {
 	n := len(a)

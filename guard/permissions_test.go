@@ -154,6 +154,18 @@ func TestOneOfSeveralHeldPermissionsIsEnough(t *testing.T) {
 	require.Equal(t, aureus.Allow, (&guard.Local{}).Preview(request).Effect)
 }
 
+func TestNamesMatchExactly(t *testing.T) {
+	names := []string{"", "a", "ab", "ba", "aab", "bab", "table-1", "table-2", "fable-1", "table-11", "*", "Table-1", " table-1"}
+	for _, held := range names {
+		for _, required := range names {
+			byResource := holds(aureus.Permission{Action: "use", Resource: held}, aureus.Permission{Action: "use", Resource: required})
+			require.Equal(t, held == required, (&guard.Local{}).Preview(byResource).Effect == aureus.Allow, "resource %q, %q", held, required)
+			byAction := holds(aureus.Permission{Action: held, Resource: "thing"}, aureus.Permission{Action: required, Resource: "thing"})
+			require.Equal(t, held == required, (&guard.Local{}).Preview(byAction).Effect == aureus.Allow, "action %q, %q", held, required)
+		}
+	}
+}
+
 func TestReasonsNameWhatIsMissing(t *testing.T) {
 	request := holds(on(aureus.Permission{}), on(aureus.Permission{}))
 	request.Action.RequiredPermissions = []aureus.Permission{

@@ -19,6 +19,7 @@ import (
 	"io"
 	"reflect"
 	"strconv"
+	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -88,8 +89,12 @@ func Parse(data []byte) (any, error) {
 // from its JSON text: json.Number for numbers, map[string]any for structs.
 func Normalize(v any) (any, error) {
 	switch v := v.(type) {
-	case nil, bool, string, json.Number:
+	case nil, bool:
 		return v, nil
+	case string:
+		if utf8.ValidString(v) {
+			return v, nil
+		}
 	}
 	text, err := Marshal(v)
 	if err != nil {

@@ -123,8 +123,10 @@ func TestNormalize(t *testing.T) {
 	got, err := strictjson.Normalize(inner{Name: "n", Count: 3})
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"name": "n", "count": json.Number("3")}, got)
-	_, err = strictjson.Normalize(make(chan int))
-	require.Error(t, err)
+	for _, bad := range []any{make(chan int), "\xff", json.Number("1 2")} {
+		_, err = strictjson.Normalize(bad)
+		require.Error(t, err, "%v", bad)
+	}
 }
 
 // Whatever is taken can be written again, and is then the same.
