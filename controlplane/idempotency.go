@@ -79,7 +79,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, c caller, serve ha
 		return err
 	}
 	if _, err := io.Copy(io.Discard, r.Body); err != nil || infoOf(r).repeatable || !kept.worthKeeping() {
-		return nil //nolint:nilerr // the answer has been given; it is only not kept
+		return nil // the answer has been given; it is only not kept
 	}
 	ended = true
 	s.answers.keep(scope, &keptAnswer{done: true, at: s.config.Now(), request: body.sum(), status: kept.status, header: kept.header, body: kept.body.Bytes()})
@@ -104,7 +104,7 @@ func replay(w http.ResponseWriter, r *http.Request, first *keptAnswer) error {
 	maps.Copy(w.Header(), first.header)
 	w.Header().Set(replayedHeader, "true")
 	w.WriteHeader(first.status)
-	_, _ = w.Write(first.body) //nolint:gosec // the answer as it was; a client that is gone does not hear of it
+	_, _ = w.Write(first.body) // a client that is gone does not hear of it
 	return nil
 }
 

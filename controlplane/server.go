@@ -32,6 +32,7 @@ type Server struct {
 	throttle   throttle
 	answers    answers
 	underWay   atomic.Int64 // requests that are answered now
+	streams    atomic.Int64 // of them, those that follow the stream
 
 	life context.Context //nolint:containedctx // ends the requests under way when the server is closed
 	end  context.CancelFunc
@@ -83,6 +84,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.registerPolicy(mux)
 	s.registerApprovals(mux)
 	s.registerAudit(mux)
+	s.registerStream(mux)
 	s.registerCRV(mux)
 	s.registerObservability(mux)
 	s.registerWorkflows(mux)

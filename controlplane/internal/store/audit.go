@@ -195,3 +195,9 @@ func nanos(at time.Time) int64 {
 	}
 	return at.UnixNano()
 }
+
+// LastAudit is the sequence of the latest entry of the tenant, and 0 without any.
+func (t *Tx) LastAudit(tenant string) (sequence int64, err error) {
+	err = t.row(`SELECT coalesce(max(sequence), 0) FROM audit WHERE tenant = ?`, tenant).Scan(&sequence)
+	return sequence, err
+}
