@@ -236,12 +236,15 @@ func (s *Server) getApproval(w http.ResponseWriter, r *http.Request, c caller) e
 	return writeApproval(w, approval)
 }
 
+// approvalVerdict is a person's decision on what was shown.
+type approvalVerdict struct {
+	ActionDigest aureus.Digest `json:"action_digest"`
+	Comment      string        `json:"comment,omitzero"`
+}
+
 func (s *Server) decideApproval(approve bool) handler {
 	return func(w http.ResponseWriter, r *http.Request, c caller) error {
-		var verdict struct {
-			ActionDigest aureus.Digest `json:"action_digest"`
-			Comment      string        `json:"comment,omitzero"`
-		}
+		var verdict approvalVerdict
 		if err := readJSON(r, &verdict); err != nil {
 			return err
 		}

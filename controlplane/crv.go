@@ -27,13 +27,16 @@ func (s *Server) registerCRV(mux *http.ServeMux) {
 	s.handle(mux, "GET /api/v1/crv/validators/{id}", RoleService, s.getValidator)
 }
 
+// validation asks for a commit to be judged by a gate.
+type validation struct {
+	Commit     aureus.Commit     `json:"commit"`
+	GateConfig aureus.GateConfig `json:"gate_config"`
+}
+
 // validateCommit judges a commit with the tenant's validators. The result goes
 // out only once it stands in the audit log.
 func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller) error {
-	var body struct {
-		Commit     aureus.Commit     `json:"commit"`
-		GateConfig aureus.GateConfig `json:"gate_config"`
-	}
+	var body validation
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
@@ -73,14 +76,27 @@ func gateDetails(result aureus.GateResult) map[string]any {
 	return details
 }
 
+// registration asks for a validator to be put in force. The text of its
+// configuration is kept as it came: the order of its fields counts.
+type registration struct {
+	ValidatorID string         `json:"validator_id"`
+	Config      jsontext.Value `json:"config"`
+}
+
+// registered is the answer to a registration (SPEC 4.6).
+type registered struct {
+	ValidatorID string `json:"validator_id"`
+	Registered  bool   `json:"registered"`
+	Replaced    bool   `json:"replaced"`
+	Version     int64  `json:"version"`
+	ETag        string `json:"etag"`
+}
+
 // registerValidator puts a validator in force for the tenant, from now on and
 // after every start. One that another subject registered is replaced only by an
 // admin.
 func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c caller) error {
-	var body struct {
-		ValidatorID string         `json:"validator_id"`
-		Config      jsontext.Value `json:"config"`
-	}
+	var body registration
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
@@ -116,8 +132,8 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		return fmt.Errorf("putting the validator in force: %w", err)
 	}
 	w.Header().Set("ETag", etag(stored))
-	writeJSON(w, http.StatusOK, aureus.ValidatorRegistration{
-		ValidatorID: stored.ID, Registered: true, Replaced: stored.Version > 1, Version: int(stored.Version),
+	writeJSON(w, http.StatusOK, registered{
+		ValidatorID: stored.ID, Registered: true, Replaced: stored.Version > 1, Version: stored.Version, ETag: etag(stored),
 	})
 	return nil
 }

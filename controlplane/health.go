@@ -11,10 +11,10 @@ import (
 // registerHealth serves what needs no key: that the process runs (healthz), and
 // that it can do its work (readyz).
 func (s *Server) registerHealth(mux *http.ServeMux) {
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	s.public(mux, "GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, health{Status: "ok", Version: aureus.Version})
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	s.public(mux, "GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.db.Ping(r.Context()); err != nil {
 			s.logger(r).WarnContext(r.Context(), "not ready", slog.Any("error", err))
 			s.fail(w, r, problem(http.StatusServiceUnavailable, codeStore, "the store cannot be read", withRetryAfter(time.Second)))

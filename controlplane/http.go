@@ -33,7 +33,7 @@ func (s *Server) handleBatch(mux *http.ServeMux, pattern string, need Role, fn h
 }
 
 func (s *Server) route(mux *http.ServeMux, pattern string, need Role, maxBody int64, fn handler) {
-	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	s.serve(mux, pattern, need, func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.authenticate(r, need)
 		if err == nil {
 			r.Body = &boundedBody{ReadCloser: http.MaxBytesReader(w, r.Body, maxBody), limit: maxBody}
@@ -43,6 +43,25 @@ func (s *Server) route(mux *http.ServeMux, pattern string, need Role, maxBody in
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// public serves the pattern to everyone, without a key.
+func (s *Server) public(mux *http.ServeMux, pattern string, fn http.HandlerFunc) {
+	s.serve(mux, pattern, "", fn)
+}
+
+// servedPattern is a pattern of the mux, with the role that it needs; none is
+// for everyone.
+type servedPattern struct {
+	pattern string
+	need    Role
+}
+
+// serve is the one way into the mux. It notes what is served, for the contract
+// document to be held against.
+func (s *Server) serve(mux *http.ServeMux, pattern string, need Role, fn http.HandlerFunc) {
+	s.served = append(s.served, servedPattern{pattern, need})
+	mux.HandleFunc(pattern, fn)
 }
 
 // fail writes the answer for an error and logs what the client is not told.

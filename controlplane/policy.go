@@ -139,11 +139,7 @@ func (s *Server) report(r *http.Request, c caller, event aureus.TelemetryEvent) 
 // check says what the principal could do now without a person. It changes
 // nothing and leaves no trace (SPEC 3.5, check).
 func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
-	var question struct {
-		Principal aureus.Principal `json:"principal"`
-		Action    aureus.Action    `json:"action"`
-		ToolName  string           `json:"tool_name,omitzero"`
-	}
+	var question checkQuestion
 	if err := readJSON(r, &question); err != nil {
 		return err
 	}
@@ -160,6 +156,12 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
 		RequiresHumanApproval: preview.Effect == aureus.RequireApproval, Reason: preview.Reason,
 	})
 	return nil
+}
+
+type checkQuestion struct {
+	Principal aureus.Principal `json:"principal"`
+	Action    aureus.Action    `json:"action"`
+	ToolName  string           `json:"tool_name,omitzero"`
 }
 
 type checkAnswer struct {

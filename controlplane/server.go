@@ -20,6 +20,7 @@ type Server struct {
 	config Config
 	log    *slog.Logger
 	mux    *http.ServeMux
+	served []servedPattern // what the mux serves, in the order of registration
 
 	db        *store.DB
 	telemetry *telemetry.Store
@@ -89,6 +90,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.registerObservability(mux)
 	s.registerWorkflows(mux)
 	s.registerHealth(mux)
+	s.registerContract(mux)
 	return mux
 }
 

@@ -73,10 +73,10 @@ func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c caller) 
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	if _, err := w.Write([]byte(": aureus\n\n")); err != nil {
-		return nil //nolint:nilerr // the client is gone
+		return nil // the client is gone
 	}
 	if err := out.Flush(); err != nil {
-		return nil //nolint:nilerr // the client is gone
+		return nil // the client is gone
 	}
 	f.follow(r, w, out)
 	return nil

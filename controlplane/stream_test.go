@@ -118,7 +118,7 @@ func TestStreamsAreBoundedAndEndWithTheServer(t *testing.T) {
 	for range 100 {
 		response := get()
 		require.Equal(t, http.StatusOK, response.StatusCode)
-		defer func() { _ = response.Body.Close() }()
+		t.Cleanup(func() { _ = response.Body.Close() })
 	}
 	refused := get()
 	require.Equal(t, http.StatusServiceUnavailable, refused.StatusCode)
