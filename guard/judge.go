@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -34,7 +33,7 @@ func judge(request *aureus.Request, lenient bool) *verdict {
 	if problem := invalid(request); problem != "" {
 		return &verdict{code: aureus.ReasonInvalidRequest, rule: ruleRequest, reason: problem}
 	}
-	if tools := action.AllowedTools; len(tools) > 0 && (request.Tool == "" || !slices.Contains(tools, request.Tool)) {
+	if len(action.AllowedTools) > 0 && !allows(action, request.Tool) {
 		return toolDenied(request)
 	}
 	if lacks(request, lenient) {
@@ -68,6 +67,19 @@ func judgeTier(tier aureus.PolicyRiskTier) *verdict {
 		return &criticalRisk
 	}
 	return &unknownRisk
+}
+
+// allows reports whether the action lists the tool. No tool is none of them.
+func allows(action *aureus.Action, tool string) bool {
+	if tool == "" {
+		return false
+	}
+	for i := range action.AllowedTools {
+		if same(action.AllowedTools[i], tool) {
+			return true
+		}
+	}
+	return false
 }
 
 func toolDenied(request *aureus.Request) *verdict {

@@ -89,12 +89,14 @@ func completed(request aureus.Request) aureus.Request { return request.Context()
 // judged fills in what the rules say of the request. It writes where the
 // decision is returned from, since copying one costs as much as a rule.
 func (l *Local) judged(d *aureus.Decision, request *aureus.Request) {
-	now := time.Now
+	var now time.Time
 	if l.Now != nil {
-		now = l.Now
+		now = l.Now()
+	} else {
+		now = time.Now()
 	}
 	v := judge(request, l.LenientPermissions)
-	d.ID = aureus.NewDecisionID(now())
+	d.ID = aureus.NewDecisionID(now)
 	d.Effect, d.ReasonCode, d.Rule, d.Reason, d.Metadata = v.effect, v.code, v.rule, v.reason, v.metadata
 	d.PolicyVersion = l.version()
 	d.PrincipalID, d.OnBehalfOf = request.Principal.ID, request.OnBehalfOf
