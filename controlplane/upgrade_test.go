@@ -1,0 +1,133 @@
+package controlplane_test
+
+import (
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// makeOld is where a new set of old files is written to, when a release changes
+// the schema: AUREUS_MAKE_OLD_FILES=testdata/v2 go test -run MakeOldFiles .
+const makeOld = "AUREUS_MAKE_OLD_FILES"
+
+// TestMakeOldFiles writes the files that TestFilesOfOlderVersions opens from
+// then on. They stay as they are for ever.
+func TestMakeOldFiles(t *testing.T) {
+	to := os.Getenv(makeOld)
+	if to == "" {
+		t.Skip("set " + makeOld + " to a new folder to keep this version's files for later versions")
+	}
+	folder := t.TempDir()
+	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: filepath.Join(folder, "aureus.db")})
+	require.NoError(t, err)
+	client, olga := srv.Client(), srv.Operator("olga")
+	low := aureus.Request{Principal: aureus.Principal{ID: "agent", Type: "agent"}, Action: aureus.Action{ID: "look", Name: "Look", RiskTier: aureus.TierLow}}
+	_, err = client.Decide(t.Context(), low)
+	require.NoError(t, err)
+	high := low
+	high.Action = aureus.Action{ID: "act", Name: "Act", RiskTier: aureus.TierHigh}
+	high.Arguments = map[string]any{"amount": 1}
+	asked, err := client.Decide(t.Context(), high)
+	require.NoError(t, err)
+	_, err = olga.Reject(t.Context(), asked.Approval.ID, asked.Digest, "no")
+	require.NoError(t, err)
+	_, err = client.RegisterValidator(t.Context(), "small", map[string]any{"type": "max_size", "parameters": map[string]any{"max": 10}})
+	require.NoError(t, err)
+	_, _, err = srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: "ledger", Role: controlplane.RoleService})
+	require.NoError(t, err)
+	require.NoError(t, client.ReportSpan(t.Context(), aureus.Span{ID: "s", TraceID: "old", Name: "n", StartTime: "2026-01-01T00:00:00Z"}))
+	require.NoError(t, client.ReportMetric(t.Context(), aureus.Metric{Name: "m", Value: 1.5, Timestamp: "2026-01-01T00:00:00Z"}))
+	require.NoError(t, client.ReportEvent(t.Context(), event("w")))
+	require.NoError(t, srv.Close())
+	copies := filepath.Join(folder, "copies")
+	require.NoError(t, controlplane.Backup(t.Context(), filepath.Join(folder, "aureus.db"), copies))
+	require.NoError(t, os.MkdirAll(to, 0o750))
+	for _, name := range oldFiles {
+		pack(t, filepath.Join(copies, name), filepath.Join(to, name+".gz"))
+	}
+}
+
+var oldFiles = []string{"aureus.db", "aureus.telemetry.db"}
+
+// Files that an older version has written open, are brought up to date, and
+// hold what they held, the chain of the audit log included.
+func TestFilesOfOlderVersions(t *testing.T) {
+	versions, err := filepath.Glob("testdata/v*")
+	require.NoError(t, err)
+	require.NotEmpty(t, versions)
+	for _, version := range versions {
+		t.Run(filepath.Base(version), func(t *testing.T) {
+			folder := t.TempDir()
+			for _, name := range oldFiles {
+				unpack(t, filepath.Join(version, name+".gz"), filepath.Join(folder, name))
+			}
+			for range 2 { // the second time it is up to date
+				srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: filepath.Join(folder, "aureus.db")})
+				require.NoError(t, err)
+				holdsTheOld(t, srv)
+				require.NoError(t, srv.Close())
+			}
+		})
+	}
+}
+
+func holdsTheOld(t *testing.T, srv *controlplane.Server) {
+	t.Helper()
+	operator := srv.Operator("auditor")
+	verified, err := operator.VerifyAudit(t.Context())
+	require.NoError(t, err)
+	require.True(t, verified.Valid)
+	require.GreaterOrEqual(t, verified.Entries, int64(6))
+	approvals, err := aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{}))
+	require.NoError(t, err)
+	require.Len(t, approvals, 1)
+	require.Equal(t, aureus.ApprovalRejected, approvals[0].Status)
+	require.Equal(t, "no", approvals[0].Decisions[0].Comment)
+	keys, err := srv.Keys().List(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ledger", keys[len(keys)-1].Subject)
+	blocked, err := operator.ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: "much too large"}, aureus.GateConfig{Name: "g", Validators: []string{"small"}, BlockOnFailure: true})
+	require.NoError(t, err)
+	require.Equal(t, aureus.OutOfScope, blocked.FailureCode)
+	spans, err := operator.Trace(t.Context(), "old")
+	require.NoError(t, err)
+	require.Len(t, spans, 1)
+	metrics, err := aureus.Collect(operator.Metrics(t.Context(), aureus.MetricQuery{Name: "m"}))
+	require.NoError(t, err)
+	require.InDelta(t, 1.5, metrics[0].Value, 0)
+	events, err := aureus.Collect(operator.Events(t.Context(), aureus.EventQuery{WorkflowID: "w"}))
+	require.NoError(t, err)
+	require.Len(t, events, 1)
+}
+
+func pack(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	require.NoError(t, err)
+	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	require.NoError(t, err)
+	w := gzip.NewWriter(file)
+	_, err = w.Write(text)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	require.NoError(t, file.Close())
+}
+
+func unpack(t *testing.T, from, to string) {
+	t.Helper()
+	file, err := os.Open(from)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	r, err := gzip.NewReader(file)
+	require.NoError(t, err)
+	text, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(to, text, 0o600))
+}
