@@ -167,7 +167,13 @@ func (r *batchReport) send(ctx context.Context, b *batch) error {
 		Rejected []Rejection `json:"rejected"`
 	}
 	k := call{op: r.op, class: Reports, keyed: true, method: http.MethodPost, path: r.path + "/batch", body: b.body}
-	k.released = b.free
+	released := false
+	k.released = func() { released = true }
+	defer func() {
+		if released {
+			b.free() // only now: indexes is read until here
+		}
+	}()
 	err := r.client.invoke(ctx, k, &answer)
 	if e, ok := errors.AsType[*Error](err); ok && r.single != nil && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed) {
 		r.single.Store(true)
