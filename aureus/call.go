@@ -105,6 +105,9 @@ type exchange struct {
 // reader is the body for one attempt. The transport may go on reading after it
 // has given an answer, until it closes the reader.
 func (x *exchange) reader() io.ReadCloser {
+	if x.call.released == nil { // net/http knows this one, and sends it together with the header
+		return io.NopCloser(bytes.NewReader(x.body))
+	}
 	x.open.Add(1)
 	return &bodyReader{Reader: bytes.NewReader(x.body), exchange: x}
 }
