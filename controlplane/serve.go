@@ -76,7 +76,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.logRequest(r, writer, time.Since(started))
 	}()
 	defer s.recovered(writer, r)
-	s.dispatch(writer, r)
+	if !takesGzip(r) {
+		s.dispatch(writer, r)
+		return
+	}
+	compressed := &compressor{ResponseWriter: writer}
+	s.dispatch(compressed, r)
+	compressed.finish() // not after a panic: half an answer must not look like a whole one
 }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
