@@ -47,6 +47,7 @@ func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) 
 	question := request.Context()
 	if question.HTTP != nil && !request.NeedsDigest() {
 		unread := *question.HTTP
+		unread.BodyOmitted = unread.GetBody != nil || len(unread.Body) > 0
 		unread.GetBody, unread.Body = nil, nil
 		question.HTTP = &unread
 	}

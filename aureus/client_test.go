@@ -262,6 +262,7 @@ func TestDecideCarriesTheWholeRecord(t *testing.T) {
 	_, err = client.Decide(t.Context(), request)
 	require.NoError(t, err)
 	require.Equal(t, 1, reads, "a body that no digest needs is not read")
+	require.Contains(t, server.all()[1].body, `"body_omitted":true`, "and the server is told")
 }
 
 func TestReportingSurvivesARestart(t *testing.T) {

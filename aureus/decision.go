@@ -1,6 +1,7 @@
 package aureus
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -84,6 +85,10 @@ type HTTPCall struct {
 	Headers         map[string][]string `json:"headers,omitzero"` // only those declared to matter
 	Body            Body                `json:"body,omitzero"`
 
+	// BodyOmitted says that there may be a body which was not sent along. Such a
+	// call cannot be bound by an approval.
+	BodyOmitted bool `json:"body_omitted,omitzero"`
+
 	// GetBody reads the body when it is first needed, so that a request whose
 	// digest nobody asks for is streamed untouched. nil: Body is the body.
 	GetBody func() (Body, error) `json:"-"`
@@ -105,17 +110,28 @@ func (c *HTTPCall) Load() (*HTTPCall, error) {
 }
 
 // Body is the exact bytes of an HTTP body. Its text form is the body itself
-// where that is valid UTF-8, and base64 behind the prefix "base64:" elsewhere.
+// where that is plain text, and base64 behind the prefix "base64:" elsewhere.
+// Plain text is valid UTF-8 without control characters other than tab and line
+// breaks: JSON would write each of those six times as long.
 type Body []byte
 
 const base64Prefix = "base64:"
 
 // MarshalText implements [encoding.TextMarshaler].
 func (b Body) MarshalText() ([]byte, error) {
-	if utf8.Valid(b) && (len(b) < len(base64Prefix) || string(b[:len(base64Prefix)]) != base64Prefix) {
+	if isPlainText(b) && !bytes.HasPrefix(b, []byte(base64Prefix)) {
 		return b, nil
 	}
 	return base64.StdEncoding.AppendEncode([]byte(base64Prefix), b), nil
+}
+
+func isPlainText(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return false
+		}
+	}
+	return utf8.Valid(b)
 }
 
 // UnmarshalText implements [encoding.TextUnmarshaler].

@@ -3,6 +3,7 @@ package aureus_test
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/quick"
 	"time"
@@ -75,7 +76,7 @@ func TestDigestText(t *testing.T) {
 }
 
 func TestBodiesKeepTheirBytes(t *testing.T) {
-	for _, body := range []string{"", "plain", "{\"a\":1}", "\xff\x00", "base64:AAAA", "base64:", "é€😀"} {
+	for _, body := range []string{"", "plain", "{\"a\":1}", "\xff\x00", "base64:AAAA", "base64:", "é€😀", "a\tb\r\n", "\x00", "a\x1bb", "\x7f"} {
 		text, err := aureus.Body(body).MarshalText()
 		require.NoError(t, err)
 		var back aureus.Body
@@ -84,6 +85,12 @@ func TestBodiesKeepTheirBytes(t *testing.T) {
 	}
 	var body aureus.Body
 	require.Error(t, body.UnmarshalText([]byte("base64:*")))
+
+	for _, filler := range []string{"\x00", "\x1b", "\"", "\n", "\xff", "é"} { // a body that may be bound has to fit into a question
+		text, err := strictjson.Marshal(aureus.Body(strings.Repeat(filler, 1000)))
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(text), 2*1000*len(filler)+20, "%q", filler)
+	}
 }
 
 func TestTimestamps(t *testing.T) {

@@ -43,10 +43,11 @@ type AuditEntry struct {
 	ApprovalToken   string           `json:"approval_token,omitzero"`
 }
 
-// StateTransition is the change of state that an audited step made.
+// StateTransition is the change of state that an audited step made. It is
+// written as from_state and to_state, and read as from and to as well (SPEC 1.2).
 type StateTransition struct {
-	From GoalGuardState `json:"from_state"`
-	To   GoalGuardState `json:"to_state"`
+	From GoalGuardState `json:"from_state" aureus:"alias=from"`
+	To   GoalGuardState `json:"to_state" aureus:"alias=to"`
 }
 
 // PolicyContext is what EvaluatePolicy asks about. The fields after AuditLog

@@ -169,7 +169,7 @@ func TestAKeySpeaksForItsPrincipalsOnly(t *testing.T) {
 		"itself":             {nil, "agent-1", true},
 		"nobody":             {nil, "svc", false},
 		"others":             {[]string{"agent-2"}, "svc", false},
-		"a name like it":     {[]string{"agent-*", "Agent-1", "agent-1 "}, "svc", false},
+		"a name like it":     {[]string{"agent-*", "Agent-1", "agent-10"}, "svc", false},
 		"its own name alone": {[]string{"svc"}, "svc", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -204,6 +204,7 @@ func TestKeysAreChecked(t *testing.T) {
 		"an unknown role":               {Subject: "a", Role: "root"},
 		"a tenant that is none":         {Subject: "a", Role: controlplane.RoleService, Tenant: "A B"},
 		"a subject with a line break":   {Subject: "a\nb", Role: controlplane.RoleService},
+		"a subject like another one":    {Subject: "a ", Role: controlplane.RoleService},
 		"a subject that is too long":    {Subject: strings.Repeat("a", 201), Role: controlplane.RoleService},
 		"speaking for a principal of 0": {Subject: "a", Role: controlplane.RoleService, SpeaksFor: []string{""}},
 	} {

@@ -24,9 +24,13 @@ type batchAnswer struct {
 	Rejected []aureus.Rejection `json:"rejected"`
 }
 
-// recordBatch gives each item of the body to record, all in one transaction. An
-// item that is refused leaves the others alone; any other error takes the whole
-// batch back (SPEC 1.4, batch).
+// batchPortion is how many items are written in one transaction, so that a long
+// batch does not hold up decisions.
+const batchPortion = 500
+
+// recordBatch gives each item of the body to record. An item that is refused
+// leaves the others alone. Any other error ends the batch: what was written
+// before it stays, and recording it again does no harm (SPEC 1.4, batch).
 func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, record func(*store.Tx, []byte, time.Time) error) error {
 	body, err := readBody(r)
 	if err != nil {
@@ -37,22 +41,28 @@ func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, record func
 		return badArray(err)
 	}
 	answer := batchAnswer{Rejected: []aureus.Rejection{}}
-	err = s.db.Write(r.Context(), func(t *store.Tx) error {
-		for i, item := range items {
-			err := record(t, item, s.config.Now())
-			if why, refused := errors.AsType[refusal](err); refused {
-				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: string(why)})
-				continue
+	for first := 0; first < len(items); first += batchPortion {
+		var part batchAnswer
+		err = s.db.Write(r.Context(), func(t *store.Tx) error {
+			part = batchAnswer{}
+			for i, item := range items[first:min(first+batchPortion, len(items))] {
+				err := record(t, item, s.config.Now())
+				if why, refused := errors.AsType[refusal](err); refused {
+					part.Rejected = append(part.Rejected, aureus.Rejection{Index: first + i, Reason: string(why)})
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				part.Accepted++
 			}
-			if err != nil {
-				return err
-			}
-			answer.Accepted++
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
+		answer.Accepted += part.Accepted
+		answer.Rejected = append(answer.Rejected, part.Rejected...)
 	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil

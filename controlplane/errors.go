@@ -18,7 +18,6 @@ import (
 const (
 	codeMalformed     = "MALFORMED_JSON"         // 400: the body is not one JSON value
 	codeValidation    = "VALIDATION_ERROR"       // 400 in a query, 422 in a body: details list every problem
-	codeDigest        = "DIGEST_MISMATCH"        // 422: the two sides bind an approval to different things
 	codeUnauthorized  = "AUTHENTICATION_FAILED"  // 401
 	codeForbidden     = "PERMISSION_DENIED"      // 403
 	codeSelfApproval  = "SELF_APPROVAL"          // 403: who asks never decides

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -146,7 +147,7 @@ func (a *answers) keep(scope answerScope, answer *keptAnswer) {
 func (a *answers) forget(scope answerScope) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for i, other := range a.order {
+	for i, other := range slices.Backward(a.order) { // what is forgotten has begun of late
 		if other == scope {
 			a.drop(i)
 			return
@@ -170,6 +171,10 @@ func (a *answers) drop(i int) {
 	scope := a.order[i]
 	a.bytes -= len(a.kept[scope].body)
 	delete(a.kept, scope)
+	if i == 0 { // the usual case: what is over
+		a.order = a.order[1:]
+		return
+	}
 	a.order = append(a.order[:i], a.order[i+1:]...)
 }
 
@@ -213,7 +218,7 @@ func (w *keptWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
 		w.header = http.Header{}
-		for _, name := range []string{"Content-Type", "Link"} {
+		for _, name := range []string{"Content-Type", "ETag", "Link"} {
 			if values := w.Header().Values(name); len(values) > 0 {
 				w.header[name] = append([]string(nil), values...)
 			}

@@ -216,6 +216,8 @@ func validName(what, name string) error {
 		return fmt.Errorf("the %s is longer than %d bytes", what, maxName)
 	case !utf8.ValidString(name), strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Errorf("the %s has a control character or is no UTF-8", what)
+	case strings.TrimSpace(name) != name: // "olga " looks like olga, and is someone else
+		return fmt.Errorf("the %s %q begins or ends with a space", what, name)
 	}
 	return nil
 }

@@ -90,6 +90,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.registerObservability(mux)
 	s.registerWorkflows(mux)
 	s.registerHealth(mux)
+	s.registerContract(mux)
 	return mux
 }
 

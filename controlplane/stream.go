@@ -134,6 +134,9 @@ func (f *follower) follow(r *http.Request, w http.ResponseWriter, out *http.Resp
 	defer tick.Stop()
 	spoke := time.Now()
 	for {
+		if !f.stillMay(r) {
+			return
+		}
 		sent, err := f.send(ctx, w)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -160,6 +163,13 @@ func (f *follower) follow(r *http.Request, w http.ResponseWriter, out *http.Resp
 		case <-tick.C:
 		}
 	}
+}
+
+// stillMay reports whether the key that the stream began with is good: one that
+// is revoked hears nothing more.
+func (f *follower) stillMay(r *http.Request) bool {
+	c, err := f.server.identify(r)
+	return err == nil && c.keyID == f.caller.keyID
 }
 
 // send writes a portion of what is new, and reports whether there was any.

@@ -3,6 +3,7 @@ package controlplane_test
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
@@ -98,6 +99,27 @@ func TestStreamKeepsTenantsAndRolesApart(t *testing.T) {
 	require.ErrorIs(t, follow(service, aureus.StreamQuery{Kinds: []string{"gossip"}}), aureus.ErrInvalid)
 	require.ErrorIs(t, follow(service, aureus.StreamQuery{LastEventID: "yesterday"}), aureus.ErrInvalid)
 	require.ErrorContains(t, follow(service, aureus.StreamQuery{LastEventID: "0-0"}), "told of telemetry")
+}
+
+func TestAStreamEndsWithItsKey(t *testing.T) {
+	srv := open(t)
+	key, secret, err := srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: "olga", Role: controlplane.RoleOperator})
+	require.NoError(t, err)
+	listening := httptest.NewServer(srv)
+	defer listening.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, listening.URL+"/api/v1/stream", http.NoBody)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+secret)
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	require.Equal(t, http.StatusOK, response.StatusCode)
+
+	require.NoError(t, srv.Keys().Revoke(t.Context(), "test", key.ID))
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err, "the stream ends, and not because the test lost patience")
 }
 
 func TestStreamsAreBoundedAndEndWithTheServer(t *testing.T) {

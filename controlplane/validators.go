@@ -11,6 +11,7 @@ import (
 
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/rules"
 )
 
 // validators are the validators in force: those of each tenant in a registry of
@@ -31,6 +32,7 @@ func (v *validators) of(tenant string) (*crvgate.Registry, error) {
 		return registry, nil
 	}
 	registry := &crvgate.Registry{Now: v.now}
+	rules.Register(registry)
 	if v.setUp != nil {
 		if err := v.setUp(registry); err != nil {
 			return nil, fmt.Errorf("controlplane: Config.Validators: %w", err)

@@ -63,6 +63,9 @@ func Digest(tenant string, request aureus.Request) (aureus.Digest, error) {
 	if err != nil {
 		return aureus.Digest{}, fmt.Errorf("guard: %w", err)
 	}
+	if call != nil && call.BodyOmitted {
+		return aureus.Digest{}, fmt.Errorf("guard: %w: /http/body_omitted: an approval binds the body, and it was not sent", aureus.ErrInvalid)
+	}
 	request.HTTP = call
 	text, err := appendRequest(make([]byte, 0, 1024), cmp.Or(tenant, defaultTenant), completed(request))
 	if err != nil {

@@ -189,7 +189,7 @@ func TestDigestKnowsEveryField(t *testing.T) {
 		reflect.TypeFor[aureus.Principal]():  "ID; not Type Permissions",
 		reflect.TypeFor[aureus.Action]():     "ID Name RiskTier RequiredPermissions Intent DataZone AllowedTools Metadata",
 		reflect.TypeFor[aureus.Permission](): "Action Resource Intent DataZone Conditions",
-		reflect.TypeFor[aureus.HTTPCall]():   "Method Host Path Query ContentType ContentEncoding Headers Body GetBody",
+		reflect.TypeFor[aureus.HTTPCall]():   "Method Host Path Query ContentType ContentEncoding Headers Body BodyOmitted GetBody",
 	} {
 		known := strings.Fields(strings.ReplaceAll(fields, "; not", ""))
 		var have []string
@@ -451,4 +451,11 @@ func TestGoldenDigests(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, g.Digest, d, g.Name)
 	}
+}
+
+// An approval binds the body, so a call whose body was not sent along cannot be
+// bound.
+func TestACallWithoutItsBodyHasNoDigest(t *testing.T) {
+	_, err := guard.Digest("t", aureus.Request{HTTP: &aureus.HTTPCall{Method: "POST", BodyOmitted: true}})
+	require.ErrorIs(t, err, aureus.ErrInvalid)
 }

@@ -17,17 +17,27 @@ import (
 type Words interface{ Words() []string }
 
 // Check compares a free-form value with the shape that type t declares and
-// returns what differs, at most 100 problems.
+// returns what differs, at most 100 problems. Fields in their other spelling get
+// the declared one in the value.
 func Check(value any, t reflect.Type) []Problem {
+	problems, _ := check(value, t)
+	return problems
+}
+
+// check is Check, and reports whether a field was spelled otherwise.
+func check(value any, t reflect.Type) (problems []Problem, renamed bool) {
 	var c checker
 	if value == nil && t.Kind() == reflect.Struct {
 		c.addf("", "must be an object, not null")
 	}
 	c.value("", value, t, bounds{})
-	return c.problems
+	return c.problems, c.renamed
 }
 
-type checker struct{ problems []Problem }
+type checker struct {
+	problems []Problem
+	renamed  bool
+}
 
 func (c *checker) addf(pointer, format string, args ...any) {
 	if len(c.problems) < maxProblems {
@@ -165,6 +175,12 @@ func (c *checker) object(pointer string, object map[string]any, t reflect.Type) 
 	d := declarationOf(t)
 	for _, f := range d.fields {
 		value, present := object[f.name]
+		if other, there := object[f.alias]; f.alias != "" && there && value == nil {
+			value, present = other, true
+			object[f.name] = other
+			delete(object, f.alias)
+			c.renamed = true
+		}
 		switch {
 		case value == nil && f.required && (!present || !isFreeForm(f.typ)):
 			c.addf(child(pointer, f.name), "is required")
@@ -186,6 +202,7 @@ type declaration struct {
 
 type field struct {
 	name     string
+	alias    string // another spelling that is read as well, if any
 	typ      reflect.Type
 	required bool
 	bounds   bounds
@@ -221,7 +238,8 @@ func (d *declaration) collect(t reflect.Type) {
 			continue
 		}
 		optional := strings.Contains(rest, "omitzero") || strings.Contains(rest, "omitempty")
-		d.fields = append(d.fields, field{name: name, typ: f.Type, required: !optional, bounds: boundsOf(f.Tag.Get("aureus"))})
+		rule := f.Tag.Get("aureus")
+		d.fields = append(d.fields, field{name: name, alias: aliasOf(rule), typ: f.Type, required: !optional, bounds: boundsOf(rule)})
 	}
 }
 
@@ -241,6 +259,15 @@ func boundsOf(tag string) bounds {
 		}
 	}
 	return b
+}
+
+func aliasOf(tag string) string {
+	for part := range strings.SplitSeq(tag, ",") {
+		if name, ok := strings.CutPrefix(part, "alias="); ok {
+			return name
+		}
+	}
+	return ""
 }
 
 func isFreeForm(t reflect.Type) bool { return t.Kind() == reflect.Interface }

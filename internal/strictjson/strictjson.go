@@ -9,7 +9,8 @@
 // as [json.Number], so that integers beyond 2^53 survive.
 //
 // A field is required when its json tag has neither omitzero nor omitempty, a
-// null counts as absent, and a tag `aureus:"min=1,max=10"` bounds a number.
+// null counts as absent, a tag `aureus:"min=1,max=10"` bounds a number, and
+// `aureus:"alias=from"` has a field read under a second name as well.
 package strictjson
 
 import (
@@ -28,6 +29,10 @@ import (
 // MaxDepth bounds how deeply arrays and objects may be nested. It protects
 // everything behind it that walks a value recursively.
 const MaxDepth = 100
+
+// MaxValues bounds how many values a text may hold, so that a small text of many
+// small values does not take far more memory than its size.
+const MaxValues = 250_000
 
 var (
 	number  = reflect.TypeFor[json.Number]()
@@ -59,8 +64,14 @@ func Unmarshal(data []byte, v any) error {
 	if err != nil {
 		return err
 	}
-	if problems := Check(tree, reflect.TypeOf(v).Elem()); len(problems) > 0 {
+	problems, renamed := check(tree, reflect.TypeOf(v).Elem())
+	if len(problems) > 0 {
 		return &ShapeError{Problems: problems}
+	}
+	if renamed {
+		if data, err = Marshal(tree); err != nil {
+			return err
+		}
 	}
 	if err := jsonv2.Unmarshal(data, v, options); err != nil {
 		return asShapeError(err)
@@ -72,7 +83,8 @@ func Unmarshal(data []byte, v any) error {
 // []any or map[string]any. Errors are [*SyntaxError].
 func Parse(data []byte) (any, error) {
 	dec := jsontext.NewDecoder(newBuffer(data))
-	v, err := readValue(dec, 0)
+	left := MaxValues
+	v, err := readValue(dec, 0, &left)
 	if err != nil {
 		return nil, syntaxError(data, dec, err)
 	}
@@ -103,7 +115,11 @@ func Normalize(v any) (any, error) {
 	return Parse(text)
 }
 
-func readValue(dec *jsontext.Decoder, depth int) (any, error) {
+// readValue reads one value, and takes what it holds off what is left.
+func readValue(dec *jsontext.Decoder, depth int, left *int) (any, error) {
+	if *left--; *left < 0 {
+		return nil, fmt.Errorf("more than %d values", MaxValues)
+	}
 	if depth > MaxDepth {
 		return nil, fmt.Errorf("nested more than %d levels deep", MaxDepth)
 	}
@@ -123,7 +139,7 @@ func readValue(dec *jsontext.Decoder, depth int) (any, error) {
 	case '[':
 		list := []any{}
 		for dec.PeekKind() != ']' {
-			v, err := readValue(dec, depth+1)
+			v, err := readValue(dec, depth+1, left)
 			if err != nil {
 				return nil, err
 			}
@@ -139,7 +155,7 @@ func readValue(dec *jsontext.Decoder, depth int) (any, error) {
 				return nil, err
 			}
 			key := name.String()
-			v, err := readValue(dec, depth+1)
+			v, err := readValue(dec, depth+1, left)
 			if err != nil {
 				return nil, err
 			}
@@ -162,7 +178,8 @@ func marshalNumber(enc *jsontext.Encoder, n json.Number) error {
 }
 
 func unmarshalAny(dec *jsontext.Decoder, v *any) error {
-	value, err := readValue(dec, dec.StackDepth())
+	left := MaxValues
+	value, err := readValue(dec, dec.StackDepth(), &left)
 	if err != nil {
 		return err
 	}

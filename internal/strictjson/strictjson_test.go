@@ -77,6 +77,35 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 	require.ErrorContains(t, err, "and 8 more")
 }
 
+func TestASecondSpellingIsRead(t *testing.T) {
+	type move struct {
+		From color `json:"from_color" aureus:"alias=from"`
+		To   color `json:"to_color,omitzero" aureus:"alias=to"`
+	}
+	type moves struct {
+		List []move         `json:"list"`
+		Free map[string]any `json:"free,omitzero"`
+	}
+	var got moves
+	require.NoError(t, strictjson.Unmarshal([]byte(`{"list":[{"from":"red","to":"green"},{"from_color":"green","from":"red","to":null}],
+		"free":{"from":1000000000000000000000000000000}}`), &got))
+	require.Equal(t, moves{
+		List: []move{{"red", "green"}, {"green", ""}}, Free: map[string]any{"from": json.Number("1000000000000000000000000000000")},
+	}, got, "the declared spelling wins, and what is free-form stays as it is")
+	require.Equal(t, `{"from_color":"red","to_color":"green"}`, string(must(t, got.List[0]))) //nolint:testifylint // to the byte
+
+	err := strictjson.Unmarshal([]byte(`{"list":[{"from":"blue"},{}]}`), &got)
+	require.ErrorContains(t, err, "/list/0/from_color: must be one of red, green")
+	require.ErrorContains(t, err, "/list/1/from_color: is required")
+}
+
+func must(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := strictjson.Marshal(v)
+	require.NoError(t, err)
+	return text
+}
+
 func TestSyntax(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":            {"", "the text is empty"},
@@ -90,6 +119,7 @@ func TestSyntax(t *testing.T) {
 		"NaN":              {`NaN`, "not valid JSON"},
 		"a comment":        {`1 // one`, "not valid JSON"},
 		"too deep":         {strings.Repeat("[", 101) + "0" + strings.Repeat("]", 101), "nested more than 100 levels deep"},
+		"too many values":  {"[" + strings.Repeat("[],", 250_000) + "0]", "more than 250000 values"},
 		"far too deep":     {strings.Repeat(`{"a":`, 1_000_000), "nested more than 100 levels deep"},
 	} {
 		t.Run(name, func(t *testing.T) {

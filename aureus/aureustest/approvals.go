@@ -1,0 +1,185 @@
+package aureustest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+const maxProse = 4 << 10 // bytes of a reason or a comment
+
+func approvalPath(id string) string { return prefix + "/policy/approvals/" + id }
+
+// Approvals are the approvals that were asked for, the oldest first, as they
+// are by the server's clock.
+func (s *Server) Approvals() []aureus.Approval { return s.approvals("") }
+
+// Pending are the approvals that wait for [Server.Approve] or [Server.Reject],
+// the oldest first.
+func (s *Server) Pending() []aureus.Approval { return s.approvals(aureus.ApprovalPending) }
+
+func (s *Server) approvals(status aureus.ApprovalStatus) []aureus.Approval {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.book.list(s.Clock.Now(), status)
+}
+
+// Approve decides for the approval, as an operator would: the same request
+// passes once. The test fails if there is no such approval or it is not
+// pending.
+func (s *Server) Approve(id string) {
+	s.tb.Helper()
+	s.verdict("Approve", id, true)
+}
+
+// Reject decides against the approval: the same request is denied until the
+// approval has expired. The test fails if there is no such approval or it is
+// not pending.
+func (s *Server) Reject(id string) {
+	s.tb.Helper()
+	s.verdict("Reject", id, false)
+}
+
+func (s *Server) verdict(op, id string, approve bool) {
+	s.tb.Helper()
+	s.mu.Lock()
+	var digest aureus.Digest
+	if a := s.book.find(s.Clock.Now(), id); a != nil {
+		digest = a.ActionDigest
+	}
+	_, err := s.book.decide(s.Clock.Now(), id, approve, digest, "")
+	s.mu.Unlock()
+	if err != nil {
+		s.tb.Errorf("aureustest: %s(%q): %v", op, id, err)
+	}
+}
+
+// requestApproval answers POST approval. Where a local decider asks, it brings
+// the digest that it will present.
+func (s *Server) requestApproval(q *request) (any, error) {
+	var body struct {
+		Action    aureus.Action    `json:"action"`
+		Principal aureus.Principal `json:"principal"`
+		Reason    string           `json:"reason"`
+
+		ToolName      string            `json:"tool_name,omitzero"`
+		Arguments     any               `json:"arguments,omitzero"`
+		HTTP          *aureus.HTTPCall  `json:"http,omitzero"`
+		OnBehalfOf    string            `json:"on_behalf_of,omitzero"`
+		Volatile      []string          `json:"volatile,omitzero"`
+		ApprovalToken string            `json:"approval_token,omitzero"`
+		ActionDigest  aureus.Digest     `json:"action_digest,omitzero"`
+		DecisionID    aureus.DecisionID `json:"decision_id,omitzero"`
+		ReasonCode    aureus.ReasonCode `json:"reason_code,omitzero"`
+		Rule          string            `json:"rule,omitzero"`
+		PolicyVersion string            `json:"policy_version,omitzero"`
+	}
+	if err := q.decode(&body); err != nil {
+		return nil, err
+	}
+	request := aureus.PolicyContext{
+		Principal: body.Principal, Action: body.Action, ToolName: body.ToolName, Arguments: body.Arguments, HTTP: body.HTTP,
+		OnBehalfOf: body.OnBehalfOf, Volatile: body.Volatile, ApprovalToken: body.ApprovalToken,
+	}.Request()
+	if why := invalid(request); why != "" {
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s", why)
+	}
+	if len(body.Reason) > maxProse {
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/reason: must not be longer than %d bytes", maxProse)
+	}
+	digest, why := digestOf(request)
+	if why != "" {
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s", why)
+	}
+	ask := aureus.ApprovalAsk{
+		Request: request, Digest: digest, DecisionID: body.DecisionID, ReasonCode: body.ReasonCode, Reason: body.Reason,
+		Rule: body.Rule, PolicyVersion: body.PolicyVersion,
+	}
+	if !body.ActionDigest.IsZero() {
+		ask.Digest = body.ActionDigest
+	}
+	if ask.PolicyVersion == "" {
+		ask.PolicyVersion, ask.Rule, ask.ReasonCode = PolicyVersion, ruleScript, aureus.ReasonHighRisk
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Clock.Now()
+	approval, joined, err := s.book.ask(now, s.keyID(q.Request), ask)
+	if err != nil {
+		return nil, refuse(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending), "the principal has %d pending approvals already", maxPending).
+			with("Retry-After", "60")
+	}
+	return struct {
+		ApprovalToken string            `json:"approval_token"`
+		Approval      aureus.Approval   `json:"approval"`
+		Joined        bool              `json:"joined"`
+		Hint          aureus.ReasonCode `json:"hint,omitzero"`
+	}{approval.ID, copied(approval), joined, s.book.hint(now, ask, approval.ID)}, nil
+}
+
+func (s *Server) listApprovals(q *request) (any, error) {
+	status := aureus.ApprovalStatus(q.URL.Query().Get("status"))
+	if words := status.Words(); status != "" && !slices.Contains(words, string(status)) {
+		return nil, badQuery("status", "must be one of "+strings.Join(words, ", "))
+	}
+	return page(q, s.approvals(status), 100, 1000)
+}
+
+func (s *Server) getApproval(q *request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.book.find(s.Clock.Now(), q.PathValue("id"))
+	if a == nil {
+		return nil, unknownApproval()
+	}
+	return copied(a), nil
+}
+
+// decideApproval answers POST approve and reject, which only an operator's key
+// may.
+func (s *Server) decideApproval(approve bool) handler {
+	return func(q *request) (any, error) {
+		switch {
+		case q.Header.Get("Authorization") == "":
+			return nil, refuse(http.StatusUnauthorized, codeUnauthorized, "this needs an API key").with("WWW-Authenticate", "Bearer")
+		case !s.isOperator(q.Request):
+			return nil, refuse(http.StatusForbidden, codeForbidden, "deciding approvals needs the role operator; see aureustest.Server.Operator")
+		}
+		var body struct {
+			ActionDigest aureus.Digest `json:"action_digest"`
+			Comment      string        `json:"comment,omitzero"`
+		}
+		if err := q.decode(&body); err != nil {
+			return nil, err
+		}
+		if len(body.Comment) > maxProse {
+			return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/comment: must not be longer than %d bytes", maxProse)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		a, err := s.book.decide(s.Clock.Now(), q.PathValue("id"), approve, body.ActionDigest, body.Comment)
+		if err != nil {
+			return nil, err
+		}
+		return copied(&a), nil
+	}
+}
+
+func (s *Server) consumeApproval(q *request) (any, error) {
+	var use aureus.ApprovalUse
+	if err := q.decode(&use); err != nil {
+		return nil, err
+	}
+	if use.DecisionID.IsZero() {
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/decision_id: is required")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, err := s.book.consume(s.Clock.Now(), q.PathValue("id"), use)
+	if err != nil {
+		return nil, err
+	}
+	return copied(&a), nil
+}

@@ -1,0 +1,186 @@
+package aureustest
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// maxValidators bounds the registered validators.
+const maxValidators = 10_000
+
+// validateCommit answers POST validate with what the gate's name has scripted.
+func (s *Server) validateCommit(q *request) (any, error) {
+	var body struct {
+		Commit     aureus.Commit     `json:"commit"`
+		GateConfig aureus.GateConfig `json:"gate_config"`
+	}
+	if err := q.decode(&body); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	result, ok := s.script.gates[body.GateConfig.Name]
+	if !ok {
+		result = aureus.GateResult{FailureCode: aureus.ToolError, ValidationResults: []aureus.ValidationResult{{
+			Reason:      fmt.Sprintf("nothing is scripted for the gate %.80q; see aureustest.Server.Gate", body.GateConfig.Name),
+			Confidence:  certain(),
+			FailureCode: aureus.ToolError, Remediation: aureus.ToolError.Remediation(),
+		}}}
+	}
+	result = s.completeGate(result, body.GateConfig)
+	s.requests.commits.add(Validated{Commit: body.Commit, Gate: body.GateConfig, Result: result}, len(q.body))
+	workflow, _ := body.Commit.Metadata["workflowId"].(string)
+	task, _ := body.Commit.Metadata["taskId"].(string)
+	if workflow != "" && task != "" {
+		data := map[string]any{"gateName": result.GateName, "passed": result.Passed, "blocked": result.BlockedCommit}
+		if result.FailureCode != "" {
+			data["failureCode"] = string(result.FailureCode)
+		}
+		s.requests.events.add(aureus.TelemetryEvent{
+			Type: aureus.EventCRVResult, Timestamp: aureus.TimestampOf(s.Clock.Now()), WorkflowID: workflow, TaskID: task, Data: data,
+		}, len(result.GateName))
+	}
+	return result, nil
+}
+
+// completeGate fills in what the script leaves to the server, as SPEC 4.1 has it.
+func (s *Server) completeGate(result aureus.GateResult, gate aureus.GateConfig) aureus.GateResult {
+	if result.GateName == "" {
+		result.GateName = gate.Name
+	}
+	if result.Timestamp == "" {
+		result.Timestamp = aureus.TimestampOf(s.Clock.Now())
+	}
+	switch {
+	case result.Passed:
+		result.CRVStatus, result.FailureCode = aureus.CRVPassed, ""
+		if result.ValidationResults == nil {
+			result.ValidationResults = valid(gate.Validators)
+		}
+		return result
+	case result.CRVStatus == aureus.CRVWarning:
+	case result.CRVStatus == aureus.CRVBlocked, result.BlockedCommit, gate.BlockOnFailure:
+		result.CRVStatus, result.BlockedCommit = aureus.CRVBlocked, true
+	default:
+		result.CRVStatus = aureus.CRVWarning
+	}
+	if result.FailureCode == "" {
+		result.FailureCode = firstCode(result.ValidationResults)
+	}
+	if result.ValidationResults == nil {
+		result.ValidationResults = append([]aureus.ValidationResult{{
+			Reason: "failed by the test's script", Confidence: certain(),
+			FailureCode: result.FailureCode, Remediation: result.FailureCode.Remediation(),
+		}}, valid(gate.Validators[min(1, len(gate.Validators)):])...)
+	}
+	if result.Remediation == "" {
+		result.Remediation = result.FailureCode.Remediation()
+	}
+	if result.RecoveryStrategy == nil {
+		result.RecoveryStrategy = gate.RecoveryStrategy
+	}
+	return result
+}
+
+// valid are the results of validators that have found nothing.
+func valid(validators []string) []aureus.ValidationResult {
+	results := make([]aureus.ValidationResult, len(validators))
+	for i := range results {
+		results[i] = aureus.ValidationResult{Valid: true, Reason: "passed by the test's script", Confidence: certain()}
+	}
+	return results
+}
+
+func certain() *float64 { return new(1.0) }
+
+func firstCode(results []aureus.ValidationResult) aureus.FailureTaxonomy {
+	for _, r := range results {
+		if !r.Valid && r.FailureCode != "" {
+			return r.FailureCode
+		}
+	}
+	return aureus.PolicyViolation
+}
+
+// registerValidator answers POST validators. The validator is remembered and
+// judges nothing: gates are scripted.
+func (s *Server) registerValidator(q *request) (any, error) {
+	var body struct {
+		ValidatorID string         `json:"validator_id"`
+		Config      map[string]any `json:"config"`
+	}
+	if err := q.decode(&body); err != nil {
+		return nil, err
+	}
+	kind, _ := body.Config["type"].(string)
+	switch {
+	case body.ValidatorID == "", strings.Contains(body.ValidatorID, "/"), body.ValidatorID == ".", body.ValidatorID == "..":
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/validator_id: must be there, hold no slash and be neither . nor ..")
+	case kind == "":
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/config/type: is required")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := Registered{ID: body.ValidatorID, Config: body.Config, Version: 1}
+	at := -1
+	for i, known := range s.requests.validators {
+		if known.ID == v.ID {
+			at, v.Version = i, known.Version+1
+		}
+	}
+	switch {
+	case at >= 0:
+		s.requests.validators[at] = v
+	case len(s.requests.validators) >= maxValidators:
+		return nil, refuse(http.StatusConflict, "RESOURCE_EXHAUSTED", "there are %d validators already", maxValidators)
+	default:
+		s.requests.validators = append(s.requests.validators, v)
+	}
+	q.header.Set("ETag", v.etag())
+	return struct {
+		ValidatorID string `json:"validator_id"`
+		Registered  bool   `json:"registered"`
+		Replaced    bool   `json:"replaced"`
+		Version     int    `json:"version"`
+	}{v.ID, true, v.Version > 1, v.Version}, nil
+}
+
+func (v Registered) etag() string { return strconv.Quote(strconv.Itoa(v.Version)) }
+
+// wireValidator is a registration in the form of GET validators.
+type wireValidator struct {
+	ValidatorID  string           `json:"validator_id"`
+	Version      int              `json:"version"`
+	ETag         string           `json:"etag"`
+	Config       any              `json:"config"`
+	RegisteredBy string           `json:"registered_by"`
+	RegisteredAt aureus.Timestamp `json:"registered_at"`
+}
+
+func (s *Server) wireValidators() []wireValidator {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]wireValidator, len(s.requests.validators))
+	for i, v := range s.requests.validators {
+		list[i] = wireValidator{v.ID, v.Version, v.etag(), v.Config, "service", aureus.TimestampOf(s.Clock.Now())}
+	}
+	return list
+}
+
+func (s *Server) listValidators(q *request) (any, error) {
+	return page(q, s.wireValidators(), 100, 1000)
+}
+
+func (s *Server) getValidator(q *request) (any, error) {
+	for _, v := range s.wireValidators() {
+		if v.ValidatorID == q.PathValue("id") {
+			q.header.Set("ETag", v.ETag)
+			return v, nil
+		}
+	}
+	return nil, refuse(http.StatusNotFound, codeNotFound, "there is no such registered validator")
+}

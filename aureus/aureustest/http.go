@@ -1,0 +1,164 @@
+package aureustest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+const (
+	prefix = "/api/v1"
+
+	maxBody      = 4 << 20 // bytes of a request
+	maxBatchBody = 64 << 20
+)
+
+// The words in the field code of an error, as the control plane has them.
+const (
+	codeMalformed    = "MALFORMED_JSON"
+	codeValidation   = "VALIDATION_ERROR"
+	codeUnauthorized = "AUTHENTICATION_FAILED"
+	codeForbidden    = "PERMISSION_DENIED"
+	codeSelfApproval = "SELF_APPROVAL"
+	codeNotFound     = "NOT_FOUND"
+	codeMethod       = "METHOD_NOT_ALLOWED"
+	codeConflict     = "STATE_CONFLICT"
+	codeInFlight     = "IDEMPOTENCY_IN_FLIGHT"
+	codeKeyReused    = "IDEMPOTENCY_KEY_REUSED"
+	codeTooLarge     = "BODY_TOO_LARGE"
+	codeMediaType    = "UNSUPPORTED_MEDIA_TYPE"
+	codeInternal     = "INTERNAL_ERROR"
+	codeNotServed    = "NOT_IMPLEMENTED"
+	codeUndecided    = "UNDECIDED"
+)
+
+// problem is an error that is an answer.
+type problem struct {
+	status  int
+	code    string
+	message string
+	header  [2]string
+}
+
+func (p *problem) Error() string { return p.message }
+
+func refuse(status int, code, format string, args ...any) *problem {
+	return &problem{status: status, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+func (p *problem) with(name, value string) *problem {
+	p.header = [2]string{name, value}
+	return p
+}
+
+// answer is what a request gets, whole before any of it is sent.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func success(value any, header http.Header) answer {
+	text, err := strictjson.MarshalText(value)
+	if err != nil {
+		return errorAnswer(refuse(http.StatusInternalServerError, codeInternal, "the scripted answer has no JSON form: %v", err), "")
+	}
+	return answer{status: http.StatusOK, header: header, body: append(text, '\n')}
+}
+
+func answerFor(err error, r *http.Request) answer {
+	p, ok := errors.AsType[*problem](err)
+	if !ok {
+		p = refuse(http.StatusInternalServerError, codeInternal, "%v", err)
+	}
+	return errorAnswer(p, requestID(r))
+}
+
+func errorAnswer(p *problem, id string) answer {
+	a := answer{status: p.status, header: http.Header{}}
+	if p.header[0] != "" {
+		a.header.Set(p.header[0], p.header[1])
+	}
+	text, err := strictjson.MarshalText(struct {
+		Error     string `json:"error"`
+		Code      string `json:"code"`
+		RequestID string `json:"request_id"`
+	}{p.message, p.code, id})
+	if err != nil {
+		text = []byte(`{"error":"no JSON form","code":"INTERNAL_ERROR","request_id":""}`)
+	}
+	a.body = slices.Concat(text, []byte{'\n'})
+	return a
+}
+
+// readBody reads the whole body within its bound, decompressed.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := int64(maxBody)
+	if strings.HasSuffix(r.URL.Path, "/batch") {
+		limit = maxBatchBody
+	}
+	var source io.Reader = http.MaxBytesReader(w, r.Body, limit)
+	switch r.Header.Get("Content-Encoding") {
+	case "":
+	case "gzip":
+		plain, err := gzip.NewReader(source)
+		if err != nil {
+			return nil, refuse(http.StatusBadRequest, codeMalformed, "the body is not what its Content-Encoding says")
+		}
+		source = io.LimitReader(plain, limit+1)
+	default:
+		return nil, refuse(http.StatusUnsupportedMediaType, codeMediaType, "the body has a content encoding that is not served here").
+			with("Accept-Encoding", "gzip")
+	}
+	body, err := io.ReadAll(source)
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge || int64(len(body)) > limit {
+		return nil, refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "the body is larger than %d bytes", limit)
+	}
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, codeMalformed, "the body broke off")
+	}
+	return body, nil
+}
+
+// decode reads the body strictly: 400 for what is no JSON, 422 for JSON of
+// another shape.
+func (q *request) decode(v any) error {
+	if string(bytes.TrimSpace(q.body)) == "null" {
+		return refuse(http.StatusUnprocessableEntity, codeValidation, "the body must not be null")
+	}
+	err := strictjson.Unmarshal(q.body, v)
+	if _, shape := errors.AsType[*strictjson.ShapeError](err); shape {
+		return refuse(http.StatusUnprocessableEntity, codeValidation, "the body has another shape: %v", err)
+	}
+	if err != nil {
+		return refuse(http.StatusBadRequest, codeMalformed, "%v", err)
+	}
+	return nil
+}
+
+// isOperator reports whether the request comes from a person who decides.
+func (s *Server) isOperator(r *http.Request) bool {
+	return subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+s.operatorKey)) == 1
+}
+
+// keyID is the id of the key that the request came with.
+func (s *Server) keyID(r *http.Request) string {
+	if s.isOperator(r) {
+		return operatorKeyID
+	}
+	return serviceKeyID
+}
+
+const (
+	serviceKeyID  = "key_service"
+	operatorKeyID = "key_operator"
+	operatorName  = "operator"
+)

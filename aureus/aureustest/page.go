@@ -1,0 +1,52 @@
+package aureustest
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// page cuts a list to what limit and cursor ask for, and puts the cursor of the
+// next page into the answer's Link header.
+func page[T any](q *request, items []T, fallback, most int) ([]T, error) {
+	limit, start := fallback, 0
+	query := q.URL.Query()
+	var err error
+	if text := query.Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
+			return nil, badQuery("limit", "must be a whole number of at least 1")
+		}
+	}
+	limit = min(limit, most)
+	if text := query.Get("cursor"); text != "" {
+		if start, err = strconv.Atoi(text); err != nil || start < 0 {
+			return nil, badQuery("cursor", "must be the one of a Link header")
+		}
+	}
+	start = min(start, len(items))
+	end := min(start+limit, len(items))
+	if end < len(items) {
+		query.Set("cursor", strconv.Itoa(end))
+		q.header.Set("Link", "<"+q.URL.EscapedPath()+"?"+query.Encode()+`>; rel="next"`)
+	}
+	return append([]T{}, items[start:end]...), nil
+}
+
+// queryTime reads a time of the query; the zero time where there is none.
+func (q *request) queryTime(name string) (time.Time, error) {
+	text := q.URL.Query().Get(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, ok := aureus.Timestamp(text).Time()
+	if !ok {
+		return time.Time{}, badQuery(name, "must be a time such as 2026-01-02T03:04:05Z")
+	}
+	return at, nil
+}
+
+func badQuery(name, message string) error {
+	return refuse(http.StatusBadRequest, codeValidation, "the query parameter %s %s", name, message)
+}

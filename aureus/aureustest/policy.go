@@ -1,0 +1,188 @@
+package aureustest
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+func undecided(why string) error {
+	return refuse(http.StatusServiceUnavailable, codeUndecided, "it could not be decided: %s", why).with("Retry-After", "1")
+}
+
+// evaluate answers POST evaluate. Only a spent approval cannot be spent again,
+// so only that answer is kept for its Idempotency-Key, as a control plane does.
+func (s *Server) evaluate(q *request) (any, error) {
+	var question aureus.PolicyContext
+	if err := q.decode(&question); err != nil {
+		return nil, err
+	}
+	request := question.Request()
+	decision, err := s.decide(q, request)
+	if err != nil {
+		q.repeatable = true
+		return nil, err
+	}
+	q.repeatable = decision.ReasonCode != aureus.ReasonApproved
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests.decisions.add(Decided{Request: request, Decision: decision}, len(q.body))
+	s.requests.log.add(decision.Record(), len(q.body))
+	if request.WorkflowID != "" && request.TaskID != "" {
+		s.requests.events.add(aureus.TelemetryEvent{
+			Type: aureus.EventPolicyCheck, Timestamp: aureus.TimestampOf(s.Clock.Now()), WorkflowID: request.WorkflowID, TaskID: request.TaskID,
+			Data: map[string]any{
+				"allowed": decision.Effect == aureus.Allow, "requiresHumanApproval": decision.Effect == aureus.RequireApproval, "reason": decision.Reason,
+			},
+		}, len(decision.Reason))
+	}
+	return answerOf(decision), nil
+}
+
+// decide is the decision about a request: what the script says, and what
+// becomes of the approval that it asks for.
+func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, error) {
+	if why := invalid(request); why != "" {
+		return s.complete(aureus.Decision{ReasonCode: aureus.ReasonInvalidRequest, Reason: why, Rule: "request"}, request), nil
+	}
+	said, err := s.scripted(request)
+	if err != nil {
+		return aureus.Decision{}, err
+	}
+	decision := s.complete(said, request)
+	if !request.NeedsDigest() && decision.Effect != aureus.RequireApproval {
+		return decision, nil
+	}
+	digest, why := digestOf(request)
+	if why != "" {
+		return s.complete(aureus.Decision{ReasonCode: aureus.ReasonInvalidRequest, Reason: why, Rule: "request"}, request), nil
+	}
+	decision.Digest = digest
+	if decision.Effect != aureus.RequireApproval {
+		return decision, nil
+	}
+	return s.askPerson(s.keyID(q.Request), request, decision), nil
+}
+
+// invalid says what no policy could decide about.
+func invalid(request aureus.Request) string {
+	switch {
+	case request.Principal.ID == "":
+		return "/principal/id: is required; say who asks"
+	case request.Action.ID == "":
+		return "/action/id: is required; say what is asked"
+	}
+	return ""
+}
+
+// complete fills in what the script leaves to the server.
+func (s *Server) complete(said aureus.Decision, request aureus.Request) aureus.Decision {
+	d := aureus.Decision{
+		ID: aureus.NewDecisionID(s.Clock.Now()), Effect: said.Effect,
+		ReasonCode: said.ReasonCode, Reason: said.Reason, Rule: said.Rule, PolicyVersion: said.PolicyVersion, Metadata: said.Metadata,
+		PrincipalID: request.Principal.ID, OnBehalfOf: request.OnBehalfOf, ActionID: request.Action.ID, Tool: request.Tool,
+		RiskTier: request.Action.RiskTier, Claimed: true,
+	}
+	if d.ReasonCode == "" {
+		d.ReasonCode = ReasonScripted
+	}
+	if d.Rule == "" {
+		d.Rule = ruleScript
+	}
+	if d.PolicyVersion == "" {
+		d.PolicyVersion = PolicyVersion
+	}
+	if d.Reason == "" {
+		d.Reason = d.Effect.String() + ", says the test's script"
+	}
+	return d
+}
+
+func answerOf(d aureus.Decision) aureus.GuardDecision {
+	answer := aureus.GuardDecision{
+		Allowed: d.Effect == aureus.Allow, Reason: d.Reason, RequiresHumanApproval: d.Effect == aureus.RequireApproval,
+		Metadata: d.Metadata, DecisionID: d.ID, Effect: d.Effect.String(), ReasonCode: d.ReasonCode, Rule: d.Rule,
+		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, Claimed: d.Claimed,
+	}
+	if d.Approval.ID != "" {
+		approval := d.Approval
+		approval.URL = approvalPath(approval.ID)
+		answer.Approval = &approval
+		if d.Effect == aureus.RequireApproval {
+			answer.ApprovalToken = approval.ID
+		}
+	}
+	return answer
+}
+
+// check answers POST check: what the script says, without any effect.
+func (s *Server) check(q *request) (any, error) {
+	var question struct {
+		Principal aureus.Principal `json:"principal"`
+		Action    aureus.Action    `json:"action"`
+		ToolName  string           `json:"tool_name,omitzero"`
+	}
+	if err := q.decode(&question); err != nil {
+		return nil, err
+	}
+	q.repeatable = true
+	request := aureus.PolicyContext{Principal: question.Principal, Action: question.Action, ToolName: question.ToolName}.Request()
+	said := aureus.Decision{Reason: invalid(request)}
+	if said.Reason == "" {
+		var err error
+		if said, err = s.scripted(request); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests.checks.add(Checked{Principal: question.Principal, Action: question.Action, Allowed: said.Effect == aureus.Allow}, len(q.body))
+	return struct {
+		Allowed               bool   `json:"allowed"`
+		HasPermission         bool   `json:"has_permission"`
+		RequiresHumanApproval bool   `json:"requires_human_approval"`
+		Reason                string `json:"reason"`
+	}{said.Effect == aureus.Allow, said.Effect != aureus.Deny, said.Effect == aureus.RequireApproval, said.Reason}, nil
+}
+
+// askPerson opens, joins or spends the approval of the digest, in the order in
+// which guard.Local does.
+func (s *Server) askPerson(key string, request aureus.Request, d aureus.Decision) aureus.Decision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Clock.Now()
+	ask := aureus.ApprovalAsk{
+		Request: request, Digest: d.Digest, DecisionID: d.ID, ReasonCode: d.ReasonCode, Reason: d.Reason, Rule: d.Rule, PolicyVersion: d.PolicyVersion,
+	}
+	approval, joined, err := s.book.ask(now, key, ask)
+	if err != nil {
+		d.Effect, d.ReasonCode, d.Reason = aureus.Deny, aureus.ReasonTooManyPending, err.Error()
+		return d
+	}
+	answer := func(effect aureus.Effect, code aureus.ReasonCode, reason string) aureus.Decision {
+		d.Effect, d.ReasonCode, d.Reason, d.Approval = effect, code, reason, approval.Ref()
+		return d
+	}
+	switch approval.Status {
+	case aureus.ApprovalApproved:
+		approval.Status, approval.ConsumedBy = aureus.ApprovalConsumed, d.ID
+		return answer(aureus.Allow, aureus.ReasonApproved, "a person approved it")
+	case aureus.ApprovalRejected:
+		return answer(aureus.Deny, aureus.ReasonApprovalRejected, "a person rejected it")
+	default: // it is pending: no other is live
+	}
+	hint := s.book.hint(now, ask, approval.ID)
+	switch {
+	case hint != "":
+		return answer(aureus.RequireApproval, hint, "the ticket that was presented does not count ("+strings.ToLower(string(hint))+"), and a person has to approve it")
+	case joined:
+		return answer(aureus.RequireApproval, aureus.ReasonApprovalPending, "the approval is pending: nobody has decided yet")
+	}
+	return answer(aureus.RequireApproval, d.ReasonCode, d.Reason)
+}
+
+// approvalLifetime is how long an approval may be decided and used, by the
+// server's clock.
+const approvalLifetime = time.Hour

@@ -1,0 +1,277 @@
+package controlplane_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/aureus/aureustest"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// world is an Aureus as a service and an operator see it.
+type world struct {
+	service, operator *aureus.Client
+	clock             interface{ Advance(time.Duration) }
+}
+
+// worlds are a control plane and its test double, with the same rules.
+func worlds(t *testing.T) (double, plane world) {
+	t.Helper()
+	srv := aureustest.New(t)
+	srv.Decide((&guard.Local{}).Preview)
+	srv.Gate("good", aureus.GateResult{Passed: true})
+	srv.Gate("bad", aureus.GateResult{FailureCode: aureus.MissingData})
+
+	moved := newClock()
+	opened := open(t, at(moved))
+	service, operator := opened.Client(), opened.Operator("olga")
+	t.Cleanup(func() { require.NoError(t, errors.Join(service.Close(), operator.Close())) })
+	return world{srv.Client(), srv.Operator(), srv.Clock}, world{service, operator, moved}
+}
+
+// The same calls in the same order get answers of the same form from both, and
+// the same words where words are what callers branch on.
+func TestTheTestDoubleAnswersAsTheControlPlane(t *testing.T) {
+	double, plane := worlds(t)
+	fromDouble, fromReal := double.story(t), plane.story(t)
+	require.Len(t, fromDouble, len(fromReal))
+	for i, want := range fromReal {
+		t.Run(fmt.Sprintf("%02d %s", i, want.step), func(t *testing.T) { require.Equal(t, want, fromDouble[i]) })
+	}
+	require.Greater(t, len(fromReal), 40, "the story is told to its end")
+}
+
+// told is what one call came to.
+type told struct {
+	step  string
+	shape any // of the answer, with the words that callers branch on
+}
+
+// words are the names whose values count, not only their kind.
+var words = map[string]bool{
+	"allowed": true, "requires_human_approval": true, "effect": true, "reason_code": true, "status": true, "joined": true, "hint": true,
+	"passed": true, "blocked_commit": true, "crv_status": true, "failure_code": true, "gate_name": true, "registered": true, "replaced": true,
+	"accepted": true, "index": true, "verdict": true, "needed": true, "have": true, "risk_tier": true, "claimed": true, "name": true, "value": true,
+}
+
+// shapeOf is the form of an answer: names and kinds, and the words.
+func shapeOf(name string, value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		shape := map[string]any{}
+		for name, v := range value {
+			shape[name] = shapeOf(name, v)
+		}
+		return shape
+	case []any:
+		list := make([]any, len(value))
+		for i, v := range value {
+			list[i] = shapeOf("", v)
+		}
+		return list
+	}
+	if words[name] {
+		return value
+	}
+	return fmt.Sprintf("%T", value)
+}
+
+// story makes the calls, by the client's escape for raw ones, which is also as
+// strict as its methods are.
+func (w world) story(t *testing.T) (story []told) {
+	t.Helper()
+	call := func(client *aureus.Client, method, path string, body any) map[string]any {
+		t.Helper()
+		var raw json.RawMessage
+		err := client.Call(t.Context(), method, "/"+path, body, &raw)
+		step := method + " " + path
+		if e, ok := errors.AsType[*aureus.Error](err); ok {
+			require.NotEmpty(t, e.RequestID)
+			story = append(story, told{step, fmt.Sprintf("%d %s, again after %v", e.StatusCode, e.Code, e.RetryAfter)})
+			return nil
+		}
+		require.NoError(t, err, step)
+		value, err := strictjson.Parse(raw)
+		require.NoError(t, err)
+		story = append(story, told{step, shapeOf("", value)})
+		object, _ := value.(map[string]any)
+		return object
+	}
+	post := func(path string, body any) map[string]any {
+		t.Helper()
+		return call(w.service, http.MethodPost, path, body)
+	}
+	get := func(path string) { t.Helper(); call(w.service, http.MethodGet, path, nil) }
+	evaluate := func(request aureus.Request) map[string]any {
+		t.Helper()
+		return post("policy/evaluate", request.Context())
+	}
+	type object = map[string]any
+
+	// Decisions, and what cannot be one.
+	evaluate(transfer(aureus.TierLow, 1))
+	evaluate(transfer(aureus.TierMedium, 1))
+	unpermitted := transfer(aureus.TierLow, 1)
+	unpermitted.Principal.Permissions = []aureus.Permission{}
+	evaluate(unpermitted)
+	nameless := transfer(aureus.TierLow, 1)
+	nameless.Principal.ID = ""
+	evaluate(nameless)
+	post("policy/evaluate", object{"principal": 1})
+	post("policy/evaluate", []int{1})
+	for _, tier := range []aureus.PolicyRiskTier{aureus.TierLow, aureus.TierCritical} {
+		post("policy/check", object{"principal": agent, "action": transfer(tier, 1).Action})
+	}
+
+	// An approval from the question to its use.
+	evaluate(transfer(aureus.TierHigh, 1))
+	opened := evaluate(transfer(aureus.TierHigh, 1))
+	id, _ := opened["approval_token"].(string)
+	digest := opened["action_digest"]
+	get("policy/approvals/" + id)
+	story[len(story)-1].step = "GET the approval"
+	get("policy/approvals?status=pending")
+	decide := func(client *aureus.Client, verb string, digest any) {
+		t.Helper()
+		call(client, http.MethodPost, "policy/approvals/"+id+"/"+verb, object{"action_digest": digest, "comment": "seen"})
+		story[len(story)-1].step = verb
+	}
+	decide(w.service, "approve", digest)
+	decide(w.operator, "approve", aureus.Digest{1})
+	decide(w.operator, "approve", digest)
+	decide(w.operator, "reject", digest)
+	hinted := transfer(aureus.TierHigh, 1)
+	hinted.ApprovalToken = id
+	evaluate(hinted)
+	evaluate(hinted)
+	hinted.ApprovalToken = "apr_00000000000000000000000000"
+	hinted.Arguments = 2
+	evaluate(hinted)
+	get("policy/approvals?status=consumed")
+	get("policy/approvals/apr_1")
+	get("policy/approvals?status=maybe")
+
+	// One that a local decider asks for, and spends.
+	approval := func(amount int) (id string, digest any) {
+		t.Helper()
+		asked := post("policy/approval", object{"principal": agent, "action": transfer(aureus.TierHigh, 1).Action, "reason": "please", "arguments": amount})
+		answer, _ := asked["approval"].(map[string]any)
+		id, _ = asked["approval_token"].(string)
+		return id, answer["action_digest"]
+	}
+	id, digest = approval(7)
+	approval(7)
+	consume := func(digest any) {
+		t.Helper()
+		call(w.service, http.MethodPost, "policy/approvals/"+id+"/consume",
+			object{"principal_id": agent.ID, "action_digest": digest, "decision_id": aureus.NewDecisionID(time.Now())})
+		story[len(story)-1].step = "consume"
+	}
+	consume(digest)
+	decide(w.operator, "approve", digest)
+	consume(aureus.Digest{1})
+	consume(digest)
+	consume(digest)
+	id, digest = approval(8)
+	decide(w.operator, "reject", digest)
+	consume(digest)
+	id, digest = approval(9)
+	w.clock.Advance(time.Hour + time.Second)
+	consume(digest)
+	decide(w.operator, "approve", digest)
+	post("policy/approval", object{"principal": object{"id": "", "type": "", "permissions": []int{}}, "action": transfer(aureus.TierHigh, 1).Action, "reason": ""})
+
+	// Gates and validators.
+	commit := object{"id": "c", "data": object{"n": 1}}
+	for _, gate := range []aureus.GateConfig{
+		{Name: "good", Validators: []string{"not_null"}, BlockOnFailure: true},
+		{Name: "bad", Validators: []string{"not_null"}, BlockOnFailure: true},
+		{Name: "bad", Validators: []string{"not_null"}},
+	} {
+		if gate.Name == "bad" {
+			commit["data"] = nil
+		}
+		post("crv/validate", object{"commit": commit, "gate_config": gate})
+	}
+	post("crv/validate", object{"commit": commit})
+	post("crv/validators", object{"validator_id": "v", "config": object{"type": "max_size", "parameters": object{"max": 9}}})
+	post("crv/validators", object{"validator_id": "v", "config": object{"type": "max_size", "parameters": object{"max": 9}}})
+	post("crv/validators", object{"validator_id": "a/b", "config": object{"type": "max_size", "parameters": object{"max": 9}}})
+	post("crv/validators", object{"validator_id": "w", "config": object{}})
+	get("crv/validators")
+	get("crv/validators/v")
+	get("crv/validators/unknown")
+
+	// Telemetry.
+	span := aureus.Span{ID: "s", TraceID: "t", Name: "work", StartTime: "2026-01-02T03:04:05"}
+	post("observability/spans", span)
+	post("observability/spans", object{"id": 1})
+	post("observability/spans/batch", []any{span, object{"id": 1}, nil})
+	post("observability/spans/batch", span)
+	metric := aureus.Metric{Name: "m", Value: 2, Timestamp: "2026-01-02", Tags: map[string]string{"env": "prod"}}
+	post("observability/metrics", metric)
+	post("observability/metrics/batch", []aureus.Metric{metric})
+	event := aureus.TelemetryEvent{Type: aureus.EventStepEnd, Timestamp: "2026-01-02T03:04:05Z", TaskType: "action", Data: object{"success": true, "duration": 5}}
+	post("observability/events", event)
+	post("observability/events/batch", []aureus.TelemetryEvent{event})
+	get("observability/traces/t")
+	get("observability/traces/unknown")
+	get("observability/metrics?name=m&tags=%7B%22env%22%3A%22prod%22%7D")
+	get("observability/metrics?tags=x")
+	get("observability/events?type=step_end&start_time=2026-01-02")
+	get("observability/events?type=maybe")
+	get("observability/events?start_time=soon")
+	get("observability/summary?start_time=2026-01-02&end_time=2026-01-03")
+	get("observability/summary?range=soon")
+
+	// The record of what was decided elsewhere.
+	decided := record("agent-9")
+	post("audit/records/batch", []any{decided, decided, object{"decision_id": ""}, object{"effect": "maybe"}})
+	outcome := aureus.Outcome{DecisionID: decided.DecisionID, Status: aureus.OutcomeSuccess, DurationMS: 1}
+	failed := outcome
+	failed.Status = aureus.OutcomeFailed
+	post("audit/outcomes/batch", []any{outcome, outcome, failed, aureus.Outcome{}})
+	post("audit/outcomes/batch", object{})
+
+	// What is not there.
+	get("nowhere")
+	get("policy/evaluate")
+	return story
+}
+
+// A local decider keeps its approvals in the double as in a control plane.
+func TestALocalDeciderAsksTheTestDoubleAsTheControlPlane(t *testing.T) {
+	double, plane := worlds(t)
+	tell := func(w world) (story []string) {
+		ctx := context.WithoutCancel(t.Context())
+		decider := &guard.Local{Approvals: w.service}
+		ask := func() aureus.Decision {
+			d, err := guard.Decide(ctx, decider, transfer(aureus.TierHigh, 5))
+			require.NoError(t, err)
+			story = append(story, fmt.Sprint(d.Effect, " ", d.ReasonCode, " ", d.Approval.Status))
+			return d
+		}
+		d := ask()
+		ask()
+		_, err := w.operator.Approve(ctx, d.Approval.ID, d.Digest, "")
+		require.NoError(t, err)
+		ask()
+		d = ask()
+		_, err = w.operator.Reject(ctx, d.Approval.ID, d.Digest, "")
+		require.NoError(t, err)
+		ask()
+		w.clock.Advance(time.Hour + time.Second)
+		ask()
+		return story
+	}
+	require.Equal(t, tell(plane), tell(double))
+}

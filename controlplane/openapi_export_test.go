@@ -1,0 +1,56 @@
+package controlplane
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+)
+
+// Contract is the document as it is served.
+func Contract() []byte { return contract }
+
+// Served is what the mux serves, as "METHOD /path", with the role that it needs.
+func Served(s *Server) map[string]Role {
+	served := map[string]Role{}
+	for _, one := range s.served {
+		served[strings.ReplaceAll(one.pattern, "...}", "}")] = one.need
+	}
+	return served
+}
+
+// Models are the Go types of the document's schemas that have fields.
+func Models() map[string]reflect.Type {
+	return map[string]reflect.Type{
+		"Permission": reflect.TypeFor[aureus.Permission](), "Principal": reflect.TypeFor[aureus.Principal](), "Action": reflect.TypeFor[aureus.Action](),
+		"StateTransition": reflect.TypeFor[aureus.StateTransition](), "AuditEntry": reflect.TypeFor[aureus.AuditEntry](),
+		"HTTPCall": reflect.TypeFor[aureus.HTTPCall](), "PolicyContext": reflect.TypeFor[aureus.PolicyContext](),
+		"GuardDecision": reflect.TypeFor[aureus.GuardDecision](), "ApprovalRef": reflect.TypeFor[aureus.ApprovalRef](),
+		"CheckQuestion": reflect.TypeFor[checkQuestion](), "CheckAnswer": reflect.TypeFor[checkAnswer](),
+
+		"ApprovalRequest": reflect.TypeFor[approvalRequest](), "ApprovalAnswer": reflect.TypeFor[approvalAnswer](),
+		"Approval": reflect.TypeFor[aureus.Approval](), "Quorum": reflect.TypeFor[aureus.Quorum](),
+		"ApprovalDecision": reflect.TypeFor[aureus.ApprovalDecision](), "ApprovalVerdict": reflect.TypeFor[approvalVerdict](),
+		"ApprovalUse": reflect.TypeFor[aureus.ApprovalUse](),
+
+		"AuditRecord": reflect.TypeFor[aureus.AuditRecord](), "AuditVerification": reflect.TypeFor[aureus.AuditVerification](),
+		"DecisionRecord": reflect.TypeFor[aureus.DecisionRecord](), "Outcome": reflect.TypeFor[aureus.Outcome](),
+
+		"Commit": reflect.TypeFor[aureus.Commit](), "GateConfig": reflect.TypeFor[aureus.GateConfig](), "ValidationQuestion": reflect.TypeFor[validation](),
+		"ValidationResult": reflect.TypeFor[aureus.ValidationResult](), "GateResult": reflect.TypeFor[aureus.GateResult](),
+		"ValidatorRegistration": reflect.TypeFor[registration](), "ValidatorRegistered": reflect.TypeFor[registered](),
+		"RegisteredValidator": reflect.TypeFor[registeredValidator](),
+
+		"TelemetryEvent": reflect.TypeFor[aureus.TelemetryEvent](), "Metric": reflect.TypeFor[aureus.Metric](), "Span": reflect.TypeFor[aureus.Span](),
+		"SpanLog": reflect.TypeFor[aureus.SpanLog](), "Rejection": reflect.TypeFor[aureus.Rejection](), "BatchAnswer": reflect.TypeFor[batchAnswer](),
+		"Summary": reflect.TypeFor[aureus.Summary](),
+
+		"WorkflowSpec": reflect.TypeFor[aureus.WorkflowSpec](), "TaskSpec": reflect.TypeFor[aureus.TaskSpec](), "RetryConfig": reflect.TypeFor[aureus.RetryConfig](),
+		"CompensationHooks": reflect.TypeFor[aureus.CompensationHooks](), "CompensationAction": reflect.TypeFor[aureus.CompensationAction](),
+		"SandboxConfig": reflect.TypeFor[aureus.SandboxConfig](), "SafetyPolicy": reflect.TypeFor[aureus.SafetyPolicy](),
+		"SafetyRule": reflect.TypeFor[aureus.SafetyRule](),
+
+		"Health": reflect.TypeFor[health](), "Error": reflect.TypeFor[errorBody](), "Problem": reflect.TypeFor[crvgate.Problem](),
+	}
+}

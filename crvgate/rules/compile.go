@@ -1,0 +1,216 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/farmountain/aureus-go/crvgate"
+)
+
+const (
+	documentURL = "https://schema.invalid/document" // no such host can be (RFC 2606)
+	dialect     = "https://json-schema.org/draft/2020-12/schema"
+)
+
+var errOutside = errors.New("nothing outside the document is loaded")
+
+// closed is the library's loader: it loads nothing.
+type closed struct{}
+
+// Load is part of the library's URLLoader.
+func (closed) Load(string) (any, error) { return nil, errOutside }
+
+// compileSchema compiles a document, and has each schema in it counted.
+func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.Problem) {
+	defer func() {
+		if p := recover(); p != nil {
+			compiled, problems = nil, []crvgate.Problem{{Pointer: "/schema", Message: "cannot be compiled"}}
+		}
+	}()
+	m := &meter{}
+	var schemas []*jsonschema.Schema
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft2020)
+	compiler.UseLoader(closed{})
+	compiler.UseRegexpEngine(m.compilePattern)
+	compiler.AssertFormat()
+	compiler.AssertVocabs()
+	compiler.RegisterVocabulary(&jsonschema.Vocabulary{
+		URL: "urn:aureus:steps",
+		Compile: func(ctx *jsonschema.CompilerContext, object map[string]any) (jsonschema.SchemaExt, error) {
+			schema := ctx.Enqueue(nil) // the one that is being compiled
+			schemas = append(schemas, schema)
+			if strings.HasPrefix(schema.Location, documentURL+"#") {
+				problems = append(problems, checkKeywords(schema, object)...)
+			}
+			return nil, nil
+		},
+	})
+	if err := compiler.AddResource(documentURL, document); err != nil {
+		return nil, schemaProblems(document, err)
+	}
+	root, err := compiler.Compile(documentURL)
+	if err != nil {
+		return nil, schemaProblems(document, err)
+	}
+	if len(problems) > 0 {
+		slices.SortFunc(problems, func(a, b crvgate.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
+		return nil, problems
+	}
+	if problems := checkInPlace(schemas); len(problems) > 0 {
+		return nil, problems
+	}
+	dearest := 1
+	for _, schema := range schemas {
+		dearest = max(dearest, entry(schema))
+	}
+	for _, schema := range schemas {
+		m.install(schema, dearest)
+	}
+	return &compiledSchema{root: root, meter: m}, nil
+}
+
+// checkKeywords finds what would check nothing, or not what it seems to.
+func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []crvgate.Problem) {
+	at := pointerIn(schema.Location)
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if keyword := folded[strings.ToLower(name)]; keyword != "" && keyword != name {
+			problems = append(problems, crvgate.Problem{
+				Pointer: at + "/" + escape(name), Message: fmt.Sprintf("checks nothing in this spelling: write %s", keyword),
+			})
+		}
+	}
+	if declared, ok := object["$schema"].(string); ok && strings.TrimSuffix(declared, "#") != dialect {
+		problems = append(problems, crvgate.Problem{Pointer: at + "/$schema", Message: "must be " + dialect})
+	}
+	if format, ok := object["format"].(string); ok && schema.Format == nil {
+		problems = append(problems, crvgate.Problem{
+			Pointer: at + "/format", Message: fmt.Sprintf("%q is not known here: known are %s", format, strings.Join(formats, ", ")),
+		})
+	}
+	return problems
+}
+
+// schemaProblems places an error of the library.
+func schemaProblems(document any, err error) []crvgate.Problem {
+	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
+		if violated, ok := errors.AsType[*jsonschema.ValidationError](invalid.Err); ok {
+			return notASchema(pointerIn(invalid.URL), violated)
+		}
+	}
+	if pattern, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
+		return []crvgate.Problem{{
+			Pointer: pointerIn(pattern.URL),
+			Message: fmt.Sprintf("the pattern %.100q is none of RE2: %v", pattern.Regex, pattern.Err),
+		}}
+	}
+	message := "cannot be compiled: " + strings.ReplaceAll(err.Error(), documentURL, "")
+	if errors.Is(err, errOutside) || isOutside(err) {
+		message = "refers to something outside the document, and nothing is loaded: put it under $defs and refer to #/$defs/…"
+	}
+	if places := references(document, "/schema", err.Error()); len(places) > 0 {
+		problems := make([]crvgate.Problem, len(places))
+		for i, place := range places {
+			problems[i] = crvgate.Problem{Pointer: place, Message: message}
+		}
+		return problems
+	}
+	return []crvgate.Problem{{Pointer: "/schema", Message: message}}
+}
+
+// notASchema tells in what a document differs from a schema. Of the alternatives
+// of the metaschema the first says what is meant.
+func notASchema(pointer string, err *jsonschema.ValidationError) (problems []crvgate.Problem) {
+	var visit func(*jsonschema.ValidationError)
+	visit = func(err *jsonschema.ValidationError) {
+		_, choice := err.ErrorKind.(*kind.AnyOf)
+		switch {
+		case choice && len(err.Causes) > 0:
+			visit(err.Causes[0])
+		case len(err.Causes) > 0 && passesOn(err.ErrorKind):
+			for _, cause := range err.Causes {
+				visit(cause)
+			}
+		default:
+			v := violationOf(err)
+			if format, ok := err.ErrorKind.(*kind.Format); ok {
+				v.message = fmt.Sprintf("is not of the format %s: %v", format.Want, format.Err)
+			}
+			problem := crvgate.Problem{Pointer: pointer + v.pointer, Message: v.message}
+			if len(problems) < MaxViolations && !slices.Contains(problems, problem) {
+				problems = append(problems, problem)
+			}
+		}
+	}
+	visit(err)
+	slices.SortStableFunc(problems, func(a, b crvgate.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
+	return problems
+}
+
+func isOutside(err error) bool {
+	_, ok := errors.AsType[*jsonschema.LoadURLError](err)
+	return ok
+}
+
+// references are the places of the document whose reference an error speaks of.
+func references(value any, pointer, text string) (places []string) {
+	switch value := value.(type) {
+	case []any:
+		for i, item := range value {
+			places = append(places, references(item, fmt.Sprintf("%s/%d", pointer, i), text)...)
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			at := pointer + "/" + escape(name)
+			target, isText := value[name].(string)
+			if isText && target != "" && (name == "$ref" || name == "$dynamicRef" || name == "$schema") {
+				outside, fragment, _ := strings.Cut(target, "#")
+				if outside != "" && strings.Contains(text, outside) || outside == "" && fragment != "" && strings.Contains(text, fragment) {
+					places = append(places, at)
+				}
+				continue
+			}
+			places = append(places, references(value[name], at, text)...)
+		}
+	}
+	return places
+}
+
+// pointerIn is the pointer, in the parameters, of a location in the document.
+func pointerIn(location string) string {
+	_, fragment, _ := strings.Cut(location, "#")
+	if decoded, err := url.PathUnescape(fragment); err == nil {
+		fragment = decoded
+	}
+	return "/schema" + fragment
+}
+
+// formats are those that are checked.
+var formats = []string{
+	"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer",
+	"period", "regex", "relative-json-pointer", "semver", "time", "uri", "uri-reference", "uri-template", "uuid",
+}
+
+// folded finds the keywords of 2020-12 by their names in lower case.
+var folded = func() map[string]string {
+	names := map[string]string{}
+	for name := range strings.FieldsSeq(`
+		$schema $id $ref $anchor $dynamicRef $dynamicAnchor $vocabulary $comment $defs
+		allOf anyOf oneOf not if then else dependentSchemas prefixItems items contains
+		properties patternProperties additionalProperties propertyNames unevaluatedItems unevaluatedProperties
+		type enum const multipleOf maximum exclusiveMaximum minimum exclusiveMinimum
+		maxLength minLength pattern maxItems minItems uniqueItems maxContains minContains
+		maxProperties minProperties required dependentRequired
+		title description default deprecated readOnly writeOnly examples format
+		contentEncoding contentMediaType contentSchema`) {
+		names[strings.ToLower(name)] = name
+	}
+	return names
+}()

@@ -1,0 +1,72 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/farmountain/aureus-go/crvgate"
+)
+
+// maxInPlace is how many schemas may lead to one another for one and the same
+// value: the library goes back through all of them at each.
+const maxInPlace = 200
+
+// checkInPlace finds a schema that leads back to itself for one and the same
+// value, or through too many others. The library takes such a loop for a
+// failure, which a not above it would turn into a pass.
+func checkInPlace(schemas []*jsonschema.Schema) []crvgate.Problem {
+	anchors := map[string][]*jsonschema.Schema{}
+	for _, schema := range schemas {
+		if schema.DynamicAnchor != "" {
+			anchors[schema.DynamicAnchor] = append(anchors[schema.DynamicAnchor], schema)
+		}
+	}
+	const entered = -1
+	depths := map[*jsonschema.Schema]int{}
+	var visit func(*jsonschema.Schema) string
+	visit = func(schema *jsonschema.Schema) string {
+		if depths[schema] == entered {
+			return "refers to itself without end: a value would have to match it before it could match it"
+		}
+		if depths[schema] > 0 {
+			return ""
+		}
+		depths[schema] = entered
+		next := inPlace(schema)
+		if dynamic := schema.DynamicRef; dynamic != nil {
+			next = append(append(next, dynamic.Ref), anchors[dynamic.Anchor]...)
+		}
+		depth := 1
+		for _, schema := range next {
+			if problem := visit(schema); problem != "" {
+				return problem
+			}
+			depth = max(depth, depths[schema]+1)
+		}
+		depths[schema] = depth
+		if depth > maxInPlace {
+			return fmt.Sprintf("leads through more than %d schemas for one value", maxInPlace)
+		}
+		return ""
+	}
+	for _, schema := range schemas {
+		if problem := visit(schema); problem != "" {
+			return []crvgate.Problem{{Pointer: pointerIn(schema.Location), Message: problem}}
+		}
+	}
+	return nil
+}
+
+// inPlace are the schemas that judge the same value as the given one.
+func inPlace(s *jsonschema.Schema) []*jsonschema.Schema {
+	list := slices.DeleteFunc([]*jsonschema.Schema{s.Ref, s.Not, s.If, s.Then, s.Else}, func(s *jsonschema.Schema) bool { return s == nil })
+	for _, more := range [][]*jsonschema.Schema{s.AllOf, s.AnyOf, s.OneOf} {
+		list = append(list, more...)
+	}
+	for _, schema := range s.DependentSchemas {
+		list = append(list, schema)
+	}
+	return list
+}

@@ -1,0 +1,241 @@
+package rules
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/celx"
+)
+
+// violation is one thing in which data differs from a schema. It speaks of the
+// schema, and never quotes the data.
+type violation struct {
+	pointer, keyword, place, message string
+	missing                          []string // pointers of absent properties
+}
+
+// resultOf is the result for data that violates a schema.
+func resultOf(err *jsonschema.ValidationError) aureus.ValidationResult {
+	found := violationsOf(err)
+	code := aureus.Conflict
+	if onlyMissing(err) {
+		code = aureus.MissingData
+	}
+	listed, missing := []any{}, []any{}
+	for _, v := range found {
+		if len(listed) < MaxViolations {
+			listed = append(listed, map[string]any{"pointer": v.pointer, "keyword": v.keyword, "schema": v.place, "message": v.message})
+		}
+		for _, pointer := range v.missing {
+			if len(missing) < MaxViolations {
+				missing = append(missing, pointer)
+			}
+		}
+	}
+	first := found[0]
+	reason := first.message
+	if first.pointer != "" {
+		reason = first.pointer + " " + reason
+	} else {
+		reason = "the data " + reason
+	}
+	if more := len(found) - 1; more > 0 {
+		reason += fmt.Sprintf(", and %d more", more)
+	}
+	result := crvgate.Fail(code, celx.Cut(reason))
+	result.Metadata = map[string]any{"violations": listed, "violationCount": json.Number(strconv.Itoa(len(found)))}
+	if len(missing) > 0 {
+		result.Metadata["missingFields"] = missing
+	}
+	return result
+}
+
+// violationsOf are the violations in an error, in the order of their pointers:
+// that of the library follows no order. There is at least one.
+func violationsOf(err *jsonschema.ValidationError) []violation {
+	var found []violation
+	var visit func(*jsonschema.ValidationError)
+	visit = func(err *jsonschema.ValidationError) {
+		if len(err.Causes) > 0 && passesOn(err.ErrorKind) {
+			for _, cause := range err.Causes {
+				visit(cause)
+			}
+			return
+		}
+		found = append(found, violationOf(err))
+	}
+	visit(err)
+	slices.SortFunc(found, func(a, b violation) int {
+		return strings.Compare(a.pointer+"\x00"+a.place+"\x00"+a.message, b.pointer+"\x00"+b.place+"\x00"+b.message)
+	})
+	return slices.CompactFunc(found, func(a, b violation) bool {
+		return a.pointer == b.pointer && a.place == b.place && a.message == b.message
+	})
+}
+
+// passesOn reports whether an error says nothing but what its causes say.
+func passesOn(k jsonschema.ErrorKind) bool {
+	switch k.(type) {
+	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.Reference:
+		return true
+	default:
+		return false
+	}
+}
+
+// onlyMissing reports whether absent properties explain all of an error.
+func onlyMissing(err *jsonschema.ValidationError) bool {
+	switch k := err.ErrorKind.(type) {
+	case *kind.Required, *kind.DependentRequired:
+		return true
+	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.AnyOf, *kind.Reference:
+	case *kind.OneOf:
+		if len(k.Subschemas) > 0 {
+			return false
+		}
+	default:
+		return false
+	}
+	return len(err.Causes) > 0 && !slices.ContainsFunc(err.Causes, func(cause *jsonschema.ValidationError) bool { return !onlyMissing(cause) })
+}
+
+func violationOf(err *jsonschema.ValidationError) violation {
+	v := violation{place: strings.TrimPrefix(pointerIn(err.SchemaURL), "/schema")}
+	for _, token := range err.InstanceLocation {
+		v.pointer += "/" + escape(token)
+	}
+	if err.ErrorKind == nil {
+		v.message = "does not satisfy the schema"
+		return v
+	}
+	path := err.ErrorKind.KeywordPath()
+	for _, token := range path {
+		v.place += "/" + escape(token)
+	}
+	v.keyword = v.place[strings.LastIndexByte(v.place, '/')+1:]
+	if len(path) > 0 {
+		v.keyword = path[0]
+	}
+	v.message, v.missing = describe(err.ErrorKind, v.pointer)
+	return v
+}
+
+// describe says what would be right. Names of properties are told, values are
+// not.
+func describe(k jsonschema.ErrorKind, pointer string) (message string, missing []string) {
+	switch k := k.(type) {
+	case *kind.Required:
+		return "lacks " + names(k.Missing), rightBelow(pointer, k.Missing)
+	case *kind.DependentRequired:
+		return fmt.Sprintf("lacks %s, which %q needs", names(k.Missing), k.Prop), rightBelow(pointer, k.Missing)
+	case *kind.Type:
+		return fmt.Sprintf("must be of type %s, not %s", strings.Join(k.Want, " or "), k.Got), nil
+	case *kind.Enum:
+		return "must be one of " + text(k.Want), nil
+	case *kind.Const:
+		return "must be " + text(k.Want), nil
+	case *kind.Format:
+		return "is not of the format " + k.Want, nil
+	case *kind.Pattern:
+		return fmt.Sprintf("does not match the pattern %.100q", k.Want), nil
+	case *kind.AdditionalProperties:
+		return "must not have " + names(slices.Sorted(slices.Values(k.Properties))), nil
+	case *kind.PropertyNames:
+		return fmt.Sprintf("has a property with a name that is not allowed: %.100q", k.Property), nil
+	case *kind.FalseSchema:
+		return "must not be there", nil
+	case *kind.UniqueItems:
+		return fmt.Sprintf("must not repeat an item: %d and %d are the same", k.Duplicates[0], k.Duplicates[1]), nil
+	case *kind.Minimum:
+		return "must be at least " + decimal(k.Want), nil
+	case *kind.Maximum:
+		return "must be at most " + decimal(k.Want), nil
+	case *kind.ExclusiveMinimum:
+		return "must be above " + decimal(k.Want), nil
+	case *kind.ExclusiveMaximum:
+		return "must be below " + decimal(k.Want), nil
+	case *kind.MultipleOf:
+		return "must be a multiple of " + decimal(k.Want), nil
+	case *kind.MinLength:
+		return fmt.Sprintf("must have at least %d characters", k.Want), nil
+	case *kind.MaxLength:
+		return fmt.Sprintf("must have at most %d characters", k.Want), nil
+	case *kind.MinItems:
+		return fmt.Sprintf("must have at least %d items, not %d", k.Want, k.Got), nil
+	case *kind.MaxItems:
+		return fmt.Sprintf("must have at most %d items, not %d", k.Want, k.Got), nil
+	case *kind.MinProperties:
+		return fmt.Sprintf("must have at least %d properties, not %d", k.Want, k.Got), nil
+	case *kind.MaxProperties:
+		return fmt.Sprintf("must have at most %d properties, not %d", k.Want, k.Got), nil
+	case *kind.AnyOf:
+		return "matches none of the schemas of anyOf", nil
+	case *kind.OneOf:
+		if len(k.Subschemas) > 0 {
+			return "matches more than one of the schemas of oneOf", nil
+		}
+		return "matches none of the schemas of oneOf", nil
+	case *kind.Not:
+		return "matches the schema of not", nil
+	case *kind.Contains:
+		return "contains no item that matches", nil
+	case *kind.MinContains:
+		return fmt.Sprintf("must contain at least %d items that match, not %d", k.Want, len(k.Got)), nil
+	case *kind.MaxContains:
+		return fmt.Sprintf("must contain at most %d items that match, not %d", k.Want, len(k.Got)), nil
+	case *kind.RefCycle:
+		return "cannot be judged: the schema refers to itself without end", nil
+	default:
+		return "does not satisfy the schema", nil
+	}
+}
+
+// rightBelow are the pointers of properties right below a pointer.
+func rightBelow(pointer string, properties []string) []string {
+	pointers := make([]string, len(properties))
+	for i, name := range properties {
+		pointers[i] = pointer + "/" + escape(name)
+	}
+	return pointers
+}
+
+// names lists the first names of properties.
+func names(list []string) string {
+	const most = 10
+	quoted := make([]string, 0, most)
+	for _, name := range list[:min(most, len(list))] {
+		quoted = append(quoted, fmt.Sprintf("%.100q", name))
+	}
+	if more := len(list) - most; more > 0 {
+		quoted = append(quoted, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// text is a value of the schema.
+func text(value any) string {
+	const most = 200
+	written, err := json.Marshal(value)
+	if err != nil || len(written) > most {
+		return "what the schema lists"
+	}
+	return strings.Trim(string(written), "[]")
+}
+
+// decimal is a number of the schema.
+func decimal(n *big.Rat) string {
+	if n.IsInt() {
+		return n.Num().String()
+	}
+	const digits = 20
+	return strings.TrimRight(n.FloatString(digits), "0")
+}

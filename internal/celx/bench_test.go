@@ -1,0 +1,32 @@
+package celx_test
+
+import "testing"
+
+func BenchmarkCondition(b *testing.B) {
+	data := parse(b, document)
+	for name, text := range map[string]string{
+		"compare":       `data.amount <= 100`,
+		"two and add":   `data.amount + 1 > 5 && data.half < 1`,
+		"comprehension": `data.items.all(i, i.price > 0)`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			compiled := condition(b, text)
+			ctx := b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				if holds, err := compiled.Holds(ctx, data, nil); err != nil || !holds {
+					b.Fatal(holds, err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := language.Condition(`data.amount + 1 > 5 && data.items.all(i, i.price > 0)`); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

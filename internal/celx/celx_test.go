@@ -1,0 +1,308 @@
+package celx_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+const document = `{
+	"amount": 5, "half": 0.5, "zero": 0, "text": "abc", "none": null, "yes": true, "index": 1,
+	"items": [{"price": 1}, {"price": 2}],
+	"below": 9007199254740991, "two": 2, "at": 9007199254740992, "beyond": 9007199254740993,
+	"unsigned": 18446744073709551615, "wei": 123456789012345678901234, "round": 1e20, "range": 1e400
+}`
+
+func parse(t testing.TB, text string) any {
+	t.Helper()
+	value, err := strictjson.Parse([]byte(text))
+	require.NoError(t, err)
+	return value
+}
+
+var language = celx.New("data", "previous")
+
+func condition(t testing.TB, text string) *celx.Condition {
+	t.Helper()
+	compiled, err := language.Condition(text)
+	require.NoError(t, err, text)
+	return compiled
+}
+
+func TestConditions(t *testing.T) {
+	data := parse(t, document)
+	for text, want := range map[string]bool{
+		`data.amount + 1 == 6`:                                     true,
+		`1 + data.amount == 6`:                                     true,
+		`1.0 + data.amount == 6.0`:                                 true,
+		`data.amount + 1 > 5.5`:                                    true,
+		`data.amount - 1 == 4 && data.amount * 2 == 10`:            true,
+		`data.amount / 2 == 2.5`:                                   true,
+		`7 / 2 == 3 && 7.0 / 2 == 3.5`:                             true,
+		`data.amount % 2 == 1`:                                     true,
+		`-data.amount < 0`:                                         true,
+		`1 + 1.5 == 2.5`:                                           true,
+		`uint(data.amount) + 1u == 6u`:                             true,
+		`data.amount in [1, 5]`:                                    true,
+		`type(data.amount) == double`:                              true,
+		`string(data.amount) == "5"`:                               true,
+		`data.amount == "5"`:                                       false,
+		`data.items[data.index].price == 2`:                        true,
+		`data["amount"] == 5`:                                      true,
+		`data.items.all(i, i.price > 0)`:                           true,
+		`data.items.exists(i, i.price > 2)`:                        false,
+		`data.items.map(i, i.price * 2) == [2, 4]`:                 true,
+		`size(data.items) * 2 < data.amount`:                       true,
+		`has(data.missing)`:                                        false,
+		`has(previous.missing)`:                                    false,
+		`previous == null`:                                         true,
+		`has(data.none) && data.none == null`:                      true,
+		`data.text.contains("b") && data.text.matches("^a")`:       true,
+		`data.missing > 1 || data.amount == 5`:                     true,
+		`duration("1h") > duration("1m")`:                          true,
+		`timestamp("2024-01-01T00:00:00Z").getHours() == 0`:        true,
+		`data.beyond == data.at`:                                   false,
+		`data.beyond > data.at && data.at > data.below`:            true,
+		`data.beyond == 9007199254740993`:                          true,
+		`data.beyond == 9007199254740992`:                          false,
+		`data.beyond in [9007199254740992]`:                        false,
+		`data.below + data.two == data.beyond`:                     true,
+		`data.beyond - data.two == data.below`:                     true,
+		`data.beyond + 1 == 9007199254740994`:                      true,
+		`data.beyond % data.two == 1`:                              true,
+		`data.unsigned > data.beyond && data.unsigned > 1`:         true,
+		`data.round == 1e20 && data.round > data.unsigned`:         true,
+		`data.below * data.below > data.below || true`:             true,
+		`[data.beyond] == [data.at] || {"a": data.beyond} == data`: false,
+	} {
+		t.Run(text, func(t *testing.T) {
+			holds, err := condition(t, text).Holds(t.Context(), data, nil)
+			require.NoError(t, err)
+			require.Equal(t, want, holds)
+		})
+	}
+}
+
+func TestWhatCannotBeJudged(t *testing.T) {
+	data := parse(t, document)
+	for reason, row := range map[string]struct{ text, says, key string }{
+		"a missing key":                        {`data.missing > 1`, `"missing" is missing (line 1, column 5)`, "missing"},
+		"a missing key of a missing value":     {`previous.x == 1`, `"x" is missing`, "x"},
+		"a key of a number":                    {`data.amount.x == 1`, `"x" is missing`, "x"},
+		"a text compared with a number":        {`data.text > 1`, "of kinds that it does not take", ""},
+		"a member of what is no list":          {`1 in data.amount`, "of kinds that it does not take", ""},
+		"an index that is not there":           {`data.items[7].price == 1`, "out of bounds", ""},
+		"division of doubles by zero":          {`data.amount / data.zero > 1`, "division by zero", ""},
+		"division of integers by zero":         {`size(data.items) / 0 > 1`, "division by zero", ""},
+		"a remainder by zero":                  {`data.amount % data.zero == 1`, "division by zero", ""},
+		"a remainder of a fraction":            {`data.half % 2 == 1`, "whole numbers only", ""},
+		"a number that no type holds":          {`data.wei > 1`, "too large to be held exactly", ""},
+		"a number beyond all doubles":          {`data.range > 1`, "too large to be held exactly", ""},
+		"an exact number and a fraction":       {`data.beyond + data.half > 1`, "would be rounded", ""},
+		"a quotient of an exact number":        {`data.beyond / 2 > 1`, "would be rounded", ""},
+		"a whole result that no type holds":    {`data.below * data.below * data.below > 1`, "too large to be held exactly", ""},
+		"a result beyond all doubles":          {`1e308 * data.amount * 1e308 > 1`, "too large to be held exactly", ""},
+		"integers that overflow":               {`9223372036854775807 + size(data.items) > 1`, "out of range", ""},
+		"a text that is no number":             {`int(data.text) == 1`, "could not be converted", ""},
+		"a text that is no time":               {`timestamp(data.text) == timestamp(data.text)`, "could not be converted", ""},
+		"a pattern that is none":               {`data.text.matches("(" + data.text)`, "no regular expression of RE2", ""},
+		"a pattern that is too large":          {`data.text.matches("(a{500}){2}" + data.text)`, "too large", ""},
+		"a comprehension over what is no list": {`data.amount.all(x, x > 1)`, "of kinds that it does not take", ""},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			holds, err := condition(t, row.text).Holds(t.Context(), data, nil)
+			require.False(t, holds)
+			failure, ok := errors.AsType[*celx.EvalError](err)
+			require.True(t, ok, "%T", err)
+			require.ErrorContains(t, err, row.says)
+			require.Equal(t, row.key, failure.Key)
+			require.Equal(t, row.key != "", errors.Is(err, celx.ErrMissing))
+			require.NotContains(t, err.Error(), "abc", "values are not quoted")
+		})
+	}
+}
+
+func TestWhatDoesNotCompile(t *testing.T) {
+	for reason, row := range map[string]struct {
+		text         string
+		line, column int
+		says         string
+	}{
+		"no expression":                      {"data. &&", 1, 7, "Syntax error"},
+		"an unknown variable":                {"data.a ==\n  foo", 2, 3, "undeclared reference to 'foo'"},
+		"an unknown function":                {"now() > data.at", 1, 4, "undeclared reference to 'now'"},
+		"no condition":                       {`"x"`, 0, 0, "must give true or false, and gives string"},
+		"perhaps no condition":               {"data.approved", 0, 0, "data.approved == true"},
+		"a sum":                              {"data.amount + 1", 0, 0, "must give true or false"},
+		"kinds that never match":             {"size(data) == 1.0", 1, 12, "write 1.0 instead of 1"},
+		"branches that never match":          {"(true ? 1 : 1.5) > 0", 1, 7, "write 1.0 instead of 1"},
+		"a text that is compared":            {`"a" > 1`, 1, 5, "no matching overload"},
+		"a pattern that is none":             {`data.a.matches("(")`, 1, 16, "matches"},
+		"a time that is none":                {`timestamp("noon") == data.a`, 1, 11, "timestamp"},
+		"the machine's time zones":           {`timestamp("2024-01-01T00:00:00Z").getHours("Europe/Berlin") == 1`, 1, 43, "no matching overload"},
+		"too long":                           {strings.Repeat(" ", celx.MaxExpression) + "true", 0, 0, "size"},
+		"nested too deep":                    {strings.Repeat("(", 500) + "true" + strings.Repeat(")", 500), 0, 0, ""},
+		"nested too deep, in lists":          {strings.Repeat("[", 300) + strings.Repeat("]", 300) + " == data", 0, 0, ""},
+		"a pattern that repeats beyond all":  {`data.a.matches("((a{100}){100}){100}")`, 0, 0, ""},
+		"another macro's accumulator":        {`__result__ == 1`, 0, 0, "undeclared"},
+		"a function with a name of a member": {`contains("a", "b")`, 0, 0, ""},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			_, err := language.Condition(row.text)
+			failure, ok := errors.AsType[*celx.CompileError](err)
+			require.True(t, ok, "%v", err)
+			require.NotEmpty(t, failure.Problems)
+			require.ErrorContains(t, err, row.says)
+			if row.line > 0 {
+				require.Equal(t, row.line, failure.Problems[0].Line)
+				require.Equal(t, row.column, failure.Problems[0].Column)
+			}
+		})
+	}
+}
+
+func TestCostIsBounded(t *testing.T) {
+	items := make([]any, 2000)
+	for i := range items {
+		items[i] = strings.Repeat("x", 100)
+	}
+	data := map[string]any{"items": items, "text": strings.Repeat("a", 1<<20)}
+	wide := make([]any, 200_000)
+	for reason, text := range map[string]string{
+		"a loop in a loop":           `data.items.all(a, data.items.all(b, a == b))`,
+		"lists out of nothing":       `[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, [1,2,3,4,5,6,7,8,9,10].all(d, [1,2,3,4,5,6,7,8,9,10].all(e, a + b + c + d + e > 0)))))`,
+		"a text that doubles":        `["x"].map(a, data.text + data.text).map(a, a + a).map(a, a + a).map(a, a + a).map(a, a + a).map(a, a + a)[0] != ""`,
+		"a pattern for a long text":  `data.text.matches("(a?){99}b")`,
+		"a pattern out of the data":  `data.text.matches(data.text) || data.text.matches("(a*)*(b|c)" + data.text)`,
+		"lists of lists of one list": `[data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0] == [data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0]`,
+		"and whether one is in one":  `[data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0] in [data.items]` + strings.Repeat(`.map(a, [a, a])`, 46) + `[0]`,
+		"maps of maps of one list":   `[data.items]` + strings.Repeat(`.map(a, {"a": a, "b": a})`, 45) + `[0] != [data.items]` + strings.Repeat(`.map(a, {"a": a, "b": a})`, 45) + `[0]`,
+		"large values in a loop":     `data.items.all(x, data.items.map(y, y) == data.items)`,
+		"texts added up, again, ...": strings.Repeat("data.text + ", 90) + `"" != ""`,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			holds, err := condition(t, text).Holds(t.Context(), data, nil)
+			require.False(t, holds)
+			require.Error(t, err)
+		})
+	}
+	t.Run("what is cheap stays possible on large data", func(t *testing.T) {
+		holds, err := condition(t, `size(data.items) == 2000 && data.text.startsWith("aa")`).Holds(t.Context(), data, nil)
+		require.NoError(t, err)
+		require.True(t, holds)
+	})
+	t.Run("comparing large values is possible where only that is done", func(t *testing.T) {
+		holds, err := condition(t, `data == previous`).Holds(t.Context(), wide, slices.Clone(wide))
+		require.NoError(t, err)
+		require.True(t, holds)
+	})
+	t.Run("the limit is told apart", func(t *testing.T) {
+		_, err := condition(t, `data.items.all(a, data.items.all(b, a == b))`).Holds(t.Context(), data, nil)
+		require.ErrorIs(t, err, celx.ErrCost)
+	})
+}
+
+func TestTheContextEndsAnEvaluation(t *testing.T) {
+	gone := errors.New("the caller has gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	for _, text := range []string{`data == 1`, `data.all(x, x == 1)`} {
+		holds, err := condition(t, text).Holds(ctx, []any{}, nil)
+		require.False(t, holds)
+		require.ErrorIs(t, err, gone)
+	}
+
+	// Ends while a comprehension runs: its first look at the context is later.
+	list := make([]any, 5_000)
+	_, err := condition(t, `data.all(x, x == null)`).Holds(&endsAfter{Context: t.Context(), looks: 3}, list, nil)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// endsAfter is a context that ends once it has been looked at so often.
+type endsAfter struct {
+	context.Context
+
+	looks int
+	mu    sync.Mutex
+}
+
+func (c *endsAfter) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.looks--; c.looks < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (c *endsAfter) Done() <-chan struct{} {
+	done := make(chan struct{})
+	if c.Err() != nil {
+		close(done)
+	}
+	return done
+}
+
+func TestTexts(t *testing.T) {
+	data := parse(t, document)
+	text, err := language.Text(`"amount " + string(data.amount) + ", " + data.text`)
+	require.NoError(t, err)
+	said, err := text.Render(t.Context(), data, nil)
+	require.NoError(t, err)
+	require.Equal(t, "amount 5, abc", said)
+
+	_, err = language.Text(`data.text`)
+	require.ErrorContains(t, err, "string(…)")
+
+	text, err = language.Text(`string(data.missing)`)
+	require.NoError(t, err)
+	_, err = text.Render(t.Context(), data, nil)
+	require.ErrorIs(t, err, celx.ErrMissing)
+
+	text, err = language.Text(`string(data)`)
+	require.NoError(t, err)
+	said, err = text.Render(t.Context(), strings.Repeat("é", 2*celx.MaxText), nil)
+	require.NoError(t, err)
+	require.Equal(t, celx.MaxText, len([]rune(said)))
+}
+
+func TestDataIsLeftAlone(t *testing.T) {
+	data, same := parse(t, document), parse(t, document)
+	for _, text := range []string{`data.items.map(i, i.price).size() == 2`, `data.items + [1] != data.items`, `data == previous`} {
+		_, err := condition(t, text).Holds(t.Context(), data, data)
+		require.NoError(t, err)
+	}
+	require.Equal(t, same, data)
+}
+
+// CEL shares two of its errors between all evaluations; see the init function.
+func TestManyAtOnce(t *testing.T) {
+	data := parse(t, document)
+	conditions := []*celx.Condition{
+		condition(t, `1 in data.amount`), condition(t, `data.text > 1`), condition(t, `data.missing`+` == 1`),
+		condition(t, `timestamp(data.beyond) == timestamp(data.beyond)`), condition(t, `data.items.all(i, i.price > 0)`),
+		condition(t, `data.amount + 1 == 6`),
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 50 {
+				for i, c := range conditions {
+					holds, err := c.Holds(t.Context(), data, nil)
+					if (err == nil) != (i >= 4) || holds != (i >= 4) {
+						t.Errorf("condition %d: %v, %v", i, holds, err)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+}

@@ -1,0 +1,42 @@
+package celx_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// Whatever the expression and the data: it is refused with a place, or it
+// evaluates to an answer or an EvalError, and never panics.
+func FuzzCondition(f *testing.F) {
+	for _, text := range []string{
+		`data.amount + 1 == 6`, `data.items.all(i, i.price > 0)`, `data.a / data.b > 1.5`, `has(data.x) && data.x % 2 == 0`,
+		`data.s.matches("^a+$")`, `[1, 2.0, "x"].exists(x, x == data)`, `{"a": 1u}["a"] + 1.5 > data`, `timestamp(data) < timestamp("2024-01-01T00:00:00Z")`,
+	} {
+		f.Add(text, `{"amount":5,"a":1e400,"b":9007199254740993,"items":[{"price":0.1}],"s":"aa","x":18446744073709551616}`)
+	}
+	f.Add(`data * data + data - data / data == data`, `-9223372036854775809`)
+	f.Fuzz(func(t *testing.T, text, document string) {
+		data, err := strictjson.Parse([]byte(document))
+		if err != nil {
+			return
+		}
+		compiled, err := language.Condition(text)
+		if err != nil {
+			if failure, ok := errors.AsType[*celx.CompileError](err); !ok || len(failure.Problems) == 0 || err.Error() == "" {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		holds, err := compiled.Holds(t.Context(), data, nil)
+		if _, ok := errors.AsType[*celx.EvalError](err); err != nil && (!ok || holds) {
+			t.Fatalf("%q: %v, %v", text, holds, err)
+		}
+		again, errAgain := compiled.Holds(t.Context(), data, nil)
+		if again != holds || (err == nil) != (errAgain == nil) {
+			t.Fatalf("%q: %v, %v and then %v, %v", text, holds, err, again, errAgain)
+		}
+	})
+}

@@ -1,0 +1,140 @@
+package celx
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
+)
+
+// program is a compiled expression. It is safe for concurrent use.
+type program struct {
+	run       cel.Program
+	checked   *cel.Ast
+	variables []string
+	measured  bool
+}
+
+// Condition is an expression that is true or false. It is safe for concurrent
+// use.
+type Condition struct{ program }
+
+// Holds evaluates the condition with the values of the language's variables, in
+// their order. Values are free-form JSON and are not modified. Errors are
+// [*EvalError]; with an error it does not hold.
+func (c *Condition) Holds(ctx context.Context, values ...any) (bool, error) {
+	result, err := c.evaluate(ctx, values)
+	if err != nil {
+		return false, err
+	}
+	holds, ok := result.(types.Bool)
+	if !ok {
+		return false, &EvalError{Message: "it gives something that is not true or false"}
+	}
+	return bool(holds), nil
+}
+
+// Text is an expression that gives a text. It is safe for concurrent use.
+type Text struct{ program }
+
+// Render evaluates the text as Holds does. What is longer than [MaxText] is cut
+// off.
+func (t *Text) Render(ctx context.Context, values ...any) (string, error) {
+	result, err := t.evaluate(ctx, values)
+	if err != nil {
+		return "", err
+	}
+	text, ok := result.(types.String)
+	if !ok {
+		return "", &EvalError{Message: "it gives something that is not a string"}
+	}
+	return Cut(string(text)), nil
+}
+
+// Cut is a text of at most [MaxText] characters.
+func Cut(text string) string {
+	if utf8.RuneCountInString(text) <= MaxText {
+		return text
+	}
+	return string([]rune(text)[:MaxText-1]) + "…"
+}
+
+func (p *program) evaluate(ctx context.Context, values []any) (ref.Val, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, &EvalError{Message: "the context ended before it was judged", cause: err}
+	}
+	scope := &scope{variables: p.variables, values: values}
+	if !p.measured {
+		result, _, err := p.run.Eval(scope)
+		return result, p.explain(ctx, err)
+	}
+	result, _, err := p.run.ContextEval(ctx, scope)
+	return result, p.explain(ctx, err)
+}
+
+// explain tells an error without the values that led to it.
+func (p *program) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	failure := &EvalError{Message: "a value could not be converted or is out of range"}
+	if located, ok := errors.AsType[*types.Err](err); ok {
+		if place := p.checked.NativeRep().SourceInfo().GetStartLocation(located.NodeID()); place.Line() > 0 && place.Column() >= 0 {
+			failure.Line, failure.Column = place.Line(), place.Column()+1
+		}
+	}
+	text := err.Error()
+	switch cancelled, _ := errors.AsType[interpreter.EvalCancelledError](err); {
+	case cancelled.Cause == interpreter.CostLimitExceeded, errors.Is(err, errTooMuch):
+		failure.Message, failure.cause = "it costs more than the limit of a rule", ErrCost
+	case ctx.Err() != nil:
+		failure.Message, failure.cause = "the context ended before it was judged", context.Cause(ctx)
+	case strings.HasPrefix(text, "no such key: "):
+		failure.Key, failure.cause = strings.TrimPrefix(text, "no such key: "), ErrMissing
+		failure.Message = "the key \"" + failure.Key + "\" is missing"
+	case strings.HasPrefix(text, "no such overload"), strings.Contains(text, "expected iterable type"):
+		failure.Message = "an operator or a function is applied to values of kinds that it does not take"
+	case strings.HasPrefix(text, "index out of bounds"):
+		failure.Message = "an index is out of bounds"
+	case strings.HasPrefix(text, "division by zero"), strings.HasPrefix(text, "modulus by zero"):
+		failure.Message = "division by zero"
+	case errors.Is(err, errTooLarge), errors.Is(err, errInexact), errors.Is(err, errFraction), errors.Is(err, errOutOfRange), errors.Is(err, errPattern):
+		failure.Message = text
+	case strings.HasPrefix(text, "internal error"):
+		failure.Message = "its evaluation failed"
+	}
+	return failure
+}
+
+// scope gives CEL the values of the variables.
+type scope struct {
+	variables []string
+	values    []any
+}
+
+// ResolveName is part of CEL's Activation.
+func (s *scope) ResolveName(name string) (any, bool) {
+	for i, variable := range s.variables {
+		if variable == name && i < len(s.values) {
+			return s.values[i], true
+		}
+	}
+	return nil, false
+}
+
+// Parent is part of CEL's Activation.
+func (*scope) Parent() interpreter.Activation { return nil }
+
+// CEL labels an error with the place in the expression where it came up, and two
+// of its errors are shared by all expressions of the process: two evaluations at
+// once would write to them. A label of no expression, put there first, stays.
+func init() {
+	const nowhere = -1
+	types.LabelErrNode(nowhere, types.NoSuchOverloadErr())
+	types.LabelErrNode(nowhere, types.Int(1<<62).ConvertToType(types.TimestampType))
+}
