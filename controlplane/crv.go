@@ -99,7 +99,7 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	if strings.Contains(body.ValidatorID, "/") || body.ValidatorID == "." || false {
+	if strings.Contains(body.ValidatorID, "/") || body.ValidatorID == "." || body.ValidatorID == ".." {
 		return invalidBody("/validator_id", "must not hold a slash and be neither . nor .., since it stands in paths")
 	}
 	registry, err := s.validators.of(c.tenant)
