@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -29,9 +30,12 @@ func takesGzip(r *http.Request) bool {
 	for _, value := range r.Header.Values("Accept-Encoding") {
 		for part := range strings.SplitSeq(value, ",") {
 			coding, quality, _ := strings.Cut(strings.TrimSpace(part), ";")
-			if strings.EqualFold(strings.TrimSpace(coding), "gzip") && strings.ReplaceAll(quality, " ", "") != "q=0" {
-				return true
+			if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+				continue
 			}
+			text, given := strings.CutPrefix(strings.ReplaceAll(quality, " ", ""), "q=")
+			q, err := strconv.ParseFloat(text, 64)
+			return !given || (err == nil && q > 0)
 		}
 	}
 	return false

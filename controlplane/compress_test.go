@@ -47,7 +47,7 @@ func TestLongAnswersAreCompressed(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(text))
 	}
-	for _, accepts := range []string{"gzip; q=0", "deflate", "gzipped"} {
+	for _, accepts := range []string{"gzip; q=0", "gzip;q=0.0", "deflate", "gzipped"} {
 		answer, body := get(long, accepts)
 		require.Empty(t, answer.Header.Get("Content-Encoding"))
 		require.Equal(t, string(want), string(body))
