@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,7 +167,7 @@ func faultsEnd(t *testing.T, srv *aureustest.Server, client *aureus.Client) {
 
 	srv.Fault(aureustest.Reset().Times(2))
 	require.ErrorIs(t, ask(), aureus.ErrUnavailable)
-	require.ErrorIs(t, ask(), aureus.ErrUnavailable)
+	require.ErrorIs(t, ask(), syscall.ECONNRESET)
 	require.NoError(t, ask(), "after the number of times")
 
 	srv.Fault(aureustest.Status(500))

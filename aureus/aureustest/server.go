@@ -104,7 +104,7 @@ func (s *Server) Operator(options ...aureus.Option) *aureus.Client {
 
 func (s *Server) client(key aureus.Option, options []aureus.Option) *aureus.Client {
 	s.tb.Helper()
-	transport := &http.Transport{DialContext: s.memory.dial, DisableKeepAlives: true}
+	transport := &http.Transport{DialContext: s.memory.dial}
 	// The environment of whoever runs the test must not change it.
 	fixed := []aureus.Option{key, aureus.WithTimeout(aureus.DefaultTimeout), aureus.WithHTTPClient(&http.Client{Transport: transport})}
 	client, err := aureus.NewClient("http://"+memoryHost, append(fixed, options...)...)

@@ -278,6 +278,42 @@ func TestDecidingWhatIsNotPendingFailsTheTest(t *testing.T) {
 	require.Contains(t, failures[1], "no longer pending")
 }
 
+func TestSpendingAnApproval(t *testing.T) {
+	srv := aureustest.New(t)
+	client := srv.Client()
+	ticket, err := client.AskApproval(t.Context(), aureus.ApprovalAsk{Request: pay(20), Reason: "please"})
+	require.NoError(t, err)
+	id := ticket.Approval.ID
+	good := aureus.ApprovalUse{PrincipalID: agent.ID, ActionDigest: ticket.Approval.ActionDigest, DecisionID: aureus.NewDecisionID(time.Now())}
+	spend := func(change func(*aureus.ApprovalUse)) error {
+		use := good
+		change(&use)
+		return client.ConsumeApproval(t.Context(), id, use)
+	}
+	as := func(*aureus.ApprovalUse) {}
+
+	require.ErrorIs(t, spend(as), aureus.ErrApprovalPending)
+	srv.Approve(id)
+	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.ActionDigest[0]++ }), aureus.ErrApprovalMismatch)
+	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.PrincipalID = "agent-8" }), aureus.ErrApprovalMismatch)
+	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.PolicyVersion = "v2" }), aureus.ErrApprovalPolicyChanged)
+	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.DecisionID = aureus.DecisionID{} }), aureus.ErrInvalid)
+	require.ErrorIs(t, client.ConsumeApproval(t.Context(), "apr_1", good), aureus.ErrApprovalUnknown)
+	require.NoError(t, spend(as))
+	require.ErrorIs(t, spend(as), aureus.ErrApprovalConsumed)
+
+	ticket, err = client.AskApproval(t.Context(), aureus.ApprovalAsk{Request: pay(20)})
+	require.NoError(t, err)
+	require.False(t, ticket.Joined)
+	id = ticket.Approval.ID
+	srv.Reject(id)
+	require.ErrorIs(t, spend(as), aureus.ErrApprovalRejected)
+	ticket, err = client.AskApproval(t.Context(), aureus.ApprovalAsk{Request: pay(20)})
+	require.NoError(t, err)
+	require.True(t, ticket.Joined, "after a rejection the answer is rejected")
+	require.Equal(t, aureus.ApprovalRejected, ticket.Approval.Status)
+}
+
 // A single approval lets one of many requests through.
 func TestOneApprovalIsSpentOnce(t *testing.T) {
 	srv := aureustest.New(t)
@@ -647,11 +683,12 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.Less(t, len(got.Events), 76, "64 MiB of them")
 	require.Greater(t, len(got.Events), 70)
 
-	_, err := client.ValidateCommit(t.Context(), aureus.Commit{Data: strings.Repeat("x", 4<<20)}, aureus.GateConfig{Name: "g", Validators: []string{}})
-	require.ErrorIs(t, err, aureus.ErrInvalid)
-	gzipped := srv.Client(aureus.WithGzip(1))
-	_, err = gzipped.ValidateCommit(t.Context(), aureus.Commit{Data: strings.Repeat("x", 4<<20)}, aureus.GateConfig{Name: "g", Validators: []string{}})
-	require.ErrorIs(t, err, aureus.ErrInvalid, "compressed as well")
+	for _, client := range []*aureus.Client{client, srv.Client(aureus.WithGzip(1))} {
+		_, err := client.ValidateCommit(t.Context(), aureus.Commit{Data: strings.Repeat("x", 4<<20)}, aureus.GateConfig{Name: "g", Validators: []string{}})
+		var e *aureus.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, http.StatusRequestEntityTooLarge, e.StatusCode)
+	}
 }
 
 func TestConcurrentUse(t *testing.T) {
@@ -705,12 +742,22 @@ func TestClosing(t *testing.T) {
 
 func TestTheSocketIsClosed(t *testing.T) {
 	ft := &fakeT{}
-	url := aureustest.New(ft).URL()
+	srv := aureustest.New(ft)
+	url := srv.URL()
 	response, err := http.Get(url + "/api/v1/policy/approvals")
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, 200, response.StatusCode)
+
+	srv.Fault(aureustest.Slow(time.Hour))
+	done := make(chan error)
+	go func() {
+		_, err := http.Get(url + "/api/v1/policy/approvals")
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return len(srv.Requests().Calls) == 2 }, time.Minute, time.Millisecond)
 	ft.end()
+	require.Error(t, <-done, "who waits is not kept waiting")
 	_, err = http.Get(url)
 	require.Error(t, err)
 }

@@ -16,6 +16,7 @@ import (
 
 const (
 	documentURL = "https://schema.invalid/document" // no such host can be (RFC 2606)
+	verdictURL  = "https://schema.invalid/verdict"
 	dialect     = "https://json-schema.org/draft/2020-12/schema"
 )
 
@@ -64,6 +65,10 @@ func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.P
 		slices.SortFunc(problems, func(a, b crvgate.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
 		return nil, problems
 	}
+	verdict, err := compileVerdict(compiler)
+	if err != nil {
+		return nil, schemaProblems(document, err)
+	}
 	if problems := checkInPlace(schemas); len(problems) > 0 {
 		return nil, problems
 	}
@@ -74,7 +79,18 @@ func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.P
 	for _, schema := range schemas {
 		m.install(schema, dearest)
 	}
-	return &compiledSchema{root: root, meter: m}, nil
+	return &compiledSchema{root: root, verdict: verdict, meter: m}, nil
+}
+
+// compileVerdict makes a schema that says whether the document matches, and not
+// why it does not: below a not, the library collects no reasons, which could
+// take much more room than the data. Twice, so that what goes wrong is no match.
+func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
+	not := func(schema any) map[string]any { return map[string]any{"not": schema} }
+	if err := compiler.AddResource(verdictURL, not(not(map[string]any{"$ref": documentURL}))); err != nil {
+		return nil, err
+	}
+	return compiler.Compile(verdictURL)
 }
 
 // checkKeywords finds what would check nothing, or not what it seems to.
@@ -83,7 +99,7 @@ func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems [
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if keyword := folded[strings.ToLower(name)]; keyword != "" && keyword != name {
 			problems = append(problems, crvgate.Problem{
-				Pointer: at + "/" + escape(name), Message: fmt.Sprintf("checks nothing in this spelling: write %s", keyword),
+				Pointer: at + "/" + escape(name), Message: "checks nothing in this spelling: write " + keyword,
 			})
 		}
 	}

@@ -21,6 +21,7 @@ const (
 	MaxViolations    = 20        // listed in a result
 	maxPatternLength = 1_000     // characters of a pattern
 	maxPatternSize   = 10_000    // instructions of a pattern
+	maxReasonSteps   = 50_000    // of finding out in what data differs
 )
 
 // schemaDocument is a schema that compiles. A compiled copy serves one
@@ -65,15 +66,17 @@ func (s *schemaDocument) validate(ctx context.Context, change crvgate.Change[any
 			return crvgate.Fail(aureus.ToolError, "the schema could not be compiled again: "+problems[0].String())
 		}
 	}
-	violated, err := schema.validate(ctx, data)
+	matches, violated, err := schema.validate(ctx, data)
 	s.copies.Put(schema)
 	switch {
 	case errors.Is(err, errSteps):
 		return crvgate.Fail(aureus.ToolError, fmt.Sprintf("the data could not be judged: the schema takes more than %d steps for it", MaxSchemaSteps))
 	case err != nil:
 		return crvgate.Fail(aureus.ToolError, "the data could not be judged: "+err.Error())
-	case violated == nil:
+	case matches:
 		return crvgate.Pass()
+	case violated == nil:
+		return crvgate.Fail(aureus.Conflict, "the data does not match the schema, in more than can be listed")
 	default:
 		return resultOf(violated)
 	}

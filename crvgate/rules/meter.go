@@ -38,41 +38,48 @@ func (m *meter) charge(steps int) {
 	}
 	if m.unseen >= stepsBetweenLooks {
 		m.unseen = 0
-		if err := context.Cause(m.ctx); err != nil {
-			panic(halt{err})
+		if m.ctx.Err() != nil {
+			panic(halt{context.Cause(m.ctx)})
 		}
 	}
 }
 
 // compiledSchema is one copy of a schema, with its own meter.
 type compiledSchema struct {
-	root  *jsonschema.Schema
-	meter *meter
+	root, verdict *jsonschema.Schema
+	meter         *meter
 }
 
-// validate finds what is violated. An error says that it could not be judged.
-func (s *compiledSchema) validate(ctx context.Context, data any) (violated *jsonschema.ValidationError, err error) {
-	s.meter.ctx, s.meter.left, s.meter.unseen = ctx, MaxSchemaSteps, stepsBetweenLooks
+// validate reports whether data matches, and finds what is violated, unless that
+// takes too long too. An error says that it could not be judged.
+func (s *compiledSchema) validate(ctx context.Context, data any) (matches bool, violated *jsonschema.ValidationError, err error) {
+	failure, err := s.meter.run(ctx, s.verdict, data, MaxSchemaSteps)
+	if err != nil || failure == nil {
+		return err == nil, nil, err
+	}
+	failure, err = s.meter.run(ctx, s.root, data, maxReasonSteps)
+	if err != nil && !errors.Is(err, errSteps) {
+		return false, nil, err
+	}
+	violated, _ = errors.AsType[*jsonschema.ValidationError](failure) // none where there is no failure
+	return false, violated, nil
+}
+
+// run validates data within so many steps. An error says that it could not.
+func (m *meter) run(ctx context.Context, schema *jsonschema.Schema, data any, steps int) (failure, err error) {
+	m.ctx, m.left, m.unseen = ctx, steps, stepsBetweenLooks
 	defer func() {
-		s.meter.ctx = nil
+		m.ctx = nil
 		switch stopped := recover().(type) {
 		case nil:
 		case halt:
-			violated, err = nil, stopped.err
+			failure, err = nil, stopped.err
 		default:
-			violated, err = nil, errors.New("the validation failed") // what it says may quote the data
+			failure, err = nil, errors.New("the validation failed") // what it says may quote the data
 		}
 	}()
-	s.meter.charge(1)
-	failure := s.root.Validate(data)
-	if failure == nil {
-		return nil, nil //nolint:nilnil // nothing is violated
-	}
-	violated, ok := errors.AsType[*jsonschema.ValidationError](failure)
-	if !ok {
-		return nil, errors.New("the validation failed")
-	}
-	return violated, nil
+	m.charge(1)
+	return schema.Validate(data), nil
 }
 
 // install has a schema counted. dynamic is the price of the dearest schema, to

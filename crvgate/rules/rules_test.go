@@ -176,7 +176,8 @@ func TestWhatIsRefused(t *testing.T) {
 	} {
 		t.Run(reason, func(t *testing.T) {
 			problem := refused(t, row.config)[0]
-			require.Equal(t, row.at, place{problem.Pointer, problem.Line, problem.Column}, problem.Message)
+			got := place{problem.Pointer, problem.Line, problem.Column}
+			require.Equal(t, row.at, got, problem.Message)
 			require.Contains(t, problem.Message, row.says)
 		})
 	}

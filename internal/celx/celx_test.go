@@ -237,7 +237,8 @@ type endsAfter struct {
 func (c *endsAfter) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.looks--; c.looks < 0 {
+	c.looks--
+	if c.looks < 0 {
 		return context.Canceled
 	}
 	return nil
@@ -271,7 +272,7 @@ func TestTexts(t *testing.T) {
 	require.NoError(t, err)
 	said, err = text.Render(t.Context(), strings.Repeat("é", 2*celx.MaxText), nil)
 	require.NoError(t, err)
-	require.Equal(t, celx.MaxText, len([]rune(said)))
+	require.Len(t, []rune(said), celx.MaxText)
 }
 
 func TestDataIsLeftAlone(t *testing.T) {

@@ -36,9 +36,9 @@ func (meter) CallCost(function, overload string, args []ref.Val, _ ref.Val) *uin
 		for _, arg := range args {
 			switch arg := arg.(type) {
 			case types.String:
-				cost += uint64(len(arg) / charCost) //nolint:gosec // not negative
+				cost += uint64(len(arg) / charCost)
 			case types.Bytes:
-				cost += uint64(len(arg) / charCost) //nolint:gosec // not negative
+				cost += uint64(len(arg) / charCost)
 			}
 		}
 	default:
@@ -102,7 +102,8 @@ func weightOf(value ref.Val) int {
 }
 
 func weigh(value any, left *int) {
-	if *left--; *left <= 0 {
+	*left--
+	if *left <= 0 {
 		return
 	}
 	switch value := value.(type) {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/checker"
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/env"
 	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
@@ -151,14 +151,14 @@ func comprehends(checked *cel.Ast) bool {
 type sizes struct{}
 
 // EstimateSize is part of the estimator of CEL.
-func (sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
+func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	if len(node.Path()) == 0 {
 		return nil
 	}
-	return &checker.SizeEstimate{Min: 0, Max: assumedSize}
+	return &cost.SizeEstimate{Min: 0, Max: assumedSize}
 }
 
 // EstimateCallCost is part of the estimator of CEL.
-func (sizes) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
+func (sizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate { //nolint:gocritic // as CEL asks for it
 	return nil
 }

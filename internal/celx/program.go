@@ -133,7 +133,7 @@ func (*scope) Parent() interpreter.Activation { return nil }
 // CEL labels an error with the place in the expression where it came up, and two
 // of its errors are shared by all expressions of the process: two evaluations at
 // once would write to them. A label of no expression, put there first, stays.
-func init() {
+func init() { //nolint:gochecknoinits // before any evaluation, and once
 	const nowhere = -1
 	types.LabelErrNode(nowhere, types.NoSuchOverloadErr())
 	types.LabelErrNode(nowhere, types.Int(1<<62).ConvertToType(types.TimestampType))

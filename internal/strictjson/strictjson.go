@@ -117,7 +117,8 @@ func Normalize(v any) (any, error) {
 
 // readValue reads one value, and takes what it holds off what is left.
 func readValue(dec *jsontext.Decoder, depth int, left *int) (any, error) {
-	if *left--; *left < 0 {
+	*left--
+	if *left < 0 {
 		return nil, fmt.Errorf("more than %d values", MaxValues)
 	}
 	if depth > MaxDepth {
