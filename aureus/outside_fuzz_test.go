@@ -1,0 +1,63 @@
+package aureus
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func answerOf(status int, contentType, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+// A stream of anything ends, with an error, and tells only events of the kinds
+// that there are.
+func FuzzStream(f *testing.F) {
+	f.Add("id: 1\nevent: telemetry\ndata: {\"type\":\"custom\",\"timestamp\":\"t\",\"data\":{}}\n\n")
+	f.Add(": beat\n\nevent: decision\ndata: {\ndata: }\n\n")
+	f.Add("data\n\nevent:x\ndata:{}\n\nid\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		err := readStream("Test", answerOf(200, "text/event-stream", text), func(e StreamEvent) bool {
+			switch e.Kind {
+			case StreamTelemetry:
+				require.NotNil(t, e.Telemetry)
+			case StreamDecision, StreamApproval:
+				require.NotNil(t, e.Audit)
+			default:
+				t.Errorf("kind %q", e.Kind)
+			}
+			return true
+		})
+		require.Error(t, err)
+	})
+}
+
+// An answer of anything that is not a success is an error whose text is bounded
+// and of one line.
+func FuzzErrorAnswer(f *testing.F) {
+	f.Add(422, `{"error":"e","code":"C","details":[1],"remediation":"r","request_id":"i"}`, "7")
+	f.Add(307, `{"title":"t\nx"}`, "Wed, 21 Oct 2015 07:28:00 GMT")
+	f.Add(500, `[`, "-1")
+	f.Fuzz(func(t *testing.T, status int, body, after string) {
+		response := answerOf(status, "application/json", body)
+		response.Header.Set("Retry-After", after)
+		e := answerError("Test", response)
+		require.NotContains(t, e.Error(), "\n")
+		require.Less(t, len(e.Error()), 8*maxMessage*4)
+		require.GreaterOrEqual(t, e.RetryAfter, time.Duration(0))
+	})
+}
+
+// A page of anything is read item by item, or refused.
+func FuzzList(f *testing.F) {
+	f.Add(`[{"name":"n","value":1,"timestamp":"t"}]`)
+	f.Add(`[{"name":"n","value":1,"timestamp":"t"},`)
+	f.Add(`{"items":[]}`)
+	f.Fuzz(func(_ *testing.T, body string) {
+		_ = eachItem("Test", answerOf(200, "application/json", body), func(Metric) bool { return true })
+	})
+}
