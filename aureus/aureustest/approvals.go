@@ -106,7 +106,7 @@ func (s *Server) requestApproval(q *request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.Clock.Now()
-	approval, joined, err := s.book.ask(now, s.keyID(q.Request), ask)
+	approval, joined, err := s.book.ask(now, s.keyID(q.Request), ask, len(q.body))
 	if err != nil {
 		return nil, refuse(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending), "the principal has %d pending approvals already", maxPending).
 			with("Retry-After", "60")

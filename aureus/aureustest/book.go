@@ -10,13 +10,16 @@ import (
 )
 
 const (
-	maxPending   = 20 // pending approvals of one principal
-	maxApprovals = 10_000
+	maxPending       = 20 // pending approvals of one principal
+	maxApprovals     = 10_000
+	maxApprovalBytes = 64 << 20 // of the requests for them
 )
 
 // book holds the approvals, the oldest first. The server's lock guards it.
 type book struct {
 	approvals []*aureus.Approval
+	sizes     []int // of the requests for them
+	bytes     int
 }
 
 // due reports whether the approval is past its time.
@@ -50,8 +53,9 @@ func (b *book) find(now time.Time, id string) *aureus.Approval {
 	return nil
 }
 
-// ask joins the live approval of the digest, or opens one.
-func (b *book) ask(now time.Time, key string, ask aureus.ApprovalAsk) (_ *aureus.Approval, joined bool, err error) {
+// ask joins the live approval of the digest, or opens one. The request for it
+// had that size.
+func (b *book) ask(now time.Time, key string, ask aureus.ApprovalAsk, size int) (_ *aureus.Approval, joined bool, err error) {
 	b.at(now)
 	pending := 0
 	for _, a := range b.approvals {
@@ -67,7 +71,7 @@ func (b *book) ask(now time.Time, key string, ask aureus.ApprovalAsk) (_ *aureus
 			a.Status = aureus.ApprovalExpired
 		}
 	}
-	if pending >= maxPending || (len(b.approvals) >= maxApprovals && !b.makeRoom(now)) {
+	if pending >= maxPending || !b.makeRoom(now, size) {
 		return nil, false, aureus.ErrTooManyPending
 	}
 	r := ask.Request
@@ -78,17 +82,23 @@ func (b *book) ask(now time.Time, key string, ask aureus.ApprovalAsk) (_ *aureus
 		RequestedAt: aureus.TimestampOf(now), RequestedByKey: key, ExpiresAt: aureus.TimestampOf(now.Add(approvalLifetime)),
 		Quorum: aureus.Quorum{Needed: 1}, Decisions: []aureus.ApprovalDecision{}, ActionDigest: ask.Digest,
 	}
-	b.approvals = append(b.approvals, a)
+	b.approvals, b.sizes = append(b.approvals, a), append(b.sizes, size)
+	b.bytes += size
 	return a, false, nil
 }
 
-// makeRoom drops the oldest approval that has ended.
-func (b *book) makeRoom(now time.Time) bool {
-	i := slices.IndexFunc(b.approvals, func(a *aureus.Approval) bool { return !live(a, now) })
-	if i >= 0 {
-		b.approvals = slices.Delete(b.approvals, i, i+1)
+// makeRoom drops the oldest approvals that have ended, as many as stand in the
+// way of one more of that size, and reports whether there is room for it.
+func (b *book) makeRoom(now time.Time, size int) bool {
+	for len(b.approvals) >= maxApprovals || b.bytes+size > maxApprovalBytes {
+		i := slices.IndexFunc(b.approvals, func(a *aureus.Approval) bool { return !live(a, now) })
+		if i < 0 {
+			return false
+		}
+		b.bytes -= b.sizes[i]
+		b.approvals, b.sizes = slices.Delete(b.approvals, i, i+1), slices.Delete(b.sizes, i, i+1)
 	}
-	return i >= 0
+	return true
 }
 
 // hint says why a presented ticket is not the approval that counts (SPEC P6).

@@ -9,8 +9,12 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// maxValidators bounds the registered validators.
-const maxValidators = 10_000
+// maxValidators bounds the registered validators, and maxValidator one of them
+// in bytes.
+const (
+	maxValidators = 1000
+	maxValidator  = 64 << 10
+)
 
 // validateCommit answers POST validate with what the gate's name has scripted.
 func (s *Server) validateCommit(q *request) (any, error) {
@@ -120,6 +124,8 @@ func (s *Server) registerValidator(q *request) (any, error) {
 	switch {
 	case body.ValidatorID == "", strings.Contains(body.ValidatorID, "/"), body.ValidatorID == ".", body.ValidatorID == "..":
 		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/validator_id: must be there, hold no slash and be neither . nor ..")
+	case len(q.body) > maxValidator:
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/config: must not be longer than %d bytes", maxValidator)
 	case kind == "":
 		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/config/type: is required")
 	}

@@ -149,7 +149,10 @@ func TestFaultsEnd(t *testing.T) {
 	once := []aureus.Option{aureus.WithRetry(aureus.Decisions, aureus.NoRetry), aureus.WithRetry(aureus.Reports, aureus.NoRetry)}
 	t.Run("in memory", func(t *testing.T) {
 		srv := aureustest.New(t)
-		faultsEnd(t, srv, srv.Client(once...))
+		client := srv.Client(once...)
+		faultsEnd(t, srv, client)
+		srv.Fault(aureustest.Reset().Times(1))
+		require.ErrorIs(t, client.ReportSpan(t.Context(), aureus.Span{}), syscall.ECONNRESET)
 	})
 	t.Run("over a socket", func(t *testing.T) {
 		srv := aureustest.New(t)
@@ -167,7 +170,7 @@ func faultsEnd(t *testing.T, srv *aureustest.Server, client *aureus.Client) {
 
 	srv.Fault(aureustest.Reset().Times(2))
 	require.ErrorIs(t, ask(), aureus.ErrUnavailable)
-	require.ErrorIs(t, ask(), syscall.ECONNRESET)
+	require.ErrorIs(t, ask(), aureus.ErrUnavailable)
 	require.NoError(t, ask(), "after the number of times")
 
 	srv.Fault(aureustest.Status(500))

@@ -63,7 +63,7 @@ func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, er
 	if decision.Effect != aureus.RequireApproval {
 		return decision, nil
 	}
-	return s.askPerson(s.keyID(q.Request), request, decision), nil
+	return s.askPerson(q, request, decision), nil
 }
 
 // invalid says what no policy could decide about.
@@ -149,14 +149,14 @@ func (s *Server) check(q *request) (any, error) {
 
 // askPerson opens, joins or spends the approval of the digest, in the order in
 // which guard.Local does.
-func (s *Server) askPerson(key string, request aureus.Request, d aureus.Decision) aureus.Decision {
+func (s *Server) askPerson(q *request, request aureus.Request, d aureus.Decision) aureus.Decision {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.Clock.Now()
 	ask := aureus.ApprovalAsk{
 		Request: request, Digest: d.Digest, DecisionID: d.ID, ReasonCode: d.ReasonCode, Reason: d.Reason, Rule: d.Rule, PolicyVersion: d.PolicyVersion,
 	}
-	approval, joined, err := s.book.ask(now, key, ask)
+	approval, joined, err := s.book.ask(now, s.keyID(q.Request), ask, len(q.body))
 	if err != nil {
 		d.Effect, d.ReasonCode, d.Reason = aureus.Deny, aureus.ReasonTooManyPending, err.Error()
 		return d

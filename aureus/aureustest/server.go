@@ -22,8 +22,12 @@ type TB interface {
 }
 
 // Server is an Aureus whose answers a test scripts. Make one with [New]; it is
-// safe for concurrent use. It keeps a bounded number of everything and the
-// newest of it: see [Requests].
+// safe for concurrent use.
+//
+// Its memory is bounded: the newest of what arrives (see [Requests]); 10,000
+// approvals or 64 MiB of them, beyond which none is opened until some have
+// ended; 1,000 validators of 64 KiB; the newest 1,000 answers of 64 KiB for their
+// Idempotency-Keys, for ten minutes; a body of 4 MiB, on batch paths 64 MiB.
 type Server struct {
 	// Clock is the server's time, by which approvals expire.
 	Clock *Clock

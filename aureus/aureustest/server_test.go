@@ -683,6 +683,24 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.Less(t, len(got.Events), 76, "64 MiB of them")
 	require.Greater(t, len(got.Events), 70)
 
+	srv.RequireApproval(transfer.ID)
+	ask := func(amount int) aureus.Decision {
+		t.Helper()
+		request := pay(amount)
+		request.Arguments = map[string]any{"amount": amount, "text": strings.Repeat("x", 4_000_000)}
+		d, err := client.Decide(t.Context(), request)
+		require.NoError(t, err)
+		return d
+	}
+	for n := range 16 {
+		require.Equal(t, aureus.RequireApproval, ask(n).Effect)
+	}
+	require.Equal(t, aureus.ReasonTooManyPending, ask(16).ReasonCode, "64 MiB of approvals wait")
+	srv.Clock.Advance(2 * time.Hour)
+	require.Equal(t, aureus.RequireApproval, ask(17).Effect, "those that have ended make room")
+	_, err := client.RegisterValidator(t.Context(), "v", map[string]any{"type": "cel", "expression": strings.Repeat(" ", 64<<10)})
+	require.ErrorIs(t, err, aureus.ErrInvalid)
+
 	for _, client := range []*aureus.Client{client, srv.Client(aureus.WithGzip(1))} {
 		_, err := client.ValidateCommit(t.Context(), aureus.Commit{Data: strings.Repeat("x", 4<<20)}, aureus.GateConfig{Name: "g", Validators: []string{}})
 		var e *aureus.Error
