@@ -16,8 +16,9 @@ import (
 
 // The bounds of a cross_field_consistency.
 const (
-	MaxRules  = 100 // in one configuration
-	MaxFields = 100 // of one rule
+	MaxRules       = 100    // in one configuration
+	MaxFields      = 100    // of one rule
+	MaxExpressions = 50_000 // bytes of all its expressions together
 )
 
 // crossFieldRule is one rule of cross_field_consistency (SPEC 4.6).
@@ -41,6 +42,13 @@ func buildCrossField(parameters []byte) (crvgate.Validator[any], error) {
 		return nil, failed([]crvgate.Problem{{Pointer: "/rules", Message: "must hold at least one rule: without any, everything would pass"}})
 	case n > MaxRules:
 		return nil, failed([]crvgate.Problem{{Pointer: "/rules", Message: fmt.Sprintf("has %d rules, and %d are the limit", n, MaxRules)}})
+	}
+	written := 0
+	for _, declared := range p.Rules {
+		written += len(declared.Expression)
+	}
+	if written > MaxExpressions {
+		return nil, failed([]crvgate.Problem{{Pointer: "/rules", Message: fmt.Sprintf("hold expressions of %d bytes, and %d are the limit", written, MaxExpressions)}})
 	}
 	rules := make([]crvgate.CrossFieldRule, len(p.Rules))
 	for i, declared := range p.Rules {

@@ -174,7 +174,7 @@ func TestCostIsBounded(t *testing.T) {
 	for i := range items {
 		items[i] = strings.Repeat("x", 100)
 	}
-	data := map[string]any{"items": items, "text": strings.Repeat("a", 1<<20)}
+	data := map[string]any{"items": items, "text": strings.Repeat("a", 1<<20), "deep": []any{make([]any, 20_000)}}
 	wide := make([]any, 200_000)
 	for reason, text := range map[string]string{
 		"a loop in a loop":           `data.items.all(a, data.items.all(b, a == b))`,
@@ -185,7 +185,8 @@ func TestCostIsBounded(t *testing.T) {
 		"lists of lists of one list": `[data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0] == [data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0]`,
 		"and whether one is in one":  `[data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0] in [data.items]` + strings.Repeat(`.map(a, [a, a])`, 46) + `[0]`,
 		"maps of maps of one list":   `[data.items]` + strings.Repeat(`.map(a, {"a": a, "b": a})`, 45) + `[0] != [data.items]` + strings.Repeat(`.map(a, {"a": a, "b": a})`, 45) + `[0]`,
-		"large values in a loop":     `data.items.all(x, data.items.map(y, y) == data.items)`,
+		"large values in a loop":     `data.items.all(x, data.deep == data.deep)`,
+		"members in a loop":          `data.items.all(x, !(x in data.deep[0]))`,
 		"texts added up, again, ...": strings.Repeat("data.text + ", 90) + `"" != ""`,
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -288,7 +289,7 @@ func TestDataIsLeftAlone(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	data := parse(t, document)
 	conditions := []*celx.Condition{
-		condition(t, `1 in data.amount`), condition(t, `data.text > 1`), condition(t, `data.missing`+` == 1`),
+		condition(t, `data.text.getHours() == 1`), condition(t, `data.text > 1`), condition(t, `data.missing`+` == 1`),
 		condition(t, `timestamp(data.beyond) == timestamp(data.beyond)`), condition(t, `data.items.all(i, i.price > 0)`),
 		condition(t, `data.amount + 1 == 6`),
 	}
@@ -306,4 +307,14 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// Errors that CEL shares tell no place rather than that of another expression.
+func TestSharedErrorsTellNoPlace(t *testing.T) {
+	for _, text := range []string{`timestamp(data) == timestamp("2024-01-01T00:00:00Z")`, `1 == 1 && timestamp(data) == timestamp(data)`} {
+		_, err := condition(t, text).Holds(t.Context(), parse(t, `9007199254740993`), nil)
+		failure, ok := errors.AsType[*celx.EvalError](err)
+		require.True(t, ok, "%v", err)
+		require.Zero(t, failure.Line)
+	}
 }
