@@ -1,6 +1,7 @@
 package aureus
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"strconv"
@@ -46,11 +47,11 @@ func answerError(op string, response *http.Response) *Error {
 		}
 		return ""
 	}
-	e.Message = firstOf(word("error", "detail", "title"), http.StatusText(e.StatusCode))
+	e.Message = cmp.Or(word("error", "detail", "title"), http.StatusText(e.StatusCode))
 	e.Code = word("code")
 	e.Details = object["details"]
 	e.Remediation = word("remediation")
-	e.RequestID = firstOf(e.RequestID, word("request_id"))
+	e.RequestID = cmp.Or(e.RequestID, word("request_id"))
 	return e
 }
 

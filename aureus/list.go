@@ -36,7 +36,7 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 // time. An error is yielded once, as the last thing.
 func list[T any](ctx context.Context, c *Client, op, path string, query url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		query := cloneValues(query)
+		query := maps.Clone(query)
 		for {
 			var cursor string
 			stopped := false
@@ -122,12 +122,6 @@ func nextCursor(header http.Header) string {
 		}
 	}
 	return ""
-}
-
-func cloneValues(values url.Values) url.Values {
-	clone := make(url.Values, len(values)+1)
-	maps.Copy(clone, values)
-	return clone
 }
 
 // addQuery sets what is not empty.

@@ -1,6 +1,7 @@
 package aureus
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -222,7 +223,7 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 			option.apply(&config)
 		}
 	}
-	base, err := parseBaseURL(firstOf(baseURL, os.Getenv(EnvBaseURL), DefaultBaseURL))
+	base, err := parseBaseURL(cmp.Or(baseURL, os.Getenv(EnvBaseURL), DefaultBaseURL))
 	if err != nil {
 		config.fail(err)
 	}
@@ -325,15 +326,6 @@ func timeoutFromEnv() (time.Duration, error) {
 		return 0, fmt.Errorf("%s must be a positive duration such as 1m30s, or a number of seconds, not %q", EnvTimeout, text)
 	}
 	return timeout, nil
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // setHeader copies the extra headers into a request's.
