@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +66,11 @@ type Config struct {
 	// to register host functions for validators of type custom (SPEC 4.4). An
 	// error makes Open fail, or the request that needed them.
 	Validators func(*crvgate.Registry) error
+
+	// Tools are what tasks of workflows may run, by name. In development mode the
+	// tools of the published client's examples are there too, simulated, unless
+	// they are named here. A task with another tool fails, and says so.
+	Tools map[string]Tool
 
 	// MaxBody and MaxBatchBody bound a request's body in bytes, on ordinary and
 	// on batch paths. 0 is 4 MiB and 64 MiB.
@@ -132,4 +138,14 @@ func (c *Config) files() (control, telemetry, folder string, err error) {
 	}
 	extension := filepath.Ext(control)
 	return control, strings.TrimSuffix(control, extension) + ".telemetry" + extension, folder, nil
+}
+
+// tools are those that tasks may run.
+func (c *Config) tools() map[string]Tool {
+	tools := map[string]Tool{}
+	if c.Dev {
+		tools = exampleTools()
+	}
+	maps.Copy(tools, c.Tools)
+	return tools
 }

@@ -72,7 +72,7 @@ func TestARawPathIsAnswered(t *testing.T) {
 	address, err := url.Parse(s.url)
 	require.NoError(t, err)
 	for line, want := range map[string]int{
-		"POST /api/v1/workflows/x/cancel HTTP/1.1":               http.StatusNotImplemented,
+		"POST /api/v1/workflows/x/cancel HTTP/1.1":               http.StatusNotFound,
 		"GET /api/v1/policy/approvals/../approvals HTTP/1.1":     http.StatusNotFound,
 		"GET //healthz HTTP/1.1":                                 http.StatusNotFound,
 		"GET http://elsewhere.example/healthz HTTP/1.1":          http.StatusOK,

@@ -43,7 +43,9 @@
 // A tenant sees nothing of another one. Without keys, in development mode, only
 // this machine is answered.
 //
-// # What is not here yet
+// # Workflows
 //
-// The three workflow paths of the API answer 501 with the code NOT_IMPLEMENTED.
+// A workflow's tasks run the tools of [Config.Tools], one at a time, each only if
+// the policy allows it. A run is kept after every step: it goes on after a
+// restart, and once an approval that it waits for is given.
 package controlplane

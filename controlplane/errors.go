@@ -16,26 +16,26 @@ import (
 // The words that stand in the field code of an error's body, beside the
 // APPROVAL_… codes of package aureus. A client branches on them.
 const (
-	codeMalformed     = "MALFORMED_JSON"         // 400: the body is not one JSON value
-	codeValidation    = "VALIDATION_ERROR"       // 400 in a query, 422 in a body: details list every problem
-	codeUnauthorized  = "AUTHENTICATION_FAILED"  // 401
-	codeForbidden     = "PERMISSION_DENIED"      // 403
-	codeSelfApproval  = "SELF_APPROVAL"          // 403: who asks never decides
-	codeNotFound      = "NOT_FOUND"              // 404
-	codeMethod        = "METHOD_NOT_ALLOWED"     // 405
-	codeConflict      = "STATE_CONFLICT"         // 409
-	codeInFlight      = "IDEMPOTENCY_IN_FLIGHT"  // 409
-	codeKeyReused     = "IDEMPOTENCY_KEY_REUSED" // 422
-	codeTooLarge      = "BODY_TOO_LARGE"         // 413
-	codeMediaType     = "UNSUPPORTED_MEDIA_TYPE"
-	codeExhausted     = "RESOURCE_EXHAUSTED" // 429
-	codeInternal      = "INTERNAL_ERROR"     // 500
-	codeNotServed     = "NOT_IMPLEMENTED"    // 501
-	codeStore         = "STATE_STORE_ERROR"  // 503: the store could not be read or written
-	codeShuttingDown  = "SHUTTING_DOWN"      // 503
-	codeOverloaded    = "OVERLOADED"         // 503: as many requests as may be are under way
-	codeUndecided     = "UNDECIDED"          // 503: the policy could not be evaluated
-	maxListedProblems = 100                  // in details; beyond it a client repairs in rounds
+	codeMalformed       = "MALFORMED_JSON"         // 400: the body is not one JSON value
+	codeValidation      = "VALIDATION_ERROR"       // 400 in a query, 422 in a body: details list every problem
+	codeUnauthorized    = "AUTHENTICATION_FAILED"  // 401
+	codeForbidden       = "PERMISSION_DENIED"      // 403
+	codeSelfApproval    = "SELF_APPROVAL"          // 403: who asks never decides
+	codeNotFound        = "NOT_FOUND"              // 404
+	codeMethod          = "METHOD_NOT_ALLOWED"     // 405
+	codeConflict        = "STATE_CONFLICT"         // 409
+	codePolicyViolation = "POLICY_VIOLATION"       // 422: a workflow breaks its safety policy
+	codeInFlight        = "IDEMPOTENCY_IN_FLIGHT"  // 409
+	codeKeyReused       = "IDEMPOTENCY_KEY_REUSED" // 422
+	codeTooLarge        = "BODY_TOO_LARGE"         // 413
+	codeMediaType       = "UNSUPPORTED_MEDIA_TYPE"
+	codeExhausted       = "RESOURCE_EXHAUSTED" // 429
+	codeInternal        = "INTERNAL_ERROR"     // 500
+	codeStore           = "STATE_STORE_ERROR"  // 503: the store could not be read or written
+	codeShuttingDown    = "SHUTTING_DOWN"      // 503
+	codeOverloaded      = "OVERLOADED"         // 503: as many requests as may be are under way
+	codeUndecided       = "UNDECIDED"          // 503: the policy could not be evaluated
+	maxListedProblems   = 100                  // in details; beyond it a client repairs in rounds
 )
 
 // apiError is an error that knows its answer. Its text goes to the client, so

@@ -1,6 +1,9 @@
 package controlplane
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // InProcess is the transport of the clients in the process, for tests.
 func InProcess(s *Server) http.RoundTripper { return inProcess{s} }
@@ -11,3 +14,6 @@ func Failing(s *Server) int {
 	defer s.throttle.mu.Unlock()
 	return len(s.throttle.failing)
 }
+
+// SetHeartbeat sets how often a run that is waited for sends white space.
+func SetHeartbeat(s *Server, d time.Duration) { s.heartbeat = d }

@@ -28,15 +28,3 @@ type health struct {
 	Status  string `json:"status"`
 	Version string `json:"version"`
 }
-
-// registerWorkflows answers for the paths of the published contract that this
-// server does not serve: 501, so that a caller can tell them from an unknown
-// workflow.
-func (s *Server) registerWorkflows(mux *http.ServeMux) {
-	notServed := func(http.ResponseWriter, *http.Request, caller) error {
-		return problem(http.StatusNotImplemented, codeNotServed, "workflows are not served by this version of the control plane")
-	}
-	s.handle(mux, "POST /api/v1/workflows/execute", RoleService, notServed)
-	s.handle(mux, "GET /api/v1/workflows/{id}/status", RoleService, notServed)
-	s.handle(mux, "POST /api/v1/workflows/{id}/cancel", RoleService, notServed)
-}

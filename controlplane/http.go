@@ -67,7 +67,7 @@ func (s *Server) serve(mux *http.ServeMux, pattern string, need Role, fn http.Ha
 // fail writes the answer for an error and logs what the client is not told.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := asAPIError(err)
-	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented {
+	if e.status >= http.StatusInternalServerError {
 		s.logger(r).LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.Int("status", e.status), slog.String("code", e.code), slog.Any("cause", e.cause))
 	}

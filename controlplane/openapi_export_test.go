@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/crvgate"
 )
 
@@ -49,6 +50,9 @@ func Models() map[string]reflect.Type {
 		"WorkflowSpec": reflect.TypeFor[aureus.WorkflowSpec](), "TaskSpec": reflect.TypeFor[aureus.TaskSpec](), "RetryConfig": reflect.TypeFor[aureus.RetryConfig](),
 		"CompensationHooks": reflect.TypeFor[aureus.CompensationHooks](), "CompensationAction": reflect.TypeFor[aureus.CompensationAction](),
 		"SandboxConfig": reflect.TypeFor[aureus.SandboxConfig](), "SafetyPolicy": reflect.TypeFor[aureus.SafetyPolicy](),
+		"WorkflowExecution": reflect.TypeFor[runRequest](), "WorkflowResult": reflect.TypeFor[runResult](), "TaskResult": reflect.TypeFor[aureus.TaskResult](),
+		"WorkflowRunStatus": reflect.TypeFor[runStatus](), "WorkflowCancelled": reflect.TypeFor[cancellation](),
+		"SafetyViolation": reflect.TypeFor[workflow.Violation](), "PendingApproval": reflect.TypeFor[workflow.Approval](),
 		"SafetyRule": reflect.TypeFor[aureus.SafetyRule](),
 
 		"Health": reflect.TypeFor[health](), "Error": reflect.TypeFor[errorBody](), "Problem": reflect.TypeFor[crvgate.Problem](),

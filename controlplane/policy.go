@@ -37,14 +37,7 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) erro
 	if err := admissible(c, request); err != nil {
 		return err
 	}
-	var decision aureus.Decision
-	err := s.db.Write(ctx, func(t *store.Tx) (err error) {
-		desk := &desk{server: s, tx: t, caller: c, before: aureus.StateIdle}
-		if decision, err = guard.Decide(ctx, s.local(desk, c), request); err != nil {
-			return undecided(err)
-		}
-		return s.auditDecision(t, c, decision, desk.before)
-	})
+	decision, err := s.decideAudited(ctx, c, request)
 	if err != nil {
 		return err
 	}
@@ -54,6 +47,18 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) erro
 	infoOf(r).repeatable = decision.ReasonCode != aureus.ReasonApproved // only a spent approval cannot be spent again
 	writeJSON(w, http.StatusOK, answerOf(decision))
 	return nil
+}
+
+// decideAudited decides and writes the decision down, both or neither.
+func (s *Server) decideAudited(ctx context.Context, c caller, request aureus.Request) (decision aureus.Decision, err error) {
+	err = s.db.Write(ctx, func(t *store.Tx) (err error) {
+		desk := &desk{server: s, tx: t, caller: c, before: aureus.StateIdle}
+		if decision, err = guard.Decide(ctx, s.local(desk, c), request); err != nil {
+			return undecided(err)
+		}
+		return s.auditDecision(t, c, decision, desk.before)
+	})
+	return decision, err
 }
 
 // admissible refuses questions that the key may not ask, and names that are too

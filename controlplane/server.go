@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
@@ -34,6 +35,11 @@ type Server struct {
 	answers    answers
 	underWay   atomic.Int64 // requests that are answered now
 	streams    atomic.Int64 // of them, those that follow the stream
+
+	tools     map[string]Tool // those of the configuration, and in development mode the examples'
+	runs      runs
+	starting  sync.Mutex // one workflow is started, joined or cancelled at a time
+	heartbeat time.Duration
 
 	life context.Context //nolint:containedctx // ends the requests under way when the server is closed
 	end  context.CancelFunc
@@ -76,7 +82,11 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if config.OperatorKey != "" {
 		s.memoryKeys.add(config.OperatorKey, caller{keyID: "key_development_operator", subject: "operator", tenant: config.Tenant, role: RoleOperator})
 	}
+	s.tools, s.heartbeat = config.tools(), defaultHeartbeat
 	s.mux = s.routes()
+	if err := s.resumeRuns(ctx); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -107,6 +117,7 @@ func (s *Server) Close() error {
 	s.gate.Unlock()
 	s.end()
 	s.open.Wait()
+	s.runs.finish()
 	if again {
 		return nil
 	}

@@ -26,8 +26,7 @@ import (
 
 // The twenty traps of SPEC, each with the test that nobody steps into it. The
 // server is a real one on a real connection, and is sent what the published
-// Python client sends: see site. This version runs no workflows; tests of traps
-// about them say what they hold on to meanwhile.
+// Python client sends: see site.
 
 // publishedCalls are the requests of the published client, method by method.
 var publishedCalls = []struct{ name, method, path, body string }{
@@ -46,18 +45,10 @@ var publishedCalls = []struct{ name, method, path, body string }{
 	{"get_trace", "GET", "/api/v1/observability/traces/nobody-knows-it", ""},
 }
 
-// runsNoWorkflows reports whether the call is one that this version answers
-// with 501.
-func runsNoWorkflows(path string) bool { return strings.Contains(path, "/workflows/") }
-
 func TestTrap01EveryPathOfTheContractIsServedHere(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, call := range publishedCalls {
 		got := s.send(t, call.method, call.path, call.body)
-		if runsNoWorkflows(call.path) { // told apart from a path that is unknown, and from a workflow that is
-			got.refusal(t, http.StatusNotImplemented, "NOT_IMPLEMENTED")
-			continue
-		}
 		require.Equal(t, http.StatusOK, got.status, "%s: %s", call.name, got.body)
 	}
 	s.get(t, "/api/v1/workflow/w").refusal(t, http.StatusNotFound, "NOT_FOUND")
@@ -120,7 +111,6 @@ func TestTrap04DependenciesAreWhatATaskDependsOn(t *testing.T) {
 	require.Contains(t, description, "the tasks that it depends on: they run before it")
 }
 
-// Of workflows the models are tested: they are not run yet.
 func TestTrap05TiersAreReadInEitherCaseAndWrittenInTheirOwn(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, tier := range []string{"critical", "CRITICAL", "Critical"} {
@@ -140,7 +130,6 @@ func TestTrap05TiersAreReadInEitherCaseAndWrittenInTheirOwn(t *testing.T) {
 	require.Error(t, strictjson.Unmarshal([]byte(`{"id":"t","name":"T","type":"action","risk_tier":"severe"}`), new(aureus.TaskSpec)))
 }
 
-// A failed workflow comes from nobody yet; the client's reading of one is tested.
 func TestTrap06DenialsAndFailuresAreAnswers(t *testing.T) {
 	s := newSite(t, open(t))
 	nothing := strings.Replace(evaluation(deletionJSON), `"permissions":[{"action":"delete","resource":"records","intent":"delete","data_zone":null,"conditions":null}]`, `"permissions":[]`, 1)
@@ -152,17 +141,10 @@ func TestTrap06DenialsAndFailuresAreAnswers(t *testing.T) {
 	gate := `{"commit":{"id":"c","data":null},"gate_config":{"name":"g","validators":["not_null","nobody"],"block_on_failure":true}}`
 	require.Equal(t, true, s.post(t, "/api/v1/crv/validate", gate).ok(t).json(t)["blocked_commit"])
 
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, 200, `{"workflow_id":"w","status":"failed","task_results":{"t":{"task_id":"t","status":"failed","error":"no"}},"error":"t failed"}`)
-	}))
-	defer other.Close()
-	client, err := aureus.NewClient(other.URL)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, client.Close()) }()
-	result, err := client.ExecuteWorkflow(t.Context(), aureus.WorkflowSpec{ID: "w", Name: "W"})
-	require.NoError(t, err)
-	require.Equal(t, "failed", result.Status)
-	require.Equal(t, "no", result.TaskResults["t"].Error)
+	run := s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"w","name":"W","tasks":[{"id":"t","name":"T","type":"action","tool_name":"nobody"}],"dependencies":{}}}`).ok(t)
+	require.Equal(t, "failed", run.field(t, "status"))
+	require.Equal(t, "failed", run.field(t, "task_results", "t", "status"))
+	require.Contains(t, run.field(t, "task_results", "t", "error"), "nobody", "a text, never an object")
 }
 
 func TestTrap07WhatReportsRefuseCanBeSeenOnTheServer(t *testing.T) {
@@ -193,13 +175,13 @@ func TestTrap08AnswersAreNeverEmptyNorRedirectsAndListsAreBare(t *testing.T) {
 	require.Equal(t, []any{}, s.post(t, "/api/v1/crv/validate", `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":[],"block_on_failure":true}}`).json(t)["validation_results"], "never null")
 }
 
-// Nothing is there to be cancelled yet: the answer says that, and has nothing
-// against the request.
 func TestTrap09CancelHasAJSONContentTypeAndNoBody(t *testing.T) {
 	for mode, dev := range map[string]bool{"with keys": false, "development mode": true} {
 		t.Run(mode, func(t *testing.T) {
 			s := newSite(t, open(t, func(c *controlplane.Config) { c.Dev = dev }))
-			s.post(t, "/api/v1/workflows/w/cancel", "").refusal(t, http.StatusNotImplemented, "NOT_IMPLEMENTED")
+			s.post(t, "/api/v1/workflows/w/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
+			s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"w","name":"W","tasks":[],"dependencies":{}}}`).ok(t)
+			require.Equal(t, false, s.post(t, "/api/v1/workflows/w/cancel", "").ok(t).json(t)["cancelled"], "it has ended")
 		})
 	}
 }
@@ -331,18 +313,25 @@ func TestTrap16TheGuidesGateRunsAsPrinted(t *testing.T) {
 	require.Contains(t, unknown.ValidationResults[1].Reason, "business_rules_validator")
 }
 
-// The ids are not looked up yet. Any id of a spec reaches its path, and only its
-// path.
 func TestTrap17StatusAndCancelTakeTheWorkflowsOwnID(t *testing.T) {
 	s := newSite(t, open(t))
-	for _, id := range []string{"w1", "w 1", "é", "w%2F1", "a.b", "status", "...", "%C3%A9"} {
-		s.get(t, "/api/v1/workflows/"+url.PathEscape(id)+"/status").refusal(t, http.StatusNotImplemented, "NOT_IMPLEMENTED")
-		s.post(t, "/api/v1/workflows/"+url.PathEscape(id)+"/cancel", "").refusal(t, http.StatusNotImplemented, "NOT_IMPLEMENTED")
+	for _, id := range []string{"w1", "w 1", "é", "w%2F1", "a.b", "status", "%C3%A9"} {
+		s.get(t, "/api/v1/workflows/"+url.PathEscape(id)+"/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
+		spec := mustMarshal(t, aureus.WorkflowSpec{ID: id, Name: "W", Tasks: []aureus.TaskSpec{}, Dependencies: map[string][]string{}})
+		first := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+spec+`}`).ok(t)
+		require.Equal(t, id, first.field(t, "workflow_id"))
+		require.Equal(t, id, s.get(t, "/api/v1/workflows/"+url.PathEscape(id)+"/status").ok(t).field(t, "workflow_id"))
+		s.post(t, "/api/v1/workflows/"+url.PathEscape(id)+"/cancel", "").ok(t)
+		again := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+spec+`}`).ok(t)
+		require.NotEqual(t, first.field(t, "run_id"), again.field(t, "run_id"), "the id is not the run's")
+	}
+	for _, id := range []string{"a/b", "..", "", `a\nb`} {
+		s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"`+id+`","name":"W","tasks":[],"dependencies":{}}}`).refusal(t, 422, "VALIDATION_ERROR")
 	}
 }
 
-// Nothing that is served takes long yet. What a slow answer may look like is
-// tested on the client: silence ends a call, and whitespace is not silence.
+// What a slow answer may look like is tested on the client: silence ends a call,
+// and whitespace is not silence. TestASlowWorkflowIsKeptAlive is the server's side.
 func TestTrap18WhitespaceKeepsASlowAnswerAlive(t *testing.T) {
 	heard := make(chan struct{})
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

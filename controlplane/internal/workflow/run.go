@@ -1,0 +1,238 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// Host is what the interpreter runs on.
+type Host interface {
+	// Admit decides whether the task may run. A refusal is not tried again.
+	Admit(ctx context.Context, task *aureus.TaskSpec) (Admission, error)
+	// Execute runs the task's tool once.
+	Execute(ctx context.Context, call Call) (any, error)
+	// Compensate runs a compensation action.
+	Compensate(ctx context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error
+	// Report tells of a step. data has the keys of SPEC 5.1.
+	Report(kind aureus.TelemetryEventType, task *aureus.TaskSpec, data map[string]any)
+	// Save keeps the state; the run goes on only once it is kept.
+	Save(ctx context.Context, state *State) error
+	// Sleep waits between attempts.
+	Sleep(ctx context.Context, wait time.Duration) error
+	// Random is a number in [0, 1).
+	Random() float64
+	Now() time.Time
+}
+
+// Admission is what was decided about a task. The zero value refuses.
+type Admission struct {
+	Allowed  bool
+	Reason   string
+	Approval *Approval // not nil: a person has been asked
+}
+
+// Call is one attempt at a task.
+type Call struct {
+	Task    *aureus.TaskSpec
+	Attempt int
+	Results map[string]any // of the tasks that it depends on
+}
+
+// ErrCancelled is the cause of a context whose run was cancelled by someone, as
+// against one whose server stops.
+var ErrCancelled = errors.New("the workflow was cancelled")
+
+type run struct {
+	spec  *aureus.WorkflowSpec
+	state *State
+	host  Host
+	tasks map[string]*aureus.TaskSpec
+}
+
+// Run runs what is left of the workflow, and returns when the run has ended or
+// waits for a person; the state says which. An error means that the run could
+// not go on here: the state could not be kept, or the context ended without
+// being cancelled by [ErrCancelled]. It may be run again with the state as it
+// was last kept; the task under way then runs again, with the same idempotency
+// key.
+//
+// When a task fails, what depends on it is skipped, and branches that do not
+// depend on it go on (SPEC 6.1, point 8), except for tasks that would be undone
+// at once. Then every completed task with a compensation action is undone, last
+// one first (point 7).
+func Run(ctx context.Context, spec *aureus.WorkflowSpec, state *State, host Host) error {
+	r := &run{spec: spec, state: state, host: host, tasks: byID(spec)}
+	sorted := order(spec)
+	for _, task := range sorted {
+		if state.Tasks[task.ID].over() {
+			continue
+		}
+		if err := r.step(ctx, task); err != nil {
+			return err
+		}
+	}
+	if r.failed() || state.CancelAsked {
+		if err := r.compensate(ctx, sorted); err != nil {
+			return err
+		}
+	}
+	r.conclude(sorted)
+	return host.Save(context.WithoutCancel(ctx), state)
+}
+
+// step runs a task, or says why it is skipped.
+func (r *run) step(ctx context.Context, task *aureus.TaskSpec) error {
+	if err := r.stopped(ctx); err != nil {
+		return err
+	}
+	if why := r.obstacle(task); why != "" {
+		r.state.Tasks[task.ID] = &TaskState{Status: TaskSkipped, Error: why}
+		return nil // kept with the next step
+	}
+	if err := r.runTask(ctx, task); err != nil {
+		return err
+	}
+	if err := r.stopped(ctx); err != nil {
+		return err
+	}
+	hook := r.hook(task)
+	if hook == nil || r.state.Tasks[hook.ID].over() {
+		return nil
+	}
+	return r.runTask(context.WithoutCancel(ctx), hook)
+}
+
+// stopped is the reason why the run cannot go on in this process. A cancellation
+// is none: it is noted, and ends the run in order.
+func (r *run) stopped(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ErrCancelled) {
+		r.state.CancelAsked = true
+		return nil
+	}
+	return cause
+}
+
+// obstacle says why the task does not run, or nothing.
+func (r *run) obstacle(task *aureus.TaskSpec) string {
+	if r.state.CancelAsked {
+		return "not started: the workflow was cancelled"
+	}
+	for _, id := range r.spec.Dependencies[task.ID] {
+		if dependency := r.state.Tasks[id]; !dependency.completed() {
+			return fmt.Sprintf("not started: the task %q that it depends on did not succeed", id)
+		}
+	}
+	if task.CompensationAction != nil && r.failed() {
+		return "not started: the workflow had failed, and this task would have been undone at once"
+	}
+	return ""
+}
+
+// hook is the task to run because that one failed (SPEC 6.1, point 7).
+func (r *run) hook(task *aureus.TaskSpec) *aureus.TaskSpec {
+	if task.Compensation == nil {
+		return nil
+	}
+	switch r.state.Tasks[task.ID].Status {
+	case TaskTimeout:
+		return r.tasks[task.Compensation.OnTimeout]
+	case TaskFailed:
+		return r.tasks[task.Compensation.OnFailure]
+	}
+	return nil
+}
+
+func (r *run) failed() bool {
+	for _, task := range r.state.Tasks {
+		if task.failed() {
+			return true
+		}
+	}
+	return false
+}
+
+// compensate undoes what is done, last one first. A compensation that fails does
+// not keep the others from running.
+func (r *run) compensate(ctx context.Context, sorted []*aureus.TaskSpec) error {
+	ctx = context.WithoutCancel(ctx) // cancelling a run is a reason to undo it
+	for _, task := range slices.Backward(sorted) {
+		state := r.state.Tasks[task.ID]
+		if task.CompensationAction == nil || !state.completed() || state.Compensated || state.Error != "" {
+			continue
+		}
+		details := map[string]any{"event": "COMPENSATION_COMPLETED", "tool": task.CompensationAction.Tool}
+		if err := r.host.Compensate(ctx, task, *task.CompensationAction); err != nil {
+			state.Error = "it succeeded, and undoing it failed: " + clip(err.Error())
+			details["event"], details["error"] = "COMPENSATION_FAILED", clip(err.Error())
+		} else {
+			state.Compensated = true
+		}
+		r.host.Report(aureus.EventCustom, task, details)
+		if err := r.host.Save(ctx, r.state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conclude finds the run's word. It is partial where something outside the lines
+// that failed has succeeded and stands.
+func (r *run) conclude(sorted []*aureus.TaskSpec) {
+	var failures, waiting []string
+	for _, task := range sorted {
+		switch state := r.state.Tasks[task.ID]; {
+		case state.failed():
+			failures = append(failures, task.ID)
+		case state != nil && state.Status == TaskBlocked:
+			waiting = append(waiting, task.ID)
+		}
+	}
+	s := r.state
+	s.Current = ""
+	switch {
+	case s.CancelAsked:
+		s.Status, s.Error = Cancelled, "the workflow was cancelled"
+	case len(failures) > 0:
+		first := failures[0]
+		s.Status, s.Error = Failed, fmt.Sprintf("the task %q failed: %s", first, s.Tasks[first].Error)
+		if r.standsApart(failures) {
+			s.Status = Partial
+		}
+	case len(waiting) > 0:
+		s.Status, s.Error = AwaitingApproval, fmt.Sprintf("the task %q waits for an approval", waiting[0])
+		return
+	default:
+		s.Status, s.Error = Success, ""
+	}
+	s.CompletedAt = r.host.Now().UnixNano()
+}
+
+// standsApart reports whether a task succeeded, was not undone, and is none that
+// a failed one depends on.
+func (r *run) standsApart(failures []string) bool {
+	line, hooks := map[string]bool{}, hookTargets(r.spec)
+	var up func(id string)
+	up = func(id string) {
+		if !line[id] {
+			line[id] = true
+			for _, dependency := range r.spec.Dependencies[id] {
+				up(dependency)
+			}
+		}
+	}
+	for _, id := range failures {
+		up(id)
+	}
+	for id, state := range r.state.Tasks {
+		if state.completed() && !state.Compensated && !line[id] && !hooks[id] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,133 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+func hostFor(behaviour map[string]string) *scripted {
+	h := &scripted{}
+	h.v.Input.Behaviour = map[string]json.RawMessage{}
+	for id, text := range behaviour {
+		h.v.Input.Behaviour[id] = json.RawMessage(text)
+	}
+	return h
+}
+
+func undo(tool string) *aureus.CompensationAction { return &aureus.CompensationAction{Tool: tool} }
+
+func TestAFailureLeavesIndependentBranchesAlone(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
+		{ID: "bad"}, {ID: "after"}, {ID: "apart"}, {ID: "undone", CompensationAction: undo("u")}, {ID: "joined"},
+	}, Dependencies: map[string][]string{"after": {"bad"}, "joined": {"apart", "undone"}}}
+	host, state := hostFor(map[string]string{"bad": `{"error":"x"}`}), NewState()
+	require.NoError(t, Run(t.Context(), spec, state, host))
+	require.Equal(t, Partial, state.Status)
+	require.Equal(t, []string{"bad", "apart"}, host.order, "what depends on it does not run, nor what would be undone at once")
+	require.Equal(t, "skipped", state.Tasks["after"].Word())
+	require.Contains(t, state.Tasks["after"].Error, `"bad"`)
+	require.Equal(t, "skipped", state.Tasks["undone"].Word())
+	require.Empty(t, host.compensations)
+}
+
+func TestHooksRunOnlyWhenTheyAreTriggered(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
+		{ID: "a", Compensation: &aureus.CompensationHooks{OnFailure: "undo", OnTimeout: "rollback"}}, {ID: "undo"},
+	}}
+	host, state := hostFor(nil), NewState()
+	require.NoError(t, Run(t.Context(), spec, state, host))
+	require.Equal(t, []string{"a"}, host.order)
+	require.Equal(t, Success, state.Status)
+
+	host, state = hostFor(map[string]string{"a": `{"error":"x"}`}), NewState()
+	require.NoError(t, Run(t.Context(), spec, state, host))
+	require.Equal(t, []string{"a", "undo"}, host.order)
+	require.Equal(t, Failed, state.Status, "a hook that worked is no success of the workflow")
+}
+
+func TestALaterSuccessClearsTheErrorOfAnAttempt(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Retry: &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 1}}}}
+	host, state := hostFor(map[string]string{"a": `[{"error":"x"},{"result":1}]`}), NewState()
+	require.NoError(t, Run(t.Context(), spec, state, host))
+	require.Equal(t, TaskCompleted, state.Tasks["a"].Status)
+	require.Empty(t, state.Tasks["a"].Error)
+	require.Equal(t, 2, state.Tasks["a"].Attempt)
+}
+
+// Whatever save fails, the run stops there, and goes on from what was kept
+// without running a finished task again.
+func TestARunGoesOnFromWhatWasKept(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
+		{ID: "a", CompensationAction: undo("ua")}, {ID: "b", CompensationAction: undo("ub")}, {ID: "c"},
+	}, Dependencies: map[string][]string{"b": {"a"}, "c": {"b"}}}
+	for _, last := range []string{`{"result":1}`, `{"error":"x"}`} {
+		whole := hostFor(map[string]string{"c": last})
+		want := NewState()
+		require.NoError(t, Run(t.Context(), spec, want, whole))
+		for at := 1; at <= len(whole.saved); at++ {
+			host := hostFor(map[string]string{"c": last})
+			host.failSave = at
+			require.ErrorIs(t, Run(t.Context(), spec, NewState(), host), errDisk)
+			state := NewState()
+			if at > 1 {
+				require.NoError(t, json.Unmarshal([]byte(host.saved[at-2]), state))
+			}
+			ranBefore := len(host.order)
+			host.failSave = 0
+			require.NoError(t, Run(t.Context(), spec, state, host))
+			require.Equal(t, want.Status, state.Status, "save %d", at)
+			for id := range want.Tasks {
+				require.Equal(t, want.Tasks[id].Status, state.Tasks[id].Status)
+				require.Equal(t, want.Tasks[id].Compensated, state.Tasks[id].Compensated)
+			}
+			require.LessOrEqual(t, len(host.order)-3, 1, "at most the task under way runs again; before: %d", ranBefore)
+		}
+	}
+}
+
+func TestCancellingStopsTheTaskAndUndoesWhatIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", CompensationAction: undo("ua")}, {ID: "b"}, {ID: "c"}}}
+		host, state := hostFor(map[string]string{"b": `{"sleep_ms":100000}`}), NewState()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- Run(ctx, spec, state, host) }()
+		synctest.Wait()
+		cancel(ErrCancelled)
+		require.NoError(t, <-done)
+		require.Equal(t, Cancelled, state.Status)
+		require.Equal(t, "failed", state.Tasks["b"].Word())
+		require.Equal(t, "skipped", state.Tasks["c"].Word())
+		require.True(t, state.Tasks["a"].Compensated)
+
+		stopped := NewState()
+		ctx, stop := context.WithCancel(t.Context())
+		go func() { done <- Run(ctx, spec, stopped, hostFor(map[string]string{"b": `{"sleep_ms":100000}`})) }()
+		synctest.Wait()
+		stop()
+		require.ErrorIs(t, <-done, context.Canceled, "a server that stops is no reason to undo anything")
+		require.Equal(t, Running, stopped.Status)
+		require.False(t, stopped.Tasks["a"].Compensated)
+	})
+}
+
+func TestWhatCannotBeRunIsSaidAtOnce(t *testing.T) {
+	spec := &aureus.WorkflowSpec{
+		ID: "a/b", Tasks: []aureus.TaskSpec{{ID: ""}, {ID: "x"}, {ID: "x"}, {ID: ".."}},
+		Dependencies: map[string][]string{"x": {"y", "x"}, "z~/": nil},
+	}
+	pointers := map[string]bool{}
+	for _, p := range Check(spec) {
+		pointers[p.Pointer] = true
+	}
+	require.Equal(t, map[string]bool{
+		"/id": true, "/tasks/0/id": true, "/tasks/2/id": true, "/tasks/3/id": true, "/dependencies/x/0": true,
+		"/dependencies/z~0~1": true, "/dependencies": true,
+	}, pointers)
+}

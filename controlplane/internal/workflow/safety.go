@@ -1,0 +1,120 @@
+package workflow
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// The rules of a safety policy (SPEC 6.2).
+const (
+	ruleAfterCritical = "no_action_after_critical_without_approval"
+	rulePermissions   = "require_permissions_for_high_risk"
+	ruleCompensation  = "require_compensation_for_critical"
+	ruleNoCycles      = "no_cycles"
+)
+
+// Violation is a rule that the spec breaks.
+type Violation struct {
+	Rule    string   `json:"rule"`
+	Tasks   []string `json:"tasks,omitzero"`
+	Message string   `json:"message"`
+}
+
+// rule is a rule in force. The published client sends its type alone: it is then
+// enabled, an error, and from HIGH on.
+type rule struct {
+	kind      string
+	warning   bool
+	followers []string // that may follow a CRITICAL task
+}
+
+// defaultRules hold where the spec names no policy.
+var defaultRules = []rule{
+	{kind: ruleAfterCritical},
+	{kind: rulePermissions},
+	{kind: ruleCompensation, warning: true},
+	{kind: ruleNoCycles},
+}
+
+// Safety holds the spec against its safety policy, or against the default rules.
+func Safety(spec *aureus.WorkflowSpec) (violations, warnings []Violation) {
+	if spec.SafetyPolicy == nil {
+		return hold(spec, defaultRules, false)
+	}
+	rules := make([]rule, len(spec.SafetyPolicy.Rules))
+	for i, r := range spec.SafetyPolicy.Rules {
+		rules[i] = rule{kind: r.Type}
+	}
+	return hold(spec, rules, spec.SafetyPolicy.FailFast)
+}
+
+func hold(spec *aureus.WorkflowSpec, rules []rule, failFast bool) (violations, warnings []Violation) {
+	for _, r := range rules {
+		found, known := r.violations(spec)
+		switch {
+		case !known:
+			warnings = append(warnings, Violation{Rule: r.kind, Message: fmt.Sprintf("there is no rule %.80q: nothing was checked for it", r.kind)})
+		case r.warning:
+			warnings = append(warnings, found...)
+		default:
+			violations = append(violations, found...)
+		}
+		if failFast && len(violations) > 0 {
+			break
+		}
+	}
+	return violations, warnings
+}
+
+func (r rule) violations(spec *aureus.WorkflowSpec) (found []Violation, known bool) {
+	add := func(message string, tasks ...string) {
+		found = append(found, Violation{Rule: r.kind, Tasks: tasks, Message: message})
+	}
+	switch r.kind {
+	case ruleAfterCritical:
+		for i := range spec.Tasks {
+			if critical := &spec.Tasks[i]; critical.RiskTier == aureus.TaskRiskCritical {
+				for _, follower := range r.unapprovedFollowers(spec, critical) {
+					add(fmt.Sprintf("the task %q follows the CRITICAL task %q, and is neither its hook nor has a compensation action", follower, critical.ID), critical.ID, follower)
+				}
+			}
+		}
+	case rulePermissions:
+		for i := range spec.Tasks {
+			task := &spec.Tasks[i]
+			if high := task.RiskTier == aureus.TaskRiskHigh || task.RiskTier == aureus.TaskRiskCritical; high && len(task.RequiredPermissions) == 0 {
+				add(fmt.Sprintf("the task %q is %s and requires no permission", task.ID, task.RiskTier), task.ID)
+			}
+		}
+	case ruleCompensation:
+		for i := range spec.Tasks {
+			task := &spec.Tasks[i]
+			hooked := task.Compensation != nil && (task.Compensation.OnFailure != "" || task.Compensation.OnTimeout != "")
+			if task.RiskTier == aureus.TaskRiskCritical && !hooked && task.CompensationAction == nil {
+				add(fmt.Sprintf("the task %q is CRITICAL and says nothing about undoing it", task.ID), task.ID)
+			}
+		}
+	case ruleNoCycles:
+		for _, cycle := range cycles(spec) {
+			add("the dependencies go round in a circle", cycle...)
+		}
+	default:
+		return nil, false
+	}
+	return found, true
+}
+
+// unapprovedFollowers are the tasks that depend directly on the critical one and
+// are not meant to clean up after it.
+func (r rule) unapprovedFollowers(spec *aureus.WorkflowSpec, critical *aureus.TaskSpec) (followers []string) {
+	for i := range spec.Tasks {
+		task := &spec.Tasks[i]
+		hook := critical.Compensation != nil && (critical.Compensation.OnFailure == task.ID || critical.Compensation.OnTimeout == task.ID)
+		if slices.Contains(spec.Dependencies[task.ID], critical.ID) && !hook && task.CompensationAction == nil && !slices.Contains(r.followers, task.ID) {
+			followers = append(followers, task.ID)
+		}
+	}
+	return followers
+}

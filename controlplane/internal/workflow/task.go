@@ -1,0 +1,165 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+const (
+	defaultBackoff    = time.Second
+	defaultMultiplier = 2
+	maxWait           = 24 * time.Hour
+	maxErrorText      = 2000 // bytes
+)
+
+var errTimeout = errors.New("the task's time is over")
+
+// runTask asks whether the task may run, and tries it as often as its retry says.
+// The state tells how it went; an error only says that the run cannot go on.
+func (r *run) runTask(ctx context.Context, task *aureus.TaskSpec) error {
+	state := &TaskState{Status: TaskRunning, Attempt: 1}
+	r.state.Tasks[task.ID], r.state.Current = state, task.ID
+	began := r.host.Now()
+	if err := r.host.Save(ctx, r.state); err != nil {
+		return err
+	}
+	r.host.Report(aureus.EventStepStart, task, map[string]any{"attempt": 1, "riskTier": string(task.RiskTier)})
+	admission, err := r.host.Admit(ctx, task)
+	switch {
+	case err != nil:
+		return err
+	case admission.Approval != nil:
+		state.Status, state.Approval, state.Attempt = TaskBlocked, admission.Approval, 0
+		state.Error = fmt.Sprintf("not started: it waits for the approval %s; execute the workflow again once it is given", admission.Approval.ApprovalToken)
+	case !admission.Allowed:
+		state.Status, state.Error = TaskFailed, "refused: "+clip(admission.Reason)
+	default:
+		if err := r.attempts(ctx, task, state); err != nil {
+			return err
+		}
+		state.DurationMS = float64(r.host.Now().Sub(began).Microseconds()) / 1000
+		end := map[string]any{"success": state.completed(), "duration": state.DurationMS}
+		if state.Error != "" {
+			end["error"] = state.Error
+		}
+		r.host.Report(aureus.EventStepEnd, task, end)
+	}
+	return r.host.Save(context.WithoutCancel(ctx), r.state)
+}
+
+func (r *run) attempts(ctx context.Context, task *aureus.TaskSpec, state *TaskState) error {
+	most := 1
+	if task.Retry != nil {
+		most = task.Retry.MaxAttempts
+	}
+	for n := 1; ; n++ {
+		state.Attempt = n
+		if n > 1 {
+			r.host.Report(aureus.EventStepStart, task, map[string]any{"attempt": n, "riskTier": string(task.RiskTier)})
+		}
+		result, err := r.attempt(ctx, task, n)
+		if err == nil {
+			state.Status, state.Result, state.Error = TaskCompleted, result, ""
+			return nil
+		}
+		if stop := r.stopped(ctx); stop != nil {
+			return stop
+		}
+		state.Status, state.Error = TaskFailed, clip(err.Error())
+		if errors.Is(err, errTimeout) {
+			state.Status = TaskTimeout
+		}
+		if _, final := errors.AsType[*Final](err); final || n >= most || r.state.CancelAsked {
+			return nil
+		}
+		if err := r.host.Sleep(ctx, delay(task.Retry, n, r.host.Random())); err != nil {
+			if stop := r.stopped(ctx); stop != nil {
+				return stop
+			}
+			return nil // cancelled: the failure stands
+		}
+	}
+}
+
+// Final is an error that another attempt would only repeat.
+type Final struct{ Reason string }
+
+func (f *Final) Error() string { return f.Reason }
+
+// attempt runs the task's tool once, within the task's time. A tool that goes on
+// after its time is left behind: what it answers is not heard.
+func (r *run) attempt(ctx context.Context, task *aureus.TaskSpec, n int) (any, error) {
+	call := Call{Task: task, Attempt: n, Results: map[string]any{}}
+	for _, id := range r.spec.Dependencies[task.ID] {
+		if done := r.state.Tasks[id]; done.completed() {
+			call.Results[id] = done.Result
+		}
+	}
+	if task.TimeoutMS > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(task.TimeoutMS)*time.Millisecond, errTimeout)
+		defer cancel()
+	}
+	type answer struct {
+		result any
+		err    error
+	}
+	answers := make(chan answer, 1)
+	go func() { // ends with the tool, which is asked to end with ctx
+		result, err := r.host.Execute(ctx, call)
+		answers <- answer{result, err}
+	}()
+	select {
+	case a := <-answers:
+		if a.err != nil && errors.Is(context.Cause(ctx), errTimeout) {
+			a.err = timeoutError(task)
+		}
+		return a.result, a.err
+	case <-ctx.Done():
+		if errors.Is(context.Cause(ctx), errTimeout) {
+			return nil, timeoutError(task)
+		}
+		return nil, context.Cause(ctx)
+	}
+}
+
+func timeoutError(task *aureus.TaskSpec) error {
+	return fmt.Errorf("%w: %d ms", errTimeout, task.TimeoutMS)
+}
+
+// delay is how long to wait after the nth attempt (SPEC 6.1, point 5): backoff
+// times multiplier for each attempt before, ±50 % by jitter. random is in [0, 1).
+func delay(retry *aureus.RetryConfig, n int, random float64) time.Duration {
+	wait := float64(defaultBackoff)
+	if retry.BackoffMS > 0 {
+		wait = float64(retry.BackoffMS) * float64(time.Millisecond)
+	}
+	multiplier := float64(defaultMultiplier)
+	if retry.BackoffMultiplier != nil {
+		multiplier = *retry.BackoffMultiplier
+	}
+	for range n - 1 {
+		wait = min(wait*multiplier, float64(maxWait))
+	}
+	if retry.Jitter == nil || *retry.Jitter {
+		wait *= 0.5 + random
+	}
+	return time.Duration(min(wait, float64(maxWait)))
+}
+
+// clip bounds a text that comes from a tool.
+func clip(text string) string {
+	if len(text) <= maxErrorText {
+		return text
+	}
+	end := maxErrorText
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}

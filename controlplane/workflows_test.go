@@ -1,0 +1,323 @@
+package controlplane_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+func task(id, tool string, change ...func(*aureus.TaskSpec)) aureus.TaskSpec {
+	t := aureus.TaskSpec{ID: id, Name: id, Type: aureus.TaskAction, ToolName: tool}
+	for _, fn := range change {
+		fn(&t)
+	}
+	return t
+}
+
+func risk(tier aureus.RiskTier) func(*aureus.TaskSpec) {
+	return func(t *aureus.TaskSpec) {
+		t.RiskTier = tier
+		t.RequiredPermissions = []aureus.Permission{{Action: "write", Resource: "ledger"}}
+	}
+}
+
+func chain(id string, tasks ...aureus.TaskSpec) aureus.WorkflowSpec {
+	spec := aureus.WorkflowSpec{ID: id, Name: id, Tasks: tasks, Dependencies: map[string][]string{}}
+	for i := 1; i < len(tasks); i++ {
+		spec.Dependencies[tasks[i].ID] = []string{tasks[i-1].ID}
+	}
+	return spec
+}
+
+func allowed() aureus.RunOption {
+	return aureus.WithRunContext(map[string]any{"principal_id": "agent-7", "principal_permissions": []any{map[string]any{"action": "write", "resource": "ledger"}}})
+}
+
+func withTools(tools map[string]controlplane.Tool) func(*controlplane.Config) {
+	return func(c *controlplane.Config) { c.Tools = tools }
+}
+
+func echo(_ context.Context, call controlplane.ToolCall) (any, error) {
+	return map[string]any{"inputs": call.Inputs, "results": call.Results, "key": call.IdempotencyKey}, nil
+}
+
+func TestAWorkflowRunsItsToolsInOrder(t *testing.T) {
+	srv := open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}}))
+	client := srv.Client()
+	spec := chain("w", task("a", "echo", func(t *aureus.TaskSpec) { t.Inputs = map[string]any{"n": 1, "unset": nil} }), task("b", "echo"))
+	result, err := client.ExecuteWorkflow(t.Context(), spec, aureus.WithCorrelationID("order-17"))
+	require.NoError(t, err)
+	require.Equal(t, "success", result.Status)
+	require.Equal(t, "order-17", result.CorrelationID)
+	require.NotNil(t, result.DurationMS)
+	b, ok := result.TaskResults["b"].Result.(map[string]any)
+	require.True(t, ok)
+	require.Contains(t, b["results"], "a", "a task is given what it depends on")
+	a, ok := result.TaskResults["a"].Result.(map[string]any)
+	require.True(t, ok)
+	require.NotContains(t, a["inputs"], "unset", "what the published client sends for unset is unset")
+
+	status, err := client.WorkflowStatus(t.Context(), "w")
+	require.NoError(t, err)
+	require.Equal(t, "success", status.Status)
+	require.InDelta(t, 1, status.Progress, 0)
+	require.NotEmpty(t, status.CompletedAt)
+	events, err := aureus.Collect(client.Events(t.Context(), aureus.EventQuery{WorkflowID: "w"}))
+	require.NoError(t, err)
+	var kinds []string
+	for _, event := range events {
+		kinds = append(kinds, string(event.Type)+":"+event.TaskID)
+		require.Equal(t, "order-17", event.CorrelationID)
+	}
+	require.Equal(t, []string{"step_start:a", "policy_check:a", "step_end:a", "step_start:b", "policy_check:b", "step_end:b"}, kinds)
+}
+
+// Every way in which a task may not run: none of them runs the tool.
+func TestATaskThatMayNotRunDoesNot(t *testing.T) {
+	var ran atomic.Int64
+	run := func(context.Context, controlplane.ToolCall) (any, error) { ran.Add(1); return nil, nil }
+	srv := open(t, withTools(map[string]controlplane.Tool{
+		"low": {Run: run, RiskTier: aureus.TierLow}, "unsaid": {Run: run}, "empty": {}, "odd": {Run: run, RiskTier: "severe"},
+		"critical": {Run: run, RiskTier: aureus.TierCritical},
+	}))
+	client := srv.Client()
+	for name, one := range map[string]aureus.TaskSpec{
+		"an unknown tool":               task("a", "nobody"),
+		"a tool that cannot run":        task("a", "empty"),
+		"a tool above the task":         task("a", "unsaid", risk(aureus.TaskRiskLow)),
+		"a tool of an unknown tier":     task("a", "odd"),
+		"a tool that is not allowed":    task("a", "low", func(t *aureus.TaskSpec) { t.AllowedTools = []string{"other"} }),
+		"a permission that is not held": task("a", "low", risk(aureus.TaskRiskLow)),
+		"a tool without a tier asks":    task("a", "unsaid"),
+		"a sandbox that is not there": task("a", "low", func(t *aureus.TaskSpec) {
+			t.SandboxConfig = &aureus.SandboxConfig{Enabled: true, Type: aureus.SandboxContainer}
+		}),
+		"a simulation of what has none":    task("a", "low", func(t *aureus.TaskSpec) { t.SandboxConfig = &aureus.SandboxConfig{Enabled: true} }),
+		"undoing by an unknown tool":       task("a", "low", func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "nobody"} }),
+		"undoing by a tool above the task": task("a", "low", func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "critical"} }),
+		"undoing by a tool not allowed": task("a", "low", func(t *aureus.TaskSpec) {
+			t.AllowedTools = []string{"low"}
+			t.CompensationAction = &aureus.CompensationAction{Tool: "unsaid"}
+		}),
+		"an allow-list without a tool named": task("a", "", func(t *aureus.TaskSpec) { t.AllowedTools = []string{"low"} }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			result, err := client.ExecuteWorkflow(t.Context(), chain("w", one))
+			require.NoError(t, err)
+			require.NotEqual(t, "success", result.Status)
+			require.NotEqual(t, "success", result.TaskResults["a"].Status)
+			require.NotEmpty(t, result.TaskResults["a"].Error)
+		})
+	}
+	require.Zero(t, ran.Load())
+}
+
+func TestAnApprovalIsAskedForAndTheWorkflowGoesOnOnceItIsGiven(t *testing.T) {
+	var ran atomic.Int64
+	run := func(context.Context, controlplane.ToolCall) (any, error) { return ran.Add(1), nil }
+	srv := open(t, withTools(map[string]controlplane.Tool{"look": {Run: run, RiskTier: aureus.TierLow}, "pay": {Run: run}}))
+	client := srv.Client()
+	spec := chain("w", task("look", "look"), task("pay", "pay", risk(aureus.TaskRiskHigh)), task("after", "look"))
+	for range 2 { // asking again changes nothing, and runs nothing again
+		result, err := client.ExecuteWorkflow(t.Context(), spec, allowed())
+		require.NoError(t, err)
+		require.Equal(t, "partial", result.Status)
+		require.Equal(t, "skipped", result.TaskResults["pay"].Status)
+		require.Contains(t, result.TaskResults["pay"].Error, "apr_")
+		require.Equal(t, "skipped", result.TaskResults["after"].Status)
+		require.EqualValues(t, 1, ran.Load())
+	}
+	status, err := client.WorkflowStatus(t.Context(), "w")
+	require.NoError(t, err)
+	require.Equal(t, "awaiting_approval", status.Status)
+
+	operator := srv.Operator("olga")
+	pending, err := aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
+	require.NoError(t, err)
+	require.Len(t, pending, 1)
+	require.Equal(t, "agent-7", pending[0].Principal.ID)
+	_, err = operator.Approve(t.Context(), pending[0].ID, pending[0].ActionDigest, "")
+	require.NoError(t, err)
+	result, err := client.ExecuteWorkflow(t.Context(), spec, allowed())
+	require.NoError(t, err)
+	require.Equal(t, "success", result.Status)
+	require.EqualValues(t, 3, ran.Load(), "what was done is not done again")
+
+	result, err = client.ExecuteWorkflow(t.Context(), spec, allowed())
+	require.NoError(t, err)
+	require.Equal(t, "partial", result.Status, "a new run needs a new approval")
+	cancelled, err := client.CancelWorkflow(t.Context(), "w")
+	require.NoError(t, err)
+	require.True(t, cancelled.Cancelled)
+	require.Equal(t, "cancelled", cancelled.Status)
+	cancelled, err = client.CancelWorkflow(t.Context(), "w")
+	require.NoError(t, err)
+	require.False(t, cancelled.Cancelled)
+}
+
+func TestRunningWorkflowsAreJoinedAndCancelled(t *testing.T) {
+	started := make(chan struct{}, 10)
+	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
+		started <- struct{}{}
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}}}))
+	client := srv.Client()
+	results := make(chan aureus.WorkflowExecutionResult, 2)
+	for range 2 {
+		go func() {
+			result, err := client.ExecuteWorkflow(context.WithoutCancel(t.Context()), chain("w", task("a", "wait")))
+			if err != nil {
+				result.Error = err.Error()
+			}
+			results <- result
+		}()
+	}
+	<-started
+	status, err := client.WorkflowStatus(t.Context(), "w")
+	require.NoError(t, err)
+	require.Equal(t, "running", status.Status)
+	require.Equal(t, "a", status.CurrentTask)
+	cancelled, err := client.CancelWorkflow(t.Context(), "w")
+	require.NoError(t, err)
+	require.True(t, cancelled.Cancelled)
+	first := <-results
+	require.Equal(t, "cancelled", first.Status, first.Error)
+	select {
+	case <-started: // the second came after the end, and is a run of its own
+		_, err := client.CancelWorkflow(t.Context(), "w")
+		require.NoError(t, err)
+	case second := <-results:
+		require.Equal(t, "cancelled", second.Status, second.Error)
+	}
+}
+
+func TestASlowWorkflowIsKeptAlive(t *testing.T) {
+	release := make(chan struct{})
+	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
+		<-release
+		return nil, nil
+	}}}))
+	controlplane.SetHeartbeat(srv, time.Millisecond)
+	key := newKey(t, srv, controlplane.RoleService, "svc")
+	site := httptest.NewServer(srv)
+	defer site.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+"/api/v1/workflows/execute",
+		strings.NewReader(`{"workflow":`+mustMarshal(t, chain("w", task("a", "wait")))+`}`))
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Idempotency-Key", "slow-1")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	beat := make([]byte, 3)
+	_, err = io.ReadFull(response.Body, beat)
+	require.NoError(t, err)
+	require.Equal(t, "   ", string(beat), "before there is an answer")
+	close(release)
+	rest, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(rest), `"status":"success"`)
+	require.Equal(t, "application/json", response.Header.Get("Content-Type"))
+}
+
+// A server that stops leaves its runs where they are, and the next one goes on
+// with them: what was done is not done again, and the key of what was under way
+// is the same.
+func TestRunsGoOnAfterARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "aureus.db")
+	var first atomic.Int64
+	keys := make(chan string, 2)
+	config := controlplane.Config{DB: file, Tools: map[string]controlplane.Tool{
+		"first": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return first.Add(1), nil }},
+		"second": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, call controlplane.ToolCall) (any, error) {
+			keys <- call.IdempotencyKey
+			if len(keys) == 1 {
+				<-ctx.Done()
+				return nil, context.Cause(ctx)
+			}
+			return "done", nil
+		}},
+	}}
+	srv, err := controlplane.Open(t.Context(), config)
+	require.NoError(t, err)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := srv.Client().ExecuteWorkflow(context.WithoutCancel(t.Context()), chain("w", task("a", "first"), task("b", "second")))
+		failed <- err
+	}()
+	require.Eventually(t, func() bool { return len(keys) == 1 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, srv.Close())
+	require.Error(t, <-failed)
+
+	srv, err = controlplane.Open(t.Context(), config)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, srv.Close()) }()
+	require.Eventually(t, func() bool {
+		status, err := srv.Client().WorkflowStatus(t.Context(), "w")
+		return err == nil && status.Status == "success"
+	}, 10*time.Second, time.Millisecond)
+	require.EqualValues(t, 1, first.Load())
+	before, after := <-keys, <-keys
+	require.Equal(t, before, after)
+}
+
+func TestWhatToolsDoWrongIsTheTasksFailure(t *testing.T) {
+	srv := open(t, withTools(map[string]controlplane.Tool{
+		"panics": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { panic("secret-of-the-tool") }},
+		"fails":  {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return nil, errors.New("no") }},
+		"huge":   {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return strings.Repeat("x", 2<<20), nil }},
+		"odd":    {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return make(chan int), nil }},
+	}))
+	for _, tool := range []string{"panics", "fails", "huge", "odd"} {
+		result, err := srv.Client().ExecuteWorkflow(t.Context(), chain("w", task("a", tool)))
+		require.NoError(t, err)
+		require.Equal(t, "failed", result.Status, tool)
+		require.NotEmpty(t, result.TaskResults["a"].Error)
+		require.NotContains(t, result.TaskResults["a"].Error, "secret")
+	}
+}
+
+func TestWorkflowsOfTenantsAreApart(t *testing.T) {
+	srv := open(t)
+	own := newSite(t, srv)
+	other := own.as(newKey(t, srv, controlplane.RoleService, "svc", func(k *controlplane.Key) { k.Tenant = "other" }))
+	own.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`}`).ok(t)
+	other.get(t, "/api/v1/workflows/w/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
+	other.post(t, "/api/v1/workflows/w/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
+}
+
+func TestAnUnsafeWorkflowIsRefusedBeforeItRuns(t *testing.T) {
+	s := newSite(t, open(t))
+	circle := chain("w", task("a", ""), task("b", ""))
+	circle.Dependencies["a"] = []string{"b"}
+	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, circle)+`}`).refusal(t, 422, "VALIDATION_ERROR")
+	unguarded := chain("w", task("a", "x", func(t *aureus.TaskSpec) { t.RiskTier = aureus.TaskRiskHigh }))
+	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, unguarded)+`}`).refusal(t, 422, "POLICY_VIOLATION")
+	s.get(t, "/api/v1/workflows/w/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
+	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`,"context":{"principal_permissions":"all"}}`).refusal(t, 422, "VALIDATION_ERROR")
+}
+
+// The published client's example, as its development server sees it.
+func TestThePublishedExampleRunsInDevelopment(t *testing.T) {
+	s := newSite(t, open(t, func(c *controlplane.Config) { c.Dev = true })).as("")
+	got := s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"example-data-processing","name":"D","goal":"g","constraints":["c"],"success_criteria":["s"],"tasks":[
+		{"id":"read-input","name":"R","type":"action","inputs":null,"retry":null,"idempotency_key":null,"timeout_ms":null,"risk_tier":"LOW","compensation":null,"compensation_action":null,"tool_name":"read_file","required_permissions":null,"allowed_tools":null,"intent":"read","data_zone":"internal","sandbox_config":null},
+		{"id":"transform-data","name":"T","type":"action","timeout_ms":30000,"risk_tier":"MEDIUM","tool_name":"transform_data","intent":"write"}],
+		"dependencies":{"read-input":[],"transform-data":["read-input"]},"safety_policy":null},"context":{"user_id":"user-123"},"correlation_id":"example-trace-001"}`).ok(t)
+	require.Equal(t, "success", got.field(t, "status"))
+	require.Contains(t, got.body, `"simulated":true`)
+}
