@@ -50,10 +50,11 @@ type runKey struct{ tenant, workflow string }
 // liveRun is a run under way. Its fields do not change but for err, which is
 // set before done is closed.
 type liveRun struct {
-	id     string
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-	err    error
+	id      string
+	subject string // who started it
+	cancel  context.CancelCauseFunc
+	done    chan struct{}
+	err     error
 }
 
 // runRequest asks for a workflow to be run.
@@ -113,7 +114,7 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 		return nil, problem(http.StatusTooManyRequests, codeExhausted, fmt.Sprintf("%d workflows are under way", maxRuns), withRetryAfter(time.Second))
 	}
 	ctx, cancel := context.WithCancelCause(s.life)
-	live := &liveRun{id: host.stored.ID, cancel: cancel, done: make(chan struct{})}
+	live := &liveRun{id: host.stored.ID, subject: host.caller.subject, cancel: cancel, done: make(chan struct{})}
 	if s.runs.open == nil {
 		s.runs.open = map[runKey]*liveRun{}
 	}

@@ -84,6 +84,11 @@ func admissibleRun(c caller, body *runRequest) ([]workflow.Violation, error) {
 	if err := boundNames(map[string]string{"/correlation_id": body.CorrelationID}); err != nil {
 		problems = append(problems, strictjson.Problem{Pointer: "/correlation_id", Message: err.Error()})
 	}
+	if id, given := body.Context["principal_id"]; given && id != nil {
+		if text, ok := id.(string); !ok || text == "" {
+			problems = append(problems, strictjson.Problem{Pointer: "/context/principal_id", Message: "must be a text that is not empty"})
+		}
+	}
 	if claimed, ok := body.Context["principal_permissions"]; ok {
 		if _, err := permissionsOf(claimed); err != nil {
 			problems = append(problems, strictjson.Problem{Pointer: "/context/principal_permissions", Message: err.Error()})
@@ -111,7 +116,8 @@ func admissibleRun(c caller, body *runRequest) ([]workflow.Violation, error) {
 func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*liveRun, error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
-	if live := s.liveRun(c.tenant, body.Workflow.ID); live != nil {
+	live := s.liveRun(c.tenant, body.Workflow.ID)
+	if live != nil && live.subject == c.subject {
 		return live, nil
 	}
 	if body.CorrelationID == "" {
@@ -126,7 +132,15 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		return nil, err
 	}
 	if err == nil && !latest.Ended {
-		if host, state, err := s.hostOf(latest); err == nil && sameWorkflow(host.request, body) {
+		host, state, err := s.hostOf(latest)
+		if err != nil {
+			return nil, err
+		}
+		if live != nil || host.caller.subject != c.subject {
+			return nil, problem(http.StatusConflict, codeConflict, "a run of this workflow that somebody else started has not ended",
+				withRemediation("Use another id, or wait for its end."))
+		}
+		if sameRequest(host.request, body) {
 			if state.Status == workflow.AwaitingApproval {
 				state.Resume()
 			}
@@ -161,10 +175,12 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 	return s.launch(&runHost{server: s, stored: stored, caller: c, request: body}, state)
 }
 
-// sameWorkflow reports whether a run that waits is one of this spec.
-func sameWorkflow(a, b runRequest) bool {
-	x, errX := strictjson.MarshalText(a.Workflow)
-	y, errY := strictjson.MarshalText(b.Workflow)
+// sameRequest reports whether a run that waits is one of this spec in this
+// context.
+func sameRequest(a, b runRequest) bool {
+	a.CorrelationID, b.CorrelationID = "", ""
+	x, errX := strictjson.MarshalText(a)
+	y, errY := strictjson.MarshalText(b)
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
@@ -204,6 +220,26 @@ func writeRunResult(w http.ResponseWriter, silent bool, result runResult) {
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = w.Write(text) // a client that is gone does not hear of it
+}
+
+// visibleRun is the latest run of the workflow, if it is the caller's own or the
+// caller may see everybody's.
+func (s *Server) visibleRun(ctx context.Context, c caller, id string) (store.Run, error) {
+	stored, err := s.latestRun(ctx, c, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Run{}, notFound("workflow")
+	}
+	if err != nil || c.role.atLeast(RoleOperator) {
+		return stored, err
+	}
+	var who runCaller
+	if err := strictjson.Unmarshal([]byte(stored.Caller), &who); err != nil {
+		return store.Run{}, err
+	}
+	if who.Subject != c.subject {
+		return store.Run{}, notFound("workflow")
+	}
+	return stored, nil
 }
 
 func (s *Server) latestRun(ctx context.Context, c caller, id string) (run store.Run, err error) {
@@ -280,10 +316,7 @@ type runStatus struct {
 }
 
 func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller) error {
-	stored, err := s.latestRun(r.Context(), c, r.PathValue("id"))
-	if errors.Is(err, store.ErrNotFound) {
-		return notFound("workflow")
-	}
+	stored, err := s.visibleRun(r.Context(), c, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -333,10 +366,7 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 			return live.err
 		}
 	}
-	stored, err := s.latestRun(r.Context(), c, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return notFound("workflow")
-	}
+	stored, err := s.visibleRun(r.Context(), c, id)
 	if err != nil {
 		return err
 	}
@@ -355,22 +385,18 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 func (s *Server) cancelLive(ctx context.Context, c caller, id string) (*liveRun, error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
+	stored, err := s.visibleRun(ctx, c, id)
+	if err != nil || stored.Ended {
+		return nil, err
+	}
 	live := s.liveRun(c.tenant, id)
 	if live == nil {
-		stored, err := s.latestRun(ctx, c, id)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, notFound("workflow")
-		}
-		if err != nil || stored.Ended {
-			return nil, err
-		}
 		host, state, err := s.hostOf(stored)
 		if err != nil {
 			return nil, err
 		}
 		state.Resume()
 		state.CancelAsked = true
-		host.caller = c
 		if live, err = s.launch(host, state); err != nil {
 			return nil, err
 		}

@@ -291,11 +291,27 @@ func TestWhatToolsDoWrongIsTheTasksFailure(t *testing.T) {
 	}
 }
 
-func TestWorkflowsOfTenantsAreApart(t *testing.T) {
+func TestWorkflowsOfOthersAreApart(t *testing.T) {
 	srv := open(t)
 	own := newSite(t, srv)
 	other := own.as(newKey(t, srv, controlplane.RoleService, "svc", func(k *controlplane.Key) { k.Tenant = "other" }))
 	own.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`}`).ok(t)
+	colleague := own.as(newKey(t, srv, controlplane.RoleService, "another"))
+	for _, stranger := range []*site{other, colleague} {
+		stranger.get(t, "/api/v1/workflows/w/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
+		stranger.post(t, "/api/v1/workflows/w/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
+	}
+	own.as(own.operator).get(t, "/api/v1/workflows/w/status").ok(t)
+
+	// What waits for an approval is nobody else's to go on with, nor to end.
+	waiting := `{"workflow":` + mustMarshal(t, chain("x", task("a", "", risk(aureus.TaskRiskHigh)))) + `,"context":{"principal_id":"p","principal_permissions":[{"action":"write","resource":"ledger"}]}}`
+	first := own.post(t, "/api/v1/workflows/execute", waiting).ok(t)
+	colleague.post(t, "/api/v1/workflows/execute", waiting).refusal(t, http.StatusConflict, "STATE_CONFLICT")
+	colleague.post(t, "/api/v1/workflows/x/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
+	require.Equal(t, first.field(t, "run_id"), own.post(t, "/api/v1/workflows/execute", waiting).ok(t).field(t, "run_id"))
+	changed := own.post(t, "/api/v1/workflows/execute", strings.Replace(waiting, `"p"`, `"q"`, 1)).ok(t)
+	require.NotEqual(t, first.field(t, "run_id"), changed.field(t, "run_id"), "another context is another run")
+
 	other.get(t, "/api/v1/workflows/w/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
 	other.post(t, "/api/v1/workflows/w/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
 }
@@ -309,6 +325,7 @@ func TestAnUnsafeWorkflowIsRefusedBeforeItRuns(t *testing.T) {
 	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, unguarded)+`}`).refusal(t, 422, "POLICY_VIOLATION")
 	s.get(t, "/api/v1/workflows/w/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
 	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`,"context":{"principal_permissions":"all"}}`).refusal(t, 422, "VALIDATION_ERROR")
+	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`,"context":{"principal_id":7}}`).refusal(t, 422, "VALIDATION_ERROR")
 }
 
 // The published client's example, as its development server sees it.

@@ -20,8 +20,8 @@ const (
 
 // Check lists everything that keeps the spec from being run, with JSON pointers
 // into it: ids that cannot stand in a path, duplicates, dependencies on tasks
-// that are not there, cycles, and numbers beyond the bounds. The original notices
-// none of these (SPEC 6.1, point 2). Hooks that name no task are left alone, as
+// that are not there, cycles, hooks that could never run, and numbers beyond the bounds. The
+// original notices none of these (SPEC 6.1, point 2). Hooks that name no task are left alone, as
 // there.
 func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 	var problems []strictjson.Problem
@@ -35,7 +35,7 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 		add("/tasks", "must not hold more than %d tasks", MaxTasks)
 		return problems
 	}
-	known := make(map[string]bool, len(spec.Tasks))
+	known, hooks := make(map[string]bool, len(spec.Tasks)), hookTargets(spec)
 	for i := range spec.Tasks {
 		task, at := &spec.Tasks[i], "/tasks/"+strconv.Itoa(i)
 		switch why := badID(task.ID); {
@@ -45,6 +45,9 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 			add(at+"/id", "is used by another task: %q", task.ID)
 		}
 		known[task.ID] = true
+		if hooks[task.ID] && task.Compensation != nil {
+			add(at+"/compensation", "must not be: the task is itself run by a hook, and its own hooks never would be")
+		}
 		if r := task.Retry; r != nil {
 			if r.MaxAttempts > MaxAttempts {
 				add(at+"/retry/max_attempts", "must not be more than %d", MaxAttempts)
@@ -62,6 +65,9 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 		for i, dependency := range spec.Dependencies[id] {
 			if !known[dependency] {
 				add(at+"/"+strconv.Itoa(i), "names no task of the workflow: %.80q", dependency)
+			}
+			if hooks[dependency] {
+				add(at+"/"+strconv.Itoa(i), "names a task that runs only when another one fails: %.80q", dependency)
 			}
 		}
 	}

@@ -117,6 +117,19 @@ func TestCancellingStopsTheTaskAndUndoesWhatIsDone(t *testing.T) {
 	})
 }
 
+// A task that is run by a hook alone is no step: what depends on it, and hooks
+// of its own, could never run, and the workflow would end as if all were well.
+func TestHooksThatCouldNeverRunAreRefused(t *testing.T) {
+	self := &aureus.CompensationHooks{OnFailure: "a"}
+	for name, spec := range map[string]*aureus.WorkflowSpec{
+		"its own hook":        {ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Compensation: self}}},
+		"hooks in a circle":   {ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Compensation: &aureus.CompensationHooks{OnTimeout: "b"}}, {ID: "b", Compensation: self}}},
+		"a dependency on one": {ID: "w", Tasks: []aureus.TaskSpec{{ID: "a"}, {ID: "b", Compensation: self}, {ID: "c"}}, Dependencies: map[string][]string{"c": {"a"}}},
+	} {
+		require.NotEmpty(t, Check(spec), name)
+	}
+}
+
 func TestWhatCannotBeRunIsSaidAtOnce(t *testing.T) {
 	spec := &aureus.WorkflowSpec{
 		ID: "a/b", Tasks: []aureus.TaskSpec{{ID: ""}, {ID: "x"}, {ID: "x"}, {ID: ".."}},
