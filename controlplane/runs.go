@@ -52,6 +52,7 @@ type runKey struct{ tenant, workflow string }
 type liveRun struct {
 	id      string
 	subject string // who started it
+	request runRequest
 	cancel  context.CancelCauseFunc
 	done    chan struct{}
 	err     error
@@ -111,10 +112,10 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 		return nil, problem(http.StatusServiceUnavailable, codeShuttingDown, "the server is stopping", withRetryAfter(time.Second))
 	}
 	if len(s.runs.open) >= maxRuns {
-		return nil, problem(http.StatusTooManyRequests, codeExhausted, fmt.Sprintf("%d workflows are under way", maxRuns), withRetryAfter(time.Second))
+		return nil, errTooManyRuns()
 	}
 	ctx, cancel := context.WithCancelCause(s.life)
-	live := &liveRun{id: host.stored.ID, subject: host.caller.subject, cancel: cancel, done: make(chan struct{})}
+	live := &liveRun{id: host.stored.ID, subject: host.caller.subject, request: host.request, cancel: cancel, done: make(chan struct{})}
 	if s.runs.open == nil {
 		s.runs.open = map[runKey]*liveRun{}
 	}
@@ -123,15 +124,52 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 	go func() { // ends with the run, or with the server's life
 		defer close(live.done)
 		defer cancel(nil)
-		live.err = workflow.Run(ctx, &host.request.Workflow, state, host)
+		defer s.forget(key, live)
+		defer func() {
+			if p := recover(); p != nil {
+				live.err = fmt.Errorf("the run panicked with a %T", p)
+				s.log.ErrorContext(ctx, "a workflow broke off", slog.String("run_id", live.id), slog.Any("error", live.err))
+			}
+		}()
+		live.err = workflow.Run(ctx, s.life, &host.request.Workflow, state, host)
 		if live.err != nil && s.life.Err() == nil {
 			s.log.ErrorContext(ctx, "a workflow cannot go on", slog.String("run_id", live.id), slog.Any("error", live.err))
 		}
-		s.runs.mu.Lock()
-		delete(s.runs.open, key)
-		s.runs.mu.Unlock()
 	}()
 	return live, nil
+}
+
+func (s *Server) forget(key runKey, live *liveRun) {
+	s.runs.mu.Lock()
+	defer s.runs.mu.Unlock()
+	if s.runs.open[key] == live {
+		delete(s.runs.open, key)
+	}
+}
+
+// roomForRun refuses a new run before it is kept.
+func (s *Server) roomForRun() error {
+	s.runs.mu.Lock()
+	defer s.runs.mu.Unlock()
+	if len(s.runs.open) >= maxRuns {
+		return errTooManyRuns()
+	}
+	return nil
+}
+
+func errTooManyRuns() error {
+	return problem(http.StatusTooManyRequests, codeExhausted, fmt.Sprintf("%d workflows are under way", maxRuns), withRetryAfter(time.Second))
+}
+
+// copied is a deep copy of values that have a JSON form.
+func copied(values map[string]any) (map[string]any, error) {
+	text, err := strictjson.MarshalText(values)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := strictjson.Parse(text)
+	same, _ := parsed.(map[string]any) // null is an empty map
+	return same, err
 }
 
 func (s *Server) liveRun(tenant, id string) *liveRun {
@@ -180,12 +218,13 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 
 // Admit implements [workflow.Host]: the tool must be there and no riskier than
 // the task says, and then the policy decides, as it does for evaluate.
-func (h *runHost) Admit(ctx context.Context, task *aureus.TaskSpec) (workflow.Admission, error) {
+func (h *runHost) Admit(ctx context.Context, call workflow.Call) (workflow.Admission, error) {
+	task := call.Task
 	tier, why := h.feasible(task)
 	if why != "" {
 		return workflow.Admission{Reason: why}, nil
 	}
-	request := h.question(task, tier)
+	request := h.question(call, tier)
 	decision, err := h.server.decideAudited(context.WithoutCancel(ctx), h.caller, request)
 	if err != nil {
 		return workflow.Admission{}, err
@@ -206,9 +245,14 @@ func (h *runHost) Admit(ctx context.Context, task *aureus.TaskSpec) (workflow.Ad
 }
 
 // question is what the policy is asked about a task. What an approver sees and
-// decides on is the inputs, and how the task would be undone.
-func (h *runHost) question(task *aureus.TaskSpec, tier aureus.PolicyRiskTier) aureus.Request {
-	arguments := map[string]any{"inputs": inputsOf(task.Inputs)}
+// decides on is all that the tool is given, in this run, and how the task would
+// be undone.
+func (h *runHost) question(call workflow.Call, tier aureus.PolicyRiskTier) aureus.Request {
+	task := call.Task
+	arguments := map[string]any{
+		"workflow_id": h.request.Workflow.ID, "run_id": h.stored.ID, "inputs": inputsOf(task.Inputs), "results": call.Results,
+		"context": inputsOf(h.request.Context), "idempotency_key": h.idempotencyKey(task, ""),
+	}
 	if undo := task.CompensationAction; undo != nil {
 		arguments["compensation_action"] = map[string]any{"tool": undo.Tool, "args": inputsOf(undo.Args)}
 	}
@@ -286,6 +330,9 @@ func (h *runHost) feasible(task *aureus.TaskSpec) (tier aureus.PolicyRiskTier, w
 		}
 	}
 	if undo := task.CompensationAction; undo != nil {
+		if task.ToolName == "" {
+			return "", "a task without a tool does nothing that could be undone"
+		}
 		tool, ok := h.server.tools[undo.Tool]
 		switch {
 		case !ok || tool.Run == nil:
@@ -367,7 +414,14 @@ func (h *runHost) call(ctx context.Context, run func(context.Context, ToolCall) 
 		return nil, &workflow.Final{Reason: fmt.Sprintf("there is no tool %.80q here", call.Tool)}
 	}
 	call.WorkflowID, call.RunID = h.request.Workflow.ID, h.stored.ID
-	call.Context, call.CorrelationID = h.request.Context, h.request.CorrelationID
+	call.CorrelationID = h.request.CorrelationID
+	for given, values := range map[*map[string]any]map[string]any{
+		&call.Inputs: call.Inputs, &call.Results: call.Results, &call.Context: h.request.Context,
+	} { // copies: the tool may change them, and may be left behind while it does
+		if *given, err = copied(values); err != nil {
+			return nil, err
+		}
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the tool panicked with a %T", p) // its value may hold a secret

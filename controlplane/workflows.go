@@ -60,7 +60,7 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 		}
 		return err
 	}
-	stored, err := s.latestRun(r.Context(), c, body.Workflow.ID)
+	stored, err := s.run(r.Context(), c, live.id)
 	if err == nil {
 		var result runResult
 		if result, err = s.resultOf(stored); err == nil {
@@ -118,7 +118,13 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 	defer s.starting.Unlock()
 	live := s.liveRun(c.tenant, body.Workflow.ID)
 	if live != nil && live.subject == c.subject {
+		if !sameRequest(live.request, body) {
+			return nil, otherRun()
+		}
 		return live, nil
+	}
+	if live != nil {
+		return nil, othersRun()
 	}
 	if body.CorrelationID == "" {
 		body.CorrelationID = strings.TrimPrefix(aureus.NewDecisionID(s.config.Now()).String(), "dec_")
@@ -136,17 +142,21 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		if err != nil {
 			return nil, err
 		}
-		if live != nil || host.caller.subject != c.subject {
-			return nil, problem(http.StatusConflict, codeConflict, "a run of this workflow that somebody else started has not ended",
-				withRemediation("Use another id, or wait for its end."))
-		}
-		if sameRequest(host.request, body) {
+		switch {
+		case host.caller.subject != c.subject:
+			return nil, othersRun()
+		case !sameRequest(host.request, body):
+			return nil, otherRun()
+		default:
 			if state.Status == workflow.AwaitingApproval {
 				state.Resume()
 			}
 			host.caller = c
 			return s.launch(host, state)
 		}
+	}
+	if err := s.roomForRun(); err != nil {
+		return nil, err
 	}
 	who, err := strictjson.MarshalText(c.kept())
 	if err != nil {
@@ -162,17 +172,22 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		Caller: string(who), Request: string(request), State: string(stateText), StartedAt: s.config.Now(),
 	}
 	err = s.db.Write(ctx, func(t *store.Tx) error {
-		if latest.ID != "" && !latest.Ended { // another spec takes the place of the one that waited
-			if err := t.SaveRun(latest.Tenant, latest.ID, latest.State, true); err != nil {
-				return err
-			}
-		}
 		return t.AddRun(stored)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return s.launch(&runHost{server: s, stored: stored, caller: c, request: body}, state)
+}
+
+func othersRun() error {
+	return problem(http.StatusConflict, codeConflict, "a run of this workflow that somebody else started has not ended",
+		withRemediation("Use another id, or wait for its end."))
+}
+
+func otherRun() error {
+	return problem(http.StatusConflict, codeConflict, "a run of this workflow, with another spec or context, has not ended",
+		withRemediation("Use another id, or cancel that run first: what it did is then undone."))
 }
 
 // sameRequest reports whether a run that waits is one of this spec in this
@@ -240,6 +255,14 @@ func (s *Server) visibleRun(ctx context.Context, c caller, id string) (store.Run
 		return store.Run{}, notFound("workflow")
 	}
 	return stored, nil
+}
+
+func (s *Server) run(ctx context.Context, c caller, runID string) (run store.Run, err error) {
+	err = s.db.Read(ctx, func(t *store.Tx) error {
+		run, err = t.Run(c.tenant, runID)
+		return err
+	})
+	return run, err
 }
 
 func (s *Server) latestRun(ctx context.Context, c caller, id string) (run store.Run, err error) {
@@ -366,7 +389,12 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 			return live.err
 		}
 	}
-	stored, err := s.visibleRun(r.Context(), c, id)
+	var stored store.Run
+	if live != nil {
+		stored, err = s.run(r.Context(), c, live.id)
+	} else {
+		stored, err = s.visibleRun(r.Context(), c, id)
+	}
 	if err != nil {
 		return err
 	}

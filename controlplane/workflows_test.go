@@ -114,7 +114,7 @@ func TestATaskThatMayNotRunDoesNot(t *testing.T) {
 		"an allow-list without a tool named": task("a", "", func(t *aureus.TaskSpec) { t.AllowedTools = []string{"low"} }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			result, err := client.ExecuteWorkflow(t.Context(), chain("w", one))
+			result, err := client.ExecuteWorkflow(t.Context(), chain(name, one))
 			require.NoError(t, err)
 			require.NotEqual(t, "success", result.Status)
 			require.NotEqual(t, "success", result.TaskResults["a"].Status)
@@ -309,8 +309,10 @@ func TestWorkflowsOfOthersAreApart(t *testing.T) {
 	colleague.post(t, "/api/v1/workflows/execute", waiting).refusal(t, http.StatusConflict, "STATE_CONFLICT")
 	colleague.post(t, "/api/v1/workflows/x/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
 	require.Equal(t, first.field(t, "run_id"), own.post(t, "/api/v1/workflows/execute", waiting).ok(t).field(t, "run_id"))
-	changed := own.post(t, "/api/v1/workflows/execute", strings.Replace(waiting, `"p"`, `"q"`, 1)).ok(t)
-	require.NotEqual(t, first.field(t, "run_id"), changed.field(t, "run_id"), "another context is another run")
+	changed := strings.Replace(waiting, `"p"`, `"q"`, 1)
+	own.post(t, "/api/v1/workflows/execute", changed).refusal(t, http.StatusConflict, "STATE_CONFLICT")
+	own.post(t, "/api/v1/workflows/x/cancel", "").ok(t)
+	require.NotEqual(t, first.field(t, "run_id"), own.post(t, "/api/v1/workflows/execute", changed).ok(t).field(t, "run_id"))
 
 	other.get(t, "/api/v1/workflows/w/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
 	other.post(t, "/api/v1/workflows/w/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
@@ -337,4 +339,56 @@ func TestThePublishedExampleRunsInDevelopment(t *testing.T) {
 		"dependencies":{"read-input":[],"transform-data":["read-input"]},"safety_policy":null},"context":{"user_id":"user-123"},"correlation_id":"example-trace-001"}`).ok(t)
 	require.Equal(t, "success", got.field(t, "status"))
 	require.Contains(t, got.body, `"simulated":true`)
+}
+
+// What an approver decided on is all that the tool is given: the same task in
+// another run, with another context, is another question.
+func TestAnApprovalOfATaskIsOfItsRunAlone(t *testing.T) {
+	var paid atomic.Int64
+	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }}}))
+	client, operator := srv.Client(), srv.Operator("olga")
+	pay := task("pay", "pay", risk(aureus.TaskRiskHigh))
+	to := func(name string) aureus.RunOption {
+		return aureus.WithRunContext(map[string]any{"to": name, "principal_permissions": []any{map[string]any{"action": "write", "resource": "ledger"}}})
+	}
+	_, err := client.ExecuteWorkflow(t.Context(), chain("w1", pay), to("bob"))
+	require.NoError(t, err)
+	pending, err := aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
+	require.NoError(t, err)
+	require.Len(t, pending, 1)
+	require.Contains(t, mustMarshal(t, pending[0].Arguments), "bob")
+	_, err = operator.Approve(t.Context(), pending[0].ID, pending[0].ActionDigest, "")
+	require.NoError(t, err)
+	for id, name := range map[string]string{"w2": "mallory", "w3": "bob"} {
+		result, err := client.ExecuteWorkflow(t.Context(), chain(id, pay), to(name))
+		require.NoError(t, err)
+		require.Equal(t, "partial", result.Status)
+	}
+	require.Zero(t, paid.Load())
+	result, err := client.ExecuteWorkflow(t.Context(), chain("w1", pay), to("bob"))
+	require.NoError(t, err)
+	require.Equal(t, "success", result.Status)
+	require.EqualValues(t, 1, paid.Load())
+}
+
+// What undoes does not hold a server up that stops.
+func TestClosingDoesNotWaitForWhatUndoes(t *testing.T) {
+	undoing := make(chan struct{})
+	srv := open(t, withTools(map[string]controlplane.Tool{
+		"do": {RiskTier: aureus.TierLow, Run: echo},
+		"undo": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
+			close(undoing)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}},
+	}))
+	spec := chain("w", task("a", "do", func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "undo"} }), task("b", "nobody"))
+	done := make(chan error, 1)
+	go func() {
+		_, err := srv.Client().ExecuteWorkflow(context.WithoutCancel(t.Context()), spec)
+		done <- err
+	}()
+	<-undoing
+	require.NoError(t, srv.Close())
+	require.Error(t, <-done)
 }

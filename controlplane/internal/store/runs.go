@@ -56,6 +56,15 @@ func (t *Tx) LatestRun(tenant, workflow string) (Run, error) {
 	return r, err
 }
 
+// Run is a run, or ErrNotFound.
+func (t *Tx) Run(tenant, id string) (Run, error) {
+	r, err := scanRun(t.row(runColumns+` WHERE tenant = ? AND run_id = ?`, tenant, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return r, err
+}
+
 // OpenRuns lists the runs of every tenant that have not ended, oldest first.
 func (db *DB) OpenRuns(ctx context.Context) (list []Run, err error) {
 	err = db.Read(ctx, func(t *Tx) error {

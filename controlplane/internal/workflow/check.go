@@ -48,6 +48,9 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 		if hooks[task.ID] && task.Compensation != nil {
 			add(at+"/compensation", "must not be: the task is itself run by a hook, and its own hooks never would be")
 		}
+		if task.TimeoutMS > MaxBackoffMS {
+			add(at+"/timeout_ms", "must not be more than a day")
+		}
 		if r := task.Retry; r != nil {
 			if r.MaxAttempts > MaxAttempts {
 				add(at+"/retry/max_attempts", "must not be more than %d", MaxAttempts)

@@ -82,7 +82,8 @@ type scripted struct {
 	failSave      int // this save fails, counted from 1
 }
 
-func (h *scripted) Admit(_ context.Context, task *aureus.TaskSpec) (Admission, error) {
+func (h *scripted) Admit(_ context.Context, call Call) (Admission, error) {
+	task := call.Task
 	if box := task.SandboxConfig; box != nil && box.Type == aureus.SandboxContainer {
 		return Admission{Allowed: true}, nil // Execute refuses it
 	}
@@ -188,7 +189,7 @@ func TestKernelConformance(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				host, state := &scripted{v: v}, NewState()
 				require.Empty(t, Check(&v.Input.Workflow))
-				require.NoError(t, Run(t.Context(), &v.Input.Workflow, state, host))
+				require.NoError(t, Run(t.Context(), t.Context(), &v.Input.Workflow, state, host))
 				require.Equal(t, map[string]string{"completed": Success, "failed": Failed}[v.Expected.Status], state.Status)
 				require.Equal(t, v.Expected.Order, append([]string{}, host.order...))
 				require.InDeltaSlice(t, v.Expected.Delays, append([]float64{}, host.delays...), 0.001)

@@ -13,7 +13,7 @@ import (
 // Host is what the interpreter runs on.
 type Host interface {
 	// Admit decides whether the task may run. A refusal is not tried again.
-	Admit(ctx context.Context, task *aureus.TaskSpec) (Admission, error)
+	Admit(ctx context.Context, call Call) (Admission, error)
 	// Execute runs the task's tool once.
 	Execute(ctx context.Context, call Call) (any, error)
 	// Compensate runs a compensation action.
@@ -51,13 +51,14 @@ type run struct {
 	spec  *aureus.WorkflowSpec
 	state *State
 	host  Host
+	life  context.Context //nolint:containedctx // that of the process: what undoes runs on although the run is cancelled
 	tasks map[string]*aureus.TaskSpec
 }
 
 // Run runs what is left of the workflow, and returns when the run has ended or
-// waits for a person; the state says which. An error means that the run could
-// not go on here: the state could not be kept, or the context ended without
-// being cancelled by [ErrCancelled]. It may be run again with the state as it
+// waits for a person; the state says which. ctx ends when the run is cancelled,
+// and with life, which ends with the process. An error means that the run could
+// not go on here: the state could not be kept, or life has ended. It may be run again with the state as it
 // was last kept; the task under way then runs again, with the same idempotency
 // key.
 //
@@ -65,19 +66,21 @@ type run struct {
 // depend on it go on (SPEC 6.1, point 8), except for tasks that would be undone
 // at once. Then every completed task with a compensation action is undone, last
 // one first (point 7).
-func Run(ctx context.Context, spec *aureus.WorkflowSpec, state *State, host Host) error {
-	r := &run{spec: spec, state: state, host: host, tasks: byID(spec)}
+func Run(ctx, life context.Context, spec *aureus.WorkflowSpec, state *State, host Host) error {
+	r := &run{spec: spec, state: state, host: host, life: life, tasks: byID(spec)}
 	sorted := order(spec)
 	for _, task := range sorted {
-		if state.Tasks[task.ID].over() {
-			continue
+		if !state.Tasks[task.ID].over() {
+			if err := r.step(ctx, task); err != nil {
+				return err
+			}
 		}
-		if err := r.step(ctx, task); err != nil {
+		if err := r.runHook(task); err != nil {
 			return err
 		}
 	}
 	if r.failed() || state.CancelAsked {
-		if err := r.compensate(ctx, sorted); err != nil {
+		if err := r.compensate(sorted); err != nil {
 			return err
 		}
 	}
@@ -94,17 +97,19 @@ func (r *run) step(ctx context.Context, task *aureus.TaskSpec) error {
 		r.state.Tasks[task.ID] = &TaskState{Status: TaskSkipped, Error: why}
 		return nil // kept with the next step
 	}
-	if err := r.runTask(ctx, task); err != nil {
-		return err
-	}
-	if err := r.stopped(ctx); err != nil {
-		return err
-	}
+	return r.runTask(ctx, task)
+}
+
+// runHook runs the hook of a task that failed, now or before a restart.
+func (r *run) runHook(task *aureus.TaskSpec) error {
 	hook := r.hook(task)
 	if hook == nil || r.state.Tasks[hook.ID].over() {
 		return nil
 	}
-	return r.runTask(context.WithoutCancel(ctx), hook)
+	if err := context.Cause(r.life); err != nil {
+		return err
+	}
+	return r.runTask(r.life, hook)
 }
 
 // stopped is the reason why the run cannot go on in this process. A cancellation
@@ -136,7 +141,7 @@ func (r *run) obstacle(task *aureus.TaskSpec) string {
 
 // hook is the task to run because that one failed (SPEC 6.1, point 7).
 func (r *run) hook(task *aureus.TaskSpec) *aureus.TaskSpec {
-	if task.Compensation == nil {
+	if task.Compensation == nil || r.state.Tasks[task.ID] == nil {
 		return nil
 	}
 	switch r.state.Tasks[task.ID].Status {
@@ -159,26 +164,37 @@ func (r *run) failed() bool {
 
 // compensate undoes what is done, last one first. A compensation that fails does
 // not keep the others from running.
-func (r *run) compensate(ctx context.Context, sorted []*aureus.TaskSpec) error {
-	ctx = context.WithoutCancel(ctx) // cancelling a run is a reason to undo it
+func (r *run) compensate(sorted []*aureus.TaskSpec) error {
 	for _, task := range slices.Backward(sorted) {
 		state := r.state.Tasks[task.ID]
 		if task.CompensationAction == nil || !state.completed() || state.Compensated || state.Error != "" {
 			continue
 		}
 		details := map[string]any{"event": "COMPENSATION_COMPLETED", "tool": task.CompensationAction.Tool}
-		if err := r.host.Compensate(ctx, task, *task.CompensationAction); err != nil {
+		err := r.undo(task)
+		if stop := context.Cause(r.life); stop != nil {
+			return stop // it is undone after the restart, again if need be
+		}
+		if err != nil {
 			state.Error = "it succeeded, and undoing it failed: " + clip(err.Error())
 			details["event"], details["error"] = "COMPENSATION_FAILED", clip(err.Error())
 		} else {
 			state.Compensated = true
 		}
 		r.host.Report(aureus.EventCustom, task, details)
-		if err := r.host.Save(ctx, r.state); err != nil {
+		if err := r.host.Save(r.life, r.state); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// undo runs a task's compensation action, within the task's time.
+func (r *run) undo(task *aureus.TaskSpec) error {
+	_, err := within(r.life, task, func(ctx context.Context) (any, error) {
+		return nil, r.host.Compensate(ctx, task, *task.CompensationAction)
+	})
+	return err
 }
 
 // conclude finds the run's word. It is partial where something outside the lines

@@ -27,7 +27,7 @@ func TestAFailureLeavesIndependentBranchesAlone(t *testing.T) {
 		{ID: "bad"}, {ID: "after"}, {ID: "apart"}, {ID: "undone", CompensationAction: undo("u")}, {ID: "joined"},
 	}, Dependencies: map[string][]string{"after": {"bad"}, "joined": {"apart", "undone"}}}
 	host, state := hostFor(map[string]string{"bad": `{"error":"x"}`}), NewState()
-	require.NoError(t, Run(t.Context(), spec, state, host))
+	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 	require.Equal(t, Partial, state.Status)
 	require.Equal(t, []string{"bad", "apart"}, host.order, "what depends on it does not run, nor what would be undone at once")
 	require.Equal(t, "skipped", state.Tasks["after"].Word())
@@ -41,20 +41,33 @@ func TestHooksRunOnlyWhenTheyAreTriggered(t *testing.T) {
 		{ID: "a", Compensation: &aureus.CompensationHooks{OnFailure: "undo", OnTimeout: "rollback"}}, {ID: "undo"},
 	}}
 	host, state := hostFor(nil), NewState()
-	require.NoError(t, Run(t.Context(), spec, state, host))
+	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 	require.Equal(t, []string{"a"}, host.order)
 	require.Equal(t, Success, state.Status)
 
 	host, state = hostFor(map[string]string{"a": `{"error":"x"}`}), NewState()
-	require.NoError(t, Run(t.Context(), spec, state, host))
+	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 	require.Equal(t, []string{"a", "undo"}, host.order)
 	require.Equal(t, Failed, state.Status, "a hook that worked is no success of the workflow")
+}
+
+func TestAHookRunsAlthoughTheProcessEndedBefore(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Compensation: &aureus.CompensationHooks{OnFailure: "undo"}}, {ID: "undo"}}}
+	for _, hook := range []*TaskState{nil, {Status: TaskRunning}} {
+		host, state := hostFor(nil), NewState()
+		state.Tasks["a"] = &TaskState{Status: TaskFailed, Error: "x"}
+		if hook != nil {
+			state.Tasks["undo"] = hook
+		}
+		require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
+		require.Equal(t, []string{"undo"}, host.order)
+	}
 }
 
 func TestALaterSuccessClearsTheErrorOfAnAttempt(t *testing.T) {
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Retry: &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 1}}}}
 	host, state := hostFor(map[string]string{"a": `[{"error":"x"},{"result":1}]`}), NewState()
-	require.NoError(t, Run(t.Context(), spec, state, host))
+	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 	require.Equal(t, TaskCompleted, state.Tasks["a"].Status)
 	require.Empty(t, state.Tasks["a"].Error)
 	require.Equal(t, 2, state.Tasks["a"].Attempt)
@@ -69,18 +82,18 @@ func TestARunGoesOnFromWhatWasKept(t *testing.T) {
 	for _, last := range []string{`{"result":1}`, `{"error":"x"}`} {
 		whole := hostFor(map[string]string{"c": last})
 		want := NewState()
-		require.NoError(t, Run(t.Context(), spec, want, whole))
+		require.NoError(t, Run(t.Context(), t.Context(), spec, want, whole))
 		for at := 1; at <= len(whole.saved); at++ {
 			host := hostFor(map[string]string{"c": last})
 			host.failSave = at
-			require.ErrorIs(t, Run(t.Context(), spec, NewState(), host), errDisk)
+			require.ErrorIs(t, Run(t.Context(), t.Context(), spec, NewState(), host), errDisk)
 			state := NewState()
 			if at > 1 {
 				require.NoError(t, json.Unmarshal([]byte(host.saved[at-2]), state))
 			}
 			ranBefore := len(host.order)
 			host.failSave = 0
-			require.NoError(t, Run(t.Context(), spec, state, host))
+			require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 			require.Equal(t, want.Status, state.Status, "save %d", at)
 			for id := range want.Tasks {
 				require.Equal(t, want.Tasks[id].Status, state.Tasks[id].Status)
@@ -97,7 +110,7 @@ func TestCancellingStopsTheTaskAndUndoesWhatIsDone(t *testing.T) {
 		host, state := hostFor(map[string]string{"b": `{"sleep_ms":100000}`}), NewState()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- Run(ctx, spec, state, host) }()
+		go func() { done <- Run(ctx, t.Context(), spec, state, host) }()
 		synctest.Wait()
 		cancel(ErrCancelled)
 		require.NoError(t, <-done)
@@ -108,7 +121,7 @@ func TestCancellingStopsTheTaskAndUndoesWhatIsDone(t *testing.T) {
 
 		stopped := NewState()
 		ctx, stop := context.WithCancel(t.Context())
-		go func() { done <- Run(ctx, spec, stopped, hostFor(map[string]string{"b": `{"sleep_ms":100000}`})) }()
+		go func() { done <- Run(ctx, ctx, spec, stopped, hostFor(map[string]string{"b": `{"sleep_ms":100000}`})) }()
 		synctest.Wait()
 		stop()
 		require.ErrorIs(t, <-done, context.Canceled, "a server that stops is no reason to undo anything")

@@ -29,7 +29,7 @@ func (r *run) runTask(ctx context.Context, task *aureus.TaskSpec) error {
 		return err
 	}
 	r.host.Report(aureus.EventStepStart, task, map[string]any{"attempt": 1, "riskTier": string(task.RiskTier)})
-	admission, err := r.host.Admit(ctx, task)
+	admission, err := r.host.Admit(ctx, r.call(task, 1))
 	switch {
 	case err != nil:
 		return err
@@ -91,15 +91,25 @@ type Final struct{ Reason string }
 
 func (f *Final) Error() string { return f.Reason }
 
-// attempt runs the task's tool once, within the task's time. A tool that goes on
-// after its time is left behind: what it answers is not heard.
-func (r *run) attempt(ctx context.Context, task *aureus.TaskSpec, n int) (any, error) {
+// call is the nth attempt at the task.
+func (r *run) call(task *aureus.TaskSpec, n int) Call {
 	call := Call{Task: task, Attempt: n, Results: map[string]any{}}
 	for _, id := range r.spec.Dependencies[task.ID] {
 		if done := r.state.Tasks[id]; done.completed() {
 			call.Results[id] = done.Result
 		}
 	}
+	return call
+}
+
+func (r *run) attempt(ctx context.Context, task *aureus.TaskSpec, n int) (any, error) {
+	call := r.call(task, n)
+	return within(ctx, task, func(ctx context.Context) (any, error) { return r.host.Execute(ctx, call) })
+}
+
+// within runs a tool within the task's time. A tool that goes on after its time,
+// or after the context's end, is left behind: what it answers is not heard.
+func within(ctx context.Context, task *aureus.TaskSpec, tool func(context.Context) (any, error)) (any, error) {
 	if task.TimeoutMS > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(task.TimeoutMS)*time.Millisecond, errTimeout)
@@ -111,8 +121,9 @@ func (r *run) attempt(ctx context.Context, task *aureus.TaskSpec, n int) (any, e
 	}
 	answers := make(chan answer, 1)
 	go func() { // ends with the tool, which is asked to end with ctx
-		result, err := r.host.Execute(ctx, call)
-		answers <- answer{result, err}
+		a := answer{err: errors.New("the tool ended without an answer")}
+		defer func() { answers <- a }()
+		a.result, a.err = tool(ctx)
 	}()
 	select {
 	case a := <-answers:
@@ -121,6 +132,13 @@ func (r *run) attempt(ctx context.Context, task *aureus.TaskSpec, n int) (any, e
 		}
 		return a.result, a.err
 	case <-ctx.Done():
+		select {
+		case a := <-answers: // it was done in time
+			if a.err == nil {
+				return a.result, nil
+			}
+		default:
+		}
 		if errors.Is(context.Cause(ctx), errTimeout) {
 			return nil, timeoutError(task)
 		}
