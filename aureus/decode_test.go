@@ -1,51 +1,258 @@
 package aureus
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-const plainDecision = `{"allowed":true,"reason":"low risk","requires_human_approval":false,"approval_token":null,"metadata":null,
-	"decision_id":"dec_00000000000000000000000001","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1","claimed":true}`
+const (
+	plainDecision = `{"allowed":true,"reason":"low risk","requires_human_approval":false,"approval_token":null,"metadata":{"n":9007199254740993},
+		"decision_id":"dec_00000000000000000000000001","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1",
+		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","claimed":true,
+		"approval":{"id":"apr_1","status":"pending","expires_at":"2026-11-24T05:22:36Z","url":"https://example.com/approvals/1"}}`
 
-func TestTheUsualAnswerIsReadInOnePass(t *testing.T) {
-	decision, ok := scanDecision([]byte(plainDecision))
-	require.True(t, ok)
-	require.True(t, decision.Allowed)
-	require.Equal(t, ReasonLowRisk, decision.ReasonCode)
+	plainGateResult = `{"passed":false,"gate_name":"ledger","validation_results":[{"valid":true},{"valid":false,"reason":"overdrawn","confidence":0.5,
+		"metadata":{"by":12.50},"failure_code":"CONFLICT","remediation":"wait"}],"blocked_commit":true,"timestamp":"2026-11-24T05:22:36Z",
+		"recovery_strategy":{"type":"escalate","reason":"r"},"crv_status":"blocked","failure_code":"CONFLICT","remediation":"wait"}`
+
+	plainSpan = `{"id":"b7ad6b7169203331","trace_id":"0af7651916cd43dd8448eb211c80319c","parent_id":"00f067aa0ba902b7","name":"GET /naïve/\u65e5\ud83d\ude00",
+		"start_time":"2026-11-24T05:22:36.123456789Z","end_time":"2026-11-24T05:22:36.2Z","duration":1.5e2,"tags":{"url.path":"/a\/b","ключ":"значение"},
+		"logs":[{"timestamp":"t","level":"warn","message":"line\nbreak","context":{"big":123456789012345678901234567890,"list":[1,[null,{"a":true}]]}}]}`
+
+	plainMetric = `{"name":"http.server.duration","value":-0,"timestamp":"2026-11-24T05:22:36Z","tags":{"method":"GET"}}`
+
+	plainEvent = `{"type":"tool_call","timestamp":"2026-11-24T05:22:36","workflow_id":"w","task_id":"t","task_type":"action","correlation_id":"c",
+		"data":{"toolName":"search","arguments":{"q":"\"quoted\"","limit":10},"success":true,"nothing":null},"tags":{"k":"v"}}`
+)
+
+// agree holds the quick reader against the general one, and against
+// encoding/json where that takes the text as well: it takes more.
+func agree[T any](t *testing.T, body []byte, read func(*jsonscan.Scanner, *T) bool) (taken bool) {
+	t.Helper()
+	var quick, general, decoded, lenient, none T
+	taken = scan(body, &quick, read)
+	err := strictjson.Unmarshal(body, &general)
+	require.Equal(t, err == nil, taken, "%s: %v", body, err)
+	require.Equal(t, err, decode(body, &decoded))
+	if !taken {
+		require.Equal(t, none, quick)
+		return false
+	}
+	requireSame(t, general, quick)
+	requireSame(t, general, decoded)
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	require.NoError(t, dec.Decode(&lenient))
+	requireSame(t, lenient, quick)
+	return true
 }
 
-// The quick reader accepts nothing that the general one refuses, and reads it
-// to the same decision.
-func FuzzDecodeDecision(f *testing.F) {
-	for _, seed := range []string{
-		plainDecision, `{}`, `{"allowed":true,"allowed":true,"reason":"","requires_human_approval":false}`, `{"allowed":true,"reason":"é","requires_human_approval":false}`,
-		`{"ALLOWED":true,"reason":"r","requires_human_approval":false}`, `{"allowed":true,"reason":null,"requires_human_approval":false}`,
-		`{"allowed":null,"reason":"r","requires_human_approval":false} `, `{"allowed":true,"reason":"r","requires_human_approval":false,}`,
-		`{"allowed":true,"reason":"r","requires_human_approval":false,"approval":{"id":"a","status":"pending","expires_at":"t"},"metadata":{"a":1}}`,
-		`{"allowed":truefalse}`, `{"allowed":true"reason":"r"}`, `{"allowed":true,"reason":"r","requires_human_approval":false,"decision_id":""}`,
-		`{"allowed":true,"reason":"r","requires_human_approval":false,"claimed":null}`,
+// requireSame also tells 0 from -0, and nil from empty.
+func requireSame[T any](t *testing.T, want, got T) {
+	t.Helper()
+	require.Equal(t, want, got)
+	wantText, err := json.Marshal(want)
+	require.NoError(t, err)
+	gotText, err := json.Marshal(got)
+	require.NoError(t, err)
+	require.Equal(t, string(wantText), string(gotText))
+}
+
+// hostile is the object in many forms, and much that goes wrong in one.
+func hostile(object string) []string {
+	texts := []string{
+		object, " " + object + "\n", "[" + object + "]", object + object, object + "x", object + ",", "\ufeff" + object, object + "\x00",
+		object[:len(object)/2], strings.Replace(object, ":", "", 1), strings.Replace(object, ",", ",,", 1), "null", "[]", "1", `""`, "",
+	}
+	deep := func(levels int) string {
+		return `"x":` + strings.Repeat("[", levels) + strings.Repeat("]", levels)
+	}
+	for _, member := range []string{
+		`"x":{"a":[1,{"b":null}],"c":"é"}`, `"ключ":1`, `"x":1,"x":2`, `"x":1,"\u0078":2`, `"x":{"a":1,"a":1}`, `"":0`,
+		deep(99), deep(100), deep(101), deep(20_000),
+		`"x":"\ud83d\ude00"`, `"x":"\ud800"`, `"x":"\ude00\ud83d"`, `"x":"\ud800\u0041"`, "\"x\":\"\xff\"", "\"\xff\":1", "\"x\":\"\xed\xa0\x80\"", "\"x\":\"\t\"", `"x":"\x41"`,
+		`"x":1e400`, `"x":-0`, `"x":01`, `"x":1.`, `"x":.5`, `"x":+1`, `"x":1e`, `"x":NaN`, `"x":tru`, `"x"`, `x:1`, `"x":1,`,
 	} {
-		f.Add([]byte(seed))
+		texts = append(texts, strings.Replace(object, "{", "{"+member+",", 1), strings.TrimSuffix(object, "}")+","+member+"}")
+	}
+	return texts
+}
+
+// kindsOfValue replace each value of an object, one at a time.
+var kindsOfValue = []string{
+	`null`, `true`, `false`, `""`, `"x"`, `"info"`, `"INFO"`, `"custom"`, `"pending"`, `"CONFLICT"`, `"conflict"`, `"dec_0123456789abcdefghijklmnop"`, `"dec_"`, `"sha256:00"`,
+	`0`, `-0`, `1`, `1.0000000000000001`, `1.1`, `-1e-400`, `1e308`, `1e309`, `123456789012345678901234567890`,
+	`[]`, `[null]`, `[1]`, `["x"]`, `[{}]`, `{}`, `{"a":null}`, `{"a":"b"}`, `{"a":1}`, `{"a":[{"b":{}}]}`,
+}
+
+// testAgreement tries every kind of value in every place of the object, each
+// name left out, twice and in another case, and all that is hostile.
+func testAgreement[T any](t *testing.T, object string, read func(*jsonscan.Scanner, *T) bool) {
+	t.Helper()
+	require.True(t, agree(t, []byte(object), read), "the usual is read in one pass")
+	for _, text := range hostile(object) {
+		agree(t, []byte(text), read)
+	}
+	var tree any
+	require.NoError(t, json.Unmarshal([]byte(object), &tree))
+	try := func() {
+		text, err := json.Marshal(tree)
+		require.NoError(t, err)
+		agree(t, text, read)
+	}
+	var walk func(any)
+	walk = func(node any) {
+		switch node := node.(type) {
+		case []any:
+			for _, item := range node {
+				walk(item)
+			}
+		case map[string]any:
+			for _, name := range slices.Collect(maps.Keys(node)) {
+				value := node[name]
+				walk(value)
+				for _, other := range kindsOfValue {
+					node[name] = json.RawMessage(other)
+					try()
+				}
+				delete(node, name)
+				try()
+				for _, variant := range []string{strings.ToUpper(name), strings.Replace(name, "k", "\u212a", 1)} {
+					node[variant] = value
+					try()
+					node[name] = value
+					try()
+					delete(node, variant)
+				}
+				node[name] = value
+			}
+		}
+	}
+	walk(tree)
+}
+
+func TestReadersAgree(t *testing.T) {
+	t.Run("decision", func(t *testing.T) { testAgreement(t, plainDecision, scanDecision) })
+	t.Run("gate result", func(t *testing.T) { testAgreement(t, plainGateResult, scanGateResult) })
+	t.Run("span", func(t *testing.T) { testAgreement(t, plainSpan, scanSpan) })
+	t.Run("metric", func(t *testing.T) { testAgreement(t, plainMetric, scanMetric) })
+	t.Run("event", func(t *testing.T) { testAgreement(t, plainEvent, scanEvent) })
+}
+
+func fuzzAgreement[T any](f *testing.F, object string, read func(*jsonscan.Scanner, *T) bool) {
+	f.Helper()
+	for _, text := range hostile(object) {
+		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		quick, ok := scanDecision(body)
-		var general GuardDecision
-		err := strictjson.Unmarshal(body, &general)
-		if ok {
-			require.NoError(t, err)
-			require.Equal(t, general, quick)
-		}
-		decided, decodeErr := decodeDecision(body)
-		require.Equal(t, err == nil, decodeErr == nil)
-		if err == nil {
-			require.Equal(t, general, decided)
+		if len(body) < strictjson.MaxValues { // a longer one may be for the general reader alone
+			agree(t, body, read)
 		}
 	})
+}
+
+func FuzzDecodeDecision(f *testing.F)   { fuzzAgreement(f, plainDecision, scanDecision) }
+func FuzzDecodeGateResult(f *testing.F) { fuzzAgreement(f, plainGateResult, scanGateResult) }
+func FuzzDecodeSpan(f *testing.F)       { fuzzAgreement(f, plainSpan, scanSpan) }
+func FuzzDecodeMetric(f *testing.F)     { fuzzAgreement(f, plainMetric, scanMetric) }
+func FuzzDecodeEvent(f *testing.F)      { fuzzAgreement(f, plainEvent, scanEvent) }
+
+// A page is read item by item as it would be read whole.
+func FuzzDecodeSpans(f *testing.F) {
+	for _, text := range hostile(plainSpan) {
+		f.Add([]byte("[" + text + "]"))
+		f.Add([]byte("[" + plainSpan + " , " + text + "]"))
+	}
+	f.Fuzz(func(t *testing.T, page []byte) {
+		var whole []Span
+		if strictjson.Unmarshal(page, &whole) != nil || whole == nil {
+			return
+		}
+		spans := []Span{}
+		require.NoError(t, eachItem("Test", answerOf(http.StatusOK, "application/json", string(page)), func(span Span) bool {
+			spans = append(spans, span)
+			return true
+		}))
+		require.Equal(t, whole, spans)
+	})
+}
+
+// A field added to a model must be added to its sample here, and then to its
+// reader.
+func TestSamplesHaveEveryField(t *testing.T) {
+	for sample, models := range map[string][]reflect.Type{
+		plainDecision:   {reflect.TypeFor[GuardDecision](), reflect.TypeFor[ApprovalRef]()},
+		plainGateResult: {reflect.TypeFor[GateResult](), reflect.TypeFor[ValidationResult]()},
+		plainSpan:       {reflect.TypeFor[Span](), reflect.TypeFor[SpanLog]()},
+		plainMetric:     {reflect.TypeFor[Metric]()},
+		plainEvent:      {reflect.TypeFor[TelemetryEvent]()},
+	} {
+		for _, model := range models {
+			for field := range model.Fields() {
+				name, _ := splitTag(field.Tag.Get("json"))
+				require.Contains(t, sample, `"`+name+`":`, model.Name())
+			}
+		}
+	}
+}
+
+// What was read before is not in what is read next.
+func TestItemsOfAListAreApart(t *testing.T) {
+	page := `[{"name":"a","value":1,"timestamp":"t","tags":{"k":"v"}},{"name":"b","value":2,"timestamp":"t"},{"name":"c","value":3,"timestamp":"t","tags":{"l":"w"}}]`
+	var got []Metric
+	require.NoError(t, eachItem("Test", answerOf(http.StatusOK, "application/json", page), func(m Metric) bool { got = append(got, m); return true }))
+	require.Equal(t, []Metric{
+		{Name: "a", Value: 1, Timestamp: "t", Tags: map[string]string{"k": "v"}},
+		{Name: "b", Value: 2, Timestamp: "t"},
+		{Name: "c", Value: 3, Timestamp: "t", Tags: map[string]string{"l": "w"}},
+	}, got)
+}
+
+// Nothing in a list is taken that would be refused on its own, and what came
+// before it has been yielded.
+func TestListsAreReadStrictly(t *testing.T) {
+	const good = `{"name":"a","value":1,"timestamp":"t"}`
+	for name, bad := range map[string]string{
+		"a name twice":                   `{"name":"a","name":"b","value":1,"timestamp":"t"}`,
+		"a name twice in an unknown one": `{"x":{"a":1,"a":2},"name":"a","value":1,"timestamp":"t"}`,
+		"another case":                   `{"Name":"a","name":"a","value":1,"timestamp":"t"}`,
+		"invalid UTF-8":                  "{\"name\":\"\xff\",\"value\":1,\"timestamp\":\"t\"}",
+		"half a surrogate":               `{"name":"\ud800","value":1,"timestamp":"t"}`,
+		"nothing":                        `null`,
+		"no value":                       `{"name":"a","timestamp":"t"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			count := 0
+			err := eachItem("Test", answerOf(http.StatusOK, "application/json", "["+good+","+bad+","+good+"]"), func(Metric) bool { count++; return true })
+			require.ErrorIs(t, err, ErrMalformed)
+			require.ErrorContains(t, err, "item /1: ")
+			require.Equal(t, 1, count)
+		})
+	}
+}
+
+// One copy of the text, the scanner, two a map, and one for each pointer, list
+// and free-form value: no text is copied by itself.
+func TestReadingASpanAllocatesLittle(t *testing.T) {
+	text, err := json.Marshal(benchmarkSpans()[1])
+	require.NoError(t, err)
+	var span Span
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+		if !scan(text, &span, scanSpan) {
+			t.Error("not read")
+		}
+	}), 10.0)
 }
 
 // The encoder of questions writes what the general one would.

@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // maxPage bounds one page of a list, in bytes.
@@ -75,7 +73,8 @@ func eachItem[T any](op string, response *http.Response, take func(T) bool) erro
 		return err
 	}
 	body := &boundedReader{reader: response.Body, left: maxPage}
-	dec := jsontext.NewDecoder(body)
+	// Only the ends of the items are found here; decode is strict about the rest.
+	dec := jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	tok, err := dec.ReadToken()
 	if err != nil {
 		return listError(op, err)
@@ -83,13 +82,14 @@ func eachItem[T any](op string, response *http.Response, take func(T) bool) erro
 	if tok.Kind() != '[' {
 		return malformed(op, errors.New("it is not a JSON array"))
 	}
+	var item T
 	for dec.PeekKind() != ']' {
 		text, err := dec.ReadValue()
 		if err != nil {
 			return listError(op, err)
 		}
-		var item T
-		if err := strictjson.Unmarshal(text, &item); err != nil {
+		item = *new(T)
+		if err := decode(text, &item); err != nil {
 			return malformed(op, fmt.Errorf("item %s: %w", dec.StackPointer(), err))
 		}
 		if !take(item) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
@@ -180,7 +181,7 @@ func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller)
 		actor := c.actor()
 		filter.Requester = &actor
 	}
-	if err := s.expireApprovals(r.Context(), c.tenant); err != nil {
+	if filter.Now, err = s.expireForReading(r.Context(), c.tenant); err != nil {
 		return err
 	}
 	var rows []store.ApprovalRow
@@ -222,13 +223,26 @@ func (s *Server) expireApprovals(ctx context.Context, tenant string) error {
 	}
 }
 
+// expireForReading is expireApprovals where the store may refuse to be written:
+// reads go on, and what is read is judged as of the time that it gives.
+func (s *Server) expireForReading(ctx context.Context, tenant string) (now time.Time, err error) {
+	err = s.expireApprovals(ctx, tenant)
+	if errors.Is(err, store.ErrUnavailable) {
+		return s.config.Now(), nil
+	}
+	return time.Time{}, err
+}
+
 func (s *Server) getApproval(w http.ResponseWriter, r *http.Request, c caller) error {
-	if err := s.expireApprovals(r.Context(), c.tenant); err != nil {
+	now, err := s.expireForReading(r.Context(), c.tenant)
+	if err != nil {
 		return err
 	}
 	var approval aureus.Approval
 	if err := s.db.Read(r.Context(), func(t *store.Tx) (err error) {
-		approval, err = visibleApproval(t, c, r.PathValue("id"))
+		if approval, err = visibleApproval(t, c, r.PathValue("id")); err == nil && !now.IsZero() {
+			approval, err = t.ApprovalAt(c.tenant, now, approval.ID)
+		}
 		return err
 	}); err != nil {
 		return approvalProblem(err)

@@ -119,7 +119,8 @@ func (s *Server) breakOff(r *http.Request, err error) error {
 }
 
 // recordDecisions writes down decisions that were made elsewhere. One that is
-// there already is accepted and changes nothing.
+// there already is accepted and changes nothing; another one under its id is
+// refused.
 func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c caller) error {
 	return s.recordBatch(w, r, func(t *store.Tx, item []byte, now time.Time) error {
 		var record aureus.DecisionRecord
@@ -129,11 +130,13 @@ func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c calle
 		if err := s.validRecord(c, &record); err != nil {
 			return err
 		}
-		added, err := t.AddDecision(c.tenant, store.Decision{
-			ID: record.DecisionID, Principal: record.Principal, Action: record.Action, Effect: record.Effect, Subject: c.subject,
-		})
+		decision, err := store.DecisionOf(record, c.subject)
+		if err != nil {
+			return err
+		}
+		added, err := t.AddDecision(c.tenant, decision)
 		if errors.Is(err, store.ErrConflict) {
-			return refusal("another decision, or another key's, has this id")
+			return refusal(codeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
 		}
 		if err != nil || !added {
 			return err
@@ -142,7 +145,10 @@ func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c calle
 		entry := decisionEntry(record, c)
 		entry.FromState, entry.ToState = aureus.StateEvaluating, effect.State()
 		entry.Details["source"] = "reported"
-		return t.AppendAudit(c.tenant, now, entry)
+		if err := t.AppendAudit(c.tenant, now, entry); err != nil {
+			return err
+		}
+		return t.SettleOutcomes(c.tenant, now, decision)
 	})
 }
 
@@ -162,7 +168,9 @@ func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
 	})
 }
 
-// recordOutcomes writes down what became of decisions, once each.
+// recordOutcomes writes down what became of decisions, once each. Whose key made
+// or reported the decision says so, or an operator. An outcome may come before
+// its decision; whether it stands is settled when that is there.
 func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller) error {
 	return s.recordBatch(w, r, func(t *store.Tx, item []byte, now time.Time) error {
 		var outcome aureus.Outcome
@@ -172,35 +180,36 @@ func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller
 		if err := validOutcome(&outcome); err != nil {
 			return err
 		}
-		entry := aureus.AuditRecord{
-			Kind: aureus.AuditOutcome, DecisionID: outcome.DecisionID, Decision: outcome.Status,
-			By: c.subject, KeyID: c.keyID, Details: map[string]any{"duration_ms": outcome.DurationMS},
+		reported := store.Outcome{
+			DecisionID: outcome.DecisionID, Status: outcome.Status, By: c.actor(), Trusted: c.role.atLeast(RoleOperator),
+			Details: outcomeDetails(&outcome),
 		}
 		decision, err := t.Decision(c.tenant, outcome.DecisionID)
 		switch {
-		case errors.Is(err, store.ErrNotFound): // it may arrive before its decision
+		case errors.Is(err, store.ErrNotFound):
+			err = t.AddEarlyOutcome(c.tenant, now, reported)
 		case err != nil:
-			return err
-		case decision.Subject != c.subject:
-			return refusal("the decision is another key's")
+		case decision.Subject != c.subject && !reported.Trusted:
+			err = refusal("the decision is another key's")
 		default:
-			entry.Principal, entry.Action = decision.Principal, decision.Action
+			err = t.AddOutcome(c.tenant, now, decision, reported)
 		}
-		added, err := t.AddOutcome(c.tenant, outcome.DecisionID, outcome.Status)
 		if errors.Is(err, store.ErrConflict) {
-			return refusal("another outcome is recorded for this decision")
+			return refusal(codeConflict + ": another outcome is recorded for this decision; what was recorded first stands")
 		}
-		if err != nil || !added {
-			return err
-		}
-		if outcome.ErrorClass != "" {
-			entry.Details["error_class"] = outcome.ErrorClass
-		}
-		if outcome.GateResult != nil {
-			entry.Details["gate"] = gateDetails(*outcome.GateResult)
-		}
-		return t.AppendAudit(c.tenant, now, entry)
+		return err
 	})
+}
+
+func outcomeDetails(outcome *aureus.Outcome) map[string]any {
+	details := map[string]any{"duration_ms": outcome.DurationMS}
+	if outcome.ErrorClass != "" {
+		details["error_class"] = outcome.ErrorClass
+	}
+	if outcome.GateResult != nil {
+		details["gate"] = gateDetails(*outcome.GateResult)
+	}
+	return details
 }
 
 func validOutcome(outcome *aureus.Outcome) error {

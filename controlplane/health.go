@@ -1,7 +1,7 @@
 package controlplane
 
 import (
-	"log/slog"
+	"context"
 	"net/http"
 	"time"
 
@@ -15,13 +15,24 @@ func (s *Server) registerHealth(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, health{Status: "ok", Version: aureus.Version})
 	})
 	s.public(mux, "GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := s.db.Ping(r.Context()); err != nil {
-			s.logger(r).WarnContext(r.Context(), "not ready", slog.Any("error", err))
-			s.fail(w, r, problem(http.StatusServiceUnavailable, codeStore, "the store cannot be read", withRetryAfter(time.Second)))
-			return
+		for _, store := range []struct {
+			name  string
+			ready func(context.Context) error
+		}{{"database", s.db.Ready}, {"telemetry", s.telemetry.Ready}} {
+			if err := store.ready(r.Context()); err != nil {
+				s.fail(w, r, notReady(store.name, err))
+				return
+			}
 		}
 		writeJSON(w, http.StatusOK, health{Status: "ready", Version: aureus.Version})
 	})
+}
+
+// notReady tells anyone which of the two stores it is, and the log why.
+func notReady(store string, cause error) error {
+	return problem(http.StatusServiceUnavailable, codeStore, "the "+store+" cannot be read or written now: what would change it is refused, what only reads goes on",
+		withRemediation("Look at the server's log, the free space of its disk, and the permissions of its files. It is ready again by itself as soon as a write succeeds."),
+		withRetryAfter(time.Second), withCause(cause))
 }
 
 type health struct {

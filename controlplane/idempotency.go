@@ -1,16 +1,17 @@
 package controlplane
 
 import (
-	"bytes"
+	"context"
 	"crypto/sha256"
-	"hash"
-	"io"
+	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 const (
@@ -18,37 +19,51 @@ const (
 	replayedHeader    = "Idempotency-Replayed"
 
 	maxIdempotencyKey = 255
-	// answersKept is how long a first answer is given again.
-	answersKept = 10 * time.Minute
-	// maxAnswers and maxAnswerBytes bound what is kept; the oldest goes first.
-	maxAnswers     = 20_000
-	maxAnswerBytes = 64 << 20
-	// maxKeptAnswer bounds one answer. A larger one is not kept.
-	maxKeptAnswer = 1 << 20
+	// maxPersisting is how long an answer waits to be written to the disk.
+	maxPersisting = 5 * time.Second
+	// judging is the path whose answers stay in memory: they may quote the data
+	// that was judged, which is written nowhere, and judging it again does no
+	// harm.
+	judging = "POST /api/v1/crv/validate"
 )
 
-// answers keeps the first answer to each Idempotency-Key, so that a client that
-// did not hear it can ask again without doing anything twice. It keeps them in
-// memory: after a restart a repeated request is a new one. It is safe for
-// concurrent use.
+// answers keeps the first answer to each Idempotency-Key for
+// telemetry.AnswerLife, so that a client that did not hear it can ask again
+// without doing anything twice. What it keeps is in the telemetry store as well,
+// written before the first byte of the answer goes out (of one that is flushed:
+// before its last), and read from there when the server is opened: a repeated
+// request gets its answer after the end of the process in any form too. What a
+// gate has found is the exception, see judging.
+//
+// The change and its answer are not one transaction, and one window remains.
+// Where the process ends after the change was committed and before its answer
+// was, the client has heard nothing, and the repeated request is a new one. The
+// same goes for an answer that could not be written, for one that the power
+// failed on (synchronous=NORMAL), and for one that is too large to be kept. What
+// a new one does then is what the path does without a key: it finds the approval
+// that is there, or decided or spent, registers the same validator once more,
+// stores the telemetry a second time.
+//
+// It is safe for concurrent use.
 type answers struct {
-	mu    sync.Mutex
-	kept  map[answerScope]*keptAnswer
-	order []answerScope // by time, oldest first
-	bytes int
+	mu       sync.Mutex
+	underWay map[answerScope]struct{}
+	kept     map[answerScope]*telemetry.Answer
+	order    []*telemetry.Answer // those kept, the oldest first
+	bytes    int                 // of their bodies
 }
 
-// answerScope is what a key stands for: the same text of another caller, or on
-// another path, is another key.
-type answerScope struct{ tenant, keyID, method, path, key string }
+// answerScope is the hash of what a key stands for: the same text of another
+// caller, or on another path, is another key. The text may be telling, and is
+// kept nowhere.
+type answerScope = [sha256.Size]byte
 
-type keptAnswer struct {
-	done    bool // false while the first request is under way
-	at      time.Time
-	request [sha256.Size]byte
-	status  int
-	header  http.Header
-	body    []byte
+func scopeOf(c caller, r *http.Request, key string) answerScope {
+	h := sha256.New()
+	for _, part := range []string{c.tenant, c.keyID, r.Method, r.URL.EscapedPath(), key} {
+		_, _ = fmt.Fprintf(h, "%d:%s", len(part), part) // a hash takes everything
+	}
+	return answerScope(h.Sum(nil))
 }
 
 // once serves a request that carries an Idempotency-Key by giving the first
@@ -62,183 +77,125 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, c caller, serve ha
 	if len(values) > 1 || key == "" || len(key) > maxIdempotencyKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return problem(http.StatusBadRequest, codeValidation, "the Idempotency-Key must be one text of 1 to 255 printable ASCII characters")
 	}
-	scope := answerScope{c.tenant, c.keyID, r.Method, r.URL.EscapedPath(), key}
-	first := s.answers.begin(scope, s.config.Now())
-	if first != nil {
+	scope := scopeOf(c, r, key)
+	first, begun := s.answers.begin(scope, s.config.Now())
+	switch {
+	case first != nil:
 		return replay(w, r, first)
+	case !begun:
+		return problem(http.StatusConflict, codeInFlight, "a request with this Idempotency-Key is under way",
+			withRemediation("Ask again in a moment, with the same key."), withRetryAfter(time.Second))
 	}
+	defer s.answers.end(scope) // after an error, a panic, or an answer that is not kept: whoever asks again may try again
 
 	body := hashed(r)
-	kept := &keptWriter{ResponseWriter: w}
-	ended := false
-	defer func() {
-		if !ended { // an error or a panic: whoever asks again may try again
-			s.answers.forget(scope)
-		}
-	}()
+	kept := &keptWriter{ResponseWriter: w, request: body}
 	if err := serve(kept, r, c); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, r.Body); err != nil || infoOf(r).repeatable || !kept.worthKeeping() {
-		return nil // the answer has been given; it is only not kept
+	if answer := kept.answer(); answer != nil && !infoOf(r).repeatable && body.finish() == nil {
+		answer.Scope, answer.Request, answer.At = scope, body.sum(), s.config.Now()
+		if r.Pattern != judging {
+			s.persist(r, answer)
+		}
+		s.answers.keep(answer)
 	}
-	ended = true
-	s.answers.keep(scope, &keptAnswer{done: true, at: s.config.Now(), request: body.sum(), status: kept.status, header: kept.header, body: kept.body.Bytes()})
+	_ = kept.send() // a client that is gone does not hear of it
+	return nil
+}
+
+// persist writes the answer to the disk. Where that fails, what the answer tells
+// of has happened all the same: it is given, and kept in memory.
+func (s *Server) persist(r *http.Request, answer *telemetry.Answer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), maxPersisting)
+	defer cancel()
+	if err := s.telemetry.KeepAnswer(ctx, *answer); err != nil {
+		s.logger(r).WarnContext(ctx, "an answer to a request with an Idempotency-Key could not be written; it would be forgotten at a restart", slog.Any("error", err))
+	}
+}
+
+// loadAnswers reads what an earlier process has kept.
+func (s *Server) loadAnswers(ctx context.Context) error {
+	for answer, err := range s.telemetry.Answers(ctx, s.config.Now().Add(-telemetry.AnswerLife)) {
+		if err != nil {
+			return fmt.Errorf("controlplane: reading the answers kept for Idempotency-Keys: %w", err)
+		}
+		s.answers.keep(&answer)
+	}
 	return nil
 }
 
 // replay gives a first answer again, to the same request.
-func replay(w http.ResponseWriter, r *http.Request, first *keptAnswer) error {
-	if !first.done {
-		return problem(http.StatusConflict, codeInFlight, "a request with this Idempotency-Key is under way",
-			withRemediation("Ask again in a moment, with the same key."), withRetryAfter(time.Second))
-	}
+func replay(w http.ResponseWriter, r *http.Request, first *telemetry.Answer) error {
 	body := hashed(r)
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		_, err = readBody(r) // says what is wrong with it
+	if body.finish() != nil {
+		_, err := readBody(r) // says what is wrong with it
 		return err
 	}
-	if body.sum() != first.request {
+	if body.sum() != first.Request {
 		return problem(http.StatusUnprocessableEntity, codeKeyReused, "this Idempotency-Key was used for another body",
 			withRemediation("Use a new key for a new request."))
 	}
-	maps.Copy(w.Header(), first.header)
+	maps.Copy(w.Header(), first.Header)
 	w.Header().Set(replayedHeader, "true")
-	w.WriteHeader(first.status)
-	_, _ = w.Write(first.body) // a client that is gone does not hear of it
+	w.WriteHeader(first.Status)
+	_, _ = w.Write(first.Body) // a client that is gone does not hear of it
 	return nil
 }
 
-// begin notes that the first request of the scope is under way, or gives what
-// there is of it.
-func (a *answers) begin(scope answerScope, now time.Time) *keptAnswer {
+// begin gives the first answer of the scope, or else notes that its first
+// request is under way, and says whether it could: only one is at a time.
+func (a *answers) begin(scope answerScope, now time.Time) (first *telemetry.Answer, begun bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.order) > 0 && a.kept[a.order[0]].done && now.Sub(a.kept[a.order[0]].at) >= answersKept {
-		a.drop(0)
+	for len(a.order) > 0 && expired(a.order[0], now) {
+		a.dropOldest()
 	}
-	if first := a.kept[scope]; first != nil {
-		return first
+	if first := a.kept[scope]; first != nil && !expired(first, now) {
+		return first, false
 	}
-	if len(a.order) >= maxAnswers {
-		a.makeRoom()
+	if _, busy := a.underWay[scope]; busy {
+		return nil, false
 	}
+	if a.underWay == nil {
+		a.underWay = make(map[answerScope]struct{})
+	}
+	a.underWay[scope] = struct{}{}
+	return nil, true
+}
+
+func expired(answer *telemetry.Answer, now time.Time) bool {
+	return now.Sub(answer.At) >= telemetry.AnswerLife
+}
+
+// end notes that the request of the scope is under way no more.
+func (a *answers) end(scope answerScope) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.underWay, scope)
+}
+
+// keep keeps an answer, within the bounds that the store has for them.
+func (a *answers) keep(answer *telemetry.Answer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.kept == nil {
-		a.kept = make(map[answerScope]*keptAnswer)
+		a.kept = make(map[answerScope]*telemetry.Answer)
 	}
-	a.kept[scope] = &keptAnswer{at: now}
-	a.order = append(a.order, scope)
-	return nil
-}
-
-func (a *answers) keep(scope answerScope, answer *keptAnswer) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.kept[scope] == nil {
-		return
-	}
-	a.kept[scope] = answer
-	a.bytes += len(answer.body)
-	for a.bytes > maxAnswerBytes && a.makeRoom() {
-		continue
+	a.kept[answer.Scope] = answer
+	a.order = append(a.order, answer)
+	a.bytes += len(answer.Body)
+	for len(a.order) > telemetry.MaxAnswers || a.bytes > telemetry.MaxAnswerBytes {
+		a.dropOldest()
 	}
 }
 
-func (a *answers) forget(scope answerScope) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for i, other := range slices.Backward(a.order) { // what is forgotten has begun of late
-		if other == scope {
-			a.drop(i)
-			return
-		}
+func (a *answers) dropOldest() {
+	oldest := a.order[0]
+	a.order[0] = nil
+	a.order = a.order[1:]
+	a.bytes -= len(oldest.Body)
+	if a.kept[oldest.Scope] == oldest { // and not one that came in its place
+		delete(a.kept, oldest.Scope)
 	}
-}
-
-// makeRoom drops the oldest answer that has been given. Requests under way are
-// bounded elsewhere.
-func (a *answers) makeRoom() bool {
-	for i, scope := range a.order {
-		if a.kept[scope].done {
-			a.drop(i)
-			return true
-		}
-	}
-	return false
-}
-
-func (a *answers) drop(i int) {
-	scope := a.order[i]
-	a.bytes -= len(a.kept[scope].body)
-	delete(a.kept, scope)
-	if i == 0 { // the usual case: what is over
-		a.order = a.order[1:]
-		return
-	}
-	a.order = append(a.order[:i], a.order[i+1:]...)
-}
-
-// hashedBody hashes a body as it is read.
-type hashedBody struct {
-	io.ReadCloser
-	hash hash.Hash
-}
-
-// hashed lets the bytes of the request's body be hashed as they come, beneath
-// its bound.
-func hashed(r *http.Request) *hashedBody {
-	body := &hashedBody{ReadCloser: r.Body, hash: sha256.New()}
-	if bounded, ok := r.Body.(*boundedBody); ok {
-		body.ReadCloser = bounded.ReadCloser
-		bounded.ReadCloser = body
-		return body
-	}
-	r.Body = body
-	return body
-}
-
-func (b *hashedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	_, _ = b.hash.Write(p[:n]) // a hash takes everything
-	return n, err
-}
-
-func (b *hashedBody) sum() [sha256.Size]byte { return [sha256.Size]byte(b.hash.Sum(nil)) }
-
-// keptWriter copies an answer while it is given.
-type keptWriter struct {
-	http.ResponseWriter
-	status int
-	header http.Header
-	body   bytes.Buffer
-	large  bool
-}
-
-func (w *keptWriter) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-		w.header = http.Header{}
-		for _, name := range []string{"Content-Type", "ETag", "Link"} {
-			if values := w.Header().Values(name); len(values) > 0 {
-				w.header[name] = append([]string(nil), values...)
-			}
-		}
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *keptWriter) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
-	if w.large = w.large || w.body.Len()+len(p) > maxKeptAnswer; !w.large {
-		w.body.Write(p)
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-func (w *keptWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *keptWriter) worthKeeping() bool {
-	return w.status >= http.StatusOK && w.status < http.StatusMultipleChoices && !w.large
 }

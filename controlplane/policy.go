@@ -103,12 +103,15 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 // that the request was in: upstream lets every one begin at evaluating, and the
 // details tell the whole way (SPEC P12).
 func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState) error {
-	if _, err := t.AddDecision(c.tenant, store.Decision{
-		ID: d.ID, Principal: d.PrincipalID, Action: d.ActionID, Effect: d.Effect.String(), Subject: c.subject,
-	}); err != nil {
+	record := d.Record()
+	decision, err := store.DecisionOf(record, c.subject)
+	if err != nil {
 		return err
 	}
-	entry := decisionEntry(d.Record(), c)
+	if _, err := t.AddDecision(c.tenant, decision); err != nil {
+		return err
+	}
+	entry := decisionEntry(record, c)
 	entry.FromState, entry.ToState = aureus.StateEvaluating, d.Effect.State()
 	entry.Details["source"] = "evaluated"
 	entry.Details["reason"] = d.Reason

@@ -76,6 +76,9 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now}); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
+	if err := s.loadAnswers(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.loadValidators(ctx); err != nil {
 		return nil, err
 	}

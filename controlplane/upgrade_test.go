@@ -2,9 +2,11 @@ package controlplane_test
 
 import (
 	"compress/gzip"
+	"database/sql"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,11 +70,27 @@ func TestFilesOfOlderVersions(t *testing.T) {
 			for _, name := range oldFiles {
 				unpack(t, filepath.Join(version, name+".gz"), filepath.Join(folder, name))
 			}
-			for range 2 { // the second time it is up to date
+			before := schemas(t, folder)
+			var key string
+			for _, replayed := range []string{"", "true"} { // the second time it is up to date
 				srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: filepath.Join(folder, "aureus.db")})
 				require.NoError(t, err)
 				holdsTheOld(t, srv)
+				if key == "" {
+					key = newKey(t, srv, controlplane.RoleService, "svc")
+				}
+				a := raw{path: "/api/v1/observability/events", body: anEvent, key: key, header: keyed("k")}.do(t, srv)
+				require.Equal(t, 200, a.status, a.body)
+				require.Equal(t, replayed, a.header.Get("Idempotency-Replayed"), "what came with a later schema works")
 				require.NoError(t, srv.Close())
+			}
+			after := schemas(t, folder)
+			for _, name := range oldFiles {
+				require.GreaterOrEqual(t, after[name], before[name], name)
+			}
+			if filepath.Base(version) == "v1" { // from before answers were kept on the disk
+				require.Equal(t, 1, before["aureus.telemetry.db"])
+				require.Greater(t, after["aureus.telemetry.db"], 1)
 			}
 		})
 	}
@@ -92,7 +110,7 @@ func holdsTheOld(t *testing.T, srv *controlplane.Server) {
 	require.Equal(t, "no", approvals[0].Decisions[0].Comment)
 	keys, err := srv.Keys().List(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "ledger", keys[len(keys)-1].Subject)
+	require.True(t, slices.ContainsFunc(keys, func(k controlplane.Key) bool { return k.Subject == "ledger" }))
 	blocked, err := operator.ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: "much too large"}, aureus.GateConfig{Name: "g", Validators: []string{"small"}, BlockOnFailure: true})
 	require.NoError(t, err)
 	require.Equal(t, aureus.OutOfScope, blocked.FailureCode)
@@ -105,6 +123,21 @@ func holdsTheOld(t *testing.T, srv *controlplane.Server) {
 	events, err := aureus.Collect(operator.Events(t.Context(), aureus.EventQuery{WorkflowID: "w"}))
 	require.NoError(t, err)
 	require.Len(t, events, 1)
+}
+
+// schemas are the versions of the files' schemas.
+func schemas(t *testing.T, folder string) map[string]int {
+	t.Helper()
+	versions := map[string]int{}
+	for _, name := range oldFiles {
+		db, err := sql.Open("sqlite", filepath.Join(folder, name))
+		require.NoError(t, err)
+		var version int
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT max(version_id) FROM goose_db_version").Scan(&version))
+		require.NoError(t, db.Close())
+		versions[name] = version
+	}
+	return versions
 }
 
 func pack(t *testing.T, from, to string) {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"runtime"
+	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
 )
@@ -73,12 +76,13 @@ func (r *Refusal) Unwrap() []error {
 
 // Decide asks the decider and admits no doubt: a nil decider, a cancelled
 // context, a panic, an error and an unknown effect all give an error that
-// matches [ErrUndecided] beside a decision that is not an allow. Whoever
-// enforces a decision asks through this function.
+// matches [ErrUndecided] beside a decision that is not an allow. The error for a
+// panic says the type of its value and the line that panicked, and not the value,
+// which may hold a secret. Whoever enforces a decision asks through this function.
 func Decide(ctx context.Context, decider Decider, request aureus.Request) (decision aureus.Decision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			decision, err = aureus.Decision{}, fmt.Errorf("guard: %w: the decider panicked", ErrUndecided)
+			decision, err = aureus.Decision{}, fmt.Errorf("guard: %w: the decider panicked with a value of type %T at %s", ErrUndecided, p, panicSite())
 		}
 	}()
 	if decider == nil {
@@ -97,6 +101,26 @@ func Decide(ctx context.Context, decider Decider, request aureus.Request) (decis
 		return refuse(decision), fmt.Errorf("guard: %w: the effect %d is unknown", ErrUndecided, decision.Effect)
 	}
 	return decision, nil
+}
+
+// panicSite is the file, with its folder, and the line where the panic began that
+// the calling deferred function has recovered from.
+func panicSite() string {
+	var callers [32]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
+	for began := false; ; {
+		frame, more := frames.Next()
+		switch {
+		case frame.Function == "runtime.gopanic":
+			began = true
+		case began && !strings.HasPrefix(frame.Function, "runtime."):
+			folder, file := path.Split(frame.File)
+			return fmt.Sprintf("%s/%s:%d", path.Base(folder), file, frame.Line)
+		}
+		if !more {
+			return "an unknown place"
+		}
+	}
 }
 
 // Check asks the decider and returns nil only for an allow. Every other answer

@@ -29,6 +29,9 @@ func backup(ctx context.Context, args []string, getenv func(string) string, stdo
 	if *to == "" {
 		return errors.New("--to must name the folder for the copies")
 	}
+	if err := isThere(*db, ""); err != nil {
+		return err
+	}
 	if err := controlplane.Backup(ctx, *db, *to); err != nil {
 		return err
 	}

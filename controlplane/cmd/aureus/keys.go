@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -18,11 +19,11 @@ const keysUsage = `Manage the API keys in a database file, also while a server h
 
 Usage:
 
-  aureus keys add --subject NAME --role service|operator|admin [--tenant T] [--speaks-for A,B|*] [--db FILE]
+  aureus keys add --subject NAME --role service|operator|admin [--tenant T] [--speaks-for A,B|*] [--db FILE] [--create]
   aureus keys list [--db FILE]
-  aureus keys revoke [--db FILE] KEY_ID
+  aureus keys revoke KEY_ID [--db FILE]
 
-A service that asks about other principals than its own subject needs
+The database is the one of the server; --create makes a new one. A service that asks about other principals than its own subject needs
 --speaks-for with their ids, or with * for all.
 `
 
@@ -65,15 +66,28 @@ func keys(ctx context.Context, args []string, getenv func(string) string, stdout
 	return errUsage
 }
 
-// withKeys opens the keys of a file that is there.
+// withKeys does something with the keys of a file that is there.
 func withKeys(ctx context.Context, flags *flag.FlagSet, db *string, args []string, wantArgs int, getenv func(string) string, do func(*controlplane.Keys) error) error {
 	if err := parse(flags, args, wantArgs, getenv); err != nil {
 		return err
 	}
-	if _, err := os.Stat(*db); err != nil { //nolint:gosec // the operator's own path
-		return fmt.Errorf("the database cannot be opened: %w; --db names the file of the server", err)
+	if err := isThere(*db, ""); err != nil {
+		return err
 	}
 	return openKeys(ctx, *db, do)
+}
+
+// isThere refuses a database that does not exist: a name that is mistyped would
+// make a new one that no server reads.
+func isThere(db, orElse string) error {
+	_, err := os.Stat(db) //nolint:gosec // the operator's own path
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no database %s: --db names the file of the server; start aureus serve --db %s first%s", db, db, orElse)
+	}
+	if err != nil {
+		return fmt.Errorf("the database cannot be opened: %w", err)
+	}
+	return nil
 }
 
 func openKeys(ctx context.Context, db string, do func(*controlplane.Keys) error) (err error) {
@@ -90,8 +104,14 @@ func addKey(ctx context.Context, flags *flag.FlagSet, db *string, args []string,
 	role := flags.String("role", "", "service, operator or admin")
 	tenant := flags.String("tenant", controlplane.DefaultTenant, "the tenant the key works in")
 	speaksFor := flags.String("speaks-for", "", "the `principals` it may ask about, with commas between, or *")
+	create := flags.Bool("create", false, "make the database if it is not there")
 	if err := parse(flags, args, 0, getenv); err != nil {
 		return err
+	}
+	if !*create {
+		if err := isThere(*db, ", or give --create to make it now"); err != nil {
+			return err
+		}
 	}
 	key := controlplane.Key{Subject: *subject, Tenant: *tenant}
 	var err error

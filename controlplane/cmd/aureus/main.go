@@ -34,6 +34,9 @@ Try it:
 
   aureus serve --dev
   curl -s http://127.0.0.1:3000/healthz
+  curl -s http://127.0.0.1:3000/api/v1/policy/check -H 'Content-Type: application/json' -d '{
+    "principal": {"id": "agent-1", "type": "agent", "permissions": []},
+    "action": {"id": "look", "name": "Look", "risk_tier": "low", "required_permissions": []}}'
 
 "aureus serve -h" and "aureus keys" say more.
 `
@@ -85,12 +88,26 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 // parse reads the flags of a command that takes no other arguments but those
 // that are asked for, and fills in from the environment what no flag has set.
+// Flags may stand before, between and behind the arguments; behind "--" there
+// are only arguments.
 func parse(flags *flag.FlagSet, args []string, wantArgs int, getenv func(string) string) error {
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
+	arguments := []string{"--"}
+	for rest := args; ; {
+		if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
 			return err
+		} else if err != nil {
+			return errUsage // the flag set has told why
 		}
-		return errUsage // the flag set has told why
+		read := rest[:len(rest)-flags.NArg()]
+		rest = flags.Args()
+		if len(rest) == 0 || len(read) > 0 && read[len(read)-1] == "--" {
+			arguments = append(arguments, rest...)
+			break
+		}
+		arguments, rest = append(arguments, rest[0]), rest[1:]
+	}
+	if err := flags.Parse(arguments); err != nil { // which has no flag in it
+		return errUsage
 	}
 	if flags.NArg() != wantArgs {
 		fmt.Fprintf(flags.Output(), "aureus: %s takes %d argument(s) beside its flags, not %d\n", flags.Name(), wantArgs, flags.NArg())

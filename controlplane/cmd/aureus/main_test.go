@@ -30,6 +30,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -91,12 +92,23 @@ var address = regexp.MustCompile(`listens on (https?://\S+)`)
 // start runs the command and waits until it says where it listens.
 func start(t *testing.T, env []string, args ...string) *running {
 	t.Helper()
-	r := &running{cmd: command(t, env, args...), stderr: &lockedBuffer{}}
+	return await(t, command(t, env, args...))
+}
+
+// await runs a command that is a server, and waits until it says where it
+// listens.
+func await(t *testing.T, cmd *exec.Cmd) *running {
+	t.Helper()
+	r := &running{cmd: cmd, stderr: &lockedBuffer{}}
 	stdout, err := r.cmd.StdoutPipe()
 	require.NoError(t, err)
 	r.cmd.Stderr = r.stderr
 	require.NoError(t, r.cmd.Start())
-	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
+	t.Cleanup(func() { // where the test has not ended it
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait()
+		http.DefaultClient.CloseIdleConnections()
+	})
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
 		if found := address.FindStringSubmatch(lines.Text()); found != nil {
@@ -259,9 +271,16 @@ func TestWhatIsRefused(t *testing.T) {
 		"a variable that is none":          {[]string{"serve"}, map[string]string{"AUREUS_DEV": "perhaps"}, 1, "AUREUS_DEV"},
 		"a short operator's key":           {[]string{"serve", "--dev", "--addr", "127.0.0.1:0", "--db", db}, map[string]string{"AUREUS_OPERATOR_KEY": "short"}, 1, "OperatorKey"},
 		"keys without a verb":              {[]string{"keys"}, nil, 2, "aureus keys add"},
-		"keys of a file that is not there": {[]string{"keys", "list", "--db", db + ".no"}, nil, 1, "--db"},
-		"a key without a role":             {[]string{"keys", "add", "--subject", "s", "--db", db}, nil, 1, "role"},
+		"keys of a file that is not there": {[]string{"keys", "list", "--db", db + ".no"}, nil, 1, "there is no database " + db + ".no"},
+		"a key for one":                    {[]string{"keys", "add", "--subject", "s", "--role", "service", "--db", db + ".no"}, nil, 1, "--create"},
+		"a key of one":                     {[]string{"keys", "revoke", "key_1", "--db", db + ".no"}, nil, 1, "there is no database " + db + ".no"},
+		"a backup of one":                  {[]string{"backup", "--to", db + ".copies", "--db", db + ".no"}, nil, 1, "there is no database " + db + ".no"},
+		"one that the environment names":   {[]string{"keys", "list"}, map[string]string{"AUREUS_DB": db + ".no"}, 1, "there is no database " + db + ".no"},
+		"a key without a role":             {[]string{"keys", "add", "--create", "--subject", "s", "--db", db}, nil, 1, "role"},
 		"revoking nothing":                 {[]string{"keys", "revoke", "--db", db}, nil, 2, "argument"},
+		"revoking two":                     {[]string{"keys", "revoke", "a", "--db", db, "b"}, nil, 2, "argument"},
+		"an unknown flag at the end":       {[]string{"keys", "revoke", "a", "--bd", db}, nil, 2, "-bd"},
+		"a flag that is an argument":       {[]string{"keys", "revoke", "--db", db + ".no", "--", "--db"}, nil, 1, "there is no database"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -271,6 +290,72 @@ func TestWhatIsRefused(t *testing.T) {
 			require.NotContains(t, out.String(), "short\n")
 		})
 	}
+	left, err := filepath.Glob(db + ".*")
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing was made by mistake")
+}
+
+// TestFlagsStandAnywhere revokes a key with its id before, between and behind
+// the flags.
+func TestFlagsStandAnywhere(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "aureus.db")
+	aureus := func(args ...string) string {
+		var out bytes.Buffer
+		require.Zero(t, run(t.Context(), args, func(string) string { return "" }, &out, &out), out.String())
+		return out.String()
+	}
+	for _, args := range [][]string{{"ID", "--db", db}, {"--db", db, "ID"}, {"--db", db, "--", "ID"}, {"--db", "elsewhere", "ID", "--db", db}} {
+		added := aureus("keys", "add", "--create", "--subject", "s", "--role", "service", "--db", db)
+		id, _, _ := strings.Cut(secretForm.FindString(added), ".")
+		for i := range args {
+			args[i] = strings.ReplaceAll(args[i], "ID", id)
+		}
+		require.Equal(t, id+" is revoked.\n", aureus(append([]string{"keys", "revoke"}, args...)...))
+	}
+	require.NotContains(t, aureus("keys", "list", "--db", db), "  -\n", "all are")
+}
+
+// TestTheHelpCanBeTried gives the requests of the help to a server in
+// development mode.
+func TestTheHelpCanBeTried(t *testing.T) {
+	requests := regexp.MustCompile(`(?s)curl -s http://127.0.0.1:3000(\S+)(?: -H '([^':]+): ([^']+)' -d '([^']+)')?\n`).FindAllStringSubmatch(usage, -1)
+	require.Len(t, requests, strings.Count(usage, "curl"))
+	require.Equal(t, strings.Count(usage, " -d "), strings.Count(usage, "-H 'Content-Type: application/json'"))
+	server := start(t, nil, "serve", "--dev", "--addr", "127.0.0.1:0")
+	for _, q := range requests {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+q[1], nil)
+		require.NoError(t, err)
+		if q[4] != "" {
+			request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, server.url+q[1], strings.NewReader(q[4]))
+			require.NoError(t, err)
+			request.Header.Set(q[2], q[3])
+		}
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode, "%s: %s", q[0], body)
+	}
+	server.stop(t, syscall.SIGTERM)
+}
+
+// A program may look at the keys beside its own control plane: that takes no
+// lock away from it, which another process would then not see.
+func TestKeysInTheServersProcess(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "aureus.db")
+	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, srv.Close()) }()
+	keys, err := controlplane.OpenKeys(t.Context(), db)
+	require.NoError(t, err)
+	require.NoError(t, keys.Close())
+
+	said, err := command(t, nil, "keys", "list", "--db", db).CombinedOutput() // whoever closes a file last clears up
+	require.NoError(t, err, "%s", said)
+	decision, err := srv.Client().Decide(t.Context(), harmless)
+	require.NoError(t, err)
+	require.Equal(t, aureus.Allow, decision.Effect)
 }
 
 func TestWhatIsPrinted(t *testing.T) {

@@ -16,6 +16,10 @@ type ApprovalFilter struct {
 	Requester *Actor // only those that this one asked for
 	After     int64  // later than the row with this number
 	Limit     int
+
+	// Now is set where what is past its time could not be written down: then it
+	// counts as expired all the same.
+	Now time.Time
 }
 
 // ApprovalRow is an approval and its place in the list.
@@ -30,6 +34,14 @@ type ApprovalRow struct {
 // down yet. It is good up to and including the moment that it names (SPEC 3.4).
 func (r *ApprovalRow) due(now time.Time) bool { return r.live && r.expires < now.UnixNano() }
 
+// statusAt is the status that counts at that time.
+func (r *ApprovalRow) statusAt(now time.Time) aureus.ApprovalStatus {
+	if r.due(now) && r.Status != aureus.ApprovalRejected {
+		return aureus.ApprovalExpired
+	}
+	return r.Status
+}
+
 // maxPageBytes bounds what one page of approvals holds, beyond the first one.
 const maxPageBytes = 8 << 20
 
@@ -37,14 +49,25 @@ const maxPageBytes = 8 << 20
 // more than the limit, or the size of a page, lets through.
 func (t *Tx) Approvals(tenant string, f ApprovalFilter) (rows []ApprovalRow, more bool, err error) {
 	where, args := "tenant = ? AND seq > ?", []any{tenant, f.After}
-	if f.Status != "" {
+	switch {
+	case f.Status == "":
+	case f.Now.IsZero():
 		where, args = where+" AND status = ?", append(args, string(f.Status))
+	default:
+		where += " AND CASE WHEN live = 1 AND status <> 'rejected' AND expires_at < ? THEN 'expired' ELSE status END = ?"
+		args = append(args, f.Now.UnixNano(), string(f.Status))
 	}
 	if f.Requester != nil {
 		where += " AND id IN (SELECT approval_id FROM approval_requesters WHERE tenant = ? AND (key_id = ? OR subject = ?))"
 		args = append(args, tenant, f.Requester.KeyID, f.Requester.Subject)
 	}
-	return t.approvalRows(f.Limit, where+" ORDER BY seq LIMIT ?", append(args, f.Limit+1)...)
+	rows, more, err = t.approvalRows(f.Limit, where+" ORDER BY seq LIMIT ?", append(args, f.Limit+1)...)
+	for i := range rows {
+		if !f.Now.IsZero() {
+			rows[i].Status = rows[i].statusAt(f.Now)
+		}
+	}
+	return rows, more, err
 }
 
 // Approval is the approval with that id, or aureus.ErrApprovalUnknown.
@@ -115,10 +138,10 @@ func (t *Tx) addDecisions(list []ApprovalRow) error {
 		}
 		d.At = stamp(when)
 		a := at[id]
-		a.Decisions = append(a.Decisions, d)
-		if d.Verdict == "approve" {
+		if d.Verdict == "approve" && !hasDecided(*a, d.By) {
 			a.Quorum.Have++
 		}
+		a.Decisions = append(a.Decisions, d)
 		return nil
 	}, `SELECT approval_id, decided_by, decided_at, verdict, comment FROM approval_decisions
 		WHERE approval_id IN (SELECT value FROM json_each(?)) ORDER BY decided_at, decided_by`, string(text))

@@ -2,8 +2,11 @@ package store
 
 import (
 	"crypto/subtle"
+	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -17,9 +20,21 @@ const MaxPending = 20
 // who asks never decides.
 type Actor struct{ KeyID, Subject string }
 
-// is reports whether a name is one of the actor's two.
+// is reports whether a name is one of the actor's two, as names are compared
+// where they keep somebody from deciding.
 func (a Actor) is(name string) bool {
-	return name != "" && (name == a.KeyID || name == a.Subject)
+	return name != "" && (name == a.KeyID || sameSubject(name, a.Subject))
+}
+
+// sameSubject reports whether two names may stand for one person: Olga is olga.
+// It is for rules that refuse; what a name grants, it grants to the letter.
+func sameSubject(a, b string) bool {
+	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
+}
+
+// hasDecided reports whether a verdict of that person is among the decisions.
+func hasDecided(a aureus.Approval, subject string) bool {
+	return slices.ContainsFunc(a.Decisions, func(d aureus.ApprovalDecision) bool { return sameSubject(d.By, subject) })
 }
 
 // AskApproval opens the approval that is described, or joins the live one of
@@ -91,11 +106,11 @@ func (t *Tx) join(tenant string, now time.Time, by Actor, a aureus.Approval) err
 // DecideApproval is one person's verdict. The digest must be that of the
 // approval: it says that the person saw what is asked.
 func (t *Tx) DecideApproval(tenant string, now time.Time, by Actor, id string, approve bool, digest aureus.Digest, comment string) (aureus.Approval, error) {
-	a, err := t.approvalAt(tenant, now, id)
+	a, err := t.ApprovalAt(tenant, now, id)
 	if err != nil {
 		return aureus.Approval{}, err
 	}
-	asked, err := t.IsRequester(tenant, id, by)
+	asked, err := t.mayHaveAsked(tenant, id, by)
 	switch {
 	case err != nil:
 		return aureus.Approval{}, err
@@ -103,7 +118,7 @@ func (t *Tx) DecideApproval(tenant string, now time.Time, by Actor, id string, a
 		return a, ErrRequester
 	case subtle.ConstantTimeCompare(digest[:], a.ActionDigest[:]) != 1:
 		return a, ErrDigest
-	case a.Status != aureus.ApprovalPending:
+	case a.Status != aureus.ApprovalPending, hasDecided(a, by.Subject):
 		return a, ErrConflict
 	}
 	verdict, kind, status := "reject", aureus.AuditApprovalRejected, aureus.ApprovalRejected
@@ -139,7 +154,7 @@ func (t *Tx) DecideApproval(tenant string, now time.Time, by Actor, id string, a
 // aureus.ErrApproval… that says why it cannot be spent. Whoever is no requester
 // is told that there is no such approval.
 func (t *Tx) ConsumeApproval(tenant string, now time.Time, by Actor, id string, use aureus.ApprovalUse) error {
-	a, err := t.approvalAt(tenant, now, id)
+	a, err := t.ApprovalAt(tenant, now, id)
 	if err != nil {
 		return err
 	}
@@ -196,11 +211,25 @@ func (t *Tx) IsRequester(tenant, id string, by Actor) (bool, error) {
 	return n > 0, err
 }
 
-// approvalAt is the approval as it is at that time.
-func (t *Tx) approvalAt(tenant string, now time.Time, id string) (aureus.Approval, error) {
+// mayHaveAsked reports whether the actor, or somebody of a name so much like the
+// actor's that it may be the same person, asked for the approval.
+func (t *Tx) mayHaveAsked(tenant, id string, by Actor) (found bool, err error) {
+	err = t.each(func(rows *sql.Rows) error {
+		var asked Actor
+		if err := rows.Scan(&asked.KeyID, &asked.Subject); err != nil {
+			return err
+		}
+		found = found || asked.KeyID == by.KeyID || sameSubject(asked.Subject, by.Subject)
+		return nil
+	}, `SELECT key_id, subject FROM approval_requesters WHERE tenant = ? AND approval_id = ?`, tenant, id)
+	return found, err
+}
+
+// ApprovalAt is the approval as it is at that time, or aureus.ErrApprovalUnknown.
+func (t *Tx) ApprovalAt(tenant string, now time.Time, id string) (aureus.Approval, error) {
 	row, err := t.approvalWhere("tenant = ? AND id = ?", tenant, id)
-	if row.due(now) && row.Status != aureus.ApprovalRejected {
-		row.Status = aureus.ApprovalExpired
+	if err == nil {
+		row.Status = row.statusAt(now)
 	}
 	return row.Approval, err
 }

@@ -7,11 +7,13 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
 // The errors that callers branch on.
 var (
-	ErrUnavailable = errors.New("the store cannot be used now") // disk full, read-only, busy, closed: nothing was changed
+	ErrUnavailable = errors.New("the store cannot be used now") // disk full, read-only, busy, closed, its file gone: nothing was changed
 	ErrLocked      = errors.New("another process has the store open")
 	ErrNotFound    = errors.New("not found")
 	ErrConflict    = errors.New("the state does not allow this")
@@ -25,7 +27,7 @@ func classify(err error) error {
 	if err == nil || errors.Is(err, ErrUnavailable) {
 		return err
 	}
-	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) {
+	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, dbfile.ErrGone) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	engine, ok := errors.AsType[*sqlite.Error](err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,7 +14,9 @@ import (
 	"sync"
 
 	"github.com/gofrs/flock"
-	_ "modernc.org/sqlite" // the engine, as a database/sql driver
+	"modernc.org/sqlite"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
 const (
@@ -23,8 +26,12 @@ const (
 
 // DB is an open store. It is safe for concurrent use.
 type DB struct {
-	sql  *sql.DB
-	lock *flock.Flock // nil where another process may have it
+	sql    *sql.DB
+	writer *sql.Conn    // of sql, for every write; while it is open, so is the write-ahead log. Guarded by writing
+	lock   *flock.Flock // nil where another process may have it
+
+	files     *dbfile.Files
+	condition dbfile.Condition
 
 	writing sync.Mutex // held by whoever commits a batch
 	queue   struct {
@@ -62,40 +69,76 @@ func open(ctx context.Context, path string, exclusive bool) (_ *DB, err error) {
 			_ = db.Close() // the first error says more
 		}
 	}()
-	if db.sql, err = sql.Open("sqlite", dsn(file)); err != nil {
+	if lock != nil {
+		if err := makePrivate(file); err != nil {
+			return nil, err
+		}
+	}
+	if db.files, err = dbfile.Note(file); err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	connector, err := sqlite.NewConnector(dsn(file))
+	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", file, err)
 	}
+	db.sql = sql.OpenDB(db.files.Guarded(connector))
 	db.sql.SetMaxOpenConns(connections)
 	db.sql.SetMaxIdleConns(connections)
+	if db.writer, err = db.sql.Conn(ctx); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", file, classify(err))
+	}
 	if err := migrate(ctx, db.sql, lock != nil); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", file, classify(err))
+	}
+	if err := db.files.NoteLog(); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", file, err)
 	}
 	return db, nil
 }
 
-// create makes the file if there is none, takes it from group and others, and
-// gives its one true path, so that two names of one file share one lock.
+// create makes the file if there is none, and gives its one true path, so that
+// two names of one file share one lock. It opens no file that is there: SQLite's
+// own locks on it end with any descriptor that this process closes.
 func create(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
+	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return "", fmt.Errorf("opening the store: %w", err)
+	}
+	resolved, err := filepath.EvalSymlinks(absolute)
+	if !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
+			err = fmt.Errorf("opening the store: %w", err)
+		}
+		return resolved, err
+	}
+	f, err := os.OpenFile(absolute, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
+	if err != nil {
+		return "", fmt.Errorf("opening the store: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return "", fmt.Errorf("opening the store: %w", err)
+	}
+	if resolved, err = filepath.EvalSymlinks(absolute); err != nil {
+		return "", fmt.Errorf("opening the store: %w", err)
+	}
+	return resolved, nil
+}
+
+// makePrivate takes the file from group and others, and finds out whether it may
+// be written. It is for whoever holds the lock.
+func makePrivate(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR, 0) //nolint:gosec // the operator's own path
+	if err != nil {
+		return fmt.Errorf("opening the store: %w", err)
 	}
 	info, err := f.Stat()
 	if err == nil && info.Mode().Perm()&0o077 != 0 { // approvals and hashes of keys are nobody else's business
 		err = f.Chmod(0o600)
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
-		return "", fmt.Errorf("opening the store: %w", err)
+		return fmt.Errorf("opening the store: %w", err)
 	}
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("opening the store: %w", err)
-	}
-	resolved, err := filepath.EvalSymlinks(absolute)
-	if err != nil {
-		return "", fmt.Errorf("opening the store: %w", err)
-	}
-	return resolved, nil
+	return nil
 }
 
 // tryLock takes the operating system's lock on the file beside the store. It
@@ -139,8 +182,20 @@ func dsn(file string) string {
 	return (&url.URL{Scheme: "file", Path: file, RawQuery: options.Encode()}).String()
 }
 
-// Ping reports whether the store can be read.
-func (db *DB) Ping(ctx context.Context) error {
+// Ready reports whether the store can be read and takes writes: whether its file
+// is still the one that was opened, and whether the last write succeeded. Where
+// it did not, something small is written once a second at the most, so that the
+// answer is true again when the disk is.
+func (db *DB) Ready(ctx context.Context) error {
+	if err := db.files.Check(); err != nil {
+		return unavailable(err)
+	}
+	err := db.condition.Ready(func() {
+		_ = db.Write(ctx, func(*Tx) error { return nil }) // how it ended is noted
+	})
+	if err != nil {
+		return err
+	}
 	return db.Read(ctx, func(t *Tx) error {
 		var one int
 		return t.row("SELECT 1 FROM goose_db_version LIMIT 1").Scan(&one)
@@ -152,6 +207,11 @@ func (db *DB) Close() error {
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	var errs []error
+	if db.writer != nil {
+		if err := db.writer.Close(); !errors.Is(err, sql.ErrConnDone) {
+			errs = append(errs, err)
+		}
+	}
 	if db.sql != nil {
 		errs = append(errs, db.sql.Close())
 	}

@@ -100,14 +100,13 @@ func TestABadJobLeavesTheOthersAlone(t *testing.T) {
 // TestAFullDiskChangesNothing takes the store's room away and gives it back.
 func TestAFullDiskChangesNothing(t *testing.T) {
 	db := openStore(t)
-	db.sql.SetMaxOpenConns(1) // the bound is a connection's
 	require.NoError(t, db.Write(t.Context(), appendEntry("before")))
 	limit := func(statement string) {
-		_, err := db.sql.Exec(statement)
+		_, err := db.writer.ExecContext(t.Context(), statement) // the bound is a connection's
 		require.NoError(t, err)
 	}
 	var pages int
-	require.NoError(t, db.sql.QueryRow("PRAGMA page_count").Scan(&pages))
+	require.NoError(t, db.writer.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages))
 	limit(fmt.Sprintf("PRAGMA max_page_count = %d", pages+2))
 
 	big := string(make([]byte, 1<<20))
@@ -129,7 +128,7 @@ func TestAClosedStoreIsUnavailable(t *testing.T) {
 	require.NoError(t, db.Close())
 	require.ErrorIs(t, db.Write(t.Context(), appendEntry("x")), ErrUnavailable)
 	require.ErrorIs(t, db.Read(t.Context(), func(*Tx) error { return nil }), ErrUnavailable)
-	require.ErrorIs(t, db.Ping(t.Context()), ErrUnavailable)
+	require.ErrorIs(t, db.Ready(t.Context()), ErrUnavailable)
 }
 
 func TestMigrationsFromNothing(t *testing.T) {

@@ -3,8 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
 // maxBatch bounds how many writes share one commit.
@@ -62,7 +65,11 @@ func (db *DB) takeJobs() []*job {
 // alone, and the others go on; a failure of the store fails them all, since
 // SQLite may then have rolled back everything by itself.
 func (db *DB) commit(jobs []*job) {
-	err := db.runAll(jobs)
+	before := db.condition.Failed()
+	err := db.runAll(jobs, before != nil)
+	if err != nil || before != nil { // then it has written: that it can is news
+		db.condition.Note(err)
+	}
 	for _, j := range jobs {
 		if err != nil {
 			j.err = err
@@ -71,15 +78,25 @@ func (db *DB) commit(jobs []*job) {
 	}
 }
 
-func (db *DB) runAll(jobs []*job) error {
+// runAll runs the jobs, and for probing also the smallest write, so that a
+// commit says something even where no job has changed anything.
+func (db *DB) runAll(jobs []*job, probing bool) error {
 	// A transaction under way is never interrupted by one caller's impatience:
 	// it holds the changes of others.
 	ctx := context.Background()
-	tx, err := db.sql.BeginTx(ctx, nil)
+	tx, err := db.begin(ctx)
 	if err != nil {
 		return unavailable(err)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	if err := db.files.Check(); err != nil {
+		return unavailable(err)
+	}
+	if probing {
+		if _, err := tx.ExecContext(ctx, dbfile.Probe); err != nil {
+			return unavailable(err)
+		}
+	}
 	for _, j := range jobs {
 		if err := runOne(ctx, tx, j); err != nil {
 			return err
@@ -89,6 +106,21 @@ func (db *DB) runAll(jobs []*job) error {
 		return unavailable(err)
 	}
 	return nil
+}
+
+// begin begins a write on the connection for them, or on another one where that
+// one has been given up.
+func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
+	tx, err := db.writer.BeginTx(ctx, nil)
+	if !errors.Is(err, sql.ErrConnDone) && !errors.Is(err, driver.ErrBadConn) {
+		return tx, err
+	}
+	writer, err := db.sql.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db.writer = writer
+	return writer.BeginTx(ctx, nil)
 }
 
 // runOne runs a job between a savepoint and its release. It returns only

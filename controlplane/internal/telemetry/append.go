@@ -21,17 +21,23 @@ func (s *Store) Append(ctx context.Context, tenant string, items []Item) error {
 	if len(items) == 0 {
 		return nil
 	}
-	r := &request{tenant: tenant, items: items, done: make(chan error, 1)}
+	r := &request{tenant: tenant, items: items}
 	for _, item := range items {
 		if !item.kind.valid() {
 			return errors.New("telemetry: an item was not made by Read")
 		}
 		r.cost += item.cost
 	}
+	err := s.submit(ctx, r)
+	if errors.Is(err, ErrBusy) {
+		s.busy.Add(1)
+	}
+	return err
+}
+
+// submit lets the request wait for its commit.
+func (s *Store) submit(ctx context.Context, r *request) error {
 	if err := s.queue.push(r); err != nil {
-		if errors.Is(err, ErrBusy) {
-			s.busy.Add(1)
-		}
 		return err
 	}
 	select {

@@ -6,6 +6,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
 // The errors of the store, for errors.Is.
@@ -25,6 +27,9 @@ var (
 func storeError(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, dbfile.ErrGone) {
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, doing, err)
 	}
 	failure, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {

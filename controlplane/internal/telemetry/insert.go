@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 )
 
@@ -10,9 +11,11 @@ import (
 const insertRows = 32
 
 // inserts are the prepared statements of the writing goroutine, for one row and
-// for insertRows rows of each kind, and the memory for their arguments.
+// for insertRows rows of each kind and for an answer, and the memory for the
+// arguments of items.
 type inserts struct {
 	one, many [Events + 1]*sql.Stmt
+	answer    *sql.Stmt
 	args      []any
 }
 
@@ -26,15 +29,14 @@ func (i *inserts) prepare(ctx context.Context, db *sql.DB) (err error) {
 			return err
 		}
 	}
-	return nil
+	i.answer, err = db.PrepareContext(ctx, insertAnswer)
+	return err
 }
 
 func (i *inserts) close() {
-	for _, kind := range Kinds {
-		for _, stmt := range []*sql.Stmt{i.one[kind], i.many[kind]} {
-			if stmt != nil {
-				_ = stmt.Close() // the connection goes next
-			}
+	for _, stmt := range slices.Concat(i.one[:], i.many[:], []*sql.Stmt{i.answer}) {
+		if stmt != nil {
+			_ = stmt.Close() // the connection goes next
 		}
 	}
 }

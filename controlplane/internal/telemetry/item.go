@@ -45,27 +45,28 @@ func Read(kind Kind, text []byte) (Item, error) {
 	if len(text) > MaxItem {
 		return Item{}, shapeError("", fmt.Sprintf("is larger than %d bytes", MaxItem))
 	}
-	tree, err := strictjson.Parse(text)
-	if err != nil {
+	item := Item{kind: kind, body: string(text)}
+	f, compact, ok := scan(kind, item.body)
+	var err error
+	if !ok {
+		if f, err = parse(kind, text); err != nil {
+			return Item{}, err
+		}
+	}
+	if !compact {
+		body := jsontext.Value(slices.Clone(text))
+		if err := body.Compact(); err != nil {
+			return Item{}, fmt.Errorf("telemetry: %w", err) // not after it was read
+		}
+		item.body = string(body)
+		if ok { // again, so that its texts are parts of the body that is kept
+			f, _, _ = scan(kind, item.body)
+		}
+	}
+	if item.values, err = f.values(kind); err != nil {
 		return Item{}, err
 	}
-	problems := strictjson.Check(tree, kinds[kind].model)
-	object, ok := tree.(map[string]any)
-	if !ok && len(problems) == 0 { // a null, which Check takes for an absent value
-		problems = []strictjson.Problem{{Message: "must be an object, not null"}}
-	}
-	if len(problems) > 0 {
-		return Item{}, &strictjson.ShapeError{Problems: problems}
-	}
-	item := Item{kind: kind}
-	if item.at, item.values, err = index(kind, object); err != nil {
-		return Item{}, err
-	}
-	body := jsontext.Value(slices.Clone(text))
-	if err := body.Compact(); err != nil {
-		return Item{}, fmt.Errorf("telemetry: %w", err) // not after Parse
-	}
-	item.body = string(body)
+	item.at = instantOfText(f.time)
 	item.cost = int64(len(item.body)) + rowCost
 	for _, value := range item.values {
 		if s, ok := value.(string); ok {
@@ -79,36 +80,81 @@ func Read(kind Kind, text []byte) (Item, error) {
 // up to three indexes.
 const rowCost = 200
 
-// index picks out the time, and the columns of the kind, from an object of its
-// model's shape.
-func index(kind Kind, object map[string]any) (at instant, values []any, err error) {
-	k := keys{object: object}
-	timestamp := "timestamp"
+// facts are what is stored of an item beside its body.
+type facts struct {
+	time string
+
+	traceID string // of a span
+
+	name string // of a metric
+	tags map[string]string
+
+	eventType, workflowID, taskID, taskType string // of an event
+	data                                    map[string]any
+}
+
+// parse is scan for every text, and says what is wrong with it.
+func parse(kind Kind, text []byte) (facts, error) {
+	tree, err := strictjson.Parse(text)
+	if err != nil {
+		return facts{}, err
+	}
+	problems := strictjson.Check(tree, kinds[kind].model)
+	object, ok := tree.(map[string]any)
+	if !ok && len(problems) == 0 { // a null, which Check takes for an absent value
+		problems = []strictjson.Problem{{Message: "must be an object, not null"}}
+	}
+	if len(problems) > 0 {
+		return facts{}, &strictjson.ShapeError{Problems: problems}
+	}
+	f := facts{
+		traceID: textOf(object, "trace_id"), name: textOf(object, "name"),
+		eventType: textOf(object, "type"), workflowID: textOf(object, "workflow_id"),
+		taskID: textOf(object, "task_id"), taskType: textOf(object, "task_type"),
+	}
+	f.time = textOf(object, "timestamp")
+	if kind == Spans {
+		f.time = textOf(object, "start_time")
+	}
+	f.data, _ = object["data"].(map[string]any)
+	tags, _ := object["tags"].(map[string]any)
+	f.tags = make(map[string]string, len(tags))
+	for name := range tags {
+		f.tags[name] = textOf(tags, name)
+	}
+	return f, nil
+}
+
+// values are the columns of the kind.
+func (f *facts) values(kind Kind) ([]any, error) {
+	var k keys
+	var values []any
 	switch kind {
 	case Spans:
-		timestamp = "start_time"
-		values = []any{k.read("trace_id")}
+		values = []any{k.check("trace_id", f.traceID)}
 	case Metrics:
-		tags, err := encodeTags(object["tags"])
+		tags, err := encodeTags(f.tags)
 		if err != nil {
-			return at, nil, err
+			return nil, err
 		}
-		values = []any{k.read("name"), tags}
+		values = []any{k.check("name", f.name), tags}
 	default:
-		success, duration, escalated := figures(object)
-		values = []any{k.read("type"), k.read("workflow_id"), k.read("task_id"), k.read("task_type"), success, duration, escalated}
+		success, duration, escalated := figures(f.eventType, f.data)
+		values = []any{
+			k.check("type", f.eventType), k.check("workflow_id", f.workflowID), k.check("task_id", f.taskID), k.check("task_type", f.taskType),
+			success, duration, escalated,
+		}
 	}
 	if len(k.problems) > 0 {
-		return at, nil, &strictjson.ShapeError{Problems: k.problems}
+		return nil, &strictjson.ShapeError{Problems: k.problems}
 	}
-	return instantOfText(text(object, timestamp)), values, nil
+	return values, nil
 }
 
 // figures reads what summaries need of an event's data, and nil where they need
 // nothing.
-func figures(event map[string]any) (success, duration, escalated any) {
-	data, _ := event["data"].(map[string]any)
-	switch kind := text(event, "type"); kind {
+func figures(eventType string, data map[string]any) (success, duration, escalated any) {
+	switch eventType {
 	case string(aureus.EventStepEnd):
 		success, duration = bit(truthy(data["success"])), millis(data["duration"])
 	case string(aureus.EventPolicyCheck):
@@ -117,22 +163,18 @@ func figures(event map[string]any) (success, duration, escalated any) {
 	return success, duration, escalated
 }
 
-// keys reads texts that go into indexes.
-type keys struct {
-	object   map[string]any
-	problems []strictjson.Problem
-}
+// keys finds texts that are too long for an index.
+type keys struct{ problems []strictjson.Problem }
 
-func (k *keys) read(name string) string {
-	s := text(k.object, name)
-	if len(s) > MaxKey {
+func (k *keys) check(name, text string) string {
+	if len(text) > MaxKey {
 		k.problems = append(k.problems, strictjson.Problem{Pointer: "/" + name, Message: fmt.Sprintf("is longer than %d bytes", MaxKey)})
 	}
-	return s
+	return text
 }
 
-// text is the string under the name, and empty for an absent or null one.
-func text(object map[string]any, name string) string {
+// textOf is the string under the name, and empty for an absent or null one.
+func textOf(object map[string]any, name string) string {
 	s, _ := object[name].(string)
 	return s
 }
@@ -188,15 +230,13 @@ func bit(b bool) int64 {
 const tagMark = "\x1e"
 
 // encodeTags writes tags so that a pair is found by a search for encodeTag.
-func encodeTags(tags any) (string, error) {
-	object, _ := tags.(map[string]any)
-	if len(object) == 0 {
+func encodeTags(tags map[string]string) (string, error) {
+	if len(tags) == 0 {
 		return "", nil
 	}
 	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		tag, _ := object[name].(string)
-		pair, err := encodeTag(name, tag)
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		pair, err := encodeTag(name, tags[name])
 		if err != nil {
 			return "", err
 		}

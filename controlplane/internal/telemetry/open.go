@@ -14,7 +14,9 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
 // maxReaders bounds the connections that read at the same time.
@@ -51,14 +53,20 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	if err := private(path); err != nil {
 		return nil, err
 	}
-	if s.writer, err = sql.Open("sqlite", address(path, "immediate", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)", "cache_size(-32768)")); err != nil {
+	if s.files, err = dbfile.Note(path); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	if s.writer, err = s.connect(address(path, "immediate", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)", "cache_size(-32768)")); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	s.writer.SetMaxOpenConns(1)
 	if err := migrate(ctx, s.writer); err != nil {
 		return nil, storeError("open "+path, err)
 	}
-	if s.reader, err = sql.Open("sqlite", address(path, "deferred", "query_only(1)")); err != nil {
+	if err := s.files.NoteLog(); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	if s.reader, err = s.connect(address(path, "deferred", "query_only(1)")); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	s.reader.SetMaxOpenConns(maxReaders)
@@ -67,6 +75,15 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 		return nil, storeError("open "+path, err)
 	}
 	return s, nil
+}
+
+// connect gives connections to the file that was noted.
+func (s *Store) connect(address string) (*sql.DB, error) {
+	connector, err := sqlite.NewConnector(address)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(s.files.Guarded(connector)), nil
 }
 
 // lockFile takes the lock beside the file.

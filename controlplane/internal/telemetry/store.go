@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
 // The bounds of a store that is opened with zero Options.
@@ -56,6 +58,8 @@ func (o Options) withDefaults() Options {
 type Store struct {
 	options    Options
 	lock       *flock.Flock
+	files      *dbfile.Files
+	condition  dbfile.Condition
 	writer     *sql.DB // one connection, used by the writing goroutine
 	reader     *sql.DB
 	queue      *queue
@@ -70,6 +74,9 @@ type Store struct {
 	told   [Events + 1]usage        // usage as of the last commit
 	latest [Events + 1]atomic.Int64 // the last seq of each kind that is committed
 	busy   atomic.Int64
+
+	answers      usage // of their table; the writing goroutine's own
+	answerBounds bounds
 
 	inserts    inserts // the writing goroutine's own
 	statements statements
@@ -106,7 +113,7 @@ func (s *Store) Stats() Stats {
 
 func newStore(options Options) *Store {
 	options = options.withDefaults()
-	return &Store{options: options, queue: newQueue(options.QueueBytes), done: make(chan struct{}), stale: true}
+	return &Store{options: options, queue: newQueue(options.QueueBytes), done: make(chan struct{}), stale: true, answerBounds: answerBounds}
 }
 
 // start reads what the file holds and begins to write.
@@ -120,6 +127,19 @@ func (s *Store) start(ctx context.Context) error {
 	s.publish()
 	go s.write()
 	return nil
+}
+
+// Ready reports whether the store takes writes: whether its file is still the one
+// that was opened, and whether the last write succeeded. Where it did not,
+// something small is written once a second at the most, so that the answer is
+// true again when the disk is.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.files.Check(); err != nil {
+		return storeError("look at the file", err)
+	}
+	return s.condition.Ready(func() {
+		_ = s.submit(ctx, &request{}) // how it ended is noted
+	})
 }
 
 // Close refuses what comes from now on, commits what was accepted before, ends

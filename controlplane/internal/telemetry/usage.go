@@ -11,25 +11,40 @@ import (
 // with the next ones.
 const maxTrim = 50_000
 
+// bounds is how much a table may hold.
+type bounds struct {
+	rows, cost int64
+	age        time.Duration // 0 is for ever
+	portion    int           // how many rows one transaction deletes at most
+}
+
+func (o Options) bounds() bounds {
+	return bounds{rows: o.MaxRows, cost: o.MaxBytes, age: o.MaxAge, portion: maxTrim}
+}
+
 // loadUsage reads what the tables hold.
-func (s *Store) loadUsage(ctx context.Context) error {
+func (s *Store) loadUsage(ctx context.Context) (err error) {
 	for _, kind := range Kinds {
-		var u usage
-		err := s.writer.QueryRowContext(ctx, "SELECT rows, cost, last_seq, trimmed FROM usage WHERE kind = ?", kind.String()).
-			Scan(&u.rows, &u.cost, &u.lastSeq, &u.trimmed)
-		if err != nil {
+		if s.usage[kind], err = s.readUsage(ctx, kind.String()); err != nil {
 			return err
 		}
-		s.usage[kind] = u
+	}
+	if s.answers, err = s.readUsage(ctx, answersTable); err != nil {
+		return err
 	}
 	s.stale = false
 	return nil
 }
 
-func (s *Store) saveUsage(ctx context.Context, tx *sql.Tx, kind Kind) error {
-	u := s.usage[kind]
+func (s *Store) readUsage(ctx context.Context, table string) (u usage, err error) {
+	err = s.writer.QueryRowContext(ctx, "SELECT rows, cost, last_seq, trimmed FROM usage WHERE kind = ?", table).
+		Scan(&u.rows, &u.cost, &u.lastSeq, &u.trimmed)
+	return u, err
+}
+
+func saveUsage(ctx context.Context, tx *sql.Tx, table string, u usage) error {
 	_, err := tx.ExecContext(ctx, "UPDATE usage SET rows = ?, cost = ?, last_seq = ?, trimmed = ? WHERE kind = ?",
-		u.rows, u.cost, u.lastSeq, u.trimmed, kind.String())
+		u.rows, u.cost, u.lastSeq, u.trimmed, table)
 	return err
 }
 
@@ -44,16 +59,14 @@ func (s *Store) publish() {
 }
 
 // trim deletes the oldest rows, by arrival, of what exceeds the bounds.
-func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind Kind, now time.Time) (bool, error) {
-	u := &s.usage[kind]
+func (s *Store) trim(ctx context.Context, tx *sql.Tx, table string, u *usage, b bounds, now time.Time) (bool, error) {
 	horizon := int64(-1 << 62)
-	if s.options.MaxAge > 0 {
-		horizon = now.Add(-s.options.MaxAge).UnixMilli()
-	} else if u.rows <= s.options.MaxRows && u.cost <= s.options.MaxBytes {
+	if b.age > 0 {
+		horizon = now.Add(-b.age).UnixMilli()
+	} else if u.rows <= b.rows && u.cost <= b.cost {
 		return false, nil
 	}
-	table := kinds[kind].table
-	cut, after, err := s.cut(ctx, tx, table, *u, horizon)
+	cut, after, err := cut(ctx, tx, table, *u, b, horizon)
 	if err != nil || cut == 0 {
 		return false, err
 	}
@@ -66,8 +79,8 @@ func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind Kind, now time.Time) 
 }
 
 // cut finds the last row to delete, 0 for none, and what is there after it.
-func (s *Store) cut(ctx context.Context, tx *sql.Tx, table string, u usage, horizon int64) (cut int64, after usage, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT seq, cost, received FROM "+table+" ORDER BY seq LIMIT ?", maxTrim) //nolint:gosec // table is a word of ours
+func cut(ctx context.Context, tx *sql.Tx, table string, u usage, b bounds, horizon int64) (cut int64, after usage, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT seq, cost, received FROM "+table+" ORDER BY seq LIMIT ?", b.portion) //nolint:gosec // table is a word of ours
 	if err != nil {
 		return 0, u, err
 	}
@@ -77,7 +90,7 @@ func (s *Store) cut(ctx context.Context, tx *sql.Tx, table string, u usage, hori
 		if err := rows.Scan(&seq, &cost, &received); err != nil {
 			return 0, u, err
 		}
-		if u.rows <= s.options.MaxRows && u.cost <= s.options.MaxBytes && received >= horizon {
+		if u.rows <= b.rows && u.cost <= b.cost && received >= horizon {
 			break
 		}
 		cut = seq

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
 // maxCommit bounds what goes into one transaction, in cost: a transaction holds
@@ -41,6 +43,7 @@ func (s *Store) commit(batch []*request) (err error) {
 		}
 		if err != nil {
 			s.stale = true
+			s.condition.Note(err)
 		}
 	}()
 	ctx := context.Background() // what was claimed is written, whoever still waits
@@ -54,22 +57,40 @@ func (s *Store) commit(batch []*request) (err error) {
 		return storeError("begin", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	if err := s.files.Check(); err != nil {
+		return storeError("write", err)
+	}
 	now := s.options.Clock()
-	changed := false
+	changed := s.condition.Failed() != nil
+	if changed { // a commit without anything in it would say nothing
+		if _, err := tx.ExecContext(ctx, dbfile.Probe); err != nil {
+			return storeError("write", err)
+		}
+	}
 	for _, kind := range Kinds {
 		inserted, err := s.insert(ctx, tx, kind, batch, now)
 		if err != nil {
 			return storeError("insert", err)
 		}
-		trimmed, err := s.trim(ctx, tx, kind, now)
+		trimmed, err := s.trim(ctx, tx, kind.String(), &s.usage[kind], s.options.bounds(), now)
 		if err != nil {
 			return storeError("trim", err)
 		}
 		if inserted || trimmed {
 			changed = true
-			if err := s.saveUsage(ctx, tx, kind); err != nil {
+			if err := saveUsage(ctx, tx, kind.String(), s.usage[kind]); err != nil {
 				return storeError("write", err)
 			}
+		}
+	}
+	kept, err := s.keepAnswers(ctx, tx, batch, now)
+	if err != nil {
+		return storeError("keep an answer", err)
+	}
+	if kept {
+		changed = true
+		if err := saveUsage(ctx, tx, answersTable, s.answers); err != nil {
+			return storeError("write", err)
 		}
 	}
 	if !changed {
@@ -78,6 +99,7 @@ func (s *Store) commit(batch []*request) (err error) {
 	if err := tx.Commit(); err != nil {
 		return storeError("commit", err)
 	}
+	s.condition.Note(nil)
 	s.publish()
 	return nil
 }

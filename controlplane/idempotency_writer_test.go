@@ -1,0 +1,313 @@
+package controlplane
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+)
+
+// serving is a server that serves that handler alone, under /x.
+func serving(t *testing.T, serve handler) *Server {
+	t.Helper()
+	s, err := Open(t.Context(), Config{Ephemeral: true, Dev: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	s.mux = http.NewServeMux()
+	s.route(s.mux, "POST /x", RoleService, 1<<20, serve)
+	return s
+}
+
+func keyedRequest(t *testing.T, url string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/x", strings.NewReader("{}"))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(idempotencyHeader, "k")
+	return r
+}
+
+// keptBodies are the answers that are on the disk.
+func keptBodies(t *testing.T, s *Server) (bodies []string) {
+	t.Helper()
+	for answer, err := range s.telemetry.Answers(t.Context(), time.Time{}) {
+		require.NoError(t, err)
+		bodies = append(bodies, string(answer.Body))
+	}
+	return bodies
+}
+
+// watched tells what was kept on the disk when the first byte went out.
+type watched struct {
+	*httptest.ResponseRecorder
+
+	t     *testing.T
+	s     *Server
+	first []string
+}
+
+func (w *watched) WriteHeader(status int) {
+	w.first = append(keptBodies(w.t, w.s), "")
+	w.ResponseRecorder.WriteHeader(status)
+}
+
+func TestAnAnswerIsKeptBeforeItGoesOut(t *testing.T) {
+	s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+		w.Header().Set("ETag", `"7"`)
+		w.WriteHeader(http.StatusCreated)
+		w.WriteHeader(http.StatusTeapot) // which net/http takes for a mistake, and leaves out
+		for _, part := range []string{`{"a":`, `1}`, "\n"} {
+			if _, err := io.WriteString(w, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	w := &watched{ResponseRecorder: httptest.NewRecorder(), t: t, s: s}
+	s.ServeHTTP(w, serverSide(keyedRequest(t, "http://localhost")))
+	require.Equal(t, http.StatusCreated, w.Code)
+	require.Equal(t, []string{"{\"a\":1}\n", ""}, w.first, "it was on the disk already")
+	require.Equal(t, "{\"a\":1}\n", w.Body.String())
+
+	again := httptest.NewRecorder()
+	s.ServeHTTP(again, serverSide(keyedRequest(t, "http://localhost")))
+	require.Equal(t, http.StatusCreated, again.Code)
+	require.Equal(t, `"7"`, again.Header().Get("ETag"))
+	require.Equal(t, w.Body.String(), again.Body.String())
+	require.Equal(t, "true", again.Header().Get(replayedHeader))
+}
+
+func serverSide(r *http.Request) *http.Request {
+	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:1234"
+	return r
+}
+
+// A handler that flushes reaches its client at once, and its answer is kept all
+// the same: what comes behind the last flush waits for that.
+func TestAFlushedAnswerStreams(t *testing.T) {
+	for name, encoding := range map[string]string{"as it is": "identity", "to a client that takes gzip": "gzip"} {
+		t.Run(name, func(t *testing.T) {
+			heard := make(chan struct{})
+			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+				out := http.NewResponseController(w)
+				if err := out.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+					return err
+				}
+				w.Header().Set("Content-Type", "application/json")
+				for range 3 {
+					if _, err := io.WriteString(w, "\n"); err != nil {
+						return err
+					}
+					if err := out.Flush(); err != nil {
+						return err
+					}
+					<-heard
+				}
+				_, err := io.WriteString(w, `{"done":true}`)
+				return err
+			})
+			server := httptest.NewServer(s)
+			defer server.Close()
+			r := keyedRequest(t, server.URL)
+			r.Header.Set("Accept-Encoding", encoding)
+			response, err := server.Client().Do(r)
+			require.NoError(t, err)
+			defer response.Body.Close()
+			body := bufio.NewReader(response.Body)
+			for range 3 {
+				line, err := body.ReadString('\n')
+				require.NoError(t, err)
+				require.Equal(t, "\n", line)
+				require.Empty(t, keptBodies(t, s), "it is not whole yet")
+				heard <- struct{}{}
+			}
+			rest, err := io.ReadAll(body)
+			require.NoError(t, err)
+			require.JSONEq(t, `{"done":true}`, string(rest))
+			require.Equal(t, []string{"\n\n\n{\"done\":true}"}, keptBodies(t, s))
+
+			again, err := server.Client().Do(keyedRequest(t, server.URL))
+			require.NoError(t, err)
+			defer again.Body.Close()
+			require.Equal(t, "true", again.Header.Get(replayedHeader))
+			require.Equal(t, "application/json", again.Header.Get("Content-Type"))
+			text, err := io.ReadAll(again.Body)
+			require.NoError(t, err)
+			require.JSONEq(t, `{"done":true}`, string(text))
+		})
+	}
+}
+
+// An answer that is too large to be kept goes out as it is written, whole.
+func TestALargeAnswerIsNotKept(t *testing.T) {
+	for name, size := range map[string]int{"just": telemetry.MaxAnswer + 1, "by far": 3 * telemetry.MaxAnswer, "not": telemetry.MaxAnswer} {
+		t.Run(name, func(t *testing.T) {
+			var out *httptest.ResponseRecorder
+			served := 0
+			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+				served++
+				for left := size; left > 0; left -= 1000 {
+					if _, err := io.WriteString(w, strings.Repeat("x", min(left, 1000))); err != nil {
+						return err
+					}
+				}
+				if size > telemetry.MaxAnswer {
+					require.Equal(t, size, out.Body.Len(), "it is out before the handler ends")
+				} else {
+					require.Zero(t, out.Body.Len())
+				}
+				return nil
+			})
+			for range 2 {
+				out = httptest.NewRecorder()
+				s.ServeHTTP(out, serverSide(keyedRequest(t, "http://localhost")))
+				require.Equal(t, size, out.Body.Len())
+			}
+			if size > telemetry.MaxAnswer {
+				require.Equal(t, 2, served)
+				require.Empty(t, keptBodies(t, s))
+				return
+			}
+			require.Equal(t, 1, served)
+			require.Len(t, keptBodies(t, s), 1)
+		})
+	}
+}
+
+// What fails is not kept, leaves the key free, and gets an answer of its own,
+// whatever the handler had begun to write.
+func TestAFailedRequestLeavesItsKeyFree(t *testing.T) {
+	for name, row := range map[string]struct {
+		fail   func(http.ResponseWriter) error
+		status int
+	}{
+		"an error":                  {func(http.ResponseWriter) error { return errors.New("no") }, 500},
+		"an error behind an answer": {func(w http.ResponseWriter) error { _, _ = io.WriteString(w, "{"); return errors.New("no") }, 500},
+		"a panic behind an answer":  {func(w http.ResponseWriter) error { _, _ = io.WriteString(w, "{"); panic("no") }, 500},
+		"a refusal that it wrote":   {func(w http.ResponseWriter) error { writeJSON(w, 409, map[string]any{}); return nil }, 409},
+		"no answer":                 {func(http.ResponseWriter) error { return nil }, 200},
+		"a flush of nothing, behind": {func(w http.ResponseWriter) error {
+			w.WriteHeader(http.StatusNotFound)
+			return http.NewResponseController(w).Flush()
+		}, 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fails := true
+			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+				if fails {
+					return row.fail(w)
+				}
+				writeJSON(w, http.StatusOK, map[string]any{"well": true})
+				return nil
+			})
+			out := httptest.NewRecorder()
+			s.ServeHTTP(out, serverSide(keyedRequest(t, "http://localhost")))
+			require.Equal(t, row.status, out.Code, out.Body)
+			if row.status == 500 {
+				require.Contains(t, out.Body.String(), codeInternal)
+				require.NotContains(t, out.Body.String(), "{{")
+			}
+			require.Empty(t, keptBodies(t, s))
+			fails = false
+			out = httptest.NewRecorder()
+			s.ServeHTTP(out, serverSide(keyedRequest(t, "http://localhost")))
+			require.Equal(t, http.StatusOK, out.Code, out.Body)
+			require.Empty(t, out.Header().Get(replayedHeader))
+			require.Len(t, keptBodies(t, s), 1)
+		})
+	}
+}
+
+// While a request is under way, its key is taken, however long that lasts; and
+// it does not keep other answers alive.
+func TestAnswersBesideALongRequest(t *testing.T) {
+	var a answers
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	long, short := answerScope{1}, answerScope{2}
+	_, begun := a.begin(long, began)
+	require.True(t, begun)
+	_, begun = a.begin(short, began)
+	require.True(t, begun)
+	a.keep(&telemetry.Answer{Scope: short, At: began, Body: []byte("x")})
+	a.end(short)
+	first, begun := a.begin(short, began.Add(telemetry.AnswerLife-1))
+	require.NotNil(t, first)
+	require.False(t, begun)
+
+	later := began.Add(telemetry.AnswerLife)
+	first, begun = a.begin(short, later)
+	require.Nil(t, first)
+	require.True(t, begun)
+	require.Empty(t, a.order)
+	require.Zero(t, a.bytes)
+	first, begun = a.begin(long, later.Add(time.Hour))
+	require.Nil(t, first)
+	require.False(t, begun)
+	a.end(long)
+	_, begun = a.begin(long, later)
+	require.True(t, begun)
+}
+
+func TestAnswersInMemoryAreBounded(t *testing.T) {
+	scope := func(n int) answerScope { return answerScope{byte(n), byte(n >> 8), byte(n >> 16)} }
+	t.Run("by number", func(t *testing.T) {
+		var a answers
+		for n := range telemetry.MaxAnswers + 10 {
+			a.keep(&telemetry.Answer{Scope: scope(n)})
+		}
+		require.Len(t, a.kept, telemetry.MaxAnswers)
+		require.Len(t, a.order, telemetry.MaxAnswers)
+		require.Nil(t, a.kept[scope(9)])
+		require.NotNil(t, a.kept[scope(10)])
+	})
+	t.Run("by size", func(t *testing.T) {
+		var a answers
+		body := make([]byte, telemetry.MaxAnswer)
+		for n := range 70 {
+			a.keep(&telemetry.Answer{Scope: scope(n), Body: body})
+		}
+		require.Equal(t, telemetry.MaxAnswerBytes, a.bytes)
+		require.Len(t, a.kept, 64)
+	})
+	t.Run("one in the place of another", func(t *testing.T) {
+		var a answers
+		a.keep(&telemetry.Answer{Scope: scope(1), Body: []byte("old")})
+		newer := &telemetry.Answer{Scope: scope(1), Body: []byte("new")}
+		a.keep(newer)
+		a.dropOldest()
+		require.Same(t, newer, a.kept[scope(1)])
+		require.Equal(t, 3, a.bytes)
+	})
+}
+
+func TestScopesAreApart(t *testing.T) {
+	request := func(method, path string) *http.Request {
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+path, nil)
+		require.NoError(t, err)
+		return r
+	}
+	c := caller{tenant: "ab", keyID: "c"}
+	scopes := []answerScope{
+		scopeOf(c, request("POST", "/d"), "e"),
+		scopeOf(caller{tenant: "a", keyID: "bc"}, request("POST", "/d"), "e"),
+		scopeOf(caller{tenant: "x", keyID: "c"}, request("POST", "/d"), "e"),
+		scopeOf(caller{tenant: "ab", keyID: "x"}, request("POST", "/d"), "e"),
+		scopeOf(c, request("PUT", "/d"), "e"),
+		scopeOf(c, request("POST", "/x"), "e"),
+		scopeOf(c, request("POST", "/d%2Fe"), "e"),
+		scopeOf(c, request("POST", "/d/e"), "e"),
+		scopeOf(c, request("POST", "/d"), "x"),
+	}
+	for i, scope := range scopes {
+		require.Equal(t, i, slices.Index(scopes, scope))
+	}
+}

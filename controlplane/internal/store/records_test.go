@@ -1,0 +1,104 @@
+package store
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// TestAPersonCountsOnce needs two, and gets one under three spellings.
+func TestAPersonCountsOnce(t *testing.T) {
+	db := openStore(t)
+	asked := aureus.Approval{
+		ID: "apr", Principal: aureus.Principal{ID: "agent", Type: "agent"}, ActionDigest: aureus.Digest{7},
+		Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh,
+	}
+	decide := func(key, subject string) (a aureus.Approval, err error) {
+		err = db.Write(t.Context(), func(tx *Tx) error {
+			a, err = tx.DecideApproval("default", noon, Actor{KeyID: key, Subject: subject}, "apr", true, asked.ActionDigest, "")
+			return err
+		})
+		return a, err
+	}
+	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {
+		if _, _, err := tx.AskApproval("default", noon, Actor{"k0", "svc"}, asked, aureus.DecisionID{}, time.Hour); err != nil {
+			return err
+		}
+		_, err := tx.exec(`UPDATE approvals SET quorum_needed = 2`)
+		return err
+	}))
+	a, err := decide("k1", "Olga")
+	require.NoError(t, err)
+	require.Equal(t, aureus.ApprovalPending, a.Status)
+	for key, subject := range map[string]string{"k1": "Olga", "k2": "olga", "k3": "OLGA", "k4": " Olga"} {
+		_, err = decide(key, subject)
+		require.ErrorIs(t, err, ErrConflict, "%q", subject)
+	}
+	_, err = decide("k5", "SVC")
+	require.ErrorIs(t, err, ErrRequester)
+
+	// What an older version has let in counts once as well.
+	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {
+		_, err := tx.exec(`INSERT INTO approval_decisions (tenant, approval_id, decided_by, key_id, decided_at, verdict, comment)
+			VALUES ('default', 'apr', 'olga', 'k2', 1, 'approve', '')`)
+		return err
+	}))
+	require.NoError(t, db.Read(t.Context(), func(tx *Tx) error {
+		a, err = tx.Approval("default", "apr")
+		return err
+	}))
+	require.Len(t, a.Decisions, 2)
+	require.Equal(t, aureus.Quorum{Needed: 2, Have: 1}, a.Quorum)
+
+	a, err = decide("k6", "Otto")
+	require.NoError(t, err)
+	require.Equal(t, aureus.ApprovalApproved, a.Status)
+	require.Equal(t, 2, a.Quorum.Have)
+}
+
+// A decision that an older version has written down, of which less is known, is
+// known again by that.
+func TestADecisionOfAnOlderVersion(t *testing.T) {
+	db := openStore(t)
+	record := aureus.DecisionRecord{DecisionID: aureus.NewDecisionID(noon), Principal: "p", Action: "a", Effect: "allow", Rule: "r"}
+	add := func(record aureus.DecisionRecord) (added bool, err error) {
+		d, err := DecisionOf(record, "svc")
+		require.NoError(t, err)
+		err = db.Write(t.Context(), func(tx *Tx) error {
+			added, err = tx.AddDecision("default", d)
+			return err
+		})
+		return added, err
+	}
+	added, err := add(record)
+	require.NoError(t, err)
+	require.True(t, added)
+	other := record
+	other.Rule = "another"
+	_, err = add(other)
+	require.ErrorIs(t, err, ErrConflict)
+
+	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {
+		_, err := tx.exec(`UPDATE decisions SET content = ''`)
+		return err
+	}))
+	added, err = add(other)
+	require.NoError(t, err, "nobody knows better")
+	require.False(t, added)
+	other.Effect = "deny"
+	_, err = add(other)
+	require.ErrorIs(t, err, ErrConflict)
+}
+
+// A connection that has been given up does not keep the store from writing.
+func TestAnotherConnectionWrites(t *testing.T) {
+	db := openStore(t)
+	require.NoError(t, db.Write(t.Context(), appendEntry("first")))
+	require.NoError(t, db.writer.Close())
+	require.NoError(t, db.Write(t.Context(), appendEntry("second")))
+	require.Equal(t, []string{"first", "second"}, texts(t, db))
+	require.NoError(t, db.Ready(t.Context()))
+}

@@ -1,0 +1,158 @@
+package jsonscan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// Object reads an object of the shape. It calls field to read the value of a
+// declared name; a null for an optional one is an absent value, and is not
+// passed on. Other names and their values are read and dropped.
+func (s *Scanner) Object(shape *Shape, field func(name string) bool) bool {
+	var seen uint64
+	var others *names
+	last := -1
+	ok := s.members(func(name string) bool {
+		place, declared := shape.find(name, last+1)
+		if !declared {
+			if others == nil {
+				others = new(names)
+			}
+			_, variant := shape.find(strings.ToLower(name), 0)
+			return !variant && others.add(name) && s.Skip()
+		}
+		last = place
+		bit := uint64(1) << place
+		if seen&bit != 0 {
+			return false
+		}
+		seen |= bit
+		if shape.required&bit == 0 && s.peek() == 'n' {
+			return s.Null()
+		}
+		return field(shape.names[place])
+	})
+	return ok && seen&shape.required == shape.required
+}
+
+// Members reads an object of any names and calls member for each, to read its
+// value. A name that is kept must be copied if the text is long: see Map.
+func (s *Scanner) Members(member func(name string) bool) bool {
+	var known names
+	return s.members(func(name string) bool { return known.add(name) && member(name) })
+}
+
+// Map reads an object of any names and values.
+func (s *Scanner) Map(v *map[string]any) bool { //nolint:gocritic // it fills the map in
+	object := map[string]any{}
+	*v = object
+	return s.Members(func(name string) bool {
+		var value any
+		if !s.Value(&value) {
+			return false
+		}
+		object[s.keep(name)] = value
+		return true
+	})
+}
+
+// Strings reads an object of any names whose values are strings.
+func (s *Scanner) Strings(v *map[string]string) bool { //nolint:gocritic // it fills the map in
+	object := map[string]string{}
+	*v = object
+	return s.Members(func(name string) bool {
+		var value string
+		if !s.String(&value) {
+			return false
+		}
+		object[s.keep(name)] = value
+		return true
+	})
+}
+
+// List reads an array and calls item to read each of its items.
+func (s *Scanner) List(item func() bool) bool {
+	if !s.take('[') {
+		return false
+	}
+	if s.take(']') {
+		return true
+	}
+	if !s.deeper() {
+		return false
+	}
+	for item() {
+		if s.take(']') {
+			s.depth--
+			return true
+		}
+		if !s.take(',') {
+			return false
+		}
+	}
+	return false
+}
+
+// members reads an object, whatever its names.
+func (s *Scanner) members(member func(name string) bool) bool {
+	if !s.take('{') {
+		return false
+	}
+	if s.take('}') {
+		return true
+	}
+	if !s.deeper() {
+		return false
+	}
+	for {
+		name, ok := s.quoted()
+		if !ok || !s.take(':') || !member(name) {
+			return false
+		}
+		if s.take('}') {
+			s.depth--
+			return true
+		}
+		if !s.take(',') {
+			return false
+		}
+	}
+}
+
+// deeper enters an array or object that is not empty.
+func (s *Scanner) deeper() bool {
+	s.depth++
+	return s.depth <= strictjson.MaxDepth
+}
+
+// names finds a name that comes twice: among few by looking, among many by a
+// map.
+type names struct {
+	few   [16]string
+	count int
+	many  map[string]struct{}
+}
+
+func (n *names) add(name string) (fresh bool) {
+	if n.many == nil {
+		if slices.Contains(n.few[:n.count], name) {
+			return false
+		}
+		if n.count < len(n.few) {
+			n.few[n.count] = name
+			n.count++
+			return true
+		}
+		n.many = make(map[string]struct{}, 2*len(n.few))
+		for _, known := range n.few {
+			n.many[known] = struct{}{}
+		}
+	}
+	if _, known := n.many[name]; known {
+		return false
+	}
+	n.many[name] = struct{}{}
+	return true
+}
