@@ -96,7 +96,7 @@ func TestWhoseOutcomeStands(t *testing.T) {
 			for _, entry := range collectAudit(t, clients[operator]) {
 				switch {
 				case entry.Kind != aureus.AuditOutcome:
-				case entry.Details["early"] == true:
+				case entry.Details["early"] == true: //nolint:revive // of type any
 					early = append(early, entry)
 				default:
 					standing = append(standing, entry)

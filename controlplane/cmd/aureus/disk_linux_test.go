@@ -64,15 +64,15 @@ func inNamespace(t *testing.T, cmd *exec.Cmd, folder, prepare string) *exec.Cmd 
 			"allow unprivileged user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu; --security-opt seccomp=unconfined in a container)", err, said)
 	}
 	inside := small(append([]string{cmd.Path}, cmd.Args[1:]...)...)
-	inside.Env, inside.Dir = append(cmd.Env, "PATH="+os.Getenv("PATH")), cmd.Dir
+	inside.Env, inside.Dir = append(cmd.Env, "PATH="+os.Getenv("PATH")), cmd.Dir //nolint:gocritic // another command with the same environment
 	return inside
 }
 
 // fullFileSystem is a file system of 24 MiB that a file of nothing fills up.
-func fullFileSystem(t *testing.T) trouble {
+func fullFileSystem(t *testing.T) trouble { //nolint:thelper // a case, not a helper
 	folder := t.TempDir()
 	server := await(t, inNamespace(t, serveOn(t, filepath.Join(folder, "aureus.db")), folder, "true"))
-	filler := filepath.Join("/proc", strconv.Itoa(server.cmd.Process.Pid), "root", folder, "filler")
+	filler := filepath.Join("/proc", strconv.Itoa(server.cmd.Process.Pid), "root", folder, "filler") //nolint:gocritic // an absolute path
 	return trouble{
 		server: server,
 		take: func(t *testing.T) {
@@ -134,7 +134,7 @@ func limitedOn(t *testing.T, db, may string) trouble {
 }
 
 // immutable is the attribute that holds even root back.
-func immutable(t *testing.T) trouble {
+func immutable(t *testing.T) trouble { //nolint:thelper // a case, not a helper
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	server := await(t, serveOn(t, db))
 	telemetry := telemetryOf(db)
