@@ -15,9 +15,12 @@ var ErrCircuitOpen = errors.New("the circuit is open after repeated failures")
 // BreakerPolicy says when the client stops asking a control plane that is away.
 // After Failures calls in a row without an answer or with a 5xx, calls fail at
 // once with [ErrCircuitOpen] for the Cooldown; then one call goes through as a
-// probe, and its success lets all of them through again.
+// probe, and its success lets all of them through again. While a probe has not
+// ended, such as a long ExecuteWorkflow, there is another one each Cooldown, but
+// at most one a second.
 //
-// A client and its copies share one breaker. Decisions pass it by unless chosen,
+// A client has one host and one breaker, which its copies share; another client
+// has another one, for the same host too. Decisions pass it by unless chosen,
 // since a decision that is not asked for is a refusal.
 type BreakerPolicy struct {
 	Failures  int           // in a row; 0 switches the breaker off
@@ -33,8 +36,8 @@ type breaker struct {
 	failures  atomic.Int32
 	openUntil atomic.Int64 // Unix nanoseconds
 
-	mu      sync.Mutex
-	probing bool
+	mu    sync.Mutex
+	probe time.Time // when the latest probe under way began; zero without one
 }
 
 func newBreaker(policy BreakerPolicy) *breaker {
@@ -50,11 +53,12 @@ func (b *breaker) admit(op string) error {
 	if until == 0 {
 		return nil
 	}
-	left := time.Until(time.Unix(0, until))
+	now := time.Now()
+	left := time.Unix(0, until).Sub(now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if left <= 0 && !b.probing {
-		b.probing = true
+	if left <= 0 && (b.probe.IsZero() || now.Sub(b.probe) >= max(b.policy.Cooldown, time.Second)) {
+		b.probe = now
 		return nil
 	}
 	return &Error{
@@ -68,7 +72,7 @@ func (b *breaker) admit(op string) error {
 func (b *breaker) note(err error) {
 	if err != nil && errors.Is(err, context.Canceled) { // the caller's doing: it says nothing of the server
 		b.mu.Lock()
-		b.probing = false
+		b.probe = time.Time{}
 		b.mu.Unlock()
 		return
 	}
@@ -81,8 +85,8 @@ func (b *breaker) note(err error) {
 	failures := b.failures.Add(1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.probing || int(failures) >= b.policy.Failures {
-		b.probing = false
+	if !b.probe.IsZero() || int(failures) >= b.policy.Failures {
+		b.probe = time.Time{}
 		b.openUntil.Store(time.Now().Add(b.policy.Cooldown).UnixNano())
 	}
 }
@@ -90,7 +94,7 @@ func (b *breaker) note(err error) {
 func (b *breaker) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.probing = false
+	b.probe = time.Time{}
 	b.failures.Store(0)
 	b.openUntil.Store(0)
 }

@@ -1,0 +1,120 @@
+package aureus
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// host is a control plane that is there or away.
+type host struct {
+	*httptest.Server
+
+	away  bool
+	asked atomic.Int32
+}
+
+func newHost(t *testing.T, away bool) *host {
+	t.Helper()
+	h := &host{away: away}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h.asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		if h.away {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = w.Write([]byte("{}"))
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+// One host that is away does not stop the calls to another, whatever else the
+// clients share; the copies of a client know what it knows.
+func TestABreakerIsOfOneHost(t *testing.T) {
+	away, well := newHost(t, true), newHost(t, false)
+	shared := &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(shared.CloseIdleConnections)
+	connect := func(h *host) *Client {
+		c, err := NewClient(h.URL, WithHTTPClient(shared), WithRetry(Reads, NoRetry), WithBreaker(BreakerPolicy{Failures: 3, Cooldown: time.Hour}))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, c.Close()) })
+		return c
+	}
+	ask := func(c *Client) error { return c.Call(t.Context(), http.MethodGet, "/x", nil, nil) }
+
+	first, second := connect(away), connect(well)
+	for range 3 {
+		err := ask(first)
+		require.ErrorIs(t, err, ErrUnavailable)
+		require.NotErrorIs(t, err, ErrCircuitOpen)
+		require.NoError(t, ask(second))
+	}
+	require.ErrorIs(t, ask(first), ErrCircuitOpen)
+	require.ErrorIs(t, ask(first.With(WithAPIKey("key"), WithTimeout(time.Minute))), ErrCircuitOpen, "a copy shares it")
+	require.EqualValues(t, 3, away.asked.Load())
+	require.NoError(t, ask(second))
+	require.NotErrorIs(t, ask(connect(away)), ErrCircuitOpen, "another client finds out for itself")
+}
+
+// Many calls at once, as soon as the circuit may be probed: one of them goes
+// through.
+func TestOneOfManyIsTheProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: 10 * time.Second})
+		b.note(status(500, 0))
+		time.Sleep(10 * time.Second)
+		var admitted atomic.Int32
+		var calls sync.WaitGroup
+		for range 50 {
+			calls.Go(func() {
+				if b.admit("call") == nil {
+					admitted.Add(1)
+				}
+			})
+		}
+		calls.Wait()
+		require.EqualValues(t, 1, admitted.Load())
+		b.note(nil)
+		require.NoError(t, b.admit("call"), "its success lets all of them through")
+		require.NoError(t, b.admit("call"))
+	})
+}
+
+// A probe that takes long, or was lost to a panic, does not keep the circuit
+// open for ever.
+func TestAProbeThatDoesNotEnd(t *testing.T) {
+	for name, row := range map[string]struct{ cooldown, next time.Duration }{
+		"another one each cooldown":    {10 * time.Second, 10 * time.Second},
+		"at most one a second":         {time.Millisecond, time.Second},
+		"without a cooldown, the same": {0, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: row.cooldown})
+				b.note(status(500, 0))
+				time.Sleep(row.cooldown)
+				require.NoError(t, b.admit("a probe that never ends"))
+				time.Sleep(row.next - 1)
+				require.ErrorIs(t, b.admit("too soon"), ErrCircuitOpen)
+				time.Sleep(time.Nanosecond)
+				require.NoError(t, b.admit("another probe"))
+				require.ErrorIs(t, b.admit("one at a time"), ErrCircuitOpen)
+				b.note(nil)
+				require.NoError(t, b.admit("closed"))
+				b.note(errors.Join(ErrUnavailable, context.DeadlineExceeded))
+				time.Sleep(row.cooldown)
+				require.NoError(t, b.admit("probe"))
+				require.ErrorIs(t, b.admit("while it is probed"), ErrCircuitOpen)
+			})
+		})
+	}
+}

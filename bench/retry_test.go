@@ -1,0 +1,218 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math"
+	"net/http"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/failsafehttp"
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// BenchmarkRetryCall guards a function that succeeds. The bookkeeping of aureus
+// is not for functions and has no name outside its package: there it is
+// BenchmarkRetryBookkeeping, and what it adds to a call is in BenchmarkRetryHTTP.
+func BenchmarkRetryCall(b *testing.B) {
+	ctx := context.Background()
+	n := 0
+	work := func() (int, error) { n++; return n, nil }
+	bare := func() error { _, err := work(); return err }
+	retries := retrypolicy.NewBuilder[int]().WithMaxAttempts(4).WithBackoff(firstDelay, maxDelay).Build()
+	breaker := circuitbreaker.NewBuilder[int]().WithFailureThreshold(failures).WithDelay(cooldown).Build()
+
+	over(b, "bare function", bare, bare)
+	over(b, "failsafe-go retries", bare, guarded(failsafe.With[int](retries).WithContext(ctx), work))
+	over(b, "failsafe-go retries and breaker", bare, guarded(failsafe.With[int](retries, breaker).WithContext(ctx), work))
+}
+
+const (
+	firstDelay = 100 * time.Millisecond
+	maxDelay   = 5 * time.Second
+	failures   = 10
+	cooldown   = 5 * time.Second
+)
+
+func guarded(executor failsafe.Executor[int], work func() (int, error)) func() error {
+	return func() error {
+		_, err := executor.Get(work)
+		return err
+	}
+}
+
+// BenchmarkRetryHTTP posts a policy question to a transport in memory that
+// answers it, each client beside itself without what it is measured for: the
+// peers beside a bare http.Client, aureus beside the same client without retries
+// and breaker.
+func BenchmarkRetryHTTP(b *testing.B) {
+	bare := posting(&http.Client{Transport: inMemory{}})
+	over(b, "bare http.Client", bare, bare) // how far the figures can be trusted
+
+	transport := aureus.WithHTTPClient(&http.Client{Transport: inMemory{}})
+	client := func(options ...aureus.Option) func() error {
+		return asking(connect(b, "http://localhost", append(options, transport)...))
+	}
+	plain := client(aureus.WithRetry(aureus.Decisions, aureus.NoRetry), aureus.WithBreaker(aureus.BreakerPolicy{}))
+	over(b, "aureus without", plain, plain)
+	over(b, "aureus retries", plain, client())
+	over(b, "aureus retries and breaker", plain, client(aureus.WithBreaker(aureus.BreakerPolicy{Failures: failures, Cooldown: cooldown, Decisions: true})))
+
+	retries := failsafehttp.NewRetryPolicyBuilder().WithMaxAttempts(4).WithBackoff(firstDelay, maxDelay).Build()
+	breaker := circuitbreaker.NewBuilder[*http.Response]().WithFailureThreshold(failures).WithDelay(cooldown).Build()
+	over(b, "failsafehttp retries", bare, posting(&http.Client{Transport: failsafehttp.NewRoundTripper(inMemory{}, retries)}))
+	over(b, "failsafehttp retries and breaker", bare, posting(&http.Client{Transport: failsafehttp.NewRoundTripper(inMemory{}, retries, breaker)}))
+
+	peer := retryablehttp.NewClient()
+	peer.HTTPClient = &http.Client{Transport: inMemory{}}
+	peer.Logger = nil
+	over(b, "retryablehttp retries", bare, func() error {
+		request, err := retryablehttp.NewRequestWithContext(context.Background(), http.MethodPost, endpoint, question)
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", "application/json")
+		response, err := peer.Do(request)
+		if err != nil {
+			return err
+		}
+		return take(response)
+	})
+}
+
+const endpoint = "http://localhost/api/v1/policy/evaluate"
+
+var (
+	asked = aureus.PolicyContext{
+		Principal: aureus.Principal{ID: "agent-1", Type: "agent"},
+		Action:    aureus.Action{ID: "read", Name: "Read", RiskTier: aureus.TierLow},
+	}
+	question = []byte(`{"principal":{"id":"agent-1","type":"agent","permissions":[]},"action":{"id":"read","name":"Read","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]}`)
+	allowed  = []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false}`)
+)
+
+// asking lets the client ask, and read the answer.
+func asking(client *aureus.Client) func() error {
+	return func() error {
+		_, err := client.EvaluatePolicy(context.Background(), asked)
+		return err
+	}
+}
+
+// posting lets a plain client send the same, and read the bytes of the answer.
+func posting(client *http.Client) func() error {
+	return func() error {
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, endpoint, bytes.NewReader(question))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", "application/json")
+		response, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		return take(response)
+	}
+}
+
+func take(response *http.Response) error {
+	_, err := io.Copy(io.Discard, response.Body)
+	if closing := response.Body.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+// inMemory is a transport that takes every request and allows it.
+type inMemory struct{}
+
+func (inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return nil, err
+		}
+		if err := r.Body.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(allowed)), ContentLength: int64(len(allowed)),
+	}, nil
+}
+
+// over runs both by turns, so that what else the machine does falls on both, and
+// reports the median time and the allocations of a call of with, and what of
+// them is over those of bare. An op is one call of each.
+func over(b *testing.B, name string, bare, with func() error) {
+	b.Helper()
+	const turn = 16
+	b.Run(name, func(b *testing.B) {
+		var spent, more []float64
+		calls := 0
+		for b.Loop() {
+			calls++
+			if calls%turn != 1 {
+				continue // so that b.N is the number of calls
+			}
+			bareFirst := calls%(2*turn) == 1
+			first, second := bare, with
+			if !bareFirst {
+				first, second = with, bare
+			}
+			without, guarded := stopwatch(b, turn, first), stopwatch(b, turn, second)
+			if !bareFirst {
+				without, guarded = guarded, without
+			}
+			spent, more = append(spent, guarded), append(more, guarded-without)
+		}
+		bareAllocs, _ := memory(b, bare)
+		allocs, size := memory(b, with)
+		b.ReportMetric(median(spent), "ns/op")
+		b.ReportMetric(median(more), "over-ns/op")
+		b.ReportMetric(allocs, "allocs/op")
+		b.ReportMetric(allocs-bareAllocs, "over-allocs/op")
+		b.ReportMetric(size, "B/op")
+	})
+}
+
+// stopwatch is the time of one of several calls, in nanoseconds.
+func stopwatch(b *testing.B, calls int, call func() error) float64 {
+	b.Helper()
+	began := time.Now()
+	for range calls {
+		if err := call(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(time.Since(began).Nanoseconds()) / float64(calls)
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// memory is how often and how much the call allocates.
+func memory(b *testing.B, call func() error) (allocs, size float64) {
+	b.Helper()
+	const calls = 1000
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range calls {
+		if err := call(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	return math.Round(float64(after.Mallocs-before.Mallocs) / calls), math.Round(float64(after.TotalAlloc-before.TotalAlloc) / calls)
+}
