@@ -61,7 +61,7 @@ func (r *redactor) object(at string, object map[string]any) map[string]any {
 	}
 	clean := make(map[string]any, len(object))
 	for name, value := range object {
-		at := at + "/" + escapePointer.Replace(name)
+		at := at + "/" + strictjson.Token(name)
 		if value != nil && isSecretName(name) {
 			r.pointers = append(r.pointers, at)
 			clean[name] = redacted
@@ -92,7 +92,7 @@ func (r *redactor) call(call aureus.HTTPCall) *aureus.HTTPCall {
 	headers := make(map[string][]string, len(call.Headers))
 	for name, values := range call.Headers {
 		if isSecretName(name) {
-			r.pointers = append(r.pointers, "/http/headers/"+escapePointer.Replace(name))
+			r.pointers = append(r.pointers, "/http/headers/"+strictjson.Token(name))
 			values = []string{redacted}
 		}
 		headers[name] = values
@@ -137,11 +137,9 @@ func (r *redactor) form(at, text string) string {
 			plain = name
 		}
 		if value != "" && isSecretName(plain) {
-			r.pointers = append(r.pointers, at+"/"+escapePointer.Replace(plain))
+			r.pointers = append(r.pointers, at+"/"+strictjson.Token(plain))
 			pairs[i] = name + "=" + redacted
 		}
 	}
 	return strings.Join(pairs, "&")
 }
-
-var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")

@@ -86,6 +86,4 @@ func below(pointer string, problems []Problem) []Problem {
 	return moved
 }
 
-var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
-
-func pointerTo(parent, name string) string { return parent + "/" + pointerEscapes.Replace(name) }
+func pointerTo(parent, name string) string { return parent + "/" + strictjson.Token(name) }

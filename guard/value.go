@@ -107,12 +107,10 @@ func (e *valueError) Error() string {
 
 func (e *valueError) Unwrap() error { return e.err }
 
-var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
-
 // stepInto puts a name before the place where an error happened.
 func stepInto(err error, name string) error {
 	if v, ok := errors.AsType[*valueError](err); ok {
-		v.pointer = "/" + escapePointer.Replace(name) + v.pointer
+		v.pointer = "/" + strictjson.Token(name) + v.pointer
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 const (
@@ -99,7 +100,7 @@ func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems [
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if keyword := folded[strings.ToLower(name)]; keyword != "" && keyword != name {
 			problems = append(problems, crvgate.Problem{
-				Pointer: at + "/" + escape(name), Message: "checks nothing in this spelling: write " + keyword,
+				Pointer: at + "/" + strictjson.Token(name), Message: "checks nothing in this spelling: write " + keyword,
 			})
 		}
 	}
@@ -184,7 +185,7 @@ func references(value any, pointer, text string) (places []string) {
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(value)) {
-			at := pointer + "/" + escape(name)
+			at := pointer + "/" + strictjson.Token(name)
 			target, isText := value[name].(string)
 			if isText && target != "" && (name == "$ref" || name == "$dynamicRef" || name == "$schema") {
 				outside, fragment, _ := strings.Cut(target, "#")

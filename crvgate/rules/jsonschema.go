@@ -11,6 +11,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // The bounds of a json_schema.
@@ -128,7 +129,7 @@ func boundNumbers(value any, pointer string) (string, bool) {
 			if isLeaf(item) {
 				continue
 			}
-			if at, ok := boundNumbers(item, pointer+"/"+escape(name)); !ok {
+			if at, ok := boundNumbers(item, pointer+"/"+strictjson.Token(name)); !ok {
 				return at, false
 			}
 		}

@@ -34,7 +34,7 @@ func unknown(pointer string, names []string, known ...string) (problems []crvgat
 	for _, name := range names {
 		if !slices.Contains(known, strings.ToLower(name)) {
 			problems = append(problems, crvgate.Problem{
-				Pointer: pointer + "/" + escape(name), Message: "is not known here: known are " + strings.Join(known, ", "),
+				Pointer: pointer + "/" + strictjson.Token(name), Message: "is not known here: known are " + strings.Join(known, ", "),
 			})
 		}
 	}
@@ -73,7 +73,3 @@ func failed(problems []crvgate.Problem) error {
 	}
 	return &crvgate.ConfigError{Problems: problems}
 }
-
-var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
-
-func escape(name string) string { return pointerEscapes.Replace(name) }

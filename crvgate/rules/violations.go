@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // violation is one thing in which data differs from a schema. It speaks of the
@@ -111,7 +112,7 @@ func onlyMissing(err *jsonschema.ValidationError) bool {
 func violationOf(err *jsonschema.ValidationError) violation {
 	v := violation{place: strings.TrimPrefix(pointerIn(err.SchemaURL), "/schema")}
 	for _, token := range err.InstanceLocation {
-		v.pointer += "/" + escape(token)
+		v.pointer += "/" + strictjson.Token(token)
 	}
 	if err.ErrorKind == nil {
 		v.message = "does not satisfy the schema"
@@ -119,7 +120,7 @@ func violationOf(err *jsonschema.ValidationError) violation {
 	}
 	path := err.ErrorKind.KeywordPath()
 	for _, token := range path {
-		v.place += "/" + escape(token)
+		v.place += "/" + strictjson.Token(token)
 	}
 	v.keyword = v.place[strings.LastIndexByte(v.place, '/')+1:]
 	if len(path) > 0 {
@@ -203,7 +204,7 @@ func describe(k jsonschema.ErrorKind, pointer string) (message string, missing [
 func rightBelow(pointer string, properties []string) []string {
 	pointers := make([]string, len(properties))
 	for i, name := range properties {
-		pointers[i] = pointer + "/" + escape(name)
+		pointers[i] = pointer + "/" + strictjson.Token(name)
 	}
 	return pointers
 }

@@ -298,6 +298,4 @@ func sortedNames(object map[string]any) []string {
 	return names
 }
 
-var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
-
-func child(pointer, name string) string { return pointer + "/" + escapePointer.Replace(name) }
+func child(pointer, name string) string { return pointer + "/" + Token(name) }

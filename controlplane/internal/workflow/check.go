@@ -61,7 +61,7 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 		}
 	}
 	for _, id := range sortedKeys(spec.Dependencies) {
-		at := "/dependencies/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(id)
+		at := "/dependencies/" + strictjson.Token(id)
 		if !known[id] {
 			add(at, "names no task of the workflow")
 		}
