@@ -165,9 +165,12 @@ func TestNamesThatLookLikeTheRequesters(t *testing.T) {
 		}
 	}
 	// What a name grants, it grants to the letter.
-	lookalike := client(t, srv, newKey(t, srv, controlplane.RoleService, "ölga"))
-	_, err = lookalike.Approval(t.Context(), decision.Approval.ID)
-	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	var lookalike *aureus.Client
+	for _, name := range []string{"ölga", "ÖLGA"} {
+		lookalike = client(t, srv, newKey(t, srv, controlplane.RoleService, name))
+		_, err = lookalike.Approval(t.Context(), decision.Approval.ID)
+		require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	}
 
 	decided, err := srv.Operator("Otto").Approve(t.Context(), decision.Approval.ID, decision.Digest, "")
 	require.NoError(t, err)

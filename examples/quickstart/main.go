@@ -117,7 +117,7 @@ func serveUntilDone(ctx context.Context, out io.Writer, plane *plane, service *s
   # look at it as an operator, and approve it by the action_digest that it shows
   export OPERATOR='Authorization: Bearer %[3]s'
   curl -H "$OPERATOR" '%[2]s/api/v1/policy/approvals?status=pending'
-  curl -H "$OPERATOR" -d '{"action_digest":"sha256:..."}' %[2]s/api/v1/policy/approvals/apr_.../approve
+  curl -H "$OPERATOR" -H 'Content-Type: application/json' -d '{"action_digest":"sha256:..."}' %[2]s/api/v1/policy/approvals/apr_.../approve
 
   # repeat the large transfer: it passes once
   curl -i -H 'X-Agent: clerk-7' -d '{"from":"acme","to":"zeta","amount":2500}' %[1]s/transfers

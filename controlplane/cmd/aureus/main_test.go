@@ -30,7 +30,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -338,24 +337,6 @@ func TestTheHelpCanBeTried(t *testing.T) {
 		require.Equal(t, http.StatusOK, response.StatusCode, "%s: %s", q[0], body)
 	}
 	server.stop(t, syscall.SIGTERM)
-}
-
-// A program may look at the keys beside its own control plane: that takes no
-// lock away from it, which another process would then not see.
-func TestKeysInTheServersProcess(t *testing.T) {
-	db := filepath.Join(t.TempDir(), "aureus.db")
-	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, srv.Close()) }()
-	keys, err := controlplane.OpenKeys(t.Context(), db)
-	require.NoError(t, err)
-	require.NoError(t, keys.Close())
-
-	said, err := command(t, nil, "keys", "list", "--db", db).CombinedOutput() // whoever closes a file last clears up
-	require.NoError(t, err, "%s", said)
-	decision, err := srv.Client().Decide(t.Context(), harmless)
-	require.NoError(t, err)
-	require.Equal(t, aureus.Allow, decision.Effect)
 }
 
 func TestWhatIsPrinted(t *testing.T) {

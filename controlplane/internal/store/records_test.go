@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -101,4 +102,34 @@ func TestAnotherConnectionWrites(t *testing.T) {
 	require.NoError(t, db.Write(t.Context(), appendEntry("second")))
 	require.Equal(t, []string{"first", "second"}, texts(t, db))
 	require.NoError(t, db.Ready(t.Context()))
+}
+
+// TestReadinessOfAStoreThatTakesNoWrites lets the engine refuse them; what real
+// disks do is tested with the command.
+func TestReadinessOfAStoreThatTakesNoWrites(t *testing.T) {
+	db := openStore(t)
+	refuse := func(statement string) {
+		_, err := db.writer.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	nothing := func(*Tx) error { return nil }
+	refused := errors.New("refused")
+	refuse("PRAGMA query_only = 1")
+	require.NoError(t, db.Ready(t.Context()), "nobody has found out yet")
+	require.ErrorIs(t, db.Write(t.Context(), appendEntry("x")), ErrUnavailable)
+	require.ErrorIs(t, db.Ready(t.Context()), ErrUnavailable)
+	for _, write := range []func(*Tx) error{nothing, func(*Tx) error { return refused }} {
+		require.ErrorIs(t, db.Write(t.Context(), write), ErrUnavailable, "what changes nothing is no proof")
+		require.ErrorIs(t, db.Ready(t.Context()), ErrUnavailable)
+	}
+
+	refuse("PRAGMA query_only = 0")
+	require.Eventually(t, func() bool { return db.Ready(t.Context()) == nil }, 10*time.Second, 10*time.Millisecond, "without any other write")
+
+	refuse("PRAGMA query_only = 1")
+	require.ErrorIs(t, db.Write(t.Context(), appendEntry("x")), ErrUnavailable)
+	refuse("PRAGMA query_only = 0")
+	require.ErrorIs(t, db.Write(t.Context(), func(*Tx) error { return refused }), refused)
+	require.NoError(t, db.Ready(t.Context()), "a commit is news as well")
+	require.Empty(t, texts(t, db))
 }

@@ -85,15 +85,22 @@ func open(ctx context.Context, path string, exclusive bool) (_ *DB, err error) {
 	db.sql.SetMaxOpenConns(connections)
 	db.sql.SetMaxIdleConns(connections)
 	if db.writer, err = db.sql.Conn(ctx); err != nil {
-		return nil, fmt.Errorf("opening %s: %w", file, classify(err))
+		return nil, notOpened(file, err)
 	}
 	if err := migrate(ctx, db.sql, lock != nil); err != nil {
-		return nil, fmt.Errorf("opening %s: %w", file, classify(err))
+		return nil, notOpened(file, err)
 	}
 	if err := db.files.NoteLog(); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", file, err)
 	}
 	return db, nil
+}
+
+func notOpened(file string, err error) error {
+	if err = classify(err); errors.Is(err, ErrUnavailable) {
+		return fmt.Errorf("opening %s: %w; is there room on its disk, and may its folder be written?", file, err)
+	}
+	return fmt.Errorf("opening %s: %w", file, err)
 }
 
 // create makes the file if there is none, and gives its one true path, so that

@@ -135,9 +135,9 @@ func TestTheOldestAnswersGoFirst(t *testing.T) {
 func TestAnswersAreBounded(t *testing.T) {
 	s := openStore(t, Options{})
 	var writers sync.WaitGroup
-	for w := range 8 {
+	for w := range 100 {
 		writers.Go(func() {
-			for n := range MaxAnswers/8 + 10 {
+			for n := range MaxAnswers/100 + 1 {
 				if err := s.KeepAnswer(context.Background(), answer(w*MaxAnswers+n)); err != nil {
 					t.Error(err)
 					return

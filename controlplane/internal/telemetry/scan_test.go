@@ -124,3 +124,15 @@ func TestReadingASpanAllocatesLittle(t *testing.T) {
 		}
 	}), 3.0)
 }
+
+// BenchmarkParse is what BenchmarkRead would be without the quick reader.
+func BenchmarkParse(b *testing.B) {
+	text := benchSpan(1)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := parse(Spans, text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package telemetry
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestReadinessOfAStoreThatTakesNoWrites lets the engine refuse them; what real
+// disks do is tested with the command.
+func TestReadinessOfAStoreThatTakesNoWrites(t *testing.T) {
+	s := openStore(t, Options{})
+	refuse := func(statement string) {
+		_, err := s.writer.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	report := func() error { return s.Append(t.Context(), tenant, read(t, Spans, span(1))) }
+	require.NoError(t, report())
+	require.NoError(t, s.Ready(t.Context()))
+
+	refuse("PRAGMA query_only = 1")
+	require.NoError(t, s.Ready(t.Context()), "nobody has found out yet")
+	require.ErrorIs(t, report(), ErrReadOnly)
+	require.ErrorIs(t, s.Ready(t.Context()), ErrReadOnly)
+
+	refuse("PRAGMA query_only = 0")
+	require.Eventually(t, func() bool { return s.Ready(t.Context()) == nil }, 10*time.Second, 10*time.Millisecond, "without any other write")
+
+	refuse("PRAGMA query_only = 1")
+	require.ErrorIs(t, report(), ErrReadOnly)
+	refuse("PRAGMA query_only = 0")
+	require.NoError(t, report())
+	require.NoError(t, s.Ready(t.Context()), "a write is news as well")
+}

@@ -1,0 +1,42 @@
+package controlplane_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// A program may look at the keys beside its own control plane. That takes no
+// lock on the file away from it, which closing any descriptor of the file would,
+// and without which another process takes the file for its own.
+func TestKeysInTheServersProcess(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "aureus.db")
+	file, err := os.OpenFile(db, os.O_RDWR|os.O_CREATE, 0o600)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	locked := func() bool { // as another process would find it
+		const getLock, firstOfMany, many = 36, 0x40000002, 510 // F_OFD_GETLK, and the bytes that readers lock
+		lock := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart, Start: firstOfMany, Len: many}
+		require.NoError(t, syscall.FcntlFlock(file.Fd(), getLock, &lock))
+		return lock.Type != syscall.F_UNLCK
+	}
+	require.False(t, locked())
+	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db})
+	require.NoError(t, err)
+	require.True(t, locked())
+
+	keys, err := controlplane.OpenKeys(t.Context(), db)
+	require.NoError(t, err)
+	_, err = keys.List(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, keys.Close())
+	require.True(t, locked())
+	require.NoError(t, srv.Close())
+	require.False(t, locked())
+}
