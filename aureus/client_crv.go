@@ -19,9 +19,13 @@ func (c *Client) ValidateCommit(ctx context.Context, commit Commit, gate GateCon
 	if err != nil {
 		return GateResult{}, err
 	}
-	var result GateResult
-	if err := c.invoke(ctx, call{op: op, class: Decisions, keyed: true, method: http.MethodPost, path: "/crv/validate", body: body}, &result); err != nil {
+	answer, err := c.send(ctx, call{op: op, class: Decisions, keyed: true, method: http.MethodPost, path: "/crv/validate", body: body})
+	if err != nil {
 		return GateResult{}, err
+	}
+	var result GateResult
+	if err := decode(answer, &result); err != nil {
+		return GateResult{}, malformed(op, err)
 	}
 	if result.Passed && (result.BlockedCommit || result.CRVStatus == CRVBlocked || result.CRVStatus == CRVWarning) {
 		return GateResult{}, malformed(op, errors.New("the gate both passed and did not"))

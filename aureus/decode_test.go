@@ -242,6 +242,14 @@ func TestListsAreReadStrictly(t *testing.T) {
 	}
 }
 
+func TestNothingStandsBehindAList(t *testing.T) {
+	take := func(Metric) bool { return true }
+	for _, tail := range []string{"x", "[]", "1", "null", "]", ","} {
+		require.ErrorIs(t, eachItem("Test", answerOf(http.StatusOK, "application/json", "[]"+tail), take), ErrMalformed, tail)
+	}
+	require.NoError(t, eachItem("Test", answerOf(http.StatusOK, "application/json", "[] \n"), take))
+}
+
 // One copy of the text, the scanner, two a map, and one for each pointer, list
 // and free-form value: no text is copied by itself.
 func TestReadingASpanAllocatesLittle(t *testing.T) {

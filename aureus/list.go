@@ -99,6 +99,12 @@ func eachItem[T any](op string, response *http.Response, take func(T) bool) erro
 	if _, err := dec.ReadToken(); err != nil {
 		return listError(op, err)
 	}
+	switch _, err := dec.ReadToken(); {
+	case err == nil:
+		return malformed(op, errors.New("there is something behind the end of the list"))
+	case !errors.Is(err, io.EOF):
+		return listError(op, err)
+	}
 	return nil
 }
 

@@ -13,8 +13,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // The kinds of events of a stream.
@@ -159,10 +157,10 @@ func streamEvent(id, kind string, data []byte) (StreamEvent, error) {
 	switch kind {
 	case StreamTelemetry:
 		event.Telemetry = new(TelemetryEvent)
-		err = strictjson.Unmarshal(data, event.Telemetry)
+		err = decode(data, event.Telemetry)
 	case StreamDecision, StreamApproval:
 		event.Audit = new(AuditRecord)
-		err = strictjson.Unmarshal(data, event.Audit)
+		err = decode(data, event.Audit)
 	default:
 		err = fmt.Errorf("an event is of the unknown kind %q", clip(kind, 50))
 	}

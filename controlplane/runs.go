@@ -48,7 +48,7 @@ func (r *runs) finish() {
 type runKey struct{ tenant, workflow string }
 
 // liveRun is a run under way. Its fields do not change but for err, which is
-// set before done is closed.
+// set before done is closed, and for those behind mu.
 type liveRun struct {
 	id      string
 	subject string // who started it
@@ -56,6 +56,35 @@ type liveRun struct {
 	cancel  context.CancelCauseFunc
 	done    chan struct{}
 	err     error
+
+	mu      sync.Mutex
+	failure error         // why the store does not take the run's state now
+	failing chan struct{} // closed while failure is not nil
+}
+
+// fails tells those who wait that the run does not go on until the store works.
+func (l *liveRun) fails(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure == nil {
+		close(l.failing)
+	}
+	l.failure = err
+}
+
+func (l *liveRun) works() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure != nil {
+		l.failure, l.failing = nil, make(chan struct{})
+	}
+}
+
+// trouble is closed, and failure not nil, while the store does not work.
+func (l *liveRun) trouble() (closed <-chan struct{}, failure error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failing, l.failure
 }
 
 // runRequest asks for a workflow to be run.
@@ -115,7 +144,8 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 		return nil, errTooManyRuns()
 	}
 	ctx, cancel := context.WithCancelCause(s.life)
-	live := &liveRun{id: host.stored.ID, subject: host.caller.subject, request: host.request, cancel: cancel, done: make(chan struct{})}
+	live := &liveRun{id: host.stored.ID, subject: host.caller.subject, request: host.request, cancel: cancel, done: make(chan struct{}), failing: make(chan struct{})}
+	host.live = live
 	if s.runs.open == nil {
 		s.runs.open = map[runKey]*liveRun{}
 	}
@@ -131,10 +161,7 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 				s.log.ErrorContext(ctx, "a workflow broke off", slog.String("run_id", live.id), slog.Any("error", live.err))
 			}
 		}()
-		live.err = workflow.Run(ctx, s.life, &host.request.Workflow, state, host)
-		if live.err != nil && s.life.Err() == nil {
-			s.log.ErrorContext(ctx, "a workflow cannot go on", slog.String("run_id", live.id), slog.Any("error", live.err))
-		}
+		live.err = host.run(ctx, state)
 	}()
 	return live, nil
 }
@@ -184,9 +211,37 @@ type runHost struct {
 	stored  store.Run
 	caller  caller
 	request runRequest
+	live    *liveRun // once it is under way
 }
 
 var _ workflow.Host = (*runHost)(nil)
+
+// How long a run waits before it tries the store again.
+const (
+	firstStoreWait = 100 * time.Millisecond
+	mostStoreWait  = 10 * time.Second
+)
+
+// run runs the workflow to its end. While the store does not take its state, it
+// tries again: what is done stays done in memory, and no further task begins
+// before all of it is kept.
+func (h *runHost) run(ctx context.Context, state *workflow.State) error {
+	s := h.server
+	for wait := firstStoreWait; ; wait = min(2*wait, mostStoreWait) {
+		err := workflow.Run(ctx, s.life, &h.request.Workflow, state, h)
+		if err == nil || s.life.Err() != nil {
+			return err
+		}
+		s.log.ErrorContext(ctx, "a workflow cannot go on now", slog.String("run_id", h.stored.ID), slog.Any("error", err))
+		if !errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		h.live.fails(err)
+		if err := h.Sleep(s.life, wait); err != nil {
+			return err
+		}
+	}
+}
 
 func (s *Server) hostOf(stored store.Run) (*runHost, *workflow.State, error) {
 	var who runCaller
@@ -211,9 +266,13 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 	if err != nil {
 		return err
 	}
-	return h.server.db.Write(context.WithoutCancel(ctx), func(t *store.Tx) error {
+	err = h.server.db.Write(context.WithoutCancel(ctx), func(t *store.Tx) error {
 		return t.SaveRun(h.caller.tenant, h.stored.ID, string(text), workflow.Ended(state.Status))
 	})
+	if err == nil {
+		h.live.works()
+	}
+	return err
 }
 
 // Admit implements [workflow.Host]: the tool must be there and no riskier than

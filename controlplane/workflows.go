@@ -205,7 +205,12 @@ func (s *Server) waitFor(w http.ResponseWriter, r *http.Request, live *liveRun) 
 	defer beat.Stop()
 	silent = true
 	for {
+		failing, failure := live.trouble()
+		if failure != nil { // it goes on by itself, and this call need not wait for that
+			return silent, failure
+		}
 		select {
+		case <-failing:
 		case <-live.done:
 			return silent, live.err
 		case <-r.Context().Done():
@@ -380,8 +385,14 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 		return err
 	}
 	if live != nil {
+		failing, _ := live.trouble()
 		select {
 		case <-live.done:
+		case <-failing: // it is cancelled as soon as the store takes that
+			if _, failure := live.trouble(); failure != nil {
+				return failure
+			}
+			return problem(http.StatusServiceUnavailable, codeStore, "the store did not take the cancellation at once; ask for the status", withRetryAfter(time.Second))
 		case <-r.Context().Done():
 			return context.Cause(r.Context())
 		}

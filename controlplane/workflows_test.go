@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -391,4 +393,34 @@ func TestClosingDoesNotWaitForWhatUndoes(t *testing.T) {
 	<-undoing
 	require.NoError(t, srv.Close())
 	require.Error(t, <-done)
+}
+
+// A store that takes no writes in the middle of a run is told of at once. The run
+// goes on by itself when the store is back, and no task is run twice for it.
+func TestARunGoesOnWhenTheStoreIsBack(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not let an open file be renamed: run this on a Unix")
+	}
+	file := filepath.Join(t.TempDir(), "aureus.db")
+	var first, second atomic.Int64
+	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file, Tools: map[string]controlplane.Tool{
+		"first": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
+			return first.Add(1), os.Rename(file, file+".away")
+		}},
+		"second": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return second.Add(1), nil }},
+	}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, srv.Close()) }()
+	client := srv.Client().With(aureus.WithRetry(aureus.Changes, aureus.NoRetry))
+	_, err = client.ExecuteWorkflow(t.Context(), chain("w", task("a", "first"), task("b", "second")))
+	require.ErrorIs(t, err, aureus.ErrUnavailable)
+	require.Zero(t, second.Load(), "nothing begins before what was done is kept")
+
+	require.NoError(t, os.Rename(file+".away", file))
+	require.Eventually(t, func() bool {
+		status, err := client.WorkflowStatus(t.Context(), "w")
+		return err == nil && status.Status == "success"
+	}, 30*time.Second, 5*time.Millisecond)
+	require.EqualValues(t, 1, first.Load())
+	require.EqualValues(t, 1, second.Load())
 }
