@@ -80,6 +80,7 @@ func (c *Client) WorkflowStatus(ctx context.Context, id string) (WorkflowStatus,
 // WorkflowCancellation is the answer to CancelWorkflow; Raw is the whole answer.
 type WorkflowCancellation struct {
 	WorkflowID string `json:"workflow_id,omitzero"`
+	RunID      string `json:"run_id,omitzero"`
 	Cancelled  bool   `json:"cancelled,omitzero"` // false: it had ended before
 	Status     string `json:"status,omitzero"`
 

@@ -87,6 +87,26 @@ type WorkflowExecutionResult struct {
 	Error         string                `json:"error,omitzero"`
 	DurationMS    *float64              `json:"duration_ms,omitzero"`
 	CorrelationID string                `json:"correlation_id,omitzero"`
+
+	// What the control plane adds (SPEC 6.4).
+	RunID            string            `json:"run_id,omitzero"`
+	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // what it waits for: once they are given, execute it again
+	Warnings         []SafetyViolation `json:"warnings,omitzero"`          // of the safety policy, which did not keep it from running
+}
+
+// PendingApproval is what a task of a workflow waits for (SPEC 6.4).
+type PendingApproval struct {
+	TaskID        string    `json:"task_id"`
+	ApprovalToken string    `json:"approval_token"` // the approval's id
+	ExpiresAt     Timestamp `json:"expires_at,omitzero"`
+}
+
+// SafetyViolation is a rule of a safety policy that a workflow breaks, and the
+// tasks concerned (SPEC 6.2).
+type SafetyViolation struct {
+	Rule    string   `json:"rule"`
+	Tasks   []string `json:"tasks,omitzero"`
+	Message string   `json:"message"`
 }
 
 // TaskResult is the outcome of one task.

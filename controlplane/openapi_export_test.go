@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/crvgate"
 )
 
@@ -52,7 +51,7 @@ func Models() map[string]reflect.Type {
 		"SandboxConfig": reflect.TypeFor[aureus.SandboxConfig](), "SafetyPolicy": reflect.TypeFor[aureus.SafetyPolicy](),
 		"WorkflowExecution": reflect.TypeFor[runRequest](), "WorkflowResult": reflect.TypeFor[runResult](), "TaskResult": reflect.TypeFor[aureus.TaskResult](),
 		"WorkflowRunStatus": reflect.TypeFor[runStatus](), "WorkflowCancelled": reflect.TypeFor[cancellation](),
-		"SafetyViolation": reflect.TypeFor[workflow.Violation](), "PendingApproval": reflect.TypeFor[workflow.Approval](),
+		"SafetyViolation": reflect.TypeFor[aureus.SafetyViolation](), "PendingApproval": reflect.TypeFor[aureus.PendingApproval](),
 		"SafetyRule": reflect.TypeFor[aureus.SafetyRule](),
 
 		"Health": reflect.TypeFor[health](), "Error": reflect.TypeFor[errorBody](), "Problem": reflect.TypeFor[crvgate.Problem](),

@@ -124,6 +124,9 @@ func (s *Server) Close() error {
 	if again {
 		return nil
 	}
+	if n := s.runs.tools.wait(toolGrace); n > 0 {
+		s.log.ErrorContext(context.Background(), "tools of workflows go on although they were told to end", slog.Int("tools", n))
+	}
 	var errs []error
 	if s.telemetry != nil {
 		errs = append(errs, s.telemetry.Close())

@@ -57,3 +57,7 @@ func exampleTools() map[string]Tool {
 // that the client, which gives up after 30 s of silence, goes on waiting (SPEC
 // 1.1).
 const defaultHeartbeat = 10 * time.Second
+
+// toolGrace is how long a server that is closed waits for tools that were told
+// to end.
+const toolGrace = 5 * time.Second

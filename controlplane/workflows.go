@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,8 +34,8 @@ type runResult struct {
 	Goal             string                       `json:"goal,omitzero"`
 	Constraints      []string                     `json:"constraints,omitzero"`
 	SuccessCriteria  []string                     `json:"success_criteria,omitzero"`
-	Warnings         []workflow.Violation         `json:"warnings,omitzero"`
-	PendingApprovals []workflow.Approval          `json:"pending_approvals,omitzero"`
+	Warnings         []aureus.SafetyViolation     `json:"warnings,omitzero"`
+	PendingApprovals []aureus.PendingApproval     `json:"pending_approvals,omitzero"`
 }
 
 // executeWorkflow runs the workflow and answers when it has ended or waits for a
@@ -45,7 +46,7 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	warnings, err := admissibleRun(c, &body)
+	warnings, err := s.admissibleRun(c, &body)
 	if err != nil {
 		return err
 	}
@@ -65,6 +66,9 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 		var result runResult
 		if result, err = s.resultOf(stored); err == nil {
 			result.Warnings = warnings
+			if body.CorrelationID != "" {
+				result.CorrelationID = body.CorrelationID // that of this call, whichever began the run
+			}
 			writeRunResult(w, silent, result)
 			return nil
 		}
@@ -76,7 +80,7 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 }
 
 // admissibleRun checks all that can be checked before anything runs.
-func admissibleRun(c caller, body *runRequest) ([]workflow.Violation, error) {
+func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViolation, error) {
 	problems := workflow.Check(&body.Workflow)
 	for i := range problems {
 		problems[i].Pointer = "/workflow" + problems[i].Pointer
@@ -108,7 +112,28 @@ func admissibleRun(c caller, body *runRequest) ([]workflow.Violation, error) {
 		return nil, problem(http.StatusUnprocessableEntity, codePolicyViolation, "the workflow breaks its safety policy: "+violations[0].Message,
 			withDetails(violations), withRemediation("Change the tasks that are named, or the workflow's safety_policy."))
 	}
-	return warnings, nil
+	return s.withTiersOfTools(&body.Workflow, warnings), nil
+}
+
+// withTiersOfTools adds what the safety policy would say if the tasks without a
+// tier were of their tools': the author did not say so, hence no more than a
+// warning.
+func (s *Server) withTiersOfTools(spec *aureus.WorkflowSpec, warnings []aureus.SafetyViolation) []aureus.SafetyViolation {
+	effective := *spec
+	effective.Tasks = slices.Clone(spec.Tasks)
+	for i := range effective.Tasks {
+		task := &effective.Tasks[i]
+		if tool, ok := s.tools[task.ToolName]; ok && task.RiskTier == "" {
+			task.RiskTier = aureus.RiskTier(strings.ToUpper(string(tool.tier())))
+		}
+	}
+	violations, more := workflow.Safety(&effective)
+	for _, v := range slices.Concat(violations, more) {
+		if !slices.ContainsFunc(warnings, func(w aureus.SafetyViolation) bool { return w.Message == v.Message }) {
+			warnings = append(warnings, v)
+		}
+	}
+	return warnings
 }
 
 // startOrJoin finds the run under way, goes on with one that waited for a person
@@ -155,6 +180,11 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 			return s.launch(host, state)
 		}
 	}
+	if err == nil {
+		if ended, err := s.nothingToDo(ctx, c, latest, body); ended != nil || err != nil {
+			return ended, err
+		}
+	}
 	if err := s.roomForRun(); err != nil {
 		return nil, err
 	}
@@ -178,6 +208,22 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		return nil, err
 	}
 	return s.launch(&runHost{server: s, stored: stored, caller: c, request: body}, state)
+}
+
+// nothingToDo is the latest run, which has ended, if it was of the same request
+// and all its tasks carry idempotency keys that are committed (SPEC 6.4).
+func (s *Server) nothingToDo(ctx context.Context, c caller, latest store.Run, body runRequest) (*liveRun, error) {
+	host, state, err := s.hostOf(latest)
+	if err != nil || host.caller.subject != c.subject || !sameRequest(host.request, body) {
+		return nil, err
+	}
+	done, err := host.allDone(ctx, state)
+	if err != nil || !done {
+		return nil, err
+	}
+	ended := &liveRun{id: latest.ID, done: make(chan struct{}), failing: make(chan struct{})}
+	close(ended.done)
+	return ended, nil
 }
 
 func othersRun() error {

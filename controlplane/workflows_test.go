@@ -424,3 +424,122 @@ func TestARunGoesOnWhenTheStoreIsBack(t *testing.T) {
 	require.EqualValues(t, 1, first.Load())
 	require.EqualValues(t, 1, second.Load())
 }
+
+// A task that is to run because another one failed may need a person as well:
+// the run waits for that, and for nothing else that it might have done.
+func TestAHookThatNeedsAnApprovalIsWaitedFor(t *testing.T) {
+	var repaired, ran atomic.Int64
+	srv := open(t, withTools(map[string]controlplane.Tool{
+		"fails":  {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { ran.Add(1); return nil, errors.New("no") }},
+		"repair": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return repaired.Add(1), nil }},
+	}))
+	client, operator := srv.Client(), srv.Operator("olga")
+	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Dependencies: map[string][]string{}, Tasks: []aureus.TaskSpec{
+		task("a", "fails", func(t *aureus.TaskSpec) { t.Compensation = &aureus.CompensationHooks{OnFailure: "h"} }),
+		task("h", "repair", risk(aureus.TaskRiskHigh)), task("apart", "repair", risk(aureus.TaskRiskHigh)),
+	}}
+	for range 2 {
+		result := runWorkflow(t, client, spec, allowed())
+		require.Equal(t, "partial", result.Status)
+		require.Contains(t, result.Error, `"a" failed`)
+		require.Contains(t, mustMarshal(t, result), "apr_")
+		require.Equal(t, "failed", result.TaskResults["a"].Status)
+	}
+	pending, err := aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
+	require.NoError(t, err)
+	for _, approval := range pending {
+		if approval.Action.ID == "h" {
+			_, err = operator.Approve(t.Context(), approval.ID, approval.ActionDigest, "")
+			require.NoError(t, err)
+		}
+	}
+	result := runWorkflow(t, client, spec, allowed())
+	require.Equal(t, "failed", result.Status, result.Error)
+	require.Equal(t, "success", result.TaskResults["h"].Status)
+	require.Equal(t, "skipped", result.TaskResults["apart"].Status)
+	require.NotContains(t, result.TaskResults["apart"].Error, "execute the workflow again")
+	require.EqualValues(t, 1, repaired.Load())
+	require.EqualValues(t, 1, ran.Load(), "what has failed has failed")
+}
+
+// Each attempt is told of, and so is a refusal (SPEC 5.2): the figures know how
+// long it took until a retry succeeded.
+func TestEachAttemptIsToldOf(t *testing.T) {
+	var ran atomic.Int64
+	srv := open(t, withTools(map[string]controlplane.Tool{"flaky": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
+		if ran.Add(1) < 3 {
+			return nil, errors.New("not yet")
+		}
+		return nil, nil
+	}}}))
+	client := srv.Client()
+	runWorkflow(t, client, chain("w", task("a", "flaky", func(t *aureus.TaskSpec) {
+		t.Retry = &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 1}
+	})))
+	var ends []any
+	for _, event := range eventsOf(t, client, "w") {
+		if event.Type == aureus.EventStepEnd {
+			ends = append(ends, event.Data["success"])
+		}
+	}
+	require.Equal(t, []any{false, false, true}, ends)
+	runWorkflow(t, client, chain("refused", task("a", "nobody")))
+	last := eventsOf(t, client, "refused")
+	require.Equal(t, aureus.EventStepEnd, last[len(last)-1].Type)
+	summary, err := client.Summary(t.Context(), aureus.SummaryQuery{})
+	require.NoError(t, err)
+	require.Positive(t, summary.MTTRMS)
+}
+
+// The results of all tasks of a run are bounded together.
+func TestTheResultsOfARunAreBounded(t *testing.T) {
+	large := strings.Repeat("x", 1<<20-100)
+	srv := open(t, withTools(map[string]controlplane.Tool{"large": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
+		return large, nil
+	}}}))
+	var tasks []aureus.TaskSpec
+	for i := range 20 {
+		tasks = append(tasks, task("t"+string(rune('a'+i)), "large"))
+	}
+	s := newSite(t, srv)
+	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: tasks, Dependencies: map[string][]string{}})+`}`).ok(t)
+	status := s.get(t, "/api/v1/workflows/w/status").ok(t)
+	require.Equal(t, "partial", status.field(t, "status"))
+	require.Contains(t, status.body, "together larger")
+}
+
+// What a tool's own tier says about a task that names none is a warning.
+func TestTheTiersOfToolsAreWarnedAbout(t *testing.T) {
+	s := newSite(t, open(t, withTools(map[string]controlplane.Tool{"do": {Run: echo, RiskTier: aureus.TierCritical}})))
+	got := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "do"), task("b", "")))+`}`).ok(t)
+	for _, rule := range []string{"no_action_after_critical_without_approval", "require_permissions_for_high_risk", "require_compensation_for_critical"} {
+		require.Contains(t, got.body, rule)
+	}
+}
+
+// A tool that is slow to end is waited for when the server closes: it may still
+// use what its host closes next.
+func TestClosingWaitsForToolsThatAreTold(t *testing.T) {
+	begun, told := make(chan struct{}), make(chan struct{})
+	var ended atomic.Bool
+	srv := open(t, withTools(map[string]controlplane.Tool{"slow": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
+		close(begun)
+		<-ctx.Done()
+		<-told
+		ended.Store(true)
+		return nil, nil
+	}}}))
+	done := make(chan error, 1)
+	go func() {
+		_, err := srv.Client().ExecuteWorkflow(context.WithoutCancel(t.Context()), chain("w", task("a", "slow")))
+		done <- err
+	}()
+	<-begun
+	closed := make(chan error, 1)
+	go func() { closed <- srv.Close() }()
+	require.Error(t, <-done)
+	require.False(t, ended.Load())
+	close(told)
+	require.NoError(t, <-closed)
+	require.True(t, ended.Load())
+}

@@ -177,6 +177,16 @@ func (h *scripted) Sleep(ctx context.Context, wait time.Duration) error {
 func (h *scripted) Random() float64 { return h.v.Input.Random }
 func (h *scripted) Now() time.Time  { return time.Now() }
 
+// perAttempt are the cases that differ from SPEC 5.2 (FIX): each attempt has its
+// step_end, and so has a task that was refused.
+var perAttempt = map[string][]string{
+	"retry_jitter_low":         {"step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail"},
+	"retry_jitter_mid":         {"step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail"},
+	"retry_jitter_high":        {"step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail"},
+	"policy_tool_not_allowed":  {"step_start:a", "policy_check:a", "step_end:a:fail"},
+	"feasibility_tool_unknown": {"step_start:a", "step_end:a:fail"},
+}
+
 // TestKernelConformance runs the cases of the original. Where the server's words
 // differ, SPEC 6.4 maps them: completed is success; partial does not occur there.
 func TestKernelConformance(t *testing.T) {
@@ -205,6 +215,10 @@ func TestKernelConformance(t *testing.T) {
 				require.Len(t, host.compensations, len(v.Expected.Compensations))
 				for i, want := range v.Expected.Compensations {
 					require.Equal(t, [2]string{want.Tool, want.ForTask}, host.compensations[i])
+				}
+				if fixed, ok := perAttempt[v.Name]; ok {
+					require.NotEqual(t, v.Expected.Telemetry, fixed, "the case and SPEC agree: take it out of perAttempt")
+					v.Expected.Telemetry = fixed
 				}
 				require.Equal(t, v.Expected.Telemetry, host.telemetry)
 			})
@@ -237,7 +251,7 @@ func checker(t *testing.T, v vector) {
 	require.Equal(t, v.Expected.Warnings, short(warnings))
 }
 
-func short(list []Violation) []checkerResult {
+func short(list []aureus.SafetyViolation) []checkerResult {
 	results := []checkerResult{}
 	for _, v := range list {
 		results = append(results, checkerResult{v.Rule, v.Tasks})

@@ -12,7 +12,8 @@ import (
 
 // Host is what the interpreter runs on.
 type Host interface {
-	// Admit decides whether the task may run. A refusal is not tried again.
+	// Admit decides whether the task may run, or has been done before. A refusal
+	// is not tried again.
 	Admit(ctx context.Context, call Call) (Admission, error)
 	// Execute runs the task's tool once.
 	Execute(ctx context.Context, call Call) (any, error)
@@ -33,8 +34,12 @@ type Host interface {
 type Admission struct {
 	Allowed  bool
 	Reason   string
-	Approval *Approval // not nil: a person has been asked
+	Approval *aureus.PendingApproval // not nil: a person has been asked
+	Done     *Done                   // not nil: there is nothing left to do
 }
+
+// Done is what was done before, under the task's idempotency key.
+type Done struct{ Result any }
 
 // Call is one attempt at a task.
 type Call struct {
@@ -167,8 +172,8 @@ func (r *run) failed() bool {
 func (r *run) compensate(sorted []*aureus.TaskSpec) error {
 	for _, task := range slices.Backward(sorted) {
 		state := r.state.Tasks[task.ID]
-		if task.CompensationAction == nil || !state.completed() || state.Compensated || state.Error != "" {
-			continue
+		if task.CompensationAction == nil || !state.completed() || state.Compensated || state.Reused || state.Error != "" {
+			continue // a reused result is another run's to undo
 		}
 		details := map[string]any{"event": "COMPENSATION_COMPLETED", "tool": task.CompensationAction.Tool}
 		err := r.undo(task)
@@ -198,14 +203,18 @@ func (r *run) undo(task *aureus.TaskSpec) error {
 }
 
 // conclude finds the run's word. It is partial where something outside the lines
-// that failed has succeeded and stands.
+// that failed has succeeded and stands. A run that has failed does not wait for
+// what it might still have done, but for the hooks of what failed.
 func (r *run) conclude(sorted []*aureus.TaskSpec) {
-	var failures, waiting []string
+	var failures, waiting, hooks []string
 	for _, task := range sorted {
 		switch state := r.state.Tasks[task.ID]; {
 		case state.failed():
 			failures = append(failures, task.ID)
-		case state != nil && state.Status == TaskBlocked:
+			if hook := r.hook(task); hook != nil && r.state.Tasks[hook.ID].blocked() {
+				hooks = append(hooks, hook.ID)
+			}
+		case state.blocked():
 			waiting = append(waiting, task.ID)
 		}
 	}
@@ -217,6 +226,11 @@ func (r *run) conclude(sorted []*aureus.TaskSpec) {
 	case len(failures) > 0:
 		first := failures[0]
 		s.Status, s.Error = Failed, fmt.Sprintf("the task %q failed: %s", first, s.Tasks[first].Error)
+		if len(hooks) > 0 {
+			s.Status = AwaitingApproval
+			s.Error += fmt.Sprintf("; the task %q, which is to run for that, waits for an approval", hooks[0])
+			return
+		}
 		if r.standsApart(failures) {
 			s.Status = Partial
 		}
@@ -225,6 +239,11 @@ func (r *run) conclude(sorted []*aureus.TaskSpec) {
 		return
 	default:
 		s.Status, s.Error = Success, ""
+	}
+	for _, state := range s.Tasks {
+		if state.blocked() {
+			state.Status, state.Approval, state.Error = TaskSkipped, nil, "not started: it needed an approval when the workflow ended"
+		}
 	}
 	s.CompletedAt = r.host.Now().UnixNano()
 }

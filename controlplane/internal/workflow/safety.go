@@ -15,13 +15,6 @@ const (
 	ruleNoCycles      = "no_cycles"
 )
 
-// Violation is a rule that the spec breaks.
-type Violation struct {
-	Rule    string   `json:"rule"`
-	Tasks   []string `json:"tasks,omitzero"`
-	Message string   `json:"message"`
-}
-
 // rule is a rule in force. The published client sends its type alone: it is then
 // enabled, an error, and from HIGH on.
 type rule struct {
@@ -39,7 +32,7 @@ var defaultRules = []rule{
 }
 
 // Safety holds the spec against its safety policy, or against the default rules.
-func Safety(spec *aureus.WorkflowSpec) (violations, warnings []Violation) {
+func Safety(spec *aureus.WorkflowSpec) (violations, warnings []aureus.SafetyViolation) {
 	if spec.SafetyPolicy == nil {
 		return hold(spec, defaultRules, false)
 	}
@@ -50,12 +43,12 @@ func Safety(spec *aureus.WorkflowSpec) (violations, warnings []Violation) {
 	return hold(spec, rules, spec.SafetyPolicy.FailFast)
 }
 
-func hold(spec *aureus.WorkflowSpec, rules []rule, failFast bool) (violations, warnings []Violation) {
+func hold(spec *aureus.WorkflowSpec, rules []rule, failFast bool) (violations, warnings []aureus.SafetyViolation) {
 	for _, r := range rules {
 		found, known := r.violations(spec)
 		switch {
 		case !known:
-			warnings = append(warnings, Violation{Rule: r.kind, Message: fmt.Sprintf("there is no rule %.80q: nothing was checked for it", r.kind)})
+			warnings = append(warnings, aureus.SafetyViolation{Rule: r.kind, Message: fmt.Sprintf("there is no rule %.80q: nothing was checked for it", r.kind)})
 		case r.warning:
 			warnings = append(warnings, found...)
 		default:
@@ -68,9 +61,9 @@ func hold(spec *aureus.WorkflowSpec, rules []rule, failFast bool) (violations, w
 	return violations, warnings
 }
 
-func (r rule) violations(spec *aureus.WorkflowSpec) (found []Violation, known bool) {
+func (r rule) violations(spec *aureus.WorkflowSpec) (found []aureus.SafetyViolation, known bool) {
 	add := func(message string, tasks ...string) {
-		found = append(found, Violation{Rule: r.kind, Tasks: tasks, Message: message})
+		found = append(found, aureus.SafetyViolation{Rule: r.kind, Tasks: tasks, Message: message})
 	}
 	switch r.kind {
 	case ruleAfterCritical:

@@ -40,35 +40,32 @@ type State struct {
 
 // TaskState is how far a task is.
 type TaskState struct {
-	Status      string    `json:"status"`
-	Attempt     int       `json:"attempt,omitzero"`
-	Result      any       `json:"result,omitzero"`
-	Error       string    `json:"error,omitzero"`
-	DurationMS  float64   `json:"duration_ms,omitzero"`
-	Compensated bool      `json:"compensated,omitzero"`
-	Approval    *Approval `json:"approval,omitzero"` // what it waits for
-}
-
-// Approval is a pending approval that a task waits for (SPEC 6.4).
-type Approval struct {
-	TaskID        string           `json:"task_id"`
-	ApprovalToken string           `json:"approval_token"`
-	ExpiresAt     aureus.Timestamp `json:"expires_at,omitzero"`
+	Status      string                  `json:"status"`
+	Attempt     int                     `json:"attempt,omitzero"`
+	Result      any                     `json:"result,omitzero"`
+	Error       string                  `json:"error,omitzero"`
+	DurationMS  float64                 `json:"duration_ms,omitzero"`
+	Compensated bool                    `json:"compensated,omitzero"`
+	Reused      bool                    `json:"reused,omitzero"`   // it was done before, under the same idempotency key
+	Approval    *aureus.PendingApproval `json:"approval,omitzero"` // what it waits for
 }
 
 // NewState is the state of a run that has not begun.
 func NewState() *State { return &State{Status: Running, Tasks: map[string]*TaskState{}} }
 
-// Resume makes a state that waited for an approval ready to go on: what is done
-// stays done, unless it was undone; everything else is looked at anew.
+// Resume makes a state that waited for an approval ready to go on: what is over
+// stays as it is, and what was blocked, or skipped for that, is looked at anew.
 func (s *State) Resume() {
 	for id, task := range s.Tasks {
-		if task.Status != TaskCompleted || task.Compensated {
+		if task.Status != TaskCompleted && !task.failed() {
 			delete(s.Tasks, id)
 		}
 	}
 	s.Status, s.Error, s.Current, s.CancelAsked = Running, "", "", false
 }
+
+// UnderWay reports whether the task has begun and not ended.
+func (s *State) UnderWay(id string) bool { return s.Tasks[id] != nil && !s.Tasks[id].over() }
 
 // Word is the wire's word for the task.
 func (t *TaskState) Word() string {
@@ -91,6 +88,8 @@ func (t *TaskState) failed() bool {
 	return t != nil && (t.Status == TaskFailed || t.Status == TaskTimeout)
 }
 
+func (t *TaskState) blocked() bool { return t != nil && t.Status == TaskBlocked }
+
 func (t *TaskState) completed() bool { return t != nil && t.Status == TaskCompleted }
 
 // Progress is the part of the spec's tasks that is over, from 0 to 1; tasks that
@@ -102,7 +101,7 @@ func (s *State) Progress(spec *aureus.WorkflowSpec) float64 {
 	}
 	over := 0
 	for _, task := range sorted {
-		if state := s.Tasks[task.ID]; state.over() && state.Status != TaskBlocked {
+		if state := s.Tasks[task.ID]; state.over() && !state.blocked() {
 			over++
 		}
 	}

@@ -28,26 +28,31 @@ func (r *run) runTask(ctx context.Context, task *aureus.TaskSpec) error {
 	if err := r.host.Save(ctx, r.state); err != nil {
 		return err
 	}
-	r.host.Report(aureus.EventStepStart, task, map[string]any{"attempt": 1, "riskTier": string(task.RiskTier)})
+	r.reportStart(task, state)
 	admission, err := r.host.Admit(ctx, r.call(task, 1))
+	if err != nil {
+		if stop := r.stopped(ctx); stop != nil || !r.state.CancelAsked {
+			return errors.Join(stop, err)
+		}
+		admission = Admission{Reason: ErrCancelled.Error()}
+	}
 	switch {
-	case err != nil:
-		return err
+	case admission.Done != nil:
+		state.Status, state.Result, state.Reused = TaskCompleted, admission.Done.Result, true
+		r.reportEnd(task, state, began)
 	case admission.Approval != nil:
 		state.Status, state.Approval, state.Attempt = TaskBlocked, admission.Approval, 0
 		state.Error = fmt.Sprintf("not started: it waits for the approval %s; execute the workflow again once it is given", admission.Approval.ApprovalToken)
 	case !admission.Allowed:
 		state.Status, state.Error = TaskFailed, "refused: "+clip(admission.Reason)
+		r.reportEnd(task, state, began)
 	default:
 		if err := r.attempts(ctx, task, state); err != nil {
 			return err
 		}
-		state.DurationMS = float64(r.host.Now().Sub(began).Microseconds()) / 1000
-		end := map[string]any{"success": state.completed(), "duration": state.DurationMS}
-		if state.Error != "" {
-			end["error"] = state.Error
-		}
-		r.host.Report(aureus.EventStepEnd, task, end)
+	}
+	if state.Status != TaskBlocked {
+		state.DurationMS = r.millisecondsSince(began)
 	}
 	return r.host.Save(context.WithoutCancel(ctx), r.state)
 }
@@ -60,11 +65,13 @@ func (r *run) attempts(ctx context.Context, task *aureus.TaskSpec, state *TaskSt
 	for n := 1; ; n++ {
 		state.Attempt = n
 		if n > 1 {
-			r.host.Report(aureus.EventStepStart, task, map[string]any{"attempt": n, "riskTier": string(task.RiskTier)})
+			r.reportStart(task, state)
 		}
+		began := r.host.Now()
 		result, err := r.attempt(ctx, task, n)
 		if err == nil {
 			state.Status, state.Result, state.Error = TaskCompleted, result, ""
+			r.reportEnd(task, state, began)
 			return nil
 		}
 		if stop := r.stopped(ctx); stop != nil {
@@ -74,6 +81,7 @@ func (r *run) attempts(ctx context.Context, task *aureus.TaskSpec, state *TaskSt
 		if errors.Is(err, errTimeout) {
 			state.Status = TaskTimeout
 		}
+		r.reportEnd(task, state, began)
 		if _, final := errors.AsType[*Final](err); final || n >= most || r.state.CancelAsked {
 			return nil
 		}
@@ -84,6 +92,28 @@ func (r *run) attempts(ctx context.Context, task *aureus.TaskSpec, state *TaskSt
 			return nil // cancelled: the failure stands
 		}
 	}
+}
+
+// reportStart and reportEnd tell of one attempt. Each attempt has its end, and
+// so has a task that was refused: the original tells of the last one alone,
+// and its mean time to recovery knows no retries (SPEC 5.2).
+func (r *run) reportStart(task *aureus.TaskSpec, state *TaskState) {
+	r.host.Report(aureus.EventStepStart, task, map[string]any{"attempt": state.Attempt, "riskTier": string(task.RiskTier)})
+}
+
+func (r *run) reportEnd(task *aureus.TaskSpec, state *TaskState, began time.Time) {
+	end := map[string]any{"attempt": state.Attempt, "success": state.completed(), "duration": r.millisecondsSince(began)}
+	if state.Error != "" {
+		end["error"] = state.Error
+	}
+	if state.Reused {
+		end["reused"] = true
+	}
+	r.host.Report(aureus.EventStepEnd, task, end)
+}
+
+func (r *run) millisecondsSince(began time.Time) float64 {
+	return float64(r.host.Now().Sub(began).Microseconds()) / 1000
 }
 
 // Final is an error that another attempt would only repeat.

@@ -1,0 +1,181 @@
+package controlplane
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// Admit implements [workflow.Host]: the tool must be there and no riskier than
+// the task says, and then the policy decides, as it does for evaluate. What was
+// done before under the task's idempotency key needs no person again.
+func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission workflow.Admission, err error) {
+	task := call.Task
+	tier, why := h.feasible(task)
+	if why != "" {
+		return workflow.Admission{Reason: why}, nil
+	}
+	request := h.question(call, tier)
+	if err := h.holdTask(ctx, task); err != nil {
+		return workflow.Admission{}, err
+	}
+	defer func() {
+		if !admission.Allowed {
+			h.releaseTask()
+		}
+	}()
+	if admission, found, err := h.doneBefore(ctx, request); found || err != nil {
+		return admission, err
+	}
+	decision, err := h.server.decideAudited(context.WithoutCancel(ctx), h.caller, request)
+	if err != nil {
+		return workflow.Admission{}, err
+	}
+	if event, ok := guard.PolicyCheckEvent(request, decision); ok {
+		event.Timestamp = aureus.TimestampOf(h.Now()) // after the step's start
+		h.append(event)
+	}
+	switch {
+	case decision.Effect == aureus.Allow:
+		return workflow.Admission{Allowed: true}, nil
+	case decision.Effect == aureus.RequireApproval && decision.Approval.ID != "":
+		return workflow.Admission{Approval: &aureus.PendingApproval{
+			TaskID: task.ID, ApprovalToken: decision.Approval.ID, ExpiresAt: decision.Approval.ExpiresAt,
+		}}, nil
+	}
+	return workflow.Admission{Reason: decision.Reason}, nil
+}
+
+// question is what the policy is asked about a task. What an approver sees and
+// decides on is all that the tool is given, in this run, and how the task would
+// be undone.
+func (h *runHost) question(call workflow.Call, tier aureus.PolicyRiskTier) aureus.Request {
+	task := call.Task
+	arguments := map[string]any{
+		"workflow_id": h.request.Workflow.ID, "run_id": h.stored.ID, "inputs": inputsOf(task.Inputs), "results": call.Results,
+		"context": inputsOf(h.request.Context), "idempotency_key": h.idempotencyKey(task, ""),
+	}
+	if undo := task.CompensationAction; undo != nil {
+		arguments["compensation_action"] = map[string]any{"tool": undo.Tool, "args": inputsOf(undo.Args)}
+	}
+	if task.SandboxConfig != nil && task.SandboxConfig.Enabled {
+		arguments["simulated"] = true
+	}
+	permissions := task.RequiredPermissions
+	if permissions == nil {
+		permissions = []aureus.Permission{}
+	}
+	return aureus.Request{
+		Principal: h.principal(),
+		Action: aureus.Action{
+			ID: task.ID, Name: task.Name, RiskTier: tier, RequiredPermissions: permissions,
+			Intent: task.Intent, DataZone: task.DataZone, AllowedTools: task.AllowedTools,
+		},
+		Tool: task.ToolName, Arguments: arguments, WorkflowID: h.request.Workflow.ID, TaskID: task.ID,
+	}
+}
+
+// principal is who the run acts for: the key's subject, or who the context names
+// (SPEC 6.1, point 4). What it may do is claimed by the context, as evaluate's
+// caller claims it.
+func (h *runHost) principal() aureus.Principal {
+	who := aureus.Principal{ID: h.caller.subject, Type: "service", Permissions: []aureus.Permission{}}
+	if id, ok := h.request.Context["principal_id"].(string); ok && id != "" {
+		who.ID, who.Type = id, "agent"
+	}
+	if claimed, ok := h.request.Context["principal_permissions"]; ok {
+		who.Permissions, _ = permissionsOf(claimed) // checked before the run was kept
+	}
+	return who
+}
+
+func permissionsOf(claimed any) (list []aureus.Permission, err error) {
+	text, err := strictjson.MarshalText(claimed)
+	if err == nil {
+		err = strictjson.Unmarshal(text, &list)
+	}
+	return list, err
+}
+
+var tiers = []aureus.PolicyRiskTier{aureus.TierLow, aureus.TierMedium, aureus.TierHigh, aureus.TierCritical}
+
+func rank(tier aureus.PolicyRiskTier) int {
+	for i, t := range tiers {
+		if t == tier {
+			return i
+		}
+	}
+	return len(tiers) // unknown is above all
+}
+
+// feasible gives the tier of the task, or says why it cannot be run (SPEC 6.3).
+func (h *runHost) feasible(task *aureus.TaskSpec) (tier aureus.PolicyRiskTier, why string) {
+	tier = aureus.PolicyRiskTier(strings.ToLower(string(task.RiskTier)))
+	if task.ToolName == "" {
+		if tier == "" {
+			tier = aureus.TierLow // nothing is run
+		}
+	} else {
+		tool, ok := h.server.tools[task.ToolName]
+		own := tool.tier()
+		switch sandbox := task.SandboxConfig; {
+		case !ok || tool.Run == nil:
+			return "", fmt.Sprintf("there is no tool %.80q here", task.ToolName)
+		case sandbox != nil && sandbox.Enabled && !simulated(sandbox):
+			return "", fmt.Sprintf("a sandbox of type %s is not available", sandbox.Type)
+		case simulated(sandbox) && tool.Simulate == nil:
+			return "", fmt.Sprintf("the tool %.80q cannot be simulated", task.ToolName)
+		case tier == "":
+			tier = own
+		case rank(own) > rank(tier):
+			return "", fmt.Sprintf("the tool %.80q is of tier %s, above the task's %s", task.ToolName, own, tier)
+		}
+	}
+	if undo := task.CompensationAction; undo != nil {
+		if task.ToolName == "" {
+			return "", "a task without a tool does nothing that could be undone"
+		}
+		tool, ok := h.server.tools[undo.Tool]
+		switch {
+		case !ok || tool.Run == nil:
+			return "", fmt.Sprintf("there is no tool %.80q here to undo the task with", undo.Tool)
+		case rank(tool.tier()) > rank(tier):
+			return "", fmt.Sprintf("the tool %.80q that would undo the task is of tier %s, above the task's %s", undo.Tool, tool.tier(), tier)
+		case len(task.AllowedTools) > 0 && !slices.Contains(task.AllowedTools, undo.Tool):
+			return "", fmt.Sprintf("the tool %.80q that would undo the task is not allowed", undo.Tool)
+		}
+	}
+	return tier, ""
+}
+
+func (t Tool) tier() aureus.PolicyRiskTier {
+	if t.RiskTier == "" {
+		return aureus.TierHigh
+	}
+	return t.RiskTier
+}
+
+// simulated reports whether a sandbox only simulates: those of the types mock
+// and simulation, or of no type (SPEC 6.3).
+func simulated(sandbox *aureus.SandboxConfig) bool {
+	return sandbox != nil && sandbox.Enabled &&
+		(sandbox.Type == "" || sandbox.Type == aureus.SandboxMock || sandbox.Type == aureus.SandboxSimulation)
+}
+
+// inputsOf are the inputs without those that are null, which the published
+// client sends for what is unset.
+func inputsOf(inputs map[string]any) map[string]any {
+	kept := make(map[string]any, len(inputs))
+	for name, value := range inputs {
+		if value != nil {
+			kept[name] = value
+		}
+	}
+	return kept
+}

@@ -1,0 +1,172 @@
+package controlplane
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// taskKeys are the idempotency keys of tasks that run now: what has the same key
+// waits, and finds what the first came to (SPEC 6.1, point 11). The zero value
+// has none.
+type taskKeys struct {
+	mu   sync.Mutex
+	held map[store.TaskKey]chan struct{} // closed when it is free
+}
+
+func (k *taskKeys) hold(ctx context.Context, key store.TaskKey) error {
+	for {
+		k.mu.Lock()
+		free, taken := k.held[key]
+		if !taken {
+			if k.held == nil {
+				k.held = map[store.TaskKey]chan struct{}{}
+			}
+			k.held[key] = make(chan struct{})
+			k.mu.Unlock()
+			return nil
+		}
+		k.mu.Unlock()
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (k *taskKeys) release(key store.TaskKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(k.held[key])
+	delete(k.held, key)
+}
+
+// heldTask is the task of a run whose idempotency key is held.
+type heldTask struct {
+	id      string
+	key     store.TaskKey
+	content []byte // digest of what is to be done
+}
+
+// taskKey is the key of a task that has one, and the digest of what the task
+// does. What is only simulated has none: nothing was done.
+func (h *runHost) taskKey(task *aureus.TaskSpec) (*heldTask, error) {
+	if task.IdempotencyKey == "" || simulated(task.SandboxConfig) {
+		return nil, nil //nolint:nilnil // there is no key
+	}
+	text, err := strictjson.MarshalText(map[string]any{"tool": task.ToolName, "inputs": inputsOf(task.Inputs)})
+	if err != nil {
+		return nil, err
+	}
+	content := sha256.Sum256(text)
+	return &heldTask{id: task.ID, content: content[:], key: store.TaskKey{
+		Tenant: h.caller.tenant, Subject: h.caller.subject, Principal: h.principal().ID, Key: task.IdempotencyKey,
+	}}, nil
+}
+
+// holdTask waits until nothing else runs under the task's key. It is held until
+// what the task came to is kept.
+func (h *runHost) holdTask(ctx context.Context, task *aureus.TaskSpec) error {
+	held, err := h.taskKey(task)
+	if err != nil || held == nil {
+		return err
+	}
+	if err := h.server.runs.tasks.hold(ctx, held.key); err != nil {
+		return err
+	}
+	h.task = held
+	return nil
+}
+
+func (h *runHost) releaseTask() {
+	if h.task != nil {
+		h.server.runs.tasks.release(h.task.key)
+		h.task = nil
+	}
+}
+
+// doneBefore finds what the held task came to before. A policy that denies it by
+// now is heard all the same; one that would ask a person is not, as nothing is
+// done.
+func (h *runHost) doneBefore(ctx context.Context, request aureus.Request) (admission workflow.Admission, found bool, err error) {
+	if h.task == nil {
+		return admission, false, nil
+	}
+	before, err := h.taskResult(ctx, h.task)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return admission, false, nil
+	case errors.Is(err, errOtherTask):
+		return workflow.Admission{Reason: err.Error()}, true, nil
+	case err != nil:
+		return admission, false, err
+	}
+	if preview := h.server.local(nil, h.caller).Preview(request); preview.Effect == aureus.Deny {
+		return workflow.Admission{Reason: preview.Reason}, true, nil
+	}
+	result, err := strictjson.Parse([]byte(before.Result))
+	return workflow.Admission{Done: &workflow.Done{Result: result}}, true, err
+}
+
+var errOtherTask = errors.New("IDEMPOTENCY_VIOLATION: its idempotency key has been used for another tool or other inputs")
+
+// taskResult is what was done under the key, store.ErrNotFound or errOtherTask.
+func (h *runHost) taskResult(ctx context.Context, task *heldTask) (result store.TaskResult, err error) {
+	err = h.server.db.Read(ctx, func(t *store.Tx) (err error) {
+		result, err = t.TaskResult(task.key, h.Now())
+		return err
+	})
+	if err == nil && !bytes.Equal(result.Content, task.content) {
+		err = errOtherTask
+	}
+	return result, err
+}
+
+// committed is what the held task has come to, or nil.
+func (h *runHost) committed(state *workflow.State) (*store.TaskResult, error) {
+	if h.task == nil {
+		return nil, nil //nolint:nilnil // there is nothing to keep
+	}
+	done := state.Tasks[h.task.id]
+	if done == nil || done.Status != workflow.TaskCompleted {
+		return nil, nil //nolint:nilnil // as above
+	}
+	text, err := strictjson.MarshalText(done.Result)
+	return &store.TaskResult{
+		TaskKey: h.task.key, Content: h.task.content, Result: string(text), RunID: h.stored.ID, TaskID: h.task.id, CommittedAt: h.Now(),
+	}, err
+}
+
+// allDone reports whether every task of a run that succeeded has a key under
+// which it is still known to be done: then there is nothing to run anew (SPEC
+// 6.4).
+func (h *runHost) allDone(ctx context.Context, state *workflow.State) (bool, error) {
+	done := 0
+	for i := range h.request.Workflow.Tasks {
+		task := &h.request.Workflow.Tasks[i]
+		if state.Tasks[task.ID] == nil {
+			continue // a hook that did not run
+		}
+		key, err := h.taskKey(task)
+		if err != nil || key == nil {
+			return false, err
+		}
+		switch _, err := h.taskResult(ctx, key); {
+		case errors.Is(err, store.ErrNotFound), errors.Is(err, errOtherTask):
+			return false, nil
+		case err != nil:
+			return false, fmt.Errorf("controlplane: reading what was done: %w", err)
+		}
+		done++
+	}
+	return done > 0 && state.Status == workflow.Success, nil
+}
