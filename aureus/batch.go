@@ -46,8 +46,11 @@ func (b *batch) free() {
 	}
 }
 
+// appendItem appends the JSON text of the ith item of a report.
+type appendItem func(b []byte, i int) ([]byte, error)
+
 // add appends an item and reports whether there was room for it.
-func (b *batch) add(index int, item encoder) (ok bool, err error) {
+func (b *batch) add(index int, item appendItem) (ok bool, err error) {
 	if len(b.indexes) == maxBatchItems {
 		return false, nil
 	}
@@ -55,7 +58,7 @@ func (b *batch) add(index int, item encoder) (ok bool, err error) {
 	if len(b.indexes) > 0 {
 		b.body = append(b.body, ',')
 	}
-	b.body, err = appendReport(b.body, item)
+	b.body, err = item(b.body, index)
 	if err != nil || (len(b.body) > maxBatchBytes && len(b.indexes) > 0) {
 		b.body = b.body[:before]
 		return err != nil, err
@@ -68,13 +71,17 @@ func (b *batch) add(index int, item encoder) (ok bool, err error) {
 // reportBatch posts the items to path/batch, in as many requests as their size
 // needs. single, where there is one, remembers that the server has no such path.
 func reportBatch[T encoder](ctx context.Context, c *Client, op, path string, single *atomic.Bool, items []T) error {
+	return reportEach(ctx, c, op, path, single, len(items), func(b []byte, i int) ([]byte, error) { return appendReport(b, items[i]) })
+}
+
+func reportEach(ctx context.Context, c *Client, op, path string, single *atomic.Bool, n int, item appendItem) error {
 	if err := c.ready(op); err != nil {
 		return err
 	}
 	r := &batchReport{client: c, op: op, path: path, single: single, result: PartialError{Op: op}}
 	next := newBatch()
-	for i := 0; i < len(items) && !r.failed(); {
-		ok, err := next.add(i, items[i])
+	for i := 0; i < n && !r.failed(); {
+		ok, err := next.add(i, item)
 		switch {
 		case err != nil:
 			r.reject(Rejection{Index: i, Reason: "it cannot be written as JSON: " + err.Error()})

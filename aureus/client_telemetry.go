@@ -1,10 +1,13 @@
 package aureus
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"iter"
 	"net/http"
 	"net/url"
+	"unicode/utf8"
 )
 
 // batchKinds are the kinds of telemetry; the index of a kind is its place in
@@ -56,6 +59,30 @@ func (c *Client) ReportMetrics(ctx context.Context, metrics []Metric) error {
 // POST /api/v1/observability/spans/batch.
 func (c *Client) ReportSpans(ctx context.Context, spans []Span) error {
 	return reportKind(ctx, c, "ReportSpans", kindSpans, spans)
+}
+
+// ReportSpansFunc reports n spans as [Client.ReportSpans] does, for a caller that
+// has them in another form: span appends the JSON text of the ith one to b, and
+// returns the longer b. It is called in order, on the caller's goroutine, and
+// again for a span that no longer fits into a request. Bytes that are not UTF-8
+// become U+FFFD; beyond that the text is sent as it is, and what is no JSON
+// makes the server refuse the request. A span that cannot be written, since span
+// fails, is counted as rejected.
+func (c *Client) ReportSpansFunc(ctx context.Context, n int, span func(b []byte, i int) ([]byte, error)) error {
+	const op = "ReportSpansFunc"
+	return reportEach(ctx, c, op, batchKinds[kindSpans], &c.single[kindSpans], n, func(b []byte, i int) ([]byte, error) {
+		longer, err := span(b, i)
+		switch {
+		case err != nil:
+			return b, err
+		case len(longer) <= len(b):
+			return b, errors.New("nothing was written")
+		}
+		if text := longer[len(b):]; !utf8.Valid(text) {
+			return append(b, bytes.ToValidUTF8(text, []byte("\uFFFD"))...), nil
+		}
+		return longer, nil
+	})
 }
 
 // MetricQuery selects metrics; empty fields select everything. Times are

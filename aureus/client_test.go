@@ -392,6 +392,35 @@ func TestBatches(t *testing.T) {
 	})
 }
 
+// What writes spans of its own can neither harm the others nor send nothing.
+func TestReportSpansFunc(t *testing.T) {
+	server := record(t, batchServer(func(map[string]any) string { return "" }))
+	texts := []string{`{"id":"a"}`, "", "{\"id\":\"b\xff\"}", "fails", "shorter", `{"id":"c"}`}
+	err := newClient(t, server.URL).ReportSpansFunc(t.Context(), len(texts), func(b []byte, i int) ([]byte, error) {
+		switch texts[i] {
+		case "fails":
+			return append(b, "half of i"...), errors.New("no such span")
+		case "shorter":
+			return b[:0], nil
+		}
+		return append(b, texts[i]...), nil
+	})
+	partial, ok := errors.AsType[*aureus.PartialError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, 3, partial.Accepted)
+	var refused []int
+	for _, r := range partial.Rejected {
+		refused = append(refused, r.Index)
+	}
+	require.Equal(t, []int{1, 3, 4}, refused)
+	require.Len(t, server.all(), 1)
+	require.JSONEq(t, "[{\"id\":\"a\"},{\"id\":\"b\ufffd\"},{\"id\":\"c\"}]", server.all()[0].body)
+
+	server = record(t, jsonAnswer(400, `{"error":"no JSON","code":"MALFORMED_JSON"}`))
+	err = newClient(t, server.URL).ReportSpansFunc(t.Context(), 1, func(b []byte, _ int) ([]byte, error) { return append(b, '?'), nil })
+	require.ErrorIs(t, err, aureus.ErrInvalid)
+}
+
 // batchServer speaks the batch contract of SPEC 1.4: refuse gives the reason
 // against an item, or nothing.
 func batchServer(refuse func(map[string]any) string) http.HandlerFunc {

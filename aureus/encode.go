@@ -3,10 +3,10 @@ package aureus
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/farmountain/aureus-go/internal/jsonwrite"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -21,7 +21,7 @@ type encoder interface {
 
 // appendReport writes what is only reported: bytes that are not UTF-8 become
 // U+FFFD instead of an error.
-func appendReport(b []byte, item encoder) ([]byte, error) {
+func appendReport[T encoder](b []byte, item T) ([]byte, error) {
 	start := len(b)
 	b, err := item.appendJSON(b)
 	if err == nil && utf8.Valid(b[start:]) {
@@ -43,8 +43,6 @@ func encodeStrict(op string, item encoder) ([]byte, error) {
 	}
 	return body, nil
 }
-
-var errNotFinite = errors.New("NaN and the infinities have no JSON form")
 
 func (s Span) appendJSON(b []byte) ([]byte, error) {
 	b = appendString(append(b, `{"id":`...), s.ID)
@@ -208,52 +206,8 @@ func appendOther(b []byte, v any) ([]byte, error) {
 	return append(b, text...), err
 }
 
-// appendFloat writes the shortest text that reads as the same number, in the
-// form of ECMAScript's Number::toString, as encoding/json does.
-func appendFloat(b []byte, f float64) ([]byte, error) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return b, errNotFinite
-	}
-	if whole := int64(f); f == float64(whole) && whole > -1<<53 && whole < 1<<53 && (whole != 0 || !math.Signbit(f)) {
-		return strconv.AppendInt(b, whole, 10), nil
-	}
-	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		b = strconv.AppendFloat(b, f, 'e', -1, 64)
-		if n := len(b); n >= 4 && b[n-4] == 'e' && b[n-3] == '-' && b[n-2] == '0' { // e-09 is e-9
-			b[n-2] = b[n-1]
-			b = b[:n-1]
-		}
-		return b, nil
-	}
-	return strconv.AppendFloat(b, f, 'f', -1, 64), nil
-}
-
-const hexDigits = "0123456789abcdef"
+func appendFloat(b []byte, f float64) ([]byte, error) { return jsonwrite.Float(b, f) }
 
 // appendString quotes a text. It leaves bytes that are not UTF-8 as they are:
 // whoever asked for the text checks the whole of it once.
-func appendString[T ~string](b []byte, s T) []byte {
-	b = append(b, '"')
-	start := 0
-	for i := range len(s) {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		b = append(b, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	return append(append(b, s[start:]...), '"')
-}
+func appendString[T ~string](b []byte, s T) []byte { return jsonwrite.String(b, string(s)) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -53,4 +55,32 @@ func ExampleError() {
 	// Output:
 	// true
 	// ROLE_TOO_SMALL - use an operator's key
+}
+
+// Spans that you hold in a form of your own are written straight into the
+// request.
+func ExampleClient_ReportSpansFunc() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Println(r.URL.Path)
+		fmt.Println(string(body))
+		jsonAnswer(200, `{"accepted":2,"rejected":[]}`)(w, r)
+	}))
+	defer server.Close()
+	client, err := aureus.NewClient(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+
+	names := []string{"read", "write"}
+	err = client.ReportSpansFunc(context.Background(), len(names), func(b []byte, i int) ([]byte, error) {
+		return fmt.Appendf(b, `{"id":"s%d","trace_id":"t","name":%q,"start_time":"2026-01-02T03:04:05Z"}`, i, names[i]), nil
+	})
+	fmt.Println(err)
+	// Output:
+	// /api/v1/observability/spans/batch
+	// [{"id":"s0","trace_id":"t","name":"read","start_time":"2026-01-02T03:04:05Z"},{"id":"s1","trace_id":"t","name":"write","start_time":"2026-01-02T03:04:05Z"}]
+	// <nil>
 }

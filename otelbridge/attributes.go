@@ -1,113 +1,90 @@
 package otelbridge
 
 import (
+	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"math"
 	"strconv"
-	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
 // maxNesting bounds how deep a value is taken apart; what lies deeper is
 // written as text.
 const maxNesting = 32
 
-// contextOf is the attributes of an event with their types kept, and nil
-// without any.
-func contextOf(attributes []attribute.KeyValue, dropped int) map[string]any {
-	if len(attributes) == 0 && dropped == 0 {
-		return nil
-	}
-	out := make(map[string]any, len(attributes)+1)
-	if dropped > 0 {
-		out[tagDroppedAttributes] = dropped
-	}
-	for _, kv := range attributes {
-		key := valid(string(kv.Key))
-		if key == tagDroppedAttributes || strings.HasPrefix(key, prefixOwn) {
-			key = prefixAttribute + key
-		}
-		put(out, key, typed(kv.Value, 0))
-	}
-	return out
-}
-
-// typed is the value as free-form JSON. A float keeps a fraction or an
+// appendTyped writes the value as free-form JSON. A float keeps a fraction or an
 // exponent, so that it does not read as an integer; NaN and the infinities,
 // which JSON has no form for, are words; bytes are base64.
-func typed(v attribute.Value, depth int) any {
+func appendTyped(b []byte, v attribute.Value, depth int) []byte {
 	if depth >= maxNesting {
-		return valid(v.String())
+		return jsonwrite.String(b, v.String())
 	}
 	switch v.Type() {
 	case attribute.EMPTY:
-		return nil
+		return append(b, "null"...)
 	case attribute.BOOL:
-		return v.AsBool()
+		return strconv.AppendBool(b, v.AsBool())
 	case attribute.INT64:
-		return v.AsInt64()
+		return strconv.AppendInt(b, v.AsInt64(), 10)
 	case attribute.FLOAT64:
-		return typedFloat(v.AsFloat64())
+		return appendTypedFloat(b, v.AsFloat64())
 	case attribute.STRING:
-		return valid(v.AsString())
+		return jsonwrite.String(b, v.AsString())
 	case attribute.BYTESLICE:
-		return base64.StdEncoding.EncodeToString(v.AsByteSlice())
+		return append(base64.StdEncoding.AppendEncode(append(b, '"'), v.AsByteSlice()), '"')
 	case attribute.BOOLSLICE:
-		return each(v.AsBoolSlice(), func(b bool) any { return b })
+		return appendEach(b, v.AsBoolSlice(), strconv.AppendBool)
 	case attribute.INT64SLICE:
-		return each(v.AsInt64Slice(), func(n int64) any { return n })
+		return appendEach(b, v.AsInt64Slice(), func(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) })
 	case attribute.FLOAT64SLICE:
-		return each(v.AsFloat64Slice(), typedFloat)
+		return appendEach(b, v.AsFloat64Slice(), appendTypedFloat)
 	case attribute.STRINGSLICE:
-		return each(v.AsStringSlice(), func(s string) any { return valid(s) })
+		return appendEach(b, v.AsStringSlice(), jsonwrite.String)
 	case attribute.SLICE:
-		return each(v.AsSlice(), func(v attribute.Value) any { return typed(v, depth+1) })
+		return appendEach(b, v.AsSlice(), func(b []byte, v attribute.Value) []byte { return appendTyped(b, v, depth+1) })
 	case attribute.MAP:
-		fields := v.AsMap()
-		object := make(map[string]any, len(fields))
-		for _, kv := range fields {
-			put(object, valid(string(kv.Key)), typed(kv.Value, depth+1))
+		var met names
+		b = append(b, '{')
+		for i, kv := range v.AsMap() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(jsonwrite.String(b, met.put(valid(string(kv.Key)))), ':')
+			b = appendTyped(b, kv.Value, depth+1)
 		}
-		return object
+		return append(b, '}')
 	default: // a type that a later SDK adds
-		return valid(v.String())
+		return jsonwrite.String(b, v.String())
 	}
 }
 
-// put keeps both values where two names are the same, as they may be after
-// their text was mended.
-func put(object map[string]any, key string, value any) {
-	for {
-		if _, taken := object[key]; !taken {
-			object[key] = value
-			return
-		}
-		key = prefixAttribute + key
-	}
-}
-
-func typedFloat(f float64) any {
+func appendTypedFloat(b []byte, f float64) []byte {
 	switch {
 	case math.IsNaN(f):
-		return "NaN"
+		return append(b, `"NaN"`...)
 	case math.IsInf(f, 1):
-		return "Infinity"
+		return append(b, `"Infinity"`...)
 	case math.IsInf(f, -1):
-		return "-Infinity"
+		return append(b, `"-Infinity"`...)
 	}
-	digits := strconv.FormatFloat(f, 'g', -1, 64)
-	if !strings.ContainsAny(digits, ".e") {
-		digits += ".0"
+	start := len(b)
+	b = strconv.AppendFloat(b, f, 'g', -1, 64)
+	if !bytes.ContainsAny(b[start:], ".e") {
+		b = append(b, '.', '0')
 	}
-	return json.Number(digits)
+	return b
 }
 
-func each[T any](list []T, f func(T) any) []any {
-	out := make([]any, len(list))
+func appendEach[T any](b []byte, list []T, item func([]byte, T) []byte) []byte {
+	b = append(b, '[')
 	for i, v := range list {
-		out[i] = f(v)
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = item(b, v)
 	}
-	return out
+	return append(b, ']')
 }

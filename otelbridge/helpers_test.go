@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -73,21 +74,20 @@ func (s *intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
+// store takes what a control plane would: no name twice in one object.
 func (s *intake) store(path string, item json.RawMessage) (reason string) {
-	decoder := json.NewDecoder(strings.NewReader(string(item)))
-	decoder.UseNumber()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch path {
 	case "/api/v1/observability/spans":
 		var span aureus.Span
-		if err := decoder.Decode(&span); err != nil {
+		if err := strictjson.Unmarshal(item, &span); err != nil {
 			return err.Error()
 		}
 		s.spans = append(s.spans, span)
 	case "/api/v1/observability/metrics":
 		var metric aureus.Metric
-		if err := decoder.Decode(&metric); err != nil {
+		if err := strictjson.Unmarshal(item, &metric); err != nil {
 			return err.Error()
 		}
 		s.metrics = append(s.metrics, metric)

@@ -47,17 +47,19 @@ func NewSpanExporter(client *aureus.Client, options ...Option) *SpanExporter {
 // left nothing is sent.
 func (e *SpanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	return e.session.run(ctx, func(ctx context.Context) error {
-		flat := make([]aureus.Span, 0, len(spans))
-		var mapper spanMapper
+		sent := make([]sdktrace.ReadOnlySpan, 0, len(spans))
 		for _, span := range spans {
 			if span != nil && span.SpanContext().TraceID() != quiet.TraceID() {
-				flat = append(flat, mapper.flat(span))
+				sent = append(sent, span)
 			}
 		}
-		if len(flat) == 0 {
+		if len(sent) == 0 {
 			return nil
 		}
-		return e.client.ReportSpans(ctx, flat)
+		var writer spanWriter
+		return e.client.ReportSpansFunc(ctx, len(sent), func(b []byte, i int) ([]byte, error) {
+			return writer.append(b, sent[i]), nil
+		})
 	})
 }
 

@@ -1,108 +1,170 @@
 package otelbridge
 
 import (
+	"encoding/hex"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
-// spanMapper turns the SDK's spans into flat ones. It holds the text of the
-// resource that it met last, since the spans of a batch share one. It serves one
-// export and is not safe for concurrent use.
-type spanMapper struct {
+// spanWriter writes the SDK's spans as the JSON text of flat ones, with
+// everything that they hold, and retains nothing of them. It holds the text of
+// the resource and the scope that it met last, since the spans of a batch share
+// them. It serves one export and is not safe for concurrent use. The zero value
+// is ready.
+//
+// The tags of a span are its attributes, those of its resource, and what a flat
+// span has no field for. Names for the last are reserved: an attribute of such a
+// name, or one that meets another value under its name, moves behind a prefix.
+// So nothing is lost, and an application cannot pass its own word for, say, the
+// status.
+type spanWriter struct {
 	resource      *resource.Resource
-	resourcePairs []pair
+	resourceNames names
+	resourceText  []byte
+
+	scope     instrumentation.Scope
+	scopeText []byte
+
+	names names // of the span's attributes
 }
 
-// flat is the span with everything that it holds, and nothing of it retained.
-func (m *spanMapper) flat(span sdktrace.ReadOnlySpan) aureus.Span {
+// append appends the span. Bytes that are not UTF-8 stay in values: they are
+// mended in the text as a whole.
+func (w *spanWriter) append(b []byte, span sdktrace.ReadOnlySpan) []byte {
 	context, start, end := span.SpanContext(), span.StartTime(), span.EndTime()
-	out := aureus.Span{
-		ID:        context.SpanID().String(),
-		TraceID:   context.TraceID().String(),
-		Name:      valid(span.Name()),
-		StartTime: aureus.TimestampOf(start),
-		EndTime:   aureus.TimestampOf(end),
-		Tags:      m.tags(span, context),
-		Logs:      logs(span.Events()),
+	spanID, traceID := context.SpanID(), context.TraceID()
+	b = appendHex(append(b, `{"id":"`...), spanID[:])
+	b = appendHex(append(b, `,"trace_id":"`...), traceID[:])
+	if parent := span.Parent().SpanID(); parent.IsValid() {
+		b = appendHex(append(b, `,"parent_id":"`...), parent[:])
 	}
-	if parent := span.Parent(); parent.SpanID().IsValid() {
-		out.ParentID = parent.SpanID().String()
-	}
+	b = jsonwrite.String(append(b, `,"name":`...), span.Name())
+	b = appendTime(append(b, `,"start_time":`...), start)
 	if !end.IsZero() {
-		milliseconds := float64(end.Sub(start)) / 1e6 // exact to the nanosecond below 104 days
-		out.Duration = &milliseconds
+		b = appendTime(append(b, `,"end_time":`...), end)
+		milliseconds := float64(end.Sub(start)) / 1e6                      // exact to the nanosecond below 104 days
+		b, _ = jsonwrite.Float(append(b, `,"duration":`...), milliseconds) // it is finite
 	}
-	return out
+	b = w.tags(append(b, `,"tags":{`...), span, context)
+	if b[len(b)-1] == ',' {
+		b = b[:len(b)-1]
+	}
+	return append(w.logs(append(b, '}'), span.Events()), '}')
 }
 
-func (m *spanMapper) tags(span sdktrace.ReadOnlySpan, context trace.SpanContext) map[string]string {
-	if res := span.Resource(); res != m.resource {
-		m.resource, m.resourcePairs = res, resourcePairs(res)
-	}
-	attributes, links := span.Attributes(), span.Links()
-	t := tags{make(map[string]string, len(attributes)+len(m.resourcePairs)+len(links)+8), reservedSpanTag}
-
+// tags appends each tag with a comma behind it.
+func (w *spanWriter) tags(b []byte, span sdktrace.ReadOnlySpan, context trace.SpanContext) []byte {
 	if kind := span.SpanKind(); kind != trace.SpanKindUnspecified {
-		t.own(tagSpanKind, kind.String())
+		b = appendTag(b, tagSpanKind, kind.String())
 	}
 	switch status := span.Status(); status.Code {
 	case codes.Unset: // says nothing, and so does its absence
 	case codes.Ok:
-		t.own(tagStatusCode, "OK")
+		b = appendTag(b, tagStatusCode, "OK")
 	case codes.Error:
-		t.own(tagStatusCode, "ERROR")
-		t.ownIfSet(tagStatusDescription, status.Description)
+		b = appendTag(b, tagStatusCode, "ERROR")
+		b = appendIfSet(b, tagStatusDescription, status.Description)
 	}
 	if span.Parent().IsRemote() {
-		t.own(tagParentOrigin, "remote")
+		b = appendTag(b, tagParentOrigin, "remote")
 	}
-	t.ownIfSet(tagTraceState, context.TraceState().String())
+	b = appendIfSet(b, tagTraceState, context.TraceState().String())
 	if flags := context.TraceFlags(); flags != trace.FlagsSampled {
-		t.own(tagTraceFlags, flags.String())
+		b = appendTag(b, tagTraceFlags, flags.String())
 	}
-	t.count(tagDroppedAttributes, span.DroppedAttributes())
-	t.count(tagDroppedEvents, span.DroppedEvents())
-	t.count(tagDroppedLinks, span.DroppedLinks())
-	t.ownIfSet(tagResourceSchemaURL, m.resource.SchemaURL())
-	t.scope(span.InstrumentationScope())
-	for i, link := range links {
-		t.link(strconv.Itoa(i), link)
+	b = appendCount(b, tagDroppedAttributes, span.DroppedAttributes())
+	b = appendCount(b, tagDroppedEvents, span.DroppedEvents())
+	b = appendCount(b, tagDroppedLinks, span.DroppedLinks())
+	b = append(b, w.textOfScope(span.InstrumentationScope())...)
+	for i, link := range span.Links() {
+		b = appendLink(b, strconv.Itoa(i), link)
 	}
-	for _, kv := range attributes {
-		p := textOf(kv)
-		t.add(prefixAttribute, p.key, p.value)
+	w.meetResource(span.Resource())
+	clash := false
+	w.names.clear()
+	attributes := span.Attributes()
+	for i := range attributes {
+		kv := &attributes[i]
+		if name, fresh := w.names.place(prefixAttribute, attributeName(kv.Key, prefixAttribute), &kv.Value); fresh {
+			b = appendAttribute(b, name, &kv.Value)
+			clash = clash || w.resourceNames.find(name) >= 0
+		}
 	}
-	for _, p := range m.resourcePairs {
-		t.add(prefixResource, p.key, p.value)
+	if !clash {
+		return append(b, w.resourceText...)
 	}
-	return t.text
+	for _, n := range w.resourceNames.list {
+		if name, fresh := w.names.place(prefixResource, n.name, n.value); fresh {
+			b = appendAttribute(b, name, n.value)
+		}
+	}
+	return appendIfSet(b, tagResourceSchemaURL, w.resource.SchemaURL())
 }
 
-// count writes how many things were dropped, if any.
-func (t tags) count(key string, n int) {
-	if n > 0 {
-		t.own(key, strconv.Itoa(n))
+func (w *spanWriter) meetResource(res *resource.Resource) {
+	if res == w.resource {
+		return
 	}
+	w.resource, w.resourceText = res, w.resourceText[:0]
+	w.resourceNames.clear()
+	for _, kv := range res.Attributes() {
+		if name, fresh := w.resourceNames.place(prefixResource, attributeName(kv.Key, prefixResource), &kv.Value); fresh {
+			w.resourceText = appendAttribute(w.resourceText, name, &kv.Value)
+		}
+	}
+	w.resourceText = appendIfSet(w.resourceText, tagResourceSchemaURL, res.SchemaURL())
 }
 
-func resourcePairs(res *resource.Resource) []pair {
-	pairs := make([]pair, 0, res.Len())
-	for iter := res.Iter(); iter.Next(); {
-		pairs = append(pairs, textOf(iter.Attribute()))
+// textOfScope is the instrumentation scope: an attribute k of it is
+// otel.scope.k, and aureus.otel.otel.scope.k where that is the scope's own field.
+func (w *spanWriter) textOfScope(scope instrumentation.Scope) []byte {
+	if w.scope.Name == scope.Name && w.scope.Version == scope.Version && w.scope.SchemaURL == scope.SchemaURL &&
+		w.scope.Attributes.Equals(&scope.Attributes) {
+		return w.scopeText
 	}
-	return pairs
+	b := appendIfSet(w.scopeText[:0], tagScopeName, scope.Name)
+	b = appendIfSet(b, tagScopeVersion, scope.Version)
+	b = appendIfSet(b, tagScopeSchemaURL, scope.SchemaURL)
+	var met names
+	for iter := scope.Attributes.Iter(); iter.Next(); {
+		kv := iter.Attribute()
+		name := prefixScope + valid(string(kv.Key))
+		switch name {
+		case tagScopeName, tagScopeVersion, tagScopeSchemaURL:
+			name = prefixOwn + name
+		}
+		if name, fresh := met.place(prefixOwn, name, &kv.Value); fresh {
+			b = appendAttribute(b, name, &kv.Value)
+		}
+	}
+	w.scope, w.scopeText = scope, b
+	return b
+}
+
+// attributeName is the tag of an attribute, behind the prefix if it is reserved.
+func attributeName(key attribute.Key, prefix string) string {
+	name := valid(string(key))
+	if reservedSpanTag(name) {
+		name = prefix + name
+	}
+	return name
 }
 
 // reservedSpanTag names what only this package writes on a span.
 func reservedSpanTag(key string) bool {
+	if key == "" || (key[0] != 'o' && key[0] != 'a' && key[0] != 's' && key[0] != 'w') {
+		return false // none of the names below begins so; this is asked for every attribute
+	}
 	switch key {
 	case tagSpanKind, tagStatusCode, tagStatusDescription, tagTraceState, tagParentOrigin,
 		tagDroppedAttributes, tagDroppedEvents, tagDroppedLinks:
@@ -111,37 +173,113 @@ func reservedSpanTag(key string) bool {
 	return strings.HasPrefix(key, prefixScope) || strings.HasPrefix(key, prefixLink) || strings.HasPrefix(key, prefixOwn)
 }
 
-// link writes trace|span|tracestate|{attributes}|dropped, as the translators of
-// Zipkin's format do, and beside it the flags and the origin, which have no
-// place in that form, where they are not the usual ones.
-func (t tags) link(number string, link sdktrace.Link) {
+// appendLink writes trace|span|tracestate|{attributes}|dropped, as the
+// translators of Zipkin's format do, and beside it the flags and the origin,
+// which have no place in that form, where they are not the usual ones.
+func appendLink(b []byte, number string, link sdktrace.Link) []byte {
 	context := link.SpanContext
-	t.own(prefixLink+number, context.TraceID().String()+"|"+context.SpanID().String()+"|"+context.TraceState().String()+"|"+
+	b = appendTag(b, prefixLink+number, context.TraceID().String()+"|"+context.SpanID().String()+"|"+context.TraceState().String()+"|"+
 		attribute.MapValue(link.Attributes...).String()+"|"+strconv.Itoa(link.DroppedAttributeCount))
 	if flags := context.TraceFlags(); flags != trace.FlagsSampled {
-		t.own(prefixLinkMore+number+".trace_flags", flags.String())
+		b = appendTag(b, prefixLinkMore+number+".trace_flags", flags.String())
 	}
 	if context.IsRemote() {
-		t.own(prefixLinkMore+number+".origin", "remote")
+		b = appendTag(b, prefixLinkMore+number+".origin", "remote")
 	}
+	return b
 }
 
-func logs(events []sdktrace.Event) []aureus.SpanLog {
-	if len(events) == 0 {
-		return nil
-	}
-	out := make([]aureus.SpanLog, len(events))
+// logs appends the events, if there are any.
+func (w *spanWriter) logs(b []byte, events []sdktrace.Event) []byte {
 	for i, event := range events {
-		level := aureus.LogInfo
+		if i == 0 {
+			b = append(b, `,"logs":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendTime(append(b, `{"timestamp":`...), event.Time)
 		if event.Name == "exception" {
-			level = aureus.LogError
+			b = append(b, `,"level":"error","message":`...)
+		} else {
+			b = append(b, `,"level":"info","message":`...)
 		}
-		out[i] = aureus.SpanLog{
-			Timestamp: aureus.TimestampOf(event.Time),
-			Level:     level,
-			Message:   valid(event.Name),
-			Context:   contextOf(event.Attributes, event.DroppedAttributeCount),
-		}
+		b = jsonwrite.String(b, event.Name)
+		b = append(w.context(b, event.Attributes, event.DroppedAttributeCount), '}')
 	}
-	return out
+	if len(events) > 0 {
+		b = append(b, ']')
+	}
+	return b
+}
+
+// context appends the attributes of an event with their types kept, if there are
+// any.
+func (w *spanWriter) context(b []byte, attributes []attribute.KeyValue, dropped int) []byte {
+	if len(attributes) == 0 && dropped == 0 {
+		return b
+	}
+	b = append(b, `,"context":{`...)
+	if dropped > 0 {
+		b = strconv.AppendInt(append(jsonwrite.String(b, tagDroppedAttributes), ':'), int64(dropped), 10)
+		b = append(b, ',')
+	}
+	w.names.clear()
+	for _, kv := range attributes {
+		name := valid(string(kv.Key))
+		if name == tagDroppedAttributes || strings.HasPrefix(name, prefixOwn) {
+			name = prefixAttribute + name
+		}
+		b = append(jsonwrite.String(b, w.names.put(name)), ':')
+		b = append(appendTyped(b, kv.Value, 0), ',')
+	}
+	b[len(b)-1] = '}'
+	return b
+}
+
+func appendHex(b, id []byte) []byte { return append(hex.AppendEncode(b, id), '"') }
+
+func appendTime(b []byte, t time.Time) []byte {
+	b = append(b, '"')
+	if !t.IsZero() {
+		b = t.UTC().AppendFormat(b, time.RFC3339Nano)
+	}
+	return append(b, '"')
+}
+
+func appendTag(b []byte, name, value string) []byte {
+	b = append(jsonwrite.String(b, name), ':')
+	return append(jsonwrite.String(b, value), ',')
+}
+
+func appendIfSet(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	return appendTag(b, name, value)
+}
+
+// appendCount writes how many things were dropped, if any.
+func appendCount(b []byte, name string, n int) []byte {
+	if n <= 0 {
+		return b
+	}
+	return appendTag(b, name, strconv.Itoa(n))
+}
+
+// appendAttribute writes the attribute as text, by the rules for formats other
+// than OTLP: strings as they are, NaN and the infinities as words, bytes as
+// base64, slices and maps as JSON.
+func appendAttribute(b []byte, name string, value *attribute.Value) []byte {
+	b = append(jsonwrite.String(b, name), ':')
+	switch value.Type() { // the frequent ones, quicker
+	case attribute.STRING:
+		b = jsonwrite.String(b, value.AsString())
+	case attribute.INT64:
+		b = append(strconv.AppendInt(append(b, '"'), value.AsInt64(), 10), '"')
+	case attribute.BOOL:
+		b = append(strconv.AppendBool(append(b, '"'), value.AsBool()), '"')
+	default:
+		b = jsonwrite.String(b, value.String())
+	}
+	return append(b, ',')
 }

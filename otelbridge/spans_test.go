@@ -2,7 +2,11 @@ package otelbridge_test
 
 import (
 	"context"
+	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -167,6 +171,15 @@ func TestSpanMapping(t *testing.T) {
 			},
 		},
 		{
+			"a name twice, with one value and with two",
+			func(s *stubs) {
+				s.Attributes = []attribute.KeyValue{
+					attribute.String("k", "1"), attribute.Int("k", 1), attribute.String("k", "2"), attribute.String("k", "3"),
+				}
+			},
+			map[string]string{"k": "1", "aureus.otel.attribute.k": "2", "aureus.otel.attribute.aureus.otel.attribute.k": "3"},
+		},
+		{
 			"text that is not UTF-8, and two names that become one",
 			func(s *stubs) {
 				s.Attributes = []attribute.KeyValue{attribute.String("k\xff", "v\xff"), attribute.String("k\xfe", "w")}
@@ -271,4 +284,45 @@ func TestSpanMapping_deepEvent(t *testing.T) {
 	}
 	require.Equal(t, 32, depth)
 	require.Contains(t, value, `"bottom"`)
+}
+
+// However many attributes there are, none takes another's place.
+func TestSpanMapping_ofManyAttributes(t *testing.T) {
+	stub := tracetest.SpanStub{Resource: resource.NewSchemaless(attribute.String("k7", "resource's"), attribute.String("k8", "v8"))}
+	want := map[string]string{"resource.k7": "resource's"}
+	for i := range 300 {
+		name, value := "k"+strconv.Itoa(i), "v"+strconv.Itoa(i)
+		stub.Attributes = append(stub.Attributes, attribute.String(name, value), attribute.String(name, value))
+		want[name] = value
+	}
+	stub.Attributes = append(stub.Attributes, attribute.String("k299", "another"))
+	want["aureus.otel.attribute.k299"] = "another"
+	spans := export(t, stub, stub)
+	require.Len(t, spans, 2)
+	for _, span := range spans {
+		delete(span.Tags, "aureus.otel.trace_flags") // it was not sampled
+		require.Len(t, span.Tags, len(want))
+		for name, value := range want {
+			require.Equal(t, value, span.Tags[name])
+		}
+	}
+}
+
+// Both ends of the connection count, and the answer's reading.
+func TestSpanExport_allocatesLittle(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"accepted":512,"rejected":[]}`)
+	}))
+	defer server.Close()
+	client, err := aureus.NewClient(server.URL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Close()) }()
+	exporter, spans := otelbridge.NewSpanExporter(client), batchOf(512)
+	require.LessOrEqual(t, testing.AllocsPerRun(10, func() {
+		if err := exporter.ExportSpans(context.Background(), spans); err != nil {
+			t.Error(err)
+		}
+	}), 5.0*512)
 }
