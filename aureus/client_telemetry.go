@@ -69,20 +69,13 @@ func (c *Client) ReportSpans(ctx context.Context, spans []Span) error {
 // makes the server refuse the request. A span that cannot be written, since span
 // fails, is counted as rejected.
 func (c *Client) ReportSpansFunc(ctx context.Context, n int, span func(b []byte, i int) ([]byte, error)) error {
-	const op = "ReportSpansFunc"
-	return reportEach(ctx, c, op, batchKinds[kindSpans], &c.single[kindSpans], n, func(b []byte, i int) ([]byte, error) {
-		longer, err := span(b, i)
-		switch {
-		case err != nil:
-			return b, err
-		case len(longer) <= len(b):
-			return b, errors.New("nothing was written")
-		}
-		if text := longer[len(b):]; !utf8.Valid(text) {
-			return append(b, bytes.ToValidUTF8(text, []byte("\uFFFD"))...), nil
-		}
-		return longer, nil
-	})
+	return reportFunc(ctx, c, "ReportSpansFunc", kindSpans, n, span)
+}
+
+// ReportMetricsFunc reports n values as [Client.ReportMetrics] does, and writes
+// them as [Client.ReportSpansFunc].
+func (c *Client) ReportMetricsFunc(ctx context.Context, n int, metric func(b []byte, i int) ([]byte, error)) error {
+	return reportFunc(ctx, c, "ReportMetricsFunc", kindMetrics, n, metric)
 }
 
 // MetricQuery selects metrics; empty fields select everything. Times are
@@ -176,4 +169,20 @@ func reportKind[T encoder](ctx context.Context, c *Client, op string, kind int, 
 		return err
 	}
 	return reportBatch(ctx, c, op, batchKinds[kind], &c.single[kind], items)
+}
+
+func reportFunc(ctx context.Context, c *Client, op string, kind, n int, item appendItem) error {
+	return reportEach(ctx, c, op, batchKinds[kind], &c.single[kind], n, func(b []byte, i int) ([]byte, error) {
+		longer, err := item(b, i)
+		switch {
+		case err != nil:
+			return b, err
+		case len(longer) <= len(b):
+			return b, errors.New("nothing was written")
+		}
+		if text := longer[len(b):]; !utf8.Valid(text) {
+			return append(b, bytes.ToValidUTF8(text, []byte("\uFFFD"))...), nil
+		}
+		return longer, nil
+	})
 }

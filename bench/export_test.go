@@ -6,9 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -58,15 +60,35 @@ func BenchmarkSpanExport(b *testing.B) {
 	}
 }
 
-// BenchmarkMetricExport sends what a service of ten routes measures: a counter
-// and a histogram of 15 buckets each.
+// BenchmarkMetricExport sends what a service of ten routes measures, a counter
+// and a histogram of 15 buckets each, and 200 counters alone. A point is one flat
+// value: a histogram has 19 of them, and OTLP sends it as one.
 func BenchmarkMetricExport(b *testing.B) {
-	collected := serverMetrics(b, 10)
-	const points = 10 * (1 + 15 + 4)
+	benchmarkMetrics(b, "histograms", serverMetrics(b, 10, true), 10*(1+15+4))
+	benchmarkMetrics(b, "counters", serverMetrics(b, 200, false), 200)
+}
+
+func benchmarkMetrics(b *testing.B, name string, collected *metricdata.ResourceMetrics, points int) {
+	b.Helper()
 	server := sink(fmt.Sprintf(`{"accepted":%d,"rejected":[]}`, points))
 	defer server.Close()
-	exporter := otelbridge.NewMetricExporter(connect(b, server.URL))
-	measure(b, points, "point", func() error { return exporter.Export(context.Background(), collected) })
+	ctx := context.Background()
+	b.Run(name+"/aureus", func(b *testing.B) {
+		exporter := otelbridge.NewMetricExporter(connect(b, server.URL))
+		measure(b, float64(points), "point", func() error { return exporter.Export(ctx, collected) })
+	})
+	b.Run(name+"/otlpmetrichttp", func(b *testing.B) {
+		exporter, err := otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(server.URL+"/v1/metrics"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() {
+			if err := exporter.Shutdown(ctx); err != nil {
+				b.Error(err)
+			}
+		}()
+		measure(b, float64(points), "point", func() error { return exporter.Export(ctx, collected) })
+	})
 }
 
 func measure(b *testing.B, items float64, item string, export func() error) {
@@ -91,7 +113,7 @@ func sink(answer string) *httptest.Server {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			return
 		}
-		if r.URL.Path == "/v1/traces" {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
 			w.Header().Set("Content-Type", "application/x-protobuf")
 			return
 		}
@@ -147,7 +169,7 @@ func serverSpans(b *testing.B, n int) []sdktrace.ReadOnlySpan {
 	return kept.spans
 }
 
-func serverMetrics(b *testing.B, routes int) *metricdata.ResourceMetrics {
+func serverMetrics(b *testing.B, routes int, histograms bool) *metricdata.ResourceMetrics {
 	b.Helper()
 	ctx := context.Background()
 	reader := sdkmetric.NewManualReader()
@@ -164,7 +186,9 @@ func serverMetrics(b *testing.B, routes int) *metricdata.ResourceMetrics {
 	for i := range routes {
 		route := metric.WithAttributes(attribute.String("http.request.method", "POST"), attribute.String("http.route", fmt.Sprintf("/route/%d", i)))
 		counter.Add(ctx, int64(i), route)
-		histogram.Record(ctx, float64(i)/100, route)
+		if histograms {
+			histogram.Record(ctx, float64(i)/100, route)
+		}
 	}
 	collected := &metricdata.ResourceMetrics{}
 	if err := reader.Collect(ctx, collected); err != nil {

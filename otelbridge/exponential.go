@@ -17,7 +17,7 @@ func addExponential[N int64 | float64](m *metricMapper, histogram metricdata.Exp
 		return
 	}
 	for _, p := range histogram.DataPoints {
-		at, tags := m.at(p.Time), m.tags(kindExponential, histogram.Temporality, p.Attributes, p.StartTime)
+		m.measure(kindExponential, histogram.Temporality, p.Attributes, p.StartTime, p.Time)
 		negative, positive, scale := downscale(trim(p.NegativeBucket), trim(p.PositiveBucket), p.Scale)
 
 		var total uint64
@@ -27,7 +27,7 @@ func addExponential[N int64 | float64](m *metricMapper, histogram metricdata.Exp
 			// Where float64 cannot tell the bound from its neighbour, or from
 			// infinity, the count goes on into the next bucket.
 			if bound > last && !math.IsInf(bound, 1) {
-				m.bucket(bound, total, at, tags)
+				m.bucket(bound, total)
 				last = bound
 			}
 		}
@@ -42,8 +42,8 @@ func addExponential[N int64 | float64](m *metricMapper, histogram metricdata.Exp
 		for i, count := range positive.Counts {
 			bucket(boundary(int64(positive.Offset)+int64(i)+1, scale), count)
 		}
-		m.bucket(math.Inf(1), p.Count, at, tags)
-		addStatistics(m, p.Sum, p.Count, p.Min, p.Max, at, tags)
+		m.bucket(math.Inf(1), p.Count)
+		addStatistics(m, p.Sum, p.Count, p.Min, p.Max)
 	}
 }
 

@@ -58,10 +58,13 @@ func (e *MetricExporter) Export(ctx context.Context, metrics *metricdata.Resourc
 			return nil
 		}
 		flat := e.flat(metrics, time.Now())
-		if len(flat.metrics) == 0 {
+		defer flat.free()
+		if len(flat.ends) == 0 {
 			return flat.outcome(nil)
 		}
-		return flat.outcome(e.client.ReportMetrics(ctx, flat.metrics))
+		return flat.outcome(e.client.ReportMetricsFunc(ctx, len(flat.ends), func(b []byte, i int) ([]byte, error) {
+			return append(b, flat.at(i)...), nil
+		}))
 	})
 }
 

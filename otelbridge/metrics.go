@@ -5,14 +5,14 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 
-	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
 // metricMapper turns one collection of the SDK into flat points. It serves one
@@ -21,32 +21,59 @@ type metricMapper struct {
 	points
 	now        time.Time // for points that carry no time
 	startTimes bool
-	resource   []pair
-	scope      instrumentation.Scope
+	resource   []attribute.KeyValue
+	scope      scopeText // the one met last
 	metric     metricdata.Metrics
 	name       string
+	names      names // of the attributes of a measurement
+}
+
+// measurement is what the points of one measurement share. It holds until the
+// next one is taken up.
+type measurement struct {
+	name string
+	at   []byte // JSON
+	tags []byte // see tags.go
+}
+
+var mappers = sync.Pool{New: func() any { return new(metricMapper) }}
+
+// maxPooled bounds the text whose room is kept for the next export, in bytes.
+const maxPooled = 1 << 20
+
+// free keeps the room of the texts, and nothing else, for another export.
+func (m *metricMapper) free() {
+	if cap(m.text) > maxPooled {
+		return
+	}
+	m.names.clear()
+	*m = metricMapper{
+		points: points{of: measurement{at: m.of.at[:0], tags: m.of.tags[:0]}, text: m.text[:0], ends: m.ends[:0], places: m.places[:0]},
+		names:  m.names,
+	}
+	mappers.Put(m)
 }
 
 func (e *MetricExporter) flat(rm *metricdata.ResourceMetrics, now time.Time) *metricMapper {
-	m := &metricMapper{now: now, startTimes: e.config.startTimes, resource: allowed(rm.Resource, e.config.resourceKeys)}
+	m, _ := mappers.Get().(*metricMapper)
+	m.now, m.startTimes, m.resource = now, e.config.startTimes, allowed(rm.Resource, e.config.resourceKeys)
 	for _, scope := range rm.ScopeMetrics {
-		m.scope = scope.Scope
+		m.scope.meet(scope.Scope)
 		for _, metric := range scope.Metrics {
-			m.metric, m.name = metric, valid(metric.Name)
+			m.metric, m.name = metric, metric.Name
 			m.add(metric.Data)
 		}
 	}
 	return m
 }
 
-func allowed(res *resource.Resource, keys []string) []pair {
-	var pairs []pair
+func allowed(res *resource.Resource, keys []string) (list []attribute.KeyValue) {
 	for _, key := range keys {
 		if value, ok := res.Set().Value(attribute.Key(key)); ok {
-			pairs = append(pairs, textOf(attribute.KeyValue{Key: attribute.Key(key), Value: value}))
+			list = append(list, attribute.KeyValue{Key: attribute.Key(key), Value: value})
 		}
 	}
-	return pairs
+	return list
 }
 
 func (m *metricMapper) add(data metricdata.Aggregation) {
@@ -86,7 +113,8 @@ func addSum[N int64 | float64](m *metricMapper, sum metricdata.Sum[N]) {
 
 func addValues[N int64 | float64](m *metricMapper, kind string, temporality metricdata.Temporality, list []metricdata.DataPoint[N]) {
 	for _, p := range list {
-		m.points.add(m.name, numberOf(p.Value), m.at(p.Time), m.tags(kind, temporality, p.Attributes, p.StartTime))
+		m.measure(kind, temporality, p.Attributes, p.StartTime, p.Time)
+		m.points.add("", numberOf(p.Value), "", "")
 	}
 }
 
@@ -95,46 +123,46 @@ func addHistogram[N int64 | float64](m *metricMapper, histogram metricdata.Histo
 		return
 	}
 	for _, p := range histogram.DataPoints {
-		at, tags := m.at(p.Time), m.tags(kindHistogram, histogram.Temporality, p.Attributes, p.StartTime)
+		m.measure(kindHistogram, histogram.Temporality, p.Attributes, p.StartTime, p.Time)
 		var total uint64
 		for i, bound := range p.Bounds {
 			if i < len(p.BucketCounts) && !math.IsInf(bound, 1) {
 				total += p.BucketCounts[i]
-				m.bucket(bound, total, at, tags)
+				m.bucket(bound, total)
 			}
 		}
-		m.bucket(math.Inf(1), p.Count, at, tags)
-		addStatistics(m, p.Sum, p.Count, p.Min, p.Max, at, tags)
+		m.bucket(math.Inf(1), p.Count)
+		addStatistics(m, p.Sum, p.Count, p.Min, p.Max)
 	}
 }
 
 // bucket writes how many measurements were at most the bound.
-func (m *metricMapper) bucket(bound float64, total uint64, at aureus.Timestamp, tags map[string]string) {
-	m.points.add(m.name+".bucket", countOf(total), at, with(tags, tagBound, formatBound(bound)))
+func (m *metricMapper) bucket(bound float64, total uint64) {
+	m.points.add(".bucket", countOf(total), tagBound, formatBound(bound))
 }
 
 // formatBound writes +Inf, or the shortest digits that read back the same.
 func formatBound(bound float64) string { return strconv.FormatFloat(bound, 'g', -1, 64) }
 
-func addStatistics[N int64 | float64](m *metricMapper, sum N, count uint64, least, most metricdata.Extrema[N], at aureus.Timestamp, tags map[string]string) {
-	m.points.add(m.name+".sum", numberOf(sum), at, tags)
-	m.points.add(m.name+".count", countOf(count), at, tags)
+func addStatistics[N int64 | float64](m *metricMapper, sum N, count uint64, least, most metricdata.Extrema[N]) {
+	m.points.add(".sum", numberOf(sum), "", "")
+	m.points.add(".count", countOf(count), "", "")
 	if v, ok := least.Value(); ok {
-		m.points.add(m.name+".min", numberOf(v), at, tags)
+		m.points.add(".min", numberOf(v), "", "")
 	}
 	if v, ok := most.Value(); ok {
-		m.points.add(m.name+".max", numberOf(v), at, tags)
+		m.points.add(".max", numberOf(v), "", "")
 	}
 }
 
 func (m *metricMapper) addSummary(summary metricdata.Summary) {
 	for _, p := range summary.DataPoints {
-		at, tags := m.at(p.Time), m.tags(kindSummary, 0, p.Attributes, p.StartTime)
+		m.measure(kindSummary, 0, p.Attributes, p.StartTime, p.Time)
 		for _, q := range p.QuantileValues {
-			m.points.add(m.name+".quantile", number{value: q.Value}, at, with(tags, tagQuantile, formatBound(q.Quantile)))
+			m.points.add(".quantile", number{value: q.Value}, tagQuantile, formatBound(q.Quantile))
 		}
-		m.points.add(m.name+".sum", number{value: p.Sum}, at, tags)
-		m.points.add(m.name+".count", countOf(p.Count), at, tags)
+		m.points.add(".sum", number{value: p.Sum}, "", "")
+		m.points.add(".count", countOf(p.Count), "", "")
 	}
 }
 
@@ -148,41 +176,43 @@ func (m *metricMapper) hasTemporality(t metricdata.Temporality) bool {
 	return false
 }
 
-func (m *metricMapper) at(t time.Time) aureus.Timestamp {
-	if t.IsZero() {
-		t = m.now
+// measure takes up a measurement: the points that are added next are its.
+func (m *metricMapper) measure(kind string, temporality metricdata.Temporality, attributes attribute.Set, start, at time.Time) {
+	if at.IsZero() {
+		at = m.now
 	}
-	return aureus.TimestampOf(t)
-}
-
-func (m *metricMapper) tags(kind string, temporality metricdata.Temporality, attributes attribute.Set, start time.Time) map[string]string {
-	t := tags{make(map[string]string, attributes.Len()+len(m.resource)+8), reservedMetricTag}
+	reserved := reservedMetricTag
 	switch kind {
 	case kindHistogram, kindExponential:
-		t.reserved = reservedHistogramTag
+		reserved = reservedHistogramTag
 	case kindSummary:
-		t.reserved = reservedSummaryTag
+		reserved = reservedSummaryTag
 	}
-	t.own(tagMetricKind, kind)
-	t.ownIfSet(tagMetricUnit, m.metric.Unit)
+	b := appendTag(m.of.tags[:0], tagMetricKind, kind)
+	b = appendIfSet(b, tagMetricUnit, m.metric.Unit)
 	switch temporality {
 	case metricdata.CumulativeTemporality:
-		t.own(tagMetricTemporality, "cumulative")
-		if m.startTimes {
-			t.ownIfSet(tagMetricStartTime, string(aureus.TimestampOf(start)))
+		b = appendTag(b, tagMetricTemporality, "cumulative")
+		if m.startTimes && !start.IsZero() {
+			b = append(appendTime(append(jsonwrite.String(b, tagMetricStartTime), ':'), start), ',')
 		}
 	case metricdata.DeltaTemporality:
-		t.own(tagMetricTemporality, "delta")
+		b = appendTag(b, tagMetricTemporality, "delta")
 	}
-	t.scope(m.scope)
-	for iter := attributes.Iter(); iter.Next(); {
-		p := textOf(iter.Attribute())
-		t.add(prefixAttribute, p.key, p.value)
+	b = append(b, m.scope.text...)
+	m.names.clear()
+	for _, kv := range attributes.ToSlice() {
+		if name, fresh := m.names.place(prefixAttribute, attributeName(kv.Key, prefixAttribute, reserved), &kv.Value); fresh {
+			b = appendAttribute(b, name, &kv.Value)
+		}
 	}
-	for _, p := range m.resource {
-		t.add(prefixResource, p.key, p.value)
+	for i := range m.resource {
+		kv := &m.resource[i]
+		if name, fresh := m.names.place(prefixResource, attributeName(kv.Key, prefixResource, reserved), &kv.Value); fresh {
+			b = appendAttribute(b, name, &kv.Value)
+		}
 	}
-	return t.text
+	m.of = measurement{name: m.name, at: appendTime(m.of.at[:0], at), tags: b}
 }
 
 // reservedMetricTag names what only this package writes on a point.

@@ -4,19 +4,21 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
-// points gathers the flat values of one export, and what has no flat form.
-// Values of one measurement share a map of tags, which nobody changes afterwards.
+// points gathers the flat values of one export as JSON texts, and what has no
+// flat form.
 type points struct {
-	metrics  []aureus.Metric
-	places   []int // of each metric, among all that was to be sent
+	of       measurement // of which the next points are
+	text     []byte      // one behind the other
+	ends     []int       // where each ends
+	places   []int       // of each, among all that was to be sent
 	rejected []aureus.Rejection
 }
 
@@ -43,18 +45,37 @@ func countOf(n uint64) number {
 	return number{value: float64(n)}
 }
 
-// add appends a value. NaN and the infinities have no JSON form: they are
-// counted as rejected and leave the rest alone.
-func (p *points) add(name string, n number, at aureus.Timestamp, tags map[string]string) {
+// add appends a value, with a tag more if tag is not empty. suffix stands behind
+// the metric's name; neither needs escaping. NaN and the infinities have no JSON
+// form: they are counted as rejected and leave the rest alone.
+func (p *points) add(suffix string, n number, tag, value string) {
 	if math.IsNaN(n.value) || math.IsInf(n.value, 0) {
-		p.reject(fmt.Sprintf("%.100q: the value %v has no JSON form", name, n.value))
+		p.reject(fmt.Sprintf("%.100q: the value %v has no JSON form", valid(p.of.name)+suffix, n.value))
 		return
 	}
-	if n.exact != "" {
-		tags = with(tags, tagMetricIntValue, n.exact)
+	b := jsonwrite.String(append(p.text, `{"name":`...), p.of.name)
+	b = append(append(b[:len(b)-1], suffix...), `","value":`...)
+	b, _ = jsonwrite.Float(b, n.value)
+	b = append(append(b, `,"timestamp":`...), p.of.at...)
+	b = append(append(b, `,"tags":{`...), p.of.tags...)
+	b = appendIfSet(b, tagMetricIntValue, n.exact)
+	if tag != "" {
+		b = appendTag(b, tag, value)
 	}
+	b[len(b)-1] = '}' // there is at least the kind, with a comma behind it
+	b = append(b, '}')
+	p.text = b
 	p.places = append(p.places, len(p.places)+len(p.rejected))
-	p.metrics = append(p.metrics, aureus.Metric{Name: name, Value: n.value, Timestamp: at, Tags: tags})
+	p.ends = append(p.ends, len(p.text))
+}
+
+// at is the text of the ith value.
+func (p *points) at(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = p.ends[i-1]
+	}
+	return p.text[start:p.ends[i]]
 }
 
 func (p *points) reject(reason string) {
@@ -67,7 +88,7 @@ func (p *points) outcome(err error) error {
 	if len(p.rejected) == 0 {
 		return err
 	}
-	all := &aureus.PartialError{Op: "ReportMetrics", Accepted: len(p.metrics), Rejected: p.rejected}
+	all := &aureus.PartialError{Op: "ReportMetrics", Accepted: len(p.ends), Rejected: p.rejected}
 	partial, ok := errors.AsType[*aureus.PartialError](err)
 	switch {
 	case err == nil:
@@ -85,10 +106,4 @@ func (p *points) outcome(err error) error {
 	}
 	slices.SortStableFunc(all.Rejected, func(a, b aureus.Rejection) int { return cmp.Compare(a.Index, b.Index) })
 	return all
-}
-
-func with(tags map[string]string, key, value string) map[string]string {
-	tags = maps.Clone(tags)
-	tags[key] = value
-	return tags
 }

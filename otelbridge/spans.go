@@ -1,14 +1,11 @@
 package otelbridge
 
 import (
-	"encoding/hex"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -32,9 +29,7 @@ type spanWriter struct {
 	resourceNames names
 	resourceText  []byte
 
-	scope     instrumentation.Scope
-	scopeText []byte
-
+	scope scopeText
 	names names // of the span's attributes
 }
 
@@ -85,7 +80,7 @@ func (w *spanWriter) tags(b []byte, span sdktrace.ReadOnlySpan, context trace.Sp
 	b = appendCount(b, tagDroppedAttributes, span.DroppedAttributes())
 	b = appendCount(b, tagDroppedEvents, span.DroppedEvents())
 	b = appendCount(b, tagDroppedLinks, span.DroppedLinks())
-	b = append(b, w.textOfScope(span.InstrumentationScope())...)
+	b = append(b, w.scope.meet(span.InstrumentationScope())...)
 	for i, link := range span.Links() {
 		b = appendLink(b, strconv.Itoa(i), link)
 	}
@@ -95,7 +90,7 @@ func (w *spanWriter) tags(b []byte, span sdktrace.ReadOnlySpan, context trace.Sp
 	attributes := span.Attributes()
 	for i := range attributes {
 		kv := &attributes[i]
-		if name, fresh := w.names.place(prefixAttribute, attributeName(kv.Key, prefixAttribute), &kv.Value); fresh {
+		if name, fresh := w.names.place(prefixAttribute, attributeName(kv.Key, prefixAttribute, reservedSpanTag), &kv.Value); fresh {
 			b = appendAttribute(b, name, &kv.Value)
 			clash = clash || w.resourceNames.find(name) >= 0
 		}
@@ -118,46 +113,11 @@ func (w *spanWriter) meetResource(res *resource.Resource) {
 	w.resource, w.resourceText = res, w.resourceText[:0]
 	w.resourceNames.clear()
 	for _, kv := range res.Attributes() {
-		if name, fresh := w.resourceNames.place(prefixResource, attributeName(kv.Key, prefixResource), &kv.Value); fresh {
+		if name, fresh := w.resourceNames.place(prefixResource, attributeName(kv.Key, prefixResource, reservedSpanTag), &kv.Value); fresh {
 			w.resourceText = appendAttribute(w.resourceText, name, &kv.Value)
 		}
 	}
 	w.resourceText = appendIfSet(w.resourceText, tagResourceSchemaURL, res.SchemaURL())
-}
-
-// textOfScope is the instrumentation scope: an attribute k of it is
-// otel.scope.k, and aureus.otel.otel.scope.k where that is the scope's own field.
-func (w *spanWriter) textOfScope(scope instrumentation.Scope) []byte {
-	if w.scope.Name == scope.Name && w.scope.Version == scope.Version && w.scope.SchemaURL == scope.SchemaURL &&
-		w.scope.Attributes.Equals(&scope.Attributes) {
-		return w.scopeText
-	}
-	b := appendIfSet(w.scopeText[:0], tagScopeName, scope.Name)
-	b = appendIfSet(b, tagScopeVersion, scope.Version)
-	b = appendIfSet(b, tagScopeSchemaURL, scope.SchemaURL)
-	var met names
-	for iter := scope.Attributes.Iter(); iter.Next(); {
-		kv := iter.Attribute()
-		name := prefixScope + valid(string(kv.Key))
-		switch name {
-		case tagScopeName, tagScopeVersion, tagScopeSchemaURL:
-			name = prefixOwn + name
-		}
-		if name, fresh := met.place(prefixOwn, name, &kv.Value); fresh {
-			b = appendAttribute(b, name, &kv.Value)
-		}
-	}
-	w.scope, w.scopeText = scope, b
-	return b
-}
-
-// attributeName is the tag of an attribute, behind the prefix if it is reserved.
-func attributeName(key attribute.Key, prefix string) string {
-	name := valid(string(key))
-	if reservedSpanTag(name) {
-		name = prefix + name
-	}
-	return name
 }
 
 // reservedSpanTag names what only this package writes on a span.
@@ -234,52 +194,4 @@ func (w *spanWriter) context(b []byte, attributes []attribute.KeyValue, dropped 
 	}
 	b[len(b)-1] = '}'
 	return b
-}
-
-func appendHex(b, id []byte) []byte { return append(hex.AppendEncode(b, id), '"') }
-
-func appendTime(b []byte, t time.Time) []byte {
-	b = append(b, '"')
-	if !t.IsZero() {
-		b = t.UTC().AppendFormat(b, time.RFC3339Nano)
-	}
-	return append(b, '"')
-}
-
-func appendTag(b []byte, name, value string) []byte {
-	b = append(jsonwrite.String(b, name), ':')
-	return append(jsonwrite.String(b, value), ',')
-}
-
-func appendIfSet(b []byte, name, value string) []byte {
-	if value == "" {
-		return b
-	}
-	return appendTag(b, name, value)
-}
-
-// appendCount writes how many things were dropped, if any.
-func appendCount(b []byte, name string, n int) []byte {
-	if n <= 0 {
-		return b
-	}
-	return appendTag(b, name, strconv.Itoa(n))
-}
-
-// appendAttribute writes the attribute as text, by the rules for formats other
-// than OTLP: strings as they are, NaN and the infinities as words, bytes as
-// base64, slices and maps as JSON.
-func appendAttribute(b []byte, name string, value *attribute.Value) []byte {
-	b = append(jsonwrite.String(b, name), ':')
-	switch value.Type() { // the frequent ones, quicker
-	case attribute.STRING:
-		b = jsonwrite.String(b, value.AsString())
-	case attribute.INT64:
-		b = append(strconv.AppendInt(append(b, '"'), value.AsInt64(), 10), '"')
-	case attribute.BOOL:
-		b = append(strconv.AppendBool(append(b, '"'), value.AsBool()), '"')
-	default:
-		b = jsonwrite.String(b, value.String())
-	}
-	return append(b, ',')
 }

@@ -1,79 +1,111 @@
 package otelbridge
 
 import (
+	"encoding/hex"
+	"strconv"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
+
+	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
-// tags gathers the text attributes of one span or point. Names that this
-// package writes itself are reserved: an attribute of such a name, or one that
-// meets another value under its name, moves behind a prefix. So nothing is lost,
-// and an application cannot pass its own word for, say, the status.
-type tags struct {
-	text     map[string]string
-	reserved func(key string) bool
-}
+// Tags are the text attributes of a span or a point. They are written one by
+// one, each with a comma behind it. Names that this package writes itself are
+// reserved: an attribute of such a name moves behind a prefix.
 
-// own writes a tag under a reserved name.
-func (t tags) own(key, value string) { t.text[key] = valid(value) }
-
-// ownIfSet writes the tag unless the value is empty.
-func (t tags) ownIfSet(key, value string) {
-	if value != "" {
-		t.own(key, value)
+// attributeName is the tag of an attribute, behind the prefix if it is reserved.
+func attributeName(key attribute.Key, prefix string, reserved func(string) bool) string {
+	name := valid(string(key))
+	if reserved(name) {
+		name = prefix + name
 	}
-}
-
-// add writes an attribute: under its own name if that is free and not reserved,
-// else behind as many prefixes as it takes.
-func (t tags) add(prefix, key, value string) {
-	if t.reserved(key) {
-		key = prefix + key
-	}
-	t.place(prefix, key, value)
-}
-
-func (t tags) place(prefix, key, value string) {
-	for {
-		switch old, taken := t.text[key]; {
-		case !taken:
-			t.text[key] = value
-			return
-		case old == value:
-			return
-		}
-		key = prefix + key
-	}
-}
-
-// scope writes the instrumentation scope: an attribute k of it as otel.scope.k,
-// and as aureus.otel.otel.scope.k where that is the scope's own field.
-func (t tags) scope(scope instrumentation.Scope) {
-	t.ownIfSet(tagScopeName, scope.Name)
-	t.ownIfSet(tagScopeVersion, scope.Version)
-	t.ownIfSet(tagScopeSchemaURL, scope.SchemaURL)
-	for iter := scope.Attributes.Iter(); iter.Next(); {
-		p := textOf(iter.Attribute())
-		key := prefixScope + p.key
-		switch key {
-		case tagScopeName, tagScopeVersion, tagScopeSchemaURL:
-			key = prefixOwn + key
-		}
-		t.place(prefixOwn, key, p.value)
-	}
-}
-
-// pair is an attribute as text.
-type pair struct{ key, value string }
-
-// textOf is the attribute as text, by the rules for formats other than OTLP:
-// strings as they are, NaN and the infinities as words, bytes as base64, slices
-// and maps as JSON.
-func textOf(kv attribute.KeyValue) pair {
-	return pair{valid(string(kv.Key)), valid(kv.Value.String())}
+	return name
 }
 
 // valid replaces what is not UTF-8 by U+FFFD.
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// scopeText is the instrumentation scope that was met last, as tags. The zero
+// value has met none, which has no tags.
+type scopeText struct {
+	scope instrumentation.Scope
+	text  []byte
+}
+
+// meet gives the tags of the scope, which hold until the next one is met: an
+// attribute k of it is otel.scope.k, and aureus.otel.otel.scope.k where that is
+// the scope's own field.
+func (s *scopeText) meet(scope instrumentation.Scope) []byte {
+	if s.scope.Name == scope.Name && s.scope.Version == scope.Version && s.scope.SchemaURL == scope.SchemaURL &&
+		s.scope.Attributes.Equals(&scope.Attributes) {
+		return s.text
+	}
+	b := appendIfSet(s.text[:0], tagScopeName, scope.Name)
+	b = appendIfSet(b, tagScopeVersion, scope.Version)
+	b = appendIfSet(b, tagScopeSchemaURL, scope.SchemaURL)
+	var met names
+	for iter := scope.Attributes.Iter(); iter.Next(); {
+		kv := iter.Attribute()
+		name := prefixScope + valid(string(kv.Key))
+		switch name {
+		case tagScopeName, tagScopeVersion, tagScopeSchemaURL:
+			name = prefixOwn + name
+		}
+		if name, fresh := met.place(prefixOwn, name, &kv.Value); fresh {
+			b = appendAttribute(b, name, &kv.Value)
+		}
+	}
+	s.scope, s.text = scope, b
+	return b
+}
+
+func appendHex(b, id []byte) []byte { return append(hex.AppendEncode(b, id), '"') }
+
+func appendTime(b []byte, t time.Time) []byte {
+	b = append(b, '"')
+	if !t.IsZero() {
+		b = t.UTC().AppendFormat(b, time.RFC3339Nano)
+	}
+	return append(b, '"')
+}
+
+func appendTag(b []byte, name, value string) []byte {
+	b = append(jsonwrite.String(b, name), ':')
+	return append(jsonwrite.String(b, value), ',')
+}
+
+func appendIfSet(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	return appendTag(b, name, value)
+}
+
+// appendCount writes how many things were dropped, if any.
+func appendCount(b []byte, name string, n int) []byte {
+	if n <= 0 {
+		return b
+	}
+	return appendTag(b, name, strconv.Itoa(n))
+}
+
+// appendAttribute writes the attribute as text, by the rules for formats other
+// than OTLP: strings as they are, NaN and the infinities as words, bytes as
+// base64, slices and maps as JSON.
+func appendAttribute(b []byte, name string, value *attribute.Value) []byte {
+	b = append(jsonwrite.String(b, name), ':')
+	switch value.Type() { // the frequent ones, quicker
+	case attribute.STRING:
+		b = jsonwrite.String(b, value.AsString())
+	case attribute.INT64:
+		b = append(strconv.AppendInt(append(b, '"'), value.AsInt64(), 10), '"')
+	case attribute.BOOL:
+		b = append(strconv.AppendBool(append(b, '"'), value.AsBool()), '"')
+	default:
+		b = jsonwrite.String(b, value.String())
+	}
+	return append(b, ',')
+}
