@@ -2,7 +2,6 @@ package jsonscan
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -20,7 +19,7 @@ func (s *Scanner) Object(shape *Shape, field func(name string) bool) bool {
 			if others == nil {
 				others = new(names)
 			}
-			_, variant := shape.find(strings.ToLower(name), 0)
+			_, variant := shape.find(strictjson.Fold(name), 0)
 			return !variant && others.add(name) && s.Skip()
 		}
 		last = place

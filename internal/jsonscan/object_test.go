@@ -91,6 +91,7 @@ var things = map[string]struct {
 	"half a surrogate in it":            {`{"name":"n","flag":true,"x":"\ud800"}`, false},
 	"a name in another case":            {`{"name":"n","flag":true,"Color":"red"}`, false},
 	"a name in another case, beside it": {`{"name":"n","flag":true,"NAME":"m"}`, false},
+	"a name with a long s":              {`{"name":"n","flag":true,"tag` + "\u017f" + `":{}}`, false},
 	"a name with the sign for kelvin":   {`{"name":"n","flag":true,"tas` + "\u212a" + `_k":"t"}`, false},
 	"a word that is none":               {`{"name":"n","flag":true,"color":"blue"}`, false},
 	"a word in another case":            {`{"name":"n","flag":true,"color":"Red"}`, false},

@@ -159,9 +159,11 @@ func (c *checker) numeric(pointer string, value any, t reflect.Type, b bounds) {
 		c.addf(pointer, "is a number too large to hold")
 		return
 	}
-	if t.Kind() != reflect.Float64 && t.Kind() != reflect.Float32 && f != float64(int64(f)) {
-		c.addf(pointer, "must be a whole number")
-		return
+	if t.Kind() != reflect.Float64 && t.Kind() != reflect.Float32 {
+		if _, whole := Int(string(n)); !whole {
+			c.addf(pointer, "must be a whole number")
+			return
+		}
 	}
 	if b.min != nil && f < *b.min {
 		c.addf(pointer, "must be at least %v", *b.min)
@@ -189,10 +191,17 @@ func (c *checker) object(pointer string, object map[string]any, t reflect.Type) 
 		}
 	}
 	for _, name := range sortedNames(object) {
-		if declared, ok := d.folded[strings.ToLower(name)]; ok && declared != name {
+		if declared, ok := d.folded[Fold(name)]; ok && declared != name {
 			c.addf(child(pointer, name), "is spelled in another case than %q", declared)
 		}
 	}
+}
+
+// Fold is what two names have in common that differ only in case. It takes each
+// letter for the same that encoding/json does, so that nobody behind us reads a
+// name that was unknown here.
+func Fold(name string) string {
+	return strings.ToLower(strings.ReplaceAll(name, "\u017f", "s")) // a long s, whose capital is S
 }
 
 type declaration struct {
@@ -220,7 +229,7 @@ func declarationOf(t reflect.Type) *declaration {
 	d := &declaration{folded: map[string]string{}}
 	d.collect(t)
 	for _, f := range d.fields {
-		d.folded[strings.ToLower(f.name)] = f.name
+		d.folded[Fold(f.name)] = f.name
 	}
 	declarations.Store(t, d)
 	return d

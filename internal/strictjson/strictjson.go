@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"strconv"
 	"unicode/utf8"
@@ -188,7 +189,6 @@ func unmarshalAny(dec *jsontext.Decoder, v *any) error {
 	return nil
 }
 
-// unmarshalInt takes 2.0 for 2, as the published client's models do.
 func unmarshalInt[T int | int64](dec *jsontext.Decoder, v *T) error {
 	tok, err := dec.ReadToken()
 	if err != nil {
@@ -198,14 +198,22 @@ func unmarshalInt[T int | int64](dec *jsontext.Decoder, v *T) error {
 		*v = 0
 		return nil
 	}
-	if n, err := strconv.ParseInt(tok.String(), 10, 64); err == nil {
-		*v = T(n)
-		return nil
-	}
-	f, err := strconv.ParseFloat(tok.String(), 64)
-	if err != nil || f != float64(int64(f)) || f >= 1<<63 {
+	n, ok := Int(tok.String())
+	if *v = T(n); !ok || int64(*v) != n {
 		return errors.New("must be a whole number")
 	}
-	*v = T(f)
 	return nil
+}
+
+// Int is the whole number, if it is one that an int64 holds, for which the text
+// of a JSON number stands. 2.0 is 2, as in the published client's models.
+func Int(text string) (n int64, ok bool) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, true
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || f != math.Trunc(f) || f <= -1<<63 || f >= 1<<63 {
+		return 0, false
+	}
+	return int64(f), true
 }

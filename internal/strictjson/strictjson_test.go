@@ -77,6 +77,25 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 	require.ErrorContains(t, err, "and 8 more")
 }
 
+func TestWholeNumbers(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "-0": 0, "-7": -7, "2.0": 2, "-2e2": -200, "9007199254740993": 9007199254740993,
+		"9223372036854775807": math.MaxInt64, "-9223372036854775808": math.MinInt64, "9.2e18": 9_200_000_000_000_000_000,
+	} {
+		var got int64
+		require.NoError(t, strictjson.Unmarshal([]byte(text), &got), text)
+		require.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"0.5", "9223372036854775808", "-9223372036854775809", "1e19", "-1e19", "1e400", `"1"`} {
+		var got int64
+		require.Error(t, strictjson.Unmarshal([]byte(text), &got), text)
+		var item struct {
+			Count int `json:"count"`
+		}
+		require.ErrorContains(t, strictjson.Unmarshal([]byte(`{"count":`+text+`}`), &item), "/count: ", text)
+	}
+}
+
 func TestASecondSpellingIsRead(t *testing.T) {
 	type move struct {
 		From color `json:"from_color" aureus:"alias=from"`
