@@ -30,6 +30,12 @@ type batch struct {
 	indexes []int
 }
 
+// batchAnswer is what became of the items of one request.
+type batchAnswer struct {
+	Accepted int         `json:"accepted"`
+	Rejected []Rejection `json:"rejected"`
+}
+
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
 func newBatch() *batch {
@@ -169,10 +175,7 @@ func (r *batchReport) send(ctx context.Context, b *batch) error {
 	if r.single != nil && r.single.Load() {
 		return r.sendSingly(ctx, b)
 	}
-	var answer struct {
-		Accepted int         `json:"accepted"`
-		Rejected []Rejection `json:"rejected"`
-	}
+	var answer batchAnswer
 	k := call{op: r.op, class: Reports, keyed: true, method: http.MethodPost, path: r.path + "/batch", body: b.body}
 	released := false
 	k.released = func() { released = true }

@@ -55,13 +55,14 @@ func (c *Client) send(ctx context.Context, k call) ([]byte, error) {
 	return body, err
 }
 
-// invoke makes the call and decodes the answer strictly into out.
+// invoke makes the call and decodes the answer strictly into out, a pointer to
+// a zero value.
 func (c *Client) invoke(ctx context.Context, k call, out any) error {
 	body, err := c.send(ctx, k)
 	if err != nil {
 		return err
 	}
-	if err := strictjson.Unmarshal(body, out); err != nil {
+	if err := decode(body, out); err != nil {
 		return malformed(k.op, err)
 	}
 	return nil

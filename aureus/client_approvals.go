@@ -101,12 +101,7 @@ func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTick
 	if err != nil {
 		return ApprovalTicket{}, err
 	}
-	var answer struct {
-		ApprovalToken string     `json:"approval_token"`
-		Approval      *Approval  `json:"approval,omitzero"`
-		Joined        bool       `json:"joined,omitzero"`
-		Hint          ReasonCode `json:"hint,omitzero"`
-	}
+	var answer approvalAnswer
 	if err := c.invoke(ctx, k, &answer); err != nil {
 		return ApprovalTicket{}, err
 	}
@@ -134,6 +129,14 @@ type approvalRequest struct {
 	ReasonCode    ReasonCode `json:"reason_code,omitzero"`
 	Rule          string     `json:"rule,omitzero"`
 	PolicyVersion string     `json:"policy_version,omitzero"`
+}
+
+// approvalAnswer is the published answer and our extensions.
+type approvalAnswer struct {
+	ApprovalToken string     `json:"approval_token"`
+	Approval      *Approval  `json:"approval,omitzero"`
+	Joined        bool       `json:"joined,omitzero"`
+	Hint          ReasonCode `json:"hint,omitzero"`
 }
 
 // approvalURL is where a requester polls, with a key.

@@ -114,11 +114,14 @@ func (c *Client) CheckPermission(ctx context.Context, principal Principal, actio
 	if err != nil {
 		return false, err
 	}
-	var answer struct {
-		Allowed bool `json:"allowed,omitzero"`
-	}
+	var answer checkAnswer
 	err = c.invoke(ctx, call{op: op, class: Decisions, method: http.MethodPost, path: "/policy/check", body: body}, &answer)
 	return answer.Allowed && err == nil, err
+}
+
+// checkAnswer is the answer to CheckPermission.
+type checkAnswer struct {
+	Allowed bool `json:"allowed,omitzero"`
 }
 
 // RequestApproval asks for a person's decision and returns the ticket to poll

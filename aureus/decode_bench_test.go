@@ -1,6 +1,7 @@
 package aureus
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"testing"
@@ -48,4 +49,41 @@ func BenchmarkDecodeSpans512(b *testing.B) {
 			}
 		}
 	})
+}
+
+// Each model as it is read here, beside the readers that go by reflection, of
+// which encoding/json takes what must be refused.
+func BenchmarkDecodeModel(b *testing.B) {
+	benchmarkModel[GuardDecision](b, "decision", plainDecision)
+	benchmarkModel[PolicyContext](b, "question", plainContext)
+	benchmarkModel[Approval](b, "approval", plainApproval)
+	benchmarkModel[approvalAnswer](b, "answer-with-an-approval", plainApprovalAnswer)
+	benchmarkModel[checkAnswer](b, "answer-to-a-check", plainCheckAnswer)
+	benchmarkModel[batchAnswer](b, "answer-to-a-batch", plainBatchAnswer)
+	benchmarkModel[AuditRecord](b, "audit-record", plainAuditRecord)
+	benchmarkModel[DecisionRecord](b, "decision-record", plainDecisionRecord)
+	benchmarkModel[Outcome](b, "outcome", plainOutcome)
+	benchmarkModel[Commit](b, "commit", plainCommit)
+	benchmarkModel[GateConfig](b, "gate-config", plainGateConfig)
+}
+
+func benchmarkModel[T any](b *testing.B, name, text string) {
+	b.Helper()
+	var compact bytes.Buffer
+	require.NoError(b, json.Compact(&compact, []byte(text)))
+	body := compact.Bytes()
+	for _, reader := range []struct {
+		name string
+		read func([]byte, any) error
+	}{{"aureus", decode}, {"strictjson", strictjson.Unmarshal}, {"encoding-json", json.Unmarshal}} {
+		b.Run(name+"/"+reader.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if err := reader.read(body, new(T)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

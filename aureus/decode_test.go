@@ -3,6 +3,7 @@ package aureus
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"reflect"
@@ -37,25 +38,39 @@ const (
 )
 
 // agree holds the quick reader against the general one, and against
-// encoding/json where that takes the text as well: it takes more.
-func agree[T any](t *testing.T, body []byte, read func(*jsonscan.Scanner, *T) bool) (taken bool) {
+// encoding/json where that takes the text as well: it takes more, except for a
+// whole number with a point or an exponent.
+func agree[T any](t *testing.T, body []byte) (taken bool) {
 	t.Helper()
 	var quick, general, decoded, lenient, none T
-	taken = scan(body, &quick, read)
+	taken = jsonscan.Scan(body, &quick)
 	err := strictjson.Unmarshal(body, &general)
-	require.Equal(t, err == nil, taken, "%s: %v", body, err)
+	require.Equal(t, err == nil && !leftToTheGeneral(general), taken, "%s: %v", body, err)
 	require.Equal(t, err, decode(body, &decoded))
+	if err == nil {
+		requireSame(t, general, decoded)
+	}
 	if !taken {
 		require.Equal(t, none, quick)
 		return false
 	}
 	requireSame(t, general, quick)
-	requireSame(t, general, decoded)
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
-	require.NoError(t, dec.Decode(&lenient))
+	err = dec.Decode(&lenient)
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && strings.HasPrefix(kind.Value, "number ") && strings.ContainsAny(kind.Value, ".eE") {
+		return true
+	}
+	require.NoError(t, err)
 	requireSame(t, lenient, quick)
 	return true
+}
+
+// leftToTheGeneral is true of what the quick reader gives up on though it is in
+// order: a question that carries a log.
+func leftToTheGeneral(v any) bool {
+	context, ok := v.(PolicyContext)
+	return ok && len(context.AuditLog) > 0
 }
 
 // requireSame also tells 0 from -0, and nil from empty.
@@ -93,23 +108,25 @@ func hostile(object string) []string {
 var kindsOfValue = []string{
 	`null`, `true`, `false`, `""`, `"x"`, `"info"`, `"INFO"`, `"custom"`, `"pending"`, `"CONFLICT"`, `"conflict"`, `"dec_0123456789abcdefghijklmnop"`, `"dec_"`, `"sha256:00"`,
 	`0`, `-0`, `1`, `1.0000000000000001`, `1.1`, `-1e-400`, `1e308`, `1e309`, `123456789012345678901234567890`,
-	`[]`, `[null]`, `[1]`, `["x"]`, `[{}]`, `{}`, `{"a":null}`, `{"a":"b"}`, `{"a":1}`, `{"a":[{"b":{}}]}`,
+	`2.0`, `1e2`, `1.5e1`, `9007199254740993`, `9223372036854775807`, `9223372036854775808`, `-9223372036854775808`, `-9223372036854775809`,
+	`"low"`, `"HIGH"`, `"med\u0130um"`, `"read"`, `"internal"`, `"idle"`, `"approved"`, `"base64:AAEC"`, `"base64:*"`,
+	`[]`, `[null]`, `[1]`, `["x"]`, `[{}]`, `{}`, `{"a":null}`, `{"a":"b"}`, `{"a":1}`, `{"a":[{"b":{}}]}`, `{"a":["b"]}`, `{"a":[null]}`,
 }
 
 // testAgreement tries every kind of value in every place of the object, each
 // name left out, twice and in another case, and all that is hostile.
-func testAgreement[T any](t *testing.T, object string, read func(*jsonscan.Scanner, *T) bool) {
+func testAgreement[T any](t *testing.T, object string) {
 	t.Helper()
-	require.True(t, agree(t, []byte(object), read), "the usual is read in one pass")
+	require.True(t, agree[T](t, []byte(object)), "the usual is read in one pass")
 	for _, text := range hostile(object) {
-		agree(t, []byte(text), read)
+		agree[T](t, []byte(text))
 	}
 	var tree any
 	require.NoError(t, json.Unmarshal([]byte(object), &tree))
 	try := func() {
 		text, err := json.Marshal(tree)
 		require.NoError(t, err)
-		agree(t, text, read)
+		agree[T](t, text)
 	}
 	var walk func(any)
 	walk = func(node any) {
@@ -143,30 +160,33 @@ func testAgreement[T any](t *testing.T, object string, read func(*jsonscan.Scann
 }
 
 func TestReadersAgree(t *testing.T) {
-	t.Run("decision", func(t *testing.T) { testAgreement(t, plainDecision, scanDecision) })
-	t.Run("gate result", func(t *testing.T) { testAgreement(t, plainGateResult, scanGateResult) })
-	t.Run("span", func(t *testing.T) { testAgreement(t, plainSpan, scanSpan) })
-	t.Run("metric", func(t *testing.T) { testAgreement(t, plainMetric, scanMetric) })
-	t.Run("event", func(t *testing.T) { testAgreement(t, plainEvent, scanEvent) })
+	t.Run("decision", func(t *testing.T) { testAgreement[GuardDecision](t, plainDecision) })
+	t.Run("gate result", func(t *testing.T) { testAgreement[GateResult](t, plainGateResult) })
+	t.Run("span", func(t *testing.T) { testAgreement[Span](t, plainSpan) })
+	t.Run("metric", func(t *testing.T) { testAgreement[Metric](t, plainMetric) })
+	t.Run("event", func(t *testing.T) { testAgreement[TelemetryEvent](t, plainEvent) })
 }
 
-func fuzzAgreement[T any](f *testing.F, object string, read func(*jsonscan.Scanner, *T) bool) {
+func fuzzAgreement[T any](f *testing.F, object string) {
 	f.Helper()
 	for _, text := range hostile(object) {
 		f.Add([]byte(text))
 	}
+	for _, text := range onTheWire[T](f) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) < strictjson.MaxValues { // a longer one may be for the general reader alone
-			agree(t, body, read)
+			agree[T](t, body)
 		}
 	})
 }
 
-func FuzzDecodeDecision(f *testing.F)   { fuzzAgreement(f, plainDecision, scanDecision) }
-func FuzzDecodeGateResult(f *testing.F) { fuzzAgreement(f, plainGateResult, scanGateResult) }
-func FuzzDecodeSpan(f *testing.F)       { fuzzAgreement(f, plainSpan, scanSpan) }
-func FuzzDecodeMetric(f *testing.F)     { fuzzAgreement(f, plainMetric, scanMetric) }
-func FuzzDecodeEvent(f *testing.F)      { fuzzAgreement(f, plainEvent, scanEvent) }
+func FuzzDecodeDecision(f *testing.F)   { fuzzAgreement[GuardDecision](f, plainDecision) }
+func FuzzDecodeGateResult(f *testing.F) { fuzzAgreement[GateResult](f, plainGateResult) }
+func FuzzDecodeSpan(f *testing.F)       { fuzzAgreement[Span](f, plainSpan) }
+func FuzzDecodeMetric(f *testing.F)     { fuzzAgreement[Metric](f, plainMetric) }
+func FuzzDecodeEvent(f *testing.F)      { fuzzAgreement[TelemetryEvent](f, plainEvent) }
 
 // A page is read item by item as it would be read whole.
 func FuzzDecodeSpans(f *testing.F) {
@@ -257,7 +277,7 @@ func TestReadingASpanAllocatesLittle(t *testing.T) {
 	require.NoError(t, err)
 	var span Span
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
-		if !scan(text, &span, scanSpan) {
+		if span = (Span{}); !jsonscan.Scan(text, &span) {
 			t.Error("not read")
 		}
 	}), 10.0)

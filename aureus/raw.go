@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // Call makes a request to an endpoint that has no method yet. The path is below
@@ -29,19 +31,21 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 			return err
 		}
 	}
-	switch out := out.(type) {
-	case nil:
+	if out == nil {
 		return c.do(ctx, k, func(*http.Response) error { return nil })
-	case *json.RawMessage:
-		body, err := c.send(ctx, k)
-		if err != nil {
-			return err
-		}
-		*out, err = anyJSON(op, body, new(any))
-		return err
-	default:
-		return c.invoke(ctx, k, out)
 	}
+	body, err := c.send(ctx, k)
+	if err != nil {
+		return err
+	}
+	if raw, ok := out.(*json.RawMessage); ok {
+		*raw, err = anyJSON(op, body, new(any))
+		return err
+	}
+	if err := strictjson.Unmarshal(body, out); err != nil { // out may hold something, and keeps what the answer leaves alone
+		return malformed(op, err)
+	}
+	return nil
 }
 
 func splitPath(op, path string) (string, url.Values, error) {

@@ -50,6 +50,19 @@ func TestCall(t *testing.T) {
 	require.ErrorIs(t, client.Call(t.Context(), "GET", "/x", nil, &shape), aureus.ErrMalformed)
 }
 
+// What the caller had put into out stays where the answer says nothing, also in
+// a model that has a quick reader, which are for zero values.
+func TestCallKeepsWhatTheAnswerLeavesAlone(t *testing.T) {
+	client := newClient(t, record(t, jsonAnswer(200, `{"allowed":false,"reason":"r","requires_human_approval":false}`)).URL)
+	decision := aureus.GuardDecision{Rule: "mine", Reason: "before"}
+	require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, &decision))
+	require.Equal(t, aureus.GuardDecision{Rule: "mine", Reason: "r"}, decision)
+
+	client = newClient(t, record(t, jsonAnswer(200, `{"allowed":1}`)).URL)
+	require.ErrorIs(t, client.Call(t.Context(), "GET", "/x", nil, &decision), aureus.ErrMalformed)
+	require.Equal(t, aureus.GuardDecision{Rule: "mine", Reason: "r"}, decision)
+}
+
 func TestWithChangesACopy(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{}`))
 	client := newClient(t, server.URL, aureus.WithHeader("X-Team", "a"), aureus.WithUserAgent("ledger/2"))

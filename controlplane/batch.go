@@ -8,7 +8,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
-	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/jsonscan"
 )
 
 // maxBatchItems bounds the items of one batch.
@@ -72,7 +72,7 @@ func decodeItem(item []byte, v any) error {
 	if string(item) == "null" {
 		return refusal("must not be null")
 	}
-	if err := strictjson.Unmarshal(item, v); err != nil {
+	if err := jsonscan.Unmarshal(item, v); err != nil {
 		return refusal(err.Error())
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -122,7 +123,7 @@ type boundedBody struct {
 }
 
 // readJSON reads the body, which must be one JSON value of the shape that v, a
-// pointer, declares. A body that is null is none.
+// pointer to a zero value, declares. A body that is null is none.
 func readJSON(r *http.Request, v any) error {
 	body, err := readBody(r)
 	if err != nil {
@@ -135,7 +136,7 @@ func decodeBody(body []byte, v any) error {
 	if string(bytes.TrimSpace(body)) == "null" {
 		return badBody(&strictjson.ShapeError{Problems: []strictjson.Problem{{Message: "the body must not be null"}}})
 	}
-	if err := strictjson.Unmarshal(body, v); err != nil {
+	if err := jsonscan.Unmarshal(body, v); err != nil {
 		return badBody(err)
 	}
 	return nil

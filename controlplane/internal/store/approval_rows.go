@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -102,7 +103,7 @@ func (t *Tx) approvalRows(limit int, where string, args ...any) (list []Approval
 		if len(list) == limit || (len(list) > 0 && size > maxPageBytes) {
 			return errPageFull
 		}
-		if err := strictjson.Unmarshal([]byte(document), &row.Approval); err != nil {
+		if err := jsonscan.Unmarshal([]byte(document), &row.Approval); err != nil {
 			return fmt.Errorf("reading an approval: %w", err)
 		}
 		row.Status, row.Quorum = aureus.ApprovalStatus(status), aureus.Quorum{Needed: quorum}

@@ -1,0 +1,244 @@
+package aureus
+
+import (
+	"encoding/json"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/internal/jsonscan"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+const (
+	plainPermission = `{"action":"transfer","resource":"accounts/*","intent":"write","data_zone":"restricted","conditions":{"limit":9007199254740993}}`
+
+	plainPrincipal = `{"id":"agent-7","type":"agent","permissions":[` + plainPermission + `,{"action":"read","resource":"*"}]}`
+
+	plainAction = `{"id":"transfer","name":"Transfer","risk_tier":"high","required_permissions":[` + plainPermission + `],"intent":"write",
+		"data_zone":"confidential","allowed_tools":["ledger","näive"],"metadata":{"crvGateName":"ledger","list":[1.50,null]}}`
+
+	plainHTTPCall = `{"method":"POST","host":"ledger.example.com","path":"/a%2Fb","query":"q=1","content_type":"application/json","content_encoding":"gzip",
+		"headers":{"X-Team":["a","b"],"X-None":[]},"body":"base64:AAEC","body_omitted":true}`
+
+	plainContext = `{"principal":` + plainPrincipal + `,"action":` + plainAction + `,"current_state":"idle","audit_log":[],"tool_name":"ledger",
+		"arguments":{"amount":12.50,"to":["x"]},"http":` + plainHTTPCall + `,"on_behalf_of":"boss","volatile":["/arguments/retry"],
+		"approval_token":"apr_0123456789abcdefghijklmnop","workflow_id":"w","task_id":"t"}`
+
+	plainApproval = `{"id":"apr_0123456789abcdefghijklmnop","status":"approved","principal":` + plainPrincipal + `,"on_behalf_of":"boss","action":` + plainAction + `,
+		"tool_name":"ledger","arguments":[1,{"a":null}],"http":` + plainHTTPCall + `,"volatile":["/arguments/retry"],"redacted":["/arguments/0"],
+		"has_permission":true,"risk_tier":"high","reason":"r","reason_code":"HIGH_NEEDS_HUMAN_APPROVAL","rule":"risk_tier","policy_version":"goal-guard/1",
+		"requested_at":"2026-11-24T05:22:36Z","requested_by_key":"key_1","expires_at":"2026-11-25T05:22:36Z","quorum":{"needed":2,"have":1},
+		"decisions":[{"by":"ann","at":"2026-11-24T06:00:00Z","verdict":"approve","comment":"fine"}],
+		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+		"consumed_by":"dec_0123456789abcdefghijklmnop","url":"https://example.com/approvals/1"}`
+
+	plainApprovalAnswer = `{"approval_token":"apr_0123456789abcdefghijklmnop","joined":true,"hint":"APPROVAL_EXPIRED","approval":{
+		"id":"apr_0123456789abcdefghijklmnop","status":"pending","principal":{"id":"p","type":"agent","permissions":[]},
+		"action":{"id":"a","name":"A","risk_tier":"low","required_permissions":[]},"has_permission":false,"risk_tier":"low","reason":"r","reason_code":"c",
+		"requested_at":"t","requested_by_key":"k","expires_at":"t","quorum":{"needed":1,"have":0},"decisions":[],
+		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}}`
+
+	plainCheckAnswer = `{"allowed":true,"has_permission":true,"requires_human_approval":false,"reason":"low risk"}`
+
+	plainBatchAnswer = `{"accepted":510,"rejected":[{"index":3,"reason":"/name: is required"},{"index":7,"reason":"must not be null"}]}`
+
+	plainAuditRecord = `{"sequence":42,"timestamp":"2026-11-24T05:22:36.123Z","kind":"decision","decision_id":"dec_0123456789abcdefghijklmnop","principal":"agent-7",
+		"on_behalf_of":"boss","action":"transfer","decision":"allow","reason_code":"APPROVED","from_state":"idle","to_state":"approved",
+		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","approval_id":"apr_0123456789abcdefghijklmnop",
+		"by":"ledger","key_id":"key_1","details":{"rule":"risk_tier","n":9007199254740993},
+		"previous_hash":"0f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","hash":"1f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}`
+
+	plainDecisionRecord = `{"decision_id":"dec_0123456789abcdefghijklmnop","principal":"agent-7","on_behalf_of":"boss","action":"transfer","tool_name":"ledger",
+		"risk_tier":"low","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1",
+		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","approval_id":"apr_0123456789abcdefghijklmnop","claimed":true}`
+
+	plainOutcome = `{"decision_id":"dec_0123456789abcdefghijklmnop","status":"blocked","error_class":"gate","duration_ms":12.5,"gate_result":` + plainGateResult + `}`
+
+	plainCommit = `{"id":"c","data":{"balance":12.50,"owner":null},"previous_state":[9007199254740993],"metadata":{"workflowId":"w"}}`
+
+	plainGateConfig = `{"name":"ledger","validators":["not_null","schema"],"block_on_failure":true,"required_confidence":0.5,"recovery_strategy":{"type":"escalate","reason":"r"}}`
+)
+
+func TestReadersOfModelsAgree(t *testing.T) {
+	t.Run("principal", func(t *testing.T) { testAgreement[Principal](t, plainPrincipal) })
+	t.Run("action", func(t *testing.T) { testAgreement[Action](t, plainAction) })
+	t.Run("policy context", func(t *testing.T) { testAgreement[PolicyContext](t, plainContext) })
+	t.Run("approval", func(t *testing.T) { testAgreement[Approval](t, plainApproval) })
+	t.Run("answer with an approval", func(t *testing.T) { testAgreement[approvalAnswer](t, plainApprovalAnswer) })
+	t.Run("answer to a check", func(t *testing.T) { testAgreement[checkAnswer](t, plainCheckAnswer) })
+	t.Run("answer to a batch", func(t *testing.T) { testAgreement[batchAnswer](t, plainBatchAnswer) })
+	t.Run("audit record", func(t *testing.T) { testAgreement[AuditRecord](t, plainAuditRecord) })
+	t.Run("decision record", func(t *testing.T) { testAgreement[DecisionRecord](t, plainDecisionRecord) })
+	t.Run("outcome", func(t *testing.T) { testAgreement[Outcome](t, plainOutcome) })
+	t.Run("commit", func(t *testing.T) { testAgreement[Commit](t, plainCommit) })
+	t.Run("gate config", func(t *testing.T) { testAgreement[GateConfig](t, plainGateConfig) })
+}
+
+func FuzzDecodePrincipal(f *testing.F)      { fuzzAgreement[Principal](f, plainPrincipal) }
+func FuzzDecodeAction(f *testing.F)         { fuzzAgreement[Action](f, plainAction) }
+func FuzzDecodeContext(f *testing.F)        { fuzzAgreement[PolicyContext](f, plainContext) }
+func FuzzDecodeApproval(f *testing.F)       { fuzzAgreement[Approval](f, plainApproval) }
+func FuzzDecodeApprovalAnswer(f *testing.F) { fuzzAgreement[approvalAnswer](f, plainApprovalAnswer) }
+func FuzzDecodeCheckAnswer(f *testing.F)    { fuzzAgreement[checkAnswer](f, plainCheckAnswer) }
+func FuzzDecodeBatchAnswer(f *testing.F)    { fuzzAgreement[batchAnswer](f, plainBatchAnswer) }
+func FuzzDecodeAuditRecord(f *testing.F)    { fuzzAgreement[AuditRecord](f, plainAuditRecord) }
+func FuzzDecodeDecisionRecord(f *testing.F) { fuzzAgreement[DecisionRecord](f, plainDecisionRecord) }
+func FuzzDecodeOutcome(f *testing.F)        { fuzzAgreement[Outcome](f, plainOutcome) }
+func FuzzDecodeCommit(f *testing.F)         { fuzzAgreement[Commit](f, plainCommit) }
+func FuzzDecodeGateConfig(f *testing.F)     { fuzzAgreement[GateConfig](f, plainGateConfig) }
+
+// A field added to a model must be added to its sample here, and then to its
+// reader.
+func TestSamplesFillTheirModels(t *testing.T) {
+	requireFull[PolicyContext](t, plainContext, ".AuditLog")
+	requireFull[Approval](t, plainApproval)
+	requireFull[checkAnswer](t, plainCheckAnswer)
+	requireFull[batchAnswer](t, plainBatchAnswer)
+	requireFull[AuditRecord](t, plainAuditRecord)
+	requireFull[DecisionRecord](t, plainDecisionRecord)
+	requireFull[Outcome](t, plainOutcome, ".GateResult")
+	requireFull[Commit](t, plainCommit)
+	requireFull[GateConfig](t, plainGateConfig)
+}
+
+// requireFull finds fields of which the sample, or the first item of a list in
+// it, has nothing; the places named are not looked at.
+func requireFull[T any](t *testing.T, sample string, but ...string) {
+	t.Helper()
+	var v T
+	require.NoError(t, strictjson.Unmarshal([]byte(sample), &v))
+	var empty []string
+	var walk func(at string, v reflect.Value)
+	walk = func(at string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			walk(at, v.Elem())
+		case reflect.Slice:
+			if v.Len() > 0 {
+				walk(at, v.Index(0))
+			}
+		case reflect.Struct:
+			for field, value := range v.Fields() {
+				place := at + "." + field.Name
+				switch {
+				case field.Tag.Get("json") == "-" || slices.Contains(but, place):
+				case value.IsZero() || (value.Kind() == reflect.Slice && value.Len() == 0):
+					empty = append(empty, place)
+				default:
+					walk(place, value)
+				}
+			}
+		default:
+		}
+	}
+	walk("", reflect.ValueOf(v))
+	require.Empty(t, empty, "%T", v)
+}
+
+// onTheWire is every object in testdata/wire.json, in bodies and answers, that
+// is a T.
+func onTheWire[T any](tb testing.TB) (texts [][]byte) {
+	tb.Helper()
+	file, err := os.ReadFile("testdata/wire.json")
+	require.NoError(tb, err)
+	var collect func(text []byte)
+	collect = func(text []byte) {
+		var object map[string]json.RawMessage
+		var list []json.RawMessage
+		var quoted string
+		switch {
+		case json.Unmarshal(text, &object) == nil:
+			if strictjson.Unmarshal(text, new(T)) == nil {
+				texts = append(texts, text)
+			}
+			for _, value := range object {
+				collect(value)
+			}
+		case json.Unmarshal(text, &list) == nil:
+			for _, item := range list {
+				collect(item)
+			}
+		case json.Unmarshal(text, &quoted) == nil:
+			collect([]byte(quoted))
+		}
+	}
+	collect(file)
+	return texts
+}
+
+func TestWhatIsOnTheWireIsRead(t *testing.T) {
+	testOnTheWire[GuardDecision](t)
+	testOnTheWire[GateResult](t)
+	testOnTheWire[Commit](t)
+	testOnTheWire[GateConfig](t)
+	testOnTheWire[checkAnswer](t)
+}
+
+func testOnTheWire[T any](t *testing.T) {
+	t.Helper()
+	texts := onTheWire[T](t)
+	require.NotEmpty(t, texts, "%T", *new(T))
+	for _, text := range texts {
+		require.True(t, agree[T](t, text))
+	}
+}
+
+// A question that carries a log is read as well, by reflection, and in both
+// spellings of its transitions.
+func TestQuestionsWithALogAreRead(t *testing.T) {
+	entry := func(transition string) string {
+		return `{"principal":{"id":"p","type":"t","permissions":[]},"action":{"id":"a","name":"A","risk_tier":"LOW","required_permissions":[]},"current_state":"idle",
+			"audit_log":[{"timestamp":"t","principal":{"id":"p","type":"t","permissions":[]},"action":{"id":"a","name":"A","risk_tier":"low","required_permissions":[]},
+			"decision":"allow","state_transition":` + transition + `}]}`
+	}
+	for _, transition := range []string{`{"from_state":"idle","to_state":"approved"}`, `{"from":"idle","to":"approved"}`} {
+		require.False(t, agree[PolicyContext](t, []byte(entry(transition))))
+		var context PolicyContext
+		require.NoError(t, decode([]byte(entry(transition)), &context))
+		require.Equal(t, &StateTransition{From: StateIdle, To: StateApproved}, context.AuditLog[0].StateTransition)
+	}
+	require.ErrorContains(t, decode([]byte(entry(`{"from":"idle"}`)), new(PolicyContext)), "/audit_log/0/state_transition/to_state: is required")
+}
+
+// Problems are those of the general reader, all of them, with their places.
+func TestRefusalsSayEverything(t *testing.T) {
+	err := decode([]byte(`{"sequence":1.5,"timestamp":null,"kind":"k","By":"b","key_id":1,"from_state":"asleep","hash":"h"}`), new(AuditRecord))
+	for _, problem := range []string{
+		"/sequence: must be a whole number", "/timestamp: is required", "/from_state: must be one of idle, ", "/by: is required",
+		"/key_id: must be a string, not a number", "/previous_hash: is required", `/By: is spelled in another case than "by"`,
+	} {
+		require.ErrorContains(t, err, problem)
+	}
+}
+
+// One copy of the text, the scanner, and what is behind pointers, in lists and
+// in maps; ids and digests go through two copies of their text.
+func TestReadingModelsAllocatesLittle(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		v    any
+		most float64
+	}{
+		"an audit record without details": {`{"sequence":1,"timestamp":"t","kind":"decision","decision_id":"dec_0123456789abcdefghijklmnop","principal":"p","action":"a",
+			"decision":"allow","by":"b","key_id":"k","previous_hash":"p","hash":"h"}`, new(AuditRecord), 3},
+		"the answer to a check":           {`{"allowed":true}`, new(checkAnswer), 2},
+		"the answer to a batch, all well": {`{"accepted":512,"rejected":[]}`, new(batchAnswer), 2},
+		"a plain question": {`{"principal":{"id":"p","type":"agent","permissions":[{"action":"a","resource":"r"}]},
+			"action":{"id":"a","name":"A","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]}`, new(PolicyContext), 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			zero := reflect.Zero(reflect.TypeOf(test.v).Elem())
+			text := []byte(test.text)
+			require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+				reflect.ValueOf(test.v).Elem().Set(zero)
+				if !jsonscan.Scan(text, test.v) {
+					t.Error("not read")
+				}
+			}), test.most)
+		})
+	}
+}

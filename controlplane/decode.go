@@ -1,0 +1,42 @@
+package controlplane
+
+import "github.com/farmountain/aureus-go/internal/jsonscan"
+
+// The bodies of requests that come in volume are read without reflection: what
+// is evaluated, checked and validated, decision records and outcomes, and
+// telemetry (see package telemetry there). Others come seldom.
+func init() { //nolint:gochecknoinits // beside the readers that package aureus registers
+	jsonscan.Register(scanValidation)
+	jsonscan.Register(scanCheckQuestion)
+}
+
+var (
+	validationShape    = jsonscan.ShapeOf[validation]()
+	checkQuestionShape = jsonscan.ShapeOf[checkQuestion]()
+)
+
+func scanValidation(s *jsonscan.Scanner, v *validation) bool {
+	return s.Object(validationShape, func(name string) bool {
+		switch name {
+		case "commit":
+			return jsonscan.Read(s, &v.Commit)
+		case "gate_config":
+			return jsonscan.Read(s, &v.GateConfig)
+		}
+		return false
+	})
+}
+
+func scanCheckQuestion(s *jsonscan.Scanner, q *checkQuestion) bool {
+	return s.Object(checkQuestionShape, func(name string) bool {
+		switch name {
+		case "principal":
+			return jsonscan.Read(s, &q.Principal)
+		case "action":
+			return jsonscan.Read(s, &q.Action)
+		case "tool_name":
+			return s.String(&q.ToolName)
+		}
+		return false
+	})
+}
