@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -102,8 +101,3 @@ func TestAnswersSurviveKillNine(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	server.stop(t, syscall.SIGTERM)
 }
-
-const (
-	wait = 20 * time.Second
-	tick = time.Millisecond
-)

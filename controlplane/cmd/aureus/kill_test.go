@@ -30,6 +30,13 @@ type acknowledged struct {
 	count      atomic.Int64
 }
 
+func newAcknowledged() *acknowledged {
+	return &acknowledged{
+		decisions: map[aureus.DecisionID]bool{}, approvals: map[string]aureus.ApprovalStatus{},
+		validators: map[string]bool{}, spans: map[string]bool{},
+	}
+}
+
 func (a *acknowledged) note(do func()) {
 	a.mu.Lock()
 	do()
@@ -42,25 +49,29 @@ func (a *acknowledged) note(do func()) {
 // telemetry. AUREUS_KILL_ROUNDS says how often it is killed; 50 rounds are the
 // full run.
 func TestKillNine(t *testing.T) {
-	rounds := 3
-	if text := os.Getenv("AUREUS_KILL_ROUNDS"); text != "" {
-		var err error
-		rounds, err = strconv.Atoi(text)
-		require.NoError(t, err)
-	}
+	rounds := killRounds(t)
 	db := filepath.Join(t.TempDir(), "aureus.db")
-	acks := &acknowledged{
-		decisions: map[aureus.DecisionID]bool{}, approvals: map[string]aureus.ApprovalStatus{},
-		validators: map[string]bool{}, spans: map[string]bool{},
-	}
+	acks := newAcknowledged()
 	for round := range rounds {
 		before := acks.count.Load()
 		killUnderLoad(t, db, round, acks)
 		require.Greater(t, acks.count.Load(), before, "round %d did nothing", round)
-		compare(t, db, acks)
+		compareFile(t, db, acks)
 	}
 	t.Logf("%d rounds, %d acknowledged: %d decisions, %d approvals, %d validators, %d spans",
 		rounds, acks.count.Load(), len(acks.decisions), len(acks.approvals), len(acks.validators), len(acks.spans))
+}
+
+// killRounds is how often a server is killed.
+func killRounds(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("AUREUS_KILL_ROUNDS")
+	if text == "" {
+		return 3
+	}
+	rounds, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return rounds
 }
 
 // killUnderLoad starts the server, lets clients work, and kills it at a random
@@ -151,14 +162,18 @@ func work(ctx context.Context, address, name string, acks *acknowledged) {
 
 var progress = map[aureus.ApprovalStatus]int{aureus.ApprovalPending: 1, aureus.ApprovalApproved: 2, aureus.ApprovalConsumed: 3}
 
-// compare opens what the killed server left, and wants everything acknowledged.
-func compare(t *testing.T, db string, acks *acknowledged) {
+// compareFile opens what the killed server left.
+func compareFile(t *testing.T, db string, acks *acknowledged) {
 	t.Helper()
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
-	operator := srv.Operator("auditor")
+	compare(t, srv.Operator("auditor"), acks)
+}
 
+// compare wants everything that was acknowledged.
+func compare(t *testing.T, operator *aureus.Client, acks *acknowledged) {
+	t.Helper()
 	verified, err := operator.VerifyAudit(t.Context())
 	require.NoError(t, err)
 	require.True(t, verified.Valid, "%+v", verified)

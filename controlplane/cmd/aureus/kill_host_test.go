@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// The environment of a process of this test binary that is a host and runs no
+// tests.
+const (
+	hostFolder = "AUREUS_TEST_HOST"         // where its files are
+	hostNumber = "AUREUS_TEST_HOST_PROCESS" // which process in a row it is
+)
+
+// startHost starts a server with tools of its own, which keep a journal of what
+// they do, and waits until it says where it listens.
+func startHost(t *testing.T, folder string, process int) *running {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Env = []string{
+		hostFolder + "=" + folder, hostNumber + "=" + strconv.Itoa(process),
+		"HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"),
+	}
+	return await(t, cmd)
+}
+
+// host is that process. It never returns where it is killed.
+func host(folder string) error {
+	process, err := strconv.Atoi(os.Getenv(hostNumber))
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(filepath.Join(folder, "journal"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	srv, err := controlplane.Open(ctx, controlplane.Config{
+		DB: filepath.Join(folder, "aureus.db"), Dev: true, OperatorKey: killOperator, Logger: log,
+		Tools: (&journal{file: file, process: process}).tools(),
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return errors.Join(err, srv.Close())
+	}
+	if _, err := fmt.Printf("The host listens on http://%s\n", listener.Addr()); err != nil {
+		return errors.Join(err, srv.Close())
+	}
+	return errors.Join(listen(ctx, listener, nil, srv, log), srv.Close())
+}
+
+// execution is a line of the journal: a tool has begun, or has ended with a
+// result.
+type execution struct {
+	Process    int    `json:"process"`
+	WorkflowID string `json:"workflow_id"`
+	TaskID     string `json:"task_id"`
+	Undo       bool   `json:"undo,omitzero"`
+	Key        string `json:"key"`
+	Result     string `json:"result,omitzero"` // only at its end; no two are the same
+}
+
+// journal is a file with a line for all that tools do. What a process has
+// written there survives its kill.
+type journal struct {
+	file    *os.File
+	process int
+	count   atomic.Int64
+}
+
+func (j *journal) note(call controlplane.ToolCall, result string) error {
+	line, err := strictjson.Marshal(execution{
+		Process: j.process, WorkflowID: call.WorkflowID, TaskID: call.TaskID, Undo: call.Compensation, Key: call.IdempotencyKey, Result: result,
+	})
+	if err == nil {
+		_, err = j.file.Write(append(line, '\n')) // one write: whole, or not there
+	}
+	return err
+}
+
+// takes is a tool that needs so long at the most.
+func (j *journal) takes(most time.Duration) func(context.Context, controlplane.ToolCall) (any, error) {
+	return func(ctx context.Context, call controlplane.ToolCall) (any, error) {
+		if err := j.note(call, ""); err != nil {
+			return nil, err
+		}
+		timer := time.NewTimer(rand.N(most))
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-timer.C:
+		}
+		result := fmt.Sprintf("%d-%d", j.process, j.count.Add(1))
+		return result, j.note(call, result)
+	}
+}
+
+func (j *journal) tools() map[string]controlplane.Tool {
+	quick := j.takes(4 * time.Millisecond)
+	return map[string]controlplane.Tool{
+		"work": {RiskTier: aureus.TierLow, Run: quick},
+		"slow": {RiskTier: aureus.TierLow, Run: j.takes(400 * time.Millisecond)},
+		"undo": {RiskTier: aureus.TierLow, Run: quick},
+		"pay":  {RiskTier: aureus.TierHigh, Run: quick},
+		"fail": {RiskTier: aureus.TierLow, Run: func(_ context.Context, call controlplane.ToolCall) (any, error) {
+			if err := j.note(call, ""); err != nil {
+				return nil, err
+			}
+			return nil, errors.New("it never works")
+		}},
+	}
+}
+
+// journalReader reads the lines that have come since it was last asked, by
+// workflow.
+type journalReader struct {
+	file   string
+	offset int64
+	lines  map[string][]execution
+}
+
+func (r *journalReader) read(t *testing.T) {
+	t.Helper()
+	file, err := os.Open(r.file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	_, err = file.Seek(r.offset, io.SeekStart)
+	require.NoError(t, err)
+	text, err := io.ReadAll(file)
+	require.NoError(t, err)
+	text = text[:bytes.LastIndexByte(text, '\n')+1] // the rest is being written
+	r.offset += int64(len(text))
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		var line execution
+		require.NoError(t, strictjson.Unmarshal(lines.Bytes(), &line), lines.Text())
+		r.lines[line.WorkflowID] = append(r.lines[line.WorkflowID], line)
+	}
+}
