@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// maxBatchItems and maxBatchBytes bound one request of a batch.
+	// maxBatchItems and maxBatchBytes bound one request of a batch. The control
+	// plane takes no more items than these for its audit log.
 	maxBatchItems = 2048
 	maxBatchBytes = 8 << 20
 

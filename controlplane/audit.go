@@ -122,33 +122,35 @@ func (s *Server) breakOff(r *http.Request, err error) error {
 // there already is accepted and changes nothing; another one under its id is
 // refused.
 func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c caller) error {
-	return s.recordBatch(w, r, func(t *store.Tx, item []byte, now time.Time) error {
+	return s.recordBatch(w, r, func(item []byte) (recording, error) {
 		var record aureus.DecisionRecord
 		if err := decodeItem(item, &record); err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.validRecord(c, &record); err != nil {
-			return err
+			return nil, err
 		}
 		decision, err := store.DecisionOf(record, c.subject)
 		if err != nil {
-			return err
-		}
-		added, err := t.AddDecision(c.tenant, decision)
-		if errors.Is(err, store.ErrConflict) {
-			return refusal(codeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
-		}
-		if err != nil || !added {
-			return err
+			return nil, err
 		}
 		effect, _ := aureus.ParseEffect(record.Effect) // validRecord has looked
 		entry := decisionEntry(record, c)
 		entry.FromState, entry.ToState = aureus.StateEvaluating, effect.State()
 		entry.Details["source"] = "reported"
-		if err := t.AppendAudit(c.tenant, now, entry); err != nil {
-			return err
-		}
-		return t.SettleOutcomes(c.tenant, now, decision)
+		return func(t *store.Tx, now time.Time) error {
+			added, err := t.AddDecision(c.tenant, decision)
+			if errors.Is(err, store.ErrConflict) {
+				return refusal(codeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
+			}
+			if err != nil || !added {
+				return err
+			}
+			if err := t.AppendAudit(c.tenant, now, entry); err != nil {
+				return err
+			}
+			return t.SettleOutcomes(c.tenant, now, decision)
+		}, nil
 	})
 }
 
@@ -172,33 +174,37 @@ func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
 // or reported the decision says so, or an operator. An outcome may come before
 // its decision; whether it stands is settled when that is there.
 func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller) error {
-	return s.recordBatch(w, r, func(t *store.Tx, item []byte, now time.Time) error {
+	return s.recordBatch(w, r, func(item []byte) (recording, error) {
 		var outcome aureus.Outcome
 		if err := decodeItem(item, &outcome); err != nil {
-			return err
+			return nil, err
 		}
 		if err := validOutcome(&outcome); err != nil {
-			return err
+			return nil, err
 		}
 		reported := store.Outcome{
 			DecisionID: outcome.DecisionID, Status: outcome.Status, By: c.actor(), Trusted: c.role.atLeast(RoleOperator),
 			Details: outcomeDetails(&outcome),
 		}
-		decision, err := t.Decision(c.tenant, outcome.DecisionID)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			err = t.AddEarlyOutcome(c.tenant, now, reported)
-		case err != nil:
-		case decision.Subject != c.subject && !reported.Trusted:
-			err = refusal("the decision is another key's")
-		default:
-			err = t.AddOutcome(c.tenant, now, decision, reported)
-		}
-		if errors.Is(err, store.ErrConflict) {
-			return refusal(codeConflict + ": another outcome is recorded for this decision; what was recorded first stands")
-		}
-		return err
+		return func(t *store.Tx, now time.Time) error { return addOutcome(t, c, now, reported) }, nil
 	})
+}
+
+func addOutcome(t *store.Tx, c caller, now time.Time, reported store.Outcome) error {
+	decision, err := t.Decision(c.tenant, reported.DecisionID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		err = t.AddEarlyOutcome(c.tenant, now, reported)
+	case err != nil:
+	case decision.Subject != c.subject && !reported.Trusted:
+		err = refusal("the decision is another key's")
+	default:
+		err = t.AddOutcome(c.tenant, now, decision, reported)
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return refusal(codeConflict + ": another outcome is recorded for this decision; what was recorded first stands")
+	}
+	return err
 }
 
 func outcomeDetails(outcome *aureus.Outcome) map[string]any {
@@ -219,7 +225,11 @@ func validOutcome(outcome *aureus.Outcome) error {
 	if outcome.Status == "" {
 		return refusal("/status: is required")
 	}
-	return boundNames(map[string]string{"/status": outcome.Status, "/error_class": outcome.ErrorClass})
+	names := map[string]string{"/status": outcome.Status, "/error_class": outcome.ErrorClass}
+	if gate := outcome.GateResult; gate != nil {
+		names["/gate_result/gate_name"], names["/gate_result/crv_status"] = gate.GateName, gate.CRVStatus
+	}
+	return boundNames(names)
 }
 
 // maxWord bounds, in bytes, names that are kept and indexed.

@@ -284,9 +284,21 @@ func TestOutcomes(t *testing.T) {
 func TestABatchHasABound(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
-	many := raw{path: "/api/v1/audit/outcomes/batch", body: "[" + strings.Repeat("{},", 10_000) + "{}]", key: key}.do(t, srv)
+	many := raw{path: "/api/v1/audit/outcomes/batch", body: "[" + strings.Repeat("{},", 2048) + "{}]", key: key}.do(t, srv)
 	many.refusal(t, 413, "BODY_TOO_LARGE")
-	fit := raw{path: "/api/v1/audit/outcomes/batch", body: "[" + strings.Repeat("{},", 99) + "null]", key: key}.do(t, srv)
+	require.Contains(t, many.body, "more than 2048 items")
+	fit := raw{path: "/api/v1/audit/outcomes/batch", body: "[" + strings.Repeat("{},", 2047) + "null]", key: key}.do(t, srv)
 	require.Equal(t, 200, fit.status)
-	require.Len(t, fit.json(t)["rejected"], 100)
+	require.Len(t, fit.json(t)["rejected"], 2048)
+	long := raw{path: "/api/v1/audit/outcomes/batch", key: key, body: mustMarshal(t, []aureus.Outcome{{
+		DecisionID: record("a").DecisionID, Status: "ok", GateResult: &aureus.GateResult{GateName: strings.Repeat("g", 1025), ValidationResults: []aureus.ValidationResult{}},
+	}})}.do(t, srv)
+	require.Contains(t, mustMarshal(t, long.json(t)["rejected"]), "/gate_result/gate_name")
+
+	records := make([]aureus.DecisionRecord, 2100) // the client sends as many as the server takes
+	for i := range records {
+		records[i] = record("agent-1")
+	}
+	require.NoError(t, srv.Client().RecordDecisions(t.Context(), records))
+	require.Len(t, collectAudit(t, srv.Operator("olga")), len(records)+1)
 }

@@ -11,8 +11,13 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 )
 
-// maxBatchItems bounds the items of one batch.
-const maxBatchItems = 10_000
+// maxBatchItems bounds the items of one batch of telemetry. maxRecords is for
+// the audit log, whose one writer decisions wait for: it is as many as the
+// client sends at once.
+const (
+	maxBatchItems = 10_000
+	maxRecords    = 2048
+)
 
 // refusal is why one item of a batch was not taken; the others are.
 type refusal string
@@ -24,45 +29,52 @@ type batchAnswer struct {
 	Rejected []aureus.Rejection `json:"rejected"`
 }
 
-// batchPortion is how many items are written in one transaction, so that a long
-// batch does not hold up decisions.
-const batchPortion = 500
+// recording writes down one item of a batch.
+type recording func(t *store.Tx, now time.Time) error
 
-// recordBatch gives each item of the body to record. An item that is refused
-// leaves the others alone. Any other error ends the batch: what was written
-// before it stays, and recording it again does no harm (SPEC 1.4, batch).
-func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, record func(*store.Tx, []byte, time.Time) error) error {
+// recordBatch reads each item of the body, and writes what it read in one
+// transaction: all of it stands once it is answered, and nothing after any other
+// answer. An item that is refused, when it is read or when it is written, leaves
+// the others alone. Reading comes before the transaction, which decisions wait
+// for.
+func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, read func(item []byte) (recording, error)) error {
 	body, err := readBody(r)
 	if err != nil {
 		return err
 	}
-	items, err := telemetry.Split(body, maxBatchItems)
+	items, err := telemetry.Split(body, maxRecords)
 	if err != nil {
-		return badArray(err)
+		return badArray(err, maxRecords)
 	}
-	answer := batchAnswer{Rejected: []aureus.Rejection{}}
-	for first := 0; first < len(items); first += batchPortion {
-		var part batchAnswer
-		err = s.db.Write(r.Context(), func(t *store.Tx) error {
-			part = batchAnswer{}
-			for i, item := range items[first:min(first+batchPortion, len(items))] {
-				err := record(t, item, s.config.Now())
-				if why, refused := errors.AsType[refusal](err); refused {
-					part.Rejected = append(part.Rejected, aureus.Rejection{Index: first + i, Reason: string(why)})
-					continue
-				}
-				if err != nil {
-					return err
-				}
-				part.Accepted++
-			}
-			return nil
-		})
-		if err != nil {
+	records := make([]recording, len(items))
+	for i, item := range items {
+		record, err := read(item)
+		if why, refused := errors.AsType[refusal](err); refused {
+			record = func(*store.Tx, time.Time) error { return why }
+		} else if err != nil {
 			return err
 		}
-		answer.Accepted += part.Accepted
-		answer.Rejected = append(answer.Rejected, part.Rejected...)
+		records[i] = record
+	}
+	var answer batchAnswer
+	err = s.db.Write(r.Context(), func(t *store.Tx) error {
+		answer = batchAnswer{Rejected: []aureus.Rejection{}}
+		now := s.config.Now()
+		for i, record := range records {
+			err := record(t, now)
+			if why, refused := errors.AsType[refusal](err); refused {
+				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: string(why)})
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			answer.Accepted++
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil

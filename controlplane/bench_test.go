@@ -3,6 +3,8 @@ package controlplane_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 )
@@ -37,4 +39,20 @@ func BenchmarkEvaluate(b *testing.B) {
 			}
 		})
 	})
+}
+
+// BenchmarkRecordBatch writes the largest batch for the audit log, which
+// decisions wait for.
+func BenchmarkRecordBatch(b *testing.B) {
+	srv, err := controlplane.Open(b.Context(), controlplane.Config{DB: b.TempDir() + "/aureus.db"})
+	require.NoError(b, err)
+	defer func() { require.NoError(b, srv.Close()) }()
+	records := make([]aureus.DecisionRecord, 2048)
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range records {
+			records[i] = record("agent-1")
+		}
+		require.NoError(b, srv.Client().RecordDecisions(b.Context(), records))
+	}
 }

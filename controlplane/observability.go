@@ -73,7 +73,7 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 		}
 		texts, err := telemetry.Split(body, maxBatchItems)
 		if err != nil {
-			return s.refuse(kind, badArray(err))
+			return s.refuse(kind, badArray(err, maxBatchItems))
 		}
 		items := make([]telemetry.Item, 0, len(texts))
 		answer := batchAnswer{Rejected: []aureus.Rejection{}}
@@ -106,9 +106,9 @@ func clipReason(text string) string {
 	return strings.ToValidUTF8(text[:maxRejection], "") + "…"
 }
 
-func badArray(err error) error {
+func badArray(err error, most int) error {
 	if errors.Is(err, telemetry.ErrTooMany) {
-		return problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the batch has more than %d items", maxBatchItems),
+		return problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the batch has more than %d items", most),
 			withRemediation("Send it in several batches."))
 	}
 	return problem(http.StatusBadRequest, codeMalformed, "the body is not one JSON array: "+err.Error(),

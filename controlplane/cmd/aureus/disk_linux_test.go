@@ -116,6 +116,11 @@ func limitedOn(t *testing.T, db, may string) trouble {
 			telemetry, err := os.Stat(telemetryOf(db) + "-wal")
 			require.NoError(t, err)
 			size := int64(0)
+			if by, limited := strings.CutPrefix(may, "grow by "); limited {
+				more, err := strconv.ParseInt(by, 10, 64)
+				require.NoError(t, err)
+				size = max(control.Size(), telemetry.Size()) + more
+			}
 			switch may {
 			case "grow": // the smaller log's size is the limit of both
 				size = min(control.Size(), telemetry.Size())

@@ -97,6 +97,54 @@ func TestABadJobLeavesTheOthersAlone(t *testing.T) {
 	require.Equal(t, []string{"first", "last"}, texts(t, db))
 }
 
+// Statements that are prepared for a commit go on after one of them has failed,
+// and after a job was rolled back.
+func TestStatementsOfACommit(t *testing.T) {
+	db := openStore(t)
+	seq := 0
+	insert := func(tx *Tx, sequence int) error {
+		_, err := tx.exec(`INSERT INTO audit_heads (tenant, sequence, hash) VALUES (?,?,'h')`, fmt.Sprint("t", sequence), sequence)
+		return err
+	}
+	known := func(tx *Tx, sequence int) (n int, err error) {
+		err = tx.row(`SELECT count(*) FROM audit_heads WHERE sequence = ?`, sequence).Scan(&n)
+		return n, err
+	}
+	refused := errors.New("refused")
+	var jobs []*job
+	for _, fails := range []error{nil, refused, nil} {
+		jobs = append(jobs, &job{ctx: t.Context(), fn: func(tx *Tx) error {
+			for range 3 {
+				seq++
+				if err := insert(tx, seq); err != nil {
+					return err
+				}
+				if err := insert(tx, seq); err == nil || errors.Is(classify(err), ErrUnavailable) {
+					return fmt.Errorf("twice the same: %w", err)
+				}
+				if _, err := tx.exec("INSERT INTO nowhere VALUES (1)"); err == nil {
+					return errors.New("there is no such table")
+				}
+				if n, err := known(tx, seq); err != nil || n != 1 {
+					return fmt.Errorf("%d rows: %w", n, err)
+				}
+			}
+			return fails
+		}})
+	}
+	db.commit(jobs)
+	require.NoError(t, jobs[0].err)
+	require.ErrorIs(t, jobs[1].err, refused)
+	require.NoError(t, jobs[2].err)
+	for sequence, want := range []int{0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0} {
+		require.NoError(t, db.Read(t.Context(), func(tx *Tx) error {
+			n, err := known(tx, sequence)
+			require.Equal(t, want, n, sequence)
+			return err
+		}))
+	}
+}
+
 // TestAFullDiskChangesNothing takes the store's room away and gives it back.
 func TestAFullDiskChangesNothing(t *testing.T) {
 	db := openStore(t)

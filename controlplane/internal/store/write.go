@@ -18,6 +18,8 @@ const maxBatch = 128
 type Tx struct {
 	ctx context.Context //nolint:containedctx // as database/sql's own Tx: it bounds the transaction and nothing else
 	tx  *sql.Tx
+
+	statements statements // of the commit; nil where it only reads
 }
 
 type job struct {
@@ -97,8 +99,9 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 			return unavailable(err)
 		}
 	}
+	prepared := statements{}
 	for _, j := range jobs {
-		if err := runOne(ctx, tx, j); err != nil {
+		if err := runOne(ctx, tx, prepared, j); err != nil {
 			return err
 		}
 	}
@@ -125,14 +128,14 @@ func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
 
 // runOne runs a job between a savepoint and its release. It returns only
 // failures of the store.
-func runOne(ctx context.Context, tx *sql.Tx, j *job) error {
+func runOne(ctx context.Context, tx *sql.Tx, prepared statements, j *job) error {
 	if j.err = context.Cause(j.ctx); j.err != nil {
 		return nil //nolint:nilerr // the job's failure is the job's, not the store's
 	}
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
 		return unavailable(err)
 	}
-	j.err = classify(call(j.fn, &Tx{ctx: ctx, tx: tx}))
+	j.err = classify(call(j.fn, &Tx{ctx: ctx, tx: tx, statements: prepared}))
 	if errors.Is(j.err, ErrUnavailable) {
 		return j.err
 	}
@@ -181,17 +184,19 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
+func (t *Tx) statement(text string) statement { return t.statements.get(t.ctx, t.tx, text) }
+
 func (t *Tx) exec(query string, args ...any) (sql.Result, error) {
-	return t.tx.ExecContext(t.ctx, query, args...)
+	return t.statement(query).ExecContext(t.ctx, args...)
 }
 
 func (t *Tx) row(query string, args ...any) *sql.Row {
-	return t.tx.QueryRowContext(t.ctx, query, args...)
+	return t.statement(query).QueryRowContext(t.ctx, args...)
 }
 
-// each calls scan for every row.
+// each calls scan for every row. scan runs no statement.
 func (t *Tx) each(scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	rows, err := t.statement(query).QueryContext(t.ctx, args...)
 	if err != nil {
 		return err
 	}
