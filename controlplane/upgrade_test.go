@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,7 +17,7 @@ import (
 )
 
 // makeOld is where a new set of old files is written to, when a release changes
-// the schema: AUREUS_MAKE_OLD_FILES=testdata/v2 go test -run MakeOldFiles .
+// the schema: AUREUS_MAKE_OLD_FILES=testdata/v3 go test -run MakeOldFiles .
 const makeOld = "AUREUS_MAKE_OLD_FILES"
 
 // TestMakeOldFiles writes the files that TestFilesOfOlderVersions opens from
@@ -27,7 +28,7 @@ func TestMakeOldFiles(t *testing.T) {
 		t.Skip("set " + makeOld + " to a new folder to keep this version's files for later versions")
 	}
 	folder := t.TempDir()
-	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: filepath.Join(folder, "aureus.db")})
+	srv, err := controlplane.Open(t.Context(), (&oldHost{at: oldNoon}).config(folder))
 	require.NoError(t, err)
 	client, olga := srv.Client(), srv.Operator("olga")
 	low := aureus.Request{Principal: aureus.Principal{ID: "agent", Type: "agent"}, Action: aureus.Action{ID: "look", Name: "Look", RiskTier: aureus.TierLow}}
@@ -47,7 +48,9 @@ func TestMakeOldFiles(t *testing.T) {
 	require.NoError(t, client.ReportSpan(t.Context(), aureus.Span{ID: "s", TraceID: "old", Name: "n", StartTime: "2026-01-01T00:00:00Z"}))
 	require.NoError(t, client.ReportMetric(t.Context(), aureus.Metric{Name: "m", Value: 1.5, Timestamp: "2026-01-01T00:00:00Z"}))
 	require.NoError(t, client.ReportEvent(t.Context(), event("w")))
+	called := makeRuns(t, srv)
 	require.NoError(t, srv.Close())
+	called.Wait()
 	copies := filepath.Join(folder, "copies")
 	require.NoError(t, controlplane.Backup(t.Context(), filepath.Join(folder, "aureus.db"), copies))
 	require.NoError(t, os.MkdirAll(to, 0o750))
@@ -71,11 +74,23 @@ func TestFilesOfOlderVersions(t *testing.T) {
 				unpack(t, filepath.Join(version, name+".gz"), filepath.Join(folder, name))
 			}
 			before := schemas(t, folder)
+			hasRuns := filepath.Base(version) != "v1"
 			var key string
 			for _, replayed := range []string{"", "true"} { // the second time it is up to date
-				srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: filepath.Join(folder, "aureus.db")})
+				host := &oldHost{letGo: true, at: oldNoon.Add(time.Minute)}
+				config := controlplane.Config{DB: filepath.Join(folder, "aureus.db")}
+				if hasRuns {
+					config = host.config(folder)
+				}
+				srv, err := controlplane.Open(t.Context(), config)
 				require.NoError(t, err)
 				holdsTheOld(t, srv)
+				switch {
+				case hasRuns && replayed == "":
+					holdsTheRuns(t, srv, host)
+				case hasRuns:
+					goesOnWithTheRuns(t, srv, host)
+				}
 				if key == "" {
 					key = newKey(t, srv, controlplane.RoleService, "svc")
 				}
@@ -88,9 +103,11 @@ func TestFilesOfOlderVersions(t *testing.T) {
 			for _, name := range oldFiles {
 				require.GreaterOrEqual(t, after[name], before[name], name)
 			}
-			if filepath.Base(version) == "v1" { // from before answers were kept on the disk
-				require.Equal(t, 1, before["aureus.telemetry.db"])
-				require.Greater(t, after["aureus.telemetry.db"], 1)
+			if !hasRuns { // from before workflows, and answers that are kept on the disk
+				for _, name := range oldFiles {
+					require.Equal(t, 1, before[name], name)
+					require.Greater(t, after[name], 1, name)
+				}
 			}
 		})
 	}
@@ -103,10 +120,9 @@ func holdsTheOld(t *testing.T, srv *controlplane.Server) {
 	require.NoError(t, err)
 	require.True(t, verified.Valid)
 	require.GreaterOrEqual(t, verified.Entries, int64(6))
-	approvals, err := aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{}))
+	approvals, err := aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalRejected}))
 	require.NoError(t, err)
 	require.Len(t, approvals, 1)
-	require.Equal(t, aureus.ApprovalRejected, approvals[0].Status)
 	require.Equal(t, "no", approvals[0].Decisions[0].Comment)
 	keys, err := srv.Keys().List(t.Context())
 	require.NoError(t, err)

@@ -1,0 +1,156 @@
+package controlplane_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// oldHost opens old files from v2 on, in development mode, whose key is the same
+// for ever. Its clock stands still, so that what lives for minutes is alive.
+// Tools note their tasks; hold holds its task until it is let go.
+type oldHost struct {
+	letGo bool
+	at    time.Time
+
+	mu  sync.Mutex
+	ran []string
+}
+
+var oldNoon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func (h *oldHost) config(folder string) controlplane.Config {
+	note := func(_ context.Context, call controlplane.ToolCall) (any, error) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.ran = append(h.ran, call.WorkflowID+":"+call.TaskID)
+		return "done by " + call.Tool, nil
+	}
+	hold := func(ctx context.Context, call controlplane.ToolCall) (any, error) {
+		if !h.letGo {
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}
+		return note(ctx, call)
+	}
+	return controlplane.Config{
+		DB: filepath.Join(folder, "aureus.db"), Dev: true, Now: func() time.Time { return h.at },
+		Tools: map[string]controlplane.Tool{"note": {Run: note, RiskTier: aureus.TierLow}, "hold": {Run: hold, RiskTier: aureus.TierLow}},
+	}
+}
+
+func (h *oldHost) tasks() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]string{}, h.ran...)
+}
+
+// What is in old files from v2 on, beside what is in v1: a run that has ended,
+// one that waits for an approval, one that was under way; an outcome with its
+// decision and one without; an answer kept for its Idempotency-Key.
+var (
+	oldEnded    = chain("ended", task("a", "note"), task("b", "note"))
+	oldWaiting  = chain("waiting", task("a", "note"), task("b", "note", risk(aureus.TaskRiskHigh)))
+	oldUnderWay = chain("under-way", task("a", "note"), task("b", "hold"))
+
+	oldAnswered = raw{path: "/api/v1/crv/validators", body: strings.Replace(aValidator, "small", "smaller", 1), header: keyed("from-before-the-upgrade")}
+)
+
+func oldDecision(t *testing.T, id string) aureus.DecisionRecord {
+	t.Helper()
+	r := record("agent")
+	require.NoError(t, r.DecisionID.UnmarshalText([]byte(id)))
+	return r
+}
+
+func oldDecisions(t *testing.T) (whole, early aureus.DecisionRecord) {
+	t.Helper()
+	return oldDecision(t, "dec_0123456789abcdefghijklmnop"), oldDecision(t, "dec_1123456789abcdefghijklmnop")
+}
+
+// makeRuns writes them, and leaves one run under way. Its call ends with the
+// server.
+func makeRuns(t *testing.T, srv *controlplane.Server) (called *sync.WaitGroup) {
+	t.Helper()
+	client := srv.Client()
+	_, err := client.ExecuteWorkflow(t.Context(), oldEnded)
+	require.NoError(t, err)
+	waits, err := client.ExecuteWorkflow(t.Context(), oldWaiting, allowed())
+	require.NoError(t, err)
+	require.Equal(t, "partial", waits.Status)
+	called = &sync.WaitGroup{}
+	called.Go(func() {
+		_, err := client.With(aureus.WithRetry(aureus.Changes, aureus.NoRetry)).ExecuteWorkflow(t.Context(), oldUnderWay)
+		assert.Error(t, err, "the server is closed meanwhile")
+	})
+	require.Eventually(t, func() bool {
+		status, err := client.WorkflowStatus(t.Context(), "under-way")
+		return err == nil && status.CurrentTask == "b"
+	}, 10*time.Second, time.Millisecond)
+
+	whole, early := oldDecisions(t)
+	require.NoError(t, client.RecordDecisions(t.Context(), []aureus.DecisionRecord{whole}))
+	require.NoError(t, client.RecordOutcomes(t.Context(), []aureus.Outcome{
+		{DecisionID: whole.DecisionID, Status: "went well"}, {DecisionID: early.DecisionID, Status: "came early"},
+	}))
+	require.Equal(t, 200, oldAnswered.do(t, srv).status)
+	return called
+}
+
+// holdsTheRuns wants them as they were, and the run that was under way to come to
+// its end by itself.
+func holdsTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost) {
+	t.Helper()
+	client, olga := srv.Client(), srv.Operator("olga")
+	for id, want := range map[string]string{"ended": "success", "waiting": "awaiting_approval", "under-way": "success"} {
+		var status aureus.WorkflowStatus
+		require.Eventually(t, func() bool {
+			var err error
+			status, err = client.WorkflowStatus(t.Context(), id)
+			return err == nil && status.Status == want
+		}, 10*time.Second, time.Millisecond, id)
+		require.Equal(t, "success", status.Tasks["a"].Status, id)
+		require.Equal(t, "done by note", status.Tasks["a"].Result, id)
+	}
+	require.Equal(t, []string{"under-way:b"}, host.tasks(), "nothing else was left to do")
+
+	pending, err := aureus.Collect(olga.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
+	require.NoError(t, err)
+	require.Len(t, pending, 1)
+	require.Equal(t, "agent-7", pending[0].Principal.ID)
+	again := oldAnswered.do(t, srv)
+	require.Equal(t, 200, again.status, again.body)
+	require.Equal(t, "true", again.header.Get("Idempotency-Replayed"), "the answer was kept")
+}
+
+// goesOnWithTheRuns uses what was waiting, once.
+func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost) {
+	t.Helper()
+	client, olga := srv.Client(), srv.Operator("olga")
+	pending, err := aureus.Collect(olga.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
+	require.NoError(t, err)
+	_, err = olga.Approve(t.Context(), pending[0].ID, pending[0].ActionDigest, "")
+	require.NoError(t, err)
+	result, err := client.ExecuteWorkflow(t.Context(), oldWaiting, allowed())
+	require.NoError(t, err)
+	require.Equal(t, "success", result.Status, result.Error)
+	require.Equal(t, []string{"waiting:b"}, host.tasks(), "what was done before the upgrade is not done again")
+
+	whole, early := oldDecisions(t)
+	require.Contains(t, rejectedBecause(t, client.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: whole.DecisionID, Status: "went badly"}})), "STATE_CONFLICT")
+	require.NoError(t, client.RecordDecisions(t.Context(), []aureus.DecisionRecord{whole, early}))
+	entries := collectAudit(t, olga)
+	last := entries[len(entries)-1]
+	require.Equal(t, aureus.AuditOutcome, last.Kind)
+	require.Equal(t, early.DecisionID, last.DecisionID, "the early outcome stands, now that its decision is there")
+	require.Equal(t, "came early", last.Decision)
+}
