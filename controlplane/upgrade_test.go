@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 )
 
 // makeOld is where a new set of old files is written to, when a release changes
-// the schema: AUREUS_MAKE_OLD_FILES=testdata/v3 go test -run MakeOldFiles .
+// the schema: AUREUS_MAKE_OLD_FILES=testdata/v4 go test -run MakeOldFiles .
 const makeOld = "AUREUS_MAKE_OLD_FILES"
 
 // TestMakeOldFiles writes the files that TestFilesOfOlderVersions opens from
@@ -74,7 +76,9 @@ func TestFilesOfOlderVersions(t *testing.T) {
 				unpack(t, filepath.Join(version, name+".gz"), filepath.Join(folder, name))
 			}
 			before := schemas(t, folder)
-			hasRuns := filepath.Base(version) != "v1"
+			number, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(version), "v"))
+			require.NoError(t, err)
+			hasRuns, hasKeys := number >= 2, number >= 3
 			var key string
 			for _, replayed := range []string{"", "true"} { // the second time it is up to date
 				host := &oldHost{letGo: true, at: oldNoon.Add(time.Minute)}
@@ -90,6 +94,9 @@ func TestFilesOfOlderVersions(t *testing.T) {
 					holdsTheRuns(t, srv, host)
 				case hasRuns:
 					goesOnWithTheRuns(t, srv, host)
+				}
+				if hasKeys {
+					holdsTheKeys(t, srv, host)
 				}
 				if key == "" {
 					key = newKey(t, srv, controlplane.RoleService, "svc")

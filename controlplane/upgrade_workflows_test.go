@@ -56,11 +56,14 @@ func (h *oldHost) tasks() []string {
 
 // What is in old files from v2 on, beside what is in v1: a run that has ended,
 // one that waits for an approval, one that was under way; an outcome with its
-// decision and one without; an answer kept for its Idempotency-Key.
+// decision and one without; an answer kept for its Idempotency-Key. And from v3
+// on, a task that was done under an idempotency key of its own.
 var (
 	oldEnded    = chain("ended", task("a", "note"), task("b", "note"))
 	oldWaiting  = chain("waiting", task("a", "note"), task("b", "note", risk(aureus.TaskRiskHigh)))
 	oldUnderWay = chain("under-way", task("a", "note"), task("b", "hold"))
+
+	oldTask = task("once", "note", withKey("order-17", map[string]any{"amount": 10}))
 
 	oldAnswered = raw{path: "/api/v1/crv/validators", body: strings.Replace(aValidator, "small", "smaller", 1), header: keyed("from-before-the-upgrade")}
 )
@@ -82,8 +85,8 @@ func oldDecisions(t *testing.T) (whole, early aureus.DecisionRecord) {
 func makeRuns(t *testing.T, srv *controlplane.Server) (called *sync.WaitGroup) {
 	t.Helper()
 	client := srv.Client()
-	_, err := client.ExecuteWorkflow(t.Context(), oldEnded)
-	require.NoError(t, err)
+	require.Equal(t, "success", runWorkflow(t, client, oldEnded).Status)
+	require.Equal(t, "success", runWorkflow(t, client, chain("keyed", oldTask)).Status)
 	waits, err := client.ExecuteWorkflow(t.Context(), oldWaiting, allowed())
 	require.NoError(t, err)
 	require.Equal(t, "partial", waits.Status)
@@ -130,6 +133,16 @@ func holdsTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost) {
 	again := oldAnswered.do(t, srv)
 	require.Equal(t, 200, again.status, again.body)
 	require.Equal(t, "true", again.header.Get("Idempotency-Replayed"), "the answer was kept")
+}
+
+// holdsTheKeys wants what was done under a key not to be done again.
+func holdsTheKeys(t *testing.T, srv *controlplane.Server, host *oldHost) {
+	t.Helper()
+	before := host.tasks()
+	again := runWorkflow(t, srv.Client(), chain("keyed-again", oldTask))
+	require.Equal(t, "success", again.Status, again.Error)
+	require.Equal(t, "done by note", again.TaskResults["once"].Result)
+	require.Equal(t, before, host.tasks(), "it was done before the upgrade")
 }
 
 // goesOnWithTheRuns uses what was waiting, once.
