@@ -33,7 +33,9 @@ func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission work
 	if admission, found, err := h.doneBefore(ctx, request); found || err != nil {
 		return admission, err
 	}
-	decision, err := h.server.decideAudited(context.WithoutCancel(ctx), h.caller, request)
+	decision, err := h.server.decideAt(context.WithoutCancel(ctx), h.caller, request, func(d *desk) decisionDesk {
+		return &taskDesk{desk: d, runID: h.stored.ID, taskID: task.ID}
+	})
 	if err != nil {
 		return workflow.Admission{}, err
 	}

@@ -50,13 +50,26 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) erro
 }
 
 // decideAudited decides and writes the decision down, both or neither.
-func (s *Server) decideAudited(ctx context.Context, c caller, request aureus.Request) (decision aureus.Decision, err error) {
+func (s *Server) decideAudited(ctx context.Context, c caller, request aureus.Request) (aureus.Decision, error) {
+	return s.decideAt(ctx, c, request, func(d *desk) decisionDesk { return d })
+}
+
+// decisionDesk is where a decision asks for and spends approvals, and what is
+// kept beside it.
+type decisionDesk interface {
+	guard.Approvals
+	decided(decision aureus.Decision) error
+}
+
+// decideAt is decideAudited at a desk of the caller's making.
+func (s *Server) decideAt(ctx context.Context, c caller, request aureus.Request, at func(*desk) decisionDesk) (decision aureus.Decision, err error) {
 	err = s.db.Write(ctx, func(t *store.Tx) (err error) {
-		desk := &desk{server: s, tx: t, caller: c, before: aureus.StateIdle}
+		plain := &desk{server: s, tx: t, caller: c, before: aureus.StateIdle}
+		desk := at(plain)
 		if decision, err = guard.Decide(ctx, s.local(desk, c), request); err != nil {
 			return undecided(err)
 		}
-		return s.auditDecision(t, c, decision, desk.before)
+		return errors.Join(desk.decided(decision), s.auditDecision(t, c, decision, plain.before))
 	})
 	return decision, err
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
 )
 
 // keptRuns is how many ended runs of a workflow are kept.
@@ -42,7 +44,30 @@ func (t *Tx) SaveRun(tenant, id, state string, ended bool) error {
 	if err == nil && n == 0 {
 		err = ErrNotFound
 	}
+	if err == nil && ended {
+		_, err = t.exec(`DELETE FROM run_admissions WHERE tenant = ? AND run_id = ?`, tenant, id)
+	}
 	return err
+}
+
+// AdmitTask keeps the approval that a task of a run is begun with.
+func (t *Tx) AdmitTask(tenant, runID, taskID, approvalID string) error {
+	_, err := t.exec(`INSERT OR REPLACE INTO run_admissions (tenant, run_id, task_id, approval_id) VALUES (?,?,?,?)`, tenant, runID, taskID, approvalID)
+	return err
+}
+
+// AdmittedWith is the approval that the task of the run was begun with before,
+// or aureus.ErrApprovalUnknown.
+func (t *Tx) AdmittedWith(tenant, runID, taskID string) (aureus.Approval, error) {
+	var id string
+	err := t.row(`SELECT approval_id FROM run_admissions WHERE tenant = ? AND run_id = ? AND task_id = ?`, tenant, runID, taskID).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return aureus.Approval{}, aureus.ErrApprovalUnknown
+	}
+	if err != nil {
+		return aureus.Approval{}, err
+	}
+	return t.Approval(tenant, id)
 }
 
 const runColumns = `SELECT run_id, tenant, workflow_id, ended, caller, request, state, started_at FROM runs`

@@ -149,11 +149,16 @@ func within(ctx context.Context, task *aureus.TaskSpec, tool func(context.Contex
 		result any
 		err    error
 	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err // nothing begins after that
+	}
 	answers := make(chan answer, 1)
 	go func() { // ends with the tool, which is asked to end with ctx
 		a := answer{err: errors.New("the tool ended without an answer")}
 		defer func() { answers <- a }()
-		a.result, a.err = tool(ctx)
+		if a.err = context.Cause(ctx); a.err == nil {
+			a.result, a.err = tool(ctx)
+		}
 	}()
 	select {
 	case a := <-answers:

@@ -1,0 +1,95 @@
+package controlplane_test
+
+import (
+	"context"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// interrupted leaves a run whose approved task was under way when its server
+// stopped, and the configuration to open it with: its tool then pays.
+func interrupted(t *testing.T, now func() time.Time) controlplane.Config {
+	t.Helper()
+	started := make(chan struct{}, 2)
+	config := controlplane.Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Now: now}
+	config.Tools = map[string]controlplane.Tool{"pay": {Run: func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
+		started <- struct{}{}
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}}}
+	srv, err := controlplane.Open(t.Context(), config)
+	require.NoError(t, err)
+	_, err = srv.Client().ExecuteWorkflow(t.Context(), payment(), allowed())
+	require.NoError(t, err)
+	approveOne(t, srv)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := srv.Client().With(aureus.WithRetry(aureus.Changes, aureus.NoRetry)).ExecuteWorkflow(t.Context(), payment(), allowed())
+		failed <- err
+	}()
+	<-started
+	require.NoError(t, srv.Close())
+	require.Error(t, <-failed)
+	config.Tools = map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return "paid", nil }}}
+	return config
+}
+
+func payment() aureus.WorkflowSpec { return chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh))) }
+
+func approveOne(t *testing.T, srv *controlplane.Server) aureus.Approval {
+	t.Helper()
+	olga := srv.Operator("olga")
+	pending, err := aureus.Collect(olga.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
+	require.NoError(t, err)
+	require.Len(t, pending, 1)
+	approved, err := olga.Approve(t.Context(), pending[0].ID, pending[0].ActionDigest, "")
+	require.NoError(t, err)
+	return approved
+}
+
+func statusOnceNotRunning(t *testing.T, config controlplane.Config) string {
+	t.Helper()
+	srv, err := controlplane.Open(t.Context(), config)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, srv.Close()) }()
+	var status aureus.WorkflowStatus
+	require.Eventually(t, func() bool {
+		status, err = srv.Client().WorkflowStatus(t.Context(), "w")
+		return err == nil && status.Status != "running"
+	}, 10*time.Second, time.Millisecond)
+	return status.Status
+}
+
+// A task that a person has approved and that was under way when the server
+// stopped goes on with that approval, and comes to its end by itself.
+func TestAnApprovedTaskThatWasInterruptedGoesOn(t *testing.T) {
+	require.Equal(t, "success", statusOnceNotRunning(t, interrupted(t, nil)))
+}
+
+// An approval has an end, also for a task that was interrupted.
+func TestAnInterruptedTaskAsksAgainWhenItsApprovalIsOver(t *testing.T) {
+	config := interrupted(t, nil)
+	config.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	require.Equal(t, "awaiting_approval", statusOnceNotRunning(t, config))
+}
+
+// A task that has not begun does not go on with an approval that somebody spent.
+func TestAnApprovalThatWasSpentElsewhereBeginsNoTask(t *testing.T) {
+	var paid atomic.Int64
+	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }}}))
+	client := srv.Client()
+	runWorkflow(t, client, payment(), allowed())
+	approval := approveOne(t, srv)
+	require.NoError(t, client.ConsumeApproval(t.Context(), approval.ID, aureus.ApprovalUse{
+		PrincipalID: "agent-7", ActionDigest: approval.ActionDigest, DecisionID: aureus.NewDecisionID(time.Now()),
+	}))
+	require.Equal(t, "partial", runWorkflow(t, client, payment(), allowed()).Status)
+	require.Zero(t, paid.Load())
+}
