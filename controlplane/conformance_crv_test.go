@@ -17,6 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/rules"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -154,13 +155,17 @@ func side(of, data any) *big.Rat {
 }
 
 // config is the registration that stands for a validator of the cases. Those
-// with a predicate are host functions here: SPEC 4.6 has CEL in their place.
+// with a predicate are host functions here: SPEC 4.6 has CEL in their place. A
+// list of rules that is empty needs none.
 func (v crvValidator) config() []byte {
 	params := v.Params
 	if len(params) == 0 {
 		params = jsontext.Value("{}")
 	}
 	function := map[string]string{"stub": "stub", "stub_throw": "stub_throw", "custom": "predicate", "cross_field_consistency": "cross_field"}[v.Type]
+	if function == "cross_field" && !strings.Contains(string(params), `"predicate"`) {
+		function = ""
+	}
 	if function != "" {
 		return fmt.Appendf(nil, `{"type":"custom","validation_logic":%q,"parameters":%s}`, function, params)
 	}
@@ -215,6 +220,7 @@ func TestCRVConformance(t *testing.T) {
 
 	srv := open(t, func(c *controlplane.Config) { c.Validators, c.Now = hostFunctions, crvClock })
 	pair := &crvPair{remote: srv.Client(), local: &crvgate.Registry{Now: crvClock}}
+	rules.Register(pair.local)
 	require.NoError(t, hostFunctions(pair.local))
 	for _, v := range file.Vectors {
 		t.Run(v.Name, func(t *testing.T) {

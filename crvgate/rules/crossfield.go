@@ -37,10 +37,7 @@ func buildCrossField(parameters []byte) (crvgate.Validator[any], error) {
 	if len(problems) > 0 {
 		return nil, failed(problems)
 	}
-	switch n := len(p.Rules); {
-	case n == 0:
-		return nil, failed([]crvgate.Problem{{Pointer: "/rules", Message: "must hold at least one rule: without any, everything would pass"}})
-	case n > MaxRules:
+	if n := len(p.Rules); n > MaxRules {
 		return nil, failed([]crvgate.Problem{{Pointer: "/rules", Message: fmt.Sprintf("has %d rules, and %d are the limit", n, MaxRules)}})
 	}
 	written := 0

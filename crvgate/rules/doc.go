@@ -49,7 +49,8 @@
 // cel, and a message. All fields of all rules must be in the data, or the result
 // is MISSING_DATA and lists them. Then the first rule that is false is a
 // CONFLICT, and the first that cannot be evaluated a TOOL_ERROR with confidence
-// 0.5 (SPEC 4.3).
+// 0.5 (SPEC 4.3). An empty list of rules checks that the data is an object, and
+// says in the metadata that it checked no rule.
 //
 // # json_schema
 //

@@ -145,7 +145,8 @@ func TestWhatIsRefused(t *testing.T) {
 		"cel: more confidence than there is":    {`{"type":"cel","parameters":{"expression":"true","confidence":1.5}}`, place{"/parameters/confidence", 0, 0}, "at most 1"},
 		"cel: an unknown name":                  {`{"type":"cel","parameters":{"expression":"true","severity":"high"}}`, place{"/parameters/severity", 0, 0}, "known are expression"},
 		"cel: a test that fails":                {`{"type":"cel","parameters":{"expression":"data.a > 1"},"tests":[{"name":"small","commit":{"id":"1","data":{"a":1}},"want":"passed"}]}`, place{"/tests/0", 0, 0}, "wants passed and got blocked"},
-		"rules: none":                           {`{"type":"cross_field_consistency","parameters":{"rules":[]}}`, place{"/parameters/rules", 0, 0}, "at least one"},
+		"rules: no list":                        {`{"type":"cross_field_consistency","parameters":{}}`, place{"/parameters/rules", 0, 0}, "is required"},
+		"rules: null for the list":              {`{"type":"cross_field_consistency","parameters":{"rules":null}}`, place{"/parameters/rules", 0, 0}, "is required"},
 		"rules: without a name":                 {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"","fields":[],"expression":"true"}]}}`, place{"/parameters/rules/0/name", 0, 0}, "must not be empty"},
 		"rules: without fields":                 {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"a","expression":"true"}]}}`, place{"/parameters/rules/0/fields", 0, 0}, "is required"},
 		"rules: without an expression":          {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"a","fields":["a"]}]}}`, place{"/parameters/rules/0/expression", 0, 0}, "is required"},
@@ -251,6 +252,21 @@ func TestCrossFieldConsistency(t *testing.T) {
 	result = validator(t.Context(), crvgate.Change[any]{Data: parse(t, good), Previous: parse(t, `{"total":4}`), HasPrevious: true})
 	require.Equal(t, aureus.Conflict, result.FailureCode, "a rule sees the previous state")
 	require.Equal(t, "grows", result.Metadata["rule"])
+}
+
+// A list of rules that is empty is taken, as by the original: it asks for an
+// object, and says that it checked nothing.
+func TestNoRulesCheckNothing(t *testing.T) {
+	validator := register(t, "cross_field_consistency", `{"rules":[]}`)
+	for _, data := range []string{`{}`, `{"a":1}`, `[]`} {
+		result := judge(t, validator, data)
+		require.True(t, result.Valid, data)
+		require.InDelta(t, 1, confidence(result), 0)
+		requireJSON(t, `{"rulesChecked":0}`, result.Metadata)
+	}
+	for _, data := range []string{`null`, `7`, `"x"`} {
+		require.Equal(t, aureus.Conflict, judge(t, validator, data).FailureCode, data)
+	}
 }
 
 // What goes out must come in again, whatever the rule says.
