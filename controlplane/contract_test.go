@@ -95,8 +95,8 @@ func TestARawPathIsAnswered(t *testing.T) {
 	}
 }
 
-// Ids stand raw in paths, so none that would leave its segment is taken.
-// Workflows are not taken at all yet.
+// Ids stand raw in paths, so none that would leave its segment is taken. Those of
+// workflows are in TestTrap17StatusAndCancelTakeTheWorkflowsOwnID.
 func TestIDsThatWouldLeaveTheirSegmentAreRefused(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, id := range []string{"", ".", "..", "a/b", "/", "../x", `a\nb`, `\u0000`, `\u007f`, strings.Repeat("x", 257)} {

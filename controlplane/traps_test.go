@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -99,9 +100,22 @@ func TestTrap03NullIsAbsentForDeclaredFieldsAndAValueInFreeOnes(t *testing.T) {
 	require.Len(t, got["details"], 2)
 }
 
-// Workflows are not run yet, so there is no order to observe: the model keeps
-// the mapping as it came, and the document says which way it points.
+// The tasks stand in the wrong order on purpose, and the tool tells in which one
+// they ran.
 func TestTrap04DependenciesAreWhatATaskDependsOn(t *testing.T) {
+	var ran []string
+	note := func(_ context.Context, call controlplane.ToolCall) (any, error) {
+		ran = append(ran, call.TaskID)
+		return slices.Sorted(maps.Keys(call.Results)), nil
+	}
+	s := newSite(t, open(t, withTools(map[string]controlplane.Tool{"note": {Run: note, RiskTier: aureus.TierLow}})))
+	const tasks = `[{"id":"save","name":"S","type":"action","tool_name":"note"},{"id":"validate","name":"V","type":"action","tool_name":"note"},{"id":"read","name":"R","type":"action","tool_name":"note"}]`
+	run := s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"w","name":"W","tasks":`+tasks+`,"dependencies":{"validate":["read"],"save":["validate","read"],"read":[]}}}`).ok(t)
+	require.Equal(t, "success", run.field(t, "status"))
+	require.Equal(t, []string{"read", "validate", "save"}, ran, "the listed ones run first")
+	results := object(run.json(t)["task_results"])
+	require.Equal(t, []any{"read", "validate"}, object(results["save"])["result"], "and what they gave is handed on")
+
 	var spec aureus.WorkflowSpec
 	text := `{"dependencies":{"validate":["read"]},"id":"w","name":"W","tasks":[]}`
 	require.NoError(t, strictjson.Unmarshal([]byte(text), &spec))
@@ -267,7 +281,8 @@ func TestTrap13AnApprovalIsFoundWithoutItsToken(t *testing.T) {
 	require.NotEqual(t, asked.field(t, "approval_token"), third.field(t, "approval_token"))
 }
 
-// For execute there is nothing to decide about yet.
+// An evaluation without a tool is refused where the action lists some, and takes
+// it from where the published client can put it.
 func TestTrap14AnEvaluationNamesNoTool(t *testing.T) {
 	s := newSite(t, open(t))
 	tools := strings.Replace(lookJSON, `"allowed_tools":null`, `"allowed_tools":["sql"]`, 1)
@@ -282,9 +297,60 @@ func TestTrap14AnEvaluationNamesNoTool(t *testing.T) {
 	}
 }
 
-// Rules are not applied yet. The model has no switch that its absence could
-// turn off.
+// An execution names no principal: it is the subject of the key, and the context
+// names another one only where the key may speak for it.
+func TestTrap14AnExecutionNamesNoPrincipal(t *testing.T) {
+	srv := open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}}))
+	s := newSite(t, srv)
+	spec := `{"workflow":{"id":"w","name":"W","tasks":[{"id":"t","name":"T","type":"action","tool_name":"echo"}],"dependencies":{}},"context":CONTEXT}`
+	execute := func(key, runContext string) answer {
+		return s.as(key).post(t, "/api/v1/workflows/execute", strings.Replace(spec, "CONTEXT", runContext, 1))
+	}
+	principals := func() (names []string) {
+		for _, entry := range s.as(s.operator).get(t, "/api/v1/audit").ok(t).list(t) {
+			if name, ok := object(entry)["principal"].(string); ok && object(entry)["kind"] == aureus.AuditDecision {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	execute(s.service, "null").ok(t)
+	execute(s.service, `{"principal_id":null,"user_id":"12345"}`).ok(t)
+	execute(s.service, `{"principal_id":"agent-7"}`).ok(t)
+	require.Equal(t, []string{"svc", "svc", "agent-7"}, principals())
+
+	alone := newKey(t, srv, controlplane.RoleService, "alone", func(k *controlplane.Key) { k.SpeaksFor = nil })
+	execute(alone, `{"principal_id":"agent-7"}`).refusal(t, http.StatusForbidden, "PERMISSION_DENIED")
+	require.Len(t, principals(), 3, "nothing ran")
+}
+
+// The published client can send neither enabled nor severity nor a tier, so a
+// rule without them is on, an error, and of tier HIGH.
 func TestTrap15ASafetyRuleThatSaysNothingIsNotOff(t *testing.T) {
+	s := newSite(t, open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}})))
+	const (
+		high     = `{"id":"a","name":"A","type":"action","risk_tier":"HIGH","tool_name":"echo"}`
+		low      = `{"id":"a","name":"A","type":"action","risk_tier":"LOW","tool_name":"echo"}`
+		critical = `{"id":"a","name":"A","type":"action","risk_tier":"CRITICAL","tool_name":"echo","required_permissions":[{"action":"r","resource":"d"}]}`
+		after    = `{"id":"b","name":"B","type":"action","tool_name":"echo"}`
+	)
+	for name, row := range map[string]struct{ tasks, dependencies string }{
+		"require_permissions_for_high_risk":         {high, `{}`},
+		"require_compensation_for_critical":         {critical, `{}`},
+		"no_action_after_critical_without_approval": {critical + "," + after, `{"b":["a"]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			execute := func(tasks, dependencies string) answer {
+				return s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"`+name+`","name":"W","tasks":[`+tasks+`],"dependencies":`+dependencies+`,
+					"safety_policy":{"name":"p","description":null,"rules":[{"type":"`+name+`","description":null}],"fail_fast":null}}}`)
+			}
+			refused := execute(row.tasks, row.dependencies)
+			refused.refusal(t, 422, "POLICY_VIOLATION")
+			require.Contains(t, refused.body, `"rule":"`+name+`"`)
+			require.Equal(t, "success", execute(low, `{}`).ok(t).field(t, "status"), "what the rule is not about")
+		})
+	}
+
 	var policy aureus.SafetyPolicy
 	require.NoError(t, strictjson.Unmarshal([]byte(`{"name":"p","description":null,"rules":[{"type":"no_cycles","description":null}],"fail_fast":null}`), &policy))
 	require.Equal(t, []aureus.SafetyRule{{Type: "no_cycles"}}, policy.Rules)
