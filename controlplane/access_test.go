@@ -14,45 +14,29 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// routes are all paths that ask for a key, with the role that each one needs.
-var routes = []struct {
+// route is a path that asks for a key, with the role that it needs.
+type route struct {
 	method, path string
 	need         controlplane.Role
-}{
-	{"POST", "/api/v1/policy/evaluate", controlplane.RoleService},
-	{"POST", "/api/v1/policy/check", controlplane.RoleService},
-	{"POST", "/api/v1/policy/approval", controlplane.RoleService},
-	{"GET", "/api/v1/policy/approvals", controlplane.RoleService},
-	{"GET", "/api/v1/policy/approvals/x", controlplane.RoleService},
-	{"POST", "/api/v1/policy/approvals/x/approve", controlplane.RoleOperator},
-	{"POST", "/api/v1/policy/approvals/x/reject", controlplane.RoleOperator},
-	{"POST", "/api/v1/policy/approvals/x/consume", controlplane.RoleService},
-	{"GET", "/api/v1/audit", controlplane.RoleOperator},
-	{"GET", "/api/v1/audit/verify", controlplane.RoleOperator},
-	{"GET", "/api/v1/audit/export", controlplane.RoleOperator},
-	{"POST", "/api/v1/audit/records/batch", controlplane.RoleService},
-	{"POST", "/api/v1/audit/outcomes/batch", controlplane.RoleService},
-	{"POST", "/api/v1/crv/validate", controlplane.RoleService},
-	{"POST", "/api/v1/crv/validators", controlplane.RoleService},
-	{"GET", "/api/v1/crv/validators", controlplane.RoleService},
-	{"GET", "/api/v1/crv/validators/x", controlplane.RoleService},
-	{"POST", "/api/v1/observability/events", controlplane.RoleService},
-	{"POST", "/api/v1/observability/metrics", controlplane.RoleService},
-	{"POST", "/api/v1/observability/spans", controlplane.RoleService},
-	{"POST", "/api/v1/observability/events/batch", controlplane.RoleService},
-	{"POST", "/api/v1/observability/metrics/batch", controlplane.RoleService},
-	{"POST", "/api/v1/observability/spans/batch", controlplane.RoleService},
-	{"GET", "/api/v1/observability/metrics", controlplane.RoleService},
-	{"GET", "/api/v1/observability/events", controlplane.RoleService},
-	{"GET", "/api/v1/observability/summary", controlplane.RoleService},
-	{"GET", "/api/v1/observability/traces/x", controlplane.RoleService},
-	{"POST", "/api/v1/workflows/execute", controlplane.RoleService},
-	{"GET", "/api/v1/workflows/x/status", controlplane.RoleService},
-	{"POST", "/api/v1/workflows/x/cancel", controlplane.RoleService},
+}
+
+// routes are all of the contract: TestTheDocumentHasEveryPathAndNoOther sees to
+// it that those are all that are served.
+func routes(t *testing.T) (all []route) {
+	t.Helper()
+	ids := strings.NewReplacer("{id}", "x", "{trace_id}", "x")
+	for name, o := range readContract(t).operations() {
+		if o.role != "none" {
+			method, path, _ := strings.Cut(ids.Replace(name), " ")
+			all = append(all, route{method, path, controlplane.Role(o.role)})
+		}
+	}
+	require.Greater(t, len(all), 30)
+	return all
 }
 
 func TestEveryPathAsksForAKey(t *testing.T) {
-	srv := open(t)
+	srv, routes := open(t), routes(t)
 	revoked := newKey(t, srv, controlplane.RoleAdmin, "gone")
 	keys, err := srv.Keys().List(t.Context())
 	require.NoError(t, err)
@@ -83,6 +67,9 @@ func TestEveryPathAsksForAKey(t *testing.T) {
 	}
 	t.Run("a service key is too small for what an operator does", func(t *testing.T) {
 		for _, route := range routes {
+			if route.path == "/api/v1/stream" { // without an end: what each role may follow is in stream_test.go
+				continue
+			}
 			got := raw{method: route.method, path: route.path, key: good}.do(t, srv)
 			if route.need == controlplane.RoleService {
 				require.NotContains(t, []int{401, 403}, got.status, route.path)

@@ -1,0 +1,155 @@
+package controlplane_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// apart stands in everything that the first tenant has, and in nothing that the
+// other one asks.
+const apart = "kept-apart"
+
+// TestEveryPathWithAnotherTenantsKey asks every path of the contract for what a
+// tenant has, with the greatest key of another tenant. None of the answers tells
+// of it, and afterwards it is as it was. A path that is new must be added here.
+func TestEveryPathWithAnotherTenantsKey(t *testing.T) {
+	srv := open(t, withTools(map[string]controlplane.Tool{
+		"tell": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return apart, nil }, RiskTier: aureus.TierLow},
+	}))
+	ours := newSite(t, srv)
+	approval := furnish(t, ours)
+	before := everything(t, ours)
+	require.Equal(t, 6, strings.Count(strings.Join(slices.Sorted(maps.Values(before)), "\n"), apart+"-"), "each store has something to find")
+
+	theirs := ours.as(newKey(t, srv, controlplane.RoleAdmin, "svc", func(k *controlplane.Key) { k.Tenant = "other" })) // the subject is the same, too
+	follow := follower(t, theirs)
+	use := fmt.Sprintf(`{"principal_id":"agent-1","action_digest":%q,"decision_id":%q}`, approval["action_digest"], aureus.NewDecisionID(newClock().Now()))
+	verdict := fmt.Sprintf(`{"action_digest":%q}`, approval["action_digest"])
+	decided := fmt.Sprintf(`[{"decision_id":%q,"principal":"agent-1","action":"transfer","effect":"allow","reason_code":"LOW_RISK"}]`, approval["decision_id"])
+	outcome := fmt.Sprintf(`[{"decision_id":%q,"status":"failure","duration_ms":1}]`, approval["decision_id"])
+	id := approval["id"]
+
+	asked := map[string]struct {
+		path, body string
+		status     int
+	}{
+		"GET /api/v1/audit":                           {"", "", 200},
+		"GET /api/v1/audit/export":                    {"", "", 200},
+		"GET /api/v1/audit/verify":                    {"", "", 200},
+		"GET /api/v1/crv/validators":                  {"", "", 200},
+		"GET /api/v1/crv/validators/{id}":             {"/api/v1/crv/validators/house", "", 404},
+		"GET /api/v1/observability/events":            {"", "", 200},
+		"GET /api/v1/observability/metrics":           {"", "", 200},
+		"GET /api/v1/observability/summary":           {"", "", 200},
+		"GET /api/v1/observability/traces/{trace_id}": {"/api/v1/observability/traces/T", "", 200},
+		"GET /api/v1/policy/approvals":                {"", "", 200},
+		"GET /api/v1/policy/approvals/{id}":           {"/api/v1/policy/approvals/" + id, "", 404},
+		"GET /api/v1/workflows/{id}/status":           {"/api/v1/workflows/w/status", "", 404},
+		"POST /api/v1/audit/outcomes/batch":           {"", outcome, 200},
+		"POST /api/v1/audit/records/batch":            {"", decided, 200},
+		"POST /api/v1/crv/validate":                   {"", `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["house"],"block_on_failure":true}}`, 200},
+		"POST /api/v1/crv/validators":                 {"", `{"validator_id":"house","config":{"type":"not_null"}}`, 200},
+		"POST /api/v1/observability/events":           {"", `{"type":"custom","timestamp":"t","workflow_id":"w","task_id":"t","data":{}}`, 200},
+		"POST /api/v1/observability/events/batch":     {"", `[{"type":"custom","timestamp":"t","workflow_id":"w","task_id":"t","data":{}}]`, 200},
+		"POST /api/v1/observability/metrics":          {"", `{"name":"m","value":2,"timestamp":"t"}`, 200},
+		"POST /api/v1/observability/metrics/batch":    {"", `[{"name":"m","value":2,"timestamp":"t"}]`, 200},
+		"POST /api/v1/observability/spans":            {"", `{"id":"s","trace_id":"T","name":"n","start_time":"t"}`, 200},
+		"POST /api/v1/observability/spans/batch":      {"", `[{"id":"s","trace_id":"T","name":"n","start_time":"t"}]`, 200},
+		"POST /api/v1/policy/approval":                {"", `{"action":` + deletionJSON + `,"principal":` + agentJSON + `,"reason":"r"}`, 200},
+		"POST /api/v1/policy/approvals/{id}/approve":  {"/api/v1/policy/approvals/" + id + "/approve", verdict, 404},
+		"POST /api/v1/policy/approvals/{id}/consume":  {"/api/v1/policy/approvals/" + id + "/consume", use, 404},
+		"POST /api/v1/policy/approvals/{id}/reject":   {"/api/v1/policy/approvals/" + id + "/reject", verdict, 404},
+		"POST /api/v1/policy/check":                   {"", `{"principal":` + agentJSON + `,"action":` + lookJSON + `}`, 200},
+		"POST /api/v1/policy/evaluate":                {"", strings.Replace(evaluation(deletionJSON), `"audit_log"`, `"approval_token":"`+id+`","audit_log"`, 1), 200},
+		"POST /api/v1/workflows/execute":              {"", `{"workflow":{"id":"w","name":"W","tasks":[],"dependencies":{}}}`, 200},
+		"POST /api/v1/workflows/{id}/cancel":          {"/api/v1/workflows/only-ours/cancel", "", 404},
+	}
+	served := []string{}
+	for name, o := range readContract(t).operations() {
+		if o.role != "none" && name != "GET /api/v1/stream" { // that one follows all the while
+			served = append(served, name)
+		}
+	}
+	require.ElementsMatch(t, served, slices.Collect(maps.Keys(asked)))
+
+	for _, name := range slices.Sorted(maps.Keys(asked)) { // what reads first
+		q := asked[name]
+		method, path, _ := strings.Cut(name, " ")
+		if q.path != "" {
+			path = q.path
+		}
+		got := raw{method: method, path: path, body: q.body, key: theirs.service}.do(t, ours.witness)
+		require.Equal(t, q.status, got.status, "%s: %s", name, got.body)
+		require.NotContains(t, got.body, apart, name)
+	}
+	theirs.post(t, "/api/v1/observability/events", `{"type":"custom","timestamp":"t","data":{"last":true}}`).ok(t)
+	told := follow(`"last":true`, apart)
+	require.NotContains(t, told, apart, "GET /api/v1/stream")
+	require.Contains(t, told, `"last":true`)
+
+	require.Equal(t, before, everything(t, ours), "nothing of it has changed")
+}
+
+// furnish puts something into every store of a tenant, and gives what is needed
+// to ask for its approval.
+func furnish(t *testing.T, s *site) map[string]string {
+	t.Helper()
+	asked := s.post(t, "/api/v1/policy/evaluate", strings.Replace(evaluation(deletionJSON), `"audit_log"`, `"arguments":{"note":"`+apart+`-1"},"audit_log"`, 1)).ok(t)
+	s.post(t, "/api/v1/crv/validators", `{"validator_id":"house","config":{"type":"not_null","description":"`+apart+`-2"}}`).ok(t)
+	s.post(t, "/api/v1/crv/validate", `{"commit":{"id":"c","data":1},"gate_config":{"name":"`+apart+`-3","validators":["house"],"block_on_failure":true}}`).ok(t)
+	s.post(t, "/api/v1/observability/events", `{"type":"custom","timestamp":"t","workflow_id":"w","task_id":"t","data":{"note":"`+apart+`-4"}}`).ok(t)
+	s.post(t, "/api/v1/observability/metrics", `{"name":"m","value":1,"timestamp":"t","tags":{"note":"`+apart+`-5"}}`).ok(t)
+	s.post(t, "/api/v1/observability/spans", `{"id":"s","trace_id":"T","name":"`+apart+`-6","start_time":"t"}`).ok(t)
+	for _, id := range []string{"w", "only-ours"} {
+		s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"`+id+`","name":"W","tasks":[{"id":"t","name":"T","type":"action","tool_name":"tell"}],"dependencies":{}},"correlation_id":"`+apart+`"}`).ok(t)
+	}
+	return map[string]string{
+		"id": asked.field(t, "approval_token"), "action_digest": asked.field(t, "action_digest"), "decision_id": asked.field(t, "decision_id"),
+	}
+}
+
+// everything is what the operator of a tenant can read of it.
+func everything(t *testing.T, s *site) map[string]string {
+	t.Helper()
+	answers := map[string]string{}
+	for _, path := range []string{
+		"audit", "audit/verify", "policy/approvals", "crv/validators", "observability/events", "observability/metrics",
+		"observability/traces/T", "observability/summary", "workflows/w/status", "workflows/only-ours/status",
+	} {
+		answers[path] = s.as(s.operator).get(t, "/api/v1/"+path).ok(t).body
+	}
+	return answers
+}
+
+// follower follows the stream from its beginning. What it returns waits for one of
+// the texts, and gives all that was told until then.
+func follower(t *testing.T, s *site) (until func(texts ...string) string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/stream", http.NoBody)
+	require.NoError(t, err)
+	r.Header = http.Header{"Authorization": {"Bearer " + s.service}, "Last-Event-Id": {"0-0"}}
+	response, err := s.client.Do(r)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, response.Body.Close()) })
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	return func(texts ...string) string {
+		var told []byte
+		heard := func(text string) bool { return bytes.Contains(told, []byte(text)) }
+		for lines := bufio.NewScanner(response.Body); !slices.ContainsFunc(texts, heard) && lines.Scan(); {
+			told = append(append(told, lines.Bytes()...), '\n')
+		}
+		return string(told)
+	}
+}
