@@ -392,3 +392,18 @@ func TestAFlagWinsOverTheEnvironment(t *testing.T) {
 	require.FileExists(t, db)
 	require.FileExists(t, filepath.Join(filepath.Dir(db), "aureus.telemetry.db"))
 }
+
+func TestARequestsHeaderHasABound(t *testing.T) {
+	server := start(t, nil, "serve", "--dev", "--addr", "127.0.0.1:0")
+	for size, status := range map[int]int{32 << 10: http.StatusOK, 128 << 10: http.StatusRequestHeaderFieldsTooLarge} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/healthz", nil)
+		require.NoError(t, err)
+		request.Header.Set("X-Long", strings.Repeat("x", size))
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, status, response.StatusCode, size)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	server.stop(t, syscall.SIGTERM)
+}

@@ -1,0 +1,227 @@
+package controlplane_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// beyond is a request just beyond a bound, and the answer that the page has for
+// it. within is the same question at the bound, or below where that takes long.
+type beyond struct {
+	within, ask raw
+	status      int
+	code        string
+}
+
+// limitsOnThePage are the bounds of docs/limits.md that one request can show, by
+// what their row begins with, and a colon and a word where there are several.
+func limitsOnThePage() map[string]beyond {
+	post := func(path, body string) raw { return raw{path: "/api/v1/" + path, body: body} }
+	x := func(n int) string { return strings.Repeat("x", n) }
+	items := func(item string, n int) string {
+		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"
+	}
+	check := func(id string) raw {
+		return post("policy/check", `{"principal":{"id":"`+id+`","type":"agent","permissions":[]},"action":`+lookJSON+`}`)
+	}
+	judge := func(data string) raw {
+		return post("crv/validate", `{"commit":{"id":"c","data":`+data+`},"gate_config":{"name":"g","validators":[],"block_on_failure":true}}`)
+	}
+	ask := func(reason, rule string) raw {
+		return post("policy/approval", `{"action":`+deletionJSON+`,"principal":`+agentJSON+`,"reason":"`+reason+`","rule":"`+rule+`"}`)
+	}
+	register := func(id, config string) raw {
+		return post("crv/validators", `{"validator_id":"`+id+`","config":`+config+`}`)
+	}
+	span := func(name, more string) string {
+		return `{"id":"s","trace_id":"t","name":"` + name + `","start_time":"t"` + more + `}`
+	}
+	metric := func(name string) raw {
+		return post("observability/metrics", `{"name":"`+name+`","value":1,"timestamp":"t"}`)
+	}
+	tags := func(n int) raw {
+		named := map[string]string{}
+		for i := range n {
+			named[strconv.Itoa(i)] = "v"
+		}
+		text, _ := json.Marshal(named) // texts have a JSON form
+		return raw{method: "GET", path: "/api/v1/observability/metrics?tags=" + strings.ReplaceAll(string(text), `"`, "%22")}
+	}
+	repeated := func(n int) raw {
+		q := check("agent-1")
+		q.header = http.Header{"Idempotency-Key": {x(n)}}
+		return q
+	}
+	rule := `{"name":"r","fields":[],"expression":"true"}`
+	execute := func(id, tasks string) raw {
+		return post("workflows/execute", `{"workflow":{"id":"`+id+`","name":"W","tasks":`+tasks+`,"dependencies":{}}}`)
+	}
+	tasks := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,{"id":"%d","name":"T","type":"action","tool_name":"nobody"}`, i)
+		}
+		return "[" + strings.TrimPrefix(b.String(), ",") + "]"
+	}
+	retry := func(attempts, wait int) string {
+		return fmt.Sprintf(`[{"id":"a","name":"A","type":"action","retry":{"max_attempts":%d,"backoff_ms":%d}}]`, attempts, wait)
+	}
+	unknown := items(`{"action":"a","resource":"r","intent":"nope"}`, 150)
+	return map[string]beyond{
+		"a request's body":                       {judge(`"` + x(4<<20-200) + `"`), judge(`"` + x(4<<20) + `"`), 413, "BODY_TOO_LARGE"},
+		"nesting of JSON":                        {judge(strings.Repeat("[", 98) + strings.Repeat("]", 98)), judge(strings.Repeat("[", 100) + strings.Repeat("]", 100)), 400, "MALFORMED_JSON"},
+		"nesting of JSON: values":                {judge(items("0", 249_000)), judge(items("0", 250_000)), 400, "MALFORMED_JSON"},
+		"problems listed of one body":            {check("agent-1"), post("policy/check", `{"principal":{"id":"a","type":"agent","permissions":`+unknown+`},"action":`+lookJSON+`}`), 422, "VALIDATION_ERROR"},
+		"an `Idempotency-Key`":                   {repeated(255), repeated(256), 400, "VALIDATION_ERROR"},
+		"items in a batch":                       {post("observability/spans/batch", items(span("n", ""), 10_000)), post("observability/spans/batch", items(span("n", ""), 10_001)), 413, "BODY_TOO_LARGE"},
+		"one event, metric or span":              {post("observability/spans", span("n", `,"logs":[{"timestamp":"t","level":"info","message":"`+x(1<<20-200)+`"}]`)), post("observability/spans", span("n", `,"logs":[{"timestamp":"t","level":"info","message":"`+x(1<<20)+`"}]`)), 413, "BODY_TOO_LARGE"},
+		"an indexed field of one":                {metric(x(4 << 10)), metric(x(4<<10 + 1)), 422, "VALIDATION_ERROR"},
+		"tags in one query":                      {tags(32), tags(33), 400, "VALIDATION_ERROR"},
+		"a reason, a comment":                    {ask(x(4<<10), ""), ask(x(4<<10+1), ""), 422, "VALIDATION_ERROR"},
+		"the id or name of a principal":          {check(x(1024)), check(x(1025)), 422, "VALIDATION_ERROR"},
+		"a rule's, a code's or a version's name": {ask("r", x(200)), ask("r", x(201)), 422, "VALIDATION_ERROR"},
+		"a validator's configuration":            {register("a", `{"type":"not_null","description":"`+x(1<<20-200)+`"}`), register("a", `{"type":"not_null","description":"`+x(1<<20)+`"}`), 422, "VALIDATION_ERROR"},
+		"a validator's configuration: id":        {register(x(256), `{"type":"not_null"}`), register(x(257), `{"type":"not_null"}`), 422, "VALIDATION_ERROR"},
+		"rules of a `cross_field_consistency`":   {register("b", `{"type":"cross_field_consistency","parameters":{"rules":`+items(rule, 100)+`}}`), register("b", `{"type":"cross_field_consistency","parameters":{"rules":`+items(rule, 101)+`}}`), 422, "VALIDATION_ERROR"},
+		"tasks of a workflow":                    {execute("w", tasks(10)), execute("w", tasks(1001)), 422, "VALIDATION_ERROR"},
+		"tasks of a workflow: id":                {execute(x(256), "[]"), execute(x(257), "[]"), 422, "VALIDATION_ERROR"},
+		"attempts of a task":                     {execute("w", retry(100, 1)), execute("w", retry(101, 1)), 422, "VALIDATION_ERROR"},
+		"attempts of a task: wait":               {execute("w", retry(1, 86_400_000)), execute("w", retry(1, 86_400_001)), 422, "VALIDATION_ERROR"},
+	}
+}
+
+func TestTheLimitsOnThePage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "limits.md"))
+	require.NoError(t, err)
+	srv := open(t)
+	key := newKey(t, srv, controlplane.RoleAdmin, "svc")
+	for row, bound := range limitsOnThePage() {
+		t.Run(row, func(t *testing.T) {
+			label, _, _ := strings.Cut(row, ":")
+			line := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(label) + `.*$`).FindString(string(page))
+			require.NotEmpty(t, line, "docs/limits.md has no such row")
+			require.Contains(t, line, strconv.Itoa(bound.status), "the page says something else")
+
+			bound.within.key, bound.ask.key = key, key
+			require.Equal(t, http.StatusOK, bound.within.do(t, srv).status, "at the bound")
+			got := bound.ask.do(t, srv)
+			body := got.refusal(t, bound.status, bound.code)
+			require.Less(t, len(got.body), 64<<10, "an answer has a bound too")
+			if details, ok := body["details"].([]any); ok {
+				require.LessOrEqual(t, len(details), 100)
+			}
+		})
+	}
+}
+
+func TestAGateOfTooManyValidatorsBlocks(t *testing.T) {
+	s := newSite(t, open(t))
+	gate := func(n int) map[string]any {
+		names := strings.TrimSuffix(strings.Repeat(`"not_null",`, n), ",")
+		return s.post(t, "/api/v1/crv/validate", `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":[`+names+`],"block_on_failure":false}}`).ok(t).json(t)
+	}
+	require.Equal(t, true, gate(1000)["passed"])
+	require.Equal(t, true, gate(1001)["blocked_commit"], "even a gate that does not block")
+}
+
+// unfinished is a body that does not end before it is told to.
+type unfinished struct {
+	began func()
+	until <-chan struct{}
+}
+
+func (u *unfinished) Read([]byte) (int, error) {
+	u.began()
+	<-u.until
+	return 0, io.EOF
+}
+
+func TestOpenRequestsAreBounded(t *testing.T) {
+	srv := open(t)
+	key := newKey(t, srv, controlplane.RoleService, "svc")
+	const most = 1000
+	var reading, answered sync.WaitGroup
+	finish := make(chan struct{})
+	reading.Add(most)
+	for range most {
+		answered.Go(func() {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/policy/check", &unfinished{sync.OnceFunc(reading.Done), finish})
+			r.Header.Set("Authorization", "Bearer "+key)
+			srv.ServeHTTP(httptest.NewRecorder(), r)
+		})
+	}
+	reading.Wait()
+	for _, path := range []string{"/healthz", "/api/v1/policy/approvals"} {
+		got := raw{method: "GET", path: path, key: key}.do(t, srv)
+		got.refusal(t, http.StatusServiceUnavailable, "OVERLOADED")
+		require.NotEmpty(t, got.header.Get("Retry-After"))
+	}
+	close(finish)
+	answered.Wait()
+	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/healthz"}.do(t, srv).status)
+}
+
+func TestWorkflowsUnderWayAreBounded(t *testing.T) {
+	const most = 100
+	var running, answered sync.WaitGroup
+	finish := make(chan struct{})
+	running.Add(most)
+	wait := func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
+		running.Done()
+		select {
+		case <-finish:
+		case <-ctx.Done():
+		}
+		return "done", nil
+	}
+	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {Run: wait, RiskTier: aureus.TierLow}}))
+	key := newKey(t, srv, controlplane.RoleService, "svc")
+	execute := func(id string) answer {
+		return raw{path: "/api/v1/workflows/execute", key: key, body: `{"workflow":` + mustMarshal(t, chain(id, task("a", "wait"))) + `}`}.do(t, srv)
+	}
+	for n := range most {
+		answered.Go(func() { _ = execute(strconv.Itoa(n)) })
+	}
+	running.Wait()
+	refused := execute("one-more")
+	refused.refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED")
+	require.NotEmpty(t, refused.header.Get("Retry-After"))
+	raw{method: "GET", path: "/api/v1/workflows/one-more/status", key: key}.do(t, srv).refusal(t, http.StatusNotFound, "NOT_FOUND")
+	close(finish)
+	answered.Wait()
+	running.Add(1)
+	require.Equal(t, http.StatusOK, execute("one-more").status)
+}
+
+// Items of a batch that are too large leave the others alone.
+func TestALargeItemOfABatchIsRejectedAlone(t *testing.T) {
+	s := newSite(t, open(t))
+	items := [][]byte{}
+	for _, size := range []int{1, 1 << 20, 4<<10 + 1} {
+		item, err := strictjson.Marshal(map[string]any{"name": "m", "value": size, "timestamp": "t"})
+		require.NoError(t, err)
+		long := bytes.Repeat([]byte("x"), size)
+		items = append(items, bytes.Replace(item, []byte(`"m"`), append(append([]byte{'"'}, long...), '"'), 1))
+	}
+	body := s.post(t, "/api/v1/observability/metrics/batch", "["+string(bytes.Join(items, []byte(",")))+"]").ok(t).json(t)
+	require.Equal(t, json.Number("1"), body["accepted"])
+	require.Len(t, body["rejected"], 2)
+}
