@@ -29,7 +29,7 @@ func (s *Server) registerObservability(mux *http.ServeMux) {
 }
 
 // reportCounters counts what was reported, by kind. The published client never
-// looks at the answer to a report, so refusals show here.
+// looks at the answer to a report, so refusals show here: see tellMetrics.
 type reportCounters struct {
 	accepted, refused, deferred [len(telemetry.Kinds) + 1]atomic.Int64
 }

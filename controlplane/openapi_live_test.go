@@ -112,6 +112,7 @@ func TestTheAnswersAreThoseOfTheDocument(t *testing.T) {
 	s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"w","name":"W","goal":"g","tasks":[{"id":"a","name":"A","type":"action"},{"id":"b","name":"B","type":"action","tool_name":"x","risk_tier":"CRITICAL","required_permissions":[{"action":"a","resource":"r"}]}],"dependencies":{}}}`).ok(t)
 	s.get(t, "/api/v1/workflows/w/status").ok(t)
 	s.post(t, "/api/v1/workflows/w/cancel", "").ok(t)
+	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/metrics", key: s.operator}.do(t, s.witness).status)
 	nobody := s.as("")
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
 		nobody.get(t, path).ok(t)

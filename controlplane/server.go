@@ -103,6 +103,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.registerObservability(mux)
 	s.registerWorkflows(mux)
 	s.registerHealth(mux)
+	s.registerMetrics(mux)
 	s.registerContract(mux)
 	return mux
 }

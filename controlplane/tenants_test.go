@@ -45,6 +45,7 @@ func TestEveryPathWithAnotherTenantsKey(t *testing.T) {
 		path, body string
 		status     int
 	}{
+		"GET /metrics":                                {"", "", 200},
 		"GET /api/v1/audit":                           {"", "", 200},
 		"GET /api/v1/audit/export":                    {"", "", 200},
 		"GET /api/v1/audit/verify":                    {"", "", 200},

@@ -1,0 +1,48 @@
+package controlplane
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+)
+
+// registerMetrics serves figures about the server as a whole (SPEC 1.4). They
+// count what every tenant did and name none, so an operator's key is asked for.
+func (s *Server) registerMetrics(mux *http.ServeMux) {
+	s.handle(mux, "GET /metrics", RoleOperator, s.tellMetrics)
+}
+
+// tellMetrics writes the figures in the text format of Prometheus (0.0.4). Their
+// number is fixed: nothing that a client names becomes a label (SPEC 5.3).
+func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, _ caller) error {
+	var b bytes.Buffer
+	head := func(name, kind, help string) {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+	}
+	const reports = "aureus_reports_total"
+	head(reports, "counter", "Telemetry items reported since the start: accepted, refused for what they are, or deferred because the store did not take them.")
+	for _, kind := range telemetry.Kinds {
+		for _, outcome := range []struct {
+			name  string
+			count *atomic.Int64
+		}{{"accepted", &s.reports.accepted[kind]}, {"refused", &s.reports.refused[kind]}, {"deferred", &s.reports.deferred[kind]}} {
+			fmt.Fprintf(&b, "%s{kind=%q,outcome=%q} %d\n", reports, kind, outcome.name, outcome.count.Load())
+		}
+	}
+	head("aureus_open_requests", "gauge", "Requests that are answered now, this one too.")
+	fmt.Fprintf(&b, "aureus_open_requests %d\n", s.underWay.Load())
+	head("aureus_stream_clients", "gauge", "Clients that follow the stream.")
+	fmt.Fprintf(&b, "aureus_stream_clients %d\n", s.streams.Load())
+	head("aureus_build_info", "gauge", "The version that runs.")
+	fmt.Fprintf(&b, "aureus_build_info{version=%q} 1\n", aureus.Version)
+
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	_, _ = w.Write(b.Bytes()) // a client that is gone does not hear of it
+	return nil
+}
