@@ -193,6 +193,8 @@ func TestAuditFiltersAndPages(t *testing.T) {
 		"principal=agent-0&action=action-3":         nil,
 		"start_time=2026-03-01T12:03:00Z":           {4, 5, 6},
 		"start_time=2026-03-01T12:03:00":            {4, 5, 6},
+		"start_time=2026-03-01T13:03:00+01:00":      {4, 5, 6}, // a plus that was not escaped
+		"start_time=2026-03-01T13:03:00%2B01:00":    {4, 5, 6},
 		"end_time=2026-03-01T12:01:00Z":             {1, 2},
 		"start_time=2026-03-02&end_time=2026-03-01": nil,
 		"limit=1": {1, 2, 3, 4, 5, 6},

@@ -191,11 +191,23 @@ func queryTime(r *http.Request, name string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	at, ok := aureus.Timestamp(text).Time()
+	at, ok := parseQueryTime(text)
 	if !ok {
-		return time.Time{}, badQuery(name, "must be a time such as 2026-01-02T03:04:05Z")
+		return time.Time{}, badQuery(name, timesAre)
 	}
 	return at, nil
+}
+
+const timesAre = "must be a time such as 2026-01-02T03:04:05Z, 2026-01-02T03:04:05 (UTC) or 2026-01-02"
+
+// parseQueryTime also takes the plus of a zone that was not escaped, and so
+// arrives as a space.
+func parseQueryTime(text string) (at time.Time, ok bool) {
+	at, ok = aureus.Timestamp(text).Time()
+	if i := strings.LastIndexByte(text, ' '); !ok && i > 0 {
+		at, ok = aureus.Timestamp(text[:i] + "+" + text[i+1:]).Time()
+	}
+	return at, ok
 }
 
 func badQuery(name, message string) error {

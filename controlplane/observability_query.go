@@ -175,12 +175,9 @@ func (q query) time(name string, bound **time.Time) error {
 	if text == "" {
 		return nil
 	}
-	at, ok := aureus.Timestamp(text).Time()
-	if i := strings.LastIndexByte(text, ' '); !ok && i > 0 { // a plus of a zone that was not escaped
-		at, ok = aureus.Timestamp(text[:i] + "+" + text[i+1:]).Time()
-	}
+	at, ok := parseQueryTime(text)
 	if !ok {
-		return badQuery(name, "must be a time such as 2026-01-02T03:04:05Z, 2026-01-02T03:04:05 (UTC) or 2026-01-02")
+		return badQuery(name, timesAre)
 	}
 	*bound = &at
 	return nil
