@@ -134,10 +134,18 @@ func TestEveryErrorIsJSON(t *testing.T) {
 		"a query that is no query":      {"GET", "/api/v1/observability/metrics?a=%zz", "", 400, "MALFORMED_JSON"},
 		"a parameter that stands twice": {"GET", "/api/v1/observability/metrics?name=a&name=b", "", 400, "VALIDATION_ERROR"},
 		"a role that is too small":      {"GET", "/api/v1/audit", "", 403, "PERMISSION_DENIED"},
+		"a filter that is no text":      {"GET", "/api/v1/policy/approvals?status=%zz", "", 400, "MALFORMED_JSON"},
+		"a filter behind a semicolon":   {"GET", "/api/v1/policy/approvals?limit=1;status=pending", "", 400, "MALFORMED_JSON"},
+		"a filter that stands twice":    {"GET", "/api/v1/policy/approvals?status=pending&status=approved", "", 400, "VALIDATION_ERROR"},
+		"a page that is no text":        {"GET", "/api/v1/crv/validators?limit=%zz", "", 400, "MALFORMED_JSON"},
+		"a stream of two kinds":         {"GET", "/api/v1/stream?kinds=telemetry&kinds=approval", "", 400, "VALIDATION_ERROR"},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			s.send(t, test.method, test.path, test.body).refusal(t, test.status, test.code)
 		})
+	}
+	for _, query := range []string{"principal=%zz", "principal=a;action=b", "principal=a&principal=b"} {
+		require.Equal(t, http.StatusBadRequest, s.as(s.operator).get(t, "/api/v1/audit?"+query).status, "a filter must not get lost: %s", query)
 	}
 }
 

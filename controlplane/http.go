@@ -170,10 +170,28 @@ func writeList[T any](w http.ResponseWriter, r *http.Request, items []T, next st
 	writeJSON(w, http.StatusOK, items)
 }
 
+// queryOf reads the query string. One that cannot be read whole is refused, and
+// so is a parameter that stands twice: a filter must not get lost.
+func queryOf(r *http.Request) (url.Values, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, problem(http.StatusBadRequest, codeMalformed, "the query string cannot be read: "+err.Error())
+	}
+	for name, list := range values {
+		if len(list) > 1 {
+			return nil, badQuery(name, "stands twice")
+		}
+	}
+	return values, nil
+}
+
 // pageOf reads limit and cursor. Without a limit it is fallback, and never more
 // than most.
 func pageOf(r *http.Request, fallback, most int) (limit int, cursor string, err error) {
-	query := r.URL.Query()
+	query, err := queryOf(r)
+	if err != nil {
+		return 0, "", err
+	}
 	limit = fallback
 	if text := query.Get("limit"); text != "" {
 		limit, err = strconv.Atoi(text)

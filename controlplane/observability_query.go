@@ -148,14 +148,9 @@ type query struct {
 }
 
 func readQuery(r *http.Request) (query, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
+	values, err := queryOf(r)
 	if err != nil {
-		return query{}, problem(http.StatusBadRequest, codeMalformed, "the query string cannot be read: "+err.Error())
-	}
-	for name, list := range values {
-		if len(list) > 1 {
-			return query{}, badQuery(name, "stands twice")
-		}
+		return query{}, err
 	}
 	limit, cursor, err := pageOf(r, 0, telemetry.MaxLimit)
 	return query{values: values, paging: telemetry.Paging{Limit: limit, Cursor: cursor}}, err

@@ -83,7 +83,10 @@ func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c caller) 
 }
 
 func (f *follower) read(r *http.Request) error {
-	query := r.URL.Query()
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
 	f.eventType, f.workflow, f.principal = query.Get("type"), query.Get("workflow_id"), query.Get("principal")
 	mayAudit := f.caller.role.atLeast(RoleOperator)
 	kinds := query.Get("kinds")
