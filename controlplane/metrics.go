@@ -11,26 +11,27 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// registerMetrics serves figures about the server as a whole (SPEC 1.4). They
-// count what every tenant did and name none, so an operator's key is asked for.
+// registerMetrics serves figures about the server and about the tenant of the
+// key that asks (SPEC 1.4). An operator reads everything of its tenant.
 func (s *Server) registerMetrics(mux *http.ServeMux) {
 	s.handle(mux, "GET /metrics", RoleOperator, s.tellMetrics)
 }
 
 // tellMetrics writes the figures in the text format of Prometheus (0.0.4). Their
 // number is fixed: nothing that a client names becomes a label (SPEC 5.3).
-func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, _ caller) error {
+func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, c caller) error {
 	var b bytes.Buffer
 	head := func(name, kind, help string) {
 		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 	}
 	const reports = "aureus_reports_total"
-	head(reports, "counter", "Telemetry items reported since the start: accepted, refused for what they are, or deferred because the store did not take them.")
+	counts := s.reports.of(c.tenant)
+	head(reports, "counter", "Telemetry items that the tenant reported since the start: accepted, refused for what they are, or deferred because the store did not take them.")
 	for _, kind := range telemetry.Kinds {
 		for _, outcome := range []struct {
 			name  string
 			count *atomic.Int64
-		}{{"accepted", &s.reports.accepted[kind]}, {"refused", &s.reports.refused[kind]}, {"deferred", &s.reports.deferred[kind]}} {
+		}{{"accepted", &counts.accepted[kind]}, {"refused", &counts.refused[kind]}, {"deferred", &counts.deferred[kind]}} {
 			fmt.Fprintf(&b, "%s{kind=%q,outcome=%q} %d\n", reports, kind, outcome.name, outcome.count.Load())
 		}
 	}

@@ -28,6 +28,8 @@ func TestRefusedReportsAreCounted(t *testing.T) {
 	} {
 		require.Contains(t, figures.body, "\n"+line+"\n")
 	}
+	stranger := newKey(t, srv, controlplane.RoleOperator, "oleg", func(k *controlplane.Key) { k.Tenant = "other" })
+	require.Contains(t, raw{method: "GET", path: "/metrics", key: stranger}.do(t, s.witness).body, `aureus_reports_total{kind="metrics",outcome="accepted"} 0`)
 	raw{method: "GET", path: "/metrics", key: s.service}.do(t, s.witness).refusal(t, http.StatusForbidden, "PERMISSION_DENIED")
 	dev := open(t, func(c *controlplane.Config) { c.Dev, c.OperatorKey = true, "operator-0123456789" })
 	raw{method: "GET", path: "/metrics"}.do(t, dev).refusal(t, http.StatusUnauthorized, "AUTHENTICATION_FAILED")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,10 +29,22 @@ func (s *Server) registerObservability(mux *http.ServeMux) {
 	s.handle(mux, "GET "+base+"summary", RoleService, s.summarize)
 }
 
-// reportCounters counts what was reported, by kind. The published client never
-// looks at the answer to a report, so refusals show here: see tellMetrics.
-type reportCounters struct {
+// reportCounters counts what the tenants reported. The published client never
+// looks at the answer to a report, so refusals show here: see tellMetrics. There
+// are no more tenants than keys name. The zero value is ready.
+type reportCounters struct{ byTenant sync.Map }
+
+// reportCounts are those of one tenant, by kind.
+type reportCounts struct {
 	accepted, refused, deferred [len(telemetry.Kinds) + 1]atomic.Int64
+}
+
+func (r *reportCounters) of(tenant string) *reportCounts {
+	counts, ok := r.byTenant.Load(tenant)
+	if !ok {
+		counts, _ = r.byTenant.LoadOrStore(tenant, new(reportCounts))
+	}
+	return counts.(*reportCounts) //nolint:forcetypeassert // nothing else is stored
 }
 
 // takeOne stores a single item: 200 when it is committed, 400 and 422 for what
@@ -40,15 +53,15 @@ func (s *Server) takeOne(kind telemetry.Kind) handler {
 	return func(w http.ResponseWriter, r *http.Request, c caller) error {
 		body, err := readBody(r)
 		if err != nil {
-			return s.refuse(kind, err)
+			return s.refuse(c, kind, err)
 		}
 		if len(body) > telemetry.MaxItem {
-			return s.refuse(kind, problem(http.StatusRequestEntityTooLarge, codeTooLarge,
+			return s.refuse(c, kind, problem(http.StatusRequestEntityTooLarge, codeTooLarge,
 				fmt.Sprintf("an item may have %d bytes", telemetry.MaxItem), withRemediation("Report less in one item.")))
 		}
 		item, err := telemetry.Read(kind, body)
 		if err != nil {
-			return s.refuse(kind, badBody(err))
+			return s.refuse(c, kind, badBody(err))
 		}
 		if err := s.keep(r.Context(), c.tenant, kind, []telemetry.Item{item}); err != nil {
 			return err
@@ -58,8 +71,8 @@ func (s *Server) takeOne(kind telemetry.Kind) handler {
 	}
 }
 
-func (s *Server) refuse(kind telemetry.Kind, err error) error {
-	s.reports.refused[kind].Add(1)
+func (s *Server) refuse(c caller, kind telemetry.Kind, err error) error {
+	s.reports.of(c.tenant).refused[kind].Add(1)
 	return err
 }
 
@@ -69,11 +82,11 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 	return func(w http.ResponseWriter, r *http.Request, c caller) error {
 		body, err := readBody(r)
 		if err != nil {
-			return s.refuse(kind, err)
+			return s.refuse(c, kind, err)
 		}
 		texts, err := telemetry.Split(body, maxBatchItems)
 		if err != nil {
-			return s.refuse(kind, badArray(err, maxBatchItems))
+			return s.refuse(c, kind, badArray(err, maxBatchItems))
 		}
 		items := make([]telemetry.Item, 0, len(texts))
 		answer := batchAnswer{Rejected: []aureus.Rejection{}}
@@ -88,7 +101,7 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 		if err := s.keep(r.Context(), c.tenant, kind, items); err != nil {
 			return err
 		}
-		s.reports.refused[kind].Add(int64(len(answer.Rejected)))
+		s.reports.of(c.tenant).refused[kind].Add(int64(len(answer.Rejected)))
 		answer.Accepted = len(items)
 		writeJSON(w, http.StatusOK, answer)
 		return nil
@@ -118,10 +131,10 @@ func badArray(err error, most int) error {
 // keep appends the items and returns when they are committed.
 func (s *Server) keep(ctx context.Context, tenant string, kind telemetry.Kind, items []telemetry.Item) error {
 	if err := s.telemetry.Append(ctx, tenant, items); err != nil {
-		s.reports.deferred[kind].Add(int64(len(items)))
+		s.reports.of(tenant).deferred[kind].Add(int64(len(items)))
 		return telemetryProblem(err)
 	}
-	s.reports.accepted[kind].Add(int64(len(items)))
+	s.reports.of(tenant).accepted[kind].Add(int64(len(items)))
 	return nil
 }
 

@@ -158,8 +158,8 @@ func TestSingleReportsThatAreRefused(t *testing.T) {
 			require.Contains(t, body, test.want)
 			require.NotContains(t, body, "hunter2", "a reported value")
 			kind := map[string]telemetry.Kind{"spans": telemetry.Spans, "metrics": telemetry.Metrics, "events": telemetry.Events}[test.path]
-			require.EqualValues(t, 1, b.server.reports.refused[kind].Load(), "the published client hides it, so it is counted")
-			require.Zero(t, b.server.reports.accepted[kind].Load())
+			require.EqualValues(t, 1, b.server.reports.of("default").refused[kind].Load(), "the published client hides it, so it is counted")
+			require.Zero(t, b.server.reports.of("default").accepted[kind].Load())
 			require.EqualValues(t, 0, b.server.telemetry.Stats().Kinds[test.path].Rows)
 		})
 	}
@@ -194,8 +194,8 @@ func TestBatch(t *testing.T) {
 	require.NotEmpty(t, reasons[5])
 	require.Contains(t, reasons[6], "stands twice")
 	require.JSONEq(t, `[{"name":"m","value":1,"timestamp":"2026-01-01"},{"name":"m","value":2,"timestamp":"2026-01-01"}]`, b.get("metrics"))
-	require.EqualValues(t, 2, b.server.reports.accepted[telemetry.Metrics].Load())
-	require.EqualValues(t, 6, b.server.reports.refused[telemetry.Metrics].Load())
+	require.EqualValues(t, 2, b.server.reports.of("default").accepted[telemetry.Metrics].Load())
+	require.EqualValues(t, 6, b.server.reports.of("default").refused[telemetry.Metrics].Load())
 
 	for _, kind := range telemetry.Kinds {
 		answer := b.post(kind.String()+"/batch", `[]`)
@@ -529,7 +529,7 @@ func TestATelemetryStoreThatIsGone(t *testing.T) {
 		b.refused(answer, http.StatusServiceUnavailable, codeShuttingDown)
 		require.NotEmpty(t, answer.header.Get("Retry-After"))
 	}
-	require.EqualValues(t, 2, b.server.reports.deferred[telemetry.Spans].Load())
+	require.EqualValues(t, 2, b.server.reports.of("default").deferred[telemetry.Spans].Load())
 }
 
 // TestAnAnswerThatBreaksOff ends the connection, so that the client sees that it
