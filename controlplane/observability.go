@@ -40,11 +40,12 @@ type reportCounts struct {
 }
 
 func (r *reportCounters) of(tenant string) *reportCounts {
-	counts, ok := r.byTenant.Load(tenant)
+	found, ok := r.byTenant.Load(tenant)
 	if !ok {
-		counts, _ = r.byTenant.LoadOrStore(tenant, new(reportCounts))
+		found, _ = r.byTenant.LoadOrStore(tenant, new(reportCounts))
 	}
-	return counts.(*reportCounts) //nolint:forcetypeassert // nothing else is stored
+	counts, _ := found.(*reportCounts) // nothing else is stored
+	return counts
 }
 
 // takeOne stores a single item: 200 when it is committed, 400 and 422 for what

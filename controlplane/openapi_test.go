@@ -73,6 +73,40 @@ func sources(t *testing.T) (texts []string) {
 	return texts
 }
 
+// queries are the parameters that each path takes in its query (SPEC 1.3, 1.4).
+var queries = map[string]string{
+	"GET /api/v1/policy/approvals":                "status limit cursor",
+	"GET /api/v1/crv/validators":                  "limit cursor",
+	"GET /api/v1/observability/events":            "type workflow_id task_id start_time end_time limit cursor",
+	"GET /api/v1/observability/metrics":           "name start_time end_time tags limit cursor",
+	"GET /api/v1/observability/traces/{trace_id}": "limit cursor",
+	"GET /api/v1/observability/summary":           "range start_time end_time",
+	"GET /api/v1/audit":                           "principal action start_time end_time limit cursor",
+	"GET /api/v1/stream":                          "kinds type workflow_id principal",
+}
+
+// What any path may be answered follows from what it is.
+func TestTheDocumentHasTheAnswersOfEveryPath(t *testing.T) {
+	d := readContract(t)
+	for name, o := range d.operations() {
+		want := map[int]bool{200: true, 403: true, 500: true, 503: true}
+		if o.role != "none" {
+			want[401], want[429] = true, true
+		}
+		if strings.HasPrefix(name, "POST ") { // a body, and an Idempotency-Key
+			want[400], want[409], want[413], want[415], want[422] = true, true, true, true, true
+		}
+		if queries[name] != "" {
+			want[400] = true
+		}
+		want[404] = strings.Contains(name, "{id}")
+		want[422] = want[422] || strings.HasSuffix(name, "/summary") // a range that ends before it begins
+		for status := range 600 {
+			require.Equal(t, want[status], d.response(o, status) != nil, "%s: %d", name, status)
+		}
+	}
+}
+
 func TestTheDocumentHasEveryParameterOfAQuery(t *testing.T) {
 	d := readContract(t)
 	read := map[string]bool{}
@@ -82,9 +116,9 @@ func TestTheDocumentHasEveryParameterOfAQuery(t *testing.T) {
 			read[found[1]+found[2]] = true
 		}
 	}
-	described, everywhere := map[string]bool{}, map[string]bool{}
+	described := map[string]bool{}
 	for name, o := range d.operations() {
-		inPath := map[string]bool{}
+		inPath, inQuery, inHeader := map[string]bool{}, []string{}, map[string]bool{}
 		for _, parameter := range list(o.body["parameters"]) {
 			p := d.resolve(object(parameter))
 			at, _ := p["name"].(string)
@@ -92,19 +126,22 @@ func TestTheDocumentHasEveryParameterOfAQuery(t *testing.T) {
 			switch p["in"] {
 			case "query":
 				described[at] = true
+				inQuery = append(inQuery, at)
 			case "path":
 				require.Equal(t, true, p["required"])
 				inPath[at] = true
+			case "header":
+				inHeader[at] = true
 			}
-			everywhere[at] = true
 		}
+		require.Equal(t, strings.Fields(queries[name]), inQuery, name)
 		for _, found := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(name, -1) {
 			require.True(t, inPath[found[1]], "%s: %s is not described", name, found[1])
 			delete(inPath, found[1])
 		}
 		require.Empty(t, inPath, name)
 		if strings.HasPrefix(name, "POST ") {
-			require.True(t, everywhere["Idempotency-Key"], name)
+			require.True(t, inHeader["Idempotency-Key"], name)
 		}
 	}
 	require.Equal(t, read, described, "on the left what the server reads, on the right what the document says")

@@ -80,6 +80,9 @@ func (r *CrossFieldRule) judge(ctx context.Context, data any) aureus.ValidationR
 		result := Fail(aureus.ToolError, fmt.Sprintf("the rule %q could not be judged: %v", r.Name, err))
 		return stating(confident(result, 0.5), metadata)
 	case !holds:
+		for field, value := range values {
+			values[field] = shown(value)
+		}
 		metadata["values"] = values
 		reason := r.Message
 		if reason == "" {

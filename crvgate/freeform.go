@@ -49,6 +49,40 @@ func converted(value any) (any, error) {
 	return strictjson.Parse(text)
 }
 
+// maxShown bounds how deep a value may be that a result shows. A result stands
+// some levels deep itself, and must be readable where its change was.
+const maxShown = 32
+
+// shown is a value as a result shows it.
+func shown(value any) any {
+	if deeper(value, maxShown) {
+		return fmt.Sprintf("(%s, nested more than %d levels deep)", kindOf(value), maxShown)
+	}
+	return value
+}
+
+// deeper reports whether objects and arrays are nested in more than so many
+// levels.
+func deeper(value any, levels int) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, member := range value {
+			if levels == 0 || deeper(member, levels-1) {
+				return true
+			}
+		}
+		return levels == 0
+	case []any:
+		for _, element := range value {
+			if levels == 0 || deeper(element, levels-1) {
+				return true
+			}
+		}
+		return levels == 0
+	}
+	return false
+}
+
 func isFreeForm(value any, depth int) bool {
 	if depth > strictjson.MaxDepth {
 		return false

@@ -105,7 +105,7 @@ var memoryEncryption = rule(func(data, _ any) aureus.ValidationResult {
 	metadata := map[string]any{}
 	class, found := lookup(data, "dataClassification")
 	if found {
-		metadata["classification"] = class
+		metadata["classification"] = shown(class)
 	}
 	name, _ := class.(string)
 	encrypted, _ := lookup(data, "encrypted")

@@ -171,7 +171,7 @@ func numberField(data any, field string, metadata map[string]any) (json.Number, 
 	if !found {
 		return "", new(stating(missing(field), metadata))
 	}
-	metadata["value"] = value
+	metadata["value"] = shown(value)
 	number, ok := value.(json.Number)
 	if !ok {
 		return "", new(stating(Fail(aureus.Conflict, fmt.Sprintf("the field %q must be a number, not %s", field, kindOf(value))), metadata))

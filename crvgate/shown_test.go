@@ -1,0 +1,39 @@
+package crvgate_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// A result can be read wherever the change could that it is about, however deep
+// that was.
+func TestADeepValueIsShownOnlySoFar(t *testing.T) {
+	nested := func(levels int) any {
+		value, err := strictjson.Parse([]byte(strings.Repeat("[", levels) + strings.Repeat("]", levels)))
+		require.NoError(t, err)
+		return value
+	}
+	never := crvgate.CrossFieldConsistency(crvgate.CrossFieldRule{
+		Name: "never", Fields: []string{"x"}, Holds: func(context.Context, map[string]any) (bool, error) { return false, nil },
+	})
+	for name, validator := range map[string]crvgate.Validator[any]{
+		"bounds": crvgate.StatisticalBounds("x", crvgate.Bounds{}), "cross": never, "encryption": crvgate.MemoryEncryption(),
+	} {
+		for _, levels := range []int{1, 32, 33, 97} {
+			data := map[string]any{"x": nested(levels), "dataClassification": nested(levels)}
+			result := validator(t.Context(), crvgate.Change[any]{Data: data})
+			text, err := strictjson.MarshalText(aureus.GateResult{ValidationResults: []aureus.ValidationResult{result}})
+			require.NoError(t, err, "%s, %d", name, levels)
+			_, err = strictjson.Parse(text)
+			require.NoError(t, err, "%s, %d", name, levels)
+			require.Equal(t, levels > 32, strings.Contains(string(text), "nested more than 32 levels"), "%s, %d: %s", name, levels, text)
+		}
+	}
+}
