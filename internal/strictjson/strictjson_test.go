@@ -3,6 +3,7 @@ package strictjson_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -199,4 +200,25 @@ func FuzzParse(f *testing.F) {
 			require.Empty(t, strictjson.Check(tree, reflect.TypeFor[outer]()), "what was read has the shape")
 		}
 	})
+}
+
+// A name that encoding/json would take for a declared one is not passed over.
+func TestNamesThatALenientReaderTakesForDeclared(t *testing.T) {
+	type decision struct {
+		Passed bool   `json:"passed"`
+		Task   string `json:"task,omitzero"`
+	}
+	for _, name := range []string{"PASSED", "pa\u017fsed", "PA\u017f\u017fED", `pa\u017fsed`, "tas\u212a", `tas\u212A`, "Task"} {
+		text := fmt.Sprintf(`{"passed":false,%s:true}`, `"`+name+`"`)
+		if strings.EqualFold(name, "task") || strings.HasPrefix(name, "tas") {
+			text = fmt.Sprintf(`{"passed":false,%s:"t"}`, `"`+name+`"`)
+		}
+		var lenient decision
+		require.NoError(t, json.Unmarshal([]byte(text), &lenient), name)
+		require.NotEqual(t, decision{}, lenient, "encoding/json takes %s", name)
+		var strict decision
+		require.ErrorContains(t, strictjson.Unmarshal([]byte(text), &strict), "another case", name)
+	}
+	var strict decision
+	require.NoError(t, strictjson.Unmarshal([]byte(`{"passed":true,"ﬁeld":1,"paßed":2,"tàsk":3,"task\u0131":4}`), &strict), "other names are others")
 }
