@@ -3,6 +3,7 @@ package aureus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
@@ -50,12 +51,24 @@ func (c *Client) decideApproval(ctx context.Context, op, id, verb string, shown 
 
 // ConsumeApproval spends an approved approval for one decision. It succeeds
 // once; afterwards, and where the approval does not fit, it fails with one of
-// the ErrApproval… errors. Together with AskApproval and Approval it makes a
+// the ErrApproval… errors. An answer that does not say that this approval was
+// spent, for this decision, is ErrMalformed. Together with AskApproval and Approval it makes a
 // Client the Approvals of a local decider.
 // POST /api/v1/policy/approvals/{id}/consume.
 func (c *Client) ConsumeApproval(ctx context.Context, id string, use ApprovalUse) error {
-	_, err := c.approvalCall(ctx, call{op: "ConsumeApproval", class: Changes, keyed: true, method: http.MethodPost}, id, "/consume", use)
-	return err
+	const op = "ConsumeApproval"
+	spent, err := c.approvalCall(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost}, id, "/consume", use)
+	switch {
+	case err != nil:
+		return err
+	case spent.Status != ApprovalConsumed:
+		return malformed(op, fmt.Errorf("the approval is %s, and not consumed", spent.Status))
+	case spent.ActionDigest != use.ActionDigest:
+		return malformed(op, errors.New("the approval is for another digest"))
+	case !spent.ConsumedBy.IsZero() && spent.ConsumedBy != use.DecisionID:
+		return malformed(op, errors.New("the approval was spent for another decision"))
+	}
+	return nil
 }
 
 func (c *Client) approvalCall(ctx context.Context, k call, id, verb string, body any) (Approval, error) {
@@ -75,6 +88,9 @@ func (c *Client) approvalCall(ctx context.Context, k call, id, verb string, body
 			e.Err = errors.Join(ErrApprovalUnknown, e.Err)
 		}
 		return Approval{}, err
+	}
+	if approval.ID != id {
+		return Approval{}, malformed(k.op, errors.New("it tells of another approval"))
 	}
 	approval.URL = c.approvalURL(approval.ID)
 	return approval, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 )
 
 // ValidateCommit asks whether the commit may be made. A blocked commit is a
@@ -27,11 +28,14 @@ func (c *Client) ValidateCommit(ctx context.Context, commit Commit, gate GateCon
 	if err := decode(answer, &result); err != nil {
 		return GateResult{}, malformed(op, err)
 	}
-	if result.Passed && (result.BlockedCommit || result.CRVStatus == CRVBlocked || result.CRVStatus == CRVWarning) {
+	if result.Passed && (result.BlockedCommit || result.CRVStatus == CRVBlocked || result.CRVStatus == CRVWarning || slices.ContainsFunc(result.ValidationResults, isInvalid)) {
 		return GateResult{}, malformed(op, errors.New("the gate both passed and did not"))
 	}
 	return result, nil
 }
+
+// isInvalid is of a result that no gate passes with (SPEC 4.1).
+func isInvalid(result ValidationResult) bool { return !result.Valid }
 
 // ValidatorRegistration is the answer to RegisterValidator; Raw is the whole
 // answer, since the published contract allows any JSON here.

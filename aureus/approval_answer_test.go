@@ -1,0 +1,67 @@
+package aureus_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// A request runs once its approval is spent, so that the answer has to say just
+// that.
+func TestASpentApprovalIsTheOneThatWasMeant(t *testing.T) {
+	digest := aureus.Digest{1}
+	decision, another := aureus.NewDecisionID(time.Now()), aureus.NewDecisionID(time.Now())
+	id, other := aureus.NewApprovalID([16]byte{1}), aureus.NewApprovalID([16]byte{2})
+	spent := aureus.Approval{ID: id, Status: aureus.ApprovalConsumed, Action: aureus.Action{RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, ActionDigest: digest, ConsumedBy: decision}
+	for name, row := range map[string]struct {
+		change func(*aureus.Approval)
+		want   string // part of the error; empty: none
+	}{
+		"spent":                         {func(*aureus.Approval) {}, ""},
+		"spent, by nobody in its words": {func(a *aureus.Approval) { a.ConsumedBy = aureus.DecisionID{} }, ""},
+		"still approved":                {func(a *aureus.Approval) { a.Status = aureus.ApprovalApproved }, "not consumed"},
+		"rejected":                      {func(a *aureus.Approval) { a.Status = aureus.ApprovalRejected }, "not consumed"},
+		"another one":                   {func(a *aureus.Approval) { a.ID = other }, "another approval"},
+		"another digest":                {func(a *aureus.Approval) { a.ActionDigest = aureus.Digest{2} }, "another digest"},
+		"no digest":                     {func(a *aureus.Approval) { a.ActionDigest = aureus.Digest{} }, "another digest"},
+		"another decision":              {func(a *aureus.Approval) { a.ConsumedBy = another }, "another decision"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer := spent
+			row.change(&answer)
+			text, err := strictjson.Marshal(answer)
+			require.NoError(t, err)
+			client := newClient(t, record(t, jsonAnswer(200, string(text))).URL)
+			err = client.ConsumeApproval(t.Context(), id, aureus.ApprovalUse{PrincipalID: "p", ActionDigest: digest, DecisionID: decision})
+			if row.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, aureus.ErrMalformed)
+			require.ErrorContains(t, err, row.want)
+		})
+	}
+}
+
+func TestAGateThatSaysTwoThingsHasNotPassed(t *testing.T) {
+	const passed = `{"passed":true,"gate_name":"g","validation_results":[{"valid":true}],"blocked_commit":false,"timestamp":"t","crv_status":"passed"}`
+	for name, text := range map[string]string{
+		"it blocked":              strings.Replace(passed, `"blocked_commit":false`, `"blocked_commit":true`, 1),
+		"its status is blocked":   strings.Replace(passed, `"crv_status":"passed"`, `"crv_status":"blocked"`, 1),
+		"its status is warning":   strings.Replace(passed, `"crv_status":"passed"`, `"crv_status":"warning"`, 1),
+		"a validator said no":     strings.Replace(passed, `[{"valid":true}]`, `[{"valid":true},{"valid":false}]`, 1),
+		"an unknown failure code": strings.Replace(passed, `{"valid":true}`, `{"valid":true,"failure_code":"SOMETHING"}`, 1),
+	} {
+		result, err := newClient(t, record(t, jsonAnswer(200, text)).URL).ValidateCommit(t.Context(), aureus.Commit{}, aureus.GateConfig{})
+		require.ErrorIs(t, err, aureus.ErrMalformed, name)
+		require.Equal(t, aureus.GateResult{}, result, name)
+	}
+	result, err := newClient(t, record(t, jsonAnswer(200, passed)).URL).ValidateCommit(t.Context(), aureus.Commit{}, aureus.GateConfig{})
+	require.NoError(t, err)
+	require.True(t, result.Passed)
+}
