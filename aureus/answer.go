@@ -2,6 +2,7 @@ package aureus
 
 import (
 	"cmp"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -73,7 +74,8 @@ func clip(text string, limit int) string {
 // retryAfter reads Retry-After: seconds or an HTTP date (RFC 9110, 10.2.3).
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+	seconds, err := strconv.ParseUint(text, 10, 31)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // beyond the range it is as large as can be: never sooner than asked
 		return time.Duration(seconds) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {

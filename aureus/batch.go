@@ -136,13 +136,28 @@ func (r *batchReport) finish(ctx context.Context, last *batch) error {
 	}
 	r.running.Wait()
 	if len(r.errs) > 0 {
-		return errors.Join(r.errs...)
+		return r.undelivered()
 	}
 	if len(r.result.Rejected) == 0 {
 		return nil
 	}
 	slices.SortFunc(r.result.Rejected, func(a, b Rejection) int { return a.Index - b.Index })
 	return &r.result
+}
+
+// undelivered is what went wrong. It is SafeToRetry only where nothing at all was
+// delivered, since the whole report would be repeated.
+func (r *batchReport) undelivered() error {
+	safe := r.result.Accepted == 0
+	for _, err := range r.errs {
+		safe = safe && SafeToRetry(err)
+	}
+	if !safe {
+		for i := range r.errs {
+			r.errs[i] = unrepeatable(r.errs[i])
+		}
+	}
+	return errors.Join(r.errs...)
 }
 
 func (r *batchReport) failed() bool {

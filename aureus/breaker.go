@@ -70,7 +70,7 @@ func (b *breaker) admit(op string) error {
 // note counts how an admitted call ended. An answer that is not a failure of
 // the server, such as a 403, is a success here.
 func (b *breaker) note(err error) {
-	if err != nil && errors.Is(err, context.Canceled) { // the caller's doing: it says nothing of the server
+	if err != nil && (errors.Is(err, context.Canceled) || notAsked(err)) { // the caller's doing: it says nothing of the server
 		b.mu.Lock()
 		b.probe = time.Time{}
 		b.mu.Unlock()
@@ -89,6 +89,13 @@ func (b *breaker) note(err error) {
 		b.probe = time.Time{}
 		b.openUntil.Store(time.Now().Add(b.policy.Cooldown).UnixNano())
 	}
+}
+
+// notAsked reports a failure before anything was sent, as of the function for
+// credentials.
+func notAsked(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.StatusCode == 0 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrMalformed)
 }
 
 func (b *breaker) reset() {

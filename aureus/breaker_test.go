@@ -89,6 +89,26 @@ func TestOneOfManyIsTheProbe(t *testing.T) {
 	})
 }
 
+// What failed before anything was sent says nothing of the server: it neither
+// closes the circuit nor opens it, and makes room for another probe.
+func TestWhatWasNotAskedDoesNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		notSent := &Error{Op: "Test", Err: errors.Join(ErrUnauthenticated, errors.New("the vault is sealed"))}
+		b := newBreaker(BreakerPolicy{Failures: 2, Cooldown: 10 * time.Second})
+		b.note(status(500, 0))
+		b.note(notSent)
+		b.note(status(500, 0))
+		require.ErrorIs(t, b.admit("after two failures"), ErrCircuitOpen)
+		time.Sleep(10 * time.Second)
+		require.NoError(t, b.admit("probe"))
+		b.note(notSent)
+		require.NoError(t, b.admit("another probe"))
+		require.ErrorIs(t, b.admit("while it is probed"), ErrCircuitOpen)
+		b.note(status(401, 0))
+		require.NoError(t, b.admit("a refusal of the server is an answer"))
+	})
+}
+
 // A probe that takes long, or was lost to a panic, does not keep the circuit
 // open for ever.
 func TestAProbeThatDoesNotEnd(t *testing.T) {

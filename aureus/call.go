@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -176,7 +177,9 @@ func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
 		request.GetBody = func() (io.ReadCloser, error) { return x.reader(), nil }
 	}
 	request.Header.Set("Accept", "*/*")
-	c.setHeader(request.Header)
+	if c.header != nil {
+		c.header(request.Header)
+	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", c.userAgent)
 	if c.credentials != nil {
@@ -184,12 +187,19 @@ func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
 		if err != nil {
 			return nil, &Error{Op: k.op, Message: "the function for credentials failed; nothing was sent", Err: errors.Join(ErrUnauthenticated, err)}
 		}
+		if badKey(key) {
+			return nil, &Error{Op: k.op, Message: "the function for credentials gave a key with a space, a line break or a character outside ASCII; nothing was sent", Err: ErrUnauthenticated}
+		}
 		if key != "" {
 			request.Header.Set("Authorization", "Bearer "+key)
 		}
 	}
 	if x.idempotencyKey != "" {
 		request.Header.Set("Idempotency-Key", x.idempotencyKey)
+	} else {
+		// Sends nothing, and tells net/http that the call may be made again on
+		// another connection where an idle one turns out to be closed.
+		request.Header["Idempotency-Key"] = []string{}
 	}
 	if x.encoding != "" {
 		request.Header.Set("Content-Encoding", x.encoding)
@@ -215,10 +225,10 @@ var errTimeout = errors.New("the server did not answer in time")
 // connectionError is the failure to get an answer. The cause of a cancelled
 // context says more than the connection that it ended.
 func (x *exchange) connectionError(ctx context.Context, err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // the text of a url.Error repeats the URL
+	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
+		err = u.Err // the text of a url.Error repeats the URL, and a proxy's holds a password
 	}
-	e := &Error{Op: x.call.op, unsent: neverSent(err)}
+	e := &Error{Op: x.call.op, unsent: neverSent(err), cut: cutByHTTP2(err)}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTimeout):
 		e.timedOut = true
@@ -227,9 +237,12 @@ func (x *exchange) connectionError(ctx context.Context, err error) error {
 	case errors.Is(cause, ErrClosed):
 		e.Message, e.Err = "the client was closed", ErrClosed
 	case cause != nil:
-		e.Message, e.Err = "gave up: "+cause.Error(), errors.Join(ErrUnavailable, cause, ctx.Err())
+		e.Message, e.Err = "gave up: "+clip(cause.Error(), maxMessage), errors.Join(ErrUnavailable, cause, ctx.Err())
 	default:
-		e.Message, e.Err = "no answer: "+err.Error(), errors.Join(ErrUnavailable, err)
+		if network, ok := errors.AsType[net.Error](err); ok {
+			e.timedOut = network.Timeout() // of the dialer, the handshake, or a client given with WithHTTPClient
+		}
+		e.Message, e.Err = "no answer: "+clip(err.Error(), maxMessage), errors.Join(ErrUnavailable, err)
 	}
 	return e
 }
@@ -280,7 +293,7 @@ func mustBeJSON(op string, response *http.Response) error {
 }
 
 func malformed(op string, cause error) *Error {
-	return &Error{Op: op, Message: "the answer cannot be trusted: " + cause.Error(), Err: errors.Join(ErrMalformed, cause)}
+	return &Error{Op: op, Message: "the answer cannot be trusted: " + clip(cause.Error(), maxMessage), Err: errors.Join(ErrMalformed, cause)}
 }
 
 var gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}

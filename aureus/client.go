@@ -26,6 +26,7 @@ type connection struct {
 	http    *http.Client
 	own     *http.Transport // ours to close; nil where the caller brought a client
 	breaker *breaker
+	plain   bool // http to another machine: no key may go there
 
 	single [len(batchKinds)]atomic.Bool // the server has no batch path for this kind
 
@@ -37,7 +38,7 @@ type connection struct {
 type settings struct {
 	credentials func(context.Context) (string, error) // nil: none
 	timeout     time.Duration
-	header      http.Header
+	header      func(http.Header) // sets the extra ones, nil: none; a function, so that no format verb shows their values
 	userAgent   string
 	retry       [numClasses]RetryPolicy
 	breakAll    bool // the breaker counts for decisions too
@@ -55,7 +56,6 @@ func (c *Client) With(options ...CallOption) *Client {
 		return c
 	}
 	changed := *c
-	changed.header = c.header.Clone()
 	for _, option := range options {
 		option.applyCall(&changed.settings)
 	}
@@ -86,6 +86,8 @@ func (c *Client) ready(op string) error {
 		return &Error{Op: op, Message: "the client was closed", Err: ErrClosed}
 	case c.err != nil:
 		return &Error{Op: op, Message: c.err.Error(), Err: errors.Join(ErrInvalid, c.err)}
+	case c.plain && c.credentials != nil:
+		return &Error{Op: op, Message: plainRefusal(c.base.Hostname()), Err: ErrInvalid}
 	}
 	return nil
 }

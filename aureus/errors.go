@@ -65,9 +65,10 @@ type Error struct {
 	RetryAfter  time.Duration // how long the server asked to wait; 0 if it did not
 	Err         error         // the sentinel, or the cause
 
-	final    bool // part of the answer has been used: the call cannot be repeated
+	final    bool // the call cannot be repeated: part of the answer has been used, or part of the call may have been done
 	unsent   bool // the request certainly never reached the server
 	timedOut bool // the server did not answer within the client's timeout
+	cut      bool // HTTP/2 ended the stream or the connection without an answer
 }
 
 // Error names the operation, the status, the code, the message and the request.

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -64,13 +63,17 @@ func refuse(format string, a ...any) callOption {
 // WithAPIKey sends the key as a bearer token, and no token if it is empty.
 // Without this option the key is that of AUREUS_API_KEY.
 func WithAPIKey(key string) CallOption {
-	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+	if badKey(key) {
 		return keyOption{refuse("the API key has a space, a line break or a character outside ASCII; was it copied whole and alone?")}
 	}
 	if key == "" {
 		return keyOption{func(s *settings) { s.credentials = nil }}
 	}
 	return WithCredentials(func(context.Context) (string, error) { return key, nil })
+}
+
+func badKey(key string) bool {
+	return strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 // WithCredentials asks the function for the key before each attempt, so that
@@ -101,20 +104,28 @@ func WithTimeout(timeout time.Duration) CallOption {
 }
 
 // WithHeader adds a header to every request. The headers that the client sets
-// itself cannot be replaced: Authorization, Content-Type, Content-Encoding,
-// Content-Length, Host and Idempotency-Key.
+// itself cannot be replaced: Accept-Encoding, Authorization, Content-Type,
+// Content-Encoding, Content-Length, Host, Idempotency-Key, Transfer-Encoding and
+// User-Agent.
 func WithHeader(name, value string) CallOption {
 	switch http.CanonicalHeaderKey(name) {
-	case "", "Authorization", "Content-Type", "Content-Encoding", "Content-Length", "Host", "Idempotency-Key", "Transfer-Encoding":
+	case "Accept-Encoding", "Authorization", "Content-Type", "Content-Encoding", "Content-Length", "Host", "Idempotency-Key", "Transfer-Encoding", "User-Agent":
 		return refuse("the header %q is not for WithHeader", name)
 	}
+	if !validHeaderName(name) {
+		return refuse("the header name %q has characters that no header name has", name)
+	}
+	if !validHeaderValue(value) {
+		return refuse("the value of the header %q has a line break or another control character", name)
+	}
 	return callOption(func(s *settings) {
-		header := s.header.Clone()
-		if header == nil {
-			header = http.Header{}
+		others := s.header
+		s.header = func(header http.Header) {
+			if others != nil {
+				others(header)
+			}
+			header.Set(name, value)
 		}
-		header.Set(name, value)
-		s.header = header
 	})
 }
 
@@ -229,7 +240,7 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 	}
 	config.readEnvironment()
 	if err == nil && base.Scheme == "http" && config.credentials != nil && !config.mayBePlain(base.Hostname()) {
-		config.fail(fmt.Errorf("a key would go unencrypted to %s; use https, or allow it with WithInsecureHTTP(%q)", base.Hostname(), base.Hostname()))
+		config.fail(errors.New(plainRefusal(base.Hostname())))
 	}
 	if config.http != nil && config.tls != nil {
 		config.fail(errors.New("WithTLS has no effect beside WithHTTPClient; set it in that client's transport"))
@@ -238,7 +249,7 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 		return nil, fmt.Errorf("aureus: NewClient: %w", config.err)
 	}
 
-	conn := &connection{base: base, breaker: newBreaker(config.breaker)}
+	conn := &connection{base: base, breaker: newBreaker(config.breaker), plain: base.Scheme == "http" && !config.mayBePlain(base.Hostname())}
 	if config.http == nil {
 		conn.own = config.newTransport()
 		config.http = &http.Client{Transport: conn.own}
@@ -249,6 +260,10 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 	conn.closed, conn.close = context.WithCancel(context.Background())
 	config.breakAll = config.breaker.Decisions
 	return &Client{connection: conn, settings: config.settings}, nil
+}
+
+func plainRefusal(host string) string {
+	return fmt.Sprintf("a key would go unencrypted to %s; use https, or allow it with WithInsecureHTTP(%q)", host, host)
 }
 
 func (c *clientConfig) readEnvironment() {
@@ -293,6 +308,9 @@ func (c *clientConfig) newTransport() *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		// A connection of HTTP/2 carries every call: one that died without a word
+		// is found out, and not used for the next attempt.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
 }
 
@@ -328,5 +346,15 @@ func timeoutFromEnv() (time.Duration, error) {
 	return timeout, nil
 }
 
-// setHeader copies the extra headers into a request's.
-func (s *settings) setHeader(header http.Header) { maps.Copy(header, s.header) }
+// validHeaderName reports whether the text is a token (RFC 9110, 5.6.2).
+func validHeaderName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
+}
+
+// validHeaderValue reports whether the text can be sent as a field's value
+// (RFC 9110, 5.5).
+func validHeaderValue(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return (r < ' ' && r != '\t') || r == 0x7f })
+}

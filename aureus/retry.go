@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -28,9 +29,10 @@ const (
 // smaller of FirstDelay·2ⁿ⁻¹ and MaxDelay, and never shorter than the server's
 // Retry-After. What is tried again is a call that got no answer (connection
 // refused, reset, closed, or nothing within the client's timeout) and the
-// answers 429, 502, 503 and 504. A wait that does not fit into the context's
-// deadline or the budget is not begun: the call returns at once, with the last
-// real error.
+// answers 429, 502, 503 and 504. Where an earlier attempt is still under way on
+// the server, the call waits it out, and that counts as no attempt. A wait that
+// does not fit into the context's deadline or the budget is not begun: the call
+// returns at once, with the last real error.
 type RetryPolicy struct {
 	MaxAttempts int           // with the first one; 0 and 1 mean that nothing is tried again
 	FirstDelay  time.Duration // the longest wait before the second attempt
@@ -71,10 +73,10 @@ type Attempt struct {
 // delay is the wait after the attempt, counted from 1.
 func (p RetryPolicy) delay(attempt int, err error) time.Duration {
 	limit := p.MaxDelay
-	if shift := attempt - 1; shift < 32 && p.FirstDelay<<shift < limit && p.FirstDelay<<shift >= 0 {
+	if shift := min(attempt-1, 62); p.FirstDelay <= limit>>shift {
 		limit = p.FirstDelay << shift
 	}
-	wait := time.Duration(rand.Int64N(int64(limit) + 1))
+	wait := time.Duration(rand.Uint64N(uint64(limit) + 1)) //nolint:gosec // neither is negative: see valid
 	if e, ok := errors.AsType[*Error](err); ok {
 		wait = max(wait, e.RetryAfter)
 	}
@@ -103,9 +105,9 @@ func repeatable(err error) bool {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	case http.StatusConflict:
-		return e.Code == codeInFlight
+		return inFlight(err)
 	case 0:
-		return e.unsent || e.timedOut || (broken(err) && !errors.Is(err, ErrMalformed))
+		return e.unsent || e.timedOut || e.cut || (broken(err) && !errors.Is(err, ErrMalformed))
 	}
 	return false
 }
@@ -114,17 +116,41 @@ func repeatable(err error) bool {
 // attempt is still using.
 const codeInFlight = "IDEMPOTENCY_IN_FLIGHT"
 
+// inFlight reports that an earlier attempt is still under way on the server.
+func inFlight(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.StatusCode == http.StatusConflict && e.Code == codeInFlight
+}
+
 // broken reports a connection that ended without an answer.
 func broken(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
 }
 
-// neverSent reports whether the connection could not even be made.
+// neverSent reports whether the connection could not even be made, to the server
+// or to the proxy before it.
 func neverSent(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
+	return ok && (op.Op == "dial" || op.Op == "proxyconnect")
 }
+
+// cutByHTTP2 reports what broken does, for HTTP/2: net/http keeps the types of
+// these errors for itself.
+func cutByHTTP2(err error) bool {
+	_, reset := errors.AsType[streamError](err)
+	return reset || strings.HasPrefix(err.Error(), "http2: ")
+}
+
+// streamError has the fields of golang.org/x/net/http2.StreamError, which is what
+// the error in net/http asks of a type to show itself as.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (streamError) Error() string { return "the stream was reset" }
 
 // wait sleeps for the delay, unless the context or the budget would end before:
 // then the caller returns the last error at once instead of a deadline that
@@ -166,6 +192,8 @@ func (s *settings) run(ctx context.Context, class Class, conn *connection, t tri
 	if policy.Budget > 0 {
 		budgetEnd = time.Now().Add(policy.Budget)
 	}
+	waited := 0    // attempts that found an earlier one still under way
+	heard := false // the server may have done what an earlier attempt asked for
 	for attempt := 1; ; attempt++ {
 		var err error
 		var began time.Time
@@ -187,7 +215,10 @@ func (s *settings) run(ctx context.Context, class Class, conn *connection, t tri
 			}
 			return nil
 		}
-		again := attempt < policy.MaxAttempts && repeatable(err)
+		if inFlight(err) { // is waited out: it counts as no attempt
+			waited++
+		}
+		again := policy.MaxAttempts > 1 && attempt-waited < policy.MaxAttempts && repeatable(err)
 		var delay time.Duration
 		if again {
 			delay = policy.delay(attempt, err)
@@ -195,10 +226,57 @@ func (s *settings) run(ctx context.Context, class Class, conn *connection, t tri
 		if s.observe != nil {
 			s.observed(ctx, t, attempt, began, err, delay)
 		}
-		if !again || !wait(ctx, conn.closed.Done(), delay, budgetEnd) {
-			return err
+		if !again {
+			return last(err, heard)
 		}
+		if !wait(ctx, conn.closed.Done(), delay, budgetEnd) {
+			return last(conn.gaveUp(ctx, t.opName(), err), heard)
+		}
+		heard = heard || (class != Reads && !SafeToRetry(err))
 	}
+}
+
+// last is the error of the last attempt. It is not SafeToRetry where one before
+// it may have been heard.
+func last(err error, heard bool) error {
+	if heard && SafeToRetry(err) {
+		return unrepeatable(err)
+	}
+	return err
+}
+
+// unrepeatable is the error, but not SafeToRetry.
+func unrepeatable(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	changed := *e
+	changed.final = true
+	return &changed
+}
+
+// gaveUp is the last real error together with what ended the wait for another
+// attempt: the caller, or the end of the client. Where the wait was not begun it
+// is the last real error alone.
+func (c *connection) gaveUp(ctx context.Context, op string, err error) error {
+	var why error
+	switch {
+	case c.closed.Err() != nil:
+		why = ErrClosed
+	case ctx.Err() != nil:
+		why = errors.Join(context.Cause(ctx), ctx.Err())
+	}
+	if why == nil || errors.Is(err, ErrClosed) || (ctx.Err() != nil && errors.Is(err, ctx.Err())) {
+		return err
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return &Error{Op: op, Message: "gave up: " + clip(why.Error(), maxMessage), Err: errors.Join(ErrUnavailable, why, err)}
+	}
+	changed := *e
+	changed.Err = errors.Join(e.Err, why)
+	return &changed
 }
 
 func (s *settings) observed(ctx context.Context, t tried, attempt int, began time.Time, err error, delay time.Duration) {

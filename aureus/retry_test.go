@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
+	"net/http"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -104,6 +106,39 @@ func TestDelays(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, policy.delay(1, status(503, time.Minute)), time.Minute, "never shorter than the server asks")
 	require.Zero(t, RetryPolicy{}.delay(1, status(503, 0)))
+
+	const longest = time.Duration(math.MaxInt64)
+	require.NoError(t, RetryPolicy{MaxAttempts: 99, FirstDelay: longest, MaxDelay: longest}.valid())
+	for _, attempt := range []int{1, 2, 30, 64, 1000} { // neither a panic nor a wait that wrapped around
+		require.GreaterOrEqual(t, RetryPolicy{FirstDelay: longest, MaxDelay: longest}.delay(attempt, io.EOF), time.Duration(0))
+		policy := RetryPolicy{FirstDelay: time.Hour + 1, MaxDelay: longest}
+		highest := time.Duration(0)
+		for range 200 {
+			highest = max(highest, policy.delay(attempt, io.EOF))
+		}
+		require.Greater(t, highest, 50*time.Minute, "attempt %d", attempt)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"7":                              7 * time.Second,
+		" 7 ":                            7 * time.Second,
+		"0":                              0,
+		"Fri, 02 Jan 2026 03:05:05 GMT":  time.Minute,
+		"Friday, 02-Jan-26 03:05:05 GMT": time.Minute,               // RFC 850, which RFC 9110 still has us read
+		"Fri, 02 Jan 2026 03:03:05 GMT":  0,                         // over
+		"99999999999":                    (1<<31 - 1) * time.Second, // beyond the range: never sooner than asked
+		"99999999999999999999999999999":  (1<<31 - 1) * time.Second,
+		"-1":                             0,
+		"1.5":                            0,
+		"soon":                           0,
+		"":                               0,
+	} {
+		require.Equal(t, want, retryAfter(http.Header{"Retry-After": {text}}, now), text)
+	}
+	require.Greater(t, retryAfter(http.Header{"Retry-After": {"Fri, 31 Dec 9999 23:59:59 GMT"}}, now), 200*365*24*time.Hour)
 }
 
 func TestAttemptsEnd(t *testing.T) {
@@ -149,11 +184,82 @@ func TestAttemptsEnd(t *testing.T) {
 			s := settings{retry: defaultRetries}
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
-			calls := &script{ends: []error{status(503, time.Minute)}}
-			require.Equal(t, status(503, time.Minute), s.run(ctx, Reports, on(t, nil), calls))
+			calls := &script{ends: []error{&Error{Op: "Test", StatusCode: 503, Message: "down", RetryAfter: time.Minute}}}
+			err := s.run(ctx, Reports, on(t, nil), calls)
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorIs(t, err, ErrUnavailable)
+			require.EqualError(t, err, "aureus: Test: status 503: down", "the last real error, and why there was no other attempt")
 			require.Len(t, calls.tries, 1)
 		})
 	})
+	t.Run("by the end of the client while it waits", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := settings{retry: defaultRetries}
+			closed, closeClient := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, closeClient)
+			began := time.Now()
+			err := s.run(t.Context(), Reports, &connection{closed: closed}, &script{ends: []error{status(503, time.Minute)}})
+			require.ErrorIs(t, err, ErrClosed)
+			require.False(t, SafeToRetry(err))
+			require.Equal(t, time.Second, time.Since(began))
+		})
+	})
+}
+
+// What an earlier attempt still does is waited for as long as the budget and the
+// caller allow, and not only for as many attempts as are made otherwise.
+func TestWhatIsUnderWayIsWaitedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := func(n int) []error {
+			ends := []error{unanswered(io.EOF)}
+			for range n {
+				ends = append(ends, &Error{Op: "Test", StatusCode: 409, Code: codeInFlight, RetryAfter: time.Second})
+			}
+			return ends
+		}
+		s := settings{retry: defaultRetries}
+		calls := &script{ends: busy(10)}
+		require.NoError(t, s.run(t.Context(), Changes, on(t, nil), calls))
+		require.Len(t, calls.tries, 12)
+
+		began := time.Now()
+		calls = &script{ends: busy(1000)}
+		require.ErrorIs(t, s.run(t.Context(), Changes, on(t, nil), calls), ErrConflict, "the budget ends it")
+		require.LessOrEqual(t, time.Since(began), defaultRetries[Changes].Budget)
+
+		s.retry[Changes] = NoRetry
+		calls = &script{ends: busy(1)[1:]}
+		require.ErrorIs(t, s.run(t.Context(), Changes, on(t, nil), calls), ErrConflict)
+		require.Len(t, calls.tries, 1, "without retries there is no waiting")
+	})
+}
+
+// The caller's next call has another key, so that it is not safe once an attempt
+// may have been heard, however the last one ended.
+func TestWhatMayHaveBeenHeardIsNotSafeToRetry(t *testing.T) {
+	refused := &Error{Op: "Test", Err: errors.Join(ErrUnavailable, syscall.ECONNREFUSED), unsent: true}
+	lost := &Error{Op: "Test", Err: ErrUnavailable, timedOut: true}
+	for name, test := range map[string]struct {
+		class Class
+		ends  []error
+		safe  bool
+	}{
+		"never sent":                             {Changes, []error{refused, refused, refused, refused}, true},
+		"told to come again":                     {Changes, []error{status(503, 0), status(429, 0), status(503, 0), refused}, true},
+		"no answer, and then nobody there":       {Changes, []error{lost, refused, refused, refused}, false},
+		"a gateway's 502, and then 503":          {Reports, []error{status(502, 0), status(503, time.Hour)}, false},
+		"a question has no effect to make twice": {Reads, []error{lost, refused, refused, refused}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := settings{retry: defaultRetries}
+				err := s.run(t.Context(), test.class, on(t, nil), &script{ends: test.ends})
+				require.Error(t, err)
+				require.Equal(t, test.safe, SafeToRetry(err))
+			})
+		})
+	}
+	require.True(t, SafeToRetry(refused), "the error that was given is left as it was")
 }
 
 func TestBreaker(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"mime"
 	"net/http"
@@ -56,12 +55,16 @@ func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[Stream
 		values := addQuery(url.Values{}, "kinds", strings.Join(query.Kinds, ","), "type", string(query.EventType),
 			"workflow_id", query.WorkflowID, "principal", query.Principal)
 		last := query.LastEventID
+		if !validHeaderValue(last) {
+			yield(StreamEvent{}, &Error{Op: op, Message: "LastEventID has a control character, as no event's id has", Err: ErrInvalid})
+			return
+		}
 		for failures := 0; ; failures++ {
 			client := c.With(WithRetry(Reads, NoRetry), streamHeaders(last))
 			stopped := false
 			err := client.do(ctx, call{op: op, class: Reads, method: http.MethodGet, path: "/stream", query: values, silence: true},
 				func(response *http.Response) error {
-					return readStream(op, response, func(event StreamEvent) bool {
+					return readStream(op, last, response, func(event StreamEvent) bool {
 						failures, last = 0, event.ID
 						stopped = !yield(event, nil)
 						return !stopped
@@ -70,12 +73,12 @@ func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[Stream
 			if stopped {
 				return
 			}
-			if ctx.Err() != nil || !worthReconnecting(err) {
+			if ctx.Err() == nil && !worthReconnecting(err) {
 				yield(StreamEvent{}, err)
 				return
 			}
-			if !wait(ctx, c.closed.Done(), defaultRetries[Reads].delay(min(failures+1, 8), err), time.Time{}) {
-				yield(StreamEvent{}, err)
+			if ctx.Err() != nil || !wait(ctx, c.closed.Done(), defaultRetries[Reads].delay(min(failures+1, 8), err), time.Time{}) {
+				yield(StreamEvent{}, c.gaveUp(ctx, op, err))
 				return
 			}
 		}
@@ -101,14 +104,14 @@ func worthReconnecting(err error) bool {
 const maxStreamEvent = 4 << 20
 
 // readStream reads server-sent events (WHATWG HTML, 9.2) until the stream ends
-// or take wants no more.
-func readStream(op string, response *http.Response, take func(StreamEvent) bool) error {
+// or take wants no more. last is the id of events that come without one.
+func readStream(op, last string, response *http.Response, take func(StreamEvent) bool) error {
 	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
 		return malformed(op, errors.New("the content type is not text/event-stream"))
 	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(make([]byte, 0, 64<<10), maxStreamEvent)
-	var id, kind string
+	id, kind := last, ""
 	var data []byte
 	for lines.Scan() {
 		line := lines.Bytes()
@@ -129,7 +132,9 @@ func readStream(op string, response *http.Response, take func(StreamEvent) bool)
 		value = bytes.TrimPrefix(value, []byte{' '})
 		switch string(name) {
 		case "id":
-			id = string(value)
+			if text := string(value); validHeaderValue(text) { // what cannot be sent back is none
+				id = text
+			}
 		case "event":
 			kind = string(value)
 		case "data":
@@ -148,7 +153,7 @@ func readStream(op string, response *http.Response, take func(StreamEvent) bool)
 		}
 		return err
 	}
-	return io.EOF // the server ended the stream
+	return nil // the server ended the stream
 }
 
 func streamEvent(id, kind string, data []byte) (StreamEvent, error) {

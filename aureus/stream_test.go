@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,6 +101,38 @@ func TestStreamEnds(t *testing.T) {
 		}
 		require.ErrorIs(t, last, context.Canceled)
 	})
+	t.Run("by the caller while it waits to connect again", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		server := record(t, func(w http.ResponseWriter, q *http.Request) {
+			w.Header().Set("Retry-After", "3600")
+			jsonAnswer(503, `{}`)(w, q)
+		})
+		client := newClient(t, server.URL, aureus.WithAttemptObserver(func(context.Context, aureus.Attempt) { cancel() }))
+		for _, err := range client.Stream(ctx, aureus.StreamQuery{}) {
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorIs(t, err, aureus.ErrUnavailable)
+		}
+	})
+	t.Run("by the caller, just when the server ended it", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		server := record(t, streamAnswer(": hello\n\n"))
+		client := newClient(t, server.URL, aureus.WithAttemptObserver(func(context.Context, aureus.Attempt) { cancel() }))
+		count := 0
+		for _, err := range client.Stream(ctx, aureus.StreamQuery{}) {
+			require.ErrorIs(t, err, context.Canceled)
+			count++
+		}
+		require.Equal(t, 1, count)
+	})
+	t.Run("before it begins, with an id that is none", func(t *testing.T) {
+		server := record(t, streamAnswer(sse(1, "a")))
+		for _, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{LastEventID: "1\n2"}) {
+			require.ErrorIs(t, err, aureus.ErrInvalid)
+		}
+		require.Empty(t, server.all())
+	})
 	t.Run("by the caller's break", func(t *testing.T) {
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			streamAnswer(sse(1, "a"), sse(2, "b"))(w, q)
@@ -111,4 +144,37 @@ func TestStreamEnds(t *testing.T) {
 		}
 		require.Len(t, server.all(), 1)
 	})
+}
+
+// A stream that the server ends in good order is no failure of the server, and
+// events without an id of their own leave the place where it is.
+func TestAStreamThatEndsIsNoFailure(t *testing.T) {
+	calls := 0
+	server := record(t, func(w http.ResponseWriter, q *http.Request) {
+		calls++
+		switch {
+		case strings.HasSuffix(q.URL.Path, "/x"):
+			jsonAnswer(200, `{}`)(w, q)
+		case calls == 1:
+			streamAnswer(sse(7, "a"), "id: 8\x01\n\n")(w, q)
+		case calls < 5:
+			streamAnswer(strings.TrimPrefix(sse(0, "b"), "id: 0\n"))(w, q)
+		default:
+			jsonAnswer(401, `{}`)(w, q)
+		}
+	})
+	client := newClient(t, server.URL, aureus.WithBreaker(aureus.BreakerPolicy{Failures: 1, Cooldown: time.Hour}))
+	ids := []string{}
+	for event, err := range client.Stream(t.Context(), aureus.StreamQuery{}) {
+		if err == nil {
+			ids = append(ids, event.ID)
+			require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, nil))
+		}
+	}
+	require.Equal(t, []string{"7", "7"}, ids[:2])
+	for _, r := range server.all()[1:] {
+		if strings.HasSuffix(r.path, "/stream") {
+			require.Equal(t, "7", r.header.Get("Last-Event-ID"))
+		}
+	}
 }

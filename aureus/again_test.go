@@ -1,0 +1,200 @@
+package aureus_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// soon is a policy of three attempts that hardly wait.
+var soon = aureus.RetryPolicy{MaxAttempts: 3, FirstDelay: time.Millisecond, MaxDelay: time.Millisecond}
+
+// attempts counts those of a client.
+func attempts(count *atomic.Int32) aureus.Option {
+	return aureus.WithAttemptObserver(func(context.Context, aureus.Attempt) { count.Add(1) })
+}
+
+// mute is an address that takes connections and says nothing.
+func mute(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, listener.Close()) })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// What broke off over HTTP/2 is tried again, as over HTTP/1.
+func TestAStreamOfHTTP2ThatIsResetIsTriedAgain(t *testing.T) {
+	for name, fail := range map[string]http.HandlerFunc{
+		"before the answer": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"in the answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"allowed":`)
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int32
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				if calls.Add(1) == 1 {
+					fail(w, q)
+				}
+				if q.ProtoMajor != 2 {
+					jsonAnswer(400, `{"error":"not HTTP/2"}`)(w, q)
+					return
+				}
+				jsonAnswer(200, `{"allowed":true}`)(w, q)
+			}))
+			server.EnableHTTP2 = true
+			server.StartTLS()
+			defer server.Close()
+			transport, ok := server.Client().Transport.(*http.Transport)
+			require.True(t, ok)
+			client := newClient(t, server.URL, aureus.WithTLS(transport.TLSClientConfig), aureus.WithRetry(aureus.Decisions, soon))
+			allowed, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})
+			require.NoError(t, err)
+			require.True(t, allowed)
+			require.EqualValues(t, 2, calls.Load())
+		})
+	}
+}
+
+func TestWhatNobodyAnswersInTimeIsTriedAgain(t *testing.T) {
+	for name, row := range map[string]struct {
+		scheme string
+		client *http.Client
+	}{
+		"a TLS handshake": {"https://", &http.Client{Transport: &http.Transport{
+			TLSHandshakeTimeout: 20 * time.Millisecond, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		}}},
+		"the header of an answer":       {"http://", &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 20 * time.Millisecond}}},
+		"a client with its own timeout": {"http://", &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Millisecond}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer row.client.CloseIdleConnections()
+			var count atomic.Int32
+			client := newClient(t, row.scheme+mute(t), aureus.WithHTTPClient(row.client), aureus.WithRetry(aureus.Reads, soon), attempts(&count))
+			err := client.Call(t.Context(), "GET", "/x", nil, nil)
+			require.ErrorIs(t, err, aureus.ErrUnavailable)
+			require.EqualValues(t, 3, count.Load())
+			require.False(t, aureus.SafeToRetry(err))
+		})
+	}
+}
+
+func TestAProxyThatIsAwayIsTriedAgain(t *testing.T) {
+	proxy, err := url.Parse("http://user:pa55word@" + freeAddress(t))
+	require.NoError(t, err)
+	var count atomic.Int32
+	client := newClient(t, "https://aureus.example.com", aureus.WithProxy(http.ProxyURL(proxy)), aureus.WithRetry(aureus.Changes, soon), attempts(&count))
+	err = client.Call(t.Context(), "POST", "/x", nil, nil)
+	require.ErrorIs(t, err, aureus.ErrUnavailable)
+	require.EqualValues(t, 3, count.Load())
+	require.True(t, aureus.SafeToRetry(err), "nothing left this machine")
+	require.NotContains(t, err.Error(), "pa55word")
+}
+
+// A server may close an idle connection just when the next call takes it. The
+// transport makes the call on another one, where it knows that it may.
+func TestAnIdleConnectionThatIsClosedCostsNoAttempt(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, listener.Close()) }()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // one answer, and then the end of the connection behind the next request
+				defer func() { _ = conn.Close() }()
+				requests := bufio.NewReader(conn)
+				if q, err := http.ReadRequest(requests); err == nil {
+					_, _ = io.Copy(io.Discard, q.Body)
+					_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"allowed\":true}")
+					_, _ = http.ReadRequest(requests)
+				}
+			}()
+		}
+	}()
+	client := newClient(t, "http://"+listener.Addr().String(), aureus.WithRetry(aureus.Decisions, aureus.NoRetry))
+	for range 3 {
+		allowed, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})
+		require.NoError(t, err)
+		require.True(t, allowed)
+	}
+}
+
+// A question has no key: what tells the transport that it may be repeated stays
+// at home.
+func TestAQuestionCarriesNoKey(t *testing.T) {
+	server := record(t, jsonAnswer(200, `{"allowed":true}`))
+	client := newClient(t, server.URL)
+	_, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})
+	require.NoError(t, err)
+	require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, nil))
+	for _, r := range server.all() {
+		require.NotContains(t, r.header, "Idempotency-Key")
+	}
+}
+
+// A report goes out in several requests. Once one of them was taken, repeating
+// the whole would tell something twice.
+func TestAReportTakenInPartIsNotSafeToRetry(t *testing.T) {
+	metrics := make([]aureus.Metric, 5000)
+	for name, row := range map[string]struct {
+		taken int32
+		safe  bool
+	}{
+		"nothing was taken": {0, true},
+		"a part was taken":  {1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int32
+			take := batchServer(func(map[string]any) string { return "" })
+			server := record(t, func(w http.ResponseWriter, q *http.Request) {
+				if calls.Add(1) <= row.taken {
+					take(w, q)
+					return
+				}
+				jsonAnswer(503, `{}`)(w, q)
+			})
+			err := newClient(t, server.URL, aureus.WithRetry(aureus.Reports, aureus.NoRetry)).ReportMetrics(t.Context(), metrics)
+			require.ErrorIs(t, err, aureus.ErrUnavailable)
+			require.Equal(t, row.safe, aureus.SafeToRetry(err))
+		})
+	}
+}
+
+// An answer may be small on the wire and without end in memory.
+func TestACompressedAnswerIsBounded(t *testing.T) {
+	server := record(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(gzipped(t, `{"x":"`+strings.Repeat("a", 20<<20)+`"}`))
+	})
+	require.ErrorIs(t, newClient(t, server.URL).Call(t.Context(), "GET", "/x", nil, new(map[string]any)), aureus.ErrMalformed)
+}

@@ -1,0 +1,136 @@
+package aureus_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+func gzipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := io.WriteString(w, text)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return out.Bytes()
+}
+
+// A copy is refused what NewClient would refuse.
+func TestACopyDoesNotSendItsKeyInTheClear(t *testing.T) {
+	proxy := record(t, jsonAnswer(200, `{}`)) // whatever leaves this machine comes here
+	address, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	client := newClient(t, "http://aureus.example.com", aureus.WithAPIKey(""), aureus.WithProxy(http.ProxyURL(address)))
+	require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, nil), "without a key it may")
+	for name, option := range map[string]aureus.CallOption{
+		"a key":      aureus.WithAPIKey("sekret"),
+		"a function": aureus.WithCredentials(func(context.Context) (string, error) { return "sekret", nil }),
+	} {
+		err := client.With(option).Call(t.Context(), "GET", "/x", nil, nil)
+		require.ErrorIs(t, err, aureus.ErrInvalid, name)
+		require.ErrorContains(t, err, "unencrypted", name)
+	}
+	require.Len(t, proxy.all(), 1)
+
+	named := newClient(t, "http://aureus.example.com", aureus.WithAPIKey(""), aureus.WithProxy(http.ProxyURL(address)), aureus.WithInsecureHTTP("aureus.example.com"))
+	require.NoError(t, named.With(aureus.WithAPIKey("k")).Call(t.Context(), "GET", "/x", nil, nil))
+}
+
+func TestNoFormatShowsASecret(t *testing.T) {
+	server := record(t, jsonAnswer(401, `{"error":"no"}`))
+	unreadable := "http://user:sekret-of-the-proxy@[nowhere"
+	proxied := newClient(t, "https://aureus.example.com", aureus.WithProxy(func(*http.Request) (*url.URL, error) {
+		return url.Parse(unreadable)
+	}))
+	client := newClient(t, server.URL, aureus.WithAPIKey("sekret-key"), aureus.WithHeader("X-Api-Key", "sekret-header"))
+	vault := client.With(aureus.WithCredentials(func(context.Context) (string, error) { return "", errors.New("sekret-of-the-vault") }))
+	rotten := client.With(aureus.WithCredentials(func(context.Context) (string, error) { return "sekret\nkey", nil }))
+	values := map[string]any{"client": client, "copy": client.With(aureus.WithHeader("X-B", "sekret-too"))}
+	for name, c := range map[string]*aureus.Client{
+		"refused": client, "proxy": proxied, "vault": vault, "rotten key": rotten,
+		"header": client.With(aureus.WithHeader("X-C", "sekret\nheader")), "key": client.With(aureus.WithAPIKey("sekret\nkey")),
+	} {
+		_, err := c.Decide(t.Context(), aureus.Request{})
+		require.Error(t, err, name)
+		values[name] = err
+		values[name+", wrapped"] = fmt.Errorf("outside: %w", err)
+	}
+	for name, value := range values {
+		var log bytes.Buffer
+		slog.New(slog.NewTextHandler(&log, nil)).Error("x", "value", value)
+		slog.New(slog.NewJSONHandler(&log, nil)).Error("x", "value", value, slog.Group("g", "value", value))
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+			_, _ = fmt.Fprintf(&log, verb, value)
+		}
+		require.NotContains(t, log.String(), "sekret", name)
+		require.NotContains(t, log.String(), fmt.Sprintf("%x", "sekret"), name)
+	}
+	require.Len(t, server.all(), 1, "what cannot be sent is not")
+}
+
+// Mistakes in a header show at once, and not as a server that is away.
+func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
+	for name, option := range map[string]aureus.Option{
+		"no name":              aureus.WithHeader("", "v"),
+		"a name with a space":  aureus.WithHeader("a b", "v"),
+		"a name with a colon":  aureus.WithHeader("a:", "v"),
+		"a line break":         aureus.WithHeader("X-A", "v\r\nX-B: w"),
+		"a null":               aureus.WithHeader("X-A", "\x00"),
+		"what the client sets": aureus.WithHeader("user-agent", "v"),
+		"how answers come":     aureus.WithHeader("accept-encoding", "gzip"),
+	} {
+		_, err := aureus.NewClient("", option)
+		require.Error(t, err, name)
+	}
+	server := record(t, jsonAnswer(200, `{}`))
+	client := newClient(t, server.URL, aureus.WithCredentials(func(context.Context) (string, error) { return "a\nb", nil }))
+	err := client.Call(t.Context(), "GET", "/x", nil, nil)
+	require.ErrorIs(t, err, aureus.ErrUnauthenticated)
+	require.NotErrorIs(t, err, aureus.ErrUnavailable)
+	require.Empty(t, server.all())
+}
+
+// Whatever a server puts into an answer, the error's text is bounded and of one
+// line.
+func TestAnswersForgeNoLinesOfALog(t *testing.T) {
+	long := strings.Repeat("x", 10_000)
+	for name, answer := range map[string]http.HandlerFunc{
+		"a name twice":       jsonAnswer(200, `{"a\nlevel=INFO b":1,"a\nlevel=INFO b":1}`),
+		"a long name twice":  jsonAnswer(200, `{"`+long+`":1,"`+long+`":1}`),
+		"a header that none": hijacked("HTTP/1.1 200 OK\r\n\x1b[31mlevel=INFO " + long + "\r\n\r\n"),
+		"a status that none": hijacked("HTTP/1.1 \x1b[31m" + long + "\r\n\r\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := record(t, answer)
+			_, err := newClient(t, server.URL, aureus.WithRetry(aureus.Decisions, aureus.NoRetry)).Decide(t.Context(), aureus.Request{})
+			require.Error(t, err)
+			require.Less(t, len(err.Error()), 700)
+			require.False(t, strings.ContainsFunc(err.Error(), unicode.IsControl), "%q", err.Error())
+		})
+	}
+}
+
+func hijacked(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.WriteString(conn, text)
+		_ = conn.Close()
+	}
+}
