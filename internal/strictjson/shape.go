@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -297,18 +296,6 @@ func kindOf(value any) string {
 	default:
 		return "an object"
 	}
-}
-
-// Fold gives names that differ only in case one spelling, at least wherever
-// encoding/json takes one for the other: the long s (U+017F) is an s, which upper
-// case tells, and the sign for kelvin is a k, which lower case does.
-func Fold(name string) string {
-	for i := range len(name) {
-		if name[i] >= utf8.RuneSelf {
-			return strings.ToLower(strings.ToUpper(name))
-		}
-	}
-	return strings.ToLower(name)
 }
 
 func sortedNames(object map[string]any) []string {

@@ -212,7 +212,7 @@ func Int(text string) (n int64, ok bool) {
 		return n, true
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || f != math.Trunc(f) || f <= -1<<63 || f >= 1<<63 {
+	if err != nil || math.Abs(f) >= 1<<53 || f != math.Trunc(f) { // beyond it a digit would be lost
 		return 0, false
 	}
 	return int64(f), true
