@@ -198,3 +198,46 @@ func TestACompressedAnswerIsBounded(t *testing.T) {
 	})
 	require.ErrorIs(t, newClient(t, server.URL).Call(t.Context(), "GET", "/x", nil, new(map[string]any)), aureus.ErrMalformed)
 }
+
+// Every way to take an answer leaves the connection for the next call.
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		body := map[string]string{
+			"/api/v1/observability/metrics": `[]`, "/api/v1/policy/check": `{"allowed":true}`,
+			"/api/v1/workflows/execute": `{"workflow_id":"w","status":"success","task_results":{}}`,
+		}[q.URL.Path]
+		switch {
+		case strings.HasSuffix(q.URL.Path, "/redirect"):
+			http.Redirect(w, q, "/elsewhere", http.StatusTemporaryRedirect)
+		case strings.HasSuffix(q.URL.Path, "/error"):
+			jsonAnswer(400, `{"error":"no","x":"`+strings.Repeat("x", 1000)+`"}`)(w, q)
+		case body == "":
+			jsonAnswer(200, `{"x":"`+strings.Repeat("x", 1000)+`"}`)(w, q)
+		default:
+			jsonAnswer(200, body)(w, q)
+		}
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client := newClient(t, server.URL)
+	for range 3 {
+		require.NoError(t, client.Call(t.Context(), "POST", "/x", map[string]any{"a": 1}, nil))
+		require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, new(map[string]any)))
+		require.ErrorIs(t, client.Call(t.Context(), "GET", "/error", nil, nil), aureus.ErrInvalid)
+		require.ErrorIs(t, client.Call(t.Context(), "POST", "/redirect", nil, nil), aureus.ErrMalformed)
+		require.NoError(t, client.ReportMetric(t.Context(), aureus.Metric{}))
+		_, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})
+		require.NoError(t, err)
+		_, err = aureus.Collect(client.Metrics(t.Context(), aureus.MetricQuery{}))
+		require.NoError(t, err)
+		_, err = client.ExecuteWorkflow(t.Context(), aureus.WorkflowSpec{})
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, 1, connections.Load())
+}

@@ -202,8 +202,11 @@ func (r *batchReport) send(ctx context.Context, b *batch) error {
 	}()
 	err := r.client.invoke(ctx, k, &answer)
 	if e, ok := errors.AsType[*Error](err); ok && r.single != nil && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed) {
-		r.single.Store(true)
-		return r.sendSingly(ctx, b)
+		err := r.sendSingly(ctx, b)
+		if !errors.Is(err, ErrNotFound) { // a server that has nothing at all is another case
+			r.single.Store(true)
+		}
+		return err
 	}
 	if err != nil {
 		return err

@@ -36,9 +36,10 @@ type call struct {
 	method  string
 	path    string // below /api/v1, escaped
 	query   url.Values
-	body    []byte // nil: none
-	keyed   bool   // carries an Idempotency-Key, the same on every attempt
-	silence bool   // the timeout bounds silence, not the attempt
+	body    []byte        // nil: none
+	keyed   bool          // carries an Idempotency-Key, the same on every attempt
+	silence bool          // the timeout bounds silence, not the attempt
+	quiet   time.Duration // with silence: how long there may be at least, once there is an answer
 
 	// released, if set, is called after a success, once the transport is done
 	// with the body. It may never be called.
@@ -151,9 +152,10 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 	} else {
 		defer func() { _ = response.Body.Close() }()
 		timer.Stop()
-		response.Body = &silenceReader{ReadCloser: response.Body, timer: timer, timeout: c.timeout}
+		response.Body = &silenceReader{ReadCloser: response.Body, timer: timer, timeout: max(c.timeout, x.call.quiet)}
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
+		defer drain(response.Body) // an error is never long
 		return answerError(x.call.op, response)
 	}
 	if err := x.read(response); err != nil {
@@ -230,12 +232,12 @@ func (x *exchange) connectionError(ctx context.Context, err error) error {
 	}
 	e := &Error{Op: x.call.op, unsent: neverSent(err), cut: cutByHTTP2(err)}
 	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrClosed), x.client.closed.Err() != nil:
+		e.Message, e.Err = "the client was closed", ErrClosed
 	case errors.Is(cause, errTimeout):
 		e.timedOut = true
 		e.Message = fmt.Sprintf("no answer within %v", x.client.timeout)
 		e.Err = errors.Join(ErrUnavailable, context.DeadlineExceeded)
-	case errors.Is(cause, ErrClosed):
-		e.Message, e.Err = "the client was closed", ErrClosed
 	case cause != nil:
 		e.Message, e.Err = "gave up: "+clip(cause.Error(), maxMessage), errors.Join(ErrUnavailable, cause, ctx.Err())
 	default:

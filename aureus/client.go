@@ -3,6 +3,7 @@ package aureus
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -63,18 +64,37 @@ func (c *Client) With(options ...CallOption) *Client {
 }
 
 // Close ends the calls under way, which then fail with [ErrClosed], refuses
-// later ones, and closes the idle connections of the client's own transport. A
+// later ones, and closes the connections of the client's own transport. A
 // client given with [WithHTTPClient] is left open. It may be called repeatedly
 // and always returns nil.
 func (c *Client) Close() error {
 	if c == nil || c.connection == nil {
 		return nil
 	}
-	c.close()
 	if c.own != nil {
-		c.own.CloseIdleConnections()
+		c.own.CloseIdleConnections() // in good order; the others end with the context
 	}
+	c.close()
 	return nil
+}
+
+// ownedConn is a connection that ends with the client at the latest. The
+// transport alone would keep one until it has been idle for long, where it was
+// made just then for a call that had given up.
+type ownedConn struct {
+	net.Conn
+
+	release func() bool
+}
+
+func own(closed context.Context, conn net.Conn) net.Conn {
+	return &ownedConn{Conn: conn, release: context.AfterFunc(closed, func() { _ = conn.Close() })}
+}
+
+// Close implements net.Conn.
+func (c *ownedConn) Close() error {
+	c.release()
+	return c.Conn.Close()
 }
 
 // ready refuses the calls of a client that cannot make any.

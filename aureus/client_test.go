@@ -379,6 +379,24 @@ func TestBatches(t *testing.T) {
 		}
 		require.ElementsMatch(t, []string{`{"name":"m","value":0,"timestamp":"t"}`, `{"name":"m","value":1,"timestamp":"t"}`, `{"name":"m","value":2,"timestamp":"t"}`}, bodies)
 	})
+	t.Run("a server that has nothing at all for a while is not remembered for it", func(t *testing.T) {
+		var away atomic.Bool
+		away.Store(true)
+		take := batchServer(func(map[string]any) string { return "" })
+		server := record(t, func(w http.ResponseWriter, q *http.Request) {
+			if away.Load() {
+				jsonAnswer(404, `{}`)(w, q)
+				return
+			}
+			take(w, q)
+		})
+		client := newClient(t, server.URL)
+		require.ErrorIs(t, client.ReportMetrics(t.Context(), items(1)), aureus.ErrNotFound)
+		away.Store(false)
+		require.NoError(t, client.ReportMetrics(t.Context(), items(2)))
+		all := server.all()
+		require.Equal(t, "/api/v1/observability/metrics/batch", all[len(all)-1].path)
+	})
 	t.Run("an answer that does not account for all items is not believed", func(t *testing.T) {
 		for _, body := range []string{`{"accepted":0,"rejected":[]}`, `{"accepted":1,"rejected":[{"index":9,"reason":"r"}]}`, `{"accepted":2}`} {
 			server := record(t, jsonAnswer(200, body))
@@ -482,6 +500,34 @@ func TestAListThatBreaksOffSaysSoAndRepeatsNothing(t *testing.T) {
 	require.ErrorContains(t, err, "broke off")
 	require.Len(t, metrics, 1)
 	require.Len(t, server.all(), 1)
+}
+
+// Whoever ends a list in its midst is in the chain of its error.
+func TestAListThatIsEndedSaysByWhom(t *testing.T) {
+	server := record(t, func(w http.ResponseWriter, q *http.Request) {
+		jsonAnswer(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
+		_ = http.NewResponseController(w).Flush()
+		<-q.Context().Done()
+	})
+	ends := func(t *testing.T, client *aureus.Client, end func()) error {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if end == nil {
+			end = cancel
+		}
+		var last error
+		for _, err := range client.Metrics(ctx, aureus.MetricQuery{}) {
+			last = err
+			end()
+		}
+		require.ErrorContains(t, last, "broke off")
+		require.False(t, aureus.SafeToRetry(last))
+		return last
+	}
+	client := newClient(t, server.URL)
+	require.ErrorIs(t, ends(t, client, nil), context.Canceled)
+	require.ErrorIs(t, ends(t, client, func() { require.NoError(t, client.Close()) }), aureus.ErrClosed)
 }
 
 func TestTimeoutsAndCancellation(t *testing.T) {

@@ -145,7 +145,7 @@ func testAgreement[T any](t *testing.T, object string) {
 				}
 				delete(node, name)
 				try()
-				for _, variant := range []string{strings.ToUpper(name), strings.Replace(name, "k", "\u212a", 1)} {
+				for _, variant := range []string{strings.ToUpper(name), strings.Replace(name, "k", "\u212a", 1), strings.Replace(name, "s", "\u017f", 1)} {
 					node[variant] = value
 					try()
 					node[name] = value

@@ -48,7 +48,8 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 					return !stopped
 				})
 				if err != nil && started { // what was yielded cannot be taken back
-					return &Error{Op: op, Message: "the list broke off: " + err.Error(), Err: errors.Join(ErrUnavailable, err), final: true}
+					broke := &Error{Op: op, Message: "the list broke off: " + clip(err.Error(), maxMessage), Err: errors.Join(ErrUnavailable, err), final: true}
+					return c.gaveUp(ctx, op, broke)
 				}
 				return err
 			})

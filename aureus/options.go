@@ -250,14 +250,14 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 	}
 
 	conn := &connection{base: base, breaker: newBreaker(config.breaker), plain: base.Scheme == "http" && !config.mayBePlain(base.Hostname())}
+	conn.closed, conn.close = context.WithCancel(context.Background())
 	if config.http == nil {
-		conn.own = config.newTransport()
+		conn.own = config.newTransport(conn.closed)
 		config.http = &http.Client{Transport: conn.own}
 	}
 	httpClient := *config.http
 	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	conn.http = &httpClient
-	conn.closed, conn.close = context.WithCancel(context.Background())
 	config.breakAll = config.breaker.Decisions
 	return &Client{connection: conn, settings: config.settings}, nil
 }
@@ -295,12 +295,18 @@ func (c *clientConfig) mayBePlain(host string) bool {
 }
 
 // newTransport is a transport of our own: one shared with the application may
-// be instrumented by it.
-func (c *clientConfig) newTransport() *http.Transport {
+// be instrumented by it. Its connections end with the context.
+func (c *clientConfig) newTransport(closed context.Context) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                 c.proxy,
-		DialContext:           dialer.DialContext,
+		Proxy: c.proxy,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return own(closed, conn), nil
+		},
 		TLSClientConfig:       c.tls,
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          2 * c.concurrency,

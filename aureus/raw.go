@@ -32,7 +32,10 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 		}
 	}
 	if out == nil {
-		return c.do(ctx, k, func(*http.Response) error { return nil })
+		return c.do(ctx, k, func(response *http.Response) error {
+			drain(response.Body)
+			return nil
+		})
 	}
 	body, err := c.send(ctx, k)
 	if err != nil {

@@ -261,20 +261,22 @@ func unrepeatable(err error) error {
 // is the last real error alone.
 func (c *connection) gaveUp(ctx context.Context, op string, err error) error {
 	var why error
+	var text string
 	switch {
 	case c.closed.Err() != nil:
-		why = ErrClosed
+		why, text = ErrClosed, "the client was closed"
 	case ctx.Err() != nil:
-		why = errors.Join(context.Cause(ctx), ctx.Err())
+		why, text = errors.Join(context.Cause(ctx), ctx.Err()), "gave up: "+clip(context.Cause(ctx).Error(), maxMessage)
 	}
 	if why == nil || errors.Is(err, ErrClosed) || (ctx.Err() != nil && errors.Is(err, ctx.Err())) {
 		return err
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		return &Error{Op: op, Message: "gave up: " + clip(why.Error(), maxMessage), Err: errors.Join(ErrUnavailable, why, err)}
+		return &Error{Op: op, Message: text, Err: errors.Join(ErrUnavailable, why, err)}
 	}
 	changed := *e
+	changed.Message = strings.TrimPrefix(e.Message+"; "+text, "; ")
 	changed.Err = errors.Join(e.Err, why)
 	return &changed
 }

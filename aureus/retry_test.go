@@ -188,7 +188,7 @@ func TestAttemptsEnd(t *testing.T) {
 			err := s.run(ctx, Reports, on(t, nil), calls)
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, ErrUnavailable)
-			require.EqualError(t, err, "aureus: Test: status 503: down", "the last real error, and why there was no other attempt")
+			require.EqualError(t, err, "aureus: Test: status 503: down; gave up: context canceled", "the last real error, and why there was no other attempt")
 			require.Len(t, calls.tries, 1)
 		})
 	})

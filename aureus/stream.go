@@ -62,7 +62,7 @@ func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[Stream
 		for failures := 0; ; failures++ {
 			client := c.With(WithRetry(Reads, NoRetry), streamHeaders(last))
 			stopped := false
-			err := client.do(ctx, call{op: op, class: Reads, method: http.MethodGet, path: "/stream", query: values, silence: true},
+			err := client.do(ctx, call{op: op, class: Reads, method: http.MethodGet, path: "/stream", query: values, silence: true, quiet: streamQuiet},
 				func(response *http.Response) error {
 					return readStream(op, last, response, func(event StreamEvent) bool {
 						failures, last = 0, event.ID
@@ -99,6 +99,10 @@ func streamHeaders(last string) callOption {
 func worthReconnecting(err error) bool {
 	return err == nil || repeatable(err) || errors.Is(err, ErrCircuitOpen) || (errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrClosed))
 }
+
+// streamQuiet is how long a stream may be silent at least, however short the
+// client's timeout is: a control plane where nothing happens speaks every 10 s.
+const streamQuiet = 30 * time.Second
 
 // maxStreamEvent bounds one event, in bytes.
 const maxStreamEvent = 4 << 20

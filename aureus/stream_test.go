@@ -178,3 +178,22 @@ func TestAStreamThatEndsIsNoFailure(t *testing.T) {
 		}
 	}
 }
+
+// The timeout is for answers. A stream on which nothing happens is none that is
+// away, and is not begun anew for it.
+func TestAQuietStreamIsLeftAlone(t *testing.T) {
+	server := record(t, func(w http.ResponseWriter, q *http.Request) {
+		streamAnswer(": hello\n\n")(w, q)
+		select {
+		case <-time.After(400 * time.Millisecond): // the quiet itself
+		case <-q.Context().Done():
+		}
+		streamAnswer(sse(1, "a"))(w, q)
+	})
+	for event, err := range newClient(t, server.URL, aureus.WithTimeout(50*time.Millisecond)).Stream(t.Context(), aureus.StreamQuery{}) {
+		require.NoError(t, err)
+		require.Equal(t, "1", event.ID)
+		break
+	}
+	require.Len(t, server.all(), 1)
+}
