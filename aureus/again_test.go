@@ -241,3 +241,26 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 	require.EqualValues(t, 1, connections.Load())
 }
+
+// An observer is told what came, whatever became of it.
+func TestObserversSeeTheStatusOfTheAnswer(t *testing.T) {
+	answers := []http.HandlerFunc{
+		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		jsonAnswer(503, `{}`),
+		jsonAnswer(202, `garbage`),
+		jsonAnswer(201, `{}`),
+	}
+	server := record(t, func(w http.ResponseWriter, q *http.Request) {
+		answer := answers[0]
+		answers = answers[1:]
+		answer(w, q)
+	})
+	var seen []int
+	client := newClient(t, server.URL, aureus.WithRetry(aureus.Reads, soon), aureus.WithAttemptObserver(func(_ context.Context, a aureus.Attempt) {
+		seen = append(seen, a.StatusCode)
+	}))
+	var out map[string]any
+	require.ErrorIs(t, client.Call(t.Context(), "GET", "/x", nil, &out), aureus.ErrMalformed)
+	require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, &out))
+	require.Equal(t, []int{0, 503, 202, 201}, seen)
+}

@@ -102,6 +102,7 @@ type exchange struct {
 	body           []byte
 	encoding       string
 	idempotencyKey string
+	status         int          // of the latest answer
 	open           atomic.Int32 // readers of body that the transport has not closed
 }
 
@@ -130,7 +131,10 @@ func (r *bodyReader) Close() error {
 
 func (x *exchange) opName() string { return x.call.op }
 
+func (x *exchange) answered() int { return x.status }
+
 func (x *exchange) try(ctx context.Context, _ int) error {
+	x.status = 0
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := x.client
@@ -147,6 +151,7 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 	if err != nil {
 		return x.connectionError(ctx, err)
 	}
+	x.status = response.StatusCode
 	if !x.call.silence { // what may be long or endless is closed instead
 		defer drain(response.Body)
 	} else {

@@ -3,6 +3,7 @@ package aureus_test
 import (
 	"context"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -96,6 +97,7 @@ func TestNothingOfACallIsLeftBehind(t *testing.T) {
 			t.Run(name+map[bool]string{true: ", HTTP/2"}[http2], func(t *testing.T) {
 				server := httptest.NewUnstartedServer(row.answer)
 				server.EnableHTTP2 = http2
+				server.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of every connection that ends early
 				server.StartTLS()
 				defer server.Close()
 				transport, ok := server.Client().Transport.(*http.Transport)

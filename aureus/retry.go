@@ -64,7 +64,7 @@ func (p RetryPolicy) valid() error {
 type Attempt struct {
 	Op         string        // the client's method
 	Number     int           // from 1
-	StatusCode int           // 0 where there was no answer
+	StatusCode int           // of the answer, be it one that cannot be trusted; 0 where there was none
 	Err        error         // nil for a success
 	Duration   time.Duration // of this attempt
 	Delay      time.Duration // the wait before the next attempt; 0 if there is none
@@ -180,6 +180,7 @@ func wait(ctx context.Context, closed <-chan struct{}, delay time.Duration, budg
 type tried interface {
 	try(ctx context.Context, attempt int) error
 	opName() string
+	answered() int // the status of the latest attempt's answer; 0: none
 }
 
 // run makes the call by the policy. On the success path it costs a look at the
@@ -282,9 +283,9 @@ func (c *connection) gaveUp(ctx context.Context, op string, err error) error {
 }
 
 func (s *settings) observed(ctx context.Context, t tried, attempt int, began time.Time, err error, delay time.Duration) {
-	a := Attempt{Op: t.opName(), Number: attempt, StatusCode: http.StatusOK, Err: err, Duration: time.Since(began), Delay: delay}
-	if e, ok := errors.AsType[*Error](err); ok {
-		a.StatusCode = e.StatusCode
+	a := Attempt{Op: t.opName(), Number: attempt, StatusCode: t.answered(), Err: err, Duration: time.Since(began), Delay: delay}
+	if errors.Is(err, ErrCircuitOpen) {
+		a.StatusCode = 0
 	}
 	s.observe(ctx, a)
 }

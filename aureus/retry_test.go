@@ -22,6 +22,15 @@ type script struct {
 
 func (s *script) opName() string { return "Test" }
 
+func (s *script) answered() int {
+	if n := len(s.tries); n <= len(s.ends) {
+		if e, ok := errors.AsType[*Error](s.ends[n-1]); ok {
+			return e.StatusCode
+		}
+	}
+	return 200
+}
+
 func (s *script) try(ctx context.Context, attempt int) error {
 	s.tries = append(s.tries, time.Now())
 	if ctx.Err() != nil {
@@ -366,6 +375,7 @@ func BenchmarkRetryBookkeeping(b *testing.B) {
 type nothing struct{}
 
 func (*nothing) opName() string                 { return "Nothing" }
+func (*nothing) answered() int                  { return 200 }
 func (*nothing) try(context.Context, int) error { return nil }
 
 func TestRetryBookkeepingAllocatesNothing(t *testing.T) {

@@ -1,0 +1,63 @@
+package aureus_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"log"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// An own certificate authority, and a certificate of the client's that the
+// server asks for.
+func TestClientCertificates(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ledger"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true,
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	ours, err := x509.ParseCertificate(raw)
+	require.NoError(t, err)
+	known := x509.NewCertPool()
+	known.AddCert(ours)
+
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		jsonAnswer(200, `{"who":"`+q.TLS.PeerCertificates[0].Subject.CommonName+`","http":`+string(rune('0'+q.ProtoMajor))+`}`)(w, q)
+	}))
+	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: known, MinVersion: tls.VersionTLS13}
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of every connection that ends early
+	server.StartTLS()
+	defer server.Close()
+	authority := x509.NewCertPool()
+	authority.AddCert(server.Certificate())
+
+	var answer struct {
+		Who  string `json:"who"`
+		HTTP int    `json:"http"`
+	}
+	with := newClient(t, server.URL, aureus.WithTLS(&tls.Config{
+		RootCAs: authority, Certificates: []tls.Certificate{{Certificate: [][]byte{raw}, PrivateKey: key}}, MinVersion: tls.VersionTLS13,
+	}))
+	require.NoError(t, with.Call(t.Context(), "GET", "/x", nil, &answer))
+	require.Equal(t, "ledger", answer.Who)
+	require.Equal(t, 2, answer.HTTP, "HTTP/2 wherever there is TLS")
+
+	without := newClient(t, server.URL, aureus.WithTLS(&tls.Config{RootCAs: authority, MinVersion: tls.VersionTLS13}))
+	require.ErrorIs(t, without.Call(t.Context(), "GET", "/x", nil, &answer), aureus.ErrUnavailable)
+}
