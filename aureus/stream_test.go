@@ -164,13 +164,16 @@ func TestAStreamThatEndsIsNoFailure(t *testing.T) {
 		}
 	})
 	client := newClient(t, server.URL, aureus.WithBreaker(aureus.BreakerPolicy{Failures: 1, Cooldown: time.Hour}))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // it ends by itself; else it would go on for ever
+	defer cancel()
 	ids := []string{}
-	for event, err := range client.Stream(t.Context(), aureus.StreamQuery{}) {
+	for event, err := range client.Stream(ctx, aureus.StreamQuery{}) {
 		if err == nil {
 			ids = append(ids, event.ID)
 			require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, nil))
 		}
 	}
+	require.NoError(t, ctx.Err())
 	require.Equal(t, []string{"7", "7"}, ids[:2])
 	for _, r := range server.all()[1:] {
 		if strings.HasSuffix(r.path, "/stream") {
@@ -190,7 +193,9 @@ func TestAQuietStreamIsLeftAlone(t *testing.T) {
 		}
 		streamAnswer(sse(1, "a"))(w, q)
 	})
-	for event, err := range newClient(t, server.URL, aureus.WithTimeout(50*time.Millisecond)).Stream(t.Context(), aureus.StreamQuery{}) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for event, err := range newClient(t, server.URL, aureus.WithTimeout(50*time.Millisecond)).Stream(ctx, aureus.StreamQuery{}) {
 		require.NoError(t, err)
 		require.Equal(t, "1", event.ID)
 		break
