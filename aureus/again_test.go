@@ -189,6 +189,23 @@ func TestAReportTakenInPartIsNotSafeToRetry(t *testing.T) {
 	}
 }
 
+// One by one it is the same: what was stopped with the first failure may have
+// been taken.
+func TestAReportOneByOneIsNotSafeToRetry(t *testing.T) {
+	for n, safe := range map[int]bool{1: true, 8: false} {
+		server := record(t, func(w http.ResponseWriter, q *http.Request) {
+			if strings.HasSuffix(q.URL.Path, "/batch") {
+				jsonAnswer(405, `{}`)(w, q)
+				return
+			}
+			jsonAnswer(503, `{}`)(w, q)
+		})
+		err := newClient(t, server.URL, aureus.WithRetry(aureus.Reports, aureus.NoRetry)).ReportMetrics(t.Context(), make([]aureus.Metric, n))
+		require.ErrorIs(t, err, aureus.ErrUnavailable)
+		require.Equal(t, safe, aureus.SafeToRetry(err), "%d items", n)
+	}
+}
+
 // An answer may be small on the wire and without end in memory.
 func TestACompressedAnswerIsBounded(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -231,9 +231,10 @@ func (r *batchReport) send(ctx context.Context, b *batch) error {
 // at once. An item that is refused does not stop the others; any other failure
 // does.
 func (r *batchReport) sendSingly(ctx context.Context, b *batch) error {
+	caller := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var next atomic.Int64
+	var next, sent atomic.Int64
 	var workers sync.WaitGroup
 	var once sync.Once
 	var failure error
@@ -248,10 +249,17 @@ func (r *batchReport) sendSingly(ctx context.Context, b *batch) error {
 					once.Do(func() { failure = err; cancel() })
 					return
 				}
+				sent.Add(1)
 			}
 		})
 	}
 	workers.Wait()
+	if failure != nil && len(b.ends) > 1 { // what was stopped with it may have been heard
+		return unrepeatable(failure)
+	}
+	if cause := context.Cause(caller); failure == nil && cause != nil && sent.Load() < int64(len(b.ends)) {
+		return &Error{Op: r.op, Message: "gave up: " + clip(cause.Error(), maxMessage), Err: errors.Join(ErrUnavailable, cause, caller.Err())}
+	}
 	return failure
 }
 

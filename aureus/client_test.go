@@ -379,6 +379,23 @@ func TestBatches(t *testing.T) {
 		}
 		require.ElementsMatch(t, []string{`{"name":"m","value":0,"timestamp":"t"}`, `{"name":"m","value":1,"timestamp":"t"}`, `{"name":"m","value":2,"timestamp":"t"}`}, bodies)
 	})
+	t.Run("items that were not sent, since the caller gave up, are not told of as sent", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var singles atomic.Int32
+		server := record(t, func(w http.ResponseWriter, q *http.Request) {
+			if strings.HasSuffix(q.URL.Path, "/batch") {
+				jsonAnswer(404, `{}`)(w, q)
+				return
+			}
+			singles.Add(1)
+			jsonAnswer(200, `{}`)(w, q)
+		})
+		client := newClient(t, server.URL)
+		require.NoError(t, client.ReportMetrics(ctx, items(1)))
+		cancel()
+		require.ErrorIs(t, client.ReportMetrics(ctx, items(3)), context.Canceled)
+		require.EqualValues(t, 1, singles.Load())
+	})
 	t.Run("a server that has nothing at all for a while is not remembered for it", func(t *testing.T) {
 		var away atomic.Bool
 		away.Store(true)

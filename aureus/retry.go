@@ -37,7 +37,7 @@ type RetryPolicy struct {
 	MaxAttempts int           // with the first one; 0 and 1 mean that nothing is tried again
 	FirstDelay  time.Duration // the longest wait before the second attempt
 	MaxDelay    time.Duration // the longest wait before any attempt, but for Retry-After
-	Budget      time.Duration // for all attempts and waits together; 0 leaves it to the context
+	Budget      time.Duration // for all attempts and waits together: none begins behind it; 0 leaves it to the context
 }
 
 // NoRetry is the policy of a single attempt.
