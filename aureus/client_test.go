@@ -203,6 +203,13 @@ func TestDecideFailsClosed(t *testing.T) {
 			_, err := client.Decide(t.Context(), aureus.Request{})
 			require.ErrorIs(t, err, aureus.ErrClosed)
 			require.ErrorIs(t, client.ReportSpans(t.Context(), []aureus.Span{{}}), aureus.ErrClosed)
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			for _, err := range client.Stream(gone, aureus.StreamQuery{}) {
+				require.ErrorIs(t, err, aureus.ErrClosed)
+			}
+			_, err = aureus.Collect(client.Audit(gone, aureus.AuditQuery{}))
+			require.ErrorIs(t, err, aureus.ErrClosed)
 			require.NoError(t, client.Close())
 		}
 	})

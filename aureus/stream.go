@@ -54,6 +54,10 @@ func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[Stream
 	return func(yield func(StreamEvent, error) bool) {
 		values := addQuery(url.Values{}, "kinds", strings.Join(query.Kinds, ","), "type", string(query.EventType),
 			"workflow_id", query.WorkflowID, "principal", query.Principal)
+		if err := c.ready(op); err != nil {
+			yield(StreamEvent{}, err)
+			return
+		}
 		last := query.LastEventID
 		if !validHeaderValue(last) {
 			yield(StreamEvent{}, &Error{Op: op, Message: "LastEventID has a control character, as no event's id has", Err: ErrInvalid})
