@@ -470,11 +470,11 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 func (s *Server) cancelLive(ctx context.Context, c caller, id string) (*liveRun, error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
+	live := s.liveRun(c.tenant, id) // before the look at the store: what is not under way then does not change after it
 	stored, err := s.visibleRun(ctx, c, id)
 	if err != nil || stored.Ended {
 		return nil, err
 	}
-	live := s.liveRun(c.tenant, id)
 	if live == nil {
 		host, state, err := s.hostOf(stored)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -542,4 +543,37 @@ func TestClosingWaitsForToolsThatAreTold(t *testing.T) {
 	close(told)
 	require.NoError(t, <-closed)
 	require.True(t, ended.Load())
+}
+
+// A run that ends while somebody cancels it has ended: it is not taken up again
+// from where it was a moment ago, to be undone.
+func TestCancellingWhatEndsAtThatMomentUndoesNothing(t *testing.T) {
+	srv := open(t, func(c *controlplane.Config) { c.Logger = nil })
+	client := srv.Client()
+	for i := range 60 {
+		id := "w" + strconv.Itoa(i)
+		executed := make(chan aureus.WorkflowExecutionResult, 1)
+		go func() {
+			result, err := client.ExecuteWorkflow(context.WithoutCancel(t.Context()), chain(id, task("a", ""), task("b", "")))
+			if err != nil {
+				result.Error = err.Error()
+			}
+			executed <- result
+		}()
+		for {
+			if status, err := client.WorkflowStatus(t.Context(), id); err == nil && status.CurrentTask == "b" {
+				break
+			} else if err == nil && status.Status != "running" {
+				break
+			}
+		}
+		cancelled, err := client.CancelWorkflow(t.Context(), id)
+		require.NoError(t, err)
+		result := <-executed
+		status, err := client.WorkflowStatus(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, result.Status, status.Status, result.Error)
+		require.Equal(t, result.Status, cancelled.Status)
+		require.Equal(t, result.Status == "cancelled", cancelled.Cancelled)
+	}
 }
