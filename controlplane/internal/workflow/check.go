@@ -15,7 +15,10 @@ const (
 	MaxTasks     = 1000
 	MaxAttempts  = 100
 	MaxBackoffMS = 24 * 60 * 60 * 1000
-	maxID        = 256 // bytes
+	maxID        = 256  // bytes
+	maxKey       = 1024 // bytes of an idempotency key
+	maxRules     = 100
+	maxFindings  = 100 // cycles, violations and warnings that are told of: who mends them asks again
 )
 
 // Check lists everything that keeps the spec from being run, with JSON pointers
@@ -48,6 +51,9 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 		if hooks[task.ID] && task.Compensation != nil {
 			add(at+"/compensation", "must not be: the task is itself run by a hook, and its own hooks never would be")
 		}
+		if len(task.IdempotencyKey) > maxKey {
+			add(at+"/idempotency_key", "must not be longer than %d bytes", maxKey)
+		}
 		if task.TimeoutMS > MaxBackoffMS {
 			add(at+"/timeout_ms", "must not be more than a day")
 		}
@@ -59,6 +65,9 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 				add(at+"/retry/backoff_ms", "must not be more than a day")
 			}
 		}
+	}
+	if policy := spec.SafetyPolicy; policy != nil && len(policy.Rules) > maxRules {
+		add("/safety_policy/rules", "must not be more than %d", maxRules)
 	}
 	for _, id := range sortedKeys(spec.Dependencies) {
 		at := "/dependencies/" + strictjson.Token(id)
@@ -95,18 +104,18 @@ func badID(id string) string {
 	return ""
 }
 
-// cycles finds the circles among the dependencies, each as the way round it,
-// its first task again at the end.
+// cycles finds circles among the dependencies, each as the way round it, its
+// first task again at the end.
 func cycles(spec *aureus.WorkflowSpec) (found [][]string) {
 	const visiting, visited = 1, 2
 	state := map[string]int{}
 	var path []string
 	var visit func(id string)
 	visit = func(id string) {
-		switch state[id] {
-		case visited:
+		switch {
+		case state[id] == visited, len(found) == maxFindings:
 			return
-		case visiting:
+		case state[id] == visiting:
 			found = append(found, append(slices.Clone(path[slices.Index(path, id):]), id))
 			return
 		}

@@ -3,6 +3,8 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -156,4 +158,31 @@ func TestWhatCannotBeRunIsSaidAtOnce(t *testing.T) {
 		"/id": true, "/tasks/0/id": true, "/tasks/2/id": true, "/tasks/3/id": true, "/dependencies/x/0": true,
 		"/dependencies/z~0~1": true, "/dependencies": true,
 	}, pointers)
+}
+
+// What is wrong with a spec can be more than its size: all of it would be work
+// and an answer of many times that.
+func TestWhatIsFoundInASpecIsBounded(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Dependencies: map[string][]string{}, SafetyPolicy: &aureus.SafetyPolicy{}}
+	var all []string
+	for i := range 300 {
+		all = append(all, strconv.Itoa(i))
+	}
+	for _, id := range all {
+		spec.Tasks = append(spec.Tasks, aureus.TaskSpec{ID: id, RiskTier: aureus.TaskRiskCritical})
+		spec.Dependencies[id] = all
+	}
+	require.LessOrEqual(t, len(Check(spec)), 100)
+	for _, kind := range []string{ruleAfterCritical, rulePermissions, ruleCompensation, ruleNoCycles, "unknown"} {
+		spec.SafetyPolicy.Rules = []aureus.SafetyRule{{Type: kind}, {Type: kind}}
+		violations, warnings := Safety(spec)
+		require.LessOrEqual(t, len(violations), 100, kind)
+		require.NotEmpty(t, append(violations, warnings...))
+	}
+	spec.SafetyPolicy.Rules = make([]aureus.SafetyRule, 101)
+	spec.Tasks[0].IdempotencyKey = strings.Repeat("k", 1025)
+	text, err := json.Marshal(Check(spec))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "/safety_policy/rules")
+	require.Contains(t, string(text), "/tasks/0/idempotency_key")
 }

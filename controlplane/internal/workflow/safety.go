@@ -58,18 +58,22 @@ func hold(spec *aureus.WorkflowSpec, rules []rule, failFast bool) (violations, w
 			break
 		}
 	}
-	return violations, warnings
+	return violations[:min(len(violations), maxFindings)], warnings[:min(len(warnings), maxFindings)]
 }
 
 func (r rule) violations(spec *aureus.WorkflowSpec) (found []aureus.SafetyViolation, known bool) {
 	add := func(message string, tasks ...string) {
+		if len(found) == maxFindings {
+			return
+		}
 		found = append(found, aureus.SafetyViolation{Rule: r.kind, Tasks: tasks, Message: message})
 	}
 	switch r.kind {
 	case ruleAfterCritical:
+		followers := followersOf(spec)
 		for i := range spec.Tasks {
 			if critical := &spec.Tasks[i]; critical.RiskTier == aureus.TaskRiskCritical {
-				for _, follower := range r.unapprovedFollowers(spec, critical) {
+				for _, follower := range r.unapproved(followers[critical.ID], critical) {
 					add(fmt.Sprintf("the task %q follows the CRITICAL task %q, and is neither its hook nor has a compensation action", follower, critical.ID), critical.ID, follower)
 				}
 			}
@@ -99,15 +103,29 @@ func (r rule) violations(spec *aureus.WorkflowSpec) (found []aureus.SafetyViolat
 	return found, true
 }
 
-// unapprovedFollowers are the tasks that depend directly on the critical one and
-// are not meant to clean up after it.
-func (r rule) unapprovedFollowers(spec *aureus.WorkflowSpec, critical *aureus.TaskSpec) (followers []string) {
+// followersOf are the tasks that depend directly on each task, in the order of
+// the spec.
+func followersOf(spec *aureus.WorkflowSpec) map[string][]*aureus.TaskSpec {
+	followers := map[string][]*aureus.TaskSpec{}
 	for i := range spec.Tasks {
 		task := &spec.Tasks[i]
-		hook := critical.Compensation != nil && (critical.Compensation.OnFailure == task.ID || critical.Compensation.OnTimeout == task.ID)
-		if slices.Contains(spec.Dependencies[task.ID], critical.ID) && !hook && task.CompensationAction == nil && !slices.Contains(r.followers, task.ID) {
-			followers = append(followers, task.ID)
+		for _, id := range spec.Dependencies[task.ID] {
+			if list := followers[id]; len(list) == 0 || list[len(list)-1] != task { // named twice, it follows once
+				followers[id] = append(list, task)
+			}
 		}
 	}
 	return followers
+}
+
+// unapproved are those of a critical task's followers that are not meant to
+// clean up after it.
+func (r rule) unapproved(followers []*aureus.TaskSpec, critical *aureus.TaskSpec) (ids []string) {
+	for _, task := range followers {
+		hook := critical.Compensation != nil && (critical.Compensation.OnFailure == task.ID || critical.Compensation.OnTimeout == task.ID)
+		if !hook && task.CompensationAction == nil && !slices.Contains(r.followers, task.ID) {
+			ids = append(ids, task.ID)
+		}
+	}
+	return ids
 }
