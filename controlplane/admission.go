@@ -22,6 +22,9 @@ func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission work
 		return workflow.Admission{Reason: why}, nil
 	}
 	request := h.question(call, tier)
+	if why := tooLarge(request.Arguments, maxQuestion, maxQuestionDepth); why != "" {
+		return workflow.Admission{Reason: "what the task is given, the context and the results it depends on included, is " + why}, nil
+	}
 	if err := h.holdTask(ctx, task); err != nil {
 		return workflow.Admission{}, err
 	}

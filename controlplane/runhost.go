@@ -25,6 +25,7 @@ type runHost struct {
 
 	task    *heldTask    // whose idempotency key is held now
 	results atomic.Int64 // bytes that the results of its tasks take
+	values  atomic.Int64 // JSON values in them
 }
 
 var _ workflow.Host = (*runHost)(nil)
@@ -68,6 +69,10 @@ func (s *Server) hostOf(stored store.Run) (*runHost, *workflow.State, error) {
 	}
 	host.caller = who.in(stored.Tenant)
 	host.results.Store(int64(len(stored.State)))
+	for _, task := range state.Tasks {
+		values, _ := extent(task.Result)
+		host.values.Add(int64(values))
+	}
 	if state.Tasks == nil {
 		state.Tasks = map[string]*workflow.TaskState{}
 	}

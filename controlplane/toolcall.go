@@ -146,7 +146,18 @@ func (h *runHost) call(ctx context.Context, run func(context.Context, ToolCall) 
 	case h.results.Add(int64(len(text))) > maxResults:
 		return nil, &workflow.Final{Reason: fmt.Sprintf("the results of the workflow's tasks are together larger than %d bytes", maxResults)}
 	}
-	return strictjson.Parse(text)
+	parsed, err := strictjson.Parse(text)
+	if err != nil {
+		return nil, &workflow.Final{Reason: "the tool's result: " + err.Error()}
+	}
+	values, depth := extent(parsed)
+	switch {
+	case depth > maxResultDepth:
+		return nil, &workflow.Final{Reason: fmt.Sprintf("the tool's result is nested more than %d levels deep", maxResultDepth)}
+	case h.values.Add(int64(values)) > maxResultValues:
+		return nil, &workflow.Final{Reason: fmt.Sprintf("the results of the workflow's tasks have together more than %d values", maxResultValues)}
+	}
+	return parsed, nil
 }
 
 // copied is a deep copy of values that have a JSON form.

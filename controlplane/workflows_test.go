@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -576,4 +577,45 @@ func TestCancellingWhatEndsAtThatMomentUndoesNothing(t *testing.T) {
 		require.Equal(t, result.Status, cancelled.Status)
 		require.Equal(t, result.Status == "cancelled", cancelled.Cancelled)
 	}
+}
+
+// What tools give back, and what a person is asked about, can be read by all who
+// are told of it afterwards.
+func TestWhatIsTooDeepOrTooManyFailsItsTaskAlone(t *testing.T) {
+	nested := func(levels int) (v any) {
+		for range levels {
+			v = []any{v}
+		}
+		return v
+	}
+	gives := func(v any) controlplane.Tool {
+		return controlplane.Tool{RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return v, nil }}
+	}
+	srv := open(t, withTools(map[string]controlplane.Tool{
+		"deep": gives(nested(99)), "deeper": gives(nested(200)), "many": gives(make([]int, 90_000)), "most": gives(make([]int, 260_000)), "pay": {Run: echo},
+	}))
+	s, operator := newSite(t, srv), srv.Operator("olga")
+	for name, want := range map[string]map[string]string{"deep": {"a": "failed"}, "deeper": {"a": "failed"}, "most": {"a": "failed"}, "many": {"a": "success", "b": "failed"}} {
+		var tasks []aureus.TaskSpec
+		for id := range want {
+			tasks = append(tasks, task(id, name))
+		}
+		slices.SortFunc(tasks, func(a, b aureus.TaskSpec) int { return strings.Compare(a.ID, b.ID) })
+		runWorkflow(t, srv.Client(), aureus.WorkflowSpec{ID: name, Name: name, Tasks: tasks, Dependencies: map[string][]string{}})
+		status, err := srv.Client().WorkflowStatus(t.Context(), name)
+		require.NoError(t, err, name)
+		for id, word := range want {
+			require.Equal(t, word, status.Tasks[id].Status, name+status.Tasks[id].Error)
+		}
+	}
+	for name, x := range map[string]string{
+		"deep context":  strings.Repeat("[", 98) + strings.Repeat("]", 98),
+		"large context": "[" + strings.Repeat("0,", 220_000) + "0]",
+	} {
+		got := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain(name, task("pay", "pay", risk(aureus.TaskRiskHigh))))+
+			`,"context":{"principal_permissions":[{"action":"write","resource":"ledger"}],"x":`+x+`}}`).ok(t)
+		require.Equal(t, "failed", got.field(t, "status"), name)
+	}
+	_, err := aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{}))
+	require.NoError(t, err)
 }
