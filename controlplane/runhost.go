@@ -41,11 +41,8 @@ const (
 // before all of it is kept.
 func (h *runHost) run(ctx context.Context, state *workflow.State) error {
 	s := h.server
-	for wait := firstStoreWait; ; wait = min(2*wait, mostStoreWait) {
-		err := workflow.Run(ctx, s.life, &h.request.Workflow, state, h)
-		if err == nil || s.life.Err() != nil {
-			return err
-		}
+	err := workflow.Run(ctx, s.life, &h.request.Workflow, state, h)
+	for wait := firstStoreWait; err != nil && s.life.Err() == nil; wait = min(2*wait, mostStoreWait) {
 		s.log.ErrorContext(ctx, "a workflow cannot go on now", slog.String("run_id", h.stored.ID), slog.Any("error", err))
 		if !errors.Is(err, store.ErrUnavailable) {
 			return err
@@ -54,7 +51,11 @@ func (h *runHost) run(ctx context.Context, state *workflow.State) error {
 		if err := h.Sleep(s.life, wait); err != nil {
 			return err
 		}
+		if err = h.Save(s.life, state); err == nil {
+			err = workflow.Run(ctx, s.life, &h.request.Workflow, state, h)
+		}
 	}
+	return err
 }
 
 func (s *Server) hostOf(stored store.Run) (*runHost, *workflow.State, error) {
@@ -96,12 +97,9 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 				return err
 			}
 		}
-		for i := range h.request.Workflow.Tasks {
-			task := &h.request.Workflow.Tasks[i]
-			if done := state.Tasks[task.ID]; task.IdempotencyKey != "" && done != nil && done.Compensated {
-				if err := t.ForgetTaskResult(h.stored.ID, task.ID); err != nil {
-					return err
-				}
+		if h.undone(state) {
+			if err := t.ForgetTaskResult(h.stored.ID, h.task.id); err != nil {
+				return err
 			}
 		}
 		return t.SaveRun(h.caller.tenant, h.stored.ID, string(text), workflow.Ended(state.Status))

@@ -196,3 +196,42 @@ func TestAKeyOpensNothingThatThePolicyDenies(t *testing.T) {
 	require.Equal(t, "failed", denied.Status)
 	require.Nil(t, denied.TaskResults["do"].Result)
 }
+
+// While a task is being undone, nobody takes it for done.
+func TestWhatIsBeingUndoneIsNotReused(t *testing.T) {
+	var did atomic.Int64
+	undoing, release := make(chan struct{}), make(chan struct{})
+	srv := open(t, withTools(map[string]controlplane.Tool{
+		"do": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return did.Add(1), nil }},
+		"undo": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
+			close(undoing)
+			<-release
+			return nil, nil
+		}},
+	}))
+	client := srv.Client()
+	do := task("do", "do", withKey("k", nil), func(t *aureus.TaskSpec) {
+		t.CompensationAction = &aureus.CompensationAction{Tool: "undo"}
+	})
+	ended := make(chan string, 2)
+	start := func(spec aureus.WorkflowSpec) {
+		go func() {
+			result, err := client.ExecuteWorkflow(context.WithoutCancel(t.Context()), spec)
+			if err != nil {
+				result.Status = err.Error()
+			}
+			ended <- result.Status
+		}()
+	}
+	start(chain("w1", do, task("fails", "nobody")))
+	<-undoing
+	start(chain("w2", task("do", "do", withKey("k", nil))))
+	require.Eventually(t, func() bool {
+		status, err := client.WorkflowStatus(t.Context(), "w2")
+		return err == nil && (status.CurrentTask == "do" || status.Status != "running")
+	}, 10*time.Second, time.Millisecond)
+	require.Empty(t, ended)
+	close(release)
+	require.ElementsMatch(t, []string{"failed", "success"}, []string{<-ended, <-ended})
+	require.EqualValues(t, 2, did.Load())
+}

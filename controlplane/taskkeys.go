@@ -55,6 +55,7 @@ type heldTask struct {
 	id      string
 	key     store.TaskKey
 	content []byte // digest of what is to be done
+	undoing bool   // it is done, and being undone
 }
 
 // taskKey is the key of a task that has one, and the digest of what the task
@@ -85,6 +86,21 @@ func (h *runHost) holdTask(ctx context.Context, task *aureus.TaskSpec) error {
 	}
 	h.task = held
 	return nil
+}
+
+// BeforeUndo implements [workflow.Host]: while a task is being undone, nothing
+// else under its key takes it for done.
+func (h *runHost) BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error {
+	err := h.holdTask(ctx, task)
+	if err == nil && h.task != nil {
+		h.task.undoing = true
+	}
+	return err
+}
+
+// undone reports whether the held task has been undone.
+func (h *runHost) undone(state *workflow.State) bool {
+	return h.task != nil && h.task.undoing && state.Tasks[h.task.id].Compensated
 }
 
 func (h *runHost) releaseTask() {
@@ -133,7 +149,7 @@ func (h *runHost) taskResult(ctx context.Context, task *heldTask) (result store.
 
 // committed is what the held task has come to, or nil.
 func (h *runHost) committed(state *workflow.State) (*store.TaskResult, error) {
-	if h.task == nil {
+	if h.task == nil || h.task.undoing {
 		return nil, nil //nolint:nilnil // there is nothing to keep
 	}
 	done := state.Tasks[h.task.id]

@@ -137,6 +137,8 @@ func (h *scripted) Execute(ctx context.Context, call Call) (any, error) {
 	return map[string]any{"ok": true}, nil
 }
 
+func (h *scripted) BeforeUndo(context.Context, *aureus.TaskSpec) error { return nil }
+
 func (h *scripted) Compensate(_ context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error {
 	h.compensations = append(h.compensations, [2]string{action.Tool, task.ID})
 	if slices.Contains(h.v.Input.Fails, action.Tool) {

@@ -17,6 +17,9 @@ type Host interface {
 	Admit(ctx context.Context, call Call) (Admission, error)
 	// Execute runs the task's tool once.
 	Execute(ctx context.Context, call Call) (any, error)
+	// BeforeUndo waits until nobody else counts on what the task did, and keeps it
+	// so until the next Save. It fails only when ctx ends.
+	BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error
 	// Compensate runs a compensation action.
 	Compensate(ctx context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error
 	// Report tells of a step. data has the keys of SPEC 5.1.
@@ -176,6 +179,9 @@ func (r *run) compensate(sorted []*aureus.TaskSpec) error {
 			continue // a reused result is another run's to undo
 		}
 		details := map[string]any{"event": "COMPENSATION_COMPLETED", "tool": task.CompensationAction.Tool}
+		if err := r.host.BeforeUndo(r.life, task); err != nil {
+			return err
+		}
 		err := r.undo(task)
 		if stop := context.Cause(r.life); stop != nil {
 			return stop // it is undone after the restart, again if need be

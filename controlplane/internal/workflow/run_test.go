@@ -186,3 +186,16 @@ func TestWhatIsFoundInASpecIsBounded(t *testing.T) {
 	require.Contains(t, string(text), "/safety_policy/rules")
 	require.Contains(t, string(text), "/tasks/0/idempotency_key")
 }
+
+func TestProgressIsWhatIsOverForGood(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "done"}, {ID: "asked"}, {ID: "after"}, {ID: "later"}, {ID: "bad"}, {ID: "hopeless"}}, Dependencies: map[string][]string{
+		"after": {"asked"}, "later": {"after"}, "hopeless": {"bad"},
+	}}
+	state := NewState()
+	for id, status := range map[string]string{
+		"done": TaskCompleted, "asked": TaskBlocked, "after": TaskSkipped, "later": TaskSkipped, "bad": TaskFailed, "hopeless": TaskSkipped,
+	} {
+		state.Tasks[id] = &TaskState{Status: status}
+	}
+	require.InDelta(t, 0.5, state.Progress(spec), 0, "what waits, and what waits for that, is still to be done")
+}

@@ -1,6 +1,10 @@
 package workflow
 
-import "github.com/farmountain/aureus-go/aureus"
+import (
+	"slices"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
 
 // The words for a task while it is interpreted. They are the original's;
 // [TaskState.Word] gives those of the wire (SPEC 6.4).
@@ -88,20 +92,25 @@ func (t *TaskState) failed() bool {
 	return t != nil && (t.Status == TaskFailed || t.Status == TaskTimeout)
 }
 
+func (t *TaskState) skipped() bool { return t != nil && t.Status == TaskSkipped }
+
 func (t *TaskState) blocked() bool { return t != nil && t.Status == TaskBlocked }
 
 func (t *TaskState) completed() bool { return t != nil && t.Status == TaskCompleted }
 
-// Progress is the part of the spec's tasks that is over, from 0 to 1; tasks that
-// only a hook starts do not count.
+// Progress is the part of the spec's tasks that is over for good, from 0 to 1;
+// tasks that only a hook starts do not count.
 func (s *State) Progress(spec *aureus.WorkflowSpec) float64 {
 	sorted := order(spec)
 	if len(sorted) == 0 {
 		return 1
 	}
-	over := 0
+	over, waiting := 0, map[string]bool{} // what waits, and what is skipped for that
 	for _, task := range sorted {
-		if state := s.Tasks[task.ID]; state.over() && !state.blocked() {
+		state := s.Tasks[task.ID]
+		waiting[task.ID] = state.blocked() || state.skipped() &&
+			slices.ContainsFunc(spec.Dependencies[task.ID], func(id string) bool { return waiting[id] })
+		if state.over() && !waiting[task.ID] {
 			over++
 		}
 	}
