@@ -23,9 +23,10 @@ type runHost struct {
 	request runRequest
 	live    *liveRun // once it is under way
 
-	task    *heldTask    // whose idempotency key is held now
-	results atomic.Int64 // bytes that the results of its tasks take
-	values  atomic.Int64 // JSON values in them
+	kept    map[string]workflow.TaskState // what the store has of the tasks, but for their results
+	task    *heldTask                     // whose idempotency key is held now
+	results atomic.Int64                  // bytes that the results of its tasks take
+	values  atomic.Int64                  // JSON values in them
 }
 
 var _ workflow.Host = (*runHost)(nil)
@@ -69,21 +70,60 @@ func (s *Server) hostOf(stored store.Run) (*runHost, *workflow.State, error) {
 		return nil, nil, fmt.Errorf("reading the run %s: %w", stored.ID, err)
 	}
 	host.caller = who.in(stored.Tenant)
-	host.results.Store(int64(len(stored.State)))
-	for _, task := range state.Tasks {
+	state.Tasks, host.kept = map[string]*workflow.TaskState{}, map[string]workflow.TaskState{}
+	for id, text := range stored.Tasks {
+		task := &workflow.TaskState{}
+		if err := strictjson.Unmarshal([]byte(text), task); err != nil {
+			return nil, nil, fmt.Errorf("reading the task %s of the run %s: %w", id, stored.ID, err)
+		}
 		values, _ := extent(task.Result)
 		host.values.Add(int64(values))
-	}
-	if state.Tasks == nil {
-		state.Tasks = map[string]*workflow.TaskState{}
+		host.results.Add(int64(len(text)))
+		state.Tasks[id], host.kept[id] = task, withoutResult(task)
 	}
 	return host, state, nil
+}
+
+// withoutResult is what a task's state is compared by: a result does not change
+// but with the word for the task.
+func withoutResult(task *workflow.TaskState) workflow.TaskState {
+	short := *task
+	short.Result = nil
+	return short
+}
+
+// changes are the texts of the tasks that the store does not have as they are,
+// and nothing for those it should have no longer.
+func (h *runHost) changes(state *workflow.State) (texts map[string]string, err error) {
+	texts = map[string]string{}
+	for id, task := range state.Tasks {
+		if before, ok := h.kept[id]; ok && before == withoutResult(task) {
+			continue
+		}
+		text, err := strictjson.MarshalText(task)
+		if err != nil {
+			return nil, err
+		}
+		texts[id] = string(text)
+	}
+	for id := range h.kept {
+		if state.Tasks[id] == nil {
+			texts[id] = ""
+		}
+	}
+	return texts, nil
 }
 
 // Save implements [workflow.Host]. What a task with an idempotency key came to is
 // kept with the state, and forgotten with it when the task is undone.
 func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
-	text, err := strictjson.MarshalText(state)
+	head := *state
+	head.Tasks = nil
+	text, err := strictjson.MarshalText(head)
+	if err != nil {
+		return err
+	}
+	tasks, err := h.changes(state)
 	if err != nil {
 		return err
 	}
@@ -102,10 +142,20 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 				return err
 			}
 		}
-		return t.SaveRun(h.caller.tenant, h.stored.ID, string(text), workflow.Ended(state.Status))
+		return t.SaveRun(h.caller.tenant, h.stored.ID, string(text), workflow.Ended(state.Status), tasks)
 	})
 	if err != nil {
 		return err
+	}
+	if h.kept == nil {
+		h.kept = map[string]workflow.TaskState{}
+	}
+	for id := range tasks {
+		if task := state.Tasks[id]; task != nil {
+			h.kept[id] = withoutResult(task)
+		} else {
+			delete(h.kept, id)
+		}
 	}
 	h.live.works()
 	if h.task != nil && !state.UnderWay(h.task.id) {

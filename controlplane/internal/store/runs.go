@@ -12,8 +12,8 @@ import (
 // keptRuns is how many ended runs of a workflow are kept.
 const keptRuns = 100
 
-// Run is a run of a workflow. Caller, Request and State are JSON texts of the
-// server's.
+// Run is a run of a workflow. Caller, Request, State and, by their ids, Tasks
+// are JSON texts of the server's.
 type Run struct {
 	ID         string
 	Tenant     string
@@ -22,27 +22,45 @@ type Run struct {
 	Caller     string
 	Request    string
 	State      string
+	Tasks      map[string]string
 	StartedAt  time.Time
 }
 
-// AddRun keeps a new run, and forgets the oldest ended ones of the workflow.
+// AddRun keeps a new run, without tasks, and forgets the oldest ended ones of the
+// workflow.
 func (t *Tx) AddRun(r Run) error {
 	_, err := t.exec(`INSERT INTO runs (run_id, tenant, workflow_id, ended, caller, request, state, started_at) VALUES (?,?,?,?,?,?,?,?)`,
 		r.ID, r.Tenant, r.WorkflowID, r.Ended, r.Caller, r.Request, r.State, r.StartedAt.UnixNano())
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`DELETE FROM runs WHERE tenant = ? AND workflow_id = ? AND ended = 1 AND seq <= (
-		SELECT seq FROM runs WHERE tenant = ? AND workflow_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
-		r.Tenant, r.WorkflowID, r.Tenant, r.WorkflowID, keptRuns)
+	const old = ` FROM runs WHERE tenant = ? AND workflow_id = ? AND ended = 1 AND seq <= (
+		SELECT seq FROM runs WHERE tenant = ? AND workflow_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`
+	which := []any{r.Tenant, r.WorkflowID, r.Tenant, r.WorkflowID, keptRuns}
+	if _, err := t.exec(`DELETE FROM run_tasks WHERE run_id IN (SELECT run_id`+old+`)`, which...); err != nil {
+		return err
+	}
+	_, err = t.exec(`DELETE`+old, which...)
 	return err
 }
 
-// SaveRun keeps how far a run is.
-func (t *Tx) SaveRun(tenant, id, state string, ended bool) error {
+// SaveRun keeps how far a run is. tasks are those that have changed; an empty
+// text forgets one.
+func (t *Tx) SaveRun(tenant, id, state string, ended bool, tasks map[string]string) error {
 	n, err := t.changed(`UPDATE runs SET state = ?, ended = ? WHERE tenant = ? AND run_id = ?`, state, ended, tenant, id)
 	if err == nil && n == 0 {
 		err = ErrNotFound
+	}
+	for task, text := range tasks {
+		switch {
+		case err != nil:
+			return err
+		case text == "":
+			_, err = t.exec(`DELETE FROM run_tasks WHERE run_id = ? AND task_id = ?`, id, task)
+		default:
+			_, err = t.exec(`INSERT INTO run_tasks (tenant, run_id, task_id, state) VALUES (?,?,?,?)
+				ON CONFLICT (run_id, task_id) DO UPDATE SET state = excluded.state`, tenant, id, task, text)
+		}
 	}
 	if err == nil && ended {
 		_, err = t.exec(`DELETE FROM run_admissions WHERE tenant = ? AND run_id = ?`, tenant, id)
@@ -74,30 +92,45 @@ const runColumns = `SELECT run_id, tenant, workflow_id, ended, caller, request, 
 
 // LatestRun is the latest run of a workflow, or ErrNotFound.
 func (t *Tx) LatestRun(tenant, workflow string) (Run, error) {
-	r, err := scanRun(t.row(runColumns+` WHERE tenant = ? AND workflow_id = ? ORDER BY seq DESC LIMIT 1`, tenant, workflow))
-	if errors.Is(err, sql.ErrNoRows) {
-		err = ErrNotFound
-	}
-	return r, err
+	return t.wholeRun(scanRun(t.row(runColumns+` WHERE tenant = ? AND workflow_id = ? ORDER BY seq DESC LIMIT 1`, tenant, workflow)))
 }
 
 // Run is a run, or ErrNotFound.
 func (t *Tx) Run(tenant, id string) (Run, error) {
-	r, err := scanRun(t.row(runColumns+` WHERE tenant = ? AND run_id = ?`, tenant, id))
+	return t.wholeRun(scanRun(t.row(runColumns+` WHERE tenant = ? AND run_id = ?`, tenant, id)))
+}
+
+// wholeRun adds its tasks to what was read of a run.
+func (t *Tx) wholeRun(r Run, err error) (Run, error) {
 	if errors.Is(err, sql.ErrNoRows) {
-		err = ErrNotFound
+		return r, ErrNotFound
 	}
-	return r, err
+	if err != nil {
+		return r, err
+	}
+	r.Tasks = map[string]string{}
+	return r, t.each(func(rows *sql.Rows) error {
+		var id, state string
+		err := rows.Scan(&id, &state)
+		r.Tasks[id] = state
+		return err
+	}, `SELECT task_id, state FROM run_tasks WHERE run_id = ?`, r.ID)
 }
 
 // OpenRuns lists the runs of every tenant that have not ended, oldest first.
 func (db *DB) OpenRuns(ctx context.Context) (list []Run, err error) {
 	err = db.Read(ctx, func(t *Tx) error {
-		return t.each(func(rows *sql.Rows) error {
+		err := t.each(func(rows *sql.Rows) error {
 			r, err := scanRun(rows)
 			list = append(list, r)
 			return err
 		}, runColumns+` WHERE ended = 0 ORDER BY seq`)
+		for i := range list {
+			if err == nil {
+				list[i], err = t.wholeRun(list[i], nil)
+			}
+		}
+		return err
 	})
 	return list, err
 }

@@ -35,7 +35,7 @@ func Ended(status string) bool { return status != Running && status != AwaitingA
 // needs to go on.
 type State struct {
 	Status      string                `json:"status"`
-	Tasks       map[string]*TaskState `json:"tasks"`
+	Tasks       map[string]*TaskState `json:"tasks,omitzero"`
 	Current     string                `json:"current,omitzero"`
 	Error       string                `json:"error,omitzero"`
 	CancelAsked bool                  `json:"cancel_asked,omitzero"`

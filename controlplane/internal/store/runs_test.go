@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+	"github.com/stretchr/testify/require"
+)
+
+// schemaVersion brings the file to a version of the schema, as an older program
+// would have made it.
+func schemaVersion(t *testing.T, file string, version int64) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	folder, err := fs.Sub(migrations, "migrations")
+	require.NoError(t, err)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, folder, goose.WithDisableGlobalRegistry(true))
+	require.NoError(t, err)
+	_, err = provider.DownTo(t.Context(), version)
+	require.NoError(t, err)
+}
+
+// Runs that an older version has kept in one piece go on with what their tasks
+// came to, to the digit.
+func TestRunsOfAnOlderSchemaKeepTheirTasks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.db")
+	tasks := map[string]string{
+		"a":        `{"status":"completed","result":{"n":1.0,"big":1000000000000000000000000000001,"text":"ü\n\"</"}}`,
+		`"q" ü\`:   `{"status":"failed","error":"no"}`,
+		"a.b[0] $": `{"status":"running"}`,
+	}
+	db, err := Open(t.Context(), file)
+	require.NoError(t, err)
+	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {
+		for _, id := range []string{"r", "without"} {
+			if err := tx.AddRun(Run{ID: id, Tenant: "t", WorkflowID: id, State: `{"status":"running"}`}); err != nil {
+				return err
+			}
+		}
+		return tx.SaveRun("t", "r", `{"status":"running","current":"a"}`, false, tasks)
+	}))
+	require.NoError(t, db.Close())
+	schemaVersion(t, file, 4)
+	raw, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	var state string
+	require.NoError(t, raw.QueryRowContext(t.Context(), `SELECT state FROM runs WHERE run_id = 'r'`).Scan(&state))
+	require.Contains(t, state, `"tasks":{`)
+	require.Contains(t, state, `1000000000000000000000000000001`)
+	require.NoError(t, raw.Close())
+
+	db, err = Open(t.Context(), file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	open, err := db.OpenRuns(t.Context())
+	require.NoError(t, err)
+	require.Len(t, open, 2)
+	require.Equal(t, tasks, open[0].Tasks)
+	require.JSONEq(t, `{"status":"running","current":"a"}`, open[0].State)
+	require.Empty(t, open[1].Tasks)
+}
+
+func TestOnlyTheTasksThatChangedAreWritten(t *testing.T) {
+	db := openStore(t)
+	save := func(tasks map[string]string) {
+		t.Helper()
+		require.NoError(t, db.Write(t.Context(), func(tx *Tx) error { return tx.SaveRun("t", "r0", "{}", true, tasks) }))
+	}
+	add := func(id string) {
+		t.Helper()
+		require.NoError(t, db.Write(t.Context(), func(tx *Tx) error { return tx.AddRun(Run{ID: id, Tenant: "t", WorkflowID: "w", State: "{}"}) }))
+	}
+	read := func(id string) (run Run, err error) {
+		err = db.Read(context.WithoutCancel(t.Context()), func(tx *Tx) error {
+			run, err = tx.Run("t", id)
+			return err
+		})
+		return run, err
+	}
+	add("r0")
+	save(map[string]string{"a": "1", "b": "2", "c": "3"})
+	save(map[string]string{"b": "4", "c": "", "d": ""})
+	run, err := read("r0")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"a": "1", "b": "4"}, run.Tasks)
+
+	for i := range keptRuns {
+		add(fmt.Sprint("r", i+1))
+	}
+	_, err = read("r0")
+	require.ErrorIs(t, err, ErrNotFound)
+	var left int
+	require.NoError(t, db.Read(t.Context(), func(tx *Tx) error { return tx.row(`SELECT count(*) FROM run_tasks`).Scan(&left) }))
+	require.Zero(t, left, "an old run's tasks are forgotten with it")
+}
