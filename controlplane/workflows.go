@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -85,8 +86,8 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 	for i := range problems {
 		problems[i].Pointer = "/workflow" + problems[i].Pointer
 	}
-	if err := boundNames(map[string]string{"/correlation_id": body.CorrelationID}); err != nil {
-		problems = append(problems, strictjson.Problem{Pointer: "/correlation_id", Message: err.Error()})
+	if len(body.CorrelationID) > maxWord {
+		problems = append(problems, strictjson.Problem{Pointer: "/correlation_id", Message: fmt.Sprintf("must not be longer than %d bytes", maxWord)})
 	}
 	if id, given := body.Context["principal_id"]; given && id != nil {
 		if text, ok := id.(string); !ok || text == "" {

@@ -123,13 +123,16 @@ func (r *run) runHook(task *aureus.TaskSpec) error {
 // stopped is the reason why the run cannot go on in this process. A cancellation
 // is none: it is noted, and ends the run in order.
 func (r *run) stopped(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ErrCancelled) {
+	if cancelled(ctx) {
 		r.state.CancelAsked = true
 		return nil
 	}
-	return cause
+	return context.Cause(ctx)
 }
+
+// cancelled reports whether the context ended by a cancellation. That of a hook,
+// which runs for one, does not.
+func cancelled(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrCancelled) }
 
 // obstacle says why the task does not run, or nothing.
 func (r *run) obstacle(task *aureus.TaskSpec) string {

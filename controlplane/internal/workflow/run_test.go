@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -199,3 +200,64 @@ func TestProgressIsWhatIsOverForGood(t *testing.T) {
 	}
 	require.InDelta(t, 0.5, state.Progress(spec), 0, "what waits, and what waits for that, is still to be done")
 }
+
+// refusing is a host whose Admit fails some times for a task, as where the store
+// is away, and whose attempts at it do.
+type refusing struct {
+	*scripted
+
+	id    string
+	left  int
+	tried int
+}
+
+func (h *refusing) Admit(ctx context.Context, call Call) (Admission, error) {
+	if call.Task.ID == h.id && h.left > 0 {
+		h.left--
+		return Admission{}, errDisk
+	}
+	return h.scripted.Admit(ctx, call)
+}
+
+func (h *refusing) Execute(ctx context.Context, call Call) (any, error) {
+	if call.Task.ID == h.id {
+		if h.tried++; h.tried == 1 {
+			return nil, errors.New("not yet")
+		}
+	}
+	return h.scripted.Execute(ctx, call)
+}
+
+// What is to run because a task was cancelled runs as it would for a failure: a
+// store that is away for a moment, or one failed attempt, does not end it.
+func TestAHookOfACancelledTaskIsNotCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
+			{ID: "a", Compensation: &aureus.CompensationHooks{OnFailure: "repair"}},
+			{ID: "repair", Retry: &aureus.RetryConfig{MaxAttempts: 2, BackoffMS: 1}},
+		}}
+		host := &refusing{scripted: hostFor(map[string]string{"a": `{"sleep_ms":100000}`}), id: "repair", left: 1}
+		state := NewState()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- Run(ctx, t.Context(), spec, state, host) }()
+		synctest.Wait()
+		cancel(ErrCancelled)
+		require.ErrorIs(t, <-done, errDisk)
+		require.NoError(t, Run(ctx, t.Context(), spec, state, host), "when the store is back")
+		require.Equal(t, Cancelled, state.Status)
+		require.Equal(t, "success", state.Tasks["repair"].Word(), state.Tasks["repair"].Error)
+		require.Equal(t, 2, state.Tasks["repair"].Attempt)
+	})
+}
+
+func TestWhatFailedHasAnError(t *testing.T) {
+	host, state := hostFor(nil), NewState()
+	require.NoError(t, Run(t.Context(), t.Context(), &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a"}}}, state, &silent{host}))
+	require.Equal(t, Failed, state.Status)
+	require.NotEmpty(t, state.Tasks["a"].Error)
+}
+
+type silent struct{ *scripted }
+
+func (silent) Execute(context.Context, Call) (any, error) { return nil, errors.New("") }

@@ -31,7 +31,7 @@ func (r *run) runTask(ctx context.Context, task *aureus.TaskSpec) error {
 	r.reportStart(task, state)
 	admission, err := r.host.Admit(ctx, r.call(task, 1))
 	if err != nil {
-		if stop := r.stopped(ctx); stop != nil || !r.state.CancelAsked {
+		if stop := r.stopped(ctx); stop != nil || !cancelled(ctx) {
 			return errors.Join(stop, err)
 		}
 		admission = Admission{Reason: ErrCancelled.Error()}
@@ -82,7 +82,7 @@ func (r *run) attempts(ctx context.Context, task *aureus.TaskSpec, state *TaskSt
 			state.Status = TaskTimeout
 		}
 		r.reportEnd(task, state, began)
-		if _, final := errors.AsType[*Final](err); final || n >= most || r.state.CancelAsked {
+		if _, final := errors.AsType[*Final](err); final || n >= most || cancelled(ctx) {
 			return nil
 		}
 		if err := r.host.Sleep(ctx, delay(task.Retry, n, r.host.Random())); err != nil {
@@ -205,8 +205,12 @@ func delay(retry *aureus.RetryConfig, n int, random float64) time.Duration {
 	return time.Duration(min(wait, float64(maxWait)))
 }
 
-// clip bounds a text that comes from a tool.
+// clip bounds a text that comes from a tool, and stands in for one that is not
+// there: what has failed has an error.
 func clip(text string) string {
+	if text == "" {
+		return "it did not say why"
+	}
 	if len(text) <= maxErrorText {
 		return text
 	}
