@@ -289,24 +289,21 @@ func writeRunResult(w http.ResponseWriter, silent bool, result runResult) {
 	_, _ = w.Write(text) // a client that is gone does not hear of it
 }
 
-// visibleRun is the latest run of the workflow, if it is the caller's own or the
-// caller may see everybody's.
-func (s *Server) visibleRun(ctx context.Context, c caller, id string) (store.Run, error) {
-	stored, err := s.latestRun(ctx, c, id)
+// visibleRun is the latest run of the workflow: of the caller's own, or of
+// everybody's, if the caller may see those.
+func (s *Server) visibleRun(ctx context.Context, c caller, id string) (run store.Run, err error) {
+	err = s.db.Read(ctx, func(t *store.Tx) (err error) {
+		if c.role.atLeast(RoleOperator) {
+			run, err = t.LatestRun(c.tenant, id)
+		} else {
+			run, err = t.LatestRunOf(c.tenant, id, c.subject)
+		}
+		return err
+	})
 	if errors.Is(err, store.ErrNotFound) {
-		return store.Run{}, notFound("workflow")
+		err = notFound("workflow")
 	}
-	if err != nil || c.role.atLeast(RoleOperator) {
-		return stored, err
-	}
-	var who runCaller
-	if err := strictjson.Unmarshal([]byte(stored.Caller), &who); err != nil {
-		return store.Run{}, err
-	}
-	if who.Subject != c.subject {
-		return store.Run{}, notFound("workflow")
-	}
-	return stored, nil
+	return run, err
 }
 
 func (s *Server) run(ctx context.Context, c caller, runID string) (run store.Run, err error) {
@@ -476,7 +473,7 @@ func (s *Server) cancelLive(ctx context.Context, c caller, id string) (*liveRun,
 	if err != nil || stored.Ended {
 		return nil, err
 	}
-	if live == nil {
+	if live == nil { // else it is that run, as nobody else can start one before it has ended
 		host, state, err := s.hostOf(stored)
 		if err != nil {
 			return nil, err

@@ -307,6 +307,13 @@ func TestWorkflowsOfOthersAreApart(t *testing.T) {
 	}
 	own.as(own.operator).get(t, "/api/v1/workflows/w/status").ok(t)
 
+	// Of one id, everybody sees the latest run of theirs.
+	mine := own.get(t, "/api/v1/workflows/w/status").ok(t).field(t, "run_id")
+	theirs := colleague.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`}`).ok(t).field(t, "run_id")
+	require.Equal(t, mine, own.get(t, "/api/v1/workflows/w/status").ok(t).field(t, "run_id"))
+	require.Equal(t, theirs, colleague.get(t, "/api/v1/workflows/w/status").ok(t).field(t, "run_id"))
+	require.Equal(t, mine, own.post(t, "/api/v1/workflows/w/cancel", "").ok(t).field(t, "run_id"))
+
 	// What waits for an approval is nobody else's to go on with, nor to end.
 	waiting := `{"workflow":` + mustMarshal(t, chain("x", task("a", "", risk(aureus.TaskRiskHigh)))) + `,"context":{"principal_id":"p","principal_permissions":[{"action":"write","resource":"ledger"}]}}`
 	first := own.post(t, "/api/v1/workflows/execute", waiting).ok(t)

@@ -95,6 +95,13 @@ func (t *Tx) LatestRun(tenant, workflow string) (Run, error) {
 	return t.wholeRun(scanRun(t.row(runColumns+` WHERE tenant = ? AND workflow_id = ? ORDER BY seq DESC LIMIT 1`, tenant, workflow)))
 }
 
+// LatestRunOf is the latest run of a workflow that the subject started, or
+// ErrNotFound.
+func (t *Tx) LatestRunOf(tenant, workflow, subject string) (Run, error) {
+	return t.wholeRun(scanRun(t.row(runColumns+` WHERE tenant = ? AND workflow_id = ? AND caller ->> '$.subject' = ? ORDER BY seq DESC LIMIT 1`,
+		tenant, workflow, subject)))
+}
+
 // Run is a run, or ErrNotFound.
 func (t *Tx) Run(tenant, id string) (Run, error) {
 	return t.wholeRun(scanRun(t.row(runColumns+` WHERE tenant = ? AND run_id = ?`, tenant, id)))
