@@ -130,7 +130,13 @@ func (h *runHost) doneBefore(ctx context.Context, request aureus.Request) (admis
 		return workflow.Admission{Reason: preview.Reason}, true, nil
 	}
 	result, err := strictjson.Parse([]byte(before.Result))
-	return workflow.Admission{Done: &workflow.Done{Result: result}}, true, err
+	if err != nil {
+		return admission, false, err
+	}
+	if why := h.noRoom(len(before.Result), result); why != "" {
+		return workflow.Admission{Reason: why}, true, nil
+	}
+	return workflow.Admission{Done: &workflow.Done{Result: result}}, true, nil
 }
 
 var errOtherTask = errors.New("IDEMPOTENCY_VIOLATION: its idempotency key has been used for another tool or other inputs")

@@ -143,21 +143,29 @@ func (h *runHost) call(ctx context.Context, run func(context.Context, ToolCall) 
 		return nil, &workflow.Final{Reason: "the tool's result has no JSON form: " + err.Error()}
 	case len(text) > maxResult:
 		return nil, &workflow.Final{Reason: fmt.Sprintf("the tool's result is larger than %d bytes", maxResult)}
-	case h.results.Add(int64(len(text))) > maxResults:
-		return nil, &workflow.Final{Reason: fmt.Sprintf("the results of the workflow's tasks are together larger than %d bytes", maxResults)}
 	}
 	parsed, err := strictjson.Parse(text)
 	if err != nil {
 		return nil, &workflow.Final{Reason: "the tool's result: " + err.Error()}
 	}
-	values, depth := extent(parsed)
-	switch {
-	case depth > maxResultDepth:
-		return nil, &workflow.Final{Reason: fmt.Sprintf("the tool's result is nested more than %d levels deep", maxResultDepth)}
-	case h.values.Add(int64(values)) > maxResultValues:
-		return nil, &workflow.Final{Reason: fmt.Sprintf("the results of the workflow's tasks have together more than %d values", maxResultValues)}
+	if why := h.noRoom(len(text), parsed); why != "" {
+		return nil, &workflow.Final{Reason: why}
 	}
 	return parsed, nil
+}
+
+// noRoom counts a result in, or says why there is no room for it.
+func (h *runHost) noRoom(size int, result any) string {
+	values, depth := extent(result)
+	switch {
+	case depth > maxResultDepth:
+		return fmt.Sprintf("the tool's result is nested more than %d levels deep", maxResultDepth)
+	case h.results.Add(int64(size)) > maxResults:
+		return fmt.Sprintf("the results of the workflow's tasks are together larger than %d bytes", maxResults)
+	case h.values.Add(int64(values)) > maxResultValues:
+		return fmt.Sprintf("the results of the workflow's tasks have together more than %d values", maxResultValues)
+	}
+	return ""
 }
 
 // copied is a deep copy of values that have a JSON form.

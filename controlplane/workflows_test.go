@@ -508,13 +508,24 @@ func TestTheResultsOfARunAreBounded(t *testing.T) {
 	}}}))
 	var tasks []aureus.TaskSpec
 	for i := range 20 {
-		tasks = append(tasks, task("t"+string(rune('a'+i)), "large"))
+		name := "t" + strconv.Itoa(i)
+		tasks = append(tasks, task(name, "large", withKey(name, nil)))
 	}
 	s := newSite(t, srv)
-	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: tasks, Dependencies: map[string][]string{}})+`}`).ok(t)
-	status := s.get(t, "/api/v1/workflows/w/status").ok(t)
-	require.Equal(t, "partial", status.field(t, "status"))
-	require.Contains(t, status.body, "together larger")
+	for _, id := range []string{"w", "last", "reused"} {
+		part := tasks
+		if id == "last" { // now all of them are known under their keys
+			part = tasks[10:]
+		}
+		s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, aureus.WorkflowSpec{ID: id, Name: id, Tasks: part, Dependencies: map[string][]string{}})+`}`).ok(t)
+		status := s.get(t, "/api/v1/workflows/"+id+"/status").ok(t)
+		if len(part) < 20 {
+			require.Equal(t, "success", status.field(t, "status"))
+			continue
+		}
+		require.Equal(t, "partial", status.field(t, "status"), id)
+		require.Contains(t, status.body, "together larger")
+	}
 }
 
 // What a tool's own tier says about a task that names none is a warning.

@@ -221,7 +221,8 @@ func (h *refusing) Admit(ctx context.Context, call Call) (Admission, error) {
 
 func (h *refusing) Execute(ctx context.Context, call Call) (any, error) {
 	if call.Task.ID == h.id {
-		if h.tried++; h.tried == 1 {
+		h.tried++
+		if h.tried == 1 {
 			return nil, errors.New("not yet")
 		}
 	}
