@@ -181,13 +181,16 @@ func (r *run) compensate(sorted []*aureus.TaskSpec) error {
 		if task.CompensationAction == nil || !state.completed() || state.Compensated || state.Reused || state.Error != "" {
 			continue // a reused result is another run's to undo
 		}
+		if err := context.Cause(r.life); err != nil {
+			return err
+		}
 		details := map[string]any{"event": "COMPENSATION_COMPLETED", "tool": task.CompensationAction.Tool}
 		if err := r.host.BeforeUndo(r.life, task); err != nil {
 			return err
 		}
 		err := r.undo(task)
-		if stop := context.Cause(r.life); stop != nil {
-			return stop // it is undone after the restart, again if need be
+		if stop := context.Cause(r.life); stop != nil && err != nil {
+			return stop // it is undone after the restart
 		}
 		if err != nil {
 			state.Error = "it succeeded, and undoing it failed: " + clip(err.Error())
@@ -196,7 +199,7 @@ func (r *run) compensate(sorted []*aureus.TaskSpec) error {
 			state.Compensated = true
 		}
 		r.host.Report(aureus.EventCustom, task, details)
-		if err := r.host.Save(r.life, r.state); err != nil {
+		if err := r.host.Save(context.WithoutCancel(r.life), r.state); err != nil {
 			return err
 		}
 	}

@@ -262,3 +262,38 @@ func TestWhatFailedHasAnError(t *testing.T) {
 type silent struct{ *scripted }
 
 func (silent) Execute(context.Context, Call) (any, error) { return nil, errors.New("") }
+
+// stopping is a host whose process is told to end while it undoes something.
+type stopping struct {
+	*scripted
+
+	stop context.CancelFunc
+}
+
+func (h *stopping) Compensate(ctx context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	h.stop()
+	return h.scripted.Compensate(ctx, task, action)
+}
+
+// What was undone while the process was told to end is not undone again.
+func TestWhatIsUndoneAsTheProcessEndsIsKept(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
+		{ID: "a", CompensationAction: undo("ua")}, {ID: "b", CompensationAction: undo("ub")}, {ID: "bad"},
+	}}
+	said := 0
+	for range 50 { // whether the answer or the end is seen first is chance
+		life, stop := context.WithCancel(t.Context())
+		host, state := &stopping{hostFor(map[string]string{"bad": `{"error":"x"}`}), stop}, NewState()
+		require.ErrorIs(t, Run(life, life, spec, state, host), context.Canceled)
+		kept := NewState()
+		require.NoError(t, json.Unmarshal([]byte(host.saved[len(host.saved)-1]), kept))
+		require.False(t, kept.Tasks["a"].Compensated, "nothing more is begun")
+		if kept.Tasks["b"].Compensated {
+			said++
+		}
+	}
+	require.Positive(t, said)
+}
