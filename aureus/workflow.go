@@ -116,4 +116,9 @@ type TaskResult struct {
 	Result     any      `json:"result,omitzero"`
 	Error      string   `json:"error,omitzero"`
 	DurationMS *float64 `json:"duration_ms,omitzero"`
+
+	// What the control plane adds: the task succeeded and was undone since, or
+	// an earlier one under its idempotency key had done it.
+	Compensated bool `json:"compensated,omitzero"`
+	Reused      bool `json:"reused,omitzero"`
 }

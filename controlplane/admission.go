@@ -50,6 +50,7 @@ func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission work
 	case decision.Effect == aureus.Allow:
 		return workflow.Admission{Allowed: true}, nil
 	case decision.Effect == aureus.RequireApproval && decision.Approval.ID != "":
+		h.asked = append(h.asked, decision.Approval.ID)
 		return workflow.Admission{Approval: &aureus.PendingApproval{
 			TaskID: task.ID, ApprovalToken: decision.Approval.ID, ExpiresAt: decision.Approval.ExpiresAt,
 		}}, nil
@@ -152,6 +153,8 @@ func (h *runHost) feasible(task *aureus.TaskSpec) (tier aureus.PolicyRiskTier, w
 			return "", fmt.Sprintf("there is no tool %.80q here to undo the task with", undo.Tool)
 		case rank(tool.tier()) > rank(tier):
 			return "", fmt.Sprintf("the tool %.80q that would undo the task is of tier %s, above the task's %s", undo.Tool, tool.tier(), tier)
+		case simulated(task.SandboxConfig) && tool.Simulate == nil:
+			return "", fmt.Sprintf("the tool %.80q that would undo the task cannot be simulated", undo.Tool)
 		case len(task.AllowedTools) > 0 && !slices.Contains(task.AllowedTools, undo.Tool):
 			return "", fmt.Sprintf("the tool %.80q that would undo the task is not allowed", undo.Tool)
 		}

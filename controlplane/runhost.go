@@ -25,6 +25,7 @@ type runHost struct {
 
 	kept    map[string]workflow.TaskState // what the store has of the tasks, but for their results
 	task    *heldTask                     // whose idempotency key is held now
+	asked   []string                      // the approvals that it has asked for
 	results atomic.Int64                  // bytes that the results of its tasks take
 	values  atomic.Int64                  // JSON values in them
 }
@@ -80,6 +81,9 @@ func (s *Server) hostOf(stored store.Run) (*runHost, *workflow.State, error) {
 		host.values.Add(int64(values))
 		host.results.Add(int64(len(text)))
 		state.Tasks[id], host.kept[id] = task, withoutResult(task)
+		if task.Approval != nil {
+			host.asked = append(host.asked, task.Approval.ApprovalToken)
+		}
 	}
 	return host, state, nil
 }
@@ -142,6 +146,9 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 				return err
 			}
 		}
+		if err := h.withdraw(t, state); err != nil {
+			return err
+		}
 		return t.SaveRun(h.caller.tenant, h.stored.ID, string(text), workflow.Ended(state.Status), tasks)
 	})
 	if err != nil {
@@ -160,6 +167,20 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 	h.live.works()
 	if h.task != nil && !state.UnderWay(h.task.id) {
 		h.releaseTask()
+	}
+	return nil
+}
+
+// withdraw ends the approvals that the run asked for and did not use, once it
+// has ended: they are of no use to anybody else.
+func (h *runHost) withdraw(t *store.Tx, state *workflow.State) error {
+	if !workflow.Ended(state.Status) {
+		return nil
+	}
+	for _, id := range h.asked {
+		if err := t.WithdrawApproval(h.caller.tenant, h.Now(), id, "the workflow that asked for it has ended"); err != nil {
+			return err
+		}
 	}
 	return nil
 }

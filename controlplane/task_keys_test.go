@@ -53,6 +53,8 @@ func TestWhatWasDoneUnderAKeyIsNotDoneAgain(t *testing.T) {
 	elsewhere := runWorkflow(t, client, chain("w2", pay))
 	require.Equal(t, "success", elsewhere.Status)
 	require.EqualValues(t, 1, paid.Load(), "in another workflow")
+	require.True(t, elsewhere.TaskResults["pay"].Reused)
+	require.False(t, first.TaskResults["pay"].Reused)
 	require.Contains(t, mustMarshal(t, eventsOf(t, client, "w2")), `"reused":true`)
 
 	for name, other := range map[string]aureus.TaskSpec{

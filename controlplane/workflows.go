@@ -363,7 +363,7 @@ func taskResults(spec aureus.WorkflowSpec, state *workflow.State) map[string]aur
 				task.Status = workflow.TaskPending
 			}
 		}
-		result := aureus.TaskResult{TaskID: id, Status: task.Word(), Result: task.Result, Error: task.Error}
+		result := aureus.TaskResult{TaskID: id, Status: task.Word(), Result: task.Result, Error: task.Error, Compensated: task.Compensated, Reused: task.Reused}
 		if task.Attempt > 0 {
 			took := task.DurationMS
 			result.DurationMS = &took

@@ -637,3 +637,43 @@ func TestWhatIsTooDeepOrTooManyFailsItsTaskAlone(t *testing.T) {
 	_, err := aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{}))
 	require.NoError(t, err)
 }
+
+// What a run asked for and did not use is of no use to anybody else: it takes no
+// place among a principal's twenty, and nobody is left to decide about nothing.
+func TestARunThatHasEndedWaitsForNothing(t *testing.T) {
+	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
+	client, operator := srv.Client(), srv.Operator("olga")
+	pending := func() int {
+		list, err := aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
+		require.NoError(t, err)
+		return len(list)
+	}
+	cancelled := chain("cancelled", task("pay", "pay", risk(aureus.TaskRiskHigh)))
+	runWorkflow(t, client, cancelled, allowed())
+	require.Equal(t, 1, pending())
+	_, err := client.CancelWorkflow(t.Context(), "cancelled")
+	require.NoError(t, err)
+	require.Zero(t, pending())
+
+	failing := chain("failing", task("pay", "pay", risk(aureus.TaskRiskHigh)), task("apart", "nobody"))
+	failing.Dependencies = map[string][]string{}
+	require.Equal(t, "failed", runWorkflow(t, client, failing, allowed()).Status)
+	require.Zero(t, pending())
+	entries, err := aureus.Collect(operator.Audit(t.Context(), aureus.AuditQuery{}))
+	require.NoError(t, err)
+	require.Contains(t, mustMarshal(t, entries), "the workflow that asked for it has ended")
+}
+
+// A result says what became of what was done.
+func TestWhatWasUndoneIsSaid(t *testing.T) {
+	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: echo, Simulate: echo}, "undo": {RiskTier: aureus.TierLow, Run: echo}}))
+	undoable := func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "undo"} }
+	result := runWorkflow(t, srv.Client(), chain("w", task("a", "do", undoable), task("b", "do"), task("c", "nobody")))
+	require.True(t, result.TaskResults["a"].Compensated)
+	require.False(t, result.TaskResults["b"].Compensated)
+
+	simulated := runWorkflow(t, srv.Client(), chain("s", task("a", "do", undoable, func(t *aureus.TaskSpec) {
+		t.SandboxConfig = &aureus.SandboxConfig{Enabled: true}
+	})))
+	require.Contains(t, simulated.TaskResults["a"].Error, "cannot be simulated", "what could not be undone is not begun")
+}

@@ -254,6 +254,19 @@ func (t *Tx) ExpireApprovals(tenant string, now time.Time) error {
 	return nil
 }
 
+// WithdrawApproval ends an approval that nobody needs any longer, unless it has
+// ended or was rejected.
+func (t *Tx) WithdrawApproval(tenant string, now time.Time, id, why string) error {
+	a, err := t.approvalWhere("tenant = ? AND id = ? AND live = 1 AND status IN ('pending', 'approved')", tenant, id)
+	if errors.Is(err, aureus.ErrApprovalUnknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return t.expire(tenant, now, a, why)
+}
+
 // HasExpired reports whether ExpireApprovals has something to do.
 func (t *Tx) HasExpired(tenant string, now time.Time) (bool, error) {
 	var n int

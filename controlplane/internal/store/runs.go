@@ -9,8 +9,12 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// keptRuns is how many ended runs of a workflow are kept.
-const keptRuns = 100
+// How many ended runs of a workflow are kept, and how many of all workflows of a
+// tenant.
+const (
+	keptRuns         = 100
+	keptRunsOfTenant = 10_000
+)
 
 // Run is a run of a workflow. Caller, Request, State and, by their ids, Tasks
 // are JSON texts of the server's.
@@ -27,7 +31,7 @@ type Run struct {
 }
 
 // AddRun keeps a new run, without tasks, and forgets the oldest ended ones of the
-// workflow.
+// workflow, and of the tenant.
 func (t *Tx) AddRun(r Run) error {
 	_, err := t.exec(`INSERT INTO runs (run_id, tenant, workflow_id, ended, caller, request, state, started_at) VALUES (?,?,?,?,?,?,?,?)`,
 		r.ID, r.Tenant, r.WorkflowID, r.Ended, r.Caller, r.Request, r.State, r.StartedAt.UnixNano())
@@ -40,7 +44,16 @@ func (t *Tx) AddRun(r Run) error {
 	if _, err := t.exec(`DELETE FROM run_tasks WHERE run_id IN (SELECT run_id`+old+`)`, which...); err != nil {
 		return err
 	}
-	_, err = t.exec(`DELETE`+old, which...)
+	if _, err = t.exec(`DELETE`+old, which...); err != nil {
+		return err
+	}
+	const oldest = ` FROM runs WHERE tenant = ? AND ended = 1 AND seq <= (
+		SELECT seq FROM runs WHERE tenant = ? AND ended = 1 ORDER BY seq DESC LIMIT 1 OFFSET ?)`
+	which = []any{r.Tenant, r.Tenant, keptRunsOfTenant}
+	if _, err := t.exec(`DELETE FROM run_tasks WHERE run_id IN (SELECT run_id`+oldest+`)`, which...); err != nil {
+		return err
+	}
+	_, err = t.exec(`DELETE`+oldest, which...)
 	return err
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // How long the result of a task with an idempotency key is known, and how many
-// of a tenant are.
+// of a subject are.
 const (
 	TaskResultLife  = 7 * 24 * time.Hour
 	keptTaskResults = 10_000
@@ -53,8 +53,9 @@ func (t *Tx) AddTaskResult(r TaskResult) error {
 	if _, err := t.exec(`DELETE FROM task_results WHERE committed_at <= ?`, r.CommittedAt.Add(-TaskResultLife).UnixNano()); err != nil {
 		return err
 	}
-	_, err := t.exec(`DELETE FROM task_results WHERE tenant = ? AND seq <= (
-		SELECT seq FROM task_results WHERE tenant = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`, r.Tenant, r.Tenant, keptTaskResults)
+	_, err := t.exec(`DELETE FROM task_results WHERE tenant = ? AND subject = ? AND seq <= (
+		SELECT seq FROM task_results WHERE tenant = ? AND subject = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
+		r.Tenant, r.Subject, r.Tenant, r.Subject, keptTaskResults)
 	return err
 }
 

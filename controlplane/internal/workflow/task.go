@@ -98,7 +98,11 @@ func (r *run) attempts(ctx context.Context, task *aureus.TaskSpec, state *TaskSt
 // so has a task that was refused: the original tells of the last one alone,
 // and its mean time to recovery knows no retries (SPEC 5.2).
 func (r *run) reportStart(task *aureus.TaskSpec, state *TaskState) {
-	r.host.Report(aureus.EventStepStart, task, map[string]any{"attempt": state.Attempt, "riskTier": string(task.RiskTier)})
+	start := map[string]any{"attempt": state.Attempt}
+	if task.RiskTier != "" {
+		start["riskTier"] = string(task.RiskTier)
+	}
+	r.host.Report(aureus.EventStepStart, task, start)
 }
 
 func (r *run) reportEnd(task *aureus.TaskSpec, state *TaskState, began time.Time) {

@@ -10,5 +10,15 @@ CREATE TABLE run_admissions (
     PRIMARY KEY (tenant, run_id, task_id)
 ) STRICT, WITHOUT ROWID;
 
+-- One subject's results do not push out another's.
+DROP INDEX task_results_order;
+CREATE INDEX task_results_order ON task_results (tenant, subject, seq);
+
+-- The ended runs of a tenant, which are bounded.
+CREATE INDEX runs_ended ON runs (tenant, seq) WHERE ended = 1;
+
 -- +goose Down
+DROP INDEX runs_ended;
+DROP INDEX task_results_order;
+CREATE INDEX task_results_order ON task_results (tenant, seq);
 DROP TABLE run_admissions;
