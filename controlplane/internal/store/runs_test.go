@@ -100,3 +100,36 @@ func TestOnlyTheTasksThatChangedAreWritten(t *testing.T) {
 	require.NoError(t, db.Read(t.Context(), func(tx *Tx) error { return tx.row(`SELECT count(*) FROM run_tasks`).Scan(&left) }))
 	require.Zero(t, left, "an old run's tasks are forgotten with it")
 }
+
+// Whatever their ids, ended runs of a tenant are bounded; those that have not
+// ended, and those of others, are left alone.
+func TestTheEndedRunsOfATenantAreBounded(t *testing.T) {
+	db := openStore(t)
+	count := func(where string, args ...any) (n int) {
+		require.NoError(t, db.Read(t.Context(), func(tx *Tx) error { return tx.row(`SELECT count(*) FROM runs WHERE `+where, args...).Scan(&n) }))
+		return n
+	}
+	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {
+		for _, tenant := range []string{"t", "other"} {
+			if _, err := tx.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
+				INSERT INTO runs (run_id, tenant, workflow_id, ended, caller, request, state, started_at)
+				SELECT ? || i, ?, 'w' || i, i > 3, '{}', '{}', '{}', 0 FROM n`, keptRunsOfTenant+8, tenant, tenant); err != nil {
+				return err
+			}
+		}
+		_, err := tx.exec(`INSERT INTO run_tasks (tenant, run_id, task_id, state) SELECT tenant, run_id, 'a', '{}' FROM runs`)
+		return err
+	}))
+	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {
+		return tx.AddRun(Run{ID: "new", Tenant: "t", WorkflowID: "new", State: "{}"})
+	}))
+	require.Equal(t, keptRunsOfTenant, count(`tenant = 't' AND ended = 1`))
+	require.Equal(t, 4, count(`tenant = 't' AND ended = 0`))
+	require.Equal(t, keptRunsOfTenant+8, count(`tenant = 'other'`))
+	require.Zero(t, count(`tenant = 't' AND run_id IN ('t4', 't8')`), "the oldest go first")
+	var tasks int
+	require.NoError(t, db.Read(t.Context(), func(tx *Tx) error {
+		return tx.row(`SELECT count(*) FROM run_tasks WHERE run_id NOT IN (SELECT run_id FROM runs)`).Scan(&tasks)
+	}))
+	require.Zero(t, tasks, "with their tasks")
+}
