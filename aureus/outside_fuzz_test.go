@@ -3,6 +3,7 @@ package aureus
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -60,5 +61,18 @@ func FuzzList(f *testing.F) {
 	f.Add(`{"items":[]}`)
 	f.Fuzz(func(_ *testing.T, body string) {
 		_ = eachItem("Test", answerOf(200, "application/json", body), func(Metric) bool { return true })
+	})
+}
+
+// Whatever stands in a Link header, the next cursor is one that can be sent.
+func FuzzLink(f *testing.F) {
+	f.Add(`</api/v1/audit?cursor=MTA%3D&limit=5>; rel="next"`)
+	f.Add(`<a>, <b?cursor=1>; title="x,y"; rel=next`)
+	f.Add(`<?cursor=%zz>; rel="next`)
+	f.Fuzz(func(t *testing.T, link string) {
+		cursor := nextCursor(http.Header{"Link": {link}})
+		values, err := url.ParseQuery(addQuery(url.Values{}, "cursor", cursor).Encode())
+		require.NoError(t, err)
+		require.Equal(t, cursor, values.Get("cursor"))
 	})
 }
