@@ -29,15 +29,20 @@ type Tool struct {
 
 // ToolCall is one attempt at a task.
 type ToolCall struct {
+	Tenant, Principal         string // whose workflow it is, and for whom it runs
 	WorkflowID, RunID, TaskID string
+	CorrelationID             string
 	Tool                      string
 	Attempt                   int            // from 1
-	IdempotencyKey            string         // the same for each attempt, also after a restart
 	Inputs                    map[string]any // the task's, without those that are null; numbers are json.Number
 	Context                   map[string]any // the run's
 	Results                   map[string]any // those of the tasks that it depends on, by task id
-	CorrelationID             string
-	Compensation              bool // it undoes a completed task; Inputs are the action's arguments
+	Compensation              bool           // it undoes a completed task; Inputs are the action's arguments
+
+	// IdempotencyKey is the same for each attempt, also after a restart. One that
+	// the workflow's author gave to the task is unique within the tenant and the
+	// principal, and no further.
+	IdempotencyKey string
 }
 
 // exampleTools are those that the examples of the published client name. In

@@ -57,6 +57,22 @@ func echo(_ context.Context, call controlplane.ToolCall) (any, error) {
 	return map[string]any{"inputs": call.Inputs, "results": call.Results, "key": call.IdempotencyKey}, nil
 }
 
+// A tool is told for whom it runs.
+func TestAToolKnowsForWhomItRuns(t *testing.T) {
+	calls := make(chan controlplane.ToolCall, 1)
+	srv := open(t, withTools(map[string]controlplane.Tool{"look": {RiskTier: aureus.TierLow, Run: func(_ context.Context, call controlplane.ToolCall) (any, error) {
+		calls <- call
+		return nil, nil
+	}}}))
+	runWorkflow(t, srv.Client(), chain("w", task("a", "look")), allowed())
+	call := <-calls
+	require.Equal(t, "default", call.Tenant)
+	require.Equal(t, "agent-7", call.Principal)
+	require.Equal(t, "w", call.WorkflowID)
+	require.Equal(t, "a", call.TaskID)
+	require.Equal(t, "look", call.Tool)
+}
+
 func TestAWorkflowRunsItsToolsInOrder(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}}))
 	client := srv.Client()
