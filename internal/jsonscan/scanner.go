@@ -37,6 +37,7 @@ type Scanner struct {
 	depth  int  // of what is read next
 	copies bool // strings are no parts of text
 	spaced bool
+	room   [80]byte // for a text that is handed on, such as a digest
 }
 
 // New is a scanner of the text.
@@ -90,7 +91,7 @@ func (s *Scanner) Word(v *string, words []string) bool {
 // Text reads a string into what reads itself from text.
 func (s *Scanner) Text(v interface{ UnmarshalText(text []byte) error }) bool {
 	text, ok := s.quoted()
-	return ok && v.UnmarshalText([]byte(text)) == nil
+	return ok && v.UnmarshalText(append(s.room[:0], text...)) == nil
 }
 
 // Float reads a number that a float64 can hold.
@@ -188,8 +189,10 @@ func (s *Scanner) peek() byte {
 
 // take reads the one byte.
 func (s *Scanner) take(c byte) bool {
-	if s.peek() != c {
-		return false
+	if s.at == len(s.text) || s.text[s.at] != c { // mostly it is right here
+		if s.peek() != c {
+			return false
+		}
 	}
 	s.at++
 	return true

@@ -12,16 +12,17 @@ func (s *Scanner) quoted() (text string, ok bool) {
 	if !s.take('"') {
 		return "", false
 	}
-	start := s.at
+	rest := s.text[s.at:]
 	var bits byte // of all bytes
-	for ; s.at < len(s.text); s.at++ {
-		c := s.text[s.at]
+	for i := range len(rest) {
+		c := rest[i]
 		if c == '"' {
-			text = s.text[start:s.at]
-			s.at++
-			return text, bits < utf8.RuneSelf || utf8.ValidString(text)
+			s.at += i + 1
+			return rest[:i], bits < utf8.RuneSelf || utf8.ValidString(rest[:i])
 		}
 		if c == '\\' {
+			start := s.at
+			s.at += i
 			return s.escaped(start)
 		}
 		if c < ' ' {
