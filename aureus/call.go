@@ -2,9 +2,9 @@ package aureus
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,12 +12,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 const (
@@ -106,29 +104,6 @@ type exchange struct {
 	open           atomic.Int32 // readers of body that the transport has not closed
 }
 
-// reader is the body for one attempt. The transport may go on reading after it
-// has given an answer, until it closes the reader.
-func (x *exchange) reader() io.ReadCloser {
-	if x.call.released == nil { // net/http knows this one, and sends it together with the header
-		return io.NopCloser(bytes.NewReader(x.body))
-	}
-	x.open.Add(1)
-	return &bodyReader{Reader: bytes.NewReader(x.body), exchange: x}
-}
-
-type bodyReader struct {
-	*bytes.Reader
-	exchange *exchange
-	closed   atomic.Bool
-}
-
-func (r *bodyReader) Close() error {
-	if !r.closed.Swap(true) {
-		r.exchange.open.Add(-1)
-	}
-	return nil
-}
-
 func (x *exchange) opName() string { return x.call.op }
 
 func (x *exchange) answered() int { return x.status }
@@ -147,7 +122,7 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 	if err != nil {
 		return err
 	}
-	response, err := c.http.Do(request)
+	response, err := c.roundTrip(request)
 	if err != nil {
 		return x.connectionError(ctx, err)
 	}
@@ -172,61 +147,6 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 	return nil
 }
 
-func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
-	c, k := x.client, &x.call
-	request, err := http.NewRequestWithContext(ctx, k.method, "", http.NoBody)
-	if err != nil {
-		return nil, &Error{Op: k.op, Message: "the request could not be made: " + err.Error(), Err: ErrInvalid}
-	}
-	request.URL, request.Host = c.target(k.path, k.query), c.base.Host
-	if len(x.body) > 0 {
-		request.Body, request.ContentLength = x.reader(), int64(len(x.body))
-		request.GetBody = func() (io.ReadCloser, error) { return x.reader(), nil }
-	}
-	request.Header.Set("Accept", "*/*")
-	if c.header != nil {
-		c.header(request.Header)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", c.userAgent)
-	if c.credentials != nil {
-		key, err := c.credentials(ctx)
-		if err != nil {
-			return nil, &Error{Op: k.op, Message: "the function for credentials failed; nothing was sent", Err: errors.Join(ErrUnauthenticated, err)}
-		}
-		if badKey(key) {
-			return nil, &Error{Op: k.op, Message: "the function for credentials gave a key with a space, a line break or a character outside ASCII; nothing was sent", Err: ErrUnauthenticated}
-		}
-		if key != "" {
-			request.Header.Set("Authorization", "Bearer "+key)
-		}
-	}
-	if x.idempotencyKey != "" {
-		request.Header.Set("Idempotency-Key", x.idempotencyKey)
-	} else {
-		// Sends nothing, and tells net/http that the call may be made again on
-		// another connection where an idle one turns out to be closed.
-		request.Header["Idempotency-Key"] = []string{}
-	}
-	if x.encoding != "" {
-		request.Header.Set("Content-Encoding", x.encoding)
-	}
-	return request, nil
-}
-
-// target is the address of an escaped path below /api/v1.
-func (c *connection) target(path string, query url.Values) *url.URL {
-	target := *c.base
-	escaped := target.EscapedPath() + apiPrefix + path
-	target.Path, target.RawPath = escaped, ""
-	if strings.Contains(escaped, "%") {
-		target.RawPath = escaped
-		target.Path, _ = url.PathUnescape(escaped) // escaped by segment or checked by splitPath
-	}
-	target.RawQuery = query.Encode()
-	return &target
-}
-
 var errTimeout = errors.New("the server did not answer in time")
 
 // connectionError is the failure to get an answer. The cause of a cancelled
@@ -234,6 +154,9 @@ var errTimeout = errors.New("the server did not answer in time")
 func (x *exchange) connectionError(ctx context.Context, err error) error {
 	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
 		err = u.Err // the text of a url.Error repeats the URL, and a proxy's holds a password
+	}
+	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(record.RecordHeader[:]) == "HTTP/" {
+		err = http.ErrSchemeMismatch // as an http.Client says it
 	}
 	e := &Error{Op: x.call.op, unsent: neverSent(err), cut: cutByHTTP2(err)}
 	switch cause := context.Cause(ctx); {
@@ -254,37 +177,44 @@ func (x *exchange) connectionError(ctx context.Context, err error) error {
 	return e
 }
 
-// segment escapes an id for use in a path. Ids that a path cannot carry are
-// refused here, before they can name something else.
-func segment(op, what, id string) (string, error) {
-	if id == "" || id == "." || id == ".." || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return "", &Error{Op: op, Message: fmt.Sprintf("the %s %q cannot stand in a path", what, id), Err: ErrInvalid}
-	}
-	return url.PathEscape(id), nil
-}
-
-// encode writes a request's body.
-func encode(op string, v any) ([]byte, error) {
-	body, err := strictjson.Marshal(v)
-	if err != nil {
-		return nil, &Error{Op: op, Message: "the request cannot be written as JSON: " + err.Error(), Err: ErrInvalid}
-	}
-	return body, nil
-}
-
 func readJSONBody(op string, response *http.Response) ([]byte, error) {
 	if err := mustBeJSON(op, response); err != nil {
 		return nil, err
 	}
-	buffer := bytes.NewBuffer(make([]byte, 0, min(max(response.ContentLength, 0), maxAnswer)+bytes.MinRead))
-	if _, err := buffer.ReadFrom(io.LimitReader(response.Body, maxAnswer+1)); err != nil {
+	body, err := readWhole(response.Body, response.ContentLength)
+	if err != nil {
 		return nil, err
 	}
-	body := buffer.Bytes()
 	if len(body) > maxAnswer {
 		return nil, malformed(op, fmt.Errorf("it is larger than %d MiB", maxAnswer>>20))
 	}
 	return body, nil
+}
+
+// readWhole reads until the end, but not much further than maxAnswer. The length
+// is what was announced, -1 if nothing was: where it is right, one piece of
+// memory does.
+func readWhole(r io.Reader, length int64) ([]byte, error) {
+	if length < 0 {
+		length = bytes.MinRead
+	}
+	body := make([]byte, 0, min(length, maxAnswer)+1) // and one to find the end
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err != nil {
+			if err == io.EOF { // a wrapped one is not the end
+				err = nil
+			}
+			return body, err
+		}
+		if len(body) > maxAnswer {
+			return body, nil
+		}
+		if len(body) == cap(body) {
+			body = slices.Grow(body, bytes.MinRead)
+		}
+	}
 }
 
 func mustBeJSON(op string, response *http.Response) error {
@@ -303,21 +233,11 @@ func malformed(op string, cause error) *Error {
 	return &Error{Op: op, Message: "the answer cannot be trusted: " + clip(cause.Error(), maxMessage), Err: errors.Join(ErrMalformed, cause)}
 }
 
-var gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
-
-func compress(body []byte) []byte {
-	var out bytes.Buffer
-	w, _ := gzipWriters.Get().(*gzip.Writer)
-	defer gzipWriters.Put(w)
-	w.Reset(&out)
-	_, _ = w.Write(body) // a bytes.Buffer takes everything
-	_ = w.Close()
-	return out.Bytes()
-}
-
 // drain lets the connection be used again, unless too much is left to read.
 func drain(body io.ReadCloser) {
-	_, _ = io.CopyN(io.Discard, body, maxErrorBody) // what cannot be read is only not reused
+	if n, err := body.Read(make([]byte, 1)); n > 0 || err == nil { // mostly all of it was read
+		_, _ = io.CopyN(io.Discard, body, maxErrorBody) // what cannot be read is only not reused
+	}
 	_ = body.Close()
 }
 

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,4 +61,13 @@ func TestClientCertificates(t *testing.T) {
 
 	without := newClient(t, server.URL, aureus.WithTLS(&tls.Config{RootCAs: authority, MinVersion: tls.VersionTLS13}))
 	require.ErrorIs(t, without.Call(t.Context(), "GET", "/x", nil, &answer), aureus.ErrUnavailable)
+}
+
+func TestAnAddressThatDoesNotSpeakTLSIsNamedAsSuch(t *testing.T) {
+	server := httptest.NewServer(jsonAnswer(200, `{}`))
+	t.Cleanup(server.Close)
+	client := newClient(t, "https"+strings.TrimPrefix(server.URL, "http"))
+	_, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})
+	require.ErrorIs(t, err, aureus.ErrUnavailable)
+	require.ErrorIs(t, err, http.ErrSchemeMismatch)
 }

@@ -23,11 +23,11 @@ type Client struct {
 
 // connection is what a client and its copies share.
 type connection struct {
-	base    *url.URL // without a trailing slash
-	http    *http.Client
-	own     *http.Transport // ours to close; nil where the caller brought a client
-	breaker *breaker
-	plain   bool // http to another machine: no key may go there
+	base      *url.URL // without a trailing slash
+	roundTrip func(*http.Request) (*http.Response, error)
+	own       *http.Transport // ours to close; nil where the caller brought a client
+	breaker   *breaker
+	plain     bool // http to another machine: no key may go there
 
 	single [len(batchKinds)]atomic.Bool // the server has no batch path for this kind
 

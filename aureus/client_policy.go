@@ -21,7 +21,7 @@ func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (Gu
 	if question.HTTP, err = question.HTTP.Load(); err != nil {
 		return GuardDecision{}, &Error{Op: op, Message: err.Error(), Err: err}
 	}
-	body, err := encodeStrict(op, question)
+	body, err := encodeStrict(op, question.appendJSON)
 	if err != nil {
 		return GuardDecision{}, err
 	}

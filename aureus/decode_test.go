@@ -304,7 +304,7 @@ func FuzzEncodeContext(f *testing.F) {
 			question.AuditLog = []AuditEntry{{Decision: a}}
 		}
 		want, wantErr := strictjson.Marshal(question)
-		got, err := encodeStrict("Test", question)
+		got, err := encodeStrict("Test", question.appendJSON)
 		require.Equal(t, wantErr == nil, err == nil, "%v, %v", wantErr, err)
 		if err == nil {
 			var x, y any
@@ -322,7 +322,7 @@ func TestQuestionsRefuseWhatAStrictReaderWould(t *testing.T) {
 		"invalid UTF-8":                  "\xff",
 		"invalid UTF-8 in a struct":      struct{ S string }{"\xff"},
 	} {
-		_, err := encodeStrict("Test", PolicyContext{Arguments: v})
+		_, err := encodeStrict("Test", PolicyContext{Arguments: v}.appendJSON)
 		require.ErrorIs(t, err, ErrInvalid, name)
 	}
 }

@@ -31,10 +31,10 @@ func appendReport[T encoder](b []byte, item T) ([]byte, error) {
 	return append(b[:start], text...), err
 }
 
-// encodeStrict writes what a decision depends on: bytes that are not UTF-8 are
-// an error.
-func encodeStrict(op string, item encoder) ([]byte, error) {
-	body, err := item.appendJSON(make([]byte, 0, 1024))
+// encodeStrict writes what a decision depends on, with its appendJSON: bytes
+// that are not UTF-8 are an error.
+func encodeStrict(op string, appendJSON func([]byte) ([]byte, error)) ([]byte, error) {
+	body, err := appendJSON(make([]byte, 0, 512))
 	if err == nil && !utf8.Valid(body) {
 		err = errors.New("it holds text that is not valid UTF-8")
 	}

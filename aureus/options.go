@@ -112,7 +112,7 @@ func WithHeader(name, value string) CallOption {
 	case "Accept-Encoding", "Authorization", "Content-Type", "Content-Encoding", "Content-Length", "Host", "Idempotency-Key", "Transfer-Encoding", "User-Agent":
 		return refuse("the header %q is not for WithHeader", name)
 	}
-	if !validHeaderName(name) {
+	if !validToken(name) {
 		return refuse("the header name %q has characters that no header name has", name)
 	}
 	if !validHeaderValue(value) {
@@ -253,11 +253,12 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 	conn.closed, conn.close = context.WithCancel(context.Background())
 	if config.http == nil {
 		conn.own = config.newTransport(conn.closed)
-		config.http = &http.Client{Transport: conn.own}
+		conn.roundTrip = conn.own.RoundTrip // an http.Client would add redirects and cookies, of which there are none
+	} else {
+		httpClient := *config.http
+		httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		conn.roundTrip = httpClient.Do
 	}
-	httpClient := *config.http
-	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	conn.http = &httpClient
 	config.breakAll = config.breaker.Decisions
 	return &Client{connection: conn, settings: config.settings}, nil
 }
@@ -352,9 +353,10 @@ func timeoutFromEnv() (time.Duration, error) {
 	return timeout, nil
 }
 
-// validHeaderName reports whether the text is a token (RFC 9110, 5.6.2).
-func validHeaderName(name string) bool {
-	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+// validToken reports whether the text can be the name of a header or a method
+// (RFC 9110, 5.6.2).
+func validToken(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 	})
 }

@@ -3,6 +3,7 @@ package aureus
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,6 +22,9 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	k := call{op: op, class: Changes, keyed: true, method: method, silence: true}
 	if method == http.MethodGet || method == http.MethodHead {
 		k.class, k.keyed = Reads, false
+	}
+	if method != "" && !validToken(method) {
+		return &Error{Op: op, Message: fmt.Sprintf("there can be no method %q", clip(method, 50)), Err: ErrInvalid}
 	}
 	var err error
 	if k.path, k.query, err = splitPath(op, path); err != nil {

@@ -1,7 +1,6 @@
 package aureus_test
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/tls"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -215,57 +213,4 @@ func TestConcurrentReportsDoNotMixTheirBuffers(t *testing.T) {
 	}
 	running.Wait()
 	require.Len(t, server.all(), 8*3*2)
-}
-
-// One policy question over loopback, beside a bare POST of the same bytes.
-func BenchmarkEvaluatePolicy(b *testing.B) {
-	answer := []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false,"decision_id":"dec_00000000000000000000000001","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1","claimed":true}`)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(answer)
-	}))
-	defer server.Close()
-	question := aureus.PolicyContext{
-		Principal: aureus.Principal{ID: "agent-7", Type: "agent", Permissions: []aureus.Permission{{Action: "read", Resource: "accounts", Intent: aureus.IntentRead}, {Action: "write", Resource: "accounts", Intent: aureus.IntentWrite}}},
-		Action:    aureus.Action{ID: "transfer", Name: "Transfer", RiskTier: aureus.TierLow, RequiredPermissions: []aureus.Permission{{Action: "write", Resource: "accounts"}}},
-		Arguments: map[string]any{"from": "acme", "to": "zeta", "amount": 120},
-	}
-	b.Run("client", func(b *testing.B) {
-		client, err := aureus.NewClient(server.URL, aureus.WithAPIKey("k"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer func() { _ = client.Close() }()
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := client.EvaluatePolicy(context.Background(), question); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("bare-post", func(b *testing.B) {
-		body, err := json.Marshal(question)
-		if err != nil {
-			b.Fatal(err)
-		}
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 30 * time.Second}
-		b.ReportAllocs()
-		for b.Loop() {
-			request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL+"/api/v1/policy/evaluate", bytes.NewReader(body))
-			if err != nil {
-				b.Fatal(err)
-			}
-			request.Header.Set("Content-Type", "application/json")
-			request.Header.Set("Authorization", "Bearer k")
-			response, err := client.Do(request)
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, err := io.Copy(io.Discard, response.Body); err != nil {
-				b.Fatal(err)
-			}
-			_ = response.Body.Close()
-		}
-	})
 }

@@ -1,0 +1,154 @@
+package aureus
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// newRequest is the request of one attempt. It is put together here, since
+// http.NewRequest would parse an address that is known.
+func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
+	c, k := x.client, &x.call
+	header, err := x.header(ctx)
+	if err != nil {
+		return nil, err
+	}
+	request := (&http.Request{
+		Method: k.method, URL: c.target(k.path, k.query), Host: c.base.Host, Header: header, Body: http.NoBody,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	if len(x.body) > 0 {
+		request.Body, request.ContentLength = x.reader(), int64(len(x.body))
+		request.GetBody = func() (io.ReadCloser, error) { return x.reader(), nil }
+	}
+	return request, nil
+}
+
+// header is the header of one attempt. The values that the client sets share
+// one piece of memory.
+func (x *exchange) header(ctx context.Context) (http.Header, error) {
+	c := x.client
+	header := make(http.Header, 8)
+	values := make([]string, 0, 6)
+	set := func(name, value string) {
+		values = append(values, value)
+		last := len(values) - 1
+		header[name] = values[last : last+1 : last+1]
+	}
+	set("Accept", "*/*")
+	if c.settings.header != nil {
+		c.settings.header(header)
+	}
+	set("Content-Type", "application/json")
+	set("User-Agent", c.userAgent)
+	key, err := x.key(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if key != "" {
+		set("Authorization", "Bearer "+key)
+	}
+	if x.idempotencyKey != "" {
+		set("Idempotency-Key", x.idempotencyKey)
+	} else {
+		// Sends nothing, and tells net/http that the call may be made again on
+		// another connection where an idle one turns out to be closed.
+		header["Idempotency-Key"] = []string{}
+	}
+	if x.encoding != "" {
+		set("Content-Encoding", x.encoding)
+	}
+	return header, nil
+}
+
+// key is what the function for credentials gives; empty without one.
+func (x *exchange) key(ctx context.Context) (string, error) {
+	if x.client.credentials == nil {
+		return "", nil
+	}
+	key, err := x.client.credentials(ctx)
+	if err != nil {
+		return "", &Error{Op: x.call.op, Message: "the function for credentials failed; nothing was sent", Err: errors.Join(ErrUnauthenticated, err)}
+	}
+	if badKey(key) {
+		return "", &Error{Op: x.call.op, Message: "the function for credentials gave a key with a space, a line break or a character outside ASCII; nothing was sent", Err: ErrUnauthenticated}
+	}
+	return key, nil
+}
+
+// target is the address of an escaped path below /api/v1.
+func (c *connection) target(path string, query url.Values) *url.URL {
+	target := *c.base
+	escaped := target.EscapedPath() + apiPrefix + path
+	target.Path, target.RawPath = escaped, ""
+	if strings.Contains(escaped, "%") {
+		target.RawPath = escaped
+		target.Path, _ = url.PathUnescape(escaped) // escaped by segment or checked by splitPath
+	}
+	target.RawQuery = query.Encode()
+	return &target
+}
+
+// reader is the body for one attempt. The transport may go on reading after it
+// has given an answer, until it closes the reader.
+func (x *exchange) reader() io.ReadCloser {
+	if x.call.released == nil { // net/http knows this one, and sends it together with the header
+		return io.NopCloser(bytes.NewReader(x.body))
+	}
+	x.open.Add(1)
+	return &bodyReader{Reader: bytes.NewReader(x.body), exchange: x}
+}
+
+type bodyReader struct {
+	*bytes.Reader
+	exchange *exchange
+	closed   atomic.Bool
+}
+
+func (r *bodyReader) Close() error {
+	if !r.closed.Swap(true) {
+		r.exchange.open.Add(-1)
+	}
+	return nil
+}
+
+// segment escapes an id for use in a path. Ids that a path cannot carry are
+// refused here, before they can name something else.
+func segment(op, what, id string) (string, error) {
+	if id == "" || id == "." || id == ".." || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", &Error{Op: op, Message: fmt.Sprintf("the %s %q cannot stand in a path", what, id), Err: ErrInvalid}
+	}
+	return url.PathEscape(id), nil
+}
+
+// encode writes a request's body.
+func encode(op string, v any) ([]byte, error) {
+	body, err := strictjson.Marshal(v)
+	if err != nil {
+		return nil, &Error{Op: op, Message: "the request cannot be written as JSON: " + err.Error(), Err: ErrInvalid}
+	}
+	return body, nil
+}
+
+var gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
+
+func compress(body []byte) []byte {
+	var out bytes.Buffer
+	w, _ := gzipWriters.Get().(*gzip.Writer)
+	defer gzipWriters.Put(w)
+	w.Reset(&out)
+	_, _ = w.Write(body) // a bytes.Buffer takes everything
+	_ = w.Close()
+	return out.Bytes()
+}
