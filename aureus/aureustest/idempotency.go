@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -13,16 +14,17 @@ const (
 	maxKeptAnswer = 64 << 10 // bytes
 )
 
-// answers are the first answers to each Idempotency-Key, the newest of them.
+// answers are the first answers to each Idempotency-Key, the newest of them, and
+// what there is no answer to yet.
 type answers struct {
-	kept  map[answerScope]*keptAnswer
-	order []answerScope // oldest first
+	underWay map[answerScope]struct{} // as many as there are requests
+	kept     map[answerScope]keptAnswer
+	order    []answerScope // of those kept, oldest first
 }
 
 type answerScope struct{ keyID, method, path, key string }
 
 type keptAnswer struct {
-	done    bool // false while the first request is under way
 	at      time.Time
 	request [sha256.Size]byte
 	answer  answer
@@ -37,77 +39,80 @@ func (s *Server) once(r *http.Request, body []byte) answer {
 	}
 	scope := answerScope{s.keyID(r), r.Method, r.URL.EscapedPath(), key}
 	sum := sha256.Sum256(body)
-	first, repeated := s.begin(scope, sum)
-	switch {
-	case !repeated:
-	case !first.done:
+	switch first, state := s.begin(scope); {
+	case state == isUnderWay:
 		return answerFor(refuse(http.StatusConflict, codeInFlight, "a request with this Idempotency-Key is under way").with("Retry-After", "1"), r)
-	case first.request != sum:
+	case state == isKept && first.request != sum:
 		return answerFor(refuse(http.StatusUnprocessableEntity, codeKeyReused, "this Idempotency-Key was used for another body"), r)
-	default:
-		again := answer{status: first.answer.status, header: first.answer.header.Clone(), body: bytes.Clone(first.answer.body)}
+	case state == isKept:
+		again := first.answer.clone()
 		again.header.Set("Idempotency-Replayed", "true")
 		return again
 	}
-	ended := false
-	defer func() {
-		if !ended { // a panic: whoever asks again may try again
-			s.end(scope, nil)
-		}
-	}()
+	var keep *answer
+	defer func() { s.end(scope, sum, keep) }() // after a panic too: whoever asks again may try again
 	a, repeatable := s.dispatch(r, body)
-	ended = true
-	if repeatable || a.status != http.StatusOK || len(a.body) > maxKeptAnswer {
-		s.end(scope, nil)
-	} else {
-		s.end(scope, &answer{status: a.status, header: a.header.Clone(), body: bytes.Clone(a.body)})
+	if !repeatable && a.status == http.StatusOK && len(a.body) <= maxKeptAnswer {
+		first := a.clone()
+		keep = &first
 	}
 	return a
 }
 
+type scopeState int
+
+const (
+	isNew scopeState = iota
+	isUnderWay
+	isKept
+)
+
 // begin notes that the first request of the scope is under way, or gives what
 // there is of it.
-func (s *Server) begin(scope answerScope, sum [sha256.Size]byte) (first keptAnswer, repeated bool) {
+func (s *Server) begin(scope answerScope) (first keptAnswer, state scopeState) {
 	now := s.Clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := &s.answers
-	for len(a.order) > 0 {
-		oldest := a.kept[a.order[0]]
-		if !oldest.done || (now.Sub(oldest.at) < answersKept && len(a.order) < maxAnswers) {
-			break
-		}
-		a.drop(0)
+	for len(a.order) > 0 && now.Sub(a.kept[a.order[0]].at) >= answersKept {
+		a.dropOldest()
 	}
-	if known := a.kept[scope]; known != nil {
-		return *known, true
+	if first, ok := a.kept[scope]; ok {
+		return first, isKept
 	}
-	if a.kept == nil {
-		a.kept = map[answerScope]*keptAnswer{}
+	if _, ok := a.underWay[scope]; ok {
+		return keptAnswer{}, isUnderWay
 	}
-	a.kept[scope] = &keptAnswer{at: now, request: sum}
-	a.order = append(a.order, scope)
-	return keptAnswer{}, false
+	if a.underWay == nil {
+		a.underWay, a.kept = map[answerScope]struct{}{}, map[answerScope]keptAnswer{}
+	}
+	a.underWay[scope] = struct{}{}
+	return keptAnswer{}, isNew
 }
 
 // end keeps the answer, or forgets the request where there is none to keep.
-func (s *Server) end(scope answerScope, kept *answer) {
+func (s *Server) end(scope answerScope, sum [sha256.Size]byte, keep *answer) {
+	now := s.Clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := &s.answers
-	if kept != nil {
-		a.kept[scope].done, a.kept[scope].answer = true, *kept
+	delete(a.underWay, scope)
+	if keep == nil {
 		return
 	}
-	for i, other := range a.order {
-		if other == scope {
-			a.drop(i)
-			return
-		}
+	if len(a.order) == maxAnswers {
+		a.dropOldest()
 	}
+	a.kept[scope] = keptAnswer{at: now, request: sum, answer: *keep}
+	a.order = append(a.order, scope)
 }
 
-func (a *answers) drop(i int) {
-	delete(a.kept, a.order[i])
-	a.order = append(a.order[:i], a.order[i+1:]...)
+func (a *answers) dropOldest() {
+	delete(a.kept, a.order[0])
+	a.order = slices.Delete(a.order, 0, 1)
+}
+
+// clone shares nothing with the answer.
+func (a answer) clone() answer {
+	return answer{status: a.status, header: a.header.Clone(), body: bytes.Clone(a.body)}
 }

@@ -663,6 +663,60 @@ func TestARequestUnderWayIsNotMadeTwice(t *testing.T) {
 	wg.Wait()
 }
 
+// A request that hangs keeps nothing of what comes behind it.
+func TestAnswersAreForgottenWhileARequestHangs(t *testing.T) {
+	srv := aureustest.New(t)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	srv.Decide(func(aureus.Request) aureus.Decision {
+		once.Do(func() { close(entered) })
+		<-leave
+		return aureus.Decision{Effect: aureus.Allow}
+	})
+	post := func(path, key, body string) (status int, replayed bool) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL()+"/api/v1"+path, strings.NewReader(body))
+		if err != nil {
+			return 0, false
+		}
+		r.Header.Set("Idempotency-Key", key)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return 0, false
+		}
+		_ = response.Body.Close()
+		return response.StatusCode, response.Header.Get("Idempotency-Replayed") == "true"
+	}
+	hang := func() int {
+		status, _ := post("/policy/evaluate", "hanging", `{"principal":{"id":"a","type":"","permissions":[]},"action":{"id":"x","name":"","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]}`)
+		return status
+	}
+	again := func(key string) bool {
+		t.Helper()
+		status, replayed := post("/observability/spans", key, `{"id":"a","trace_id":"t","name":"n","start_time":""}`)
+		require.Equal(t, 200, status)
+		return replayed
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(leave)
+	wg.Go(func() { hang() })
+	<-entered
+
+	require.False(t, again("k"))
+	require.True(t, again("k"))
+	srv.Clock.Advance(10 * time.Minute)
+	require.False(t, again("k"), "after ten minutes it is another request")
+
+	for n := range 999 {
+		require.False(t, again(strconv.Itoa(n)))
+	}
+	require.True(t, again("k"), "the oldest of 1,000")
+	require.False(t, again("999"))
+	require.False(t, again("k"), "the oldest of 1,001 is forgotten")
+	require.True(t, again("999"))
+	require.Equal(t, 409, hang(), "what hangs is under way all the same")
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
