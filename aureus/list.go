@@ -14,8 +14,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxPage bounds one page of a list, in bytes.
-const maxPage = 256 << 20
+const (
+	// maxPage bounds one page of a list, in bytes.
+	maxPage = 256 << 20
+	// maxEmptyPages bounds how many pages in a row may have no item.
+	maxEmptyPages = 1000
+)
 
 // Collect gathers what an iterator of the client yields. It returns what came
 // before an error together with the error.
@@ -35,6 +39,7 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 func list[T any](ctx context.Context, c *Client, op, path string, query url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		query := maps.Clone(query)
+		empty := 0 // pages without an item, in a row
 		for {
 			var cursor string
 			stopped := false
@@ -61,12 +66,33 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 				yield(none, err)
 				return
 			}
-			if cursor == "" || cursor == query.Get("cursor") {
+			if cursor == "" {
+				return
+			}
+			if started {
+				empty = 0
+			} else {
+				empty++
+			}
+			if err := mayFollow(op, query.Get("cursor"), cursor, empty); err != nil {
+				var none T
+				yield(none, err)
 				return
 			}
 			query.Set("cursor", cursor)
 		}
 	}
+}
+
+// mayFollow refuses a next page that would lead nowhere.
+func mayFollow(op, cursor, next string, empty int) error {
+	switch {
+	case next == cursor:
+		return malformed(op, errors.New("a page of the list names itself as the next"))
+	case empty >= maxEmptyPages:
+		return malformed(op, fmt.Errorf("%d pages in a row have no item, and the list goes on", maxEmptyPages))
+	}
+	return nil
 }
 
 func eachItem[T any](op string, response *http.Response, take func(T) bool) error {
