@@ -172,6 +172,9 @@ func reportKind[T encoder](ctx context.Context, c *Client, op string, kind int, 
 }
 
 func reportFunc(ctx context.Context, c *Client, op string, kind, n int, item appendItem) error {
+	if err := c.ready(op); err != nil {
+		return err
+	}
 	return reportEach(ctx, c, op, batchKinds[kind], &c.single[kind], n, func(b []byte, i int) ([]byte, error) {
 		longer, err := item(b, i)
 		switch {

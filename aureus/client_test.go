@@ -203,6 +203,7 @@ func TestDecideFailsClosed(t *testing.T) {
 			_, err := client.Decide(t.Context(), aureus.Request{})
 			require.ErrorIs(t, err, aureus.ErrClosed)
 			require.ErrorIs(t, client.ReportSpans(t.Context(), []aureus.Span{{}}), aureus.ErrClosed)
+			require.ErrorIs(t, client.ReportSpansFunc(t.Context(), 1, nil), aureus.ErrClosed)
 			gone, cancel := context.WithCancel(t.Context())
 			cancel()
 			for _, err := range client.Stream(gone, aureus.StreamQuery{}) {
