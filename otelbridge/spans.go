@@ -175,7 +175,7 @@ func (w *spanWriter) logs(b []byte, events []sdktrace.Event) []byte {
 // context appends the attributes of an event with their types kept, if there are
 // any.
 func (w *spanWriter) context(b []byte, attributes []attribute.KeyValue, dropped int) []byte {
-	if len(attributes) == 0 && dropped == 0 {
+	if len(attributes) == 0 && dropped <= 0 {
 		return b
 	}
 	b = append(b, `,"context":{`...)

@@ -250,6 +250,7 @@ func TestSpanMapping_events(t *testing.T) {
 			{Name: "cut", Time: spanStart, DroppedAttributeCount: 2, Attributes: []attribute.KeyValue{
 				attribute.String("otel.dropped_attributes_count", "mine"), attribute.String("twice", "a"), attribute.String("twice", "b"),
 			}},
+			{Name: "none dropped, by a count that makes no sense", Time: spanStart, DroppedAttributeCount: -1},
 		}
 	}))
 	at := aureus.Timestamp("2026-01-02T02:04:05.123456789Z")
@@ -261,6 +262,7 @@ func TestSpanMapping_events(t *testing.T) {
 			"aureus.otel.attribute.otel.dropped_attributes_count": "mine",
 			"twice": "a", "aureus.otel.attribute.twice": "b",
 		}},
+		{Timestamp: at, Level: aureus.LogInfo, Message: "none dropped, by a count that makes no sense"},
 	}, got[0].Logs)
 }
 
