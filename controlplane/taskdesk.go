@@ -38,7 +38,7 @@ func (d *taskDesk) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aur
 
 // ConsumeApproval implements [guard.Approvals].
 func (d *taskDesk) ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error {
-	if id == d.again {
+	if d.again != "" && id == d.again {
 		return nil // it is spent
 	}
 	return d.desk.ConsumeApproval(ctx, id, use)
