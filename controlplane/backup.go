@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	_ "modernc.org/sqlite" // the engine, as a database/sql driver
+
+	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
 // Backup copies a control plane's two files, db and the telemetry beside it,
@@ -32,15 +34,23 @@ func Backup(ctx context.Context, db, to string) error {
 		return err
 	}
 	for _, source := range []string{telemetry, control} {
-		if err := copyDatabase(ctx, source, filepath.Join(to, filepath.Base(source))); err != nil {
+		if err := copyDatabase(ctx, source, to); err != nil {
 			return fmt.Errorf("controlplane: backup of %s: %w", source, err)
 		}
 	}
 	return syncFolder(to)
 }
 
-// copyDatabase writes what a reader of the file sees now into a new file.
-func copyDatabase(ctx context.Context, source, target string) (err error) {
+// copyDatabase writes what a reader of the file sees now into a new file of its
+// name in the folder.
+func copyDatabase(ctx context.Context, source, folder string) (err error) {
+	if source, err = filepath.Abs(source); err != nil {
+		return err
+	}
+	target, err := filepath.Abs(filepath.Join(folder, filepath.Base(source)))
+	if err != nil {
+		return err
+	}
 	if _, err := os.Stat(source); err != nil {
 		return err
 	}
@@ -56,8 +66,7 @@ func copyDatabase(ctx context.Context, source, target string) (err error) {
 			_ = os.Remove(target) // a part of a backup is none
 		}
 	}()
-	address := url.URL{Scheme: "file", Path: filepath.ToSlash(source), RawQuery: url.Values{"_pragma": {"busy_timeout(10000)"}, "mode": {"rw"}}.Encode()}
-	reader, err := sql.Open("sqlite", address.String())
+	reader, err := sql.Open("sqlite", dbfile.Address(source, url.Values{"_pragma": {"busy_timeout(10000)"}, "mode": {"rw"}}))
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,4 +30,28 @@ func TestBackup(t *testing.T) {
 	require.Contains(t, complaints.String(), "--to")
 	require.Equal(t, 1, run(t.Context(), []string{"backup", "--db", filepath.Join(t.TempDir(), "no.db"), "--to", t.TempDir()}, none, &out, &complaints))
 	require.Equal(t, 2, run(t.Context(), []string{"backup", "--nonsense"}, none, &out, &complaints))
+}
+
+// As the page says it: with names of files in the working directory.
+func TestBackupOfARelativePath(t *testing.T) {
+	t.Chdir(t.TempDir())
+	none := func(string) string { return "" }
+	for _, db := range []string{"aureus.db", "./aureus #y%20.db", "data/aureus.db"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(db), 0o700))
+		srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db})
+		require.NoError(t, err)
+		_, _, err = srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: "olga", Role: controlplane.RoleOperator})
+		require.NoError(t, err)
+		to := filepath.Base(db) + "-" + strconv.Itoa(len(db)) + "-monday"
+		var out, complaints bytes.Buffer
+		require.Zero(t, run(t.Context(), []string{"backup", "--db", db, "--to", to}, none, &out, &complaints), "%s", &complaints)
+		require.NoError(t, srv.Close())
+
+		copied, err := controlplane.Open(t.Context(), controlplane.Config{DB: filepath.Join(to, filepath.Base(db))})
+		require.NoError(t, err, "the copy serves")
+		keys, err := copied.Keys().List(t.Context())
+		require.NoError(t, err)
+		require.Len(t, keys, 1)
+		require.NoError(t, copied.Close())
+	}
 }

@@ -182,11 +182,7 @@ func dsn(file string) string {
 		"_dqs":          {"false"},
 		"_pragma":       {"journal_size_limit(67108864)"},
 	}
-	file = filepath.ToSlash(file)
-	if !strings.HasPrefix(file, "/") {
-		file = "/" + file // C:/…
-	}
-	return (&url.URL{Scheme: "file", Path: file, RawQuery: options.Encode()}).String()
+	return dbfile.Address(file, options)
 }
 
 // Ready reports whether the store can be read and takes writes: whether its file

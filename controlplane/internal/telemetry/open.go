@@ -120,11 +120,9 @@ func private(path string) error {
 	return nil
 }
 
-// address is the driver's name of the file. The path is escaped: it may hold
-// characters that mean something in a URI.
 func address(path, txlock string, pragmas ...string) string {
 	query := url.Values{"_txlock": {txlock}, "_pragma": append([]string{"busy_timeout(" + busyTimeout + ")"}, pragmas...)}
-	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query.Encode()}).String()
+	return dbfile.Address(path, query)
 }
 
 // migrate brings the file to this version's schema, and refuses one that is
