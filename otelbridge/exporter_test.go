@@ -222,6 +222,7 @@ func TestExporter_partialSuccess(t *testing.T) {
 			err := signal.make(client).export(context.Background())
 			partial, ok := errors.AsType[*aureus.PartialError](err)
 			require.True(t, ok, err)
+			require.Equal(t, map[string]string{"spans": "ReportSpansFunc", "metrics": "ReportMetricsFunc"}[signal.name], partial.Op)
 			require.Len(t, partial.Rejected, 1)
 			require.Equal(t, "not liked", partial.Rejected[0].Reason)
 			require.Equal(t, 1, server.gotRequests(), "and it is not sent again")

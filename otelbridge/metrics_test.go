@@ -257,6 +257,7 @@ func TestMetricMapping_rejects(t *testing.T) {
 	partial, ok := errors.AsType[*aureus.PartialError](err)
 	require.True(t, ok, err)
 	require.Equal(t, 2, partial.Accepted)
+	require.Equal(t, "ReportMetricsFunc", partial.Op, "as the server's rejections have it")
 	require.Equal(t, []aureus.Rejection{
 		{Index: 0, Reason: `"nan": the value NaN has no JSON form`},
 		{Index: 2, Reason: `"none": the aggregation <nil> is not supported`},

@@ -88,7 +88,7 @@ func (p *points) outcome(err error) error {
 	if len(p.rejected) == 0 {
 		return err
 	}
-	all := &aureus.PartialError{Op: "ReportMetrics", Accepted: len(p.ends), Rejected: p.rejected}
+	all := &aureus.PartialError{Op: "ReportMetricsFunc", Accepted: len(p.ends), Rejected: p.rejected}
 	partial, ok := errors.AsType[*aureus.PartialError](err)
 	switch {
 	case err == nil:
