@@ -80,6 +80,25 @@ func TestAnInterruptedTaskAsksAgainWhenItsApprovalIsOver(t *testing.T) {
 	require.Equal(t, "awaiting_approval", statusOnceNotRunning(t, config))
 }
 
+// An approval is that of the rules that asked for it, also for a task that was
+// interrupted; the tool's own tier may change as long as the task's covers it.
+func TestAnInterruptedTaskIsHeldAgainstTheRulesOfNow(t *testing.T) {
+	config := interrupted(t, nil)
+	config.LenientPermissions = true
+	require.Equal(t, "awaiting_approval", statusOnceNotRunning(t, config))
+	srv, err := controlplane.Open(t.Context(), config)
+	require.NoError(t, err)
+	approveOne(t, srv) // of a new approval
+	require.Equal(t, "success", runWorkflow(t, srv.Client(), payment(), allowed()).Status)
+	require.NoError(t, srv.Close())
+
+	for tier, want := range map[aureus.PolicyRiskTier]string{aureus.TierLow: "success", aureus.TierCritical: "failed"} {
+		config = interrupted(t, nil)
+		config.Tools["pay"] = controlplane.Tool{RiskTier: tier, Run: config.Tools["pay"].Run}
+		require.Equal(t, want, statusOnceNotRunning(t, config), tier)
+	}
+}
+
 // A task that has not begun does not go on with an approval that somebody spent.
 func TestAnApprovalThatWasSpentElsewhereBeginsNoTask(t *testing.T) {
 	var paid atomic.Int64
