@@ -51,7 +51,10 @@ func copyDatabase(ctx context.Context, source, folder string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(source); err != nil {
+	switch _, err := os.Stat(source); {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%w: a server makes it when it first opens the database", err)
+	case err != nil:
 		return err
 	}
 	file, err := os.OpenFile(target, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path

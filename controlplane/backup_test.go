@@ -74,3 +74,15 @@ func TestBackupAndRestore(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, keys)
 }
+
+// A database that no server has opened yet has nothing beside it: the error says
+// what to do.
+func TestABackupSaysWhatIsMissing(t *testing.T) {
+	folder := t.TempDir()
+	err := controlplane.Backup(t.Context(), filepath.Join(folder, "none.db"), filepath.Join(folder, "to"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "when it first opens the database")
+	entries, err := os.ReadDir(filepath.Join(folder, "to"))
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
