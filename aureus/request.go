@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -107,19 +106,62 @@ func (x *exchange) reader() io.ReadCloser {
 		return io.NopCloser(bytes.NewReader(x.body))
 	}
 	x.open.Add(1)
-	return &bodyReader{Reader: bytes.NewReader(x.body), exchange: x}
+	return &bodyReader{exchange: x, reader: bytes.NewReader(x.body)}
 }
 
+// bodyReader tells its exchange when nobody reads the body any more: once it is
+// closed, and a use that was under way then has ended. net/http may close a body
+// while it reads.
 type bodyReader struct {
-	*bytes.Reader
 	exchange *exchange
-	closed   atomic.Bool
+	reader   *bytes.Reader
+
+	mu           sync.Mutex
+	busy, closed bool
+}
+
+var errBodyClosed = errors.New("the request's body is closed")
+
+func (r *bodyReader) Read(p []byte) (n int, err error) {
+	if !r.begin() {
+		return 0, errBodyClosed
+	}
+	defer r.end()
+	return r.reader.Read(p)
+}
+
+// WriteTo implements [io.WriterTo]: the body goes out without a copy of it.
+func (r *bodyReader) WriteTo(w io.Writer) (n int64, err error) {
+	if !r.begin() {
+		return 0, errBodyClosed
+	}
+	defer r.end()
+	return r.reader.WriteTo(w)
+}
+
+func (r *bodyReader) begin() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy = !r.closed
+	return r.busy
+}
+
+func (r *bodyReader) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy = false
+	if r.closed {
+		r.exchange.open.Add(-1)
+	}
 }
 
 func (r *bodyReader) Close() error {
-	if !r.closed.Swap(true) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed && !r.busy {
 		r.exchange.open.Add(-1)
 	}
+	r.closed = true
 	return nil
 }
 

@@ -1,0 +1,52 @@
+package aureus
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// closer ends the body in the middle of a write of it.
+type closer struct {
+	body     io.Closer
+	exchange *exchange
+	open     int32 // how many readers the exchange then knew
+}
+
+func (c *closer) Write(p []byte) (int, error) {
+	err := c.body.Close()
+	c.open = c.exchange.open.Load()
+	return len(p), errors.Join(err, c.body.Close())
+}
+
+// A buffer is used again only when nobody reads it, whatever was closed before.
+func TestABodyIsInUseUntilItsLastReadHasEnded(t *testing.T) {
+	x := &exchange{body: []byte("body")}
+	x.call.released = func() {}
+
+	body := x.reader()
+	w := &closer{body: body, exchange: x}
+	_, err := io.Copy(w, body)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, w.open, "closed in the middle of it")
+	require.Zero(t, x.open.Load())
+	_, err = body.Read(make([]byte, 1))
+	require.ErrorIs(t, err, errBodyClosed)
+	_, err = io.Copy(&bytes.Buffer{}, body)
+	require.ErrorIs(t, err, errBodyClosed)
+
+	body, other := x.reader(), x.reader()
+	text, err := io.ReadAll(struct{ io.Reader }{body})
+	require.NoError(t, err)
+	require.Equal(t, "body", string(text))
+	require.EqualValues(t, 2, x.open.Load())
+	for range 2 {
+		require.NoError(t, body.Close())
+	}
+	require.EqualValues(t, 1, x.open.Load())
+	require.NoError(t, other.Close())
+	require.Zero(t, x.open.Load())
+}
