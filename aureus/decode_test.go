@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -324,5 +327,34 @@ func TestQuestionsRefuseWhatAStrictReaderWould(t *testing.T) {
 	} {
 		_, err := encodeStrict("Test", PolicyContext{Arguments: v}.appendJSON)
 		require.ErrorIs(t, err, ErrInvalid, name)
+	}
+}
+
+// An answer may be nested as deep as a request may, by whichever reader.
+func TestAnswersAreRefusedBeyondAHundredLevels(t *testing.T) {
+	for _, innermost := range []string{"", "0"} {
+		text := func(levels int) string {
+			return `{"allowed":true,"reason":"","requires_human_approval":false,"metadata":{"x":` + strings.Repeat("[", levels-2) + innermost + strings.Repeat("]", levels-2) + `}}`
+		}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			levels, _ := strconv.Atoi(r.Header.Get("X-Levels"))
+			_, _ = io.WriteString(w, text(levels))
+		}))
+		client, err := NewClient(server.URL)
+		require.NoError(t, err)
+		ask := func(levels int) [2]error {
+			nested := client.With(WithHeader("X-Levels", strconv.Itoa(levels)))
+			_, scanned := nested.EvaluatePolicy(t.Context(), PolicyContext{})
+			var out any
+			return [2]error{scanned, nested.Call(t.Context(), http.MethodGet, "/x", nil, &out)}
+		}
+		require.Equal(t, [2]error{}, ask(100))
+		for _, err := range ask(101) {
+			require.ErrorIs(t, err, ErrMalformed)
+			require.ErrorContains(t, err, "nested more than 100 levels deep")
+		}
+		require.NoError(t, client.Close())
+		server.Close()
 	}
 }

@@ -126,7 +126,7 @@ func TestEveryErrorIsJSON(t *testing.T) {
 		"a name that stands twice":      {"POST", "/api/v1/policy/evaluate", `{"a":1,"a":2}`, 400, "MALFORMED_JSON"},
 		"invalid UTF-8":                 {"POST", "/api/v1/policy/evaluate", "{\"a\":\"\xff\"}", 400, "MALFORMED_JSON"},
 		"NaN as Python may write it":    {"POST", "/api/v1/observability/metrics", `{"name":"m","value":NaN,"timestamp":"t"}`, 400, "MALFORMED_JSON"},
-		"nested too deep":               {"POST", "/api/v1/crv/validate", strings.Repeat("[", 102) + strings.Repeat("]", 102), 400, "MALFORMED_JSON"},
+		"nested too deep":               {"POST", "/api/v1/crv/validate", strings.Repeat("[", 101) + strings.Repeat("]", 101), 400, "MALFORMED_JSON"},
 		"null":                          {"POST", "/api/v1/policy/evaluate", "null", 422, "VALIDATION_ERROR"},
 		"an array":                      {"POST", "/api/v1/policy/evaluate", "[]", 422, "VALIDATION_ERROR"},
 		"an object of another shape":    {"POST", "/api/v1/policy/evaluate", "{}", 422, "VALIDATION_ERROR"},

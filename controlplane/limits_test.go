@@ -87,7 +87,7 @@ func limitsOnThePage() map[string]beyond {
 	unknown := items(`{"action":"a","resource":"r","intent":"nope"}`, 150)
 	return map[string]beyond{
 		"a request's body":                       {judge(`"` + x(4<<20-200) + `"`), judge(`"` + x(4<<20) + `"`), 413, "BODY_TOO_LARGE"},
-		"nesting of JSON":                        {judge(strings.Repeat("[", 98) + strings.Repeat("]", 98)), judge(strings.Repeat("[", 100) + strings.Repeat("]", 100)), 400, "MALFORMED_JSON"},
+		"nesting of JSON":                        {judge(strings.Repeat("[", 98) + strings.Repeat("]", 98)), judge(strings.Repeat("[", 99) + strings.Repeat("]", 99)), 400, "MALFORMED_JSON"},
 		"nesting of JSON: values":                {judge(items("0", 249_000)), judge(items("0", 250_000)), 400, "MALFORMED_JSON"},
 		"problems listed of one body":            {check("agent-1"), post("policy/check", `{"principal":{"id":"a","type":"agent","permissions":`+unknown+`},"action":`+lookJSON+`}`), 422, "VALIDATION_ERROR"},
 		"an `Idempotency-Key`":                   {repeated(255), repeated(256), 400, "VALIDATION_ERROR"},

@@ -73,14 +73,12 @@ func (s *Scanner) Strings(v *map[string]string) bool { //nolint:gocritic // it f
 
 // List reads an array and calls item to read each of its items.
 func (s *Scanner) List(item func() bool) bool {
-	if !s.take('[') {
+	if !s.take('[') || !s.deeper() {
 		return false
 	}
 	if s.take(']') {
+		s.depth--
 		return true
-	}
-	if !s.deeper() {
-		return false
 	}
 	for item() {
 		if s.take(']') {
@@ -96,14 +94,12 @@ func (s *Scanner) List(item func() bool) bool {
 
 // members reads an object, whatever its names.
 func (s *Scanner) members(member func(name string) bool) bool {
-	if !s.take('{') {
+	if !s.take('{') || !s.deeper() {
 		return false
 	}
 	if s.take('}') {
+		s.depth--
 		return true
-	}
-	if !s.deeper() {
-		return false
 	}
 	for {
 		name, ok := s.quoted()
@@ -120,7 +116,7 @@ func (s *Scanner) members(member func(name string) bool) bool {
 	}
 }
 
-// deeper enters an array or object that is not empty.
+// deeper enters an array or object.
 func (s *Scanner) deeper() bool {
 	s.depth++
 	return s.depth <= strictjson.MaxDepth

@@ -149,6 +149,11 @@ func TestShapesThatThereAreNone(t *testing.T) {
 	}
 	require.Panics(t, func() { jsonscan.ShapeOf[embedded]() }, "fields of an embedded struct")
 	require.Panics(t, func() { jsonscan.ShapeOf[renamed]() }, "a second name")
+	require.Panics(t, func() {
+		jsonscan.ShapeOf[struct {
+			Name string `json:"aName"`
+		}]()
+	}, "a name in upper case, whose other cases nobody would look for")
 }
 
 func TestANameTwiceIsFoundAmongAnyNumber(t *testing.T) {

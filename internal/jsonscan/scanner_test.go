@@ -27,6 +27,11 @@ func nested(levels int) string {
 	return strings.Repeat("[", levels) + "0" + strings.Repeat("]", levels)
 }
 
+// hollow is an empty array within as many others as make that many levels.
+func hollow(levels int) string {
+	return strings.Repeat("[", levels) + strings.Repeat("]", levels)
+}
+
 // manyNames is an object of n names.
 func manyNames(n int) string {
 	var b strings.Builder
@@ -57,6 +62,8 @@ var taken = map[string]string{
 	"a name in two objects":            `[{"a":{"a":1}},{"a":1}]`,
 	"more names than a few":            manyNames(40),
 	"as deep as it goes":               nested(strictjson.MaxDepth),
+	"as deep as it goes, and empty":    hollow(strictjson.MaxDepth),
+	"an empty object at the deepest":   strings.Replace(hollow(strictjson.MaxDepth), "[]", "{}", 1),
 }
 
 var refused = map[string]string{
@@ -119,6 +126,8 @@ var refused = map[string]string{
 	"an empty name twice":                    `{"":1,"":1}`,
 	"a comment":                              `1 // one`,
 	"one level too deep":                     nested(strictjson.MaxDepth + 1),
+	"one empty array too deep":               hollow(strictjson.MaxDepth + 1),
+	"one empty object too deep":              strings.Replace(hollow(strictjson.MaxDepth+1), "[]", "{}", 1),
 	"far too deep":                           strings.Repeat("[", 1_000_000),
 	"far too deep in objects":                strings.Repeat(`{"a":`, 100_000),
 }

@@ -3,6 +3,8 @@ package jsonscan
 import (
 	"reflect"
 	"strings"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // Shape is the names that an object may have and must have, as package
@@ -14,7 +16,8 @@ type Shape struct {
 
 // ShapeOf is the shape of the struct T. It is for package variables, and panics
 // for a struct with more than 64 fields, with fields of embedded structs, or
-// with a field of two names: nobody needed those yet.
+// with a field of two names or of one that is not in lower case: nobody needed
+// those yet.
 func ShapeOf[T any]() *Shape {
 	s := &Shape{}
 	for field := range reflect.TypeFor[T]().Fields() {
@@ -24,6 +27,8 @@ func ShapeOf[T any]() *Shape {
 			panic("jsonscan: no shape for the field " + field.Name)
 		case name == "" || name == "-":
 			continue
+		case name != strictjson.Fold(name):
+			panic("jsonscan: no shape for a name in upper case: " + name) // other cases of it would be unknown names
 		case !strings.Contains(rest, "omitzero") && !strings.Contains(rest, "omitempty"):
 			s.required |= 1 << len(s.names)
 		}

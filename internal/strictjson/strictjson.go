@@ -116,20 +116,22 @@ func Normalize(v any) (any, error) {
 	return Parse(text)
 }
 
-// readValue reads one value, and takes what it holds off what is left.
+// readValue reads one value within as many others as depth, and takes what it
+// holds off what is left.
 func readValue(dec *jsontext.Decoder, depth int, left *int) (any, error) {
 	*left--
 	if *left < 0 {
 		return nil, fmt.Errorf("more than %d values", MaxValues)
 	}
-	if depth > MaxDepth {
-		return nil, fmt.Errorf("nested more than %d levels deep", MaxDepth)
-	}
 	tok, err := dec.ReadToken()
 	if err != nil {
 		return nil, err
 	}
-	switch tok.Kind() {
+	kind := tok.Kind()
+	if (kind == '[' || kind == '{') && depth >= MaxDepth {
+		return nil, fmt.Errorf("nested more than %d levels deep", MaxDepth)
+	}
+	switch kind {
 	case 'n':
 		return nil, nil
 	case 't', 'f':

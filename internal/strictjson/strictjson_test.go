@@ -128,19 +128,21 @@ func must(t *testing.T, v any) []byte {
 
 func TestSyntax(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"empty":            {"", "the text is empty"},
-		"duplicate":        {"{\"a\":1,\n \"a\":2}", "line 2, column 2: the name a stands twice"},
-		"nested duplicate": {`[{"b":{"x":1,"x":1}}]`, "the name x stands twice"},
-		"trailing":         {`{} {}`, "there is more after the value"},
-		"trailing comma":   {`[1,]`, "column 3"},
-		"cut short":        {`{"a"`, "not valid JSON"},
-		"invalid UTF-8":    {"\"\xff\"", "not valid JSON"},
-		"lone surrogate":   {`"\ud800"`, "not valid JSON"},
-		"NaN":              {`NaN`, "not valid JSON"},
-		"a comment":        {`1 // one`, "not valid JSON"},
-		"too deep":         {strings.Repeat("[", 101) + "0" + strings.Repeat("]", 101), "nested more than 100 levels deep"},
-		"too many values":  {"[" + strings.Repeat("[],", 250_000) + "0]", "more than 250000 values"},
-		"far too deep":     {strings.Repeat(`{"a":`, 1_000_000), "nested more than 100 levels deep"},
+		"empty":                     {"", "the text is empty"},
+		"duplicate":                 {"{\"a\":1,\n \"a\":2}", "line 2, column 2: the name a stands twice"},
+		"nested duplicate":          {`[{"b":{"x":1,"x":1}}]`, "the name x stands twice"},
+		"trailing":                  {`{} {}`, "there is more after the value"},
+		"trailing comma":            {`[1,]`, "column 3"},
+		"cut short":                 {`{"a"`, "not valid JSON"},
+		"invalid UTF-8":             {"\"\xff\"", "not valid JSON"},
+		"lone surrogate":            {`"\ud800"`, "not valid JSON"},
+		"NaN":                       {`NaN`, "not valid JSON"},
+		"a comment":                 {`1 // one`, "not valid JSON"},
+		"too deep":                  {strings.Repeat("[", 101) + "0" + strings.Repeat("]", 101), "nested more than 100 levels deep"},
+		"one empty array too deep":  {strings.Repeat("[", 101) + strings.Repeat("]", 101), "nested more than 100 levels deep"},
+		"one empty object too deep": {strings.Repeat("[", 100) + "{}" + strings.Repeat("]", 100), "nested more than 100 levels deep"},
+		"too many values":           {"[" + strings.Repeat("[],", 250_000) + "0]", "more than 250000 values"},
+		"far too deep":              {strings.Repeat(`{"a":`, 1_000_000), "nested more than 100 levels deep"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := strictjson.Parse([]byte(test.text))
@@ -151,8 +153,10 @@ func TestSyntax(t *testing.T) {
 			require.Error(t, strictjson.Unmarshal([]byte(test.text), &v))
 		})
 	}
-	_, err := strictjson.Parse([]byte(strings.Repeat("[", 100) + "0" + strings.Repeat("]", 100)))
-	require.NoError(t, err)
+	for _, innermost := range []string{"0", "", `"x"`} {
+		_, err := strictjson.Parse([]byte(strings.Repeat("[", 100) + innermost + strings.Repeat("]", 100)))
+		require.NoError(t, err)
+	}
 }
 
 func TestMarshal(t *testing.T) {
