@@ -151,7 +151,7 @@ func TestShapesThatThereAreNone(t *testing.T) {
 	require.Panics(t, func() { jsonscan.ShapeOf[renamed]() }, "a second name")
 	require.Panics(t, func() {
 		jsonscan.ShapeOf[struct {
-			Name string `json:"aName"`
+			Name string `json:"aName"` //nolint:tagliatelle // that is the point
 		}]()
 	}, "a name in upper case, whose other cases nobody would look for")
 }
