@@ -83,10 +83,9 @@ func deeper(value any, levels int) bool {
 	return false
 }
 
+// isFreeForm looks at a value inside so many arrays and objects. It takes no
+// more levels than a text of it may have.
 func isFreeForm(value any, depth int) bool {
-	if depth > strictjson.MaxDepth {
-		return false
-	}
 	switch value := value.(type) {
 	case nil, bool:
 		return true
@@ -95,6 +94,9 @@ func isFreeForm(value any, depth int) bool {
 	case json.Number:
 		return isNumber(string(value))
 	case []any:
+		if depth >= strictjson.MaxDepth {
+			return false
+		}
 		for _, item := range value {
 			if !isFreeForm(item, depth+1) {
 				return false
@@ -102,6 +104,9 @@ func isFreeForm(value any, depth int) bool {
 		}
 		return true
 	case map[string]any:
+		if depth >= strictjson.MaxDepth {
+			return false
+		}
 		for name, item := range value {
 			if !utf8.ValidString(name) || !isFreeForm(item, depth+1) {
 				return false

@@ -37,3 +37,17 @@ func TestADeepValueIsShownOnlySoFar(t *testing.T) {
 		}
 	}
 }
+
+// A gate here takes what one takes over the wire: a hundred levels, and not one
+// more, whatever the innermost holds.
+func TestAHundredLevelsAreAHundredHereToo(t *testing.T) {
+	for _, innermost := range []any{[]any{}, []any{"x"}, map[string]any{}} {
+		value := innermost
+		for range strictjson.MaxDepth - 1 {
+			value = []any{value}
+		}
+		require.True(t, crvgate.NotNull()(t.Context(), crvgate.Change[any]{Data: value}).Valid)
+		result := crvgate.NotNull()(t.Context(), crvgate.Change[any]{Data: []any{value}})
+		require.Equal(t, aureus.Conflict, result.FailureCode, "%s", result.Reason)
+	}
+}

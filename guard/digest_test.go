@@ -459,3 +459,20 @@ func TestACallWithoutItsBodyHasNoDigest(t *testing.T) {
 	_, err := guard.Digest("t", aureus.Request{HTTP: &aureus.HTTPCall{Method: "POST", BodyOmitted: true}})
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 }
+
+// What is digested here can be sent: a hundred levels, and not one more, whatever
+// the innermost holds.
+func TestAHundredLevelsAreAHundredHereToo(t *testing.T) {
+	for _, innermost := range []any{[]any{}, []any{"x"}, map[string]any{}} {
+		request, value := highRisk(), innermost
+		for range strictjson.MaxDepth - 1 {
+			value = []any{value}
+		}
+		request.Arguments = value
+		_, err := guard.Digest("default", request)
+		require.NoError(t, err)
+		request.Arguments = []any{value}
+		_, err = guard.Digest("default", request)
+		require.ErrorContains(t, err, "nested more than 100 levels deep")
+	}
+}

@@ -15,9 +15,6 @@ import (
 // appendValue appends a free-form value, or the one that any other Go value is
 // in JSON. It follows nothing deeper than JSON may be nested.
 func appendValue(dst []byte, value any, out *mask, depth int) ([]byte, error) {
-	if depth > strictjson.MaxDepth {
-		return nil, &valueError{err: fmt.Errorf("is nested more than %d levels deep", strictjson.MaxDepth)}
-	}
 	switch value := value.(type) {
 	case nil:
 		return append(dst, 'n'), nil
@@ -31,8 +28,14 @@ func appendValue(dst []byte, value any, out *mask, depth int) ([]byte, error) {
 	case json.Number:
 		return appendNumber(append(dst, '#'), cmp.Or(string(value), "0")) // as JSON writes an empty one
 	case []any:
+		if depth >= strictjson.MaxDepth {
+			return nil, errTooDeep()
+		}
 		return appendArray(dst, value, out, depth)
 	case map[string]any:
+		if depth >= strictjson.MaxDepth {
+			return nil, errTooDeep()
+		}
 		return appendObject(dst, value, out, depth)
 	}
 	normal, err := strictjson.Normalize(value)
@@ -40,6 +43,10 @@ func appendValue(dst []byte, value any, out *mask, depth int) ([]byte, error) {
 		return nil, &valueError{err: fmt.Errorf("has no JSON form: %w", err)}
 	}
 	return appendValue(dst, normal, out, depth)
+}
+
+func errTooDeep() error {
+	return &valueError{err: fmt.Errorf("is nested more than %d levels deep", strictjson.MaxDepth)}
 }
 
 func appendArray(dst []byte, list []any, out *mask, depth int) ([]byte, error) {

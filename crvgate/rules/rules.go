@@ -47,14 +47,16 @@ func freeForm(value any) (any, error) {
 	return strictjson.Normalize(value)
 }
 
+// isFreeForm looks at a value inside so many arrays and objects. It takes no
+// more levels than a text of it may have.
 func isFreeForm(value any, depth int) bool {
-	if depth > strictjson.MaxDepth {
-		return false
-	}
 	switch value := value.(type) {
 	case nil, bool, string, json.Number:
 		return true
 	case []any:
+		if depth >= strictjson.MaxDepth {
+			return false
+		}
 		for _, item := range value {
 			if !isFreeForm(item, depth+1) {
 				return false
@@ -62,6 +64,9 @@ func isFreeForm(value any, depth int) bool {
 		}
 		return true
 	case map[string]any:
+		if depth >= strictjson.MaxDepth {
+			return false
+		}
 		for _, item := range value {
 			if !isFreeForm(item, depth+1) {
 				return false
