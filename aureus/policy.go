@@ -1,12 +1,19 @@
 package aureus
 
 // Permission is a right on a resource: what a [Principal] holds, or what an
-// [Action] requires. How the two are matched is SPEC 3.2 with P7 and P8.
+// [Action] requires. A held one covers a required one if action and resource are
+// equal and intent, data zone and conditions fit.
 type Permission struct {
-	Action     string         `json:"action"`
-	Resource   string         `json:"resource"`
-	Intent     Intent         `json:"intent,omitzero"`
-	DataZone   DataZone       `json:"data_zone,omitzero"`
+	Action   string   `json:"action"`
+	Resource string   `json:"resource"`
+	Intent   Intent   `json:"intent,omitzero"`
+	DataZone DataZone `json:"data_zone,omitzero"`
+
+	// Conditions restrict the right. A held permission with conditions covers only
+	// a required one that names the same conditions, each with the held value or
+	// with an element of the held list; so {owner: me} covers {owner: me}, and
+	// neither {} nor {owner: you}. A required one with conditions is not covered by
+	// a held one without them.
 	Conditions map[string]any `json:"conditions,omitzero"`
 }
 

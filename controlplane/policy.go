@@ -157,8 +157,8 @@ func (s *Server) report(r *http.Request, c caller, event aureus.TelemetryEvent) 
 	}
 }
 
-// check says what the principal could do now without a person. It changes
-// nothing and leaves no trace (SPEC 3.5, check).
+// check answers as evaluate would with no approval live, and has no effect: it
+// asks nobody, spends nothing and writes nothing to the audit log.
 func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
 	var question checkQuestion
 	if err := readJSON(r, &question); err != nil {
@@ -167,9 +167,6 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
 	request := aureus.PolicyContext{Principal: question.Principal, Action: question.Action, ToolName: question.ToolName}.Request()
 	if err := admissible(c, request); err != nil {
 		return err
-	}
-	if request.Tool == "" { // permissions and tier are asked about; there is no tool to judge
-		request.Action.AllowedTools = nil
 	}
 	preview := s.local(nil, c).Preview(request)
 	writeJSON(w, http.StatusOK, checkAnswer{

@@ -109,10 +109,15 @@ func TestPublishedClientParsesAnswers(t *testing.T) {
 		got := raw{path: "/api/v1/policy/check", body: `{"principal":` + principal + `,"action":` + low + `}`}.do(t, srv)
 		require.Equal(t, true, got.json(t)["allowed"])
 	})
-	t.Run("check asks about permissions and risk, not about a tool that nobody named", func(t *testing.T) {
+	t.Run("check judges the tool, or that none is named, as evaluate does", func(t *testing.T) {
 		tools := strings.Replace(strings.Replace(critical, `"critical"`, `"low"`, 1), `"allowed_tools":null`, `"allowed_tools":["bank"]`, 1)
 		got := raw{path: "/api/v1/policy/check", body: `{"principal":` + principal + `,"action":` + tools + `}`}.do(t, srv)
-		require.Equal(t, true, got.json(t)["allowed"])
+		require.Equal(t, false, got.json(t)["allowed"])
+		require.Equal(t, true, got.json(t)["has_permission"])
+		require.Equal(t, false, got.json(t)["requires_human_approval"])
+		require.Contains(t, got.json(t)["reason"], "without a tool")
+		bank := raw{path: "/api/v1/policy/check", body: `{"principal":` + principal + `,"action":` + tools + `,"tool_name":"bank"}`}.do(t, srv).json(t)
+		require.Equal(t, true, bank["allowed"])
 		named := raw{path: "/api/v1/policy/check", body: `{"principal":` + principal + `,"action":` + tools + `,"tool_name":"shell"}`}.do(t, srv).json(t)
 		require.Equal(t, false, named["allowed"])
 		require.Equal(t, true, named["has_permission"])

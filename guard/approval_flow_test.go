@@ -72,7 +72,7 @@ func TestApprovedRequestPassesOnce(t *testing.T) {
 	require.Equal(t, aureus.ApprovalConsumed, passed.Approval.Status)
 	require.Equal(t, first.Digest, passed.Digest)
 	require.Equal(t, []aureus.ApprovalUse{{
-		PrincipalID: "agent-1", ActionDigest: passed.Digest, DecisionID: passed.ID, PolicyVersion: "goal-guard/1",
+		PrincipalID: "agent-1", ActionDigest: passed.Digest, DecisionID: passed.ID, PolicyVersion: "goal-guard/2",
 	}}, a.desk.used)
 
 	replay := a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk)
@@ -115,7 +115,7 @@ func TestAskSaysWhatIsAskedAndWhy(t *testing.T) {
 	ask.Request = aureus.Request{}
 	require.Equal(t, aureus.ApprovalAsk{
 		Digest: decision.Digest, DecisionID: decision.ID, ReasonCode: aureus.ReasonCriticalRisk,
-		Reason: decision.Reason, Rule: "risk_tier", PolicyVersion: "goal-guard/1",
+		Reason: decision.Reason, Rule: "risk_tier", PolicyVersion: "goal-guard/2",
 	}, ask)
 }
 

@@ -6,22 +6,47 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// unmetCondition is the first name, in the order of the alphabet, of a required
-// condition that the held ones do not meet; ok is true where all are met. Every
-// required name must be held with an equal value, or with a list that has an
-// equal element (SPEC P8). A missing name is unmet, null is a value like any
-// other, and what has no JSON form equals nothing.
-func unmetCondition(required, held map[string]any) (name string, ok bool) {
-	ok = true
-	for candidate, want := range required {
-		if have, there := held[candidate]; there && satisfies(have, want) {
-			continue
-		}
-		if ok || candidate < name {
-			name, ok = candidate, false
+// conditionsMet reports whether the held permission's conditions and the required
+// one's meet each other: both name the same conditions, and each required value
+// equals the held one or is an element of the held list. A held condition that
+// the requirement does not name restricts the grant to something that this
+// requirement does not promise, so it is unmet, as a required condition that is
+// not held is. null is a value like any other, and what has no JSON form equals
+// nothing.
+func conditionsMet(required, held map[string]any) bool {
+	if len(required) != len(held) {
+		return false
+	}
+	for name, want := range required {
+		have, there := held[name]
+		if !there || !satisfies(have, want) {
+			return false
 		}
 	}
-	return name, ok
+	return true
+}
+
+// unmetCondition is the first name, in the order of the alphabet, of a condition
+// for which conditionsMet is false. restricts is true if the held permission has
+// that condition and the required one does not name it.
+func unmetCondition(required, held map[string]any) (name string, restricts bool) {
+	found := false
+	note := func(candidate string, restriction bool) {
+		if !found || candidate < name {
+			name, restricts, found = candidate, restriction, true
+		}
+	}
+	for candidate, want := range required {
+		if have, there := held[candidate]; !there || !satisfies(have, want) {
+			note(candidate, false)
+		}
+	}
+	for candidate := range held {
+		if _, there := required[candidate]; !there {
+			note(candidate, true)
+		}
+	}
+	return name, restricts
 }
 
 // satisfies reports whether the held value is the wanted one or a list with it.

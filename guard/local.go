@@ -10,8 +10,8 @@ import (
 
 // The versions of the rules, as Decision.PolicyVersion tells them.
 const (
-	policyVersion        = "goal-guard/1"
-	policyVersionLenient = "goal-guard/1-lenient"
+	policyVersion        = "goal-guard/2"
+	policyVersionLenient = "goal-guard/2-lenient"
 )
 
 // Local decides in this process by the Goal-Guard rules (SPEC 3.1 to 3.5). The
@@ -68,9 +68,11 @@ func (l *Local) Decide(ctx context.Context, request aureus.Request) (decision au
 	return decision, nil
 }
 
-// Preview is what the rules say of the request, and has no effect: nobody is
-// asked and nothing is spent. What needs a person is RequireApproval without an
-// approval, whether or not there is one already or anyone to ask.
+// Preview is what Decide would answer where no approval is live, and has no
+// effect: nobody is asked and nothing is spent. What needs a person is
+// RequireApproval without an approval, whether or not there is one already or
+// anyone to ask; what no approval could be bound to (see [Digest]) is denied with
+// the code INVALID_REQUEST. The body of an HTTP call is not read.
 func (l *Local) Preview(request aureus.Request) (decision aureus.Decision) {
 	if l == nil {
 		return aureus.Decision{Reason: errNilLocal.Error()}
@@ -79,6 +81,12 @@ func (l *Local) Preview(request aureus.Request) (decision aureus.Decision) {
 		request = completed(request)
 	}
 	l.judged(&decision, &request)
+	if decision.Effect == aureus.RequireApproval {
+		request.HTTP = nil
+		if _, err := Digest(l.Tenant, request); err != nil {
+			return invalidRequest(decision, err)
+		}
+	}
 	return decision
 }
 

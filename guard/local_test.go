@@ -249,7 +249,7 @@ func TestDecisionSaysWhatItIsAbout(t *testing.T) {
 	decision.ID = aureus.DecisionID{}
 	require.Equal(t, aureus.Decision{
 		Effect: aureus.Allow, ReasonCode: aureus.ReasonLowRisk, Reason: "low risk, allowed", Rule: "risk_tier",
-		PolicyVersion: "goal-guard/1", PrincipalID: "agent-1", OnBehalfOf: "boss", ActionID: "look", Tool: "psql",
+		PolicyVersion: "goal-guard/2", PrincipalID: "agent-1", OnBehalfOf: "boss", ActionID: "look", Tool: "psql",
 		RiskTier: aureus.TierLow, Claimed: true,
 	}, decision)
 }

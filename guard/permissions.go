@@ -55,10 +55,8 @@ func (n *needs) met(held *aureus.Permission, lenient bool) fit {
 	case !lenient && zoneLevel(n.zone) >= zoneLevel(aureus.ZoneConfidential):
 		return fitZone
 	}
-	if len(n.Conditions) > 0 {
-		if _, ok := unmetCondition(n.Conditions, held.Conditions); !ok {
-			return fitConditions
-		}
+	if len(n.Conditions)|len(held.Conditions) > 0 && !conditionsMet(n.Conditions, held.Conditions) {
+		return fitConditions
 	}
 	return fitFully
 }
@@ -133,9 +131,14 @@ func whatLacks(request *aureus.Request, lenient bool) string {
 			text = appendOther(text, " is held, but for the data zone ", " is held, but without a data zone", string(held[at].DataZone), string(n.zone))
 		case fitFully: // not missing
 		case fitConditions:
-			name, _ := unmetCondition(n.Conditions, held[at].Conditions)
-			text = append(text, " is held, but does not meet the condition "...)
-			text = appendName(text, name)
+			name, restricts := unmetCondition(n.Conditions, held[at].Conditions)
+			if restricts {
+				text = append(text, " is held, but only under the condition "...)
+				text = append(appendName(text, name), ", which the required permission does not name"...)
+			} else {
+				text = append(text, " is held, but does not meet the condition "...)
+				text = appendName(text, name)
+			}
 		}
 	}
 	if missing > maxMissing {

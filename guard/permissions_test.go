@@ -73,8 +73,8 @@ func check(t *testing.T, want byte, strict, lenient aureus.Decision, cause strin
 	t.Helper()
 	require.Equal(t, want == '+', strict.Effect == aureus.Allow, strict.Reason)
 	require.Equal(t, want != '-', lenient.Effect == aureus.Allow, lenient.Reason)
-	require.Equal(t, "goal-guard/1", strict.PolicyVersion)
-	require.Equal(t, "goal-guard/1-lenient", lenient.PolicyVersion)
+	require.Equal(t, "goal-guard/2", strict.PolicyVersion)
+	require.Equal(t, "goal-guard/2-lenient", lenient.PolicyVersion)
 	if want != '+' {
 		require.Equal(t, aureus.ReasonPermissionDenied, strict.ReasonCode)
 		require.Equal(t, "permissions", strict.Rule)
@@ -97,13 +97,18 @@ func TestConditions(t *testing.T) {
 		required, held m
 		want           bool
 	}{
-		"none required":                          {nil, m{"region": "eu"}, true},
+		"none required, none held":               {nil, m{}, true},
+		"none required, restricted grant":        {nil, m{"region": "eu"}, false},
+		"none required, restricted to null":      {m{}, m{"region": nil}, false},
+		"none required, restricted to any of":    {nil, m{"region": []any{"eu", "us"}}, false},
 		"equal text":                             {m{"region": "eu"}, m{"region": "eu"}, true},
 		"another text":                           {m{"region": "eu"}, m{"region": "us"}, false},
 		"texts differ in case":                   {m{"region": "eu"}, m{"region": "EU"}, false},
 		"nothing held":                           {m{"region": "eu"}, nil, false},
 		"name missing":                           {m{"region": "eu", "desk": "fx"}, m{"region": "eu"}, false},
-		"more held than required":                {m{"region": "eu"}, m{"region": "eu", "desk": "fx"}, true},
+		"grant is restricted further":            {m{"region": "eu"}, m{"region": "eu", "desk": "fx"}, false},
+		"same number of other names":             {m{"region": "eu"}, m{"desk": "eu"}, false},
+		"two names, both equal":                  {m{"region": "eu", "desk": "fx"}, m{"desk": []any{"fx"}, "region": "eu"}, true},
 		"held list has it":                       {m{"region": "eu"}, m{"region": []any{"us", "eu"}}, true},
 		"held list of Go strings":                {m{"region": "eu"}, m{"region": []string{"us", "eu"}}, true},
 		"held list lacks it":                     {m{"region": "eu"}, m{"region": []any{"us"}}, false},
@@ -186,6 +191,10 @@ func TestReasonsNameWhatIsMissing(t *testing.T) {
 	})}
 	require.Equal(t, `missing permission: "use" on "thing" is held, but does not meet the condition "b"`,
 		(&guard.Local{}).Preview(request).Reason, "the first by name, and never a value")
+
+	request = holds(on(aureus.Permission{Conditions: map[string]any{"owner": "secret-value"}}), on(aureus.Permission{}))
+	require.Equal(t, `missing permission: "use" on "thing" is held, but only under the condition "owner", which the required permission does not name`,
+		(&guard.Local{}).Preview(request).Reason, "a restricted grant does not act as an unrestricted one")
 }
 
 func TestReasonsAreBoundedAndEscaped(t *testing.T) {

@@ -1,0 +1,85 @@
+package controlplane_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// TestCheck_GeneratedRequests_AnswersAsEvaluate asks both endpoints about the
+// same thing. Every request has a principal of its own, so no approval is live
+// and none is refused for too many.
+func TestCheck_GeneratedRequests_AnswersAsEvaluate(t *testing.T) {
+	t.Parallel()
+	srv := open(t)
+	asker := session(t, srv, newKey(t, srv, controlplane.RoleService, "service"))
+	random := rand.New(rand.NewPCG(7, 11))
+	seen := map[string]int{}
+	for i := range 600 {
+		question := generatedQuestion(random, i)
+		checked := asker(t, "/api/v1/policy/check", question)
+		question["current_state"], question["audit_log"] = "idle", []any{}
+		evaluated := asker(t, "/api/v1/policy/evaluate", question)
+		text := mustMarshal(t, question)
+		require.Equal(t, evaluated["allowed"], checked["allowed"], text)
+		require.Equal(t, evaluated["requires_human_approval"], checked["requires_human_approval"], text)
+		require.Equal(t, evaluated["reason"], checked["reason"], text)
+		code, _ := evaluated["reason_code"].(string)
+		seen[code]++
+	}
+	for _, code := range []aureus.ReasonCode{
+		aureus.ReasonLowRisk, aureus.ReasonMediumRisk, aureus.ReasonHighRisk, aureus.ReasonCriticalRisk, aureus.ReasonMCP, aureus.ReasonMCPWithCRV,
+		aureus.ReasonToolRequired, aureus.ReasonToolNotAllowed, aureus.ReasonPermissionDenied, aureus.ReasonInvalidRequest,
+	} {
+		require.Positive(t, seen[string(code)], "the generated requests reach %s; seen: %v", code, seen)
+	}
+}
+
+// session posts with one key and gives the answers, which must be 200.
+func session(t *testing.T, srv *controlplane.Server, key string) func(t *testing.T, path string, body any) map[string]any {
+	t.Helper()
+	return func(t *testing.T, path string, body any) map[string]any {
+		t.Helper()
+		got := raw{path: path, body: mustMarshal(t, body), key: key}.do(t, srv)
+		require.Equal(t, 200, got.status, got.body)
+		return got.json(t)
+	}
+}
+
+func pick[T any](random *rand.Rand, of ...T) T { return of[random.IntN(len(of))] }
+
+// generatedQuestion is a question of check, with every rule of the guard in
+// reach.
+func generatedQuestion(random *rand.Rand, i int) map[string]any {
+	conditions := func() any {
+		return pick[any](random, nil, nil, map[string]any{"owner": "me"}, map[string]any{"owner": []any{"me", "you"}}, map[string]any{"owner": "me", "limit": 5})
+	}
+	permissions := func(most int) []any {
+		list := []any{}
+		for range random.IntN(most + 1) {
+			list = append(list, map[string]any{
+				"action": pick(random, "read", "read", "write"), "resource": "ledger",
+				"intent": pick[any](random, nil, "read", "delete"), "data_zone": pick[any](random, nil, nil, "public", "restricted"), "conditions": conditions(),
+			})
+		}
+		return list
+	}
+	action := map[string]any{
+		"id": "act", "name": "Act", "risk_tier": pick(random, "low", "MEDIUM", "high", "critical"),
+		"required_permissions": permissions(1), "intent": pick[any](random, nil, nil, "read"),
+		"allowed_tools": pick[any](random, nil, nil, nil, []any{}, []any{"bank", "psql"}),
+		"metadata": pick[any](random, nil, map[string]any{"tool_name": "bank"}, map[string]any{"mcpActionName": "pay", "requiresCRVValidation": true},
+			map[string]any{"mcpActionName": "pay"}, map[string]any{"n": json.Number("1e99999999999")}),
+	}
+	return map[string]any{
+		"principal": map[string]any{"id": fmt.Sprintf("agent-%d", i), "type": "agent", "permissions": permissions(3)},
+		"action":    action,
+		"tool_name": pick[any](random, nil, nil, "bank", "shell"),
+	}
+}
