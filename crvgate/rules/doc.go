@@ -38,10 +38,16 @@
 // the message for that case.
 //
 // Numbers are doubles that integers mix with, so data.amount + 1 is what it
-// says; whole numbers beyond 2^53 stay exact, up to 64 bits, and are an error
-// beyond. 0.1 + 0.2 is not 0.3, as with doubles everywhere: keep money in cents,
-// or compare with a margin. What has to be alike in kind is told at
-// registration: size(data.items) == 1.0 is refused with the advice to write 1.
+// says; whole numbers beyond 2^53 stay exact, up to 64 bits. A number that
+// cannot be held exactly (a larger one, or one with more digits than a double
+// has) is a TOOL_ERROR, and never another number. 0.1 + 0.2 is not 0.3, as with
+// doubles everywhere: keep money in cents, or compare with a margin. What has to
+// be alike in kind is told at registration: size(data.items) == 1.0 is refused
+// with the advice to write 1.
+//
+// string(data.account) writes a number in plain decimal digits without an
+// exponent: 123456789, and 1 for 1.0. A number and a text are never equal, so a
+// list of texts is asked with it: !(string(data.account) in ["123456789"]).
 //
 // # cross_field_consistency
 //

@@ -88,8 +88,16 @@ func (o *operator) apply(l, r ref.Val) ref.Val {
 	}
 	if leftExact && rightExact {
 		result := o.double(x, y)
-		if o.whole == nil || math.Abs(result) <= maxExact || !isWhole(x) || !isWhole(y) {
-			return finite(result)
+		switch {
+		case math.Abs(result) < maxExact, math.IsInf(result, 0), math.IsNaN(result):
+			if o.whole == nil || !isWhole(x) || !isWhole(y) || !math.IsInf(result, 0) {
+				return finite(result)
+			}
+		case o.whole == nil, !isWhole(x), !isWhole(y):
+			if !o.isExact(x, y, result) {
+				return types.WrapErr(errInexact)
+			}
+			return types.Double(result)
 		}
 	}
 	m, leftWhole := bigOf(l)
@@ -98,6 +106,25 @@ func (o *operator) apply(l, r ref.Val) ref.Val {
 		return types.WrapErr(errInexact)
 	}
 	return wholeOf(o.whole(new(big.Int), m, n))
+}
+
+// isExact reports whether the result of the operator on two finite doubles was
+// not rounded.
+func (o *operator) isExact(x, y, result float64) bool {
+	l, r, z := new(big.Rat).SetFloat64(x), new(big.Rat).SetFloat64(y), new(big.Rat).SetFloat64(result)
+	switch o.name {
+	case operators.Add:
+		l.Add(l, r)
+	case operators.Subtract:
+		l.Sub(l, r)
+	case operators.Multiply:
+		l.Mul(l, r)
+	case operators.Divide:
+		l.Quo(l, r)
+	default:
+		return false // a remainder is of whole numbers only
+	}
+	return l.Cmp(z) == 0
 }
 
 // divides reports whether one whole number divides by another, or nothing does.

@@ -62,16 +62,7 @@ func bounding(node interpreter.InterpretableV2) (interpreter.InterpretableV2, er
 		if len(args) != 2 || compared(function, args[0], args[1]) > MaxCost {
 			return types.WrapErr(errTooMuch)
 		}
-		switch function {
-		case operators.Equals:
-			return types.Equal(args[0], args[1])
-		case operators.NotEquals:
-			return types.Bool(types.Equal(args[0], args[1]) != types.True)
-		}
-		if container, ok := args[1].(traits.Container); ok {
-			return container.Contains(args[0])
-		}
-		return types.NewErr("no such overload")
+		return compareValues(function, args[0], args[1])
 	}
 	return interpreter.NewCall(call.ID(), function, call.OverloadID(), call.Args(), compare), nil
 }

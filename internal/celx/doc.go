@@ -13,11 +13,20 @@
 //
 // # Numbers
 //
-// JSON numbers are doubles, as everywhere in CEL, with two differences that keep
-// anything from being rounded in silence. A whole number beyond ±2^53 is an
-// integer as long as it fits into 64 bits, compares exactly, and is an error
-// where no type holds it. And doubles and integers mix: data.amount + 1 is what
-// it says, a whole result is exact, and dividing by zero is an error. What CEL
-// itself defines on integers alone stays: 7 / 2 is 3, and 7.0 / 2 is 3.5. A
-// number with a fraction is the nearest double.
+// JSON numbers are doubles, as everywhere in CEL, and nothing is rounded in
+// silence:
+//
+//   - A whole number beyond ±2^53 is an integer as long as it fits into 64 bits.
+//   - A number that no type holds exactly is an error: a whole number beyond 64
+//     bits that is no double, or more digits than a double has. Two values of the
+//     data are compared as JSON, exactly, whatever numbers they hold.
+//   - Doubles and integers mix: data.amount + 1 is what it says, a whole result
+//     is exact, and dividing by zero is an error. They compare exactly too.
+//   - string() writes plain decimal digits, never an exponent: 123456789, 1 for
+//     1.0, 0 for -0.0, and every digit of 1e21.
+//   - double() rounds, and refuses NaN and the infinities.
+//
+// What CEL itself defines on integers alone stays: 7 / 2 is 3, and 7.0 / 2 is
+// 3.5. Arithmetic with fractions below 2^53 rounds as doubles do. A number and a
+// text are never equal: a list of texts is asked with string(…).
 package celx

@@ -40,6 +40,10 @@ func New(variables ...string) *Language {
 	if err != nil {
 		panic(fmt.Sprintf("celx: %v", err))
 	}
+	converts, err := converting()
+	if err != nil {
+		panic(fmt.Sprintf("celx: %v", err))
+	}
 	registry, err := types.NewRegistry()
 	if err != nil {
 		panic(fmt.Sprintf("celx: %v", err))
@@ -48,6 +52,7 @@ func New(variables ...string) *Language {
 		cel.CustomTypeAdapter(adapter{registry}),
 		cel.StdLib(cel.StdLibSubset(withoutZones())),
 		mixes,
+		converts,
 		cel.CrossTypeNumericComparisons(true),
 		cel.DefaultUTCTimeZone(true),
 		cel.ASTValidators(
@@ -70,7 +75,7 @@ func New(variables ...string) *Language {
 }
 
 // withoutZones is the standard library less what reads the time zones of the
-// machine, and less the operators that are declared anew.
+// machine, and less the operators and conversions that are declared anew.
 func withoutZones() *env.LibrarySubset {
 	zoned := map[string]string{
 		overloads.TimeGetFullYear:     overloads.TimestampToYearWithTz,
@@ -90,6 +95,9 @@ func withoutZones() *env.LibrarySubset {
 	}
 	for _, operator := range arithmetic {
 		subset.AddExcludedFunctions(env.NewFunction(operator.name))
+	}
+	for _, conversion := range conversions {
+		subset.AddExcludedFunctions(env.NewFunction(conversion.name))
 	}
 	return subset
 }
@@ -128,7 +136,7 @@ func (l *Language) compile(text string, want *cel.Type, wanted string) (program,
 	case estimate.Min > MaxCost:
 		return program{}, problem(fmt.Sprintf("it costs at least %d, and %d is the limit", estimate.Min, MaxCost))
 	}
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(matching)}
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(matching), cel.CustomDecoratorV2(exactly)}
 	measured := estimate.Max > unmeasured || comprehends(checked)
 	if measured {
 		options = append(options,

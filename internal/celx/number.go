@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -41,26 +42,53 @@ func (a adapter) NativeToValue(value any) ref.Val {
 	}
 }
 
-// numberOf is the double nearest to a number, but a whole number beyond the
-// exact doubles keeps its value, or is an error.
+// numberOf is the double that a number was written from: one that gives the
+// number back when it is written with as many digits. A whole number beyond the
+// exact doubles keeps its value. What no type holds exactly is an error: a rule
+// would decide about another number than the one that is committed.
 func numberOf(n json.Number) ref.Val {
+	if len(n) > maxNumberText {
+		return types.WrapErr(errTooLarge)
+	}
 	f, err := strconv.ParseFloat(string(n), 64)
 	switch {
 	case err != nil:
 		return types.WrapErr(errTooLarge)
 	case math.Abs(f) < maxExact:
+		if !isFaithful(string(n), f) {
+			return types.WrapErr(errTooLarge)
+		}
 		return types.Double(f)
-	case len(n) > maxNumberText:
-		return types.WrapErr(errTooLarge)
 	}
 	exact, ok := new(big.Rat).SetString(string(n))
-	if !ok {
+	if !ok || !exact.IsInt() {
 		return types.WrapErr(errTooLarge)
 	}
-	if !exact.IsInt() {
-		return types.Double(f)
-	}
 	return wholeOf(exact.Num())
+}
+
+// isFaithful reports whether a double, rounded to as many digits as the text of
+// the number has, is that number.
+func isFaithful(text string, f float64) bool {
+	const always = 15          // so many decimal digits survive in every normal double
+	const smallest = 0x1p-1022 // the smallest normal double
+	digits := significant(text)
+	if len(digits) <= always && (math.Abs(f) >= smallest || digits == "") {
+		return true
+	}
+	if f == 0 {
+		return digits == ""
+	}
+	written := strconv.FormatFloat(f, 'e', len(digits)-1, 64)
+	return significant(written) == digits
+}
+
+// significant are the digits of a number from its first to its last that is not
+// a zero.
+func significant(text string) string {
+	mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
+	digits := strings.Replace(strings.TrimPrefix(mantissa, "-"), ".", "", 1)
+	return strings.Trim(digits, "0")
 }
 
 // wholeOf is a whole number in the type that holds it.

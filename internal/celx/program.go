@@ -3,6 +3,8 @@ package celx
 import (
 	"context"
 	"errors"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -95,7 +97,7 @@ func (p *program) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		failure.Message, failure.cause = "the context ended before it was judged", context.Cause(ctx)
 	case strings.HasPrefix(text, "no such key: "):
-		failure.Key, failure.cause = strings.TrimPrefix(text, "no such key: "), ErrMissing
+		failure.Key, failure.cause = keyText(strings.TrimPrefix(text, "no such key: ")), ErrMissing
 		failure.Message = "the key \"" + failure.Key + "\" is missing"
 	case strings.HasPrefix(text, "no such overload"), strings.Contains(text, "expected iterable type"):
 		failure.Message = "an operator or a function is applied to values of kinds that it does not take"
@@ -109,6 +111,17 @@ func (p *program) explain(ctx context.Context, err error) error {
 		failure.Message = "its evaluation failed"
 	}
 	return failure
+}
+
+// withExponent is how Go writes a double that is large or small.
+var withExponent = regexp.MustCompile(`^-?[0-9](\.[0-9]+)?e[+-][0-9]{2,3}$`)
+
+// keyText is a key as CEL tells it, a number without its exponent.
+func keyText(key string) string {
+	if f, err := strconv.ParseFloat(key, 64); err == nil && withExponent.MatchString(key) {
+		return doubleText(f)
+	}
+	return key
 }
 
 // scope gives CEL the values of the variables.

@@ -1,0 +1,248 @@
+package celx
+
+import (
+	"encoding/json"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+	"cel.dev/cel-go/interpreter"
+)
+
+// CEL compares a double with an integer by rounding the integer, so that
+// 10000000000000001 <= 1e16 would hold. Here they compare exactly.
+
+// exactly plans the comparisons with the functions of this file.
+func exactly(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+	call, ok := node.(interpreter.InterpretableCall)
+	if !ok || len(call.Args()) != 2 {
+		return node, nil
+	}
+	function := call.Function()
+	if !compares(function) && orders[function] == nil {
+		return node, nil
+	}
+	compare := func(args ...ref.Val) ref.Val {
+		if len(args) != 2 {
+			return types.NewErr("no such overload")
+		}
+		return compareValues(function, args[0], args[1])
+	}
+	return interpreter.NewCall(call.ID(), function, call.OverloadID(), call.Args(), compare), nil
+}
+
+// orders are the operators that order two values, by what the order must be.
+var orders = map[string]func(order types.Int) bool{
+	operators.Less:          func(order types.Int) bool { return order < 0 },
+	operators.LessEquals:    func(order types.Int) bool { return order <= 0 },
+	operators.Greater:       func(order types.Int) bool { return order > 0 },
+	operators.GreaterEquals: func(order types.Int) bool { return order >= 0 },
+}
+
+func compareValues(function string, left, right ref.Val) ref.Val {
+	switch function {
+	case operators.Equals:
+		return equal(left, right)
+	case operators.NotEquals:
+		result := equal(left, right)
+		if result == types.True {
+			return types.False
+		}
+		if result == types.False {
+			return types.True
+		}
+		return result
+	case operators.In:
+		return isIn(left, right)
+	}
+	order := orderOf(left, right)
+	known, ok := order.(types.Int)
+	if !ok {
+		return order // an error
+	}
+	return types.Bool(orders[function](known))
+}
+
+// orderOf is -1, 0 or +1, or an error where there is no order.
+func orderOf(left, right ref.Val) ref.Val {
+	if order, mixed := mixedOrder(left, right); mixed {
+		return order
+	}
+	comparer, ok := left.(traits.Comparer)
+	if !ok {
+		return types.MaybeNoSuchOverloadErr(left)
+	}
+	return comparer.Compare(right)
+}
+
+// mixedOrder is the exact order of a double and an integer.
+func mixedOrder(left, right ref.Val) (order types.Int, mixed bool) {
+	if double, ok := left.(types.Double); ok && isInteger(right) {
+		return orderOfDouble(float64(double), right), true
+	}
+	if double, ok := right.(types.Double); ok && isInteger(left) {
+		return -orderOfDouble(float64(double), left), true
+	}
+	return 0, false
+}
+
+func isInteger(v ref.Val) bool {
+	switch v.(type) {
+	case types.Int, types.Uint:
+		return true
+	default:
+		return false
+	}
+}
+
+// orderOfDouble is the order of a finite double and an integer.
+func orderOfDouble(f float64, integer ref.Val) types.Int {
+	whole := math.Floor(f)
+	floor, _ := bigOf(types.Double(whole))
+	other, _ := bigOf(integer)
+	order := types.Int(floor.Cmp(other))
+	if order == 0 && f > whole {
+		return 1
+	}
+	return order
+}
+
+// equal is CEL's equality, with exact numbers at every depth: true, false, or
+// the error of a number that no type holds, where it meets a value that the rule
+// made. CEL itself takes two lists with such an item for equal. Callers bound
+// the size of the values.
+func equal(left, right ref.Val) ref.Val {
+	if types.IsError(left) {
+		return left
+	}
+	if types.IsError(right) {
+		return right
+	}
+	if order, mixed := mixedOrder(left, right); mixed {
+		return types.Bool(order == 0)
+	}
+	switch left := left.(type) {
+	case traits.Lister:
+		if right, ok := right.(traits.Lister); ok {
+			return equalLists(left, right)
+		}
+	case traits.Mapper:
+		if right, ok := right.(traits.Mapper); ok {
+			return equalMaps(left, right)
+		}
+	}
+	return types.Equal(left, right)
+}
+
+func equalLists(left, right traits.Lister) ref.Val {
+	if left, ok := left.Value().([]any); ok {
+		if right, ok := right.Value().([]any); ok {
+			return types.Bool(equalJSON(left, right))
+		}
+	}
+	size, ok := left.Size().(types.Int)
+	if !ok || right.Size() != size {
+		return types.False
+	}
+	for i := types.Int(0); i < size; i++ {
+		if result := equal(left.Get(i), right.Get(i)); result != types.True {
+			return result
+		}
+	}
+	return types.True
+}
+
+func equalMaps(left, right traits.Mapper) ref.Val {
+	if left, ok := left.Value().(map[string]any); ok {
+		if right, ok := right.Value().(map[string]any); ok {
+			return types.Bool(equalJSON(left, right))
+		}
+	}
+	if left.Size() != right.Size() {
+		return types.False
+	}
+	for keys := left.Iterator(); keys.HasNext() == types.True; {
+		key := keys.Next()
+		value, found := right.Find(key)
+		if !found {
+			return types.False
+		}
+		if result := equal(left.Get(key), value); result != types.True {
+			return result
+		}
+	}
+	return types.True
+}
+
+// equalJSON compares free-form JSON. Numbers compare exactly, also those that no
+// type of the language holds.
+func equalJSON(left, right any) bool {
+	switch left := left.(type) {
+	case []any:
+		right, ok := right.([]any)
+		return ok && slices.EqualFunc(left, right, equalJSON)
+	case map[string]any:
+		right, ok := right.(map[string]any)
+		return ok && maps.EqualFunc(left, right, equalJSON)
+	case json.Number:
+		right, ok := right.(json.Number)
+		return ok && decimalOf(string(left)) == decimalOf(string(right))
+	default:
+		return left == right // null, a boolean or a text; no two kinds are equal
+	}
+}
+
+// decimal is the exact value of a number, 0.digits × 10^point.
+type decimal struct {
+	negative bool
+	digits   string // without zeros at either end; empty for zero
+	point    int
+}
+
+func decimalOf(text string) decimal {
+	digits := significant(text)
+	if digits == "" {
+		return decimal{}
+	}
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(text, "-")), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	point, err := strconv.Atoi(exponent)
+	if err != nil && exponent != "" {
+		return decimal{digits: text} // beyond every exponent that means something: equal to itself alone
+	}
+	if trimmed := strings.TrimLeft(whole, "0"); trimmed != "" {
+		point += len(trimmed)
+	} else {
+		point -= len(fraction) - len(strings.TrimLeft(fraction, "0"))
+	}
+	return decimal{negative: text[0] == '-', digits: digits, point: point}
+}
+
+// isIn reports whether a list has an item, or a map a key. An item that cannot be
+// compared is an error, unless another one is found.
+func isIn(item, container ref.Val) ref.Val {
+	list, ok := container.(traits.Lister)
+	if !ok {
+		if container, ok := container.(traits.Container); ok {
+			return container.Contains(item)
+		}
+		return types.MaybeNoSuchOverloadErr(container)
+	}
+	size, _ := list.Size().(types.Int)
+	var found ref.Val = types.False
+	for i := types.Int(0); i < size; i++ {
+		switch result := equal(item, list.Get(i)); {
+		case result == types.True:
+			return types.True
+		case types.IsError(result):
+			found = result
+		}
+	}
+	return found
+}
