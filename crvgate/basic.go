@@ -73,11 +73,12 @@ func hasType(value any, name string) bool {
 
 // Monotonic fails with CONFLICT when the field version is lower than in the
 // previous state: numbers compare as numbers, exactly, and texts as text, in
-// UTF-16 order. Without a previous state it passes with confidence 1, and else
-// with 0.9, because it says nothing where a version is absent, zero or empty,
-// or where a text that is no number meets a number. A version that is an object
-// or an array has no order: CONFLICT. See [TemporalMonotonic] for the stricter
-// rule.
+// UTF-16 order; 0 is a version, and an empty text or false is 0 beside a number.
+// Without a previous state (none, null, 0, false or an empty text) it passes
+// with confidence 1, and else with 0.9, because it says nothing where one of the
+// versions is absent or null, or where a text that is no number meets a number.
+// A version that is an object or an array has no order: CONFLICT. See
+// [TemporalMonotonic] for the stricter rule.
 func Monotonic() Validator[any] { return monotonic }
 
 var monotonic = rule(func(data, previous any) aureus.ValidationResult {
@@ -89,7 +90,7 @@ var monotonic = rule(func(data, previous any) aureus.ValidationResult {
 	}
 	before, _ := lookup(previous, "version")
 	after, _ := lookup(data, "version")
-	if truthy(before) && truthy(after) {
+	if before != nil && after != nil {
 		if isObject(before) || isObject(after) {
 			return Fail(aureus.Conflict, "a version is an object or an array, which has no order")
 		}
@@ -100,7 +101,7 @@ var monotonic = rule(func(data, previous any) aureus.ValidationResult {
 	return because(confident(Pass(), 0.9), "the version is not lower than before")
 })
 
-// isLess is JavaScript's a < b of truthy booleans, strings and numbers.
+// isLess is JavaScript's a < b of booleans, strings and numbers.
 func isLess(a, b any) bool {
 	if a, ok := a.(string); ok {
 		if b, ok := b.(string); ok {
@@ -117,10 +118,16 @@ func toNumber(value any) (json.Number, bool) {
 	switch value := value.(type) {
 	case json.Number:
 		return value, true
-	case bool: // true: false is not truthy
-		return "1", true
+	case bool:
+		if value {
+			return "1", true
+		}
+		return "0", true
 	case string:
 		text := strings.TrimSpace(value)
+		if text == "" {
+			return "0", true
+		}
 		return json.Number(text), isNumber(text)
 	default:
 		return "", false

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -159,6 +161,24 @@ func truthy(value any) bool {
 		return !decimalOf(value).isZero()
 	default:
 		return true
+	}
+}
+
+// denials are the texts that say no, in lower case.
+var denials = []string{"", "false", "no", "none", "null", "off", "0"}
+
+// affirms reports whether a field of the data says yes: it is truthy, and neither
+// a text that says no nor an empty array or object.
+func affirms(value any) bool {
+	switch value := value.(type) {
+	case string:
+		return !slices.Contains(denials, strings.ToLower(strings.TrimSpace(value)))
+	case []any:
+		return len(value) > 0
+	case map[string]any:
+		return len(value) > 0
+	default:
+		return truthy(value)
 	}
 }
 

@@ -62,7 +62,8 @@ func memoryRetention(maxAge json.Number, field string, now func() time.Time) Val
 
 // MemoryCompression fails with POLICY_VIOLATION when the data is larger than the
 // threshold, counted as [MaxSize] counts, and its field (compressed where the
-// name is empty) does not say that it is compressed.
+// name is empty) does not say that it is compressed. A text such as "false" or
+// "no" says that it is not, and so does everything that is empty, 0 or null.
 func MemoryCompression(threshold int, field string) Validator[any] {
 	return memoryCompression(numberOf(float64(threshold)), field)
 }
@@ -83,7 +84,7 @@ func memoryCompression(threshold json.Number, field string) Validator[any] {
 			result := Fail(aureus.PolicyViolation, "the data is too large to be left as it is, and no object that could say it is compressed")
 			return hinting(result, "Compress the data, and keep it in an object that says so.")
 		}
-		if compressed, _ := lookup(data, field); !truthy(compressed) {
+		if compressed, _ := lookup(data, field); !affirms(compressed) {
 			result := Fail(aureus.PolicyViolation, fmt.Sprintf("the data is too large to be left as it is, and the field %q does not say that it is compressed", field))
 			return stating(hinting(result, "Compress the data before it is kept."), metadata)
 		}
@@ -93,7 +94,8 @@ func memoryCompression(threshold json.Number, field string) Validator[any] {
 
 // MemoryEncryption fails with POLICY_VIOLATION when the field dataClassification
 // is sensitive, confidential or restricted and the field encrypted does not say
-// that the data is encrypted. Data that is no object passes: it has no class.
+// that the data is encrypted, as for [MemoryCompression]. Data that is no object
+// passes: it has no class.
 func MemoryEncryption() Validator[any] { return memoryEncryption }
 
 var secretClasses = []string{"sensitive", "confidential", "restricted"}
@@ -109,7 +111,7 @@ var memoryEncryption = rule(func(data, _ any) aureus.ValidationResult {
 	}
 	name, _ := class.(string)
 	encrypted, _ := lookup(data, "encrypted")
-	if slices.Contains(secretClasses, name) && !truthy(encrypted) {
+	if slices.Contains(secretClasses, name) && !affirms(encrypted) {
 		result := Fail(aureus.PolicyViolation, fmt.Sprintf("the data is %s and not encrypted", name))
 		return stating(hinting(result, "Encrypt the data before it is kept."), metadata)
 	}
