@@ -28,7 +28,7 @@ const (
 func approvalPath(id string) string { return approvalsPath + id }
 
 func (s *Server) registerApprovals(mux *http.ServeMux) {
-	s.handle(mux, "GET /api/v1/policy/approvals", RoleService, s.listApprovals)
+	s.handle(mux, "GET /api/v1/policy/approvals", RoleService, s.listApprovals, "status", "limit", "cursor")
 	s.handle(mux, "GET /api/v1/policy/approvals/{id}", RoleService, s.getApproval)
 	s.handle(mux, "POST /api/v1/policy/approvals/{id}/approve", RoleOperator, s.decideApproval(true))
 	s.handle(mux, "POST /api/v1/policy/approvals/{id}/reject", RoleOperator, s.decideApproval(false))

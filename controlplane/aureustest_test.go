@@ -232,6 +232,13 @@ func (w world) story(t *testing.T) (story []told) {
 	get("observability/events?start_time=soon")
 	get("observability/summary?start_time=2026-01-02&end_time=2026-01-03")
 	get("observability/summary?range=soon")
+	for _, path := range []string{"observability/metrics", "policy/approvals", "crv/validators", "observability/summary", "observability/traces/t"} {
+		get(path + "?nonsense=1")
+		get(path + "?cursor=1&cursor=2")
+	}
+	get("observability/traces")
+	post("observability/traces", nil)
+	post("policy/check?nonsense=1", nil)
 
 	// The record of what was decided elsewhere.
 	decided := record("agent-9")

@@ -97,7 +97,7 @@ func (c *compressor) decide(compressed bool) error {
 	if c.gzip != nil {
 		_, err = c.gzip.Write(waiting)
 	} else {
-		_, err = c.ResponseWriter.Write(waiting) //nolint:gosec // the answer of a handler, as it is
+		_, err = c.ResponseWriter.Write(waiting)
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func TestUncleanPathsAreNotRedirected(t *testing.T) {
 	for _, path := range []string{
 		"//api/v1/observability/metrics", "/api//v1/observability/metrics", "/api/v1/policy/approvals//approve", "/api/v1/workflows//status",
 		"/api/v1/workflows/../status", "/api/v1/workflows/./status", "/api/v1/observability/traces/../metrics", "/api/v1/../../healthz",
-		"/api/v1/observability/metrics/", "/api/v1/policy/approvals/", "/api/v1/workflows/a/b/status", "/healthz/", "/", "/api", "/api/v1/status",
+		"/api/v1/observability/metrics/", "/api/v1/policy/approvals/", "/api/v1/workflows/a/b/status", "/api/v1/observability/traces", "/healthz/", "/", "/api", "/api/v1/status",
 	} {
 		s.get(t, path).refusal(t, http.StatusNotFound, "NOT_FOUND")
 	}

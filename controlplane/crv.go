@@ -23,7 +23,7 @@ const (
 func (s *Server) registerCRV(mux *http.ServeMux) {
 	s.handle(mux, "POST /api/v1/crv/validate", RoleService, s.validateCommit)
 	s.handle(mux, "POST /api/v1/crv/validators", RoleService, s.registerValidator)
-	s.handle(mux, "GET /api/v1/crv/validators", RoleService, s.listValidators)
+	s.handle(mux, "GET /api/v1/crv/validators", RoleService, s.listValidators, "limit", "cursor")
 	s.handle(mux, "GET /api/v1/crv/validators/{id}", RoleService, s.getValidator)
 }
 

@@ -82,6 +82,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
+	path   string // what was asked for, with the query
 }
 
 // do asks the handler directly, without a client in between.
@@ -103,7 +104,7 @@ func (q raw) do(t *testing.T, handler http.Handler) answer {
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	require.Positive(t, w.Body.Len(), "an answer is never empty")
-	return answer{w.Code, w.Header(), w.Body.String()}
+	return answer{w.Code, w.Header(), w.Body.String(), q.path}
 }
 
 // json is the answer's body, read strictly.
@@ -216,13 +217,22 @@ func idsOf(t *testing.T, body string) (ids []string) {
 	return ids
 }
 
-// nextPath is the address in the Link header, or nothing.
+// nextPath is the address in the Link header, relative to what was asked for, or
+// nothing.
 func nextPath(a answer) string {
 	target, rel, _ := strings.Cut(strings.TrimPrefix(a.header.Get("Link"), "<"), ">")
 	if !strings.Contains(rel, `rel="next"`) {
 		return ""
 	}
-	return target
+	base, err := url.Parse(a.path)
+	if err != nil {
+		return ""
+	}
+	next, err := base.Parse(target)
+	if err != nil {
+		return ""
+	}
+	return next.String()
 }
 
 func withLocalAddr(ctx context.Context, addr net.Addr) context.Context {

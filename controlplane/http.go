@@ -23,9 +23,10 @@ import (
 type handler func(w http.ResponseWriter, r *http.Request, c caller) error
 
 // handle serves the pattern to keys of at least the given role, with bodies of
-// the ordinary size.
-func (s *Server) handle(mux *http.ServeMux, pattern string, need Role, fn handler) {
-	s.route(mux, pattern, need, s.config.MaxBody, fn)
+// the ordinary size. parameters are all that its query may have; any other one is
+// answered with 400.
+func (s *Server) handle(mux *http.ServeMux, pattern string, need Role, fn handler, parameters ...string) {
+	s.route(mux, pattern, need, s.config.MaxBody, fn, parameters...)
 }
 
 // handleBatch is handle for paths that take batches.
@@ -33,9 +34,12 @@ func (s *Server) handleBatch(mux *http.ServeMux, pattern string, need Role, fn h
 	s.route(mux, pattern, need, s.config.MaxBatchBody, fn)
 }
 
-func (s *Server) route(mux *http.ServeMux, pattern string, need Role, maxBody int64, fn handler) {
-	s.serve(mux, pattern, need, func(w http.ResponseWriter, r *http.Request) {
+func (s *Server) route(mux *http.ServeMux, pattern string, need Role, maxBody int64, fn handler, parameters ...string) {
+	s.serve(mux, servedPattern{pattern, need, parameters}, func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.authenticate(r, need)
+		if err == nil {
+			err = checkQuery(r, parameters)
+		}
 		if err == nil {
 			r.Body = &boundedBody{ReadCloser: http.MaxBytesReader(w, r.Body, maxBody), limit: maxBody}
 			err = s.once(w, r, c, fn)
@@ -48,21 +52,32 @@ func (s *Server) route(mux *http.ServeMux, pattern string, need Role, maxBody in
 
 // public serves the pattern to everyone, without a key.
 func (s *Server) public(mux *http.ServeMux, pattern string, fn http.HandlerFunc) {
-	s.serve(mux, pattern, "", fn)
+	s.serve(mux, servedPattern{pattern: pattern}, func(w http.ResponseWriter, r *http.Request) {
+		if err := checkQuery(r, nil); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		fn(w, r)
+	})
 }
 
 // servedPattern is a pattern of the mux, with the role that it needs; none is
 // for everyone.
 type servedPattern struct {
-	pattern string
-	need    Role
+	pattern    string
+	need       Role
+	parameters []string // what its query may have
 }
+
+// servedHandler is what serve registers. Any other handler that the mux finds
+// for a request is the mux's own refusal or redirect.
+type servedHandler struct{ http.HandlerFunc }
 
 // serve is the one way into the mux. It notes what is served, for the contract
 // document to be held against.
-func (s *Server) serve(mux *http.ServeMux, pattern string, need Role, fn http.HandlerFunc) {
-	s.served = append(s.served, servedPattern{pattern, need})
-	mux.HandleFunc(pattern, fn)
+func (s *Server) serve(mux *http.ServeMux, served servedPattern, fn http.HandlerFunc) {
+	s.served = append(s.served, served)
+	mux.Handle(served.pattern, servedHandler{fn})
 }
 
 // fail writes the answer for an error and logs what the client is not told.
@@ -152,7 +167,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)+1))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) //nolint:gosec // JSON, and said to be; a client that is gone does not hear of it
+	_, _ = w.Write(append(text, '\n')) // a client that is gone does not hear of it
 }
 
 // writeList answers with a bare array and, where there is more, the address of
@@ -162,10 +177,7 @@ func writeList[T any](w http.ResponseWriter, r *http.Request, items []T, next st
 		items = []T{}
 	}
 	if next != "" {
-		query := r.URL.Query()
-		query.Set("cursor", next)
-		link := url.URL{Path: r.URL.Path, RawQuery: query.Encode()}
-		w.Header().Set("Link", "<"+link.String()+`>; rel="next"`)
+		setNext(w, r, next)
 	}
 	writeJSON(w, http.StatusOK, items)
 }

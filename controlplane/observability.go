@@ -23,10 +23,11 @@ func (s *Server) registerObservability(mux *http.ServeMux) {
 		s.handle(mux, "POST "+base+kind.String(), RoleService, s.takeOne(kind))
 		s.handleBatch(mux, "POST "+base+kind.String()+"/batch", RoleService, s.takeBatch(kind))
 	}
-	s.handle(mux, "GET "+base+"metrics", RoleService, s.listMetrics)
-	s.handle(mux, "GET "+base+"events", RoleService, s.listEvents)
-	s.handle(mux, "GET "+base+"traces/{trace_id...}", RoleService, s.listTrace) // an id may be empty, or hold a slash
-	s.handle(mux, "GET "+base+"summary", RoleService, s.summarize)
+	s.handle(mux, "GET "+base+"metrics", RoleService, s.listMetrics, "name", "start_time", "end_time", "tags", "limit", "cursor")
+	s.handle(mux, "GET "+base+"events", RoleService, s.listEvents,
+		"type", "workflow_id", "task_id", "start_time", "end_time", "limit", "cursor")
+	s.handle(mux, "GET "+base+"traces/{trace_id...}", RoleService, s.listTrace, "limit", "cursor") // an id may be empty, or hold a slash
+	s.handle(mux, "GET "+base+"summary", RoleService, s.summarize, "range", "start_time", "end_time")
 }
 
 // reportCounters counts what the tenants reported. The published client never

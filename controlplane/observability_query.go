@@ -100,10 +100,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, page *telemetry.
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if page.Next != "" {
-		query := r.URL.Query()
-		query.Set("cursor", page.Next)
-		link := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
-		w.Header().Set("Link", "<"+link.String()+`>; rel="next"`)
+		setNext(w, r, page.Next)
 	}
 	// A patient writer: what takes its deadline from the server as a whole would
 	// cut long answers, however fast they are read.

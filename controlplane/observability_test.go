@@ -251,7 +251,6 @@ func TestQueryMetrics(t *testing.T) {
 		"tags with escapes inside the JSON text":      {"?tags=" + url.QueryEscape(`{"workflow\u005fid": "w\u00201", "n": "2"}`), "[2]"},
 		"tags of which one does not match":            {"?tags=" + url.QueryEscape(`{"workflow_id":"w 1","n":"9"}`), "[]"},
 		"no tags":                                     {"?tags=%7B%7D", "[0,1,2,3]"},
-		"an unknown parameter":                        {"?colour=blue", "[0,1,2,3]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := telemetryBench{t, b.server, b.base}
@@ -297,7 +296,7 @@ func TestQueriesThatAreRefused(t *testing.T) {
 	for _, query := range []string{
 		"metrics?start_time=yesterday", "metrics?end_time=t", "metrics?tags=%7B", "metrics?tags=%5B%5D", "metrics?tags=null2",
 		"metrics?tags=" + url.QueryEscape(`{"a":1}`), "metrics?tags=" + url.QueryEscape(`{"a":"1","a":"2"}`), "metrics?tags=" + url.QueryEscape(`{"a":null}`),
-		"metrics?limit=0", "metrics?limit=-1", "metrics?limit=x", "metrics?cursor=x", "metrics?name=a&name=b",
+		"metrics?colour=blue", "metrics?limit=0", "metrics?limit=-1", "metrics?limit=x", "metrics?cursor=x", "metrics?name=a&name=b",
 		"events?type=nothing", "events?start_time=2026", "events?cursor=AQ", "traces/t?cursor=x", "traces/t?limit=no",
 		"summary?range=7.5h", "summary?range=7D", "summary?range=h", "summary?range=-1h", "summary?range=%2B1h", "summary?range=1w", "summary?range=1h%20",
 		"summary?range=1h&start_time=2026-01-01", "summary?start_time=x",
@@ -338,8 +337,8 @@ func TestPagesOfTelemetry(t *testing.T) {
 			require.Equal(t, 3, pages)
 			break
 		}
-		require.Regexp(t, `^</api/v1/observability/traces/a%2Fb\?[^>]*>; rel="next"$`, link)
-		path = strings.TrimPrefix(link[1:strings.IndexByte(link, '>')], "/api/v1/observability/")
+		require.Regexp(t, `^<\?[^>]*>; rel="next"$`, link)
+		path = "traces/a%2Fb" + link[1:strings.IndexByte(link, '>')]
 	}
 	require.Equal(t, want, got)
 }

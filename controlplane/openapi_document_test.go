@@ -73,11 +73,14 @@ func (d document) operations() map[string]operation {
 	return all
 }
 
+// documentedHandler stands for an operation in the mux of a document.
+type documentedHandler struct{ http.Handler }
+
 // mux finds the operation of a request; what it would serve does not matter.
 func (d document) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for name := range d.operations() {
-		mux.HandleFunc(strings.Replace(name, "{trace_id}", "{trace_id...}", 1), func(http.ResponseWriter, *http.Request) {})
+		mux.Handle(strings.Replace(name, "{trace_id}", "{trace_id...}", 1), documentedHandler{})
 	}
 	return mux
 }

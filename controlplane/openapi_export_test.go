@@ -20,6 +20,15 @@ func Served(s *Server) map[string]Role {
 	return served
 }
 
+// Parameters are what the query of each path may have, by "METHOD /path".
+func Parameters(s *Server) map[string][]string {
+	parameters := map[string][]string{}
+	for _, one := range s.served {
+		parameters[strings.ReplaceAll(one.pattern, "...}", "}")] = one.parameters
+	}
+	return parameters
+}
+
 // Models are the Go types of the document's schemas that have fields.
 func Models() map[string]reflect.Type {
 	return map[string]reflect.Type{

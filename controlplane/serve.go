@@ -95,22 +95,40 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 			withRemediation("Is an id in the path empty, or does it hold a slash or dots?")))
 		return
 	}
-	next, pattern := s.mux.Handler(r)
-	if pattern == "" {
-		s.fail(w, r, unserved(next, r))
+	if !s.serves(r, r.Method) {
+		s.fail(w, r, s.unserved(r))
 		return
 	}
 	s.mux.ServeHTTP(w, r)
 }
 
-// unserved asks the mux's own refusal whether another method would be served.
-func unserved(refusal http.Handler, r *http.Request) error {
-	var answer headerRecorder
-	refusal.ServeHTTP(&answer, r)
-	if allow := answer.Header().Get("Allow"); answer.status == http.StatusMethodNotAllowed && allow != "" {
-		return problem(http.StatusMethodNotAllowed, codeMethod, fmt.Sprintf("%s is not served here; %s is", r.Method, allow), withHeader("Allow", allow))
+// serves reports whether the mux has a handler of ours for the path with that
+// method. The mux's own handlers refuse or redirect, in HTML or plain text.
+func (s *Server) serves(r *http.Request, method string) bool {
+	if method != r.Method {
+		other := *r
+		other.Method = method
+		r = &other
 	}
-	return problem(http.StatusNotFound, codeNotFound, "nothing is served at this path")
+	next, _ := s.mux.Handler(r)
+	_, ours := next.(servedHandler)
+	return ours
+}
+
+// unserved is 405 where the path is served with another method, and 404 where it
+// is served with none.
+func (s *Server) unserved(r *http.Request) error {
+	var allow []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		if s.serves(r, method) {
+			allow = append(allow, method)
+		}
+	}
+	if len(allow) == 0 {
+		return problem(http.StatusNotFound, codeNotFound, "nothing is served at this path")
+	}
+	list := strings.Join(allow, ", ")
+	return problem(http.StatusMethodNotAllowed, codeMethod, fmt.Sprintf("%.20q is not served here; %s is", r.Method, list), withHeader("Allow", list))
 }
 
 // recovered turns a panic of a handler into a 500 and a line in the log. Only
@@ -190,20 +208,3 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 }
 
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// headerRecorder keeps the status and the header of an answer nobody gets.
-type headerRecorder struct {
-	header http.Header
-	status int
-}
-
-func (h *headerRecorder) Header() http.Header {
-	if h.header == nil {
-		h.header = http.Header{}
-	}
-	return h.header
-}
-
-func (h *headerRecorder) Write(p []byte) (int, error) { return len(p), nil }
-
-func (h *headerRecorder) WriteHeader(status int) { h.status = status }

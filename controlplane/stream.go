@@ -26,7 +26,7 @@ const (
 )
 
 func (s *Server) registerStream(mux *http.ServeMux) {
-	s.handle(mux, "GET /api/v1/stream", RoleService, s.followStream)
+	s.handle(mux, "GET /api/v1/stream", RoleService, s.followStream, "kinds", "type", "workflow_id", "principal")
 }
 
 // place is how far a stream has come in both stores. Its text is an event's id.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -49,10 +48,12 @@ func (w *witness) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	w.next.ServeHTTP(tee, r)
 
 	name := r.Method + " " + r.URL.EscapedPath()
-	_, pattern := w.mux.Handler(r)
+	found, pattern := w.mux.Handler(r)
 	pattern = strings.Replace(pattern, "...}", "}", 1)
 	o, known := w.document.operations()[pattern]
-	known = known && path.Clean(r.URL.EscapedPath()) == r.URL.EscapedPath() // else the mux tells what it would redirect to
+	if _, documented := found.(documentedHandler); !documented {
+		known = false // the mux would refuse or redirect
+	}
 	schema := w.document.at("components", "schemas", "Error")
 	media := "application/json"
 	if known && tee.status != http.StatusMethodNotAllowed {
@@ -224,7 +225,7 @@ func (s *site) send(t *testing.T, method, path, body string) answer {
 	require.NotEqual(t, 3, response.StatusCode/100, "no redirect")
 	require.NotEmpty(t, text)
 	require.Equal(t, "application/json", response.Header.Get("Content-Type"), string(text))
-	return answer{response.StatusCode, response.Header, string(plain(t, response.Header, text))}
+	return answer{response.StatusCode, response.Header, string(plain(t, response.Header, text)), path}
 }
 
 // ok is the answer, which must be a success.

@@ -1,7 +1,10 @@
 package aureustest
 
 import (
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,7 +32,7 @@ func page[T any](q *request, items []T, fallback, most int) ([]T, error) {
 	end := min(start+limit, len(items))
 	if end < len(items) {
 		query.Set("cursor", strconv.Itoa(end))
-		q.header.Set("Link", "<"+q.URL.EscapedPath()+"?"+query.Encode()+`>; rel="next"`)
+		q.header.Set("Link", "<?"+query.Encode()+`>; rel="next"`)
 	}
 	return append([]T{}, items[start:end]...), nil
 }
@@ -45,6 +48,24 @@ func (q *request) queryTime(name string) (time.Time, error) {
 		return time.Time{}, badQuery(name, "must be a time such as 2026-01-02T03:04:05Z")
 	}
 	return at, nil
+}
+
+// checkQuery refuses a query that cannot be read, that names a parameter twice,
+// or one that is not known.
+func checkQuery(r *http.Request, known []string) error {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return refuse(http.StatusBadRequest, codeMalformed, "the query string cannot be read: %v", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch {
+		case name == "", !slices.Contains(known, name):
+			return refuse(http.StatusBadRequest, codeValidation, "the query parameter %.100q is not known here", name)
+		case len(values[name]) > 1:
+			return badQuery(name, "stands twice")
+		}
+	}
+	return nil
 }
 
 func badQuery(name, message string) error {

@@ -22,24 +22,31 @@ type request struct {
 	repeatable bool // the answer need not be kept for its Idempotency-Key
 }
 
-// routes is what is served. What is not a test double's is said to be missing.
+// route answers requests whose query has no other parameters.
+type route struct {
+	handler    handler
+	parameters []string
+}
+
+// routes is what is served, with the parameters that a query may have. What is
+// not a test double's is said to be missing.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
-		"POST /policy/evaluate":               s.evaluate,
-		"POST /policy/check":                  s.check,
-		"POST /policy/approval":               s.requestApproval,
-		"GET /policy/approvals":               s.listApprovals,
-		"GET /policy/approvals/{id}":          s.getApproval,
-		"POST /policy/approvals/{id}/approve": s.decideApproval(true),
-		"POST /policy/approvals/{id}/reject":  s.decideApproval(false),
-		"POST /policy/approvals/{id}/consume": s.consumeApproval,
+		"POST /policy/evaluate":                     s.evaluate,
+		"POST /policy/check":                        s.check,
+		"POST /policy/approval":                     s.requestApproval,
+		"GET /policy/approvals?status&limit&cursor": s.listApprovals,
+		"GET /policy/approvals/{id}":                s.getApproval,
+		"POST /policy/approvals/{id}/approve":       s.decideApproval(true),
+		"POST /policy/approvals/{id}/reject":        s.decideApproval(false),
+		"POST /policy/approvals/{id}/consume":       s.consumeApproval,
 
-		"POST /crv/validate":        s.validateCommit,
-		"POST /crv/validators":      s.registerValidator,
-		"GET /crv/validators":       s.listValidators,
-		"GET /crv/validators/{id}":  s.getValidator,
-		"POST /workflows/{rest...}": notServed, "GET /workflows/{rest...}": notServed,
+		"POST /crv/validate":               s.validateCommit,
+		"POST /crv/validators":             s.registerValidator,
+		"GET /crv/validators?limit&cursor": s.listValidators,
+		"GET /crv/validators/{id}":         s.getValidator,
+		"POST /workflows/{rest...}":        notServed, "GET /workflows/{rest...}": notServed,
 		"GET /stream": notServed, "GET /audit": notServed, "GET /audit/{rest...}": notServed,
 
 		"POST /observability/events":        one(s, &s.requests.events),
@@ -48,15 +55,16 @@ func (s *Server) routes() *http.ServeMux {
 		"POST /observability/events/batch":  batch(s, &s.requests.events, nil),
 		"POST /observability/metrics/batch": batch(s, &s.requests.metrics, nil),
 		"POST /observability/spans/batch":   batch(s, &s.requests.spans, nil),
-		"GET /observability/events":         s.listEvents,
-		"GET /observability/metrics":        s.listMetrics,
-		"GET /observability/traces/{id...}": s.listTrace,
-		"GET /observability/summary":        s.summarize,
-		"POST /audit/records/batch":         batch(s, &s.requests.records, s.takeRecord),
-		"POST /audit/outcomes/batch":        batch(s, &s.requests.outcomes, s.takeOutcome),
+		"GET /observability/events?type&workflow_id&task_id&start_time&end_time&limit&cursor": s.listEvents,
+		"GET /observability/metrics?name&start_time&end_time&tags&limit&cursor":               s.listMetrics,
+		"GET /observability/traces/{id...}?limit&cursor":                                      s.listTrace,
+		"GET /observability/summary?range&start_time&end_time":                                s.summarize,
+		"POST /audit/records/batch":                                                           batch(s, &s.requests.records, s.takeRecord),
+		"POST /audit/outcomes/batch":                                                          batch(s, &s.requests.outcomes, s.takeOutcome),
 	} {
-		method, below, _ := strings.Cut(pattern, " ")
-		mux.Handle(method+" "+prefix+below, h)
+		path, query, _ := strings.Cut(pattern, "?")
+		method, below, _ := strings.Cut(path, " ")
+		mux.Handle(method+" "+prefix+below, route{h, strings.Split(query, "&")})
 	}
 	return mux
 }
@@ -67,13 +75,16 @@ func notServed(q *request) (any, error) {
 }
 
 // ServeHTTP answers into the *answer that serve hands in.
-func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, ok := w.(*pending)
 	if !ok {
 		panic("aureustest: a handler was served without an answer to fill")
 	}
 	q := &request{Request: r, body: a.body, header: http.Header{}}
-	value, err := h(q)
+	value, err := any(nil), checkQuery(r, h.parameters)
+	if err == nil {
+		value, err = h.handler(q)
+	}
 	a.repeatable = q.repeatable
 	if err != nil {
 		a.answer = answerFor(err, r)
@@ -141,7 +152,7 @@ func (s *Server) dispatch(r *http.Request, body []byte) (a answer, repeatable bo
 	if r.URL.EscapedPath() != path.Clean(r.URL.EscapedPath()) {
 		return answerFor(refuse(http.StatusNotFound, codeNotFound, "nothing is served at this path: it has an empty or a dotted segment"), r), true
 	}
-	if _, pattern := s.mux.Handler(r); pattern == "" {
+	if !s.serves(r, r.Method) {
 		return answerFor(s.unserved(r), r), true
 	}
 	p := &pending{body: body}
@@ -151,12 +162,25 @@ func (s *Server) dispatch(r *http.Request, body []byte) (a answer, repeatable bo
 
 // unserved says what is wrong with a method or a path that nothing serves.
 func (s *Server) unserved(r *http.Request) error {
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		other := r.Clone(r.Context())
-		other.Method = method
-		if _, pattern := s.mux.Handler(other); pattern != "" {
-			return refuse(http.StatusMethodNotAllowed, codeMethod, "%s is not served here; %s is", r.Method, method).with("Allow", method)
+	var allow []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		if s.serves(r, method) {
+			allow = append(allow, method)
 		}
 	}
-	return refuse(http.StatusNotFound, codeNotFound, "nothing is served at this path")
+	if len(allow) == 0 {
+		return refuse(http.StatusNotFound, codeNotFound, "nothing is served at this path")
+	}
+	list := strings.Join(allow, ", ")
+	return refuse(http.StatusMethodNotAllowed, codeMethod, "%.20q is not served here; %s is", r.Method, list).with("Allow", list)
+}
+
+// serves reports whether the mux has a route for the path with that method; its
+// own handlers refuse or redirect.
+func (s *Server) serves(r *http.Request, method string) bool {
+	other := *r
+	other.Method = method
+	found, _ := s.mux.Handler(&other)
+	_, ours := found.(route)
+	return ours
 }

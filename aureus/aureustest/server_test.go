@@ -564,6 +564,10 @@ func TestWhatIsNotServedSaysSo(t *testing.T) {
 		"a bad limit":         {http.MethodGet, "/policy/approvals?limit=0", 400, "VALIDATION_ERROR"},
 		"a bad time":          {http.MethodGet, "/observability/events?start_time=soon", 400, "VALIDATION_ERROR"},
 		"bad tags":            {http.MethodGet, "/observability/metrics?tags=x", 400, "VALIDATION_ERROR"},
+		"an unknown filter":   {http.MethodGet, "/policy/approvals?state=pending", 400, "VALIDATION_ERROR"},
+		"a filter twice":      {http.MethodGet, "/policy/approvals?status=pending&status=approved", 400, "VALIDATION_ERROR"},
+		"a query of a POST":   {http.MethodPost, "/policy/check?dry_run=1", 400, "VALIDATION_ERROR"},
+		"a subtree's root":    {http.MethodGet, "/observability/traces", 404, "NOT_FOUND"},
 		"an unknown rule":     {http.MethodGet, "/crv/validators/v", 404, "NOT_FOUND"},
 	} {
 		t.Run(reason, func(t *testing.T) {
