@@ -38,6 +38,15 @@ define each
 done; exit $$status
 endef
 
+# $(call alone,TITLE,COMMAND) does the same without the workspace: each module
+# has what its own go.mod names, as its users have it.
+define alone
+@status=0; for module in $(MODULES); do \
+	echo "==> $(1): $$module"; \
+	sh .ci/alone "$$module" $(2) || status=1; \
+done; exit $$status
+endef
+
 # $(call install,PACKAGE) builds a pinned tool as the target that needs it.
 define install
 @echo "Building $@ from source. It takes some minutes, once."
@@ -49,7 +58,7 @@ endef
 .PHONY: help
 help: ## Say what the targets do
 	@echo "Aureus for Go: make TARGET"; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 	@echo; echo "Every target visits every module: $(MODULES)"
 
 .PHONY: demo
@@ -71,7 +80,7 @@ race: ## Run every test under the race detector (needs a C compiler)
 	@cc=$$(go env CC); command -v "$${cc%% *}" >/dev/null || { \
 		echo "make race: the race detector needs cgo, and cgo needs a C compiler; '$$cc' is not here. Install gcc or clang, or name yours in CC." >&2; \
 		exit 1; }
-	$(call each,race,CGO_ENABLED=1 GOWORK=off go test -race $(TESTFLAGS) ./...)
+	$(call alone,race,env CGO_ENABLED=1 go test -race $(TESTFLAGS) ./...)
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target where it lives, each for FUZZTIME=10s
@@ -99,18 +108,24 @@ fmt: $(GOLANGCI) ## Format the code as lint wants it
 
 .PHONY: tidy
 tidy: ## Check that go.mod and go.sum say what each module, on its own, needs
-	$(call each,tidy,GOWORK=off go mod tidy -diff && GOWORK=off go build ./... && GOWORK=off go vet ./...)
+	$(call alone,tidy,sh "$(CURDIR)/.ci/tidy" check)
+	$(call alone,build,go build ./...)
+	$(call alone,vet,go vet ./...)
 
 .PHONY: tidy-fix
 tidy-fix: ## Write what tidy asks for
-	$(call each,tidy-fix,GOWORK=off go mod tidy)
+	$(call alone,tidy-fix,sh "$(CURDIR)/.ci/tidy" fix)
 
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## Look for known vulnerabilities that the code reaches (VULNDB=url of a mirror)
 	@sh .ci/vuln "$(CURDIR)/$(GOVULNCHECK)" "$(VULNDB)" $(MODULES)
 
+.PHONY: release-check
+release-check: ## Install the command and each module from a proxy in a folder, as users would
+	@go run ./tools/releasecheck
+
 .PHONY: ci
-ci: lint test race tidy vuln ## What has to pass before a change goes in
+ci: lint test race tidy vuln release-check ## What has to pass before a change goes in
 
 .PHONY: clean
 clean: ## Remove what make built, the tools included

@@ -3,7 +3,7 @@ module github.com/farmountain/aureus-go/controlplane
 go 1.26.0
 
 require (
-	github.com/farmountain/aureus-go v0.0.0
+	github.com/farmountain/aureus-go v0.1.0
 	github.com/go-json-experiment/json v1.27.2
 	github.com/gofrs/flock v0.13.2
 	github.com/pressly/goose/v3 v3.29.0
@@ -37,5 +37,3 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 )
-
-replace github.com/farmountain/aureus-go => ../

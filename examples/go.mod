@@ -3,8 +3,8 @@ module github.com/farmountain/aureus-go/examples
 go 1.26.0
 
 require (
-	github.com/farmountain/aureus-go v0.0.0
-	github.com/farmountain/aureus-go/controlplane v0.0.0
+	github.com/farmountain/aureus-go v0.1.0
+	github.com/farmountain/aureus-go/controlplane v0.1.0
 	github.com/stretchr/testify v1.12.1
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0
 	go.opentelemetry.io/otel v1.47.0
@@ -48,9 +48,4 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 	modernc.org/sqlite v1.62.0 // indirect
-)
-
-replace (
-	github.com/farmountain/aureus-go => ../
-	github.com/farmountain/aureus-go/controlplane => ../controlplane
 )

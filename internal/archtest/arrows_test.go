@@ -33,6 +33,7 @@ var rooms = map[string]room{
 	"controlplane": {imports: []string{"aureus", "guard", "crvgate", "internal"}, testsImport: []string{"middleware", "otelbridge"}},
 	"examples":     {imports: []string{"aureus", "guard", "crvgate", "middleware", "otelbridge", "controlplane"}, openTelemetry: true},
 	"bench":        {imports: []string{"aureus", "guard", "crvgate", "middleware", "otelbridge", "controlplane"}, openTelemetry: true},
+	"tools":        {},
 }
 
 // roomOf is the first folder of an import path of ours, and empty for others'.

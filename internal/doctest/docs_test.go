@@ -145,8 +145,9 @@ func workspace(t *testing.T, root, dir string) []string {
 	require.NoError(t, err)
 	version := regexp.MustCompile(`(?m)^go .*$`).Find(ours)
 	require.NotEmpty(t, version, "go.work says no version of Go")
-	work := regexp.MustCompile(`(?m)^\s*(\.\S*)\s*$`).ReplaceAllStringFunc(string(ours), func(line string) string {
-		return "\t" + filepath.Join(root, filepath.FromSlash(strings.TrimSpace(line)))
+	work := regexp.MustCompile(`(?m)(^\s*|=> )(\./?\S*)\s*$`).ReplaceAllStringFunc(string(ours), func(end string) string {
+		start, folder, _ := strings.Cut(end, ".")
+		return start + filepath.Join(root, filepath.FromSlash("."+folder))
 	})
 	write(t, filepath.Join(dir, "go.work"), work+"\nuse .\n")
 	write(t, filepath.Join(dir, "go.mod"), "module pages.example\n\n"+string(version)+"\n")
