@@ -30,11 +30,16 @@ type Approval struct {
 	ToolName   string         `json:"tool_name,omitzero"`
 
 	// Arguments, HTTP and Volatile are what the digest covers and leaves out.
-	// Redacted names, by JSON pointer, the values hidden from view.
+	// Redacted names, by JSON pointer, the values that are hidden from view, and
+	// Escaped those in which characters that are not seen (controls, marks of
+	// writing direction, characters without width) are written as \u{202E}. The
+	// digest covers the values as they came. Each list has at most 1,000 places;
+	// one that would have more ends with the empty pointer.
 	Arguments any       `json:"arguments,omitzero"`
 	HTTP      *HTTPCall `json:"http,omitzero"`
 	Volatile  []string  `json:"volatile,omitzero"`
 	Redacted  []string  `json:"redacted,omitzero"`
+	Escaped   []string  `json:"escaped,omitzero"`
 
 	HasPermission  bool               `json:"has_permission"` // whether the principal holds what the action requires
 	RiskTier       PolicyRiskTier     `json:"risk_tier"`

@@ -33,6 +33,8 @@ func scanApproval(s *jsonscan.Scanner, a *Approval) bool {
 			return s.Texts(&a.Volatile)
 		case "redacted":
 			return s.Texts(&a.Redacted)
+		case "escaped":
+			return s.Texts(&a.Escaped)
 		case "has_permission":
 			return s.Bool(&a.HasPermission)
 		case "risk_tier":

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/redact"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/guard"
 )
@@ -267,7 +268,7 @@ func (s *Server) decideApproval(approve bool) handler {
 		}
 		var approval aureus.Approval
 		err := s.changeApproval(r.Context(), c, func(t *store.Tx) (err error) {
-			approval, err = t.DecideApproval(c.tenant, s.config.Now(), c.actor(), r.PathValue("id"), approve, verdict.ActionDigest, verdict.Comment)
+			approval, err = t.DecideApproval(c.tenant, s.config.Now(), c.actor(), r.PathValue("id"), approve, verdict.ActionDigest, redact.Visible(verdict.Comment))
 			return err
 		})
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/redact"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/guard"
 )
@@ -32,7 +33,7 @@ func (d *desk) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.Ap
 		RiskTier: r.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode, Rule: ask.Rule,
 		PolicyVersion: ask.PolicyVersion, ActionDigest: ask.Digest,
 	}
-	(&redactor{}).approval(&a)
+	redact.Approval(&a)
 	a, joined, err := d.tx.AskApproval(c.tenant, s.config.Now(), c.actor(), a, ask.DecisionID, s.config.ApprovalLifetime)
 	if err != nil {
 		return aureus.ApprovalTicket{}, err

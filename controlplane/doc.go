@@ -33,7 +33,7 @@
 //
 // What needs a person becomes an approval, bound to the digest of everything
 // that was asked (guard.Digest). It is decided by an operator who sees what the
-// digest covers, secrets redacted, and who did not ask for it; it lets the same
+// digest covers, secrets hidden, and who did not ask for it; it lets the same
 // unchanged request pass once, within an hour. Whoever asks the same again joins
 // the approval that is there.
 //

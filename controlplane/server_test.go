@@ -353,13 +353,13 @@ func TestSecretsAreNeitherShownNorKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"/action/metadata/accessToken", "/action/required_permissions/0/conditions/client_secret",
-		"/arguments/accounts/0/apiKey", "/arguments/accounts/1/Private-Key", "/arguments/auth", "/arguments/password",
-		"/http/body/credentials", "/http/headers/Authorization", "/http/query/access_token",
+		"/arguments/accounts/0/apiKey", "/arguments/accounts/1/Private-Key", "/arguments/auth/pin", "/arguments/password",
+		"/http/body/credentials/x", "/http/headers/Authorization", "/http/query/access_token",
 		"/principal/permissions/0/conditions/client_secret",
 	}, shown.Redacted)
 	text := mustMarshal(t, shown)
 	require.NotContains(t, text, hidden)
-	for _, visible := range []string{`"visible"`, `"ops"`, `a=1&access_token=[REDACTED]&b=2`, `"t"`, `500`} {
+	for _, visible := range []string{`"visible"`, `"ops"`, `a=1&access_token=[REDACTED length:19 digest:`, `]&b=2`, `"user":"u"`, `"t"`, `500`} {
 		require.Contains(t, text, visible)
 	}
 	require.Equal(t, decision.Digest, shown.ActionDigest)

@@ -1,0 +1,194 @@
+package redact
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// shape is a key of a well-known service: a prefix and at least so many letters,
+// digits, underscores, hyphens and, if dotted, dots behind it.
+type shape struct {
+	prefix string
+	least  int
+	dotted bool
+}
+
+var shapes = byFirst([]shape{
+	{"AKIA", 16, false},
+	{"ASIA", 16, false}, // Amazon
+	{"ghp_", 20, false},
+	{"gho_", 20, false},
+	{"ghu_", 20, false},
+	{"ghs_", 20, false},
+	{"ghr_", 20, false},
+	{"github_pat_", 20, false},
+	{"glpat-", 20, false},
+	{"gldt-", 20, false},
+	{"glrt-", 20, false},
+	{"sk_live_", 10, false},
+	{"sk_test_", 10, false},
+	{"rk_live_", 10, false},
+	{"rk_test_", 10, false},
+	{"whsec_", 16, false}, // Stripe
+	{"sk-", 20, false},    // OpenAI, Anthropic
+	{"xoxb-", 10, false},
+	{"xoxp-", 10, false},
+	{"xoxa-", 10, false},
+	{"xoxr-", 10, false},
+	{"xoxs-", 10, false},
+	{"xapp-", 10, false},
+	{"AIza", 35, false},
+	{"ya29.", 20, true},
+	{"GOCSPX-", 20, false}, // Google
+	{"npm_", 30, false},
+	{"pypi-", 30, false},
+	{"hf_", 30, false},
+	{"SG.", 30, true},
+	{"dop_v1_", 40, false},
+	{"shpat_", 30, false},
+	{"shpss_", 30, false},
+	{"AGE-SECRET-KEY-1", 30, false},
+	{"hvs.", 20, false},
+	{"hvb.", 20, false},
+	{"lin_api_", 30, false},
+	{"key-", 32, false},
+	{"dckr_pat_", 20, false},
+	{"sntrys_", 20, false},
+	{"atlasv1.", 20, false},
+	{"key_", 70, true}, // a key of the control plane: its id, a dot, its secret
+})
+
+func byFirst(list []shape) (table [256][]shape) {
+	for _, s := range list {
+		table[s.prefix[0]] = append(table[s.prefix[0]], s)
+	}
+	return table
+}
+
+// shapeAt is where a secret stands that is known by its own form and begins at
+// i, where a word begins. next is where to look on, and i if nothing was found
+// out.
+func shapeAt(text string, i int) (from, to, next int) {
+	for _, s := range shapes[text[i]] {
+		if strings.HasPrefix(text[i:], s.prefix) {
+			if n := run(text[i+len(s.prefix):], s.dotted); n >= s.least {
+				return i, i + len(s.prefix) + n, i + len(s.prefix) + n
+			}
+		}
+	}
+	switch text[i] {
+	case 'e':
+		n, looked := webToken(text[i:])
+		return i, i + n, i + looked
+	case '-':
+		from, to = privateKey(text, i)
+	case 'b', 'B', 'n', 'N', 'd', 'D', 't', 'T', 'a', 'A':
+		from, to = schemeCredentials(text, i)
+	}
+	if from < to {
+		return from, to, to
+	}
+	return i, i, i
+}
+
+// run is how many bytes of a key the text begins with.
+func run(text string, dotted bool) int {
+	for i := range len(text) {
+		if c := text[i]; !isWord(c) && c != '-' && (c != '.' || !dotted) {
+			return i
+		}
+	}
+	return len(text)
+}
+
+// webToken is the length of the JSON Web Token that the text begins with: parts
+// of base64 with dots between them, of which the first begins like {". It is 0
+// where there is none; looked is how far no other can begin.
+func webToken(text string) (length, looked int) {
+	if !strings.HasPrefix(text, "eyJ") {
+		return 0, 0
+	}
+	parts := 0
+	for {
+		n := run(text[length:], false)
+		length += n
+		if n < 2 && parts < 2 {
+			return 0, length
+		}
+		parts++
+		if length == len(text) || text[length] != '.' || parts == 5 {
+			break
+		}
+		length++
+	}
+	if parts < 2 || length < 16 {
+		return 0, length
+	}
+	return length, length
+}
+
+// privateKey is a private key in PEM form, to its end or to that of the text.
+func privateKey(text string, i int) (from, to int) {
+	const begin = "-----BEGIN "
+	if !strings.HasPrefix(text[i:], begin) {
+		return i, i
+	}
+	label := text[i+len(begin) : min(len(text), i+len(begin)+64)]
+	end := strings.Index(label, "-----")
+	if end < 0 || !strings.Contains(label[:end], "PRIVATE KEY") {
+		return i, i
+	}
+	from = i + len(begin) + end + len("-----")
+	to = len(text)
+	if n := strings.Index(text[from:], "-----END "); n >= 0 {
+		to = from + n
+	}
+	return from, to
+}
+
+// schemes are those of the header Authorization, in lower case, of which the
+// credentials are secret.
+var schemes = [...]string{"bearer", "basic", "negotiate", "digest", "token", "aws4-hmac-sha256"}
+
+// schemeCredentials is what follows the name of an authentication scheme, where
+// that looks like credentials and not like a sentence.
+func schemeCredentials(text string, i int) (from, to int) {
+	for _, scheme := range schemes {
+		if len(text)-i <= len(scheme)+1 || !strings.EqualFold(text[i:i+len(scheme)], scheme) || text[i+len(scheme)] != ' ' {
+			continue
+		}
+		from = i + len(scheme) + 1
+		for n := 0; from < len(text) && text[from] == ' ' && n < maxSpace; n++ {
+			from++
+		}
+		to = from
+		for to < len(text) && (isWord(text[to]) || strings.IndexByte("-.~+/=", text[to]) >= 0) {
+			to++
+		}
+		whole := i == 0 && to == len(text)
+		if credentials(scheme, text[from:to], whole) {
+			return from, to
+		}
+		return i, i
+	}
+	return i, i
+}
+
+func credentials(scheme, value string, whole bool) bool {
+	if value == "" {
+		return false
+	}
+	switch scheme {
+	case "basic":
+		plain, err := base64.StdEncoding.DecodeString(value)
+		if err != nil {
+			plain, err = base64.RawStdEncoding.DecodeString(value)
+		}
+		return err == nil && strings.Contains(string(plain), ":")
+	case "bearer":
+		if whole {
+			return true
+		}
+	}
+	return len(value) >= 16 && strings.ContainsAny(value, "0123456789")
+}
