@@ -36,6 +36,9 @@ const (
 	AuditValidator         = "validator_registered" // a validator was registered or replaced
 	AuditKeyAdded          = "key_added"
 	AuditKeyRevoked        = "key_revoked"
+	AuditTaskUndone        = "task_undone"     // the compensation action of a workflow's task is run
+	AuditWorkflowParked    = "workflow_parked" // its key was revoked: nothing of it runs any more
+	AuditWorkflowTaken     = "workflow_taken"  // another key of its subject goes on with it, or somebody cancels what was parked
 )
 
 // AuditVerification is the result of checking the chain of the audit log.

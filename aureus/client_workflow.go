@@ -64,6 +64,9 @@ type WorkflowStatus struct {
 	CompletedAt   Timestamp             `json:"completed_at,omitzero"`
 	Error         string                `json:"error,omitzero"`
 	CorrelationID string                `json:"correlation_id,omitzero"`
+	Subject       string                `json:"subject,omitzero"` // whose run it is
+
+	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // what it waits for
 
 	Raw json.RawMessage `json:"-"`
 }

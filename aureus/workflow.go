@@ -90,7 +90,7 @@ type WorkflowExecutionResult struct {
 
 	// What the control plane adds (SPEC 6.4).
 	RunID            string            `json:"run_id,omitzero"`
-	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // what it waits for: once they are given, execute it again
+	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // what it waits for: once they are given, it goes on by itself
 	Warnings         []SafetyViolation `json:"warnings,omitzero"`          // of the safety policy, which did not keep it from running
 }
 
@@ -99,6 +99,9 @@ type PendingApproval struct {
 	TaskID        string    `json:"task_id"`
 	ApprovalToken string    `json:"approval_token"` // the approval's id
 	ExpiresAt     Timestamp `json:"expires_at,omitzero"`
+
+	Status ApprovalStatus `json:"status,omitzero"` // what the approval is now
+	Next   string         `json:"next,omitzero"`   // what is to be done about it, in words
 }
 
 // SafetyViolation is a rule of a safety policy that a workflow breaks, and the
@@ -112,7 +115,7 @@ type SafetyViolation struct {
 // TaskResult is the outcome of one task.
 type TaskResult struct {
 	TaskID     string   `json:"task_id"`
-	Status     string   `json:"status"` // success, failed, skipped; other words are possible
+	Status     string   `json:"status"` // success, failed, skipped; waiting for an approval; other words are possible
 	Result     any      `json:"result,omitzero"`
 	Error      string   `json:"error,omitzero"`
 	DurationMS *float64 `json:"duration_ms,omitzero"`

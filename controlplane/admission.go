@@ -12,11 +12,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Admit implements [workflow.Host]: the tool must be there and no riskier than
-// the task says, and then the policy decides, as it does for evaluate. What was
-// done before under the task's idempotency key needs no person again.
+// Admit implements [workflow.Host]: the key of the run must be live, the tool
+// there and no riskier than the task says, and then the policy decides, as it
+// does for evaluate, anew for each attempt. What was done before under the
+// task's idempotency key needs no person again.
 func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission workflow.Admission, err error) {
-	task := call.Task
+	task, attempts := call.Task, workflow.MaxAttemptsOf(call.Task)
+	if call.Attempt > attempts {
+		return workflow.Admission{Reason: fmt.Sprintf("the task is tried at most %d times", attempts)}, nil
+	}
 	tier, why := h.feasible(task)
 	if why != "" {
 		return workflow.Admission{Reason: why}, nil
@@ -36,9 +40,7 @@ func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission work
 	if admission, found, err := h.doneBefore(ctx, request); found || err != nil {
 		return admission, err
 	}
-	decision, err := h.server.decideAt(context.WithoutCancel(ctx), h.caller, request, func(d *desk) decisionDesk {
-		return &taskDesk{desk: d, runID: h.stored.ID, taskID: task.ID}
-	})
+	decision, err := h.decideTask(context.WithoutCancel(ctx), request, call.Attempt, attempts)
 	if err != nil {
 		return workflow.Admission{}, err
 	}
@@ -49,7 +51,7 @@ func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission work
 	switch {
 	case decision.Effect == aureus.Allow:
 		return workflow.Admission{Allowed: true}, nil
-	case decision.Effect == aureus.RequireApproval && decision.Approval.ID != "":
+	case decision.Effect == aureus.RequireApproval && decision.Approval.Status == aureus.ApprovalPending:
 		h.asked = append(h.asked, decision.Approval.ID)
 		return workflow.Admission{Approval: &aureus.PendingApproval{
 			TaskID: task.ID, ApprovalToken: decision.Approval.ID, ExpiresAt: decision.Approval.ExpiresAt,
@@ -59,13 +61,28 @@ func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission work
 }
 
 // question is what the policy is asked about a task. What an approver sees and
-// decides on is all that the tool is given, in this run, and how the task would
-// be undone.
+// decides on is all that the tool is given, how often and how long it may be
+// tried, and what runs when it fails or is undone. The id of the run is not part
+// of it, so that a rejection holds for the next run of the same workflow as
+// well; that an approval is spent by the run alone that asked for it is what
+// taskDesk sees to.
 func (h *runHost) question(call workflow.Call, tier aureus.PolicyRiskTier) aureus.Request {
 	task := call.Task
 	arguments := map[string]any{
-		"workflow_id": h.request.Workflow.ID, "run_id": h.stored.ID, "inputs": inputsOf(task.Inputs), "results": call.Results,
-		"context": inputsOf(h.request.Context), "idempotency_key": h.idempotencyKey(task, ""),
+		"workflow_id": h.request.Workflow.ID, "inputs": inputsOf(task.Inputs), "results": call.Results,
+		"context": inputsOf(h.request.Context), "attempts": workflow.MaxAttemptsOf(task),
+	}
+	if task.IdempotencyKey != "" {
+		arguments["idempotency_key"] = task.IdempotencyKey
+	}
+	if task.TimeoutMS > 0 {
+		arguments["timeout_ms"] = task.TimeoutMS
+	}
+	if task.Retry != nil {
+		arguments["retry"] = retryShown(task.Retry)
+	}
+	if hooks := h.hooksShown(task.Compensation); len(hooks) > 0 {
+		arguments["hooks"] = hooks
 	}
 	if undo := task.CompensationAction; undo != nil {
 		arguments["compensation_action"] = map[string]any{"tool": undo.Tool, "args": inputsOf(undo.Args)}
@@ -85,6 +102,39 @@ func (h *runHost) question(call workflow.Call, tier aureus.PolicyRiskTier) aureu
 		},
 		Tool: task.ToolName, Arguments: arguments, WorkflowID: h.request.Workflow.ID, TaskID: task.ID,
 	}
+}
+
+func retryShown(retry *aureus.RetryConfig) map[string]any {
+	shown := map[string]any{"max_attempts": retry.MaxAttempts, "backoff_ms": retry.BackoffMS}
+	if retry.BackoffMultiplier != nil {
+		shown["backoff_multiplier"] = *retry.BackoffMultiplier
+	}
+	if retry.Jitter != nil {
+		shown["jitter"] = *retry.Jitter
+	}
+	return shown
+}
+
+// hooksShown are the tasks that run when this one fails, with their tools. Each
+// of them is decided about by itself before it runs.
+func (h *runHost) hooksShown(hooks *aureus.CompensationHooks) map[string]any {
+	shown := map[string]any{}
+	if hooks == nil {
+		return shown
+	}
+	for name, id := range map[string]string{"on_failure": hooks.OnFailure, "on_timeout": hooks.OnTimeout} {
+		if id == "" {
+			continue
+		}
+		hook := map[string]any{"task": id}
+		for i := range h.request.Workflow.Tasks {
+			if task := &h.request.Workflow.Tasks[i]; task.ID == id {
+				hook["tool"] = task.ToolName
+			}
+		}
+		shown[name] = hook
+	}
+	return shown
 }
 
 // principal is who the run acts for: the key's subject, or who the context names

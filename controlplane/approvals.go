@@ -307,7 +307,9 @@ func (s *Server) changeApproval(ctx context.Context, c caller, change func(*stor
 	if err := s.expireApprovals(ctx, c.tenant); err != nil {
 		return err
 	}
-	return approvalProblem(s.db.Write(ctx, change))
+	err := s.db.Write(ctx, change)
+	s.wakeRuns() // a workflow may wait for it
+	return approvalProblem(err)
 }
 
 func writeApproval(w http.ResponseWriter, approval aureus.Approval) error {

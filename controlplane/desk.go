@@ -80,9 +80,6 @@ func (d *desk) Approval(_ context.Context, id string) (aureus.Approval, error) {
 	return visibleApproval(d.tx, d.caller, id)
 }
 
-// decided implements [decisionDesk]: there is nothing more to keep.
-func (*desk) decided(aureus.Decision) error { return nil }
-
 func visibleApproval(t *store.Tx, c caller, id string) (aureus.Approval, error) {
 	a, err := t.Approval(c.tenant, id)
 	if err != nil || c.role.atLeast(RoleOperator) {

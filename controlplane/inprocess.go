@@ -51,7 +51,7 @@ type clientKeys struct {
 // client may be used until the server is closed, and answers with errors after
 // that.
 func (s *Server) Client() *aureus.Client {
-	return s.client(caller{keyID: "key_in_process", subject: "in-process", role: RoleService, speaksFor: []string{Everyone}})
+	return s.client(caller{keyID: inProcessKeyID, subject: "in-process", role: RoleService, speaksFor: []string{Everyone}})
 }
 
 // Operator is a client as [Server.Client] makes it, for the person or program
@@ -64,7 +64,7 @@ func (s *Server) Operator(subject string) *aureus.Client {
 		panic("controlplane: Server.Operator: " + err.Error())
 	}
 	sum := sha256.Sum256([]byte(subject))
-	return s.client(caller{keyID: "key_operator_" + hex.EncodeToString(sum[:8]), subject: subject, role: RoleOperator})
+	return s.client(caller{keyID: operatorKeyPrefix + hex.EncodeToString(sum[:8]), subject: subject, role: RoleOperator})
 }
 
 func (s *Server) client(c caller) *aureus.Client {

@@ -46,6 +46,8 @@ type Keys struct {
 	db    *store.DB
 	now   func() time.Time
 	owned bool // Close closes the store
+
+	revoked func() // not nil: called when a key has been revoked
 }
 
 // OpenKeys opens the keys in the file db, whether or not a control plane has it
@@ -140,7 +142,10 @@ func (k *Keys) List(ctx context.Context) ([]Key, error) {
 }
 
 // Revoke ends a key at once, on behalf of by. It cannot be undone; revoking a
-// key again changes nothing. The error matches [aureus.ErrNotFound] where there
+// key again changes nothing. Workflows that run with the key are parked: the tool
+// under way is told to end, and nothing else of them runs, undoing included. A
+// server that has the file open does so within a second, also where another
+// process revoked the key. The error matches [aureus.ErrNotFound] where there
 // is no such key.
 func (k *Keys) Revoke(ctx context.Context, by, id string) error {
 	err := k.db.Write(ctx, func(t *store.Tx) error {
@@ -157,6 +162,9 @@ func (k *Keys) Revoke(ctx context.Context, by, id string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("controlplane: revoking the key %q: %w", id, err)
+	}
+	if k.revoked != nil {
+		k.revoked()
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -50,26 +51,13 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) erro
 }
 
 // decideAudited decides and writes the decision down, both or neither.
-func (s *Server) decideAudited(ctx context.Context, c caller, request aureus.Request) (aureus.Decision, error) {
-	return s.decideAt(ctx, c, request, func(d *desk) decisionDesk { return d })
-}
-
-// decisionDesk is where a decision asks for and spends approvals, and what is
-// kept beside it.
-type decisionDesk interface {
-	guard.Approvals
-	decided(decision aureus.Decision) error
-}
-
-// decideAt is decideAudited at a desk of the caller's making.
-func (s *Server) decideAt(ctx context.Context, c caller, request aureus.Request, at func(*desk) decisionDesk) (decision aureus.Decision, err error) {
+func (s *Server) decideAudited(ctx context.Context, c caller, request aureus.Request) (decision aureus.Decision, err error) {
 	err = s.db.Write(ctx, func(t *store.Tx) (err error) {
-		plain := &desk{server: s, tx: t, caller: c, before: aureus.StateIdle}
-		desk := at(plain)
+		desk := &desk{server: s, tx: t, caller: c, before: aureus.StateIdle}
 		if decision, err = guard.Decide(ctx, s.local(desk, c), request); err != nil {
 			return undecided(err)
 		}
-		return errors.Join(desk.decided(decision), s.auditDecision(t, c, decision, plain.before))
+		return s.auditDecision(t, c, decision, desk.before, nil)
 	})
 	return decision, err
 }
@@ -114,8 +102,8 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 
 // auditDecision writes the entry of a decision made here. before is the state
 // that the request was in: upstream lets every one begin at evaluating, and the
-// details tell the whole way (SPEC P12).
-func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState) error {
+// details tell the whole way (SPEC P12). more is added to the details.
+func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState, more map[string]any) error {
 	record := d.Record()
 	decision, err := store.DecisionOf(record, c.subject)
 	if err != nil {
@@ -129,6 +117,7 @@ func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before 
 	entry.Details["source"] = "evaluated"
 	entry.Details["reason"] = d.Reason
 	entry.Details["transitions"] = []any{string(before), string(aureus.StateEvaluating), string(d.Effect.State())}
+	maps.Copy(entry.Details, more)
 	return t.AppendAudit(c.tenant, s.config.Now(), entry)
 }
 

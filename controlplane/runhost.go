@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type runHost struct {
 
 	kept    map[string]workflow.TaskState // what the store has of the tasks, but for their results
 	task    *heldTask                     // whose idempotency key is held now
+	waits   map[string]string             // what the store has of the approvals that it waits for; nil: not known
 	asked   []string                      // the approvals that it has asked for
 	results atomic.Int64                  // bytes that the results of its tasks take
 	values  atomic.Int64                  // JSON values in them
@@ -38,13 +40,21 @@ const (
 	mostStoreWait  = 10 * time.Second
 )
 
-// run runs the workflow to its end. While the store does not take its state, it
-// tries again: what is done stays done in memory, and no further task begins
-// before all of it is kept.
-func (h *runHost) run(ctx context.Context, state *workflow.State) error {
+// run runs the workflow until it ends, waits or is parked. While the store does
+// not take its state, it tries again: what is done stays done in memory, and no
+// further task begins before all of it is kept. life ends with the server, and
+// when the run's key is revoked.
+func (h *runHost) run(ctx, life context.Context, state *workflow.State) error {
 	s := h.server
-	err := workflow.Run(ctx, s.life, &h.request.Workflow, state, h)
+	err := workflow.Run(ctx, life, &h.request.Workflow, state, h)
 	for wait := firstStoreWait; err != nil && s.life.Err() == nil; wait = min(2*wait, mostStoreWait) {
+		revoked := errors.Is(err, errKeyRevoked)
+		if revoked {
+			h.live.halt(errKeyRevoked) // hooks and undoing end with it
+			if err = h.park(state); err == nil {
+				return nil
+			}
+		}
 		s.log.ErrorContext(ctx, "a workflow cannot go on now", slog.String("run_id", h.stored.ID), slog.Any("error", err))
 		if !errors.Is(err, store.ErrUnavailable) {
 			return err
@@ -53,11 +63,51 @@ func (h *runHost) run(ctx context.Context, state *workflow.State) error {
 		if err := h.Sleep(s.life, wait); err != nil {
 			return err
 		}
+		if revoked {
+			err = errKeyRevoked
+			continue
+		}
 		if err = h.Save(s.life, state); err == nil {
-			err = workflow.Run(ctx, s.life, &h.request.Workflow, state, h)
+			err = workflow.Run(ctx, life, &h.request.Workflow, state, h)
 		}
 	}
 	return err
+}
+
+// errKeyRevoked is why a run stops whose key may no longer act.
+var errKeyRevoked = errors.New("the API key that the workflow runs with has been revoked")
+
+// keyLive is errKeyRevoked where the key of the run may no longer act.
+func (h *runHost) keyLive(t *store.Tx) error {
+	live, err := h.server.keyIsLive(t, h.caller.tenant, h.caller.keyID)
+	if err == nil && !live {
+		err = errKeyRevoked
+	}
+	return err
+}
+
+// park keeps that nothing of the run goes on, as its key has been revoked. What
+// it asked for is withdrawn. Another key of the same subject may go on with it,
+// or somebody cancels it.
+func (h *runHost) park(state *workflow.State) error {
+	state.Park(errKeyRevoked.Error() + "; execute the workflow with another key of its subject to go on, or cancel it")
+	return h.keep(state, func(t *store.Tx) error {
+		if err := h.withdrawAll(t, "the key that asked for it has been revoked"); err != nil {
+			return err
+		}
+		return t.AppendAudit(h.caller.tenant, h.Now(), h.auditEntry(aureus.AuditWorkflowParked, nil, map[string]any{"reason": errKeyRevoked.Error()}))
+	})
+}
+
+// auditEntry is an entry about the run, or a task of it. The server itself makes
+// it, in the name of the run's key.
+func (h *runHost) auditEntry(kind string, task *aureus.TaskSpec, details map[string]any) aureus.AuditRecord {
+	details["workflow_id"], details["run_id"] = h.request.Workflow.ID, h.stored.ID
+	entry := aureus.AuditRecord{Kind: kind, Principal: h.principal().ID, By: h.caller.subject, KeyID: h.caller.keyID, Details: details}
+	if task != nil {
+		entry.Action, details["task_id"] = task.ID, task.ID
+	}
+	return entry
 }
 
 func (s *Server) hostOf(stored store.Run) (*runHost, *workflow.State, error) {
@@ -119,8 +169,21 @@ func (h *runHost) changes(state *workflow.State) (texts map[string]string, err e
 }
 
 // Save implements [workflow.Host]. What a task with an idempotency key came to is
-// kept with the state, and forgotten with it when the task is undone.
+// kept with the state, and forgotten with it when the task is undone. A run that
+// ends withdraws what it asked for and did not use: it is of no use to anybody
+// else.
 func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
+	_ = ctx // what is done is kept also where the run has been cancelled
+	return h.keep(state, func(t *store.Tx) error {
+		if !workflow.Ended(state.Status) {
+			return nil
+		}
+		return h.withdrawAll(t, "the workflow that asked for it has ended")
+	})
+}
+
+// keep writes the state down, and with it what more writes, both or neither.
+func (h *runHost) keep(state *workflow.State, more func(*store.Tx) error) error {
 	head := *state
 	head.Tasks = nil
 	text, err := strictjson.MarshalText(head)
@@ -135,7 +198,8 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 	if err != nil {
 		return err
 	}
-	err = h.server.db.Write(context.WithoutCancel(ctx), func(t *store.Tx) error {
+	waits := state.Waits()
+	err = h.server.db.Write(context.Background(), func(t *store.Tx) error {
 		if committed != nil {
 			if err := t.AddTaskResult(*committed); err != nil {
 				return err
@@ -146,14 +210,20 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 				return err
 			}
 		}
-		if err := h.withdraw(t, state); err != nil {
+		if err := more(t); err != nil {
 			return err
+		}
+		if !maps.Equal(waits, h.waits) || h.waits == nil {
+			if err := t.SetRunWaits(h.caller.tenant, h.stored.ID, waits); err != nil {
+				return err
+			}
 		}
 		return t.SaveRun(h.caller.tenant, h.stored.ID, string(text), workflow.Ended(state.Status), tasks)
 	})
 	if err != nil {
 		return err
 	}
+	h.waits = waits
 	if h.kept == nil {
 		h.kept = map[string]workflow.TaskState{}
 	}
@@ -171,14 +241,10 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 	return nil
 }
 
-// withdraw ends the approvals that the run asked for and did not use, once it
-// has ended: they are of no use to anybody else.
-func (h *runHost) withdraw(t *store.Tx, state *workflow.State) error {
-	if !workflow.Ended(state.Status) {
-		return nil
-	}
+// withdrawAll ends the approvals that the run asked for and that are still open.
+func (h *runHost) withdrawAll(t *store.Tx, why string) error {
 	for _, id := range h.asked {
-		if err := t.WithdrawApproval(h.caller.tenant, h.Now(), id, "the workflow that asked for it has ended"); err != nil {
+		if err := t.WithdrawApproval(h.caller.tenant, h.Now(), id, why); err != nil {
 			return err
 		}
 	}

@@ -54,6 +54,9 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 			srv, err := Open(t.Context(), Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Tools: map[string]Tool{"good": tool, "bad": tool, "undo": tool}})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, srv.Close()) }()
+			require.NoError(t, srv.db.Write(t.Context(), func(tx *store.Tx) error {
+				return tx.AddKey(store.Key{ID: "k", Tenant: "t", Subject: "s", Role: "service"})
+			}))
 
 			begin := func(id string) *runHost {
 				undo := &aureus.CompensationAction{Tool: "undo"}
@@ -69,7 +72,7 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 				caller := caller{keyID: "k", subject: "s", tenant: "t", role: RoleService}
 				text, err := marshalled(caller.kept(), request, workflow.NewState())
 				require.NoError(t, err)
-				stored := store.Run{ID: "run_" + id, Tenant: "t", WorkflowID: id, Caller: text[0], Request: text[1], State: text[2], StartedAt: srv.config.Now()}
+				stored := store.Run{ID: "run_" + id, Tenant: "t", Subject: "s", KeyID: "k", WorkflowID: id, Caller: text[0], Request: text[1], State: text[2], StartedAt: srv.config.Now()}
 				require.NoError(t, srv.db.Write(t.Context(), func(tx *store.Tx) error { return tx.AddRun(stored) }))
 				host, _, err := srv.hostOf(stored)
 				require.NoError(t, err)
@@ -77,7 +80,7 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 			}
 			// run runs what the store has of the run, until it ends or crashes.
 			run := func(id string, at int, after bool) (saves int, state *workflow.State, err error) {
-				stored, err := srv.latestRun(t.Context(), caller{tenant: "t"}, id)
+				stored, err := srv.latestRun(t.Context(), caller{tenant: "t", subject: "s"}, id)
 				require.NoError(t, err)
 				host, state, err := srv.hostOf(stored)
 				require.NoError(t, err)

@@ -11,24 +11,29 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 )
 
 // maxRuns bounds the runs under way in this process.
 const maxRuns = 100
 
-// runs are the runs under way, by tenant and workflow. A run has its own
-// goroutine, which ends with the run or with the server.
+// runs are the runs under way. A run has its own goroutine, which ends with the
+// run or with the server.
 type runs struct {
 	mu    sync.Mutex
 	open  map[runKey]*liveRun
 	tasks taskKeys
 	tools toolCalls
+
+	wake chan struct{}  // holds one signal: look after the runs now
+	tend sync.WaitGroup // the goroutine that does, which ends with the server's life
 }
 
 // finish waits for the runs, once the server's life has ended: after that
 // nothing is launched.
 func (r *runs) finish() {
+	r.tend.Wait()
 	r.mu.Lock()
 	open := slices.Collect(maps.Values(r.open))
 	r.mu.Unlock()
@@ -37,15 +42,19 @@ func (r *runs) finish() {
 	}
 }
 
-type runKey struct{ tenant, workflow string }
+// runKey is whose run it is, and of which workflow: each subject has its own.
+type runKey struct{ tenant, subject, workflow string }
 
 // liveRun is a run under way. Its fields do not change but for err, which is
 // set before done is closed, and for those behind mu.
 type liveRun struct {
 	id      string
 	subject string // who started it
+	tenant  string
+	keyID   string // the key that it runs with
 	request runRequest
-	cancel  context.CancelCauseFunc
+	cancel  context.CancelCauseFunc // cancels it, in order
+	halt    context.CancelCauseFunc // stops it at once, undoing included
 	done    chan struct{}
 	err     error
 
@@ -116,8 +125,22 @@ func (s *Server) resumeRuns(ctx context.Context) error {
 			s.log.ErrorContext(ctx, "a workflow cannot go on", slog.String("run_id", stored.ID), slog.Any("error", err))
 			continue
 		}
-		if state.Status != workflow.Running {
-			continue // it waits for a person
+		switch state.Status {
+		case workflow.Running:
+		case workflow.AwaitingApproval:
+			live := true
+			if err := s.db.Read(ctx, func(t *store.Tx) (err error) {
+				live, err = s.keyIsLive(t, stored.Tenant, stored.KeyID)
+				return err
+			}); err != nil {
+				return fmt.Errorf("controlplane: reading the keys of workflows: %w", err)
+			}
+			if live {
+				continue
+			}
+			state.Resume() // it parks itself
+		default:
+			continue
 		}
 		if _, err := s.launch(host, state); err != nil {
 			s.log.WarnContext(ctx, "a workflow does not go on yet", slog.String("run_id", stored.ID), slog.Any("error", err))
@@ -136,18 +159,28 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 	if len(s.runs.open) >= maxRuns {
 		return nil, errTooManyRuns()
 	}
-	ctx, cancel := context.WithCancelCause(s.life)
-	live := &liveRun{id: host.stored.ID, subject: host.caller.subject, request: host.request, cancel: cancel, done: make(chan struct{}), failing: make(chan struct{})}
+	life, halt := context.WithCancelCause(s.life)
+	ctx, cancel := context.WithCancelCause(life)
+	live := &liveRun{
+		id: host.stored.ID, subject: host.caller.subject, tenant: host.caller.tenant, keyID: host.caller.keyID, request: host.request,
+		cancel: cancel, halt: halt, done: make(chan struct{}), failing: make(chan struct{}),
+	}
 	host.live = live
 	if s.runs.open == nil {
 		s.runs.open = map[runKey]*liveRun{}
 	}
-	key := runKey{host.caller.tenant, host.request.Workflow.ID}
+	key := runKey{host.caller.tenant, host.caller.subject, host.request.Workflow.ID}
 	s.runs.open[key] = live
 	go func() { // ends with the run, or with the server's life
 		defer close(live.done)
+		defer halt(nil)
 		defer cancel(nil)
-		defer s.forget(key, live)
+		defer func() {
+			s.forget(key, live)
+			if len(host.waits) > 0 {
+				s.wakeRuns() // what it waits for may have been decided since it asked
+			}
+		}()
 		defer host.releaseTask()
 		defer func() {
 			if p := recover(); p != nil {
@@ -155,7 +188,7 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 				s.log.ErrorContext(ctx, "a workflow broke off", slog.String("run_id", live.id), slog.Any("error", live.err))
 			}
 		}()
-		live.err = host.run(ctx, state)
+		live.err = host.run(ctx, life, state)
 	}()
 	return live, nil
 }
@@ -182,8 +215,8 @@ func errTooManyRuns() error {
 	return problem(http.StatusTooManyRequests, codeExhausted, fmt.Sprintf("%d workflows are under way", maxRuns), withRetryAfter(time.Second))
 }
 
-func (s *Server) liveRun(tenant, id string) *liveRun {
+func (s *Server) liveRun(tenant, subject, id string) *liveRun {
 	s.runs.mu.Lock()
 	defer s.runs.mu.Unlock()
-	return s.runs.open[runKey{tenant, id}]
+	return s.runs.open[runKey{tenant, subject, id}]
 }

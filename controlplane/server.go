@@ -83,13 +83,15 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	if config.OperatorKey != "" {
-		s.memoryKeys.add(config.OperatorKey, caller{keyID: "key_development_operator", subject: "operator", tenant: config.Tenant, role: RoleOperator})
+		s.memoryKeys.add(config.OperatorKey, caller{keyID: devOperatorKeyID, subject: "operator", tenant: config.Tenant, role: RoleOperator})
 	}
 	s.tools, s.heartbeat = config.tools(), defaultHeartbeat
 	s.mux = s.routes()
+	s.runs.wake = make(chan struct{}, 1)
 	if err := s.resumeRuns(ctx); err != nil {
 		return nil, err
 	}
+	s.keepTending()
 	return s, nil
 }
 
@@ -109,7 +111,7 @@ func (s *Server) routes() *http.ServeMux {
 }
 
 // Keys manages the server's API keys.
-func (s *Server) Keys() *Keys { return &Keys{db: s.db, now: s.config.Now} }
+func (s *Server) Keys() *Keys { return &Keys{db: s.db, now: s.config.Now, revoked: s.wakeRuns} }
 
 // Close ends the requests under way, waits for them, closes the stores and,
 // for an ephemeral server, removes them. Call [http.Server.Shutdown] first to

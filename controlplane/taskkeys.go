@@ -75,8 +75,11 @@ func (h *runHost) taskKey(task *aureus.TaskSpec) (*heldTask, error) {
 }
 
 // holdTask waits until nothing else runs under the task's key. It is held until
-// what the task came to is kept.
+// what the task came to is kept, through all its attempts.
 func (h *runHost) holdTask(ctx context.Context, task *aureus.TaskSpec) error {
+	if h.task != nil && h.task.id == task.ID {
+		return nil
+	}
 	held, err := h.taskKey(task)
 	if err != nil || held == nil {
 		return err
@@ -89,9 +92,18 @@ func (h *runHost) holdTask(ctx context.Context, task *aureus.TaskSpec) error {
 }
 
 // BeforeUndo implements [workflow.Host]: while a task is being undone, nothing
-// else under its key takes it for done.
+// else under its key takes it for done. That it is undone stands in the audit log
+// before its compensation action runs, which was admitted with the task.
 func (h *runHost) BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error {
-	err := h.holdTask(ctx, task)
+	if err := h.holdTask(ctx, task); err != nil {
+		return err
+	}
+	err := h.server.db.Write(context.WithoutCancel(ctx), func(t *store.Tx) error {
+		if err := h.keyLive(t); err != nil {
+			return err
+		}
+		return t.AppendAudit(h.caller.tenant, h.Now(), h.auditEntry(aureus.AuditTaskUndone, task, map[string]any{"tool_name": task.CompensationAction.Tool}))
+	})
 	if err == nil && h.task != nil {
 		h.task.undoing = true
 	}

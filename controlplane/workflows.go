@@ -62,10 +62,10 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 		}
 		return err
 	}
-	stored, err := s.run(r.Context(), c, live.id)
+	stored, err := s.run(r.Context(), c.tenant, live.id)
 	if err == nil {
 		var result runResult
-		if result, err = s.resultOf(stored); err == nil {
+		if result, err = s.resultOf(r.Context(), stored); err == nil {
 			result.Warnings = warnings
 			if body.CorrelationID != "" {
 				result.CorrelationID = body.CorrelationID // that of this call, whichever began the run
@@ -137,20 +137,16 @@ func (s *Server) withTiersOfTools(spec *aureus.WorkflowSpec, warnings []aureus.S
 	return warnings
 }
 
-// startOrJoin finds the run under way, goes on with one that waited for a person
-// or was interrupted, or starts a new one.
+// startOrJoin finds the caller's run under way, goes on with one that waited, was
+// interrupted or is parked, or starts a new one.
 func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*liveRun, error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
-	live := s.liveRun(c.tenant, body.Workflow.ID)
-	if live != nil && live.subject == c.subject {
+	if live := s.liveRun(c.tenant, c.subject, body.Workflow.ID); live != nil {
 		if !sameRequest(live.request, body) {
 			return nil, otherRun()
 		}
 		return live, nil
-	}
-	if live != nil {
-		return nil, othersRun()
 	}
 	if body.CorrelationID == "" {
 		body.CorrelationID = strings.TrimPrefix(aureus.NewDecisionID(s.config.Now()).String(), "dec_")
@@ -168,18 +164,16 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case host.caller.subject != c.subject:
-			return nil, othersRun()
-		case !sameRequest(host.request, body):
+		if !sameRequest(host.request, body) {
 			return nil, otherRun()
-		default:
-			if state.Status == workflow.AwaitingApproval {
-				state.Resume()
-			}
-			host.caller = c
-			return s.launch(host, state)
 		}
+		if err := host.takeOver(ctx, c.keyID, c, "executed again"); err != nil {
+			return nil, err
+		}
+		if state.Status != workflow.Running {
+			state.Resume()
+		}
+		return s.launch(host, state)
 	}
 	if err == nil {
 		if ended, err := s.nothingToDo(ctx, c, latest, body); ended != nil || err != nil {
@@ -199,8 +193,8 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		return nil, err
 	}
 	stored := store.Run{
-		ID: "run_" + strings.TrimPrefix(aureus.NewDecisionID(s.config.Now()).String(), "dec_"), Tenant: c.tenant, WorkflowID: body.Workflow.ID,
-		Caller: string(who), Request: string(request), State: string(stateText), StartedAt: s.config.Now(),
+		ID: "run_" + strings.TrimPrefix(aureus.NewDecisionID(s.config.Now()).String(), "dec_"), Tenant: c.tenant, Subject: c.subject, KeyID: c.keyID,
+		WorkflowID: body.Workflow.ID, Caller: string(who), Request: string(request), State: string(stateText), StartedAt: s.config.Now(),
 	}
 	err = s.db.Write(ctx, func(t *store.Tx) error {
 		return t.AddRun(stored)
@@ -211,11 +205,37 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 	return s.launch(&runHost{server: s, stored: stored, caller: c, request: body}, state)
 }
 
+// takeOver lets a run that has not ended go on with another key: one of its
+// subject's, or that of whoever cancels a run whose own key has been revoked. The
+// run stays its subject's.
+func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why string) error {
+	if h.caller.keyID == keyID {
+		return nil
+	}
+	before := h.caller.keyID
+	h.caller.keyID = keyID
+	if by.subject == h.caller.subject {
+		h.caller.role, h.caller.speaksFor = by.role, by.speaksFor
+	}
+	who, err := strictjson.MarshalText(h.caller.kept())
+	if err != nil {
+		return err
+	}
+	return h.server.db.Write(ctx, func(t *store.Tx) error {
+		if err := t.TakeRun(h.caller.tenant, h.stored.ID, keyID, string(who)); err != nil {
+			return err
+		}
+		entry := h.auditEntry(aureus.AuditWorkflowTaken, nil, map[string]any{"reason": why, "from_key_id": before})
+		entry.By = by.subject
+		return t.AppendAudit(h.caller.tenant, h.Now(), entry)
+	})
+}
+
 // nothingToDo is the latest run, which has ended, if it was of the same request
 // and all its tasks carry idempotency keys that are committed (SPEC 6.4).
 func (s *Server) nothingToDo(ctx context.Context, c caller, latest store.Run, body runRequest) (*liveRun, error) {
 	host, state, err := s.hostOf(latest)
-	if err != nil || host.caller.subject != c.subject || !sameRequest(host.request, body) {
+	if err != nil || !sameRequest(host.request, body) {
 		return nil, err
 	}
 	done, err := host.allDone(ctx, state)
@@ -225,11 +245,6 @@ func (s *Server) nothingToDo(ctx context.Context, c caller, latest store.Run, bo
 	ended := &liveRun{id: latest.ID, done: make(chan struct{}), failing: make(chan struct{})}
 	close(ended.done)
 	return ended, nil
-}
-
-func othersRun() error {
-	return problem(http.StatusConflict, codeConflict, "a run of this workflow that somebody else started has not ended",
-		withRemediation("Use another id, or wait for its end."))
 }
 
 func otherRun() error {
@@ -289,14 +304,22 @@ func writeRunResult(w http.ResponseWriter, silent bool, result runResult) {
 	_, _ = w.Write(text) // a client that is gone does not hear of it
 }
 
-// visibleRun is the latest run of the workflow: of the caller's own, or of
-// everybody's, if the caller may see those.
-func (s *Server) visibleRun(ctx context.Context, c caller, id string) (run store.Run, err error) {
+// visibleRun is the latest run of the workflow. A service sees its subject's own.
+// An operator sees that of the subject, or, where none is named, the latest of
+// everybody's.
+func (s *Server) visibleRun(ctx context.Context, c caller, id, subject string) (run store.Run, err error) {
+	everybody := c.role.atLeast(RoleOperator)
+	if !everybody && subject != "" && subject != c.subject {
+		return run, notFound("workflow")
+	}
+	if !everybody {
+		subject = c.subject
+	}
 	err = s.db.Read(ctx, func(t *store.Tx) (err error) {
-		if c.role.atLeast(RoleOperator) {
+		if subject == "" {
 			run, err = t.LatestRun(c.tenant, id)
 		} else {
-			run, err = t.LatestRunOf(c.tenant, id, c.subject)
+			run, err = t.LatestRunOf(c.tenant, id, subject)
 		}
 		return err
 	})
@@ -306,9 +329,9 @@ func (s *Server) visibleRun(ctx context.Context, c caller, id string) (run store
 	return run, err
 }
 
-func (s *Server) run(ctx context.Context, c caller, runID string) (run store.Run, err error) {
+func (s *Server) run(ctx context.Context, tenant, runID string) (run store.Run, err error) {
 	err = s.db.Read(ctx, func(t *store.Tx) error {
-		run, err = t.Run(c.tenant, runID)
+		run, err = t.Run(tenant, runID)
 		return err
 	})
 	return run, err
@@ -316,13 +339,13 @@ func (s *Server) run(ctx context.Context, c caller, runID string) (run store.Run
 
 func (s *Server) latestRun(ctx context.Context, c caller, id string) (run store.Run, err error) {
 	err = s.db.Read(ctx, func(t *store.Tx) error {
-		run, err = t.LatestRun(c.tenant, id)
+		run, err = t.LatestRunOf(c.tenant, id, c.subject)
 		return err
 	})
 	return run, err
 }
 
-func (s *Server) resultOf(stored store.Run) (runResult, error) {
+func (s *Server) resultOf(ctx context.Context, stored store.Run) (runResult, error) {
 	host, state, err := s.hostOf(stored)
 	if err != nil {
 		return runResult{}, err
@@ -333,15 +356,49 @@ func (s *Server) resultOf(stored store.Run) (runResult, error) {
 		Goal: spec.Goal, Constraints: spec.Constraints, SuccessCriteria: spec.SuccessCriteria, TaskResults: taskResults(spec, state),
 		DurationMS: float64(s.until(state).Sub(stored.StartedAt).Microseconds()) / 1000,
 	}
-	if state.Status == workflow.AwaitingApproval {
+	if state.Status == workflow.AwaitingApproval || state.Status == workflow.Parked {
 		result.Status = workflow.Partial // the published words of execute (SPEC 6.4)
-		for i := range spec.Tasks {
-			if task := state.Tasks[spec.Tasks[i].ID]; task != nil && task.Approval != nil {
-				result.PendingApprovals = append(result.PendingApprovals, *task.Approval)
-			}
-		}
 	}
-	return result, nil
+	result.PendingApprovals, err = s.waitsOf(ctx, stored.Tenant, &spec, state)
+	return result, err
+}
+
+// waitsOf are the approvals that a waiting run waits for, as they are now, with
+// what to do next.
+func (s *Server) waitsOf(ctx context.Context, tenant string, spec *aureus.WorkflowSpec, state *workflow.State) (list []aureus.PendingApproval, err error) {
+	waits := state.Waits()
+	if len(waits) == 0 {
+		return nil, nil
+	}
+	err = s.db.Read(ctx, func(t *store.Tx) error {
+		for i := range spec.Tasks {
+			id := spec.Tasks[i].ID
+			if waits[id] == "" {
+				continue
+			}
+			pending := *state.Tasks[id].Approval
+			a, err := t.ApprovalAt(tenant, s.config.Now(), pending.ApprovalToken)
+			if err != nil && !errors.Is(err, aureus.ErrApprovalUnknown) {
+				return err
+			}
+			pending.Status, pending.Next = a.Status, nextStep(a)
+			list = append(list, pending)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// nextStep says what is to be done about an approval that a run waits for.
+func nextStep(a aureus.Approval) string {
+	switch a.Status {
+	case aureus.ApprovalPending:
+		return "an operator approves or rejects it at POST " + approvalPath(a.ID) + "/approve or /reject; the workflow then goes on by itself"
+	case aureus.ApprovalApproved:
+		return "it is approved: the workflow goes on by itself"
+	default:
+		return "it has ended: the workflow ends by itself; execute it again to ask anew, or, after a rejection, when that has expired"
+	}
 }
 
 func (s *Server) until(state *workflow.State) time.Time {
@@ -385,10 +442,17 @@ type runStatus struct {
 	CompletedAt   aureus.Timestamp             `json:"completed_at,omitzero"`
 	Error         string                       `json:"error,omitzero"`
 	CorrelationID string                       `json:"correlation_id"`
+	Subject       string                       `json:"subject"`
+
+	PendingApprovals []aureus.PendingApproval `json:"pending_approvals,omitzero"`
 }
 
 func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller) error {
-	stored, err := s.visibleRun(r.Context(), c, r.PathValue("id"))
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	stored, err := s.visibleRun(r.Context(), c, r.PathValue("id"), query.Get("subject"))
 	if err != nil {
 		return err
 	}
@@ -400,12 +464,16 @@ func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller
 	status := runStatus{
 		WorkflowID: spec.ID, RunID: stored.ID, Status: state.Status, CurrentTask: state.Current, Error: state.Error,
 		CorrelationID: host.request.CorrelationID, StartedAt: aureus.TimestampOf(stored.StartedAt), Progress: 1, Tasks: taskResults(spec, state),
+		Subject: stored.Subject,
 	}
 	if state.CompletedAt != 0 {
 		status.CompletedAt = aureus.TimestampOf(time.Unix(0, state.CompletedAt))
 	}
 	if !workflow.Ended(state.Status) {
 		status.Progress = state.Progress(&spec)
+	}
+	if status.PendingApprovals, err = s.waitsOf(r.Context(), stored.Tenant, &spec, state); err != nil {
+		return err
 	}
 	writeJSON(w, http.StatusOK, status)
 	return nil
@@ -424,7 +492,11 @@ type cancellation struct {
 // needs no undoing: it is run to its end as a cancelled one.
 func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller) error {
 	id := r.PathValue("id")
-	live, err := s.cancelLive(r.Context(), c, id)
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	stored, live, err := s.cancelLive(r.Context(), c, id, query.Get("subject"))
 	if err != nil {
 		return err
 	}
@@ -444,14 +516,10 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 			return live.err
 		}
 	}
-	var stored store.Run
 	if live != nil {
-		stored, err = s.run(r.Context(), c, live.id)
-	} else {
-		stored, err = s.visibleRun(r.Context(), c, id)
-	}
-	if err != nil {
-		return err
+		if stored, err = s.run(r.Context(), c.tenant, live.id); err != nil {
+			return err
+		}
 	}
 	_, state, err := s.hostOf(stored)
 	if err != nil {
@@ -463,27 +531,44 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 	return nil
 }
 
-// cancelLive asks the run under way to stop; one that waits for a person is
-// taken up again for that.
-func (s *Server) cancelLive(ctx context.Context, c caller, id string) (*liveRun, error) {
+// cancelLive asks the caller's run under way to stop; one that waits or is parked
+// is taken up again for that. Without a live run, the one that is given back has
+// ended.
+func (s *Server) cancelLive(ctx context.Context, c caller, id, subject string) (store.Run, *liveRun, error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
-	live := s.liveRun(c.tenant, id) // before the look at the store: what is not under way then does not change after it
-	stored, err := s.visibleRun(ctx, c, id)
+	stored, err := s.visibleRun(ctx, c, id, subject)
 	if err != nil || stored.Ended {
-		return nil, err
+		return stored, nil, err
 	}
-	if live == nil { // else it is that run, as nobody else can start one before it has ended
+	live := s.liveRun(stored.Tenant, stored.Subject, id)
+	if live == nil { // what is not under way does not change any more: nobody else starts it now
+		if stored, err = s.run(ctx, stored.Tenant, stored.ID); err != nil || stored.Ended {
+			return stored, nil, err
+		}
 		host, state, err := s.hostOf(stored)
 		if err != nil {
-			return nil, err
+			return stored, nil, err
+		}
+		if err := host.takeForCancelling(ctx, c); err != nil {
+			return stored, nil, err
 		}
 		state.Resume()
 		state.CancelAsked = true
 		if live, err = s.launch(host, state); err != nil {
-			return nil, err
+			return stored, nil, err
 		}
 	}
 	live.cancel(workflow.ErrCancelled)
-	return live, nil
+	return stored, live, nil
+}
+
+// takeForCancelling lets whoever cancels a run whose key has been revoked undo
+// what it did: with the canceller's key.
+func (h *runHost) takeForCancelling(ctx context.Context, c caller) error {
+	err := h.server.db.Read(ctx, h.keyLive)
+	if !errors.Is(err, errKeyRevoked) {
+		return err
+	}
+	return h.takeOver(ctx, c.keyID, c, "cancelled")
 }

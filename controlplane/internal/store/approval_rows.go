@@ -77,6 +77,17 @@ func (t *Tx) Approval(tenant, id string) (aureus.Approval, error) {
 	return row.Approval, err
 }
 
+// ApproverKeys are the ids of the keys whose verdicts approved it.
+func (t *Tx) ApproverKeys(tenant, id string) (keys []string, err error) {
+	err = t.each(func(rows *sql.Rows) error {
+		var key string
+		err := rows.Scan(&key)
+		keys = append(keys, key)
+		return err
+	}, `SELECT key_id FROM approval_decisions WHERE tenant = ? AND approval_id = ? AND verdict = 'approve'`, tenant, id)
+	return keys, err
+}
+
 func (t *Tx) approvalWhere(where string, args ...any) (ApprovalRow, error) {
 	found, _, err := t.approvalRows(1, where, args...)
 	if err == nil && len(found) == 0 {

@@ -43,6 +43,20 @@ func (db *DB) Key(ctx context.Context, id string) (Key, error) {
 	return k, classify(err)
 }
 
+// KeyIsLive reports whether there is a key with that id in the tenant that has
+// not been revoked.
+func (t *Tx) KeyIsLive(tenant, id string) (bool, error) {
+	var n int
+	err := t.row(`SELECT EXISTS (SELECT 1 FROM keys WHERE id = ? AND tenant = ? AND revoked_at IS NULL)`, id, tenant).Scan(&n)
+	return n != 0, err
+}
+
+// RevokedKeys is the number of keys that have been revoked. It only grows.
+func (t *Tx) RevokedKeys() (n int64, err error) {
+	err = t.row(`SELECT count(*) FROM keys WHERE revoked_at IS NOT NULL`).Scan(&n)
+	return n, err
+}
+
 // Keys lists all keys in the order of their creation.
 func (t *Tx) Keys() ([]Key, error) {
 	var keys []Key

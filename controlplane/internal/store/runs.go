@@ -5,12 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"time"
-
-	"github.com/farmountain/aureus-go/aureus"
 )
 
-// How many ended runs of a workflow are kept, and how many of all workflows of a
-// tenant.
+// How many ended runs of a subject's workflow are kept, and how many of all
+// workflows of a tenant.
 const (
 	keptRuns         = 100
 	keptRunsOfTenant = 10_000
@@ -18,9 +16,14 @@ const (
 
 // Run is a run of a workflow. Caller, Request, State and, by their ids, Tasks
 // are JSON texts of the server's.
+//
+// A run belongs to the tenant, the subject and the workflow's id together: two
+// subjects may use one id.
 type Run struct {
 	ID         string
 	Tenant     string
+	Subject    string // who started it
+	KeyID      string // the API key that it runs with
 	WorkflowID string
 	Ended      bool
 	Caller     string
@@ -33,14 +36,14 @@ type Run struct {
 // AddRun keeps a new run, without tasks, and forgets the oldest ended ones of the
 // workflow, and of the tenant.
 func (t *Tx) AddRun(r Run) error {
-	_, err := t.exec(`INSERT INTO runs (run_id, tenant, workflow_id, ended, caller, request, state, started_at) VALUES (?,?,?,?,?,?,?,?)`,
-		r.ID, r.Tenant, r.WorkflowID, r.Ended, r.Caller, r.Request, r.State, r.StartedAt.UnixNano())
+	_, err := t.exec(`INSERT INTO runs (run_id, tenant, subject, key_id, workflow_id, ended, caller, request, state, started_at) VALUES (?,?,?,?,?,?,?,?,?,?)`,
+		r.ID, r.Tenant, r.Subject, r.KeyID, r.WorkflowID, r.Ended, r.Caller, r.Request, r.State, r.StartedAt.UnixNano())
 	if err != nil {
 		return err
 	}
-	const old = ` FROM runs WHERE tenant = ? AND workflow_id = ? AND ended = 1 AND seq <= (
-		SELECT seq FROM runs WHERE tenant = ? AND workflow_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`
-	which := []any{r.Tenant, r.WorkflowID, r.Tenant, r.WorkflowID, keptRuns}
+	const old = ` FROM runs WHERE tenant = ? AND subject = ? AND workflow_id = ? AND ended = 1 AND seq <= (
+		SELECT seq FROM runs WHERE tenant = ? AND subject = ? AND workflow_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`
+	which := []any{r.Tenant, r.Subject, r.WorkflowID, r.Tenant, r.Subject, r.WorkflowID, keptRuns}
 	if _, err := t.exec(`DELETE FROM run_tasks WHERE run_id IN (SELECT run_id`+old+`)`, which...); err != nil {
 		return err
 	}
@@ -81,29 +84,85 @@ func (t *Tx) SaveRun(tenant, id, state string, ended bool, tasks map[string]stri
 	return err
 }
 
-// AdmitTask keeps the approval that a task of a run is begun with.
-func (t *Tx) AdmitTask(tenant, runID, taskID, approvalID string) error {
-	_, err := t.exec(`INSERT OR REPLACE INTO run_admissions (tenant, run_id, task_id, approval_id) VALUES (?,?,?,?)`, tenant, runID, taskID, approvalID)
+// TakeRun lets a run that has not ended go on with another key of the subject
+// that started it. caller is as in [Run]. ErrNotFound: there is no such run.
+func (t *Tx) TakeRun(tenant, id, keyID, caller string) error {
+	n, err := t.changed(`UPDATE runs SET key_id = ?, caller = ? WHERE tenant = ? AND run_id = ? AND ended = 0`, keyID, caller, tenant, id)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
 	return err
 }
 
-// AdmittedWith is the approval that the task of the run was begun with before,
-// or aureus.ErrApprovalUnknown.
-func (t *Tx) AdmittedWith(tenant, runID, taskID string) (aureus.Approval, error) {
-	var id string
-	err := t.row(`SELECT approval_id FROM run_admissions WHERE tenant = ? AND run_id = ? AND task_id = ?`, tenant, runID, taskID).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return aureus.Approval{}, aureus.ErrApprovalUnknown
+// SetRunWaits keeps the approvals that a run waits for, by task, in the place of
+// those that it waited for before.
+func (t *Tx) SetRunWaits(tenant, id string, approvals map[string]string) error {
+	_, err := t.exec(`DELETE FROM run_waits WHERE tenant = ? AND run_id = ?`, tenant, id)
+	for task, approval := range approvals {
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(`INSERT INTO run_waits (tenant, run_id, task_id, approval_id) VALUES (?,?,?,?)`, tenant, id, task, approval)
 	}
-	if err != nil {
-		return aureus.Approval{}, err
-	}
-	return t.Approval(tenant, id)
+	return err
 }
 
-const runColumns = `SELECT run_id, tenant, workflow_id, ended, caller, request, state, started_at FROM runs`
+// RunRef names a run.
+type RunRef struct{ Tenant, ID string }
 
-// LatestRun is the latest run of a workflow, or ErrNotFound.
+// RunsToWake lists runs that wait for nothing any more: an approval is no longer
+// pending at that time, or is gone, or the key of the run has been revoked. It
+// lists limit of them at most, whichever. next is when the first of the other approvals
+// expires, and zero where there is none.
+func (t *Tx) RunsToWake(now time.Time, limit int) (list []RunRef, next time.Time, err error) {
+	const waits = ` FROM run_waits w JOIN runs r ON r.run_id = w.run_id LEFT JOIN approvals a ON a.id = w.approval_id
+		LEFT JOIN keys k ON k.id = r.key_id WHERE r.ended = 0 AND `
+	err = t.each(func(rows *sql.Rows) error {
+		var r RunRef
+		err := rows.Scan(&r.Tenant, &r.ID)
+		list = append(list, r)
+		return err
+	}, `SELECT DISTINCT r.tenant, r.run_id`+waits+`(a.id IS NULL OR a.status <> 'pending' OR a.expires_at < ? OR k.revoked_at IS NOT NULL) ORDER BY random() LIMIT ?`,
+		now.UnixNano(), limit)
+	if err != nil {
+		return nil, next, err
+	}
+	var first sql.NullInt64
+	err = t.row(`SELECT min(a.expires_at)`+waits+`a.status = 'pending' AND a.expires_at >= ?`, now.UnixNano()).Scan(&first)
+	if first.Valid {
+		next = time.Unix(0, first.Int64).UTC()
+	}
+	return list, next, err
+}
+
+// TaskAdmission is the approval that a task of a run has asked for.
+type TaskAdmission struct {
+	ApprovalID string
+	Attempt    int // the last attempt that was begun with it; 0 before the first
+}
+
+// SetTaskAdmission keeps the approval that a task of a run has asked for, or has
+// begun an attempt with.
+func (t *Tx) SetTaskAdmission(tenant, runID, taskID string, a TaskAdmission) error {
+	_, err := t.exec(`INSERT OR REPLACE INTO run_admissions (tenant, run_id, task_id, approval_id, attempt) VALUES (?,?,?,?,?)`,
+		tenant, runID, taskID, a.ApprovalID, a.Attempt)
+	return err
+}
+
+// TaskAdmission is the approval that the task of the run has asked for, or
+// ErrNotFound.
+func (t *Tx) TaskAdmission(tenant, runID, taskID string) (a TaskAdmission, err error) {
+	err = t.row(`SELECT approval_id, attempt FROM run_admissions WHERE tenant = ? AND run_id = ? AND task_id = ?`, tenant, runID, taskID).
+		Scan(&a.ApprovalID, &a.Attempt)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return a, err
+}
+
+const runColumns = `SELECT run_id, tenant, subject, key_id, workflow_id, ended, caller, request, state, started_at FROM runs`
+
+// LatestRun is the latest run of a workflow, whoever started it, or ErrNotFound.
 func (t *Tx) LatestRun(tenant, workflow string) (Run, error) {
 	return t.wholeRun(scanRun(t.row(runColumns+` WHERE tenant = ? AND workflow_id = ? ORDER BY seq DESC LIMIT 1`, tenant, workflow)))
 }
@@ -111,8 +170,8 @@ func (t *Tx) LatestRun(tenant, workflow string) (Run, error) {
 // LatestRunOf is the latest run of a workflow that the subject started, or
 // ErrNotFound.
 func (t *Tx) LatestRunOf(tenant, workflow, subject string) (Run, error) {
-	return t.wholeRun(scanRun(t.row(runColumns+` WHERE tenant = ? AND workflow_id = ? AND caller ->> '$.subject' = ? ORDER BY seq DESC LIMIT 1`,
-		tenant, workflow, subject)))
+	return t.wholeRun(scanRun(t.row(runColumns+` WHERE tenant = ? AND subject = ? AND workflow_id = ? ORDER BY seq DESC LIMIT 1`,
+		tenant, subject, workflow)))
 }
 
 // Run is a run, or ErrNotFound.
@@ -157,7 +216,7 @@ func (db *DB) OpenRuns(ctx context.Context) (list []Run, err error) {
 
 func scanRun(row scanner) (r Run, err error) {
 	var at int64
-	err = row.Scan(&r.ID, &r.Tenant, &r.WorkflowID, &r.Ended, &r.Caller, &r.Request, &r.State, &at)
+	err = row.Scan(&r.ID, &r.Tenant, &r.Subject, &r.KeyID, &r.WorkflowID, &r.Ended, &r.Caller, &r.Request, &r.State, &at)
 	r.StartedAt = time.Unix(0, at).UTC()
 	return r, err
 }

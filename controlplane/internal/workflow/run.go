@@ -12,13 +12,14 @@ import (
 
 // Host is what the interpreter runs on.
 type Host interface {
-	// Admit decides whether the task may run, or has been done before. A refusal
-	// is not tried again.
+	// Admit decides whether this attempt at the task may be made, or whether the
+	// task has been done before. It is asked before each attempt, and again for
+	// one that was interrupted. A refusal is not tried again.
 	Admit(ctx context.Context, call Call) (Admission, error)
 	// Execute runs the task's tool once.
 	Execute(ctx context.Context, call Call) (any, error)
 	// BeforeUndo waits until nobody else counts on what the task did, and keeps it
-	// so until the next Save. It fails only when ctx ends.
+	// so until the next Save. An error says that the run cannot go on here.
 	BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error
 	// Compensate runs a compensation action.
 	Compensate(ctx context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error
@@ -102,7 +103,11 @@ func (r *run) step(ctx context.Context, task *aureus.TaskSpec) error {
 		return err
 	}
 	if why := r.obstacle(task); why != "" {
-		r.state.Tasks[task.ID] = &TaskState{Status: TaskSkipped, Error: why}
+		skipped := &TaskState{Status: TaskSkipped, Error: why}
+		if before := r.state.Tasks[task.ID]; before != nil && before.Made > 0 { // its failure stands
+			skipped = &TaskState{Status: before.Failure, Attempt: before.Made, Error: before.Error}
+		}
+		r.state.Tasks[task.ID] = skipped
 		return nil // kept with the next step
 	}
 	return r.runTask(ctx, task)
@@ -255,6 +260,10 @@ func (r *run) conclude(sorted []*aureus.TaskSpec) {
 	for _, state := range s.Tasks {
 		if state.blocked() {
 			state.Status, state.Approval, state.Error = TaskSkipped, nil, "not started: it needed an approval when the workflow ended"
+			if state.Made > 0 {
+				state.Status, state.Error = state.Failure, fmt.Sprintf("failed after %d attempts; another one needed an approval when the workflow ended", state.Made)
+				state.Made, state.Failure, state.RetryAt = 0, "", 0
+			}
 		}
 	}
 	s.CompletedAt = r.host.Now().UnixNano()

@@ -18,10 +18,14 @@ const (
 	TaskBlocked   = "blocked" // until a person approves
 )
 
+// TaskWaiting is the wire's word for a task that is blocked.
+const TaskWaiting = "waiting"
+
 // The words for a run. Those from Success on are ends.
 const (
 	Running          = "running"
 	AwaitingApproval = "awaiting_approval"
+	Parked           = "parked" // its API key was revoked: nothing of it runs until somebody else takes it up
 	Success          = "success"
 	Failed           = "failed"
 	Partial          = "partial"
@@ -29,7 +33,9 @@ const (
 )
 
 // Ended reports whether a run with that word is over for good.
-func Ended(status string) bool { return status != Running && status != AwaitingApproval }
+func Ended(status string) bool {
+	return status != Running && status != AwaitingApproval && status != Parked
+}
 
 // State is how far a run is. It is what is kept, and all that a later process
 // needs to go on.
@@ -45,7 +51,10 @@ type State struct {
 // TaskState is how far a task is.
 type TaskState struct {
 	Status      string                  `json:"status"`
-	Attempt     int                     `json:"attempt,omitzero"`
+	Attempt     int                     `json:"attempt,omitzero"`  // the one under way, or the last one
+	Made        int                     `json:"made,omitzero"`     // attempts that have failed, where another one is due
+	Failure     string                  `json:"failure,omitzero"`  // the word for the task if there were no other attempt
+	RetryAt     int64                   `json:"retry_at,omitzero"` // Unix nanoseconds: the next attempt begins no earlier
 	Result      any                     `json:"result,omitzero"`
 	Error       string                  `json:"error,omitzero"`
 	DurationMS  float64                 `json:"duration_ms,omitzero"`
@@ -57,15 +66,47 @@ type TaskState struct {
 // NewState is the state of a run that has not begun.
 func NewState() *State { return &State{Status: Running, Tasks: map[string]*TaskState{}} }
 
-// Resume makes a state that waited for an approval ready to go on: what is over
-// stays as it is, and what was blocked, or skipped for that, is looked at anew.
+// Resume makes a state that waited for an approval, or was parked, ready to go
+// on: what is over stays as it is, and what was blocked, or skipped for that, is
+// looked at anew. Attempts that were made stay made.
 func (s *State) Resume() {
 	for id, task := range s.Tasks {
-		if task.Status != TaskCompleted && !task.failed() {
+		switch {
+		case task.completed(), task.failed():
+		case task.Made > 0:
+			task.Status, task.Attempt, task.Approval = TaskPending, task.Made, nil
+		default:
 			delete(s.Tasks, id)
 		}
 	}
-	s.Status, s.Error, s.Current, s.CancelAsked = Running, "", "", false
+	s.Status, s.Error, s.Current = Running, "", ""
+}
+
+// Park makes the state one that nothing goes on from until somebody takes the run
+// up again. A task under way is interrupted: its attempt will be made again. One
+// that waited for an approval will ask anew.
+func (s *State) Park(why string) {
+	for _, task := range s.Tasks {
+		switch {
+		case task.Status == TaskRunning:
+			task.Status = TaskPending
+		case task.blocked():
+			task.Status, task.Approval, task.Error = TaskPending, nil, ""
+		}
+	}
+	s.Status, s.Error, s.Current = Parked, why, ""
+}
+
+// Waits are the approvals that a waiting run waits for, by task. It is empty, and
+// not nil, for every other run.
+func (s *State) Waits() map[string]string {
+	waits := map[string]string{}
+	for id, task := range s.Tasks {
+		if s.Status == AwaitingApproval && task.blocked() && task.Approval != nil {
+			waits[id] = task.Approval.ApprovalToken
+		}
+	}
+	return waits
 }
 
 // UnderWay reports whether the task has begun and not ended.
@@ -78,8 +119,10 @@ func (t *TaskState) Word() string {
 		return "success"
 	case TaskFailed, TaskTimeout:
 		return "failed"
-	case TaskSkipped, TaskBlocked:
+	case TaskSkipped:
 		return "skipped"
+	case TaskBlocked:
+		return TaskWaiting
 	}
 	return t.Status
 }

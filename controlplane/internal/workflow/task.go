@@ -19,17 +19,45 @@ const (
 
 var errTimeout = errors.New("the task's time is over")
 
-// runTask asks whether the task may run, and tries it as often as its retry says.
-// The state tells how it went; an error only says that the run cannot go on.
+// runTask tries the task as often as its retry says. Before each attempt the
+// host decides anew whether it may be made. The state tells how it went; an
+// error only says that the run cannot go on.
 func (r *run) runTask(ctx context.Context, task *aureus.TaskSpec) error {
-	state := &TaskState{Status: TaskRunning, Attempt: 1}
+	state := &TaskState{Status: TaskPending}
+	if before := r.state.Tasks[task.ID]; before != nil { // attempts made before a restart, or before an approval
+		state.Made, state.Failure, state.RetryAt, state.Error = before.Made, before.Failure, before.RetryAt, before.Error
+	}
 	r.state.Tasks[task.ID], r.state.Current = state, task.ID
 	began := r.host.Now()
+	for !state.over() {
+		if err := r.nextAttempt(ctx, task, state); err != nil {
+			return err
+		}
+	}
+	if state.Status != TaskBlocked {
+		state.Made, state.Failure, state.RetryAt = 0, "", 0
+		state.DurationMS = r.millisecondsSince(began)
+	}
+	return r.host.Save(context.WithoutCancel(ctx), r.state)
+}
+
+// nextAttempt waits until the next attempt is due, asks whether it may be made,
+// and makes it. The state then is over, or another attempt is due.
+func (r *run) nextAttempt(ctx context.Context, task *aureus.TaskSpec, state *TaskState) error {
+	state.Status, state.Attempt = TaskRunning, state.Made+1
+	if err := r.waitForRetry(ctx, state); err != nil {
+		if stop := r.stopped(ctx); stop != nil {
+			return stop
+		}
+		state.Status, state.Attempt = state.Failure, state.Made // cancelled: the failure stands
+		return nil
+	}
 	if err := r.host.Save(ctx, r.state); err != nil {
 		return err
 	}
 	r.reportStart(task, state)
-	admission, err := r.host.Admit(ctx, r.call(task, 1))
+	began := r.host.Now()
+	admission, err := r.host.Admit(ctx, r.call(task, state.Attempt))
 	if err != nil {
 		if stop := r.stopped(ctx); stop != nil || !cancelled(ctx) {
 			return errors.Join(stop, err)
@@ -38,60 +66,82 @@ func (r *run) runTask(ctx context.Context, task *aureus.TaskSpec) error {
 	}
 	switch {
 	case admission.Done != nil:
-		state.Status, state.Result, state.Reused = TaskCompleted, admission.Done.Result, true
-		r.reportEnd(task, state, began)
+		state.Status, state.Result, state.Reused, state.Error = TaskCompleted, admission.Done.Result, true, ""
 	case admission.Approval != nil:
-		state.Status, state.Approval, state.Attempt = TaskBlocked, admission.Approval, 0
-		state.Error = fmt.Sprintf("not started: it waits for the approval %s; execute the workflow again once it is given", admission.Approval.ApprovalToken)
+		state.Status, state.Approval, state.Attempt = TaskBlocked, admission.Approval, state.Made
+		state.Error = waitingText(state)
+		return nil
 	case !admission.Allowed:
-		state.Status, state.Error = TaskFailed, "refused: "+clip(admission.Reason)
-		r.reportEnd(task, state, began)
+		state.refuse(admission.Reason)
 	default:
-		if err := r.attempts(ctx, task, state); err != nil {
-			return err
-		}
+		return r.attempt(ctx, task, state, began)
 	}
-	if state.Status != TaskBlocked {
-		state.DurationMS = r.millisecondsSince(began)
-	}
-	return r.host.Save(context.WithoutCancel(ctx), r.state)
+	r.reportEnd(task, state, began)
+	return nil
 }
 
-func (r *run) attempts(ctx context.Context, task *aureus.TaskSpec, state *TaskState) error {
-	most := 1
-	if task.Retry != nil {
-		most = task.Retry.MaxAttempts
+func waitingText(state *TaskState) string {
+	begun := "not started"
+	if state.Made > 0 {
+		begun = fmt.Sprintf("not tried again after %d attempts", state.Made)
 	}
-	for n := 1; ; n++ {
-		state.Attempt = n
-		if n > 1 {
-			r.reportStart(task, state)
-		}
-		began := r.host.Now()
-		result, err := r.attempt(ctx, task, n)
-		if err == nil {
-			state.Status, state.Result, state.Error = TaskCompleted, result, ""
-			r.reportEnd(task, state, began)
-			return nil
-		}
-		if stop := r.stopped(ctx); stop != nil {
-			return stop
-		}
-		state.Status, state.Error = TaskFailed, clip(err.Error())
-		if errors.Is(err, errTimeout) {
-			state.Status = TaskTimeout
-		}
+	return fmt.Sprintf("%s: it waits for the approval %s, and goes on by itself once that is given", begun, state.Approval.ApprovalToken)
+}
+
+// refuse ends a task whose next attempt may not be made.
+func (t *TaskState) refuse(reason string) {
+	t.Status = TaskFailed
+	text := "refused: " + clip(reason)
+	if t.Made > 0 {
+		text = fmt.Sprintf("attempt %d %s; attempt %d had failed: %s", t.Attempt, text, t.Made, t.Error)
+	}
+	t.Error = clip(text)
+}
+
+// waitForRetry waits until the attempt that follows a failed one is due.
+func (r *run) waitForRetry(ctx context.Context, state *TaskState) error {
+	if state.RetryAt == 0 {
+		return nil
+	}
+	if wait := min(time.Unix(0, state.RetryAt).Sub(r.host.Now()), maxWait); wait > 0 {
+		return r.host.Sleep(ctx, wait)
+	}
+	return context.Cause(ctx)
+}
+
+// attempt makes one attempt, which has been admitted.
+func (r *run) attempt(ctx context.Context, task *aureus.TaskSpec, state *TaskState, began time.Time) error {
+	call := r.call(task, state.Attempt)
+	result, err := within(ctx, task, func(ctx context.Context) (any, error) { return r.host.Execute(ctx, call) })
+	if err == nil {
+		state.Status, state.Result, state.Error = TaskCompleted, result, ""
 		r.reportEnd(task, state, began)
-		if _, final := errors.AsType[*Final](err); final || n >= most || cancelled(ctx) {
-			return nil
-		}
-		if err := r.host.Sleep(ctx, delay(task.Retry, n, r.host.Random())); err != nil {
-			if stop := r.stopped(ctx); stop != nil {
-				return stop
-			}
-			return nil // cancelled: the failure stands
-		}
+		return nil
 	}
+	if stop := r.stopped(ctx); stop != nil {
+		return stop
+	}
+	state.Status, state.Error = TaskFailed, clip(err.Error())
+	if errors.Is(err, errTimeout) {
+		state.Status = TaskTimeout
+	}
+	r.reportEnd(task, state, began)
+	if _, final := errors.AsType[*Final](err); final || state.Attempt >= MaxAttemptsOf(task) || cancelled(ctx) {
+		return nil
+	}
+	state.Made, state.Failure = state.Attempt, state.Status
+	state.RetryAt = r.host.Now().Add(delay(task.Retry, state.Made, r.host.Random())).UnixNano()
+	state.Status = TaskRunning
+	return r.host.Save(context.WithoutCancel(ctx), r.state) // so that a restart counts it
+}
+
+// MaxAttemptsOf is how often the task is tried at most: what its retry says, and
+// once without.
+func MaxAttemptsOf(task *aureus.TaskSpec) int {
+	if task.Retry == nil {
+		return 1
+	}
+	return task.Retry.MaxAttempts
 }
 
 // reportStart and reportEnd tell of one attempt. Each attempt has its end, and
@@ -134,11 +184,6 @@ func (r *run) call(task *aureus.TaskSpec, n int) Call {
 		}
 	}
 	return call
-}
-
-func (r *run) attempt(ctx context.Context, task *aureus.TaskSpec, n int) (any, error) {
-	call := r.call(task, n)
-	return within(ctx, task, func(ctx context.Context) (any, error) { return r.host.Execute(ctx, call) })
 }
 
 // within runs a tool within the task's time. A tool that goes on after its time,
