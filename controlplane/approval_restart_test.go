@@ -3,7 +3,6 @@ package controlplane_test
 import (
 	"context"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,18 +96,4 @@ func TestAnInterruptedTaskIsHeldAgainstTheRulesOfNow(t *testing.T) {
 		config.Tools["pay"] = controlplane.Tool{RiskTier: tier, Run: config.Tools["pay"].Run}
 		require.Equal(t, want, statusOnceNotRunning(t, config), tier)
 	}
-}
-
-// A task that has not begun does not go on with an approval that somebody spent.
-func TestAnApprovalThatWasSpentElsewhereBeginsNoTask(t *testing.T) {
-	var paid atomic.Int64
-	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }}}))
-	client := srv.Client()
-	runWorkflow(t, client, payment(), allowed())
-	approval := approveOne(t, srv)
-	require.NoError(t, client.ConsumeApproval(t.Context(), approval.ID, aureus.ApprovalUse{
-		PrincipalID: "agent-7", ActionDigest: approval.ActionDigest, DecisionID: aureus.NewDecisionID(time.Now()),
-	}))
-	require.Equal(t, "partial", runWorkflow(t, client, payment(), allowed()).Status)
-	require.Zero(t, paid.Load())
 }

@@ -148,6 +148,7 @@ func (s *Server) goOn(ctx context.Context, ref store.RunRef) (done bool, err err
 		return true, nil
 	}
 	state.Resume()
+	state.ByItself = true
 	if _, err := s.launch(host, state); err != nil {
 		s.log.InfoContext(ctx, "a workflow does not go on yet", slog.String("run_id", ref.ID), slog.Any("error", err))
 		return false, nil

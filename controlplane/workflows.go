@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,8 +20,8 @@ import (
 // registerWorkflows serves the paths of SPEC 6.4.
 func (s *Server) registerWorkflows(mux *http.ServeMux) {
 	s.handle(mux, "POST /api/v1/workflows/execute", RoleService, s.executeWorkflow)
-	s.handle(mux, "GET /api/v1/workflows/{id}/status", RoleService, s.workflowStatus)
-	s.handle(mux, "POST /api/v1/workflows/{id}/cancel", RoleService, s.cancelWorkflow)
+	s.handle(mux, "GET /api/v1/workflows/{id}/status", RoleService, s.workflowStatus, "subject")
+	s.handle(mux, "POST /api/v1/workflows/{id}/cancel", RoleService, s.cancelWorkflow, "subject")
 }
 
 // runResult is the answer to execute: the published client's, with extras.
@@ -70,6 +71,7 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 			if body.CorrelationID != "" {
 				result.CorrelationID = body.CorrelationID // that of this call, whichever began the run
 			}
+			s.tellEnd(r.Context(), stored)
 			writeRunResult(w, silent, result)
 			return nil
 		}
@@ -78,6 +80,28 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 		panic(http.ErrAbortHandler)
 	}
 	return err
+}
+
+// endIsTold is how long the end of a run that went on by itself is kept for the
+// call that asks for the same: that call would have gone on with it.
+const endIsTold = time.Hour
+
+// tellEnd notes that a call has been told the end of a run: the next one begins a
+// new run.
+func (s *Server) tellEnd(ctx context.Context, run store.Run) {
+	state := &workflow.State{}
+	err := strictjson.Unmarshal([]byte(run.State), state)
+	if err != nil || !state.ByItself || !run.Ended {
+		return
+	}
+	state.ByItself = false
+	text, err := strictjson.MarshalText(state)
+	if err == nil {
+		err = s.db.Write(context.WithoutCancel(ctx), func(t *store.Tx) error { return t.SaveRun(run.Tenant, run.ID, string(text), true, nil) })
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "it could not be kept that the end of a workflow was told", slog.String("run_id", run.ID), slog.Any("error", err))
+	}
 }
 
 // admissibleRun checks all that can be checked before anything runs.
@@ -173,6 +197,7 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		if state.Status != workflow.Running {
 			state.Resume()
 		}
+		state.ByItself = false
 		return s.launch(host, state)
 	}
 	if err == nil {
@@ -232,13 +257,17 @@ func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why str
 }
 
 // nothingToDo is the latest run, which has ended, if it was of the same request
-// and all its tasks carry idempotency keys that are committed (SPEC 6.4).
+// and went on by itself to an end that nobody has been told, or all its tasks
+// carry idempotency keys that are committed.
 func (s *Server) nothingToDo(ctx context.Context, c caller, latest store.Run, body runRequest) (*liveRun, error) {
 	host, state, err := s.hostOf(latest)
 	if err != nil || !sameRequest(host.request, body) {
 		return nil, err
 	}
-	done, err := host.allDone(ctx, state)
+	done := state.ByItself && s.config.Now().Sub(time.Unix(0, state.CompletedAt)) < endIsTold
+	if !done {
+		done, err = host.allDone(ctx, state)
+	}
 	if err != nil || !done {
 		return nil, err
 	}

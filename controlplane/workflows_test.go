@@ -154,7 +154,7 @@ func TestAnApprovalIsAskedForAndTheWorkflowGoesOnOnceItIsGiven(t *testing.T) {
 		result, err := client.ExecuteWorkflow(t.Context(), spec, allowed())
 		require.NoError(t, err)
 		require.Equal(t, "partial", result.Status)
-		require.Equal(t, "skipped", result.TaskResults["pay"].Status)
+		require.Equal(t, "waiting", result.TaskResults["pay"].Status)
 		require.Contains(t, result.TaskResults["pay"].Error, "apr_")
 		require.Equal(t, "skipped", result.TaskResults["after"].Status)
 		require.EqualValues(t, 1, ran.Load())
@@ -330,11 +330,20 @@ func TestWorkflowsOfOthersAreApart(t *testing.T) {
 	require.Equal(t, theirs, colleague.get(t, "/api/v1/workflows/w/status").ok(t).field(t, "run_id"))
 	require.Equal(t, mine, own.post(t, "/api/v1/workflows/w/cancel", "").ok(t).field(t, "run_id"))
 
-	// What waits for an approval is nobody else's to go on with, nor to end.
+	// What waits for an approval is nobody else's to go on with, nor to end, and
+	// keeps nobody else from using the id.
 	waiting := `{"workflow":` + mustMarshal(t, chain("x", task("a", "", risk(aureus.TaskRiskHigh)))) + `,"context":{"principal_id":"p","principal_permissions":[{"action":"write","resource":"ledger"}]}}`
 	first := own.post(t, "/api/v1/workflows/execute", waiting).ok(t)
-	colleague.post(t, "/api/v1/workflows/execute", waiting).refusal(t, http.StatusConflict, "STATE_CONFLICT")
 	colleague.post(t, "/api/v1/workflows/x/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
+	beside := colleague.post(t, "/api/v1/workflows/execute", strings.Replace(waiting, `"p"`, `"p2"`, 1)).ok(t)
+	require.NotEqual(t, first.field(t, "run_id"), beside.field(t, "run_id"))
+	operator := own.as(own.operator)
+	require.Equal(t, beside.field(t, "run_id"), operator.get(t, "/api/v1/workflows/x/status").ok(t).field(t, "run_id"), "the latest of everybody's")
+	require.Equal(t, first.field(t, "run_id"), operator.get(t, "/api/v1/workflows/x/status?subject=svc").ok(t).field(t, "run_id"))
+	operator.get(t, "/api/v1/workflows/x/status?subject=nobody").refusal(t, http.StatusNotFound, "NOT_FOUND")
+	colleague.get(t, "/api/v1/workflows/x/status?subject=svc").refusal(t, http.StatusNotFound, "NOT_FOUND")
+	require.Equal(t, beside.field(t, "run_id"), operator.post(t, "/api/v1/workflows/x/cancel?subject=another", "").ok(t).field(t, "run_id"))
+	require.Equal(t, "awaiting_approval", own.get(t, "/api/v1/workflows/x/status").ok(t).field(t, "status"))
 	require.Equal(t, first.field(t, "run_id"), own.post(t, "/api/v1/workflows/execute", waiting).ok(t).field(t, "run_id"))
 	changed := strings.Replace(waiting, `"p"`, `"q"`, 1)
 	own.post(t, "/api/v1/workflows/execute", changed).refusal(t, http.StatusConflict, "STATE_CONFLICT")
@@ -391,10 +400,13 @@ func TestAnApprovalOfATaskIsOfItsRunAlone(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "partial", result.Status)
 	}
-	require.Zero(t, paid.Load())
 	result, err := client.ExecuteWorkflow(t.Context(), chain("w1", pay), to("bob"))
 	require.NoError(t, err)
 	require.Equal(t, "success", result.Status)
+	require.EqualValues(t, 1, paid.Load())
+	result, err = client.ExecuteWorkflow(t.Context(), chain("w1", pay), to("bob"))
+	require.NoError(t, err)
+	require.Equal(t, "partial", result.Status, "the next run of the same asks anew")
 	require.EqualValues(t, 1, paid.Load())
 }
 

@@ -46,6 +46,7 @@ type State struct {
 	Error       string                `json:"error,omitzero"`
 	CancelAsked bool                  `json:"cancel_asked,omitzero"`
 	CompletedAt int64                 `json:"completed_at,omitzero"` // Unix nanoseconds
+	ByItself    bool                  `json:"by_itself,omitzero"`    // it went on without a call, and no call has been told its end
 }
 
 // TaskState is how far a task is.
