@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/internal/reported"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -135,24 +137,78 @@ func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c calle
 		if err != nil {
 			return nil, err
 		}
-		effect, _ := aureus.ParseEffect(record.Effect) // validRecord has looked
-		entry := decisionEntry(record, c)
-		entry.FromState, entry.ToState = aureus.StateEvaluating, effect.State()
-		entry.Details["source"] = "reported"
-		return func(t *store.Tx, now time.Time) error {
-			added, err := t.AddDecision(c.tenant, decision)
-			if errors.Is(err, store.ErrConflict) {
-				return refusal(codeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
-			}
-			if err != nil || !added {
-				return err
-			}
-			if err := t.AppendAudit(c.tenant, now, entry); err != nil {
-				return err
-			}
-			return t.SettleOutcomes(c.tenant, now, decision)
-		}, nil
+		return func(t *store.Tx, now time.Time) error { return s.addReported(t, c, now, record, decision) }, nil
 	})
+}
+
+// addReported writes down a decision that somebody reports. That it was reported,
+// and rests on claims, is the server's to say, whatever the record says; and what
+// it says of an approval must be true.
+func (s *Server) addReported(t *store.Tx, c caller, now time.Time, record aureus.DecisionRecord, decision store.Decision) error {
+	known, err := t.KnowsDecision(c.tenant, decision)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return refusal(codeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
+	case known || err != nil:
+		return err
+	}
+	expected, err := t.HasEarlyOutcome(c.tenant, record.DecisionID, c.subject)
+	if err != nil {
+		return err
+	}
+	why := reported.Consistent(record)
+	if !expected { // else its outcome was there in time
+		why = cmp.Or(reported.Recent(record.DecisionID, now), why)
+	}
+	if why != "" {
+		return refusal(why)
+	}
+	if record.ApprovalID != "" {
+		if err := approvalOf(t, c, record); err != nil {
+			return err
+		}
+	}
+	effect, _ := aureus.ParseEffect(record.Effect) // validRecord has looked
+	record.Claimed = true
+	entry := decisionEntry(record, c)
+	entry.FromState, entry.ToState = aureus.StateEvaluating, effect.State()
+	entry.Details["source"] = sourceReported
+	if _, err := t.AddDecision(c.tenant, now, decision, entry); err != nil {
+		return err
+	}
+	return t.SettleOutcomes(c.tenant, now, decision)
+}
+
+// The sources of what the audit log tells. It is the server that says so: a
+// report cannot.
+const (
+	sourceEvaluated = "evaluated" // the control plane itself decided, or judged
+	sourceReported  = "reported"  // a key said so
+)
+
+// approvalOf checks what a reported decision says of an approval: that its
+// subject has asked for it, for what the record tells of, and that an allow has
+// used it.
+func approvalOf(t *store.Tx, c caller, record aureus.DecisionRecord) error {
+	approval, err := t.Approval(c.tenant, record.ApprovalID)
+	asked := false
+	if err == nil {
+		asked, err = t.IsRequester(c.tenant, record.ApprovalID, c.actor())
+	}
+	if err == nil && !asked || errors.Is(err, aureus.ErrApprovalUnknown) {
+		return refusal("/approval_id: this key's subject has asked for no such approval")
+	}
+	if err != nil {
+		return err
+	}
+	spent, err := t.SpentBy(c.tenant, record.ApprovalID, record.DecisionID)
+	if err != nil {
+		return err
+	}
+	if why := reported.Fits(record, approval, spent); why != "" {
+		return refusal(why)
+	}
+	return nil
 }
 
 func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
@@ -164,6 +220,9 @@ func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
 	}
 	if err := c.maySpeakFor(record.Principal); err != nil {
 		return refusal("/principal: this key may not speak for it")
+	}
+	if record.OnBehalfOf != "" && c.maySpeakFor(record.OnBehalfOf) != nil {
+		return refusal("/on_behalf_of: this key may not speak for it")
 	}
 	return boundNames(map[string]string{
 		"/principal": record.Principal, "/on_behalf_of": record.OnBehalfOf, "/action": record.Action, "/tool_name": record.ToolName,
@@ -183,24 +242,27 @@ func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller
 		if err := validOutcome(&outcome); err != nil {
 			return nil, err
 		}
-		reported := store.Outcome{
+		report := store.Outcome{
 			DecisionID: outcome.DecisionID, Status: outcome.Status, By: c.actor(), Trusted: c.role.atLeast(RoleOperator),
 			Details: outcomeDetails(&outcome),
 		}
-		return func(t *store.Tx, now time.Time) error { return addOutcome(t, c, now, reported) }, nil
+		return func(t *store.Tx, now time.Time) error { return addOutcome(t, c, now, report) }, nil
 	})
 }
 
-func addOutcome(t *store.Tx, c caller, now time.Time, reported store.Outcome) error {
-	decision, err := t.Decision(c.tenant, reported.DecisionID)
+func addOutcome(t *store.Tx, c caller, now time.Time, report store.Outcome) error {
+	decision, err := t.Decision(c.tenant, report.DecisionID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		err = t.AddEarlyOutcome(c.tenant, now, reported)
+		if why := reported.Recent(report.DecisionID, now); why != "" { // its decision will not be taken either
+			return refusal(why)
+		}
+		err = t.AddEarlyOutcome(c.tenant, now, report)
 	case err != nil:
-	case decision.Subject != c.subject && !reported.Trusted:
+	case decision.Subject != c.subject && !report.Trusted:
 		err = refusal("the decision is another key's")
 	default:
-		err = t.AddOutcome(c.tenant, now, decision, reported)
+		err = t.AddOutcome(c.tenant, now, decision, report)
 	}
 	if errors.Is(err, store.ErrConflict) {
 		return refusal(codeConflict + ": another outcome is recorded for this decision; what was recorded first stands")
@@ -209,7 +271,7 @@ func addOutcome(t *store.Tx, c caller, now time.Time, reported store.Outcome) er
 }
 
 func outcomeDetails(outcome *aureus.Outcome) map[string]any {
-	details := map[string]any{"duration_ms": outcome.DurationMS}
+	details := map[string]any{"duration_ms": outcome.DurationMS, "source": sourceReported}
 	if outcome.ErrorClass != "" {
 		details["error_class"] = outcome.ErrorClass
 	}

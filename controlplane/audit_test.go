@@ -220,7 +220,7 @@ func TestDecisionsMadeElsewhereAreRecordedOnce(t *testing.T) {
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	records := []aureus.DecisionRecord{record("agent-1"), record("agent-2")}
-	records[1].Effect = "require_approval"
+	records[1].Effect, records[1].ReasonCode = "require_approval", aureus.ReasonHighRisk
 	require.NoError(t, service.RecordDecisions(t.Context(), records))
 	require.NoError(t, service.RecordDecisions(t.Context(), records), "again does no harm")
 	entries := collectAudit(t, olga)

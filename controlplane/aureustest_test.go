@@ -242,7 +242,10 @@ func (w world) story(t *testing.T) (story []told) {
 
 	// The record of what was decided elsewhere.
 	decided := record("agent-9")
-	post("audit/records/batch", []any{decided, decided, object{"decision_id": ""}, object{"effect": "maybe"}})
+	decided.DecisionID = aureus.NewDecisionID(newClock().Now())
+	contradicted := decided
+	contradicted.DecisionID, contradicted.ReasonCode = aureus.NewDecisionID(newClock().Now()), aureus.ReasonApproved
+	post("audit/records/batch", []any{decided, decided, contradicted, object{"decision_id": ""}, object{"effect": "maybe"}})
 	outcome := aureus.Outcome{DecisionID: decided.DecisionID, Status: aureus.OutcomeSuccess, DurationMS: 1}
 	failed := outcome
 	failed.Status = aureus.OutcomeFailed

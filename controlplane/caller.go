@@ -32,6 +32,15 @@ func (c caller) maySpeakFor(principal string) error {
 		withRemediation("Use a key that speaks for that principal, or for everyone (*)."))
 }
 
+// maySpeakForBoth is maySpeakFor for a principal and for the one that it acts
+// for, if there is one: who may say what one does may not say for whom.
+func (c caller) maySpeakForBoth(principal, onBehalfOf string) error {
+	if err := c.maySpeakFor(principal); err != nil || onBehalfOf == "" {
+		return err
+	}
+	return c.maySpeakFor(onBehalfOf)
+}
+
 // memoryKey is a key that ends with the process: those of the clients in the
 // process, and the operator's of development mode.
 type memoryKey struct {

@@ -33,7 +33,8 @@ type validation struct {
 	GateConfig aureus.GateConfig `json:"gate_config"`
 }
 
-// validateCommit judges a commit with the tenant's validators. The result goes
+// validateCommit judges a commit with the validators of the caller and of its
+// tenant. The result goes
 // out only once it stands in the audit log.
 func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller) error {
 	var body validation
@@ -43,7 +44,7 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 	if err := boundNames(map[string]string{"/commit/id": body.Commit.ID, "/gate_config/name": body.GateConfig.Name}); err != nil {
 		return problem(http.StatusUnprocessableEntity, codeValidation, err.Error())
 	}
-	registry, err := s.validators.of(c.tenant)
+	registry, err := s.validators.of(c.tenant, c.subject)
 	if err != nil {
 		return err
 	}
@@ -89,11 +90,22 @@ type registered struct {
 	Registered  bool   `json:"registered"`
 	Replaced    bool   `json:"replaced"`
 	Version     int64  `json:"version"`
+	Scope       string `json:"scope"`
 }
 
-// registerValidator puts a validator in force for the tenant, from now on and
-// after every start. One that another subject registered is replaced only by an
-// admin.
+// registers is what the caller registers: an admin for the tenant, everybody
+// else for its own subject.
+func (c caller) registers() (store.Scope, string) {
+	if c.role.atLeast(RoleAdmin) {
+		return store.ScopeTenant, ""
+	}
+	return store.ScopeSubject, c.subject
+}
+
+// registerValidator puts a validator in force, from now on and after every
+// start: for the caller's subject, or, when the caller is an admin, for the whole
+// tenant. What an admin registered stands before what a subject has under the
+// same id, and no subject can put its own in that place.
 func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c caller) error {
 	var body registration
 	if err := readJSON(r, &body); err != nil {
@@ -102,7 +114,8 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 	if strings.Contains(body.ValidatorID, "/") || body.ValidatorID == "." || body.ValidatorID == ".." {
 		return invalidBody("/validator_id", "must not hold a slash and be neither . nor .., since it stands in paths")
 	}
-	registry, err := s.validators.of(c.tenant)
+	scope, owner := c.registers()
+	registry, err := s.validators.registry(c.tenant, scope, owner)
 	if err != nil {
 		return err
 	}
@@ -110,10 +123,10 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		return validatorProblem(err)
 	}
 	stored := store.Validator{
-		Tenant: c.tenant, ID: body.ValidatorID, Config: string(body.Config), RegisteredBy: c.subject, KeyID: c.keyID, RegisteredAt: s.config.Now(),
+		Tenant: c.tenant, Scope: scope, Owner: owner, ID: body.ValidatorID, Config: string(body.Config), RegisteredBy: c.subject, KeyID: c.keyID, RegisteredAt: s.config.Now(),
 	}
 	err = s.db.Write(r.Context(), func(t *store.Tx) error {
-		if err := mayReplace(t, c, body.ValidatorID); err != nil {
+		if err := hasRoom(t, stored); err != nil {
 			return err
 		}
 		if stored.Version, err = t.PutValidator(stored); err != nil {
@@ -121,36 +134,45 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		}
 		return t.AppendAudit(c.tenant, stored.RegisteredAt, aureus.AuditRecord{
 			Kind: aureus.AuditValidator, By: c.subject, KeyID: c.keyID,
-			Details: map[string]any{"validator_id": stored.ID, "version": stored.Version, "config_sha256": hashText(stored.Config)},
+			Details: map[string]any{"validator_id": stored.ID, "scope": string(scope), "version": stored.Version, "config_sha256": hashText(stored.Config)},
 		})
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.validators.restore(r.Context(), registry, stored); err != nil {
+	if err := s.validators.restore(r.Context(), stored); err != nil {
 		return fmt.Errorf("putting the validator in force: %w", err)
 	}
 	w.Header().Set("ETag", etag(stored))
 	writeJSON(w, http.StatusOK, registered{
-		ValidatorID: stored.ID, Registered: true, Replaced: stored.Version > 1, Version: stored.Version,
+		ValidatorID: stored.ID, Registered: true, Replaced: stored.Version > 1, Version: stored.Version, Scope: string(scope),
 	})
 	return nil
 }
 
-func mayReplace(t *store.Tx, c caller, id string) error {
-	known, err := t.Validator(c.tenant, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		n, err := t.CountValidators(c.tenant)
-		if err == nil && n >= crvgate.MaxValidators {
-			err = problem(http.StatusConflict, codeExhausted, fmt.Sprintf("the tenant has %d validators already", n))
+// hasRoom refuses a registration that is one too many, and one in the place of
+// a validator of the tenant that has come since the registry was asked.
+func hasRoom(t *store.Tx, v store.Validator) error {
+	if v.Scope != store.ScopeTenant {
+		switch _, err := t.ScopedValidator(v.Tenant, store.ScopeTenant, "", v.ID); {
+		case err == nil:
+			return problem(http.StatusConflict, codeConflict, fmt.Sprintf("the validator %q is registered for the whole tenant and cannot be replaced by one of your own", v.ID),
+				withRemediation("Choose another id, or ask an admin."))
+		case !errors.Is(err, store.ErrNotFound):
+			return err
 		}
+	}
+	if _, err := t.ScopedValidator(v.Tenant, v.Scope, v.Owner, v.ID); !errors.Is(err, store.ErrNotFound) {
 		return err
+	}
+	all, owned, err := t.CountValidators(v.Tenant, v.Owner)
+	switch {
 	case err != nil:
 		return err
-	case known.RegisteredBy != c.subject && !c.role.atLeast(RoleAdmin):
-		return problem(http.StatusForbidden, codeForbidden, "this validator was registered by someone else, so only an admin may replace it",
-			withRemediation("Choose another id, or ask an admin."))
+	case all >= crvgate.MaxValidators:
+		return problem(http.StatusConflict, codeExhausted, fmt.Sprintf("the tenant has %d validators already", all))
+	case v.Scope == store.ScopeSubject && owned >= maxOwnValidators:
+		return problem(http.StatusConflict, codeExhausted, fmt.Sprintf("the subject has %d validators already", owned))
 	}
 	return nil
 }
@@ -179,6 +201,8 @@ func validatorProblem(err error) error {
 type registeredValidator struct {
 	ValidatorID  string           `json:"validator_id"`
 	Version      int64            `json:"version"`
+	Scope        string           `json:"scope"`
+	Subject      string           `json:"subject,omitzero"` // whose it is, for the scope subject
 	ETag         string           `json:"etag"`
 	Config       any              `json:"config"`
 	RegisteredBy string           `json:"registered_by"`
@@ -188,7 +212,7 @@ type registeredValidator struct {
 func wireValidator(v store.Validator) (registeredValidator, error) {
 	config, err := strictjson.Parse([]byte(v.Config))
 	return registeredValidator{
-		ValidatorID: v.ID, Version: v.Version, ETag: etag(v), Config: config, RegisteredBy: v.RegisteredBy,
+		ValidatorID: v.ID, Version: v.Version, Scope: string(v.Scope), Subject: v.Owner, ETag: etag(v), Config: config, RegisteredBy: v.RegisteredBy,
 		RegisteredAt: aureus.TimestampOf(v.RegisteredAt),
 	}, err
 }
@@ -197,14 +221,21 @@ func etag(v store.Validator) string {
 	return `"` + strconv.FormatInt(v.Version, 10) + "-" + hashText(v.Config)[:16] + `"`
 }
 
+// listValidators lists what the caller's gates can use, and, for those who may
+// read everything of their tenant, what every subject has registered.
 func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c caller) error {
 	limit, cursor, err := pageOf(r, pageValidators, maxPageValidators)
 	if err != nil {
 		return err
 	}
+	everything := c.role.atLeast(RoleOperator)
 	var stored []store.Validator
 	if err := s.db.Read(r.Context(), func(t *store.Tx) error {
-		stored, err = t.Validators(c.tenant, cursor, limit+1)
+		if everything {
+			stored, err = t.ValidatorsOfAll(c.tenant, validatorAt(cursor), limit+1)
+		} else {
+			stored, err = t.Validators(c.tenant, c.subject, cursor, limit+1)
+		}
 		return err
 	}); err != nil {
 		return err
@@ -213,6 +244,9 @@ func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c caller
 	if len(stored) > limit {
 		stored = stored[:limit]
 		next = stored[limit-1].ID
+		if everything {
+			next = validatorCursor(stored[limit-1])
+		}
 	}
 	list := make([]registeredValidator, len(stored))
 	for i, v := range stored {
@@ -224,10 +258,24 @@ func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c caller
 	return nil
 }
 
+// validatorCursor is the place of a registration in the list of all; none of its
+// parts holds a control character.
+func validatorCursor(v store.Validator) string {
+	return v.ID + "\n" + string(v.Scope) + "\n" + v.Owner
+}
+
+func validatorAt(cursor string) store.Validator {
+	id, rest, _ := strings.Cut(cursor, "\n")
+	scope, owner, _ := strings.Cut(rest, "\n")
+	return store.Validator{ID: id, Scope: store.Scope(scope), Owner: owner}
+}
+
+// getValidator answers with the registration that the caller's gates use under
+// the id.
 func (s *Server) getValidator(w http.ResponseWriter, r *http.Request, c caller) error {
 	var stored store.Validator
 	err := s.db.Read(r.Context(), func(t *store.Tx) (err error) {
-		stored, err = t.Validator(c.tenant, r.PathValue("id"))
+		stored, err = t.Validator(c.tenant, c.subject, r.PathValue("id"))
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {

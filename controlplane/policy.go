@@ -71,7 +71,7 @@ func admissible(c caller, request aureus.Request) error {
 	}); err != nil {
 		return problem(http.StatusUnprocessableEntity, codeValidation, err.Error())
 	}
-	return c.maySpeakFor(request.Principal.ID)
+	return c.maySpeakForBoth(request.Principal.ID, request.OnBehalfOf)
 }
 
 // undecided answers for a failure to decide. A client has to take it for what
@@ -109,16 +109,14 @@ func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before 
 	if err != nil {
 		return err
 	}
-	if _, err := t.AddDecision(c.tenant, decision); err != nil {
-		return err
-	}
 	entry := decisionEntry(record, c)
 	entry.FromState, entry.ToState = aureus.StateEvaluating, d.Effect.State()
-	entry.Details["source"] = "evaluated"
+	entry.Details["source"] = sourceEvaluated
 	entry.Details["reason"] = d.Reason
 	entry.Details["transitions"] = []any{string(before), string(aureus.StateEvaluating), string(d.Effect.State())}
 	maps.Copy(entry.Details, more)
-	return t.AppendAudit(c.tenant, s.config.Now(), entry)
+	_, err = t.AddDecision(c.tenant, s.config.Now(), decision, entry)
+	return err
 }
 
 func decisionEntry(d aureus.DecisionRecord, c caller) aureus.AuditRecord {

@@ -93,7 +93,7 @@ func TestFilesOfOlderVersions(t *testing.T) {
 				case hasRuns && replayed == "":
 					holdsTheRuns(t, srv, host)
 				case hasRuns:
-					goesOnWithTheRuns(t, srv, host)
+					goesOnWithTheRuns(t, srv, host, number)
 				}
 				if hasKeys {
 					holdsTheKeys(t, srv, host)

@@ -2,6 +2,7 @@ package controlplane_test
 
 import (
 	"context"
+	"math"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -75,8 +76,11 @@ func oldDecision(t *testing.T, id string) aureus.DecisionRecord {
 	return r
 }
 
-func oldDecisions(t *testing.T) (whole, early aureus.DecisionRecord) {
+func oldDecisions(t *testing.T, version int) (whole, early aureus.DecisionRecord) {
 	t.Helper()
+	if version > 4 { // of the time at which the files are made: others are refused since then
+		return oldDecision(t, "dec_06eaih8a006789abcdefghijkl"), oldDecision(t, "dec_06eaih8a016789abcdefghijkl")
+	}
 	return oldDecision(t, "dec_0123456789abcdefghijklmnop"), oldDecision(t, "dec_1123456789abcdefghijklmnop")
 }
 
@@ -100,7 +104,7 @@ func makeRuns(t *testing.T, srv *controlplane.Server) (called *sync.WaitGroup) {
 		return err == nil && status.CurrentTask == "b"
 	}, 10*time.Second, time.Millisecond)
 
-	whole, early := oldDecisions(t)
+	whole, early := oldDecisions(t, math.MaxInt)
 	require.NoError(t, client.RecordDecisions(t.Context(), []aureus.DecisionRecord{whole}))
 	require.NoError(t, client.RecordOutcomes(t.Context(), []aureus.Outcome{
 		{DecisionID: whole.DecisionID, Status: "went well"}, {DecisionID: early.DecisionID, Status: "came early"},
@@ -146,7 +150,7 @@ func holdsTheKeys(t *testing.T, srv *controlplane.Server, host *oldHost) {
 }
 
 // goesOnWithTheRuns uses what was waiting, once.
-func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost) {
+func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost, version int) {
 	t.Helper()
 	client, olga := srv.Client(), srv.Operator("olga")
 	pending, err := aureus.Collect(olga.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
@@ -164,7 +168,7 @@ func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost) {
 	require.Equal(t, "success", result.Status, result.Error)
 	require.Equal(t, []string{"waiting:b"}, host.tasks(), "what was done before the upgrade is not done again")
 
-	whole, early := oldDecisions(t)
+	whole, early := oldDecisions(t, version)
 	require.Contains(t, rejectedBecause(t, client.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: whole.DecisionID, Status: "went badly"}})), "STATE_CONFLICT")
 	require.NoError(t, client.RecordDecisions(t.Context(), []aureus.DecisionRecord{whole, early}))
 	entries := collectAudit(t, olga)

@@ -14,39 +14,90 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/rules"
 )
 
-// validators are the validators in force: those of each tenant in a registry of
-// its own.
+// maxOwnValidators bounds what one subject may register of its own, so that it
+// does not use up what the tenant may have.
+const maxOwnValidators = 1000
+
+// validators are the validators in force: those of each tenant in a registry,
+// and those of each subject that has any in one that shares the tenant's. There
+// are no more subjects than keys name.
 type validators struct {
 	now   func() time.Time
 	setUp func(*crvgate.Registry) error
 
-	mu       sync.Mutex
-	byTenant map[string]*crvgate.Registry
+	mu      sync.Mutex
+	tenants map[string]*tenantValidators
 }
 
-// of is the registry of a tenant.
-func (v *validators) of(tenant string) (*crvgate.Registry, error) {
+type tenantValidators struct {
+	shared, former *crvgate.Registry
+	others         *crvgate.Registry // of those who have none of their own
+	own            map[string]*crvgate.Registry
+}
+
+// of is what the subject can use: what an admin registered, its own, and what is
+// there from before validators had owners, in this order.
+func (v *validators) of(tenant, subject string) (*crvgate.Registry, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if registry := v.byTenant[tenant]; registry != nil {
+	all, err := v.tenant(tenant)
+	if err != nil {
+		return nil, err
+	}
+	if registry := all.own[subject]; registry != nil {
 		return registry, nil
 	}
-	registry := &crvgate.Registry{Now: v.now}
-	rules.Register(registry)
-	if v.setUp != nil {
-		if err := v.setUp(registry); err != nil {
-			return nil, fmt.Errorf("controlplane: Config.Validators: %w", err)
-		}
+	return all.others, nil
+}
+
+// registry is the one that a validator of that scope and owner is put into.
+func (v *validators) registry(tenant string, scope store.Scope, owner string) (*crvgate.Registry, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all, err := v.tenant(tenant)
+	switch {
+	case err != nil:
+		return nil, err
+	case scope == store.ScopeTenant:
+		return all.shared, nil
+	case scope == store.ScopeFormer:
+		return all.former, nil
 	}
-	if v.byTenant == nil {
-		v.byTenant = map[string]*crvgate.Registry{}
+	registry := all.own[owner]
+	if registry == nil {
+		registry = &crvgate.Registry{Now: v.now, Shared: all.shared, Fallback: all.former}
+		all.own[owner] = registry
 	}
-	v.byTenant[tenant] = registry
 	return registry, nil
 }
 
+// tenant are the registries of a tenant. The caller holds mu.
+func (v *validators) tenant(name string) (*tenantValidators, error) {
+	if all := v.tenants[name]; all != nil {
+		return all, nil
+	}
+	shared := &crvgate.Registry{Now: v.now}
+	rules.Register(shared)
+	if v.setUp != nil {
+		if err := v.setUp(shared); err != nil {
+			return nil, fmt.Errorf("controlplane: Config.Validators: %w", err)
+		}
+	}
+	all := &tenantValidators{shared: shared, former: &crvgate.Registry{Now: v.now, Shared: shared}, own: map[string]*crvgate.Registry{}}
+	all.others = &crvgate.Registry{Now: v.now, Shared: shared, Fallback: all.former}
+	if v.tenants == nil {
+		v.tenants = map[string]*tenantValidators{}
+	}
+	v.tenants[name] = all
+	return all, nil
+}
+
 // restore puts a stored validator in force, whoever waits for it.
-func (v *validators) restore(ctx context.Context, registry *crvgate.Registry, stored store.Validator) error {
+func (v *validators) restore(ctx context.Context, stored store.Validator) error {
+	registry, err := v.registry(stored.Tenant, stored.Scope, stored.Owner)
+	if err != nil {
+		return err
+	}
 	return registry.Restore(context.WithoutCancel(ctx), stored.ID, int(stored.Version), []byte(stored.Config))
 }
 
@@ -55,7 +106,7 @@ func (v *validators) restore(ctx context.Context, registry *crvgate.Registry, st
 // out: a gate that names it fails (SPEC 4.4).
 func (s *Server) loadValidators(ctx context.Context) error {
 	s.validators.now, s.validators.setUp = s.config.Now, s.config.Validators
-	if _, err := s.validators.of(s.config.Tenant); err != nil { // the host's mistakes show now
+	if _, err := s.validators.of(s.config.Tenant, ""); err != nil { // the host's mistakes show now
 		return err
 	}
 	stored, err := s.db.AllValidators(ctx)
@@ -63,13 +114,12 @@ func (s *Server) loadValidators(ctx context.Context) error {
 		return fmt.Errorf("controlplane: reading the validators: %w", err)
 	}
 	for _, one := range stored {
-		registry, err := s.validators.of(one.Tenant)
-		if err != nil {
+		if _, err := s.validators.of(one.Tenant, ""); err != nil { // a mistake of the host's, which ends the start
 			return err
 		}
-		if err := s.validators.restore(ctx, registry, one); err != nil {
+		if err := s.validators.restore(ctx, one); err != nil {
 			s.log.ErrorContext(ctx, "a registered validator is not in force: gates that name it fail",
-				slog.String("tenant", one.Tenant), slog.String("validator_id", one.ID), slog.Any("error", err))
+				slog.String("tenant", one.Tenant), slog.String("owner", one.Owner), slog.String("validator_id", one.ID), slog.Any("error", err))
 		}
 	}
 	return nil

@@ -62,9 +62,7 @@ func (r *Registry) build(kind, logic, pointer string, text []byte) (Validator[an
 	if err := p.failed(); err != nil {
 		return nil, err
 	}
-	r.mu.RLock()
-	more := r.types[kind]
-	r.mu.RUnlock()
+	more := r.builder(kind)
 	var validator Validator[any]
 	switch {
 	case kind == customType:
@@ -113,10 +111,8 @@ func buildMore(build Builder, p *parameters) (validator Validator[any], err erro
 }
 
 func (r *Registry) typeNames() string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
 	names := append(slices.Collect(maps.Keys(builtInTypes)), customType)
-	names = slices.AppendSeq(names, maps.Keys(r.types))
+	names = append(names, r.names(func(r *Registry) []string { return slices.Collect(maps.Keys(r.types)) })...)
 	slices.Sort(names)
 	return strings.Join(names, ", ")
 }

@@ -34,6 +34,17 @@ type Registry struct {
 	// set before the first use.
 	Now func() time.Time
 
+	// Shared is a registry whose validators, types and functions this one has as
+	// well, such as those of a whole tenant for the registry of one subject. Its
+	// validators come first: an id that it has cannot be registered here, and one
+	// that it gets later stands before the one here. nil shares nothing. It is set
+	// before the first use, and has no Shared of its own.
+	Shared *Registry
+
+	// Fallback is asked for validators that neither Shared nor this registry has.
+	// nil has none. It is set before the first use.
+	Fallback *Registry
+
 	mu        sync.RWMutex
 	functions map[string]Func
 	types     map[string]Builder
@@ -90,9 +101,12 @@ func (r *Registry) Type(name string, build Builder) {
 // 4.6, runs the tests it carries, and puts it under the id, in place of the one
 // that was there. Versions of an id count from 1. A configuration that is
 // invalid or fails its tests is a [*ConfigError], which matches
-// [aureus.ErrInvalid], and the version in force stays. The id of a built-in is
-// an error that matches [aureus.ErrConflict].
+// [aureus.ErrInvalid], and the version in force stays. The id of a built-in, and
+// one that Shared has, is an error that matches [aureus.ErrConflict].
 func (r *Registry) Register(ctx context.Context, id string, config []byte) (aureus.ValidatorRegistration, error) {
+	if err := r.isFree(id); err != nil {
+		return aureus.ValidatorRegistration{}, err
+	}
 	validator, err := r.compile(ctx, id, config, true)
 	if err != nil {
 		return aureus.ValidatorRegistration{}, err
@@ -111,12 +125,23 @@ func (r *Registry) Register(ctx context.Context, id string, config []byte) (aure
 // nothing. A host that keeps registrations calls it first, stores the
 // configuration under the next version, and then calls Restore.
 func (r *Registry) Compile(ctx context.Context, id string, config []byte) error {
+	if err := r.isFree(id); err != nil {
+		return err
+	}
 	_, err := r.compile(ctx, id, config, true)
 	return err
 }
 
+// isFree says that Shared has the id.
+func (r *Registry) isFree(id string) error {
+	if r.Shared == nil || r.Shared.lookup(id) == nil || builtIn(id) != nil { // checkID tells of built-ins
+		return nil
+	}
+	return fmt.Errorf("crvgate: %w: %q is registered for all and cannot be replaced by one of your own; choose another id", aureus.ErrConflict, id)
+}
+
 // Restore puts a validator from a host's store back under its id and version,
-// unless a newer version is there. It does not run the tests again: they passed
+// unless a newer version is there; that Shared has the id does not keep it out. It does not run the tests again: they passed
 // when the configuration was registered. The version counts from 1.
 func (r *Registry) Restore(ctx context.Context, id string, version int, config []byte) error {
 	if version < 1 {
@@ -191,9 +216,18 @@ func (r *Registry) lookup(id string) Validator[any] {
 	if validator := builtIn(id); validator != nil {
 		return validator
 	}
+	if r.Shared != nil {
+		if validator := r.Shared.lookup(id); validator != nil {
+			return validator
+		}
+	}
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.entries[id].validator
+	validator := r.entries[id].validator
+	r.mu.RUnlock()
+	if validator == nil && r.Fallback != nil {
+		return r.Fallback.lookup(id)
+	}
+	return validator
 }
 
 var (
@@ -233,17 +267,46 @@ func (r *Registry) now() time.Time {
 
 func (r *Registry) function(name string) Func {
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.functions[name]
+	function := r.functions[name]
+	r.mu.RUnlock()
+	if function == nil && r.Shared != nil {
+		return r.Shared.function(name)
+	}
+	return function
+}
+
+// builder makes validators of that type, and is nil for a type that nobody has
+// made known.
+func (r *Registry) builder(kind string) Builder {
+	r.mu.RLock()
+	build := r.types[kind]
+	r.mu.RUnlock()
+	if build == nil && r.Shared != nil {
+		return r.Shared.builder(kind)
+	}
+	return build
 }
 
 func (r *Registry) functionNames() string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if len(r.functions) == 0 {
+	names := r.names(func(r *Registry) []string { return slices.Collect(maps.Keys(r.functions)) })
+	if len(names) == 0 {
 		return "none"
 	}
-	return strings.Join(slices.Sorted(maps.Keys(r.functions)), ", ")
+	return strings.Join(names, ", ")
+}
+
+// names are those that list gives for the registry and for what it shares.
+func (r *Registry) names(list func(*Registry) []string) []string {
+	var names []string
+	for _, registry := range []*Registry{r, r.Shared} {
+		if registry != nil {
+			registry.mu.RLock()
+			names = append(names, list(registry)...)
+			registry.mu.RUnlock()
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // checkID says what is wrong with the id of a new validator.

@@ -1,6 +1,9 @@
 package aureustest
 
-import "github.com/farmountain/aureus-go/aureus"
+import (
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/reported"
+)
 
 // takeRecord refuses a record that a control plane would, and says whether it is
 // known already: recording one twice does no harm.
@@ -19,6 +22,9 @@ func (s *Server) takeRecord(record *aureus.DecisionRecord) (why string, known bo
 			return "another decision, or another key's, has this id", false
 		}
 		return "", true
+	}
+	if why := reported.Consistent(*record); why != "" {
+		return why, false
 	}
 	s.requests.log.add(*record, 0)
 	return "", false

@@ -152,15 +152,22 @@ func (s *Server) registerValidator(q *request) (any, error) {
 		Registered  bool   `json:"registered"`
 		Replaced    bool   `json:"replaced"`
 		Version     int    `json:"version"`
-	}{v.ID, true, v.Version > 1, v.Version}, nil
+		Scope       string `json:"scope"`
+	}{v.ID, true, v.Version > 1, v.Version, scopeSubject}, nil
 }
 
 func (v Registered) etag() string { return strconv.Quote(strconv.Itoa(v.Version)) }
+
+// scopeSubject is the scope of every validator here: the test server knows one
+// subject.
+const scopeSubject = "subject"
 
 // wireValidator is a registration in the form of GET validators.
 type wireValidator struct {
 	ValidatorID  string           `json:"validator_id"`
 	Version      int              `json:"version"`
+	Scope        string           `json:"scope"`
+	Subject      string           `json:"subject"`
 	ETag         string           `json:"etag"`
 	Config       any              `json:"config"`
 	RegisteredBy string           `json:"registered_by"`
@@ -172,7 +179,7 @@ func (s *Server) wireValidators() []wireValidator {
 	defer s.mu.Unlock()
 	list := make([]wireValidator, len(s.requests.validators))
 	for i, v := range s.requests.validators {
-		list[i] = wireValidator{v.ID, v.Version, v.etag(), v.Config, "service", aureus.TimestampOf(s.Clock.Now())}
+		list[i] = wireValidator{v.ID, v.Version, scopeSubject, "service", v.etag(), v.Config, "service", aureus.TimestampOf(s.Clock.Now())}
 	}
 	return list
 }

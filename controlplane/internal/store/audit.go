@@ -46,12 +46,26 @@ func (t *Tx) AppendAudit(tenant string, at time.Time, e aureus.AuditRecord) erro
 	return err
 }
 
+// nextSequence is, in a statement with the tenant as its argument, the sequence
+// that the next entry of the audit log will have.
+const nextSequence = "(SELECT coalesce(max(sequence), 0) + 1 FROM audit_heads WHERE tenant = ?)"
+
+// SpentBy reports whether the approval was used by that decision, also where it
+// has been given back since.
+func (t *Tx) SpentBy(tenant, approval string, decision aureus.DecisionID) (spent bool, err error) {
+	err = t.row(`SELECT EXISTS (SELECT 1 FROM approvals WHERE tenant = ?1 AND id = ?2 AND consumed_by = ?3)
+		OR EXISTS (SELECT 1 FROM audit WHERE tenant = ?1 AND decision_id = ?3 AND decision_id <> '' AND kind = ?4 AND approval_id = ?2)`,
+		tenant, approval, decision.String(), aureus.AuditApprovalConsumed).Scan(&spent)
+	return spent, err
+}
+
 // AuditFilter selects entries; what is zero selects all.
 type AuditFilter struct {
-	Principal, Action string
-	From, To          time.Time // both inclusive
-	After             int64     // entries with a higher sequence
-	Limit             int
+	Principal, Action, Kind, Decision, TraceID string
+	DecisionID                                 aureus.DecisionID
+	From, To                                   time.Time // both inclusive
+	After                                      int64     // entries with a higher sequence
+	Limit                                      int
 }
 
 // Audit lists entries in the order of the chain.
@@ -63,6 +77,18 @@ func (t *Tx) Audit(tenant string, f AuditFilter) ([]aureus.AuditRecord, error) {
 	}
 	if f.Action != "" {
 		add("action = ?", f.Action)
+	}
+	if f.Kind != "" {
+		add("kind = ?", f.Kind)
+	}
+	if f.Decision != "" {
+		add("decision <> '' AND decision = ?", f.Decision) // the first condition is that of the index
+	}
+	if f.TraceID != "" {
+		add("trace_id = ?", f.TraceID)
+	}
+	if !f.DecisionID.IsZero() {
+		add("decision_id <> '' AND decision_id = ?", f.DecisionID.String())
 	}
 	if !f.From.IsZero() {
 		add("at >= ?", nanos(f.From))

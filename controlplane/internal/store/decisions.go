@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -36,22 +37,36 @@ func DecisionOf(record aureus.DecisionRecord, subject string) (Decision, error) 
 	}, nil
 }
 
-// AddDecision remembers a decision. It reports false for one that is there
-// already, and ErrConflict where that one says something else.
-func (t *Tx) AddDecision(tenant string, d Decision) (added bool, err error) {
-	n, err := t.changed(`INSERT INTO decisions (tenant, decision_id, principal, action, effect, subject, content) VALUES (?,?,?,?,?,?,?)
-		ON CONFLICT DO NOTHING`, tenant, d.ID.String(), d.Principal, d.Action, d.Effect, d.Subject, d.content)
-	if err != nil || n == 1 {
-		return n == 1, err
+// AddDecision writes down a decision, once, with its entry in the audit log. It
+// reports false for one that is there already, and ErrConflict where that one
+// says something else.
+func (t *Tx) AddDecision(tenant string, now time.Time, d Decision, entry aureus.AuditRecord) (added bool, err error) {
+	known, err := t.KnowsDecision(tenant, d)
+	if known || err != nil {
+		return false, err
 	}
+	if _, err := t.exec(`INSERT INTO decisions (tenant, decision_id, principal, action, effect, subject, content, at, sequence)
+		VALUES (?,?,?,?,?,?,?,?,`+nextSequence+`)`,
+		tenant, d.ID.String(), d.Principal, d.Action, d.Effect, d.Subject, d.content, now.UnixNano(), tenant); err != nil {
+		return false, err
+	}
+	return true, t.AppendAudit(tenant, now, entry)
+}
+
+// KnowsDecision reports whether the decision is written down already, with
+// ErrConflict where something else is under its id.
+func (t *Tx) KnowsDecision(tenant string, d Decision) (bool, error) {
 	known, err := t.Decision(tenant, d.ID)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
 	if known.content == "" {
 		d.content = ""
 	}
 	if err == nil && known != d {
 		err = ErrConflict
 	}
-	return false, err
+	return err == nil, err
 }
 
 // Decision is the decision with that id, or ErrNotFound.

@@ -23,8 +23,8 @@ type Outcome struct {
 // audit log. It does nothing where the same is known already, and fails with
 // ErrConflict where something else is.
 func (t *Tx) AddOutcome(tenant string, now time.Time, d Decision, o Outcome) error {
-	n, err := t.changed(`INSERT INTO outcomes (tenant, decision_id, status) VALUES (?,?,?) ON CONFLICT DO NOTHING`,
-		tenant, o.DecisionID.String(), o.Status)
+	n, err := t.changed(`INSERT INTO outcomes (tenant, decision_id, status, at, sequence) VALUES (?,?,?,?,`+nextSequence+`) ON CONFLICT DO NOTHING`,
+		tenant, o.DecisionID.String(), o.Status, now.UnixNano(), tenant)
 	if err != nil {
 		return err
 	}
@@ -44,8 +44,8 @@ func (t *Tx) AddEarlyOutcome(tenant string, now time.Time, o Outcome) error {
 	if err != nil {
 		return fmt.Errorf("writing an outcome: %w", err)
 	}
-	n, err := t.changed(`INSERT INTO early_outcomes (tenant, decision_id, subject, key_id, trusted, status, details) VALUES (?,?,?,?,?,?,?)
-		ON CONFLICT DO NOTHING`, tenant, o.DecisionID.String(), o.By.Subject, o.By.KeyID, o.Trusted, o.Status, string(details))
+	n, err := t.changed(`INSERT INTO early_outcomes (tenant, decision_id, subject, key_id, trusted, status, details, at) VALUES (?,?,?,?,?,?,?,?)
+		ON CONFLICT DO NOTHING`, tenant, o.DecisionID.String(), o.By.Subject, o.By.KeyID, o.Trusted, o.Status, string(details), now.UnixNano())
 	if err != nil {
 		return err
 	}
@@ -56,6 +56,14 @@ func (t *Tx) AddEarlyOutcome(tenant string, now time.Time, o Outcome) error {
 	entry := outcomeEntry(o)
 	entry.Details["early"] = true
 	return t.AppendAudit(tenant, now, entry)
+}
+
+// HasEarlyOutcome reports whether the subject has told of the decision's outcome
+// before the decision is there.
+func (t *Tx) HasEarlyOutcome(tenant string, id aureus.DecisionID, subject string) (found bool, err error) {
+	err = t.row(`SELECT EXISTS (SELECT 1 FROM early_outcomes WHERE tenant = ? AND decision_id = ? AND subject = ?)`,
+		tenant, id.String(), subject).Scan(&found)
+	return found, err
 }
 
 // SettleOutcomes is for a decision that has just been added. Of the outcomes

@@ -2,6 +2,9 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,7 +72,7 @@ func TestADecisionOfAnOlderVersion(t *testing.T) {
 		d, err := DecisionOf(record, "svc")
 		require.NoError(t, err)
 		err = db.Write(t.Context(), func(tx *Tx) error {
-			added, err = tx.AddDecision("default", d)
+			added, err = tx.AddDecision("default", noon, d, aureus.AuditRecord{Kind: aureus.AuditDecision, DecisionID: d.ID, Decision: d.Effect})
 			return err
 		})
 		return added, err
@@ -132,4 +135,44 @@ func TestReadinessOfAStoreThatTakesNoWrites(t *testing.T) {
 	require.ErrorIs(t, db.Write(t.Context(), func(*Tx) error { return refused }), refused)
 	require.NoError(t, db.Ready(t.Context()), "a commit is news as well")
 	require.Empty(t, texts(t, db))
+}
+
+// The log cannot be changed by any plain statement, REPLACE among them.
+func TestAuditLog_TakesOnlyWhatIsAppended(t *testing.T) {
+	db := openStore(t)
+	for _, text := range []string{"first", "second"} {
+		require.NoError(t, db.Write(t.Context(), appendEntry(text)))
+	}
+	columns := `tenant, %s, at, kind, decision_id, principal, on_behalf_of, action, decision, reason_code, from_state, to_state, action_digest, approval_id, by, key_id, details, previous_hash, hash`
+	into := `INTO audit (` + fmt.Sprintf(columns, "sequence") + `) SELECT ` + columns + ` FROM audit WHERE sequence = 2`
+	for _, statement := range []string{
+		`UPDATE audit SET details = ''`, `DELETE FROM audit WHERE sequence = 2`,
+		fmt.Sprintf(`REPLACE `+into, "1"), fmt.Sprintf(`INSERT OR REPLACE `+into, "2"), fmt.Sprintf(`INSERT `+into, "0"),
+	} {
+		_, err := db.writer.ExecContext(t.Context(), statement)
+		require.ErrorContains(t, err, "append-only", statement)
+	}
+	require.Equal(t, []string{"first", "second"}, texts(t, db))
+}
+
+// Appends that come at the same time make one chain.
+func TestAuditLog_ParallelAppendsDoNotFork(t *testing.T) {
+	db := openStore(t)
+	const tenants, each = 3, 60
+	var all sync.WaitGroup
+	for n := range tenants * each {
+		all.Go(func() {
+			tenant := fmt.Sprintf("t%d", n%tenants)
+			if err := db.Write(t.Context(), func(tx *Tx) error { return tx.AppendAudit(tenant, noon, entry(strconv.Itoa(n))) }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for n := range tenants {
+		v, err := db.VerifyAudit(t.Context(), fmt.Sprintf("t%d", n))
+		require.NoError(t, err)
+		require.True(t, v.Valid)
+		require.EqualValues(t, each, v.Entries)
+	}
 }
