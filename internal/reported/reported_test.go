@@ -64,7 +64,6 @@ func TestConsistent_EffectAndReasonCode(t *testing.T) {
 	require.Contains(t, reported.Consistent(aureus.DecisionRecord{Effect: "permit"}), "/effect")
 }
 
-
 func TestConsistent_ReasonCodeAndTier(t *testing.T) {
 	for code, tiers := range map[aureus.ReasonCode]map[aureus.PolicyRiskTier]bool{
 		aureus.ReasonLowRisk:      {"": true, "low": true, "medium": false, "high": false, "critical": false},
