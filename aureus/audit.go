@@ -79,7 +79,7 @@ func (d Decision) Record() DecisionRecord {
 // Outcome is what became of a request after its decision.
 type Outcome struct {
 	DecisionID DecisionID  `json:"decision_id"`
-	Status     string      `json:"status"`               // success, failed, blocked, panicked or refused
+	Status     string      `json:"status"`               // success, failed, blocked, panicked, refused or unknown
 	ErrorClass string      `json:"error_class,omitzero"` // a low-cardinality word, never an error's text
 	DurationMS float64     `json:"duration_ms"`
 	GateResult *GateResult `json:"gate_result,omitzero"`
@@ -92,4 +92,5 @@ const (
 	OutcomeBlocked  = "blocked"
 	OutcomePanicked = "panicked"
 	OutcomeRefused  = "refused"
+	OutcomeUnknown  = "unknown" // it ended, and nobody saw how
 )

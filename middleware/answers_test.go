@@ -1,12 +1,9 @@
 package middleware_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -272,23 +269,6 @@ func TestWriteErrorBehindAGuard(t *testing.T) {
 	_, p = ask(&guard.Refusal{Decision: inner})
 	require.Equal(t, inner.ID.String(), p.DecisionID, "the decision that refused")
 	require.Equal(t, "https://ask.example/"+approvalID, p.Approval.URL)
-}
-
-// TestLogger: the operator learns why it could not be decided, the caller does
-// not; a plain no is not logged.
-func TestLogger(t *testing.T) {
-	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
-	ask := func(decider guard.Decider, status int) {
-		refusal(t, middleware.Enforce(decider, about(small), middleware.WithLogger(logger))(unreachable(t)),
-			httptest.NewRequest(http.MethodGet, "/", nil), status)
-	}
-	ask(saying(aureus.Decision{}, nil), http.StatusForbidden)
-	require.Empty(t, log.String())
-	ask(saying(aureus.Decision{}, errors.New("no route to host")), http.StatusServiceUnavailable)
-	require.Contains(t, log.String(), "level=WARN")
-	require.Contains(t, log.String(), "code=UNDECIDED")
-	require.Contains(t, log.String(), "no route to host")
 }
 
 // TestInvalid: the error a describe names mistakes with.

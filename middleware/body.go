@@ -23,7 +23,8 @@ var errBodyHandedOver = errors.New("middleware: the body belongs to the handler 
 type body struct {
 	src    io.ReadCloser // nil: the request has no body
 	limit  int64
-	length int64 // as Content-Length says; -1 if it does not
+	length int64  // as Content-Length says; -1 if it does not
+	ended  func() // if not nil: called once the body has come to its end, before all gives it
 
 	mu     sync.Mutex
 	kept   []byte // what came from src so far
@@ -69,6 +70,9 @@ func (b *body) Read(p []byte) (int, error) {
 		return b.src.Read(p)
 	}
 	defer b.mu.Unlock()
+	if b.tooLong() {
+		return 0, b.end
+	}
 	n := b.fill(p)
 	b.offset += n
 	return n, b.end
@@ -91,13 +95,13 @@ func (b *body) Close() error {
 func (b *body) all() (aureus.Body, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.end == nil && !b.sealed && b.length > b.limit {
-		b.end = &http.MaxBytesError{Limit: b.limit} // before a byte is read, or a client told to go on
-	}
 	var chunk []byte
 	for b.end == nil {
 		if b.sealed {
 			return nil, errBodyHandedOver
+		}
+		if b.tooLong() {
+			break
 		}
 		if chunk == nil {
 			chunk = make([]byte, b.chunkSize())
@@ -107,7 +111,21 @@ func (b *body) all() (aureus.Body, error) {
 	if b.end != io.EOF { //nolint:errorlint // a reader's end is io.EOF itself
 		return nil, b.end
 	}
+	if b.ended != nil {
+		b.ended()
+		b.ended = nil
+	}
 	return b.kept, nil
+}
+
+// tooLong ends a body that says that it is longer than the limit, before a byte
+// of it is read and a client that waits is told to go on.
+func (b *body) tooLong() bool {
+	if b.length <= b.limit {
+		return false
+	}
+	b.end = &http.MaxBytesError{Limit: b.limit}
+	return true
 }
 
 // chunkSize is how much to ask src for at once. What a client only claims to

@@ -36,10 +36,44 @@
 //
 // A request that a person approved is sent again unchanged, with its ticket in
 // the header [ApprovalHeader]. The ticket is a hint: the request is decided anew,
-// and passes once if it is the one that was approved. For that, the method, the
-// host, the path, the query, the content type, the declared headers and the
-// exact body are bound (SPEC P2). The body is read only where an approval may be
-// needed or was presented, up to 1 MiB, and the handler reads it again.
+// and passes once if it is the one that was approved. The body is read only where
+// an approval may be needed or was presented, up to 1 MiB, and the handler reads
+// it again.
+//
+// # What an approval binds
+//
+// Bound are the method, the host, the path, the query, the content type and
+// encoding, the exact body, the trailers, the declared headers ([WithHeaders]),
+// and, where they are, the headers because of which what stands behind the guard
+// may do something else, whatever the application is:
+//
+//	conditions, ranges   If-Match and its kin, If, Range, Content-Range
+//	about the content    Content-Disposition, Content-Language, Content-Location
+//	operations           SOAPAction, X-Amz-Target, Destination, Depth, Overwrite, Upgrade
+//	the address          Forwarded (but for and by), X-Forwarded-Host, -Method, -Path, -Port, -Prefix,
+//	                     -Proto, -Scheme and -Uri, X-Original-Url, -Uri, -Host and -Method,
+//	                     X-Rewrite-Url, X-Host, X-Script-Name
+//
+// A header that names another method than the request's (X-HTTP-Method-Override,
+// X-HTTP-Method, X-Method-Override) is refused with 400, at every risk: describe
+// decides on the method that came. Put what overrides methods in front of the
+// guard and have it remove the header, or declare the header and read it in
+// describe. A _method in the query or in a form is bound with them; a framework
+// that acts on it belongs in front of the guard too.
+//
+// Not bound are all other headers, cookies and credentials among them, the
+// caller's address, and what is sent over a connection after it was upgraded.
+// What your handler acts on beyond the list above, declare, or put into
+// Request.Arguments in describe.
+//
+// # Routers with a writer of their own
+//
+// A router that hands its own writer or context to the handlers (gin, echo) does
+// not notice that the guard answered, and goes on to the handler. WRAP IT WITH
+// CODE THAT STOPS THE CHAIN, and test that a denied request does not reach the
+// handler: the folder examples/routers has the code for gin, echo, chi and
+// gorilla/mux. What such a router writes past the guard's writer is not seen, and
+// its outcome is unknown ([aureus.OutcomeUnknown]), never a success.
 //
 // # What is left as it is
 //

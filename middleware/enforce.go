@@ -87,6 +87,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // admit asks whether the request may pass. nil is the only way through.
 func (g *guarded) admit(v *visit, r *http.Request) *problem {
 	request, err := g.question(v, r)
+	v.asked = asked{principal: request.Principal.ID, onBehalfOf: request.OnBehalfOf, action: request.Action.ID, tool: request.Tool}
 	if err != nil {
 		return g.refuse(v, r, err)
 	}
@@ -106,6 +107,9 @@ func (g *guarded) admit(v *visit, r *http.Request) *problem {
 
 // question is what the decider is asked.
 func (g *guarded) question(v *visit, r *http.Request) (aureus.Request, error) {
+	if err := notOverridden(r, g.headers); err != nil {
+		return aureus.Request{}, err
+	}
 	v.body.attach(r, g.maxBody)
 	request, err := g.describe(r)
 	v.body.detach(r)
@@ -131,7 +135,7 @@ func (g *guarded) question(v *visit, r *http.Request) (aureus.Request, error) {
 // refuse finds the answer for an error that keeps a request out. That the body
 // was wanted and could not be had explains every failure but a plain no.
 func (g *guarded) refuse(v *visit, r *http.Request, err error) *problem {
-	if v.decision.ID.IsZero() && g.record != nil {
+	if v.decision.ID.IsZero() && (g.record != nil || g.logger != nil) {
 		v.decision.ID = aureus.NewDecisionID(time.Now())
 	}
 	var p *problem
@@ -143,8 +147,8 @@ func (g *guarded) refuse(v *visit, r *http.Request, err error) *problem {
 	if p.DecisionID == "" {
 		p.identify(v.decision.ID)
 	}
-	if p.Status == http.StatusServiceUnavailable {
-		g.logUndecided(r, v, p.Code, err)
+	if g.logger != nil {
+		g.logRefused(r, v, p, err)
 	}
 	return p
 }
@@ -155,7 +159,7 @@ func (g *guarded) pass(v *visit, w http.ResponseWriter, r *http.Request) {
 	defer copyBack(r, inner)
 	if g.record != nil {
 		v.begin()
-		w = v.watch(w)
+		w = v.watch(w, inner)
 	}
 	g.next.ServeHTTP(w, inner)
 }

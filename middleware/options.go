@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -38,7 +37,8 @@ func newConfig(options []Option) config {
 
 // WithMaxBody bounds, in bytes, how much of a body is read before the handler
 // runs, because an approval binds it or describe reads it. What is longer is
-// answered with 413. The default is 1 MiB (1,048,576); n must be at least 1 and
+// answered with 413, and where Content-Length says so, before a byte of it is
+// read, so that a client that sent Expect: 100-continue does not send it. The default is 1 MiB (1,048,576); n must be at least 1 and
 // at most 16 MiB, since that much memory is held for each such request. A
 // control plane takes 1 MiB.
 func WithMaxBody(n int64) Option {
@@ -49,9 +49,10 @@ func WithMaxBody(n int64) Option {
 }
 
 // WithHeaders declares request headers that matter: an approval binds their
-// values, and whoever approves sees them. Content-Type, Content-Encoding and
-// the host are always bound. Headers that carry credentials cannot be declared,
-// nor can Aureus-Approval, which differs between asking and asking again.
+// values, and whoever approves sees them. The package's documentation lists those
+// that are always bound. A header that overrides the method must be declared to
+// be taken at all. Headers that carry credentials cannot be declared, nor can
+// Aureus-Approval, which differs between asking and asking again.
 func WithHeaders(names ...string) Option {
 	headers := make([]string, len(names))
 	for i, name := range names {
@@ -93,7 +94,10 @@ func WithApprovalURL(url func(id string) string) Option {
 // with what became of it: for an allowed one when the handler has returned or
 // panicked (see [aureus.Outcome] for the words; a status of 400 and above is a
 // failure with the status as its class), for another one as soon as it was
-// refused, with the code of the answer as the class. A request that was refused
+// refused, with the code of the answer as the class. Only what was seen counts: an
+// allowed request whose handler wrote nothing through the writer that it was
+// given, or took the connection over, is [aureus.OutcomeUnknown]. One that wrote
+// nothing succeeds where the writer is net/http's own, which then answers 200. A request that was refused
 // before there was a decision gets an id of its own, which its answer names.
 //
 // record runs on the request's goroutine, before the last bytes of the answer
@@ -101,8 +105,11 @@ func WithApprovalURL(url func(id string) string) Option {
 // request's values and is never cancelled. It must be safe for concurrent use;
 // a panic in it is not recovered.
 //
-// With this option, and only then, the handler's ResponseWriter is wrapped. The
-// wrapper has exactly the optional interfaces of the original.
+// With this option, and only then, the handler's ResponseWriter is wrapped, and
+// its request's body. The wrapper has exactly the optional interfaces of the
+// original. That http.MaxBytesReader found the body too long, it hands on to
+// net/http, which then closes the connection, with the answer: with every 413,
+// and with every other error after which the body goes on.
 func WithOutcomes(record func(context.Context, aureus.Outcome)) Option {
 	if record == nil {
 		panic("middleware: WithOutcomes: the function is nil")
@@ -110,20 +117,19 @@ func WithOutcomes(record func(context.Context, aureus.Outcome)) Option {
 	return func(c *config) { c.record = record }
 }
 
-// WithLogger has the cause logged, as a warning, of every request that could
-// not be decided. The caller is never told the cause. Without it, it is lost
-// unless the decider tells it.
+// WithLogger has every request that the guard refuses logged: at level Info what
+// was denied, needs an approval, or was refused before it was decided (400, 401,
+// 413), and at level Warn, with the cause, what could not be decided (503). The
+// caller is never told the cause.
+//
+// A line holds the status and the code of the answer, the id of the decision, who
+// asked for what (principal, on_behalf_of, action, tool), the rule, the approval,
+// the method, the pattern of the route, and the trace id of a traceparent header
+// (W3C Trace Context), each cut after 256 bytes. It holds no path, no query, no
+// header, no body and no argument.
 func WithLogger(logger *slog.Logger) Option {
 	if logger == nil {
 		panic("middleware: WithLogger: the logger is nil")
 	}
 	return func(c *config) { c.logger = logger }
-}
-
-func (c *config) logUndecided(r *http.Request, v *visit, code string, cause error) {
-	if c.logger == nil {
-		return
-	}
-	c.logger.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelWarn, "request refused: it could not be decided",
-		slog.String("code", code), slog.String("decision_id", v.decision.ID.String()), slog.Any("error", cause))
 }

@@ -7,29 +7,11 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/felixge/httpsnoop"
-
 	"github.com/farmountain/aureus-go/aureus"
 )
 
 // begin starts the clock for the outcome.
 func (v *visit) begin() { v.began = time.Now() }
-
-// watch has the visit see the status that the handler sets. Only WriteHeader is
-// hooked: a handler that never calls it succeeds, and one that reports a failure
-// after it has begun to write has failed all the same.
-func (v *visit) watch(w http.ResponseWriter) http.ResponseWriter {
-	return httpsnoop.Wrap(w, httpsnoop.Hooks{
-		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
-			return func(status int) {
-				if status := int64(status); status > v.status.Load() {
-					v.status.Store(status)
-				}
-				next(status)
-			}
-		},
-	})
-}
 
 // report is deferred. It records the outcome whatever happened, and lets a panic
 // go on.
@@ -56,6 +38,8 @@ func (v *visit) outcome(cause any) aureus.Outcome {
 		o.Status, o.ErrorClass, o.GateResult = answered.outcome, answered.Code, answered.gate
 	case status >= http.StatusBadRequest:
 		o.Status, o.ErrorClass = aureus.OutcomeFailed, strconv.Itoa(status)
+	case !v.seen():
+		o.Status = aureus.OutcomeUnknown
 	default:
 		o.Status = aureus.OutcomeSuccess
 	}

@@ -112,12 +112,14 @@ func codeWord(code, fallback string) string {
 }
 
 // cut bounds a text that is not ours, between characters.
-func cut(text string) string {
-	if len(text) <= maxFaultText {
+func cut(text string) string { return cutTo(text, maxFaultText) }
+
+func cutTo(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	end := maxFaultText
-	for end > maxFaultText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+	end := limit
+	for end > limit-utf8.UTFMax && !utf8.RuneStart(text[end]) {
 		end--
 	}
 	return strings.ToValidUTF8(text[:end], "\uFFFD") + "…"

@@ -15,6 +15,7 @@ type visit struct {
 	context.Context
 	config   *config
 	decision aureus.Decision
+	asked    asked
 	call     aureus.HTTPCall
 	body     body
 
@@ -23,9 +24,16 @@ type visit struct {
 	allowed  bool
 	finished bool                    // the handler, or the refusal, came to its end
 	refused  string                  // the code that it was refused with
+	writer   http.ResponseWriter     // the one that the handler's writer is a wrapper of
 	status   atomic.Int64            // the highest that the handler set; 0 if none
+	wrote    atomic.Bool             // the handler wrote something, or sent the header
+	hijacked atomic.Bool             // the handler took the connection over
+	cutShort atomic.Bool             // the handler's last read of the body was full, and the body goes on
 	answered atomic.Pointer[problem] // what WriteError answered, if it was called
 }
+
+// asked is who asked for what, for the log.
+type asked struct{ principal, onBehalfOf, action, tool string }
 
 type visitKey struct{}
 

@@ -1,0 +1,72 @@
+package middleware
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+)
+
+// maxLogged bounds, in bytes, a text from outside in a log line.
+const maxLogged = 256
+
+// logRefused writes the line of a request that the guard refuses.
+func (c *config) logRefused(r *http.Request, v *visit, p *problem, cause error) {
+	ctx, level, message := context.WithoutCancel(r.Context()), slog.LevelInfo, "request refused"
+	if p.Status == http.StatusServiceUnavailable {
+		level, message = slog.LevelWarn, "request refused: it could not be decided"
+	}
+	if !c.logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 16)
+	attrs = append(attrs, slog.Int("status", p.Status), slog.String("code", p.Code))
+	for _, text := range [...]struct{ name, value string }{
+		{"decision_id", v.decision.ID.String()},
+		{"principal", v.asked.principal},
+		{"on_behalf_of", v.asked.onBehalfOf},
+		{"action", v.asked.action},
+		{"tool", v.asked.tool},
+		{"rule", v.decision.Rule},
+		{"approval_id", approvalID(p)},
+		{"method", r.Method},
+		{"pattern", r.Pattern},
+		{"trace_id", traceID(r.Header)},
+	} {
+		if text.value != "" {
+			attrs = append(attrs, slog.String(text.name, cutTo(text.value, maxLogged)))
+		}
+	}
+	if level == slog.LevelWarn {
+		attrs = append(attrs, slog.Any("error", cause))
+	}
+	c.logger.LogAttrs(ctx, level, message, attrs...)
+}
+
+func approvalID(p *problem) string {
+	if p.Approval == nil {
+		return ""
+	}
+	return p.Approval.ID
+}
+
+// traceID is the trace that a traceparent header names (W3C Trace Context), and
+// empty for anything else.
+func traceID(header http.Header) string {
+	values := header["Traceparent"]
+	if len(values) != 1 || len(values[0]) < 55 {
+		return ""
+	}
+	text := values[0]
+	version, trace, parent, flags := text[:2], text[3:35], text[36:52], text[53:55]
+	switch {
+	case text[2] != '-', text[35] != '-', text[52] != '-',
+		version == "ff", len(text) > 55 && (version == "00" || text[55] != '-'),
+		!lowerHex(version), !lowerHex(trace), !lowerHex(parent), !lowerHex(flags),
+		strings.Trim(trace, "0") == "", strings.Trim(parent, "0") == "":
+		return ""
+	}
+	return trace
+}
+
+func lowerHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }

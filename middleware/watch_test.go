@@ -1,0 +1,155 @@
+package middleware_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/middleware"
+)
+
+// routersWriter is the writer of a router that writes past those who wrap it.
+type routersWriter struct{ http.ResponseWriter }
+
+// Unwrap is there in the writers of gin and echo as well.
+func (w *routersWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// TestWithOutcomes_AnswerThatWasNotSeen_IsUnknown: nothing is taken for a success
+// that may have been anything.
+func TestWithOutcomes_AnswerThatWasNotSeen_IsUnknown(t *testing.T) {
+	for name, row := range map[string]struct {
+		handler func(outer http.ResponseWriter) http.HandlerFunc
+		status  string
+	}{
+		"written past the guard": {func(outer http.ResponseWriter) http.HandlerFunc {
+			return func(http.ResponseWriter, *http.Request) { outer.WriteHeader(http.StatusTeapot) }
+		}, aureus.OutcomeUnknown},
+		"nothing written": {func(http.ResponseWriter) http.HandlerFunc {
+			return func(http.ResponseWriter, *http.Request) {}
+		}, aureus.OutcomeUnknown},
+		"only an informational status": {func(http.ResponseWriter) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusEarlyHints) }
+		}, aureus.OutcomeUnknown},
+		"a body": {func(http.ResponseWriter) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("x")) }
+		}, aureus.OutcomeSuccess},
+		"a status": {func(http.ResponseWriter) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusConflict) }
+		}, aureus.OutcomeFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := &outcomes{}
+			w := &routersWriter{httptest.NewRecorder()}
+			protect := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))
+			protect(row.handler(w)).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
+			require.Equal(t, row.status, seen.only(t).Status)
+		})
+	}
+}
+
+// TestWithOutcomes_EveryWayToWrite_IsSeen over net/http's writers and a plain one.
+func TestWithOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
+	ways := map[string]func(http.ResponseWriter){
+		"Write":       func(w http.ResponseWriter) { _, _ = w.Write([]byte("x")) },
+		"WriteString": func(w http.ResponseWriter) { _, _ = io.WriteString(w, "x") },
+		"ReadFrom":    func(w http.ResponseWriter) { _, _ = io.Copy(w, strings.NewReader("x")) },
+		"Flush":       func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
+		"Flusher": func(w http.ResponseWriter) {
+			if flusher, ok := w.(http.Flusher); ok {
+				flusher.Flush()
+			}
+		},
+		"nothing": func(http.ResponseWriter) {},
+	}
+	for name, way := range ways {
+		seen := &outcomes{}
+		protect := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))
+		inner := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))
+		handler := protect(inner(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { way(w) })))
+		for protocol, server := range servers(t, handler) {
+			answer, _ := call(t, server.Client(), newRequest(t, http.MethodGet, server.URL, nil))
+			require.Equal(t, http.StatusOK, answer.StatusCode, "%s %s", name, protocol)
+		}
+		seen.mu.Lock()
+		for _, o := range seen.list {
+			require.Equal(t, aureus.OutcomeSuccess, o.Status, name)
+		}
+		seen.mu.Unlock()
+	}
+}
+
+func TestWithOutcomes_HijackedConnection_IsUnknown(t *testing.T) {
+	seen := &outcomes{}
+	server := serve(t, middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 500 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+			_ = conn.Close()
+		})))
+	require.Contains(t, raw(t, server.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "500 No")
+	server.Close() // waits for the handler
+	require.Equal(t, aureus.OutcomeUnknown, seen.only(t).Status)
+}
+
+// TestWithOutcomes_MaxBytesReader_ClosesTheConnection as it does without a guard,
+// whatever the handler answers, and does not where the body was read.
+func TestWithOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
+	limited := func(status int) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, 10)
+			if _, err := io.ReadAll(r.Body); err != nil {
+				http.Error(w, "no", status)
+			}
+		})
+	}
+	for _, status := range []int{http.StatusRequestEntityTooLarge, http.StatusBadRequest} {
+		for _, length := range []int{5, 10, 11, 12, 4000} {
+			if status != http.StatusRequestEntityTooLarge && length == 11 {
+				continue // the body has ended with the byte that was too much, so there is nothing left to close for
+			}
+			answers := map[string]string{}
+			for name, handler := range map[string]http.Handler{
+				"bare":    limited(status),
+				"guarded": middleware.Enforce(allow, about(small), middleware.WithOutcomes((&outcomes{}).record))(limited(status)),
+				"read":    middleware.Enforce(reading, about(small), middleware.WithOutcomes((&outcomes{}).record))(limited(status)),
+			} {
+				server := serve(t, handler)
+				conn, err := net.Dial("tcp", server.Listener.Addr().String())
+				require.NoError(t, err)
+				_, err = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", length, strings.Repeat("x", length))
+				require.NoError(t, err)
+				answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				require.NoError(t, err)
+				answers[name] = fmt.Sprint(answer.StatusCode, answer.Close)
+				require.NoError(t, answer.Body.Close())
+				require.NoError(t, conn.Close())
+			}
+			require.Equal(t, fmt.Sprint(map[bool]int{true: status, false: 200}[length > 10], length > 10), answers["bare"])
+			require.Equal(t, answers["bare"], answers["guarded"], "%d %d", status, length)
+			require.Equal(t, answers["bare"], answers["read"], "%d %d", status, length)
+		}
+	}
+}
+
+func TestWithOutcomes_ErrorBesideABodyThatWasRead_KeepsTheConnection(t *testing.T) {
+	server := serve(t, middleware.Enforce(allow, about(small), middleware.WithOutcomes((&outcomes{}).record))(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadAll(r.Body)
+			http.Error(w, "no", http.StatusUnprocessableEntity)
+		})))
+	answer, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, strings.NewReader(strings.Repeat("x", 4096))))
+	require.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode)
+	require.False(t, answer.Close)
+}
