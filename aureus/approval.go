@@ -4,7 +4,9 @@ package aureus
 type ApprovalStatus string
 
 // The states of an approval. Pending, approved and rejected approvals are
-// live until they expire: asking again joins them.
+// live until they end: asking again joins them. A consumed one is reserved for
+// the decision that used it; it is given back, once, if the outcome of that
+// decision says that nothing was done.
 const (
 	ApprovalPending  ApprovalStatus = "pending"
 	ApprovalApproved ApprovalStatus = "approved"
@@ -41,25 +43,33 @@ type Approval struct {
 	Redacted  []string  `json:"redacted,omitzero"`
 	Escaped   []string  `json:"escaped,omitzero"`
 
-	HasPermission  bool               `json:"has_permission"` // whether the principal holds what the action requires
-	RiskTier       PolicyRiskTier     `json:"risk_tier"`
-	Reason         string             `json:"reason"`
-	ReasonCode     ReasonCode         `json:"reason_code"`
-	Rule           string             `json:"rule,omitzero"`
-	PolicyVersion  string             `json:"policy_version,omitzero"`
-	RequestedAt    Timestamp          `json:"requested_at"`
-	RequestedByKey string             `json:"requested_by_key"`
-	ExpiresAt      Timestamp          `json:"expires_at"`
-	Quorum         Quorum             `json:"quorum"`
-	Decisions      []ApprovalDecision `json:"decisions"`
-	ActionDigest   Digest             `json:"action_digest"`
-	ConsumedBy     DecisionID         `json:"consumed_by,omitzero"`
-	URL            string             `json:"url,omitzero"` // where to poll, if known
+	HasPermission  bool           `json:"has_permission"` // whether the principal holds what the action requires
+	RiskTier       PolicyRiskTier `json:"risk_tier"`
+	Reason         string         `json:"reason"`
+	ReasonCode     ReasonCode     `json:"reason_code"`
+	Rule           string         `json:"rule,omitzero"`
+	PolicyVersion  string         `json:"policy_version,omitzero"`
+	RequestedAt    Timestamp      `json:"requested_at"`
+	RequestedByKey string         `json:"requested_by_key"`
+	RequestedBy    string         `json:"requested_by,omitzero"` // the subject that it belongs to: no other service sees or uses it
+
+	// ExpiresAt is the end that counts in the present state: DecideBy until it is
+	// approved, UseBy from then on. It is good up to and including that moment.
+	ExpiresAt Timestamp `json:"expires_at"`
+	DecideBy  Timestamp `json:"decide_by,omitzero"` // until when a person may decide; a rejection stands until then
+	UseBy     Timestamp `json:"use_by,omitzero"`    // until when it may be used; empty until it is approved
+
+	Quorum       Quorum             `json:"quorum"`
+	Decisions    []ApprovalDecision `json:"decisions"`
+	ActionDigest Digest             `json:"action_digest"`
+	ConsumedBy   DecisionID         `json:"consumed_by,omitzero"` // the decision that used it
+	ReleasedBy   DecisionID         `json:"released_by,omitzero"` // the decision that gave it back, since nothing was done
+	URL          string             `json:"url,omitzero"`         // where to poll, if known
 }
 
 // Ref is the short form that a decision carries.
 func (a Approval) Ref() ApprovalRef {
-	return ApprovalRef{ID: a.ID, Status: a.Status, ExpiresAt: a.ExpiresAt, URL: a.URL}
+	return ApprovalRef{ID: a.ID, Status: a.Status, ExpiresAt: a.ExpiresAt, DecideBy: a.DecideBy, UseBy: a.UseBy, URL: a.URL}
 }
 
 // Quorum counts the approvers that are needed and that have approved.

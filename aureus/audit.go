@@ -31,7 +31,9 @@ const (
 	AuditApprovalApproved  = "approval_approved"
 	AuditApprovalRejected  = "approval_rejected"
 	AuditApprovalExpired   = "approval_expired"
-	AuditApprovalConsumed  = "approval_consumed"
+	AuditApprovalConsumed  = "approval_consumed"    // reserved for the decision that it allowed
+	AuditApprovalCommitted = "approval_committed"   // what it allowed was done, or may have been
+	AuditApprovalReleased  = "approval_released"    // given back: nothing was done
 	AuditGateResult        = "gate_result"          // a gate decided on a commit
 	AuditValidator         = "validator_registered" // a validator was registered or replaced
 	AuditKeyAdded          = "key_added"
@@ -76,11 +78,16 @@ func (d Decision) Record() DecisionRecord {
 	}
 }
 
-// Outcome is what became of a request after its decision.
+// Outcome is what became of a request after its decision. It settles the
+// approval that the decision used: one whose request was blocked or refused, or
+// failed with NotDone, is given back, once and while it may still be used; every
+// other outcome spends it for good. The approval of a decision whose outcome
+// nobody reports stays spent.
 type Outcome struct {
 	DecisionID DecisionID  `json:"decision_id"`
 	Status     string      `json:"status"`               // success, failed, blocked, panicked, refused or unknown
 	ErrorClass string      `json:"error_class,omitzero"` // a low-cardinality word, never an error's text
+	NotDone    bool        `json:"not_done,omitzero"`    // it failed before anything was done; only beside failed, blocked and refused
 	DurationMS float64     `json:"duration_ms"`
 	GateResult *GateResult `json:"gate_result,omitzero"`
 }

@@ -250,8 +250,10 @@ type Decision struct {
 type ApprovalRef struct {
 	ID        string         `json:"id"`
 	Status    ApprovalStatus `json:"status"`
-	ExpiresAt Timestamp      `json:"expires_at"`
-	URL       string         `json:"url,omitzero"` // where to poll, if known
+	ExpiresAt Timestamp      `json:"expires_at"` // the end that counts in the present state: see [Approval]
+	DecideBy  Timestamp      `json:"decide_by,omitzero"`
+	UseBy     Timestamp      `json:"use_by,omitzero"` // empty until it is approved
+	URL       string         `json:"url,omitzero"`    // where to poll, if known
 }
 
 // DecisionID identifies a decision: 48 bits of Unix milliseconds and 80 random

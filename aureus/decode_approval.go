@@ -51,8 +51,14 @@ func scanApproval(s *jsonscan.Scanner, a *Approval) bool {
 			return s.String((*string)(&a.RequestedAt))
 		case "requested_by_key":
 			return s.String(&a.RequestedByKey)
+		case "requested_by":
+			return s.String(&a.RequestedBy)
 		case "expires_at":
 			return s.String((*string)(&a.ExpiresAt))
+		case "decide_by":
+			return s.String((*string)(&a.DecideBy))
+		case "use_by":
+			return s.String((*string)(&a.UseBy))
 		case "quorum":
 			return scanQuorum(s, &a.Quorum)
 		case "decisions":
@@ -61,6 +67,8 @@ func scanApproval(s *jsonscan.Scanner, a *Approval) bool {
 			return s.Text(&a.ActionDigest)
 		case "consumed_by":
 			return s.Text(&a.ConsumedBy)
+		case "released_by":
+			return s.Text(&a.ReleasedBy)
 		case "url":
 			return s.String(&a.URL)
 		}

@@ -95,6 +95,8 @@ func scanOutcome(s *jsonscan.Scanner, o *Outcome) bool {
 			return s.String(&o.Status)
 		case "error_class":
 			return s.String(&o.ErrorClass)
+		case "not_done":
+			return s.Bool(&o.NotDone)
 		case "duration_ms":
 			return s.Float(&o.DurationMS)
 		case "gate_result":

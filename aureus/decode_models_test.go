@@ -31,10 +31,11 @@ const (
 	plainApproval = `{"id":"apr_0123456789abcdefghijklmnop","status":"approved","principal":` + plainPrincipal + `,"on_behalf_of":"boss","action":` + plainAction + `,
 		"tool_name":"ledger","arguments":[1,{"a":null}],"http":` + plainHTTPCall + `,"volatile":["/arguments/retry"],"redacted":["/arguments/0"],"escaped":["/reason"],
 		"has_permission":true,"risk_tier":"high","reason":"r","reason_code":"HIGH_NEEDS_HUMAN_APPROVAL","rule":"risk_tier","policy_version":"goal-guard/1",
-		"requested_at":"2026-11-24T05:22:36Z","requested_by_key":"key_1","expires_at":"2026-11-25T05:22:36Z","quorum":{"needed":2,"have":1},
+		"requested_at":"2026-11-24T05:22:36Z","requested_by_key":"key_1","requested_by":"ledger","expires_at":"2026-11-25T05:22:36Z",
+		"decide_by":"2026-11-25T04:22:36Z","use_by":"2026-11-25T05:22:36Z","quorum":{"needed":2,"have":1},
 		"decisions":[{"by":"ann","at":"2026-11-24T06:00:00Z","verdict":"approve","comment":"fine"}],
 		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-		"consumed_by":"dec_0123456789abcdefghijklmnop","url":"https://example.com/approvals/1"}`
+		"consumed_by":"dec_0123456789abcdefghijklmnop","released_by":"dec_1123456789abcdefghijklmnop","url":"https://example.com/approvals/1"}`
 
 	plainApprovalAnswer = `{"approval_token":"apr_0123456789abcdefghijklmnop","joined":true,"hint":"APPROVAL_EXPIRED","approval":{
 		"id":"apr_0123456789abcdefghijklmnop","status":"pending","principal":{"id":"p","type":"agent","permissions":[]},
@@ -56,7 +57,7 @@ const (
 		"risk_tier":"low","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1",
 		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","approval_id":"apr_0123456789abcdefghijklmnop","claimed":true}`
 
-	plainOutcome = `{"decision_id":"dec_0123456789abcdefghijklmnop","status":"blocked","error_class":"gate","duration_ms":12.5,"gate_result":` + plainGateResult + `}`
+	plainOutcome = `{"decision_id":"dec_0123456789abcdefghijklmnop","status":"blocked","error_class":"gate","not_done":true,"duration_ms":12.5,"gate_result":` + plainGateResult + `}`
 
 	plainCommit = `{"id":"c","data":{"balance":12.50,"owner":null},"previous_state":[9007199254740993],"metadata":{"workflowId":"w"}}`
 

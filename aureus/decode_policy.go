@@ -59,6 +59,10 @@ func scanApprovalRef(s *jsonscan.Scanner, a *ApprovalRef) bool {
 			return s.Word((*string)(&a.Status), approvalStatuses)
 		case "expires_at":
 			return s.String((*string)(&a.ExpiresAt))
+		case "decide_by":
+			return s.String((*string)(&a.DecideBy))
+		case "use_by":
+			return s.String((*string)(&a.UseBy))
 		case "url":
 			return s.String(&a.URL)
 		}

@@ -65,7 +65,7 @@ func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission work
 // tried, and what runs when it fails or is undone. The id of the run is not part
 // of it, so that a rejection holds for the next run of the same workflow as
 // well; that an approval is spent by the run alone that asked for it is what
-// taskDesk sees to.
+// taskApprovals sees to.
 func (h *runHost) question(call workflow.Call, tier aureus.PolicyRiskTier) aureus.Request {
 	task := call.Task
 	arguments := map[string]any{

@@ -81,18 +81,31 @@ func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c calle
 	if err != nil {
 		return err
 	}
+	prepared, err := s.newApproval(c, ask)
+	if err != nil {
+		return err
+	}
 	var ticket aureus.ApprovalTicket
 	err = s.db.Write(r.Context(), func(t *store.Tx) error {
-		ticket, err = (&desk{server: s, tx: t, caller: c}).AskApproval(r.Context(), ask)
-		return err
+		if err := s.checkKey(t, c); err != nil {
+			return err
+		}
+		asked, err := (&txApprovals{server: s, tx: t, caller: c, prepared: &prepared}).AskApproval(r.Context(), ask)
+		if err != nil {
+			return err
+		}
+		ticket = asked
+		return nil
 	})
 	if err != nil {
 		return approvalProblem(err)
 	}
-	ticket.Approval.URL = approvalPath(ticket.Approval.ID)
-	writeJSON(w, http.StatusOK, approvalAnswer{
-		ApprovalToken: ticket.Approval.ID, Approval: ticket.Approval, Joined: ticket.Joined, Hint: ticket.Hint,
-	})
+	whole, err := s.visibleApproval(r.Context(), c, ticket.Approval.ID)
+	if err != nil {
+		return err
+	}
+	whole.URL = approvalPath(whole.ID)
+	writeJSON(w, http.StatusOK, approvalAnswer{ApprovalToken: whole.ID, Approval: whole, Joined: ticket.Joined, Hint: ticket.Hint})
 	return nil
 }
 
@@ -144,14 +157,16 @@ func approvalProblem(err error) error {
 		return problem(http.StatusNotFound, string(aureus.ReasonApprovalUnknown), "there is no such approval, or it is not this key's to see")
 	case errors.Is(err, aureus.ErrTooManyPending):
 		return problem(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending),
-			fmt.Sprintf("the principal has %d pending approvals already", store.MaxPending),
-			withRemediation("Wait until some are decided or expire."), withRetryAfter(retryPending))
+			err.Error(), withRemediation("Wait until some are decided or expire."), withRetryAfter(retryPending))
 	case errors.Is(err, store.ErrRequester):
 		return problem(http.StatusForbidden, codeSelfApproval, "whoever asked for an approval, is its principal, or is the one it acts for cannot decide it",
 			withRemediation("Let another operator decide."))
 	case errors.Is(err, store.ErrDigest):
 		return problem(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval",
 			withRemediation("Read the approval again and decide on what it shows."))
+	case errors.Is(err, store.ErrDecisionUsed):
+		return problem(http.StatusConflict, codeConflict, "this decision has used another approval",
+			withRemediation("Decide anew for every use of an approval."))
 	case errors.Is(err, store.ErrConflict):
 		return problem(http.StatusConflict, codeConflict, "the approval is no longer pending")
 	}
@@ -179,8 +194,7 @@ func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller)
 		return err
 	}
 	if !c.role.atLeast(RoleOperator) {
-		actor := c.actor()
-		filter.Requester = &actor
+		filter.Subject = &c.subject
 	}
 	if filter.Now, err = s.expireForReading(r.Context(), c.tenant); err != nil {
 		return err
@@ -235,20 +249,14 @@ func (s *Server) expireForReading(ctx context.Context, tenant string) (now time.
 }
 
 func (s *Server) getApproval(w http.ResponseWriter, r *http.Request, c caller) error {
-	now, err := s.expireForReading(r.Context(), c.tenant)
-	if err != nil {
+	if _, err := s.expireForReading(r.Context(), c.tenant); err != nil {
 		return err
 	}
-	var approval aureus.Approval
-	if err := s.db.Read(r.Context(), func(t *store.Tx) (err error) {
-		if approval, err = visibleApproval(t, c, r.PathValue("id")); err == nil && !now.IsZero() {
-			approval, err = t.ApprovalAt(c.tenant, now, approval.ID)
-		}
-		return err
-	}); err != nil {
+	found, err := s.visibleApproval(r.Context(), c, r.PathValue("id"))
+	if err != nil {
 		return approvalProblem(err)
 	}
-	return writeApproval(w, approval)
+	return writeApproval(w, found)
 }
 
 // approvalVerdict is a person's decision on what was shown.
@@ -266,15 +274,10 @@ func (s *Server) decideApproval(approve bool) handler {
 		if len(verdict.Comment) > maxProse {
 			return invalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxProse))
 		}
-		var approval aureus.Approval
-		err := s.changeApproval(r.Context(), c, func(t *store.Tx) (err error) {
-			approval, err = t.DecideApproval(c.tenant, s.config.Now(), c.actor(), r.PathValue("id"), approve, verdict.ActionDigest, redact.Visible(verdict.Comment))
+		return s.changeApproval(w, r, c, func(t *store.Tx, id string) error {
+			_, err := t.DecideApproval(c.tenant, s.config.Now(), c.actor(), id, approve, verdict.ActionDigest, redact.Visible(verdict.Comment), s.approvalLife())
 			return err
 		})
-		if err != nil {
-			return err
-		}
-		return writeApproval(w, approval)
 	}
 }
 
@@ -286,30 +289,34 @@ func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c calle
 	if use.DecisionID.IsZero() {
 		return invalidBody("/decision_id", "is required")
 	}
-	var approval aureus.Approval
-	err := s.changeApproval(r.Context(), c, func(t *store.Tx) (err error) {
-		id := r.PathValue("id")
-		if err := t.ConsumeApproval(c.tenant, s.config.Now(), c.actor(), id, use); err != nil {
+	return s.changeApproval(w, r, c, func(t *store.Tx, id string) error {
+		return t.ConsumeApproval(c.tenant, s.config.Now(), c.actor(), id, use)
+	})
+}
+
+// changeApproval makes a change and answers with the approval as it is then.
+// What is past its time has ended before: that stays even where the change is
+// refused because of it.
+func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller, change func(t *store.Tx, id string) error) error {
+	if err := s.expireApprovals(r.Context(), c.tenant); err != nil {
+		return err
+	}
+	id := r.PathValue("id")
+	err := s.db.Write(r.Context(), func(t *store.Tx) error {
+		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
-		approval, err = t.Approval(c.tenant, id)
-		return err
+		return change(t, id)
 	})
+	s.wakeRuns() // a workflow may wait for it
+	if err != nil {
+		return approvalProblem(err)
+	}
+	changed, err := s.visibleApproval(r.Context(), c, id)
 	if err != nil {
 		return err
 	}
-	return writeApproval(w, approval)
-}
-
-// changeApproval makes a change, after what is past its time has ended: that
-// stays even where the change is refused because of it.
-func (s *Server) changeApproval(ctx context.Context, c caller, change func(*store.Tx) error) error {
-	if err := s.expireApprovals(ctx, c.tenant); err != nil {
-		return err
-	}
-	err := s.db.Write(ctx, change)
-	s.wakeRuns() // a workflow may wait for it
-	return approvalProblem(err)
+	return writeApproval(w, changed)
 }
 
 func writeApproval(w http.ResponseWriter, approval aureus.Approval) error {

@@ -48,7 +48,7 @@ func TestAnApprovalShowsWhatTheDigestCovers(t *testing.T) {
 		ToolName: "bank", Arguments: shown.Arguments, HTTP: shown.HTTP, Volatile: request.Volatile, HasPermission: true,
 		RiskTier: aureus.TierCritical, Reason: decision.Reason, ReasonCode: aureus.ReasonCriticalRisk, Rule: decision.Rule,
 		PolicyVersion: decision.PolicyVersion, RequestedAt: "2026-03-01T12:00:00Z", RequestedByKey: "key_in_process",
-		ExpiresAt: "2026-03-01T13:00:00Z", Quorum: aureus.Quorum{Needed: 1}, Decisions: []aureus.ApprovalDecision{},
+		RequestedBy: "in-process", ExpiresAt: "2026-03-01T13:00:00Z", DecideBy: "2026-03-01T13:00:00Z", Quorum: aureus.Quorum{Needed: 1}, Decisions: []aureus.ApprovalDecision{},
 		ActionDigest: decision.Digest, URL: shown.URL,
 	}, shown)
 	require.Equal(t, "/api/v1/policy/approvals/"+shown.ID, strings.TrimPrefix(shown.URL, "http://localhost"))
@@ -151,12 +151,17 @@ func TestWhoMaySeeAnApproval(t *testing.T) {
 	require.ErrorIs(t, srv.Operator("olga").ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ErrApprovalUnknown, "who decided did not ask")
 	require.NoError(t, successor.ConsumeApproval(t.Context(), approval.ID, use(approval)))
 
-	joined := ask(t, other, 501)
+	foreign := ask(t, other, 501)
 	require.Len(t, mustList(t, other), 1)
 	again, err := mine.Decide(t.Context(), transfer(aureus.TierHigh, 501))
 	require.NoError(t, err)
-	require.Equal(t, joined.ID, again.Approval.ID, "who asks the same joins, and sees it from then on")
+	require.NotEqual(t, foreign.ID, again.Approval.ID, "who asks the same has an approval of its own")
 	require.Len(t, mustList(t, mine), 2)
+	require.Len(t, mustList(t, other), 1)
+	require.Len(t, mustList(t, srv.Operator("olga")), 3)
+	rejoined, err := successor.Decide(t.Context(), transfer(aureus.TierHigh, 501))
+	require.NoError(t, err)
+	require.Equal(t, again.Approval.ID, rejoined.Approval.ID, "another key of the same subject joins")
 }
 
 func mustList(t *testing.T, c *aureus.Client) []aureus.Approval {
@@ -199,12 +204,16 @@ func TestWhyAnApprovalCannotBeSpent(t *testing.T) {
 	require.ErrorIs(t, spend(rejected, nil), aureus.ErrApprovalRejected)
 
 	waiting, approved := ask(t, service, 3), ask(t, service, 4)
-	decide(approved, olga.Approve)
 	clock.Advance(time.Hour)
+	decide(approved, olga.Approve) // at exactly an hour it may still be decided
+	clock.Advance(15 * time.Minute)
 	last, err := service.AskApproval(t.Context(), aureus.ApprovalAsk{Request: transfer(aureus.TierHigh, 4), Reason: "still?"})
 	require.NoError(t, err)
-	require.Equal(t, approved.ID, last.Approval.ID, "at exactly an hour it is still good")
+	require.Equal(t, approved.ID, last.Approval.ID, "at exactly 15 minutes it may still be used")
 	require.Equal(t, aureus.ApprovalApproved, last.Approval.Status)
+	require.Equal(t, aureus.Timestamp("2026-03-01T13:00:00Z"), last.Approval.DecideBy)
+	require.Equal(t, aureus.Timestamp("2026-03-01T13:15:00Z"), last.Approval.UseBy)
+	require.Equal(t, last.Approval.UseBy, last.Approval.ExpiresAt)
 	clock.Advance(1)
 	require.ErrorIs(t, spend(waiting, nil), aureus.ErrApprovalExpired)
 	require.ErrorIs(t, spend(approved, nil), aureus.ErrApprovalExpired)
@@ -422,9 +431,13 @@ func TestOtherRulesAskAnew(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, aureus.RequireApproval, answer.Effect, "the approval was given under other rules")
 	require.NotEqual(t, approval.ID, answer.Approval.ID)
-	retired, err := olga.Approval(t.Context(), approval.ID)
+	kept, err := olga.Approval(t.Context(), approval.ID)
 	require.NoError(t, err)
-	require.Equal(t, aureus.ApprovalExpired, retired.Status)
+	require.Equal(t, aureus.ApprovalApproved, kept.Status, "and asking under other rules retires nothing")
+	answer, err = service.Decide(t.Context(), transfer(aureus.TierHigh, 500))
+	require.NoError(t, err)
+	require.Equal(t, aureus.Allow, answer.Effect)
+	require.Equal(t, approval.ID, answer.Approval.ID)
 }
 
 func TestApprovalsArePaged(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/reported"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -164,7 +165,7 @@ func (s *Server) addReported(t *store.Tx, c caller, now time.Time, record aureus
 		return refusal(why)
 	}
 	if record.ApprovalID != "" {
-		if err := approvalOf(t, c, record); err != nil {
+		if err := approvalOf(t, c, now, record); err != nil {
 			return err
 		}
 	}
@@ -189,13 +190,9 @@ const (
 // approvalOf checks what a reported decision says of an approval: that its
 // subject has asked for it, for what the record tells of, and that an allow has
 // used it.
-func approvalOf(t *store.Tx, c caller, record aureus.DecisionRecord) error {
-	approval, err := t.Approval(c.tenant, record.ApprovalID)
-	asked := false
-	if err == nil {
-		asked, err = t.IsRequester(c.tenant, record.ApprovalID, c.actor())
-	}
-	if err == nil && !asked || errors.Is(err, aureus.ErrApprovalUnknown) {
+func approvalOf(t *store.Tx, c caller, now time.Time, record aureus.DecisionRecord) error {
+	found, err := t.ApprovalAt(c.tenant, now, record.ApprovalID)
+	if err == nil && found.RequestedBy != c.subject || errors.Is(err, aureus.ErrApprovalUnknown) {
 		return refusal("/approval_id: this key's subject has asked for no such approval")
 	}
 	if err != nil {
@@ -205,7 +202,7 @@ func approvalOf(t *store.Tx, c caller, record aureus.DecisionRecord) error {
 	if err != nil {
 		return err
 	}
-	if why := reported.Fits(record, approval, spent); why != "" {
+	if why := reported.Fits(record, found, spent); why != "" {
 		return refusal(why)
 	}
 	return nil
@@ -246,7 +243,13 @@ func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller
 			DecisionID: outcome.DecisionID, Status: outcome.Status, By: c.actor(), Trusted: c.role.atLeast(RoleOperator),
 			Details: outcomeDetails(&outcome),
 		}
-		return func(t *store.Tx, now time.Time) error { return addOutcome(t, c, now, report) }, nil
+		notDone := approval.NotDone(outcome)
+		return func(t *store.Tx, now time.Time) error {
+			if err := addOutcome(t, c, now, report); err != nil {
+				return err
+			}
+			return t.SettleApproval(c.tenant, now, c.actor(), outcome.DecisionID, notDone)
+		}, nil
 	})
 }
 
@@ -275,6 +278,9 @@ func outcomeDetails(outcome *aureus.Outcome) map[string]any {
 	if outcome.ErrorClass != "" {
 		details["error_class"] = outcome.ErrorClass
 	}
+	if outcome.NotDone {
+		details["not_done"] = true
+	}
 	if outcome.GateResult != nil {
 		details["gate"] = gateDetails(*outcome.GateResult)
 	}
@@ -287,6 +293,9 @@ func validOutcome(outcome *aureus.Outcome) error {
 	}
 	if outcome.Status == "" {
 		return refusal("/status: is required")
+	}
+	if outcome.NotDone && !approval.NotDone(*outcome) {
+		return refusal("/not_done: only what failed, was blocked or was refused can be not done")
 	}
 	names := map[string]string{"/status": outcome.Status, "/error_class": outcome.ErrorClass}
 	if gate := outcome.GateResult; gate != nil {

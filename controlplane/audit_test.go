@@ -67,6 +67,7 @@ func TestTheAuditLogTellsEverything(t *testing.T) {
 		{aureus.AuditApprovalConsumed, "", "approved", "idle"},
 		{aureus.AuditDecision, "allow", "evaluating", "approved"},
 		{aureus.AuditOutcome, "success", "", ""},
+		{aureus.AuditApprovalCommitted, "", "idle", "idle"},
 		{aureus.AuditValidator, "", "", ""},
 		{aureus.AuditGateResult, "blocked", "", ""},
 		{aureus.AuditApprovalExpired, "", "pending_human", "idle"},
@@ -74,9 +75,11 @@ func TestTheAuditLogTellsEverything(t *testing.T) {
 	require.Equal(t, []any{"approved", "evaluating", "approved"}, entries[10].Details["transitions"])
 	require.Equal(t, "olga", entries[7].By)
 	require.Equal(t, "as agreed", entries[7].Details["comment"])
-	require.Equal(t, "MISSING_DATA", entries[13].Details["failure_code"])
+	require.Equal(t, "MISSING_DATA", entries[14].Details["failure_code"])
 	require.Equal(t, entries[10].DecisionID, entries[11].DecisionID)
 	require.Equal(t, "agent-1", entries[11].Principal)
+	require.Equal(t, entries[10].DecisionID, entries[12].DecisionID)
+	require.Equal(t, entries[9].ApprovalID, entries[12].ApprovalID)
 }
 
 // TestAnyoneCanCheckTheExport recomputes the chain from the exported lines and
@@ -136,11 +139,11 @@ func TestTamperingIsFound(t *testing.T) {
 		"the first one deleted":  {`DELETE FROM audit WHERE sequence = 1`, 1},
 		"one deleted":            {`DELETE FROM audit WHERE sequence = 4`, 4},
 		"one deleted and closed": {`DELETE FROM audit WHERE sequence = 4; UPDATE audit SET sequence = sequence - 1 WHERE sequence > 4`, 4},
-		"the last one deleted":   {`DELETE FROM audit WHERE sequence = 15`, 15},
+		"the last one deleted":   {`DELETE FROM audit WHERE sequence = 16`, 16},
 		"all deleted":            {`DELETE FROM audit`, 1},
-		"one added at the end": {`INSERT INTO audit SELECT tenant, 16, at, kind, decision_id, principal, on_behalf_of, action, decision, reason_code, from_state,
-			to_state, action_digest, approval_id, by, key_id, details, hash, hash FROM audit WHERE sequence = 15`, 16},
-		"the end moved back": {`UPDATE audit_heads SET sequence = 14, hash = (SELECT hash FROM audit WHERE sequence = 14)`, 15},
+		"one added at the end": {`INSERT INTO audit SELECT tenant, 17, at, kind, decision_id, principal, on_behalf_of, action, decision, reason_code, from_state,
+			to_state, action_digest, approval_id, by, key_id, details, hash, hash FROM audit WHERE sequence = 16`, 17},
+		"the end moved back": {`UPDATE audit_heads SET sequence = 15, hash = (SELECT hash FROM audit WHERE sequence = 15)`, 16},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := newClock()
@@ -151,7 +154,7 @@ func TestTamperingIsFound(t *testing.T) {
 			before, err := olga.VerifyAudit(t.Context())
 			require.NoError(t, err)
 			require.True(t, before.Valid)
-			require.EqualValues(t, 15, before.Entries)
+			require.EqualValues(t, 16, before.Entries)
 
 			db, err := sql.Open("sqlite", file)
 			require.NoError(t, err)

@@ -86,7 +86,11 @@ func (s *Server) identify(r *http.Request) (caller, error) {
 	case !present:
 		return caller{}, unauthorized("this needs an API key", "Send the header Authorization: Bearer <key>.", "")
 	}
-	return caller{}, unauthorized("the API key is not accepted", "Is it complete, and has it not been revoked?", `, error="invalid_token"`)
+	return caller{}, errKeyNotAccepted()
+}
+
+func errKeyNotAccepted() error {
+	return unauthorized("the API key is not accepted", "Is it complete, and has it not been revoked?", `, error="invalid_token"`)
 }
 
 // devCaller is who asks without a key in development mode.

@@ -11,15 +11,19 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
 // The defaults and limits of a [Config].
 const (
-	DefaultApprovalLifetime = time.Hour
+	DefaultApprovalLifetime = approval.DefaultDecide // an hour
+	DefaultApprovalUseTime  = approval.DefaultUse    // 15 minutes
 	DefaultMaxBody          = 4 << 20
 	DefaultMaxBatchBody     = 64 << 20
 
 	minOperatorKey = 16 // bytes
+
+	maxApprovalTime = 365 * 24 * time.Hour
 )
 
 // Config is what [Open] needs to know. Only DB or Ephemeral must be set. It is
@@ -53,9 +57,14 @@ type Config struct {
 	// debug), and failures. Nothing secret is written to it. nil discards.
 	Logger *slog.Logger
 
-	// ApprovalLifetime is how long an approval may be decided and used after it
-	// was asked for. 0 is an hour (SPEC 3.4).
+	// ApprovalLifetime is how long a person may decide an approval after it was
+	// asked for; a rejection stands until then as well. 0 is an hour, and a year
+	// the most.
 	ApprovalLifetime time.Duration
+
+	// ApprovalUseTime is how long an approval may be used after it was approved.
+	// 0 is 15 minutes, and a year the most.
+	ApprovalUseTime time.Duration
 
 	// LenientPermissions lets held permissions without an intent or a data zone
 	// cover everything; see guard.Local. Leave it off.
@@ -95,8 +104,10 @@ func (c *Config) complete() error {
 		return errors.New("controlplane: OperatorKey is for development mode; make an operator's key with Keys().Add")
 	case c.OperatorKey != "" && (len(c.OperatorKey) < minOperatorKey || len(c.OperatorKey) > maxSecret || !isPlainWord(c.OperatorKey)):
 		return fmt.Errorf("controlplane: OperatorKey must have %d to %d bytes of printable ASCII, without spaces", minOperatorKey, maxSecret)
-	case c.ApprovalLifetime < 0, c.MaxBody < 0, c.MaxBatchBody < 0:
-		return errors.New("controlplane: ApprovalLifetime, MaxBody and MaxBatchBody must not be negative")
+	case c.ApprovalLifetime < 0, c.ApprovalUseTime < 0, c.MaxBody < 0, c.MaxBatchBody < 0:
+		return errors.New("controlplane: ApprovalLifetime, ApprovalUseTime, MaxBody and MaxBatchBody must not be negative")
+	case c.ApprovalLifetime > maxApprovalTime, c.ApprovalUseTime > maxApprovalTime:
+		return fmt.Errorf("controlplane: ApprovalLifetime and ApprovalUseTime must not be longer than %s", maxApprovalTime)
 	}
 	if c.Tenant == "" {
 		c.Tenant = DefaultTenant
@@ -106,6 +117,9 @@ func (c *Config) complete() error {
 	}
 	if c.ApprovalLifetime == 0 {
 		c.ApprovalLifetime = DefaultApprovalLifetime
+	}
+	if c.ApprovalUseTime == 0 {
+		c.ApprovalUseTime = DefaultApprovalUseTime
 	}
 	if c.MaxBody == 0 {
 		c.MaxBody = DefaultMaxBody

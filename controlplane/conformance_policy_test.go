@@ -106,7 +106,7 @@ func TestPolicyConformance(t *testing.T) {
 func withoutChoices(d aureus.Decision) aureus.Decision {
 	d.ID = aureus.DecisionID{}
 	if d.Approval.ID != "" {
-		d.Approval.ID, d.Approval.URL, d.Approval.ExpiresAt = "some", "", ""
+		d.Approval.ID, d.Approval.URL, d.Approval.ExpiresAt, d.Approval.DecideBy = "some", "", "", ""
 	}
 	return d
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
 func (s *Server) registerPolicy(mux *http.ServeMux) {
@@ -51,15 +52,106 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) erro
 }
 
 // decideAudited decides and writes the decision down, both or neither.
-func (s *Server) decideAudited(ctx context.Context, c caller, request aureus.Request) (decision aureus.Decision, err error) {
-	err = s.db.Write(ctx, func(t *store.Tx) (err error) {
-		desk := &desk{server: s, tx: t, caller: c, before: aureus.StateIdle}
-		if decision, err = guard.Decide(ctx, s.local(desk, c), request); err != nil {
-			return undecided(err)
+func (s *Server) decideAudited(ctx context.Context, c caller, request aureus.Request) (aureus.Decision, error) {
+	return s.decideWith(ctx, c, request, func(a *txApprovals) (decisionApprovals, error) { return a, s.checkKey(a.tx, c) })
+}
+
+// decisionApprovals is where a decision asks for and uses an approval, in the
+// transaction that writes the decision down.
+type decisionApprovals interface {
+	approval.Approvals
+
+	// decided writes what belongs to the decision, which it may still turn into a
+	// denial, and gives what its audit entry says besides.
+	decided(decision aureus.Decision) (aureus.Decision, map[string]any, error)
+}
+
+// decideWith is decideAudited with approvals of the caller's making. The rules,
+// the digest and what an approver will be shown are worked out before the
+// transaction, which holds up everybody else's; it only looks at what may have
+// changed since: the key, and the approval. with may be called more than once; it
+// checks the key, and its error is the answer.
+func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Request, with func(*txApprovals) (decisionApprovals, error)) (aureus.Decision, error) {
+	ready, err := s.prepare(ctx, c, request)
+	if err != nil {
+		return ready.decision, undecided(err)
+	}
+	var decision aureus.Decision
+	err = s.db.Write(ctx, func(t *store.Tx) error {
+		plain := &txApprovals{server: s, tx: t, caller: c, before: aureus.StateIdle}
+		if ready.ask != nil {
+			plain.prepared = &ready.ask.approval
 		}
-		return s.auditDecision(t, c, decision, desk.before, nil)
+		approvals, err := with(plain)
+		if err != nil {
+			return err
+		}
+		decided := ready.decision
+		if ready.ask != nil {
+			if decided, err = approval.Answer(ctx, approvals, ready.ask.ask, decided); err != nil {
+				return undecided(err)
+			}
+		}
+		decided, more, err := approvals.decided(decided)
+		if err != nil {
+			return err
+		}
+		if err := s.auditDecision(t, c, decided, plain.before, more); err != nil {
+			return err
+		}
+		decision = decided
+		return nil
 	})
 	return decision, err
+}
+
+// preparedDecision is what the rules say of a request and, where they leave it to
+// a person, the approval to ask for.
+type preparedDecision struct {
+	decision aureus.Decision
+	ask      *preparedAsk // nil unless a person is needed
+}
+
+type preparedAsk struct {
+	ask      aureus.ApprovalAsk
+	approval store.NewApproval
+}
+
+// prepare decides as far as that goes without a person.
+func (s *Server) prepare(ctx context.Context, c caller, request aureus.Request) (preparedDecision, error) {
+	local := s.local(readApprovals{s, c}, c)
+	if decision := local.Preview(request); decision.Effect == aureus.RequireApproval {
+		return s.prepareAsk(ctx, c, request, decision)
+	}
+	decision, err := guard.Decide(ctx, local, request)
+	if err == nil && decision.Effect == aureus.RequireApproval {
+		err = errors.New("the rules said two things of one request")
+	}
+	return preparedDecision{decision: decision}, err
+}
+
+func (s *Server) prepareAsk(ctx context.Context, c caller, request aureus.Request, decision aureus.Decision) (_ preparedDecision, err error) {
+	if ctx.Err() != nil {
+		return preparedDecision{}, context.Cause(ctx)
+	}
+	if decision.Digest.IsZero() { // never: the body of an HTTP call comes with the request
+		return preparedDecision{}, errors.New("the request has no digest")
+	}
+	ask := &preparedAsk{ask: approval.AskFor(request.Context().Request(), decision)}
+	if ask.approval, err = s.newApproval(c, ask.ask); err != nil {
+		return preparedDecision{}, err
+	}
+	return preparedDecision{decision: decision, ask: ask}, nil
+}
+
+// checkKey refuses what is done in the name of a key that was revoked after the
+// request had been let in.
+func (s *Server) checkKey(t *store.Tx, c caller) error {
+	live, err := t.KeyIsLive(c.tenant, c.keyID)
+	if err == nil && !live {
+		err = errKeyNotAccepted()
+	}
+	return err
 }
 
 // admissible refuses questions that the key may not ask, and names that are too
@@ -90,11 +182,11 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, Claimed: d.Claimed,
 	}
 	if d.Approval.ID != "" {
-		approval := d.Approval
-		approval.URL = approvalPath(approval.ID)
-		answer.Approval = &approval
+		ref := d.Approval
+		ref.URL = approvalPath(ref.ID)
+		answer.Approval = &ref
 		if d.Effect == aureus.RequireApproval {
-			answer.ApprovalToken = approval.ID
+			answer.ApprovalToken = ref.ID
 		}
 	}
 	return answer
@@ -102,7 +194,7 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 
 // auditDecision writes the entry of a decision made here. before is the state
 // that the request was in: upstream lets every one begin at evaluating, and the
-// details tell the whole way (SPEC P12). more is added to the details.
+// details tell the whole way. more is added to the details.
 func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState, more map[string]any) error {
 	record := d.Record()
 	decision, err := store.DecisionOf(record, c.subject)
@@ -180,5 +272,6 @@ type checkAnswer struct {
 // whatever the tool and the risk.
 func (s *Server) hasPermission(c caller, request aureus.Request) bool {
 	request.Action.AllowedTools = nil
+	request.Arguments, request.HTTP, request.Volatile = nil, nil, nil // they are large, and no permission is about them
 	return s.local(nil, c).Preview(request).Effect != aureus.Deny
 }

@@ -79,7 +79,7 @@ var errKeyRevoked = errors.New("the API key that the workflow runs with has been
 
 // keyLive is errKeyRevoked where the key of the run may no longer act.
 func (h *runHost) keyLive(t *store.Tx) error {
-	live, err := h.server.keyIsLive(t, h.caller.tenant, h.caller.keyID)
+	live, err := t.KeyIsLive(h.caller.tenant, h.caller.keyID)
 	if err == nil && !live {
 		err = errKeyRevoked
 	}

@@ -130,7 +130,7 @@ func (s *Server) resumeRuns(ctx context.Context) error {
 		case workflow.AwaitingApproval:
 			live := true
 			if err := s.db.Read(ctx, func(t *store.Tx) (err error) {
-				live, err = s.keyIsLive(t, stored.Tenant, stored.KeyID)
+				live, err = t.KeyIsLive(stored.Tenant, stored.KeyID)
 				return err
 			}); err != nil {
 				return fmt.Errorf("controlplane: reading the keys of workflows: %w", err)

@@ -75,7 +75,7 @@ func (t *tending) tend(ctx context.Context, scan bool) error {
 			return nil
 		}
 		for _, run := range live {
-			ok, err := s.keyIsLive(tx, run.tenant, run.keyID)
+			ok, err := tx.KeyIsLive(run.tenant, run.keyID)
 			if err != nil {
 				return err
 			}

@@ -73,6 +73,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if s.db, err = store.Open(ctx, control); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
+	s.db.OwnKeys(s.ownKey)
 	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now}); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}

@@ -6,10 +6,9 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
-	"github.com/farmountain/aureus-go/guard"
 )
 
-// taskDesk is the desk of one attempt at a task of a run.
+// taskApprovals are the approvals of one attempt at a task of a run.
 //
 // An approval of a task is good for the attempts that the approver was shown
 // ("attempts" of the arguments), in this run alone: the first one spends it, and
@@ -18,17 +17,18 @@ import (
 // asked for it nor one that approved it has been revoked. Where that is no longer
 // so, a person is asked anew. One that ends before the task has begun is not
 // asked for again: the task ends with it.
-type taskDesk struct {
-	*desk
+type taskApprovals struct {
+	*txApprovals
 
 	runID, taskID string
 	attempt       int
-	again         string // the approval, spent before, that this attempt goes on with
-	ended         bool   // the approval that the task waited for has ended
+	again         string         // the approval, spent before, that this attempt goes on with
+	ended         bool           // the approval that the task waited for has ended
+	details       map[string]any // of the audit entry
 }
 
 // AskApproval implements [guard.Approvals].
-func (d *taskDesk) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
+func (d *taskApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
 	own, err := d.tx.TaskAdmission(d.caller.tenant, d.runID, d.taskID)
 	if errors.Is(err, store.ErrNotFound) {
 		return d.askAnew(ctx, ask)
@@ -43,7 +43,7 @@ func (d *taskDesk) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aur
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
-	live, err := d.server.approvalKeysLive(d.tx, d.caller.tenant, a)
+	live, err := d.tx.ApprovalKeysLive(d.caller.tenant, a.ID)
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
@@ -68,7 +68,7 @@ func (d *taskDesk) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aur
 
 // mayGoOn reports whether an approval that the task has begun with covers this
 // attempt too: the one that was interrupted, or the next one.
-func (d *taskDesk) mayGoOn(own store.TaskAdmission, a aureus.Approval) bool {
+func (d *taskApprovals) mayGoOn(own store.TaskAdmission, a aureus.Approval) bool {
 	end, dated := a.ExpiresAt.Time()
 	return a.Status == aureus.ApprovalConsumed && dated && !d.server.config.Now().After(end) &&
 		(d.attempt == own.Attempt || d.attempt == own.Attempt+1)
@@ -76,12 +76,12 @@ func (d *taskDesk) mayGoOn(own store.TaskAdmission, a aureus.Approval) bool {
 
 // askAnew opens an approval for this run, or joins one that is pending. One that
 // was given for something else than this run is not spent here.
-func (d *taskDesk) askAnew(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
-	ticket, err := d.desk.AskApproval(ctx, ask)
+func (d *taskApprovals) askAnew(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
+	ticket, err := d.txApprovals.AskApproval(ctx, ask)
 	if err == nil && ticket.Joined {
 		stale := ticket.Approval.Status == aureus.ApprovalApproved
 		if !stale && ticket.Approval.Status == aureus.ApprovalPending {
-			live, err := d.server.approvalKeysLive(d.tx, d.caller.tenant, ticket.Approval)
+			live, err := d.tx.ApprovalKeysLive(d.caller.tenant, ticket.Approval.ID)
 			if err != nil {
 				return aureus.ApprovalTicket{}, err
 			}
@@ -91,7 +91,7 @@ func (d *taskDesk) askAnew(ctx context.Context, ask aureus.ApprovalAsk) (aureus.
 			if err := d.withdraw(ticket.Approval.ID); err != nil {
 				return aureus.ApprovalTicket{}, err
 			}
-			ticket, err = d.desk.AskApproval(ctx, ask)
+			ticket, err = d.txApprovals.AskApproval(ctx, ask)
 		}
 	}
 	if err != nil || ticket.Approval.Status != aureus.ApprovalPending {
@@ -100,44 +100,45 @@ func (d *taskDesk) askAnew(ctx context.Context, ask aureus.ApprovalAsk) (aureus.
 	return ticket, d.tx.SetTaskAdmission(d.caller.tenant, d.runID, d.taskID, store.TaskAdmission{ApprovalID: ticket.Approval.ID})
 }
 
-func (d *taskDesk) withdraw(id string) error {
+func (d *taskApprovals) withdraw(id string) error {
 	return d.tx.WithdrawApproval(d.caller.tenant, d.server.config.Now(), id, "it no longer admits the task of the workflow that asked for it")
 }
 
 // ConsumeApproval implements [guard.Approvals].
-func (d *taskDesk) ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error {
+func (d *taskApprovals) ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error {
 	if d.again != "" && id == d.again {
 		return nil // it was spent by an earlier attempt
 	}
-	return d.desk.ConsumeApproval(ctx, id, use)
+	return d.txApprovals.ConsumeApproval(ctx, id, use)
+}
+
+// decided keeps which approval the attempt is begun with. The server runs the
+// tool itself, so the approval is committed at once: no report that nothing was
+// done gives it back.
+func (d *taskApprovals) decided(decision aureus.Decision) (aureus.Decision, map[string]any, error) {
+	if d.ended {
+		decision.Effect = aureus.Deny
+	}
+	if decision.Effect != aureus.Allow || decision.Approval.ID == "" {
+		return decision, d.details, nil
+	}
+	if err := d.tx.SettleApproval(d.caller.tenant, d.server.config.Now(), d.caller.actor(), decision.ID, false); err != nil {
+		return decision, nil, err
+	}
+	admission := store.TaskAdmission{ApprovalID: decision.Approval.ID, Attempt: d.attempt}
+	return decision, d.details, d.tx.SetTaskAdmission(d.caller.tenant, d.runID, d.taskID, admission)
 }
 
 // decideTask decides about one attempt at a task and writes the decision down,
 // with the attempt that it is about: both or neither. errKeyRevoked says that the
 // key of the run may no longer act.
-func (h *runHost) decideTask(ctx context.Context, request aureus.Request, attempt, attempts int) (decision aureus.Decision, err error) {
-	s, c := h.server, h.caller
-	err = s.db.Write(ctx, func(t *store.Tx) (err error) {
-		if err := h.keyLive(t); err != nil {
-			return err
+func (h *runHost) decideTask(ctx context.Context, request aureus.Request, attempt, attempts int) (aureus.Decision, error) {
+	return h.server.decideWith(ctx, h.caller, request, func(a *txApprovals) (decisionApprovals, error) {
+		own := &taskApprovals{
+			txApprovals: a, runID: h.stored.ID, taskID: request.TaskID, attempt: attempt, details: map[string]any{
+				"workflow_id": h.request.Workflow.ID, "run_id": h.stored.ID, "task_id": request.TaskID, "attempt": attempt, "attempts": attempts,
+			},
 		}
-		plain := &desk{server: s, tx: t, caller: c, before: aureus.StateIdle}
-		own := &taskDesk{desk: plain, runID: h.stored.ID, taskID: request.TaskID, attempt: attempt}
-		if decision, err = guard.Decide(ctx, s.local(own, c), request); err != nil {
-			return undecided(err)
-		}
-		if own.ended {
-			decision.Effect = aureus.Deny
-		}
-		if decision.Effect == aureus.Allow && decision.Approval.ID != "" {
-			admission := store.TaskAdmission{ApprovalID: decision.Approval.ID, Attempt: attempt}
-			if err := t.SetTaskAdmission(c.tenant, h.stored.ID, request.TaskID, admission); err != nil {
-				return err
-			}
-		}
-		return s.auditDecision(t, c, decision, plain.before, map[string]any{
-			"workflow_id": h.request.Workflow.ID, "run_id": h.stored.ID, "task_id": request.TaskID, "attempt": attempt, "attempts": attempts,
-		})
+		return own, h.keyLive(a.tx)
 	})
-	return decision, err
 }

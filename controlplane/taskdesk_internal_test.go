@@ -21,7 +21,7 @@ func TestATaskWithoutAnApprovalSpendsNone(t *testing.T) {
 	defer func() { require.NoError(t, srv.Close()) }()
 	for _, id := range []string{"", "apr_0123456789abcdefghijklmnop"} {
 		require.ErrorIs(t, srv.db.Write(t.Context(), func(tx *store.Tx) error {
-			own := &taskDesk{desk: &desk{server: srv, tx: tx, caller: caller{tenant: "default", subject: "s"}}, runID: "run", taskID: "task"}
+			own := &taskApprovals{txApprovals: &txApprovals{server: srv, tx: tx, caller: caller{tenant: "default", subject: "s"}}, runID: "run", taskID: "task"}
 			return own.ConsumeApproval(t.Context(), id, aureus.ApprovalUse{})
 		}), aureus.ErrApprovalUnknown, id)
 	}
@@ -42,11 +42,11 @@ func TestTask_ApprovalSpentElsewhere_AsksAnew(t *testing.T) {
 	require.NoError(t, err)
 	id := first.PendingApprovals[0].ApprovalToken
 	require.NoError(t, srv.db.Write(t.Context(), func(tx *store.Tx) error { // in one transaction, so that the run cannot be first
-		a, err := tx.Approval("default", id)
+		a, err := tx.ApprovalAt("default", time.Now(), id)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.DecideApproval("default", time.Now(), store.Actor{KeyID: "key_operator_1", Subject: "olga"}, id, true, a.ActionDigest, ""); err != nil {
+		if _, err := tx.DecideApproval("default", time.Now(), store.Actor{KeyID: "key_operator_1", Subject: "olga"}, id, true, a.ActionDigest, "", srv.approvalLife()); err != nil {
 			return err
 		}
 		return tx.ConsumeApproval("default", time.Now(), store.Actor{KeyID: inProcessKeyID, Subject: "in-process"}, id, aureus.ApprovalUse{

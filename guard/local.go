@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
 // The versions of the rules, as Decision.PolicyVersion tells them.
@@ -72,7 +73,8 @@ func (l *Local) Decide(ctx context.Context, request aureus.Request) (decision au
 // effect: nobody is asked and nothing is spent. What needs a person is
 // RequireApproval without an approval, whether or not there is one already or
 // anyone to ask; what no approval could be bound to (see [Digest]) is denied with
-// the code INVALID_REQUEST. The body of an HTTP call is not read.
+// the code INVALID_REQUEST. The body of an HTTP call is not read, and the digest
+// of a request with one that would have to be is not in the answer.
 func (l *Local) Preview(request aureus.Request) (decision aureus.Decision) {
 	if l == nil {
 		return aureus.Decision{Reason: errNilLocal.Error()}
@@ -82,9 +84,16 @@ func (l *Local) Preview(request aureus.Request) (decision aureus.Decision) {
 	}
 	l.judged(&decision, &request)
 	if decision.Effect == aureus.RequireApproval {
-		request.HTTP = nil
-		if _, err := Digest(l.Tenant, request); err != nil {
-			return invalidRequest(decision, err)
+		unread := request.HTTP != nil && request.HTTP.GetBody != nil
+		if unread {
+			request.HTTP = nil
+		}
+		digest, err := Digest(l.Tenant, request)
+		if err != nil {
+			return approval.Unbindable(decision, err)
+		}
+		if !unread {
+			decision.Digest = digest
 		}
 	}
 	return decision

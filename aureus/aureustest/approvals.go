@@ -14,16 +14,19 @@ func approvalPath(id string) string { return prefix + "/policy/approvals/" + id 
 
 // Approvals are the approvals that were asked for, the oldest first, as they
 // are by the server's clock.
-func (s *Server) Approvals() []aureus.Approval { return s.approvals("") }
+func (s *Server) Approvals() []aureus.Approval { return s.approvals(everyone, "") }
 
 // Pending are the approvals that wait for [Server.Approve] or [Server.Reject],
 // the oldest first.
-func (s *Server) Pending() []aureus.Approval { return s.approvals(aureus.ApprovalPending) }
+func (s *Server) Pending() []aureus.Approval { return s.approvals(everyone, aureus.ApprovalPending) }
 
-func (s *Server) approvals(status aureus.ApprovalStatus) []aureus.Approval {
+// everyone is the test itself, which sees everything.
+var everyone = asker{operatorKeyID, operatorName}
+
+func (s *Server) approvals(by asker, status aureus.ApprovalStatus) []aureus.Approval {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.book.list(s.Clock.Now(), status)
+	return s.book.list(s.Clock.Now(), by, status)
 }
 
 // Approve decides for the approval, as an operator would: the same request
@@ -106,17 +109,17 @@ func (s *Server) requestApproval(q *request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.Clock.Now()
-	approval, joined, err := s.book.ask(now, s.keyID(q.Request), ask, len(q.body))
+	by := s.asker(q.Request)
+	found, joined, err := s.book.ask(now, by, ask, len(q.body))
 	if err != nil {
-		return nil, refuse(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending), "the principal has %d pending approvals already", maxPending).
-			with("Retry-After", "60")
+		return nil, refuse(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending), "%v", err).with("Retry-After", "60")
 	}
 	return struct {
 		ApprovalToken string            `json:"approval_token"`
 		Approval      aureus.Approval   `json:"approval"`
 		Joined        bool              `json:"joined"`
 		Hint          aureus.ReasonCode `json:"hint,omitzero"`
-	}{approval.ID, copied(approval), joined, s.book.hint(now, ask, approval.ID)}, nil
+	}{found.ID, copied(&found.Approval), joined, s.book.hint(now, by, ask, found.ID)}, nil
 }
 
 func (s *Server) listApprovals(q *request) (any, error) {
@@ -124,17 +127,17 @@ func (s *Server) listApprovals(q *request) (any, error) {
 	if words := status.Words(); status != "" && !slices.Contains(words, string(status)) {
 		return nil, badQuery("status", "must be one of "+strings.Join(words, ", "))
 	}
-	return page(q, s.approvals(status), 100, 1000)
+	return page(q, s.approvals(s.asker(q.Request), status), 100, 1000)
 }
 
 func (s *Server) getApproval(q *request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := s.book.find(s.Clock.Now(), q.PathValue("id"))
-	if a == nil {
+	found := s.book.find(s.Clock.Now(), q.PathValue("id"))
+	if found == nil || !s.asker(q.Request).maySee(found) {
 		return nil, unknownApproval()
 	}
-	return copied(a), nil
+	return copied(&found.Approval), nil
 }
 
 // decideApproval answers POST approve and reject, which only an operator's key
@@ -177,7 +180,7 @@ func (s *Server) consumeApproval(q *request) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, err := s.book.consume(s.Clock.Now(), q.PathValue("id"), use)
+	a, err := s.book.consume(s.Clock.Now(), s.asker(q.Request), q.PathValue("id"), use)
 	if err != nil {
 		return nil, err
 	}

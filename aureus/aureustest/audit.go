@@ -2,12 +2,13 @@ package aureustest
 
 import (
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/reported"
 )
 
 // takeRecord refuses a record that a control plane would, and says whether it is
 // known already: recording one twice does no harm.
-func (s *Server) takeRecord(record *aureus.DecisionRecord) (why string, known bool) {
+func (s *Server) takeRecord(_ *request, record *aureus.DecisionRecord) (why string, known bool) {
 	if record.DecisionID.IsZero() {
 		return "/decision_id: is required", false
 	}
@@ -30,13 +31,16 @@ func (s *Server) takeRecord(record *aureus.DecisionRecord) (why string, known bo
 	return "", false
 }
 
-// takeOutcome is takeRecord for outcomes: there is one for each decision.
-func (s *Server) takeOutcome(outcome *aureus.Outcome) (why string, known bool) {
+// takeOutcome is takeRecord for outcomes: there is one for each decision. It
+// settles the approval that the decision used.
+func (s *Server) takeOutcome(q *request, outcome *aureus.Outcome) (why string, known bool) {
 	switch {
 	case outcome.DecisionID.IsZero():
 		return "/decision_id: is required", false
 	case outcome.Status == "":
 		return "/status: is required", false
+	case outcome.NotDone && !approval.NotDone(*outcome):
+		return "/not_done: only what failed, was blocked or was refused can be not done", false
 	}
 	for _, other := range s.requests.outcomes.items {
 		if other.DecisionID != outcome.DecisionID {
@@ -47,5 +51,6 @@ func (s *Server) takeOutcome(outcome *aureus.Outcome) (why string, known bool) {
 		}
 		return "", true
 	}
+	s.book.settle(s.Clock.Now(), s.asker(q.Request), outcome)
 	return "", false
 }

@@ -2,122 +2,148 @@ package aureustest
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
 const (
-	maxPending       = 20 // pending approvals of one principal
-	maxApprovals     = 10_000
-	maxApprovalBytes = 64 << 20 // of the requests for them
+	maxPending        = 20  // pending approvals of one subject for one principal
+	maxPendingSubject = 500 // pending approvals of one subject
+	maxApprovals      = 10_000
+	maxApprovalBytes  = 64 << 20 // of the requests for them
 )
 
-// book holds the approvals, the oldest first. The server's lock guards it.
+// approvalLife is how long approvals last by the server's clock.
+var approvalLife = approval.Life{Decide: approval.DefaultDecide, Use: approval.DefaultUse}
+
+// book holds the approvals, the oldest first. The server's lock guards it. It
+// follows the same rules as the control plane.
 type book struct {
-	approvals []*aureus.Approval
-	sizes     []int // of the requests for them
+	approvals []*entry
 	bytes     int
 }
 
-// due reports whether the approval is past its time.
-func due(a *aureus.Approval, now time.Time) bool {
-	at, ok := a.ExpiresAt.Time()
-	return !ok || at.Before(now)
+// entry is an approval and what the rules know of it.
+type entry struct {
+	aureus.Approval
+	state approval.State
+	size  int // of the request for it
 }
 
-// live reports whether asking again joins the approval.
-func live(a *aureus.Approval, now time.Time) bool {
-	return !due(a, now) && (a.Status == aureus.ApprovalPending || a.Status == aureus.ApprovalApproved || a.Status == aureus.ApprovalRejected)
+// follow takes over what the rules say comes next.
+func (e *entry) follow(next approval.State) {
+	e.state = next
+	e.Status, e.ConsumedBy, e.ReleasedBy = next.Status, next.SpentBy, next.ReleasedBy
+	e.DecideBy, e.UseBy, e.ExpiresAt = timestampOf(next.DecideBy), timestampOf(next.UseBy), timestampOf(next.End())
+}
+
+func timestampOf(at time.Time) aureus.Timestamp {
+	if at.IsZero() {
+		return ""
+	}
+	return aureus.TimestampOf(at)
 }
 
 // at ends what is past its time. A rejected approval stays rejected.
 func (b *book) at(now time.Time) {
-	for _, a := range b.approvals {
-		if (a.Status == aureus.ApprovalPending || a.Status == aureus.ApprovalApproved) && due(a, now) {
-			a.Status = aureus.ApprovalExpired
-		}
+	for _, e := range b.approvals {
+		e.follow(e.state.At(now))
 	}
 }
 
 // find is the approval with that id, as it is at that time, or nil.
-func (b *book) find(now time.Time, id string) *aureus.Approval {
+func (b *book) find(now time.Time, id string) *entry {
 	b.at(now)
-	for _, a := range b.approvals {
-		if a.ID == id {
-			return a
+	for _, e := range b.approvals {
+		if e.ID == id {
+			return e
 		}
 	}
 	return nil
 }
 
-// ask joins the live approval of the digest, or opens one. The request for it
-// had that size.
-func (b *book) ask(now time.Time, key string, ask aureus.ApprovalAsk, size int) (_ *aureus.Approval, joined bool, err error) {
+// ask joins the live approval that the asker's subject has for the digest, or
+// opens one. The request for it had that size.
+func (b *book) ask(now time.Time, by asker, ask aureus.ApprovalAsk, size int) (_ *entry, joined bool, err error) {
 	b.at(now)
-	pending := 0
-	for _, a := range b.approvals {
-		switch {
-		case !live(a, now):
-		case a.ActionDigest != ask.Digest:
-			if a.Status == aureus.ApprovalPending && a.Principal.ID == ask.Request.Principal.ID {
-				pending++
+	own, same := 0, 0
+	var found *entry
+	for _, e := range b.approvals {
+		if e.RequestedBy != by.subject || !e.state.Live(now) {
+			continue
+		}
+		if e.Status == aureus.ApprovalPending {
+			own++
+			if e.Principal.ID == ask.Request.Principal.ID {
+				same++
 			}
-		case a.PolicyVersion == ask.PolicyVersion || a.Status == aureus.ApprovalRejected:
-			return a, true, nil
-		default: // other rules asked for it
-			a.Status = aureus.ApprovalExpired
+		}
+		rejected := e.Status == aureus.ApprovalRejected
+		if e.ActionDigest == ask.Digest && (rejected || (found == nil && e.PolicyVersion == ask.PolicyVersion)) {
+			found = e
+		}
+		if found == e && rejected { // under whichever rules it was asked for
+			break
 		}
 	}
-	if pending >= maxPending || !b.makeRoom(now, size) {
+	if found != nil {
+		return found, true, nil
+	}
+	if same >= maxPending || own >= maxPendingSubject || !b.makeRoom(now, size) {
 		return nil, false, aureus.ErrTooManyPending
 	}
 	r := ask.Request
-	a := &aureus.Approval{
-		ID: aureus.NewApprovalID(aureus.NewDecisionID(now)), Status: aureus.ApprovalPending,
+	e := &entry{size: size, Approval: aureus.Approval{
+		ID:        aureus.NewApprovalID(aureus.NewDecisionID(now)),
 		Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Action: r.Action, ToolName: r.Tool, Arguments: r.Arguments, HTTP: r.HTTP, Volatile: r.Volatile,
 		HasPermission: true, RiskTier: r.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode, Rule: ask.Rule, PolicyVersion: ask.PolicyVersion,
-		RequestedAt: aureus.TimestampOf(now), RequestedByKey: key, ExpiresAt: aureus.TimestampOf(now.Add(approvalLifetime)),
+		RequestedAt: aureus.TimestampOf(now), RequestedByKey: by.keyID, RequestedBy: by.subject,
 		Quorum: aureus.Quorum{Needed: 1}, Decisions: []aureus.ApprovalDecision{}, ActionDigest: ask.Digest,
-	}
-	b.approvals, b.sizes = append(b.approvals, a), append(b.sizes, size)
+	}}
+	e.follow(approval.Asked(now, approvalLife))
+	b.approvals = append(b.approvals, e)
 	b.bytes += size
-	return a, false, nil
+	return e, false, nil
 }
 
 // makeRoom drops the oldest approvals that have ended, as many as stand in the
 // way of one more of that size, and reports whether there is room for it.
 func (b *book) makeRoom(now time.Time, size int) bool {
 	for len(b.approvals) >= maxApprovals || b.bytes+size > maxApprovalBytes {
-		i := slices.IndexFunc(b.approvals, func(a *aureus.Approval) bool { return !live(a, now) })
+		i := slices.IndexFunc(b.approvals, func(e *entry) bool { return !e.state.Live(now) })
 		if i < 0 {
 			return false
 		}
-		b.bytes -= b.sizes[i]
-		b.approvals, b.sizes = slices.Delete(b.approvals, i, i+1), slices.Delete(b.sizes, i, i+1)
+		b.bytes -= b.approvals[i].size
+		b.approvals = slices.Delete(b.approvals, i, i+1)
 	}
 	return true
 }
 
-// hint says why a presented ticket is not the approval that counts (SPEC P6).
-func (b *book) hint(now time.Time, ask aureus.ApprovalAsk, counts string) aureus.ReasonCode {
+// hint says why a presented ticket is not the approval that counts.
+func (b *book) hint(now time.Time, by asker, ask aureus.ApprovalAsk, counts string) aureus.ReasonCode {
 	token := ask.Request.ApprovalToken
 	if token == "" || token == counts {
 		return ""
 	}
-	a := b.find(now, token)
+	e := b.find(now, token)
 	switch {
-	case a == nil:
+	case e == nil || !by.maySee(e):
 		return aureus.ReasonApprovalUnknown
-	case a.ActionDigest != ask.Digest:
+	case e.ActionDigest != ask.Digest:
 		return aureus.ReasonApprovalMismatch
-	case a.Status == aureus.ApprovalConsumed:
+	case e.Status == aureus.ApprovalConsumed:
 		return aureus.ReasonApprovalConsumed
-	case a.Status == aureus.ApprovalRejected:
+	case e.Status == aureus.ApprovalRejected:
 		return aureus.ReasonApprovalRejected
-	case a.PolicyVersion != ask.PolicyVersion:
+	case e.RequestedBy != by.subject:
+		return aureus.ReasonApprovalMismatch
+	case e.PolicyVersion != ask.PolicyVersion:
 		return aureus.ReasonApprovalPolicyChanged
 	}
 	return aureus.ReasonApprovalExpired
@@ -125,66 +151,120 @@ func (b *book) hint(now time.Time, ask aureus.ApprovalAsk, counts string) aureus
 
 // decide is a person's verdict on the approval.
 func (b *book) decide(now time.Time, id string, approve bool, shown aureus.Digest, comment string) (aureus.Approval, error) {
-	a := b.find(now, id)
+	e := b.find(now, id)
 	switch {
-	case a == nil:
+	case e == nil:
 		return aureus.Approval{}, unknownApproval()
-	case a.RequestedByKey == operatorKeyID, a.Principal.ID == operatorName, a.OnBehalfOf == operatorName:
+	case e.RequestedByKey == operatorKeyID, e.RequestedBy == operatorName, e.Principal.ID == operatorName, e.OnBehalfOf == operatorName:
 		return aureus.Approval{}, refuse(http.StatusForbidden, codeSelfApproval,
 			"whoever asked for an approval, is its principal, or is the one it acts for cannot decide it")
-	case a.ActionDigest != shown:
+	case e.ActionDigest != shown:
 		return aureus.Approval{}, refuse(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval")
-	case a.Status != aureus.ApprovalPending:
-		return aureus.Approval{}, refuse(http.StatusConflict, codeConflict, "the approval is no longer pending: it is %s", a.Status)
 	}
 	verdict := "reject"
-	a.Status = aureus.ApprovalRejected
+	next, err := e.state.Reject(now)
 	if approve {
-		verdict, a.Status = "approve", aureus.ApprovalApproved
-		a.Quorum.Have++
+		verdict = "approve"
+		next, err = e.state.Approve(now, approvalLife)
 	}
-	a.Decisions = append(a.Decisions, aureus.ApprovalDecision{By: operatorName, At: aureus.TimestampOf(now), Verdict: verdict, Comment: comment})
-	return *a, nil
+	if err != nil {
+		return aureus.Approval{}, refuse(http.StatusConflict, codeConflict, "the approval is no longer pending: it is %s", e.Status)
+	}
+	if approve {
+		e.Quorum.Have++
+	}
+	e.follow(next)
+	e.Decisions = append(e.Decisions, aureus.ApprovalDecision{By: operatorName, At: aureus.TimestampOf(now), Verdict: verdict, Comment: comment})
+	return e.Approval, nil
 }
 
-// consume spends the approval for one decision, once.
-func (b *book) consume(now time.Time, id string, use aureus.ApprovalUse) (aureus.Approval, error) {
-	a := b.find(now, id)
-	code := aureus.ReasonCode("")
-	switch {
-	case a == nil:
+// consume reserves the approval for one decision, once.
+func (b *book) consume(now time.Time, by asker, id string, use aureus.ApprovalUse) (aureus.Approval, error) {
+	e := b.find(now, id)
+	if e == nil || e.RequestedBy != by.subject {
 		return aureus.Approval{}, unknownApproval()
-	case use.ActionDigest != a.ActionDigest, use.PrincipalID != a.Principal.ID:
-		code = aureus.ReasonApprovalMismatch
-	case a.Status == aureus.ApprovalPending:
-		code = aureus.ReasonApprovalPending
-	case a.Status == aureus.ApprovalRejected:
-		code = aureus.ReasonApprovalRejected
-	case a.Status == aureus.ApprovalConsumed:
-		code = aureus.ReasonApprovalConsumed
-	case a.Status != aureus.ApprovalApproved:
-		code = aureus.ReasonApprovalExpired
-	case use.PolicyVersion != "" && use.PolicyVersion != a.PolicyVersion:
-		code = aureus.ReasonApprovalPolicyChanged
 	}
-	if code != "" {
-		return aureus.Approval{}, refuse(http.StatusConflict, string(code), "%v", aureus.ApprovalError(code))
+	next, err := e.state.Use(now, use.DecisionID)
+	switch {
+	case use.ActionDigest != e.ActionDigest, use.PrincipalID != e.Principal.ID:
+		err = aureus.ErrApprovalMismatch
+	case err == nil && use.PolicyVersion != "" && use.PolicyVersion != e.PolicyVersion:
+		err = aureus.ErrApprovalPolicyChanged
 	}
-	a.Status, a.ConsumedBy = aureus.ApprovalConsumed, use.DecisionID
-	return *a, nil
+	if err != nil {
+		return aureus.Approval{}, refuse(http.StatusConflict, string(codeOf(err)), "%v", err)
+	}
+	e.follow(next)
+	return e.Approval, nil
+}
+
+// codeOf is the reason code of an error that tells of an approval.
+func codeOf(err error) aureus.ReasonCode {
+	for _, code := range []aureus.ReasonCode{
+		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed, aureus.ReasonApprovalPolicyChanged,
+	} {
+		if errors.Is(err, aureus.ApprovalError(code)) {
+			return code
+		}
+	}
+	return aureus.ReasonApprovalMismatch
+}
+
+// settle gives the approval that the decision reserved back if nothing was done,
+// and commits it otherwise. What the same subject has asked for in the meantime,
+// and nobody has decided, is withdrawn where one comes back.
+func (b *book) settle(now time.Time, by asker, outcome *aureus.Outcome) {
+	b.at(now)
+	for _, e := range b.approvals {
+		if e.RequestedBy != by.subject {
+			continue
+		}
+		next, changed := e.state.Settle(now, outcome.DecisionID, approval.NotDone(*outcome))
+		if !changed {
+			continue
+		}
+		if next.Status == aureus.ApprovalApproved && !b.withdrawOthers(now, e) {
+			next, _ = e.state.Settle(now, outcome.DecisionID, false)
+		}
+		e.follow(next)
+	}
+}
+
+// withdrawOthers ends what is pending beside the approval that comes back, and
+// reports false where the same was decided anew.
+func (b *book) withdrawOthers(now time.Time, back *entry) bool {
+	var others []*entry
+	for _, e := range b.approvals {
+		if e == back || e.RequestedBy != back.RequestedBy || e.ActionDigest != back.ActionDigest || !e.state.Live(now) {
+			continue
+		}
+		if e.Status != aureus.ApprovalRejected && e.PolicyVersion != back.PolicyVersion {
+			continue
+		}
+		if e.Status != aureus.ApprovalPending {
+			return false
+		}
+		others = append(others, e)
+	}
+	for _, e := range others {
+		next, _ := e.state.Withdraw()
+		e.follow(next)
+	}
+	return true
 }
 
 func unknownApproval() error {
 	return refuse(http.StatusNotFound, string(aureus.ReasonApprovalUnknown), "there is no such approval, or it is not this key's to see")
 }
 
-// list is copies of the approvals of that status, or of all, the oldest first.
-func (b *book) list(now time.Time, status aureus.ApprovalStatus) []aureus.Approval {
+// list is copies of the approvals of that status, or of all, that somebody may
+// see, the oldest first.
+func (b *book) list(now time.Time, by asker, status aureus.ApprovalStatus) []aureus.Approval {
 	b.at(now)
 	list := []aureus.Approval{}
-	for _, a := range b.approvals {
-		if status == "" || a.Status == status {
-			list = append(list, copied(a))
+	for _, e := range b.approvals {
+		if by.maySee(e) && (status == "" || e.Status == status) {
+			list = append(list, copied(&e.Approval))
 		}
 	}
 	return list

@@ -157,8 +157,23 @@ func (s *Server) keyID(r *http.Request) string {
 	return serviceKeyID
 }
 
+// asker is whose key a request came with.
+type asker struct{ keyID, subject string }
+
+func (s *Server) asker(r *http.Request) asker {
+	if s.isOperator(r) {
+		return asker{operatorKeyID, operatorName}
+	}
+	return asker{serviceKeyID, serviceName}
+}
+
+// maySee reports whether the approval is the asker's, or the asker reads
+// everything.
+func (a asker) maySee(e *entry) bool { return a.keyID == operatorKeyID || e.RequestedBy == a.subject }
+
 const (
 	serviceKeyID  = "key_service"
+	serviceName   = "service"
 	operatorKeyID = "key_operator"
 	operatorName  = "operator"
 )

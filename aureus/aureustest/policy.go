@@ -1,11 +1,12 @@
 package aureustest
 
 import (
+	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
 func undecided(why string) error {
@@ -63,7 +64,7 @@ func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, er
 	if decision.Effect != aureus.RequireApproval {
 		return decision, nil
 	}
-	return s.askPerson(q, request, decision), nil
+	return s.askPerson(q, request, decision)
 }
 
 // invalid says what no policy could decide about.
@@ -107,11 +108,11 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, Claimed: d.Claimed,
 	}
 	if d.Approval.ID != "" {
-		approval := d.Approval
-		approval.URL = approvalPath(approval.ID)
-		answer.Approval = &approval
+		ref := d.Approval
+		ref.URL = approvalPath(ref.ID)
+		answer.Approval = &ref
 		if d.Effect == aureus.RequireApproval {
-			answer.ApprovalToken = approval.ID
+			answer.ApprovalToken = ref.ID
 		}
 	}
 	return answer
@@ -147,42 +148,34 @@ func (s *Server) check(q *request) (any, error) {
 	}{said.Effect == aureus.Allow, said.Effect != aureus.Deny, said.Effect == aureus.RequireApproval, said.Reason}, nil
 }
 
-// askPerson opens, joins or spends the approval of the digest, in the order in
-// which guard.Local does.
-func (s *Server) askPerson(q *request, request aureus.Request, d aureus.Decision) aureus.Decision {
+// askPerson opens, joins or spends the approval of the digest, by the rules of
+// guard.Local.
+func (s *Server) askPerson(q *request, request aureus.Request, d aureus.Decision) (aureus.Decision, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.Clock.Now()
-	ask := aureus.ApprovalAsk{
-		Request: request, Digest: d.Digest, DecisionID: d.ID, ReasonCode: d.ReasonCode, Reason: d.Reason, Rule: d.Rule, PolicyVersion: d.PolicyVersion,
-	}
-	approval, joined, err := s.book.ask(now, s.keyID(q.Request), ask, len(q.body))
-	if err != nil {
-		d.Effect, d.ReasonCode, d.Reason = aureus.Deny, aureus.ReasonTooManyPending, err.Error()
-		return d
-	}
-	answer := func(effect aureus.Effect, code aureus.ReasonCode, reason string) aureus.Decision {
-		d.Effect, d.ReasonCode, d.Reason, d.Approval = effect, code, reason, approval.Ref()
-		return d
-	}
-	switch approval.Status {
-	case aureus.ApprovalApproved:
-		approval.Status, approval.ConsumedBy = aureus.ApprovalConsumed, d.ID
-		return answer(aureus.Allow, aureus.ReasonApproved, "a person approved it")
-	case aureus.ApprovalRejected:
-		return answer(aureus.Deny, aureus.ReasonApprovalRejected, "a person rejected it")
-	default: // it is pending: no other is live
-	}
-	hint := s.book.hint(now, ask, approval.ID)
-	switch {
-	case hint != "":
-		return answer(aureus.RequireApproval, hint, "the ticket that was presented does not count ("+strings.ToLower(string(hint))+"), and a person has to approve it")
-	case joined:
-		return answer(aureus.RequireApproval, aureus.ReasonApprovalPending, "the approval is pending: nobody has decided yet")
-	}
-	return answer(aureus.RequireApproval, d.ReasonCode, d.Reason)
+	return approval.Answer(q.Context(), bookApprovals{&s.book, s.Clock.Now(), s.asker(q.Request), len(q.body)}, approval.AskFor(request, d), d)
 }
 
-// approvalLifetime is how long an approval may be decided and used, by the
-// server's clock.
-const approvalLifetime = time.Hour
+// bookApprovals are the approvals as one request uses them, under the server's
+// lock.
+type bookApprovals struct {
+	book *book
+	now  time.Time
+	by   asker
+	size int
+}
+
+// AskApproval is that of guard.Approvals.
+func (b bookApprovals) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
+	found, joined, err := b.book.ask(b.now, b.by, ask, b.size)
+	if err != nil {
+		return aureus.ApprovalTicket{}, err
+	}
+	return aureus.ApprovalTicket{Approval: found.Approval, Joined: joined, Hint: b.book.hint(b.now, b.by, ask, found.ID)}, nil
+}
+
+// ConsumeApproval is that of guard.Approvals.
+func (b bookApprovals) ConsumeApproval(_ context.Context, id string, use aureus.ApprovalUse) error {
+	_, err := b.book.consume(b.now, b.by, id, use)
+	return err
+}

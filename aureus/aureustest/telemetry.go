@@ -42,7 +42,7 @@ func one[T any](s *Server, into *kept[T]) handler {
 
 // batch takes the items of an array, and says of those that it refuses why. take
 // refuses an item by the reason that it returns; it runs under the lock.
-func batch[T any](s *Server, into *kept[T], take func(*T) (why string, known bool)) handler {
+func batch[T any](s *Server, into *kept[T], take func(*request, *T) (why string, known bool)) handler {
 	return func(q *request) (any, error) {
 		value, err := strictjson.Parse(bytes.TrimSpace(q.body))
 		items, ok := value.([]any)
@@ -56,9 +56,13 @@ func batch[T any](s *Server, into *kept[T], take func(*T) (why string, known boo
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		var taking func(*T) (why string, known bool)
+		if take != nil {
+			taking = func(item *T) (why string, known bool) { return take(q, item) }
+		}
 		answer := batchAnswer{Rejected: []aureus.Rejection{}}
 		for i, item := range items {
-			if why := takeItem(into, item, take); why != "" {
+			if why := takeItem(into, item, taking); why != "" {
 				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: why})
 			} else {
 				answer.Accepted++

@@ -24,6 +24,8 @@ type serveConfig struct {
 	logLevel          slog.Level
 	logFormat         string
 	lenient           bool
+	approvalLifetime  time.Duration
+	approvalUseTime   time.Duration
 	operatorKey       string
 }
 
@@ -38,6 +40,8 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.StringVar(&c.tlsKey, "tls-key", "", "the `file` with the certificate's key (PEM)")
 	flags.BoolVar(&c.insecureHTTP, "insecure-http", false, "listen beyond the loopback without TLS: keys travel in the clear, unless something in front adds it")
 	flags.BoolVar(&c.lenient, "lenient-permissions", false, "let held permissions without an intent or a data zone cover everything")
+	flags.DurationVar(&c.approvalLifetime, "approval-lifetime", controlplane.DefaultApprovalLifetime, "how long a person may decide an approval after it was asked for")
+	flags.DurationVar(&c.approvalUseTime, "approval-use-time", controlplane.DefaultApprovalUseTime, "how long an approval may be used after it was approved")
 	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug has a line for every request")
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	if err := parse(flags, args, 0, getenv); err != nil {
@@ -51,6 +55,8 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		return c, errors.New("--log-format must be text or json")
 	case c.db == "":
 		return c, errors.New("--db must name a file")
+	case c.approvalLifetime <= 0, c.approvalUseTime <= 0:
+		return c, errors.New("--approval-lifetime and --approval-use-time must be longer than nothing")
 	}
 	return c, nil
 }
@@ -101,6 +107,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	log := c.logger(stderr)
 	srv, err := controlplane.Open(ctx, controlplane.Config{
 		DB: c.db, Dev: c.dev, OperatorKey: c.operatorKey, Logger: log, LenientPermissions: c.lenient,
+		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime,
 	})
 	if err != nil {
 		return err

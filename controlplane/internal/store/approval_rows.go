@@ -4,92 +4,175 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // ApprovalFilter selects approvals; what is zero selects all.
 type ApprovalFilter struct {
-	Status    aureus.ApprovalStatus
-	Requester *Actor // only those that this one asked for
-	After     int64  // later than the row with this number
-	Limit     int
+	Status  aureus.ApprovalStatus
+	Subject *string // only those that belong to this one
+	After   int64   // later than the row with this number
+	Limit   int
 
 	// Now is set where what is past its time could not be written down: then it
 	// counts as expired all the same.
 	Now time.Time
 }
 
-// ApprovalRow is an approval and its place in the list.
+// ApprovalRow is an approval and its place in the list. Unless its document was
+// read as well it holds what stands in columns: of the principal and the action
+// only their ids, and nothing that is free-form.
 type ApprovalRow struct {
 	aureus.Approval
-	Seq     int64
-	live    bool
-	expires int64
+	Seq  int64
+	live bool // whether asking again may join it
+
+	decideBy, useBy int64 // Unix nanoseconds; useBy is 0 until it is approved
+	committed       bool
 }
 
-// due reports whether the approval is past its time, which nobody has written
-// down yet. It is good up to and including the moment that it names (SPEC 3.4).
-func (r *ApprovalRow) due(now time.Time) bool { return r.live && r.expires < now.UnixNano() }
-
-// statusAt is the status that counts at that time.
-func (r *ApprovalRow) statusAt(now time.Time) aureus.ApprovalStatus {
-	if r.due(now) && r.Status != aureus.ApprovalRejected {
-		return aureus.ApprovalExpired
+// state is the approval as the rules see it.
+func (r *ApprovalRow) state() approval.State {
+	return approval.State{
+		Status: r.Status, DecideBy: timeOf(r.decideBy), UseBy: timeOf(r.useBy), SpentBy: r.ConsumedBy,
+		Committed: r.committed, ReleasedBy: r.ReleasedBy,
 	}
-	return r.Status
+}
+
+// follow takes over what the rules say comes next.
+func (r *ApprovalRow) follow(next approval.State, live bool) {
+	r.Status, r.ConsumedBy, r.committed, r.ReleasedBy, r.live = next.Status, next.SpentBy, next.Committed, next.ReleasedBy, live
+	r.decideBy, r.useBy = nanosOf(next.DecideBy), nanosOf(next.UseBy)
+	r.DecideBy, r.UseBy, r.ExpiresAt = stampOf(next.DecideBy), stampOf(next.UseBy), stampOf(next.End())
+}
+
+// setState writes the next state of an approval, unless somebody has changed it
+// since the row was read: then it fails with ErrConflict.
+func (t *Tx) setState(tenant string, r *ApprovalRow, next approval.State, live bool) error {
+	before := r.Status
+	wasLive := r.live
+	r.follow(next, live)
+	n, err := t.changed(`UPDATE approvals SET status = ?, live = ?, expires_at = ?, decide_by = ?, use_by = ?, consumed_by = ?, committed = ?, released_by = ?
+		WHERE tenant = ? AND id = ? AND status = ? AND live = ?`,
+		string(r.Status), r.live, nanosOf(next.End()), r.decideBy, r.useBy, r.ConsumedBy.String(), r.committed, r.ReleasedBy.String(),
+		tenant, r.ID, string(before), wasLive)
+	if err == nil && n != 1 {
+		err = ErrConflict
+	}
+	return err
+}
+
+func timeOf(nanos int64) time.Time {
+	if nanos == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanos).UTC()
+}
+
+func nanosOf(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixNano()
+}
+
+// stampOf is the wire's form of a time, and empty for the zero time.
+func stampOf(at time.Time) aureus.Timestamp {
+	if at.IsZero() {
+		return ""
+	}
+	return stamp(at.UnixNano())
 }
 
 // maxPageBytes bounds what one page of approvals holds, beyond the first one.
 const maxPageBytes = 8 << 20
 
-// Approvals lists approvals, the oldest first, and reports whether there are
-// more than the limit, or the size of a page, lets through.
+// Approvals lists approvals whole, the oldest first, and reports whether there
+// are more than the limit, or the size of a page, lets through.
 func (t *Tx) Approvals(tenant string, f ApprovalFilter) (rows []ApprovalRow, more bool, err error) {
-	where, args := "tenant = ? AND seq > ?", []any{tenant, f.After}
+	where, args := "a.tenant = ? AND a.seq > ?", []any{tenant, f.After}
 	switch {
 	case f.Status == "":
 	case f.Now.IsZero():
-		where, args = where+" AND status = ?", append(args, string(f.Status))
+		where, args = where+" AND a.status = ?", append(args, string(f.Status))
 	default:
-		where += " AND CASE WHEN live = 1 AND status <> 'rejected' AND expires_at < ? THEN 'expired' ELSE status END = ?"
+		where += " AND CASE WHEN a.live = 1 AND a.status <> 'rejected' AND a.expires_at < ? THEN 'expired' ELSE a.status END = ?"
 		args = append(args, f.Now.UnixNano(), string(f.Status))
 	}
-	if f.Requester != nil {
-		where += " AND id IN (SELECT approval_id FROM approval_requesters WHERE tenant = ? AND (key_id = ? OR subject = ?))"
-		args = append(args, tenant, f.Requester.KeyID, f.Requester.Subject)
+	if f.Subject != nil {
+		where, args = where+" AND a.subject = ?", append(args, *f.Subject)
 	}
-	rows, more, err = t.approvalRows(f.Limit, where+" ORDER BY seq LIMIT ?", append(args, f.Limit+1)...)
+	rows, more, err = t.wholeApprovals(f.Limit, where+" ORDER BY a.seq LIMIT ?", append(args, f.Limit+1)...)
 	for i := range rows {
 		if !f.Now.IsZero() {
-			rows[i].Status = rows[i].statusAt(f.Now)
+			rows[i].Status = rows[i].state().At(f.Now).Status
 		}
 	}
 	return rows, more, err
 }
 
-// Approval is the approval with that id, or aureus.ErrApprovalUnknown.
-func (t *Tx) Approval(tenant, id string) (aureus.Approval, error) {
-	row, err := t.approvalWhere("tenant = ? AND id = ?", tenant, id)
-	return row.Approval, err
+// Approval is the whole approval with that id, as it is at that time, or
+// aureus.ErrApprovalUnknown.
+func (t *Tx) Approval(tenant string, now time.Time, id string) (aureus.Approval, error) {
+	found, _, err := t.wholeApprovals(1, "a.tenant = ? AND a.id = ?", tenant, id)
+	if err == nil && len(found) == 0 {
+		err = aureus.ErrApprovalUnknown
+	}
+	if err != nil {
+		return aureus.Approval{}, err
+	}
+	found[0].Status = found[0].state().At(now).Status
+	return found[0].Approval, nil
 }
 
-// ApproverKeys are the ids of the keys whose verdicts approved it.
-func (t *Tx) ApproverKeys(tenant, id string) (keys []string, err error) {
-	err = t.each(func(rows *sql.Rows) error {
-		var key string
-		err := rows.Scan(&key)
-		keys = append(keys, key)
-		return err
-	}, `SELECT key_id FROM approval_decisions WHERE tenant = ? AND approval_id = ? AND verdict = 'approve'`, tenant, id)
-	return keys, err
+// ApprovalAt is the approval with that id, as it is at that time, with what
+// stands in columns, or aureus.ErrApprovalUnknown. It is for transactions that
+// write.
+func (t *Tx) ApprovalAt(tenant string, now time.Time, id string) (aureus.Approval, error) {
+	row, err := t.approvalRow(tenant, id)
+	if err != nil {
+		return aureus.Approval{}, err
+	}
+	row.Status = row.state().At(now).Status
+	return row.Approval, nil
 }
 
-func (t *Tx) approvalWhere(where string, args ...any) (ApprovalRow, error) {
-	found, _, err := t.approvalRows(1, where, args...)
+const approvalColumnNames = `a.seq, a.id, a.status, a.live, a.digest, a.subject, a.requested_by_key, a.principal_id, a.on_behalf_of, a.action_id, a.tool_name,
+	a.risk_tier, a.reason_code, a.rule, a.policy_version, a.requested_at, a.expires_at, a.decide_by, a.use_by, a.quorum_needed, a.consumed_by, a.committed, a.released_by`
+
+const approvalColumns = `SELECT ` + approvalColumnNames + ` FROM approvals a`
+
+func scanApproval(rows *sql.Rows, more ...any) (r ApprovalRow, err error) {
+	var status, tier, code, consumedBy, releasedBy string
+	var requestedAt, expiresAt int64
+	var digest []byte
+	err = rows.Scan(append([]any{
+		&r.Seq, &r.ID, &status, &r.live, &digest, &r.RequestedBy, &r.RequestedByKey, &r.Principal.ID, &r.OnBehalfOf, &r.Action.ID, &r.ToolName,
+		&tier, &code, &r.Rule, &r.PolicyVersion, &requestedAt, &expiresAt, &r.decideBy, &r.useBy, &r.Quorum.Needed, &consumedBy, &r.committed, &releasedBy,
+	}, more...)...)
+	if err != nil {
+		return r, err
+	}
+	if copy(r.ActionDigest[:], digest) != len(r.ActionDigest) {
+		return r, errors.New("the digest of an approval has another length")
+	}
+	r.Status, r.RiskTier, r.ReasonCode = aureus.ApprovalStatus(status), aureus.PolicyRiskTier(tier), aureus.ReasonCode(code)
+	r.RequestedAt, r.ExpiresAt = stamp(requestedAt), stamp(expiresAt)
+	r.DecideBy, r.UseBy = stampOf(timeOf(r.decideBy)), stampOf(timeOf(r.useBy))
+	r.Decisions = []aureus.ApprovalDecision{}
+	return r, errors.Join(r.ConsumedBy.UnmarshalText([]byte(consumedBy)), r.ReleasedBy.UnmarshalText([]byte(releasedBy)))
+}
+
+// approvalRow is the approval with that id as the table has it, or
+// aureus.ErrApprovalUnknown.
+func (t *Tx) approvalRow(tenant, id string) (ApprovalRow, error) {
+	found, err := t.approvalRows(approvalColumns+" WHERE tenant = ? AND id = ?", tenant, id)
 	if err == nil && len(found) == 0 {
 		err = aureus.ErrApprovalUnknown
 	}
@@ -99,33 +182,51 @@ func (t *Tx) approvalWhere(where string, args ...any) (ApprovalRow, error) {
 	return found[0], nil
 }
 
+func (t *Tx) approvalRows(query string, args ...any) (list []ApprovalRow, err error) {
+	err = t.each(func(rows *sql.Rows) error {
+		row, err := scanApproval(rows)
+		list = append(list, row)
+		return err
+	}, query, args...)
+	return list, err
+}
+
 var errPageFull = errors.New("the page is full")
 
-func (t *Tx) approvalRows(limit int, where string, args ...any) (list []ApprovalRow, more bool, err error) {
+// wholeApprovals reads rows with their documents and decisions.
+func (t *Tx) wholeApprovals(limit int, where string, args ...any) (list []ApprovalRow, more bool, err error) {
 	size := 0
 	err = t.each(func(rows *sql.Rows) error {
-		var row ApprovalRow
-		var status, document, consumedBy string
-		var quorum int
-		if err := rows.Scan(&row.Seq, &status, &row.live, &row.expires, &document, &quorum, &consumedBy); err != nil {
+		var document string
+		row, err := scanApproval(rows, &document)
+		if err != nil {
 			return err
 		}
 		size += len(document)
 		if len(list) == limit || (len(list) > 0 && size > maxPageBytes) {
 			return errPageFull
 		}
+		columns := row.Approval
+		row.Approval = aureus.Approval{}
 		if err := jsonscan.Unmarshal([]byte(document), &row.Approval); err != nil {
 			return fmt.Errorf("reading an approval: %w", err)
 		}
-		row.Status, row.Quorum = aureus.ApprovalStatus(status), aureus.Quorum{Needed: quorum}
-		row.Decisions = []aureus.ApprovalDecision{}
+		row.Status, row.Quorum, row.Decisions = columns.Status, columns.Quorum, columns.Decisions
+		row.RequestedBy, row.RequestedAt = columns.RequestedBy, columns.RequestedAt
+		row.ExpiresAt, row.DecideBy, row.UseBy = columns.ExpiresAt, columns.DecideBy, columns.UseBy
+		row.ConsumedBy, row.ReleasedBy = columns.ConsumedBy, columns.ReleasedBy
 		list = append(list, row)
-		return list[len(list)-1].ConsumedBy.UnmarshalText([]byte(consumedBy))
-	}, "SELECT seq, status, live, expires_at, document, quorum_needed, consumed_by FROM approvals WHERE "+where, args...)
+		return nil
+	}, "SELECT "+approvalColumnNames+", d.document FROM approvals a JOIN approval_documents d ON d.approval_id = a.id WHERE "+where, args...)
 	if more = errors.Is(err, errPageFull); err != nil && !more {
 		return nil, false, err
 	}
 	return list, more, t.addDecisions(list)
+}
+
+// hasDecided reports whether a verdict of that person is among the decisions.
+func hasDecided(a aureus.Approval, subject string) bool {
+	return slices.ContainsFunc(a.Decisions, func(d aureus.ApprovalDecision) bool { return sameSubject(d.By, subject) })
 }
 
 // addDecisions fills in the verdicts, for all rows at once.

@@ -5,16 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
-
-// MaxPending bounds the pending approvals of one principal.
-const MaxPending = 20
 
 // Actor is whose key does something, for the audit log and for the rule that
 // who asks never decides.
@@ -32,65 +29,94 @@ func sameSubject(a, b string) bool {
 	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
 }
 
-// hasDecided reports whether a verdict of that person is among the decisions.
-func hasDecided(a aureus.Approval, subject string) bool {
-	return slices.ContainsFunc(a.Decisions, func(d aureus.ApprovalDecision) bool { return sameSubject(d.By, subject) })
+// NewApproval is an approval that may be asked for, written out before the
+// transaction that keeps it.
+type NewApproval struct {
+	approval aureus.Approval
+	document string
+	decision aureus.DecisionID
 }
 
-// AskApproval opens the approval that is described, or joins the live one of
-// its digest: one that is pending, approved or rejected and has not expired. The
-// actor becomes a requester either way. An approval that other rules asked for
-// is retired and a new one opened, unless it was rejected.
-//
-// It fails with aureus.ErrTooManyPending beyond [MaxPending].
-func (t *Tx) AskApproval(tenant string, now time.Time, by Actor, a aureus.Approval, decision aureus.DecisionID, life time.Duration) (_ aureus.Approval, joined bool, err error) {
-	live, err := t.approvalWhere("tenant = ? AND digest = ? AND live = 1", tenant, a.ActionDigest[:])
-	switch {
-	case errors.Is(err, aureus.ErrApprovalUnknown):
-	case err != nil:
-		return aureus.Approval{}, false, err
-	case live.due(now):
-		if err := t.expire(tenant, now, live, ""); err != nil {
-			return aureus.Approval{}, false, err
-		}
-	case live.PolicyVersion == a.PolicyVersion || live.Status == aureus.ApprovalRejected:
-		return live.Approval, true, t.join(tenant, now, by, live.Approval)
-	default:
-		if err := t.expire(tenant, now, live, "the rules that asked for it have changed"); err != nil {
-			return aureus.Approval{}, false, err
-		}
-	}
-	var pending int
-	if err := t.row(`SELECT count(*) FROM approvals WHERE tenant = ? AND principal_id = ? AND status = 'pending' AND expires_at >= ?`,
-		tenant, a.Principal.ID, now.UnixNano()).Scan(&pending); err != nil {
-		return aureus.Approval{}, false, err
-	}
-	if pending >= MaxPending {
-		return aureus.Approval{}, false, aureus.ErrTooManyPending
-	}
-	expires := now.Add(life)
+// PrepareApproval writes out the approval that the actor asks for because of a
+// decision. The approval is as an approver may see it: secrets are redacted
+// before.
+func PrepareApproval(now time.Time, by Actor, a aureus.Approval, decision aureus.DecisionID) (NewApproval, error) {
 	a.Status, a.Decisions, a.Quorum = aureus.ApprovalPending, []aureus.ApprovalDecision{}, aureus.Quorum{Needed: 1}
-	a.RequestedAt, a.ExpiresAt, a.RequestedByKey = stamp(now.UnixNano()), stamp(expires.UnixNano()), by.KeyID
+	a.RequestedByKey, a.RequestedBy = by.KeyID, by.Subject
+	a.RequestedAt = stamp(now.UnixNano())
+	a.ExpiresAt = a.RequestedAt // the columns have the times that count
 	document, err := strictjson.Marshal(a)
 	if err != nil {
-		return aureus.Approval{}, false, fmt.Errorf("writing an approval: %w", err)
+		return NewApproval{}, fmt.Errorf("writing an approval: %w", err)
 	}
-	if _, err := t.exec(`INSERT INTO approvals (id, tenant, digest, status, live, principal_id, policy_version, document, requested_at, expires_at, quorum_needed)
-		VALUES (?,?,?,'pending',1,?,?,?,?,?,?)`, a.ID, tenant, a.ActionDigest[:], a.Principal.ID, a.PolicyVersion,
-		string(document), now.UnixNano(), expires.UnixNano(), a.Quorum.Needed); err != nil {
-		return aureus.Approval{}, false, err
-	}
-	if err := t.join(tenant, now, by, a); err != nil {
-		return aureus.Approval{}, false, err
-	}
-	entry := approvalEntry(aureus.AuditApprovalRequested, a, by)
-	entry.DecisionID, entry.FromState, entry.ToState = decision, aureus.StateEvaluating, aureus.StatePendingHuman
-	entry.Details["reason"] = a.Reason
-	return a, false, t.AppendAudit(tenant, now, entry)
+	return NewApproval{approval: a, document: string(document), decision: decision}, nil
 }
 
-// join adds a requester. One that comes later is audited here; the first one is
-// the request's own entry.
+// AskApproval opens the approval that was prepared, or joins the live one that
+// the actor's subject has for the same digest: a rejected one first, and
+// otherwise the one of the same version of the rules. It leaves those of other
+// subjects and of other versions as they are. What it returns holds what stands
+// in columns; [Tx.Approval] has the rest.
+//
+// It fails with aureus.ErrTooManyPending beyond the bounds of pending approvals.
+func (t *Tx) AskApproval(tenant string, now time.Time, by Actor, n NewApproval, life approval.Life) (_ aureus.Approval, joined bool, err error) {
+	live, err := t.approvalRows(approvalColumns+` WHERE tenant = ? AND digest = ? AND subject = ? AND live = 1
+		AND (policy_version = ? OR status = 'rejected') ORDER BY status = 'rejected' DESC, seq`,
+		tenant, n.approval.ActionDigest[:], by.Subject, n.approval.PolicyVersion)
+	if err != nil {
+		return aureus.Approval{}, false, err
+	}
+	for i := range live {
+		row := &live[i]
+		why := ""
+		if row.state().Live(now) {
+			if why, err = t.lostAuthority(tenant, row); err != nil {
+				return aureus.Approval{}, false, err
+			}
+			if why == "" || row.Status == aureus.ApprovalRejected {
+				return row.Approval, true, t.join(tenant, now, by, row.Approval)
+			}
+		}
+		if err := t.expire(tenant, now, row, why); err != nil {
+			return aureus.Approval{}, false, err
+		}
+	}
+	if err := t.expireSome(tenant, now, sweepWhenAsked); err != nil {
+		return aureus.Approval{}, false, err
+	}
+	if err := t.roomForPending(tenant, now, by.Subject, n.approval.Principal.ID, len(n.document)); err != nil {
+		return aureus.Approval{}, false, err
+	}
+	a, err := t.openApproval(tenant, now, by, n, life)
+	return a, false, err
+}
+
+func (t *Tx) openApproval(tenant string, now time.Time, by Actor, n NewApproval, life approval.Life) (aureus.Approval, error) {
+	a, state := n.approval, approval.Asked(now, life)
+	a.RequestedAt, a.RequestedByKey, a.RequestedBy = stamp(now.UnixNano()), by.KeyID, by.Subject
+	a.DecideBy, a.UseBy, a.ExpiresAt = stampOf(state.DecideBy), stampOf(state.UseBy), stampOf(state.End())
+	if _, err := t.exec(`INSERT INTO approvals (id, tenant, digest, status, live, subject, requested_by_key, principal_id, on_behalf_of,
+		action_id, tool_name, risk_tier, reason_code, rule, policy_version, bytes, requested_at, expires_at, decide_by, quorum_needed)
+		VALUES (?,?,?,?,1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		a.ID, tenant, a.ActionDigest[:], string(state.Status), by.Subject, by.KeyID, a.Principal.ID, a.OnBehalfOf,
+		a.Action.ID, a.ToolName, string(a.RiskTier), string(a.ReasonCode), a.Rule, a.PolicyVersion, len(n.document),
+		now.UnixNano(), state.End().UnixNano(), state.DecideBy.UnixNano(), a.Quorum.Needed); err != nil {
+		return aureus.Approval{}, err
+	}
+	if _, err := t.exec(`INSERT INTO approval_documents (tenant, approval_id, document) VALUES (?,?,?)`, tenant, a.ID, n.document); err != nil {
+		return aureus.Approval{}, err
+	}
+	if err := t.join(tenant, now, by, a); err != nil {
+		return aureus.Approval{}, err
+	}
+	entry := approvalEntry(aureus.AuditApprovalRequested, a, by)
+	entry.DecisionID, entry.FromState, entry.ToState = n.decision, aureus.StateEvaluating, aureus.StatePendingHuman
+	entry.Details["reason"] = a.Reason
+	return a, t.AppendAudit(tenant, now, entry)
+}
+
+// join adds a key that asked. A later one is audited here; the first one is in
+// the entry of the request itself.
 func (t *Tx) join(tenant string, now time.Time, by Actor, a aureus.Approval) error {
 	n, err := t.changed(`INSERT INTO approval_requesters (tenant, approval_id, key_id, subject, asked_at) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING`,
 		tenant, a.ID, by.KeyID, by.Subject, now.UnixNano())
@@ -104,30 +130,44 @@ func (t *Tx) join(tenant string, now time.Time, by Actor, a aureus.Approval) err
 }
 
 // DecideApproval is one person's verdict. The digest must be that of the
-// approval: it says that the person saw what is asked.
-func (t *Tx) DecideApproval(tenant string, now time.Time, by Actor, id string, approve bool, digest aureus.Digest, comment string) (aureus.Approval, error) {
-	a, err := t.ApprovalAt(tenant, now, id)
+// approval: it says that the person saw what is asked. What it returns holds what
+// stands in columns.
+func (t *Tx) DecideApproval(tenant string, now time.Time, by Actor, id string, approve bool, digest aureus.Digest, comment string, life approval.Life) (aureus.Approval, error) {
+	row, err := t.approvalRow(tenant, id)
 	if err != nil {
 		return aureus.Approval{}, err
 	}
-	asked, err := t.mayHaveAsked(tenant, id, by)
+	list := []ApprovalRow{row}
+	if err := t.addDecisions(list); err != nil {
+		return aureus.Approval{}, err
+	}
+	row = list[0]
+	asked, err := t.mayHaveAsked(tenant, &row, by)
 	switch {
 	case err != nil:
 		return aureus.Approval{}, err
-	case asked, by.is(a.Principal.ID), by.is(a.OnBehalfOf), by.is(a.RequestedByKey):
-		return a, ErrRequester
-	case subtle.ConstantTimeCompare(digest[:], a.ActionDigest[:]) != 1:
-		return a, ErrDigest
-	case a.Status != aureus.ApprovalPending, hasDecided(a, by.Subject):
-		return a, ErrConflict
+	case asked, by.is(row.Principal.ID), by.is(row.OnBehalfOf), by.is(row.RequestedByKey), by.is(row.RequestedBy):
+		return row.Approval, ErrRequester
+	case subtle.ConstantTimeCompare(digest[:], row.ActionDigest[:]) != 1:
+		return row.Approval, ErrDigest
+	case row.state().At(now).Status != aureus.ApprovalPending, hasDecided(row.Approval, by.Subject):
+		return row.Approval, ErrConflict
 	}
-	verdict, kind, status := "reject", aureus.AuditApprovalRejected, aureus.ApprovalRejected
+	if why, err := t.lostAuthority(tenant, &row); err != nil || why != "" {
+		return row.Approval, errors.Join(err, ErrConflict)
+	}
+	verdict, kind := "reject", aureus.AuditApprovalRejected
+	next, err := row.state().Reject(now)
 	if approve {
-		verdict, kind, status = "approve", aureus.AuditApprovalApproved, aureus.ApprovalApproved
-		a.Quorum.Have++
-		if a.Quorum.Have < a.Quorum.Needed {
-			status = aureus.ApprovalPending
+		verdict, kind = "approve", aureus.AuditApprovalApproved
+		next, err = row.state(), nil
+		row.Quorum.Have++
+		if row.Quorum.Have >= row.Quorum.Needed {
+			next, err = next.Approve(now, life)
 		}
+	}
+	if err != nil {
+		return row.Approval, ErrConflict
 	}
 	n, err := t.changed(`INSERT INTO approval_decisions (tenant, approval_id, decided_by, key_id, decided_at, verdict, comment)
 		VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`, tenant, id, by.Subject, by.KeyID, now.UnixNano(), verdict, comment)
@@ -135,85 +175,173 @@ func (t *Tx) DecideApproval(tenant string, now time.Time, by Actor, id string, a
 		return aureus.Approval{}, err
 	}
 	if n == 0 {
-		return a, ErrConflict
+		return row.Approval, ErrConflict
 	}
-	if _, err := t.exec(`UPDATE approvals SET status = ? WHERE tenant = ? AND id = ? AND status = 'pending'`, string(status), tenant, id); err != nil {
+	if err := t.setState(tenant, &row, next, true); err != nil {
 		return aureus.Approval{}, err
 	}
-	a.Status = status
-	a.Decisions = append(a.Decisions, aureus.ApprovalDecision{By: by.Subject, At: stamp(now.UnixNano()), Verdict: verdict, Comment: comment})
-	entry := approvalEntry(kind, a, by)
-	entry.Decision, entry.FromState, entry.ToState = verdict, aureus.StatePendingHuman, StateOf(status)
+	row.Decisions = append(row.Decisions, aureus.ApprovalDecision{By: by.Subject, At: stamp(now.UnixNano()), Verdict: verdict, Comment: comment})
+	entry := approvalEntry(kind, row.Approval, by)
+	entry.Decision, entry.FromState, entry.ToState = verdict, aureus.StatePendingHuman, StateOf(row.Status)
 	if comment != "" {
 		entry.Details["comment"] = comment
 	}
-	return a, t.AppendAudit(tenant, now, entry)
+	return row.Approval, t.AppendAudit(tenant, now, entry)
 }
 
-// ConsumeApproval spends an approval for one decision. The error is the
-// aureus.ErrApproval… that says why it cannot be spent. Whoever is no requester
-// is told that there is no such approval.
+// ConsumeApproval reserves an approval for one decision: until the outcome of
+// that decision is known it is spent, see [Tx.SettleApproval]. The error is the
+// aureus.ErrApproval… that says why it cannot be used, or ErrDecisionUsed. For
+// every subject but the one that asked for it there is no such approval.
 func (t *Tx) ConsumeApproval(tenant string, now time.Time, by Actor, id string, use aureus.ApprovalUse) error {
-	a, err := t.ApprovalAt(tenant, now, id)
-	if err != nil {
-		return err
-	}
-	asked, err := t.IsRequester(tenant, id, by)
+	row, err := t.approvalRow(tenant, id)
 	switch {
 	case err != nil:
 		return err
-	case !asked:
+	case row.RequestedBy != by.Subject:
 		return aureus.ErrApprovalUnknown
-	case subtle.ConstantTimeCompare(use.ActionDigest[:], a.ActionDigest[:]) != 1,
-		subtle.ConstantTimeCompare([]byte(use.PrincipalID), []byte(a.Principal.ID)) != 1:
+	case subtle.ConstantTimeCompare(use.ActionDigest[:], row.ActionDigest[:]) != 1,
+		subtle.ConstantTimeCompare([]byte(use.PrincipalID), []byte(row.Principal.ID)) != 1:
 		return aureus.ErrApprovalMismatch
-	case a.Status != aureus.ApprovalApproved:
-		return notApproved(a.Status)
-	case use.PolicyVersion != "" && use.PolicyVersion != a.PolicyVersion:
-		return aureus.ErrApprovalPolicyChanged
 	}
-	// The condition, not the look before it, is what lets one caller win.
-	n, err := t.changed(`UPDATE approvals SET status = 'consumed', live = 0, consumed_by = ?
-		WHERE tenant = ? AND id = ? AND status = 'approved' AND live = 1 AND expires_at >= ?`,
-		use.DecisionID.String(), tenant, id, now.UnixNano())
+	next, err := row.state().Use(now, use.DecisionID)
 	if err != nil {
 		return err
 	}
-	if n != 1 {
-		return aureus.ErrApprovalConsumed
+	if use.PolicyVersion != "" && use.PolicyVersion != row.PolicyVersion {
+		return aureus.ErrApprovalPolicyChanged
 	}
-	entry := approvalEntry(aureus.AuditApprovalConsumed, a, by)
+	if why, err := t.lostAuthority(tenant, &row); err != nil || why != "" {
+		return errors.Join(err, aureus.ErrApprovalExpired)
+	}
+	var rejected, used bool
+	err = t.row(`SELECT EXISTS (SELECT 1 FROM approvals WHERE tenant = ?1 AND digest = ?2 AND subject = ?3 AND live = 1 AND status = 'rejected' AND expires_at >= ?4),
+		EXISTS (SELECT 1 FROM approvals WHERE tenant = ?1 AND consumed_by = ?5)`,
+		tenant, row.ActionDigest[:], row.RequestedBy, now.UnixNano(), use.DecisionID.String()).Scan(&rejected, &used)
+	switch {
+	case err != nil:
+		return err
+	case rejected: // under another version of the rules
+		return aureus.ErrApprovalRejected
+	case used:
+		return ErrDecisionUsed
+	}
+	if err := t.setState(tenant, &row, next, false); err != nil {
+		return err
+	}
+	entry := approvalEntry(aureus.AuditApprovalConsumed, row.Approval, by)
 	entry.DecisionID, entry.FromState, entry.ToState = use.DecisionID, aureus.StateApproved, aureus.StateIdle
 	return t.AppendAudit(tenant, now, entry)
 }
 
-func notApproved(status aureus.ApprovalStatus) error {
-	switch status {
-	case aureus.ApprovalPending:
-		return aureus.ErrApprovalPending
-	case aureus.ApprovalRejected:
-		return aureus.ErrApprovalRejected
-	case aureus.ApprovalExpired:
-		return aureus.ErrApprovalExpired
-	case aureus.ApprovalConsumed:
-		return aureus.ErrApprovalConsumed
-	default:
-		return aureus.ErrApprovalMismatch
+// SettleApproval is for the outcome of a decision, reported by the actor or
+// known to the server itself. It gives the approval that the decision reserved
+// back to the actor's subject if nothing was done, and commits it otherwise; see
+// approval.State.Settle. It does nothing where the subject has no approval that
+// is reserved for the decision.
+func (t *Tx) SettleApproval(tenant string, now time.Time, by Actor, decision aureus.DecisionID, notDone bool) error {
+	rows, err := t.approvalRows(approvalColumns+` WHERE tenant = ? AND consumed_by = ? AND consumed_by <> '' AND subject = ?
+		AND status = 'consumed' AND committed = 0`, tenant, decision.String(), by.Subject)
+	if err != nil || len(rows) == 0 {
+		return err
 	}
+	row, why := &rows[0], ""
+	if notDone {
+		if why, err = t.keptFromRelease(tenant, now, row); err != nil {
+			return err
+		}
+	}
+	next, changed := row.state().Settle(now, decision, notDone && why == "")
+	if !changed {
+		return nil
+	}
+	released := next.Status == aureus.ApprovalApproved
+	if err := t.setState(tenant, row, next, released); err != nil {
+		return err
+	}
+	kind, into := aureus.AuditApprovalCommitted, aureus.StateIdle
+	switch {
+	case released:
+		kind, into = aureus.AuditApprovalReleased, aureus.StateApproved
+	case notDone && why == "":
+		why = "it was given back once before, or its time to be used is over"
+	}
+	entry := approvalEntry(kind, row.Approval, by)
+	entry.DecisionID, entry.FromState, entry.ToState = decision, aureus.StateIdle, into
+	if why != "" {
+		entry.Details["why"] = why
+	}
+	return t.AppendAudit(tenant, now, entry)
 }
 
-// IsRequester reports whether the actor, by key or by subject, asked for the
-// approval.
-func (t *Tx) IsRequester(tenant, id string, by Actor) (bool, error) {
-	var n int
-	err := t.row(`SELECT count(*) FROM approval_requesters WHERE tenant = ? AND approval_id = ? AND (key_id = ? OR subject = ?)`,
-		tenant, id, by.KeyID, by.Subject).Scan(&n)
-	return n > 0, err
+// keptFromRelease says why an approval cannot be given back, and nothing if it
+// can. A request for the same that was opened in the meantime, and that nobody
+// has decided, is withdrawn: the approval that comes back answers it.
+func (t *Tx) keptFromRelease(tenant string, now time.Time, row *ApprovalRow) (why string, err error) {
+	if why, err = t.lostAuthority(tenant, row); err != nil || why != "" {
+		return why, err
+	}
+	others, err := t.approvalRows(approvalColumns+` WHERE tenant = ? AND digest = ? AND subject = ? AND live = 1
+		AND (policy_version = ? OR status = 'rejected')`, tenant, row.ActionDigest[:], row.RequestedBy, row.PolicyVersion)
+	if err != nil {
+		return "", err
+	}
+	if next, _ := row.state().Settle(now, row.ConsumedBy, true); next.Status != aureus.ApprovalApproved {
+		return "", nil // there is nothing to make room for
+	}
+	for i := range others {
+		if others[i].Status != aureus.ApprovalPending && others[i].state().Live(now) {
+			return "the same was decided anew in the meantime", nil
+		}
+	}
+	for i := range others {
+		if err := t.expire(tenant, now, &others[i], "the approval that was there before has been given back"); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// lostAuthority says why an approval gives no authority although its time is not
+// over, and nothing if it does: the key that asked for it, or one that approved
+// it, has been revoked since.
+func (t *Tx) lostAuthority(tenant string, row *ApprovalRow) (why string, err error) {
+	live, err := t.KeyIsLive(tenant, row.RequestedByKey)
+	if err != nil || !live {
+		return "the key that asked for it may no longer act", err
+	}
+	var keys []string
+	if err := t.each(func(rows *sql.Rows) error {
+		var key string
+		err := rows.Scan(&key)
+		keys = append(keys, key)
+		return err
+	}, `SELECT key_id FROM approval_decisions WHERE approval_id = ? AND verdict = 'approve'`, row.ID); err != nil {
+		return "", err
+	}
+	for _, key := range keys {
+		if live, err := t.KeyIsLive(tenant, key); err != nil || !live {
+			return "a key that approved it may no longer act", err
+		}
+	}
+	return "", nil
+}
+
+// ApprovalKeysLive reports whether the key that asked for the approval and those
+// that approved it may still act.
+func (t *Tx) ApprovalKeysLive(tenant, id string) (bool, error) {
+	row, err := t.approvalRow(tenant, id)
+	if err != nil {
+		return false, err
+	}
+	why, err := t.lostAuthority(tenant, &row)
+	return why == "" && err == nil, err
 }
 
 // mayHaveAsked reports whether the actor, or somebody of a name so much like the
-// actor's that it may be the same person, asked for the approval.
-func (t *Tx) mayHaveAsked(tenant, id string, by Actor) (found bool, err error) {
+// actor's that it may be the same person, asked for the approval, or has a live
+// one for the same digest.
+func (t *Tx) mayHaveAsked(tenant string, row *ApprovalRow, by Actor) (found bool, err error) {
 	err = t.each(func(rows *sql.Rows) error {
 		var asked Actor
 		if err := rows.Scan(&asked.KeyID, &asked.Subject); err != nil {
@@ -221,33 +349,52 @@ func (t *Tx) mayHaveAsked(tenant, id string, by Actor) (found bool, err error) {
 		}
 		found = found || asked.KeyID == by.KeyID || sameSubject(asked.Subject, by.Subject)
 		return nil
-	}, `SELECT key_id, subject FROM approval_requesters WHERE tenant = ? AND approval_id = ?`, tenant, id)
+	}, `SELECT key_id, subject FROM approval_requesters WHERE tenant = ?1 AND approval_id IN
+		(SELECT id FROM approvals WHERE tenant = ?1 AND digest = ?2 AND live = 1 UNION SELECT ?3)`, tenant, row.ActionDigest[:], row.ID)
 	return found, err
 }
 
-// ApprovalAt is the approval as it is at that time, or aureus.ErrApprovalUnknown.
-func (t *Tx) ApprovalAt(tenant string, now time.Time, id string) (aureus.Approval, error) {
-	row, err := t.approvalWhere("tenant = ? AND id = ?", tenant, id)
-	if err == nil {
-		row.Status = row.statusAt(now)
-	}
-	return row.Approval, err
-}
-
-// maxSweep bounds how many approvals expire in one transaction.
-const maxSweep = 100
+const (
+	maxSweep       = 100 // approvals that expire in one transaction of their own
+	sweepWhenAsked = 10  // and in one that asks for another: more than it adds
+)
 
 // ExpireApprovals ends some of what is past its time: pending and approved ones
 // are expired, and audited as such; a rejected one stays rejected and no longer
 // stands in the way of asking again. It is for what is only read; whatever
 // depends on an approval looks at its time itself.
 func (t *Tx) ExpireApprovals(tenant string, now time.Time) error {
-	due, _, err := t.approvalRows(maxSweep, "tenant = ? AND live = 1 AND expires_at < ? ORDER BY expires_at LIMIT ?", tenant, now.UnixNano(), maxSweep)
+	return t.expireSome(tenant, now, maxSweep)
+}
+
+func (t *Tx) expireSome(tenant string, now time.Time, limit int) error {
+	due, err := t.approvalRows(approvalColumns+` WHERE tenant = ? AND live = 1 AND expires_at < ? ORDER BY expires_at LIMIT ?`,
+		tenant, now.UnixNano(), limit)
 	if err != nil {
 		return err
 	}
-	for _, row := range due {
-		if err := t.expire(tenant, now, row, ""); err != nil {
+	for i := range due {
+		if err := t.expire(tenant, now, &due[i], ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expireOfKey ends the approvals that a revoked key asked for or approved, and
+// that have not been used.
+func (t *Tx) expireOfKey(tenant string, now time.Time, keyID string) error {
+	open, err := t.approvalRows(approvalColumns+` WHERE tenant = ?1 AND live = 1 AND status IN ('pending', 'approved') AND (requested_by_key = ?2
+		OR id IN (SELECT approval_id FROM approval_decisions WHERE key_id = ?2 AND verdict = 'approve'))`, tenant, keyID)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		why, err := t.lostAuthority(tenant, &open[i])
+		if err != nil {
+			return err
+		}
+		if err := t.expire(tenant, now, &open[i], why); err != nil {
 			return err
 		}
 	}
@@ -257,14 +404,14 @@ func (t *Tx) ExpireApprovals(tenant string, now time.Time) error {
 // WithdrawApproval ends an approval that nobody needs any longer, unless it has
 // ended or was rejected.
 func (t *Tx) WithdrawApproval(tenant string, now time.Time, id, why string) error {
-	a, err := t.approvalWhere("tenant = ? AND id = ? AND live = 1 AND status IN ('pending', 'approved')", tenant, id)
+	row, err := t.approvalRow(tenant, id)
 	if errors.Is(err, aureus.ErrApprovalUnknown) {
 		return nil
 	}
-	if err != nil {
+	if _, open := row.state().Withdraw(); err != nil || !row.live || !open {
 		return err
 	}
-	return t.expire(tenant, now, a, why)
+	return t.expire(tenant, now, &row, why)
 }
 
 // HasExpired reports whether ExpireApprovals has something to do.
@@ -274,16 +421,15 @@ func (t *Tx) HasExpired(tenant string, now time.Time) (bool, error) {
 	return n != 0, err
 }
 
-func (t *Tx) expire(tenant string, now time.Time, a ApprovalRow, why string) error {
-	if a.Status == aureus.ApprovalRejected {
-		_, err := t.exec(`UPDATE approvals SET live = 0 WHERE tenant = ? AND id = ?`, tenant, a.ID)
+// expire ends an approval, at its end or, with a reason, before.
+func (t *Tx) expire(tenant string, now time.Time, row *ApprovalRow, why string) error {
+	before := row.Status
+	next, open := row.state().Withdraw()
+	if err := t.setState(tenant, row, next, false); err != nil || !open {
 		return err
 	}
-	if _, err := t.exec(`UPDATE approvals SET live = 0, status = 'expired' WHERE tenant = ? AND id = ?`, tenant, a.ID); err != nil {
-		return err
-	}
-	entry := approvalEntry(aureus.AuditApprovalExpired, a.Approval, Actor{Subject: "aureus"})
-	entry.FromState, entry.ToState = StateOf(a.Status), aureus.StateIdle
+	entry := approvalEntry(aureus.AuditApprovalExpired, row.Approval, Actor{Subject: "aureus"})
+	entry.FromState, entry.ToState = StateOf(before), aureus.StateIdle
 	if why != "" {
 		entry.Details["why"] = why
 	}
@@ -303,7 +449,7 @@ func approvalEntry(kind string, a aureus.Approval, by Actor) aureus.AuditRecord 
 	}
 }
 
-// StateOf is the state of a request whose approval has that status (SPEC 3.1).
+// StateOf is the state of a request whose approval has that status.
 func StateOf(status aureus.ApprovalStatus) aureus.GoalGuardState {
 	switch status {
 	case aureus.ApprovalPending:

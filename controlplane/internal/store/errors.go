@@ -19,6 +19,8 @@ var (
 	ErrConflict    = errors.New("the state does not allow this")
 	ErrDigest      = errors.New("the digest is not that of the approval")
 	ErrRequester   = errors.New("who asked for an approval cannot decide it")
+
+	ErrDecisionUsed = errors.New("the decision has used another approval")
 )
 
 // classify marks failures of the file, its disk or its connection as

@@ -43,12 +43,21 @@ func (db *DB) Key(ctx context.Context, id string) (Key, error) {
 	return k, classify(err)
 }
 
-// KeyIsLive reports whether there is a key with that id in the tenant that has
-// not been revoked.
+// OwnKeys tells the store which keys are those of the process: they are in no
+// table and cannot be revoked. Call it before the store is used by others.
+// Without it every key that is in no table counts as one of the process.
+func (db *DB) OwnKeys(own func(tenant, id string) bool) { db.ownKeys = own }
+
+// KeyIsLive reports whether there is a key with that id in the tenant that may
+// still act: one that has not been revoked, or one of the process.
 func (t *Tx) KeyIsLive(tenant, id string) (bool, error) {
-	var n int
-	err := t.row(`SELECT EXISTS (SELECT 1 FROM keys WHERE id = ? AND tenant = ? AND revoked_at IS NULL)`, id, tenant).Scan(&n)
-	return n != 0, err
+	var in string
+	var revoked bool
+	err := t.row(`SELECT tenant, revoked_at IS NOT NULL FROM keys WHERE id = ?`, id).Scan(&in, &revoked)
+	if errors.Is(err, sql.ErrNoRows) {
+		return t.ownKeys == nil || t.ownKeys(tenant, id), nil
+	}
+	return in == tenant && !revoked, err
 }
 
 // RevokedKeys is the number of keys that have been revoked. It only grows.
@@ -75,7 +84,8 @@ func (t *Tx) HasAdmin() (bool, error) {
 	return n > 0, err
 }
 
-// RevokeKey ends a key and gives it back. ErrNotFound: there is none; ErrConflict:
+// RevokeKey ends a key, and with it the approvals that it asked for or approved
+// and that have not been used, and gives the key back. ErrNotFound: there is none; ErrConflict:
 // it was revoked before.
 func (t *Tx) RevokeKey(id string, at time.Time) (Key, error) {
 	k, err := scanKey(t.row(keyColumns+" WHERE id = ?", id))
@@ -87,9 +97,11 @@ func (t *Tx) RevokeKey(id string, at time.Time) (Key, error) {
 	case !k.RevokedAt.IsZero():
 		return k, ErrConflict
 	}
-	_, err = t.exec(`UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL`, at.UnixNano(), id)
+	if _, err := t.exec(`UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL`, at.UnixNano(), id); err != nil {
+		return k, err
+	}
 	k.RevokedAt = at
-	return k, err
+	return k, t.expireOfKey(k.Tenant, at, id)
 }
 
 type scanner interface{ Scan(dest ...any) error }

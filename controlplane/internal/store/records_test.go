@@ -22,13 +22,13 @@ func TestAPersonCountsOnce(t *testing.T) {
 	}
 	decide := func(key, subject string) (a aureus.Approval, err error) {
 		err = db.Write(t.Context(), func(tx *Tx) error {
-			a, err = tx.DecideApproval("default", noon, Actor{KeyID: key, Subject: subject}, "apr", true, asked.ActionDigest, "")
+			a, err = tx.DecideApproval("default", noon, Actor{KeyID: key, Subject: subject}, "apr", true, asked.ActionDigest, "", hour)
 			return err
 		})
 		return a, err
 	}
 	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {
-		if _, _, err := tx.AskApproval("default", noon, Actor{"k0", "svc"}, asked, aureus.DecisionID{}, time.Hour); err != nil {
+		if _, _, err := askFor(tx, noon, Actor{"k0", "svc"}, asked); err != nil {
 			return err
 		}
 		_, err := tx.exec(`UPDATE approvals SET quorum_needed = 2`)
@@ -51,7 +51,7 @@ func TestAPersonCountsOnce(t *testing.T) {
 		return err
 	}))
 	require.NoError(t, db.Read(t.Context(), func(tx *Tx) error {
-		a, err = tx.Approval("default", "apr")
+		a, err = tx.Approval("default", noon, "apr")
 		return err
 	}))
 	require.Len(t, a.Decisions, 2)

@@ -32,6 +32,7 @@ type DB struct {
 
 	files     *dbfile.Files
 	condition dbfile.Condition
+	ownKeys   func(tenant, id string) bool // nil: every key that is in no table; see OwnKeys
 
 	writing sync.Mutex // held by whoever commits a batch
 	queue   struct {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,6 +27,18 @@ func openStore(t testing.TB) *DB {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
+}
+
+// hour is a life of an hour to decide, and one to use.
+var hour = approval.Life{Decide: time.Hour, Use: time.Hour}
+
+// askFor prepares and asks for an approval.
+func askFor(tx *Tx, now time.Time, by Actor, a aureus.Approval) (aureus.Approval, bool, error) {
+	prepared, err := PrepareApproval(now, by, a, aureus.DecisionID{})
+	if err != nil {
+		return aureus.Approval{}, false, err
+	}
+	return tx.AskApproval("default", now, by, prepared, hour)
 }
 
 func entry(text string) aureus.AuditRecord {
@@ -212,7 +225,7 @@ func TestManyApprovalsExpireInSeveralSweeps(t *testing.T) {
 				Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: "c",
 				ActionDigest: aureus.Digest{byte(i), byte(i >> 8), 1},
 			}
-			if _, _, err := tx.AskApproval("default", noon, by, a, aureus.DecisionID{}, time.Hour); err != nil {
+			if _, _, err := askFor(tx, noon, by, a); err != nil {
 				return err
 			}
 		}
@@ -250,7 +263,7 @@ func TestAPageOfApprovalsHasABoundInBytes(t *testing.T) {
 				Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: "c", // NUL is written as \u0000
 				ActionDigest: aureus.Digest{byte(i), 1},
 			}
-			if _, _, err := tx.AskApproval("default", noon, by, a, aureus.DecisionID{}, time.Hour); err != nil {
+			if _, _, err := askFor(tx, noon, by, a); err != nil {
 				return err
 			}
 		}

@@ -20,6 +20,7 @@ type Tx struct {
 	tx  *sql.Tx
 
 	statements statements // of the commit; nil where it only reads
+	ownKeys    func(tenant, id string) bool
 }
 
 type job struct {
@@ -101,7 +102,7 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 	}
 	prepared := statements{}
 	for _, j := range jobs {
-		if err := runOne(ctx, tx, prepared, j); err != nil {
+		if err := db.runOne(ctx, tx, prepared, j); err != nil {
 			return err
 		}
 	}
@@ -128,14 +129,14 @@ func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
 
 // runOne runs a job between a savepoint and its release. It returns only
 // failures of the store.
-func runOne(ctx context.Context, tx *sql.Tx, prepared statements, j *job) error {
+func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, j *job) error {
 	if j.err = context.Cause(j.ctx); j.err != nil {
 		return nil //nolint:nilerr // the job's failure is the job's, not the store's
 	}
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
 		return unavailable(err)
 	}
-	j.err = classify(call(j.fn, &Tx{ctx: ctx, tx: tx, statements: prepared}))
+	j.err = classify(call(j.fn, &Tx{ctx: ctx, tx: tx, statements: prepared, ownKeys: db.ownKeys}))
 	if errors.Is(j.err, ErrUnavailable) {
 		return j.err
 	}
@@ -174,7 +175,7 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 		return unavailable(err)
 	}
 	defer func() { _ = tx.Rollback() }() // it only read
-	return classify(fn(&Tx{ctx: ctx, tx: tx}))
+	return classify(fn(&Tx{ctx: ctx, tx: tx, ownKeys: db.ownKeys}))
 }
 
 func unavailable(err error) error {
