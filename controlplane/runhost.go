@@ -92,7 +92,10 @@ func (h *runHost) keyLive(t *store.Tx) error {
 func (h *runHost) park(state *workflow.State) error {
 	state.Park(errKeyRevoked.Error() + "; execute the workflow with another key of its subject to go on, or cancel it")
 	return h.keep(state, func(t *store.Tx) error {
-		if err := h.withdrawAll(t, "the key that asked for it has been revoked"); err != nil {
+		if err := errors.Join(
+			h.withdrawAll(t, "the key that asked for it has been revoked"),
+			t.ForgetTaskAdmissions(h.caller.tenant, h.stored.ID),
+		); err != nil {
 			return err
 		}
 		return t.AppendAudit(h.caller.tenant, h.Now(), h.auditEntry(aureus.AuditWorkflowParked, nil, map[string]any{"reason": errKeyRevoked.Error()}))

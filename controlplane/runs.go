@@ -55,6 +55,7 @@ type liveRun struct {
 	request runRequest
 	cancel  context.CancelCauseFunc // cancels it, in order
 	halt    context.CancelCauseFunc // stops it at once, undoing included
+	life    context.Context         //nolint:containedctx // ends when it is stopped, or with the server
 	done    chan struct{}
 	err     error
 
@@ -163,7 +164,7 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 	ctx, cancel := context.WithCancelCause(life)
 	live := &liveRun{
 		id: host.stored.ID, subject: host.caller.subject, tenant: host.caller.tenant, keyID: host.caller.keyID, request: host.request,
-		cancel: cancel, halt: halt, done: make(chan struct{}), failing: make(chan struct{}),
+		cancel: cancel, halt: halt, life: life, done: make(chan struct{}), failing: make(chan struct{}),
 	}
 	host.live = live
 	if s.runs.open == nil {

@@ -164,6 +164,9 @@ func (s *Server) withTiersOfTools(spec *aureus.WorkflowSpec, warnings []aureus.S
 // startOrJoin finds the caller's run under way, goes on with one that waited, was
 // interrupted or is parked, or starts a new one.
 func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*liveRun, error) {
+	if err := s.awaitParking(ctx, c, body.Workflow.ID); err != nil {
+		return nil, err
+	}
 	s.starting.Lock()
 	defer s.starting.Unlock()
 	if live := s.liveRun(c.tenant, c.subject, body.Workflow.ID); live != nil {
@@ -228,6 +231,21 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		return nil, err
 	}
 	return s.launch(&runHost{server: s, stored: stored, caller: c, request: body}, state)
+}
+
+// awaitParking waits for a run that is being parked: the caller, whose key is
+// live, goes on with it after that.
+func (s *Server) awaitParking(ctx context.Context, c caller, id string) error {
+	live := s.liveRun(c.tenant, c.subject, id)
+	if live == nil || !errors.Is(context.Cause(live.life), errKeyRevoked) {
+		return nil
+	}
+	select {
+	case <-live.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // takeOver lets a run that has not ended go on with another key: one of its

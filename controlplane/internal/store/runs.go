@@ -79,7 +79,7 @@ func (t *Tx) SaveRun(tenant, id, state string, ended bool, tasks map[string]stri
 		}
 	}
 	if err == nil && ended {
-		_, err = t.exec(`DELETE FROM run_admissions WHERE tenant = ? AND run_id = ?`, tenant, id)
+		err = t.ForgetTaskAdmissions(tenant, id)
 	}
 	return err
 }
@@ -146,6 +146,13 @@ type TaskAdmission struct {
 func (t *Tx) SetTaskAdmission(tenant, runID, taskID string, a TaskAdmission) error {
 	_, err := t.exec(`INSERT OR REPLACE INTO run_admissions (tenant, run_id, task_id, approval_id, attempt) VALUES (?,?,?,?,?)`,
 		tenant, runID, taskID, a.ApprovalID, a.Attempt)
+	return err
+}
+
+// ForgetTaskAdmissions forgets the approvals that the tasks of a run have asked
+// for: each of them asks anew.
+func (t *Tx) ForgetTaskAdmissions(tenant, runID string) error {
+	_, err := t.exec(`DELETE FROM run_admissions WHERE tenant = ? AND run_id = ?`, tenant, runID)
 	return err
 }
 
