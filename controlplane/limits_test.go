@@ -71,6 +71,7 @@ func limitsOnThePage() map[string]beyond {
 		return q
 	}
 	rule := `{"name":"r","fields":[],"expression":"true"}`
+	dearTest := `{"name":"t","commit":{"id":"c","data":` + deepData + `},"want":"blocked","failure_code":"TOOL_ERROR"}`
 	execute := func(id, tasks string) raw {
 		return post("workflows/execute", `{"workflow":{"id":"`+id+`","name":"W","tasks":`+tasks+`,"dependencies":{}}}`)
 	}
@@ -101,6 +102,7 @@ func limitsOnThePage() map[string]beyond {
 		"a validator's configuration":            {register("a", `{"type":"not_null","description":"`+x(1<<20-200)+`"}`), register("a", `{"type":"not_null","description":"`+x(1<<20)+`"}`), 422, "VALIDATION_ERROR"},
 		"a validator's configuration: id":        {register(x(256), `{"type":"not_null"}`), register(x(257), `{"type":"not_null"}`), 422, "VALIDATION_ERROR"},
 		"rules of a `cross_field_consistency`":   {register("b", `{"type":"cross_field_consistency","parameters":{"rules":`+items(rule, 100)+`}}`), register("b", `{"type":"cross_field_consistency","parameters":{"rules":`+items(rule, 101)+`}}`), 422, "VALIDATION_ERROR"},
+		"steps of all tests of one registration": {register("c", `{"type":"json_schema","parameters":{"schema":`+dearSchema+`},"tests":`+items(dearTest, 2)+`}`), register("d", `{"type":"json_schema","parameters":{"schema":`+dearSchema+`},"tests":`+items(dearTest, 5)+`}`), 422, "VALIDATION_ERROR"},
 		"tasks of a workflow":                    {execute("w", tasks(10)), execute("w", tasks(1001)), 422, "VALIDATION_ERROR"},
 		"tasks of a workflow: id":                {execute(x(256), "[]"), execute(x(257), "[]"), 422, "VALIDATION_ERROR"},
 		"attempts of a task":                     {execute("w", retry(100, 1)), execute("w", retry(101, 1)), 422, "VALIDATION_ERROR"},
@@ -140,6 +142,43 @@ func TestAGateOfTooManyValidatorsBlocks(t *testing.T) {
 	}
 	require.Equal(t, true, gate(1000)["passed"])
 	require.Equal(t, true, gate(1001)["blocked_commit"], "even a gate that does not block")
+}
+
+// A small schema that takes exponential time for small data: all the steps there
+// are for one validator.
+const dearSchema = `{"$defs":{"n":{"allOf":[{"items":{"$ref":"#/$defs/n"}},{"items":{"$ref":"#/$defs/n"}}]}},"$ref":"#/$defs/n"}`
+
+var deepData = strings.Repeat("[", 60) + "1" + strings.Repeat("]", 60)
+
+// Many dear validators in one gate cost no more than a few: those that do not run
+// any more are results like any other, and the next gate begins anew.
+func TestGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
+	s := newSite(t, open(t))
+	const many = 20
+	names := make([]string, many)
+	for i := range names {
+		names[i] = fmt.Sprintf(`"dear-%d"`, i)
+		s.post(t, "/api/v1/crv/validators", `{"validator_id":`+names[i]+`,"config":{"type":"json_schema","parameters":{"schema":`+dearSchema+`}}}`).ok(t)
+	}
+	list := strings.Join(names, ",")
+	ask := `{"commit":{"id":"c","data":%s},"gate_config":{"name":"g","validators":[` + list + `,` + list + `],"block_on_failure":true}}`
+	result := s.post(t, "/api/v1/crv/validate", fmt.Sprintf(ask, deepData)).ok(t).json(t)
+	require.Equal(t, true, result["blocked_commit"])
+	require.Equal(t, "TOOL_ERROR", result["failure_code"])
+	results, _ := result["validation_results"].([]any)
+	require.Len(t, results, many, "each once")
+	notRun := 0
+	for _, one := range results {
+		one, _ := one.(map[string]any)
+		require.Equal(t, false, one["valid"])
+		require.Equal(t, "TOOL_ERROR", one["failure_code"])
+		if reason, _ := one["reason"].(string); strings.Contains(reason, "was not run") {
+			notRun++
+		}
+	}
+	require.GreaterOrEqual(t, notRun, many-4)
+	result = s.post(t, "/api/v1/crv/validate", fmt.Sprintf(ask, "[[1]]")).ok(t).json(t)
+	require.Equal(t, true, result["passed"])
 }
 
 // unfinished is a body that does not end before it is told to.

@@ -126,7 +126,8 @@ type ruleTest struct {
 }
 
 // runTests runs the tests of a configuration against its validator, alone in a
-// gate. A warning is what a failure is in a gate that does not block.
+// gate. A warning is what a failure is in a gate that does not block. All tests
+// share the bounds of one gate; beyond them the configuration is refused.
 func runTests(ctx context.Context, validator Validator[any], pointer string, text []byte) []Problem {
 	var tests []ruleTest
 	if err := strictjson.Unmarshal(text, &tests); err != nil {
@@ -136,6 +137,12 @@ func runTests(ctx context.Context, validator Validator[any], pointer string, tex
 		return []Problem{{Pointer: pointer, Message: fmt.Sprintf("has %d tests, and %d are the limit", len(tests), MaxTestsPerRule)}}
 	}
 	var problems []Problem
+	commits := make([]aureus.Commit, len(tests))
+	for i := range tests {
+		commits[i] = tests[i].Commit
+	}
+	bounds, end := within(ctx, commits...)
+	defer end()
 	for i, test := range tests {
 		at := pointer + "/" + strconv.Itoa(i)
 		want := []string{aureus.CRVPassed, aureus.CRVBlocked, aureus.CRVWarning}
@@ -143,11 +150,14 @@ func runTests(ctx context.Context, validator Validator[any], pointer string, tex
 			problems = append(problems, Problem{Pointer: at + "/want", Message: "must be one of " + strings.Join(want, ", ")})
 			continue
 		}
-		gate := New[any](test.Name).With(validator)
+		gate := New[any](test.Name).With(bounds.guard(test.Name, validator))
 		if test.Want == aureus.CRVWarning {
 			gate = gate.NonBlocking()
 		}
 		result := gate.Validate(ctx, changeOf(test.Commit))
+		if reason := bounds.over(); reason != "" {
+			return append(problems, Problem{Pointer: pointer, Message: "the tests cost too much: " + strings.Replace(reason, "validators of the gate", "tests", 1)})
+		}
 		switch {
 		case result.CRVStatus != test.Want:
 			problems = append(problems, Problem{Pointer: at, Message: fmt.Sprintf("the test %q wants %s and got %s%s",

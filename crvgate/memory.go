@@ -139,9 +139,13 @@ func ComplianceStandards(required ...string) Validator[any] {
 				map[string]any{"requiredStandards": texts(required)})
 		}
 		metadata := map[string]any{"requiredStandards": texts(required), "providedStandards": provided}
-		lacking := slices.DeleteFunc(slices.Clone(required), func(standard string) bool {
-			return slices.Contains(provided, any(standard))
-		})
+		met := make(map[string]bool, len(provided))
+		for _, standard := range provided {
+			if name, ok := standard.(string); ok {
+				met[name] = true
+			}
+		}
+		lacking := slices.DeleteFunc(slices.Clone(required), func(standard string) bool { return met[standard] })
 		if len(lacking) > 0 {
 			metadata["missingStandards"] = texts(lacking)
 			result := Fail(aureus.PolicyViolation, fmt.Sprintf("required standards are not met: %q", lacking))

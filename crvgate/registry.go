@@ -187,8 +187,11 @@ func (r *Registry) Validator(id string) Validator[any] {
 }
 
 // Validate is the gate of the wire (SPEC 4.1): all the validators that the
-// configuration names judge the commit. An empty list passes here (SPEC C7). It
-// never fails as a call: what cannot be judged is a result that did not pass.
+// configuration names judge the commit, each once however often it is named. An
+// empty list passes here (SPEC C7). All of them together take at most
+// [MaxGateSteps] and [MaxGateTime]: one that is not run any more has a result
+// with TOOL_ERROR. It never fails as a call: what cannot be judged is a result
+// that did not pass.
 func (r *Registry) Validate(ctx context.Context, commit aureus.Commit, config aureus.GateConfig) aureus.GateResult {
 	gate := Gate[any]{settings: settings{
 		name: config.Name, nonBlocking: !config.BlockOnFailure, recovery: config.RecoveryStrategy, passEmpty: true,
@@ -200,9 +203,12 @@ func (r *Registry) Validate(ctx context.Context, commit aureus.Commit, config au
 		reason := fmt.Sprintf("the gate names %d validators, and %d are the limit", len(config.Validators), MaxGateLength)
 		return gate.conclude(judgement{}.stop(reason))
 	}
-	validators := make([]Validator[any], 0, len(config.Validators))
-	for _, id := range config.Validators {
-		validators = append(validators, r.Validator(id))
+	bounds, end := within(ctx, commit)
+	defer end()
+	ids := withoutRepeats(config.Validators)
+	validators := make([]Validator[any], 0, len(ids))
+	for _, id := range ids {
+		validators = append(validators, bounds.guard(id, r.Validator(id)))
 	}
 	if isFreeForm(commit.Data, 0) && isFreeForm(commit.PreviousState, 0) {
 		gate.validators = validators // what came over the wire needs no conversion

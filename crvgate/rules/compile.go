@@ -21,7 +21,10 @@ const (
 	dialect     = "https://json-schema.org/draft/2020-12/schema"
 )
 
-var errOutside = errors.New("nothing outside the document is loaded")
+var (
+	errPatterns = fmt.Errorf("the patterns of the schema take more than %d instructions together", maxPatternsSize)
+	errOutside  = errors.New("nothing outside the document is loaded")
+)
 
 // closed is the library's loader: it loads nothing.
 type closed struct{}
@@ -38,6 +41,7 @@ func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.P
 	}()
 	m := &meter{}
 	var schemas []*jsonschema.Schema
+	known := map[*jsonschema.Schema]bool{}
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft2020)
 	compiler.UseLoader(closed{})
@@ -48,6 +52,10 @@ func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.P
 		URL: "urn:aureus:steps",
 		Compile: func(ctx *jsonschema.CompilerContext, object map[string]any) (jsonschema.SchemaExt, error) {
 			schema := ctx.Enqueue(nil) // the one that is being compiled
+			if known[schema] {
+				return nil, nil // the library asks more than once
+			}
+			known[schema] = true
 			schemas = append(schemas, schema)
 			if strings.HasPrefix(schema.Location, documentURL+"#") {
 				problems = append(problems, checkKeywords(schema, object)...)
@@ -59,10 +67,12 @@ func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.P
 		return nil, schemaProblems(document, err)
 	}
 	root, err := compiler.Compile(documentURL)
-	if err != nil {
+	switch {
+	case m.size > maxPatternsSize:
+		return nil, []crvgate.Problem{{Pointer: "/schema", Message: errPatterns.Error()}}
+	case err != nil:
 		return nil, schemaProblems(document, err)
-	}
-	if len(problems) > 0 {
+	case len(problems) > 0:
 		slices.SortFunc(problems, func(a, b crvgate.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
 		return nil, problems
 	}
@@ -70,15 +80,13 @@ func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.P
 	if err != nil {
 		return nil, schemaProblems(document, err)
 	}
-	if problems := checkInPlace(schemas); len(problems) > 0 {
+	deepest, problems := checkInPlace(schemas)
+	if len(problems) > 0 {
 		return nil, problems
 	}
-	dearest := 1
+	doc := documentOf(schemas, deepest)
 	for _, schema := range schemas {
-		dearest = max(dearest, entry(schema))
-	}
-	for _, schema := range schemas {
-		m.install(schema, dearest)
+		m.install(schema, doc)
 	}
 	return &compiledSchema{root: root, verdict: verdict, meter: m}, nil
 }

@@ -15,8 +15,9 @@ const maxInPlace = 200
 
 // checkInPlace finds a schema that leads back to itself for one and the same
 // value, or through too many others. The library takes such a loop for a
-// failure, which a not above it would turn into a pass.
-func checkInPlace(schemas []*jsonschema.Schema) []crvgate.Problem {
+// failure, which a not above it would turn into a pass. Where it finds none, it
+// tells how many schemas may follow one another for one value.
+func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []crvgate.Problem) {
 	anchors := map[string][]*jsonschema.Schema{}
 	for _, schema := range schemas {
 		if schema.DynamicAnchor != "" {
@@ -53,10 +54,11 @@ func checkInPlace(schemas []*jsonschema.Schema) []crvgate.Problem {
 	}
 	for _, schema := range schemas {
 		if problem := visit(schema); problem != "" {
-			return []crvgate.Problem{{Pointer: pointerIn(schema.Location), Message: problem}}
+			return 0, []crvgate.Problem{{Pointer: pointerIn(schema.Location), Message: problem}}
 		}
+		deepest = max(deepest, depths[schema])
 	}
-	return nil
+	return deepest, nil
 }
 
 // inPlace are the schemas that judge the same value as the given one.
@@ -67,6 +69,11 @@ func inPlace(s *jsonschema.Schema) []*jsonschema.Schema {
 	}
 	for _, schema := range s.DependentSchemas {
 		list = append(list, schema)
+	}
+	for _, dependency := range s.Dependencies {
+		if schema, ok := dependency.(*jsonschema.Schema); ok {
+			list = append(list, schema)
+		}
 	}
 	return list
 }

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
@@ -22,15 +22,19 @@ const (
 	MaxViolations    = 20        // listed in a result
 	maxPatternLength = 1_000     // characters of a pattern
 	maxPatternSize   = 10_000    // instructions of a pattern
+	maxPatternsSize  = 100_000   // instructions of all patterns of a schema
 	maxReasonSteps   = 50_000    // of finding out in what data differs
+	formatRegex      = "regex"
 )
 
 // schemaDocument is a schema that compiles. A compiled copy serves one
-// validation at a time, since it counts the steps of that one; copies are made
-// as they are needed, and reused.
+// validation at a time, since it counts the steps of that one. There are at most
+// as many copies as processors: a further validation waits for one, which costs
+// less than to compile another.
 type schemaDocument struct {
 	document any
-	copies   sync.Pool
+	free     chan *compiledSchema
+	unmade   chan struct{} // holds one token for each copy that may still be made
 }
 
 func buildJSONSchema(parameters []byte) (crvgate.Validator[any], error) {
@@ -47,9 +51,35 @@ func buildJSONSchema(parameters []byte) (crvgate.Validator[any], error) {
 	if len(problems) > 0 {
 		return nil, failed(problems)
 	}
-	schema := &schemaDocument{document: p.Schema}
-	schema.copies.Put(first)
+	limit := runtime.GOMAXPROCS(0)
+	schema := &schemaDocument{document: p.Schema, free: make(chan *compiledSchema, limit), unmade: make(chan struct{}, limit)}
+	for range limit - 1 {
+		schema.unmade <- struct{}{}
+	}
+	schema.free <- first
 	return schema.validate, nil
+}
+
+// take is a compiled copy, to be given back. It waits where all are in use.
+func (s *schemaDocument) take(ctx context.Context) (*compiledSchema, error) {
+	select {
+	case copied := <-s.free:
+		return copied, nil
+	default:
+	}
+	select {
+	case copied := <-s.free:
+		return copied, nil
+	case <-s.unmade:
+		copied, problems := compileSchema(s.document)
+		if len(problems) > 0 {
+			s.unmade <- struct{}{}
+			return nil, errors.New("the schema could not be compiled again: " + problems[0].String())
+		}
+		return copied, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 func (s *schemaDocument) validate(ctx context.Context, change crvgate.Change[any]) aureus.ValidationResult {
@@ -60,15 +90,12 @@ func (s *schemaDocument) validate(ctx context.Context, change crvgate.Change[any
 	if pointer, ok := boundNumbers(data, ""); !ok {
 		return crvgate.Fail(aureus.Conflict, fmt.Sprintf("the number at %q has more than %d digits, or such an exponent", pointer, MaxDigits))
 	}
-	schema, ok := s.copies.Get().(*compiledSchema)
-	if !ok {
-		var problems []crvgate.Problem
-		if schema, problems = compileSchema(s.document); len(problems) > 0 {
-			return crvgate.Fail(aureus.ToolError, "the schema could not be compiled again: "+problems[0].String())
-		}
+	schema, err := s.take(ctx)
+	if err != nil {
+		return crvgate.Fail(aureus.ToolError, "the data could not be judged: "+err.Error())
 	}
-	matches, violated, err := schema.validate(ctx, data)
-	s.copies.Put(schema)
+	matches, violated, err := schema.validate(ctx, data, extentOf(data))
+	s.free <- schema
 	switch {
 	case errors.Is(err, errSteps):
 		return crvgate.Fail(aureus.ToolError, fmt.Sprintf("the data could not be judged: the schema takes more than %d steps for it", MaxSchemaSteps))

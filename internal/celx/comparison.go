@@ -150,7 +150,7 @@ func equalLists(left, right traits.Lister) ref.Val {
 	if !ok || right.Size() != size {
 		return types.False
 	}
-	for i := types.Int(0); i < size; i++ {
+	for i := range size {
 		if result := equal(left.Get(i), right.Get(i)); result != types.True {
 			return result
 		}
@@ -236,7 +236,7 @@ func isIn(item, container ref.Val) ref.Val {
 	}
 	size, _ := list.Size().(types.Int)
 	var found ref.Val = types.False
-	for i := types.Int(0); i < size; i++ {
+	for i := range size {
 		switch result := equal(item, list.Get(i)); {
 		case result == types.True:
 			return types.True

@@ -23,15 +23,20 @@ var errTooMuch = errors.New("it compares values that are too large")
 // charCost is how many characters cost one unit.
 const charCost = 10
 
-// meter is CEL's estimator of what a call has cost.
-type meter struct{}
+// meter is CEL's estimator of what a call of one expression has cost.
+type meter struct {
+	limit    int            // of one evaluation
+	patterns map[string]int // instructions of the patterns that the expression holds
+}
 
 // CallCost is part of CEL's ActualCostEstimator. A nil has CEL count.
-func (meter) CallCost(function, overload string, args []ref.Val, _ ref.Val) *uint64 {
+func (m *meter) CallCost(function, overload string, args []ref.Val, _ ref.Val) *uint64 {
 	cost := uint64(1)
 	switch {
+	case function == boundedMatches && len(args) == 2:
+		cost += uint64(m.matchCost(args[0], args[1])) //nolint:gosec // not negative
 	case compares(function) && len(args) == 2:
-		cost += uint64(compared(function, args[0], args[1])) //nolint:gosec // not negative
+		cost += uint64(m.compared(function, args[0], args[1])) //nolint:gosec // not negative
 	case overload == "":
 		for _, arg := range args {
 			switch arg := arg.(type) {
@@ -52,14 +57,14 @@ func compares(function string) bool {
 }
 
 // bounding has comparisons refuse values that are too large, before they begin.
-func bounding(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+func (m *meter) bounding(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	call, ok := node.(interpreter.InterpretableCall)
 	if !ok || !compares(call.Function()) || len(call.Args()) != 2 {
 		return node, nil
 	}
 	function := call.Function()
 	compare := func(args ...ref.Val) ref.Val {
-		if len(args) != 2 || compared(function, args[0], args[1]) > MaxCost {
+		if len(args) != 2 || m.compared(function, args[0], args[1]) > m.limit {
 			return types.WrapErr(errTooMuch)
 		}
 		return compareValues(function, args[0], args[1])
@@ -67,29 +72,29 @@ func bounding(node interpreter.InterpretableV2) (interpreter.InterpretableV2, er
 	return interpreter.NewCall(call.ID(), function, call.OverloadID(), call.Args(), compare), nil
 }
 
-// compared is what comparing two values costs, and more than MaxCost where that
-// is more.
-func compared(function string, left, right ref.Val) int {
+// compared is what comparing two values costs, and more than the limit where
+// that is more.
+func (m *meter) compared(function string, left, right ref.Val) int {
 	if function != operators.In {
-		return min(weightOf(left), weightOf(right))
+		return min(m.weightOf(left), m.weightOf(right))
 	}
 	list, ok := right.(traits.Lister)
 	if !ok {
-		return weightOf(left) // a key is looked up
+		return m.weightOf(left) // a key is looked up
 	}
 	size, ok := list.Size().(types.Int)
-	if !ok || size > MaxCost {
-		return MaxCost + 1
+	if !ok || int64(size) > int64(m.limit) {
+		return m.limit + 1
 	}
-	return min(weightOf(right), weightOf(left)*int(size)) // at most MaxCost+1, MaxCost times
+	return min(m.weightOf(right), m.weightOf(left)*int(size)) // at most limit+1, limit times
 }
 
-// weightOf is the number of values in a value, longer texts for more, and
-// MaxCost+1 at most.
-func weightOf(value ref.Val) int {
-	left := MaxCost + 1
+// weightOf is the number of values in a value, longer texts for more, and at
+// most limit+1.
+func (m *meter) weightOf(value ref.Val) int {
+	left := m.limit + 1
 	weigh(value, &left)
-	return MaxCost + 1 - max(left, 0)
+	return m.limit + 1 - max(left, 0)
 }
 
 func weigh(value any, left *int) {

@@ -2,6 +2,7 @@ package celx
 
 import (
 	"fmt"
+	"slices"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -23,7 +24,8 @@ const (
 	// Without a comprehension, what an expression may cost is known before it
 	// runs: at most so much, with values of the assumed size, is not measured.
 	unmeasured  = 100 * MaxCost
-	assumedSize = 4 << 20 // characters or items
+	maxCounted  = 10 * MaxCost // of such an expression where it is measured, within a budget
+	assumedSize = 4 << 20      // characters or items
 )
 
 // Language is CEL with a list of variables, each of which holds free-form JSON.
@@ -136,18 +138,25 @@ func (l *Language) compile(text string, want *cel.Type, wanted string) (program,
 	case estimate.Min > MaxCost:
 		return program{}, problem(fmt.Sprintf("it costs at least %d, and %d is the limit", estimate.Min, MaxCost))
 	}
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(matching), cel.CustomDecoratorV2(exactly)}
+	m := &meter{limit: maxCounted, patterns: map[string]int{}}
+	quick := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(m.matching), cel.CustomDecoratorV2(exactly)}
 	measured := estimate.Max > unmeasured || comprehends(checked)
 	if measured {
-		options = append(options,
-			cel.CostTracking(meter{}), cel.CostLimit(MaxCost), cel.InterruptCheckFrequency(interruption),
-			cel.CustomDecoratorV2(bounding))
+		m.limit = MaxCost
 	}
-	run, err := l.environment.Program(checked, options...)
+	counted, err := l.environment.Program(checked, append(slices.Clip(quick),
+		cel.CostTracking(m), cel.CostLimit(uint64(m.limit)), //nolint:gosec // it is one of two constants
+		cel.InterruptCheckFrequency(interruption), cel.CustomDecoratorV2(m.bounding))...)
 	if err != nil {
 		return program{}, problem(err.Error())
 	}
-	return program{run: run, checked: checked, variables: l.variables, measured: measured}, nil
+	compiled := program{counted: counted, limit: m.limit, checked: checked, variables: l.variables}
+	if !measured {
+		if compiled.quick, err = l.environment.Program(checked, quick...); err != nil {
+			return program{}, problem(err.Error())
+		}
+	}
+	return compiled, nil
 }
 
 // comprehends reports whether an expression goes through lists or maps.

@@ -12,14 +12,17 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
+
+	"github.com/farmountain/aureus-go/internal/steps"
 )
 
 // program is a compiled expression. It is safe for concurrent use.
 type program struct {
-	run       cel.Program
+	counted   cel.Program // counts what an evaluation costs, and stops at the limit
+	quick     cel.Program // does not count; nil where the cost must be counted always
+	limit     int
 	checked   *cel.Ast
 	variables []string
-	measured  bool
 }
 
 // Condition is an expression that is true or false. It is safe for concurrent
@@ -71,12 +74,35 @@ func (p *program) evaluate(ctx context.Context, values []any) (ref.Val, error) {
 		return nil, &EvalError{Message: "the context ended before it was judged", cause: err}
 	}
 	scope := &scope{variables: p.variables, values: values}
-	if !p.measured {
-		result, _, err := p.run.Eval(scope)
+	budget := steps.From(ctx)
+	if budget == nil && p.quick != nil {
+		result, _, err := p.quick.Eval(scope)
 		return result, p.explain(ctx, err)
 	}
-	result, _, err := p.run.ContextEval(ctx, scope)
+	if budget.Spent() {
+		return nil, errBudget
+	}
+	result, details, err := p.counted.ContextEval(ctx, scope)
+	if !budget.Spend(p.costOf(details)) && err == nil {
+		return nil, errBudget
+	}
 	return result, p.explain(ctx, err)
+}
+
+// errBudget is the error of an evaluation for which the budget of its gate does
+// not suffice.
+var errBudget = &EvalError{Message: "what the gate may cost altogether is used up", cause: ErrCost}
+
+// costOf is what an evaluation has cost, and the limit where that is not known.
+func (p *program) costOf(details *cel.EvalDetails) int {
+	if details == nil {
+		return p.limit
+	}
+	cost := details.ActualCost()
+	if cost == nil || *cost > uint64(p.limit) { //nolint:gosec // the limit is not negative
+		return p.limit
+	}
+	return int(*cost) + 1 //nolint:gosec // at most the limit
 }
 
 // explain tells an error without the values that led to it.
@@ -114,7 +140,7 @@ func (p *program) explain(ctx context.Context, err error) error {
 }
 
 // withExponent is how Go writes a double that is large or small.
-var withExponent = regexp.MustCompile(`^-?[0-9](\.[0-9]+)?e[+-][0-9]{2,3}$`)
+var withExponent = regexp.MustCompile(`^-?\d(\.\d+)?e[+-]\d{2,3}$`)
 
 // keyText is a key as CEL tells it, a number without its exponent.
 func keyText(key string) string {

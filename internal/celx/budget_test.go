@@ -1,0 +1,82 @@
+package celx_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/steps"
+)
+
+// Evaluations within one budget share it, whether they are counted elsewhere or
+// not, and one that fails costs what it has cost.
+func TestBudget_IsSharedByEvaluations(t *testing.T) {
+	data := parse(t, document)
+	for _, text := range []string{`data.amount + 1 == 6`, `data.items.all(i, i.price > 0)`, `data.missing == 1`, `data.amount / data.zero > 1`} {
+		budget := steps.New(1000)
+		ctx := steps.With(t.Context(), budget)
+		_, err := condition(t, text).Holds(ctx, data, nil)
+		require.NotErrorIs(t, err, celx.ErrCost, text)
+		used := 1000 - budget.Left(1000)
+		require.Positive(t, used, text)
+		require.Less(t, used, 100, text)
+	}
+
+	budget := steps.New(1000)
+	ctx := steps.With(t.Context(), budget)
+	compiled, rounds := condition(t, `data.items.all(i, i.price > 0)`), 0
+	for ; rounds < 1000; rounds++ {
+		if _, err := compiled.Holds(ctx, data, nil); err != nil {
+			require.ErrorIs(t, err, celx.ErrCost)
+			break
+		}
+	}
+	require.Greater(t, rounds, 10)
+	require.Less(t, rounds, 200)
+	for _, text := range []string{`true`, `data.amount == 5`} {
+		holds, err := condition(t, text).Holds(ctx, data, nil)
+		require.ErrorIs(t, err, celx.ErrCost, "what is used up stays so")
+		require.False(t, holds)
+	}
+}
+
+// What is not counted alone, because it cannot cost much, is counted in a budget:
+// large values cost more.
+func TestBudget_LargeValues_CostMore(t *testing.T) {
+	wide := make([]any, 200_000)
+	budget := steps.New(1_000_000)
+	holds, err := condition(t, `data == previous`).Holds(steps.With(t.Context(), budget), wide, slices.Clone(wide))
+	require.NoError(t, err)
+	require.True(t, holds)
+	require.Less(t, budget.Left(1_000_000), 900_000)
+}
+
+// A match costs its instructions times the bytes it looks at, and what is made of
+// the data is compiled at a price too.
+func TestCost_Matches_InstructionsTimesBytes(t *testing.T) {
+	costs := func(text string, data any) int {
+		budget := steps.New(10_000_000)
+		_, err := condition(t, text).Holds(steps.With(t.Context(), budget), data, nil)
+		require.NoError(t, err, text)
+		return 10_000_000 - budget.Left(10_000_000)
+	}
+	long := strings.Repeat("a", 50_000)
+	small := costs(`data.matches("^a+$")`, long)
+	large := costs(`data.matches("^(a|b|c){50}(a?){99}")`, long)
+	require.Greater(t, small, 5_000)
+	require.Greater(t, large, 20*small)
+	require.Greater(t, costs(`data.matches(data)`, strings.Repeat("a", 900)), 15_000)
+
+	// In a comprehension, many dear matches are stopped.
+	texts := make([]any, 500)
+	for i := range texts {
+		texts[i] = strings.Repeat("a?", 350)
+	}
+	for _, text := range []string{`data.all(x, !x.matches("(a?){99}b"))`, `data.all(x, "".matches(x))`} {
+		_, err := condition(t, text).Holds(t.Context(), texts, nil)
+		require.ErrorIs(t, err, celx.ErrCost, text)
+	}
+}
