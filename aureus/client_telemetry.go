@@ -115,6 +115,7 @@ func (c *Client) Trace(ctx context.Context, traceID string) ([]Span, error) {
 type EventQuery struct {
 	Type               TelemetryEventType
 	WorkflowID, TaskID string
+	Source             string // [EventSourceServer], or "reported" for what keys have reported
 	StartTime, EndTime Timestamp
 }
 
@@ -122,7 +123,7 @@ type EventQuery struct {
 func (c *Client) Events(ctx context.Context, query EventQuery) iter.Seq2[TelemetryEvent, error] {
 	return list[TelemetryEvent](ctx, c, "Events", batchKinds[kindEvents], addQuery(url.Values{},
 		"type", string(query.Type), "workflow_id", query.WorkflowID, "task_id", query.TaskID,
-		"start_time", string(query.StartTime), "end_time", string(query.EndTime)))
+		"source", query.Source, "start_time", string(query.StartTime), "end_time", string(query.EndTime)))
 }
 
 // SummaryQuery selects what a summary covers: a Range such as 90m, 24h or 7d
@@ -135,12 +136,20 @@ type SummaryQuery struct {
 // Summary is the derived metrics of SPEC 5.2.
 type Summary struct {
 	TaskSuccessRateByType map[string]float64 `json:"task_success_rate_by_type"`
-	MTTRMS                float64            `json:"mttr_ms"` // mean time to recovery, milliseconds
-	HumanEscalationRate   float64            `json:"human_escalation_rate"`
-	CostPerSuccessMS      float64            `json:"cost_per_success_ms"` // mean duration of a success, milliseconds
+	MTTRMS                float64            `json:"mttr_ms"`               // mean time to recovery, milliseconds
+	HumanEscalationRate   float64            `json:"human_escalation_rate"` // see PolicyChecks
+	CostPerSuccessMS      float64            `json:"cost_per_success_ms"`   // mean duration of a success, milliseconds
 	TotalEvents           int64              `json:"total_events"`
-	StartTime             Timestamp          `json:"start_time,omitzero"`
-	EndTime               Timestamp          `json:"end_time,omitzero"`
+
+	// PolicyChecks counts the policy_check events that the control plane made
+	// itself. Where there are any, HumanEscalationRate is of these alone, so that no
+	// report can move it, and PolicyChecksReported counts the others. Where all
+	// deciders are elsewhere, both are 0, and the rate is that of what was reported.
+	PolicyChecks         int64 `json:"policy_checks,omitzero"`
+	PolicyChecksReported int64 `json:"policy_checks_reported,omitzero"`
+
+	StartTime Timestamp `json:"start_time,omitzero"`
+	EndTime   Timestamp `json:"end_time,omitzero"`
 }
 
 // Summary derives figures from the reported events.

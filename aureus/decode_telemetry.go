@@ -91,6 +91,8 @@ func scanEvent(s *jsonscan.Scanner, v *TelemetryEvent) bool {
 			return s.Map(&v.Data)
 		case "tags":
 			return s.Strings(&v.Tags)
+		case "source":
+			return s.String(&v.Source)
 		}
 		return false
 	})

@@ -107,7 +107,7 @@ func (e TelemetryEvent) appendJSON(b []byte) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	return append(appendTags(b, e.Tags), '}'), nil
+	return append(appendOptional(appendTags(b, e.Tags), `,"source":`, e.Source), '}'), nil
 }
 
 // appendJSON writes what has no encoder of its own.

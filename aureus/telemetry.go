@@ -11,7 +11,16 @@ type TelemetryEvent struct {
 	CorrelationID string             `json:"correlation_id,omitzero"`
 	Data          map[string]any     `json:"data"`
 	Tags          map[string]string  `json:"tags,omitzero"`
+
+	// Source is [EventSourceServer] on an event that the control plane made
+	// itself, of a decision or a gate result, and empty on every reported one.
+	// Only the control plane sets it: what a report says here is not kept.
+	Source string `json:"source,omitzero"`
 }
+
+// EventSourceServer is the [TelemetryEvent.Source] of what the control plane
+// itself decided, judged or ran.
+const EventSourceServer = "server"
 
 // Metric is one measured value. JSON has no NaN and no infinities: such a
 // value cannot be reported.

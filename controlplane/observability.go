@@ -25,7 +25,7 @@ func (s *Server) registerObservability(mux *http.ServeMux) {
 	}
 	s.handle(mux, "GET "+base+"metrics", RoleService, s.listMetrics, "name", "start_time", "end_time", "tags", "limit", "cursor")
 	s.handle(mux, "GET "+base+"events", RoleService, s.listEvents,
-		"type", "workflow_id", "task_id", "start_time", "end_time", "limit", "cursor")
+		"type", "workflow_id", "task_id", "source", "start_time", "end_time", "limit", "cursor")
 	s.handle(mux, "GET "+base+"traces/{trace_id...}", RoleService, s.listTrace, "limit", "cursor") // an id may be empty, or hold a slash
 	s.handle(mux, "GET "+base+"summary", RoleService, s.summarize, "range", "start_time", "end_time")
 }
@@ -145,11 +145,12 @@ func (s *Server) keep(ctx context.Context, tenant string, kind telemetry.Kind, i
 func (s *Server) appendEvents(ctx context.Context, tenant string, events []aureus.TelemetryEvent) error {
 	items := make([]telemetry.Item, 0, len(events))
 	for _, event := range events {
+		event.Source = aureus.EventSourceServer
 		text, err := strictjson.MarshalText(event)
 		if err != nil {
 			return fmt.Errorf("controlplane: an event has no JSON form: %w", err)
 		}
-		item, err := telemetry.Read(telemetry.Events, text)
+		item, err := telemetry.ReadOwn(text)
 		if err != nil {
 			return fmt.Errorf("controlplane: an event is not one: %w", err)
 		}

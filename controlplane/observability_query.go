@@ -51,8 +51,12 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c caller) er
 	if words := kind.Words(); kind != "" && !slices.Contains(words, string(kind)) {
 		return badQuery("type", "must be one of "+strings.Join(words, ", "))
 	}
+	own, err := q.source()
+	if err != nil {
+		return err
+	}
 	page, err := s.telemetry.Events(r.Context(), c.tenant, telemetry.EventQuery{
-		Type: kind, WorkflowID: q.values.Get("workflow_id"), TaskID: q.values.Get("task_id"), Range: within,
+		Type: kind, WorkflowID: q.values.Get("workflow_id"), TaskID: q.values.Get("task_id"), Own: own, Range: within,
 	}, q.paging)
 	return s.stream(w, r, page, err)
 }
@@ -173,6 +177,20 @@ func (q query) time(name string, bound **time.Time) error {
 	}
 	*bound = &at
 	return nil
+}
+
+// source reads which events are meant: the control plane's own, those that keys
+// have reported, or, as nil, both.
+func (q query) source() (own *bool, err error) {
+	switch q.values.Get("source") {
+	case "":
+		return nil, nil //nolint:nilnil // both are meant, and that is no error
+	case aureus.EventSourceServer:
+		return new(true), nil
+	case sourceReported:
+		return new(false), nil
+	}
+	return nil, badQuery("source", "must be server or reported")
 }
 
 // tags reads the JSON text of the parameter tags.

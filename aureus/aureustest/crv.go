@@ -46,6 +46,7 @@ func (s *Server) validateCommit(q *request) (any, error) {
 		}
 		s.requests.events.add(aureus.TelemetryEvent{
 			Type: aureus.EventCRVResult, Timestamp: aureus.TimestampOf(s.Clock.Now()), WorkflowID: workflow, TaskID: task, Data: data,
+			Source: aureus.EventSourceServer,
 		}, len(result.GateName))
 	}
 	return result, nil

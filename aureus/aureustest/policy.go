@@ -34,6 +34,7 @@ func (s *Server) evaluate(q *request) (any, error) {
 	if request.WorkflowID != "" && request.TaskID != "" {
 		s.requests.events.add(aureus.TelemetryEvent{
 			Type: aureus.EventPolicyCheck, Timestamp: aureus.TimestampOf(s.Clock.Now()), WorkflowID: request.WorkflowID, TaskID: request.TaskID,
+			Source: aureus.EventSourceServer,
 			Data: map[string]any{
 				"allowed": decision.Effect == aureus.Allow, "requiresHumanApproval": decision.Effect == aureus.RequireApproval, "reason": decision.Reason,
 			},

@@ -49,18 +49,18 @@ func (s *Server) routes() *http.ServeMux {
 		"POST /workflows/{rest...}":        notServed, "GET /workflows/{rest...}": notServed,
 		"GET /stream": notServed, "GET /audit": notServed, "GET /audit/{rest...}": notServed,
 
-		"POST /observability/events":        one(s, &s.requests.events),
-		"POST /observability/metrics":       one(s, &s.requests.metrics),
-		"POST /observability/spans":         one(s, &s.requests.spans),
-		"POST /observability/events/batch":  batch(s, &s.requests.events, nil),
+		"POST /observability/events":        one(s, &s.requests.events, reportedEvent),
+		"POST /observability/metrics":       one(s, &s.requests.metrics, nil),
+		"POST /observability/spans":         one(s, &s.requests.spans, nil),
+		"POST /observability/events/batch":  batch(s, &s.requests.events, reportedEvent),
 		"POST /observability/metrics/batch": batch(s, &s.requests.metrics, nil),
 		"POST /observability/spans/batch":   batch(s, &s.requests.spans, nil),
-		"GET /observability/events?type&workflow_id&task_id&start_time&end_time&limit&cursor": s.listEvents,
-		"GET /observability/metrics?name&start_time&end_time&tags&limit&cursor":               s.listMetrics,
-		"GET /observability/traces/{id...}?limit&cursor":                                      s.listTrace,
-		"GET /observability/summary?range&start_time&end_time":                                s.summarize,
-		"POST /audit/records/batch":                                                           batch(s, &s.requests.records, s.takeRecord),
-		"POST /audit/outcomes/batch":                                                          batch(s, &s.requests.outcomes, s.takeOutcome),
+		"GET /observability/events?type&workflow_id&task_id&source&start_time&end_time&limit&cursor": s.listEvents,
+		"GET /observability/metrics?name&start_time&end_time&tags&limit&cursor":                      s.listMetrics,
+		"GET /observability/traces/{id...}?limit&cursor":                                             s.listTrace,
+		"GET /observability/summary?range&start_time&end_time":                                       s.summarize,
+		"POST /audit/records/batch":                                                                  batch(s, &s.requests.records, s.takeRecord),
+		"POST /audit/outcomes/batch":                                                                 batch(s, &s.requests.outcomes, s.takeOutcome),
 	} {
 		path, query, _ := strings.Cut(pattern, "?")
 		method, below, _ := strings.Cut(path, " ")

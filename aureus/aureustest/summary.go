@@ -44,7 +44,9 @@ func (s *Server) summarize(q *request) (any, error) {
 type figures struct {
 	good, all         map[string]float64 // steps by task type
 	failed            map[task]time.Time // since the first failure
-	checks, escalated float64
+	checks, escalated float64            // of the server's own
+	reported          float64
+	reportedEscalated float64
 	successes         float64
 	duration          float64 // of the successes, milliseconds
 	recoveries        float64
@@ -58,9 +60,13 @@ func derive(summary *aureus.Summary, events []aureus.TelemetryEvent) {
 	f := figures{good: map[string]float64{}, all: map[string]float64{}, failed: map[task]time.Time{}}
 	for _, e := range events {
 		if e.Type == aureus.EventPolicyCheck {
-			f.checks++
+			checks, escalated := &f.reported, &f.reportedEscalated
+			if e.Source != "" {
+				checks, escalated = &f.checks, &f.escalated
+			}
+			*checks++
 			if isTrue(e.Data["requiresHumanApproval"]) || isTrue(e.Data["requires_human_approval"]) {
-				f.escalated++
+				*escalated++
 			}
 		}
 		if e.Type == aureus.EventStepEnd {
@@ -72,7 +78,11 @@ func derive(summary *aureus.Summary, events []aureus.TelemetryEvent) {
 		summary.TaskSuccessRateByType[kind] = f.good[kind] / n
 	}
 	summary.MTTRMS, summary.CostPerSuccessMS = ratio(f.recovering, f.recoveries), ratio(f.duration, f.successes)
-	summary.HumanEscalationRate, summary.TotalEvents = ratio(f.escalated, f.checks), int64(len(events))
+	summary.HumanEscalationRate, summary.TotalEvents = ratio(f.reportedEscalated, f.reported), int64(len(events))
+	if f.checks > 0 {
+		summary.HumanEscalationRate = ratio(f.escalated, f.checks)
+		summary.PolicyChecks, summary.PolicyChecksReported = int64(f.checks), int64(f.reported)
+	}
 }
 
 // step counts a step that ended.

@@ -24,7 +24,7 @@ type batchAnswer struct {
 }
 
 // one takes a single item.
-func one[T any](s *Server, into *kept[T]) handler {
+func one[T any](s *Server, into *kept[T], take func(*T) (why string, known bool)) handler {
 	return func(q *request) (any, error) {
 		if len(q.body) > maxItem {
 			return nil, refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "an item may have %d bytes", maxItem)
@@ -35,9 +35,20 @@ func one[T any](s *Server, into *kept[T]) handler {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		if take != nil {
+			if why, _ := take(&item); why != "" {
+				return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s", why)
+			}
+		}
 		into.add(item, len(q.body))
 		return batchAnswer{Accepted: 1, Rejected: []aureus.Rejection{}}, nil
 	}
+}
+
+// reportedEvent takes from an event what only a server says of itself.
+func reportedEvent(e *aureus.TelemetryEvent) (why string, known bool) {
+	e.Source = ""
+	return "", false
 }
 
 // batch takes the items of an array, and says of those that it refuses why. take
@@ -151,9 +162,13 @@ func (s *Server) listEvents(q *request) (any, error) {
 	if words := kind.Words(); kind != "" && !slices.Contains(words, string(kind)) {
 		return nil, badQuery("type", "must be one of "+strings.Join(words, ", "))
 	}
-	workflow, task := query.Get("workflow_id"), query.Get("task_id")
+	workflow, task, source := query.Get("workflow_id"), query.Get("task_id"), query.Get("source")
+	if source != "" && source != aureus.EventSourceServer && source != "reported" {
+		return nil, badQuery("source", "must be server or reported")
+	}
 	events := selected(s, &s.requests.events, func(e aureus.TelemetryEvent) bool {
-		return (kind == "" || e.Type == kind) && (workflow == "" || e.WorkflowID == workflow) && (task == "" || e.TaskID == task) && w.has(e.Timestamp)
+		return (kind == "" || e.Type == kind) && (workflow == "" || e.WorkflowID == workflow) && (task == "" || e.TaskID == task) &&
+			(source == "" || (source == aureus.EventSourceServer) == (e.Source != "")) && w.has(e.Timestamp)
 	})
 	return page(q, byTime(events, func(e aureus.TelemetryEvent) aureus.Timestamp { return e.Timestamp }), maxKept, maxKept)
 }

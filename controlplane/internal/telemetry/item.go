@@ -38,7 +38,15 @@ func (i Item) Kind() Kind { return i.kind }
 // error is a *strictjson.SyntaxError for what is no JSON, and a
 // *strictjson.ShapeError with every problem for what is another shape; neither
 // repeats a reported value. The text is not kept: the caller may use it again.
-func Read(kind Kind, text []byte) (Item, error) {
+//
+// What an event says of its source is taken out: that is for ReadOwn.
+func Read(kind Kind, text []byte) (Item, error) { return readItem(kind, text, false) }
+
+// ReadOwn is Read for an event that the control plane itself has made: its text
+// says so by the member source, and it is stored as such.
+func ReadOwn(text []byte) (Item, error) { return readItem(Events, text, true) }
+
+func readItem(kind Kind, text []byte, own bool) (Item, error) {
 	if !kind.valid() {
 		return Item{}, fmt.Errorf("telemetry: kind %d is none", kind)
 	}
@@ -63,6 +71,11 @@ func Read(kind Kind, text []byte) (Item, error) {
 			f, _, _ = scan(kind, item.body)
 		}
 	}
+	if f.own = own; f.stamped && !own {
+		if item.body, err = withoutSource(item.body); err != nil {
+			return Item{}, fmt.Errorf("telemetry: %w", err) // not after it was read
+		}
+	}
 	if item.values, err = f.values(kind); err != nil {
 		return Item{}, err
 	}
@@ -74,6 +87,39 @@ func Read(kind Kind, text []byte) (Item, error) {
 		}
 	}
 	return item, nil
+}
+
+// withoutSource is the compact text of an object without its member source,
+// and otherwise as it is.
+func withoutSource(text string) (string, error) {
+	decoder := jsontext.NewDecoder(strings.NewReader(text))
+	if _, err := decoder.ReadToken(); err != nil {
+		return "", err
+	}
+	rest := []byte{'{'}
+	for decoder.PeekKind() != '}' {
+		name, err := decoder.ReadValue()
+		if err != nil {
+			return "", err
+		}
+		name = slices.Clone(name) // until the next read
+		member, err := jsontext.AppendUnquote(nil, name)
+		if err != nil {
+			return "", err
+		}
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return "", err
+		}
+		if string(member) == "source" {
+			continue
+		}
+		if len(rest) > 1 {
+			rest = append(rest, ',')
+		}
+		rest = append(append(append(rest, name...), ':'), value...)
+	}
+	return string(append(rest, '}')), nil
 }
 
 // rowCost is what a row takes beside its texts: its numbers, and its entries in
@@ -91,6 +137,8 @@ type facts struct {
 
 	eventType, workflowID, taskID, taskType string // of an event
 	data                                    map[string]any
+	stamped                                 bool // it says something of its source
+	own                                     bool // the control plane made it
 }
 
 // parse is scan for every text, and says what is wrong with it.
@@ -117,6 +165,8 @@ func parse(kind Kind, text []byte) (facts, error) {
 		f.time = textOf(object, "start_time")
 	}
 	f.data, _ = object["data"].(map[string]any)
+	source, _ := object["source"]
+	f.stamped = kind == Events && source != nil
 	tags, _ := object["tags"].(map[string]any)
 	f.tags = make(map[string]string, len(tags))
 	for name := range tags {
@@ -142,7 +192,7 @@ func (f *facts) values(kind Kind) ([]any, error) {
 		success, duration, escalated := figures(f.eventType, f.data)
 		values = []any{
 			k.check("type", f.eventType), k.check("workflow_id", f.workflowID), k.check("task_id", f.taskID), k.check("task_type", f.taskType),
-			success, duration, escalated,
+			success, duration, escalated, bit(f.own),
 		}
 	}
 	if len(k.problems) > 0 {

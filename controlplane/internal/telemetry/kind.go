@@ -47,7 +47,7 @@ var kinds = [...]kindSpec{
 	Metrics: {model: reflect.TypeFor[aureus.Metric](), table: "metrics", columns: []string{"name", "tags"}},
 	Events: {
 		model: reflect.TypeFor[aureus.TelemetryEvent](), table: "events",
-		columns: []string{"type", "workflow_id", "task_id", "task_type", "success", "duration", "escalated"},
+		columns: []string{"type", "workflow_id", "task_id", "task_type", "success", "duration", "escalated", "own"},
 	},
 }
 

@@ -51,6 +51,7 @@ func (s *Store) Metrics(ctx context.Context, tenant string, query MetricQuery, p
 type EventQuery struct {
 	Type               aureus.TelemetryEventType
 	WorkflowID, TaskID string
+	Own                *bool // only those that the control plane itself made, or only the others
 	Range              Range
 }
 
@@ -61,6 +62,10 @@ func (s *Store) Events(ctx context.Context, tenant string, query EventQuery, pag
 		if value != "" {
 			index, conditions, args = by, conditions+" AND "+column+" = ?", append(args, value)
 		}
+	}
+	if query.Own != nil {
+		conditions += " AND own = ?"
+		args = append(args, *query.Own)
 	}
 	match("task_id", query.TaskID, index)
 	match("type", string(query.Type), "events_by_type")

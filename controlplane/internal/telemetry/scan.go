@@ -102,6 +102,9 @@ func (f *facts) scanEvent(s *jsonscan.Scanner) bool {
 			return f.scanData(s)
 		case "tags":
 			return s.Members(func(string) bool { return ignoreString(s) })
+		case "source":
+			f.stamped = true
+			return ignoreString(s)
 		}
 		return false
 	})

@@ -51,14 +51,19 @@ func countEvents(ctx context.Context, tx *sql.Tx, tenant string, within Range) (
 	if err != nil {
 		return summary, err
 	}
-	var checks, escalated int64
+	var own, ownEscalated, all, escalated int64
 	err = tx.QueryRowContext(ctx,
-		"SELECT count(*), coalesce(sum(escalated), 0) FROM events INDEXED BY events_by_type WHERE tenant = ? AND type = ?"+rangeClause,
-		rangeArgs(within, tenant, string(aureus.EventPolicyCheck))...).Scan(&checks, &escalated)
+		"SELECT coalesce(sum(own), 0), coalesce(sum(own AND escalated), 0), count(*), coalesce(sum(escalated), 0)"+
+			" FROM events INDEXED BY events_by_type WHERE tenant = ? AND type = ?"+rangeClause,
+		rangeArgs(within, tenant, string(aureus.EventPolicyCheck))...).Scan(&own, &ownEscalated, &all, &escalated)
 	if err != nil {
 		return summary, err
 	}
-	summary.HumanEscalationRate = ratio(float64(escalated), checks)
+	if own > 0 { // what was reported says nothing of what was decided here
+		summary.PolicyChecks, summary.PolicyChecksReported = own, all-own
+		escalated, all = ownEscalated, own
+	}
+	summary.HumanEscalationRate = ratio(float64(escalated), all)
 	return summary, nil
 }
 
