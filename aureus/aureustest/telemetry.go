@@ -24,7 +24,7 @@ type batchAnswer struct {
 }
 
 // one takes a single item.
-func one[T any](s *Server, into *kept[T], take func(*T) (why string, known bool)) handler {
+func one[T any](s *Server, into *kept[T], take func(*request, *T) (why string, known bool)) handler {
 	return func(q *request) (any, error) {
 		if len(q.body) > maxItem {
 			return nil, refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "an item may have %d bytes", maxItem)
@@ -36,7 +36,7 @@ func one[T any](s *Server, into *kept[T], take func(*T) (why string, known bool)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if take != nil {
-			if why, _ := take(&item); why != "" {
+			if why, _ := take(q, &item); why != "" {
 				return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s", why)
 			}
 		}
@@ -46,7 +46,7 @@ func one[T any](s *Server, into *kept[T], take func(*T) (why string, known bool)
 }
 
 // reportedEvent takes from an event what only a server says of itself.
-func reportedEvent(e *aureus.TelemetryEvent) (why string, known bool) {
+func reportedEvent(_ *request, e *aureus.TelemetryEvent) (why string, known bool) {
 	e.Source = ""
 	return "", false
 }
