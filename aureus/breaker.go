@@ -1,8 +1,8 @@
 package aureus
 
 import (
-	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,11 +13,18 @@ import (
 var ErrCircuitOpen = errors.New("the circuit is open after repeated failures")
 
 // BreakerPolicy says when the client stops asking a control plane that is away.
-// After Failures calls in a row without an answer or with a 5xx, calls fail at
-// once with [ErrCircuitOpen] for the Cooldown; then one call goes through as a
-// probe, and its success lets all of them through again. While a probe has not
-// ended, such as a long ExecuteWorkflow, there is another one each Cooldown, but
-// at most one a second.
+// After Failures attempts in a row that got no answer, or a 5xx other than 501,
+// calls fail at once with [ErrCircuitOpen] for the Cooldown; then one call goes
+// through as a probe, and its success lets all of them through again. While a
+// probe has not ended, such as a long ExecuteWorkflow, there is another one each
+// Cooldown, but at most one a second.
+//
+// A server that is silent for the client's timeout ([WithTimeout]) counts as
+// failed. What ended for a reason of the caller's counts for nothing: its context
+// was cancelled or its deadline passed, the client was closed, or nothing was sent
+// because the credentials or the request could not be made. A probe that ends so
+// makes room for another one at once. An answer other than those 5xx, such as a
+// refusal, shows that the server is there.
 //
 // A client has one host and one breaker, which its copies share; another client
 // has another one, for the same host too. Decisions pass it by unless chosen,
@@ -36,9 +43,14 @@ type breaker struct {
 	failures  atomic.Int32
 	openUntil atomic.Int64 // Unix nanoseconds
 
-	mu    sync.Mutex
-	probe time.Time // when the latest probe under way began; zero without one
+	mu     sync.Mutex
+	probe  ticket    // of the latest probe under way; 0 without one
+	began  time.Time // when it began
+	probes ticket    // how many there have been
 }
+
+// ticket tells the breaker which probe an admitted call is; 0 is none.
+type ticket uint64
 
 func newBreaker(policy BreakerPolicy) *breaker {
 	if policy.Failures == 0 {
@@ -47,61 +59,81 @@ func newBreaker(policy BreakerPolicy) *breaker {
 	return &breaker{policy: policy}
 }
 
-// admit lets a call through, or says why not and when to come again.
-func (b *breaker) admit(op string) error {
+// admit lets a call through, or says why not and when to come again. The ticket
+// goes to note when the call has ended.
+func (b *breaker) admit(op string) (ticket, error) {
 	until := b.openUntil.Load()
 	if until == 0 {
-		return nil
+		return 0, nil
 	}
 	now := time.Now()
 	left := time.Unix(0, until).Sub(now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if left <= 0 && (b.probe.IsZero() || now.Sub(b.probe) >= max(b.policy.Cooldown, time.Second)) {
-		b.probe = now
-		return nil
+	if left <= 0 && (b.probe == 0 || now.Sub(b.began) >= max(b.policy.Cooldown, time.Second)) {
+		b.probes++
+		b.probe, b.began = b.probes, now
+		return b.probe, nil
 	}
-	return &Error{
+	return 0, &Error{
 		Op: op, Err: errors.Join(ErrUnavailable, ErrCircuitOpen), RetryAfter: max(left, 0), unsent: true,
 		Message: "not asked: " + ErrCircuitOpen.Error(),
 	}
 }
 
-// note counts how an admitted call ended. An answer that is not a failure of
-// the server, such as a 403, is a success here.
-func (b *breaker) note(err error) {
-	if err != nil && (errors.Is(err, context.Canceled) || notAsked(err)) { // the caller's doing: it says nothing of the server
-		b.mu.Lock()
-		b.probe = time.Time{}
-		b.mu.Unlock()
-		return
-	}
-	if err == nil || !errors.Is(err, ErrUnavailable) {
-		if b.failures.Load() != 0 || b.openUntil.Load() != 0 {
-			b.reset()
+// note counts how an admitted call ended. Calls that were admitted before the
+// circuit opened, and end while it is open, close it by a success and change
+// nothing otherwise: only the probe under way decides when it opens again.
+func (b *breaker) note(admitted ticket, err error) {
+	switch {
+	case neutral(err):
+		if admitted != 0 {
+			b.giveBack(admitted)
 		}
-		return
-	}
-	failures := b.failures.Add(1)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.probe.IsZero() || int(failures) >= b.policy.Failures {
-		b.probe = time.Time{}
-		b.openUntil.Store(time.Now().Add(b.policy.Cooldown).UnixNano())
+	case failed(err):
+		b.fail(admitted)
+	case b.failures.Load() != 0 || b.openUntil.Load() != 0:
+		b.reset()
 	}
 }
 
-// notAsked reports a failure before anything was sent, as of the function for
-// credentials.
-func notAsked(err error) bool {
+// neutral reports an end that says nothing of the server: see [BreakerPolicy].
+func neutral(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.StatusCode == 0 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrMalformed)
+	return ok && (e.callers || (e.StatusCode == 0 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrMalformed)))
+}
+
+// failed reports that the server gave no answer, or one that says that it cannot
+// answer now. A 501 says that it never will, and so is an answer.
+func failed(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return errors.Is(err, ErrUnavailable) && (!ok || e.StatusCode != http.StatusNotImplemented)
+}
+
+// giveBack makes room for another probe.
+func (b *breaker) giveBack(admitted ticket) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.probe == admitted {
+		b.probe = 0
+	}
+}
+
+func (b *breaker) fail(admitted ticket) {
+	failures := b.failures.Add(1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	isProbe := admitted != 0 && b.probe == admitted
+	if isProbe || (b.openUntil.Load() == 0 && int(failures) >= b.policy.Failures) {
+		b.probe = 0
+		b.openUntil.Store(time.Now().Add(b.policy.Cooldown).UnixNano())
+	}
 }
 
 func (b *breaker) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.probe = time.Time{}
+	b.probe = 0
 	b.failures.Store(0)
 	b.openUntil.Store(0)
 }

@@ -65,11 +65,33 @@ func TestABreakerIsOfOneHost(t *testing.T) {
 	require.NotErrorIs(t, ask(connect(away)), ErrCircuitOpen, "another client finds out for itself")
 }
 
+// testBreaker keeps the ticket of the call that was admitted last.
+type testBreaker struct {
+	*breaker
+
+	mu       sync.Mutex
+	admitted ticket
+}
+
+func newTestBreaker(policy BreakerPolicy) *testBreaker { return &testBreaker{breaker: newBreaker(policy)} }
+
+func (b *testBreaker) admit(op string) error {
+	admitted, err := b.breaker.admit(op)
+	if err == nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.admitted = admitted
+	}
+	return err
+}
+
+func (b *testBreaker) note(err error) { b.breaker.note(b.admitted, err) }
+
 // Many calls at once, as soon as the circuit may be probed: one of them goes
 // through.
 func TestOneOfManyIsTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: 10 * time.Second})
+		b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: 10 * time.Second})
 		b.note(status(500, 0))
 		time.Sleep(10 * time.Second)
 		var admitted atomic.Int32
@@ -94,7 +116,7 @@ func TestOneOfManyIsTheProbe(t *testing.T) {
 func TestWhatWasNotAskedDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notSent := &Error{Op: "Test", Err: errors.Join(ErrUnauthenticated, errors.New("the vault is sealed"))}
-		b := newBreaker(BreakerPolicy{Failures: 2, Cooldown: 10 * time.Second})
+		b := newTestBreaker(BreakerPolicy{Failures: 2, Cooldown: 10 * time.Second})
 		b.note(status(500, 0))
 		b.note(notSent)
 		b.note(status(500, 0))
@@ -119,7 +141,7 @@ func TestAProbeThatDoesNotEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: row.cooldown})
+				b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: row.cooldown})
 				b.note(status(500, 0))
 				time.Sleep(row.cooldown)
 				require.NoError(t, b.admit("a probe that never ends"))
@@ -137,4 +159,40 @@ func TestAProbeThatDoesNotEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Calls that began before the circuit opened may end at any time: they neither
+// take the place of the probe under way nor decide for it.
+func TestBreaker_CallFromBeforeItOpened_IsNotTheProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: 10 * time.Second})
+		early, err := b.admit("early")
+		require.NoError(t, err)
+		b.note(0, status(500, 0))
+		time.Sleep(10 * time.Second)
+		probe, err := b.admit("probe")
+		require.NoError(t, err)
+		require.NotEqual(t, early, probe)
+
+		b.note(early, callersOwn(unanswered(context.DeadlineExceeded)))
+		_, err = b.admit("after a call that its caller ended")
+		require.ErrorIs(t, err, ErrCircuitOpen, "the probe is still under way")
+		b.note(early, status(500, 0))
+		b.note(probe, callersOwn(unanswered(context.DeadlineExceeded)))
+		second, err := b.admit("after the probe was given back")
+		require.NoError(t, err, "the late failure did not begin another cooldown")
+
+		time.Sleep(10 * time.Second)
+		third, err := b.admit("beside a probe that takes long")
+		require.NoError(t, err)
+		b.note(second, status(500, 0))
+		_, err = b.admit("while the third is under way")
+		require.ErrorIs(t, err, ErrCircuitOpen)
+		b.note(second, callersOwn(unanswered(context.Canceled)))
+		_, err = b.admit("while the third is under way")
+		require.ErrorIs(t, err, ErrCircuitOpen)
+		b.note(third, nil)
+		_, err = b.admit("closed")
+		require.NoError(t, err)
+	})
 }

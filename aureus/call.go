@@ -120,7 +120,7 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 
 	request, err := x.newRequest(ctx)
 	if err != nil {
-		return err
+		return callersOwn(err)
 	}
 	response, err := c.roundTrip(request)
 	if err != nil {
@@ -139,19 +139,48 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 		return answerError(x.call.op, response)
 	}
 	if err := x.read(response); err != nil {
-		if _, ours := errors.AsType[*Error](err); ours {
+		var part *brokenOff
+		switch _, ours := errors.AsType[*Error](err); {
+		case ours:
 			return err
+		case errors.As(err, &part):
+			return part.error(x.connectionError(ctx, part.cause))
 		}
 		return x.connectionError(ctx, err)
 	}
 	return nil
 }
 
+// brokenOff is what read returns where the answer ended early and a part of it
+// has been handed on: the call cannot be made again.
+type brokenOff struct {
+	what  string // such as "the list"
+	cause error
+}
+
+func (b *brokenOff) Error() string { return b.what + " broke off: " + b.cause.Error() }
+
+func (b *brokenOff) error(e *Error) *Error {
+	e.Message, e.final = b.what+" broke off: "+e.Message, true
+	return e
+}
+
+// callersOwn marks an error for which the server is not to blame.
+func callersOwn(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	changed := *e
+	changed.callers = true
+	return &changed
+}
+
 var errTimeout = errors.New("the server did not answer in time")
 
 // connectionError is the failure to get an answer. The cause of a cancelled
 // context says more than the connection that it ended.
-func (x *exchange) connectionError(ctx context.Context, err error) error {
+func (x *exchange) connectionError(ctx context.Context, err error) *Error {
 	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
 		err = u.Err // the text of a url.Error repeats the URL, and a proxy's holds a password
 	}
@@ -161,13 +190,14 @@ func (x *exchange) connectionError(ctx context.Context, err error) error {
 	e := &Error{Op: x.call.op, unsent: neverSent(err), cut: cutByHTTP2(err)}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, ErrClosed), x.client.closed.Err() != nil:
-		e.Message, e.Err = "the client was closed", ErrClosed
+		e.Message, e.Err, e.callers = "the client was closed", ErrClosed, true
 	case errors.Is(cause, errTimeout):
 		e.timedOut = true
 		e.Message = fmt.Sprintf("no answer within %v", x.client.timeout)
 		e.Err = errors.Join(ErrUnavailable, context.DeadlineExceeded)
 	case cause != nil:
 		e.Message, e.Err = "gave up: "+clip(cause.Error(), maxMessage), errors.Join(ErrUnavailable, cause, ctx.Err())
+		e.callers = true
 	default:
 		if network, ok := errors.AsType[net.Error](err); ok {
 			e.timedOut = network.Timeout() // of the dialer, the handshake, or a client given with WithHTTPClient

@@ -69,6 +69,7 @@ type Error struct {
 	unsent   bool // the request certainly never reached the server
 	timedOut bool // the server did not answer within the client's timeout
 	cut      bool // HTTP/2 ended the stream or the connection without an answer
+	callers  bool // the caller's context ended it, the client was closed, or nothing was sent: it says nothing of the server
 }
 
 // Error names the operation, the status, the code, the message and the request.

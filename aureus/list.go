@@ -52,11 +52,15 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 					stopped = !yield(item, nil)
 					return !stopped
 				})
-				if err != nil && started { // what was yielded cannot be taken back
-					broke := &Error{Op: op, Message: "the list broke off: " + clip(err.Error(), maxMessage), Err: errors.Join(ErrUnavailable, err), final: true}
-					return c.gaveUp(ctx, op, broke)
+				if err == nil || !started {
+					return err
 				}
-				return err
+				broke := &brokenOff{what: "the list", cause: err} // what was yielded cannot be taken back
+				if e, ours := errors.AsType[*Error](err); ours {
+					changed := *e
+					return broke.error(&changed)
+				}
+				return broke
 			})
 			if stopped {
 				return

@@ -201,13 +201,14 @@ func (s *settings) run(ctx context.Context, class Class, conn *connection, t tri
 		if s.observe != nil {
 			began = time.Now()
 		}
+		var admitted ticket
 		if guarded {
-			err = b.admit(t.opName())
+			admitted, err = b.admit(t.opName())
 		}
 		if err == nil {
 			err = t.try(ctx, attempt)
 			if guarded {
-				b.note(err)
+				b.note(admitted, err)
 			}
 		}
 		if err == nil {

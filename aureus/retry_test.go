@@ -276,17 +276,17 @@ func TestBreaker(t *testing.T) {
 	t.Run("opens, probes once, and closes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := settings{}
-			b := newBreaker(BreakerPolicy{Failures: 3, Cooldown: 10 * time.Second})
+			b := newTestBreaker(BreakerPolicy{Failures: 3, Cooldown: 10 * time.Second})
 			for range 3 {
-				require.NotErrorIs(t, s.run(t.Context(), Reads, on(t, b), down()), ErrCircuitOpen)
+				require.NotErrorIs(t, s.run(t.Context(), Reads, on(t, b.breaker), down()), ErrCircuitOpen)
 			}
 			stopped := &script{}
-			err := s.run(t.Context(), Reads, on(t, b), stopped)
+			err := s.run(t.Context(), Reads, on(t, b.breaker), stopped)
 			require.ErrorIs(t, err, ErrCircuitOpen)
 			require.ErrorIs(t, err, ErrUnavailable)
 			require.True(t, SafeToRetry(err))
 			require.Empty(t, stopped.tries)
-			require.NoError(t, s.run(t.Context(), Decisions, on(t, b), &script{}), "decisions pass it by")
+			require.NoError(t, s.run(t.Context(), Decisions, on(t, b.breaker), &script{}), "decisions pass it by")
 
 			time.Sleep(10 * time.Second)
 			require.NoError(t, b.admit("probe"))
@@ -295,22 +295,22 @@ func TestBreaker(t *testing.T) {
 			require.ErrorIs(t, b.admit("after a failed probe"), ErrCircuitOpen)
 
 			time.Sleep(10 * time.Second)
-			require.NoError(t, s.run(t.Context(), Reads, on(t, b), &script{}))
-			require.NoError(t, s.run(t.Context(), Reads, on(t, b), &script{}))
+			require.NoError(t, s.run(t.Context(), Reads, on(t, b.breaker), &script{}))
+			require.NoError(t, s.run(t.Context(), Reads, on(t, b.breaker), &script{}))
 		})
 	})
 	t.Run("a probe that the caller cancels makes room for another", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: time.Second})
+			b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: time.Second})
 			b.note(status(500, 0))
 			time.Sleep(time.Second)
 			require.NoError(t, b.admit("probe"))
-			b.note(unanswered(context.Canceled))
+			b.note(callersOwn(unanswered(context.Canceled)))
 			require.NoError(t, b.admit("next probe"))
 		})
 	})
 	t.Run("a refusal is an answer", func(t *testing.T) {
-		b := newBreaker(BreakerPolicy{Failures: 2, Cooldown: time.Minute})
+		b := newTestBreaker(BreakerPolicy{Failures: 2, Cooldown: time.Minute})
 		for range 10 {
 			b.note(status(403, 0))
 			b.note(status(500, 0))
@@ -319,9 +319,9 @@ func TestBreaker(t *testing.T) {
 	})
 	t.Run("decisions too, if chosen", func(t *testing.T) {
 		s := settings{breakAll: true}
-		b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: time.Minute})
-		require.Error(t, s.run(t.Context(), Decisions, on(t, b), down()))
-		require.ErrorIs(t, s.run(t.Context(), Decisions, on(t, b), down()), ErrCircuitOpen)
+		b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: time.Minute})
+		require.Error(t, s.run(t.Context(), Decisions, on(t, b.breaker), down()))
+		require.ErrorIs(t, s.run(t.Context(), Decisions, on(t, b.breaker), down()), ErrCircuitOpen)
 	})
 	t.Run("off", func(t *testing.T) {
 		require.Nil(t, newBreaker(BreakerPolicy{}))
@@ -329,9 +329,9 @@ func TestBreaker(t *testing.T) {
 	t.Run("a patient call waits for it to close", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := settings{retry: defaultRetries}
-			b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: 5 * time.Second})
+			b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: 5 * time.Second})
 			b.note(status(500, 0))
-			require.NoError(t, s.run(t.Context(), Reports, on(t, b), &script{}))
+			require.NoError(t, s.run(t.Context(), Reports, on(t, b.breaker), &script{}))
 		})
 	})
 }

@@ -1,0 +1,138 @@
+package aureus_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// silent answers /api/v1/well at once. Every other path it leaves without an
+// answer, or in the middle of one where it is a list or a stream.
+func silent(t *testing.T) *recorder {
+	t.Helper()
+	return record(t, func(w http.ResponseWriter, q *http.Request) {
+		switch q.URL.Path {
+		case "/api/v1/well":
+			jsonAnswer(200, `{}`)(w, q)
+			return
+		case "/api/v1/unknown":
+			jsonAnswer(501, `{"error":"not here","code":"NOT_IMPLEMENTED"}`)(w, q)
+			return
+		case "/api/v1/observability/metrics":
+			if q.Method == http.MethodGet {
+				jsonAnswer(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
+				_ = http.NewResponseController(w).Flush()
+			}
+		case "/api/v1/stream":
+			streamAnswer(sse(1, "a"))(w, q)
+			_ = http.NewResponseController(w).Flush()
+		}
+		<-q.Context().Done()
+	})
+}
+
+// shortly is a context whose deadline passes while the server is silent.
+func shortly(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// What the caller ended shuts nobody out, however often it happens. What the
+// server failed to answer does.
+func TestBreaker_CountsFailuresOfTheServerOnly(t *testing.T) {
+	const failures = 3
+	ask := func(ctx context.Context, c *aureus.Client) error {
+		var out map[string]any
+		return c.Call(ctx, http.MethodGet, "/silent", nil, &out)
+	}
+	for reason, row := range map[string]struct {
+		call func(*testing.T, *aureus.Client) error
+		is   error
+		open bool
+	}{
+		"a deadline that had passed already": {call: func(t *testing.T, c *aureus.Client) error {
+			ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Hour))
+			defer cancel()
+			return ask(ctx, c)
+		}, is: context.DeadlineExceeded},
+		"a deadline that passes while the server is silent": {call: func(t *testing.T, c *aureus.Client) error { return ask(shortly(t), c) }, is: context.DeadlineExceeded},
+		"a deadline with a cause of its own": {call: func(t *testing.T, c *aureus.Client) error {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Millisecond, io.ErrUnexpectedEOF)
+			defer cancel()
+			return ask(ctx, c)
+		}, is: io.ErrUnexpectedEOF},
+		"a deadline in the middle of a list": {call: func(t *testing.T, c *aureus.Client) error {
+			_, err := aureus.Collect(c.Metrics(shortly(t), aureus.MetricQuery{}))
+			return err
+		}, is: context.DeadlineExceeded},
+		"a deadline in the middle of a stream": {call: func(t *testing.T, c *aureus.Client) error {
+			var last error
+			for _, err := range c.Stream(shortly(t), aureus.StreamQuery{}) {
+				last = err
+			}
+			return last
+		}, is: context.DeadlineExceeded},
+		"a deadline while a batch is sent": {call: func(t *testing.T, c *aureus.Client) error {
+			return c.ReportMetrics(shortly(t), make([]aureus.Metric, 5000))
+		}, is: context.DeadlineExceeded},
+		"a cancellation": {call: func(t *testing.T, c *aureus.Client) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(5*time.Millisecond, cancel)
+			return ask(ctx, c)
+		}, is: context.Canceled},
+		"credentials that are not there, since another service is away": {call: func(t *testing.T, c *aureus.Client) error {
+			return ask(t.Context(), c.With(aureus.WithCredentials(func(context.Context) (string, error) { return "", aureus.ErrUnavailable })))
+		}, is: aureus.ErrUnauthenticated},
+		"credentials that take longer than the call may": {call: func(t *testing.T, c *aureus.Client) error {
+			return ask(t.Context(), c.With(aureus.WithTimeout(10*time.Millisecond), aureus.WithCredentials(func(ctx context.Context) (string, error) {
+				<-ctx.Done()
+				return "", errors.Join(aureus.ErrUnavailable, context.Cause(ctx))
+			})))
+		}, is: aureus.ErrUnauthenticated},
+		"a request that has no JSON form": {call: func(t *testing.T, c *aureus.Client) error {
+			return c.Call(t.Context(), http.MethodPost, "/silent", func() {}, nil)
+		}, is: aureus.ErrInvalid},
+		"an endpoint that the server does not have": {call: func(t *testing.T, c *aureus.Client) error {
+			return c.Call(t.Context(), http.MethodGet, "/unknown", nil, nil)
+		}, is: aureus.ErrUnavailable},
+
+		"silence for the client's timeout": {open: true, call: func(t *testing.T, c *aureus.Client) error {
+			return ask(t.Context(), c.With(aureus.WithTimeout(10*time.Millisecond)))
+		}, is: context.DeadlineExceeded},
+		"silence for the client's timeout, before the caller's deadline": {open: true, call: func(t *testing.T, c *aureus.Client) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			return ask(ctx, c.With(aureus.WithTimeout(10*time.Millisecond)))
+		}, is: context.DeadlineExceeded},
+		"silence in the middle of a list": {open: true, call: func(t *testing.T, c *aureus.Client) error {
+			_, err := aureus.Collect(c.With(aureus.WithTimeout(10*time.Millisecond)).Metrics(t.Context(), aureus.MetricQuery{}))
+			return err
+		}, is: context.DeadlineExceeded},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			server := silent(t)
+			client := newClient(t, server.URL, aureus.WithBreaker(aureus.BreakerPolicy{Failures: failures, Cooldown: time.Hour}),
+				aureus.WithRetry(aureus.Reads, aureus.NoRetry), aureus.WithRetry(aureus.Reports, aureus.NoRetry))
+			for range failures {
+				err := row.call(t, client)
+				require.ErrorIs(t, err, row.is)
+				require.NotErrorIs(t, err, aureus.ErrCircuitOpen)
+			}
+			err := client.Call(t.Context(), http.MethodGet, "/well", nil, nil)
+			if row.open {
+				require.ErrorIs(t, err, aureus.ErrCircuitOpen)
+				return
+			}
+			require.NoError(t, err)
+		})
+	}
+}
