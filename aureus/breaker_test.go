@@ -73,7 +73,9 @@ type testBreaker struct {
 	admitted ticket
 }
 
-func newTestBreaker(policy BreakerPolicy) *testBreaker { return &testBreaker{breaker: newBreaker(policy)} }
+func newTestBreaker(policy BreakerPolicy) *testBreaker {
+	return &testBreaker{breaker: newBreaker(policy)}
+}
 
 func (b *testBreaker) admit(op string) error {
 	admitted, err := b.breaker.admit(op)

@@ -43,7 +43,8 @@ type settings struct {
 	userAgent   string
 	retry       [numClasses]RetryPolicy
 	breakAll    bool // the breaker counts for decisions too
-	gzipAbove   int  // request bodies from this size on are compressed; 0: none
+	batchSize   batchSize
+	gzipAbove   int // request bodies from this size on are compressed; 0: none
 	observe     func(context.Context, Attempt)
 	err         error // a copy made with a wrong option refuses every call
 }

@@ -35,11 +35,21 @@ func (c *Client) VerifyAudit(ctx context.Context) (AuditVerification, error) {
 // the server refuses come as a [*PartialError].
 // POST /api/v1/audit/records/batch.
 func (c *Client) RecordDecisions(ctx context.Context, records []DecisionRecord) error {
-	return reportBatch(ctx, c, "RecordDecisions", "/audit/records", nil, records)
+	_, err := recordDecisions(ctx, c, records)
+	return err
 }
 
 // RecordOutcomes adds to the audit log what became of decided requests. It is
 // as RecordDecisions otherwise. POST /api/v1/audit/outcomes/batch.
 func (c *Client) RecordOutcomes(ctx context.Context, outcomes []Outcome) error {
+	_, err := recordOutcomes(ctx, c, outcomes)
+	return err
+}
+
+func recordDecisions(ctx context.Context, c *Client, records []DecisionRecord) (accepted int, err error) {
+	return reportBatch(ctx, c, "RecordDecisions", "/audit/records", nil, records)
+}
+
+func recordOutcomes(ctx context.Context, c *Client, outcomes []Outcome) (accepted int, err error) {
 	return reportBatch(ctx, c, "RecordOutcomes", "/audit/outcomes", nil, outcomes)
 }

@@ -39,9 +39,11 @@ func (c *Client) ReportSpan(ctx context.Context, span Span) error {
 
 // ReportEvents reports any number of events in requests of bounded size. It
 // tries again while the server is away or asks to wait, for as long as the
-// context and the attempts allow, under an Idempotency-Key a request. A
-// [*PartialError] tells which items were refused; any other error means that
-// some were not delivered. No call sends nothing.
+// context and the attempts allow, under an Idempotency-Key a request. A request
+// that the server answers with 413 is halved and sent again, and a single item
+// that is too large is rejected; [WithBatchSize] makes requests smaller from the
+// start. A [*PartialError] tells which items were rejected; where its Err is set,
+// and with any other error, some were not delivered. No items send nothing.
 // POST /api/v1/observability/events/batch, and single reports for a server
 // without that path.
 func (c *Client) ReportEvents(ctx context.Context, events []TelemetryEvent) error {
@@ -177,14 +179,15 @@ func reportKind[T encoder](ctx context.Context, c *Client, op string, kind int, 
 	if err := c.ready(op); err != nil {
 		return err
 	}
-	return reportBatch(ctx, c, op, batchKinds[kind], &c.single[kind], items)
+	_, err := reportBatch(ctx, c, op, batchKinds[kind], &c.single[kind], items)
+	return err
 }
 
 func reportFunc(ctx context.Context, c *Client, op string, kind, n int, item appendItem) error {
 	if err := c.ready(op); err != nil {
 		return err
 	}
-	return reportEach(ctx, c, op, batchKinds[kind], &c.single[kind], n, func(b []byte, i int) ([]byte, error) {
+	_, err := reportEach(ctx, c, op, batchKinds[kind], &c.single[kind], n, func(b []byte, i int) ([]byte, error) {
 		longer, err := item(b, i)
 		switch {
 		case err != nil:
@@ -197,4 +200,5 @@ func reportFunc(ctx context.Context, c *Client, op string, kind, n int, item app
 		}
 		return longer, nil
 	})
+	return err
 }

@@ -149,7 +149,7 @@ func BenchmarkEncodeSpans(b *testing.B) {
 			batch := newBatch()
 			item := func(b []byte, i int) ([]byte, error) { return appendReport(b, spans[i]) }
 			for i := range spans {
-				if ok, err := batch.add(i, item); !ok || err != nil {
+				if ok, err := batch.add(i, item, defaultBatchSize); !ok || err != nil {
 					b.Fatal(err)
 				}
 			}

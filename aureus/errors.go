@@ -144,18 +144,49 @@ type Rejection struct {
 	Reason string `json:"reason"`
 }
 
-// PartialError says that a batch was taken in part. Sending the rejected items
-// again unchanged will not help.
+// PartialError says that items of a batch were rejected. Sending those again
+// unchanged will not help. Every other item was accepted, unless Err is set.
 type PartialError struct {
 	Op       string
 	Accepted int
-	Rejected []Rejection
+	Rejected []Rejection // all of them, by index
+
+	// Err is why items that are neither accepted nor rejected were not delivered;
+	// nil where there are none.
+	Err error
 }
 
+// maxReasons bounds how many different reasons the text of a PartialError has.
+const maxReasons = 10
+
+// Error lists every reason once, up to ten of them, with the item that it came
+// for first.
 func (e *PartialError) Error() string {
-	text := fmt.Sprintf("aureus: %s: %d of %d items were rejected", e.Op, len(e.Rejected), e.Accepted+len(e.Rejected))
-	if len(e.Rejected) > 0 {
-		text += fmt.Sprintf("; item %d: %s", e.Rejected[0].Index, e.Rejected[0].Reason)
+	var b strings.Builder
+	fmt.Fprintf(&b, "aureus: %s: %d items were rejected and %d accepted", e.Op, len(e.Rejected), e.Accepted)
+	times := make(map[string]int, maxReasons)
+	var first []Rejection // of each reason
+	for _, rejection := range e.Rejected {
+		if times[rejection.Reason] == 0 {
+			first = append(first, rejection)
+		}
+		times[rejection.Reason]++
 	}
-	return text
+	for _, rejection := range first[:min(len(first), maxReasons)] {
+		fmt.Fprintf(&b, "; item %d", rejection.Index)
+		if more := times[rejection.Reason] - 1; more > 0 {
+			fmt.Fprintf(&b, " and %d more", more)
+		}
+		b.WriteString(": " + rejection.Reason)
+	}
+	if more := len(first) - maxReasons; more > 0 {
+		fmt.Fprintf(&b, "; and %d more reasons", more)
+	}
+	if e.Err != nil {
+		b.WriteString("; others were not delivered: " + e.Err.Error())
+	}
+	return b.String()
 }
+
+// Unwrap gives what kept items from being delivered.
+func (e *PartialError) Unwrap() error { return e.Err }

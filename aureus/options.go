@@ -161,6 +161,29 @@ func WithGzip(from int) CallOption {
 	return callOption(func(s *settings) { s.gzipAbove = from })
 }
 
+// The bounds of [WithBatchSize]: what the control plane takes at most.
+const (
+	maxBatchItems = 10_000
+	maxBatchBytes = 64 << 20
+)
+
+// WithBatchSize bounds each request of a batch report, such as
+// [Client.ReportSpans]: at most that many items, from 1 to 10,000, and that many
+// bytes of JSON, from 1 to 64 MiB. What has more goes out as more requests, up
+// to four at once; an item that is larger alone is sent alone. Without this
+// option it is 2,048 items and 8 MiB. Records for the audit log are never more
+// than 2,048 in a request. A request that the server answers with 413 all the
+// same is halved and sent again.
+func WithBatchSize(items, bytes int) CallOption {
+	if items < 1 || items > maxBatchItems {
+		return refuse("the items of a batch must be 1 to %d, not %d", maxBatchItems, items)
+	}
+	if bytes < 1 || bytes > maxBatchBytes {
+		return refuse("the bytes of a batch must be 1 to %d, not %d", maxBatchBytes, bytes)
+	}
+	return callOption(func(s *settings) { s.batchSize = batchSize{items: items, bytes: bytes} })
+}
+
 // WithBreaker changes the circuit breaker; see [BreakerPolicy].
 func WithBreaker(policy BreakerPolicy) Option {
 	return option(func(c *clientConfig) {
@@ -226,7 +249,7 @@ func WithInsecureHTTP(host string) Option {
 // arguments and of the environment, all of them at once.
 func NewClient(baseURL string, options ...Option) (*Client, error) {
 	config := clientConfig{
-		settings:    settings{retry: defaultRetries, userAgent: defaultUserAgent},
+		settings:    settings{retry: defaultRetries, userAgent: defaultUserAgent, batchSize: defaultBatchSize},
 		concurrency: 64, proxy: http.ProxyFromEnvironment, breaker: defaultBreaker,
 	}
 	for _, option := range options {

@@ -104,20 +104,19 @@ func (r *Recorder) run(ctx context.Context) {
 			}
 			record = <-r.queue
 		}
-		r.note(len(decisions), r.client.RecordDecisions(ctx, decisions)) // before their outcomes
-		r.note(len(outcomes), r.client.RecordOutcomes(ctx, outcomes))
+		accepted, err := recordDecisions(ctx, r.client, decisions) // before their outcomes
+		r.note(len(decisions)-accepted, err)
+		accepted, err = recordOutcomes(ctx, r.client, outcomes)
+		r.note(len(outcomes)-accepted, err)
 	}
 }
 
-func (r *Recorder) note(sent int, err error) {
+func (r *Recorder) note(lost int, err error) {
 	if err == nil {
 		return
 	}
 	if r.err == nil {
 		r.err = err
 	}
-	if partial, ok := errors.AsType[*PartialError](err); ok {
-		sent = len(partial.Rejected)
-	}
-	r.dropped.Add(uint64(sent))
+	r.dropped.Add(uint64(lost)) //nolint:gosec // no more are accepted than were sent
 }

@@ -94,10 +94,10 @@ func (p *points) outcome(err error) error {
 	case err == nil:
 		return all
 	case !ok:
-		all.Accepted = 0 // as far as is known
-		return fmt.Errorf("%w; and %w", err, all)
+		all.Accepted, all.Err = 0, err // none, as far as is known
+		return all
 	}
-	all.Accepted = partial.Accepted
+	all.Accepted, all.Err = partial.Accepted, partial.Err
 	for _, r := range partial.Rejected {
 		if r.Index >= 0 && r.Index < len(p.places) {
 			r.Index = p.places[r.Index]
