@@ -1,0 +1,33 @@
+package controlplane_test
+
+import (
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// A server whose bound is below the client's takes everything in smaller
+// requests, over a connection too, where it answers before it has read the body.
+func TestBatch_LargerThanTheServersBound_ArrivesAsAWhole(t *testing.T) {
+	srv := open(t, func(c *controlplane.Config) { c.MaxBatchBody = 100 << 10 })
+	listening := httptest.NewServer(srv)
+	t.Cleanup(listening.Close)
+	c, err := aureus.NewClient(listening.URL, aureus.WithAPIKey(newKey(t, srv, controlplane.RoleService, "svc")))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	const n = 4000
+	spans := make([]aureus.Span, n)
+	for i := range spans {
+		spans[i] = aureus.Span{ID: strconv.Itoa(i), TraceID: "t", Name: strings.Repeat("n", 500), StartTime: "2026-01-02T03:04:05Z"}
+	}
+	require.NoError(t, c.ReportSpans(t.Context(), spans))
+	found, err := c.Trace(t.Context(), "t")
+	require.NoError(t, err)
+	require.Len(t, found, n)
+}
