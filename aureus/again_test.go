@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -280,4 +283,77 @@ func TestObserversSeeTheStatusOfTheAnswer(t *testing.T) {
 	require.ErrorIs(t, client.Call(t.Context(), "GET", "/x", nil, &out), aureus.ErrMalformed)
 	require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, &out))
 	require.Equal(t, []int{0, 503, 202, 201}, seen)
+}
+
+// A server may refuse a large body at once and hang up. The answer is then lost
+// where the connection is reset while the body is sent, so the next attempt asks
+// first.
+func TestCall_ServerHangsUpWhileTheBodyIsSent_NextAttemptAsksFirst(t *testing.T) {
+	for name, row := range map[string]struct {
+		call  func(context.Context, *aureus.Client) error
+		check func(*testing.T, error)
+	}{
+		"a report": {
+			func(ctx context.Context, c *aureus.Client) error {
+				return c.ReportSpans(ctx, []aureus.Span{{ID: "large", Name: strings.Repeat("x", 8<<20)}, {ID: "small"}})
+			},
+			func(t *testing.T, err error) {
+				t.Helper()
+				partial, ok := errors.AsType[*aureus.PartialError](err)
+				require.True(t, ok, "%v", err)
+				require.Equal(t, 1, partial.Accepted)
+				require.Len(t, partial.Rejected, 1)
+				require.Zero(t, partial.Rejected[0].Index)
+			},
+		},
+		"a decision": {
+			func(ctx context.Context, c *aureus.Client) error {
+				_, err := c.Decide(ctx, aureus.Request{Arguments: strings.Repeat("x", 8<<20)})
+				return err
+			},
+			func(t *testing.T, err error) { t.Helper(); require.ErrorIs(t, err, aureus.ErrInvalid) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			var connections sync.WaitGroup
+			defer connections.Wait()
+			defer func() { require.NoError(t, listener.Close()) }()
+			connections.Go(func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					connections.Go(func() { refuseLargeBodies(conn) })
+				}
+			})
+			client := newClient(t, "http://"+listener.Addr().String(), aureus.WithRetry(aureus.Reports, soon), aureus.WithRetry(aureus.Decisions, soon))
+			row.check(t, row.call(t.Context(), client))
+		})
+	}
+}
+
+// refuseLargeBodies answers one request. It resets the connection where a large
+// body comes unasked.
+func refuseLargeBodies(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	request, err := http.ReadRequest(bufio.NewReader(conn))
+	if err != nil {
+		return
+	}
+	status, answer := "200 OK", `{"accepted":1,"rejected":[]}`
+	if request.ContentLength > 1<<20 {
+		if request.Header.Get("Expect") == "" {
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0)
+			}
+			return
+		}
+		status, answer = "413 Content Too Large", `{"error":"too large","code":"BODY_TOO_LARGE"}`
+	} else {
+		_, _ = io.Copy(io.Discard, request.Body)
+	}
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(answer), answer)
 }

@@ -38,12 +38,11 @@ func silent(t *testing.T) *recorder {
 	})
 }
 
-// shortly is a context whose deadline passes while the server is silent.
-func shortly(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	t.Cleanup(cancel)
-	return ctx
+// shortly makes a call whose deadline passes while the server is silent.
+func shortly(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	return call(ctx)
 }
 
 // What the caller ended shuts nobody out, however often it happens. What the
@@ -55,66 +54,71 @@ func TestBreaker_CountsFailuresOfTheServerOnly(t *testing.T) {
 		return c.Call(ctx, http.MethodGet, "/silent", nil, &out)
 	}
 	for reason, row := range map[string]struct {
-		call func(*testing.T, *aureus.Client) error
+		call func(context.Context, *aureus.Client) error
 		is   error
 		open bool
 	}{
-		"a deadline that had passed already": {call: func(t *testing.T, c *aureus.Client) error {
-			ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Hour))
+		"a deadline that had passed already": {call: func(ctx context.Context, c *aureus.Client) error {
+			ctx, cancel := context.WithDeadline(ctx, time.Now().Add(-time.Hour))
 			defer cancel()
 			return ask(ctx, c)
 		}, is: context.DeadlineExceeded},
-		"a deadline that passes while the server is silent": {call: func(t *testing.T, c *aureus.Client) error { return ask(shortly(t), c) }, is: context.DeadlineExceeded},
-		"a deadline with a cause of its own": {call: func(t *testing.T, c *aureus.Client) error {
-			ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Millisecond, io.ErrUnexpectedEOF)
+		"a deadline that passes while the server is silent": {call: func(ctx context.Context, c *aureus.Client) error {
+			return shortly(ctx, func(ctx context.Context) error { return ask(ctx, c) })
+		}, is: context.DeadlineExceeded},
+		"a deadline with a cause of its own": {call: func(ctx context.Context, c *aureus.Client) error {
+			ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Millisecond, io.ErrUnexpectedEOF)
 			defer cancel()
 			return ask(ctx, c)
 		}, is: io.ErrUnexpectedEOF},
-		"a deadline in the middle of a list": {call: func(t *testing.T, c *aureus.Client) error {
-			_, err := aureus.Collect(c.Metrics(shortly(t), aureus.MetricQuery{}))
-			return err
+		"a deadline in the middle of a list": {call: func(ctx context.Context, c *aureus.Client) error {
+			return shortly(ctx, func(ctx context.Context) error {
+				_, err := aureus.Collect(c.Metrics(ctx, aureus.MetricQuery{}))
+				return err
+			})
 		}, is: context.DeadlineExceeded},
-		"a deadline in the middle of a stream": {call: func(t *testing.T, c *aureus.Client) error {
-			var last error
-			for _, err := range c.Stream(shortly(t), aureus.StreamQuery{}) {
-				last = err
-			}
-			return last
+		"a deadline in the middle of a stream": {call: func(ctx context.Context, c *aureus.Client) error {
+			return shortly(ctx, func(ctx context.Context) (last error) {
+				for _, err := range c.Stream(ctx, aureus.StreamQuery{}) {
+					last = err
+				}
+				return last
+			})
 		}, is: context.DeadlineExceeded},
-		"a deadline while a batch is sent": {call: func(t *testing.T, c *aureus.Client) error {
-			return c.ReportMetrics(shortly(t), make([]aureus.Metric, 5000))
+		"a deadline while a batch is sent": {call: func(ctx context.Context, c *aureus.Client) error {
+			return shortly(ctx, func(ctx context.Context) error { return c.ReportMetrics(ctx, make([]aureus.Metric, 5000)) })
 		}, is: context.DeadlineExceeded},
-		"a cancellation": {call: func(t *testing.T, c *aureus.Client) error {
-			ctx, cancel := context.WithCancel(t.Context())
+		"a cancellation": {call: func(ctx context.Context, c *aureus.Client) error {
+			ctx, cancel := context.WithCancel(ctx)
 			time.AfterFunc(5*time.Millisecond, cancel)
 			return ask(ctx, c)
 		}, is: context.Canceled},
-		"credentials that are not there, since another service is away": {call: func(t *testing.T, c *aureus.Client) error {
-			return ask(t.Context(), c.With(aureus.WithCredentials(func(context.Context) (string, error) { return "", aureus.ErrUnavailable })))
+		"credentials that are not there, since another service is away": {call: func(ctx context.Context, c *aureus.Client) error {
+			return ask(ctx, c.With(aureus.WithCredentials(func(context.Context) (string, error) { return "", aureus.ErrUnavailable })))
 		}, is: aureus.ErrUnauthenticated},
-		"credentials that take longer than the call may": {call: func(t *testing.T, c *aureus.Client) error {
-			return ask(t.Context(), c.With(aureus.WithTimeout(10*time.Millisecond), aureus.WithCredentials(func(ctx context.Context) (string, error) {
+		"credentials that take longer than the call may": {call: func(ctx context.Context, c *aureus.Client) error {
+			return ask(ctx, c.With(aureus.WithTimeout(10*time.Millisecond), aureus.WithCredentials(func(ctx context.Context) (string, error) {
 				<-ctx.Done()
 				return "", errors.Join(aureus.ErrUnavailable, context.Cause(ctx))
 			})))
 		}, is: aureus.ErrUnauthenticated},
-		"a request that has no JSON form": {call: func(t *testing.T, c *aureus.Client) error {
-			return c.Call(t.Context(), http.MethodPost, "/silent", func() {}, nil)
+		"a request that has no JSON form": {call: func(ctx context.Context, c *aureus.Client) error {
+			return c.Call(ctx, http.MethodPost, "/silent", func() {}, nil)
 		}, is: aureus.ErrInvalid},
-		"an endpoint that the server does not have": {call: func(t *testing.T, c *aureus.Client) error {
-			return c.Call(t.Context(), http.MethodGet, "/unknown", nil, nil)
+		"an endpoint that the server does not have": {call: func(ctx context.Context, c *aureus.Client) error {
+			return c.Call(ctx, http.MethodGet, "/unknown", nil, nil)
 		}, is: aureus.ErrUnavailable},
 
-		"silence for the client's timeout": {open: true, call: func(t *testing.T, c *aureus.Client) error {
-			return ask(t.Context(), c.With(aureus.WithTimeout(10*time.Millisecond)))
+		"silence for the client's timeout": {open: true, call: func(ctx context.Context, c *aureus.Client) error {
+			return ask(ctx, c.With(aureus.WithTimeout(10*time.Millisecond)))
 		}, is: context.DeadlineExceeded},
-		"silence for the client's timeout, before the caller's deadline": {open: true, call: func(t *testing.T, c *aureus.Client) error {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		"silence for the client's timeout, before the caller's deadline": {open: true, call: func(ctx context.Context, c *aureus.Client) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Hour)
 			defer cancel()
 			return ask(ctx, c.With(aureus.WithTimeout(10*time.Millisecond)))
 		}, is: context.DeadlineExceeded},
-		"silence in the middle of a list": {open: true, call: func(t *testing.T, c *aureus.Client) error {
-			_, err := aureus.Collect(c.With(aureus.WithTimeout(10*time.Millisecond)).Metrics(t.Context(), aureus.MetricQuery{}))
+		"silence in the middle of a list": {open: true, call: func(ctx context.Context, c *aureus.Client) error {
+			_, err := aureus.Collect(c.With(aureus.WithTimeout(10*time.Millisecond)).Metrics(ctx, aureus.MetricQuery{}))
 			return err
 		}, is: context.DeadlineExceeded},
 	} {
@@ -123,7 +127,7 @@ func TestBreaker_CountsFailuresOfTheServerOnly(t *testing.T) {
 			client := newClient(t, server.URL, aureus.WithBreaker(aureus.BreakerPolicy{Failures: failures, Cooldown: time.Hour}),
 				aureus.WithRetry(aureus.Reads, aureus.NoRetry), aureus.WithRetry(aureus.Reports, aureus.NoRetry))
 			for range failures {
-				err := row.call(t, client)
+				err := row.call(t.Context(), client)
 				require.ErrorIs(t, err, row.is)
 				require.NotErrorIs(t, err, aureus.ErrCircuitOpen)
 			}

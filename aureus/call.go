@@ -25,6 +25,10 @@ const (
 	maxAnswer = 16 << 20
 	// maxErrorBody bounds what is read of an answer that is an error.
 	maxErrorBody = 64 << 10
+
+	// askFirstFrom is the size of a body from which another attempt asks before it
+	// sends the body, in bytes.
+	askFirstFrom = 64 << 10
 )
 
 // call is one operation of the API.
@@ -101,6 +105,7 @@ type exchange struct {
 	encoding       string
 	idempotencyKey string
 	status         int          // of the latest answer
+	askFirst       bool         // whether the server takes the body: it may have answered and hung up while it was sent
 	open           atomic.Int32 // readers of body that the transport has not closed
 }
 
@@ -124,6 +129,7 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 	}
 	response, err := c.roundTrip(request)
 	if err != nil {
+		x.askFirst = len(x.body) >= askFirstFrom && broken(err)
 		return x.connectionError(ctx, err)
 	}
 	x.status = response.StatusCode

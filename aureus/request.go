@@ -39,7 +39,7 @@ func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
 func (x *exchange) header(ctx context.Context) (http.Header, error) {
 	c := x.client
 	header := make(http.Header, 8)
-	values := make([]string, 0, 6)
+	values := make([]string, 0, 7)
 	set := func(name, value string) {
 		values = append(values, value)
 		last := len(values) - 1
@@ -67,6 +67,9 @@ func (x *exchange) header(ctx context.Context) (http.Header, error) {
 	}
 	if x.encoding != "" {
 		set("Content-Encoding", x.encoding)
+	}
+	if x.askFirst {
+		set("Expect", "100-continue")
 	}
 	return header, nil
 }

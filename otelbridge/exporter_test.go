@@ -254,6 +254,49 @@ func hanging() (server *intake, entered chan struct{}) {
 	}}, entered
 }
 
+// except answers one path at once, whatever happens to the others.
+func except(path string, others func(http.ResponseWriter, *http.Request, int) bool) func(http.ResponseWriter, *http.Request, int) bool {
+	return func(w http.ResponseWriter, r *http.Request, request int) bool {
+		if r.URL.Path != path {
+			return others(w, r, request)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{}`)
+		return true
+	}
+}
+
+// A server that takes one span a request gets all of them, and one that is too
+// large alone is told of at its place.
+func TestSpanExporter_TooLarge_IsHalved(t *testing.T) {
+	server := &intake{before: func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		if r.ContentLength < 400 {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		fmt.Fprint(w, `{"error":"too large","code":"BODY_TOO_LARGE"}`)
+		return true
+	}}
+	client, _ := server.start(t)
+	var spans tracetest.SpanStubs
+	for i := range 10 {
+		name := fmt.Sprint("span ", i)
+		if i == 6 {
+			name += strings.Repeat("x", 1000)
+		}
+		spans = append(spans, tracetest.SpanStub{Name: name})
+	}
+	err := otelbridge.NewSpanExporter(client).ExportSpans(t.Context(), spans.Snapshots())
+	partial, ok := errors.AsType[*aureus.PartialError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, 9, partial.Accepted)
+	require.Len(t, partial.Rejected, 1)
+	require.Equal(t, 6, partial.Rejected[0].Index)
+	require.Contains(t, partial.Rejected[0].Reason, "too large")
+	require.Len(t, server.spans, 9)
+}
+
 func TestExporter_bounds(t *testing.T) {
 	for _, signal := range exporters() {
 		t.Run(signal.name+"/its own limit, though the caller sets none", func(t *testing.T) {
@@ -262,6 +305,19 @@ func TestExporter_bounds(t *testing.T) {
 			err := signal.make(client, otelbridge.WithTimeout(20*time.Millisecond)).export(context.Background())
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorContains(t, err, "not done within 20ms")
+		})
+		t.Run(signal.name+"/its own limit, and the client's other calls go on", func(t *testing.T) {
+			server, _ := hanging()
+			server.before = except("/api/v1/well", server.before)
+			_, listening := server.start(t)
+			client := connect(t, listening.URL, quick, aureus.WithBreaker(aureus.BreakerPolicy{Failures: 3, Cooldown: time.Hour}))
+			exporter := signal.make(client, otelbridge.WithTimeout(10*time.Millisecond))
+			for range 10 {
+				err := exporter.export(context.Background())
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.NotErrorIs(t, err, aureus.ErrCircuitOpen)
+			}
+			require.NoError(t, client.Call(t.Context(), http.MethodGet, "/well", nil, nil))
 		})
 		t.Run(signal.name+"/a limit that is no limit leaves the default", func(t *testing.T) {
 			server := &intake{}

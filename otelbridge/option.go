@@ -40,7 +40,9 @@ func newExporterConfig(options []Option) exporterConfig {
 
 // WithTimeout bounds one export as a whole, retries included. The caller's
 // context bounds it too; the earlier end counts. Zero and negative durations
-// leave [DefaultTimeout]: an export without a bound would stop the service.
+// leave [DefaultTimeout]: an export without a bound would stop the service. To
+// the client it is the caller's deadline, so that exports which take too long do
+// not open its circuit breaker for others; see [aureus.BreakerPolicy].
 func WithTimeout(timeout time.Duration) Option {
 	return optionFunc(func(c *exporterConfig) {
 		if timeout > 0 {
