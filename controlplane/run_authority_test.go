@@ -92,7 +92,7 @@ func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 	var calls atomic.Int64
 	srv := open(t, at(clock), withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		if calls.Add(1) == 2 {
-			clock.Advance(25 * time.Hour)
+			clock.Advance(controlplane.DefaultApprovalUseTime + time.Second)
 		}
 		return nil, errors.New("not yet")
 	}}}))

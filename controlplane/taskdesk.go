@@ -15,8 +15,8 @@ import (
 // the later ones, and one that was interrupted, go on with it while it could
 // still be used, its digest and the rules are the same, and neither the key that
 // asked for it nor one that approved it has been revoked. Where that is no longer
-// so, a person is asked anew. One that ends before the task has begun is not
-// asked for again: the task ends with it.
+// so, a person is asked anew. One that is rejected, withdrawn or past its time
+// before the task has begun is not asked for again: the task ends with it.
 type taskApprovals struct {
 	*txApprovals
 
@@ -53,7 +53,7 @@ func (d *taskApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAsk)
 		d.again, a.Status = a.ID, aureus.ApprovalApproved
 		return aureus.ApprovalTicket{Approval: a, Joined: true}, nil
 	case own.Attempt == 0 && a.ActionDigest == ask.Digest && a.Status == aureus.ApprovalRejected,
-		own.Attempt == 0 && same && a.Status == aureus.ApprovalExpired:
+		own.Attempt == 0 && same && live && a.Status == aureus.ApprovalExpired:
 		d.ended = true
 		return aureus.ApprovalTicket{Approval: a, Joined: true}, nil
 	case own.Attempt == 0 && same && live && a.Status != aureus.ApprovalConsumed:
