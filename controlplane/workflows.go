@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -114,13 +115,25 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 		problems = append(problems, strictjson.Problem{Pointer: "/correlation_id", Message: fmt.Sprintf("must not be longer than %d bytes", maxWord)})
 	}
 	if id, given := body.Context["principal_id"]; given && id != nil {
-		if text, ok := id.(string); !ok || text == "" {
+		switch text, ok := id.(string); {
+		case !ok || text == "":
 			problems = append(problems, strictjson.Problem{Pointer: "/context/principal_id", Message: "must be a text that is not empty"})
+		case len(text) > maxWord:
+			problems = append(problems, strictjson.Problem{Pointer: "/context/principal_id", Message: fmt.Sprintf("must not be longer than %d bytes", maxWord)})
 		}
 	}
 	if claimed, ok := body.Context["principal_permissions"]; ok {
-		if _, err := permissionsOf(claimed); err != nil {
+		permissions, err := permissionsOf(claimed)
+		if err != nil {
 			problems = append(problems, strictjson.Problem{Pointer: "/context/principal_permissions", Message: err.Error()})
+		}
+		for i := range permissions {
+			if max(len(permissions[i].Action), len(permissions[i].Resource)) > maxWord {
+				problems = append(problems, strictjson.Problem{
+					Pointer: "/context/principal_permissions/" + strconv.Itoa(i), Message: fmt.Sprintf("must not have a text longer than %d bytes", maxWord),
+				})
+				break
+			}
 		}
 	}
 	if len(problems) > 0 {
@@ -128,7 +141,7 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 		return nil, badBody(shape)
 	}
 	if id, ok := body.Context["principal_id"].(string); ok && id != "" {
-		if err := errors.Join(boundNames(map[string]string{"/context/principal_id": id}), c.maySpeakFor(id)); err != nil {
+		if err := c.maySpeakFor(id); err != nil {
 			return nil, err
 		}
 	}

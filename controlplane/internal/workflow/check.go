@@ -17,6 +17,7 @@ const (
 	MaxBackoffMS = 24 * 60 * 60 * 1000
 	maxID        = 256  // bytes
 	maxKey       = 1024 // bytes of an idempotency key
+	maxName      = 1024 // bytes of any other name that is kept, or that the policy is asked about
 	maxRules     = 100
 	maxFindings  = 100 // cycles, violations and warnings that are told of: who mends them asks again
 )
@@ -38,6 +39,12 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 		add("/tasks", "must not hold more than %d tasks", MaxTasks)
 		return problems
 	}
+	name := func(pointer, text string) {
+		if len(text) > maxName {
+			add(pointer, "must not be longer than %d bytes", maxName)
+		}
+	}
+	name("/name", spec.Name)
 	known, hooks := make(map[string]bool, len(spec.Tasks)), hookTargets(spec)
 	for i := range spec.Tasks {
 		task, at := &spec.Tasks[i], "/tasks/"+strconv.Itoa(i)
@@ -48,6 +55,7 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 			add(at+"/id", "is used by another task: %q", task.ID)
 		}
 		known[task.ID] = true
+		names(task, func(pointer, text string) { name(at+pointer, text) })
 		if hooks[task.ID] && task.Compensation != nil {
 			add(at+"/compensation", "must not be: the task is itself run by a hook, and its own hooks never would be")
 		}
@@ -86,7 +94,29 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 	for _, cycle := range cycles(spec) {
 		add("/dependencies", "go round in a circle: %s", strings.Join(cycle, " -> "))
 	}
-	return problems
+	return problems[:min(len(problems), maxFindings)]
+}
+
+// names are the names in a task that are kept, or that the policy is asked about,
+// with their pointers.
+func names(task *aureus.TaskSpec, name func(pointer, text string)) {
+	name("/name", task.Name)
+	name("/tool_name", task.ToolName)
+	for i, tool := range task.AllowedTools {
+		name("/allowed_tools/"+strconv.Itoa(i), tool)
+	}
+	for i := range task.RequiredPermissions {
+		at := "/required_permissions/" + strconv.Itoa(i)
+		name(at+"/action", task.RequiredPermissions[i].Action)
+		name(at+"/resource", task.RequiredPermissions[i].Resource)
+	}
+	if undo := task.CompensationAction; undo != nil {
+		name("/compensation_action/tool", undo.Tool)
+	}
+	if hooks := task.Compensation; hooks != nil {
+		name("/compensation/on_failure", hooks.OnFailure)
+		name("/compensation/on_timeout", hooks.OnTimeout)
+	}
 }
 
 // badID says why an id cannot be used: it stands in paths (SPEC 1.1).

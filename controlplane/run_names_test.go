@@ -1,0 +1,61 @@
+package controlplane_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
+
+// A name in a workflow that is longer than what can be kept is refused before
+// anything runs, wherever it stands.
+func TestExecute_NameBeyondItsBound_Is422(t *testing.T) {
+	s := newSite(t, open(t))
+	execute := func(spec aureus.WorkflowSpec, context string) answer {
+		return s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, spec)+`,"context":`+context+`}`)
+	}
+	long, short := strings.Repeat("x", 1025), strings.Repeat("x", 1024)
+	inTask := func(change func(t *aureus.TaskSpec, name string)) func(string) answer {
+		return func(name string) answer {
+			return execute(chain("w", task("a", "", func(t *aureus.TaskSpec) { change(t, name) })), `{}`)
+		}
+	}
+	inContext := func(before, after string) func(string) answer {
+		return func(name string) answer { return execute(chain("w", task("a", "")), before+name+after) }
+	}
+	for pointer, ask := range map[string]func(name string) answer{
+		"/workflow/name": func(name string) answer {
+			spec := chain("w", task("a", ""))
+			spec.Name = name
+			return execute(spec, `{}`)
+		},
+		"/workflow/tasks/0/name":                    inTask(func(t *aureus.TaskSpec, name string) { t.Name = name }),
+		"/workflow/tasks/0/tool_name":               inTask(func(t *aureus.TaskSpec, name string) { t.ToolName = name }),
+		"/workflow/tasks/0/allowed_tools/1":         inTask(func(t *aureus.TaskSpec, name string) { t.AllowedTools = []string{"a", name} }),
+		"/workflow/tasks/0/compensation/on_failure": inTask(func(t *aureus.TaskSpec, name string) { t.Compensation = &aureus.CompensationHooks{OnFailure: name} }),
+		"/workflow/tasks/0/compensation/on_timeout": inTask(func(t *aureus.TaskSpec, name string) { t.Compensation = &aureus.CompensationHooks{OnTimeout: name} }),
+		"/workflow/tasks/0/compensation_action/tool": inTask(func(t *aureus.TaskSpec, name string) {
+			t.CompensationAction = &aureus.CompensationAction{Tool: name}
+		}),
+		"/workflow/tasks/0/required_permissions/0/action": inTask(func(t *aureus.TaskSpec, name string) {
+			t.RequiredPermissions = []aureus.Permission{{Action: name, Resource: "r"}}
+		}),
+		"/workflow/tasks/0/required_permissions/0/resource": inTask(func(t *aureus.TaskSpec, name string) {
+			t.RequiredPermissions = []aureus.Permission{{Action: "a", Resource: name}}
+		}),
+		"/workflow/tasks/0/idempotency_key": inTask(func(t *aureus.TaskSpec, name string) { t.IdempotencyKey = name }),
+		"/context/principal_id":             inContext(`{"principal_id":"`, `"}`),
+		"/context/principal_permissions/0":  inContext(`{"principal_permissions":[{"action":"`, `","resource":"r"}]}`),
+		"/correlation_id": func(name string) answer {
+			return s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`,"correlation_id":"`+name+`"}`)
+		},
+	} {
+		t.Run(strings.ReplaceAll(pointer, "/", "."), func(t *testing.T) {
+			body := ask(long).refusal(t, 422, "VALIDATION_ERROR")
+			require.Contains(t, mustMarshal(t, body["details"]), `"`+pointer+`"`)
+			ask(short).ok(t)
+		})
+	}
+}
