@@ -143,7 +143,9 @@ func refuse(d aureus.Decision) aureus.Decision {
 
 // Approvals is what a local decider needs for the third answer: to ask a
 // person, and to spend an approval. [*aureus.Client] implements it, and the
-// control plane does over its own store.
+// control plane does over its own store. One that also has the method
+// RecordOutcomes of [*aureus.Client] can give an approval back whose request was
+// not carried out; see [Local.RecordOutcomes].
 type Approvals interface {
 	// AskApproval opens an approval for the digest or joins the live one that was
 	// asked for under the same policy version; one of another version does not
@@ -152,7 +154,8 @@ type Approvals interface {
 	// aureus.ErrTooManyPending beyond the bound of pending ones.
 	AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error)
 
-	// ConsumeApproval spends an approved approval, once, for one decision. It
+	// ConsumeApproval spends an approved approval, once, for one decision: if
+	// nobody reports that nothing was done, for good. It
 	// fails with the aureus.ErrApproval… that says why it cannot be spent.
 	ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error
 

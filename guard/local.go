@@ -99,6 +99,23 @@ func (l *Local) Preview(request aureus.Request) (decision aureus.Decision) {
 	return decision
 }
 
+// RecordOutcomes reports to Approvals what became of decisions, which settles the
+// approvals that they used: one is given back if nothing was done (see
+// [aureus.Outcome]). It is for whoever enforces the decisions. The error is that
+// of Approvals, or says that it takes no outcomes: then the approvals stay spent.
+func (l *Local) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error {
+	if l == nil {
+		return errNilLocal
+	}
+	taker, ok := l.Approvals.(interface {
+		RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error
+	})
+	if !ok {
+		return errors.New("guard: the Approvals of this decider take no outcomes")
+	}
+	return taker.RecordOutcomes(ctx, outcomes)
+}
+
 // completed fills in what the action's metadata says about the request, by the
 // rule of the wire.
 func completed(request aureus.Request) aureus.Request { return request.Context().Request() }

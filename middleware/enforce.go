@@ -76,12 +76,14 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer g.report(v)
 	}
 	if p := g.admit(v, r); p != nil {
-		v.refused = p.Code
+		v.refused, v.finished = p.Code, true
+		g.release(v)
 		p.write(w)
-	} else {
-		g.pass(v, w, r)
+		return
 	}
+	g.pass(v, w, r)
 	v.finished = true
+	g.release(v)
 }
 
 // admit asks whether the request may pass. nil is the only way through.
@@ -157,8 +159,10 @@ func (g *guarded) refuse(v *visit, r *http.Request, err error) *problem {
 func (g *guarded) pass(v *visit, w http.ResponseWriter, r *http.Request) {
 	inner := v.inner(r)
 	defer copyBack(r, inner)
-	if g.record != nil {
+	if g.record != nil || v.usedApproval() {
 		v.begin()
+	}
+	if g.record != nil {
 		w = v.watch(w, inner)
 	}
 	g.next.ServeHTTP(w, inner)

@@ -10,6 +10,10 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
+// classNotDone is the error class of a request whose handler says that nothing
+// was done, where its status was not seen.
+const classNotDone = "not_done"
+
 // begin starts the clock for the outcome.
 func (v *visit) begin() { v.began = time.Now() }
 
@@ -17,7 +21,12 @@ func (v *visit) begin() { v.began = time.Now() }
 // go on.
 func (c *config) report(v *visit) {
 	cause := recover()
-	c.record(context.WithoutCancel(v), v.outcome(cause))
+	outcome := v.settled
+	if outcome == nil {
+		o := v.outcome(cause)
+		outcome = &o
+	}
+	c.record(context.WithoutCancel(v), *outcome)
 	if cause != nil {
 		panic(cause)
 	}
@@ -36,8 +45,11 @@ func (v *visit) outcome(cause any) aureus.Outcome {
 		o.Status, o.ErrorClass = aureus.OutcomeRefused, v.refused
 	case answered != nil:
 		o.Status, o.ErrorClass, o.GateResult = answered.outcome, answered.Code, answered.gate
+		o.NotDone = o.Status == aureus.OutcomeFailed && v.notDone.Load()
 	case status >= http.StatusBadRequest:
-		o.Status, o.ErrorClass = aureus.OutcomeFailed, strconv.Itoa(status)
+		o.Status, o.ErrorClass, o.NotDone = aureus.OutcomeFailed, strconv.Itoa(status), v.notDone.Load()
+	case v.notDone.Load() && (v.config.record == nil || !v.seen()): // no answer was seen that says otherwise
+		o.Status, o.ErrorClass, o.NotDone = aureus.OutcomeFailed, classNotDone, true
 	case !v.seen():
 		o.Status = aureus.OutcomeUnknown
 	default:

@@ -19,7 +19,8 @@ type visit struct {
 	call     aureus.HTTPCall
 	body     body
 
-	// What the outcome is made of; unused without WithOutcomes.
+	// What the outcome is made of; unused without WithOutcomes, and unless an
+	// approval is to be given back.
 	began    time.Time
 	allowed  bool
 	finished bool                    // the handler, or the refusal, came to its end
@@ -30,6 +31,8 @@ type visit struct {
 	hijacked atomic.Bool             // the handler took the connection over
 	cutShort atomic.Bool             // the handler's last read of the body was full, and the body goes on
 	answered atomic.Pointer[problem] // what WriteError answered, if it was called
+	notDone  atomic.Bool             // the handler says that nothing was done
+	settled  *aureus.Outcome         // what was reported to give an approval back; nil: nothing
 }
 
 // asked is who asked for what, for the log.

@@ -1,6 +1,10 @@
 package middleware
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/farmountain/aureus-go/aureus"
+)
 
 // WriteError answers for a handler whose work ended with an error of this
 // project, in the same form as the guard's own answers, and with nothing of the
@@ -18,7 +22,9 @@ import "net/http"
 //   - everything else, nil included, 500
 //
 // Behind a guard with [WithOutcomes] the outcome tells the same, with the result
-// of the gate. Call it at most once, before anything else is written.
+// of the gate. A change that a gate did not admit and a failed precondition also
+// say that nothing was done, as [NotDone] does: the approval that the request
+// used is given back. Call it at most once, before anything else is written.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	v := visitOf(r.Context())
 	c := &config{challenge: defaultChallenge}
@@ -35,6 +41,9 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			p.identify(v.decision.ID)
 		}
 		v.answered.Store(p)
+		if p.outcome == aureus.OutcomeBlocked {
+			markNotDone(v)
+		}
 	}
 	p.write(w)
 }

@@ -2,6 +2,7 @@ package otelbridge
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -63,6 +64,18 @@ func (d *observedDecider) Decide(ctx context.Context, request aureus.Request) (d
 	decision, err = d.next.Decide(ctx, request)
 	panicked = false
 	return decision, err
+}
+
+// RecordOutcomes passes on what became of decisions, so that the decider behind
+// can give back the approvals of those that were not carried out.
+func (d *observedDecider) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error {
+	taker, ok := d.next.(interface {
+		RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error
+	})
+	if !ok {
+		return errors.New("otelbridge: the decider behind takes no outcomes")
+	}
+	return taker.RecordOutcomes(ctx, outcomes)
 }
 
 func (d *observedDecider) report(ctx context.Context, start time.Time, request *aureus.Request, decision *aureus.Decision, failure string) {

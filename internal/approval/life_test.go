@@ -1,0 +1,175 @@
+package approval_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
+)
+
+var (
+	noon  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	life  = approval.Life{Decide: time.Hour, Use: 15 * time.Minute}
+	first = aureus.NewDecisionID(noon)
+	other = aureus.NewDecisionID(noon)
+)
+
+// the states that an approval can be in, 10 minutes after it was asked for.
+func states(t *testing.T) map[string]approval.State {
+	t.Helper()
+	must := func(s approval.State, err error) approval.State { require.NoError(t, err); return s }
+	settled := func(s approval.State, notDone bool) approval.State {
+		next, changed := s.Settle(noon, s.SpentBy, notDone)
+		require.True(t, changed)
+		return next
+	}
+	pending := approval.Asked(noon, life)
+	approved := must(pending.Approve(noon, life))
+	reserved := must(approved.Use(noon, first))
+	released := settled(reserved, true)
+	withdrawn, _ := pending.Withdraw()
+	return map[string]approval.State{
+		"pending": pending, "approved": approved, "rejected": must(pending.Reject(noon)), "withdrawn": withdrawn,
+		"reserved": reserved, "committed": settled(reserved, false),
+		"released": released, "reserved again": must(released.Use(noon, other)),
+		"committed again": settled(must(released.Use(noon, other)), true),
+	}
+}
+
+// TestState_EveryEvent_HasOneAnswer is the whole table: what each event makes of
+// each state, within its time and after its end.
+func TestState_EveryEvent_HasOneAnswer(t *testing.T) {
+	const same = "same"
+	type answers struct {
+		at, live                    string // the status, and whether asking joins it
+		approve, reject, use        string // the next status, or the error
+		done, notDone, notDoneOther string // the outcome of first, and one of a decision that does not have it
+		withdraw                    string
+	}
+	within := map[string]answers{
+		"pending":         {"pending", "joins", "approved", "rejected", "pending!", same, same, same, "expired"},
+		"approved":        {"approved", "joins", "no", "no", "consumed", same, same, same, "expired"},
+		"rejected":        {"rejected", "joins", "no", "no", "rejected!", same, same, same, same},
+		"withdrawn":       {"expired", "", "no", "no", "expired!", same, same, same, same},
+		"reserved":        {"consumed", "", "no", "no", "consumed!", "committed", "approved", same, same},
+		"committed":       {"consumed", "", "no", "no", "consumed!", same, same, same, same},
+		"released":        {"approved", "joins", "no", "no", "consumed", same, same, same, "expired"},
+		"reserved again":  {"consumed", "", "no", "no", "consumed!", same, same, "committed", same},
+		"committed again": {"consumed", "", "no", "no", "consumed!", same, same, same, same},
+	}
+	after := map[string]answers{
+		"pending":         {"expired", "", "no", "no", "expired!", same, same, same, "expired"},
+		"approved":        {"expired", "", "no", "no", "expired!", same, same, same, "expired"},
+		"rejected":        {"rejected", "", "no", "no", "rejected!", same, same, same, same},
+		"withdrawn":       {"expired", "", "no", "no", "expired!", same, same, same, same},
+		"reserved":        {"consumed", "", "no", "no", "consumed!", "committed", "committed", same, same},
+		"committed":       {"consumed", "", "no", "no", "consumed!", same, same, same, same},
+		"released":        {"expired", "", "no", "no", "expired!", same, same, same, "expired"},
+		"reserved again":  {"consumed", "", "no", "no", "consumed!", same, same, "committed", same},
+		"committed again": {"consumed", "", "no", "no", "consumed!", same, same, same, same},
+	}
+	errs := map[error]string{
+		aureus.ErrApprovalPending: "pending!", aureus.ErrApprovalRejected: "rejected!", aureus.ErrApprovalExpired: "expired!",
+		aureus.ErrApprovalConsumed: "consumed!", approval.ErrNotPending: "no",
+	}
+	next := func(before, s approval.State, err error) string {
+		if err != nil {
+			require.Equal(t, before, s, "an error changes nothing")
+			return errs[err]
+		}
+		return string(s.Status)
+	}
+	settle := func(s approval.State, now time.Time, decision aureus.DecisionID, notDone bool) string {
+		n, changed := s.Settle(now, decision, notDone)
+		switch {
+		case !changed:
+			require.Equal(t, s, n)
+			return same
+		case n.Committed:
+			require.Equal(t, aureus.ApprovalConsumed, n.Status)
+			return "committed"
+		}
+		require.True(t, n.SpentBy.IsZero())
+		require.Equal(t, decision, n.ReleasedBy)
+		require.Equal(t, s.UseBy, n.UseBy, "its time goes on")
+		return string(n.Status)
+	}
+	for name, table := range map[string]map[string]answers{"within": within, "after": after} {
+		all := states(t)
+		require.Len(t, table, len(all))
+		for state, want := range table {
+			t.Run(name+"/"+state, func(t *testing.T) {
+				s := all[state]
+				now := s.End() // it is good up to and including that moment
+				if name == "after" {
+					now = now.Add(1)
+				}
+				live := ""
+				if s.Live(now) {
+					live = "joins"
+				}
+				approved, approveErr := s.Approve(now, life)
+				rejected, rejectErr := s.Reject(now)
+				used, useErr := s.Use(now, other)
+				withdraw := same
+				if w, changed := s.Withdraw(); changed {
+					withdraw = string(w.Status)
+				}
+				require.Equal(t, want, answers{
+					string(s.At(now).Status), live,
+					next(s, approved, approveErr), next(s, rejected, rejectErr), next(s, used, useErr),
+					settle(s, now, first, false), settle(s, now, first, true), settle(s, now, other, true), withdraw,
+				})
+				if useErr == nil {
+					require.Equal(t, other, used.SpentBy)
+				}
+			})
+		}
+	}
+}
+
+func TestState_TwoEnds_DecideByThenUseBy(t *testing.T) {
+	s := approval.Asked(noon, life)
+	require.Equal(t, noon.Add(time.Hour), s.End())
+	late := noon.Add(59 * time.Minute)
+	s, err := s.Approve(late, life)
+	require.NoError(t, err)
+	require.Equal(t, noon.Add(time.Hour), s.DecideBy)
+	require.Equal(t, late.Add(15*time.Minute), s.End(), "the time to use it begins with the approval")
+}
+
+func TestState_UnknownStatus_IsNoPermission(t *testing.T) {
+	for _, status := range []aureus.ApprovalStatus{"", "granted", "APPROVED"} {
+		s := approval.Asked(noon, life)
+		s.Status = status
+		require.False(t, s.Live(noon))
+		_, err := s.Use(noon, first)
+		require.ErrorIs(t, err, aureus.ErrApprovalMismatch)
+		_, err = s.Approve(noon, life)
+		require.ErrorIs(t, err, approval.ErrNotPending)
+	}
+}
+
+// The zero state, and one that an older version approved without an end to use
+// it, are never given back.
+func TestState_ReservedWithoutUseBy_IsNotGivenBack(t *testing.T) {
+	s := approval.State{Status: aureus.ApprovalConsumed, DecideBy: noon, SpentBy: first}
+	s, changed := s.Settle(noon, first, true)
+	require.True(t, changed)
+	require.True(t, s.Committed)
+	_, changed = approval.State{Status: aureus.ApprovalConsumed}.Settle(noon, aureus.DecisionID{}, true)
+	require.False(t, changed, "no decision has reserved it")
+}
+
+func TestNotDone_Outcomes(t *testing.T) {
+	for status, want := range map[string][2]bool{ // without and with not_done
+		aureus.OutcomeBlocked: {true, true}, aureus.OutcomeRefused: {true, true}, aureus.OutcomeFailed: {false, true},
+		aureus.OutcomeSuccess: {false, false}, aureus.OutcomePanicked: {false, false}, aureus.OutcomeUnknown: {false, false}, "": {false, false}, "other": {false, false},
+	} {
+		require.Equal(t, want[0], approval.NotDone(aureus.Outcome{Status: status}), status)
+		require.Equal(t, want[1], approval.NotDone(aureus.Outcome{Status: status, NotDone: true}), status)
+	}
+}
