@@ -40,6 +40,13 @@
 // an approval may be needed or was presented, up to 1 MiB, and the handler reads
 // it again.
 //
+// The approval is spent before the handler runs. Where nothing was done, since a
+// gate blocked the change, a precondition failed, or the handler says so with
+// [NotDone], the guard reports that before the answer is complete, and the same
+// request passes once more. For that the decider must be an [aureus.Client], or a
+// guard.Local whose Approvals is one. Whatever else happens, a panic and an error
+// that says nothing among it, leaves it spent.
+//
 // # What an approval binds
 //
 // Bound are the method, the host, the path, the query, the content type and
