@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/namefold"
 )
 
 const (
@@ -155,7 +156,7 @@ func (b *book) decide(now time.Time, id string, approve bool, shown aureus.Diges
 	switch {
 	case e == nil:
 		return aureus.Approval{}, unknownApproval()
-	case e.RequestedByKey == operatorKeyID, e.RequestedBy == operatorName, e.Principal.ID == operatorName, e.OnBehalfOf == operatorName:
+	case e.RequestedByKey == operatorKeyID, isOperator(e.RequestedBy), isOperator(e.Principal.ID), isOperator(e.OnBehalfOf):
 		return aureus.Approval{}, refuse(http.StatusForbidden, codeSelfApproval,
 			"whoever asked for an approval, is its principal, or is the one it acts for cannot decide it")
 	case e.ActionDigest != shown:
@@ -176,6 +177,11 @@ func (b *book) decide(now time.Time, id string, approve bool, shown aureus.Diges
 	e.follow(next)
 	e.Decisions = append(e.Decisions, aureus.ApprovalDecision{By: operatorName, At: aureus.TimestampOf(now), Verdict: verdict, Comment: comment})
 	return e.Approval, nil
+}
+
+// isOperator reports whether the name is one of the operator's, in any spelling.
+func isOperator(name string) bool {
+	return name != "" && (namefold.Same(name, operatorName) || namefold.Same(name, operatorKeyID))
 }
 
 // consume reserves the approval for one decision, once.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/namefold"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -20,14 +21,13 @@ type Actor struct{ KeyID, Subject string }
 // is reports whether a name is one of the actor's two, as names are compared
 // where they keep somebody from deciding.
 func (a Actor) is(name string) bool {
-	return name != "" && (name == a.KeyID || sameSubject(name, a.Subject))
+	return name != "" && (sameSubject(name, a.KeyID) || sameSubject(name, a.Subject))
 }
 
-// sameSubject reports whether two names may stand for one person: Olga is olga.
-// It is for rules that refuse; what a name grants, it grants to the letter.
-func sameSubject(a, b string) bool {
-	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
-}
+// sameSubject reports whether two names may stand for one person, however they are
+// spelled: Olga is olga. It is for rules that refuse; what a name grants, it grants
+// to the letter.
+func sameSubject(a, b string) bool { return namefold.Same(a, b) }
 
 // NewApproval is an approval that may be asked for, written out before the
 // transaction that keeps it.

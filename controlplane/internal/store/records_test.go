@@ -43,6 +43,10 @@ func TestAPersonCountsOnce(t *testing.T) {
 	}
 	_, err = decide("k5", "SVC")
 	require.ErrorIs(t, err, ErrRequester)
+	for i, subject := range []string{"\uff2flga", "Ol\u200bga", "\u202eOlga", "Olga\u00a0", "OLGA\ufe0f"} { // keys that an older version has made
+		_, err = decide("older"+strconv.Itoa(i), subject)
+		require.ErrorIs(t, err, ErrConflict, "%+q", subject)
+	}
 
 	// What an older version has let in counts once as well.
 	require.NoError(t, db.Write(t.Context(), func(tx *Tx) error {

@@ -1,0 +1,135 @@
+// Package nametext says what the names of principals, actions, tools and the like
+// may be made of: what a person who reads one can see. Two names that look the
+// same to an approver are then, but for letters of different scripts that look
+// alike, the same name.
+package nametext
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxBytes bounds the length of a name, in bytes.
+const MaxBytes = 1024
+
+// Identifier says what is wrong with a name that authority is compared on or that
+// is looked up, and is empty for a good one: at most [MaxBytes] of UTF-8, made of
+// characters that can be seen and of plain spaces, without a space at either end.
+// Whether it may be empty is for the caller to say. It does not allocate for a
+// good name.
+func Identifier(name string) (problem string) {
+	if printableASCII(name) && (name == "" || name[0] != ' ' && name[len(name)-1] != ' ') {
+		return tooLong(name)
+	}
+	return badName(name, Unseen)
+}
+
+// Label says what is wrong with a name that is only shown, as Identifier does. It
+// may also begin and end with a space, and hold any kind of space, characters for
+// private use and those that Unicode has not assigned yet.
+func Label(name string) (problem string) {
+	if printableASCII(name) {
+		return tooLong(name)
+	}
+	return badLabel(name)
+}
+
+func tooLong(name string) string {
+	if len(name) > MaxBytes {
+		return "must not be longer than " + strconv.Itoa(MaxBytes) + " bytes"
+	}
+	return ""
+}
+
+func badName(name string, bad func(rune) bool) string {
+	if problem := badText(name, bad); problem != "" {
+		return problem
+	}
+	if strings.TrimSpace(name) != name {
+		return "must not begin or end with a space"
+	}
+	return ""
+}
+
+func badLabel(name string) string { return badText(name, hidden) }
+
+func badText(name string, bad func(rune) bool) string {
+	if problem := tooLong(name); problem != "" {
+		return problem
+	}
+	if !utf8.ValidString(name) {
+		return "must be valid UTF-8"
+	}
+	for i, r := range name {
+		if bad(r) {
+			return fmt.Sprintf("must be made of visible characters and plain spaces: leave out the character %U at byte %d", r, i)
+		}
+	}
+	return ""
+}
+
+// Unseen reports whether a name with the character may look like one without it,
+// or like one with a plain space in its place: control and format characters, the
+// marks that change the direction of text among them, separators, variation
+// selectors, spaces other than the plain one, and what has no shape of its own.
+func Unseen(r rune) bool {
+	return !unicode.IsPrint(r) || r == '\u2800' || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// hidden is Unseen for a label: control and format characters, separators of
+// lines and paragraphs, what renders as nothing, and noncharacters.
+func hidden(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point)
+}
+
+// Shown is the name for a log or a record: as it is if it is a good identifier,
+// and otherwise at most 256 bytes of it in quotes, with what cannot be seen
+// escaped.
+func Shown(name string) string {
+	if Identifier(name) == "" {
+		return name
+	}
+	const most = 256
+	quoted := strconv.QuoteToASCII(name[:min(len(name), most)])
+	if len(quoted) > most {
+		quoted = strings.ToValidUTF8(quoted[:most], "") + "…"
+	}
+	return quoted
+}
+
+// printableASCII reports whether every byte is a printable character of ASCII. It
+// looks at eight bytes at once: every decision asks it for a few dozen names.
+func printableASCII(s string) bool {
+	n := len(s)
+	if n < 8 {
+		for i := range n {
+			if c := s[i]; c < ' ' || c > '~' {
+				return false
+			}
+		}
+		return true
+	}
+	var bad uint64
+	for i := 0; i+8 <= n; i += 8 {
+		bad |= outside(word(s[i : i+8]))
+	}
+	return (bad|outside(word(s[n-8:])))&tops == 0
+}
+
+const ones, tops = 0x0101010101010101, 0x8080808080808080
+
+// outside has the highest bit of a byte set if one of the eight is below a space,
+// DEL or not ASCII, and none set if there is no such byte.
+func outside(w uint64) uint64 {
+	del := w ^ ones*0x7f
+	return w | (w-ones*' ')&^w | (del-ones)&^del
+}
+
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
