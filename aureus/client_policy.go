@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/farmountain/aureus-go/internal/nametext"
 )
 
 // EvaluatePolicy asks the published question. A denial is an answer, not an
@@ -43,8 +45,21 @@ func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (Gu
 // decision point wherever package guard asks for one. The body of an HTTP call
 // is read and sent only where [Request.NeedsDigest]. The zero Decision, a
 // denial, comes with every error.
+//
+// A request that is not valid (see [Request.Validate]) is denied with the code
+// INVALID_REQUEST and not sent, as package guard denies it in this process; so is
+// one that the control plane refuses as invalid or too large. Asking again
+// unchanged does not help, so neither is an error.
 func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) {
+	const op = "Decide"
+	if err := c.ready(op); err != nil {
+		return Decision{}, err
+	}
 	question := request.Context()
+	complete := question.Request() // with what the action's metadata says of it
+	if err := complete.Validate(); err != nil {
+		return invalidDecision(request, err.Error()), nil
+	}
 	if question.HTTP != nil && !request.NeedsDigest() {
 		unread := *question.HTTP
 		unread.BodyOmitted = unread.GetBody != nil || len(unread.Body) > 0
@@ -52,12 +67,15 @@ func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) 
 		question.HTTP = &unread
 	}
 	answer, err := c.EvaluatePolicy(ctx, question)
+	if refused, ok := errors.AsType[*Error](err); ok && refused.refusesRequest() {
+		return invalidDecision(request, refused.Message), nil
+	}
 	if err != nil {
 		return Decision{}, err
 	}
 	effect, err := effectOf(answer)
 	if err != nil {
-		return Decision{}, malformed("Decide", err)
+		return Decision{}, malformed(op, err)
 	}
 	decision := Decision{
 		ID: answer.DecisionID, Effect: effect, ReasonCode: answer.ReasonCode, Reason: answer.Reason, Rule: answer.Rule,
@@ -76,6 +94,32 @@ func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) 
 		decision.ID = NewDecisionID(time.Now())
 	}
 	return decision, nil
+}
+
+// invalidDecision denies a request that cannot be decided about. Its names are kept
+// for the record in a form that a record may have.
+func invalidDecision(request Request, reason string) Decision {
+	d := Decision{
+		ID: NewDecisionID(time.Now()), Effect: Deny, ReasonCode: ReasonInvalidRequest, Reason: reason, Rule: "request",
+		PrincipalID: nametext.Shown(request.Principal.ID), OnBehalfOf: nametext.Shown(request.OnBehalfOf),
+		ActionID: nametext.Shown(request.Action.ID), Tool: nametext.Shown(request.Tool), Claimed: true,
+	}
+	if request.Action.RiskTier.Valid() {
+		d.RiskTier = request.Action.RiskTier
+	}
+	return d
+}
+
+// refusesRequest reports whether the control plane has looked at the request and
+// found it invalid, which no repetition changes.
+func (e *Error) refusesRequest() bool {
+	switch e.StatusCode {
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return e.Code == "VALIDATION_ERROR" || e.Code == "MALFORMED_JSON" || e.Code == string(ReasonInvalidRequest)
+	case http.StatusRequestEntityTooLarge:
+		return e.Code == "BODY_TOO_LARGE"
+	}
+	return false
 }
 
 // effectOf reads the effect, and finds answers that say two things.

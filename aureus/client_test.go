@@ -186,21 +186,21 @@ func TestDecideFailsClosed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, address(t), aureus.WithTimeout(5*time.Second))
-			decision, err := client.Decide(t.Context(), aureus.Request{})
+			decision, err := client.Decide(t.Context(), plainRequest())
 			require.Error(t, err)
 			require.Equal(t, aureus.Decision{}, decision)
 			require.NotEqual(t, aureus.Allow, decision.Effect)
 		})
 	}
 	t.Run("a clean answer passes, so that the table above means something", func(t *testing.T) {
-		decision, err := newClient(t, body(good)(t)).Decide(t.Context(), aureus.Request{})
+		decision, err := newClient(t, body(good)(t)).Decide(t.Context(), plainRequest())
 		require.NoError(t, err)
 		require.Equal(t, aureus.Allow, decision.Effect)
 		require.False(t, decision.ID.IsZero())
 	})
 	t.Run("a nil and a zero client", func(t *testing.T) {
 		for _, client := range []*aureus.Client{nil, {}} {
-			_, err := client.Decide(t.Context(), aureus.Request{})
+			_, err := client.Decide(t.Context(), plainRequest())
 			require.ErrorIs(t, err, aureus.ErrClosed)
 			require.ErrorIs(t, client.ReportSpans(t.Context(), []aureus.Span{{}}), aureus.ErrClosed)
 			require.ErrorIs(t, client.ReportSpansFunc(t.Context(), 1, nil), aureus.ErrClosed)
@@ -577,7 +577,7 @@ func TestTimeoutsAndCancellation(t *testing.T) {
 	defer close(release)
 
 	t.Run("an answer that does not come in time", func(t *testing.T) {
-		_, err := newClient(t, server.URL, aureus.WithTimeout(50*time.Millisecond)).Decide(t.Context(), aureus.Request{})
+		_, err := newClient(t, server.URL, aureus.WithTimeout(50*time.Millisecond)).Decide(t.Context(), plainRequest())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, aureus.ErrUnavailable)
 		require.ErrorContains(t, err, "no answer within 50ms")
@@ -591,16 +591,16 @@ func TestTimeoutsAndCancellation(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		reason := errors.New("the user went away")
 		time.AfterFunc(20*time.Millisecond, func() { cancel(reason) })
-		_, err := newClient(t, server.URL).Decide(ctx, aureus.Request{})
+		_, err := newClient(t, server.URL).Decide(ctx, plainRequest())
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, reason)
 	})
 	t.Run("the client is closed meanwhile", func(t *testing.T) {
 		client := newClient(t, server.URL)
 		time.AfterFunc(20*time.Millisecond, func() { _ = client.Close() })
-		_, err := client.Decide(t.Context(), aureus.Request{})
+		_, err := client.Decide(t.Context(), plainRequest())
 		require.ErrorIs(t, err, aureus.ErrClosed)
-		_, err = client.Decide(t.Context(), aureus.Request{})
+		_, err = client.Decide(t.Context(), plainRequest())
 		require.ErrorIs(t, err, aureus.ErrClosed)
 	})
 }
@@ -609,7 +609,7 @@ func TestNoSecretInAnyText(t *testing.T) {
 	const key = "sk-very-secret"
 	server := record(t, jsonAnswer(401, `{"error":"no"}`))
 	client := newClient(t, server.URL, aureus.WithAPIKey(key))
-	_, err := client.Decide(t.Context(), aureus.Request{})
+	_, err := client.Decide(t.Context(), plainRequest())
 	require.Error(t, err)
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Error("call", "err", err, "client", client)
@@ -627,4 +627,12 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	require.NoError(t, client.Close())
 	require.NoError(t, client.Close())
 	server.Close()
+}
+
+// plainRequest is a valid request, of a low risk.
+func plainRequest() aureus.Request {
+	return aureus.Request{
+		Principal: aureus.Principal{ID: "agent-1", Type: "agent"},
+		Action:    aureus.Action{ID: "look", Name: "Look", RiskTier: aureus.TierLow},
+	}
 }

@@ -64,7 +64,7 @@ func TestNoFormatShowsASecret(t *testing.T) {
 		"refused": client, "proxy": proxied, "vault": vault, "rotten key": rotten,
 		"header": client.With(aureus.WithHeader("X-C", "sekret\nheader")), "key": client.With(aureus.WithAPIKey("sekret\nkey")),
 	} {
-		_, err := c.Decide(t.Context(), aureus.Request{})
+		_, err := c.Decide(t.Context(), plainRequest())
 		require.Error(t, err, name)
 		values[name] = err
 		values[name+", wrapped"] = fmt.Errorf("outside: %w", err)
@@ -116,7 +116,7 @@ func TestAnswersForgeNoLinesOfALog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t, answer)
-			_, err := newClient(t, server.URL, aureus.WithRetry(aureus.Decisions, aureus.NoRetry)).Decide(t.Context(), aureus.Request{})
+			_, err := newClient(t, server.URL, aureus.WithRetry(aureus.Decisions, aureus.NoRetry)).Decide(t.Context(), plainRequest())
 			require.Error(t, err)
 			require.Less(t, len(err.Error()), 700)
 			require.False(t, strings.ContainsFunc(err.Error(), unicode.IsControl), "%q", err.Error())

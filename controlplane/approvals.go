@@ -116,9 +116,6 @@ func (s *Server) askOf(c caller, body approvalRequest) (aureus.ApprovalAsk, erro
 	if err := admissible(c, request); err != nil {
 		return aureus.ApprovalAsk{}, err
 	}
-	if request.Principal.ID == "" || request.Action.ID == "" {
-		return aureus.ApprovalAsk{}, invalidBody("/principal/id, /action/id", "a principal and an action need an id")
-	}
 	for pointer, text := range map[string]string{"/rule": body.Rule, "/reason_code": string(body.ReasonCode), "/policy_version": body.PolicyVersion} {
 		if len(text) > maxShortID {
 			return aureus.ApprovalAsk{}, invalidBody(pointer, fmt.Sprintf("must not be longer than %d bytes", maxShortID))

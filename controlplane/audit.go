@@ -3,14 +3,16 @@ package controlplane
 import (
 	"cmp"
 	"errors"
-	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -221,7 +223,7 @@ func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
 	if record.OnBehalfOf != "" && c.maySpeakFor(record.OnBehalfOf) != nil {
 		return refusal("/on_behalf_of: this key may not speak for it")
 	}
-	return boundNames(map[string]string{
+	return validNames(nametext.Identifier, map[string]string{
 		"/principal": record.Principal, "/on_behalf_of": record.OnBehalfOf, "/action": record.Action, "/tool_name": record.ToolName,
 		"/reason_code": string(record.ReasonCode), "/rule": record.Rule, "/policy_version": record.PolicyVersion, "/approval_id": record.ApprovalID,
 	})
@@ -301,16 +303,16 @@ func validOutcome(outcome *aureus.Outcome) error {
 	if gate := outcome.GateResult; gate != nil {
 		names["/gate_result/gate_name"], names["/gate_result/crv_status"] = gate.GateName, gate.CRVStatus
 	}
-	return boundNames(names)
+	return validNames(nametext.Label, names)
 }
 
 // maxWord bounds, in bytes, names that are kept and indexed.
 const maxWord = 1024
 
-func boundNames(names map[string]string) error {
-	for pointer, name := range names {
-		if len(name) > maxWord {
-			return refusal(fmt.Sprintf("%s: must not be longer than %d bytes", pointer, maxWord))
+func validNames(problem func(string) string, names map[string]string) error {
+	for _, pointer := range slices.Sorted(maps.Keys(names)) {
+		if why := problem(names[pointer]); why != "" {
+			return refusal(pointer + ": " + why)
 		}
 	}
 	return nil

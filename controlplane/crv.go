@@ -12,6 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -41,7 +42,7 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	if err := boundNames(map[string]string{"/commit/id": body.Commit.ID, "/gate_config/name": body.GateConfig.Name}); err != nil {
+	if err := validNames(nametext.Label, map[string]string{"/commit/id": body.Commit.ID, "/gate_config/name": body.GateConfig.Name}); err != nil {
 		return problem(http.StatusUnprocessableEntity, codeValidation, err.Error())
 	}
 	registry, err := s.validators.of(c.tenant, c.subject)

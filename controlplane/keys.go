@@ -11,11 +11,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/internal/nametext"
 )
 
 // Everyone stands, in [Key.SpeaksFor], for every principal.
@@ -222,17 +222,12 @@ func validName(what, name string) error {
 		return fmt.Errorf("the %s is empty", what)
 	case len(name) > maxName:
 		return fmt.Errorf("the %s is longer than %d bytes", what, maxName)
-	case !utf8.ValidString(name), strings.ContainsFunc(name, unseen):
+	case !utf8.ValidString(name), strings.ContainsFunc(name, nametext.Unseen):
 		return fmt.Errorf("the %s %+q has a control character, one that cannot be seen, or a space other than the plain one, or is no UTF-8", what, name)
 	case strings.TrimSpace(name) != name: // "olga " looks like olga, and is someone else
 		return fmt.Errorf("the %s %q begins or ends with a space", what, name)
 	}
 	return nil
-}
-
-// unseen reports whether a name with the character may look like one without it.
-func unseen(r rune) bool {
-	return !unicode.IsPrint(r) || r == '\u2800' || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // secret is a new key's whole text: its id, a dot, and 256 random bits.

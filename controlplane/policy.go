@@ -154,14 +154,15 @@ func (s *Server) checkKey(t *store.Tx, c caller) error {
 	return err
 }
 
-// admissible refuses questions that the key may not ask, and names that are too
-// long to be kept.
+// admissible refuses requests that nobody can decide about, and those that the key
+// may not make.
 func admissible(c caller, request aureus.Request) error {
-	if err := boundNames(map[string]string{
-		"/principal/id": request.Principal.ID, "/on_behalf_of": request.OnBehalfOf, "/action/id": request.Action.ID,
-		"/tool_name": request.Tool, "/workflow_id": request.WorkflowID, "/task_id": request.TaskID,
-	}); err != nil {
-		return problem(http.StatusUnprocessableEntity, codeValidation, err.Error())
+	err := request.Validate()
+	if bad, ok := errors.AsType[*aureus.InvalidRequest](err); ok {
+		return invalidBody(bad.Pointer, bad.Reason)
+	}
+	if err != nil {
+		return invalidBody("", err.Error())
 	}
 	return c.maySpeakForBoth(request.Principal.ID, request.OnBehalfOf)
 }

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"bytes"
 	"context"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
+	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -118,8 +120,8 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 		switch text, ok := id.(string); {
 		case !ok || text == "":
 			problems = append(problems, strictjson.Problem{Pointer: "/context/principal_id", Message: "must be a text that is not empty"})
-		case len(text) > maxWord:
-			problems = append(problems, strictjson.Problem{Pointer: "/context/principal_id", Message: fmt.Sprintf("must not be longer than %d bytes", maxWord)})
+		case nametext.Identifier(text) != "":
+			problems = append(problems, strictjson.Problem{Pointer: "/context/principal_id", Message: nametext.Identifier(text)})
 		}
 	}
 	if claimed, ok := body.Context["principal_permissions"]; ok {
@@ -128,10 +130,9 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 			problems = append(problems, strictjson.Problem{Pointer: "/context/principal_permissions", Message: err.Error()})
 		}
 		for i := range permissions {
-			if max(len(permissions[i].Action), len(permissions[i].Resource)) > maxWord {
-				problems = append(problems, strictjson.Problem{
-					Pointer: "/context/principal_permissions/" + strconv.Itoa(i), Message: fmt.Sprintf("must not have a text longer than %d bytes", maxWord),
-				})
+			why := cmp.Or(nametext.Label(permissions[i].Action), nametext.Label(permissions[i].Resource))
+			if why != "" {
+				problems = append(problems, strictjson.Problem{Pointer: "/context/principal_permissions/" + strconv.Itoa(i), Message: "has a text that " + why})
 				break
 			}
 		}

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/nametext"
 )
 
 // The bounds of a [Registry].
@@ -322,8 +322,8 @@ func checkID(id string) error {
 		return fmt.Errorf("crvgate: %w: a validator needs an id", aureus.ErrInvalid)
 	case len(id) > MaxIDBytes:
 		return fmt.Errorf("crvgate: %w: the id of a validator has at most %d bytes", aureus.ErrInvalid, MaxIDBytes)
-	case strings.ContainsFunc(id, unicode.IsControl):
-		return fmt.Errorf("crvgate: %w: the id of a validator holds no control characters", aureus.ErrInvalid)
+	case nametext.Identifier(id) != "":
+		return fmt.Errorf("crvgate: %w: the id of a validator %s", aureus.ErrInvalid, nametext.Identifier(id))
 	case builtIn(id) != nil:
 		return fmt.Errorf("crvgate: %w: %q is built in and cannot be replaced; choose another id", aureus.ErrConflict, id)
 	default:

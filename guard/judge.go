@@ -26,13 +26,11 @@ type verdict struct {
 	metadata map[string]any
 }
 
-// judge applies the rules in the order of SPEC 3.1; the first that answers
-// decides. It looks at nothing but the request and changes nothing.
+// judge applies the rules, to a valid request, in this order: tool, permissions,
+// MCP, risk tier; the first that answers decides. It looks at nothing but the
+// request and changes nothing.
 func judge(request *aureus.Request, lenient bool) *verdict {
 	action := &request.Action
-	if problem := invalid(request); problem != "" {
-		return &verdict{code: aureus.ReasonInvalidRequest, rule: ruleRequest, reason: problem}
-	}
 	if len(action.AllowedTools) > 0 && !allows(action, request.Tool) {
 		return toolDenied(request)
 	}
@@ -54,7 +52,7 @@ var (
 	unknownRisk  = verdict{code: aureus.ReasonInvalidRequest, rule: ruleRequest, reason: "the risk tier is unknown"}
 )
 
-// judgeTier decides by risk alone. The tier is a known one: see invalid.
+// judgeTier decides by risk alone. The tier is a known one: see [aureus.Request.Validate].
 func judgeTier(tier aureus.PolicyRiskTier) *verdict {
 	switch tier {
 	case aureus.TierLow:

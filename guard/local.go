@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/nametext"
 )
 
 // The versions of the rules, as Decision.PolicyVersion tells them.
@@ -43,8 +44,9 @@ var errNilLocal = errors.New("guard: a nil *Local cannot decide; use &guard.Loca
 // Decide answers the request. What the principal may do at once is allowed
 // without an allocation; what needs a person opens an approval or joins the
 // live one for the same digest, and is allowed once when that is approved. A
-// request with an unknown word, or without a principal's or an action's id, is
-// denied with the code INVALID_REQUEST.
+// request that is not valid (see [aureus.Request.Validate]), or that no approval
+// can be bound to where one is needed (see [Digest]), is denied with the code
+// INVALID_REQUEST, and the decision's reason says what is wrong and where.
 //
 // The error is not nil when it could not be decided: the context is done, the
 // body of the HTTP call could not be read, or Approvals failed or answered with
@@ -129,13 +131,22 @@ func (l *Local) judged(d *aureus.Decision, request *aureus.Request) {
 	} else {
 		now = time.Now()
 	}
-	v := judge(request, l.LenientPermissions)
 	d.ID = aureus.NewDecisionID(now)
-	d.Effect, d.ReasonCode, d.Rule, d.Reason, d.Metadata = v.effect, v.code, v.rule, v.reason, v.metadata
 	d.PolicyVersion = l.version()
+	d.Claimed = true
+	if err := request.Validate(); err != nil {
+		d.Effect, d.ReasonCode, d.Rule, d.Reason = aureus.Deny, aureus.ReasonInvalidRequest, ruleRequest, err.Error()
+		d.PrincipalID, d.OnBehalfOf = nametext.Shown(request.Principal.ID), nametext.Shown(request.OnBehalfOf)
+		d.ActionID, d.Tool = nametext.Shown(request.Action.ID), nametext.Shown(request.Tool)
+		if request.Action.RiskTier.Valid() {
+			d.RiskTier = request.Action.RiskTier
+		}
+		return
+	}
+	v := judge(request, l.LenientPermissions)
+	d.Effect, d.ReasonCode, d.Rule, d.Reason, d.Metadata = v.effect, v.code, v.rule, v.reason, v.metadata
 	d.PrincipalID, d.OnBehalfOf = request.Principal.ID, request.OnBehalfOf
 	d.ActionID, d.Tool, d.RiskTier = request.Action.ID, request.Tool, request.Action.RiskTier
-	d.Claimed = true
 }
 
 func (l *Local) version() string {

@@ -142,7 +142,12 @@ func TestConditions(t *testing.T) {
 			for _, decider := range []*guard.Local{{}, {LenientPermissions: true}} {
 				decision := decider.Preview(request)
 				require.Equal(t, c.want, decision.Effect == aureus.Allow, decision.Reason)
-				if !c.want {
+				switch {
+				case c.want:
+				case strings.Contains(decision.Reason, "no JSON form"):
+					require.Equal(t, aureus.ReasonInvalidRequest, decision.ReasonCode)
+					require.Contains(t, decision.Reason, "/conditions/f: ")
+				default:
 					require.Equal(t, aureus.ReasonPermissionDenied, decision.ReasonCode)
 					require.Contains(t, decision.Reason, "condition")
 				}
@@ -198,7 +203,7 @@ func TestReasonsNameWhatIsMissing(t *testing.T) {
 }
 
 func TestReasonsAreBoundedAndEscaped(t *testing.T) {
-	long := strings.Repeat("é\n", 1<<16)
+	long := strings.Repeat("é\"", 340)
 	request := aureus.Request{
 		Principal: aureus.Principal{ID: "p"}, Tool: long,
 		Action: aureus.Action{ID: long, RiskTier: aureus.TierLow, AllowedTools: []string{"x"}},
@@ -206,8 +211,7 @@ func TestReasonsAreBoundedAndEscaped(t *testing.T) {
 	decision := (&guard.Local{}).Preview(request)
 	require.Equal(t, aureus.ReasonToolNotAllowed, decision.ReasonCode)
 	require.Less(t, len(decision.Reason), 1000)
-	require.NotContains(t, decision.Reason, "\n")
-	require.Contains(t, decision.Reason, "é")
+	require.Contains(t, decision.Reason, `é\"`)
 	require.NotContains(t, decision.Reason, `\x`, "no character is cut in two")
 
 	request.Action.AllowedTools = nil
@@ -217,5 +221,11 @@ func TestReasonsAreBoundedAndEscaped(t *testing.T) {
 	decision = (&guard.Local{}).Preview(request)
 	require.Equal(t, aureus.ReasonPermissionDenied, decision.ReasonCode)
 	require.Less(t, len(decision.Reason), 2000)
-	require.NotContains(t, decision.Reason, "\n")
+
+	request.Action.ID = strings.Repeat("é\n", 1<<16)
+	decision = (&guard.Local{}).Preview(request)
+	require.Equal(t, aureus.ReasonInvalidRequest, decision.ReasonCode)
+	require.Less(t, len(decision.Reason), 1000)
+	require.Less(t, len(decision.ActionID), 1000)
+	require.NotContains(t, decision.Reason+decision.ActionID, "\n", "an invalid name is kept in the decision, short and escaped")
 }

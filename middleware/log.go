@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
 )
 
 // maxLogged bounds, in bytes, a text from outside in a log line.
@@ -15,6 +17,10 @@ func (c *config) logRefused(r *http.Request, v *visit, p *problem, cause error) 
 	ctx, level, message := context.WithoutCancel(r.Context()), slog.LevelInfo, "request refused"
 	if p.Status == http.StatusServiceUnavailable {
 		level, message = slog.LevelWarn, "request refused: it could not be decided"
+	}
+	invalid := v.decision.ReasonCode == aureus.ReasonInvalidRequest
+	if invalid { // what describe made of the request is wrong, which its author has to know
+		level, message = slog.LevelWarn, "request refused: what describe made of it is invalid"
 	}
 	if !c.logger.Enabled(ctx, level) {
 		return
@@ -37,7 +43,10 @@ func (c *config) logRefused(r *http.Request, v *visit, p *problem, cause error) 
 			attrs = append(attrs, slog.String(text.name, cutTo(text.value, maxLogged)))
 		}
 	}
-	if level == slog.LevelWarn {
+	switch {
+	case invalid:
+		attrs = append(attrs, slog.String("reason", cutTo(v.decision.Reason, maxLogged)))
+	case level == slog.LevelWarn:
 		attrs = append(attrs, slog.Any("error", cause))
 	}
 	c.logger.LogAttrs(ctx, level, message, attrs...)

@@ -6,10 +6,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/nametext"
 )
 
 type principalKey struct{}
@@ -20,13 +19,17 @@ func WithPrincipal(ctx context.Context, principal aureus.Principal) context.Cont
 	return context.WithValue(ctx, principalKey{}, principal)
 }
 
-// PrincipalFromContext is who asks, as [WithPrincipal] said. Without one, or
-// with one that has no id, the error matches [ErrNoIdentity]: there is no
+// PrincipalFromContext is who asks, as [WithPrincipal] said. Without one, or with
+// one whose id is not 1 to 1,024 bytes of visible characters and plain spaces
+// without a space at either end, the error matches [ErrNoIdentity]: there is no
 // default identity.
 func PrincipalFromContext(ctx context.Context) (aureus.Principal, error) {
 	principal, ok := ctx.Value(principalKey{}).(aureus.Principal)
 	if !ok || principal.ID == "" {
 		return aureus.Principal{}, fmt.Errorf("middleware: %w: the context names no principal", ErrNoIdentity)
+	}
+	if problem := nametext.Identifier(principal.ID); problem != "" {
+		return aureus.Principal{}, fmt.Errorf("middleware: %w: the id of the context's principal %s", ErrNoIdentity, problem)
 	}
 	return principal, nil
 }
@@ -41,8 +44,8 @@ const maxIdentity = 256
 //
 // The header counts only if the peer of the connection (Request.RemoteAddr) has
 // an address in one of the prefixes, if it occurs exactly once, and if its
-// value is 1 to 256 bytes of UTF-8 without control characters and without
-// space around it. Everything else is an error that matches [ErrNoIdentity].
+// value is 1 to 256 bytes of UTF-8, made of visible characters and plain spaces,
+// without a space at either end. Everything else is an error that matches [ErrNoIdentity].
 // The value is taken whole, and nothing is removed from the request. What comes
 // over a Unix socket has no address and is refused.
 //
@@ -100,8 +103,7 @@ func fromTrusted(remote string, trusted []netip.Prefix) bool {
 }
 
 func validIdentity(value string) bool {
-	return value != "" && len(value) <= maxIdentity && utf8.ValidString(value) &&
-		strings.TrimSpace(value) == value && !strings.ContainsFunc(value, unicode.IsControl)
+	return value != "" && len(value) <= maxIdentity && nametext.Identifier(value) == ""
 }
 
 // headerName is the canonical form of a header's name; it panics for what is

@@ -86,8 +86,8 @@ func (s *Server) requestApproval(q *request) (any, error) {
 		Principal: body.Principal, Action: body.Action, ToolName: body.ToolName, Arguments: body.Arguments, HTTP: body.HTTP,
 		OnBehalfOf: body.OnBehalfOf, Volatile: body.Volatile, ApprovalToken: body.ApprovalToken,
 	}.Request()
-	if why := invalid(request); why != "" {
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s", why)
+	if err := request.Validate(); err != nil {
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
 	}
 	if len(body.Reason) > maxProse {
 		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/reason: must not be longer than %d bytes", maxProse)

@@ -46,8 +46,8 @@ func (s *Server) evaluate(q *request) (any, error) {
 // decide is the decision about a request: what the script says, and what
 // becomes of the approval that it asks for.
 func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, error) {
-	if why := invalid(request); why != "" {
-		return s.complete(aureus.Decision{ReasonCode: aureus.ReasonInvalidRequest, Reason: why, Rule: "request"}, request), nil
+	if err := request.Validate(); err != nil {
+		return aureus.Decision{}, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
 	}
 	said, err := s.scripted(request)
 	if err != nil {
@@ -66,17 +66,6 @@ func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, er
 		return decision, nil
 	}
 	return s.askPerson(q, request, decision)
-}
-
-// invalid says what no policy could decide about.
-func invalid(request aureus.Request) string {
-	switch {
-	case request.Principal.ID == "":
-		return "/principal/id: is required; say who asks"
-	case request.Action.ID == "":
-		return "/action/id: is required; say what is asked"
-	}
-	return ""
 }
 
 // complete fills in what the script leaves to the server.
@@ -131,12 +120,12 @@ func (s *Server) check(q *request) (any, error) {
 	}
 	q.repeatable = true
 	request := aureus.PolicyContext{Principal: question.Principal, Action: question.Action, ToolName: question.ToolName}.Request()
-	said := aureus.Decision{Reason: invalid(request)}
-	if said.Reason == "" {
-		var err error
-		if said, err = s.scripted(request); err != nil {
-			return nil, err
-		}
+	if err := request.Validate(); err != nil {
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
+	}
+	said, err := s.scripted(request)
+	if err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -90,7 +90,8 @@ func TestScripts(t *testing.T) {
 	require.Equal(t, aureus.ReasonInvalidRequest, decide(nothing).ReasonCode)
 	untiered := pay(3)
 	untiered.Action.RiskTier = ""
-	_, err := client.Decide(t.Context(), untiered)
+	require.Equal(t, aureus.ReasonInvalidRequest, decide(untiered).ReasonCode)
+	_, err := client.EvaluatePolicy(t.Context(), untiered.Context())
 	require.ErrorIs(t, err, aureus.ErrInvalid, "words are checked as strictly as a control plane does")
 }
 
@@ -745,7 +746,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	ask := func(amount int) aureus.Decision {
 		t.Helper()
 		request := pay(amount)
-		request.Arguments = map[string]any{"amount": amount, "text": strings.Repeat("x", 4_000_000)}
+		request.Arguments = map[string]any{"amount": amount, "text": strings.Repeat("x", 3_990_000)}
 		d, err := client.Decide(t.Context(), request)
 		require.NoError(t, err)
 		return d

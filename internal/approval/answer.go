@@ -52,6 +52,8 @@ func once(ctx context.Context, approvals Approvals, ask aureus.ApprovalAsk, deci
 		return Deny(decision, aureus.ReasonTooManyPending), false, nil
 	case errors.Is(err, aureus.ErrApprovalMismatch):
 		return decision, false, fmt.Errorf("asking for an approval: %w; %s", err, adviceOnDigests)
+	case errors.Is(err, aureus.ErrInvalid): // asking again unchanged will not help
+		return Unbindable(decision, fmt.Errorf("asking for an approval: %w", err)), false, nil
 	case err != nil:
 		return decision, false, fmt.Errorf("asking for an approval: %w", err)
 	}

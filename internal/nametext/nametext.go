@@ -21,31 +21,24 @@ const MaxBytes = 1024
 // Whether it may be empty is for the caller to say. It does not allocate for a
 // good name.
 func Identifier(name string) (problem string) {
-	if printableASCII(name) && (name == "" || name[0] != ' ' && name[len(name)-1] != ' ') {
-		return tooLong(name)
+	if Plain(name, "") && Trimmed(name) {
+		return ""
 	}
-	return badName(name, Unseen)
+	return badIdentifier(name)
 }
 
 // Label says what is wrong with a name that is only shown, as Identifier does. It
 // may also begin and end with a space, and hold any kind of space, characters for
 // private use and those that Unicode has not assigned yet.
 func Label(name string) (problem string) {
-	if printableASCII(name) {
-		return tooLong(name)
+	if Plain(name, "") {
+		return ""
 	}
-	return badLabel(name)
+	return badText(name, hidden)
 }
 
-func tooLong(name string) string {
-	if len(name) > MaxBytes {
-		return "must not be longer than " + strconv.Itoa(MaxBytes) + " bytes"
-	}
-	return ""
-}
-
-func badName(name string, bad func(rune) bool) string {
-	if problem := badText(name, bad); problem != "" {
+func badIdentifier(name string) string {
+	if problem := badText(name, Unseen); problem != "" {
 		return problem
 	}
 	if strings.TrimSpace(name) != name {
@@ -54,11 +47,9 @@ func badName(name string, bad func(rune) bool) string {
 	return ""
 }
 
-func badLabel(name string) string { return badText(name, hidden) }
-
 func badText(name string, bad func(rune) bool) string {
-	if problem := tooLong(name); problem != "" {
-		return problem
+	if len(name) > MaxBytes {
+		return "must not be longer than " + strconv.Itoa(MaxBytes) + " bytes"
 	}
 	if !utf8.ValidString(name) {
 		return "must be valid UTF-8"
@@ -100,26 +91,50 @@ func Shown(name string) string {
 	return quoted
 }
 
-// printableASCII reports whether every byte is a printable character of ASCII. It
-// looks at eight bytes at once: every decision asks it for a few dozen names.
-func printableASCII(s string) bool {
-	n := len(s)
-	if n < 8 {
-		for i := range n {
-			if c := s[i]; c < ' ' || c > '~' {
-				return false
-			}
-		}
-		return true
+// Plain reports whether every byte of both names is a printable character of ASCII,
+// and neither has more than [MaxBytes]: such names are good labels. It looks at
+// eight bytes at once, and at two names in one call, since every decision asks it
+// for a few dozen names.
+func Plain(a, b string) bool {
+	if len(a) > MaxBytes || len(b) > MaxBytes {
+		return false
 	}
 	var bad uint64
-	for i := 0; i+8 <= n; i += 8 {
-		bad |= outside(word(s[i : i+8]))
+	switch n := len(a); {
+	case n >= 8:
+		for i := 0; i < n-8; i += 8 {
+			bad |= outside(word(a[i : i+8]))
+		}
+		bad |= outside(word(a[n-8:]))
+	case n >= 4:
+		bad |= outside(half(a) | half(a[n-4:])<<32)
+	case n > 0:
+		bad |= outside(padding | uint64(a[0]) | uint64(a[n/2])<<8 | uint64(a[n-1])<<16)
 	}
-	return (bad|outside(word(s[n-8:])))&tops == 0
+	switch n := len(b); {
+	case n >= 8:
+		for i := 0; i < n-8; i += 8 {
+			bad |= outside(word(b[i : i+8]))
+		}
+		bad |= outside(word(b[n-8:]))
+	case n >= 4:
+		bad |= outside(half(b) | half(b[n-4:])<<32)
+	case n > 0:
+		bad |= outside(padding | uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16)
+	}
+	return bad&tops == 0
 }
 
-const ones, tops = 0x0101010101010101, 0x8080808080808080
+// Trimmed reports whether a plain name neither begins nor ends with a space. Plain
+// and trimmed names are good identifiers.
+func Trimmed(plain string) bool {
+	return plain == "" || plain[0] != ' ' && plain[len(plain)-1] != ' '
+}
+
+const (
+	ones, tops = 0x0101010101010101, 0x8080808080808080
+	padding    = ones * ' ' &^ 0xffffff // five spaces for the bytes that a name of three does not have
+)
 
 // outside has the highest bit of a byte set if one of the eight is below a space,
 // DEL or not ASCII, and none set if there is no such byte.
@@ -129,7 +144,10 @@ func outside(w uint64) uint64 {
 }
 
 func word(s string) uint64 {
-	_ = s[7]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+func half(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 }
