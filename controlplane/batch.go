@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
@@ -45,6 +46,9 @@ func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, read func(i
 	items, err := telemetry.Split(body, maxRecords)
 	if err != nil {
 		return badArray(err, maxRecords)
+	}
+	if err := infoOf(r).account.Charge(governor.Weigh(body)); err != nil {
+		return crowded(err)
 	}
 	records := make([]recording, len(items))
 	for i, item := range items {

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -85,6 +86,19 @@ type Config struct {
 	// on batch paths. 0 is 4 MiB and 64 MiB.
 	MaxBody, MaxBatchBody int64
 
+	// MaxMemory bounds, in bytes, the memory that bodies of requests and what is
+	// read of them take together. 0 is 512 MiB. It is never less than two keys need
+	// for the largest body that is allowed, about five times MaxBatchBody.
+	MaxMemory int64
+
+	// MaxRequests, MaxStreams and MaxRuns bound the requests that are answered, the
+	// clients that follow the stream and the workflow runs that work, all at once.
+	// 0 is 1,000, 400 and 100.
+	//
+	// Of these bounds and of MaxMemory, one tenant may use half, and one key a
+	// quarter. A fifth more is kept for decisions and for operators.
+	MaxRequests, MaxStreams, MaxRuns int
+
 	// Now is the clock. nil is time.Now.
 	Now func() time.Time
 }
@@ -104,8 +118,8 @@ func (c *Config) complete() error {
 		return errors.New("controlplane: OperatorKey is for development mode; make an operator's key with Keys().Add")
 	case c.OperatorKey != "" && (len(c.OperatorKey) < minOperatorKey || len(c.OperatorKey) > maxSecret || !isPlainWord(c.OperatorKey)):
 		return fmt.Errorf("controlplane: OperatorKey must have %d to %d bytes of printable ASCII, without spaces", minOperatorKey, maxSecret)
-	case c.ApprovalLifetime < 0, c.ApprovalUseTime < 0, c.MaxBody < 0, c.MaxBatchBody < 0:
-		return errors.New("controlplane: ApprovalLifetime, ApprovalUseTime, MaxBody and MaxBatchBody must not be negative")
+	case c.ApprovalLifetime < 0, c.ApprovalUseTime < 0, c.MaxBody < 0, c.MaxBatchBody < 0, c.MaxMemory < 0, c.MaxRequests < 0, c.MaxStreams < 0, c.MaxRuns < 0:
+		return errors.New("controlplane: ApprovalLifetime, ApprovalUseTime, MaxBody, MaxBatchBody, MaxMemory, MaxRequests, MaxStreams and MaxRuns must not be negative")
 	case c.ApprovalLifetime > maxApprovalTime, c.ApprovalUseTime > maxApprovalTime:
 		return fmt.Errorf("controlplane: ApprovalLifetime and ApprovalUseTime must not be longer than %s", maxApprovalTime)
 	}
@@ -127,6 +141,8 @@ func (c *Config) complete() error {
 	if c.MaxBatchBody == 0 {
 		c.MaxBatchBody = DefaultMaxBatchBody
 	}
+	c.MaxMemory = cmp.Or(c.MaxMemory, DefaultMaxMemory)
+	c.MaxRequests, c.MaxStreams, c.MaxRuns = cmp.Or(c.MaxRequests, DefaultMaxRequests), cmp.Or(c.MaxStreams, DefaultMaxStreams), cmp.Or(c.MaxRuns, DefaultMaxRuns)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -29,6 +29,7 @@ const (
 	codeKeyReused       = "IDEMPOTENCY_KEY_REUSED" // 422
 	codeTooLarge        = "BODY_TOO_LARGE"         // 413
 	codeMediaType       = "UNSUPPORTED_MEDIA_TYPE"
+	codeTooSlow         = "BODY_TOO_SLOW"      // 408
 	codeExhausted       = "RESOURCE_EXHAUSTED" // 429
 	codeInternal        = "INTERNAL_ERROR"     // 500
 	codeStore           = "STATE_STORE_ERROR"  // 503: the store could not be read or written

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -35,19 +36,29 @@ func (s *Server) handleBatch(mux *http.ServeMux, pattern string, need Role, fn h
 }
 
 func (s *Server) route(mux *http.ServeMux, pattern string, need Role, maxBody int64, fn handler, parameters ...string) {
+	counted := governedAs(pattern, maxBody)
 	s.serve(mux, servedPattern{pattern, need, parameters}, func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.authenticate(r, need)
 		if err == nil {
 			err = checkQuery(r, parameters)
 		}
 		if err == nil {
-			r.Body = &boundedBody{ReadCloser: http.MaxBytesReader(w, r.Body, maxBody), limit: maxBody}
-			err = s.once(w, r, c, fn)
+			err = s.answer(w, r, c, counted, fn)
 		}
 		if err != nil {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// answer serves the request while it holds what it is counted as.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, c caller, counted governed, fn handler) error {
+	account, err := counted.enter(s, w, r, c)
+	if err != nil {
+		return err
+	}
+	defer account.Close()
+	return s.once(w, r, c, fn)
 }
 
 // public serves the pattern to everyone, without a key.
@@ -90,45 +101,82 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	writeError(w, e, requestID(r))
 }
 
-// readBody reads the whole body within its bound.
+// readBody reads the whole body within its bound. Its memory is charged to the
+// request, and where processing it may take long, it waits for its turn.
 func readBody(r *http.Request) ([]byte, error) {
 	body, err := readDecoded(r)
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit),
-			withRemediation("Send less at once."))
-	}
-	if _, ok := errors.AsType[*apiError](err); ok {
-		return nil, err
-	}
 	if err != nil {
-		return nil, problem(http.StatusBadRequest, codeMalformed, "the body broke off, came too slowly or is not what its Content-Encoding says", withCause(err))
+		return nil, badRead(err)
+	}
+	if info := infoOf(r); info.long || len(body) > longWork {
+		if err := info.account.Work(r.Context()); err != nil {
+			return nil, crowded(err)
+		}
 	}
 	return body, nil
+}
+
+// badRead is the answer for a body that could not be read.
+func badRead(err error) error {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLargeBody(tooLarge.Limit)
+	}
+	if _, ok := errors.AsType[*governor.RefusedError](err); ok {
+		return crowded(err)
+	}
+	if _, ok := errors.AsType[*apiError](err); ok {
+		return err
+	}
+	if errors.Is(err, governor.ErrSlow) {
+		return problem(http.StatusRequestTimeout, codeTooSlow, fmt.Sprintf("the body came too slowly: after the first %s it must come with %d KiB a second, and end within %s",
+			governor.Grace, governor.MinRate>>10, governor.MaxBodyTime), withRemediation("Send less at once, or compressed."), withHeader("Connection", "close"))
+	}
+	return problem(http.StatusBadRequest, codeMalformed, "the body broke off, or is not what its Content-Encoding says", withCause(err))
+}
+
+func tooLargeBody(limit int64) error {
+	return problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit),
+		withRemediation("Send less at once."))
 }
 
 // readDecoded reads a body that may be compressed. What comes out of it has the
 // bound of what goes in.
 func readDecoded(r *http.Request) ([]byte, error) {
-	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
-	case "", "identity":
-		return io.ReadAll(r.Body)
-	case "gzip":
-		bound, ok := r.Body.(*boundedBody)
-		if !ok {
-			break
-		}
-		plain, err := gzip.NewReader(bound)
+	account := infoOf(r).account
+	bound, ok := r.Body.(*boundedBody)
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); {
+	case !ok:
+	case encoding == "", encoding == "identity":
+		return governor.ReadAll(bound, r.ContentLength, bound.limit, account)
+	case encoding == "gzip":
+		packed, err := governor.ReadAll(bound, r.ContentLength, bound.limit, account)
 		if err != nil {
 			return nil, err
 		}
-		body, err := io.ReadAll(io.LimitReader(plain, bound.limit+1))
-		if err == nil && int64(len(body)) > bound.limit {
-			err = &http.MaxBytesError{Limit: bound.limit}
+		defer account.Refund(int64(cap(packed)))
+		if len(packed) > longGzip {
+			if err := account.Work(r.Context()); err != nil {
+				return nil, crowded(err)
+			}
 		}
-		return body, err
+		return unpack(packed, bound.limit, account)
 	}
 	return nil, problem(http.StatusUnsupportedMediaType, codeMediaType, "the body has a content encoding that is not served here",
 		withRemediation("Send it plain or with gzip."), withHeader("Accept-Encoding", "gzip"))
+}
+
+// unpack gives what comes out of gzip. It may take long, and does not wait for the
+// client: all of the compressed body is here.
+func unpack(packed []byte, limit int64, account *governor.Account) ([]byte, error) {
+	plain, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	body, err := governor.ReadAll(io.LimitReader(plain, limit+1), -1, limit, account)
+	if err == nil && int64(len(body)) > limit {
+		err = &http.MaxBytesError{Limit: limit}
+	}
+	return body, err
 }
 
 // boundedBody is a body that ends with an [http.MaxBytesError] beyond its limit.
@@ -143,6 +191,9 @@ func readJSON(r *http.Request, v any) error {
 	body, err := readBody(r)
 	if err != nil {
 		return err
+	}
+	if err := infoOf(r).account.Charge(governor.Weigh(body)); err != nil {
+		return crowded(err)
 	}
 	return decodeBody(body, v)
 }

@@ -2,23 +2,18 @@ package controlplane_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -179,75 +174,6 @@ func TestGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
 	require.GreaterOrEqual(t, notRun, many-4)
 	result = s.post(t, "/api/v1/crv/validate", fmt.Sprintf(ask, "[[1]]")).ok(t).json(t)
 	require.Equal(t, true, result["passed"])
-}
-
-// unfinished is a body that does not end before it is told to.
-type unfinished struct {
-	began func()
-	until <-chan struct{}
-}
-
-func (u *unfinished) Read([]byte) (int, error) {
-	u.began()
-	<-u.until
-	return 0, io.EOF
-}
-
-func TestOpenRequestsAreBounded(t *testing.T) {
-	srv := open(t)
-	key := newKey(t, srv, controlplane.RoleService, "svc")
-	const most = 1000
-	var reading, answered sync.WaitGroup
-	finish := make(chan struct{})
-	reading.Add(most)
-	for range most {
-		answered.Go(func() {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/policy/check", &unfinished{sync.OnceFunc(reading.Done), finish})
-			r.Header.Set("Authorization", "Bearer "+key)
-			srv.ServeHTTP(httptest.NewRecorder(), r)
-		})
-	}
-	reading.Wait()
-	for _, path := range []string{"/healthz", "/api/v1/policy/approvals"} {
-		got := raw{method: "GET", path: path, key: key}.do(t, srv)
-		got.refusal(t, http.StatusServiceUnavailable, "OVERLOADED")
-		require.NotEmpty(t, got.header.Get("Retry-After"))
-	}
-	close(finish)
-	answered.Wait()
-	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/healthz"}.do(t, srv).status)
-}
-
-func TestWorkflowsUnderWayAreBounded(t *testing.T) {
-	const most = 100
-	var running, answered sync.WaitGroup
-	finish := make(chan struct{})
-	running.Add(most)
-	wait := func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
-		running.Done()
-		select {
-		case <-finish:
-		case <-ctx.Done():
-		}
-		return "done", nil
-	}
-	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {Run: wait, RiskTier: aureus.TierLow}}))
-	key := newKey(t, srv, controlplane.RoleService, "svc")
-	execute := func(id string) answer {
-		return raw{path: "/api/v1/workflows/execute", key: key, body: `{"workflow":` + mustMarshal(t, chain(id, task("a", "wait"))) + `}`}.do(t, srv)
-	}
-	for n := range most {
-		answered.Go(func() { _ = execute(strconv.Itoa(n)) })
-	}
-	running.Wait()
-	refused := execute("one-more")
-	refused.refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED")
-	require.NotEmpty(t, refused.header.Get("Retry-After"))
-	raw{method: "GET", path: "/api/v1/workflows/one-more/status", key: key}.do(t, srv).refusal(t, http.StatusNotFound, "NOT_FOUND")
-	close(finish)
-	answered.Wait()
-	running.Add(1)
-	require.Equal(t, http.StatusOK, execute("one-more").status)
 }
 
 // Items of a batch that are too large leave the others alone.

@@ -38,7 +38,7 @@ func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, c caller) e
 	head("aureus_open_requests", "gauge", "Requests that are answered now, this one too.")
 	fmt.Fprintf(&b, "aureus_open_requests %d\n", s.underWay.Load())
 	head("aureus_stream_clients", "gauge", "Clients that follow the stream.")
-	fmt.Fprintf(&b, "aureus_stream_clients %d\n", s.streams.Load())
+	fmt.Fprintf(&b, "aureus_stream_clients %d\n", s.governor.Streams.InUse())
 	head("aureus_build_info", "gauge", "The version that runs.")
 	fmt.Fprintf(&b, "aureus_build_info{version=%q} 1\n", aureus.Version)
 

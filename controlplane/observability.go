@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -61,6 +62,9 @@ func (s *Server) takeOne(kind telemetry.Kind) handler {
 			return s.refuse(c, kind, problem(http.StatusRequestEntityTooLarge, codeTooLarge,
 				fmt.Sprintf("an item may have %d bytes", telemetry.MaxItem), withRemediation("Report less in one item.")))
 		}
+		if err := infoOf(r).account.Charge(governor.Weigh(body)); err != nil {
+			return s.deferred(c, kind, 1, crowded(err))
+		}
 		item, err := telemetry.Read(kind, body)
 		if err != nil {
 			return s.refuse(c, kind, badBody(err))
@@ -90,6 +94,11 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 		if err != nil {
 			return s.refuse(c, kind, badArray(err, maxBatchItems))
 		}
+		account := infoOf(r).account
+		transient, err := chargeItems(account, texts)
+		if err != nil {
+			return s.deferred(c, kind, len(texts), crowded(err))
+		}
 		items := make([]telemetry.Item, 0, len(texts))
 		answer := batchAnswer{Rejected: []aureus.Rejection{}}
 		for i, text := range texts {
@@ -100,6 +109,8 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 			}
 			items = append(items, item)
 		}
+		account.Refund(transient)
+		account.Rest() // waiting for the disk is no work
 		if err := s.keep(r.Context(), c.tenant, kind, items); err != nil {
 			return err
 		}
@@ -108,6 +119,29 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 		writeJSON(w, http.StatusOK, answer)
 		return nil
 	}
+}
+
+// deferred counts items that could not be taken now.
+func (s *Server) deferred(c caller, kind telemetry.Kind, items int, err error) error {
+	s.reports.of(c.tenant).deferred[kind].Add(int64(items))
+	return err
+}
+
+// itemBytes is what is kept of an item beside its text, until it is written.
+const itemBytes = 512
+
+// chargeItems charges for the items of a batch until they are written: for their
+// texts, which are copied, and what is indexed. transient is what reading the one
+// that decodes into most takes for a moment; they are read one after the other.
+func chargeItems(account *governor.Account, texts [][]byte) (transient int64, err error) {
+	kept := int64(0)
+	for _, text := range texts {
+		kept += int64(len(text)) + itemBytes
+		if len(text) <= telemetry.MaxItem {
+			transient = max(transient, governor.Weigh(text))
+		}
+	}
+	return transient, account.Charge(kept + transient)
 }
 
 // maxRejection bounds why an item was refused, in bytes: it lists problems, and

@@ -82,7 +82,7 @@ func TestTheDocumentHasTheAnswersOfEveryPath(t *testing.T) {
 			want[401], want[429] = true, true
 		}
 		if strings.HasPrefix(name, "POST ") { // a body, and an Idempotency-Key
-			want[409], want[413], want[415], want[422] = true, true, true, true
+			want[408], want[409], want[413], want[415], want[422] = true, true, true, true, true
 		}
 		want[404] = strings.Contains(name, "{id}")
 		want[422] = want[422] || strings.HasSuffix(name, "/summary") // a range that ends before it begins

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -22,7 +23,9 @@ type runHost struct {
 	stored  store.Run
 	caller  caller
 	request runRequest
-	live    *liveRun // once it is under way
+	live    *liveRun      // once it is under way
+	slot    *governor.Run // what it holds while it is under way
+	resumed bool          // it was under way when the process ended: it waits for its slot
 
 	kept    map[string]workflow.TaskState // what the store has of the tasks, but for their results
 	task    *heldTask                     // whose idempotency key is held now
@@ -271,8 +274,23 @@ func (h *runHost) append(event aureus.TelemetryEvent) {
 	}
 }
 
-// Sleep implements [workflow.Host].
+// Sleep implements [workflow.Host]. A run that waits for long gives its slot to
+// others meanwhile.
 func (h *runHost) Sleep(ctx context.Context, wait time.Duration) error {
+	if wait >= longWait {
+		h.slot.Park()
+		if err := h.sleep(ctx, wait); err != nil {
+			return err // it ends, which needs no slot
+		}
+		return h.slot.Unpark(ctx)
+	}
+	return h.sleep(ctx, wait)
+}
+
+// longWait is from which wait on a run gives its slot back.
+const longWait = time.Second
+
+func (h *runHost) sleep(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

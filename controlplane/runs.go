@@ -11,12 +11,10 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 )
-
-// maxRuns bounds the runs under way in this process.
-const maxRuns = 100
 
 // runs are the runs under way. A run has its own goroutine, which ends with the
 // run or with the server.
@@ -114,7 +112,8 @@ func (c runCaller) in(tenant string) caller {
 }
 
 // resumeRuns goes on with the runs that were under way when the process ended.
-// There are no more of them than there may be, since no more ever were.
+// They wait for a slot each, so that more of them than may work at once go on one
+// after the other.
 func (s *Server) resumeRuns(ctx context.Context) error {
 	open, err := s.db.OpenRuns(ctx)
 	if err != nil {
@@ -143,6 +142,7 @@ func (s *Server) resumeRuns(ctx context.Context) error {
 		default:
 			continue
 		}
+		host.resumed = true
 		if _, err := s.launch(host, state); err != nil {
 			s.log.WarnContext(ctx, "a workflow does not go on yet", slog.String("run_id", stored.ID), slog.Any("error", err))
 		}
@@ -157,8 +157,12 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 	if s.life.Err() != nil {
 		return nil, problem(http.StatusServiceUnavailable, codeShuttingDown, "the server is stopping", withRetryAfter(time.Second))
 	}
-	if len(s.runs.open) >= maxRuns {
-		return nil, errTooManyRuns()
+	owner, weight := governor.Owner{Tenant: host.caller.tenant, Key: host.caller.keyID}, governor.Weigh([]byte(host.stored.Request))
+	if !host.resumed {
+		var err error
+		if host.slot, err = s.governor.StartRun(owner, weight); err != nil {
+			return nil, crowded(err)
+		}
 	}
 	life, halt := context.WithCancelCause(s.life)
 	ctx, cancel := context.WithCancelCause(life)
@@ -189,6 +193,14 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 				s.log.ErrorContext(ctx, "a workflow broke off", slog.String("run_id", live.id), slog.Any("error", live.err))
 			}
 		}()
+		if host.resumed {
+			var err error
+			if host.slot, err = s.governor.ResumeRun(ctx, owner, weight); err != nil && s.life.Err() != nil {
+				live.err = err // it goes on when the server is opened again
+				return
+			} // else it was cancelled, or its key was revoked: it ends, for which it needs no slot
+		}
+		defer host.slot.Close()
 		live.err = host.run(ctx, life, state)
 	}()
 	return live, nil
@@ -203,17 +215,13 @@ func (s *Server) forget(key runKey, live *liveRun) {
 }
 
 // roomForRun refuses a new run before it is kept.
-func (s *Server) roomForRun() error {
-	s.runs.mu.Lock()
-	defer s.runs.mu.Unlock()
-	if len(s.runs.open) >= maxRuns {
-		return errTooManyRuns()
+func (s *Server) roomForRun(c caller) error {
+	owner := governor.Owner{Tenant: c.tenant, Key: c.keyID}
+	if err := s.governor.Runs.Take(owner, 1, false); err != nil {
+		return crowded(err)
 	}
+	s.governor.Runs.Give(owner, 1)
 	return nil
-}
-
-func errTooManyRuns() error {
-	return problem(http.StatusTooManyRequests, codeExhausted, fmt.Sprintf("%d workflows are under way", maxRuns), withRetryAfter(time.Second))
 }
 
 func (s *Server) liveRun(tenant, subject, id string) *liveRun {

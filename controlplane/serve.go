@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
 // requestInfo travels in the context of every request.
@@ -17,6 +19,9 @@ type requestInfo struct {
 	id     string
 	logger *slog.Logger
 	keyID  string // set by authenticate, for the log
+
+	account *governor.Account // what the request holds; nil before it is authenticated
+	long    bool              // processing the body has to wait for its turn
 
 	// repeatable is set by a handler whose answer need not be kept for its
 	// Idempotency-Key: asking again does nothing twice.
@@ -67,7 +72,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	defer s.underWay.Add(-1)
-	if s.underWay.Add(1) > maxOpenRequests {
+	if s.underWay.Add(1) > s.mostRequests() {
 		s.fail(writer, r, problem(http.StatusServiceUnavailable, codeOverloaded, "too many requests are under way",
 			withRemediation("Try again in a moment."), withRetryAfter(time.Second)))
 		return
@@ -80,9 +85,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.dispatch(writer, r)
 		return
 	}
-	compressed := &compressor{ResponseWriter: writer}
+	compressed := &compressor{ResponseWriter: writer, info: info}
 	s.dispatch(compressed, r)
 	compressed.finish() // not after a panic: half an answer must not look like a whole one
+}
+
+// mostRequests bounds all requests under way together: those that hold a slot,
+// those that follow, and some that hold nothing.
+func (s *Server) mostRequests() int64 {
+	return s.governor.Requests.Shares().Total + s.governor.Streams.Shares().Total + extraRequests
 }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {

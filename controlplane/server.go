@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
@@ -33,8 +35,8 @@ type Server struct {
 	reports    reportCounters // what was reported, for the metrics
 	throttle   throttle
 	answers    answers
-	underWay   atomic.Int64 // requests that are answered now
-	streams    atomic.Int64 // of them, those that follow the stream
+	governor   *governor.Governor
+	underWay   atomic.Int64 // requests that are answered now, those that need no key and those that follow among them
 
 	tools     map[string]Tool // those of the configuration, and in development mode the examples'
 	runs      runs
@@ -58,7 +60,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, log: config.Logger, clients: clientKeys{secrets: map[string]string{}}}
+	s := &Server{config: config, log: config.Logger, clients: clientKeys{secrets: map[string]string{}}, governor: config.governor(runtime.GOMAXPROCS(0))}
 	s.life, s.end = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {

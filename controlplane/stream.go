@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// maxStreams bounds the clients that follow at once.
-	maxStreams = 100
 	// streamPoll is how often the stores are asked for what is new, and
 	// streamBeat how often a silent stream says that it lives.
 	streamPoll = 200 * time.Millisecond
@@ -63,10 +61,11 @@ func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c caller) 
 	if err := f.read(r); err != nil {
 		return err
 	}
-	defer s.streams.Add(-1)
-	if s.streams.Add(1) > maxStreams {
-		return problem(http.StatusServiceUnavailable, codeOverloaded, "too many clients follow the stream", withRetryAfter(10*time.Second))
+	release, err := infoOf(r).account.Follow()
+	if err != nil {
+		return crowded(err)
 	}
+	defer release()
 	if err := f.begin(r.Context(), r.Header.Get("Last-Event-ID")); err != nil {
 		return err
 	}

@@ -121,30 +121,3 @@ func TestAStreamEndsWithItsKey(t *testing.T) {
 	_, err = io.Copy(io.Discard, response.Body)
 	require.NoError(t, err, "the stream ends, and not because the test lost patience")
 }
-
-func TestStreamsAreBoundedAndEndWithTheServer(t *testing.T) {
-	srv := open(t)
-	key := newKey(t, srv, controlplane.RoleService, "svc")
-	listening := httptest.NewServer(srv)
-	defer listening.Close()
-	client := &http.Client{Transport: &http.Transport{}}
-	defer client.CloseIdleConnections()
-	get := func() *http.Response {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, listening.URL+"/api/v1/stream", http.NoBody)
-		require.NoError(t, err)
-		r.Header.Set("Authorization", "Bearer "+key)
-		response, err := client.Do(r)
-		require.NoError(t, err)
-		return response
-	}
-	for range 100 {
-		response := get()
-		require.Equal(t, http.StatusOK, response.StatusCode)
-		t.Cleanup(func() { _ = response.Body.Close() })
-	}
-	refused := get()
-	require.Equal(t, http.StatusServiceUnavailable, refused.StatusCode)
-	require.NotEmpty(t, refused.Header.Get("Retry-After"))
-	require.NoError(t, refused.Body.Close())
-	require.NoError(t, srv.Close(), "which waits for them")
-}

@@ -15,8 +15,6 @@ const (
 	// maxFailing bounds the addresses that are remembered. Where more fail at
 	// once, all are forgotten and counted anew.
 	maxFailing = 10_000
-	// maxOpenRequests bounds the requests that are answered at once.
-	maxOpenRequests = 1000
 )
 
 // throttle slows down who guesses keys. It is safe for concurrent use.

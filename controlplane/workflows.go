@@ -59,6 +59,7 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 	if err != nil {
 		return err
 	}
+	infoOf(r).account.Rest() // waiting is no work
 	silent, err := s.waitFor(w, r, live)
 	if err != nil {
 		if !silent {
@@ -222,7 +223,7 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 			return ended, err
 		}
 	}
-	if err := s.roomForRun(); err != nil {
+	if err := s.roomForRun(c); err != nil {
 		return nil, err
 	}
 	who, err := strictjson.MarshalText(c.kept())

@@ -26,6 +26,10 @@ type serveConfig struct {
 	lenient           bool
 	approvalLifetime  time.Duration
 	approvalUseTime   time.Duration
+	maxMemory         int64 // bytes
+	maxRequests       int
+	maxStreams        int
+	maxRuns           int
 	operatorKey       string
 }
 
@@ -42,6 +46,10 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.BoolVar(&c.lenient, "lenient-permissions", false, "let held permissions without an intent or a data zone cover everything")
 	flags.DurationVar(&c.approvalLifetime, "approval-lifetime", controlplane.DefaultApprovalLifetime, "how long a person may decide an approval after it was asked for")
 	flags.DurationVar(&c.approvalUseTime, "approval-use-time", controlplane.DefaultApprovalUseTime, "how long an approval may be used after it was approved")
+	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.DefaultMaxMemory, "the `bytes` that bodies of requests and what is read of them take together")
+	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of requests that are answered at once")
+	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of clients that follow the stream at once")
+	flags.IntVar(&c.maxRuns, "max-runs", controlplane.DefaultMaxRuns, "the `number` of workflows that work at once")
 	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug has a line for every request")
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	if err := parse(flags, args, 0, getenv); err != nil {
@@ -57,6 +65,8 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		return c, errors.New("--db must name a file")
 	case c.approvalLifetime <= 0, c.approvalUseTime <= 0:
 		return c, errors.New("--approval-lifetime and --approval-use-time must be longer than nothing")
+	case c.maxMemory < 1, c.maxRequests < 1, c.maxStreams < 1, c.maxRuns < 1:
+		return c, errors.New("--max-memory, --max-requests, --max-streams and --max-runs must be at least 1")
 	}
 	return c, nil
 }
@@ -108,6 +118,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	srv, err := controlplane.Open(ctx, controlplane.Config{
 		DB: c.db, Dev: c.dev, OperatorKey: c.operatorKey, Logger: log, LenientPermissions: c.lenient,
 		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime,
+		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,102 @@
+package controlplane
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+)
+
+// The bounds of what is under way at once where the configuration names none.
+// A tenant may take half of each, and a key half of that; the last fifth of each
+// share is for decisions and operators. See docs/limits.md.
+const (
+	DefaultMaxMemory   = 512 << 20 // bytes
+	DefaultMaxRequests = 1000
+	DefaultMaxStreams  = 400
+	DefaultMaxRuns     = 100
+)
+
+const (
+	parkedRuns = 5 // times as many runs as may work may wait for their next attempt
+	// longWork is the length of a body, in bytes, from which on processing it has
+	// to wait for its turn: it may keep a processor busy for some time.
+	longWork = 64 << 10
+	// longGzip is the same for a compressed body: a thousand times as much may come
+	// out of it.
+	longGzip = 4 << 10
+	// extraRequests is how many requests may be under way beyond those that hold a
+	// slot: those not authenticated yet, and those that need no key. Neither reads a
+	// body or waits for anything.
+	extraRequests = 1000
+)
+
+func (c *Config) governor(processors int) *governor.Governor {
+	return governor.New(governor.Limits{
+		Requests: int64(c.MaxRequests), Streams: int64(c.MaxStreams), Runs: int64(c.MaxRuns), Parked: int64(c.MaxRuns) * parkedRuns,
+		Bytes: c.MaxMemory, LargestBody: max(c.MaxBody, c.MaxBatchBody), Processors: int64(processors),
+	})
+}
+
+// governed is how a route is counted.
+type governed struct {
+	maxBody int64
+	urgent  bool // a decision: it may use what is reserved, whoever asks
+	long    bool // processing may take long whatever the length of the body
+}
+
+// governedAs reads from the pattern how its requests are counted.
+func governedAs(pattern string, maxBody int64) governed {
+	_, path, _ := strings.Cut(pattern, " ")
+	return governed{
+		maxBody: maxBody,
+		urgent:  strings.HasPrefix(path, "/api/v1/policy/"),
+		long:    strings.HasPrefix(path, "/api/v1/crv/"),
+	}
+}
+
+// enter counts a request of the caller in. What it holds is given back when the
+// account is closed. A body that is declared too long is refused before any of
+// it is asked for.
+func (g governed) enter(s *Server, w http.ResponseWriter, r *http.Request, c caller) (*governor.Account, error) {
+	if r.ContentLength > g.maxBody {
+		return nil, tooLargeBody(g.maxBody)
+	}
+	account, err := s.governor.Enter(governor.Owner{Tenant: c.tenant, Key: c.keyID}, g.urgent || c.role.atLeast(RoleOperator))
+	if err != nil {
+		return nil, crowded(err)
+	}
+	info := infoOf(r)
+	info.account, info.long = account, g.long
+	control := http.NewResponseController(w)
+	if r.ContentLength == 0 {
+		_ = control.SetReadDeadline(time.Time{}) // there is nothing to read, and the answer may take as long as it takes
+	}
+	body := governor.NewBody(r.Body, control)
+	r.Body = &boundedBody{ReadCloser: http.MaxBytesReader(w, body, g.maxBody), limit: g.maxBody}
+	return account, nil
+}
+
+// crowded is the answer where there is no room: 429 where the caller's own share
+// is used up, 503 where everybody's is.
+func crowded(err error) error {
+	if errors.Is(err, governor.ErrNoTurn) {
+		return problem(http.StatusServiceUnavailable, codeOverloaded, "other requests were processed for so long that this one was not begun",
+			withRemediation("Try again in a moment."), withRetryAfter(time.Second))
+	}
+	refused, ok := errors.AsType[*governor.RefusedError](err)
+	switch {
+	case !ok:
+		return err
+	case refused.Never:
+		return problem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body takes more memory, once it is read, than one key may have",
+			withRemediation("Send less at once."))
+	case refused.Level == governor.LevelTotal:
+		return problem(http.StatusServiceUnavailable, codeOverloaded, "too much is under way",
+			withRemediation("Try again in a moment."), withRetryAfter(time.Second))
+	}
+	return problem(http.StatusTooManyRequests, codeExhausted, "this "+string(refused.Level)+" has as much under way as it may have at once",
+		withRemediation("Wait for the end of other requests of this "+string(refused.Level)+", and try again."), withRetryAfter(time.Second))
+}

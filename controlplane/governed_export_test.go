@@ -1,0 +1,20 @@
+package controlplane
+
+import (
+	"testing"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+)
+
+// Governor is the server's, for tests to look at.
+func Governor(s *Server) *governor.Governor { return s.governor }
+
+// OwnerOf is in whose name requests with the key are counted.
+func OwnerOf(t *testing.T, s *Server, secret string) governor.Owner {
+	t.Helper()
+	c, err := s.lookUp(t.Context(), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return governor.Owner{Tenant: c.tenant, Key: c.keyID}
+}

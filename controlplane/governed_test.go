@@ -1,0 +1,473 @@
+package controlplane_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+)
+
+// keysOfTwoTenants are a hostile key, another one of its tenant, and keys of
+// another tenant.
+type keysOfTwoTenants struct{ hostile, neighbour, operator, victim string }
+
+// quiet is for a server that refuses hundreds of requests.
+func quiet(c *controlplane.Config) { c.Logger = nil }
+
+func twoTenants(t *testing.T, srv *controlplane.Server) keysOfTwoTenants {
+	t.Helper()
+	of := func(tenant string) func(*controlplane.Key) {
+		return func(k *controlplane.Key) { k.Tenant = tenant }
+	}
+	return keysOfTwoTenants{
+		newKey(t, srv, controlplane.RoleService, "mallory", of("hostile")),
+		newKey(t, srv, controlplane.RoleService, "nina", of("hostile")),
+		newKey(t, srv, controlplane.RoleOperator, "olga", of("hostile")),
+		newKey(t, srv, controlplane.RoleService, "vera", of("victim")),
+	}
+}
+
+const checkBody = `{"principal":{"id":"agent-1","type":"agent","permissions":[]},"action":` + lookJSON + `}`
+
+// unfinished is a body that does not end before it is told to.
+type unfinished struct {
+	began func()
+	until <-chan struct{}
+}
+
+func (u *unfinished) Read([]byte) (int, error) {
+	u.began()
+	<-u.until
+	return 0, io.EOF
+}
+
+// held opens requests with bodies that do not end, until one is refused, and
+// returns how many were taken and the refusal.
+func held(t *testing.T, srv http.Handler, key, path string, finish <-chan struct{}, answered *sync.WaitGroup) (n int, refused *httptest.ResponseRecorder) {
+	t.Helper()
+	for {
+		began, ended := make(chan struct{}), make(chan struct{})
+		w := httptest.NewRecorder()
+		answered.Go(func() {
+			defer close(ended)
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, &unfinished{sync.OnceFunc(func() { close(began) }), finish})
+			r.Header.Set("Authorization", "Bearer "+key)
+			srv.ServeHTTP(w, r)
+		})
+		select {
+		case <-began:
+			n++
+		case <-ended:
+			return n, w
+		}
+	}
+}
+
+// A thousand slow bodies of one key take its share, and neither what another
+// key, an operator or another tenant needs.
+func TestRequests_SlowBodiesOfOneKey_LeaveRoomForOthers(t *testing.T) {
+	srv := open(t, quiet)
+	keys := twoTenants(t, srv)
+	finish := make(chan struct{})
+	var answered sync.WaitGroup
+	defer answered.Wait()
+	defer close(finish)
+
+	n, refused := held(t, srv, keys.hostile, "/api/v1/observability/spans", finish, &answered)
+	require.Equal(t, 250, n)
+	require.Equal(t, http.StatusTooManyRequests, refused.Code, refused.Body)
+	require.Contains(t, refused.Body.String(), "RESOURCE_EXHAUSTED")
+	require.NotEmpty(t, refused.Header().Get("Retry-After"))
+	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: keys.hostile}.do(t, srv).status, "its own decisions have room too")
+
+	n, refused = held(t, srv, keys.hostile, "/api/v1/policy/check", finish, &answered)
+	require.Equal(t, 62, n, "and that room has its bound")
+	require.Equal(t, http.StatusTooManyRequests, refused.Code)
+	n, _ = held(t, srv, keys.neighbour, "/api/v1/observability/spans", finish, &answered)
+	require.Equal(t, 188, n, "two keys have the tenant's share")
+	n, _ = held(t, srv, keys.neighbour, "/api/v1/policy/check", finish, &answered)
+	require.Equal(t, 312-188, n)
+
+	for _, path := range []string{"/api/v1/policy/check", "/api/v1/observability/events"} {
+		got := raw{path: path, body: checkBody, key: keys.victim}.do(t, srv)
+		require.NotContains(t, []int{http.StatusTooManyRequests, http.StatusServiceUnavailable}, got.status, "another tenant: "+path)
+	}
+	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/healthz"}.do(t, srv).status)
+}
+
+// One hostile key leaves its own tenant's operators and services alone.
+func TestRequests_OneHostileKey_LeavesItsTenantAlone(t *testing.T) {
+	srv := open(t, quiet)
+	keys := twoTenants(t, srv)
+	finish := make(chan struct{})
+	var answered sync.WaitGroup
+	defer answered.Wait()
+	defer close(finish)
+	_, _ = held(t, srv, keys.hostile, "/api/v1/observability/spans", finish, &answered)
+	_, _ = held(t, srv, keys.hostile, "/api/v1/policy/check", finish, &answered)
+	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/api/v1/policy/approvals", key: keys.operator}.do(t, srv).status)
+	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: keys.neighbour}.do(t, srv).status)
+}
+
+// bomb is a text of n zeros, compressed.
+func bomb(n int) string {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	_, _ = io.CopyN(w, zeros{}, int64(n)) // memory does not fail
+	_ = w.Close()
+	return b.String()
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '0'
+	}
+	return len(p), nil
+}
+
+// Thirty bombs at once take no more memory than one key may have, and the bound
+// is on what comes out of them.
+func TestMemory_GzipBombsOfOneKey_StayWithinItsShare(t *testing.T) {
+	const unpacked = 16 << 20
+	srv := open(t, quiet, func(c *controlplane.Config) { c.MaxBatchBody, c.MaxMemory = unpacked, 1 })
+	keys := twoTenants(t, srv)
+	text := bomb(unpacked)
+	require.Less(t, len(text), 20<<10)
+	most := func() int64 { return controlplane.Governor(srv).Bytes.InUse() }
+	var highest int64
+	statuses := make(chan int, 30)
+	var bombs sync.WaitGroup
+	for range 30 {
+		bombs.Go(func() {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/observability/spans/batch", strings.NewReader(text))
+			r.Header.Set("Authorization", "Bearer "+keys.hostile)
+			r.Header.Set("Content-Encoding", "gzip")
+			w := httptest.NewRecorder()
+			srv.ServeHTTP(w, r)
+			statuses <- w.Code
+		})
+	}
+	ended := make(chan struct{})
+	go func() { bombs.Wait(); close(ended); close(statuses) }()
+	for going := true; going; {
+		select {
+		case <-ended:
+			going = false
+		default:
+			highest = max(highest, most())
+			require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: keys.victim}.do(t, srv).status)
+		}
+	}
+	require.LessOrEqual(t, highest, controlplane.Governor(srv).Bytes.Shares().Key+1<<20, "beside the victim's own")
+	require.Zero(t, most(), "all of it is given back")
+	counts := map[int]int{}
+	for status := range statuses {
+		counts[status]++
+	}
+	require.Equal(t, 30, counts[http.StatusTooManyRequests]+counts[http.StatusServiceUnavailable]+counts[http.StatusBadRequest], counts)
+}
+
+// What a body decodes into counts, and is refused before it is decoded.
+func TestMemory_ABodyThatDecodesIntoMore_IsCharged(t *testing.T) {
+	srv := open(t)
+	key := newKey(t, srv, controlplane.RoleService, "svc")
+	bytesPool := controlplane.Governor(srv).Bytes
+	owner := controlplane.OwnerOf(t, srv, key)
+	others := bytesPool.Shares().Key - governor.RequestBytes - 8<<20
+	require.NoError(t, bytesPool.Take(owner, others, true))
+	body := func(n int) string {
+		return `{"principal":{"id":"a","type":"agent","permissions":[]},"action":` + lookJSON + `,"current_state":"idle","audit_log":[],"arguments":{"list":[` + strings.TrimSuffix(strings.Repeat(`{"":0},`, n), ",") + `]}}`
+	}
+	raw{path: "/api/v1/policy/evaluate", body: body(20_000), key: key}.do(t, srv).refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED")
+	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/evaluate", body: body(100), key: key}.do(t, srv).status)
+	bytesPool.Give(owner, others)
+	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/evaluate", body: body(20_000), key: key}.do(t, srv).status)
+	require.Zero(t, bytesPool.InUse())
+}
+
+// pipes is a listener for connections in memory, which have deadlines.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+func (p *pipes) dial() net.Conn {
+	client, server := net.Pipe()
+	p.conns <- server
+	return client
+}
+
+// overPipes serves in a bubble of fake time, and calls do with the listener.
+func overPipes(t *testing.T, server func(*http.Server), do func(t *testing.T, srv *controlplane.Server, listener *pipes)) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "aureus.db")
+	synctest.Test(t, func(t *testing.T) {
+		srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: path})
+		require.NoError(t, err)
+		listener := newPipes()
+		serving := &http.Server{Handler: srv, ReadHeaderTimeout: time.Second} //nolint:exhaustruct // the rest is as it is
+		server(serving)
+		ended := make(chan error, 1)
+		go func() { ended <- serving.Serve(listener) }()
+		do(t, srv, listener)
+		require.NoError(t, srv.Close())
+		require.NoError(t, serving.Close())
+		require.ErrorIs(t, <-ended, http.ErrServerClosed)
+	})
+}
+
+// A body that does not come is cut off after the time of grace, and says why.
+func TestSlowBody_IsCutOff(t *testing.T) {
+	overPipes(t, func(*http.Server) {}, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
+		key := newKey(t, srv, controlplane.RoleService, "svc")
+		for name, trickle := range map[string]bool{"silent": false, "a byte a second": true} {
+			conn := listener.dial()
+			begun := time.Now()
+			_, err := fmt.Fprintf(conn, "POST /api/v1/policy/check HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n{", key)
+			require.NoError(t, err)
+			var writing sync.WaitGroup
+			writing.Go(func() {
+				for trickle {
+					if _, err := conn.Write([]byte(" ")); err != nil {
+						return
+					}
+					time.Sleep(time.Second)
+				}
+			})
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err, name)
+			text, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusRequestTimeout, response.StatusCode, "%s: %s", name, text)
+			require.Contains(t, string(text), "BODY_TOO_SLOW")
+			require.True(t, response.Close, "the connection is closed")
+			require.InDelta(t, governor.Grace.Seconds(), time.Since(begun).Seconds(), 1)
+			require.NoError(t, conn.Close())
+			writing.Wait()
+			require.Zero(t, controlplane.Governor(srv).Requests.InUse())
+		}
+	})
+}
+
+// The deadline for a body ends with the body: what takes long to answer is not
+// cut off by it, nor by the server's own for the whole request.
+func TestSlowBody_ItsDeadlineDoesNotEndTheAnswer(t *testing.T) {
+	overPipes(t, func(s *http.Server) { s.ReadTimeout = 5 * time.Second }, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
+		key := newKey(t, srv, controlplane.RoleService, "svc")
+		conn := listener.dial()
+		_, err := fmt.Fprintf(conn, "GET /api/v1/stream?kinds=telemetry HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", key)
+		require.NoError(t, err)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, response.StatusCode)
+		lines := bufio.NewScanner(response.Body)
+		begun := time.Now()
+		for time.Since(begun) < 2*time.Minute {
+			require.True(t, lines.Scan(), "the stream ended after %s: %v", time.Since(begun), lines.Err())
+		}
+		require.NoError(t, conn.Close())
+	})
+}
+
+// A length that is declared beyond the limit is refused before the client is
+// asked to go on.
+func TestExpectContinue_ADeclaredLengthBeyondTheLimit_IsRefusedAtOnce(t *testing.T) {
+	srv := open(t)
+	listening := httptest.NewServer(srv)
+	defer listening.Close()
+	key := newKey(t, srv, controlplane.RoleAdmin, "svc")
+	for _, path := range []string{
+		"/api/v1/policy/evaluate", "/api/v1/policy/check", "/api/v1/policy/approval", "/api/v1/policy/approvals/a/approve", "/api/v1/policy/approvals/a/consume",
+		"/api/v1/observability/spans", "/api/v1/observability/spans/batch", "/api/v1/audit/records/batch", "/api/v1/audit/outcomes/batch",
+		"/api/v1/crv/validate", "/api/v1/crv/validators", "/api/v1/workflows/execute", "/api/v1/workflows/w/cancel",
+	} {
+		for name, headers := range map[string]string{"": "", "with an Idempotency-Key": "Idempotency-Key: k\r\n", "compressed": "Content-Encoding: gzip\r\n"} {
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listening.Listener.Addr().String())
+			require.NoError(t, err)
+			_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n%s\r\n", path, key, 64<<20+1, headers)
+			require.NoError(t, err)
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode, "%s %s", path, name)
+			require.NoError(t, response.Body.Close())
+			require.NoError(t, conn.Close())
+		}
+	}
+}
+
+// What is refused for its key is refused before it is asked to go on, too.
+func TestExpectContinue_WithoutAKey_IsRefusedAtOnce(t *testing.T) {
+	listening := httptest.NewServer(open(t))
+	defer listening.Close()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listening.Listener.Addr().String())
+	require.NoError(t, err)
+	_, err = io.WriteString(conn, "POST /api/v1/policy/check HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n")
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	require.NoError(t, response.Body.Close())
+	require.NoError(t, conn.Close())
+}
+
+// Runs of one key leave room for those of others.
+func TestWorkflowsUnderWay_AreBoundedForAKeyATenantAndAll(t *testing.T) {
+	finish := make(chan struct{})
+	running := make(chan struct{}, 200)
+	wait := func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
+		running <- struct{}{}
+		select {
+		case <-finish:
+		case <-ctx.Done():
+		}
+		return "done", nil
+	}
+	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {Run: wait, RiskTier: aureus.TierLow}}))
+	keys := twoTenants(t, srv)
+	var answered sync.WaitGroup
+	ids := 0
+	execute := func(key, id string) answer {
+		return raw{path: "/api/v1/workflows/execute", key: key, body: `{"workflow":` + mustMarshal(t, chain(id, task("a", "wait"))) + `}`}.do(t, srv)
+	}
+	fill := func(key string) (n int) {
+		for {
+			ids++
+			id, refused := strconv.Itoa(ids), make(chan answer, 1)
+			answered.Go(func() {
+				if got := execute(key, id); got.status == http.StatusTooManyRequests {
+					refused <- got
+				}
+			})
+			select {
+			case <-running:
+				n++
+			case got := <-refused:
+				got.refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED")
+				require.NotEmpty(t, got.header.Get("Retry-After"))
+				raw{method: "GET", path: "/api/v1/workflows/" + id + "/status", key: key}.do(t, srv).refusal(t, http.StatusNotFound, "NOT_FOUND")
+				return n
+			}
+		}
+	}
+	require.Equal(t, 25, fill(keys.hostile))
+	require.Equal(t, 25, fill(keys.neighbour), "the tenant's share is that of two keys")
+	require.Equal(t, 0, fill(keys.operator))
+	require.Equal(t, 25, fill(keys.victim))
+	close(finish)
+	answered.Wait()
+	require.Equal(t, http.StatusOK, execute(keys.hostile, "one-more").status)
+	require.Zero(t, controlplane.Governor(srv).Runs.InUse())
+	require.Zero(t, controlplane.Governor(srv).Bytes.InUse())
+}
+
+// Clients that follow do not count as requests under way, and one key does not
+// take all that may follow.
+func TestStreams_OfOneKey_LeaveRoomForOthers(t *testing.T) {
+	srv := open(t, quiet, func(c *controlplane.Config) { c.MaxStreams = 40 })
+	keys := twoTenants(t, srv)
+	listening := httptest.NewServer(srv)
+	defer listening.Close()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	follow := func(key string) *http.Response {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, listening.URL+"/api/v1/stream", http.NoBody)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+key)
+		response, err := client.Do(r)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = response.Body.Close() })
+		return response
+	}
+	for range 10 {
+		require.Equal(t, http.StatusOK, follow(keys.hostile).StatusCode)
+	}
+	refused := follow(keys.hostile)
+	require.Equal(t, http.StatusTooManyRequests, refused.StatusCode)
+	require.NotEmpty(t, refused.Header.Get("Retry-After"))
+	require.Zero(t, controlplane.Governor(srv).Requests.InUse())
+	for range 10 {
+		require.Equal(t, http.StatusOK, follow(keys.neighbour).StatusCode)
+	}
+	require.Equal(t, http.StatusTooManyRequests, follow(keys.neighbour).StatusCode)
+	require.Equal(t, http.StatusOK, follow(keys.operator).StatusCode, "room is kept for operators")
+	require.Equal(t, http.StatusOK, follow(keys.victim).StatusCode, "another tenant has its own")
+	require.NoError(t, srv.Close(), "which waits for them")
+}
+
+var errReset = errors.New("reset")
+
+// A request that breaks off, is refused or panics holds nothing afterwards.
+func TestGovernor_WhateverEndsARequest_ItHoldsNothing(t *testing.T) {
+	srv := open(t)
+	key := newKey(t, srv, controlplane.RoleService, "svc")
+	for name, body := range map[string]io.Reader{
+		"broken":      io.MultiReader(strings.NewReader("{"), &unreadable{errReset}),
+		"no JSON":     strings.NewReader("{"),
+		"not gzip":    strings.NewReader("plain"),
+		"good":        strings.NewReader(checkBody),
+		"too long":    io.LimitReader(zeros{}, 5<<20),
+		"panics":      &unreadable{nil},
+		"of no shape": strings.NewReader("[]"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/policy/check", body)
+			r.Header.Set("Authorization", "Bearer "+key)
+			if name == "not gzip" {
+				r.Header.Set("Content-Encoding", "gzip")
+			}
+			srv.ServeHTTP(httptest.NewRecorder(), r)
+			g := controlplane.Governor(srv)
+			for _, pool := range []*governor.Pool{g.Requests, g.Bytes, g.Work, g.Streams} {
+				require.Zero(t, pool.InUse())
+			}
+		})
+	}
+}
+
+// unreadable fails with its error, or panics where it has none.
+type unreadable struct{ err error }
+
+func (u *unreadable) Read([]byte) (int, error) {
+	if u.err == nil {
+		panic("unreadable")
+	}
+	return 0, u.err
+}

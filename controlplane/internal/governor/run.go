@@ -1,0 +1,104 @@
+package governor
+
+import (
+	"context"
+	"sync"
+)
+
+// Run is what one workflow run holds: a slot while it works, and the memory for
+// what was asked. It is safe for concurrent use;
+// nil holds nothing.
+type Run struct {
+	governor *Governor
+	owner    Owner
+	bytes    int64
+
+	mu     sync.Mutex
+	slot   *Pool // Runs or Parked, and nil after the end
+	closed bool
+}
+
+// StartRun takes what a run needs, whose request takes that many bytes, or fails
+// at once with a *RefusedError. The run must be closed.
+func (g *Governor) StartRun(owner Owner, bytes int64) (*Run, error) {
+	if err := g.Runs.Take(owner, 1, false); err != nil {
+		return nil, err
+	}
+	if err := g.Bytes.Take(owner, bytes, false); err != nil {
+		g.Runs.Give(owner, 1)
+		return nil, err
+	}
+	return &Run{governor: g, owner: owner, bytes: bytes, slot: g.Runs}, nil
+}
+
+// ResumeRun is StartRun that waits for room, for a run that was begun already.
+// When the context ends first, it takes nothing and returns the cause.
+func (g *Governor) ResumeRun(ctx context.Context, owner Owner, bytes int64) (*Run, error) {
+	if err := g.Runs.Wait(ctx, owner, 1, false); err != nil {
+		return nil, err
+	}
+	if err := g.Bytes.Wait(ctx, owner, bytes, false); err != nil {
+		g.Runs.Give(owner, 1)
+		return nil, err
+	}
+	return &Run{governor: g, owner: owner, bytes: bytes, slot: g.Runs}, nil
+}
+
+// Park gives the slot back while the run waits for a long time. The number of
+// runs that wait so is bounded too: where there is no room for one more, the run
+// keeps its slot. [Run.Unpark] has to follow.
+func (r *Run) Park() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.slot != r.governor.Runs || r.governor.Parked.Take(r.owner, 1, false) != nil {
+		return
+	}
+	r.governor.Runs.Give(r.owner, 1)
+	r.slot = r.governor.Parked
+}
+
+// Unpark waits for a slot again. When the context ends first, the run stays
+// parked, and the error is the cause.
+func (r *Run) Unpark(ctx context.Context) error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	parked := r.slot == r.governor.Parked
+	r.mu.Unlock()
+	if !parked {
+		return nil
+	}
+	if err := r.governor.Runs.Wait(ctx, r.owner, 1, false); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.slot != r.governor.Parked { // it was closed, or somebody else has unparked it
+		r.governor.Runs.Give(r.owner, 1)
+		return nil
+	}
+	r.governor.Parked.Give(r.owner, 1)
+	r.slot = r.governor.Runs
+	return nil
+}
+
+// Close gives back what the run holds. It may be called again.
+func (r *Run) Close() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	slot := r.slot
+	closed := r.closed
+	r.slot, r.closed = nil, true
+	r.mu.Unlock()
+	if closed {
+		return
+	}
+	slot.Give(r.owner, 1)
+	r.governor.Bytes.Give(r.owner, r.bytes)
+}

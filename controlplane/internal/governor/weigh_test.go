@@ -1,0 +1,52 @@
+package governor
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// The weight of a text is more than what decoding it leaves in memory, for the
+// shapes that take most.
+func TestWeigh_ShapesThatTakeMost_IsMoreThanDecodedMemory(t *testing.T) {
+	list := func(item string, n int) string {
+		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"
+	}
+	for name, text := range map[string]string{
+		"numbers":                   list("0", 100_000),
+		"large numbers":             list("1e99", 100_000),
+		"empty texts":               list(`""`, 100_000),
+		"empty arrays":              list("[]", 100_000),
+		"empty objects":             list("{}", 100_000),
+		"objects with one member":   list(`{"":0}`, 50_000),
+		"objects with nine members": list(`{"a":0,"b":0,"c":0,"d":0,"e":0,"f":0,"g":0,"h":0,"i":0}`, 10_000),
+		"objects in objects":        list(strings.Repeat(`{"":`, 20)+"0"+strings.Repeat("}", 20), 2_000),
+		"arrays in arrays":          list(strings.Repeat("[", 20)+strings.Repeat("]", 20), 2_000),
+		"one long text":             `"` + strings.Repeat("x", 1<<20) + `"`,
+		"escaped text":              `"` + strings.Repeat(`\n`, 1<<19) + `"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			value, err := strictjson.Parse([]byte(text))
+			require.NoError(t, err)
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			took := int64(after.HeapAlloc) - int64(before.HeapAlloc) //nolint:gosec // sizes
+			t.Logf("%d bytes of text take %d decoded (%.1f a byte); weight %d", len(text), took, float64(took)/float64(len(text)), Weigh([]byte(text)))
+			require.Less(t, took, Weigh([]byte(text)))
+			require.LessOrEqual(t, Weigh([]byte(text)), int64(len(text)+mostWeight))
+			runtime.KeepAlive(value)
+		})
+	}
+}
+
+func TestWeigh_MoreSignsThanATextMayHaveValues_IsBounded(t *testing.T) {
+	text := []byte(strings.Repeat(`{":,[`, 1<<20))
+	require.LessOrEqual(t, Weigh(text), int64(len(text)+mostWeight))
+}
