@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // The bounds of what is under way at once where the configuration names none.
@@ -43,14 +44,22 @@ func (c *Config) governor(processors int) *governor.Governor {
 // governed is how a route is counted.
 type governed struct {
 	maxBody int64
-	urgent  bool // a decision: it may use what is reserved, whoever asks
-	long    bool // processing may take long whatever the length of the body
+	urgent  bool           // a decision: it may use what is reserved, whoever asks
+	long    bool           // processing may take long whatever the length of the body
+	reports telemetry.Kind // what is reported there, or none
 }
 
 // governedAs reads from the pattern how its requests are counted.
 func governedAs(pattern string, maxBody int64) governed {
-	_, path, _ := strings.Cut(pattern, " ")
+	method, path, _ := strings.Cut(pattern, " ")
+	var reports telemetry.Kind
+	for _, kind := range telemetry.Kinds {
+		if method == http.MethodPost && strings.HasPrefix(path, "/api/v1/observability/"+kind.String()) {
+			reports = kind
+		}
+	}
 	return governed{
+		reports: reports,
 		maxBody: maxBody,
 		urgent:  strings.HasPrefix(path, "/api/v1/policy/"),
 		long:    strings.HasPrefix(path, "/api/v1/crv/"),
@@ -62,6 +71,9 @@ func governedAs(pattern string, maxBody int64) governed {
 // it is asked for.
 func (g governed) enter(s *Server, w http.ResponseWriter, r *http.Request, c caller) (*governor.Account, error) {
 	if r.ContentLength > g.maxBody {
+		if g.reports != 0 {
+			_ = s.refuse(c, g.reports, nil) // counted as one that was read
+		}
 		return nil, tooLargeBody(g.maxBody)
 	}
 	account, err := s.governor.Enter(governor.Owner{Tenant: c.tenant, Key: c.keyID}, g.urgent || c.role.atLeast(RoleOperator))
