@@ -5,4 +5,6 @@
 //   - gate-function: validate a change before it is made
 //   - export-traces: OpenTelemetry spans into Aureus and back
 //   - embed-controlplane: a control plane in the process, with an approval
+//   - routers: a guard in front of gin, echo, chi and gorilla/mux, and the traps;
+//     a module of its own
 package examples
