@@ -79,7 +79,28 @@ func buildBounds(_ *Registry, p *parameters) Validator[any] {
 			given[name] = bound
 		}
 	}
+	if len(p.problems) > 0 {
+		return nil
+	}
+	p.boundsSomething(given)
 	return statisticalBounds(field, given)
+}
+
+// boundsSomething refuses limits that have no effect.
+func (p *parameters) boundsSomething(given map[string]json.Number) {
+	_, mean := given["mean"]
+	_, stddev := given["stddev"]
+	_, tolerance := given["tolerance"]
+	switch {
+	case mean && !stddev:
+		p.problemf("mean", "bounds nothing without stddev")
+	case stddev && !mean:
+		p.problemf("stddev", "bounds nothing without mean")
+	case tolerance && !mean:
+		p.problemf("tolerance", "bounds nothing without mean and stddev")
+	case len(given) == 0:
+		p.problems = append(p.problems, Problem{Pointer: p.pointer, Message: "bounds nothing: give min, max, or mean and stddev"})
+	}
 }
 
 func buildAnomaly(_ *Registry, p *parameters) Validator[any] {

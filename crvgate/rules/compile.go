@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/rules/internal/format"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -47,6 +48,7 @@ func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.P
 	compiler.UseLoader(closed{})
 	compiler.UseRegexpEngine(m.compilePattern)
 	compiler.AssertFormat()
+	registerFormats(compiler)
 	compiler.AssertVocabs()
 	compiler.RegisterVocabulary(&jsonschema.Vocabulary{
 		URL: "urn:aureus:steps",
@@ -91,6 +93,20 @@ func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.P
 	return &compiledSchema{root: root, verdict: verdict, meter: m}, nil
 }
 
+// registerFormats puts the checks of package format in the place of the
+// library's, which take much for valid that is not.
+func registerFormats(compiler *jsonschema.Compiler) {
+	for _, name := range format.Names() {
+		check := format.Named(name)
+		compiler.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(value any) error {
+			if text, ok := value.(string); ok {
+				return check(text)
+			}
+			return nil // a format is about texts
+		}})
+	}
+}
+
 // compileVerdict makes a schema that says whether the document matches, and not
 // why it does not: below a not, the library collects no reasons, which could
 // take much more room than the data. Twice, so that what goes wrong is no match.
@@ -106,18 +122,16 @@ func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []crvgate.Problem) {
 	at := pointerIn(schema.Location)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		if keyword := folded[strings.ToLower(name)]; keyword != "" && keyword != name {
-			problems = append(problems, crvgate.Problem{
-				Pointer: at + "/" + strictjson.Token(name), Message: "checks nothing in this spelling: write " + keyword,
-			})
+		if meant := meantBy(name); meant != "" {
+			problems = append(problems, crvgate.Problem{Pointer: at + "/" + strictjson.Token(name), Message: "checks nothing: " + meant})
 		}
 	}
 	if declared, ok := object["$schema"].(string); ok && strings.TrimSuffix(declared, "#") != dialect {
 		problems = append(problems, crvgate.Problem{Pointer: at + "/$schema", Message: "must be " + dialect})
 	}
-	if format, ok := object["format"].(string); ok && schema.Format == nil {
+	if name, ok := object["format"].(string); ok && schema.Format == nil {
 		problems = append(problems, crvgate.Problem{
-			Pointer: at + "/format", Message: fmt.Sprintf("%q is not known here: known are %s", format, strings.Join(formats, ", ")),
+			Pointer: at + "/format", Message: fmt.Sprintf("%q is not known here: known are %s", name, strings.Join(formats, ", ")),
 		})
 	}
 	return problems
@@ -165,8 +179,8 @@ func notASchema(pointer string, err *jsonschema.ValidationError) (problems []crv
 			}
 		default:
 			v := violationOf(err)
-			if format, ok := err.ErrorKind.(*kind.Format); ok {
-				v.message = fmt.Sprintf("is not of the format %s: %v", format.Want, format.Err)
+			if violated, ok := err.ErrorKind.(*kind.Format); ok {
+				v.message = fmt.Sprintf("is not of the format %s: %v", violated.Want, violated.Err)
 			}
 			problem := crvgate.Problem{Pointer: pointer + v.pointer, Message: v.message}
 			if len(problems) < MaxViolations && !slices.Contains(problems, problem) {
@@ -217,25 +231,9 @@ func pointerIn(location string) string {
 	return "/schema" + fragment
 }
 
-// formats are those that are checked.
-var formats = []string{
-	"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer",
-	"period", "regex", "relative-json-pointer", "semver", "time", "uri", "uri-reference", "uri-template", "uuid",
-}
-
-// folded finds the keywords of 2020-12 by their names in lower case.
-var folded = func() map[string]string {
-	names := map[string]string{}
-	for name := range strings.FieldsSeq(`
-		$schema $id $ref $anchor $dynamicRef $dynamicAnchor $vocabulary $comment $defs
-		allOf anyOf oneOf not if then else dependentSchemas prefixItems items contains
-		properties patternProperties additionalProperties propertyNames unevaluatedItems unevaluatedProperties
-		type enum const multipleOf maximum exclusiveMaximum minimum exclusiveMinimum
-		maxLength minLength pattern maxItems minItems uniqueItems maxContains minContains
-		maxProperties minProperties required dependentRequired
-		title description default deprecated readOnly writeOnly examples format
-		contentEncoding contentMediaType contentSchema`) {
-		names[strings.ToLower(name)] = name
-	}
+// formats are those that are checked. The library itself has semver.
+var formats = func() []string {
+	names := append(format.Names(), formatRegex, "semver")
+	slices.Sort(names)
 	return names
 }()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/rules"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -75,6 +76,7 @@ func FuzzJSONSchema(f *testing.F) {
 		}
 		compiler := jsonschema.NewCompiler()
 		compiler.AssertFormat()
+		rules.RegisterFormats(compiler)
 		if err := compiler.AddResource("https://schema.invalid/document", tree); err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,7 @@ func violationsOf(err *jsonschema.ValidationError) []violation {
 	var found []violation
 	var visit func(*jsonschema.ValidationError)
 	visit = func(err *jsonschema.ValidationError) {
-		if len(err.Causes) > 0 && passesOn(err.ErrorKind) {
+		if len(err.Causes) > 0 && passesOn(err.ErrorKind) && !leadsToFalse(err) {
 			for _, cause := range err.Causes {
 				visit(cause)
 			}
@@ -93,10 +93,20 @@ func passesOn(k jsonschema.ErrorKind) bool {
 	}
 }
 
+// leadsToFalse reports whether an error is that of a reference to the schema
+// false, which has no keyword of its own: the reference is the keyword.
+func leadsToFalse(err *jsonschema.ValidationError) bool {
+	if _, ok := err.ErrorKind.(*kind.Reference); !ok || len(err.Causes) != 1 {
+		return false
+	}
+	_, ok := err.Causes[0].ErrorKind.(*kind.FalseSchema)
+	return ok
+}
+
 // onlyMissing reports whether absent properties explain all of an error.
 func onlyMissing(err *jsonschema.ValidationError) bool {
 	switch k := err.ErrorKind.(type) {
-	case *kind.Required, *kind.DependentRequired:
+	case *kind.Required, *kind.DependentRequired, *kind.Dependency:
 		return true
 	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.AnyOf, *kind.Reference:
 	case *kind.OneOf:
@@ -118,16 +128,49 @@ func violationOf(err *jsonschema.ValidationError) violation {
 		v.message = "does not satisfy the schema"
 		return v
 	}
-	path := err.ErrorKind.KeywordPath()
-	for _, token := range path {
+	for _, token := range keywordPath(err.ErrorKind) {
 		v.place += "/" + strictjson.Token(token)
 	}
-	v.keyword = v.place[strings.LastIndexByte(v.place, '/')+1:]
-	if len(path) > 0 {
-		v.keyword = path[0]
-	}
+	v.keyword = keywordAt(v.place)
 	v.message, v.missing = describe(err.ErrorKind, v.pointer)
 	return v
+}
+
+// keywordPath is where the keyword of an error stands in its schema. The library
+// leaves some out, and misspells one.
+func keywordPath(k jsonschema.ErrorKind) []string {
+	switch k := k.(type) {
+	case *kind.Not:
+		return []string{"not"}
+	case *kind.Dependency:
+		return []string{"dependencies", k.Prop}
+	default:
+		return k.KeywordPath()
+	}
+}
+
+// ofSchemas are the keywords whose members are named, or numbered, by the schema.
+var ofSchemas = []string{
+	"$defs", "definitions", "properties", "patternProperties", "dependentSchemas", "dependentRequired", "dependencies",
+	"allOf", "anyOf", "oneOf", "prefixItems",
+}
+
+// keywordAt is the last keyword on the way to a place in a schema.
+func keywordAt(place string) string {
+	keyword := ""
+	for place != "" {
+		keyword, place, _ = strings.Cut(place[1:], "/")
+		if place != "" {
+			place = "/" + place
+		}
+		if slices.Contains(ofSchemas, keyword) && place != "" {
+			_, place, _ = strings.Cut(place[1:], "/")
+			if place != "" {
+				place = "/" + place
+			}
+		}
+	}
+	return keyword
 }
 
 // describe says what would be right. Names of properties are told, values are
@@ -138,10 +181,14 @@ func describe(k jsonschema.ErrorKind, pointer string) (message string, missing [
 		return "lacks " + names(k.Missing), rightBelow(pointer, k.Missing)
 	case *kind.DependentRequired:
 		return fmt.Sprintf("lacks %s, which %q needs", names(k.Missing), k.Prop), rightBelow(pointer, k.Missing)
+	case *kind.Dependency:
+		return fmt.Sprintf("lacks %s, which %q needs", names(k.Missing), k.Prop), rightBelow(pointer, k.Missing)
+	case *kind.Reference:
+		return "must not be there", nil // see leadsToFalse
 	case *kind.Type:
 		return fmt.Sprintf("must be of type %s, not %s", strings.Join(k.Want, " or "), k.Got), nil
 	case *kind.Enum:
-		return "must be one of " + text(k.Want), nil
+		return "must be one of " + strings.TrimSuffix(strings.TrimPrefix(text(k.Want), "["), "]"), nil
 	case *kind.Const:
 		return "must be " + text(k.Want), nil
 	case *kind.Format:
@@ -225,18 +272,23 @@ func names(list []string) string {
 // text is a value of the schema.
 func text(value any) string {
 	const most = 200
-	written, err := json.Marshal(value)
+	written, err := strictjson.Marshal(value)
 	if err != nil || len(written) > most {
 		return "what the schema lists"
 	}
-	return strings.Trim(string(written), "[]")
+	return string(written)
 }
 
-// decimal is a number of the schema.
+// decimal is a number of the schema, with every digit. One that is very small is
+// written with an exponent.
 func decimal(n *big.Rat) string {
 	if n.IsInt() {
 		return n.Num().String()
 	}
-	const digits = 20
-	return strings.TrimRight(n.FloatString(digits), "0")
+	const limit = 100
+	if digits, exact := n.FloatPrec(); exact && digits <= limit {
+		return n.FloatString(digits)
+	}
+	const bits, digits = 200, 17
+	return strings.TrimSuffix(new(big.Float).SetPrec(bits).SetRat(n).Text('g', digits), "+00")
 }

@@ -1,0 +1,61 @@
+// Package format checks texts against the formats of JSON Schema 2020-12, each
+// by the grammar of the document that defines it. Errors say what is wrong and
+// never quote the text. Every check takes time in proportion to the text.
+package format
+
+import (
+	"errors"
+	"maps"
+	"slices"
+)
+
+// Check reports what is wrong with a text.
+type Check func(text string) error
+
+var checks = map[string]Check{
+	"date":                  date,
+	"time":                  clock,
+	"date-time":             dateTime,
+	"duration":              duration,
+	"period":                period,
+	"email":                 func(text string) error { return mailbox(text, false) },
+	"idn-email":             func(text string) error { return mailbox(text, true) },
+	"hostname":              hostname,
+	"idn-hostname":          internationalHostname,
+	"ipv4":                  ipv4,
+	"ipv6":                  ipv6,
+	"uri":                   func(text string) error { return uri(text, true, false) },
+	"uri-reference":         func(text string) error { return uri(text, false, false) },
+	"iri":                   func(text string) error { return uri(text, true, true) },
+	"iri-reference":         func(text string) error { return uri(text, false, true) },
+	"uri-template":          uriTemplate,
+	"uuid":                  uuid,
+	"json-pointer":          jsonPointer,
+	"relative-json-pointer": relativeJSONPointer,
+}
+
+// Named is the check of a format, or nil where there is none of that name.
+func Named(name string) Check { return checks[name] }
+
+// Names are those of the formats that are checked here, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(checks)) }
+
+var (
+	errDigits = errors.New("has something else where digits must be")
+	errLength = errors.New("is too long or too short")
+)
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+func isHex(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
+
+// leadingDigits is how many digits a text begins with.
+func leadingDigits(text string) int {
+	n := 0
+	for n < len(text) && isDigit(text[n]) {
+		n++
+	}
+	return n
+}

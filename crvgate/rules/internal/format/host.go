@@ -1,0 +1,116 @@
+package format
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+const (
+	maxName  = 253 // characters of a host's name in ASCII
+	maxLabel = 63
+)
+
+var errName = errors.New("is no name of a host")
+
+// hostname is a name of RFC 1123. A label that is encoded (xn--…) must stand for
+// one that IDNA 2008 allows.
+func hostname(text string) error {
+	if len(text) > maxName {
+		return errLength
+	}
+	labels := strings.Split(text, ".")
+	encoded := false
+	for _, label := range labels {
+		if !isLabel(label) {
+			return errName
+		}
+		encoded = encoded || isEncoded(label)
+	}
+	if encoded {
+		return checkLabels(labels)
+	}
+	return nil
+}
+
+// isLabel reports whether a label is letters, digits and hyphens, which are not
+// at its ends.
+func isLabel(label string) bool {
+	if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' {
+		return false
+	}
+	for i := range len(label) {
+		if c := label[i]; !isLetter(c) && !isDigit(c) && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func isEncoded(label string) bool {
+	const prefix = "xn--"
+	return len(label) >= len(prefix) && strings.EqualFold(label[:len(prefix)], prefix)
+}
+
+// dots are the full stops that separate the labels of a name (RFC 3490).
+var dots = strings.NewReplacer("\u3002", ".", "\uFF0E", ".", "\uFF61", ".")
+
+// internationalHostname is a name of RFC 5890.
+func internationalHostname(text string) error {
+	const most = 4 * maxName // bytes of so many characters
+	if len(text) > most {
+		return errLength
+	}
+	return checkLabels(strings.Split(dots.Replace(text), "."))
+}
+
+// profile checks labels, and maps nothing.
+var profile = idna.New(
+	idna.ValidateLabels(true), idna.CheckHyphens(true), idna.CheckJoiners(true),
+	idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true),
+)
+
+// checkLabels checks the labels of an international name.
+func checkLabels(labels []string) error {
+	decoded := make([]string, len(labels))
+	for i, label := range labels {
+		if label == "" {
+			return errName
+		}
+		unicode := label
+		if isEncoded(label) {
+			var err error
+			if unicode, err = profile.ToUnicode(strings.ToLower(label)); err != nil || isASCII(unicode) {
+				return errName
+			}
+			if back, err := profile.ToASCII(unicode); err != nil || back != strings.ToLower(label) {
+				return errName
+			}
+		}
+		if isASCII(unicode) {
+			if !isLabel(unicode) {
+				return errName
+			}
+		} else if !isAllowed(unicode) {
+			return errName
+		}
+		decoded[i] = unicode
+	}
+	name := strings.Join(decoded, ".")
+	ascii, err := profile.ToASCII(strings.ToLower(name)) // the rule for both directions is about all labels
+	if err != nil || len(ascii) > maxName || strings.HasSuffix(name, ".") {
+		return errName
+	}
+	return nil
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

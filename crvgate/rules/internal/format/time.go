@@ -1,0 +1,144 @@
+package format
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+)
+
+var errTime = errors.New("is no time of RFC 3339")
+
+// number reads so many digits from the beginning of a text.
+func number(text string, digits int) (n int, rest string, ok bool) {
+	if leadingDigits(text) < digits {
+		return 0, text, false
+	}
+	for i := range digits {
+		n = 10*n + int(text[i]-'0')
+	}
+	return n, text[digits:], true
+}
+
+// after is what follows a separator.
+func after(text, separators string) (string, bool) {
+	if text == "" || !strings.Contains(separators, text[:1]) {
+		return text, false
+	}
+	return text[1:], true
+}
+
+// date is full-date of RFC 3339.
+func date(text string) error {
+	year, rest, okYear := number(text, 4)
+	rest, okFirst := after(rest, "-")
+	month, rest, okMonth := number(rest, 2)
+	rest, okSecond := after(rest, "-")
+	day, rest, okDay := number(rest, 2)
+	if !okYear || !okFirst || !okMonth || !okSecond || !okDay || rest != "" {
+		return errors.New("is not written as YYYY-MM-DD")
+	}
+	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+		return errors.New("is no day of the calendar")
+	}
+	return nil
+}
+
+func daysIn(year, month int) int {
+	switch month {
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	case 4, 6, 9, 11:
+		return 30
+	default:
+		return 31
+	}
+}
+
+// clock is full-time of RFC 3339. A leap second is the last of a day in UTC.
+func clock(text string) error {
+	hour, minute, rest, ok := hourAndMinute(text)
+	rest, colon := after(rest, ":")
+	second, rest, okSecond := number(rest, 2)
+	if !ok || !colon || !okSecond || second > 60 {
+		return errTime
+	}
+	if fraction, found := after(rest, "."); found {
+		digits := leadingDigits(fraction)
+		if digits == 0 {
+			return errTime
+		}
+		rest = fraction[digits:]
+	}
+	offset := 0
+	if zulu, found := after(rest, "Zz"); found {
+		rest = zulu
+	} else {
+		sign := 1
+		if strings.HasPrefix(rest, "-") {
+			sign = -1
+		}
+		signed, found := after(rest, "+-")
+		hours, minutes, end, ok := hourAndMinute(signed)
+		if !found || !ok {
+			return errTime
+		}
+		offset, rest = sign*(60*hours+minutes), end
+	}
+	const day = 24 * 60
+	switch utc := (60*hour + minute - offset + day) % day; {
+	case rest != "":
+		return errTime
+	case second == 60 && utc != day-1:
+		return errors.New("has a leap second at another time than the end of a day")
+	default:
+		return nil
+	}
+}
+
+func hourAndMinute(text string) (hour, minute int, rest string, ok bool) {
+	hour, rest, okHour := number(text, 2)
+	rest, colon := after(rest, ":")
+	minute, rest, okMinute := number(rest, 2)
+	return hour, minute, rest, okHour && colon && okMinute && hour <= 23 && minute <= 59
+}
+
+// dateTime is date-time of RFC 3339.
+func dateTime(text string) error {
+	const dateLength = len("2006-01-02")
+	if len(text) <= dateLength || text[dateLength] != 'T' && text[dateLength] != 't' {
+		return errors.New("is not written as a date, T and a time")
+	}
+	if err := date(text[:dateLength]); err != nil {
+		return err
+	}
+	return clock(text[dateLength+1:])
+}
+
+// Of two units that are given, those between them are given too (RFC 3339,
+// appendix A).
+var durations = regexp.MustCompile(`^P(\d+W|(\d+Y(\d+M(\d+D)?)?|\d+M(\d+D)?|\d+D)(T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))?|T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))$`)
+
+func duration(text string) error {
+	if !durations.MatchString(text) {
+		return errors.New("is no duration of RFC 3339")
+	}
+	return nil
+}
+
+// period is a start and an end, one of which may be a duration instead.
+func period(text string) error {
+	start, end, found := strings.Cut(text, "/")
+	if !found {
+		return errors.New("has no slash between a start and an end")
+	}
+	if strings.HasPrefix(start, "P") {
+		return errors.Join(duration(start), dateTime(end))
+	}
+	if strings.HasPrefix(end, "P") {
+		return errors.Join(dateTime(start), duration(end))
+	}
+	return errors.Join(dateTime(start), dateTime(end))
+}

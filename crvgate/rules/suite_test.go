@@ -1,0 +1,119 @@
+package rules_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// suiteGroup is a schema of the JSON Schema Test Suite with its tests.
+type suiteGroup struct {
+	Description string      `json:"description"`
+	Schema      any         `json:"schema"`
+	Tests       []suiteTest `json:"tests"`
+}
+
+type suiteTest struct {
+	Description string `json:"description"`
+	Data        any    `json:"data"`
+	Valid       bool   `json:"valid"`
+}
+
+// notPromised are what a schema of the suite may be refused for.
+var notPromised = []string{
+	"outside the document", // nothing is loaded
+	"is not known here",    // a format that is not checked
+	"must be https://json-schema.org/draft/2020-12/schema", // another draft or dialect
+	"is none of RE2", // a pattern of ECMAScript
+	"format regex",   // the same
+	"without end",    // a schema that refers to itself for one and the same value
+	"checks nothing", // a keyword that is misspelt, or of an older draft
+}
+
+// otherwise are files of the suite with tests that have another outcome here, and
+// why.
+var otherwise = map[string]string{
+	"format.json":                           "formats are assertions here, and annotations in the suite",
+	"optional/ecmascript-regex.json":        "patterns are RE2's, whose \\s is that of ASCII",
+	"optional/format/ecmascript-regex.json": "the format regex is RE2's",
+}
+
+// The published suite, less what is refused when it is registered: every verdict
+// of a schema that is taken is that of the suite.
+func TestSchema_PublishedSuite_AgreesOrIsRefused(t *testing.T) {
+	folder := os.Getenv("AUREUS_JSON_SCHEMA_SUITE")
+	if folder == "" {
+		t.Skip("set AUREUS_JSON_SCHEMA_SUITE to a checkout of https://github.com/json-schema-org/JSON-Schema-Test-Suite to run it")
+	}
+	root := filepath.Join(folder, "tests", "draft2020-12")
+	counts := map[string]*[3]int{} // agree, differ, not promised
+	var refusals []string
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		require.NoError(t, err)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var groups []suiteGroup
+		require.NoError(t, strictjson.Unmarshal(text, &groups), name)
+		kind := filepath.ToSlash(filepath.Dir(name))
+		if counts[kind] == nil {
+			counts[kind] = &[3]int{}
+		}
+		for _, group := range groups {
+			agree, differ, refused := runSuiteGroup(t, name, group)
+			counts[kind][0] += agree
+			counts[kind][1] += differ
+			if refused != "" {
+				counts[kind][2] += len(group.Tests)
+				refusals = append(refusals, fmt.Sprintf("%s: %s: %.160s", name, group.Description, refused))
+			}
+		}
+		return nil
+	}))
+	slices.Sort(refusals)
+	t.Log("refused when registered:\n" + strings.Join(refusals, "\n"))
+	for _, kind := range []string{".", "optional", "optional/format"} {
+		require.NotNil(t, counts[kind], "there is no folder %s in the suite", kind)
+		t.Logf("%-16s %4d agree, %d differ, %d not promised", kind, counts[kind][0], counts[kind][1], counts[kind][2])
+	}
+}
+
+// runSuiteGroup runs the tests of one schema.
+func runSuiteGroup(t *testing.T, file string, group suiteGroup) (agree, differ int, refused string) {
+	t.Helper()
+	text, err := strictjson.Marshal(group.Schema)
+	require.NoError(t, err)
+	registry := newRegistry()
+	_, err = registry.Register(t.Context(), "rule", fmt.Appendf(nil, `{"type":"json_schema","parameters":{"schema":%s}}`, text))
+	if err != nil {
+		if !slices.ContainsFunc(notPromised, func(reason string) bool { return strings.Contains(err.Error(), reason) }) {
+			t.Errorf("%s: %s: %v", file, group.Description, err)
+		}
+		return 0, 0, err.Error()
+	}
+	for _, test := range group.Tests {
+		result := registry.Validator("rule")(t.Context(), crvgate.Change[any]{Data: test.Data})
+		if result.Valid == test.Valid && result.FailureCode != aureus.ToolError {
+			agree++
+			continue
+		}
+		differ++
+		if otherwise[filepath.ToSlash(file)] != "" {
+			continue
+		}
+		t.Errorf("%s: %s: %s: valid is %t: %.120v", file, group.Description, test.Description, result.Valid, test.Data)
+	}
+	return agree, differ, ""
+}
