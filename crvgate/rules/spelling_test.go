@@ -10,11 +10,11 @@ import (
 func TestSchema_MisspeltKeyword_IsRefused(t *testing.T) {
 	for name, says := range map[string]string{
 		"maxLenght": "write maxLength", "max_length": "write maxLength", "maxlength": "write maxLength", "MaxLength": "write maxLength", "max-length": "write maxLength",
-		"mxaLength": "write maxLength", "maxLengths": "write maxLength", "minimun": "write minimum", "maxium": "write maximum", "requried": "write required",
+		"mxaLength": "write maxLength", "maxLengths": "write maxLength", "minimun": "write minimum", "maxium": "write maximum", "reqired": "write required",
 		"requires": "write required", "additionalPropreties": "write additionalProperties", "additional_properties": "write additionalProperties",
 		"unevaluatedPropertys": "or x-unevaluatedPropertys", "enums": "write enum", "consts": "write const", "types": "write type", "patern": "write pattern",
 		"exclusiveMinumum": "write exclusiveMinimum", "uniqeItems": "write uniqueItems", "item": "write items", "propertis": "write properties", "formats": "write format",
-		"anyof": "write anyOf", "ref": "write $ref", "thn": "write then", "dependantRequired": "write dependentRequired", "$Ref": "write $ref", "Title": "write title",
+		"anyof": "write anyOf", "ref": "write $ref", "thenn": "write then", "dependantRequired": "write dependentRequired", "$Ref": "write $ref", "Title": "write title",
 		"additionalItems": "write prefixItems", "$recursiveRef": "write $dynamicRef", "divisibleBy": "write multipleOf", "multiple_of": "write multipleOf",
 	} {
 		for place, schemaText := range map[string]string{
@@ -42,5 +42,5 @@ func TestSchema_UnknownKeyword_IsARemark(t *testing.T) {
 		require.True(t, judge(t, schema(t, `{"`+name+`":"y"}`), `1`).Valid, name)
 	}
 	// What stands in a property's name or in a value is no keyword.
-	require.True(t, judge(t, schema(t, `{"properties":{"maxLenght":true},"default":{"requried":1},"examples":[{"type_":1}],"required":["maxLenght"],"const":{"maxLenght":1}}`), `{"maxLenght":1}`).Valid)
+	require.True(t, judge(t, schema(t, `{"properties":{"maxLenght":true},"default":{"reqired":1},"examples":[{"type_":1}],"required":["maxLenght"],"const":{"maxLenght":1}}`), `{"maxLenght":1}`).Valid)
 }

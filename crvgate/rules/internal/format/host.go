@@ -85,7 +85,7 @@ func checkLabels(labels []string) error {
 			if unicode, err = profile.ToUnicode(strings.ToLower(label)); err != nil || isASCII(unicode) {
 				return errName
 			}
-			if back, err := profile.ToASCII(unicode); err != nil || back != strings.ToLower(label) {
+			if back, err := profile.ToASCII(unicode); err != nil || !strings.EqualFold(back, label) {
 				return errName
 			}
 		}

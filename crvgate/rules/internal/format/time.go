@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"time"
 )
 
 var errTime = errors.New("is no time of RFC 3339")
@@ -107,7 +108,7 @@ func hourAndMinute(text string) (hour, minute int, rest string, ok bool) {
 
 // dateTime is date-time of RFC 3339.
 func dateTime(text string) error {
-	const dateLength = len("2006-01-02")
+	const dateLength = len(time.DateOnly)
 	if len(text) <= dateLength || text[dateLength] != 'T' && text[dateLength] != 't' {
 		return errors.New("is not written as a date, T and a time")
 	}
