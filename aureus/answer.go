@@ -38,6 +38,9 @@ func answerError(op string, response *http.Response) *Error {
 	object, ok := body.(map[string]any)
 	if err != nil || !ok {
 		e.Message = http.StatusText(e.StatusCode)
+		if e.StatusCode == http.StatusNotFound {
+			e.Remediation = "this is no answer of Aureus: is the base URL right? The client adds " + apiPrefix + " and the endpoint to it"
+		}
 		return e
 	}
 	word := func(names ...string) string {

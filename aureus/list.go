@@ -46,8 +46,11 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 			started := false
 			k := call{op: op, method: http.MethodGet, path: path, query: query, class: Reads, silence: true}
 			err := c.do(ctx, k, func(response *http.Response) error {
-				cursor = nextCursor(response.Header)
-				err := eachItem(op, response, func(item T) bool {
+				var err error
+				if cursor, err = nextCursor(response); err != nil {
+					return malformed(op, err)
+				}
+				err = eachItem(op, response, func(item T) bool {
 					started = true
 					stopped = !yield(item, nil)
 					return !stopped
@@ -146,19 +149,82 @@ func listError(op string, err error) error {
 	return err
 }
 
-// nextCursor takes the cursor, and nothing else, from the Link header with
-// rel="next" (RFC 8288): another host or path in it is not followed.
-func nextCursor(header http.Header) string {
-	for _, value := range header.Values("Link") {
-		target, params, ok := strings.Cut(value, ">")
-		if !ok || !strings.Contains(params, `rel="next"`) {
-			continue
-		}
-		if u, err := url.Parse(strings.TrimLeft(target, " <")); err == nil {
-			return u.Query().Get("cursor")
+// nextCursor takes the cursor out of the link with rel="next" (RFC 8288), which
+// is relative to the request's address. It takes nothing else: another host or
+// path in it is not followed. A link that has no cursor is an error, since the
+// list does go on.
+func nextCursor(response *http.Response) (string, error) {
+	next, found := nextLink(response.Header.Values("Link"))
+	if !found {
+		return "", nil
+	}
+	u, err := url.Parse(next)
+	if err == nil {
+		if cursor := u.Query().Get("cursor"); cursor != "" {
+			return cursor, nil
 		}
 	}
-	return ""
+	return "", errors.New("the link to the next page has no cursor")
+}
+
+// nextLink finds the target of the first link whose relations have next among
+// them.
+func nextLink(values []string) (target string, found bool) {
+	for _, value := range values {
+		for {
+			_, rest, ok := strings.Cut(value, "<")
+			if !ok {
+				break
+			}
+			target, rest, ok = strings.Cut(rest, ">")
+			if !ok {
+				break
+			}
+			var params string
+			params, value = cutUnquoted(rest, ',')
+			if hasRelation(params, "next") {
+				return target, true
+			}
+		}
+	}
+	return "", false
+}
+
+// cutUnquoted is what stands before and behind the first separator that is not
+// in quotes; all of it before, where there is none.
+func cutUnquoted(text string, separator byte) (before, after string) {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch {
+		case quoted && text[i] == '\\':
+			i++
+		case text[i] == '"':
+			quoted = !quoted
+		case !quoted && text[i] == separator:
+			return text[:i], text[i+1:]
+		}
+	}
+	return text, ""
+}
+
+// hasRelation reports whether the parameters of a link name the relation. Only
+// the first rel counts.
+func hasRelation(params, relation string) bool {
+	for params != "" {
+		var param string
+		param, params = cutUnquoted(params, ';')
+		name, value, _ := strings.Cut(param, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "rel") {
+			continue
+		}
+		for word := range strings.FieldsSeq(strings.Trim(strings.TrimSpace(value), `"`)) {
+			if strings.EqualFold(word, relation) {
+				return true
+			}
+		}
+		return false
+	}
+	return false
 }
 
 // addQuery sets what is not empty.

@@ -2,6 +2,7 @@ package aureus_test
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"testing"
 
@@ -71,4 +72,56 @@ func TestPagesWithoutItemsAreReadOver(t *testing.T) {
 	got, err := aureus.Collect(newClient(t, server.URL).Metrics(t.Context(), aureus.MetricQuery{}))
 	require.NoError(t, err)
 	require.Len(t, got, 2)
+}
+
+// Only what the server says is the next page is one, in whatever form RFC 8288
+// allows; and a list that goes on is not taken for a whole one.
+func TestList_Link_LeadsToTheNextPage(t *testing.T) {
+	for name, row := range map[string]struct {
+		links []string
+		next  string // the cursor that is asked for; empty: the list ends
+		bad   bool
+	}{
+		"none":                       {},
+		"relative":                   {links: []string{`<?cursor=2&limit=1>; rel="next"`}, next: "2"},
+		"absolute":                   {links: []string{`<https://elsewhere.example/x?cursor=2>; rel="next"`}, next: "2"},
+		"without quotes":             {links: []string{`<?cursor=2>; rel=next`}, next: "2"},
+		"in capitals":                {links: []string{`<?cursor=2>; REL="NEXT"`}, next: "2"},
+		"with other parameters":      {links: []string{`<?cursor=2>; title="a, b; rel=\"prev\""; rel="next"`}, next: "2"},
+		"two relations":              {links: []string{`<?cursor=2>; rel="last next"`}, next: "2"},
+		"behind another link":        {links: []string{`<?cursor=1>; rel="prev", <?cursor=2>; rel="next"`}, next: "2"},
+		"in another header":          {links: []string{`<?cursor=1>; rel="first"`, `<?cursor=2>; rel="next"`}, next: "2"},
+		"before another link":        {links: []string{`<?cursor=2>;rel=next,<?cursor=9>;rel=last`}, next: "2"},
+		"of another kind":            {links: []string{`<?cursor=1>; rel="prev"`}},
+		"of a kind like it":          {links: []string{`<?cursor=1>; rel="nextish"`}},
+		"only in a title":            {links: []string{`<?cursor=1>; rel="prev"; title="rel=next"`}},
+		"in a title behind a ;":      {links: []string{`<?cursor=1>; title="a; rel=next"; rel="prev"`}},
+		"a comma in its address":     {links: []string{`<?cursor=2,3>; rel="next"`}, next: "2,3"},
+		"without a cursor":           {links: []string{`<?page=2>; rel="next"`}, bad: true},
+		"with an empty cursor":       {links: []string{`<?cursor=>; rel="next"`}, bad: true},
+		"with an address of no form": {links: []string{`<:%zz>; rel="next"`}, bad: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := record(t, func(w http.ResponseWriter, q *http.Request) {
+				if q.URL.Query().Get("cursor") == "" {
+					w.Header()["Link"] = row.links
+				}
+				jsonAnswer(200, `[{"name":"a","value":1,"timestamp":"t"}]`)(w, q)
+			})
+			_, err := aureus.Collect(newClient(t, server.URL).Metrics(t.Context(), aureus.MetricQuery{Name: "a"}))
+			if row.bad {
+				require.ErrorIs(t, err, aureus.ErrMalformed)
+				return
+			}
+			require.NoError(t, err)
+			if row.next == "" {
+				require.Len(t, server.all(), 1)
+				return
+			}
+			require.Len(t, server.all(), 2)
+			second, err := url.ParseQuery(server.all()[1].query)
+			require.NoError(t, err)
+			require.Equal(t, url.Values{"name": {"a"}, "cursor": {row.next}}, second)
+		})
+	}
 }

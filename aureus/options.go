@@ -244,7 +244,8 @@ func WithInsecureHTTP(host string) Option {
 }
 
 // NewClient makes a client for the control plane at baseURL, which may carry a
-// path prefix. An empty baseURL stands for AUREUS_BASE_URL, else for
+// path prefix: the address of a call is baseURL, /api/v1 and the endpoint, and a
+// baseURL that ends in /api/v1 is refused. An empty baseURL stands for AUREUS_BASE_URL, else for
 // http://localhost:3000. It connects to nothing yet; errors are those of its
 // arguments and of the environment, all of them at once.
 func NewClient(baseURL string, options ...Option) (*Client, error) {
@@ -357,6 +358,8 @@ func parseBaseURL(text string) (*url.URL, error) {
 		return nil, errors.New("the base URL holds a user name or password; pass the key with WithAPIKey instead")
 	case base.RawQuery != "" || base.Fragment != "" || base.ForceQuery:
 		return nil, errors.New("the base URL has a query or a fragment; it may only have a path prefix")
+	case strings.HasSuffix(strings.ToLower(base.Path), apiPrefix):
+		return nil, errors.New("the base URL ends in " + apiPrefix + ", which the client adds itself; leave it out")
 	}
 	return base, nil
 }

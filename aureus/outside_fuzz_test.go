@@ -70,7 +70,7 @@ func FuzzLink(f *testing.F) {
 	f.Add(`<a>, <b?cursor=1>; title="x,y"; rel=next`)
 	f.Add(`<?cursor=%zz>; rel="next`)
 	f.Fuzz(func(t *testing.T, link string) {
-		cursor := nextCursor(http.Header{"Link": {link}})
+		cursor, _ := nextCursor(&http.Response{Header: http.Header{"Link": {link}}})
 		values, err := url.ParseQuery(addQuery(url.Values{}, "cursor", cursor).Encode())
 		require.NoError(t, err)
 		require.Equal(t, cursor, values.Get("cursor"))

@@ -91,8 +91,9 @@ func (k *Keys) Add(ctx context.Context, by string, key Key) (_ Key, secret strin
 }
 
 // First makes a key with the role admin, in the default tenant and speaking for
-// everyone, if the store has none, and reports whether it did. Call it at the
-// first start and show the secret once.
+// everyone, if no tenant has one that is not revoked, and reports whether it did:
+// at the first start, and after the last admin's key was revoked. Call it at the
+// start and show the secret once.
 func (k *Keys) First(ctx context.Context) (key Key, secret string, made bool, err error) {
 	fresh := newSecret()
 	err = k.db.Write(ctx, func(t *store.Tx) error {

@@ -19,9 +19,13 @@ const keysUsage = `Manage the API keys in a database file, also while a server h
 
 Usage:
 
-  aureus keys add --subject NAME --role service|operator|admin [--tenant T] [--speaks-for A,B|*] [--db FILE] [--create]
-  aureus keys list [--db FILE]
-  aureus keys revoke KEY_ID [--db FILE]
+  aureus keys add --subject NAME --role service|operator|admin [--tenant T] [--speaks-for A,B|*] [--db FILE] [--create] [--output text|json]
+  aureus keys list [--db FILE] [--output text|json]
+  aureus keys revoke KEY_ID [--db FILE] [--output text|json]
+
+With --output json, standard output has one line of JSON and nothing else: the new key with its "secret", the list of all keys, or what was
+revoked. It is empty where the command fails; the reason stands on standard error, and the exit code is 1, or 2 for arguments that cannot be
+understood. Only keys add shows a secret.
 
 The database is the one of the server; --create makes a new one. A service that asks about other principals than its own subject needs
 --speaks-for with their ids, or with * for all.
@@ -45,19 +49,15 @@ func keys(ctx context.Context, args []string, getenv func(string) string, stdout
 		return environment(name)
 	}
 	db := flags.String("db", "aureus.db", "the database `file`")
+	out := printer{stdout: stdout}
+	flags.Var(&out, "output", "the `form` of what is printed, text or json")
 	switch verb {
 	case "add":
-		return addKey(ctx, flags, db, args, getenv, stdout)
+		return addKey(ctx, flags, db, args, getenv, &out)
 	case "list":
-		return withKeys(ctx, flags, db, args, 0, getenv, func(k *controlplane.Keys) error { return listKeys(ctx, k, stdout) })
+		return withKeys(ctx, flags, db, args, 0, getenv, func(k *controlplane.Keys) error { return listKeys(ctx, k, &out) })
 	case "revoke":
-		return withKeys(ctx, flags, db, args, 1, getenv, func(k *controlplane.Keys) error {
-			if err := k.Revoke(ctx, byCommand, flags.Arg(0)); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(stdout, "%s is revoked.\n", flags.Arg(0))
-			return err
-		})
+		return withKeys(ctx, flags, db, args, 1, getenv, func(k *controlplane.Keys) error { return revokeKey(ctx, k, flags.Arg(0), &out) })
 	case "help", "-h", "--help", "-help":
 		_, err := io.WriteString(stdout, keysUsage)
 		return err
@@ -99,7 +99,7 @@ func openKeys(ctx context.Context, db string, do func(*controlplane.Keys) error)
 	return do(opened)
 }
 
-func addKey(ctx context.Context, flags *flag.FlagSet, db *string, args []string, getenv func(string) string, stdout io.Writer) error {
+func addKey(ctx context.Context, flags *flag.FlagSet, db *string, args []string, getenv func(string) string, out *printer) error {
 	subject := flags.String("subject", "", "who holds the key")
 	role := flags.String("role", "", "service, operator or admin")
 	tenant := flags.String("tenant", controlplane.DefaultTenant, "the tenant the key works in")
@@ -126,18 +126,41 @@ func addKey(ctx context.Context, flags *flag.FlagSet, db *string, args []string,
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(stdout, "%s for %s (%s, tenant %s). The key is shown once; keep it safe.\n\n  %s\n",
+		if out.json {
+			described := describe(added)
+			described.Secret = secret
+			return out.print(described)
+		}
+		_, err = fmt.Fprintf(out.stdout, "%s for %s (%s, tenant %s). The key is shown once; keep it safe.\n\n  %s\n",
 			added.ID, added.Subject, added.Role, added.Tenant, secret)
 		return err
 	})
 }
 
-func listKeys(ctx context.Context, k *controlplane.Keys, stdout io.Writer) error {
+func revokeKey(ctx context.Context, k *controlplane.Keys, id string, out *printer) error {
+	if err := k.Revoke(ctx, byCommand, id); err != nil {
+		return err
+	}
+	if out.json {
+		return out.print(revokedKey{ID: id, Revoked: true})
+	}
+	_, err := fmt.Fprintf(out.stdout, "%s is revoked.\n", id)
+	return err
+}
+
+func listKeys(ctx context.Context, k *controlplane.Keys, out *printer) error {
 	list, err := k.List(ctx)
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	if out.json {
+		described := make([]describedKey, len(list))
+		for i, key := range list {
+			described[i] = describe(key)
+		}
+		return out.print(described)
+	}
+	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "ID\tSUBJECT\tROLE\tTENANT\tSPEAKS FOR\tMADE\tREVOKED")
 	for _, key := range list {
 		revoked := "-"

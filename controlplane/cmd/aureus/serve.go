@@ -149,7 +149,7 @@ func (c serveConfig) greet(ctx context.Context, stdout io.Writer, srv *controlpl
 			return err
 		}
 		if made {
-			fmt.Fprintf(stdout, "First start: this is the admin key. It is shown once; keep it safe.\n\n  %s\n\n", secret)
+			fmt.Fprintf(stdout, "There was no admin key: this is the admin key. It is shown once; keep it safe.\n\n  %s\n\n", secret)
 		}
 	}
 	scheme := "http"
@@ -185,7 +185,8 @@ func (c serveConfig) certificate() (*tls.Config, error) {
 func listen(ctx context.Context, listener net.Listener, certificate *tls.Config, srv http.Handler, log *slog.Logger) error {
 	server := &http.Server{
 		Handler: impatient(srv), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, TLSConfig: certificate, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true, // OPTIONS * gets an answer in JSON too
+		MaxHeaderBytes:               maxHeaderBytes, TLSConfig: certificate, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
 	go func() { // ends with the listener
