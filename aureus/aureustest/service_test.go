@@ -92,3 +92,75 @@ func TestALocalDeciderAsksAndReportsHere(t *testing.T) {
 	srv.Clock.Advance(2 * time.Hour)
 	require.Empty(t, srv.Pending())
 }
+
+// A gate that blocks gives the approval back, once: the kit settles outcomes as a
+// control plane does.
+func TestApproval_GateBlocks_IsGivenBackOnce(t *testing.T) {
+	srv := aureustest.New(t)
+	srv.RequireApproval(transfer.ID)
+	for name, decider := range map[string]guard.Decider{"remote": srv.Client(), "local": &guard.Local{Approvals: srv.Client()}} {
+		t.Run(name, func(t *testing.T) {
+			reached := 0
+			action := transfer
+			action.ID, action.RiskTier = "transfer."+name, aureus.TierHigh
+			srv.RequireApproval(action.ID)
+			describe := func(*http.Request) (aureus.Request, error) {
+				return aureus.Request{Principal: agent, Action: action}, nil
+			}
+			handler := middleware.Enforce(decider, describe)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				reached++
+				middleware.WriteError(w, r, middleware.ErrStale)
+			}))
+			post := func() {
+				handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}")))
+			}
+			post()
+			approval := srv.Pending()[0]
+			require.NotEmpty(t, approval.DecideBy)
+			srv.Approve(approval.ID)
+			for want := 1; want <= 2; want++ {
+				post()
+				require.Equal(t, want, reached)
+			}
+			post()
+			require.Equal(t, 2, reached, "a second time it stays spent")
+			for _, a := range srv.Approvals() {
+				if a.ID == approval.ID {
+					require.Equal(t, aureus.ApprovalConsumed, a.Status)
+					require.False(t, a.ReleasedBy.IsZero())
+					require.Equal(t, a.UseBy, a.ExpiresAt)
+				}
+			}
+			srv.Reject(srv.Pending()[0].ID)
+		})
+	}
+}
+
+// The approvals of a service are its own, also in the kit; an operator sees all.
+func TestApproval_ServiceAndOperator_HaveOneEach(t *testing.T) {
+	srv := aureustest.New(t)
+	service, operator := srv.Client(), srv.Operator()
+	ask := func(c *aureus.Client, version string) aureus.Approval {
+		ticket, err := c.AskApproval(t.Context(), aureus.ApprovalAsk{Request: pay(20), Reason: "r", PolicyVersion: version})
+		require.NoError(t, err)
+		return ticket.Approval
+	}
+	mine, theirs := ask(service, "v1"), ask(operator, "v1")
+	require.NotEqual(t, mine.ID, theirs.ID)
+	_, err := service.Approval(t.Context(), theirs.ID)
+	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	list, err := aureus.Collect(service.Approvals(t.Context(), aureus.ApprovalQuery{}))
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	list, err = aureus.Collect(operator.Approvals(t.Context(), aureus.ApprovalQuery{}))
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+
+	srv.Approve(mine.ID)
+	use := aureus.ApprovalUse{PrincipalID: agent.ID, ActionDigest: mine.ActionDigest, DecisionID: aureus.NewDecisionID(srv.Clock.Now())}
+	require.ErrorIs(t, operator.ConsumeApproval(t.Context(), mine.ID, use), aureus.ErrApprovalUnknown)
+	require.NotEqual(t, mine.ID, ask(service, "v2").ID, "other rules ask for another one")
+	require.Equal(t, mine.ID, ask(service, "v1").ID, "and retire none")
+	srv.Clock.Advance(15*time.Minute + 1)
+	require.ErrorIs(t, service.ConsumeApproval(t.Context(), mine.ID, use), aureus.ErrApprovalExpired)
+}

@@ -1,0 +1,173 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/middleware"
+)
+
+// settling allows every request by an approval, and keeps the outcomes that it is
+// told.
+type settling struct {
+	id    aureus.DecisionID
+	spent bool // whether an approval was used
+
+	mu       sync.Mutex
+	told     []aureus.Outcome
+	deadline []bool
+}
+
+func newSettling() *settling { return &settling{id: aureus.NewDecisionID(time.Now()), spent: true} }
+
+func (s *settling) Decide(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+	d := aureus.Decision{ID: s.id, Effect: aureus.Allow, ReasonCode: aureus.ReasonLowRisk}
+	if s.spent {
+		_, err := request.HTTP.Load() // an approval binds the body
+		d.ReasonCode, d.Approval = aureus.ReasonApproved, aureus.ApprovalRef{ID: approvalID, Status: aureus.ApprovalConsumed}
+		if err != nil && !errors.As(err, new(*http.MaxBytesError)) {
+			return aureus.Decision{}, err
+		}
+	}
+	return d, nil
+}
+
+func (s *settling) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, outcomes...)
+	_, bounded := ctx.Deadline()
+	s.deadline = append(s.deadline, bounded && ctx.Err() == nil)
+	return nil
+}
+
+func through(handler http.Handler, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body)))
+	return w
+}
+
+func handlerSaying(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		middleware.NotDone(r)
+		w.WriteHeader(status)
+	}
+}
+
+func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
+	blockedBy := func(w http.ResponseWriter, r *http.Request) {
+		middleware.WriteError(w, r, gateError{aureus.GateResult{GateName: "ledger", FailureCode: aureus.OutOfScope, BlockedCommit: true}})
+	}
+	for name, row := range map[string]struct {
+		handler  http.HandlerFunc
+		options  []middleware.Option
+		status   string
+		class    string
+		notDone  bool
+		reported bool
+	}{
+		"the handler says so":                  {handlerSaying(503), nil, aureus.OutcomeFailed, "not_done", true, true},
+		"the handler says so, and is seen":     {handlerSaying(503), []middleware.Option{middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})}, aureus.OutcomeFailed, "503", true, true},
+		"it says so, and is seen to succeed":   {handlerSaying(200), []middleware.Option{middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})}, "", "", false, false},
+		"the gate blocked it":                  {blockedBy, nil, aureus.OutcomeBlocked, "OUT_OF_SCOPE", false, true},
+		"the state has changed":                {func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) }, nil, aureus.OutcomeBlocked, "PRECONDITION_FAILED", false, true},
+		"an error":                             {func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, errors.New("x")) }, nil, "", "", false, false},
+		"nothing":                              {func(http.ResponseWriter, *http.Request) {}, nil, "", "", false, false},
+		"the body is too large to be approved": {unreachableFunc(t), []middleware.Option{middleware.WithMaxBody(3)}, aureus.OutcomeRefused, "BODY_TOO_LARGE", false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			decider := newSettling()
+			through(middleware.Enforce(decider, about(large), row.options...)(row.handler), "body")
+			if !row.reported {
+				require.Empty(t, decider.told)
+				return
+			}
+			require.Len(t, decider.told, 1)
+			got := decider.told[0]
+			require.Equal(t, decider.id, got.DecisionID)
+			require.Equal(t, row.status, got.Status)
+			require.Equal(t, row.class, got.ErrorClass)
+			require.Equal(t, row.notDone, got.NotDone)
+			require.Equal(t, []bool{true}, decider.deadline, "it is bounded in time, and goes on without the caller")
+
+			decider = newSettling()
+			decider.spent = false
+			through(middleware.Enforce(decider, about(large), row.options...)(row.handler), "")
+			require.Empty(t, decider.told, "without an approval there is nothing to give back")
+		})
+	}
+}
+
+func unreachableFunc(t *testing.T) http.HandlerFunc {
+	t.Helper()
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 3 {
+			t.Error("the handler was reached")
+		}
+	}
+}
+
+// A caller that is gone keeps nothing from being reported.
+func TestNotDone_CallerGone_OutcomeIsReported(t *testing.T) {
+	decider := newSettling()
+	ctx, cancel := context.WithCancel(context.Background())
+	handler := middleware.Enforce(decider, about(large))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		middleware.WriteError(w, r, middleware.ErrStale)
+	}))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader("body")))
+	require.Equal(t, []bool{true}, decider.deadline)
+}
+
+// What the guard reports at once is what WithOutcomes reports.
+func TestNotDone_WithOutcomes_OneStory(t *testing.T) {
+	decider, recorded := newSettling(), &outcomes{}
+	through(middleware.Enforce(decider, about(large), middleware.WithOutcomes(recorded.record))(handlerSaying(503)), "body")
+	require.Equal(t, []aureus.Outcome{recorded.only(t)}, decider.told)
+}
+
+// It counts for every guard in front of the handler.
+func TestNotDone_TwoGuards_BothAreTold(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"says so": handlerSaying(503),
+		"blocked": func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			outer, inner := newSettling(), newSettling()
+			through(middleware.Enforce(outer, about(large))(middleware.Enforce(inner, about(large))(handler)), "body")
+			require.Len(t, outer.told, 1)
+			require.Len(t, inner.told, 1)
+			require.Equal(t, outer.id, outer.told[0].DecisionID)
+			require.Equal(t, inner.id, inner.told[0].DecisionID)
+		})
+	}
+}
+
+func TestNotDone_Panic_ReportsNothing(t *testing.T) {
+	decider := newSettling()
+	handler := middleware.Enforce(decider, about(large))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		middleware.NotDone(r)
+		panic("boom")
+	}))
+	require.PanicsWithValue(t, "boom", func() { through(handler, "body") })
+	require.Empty(t, decider.told)
+}
+
+// A decider that cannot be told, and a request without a guard, are no mistake.
+func TestNotDone_NobodyToTell_DoesNothing(t *testing.T) {
+	silent := newSettling()
+	w := through(middleware.Enforce(guard.DeciderFunc(silent.Decide), about(large))(handlerSaying(503)), "body")
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, http.StatusServiceUnavailable, through(handlerSaying(503), "").Code)
+	require.Empty(t, silent.told)
+}
