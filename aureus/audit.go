@@ -66,7 +66,8 @@ type DecisionRecord struct {
 	PolicyVersion string         `json:"policy_version,omitzero"`
 	ActionDigest  Digest         `json:"action_digest,omitzero"`
 	ApprovalID    string         `json:"approval_id,omitzero"`
-	Claimed       bool           `json:"claimed,omitzero"`
+	TraceID       string         `json:"trace_id,omitzero"`
+	Claimed       bool           `json:"claimed,omitzero"` // the control plane stamps it true, whatever is reported
 }
 
 // Record is the decision in the form in which it is reported.
@@ -74,7 +75,7 @@ func (d Decision) Record() DecisionRecord {
 	return DecisionRecord{
 		DecisionID: d.ID, Principal: d.PrincipalID, OnBehalfOf: d.OnBehalfOf, Action: d.ActionID, ToolName: d.Tool,
 		RiskTier: d.RiskTier, Effect: d.Effect.String(), ReasonCode: d.ReasonCode, Rule: d.Rule,
-		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, ApprovalID: d.Approval.ID, Claimed: d.Claimed,
+		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, ApprovalID: d.Approval.ID, TraceID: d.TraceID, Claimed: d.Claimed,
 	}
 }
 
@@ -101,3 +102,67 @@ const (
 	OutcomeRefused  = "refused"
 	OutcomeUnknown  = "unknown" // it ended, and nobody saw how
 )
+
+// GateRecord is the result of a gate that judged away from the control plane, for
+// its audit log: what it found, and neither the data nor the reasons, which may
+// quote it.
+type GateRecord struct {
+	DecisionID  DecisionID      `json:"decision_id,omitzero"` // of the decision that allowed the change; zero where there is none
+	GateName    string          `json:"gate_name"`
+	CRVStatus   string          `json:"crv_status"` // passed, blocked or warning, as the next two say
+	Passed      bool            `json:"passed"`
+	Blocked     bool            `json:"blocked"`
+	FailureCode FailureTaxonomy `json:"failure_code,omitzero"`
+	CommitID    string          `json:"commit_id,omitzero"`
+	TraceID     string          `json:"trace_id,omitzero"`
+}
+
+// GateRecordOf is what the audit log keeps of a result.
+func GateRecordOf(result GateResult) GateRecord {
+	return GateRecord{
+		GateName: result.GateName, CRVStatus: result.CRVStatus, Passed: result.Passed, Blocked: result.BlockedCommit, FailureCode: result.FailureCode,
+	}
+}
+
+// DecisionDetails joins what is known of one decision: what was asked, the
+// answer, the approval that it needed or used, what gates found, and what became
+// of it.
+type DecisionDetails struct {
+	DecisionID    DecisionID     `json:"decision_id"`
+	Timestamp     Timestamp      `json:"timestamp"` // of its entry in the audit log
+	Sequence      int64          `json:"sequence"`  // of that entry
+	Source        string         `json:"source"`    // evaluated by the control plane, or reported by a key
+	Claimed       bool           `json:"claimed"`
+	Principal     string         `json:"principal"`
+	OnBehalfOf    string         `json:"on_behalf_of,omitzero"`
+	Action        string         `json:"action"`
+	ToolName      string         `json:"tool_name,omitzero"`
+	RiskTier      PolicyRiskTier `json:"risk_tier,omitzero"`
+	Method        string         `json:"method,omitzero"` // of the HTTP request that was asked about
+	Path          string         `json:"path,omitzero"`   // escaped, without the query; cut at 1,024 bytes
+	ActionDigest  Digest         `json:"action_digest,omitzero"`
+	WorkflowID    string         `json:"workflow_id,omitzero"`
+	TaskID        string         `json:"task_id,omitzero"`
+	TraceID       string         `json:"trace_id,omitzero"`
+	Effect        string         `json:"effect"`
+	ReasonCode    ReasonCode     `json:"reason_code"`
+	Reason        string         `json:"reason,omitzero"` // for people; absent from reported ones
+	Rule          string         `json:"rule,omitzero"`
+	PolicyVersion string         `json:"policy_version,omitzero"`
+	By            string         `json:"by"` // the subject whose key asked or reported
+	KeyID         string         `json:"key_id"`
+
+	Approval    *ApprovalRef     `json:"approval,omitzero"` // nil where none is involved
+	GateResults []GateRecord     `json:"gate_results"`      // in their order
+	Outcome     *DecisionOutcome `json:"outcome,omitzero"`  // nil where none is reported
+}
+
+// DecisionOutcome is what became of a decision, as it was reported.
+type DecisionOutcome struct {
+	Status     string    `json:"status"`
+	ErrorClass string    `json:"error_class,omitzero"`
+	DurationMS float64   `json:"duration_ms"`
+	NotDone    bool      `json:"not_done,omitzero"`
+	By         string    `json:"by"` // the subject that reported it
+	Timestamp  Timestamp `json:"timestamp"`
+}

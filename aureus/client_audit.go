@@ -11,6 +11,10 @@ import (
 // Times are inclusive.
 type AuditQuery struct {
 	Principal, Action  string
+	DecisionID         DecisionID
+	Decision           string // the effect, the verdict, the status or the outcome
+	Kind               string // one of the Audit constants
+	TraceID            string
 	StartTime, EndTime Timestamp
 }
 
@@ -18,8 +22,18 @@ type AuditQuery struct {
 // key. GET /api/v1/audit.
 func (c *Client) Audit(ctx context.Context, query AuditQuery) iter.Seq2[AuditRecord, error] {
 	return list[AuditRecord](ctx, c, "Audit", "/audit", addQuery(url.Values{},
-		"principal", query.Principal, "action", query.Action,
+		"principal", query.Principal, "action", query.Action, "decision_id", query.DecisionID.String(),
+		"decision", query.Decision, "kind", query.Kind, "trace_id", query.TraceID,
 		"start_time", string(query.StartTime), "end_time", string(query.EndTime)))
+}
+
+// Decision is everything that the audit log knows of a decision: of one that the
+// key's subject made or reported, or, with an operator's key, of any. An unknown
+// one is [ErrNotFound]. GET /api/v1/decisions/{id}.
+func (c *Client) Decision(ctx context.Context, id DecisionID) (DecisionDetails, error) {
+	var details DecisionDetails
+	err := c.invoke(ctx, call{op: "Decision", method: http.MethodGet, path: "/decisions/" + id.String(), class: Reads}, &details)
+	return details, err
 }
 
 // VerifyAudit has the control plane check the chain of its audit log. It needs
@@ -39,6 +53,14 @@ func (c *Client) RecordDecisions(ctx context.Context, records []DecisionRecord) 
 	return err
 }
 
+// RecordGates adds to the audit log what gates found that judged elsewhere. It is
+// as RecordDecisions otherwise, but that what is recorded twice, in two calls,
+// stands there twice. POST /api/v1/audit/gates/batch.
+func (c *Client) RecordGates(ctx context.Context, records []GateRecord) error {
+	_, err := recordGates(ctx, c, records)
+	return err
+}
+
 // RecordOutcomes adds to the audit log what became of decided requests. It is
 // as RecordDecisions otherwise. POST /api/v1/audit/outcomes/batch.
 func (c *Client) RecordOutcomes(ctx context.Context, outcomes []Outcome) error {
@@ -48,6 +70,10 @@ func (c *Client) RecordOutcomes(ctx context.Context, outcomes []Outcome) error {
 
 func recordDecisions(ctx context.Context, c *Client, records []DecisionRecord) (accepted int, err error) {
 	return reportBatch(ctx, c, "RecordDecisions", "/audit/records", nil, records)
+}
+
+func recordGates(ctx context.Context, c *Client, records []GateRecord) (accepted int, err error) {
+	return reportBatch(ctx, c, "RecordGates", "/audit/gates", nil, records)
 }
 
 func recordOutcomes(ctx context.Context, c *Client, outcomes []Outcome) (accepted int, err error) {

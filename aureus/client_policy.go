@@ -81,7 +81,7 @@ func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) 
 		ID: answer.DecisionID, Effect: effect, ReasonCode: answer.ReasonCode, Reason: answer.Reason, Rule: answer.Rule,
 		PolicyVersion: answer.PolicyVersion, PrincipalID: request.Principal.ID, OnBehalfOf: request.OnBehalfOf,
 		ActionID: request.Action.ID, Tool: request.Tool, RiskTier: request.Action.RiskTier,
-		Digest: answer.ActionDigest, Claimed: answer.Claimed, Metadata: answer.Metadata,
+		Digest: answer.ActionDigest, TraceID: request.TraceID, Claimed: answer.Claimed, Metadata: answer.Metadata,
 	}
 	switch {
 	case answer.Approval != nil:

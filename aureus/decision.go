@@ -35,6 +35,10 @@ type Request struct {
 	ApprovalToken string
 
 	WorkflowID, TaskID string // both set: the decision is reported as their policy_check event
+
+	// TraceID is the trace that the request belongs to, for the audit log. Nothing
+	// is decided by it, and no approval binds it. At most 1,024 bytes.
+	TraceID string
 }
 
 // Context is the request in the published form, with our extensions beside it.
@@ -42,7 +46,7 @@ func (r Request) Context() PolicyContext {
 	return PolicyContext{
 		Principal: r.Principal, Action: r.Action, CurrentState: StateIdle,
 		ToolName: r.Tool, Arguments: r.Arguments, HTTP: r.HTTP, OnBehalfOf: r.OnBehalfOf,
-		Volatile: r.Volatile, ApprovalToken: r.ApprovalToken, WorkflowID: r.WorkflowID, TaskID: r.TaskID,
+		Volatile: r.Volatile, ApprovalToken: r.ApprovalToken, WorkflowID: r.WorkflowID, TaskID: r.TaskID, TraceID: r.TraceID,
 	}
 }
 
@@ -53,7 +57,7 @@ func (c PolicyContext) Request() Request {
 	r := Request{
 		Principal: c.Principal, OnBehalfOf: c.OnBehalfOf, Action: c.Action, Tool: c.ToolName,
 		Arguments: c.Arguments, HTTP: c.HTTP, Volatile: c.Volatile, ApprovalToken: c.ApprovalToken,
-		WorkflowID: c.WorkflowID, TaskID: c.TaskID,
+		WorkflowID: c.WorkflowID, TaskID: c.TaskID, TraceID: c.TraceID,
 	}
 	fill := func(field *string, name string) {
 		if text, ok := c.Action.Metadata[name].(string); ok && *field == "" {
@@ -241,6 +245,7 @@ type Decision struct {
 	RiskTier      PolicyRiskTier
 	Digest        Digest      // zero where it was not needed
 	Approval      ApprovalRef // zero where no approval is involved
+	TraceID       string      // of the request
 	Claimed       bool        // tier and permissions are what the caller claims, no bundle vouches for them
 	Metadata      map[string]any
 }

@@ -79,6 +79,8 @@ func scanDecisionRecord(s *jsonscan.Scanner, r *DecisionRecord) bool {
 			return s.Text(&r.ActionDigest)
 		case "approval_id":
 			return s.String(&r.ApprovalID)
+		case "trace_id":
+			return s.String(&r.TraceID)
 		case "claimed":
 			return s.Bool(&r.Claimed)
 		}

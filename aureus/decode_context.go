@@ -33,6 +33,8 @@ func scanPolicyContext(s *jsonscan.Scanner, c *PolicyContext) bool {
 			return s.String(&c.WorkflowID)
 		case "task_id":
 			return s.String(&c.TaskID)
+		case "trace_id":
+			return s.String(&c.TraceID)
 		}
 		return false
 	})

@@ -26,7 +26,7 @@ const (
 
 	plainContext = `{"principal":` + plainPrincipal + `,"action":` + plainAction + `,"current_state":"idle","audit_log":[],"tool_name":"ledger",
 		"arguments":{"amount":12.50,"to":["x"]},"http":` + plainHTTPCall + `,"on_behalf_of":"boss","volatile":["/arguments/retry"],
-		"approval_token":"apr_0123456789abcdefghijklmnop","workflow_id":"w","task_id":"t"}`
+		"approval_token":"apr_0123456789abcdefghijklmnop","workflow_id":"w","task_id":"t","trace_id":"r"}`
 
 	plainApproval = `{"id":"apr_0123456789abcdefghijklmnop","status":"approved","principal":` + plainPrincipal + `,"on_behalf_of":"boss","action":` + plainAction + `,
 		"tool_name":"ledger","arguments":[1,{"a":null}],"http":` + plainHTTPCall + `,"volatile":["/arguments/retry"],"redacted":["/arguments/0"],"escaped":["/reason"],
@@ -55,7 +55,7 @@ const (
 
 	plainDecisionRecord = `{"decision_id":"dec_0123456789abcdefghijklmnop","principal":"agent-7","on_behalf_of":"boss","action":"transfer","tool_name":"ledger",
 		"risk_tier":"low","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1",
-		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","approval_id":"apr_0123456789abcdefghijklmnop","claimed":true}`
+		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","approval_id":"apr_0123456789abcdefghijklmnop","trace_id":"r","claimed":true}`
 
 	plainOutcome = `{"decision_id":"dec_0123456789abcdefghijklmnop","status":"blocked","error_class":"gate","not_done":true,"duration_ms":12.5,"gate_result":` + plainGateResult + `}`
 

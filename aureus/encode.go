@@ -113,6 +113,8 @@ func (e TelemetryEvent) appendJSON(b []byte) ([]byte, error) {
 // appendJSON writes what has no encoder of its own.
 func (r DecisionRecord) appendJSON(b []byte) ([]byte, error) { return appendOther(b, r) }
 
+func (r GateRecord) appendJSON(b []byte) ([]byte, error) { return appendOther(b, r) }
+
 func (o Outcome) appendJSON(b []byte) ([]byte, error) { return appendOther(b, o) }
 
 func appendOptional[T ~string](b []byte, name string, value T) []byte {

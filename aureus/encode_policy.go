@@ -37,6 +37,7 @@ func (c PolicyContext) appendJSON(b []byte) ([]byte, error) {
 	b = appendOptional(b, `,"approval_token":`, c.ApprovalToken)
 	b = appendOptional(b, `,"workflow_id":`, c.WorkflowID)
 	b = appendOptional(b, `,"task_id":`, c.TaskID)
+	b = appendOptional(b, `,"trace_id":`, c.TraceID)
 	return append(b, '}'), nil
 }
 

@@ -73,6 +73,7 @@ type PolicyContext struct {
 	ApprovalToken string    `json:"approval_token,omitzero"`
 	WorkflowID    string    `json:"workflow_id,omitzero"`
 	TaskID        string    `json:"task_id,omitzero"`
+	TraceID       string    `json:"trace_id,omitzero"`
 }
 
 // GuardDecision is the published answer to EvaluatePolicy. The fields after

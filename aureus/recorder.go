@@ -7,14 +7,14 @@ import (
 	"sync/atomic"
 )
 
-// Recorder sends decision records and outcomes to the audit log in the
+// Recorder sends decision records, gate results and outcomes to the audit log in the
 // background, so that requests do not wait for them. It holds a bounded number;
 // what does not fit, because the control plane is away for long, is dropped and
 // counted. It is safe for concurrent use. Make one with [NewRecorder] and close
 // it before the client.
 type Recorder struct {
 	client  *Client
-	queue   chan any // DecisionRecord or Outcome
+	queue   chan any // DecisionRecord, GateRecord or Outcome
 	dropped atomic.Uint64
 
 	stop   context.CancelFunc
@@ -49,6 +49,19 @@ func (r *Recorder) RecordOutcome(_ context.Context, outcome Outcome) {
 
 // RecordDecision queues the record of a decision that was made in the process.
 func (r *Recorder) RecordDecision(_ context.Context, decision Decision) { r.put(decision.Record()) }
+
+// RecordGate queues the result of a gate that judged in the process; see
+// crvgate.Record. Where it names no decision, it tells of the one in the context,
+// if there is one: see [ContextWithDecision].
+func (r *Recorder) RecordGate(ctx context.Context, record GateRecord) {
+	if decision, ok := DecisionFromContext(ctx); ok && record.DecisionID.IsZero() {
+		record.DecisionID = decision.ID
+		if record.TraceID == "" {
+			record.TraceID = decision.TraceID
+		}
+	}
+	r.put(record)
+}
 
 // Dropped counts what was not recorded: there was no room, it could not be
 // sent, or the server refused it.
@@ -91,11 +104,14 @@ func (r *Recorder) run(ctx context.Context) {
 	defer r.stop()
 	for record := range r.queue {
 		var decisions []DecisionRecord
+		var gates []GateRecord
 		var outcomes []Outcome
 		for n := 1; ; n++ {
 			switch record := record.(type) {
 			case DecisionRecord:
 				decisions = append(decisions, record)
+			case GateRecord:
+				gates = append(gates, record)
 			case Outcome:
 				outcomes = append(outcomes, record)
 			}
@@ -104,8 +120,10 @@ func (r *Recorder) run(ctx context.Context) {
 			}
 			record = <-r.queue
 		}
-		accepted, err := recordDecisions(ctx, r.client, decisions) // before their outcomes
+		accepted, err := recordDecisions(ctx, r.client, decisions) // before what became of them
 		r.note(len(decisions)-accepted, err)
+		accepted, err = recordGates(ctx, r.client, gates)
+		r.note(len(gates)-accepted, err)
 		accepted, err = recordOutcomes(ctx, r.client, outcomes)
 		r.note(len(outcomes)-accepted, err)
 	}

@@ -123,6 +123,7 @@ func (r *Request) plainNames() bool {
 		nametext.Plain(r.Principal.Type, a.Name) &&
 		(r.Tool == "" && r.OnBehalfOf == "" || nametext.Plain(r.Tool, r.OnBehalfOf) && nametext.Trimmed(r.Tool) && nametext.Trimmed(r.OnBehalfOf)) &&
 		(r.WorkflowID == "" && r.TaskID == "" || nametext.Plain(r.WorkflowID, r.TaskID) && nametext.Trimmed(r.WorkflowID) && nametext.Trimmed(r.TaskID)) &&
+		(r.TraceID == "" || nametext.Plain(r.TraceID, "") && nametext.Trimmed(r.TraceID)) &&
 		(r.ApprovalToken == "" || nametext.Plain(r.ApprovalToken, ""))
 }
 
@@ -141,6 +142,7 @@ func (r *Request) validateNames(all *extent) error {
 			{"/on_behalf_of", r.OnBehalfOf, nametext.Identifier},
 			{"/workflow_id", r.WorkflowID, nametext.Identifier},
 			{"/task_id", r.TaskID, nametext.Identifier},
+			{"/trace_id", r.TraceID, nametext.Identifier},
 			{"/approval_token", r.ApprovalToken, nametext.Label},
 		} {
 			if problem := name.problem(name.text); problem != "" {

@@ -24,10 +24,11 @@ const (
 
 func (s *Server) registerAudit(mux *http.ServeMux) {
 	s.handle(mux, "GET /api/v1/audit", RoleOperator, s.listAudit,
-		"principal", "action", "start_time", "end_time", "limit", "cursor")
+		"principal", "action", "decision_id", "decision", "kind", "trace_id", "start_time", "end_time", "limit", "cursor")
 	s.handle(mux, "GET /api/v1/audit/verify", RoleOperator, s.verifyAudit)
 	s.handle(mux, "GET /api/v1/audit/export", RoleOperator, s.exportAudit)
 	s.handleBatch(mux, "POST /api/v1/audit/records/batch", RoleService, s.recordDecisions)
+	s.handleBatch(mux, "POST /api/v1/audit/gates/batch", RoleService, s.recordGates)
 	s.handleBatch(mux, "POST /api/v1/audit/outcomes/batch", RoleService, s.recordOutcomes)
 }
 
@@ -37,7 +38,13 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) err
 		return err
 	}
 	query := r.URL.Query()
-	filter := store.AuditFilter{Principal: query.Get("principal"), Action: query.Get("action"), Limit: limit + 1}
+	filter := store.AuditFilter{
+		Principal: query.Get("principal"), Action: query.Get("action"), Decision: query.Get("decision"), Kind: query.Get("kind"),
+		TraceID: query.Get("trace_id"), Limit: limit + 1,
+	}
+	if err := filter.DecisionID.UnmarshalText([]byte(query.Get("decision_id"))); err != nil {
+		return badQuery("decision_id", "must be "+decisionIDForm)
+	}
 	if filter.After, err = sequenceCursor(cursor); err != nil {
 		return err
 	}
@@ -225,7 +232,7 @@ func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
 	}
 	return validNames(nametext.Identifier, map[string]string{
 		"/principal": record.Principal, "/on_behalf_of": record.OnBehalfOf, "/action": record.Action, "/tool_name": record.ToolName,
-		"/reason_code": string(record.ReasonCode), "/rule": record.Rule, "/policy_version": record.PolicyVersion, "/approval_id": record.ApprovalID,
+		"/trace_id": record.TraceID, "/reason_code": string(record.ReasonCode), "/rule": record.Rule, "/policy_version": record.PolicyVersion, "/approval_id": record.ApprovalID,
 	})
 }
 

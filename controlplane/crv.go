@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
 const (
@@ -52,10 +53,13 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 	result := registry.Validate(r.Context(), body.Commit, body.GateConfig)
 	err = s.db.Write(r.Context(), func(t *store.Tx) error {
 		details := gateDetails(result)
-		details["commit_id"] = body.Commit.ID
+		details["commit_id"], details["source"] = body.Commit.ID, sourceEvaluated
+		if trace := tracecontext.ID(r.Header); trace != "" {
+			details["trace_id"] = trace
+		}
 		details["validators"] = body.GateConfig.Validators[:min(len(body.GateConfig.Validators), maxListedProblems)]
 		return t.AppendAudit(c.tenant, s.config.Now(), aureus.AuditRecord{
-			Kind: aureus.AuditGateResult, Decision: result.CRVStatus, By: c.subject, KeyID: c.keyID, Details: details,
+			Kind: aureus.AuditGateResult, DecisionID: decisionOf(body.Commit), Decision: result.CRVStatus, By: c.subject, KeyID: c.keyID, Details: details,
 		})
 	})
 	if err != nil {
@@ -66,6 +70,17 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 	}
 	writeJSON(w, http.StatusOK, result)
 	return nil
+}
+
+// decisionOf is the decision that the commit's metadata names as decision_id, and
+// the zero id where it names none. Whether the key may tell of that one is looked
+// at by who reads it: see addEntry.
+func decisionOf(commit aureus.Commit) (id aureus.DecisionID) {
+	text, _ := commit.Metadata["decision_id"].(string)
+	if id.UnmarshalText([]byte(text)) != nil {
+		return aureus.DecisionID{}
+	}
+	return id
 }
 
 // gateDetails is what the audit log keeps of a gate's result: no data, and no

@@ -45,6 +45,8 @@ func Models() map[string]reflect.Type {
 
 		"AuditRecord": reflect.TypeFor[aureus.AuditRecord](), "AuditVerification": reflect.TypeFor[aureus.AuditVerification](),
 		"DecisionRecord": reflect.TypeFor[aureus.DecisionRecord](), "Outcome": reflect.TypeFor[aureus.Outcome](),
+		"GateRecord": reflect.TypeFor[aureus.GateRecord](), "DecisionDetails": reflect.TypeFor[aureus.DecisionDetails](),
+		"DecisionOutcome": reflect.TypeFor[aureus.DecisionOutcome](),
 
 		"Commit": reflect.TypeFor[aureus.Commit](), "GateConfig": reflect.TypeFor[aureus.GateConfig](), "ValidationQuestion": reflect.TypeFor[validation](),
 		"ValidationResult": reflect.TypeFor[aureus.ValidationResult](), "GateResult": reflect.TypeFor[aureus.GateResult](),

@@ -102,6 +102,9 @@ func TestTheAnswersAreThoseOfTheDocument(t *testing.T) {
 	require.NotEmpty(t, nextPath(operator.get(t, "/api/v1/audit?principal=agent-1&limit=3").ok(t)))
 	operator.get(t, "/api/v1/audit").ok(t)
 	operator.get(t, "/api/v1/audit/verify").ok(t)
+	s.post(t, "/api/v1/audit/gates/batch", `[{"decision_id":"`+asked.field(t, "decision_id")+`","gate_name":"g","crv_status":"blocked","passed":false,"blocked":true,"failure_code":"CONFLICT","commit_id":"c","trace_id":null}]`).ok(t)
+	s.get(t, "/api/v1/decisions/"+asked.field(t, "decision_id")).ok(t)
+	s.get(t, "/api/v1/decisions/dec_x").refusal(t, 404, "NOT_FOUND")
 	requireLines(t, operator)
 	requireStream(t, operator)
 

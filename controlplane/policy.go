@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
 func (s *Server) registerPolicy(mux *http.ServeMux) {
@@ -36,6 +38,9 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) erro
 		return err
 	}
 	ctx, request := r.Context(), question.Request()
+	if request.TraceID == "" {
+		request.TraceID = tracecontext.ID(r.Header)
+	}
 	if err := admissible(c, request); err != nil {
 		return err
 	}
@@ -76,6 +81,7 @@ func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Reques
 	if err != nil {
 		return ready.decision, undecided(err)
 	}
+	asked := askedDetails(request)
 	var decision aureus.Decision
 	err = s.db.Write(ctx, func(t *store.Tx) error {
 		plain := &txApprovals{server: s, tx: t, caller: c, before: aureus.StateIdle}
@@ -96,7 +102,7 @@ func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Reques
 		if err != nil {
 			return err
 		}
-		if err := s.auditDecision(t, c, decided, plain.before, more); err != nil {
+		if err := s.auditDecision(t, c, decided, plain.before, asked, more); err != nil {
 			return err
 		}
 		decision = decided
@@ -196,7 +202,7 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 // auditDecision writes the entry of a decision made here. before is the state
 // that the request was in: upstream lets every one begin at evaluating, and the
 // details tell the whole way. more is added to the details.
-func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState, more map[string]any) error {
+func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState, more ...map[string]any) error {
 	record := d.Record()
 	decision, err := store.DecisionOf(record, c.subject)
 	if err != nil {
@@ -207,15 +213,43 @@ func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before 
 	entry.Details["source"] = sourceEvaluated
 	entry.Details["reason"] = d.Reason
 	entry.Details["transitions"] = []any{string(before), string(aureus.StateEvaluating), string(d.Effect.State())}
-	maps.Copy(entry.Details, more)
+	for _, m := range more {
+		maps.Copy(entry.Details, m)
+	}
 	_, err = t.AddDecision(c.tenant, s.config.Now(), decision, entry)
 	return err
+}
+
+// maxPath bounds what is kept of a path that was asked about, in bytes.
+const maxPath = 1024
+
+// askedDetails is what the audit log keeps of a request beside its names: neither
+// query, nor headers, nor body.
+func askedDetails(request aureus.Request) map[string]any {
+	details := map[string]any{}
+	for name, value := range map[string]string{"workflow_id": request.WorkflowID, "task_id": request.TaskID} {
+		if value != "" {
+			details[name] = value
+		}
+	}
+	if call := request.HTTP; call != nil {
+		details["method"], details["path"] = clipText(call.Method, maxShortID), clipText(call.Path, maxPath)
+	}
+	return details
+}
+
+func clipText(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }
 
 func decisionEntry(d aureus.DecisionRecord, c caller) aureus.AuditRecord {
 	details := map[string]any{"claimed": d.Claimed}
 	for name, value := range map[string]string{
 		"rule": d.Rule, "policy_version": d.PolicyVersion, "tool_name": d.ToolName, "risk_tier": string(d.RiskTier),
+		"trace_id": d.TraceID,
 	} {
 		if value != "" {
 			details[name] = value

@@ -103,6 +103,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.registerPolicy(mux)
 	s.registerApprovals(mux)
 	s.registerAudit(mux)
+	s.registerDecisions(mux)
 	s.registerStream(mux)
 	s.registerCRV(mux)
 	s.registerObservability(mux)

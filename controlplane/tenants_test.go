@@ -58,6 +58,8 @@ func TestEveryPathWithAnotherTenantsKey(t *testing.T) {
 		"GET /api/v1/policy/approvals":                {"", "", 200},
 		"GET /api/v1/policy/approvals/{id}":           {"/api/v1/policy/approvals/" + id, "", 404},
 		"GET /api/v1/workflows/{id}/status":           {"/api/v1/workflows/w/status", "", 404},
+		"GET /api/v1/decisions/{id}":                  {"/api/v1/decisions/" + approval["decision_id"], "", 404},
+		"POST /api/v1/audit/gates/batch":              {"", `[{"decision_id":"` + approval["decision_id"] + `","gate_name":"g","crv_status":"passed","passed":true,"blocked":false}]`, 200},
 		"POST /api/v1/audit/outcomes/batch":           {"", outcome, 200},
 		"POST /api/v1/audit/records/batch":            {"", decided, 200},
 		"POST /api/v1/crv/validate":                   {"", `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["house"],"block_on_failure":true}}`, 200},

@@ -30,7 +30,7 @@ const (
 // metadata; the tool; the arguments; the HTTP call; the volatile list. What the
 // action's metadata says of the tool counts as in [aureus.PolicyContext.Request].
 // Not bound are the principal's type and permissions, which are judged anew each
-// time, the ticket, and the ids of workflow and task.
+// time, the ticket, and the ids of workflow, task and trace.
 //
 // The encoding hashed is, with every count and length as 8 bytes, big endian:
 //

@@ -172,7 +172,7 @@ func TestDigestLeavesOutWhatIsVolatile(t *testing.T) {
 		"volatile metadata":          func(r *aureus.Request) { r.Action.Metadata["retry"] = "often" },
 		"the principal's type":       func(r *aureus.Request) { r.Principal.Type = "human" },
 		"the principal's permission": func(r *aureus.Request) { r.Principal.Permissions = nil },
-		"the run":                    func(r *aureus.Request) { r.WorkflowID, r.TaskID = "w2", "t2" },
+		"the run":                    func(r *aureus.Request) { r.WorkflowID, r.TaskID, r.TraceID = "w2", "t2", "trace" },
 		"the tool's other place":     func(r *aureus.Request) { r.HTTP.GetBody = nil },
 	} {
 		request := full()
@@ -185,7 +185,7 @@ func TestDigestLeavesOutWhatIsVolatile(t *testing.T) {
 // made of: say here whether it is bound, and in Digest how.
 func TestDigestKnowsEveryField(t *testing.T) {
 	for typ, fields := range map[reflect.Type]string{
-		reflect.TypeFor[aureus.Request]():    "Principal OnBehalfOf Action Tool Arguments HTTP Volatile; not ApprovalToken WorkflowID TaskID",
+		reflect.TypeFor[aureus.Request]():    "Principal OnBehalfOf Action Tool Arguments HTTP Volatile; not ApprovalToken WorkflowID TaskID TraceID",
 		reflect.TypeFor[aureus.Principal]():  "ID; not Type Permissions",
 		reflect.TypeFor[aureus.Action]():     "ID Name RiskTier RequiredPermissions Intent DataZone AllowedTools Metadata",
 		reflect.TypeFor[aureus.Permission](): "Action Resource Intent DataZone Conditions",

@@ -146,6 +146,7 @@ func (l *Local) judged(d *aureus.Decision, request *aureus.Request) {
 	v := judge(request, l.LenientPermissions)
 	d.Effect, d.ReasonCode, d.Rule, d.Reason, d.Metadata = v.effect, v.code, v.rule, v.reason, v.metadata
 	d.PrincipalID, d.OnBehalfOf = request.Principal.ID, request.OnBehalfOf
+	d.TraceID = request.TraceID
 	d.ActionID, d.Tool, d.RiskTier = request.Action.ID, request.Tool, request.Action.RiskTier
 }
 

@@ -273,7 +273,7 @@ func TestPreviewAsksNobody(t *testing.T) {
 func TestMetadataFillsTheRequest(t *testing.T) {
 	request := aureus.Request{
 		Principal: aureus.Principal{ID: "p"}, OnBehalfOf: "o", Action: aureus.Action{ID: "a"}, Tool: "t", Arguments: 1,
-		HTTP: &aureus.HTTPCall{Method: "GET"}, Volatile: []string{"/arguments/x"}, ApprovalToken: "k", WorkflowID: "w", TaskID: "s",
+		HTTP: &aureus.HTTPCall{Method: "GET"}, Volatile: []string{"/arguments/x"}, ApprovalToken: "k", WorkflowID: "w", TaskID: "s", TraceID: "r",
 	}
 	v := reflect.ValueOf(request)
 	for i := range v.NumField() {

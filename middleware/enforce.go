@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
 // Enforce puts a guard before handlers: a request reaches the handler only when
@@ -20,7 +21,8 @@ import (
 // or anything else that matches [aureus.ErrInvalid], 413 for a body beyond the
 // bound, and 503 for every other. A panic in it passes through, and the handler
 // is not reached. Where describe leaves Request.HTTP nil, the request itself is
-// bound by an approval; where it sets it, what it set is.
+// bound by an approval; where it sets it, what it set is. Where it leaves
+// Request.TraceID empty, it is that of the request's traceparent header.
 //
 // The handler may be one route's, or a whole [http.ServeMux]. A mux is asked
 // first how it routes the request, so that describe sees Pattern and path
@@ -127,6 +129,9 @@ func (g *guarded) question(v *visit, r *http.Request) (aureus.Request, error) {
 	}
 	if request.ApprovalToken == "" {
 		request.ApprovalToken = approval
+	}
+	if request.TraceID == "" {
+		request.TraceID = tracecontext.ID(r.Header)
 	}
 	if request.HTTP == nil {
 		request.HTTP = v.bind(r, g.headers)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/current"
 )
 
 // visit is one request on its way through the guard. It is the context of an
@@ -42,8 +43,11 @@ type visitKey struct{}
 
 // Value implements [context.Context].
 func (v *visit) Value(key any) any {
-	if key == (visitKey{}) {
+	switch key {
+	case visitKey{}:
 		return v
+	case current.Decision{}: // for aureus.DecisionFromContext, of which package crvgate knows
+		return v.decision
 	}
 	return v.Context.Value(key)
 }

@@ -22,7 +22,9 @@ import (
 // its reason code, rule, policy version, principal and approval. Inside an HTTP
 // server of [NewHandler] the verdict also stands on the server's metrics.
 //
-// It decides nothing, changes nothing and adds nothing to the context; where the
+// It names the trace of that span in Request.TraceID where that is empty, so that
+// the audit log has it. It decides nothing, changes nothing else and adds nothing
+// to the context; where the
 // span does not record, it costs next to nothing. A denial is no error and leaves
 // the status of the span alone. A decision that failed is reported as the denial
 // that it amounts to, with an error.type. Arguments, free-text reasons and
@@ -56,6 +58,9 @@ func (d *observedDecider) Decide(ctx context.Context, request aureus.Request) (d
 	var start time.Time
 	if d.durations != nil {
 		start = time.Now()
+	}
+	if span := trace.SpanFromContext(ctx); request.TraceID == "" && span.IsRecording() {
+		request.TraceID = span.SpanContext().TraceID().String()
 	}
 	panicked := true
 	defer func() {

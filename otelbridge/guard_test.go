@@ -257,3 +257,24 @@ func TestGuard_labelsTheServersMetrics(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []attribute.KeyValue{attribute.String("aureus.guard.verdict.type", "escalate")}, labeler.Get(), "and nothing of higher cardinality")
 }
+
+// The trace of the span stands in the request, for the audit log, unless the
+// caller has named another.
+func TestGuard_namesTheTrace(t *testing.T) {
+	tp := sdktrace.NewTracerProvider()
+	t.Cleanup(func() { require.NoError(t, tp.Shutdown(context.WithoutCancel(t.Context()))) })
+	ctx, span := tp.Tracer("test").Start(t.Context(), "request")
+	defer span.End()
+	var asked []string
+	decider := otelbridge.Guard(guard.DeciderFunc(func(_ context.Context, r aureus.Request) (aureus.Decision, error) {
+		asked = append(asked, r.TraceID)
+		return aureus.Decision{}, nil
+	}))
+	for _, given := range []string{"", "house-trace"} {
+		_, err := decider.Decide(ctx, aureus.Request{TraceID: given})
+		require.NoError(t, err)
+	}
+	_, err := decider.Decide(t.Context(), aureus.Request{})
+	require.NoError(t, err)
+	require.Equal(t, []string{span.SpanContext().TraceID().String(), "house-trace", ""}, asked)
+}

@@ -24,6 +24,7 @@ type Requests struct {
 	Spans   []aureus.Span
 
 	Records  []aureus.DecisionRecord // decisions that were made elsewhere, by guard.Local say, and reported
+	Gates    []aureus.GateRecord     // results of gates that judged elsewhere, and reported
 	Outcomes []aureus.Outcome
 
 	Dropped int // items that were forgotten for newer ones
@@ -74,9 +75,9 @@ func (s *Server) Requests() Requests {
 		Calls: r.calls.all(), Decisions: r.decisions.all(), Checks: r.checks.all(), Commits: r.commits.all(),
 		Validators: slices.Clone(r.validators),
 		Events:     r.events.all(), Metrics: r.metrics.all(), Spans: r.spans.all(),
-		Records: r.records.all(), Outcomes: r.outcomes.all(),
+		Records: r.records.all(), Gates: r.gates.all(), Outcomes: r.outcomes.all(),
 		Dropped: r.calls.dropped + r.decisions.dropped + r.checks.dropped + r.commits.dropped + r.events.dropped +
-			r.metrics.dropped + r.spans.dropped + r.records.dropped + r.outcomes.dropped,
+			r.metrics.dropped + r.spans.dropped + r.records.dropped + r.gates.dropped + r.outcomes.dropped,
 	}
 }
 
@@ -91,6 +92,7 @@ type record struct {
 	metrics    kept[aureus.Metric]
 	spans      kept[aureus.Span]
 	records    kept[aureus.DecisionRecord]
+	gates      kept[aureus.GateRecord]
 	outcomes   kept[aureus.Outcome]
 
 	log kept[aureus.DecisionRecord] // decisions and records together, as they came

@@ -60,6 +60,8 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /observability/traces/{id...}?limit&cursor":                                             s.listTrace,
 		"GET /observability/summary?range&start_time&end_time":                                       s.summarize,
 		"POST /audit/records/batch":                                                                  batch(s, &s.requests.records, s.takeRecord),
+		"POST /audit/gates/batch":                                                                    batch(s, &s.requests.gates, nil),
+		"GET /decisions/{id}":                                                                        notServed,
 		"POST /audit/outcomes/batch":                                                                 batch(s, &s.requests.outcomes, s.takeOutcome),
 	} {
 		path, query, _ := strings.Cut(pattern, "?")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -70,32 +69,7 @@ type AuditFilter struct {
 
 // Audit lists entries in the order of the chain.
 func (t *Tx) Audit(tenant string, f AuditFilter) ([]aureus.AuditRecord, error) {
-	where, args := []string{"tenant = ?", "sequence > ?"}, []any{tenant, f.After}
-	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
-	if f.Principal != "" {
-		add("principal = ?", f.Principal)
-	}
-	if f.Action != "" {
-		add("action = ?", f.Action)
-	}
-	if f.Kind != "" {
-		add("kind = ?", f.Kind)
-	}
-	if f.Decision != "" {
-		add("decision <> '' AND decision = ?", f.Decision) // the first condition is that of the index
-	}
-	if f.TraceID != "" {
-		add("trace_id = ?", f.TraceID)
-	}
-	if !f.DecisionID.IsZero() {
-		add("decision_id <> '' AND decision_id = ?", f.DecisionID.String())
-	}
-	if !f.From.IsZero() {
-		add("at >= ?", nanos(f.From))
-	}
-	if !f.To.IsZero() {
-		add("at <= ?", nanos(f.To))
-	}
+	query, args := f.query(tenant)
 	var entries []aureus.AuditRecord
 	err := t.each(func(rows *sql.Rows) error {
 		row, err := scanAudit(rows)
@@ -105,8 +79,37 @@ func (t *Tx) Audit(tenant string, f AuditFilter) ([]aureus.AuditRecord, error) {
 		entry, err := row.wire()
 		entries = append(entries, entry)
 		return err
-	}, auditColumns+" WHERE "+strings.Join(where, " AND ")+" ORDER BY sequence LIMIT ?", append(args, f.Limit)...)
+	}, query, args...)
 	return entries, err
+}
+
+// query is the statement for the filter. It names the index: without figures of
+// the table, SQLite would read the log from its beginning.
+func (f *AuditFilter) query(tenant string) (string, []any) {
+	index, where, args := "", "tenant = ? AND sequence > ?", []any{tenant, f.After}
+	match := func(by, condition, value string) {
+		if value != "" {
+			index, where, args = by, where+" AND "+condition, append(args, value)
+		}
+	}
+	// The last one given is the index: a decision has the fewest entries. A first
+	// condition without an argument is that of a partial index.
+	match("audit_kind", "kind = ?", f.Kind)
+	match("audit_verdict", "decision <> '' AND decision = ?", f.Decision)
+	match("audit_action", "action = ?", f.Action)
+	match("audit_principal", "principal = ?", f.Principal)
+	match("audit_trace", "trace_id = ?", f.TraceID)
+	match("audit_decision", "decision_id <> '' AND decision_id = ?", f.DecisionID.String())
+	if !f.From.IsZero() {
+		where, args = where+" AND at >= ?", append(args, nanos(f.From))
+	}
+	if !f.To.IsZero() {
+		where, args = where+" AND at <= ?", append(args, nanos(f.To))
+	}
+	if index != "" {
+		index = " INDEXED BY " + index
+	}
+	return auditColumns + index + " WHERE " + where + " ORDER BY sequence LIMIT ?", append(args, f.Limit)
 }
 
 const auditColumns = `SELECT sequence, at, kind, decision_id, principal, on_behalf_of, action, decision, reason_code,

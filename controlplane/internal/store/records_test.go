@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
@@ -157,6 +158,28 @@ func TestAuditLog_TakesOnlyWhatIsAppended(t *testing.T) {
 		require.ErrorContains(t, err, "append-only", statement)
 	}
 	require.Equal(t, []string{"first", "second"}, texts(t, db))
+}
+
+// Each filter has an index: none reads the whole log.
+func TestAudit_EachFilterHasAnIndex(t *testing.T) {
+	db := openStore(t)
+	for name, f := range map[string]AuditFilter{
+		"audit_trace": {TraceID: "t"}, "audit_decision": {DecisionID: aureus.NewDecisionID(noon)}, "audit_verdict": {Decision: "deny"},
+		"audit_kind": {Kind: "decision"}, "audit_principal": {Principal: "p"}, "audit_action": {Action: "a"},
+	} {
+		query, args := f.query("default")
+		var plan string
+		require.NoError(t, db.Read(t.Context(), func(tx *Tx) error {
+			return tx.each(func(rows *sql.Rows) error {
+				var id, parent, unused int
+				var detail string
+				err := rows.Scan(&id, &parent, &unused, &detail)
+				plan += detail
+				return err
+			}, "EXPLAIN QUERY PLAN "+query, args...)
+		}))
+		require.Contains(t, plan, "INDEX "+name, name)
+	}
 }
 
 // Appends that come at the same time make one chain.
