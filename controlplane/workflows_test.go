@@ -705,3 +705,36 @@ func TestWhatWasUndoneIsSaid(t *testing.T) {
 	})))
 	require.Contains(t, simulated.TaskResults["a"].Error, "cannot be simulated", "what could not be undone is not begun")
 }
+
+// Once white space has been sent, an error can no longer be an answer of its own:
+// the connection is broken off, so that no client takes it for one.
+func TestExecute_ErrorAfterTheHeartbeat_BreaksOff(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not let an open file be renamed: run this on a Unix")
+	}
+	file := filepath.Join(t.TempDir(), "aureus.db")
+	release := make(chan struct{})
+	srv := open(t, func(c *controlplane.Config) { c.DB = file }, withTools(map[string]controlplane.Tool{"wait": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
+		<-release
+		return nil, os.Rename(file, file+".away")
+	}}}))
+	controlplane.SetHeartbeat(srv, time.Millisecond)
+	key := newKey(t, srv, controlplane.RoleService, "svc")
+	site := httptest.NewServer(srv)
+	defer site.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+"/api/v1/workflows/execute",
+		strings.NewReader(`{"workflow":`+mustMarshal(t, chain("w", task("a", "wait")))+`}`))
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	_, err = io.ReadFull(response.Body, make([]byte, 1))
+	require.NoError(t, err)
+	close(release)
+	rest, err := io.ReadAll(response.Body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Empty(t, strings.TrimSpace(string(rest)), "nothing but white space was sent")
+	require.NoError(t, os.Rename(file+".away", file))
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -296,4 +297,174 @@ func TestWhatIsUndoneAsTheProcessEndsIsKept(t *testing.T) {
 		}
 	}
 	require.Positive(t, said)
+}
+
+// finally is a host whose tools fail in a way that another attempt would only
+// repeat.
+type finally struct{ *scripted }
+
+func (h finally) Execute(ctx context.Context, call Call) (any, error) {
+	_, err := h.scripted.Execute(ctx, call)
+	return nil, errors.Join(errors.New("of the host"), &Final{Reason: "for good"}, err)
+}
+
+func TestRun_FinalError_IsNotRetried(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Retry: &aureus.RetryConfig{MaxAttempts: 5, BackoffMS: 1}}}}
+	host, state := finally{hostFor(nil)}, NewState()
+	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
+	require.Equal(t, []string{"a"}, host.order)
+	require.Empty(t, host.delays)
+	require.Equal(t, Failed, state.Status)
+	require.Equal(t, 1, state.Tasks["a"].Attempt)
+}
+
+// admitting is a host that decides about each attempt by itself.
+type admitting struct {
+	*scripted
+
+	decide   func(call Call) Admission
+	admitted []int
+}
+
+func (h *admitting) Admit(_ context.Context, call Call) (Admission, error) {
+	h.admitted = append(h.admitted, call.Attempt)
+	return h.decide(call), nil
+}
+
+// Each attempt is admitted by itself, and none is made that is not.
+func TestRun_EachAttempt_IsAdmittedAnew(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Retry: &aureus.RetryConfig{MaxAttempts: 5, BackoffMS: 1}}}}
+	approval := &aureus.PendingApproval{TaskID: "a", ApprovalToken: "apr_2"}
+	waits := true
+	host := &admitting{scripted: hostFor(map[string]string{"a": `[{"error":"first"},{"error":"second"},{"error":"third"}]`}), decide: func(call Call) Admission {
+		switch {
+		case call.Attempt == 3 && waits:
+			return Admission{Approval: approval}
+		case call.Attempt == 4:
+			return Admission{Reason: "the policy of now"}
+		}
+		return Admission{Allowed: true}
+	}}
+	state := NewState()
+	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
+	require.Equal(t, AwaitingApproval, state.Status)
+	require.Equal(t, []int{1, 2, 3}, host.admitted)
+	require.Len(t, host.order, 2)
+	require.Equal(t, TaskWaiting, state.Tasks["a"].Word())
+	require.Contains(t, state.Tasks["a"].Error, "after 2 attempts")
+	require.Equal(t, map[string]string{"a": "apr_2"}, state.Waits())
+
+	// It goes on from what was kept, with the third attempt.
+	kept := &State{}
+	require.NoError(t, json.Unmarshal([]byte(host.saved[len(host.saved)-1]), kept))
+	kept.Resume()
+	require.Empty(t, kept.Waits())
+	waits = false
+	require.NoError(t, Run(t.Context(), t.Context(), spec, kept, host))
+	require.Equal(t, []int{1, 2, 3, 3, 4}, host.admitted)
+	require.Len(t, host.order, 3, "the fourth was refused")
+	require.Equal(t, Failed, kept.Status)
+	require.Contains(t, kept.Tasks["a"].Error, "the policy of now")
+	require.Contains(t, kept.Tasks["a"].Error, "third")
+}
+
+// Attempts that were made before a restart count, and the wait for the next one
+// goes on where it was.
+func TestRun_RestartBetweenAttempts_CountsThoseMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Retry: &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 60_000, Jitter: new(bool)}}}}
+		fails := map[string]string{"a": `{"error":"x"}`}
+		whole := hostFor(fails)
+		require.NoError(t, Run(t.Context(), t.Context(), spec, NewState(), whole))
+		require.Len(t, whole.order, 3)
+		for at := 2; at <= len(whole.saved); at++ {
+			host := hostFor(fails)
+			host.failSave = at
+			require.ErrorIs(t, Run(t.Context(), t.Context(), spec, NewState(), host), errDisk)
+			state := &State{}
+			require.NoError(t, json.Unmarshal([]byte(host.saved[at-2]), state))
+			host.failSave, host.delays = 0, nil
+			time.Sleep(20 * time.Second)
+			due := time.Until(time.Unix(0, state.Tasks["a"].RetryAt)).Seconds() * 1000
+			require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
+			require.Equal(t, Failed, state.Status)
+			require.Equal(t, 3, state.Tasks["a"].Attempt)
+			require.Contains(t, []int{3, 4}, len(host.order), "at most the attempt under way is made again")
+			if due > 0 {
+				require.InDelta(t, due, host.delays[0], 1)
+			}
+		}
+	})
+}
+
+// What has been undone, or could not be, is not undone again after a restart.
+func TestRun_AfterARestart_UndoesNothingTwice(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
+		{ID: "a", CompensationAction: undo("ua")}, {ID: "b", CompensationAction: undo("ub")}, {ID: "c", CompensationAction: undo("uc")}, {ID: "bad"},
+	}}
+	state := NewState()
+	for id, task := range map[string]*TaskState{
+		"a": {Status: TaskCompleted}, "b": {Status: TaskCompleted, Error: "it succeeded, and undoing it failed: x"},
+		"c": {Status: TaskCompleted, Compensated: true}, "bad": {Status: TaskFailed, Error: "x"},
+	} {
+		state.Tasks[id] = task
+	}
+	host := hostFor(nil)
+	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
+	require.Equal(t, [][2]string{{"ua", "a"}}, host.compensations)
+}
+
+// A run is partial only where something outside of what failed stands: not where
+// all of it was undone.
+func TestRun_EverythingUndone_IsFailed(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "apart", CompensationAction: undo("u")}, {ID: "bad"}}}
+	for name, want := range map[string]string{"undone": Failed, "not undone": Partial} {
+		host, state := hostFor(map[string]string{"bad": `{"error":"x"}`}), NewState()
+		if name == "not undone" {
+			host.v.Input.Fails = []string{"u"}
+		}
+		require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
+		require.Equal(t, want, state.Status, name)
+		require.Equal(t, want == Failed, state.Tasks["apart"].Compensated)
+	}
+}
+
+func TestProgress_TasksNotBegun_AreStillToBeDone(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "d"}, {ID: "hook"}}}
+	spec.Tasks[0].Compensation = &aureus.CompensationHooks{OnFailure: "hook"}
+	state := NewState()
+	require.Zero(t, state.Progress(spec))
+	state.Tasks["a"] = &TaskState{Status: TaskCompleted}
+	require.InDelta(t, 0.25, state.Progress(spec), 0)
+	for _, status := range []string{TaskRunning, TaskPending} {
+		state.Tasks["b"] = &TaskState{Status: status}
+		require.InDelta(t, 0.25, state.Progress(spec), 0, status)
+	}
+	require.InDelta(t, 1, state.Progress(&aureus.WorkflowSpec{ID: "w"}), 0)
+}
+
+// A parked state has nothing under way and waits for nothing; what was done stays
+// done.
+func TestState_Park_ThenResume_KeepsWhatWasDone(t *testing.T) {
+	state := NewState()
+	state.Status, state.Current = AwaitingApproval, "c"
+	for id, task := range map[string]*TaskState{
+		"done": {Status: TaskCompleted, Result: "r"}, "bad": {Status: TaskFailed, Error: "x"}, "under way": {Status: TaskRunning, Attempt: 1},
+		"retried": {Status: TaskRunning, Attempt: 3, Made: 2, Failure: TaskTimeout, RetryAt: 7},
+		"waits":   {Status: TaskBlocked, Approval: &aureus.PendingApproval{ApprovalToken: "apr_1"}}, "after": {Status: TaskSkipped},
+	} {
+		state.Tasks[id] = task
+	}
+	require.Equal(t, map[string]string{"waits": "apr_1"}, state.Waits())
+	state.Park("revoked")
+	require.Equal(t, Parked, state.Status)
+	require.False(t, Ended(state.Status))
+	require.Empty(t, state.Waits())
+	require.Equal(t, TaskPending, state.Tasks["under way"].Word())
+	state.Resume()
+	require.Equal(t, Running, state.Status)
+	require.Equal(t, map[string]*TaskState{
+		"done": {Status: TaskCompleted, Result: "r"}, "bad": {Status: TaskFailed, Error: "x"},
+		"retried": {Status: TaskPending, Attempt: 2, Made: 2, Failure: TaskTimeout, RetryAt: 7},
+	}, state.Tasks)
 }
