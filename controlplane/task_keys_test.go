@@ -74,13 +74,18 @@ func TestWhatWasDoneUnderAKeyIsNotDoneAgain(t *testing.T) {
 	require.EqualValues(t, 2, paid.Load(), "what was only simulated has not been done")
 
 	someone := newSite(t, srv).as(newKey(t, srv, controlplane.RoleService, "another"))
-	someone.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w5", pay))+`}`).ok(t)
+	someone.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w5", pay))+`,"context":{"principal_id":"in-process"}}`).ok(t)
 	require.EqualValues(t, 3, paid.Load(), "a key is of its subject alone")
+
+	runWorkflow(t, client, chain("w7", pay), aureus.WithRunContext(map[string]any{"principal_id": "somebody"}))
+	require.EqualValues(t, 4, paid.Load(), "and of its principal")
+	runWorkflow(t, client, chain("w8", pay), aureus.WithRunContext(map[string]any{"principal_id": "somebody"}))
+	require.EqualValues(t, 4, paid.Load())
 
 	later := clock.Add(8 * 24 * time.Hour)
 	now.Store(&later)
 	runWorkflow(t, client, chain("w6", pay))
-	require.EqualValues(t, 4, paid.Load(), "after seven days it is forgotten")
+	require.EqualValues(t, 5, paid.Load(), "after seven days it is forgotten")
 }
 
 func eventsOf(t *testing.T, client *aureus.Client, workflow string) []aureus.TelemetryEvent {

@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 )
 
 // A task that goes on with no approval of its own spends none, not even one
@@ -58,4 +60,67 @@ func TestTask_ApprovalSpentElsewhere_AsksAnew(t *testing.T) {
 	require.Equal(t, "partial", again.Status)
 	require.NotEqual(t, id, again.PendingApprovals[0].ApprovalToken)
 	require.Zero(t, paid.Load())
+}
+
+// An approval that was given for something else of the same digest, here for an
+// evaluation, is not spent by a task: a person decides about the run.
+func TestTask_ApprovalGivenForAnEvaluation_AsksAnew(t *testing.T) {
+	var paid atomic.Int64
+	srv, err := Open(t.Context(), Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Tools: map[string]Tool{
+		"pay": {Run: func(context.Context, ToolCall) (any, error) { return paid.Add(1), nil }},
+	}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, srv.Close()) }()
+	client := srv.Client()
+	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: aureus.TaskAction, ToolName: "pay"}}}
+	by := caller{keyID: inProcessKeyID, subject: "in-process", tenant: "default", role: RoleService, speaksFor: []string{Everyone}}
+	host := &runHost{server: srv, stored: store.Run{ID: "run_1"}, caller: by, request: runRequest{Workflow: spec}}
+	asked, err := srv.decideAudited(t.Context(), by, host.question(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh))
+	require.NoError(t, err)
+	require.Equal(t, aureus.RequireApproval, asked.Effect)
+	_, err = srv.Operator("olga").Approve(t.Context(), asked.Approval.ID, asked.Digest, "")
+	require.NoError(t, err)
+
+	first, err := client.ExecuteWorkflow(t.Context(), spec)
+	require.NoError(t, err)
+	require.Equal(t, "partial", first.Status)
+	require.NotEqual(t, asked.Approval.ID, first.PendingApprovals[0].ApprovalToken)
+	shown, err := srv.Operator("olga").Approval(t.Context(), first.PendingApprovals[0].ApprovalToken)
+	require.NoError(t, err)
+	require.Equal(t, asked.Digest, shown.ActionDigest, "the same was asked")
+	require.Zero(t, paid.Load())
+}
+
+// A key that is revoked just before something is undone undoes nothing.
+func TestUndo_KeyRevokedBefore_DoesNotRun(t *testing.T) {
+	var undone atomic.Int64
+	var srv *Server
+	nop := func(context.Context, ToolCall) (any, error) { return nil, nil }
+	srv, err := Open(t.Context(), Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Tools: map[string]Tool{
+		"do": {RiskTier: aureus.TierLow, Run: nop}, "undo": {RiskTier: aureus.TierLow, Run: func(context.Context, ToolCall) (any, error) { return undone.Add(1), nil }},
+		"bad": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ ToolCall) (any, error) {
+			return nil, errors.Join(errors.New("no"), srv.db.Write(ctx, func(tx *store.Tx) error { // past those who tell the runs
+				_, err := tx.RevokeKey("key_1", time.Now())
+				return err
+			}))
+		}},
+	}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, srv.Close()) }()
+	require.NoError(t, srv.db.Write(t.Context(), func(tx *store.Tx) error {
+		return tx.AddKey(store.Key{ID: "key_1", Tenant: "default", Subject: "svc", Role: "service"})
+	}))
+	by := caller{keyID: "key_1", subject: "svc", tenant: "default", role: RoleService}
+	live, err := srv.startOrJoin(t.Context(), by, runRequest{Workflow: aureus.WorkflowSpec{ID: "w", Name: "w", Dependencies: map[string][]string{"bad": {"do"}}, Tasks: []aureus.TaskSpec{
+		{ID: "do", Name: "do", Type: aureus.TaskAction, ToolName: "do", CompensationAction: &aureus.CompensationAction{Tool: "undo"}},
+		{ID: "bad", Name: "bad", Type: aureus.TaskAction, ToolName: "bad"},
+	}}})
+	require.NoError(t, err)
+	<-live.done
+	require.NoError(t, live.err)
+	status, err := srv.Operator("olga").WorkflowStatus(t.Context(), "w")
+	require.NoError(t, err)
+	require.Equal(t, "parked", status.Status)
+	require.False(t, status.Tasks["do"].Compensated)
+	require.Zero(t, undone.Load())
 }
