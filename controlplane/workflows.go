@@ -1,8 +1,8 @@
 package controlplane
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -17,7 +18,6 @@ const (
 	MaxBackoffMS = 24 * 60 * 60 * 1000
 	maxID        = 256  // bytes
 	maxKey       = 1024 // bytes of an idempotency key
-	maxName      = 1024 // bytes of any other name that is kept, or that the policy is asked about
 	maxRules     = 100
 	maxFindings  = 100 // cycles, violations and warnings that are told of: who mends them asks again
 )
@@ -40,8 +40,12 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 		return problems
 	}
 	name := func(pointer, text string) {
-		if len(text) > maxName {
-			add(pointer, "must not be longer than %d bytes", maxName)
+		problem := nametext.Label
+		if strings.HasSuffix(pointer, "/tool_name") || strings.HasSuffix(pointer, "/tool") || strings.Contains(pointer, "/allowed_tools/") {
+			problem = nametext.Identifier // it is compared, not only shown
+		}
+		if why := problem(text); why != "" {
+			add(pointer, "%s", why)
 		}
 	}
 	name("/name", spec.Name)
@@ -128,10 +132,8 @@ func badID(id string) string {
 		return fmt.Sprintf("must not be longer than %d bytes", maxID)
 	case id == ".", id == "..", strings.ContainsRune(id, '/'), strings.Contains(id, ".."):
 		return "must hold neither a slash nor two dots in a row, and not be a dot, since it stands in paths"
-	case strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return "must not hold control characters"
 	}
-	return ""
+	return nametext.Identifier(id)
 }
 
 // cycles finds circles among the dependencies, each as the way round it, its
