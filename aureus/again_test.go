@@ -308,7 +308,7 @@ func TestCall_ServerHangsUpWhileTheBodyIsSent_NextAttemptAsksFirst(t *testing.T)
 		},
 		"a decision": {
 			func(ctx context.Context, c *aureus.Client) error {
-				_, err := c.Decide(ctx, aureus.Request{Arguments: strings.Repeat("x", 8<<20)})
+				_, err := c.EvaluatePolicy(ctx, aureus.PolicyContext{Arguments: strings.Repeat("x", 8<<20)}) // Decide does not send so much
 				return err
 			},
 			func(t *testing.T, err error) { t.Helper(); require.ErrorIs(t, err, aureus.ErrInvalid) },

@@ -24,7 +24,7 @@ func TestASpentApprovalIsTheOneThatWasMeant(t *testing.T) {
 	}{
 		"spent":                         {func(*aureus.Approval) {}, ""},
 		"spent, by nobody in its words": {func(a *aureus.Approval) { a.ConsumedBy = aureus.DecisionID{} }, ""},
-		"still approved":                {func(a *aureus.Approval) { a.Status = aureus.ApprovalApproved }, "not consumed"},
+		"still approved":                {func(a *aureus.Approval) { a.Status, a.ConsumedBy = aureus.ApprovalApproved, aureus.DecisionID{} }, "not consumed"},
 		"rejected":                      {func(a *aureus.Approval) { a.Status = aureus.ApprovalRejected }, "not consumed"},
 		"another one":                   {func(a *aureus.Approval) { a.ID = other }, "another approval"},
 		"another digest":                {func(a *aureus.Approval) { a.ActionDigest = aureus.Digest{2} }, "another digest"},

@@ -41,6 +41,7 @@ type call struct {
 	body    []byte        // nil: none
 	keyed   bool          // carries an Idempotency-Key, the same on every attempt
 	silence bool          // the timeout bounds silence, not the attempt
+	raw     bool          // the caller's own: whatever success there is, its body is taken
 	quiet   time.Duration // with silence: how long there may be at least, once there is an answer
 
 	// released, if set, is called after a success, once the transport is done
@@ -53,7 +54,7 @@ func (c *Client) send(ctx context.Context, k call) ([]byte, error) {
 	var body []byte
 	err := c.do(ctx, k, func(response *http.Response) error {
 		var err error
-		body, err = readJSONBody(k.op, response)
+		body, err = readJSONBody(&k, response)
 		return err
 	})
 	return body, err
@@ -66,10 +67,16 @@ func (c *Client) invoke(ctx context.Context, k call, out any) error {
 	if err != nil {
 		return err
 	}
+	return decodeAnswer(k.op, body, out)
+}
+
+// decodeAnswer reads an answer strictly into out, a pointer to a zero value. One
+// that contradicts itself is ErrMalformed.
+func decodeAnswer(op string, body []byte, out any) error {
 	if err := decode(body, out); err != nil {
-		return malformed(k.op, err)
+		return malformed(op, err)
 	}
-	return nil
+	return mustBeConsistent(op, body, out)
 }
 
 // do makes the call, again where its class allows it, until read has taken a
@@ -213,8 +220,12 @@ func (x *exchange) connectionError(ctx context.Context, err error) *Error {
 	return e
 }
 
-func readJSONBody(op string, response *http.Response) ([]byte, error) {
-	if err := mustBeJSON(op, response); err != nil {
+func readJSONBody(k *call, response *http.Response) ([]byte, error) {
+	op, check := k.op, mustBeJSON
+	if !k.raw && (strings.HasPrefix(k.path, "/policy/") || k.path == "/crv/validate") {
+		check = mustBeAnswer // something is done because of it
+	}
+	if err := check(op, response); err != nil {
 		return nil, err
 	}
 	body, err := readWhole(response.Body, response.ContentLength)
@@ -253,14 +264,33 @@ func readWhole(r io.Reader, length int64) ([]byte, error) {
 	}
 }
 
+// mustBeAnswer refuses a success that is not the server's own, whole and final
+// answer: 202 promises one for later, 203 was changed on the way, 204 and 205 have
+// none, 206 is part of one.
+func mustBeAnswer(op string, response *http.Response) error {
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
+		return malformed(op, fmt.Errorf("the status %d is no final answer", response.StatusCode))
+	}
+	return mustBeJSON(op, response)
+}
+
+// mustBeJSON refuses every content type but application/json, in UTF-8.
 func mustBeJSON(op string, response *http.Response) error {
-	header := response.Header.Get("Content-Type")
-	if header == "application/json" {
+	header := response.Header["Content-Type"]
+	if len(header) == 1 && header[0] == "application/json" {
 		return nil
 	}
-	kind, _, err := mime.ParseMediaType(header)
-	if err != nil || (kind != "application/json" && !strings.HasSuffix(kind, "+json")) {
+	if len(header) != 1 {
+		return malformed(op, fmt.Errorf("it has %d content types, and must have one", len(header)))
+	}
+	kind, parameters, err := mime.ParseMediaType(header[0])
+	switch charset, given := parameters["charset"]; {
+	case err == nil && kind == "application/problem+json":
+		return malformed(op, errors.New("it is a success by its status, and a problem by its content type"))
+	case err != nil || kind != "application/json":
 		return malformed(op, errors.New("the content type is not JSON (is another server at this address?)"))
+	case given && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii"):
+		return malformed(op, fmt.Errorf("its charset is %.40q, and must be utf-8", charset))
 	}
 	return nil
 }

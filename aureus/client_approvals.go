@@ -43,10 +43,20 @@ func (c *Client) Reject(ctx context.Context, id string, shown Digest, comment st
 }
 
 func (c *Client) decideApproval(ctx context.Context, op, id, verb string, shown Digest, comment string) (Approval, error) {
-	return c.approvalCall(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost}, id, verb, struct {
+	decided, err := c.approvalCall(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost}, id, verb, struct {
 		ActionDigest Digest `json:"action_digest"`
 		Comment      string `json:"comment,omitzero"`
 	}{shown, comment})
+	switch {
+	case err != nil:
+		return Approval{}, err
+	case decided.ActionDigest != shown:
+		return Approval{}, malformed(op, errors.New("the approval is for another digest than the one that was shown"))
+	case verb == "/reject" && decided.Status != ApprovalRejected,
+		verb == "/approve" && decided.Status != ApprovalApproved && decided.Status != ApprovalPending:
+		return Approval{}, malformed(op, fmt.Errorf("after the verdict the approval is %s", decided.Status))
+	}
+	return decided, nil
 }
 
 // ConsumeApproval spends an approved approval for one decision. It succeeds
@@ -67,6 +77,8 @@ func (c *Client) ConsumeApproval(ctx context.Context, id string, use ApprovalUse
 		return malformed(op, errors.New("the approval is for another digest"))
 	case !spent.ConsumedBy.IsZero() && spent.ConsumedBy != use.DecisionID:
 		return malformed(op, errors.New("the approval was spent for another decision"))
+	case spent.Principal.ID != "" && spent.Principal.ID != use.PrincipalID:
+		return malformed(op, errors.New("the approval is another principal's"))
 	}
 	return nil
 }
@@ -123,6 +135,9 @@ func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTick
 	}
 	if answer.Approval == nil {
 		return ApprovalTicket{}, malformed(op, errors.New("it holds no approval; this server cannot keep approvals for a local decider"))
+	}
+	if answer.Approval.Principal.ID != r.Principal.ID || answer.Approval.Action.ID != r.Action.ID {
+		return ApprovalTicket{}, malformed(op, errors.New("the approval is for another principal or action"))
 	}
 	answer.Approval.URL = c.approvalURL(answer.Approval.ID)
 	return ApprovalTicket{Approval: *answer.Approval, Joined: answer.Joined, Hint: answer.Hint}, nil

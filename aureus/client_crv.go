@@ -3,7 +3,7 @@ package aureus
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 )
@@ -25,17 +25,23 @@ func (c *Client) ValidateCommit(ctx context.Context, commit Commit, gate GateCon
 		return GateResult{}, err
 	}
 	var result GateResult
-	if err := decode(answer, &result); err != nil {
-		return GateResult{}, malformed(op, err)
+	if err := decodeAnswer(op, answer, &result); err != nil {
+		return GateResult{}, err
 	}
-	if result.Passed && (result.BlockedCommit || result.CRVStatus == CRVBlocked || result.CRVStatus == CRVWarning || slices.ContainsFunc(result.ValidationResults, isInvalid)) {
-		return GateResult{}, malformed(op, errors.New("the gate both passed and did not"))
+	if low := belowConfidence(result, gate.RequiredConfidence); low >= 0 {
+		return GateResult{}, malformed(op, fmt.Errorf("the gate passed, but the result %d is below the required confidence", low))
 	}
 	return result, nil
 }
 
-// isInvalid is of a result that no gate passes with (SPEC 4.1).
-func isInvalid(result ValidationResult) bool { return !result.Valid }
+// belowConfidence is the first result that a gate with the required confidence
+// cannot pass with, and -1 if there is none, or the gate has not passed.
+func belowConfidence(result GateResult, required *float64) int {
+	if !result.Passed || required == nil || *required <= 0 {
+		return -1
+	}
+	return slices.IndexFunc(result.ValidationResults, func(r ValidationResult) bool { return r.Confidence != nil && *r.Confidence < *required })
+}
 
 // ValidatorRegistration is the answer to RegisterValidator; Raw is the whole
 // answer, since the published contract allows any JSON here.

@@ -31,12 +31,9 @@ func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (Gu
 	if err != nil {
 		return GuardDecision{}, err
 	}
-	answer, err := decodeDecision(text)
-	if err != nil {
-		return GuardDecision{}, malformed(op, err)
-	}
-	if _, err := effectOf(answer); err != nil {
-		return GuardDecision{}, malformed(op, err)
+	var answer GuardDecision
+	if err := decodeAnswer(op, text, &answer); err != nil {
+		return GuardDecision{}, err
 	}
 	return answer, nil
 }
@@ -163,9 +160,15 @@ func (c *Client) CheckPermission(ctx context.Context, principal Principal, actio
 	return answer.Allowed && err == nil, err
 }
 
-// checkAnswer is the answer to CheckPermission.
+// checkAnswer is the answer to CheckPermission, with what other servers and ours
+// may say beside it.
 type checkAnswer struct {
-	Allowed bool `json:"allowed,omitzero"`
+	Allowed               bool       `json:"allowed,omitzero"`
+	HasPermission         *bool      `json:"has_permission,omitzero"`
+	RequiresHumanApproval bool       `json:"requires_human_approval,omitzero"`
+	Effect                string     `json:"effect,omitzero"`
+	ReasonCode            ReasonCode `json:"reason_code,omitzero"`
+	ApprovalToken         string     `json:"approval_token,omitzero"`
 }
 
 // RequestApproval asks for a person's decision and returns the ticket to poll
@@ -181,9 +184,18 @@ func (c *Client) RequestApproval(ctx context.Context, action Action, principal P
 	if err != nil {
 		return "", err
 	}
-	var answer struct {
-		ApprovalToken string `json:"approval_token,omitzero"`
-	}
+	var answer ticketAnswer
 	err = c.invoke(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost, path: "/policy/approval", body: body}, &answer)
-	return answer.ApprovalToken, err
+	if err != nil {
+		return "", err
+	}
+	return answer.ApprovalToken, nil
+}
+
+// ticketAnswer is the answer to RequestApproval.
+type ticketAnswer struct {
+	ApprovalToken string `json:"approval_token,omitzero"`
+	Approval      *struct {
+		ID string `json:"id,omitzero"`
+	} `json:"approval,omitzero"`
 }

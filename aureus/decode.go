@@ -18,6 +18,7 @@ func init() { //nolint:gochecknoinits // the control plane finds the readers in 
 	jsonscan.Register(scanApproval)
 	jsonscan.Register(scanApprovalAnswer)
 	jsonscan.Register(scanCheckAnswer)
+	jsonscan.Register(scanFailure)
 	jsonscan.Register(scanBatchAnswer)
 	jsonscan.Register(scanAuditRecord)
 	jsonscan.Register(scanDecisionRecord) // this and what follows is what the control plane is sent

@@ -9,7 +9,24 @@ var (
 )
 
 func scanCheckAnswer(s *jsonscan.Scanner, a *checkAnswer) bool {
-	return s.Object(checkAnswerShape, func(string) bool { return s.Bool(&a.Allowed) })
+	return s.Object(checkAnswerShape, func(name string) bool {
+		switch name {
+		case "allowed":
+			return s.Bool(&a.Allowed)
+		case "has_permission":
+			a.HasPermission = new(bool)
+			return s.Bool(a.HasPermission)
+		case "requires_human_approval":
+			return s.Bool(&a.RequiresHumanApproval)
+		case "effect":
+			return s.String(&a.Effect)
+		case "reason_code":
+			return s.String((*string)(&a.ReasonCode))
+		case "approval_token":
+			return s.String(&a.ApprovalToken)
+		}
+		return false
+	})
 }
 
 func scanBatchAnswer(s *jsonscan.Scanner, a *batchAnswer) bool {

@@ -8,13 +8,6 @@ var (
 	approvalStatuses = ApprovalStatus("").Words()
 )
 
-// decodeDecision reads an answer to EvaluatePolicy.
-func decodeDecision(body []byte) (GuardDecision, error) {
-	var decision GuardDecision
-	err := decode(body, &decision)
-	return decision, err
-}
-
 func scanDecision(s *jsonscan.Scanner, d *GuardDecision) bool {
 	return s.Object(decisionShape, func(name string) bool {
 		switch name {

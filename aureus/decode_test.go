@@ -36,7 +36,7 @@ const (
 
 	plainMetric = `{"name":"http.server.duration","value":-0,"timestamp":"2026-11-24T05:22:36Z","tags":{"method":"GET"}}`
 
-	plainEvent = `{"type":"tool_call","timestamp":"2026-11-24T05:22:36","workflow_id":"w","task_id":"t","task_type":"action","correlation_id":"c",
+	plainEvent = `{"type":"tool_call","timestamp":"2026-11-24T05:22:36","workflow_id":"w","task_id":"t","task_type":"action","correlation_id":"c","source":"server",
 		"data":{"toolName":"search","arguments":{"q":"\"quoted\"","limit":10},"success":true,"nothing":null},"tags":{"k":"v"}}`
 )
 

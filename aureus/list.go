@@ -126,6 +126,9 @@ func eachItem[T any](op string, response *http.Response, take func(T) bool) erro
 		if err := decode(text, &item); err != nil {
 			return malformed(op, fmt.Errorf("item %s: %w", dec.StackPointer(), err))
 		}
+		if err := mustBeConsistent(op, text, &item); err != nil {
+			return err
+		}
 		if !take(item) {
 			return nil
 		}

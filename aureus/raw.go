@@ -19,7 +19,7 @@ import (
 // Idempotency-Key. Errors are as of every other method.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	op := method + " " + path
-	k := call{op: op, class: Changes, keyed: true, method: method, silence: true}
+	k := call{op: op, class: Changes, keyed: true, method: method, silence: true, raw: true}
 	if method == http.MethodGet || method == http.MethodHead {
 		k.class, k.keyed = Reads, false
 	}

@@ -167,6 +167,8 @@ func TestTheDocumentHasEveryModelAndNoOther(t *testing.T) {
 		"WorkflowStatus":          true, // WorkflowRunStatus and WorkflowCancelled
 		"runCaller":               true, // kept, and never sent
 		"WorkflowCancellation":    true,
+		"failureMembers":          true, // what the client looks for to refuse an answer
+		"ticketAnswer":            true, // the part of an ApprovalTicket that the client reads
 		"executeRequest":          true, // the client's way to write a WorkflowExecution
 		"RecoveryResult":          true, // a host's own business
 		"ApprovalToken":           true, // published, and replaced by Approval
