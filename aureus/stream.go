@@ -19,6 +19,13 @@ const (
 	StreamTelemetry = "telemetry" // a reported or derived telemetry event
 	StreamDecision  = "decision"  // a policy decision, as the audit log has it
 	StreamApproval  = "approval"  // something that happened to an approval, as the audit log has it
+
+	// StreamReset says that the server does not have the place that the stream was
+	// to go on from: its database is another one, or an older state of it. The
+	// stream starts over at the beginning of what the server has, so that nothing
+	// is missed; events that were seen before come again. It comes whatever kinds
+	// are asked for, with neither Telemetry nor Audit.
+	StreamReset = "reset"
 )
 
 // StreamQuery selects what a stream carries; its zero value is everything from
@@ -30,7 +37,8 @@ type StreamQuery struct {
 	Principal  string             // decisions and approvals about this principal only
 
 	// LastEventID resumes behind the event with that id, also after days: what
-	// happened meanwhile comes first.
+	// happened meanwhile comes first. Where the server does not have that event's
+	// place any more, a [StreamReset] comes instead, and then everything.
 	LastEventID string
 }
 
@@ -70,6 +78,9 @@ func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[Stream
 				func(response *http.Response) error {
 					return readStream(op, last, response, func(event StreamEvent) bool {
 						failures, last = 0, event.ID
+						if event.Kind == "" { // it has come further, past events that were not asked for
+							return true
+						}
 						stopped = !yield(event, nil)
 						return !stopped
 					})
@@ -112,7 +123,8 @@ const streamQuiet = 30 * time.Second
 const maxStreamEvent = 4 << 20
 
 // readStream reads server-sent events (WHATWG HTML, 9.2) until the stream ends
-// or take wants no more. last is the id of events that come without one.
+// or take wants no more. last is the id of events that come without one. An
+// event with nothing but an id says how far the stream has come.
 func readStream(op, last string, response *http.Response, take func(StreamEvent) bool) error {
 	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
 		return malformed(op, errors.New("the content type is not text/event-stream"))
@@ -133,7 +145,10 @@ func readStream(op, last string, response *http.Response, take func(StreamEvent)
 					return nil
 				}
 			}
-			kind, data = "", data[:0]
+			if len(data) == 0 && id != last && !take(StreamEvent{ID: id}) {
+				return nil
+			}
+			kind, data, last = "", data[:0], id
 			continue
 		}
 		name, value, _ := bytes.Cut(line, []byte{':'})
@@ -174,6 +189,7 @@ func streamEvent(id, kind string, data []byte) (StreamEvent, error) {
 	case StreamDecision, StreamApproval:
 		event.Audit = new(AuditRecord)
 		err = decode(data, event.Audit)
+	case StreamReset: // there is nothing in it for the program
 	default:
 		err = fmt.Errorf("an event is of the unknown kind %q", clip(kind, 50))
 	}

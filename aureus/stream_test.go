@@ -64,6 +64,34 @@ func TestStreamResumesWhereItLeftOff(t *testing.T) {
 	require.Equal(t, []string{"0", "2", "2", "3"}, resumed)
 }
 
+// An id without an event says how far the stream has come, and a reset is seen.
+func TestStream_PlacesAndResets_AreWhereItGoesOn(t *testing.T) {
+	calls := 0
+	server := record(t, func(w http.ResponseWriter, q *http.Request) {
+		calls++
+		switch calls {
+		case 1:
+			streamAnswer(": hello\nid: 5\n\n", ":\nid: 7\n\n")(w, q)
+		case 2:
+			streamAnswer("id: 0-0-x\nevent: reset\ndata: {\"reason\":\"another database\"}\n\n")(w, q)
+		default:
+			jsonAnswer(401, `{"error":"the key was revoked"}`)(w, q)
+		}
+	})
+	seen := []aureus.StreamEvent{}
+	for event, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{LastEventID: "1"}) {
+		if err == nil {
+			seen = append(seen, event)
+		}
+	}
+	require.Equal(t, []aureus.StreamEvent{{ID: "0-0-x", Kind: aureus.StreamReset}}, seen)
+	resumed := []string{}
+	for _, r := range server.all() {
+		resumed = append(resumed, r.header.Get("Last-Event-ID"))
+	}
+	require.Equal(t, []string{"1", "7", "0-0-x"}, resumed)
+}
+
 func TestStreamEnds(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc

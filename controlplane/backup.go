@@ -74,7 +74,25 @@ func copyDatabase(ctx context.Context, source, folder string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	_, err = reader.ExecContext(ctx, "VACUUM INTO ?", target)
+	if _, err = reader.ExecContext(ctx, "VACUUM INTO ?", target); err != nil {
+		return err
+	}
+	return becomeAnother(ctx, target)
+}
+
+// becomeAnother gives a copy an identity of its own: what happens in it from now
+// on is not what happens in the original, and who followed that one is told.
+func becomeAnother(ctx context.Context, file string) (err error) {
+	db, err := sql.Open("sqlite", dbfile.Address(file, url.Values{"mode": {"rw"}}))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var has int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'identity'").Scan(&has); err != nil || has == 0 {
+		return err // a file of an older version gets one when it is opened
+	}
+	_, err = db.ExecContext(ctx, "UPDATE identity SET id = lower(hex(randomblob(6)))")
 	return err
 }
 

@@ -36,6 +36,8 @@ type Server struct {
 	throttle   throttle
 	answers    answers
 	governor   *governor.Governor
+	feeds      feeds
+	files      string       // tells these stores from others, in the ids of the stream
 	underWay   atomic.Int64 // requests that are answered now, those that need no key and those that follow among them
 
 	tools     map[string]Tool // those of the configuration, and in development mode the examples'
@@ -76,9 +78,15 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
 	s.db.OwnKeys(s.ownKey)
-	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now}); err != nil {
+	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.news}); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
+	s.db.OnAudit(s.news)
+	identity, err := s.db.Identity(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("controlplane: %w", err)
+	}
+	s.files = identity + s.telemetry.Identity()
 	if err := s.loadAnswers(ctx); err != nil {
 		return nil, err
 	}
@@ -128,6 +136,7 @@ func (s *Server) Close() error {
 	s.end()
 	s.open.Wait()
 	s.runs.finish()
+	s.feeds.ended.Wait()
 	if again {
 		return nil
 	}

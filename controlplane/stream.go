@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -10,36 +11,47 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
-	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 const (
-	// streamPoll is how often the stores are asked for what is new, and
-	// streamBeat how often a silent stream says that it lives.
-	streamPoll = 200 * time.Millisecond
+	// streamBeat is how often a silent stream says that it lives, and how far it
+	// has come.
 	streamBeat = 10 * time.Second
-	// streamAudit is how many entries of the audit log are read at a time.
-	streamAudit = 256
+	// streamCheck is how often it is looked whether the key of a stream is still
+	// good, where there is nothing to tell.
+	streamCheck = time.Second
 )
 
 func (s *Server) registerStream(mux *http.ServeMux) {
 	s.handle(mux, "GET /api/v1/stream", RoleService, s.followStream, "kinds", "type", "workflow_id", "principal")
 }
 
-// place is how far a stream has come in both stores. Its text is an event's id.
-type place struct{ telemetry, audit int64 }
+// place is how far a stream has come in both stores, and in which: files is
+// theirs alone. Its text is an event's id.
+type place struct {
+	telemetry, audit int64
+	files            string // empty where the client does not say
+}
 
-func (p place) String() string { return fmt.Sprintf("%d-%d", p.telemetry, p.audit) }
+func (p place) String() string {
+	if p.files == "" {
+		return fmt.Sprintf("%d-%d", p.telemetry, p.audit)
+	}
+	return fmt.Sprintf("%d-%d-%s", p.telemetry, p.audit, p.files)
+}
 
 func parsePlace(text string) (p place, ok bool) {
-	left, right, ok := strings.Cut(text, "-")
-	if !ok {
+	parts := strings.Split(text, "-")
+	if len(parts) != 2 && len(parts) != 3 {
 		return p, false
 	}
 	var err1, err2 error
-	p.telemetry, err1 = strconv.ParseInt(left, 10, 64)
-	p.audit, err2 = strconv.ParseInt(right, 10, 64)
+	p.telemetry, err1 = strconv.ParseInt(parts[0], 10, 64)
+	p.audit, err2 = strconv.ParseInt(parts[1], 10, 64)
+	if len(parts) == 3 {
+		p.files = parts[2]
+	}
 	return p, err1 == nil && err2 == nil && p.telemetry >= 0 && p.audit >= 0
 }
 
@@ -49,13 +61,14 @@ type follower struct {
 	server *Server
 	caller caller
 	at     place
+	reset  string // why it does not begin where the client left off, or nothing
 
 	telemetry, decisions, approvals bool
 	eventType, workflow, principal  string
 }
 
-// followStream sends what happens as server-sent events (WHATWG HTML, 9.2), from the
-// event in Last-Event-ID on, or from now on.
+// followStream sends what happens as server-sent events (WHATWG HTML, 9.2), from
+// the event in Last-Event-ID on, or from now on.
 func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c caller) error {
 	f := &follower{server: s, caller: c}
 	if err := f.read(r); err != nil {
@@ -66,18 +79,25 @@ func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c caller) 
 		return crowded(err)
 	}
 	defer release()
+	feed, leave := s.follow(c.tenant)
+	defer leave()
 	if err := f.begin(r.Context(), r.Header.Get("Last-Event-ID")); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	out := http.NewResponseController(w)
-	if _, err := w.Write([]byte(": aureus\n\n")); err != nil {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, ": aureus\nid: %s\n\n", f.at)
+	if f.reset != "" {
+		reason, err := strictjson.MarshalText(map[string]string{"reason": f.reset})
+		if err != nil {
+			return err
+		}
+		f.write(&out, aureus.StreamReset, reason)
+	}
+	if send(w, &out) != nil {
 		return nil // the client is gone
 	}
-	if err := out.Flush(); err != nil {
-		return nil // the client is gone
-	}
-	f.follow(r, w, out)
+	f.follow(r, w, feed)
 	return nil
 }
 
@@ -111,60 +131,108 @@ func (f *follower) read(r *http.Request) error {
 	return nil
 }
 
-// begin finds where the stream starts.
-func (f *follower) begin(ctx context.Context, last string) (err error) {
-	if last != "" {
-		var ok bool
-		if f.at, ok = parsePlace(last); !ok {
-			return problem(http.StatusBadRequest, codeValidation, "the Last-Event-ID must be the id of an event of this stream")
-		}
+// begin finds where the stream starts. A place that these stores do not have is
+// one of other files, such as a copy that was restored: then the stream starts
+// over at their beginning, and says so.
+func (f *follower) begin(ctx context.Context, last string) error {
+	end, err := f.server.endOf(ctx, f.caller.tenant)
+	if err != nil {
+		return err
+	}
+	end.files = f.server.files
+	if last == "" {
+		f.at = end
 		return nil
 	}
-	if f.at.telemetry, err = f.server.telemetry.Last(ctx); err != nil {
-		return telemetryProblem(err)
+	var ok bool
+	if f.at, ok = parsePlace(last); !ok {
+		return problem(http.StatusBadRequest, codeValidation, "the Last-Event-ID must be the id of an event of this stream")
 	}
-	return f.server.db.Read(ctx, func(t *store.Tx) error {
-		f.at.audit, err = t.LastAudit(f.caller.tenant)
-		return err
-	})
+	switch {
+	case f.at.files != "" && f.at.files != end.files:
+		f.reset = "the place to go on from is one of another database: the stream starts over at the beginning of this one"
+	case f.at.telemetry > end.telemetry, f.at.audit > end.audit:
+		f.reset = "the place to go on from is beyond the end of this database, which is an older state: the stream starts over at its beginning"
+	}
+	if f.reset != "" {
+		f.at = place{}
+	}
+	f.at.files = end.files
+	return nil
 }
 
 // follow sends what is new until the client or the server goes away.
-func (f *follower) follow(r *http.Request, w http.ResponseWriter, out *http.ResponseController) {
+func (f *follower) follow(r *http.Request, w http.ResponseWriter, feed *feed) {
 	ctx := r.Context()
-	tick := time.NewTicker(streamPoll)
+	tick := time.NewTicker(streamCheck)
 	defer tick.Stop()
 	spoke := time.Now()
+	check := true
+	var out bytes.Buffer
 	for {
-		if !f.stillMay(r) {
-			return
-		}
-		sent, err := f.send(ctx, w)
+		more, changed, err := f.next(ctx, feed, &out)
 		if err != nil {
 			if ctx.Err() == nil {
 				f.server.logger(r).WarnContext(ctx, "a stream broke off", "err", err)
 			}
 			return
 		}
-		if !sent && time.Since(spoke) >= streamBeat {
-			sent = true
-			if _, err := w.Write([]byte(":\n\n")); err != nil {
+		if out.Len() == 0 && time.Since(spoke) >= streamBeat {
+			fmt.Fprintf(&out, ":\nid: %s\n\n", f.at) // so that what was passed over is not looked at again
+		}
+		if (check || out.Len() > 0) && !f.stillMay(r) {
+			return
+		}
+		check = false
+		if out.Len() > 0 {
+			spoke = time.Now()
+			if f.send(r, w, &out) != nil {
 				return
 			}
 		}
-		if sent {
-			spoke = time.Now()
-			if out.Flush() != nil {
+		if more {
+			if ctx.Err() != nil {
 				return
 			}
-			continue // there may be more
+			continue
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
 		case <-tick.C:
+			check = true
 		}
 	}
+}
+
+// maxPortion is how many bytes are gathered before they are sent, and one event
+// more.
+const maxPortion = 128 << 10
+
+// send is send with its memory charged while the client reads.
+func (f *follower) send(r *http.Request, w http.ResponseWriter, out *bytes.Buffer) error {
+	size := int64(out.Cap())
+	account := infoOf(r).account
+	if err := account.Charge(size); err != nil {
+		return err
+	}
+	defer account.Refund(size)
+	err := send(w, out)
+	if out.Cap() > maxPortion {
+		*out = bytes.Buffer{}
+	}
+	return err
+}
+
+// send writes what there is at once.
+func send(w http.ResponseWriter, out *bytes.Buffer) error {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(patience)) // not every writer has one
+	if _, err := out.WriteTo(w); err != nil {
+		return err
+	}
+	return control.Flush()
 }
 
 // stillMay reports whether the key that the stream began with is good: one that
@@ -174,63 +242,82 @@ func (f *follower) stillMay(r *http.Request) bool {
 	return err == nil && c.keyID == f.caller.keyID
 }
 
-// send writes a portion of what is new, and reports whether there was any.
-func (f *follower) send(ctx context.Context, w http.ResponseWriter) (sent bool, err error) {
-	if f.telemetry {
-		var events []telemetry.Arrived
-		if events, err = f.server.telemetry.Tail(ctx, f.caller.tenant, f.eventType, f.workflow, f.at.telemetry); err != nil {
-			return sent, err
-		}
-		for _, event := range events {
-			f.at.telemetry = event.Seq
-			if err := f.write(w, aureus.StreamTelemetry, []byte(event.Body)); err != nil {
-				return sent, err
+// next writes a portion of what is new and is followed to out, and goes on to
+// behind what it has looked at, whether or not any of that was followed. more
+// says that there is more to look at; else changed is closed when there is.
+func (f *follower) next(ctx context.Context, feed *feed, out *bytes.Buffer) (more bool, changed <-chan struct{}, err error) {
+	events, audit, begun, changed := feed.snapshot()
+	if !begun {
+		return false, changed, nil
+	}
+	behind := false
+	if f.telemetry && f.at.telemetry < events.from {
+		behind = true
+		err = f.catchUpTelemetry(ctx, out)
+	} else if f.telemetry {
+		for _, event := range events.items {
+			if out.Len() > maxPortion {
+				return true, changed, nil
 			}
-			sent = true
+			if event.Seq > f.at.telemetry && (f.eventType == "" || f.eventType == event.Type) && (f.workflow == "" || f.workflow == event.Workflow) {
+				f.at.telemetry = event.Seq
+				f.write(out, aureus.StreamTelemetry, []byte(event.Body))
+			}
+		}
+		f.at.telemetry = max(f.at.telemetry, events.to)
+	}
+	if err != nil || !f.decisions && !f.approvals {
+		return behind, changed, err
+	}
+	if f.at.audit < audit.from {
+		return true, changed, f.catchUpAudit(ctx, out)
+	}
+	for _, event := range audit.items {
+		if out.Len() > maxPortion {
+			return true, changed, nil
+		}
+		if event.sequence > f.at.audit && (f.principal == "" || f.principal == event.principal) && f.follows(event.kind) {
+			f.at.audit = event.sequence
+			f.write(out, event.kind, event.text)
 		}
 	}
-	if !f.decisions && !f.approvals {
-		return sent, nil
-	}
-	var entries []aureus.AuditRecord
-	err = f.server.db.Read(ctx, func(t *store.Tx) error {
-		entries, err = t.Audit(f.caller.tenant, store.AuditFilter{After: f.at.audit, Principal: f.principal, Limit: streamAudit})
-		return err
-	})
+	f.at.audit = max(f.at.audit, audit.to)
+	return behind, changed, nil
+}
+
+func (f *follower) follows(kind string) bool {
+	return kind == aureus.StreamDecision && f.decisions || kind == aureus.StreamApproval && f.approvals
+}
+
+// catchUpTelemetry reads a portion of what the feed does not hold any more.
+func (f *follower) catchUpTelemetry(ctx context.Context, out *bytes.Buffer) error {
+	events, reached, err := f.server.telemetry.Tail(ctx, f.caller.tenant, f.eventType, f.workflow, f.at.telemetry)
 	if err != nil {
-		return sent, err
+		return err
 	}
-	for i := range entries {
-		f.at.audit = entries[i].Sequence
-		kind := kindOf(entries[i].Kind)
-		if (kind != aureus.StreamDecision || !f.decisions) && (kind != aureus.StreamApproval || !f.approvals) {
-			continue
-		}
-		text, err := strictjson.MarshalText(entries[i])
-		if err != nil {
-			return sent, err
-		}
-		if err := f.write(w, kind, text); err != nil {
-			return sent, err
-		}
-		sent = true
+	for _, event := range events {
+		f.at.telemetry = event.Seq
+		f.write(out, aureus.StreamTelemetry, []byte(event.Body))
 	}
-	return sent, nil
+	f.at.telemetry = reached
+	return nil
 }
 
-// kindOf is the stream's word for a kind of audit entry, or empty.
-func kindOf(entry string) string {
-	switch {
-	case entry == aureus.AuditDecision:
-		return aureus.StreamDecision
-	case strings.HasPrefix(entry, "approval_"):
-		return aureus.StreamApproval
+func (f *follower) catchUpAudit(ctx context.Context, out *bytes.Buffer) error {
+	which := store.AuditTail{Decisions: f.decisions, Approvals: f.approvals, Principal: f.principal}
+	events, reached, _, err := f.server.auditTail(ctx, f.caller.tenant, which, f.at.audit)
+	if err != nil {
+		return err
 	}
-	return ""
+	for _, event := range events {
+		f.at.audit = event.sequence
+		f.write(out, event.kind, event.text)
+	}
+	f.at.audit = reached
+	return nil
 }
 
-// write sends one event. JSON of ours has no line breaks.
-func (f *follower) write(w http.ResponseWriter, kind string, data []byte) error {
-	_, err := fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", f.at, kind, data)
-	return err
+// write adds one event. JSON of ours has no line breaks.
+func (f *follower) write(out *bytes.Buffer, kind string, data []byte) {
+	fmt.Fprintf(out, "id: %s\nevent: %s\ndata: %s\n\n", f.at, kind, data)
 }

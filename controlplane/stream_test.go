@@ -1,12 +1,16 @@
 package controlplane_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,4 +124,76 @@ func TestAStreamEndsWithItsKey(t *testing.T) {
 	require.NoError(t, srv.Keys().Revoke(t.Context(), "test", key.ID))
 	_, err = io.Copy(io.Discard, response.Body)
 	require.NoError(t, err, "the stream ends, and not because the test lost patience")
+}
+
+// A client that goes on at a copy of the database, which does not have the place
+// where it left off, is told so and hears everything from the beginning.
+func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
+	folder := t.TempDir()
+	srv := open(t, func(c *controlplane.Config) { c.DB = filepath.Join(folder, "aureus.db") })
+	listening := httptest.NewServer(srv)
+	defer listening.Close()
+	key := newKey(t, srv, controlplane.RoleOperator, "olga")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	follow := func(address, last string) (told []aureus.StreamEvent) {
+		c, err := aureus.NewClient(address, aureus.WithAPIKey(key))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, c.Close()) }()
+		for event, err := range c.Stream(ctx, aureus.StreamQuery{LastEventID: last, Kinds: []string{aureus.StreamTelemetry}}) {
+			require.NoError(t, err)
+			told = append(told, event)
+			if event.Kind != aureus.StreamReset {
+				return told
+			}
+		}
+		return told
+	}
+	require.NoError(t, srv.Client().ReportEvent(ctx, event("before the copy")))
+	require.NoError(t, controlplane.Backup(ctx, filepath.Join(folder, "aureus.db"), filepath.Join(folder, "copy")))
+	before := follow(listening.URL, "0-0")
+	require.Len(t, before, 1, "a place of an older version is taken as it is")
+
+	restored := open(t, func(c *controlplane.Config) { c.DB = filepath.Join(folder, "copy", "aureus.db") })
+	there := httptest.NewServer(restored)
+	defer there.Close()
+	told := follow(there.URL, before[0].ID)
+	require.Len(t, told, 2)
+	require.Equal(t, aureus.StreamReset, told[0].Kind)
+	require.Nil(t, told[0].Telemetry)
+	require.Equal(t, "before the copy", told[1].Telemetry.WorkflowID)
+	require.NoError(t, restored.Client().ReportEvent(ctx, event("after the copy")))
+	told = follow(there.URL, told[1].ID)
+	require.Len(t, told, 1, "its own places are good")
+	require.Equal(t, "after the copy", told[0].Telemetry.WorkflowID)
+}
+
+// What is not followed moves the place along, so that going on does not begin
+// with all of it again.
+func TestStream_WhatIsNotFollowed_MovesThePlace(t *testing.T) {
+	overPipes(t, func(*http.Server) {}, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
+		key := newKey(t, srv, controlplane.RoleService, "svc")
+		conn := listener.dial()
+		_, err := fmt.Fprintf(conn, "GET /api/v1/stream?workflow_id=none HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", key)
+		require.NoError(t, err)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		lines := bufio.NewScanner(response.Body)
+		id := func() string {
+			for lines.Scan() {
+				require.NotContains(t, lines.Text(), "event:", "nothing is followed")
+				if text, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+					return text
+				}
+			}
+			t.Fatal("the stream ended")
+			return ""
+		}
+		require.Regexp(t, "^0-", id())
+		for range 3 {
+			require.NoError(t, srv.Client().ReportEvent(t.Context(), event("w")))
+		}
+		require.Regexp(t, "^3-", id())
+		require.NoError(t, conn.Close())
+	})
 }

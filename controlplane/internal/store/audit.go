@@ -40,6 +40,9 @@ func (t *Tx) AppendAudit(tenant string, at time.Time, e aureus.AuditRecord) erro
 	if err != nil {
 		return err
 	}
+	if t.audited != nil {
+		t.audited[tenant] = struct{}{}
+	}
 	_, err = t.exec(`INSERT INTO audit_heads (tenant, sequence, hash) VALUES (?,?,?)
 		ON CONFLICT (tenant) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash`, tenant, e.Sequence, e.Hash)
 	return err
@@ -223,10 +226,4 @@ func nanos(at time.Time) int64 {
 		return 1<<63 - 1
 	}
 	return at.UnixNano()
-}
-
-// LastAudit is the sequence of the latest entry of the tenant, and 0 without any.
-func (t *Tx) LastAudit(tenant string) (sequence int64, err error) {
-	err = t.row(`SELECT coalesce(max(sequence), 0) FROM audit WHERE tenant = ?`, tenant).Scan(&sequence)
-	return sequence, err
 }

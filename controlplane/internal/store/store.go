@@ -30,6 +30,7 @@ type DB struct {
 	writer *sql.Conn    // of sql, for every write; while it is open, so is the write-ahead log. Guarded by writing
 	lock   *flock.Flock // nil where another process may have it
 
+	onAudit   func(tenant string)
 	files     *dbfile.Files
 	condition dbfile.Condition
 	ownKeys   func(tenant, id string) bool // nil: every key that is in no table; see OwnKeys

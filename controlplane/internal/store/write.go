@@ -19,7 +19,8 @@ type Tx struct {
 	ctx context.Context //nolint:containedctx // as database/sql's own Tx: it bounds the transaction and nothing else
 	tx  *sql.Tx
 
-	statements statements // of the commit; nil where it only reads
+	statements statements          // of the commit; nil where it only reads
+	audited    map[string]struct{} // tenants whose chain the commit adds to; nil where it only reads
 	ownKeys    func(tenant, id string) bool
 }
 
@@ -100,14 +101,19 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 			return unavailable(err)
 		}
 	}
-	prepared := statements{}
+	prepared, audited := statements{}, map[string]struct{}{}
 	for _, j := range jobs {
-		if err := db.runOne(ctx, tx, prepared, j); err != nil {
+		if err := db.runOne(ctx, tx, prepared, audited, j); err != nil {
 			return err
 		}
 	}
 	if err := tx.Commit(); err != nil {
 		return unavailable(err)
+	}
+	if db.onAudit != nil {
+		for tenant := range audited { // also of jobs that were rolled back: who is told looks
+			db.onAudit(tenant)
+		}
 	}
 	return nil
 }
@@ -129,14 +135,14 @@ func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
 
 // runOne runs a job between a savepoint and its release. It returns only
 // failures of the store.
-func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, j *job) error {
+func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, audited map[string]struct{}, j *job) error {
 	if j.err = context.Cause(j.ctx); j.err != nil {
 		return nil //nolint:nilerr // the job's failure is the job's, not the store's
 	}
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
 		return unavailable(err)
 	}
-	j.err = classify(call(j.fn, &Tx{ctx: ctx, tx: tx, statements: prepared, ownKeys: db.ownKeys}))
+	j.err = classify(call(j.fn, &Tx{ctx: ctx, tx: tx, statements: prepared, audited: audited, ownKeys: db.ownKeys}))
 	if errors.Is(j.err, ErrUnavailable) {
 		return j.err
 	}

@@ -34,6 +34,9 @@ type Options struct {
 	// QueueBytes bounds what waits to be written, counted as MaxBytes is. One
 	// call that alone is larger is taken while nothing else waits.
 	QueueBytes int64
+	// OnEvents is told of each tenant that a commit has added events of, after it;
+	// nil is nobody. It must return at once.
+	OnEvents func(tenant string)
 	// Clock tells the time; nil is time.Now.
 	Clock func() time.Time
 }
@@ -78,6 +81,7 @@ type Store struct {
 	answers      usage // of their table; the writing goroutine's own
 	answerBounds bounds
 
+	identity   string
 	inserts    inserts // the writing goroutine's own
 	statements statements
 }
@@ -119,6 +123,9 @@ func newStore(options Options) *Store {
 // start reads what the file holds and begins to write.
 func (s *Store) start(ctx context.Context) error {
 	if err := s.loadUsage(ctx); err != nil {
+		return err
+	}
+	if err := s.writer.QueryRowContext(ctx, "SELECT id FROM identity").Scan(&s.identity); err != nil {
 		return err
 	}
 	if err := s.inserts.prepare(ctx, s.writer); err != nil {

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
@@ -101,5 +102,20 @@ func (s *Store) commit(batch []*request) (err error) {
 	}
 	s.condition.Note(nil)
 	s.publish()
+	s.tellOfEvents(batch)
 	return nil
+}
+
+// tellOfEvents tells of the tenants that have new events.
+func (s *Store) tellOfEvents(batch []*request) {
+	if s.options.OnEvents == nil {
+		return
+	}
+	told := map[string]bool{}
+	for _, r := range batch {
+		if !told[r.tenant] && slices.ContainsFunc(r.items, func(i Item) bool { return i.kind == Events }) {
+			told[r.tenant] = true
+			s.options.OnEvents(r.tenant)
+		}
+	}
 }
