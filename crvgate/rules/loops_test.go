@@ -25,7 +25,7 @@ func TestSchema_LeadsBackToItself_IsRefused(t *testing.T) {
 		"not":                             `{"not":{"$ref":"#"}}`,
 		"if":                              `{"if":{"$ref":"#"},"then":true}`,
 		"then":                            `{"if":true,"then":{"$ref":"#"}}`,
-		"else":                            `{"if":true,"else":{"$ref":"#"}}`,
+		"else":                            `{"if":{"type":"null"},"else":{"$ref":"#"}}`,
 		"dependentSchemas":                `{"dependentSchemas":{"a":{"$ref":"#"}}}`,
 		"dependentSchemas, below a not":   `{"not":{"dependentSchemas":{"a":{"not":{"$ref":"#"}}}}}`,
 		"dependentSchemas of two":         `{"$ref":"#/$defs/a","$defs":{"a":{"dependentSchemas":{"x":{"$ref":"#/$defs/b"}}},"b":{"dependentSchemas":{"y":{"$ref":"#/$defs/a"}}}}}`,
