@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,7 +41,11 @@ type validation struct {
 // out only once it stands in the audit log.
 func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller) error {
 	var body validation
-	if err := readJSON(r, &body); err != nil {
+	text, err := readJSONText(r, &body)
+	if err != nil {
+		return err
+	}
+	if err := checkGateNames(text); err != nil {
 		return err
 	}
 	if err := validNames(nametext.Label, map[string]string{"/commit/id": body.Commit.ID, "/gate_config/name": body.GateConfig.Name}); err != nil {
@@ -81,6 +86,35 @@ func decisionOf(commit aureus.Commit) (id aureus.DecisionID) {
 		return aureus.DecisionID{}
 	}
 	return id
+}
+
+// checkGateNames refuses a body of which a part would have no effect because its
+// name is misspelt: a threshold that is not read bounds nothing, and a previous
+// state that is not read is none. The body is of the shape of a validation.
+func checkGateNames(text []byte) error {
+	var parts struct {
+		Commit struct {
+			PreviousState jsontext.Value `json:"previousState,omitzero"`
+		} `json:"commit"`
+		GateConfig jsontext.Value `json:"gate_config"`
+	}
+	if err := decodeBody(text, &parts); err != nil {
+		return err
+	}
+	if parts.Commit.PreviousState != nil {
+		return invalidBody("/commit/previousState", "is not known here: write previous_state")
+	}
+	members, err := strictjson.Members(parts.GateConfig)
+	if err != nil {
+		return badBody(err)
+	}
+	known := []string{"name", "validators", "block_on_failure", "required_confidence", "recovery_strategy"}
+	for _, member := range members {
+		if !slices.Contains(known, member.Name) {
+			return invalidBody("/gate_config/"+strictjson.Token(member.Name), "is not known here: known are "+strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // gateDetails is what the audit log keeps of a gate's result: no data, and no

@@ -188,14 +188,20 @@ type boundedBody struct {
 // readJSON reads the body, which must be one JSON value of the shape that v, a
 // pointer to a zero value, declares. A body that is null is none.
 func readJSON(r *http.Request, v any) error {
+	_, err := readJSONText(r, v)
+	return err
+}
+
+// readJSONText is readJSON, and returns the text that was read too.
+func readJSONText(r *http.Request, v any) ([]byte, error) {
 	body, err := readBody(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := infoOf(r).account.Charge(governor.Weigh(body)); err != nil {
-		return crowded(err)
+		return nil, crowded(err)
 	}
-	return decodeBody(body, v)
+	return body, decodeBody(body, v)
 }
 
 func decodeBody(body []byte, v any) error {

@@ -112,6 +112,8 @@ func TestComparison_DoubleAndLargeWhole_IsExact(t *testing.T) {
 		`data.map != {"a": 1e16}`: true, `data.list == [10000000000000001]`: true, `[data.at] == [1e16]`: true,
 		`data.max < 18446744073709551616.0`: true, `data.max == 18446744073709551616.0`: false, `data.min > -9223372036854775808.0`: true,
 		`data.min == -9223372036854775808.0`: false, `data.above <= 1e16 + 0.0`: false, `[1e16].exists(x, x == data.above)`: false,
+		`data.at != 1e16`: false, `data.at != data.at`: false, `data.list != [10000000000000001]`: false, `"a" != "a"`: false, `"a" != dyn(1)`: true,
+		`data.map != {"a": 10000000000000001}`: false, `null != data.at`: true, `data.list != data.list`: false,
 		`data.list.all(x, x > 1e16)`: true, `data.list.exists(x, x in [1e16, 2e16])`: false,
 	} {
 		holds, err := condition(t, rule).Holds(t.Context(), data, nil)
