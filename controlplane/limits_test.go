@@ -105,6 +105,33 @@ func limitsOnThePage() map[string]beyond {
 	}
 }
 
+// Every name of a request has the bound that the page gives for names.
+func TestLimits_NamesOfARequest_EachHasItsBound(t *testing.T) {
+	s := newSite(t, open(t, quietly))
+	const body = `{"principal":{"id":"PRINCIPAL","type":"TYPE","permissions":[{"action":"HELD","resource":"RESOURCE","conditions":{"owner":"CONDITION"}}]},
+		"action":{"id":"ACTION","name":"NAME","risk_tier":"low","required_permissions":[{"action":"REQUIRED","resource":"NEEDED"}],"allowed_tools":["TOOL","ALLOWED"],"metadata":{"m":"METADATA"}},
+		"current_state":"idle","audit_log":[],"tool_name":"TOOL","on_behalf_of":"OTHER","workflow_id":"WORKFLOW","task_id":"TASK","arguments":{"VOLATILE":1},"volatile":["/VOLATILE"]}`
+	for name, pointer := range map[string]string{
+		"PRINCIPAL": "/principal/id", "TYPE": "/principal/type", "HELD": "/principal/permissions/0/action", "RESOURCE": "/principal/permissions/0/resource",
+		"ACTION": "/action/id", "NAME": "/action/name", "REQUIRED": "/action/required_permissions/0/action", "NEEDED": "/action/required_permissions/0/resource",
+		"ALLOWED": "/action/allowed_tools/1", "TOOL": "/tool_name", "OTHER": "/on_behalf_of", "WORKFLOW": "/workflow_id", "TASK": "/task_id", "/VOLATILE": "/volatile/0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := strings.Repeat("x", 1024)
+			if strings.HasPrefix(name, "/") {
+				at = "/" + at[1:]
+			}
+			s.post(t, "/api/v1/policy/evaluate", strings.ReplaceAll(body, name, at)).ok(t)
+			got := s.post(t, "/api/v1/policy/evaluate", strings.ReplaceAll(body, name, at+"x")).refusal(t, http.StatusUnprocessableEntity, "VALIDATION_ERROR")
+			require.Contains(t, got["error"], pointer)
+			require.Contains(t, got["error"], "1024")
+		})
+	}
+	for _, free := range []string{"CONDITION", "METADATA"} { // bounded together, and by the body
+		s.post(t, "/api/v1/policy/evaluate", strings.Replace(body, free, strings.Repeat("x", 5000), 1)).ok(t)
+	}
+}
+
 func TestTheLimitsOnThePage(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "limits.md"))
 	require.NoError(t, err)
