@@ -173,6 +173,39 @@ func TestMetricMapping(t *testing.T) {
 			},
 		},
 		{
+			"exponential histogram with empty buckets at both ends of both signs",
+			metricdata.Metrics{Name: "e", Data: metricdata.ExponentialHistogram[int64]{Temporality: cumulative, DataPoints: []metricdata.ExponentialHistogramDataPoint[int64]{{
+				Time: pointTime, Count: 9, Sum: 40, Scale: 0,
+				NegativeBucket: metricdata.ExponentialBucket{Offset: -1, Counts: []uint64{0, 0, 5, 0}},
+				PositiveBucket: metricdata.ExponentialBucket{Offset: 0, Counts: []uint64{0, 0, 0, 4, 0, 0}},
+			}}}},
+			nil,
+			[]aureus.Metric{
+				{Name: "e.bucket", Value: 5, Timestamp: pointText, Tags: common("exponential_histogram", "le", "-2")},
+				{Name: "e.bucket", Value: 5, Timestamp: pointText, Tags: common("exponential_histogram", "le", "0")},
+				{Name: "e.bucket", Value: 9, Timestamp: pointText, Tags: common("exponential_histogram", "le", "16")},
+				{Name: "e.bucket", Value: 9, Timestamp: pointText, Tags: common("exponential_histogram", "le", "+Inf")},
+				{Name: "e.sum", Value: 40, Timestamp: pointText, Tags: common("exponential_histogram")},
+				{Name: "e.count", Value: 9, Timestamp: pointText, Tags: common("exponential_histogram")},
+			},
+		},
+		{
+			"exponential histogram whose empty buckets cost no precision",
+			metricdata.Metrics{Name: "e", Data: metricdata.ExponentialHistogram[int64]{Temporality: cumulative, DataPoints: []metricdata.ExponentialHistogramDataPoint[int64]{{
+				Time: pointTime, Count: 3, Sum: 40, Scale: 1,
+				PositiveBucket: metricdata.ExponentialBucket{Offset: -60, Counts: append(make([]uint64, 61), append([]uint64{1, 2}, make([]uint64, 60)...)...)},
+			}}}},
+			nil,
+			[]aureus.Metric{
+				{Name: "e.bucket", Value: 0, Timestamp: pointText, Tags: common("exponential_histogram", "le", "0")},
+				{Name: "e.bucket", Value: 1, Timestamp: pointText, Tags: common("exponential_histogram", "le", "2")},
+				{Name: "e.bucket", Value: 3, Timestamp: pointText, Tags: common("exponential_histogram", "le", "2.82842712474619")},
+				{Name: "e.bucket", Value: 3, Timestamp: pointText, Tags: common("exponential_histogram", "le", "+Inf")},
+				{Name: "e.sum", Value: 40, Timestamp: pointText, Tags: common("exponential_histogram")},
+				{Name: "e.count", Value: 3, Timestamp: pointText, Tags: common("exponential_histogram")},
+			},
+		},
+		{
 			"exponential histogram at the ends of float64",
 			metricdata.Metrics{Name: "e", Data: metricdata.ExponentialHistogram[float64]{Temporality: cumulative, DataPoints: []metricdata.ExponentialHistogramDataPoint[float64]{{
 				Time: pointTime, Count: 4, Sum: 1, Scale: 0,
