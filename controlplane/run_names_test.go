@@ -59,3 +59,26 @@ func TestExecute_NameBeyondItsBound_Is422(t *testing.T) {
 		})
 	}
 }
+
+// Names that an approver could not read as they are, are refused before anything
+// runs as well.
+func TestExecute_NameThatCannotBeSeen_Is422(t *testing.T) {
+	s := newSite(t, open(t))
+	hidden := "pay\u202e"
+	for pointer, change := range map[string]func(task *aureus.TaskSpec, context map[string]any){
+		"/workflow/tasks/0/id":              func(task *aureus.TaskSpec, _ map[string]any) { task.ID = hidden },
+		"/workflow/tasks/0/name":            func(task *aureus.TaskSpec, _ map[string]any) { task.Name = hidden },
+		"/workflow/tasks/0/tool_name":       func(task *aureus.TaskSpec, _ map[string]any) { task.ToolName = hidden },
+		"/workflow/tasks/0/allowed_tools/0": func(task *aureus.TaskSpec, _ map[string]any) { task.AllowedTools = []string{hidden} },
+		"/workflow/tasks/0/compensation_action/tool": func(task *aureus.TaskSpec, _ map[string]any) {
+			task.CompensationAction = &aureus.CompensationAction{Tool: hidden}
+		},
+		"/context/principal_id": func(_ *aureus.TaskSpec, context map[string]any) { context["principal_id"] = hidden },
+	} {
+		one, context := task("a", ""), map[string]any{}
+		change(&one, context)
+		body := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", one))+`,"context":`+mustMarshal(t, context)+`}`).refusal(t, 422, "VALIDATION_ERROR")
+		require.Contains(t, mustMarshal(t, body["details"]), `"`+pointer+`"`)
+	}
+	s.get(t, "/api/v1/workflows/w/status").refusal(t, 404, "NOT_FOUND")
+}

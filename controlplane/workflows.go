@@ -138,6 +138,9 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 			}
 		}
 	}
+	if len(problems) == 0 {
+		problems = invalidRequests(c, body)
+	}
 	if len(problems) > 0 {
 		shape := &strictjson.ShapeError{Problems: problems}
 		return nil, badBody(shape)
@@ -154,6 +157,38 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 	}
 	return s.withTiersOfTools(&body.Workflow, warnings), nil
 }
+
+// invalidRequests are the tasks that nobody could decide about, as their names are
+// not made of what can be seen, or the principal that they run for is not: each
+// would only fail later. At most one problem of each is told.
+func invalidRequests(c caller, body *runRequest) (problems []strictjson.Problem) {
+	check := func(request aureus.Request, pointers ...string) {
+		if bad, ok := errors.AsType[*aureus.InvalidRequest](request.Validate()); ok {
+			problems = append(problems, strictjson.Problem{Pointer: strings.NewReplacer(pointers...).Replace(bad.Pointer), Message: bad.Reason})
+		}
+	}
+	host := &runHost{caller: c, request: *body}
+	low := aureus.Action{ID: "task", RiskTier: aureus.TierLow}
+	check(aureus.Request{Principal: host.principal(), Action: low, WorkflowID: body.Workflow.ID},
+		"/principal/id", "/context/principal_id", "/principal/permissions", "/context/principal_permissions", "/workflow_id", "/workflow/id")
+	for i := range body.Workflow.Tasks {
+		task := &body.Workflow.Tasks[i]
+		at := "/workflow/tasks/" + strconv.Itoa(i)
+		check(aureus.Request{
+			Principal: aureus.Principal{ID: "principal"}, Tool: task.ToolName, TaskID: task.ID, Action: aureus.Action{
+				ID: task.ID, Name: task.Name, RiskTier: aureus.TierLow, RequiredPermissions: task.RequiredPermissions,
+				Intent: task.Intent, DataZone: task.DataZone, AllowedTools: task.AllowedTools,
+			},
+		}, "/action/", at+"/", "/tool_name", at+"/tool_name", "/task_id", at+"/id")
+		if undo := task.CompensationAction; undo != nil {
+			check(aureus.Request{Principal: aureus.Principal{ID: "principal"}, Tool: undo.Tool, Action: low}, "/tool_name", at+"/compensation_action/tool")
+		}
+	}
+	return problems[:min(len(problems), maxProblems)]
+}
+
+// maxProblems bounds what is told of a workflow that cannot be decided about.
+const maxProblems = 100
 
 // withTiersOfTools adds what the safety policy would say if the tasks without a
 // tier were of their tools': the author did not say so, hence no more than a
