@@ -9,11 +9,12 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
-// desk is a small and complete Approvals in memory: single use under one lock,
-// expiring after an hour, at most 20 pending a principal, bound to the digest
-// and the policy version.
+// desk is a small and complete Approvals in memory, by the rules that the control
+// plane follows too: single use under one lock, with an hour to decide and one to
+// use, at most 20 pending a principal, bound to the digest and the policy version.
 type desk struct {
 	tenant string
 	now    func() time.Time
@@ -26,8 +27,16 @@ type desk struct {
 
 type entry struct {
 	aureus.Approval
-	expires time.Time
+	state approval.State
 }
+
+// follow takes over what the rules say comes next.
+func (e *entry) follow(next approval.State) {
+	e.state, e.Status, e.ConsumedBy = next, next.Status, next.SpentBy
+	e.ExpiresAt = aureus.TimestampOf(next.End())
+}
+
+var hours = approval.Life{Decide: approvalLife, Use: approvalLife}
 
 const (
 	approvalLife = time.Hour
@@ -57,8 +66,7 @@ func (d *desk) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.
 	now := d.expire()
 	pending := 0
 	for _, e := range d.approvals {
-		live := e.Status == aureus.ApprovalPending || e.Status == aureus.ApprovalApproved || e.Status == aureus.ApprovalRejected
-		if live && e.ActionDigest == digest && e.PolicyVersion == ask.PolicyVersion {
+		if e.state.Live(now) && e.ActionDigest == digest && e.PolicyVersion == ask.PolicyVersion {
 			return aureus.ApprovalTicket{Approval: e.Approval, Joined: true, Hint: d.hint(ask, e.ID)}, nil
 		}
 		if e.Status == aureus.ApprovalPending && e.Principal.ID == ask.Request.Principal.ID {
@@ -70,14 +78,15 @@ func (d *desk) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.
 	}
 	var raw [16]byte
 	_, _ = rand.Read(raw[:])
-	e := &entry{expires: now.Add(approvalLife), Approval: aureus.Approval{
-		ID: aureus.NewApprovalID(raw), Status: aureus.ApprovalPending,
+	e := &entry{Approval: aureus.Approval{
+		ID:        aureus.NewApprovalID(raw),
 		Principal: ask.Request.Principal, OnBehalfOf: ask.Request.OnBehalfOf, Action: ask.Request.Action,
 		ToolName: ask.Request.Tool, Arguments: ask.Request.Arguments, HTTP: ask.Request.HTTP, Volatile: ask.Request.Volatile,
 		HasPermission: true, RiskTier: ask.Request.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode,
 		Rule: ask.Rule, PolicyVersion: ask.PolicyVersion, RequestedAt: aureus.TimestampOf(now),
-		ExpiresAt: aureus.TimestampOf(now.Add(approvalLife)), Quorum: aureus.Quorum{Needed: 1}, ActionDigest: digest,
+		Quorum: aureus.Quorum{Needed: 1}, ActionDigest: digest,
 	}}
+	e.follow(approval.Asked(now, hours))
 	d.approvals[e.ID] = e
 	return aureus.ApprovalTicket{Approval: e.Approval, Hint: d.hint(ask, e.ID)}, nil
 }
@@ -110,7 +119,7 @@ func (d *desk) ConsumeApproval(ctx context.Context, id string, use aureus.Approv
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.expire()
+	now := d.expire()
 	e := d.approvals[id]
 	switch {
 	case e == nil:
@@ -120,19 +129,12 @@ func (d *desk) ConsumeApproval(ctx context.Context, id string, use aureus.Approv
 	case e.PolicyVersion != use.PolicyVersion:
 		return aureus.ErrApprovalPolicyChanged
 	}
-	switch e.Status {
-	case aureus.ApprovalApproved:
-		e.Status, e.ConsumedBy = aureus.ApprovalConsumed, use.DecisionID
+	next, err := e.state.Use(now, use.DecisionID)
+	if err == nil {
+		e.follow(next)
 		d.used = append(d.used, use)
-		return nil
-	case aureus.ApprovalPending:
-		return aureus.ErrApprovalPending
-	case aureus.ApprovalRejected:
-		return aureus.ErrApprovalRejected
-	case aureus.ApprovalExpired:
-		return aureus.ErrApprovalExpired
 	}
-	return aureus.ErrApprovalConsumed
+	return err
 }
 
 func (d *desk) Approval(ctx context.Context, id string) (aureus.Approval, error) {
@@ -153,27 +155,28 @@ func (d *desk) Approval(ctx context.Context, id string) (aureus.Approval, error)
 func (d *desk) decide(id, by string, verdict aureus.ApprovalStatus) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.expire()
+	now := d.expire()
 	e := d.approvals[id]
 	switch {
 	case e == nil:
 		return aureus.ErrApprovalUnknown
-	case e.Status != aureus.ApprovalPending:
-		return aureus.ErrConflict
 	case by == e.Principal.ID || by == e.OnBehalfOf:
 		return errors.New("the requester never decides its own")
 	}
-	e.Status = verdict
-	return nil
+	next, err := e.state.Reject(now)
+	if verdict == aureus.ApprovalApproved {
+		next, err = e.state.Approve(now, hours)
+	}
+	if err == nil {
+		e.follow(next)
+	}
+	return err
 }
 
 func (d *desk) expire() time.Time {
 	now := d.now()
 	for _, e := range d.approvals {
-		live := e.Status == aureus.ApprovalPending || e.Status == aureus.ApprovalApproved || e.Status == aureus.ApprovalRejected
-		if live && now.After(e.expires) { // still good at exactly one hour
-			e.Status = aureus.ApprovalExpired
-		}
+		e.follow(e.state.At(now))
 	}
 	return now
 }
@@ -188,8 +191,9 @@ func (d *desk) reject(request aureus.Request) error {
 	defer d.mu.Unlock()
 	for _, e := range d.approvals {
 		if e.ActionDigest == digest && e.Status == aureus.ApprovalPending {
-			e.Status = aureus.ApprovalRejected
-			return nil
+			next, err := e.state.Reject(d.now())
+			e.follow(next)
+			return err
 		}
 	}
 	return aureus.ErrApprovalUnknown
