@@ -86,7 +86,7 @@ func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c calle
 		return err
 	}
 	var ticket aureus.ApprovalTicket
-	err = s.db.Write(r.Context(), func(t *store.Tx) error {
+	err = s.db.WriteSized(r.Context(), prepared.Size(), func(t *store.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}

@@ -82,8 +82,12 @@ func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Reques
 		return ready.decision, undecided(err)
 	}
 	asked := askedDetails(request)
+	size := 0
+	if ready.ask != nil {
+		size = ready.ask.approval.Size()
+	}
 	var decision aureus.Decision
-	err = s.db.Write(ctx, func(t *store.Tx) error {
+	err = s.db.WriteSized(ctx, size, func(t *store.Tx) error {
 		plain := &txApprovals{server: s, tx: t, caller: c, before: aureus.StateIdle}
 		if ready.ask != nil {
 			plain.prepared = &ready.ask.approval

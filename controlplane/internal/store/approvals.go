@@ -36,6 +36,9 @@ type NewApproval struct {
 	decision aureus.DecisionID
 }
 
+// Size is how many bytes asking for it may write, about.
+func (n *NewApproval) Size() int { return len(n.document) }
+
 // PrepareApproval writes out the approval that the actor asks for because of a
 // decision. The approval is as an approver may see it: secrets are redacted
 // before.

@@ -38,7 +38,8 @@ type DB struct {
 	writing sync.Mutex // held by whoever commits a batch
 	queue   struct {
 		sync.Mutex
-		jobs []*job
+		jobs      []*job
+		largeNext bool // the next commit is a large write's, if one waits
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -108,6 +109,39 @@ func TestABadJobLeavesTheOthersAlone(t *testing.T) {
 	require.NotErrorIs(t, jobs[4].err, ErrUnavailable)
 	require.NoError(t, jobs[5].err)
 	require.Equal(t, []string{"first", "last"}, texts(t, db))
+}
+
+// Whoever writes little waits for one large write at the most, and a large one is
+// not put off for ever.
+func TestWrite_LargeAndSmall_TakeTurns(t *testing.T) {
+	db := openStore(t)
+	arrive := func(names ...string) {
+		for _, name := range names {
+			db.queue.jobs = append(db.queue.jobs, &job{ctx: t.Context(), fn: appendEntry(name), large: name[0] == 'L'})
+		}
+	}
+	arrive("L1", "s1", "L2", "s2")
+	var order []string
+	commit := func() {
+		before := len(texts(t, db))
+		jobs := db.takeJobs()
+		db.commit(jobs)
+		order = append(order, strings.Join(texts(t, db)[before:], " "))
+	}
+	commit()
+	arrive("s3", "L3")
+	commit()
+	arrive("s4")
+	for range 4 {
+		commit()
+	}
+	require.Equal(t, []string{"s1 s2", "L1", "s3 s4", "L2", "L3", ""}, order)
+
+	for i := range maxBatch + 1 {
+		arrive("s" + strconv.Itoa(i))
+	}
+	require.Len(t, db.takeJobs(), maxBatch)
+	require.Len(t, db.takeJobs(), 1)
 }
 
 // Statements that are prepared for a commit go on after one of them has failed,

@@ -6,12 +6,15 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
-// maxBatch bounds how many writes share one commit.
-const maxBatch = 128
+const (
+	maxBatch = 128       // writes that share one commit
+	large    = 256 << 10 // bytes from which a write has a commit of its own
+)
 
 // Tx is a transaction. It is valid until the function it was given to returns,
 // and belongs to the goroutine that runs it.
@@ -25,10 +28,11 @@ type Tx struct {
 }
 
 type job struct {
-	ctx  context.Context //nolint:containedctx // the caller's, while it waits
-	fn   func(*Tx) error
-	err  error
-	done bool
+	ctx   context.Context //nolint:containedctx // the caller's, while it waits
+	fn    func(*Tx) error
+	large bool
+	err   error
+	done  bool
 }
 
 // Write runs fn in a transaction and returns when the transaction is on the
@@ -40,7 +44,15 @@ type job struct {
 // paid once for all of them. fn may run on another caller's goroutine; it is
 // short, does no I/O but through its Tx, and calls neither Write nor Read.
 func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
-	own := &job{ctx: ctx, fn: fn}
+	return db.WriteSized(ctx, 0, fn)
+}
+
+// WriteSized is Write for a transaction that writes about so many bytes. A large
+// one has a commit of its own, after which the small ones that have come in the
+// meantime take their turn: whoever writes little waits for one large write at
+// the most, however many there are.
+func (db *DB) WriteSized(ctx context.Context, bytes int, fn func(*Tx) error) error {
+	own := &job{ctx: ctx, fn: fn, large: bytes >= large}
 	db.queue.Lock()
 	db.queue.jobs = append(db.queue.jobs, own)
 	db.queue.Unlock()
@@ -53,16 +65,29 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	return own.err
 }
 
-func (db *DB) takeJobs() []*job {
+// takeJobs takes the writes of the next commit: the small ones that wait, up to
+// maxBatch, and a large one by turns. Each kind keeps its order.
+func (db *DB) takeJobs() (jobs []*job) {
 	db.queue.Lock()
 	defer db.queue.Unlock()
-	jobs := db.queue.jobs
-	if len(jobs) <= maxBatch {
-		db.queue.jobs = nil
+	firstLarge := slices.IndexFunc(db.queue.jobs, func(j *job) bool { return j.large })
+	anySmall := slices.ContainsFunc(db.queue.jobs, func(j *job) bool { return !j.large })
+	if firstLarge >= 0 && (db.queue.largeNext || !anySmall) {
+		jobs = []*job{db.queue.jobs[firstLarge]}
+		db.queue.jobs = slices.Delete(db.queue.jobs, firstLarge, firstLarge+1)
+		db.queue.largeNext = false
 		return jobs
 	}
-	db.queue.jobs = jobs[maxBatch:]
-	return jobs[:maxBatch]
+	rest := make([]*job, 0, len(db.queue.jobs))
+	for _, j := range db.queue.jobs {
+		if j.large || len(jobs) == maxBatch {
+			rest = append(rest, j)
+		} else {
+			jobs = append(jobs, j)
+		}
+	}
+	db.queue.jobs, db.queue.largeNext = rest, true
+	return jobs
 }
 
 // commit runs the jobs in one transaction. A job that fails is rolled back
