@@ -43,6 +43,10 @@ type Approval struct {
 	Redacted  []string  `json:"redacted,omitzero"`
 	Escaped   []string  `json:"escaped,omitzero"`
 
+	// MayChange is what the digest leaves out: the request that is let through may
+	// have other values there than the approver saw.
+	MayChange []MayChange `json:"may_change,omitzero"`
+
 	HasPermission  bool           `json:"has_permission"` // whether the principal holds what the action requires
 	RiskTier       PolicyRiskTier `json:"risk_tier"`
 	Reason         string         `json:"reason"`
@@ -70,6 +74,16 @@ type Approval struct {
 // Ref is the short form that a decision carries.
 func (a Approval) Ref() ApprovalRef {
 	return ApprovalRef{ID: a.ID, Status: a.Status, ExpiresAt: a.ExpiresAt, DecideBy: a.DecideBy, UseBy: a.UseBy, URL: a.URL}
+}
+
+// MayChange is a value that an approval does not bind.
+type MayChange struct {
+	Pointer string `json:"pointer"` // JSON pointer that starts with /arguments or /metadata
+
+	// Value is what it was when the approval was asked for: a text (after 1,024
+	// bytes cut), a number or a boolean. nil where there was none, or a list or an
+	// object, which the arguments show.
+	Value any `json:"value,omitzero"`
 }
 
 // Quorum counts the approvers that are needed and that have approved.

@@ -25,7 +25,8 @@ type Request struct {
 	Arguments  any       // what is about to be done: any value that has a JSON form
 	HTTP       *HTTPCall // the HTTP request asked about, if it is one
 
-	// Volatile names what an approval does not bind, by JSON pointers that
+	// Volatile names what an approval does not bind, where the operator allows it
+	// (Config.Volatile of the control plane, guard.Local.Volatile), by JSON pointers that
 	// start with /arguments or /metadata, for values such as a retry count that
 	// differ between asking and asking again. The list itself is bound.
 	Volatile []string

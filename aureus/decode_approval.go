@@ -4,6 +4,7 @@ import "github.com/farmountain/aureus-go/internal/jsonscan"
 
 var (
 	approvalShape         = jsonscan.ShapeOf[Approval]()
+	mayChangeShape        = jsonscan.ShapeOf[MayChange]()
 	quorumShape           = jsonscan.ShapeOf[Quorum]()
 	approvalDecisionShape = jsonscan.ShapeOf[ApprovalDecision]()
 	approvalAnswerShape   = jsonscan.ShapeOf[approvalAnswer]()
@@ -35,6 +36,8 @@ func scanApproval(s *jsonscan.Scanner, a *Approval) bool {
 			return s.Texts(&a.Redacted)
 		case "escaped":
 			return s.Texts(&a.Escaped)
+		case "may_change":
+			return jsonscan.ListOf(s, &a.MayChange, scanMayChange)
 		case "has_permission":
 			return s.Bool(&a.HasPermission)
 		case "risk_tier":
@@ -71,6 +74,18 @@ func scanApproval(s *jsonscan.Scanner, a *Approval) bool {
 			return s.Text(&a.ReleasedBy)
 		case "url":
 			return s.String(&a.URL)
+		}
+		return false
+	})
+}
+
+func scanMayChange(s *jsonscan.Scanner, m *MayChange) bool {
+	return s.Object(mayChangeShape, func(name string) bool {
+		switch name {
+		case "pointer":
+			return s.String(&m.Pointer)
+		case "value":
+			return s.Value(&m.Value)
 		}
 		return false
 	})

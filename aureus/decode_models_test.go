@@ -29,7 +29,7 @@ const (
 		"approval_token":"apr_0123456789abcdefghijklmnop","workflow_id":"w","task_id":"t","trace_id":"r"}`
 
 	plainApproval = `{"id":"apr_0123456789abcdefghijklmnop","status":"approved","principal":` + plainPrincipal + `,"on_behalf_of":"boss","action":` + plainAction + `,
-		"tool_name":"ledger","arguments":[1,{"a":null}],"http":` + plainHTTPCall + `,"volatile":["/arguments/retry"],"redacted":["/arguments/0"],"escaped":["/reason"],
+		"tool_name":"ledger","arguments":[1,{"a":null}],"http":` + plainHTTPCall + `,"volatile":["/arguments/retry"],"redacted":["/arguments/0"],"escaped":["/reason"],"may_change":[{"pointer":"/arguments/0","value":1},{"pointer":"/arguments/9"}],
 		"has_permission":true,"risk_tier":"high","reason":"r","reason_code":"HIGH_NEEDS_HUMAN_APPROVAL","rule":"risk_tier","policy_version":"goal-guard/1",
 		"requested_at":"2026-11-24T05:22:36Z","requested_by_key":"key_1","requested_by":"ledger","expires_at":"2026-11-25T05:22:36Z",
 		"decide_by":"2026-11-25T04:22:36Z","use_by":"2026-11-25T05:22:36Z","quorum":{"needed":2,"have":1},

@@ -113,7 +113,7 @@ func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c calle
 // always computed here, and what the rules say.
 func (s *Server) askOf(c caller, body approvalRequest) (aureus.ApprovalAsk, error) {
 	request := body.request()
-	if err := admissible(c, request); err != nil {
+	if err := s.admissible(c, request); err != nil {
 		return aureus.ApprovalAsk{}, err
 	}
 	for pointer, text := range map[string]string{"/rule": body.Rule, "/reason_code": string(body.ReasonCode), "/policy_version": body.PolicyVersion} {

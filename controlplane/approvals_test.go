@@ -33,7 +33,7 @@ func use(a aureus.Approval) aureus.ApprovalUse {
 
 func TestAnApprovalShowsWhatTheDigestCovers(t *testing.T) {
 	clock := newClock()
-	srv := open(t, at(clock))
+	srv := open(t, at(clock), func(c *controlplane.Config) { c.Volatile = []string{"/arguments/attempt"} })
 	request := transfer(aureus.TierCritical, 500)
 	request.OnBehalfOf, request.Tool, request.Volatile = "customer-9", "bank", []string{"/arguments/attempt"}
 	request.HTTP = &aureus.HTTPCall{Method: "POST", Host: "bank", Path: "/t", Body: aureus.Body("raw \xff bytes")}
@@ -45,7 +45,7 @@ func TestAnApprovalShowsWhatTheDigestCovers(t *testing.T) {
 	require.True(t, aureus.IsApprovalID(shown.ID))
 	require.Equal(t, aureus.Approval{
 		ID: shown.ID, Status: aureus.ApprovalPending, Principal: request.Principal, OnBehalfOf: "customer-9", Action: request.Action,
-		ToolName: "bank", Arguments: shown.Arguments, HTTP: shown.HTTP, Volatile: request.Volatile, HasPermission: true,
+		ToolName: "bank", Arguments: shown.Arguments, HTTP: shown.HTTP, Volatile: request.Volatile, MayChange: []aureus.MayChange{{Pointer: "/arguments/attempt"}}, HasPermission: true,
 		RiskTier: aureus.TierCritical, Reason: decision.Reason, ReasonCode: aureus.ReasonCriticalRisk, Rule: decision.Rule,
 		PolicyVersion: decision.PolicyVersion, RequestedAt: "2026-03-01T12:00:00Z", RequestedByKey: "key_in_process",
 		RequestedBy: "in-process", ExpiresAt: "2026-03-01T13:00:00Z", DecideBy: "2026-03-01T13:00:00Z", Quorum: aureus.Quorum{Needed: 1}, Decisions: []aureus.ApprovalDecision{},

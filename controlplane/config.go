@@ -8,10 +8,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
 )
 
@@ -71,6 +74,13 @@ type Config struct {
 	// cover everything; see guard.Local. Leave it off.
 	LenientPermissions bool
 
+	// Volatile is what requests may declare as volatile, which an approval then
+	// does not bind and shows as what may change: JSON pointers to values inside
+	// /arguments or /metadata, such as /arguments/attempt, at most 100. A request may
+	// name one of these or what is inside of it; one that names another is answered
+	// with 422. nil allows none.
+	Volatile []string
+
 	// Validators is called with the validators of each tenant when they are
 	// first needed, before what was registered over the API is added: the place
 	// to register host functions for validators of type custom (SPEC 4.4). An
@@ -123,6 +133,13 @@ func (c *Config) complete() error {
 	case c.ApprovalLifetime > maxApprovalTime, c.ApprovalUseTime > maxApprovalTime:
 		return fmt.Errorf("controlplane: ApprovalLifetime and ApprovalUseTime must not be longer than %s", maxApprovalTime)
 	}
+	if len(c.Volatile) > approval.MaxVolatile {
+		return fmt.Errorf("controlplane: Volatile must not have more than %d pointers", approval.MaxVolatile)
+	}
+	if _, err := guard.Digest("", aureus.Request{Volatile: c.Volatile}); err != nil {
+		return fmt.Errorf("controlplane: Volatile: %w", err)
+	}
+	c.Volatile = slices.Clone(c.Volatile)
 	if c.Tenant == "" {
 		c.Tenant = DefaultTenant
 	}

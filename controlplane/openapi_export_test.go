@@ -39,7 +39,7 @@ func Models() map[string]reflect.Type {
 		"CheckQuestion": reflect.TypeFor[checkQuestion](), "CheckAnswer": reflect.TypeFor[checkAnswer](),
 
 		"ApprovalRequest": reflect.TypeFor[approvalRequest](), "ApprovalAnswer": reflect.TypeFor[approvalAnswer](),
-		"Approval": reflect.TypeFor[aureus.Approval](), "Quorum": reflect.TypeFor[aureus.Quorum](),
+		"Approval": reflect.TypeFor[aureus.Approval](), "Quorum": reflect.TypeFor[aureus.Quorum](), "MayChange": reflect.TypeFor[aureus.MayChange](),
 		"ApprovalDecision": reflect.TypeFor[aureus.ApprovalDecision](), "ApprovalVerdict": reflect.TypeFor[approvalVerdict](),
 		"ApprovalUse": reflect.TypeFor[aureus.ApprovalUse](),
 

@@ -33,7 +33,7 @@ func evaluation(action string) string {
 // the witness compares what is asked and answered with the document.
 func TestTheAnswersAreThoseOfTheDocument(t *testing.T) {
 	now := newClock()
-	s := newSite(t, open(t, at(now)))
+	s := newSite(t, open(t, at(now), func(c *controlplane.Config) { c.Volatile = []string{"/arguments/ids"} }))
 	s.witness.strict = true
 	operator, admin := s.as(s.operator), s.as(newKey(t, s.server, controlplane.RoleAdmin, "adam"))
 

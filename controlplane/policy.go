@@ -26,7 +26,8 @@ func (s *Server) registerPolicy(mux *http.ServeMux) {
 // with the store's approvals under the caller's name.
 func (s *Server) local(approvals guard.Approvals, c caller) *guard.Local {
 	return &guard.Local{
-		Approvals: approvals, Tenant: c.tenant, LenientPermissions: s.config.LenientPermissions, Now: s.config.Now,
+		Approvals: approvals, Tenant: c.tenant, LenientPermissions: s.config.LenientPermissions,
+		Volatile: s.config.Volatile, Now: s.config.Now,
 	}
 }
 
@@ -41,7 +42,7 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) erro
 	if request.TraceID == "" {
 		request.TraceID = tracecontext.ID(r.Header)
 	}
-	if err := admissible(c, request); err != nil {
+	if err := s.admissible(c, request); err != nil {
 		return err
 	}
 	decision, err := s.decideAudited(ctx, c, request)
@@ -166,8 +167,11 @@ func (s *Server) checkKey(t *store.Tx, c caller) error {
 
 // admissible refuses requests that nobody can decide about, and those that the key
 // may not make.
-func admissible(c caller, request aureus.Request) error {
+func (s *Server) admissible(c caller, request aureus.Request) error {
 	err := request.Validate()
+	if err == nil {
+		err = approval.CheckVolatile(s.config.Volatile, request.Volatile)
+	}
 	if bad, ok := errors.AsType[*aureus.InvalidRequest](err); ok {
 		return invalidBody(bad.Pointer, bad.Reason)
 	}
@@ -283,7 +287,7 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
 		return err
 	}
 	request := aureus.PolicyContext{Principal: question.Principal, Action: question.Action, ToolName: question.ToolName}.Request()
-	if err := admissible(c, request); err != nil {
+	if err := s.admissible(c, request); err != nil {
 		return err
 	}
 	preview := s.local(nil, c).Preview(request)

@@ -35,6 +35,13 @@ type Local struct {
 	// restricted (SPEC 3.2, P7).
 	LenientPermissions bool
 
+	// Volatile is what requests may leave open with their own Volatile, by JSON
+	// pointers to values inside /arguments or /metadata: a request may name one of
+	// these, or what is inside of it. A request that names another is denied with
+	// the code INVALID_REQUEST. nil allows none. A control plane that is asked for
+	// approvals has a list of its own, and both must allow it.
+	Volatile []string
+
 	// Now is the clock, read once a decision. nil is time.Now.
 	Now func() time.Time
 }
@@ -134,7 +141,11 @@ func (l *Local) judged(d *aureus.Decision, request *aureus.Request) {
 	d.ID = aureus.NewDecisionID(now)
 	d.PolicyVersion = l.version()
 	d.Claimed = true
-	if err := request.Validate(); err != nil {
+	err := request.Validate()
+	if err == nil {
+		err = approval.CheckVolatile(l.Volatile, request.Volatile)
+	}
+	if err != nil {
 		d.Effect, d.ReasonCode, d.Rule, d.Reason = aureus.Deny, aureus.ReasonInvalidRequest, ruleRequest, err.Error()
 		d.PrincipalID, d.OnBehalfOf = nametext.Shown(request.Principal.ID), nametext.Shown(request.OnBehalfOf)
 		d.ActionID, d.Tool = nametext.Shown(request.Action.ID), nametext.Shown(request.Tool)

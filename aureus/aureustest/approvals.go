@@ -86,7 +86,7 @@ func (s *Server) requestApproval(q *request) (any, error) {
 		Principal: body.Principal, Action: body.Action, ToolName: body.ToolName, Arguments: body.Arguments, HTTP: body.HTTP,
 		OnBehalfOf: body.OnBehalfOf, Volatile: body.Volatile, ApprovalToken: body.ApprovalToken,
 	}.Request()
-	if err := request.Validate(); err != nil {
+	if err := s.valid(request); err != nil {
 		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
 	}
 	if len(body.Reason) > maxProse {

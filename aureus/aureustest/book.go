@@ -102,6 +102,7 @@ func (b *book) ask(now time.Time, by asker, ask aureus.ApprovalAsk, size int) (_
 	e := &entry{size: size, Approval: aureus.Approval{
 		ID:        aureus.NewApprovalID(aureus.NewDecisionID(now)),
 		Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Action: r.Action, ToolName: r.Tool, Arguments: r.Arguments, HTTP: r.HTTP, Volatile: r.Volatile,
+		MayChange:     approval.MayChange(r.Volatile, r.Arguments, r.Action.Metadata),
 		HasPermission: true, RiskTier: r.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode, Rule: ask.Rule, PolicyVersion: ask.PolicyVersion,
 		RequestedAt: aureus.TimestampOf(now), RequestedByKey: by.keyID, RequestedBy: by.subject,
 		Quorum: aureus.Quorum{Needed: 1}, Decisions: []aureus.ApprovalDecision{}, ActionDigest: ask.Digest,

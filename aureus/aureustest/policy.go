@@ -43,10 +43,18 @@ func (s *Server) evaluate(q *request) (any, error) {
 	return answerOf(decision), nil
 }
 
+// valid says why nobody can decide about the request.
+func (s *Server) valid(request aureus.Request) error {
+	if err := request.Validate(); err != nil {
+		return err
+	}
+	return approval.CheckVolatile(s.Volatile, request.Volatile)
+}
+
 // decide is the decision about a request: what the script says, and what
 // becomes of the approval that it asks for.
 func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, error) {
-	if err := request.Validate(); err != nil {
+	if err := s.valid(request); err != nil {
 		return aureus.Decision{}, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
 	}
 	said, err := s.scripted(request)
@@ -120,7 +128,7 @@ func (s *Server) check(q *request) (any, error) {
 	}
 	q.repeatable = true
 	request := aureus.PolicyContext{Principal: question.Principal, Action: question.Action, ToolName: question.ToolName}.Request()
-	if err := request.Validate(); err != nil {
+	if err := s.valid(request); err != nil {
 		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
 	}
 	said, err := s.scripted(request)

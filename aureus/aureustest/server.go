@@ -32,6 +32,11 @@ type Server struct {
 	// Clock is the server's time, by which approvals expire.
 	Clock *Clock
 
+	// Volatile is what requests may leave open, as Config.Volatile of a control
+	// plane is: JSON pointers such as /arguments/attempt. nil, as in a new server,
+	// allows none. Set it before the first request.
+	Volatile []string
+
 	tb          TB
 	mux         *http.ServeMux
 	memory      *pipeListener

@@ -1,6 +1,7 @@
 package aureustest_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -197,6 +198,7 @@ func TestApprovalsExpireByTheServersClock(t *testing.T) {
 
 func TestVolatileValuesAreNotBound(t *testing.T) {
 	srv := aureustest.New(t)
+	srv.Volatile = []string{"/arguments/try", "/arguments/list"}
 	srv.RequireApproval(transfer.ID)
 	client := srv.Client()
 	ask := func(attempt int, volatile ...string) aureus.Decision {
@@ -211,6 +213,10 @@ func TestVolatileValuesAreNotBound(t *testing.T) {
 	require.Equal(t, first.Approval.ID, ask(2, "/arguments/try", "/arguments/list/0").Approval.ID)
 	require.NotEqual(t, first.Approval.ID, ask(2, "/arguments/try").Approval.ID)
 	require.Equal(t, aureus.ReasonInvalidRequest, ask(2, "/principal").ReasonCode)
+	require.Equal(t, aureus.ReasonInvalidRequest, ask(2, "/arguments/amount").ReasonCode, "the operator did not allow it")
+	approval, err := client.Approval(t.Context(), first.Approval.ID)
+	require.NoError(t, err)
+	require.Equal(t, []aureus.MayChange{{Pointer: "/arguments/try", Value: json.Number("1")}, {Pointer: "/arguments/list/0", Value: json.Number("1")}}, approval.MayChange)
 }
 
 func TestOnlyAnOperatorDecides(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -26,6 +27,7 @@ type serveConfig struct {
 	lenient           bool
 	approvalLifetime  time.Duration
 	approvalUseTime   time.Duration
+	volatile          []string
 	maxMemory         int64 // bytes
 	maxRequests       int
 	maxStreams        int
@@ -46,6 +48,10 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.BoolVar(&c.lenient, "lenient-permissions", false, "let held permissions without an intent or a data zone cover everything")
 	flags.DurationVar(&c.approvalLifetime, "approval-lifetime", controlplane.DefaultApprovalLifetime, "how long a person may decide an approval after it was asked for")
 	flags.DurationVar(&c.approvalUseTime, "approval-use-time", controlplane.DefaultApprovalUseTime, "how long an approval may be used after it was approved")
+	flags.Func("volatile", "a value that requests may leave open, as JSON `pointers` such as /arguments/attempt with commas between them; none are without it", func(pointers string) error {
+		c.volatile = append(c.volatile, strings.Split(pointers, ",")...)
+		return nil
+	})
 	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.DefaultMaxMemory, "the `bytes` that bodies of requests and what is read of them take together")
 	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of requests that are answered at once")
 	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of clients that follow the stream at once")
@@ -117,7 +123,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	log := c.logger(stderr)
 	srv, err := controlplane.Open(ctx, controlplane.Config{
 		DB: c.db, Dev: c.dev, OperatorKey: c.operatorKey, Logger: log, LenientPermissions: c.lenient,
-		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime,
+		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime, Volatile: c.volatile,
 		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns,
 	})
 	if err != nil {

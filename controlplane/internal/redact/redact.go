@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -35,6 +36,11 @@ func Approval(a *aureus.Approval) {
 	if a.HTTP != nil {
 		a.HTTP = r.call(root.in("http"), *a.HTTP)
 	}
+	a.Volatile = slices.Clone(a.Volatile)
+	for i, pointer := range a.Volatile {
+		a.Volatile[i] = r.show(root.in("volatile").at(i), pointer, 0)
+	}
+	a.MayChange = approval.MayChange(a.Volatile, a.Arguments, a.Action.Metadata)
 	a.Redacted, a.Escaped = r.hidden.sorted(), r.escaped.sorted()
 }
 
