@@ -33,7 +33,6 @@ func TestVolatile_NotAllowedByTheOperator_IsRefused(t *testing.T) {
 				_, err = srv.Client().AskApproval(t.Context(), aureus.ApprovalAsk{Request: request, Reason: "please"})
 				require.ErrorIs(t, err, aureus.ErrInvalid)
 				require.ErrorContains(t, err, "--volatile")
-
 			}
 			request := transfer(aureus.TierHigh, 500)
 			request.Volatile = []string{"/arguments/amount"}

@@ -91,7 +91,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // admit asks whether the request may pass. nil is the only way through.
 func (g *guarded) admit(v *visit, r *http.Request) *problem {
 	request, err := g.question(v, r)
-	v.asked = asked{principal: request.Principal.ID, onBehalfOf: request.OnBehalfOf, action: request.Action.ID, tool: request.Tool}
+	v.asked = asked{principal: request.Principal.ID, onBehalfOf: request.OnBehalfOf, action: request.Action.ID, tool: request.Tool, trace: request.TraceID}
 	if err != nil {
 		return g.refuse(v, r, err)
 	}

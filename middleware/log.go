@@ -1,12 +1,13 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
 // maxLogged bounds, in bytes, a text from outside in a log line.
@@ -37,7 +38,7 @@ func (c *config) logRefused(r *http.Request, v *visit, p *problem, cause error) 
 		{"approval_id", approvalID(p)},
 		{"method", r.Method},
 		{"pattern", r.Pattern},
-		{"trace_id", traceID(r.Header)},
+		{"trace_id", cmp.Or(v.asked.trace, tracecontext.ID(r.Header))},
 	} {
 		if text.value != "" {
 			attrs = append(attrs, slog.String(text.name, cutTo(text.value, maxLogged)))
@@ -58,24 +59,3 @@ func approvalID(p *problem) string {
 	}
 	return p.Approval.ID
 }
-
-// traceID is the trace that a traceparent header names (W3C Trace Context), and
-// empty for anything else.
-func traceID(header http.Header) string {
-	values := header["Traceparent"]
-	if len(values) != 1 || len(values[0]) < 55 {
-		return ""
-	}
-	text := values[0]
-	version, trace, parent, flags := text[:2], text[3:35], text[36:52], text[53:55]
-	switch {
-	case text[2] != '-', text[35] != '-', text[52] != '-',
-		version == "ff", len(text) > 55 && (version == "00" || text[55] != '-'),
-		!lowerHex(version), !lowerHex(trace), !lowerHex(parent), !lowerHex(flags),
-		strings.Trim(trace, "0") == "", strings.Trim(parent, "0") == "":
-		return ""
-	}
-	return trace
-}
-
-func lowerHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }

@@ -37,7 +37,7 @@ type visit struct {
 }
 
 // asked is who asked for what, for the log.
-type asked struct{ principal, onBehalfOf, action, tool string }
+type asked struct{ principal, onBehalfOf, action, tool, trace string }
 
 type visitKey struct{}
 
