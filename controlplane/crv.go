@@ -94,7 +94,7 @@ func decisionOf(commit aureus.Commit) (id aureus.DecisionID) {
 func checkGateNames(text []byte) error {
 	var parts struct {
 		Commit struct {
-			PreviousState jsontext.Value `json:"previousState,omitzero"`
+			PreviousState jsontext.Value `json:"previousState,omitzero"` //nolint:tagliatelle // the spelling that is refused
 		} `json:"commit"`
 		GateConfig jsontext.Value `json:"gate_config"`
 	}

@@ -154,15 +154,20 @@ func TestEquality_NumbersBeyondTheLanguage_InData(t *testing.T) {
 }
 
 func TestArithmetic_ResultBeyondExactDoubles_ExactOrAnError(t *testing.T) {
-	data := parse(t, `{"below":9007199254740991,"two":2,"one":1,"half":0.5,"big":2251799813685249.5}`)
+	data := parse(t, `{"below":9007199254740991,"beyond":9007199254740993,"two":2,"one":1,"half":0.5,"big":2251799813685249.5}`)
 	for rule, want := range map[string]bool{
 		`data.below + data.two == 9007199254740993`: true, `data.below + data.two == 9007199254740992`: false,
 		`-data.below - data.two == -9007199254740993`: true, `data.below + data.one == 9007199254740992`: true,
-		`data.below * data.two == 18014398509481982`: true, `data.big * 4.0 == 9007199254740998.0`: true, `data.below / data.half == 18014398509481982`: true,
+		`data.below * data.two == 18014398509481982`: true,
+		`9007199254740993 / 3 == 3002399751580331`:   true, `data.beyond / 3 == 3002399751580331`: true, `data.big * 4.0 == 9007199254740998.0`: true, `data.below / data.half == 18014398509481982`: true,
 	} {
 		holds, err := condition(t, rule).Holds(t.Context(), data, nil)
 		require.NoError(t, err, rule)
 		require.Equal(t, want, holds, rule)
+	}
+	for _, rule := range []string{`data.beyond / 0 > 1`, `data.beyond / data.none > 1`} {
+		_, err := condition(t, rule).Holds(t.Context(), parse(t, `{"beyond":9007199254740993,"none":0}`), nil)
+		require.ErrorContains(t, err, "division by zero", rule)
 	}
 	for _, rule := range []string{`data.below + 1.5 > 0.0`, `data.big * 5.0 > 0.0`, `data.below / 0.3 > 0.0`, `-data.below - 2.5 < 0.0`} {
 		_, err := condition(t, rule).Holds(t.Context(), data, nil)
