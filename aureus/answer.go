@@ -59,11 +59,11 @@ func answerError(op string, response *http.Response) *Error {
 	return e
 }
 
-// clip bounds a text from outside and takes control characters out of it, so
-// that it cannot forge lines of a log.
+// clip bounds a text from outside and takes control and format characters out of
+// it, so that it can neither forge lines of a log nor turn its text around.
 func clip(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r

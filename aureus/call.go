@@ -23,6 +23,8 @@ const (
 
 	// maxAnswer bounds an answer that is held whole, in bytes.
 	maxAnswer = 16 << 20
+	// maxAnswerHeader bounds the header of an answer, in bytes.
+	maxAnswerHeader = 256 << 10
 	// maxErrorBody bounds what is read of an answer that is an error.
 	maxErrorBody = 64 << 10
 
@@ -140,16 +142,16 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 		return x.connectionError(ctx, err)
 	}
 	x.status = response.StatusCode
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		defer drain(response.Body) // an error is never long, and has the timeout as a whole
+		return answerError(x.call.op, response)
+	}
 	if !x.call.silence { // what may be long or endless is closed instead
 		defer drain(response.Body)
 	} else {
 		defer func() { _ = response.Body.Close() }()
 		timer.Stop()
 		response.Body = &silenceReader{ReadCloser: response.Body, timer: timer, timeout: max(c.timeout, x.call.quiet)}
-	}
-	if response.StatusCode < 200 || response.StatusCode > 299 {
-		defer drain(response.Body) // an error is never long
-		return answerError(x.call.op, response)
 	}
 	if err := x.read(response); err != nil {
 		var part *brokenOff

@@ -339,6 +339,8 @@ func (c *clientConfig) newTransport(closed context.Context) *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		// Also of all answers 1xx to a request together.
+		MaxResponseHeaderBytes: maxAnswerHeader,
 		// A connection of HTTP/2 carries every call: one that died without a word
 		// is found out, and not used for the next attempt.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},

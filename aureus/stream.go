@@ -119,8 +119,12 @@ func worthReconnecting(err error) bool {
 // client's timeout is: a control plane where nothing happens speaks every 10 s.
 const streamQuiet = 30 * time.Second
 
-// maxStreamEvent bounds one event, in bytes.
-const maxStreamEvent = 4 << 20
+const (
+	// maxStreamEvent bounds one event, in bytes.
+	maxStreamEvent = 4 << 20
+	// maxEventID bounds the id of one, in bytes: it goes back in a header.
+	maxEventID = 1024
+)
 
 // readStream reads server-sent events (WHATWG HTML, 9.2) until the stream ends
 // or take wants no more. last is the id of events that come without one. An
@@ -155,8 +159,8 @@ func readStream(op, last string, response *http.Response, take func(StreamEvent)
 		value = bytes.TrimPrefix(value, []byte{' '})
 		switch string(name) {
 		case "id":
-			if text := string(value); validHeaderValue(text) { // what cannot be sent back is none
-				id = text
+			if len(value) <= maxEventID && validHeaderValue(string(value)) { // what cannot be sent back is none
+				id = string(value)
 			}
 		case "event":
 			kind = string(value)
