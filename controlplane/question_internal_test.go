@@ -23,7 +23,8 @@ func payment() aureus.WorkflowSpec {
 			AllowedTools:       []string{"pay", "refund"}, Intent: aureus.IntentWrite, DataZone: aureus.ZoneInternal,
 			RequiredPermissions: []aureus.Permission{{Action: "write", Resource: "ledger"}},
 		},
-		{ID: "repair", ToolName: "mend"}, {ID: "call", ToolName: "phone"},
+		{ID: "repair", ToolName: "mend"},
+		{ID: "call", ToolName: "phone"},
 	}}
 }
 
@@ -147,9 +148,13 @@ func TestSandbox_EnabledOrNot_SimulatesOrRuns(t *testing.T) {
 		sandbox *aureus.SandboxConfig
 		word    string
 	}{
-		{nil, "run"}, {&aureus.SandboxConfig{}, "run"}, {&aureus.SandboxConfig{Type: aureus.SandboxMock}, "run"},
-		{&aureus.SandboxConfig{Type: aureus.SandboxSimulation, SimulationMode: true}, "run"}, {&aureus.SandboxConfig{Type: aureus.SandboxVM}, "run"},
-		{&aureus.SandboxConfig{Enabled: true}, "simulate"}, {&aureus.SandboxConfig{Enabled: true, Type: aureus.SandboxMock}, "simulate"},
+		{nil, "run"},
+		{&aureus.SandboxConfig{}, "run"},
+		{&aureus.SandboxConfig{Type: aureus.SandboxMock}, "run"},
+		{&aureus.SandboxConfig{Type: aureus.SandboxSimulation, SimulationMode: true}, "run"},
+		{&aureus.SandboxConfig{Type: aureus.SandboxVM}, "run"},
+		{&aureus.SandboxConfig{Enabled: true}, "simulate"},
+		{&aureus.SandboxConfig{Enabled: true, Type: aureus.SandboxMock}, "simulate"},
 		{&aureus.SandboxConfig{Enabled: true, Type: aureus.SandboxSimulation}, "simulate"},
 	} {
 		calls = nil

@@ -254,7 +254,7 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		return s.launch(host, state)
 	}
 	if err == nil {
-		if ended, err := s.nothingToDo(ctx, c, latest, body); ended != nil || err != nil {
+		if ended, err := s.nothingToDo(ctx, latest, body); ended != nil || err != nil {
 			return ended, err
 		}
 	}
@@ -327,7 +327,7 @@ func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why str
 // nothingToDo is the latest run, which has ended, if it was of the same request
 // and went on by itself to an end that nobody has been told, or all its tasks
 // carry idempotency keys that are committed.
-func (s *Server) nothingToDo(ctx context.Context, c caller, latest store.Run, body runRequest) (*liveRun, error) {
+func (s *Server) nothingToDo(ctx context.Context, latest store.Run, body runRequest) (*liveRun, error) {
 	host, state, err := s.hostOf(latest)
 	if err != nil || !sameRequest(host.request, body) {
 		return nil, err

@@ -261,8 +261,10 @@ func TestTaskResults_KeyIsOfTenantSubjectAndPrincipal(t *testing.T) {
 	}
 	add(key, `"mine"`, "r1", noon)
 	others := []TaskKey{
-		{Tenant: "u", Subject: "s", Principal: "p", Key: "k"}, {Tenant: "t", Subject: "other", Principal: "p", Key: "k"},
-		{Tenant: "t", Subject: "s", Principal: "other", Key: "k"}, {Tenant: "t", Subject: "s", Principal: "p", Key: "other"},
+		{Tenant: "u", Subject: "s", Principal: "p", Key: "k"},
+		{Tenant: "t", Subject: "other", Principal: "p", Key: "k"},
+		{Tenant: "t", Subject: "s", Principal: "other", Key: "k"},
+		{Tenant: "t", Subject: "s", Principal: "p", Key: "other"},
 	}
 	for _, other := range others {
 		_, err := get(other, noon)

@@ -240,6 +240,7 @@ func (r *run) conclude(sorted []*aureus.TaskSpec) {
 	switch {
 	case s.CancelAsked:
 		s.Status, s.Error = Cancelled, "the workflow was cancelled"
+		s.ByItself = false // whoever cancelled it was told
 	case len(failures) > 0:
 		first := failures[0]
 		s.Status, s.Error = Failed, fmt.Sprintf("the task %q failed: %s", first, s.Tasks[first].Error)

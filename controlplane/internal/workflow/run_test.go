@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -403,12 +404,10 @@ func TestRun_AfterARestart_UndoesNothingTwice(t *testing.T) {
 		{ID: "a", CompensationAction: undo("ua")}, {ID: "b", CompensationAction: undo("ub")}, {ID: "c", CompensationAction: undo("uc")}, {ID: "bad"},
 	}}
 	state := NewState()
-	for id, task := range map[string]*TaskState{
+	maps.Copy(state.Tasks, map[string]*TaskState{
 		"a": {Status: TaskCompleted}, "b": {Status: TaskCompleted, Error: "it succeeded, and undoing it failed: x"},
 		"c": {Status: TaskCompleted, Compensated: true}, "bad": {Status: TaskFailed, Error: "x"},
-	} {
-		state.Tasks[id] = task
-	}
+	})
 	host := hostFor(nil)
 	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 	require.Equal(t, [][2]string{{"ua", "a"}}, host.compensations)
@@ -448,13 +447,11 @@ func TestProgress_TasksNotBegun_AreStillToBeDone(t *testing.T) {
 func TestState_Park_ThenResume_KeepsWhatWasDone(t *testing.T) {
 	state := NewState()
 	state.Status, state.Current = AwaitingApproval, "c"
-	for id, task := range map[string]*TaskState{
+	maps.Copy(state.Tasks, map[string]*TaskState{
 		"done": {Status: TaskCompleted, Result: "r"}, "bad": {Status: TaskFailed, Error: "x"}, "under way": {Status: TaskRunning, Attempt: 1},
 		"retried": {Status: TaskRunning, Attempt: 3, Made: 2, Failure: TaskTimeout, RetryAt: 7},
 		"waits":   {Status: TaskBlocked, Approval: &aureus.PendingApproval{ApprovalToken: "apr_1"}}, "after": {Status: TaskSkipped},
-	} {
-		state.Tasks[id] = task
-	}
+	})
 	require.Equal(t, map[string]string{"waits": "apr_1"}, state.Waits())
 	state.Park("revoked")
 	require.Equal(t, Parked, state.Status)
@@ -467,4 +464,16 @@ func TestState_Park_ThenResume_KeepsWhatWasDone(t *testing.T) {
 		"done": {Status: TaskCompleted, Result: "r"}, "bad": {Status: TaskFailed, Error: "x"},
 		"retried": {Status: TaskPending, Attempt: 2, Made: 2, Failure: TaskTimeout, RetryAt: 7},
 	}, state.Tasks)
+}
+
+// The end of a run that was cancelled is told to whoever cancelled it: the next
+// call begins anew, also where the run had gone on by itself before.
+func TestRun_CancelledAfterItWentOnByItself_IsTold(t *testing.T) {
+	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a"}}}
+	for _, cancelled := range []bool{false, true} {
+		state := NewState()
+		state.ByItself, state.CancelAsked = true, cancelled
+		require.NoError(t, Run(t.Context(), t.Context(), spec, state, hostFor(nil)))
+		require.Equal(t, !cancelled, state.ByItself)
+	}
 }
