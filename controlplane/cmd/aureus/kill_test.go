@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -165,14 +166,17 @@ var progress = map[aureus.ApprovalStatus]int{aureus.ApprovalPending: 1, aureus.A
 // compareFile opens what the killed server left.
 func compareFile(t *testing.T, db string, acks *acknowledged) {
 	t.Helper()
-	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db})
+	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db, Dev: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
-	compare(t, srv.Operator("auditor"), acks)
+	site := httptest.NewServer(srv)
+	defer site.Close()
+	compare(t, srv.Operator("auditor"), clientFor(t, site.URL, ""), acks)
 }
 
-// compare wants everything that was acknowledged.
-func compare(t *testing.T, operator *aureus.Client, acks *acknowledged) {
+// compare wants everything that was acknowledged. Validators belong to the service
+// that registered them.
+func compare(t *testing.T, operator, service *aureus.Client, acks *acknowledged) {
 	t.Helper()
 	verified, err := operator.VerifyAudit(t.Context())
 	require.NoError(t, err)
@@ -207,6 +211,6 @@ func compare(t *testing.T, operator *aureus.Client, acks *acknowledged) {
 		require.True(t, kept[id], "span %s is lost", id)
 	}
 	for id := range acks.validators {
-		require.NoError(t, operator.Call(t.Context(), "GET", "/crv/validators/"+id, nil, nil), "validator %s is lost", id)
+		require.NoError(t, service.Call(t.Context(), "GET", "/crv/validators/"+id, nil, nil), "validator %s is lost", id)
 	}
 }
