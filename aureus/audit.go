@@ -46,9 +46,11 @@ const (
 // AuditVerification is the result of checking the chain of the audit log.
 type AuditVerification struct {
 	Valid        bool   `json:"valid"`
-	Entries      int64  `json:"entries"`
-	Head         string `json:"head"` // the hash of the last entry; empty without entries
+	Entries      int64  `json:"entries"` // of the whole chain, archived ones included
+	Head         string `json:"head"`    // the hash of the last entry; empty without entries
 	FirstInvalid int64  `json:"first_invalid,omitzero"`
+	Archived     int64  `json:"archived,omitzero"`    // how many of them are archived, and were not checked again
+	ArchiveKey   string `json:"archive_key,omitzero"` // the Ed25519 public key, in base64, that signed the last archive; compare it with yours
 }
 
 // DecisionRecord is a decision that was made away from the control plane, for

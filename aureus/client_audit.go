@@ -2,9 +2,11 @@ package aureus
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // AuditQuery selects entries of the audit log; empty fields select everything.
@@ -38,9 +40,21 @@ func (c *Client) Decision(ctx context.Context, id DecisionID) (DecisionDetails, 
 
 // VerifyAudit has the control plane check the chain of its audit log. It needs
 // an operator's key. GET /api/v1/audit/verify.
-func (c *Client) VerifyAudit(ctx context.Context) (AuditVerification, error) {
+//
+// An earlier verification that was kept elsewhere can be given, one at the most:
+// the chain must still have that head at that place. Who can write the database
+// can make a new chain that fits in itself, or cut off its end; only this tells.
+// It is [ErrInvalid] where that entry is archived by now.
+func (c *Client) VerifyAudit(ctx context.Context, earlier ...AuditVerification) (AuditVerification, error) {
+	var query url.Values
+	switch {
+	case len(earlier) > 1:
+		return AuditVerification{}, fmt.Errorf("aureus: VerifyAudit: %w: give one earlier verification, not %d", ErrInvalid, len(earlier))
+	case len(earlier) == 1 && earlier[0].Entries > 0:
+		query = url.Values{"expect_entries": {strconv.FormatInt(earlier[0].Entries, 10)}, "expect_head": {earlier[0].Head}}
+	}
 	var verification AuditVerification
-	err := c.invoke(ctx, call{op: "VerifyAudit", method: http.MethodGet, path: "/audit/verify", class: Reads}, &verification)
+	err := c.invoke(ctx, call{op: "VerifyAudit", method: http.MethodGet, path: "/audit/verify", query: query, class: Reads}, &verification)
 	return verification, err
 }
 

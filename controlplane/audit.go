@@ -25,7 +25,7 @@ const (
 func (s *Server) registerAudit(mux *http.ServeMux) {
 	s.handle(mux, "GET /api/v1/audit", RoleOperator, s.listAudit,
 		"principal", "action", "decision_id", "decision", "kind", "trace_id", "start_time", "end_time", "limit", "cursor")
-	s.handle(mux, "GET /api/v1/audit/verify", RoleOperator, s.verifyAudit)
+	s.handle(mux, "GET /api/v1/audit/verify", RoleOperator, s.verifyAudit, "expect_entries", "expect_head")
 	s.handle(mux, "GET /api/v1/audit/export", RoleOperator, s.exportAudit)
 	s.handleBatch(mux, "POST /api/v1/audit/records/batch", RoleService, s.recordDecisions)
 	s.handleBatch(mux, "POST /api/v1/audit/gates/batch", RoleService, s.recordGates)
@@ -88,12 +88,36 @@ func sequenceCursor(cursor string) (int64, error) {
 }
 
 func (s *Server) verifyAudit(w http.ResponseWriter, r *http.Request, c caller) error {
-	verification, err := s.db.VerifyAudit(r.Context(), c.tenant)
+	expected, err := expectedHead(r)
+	if err != nil {
+		return err
+	}
+	verification, err := s.db.VerifyAudit(r.Context(), c.tenant, expected...)
+	if errors.Is(err, store.ErrArchived) {
+		return badQuery("expect_entries", "names an entry that is archived and no longer in the log: hold the archive's file against it, and give a head from after the archive")
+	}
 	if err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, verification)
 	return nil
+}
+
+// expectedHead is the head that the query expects the chain to have, if it does.
+func expectedHead(r *http.Request) ([]store.Head, error) {
+	query := r.URL.Query()
+	entries, head := query.Get("expect_entries"), query.Get("expect_head")
+	if entries == "" && head == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseInt(entries, 10, 64)
+	if err != nil || n < 1 {
+		return nil, badQuery("expect_entries", "must be the number of entries of an earlier verification, beside its head")
+	}
+	if len(head) != 64 {
+		return nil, badQuery("expect_head", "must be the head of an earlier verification: 64 hex digits")
+	}
+	return []store.Head{{Sequence: n, Hash: head}}, nil
 }
 
 // exportAudit writes the whole log of the tenant as JSON lines, one entry a

@@ -21,9 +21,11 @@ import (
 // The defaults and limits of a [Config].
 const (
 	DefaultApprovalLifetime = approval.DefaultDecide // an hour
-	DefaultApprovalUseTime  = approval.DefaultUse    // 15 minutes
+	DefaultRetention        = 90 * 24 * time.Hour
+	DefaultApprovalUseTime  = approval.DefaultUse // 15 minutes
 	DefaultMaxBody          = 4 << 20
 	DefaultMaxBatchBody     = 64 << 20
+	minRetention            = 8 * 24 * time.Hour
 
 	minOperatorKey = 16 // bytes
 
@@ -69,6 +71,12 @@ type Config struct {
 	// ApprovalUseTime is how long an approval may be used after it was approved.
 	// 0 is 15 minutes, and a year the most.
 	ApprovalUseTime time.Duration
+
+	// Retention is how long decisions, outcomes and approvals are kept after they
+	// have ended, beside the audit log, which keeps its entries until they are
+	// archived. 0 is 90 days; less than 8 days is refused, since what is forgotten
+	// must not be recorded again: records are taken for 7.
+	Retention time.Duration
 
 	// LenientPermissions lets held permissions without an intent or a data zone
 	// cover everything; see guard.Local. Leave it off.
@@ -148,6 +156,12 @@ func (c *Config) complete() error {
 	}
 	if c.ApprovalLifetime == 0 {
 		c.ApprovalLifetime = DefaultApprovalLifetime
+	}
+	if c.Retention == 0 {
+		c.Retention = DefaultRetention
+	}
+	if c.Retention < minRetention {
+		return fmt.Errorf("controlplane: Retention must be at least %s", minRetention)
 	}
 	if c.ApprovalUseTime == 0 {
 		c.ApprovalUseTime = DefaultApprovalUseTime

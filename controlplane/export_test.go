@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -17,3 +18,6 @@ func Failing(s *Server) int {
 
 // SetHeartbeat sets how often a run that is waited for sends white space.
 func SetHeartbeat(s *Server, d time.Duration) { s.heartbeat = d }
+
+// Prune deletes what is no longer kept, as the server does every hour.
+func Prune(ctx context.Context, s *Server) { s.prune(ctx) }

@@ -33,6 +33,7 @@ type Server struct {
 	clients    clientKeys
 	validators validators
 	reports    reportCounters // what was reported, for the metrics
+	pruning    sync.WaitGroup // the goroutine of keepPruning
 	throttle   throttle
 	answers    answers
 	governor   *governor.Governor
@@ -103,6 +104,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.keepTending()
+	s.keepPruning()
 	return s, nil
 }
 
@@ -135,6 +137,7 @@ func (s *Server) Close() error {
 	s.gate.Unlock()
 	s.end()
 	s.open.Wait()
+	s.pruning.Wait()
 	s.runs.finish()
 	s.feeds.ended.Wait()
 	if again {

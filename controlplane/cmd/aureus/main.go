@@ -23,6 +23,7 @@ Usage:
   aureus serve [flags]          run the control plane
   aureus keys add|list|revoke   manage API keys, also while it runs
   aureus backup --to FOLDER     copy the database, also while it runs
+  aureus audit verify|archive   check the audit log, or move its beginning to a file
   aureus version                print the version
   aureus help                   print this text
 
@@ -63,6 +64,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = serve(ctx, args, getenv, stdout, stderr)
 	case "backup":
 		err = backup(ctx, args, getenv, stdout, stderr)
+	case "audit":
+		err = auditLog(ctx, args, getenv, stdout, stderr)
 	case "keys":
 		err = keys(ctx, args, getenv, stdout, stderr)
 	case "version", "--version", "-version":

@@ -26,6 +26,7 @@ type serveConfig struct {
 	logFormat         string
 	lenient           bool
 	approvalLifetime  time.Duration
+	retention         time.Duration
 	approvalUseTime   time.Duration
 	volatile          []string
 	maxMemory         int64 // bytes
@@ -47,6 +48,7 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.BoolVar(&c.insecureHTTP, "insecure-http", false, "listen beyond the loopback without TLS: keys travel in the clear, unless something in front adds it")
 	flags.BoolVar(&c.lenient, "lenient-permissions", false, "let held permissions without an intent or a data zone cover everything")
 	flags.DurationVar(&c.approvalLifetime, "approval-lifetime", controlplane.DefaultApprovalLifetime, "how long a person may decide an approval after it was asked for")
+	flags.DurationVar(&c.retention, "retention", controlplane.DefaultRetention, "how long decisions, outcomes and approvals are kept after they have ended")
 	flags.DurationVar(&c.approvalUseTime, "approval-use-time", controlplane.DefaultApprovalUseTime, "how long an approval may be used after it was approved")
 	flags.Func("volatile", "a value that requests may leave open, as JSON `pointers` such as /arguments/attempt with commas between them; none are without it", func(pointers string) error {
 		c.volatile = append(c.volatile, strings.Split(pointers, ",")...)
@@ -123,7 +125,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	log := c.logger(stderr)
 	srv, err := controlplane.Open(ctx, controlplane.Config{
 		DB: c.db, Dev: c.dev, OperatorKey: c.operatorKey, Logger: log, LenientPermissions: c.lenient,
-		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime, Volatile: c.volatile,
+		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime, Volatile: c.volatile, Retention: c.retention,
 		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns,
 	})
 	if err != nil {

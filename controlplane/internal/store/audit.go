@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -161,54 +160,6 @@ func (r auditRow) hash(tenant string) string {
 		return ""
 	}
 	return chainHash(tenant, strconv.FormatInt(e.Sequence, 10), &e, r.details)
-}
-
-// VerifyAudit recomputes the tenant's chain on one state of the store and finds
-// the first entry that is changed, missing or added: that entry's sequence, or
-// the place of the missing one. An empty log is valid.
-func (db *DB) VerifyAudit(ctx context.Context, tenant string) (v aureus.AuditVerification, err error) {
-	err = db.Read(ctx, func(t *Tx) error {
-		var last int64
-		err := t.row(`SELECT sequence, hash FROM audit_heads WHERE tenant = ?`, tenant).Scan(&last, &v.Head)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		previous := ""
-		invalid := func(sequence int64) {
-			if v.FirstInvalid == 0 {
-				v.FirstInvalid = sequence
-			}
-		}
-		err = t.each(func(rows *sql.Rows) error {
-			row, err := scanAudit(rows)
-			if err != nil {
-				return err
-			}
-			v.Entries++
-			switch e := row.entry; {
-			case e.Sequence != v.Entries:
-				invalid(v.Entries)
-			case e.PreviousHash != previous, e.Hash == "", e.Hash != row.hash(tenant):
-				invalid(e.Sequence)
-			}
-			previous = row.entry.Hash
-			return nil
-		}, auditColumns+" WHERE tenant = ? ORDER BY sequence", tenant)
-		if err != nil {
-			return err
-		}
-		switch {
-		case v.Entries < last:
-			invalid(v.Entries + 1)
-		case v.Entries > last: // entries that the head does not know
-			invalid(last + 1)
-		case previous != v.Head:
-			invalid(last)
-		}
-		v.Valid = v.FirstInvalid == 0
-		return nil
-	})
-	return v, err
 }
 
 // stamp is the wire's form of a time of the store. The zero time is none.
