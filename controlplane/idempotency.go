@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farmountain/aureus-go/controlplane/internal/fair"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
@@ -49,8 +50,7 @@ type answers struct {
 	mu       sync.Mutex
 	underWay map[answerScope]struct{}
 	kept     map[answerScope]*telemetry.Answer
-	order    []*telemetry.Answer // those kept, the oldest first
-	bytes    int                 // of their bodies
+	ledger   fair.Ledger[*telemetry.Answer] // of those kept
 }
 
 // answerScope is the hash of what a key stands for: the same text of another
@@ -94,6 +94,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, c caller, serve ha
 		return err
 	}
 	if answer := kept.answer(); answer != nil && !infoOf(r).repeatable && body.finish() == nil {
+		answer.Owner = fair.Owner{Tenant: c.tenant, Key: c.keyID}
 		answer.Scope, answer.Request, answer.At = scope, body.sum(), s.config.Now()
 		if r.Pattern != judging {
 			s.persist(r, answer)
@@ -148,8 +149,12 @@ func replay(w http.ResponseWriter, r *http.Request, first *telemetry.Answer) err
 func (a *answers) begin(scope answerScope, now time.Time) (first *telemetry.Answer, begun bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.order) > 0 && expired(a.order[0], now) {
-		a.dropOldest()
+	for {
+		old, ok := a.ledger.Expire(now.Add(-telemetry.AnswerLife + 1))
+		if !ok {
+			break
+		}
+		a.forget(old)
 	}
 	if first := a.kept[scope]; first != nil && !expired(first, now) {
 		return first, false
@@ -175,7 +180,9 @@ func (a *answers) end(scope answerScope) {
 	delete(a.underWay, scope)
 }
 
-// keep keeps an answer, within the bounds that the store has for them.
+// keep keeps an answer, within the bounds that the store has for them. Where
+// there are too many, those of the key that has most go first, in the tenant that
+// has most.
 func (a *answers) keep(answer *telemetry.Answer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -183,19 +190,18 @@ func (a *answers) keep(answer *telemetry.Answer) {
 		a.kept = make(map[answerScope]*telemetry.Answer)
 	}
 	a.kept[answer.Scope] = answer
-	a.order = append(a.order, answer)
-	a.bytes += len(answer.Body)
-	for len(a.order) > telemetry.MaxAnswers || a.bytes > telemetry.MaxAnswerBytes {
-		a.dropOldest()
+	a.ledger.Add(answer.Owner, answer, int64(len(answer.Body)), answer.At)
+	for {
+		evicted, ok := a.ledger.Evict(fair.Bounds{Rows: telemetry.MaxAnswers, Cost: telemetry.MaxAnswerBytes})
+		if !ok {
+			return
+		}
+		a.forget(evicted)
 	}
 }
 
-func (a *answers) dropOldest() {
-	oldest := a.order[0]
-	a.order[0] = nil
-	a.order = a.order[1:]
-	a.bytes -= len(oldest.Body)
-	if a.kept[oldest.Scope] == oldest { // and not one that came in its place
-		delete(a.kept, oldest.Scope)
+func (a *answers) forget(answer *telemetry.Answer) {
+	if a.kept[answer.Scope] == answer { // and not one that came in its place
+		delete(a.kept, answer.Scope)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/farmountain/aureus-go/controlplane/internal/fair"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
@@ -247,8 +248,9 @@ func TestAnswersBesideALongRequest(t *testing.T) {
 	first, begun = a.begin(short, later)
 	require.Nil(t, first)
 	require.True(t, begun)
-	require.Empty(t, a.order)
-	require.Zero(t, a.bytes)
+	rows, bytes := a.ledger.Usage()
+	require.Zero(t, rows)
+	require.Zero(t, bytes)
 	first, begun = a.begin(long, later.Add(time.Hour))
 	require.Nil(t, first)
 	require.False(t, begun)
@@ -265,7 +267,8 @@ func TestAnswersInMemoryAreBounded(t *testing.T) {
 			a.keep(&telemetry.Answer{Scope: scope(n)})
 		}
 		require.Len(t, a.kept, telemetry.MaxAnswers)
-		require.Len(t, a.order, telemetry.MaxAnswers)
+		rows, _ := a.ledger.Usage()
+		require.EqualValues(t, telemetry.MaxAnswers, rows)
 		require.Nil(t, a.kept[scope(9)])
 		require.NotNil(t, a.kept[scope(10)])
 	})
@@ -275,7 +278,8 @@ func TestAnswersInMemoryAreBounded(t *testing.T) {
 		for n := range 70 {
 			a.keep(&telemetry.Answer{Scope: scope(n), Body: body})
 		}
-		require.Equal(t, telemetry.MaxAnswerBytes, a.bytes)
+		_, bytes := a.ledger.Usage()
+		require.EqualValues(t, telemetry.MaxAnswerBytes, bytes)
 		require.Len(t, a.kept, 64)
 	})
 	t.Run("one in the place of another", func(t *testing.T) {
@@ -283,9 +287,22 @@ func TestAnswersInMemoryAreBounded(t *testing.T) {
 		a.keep(&telemetry.Answer{Scope: scope(1), Body: []byte("old")})
 		newer := &telemetry.Answer{Scope: scope(1), Body: []byte("new")}
 		a.keep(newer)
-		a.dropOldest()
+		old, ok := a.ledger.Expire(time.Unix(1, 0))
+		require.True(t, ok)
+		a.forget(old)
 		require.Same(t, newer, a.kept[scope(1)])
-		require.Equal(t, 3, a.bytes)
+		_, bytes := a.ledger.Usage()
+		require.EqualValues(t, 3, bytes)
+	})
+	t.Run("of a flooding key", func(t *testing.T) {
+		var a answers
+		a.keep(&telemetry.Answer{Scope: scope(0), Owner: fair.Owner{Tenant: "quiet", Key: "1"}})
+		for n := range telemetry.MaxAnswers + 10 {
+			a.keep(&telemetry.Answer{Scope: scope(n + 1), Owner: fair.Owner{Tenant: "busy", Key: "1"}})
+		}
+		require.NotNil(t, a.kept[scope(0)], "another tenant's first answer is there")
+		require.Nil(t, a.kept[scope(1)], "the key's own first one has gone")
+		require.Len(t, a.kept, telemetry.MaxAnswers)
 	})
 }
 

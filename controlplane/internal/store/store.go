@@ -31,6 +31,8 @@ type DB struct {
 	lock   *flock.Flock // nil where another process may have it
 
 	onAudit   func(tenant string)
+	file      string
+	log       dbfile.Checkpoint // guarded by writing
 	files     *dbfile.Files
 	condition dbfile.Condition
 	ownKeys   func(tenant, id string) bool // nil: every key that is in no table; see OwnKeys
@@ -66,7 +68,7 @@ func open(ctx context.Context, path string, exclusive bool) (_ *DB, err error) {
 	if err != nil && (exclusive || !errors.Is(err, ErrLocked)) {
 		return nil, err
 	}
-	db := &DB{lock: lock}
+	db := &DB{file: file, lock: lock}
 	defer func() {
 		if err != nil {
 			_ = db.Close() // the first error says more

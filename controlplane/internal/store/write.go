@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
@@ -135,6 +136,9 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 	if err := tx.Commit(); err != nil {
 		return unavailable(err)
 	}
+	// What is committed stands, whether or not the log can begin anew: the next
+	// commit tries again.
+	_ = db.log.After(ctx, db.file, db.writer, strconv.Itoa(busyMillis))
 	if db.onAudit != nil {
 		for tenant := range audited { // also of jobs that were rolled back: who is told looks
 			db.onAudit(tenant)

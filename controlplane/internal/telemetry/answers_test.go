@@ -211,7 +211,7 @@ func TestAnswersDoNotWaitBehindTelemetry(t *testing.T) {
 	until(t, func() bool {
 		s.queue.mu.Lock()
 		defer s.queue.mu.Unlock()
-		return len(s.queue.answers.requests) == 1
+		return s.queue.answers.requests == 1
 	})
 	batch, ended := s.queue.peek()
 	require.False(t, ended)
@@ -223,14 +223,22 @@ func TestAnswersDoNotWaitBehindTelemetry(t *testing.T) {
 	require.Equal(t, []string{"1"}, texts(t, s))
 }
 
+func (l *lane) copied() (c lane) {
+	for tenant, w := range l.tenants {
+		for _, r := range w.requests {
+			c.push(&request{tenant: tenant, answer: r.answer, cost: r.cost})
+		}
+	}
+	return c
+}
+
 // peek says of what would be taken next whether it is an answer.
 func (q *queue) peek() (answers []bool, ended bool) {
 	q.mu.Lock()
-	copied := queue{answers: lane{requests: q.answers.requests, cost: q.answers.cost}, items: lane{requests: q.items.requests, cost: q.items.cost}, wake: make(chan struct{}, 1)}
+	copied := queue{answers: q.answers.copied(), items: q.items.copied(), wake: make(chan struct{}, 1)}
 	q.mu.Unlock()
 	batch, ended := copied.take(maxCommit)
 	for _, r := range batch {
-		r.claimed.Store(false)
 		answers = append(answers, r.answer != nil)
 	}
 	return answers, ended

@@ -54,6 +54,7 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, kind Kind, batch []*requ
 			u.lastSeq++
 			u.rows++
 			u.cost += item.cost
+			s.share(kind, r.tenant).add(1, item.cost)
 			w.args = append(w.args, u.lastSeq, r.tenant, now.UnixMilli(), item.cost, item.at.sec, item.at.nsec, item.body)
 			w.args = append(w.args, item.values...)
 			w.rows++

@@ -42,6 +42,7 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	s := newStore(options)
+	s.path = path
 	defer func() {
 		if err != nil {
 			_ = s.release() // the first error says more

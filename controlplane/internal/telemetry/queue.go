@@ -15,11 +15,78 @@ type request struct {
 	done    chan error  // receives once, after the commit
 }
 
-// lane holds what waits of one sort, bounded by its cost. Its order is the order
-// of arrival.
+// lane holds what waits of one sort, bounded by its cost for each tenant. The
+// requests of a tenant go in the order of arrival, and tenants take turns.
 type lane struct {
+	turns    []string // the tenants of which something waits, the next one first
+	tenants  map[string]*waiting
+	requests int
+	cost     int64
+}
+
+// waiting is what waits of one tenant.
+type waiting struct {
 	requests []*request
 	cost     int64
+}
+
+// allTenants is how many times as much as of one tenant may wait of all. A tenant
+// of which nothing waits may add one request beyond that.
+const allTenants = 4
+
+// room says whether the lane takes one more request.
+func (l *lane) room(r *request, limit int64) bool {
+	w := l.tenants[r.tenant]
+	return w == nil || w.cost+r.cost <= limit && l.cost+r.cost <= allTenants*limit
+}
+
+func (l *lane) push(r *request) {
+	w := l.tenants[r.tenant]
+	if w == nil {
+		w = &waiting{}
+		if l.tenants == nil {
+			l.tenants = map[string]*waiting{}
+		}
+		l.tenants[r.tenant] = w
+		l.turns = append(l.turns, r.tenant)
+	}
+	w.requests = append(w.requests, r)
+	w.cost += r.cost
+	l.requests++
+	l.cost += r.cost
+}
+
+// pop removes the oldest request of the tenant whose turn it is.
+func (l *lane) pop() *request {
+	tenant := l.turns[0]
+	w := l.tenants[tenant]
+	r := w.requests[0]
+	w.requests[0] = nil
+	w.requests = w.requests[1:]
+	w.cost -= r.cost
+	l.requests--
+	l.cost -= r.cost
+	l.turns = l.turns[1:]
+	if len(w.requests) > 0 {
+		l.turns = append(l.turns, tenant)
+	} else {
+		delete(l.tenants, tenant)
+	}
+	return r
+}
+
+// take moves requests to the batch, one of each tenant in turn: at least one, and
+// beyond that as many as cost no more than limit together.
+func (l *lane) take(batch []*request, limit int64) []*request {
+	var cost int64
+	for n := 0; l.requests > 0 && (n == 0 || cost+l.tenants[l.turns[0]].requests[0].cost <= limit); n++ {
+		r := l.pop()
+		cost += r.cost
+		if r.claimed.CompareAndSwap(false, true) {
+			batch = append(batch, r)
+		}
+	}
+	return batch
 }
 
 // queue holds what waits to be written. Answers have a lane of their own, so
@@ -28,7 +95,7 @@ type queue struct {
 	mu      sync.Mutex
 	answers lane
 	items   lane
-	limit   int64 // of each lane
+	limit   int64 // of each lane, for a tenant
 	closed  bool
 	wake    chan struct{} // holds a token while there may be something to take
 }
@@ -49,11 +116,10 @@ func (q *queue) push(r *request) error {
 	if r.answer != nil {
 		l = &q.answers
 	}
-	if len(l.requests) > 0 && l.cost+r.cost > q.limit {
+	if !l.room(r, q.limit) {
 		return ErrBusy
 	}
-	l.requests = append(l.requests, r)
-	l.cost += r.cost
+	l.push(r)
 	q.signal()
 	return nil
 }
@@ -64,29 +130,11 @@ func (q *queue) take(most int64) (batch []*request, ended bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	batch = q.items.take(q.answers.take(nil, most), most)
-	left := len(q.answers.requests) + len(q.items.requests)
+	left := q.answers.requests + q.items.requests
 	if left > 0 || q.closed {
 		q.signal()
 	}
 	return batch, q.closed && left == 0
-}
-
-// take moves the oldest requests to the batch.
-func (l *lane) take(batch []*request, most int64) []*request {
-	var cost int64
-	n := 0
-	for n < len(l.requests) && (n == 0 || cost+l.requests[n].cost <= most) {
-		cost += l.requests[n].cost
-		n++
-	}
-	for _, r := range l.requests[:n] {
-		if r.claimed.CompareAndSwap(false, true) {
-			batch = append(batch, r)
-		}
-	}
-	l.requests = append(l.requests[:0:0], l.requests[n:]...)
-	l.cost -= cost
-	return batch
 }
 
 func (q *queue) close() {
@@ -100,7 +148,7 @@ func (q *queue) close() {
 func (q *queue) waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.items.requests)
+	return q.items.requests
 }
 
 func (q *queue) signal() {

@@ -10,6 +10,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
+	"github.com/farmountain/aureus-go/controlplane/internal/fair"
 )
 
 // The bounds of a store that is opened with zero Options.
@@ -21,7 +22,9 @@ const (
 
 // Options bounds a store. Zero fields mean the defaults.
 type Options struct {
-	// MaxRows bounds the items kept of each kind.
+	// MaxRows bounds the items kept of each kind. Where there are more, the tenant
+	// that has most loses its oldest: with n tenants, each may keep an n-th part,
+	// whatever the others report.
 	MaxRows int64
 	// MaxBytes bounds what the items of each kind take, in bytes: their texts,
 	// what is indexed of them, and a fixed amount a row. On disk a kind takes up
@@ -31,8 +34,9 @@ type Options struct {
 	// MaxAge is how long after its arrival an item is kept; 0 is for ever, as
 	// far as the other bounds allow. Looked at with each write, and each minute.
 	MaxAge time.Duration
-	// QueueBytes bounds what waits to be written, counted as MaxBytes is. One
-	// call that alone is larger is taken while nothing else waits.
+	// QueueBytes bounds what waits to be written of one tenant, counted as MaxBytes
+	// is; of all, four times as much. A tenant of which nothing waits may always add
+	// one call.
 	QueueBytes int64
 	// OnEvents is told of each tenant that a commit has added events of, after it;
 	// nil is nobody. It must return at once.
@@ -59,17 +63,20 @@ func (o Options) withDefaults() Options {
 
 // Store keeps telemetry. Make one with [Open]; it is safe for concurrent use.
 type Store struct {
-	options    Options
-	lock       *flock.Flock
-	files      *dbfile.Files
-	condition  dbfile.Condition
-	writer     *sql.DB // one connection, used by the writing goroutine
-	reader     *sql.DB
-	queue      *queue
-	done       chan struct{} // closed when the writing goroutine has ended
-	closed     atomic.Bool
-	closing    sync.Once
-	closeError error
+	options          Options
+	lock             *flock.Flock
+	files            *dbfile.Files
+	condition        dbfile.Condition
+	writer           *sql.DB // one connection, used by the writing goroutine
+	reader           *sql.DB
+	queue            *queue
+	path             string
+	checkpoint       dbfile.Checkpoint // the writing goroutine's own
+	checkpointFailed atomic.Int64
+	done             chan struct{} // closed when the writing goroutine has ended
+	closed           atomic.Bool
+	closing          sync.Once
+	closeError       error
 
 	usage  [Events + 1]usage        // by kind; the writing goroutine's own
 	stale  bool                     // usage has to be read again; the writing goroutine's own
@@ -80,6 +87,8 @@ type Store struct {
 
 	answers      usage // of their table; the writing goroutine's own
 	answerBounds bounds
+	ledger       fair.Ledger[kept]                   // of the answers; the writing goroutine's own
+	shares       [Events + 1]map[string]*tenantShare // by kind and tenant; the writing goroutine's own
 
 	identity   string
 	inserts    inserts // the writing goroutine's own

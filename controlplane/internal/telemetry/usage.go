@@ -32,6 +32,12 @@ func (s *Store) loadUsage(ctx context.Context) (err error) {
 	if s.answers, err = s.readUsage(ctx, answersTable); err != nil {
 		return err
 	}
+	if err := s.loadShares(ctx); err != nil {
+		return err
+	}
+	if err := s.loadLedger(ctx); err != nil {
+		return err
+	}
 	s.stale = false
 	return nil
 }
@@ -58,44 +64,158 @@ func (s *Store) publish() {
 	}
 }
 
-// trim deletes the oldest rows, by arrival, of what exceeds the bounds.
-func (s *Store) trim(ctx context.Context, tx *sql.Tx, table string, u *usage, b bounds, now time.Time) (bool, error) {
-	horizon := int64(-1 << 62)
-	if b.age > 0 {
-		horizon = now.Add(-b.age).UnixMilli()
-	} else if u.rows <= b.rows && u.cost <= b.cost {
-		return false, nil
-	}
-	cut, after, err := cut(ctx, tx, table, *u, b, horizon)
-	if err != nil || cut == 0 {
-		return false, err
-	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE seq <= ?", cut); err != nil { //nolint:gosec // table is a word of ours
-		return false, err
-	}
-	after.trimmed += u.rows - after.rows
-	*u = after
-	return true, nil
+// tenantShare is what one tenant has of a table.
+type tenantShare struct {
+	rows, cost int64
+	changed    bool // since it was written down
 }
 
-// cut finds the last row to delete, 0 for none, and what is there after it.
-func cut(ctx context.Context, tx *sql.Tx, table string, u usage, b bounds, horizon int64) (cut int64, after usage, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT seq, cost, received FROM "+table+" ORDER BY seq LIMIT ?", b.portion) //nolint:gosec // table is a word of ours
+func (t *tenantShare) add(rows, cost int64) {
+	t.rows, t.cost, t.changed = t.rows+rows, t.cost+cost, true
+}
+
+func (t *tenantShare) weight(b bounds) float64 {
+	return max(float64(t.rows)/float64(b.rows), float64(t.cost)/float64(b.cost))
+}
+
+func (s *Store) share(kind Kind, tenant string) *tenantShare {
+	t := s.shares[kind][tenant]
+	if t == nil {
+		t = &tenantShare{}
+		s.shares[kind][tenant] = t
+	}
+	return t
+}
+
+func (s *Store) loadShares(ctx context.Context) error {
+	for _, kind := range Kinds {
+		s.shares[kind] = map[string]*tenantShare{}
+	}
+	rows, err := s.writer.QueryContext(ctx, "SELECT kind, tenant, rows, cost FROM shares")
 	if err != nil {
-		return 0, u, err
+		return err
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
 	for rows.Next() {
-		var seq, cost, received int64
-		if err := rows.Scan(&seq, &cost, &received); err != nil {
-			return 0, u, err
+		var table, tenant string
+		t := &tenantShare{}
+		if err := rows.Scan(&table, &tenant, &t.rows, &t.cost); err != nil {
+			return err
 		}
-		if u.rows <= b.rows && u.cost <= b.cost && received >= horizon {
-			break
+		for _, kind := range Kinds {
+			if kind.String() == table {
+				s.shares[kind][tenant] = t
+			}
 		}
-		cut = seq
-		u.rows--
-		u.cost -= cost
 	}
-	return cut, u, rows.Err()
+	return rows.Err()
+}
+
+// saveShares writes down the shares that have changed. Those of which nothing is
+// left are forgotten.
+func (s *Store) saveShares(ctx context.Context, tx *sql.Tx, kind Kind) error {
+	for tenant, t := range s.shares[kind] {
+		if !t.changed {
+			continue
+		}
+		t.changed = false
+		query, args := "INSERT OR REPLACE INTO shares (kind, tenant, rows, cost) VALUES (?, ?, ?, ?)", []any{kind.String(), tenant, t.rows, t.cost}
+		if t.rows == 0 {
+			query, args = "DELETE FROM shares WHERE kind = ? AND tenant = ?", args[:2]
+			delete(s.shares[kind], tenant)
+		}
+		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leastTurn is how many rows a tenant loses at a time where that many have to
+// go, so that tenants of the same size do not lose one each in turn.
+const leastTurn = 100
+
+// trim deletes what is too old, and then the oldest rows, by arrival, of the
+// tenant that has most, until the bounds are kept. One call deletes at most a
+// portion.
+func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind Kind, b bounds, now time.Time) (trimmed bool, err error) {
+	u, left := &s.usage[kind], b.portion
+	if b.age > 0 {
+		horizon := now.Add(-b.age).UnixMilli()
+		n, err := s.cut(ctx, tx, kind, "", left, func(received int64, _ int) bool { return received < horizon })
+		if err != nil {
+			return false, err
+		}
+		left, trimmed = left-n, n > 0
+	}
+	for left > 0 && (u.rows > b.rows || u.cost > b.cost) {
+		tenant, second := s.heaviest(kind, b)
+		share := s.share(kind, tenant)
+		n, err := s.cut(ctx, tx, kind, tenant, left, func(_ int64, gone int) bool {
+			return (u.rows > b.rows || u.cost > b.cost) && (gone < leastTurn || share.weight(b) > second)
+		})
+		if err != nil || n == 0 {
+			return trimmed, err
+		}
+		left, trimmed = left-n, true
+	}
+	return trimmed, nil
+}
+
+// heaviest is the tenant that has most, and how much the next one has.
+func (s *Store) heaviest(kind Kind, b bounds) (tenant string, second float64) {
+	first := -1.0
+	for name, t := range s.shares[kind] {
+		switch w := t.weight(b); {
+		case w > first:
+			tenant, first, second = name, w, first
+		case w > second:
+			second = w
+		}
+	}
+	return tenant, second
+}
+
+// cut deletes the oldest rows, by arrival, of the tenant or, without one, of all,
+// as long as goes says that the next one goes too, and at most limit. It is told
+// when the row arrived and how many have gone before.
+func (s *Store) cut(ctx context.Context, tx *sql.Tx, kind Kind, tenant string, limit int, goes func(received int64, gone int) bool) (n int, err error) {
+	table, which, args := kind.String(), "", []any{}
+	if tenant != "" {
+		table, which, args = table+" INDEXED BY "+table+"_by_arrival", " WHERE tenant = ?", []any{tenant}
+	}
+	last := int64(0)
+	read := func() error {
+		rows, err := tx.QueryContext(ctx, "SELECT seq, tenant, cost, received FROM "+table+which+" ORDER BY seq LIMIT ?", append(args, limit)...) //nolint:gosec // words of ours
+		if err != nil {
+			return err
+		}
+		defer rows.Close() //nolint:errcheck // rows.Err tells
+		for rows.Next() {
+			var seq, cost, received int64
+			var of string
+			if err := rows.Scan(&seq, &of, &cost, &received); err != nil {
+				return err
+			}
+			if !goes(received, n) {
+				break
+			}
+			last = seq
+			n++
+			s.usage[kind].rows--
+			s.usage[kind].cost -= cost
+			s.usage[kind].trimmed++
+			s.share(kind, of).add(-1, -cost)
+		}
+		return rows.Err()
+	}
+	if err := read(); err != nil || n == 0 {
+		return 0, err
+	}
+	clause := " WHERE seq <= ?"
+	if tenant != "" {
+		clause = which + " AND seq <= ?"
+	}
+	_, err = tx.ExecContext(ctx, "DELETE FROM "+table+clause, append(args, last)...) //nolint:gosec // words of ours
+	return n, err
 }

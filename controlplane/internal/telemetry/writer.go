@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -73,13 +74,13 @@ func (s *Store) commit(batch []*request) (err error) {
 		if err != nil {
 			return storeError("insert", err)
 		}
-		trimmed, err := s.trim(ctx, tx, kind.String(), &s.usage[kind], s.options.bounds(), now)
+		trimmed, err := s.trim(ctx, tx, kind, s.options.bounds(), now)
 		if err != nil {
 			return storeError("trim", err)
 		}
 		if inserted || trimmed {
 			changed = true
-			if err := saveUsage(ctx, tx, kind.String(), s.usage[kind]); err != nil {
+			if err := errors.Join(saveUsage(ctx, tx, kind.String(), s.usage[kind]), s.saveShares(ctx, tx, kind)); err != nil {
 				return storeError("write", err)
 			}
 		}
@@ -101,6 +102,9 @@ func (s *Store) commit(batch []*request) (err error) {
 		return storeError("commit", err)
 	}
 	s.condition.Note(nil)
+	if err := s.checkpoint.After(ctx, s.path, s.writer, busyTimeout); err != nil {
+		s.checkpointFailed.Add(1) // what was committed stands; the next commit tries again
+	}
 	s.publish()
 	s.tellOfEvents(batch)
 	return nil

@@ -1,0 +1,142 @@
+package telemetry
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/fair"
+)
+
+func addFor(t *testing.T, s *Store, tenant string, kind Kind, texts ...string) {
+	t.Helper()
+	require.NoError(t, s.Append(t.Context(), tenant, read(t, kind, texts...)))
+}
+
+// A tenant that floods loses its own oldest; another one keeps all that it has,
+// also after the file is opened again.
+func TestTrim_TheTenantThatHasMost_LosesItsOldest(t *testing.T) {
+	for name, options := range map[string]Options{
+		"by number": {MaxRows: 20},
+		"by size":   {MaxBytes: 20 * read(t, Spans, span(100))[0].cost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "t.db")
+			s := openFile(t, path, options)
+			addFor(t, s, "quiet", Spans, span(101), span(102), span(103))
+			for i := range 10 {
+				addFor(t, s, "flood", Spans, span(100+10*i), span(101+10*i), span(102+10*i), span(103+10*i), span(104+10*i))
+			}
+			require.Len(t, allOf(t, s, "quiet", Spans), 3)
+			require.Len(t, allOf(t, s, "flood", Spans), 17)
+			require.Equal(t, span(194), allOf(t, s, "flood", Spans)[16], "the latest are there")
+			require.NoError(t, s.Close())
+			s = openFile(t, path, options)
+			for i := range 20 {
+				addFor(t, s, "flood", Spans, span(200+i))
+			}
+			require.Len(t, allOf(t, s, "quiet", Spans), 3, "what each has is known after a restart")
+			for i := range 30 {
+				addFor(t, s, "quiet", Spans, span(100+i))
+			}
+			require.Len(t, allOf(t, s, "quiet", Spans), 10, "two tenants that report without end share evenly")
+			require.Len(t, allOf(t, s, "flood", Spans), 10)
+			require.EqualValues(t, 20, s.usage[Spans].rows)
+			for tenant, rows := range map[string]int64{"quiet": 10, "flood": 10} {
+				require.Equal(t, rows, s.shares[Spans][tenant].rows)
+			}
+		})
+	}
+}
+
+// What goes because it is too old is taken from its tenant's share.
+func TestTrim_ByAge_KeepsTheSharesRight(t *testing.T) {
+	var now atomic.Int64
+	now.Store(time.Now().UnixMilli())
+	s := openStore(t, Options{MaxAge: time.Hour, Clock: func() time.Time { return time.UnixMilli(now.Load()) }})
+	addFor(t, s, "a", Spans, span(1), span(2))
+	now.Add(2 * time.Hour.Milliseconds())
+	addFor(t, s, "b", Spans, span(1))
+	require.Empty(t, allOf(t, s, "a", Spans))
+	require.NotContains(t, s.shares[Spans], "a")
+	require.EqualValues(t, 1, s.shares[Spans]["b"].rows)
+}
+
+// The queue of a flooding tenant is full for itself alone, and the others have
+// their turn before the rest of it.
+func TestQueue_AFloodingTenant_FillsItsOwnShareOnly(t *testing.T) {
+	q := newQueue(100)
+	push := func(tenant string, cost int64) error { return q.push(&request{tenant: tenant, cost: cost}) }
+	for range 10 {
+		require.NoError(t, push("flood", 10))
+	}
+	require.ErrorIs(t, push("flood", 1), ErrBusy)
+	require.NoError(t, push("quiet", 10))
+	require.NoError(t, push("quiet", 10))
+	batch, _ := q.take(40)
+	var order []string
+	for _, r := range batch {
+		order = append(order, r.tenant)
+	}
+	require.Equal(t, []string{"flood", "quiet", "flood", "quiet"}, order)
+	require.NoError(t, push("flood", 20), "what was taken makes room")
+	for i := range 3 {
+		require.NoError(t, push("more"+strconv.Itoa(i), 100))
+	}
+	require.ErrorIs(t, push("more0", 1), ErrBusy)
+	require.NoError(t, push("late", 100), "a tenant of which nothing waits has room for one")
+	require.ErrorIs(t, push("late", 1), ErrBusy)
+	q.close()
+	for ended := false; !ended; {
+		_, ended = q.take(1000)
+	}
+	require.Zero(t, q.items.cost)
+	require.Zero(t, q.items.requests)
+	require.Empty(t, q.items.tenants)
+}
+
+// Answers of one key make room for its own: those of others stay, in the file too.
+func TestAnswers_AFloodingKey_ForgetsItsOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.db")
+	s := openFile(t, path, Options{})
+	s.answerBounds.rows = 10
+	of := func(tenant, key string, n int) Answer {
+		a := answer(n)
+		a.Owner = fair.Owner{Tenant: tenant, Key: key}
+		return a
+	}
+	keepAnswers(t, s, of("quiet", "1", 1), of("quiet", "1", 2), of("busy", "small", 3))
+	for n := range 30 {
+		keepAnswers(t, s, of("busy", "flood", 100+n))
+	}
+	require.Equal(t, []string{"1", "2", "3", "123", "124", "125", "126", "127", "128", "129"}, texts(t, s))
+	require.NoError(t, s.Close())
+	s = openFile(t, path, Options{})
+	s.answerBounds.rows = 5
+	keepAnswers(t, s, of("busy", "flood", 200))
+	require.Equal(t, []string{"1", "2", "3", "129", "200"}, texts(t, s))
+	require.Equal(t, fair.Owner{Tenant: "quiet", Key: "1"}, answersOf(t, s, time.Time{})[0].Owner)
+}
+
+// A write that fails leaves the shares as they are in the file.
+func TestTrim_AfterAFailedWrite_SharesAreReadAgain(t *testing.T) {
+	s := openStore(t, Options{})
+	addFor(t, s, "a", Spans, span(1))
+	var pages int
+	require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages))
+	_, err := s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = "+strconv.Itoa(pages))
+	require.NoError(t, err)
+	long := `{"id":"1","trace_id":"t","name":"` + strings.Repeat("x", 500_000) + `","start_time":"t"}`
+	require.ErrorIs(t, s.Append(context.Background(), "a", read(t, Spans, long)), ErrDiskFull)
+	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1000000")
+	require.NoError(t, err)
+	addFor(t, s, "a", Spans, span(2))
+	require.EqualValues(t, 2, s.shares[Spans]["a"].rows)
+	require.EqualValues(t, 2, s.usage[Spans].rows)
+}

@@ -1,0 +1,59 @@
+package telemetry
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// With readers at every moment, the write-ahead log stays within its bound: a
+// commit beyond it, and what the readers of one moment hold up.
+func TestWriteAheadLog_UnderSteadyReaders_StaysWithinItsBound(t *testing.T) {
+	s := openStore(t, Options{})
+	s.checkpoint.Limit = 2 << 20
+	_, err := s.writer.ExecContext(t.Context(), "PRAGMA wal_autocheckpoint = 200")
+	require.NoError(t, err)
+	add(t, s, Spans, span(1))
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range maxReaders {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				rows, err := s.reader.QueryContext(t.Context(), "SELECT seq FROM spans LIMIT 2000")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for rows.Next() { //nolint:revive // it takes some time
+				}
+				_ = rows.Close()
+			}
+		})
+	}
+	text := strings.Repeat("x", 4000)
+	highest := int64(0)
+	for i := range 150 { // about 15 MiB
+		var texts []string
+		for n := range 20 {
+			texts = append(texts, fmt.Sprintf(`{"id":"%d","trace_id":"%d","name":%q,"start_time":"t"}`, n, i, text))
+		}
+		add(t, s, Spans, texts...)
+		info, err := os.Stat(s.path + "-wal")
+		require.NoError(t, err)
+		highest = max(highest, info.Size())
+	}
+	close(done)
+	readers.Wait()
+	t.Logf("the log was %d bytes at most", highest)
+	require.Less(t, highest, int64(6<<20), "of 15 MiB that were written")
+	require.Zero(t, s.checkpointFailed.Load())
+}
