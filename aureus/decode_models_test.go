@@ -194,7 +194,7 @@ func TestQuestionsWithALogAreRead(t *testing.T) {
 	entry := func(transition string) string {
 		return `{"principal":{"id":"p","type":"t","permissions":[]},"action":{"id":"a","name":"A","risk_tier":"LOW","required_permissions":[]},"current_state":"idle",
 			"audit_log":[{"timestamp":"t","principal":{"id":"p","type":"t","permissions":[]},"action":{"id":"a","name":"A","risk_tier":"low","required_permissions":[]},
-			"decision":"allow","state_transition":` + transition + `}]}`
+			"decision":{"allowed":true,"reason":"r","requires_human_approval":false},"state_transition":` + transition + `}]}`
 	}
 	for _, transition := range []string{`{"from_state":"idle","to_state":"approved"}`, `{"from":"idle","to":"approved"}`} {
 		require.False(t, agree[PolicyContext](t, []byte(entry(transition))))

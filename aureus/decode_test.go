@@ -304,7 +304,7 @@ func FuzzEncodeContext(f *testing.F) {
 				S string `json:"s"`
 			}{n, c}
 			question.HTTP = &HTTPCall{Method: a, Headers: map[string][]string{b: {c}}, Body: Body(c)}
-			question.AuditLog = []AuditEntry{{Decision: a}}
+			question.AuditLog = []AuditEntry{{Decision: GuardDecision{Reason: a}}}
 		}
 		want, wantErr := strictjson.Marshal(question)
 		got, err := encodeStrict("Test", question.appendJSON)

@@ -45,7 +45,7 @@ type AuditEntry struct {
 	Timestamp       Timestamp        `json:"timestamp"`
 	Principal       Principal        `json:"principal"`
 	Action          Action           `json:"action"`
-	Decision        string           `json:"decision"`
+	Decision        GuardDecision    `json:"decision"`
 	StateTransition *StateTransition `json:"state_transition,omitzero"`
 	ApprovalToken   string           `json:"approval_token,omitzero"`
 }

@@ -42,7 +42,7 @@ func TestTheAnswersAreThoseOfTheDocument(t *testing.T) {
 	asked := s.post(t, "/api/v1/policy/evaluate", evaluation(deletionJSON)).ok(t)
 	ticket, digest := asked.field(t, "approval_token"), asked.field(t, "action_digest")
 	s.post(t, "/api/v1/policy/evaluate", strings.Replace(evaluation(deletionJSON), `"audit_log":[]`, `"audit_log":[{"timestamp":"t","principal":`+agentJSON+`,"action":`+lookJSON+
-		`,"decision":"approved","state_transition":{"from_state":"idle","to_state":"approved"},"approval_token":null}],"tool_name":"sql","arguments":{"ids":[1,2],"password":"hunter2"},"on_behalf_of":"bob",
+		`,"decision":{"allowed":true,"reason":"r","requires_human_approval":false,"approval_token":null,"metadata":null},"state_transition":{"from_state":"idle","to_state":"approved"},"approval_token":null}],"tool_name":"sql","arguments":{"ids":[1,2],"password":"hunter2"},"on_behalf_of":"bob",
 		"http":{"method":"POST","host":"h","path":"/p","query":null,"headers":{"X-A":["1"]},"body":"b"},"volatile":["/arguments/ids"],"workflow_id":"w","task_id":"t"`, 1)).ok(t)
 	s.post(t, "/api/v1/policy/evaluate", evaluation(strings.Replace(lookJSON, `"metadata":null`, `"metadata":{"mcpServerName":"s","mcpActionName":"a"}`, 1))).ok(t)
 	s.post(t, "/api/v1/policy/check", `{"principal":`+agentJSON+`,"action":`+lookJSON+`,"tool_name":null}`).ok(t)

@@ -253,7 +253,7 @@ func TestTrap11FailureCodesAndConfidencesStayWithinTheModel(t *testing.T) {
 func TestTrap12StateTransitionsAreReadInBothSpellings(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, transition := range []string{`{"from_state":"idle","to_state":"approved"}`, `{"from":"idle","to":"approved"}`} {
-		entry := `{"timestamp":"t","principal":` + agentJSON + `,"action":` + lookJSON + `,"decision":"approved","state_transition":` + transition + `,"approval_token":null}`
+		entry := `{"timestamp":"t","principal":` + agentJSON + `,"action":` + lookJSON + `,"decision":{"allowed":true,"reason":"r","requires_human_approval":false,"approval_token":null,"metadata":null},"state_transition":` + transition + `,"approval_token":null}`
 		s.post(t, "/api/v1/policy/evaluate", strings.Replace(evaluation(lookJSON), `"audit_log":[]`, `"audit_log":[`+entry+`]`, 1)).ok(t)
 		var read aureus.AuditEntry
 		require.NoError(t, strictjson.Unmarshal([]byte(entry), &read))

@@ -89,7 +89,7 @@ func TestPublishedClientParsesAnswers(t *testing.T) {
 		require.Contains(t, body["approval"], "expires_at")
 	})
 	t.Run("the log and the state that a client sends count for nothing", func(t *testing.T) { // SPEC P13
-		with := strings.Replace(context, `"audit_log":[]`, `"audit_log":[{"timestamp":"t","principal":`+principal+`,"action":`+critical+`,"decision":"approved","state_transition":{"from_state":"idle","to_state":"approved"},"approval_token":null}]`, 1)
+		with := strings.Replace(context, `"audit_log":[]`, `"audit_log":[{"timestamp":"t","principal":`+principal+`,"action":`+critical+`,"decision":{"allowed":true,"reason":"r","requires_human_approval":false,"approval_token":null,"metadata":null},"state_transition":{"from_state":"idle","to_state":"approved"},"approval_token":null}]`, 1)
 		with = strings.Replace(with, `"idle"`, `"approved"`, 1)
 		got := raw{path: "/api/v1/policy/evaluate", body: with}.do(t, srv)
 		require.Equal(t, http.StatusOK, got.status, got.body)
