@@ -23,7 +23,7 @@ func (ApprovalStatus) Words() []string {
 // Approval is a request for a person's decision and what became of it. Its id
 // is also the ticket that a requester polls with and presents again; it is no
 // secret and opens nothing by itself (SPEC 1.4).
-type Approval struct {
+type Approval struct { //nolint:recvcheck // a copy of it is large, and Ref is part of the public interface
 	ID         string         `json:"id"` // "apr_" and 26 characters of base32
 	Status     ApprovalStatus `json:"status"`
 	Principal  Principal      `json:"principal"`

@@ -17,7 +17,7 @@ import (
 // this action? Principal, Action and, where the action lists allowed tools,
 // Tool must be set; nothing has a default. A Request is a value: deciders read
 // it and never change what it points to.
-type Request struct {
+type Request struct { //nolint:recvcheck // Validate is asked for every decision, and a copy costs as much as the check
 	Principal  Principal
 	OnBehalfOf string // the principal that Principal acts for, if any
 	Action     Action

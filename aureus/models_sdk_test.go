@@ -23,8 +23,8 @@ type schema struct {
 	Properties map[string]schema `json:"properties"`
 	Required   []string          `json:"required"`
 	Items      *schema           `json:"items"`
-	Additional *schema           `json:"additionalProperties"`
-	AnyOf      []schema          `json:"anyOf"`
+	Additional *schema           `json:"additionalProperties"` //nolint:tagliatelle // a word of JSON Schema
+	AnyOf      []schema          `json:"anyOf"`                //nolint:tagliatelle // a word of JSON Schema
 	Const      any               `json:"const"`
 	Minimum    *float64          `json:"minimum"`
 	Maximum    *float64          `json:"maximum"`
@@ -98,7 +98,7 @@ func (s schema) plain() (_ schema, nullable bool) {
 // fits compares a field's type with what the schema says of it.
 func (s schema) fits(t *testing.T, models map[string]schema, place string, got reflect.Type, tag string) {
 	t.Helper()
-	s, _ = s.plain()
+	s, _ = s.plain() //nolint:revive // the schema without its null
 	for got.Kind() == reflect.Pointer {
 		got = got.Elem()
 	}
@@ -122,7 +122,7 @@ func (s schema) fits(t *testing.T, models map[string]schema, place string, got r
 	switch {
 	case s.Ref != "" && words[name] != nil:
 		require.Equal(t, reflect.String, got.Kind(), place)
-		list, ok := reflect.Zero(got).Interface().(strictjson.Words)
+		list, ok := reflect.TypeAssert[strictjson.Words](reflect.Zero(got))
 		require.True(t, ok, "%s: %s has no words", place, got)
 		for _, word := range words[name] {
 			require.Contains(t, list.Words(), word, place)
@@ -148,7 +148,7 @@ func (s schema) fits(t *testing.T, models map[string]schema, place string, got r
 		want := map[string]reflect.Kind{"string": reflect.String, "boolean": reflect.Bool, "integer": reflect.Int, "number": reflect.Float64}[s.Type]
 		require.Equal(t, want, got.Kind(), place)
 		if want == reflect.String {
-			_, closed := reflect.Zero(got).Interface().(strictjson.Words)
+			_, closed := reflect.TypeAssert[strictjson.Words](reflect.Zero(got))
 			require.False(t, closed, "%s: it is free text in the published model", place)
 		}
 	}
@@ -347,7 +347,9 @@ func TestRecoveryStrategies_Maps_AreThePublishedModels(t *testing.T) {
 		"RetryAltToolStrategy": RetryAltTool{ToolName: "t", MaxRetries: 2}, "AskUserStrategy": AskUser{Prompt: "p"},
 		"EscalateStrategy": Escalate{Reason: "r"}, "IgnoreStrategy": Ignore{Justification: "j"},
 	} {
-		model, written := models[name], mustParse(t, strategy.Strategy()).(map[string]any)
+		model := models[name]
+		written, ok := mustParse(t, strategy.Strategy()).(map[string]any)
+		require.True(t, ok)
 		require.Len(t, written, len(model.Properties), name)
 		for property, s := range model.Properties {
 			want := map[string]any{"string": "", "integer": json.Number("")}[s.Type]

@@ -71,7 +71,7 @@ var (
 	problemSize      = valueProblem{reason: fmt.Sprintf("the request must not hold more than %d values or %d bytes", maxRequestValues, maxRequestBytes)}
 )
 
-func (p valueProblem) found() *valueProblem { return &p }
+func (p *valueProblem) found() *valueProblem { found := *p; return &found }
 
 // value checks a free-form value that stands within so many levels as depth. It
 // follows nothing further than the bounds allow.

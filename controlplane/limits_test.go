@@ -37,6 +37,10 @@ func limitsOnThePage() map[string]beyond {
 	check := func(id string) raw {
 		return post("policy/check", `{"principal":{"id":"`+id+`","type":"agent","permissions":[]},"action":`+lookJSON+`}`)
 	}
+	question := func(resource, arguments string) raw {
+		return post("policy/evaluate", `{"principal":{"id":"agent-1","type":"agent","permissions":[{"action":"a","resource":`+resource+`}]},"action":`+lookJSON+
+			`,"current_state":"idle","audit_log":[],"arguments":`+arguments+`}`)
+	}
 	judge := func(data string) raw {
 		return post("crv/validate", `{"commit":{"id":"c","data":`+data+`},"gate_config":{"name":"g","validators":[],"block_on_failure":true}}`)
 	}
@@ -82,26 +86,29 @@ func limitsOnThePage() map[string]beyond {
 	}
 	unknown := items(`{"action":"a","resource":"r","intent":"nope"}`, 150)
 	return map[string]beyond{
-		"a request's body":                       {judge(`"` + x(4<<20-200) + `"`), judge(`"` + x(4<<20) + `"`), 413, "BODY_TOO_LARGE"},
-		"nesting of JSON":                        {judge(strings.Repeat("[", 98) + strings.Repeat("]", 98)), judge(strings.Repeat("[", 99) + strings.Repeat("]", 99)), 400, "MALFORMED_JSON"},
-		"nesting of JSON: values":                {judge(items("0", 249_000)), judge(items("0", 250_000)), 400, "MALFORMED_JSON"},
-		"problems listed of one body":            {check("agent-1"), post("policy/check", `{"principal":{"id":"a","type":"agent","permissions":`+unknown+`},"action":`+lookJSON+`}`), 422, "VALIDATION_ERROR"},
-		"an `Idempotency-Key`":                   {repeated(255), repeated(256), 400, "VALIDATION_ERROR"},
-		"items in a batch":                       {post("observability/spans/batch", items(span("n", ""), 10_000)), post("observability/spans/batch", items(span("n", ""), 10_001)), 413, "BODY_TOO_LARGE"},
-		"one event, metric or span":              {post("observability/spans", span("n", `,"logs":[{"timestamp":"t","level":"info","message":"`+x(1<<20-200)+`"}]`)), post("observability/spans", span("n", `,"logs":[{"timestamp":"t","level":"info","message":"`+x(1<<20)+`"}]`)), 413, "BODY_TOO_LARGE"},
-		"an indexed field of one":                {metric(x(4 << 10)), metric(x(4<<10 + 1)), 422, "VALIDATION_ERROR"},
-		"tags in one query":                      {tags(32), tags(33), 400, "VALIDATION_ERROR"},
-		"a reason, a comment":                    {ask(x(4<<10), ""), ask(x(4<<10+1), ""), 422, "VALIDATION_ERROR"},
-		"the id or name of a principal":          {check(x(1024)), check(x(1025)), 422, "VALIDATION_ERROR"},
-		"a rule's, a code's or a version's name": {ask("r", x(200)), ask("r", x(201)), 422, "VALIDATION_ERROR"},
-		"a validator's configuration":            {register("a", `{"type":"not_null","description":"`+x(1<<20-200)+`"}`), register("a", `{"type":"not_null","description":"`+x(1<<20)+`"}`), 422, "VALIDATION_ERROR"},
-		"a validator's configuration: id":        {register(x(256), `{"type":"not_null"}`), register(x(257), `{"type":"not_null"}`), 422, "VALIDATION_ERROR"},
-		"rules of a `cross_field_consistency`":   {register("b", `{"type":"cross_field_consistency","parameters":{"rules":`+items(rule, 100)+`}}`), register("b", `{"type":"cross_field_consistency","parameters":{"rules":`+items(rule, 101)+`}}`), 422, "VALIDATION_ERROR"},
-		"steps of all tests of one registration": {register("c", `{"type":"json_schema","parameters":{"schema":`+dearSchema+`},"tests":`+items(dearTest, 2)+`}`), register("d", `{"type":"json_schema","parameters":{"schema":`+dearSchema+`},"tests":`+items(dearTest, 5)+`}`), 422, "VALIDATION_ERROR"},
-		"tasks of a workflow":                    {execute("w", tasks(10)), execute("w", tasks(1001)), 422, "VALIDATION_ERROR"},
-		"tasks of a workflow: id":                {execute(x(256), "[]"), execute(x(257), "[]"), 422, "VALIDATION_ERROR"},
-		"attempts of a task":                     {execute("w", retry(100, 1)), execute("w", retry(101, 1)), 422, "VALIDATION_ERROR"},
-		"attempts of a task: wait":               {execute("w", retry(1, 86_400_000)), execute("w", retry(1, 86_400_001)), 422, "VALIDATION_ERROR"},
+		"a request's body":                          {judge(`"` + x(4<<20-200) + `"`), judge(`"` + x(4<<20) + `"`), 413, "BODY_TOO_LARGE"},
+		"nesting of JSON":                           {judge(strings.Repeat("[", 98) + strings.Repeat("]", 98)), judge(strings.Repeat("[", 99) + strings.Repeat("]", 99)), 400, "MALFORMED_JSON"},
+		"nesting of JSON: values":                   {judge(items("0", 249_000)), judge(items("0", 250_000)), 400, "MALFORMED_JSON"},
+		"problems listed of one body":               {check("agent-1"), post("policy/check", `{"principal":{"id":"a","type":"agent","permissions":`+unknown+`},"action":`+lookJSON+`}`), 422, "VALIDATION_ERROR"},
+		"an `Idempotency-Key`":                      {repeated(255), repeated(256), 400, "VALIDATION_ERROR"},
+		"items in a batch":                          {post("observability/spans/batch", items(span("n", ""), 10_000)), post("observability/spans/batch", items(span("n", ""), 10_001)), 413, "BODY_TOO_LARGE"},
+		"one event, metric or span":                 {post("observability/spans", span("n", `,"logs":[{"timestamp":"t","level":"info","message":"`+x(1<<20-200)+`"}]`)), post("observability/spans", span("n", `,"logs":[{"timestamp":"t","level":"info","message":"`+x(1<<20)+`"}]`)), 413, "BODY_TOO_LARGE"},
+		"an indexed field of one":                   {metric(x(4 << 10)), metric(x(4<<10 + 1)), 422, "VALIDATION_ERROR"},
+		"tags in one query":                         {tags(32), tags(33), 400, "VALIDATION_ERROR"},
+		"a reason, a comment":                       {ask(x(4<<10), ""), ask(x(4<<10+1), ""), 422, "VALIDATION_ERROR"},
+		"the id or name of a principal":             {check(x(1024)), check(x(1025)), 422, "VALIDATION_ERROR"},
+		"the id or name of a principal: permission": {question(`"`+x(1024)+`"`, "1"), question(`"`+x(1025)+`"`, "1"), 422, "VALIDATION_ERROR"},
+		"free-form values of a request":             {question(`"r"`, strings.Repeat("[", 97)+strings.Repeat("]", 97)), question(`"r"`, strings.Repeat("[", 98)+strings.Repeat("]", 98)), 422, "VALIDATION_ERROR"},
+		"permissions, allowed tools, conditions":    {question(`"r"`, `"`+x(3_990_000)+`"`), question(`"r"`, `"`+x(4_000_000)+`"`), 422, "VALIDATION_ERROR"},
+		"a rule's, a code's or a version's name":    {ask("r", x(200)), ask("r", x(201)), 422, "VALIDATION_ERROR"},
+		"a validator's configuration":               {register("a", `{"type":"not_null","description":"`+x(1<<20-200)+`"}`), register("a", `{"type":"not_null","description":"`+x(1<<20)+`"}`), 422, "VALIDATION_ERROR"},
+		"a validator's configuration: id":           {register(x(256), `{"type":"not_null"}`), register(x(257), `{"type":"not_null"}`), 422, "VALIDATION_ERROR"},
+		"rules of a `cross_field_consistency`":      {register("b", `{"type":"cross_field_consistency","parameters":{"rules":`+items(rule, 100)+`}}`), register("b", `{"type":"cross_field_consistency","parameters":{"rules":`+items(rule, 101)+`}}`), 422, "VALIDATION_ERROR"},
+		"steps of all tests of one registration":    {register("c", `{"type":"json_schema","parameters":{"schema":`+dearSchema+`},"tests":`+items(dearTest, 2)+`}`), register("d", `{"type":"json_schema","parameters":{"schema":`+dearSchema+`},"tests":`+items(dearTest, 5)+`}`), 422, "VALIDATION_ERROR"},
+		"tasks of a workflow":                       {execute("w", tasks(10)), execute("w", tasks(1001)), 422, "VALIDATION_ERROR"},
+		"tasks of a workflow: id":                   {execute(x(256), "[]"), execute(x(257), "[]"), 422, "VALIDATION_ERROR"},
+		"attempts of a task":                        {execute("w", retry(100, 1)), execute("w", retry(101, 1)), 422, "VALIDATION_ERROR"},
+		"attempts of a task: wait":                  {execute("w", retry(1, 86_400_000)), execute("w", retry(1, 86_400_001)), 422, "VALIDATION_ERROR"},
 	}
 }
 
