@@ -110,7 +110,7 @@ func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
 
 func unreachableFunc(t *testing.T) http.HandlerFunc {
 	t.Helper()
-	return func(w http.ResponseWriter, r *http.Request) {
+	return func(_ http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > 3 {
 			t.Error("the handler was reached")
 		}
