@@ -7,9 +7,11 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -208,4 +210,43 @@ func (pagesOfTwo) RoundTrip(r *http.Request) (*http.Response, error) {
 	query.Set("limit", "2")
 	changed.URL.RawQuery = query.Encode()
 	return http.DefaultTransport.RoundTrip(changed)
+}
+
+// Every parameter that the client can send is one that the path knows.
+func TestQuery_ClientWithEveryField_IsTaken(t *testing.T) {
+	srv := open(t)
+	c := client(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga"))
+	ctx := t.Context()
+	taken := func(err error) {
+		t.Helper()
+		require.NoError(t, err)
+	}
+	const from, to = "2026-01-01", "2026-01-02"
+	_, err := aureus.Collect(c.Metrics(ctx, aureus.MetricQuery{Name: "m", StartTime: from, EndTime: to, Tags: map[string]string{"a": "b"}}))
+	taken(err)
+	_, err = aureus.Collect(c.Events(ctx, aureus.EventQuery{Type: aureus.EventCustom, WorkflowID: "w", TaskID: "t", StartTime: from, EndTime: to}))
+	taken(err)
+	_, err = aureus.Collect(c.Approvals(ctx, aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
+	taken(err)
+	_, err = c.Trace(ctx, "t")
+	taken(err)
+	_, err = c.Summary(ctx, aureus.SummaryQuery{StartTime: from, EndTime: to})
+	taken(err)
+	_, err = c.Summary(ctx, aureus.SummaryQuery{Range: "1h"})
+	taken(err)
+	query := aureus.AuditQuery{DecisionID: aureus.NewDecisionID(time.Now())}
+	fields := reflect.ValueOf(&query).Elem()
+	for i := range fields.NumField() {
+		switch name := fields.Type().Field(i).Name; {
+		case strings.HasSuffix(name, "Time"):
+			fields.Field(i).SetString(from)
+		case fields.Field(i).Kind() == reflect.String:
+			fields.Field(i).SetString(map[string]string{"Decision": "allow", "Kind": aureus.AuditDecision, "TraceID": strings.Repeat("a", 32)}[name])
+			if fields.Field(i).String() == "" {
+				fields.Field(i).SetString("x")
+			}
+		}
+	}
+	_, err = aureus.Collect(c.Audit(ctx, query))
+	taken(err)
 }
