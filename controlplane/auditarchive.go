@@ -131,10 +131,11 @@ func writeArchive(ctx context.Context, db *store.DB, to string, after int64, arc
 	if err == nil {
 		err = file.Sync()
 	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return n, err
+	err = errors.Join(err, file.Close())
+	if err == nil {
+		err = syncFolder(filepath.Dir(to))
 	}
-	return n, syncFolder(filepath.Dir(to))
+	return n, err
 }
 
 // VerifyAudit checks the chain of a tenant's audit log in the database db,

@@ -172,7 +172,7 @@ func TestAudit_FiltersByDecisionKindAndTrace(t *testing.T) {
 		a := raw{path: "/api/v1/policy/evaluate", key: s.service, body: mustMarshal(t, request.Context()), header: http.Header{"Traceparent": {traceparent}}}.do(t, srv)
 		require.Equal(t, 200, a.status, a.body)
 		var id aureus.DecisionID
-		require.NoError(t, id.UnmarshalText([]byte(a.json(t)["decision_id"].(string)))) //nolint:errcheck,forcetypeassert // a test
+		require.NoError(t, id.UnmarshalText([]byte(a.json(t)["decision_id"].(string))))
 		return id
 	}
 	nobody := transfer(aureus.TierLow, 2)

@@ -161,7 +161,7 @@ func TestVerify_OfALongLog_ReadsPageByPage(t *testing.T) {
 func archiveOf(t *testing.T, db *DB, sequence int64) Archive {
 	t.Helper()
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
-	a := Archive{Tenant: "default", Sequence: sequence, At: noon, PublicKey: key.Public().(ed25519.PublicKey)} //nolint:errcheck,forcetypeassert // of that package
+	a := Archive{Tenant: "default", Sequence: sequence, At: noon, PublicKey: key.Public().(ed25519.PublicKey)}
 	require.NoError(t, db.Read(t.Context(), func(tx *Tx) error {
 		return tx.row(`SELECT hash FROM audit WHERE sequence = ?`, sequence).Scan(&a.Hash)
 	}))
@@ -266,4 +266,24 @@ func TestPrune_DeletesWhatIsNoLongerKept(t *testing.T) {
 	v, err := db.VerifyAudit(t.Context(), "default")
 	require.NoError(t, err)
 	require.True(t, v.Valid, "the log still has them")
+}
+
+// The last entry is one that no other table knows of.
+func TestVerify_TheLastEntryThatStandsAlone_IsFound(t *testing.T) {
+	for name, statements := range map[string][]string{
+		"both emptied, and no longer readable": {`UPDATE audit SET hash = '', decision_id = 'x' WHERE sequence = 6`, `UPDATE audit_heads SET hash = ''`},
+		"both emptied":                         {`UPDATE audit SET hash = '' WHERE sequence = 6`, `UPDATE audit_heads SET hash = ''`},
+		"another hash in both":                 {`UPDATE audit SET hash = 'abc' WHERE sequence = 6`, `UPDATE audit_heads SET hash = 'abc'`},
+		"another hash in the head":             {`UPDATE audit_heads SET hash = 'abc'`},
+		"none in the head":                     {`UPDATE audit_heads SET hash = ''`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := aLog(t, 5)
+			require.NoError(t, db.Write(t.Context(), appendEntry("alone")))
+			tamper(t, db, statements...)
+			v, err := db.VerifyAudit(t.Context(), "default")
+			require.NoError(t, err)
+			require.Equal(t, []any{false, int64(6)}, []any{v.Valid, v.FirstInvalid})
+		})
+	}
 }
