@@ -1,0 +1,106 @@
+package controlplane_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestLoad_DecisionsBesideAHostileTenant prints how long decisions of one tenant
+// take, alone and beside each way of another tenant's to be a burden. It asserts
+// no time: only that every decision is answered.
+func TestLoad_DecisionsBesideAHostileTenant(t *testing.T) {
+	if os.Getenv("AUREUS_LOAD") == "" {
+		t.Skip("it measures for about half a minute: run it with AUREUS_LOAD=1 and -v")
+	}
+	srv := open(t, quiet)
+	listening := httptest.NewServer(srv)
+	defer listening.Close()
+	keys := twoTenants(t, srv)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 300}}
+	defer client.CloseIdleConnections()
+	post := func(ctx context.Context, key, path, body string, header http.Header) (int, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, listening.URL+path, strings.NewReader(body))
+		if err != nil {
+			return 0, err
+		}
+		r.Header = header.Clone()
+		if r.Header == nil {
+			r.Header = http.Header{}
+		}
+		r.Header.Set("Authorization", "Bearer "+key)
+		response, err := client.Do(r)
+		if err != nil {
+			return 0, err
+		}
+		return response.StatusCode, response.Body.Close()
+	}
+	evaluate := func(arguments string) string {
+		return `{"principal":{"id":"agent-1","type":"agent","permissions":[]},"action":` + lookJSON + `,"current_state":"idle","audit_log":[],"arguments":` + arguments + `}`
+	}
+	big := evaluate(`{"list":[` + strings.TrimSuffix(strings.Repeat(`{"a":0},`, 40_000), ",") + `]}`)
+	spans := "[" + strings.TrimSuffix(strings.Repeat(`{"id":"s","trace_id":"t","name":"n","start_time":"t"},`, 2000), ",") + "]"
+	text := bomb(64 << 20)
+	for _, load := range []struct {
+		name    string
+		clients int
+		do      func(ctx context.Context)
+	}{
+		{"alone", 0, nil},
+		{"30 gzip bombs of 64 MiB at a time", 30, func(ctx context.Context) {
+			_, _ = post(ctx, keys.hostile, "/api/v1/observability/spans/batch", text, http.Header{"Content-Encoding": {"gzip"}})
+		}},
+		{"evaluates of 300 kB, 15 at a time", 15, func(ctx context.Context) {
+			_, _ = post(ctx, keys.hostile, "/api/v1/policy/evaluate", big, nil)
+		}},
+		{"telemetry, batches of 2,000, 20 at a time", 20, func(ctx context.Context) {
+			_, _ = post(ctx, keys.hostile, "/api/v1/observability/spans/batch", spans, nil)
+		}},
+		{"100 streams that match nothing", 100, func(ctx context.Context) {
+			ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+			defer cancel()
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, listening.URL+"/api/v1/stream?workflow_id=none", http.NoBody)
+			if err != nil {
+				return
+			}
+			r.Header.Set("Authorization", "Bearer "+keys.hostile)
+			response, err := client.Do(r)
+			if err != nil {
+				return
+			}
+			<-ctx.Done()
+			_ = response.Body.Close()
+		}},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var hostile sync.WaitGroup
+		for range load.clients {
+			hostile.Go(func() {
+				for ctx.Err() == nil {
+					load.do(ctx)
+				}
+			})
+		}
+		took := make([]time.Duration, 0, 300)
+		for len(took) < 300 {
+			begun := time.Now()
+			status, err := post(t.Context(), keys.victim, "/api/v1/policy/evaluate", evaluate("{}"), nil)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, status)
+			took = append(took, time.Since(begun))
+		}
+		cancel()
+		hostile.Wait()
+		slices.Sort(took)
+		t.Log(fmt.Sprintf("%-44s p50 %8.2f ms   p95 %8.2f ms", load.name, float64(took[150].Microseconds())/1000, float64(took[285].Microseconds())/1000))
+	}
+}
