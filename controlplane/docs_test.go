@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -39,7 +40,10 @@ func TestTheAPIByExample(t *testing.T) {
 		t.Skip("curl 7.82 or later is not installed: install it to have the examples of docs/api.md run")
 	}
 	s := newSite(t, open(t))
-	environment := map[string]string{"AUREUS_URL": s.url, "SERVICE_KEY": s.service, "OPERATOR_KEY": s.operator}
+	environment := map[string]string{
+		"AUREUS_URL": s.url, "SERVICE_KEY": s.service, "OPERATOR_KEY": s.operator,
+		"OWN_DECISION": aureus.NewDecisionID(time.Now()).String(),
+	}
 	sections, compared := map[string]bool{}, 0
 	var printed string
 	for _, part := range readExamples(t) {
