@@ -271,8 +271,8 @@ func (s *Server) decideApproval(approve bool) handler {
 		if len(verdict.Comment) > maxProse {
 			return invalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxProse))
 		}
-		return s.changeApproval(w, r, c, func(t *store.Tx, id string) error {
-			_, err := t.DecideApproval(c.tenant, s.config.Now(), c.actor(), id, approve, verdict.ActionDigest, redact.Visible(verdict.Comment), s.approvalLife())
+		return s.changeApproval(w, r, c, func(t *store.Tx, id string, now time.Time) error {
+			_, err := t.DecideApproval(c.tenant, now, c.actor(), id, approve, verdict.ActionDigest, redact.Visible(verdict.Comment), s.approvalLife())
 			return err
 		})
 	}
@@ -286,24 +286,31 @@ func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c calle
 	if use.DecisionID.IsZero() {
 		return invalidBody("/decision_id", "is required")
 	}
-	return s.changeApproval(w, r, c, func(t *store.Tx, id string) error {
-		return t.ConsumeApproval(c.tenant, s.config.Now(), c.actor(), id, use)
+	return s.changeApproval(w, r, c, func(t *store.Tx, id string, now time.Time) error {
+		return t.ConsumeApproval(c.tenant, now, c.actor(), id, use)
 	})
 }
 
-// changeApproval makes a change and answers with the approval as it is then.
-// What is past its time has ended before: that stays even where the change is
+// changeApproval makes a change and answers with the approval as the change left
+// it. What is past its time has ended before: that stays even where the change is
 // refused because of it.
-func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller, change func(t *store.Tx, id string) error) error {
+func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller, change func(t *store.Tx, id string, now time.Time) error) error {
 	if err := s.expireApprovals(r.Context(), c.tenant); err != nil {
 		return err
 	}
 	id := r.PathValue("id")
+	var after aureus.Approval
 	err := s.db.Write(r.Context(), func(t *store.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
-		return change(t, id)
+		now := s.config.Now()
+		if err := change(t, id, now); err != nil {
+			return err
+		}
+		state, err := t.ApprovalAt(c.tenant, now, id)
+		after = state
+		return err
 	})
 	s.wakeRuns() // a workflow may wait for it
 	if err != nil {
@@ -313,6 +320,10 @@ func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller
 	if err != nil {
 		return err
 	}
+	// A workflow that waited for it may have used it by now. The answer is about
+	// this change.
+	changed.Status, changed.ExpiresAt, changed.DecideBy, changed.UseBy = after.Status, after.ExpiresAt, after.DecideBy, after.UseBy
+	changed.ConsumedBy, changed.ReleasedBy = after.ConsumedBy, after.ReleasedBy
 	return writeApproval(w, changed)
 }
 

@@ -114,19 +114,20 @@ func limitsOnThePage() map[string]beyond {
 
 // Every name of a request has the bound that the page gives for names.
 func TestLimits_NamesOfARequest_EachHasItsBound(t *testing.T) {
-	s := newSite(t, open(t, quietly))
+	longest := "/arguments/" + strings.Repeat("x", 1024-len("/arguments/"))
+	s := newSite(t, open(t, quietly, func(c *controlplane.Config) { c.Volatile = []string{"/arguments/volatile", longest} }))
 	const body = `{"principal":{"id":"PRINCIPAL","type":"TYPE","permissions":[{"action":"HELD","resource":"RESOURCE","conditions":{"owner":"CONDITION"}}]},
 		"action":{"id":"ACTION","name":"NAME","risk_tier":"low","required_permissions":[{"action":"REQUIRED","resource":"NEEDED"}],"allowed_tools":["TOOL","ALLOWED"],"metadata":{"m":"METADATA"}},
-		"current_state":"idle","audit_log":[],"tool_name":"TOOL","on_behalf_of":"OTHER","workflow_id":"WORKFLOW","task_id":"TASK","arguments":{"VOLATILE":1},"volatile":["/VOLATILE"]}`
+		"current_state":"idle","audit_log":[],"tool_name":"TOOL","on_behalf_of":"OTHER","workflow_id":"WORKFLOW","task_id":"TASK","arguments":{"volatile":1},"volatile":["/arguments/volatile"]}`
 	for name, pointer := range map[string]string{
 		"PRINCIPAL": "/principal/id", "TYPE": "/principal/type", "HELD": "/principal/permissions/0/action", "RESOURCE": "/principal/permissions/0/resource",
 		"ACTION": "/action/id", "NAME": "/action/name", "REQUIRED": "/action/required_permissions/0/action", "NEEDED": "/action/required_permissions/0/resource",
-		"ALLOWED": "/action/allowed_tools/1", "TOOL": "/tool_name", "OTHER": "/on_behalf_of", "WORKFLOW": "/workflow_id", "TASK": "/task_id", "/VOLATILE": "/volatile/0",
+		"ALLOWED": "/action/allowed_tools/1", "TOOL": "/tool_name", "OTHER": "/on_behalf_of", "WORKFLOW": "/workflow_id", "TASK": "/task_id", "/arguments/volatile": "/volatile/0",
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := strings.Repeat("x", 1024)
-			if strings.HasPrefix(name, "/") {
-				at = "/" + at[1:]
+			if pointer == "/volatile/0" {
+				at = longest
 			}
 			s.post(t, "/api/v1/policy/evaluate", strings.ReplaceAll(body, name, at)).ok(t)
 			got := s.post(t, "/api/v1/policy/evaluate", strings.ReplaceAll(body, name, at+"x")).refusal(t, http.StatusUnprocessableEntity, "VALIDATION_ERROR")

@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -100,7 +101,7 @@ func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Reques
 		decided := ready.decision
 		if ready.ask != nil {
 			if decided, err = approval.Answer(ctx, approvals, ready.ask.ask, decided); err != nil {
-				return undecided(err)
+				return fmt.Errorf("%w: %w", errNoAnswer, err) // the store still has to say whether it is at fault
 			}
 		}
 		decided, more, err := approvals.decided(decided)
@@ -113,8 +114,13 @@ func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Reques
 		decision = decided
 		return nil
 	})
+	if errors.Is(err, errNoAnswer) {
+		err = undecided(err)
+	}
 	return decision, err
 }
+
+var errNoAnswer = errors.New("asking for the approval, or using it, failed")
 
 // preparedDecision is what the rules say of a request and, where they leave it to
 // a person, the approval to ask for.

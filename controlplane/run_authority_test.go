@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -453,4 +455,27 @@ func TestWorkflowID_AnotherSubject_IsApart(t *testing.T) {
 	require.Equal(t, "cancelled", (<-results).Status)
 	close(release)
 	require.Equal(t, "success", (<-results).Status)
+}
+
+// Runs that wait wake at once and use their approvals, also while other verdicts
+// are being answered. Each operator hears of the own verdict all the same.
+func TestApprove_WaitingRunUsesItAtOnce_AnswerIsTheVerdict(t *testing.T) {
+	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {RiskTier: aureus.TierHigh, Run: echo}}))
+	client, olga := srv.Client(), srv.Operator("olga")
+	var pending []aureus.Approval
+	for i := range 15 {
+		waiting, err := client.ExecuteWorkflow(t.Context(), chain("w"+strconv.Itoa(i), task("pay-"+strconv.Itoa(i), "pay")), allowed())
+		require.NoError(t, err)
+		require.Len(t, waiting.PendingApprovals, 1)
+		asked, err := olga.Approval(t.Context(), waiting.PendingApprovals[0].ApprovalToken)
+		require.NoError(t, err)
+		pending = append(pending, asked)
+	}
+	errs := make([]error, len(pending))
+	var verdicts sync.WaitGroup
+	for i, asked := range pending {
+		verdicts.Go(func() { _, errs[i] = olga.Approve(t.Context(), asked.ID, asked.ActionDigest, "") })
+	}
+	verdicts.Wait()
+	require.NoError(t, errors.Join(errs...), "the client takes another status than approved for a malformed answer")
 }
