@@ -159,7 +159,7 @@ func (s *Server) breakOff(r *http.Request, err error) error {
 // there already is accepted and changes nothing; another one under its id is
 // refused.
 func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c caller) error {
-	return s.recordBatch(w, r, func(item []byte) (recording, error) {
+	return s.recordBatch(w, r, c, func(item []byte) (recording, error) {
 		var record aureus.DecisionRecord
 		if err := decodeItem(item, &record); err != nil {
 			return nil, err
@@ -264,7 +264,7 @@ func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
 // or reported the decision says so, or an operator. An outcome may come before
 // its decision; whether it stands is settled when that is there.
 func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller) error {
-	return s.recordBatch(w, r, func(item []byte) (recording, error) {
+	return s.recordBatch(w, r, c, func(item []byte) (recording, error) {
 		var outcome aureus.Outcome
 		if err := decodeItem(item, &outcome); err != nil {
 			return nil, err

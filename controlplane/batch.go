@@ -38,7 +38,7 @@ type recording func(t *store.Tx, now time.Time) error
 // answer. An item that is refused, when it is read or when it is written, leaves
 // the others alone. Reading comes before the transaction, which decisions wait
 // for.
-func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, read func(item []byte) (recording, error)) error {
+func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, c caller, read func(item []byte) (recording, error)) error {
 	body, err := readBody(r)
 	if err != nil {
 		return err
@@ -62,6 +62,9 @@ func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, read func(i
 	}
 	var answer batchAnswer
 	err = s.db.Write(r.Context(), func(t *store.Tx) error {
+		if err := s.checkKey(t, c); err != nil {
+			return err
+		}
 		answer = batchAnswer{Rejected: []aureus.Rejection{}}
 		now := s.config.Now()
 		for i, record := range records {

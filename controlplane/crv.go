@@ -57,6 +57,9 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 	}
 	result := registry.Validate(r.Context(), body.Commit, body.GateConfig)
 	err = s.db.Write(r.Context(), func(t *store.Tx) error {
+		if err := s.checkKey(t, c); err != nil {
+			return err
+		}
 		details := gateDetails(result)
 		details["commit_id"], details["source"] = body.Commit.ID, sourceEvaluated
 		if trace := tracecontext.ID(r.Header); trace != "" {
@@ -176,6 +179,9 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		Tenant: c.tenant, Scope: scope, Owner: owner, ID: body.ValidatorID, Config: string(body.Config), RegisteredBy: c.subject, KeyID: c.keyID, RegisteredAt: s.config.Now(),
 	}
 	err = s.db.Write(r.Context(), func(t *store.Tx) error {
+		if err := s.checkKey(t, c); err != nil {
+			return err
+		}
 		if err := hasRoom(t, stored); err != nil {
 			return err
 		}

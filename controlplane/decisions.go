@@ -139,7 +139,7 @@ func addApproval(t *store.Tx, c caller, now time.Time, ref *aureus.ApprovalRef) 
 // recordGates writes down what gates found that judged elsewhere. One that tells
 // of a decision that is there must come from the subject of that decision.
 func (s *Server) recordGates(w http.ResponseWriter, r *http.Request, c caller) error {
-	return s.recordBatch(w, r, func(item []byte) (recording, error) {
+	return s.recordBatch(w, r, c, func(item []byte) (recording, error) {
 		var record aureus.GateRecord
 		if err := decodeItem(item, &record); err != nil {
 			return nil, err

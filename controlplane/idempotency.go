@@ -11,8 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/fair"
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 const (
@@ -79,10 +82,17 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, c caller, serve ha
 	}
 	scope := scopeOf(c, r, key)
 	first, begun := s.answers.begin(scope, s.config.Now())
-	switch {
-	case first != nil:
-		return replay(w, r, first)
-	case !begun:
+	if first != nil {
+		stands, err := s.stillStands(r, c, first)
+		if err != nil {
+			return err
+		}
+		if stands {
+			return replay(w, r, first)
+		}
+		begun = s.answers.beginAnew(scope, first)
+	}
+	if !begun {
 		return problem(http.StatusConflict, codeInFlight, "a request with this Idempotency-Key is under way",
 			withRemediation("Ask again in a moment, with the same key."), withRetryAfter(time.Second))
 	}
@@ -124,6 +134,47 @@ func (s *Server) loadAnswers(ctx context.Context) error {
 		s.answers.keep(&answer)
 	}
 	return nil
+}
+
+// The answers that say that an approval was used. They stand only while it is
+// reserved for their decision: see stillStands.
+const (
+	evaluating = "POST /api/v1/policy/evaluate"
+	consuming  = "POST /api/v1/policy/approvals/{id}/consume"
+)
+
+// stillStands reports whether a first answer may be given again. One that rests on
+// an approval may only while that is reserved for its decision. Where the approval
+// was given back, or committed by the outcome, where its time is over or one of its
+// keys was revoked, the request is a new one: the answer given again would allow
+// what was allowed once a second time.
+func (s *Server) stillStands(r *http.Request, c caller, first *telemetry.Answer) (stands bool, err error) {
+	var id string
+	var decision aureus.DecisionID
+	switch r.Pattern {
+	case evaluating:
+		var told aureus.GuardDecision
+		if err := strictjson.Unmarshal(first.Body, &told); err != nil {
+			return false, fmt.Errorf("reading a first answer: %w", err)
+		}
+		if told.Approval == nil {
+			return false, nil
+		}
+		id, decision = told.Approval.ID, told.DecisionID
+	case consuming:
+		var told aureus.Approval
+		if err := strictjson.Unmarshal(first.Body, &told); err != nil {
+			return false, fmt.Errorf("reading a first answer: %w", err)
+		}
+		id, decision = told.ID, told.ConsumedBy
+	default:
+		return true, nil
+	}
+	err = s.db.Read(r.Context(), func(t *store.Tx) (err error) {
+		stands, err = t.ApprovalReserved(c.tenant, s.config.Now(), id, decision)
+		return err
+	})
+	return stands, err
 }
 
 // replay gives a first answer again, to the same request.
@@ -171,6 +222,25 @@ func (a *answers) begin(scope answerScope, now time.Time) (first *telemetry.Answ
 
 func expired(answer *telemetry.Answer, now time.Time) bool {
 	return now.Sub(answer.At) >= telemetry.AnswerLife
+}
+
+// beginAnew forgets an answer that no longer stands, and notes that its request is
+// under way, unless another one is or has been answered since.
+func (a *answers) beginAnew(scope answerScope, old *telemetry.Answer) (begun bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if first := a.kept[scope]; first != nil && first != old {
+		return false
+	}
+	if _, busy := a.underWay[scope]; busy {
+		return false
+	}
+	a.forget(old)
+	if a.underWay == nil {
+		a.underWay = make(map[answerScope]struct{})
+	}
+	a.underWay[scope] = struct{}{}
+	return true
 }
 
 // end notes that the request of the scope is under way no more.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 func keyed(key string) http.Header { return http.Header{"Idempotency-Key": {key}} }
@@ -96,4 +97,85 @@ func TestOneOfManyWithOneIdempotencyKeyIsServed(t *testing.T) {
 	events, err := aureus.Collect(srv.Client().Events(t.Context(), aureus.EventQuery{}))
 	require.NoError(t, err)
 	require.Len(t, events, 1)
+}
+
+// An allow that rests on an approval is told again only while the approval is
+// reserved for it. Once it was given back, or its decision is carried out, or its
+// time is over, or a key behind it is revoked, the first answer would allow a
+// second time what was approved once.
+func TestIdempotencyKey_AllowWhoseApprovalIsNoLongerReserved_IsDecidedAnew(t *testing.T) {
+	request := transfer(aureus.TierHigh, 7)
+	body := mustMarshal(t, map[string]any{"principal": request.Principal, "action": request.Action, "arguments": request.Arguments, "current_state": "idle", "audit_log": []any{}})
+	for name, row := range map[string]struct {
+		then  func(t *testing.T, srv *controlplane.Server, c *clock, svc *aureus.Client, first aureus.GuardDecision, operator string)
+		again string // the effect of the repeated request
+		third string // that of the same under another key
+	}{
+		"nothing happened": {func(*testing.T, *controlplane.Server, *clock, *aureus.Client, aureus.GuardDecision, string) {}, "allow", "require_approval"},
+		"given back and used by another decision": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
+			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: aureus.OutcomeRefused}}))
+			second, err := svc.Decide(t.Context(), request)
+			require.NoError(t, err)
+			require.Equal(t, aureus.Allow, second.Effect)
+		}, "require_approval", "require_approval"},
+		"given back": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
+			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: aureus.OutcomeRefused}}))
+		}, "allow", "require_approval"},
+		"carried out": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
+			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: aureus.OutcomeSuccess}}))
+		}, "require_approval", "require_approval"},
+		"its time is over": {func(_ *testing.T, _ *controlplane.Server, c *clock, _ *aureus.Client, _ aureus.GuardDecision, _ string) {
+			c.Advance(3 * time.Minute)
+		}, "require_approval", "require_approval"},
+		"the approver's key was revoked": {func(t *testing.T, srv *controlplane.Server, _ *clock, _ *aureus.Client, _ aureus.GuardDecision, operator string) {
+			id, _, _ := strings.Cut(operator, ".")
+			require.NoError(t, srv.Keys().Revoke(t.Context(), "test", id))
+		}, "require_approval", "require_approval"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClock()
+			srv := open(t, at(c), func(config *controlplane.Config) { config.ApprovalUseTime = 2 * time.Minute })
+			secret, operator := newKey(t, srv, controlplane.RoleService, "svc"), newKey(t, srv, controlplane.RoleOperator, "otto")
+			svc, otto := client(t, srv, secret), client(t, srv, operator)
+			evaluate := func(key string) (decision aureus.GuardDecision) {
+				a := raw{path: "/api/v1/policy/evaluate", body: body, key: secret, header: keyed(key)}.do(t, srv)
+				require.Equal(t, 200, a.status, a.body)
+				require.NoError(t, strictjson.Unmarshal([]byte(a.body), &decision))
+				return decision
+			}
+			require.Equal(t, "require_approval", evaluate("ask").Effect)
+			approvePending(t, otto, "transfer")
+			first := evaluate("go")
+			require.Equal(t, "allow", first.Effect)
+
+			row.then(t, srv, c, svc, first, operator)
+			again := evaluate("go")
+			require.Equal(t, row.again, again.Effect)
+			require.Equal(t, name == "nothing happened", again.DecisionID == first.DecisionID)
+			require.Equal(t, row.third, evaluate("another").Effect, "one approval is used once")
+		})
+	}
+}
+
+// The same for a service that decides by itself: the answer that an approval was
+// used is not told again once it was given back.
+func TestIdempotencyKey_ConsumeWhoseApprovalWasGivenBack_IsDecidedAnew(t *testing.T) {
+	srv := open(t)
+	secret := newKey(t, srv, controlplane.RoleService, "svc")
+	svc := client(t, srv, secret)
+	request := transfer(aureus.TierHigh, 7)
+	_, err := svc.Decide(t.Context(), request)
+	require.NoError(t, err)
+	approval := approveOne(t, srv)
+	consume := func(key string, id aureus.DecisionID) answer {
+		return raw{path: "/api/v1/policy/approvals/" + approval.ID + "/consume", key: secret, header: keyed(key), body: mustMarshal(t, aureus.ApprovalUse{
+			PrincipalID: request.Principal.ID, ActionDigest: approval.ActionDigest, DecisionID: id,
+		})}.do(t, srv)
+	}
+	first := aureus.NewDecisionID(time.Now())
+	require.Equal(t, 200, consume("go", first).status)
+	require.Equal(t, "true", consume("go", first).header.Get("Idempotency-Replayed"))
+	require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first, Status: aureus.OutcomeRefused}}))
+	require.Equal(t, 200, consume("other", aureus.NewDecisionID(time.Now())).status)
+	consume("go", first).refusal(t, 409, "APPROVAL_CONSUMED")
 }

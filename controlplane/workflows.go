@@ -275,6 +275,9 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		WorkflowID: body.Workflow.ID, Caller: string(who), Request: string(request), State: string(stateText), StartedAt: s.config.Now(),
 	}
 	err = s.db.Write(ctx, func(t *store.Tx) error {
+		if err := s.checkKey(t, c); err != nil {
+			return err
+		}
 		return t.AddRun(stored)
 	})
 	if err != nil {

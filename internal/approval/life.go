@@ -134,6 +134,14 @@ func (s State) Settle(now time.Time, decision aureus.DecisionID, notDone bool) (
 	return s, true
 }
 
+// ReservedFor reports whether the approval is reserved for the decision now: it was
+// used for it, no outcome has given it back or committed it, and it could still be
+// used.
+func (s State) ReservedFor(now time.Time, decision aureus.DecisionID) bool {
+	return s.Status == aureus.ApprovalConsumed && !s.Committed && !decision.IsZero() && s.SpentBy == decision &&
+		!s.UseBy.IsZero() && !s.over(now)
+}
+
 // Withdraw ends an approval before its time. changed is false where there is
 // nothing to end.
 func (s State) Withdraw() (_ State, changed bool) {

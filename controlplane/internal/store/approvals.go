@@ -340,6 +340,21 @@ func (t *Tx) ApprovalKeysLive(tenant, id string) (bool, error) {
 	return why == "" && err == nil, err
 }
 
+// ApprovalReserved reports whether the approval is reserved for the decision, and
+// could still be used: its outcome is not known, its time is not over, and the keys
+// behind it are good.
+func (t *Tx) ApprovalReserved(tenant string, now time.Time, id string, decision aureus.DecisionID) (bool, error) {
+	row, err := t.approvalRow(tenant, id)
+	if errors.Is(err, aureus.ErrApprovalUnknown) {
+		return false, nil
+	}
+	if err != nil || !row.state().ReservedFor(now, decision) {
+		return false, err
+	}
+	why, err := t.lostAuthority(tenant, &row)
+	return why == "" && err == nil, err
+}
+
 // mayHaveAsked reports whether the actor, or somebody of a name so much like the
 // actor's that it may be the same person, asked for the approval, or has a live
 // one for the same digest.
