@@ -100,6 +100,20 @@ func TestRequest_KeyRevokedOnTheWay_ChangesNothing(t *testing.T) {
 		"a verdict": {controlplane.RoleOperator, func(a aureus.Approval) string { return "/api/v1/policy/approvals/" + a.ID + "/reject" }, func(a aureus.Approval) string {
 			return `{"action_digest":"` + a.ActionDigest.String() + `"}`
 		}},
+		"a decision made elsewhere": {controlplane.RoleService, fixedPath("/api/v1/audit/records/batch"), func(aureus.Approval) string { return mustMarshal(t, []any{record("ledger")}) }},
+		"an outcome": {controlplane.RoleService, fixedPath("/api/v1/audit/outcomes/batch"), func(aureus.Approval) string {
+			return mustMarshal(t, []any{aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: aureus.OutcomeRefused}})
+		}},
+		"what a gate found": {controlplane.RoleService, fixedPath("/api/v1/audit/gates/batch"), func(aureus.Approval) string { return `[{"gate_name":"g","passed":true,"blocked":false,"crv_status":"passed"}]` }},
+		"a commit to judge": {controlplane.RoleService, fixedPath("/api/v1/crv/validate"), func(aureus.Approval) string {
+			return `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["not_null"],"block_on_failure":true}}`
+		}},
+		"a validator": {controlplane.RoleService, fixedPath("/api/v1/crv/validators"), func(aureus.Approval) string {
+			return `{"validator_id":"v","config":{"type":"max_size","parameters":{"max":9}}}`
+		}},
+		"a workflow": {controlplane.RoleService, fixedPath("/api/v1/workflows/execute"), func(aureus.Approval) string {
+			return `{"workflow":{"id":"w","name":"w","tasks":[{"id":"a","name":"A","type":"action"}],"dependencies":{}}}`
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := open(t)
@@ -132,6 +146,10 @@ func TestRequest_KeyRevokedOnTheWay_ChangesNothing(t *testing.T) {
 			require.Equal(t, aureus.AuditKeyRevoked, after[len(after)-1].Kind)
 		})
 	}
+}
+
+func fixedPath(path string) func(aureus.Approval) string {
+	return func(aureus.Approval) string { return path }
 }
 
 // Naming another version of the rules retires nothing, whoever does it.
