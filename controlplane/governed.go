@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
@@ -33,6 +34,22 @@ const (
 	// body or waits for anything.
 	extraRequests = 1000
 )
+
+// The bounds of runs that have not ended, those that wait for a person among
+// them. What may work at once always has room.
+const (
+	openRunsOfSubject = 500
+	openRunBytes      = 128 << 20 // that the requests of one subject's take
+	openRunsOfTenant  = 2000      // beyond which a subject has at most openRunsBeyond
+	openRunsBeyond    = 20
+)
+
+func (c *Config) runQuota() store.RunQuota {
+	return store.RunQuota{
+		Subject: max(openRunsOfSubject, int64(c.MaxRuns)), Bytes: openRunBytes,
+		Tenant: max(openRunsOfTenant, 4*int64(c.MaxRuns)), Beyond: openRunsBeyond,
+	}
+}
 
 func (c *Config) governor(processors int) *governor.Governor {
 	return governor.New(governor.Limits{

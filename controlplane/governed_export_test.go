@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
 )
 
 // Governor is the server's, for tests to look at.
@@ -18,3 +19,6 @@ func OwnerOf(t *testing.T, s *Server, secret string) governor.Owner {
 	}
 	return governor.Owner{Tenant: c.tenant, Key: c.keyID}
 }
+
+// SetRunQuota bounds the runs that have not ended.
+func SetRunQuota(s *Server, quota store.RunQuota) { s.runQuota = quota }

@@ -43,6 +43,7 @@ type Server struct {
 
 	tools     map[string]Tool // those of the configuration, and in development mode the examples'
 	runs      runs
+	runQuota  store.RunQuota
 	starting  sync.Mutex // one workflow is started, joined or cancelled at a time
 	heartbeat time.Duration
 
@@ -64,6 +65,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{config: config, log: config.Logger, clients: clientKeys{secrets: map[string]string{}}, governor: config.governor(runtime.GOMAXPROCS(0))}
+	s.runQuota = config.runQuota()
 	s.life, s.end = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {

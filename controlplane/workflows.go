@@ -278,8 +278,15 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
+		if err := t.RoomForRun(c.tenant, c.subject, len(stored.Request), s.runQuota); err != nil {
+			return err
+		}
 		return t.AddRun(stored)
 	})
+	if errors.Is(err, store.ErrTooManyRuns) {
+		return nil, problem(http.StatusTooManyRequests, codeExhausted, err.Error(),
+			withRemediation("Have some of them decided, cancel them, or wait until their approvals expire."), withRetryAfter(time.Minute))
+	}
 	if err != nil {
 		return nil, err
 	}

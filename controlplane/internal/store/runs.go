@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// How many ended runs of a subject's workflow are kept, and how many of all
-// workflows of a tenant.
+// How many ended runs of a subject's workflow are kept, how many of all workflows
+// of a tenant, and the bytes that these take.
 const (
+	keptRunBytes     = 1 << 30
 	keptRuns         = 100
 	keptRunsOfTenant = 10_000
 )
@@ -50,14 +51,42 @@ func (t *Tx) AddRun(r Run) error {
 	if _, err = t.exec(`DELETE`+old, which...); err != nil {
 		return err
 	}
-	const oldest = ` FROM runs WHERE tenant = ? AND ended = 1 AND seq <= (
-		SELECT seq FROM runs WHERE tenant = ? AND ended = 1 ORDER BY seq DESC LIMIT 1 OFFSET ?)`
-	which = []any{r.Tenant, r.Tenant, keptRunsOfTenant}
-	if _, err := t.exec(`DELETE FROM run_tasks WHERE run_id IN (SELECT run_id`+oldest+`)`, which...); err != nil {
-		return err
+	return t.forgetRuns(r.Tenant, "", keptRunsOfTenant, keptRunBytes)
+}
+
+// forgetRuns deletes ended runs of the tenant until no more than that many, and
+// no more than that many bytes, are left: of the subject that has most, its
+// oldest first. The run named except stays: somebody waits to read it.
+func (t *Tx) forgetRuns(tenant, except string, most, mostBytes int64) error {
+	for {
+		var runs, bytes int64
+		if err := t.row(`SELECT count(*), coalesce(sum(bytes), 0) FROM runs WHERE tenant = ? AND ended = 1`, tenant).Scan(&runs, &bytes); err != nil {
+			return err
+		}
+		measure := "sum(bytes)"
+		switch {
+		case runs > most:
+			measure = "count(*)"
+		case bytes <= mostBytes:
+			return nil
+		}
+		var id string
+		err := t.row(`SELECT run_id FROM runs WHERE tenant = ?1 AND ended = 1 AND run_id <> ?2 AND subject = (
+			SELECT subject FROM runs WHERE tenant = ?1 AND ended = 1 AND run_id <> ?2 GROUP BY subject ORDER BY `+measure+` DESC, subject LIMIT 1)
+			ORDER BY seq LIMIT 1`, tenant, except).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(`DELETE FROM run_tasks WHERE run_id = ?`, id); err != nil {
+			return err
+		}
+		if _, err := t.exec(`DELETE FROM runs WHERE run_id = ?`, id); err != nil {
+			return err
+		}
 	}
-	_, err = t.exec(`DELETE`+oldest, which...)
-	return err
 }
 
 // SaveRun keeps how far a run is. tasks are those that have changed; an empty
@@ -78,10 +107,17 @@ func (t *Tx) SaveRun(tenant, id, state string, ended bool, tasks map[string]stri
 				ON CONFLICT (run_id, task_id) DO UPDATE SET state = excluded.state`, tenant, id, task, text)
 		}
 	}
-	if err == nil && ended {
-		err = t.ForgetTaskAdmissions(tenant, id)
+	if err != nil || !ended {
+		return err
 	}
-	return err
+	if err := t.ForgetTaskAdmissions(tenant, id); err != nil {
+		return err
+	}
+	if _, err := t.exec(`UPDATE runs SET bytes = octet_length(request) + octet_length(state) + coalesce(
+		(SELECT sum(octet_length(state)) FROM run_tasks WHERE run_id = ?1), 0) WHERE run_id = ?1`, id); err != nil {
+		return err
+	}
+	return t.forgetRuns(tenant, id, keptRunsOfTenant, keptRunBytes)
 }
 
 // TakeRun lets a run that has not ended go on with another key of the subject

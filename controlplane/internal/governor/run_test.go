@@ -1,0 +1,114 @@
+package governor
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A run that waits for long gives its slot to another one, and waits for one when
+// it goes on.
+func TestRun_ParkedRun_LeavesItsSlotToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGovernor() // four runs of a key
+		runs := make([]*Run, 4)
+		for i := range runs {
+			var err error
+			runs[i], err = g.StartRun(alice, 10)
+			require.NoError(t, err)
+		}
+		_, err := g.StartRun(alice, 10)
+		require.Equal(t, LevelKey, refusedAt(t, err))
+		runs[0].Park()
+		runs[0].Park()
+		require.EqualValues(t, 3, g.Runs.InUse())
+		require.EqualValues(t, 1, g.Parked.InUse())
+		other, err := g.StartRun(alice, 10)
+		require.NoError(t, err)
+
+		unparked := make(chan error, 1)
+		go func() { unparked <- runs[0].Unpark(t.Context()) }()
+		synctest.Wait()
+		require.Empty(t, unparked, "there is no slot for it now")
+		other.Close()
+		require.NoError(t, <-unparked)
+		require.EqualValues(t, 4, g.Runs.InUse())
+		require.Zero(t, g.Parked.InUse())
+		for _, run := range runs {
+			run.Close()
+			run.Close()
+		}
+		require.Zero(t, g.Runs.InUse())
+		require.Zero(t, g.Bytes.InUse())
+	})
+}
+
+// One that is given up while it is parked or waits for its slot holds nothing
+// after its end.
+func TestRun_EndedWhileParked_HoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGovernor()
+		parked, err := g.StartRun(alice, 10)
+		require.NoError(t, err)
+		parked.Park()
+		others := g.Runs.Shares().Key
+		require.NoError(t, g.Runs.Take(alice, others, true))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("cancelled")
+		resumed, unparked := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := g.ResumeRun(ctx, alice, 10)
+			resumed <- err
+		}()
+		go func() { unparked <- parked.Unpark(ctx) }()
+		synctest.Wait()
+		cancel(why)
+		require.ErrorIs(t, <-resumed, why)
+		require.ErrorIs(t, <-unparked, why)
+		require.EqualValues(t, 1, g.Parked.InUse())
+		parked.Close()
+		require.Zero(t, g.Parked.InUse())
+		require.Zero(t, g.Bytes.InUse())
+		require.Equal(t, others, g.Runs.InUse())
+	})
+}
+
+// As many as may wait have their bound: beyond it a run keeps its slot.
+func TestRun_NoRoomToPark_KeepsItsSlot(t *testing.T) {
+	g := newGovernor()
+	run, err := g.StartRun(alice, 10)
+	require.NoError(t, err)
+	require.NoError(t, g.Parked.Take(alice, g.Parked.Shares().Key, true))
+	run.Park()
+	require.EqualValues(t, 1, g.Runs.InUse())
+	require.NoError(t, run.Unpark(t.Context()))
+	run.Close()
+	require.Zero(t, g.Runs.InUse())
+}
+
+// A run that goes on after a restart waits for memory as it does for a slot.
+func TestRun_Resumed_WaitsForSlotAndMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGovernor()
+		room := g.Bytes.Shares().Key
+		require.NoError(t, g.Bytes.Take(alice, room, true))
+		resumed := make(chan *Run, 1)
+		go func() {
+			run, err := g.ResumeRun(t.Context(), alice, 10)
+			if err == nil {
+				resumed <- run
+			}
+		}()
+		synctest.Wait()
+		require.Empty(t, resumed)
+		g.Bytes.Give(alice, room)
+		run := <-resumed
+		require.EqualValues(t, 1, g.Runs.InUse())
+		require.EqualValues(t, 10, g.Bytes.InUse())
+		run.Close()
+		require.Zero(t, g.Bytes.InUse())
+	})
+}

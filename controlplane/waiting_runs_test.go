@@ -1,0 +1,78 @@
+package controlplane_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
+)
+
+// Runs that wait for a person are bounded for a subject, and leave room for other
+// subjects and tenants.
+func TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers(t *testing.T) {
+	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
+	controlplane.SetRunQuota(srv, store.RunQuota{Subject: 3, Bytes: 1 << 20, Tenant: 4, Beyond: 1})
+	keys := twoTenants(t, srv)
+	another := newKey(t, srv, controlplane.RoleService, "mallory", func(k *controlplane.Key) { k.Tenant = "hostile" })
+	execute := func(key, id string) answer {
+		spec := chain(id, task("pay", "pay", risk(aureus.TaskRiskHigh)))
+		return raw{path: "/api/v1/workflows/execute", key: key, body: `{"workflow":` + mustMarshal(t, spec) + `,"context":{"principal_permissions":[{"action":"write","resource":"ledger"}]}}`}.do(t, srv)
+	}
+	for _, id := range []string{"1", "2", "3"} {
+		require.Equal(t, "partial", execute(keys.hostile, id).json(t)["status"])
+	}
+	for _, key := range []string{keys.hostile, another} {
+		refused := execute(key, "4")
+		refused.refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED")
+		require.NotEmpty(t, refused.header.Get("Retry-After"))
+		raw{method: "GET", path: "/api/v1/workflows/4/status", key: key}.do(t, srv).refusal(t, http.StatusNotFound, "NOT_FOUND")
+	}
+	require.Equal(t, http.StatusOK, execute(keys.hostile, "1").status, "what waits already is told of, and is not a new one")
+	require.Equal(t, "partial", execute(keys.neighbour, "1").json(t)["status"])
+	execute(keys.neighbour, "2").refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED") // the tenant has 4
+	require.Equal(t, "partial", execute(keys.operator, "1").json(t)["status"], "every subject of it may have one")
+	require.Equal(t, "partial", execute(keys.victim, "1").json(t)["status"])
+
+	require.Equal(t, http.StatusOK, raw{method: "POST", path: "/api/v1/workflows/1/cancel", key: keys.hostile}.do(t, srv).status)
+	execute(keys.hostile, "5").refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED") // the tenant has 4 still
+	require.Equal(t, http.StatusOK, raw{method: "POST", path: "/api/v1/workflows/2/cancel", key: keys.hostile}.do(t, srv).status)
+	require.Equal(t, "partial", execute(keys.hostile, "5").json(t)["status"], "there is room again")
+}
+
+// A run that waits for a person holds no slot and no memory; when it goes on it
+// takes a slot again.
+func TestWaitingRun_GivesItsSlotBack_AndTakesOneToGoOn(t *testing.T) {
+	running, finish := make(chan struct{}), make(chan struct{})
+	pay := func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
+		close(running)
+		select {
+		case <-finish:
+		case <-ctx.Done():
+		}
+		return "paid", nil
+	}
+	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: pay}}))
+	client, governor := srv.Client(), controlplane.Governor(srv)
+	spec := chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh)))
+	result, err := client.ExecuteWorkflow(t.Context(), spec, allowed())
+	require.NoError(t, err)
+	require.Equal(t, "waiting", result.TaskResults["pay"].Status)
+	require.Zero(t, governor.Runs.InUse(), "it waits")
+	require.Zero(t, governor.Parked.InUse())
+	require.Zero(t, governor.Bytes.InUse())
+
+	approvePending(t, srv.Operator("olga"), "pay")
+	<-running
+	require.EqualValues(t, 1, governor.Runs.InUse(), "it works")
+	require.Positive(t, governor.Bytes.InUse())
+	close(finish)
+	statusOnce(t, client, "w", "success")
+	require.NoError(t, srv.Close())
+	require.Zero(t, governor.Runs.InUse())
+	require.Zero(t, governor.Bytes.InUse())
+}
