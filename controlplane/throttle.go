@@ -1,10 +1,12 @@
 package controlplane
 
 import (
-	"net"
+	"container/list"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
 const (
@@ -13,19 +15,21 @@ const (
 	maxFailures   = 100
 	failureWindow = time.Minute
 	// maxFailing bounds the addresses that are remembered. Where more fail at
-	// once, all are forgotten and counted anew.
+	// once, the one whose window began first is forgotten.
 	maxFailing = 10_000
 )
 
 // throttle slows down who guesses keys. It is safe for concurrent use.
 type throttle struct {
 	mu      sync.Mutex
-	failing map[string]*failures
+	failing map[string]*list.Element // by address
+	order   list.List                // of *failures, those whose window began first at the front
 }
 
 type failures struct {
-	since time.Time
-	count int
+	address string
+	since   time.Time
+	count   int
 }
 
 // failed counts a request without a good key, and answers it with refusal until
@@ -35,18 +39,7 @@ type failures struct {
 func (t *throttle) failed(r *http.Request, now time.Time, refusal error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	address := addressOf(r)
-	f := t.failing[address]
-	if f == nil || now.Sub(f.since) >= failureWindow {
-		if f == nil && len(t.failing) >= maxFailing {
-			clear(t.failing)
-		}
-		f = &failures{since: now}
-		if t.failing == nil {
-			t.failing = make(map[string]*failures)
-		}
-		t.failing[address] = f
-	}
+	f := t.of(governor.AddressGroup(r.RemoteAddr), now)
 	if f.count < maxFailures {
 		f.count++
 		return refusal
@@ -55,12 +48,29 @@ func (t *throttle) failed(r *http.Request, now time.Time, refusal error) error {
 		withRemediation("Wait, and send a key that is accepted."), withRetryAfter(f.since.Add(failureWindow).Sub(now)))
 }
 
-// addressOf is the address that the connection comes from, without the port.
-// Headers of proxies are not believed: behind a proxy all clients share a bound.
-func addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
+// of is what the address has failed in its window, which begins now if there is
+// none. Headers of proxies are not believed: behind a proxy all clients share a
+// bound. The caller holds mu.
+func (t *throttle) of(address string, now time.Time) *failures {
+	if known := t.failing[address]; known != nil {
+		if f, ok := known.Value.(*failures); ok && now.Sub(f.since) < failureWindow {
+			return f
+		}
+		t.forget(known)
 	}
-	return host
+	if len(t.failing) >= maxFailing {
+		t.forget(t.order.Front())
+	}
+	f := &failures{address: address, since: now}
+	if t.failing == nil {
+		t.failing = make(map[string]*list.Element)
+	}
+	t.failing[address] = t.order.PushBack(f)
+	return f
+}
+
+func (t *throttle) forget(e *list.Element) {
+	if f, ok := t.order.Remove(e).(*failures); ok {
+		delete(t.failing, f.address)
+	}
 }

@@ -1,6 +1,7 @@
 package controlplane_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -48,4 +49,42 @@ func TestFailuresToAuthenticateAreLimited(t *testing.T) {
 		srv.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	require.LessOrEqual(t, controlplane.Failing(srv), 10_000)
+}
+
+// An IPv6 client has all addresses of its /64 network, and counts once; and who
+// fails from many networks does not have itself, or another, forgotten at once.
+func TestFailuresToAuthenticate_IPv6Networks_CountOnceEach(t *testing.T) {
+	clock := newClock()
+	srv := open(t, quiet, at(clock))
+	ask := func(address string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/policy/approvals", http.NoBody)
+		r.RemoteAddr = address
+		r.Header.Set("Authorization", "Bearer guess")
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		return w.Code
+	}
+	for n := range 100 {
+		require.Equal(t, http.StatusUnauthorized, ask(fmt.Sprintf("[2001:db8::%x]:1000", n+1)))
+	}
+	require.Equal(t, http.StatusTooManyRequests, ask("[2001:db8::ffff:1]:1"))
+	require.Equal(t, http.StatusUnauthorized, ask("[2001:db8:0:1::1]:1"), "another network")
+	require.Equal(t, 2, controlplane.Failing(srv))
+
+	clock.Advance(time.Second)
+	for n := range 9_999 {
+		ask(fmt.Sprintf("[2001:db8:%x:2::1]:1000", n))
+		if n == 9_997 {
+			require.Equal(t, http.StatusUnauthorized, ask("[2001:db8:0:1::1]:1"), "the last that was not forgotten")
+		}
+	}
+	require.Equal(t, 10_000, controlplane.Failing(srv), "those that came first are forgotten, one for one")
+	for range 100 {
+		ask("[2001:db8:5000:2::1]:1")
+	}
+	require.Equal(t, http.StatusTooManyRequests, ask("[2001:db8:5000:2::1]:1"))
+	for n := range 100 {
+		ask(fmt.Sprintf("[2001:db8:%x:3::1]:1000", n))
+	}
+	require.Equal(t, http.StatusTooManyRequests, ask("[2001:db8:5000:2::1]:1"), "remembered beside more than 10,000")
 }

@@ -76,7 +76,7 @@ func host(folder string) error {
 	if _, err := fmt.Printf("The host listens on http://%s\n", listener.Addr()); err != nil {
 		return errors.Join(err, srv.Close())
 	}
-	return errors.Join(listen(ctx, listener, nil, srv, log), srv.Close())
+	return errors.Join(listen(ctx, listener, nil, srv, log, defaultConnections), srv.Close())
 }
 
 // execution is a line of the journal: a tool has begun, or has ended with a

@@ -16,6 +16,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
 type serveConfig struct {
@@ -33,6 +34,7 @@ type serveConfig struct {
 	maxRequests       int
 	maxStreams        int
 	maxRuns           int
+	maxConnections    int
 	operatorKey       string
 }
 
@@ -58,6 +60,7 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of requests that are answered at once")
 	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of clients that follow the stream at once")
 	flags.IntVar(&c.maxRuns, "max-runs", controlplane.DefaultMaxRuns, "the `number` of workflows that work at once")
+	flags.IntVar(&c.maxConnections, "max-connections", defaultConnections, "the `number` of connections that are open at once; one address may have three quarters of them")
 	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug has a line for every request")
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	if err := parse(flags, args, 0, getenv); err != nil {
@@ -73,8 +76,8 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		return c, errors.New("--db must name a file")
 	case c.approvalLifetime <= 0, c.approvalUseTime <= 0:
 		return c, errors.New("--approval-lifetime and --approval-use-time must be longer than nothing")
-	case c.maxMemory < 1, c.maxRequests < 1, c.maxStreams < 1, c.maxRuns < 1:
-		return c, errors.New("--max-memory, --max-requests, --max-streams and --max-runs must be at least 1")
+	case c.maxMemory < 1, c.maxRequests < 1, c.maxStreams < 1, c.maxRuns < 1, c.maxConnections < 1:
+		return c, errors.New("--max-memory, --max-requests, --max-streams, --max-runs and --max-connections must be at least 1")
 	}
 	return c, nil
 }
@@ -142,7 +145,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	}
 	log.Info("serving", slog.String("addr", listener.Addr().String()), slog.String("db", c.db), slog.Bool("dev", c.dev),
 		slog.Bool("tls", c.tlsCert != ""), slog.String("version", aureus.Version))
-	return listen(ctx, listener, certificate, srv, log)
+	return listen(ctx, listener, certificate, srv, log, c.maxConnections)
 }
 
 // greet says where the server listens and shows the keys that are shown once.
@@ -178,6 +181,10 @@ const (
 	maxHeaderBytes  = 64 << 10
 )
 
+// defaultConnections is more than can be answered at once by default, also for
+// one address alone, which may be that of a proxy.
+const defaultConnections = 4000
+
 // certificate is the TLS configuration, or nil for none.
 func (c serveConfig) certificate() (*tls.Config, error) {
 	if c.tlsCert == "" {
@@ -190,12 +197,13 @@ func (c serveConfig) certificate() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
-func listen(ctx context.Context, listener net.Listener, certificate *tls.Config, srv http.Handler, log *slog.Logger) error {
+func listen(ctx context.Context, listener net.Listener, certificate *tls.Config, srv http.Handler, log *slog.Logger, connections int) error {
 	server := &http.Server{
 		Handler: impatient(srv), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		DisableGeneralOptionsHandler: true, // OPTIONS * gets an answer in JSON too
 		MaxHeaderBytes:               maxHeaderBytes, TLSConfig: certificate, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	listener = governor.NewConnections(connections, connections-connections/4).Bound(listener, server)
 	failed := make(chan error, 1)
 	go func() { // ends with the listener
 		if certificate != nil {
