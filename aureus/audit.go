@@ -130,29 +130,35 @@ func GateRecordOf(result GateResult) GateRecord {
 // answer, the approval that it needed or used, what gates found, and what became
 // of it.
 type DecisionDetails struct {
-	DecisionID    DecisionID     `json:"decision_id"`
-	Timestamp     Timestamp      `json:"timestamp"` // of its entry in the audit log
-	Sequence      int64          `json:"sequence"`  // of that entry
-	Source        string         `json:"source"`    // evaluated by the control plane, or reported by a key
-	Claimed       bool           `json:"claimed"`
-	Principal     string         `json:"principal"`
-	OnBehalfOf    string         `json:"on_behalf_of,omitzero"`
-	Action        string         `json:"action"`
-	ToolName      string         `json:"tool_name,omitzero"`
-	RiskTier      PolicyRiskTier `json:"risk_tier,omitzero"`
-	Method        string         `json:"method,omitzero"` // of the HTTP request that was asked about
-	Path          string         `json:"path,omitzero"`   // escaped, without the query; cut at 1,024 bytes
-	ActionDigest  Digest         `json:"action_digest,omitzero"`
-	WorkflowID    string         `json:"workflow_id,omitzero"`
-	TaskID        string         `json:"task_id,omitzero"`
-	TraceID       string         `json:"trace_id,omitzero"`
-	Effect        string         `json:"effect"`
-	ReasonCode    ReasonCode     `json:"reason_code"`
-	Reason        string         `json:"reason,omitzero"` // for people; absent from reported ones
-	Rule          string         `json:"rule,omitzero"`
-	PolicyVersion string         `json:"policy_version,omitzero"`
-	By            string         `json:"by"` // the subject whose key asked or reported
-	KeyID         string         `json:"key_id"`
+	DecisionID   DecisionID     `json:"decision_id"`
+	Timestamp    Timestamp      `json:"timestamp"` // of its entry in the audit log
+	Sequence     int64          `json:"sequence"`  // of that entry
+	Source       string         `json:"source"`    // evaluated by the control plane, or reported by a key
+	Claimed      bool           `json:"claimed"`
+	Principal    string         `json:"principal"`
+	OnBehalfOf   string         `json:"on_behalf_of,omitzero"`
+	Action       string         `json:"action"`
+	ToolName     string         `json:"tool_name,omitzero"`
+	RiskTier     PolicyRiskTier `json:"risk_tier,omitzero"`
+	Method       string         `json:"method,omitzero"`        // of the HTTP request that was asked about
+	Path         string         `json:"path,omitzero"`          // escaped, without the query; cut at 1,024 bytes
+	ActionDigest Digest         `json:"action_digest,omitzero"` // where a person was or may be asked
+
+	// ArgumentsDigest is package guard's digest, for the tenant, of a request that
+	// has these arguments and nothing else. Zero without arguments, and in reported
+	// decisions.
+	ArgumentsDigest Digest `json:"arguments_digest,omitzero"`
+
+	WorkflowID    string     `json:"workflow_id,omitzero"`
+	TaskID        string     `json:"task_id,omitzero"`
+	TraceID       string     `json:"trace_id,omitzero"`
+	Effect        string     `json:"effect"`
+	ReasonCode    ReasonCode `json:"reason_code"`
+	Reason        string     `json:"reason,omitzero"` // for people; absent from reported ones
+	Rule          string     `json:"rule,omitzero"`
+	PolicyVersion string     `json:"policy_version,omitzero"`
+	By            string     `json:"by"` // the subject whose key asked or reported
+	KeyID         string     `json:"key_id"`
 
 	Approval    *ApprovalRef     `json:"approval,omitzero"` // nil where none is involved
 	GateResults []GateRecord     `json:"gate_results"`      // in their order

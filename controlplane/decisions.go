@@ -78,7 +78,7 @@ func detailsOf(e aureus.AuditRecord) aureus.DecisionDetails {
 	details := aureus.DecisionDetails{
 		DecisionID: e.DecisionID, Timestamp: e.Timestamp, Sequence: e.Sequence, Source: text("source"), Claimed: claimed,
 		Principal: e.Principal, OnBehalfOf: e.OnBehalfOf, Action: e.Action, ToolName: text("tool_name"), RiskTier: aureus.PolicyRiskTier(text("risk_tier")),
-		Method: text("method"), Path: text("path"), ActionDigest: e.ActionDigest,
+		Method: text("method"), Path: text("path"), ActionDigest: e.ActionDigest, ArgumentsDigest: digestIn(text("arguments_digest")),
 		WorkflowID: text("workflow_id"), TaskID: text("task_id"), TraceID: text("trace_id"),
 		Effect: e.Decision, ReasonCode: e.ReasonCode, Reason: text("reason"), Rule: text("rule"), PolicyVersion: text("policy_version"),
 		By: e.By, KeyID: e.KeyID, GateResults: []aureus.GateRecord{},
@@ -87,6 +87,15 @@ func detailsOf(e aureus.AuditRecord) aureus.DecisionDetails {
 		details.Approval = &aureus.ApprovalRef{ID: e.ApprovalID, URL: approvalPath(e.ApprovalID)}
 	}
 	return details
+}
+
+// digestIn is the digest that an entry has as text; the zero digest where there
+// is none.
+func digestIn(text string) (digest aureus.Digest) {
+	if digest.UnmarshalText([]byte(text)) != nil {
+		return aureus.Digest{}
+	}
+	return digest
 }
 
 // addEntry adds what another entry says of the decision, if its word counts: an

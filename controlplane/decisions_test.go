@@ -2,6 +2,7 @@ package controlplane_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,7 +49,8 @@ func TestDecision_OfADenial_SaysWhatWasAskedAndWhy(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, got.Reason)
 	require.NotContains(t, mustMarshal(t, got), "secret")
-	got.Reason, got.Timestamp, got.KeyID = "", "", ""
+	require.NotZero(t, got.ArgumentsDigest)
+	got.Reason, got.Timestamp, got.KeyID, got.ArgumentsDigest = "", "", "", aureus.Digest{}
 	require.Equal(t, aureus.DecisionDetails{
 		DecisionID: denied.ID, Sequence: 2, Source: "evaluated", Claimed: true, Principal: "agent-1", OnBehalfOf: "jane", Action: "transfer",
 		RiskTier: aureus.TierLow, Method: "POST", Path: "/accounts/a%2Fb/transfers", TraceID: aTrace, Effect: "deny",
@@ -67,6 +69,41 @@ func TestDecision_OfADenial_SaysWhatWasAskedAndWhy(t *testing.T) {
 	require.NoError(t, err, "an operator reads everything of its tenant")
 	_, err = service.Decision(t.Context(), aureus.NewDecisionID(time.Now()))
 	require.ErrorIs(t, err, aureus.ErrNotFound)
+}
+
+// What was asked has a digest whatever the answer was: somebody who has the
+// arguments can tell whether a denial was about them.
+func TestDecision_Arguments_AreKnownByTheirDigest(t *testing.T) {
+	srv := open(t)
+	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop"))
+	for name, change := range map[string]func(*aureus.Request){
+		"allowed":             func(*aureus.Request) {},
+		"denied":              func(r *aureus.Request) { r.Principal.Permissions = nil },
+		"needs an approval":   func(r *aureus.Request) { r.Action.RiskTier = aureus.TierHigh },
+		"a body not sent":     func(r *aureus.Request) { r.HTTP = &aureus.HTTPCall{Method: "POST", Path: "/", Body: aureus.Body("x")} },
+		"told in other terms": func(r *aureus.Request) { r.Arguments = map[string]any{"card": "4711-hunter2", "amount": 10.0} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := transfer(aureus.TierLow, 1)
+			request.Arguments = map[string]any{"amount": json.Number("1e1"), "card": "4711-hunter2"}
+			change(&request)
+			decision, err := service.Decide(t.Context(), request)
+			require.NoError(t, err)
+			got, err := service.Decision(t.Context(), decision.ID)
+			require.NoError(t, err)
+			want, err := guard.Digest("default", aureus.Request{Arguments: map[string]any{"amount": 10, "card": "4711-hunter2"}})
+			require.NoError(t, err)
+			require.Equal(t, want, got.ArgumentsDigest)
+			require.NotContains(t, mustMarshal(t, got), "hunter2")
+		})
+	}
+	request := transfer(aureus.TierLow, 1)
+	request.Arguments = nil
+	decision, err := service.Decide(t.Context(), request)
+	require.NoError(t, err)
+	got, err := service.Decision(t.Context(), decision.ID)
+	require.NoError(t, err)
+	require.Zero(t, got.ArgumentsDigest)
 }
 
 // One id joins the approval, what gates found and what became of it, and leaves

@@ -83,7 +83,7 @@ func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Reques
 	if err != nil {
 		return ready.decision, undecided(err)
 	}
-	asked := askedDetails(request)
+	asked := askedDetails(c, request)
 	size := 0
 	if ready.ask != nil {
 		size = ready.ask.approval.Size()
@@ -238,9 +238,14 @@ func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before 
 const maxPath = 1024
 
 // askedDetails is what the audit log keeps of a request beside its names: neither
-// query, nor headers, nor body.
-func askedDetails(request aureus.Request) map[string]any {
+// query, nor headers, nor body, and of the arguments their digest alone.
+func askedDetails(c caller, request aureus.Request) map[string]any {
 	details := map[string]any{}
+	if request.Arguments != nil {
+		if digest, err := guard.Digest(c.tenant, aureus.Request{Arguments: request.Arguments}); err == nil { // else it was denied as invalid
+			details["arguments_digest"] = digest.String()
+		}
+	}
 	for name, value := range map[string]string{"workflow_id": request.WorkflowID, "task_id": request.TaskID} {
 		if value != "" {
 			details[name] = value
