@@ -104,7 +104,9 @@ func TestRequest_KeyRevokedOnTheWay_ChangesNothing(t *testing.T) {
 		"an outcome": {controlplane.RoleService, fixedPath("/api/v1/audit/outcomes/batch"), func(aureus.Approval) string {
 			return mustMarshal(t, []any{aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: aureus.OutcomeRefused}})
 		}},
-		"what a gate found": {controlplane.RoleService, fixedPath("/api/v1/audit/gates/batch"), func(aureus.Approval) string { return `[{"gate_name":"g","passed":true,"blocked":false,"crv_status":"passed"}]` }},
+		"what a gate found": {controlplane.RoleService, fixedPath("/api/v1/audit/gates/batch"), func(aureus.Approval) string {
+			return `[{"gate_name":"g","passed":true,"blocked":false,"crv_status":"passed"}]`
+		}},
 		"a commit to judge": {controlplane.RoleService, fixedPath("/api/v1/crv/validate"), func(aureus.Approval) string {
 			return `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["not_null"],"block_on_failure":true}}`
 		}},

@@ -164,6 +164,9 @@ func approvalProblem(err error) error {
 	case errors.Is(err, store.ErrDecisionUsed):
 		return problem(http.StatusConflict, codeConflict, "this decision has used another approval",
 			withRemediation("Decide anew for every use of an approval."))
+	case errors.Is(err, store.ErrDecisionOfOther):
+		return problem(http.StatusForbidden, codeForbidden, "decision_id names a decision of another key's subject",
+			withRemediation("Name the decision that this approval is for."))
 	case errors.Is(err, store.ErrConflict):
 		return problem(http.StatusConflict, codeConflict, "the approval is no longer pending")
 	}

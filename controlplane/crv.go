@@ -60,6 +60,10 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
+		decision, err := ownDecision(t, c, body.Commit)
+		if err != nil {
+			return err
+		}
 		details := gateDetails(result)
 		details["commit_id"], details["source"] = body.Commit.ID, sourceEvaluated
 		if trace := tracecontext.ID(r.Header); trace != "" {
@@ -67,7 +71,7 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 		}
 		details["validators"] = body.GateConfig.Validators[:min(len(body.GateConfig.Validators), maxListedProblems)]
 		return t.AppendAudit(c.tenant, s.config.Now(), aureus.AuditRecord{
-			Kind: aureus.AuditGateResult, DecisionID: decisionOf(body.Commit), Decision: result.CRVStatus, By: c.subject, KeyID: c.keyID, Details: details,
+			Kind: aureus.AuditGateResult, DecisionID: decision, Decision: result.CRVStatus, By: c.subject, KeyID: c.keyID, Details: details,
 		})
 	})
 	if err != nil {
@@ -80,15 +84,21 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 	return nil
 }
 
-// decisionOf is the decision that the commit's metadata names as decision_id, and
-// the zero id where it names none. Whether the key may tell of that one is looked
-// at by who reads it: see addEntry.
-func decisionOf(commit aureus.Commit) (id aureus.DecisionID) {
+// ownDecision is the decision that the commit's metadata names as decision_id, and
+// the zero id where it names none or one of another subject: nobody adds to what is
+// told of the decisions of others.
+func ownDecision(t *store.Tx, c caller, commit aureus.Commit) (id aureus.DecisionID, err error) {
 	text, _ := commit.Metadata["decision_id"].(string)
-	if id.UnmarshalText([]byte(text)) != nil {
-		return aureus.DecisionID{}
+	if id.UnmarshalText([]byte(text)) != nil || id.IsZero() {
+		return aureus.DecisionID{}, nil
 	}
-	return id
+	switch known, err := t.Decision(c.tenant, id); {
+	case errors.Is(err, store.ErrNotFound): // it may come later
+		return id, nil
+	case err != nil || known.Subject != c.subject:
+		return aureus.DecisionID{}, err
+	}
+	return id, nil
 }
 
 // checkGateNames refuses a body of which a part would have no effect because its

@@ -247,3 +247,41 @@ func TestAudit_FiltersByDecisionKindAndTrace(t *testing.T) {
 	}
 	s.as(s.operator).get(t, "/api/v1/audit?decision_id=dec_1").refusal(t, 400, "VALIDATION_ERROR")
 }
+
+// Whoever knows the id of another subject's decision adds nothing to what is told
+// of it: neither by an approval, nor by what a gate found, however often.
+func TestDecision_NamedByAnotherSubject_ItsStoryStaysItsOwn(t *testing.T) {
+	srv := open(t)
+	service, other := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop")), client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
+	victim, err := service.Decide(t.Context(), transfer(aureus.TierLow, 1))
+	require.NoError(t, err)
+	olga := srv.Operator("olga")
+	story := func() []aureus.AuditRecord {
+		entries, err := aureus.Collect(olga.Audit(t.Context(), aureus.AuditQuery{DecisionID: victim.ID}))
+		require.NoError(t, err)
+		return entries
+	}
+	before := story()
+
+	for i := range 201 { // as many entries as are joined, and one more
+		_, err = other.ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: i, Metadata: map[string]any{"decision_id": victim.ID.String()}},
+			aureus.GateConfig{Name: "stranger's", BlockOnFailure: true})
+		require.NoError(t, err)
+	}
+	_, err = other.AskApproval(t.Context(), aureus.ApprovalAsk{Request: transfer(aureus.TierHigh, 1), Reason: "r", DecisionID: victim.ID})
+	require.ErrorIs(t, err, aureus.ErrForbidden)
+	asked, err := other.AskApproval(t.Context(), aureus.ApprovalAsk{Request: transfer(aureus.TierHigh, 1), Reason: "r"})
+	require.NoError(t, err)
+	_, err = olga.Approve(t.Context(), asked.Approval.ID, asked.Approval.ActionDigest, "")
+	require.NoError(t, err)
+	used := aureus.ApprovalUse{PrincipalID: "agent-1", ActionDigest: asked.Approval.ActionDigest, DecisionID: victim.ID}
+	require.ErrorIs(t, other.ConsumeApproval(t.Context(), asked.Approval.ID, used), aureus.ErrForbidden)
+	require.Equal(t, before, story())
+
+	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: victim.ID, Status: aureus.OutcomeSuccess}}))
+	got, err := service.Decision(t.Context(), victim.ID)
+	require.NoError(t, err)
+	require.NotNil(t, got.Outcome, "what became of it is told however much a stranger says")
+	used.DecisionID = aureus.NewDecisionID(time.Now())
+	require.NoError(t, other.ConsumeApproval(t.Context(), asked.Approval.ID, used), "the refusals spent nothing")
+}

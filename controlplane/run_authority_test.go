@@ -479,3 +479,22 @@ func TestApprove_WaitingRunUsesItAtOnce_AnswerIsTheVerdict(t *testing.T) {
 	verdicts.Wait()
 	require.NoError(t, errors.Join(errs...), "the client takes another status than approved for a malformed answer")
 }
+
+// A tool is given of the context what the approver was shown of it: a name without
+// a value, which is not shown, does not reach it.
+func TestToolCall_NullInTheContext_IsNotGivenAsItIsNotShown(t *testing.T) {
+	calls := make(chan controlplane.ToolCall, 1)
+	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: func(_ context.Context, call controlplane.ToolCall) (any, error) {
+		calls <- call
+		return nil, nil
+	}}}))
+	client, olga := srv.Client(), srv.Operator("olga")
+	ctx := aureus.WithRunContext(map[string]any{"force": nil, "order": "7", "principal_permissions": []any{map[string]any{"action": "write", "resource": "ledger"}}})
+	runWorkflow(t, client, chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh))), ctx)
+	shown, err := aureus.Collect(olga.Approvals(t.Context(), aureus.ApprovalQuery{}))
+	require.NoError(t, err)
+	approvePending(t, olga, "pay")
+	statusOnce(t, client, "w", "success")
+	arguments, _ := shown[0].Arguments.(map[string]any)
+	require.Equal(t, arguments["context"], (<-calls).Context)
+}

@@ -123,7 +123,7 @@ func (h *runHost) call(ctx context.Context, run func(context.Context, ToolCall) 
 	call.WorkflowID, call.RunID = h.request.Workflow.ID, h.stored.ID
 	call.CorrelationID = h.request.CorrelationID
 	for given, values := range map[*map[string]any]map[string]any{
-		&call.Inputs: call.Inputs, &call.Results: call.Results, &call.Context: h.request.Context,
+		&call.Inputs: call.Inputs, &call.Results: call.Results, &call.Context: inputsOf(h.request.Context),
 	} { // copies: the tool may change them, and may be left behind while it does
 		if *given, err = copied(values); err != nil {
 			return nil, err

@@ -94,6 +94,9 @@ func (t *Tx) AskApproval(tenant string, now time.Time, by Actor, n NewApproval, 
 }
 
 func (t *Tx) openApproval(tenant string, now time.Time, by Actor, n NewApproval, life approval.Life) (aureus.Approval, error) {
+	if err := t.mayName(tenant, by, n.decision); err != nil {
+		return aureus.Approval{}, err
+	}
 	a, state := n.approval, approval.Asked(now, life)
 	a.RequestedAt, a.RequestedByKey, a.RequestedBy = stamp(now.UnixNano()), by.KeyID, by.Subject
 	a.DecideBy, a.UseBy, a.ExpiresAt = stampOf(state.DecideBy), stampOf(state.UseBy), stampOf(state.End())
@@ -193,7 +196,8 @@ func (t *Tx) DecideApproval(tenant string, now time.Time, by Actor, id string, a
 
 // ConsumeApproval reserves an approval for one decision: until the outcome of
 // that decision is known it is spent, see [Tx.SettleApproval]. The error is the
-// aureus.ErrApproval… that says why it cannot be used, or ErrDecisionUsed. For
+// aureus.ErrApproval… that says why it cannot be used, ErrDecisionUsed or
+// ErrDecisionOfOther. For
 // every subject but the one that asked for it there is no such approval.
 func (t *Tx) ConsumeApproval(tenant string, now time.Time, by Actor, id string, use aureus.ApprovalUse) error {
 	row, err := t.approvalRow(tenant, id)
@@ -227,6 +231,9 @@ func (t *Tx) ConsumeApproval(tenant string, now time.Time, by Actor, id string, 
 		return aureus.ErrApprovalRejected
 	case used:
 		return ErrDecisionUsed
+	}
+	if err := t.mayName(tenant, by, use.DecisionID); err != nil {
+		return err
 	}
 	if err := t.setState(tenant, &row, next, false); err != nil {
 		return err

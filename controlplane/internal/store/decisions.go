@@ -69,6 +69,22 @@ func (t *Tx) KnowsDecision(tenant string, d Decision) (bool, error) {
 	return err == nil, err
 }
 
+// mayName is ErrDecisionOfOther where the decision is known and another subject's:
+// what the actor does is then not told of it.
+func (t *Tx) mayName(tenant string, by Actor, id aureus.DecisionID) error {
+	if id.IsZero() {
+		return nil
+	}
+	known, err := t.Decision(tenant, id)
+	switch {
+	case errors.Is(err, ErrNotFound): // it may come later
+		return nil
+	case err == nil && known.Subject != by.Subject:
+		return ErrDecisionOfOther
+	}
+	return err
+}
+
 // Decision is the decision with that id, or ErrNotFound.
 func (t *Tx) Decision(tenant string, id aureus.DecisionID) (Decision, error) {
 	d := Decision{ID: id}

@@ -20,7 +20,8 @@ var (
 	ErrDigest      = errors.New("the digest is not that of the approval")
 	ErrRequester   = errors.New("who asked for an approval cannot decide it")
 
-	ErrDecisionUsed = errors.New("the decision has used another approval")
+	ErrDecisionUsed    = errors.New("the decision has used another approval")
+	ErrDecisionOfOther = errors.New("the decision is another subject's")
 )
 
 // classify marks failures of the file, its disk or its connection as
