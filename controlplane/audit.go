@@ -27,9 +27,9 @@ func (s *Server) registerAudit(mux *http.ServeMux) {
 		"principal", "action", "decision_id", "decision", "kind", "trace_id", "start_time", "end_time", "limit", "cursor")
 	s.handle(mux, "GET /api/v1/audit/verify", RoleOperator, s.verifyAudit, "expect_entries", "expect_head")
 	s.handle(mux, "GET /api/v1/audit/export", RoleOperator, s.exportAudit)
-	s.handleBatch(mux, "POST /api/v1/audit/records/batch", RoleService, s.recordDecisions)
-	s.handleBatch(mux, "POST /api/v1/audit/gates/batch", RoleService, s.recordGates)
-	s.handleBatch(mux, "POST /api/v1/audit/outcomes/batch", RoleService, s.recordOutcomes)
+	s.handleBatch(mux, "POST /api/v1/audit/records/batch", s.recordDecisions)
+	s.handleBatch(mux, "POST /api/v1/audit/gates/batch", s.recordGates)
+	s.handleBatch(mux, "POST /api/v1/audit/outcomes/batch", s.recordOutcomes)
 }
 
 func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) error {

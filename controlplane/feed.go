@@ -85,7 +85,8 @@ func (s *Server) follow(tenant string) (f *feed, leave func()) {
 	return f, sync.OnceFunc(func() {
 		s.feeds.mu.Lock()
 		defer s.feeds.mu.Unlock()
-		if f.followers--; f.followers == 0 {
+		f.followers--
+		if f.followers == 0 {
 			f.end()
 			delete(s.feeds.byTenant, tenant)
 		}

@@ -2,7 +2,6 @@ package controlplane
 
 import (
 	"bytes"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -129,7 +128,7 @@ func TestFeed_HoldsNoMoreThanItsBounds(t *testing.T) {
 	large := make([]byte, maxRecentBytes/2)
 	r.add([]auditEvent{{sequence: 1e6, text: large}, {sequence: 1e6 + 1, text: large}, {sequence: 1e6 + 2, text: large}}, 1e6+2, of)
 	require.Len(t, r.items, 2)
-	require.EqualValues(t, 1e6, r.from)
+	require.Equal(t, int64(1_000_000), r.from)
 	require.Equal(t, maxRecentBytes, r.bytes)
 }
 
@@ -162,13 +161,13 @@ func TestStream_APlaceThatTheStoresDoNotHave_IsAReset(t *testing.T) {
 		begins place
 	}{
 		"now":                            {"", false, place{0, 5, s.files}},
-		"an event of these":              {fmt.Sprintf("0-3-%s", s.files), false, place{0, 3, s.files}},
+		"an event of these":              {"0-3-" + s.files, false, place{0, 3, s.files}},
 		"an event of an older version":   {"0-3", false, place{0, 3, s.files}},
 		"another database":               {"0-3-0123456789ab0123456789ab", true, place{0, 0, s.files}},
-		"behind the end of the audit":    {fmt.Sprintf("0-6-%s", s.files), true, place{0, 0, s.files}},
-		"behind the end of telemetry":    {fmt.Sprintf("1-3-%s", s.files), true, place{0, 0, s.files}},
+		"behind the end of the audit":    {"0-6-" + s.files, true, place{0, 0, s.files}},
+		"behind the end of telemetry":    {"1-3-" + s.files, true, place{0, 0, s.files}},
 		"behind the end, older version":  {"0-6", true, place{0, 0, s.files}},
-		"the end, where nothing is lost": {fmt.Sprintf("0-5-%s", s.files), false, place{0, 5, s.files}},
+		"the end, where nothing is lost": {"0-5-" + s.files, false, place{0, 5, s.files}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &follower{server: s, caller: caller{tenant: DefaultTenant}}

@@ -255,6 +255,7 @@ func overPipes(t *testing.T, server func(*http.Server), do func(t *testing.T, sr
 // A body that does not come is cut off after the time of grace, and says why.
 func TestSlowBody_IsCutOff(t *testing.T) {
 	overPipes(t, func(*http.Server) {}, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
+		t.Helper()
 		key := newKey(t, srv, controlplane.RoleService, "svc")
 		for name, trickle := range map[string]bool{"silent": false, "a byte a second": true} {
 			conn := listener.dial()
@@ -289,6 +290,7 @@ func TestSlowBody_IsCutOff(t *testing.T) {
 // cut off by it, nor by the server's own for the whole request.
 func TestSlowBody_ItsDeadlineDoesNotEndTheAnswer(t *testing.T) {
 	overPipes(t, func(s *http.Server) { s.ReadTimeout = 5 * time.Second }, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
+		t.Helper()
 		key := newKey(t, srv, controlplane.RoleService, "svc")
 		conn := listener.dial()
 		_, err := fmt.Fprintf(conn, "GET /api/v1/stream?kinds=telemetry HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", key)

@@ -30,9 +30,9 @@ func (s *Server) handle(mux *http.ServeMux, pattern string, need Role, fn handle
 	s.route(mux, pattern, need, s.config.MaxBody, fn, parameters...)
 }
 
-// handleBatch is handle for paths that take batches.
-func (s *Server) handleBatch(mux *http.ServeMux, pattern string, need Role, fn handler) {
-	s.route(mux, pattern, need, s.config.MaxBatchBody, fn)
+// handleBatch is handle for paths that take batches, which every role may send.
+func (s *Server) handleBatch(mux *http.ServeMux, pattern string, fn handler) {
+	s.route(mux, pattern, RoleService, s.config.MaxBatchBody, fn)
 }
 
 func (s *Server) route(mux *http.ServeMux, pattern string, need Role, maxBody int64, fn handler, parameters ...string) {

@@ -2,7 +2,6 @@ package controlplane_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,6 +100,6 @@ func TestLoad_DecisionsBesideAHostileTenant(t *testing.T) {
 		cancel()
 		hostile.Wait()
 		slices.Sort(took)
-		t.Log(fmt.Sprintf("%-44s p50 %8.2f ms   p95 %8.2f ms", load.name, float64(took[150].Microseconds())/1000, float64(took[285].Microseconds())/1000))
+		t.Logf("%-44s p50 %8.2f ms   p95 %8.2f ms", load.name, float64(took[150].Microseconds())/1000, float64(took[285].Microseconds())/1000)
 	}
 }

@@ -22,7 +22,7 @@ func (s *Server) registerObservability(mux *http.ServeMux) {
 	const base = "/api/v1/observability/"
 	for _, kind := range telemetry.Kinds {
 		s.handle(mux, "POST "+base+kind.String(), RoleService, s.takeOne(kind))
-		s.handleBatch(mux, "POST "+base+kind.String()+"/batch", RoleService, s.takeBatch(kind))
+		s.handleBatch(mux, "POST "+base+kind.String()+"/batch", s.takeBatch(kind))
 	}
 	s.handle(mux, "GET "+base+"metrics", RoleService, s.listMetrics, "name", "start_time", "end_time", "tags", "limit", "cursor")
 	s.handle(mux, "GET "+base+"events", RoleService, s.listEvents,

@@ -172,6 +172,7 @@ func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
 // with all of it again.
 func TestStream_WhatIsNotFollowed_MovesThePlace(t *testing.T) {
 	overPipes(t, func(*http.Server) {}, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
+		t.Helper()
 		key := newKey(t, srv, controlplane.RoleService, "svc")
 		conn := listener.dial()
 		_, err := fmt.Fprintf(conn, "GET /api/v1/stream?workflow_id=none HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", key)

@@ -26,7 +26,7 @@ type usage struct{ rows, cost int64 }
 func (u *usage) add(rows, cost int64) { u.rows, u.cost = u.rows+rows, u.cost+cost }
 
 // weight is the part of the bounds that is used.
-func (u usage) weight(b Bounds) float64 {
+func (u *usage) weight(b Bounds) float64 {
 	return max(float64(u.rows)/float64(b.Rows), float64(u.cost)/float64(b.Cost))
 }
 

@@ -183,7 +183,8 @@ func TestBody_MinimumRate(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				left := 100
 				slow := readerFunc(func(p []byte) (int, error) {
-					if left--; left < 0 {
+					left--
+					if left < 0 {
 						return 0, io.EOF
 					}
 					time.Sleep(row.pause)

@@ -3,7 +3,7 @@ package governor
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -57,7 +57,7 @@ func TestTake_EachLevelHasItsLimitAndAReserve(t *testing.T) {
 func TestPool_WhatHoldsNothing_IsForgotten(t *testing.T) {
 	p := NewPool(Shares{Total: 10, Tenant: 10, Key: 10})
 	for i := range 1000 {
-		o := Owner{fmt.Sprint(i), "k"}
+		o := Owner{strconv.Itoa(i), "k"}
 		require.NoError(t, p.Take(o, 3, false))
 		require.Error(t, p.Take(o, 8, true))
 		p.Give(o, 3)
@@ -136,7 +136,7 @@ func TestPool_ConcurrentUse_StaysWithinItsLimits(t *testing.T) {
 	var users sync.WaitGroup
 	for i := range 16 {
 		users.Go(func() {
-			o := Owner{fmt.Sprint(i % 3), fmt.Sprint(i % 5)}
+			o := Owner{strconv.Itoa(i % 3), strconv.Itoa(i % 5)}
 			for range 200 {
 				if p.Wait(context.Background(), o, 1, true) != nil {
 					t.Error("not granted")

@@ -37,7 +37,7 @@ func TestWeigh_ShapesThatTakeMost_IsMoreThanDecodedMemory(t *testing.T) {
 			require.NoError(t, err)
 			runtime.GC()
 			runtime.ReadMemStats(&after)
-			took := int64(after.HeapAlloc) - int64(before.HeapAlloc) //nolint:gosec // sizes
+			took := int64(after.HeapAlloc) - int64(before.HeapAlloc)
 			t.Logf("%d bytes of text take %d decoded (%.1f a byte); weight %d", len(text), took, float64(took)/float64(len(text)), Weigh([]byte(text)))
 			require.Less(t, took, Weigh([]byte(text)))
 			require.LessOrEqual(t, Weigh([]byte(text)), int64(len(text)+mostWeight))
