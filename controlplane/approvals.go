@@ -14,6 +14,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/redact"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/nametext"
+	"github.com/farmountain/aureus-go/internal/reported"
 )
 
 const (
@@ -90,6 +92,9 @@ func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c calle
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
+		if err := ownDecision(t, c, ask.DecisionID); err != nil {
+			return err
+		}
 		asked, err := (&txApprovals{server: s, tx: t, caller: c, prepared: &prepared}).AskApproval(r.Context(), ask)
 		if err != nil {
 			return err
@@ -116,10 +121,8 @@ func (s *Server) askOf(c caller, body approvalRequest) (aureus.ApprovalAsk, erro
 	if err := s.admissible(c, request); err != nil {
 		return aureus.ApprovalAsk{}, err
 	}
-	for pointer, text := range map[string]string{"/rule": body.Rule, "/reason_code": string(body.ReasonCode), "/policy_version": body.PolicyVersion} {
-		if len(text) > maxShortID {
-			return aureus.ApprovalAsk{}, invalidBody(pointer, fmt.Sprintf("must not be longer than %d bytes", maxShortID))
-		}
+	if err := validAsk(body); err != nil {
+		return aureus.ApprovalAsk{}, err
 	}
 	if len(body.Reason) > maxProse {
 		return aureus.ApprovalAsk{}, invalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxProse))
@@ -142,6 +145,42 @@ func (s *Server) askOf(c caller, body approvalRequest) (aureus.ApprovalAsk, erro
 		ask.PolicyVersion, ask.Rule, ask.ReasonCode = preview.PolicyVersion, preview.Rule, preview.ReasonCode
 	}
 	return ask, nil
+}
+
+// validAsk checks what a decider elsewhere says of the decision that it asks
+// because of: the approver sees it, and it stands in the audit log.
+func validAsk(body approvalRequest) error {
+	for _, said := range []struct{ pointer, text string }{
+		{"/rule", body.Rule}, {"/reason_code", string(body.ReasonCode)}, {"/policy_version", body.PolicyVersion},
+	} {
+		if len(said.text) > maxShortID {
+			return invalidBody(said.pointer, fmt.Sprintf("must not be longer than %d bytes", maxShortID))
+		}
+		if why := nametext.Identifier(said.text); why != "" {
+			return invalidBody(said.pointer, why)
+		}
+	}
+	if why := reported.Asks(body.ReasonCode, body.Action.RiskTier); why != "" {
+		return invalidBody("/reason_code", strings.TrimPrefix(why, "/reason_code: "))
+	}
+	return nil
+}
+
+// ownDecision refuses to link an approval with a decision that another subject
+// made or reported. One that the server does not know is still on its way.
+func ownDecision(t *store.Tx, c caller, id aureus.DecisionID) error {
+	if id.IsZero() {
+		return nil
+	}
+	decision, err := t.Decision(c.tenant, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err == nil && decision.Subject != c.subject:
+		return problem(http.StatusConflict, codeConflict, "the decision named in decision_id is another key's",
+			withRemediation("Give each decision an id of its own."))
+	}
+	return err
 }
 
 // approvalProblem is the answer for what can be wrong with an approval.
@@ -290,6 +329,9 @@ func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c calle
 		return invalidBody("/decision_id", "is required")
 	}
 	return s.changeApproval(w, r, c, func(t *store.Tx, id string, now time.Time) error {
+		if err := ownDecision(t, c, use.DecisionID); err != nil {
+			return err
+		}
 		return t.ConsumeApproval(c.tenant, now, c.actor(), id, use)
 	})
 }

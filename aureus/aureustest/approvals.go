@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/nametext"
+	"github.com/farmountain/aureus-go/internal/reported"
 )
 
 const maxProse = 4 << 10 // bytes of a reason or a comment
@@ -91,6 +93,14 @@ func (s *Server) requestApproval(q *request) (any, error) {
 	}
 	if len(body.Reason) > maxProse {
 		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/reason: must not be longer than %d bytes", maxProse)
+	}
+	if why := reported.Asks(body.ReasonCode, body.Action.RiskTier); why != "" {
+		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s", why)
+	}
+	for pointer, text := range map[string]string{"/rule": body.Rule, "/reason_code": string(body.ReasonCode), "/policy_version": body.PolicyVersion} {
+		if why := nametext.Identifier(text); why != "" {
+			return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s: %s", pointer, why)
+		}
 	}
 	digest, why := digestOf(request)
 	if why != "" {

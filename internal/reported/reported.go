@@ -77,16 +77,40 @@ func Consistent(r aureus.DecisionRecord) string {
 	if err != nil {
 		return "/effect: " + err.Error()
 	}
-	m, known := meanings[r.ReasonCode]
+	if why := consistent(r.ReasonCode, effect, r.RiskTier); why != "" {
+		return why
+	}
 	switch {
-	case known && !slices.Contains(m.effects, effect):
-		return fmt.Sprintf("/reason_code: %s is not the reason of the effect %s", r.ReasonCode, r.Effect)
-	case known && r.RiskTier != "" && len(m.tiers) > 0 && !slices.Contains(m.tiers, r.RiskTier):
-		return fmt.Sprintf("/reason_code: %s is not the reason of a decision on the tier %s", r.ReasonCode, r.RiskTier)
 	case r.ReasonCode == aureus.ReasonApproved && r.ApprovalID == "":
 		return "/approval_id: is required with the reason code " + string(aureus.ReasonApproved)
 	case r.ApprovalID != "" && r.ActionDigest.IsZero() && effect != aureus.Deny:
 		return "/action_digest: is required with an approval"
+	}
+	return ""
+}
+
+// Asks says why a decision with that reason code needs no person, so that no
+// approval is asked for because of it; it is empty where it may. A code that this
+// package does not know goes with any decision.
+func Asks(code aureus.ReasonCode, tier aureus.PolicyRiskTier) string {
+	return consistent(code, aureus.RequireApproval, tier)
+}
+
+// consistent says how a reason code contradicts the effect or the tier. A code that
+// is a known one but for the case of its letters is none: who reads it takes it for
+// the known one.
+func consistent(code aureus.ReasonCode, effect aureus.Effect, tier aureus.PolicyRiskTier) string {
+	m, known := meanings[code]
+	if upper := aureus.ReasonCode(strings.ToUpper(string(code))); !known && upper != code {
+		if _, known := meanings[upper]; known {
+			return fmt.Sprintf("/reason_code: write %s in capital letters, or choose another code", upper)
+		}
+	}
+	switch {
+	case known && !slices.Contains(m.effects, effect):
+		return fmt.Sprintf("/reason_code: %s is not the reason of the effect %s", code, effect)
+	case known && tier != "" && len(m.tiers) > 0 && !slices.Contains(m.tiers, tier):
+		return fmt.Sprintf("/reason_code: %s is not the reason of a decision on the tier %s", code, tier)
 	}
 	return ""
 }

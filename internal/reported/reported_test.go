@@ -62,6 +62,9 @@ func TestConsistent_EffectAndReasonCode(t *testing.T) {
 		}
 	}
 	require.Contains(t, reported.Consistent(aureus.DecisionRecord{Effect: "permit"}), "/effect")
+	for _, code := range []aureus.ReasonCode{"approved", "Permission_Denied"} { // who reads them takes them for the known ones
+		require.Contains(t, reported.Consistent(aureus.DecisionRecord{Effect: allow, ReasonCode: code}), "capital letters", code)
+	}
 }
 
 func TestConsistent_ReasonCodeAndTier(t *testing.T) {

@@ -1,0 +1,90 @@
+package controlplane_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// askBody is a request for an approval, with members that a decider elsewhere
+// adds.
+func askBody(more map[string]any) map[string]any {
+	body := map[string]any{
+		"principal": map[string]any{"id": "agent-1", "type": "agent", "permissions": []any{}},
+		"action":    map[string]any{"id": "transfer", "name": "Transfer", "risk_tier": "high", "required_permissions": []any{}},
+		"reason":    "please", "policy_version": "rules/1", "rule": "risk_tier", "reason_code": "HIGH_NEEDS_HUMAN_APPROVAL",
+	}
+	for name, value := range more {
+		body[name] = value
+	}
+	return body
+}
+
+// What a decider elsewhere says of its decision is shown to the approver and
+// stands in the audit log: it says that a person is needed, and can be seen.
+func TestAskApproval_WhatTheDeciderSays_IsChecked(t *testing.T) {
+	t.Parallel()
+	srv := open(t)
+	key := newKey(t, srv, controlplane.RoleService, "service")
+	ask := func(more map[string]any) answer {
+		return raw{path: "/api/v1/policy/approval", key: key, body: mustMarshal(t, askBody(more))}.do(t, srv)
+	}
+	for name, row := range map[string]struct {
+		pointer string
+		said    map[string]any
+	}{
+		"the code of an approval that was used": {"/reason_code", map[string]any{"reason_code": "APPROVED"}},
+		"the code of an allow":                  {"/reason_code", map[string]any{"reason_code": "LOW_RISK_ALLOWED"}},
+		"the code of a denial":                  {"/reason_code", map[string]any{"reason_code": "PERMISSION_DENIED"}},
+		"the code of another tier":              {"/reason_code", map[string]any{"reason_code": "CRITICAL_NEEDS_HUMAN_APPROVAL"}},
+		"a known code in other letters":         {"/reason_code", map[string]any{"reason_code": "Approved"}},
+		"a code with a bidi mark":               {"/reason_code", map[string]any{"reason_code": "X\u202e"}},
+		"a rule with a bidi mark":               {"/rule", map[string]any{"rule": "risk\u202etier"}},
+		"a rule with a line feed":               {"/rule", map[string]any{"rule": "risk\ntier"}},
+		"rules with a zero width space":         {"/policy_version", map[string]any{"policy_version": "rules\u200b/1"}},
+		"rules with a space at the end":         {"/policy_version", map[string]any{"policy_version": "rules/1 "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := ask(row.said).refusal(t, 422, "VALIDATION_ERROR")
+			details, _ := got["details"].([]any)
+			require.Len(t, details, 1, got)
+			require.Equal(t, row.pointer, details[0].(map[string]any)["pointer"], got)
+		})
+	}
+	for _, code := range []any{"HIGH_NEEDS_HUMAN_APPROVAL", "APPROVAL_EXPIRED", "LARGE_AMOUNT", nil} {
+		require.Equal(t, 200, ask(map[string]any{"reason_code": code}).status, code)
+	}
+}
+
+// The decision that an approval is asked for, or used, by is one of the caller's
+// own subject, as far as the server knows it.
+func TestApproval_DecisionOfAnotherSubject_IsRefused(t *testing.T) {
+	t.Parallel()
+	srv := open(t)
+	key, other := newKey(t, srv, controlplane.RoleService, "service"), newKey(t, srv, controlplane.RoleService, "other")
+	operator := client(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga"))
+	foreign, err := client(t, srv, other).Decide(t.Context(), transfer(aureus.TierLow, 1))
+	require.NoError(t, err)
+	raw{path: "/api/v1/policy/approval", key: key, body: mustMarshal(t, askBody(map[string]any{"decision_id": foreign.ID}))}.do(t, srv).refusal(t, 409, "STATE_CONFLICT")
+
+	own, err := client(t, srv, key).Decide(t.Context(), transfer(aureus.TierHigh, 1))
+	require.NoError(t, err)
+	_, err = operator.Approve(t.Context(), own.Approval.ID, own.Digest, "")
+	require.NoError(t, err)
+	use := func(id aureus.DecisionID) answer {
+		return raw{path: "/api/v1/policy/approvals/" + own.Approval.ID + "/consume", key: key, body: mustMarshal(t, map[string]any{
+			"principal_id": "agent-1", "action_digest": own.Digest, "decision_id": id,
+		})}.do(t, srv)
+	}
+	use(foreign.ID).refusal(t, 409, "STATE_CONFLICT")
+	require.Equal(t, 200, use(aureus.NewDecisionID(foreign.ID.Time())).status)
+	for _, entry := range collectAudit(t, operator) {
+		if entry.DecisionID == foreign.ID {
+			require.Equal(t, "other", entry.By, entry.Kind)
+		}
+	}
+}
