@@ -92,7 +92,7 @@ func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c calle
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
-		if err := ownDecision(t, c, ask.DecisionID); err != nil {
+		if err := ownDecisionID(t, c, ask.DecisionID); err != nil {
 			return err
 		}
 		asked, err := (&txApprovals{server: s, tx: t, caller: c, prepared: &prepared}).AskApproval(r.Context(), ask)
@@ -166,9 +166,9 @@ func validAsk(body approvalRequest) error {
 	return nil
 }
 
-// ownDecision refuses to link an approval with a decision that another subject
+// ownDecisionID refuses to link an approval with a decision that another subject
 // made or reported. One that the server does not know is still on its way.
-func ownDecision(t *store.Tx, c caller, id aureus.DecisionID) error {
+func ownDecisionID(t *store.Tx, c caller, id aureus.DecisionID) error {
 	if id.IsZero() {
 		return nil
 	}
@@ -329,7 +329,7 @@ func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c calle
 		return invalidBody("/decision_id", "is required")
 	}
 	return s.changeApproval(w, r, c, func(t *store.Tx, id string, now time.Time) error {
-		if err := ownDecision(t, c, use.DecisionID); err != nil {
+		if err := ownDecisionID(t, c, use.DecisionID); err != nil {
 			return err
 		}
 		return t.ConsumeApproval(c.tenant, now, c.actor(), id, use)
