@@ -240,7 +240,7 @@ func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller)
 	}
 	var rows []store.ApprovalRow
 	more := false
-	if err := s.db.Read(r.Context(), func(t *store.Tx) error {
+	if err := s.db.ReadLong(r.Context(), c.tenant, func(t *store.Tx) error {
 		rows, more, err = t.Approvals(c.tenant, filter)
 		return err
 	}); err != nil {
@@ -255,8 +255,7 @@ func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller)
 	if more {
 		next = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
 	}
-	writeList(w, r, approvals, next)
-	return nil
+	return writeList(w, r, approvals, next)
 }
 
 // expireApprovals ends what is past its time before anything is read, so that

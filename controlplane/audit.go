@@ -40,7 +40,7 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) err
 	query := r.URL.Query()
 	filter := store.AuditFilter{
 		Principal: query.Get("principal"), Action: query.Get("action"), Decision: query.Get("decision"), Kind: query.Get("kind"),
-		TraceID: query.Get("trace_id"), Limit: limit + 1,
+		TraceID: query.Get("trace_id"), Limit: limit,
 	}
 	if err := filter.DecisionID.UnmarshalText([]byte(query.Get("decision_id"))); err != nil {
 		return badQuery("decision_id", "must be "+decisionIDForm)
@@ -54,25 +54,23 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) err
 	if filter.To, err = queryTime(r, "end_time"); err != nil {
 		return err
 	}
-	entries, err := s.auditPage(r, c, filter)
+	entries, more, err := s.auditPage(r, c, filter)
 	if err != nil {
 		return err
 	}
 	next := ""
-	if len(entries) > limit {
-		entries = entries[:limit]
-		next = strconv.FormatInt(entries[limit-1].Sequence, 10)
+	if more {
+		next = strconv.FormatInt(entries[len(entries)-1].Sequence, 10)
 	}
-	writeList(w, r, entries, next)
-	return nil
+	return writeList(w, r, entries, next)
 }
 
-func (s *Server) auditPage(r *http.Request, c caller, filter store.AuditFilter) (entries []aureus.AuditRecord, err error) {
-	err = s.db.Read(r.Context(), func(t *store.Tx) error {
-		entries, err = t.Audit(c.tenant, filter)
+func (s *Server) auditPage(r *http.Request, c caller, filter store.AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
+	err = s.db.ReadLong(r.Context(), c.tenant, func(t *store.Tx) error {
+		entries, more, err = t.AuditPage(c.tenant, filter)
 		return err
 	})
-	return entries, err
+	return entries, more, err
 }
 
 // sequenceCursor reads a cursor that is the number of the last item seen.
@@ -125,7 +123,7 @@ func expectedHead(r *http.Request) ([]store.Head, error) {
 // its end breaks the connection off, so that half of it is not taken for all.
 func (s *Server) exportAudit(w http.ResponseWriter, r *http.Request, c caller) error {
 	filter := store.AuditFilter{Limit: pageAudit}
-	entries, err := s.auditPage(r, c, filter)
+	entries, _, err := s.auditPage(r, c, filter)
 	if err != nil {
 		return err
 	}
@@ -142,7 +140,7 @@ func (s *Server) exportAudit(w http.ResponseWriter, r *http.Request, c caller) e
 			}
 		}
 		filter.After = entries[len(entries)-1].Sequence
-		if entries, err = s.auditPage(r, c, filter); err != nil {
+		if entries, _, err = s.auditPage(r, c, filter); err != nil {
 			return s.breakOff(r, err)
 		}
 	}

@@ -296,22 +296,23 @@ func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c caller
 	}
 	everything := c.role.atLeast(RoleOperator)
 	var stored []store.Validator
-	if err := s.db.Read(r.Context(), func(t *store.Tx) error {
+	more := false
+	if err := s.db.ReadLong(r.Context(), c.tenant, func(t *store.Tx) error {
 		if everything {
-			stored, err = t.ValidatorsOfAll(c.tenant, validatorAt(cursor), limit+1)
+			stored, more, err = t.ValidatorsOfAll(c.tenant, validatorAt(cursor), limit)
 		} else {
-			stored, err = t.Validators(c.tenant, c.subject, cursor, limit+1)
+			stored, more, err = t.Validators(c.tenant, c.subject, cursor, limit)
 		}
 		return err
 	}); err != nil {
 		return err
 	}
 	next := ""
-	if len(stored) > limit {
-		stored = stored[:limit]
-		next = stored[limit-1].ID
+	if more {
+		last := stored[len(stored)-1]
+		next = last.ID
 		if everything {
-			next = validatorCursor(stored[limit-1])
+			next = validatorCursor(last)
 		}
 	}
 	list := make([]registeredValidator, len(stored))
@@ -320,8 +321,7 @@ func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c caller
 			return err
 		}
 	}
-	writeList(w, r, list, next)
-	return nil
+	return writeList(w, r, list, next)
 }
 
 // validatorCursor is the place of a registration in the list of all; none of its

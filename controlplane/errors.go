@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -124,6 +125,9 @@ func asAPIError(err error) *apiError {
 		e = problem(http.StatusServiceUnavailable, codeStore, "the control plane cannot reach or write its store; nothing was changed",
 			withRemediation("Try again; if it lasts, look at the server's log, the free space of its disk and the permissions of its files."),
 			withRetryAfter(time.Second), withCause(err))
+	case errors.Is(err, governor.ErrLongRead):
+		e = problem(http.StatusServiceUnavailable, codeExhausted, fmt.Sprintf("reading this took longer than %s, and was given up", maxLongRead),
+			withRemediation("Ask for a shorter range of time, for fewer items, or with other filters."), withCause(err))
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e = problem(http.StatusServiceUnavailable, codeShuttingDown, "the request was given up before it was answered",
 			withRetryAfter(time.Second), withCause(err))

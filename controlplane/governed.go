@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -56,6 +57,21 @@ func (c *Config) governor(processors int) *governor.Governor {
 		Requests: int64(c.MaxRequests), Streams: int64(c.MaxStreams), Runs: int64(c.MaxRuns), Parked: int64(c.MaxRuns) * parkedRuns,
 		Bytes: c.MaxMemory, LargestBody: max(c.MaxBody, c.MaxBatchBody), Processors: int64(processors),
 	})
+}
+
+// maxLongRead is how long one read of a store may take: a summary, or a page of a
+// list, of a check of the audit log or of an export.
+const maxLongRead = 30 * time.Second
+
+// letInTo gives each tenant its turns to read for long.
+func (s *Server) letInTo(pool *governor.Pool) func(context.Context, string) (context.Context, func(), error) {
+	return func(ctx context.Context, tenant string) (context.Context, func(), error) {
+		within, leave, err := governor.Read(ctx, pool, tenant, s.longRead)
+		if errors.Is(err, governor.ErrNoTurn) {
+			err = crowded(err)
+		}
+		return within, leave, err
+	}
 }
 
 // governed is how a route is counted.

@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"testing"
+	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
@@ -19,6 +20,9 @@ func OwnerOf(t *testing.T, s *Server, secret string) governor.Owner {
 	}
 	return governor.Owner{Tenant: c.tenant, Key: c.keyID}
 }
+
+// SetLongRead sets how long one read of a store may take.
+func SetLongRead(s *Server, d time.Duration) { s.longRead = d }
 
 // SetRunQuota bounds the runs that have not ended.
 func SetRunQuota(s *Server, quota store.RunQuota) { s.runQuota = quota }

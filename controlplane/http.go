@@ -221,6 +221,10 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	if err != nil { // a value of ours without a JSON form: not the client's fault
 		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer has no JSON form","code":"`+codeInternal+`","request_id":""}`)
 	}
+	writeJSONText(w, status, text)
+}
+
+func writeJSONText(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)+1))
 	w.WriteHeader(status)
@@ -228,15 +232,25 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // writeList answers with a bare array and, where there is more, the address of
-// the next page in the Link header (RFC 8288).
-func writeList[T any](w http.ResponseWriter, r *http.Request, items []T, next string) {
+// the next page in the Link header (RFC 8288). What the client may take its time
+// to read is charged to the request first, twice: as text and as what it was made
+// of.
+func writeList[T any](w http.ResponseWriter, r *http.Request, items []T, next string) error {
 	if items == nil {
 		items = []T{}
+	}
+	text, err := strictjson.MarshalText(items)
+	if err != nil {
+		return err
+	}
+	if err := infoOf(r).account.Charge(2 * int64(len(text))); err != nil {
+		return crowded(err)
 	}
 	if next != "" {
 		setNext(w, r, next)
 	}
-	writeJSON(w, http.StatusOK, items)
+	writeJSONText(w, http.StatusOK, text)
+	return nil
 }
 
 // queryOf reads the query string. One that cannot be read whole is refused, and

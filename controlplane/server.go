@@ -46,6 +46,7 @@ type Server struct {
 	runQuota  store.RunQuota
 	starting  sync.Mutex // one workflow is started, joined or cancelled at a time
 	heartbeat time.Duration
+	longRead  time.Duration // how long one read of a store may take
 
 	life context.Context //nolint:containedctx // ends the requests under way when the server is closed
 	end  context.CancelFunc
@@ -65,7 +66,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{config: config, log: config.Logger, clients: clientKeys{secrets: map[string]string{}}, governor: config.governor(runtime.GOMAXPROCS(0))}
-	s.runQuota = config.runQuota()
+	s.runQuota, s.longRead = config.runQuota(), maxLongRead
 	s.life, s.end = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -81,10 +82,11 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
 	s.db.OwnKeys(s.ownKey)
-	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.news}); err != nil {
+	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.news, LetIn: s.letInTo(s.governor.Reads)}); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
 	s.db.OnAudit(s.news)
+	s.db.LetIn(s.letInTo(s.governor.Audit))
 	identity, err := s.db.Identity(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)

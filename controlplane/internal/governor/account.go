@@ -14,6 +14,8 @@ type Governor struct {
 	Runs     *Pool // workflow runs that work, in runs
 	Parked   *Pool // workflow runs that wait for their next attempt, in runs
 	Bytes    *Pool // memory for bodies and what is made of them, in bytes
+	Reads    *Pool // long reads of the telemetry at the same time
+	Audit    *Pool // long reads of everything else at the same time
 	Work     *Pool // long processing at the same time, in pieces of work
 }
 
@@ -37,6 +39,9 @@ func New(l Limits) *Governor {
 	return &Governor{
 		Requests: whole(l.Requests), Streams: whole(l.Streams), Runs: whole(l.Runs), Parked: whole(l.Parked),
 		Bytes: NewPool(Shares{Total: bytes, Tenant: max(bytes/2, largest), Key: max(bytes/4, largest)}),
+		// Each store has at least one connection more than this, so that what is short
+		// does not wait for what is long; and one tenant leaves a turn to others.
+		Reads: NewPool(Shares{Total: 3, Tenant: 2, Key: 2}), Audit: NewPool(Shares{Total: 4, Tenant: 2, Key: 2}),
 		// One more than there are processors, so that all of them have work while one
 		// of the pieces waits for the disk; and one is always left to other tenants.
 		Work: NewPool(Shares{Total: l.Processors + 1, Tenant: l.Processors, Key: l.Processors}),
@@ -48,6 +53,26 @@ const MaxWait = 10 * time.Second
 
 // ErrNoTurn says that a request was not processed within MaxWait.
 var ErrNoTurn = errors.New("governor: other work went on for too long")
+
+// ErrLongRead says that a read was given up, as it took too long.
+var ErrLongRead = errors.New("governor: the read took too long")
+
+// Read waits for the tenant's turn to read for long from the pool, ErrNoTurn
+// after MaxWait, and gives the context to read in: with the cause ErrLongRead it
+// ends after the time most. The turn lasts until leave is called.
+func Read(ctx context.Context, pool *Pool, tenant string, most time.Duration) (within context.Context, leave func(), err error) {
+	owner := Owner{Tenant: tenant}
+	waiting, cancel := context.WithTimeoutCause(ctx, MaxWait, ErrNoTurn)
+	defer cancel()
+	if err := pool.Wait(waiting, owner, 1, true); err != nil {
+		return nil, nil, err
+	}
+	within, end := context.WithTimeoutCause(ctx, most, ErrLongRead)
+	return within, func() {
+		end()
+		pool.Give(owner, 1)
+	}, nil
+}
 
 // Account is what one request holds. It is safe for concurrent use.
 type Account struct {

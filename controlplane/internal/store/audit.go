@@ -69,20 +69,36 @@ type AuditFilter struct {
 	Limit                                      int
 }
 
-// Audit lists entries in the order of the chain.
+// Audit lists entries in the order of the chain, as [Tx.AuditPage] does.
 func (t *Tx) Audit(tenant string, f AuditFilter) ([]aureus.AuditRecord, error) {
+	entries, _, err := t.AuditPage(tenant, f)
+	return entries, err
+}
+
+// AuditPage lists entries in the order of the chain, at most the filter's limit
+// and a page's bytes, but one at least. more says that there are others behind
+// them.
+func (t *Tx) AuditPage(tenant string, f AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
+	limit, size := f.Limit, 0
+	f.Limit++
 	query, args := f.query(tenant)
-	var entries []aureus.AuditRecord
-	err := t.each(func(rows *sql.Rows) error {
+	err = t.each(func(rows *sql.Rows) error {
 		row, err := scanAudit(rows)
 		if err != nil {
 			return err
+		}
+		size += len(row.details)
+		if len(entries) == limit || len(entries) > 0 && size > maxPageBytes {
+			return errPageFull
 		}
 		entry, err := row.wire()
 		entries = append(entries, entry)
 		return err
 	}, query, args...)
-	return entries, err
+	if more = errors.Is(err, errPageFull); more {
+		err = nil
+	}
+	return entries, more, err
 }
 
 // query is the statement for the filter. It names the index: without figures of

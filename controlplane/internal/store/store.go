@@ -31,6 +31,7 @@ type DB struct {
 	lock   *flock.Flock // nil where another process may have it
 
 	onAudit   func(tenant string)
+	letIn     func(ctx context.Context, tenant string) (context.Context, func(), error) // see LetIn
 	file      string
 	log       dbfile.Checkpoint // guarded by writing
 	files     *dbfile.Files

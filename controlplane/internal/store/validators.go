@@ -68,16 +68,17 @@ func (t *Tx) Validator(tenant, subject, id string) (Validator, error) {
 }
 
 // Validators lists what is in force for the subject, in the order of the ids:
-// those greater than after, at most limit.
-func (t *Tx) Validators(tenant, subject, after string, limit int) ([]Validator, error) {
-	return t.validators(inForce+" AND id > ?3 ORDER BY id LIMIT ?4", tenant, subject, after, limit)
+// those greater than after, at most limit and a page's bytes, but one at least.
+// more says that there are others behind them.
+func (t *Tx) Validators(tenant, subject, after string, limit int) (list []Validator, more bool, err error) {
+	return t.validatorPage(limit, inForce+" AND id > ?3 ORDER BY id LIMIT ?4", tenant, subject, after, limit+1)
 }
 
 // ValidatorsOfAll lists every registration of the tenant, whoever has it, in the
-// order of id, scope and owner: those behind after, at most limit.
-func (t *Tx) ValidatorsOfAll(tenant string, after Validator, limit int) ([]Validator, error) {
-	return t.validators(validatorColumns+` WHERE tenant = ? AND (id, scope, owner) > (?, ?, ?) ORDER BY id, scope, owner LIMIT ?`,
-		tenant, after.ID, string(after.Scope), after.Owner, limit)
+// order of id, scope and owner: those behind after, as many as [Tx.Validators].
+func (t *Tx) ValidatorsOfAll(tenant string, after Validator, limit int) (list []Validator, more bool, err error) {
+	return t.validatorPage(limit, validatorColumns+` WHERE tenant = ? AND (id, scope, owner) > (?, ?, ?) ORDER BY id, scope, owner LIMIT ?`,
+		tenant, after.ID, string(after.Scope), after.Owner, limit+1)
 }
 
 // AllValidators lists the registrations of every tenant, scope and owner.
@@ -97,6 +98,26 @@ func (t *Tx) validators(query string, args ...any) ([]Validator, error) {
 		return err
 	}, query, args...)
 	return list, err
+}
+
+func (t *Tx) validatorPage(limit int, query string, args ...any) (list []Validator, more bool, err error) {
+	size := 0
+	err = t.each(func(rows *sql.Rows) error {
+		v, err := scanValidator(rows)
+		if err != nil {
+			return err
+		}
+		size += len(v.Config)
+		if len(list) == limit || len(list) > 0 && size > maxPageBytes {
+			return errPageFull
+		}
+		list = append(list, v)
+		return nil
+	}, query, args...)
+	if more = errors.Is(err, errPageFull); more {
+		err = nil
+	}
+	return list, more, err
 }
 
 func scanValidator(row scanner) (v Validator, err error) {

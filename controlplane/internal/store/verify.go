@@ -40,7 +40,7 @@ func (db *DB) VerifyAudit(ctx context.Context, tenant string, expected ...Head) 
 		if err := ctx.Err(); err != nil {
 			return aureus.AuditVerification{}, context.Cause(ctx)
 		}
-		err := db.Read(ctx, func(t *Tx) (err error) {
+		err := db.ReadLong(ctx, tenant, func(t *Tx) (err error) {
 			ended, err = c.page(t)
 			return err
 		})

@@ -213,6 +213,30 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	return classify(fn(&Tx{ctx: ctx, tx: tx, ownKeys: db.ownKeys}))
 }
 
+// ReadLong is Read for what may take long, for a tenant: it is let in by
+// [DB.LetIn], whose context it runs in. An error of that context is its cause.
+func (db *DB) ReadLong(ctx context.Context, tenant string, fn func(*Tx) error) error {
+	if db.letIn != nil {
+		within, leave, err := db.letIn(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		ctx = within
+	}
+	err := db.Read(ctx, fn)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// LetIn sets what lets in long reads: it waits for the tenant's turn, which ends
+// with leave, and gives the context to read in. Set it before the first read.
+func (db *DB) LetIn(letIn func(ctx context.Context, tenant string) (within context.Context, leave func(), err error)) {
+	db.letIn = letIn
+}
+
 func unavailable(err error) error {
 	if errors.Is(err, ErrUnavailable) {
 		return err

@@ -53,6 +53,7 @@ type row struct {
 // positions.
 type selection struct {
 	store       *Store
+	tenant      string
 	from        string // table, index and conditions
 	args        []any
 	after, upTo position // upTo is part of it
@@ -181,9 +182,11 @@ func parseCursor(text string) (p position, err error) {
 	return p, nil
 }
 
+// selectFrom selects rows; the first of args is the tenant.
 func (s *Store) selectFrom(kind Kind, index, conditions string, args ...any) *selection {
+	tenant, _ := args[0].(string)
 	return &selection{
-		store: s, args: args, latest: s.latest[kind].Load(), after: first, upTo: last, cacheable: true,
+		store: s, tenant: tenant, args: args, latest: s.latest[kind].Load(), after: first, upTo: last, cacheable: true,
 		from: fmt.Sprintf("%s INDEXED BY %s WHERE %s", kinds[kind].table, index, conditions),
 	}
 }

@@ -41,6 +41,10 @@ type Options struct {
 	// OnEvents is told of each tenant that a commit has added events of, after it;
 	// nil is nobody. It must return at once.
 	OnEvents func(tenant string)
+	// LetIn lets in the reads that may take long: it waits for the tenant's turn,
+	// which ends with leave, and gives the context to read in; nil lets in all at
+	// once.
+	LetIn func(ctx context.Context, tenant string) (within context.Context, leave func(), err error)
 	// Clock tells the time; nil is time.Now.
 	Clock func() time.Time
 }
@@ -54,6 +58,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.QueueBytes <= 0 {
 		o.QueueBytes = DefaultQueueBytes
+	}
+	if o.LetIn == nil {
+		o.LetIn = func(ctx context.Context, _ string) (context.Context, func(), error) { return ctx, func() {}, nil }
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

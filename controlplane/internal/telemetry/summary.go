@@ -20,6 +20,11 @@ func (s *Store) Summary(ctx context.Context, tenant string, within Range) (aureu
 	if s.closed.Load() {
 		return none, ErrClosed
 	}
+	ctx, leave, err := s.options.LetIn(ctx, tenant)
+	if err != nil {
+		return none, err
+	}
+	defer leave()
 	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // both queries see the same events
 	if err != nil {
 		return none, readError(ctx, err)

@@ -18,6 +18,11 @@ import (
 // SQLite would read all rows of that instant again for each portion, and there
 // may be many without a time.
 func walk[T string | int64](ctx context.Context, q *selection, column string, most int, visit func(position, T) bool) (ended bool, err error) {
+	ctx, leave, err := q.store.options.LetIn(ctx, q.tenant)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
 	choose := "SELECT sec, nsec, seq, " + column + " FROM " + q.from
 	args := slices.Clip(q.args)
 	left, ended := most, true
