@@ -286,6 +286,32 @@ func TestSlowBody_IsCutOff(t *testing.T) {
 	})
 }
 
+// net/http waits for a small body before it sends an answer that did not need
+// it. That takes no longer than for a body that is read.
+func TestSlowBody_ThatNobodyReads_DoesNotHoldTheAnswer(t *testing.T) {
+	overPipes(t, func(s *http.Server) { s.ReadTimeout = time.Hour }, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
+		key := newKey(t, srv, controlplane.RoleService, "svc")
+		for line, status := range map[string]int{
+			"POST /api/v1/policy/evaluate HTTP/1.1\r\n":                                          401,
+			"POST /api/v1/policy/evaluate?x=1 HTTP/1.1\r\nAuthorization: Bearer " + key + "\r\n": 400,
+			"GET /api/v1/policy/approvals HTTP/1.1\r\nAuthorization: Bearer " + key + "\r\n":     200,
+			"GET /healthz HTTP/1.1\r\n":                                                          200,
+			"POST /nothing/here HTTP/1.1\r\n":                                                    404,
+		} {
+			conn := listener.dial()
+			begun := time.Now()
+			_, err := fmt.Fprintf(conn, "%sHost: localhost\r\nContent-Length: 1000\r\n\r\n{", line)
+			require.NoError(t, err)
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err, line)
+			require.Equal(t, status, response.StatusCode, line)
+			require.LessOrEqual(t, time.Since(begun), governor.Grace, line)
+			require.True(t, response.Close, line)
+			require.NoError(t, conn.Close())
+		}
+	})
+}
+
 // The deadline for a body ends with the body: what takes long to answer is not
 // cut off by it, nor by the server's own for the whole request.
 func TestSlowBody_ItsDeadlineDoesNotEndTheAnswer(t *testing.T) {

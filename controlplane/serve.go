@@ -59,6 +59,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer stop()
 	r = r.WithContext(ctx)
 
+	if r.ContentLength != 0 { // net/http waits for a body that nobody reads, too, before it sends the answer
+		_ = http.NewResponseController(w).SetReadDeadline(started.Add(governor.Grace)) // reading the body sets its own
+	}
 	writer := &statusWriter{ResponseWriter: w}
 	header := writer.Header()
 	header.Set("X-Request-Id", id)
