@@ -92,9 +92,6 @@ func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c calle
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
-		if err := ownDecisionID(t, c, ask.DecisionID); err != nil {
-			return err
-		}
 		asked, err := (&txApprovals{server: s, tx: t, caller: c, prepared: &prepared}).AskApproval(r.Context(), ask)
 		if err != nil {
 			return err
@@ -164,23 +161,6 @@ func validAsk(body approvalRequest) error {
 		return invalidBody("/reason_code", strings.TrimPrefix(why, "/reason_code: "))
 	}
 	return nil
-}
-
-// ownDecisionID refuses to link an approval with a decision that another subject
-// made or reported. One that the server does not know is still on its way.
-func ownDecisionID(t *store.Tx, c caller, id aureus.DecisionID) error {
-	if id.IsZero() {
-		return nil
-	}
-	decision, err := t.Decision(c.tenant, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil
-	case err == nil && decision.Subject != c.subject:
-		return problem(http.StatusConflict, codeConflict, "the decision named in decision_id is another key's",
-			withRemediation("Give each decision an id of its own."))
-	}
-	return err
 }
 
 // approvalProblem is the answer for what can be wrong with an approval.
@@ -328,9 +308,6 @@ func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c calle
 		return invalidBody("/decision_id", "is required")
 	}
 	return s.changeApproval(w, r, c, func(t *store.Tx, id string, now time.Time) error {
-		if err := ownDecisionID(t, c, use.DecisionID); err != nil {
-			return err
-		}
 		return t.ConsumeApproval(c.tenant, now, c.actor(), id, use)
 	})
 }

@@ -69,7 +69,7 @@ func TestApproval_DecisionOfAnotherSubject_IsRefused(t *testing.T) {
 	operator := client(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga"))
 	foreign, err := client(t, srv, other).Decide(t.Context(), transfer(aureus.TierLow, 1))
 	require.NoError(t, err)
-	raw{path: "/api/v1/policy/approval", key: key, body: mustMarshal(t, askBody(map[string]any{"decision_id": foreign.ID}))}.do(t, srv).refusal(t, 409, "STATE_CONFLICT")
+	raw{path: "/api/v1/policy/approval", key: key, body: mustMarshal(t, askBody(map[string]any{"decision_id": foreign.ID}))}.do(t, srv).refusal(t, 403, "PERMISSION_DENIED")
 
 	own, err := client(t, srv, key).Decide(t.Context(), transfer(aureus.TierHigh, 1))
 	require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestApproval_DecisionOfAnotherSubject_IsRefused(t *testing.T) {
 			"principal_id": "agent-1", "action_digest": own.Digest, "decision_id": id,
 		})}.do(t, srv)
 	}
-	use(foreign.ID).refusal(t, 409, "STATE_CONFLICT")
+	use(foreign.ID).refusal(t, 403, "PERMISSION_DENIED")
 	require.Equal(t, 200, use(aureus.NewDecisionID(foreign.ID.Time())).status)
 	for _, entry := range collectAudit(t, operator) {
 		if entry.DecisionID == foreign.ID {
