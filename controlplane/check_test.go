@@ -83,3 +83,49 @@ func generatedQuestion(random *rand.Rand, i int) map[string]any {
 		"tool_name": pick[any](random, nil, nil, "bank", "shell"),
 	}
 }
+
+// What evaluate refuses or denies, beyond the action and the permissions, check
+// refuses or denies as well.
+func TestCheck_MembersOfARequest_AreLookedAtAsByEvaluate(t *testing.T) {
+	t.Parallel()
+	srv := open(t)
+	key := newKey(t, srv, controlplane.RoleService, "service", func(k *controlplane.Key) { k.SpeaksFor = []string{"agent-1", "carol"} })
+	for name, row := range map[string]struct {
+		member string
+		value  any
+		status int
+	}{
+		"one who is spoken for":        {"on_behalf_of", "carol", 200},
+		"one who is not spoken for":    {"on_behalf_of", "dave", 403},
+		"one who cannot be seen":       {"on_behalf_of", "car\u202eol", 422},
+		"a value that is left open":    {"volatile", []any{"/arguments/amount"}, 422},
+		"a workflow with a bidi mark":  {"workflow_id", "w\u202e", 422},
+		"a task with a line feed":      {"task_id", "t\n", 422},
+		"a trace that cannot be seen":  {"trace_id", "t\u200b", 422},
+		"a call of HTTP without parts": {"http", map[string]any{}, 422},
+		"arguments":                    {"arguments", map[string]any{"amount": 5}, 200},
+		"arguments that nothing binds": {"arguments", json.RawMessage(`{"n":1e99999999999}`), 200},
+		"nothing":                      {"arguments", nil, 200},
+	} {
+		for _, tier := range []string{"low", "high"} {
+			t.Run(name+", "+tier, func(t *testing.T) {
+				t.Parallel()
+				question := map[string]any{
+					"principal": map[string]any{"id": "agent-1", "type": "agent", "permissions": []any{}},
+					"action":    map[string]any{"id": "act", "name": "Act", "risk_tier": tier, "required_permissions": []any{}},
+					row.member:  row.value, "current_state": "idle", "audit_log": []any{},
+				}
+				checked := raw{path: "/api/v1/policy/check", body: mustMarshal(t, question), key: key}.do(t, srv)
+				evaluated := raw{path: "/api/v1/policy/evaluate", body: mustMarshal(t, question), key: key}.do(t, srv)
+				require.Equal(t, row.status, evaluated.status, evaluated.body)
+				require.Equal(t, row.status, checked.status, checked.body)
+				for _, member := range []string{"allowed", "requires_human_approval", "code", "error"} {
+					if member == "allowed" && row.status != 200 || member == "code" && row.status == 200 {
+						continue
+					}
+					require.Equal(t, evaluated.json(t)[member], checked.json(t)[member], member)
+				}
+			})
+		}
+	}
+}

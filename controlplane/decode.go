@@ -36,7 +36,19 @@ func scanCheckQuestion(s *jsonscan.Scanner, q *checkQuestion) bool {
 			return jsonscan.Read(s, &q.Action)
 		case "tool_name":
 			return s.String(&q.ToolName)
+		case "arguments":
+			return s.Value(&q.Arguments)
+		case "on_behalf_of":
+			return s.String(&q.OnBehalfOf)
+		case "volatile":
+			return s.Texts(&q.Volatile)
+		case "workflow_id":
+			return s.String(&q.WorkflowID)
+		case "task_id":
+			return s.String(&q.TaskID)
+		case "trace_id":
+			return s.String(&q.TraceID)
 		}
-		return false
+		return false // a call of HTTP is for the general reader: few ask about one
 	})
 }

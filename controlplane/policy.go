@@ -297,7 +297,7 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err := readJSON(r, &question); err != nil {
 		return err
 	}
-	request := aureus.PolicyContext{Principal: question.Principal, Action: question.Action, ToolName: question.ToolName}.Request()
+	request := question.request()
 	if err := s.admissible(c, request); err != nil {
 		return err
 	}
@@ -309,10 +309,27 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
 	return nil
 }
 
+// checkQuestion is what evaluate takes without what nothing depends on: the state
+// and the audit log of the caller, and a ticket.
 type checkQuestion struct {
 	Principal aureus.Principal `json:"principal"`
 	Action    aureus.Action    `json:"action"`
-	ToolName  string           `json:"tool_name,omitzero"`
+
+	ToolName   string           `json:"tool_name,omitzero"`
+	Arguments  any              `json:"arguments,omitzero"`
+	HTTP       *aureus.HTTPCall `json:"http,omitzero"`
+	OnBehalfOf string           `json:"on_behalf_of,omitzero"`
+	Volatile   []string         `json:"volatile,omitzero"`
+	WorkflowID string           `json:"workflow_id,omitzero"`
+	TaskID     string           `json:"task_id,omitzero"`
+	TraceID    string           `json:"trace_id,omitzero"`
+}
+
+func (q *checkQuestion) request() aureus.Request {
+	return aureus.PolicyContext{
+		Principal: q.Principal, Action: q.Action, ToolName: q.ToolName, Arguments: q.Arguments, HTTP: q.HTTP, OnBehalfOf: q.OnBehalfOf,
+		Volatile: q.Volatile, WorkflowID: q.WorkflowID, TaskID: q.TaskID, TraceID: q.TraceID,
+	}.Request()
 }
 
 type checkAnswer struct {

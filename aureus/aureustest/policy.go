@@ -121,13 +121,24 @@ func (s *Server) check(q *request) (any, error) {
 	var question struct {
 		Principal aureus.Principal `json:"principal"`
 		Action    aureus.Action    `json:"action"`
-		ToolName  string           `json:"tool_name,omitzero"`
+
+		ToolName   string           `json:"tool_name,omitzero"`
+		Arguments  any              `json:"arguments,omitzero"`
+		HTTP       *aureus.HTTPCall `json:"http,omitzero"`
+		OnBehalfOf string           `json:"on_behalf_of,omitzero"`
+		Volatile   []string         `json:"volatile,omitzero"`
+		WorkflowID string           `json:"workflow_id,omitzero"`
+		TaskID     string           `json:"task_id,omitzero"`
+		TraceID    string           `json:"trace_id,omitzero"`
 	}
 	if err := q.decode(&question); err != nil {
 		return nil, err
 	}
 	q.repeatable = true
-	request := aureus.PolicyContext{Principal: question.Principal, Action: question.Action, ToolName: question.ToolName}.Request()
+	request := aureus.PolicyContext{
+		Principal: question.Principal, Action: question.Action, ToolName: question.ToolName, Arguments: question.Arguments, HTTP: question.HTTP,
+		OnBehalfOf: question.OnBehalfOf, Volatile: question.Volatile, WorkflowID: question.WorkflowID, TaskID: question.TaskID, TraceID: question.TraceID,
+	}.Request()
 	if err := s.valid(request); err != nil {
 		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
 	}
