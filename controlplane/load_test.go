@@ -14,6 +14,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// trickle is a body of a byte a second that ends with its context.
+type trickle struct {
+	ctx context.Context //nolint:containedctx // as http.Request's own: it bounds the body
+}
+
+func (b *trickle) Read(p []byte) (int, error) {
+	second := time.NewTimer(time.Second)
+	defer second.Stop()
+	select {
+	case <-second.C:
+		p[0] = ' '
+		return 1, nil
+	case <-b.ctx.Done():
+		return 0, context.Cause(b.ctx)
+	}
+}
+
 // TestLoad_DecisionsBesideAHostileTenant prints how long decisions of one tenant
 // take, alone and beside each way of another tenant's to be a burden. It asserts
 // no time: only that every decision is answered.
@@ -63,6 +80,17 @@ func TestLoad_DecisionsBesideAHostileTenant(t *testing.T) {
 		}},
 		{"telemetry, batches of 2,000, 20 at a time", 20, func(ctx context.Context) {
 			_, _ = post(ctx, keys.hostile, "/api/v1/observability/spans/batch", spans, nil)
+		}},
+		{"1,000 slow bodies at a time", 1000, func(ctx context.Context) {
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, listening.URL+"/api/v1/observability/spans", &trickle{ctx})
+			if err != nil {
+				return
+			}
+			r.Header.Set("Authorization", "Bearer "+keys.hostile)
+			if response, err := client.Do(r); err == nil {
+				_ = response.Body.Close()
+			}
+			_, _ = (&trickle{ctx}).Read(make([]byte, 1)) // who is refused comes again after a while
 		}},
 		{"100 streams that match nothing", 100, func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, 3*time.Second)

@@ -157,7 +157,7 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 	if s.life.Err() != nil {
 		return nil, problem(http.StatusServiceUnavailable, codeShuttingDown, "the server is stopping", withRetryAfter(time.Second))
 	}
-	owner, weight := governor.Owner{Tenant: host.caller.tenant, Key: host.caller.keyID}, governor.Weigh([]byte(host.stored.Request))
+	owner, weight := governor.Owner{Tenant: host.caller.tenant, Key: host.caller.keyID}, s.weightOf(host.stored)
 	if !host.resumed {
 		var err error
 		if host.slot, err = s.governor.StartRun(owner, weight); err != nil {
@@ -204,6 +204,17 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 		live.err = host.run(ctx, life, state)
 	}()
 	return live, nil
+}
+
+// weightOf is what a run is charged to begin with: its request, and the results
+// that it has already. It is never more than a key may have: a run that was begun
+// has to be able to go on.
+func (s *Server) weightOf(run store.Run) int64 {
+	weight := governor.Weigh([]byte(run.Request))
+	for _, task := range run.Tasks {
+		weight += governor.Weigh([]byte(task))
+	}
+	return min(weight, s.governor.Bytes.Room(false))
 }
 
 func (s *Server) forget(key runKey, live *liveRun) {

@@ -145,8 +145,9 @@ func (h *runHost) doneBefore(ctx context.Context, request aureus.Request) (admis
 	if err != nil {
 		return admission, false, err
 	}
-	if why := h.noRoom(len(before.Result), result); why != "" {
-		return workflow.Admission{Reason: why}, true, nil
+	why, err := h.noRoom(ctx, []byte(before.Result), result)
+	if why != "" || err != nil {
+		return workflow.Admission{Reason: why}, true, err
 	}
 	return workflow.Admission{Done: &workflow.Done{Result: result}}, true, nil
 }

@@ -2,11 +2,13 @@ package controlplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -149,24 +151,32 @@ func (h *runHost) call(ctx context.Context, run func(context.Context, ToolCall) 
 	if err != nil {
 		return nil, &workflow.Final{Reason: "the tool's result: " + err.Error()}
 	}
-	if why := h.noRoom(len(text), parsed); why != "" {
+	why, err := h.noRoom(ctx, text, parsed)
+	switch {
+	case err != nil:
+		return nil, err
+	case why != "":
 		return nil, &workflow.Final{Reason: why}
 	}
 	return parsed, nil
 }
 
-// noRoom counts a result in, or says why there is no room for it.
-func (h *runHost) noRoom(size int, result any) string {
+// noRoom counts a result in and charges it to the run's key, or says why there is
+// no room for it.
+func (h *runHost) noRoom(ctx context.Context, text []byte, result any) (why string, err error) {
 	values, depth := extent(result)
 	switch {
 	case depth > maxResultDepth:
-		return fmt.Sprintf("the tool's result is nested more than %d levels deep", maxResultDepth)
-	case h.results.Add(int64(size)) > maxResults:
-		return fmt.Sprintf("the results of the workflow's tasks are together larger than %d bytes", maxResults)
+		return fmt.Sprintf("the tool's result is nested more than %d levels deep", maxResultDepth), nil
+	case h.results.Add(int64(len(text))) > maxResults:
+		return fmt.Sprintf("the results of the workflow's tasks are together larger than %d bytes", maxResults), nil
 	case h.values.Add(int64(values)) > maxResultValues:
-		return fmt.Sprintf("the results of the workflow's tasks have together more than %d values", maxResultValues)
+		return fmt.Sprintf("the results of the workflow's tasks have together more than %d values", maxResultValues), nil
 	}
-	return ""
+	if err = h.slot.Charge(ctx, governor.Weigh(text)); errors.Is(err, governor.ErrNoTurn) {
+		return "the tool's result takes more memory than this key may have now", nil
+	}
+	return "", err
 }
 
 // copied is a deep copy of values that have a JSON form.

@@ -3,6 +3,7 @@ package controlplane_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,4 +76,36 @@ func TestWaitingRun_GivesItsSlotBack_AndTakesOneToGoOn(t *testing.T) {
 	require.NoError(t, srv.Close())
 	require.Zero(t, governor.Runs.InUse())
 	require.Zero(t, governor.Bytes.InUse())
+}
+
+// What the tasks of a run came to is charged to its key while it goes on, and
+// where there is no room for a result, its task fails and says so.
+func TestRunResults_AreChargedToTheKeyUntilTheRunEnds(t *testing.T) {
+	second, finish := make(chan struct{}), make(chan struct{})
+	srv := open(t, withTools(map[string]controlplane.Tool{
+		"large": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
+			return strings.Repeat("x", 500_000), nil
+		}},
+		"wait": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
+			close(second)
+			select {
+			case <-finish:
+			case <-ctx.Done():
+			}
+			return "done", nil
+		}},
+	}))
+	pool := controlplane.Governor(srv).Bytes
+	client := srv.Client()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := client.ExecuteWorkflow(t.Context(), chain("w", task("a", "large"), task("b", "wait")))
+		ended <- err
+	}()
+	<-second
+	require.Greater(t, pool.InUse(), int64(500_000))
+	close(finish)
+	require.NoError(t, <-ended)
+	require.NoError(t, srv.Close())
+	require.Zero(t, pool.InUse())
 }

@@ -83,6 +83,9 @@ func NewPool(shares Shares) *Pool {
 // Shares are the limits of the pool.
 func (p *Pool) Shares() Shares { return p.shares }
 
+// Room is the most that one key may hold.
+func (p *Pool) Room(urgent bool) int64 { return room(p.shares.Key, urgent) }
+
 // Take takes n units for the owner, or fails at once with a *RefusedError and
 // takes nothing. What was taken is given back with [Pool.Give].
 func (p *Pool) Take(owner Owner, n int64, urgent bool) error {

@@ -11,9 +11,9 @@ import (
 type Run struct {
 	governor *Governor
 	owner    Owner
-	bytes    int64
 
 	mu     sync.Mutex
+	bytes  int64
 	slot   *Pool // Runs or Parked, and nil after the end
 	closed bool
 }
@@ -86,13 +86,35 @@ func (r *Run) Unpark(ctx context.Context) error {
 	return nil
 }
 
+// Charge takes n more bytes until the run is closed, for what its tasks came to.
+// It waits for MaxWait until there is room, and then fails with ErrNoTurn; when
+// the context ends first, with the cause.
+func (r *Run) Charge(ctx context.Context, n int64) error {
+	if r == nil || n <= 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, MaxWait, ErrNoTurn)
+	defer cancel()
+	if err := r.governor.Bytes.Wait(ctx, r.owner, n, false); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed { // a tool that was left behind is of no use any more
+		r.governor.Bytes.Give(r.owner, n)
+		return context.Canceled
+	}
+	r.bytes += n
+	return nil
+}
+
 // Close gives back what the run holds. It may be called again.
 func (r *Run) Close() {
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
-	slot := r.slot
+	slot, bytes := r.slot, r.bytes
 	closed := r.closed
 	r.slot, r.closed = nil, true
 	r.mu.Unlock()
@@ -100,5 +122,5 @@ func (r *Run) Close() {
 		return
 	}
 	slot.Give(r.owner, 1)
-	r.governor.Bytes.Give(r.owner, r.bytes)
+	r.governor.Bytes.Give(r.owner, bytes)
 }

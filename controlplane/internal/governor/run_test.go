@@ -112,3 +112,29 @@ func TestRun_Resumed_WaitsForSlotAndMemory(t *testing.T) {
 		require.Zero(t, g.Bytes.InUse())
 	})
 }
+
+// What a run comes to is charged to it until its end; where there is no room it
+// waits, and fails after a while.
+func TestRun_Charge_WaitsForRoomAndIsGivenBackAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGovernor()
+		run, err := g.StartRun(alice, 10)
+		require.NoError(t, err)
+		require.NoError(t, run.Charge(t.Context(), 90))
+		require.EqualValues(t, 100, g.Bytes.InUse())
+		others := g.Bytes.Room(false) - 100
+		require.NoError(t, g.Bytes.Take(alice, others, false))
+		require.ErrorIs(t, run.Charge(t.Context(), 1), ErrNoTurn)
+		charged := make(chan error, 1)
+		go func() { charged <- run.Charge(t.Context(), 5) }()
+		synctest.Wait()
+		require.Empty(t, charged)
+		g.Bytes.Give(alice, others)
+		require.NoError(t, <-charged)
+		require.EqualValues(t, 105, g.Bytes.InUse())
+		run.Close()
+		require.Zero(t, g.Bytes.InUse())
+		require.Error(t, run.Charge(t.Context(), 5), "not after its end")
+		require.Zero(t, g.Bytes.InUse())
+	})
+}
