@@ -163,12 +163,13 @@ func (c *Client) CheckPermission(ctx context.Context, principal Principal, actio
 // checkAnswer is the answer to CheckPermission, with what other servers and ours
 // may say beside it.
 type checkAnswer struct {
-	Allowed               bool       `json:"allowed,omitzero"`
-	HasPermission         *bool      `json:"has_permission,omitzero"`
-	RequiresHumanApproval bool       `json:"requires_human_approval,omitzero"`
-	Effect                string     `json:"effect,omitzero"`
-	ReasonCode            ReasonCode `json:"reason_code,omitzero"`
-	ApprovalToken         string     `json:"approval_token,omitzero"`
+	Allowed               bool         `json:"allowed,omitzero"`
+	HasPermission         *bool        `json:"has_permission,omitzero"`
+	RequiresHumanApproval bool         `json:"requires_human_approval,omitzero"`
+	Effect                string       `json:"effect,omitzero"`
+	ReasonCode            ReasonCode   `json:"reason_code,omitzero"`
+	ApprovalToken         string       `json:"approval_token,omitzero"`
+	Approval              *ApprovalRef `json:"approval,omitzero"`
 }
 
 // RequestApproval asks for a person's decision and returns the ticket to poll

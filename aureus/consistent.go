@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 )
@@ -57,13 +58,19 @@ func scanFailure(s *jsonscan.Scanner, f *failureMembers) bool {
 }
 
 // The reason codes that go with one effect alone. A code that stands nowhere here
-// goes with any: codes are an open vocabulary.
+// goes with any: codes are an open vocabulary. They are compared without regard to
+// case and to space around them: who reads one takes it for the known one.
 var (
 	allowCodes = []ReasonCode{ReasonLowRisk, ReasonMediumRisk, ReasonMCP, ReasonMCPWithCRV, ReasonApproved}
 	askCodes   = []ReasonCode{ReasonHighRisk, ReasonCriticalRisk, ReasonApprovalPending}
 	denyCodes  = []ReasonCode{
 		ReasonToolNotAllowed, ReasonToolRequired, ReasonPermissionDenied, ReasonInvalidRequest, ReasonNoApprovals, ReasonTooManyPending,
-		"DENIED", "FORBIDDEN", "POLICY_VIOLATION", "AUTHENTICATION_FAILED", "SELF_APPROVAL", "VALIDATION_ERROR", "UNDECIDED", "INTERNAL_ERROR",
+		"DENIED", "FORBIDDEN", "UNAUTHORIZED", "REJECTED", "BLOCKED", "POLICY_VIOLATION",
+
+		// Those of answers for errors, which no decision has.
+		"AUTHENTICATION_FAILED", "SELF_APPROVAL", "MALFORMED_JSON", "VALIDATION_ERROR", "NOT_FOUND", "METHOD_NOT_ALLOWED", "STATE_CONFLICT",
+		"IDEMPOTENCY_IN_FLIGHT", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_VIOLATION", "BODY_TOO_LARGE", "BODY_TOO_SLOW", "UNSUPPORTED_MEDIA_TYPE",
+		"RESOURCE_EXHAUSTED", "INTERNAL_ERROR", "STATE_STORE_ERROR", "SHUTTING_DOWN", "OVERLOADED", "UNDECIDED", "CONFIGURATION_ERROR",
 	}
 	// Why an approval does not let a request through; it is asked for anew or denied.
 	notApprovedCodes = []ReasonCode{
@@ -88,8 +95,12 @@ func (d *GuardDecision) contradiction() string {
 	if err != nil {
 		return err.Error()
 	}
+	code := d.ReasonCode
+	if code != "" {
+		code = ReasonCode(strings.ToUpper(strings.TrimSpace(string(code))))
+	}
 	for _, codes := range codesAgainst(effect) {
-		if slices.Contains(codes, d.ReasonCode) {
+		if slices.Contains(codes, code) {
 			return fmt.Sprintf("its effect is %s, but its reason code is %s", effect, d.ReasonCode)
 		}
 	}
@@ -109,7 +120,7 @@ func (d *GuardDecision) contradiction() string {
 		case d.Approval == nil:
 		case d.Approval.Status != ApprovalApproved && d.Approval.Status != ApprovalConsumed:
 			return "it allows, but its approval is " + string(d.Approval.Status)
-		case slices.Contains(allowCodes, d.ReasonCode) && d.ReasonCode != ReasonApproved:
+		case slices.Contains(allowCodes, code) && code != ReasonApproved:
 			return fmt.Sprintf("it used an approval, but its reason code is %s", d.ReasonCode)
 		}
 	case RequireApproval:
@@ -128,7 +139,7 @@ func (a *checkAnswer) contradiction() string {
 	if !a.Allowed {
 		return ""
 	}
-	decision := GuardDecision{Allowed: true, RequiresHumanApproval: a.RequiresHumanApproval, Effect: a.Effect, ReasonCode: a.ReasonCode, ApprovalToken: a.ApprovalToken}
+	decision := GuardDecision{Allowed: true, RequiresHumanApproval: a.RequiresHumanApproval, Effect: a.Effect, ReasonCode: a.ReasonCode, ApprovalToken: a.ApprovalToken, Approval: a.Approval}
 	if a.HasPermission != nil && !*a.HasPermission {
 		return "it allows what the principal has no permission for"
 	}

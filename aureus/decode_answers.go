@@ -24,6 +24,9 @@ func scanCheckAnswer(s *jsonscan.Scanner, a *checkAnswer) bool {
 			return s.String((*string)(&a.ReasonCode))
 		case "approval_token":
 			return s.String(&a.ApprovalToken)
+		case "approval":
+			a.Approval = new(ApprovalRef)
+			return scanApprovalRef(s, a.Approval)
 		}
 		return false
 	})

@@ -43,7 +43,7 @@ const (
 		"requested_at":"t","requested_by_key":"k","expires_at":"t","quorum":{"needed":1,"have":0},"decisions":[],
 		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}}`
 
-	plainCheckAnswer = `{"allowed":true,"has_permission":true,"requires_human_approval":true,"reason":"high risk","effect":"require_approval","reason_code":"HIGH_NEEDS_HUMAN_APPROVAL","approval_token":"apr_1"}`
+	plainCheckAnswer = `{"allowed":true,"has_permission":true,"requires_human_approval":true,"reason":"high risk","effect":"require_approval","reason_code":"HIGH_NEEDS_HUMAN_APPROVAL","approval_token":"apr_1","approval":{"id":"apr_1","status":"pending","expires_at":"t","decide_by":"t","use_by":"t","url":"u"}}`
 
 	plainBatchAnswer = `{"accepted":510,"rejected":[{"index":3,"reason":"/name: is required"},{"index":7,"reason":"must not be null"}]}`
 
