@@ -54,13 +54,17 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 		if err := parse(flags, args, 0, getenv); err != nil {
 			return err
 		}
-		if (*entries > 0) != (*head != "") {
-			return errors.New("--entries and --head come together")
+		earlier, err := earlierVerification(flags, *entries, *head)
+		if err != nil {
+			return err
+		}
+		if *tenant == "" {
+			return errNoTenant
 		}
 		if err := isThere(*db, ""); err != nil {
 			return err
 		}
-		return verifyLog(ctx, *db, *tenant, aureus.AuditVerification{Entries: *entries, Head: *head}, stdout)
+		return verifyLog(ctx, *db, *tenant, earlier, stdout)
 	case "archive":
 		to := flags.String("to", "", "the new `file` for the entries")
 		keyFile := flags.String("key", "", "the `file` of the Ed25519 private key that signs, PEM")
@@ -71,6 +75,12 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 		}
 		if *to == "" || *keyFile == "" {
 			return errors.New("--to and --key must each name a file")
+		}
+		switch {
+		case *before < 0:
+			return errors.New("--before is the age of an entry, and must not be negative; 0s archives all of them")
+		case *tenant == "":
+			return errNoTenant
 		}
 		if err := isThere(*db, ""); err != nil {
 			return err
@@ -89,21 +99,41 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 		_, err := io.WriteString(stdout, auditUsage)
 		return err
 	}
-	fmt.Fprint(stderr, auditUsage)
+	unknownVerb(stderr, "audit", verb, auditUsage)
 	return errUsage
 }
 
-func verifyLog(ctx context.Context, db, tenant string, earlier aureus.AuditVerification, stdout io.Writer) error {
-	var heads []aureus.AuditVerification
-	if earlier.Entries > 0 {
-		heads = append(heads, earlier)
+// earlierVerification is what the log is held against: nothing, or the one
+// verification that --entries and --head describe. A half of one, or one of no
+// entries, is an error, so that a script whose variable is empty does not check
+// less than it says.
+func earlierVerification(flags *flag.FlagSet, entries int64, head string) ([]aureus.AuditVerification, error) {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case !given["entries"] && !given["head"]:
+		return nil, nil
+	case !given["entries"] || !given["head"]:
+		return nil, errors.New("--entries and --head come together")
+	case entries < 1:
+		return nil, errors.New("--entries must be at least 1; leave out --entries and --head where the log was empty")
+	case head == "":
+		return nil, errors.New("--head must be the hash that an earlier verification printed")
 	}
-	v, err := controlplane.VerifyAudit(ctx, db, tenant, heads...)
+	return []aureus.AuditVerification{{Entries: entries, Head: head}}, nil
+}
+
+func verifyLog(ctx context.Context, db, tenant string, earlier []aureus.AuditVerification, stdout io.Writer) error {
+	v, err := controlplane.VerifyAudit(ctx, db, tenant, earlier...)
 	if err != nil {
 		return err
 	}
 	if !v.Valid {
 		return fmt.Errorf("the audit log is not valid: entry %d is changed, missing or added", v.FirstInvalid)
+	}
+	if v.Entries == 0 {
+		_, err = fmt.Fprintf(stdout, "The audit log of the tenant %q is empty.\n", tenant)
+		return err
 	}
 	if v.Archived > 0 {
 		_, _ = fmt.Fprintf(stdout, "The first %d entries are archived, signed by the key %s.\n", v.Archived, v.ArchiveKey)

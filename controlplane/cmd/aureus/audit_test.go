@@ -42,4 +42,8 @@ func TestAuditCommand_ArchivesAndVerifies(t *testing.T) {
 	code, out = command("audit", "archive", "--db", db, "--to", filepath.Join(folder, "b.jsonl"), "--key", key, "--before", "0s")
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "nothing to archive")
+
+	code, out = command("audit", "verify", "--db", db, "--tenant", "mistyped")
+	require.Zero(t, code, out)
+	require.Equal(t, "The audit log of the tenant \"mistyped\" is empty.\n", out)
 }

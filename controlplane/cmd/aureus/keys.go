@@ -23,12 +23,14 @@ Usage:
   aureus keys list [--db FILE] [--output text|json]
   aureus keys revoke KEY_ID [--db FILE] [--output text|json]
 
-With --output json, standard output has one line of JSON and nothing else: the new key with its "secret", the list of all keys, or what was
-revoked. It is empty where the command fails; the reason stands on standard error, and the exit code is 1, or 2 for arguments that cannot be
-understood. Only keys add shows a secret.
+With --output json, standard output has one line of JSON and nothing else: the
+new key with its "secret", the list of all keys, or what was revoked. It is empty
+where the command fails; the reason stands on standard error, and the exit code
+is 1, or 2 for arguments that cannot be understood. Only keys add shows a secret.
 
-The database is the one of the server; --create makes a new one. A service that asks about other principals than its own subject needs
---speaks-for with their ids, or with * for all.
+The database is the one of the server; --create makes a new one. A service that
+asks about other principals than its own subject needs --speaks-for with their
+ids, or with * for all.
 `
 
 // byCommand is who the audit log names for changes made here.
@@ -62,9 +64,11 @@ func keys(ctx context.Context, args []string, getenv func(string) string, stdout
 		_, err := io.WriteString(stdout, keysUsage)
 		return err
 	}
-	fmt.Fprint(stderr, keysUsage)
+	unknownVerb(stderr, "keys", verb, keysUsage)
 	return errUsage
 }
+
+var errNoTenant = errors.New(`--tenant must name a tenant; leave it out for "` + controlplane.DefaultTenant + `"`)
 
 // withKeys does something with the keys of a file that is there.
 func withKeys(ctx context.Context, flags *flag.FlagSet, db *string, args []string, wantArgs int, getenv func(string) string, do func(*controlplane.Keys) error) error {
@@ -107,6 +111,9 @@ func addKey(ctx context.Context, flags *flag.FlagSet, db *string, args []string,
 	create := flags.Bool("create", false, "make the database if it is not there")
 	if err := parse(flags, args, 0, getenv); err != nil {
 		return err
+	}
+	if *tenant == "" {
+		return errNoTenant // an empty variable of a script is not a wish for the default
 	}
 	if !*create {
 		if err := isThere(*db, ", or give --create to make it now"); err != nil {

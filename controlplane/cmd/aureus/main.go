@@ -39,7 +39,7 @@ Try it:
     "principal": {"id": "agent-1", "type": "agent", "permissions": []},
     "action": {"id": "look", "name": "Look", "risk_tier": "low", "required_permissions": []}}'
 
-"aureus serve -h" and "aureus keys" say more.
+"aureus serve -h", "aureus keys" and "aureus audit" say more.
 `
 
 func main() {
@@ -87,6 +87,15 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	fmt.Fprintln(stderr, "aureus:", err)
 	return 1
+}
+
+// unknownVerb prints how the command is used and, if a verb was given, that there
+// is none of that name.
+func unknownVerb(stderr io.Writer, command, verb, usage string) {
+	if verb != "" {
+		fmt.Fprintf(stderr, "aureus: there is no command %q\n\n", command+" "+verb)
+	}
+	fmt.Fprint(stderr, usage)
 }
 
 // parse reads the flags of a command that takes no other arguments but those

@@ -52,14 +52,17 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.DurationVar(&c.approvalLifetime, "approval-lifetime", controlplane.DefaultApprovalLifetime, "how long a person may decide an approval after it was asked for")
 	flags.DurationVar(&c.retention, "retention", controlplane.DefaultRetention, "how long decisions, outcomes and approvals are kept after they have ended")
 	flags.DurationVar(&c.approvalUseTime, "approval-use-time", controlplane.DefaultApprovalUseTime, "how long an approval may be used after it was approved")
-	flags.Func("volatile", "a value that requests may leave open, as JSON `pointers` such as /arguments/attempt with commas between them; none are without it", func(pointers string) error {
+	flags.Func("volatile", "JSON `pointers`, with commas between them, to values that an approval does not bind, such as /arguments/attempt (default none)", func(pointers string) error {
+		if pointers == "" {
+			return nil // none
+		}
 		c.volatile = append(c.volatile, strings.Split(pointers, ",")...)
 		return nil
 	})
-	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.DefaultMaxMemory, "the `bytes` that bodies of requests and what is read of them take together")
-	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of requests that are answered at once")
-	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of clients that follow the stream at once")
-	flags.IntVar(&c.maxRuns, "max-runs", controlplane.DefaultMaxRuns, "the `number` of workflows that work at once")
+	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.DefaultMaxMemory, "the `bytes` of memory for bodies of requests and what is read of them; at least some 320 MiB are used in any case")
+	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of requests that are answered at once; one key gets a quarter")
+	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of clients that follow the stream at once; one key gets a quarter")
+	flags.IntVar(&c.maxRuns, "max-runs", controlplane.DefaultMaxRuns, "the `number` of workflows that work at once; one key gets a quarter")
 	flags.IntVar(&c.maxConnections, "max-connections", defaultConnections, "the `number` of connections that are open at once; one address may have three quarters of them")
 	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug has a line for every request")
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
@@ -74,6 +77,10 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		return c, errors.New("--log-format must be text or json")
 	case c.db == "":
 		return c, errors.New("--db must name a file")
+	case c.addr == "":
+		return c, errors.New("--addr must name the address to listen on, such as 127.0.0.1:3000")
+	case c.retention <= 0:
+		return c, errors.New("--retention must be longer than nothing: at least 8 days, 192h")
 	case c.approvalLifetime <= 0, c.approvalUseTime <= 0:
 		return c, errors.New("--approval-lifetime and --approval-use-time must be longer than nothing")
 	case c.maxMemory < 1, c.maxRequests < 1, c.maxStreams < 1, c.maxRuns < 1, c.maxConnections < 1:
