@@ -59,7 +59,7 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		c.volatile = append(c.volatile, strings.Split(pointers, ",")...)
 		return nil
 	})
-	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.DefaultMaxMemory, "the `bytes` of memory for bodies of requests and what is read of them; at least some 320 MiB are used in any case")
+	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.DefaultMaxMemory, "the `bytes` of memory for bodies of requests and what is read of them; 340 MiB at the least")
 	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of requests that are answered at once; one key gets a quarter")
 	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of clients that follow the stream at once; one key gets a quarter")
 	flags.IntVar(&c.maxRuns, "max-runs", controlplane.DefaultMaxRuns, "the `number` of workflows that work at once; one key gets a quarter")
