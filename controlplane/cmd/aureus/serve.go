@@ -63,7 +63,7 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of requests that are answered at once; one key gets a quarter")
 	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of clients that follow the stream at once; one key gets a quarter")
 	flags.IntVar(&c.maxRuns, "max-runs", controlplane.DefaultMaxRuns, "the `number` of workflows that work at once; one key gets a quarter")
-	flags.IntVar(&c.maxConnections, "max-connections", defaultConnections, "the `number` of connections that are open at once; one address may have three quarters of them")
+	flags.IntVar(&c.maxConnections, "max-connections", defaultConnections, "the `number` of connections that are open at once; one address gets three quarters")
 	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug has a line for every request")
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	if err := parse(flags, args, 0, getenv); err != nil {
