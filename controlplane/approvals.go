@@ -308,6 +308,13 @@ func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c calle
 		return invalidBody("/decision_id", "is required")
 	}
 	return s.changeApproval(w, r, c, func(t *store.Tx, id string, now time.Time) error {
+		found, err := t.ApprovalAt(c.tenant, now, id)
+		if err == nil && found.RequestedBy == c.subject { // another key of the subject may have asked for it
+			err = c.maySpeakForBoth(found.Principal.ID, found.OnBehalfOf)
+		}
+		if err != nil {
+			return err
+		}
 		return t.ConsumeApproval(c.tenant, now, c.actor(), id, use)
 	})
 }

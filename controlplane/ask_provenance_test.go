@@ -88,3 +88,29 @@ func TestApproval_DecisionOfAnotherSubject_IsRefused(t *testing.T) {
 		}
 	}
 }
+
+// A key uses only approvals for whom it may speak, although another key of its
+// subject has asked for them.
+func TestConsumeApproval_KeyThatMayNotSpeakForIt_IsRefused(t *testing.T) {
+	t.Parallel()
+	srv := open(t)
+	asker := newKey(t, srv, controlplane.RoleService, "service")
+	narrow := func(speaksFor ...string) string {
+		return newKey(t, srv, controlplane.RoleService, "service", func(k *controlplane.Key) { k.SpeaksFor = speaksFor })
+	}
+	request := transfer(aureus.TierHigh, 1)
+	request.OnBehalfOf = "carol"
+	asked, err := client(t, srv, asker).Decide(t.Context(), request)
+	require.NoError(t, err)
+	_, err = client(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga")).Approve(t.Context(), asked.Approval.ID, asked.Digest, "")
+	require.NoError(t, err)
+	use := func(key string) answer {
+		return raw{path: "/api/v1/policy/approvals/" + asked.Approval.ID + "/consume", key: key, body: mustMarshal(t, map[string]any{
+			"principal_id": "agent-1", "action_digest": asked.Digest, "decision_id": aureus.NewDecisionID(asked.ID.Time()),
+		})}.do(t, srv)
+	}
+	for _, speaksFor := range [][]string{nil, {"agent-1"}, {"carol"}, {"agent-2", "carol"}} {
+		use(narrow(speaksFor...)).refusal(t, 403, "PERMISSION_DENIED")
+	}
+	require.Equal(t, 200, use(narrow("agent-1", "carol")).status)
+}
