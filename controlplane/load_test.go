@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
 // trickle is a body of a byte a second that ends with its context.
@@ -66,22 +69,24 @@ func TestLoad_DecisionsBesideAHostileTenant(t *testing.T) {
 	big := evaluate(`{"list":[` + strings.TrimSuffix(strings.Repeat(`{"a":0},`, 40_000), ",") + `]}`)
 	spans := "[" + strings.TrimSuffix(strings.Repeat(`{"id":"s","trace_id":"t","name":"n","start_time":"t"},`, 2000), ",") + "]"
 	text := bomb(64 << 20)
+	share := controlplane.Governor(srv)
 	for _, load := range []struct {
 		name    string
 		clients int
+		pool    *governor.Pool // it is measured once its share of this one is taken
 		do      func(ctx context.Context)
 	}{
-		{"alone", 0, nil},
-		{"30 gzip bombs of 64 MiB at a time", 30, func(ctx context.Context) {
+		{"alone", 0, nil, nil},
+		{"30 gzip bombs of 64 MiB at a time", 30, nil, func(ctx context.Context) {
 			_, _ = post(ctx, keys.hostile, "/api/v1/observability/spans/batch", text, http.Header{"Content-Encoding": {"gzip"}})
 		}},
-		{"evaluates of 300 kB, 15 at a time", 15, func(ctx context.Context) {
+		{"evaluates of 300 kB, 15 at a time", 15, nil, func(ctx context.Context) {
 			_, _ = post(ctx, keys.hostile, "/api/v1/policy/evaluate", big, nil)
 		}},
-		{"telemetry, batches of 2,000, 20 at a time", 20, func(ctx context.Context) {
+		{"telemetry, batches of 2,000, 20 at a time", 20, nil, func(ctx context.Context) {
 			_, _ = post(ctx, keys.hostile, "/api/v1/observability/spans/batch", spans, nil)
 		}},
-		{"1,000 slow bodies at a time", 1000, func(ctx context.Context) {
+		{"1,000 slow bodies at a time", 1000, share.Requests, func(ctx context.Context) {
 			r, err := http.NewRequestWithContext(ctx, http.MethodPost, listening.URL+"/api/v1/observability/spans", &trickle{ctx})
 			if err != nil {
 				return
@@ -92,7 +97,7 @@ func TestLoad_DecisionsBesideAHostileTenant(t *testing.T) {
 			}
 			_, _ = (&trickle{ctx}).Read(make([]byte, 1)) // who is refused comes again after a while
 		}},
-		{"100 streams that match nothing", 100, func(ctx context.Context) {
+		{"100 streams that match nothing", 150, share.Streams, func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 			defer cancel()
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, listening.URL+"/api/v1/stream?workflow_id=none", http.NoBody)
@@ -116,6 +121,9 @@ func TestLoad_DecisionsBesideAHostileTenant(t *testing.T) {
 					load.do(ctx)
 				}
 			})
+		}
+		if load.pool != nil {
+			require.Eventually(t, func() bool { return load.pool.InUse() >= load.pool.Room(false) }, time.Minute, time.Millisecond)
 		}
 		took := make([]time.Duration, 0, 300)
 		for len(took) < 300 {
