@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/farmountain/aureus-go/internal/namefold"
 )
 
 // kind says what a name makes of the values under it.
@@ -30,8 +32,8 @@ var heads = map[string]kind{
 
 	"tokens": manyOf, "cookies": manyOf, "sessions": texts, "jwts": manyOf,
 
-	"password": strong, "passwords": strong, "passwd": strong, "pwd": strong, "pword": strong, "passphrase": strong, "passphrases": strong,
-	"passcode": strong, "secret": strong, "secrets": strong, "credential": strong, "credentials": strong, "creds": strong,
+	"password": strong, "passwords": strong, "passwd": strong, "pwd": strong, "pw": strong, "pswd": strong, "pword": strong, "passphrase": strong, "passphrases": strong,
+	"passcode": strong, "secret": strong, "secrets": strong, "cred": strong, "credential": strong, "credentials": strong, "creds": strong,
 	"accesstoken": strong, "refreshtoken": strong, "idtoken": strong, "authtoken": strong, "bearertoken": strong,
 	"sessiontoken": strong, "csrftoken": strong, "xsrftoken": strong, "securitytoken": strong,
 	"apikey": strong, "apikeys": strong, "secretkey": strong, "secretaccesskey": strong, "accesskey": strong, "privatekey": strong,
@@ -119,6 +121,20 @@ func digits(word string) bool {
 	return strings.Trim(word, "0123456789") == ""
 }
 
+// maxFolded bounds, in bytes, the words that are folded; those of heads are shorter.
+const maxFolded = 64
+
+// folded is the word in lower case, and the plain word where it is spelled with
+// letters that a reader takes for those: full width ones, say.
+func folded(word string) string {
+	for i := range len(word) {
+		if word[i] >= utf8.RuneSelf && len(word) <= maxFolded {
+			return namefold.Fold(word)
+		}
+	}
+	return strings.ToLower(word)
+}
+
 // split is the words of a name, in lower case. A word ends at everything that is
 // neither a letter nor a digit, between a small and a capital letter, before the
 // last of several capitals that a small letter follows, and between a letter and
@@ -139,7 +155,7 @@ func split(name string) []string {
 	start, before := -1, rune(0)
 	end := func(at int) {
 		if start >= 0 && at > start {
-			words = append(words, strings.ToLower(name[start:at]))
+			words = append(words, folded(name[start:at]))
 		}
 		start = -1
 	}

@@ -17,6 +17,7 @@ func TestOfName_SecretsByTheirHead_AreFound(t *testing.T) {
 		"secrets": strong, "credentials": strong, "apiKey": strong, "APIKey": strong, "API_KEY": strong, "x-api-key": strong, "X-Api-Key": strong,
 		"apikey": strong, "privateKey": strong, "Private-Key": strong, "aws_secret_access_key": strong, "accessToken": strong,
 		"access_token": strong, "accesstoken": strong, "refresh_token": strong, "X-CSRF-Token": strong, "pass\u200bword": strong,
+		"ｐａｓｓｗｏｒｄ": strong, "paſſword": strong, "ＤＢ＿ＰＡＳＳＷＯＲＤ": strong, "pw": strong, "db_pw": strong, "pswd": strong, "cred": strong,
 		"token": texts, "authToken": strong, "bot_token": texts, "token_value": texts, "auth": texts, "X-Auth": texts, "authorization": texts,
 		"Proxy-Authorization": texts, "cookie": texts, "Set-Cookie": texts, "session": texts, "session_id": texts, "sessionId": texts,
 		"JSESSIONID": texts, "jwt": texts, "bearer": texts, "OAuthToken": strong, "tokens": manyOf, "cookies": manyOf,
