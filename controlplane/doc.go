@@ -33,9 +33,10 @@
 //
 // What needs a person becomes an approval, bound to the digest of everything
 // that was asked (guard.Digest). It is decided by an operator who sees what the
-// digest covers, secrets hidden, and who did not ask for it; it lets the same
-// unchanged request pass once, within an hour. Whoever asks the same again joins
-// the approval that is there.
+// digest covers, secrets hidden, and who did not ask for it, within
+// [Config.ApprovalLifetime]; it lets the same unchanged request of the subject
+// that asked pass once, within [Config.ApprovalUseTime] from then. Asking the same
+// again joins the approval that the subject has; other subjects have their own.
 //
 // # Keys and tenants
 //
