@@ -25,7 +25,7 @@ func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission work
 	if why != "" {
 		return workflow.Admission{Reason: why}, nil
 	}
-	request := h.question(call, tier)
+	request := h.taskRequest(call, tier)
 	if why := tooLarge(request.Arguments, maxQuestion, maxQuestionDepth); why != "" {
 		return workflow.Admission{Reason: "what the task is given, the context and the results it depends on included, is " + why}, nil
 	}
@@ -60,13 +60,13 @@ func (h *runHost) Admit(ctx context.Context, call workflow.Call) (admission work
 	return workflow.Admission{Reason: decision.Reason}, nil
 }
 
-// question is what the policy is asked about a task. What an approver sees and
+// taskRequest is what the policy is asked about a task. What an approver sees and
 // decides on is all that the tool is given, how often and how long it may be
 // tried, and what runs when it fails or is undone. The id of the run is not part
-// of it, so that a rejection holds for the next run of the same workflow as
-// well; that an approval is spent by the run alone that asked for it is what
-// taskApprovals sees to.
-func (h *runHost) question(call workflow.Call, tier aureus.PolicyRiskTier) aureus.Request {
+// of it, so that a rejection holds for the next run of the same workflow as well.
+// An approval is nevertheless spent only by the run that asked for it: see
+// taskApprovals.
+func (h *runHost) taskRequest(call workflow.Call, tier aureus.PolicyRiskTier) aureus.Request {
 	task := call.Task
 	arguments := map[string]any{
 		"workflow_id": h.request.Workflow.ID, "inputs": inputsOf(task.Inputs), "results": call.Results,

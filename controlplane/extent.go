@@ -36,12 +36,12 @@ func extent(v any) (values, depth int) {
 }
 
 // tooLarge says why the value has too much in it, or nothing.
-func tooLarge(v any, mostValues, mostDepth int) string {
+func tooLarge(v any, maxValues, maxDepth int) string {
 	switch values, depth := extent(v); {
-	case values > mostValues:
-		return fmt.Sprintf("more than %d values", mostValues)
-	case depth > mostDepth:
-		return fmt.Sprintf("nested more than %d levels deep", mostDepth)
+	case values > maxValues:
+		return fmt.Sprintf("more than %d values", maxValues)
+	case depth > maxDepth:
+		return fmt.Sprintf("nested more than %d levels deep", maxDepth)
 	}
 	return ""
 }

@@ -40,7 +40,7 @@ var _ workflow.Host = (*runHost)(nil)
 // How long a run waits before it tries the store again.
 const (
 	firstStoreWait = 100 * time.Millisecond
-	mostStoreWait  = 10 * time.Second
+	maxStoreWait   = 10 * time.Second
 )
 
 // run runs the workflow until it ends, waits or is parked. While the store does
@@ -50,7 +50,7 @@ const (
 func (h *runHost) run(ctx, life context.Context, state *workflow.State) error {
 	s := h.server
 	err := workflow.Run(ctx, life, &h.request.Workflow, state, h)
-	for wait := firstStoreWait; err != nil && s.life.Err() == nil; wait = min(2*wait, mostStoreWait) {
+	for wait := firstStoreWait; err != nil && s.life.Err() == nil; wait = min(2*wait, maxStoreWait) {
 		revoked := errors.Is(err, errKeyRevoked)
 		if revoked {
 			h.live.halt(errKeyRevoked) // hooks and undoing end with it

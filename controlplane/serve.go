@@ -75,7 +75,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	defer s.underWay.Add(-1)
-	if s.underWay.Add(1) > s.mostRequests() {
+	if s.underWay.Add(1) > s.maxUnderWay() {
 		s.fail(writer, r, problem(http.StatusServiceUnavailable, codeOverloaded, "too many requests are under way",
 			withRemediation("Try again in a moment."), withRetryAfter(time.Second)))
 		return
@@ -93,9 +93,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	compressed.finish() // not after a panic: half an answer must not look like a whole one
 }
 
-// mostRequests bounds all requests under way together: those that hold a slot,
+// maxUnderWay bounds all requests under way together: those that hold a slot,
 // those that follow, and some that hold nothing.
-func (s *Server) mostRequests() int64 {
+func (s *Server) maxUnderWay() int64 {
 	return s.governor.Requests.Shares().Total + s.governor.Streams.Shares().Total + extraRequests
 }
 

@@ -33,7 +33,7 @@ type settings struct {
 	recovery       map[string]any
 	observers      []func(ctx context.Context, report Report)
 	detectMutation bool
-	passEmpty      bool // the wire's empty list passes (SPEC C7)
+	passEmpty      bool // the wire's empty list passes
 }
 
 // New makes a gate. Its name appears in results, errors and telemetry. The type

@@ -188,7 +188,7 @@ func (r *Registry) Validator(id string) Validator[any] {
 
 // Validate is the gate of the wire (SPEC 4.1): all the validators that the
 // configuration names judge the commit, each once however often it is named. An
-// empty list passes here (SPEC C7). All of them together take at most
+// empty list passes here. All of them together take at most
 // [MaxGateSteps] and [MaxGateTime]: one that is not run any more has a result
 // with TOOL_ERROR. It never fails as a call: what cannot be judged is a result
 // that did not pass.

@@ -14,16 +14,16 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// asks are the two ends of an approval: the decider and the desk behind it.
+// asks are the two ends of an approval: the decider and the approvals behind it.
 type asks struct {
 	*testing.T
-	decider *guard.Local
-	desk    *desk
+	decider   *guard.Local
+	approvals *memoryApprovals
 }
 
 func newAsks(t *testing.T) asks {
 	t.Helper()
-	d := newDesk()
+	d := newMemoryApprovals()
 	return asks{t, &guard.Local{Approvals: d}, d}
 }
 
@@ -46,7 +46,7 @@ func (a asks) wants(request aureus.Request, effect aureus.Effect, code aureus.Re
 
 func (a asks) approve(id string) {
 	a.Helper()
-	require.NoError(a, a.desk.decide(id, "olga", aureus.ApprovalApproved))
+	require.NoError(a, a.approvals.decide(id, "olga", aureus.ApprovalApproved))
 }
 
 func transferOf(amount int) aureus.Request {
@@ -73,7 +73,7 @@ func TestApprovedRequestPassesOnce(t *testing.T) {
 	require.Equal(t, first.Digest, passed.Digest)
 	require.Equal(t, []aureus.ApprovalUse{{
 		PrincipalID: "agent-1", ActionDigest: passed.Digest, DecisionID: passed.ID, PolicyVersion: "goal-guard/2",
-	}}, a.desk.used)
+	}}, a.approvals.used)
 
 	replay := a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk)
 	require.NotEqual(t, first.Approval.ID, replay.Approval.ID)
@@ -107,8 +107,8 @@ func TestAskSaysWhatIsAskedAndWhy(t *testing.T) {
 	}}
 	decision := a.wants(request, aureus.RequireApproval, aureus.ReasonCriticalRisk)
 	require.Equal(t, 1, reads, "the body is read once")
-	require.Len(t, a.desk.asked, 1)
-	ask := a.desk.asked[0]
+	require.Len(t, a.approvals.asked, 1)
+	ask := a.approvals.asked[0]
 	require.Equal(t, "psql", ask.Request.Tool)
 	require.Equal(t, aureus.Body("all of it"), ask.Request.HTTP.Body)
 	require.Nil(t, ask.Request.HTTP.GetBody)
@@ -138,7 +138,7 @@ func TestRejectionHoldsUntilItExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAsks(t)
 		id := a.decide(transferOf(1)).Approval.ID
-		require.NoError(t, a.desk.decide(id, "olga", aureus.ApprovalRejected))
+		require.NoError(t, a.approvals.decide(id, "olga", aureus.ApprovalRejected))
 		require.Equal(t, id, a.wants(transferOf(1), aureus.Deny, aureus.ReasonApprovalRejected).Approval.ID)
 		time.Sleep(approvalLife) // good at exactly one hour
 		a.wants(transferOf(1), aureus.Deny, aureus.ReasonApprovalRejected)
@@ -210,7 +210,7 @@ func TestApprovalOfOtherRulesDoesNotCount(t *testing.T) {
 	id := a.decide(transferOf(1)).Approval.ID
 	a.approve(id)
 
-	strict := asks{t, &guard.Local{Approvals: a.desk}, a.desk}
+	strict := asks{t, &guard.Local{Approvals: a.approvals}, a.approvals}
 	strict.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk)
 	withTicket := transferOf(1)
 	withTicket.ApprovalToken = id
@@ -231,7 +231,7 @@ func TestDenialTellsThatTheRulesChanged(t *testing.T) {
 	pending := delicate()
 	pending.ApprovalToken = a.decide(delicate()).Approval.ID
 
-	strict := asks{t, &guard.Local{Approvals: a.desk}, a.desk}
+	strict := asks{t, &guard.Local{Approvals: a.approvals}, a.approvals}
 	strict.wants(pending, aureus.Deny, aureus.ReasonPermissionDenied) // nobody granted anything yet
 	a.approve(pending.ApprovalToken)
 	decision := strict.wants(pending, aureus.Deny, aureus.ReasonApprovalPolicyChanged)
@@ -255,7 +255,7 @@ func TestDenialTellsThatTheRulesChanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			request := changed
 			change(&request)
-			asks{t, a.decider, a.desk}.wants(request, aureus.Deny, aureus.ReasonPermissionDenied)
+			asks{t, a.decider, a.approvals}.wants(request, aureus.Deny, aureus.ReasonPermissionDenied)
 		})
 	}
 
@@ -307,8 +307,8 @@ func TestTenantsKeepTheirApprovalsApart(t *testing.T) {
 }
 
 func TestSpentInBetweenIsAskedAnewOnce(t *testing.T) {
-	d := newDesk()
-	stolen := stealing{desk: d, thief: &guard.Local{Approvals: d}, request: transferOf(1)}
+	d := newMemoryApprovals()
+	stolen := stealing{memoryApprovals: d, thief: &guard.Local{Approvals: d}, request: transferOf(1)}
 	a := asks{t, &guard.Local{Approvals: &stolen}, d}
 	first := a.decide(transferOf(1))
 	a.approve(first.Approval.ID)
@@ -321,7 +321,7 @@ func TestSpentInBetweenIsAskedAnewOnce(t *testing.T) {
 
 // stealing uses the approval for another decision just before ours is used.
 type stealing struct {
-	*desk
+	*memoryApprovals
 	thief   guard.Decider
 	request aureus.Request
 	armed   bool
@@ -334,7 +334,7 @@ func (s *stealing) ConsumeApproval(ctx context.Context, id string, use aureus.Ap
 			return err
 		}
 	}
-	return s.desk.ConsumeApproval(ctx, id, use)
+	return s.memoryApprovals.ConsumeApproval(ctx, id, use)
 }
 
 // TestOneOfManyPasses: however many present one approved request at once, one
@@ -366,7 +366,7 @@ func TestOneOfManyPasses(t *testing.T) {
 		done.Wait()
 		require.EqualValues(t, 1, passed.Load())
 		require.EqualValues(t, goroutines-1, asked.Load())
-		require.NoError(t, a.desk.reject(request), "round %d", round)
+		require.NoError(t, a.approvals.reject(request), "round %d", round)
 	}
-	require.Len(t, a.desk.used, rounds)
+	require.Len(t, a.approvals.used, rounds)
 }

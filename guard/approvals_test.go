@@ -12,10 +12,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 )
 
-// desk is a small and complete Approvals in memory, by the rules that the control
+// memoryApprovals is a small and complete Approvals in memory, by the rules that the control
 // plane follows too: single use under one lock, with an hour to decide and one to
 // use, at most 20 pending a principal, bound to the digest and the policy version.
-type desk struct {
+type memoryApprovals struct {
 	tenant string
 	now    func() time.Time
 
@@ -43,13 +43,13 @@ const (
 	maxPending   = 20
 )
 
-var _ guard.Approvals = (*desk)(nil)
+var _ guard.Approvals = (*memoryApprovals)(nil)
 
-func newDesk() *desk {
-	return &desk{now: time.Now, approvals: map[string]*entry{}}
+func newMemoryApprovals() *memoryApprovals {
+	return &memoryApprovals{now: time.Now, approvals: map[string]*entry{}}
 }
 
-func (d *desk) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
+func (d *memoryApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
 	if err := ctx.Err(); err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
@@ -92,7 +92,7 @@ func (d *desk) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.
 }
 
 // hint says why a presented ticket is not the approval that counts.
-func (d *desk) hint(ask aureus.ApprovalAsk, id string) aureus.ReasonCode {
+func (d *memoryApprovals) hint(ask aureus.ApprovalAsk, id string) aureus.ReasonCode {
 	token := ask.Request.ApprovalToken
 	if token == "" || token == id {
 		return ""
@@ -113,7 +113,7 @@ func (d *desk) hint(ask aureus.ApprovalAsk, id string) aureus.ReasonCode {
 	return aureus.ReasonApprovalRejected
 }
 
-func (d *desk) ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error {
+func (d *memoryApprovals) ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (d *desk) ConsumeApproval(ctx context.Context, id string, use aureus.Approv
 	return err
 }
 
-func (d *desk) Approval(ctx context.Context, id string) (aureus.Approval, error) {
+func (d *memoryApprovals) Approval(ctx context.Context, id string) (aureus.Approval, error) {
 	if err := ctx.Err(); err != nil {
 		return aureus.Approval{}, err
 	}
@@ -152,7 +152,7 @@ func (d *desk) Approval(ctx context.Context, id string) (aureus.Approval, error)
 }
 
 // decide is the operator's verdict on the digest that was shown.
-func (d *desk) decide(id, by string, verdict aureus.ApprovalStatus) error {
+func (d *memoryApprovals) decide(id, by string, verdict aureus.ApprovalStatus) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.expire()
@@ -173,7 +173,7 @@ func (d *desk) decide(id, by string, verdict aureus.ApprovalStatus) error {
 	return err
 }
 
-func (d *desk) expire() time.Time {
+func (d *memoryApprovals) expire() time.Time {
 	now := d.now()
 	for _, e := range d.approvals {
 		e.follow(e.state.At(now))
@@ -182,7 +182,7 @@ func (d *desk) expire() time.Time {
 }
 
 // reject ends whatever is pending for the request, to make room.
-func (d *desk) reject(request aureus.Request) error {
+func (d *memoryApprovals) reject(request aureus.Request) error {
 	digest, err := guard.Digest(d.tenant, request)
 	if err != nil {
 		return err

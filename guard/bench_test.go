@@ -42,7 +42,7 @@ func denied() aureus.Request {
 }
 
 func TestAllocations(t *testing.T) {
-	decider := &guard.Local{Approvals: newDesk()}
+	decider := &guard.Local{Approvals: newMemoryApprovals()}
 	ctx := context.Background()
 	allocations := func(request aureus.Request, want aureus.Effect) float64 {
 		return testing.AllocsPerRun(100, func() {
@@ -126,12 +126,12 @@ func BenchmarkLocalHighRiskPending(b *testing.B) {
 	request := full()
 	request.Principal.Permissions = nil
 	request.Action.RequiredPermissions = nil
-	benchmark(b, &guard.Local{Approvals: newDesk()}, request, aureus.RequireApproval)
+	benchmark(b, &guard.Local{Approvals: newMemoryApprovals()}, request, aureus.RequireApproval)
 }
 
 // BenchmarkLocalHighRiskApproved asks, has it approved and passes, each time.
 func BenchmarkLocalHighRiskApproved(b *testing.B) {
-	d := newDesk()
+	d := newMemoryApprovals()
 	decider, request, ctx := &guard.Local{Approvals: d}, transferOf(1), b.Context()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -81,7 +81,7 @@ func TestConformance(t *testing.T) {
 					t.Logf("the original's answer is overruled by %s", line)
 					return
 				}
-				decider := &guard.Local{Approvals: newDesk(), LenientPermissions: lenient}
+				decider := &guard.Local{Approvals: newMemoryApprovals(), LenientPermissions: lenient}
 				switch v.Kind {
 				case "guard_evaluate":
 					evaluated(t, decider, v)

@@ -323,7 +323,7 @@ func TestDigestSaysWhatIsWrong(t *testing.T) {
 			}
 			require.Less(t, len(err.Error()), 1000)
 
-			decision, err := guard.Decide(t.Context(), &guard.Local{Approvals: newDesk()}, transferWith(request))
+			decision, err := guard.Decide(t.Context(), &guard.Local{Approvals: newMemoryApprovals()}, transferWith(request))
 			require.NoError(t, err)
 			require.Equal(t, aureus.ReasonInvalidRequest, decision.ReasonCode)
 		})

@@ -44,7 +44,7 @@ func ExampleCheck() {
 
 func ExampleLocal() {
 	ctx := context.Background()
-	approvals := newDesk() // a *aureus.Client, or an embedded control plane's
+	approvals := newMemoryApprovals() // a *aureus.Client, or an embedded control plane's
 	decider := &guard.Local{Approvals: approvals}
 	request := aureus.Request{Principal: clerk, Action: transfer, Arguments: map[string]any{"to": "acme", "amount": 5000}}
 
@@ -66,7 +66,7 @@ func ExampleLocal() {
 
 func ExampleRefusal() {
 	ctx := context.Background()
-	decider := &guard.Local{Approvals: newDesk()}
+	decider := &guard.Local{Approvals: newMemoryApprovals()}
 	err := guard.Check(ctx, decider, aureus.Request{Principal: clerk, Action: transfer})
 
 	switch {

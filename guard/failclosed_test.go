@@ -137,13 +137,13 @@ func TestFailClosed(t *testing.T) {
 		"wildcards held":         {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Principal.Permissions = []aureus.Permission{{Action: "*", Resource: "*"}} }, want: guard.ErrDenied},
 		"missing condition":      {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions = map[string]any{"region": nil} }, want: guard.ErrDenied},
 		"condition of no value":  {decider: &guard.Local{}, request: func(r *aureus.Request) { unequal(r) }, want: guard.ErrDenied},
-		"a body that fails":      {decider: local(newDesk()), request: func(r *aureus.Request) { high(r); r.HTTP = brokenBody() }, want: guard.ErrUndecided, also: errBroken},
+		"a body that fails":      {decider: local(newMemoryApprovals()), request: func(r *aureus.Request) { high(r); r.HTTP = brokenBody() }, want: guard.ErrUndecided, also: errBroken},
 		"arguments without JSON": {decider: local(answers{ticket: approved(func(*aureus.ApprovalTicket) {})}), request: func(r *aureus.Request) { high(r); r.Arguments = func() {} }, want: guard.ErrDenied},
 		"nothing is bound":       {decider: local(answers{ticket: approved(func(*aureus.ApprovalTicket) {})}), request: func(r *aureus.Request) { high(r); r.Volatile = []string{"/arguments"} }, want: guard.ErrDenied},
 
 		// approvals
 		"nobody to ask":               {decider: &guard.Local{}, request: high, want: guard.ErrDenied},
-		"nil pointer to ask":          {decider: local((*desk)(nil)), request: high, want: guard.ErrUndecided},
+		"nil pointer to ask":          {decider: local((*memoryApprovals)(nil)), request: high, want: guard.ErrUndecided},
 		"asking fails":                {decider: local(answers{askErr: errBroken}), request: high, want: guard.ErrUndecided, also: errBroken},
 		"error beside an approved":    {decider: local(answers{ticket: approved(func(*aureus.ApprovalTicket) {}), askErr: errBroken}), request: high, want: guard.ErrUndecided, also: errBroken},
 		"too many pending":            {decider: local(answers{askErr: aureus.ErrTooManyPending}), request: high, want: guard.ErrDenied, also: aureus.ErrTooManyPending},
@@ -175,8 +175,8 @@ func TestFailClosed(t *testing.T) {
 		"rules changed while using":  {decider: local(consuming(aureus.ErrApprovalPolicyChanged)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPolicyChanged},
 		"for something else":         {decider: local(consuming(aureus.ErrApprovalMismatch)), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
 		"vanished":                   {decider: local(consuming(aureus.ErrApprovalUnknown)), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalUnknown},
-		"a ticket is no approval":    {decider: local(newDesk()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "apr_00000000000000000000000000" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
-		"a ticket that is no ticket": {decider: local(newDesk()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "../../admin" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
+		"a ticket is no approval":    {decider: local(newMemoryApprovals()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "apr_00000000000000000000000000" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
+		"a ticket that is no ticket": {decider: local(newMemoryApprovals()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "../../admin" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {

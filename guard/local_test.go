@@ -212,7 +212,7 @@ func TestMCPRule(t *testing.T) {
 		"a name that is no text":            {"high", m{"mcpActionName": 7}, aureus.RequireApproval, aureus.ReasonHighRisk, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			approvals := newDesk()
+			approvals := newMemoryApprovals()
 			decision, err := guard.Decide(t.Context(), &guard.Local{Approvals: approvals}, mcp(c.tier, c.metadata))
 			require.NoError(t, err)
 			require.Equal(t, c.effect, decision.Effect, decision.Reason)
@@ -255,7 +255,7 @@ func TestDecisionSaysWhatItIsAbout(t *testing.T) {
 }
 
 func TestPreviewAsksNobody(t *testing.T) {
-	approvals := newDesk()
+	approvals := newMemoryApprovals()
 	decider := &guard.Local{Approvals: approvals}
 	decision := decider.Preview(highRisk())
 	require.Equal(t, aureus.RequireApproval, decision.Effect)

@@ -18,7 +18,7 @@ import (
 // TestApproval is the whole way over a listener: asked, pending, approved,
 // passed once, and not again; and every change makes it another request.
 func TestApproval(t *testing.T) {
-	people := &desk{}
+	people := &memoryApprovals{}
 	reached := 0
 	protect := middleware.Enforce(&guard.Local{Approvals: people}, about(large), middleware.WithHeaders("If-Match"))
 	server := serve(t, protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,7 +110,7 @@ func TestApproval(t *testing.T) {
 // TestApprovalIsAHint: one that nobody gave does not count, and what needs no
 // person passes with it all the same.
 func TestApprovalIsAHint(t *testing.T) {
-	local := &guard.Local{Approvals: &desk{}}
+	local := &guard.Local{Approvals: &memoryApprovals{}}
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set(middleware.ApprovalHeader, approvalID)
 	p := refusal(t, middleware.Enforce(local, about(large))(unreachable(t)), r, http.StatusForbidden)

@@ -56,7 +56,7 @@ func matters(name string) bool {
 }
 
 // bind is what an approval of the request binds.
-func (v *visit) bind(r *http.Request, headers []string) *aureus.HTTPCall {
+func (v *exchange) bind(r *http.Request, headers []string) *aureus.HTTPCall {
 	c := &v.call
 	c.Method, c.Host, c.Path, c.Query = r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery
 	c.ContentType = v.bindSingle(r, "Content-Type")
@@ -91,7 +91,7 @@ func (v *visit) bind(r *http.Request, headers []string) *aureus.HTTPCall {
 
 // bindTrailers adds the trailers to the headers that are bound. It runs once,
 // before the first reader of the body gets it.
-func (v *visit) bindTrailers(trailers http.Header) {
+func (v *exchange) bindTrailers(trailers http.Header) {
 	for name, values := range trailers {
 		if len(values) > 0 {
 			v.call.Headers[trailerName+name] = values
@@ -101,7 +101,7 @@ func (v *visit) bindTrailers(trailers http.Header) {
 
 // bindForwarded binds what Forwarded (RFC 7239) says of the host and the scheme.
 // Who it was forwarded for and by differs between asking and asking again.
-func (v *visit) bindForwarded(values []string) {
+func (v *exchange) bindForwarded(values []string) {
 	var kept []string
 	for _, value := range values {
 		for pair := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ';' || c == ',' }) {
@@ -118,7 +118,7 @@ func (v *visit) bindForwarded(values []string) {
 
 // bindSingle is the value of a header that should occur once. More than one are
 // bound all, since the handler may read any of them.
-func (v *visit) bindSingle(r *http.Request, name string) string {
+func (v *exchange) bindSingle(r *http.Request, name string) string {
 	values := r.Header[name]
 	if len(values) == 0 {
 		return ""
@@ -129,7 +129,7 @@ func (v *visit) bindSingle(r *http.Request, name string) string {
 	return values[0]
 }
 
-func (v *visit) bindHeader(name string, values []string) {
+func (v *exchange) bindHeader(name string, values []string) {
 	if v.call.Headers == nil {
 		v.call.Headers = make(map[string][]string)
 	}

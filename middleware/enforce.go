@@ -72,7 +72,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.routes != nil && g.routes.answer(w, r) {
 		return
 	}
-	v := &visit{Context: r.Context(), config: &g.config}
+	v := &exchange{Context: r.Context(), config: &g.config}
 	if g.record != nil {
 		v.begin()
 		defer g.report(v)
@@ -89,7 +89,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // admit asks whether the request may pass. nil is the only way through.
-func (g *guarded) admit(v *visit, r *http.Request) *problem {
+func (g *guarded) admit(v *exchange, r *http.Request) *problem {
 	request, err := g.question(v, r)
 	v.asked = asked{principal: request.Principal.ID, onBehalfOf: request.OnBehalfOf, action: request.Action.ID, tool: request.Tool, trace: request.TraceID}
 	if err != nil {
@@ -110,7 +110,7 @@ func (g *guarded) admit(v *visit, r *http.Request) *problem {
 }
 
 // question is what the decider is asked.
-func (g *guarded) question(v *visit, r *http.Request) (aureus.Request, error) {
+func (g *guarded) question(v *exchange, r *http.Request) (aureus.Request, error) {
 	if err := notOverridden(r, g.headers); err != nil {
 		return aureus.Request{}, err
 	}
@@ -141,7 +141,7 @@ func (g *guarded) question(v *visit, r *http.Request) (aureus.Request, error) {
 
 // refuse finds the answer for an error that keeps a request out. That the body
 // was wanted and could not be had explains every failure but a plain no.
-func (g *guarded) refuse(v *visit, r *http.Request, err error) *problem {
+func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
 	if v.decision.ID.IsZero() && (g.record != nil || g.logger != nil) {
 		v.decision.ID = aureus.NewDecisionID(time.Now())
 	}
@@ -161,7 +161,7 @@ func (g *guarded) refuse(v *visit, r *http.Request, err error) *problem {
 }
 
 // pass hands an allowed request to the handler.
-func (g *guarded) pass(v *visit, w http.ResponseWriter, r *http.Request) {
+func (g *guarded) pass(v *exchange, w http.ResponseWriter, r *http.Request) {
 	inner := v.inner(r)
 	defer copyBack(r, inner)
 	if g.record != nil || v.usedApproval() {

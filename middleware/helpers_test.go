@@ -140,14 +140,14 @@ func newRequest(t testing.TB, method, url string, body io.Reader) *http.Request 
 	return r
 }
 
-// desk is an Approvals in memory: one approval a digest, single use.
-type desk struct {
+// memoryApprovals is an Approvals in memory: one approval a digest, single use.
+type memoryApprovals struct {
 	mu        sync.Mutex
 	approvals map[string]aureus.Approval
 	made      byte
 }
 
-func (d *desk) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
+func (d *memoryApprovals) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var hint aureus.ReasonCode
@@ -178,7 +178,7 @@ func (d *desk) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.Ap
 	return aureus.ApprovalTicket{Approval: a, Hint: hint}, nil
 }
 
-func (d *desk) ConsumeApproval(_ context.Context, id string, use aureus.ApprovalUse) error {
+func (d *memoryApprovals) ConsumeApproval(_ context.Context, id string, use aureus.ApprovalUse) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a, ok := d.approvals[id]
@@ -195,7 +195,7 @@ func (d *desk) ConsumeApproval(_ context.Context, id string, use aureus.Approval
 	return nil
 }
 
-func (d *desk) Approval(_ context.Context, id string) (aureus.Approval, error) {
+func (d *memoryApprovals) Approval(_ context.Context, id string) (aureus.Approval, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a, ok := d.approvals[id]
@@ -206,7 +206,7 @@ func (d *desk) Approval(_ context.Context, id string) (aureus.Approval, error) {
 }
 
 // verdict is what a person decides.
-func (d *desk) verdict(id string, status aureus.ApprovalStatus) {
+func (d *memoryApprovals) verdict(id string, status aureus.ApprovalStatus) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a := d.approvals[id]
@@ -214,10 +214,10 @@ func (d *desk) verdict(id string, status aureus.ApprovalStatus) {
 	d.approvals[id] = a
 }
 
-func (d *desk) all() map[string]aureus.Approval {
+func (d *memoryApprovals) all() map[string]aureus.Approval {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return maps.Clone(d.approvals)
 }
 
-var _ guard.Approvals = (*desk)(nil)
+var _ guard.Approvals = (*memoryApprovals)(nil)

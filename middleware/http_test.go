@@ -260,7 +260,7 @@ func TestContext(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, inner, got, "of the innermost guard")
 	require.Equal(t, "kept", derived.Value(key{}))
-	require.Equal(t, "middleware.visit", fmt.Sprint(reached.Context()), "a context that is printed tells nothing")
+	require.Equal(t, "middleware.exchange", fmt.Sprint(reached.Context()), "a context that is printed tells nothing")
 	_, ok = middleware.DecisionFromContext(r.Context())
 	require.False(t, ok, "those in front keep their context")
 }

@@ -14,7 +14,7 @@ import (
 const maxLogged = 256
 
 // logRefused writes the line of a request that the guard refuses.
-func (c *config) logRefused(r *http.Request, v *visit, p *problem, cause error) {
+func (c *config) logRefused(r *http.Request, v *exchange, p *problem, cause error) {
 	ctx, level, message := context.WithoutCancel(r.Context()), slog.LevelInfo, "request refused"
 	if p.Status == http.StatusServiceUnavailable {
 		level, message = slog.LevelWarn, "request refused: it could not be decided"

@@ -59,7 +59,7 @@ func TestWithLogger_Denial_IsLoggedAtInfo(t *testing.T) {
 }
 
 func TestWithLogger_ApprovalRequired_NamesTheApproval(t *testing.T) {
-	approvals := &desk{}
+	approvals := &memoryApprovals{}
 	line := logged(t, &guard.Local{Approvals: approvals}, large, posted(), http.StatusForbidden)
 	require.Equal(t, "INFO", line["level"])
 	for id := range approvals.all() {

@@ -28,11 +28,12 @@ const releaseTimeout = 5 * time.Second
 // where that is seen ([WithOutcomes]); after a panic the approval stays spent. It
 // counts for every guard that the request has passed, and without one it does
 // nothing.
-func NotDone(r *http.Request) { markNotDone(visitOf(r.Context())) }
+func NotDone(r *http.Request) { markNotDone(exchangeOf(r.Context())) }
 
-// markNotDone marks the visit and those around it.
-func markNotDone(v *visit) {
-	for ; v != nil; v = visitOf(v.Context) {
+// markNotDone marks the exchange and, where guards stand inside of each other, those
+// of the outer ones.
+func markNotDone(v *exchange) {
+	for ; v != nil; v = exchangeOf(v.Context) {
 		v.notDone.Store(true)
 	}
 }
@@ -44,14 +45,14 @@ type outcomeTaker interface {
 }
 
 // usedApproval reports whether an approval is spent for the decision.
-func (v *visit) usedApproval() bool {
+func (v *exchange) usedApproval() bool {
 	return v.decision.Effect == aureus.Allow && v.decision.ReasonCode == aureus.ReasonApproved && v.decision.Approval.ID != ""
 }
 
 // release reports the outcome of a request that used an approval and did nothing,
 // before its answer is complete: whoever sends the request again then finds the
 // approval given back. What cannot be reported leaves it spent.
-func (g *guarded) release(v *visit) {
+func (g *guarded) release(v *exchange) {
 	if !v.usedApproval() || (v.allowed && !v.notDone.Load()) {
 		return
 	}

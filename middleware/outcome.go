@@ -15,11 +15,11 @@ import (
 const classNotDone = "not_done"
 
 // begin starts the clock for the outcome.
-func (v *visit) begin() { v.began = time.Now() }
+func (v *exchange) begin() { v.began = time.Now() }
 
 // report is deferred. It records the outcome whatever happened, and lets a panic
 // go on.
-func (c *config) report(v *visit) {
+func (c *config) report(v *exchange) {
 	cause := recover()
 	outcome := v.settled
 	if outcome == nil {
@@ -32,7 +32,7 @@ func (c *config) report(v *visit) {
 	}
 }
 
-func (v *visit) outcome(cause any) aureus.Outcome {
+func (v *exchange) outcome(cause any) aureus.Outcome {
 	o := aureus.Outcome{
 		DecisionID: v.decision.ID,
 		DurationMS: float64(time.Since(v.began)) / float64(time.Millisecond),

@@ -11,20 +11,20 @@ import (
 	"github.com/felixge/httpsnoop"
 )
 
-// watch has the visit see what the handler writes through its own writer. What
+// watch has the exchange see what the handler writes through its own writer. What
 // is written past it, as routers that keep a writer of their own do, is not seen.
 // The writer has exactly the optional interfaces of the original.
-func (v *visit) watch(w http.ResponseWriter, inner *http.Request) http.ResponseWriter {
+func (v *exchange) watch(w http.ResponseWriter, inner *http.Request) http.ResponseWriter {
 	v.writer = w
 	if inner.Body != nil && inner.Body != http.NoBody {
-		inner.Body = &watchedBody{ReadCloser: inner.Body, visit: v}
+		inner.Body = &watchedBody{ReadCloser: inner.Body, exchange: v}
 	}
 	_, pushes := w.(http.Pusher)
 	if full, ok := w.(http1Writer); ok && !pushes {
-		return &watchedHTTP1{http1Writer: full, visit: v}
+		return &watchedHTTP1{http1Writer: full, exchange: v}
 	}
 	if !pushes && isPlain(w) {
-		return &watchedPlain{ResponseWriter: w, visit: v}
+		return &watchedPlain{ResponseWriter: w, exchange: v}
 	}
 	return v.watchAny(w)
 }
@@ -63,19 +63,19 @@ func isPlain(w http.ResponseWriter) bool {
 type watchedPlain struct {
 	http.ResponseWriter
 
-	visit *visit
+	exchange *exchange
 }
 
 // Unwrap is for [http.ResponseController].
 func (w *watchedPlain) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *watchedPlain) WriteHeader(status int) {
-	w.visit.sawStatus(status)
+	w.exchange.sawStatus(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *watchedPlain) Write(b []byte) (int, error) {
-	w.visit.wrote.Store(true)
+	w.exchange.wrote.Store(true)
 	return w.ResponseWriter.Write(b)
 }
 
@@ -83,52 +83,52 @@ func (w *watchedPlain) Write(b []byte) (int, error) {
 type watchedHTTP1 struct {
 	http1Writer
 
-	visit *visit
+	exchange *exchange
 }
 
 // Unwrap is for [http.ResponseController].
 func (w *watchedHTTP1) Unwrap() http.ResponseWriter { return w.http1Writer }
 
 func (w *watchedHTTP1) WriteHeader(status int) {
-	w.visit.sawStatus(status)
+	w.exchange.sawStatus(status)
 	w.http1Writer.WriteHeader(status)
 }
 
 func (w *watchedHTTP1) Write(b []byte) (int, error) {
-	w.visit.wrote.Store(true)
+	w.exchange.wrote.Store(true)
 	return w.http1Writer.Write(b)
 }
 
 func (w *watchedHTTP1) WriteString(text string) (int, error) {
-	w.visit.wrote.Store(true)
+	w.exchange.wrote.Store(true)
 	return w.http1Writer.WriteString(text)
 }
 
 func (w *watchedHTTP1) ReadFrom(src io.Reader) (int64, error) {
-	w.visit.wrote.Store(true)
+	w.exchange.wrote.Store(true)
 	return w.http1Writer.ReadFrom(src)
 }
 
 func (w *watchedHTTP1) Flush() {
-	w.visit.wrote.Store(true)
+	w.exchange.wrote.Store(true)
 	w.http1Writer.Flush()
 }
 
 func (w *watchedHTTP1) FlushError() error {
-	w.visit.wrote.Store(true)
+	w.exchange.wrote.Store(true)
 	return w.http1Writer.FlushError()
 }
 
 func (w *watchedHTTP1) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := w.http1Writer.Hijack()
 	if err == nil {
-		w.visit.hijacked.Store(true)
+		w.exchange.hijacked.Store(true)
 	}
 	return conn, buffered, err
 }
 
 // watchAny is the watched form of every other writer.
-func (v *visit) watchAny(w http.ResponseWriter) http.ResponseWriter {
+func (v *exchange) watchAny(w http.ResponseWriter) http.ResponseWriter {
 	return httpsnoop.Wrap(w, httpsnoop.Hooks{
 		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
 			return func(status int) {
@@ -180,7 +180,7 @@ func (v *visit) watchAny(w http.ResponseWriter) http.ResponseWriter {
 
 // sawStatus keeps the highest status: a handler that reports a failure after it
 // has begun to write has failed all the same.
-func (v *visit) sawStatus(status int) {
+func (v *exchange) sawStatus(status int) {
 	if status := int64(status); status > v.status.Load() {
 		v.status.Store(status)
 	}
@@ -204,19 +204,19 @@ func (endless) Close() error               { return nil }
 type watchedBody struct {
 	io.ReadCloser
 
-	visit *visit
+	exchange *exchange
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.visit.cutShort.Store(err == nil && n > 0 && n == len(p))
+	b.exchange.cutShort.Store(err == nil && n > 0 && n == len(p))
 	return n, err
 }
 
 // seen reports whether it is known what the handler answered. Without a word of
 // it net/http answers 200, if the writer is net/http's own: nobody behind the
 // guard has another way to that one.
-func (v *visit) seen() bool {
+func (v *exchange) seen() bool {
 	status := v.status.Load()
 	switch {
 	case status >= http.StatusOK, status == http.StatusSwitchingProtocols, v.wrote.Load():

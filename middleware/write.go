@@ -26,7 +26,7 @@ import (
 // say that nothing was done, as [NotDone] does: the approval that the request
 // used is given back. Call it at most once, before anything else is written.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	v := visitOf(r.Context())
+	v := exchangeOf(r.Context())
 	c := &config{challenge: defaultChallenge}
 	if v != nil {
 		c = v.config

@@ -34,7 +34,7 @@ func New(l Limits) *Governor {
 	whole := func(total int64) *Pool { return fair(total + total/4) } // so that ordinary use alone may have the total
 	// The largest body is there as text, and a second time while its buffer grows or
 	// as what was read of it; or else it is the text that decodes into most.
-	largest := max(2*l.LargestBody+8<<20, mostWeight+8<<20) * reserved / (reserved - 1)
+	largest := max(2*l.LargestBody+8<<20, maxWeight+8<<20) * reserved / (reserved - 1)
 	bytes := max(l.Bytes, 2*largest)
 	return &Governor{
 		Requests: whole(l.Requests), Streams: whole(l.Streams), Runs: whole(l.Runs), Parked: whole(l.Parked),

@@ -15,7 +15,7 @@ import (
 // yet, or which is kept open between requests. One whose request is being answered
 // is never closed. Make one with [NewConnections]; it is safe for concurrent use.
 type Connections struct {
-	most, mostOfOne int
+	totalMax, maxOfGroup int
 
 	mu      sync.Mutex
 	total   int
@@ -29,10 +29,10 @@ type group struct {
 	silent *list.List // of *countedConn: those that no request is answered on, the one silent for longest first
 }
 
-// NewConnections bounds the connections to most, and to mostOfOne for one address.
-// Both must be positive.
-func NewConnections(most, mostOfOne int) *Connections {
-	return &Connections{most: max(most, 1), mostOfOne: min(max(mostOfOne, 1), max(most, 1)), byGroup: map[string]*group{}}
+// NewConnections bounds the connections to total, and to maxOfGroup for one address
+// or IPv6 network. Less than 1 is 1.
+func NewConnections(total, maxOfGroup int) *Connections {
+	return &Connections{totalMax: max(total, 1), maxOfGroup: min(max(maxOfGroup, 1), max(total, 1)), byGroup: map[string]*group{}}
 }
 
 // Open is how many connections are open.
@@ -101,10 +101,10 @@ func (c *Connections) add(conn net.Conn) (counted, crowdedOut *countedConn) {
 		own = &group{name: name, silent: list.New()}
 	}
 	from := own
-	if own.open < c.mostOfOne && c.total >= c.most {
+	if own.open < c.maxOfGroup && c.total >= c.totalMax {
 		from = c.largest(own)
 	}
-	if own.open >= c.mostOfOne || c.total >= c.most {
+	if own.open >= c.maxOfGroup || c.total >= c.totalMax {
 		if from.silent.Len() == 0 {
 			return nil, nil
 		}

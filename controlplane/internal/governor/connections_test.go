@@ -55,9 +55,9 @@ type accepting struct {
 	offers   offered
 }
 
-func newAccepting(t *testing.T, most, mostOfOne int) *accepting {
+func newAccepting(t *testing.T, most, maxOfGroup int) *accepting {
 	t.Helper()
-	a := &accepting{t: t, bound: NewConnections(most, mostOfOne), offers: make(offered, 1)}
+	a := &accepting{t: t, bound: NewConnections(most, maxOfGroup), offers: make(offered, 1)}
 	a.listener = a.bound.Bound(a.offers, &http.Server{Handler: http.NotFoundHandler()}) //nolint:exhaustruct,gosec // it serves nothing here
 	return a
 }

@@ -15,9 +15,9 @@ const (
 	valueCost  = 96 // the interface value, what it points at, and the growth of a slice
 )
 
-// mostWeight is more than Weigh can be: an object that is not empty is two
+// maxWeight is more than Weigh can be: an object that is not empty is two
 // values, and a text has a bounded number of values.
-const mostWeight = strictjson.MaxValues*(valueCost+memberCost+objectCost/2) + 4*valueCost
+const maxWeight = strictjson.MaxValues*(valueCost+memberCost+objectCost/2) + 4*valueCost
 
 // Weigh is about how many bytes a JSON text takes once it is decoded, beside the
 // text: more than measured for any shape that was tried. It counts signs, also

@@ -54,10 +54,10 @@ func (t *Tx) AddRun(r Run) error {
 	return t.forgetRuns(r.Tenant, "", keptRunsOfTenant, keptRunBytes)
 }
 
-// forgetRuns deletes ended runs of the tenant until no more than that many, and
-// no more than that many bytes, are left: of the subject that has most, its
+// forgetRuns deletes ended runs of the tenant until no more than maxRuns, and no
+// more than maxBytes of them, are left: of the subject that has most, its
 // oldest first. The run named except stays: somebody waits to read it.
-func (t *Tx) forgetRuns(tenant, except string, most, mostBytes int64) error {
+func (t *Tx) forgetRuns(tenant, except string, maxRuns, maxBytes int64) error {
 	for {
 		var runs, bytes int64
 		if err := t.row(`SELECT count(*), coalesce(sum(bytes), 0) FROM runs WHERE tenant = ? AND ended = 1`, tenant).Scan(&runs, &bytes); err != nil {
@@ -65,9 +65,9 @@ func (t *Tx) forgetRuns(tenant, except string, most, mostBytes int64) error {
 		}
 		measure := "sum(bytes)"
 		switch {
-		case runs > most:
+		case runs > maxRuns:
 			measure = "count(*)"
-		case bytes <= mostBytes:
+		case bytes <= maxBytes:
 			return nil
 		}
 		var id string

@@ -36,7 +36,7 @@ func digestOf(t *testing.T, spec aureus.WorkflowSpec, change func(*runHost, *wor
 	}
 	call := workflow.Call{Task: &host.request.Workflow.Tasks[0], Attempt: 1, Results: map[string]any{"look": 1}}
 	change(host, &call)
-	digest, err := guard.Digest("t", host.question(call, aureus.TierHigh))
+	digest, err := guard.Digest("t", host.taskRequest(call, aureus.TierHigh))
 	require.NoError(t, err)
 	return digest
 }

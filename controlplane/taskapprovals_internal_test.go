@@ -75,7 +75,7 @@ func TestTask_ApprovalGivenForAnEvaluation_AsksAnew(t *testing.T) {
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: aureus.TaskAction, ToolName: "pay"}}}
 	by := caller{keyID: inProcessKeyID, subject: "in-process", tenant: "default", role: RoleService, speaksFor: []string{Everyone}}
 	host := &runHost{server: srv, stored: store.Run{ID: "run_1"}, caller: by, request: runRequest{Workflow: spec}}
-	asked, err := srv.decideAudited(t.Context(), by, host.question(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh))
+	asked, err := srv.decideAudited(t.Context(), by, host.taskRequest(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh))
 	require.NoError(t, err)
 	require.Equal(t, aureus.RequireApproval, asked.Effect)
 	_, err = srv.Operator("olga").Approve(t.Context(), asked.Approval.ID, asked.Digest, "")

@@ -10,9 +10,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/current"
 )
 
-// visit is one request on its way through the guard. It is the context of an
+// exchange is one request on its way through the guard. It is the context of an
 // allowed one as well, so that handing on the decision costs nothing more.
-type visit struct {
+type exchange struct {
 	context.Context
 	config   *config
 	decision aureus.Decision
@@ -39,12 +39,12 @@ type visit struct {
 // asked is who asked for what, for the log.
 type asked struct{ principal, onBehalfOf, action, tool, trace string }
 
-type visitKey struct{}
+type exchangeKey struct{}
 
 // Value implements [context.Context].
-func (v *visit) Value(key any) any {
+func (v *exchange) Value(key any) any {
 	switch key {
-	case visitKey{}:
+	case exchangeKey{}:
 		return v
 	case current.Decision{}: // for aureus.DecisionFromContext, of which package crvgate knows
 		return v.decision
@@ -53,10 +53,10 @@ func (v *visit) Value(key any) any {
 }
 
 // String keeps what the request holds out of a printed context.
-func (v *visit) String() string { return "middleware.visit" }
+func (v *exchange) String() string { return "middleware.exchange" }
 
-func visitOf(ctx context.Context) *visit {
-	v, _ := ctx.Value(visitKey{}).(*visit)
+func exchangeOf(ctx context.Context) *exchange {
+	v, _ := ctx.Value(exchangeKey{}).(*exchange)
 	return v
 }
 
@@ -65,7 +65,7 @@ func visitOf(ctx context.Context) *visit {
 // ok is false where no guard stands in front. What the decision points to must
 // not be changed.
 func DecisionFromContext(ctx context.Context) (decision aureus.Decision, ok bool) {
-	v := visitOf(ctx)
+	v := exchangeOf(ctx)
 	if v == nil {
 		return aureus.Decision{}, false
 	}
@@ -74,7 +74,7 @@ func DecisionFromContext(ctx context.Context) (decision aureus.Decision, ok bool
 
 // inner is the request as the handler gets it: as it came, with the decision in
 // its context and without the approval that was presented here.
-func (v *visit) inner(r *http.Request) *http.Request {
+func (v *exchange) inner(r *http.Request) *http.Request {
 	inner := r.WithContext(v)
 	if v.body.src != nil {
 		inner.Body = v.body.forHandler()
