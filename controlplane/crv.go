@@ -188,6 +188,10 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 	stored := store.Validator{
 		Tenant: c.tenant, Scope: scope, Owner: owner, ID: body.ValidatorID, Config: string(body.Config), RegisteredBy: c.subject, KeyID: c.keyID, RegisteredAt: s.config.Now(),
 	}
+	undo, err := s.validators.memory.take(stored, s.config.MaxMemory)
+	if err != nil {
+		return err
+	}
 	err = s.db.Write(r.Context(), func(t *store.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
@@ -204,6 +208,7 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		})
 	})
 	if err != nil {
+		undo()
 		return err
 	}
 	if err := s.validators.restore(r.Context(), stored); err != nil {

@@ -25,6 +25,8 @@ type validators struct {
 	now   func() time.Time
 	setUp func(*crvgate.Registry) error
 
+	memory validatorMemory
+
 	mu      sync.Mutex
 	tenants map[string]*tenantValidators
 }
@@ -114,6 +116,7 @@ func (s *Server) loadValidators(ctx context.Context) error {
 		return fmt.Errorf("controlplane: reading the validators: %w", err)
 	}
 	for _, one := range stored {
+		s.validators.memory.add(one)                               // also beyond the bounds: it was registered when there was room
 		if _, err := s.validators.of(one.Tenant, ""); err != nil { // a mistake of the host's, which ends the start
 			return err
 		}

@@ -3,6 +3,7 @@ package controlplane_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -136,6 +137,50 @@ func TestValidators_OfASubject_AreBounded(t *testing.T) {
 
 // What a service registered before validators had owners stays in force for all;
 // a subject's own stands before it, and changes nothing for the others.
+// A short pattern may take megabytes for as long as it is registered. What a
+// subject, and a tenant, may take of that is bounded, and leaves room for others.
+func TestValidators_LargeOnesOfASubject_LeaveRoomForOthers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "aureus.db")
+	withFile := func(c *controlplane.Config) { c.DB, c.MaxMemory = file, 64<<20 }
+	srv := open(t, withFile)
+	large := map[string]any{"type": "json_schema", "parameters": map[string]any{"schema": map[string]any{"allOf": []any{
+		map[string]any{"pattern": "^[a-z]{900}$"}, map[string]any{"pattern": "^[a-z]{900}[0-9]{900}$"}, map[string]any{"patternProperties": map[string]any{"[a-z]{900}": true}},
+	}}}}
+	small := maxSizeConfig(1)
+	fill := func(c *aureus.Client, from, most int) int {
+		for i := range most {
+			_, err := c.RegisterValidator(t.Context(), fmt.Sprintf("v%d", from+i), large)
+			if err != nil {
+				require.ErrorIs(t, err, aureus.ErrConflict)
+				require.ErrorContains(t, err, "of memory")
+				return i
+			}
+		}
+		t.Fatal("there is no bound")
+		return 0
+	}
+	greedyKey := newKey(t, srv, controlplane.RoleService, "greedy")
+	greedy, other := client(t, srv, greedyKey), client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
+	admin := client(t, srv, newKey(t, srv, controlplane.RoleAdmin, "ann"))
+	n := fill(greedy, 0, 20)
+	require.Positive(t, n)
+	_, err := greedy.RegisterValidator(t.Context(), "v0", large)
+	require.NoError(t, err, "the same again takes no more")
+	require.Equal(t, n, fill(other, 0, 20), "another subject has as much")
+	require.LessOrEqual(t, fill(admin, 100, 20), 1, "the tenant has its half")
+	_, err = greedy.RegisterValidator(t.Context(), "v0", small)
+	require.NoError(t, err)
+	_, err = admin.RegisterValidator(t.Context(), "ours", large)
+	require.NoError(t, err, "there is room again")
+	elsewhere := client(t, srv, newKey(t, srv, controlplane.RoleService, "greedy", func(k *controlplane.Key) { k.Tenant = "elsewhere" }))
+	require.Equal(t, n, fill(elsewhere, 0, 20), "another tenant has a half of its own")
+	require.NoError(t, srv.Close())
+
+	restarted := client(t, open(t, withFile), greedyKey)
+	_, err = restarted.RegisterValidator(t.Context(), "more", large)
+	require.ErrorIs(t, err, aureus.ErrConflict, "what is registered counts after a restart too")
+}
+
 func TestValidators_OfOlderVersions_StayForAll(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})

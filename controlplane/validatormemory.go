@@ -1,0 +1,176 @@
+package controlplane
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"sync"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/internal/pattern"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// validatorMemory bounds the memory of the registered validators, which stay
+// compiled for as long as they are registered: a subject may take a quarter of
+// the limit, a tenant half of it. It is safe for concurrent use.
+type validatorMemory struct {
+	mu       sync.Mutex
+	weights  map[validatorName]int64
+	subjects map[validatorOwner]int64 // without what is the tenant's
+	tenants  map[string]int64
+	total    int64
+}
+
+type validatorOwner struct{ tenant, subject string }
+
+type validatorName struct {
+	validatorOwner
+	scope store.Scope
+	id    string
+}
+
+func nameOf(v store.Validator) validatorName {
+	return validatorName{validatorOwner{v.Tenant, v.Owner}, v.Scope, v.ID}
+}
+
+// take counts the validator in the place of the one that has its name, or refuses
+// it where there is no room; what takes no more than the one before it always has
+// room. undo counts the one before it again.
+func (m *validatorMemory) take(v store.Validator, limit int64) (undo func(), err error) {
+	name, weight := nameOf(v), weighValidator(v.Config)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.weights[name]
+	if more := weight - before; more > 0 {
+		for _, level := range []struct {
+			name      string
+			has, most int64
+			counts    bool
+		}{
+			{"subject", m.subjects[name.validatorOwner], limit / 4, v.Scope == store.ScopeSubject},
+			{"tenant", m.tenants[v.Tenant], limit / 2, true},
+			{"server", m.total, limit, true},
+		} {
+			if level.counts && level.has+more > level.most {
+				return nil, problem(http.StatusConflict, codeExhausted, fmt.Sprintf("the validator takes about %d KiB of memory, and those of this %s have %d of %d KiB already",
+					weight>>10, level.name, level.has>>10, level.most>>10), withRemediation("Register fewer or smaller ones: patterns take most, then expressions."))
+			}
+		}
+	}
+	m.set(name, weight)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.set(name, before)
+	}, nil
+}
+
+// add counts a validator that is in force already.
+func (m *validatorMemory) add(v store.Validator) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.set(nameOf(v), weighValidator(v.Config))
+}
+
+// set makes the weight that of the name; 0 is none. The caller holds mu.
+func (m *validatorMemory) set(name validatorName, weight int64) {
+	if m.weights == nil {
+		m.weights, m.subjects, m.tenants = map[validatorName]int64{}, map[validatorOwner]int64{}, map[string]int64{}
+	}
+	more := weight - m.weights[name]
+	m.total += more
+	m.tenants[name.tenant] += more
+	if name.scope == store.ScopeSubject {
+		m.subjects[name.validatorOwner] += more
+	}
+	if m.weights[name] = weight; weight == 0 {
+		delete(m.weights, name)
+	}
+}
+
+// How many bytes the parts of a configuration take when they are compiled: more
+// than the most that was measured of each.
+const (
+	weightOfValidator   = 8 << 10
+	weightOfValue       = 1280      // a value of the configuration, such as a keyword of a schema
+	weightOfText        = 4         // a byte of a text
+	weightOfExpression  = 400       // a byte of an expression
+	weightOfMatch       = 192 << 10 // a match in an expression, with a pattern of the largest size
+	weightOfClassMatch  = 8 << 20   // the same with classes of Unicode
+	weightOfPattern     = 4 << 10
+	weightOfInstruction = 192 // an instruction of a pattern
+	weightOfRune        = 16  // a rune that an instruction names
+)
+
+// unicodeClass finds what may be a class of Unicode in an expression: \p, or an
+// escape that may stand for its backslash.
+var unicodeClass = regexp.MustCompile(`\\[pPxXuU0-7]`)
+
+// weighValidator is about how many bytes a configuration takes when it is
+// compiled.
+func weighValidator(config string) int64 {
+	value, err := strictjson.Parse([]byte(config))
+	if err != nil { // never: it has been compiled
+		return weightOfValidator + weightOfExpression*int64(len(config))
+	}
+	return weightOfValidator + weigh("", value)
+}
+
+// weigh weighs the value of the member with that name.
+func weigh(name string, value any) int64 {
+	weight := int64(weightOfValue)
+	switch value := value.(type) {
+	case map[string]any:
+		for member, item := range value {
+			weight += weightOfText*int64(len(member)) + weigh(member, item)
+			if name == "patternProperties" {
+				weight += weighPattern(member)
+			}
+		}
+	case []any:
+		for _, item := range value {
+			weight += weigh(name, item)
+		}
+	case string:
+		weight += weightOfText * int64(len(value))
+		if name == "pattern" {
+			weight += weighPattern(value)
+		}
+		if strings.HasSuffix(name, "expression") {
+			match := int64(weightOfMatch)
+			if unicodeClass.MatchString(value) {
+				match = weightOfClassMatch
+			}
+			weight += weightOfExpression*int64(len(value)) + match*int64(strings.Count(value, "matches"))
+		}
+	}
+	return weight
+}
+
+// The largest pattern that a configuration can have.
+const (
+	maxPatternBytes = 1_000
+	maxPatternSize  = 10_000
+)
+
+func weighPattern(text string) int64 {
+	if pattern.Check(text, maxPatternBytes, maxPatternSize) != nil { // then it is none
+		return 0
+	}
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return 0
+	}
+	weight := int64(weightOfPattern)
+	for i := range program.Inst {
+		weight += weightOfInstruction + weightOfRune*int64(len(program.Inst[i].Rune))
+	}
+	return weight
+}
