@@ -1,7 +1,6 @@
 package governor
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"testing"
@@ -199,6 +198,6 @@ func TestConnections_OfAServer_SilentOnesLeaveRoom(t *testing.T) {
 		_ = conn.Close()
 	}
 	require.NoError(t, server.Close())
-	require.True(t, errors.Is(<-served, http.ErrServerClosed))
+	require.ErrorIs(t, <-served, http.ErrServerClosed)
 	http.DefaultClient.CloseIdleConnections()
 }
