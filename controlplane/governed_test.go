@@ -290,6 +290,7 @@ func TestSlowBody_IsCutOff(t *testing.T) {
 // it. That takes no longer than for a body that is read.
 func TestSlowBody_ThatNobodyReads_DoesNotHoldTheAnswer(t *testing.T) {
 	overPipes(t, func(s *http.Server) { s.ReadTimeout = time.Hour }, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
+		t.Helper()
 		key := newKey(t, srv, controlplane.RoleService, "svc")
 		for line, status := range map[string]int{
 			"POST /api/v1/policy/evaluate HTTP/1.1\r\n":                                          401,

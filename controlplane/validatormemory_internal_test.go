@@ -9,8 +9,8 @@ import (
 // A few bytes of a configuration may take megabytes when they are compiled.
 func TestWeighValidator_ShortTextsThatTakeMuch_WeighMuch(t *testing.T) {
 	for config, least := range map[string]int64{
-		`{}`: weightOfValidator - 1,
-		`{"schema":{"pattern":"^[a-z]{900}$"}}`:                     900 * weightOfInstruction,
+		`{}`:                                    weightOfValidator - 1,
+		`{"schema":{"pattern":"^[a-z]{900}$"}}`: 900 * weightOfInstruction,
 		`{"schema":{"patternProperties":{"^[a-z]{900}$":true}}}`:    900 * weightOfInstruction,
 		`{"schema":{"allOf":[{"pattern":"^[^\\pL\\pN]{90}$"}]}}`:    90 * 1000 * weightOfRune,
 		`{"expression":"data.matches('[a-z]{900}')"}`:               weightOfMatch,
