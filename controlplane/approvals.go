@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/redact"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/guard"
@@ -221,10 +222,11 @@ func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller)
 	var rows []store.ApprovalRow
 	more := false
 	if err := s.db.ReadLong(r.Context(), c.tenant, func(t *store.Tx) error {
+		t.Charge(chargeDocuments(r))
 		rows, more, err = t.Approvals(c.tenant, filter)
 		return err
 	}); err != nil {
-		return err
+		return crowded(err)
 	}
 	approvals := make([]aureus.Approval, len(rows))
 	for i, row := range rows {
@@ -270,11 +272,19 @@ func (s *Server) getApproval(w http.ResponseWriter, r *http.Request, c caller) e
 	if _, err := s.expireForReading(r.Context(), c.tenant); err != nil {
 		return err
 	}
-	found, err := s.visibleApproval(r.Context(), c, r.PathValue("id"))
+	found, err := s.chargedApproval(r.Context(), c, r.PathValue("id"), chargeDocuments(r))
 	if err != nil {
-		return approvalProblem(err)
+		return approvalProblem(crowded(err))
 	}
 	return writeApproval(w, found)
+}
+
+// chargeDocuments charges the request for documents that are read for its answer:
+// for what they are decoded into, and for the answer, which may wait long for its
+// reader.
+func chargeDocuments(r *http.Request) func(document []byte) error {
+	account := infoOf(r).account
+	return func(document []byte) error { return account.Charge(governor.Weigh(document) + int64(len(document))) }
 }
 
 // approvalVerdict is a person's decision on what was shown.

@@ -57,13 +57,17 @@ type answers struct {
 }
 
 // answerScope is the hash of what a key stands for: the same text of another
-// caller, or on another path, is another key. The text may be telling, and is
+// caller, on another path, or with another query, is another key. The text may be telling, and is
 // kept nowhere.
 type answerScope = [sha256.Size]byte
 
 func scopeOf(c caller, r *http.Request, key string) answerScope {
 	h := sha256.New()
-	for _, part := range []string{c.tenant, c.keyID, r.Method, r.URL.EscapedPath(), key} {
+	parts := []string{c.tenant, c.keyID, r.Method, r.URL.EscapedPath(), key}
+	if r.URL.RawQuery != "" { // it may say whose workflow is cancelled
+		parts = append(parts, r.URL.RawQuery)
+	}
+	for _, part := range parts {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(part), part) // a hash takes everything
 	}
 	return answerScope(h.Sum(nil))

@@ -179,3 +179,20 @@ func TestIdempotencyKey_ConsumeWhoseApprovalWasGivenBack_IsDecidedAnew(t *testin
 	require.Equal(t, 200, consume("other", aureus.NewDecisionID(time.Now())).status)
 	consume("go", first).refusal(t, 409, "APPROVAL_CONSUMED")
 }
+
+// The query is part of what is asked for: an operator who cancels the workflows of
+// two subjects with one key cancels both.
+func TestIdempotencyKey_AnotherQuery_IsAnotherRequest(t *testing.T) {
+	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
+	operator := newKey(t, srv, controlplane.RoleOperator, "olga")
+	for _, subject := range []string{"ledger", "payroll"} {
+		svc := client(t, srv, newKey(t, srv, controlplane.RoleService, subject))
+		runWorkflow(t, svc, chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh))), allowed())
+	}
+	for _, subject := range []string{"ledger", "payroll"} {
+		a := raw{path: "/api/v1/workflows/w/cancel?subject=" + subject, key: operator, header: keyed("stop")}.do(t, srv)
+		require.Equal(t, 200, a.status, a.body)
+		status := raw{method: "GET", path: "/api/v1/workflows/w/status?subject=" + subject, key: operator}.do(t, srv).json(t)
+		require.Equal(t, "cancelled", status["status"], subject)
+	}
+}

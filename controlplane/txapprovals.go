@@ -133,8 +133,15 @@ func (c caller) maySee(a aureus.Approval) bool {
 
 // visibleApproval is the whole approval as it is now, or
 // aureus.ErrApprovalUnknown, also where the caller may not see it.
-func (s *Server) visibleApproval(ctx context.Context, c caller, id string) (found aureus.Approval, err error) {
+func (s *Server) visibleApproval(ctx context.Context, c caller, id string) (aureus.Approval, error) {
+	return s.chargedApproval(ctx, c, id, nil)
+}
+
+// chargedApproval is visibleApproval with its document charged before it is
+// decoded.
+func (s *Server) chargedApproval(ctx context.Context, c caller, id string, charge func(document []byte) error) (found aureus.Approval, err error) {
 	err = s.db.Read(ctx, func(t *store.Tx) error {
+		t.Charge(charge)
 		a, err := t.Approval(c.tenant, s.config.Now(), id)
 		if err == nil && !c.maySee(a) {
 			err = aureus.ErrApprovalUnknown

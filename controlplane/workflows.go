@@ -563,6 +563,15 @@ func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller
 	if err != nil {
 		return err
 	}
+	account := infoOf(r).account
+	if size := sizeOf(stored); size > longWork {
+		if err := account.Charge(3 * size); err != nil { // the texts, what they are decoded into, and the answer
+			return crowded(err)
+		}
+		if err := account.Work(r.Context()); err != nil {
+			return crowded(err)
+		}
+	}
 	host, state, err := s.hostOf(stored)
 	if err != nil {
 		return err
@@ -582,8 +591,22 @@ func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller
 	if status.PendingApprovals, err = s.waitsOf(r.Context(), stored.Tenant, &spec, state); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, status)
+	text, err := strictjson.MarshalText(status)
+	if err != nil {
+		return err
+	}
+	account.Rest() // waiting for the reader is no work
+	writeJSONText(w, http.StatusOK, text)
 	return nil
+}
+
+// sizeOf is how many bytes what is kept of the run takes.
+func sizeOf(run store.Run) int64 {
+	size := len(run.Request) + len(run.State)
+	for _, text := range run.Tasks {
+		size += len(text)
+	}
+	return int64(size)
 }
 
 // cancellation is the answer to cancel.

@@ -206,6 +206,13 @@ func (t *Tx) wholeApprovals(limit int, where string, args ...any) (list []Approv
 		if len(list) == limit || (len(list) > 0 && size > maxPageBytes) {
 			return errPageFull
 		}
+		if t.charge != nil {
+			if err := t.charge([]byte(document)); err != nil && len(list) > 0 {
+				return errPageFull
+			} else if err != nil {
+				return err
+			}
+		}
 		columns := row.Approval
 		row.Approval = aureus.Approval{}
 		if err := jsonscan.Unmarshal([]byte(document), &row.Approval); err != nil {

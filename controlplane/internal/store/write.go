@@ -26,7 +26,13 @@ type Tx struct {
 	statements statements          // of the commit; nil where it only reads
 	audited    map[string]struct{} // tenants whose chain the commit adds to; nil where it only reads
 	ownKeys    func(tenant, id string) bool
+	charge     func(document []byte) error // nil: what is read is charged to nobody
 }
+
+// Charge has the documents of approvals charged before they are decoded. Where the
+// first one of a page is refused, its error is that of the page; beyond that the
+// page ends.
+func (t *Tx) Charge(charge func(document []byte) error) { t.charge = charge }
 
 type job struct {
 	ctx   context.Context //nolint:containedctx // the caller's, while it waits
