@@ -113,21 +113,25 @@ func TestIdempotencyKey_AllowWhoseApprovalIsNoLongerReserved_IsDecidedAnew(t *te
 	}{
 		"nothing happened": {func(*testing.T, *controlplane.Server, *clock, *aureus.Client, aureus.GuardDecision, string) {}, "allow", "require_approval"},
 		"given back and used by another decision": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
+			t.Helper()
 			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: aureus.OutcomeRefused}}))
 			second, err := svc.Decide(t.Context(), request)
 			require.NoError(t, err)
 			require.Equal(t, aureus.Allow, second.Effect)
 		}, "require_approval", "require_approval"},
 		"given back": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
+			t.Helper()
 			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: aureus.OutcomeRefused}}))
 		}, "allow", "require_approval"},
 		"carried out": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
+			t.Helper()
 			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: aureus.OutcomeSuccess}}))
 		}, "require_approval", "require_approval"},
 		"its time is over": {func(_ *testing.T, _ *controlplane.Server, c *clock, _ *aureus.Client, _ aureus.GuardDecision, _ string) {
 			c.Advance(3 * time.Minute)
 		}, "require_approval", "require_approval"},
 		"the approver's key was revoked": {func(t *testing.T, srv *controlplane.Server, _ *clock, _ *aureus.Client, _ aureus.GuardDecision, operator string) {
+			t.Helper()
 			id, _, _ := strings.Cut(operator, ".")
 			require.NoError(t, srv.Keys().Revoke(t.Context(), "test", id))
 		}, "require_approval", "require_approval"},
