@@ -19,7 +19,7 @@ import (
 
 // trickle is a body of a byte a second that ends with its context.
 type trickle struct {
-	ctx context.Context //nolint:containedctx // as http.Request's own: it bounds the body
+	ctx context.Context
 }
 
 func (b *trickle) Read(p []byte) (int, error) {

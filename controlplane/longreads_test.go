@@ -53,7 +53,7 @@ func TestLongReads_OfOneTenant_LeaveOthersATurn(t *testing.T) {
 		for range 2 {
 			_, leave, err := governor.Read(ctx, pool, "hostile", time.Hour)
 			require.NoError(t, err)
-			defer leave()
+			t.Cleanup(leave)
 		}
 	}
 	for _, path := range longReads {
@@ -100,7 +100,7 @@ func TestPages_OfValidators_AreBoundedInBytes(t *testing.T) {
 	service := newKey(t, srv, controlplane.RoleService, "svc")
 	text := strings.Repeat("x", 1<<20-200)
 	for i := range 20 {
-		got := raw{path: "/api/v1/crv/validators", key: admin, body: fmt.Sprintf(`{"validator_id":"v%02d","config":{"type":"not_null","description":"%s"}}`, i, text)}.do(t, srv)
+		got := raw{path: "/api/v1/crv/validators", key: admin, body: fmt.Sprintf(`{"validator_id":"v%02d","config":{"type":"not_null","description":%q}}`, i, text)}.do(t, srv)
 		require.Equal(t, http.StatusOK, got.status, got.body)
 	}
 	for _, key := range []string{admin, service} {

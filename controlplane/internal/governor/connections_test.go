@@ -57,7 +57,7 @@ type accepting struct {
 func newAccepting(t *testing.T, most, maxOfGroup int) *accepting {
 	t.Helper()
 	a := &accepting{t: t, bound: NewConnections(most, maxOfGroup), offers: make(offered, 1)}
-	a.listener = a.bound.Bound(a.offers, &http.Server{Handler: http.NotFoundHandler()}) //nolint:exhaustruct,gosec // it serves nothing here
+	a.listener = a.bound.Bound(a.offers, &http.Server{Handler: http.NotFoundHandler()}) //nolint:exhaustruct // it serves nothing here
 	return a
 }
 
