@@ -1,6 +1,7 @@
 package controlplane_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,9 +18,7 @@ func askBody(more map[string]any) map[string]any {
 		"action":    map[string]any{"id": "transfer", "name": "Transfer", "risk_tier": "high", "required_permissions": []any{}},
 		"reason":    "please", "policy_version": "rules/1", "rule": "risk_tier", "reason_code": "HIGH_NEEDS_HUMAN_APPROVAL",
 	}
-	for name, value := range more {
-		body[name] = value
-	}
+	maps.Copy(body, more)
 	return body
 }
 

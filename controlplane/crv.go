@@ -89,8 +89,8 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 // told of the decisions of others.
 func ownDecision(t *store.Tx, c caller, commit aureus.Commit) (id aureus.DecisionID, err error) {
 	text, _ := commit.Metadata["decision_id"].(string)
-	if id.UnmarshalText([]byte(text)) != nil || id.IsZero() {
-		return aureus.DecisionID{}, nil
+	if notAnID := id.UnmarshalText([]byte(text)); notAnID != nil || id.IsZero() {
+		return aureus.DecisionID{}, nil //nolint:nilerr // metadata is free: what is no id names no decision
 	}
 	switch known, err := t.Decision(c.tenant, id); {
 	case errors.Is(err, store.ErrNotFound): // it may come later

@@ -62,7 +62,9 @@ func TestVolatile_AllowedByTheOperator_IsShownAsWhatMayChange(t *testing.T) {
 		{Pointer: "/arguments/attempt", Value: json.Number("1")},
 		{Pointer: "/metadata/trace", Value: strings.Repeat("x", 1024) + "…"},
 		{Pointer: "/arguments/password", Value: arguments["password"]},
-		{Pointer: "/arguments/list"}, {Pointer: "/arguments/list/1", Value: "b"}, {Pointer: "/arguments/list/9"},
+		{Pointer: "/arguments/list"},
+		{Pointer: "/arguments/list/1", Value: "b"},
+		{Pointer: "/arguments/list/9"},
 	}, shown.MayChange)
 	require.NotContains(t, mustMarshal(t, shown), "hunter2")
 
