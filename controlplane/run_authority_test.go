@@ -15,6 +15,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
 func retried(attempts int) func(*aureus.TaskSpec) {
@@ -226,6 +227,39 @@ func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_GoesOn(t *testing.T) {
 	approvePending(t, olga, "pay")
 	statusOnce(t, rotated, "w", "success")
 	require.EqualValues(t, 2, done.Load(), "once for each of the two subjects")
+}
+
+// The canceller's key is for undoing alone, also where there was no room to cancel
+// at once.
+func TestParkedRun_CancelledWithoutRoom_DoesNothingElseWithTheCancellersKey(t *testing.T) {
+	var paid atomic.Int64
+	k := &keyServer{Server: open(t, withTools(map[string]controlplane.Tool{
+		"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }},
+	}))}
+	own, rotated := k.add(t, controlplane.RoleService, "svc", "old"), k.add(t, controlplane.RoleService, "svc", "new")
+	spec := chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh)))
+	first := runWorkflow(t, own, spec, allowed())
+	k.revoke(t, "old")
+	statusOnce(t, rotated, "w", "parked")
+
+	slots := controlplane.Governor(k.Server).Runs
+	var taken []governor.Owner
+	for i := 0; ; i++ {
+		owner := governor.Owner{Tenant: strconv.Itoa(i), Key: strconv.Itoa(i)}
+		if slots.Take(owner, 1, true) != nil {
+			break
+		}
+		taken = append(taken, owner)
+	}
+	_, err := k.Operator("olga").CancelWorkflow(t.Context(), "w")
+	require.Error(t, err, "there is no room")
+	for _, owner := range taken {
+		slots.Give(owner, 1)
+	}
+	ended := runWorkflow(t, rotated, spec, allowed())
+	require.Equal(t, first.RunID, ended.RunID)
+	require.Equal(t, "cancelled", ended.Status)
+	require.Zero(t, paid.Load())
 }
 
 // A key that was revoked while no server ran counts after the start: for runs

@@ -244,7 +244,7 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		if !sameRequest(host.request, body) {
 			return nil, otherRun()
 		}
-		if err := host.takeOver(ctx, c.keyID, c, "executed again"); err != nil {
+		if err := host.takeOver(ctx, c.keyID, c, "executed again", func(*store.Tx) error { return nil }); err != nil {
 			return nil, err
 		}
 		if state.Status != workflow.Running {
@@ -310,8 +310,8 @@ func (s *Server) awaitParking(ctx context.Context, c caller, id string) error {
 
 // takeOver lets a run that has not ended go on with another key: one of its
 // subject's, or that of whoever cancels a run whose own key has been revoked. The
-// run stays its subject's.
-func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why string) error {
+// run stays its subject's. more writes what belongs to it, in one transaction.
+func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why string, more func(*store.Tx) error) error {
 	if h.caller.keyID == keyID {
 		return nil
 	}
@@ -325,7 +325,7 @@ func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why str
 		return err
 	}
 	return h.server.db.Write(ctx, func(t *store.Tx) error {
-		if err := t.TakeRun(h.caller.tenant, h.stored.ID, keyID, string(who)); err != nil {
+		if err := errors.Join(t.TakeRun(h.caller.tenant, h.stored.ID, keyID, string(who)), more(t)); err != nil {
 			return err
 		}
 		entry := h.auditEntry(aureus.AuditWorkflowTaken, nil, map[string]any{"reason": why, "from_key_id": before})
@@ -680,11 +680,11 @@ func (s *Server) cancelLive(ctx context.Context, c caller, id, subject string) (
 		if err != nil {
 			return stored, nil, err
 		}
-		if err := host.takeForCancelling(ctx, c); err != nil {
+		state.CancelAsked = true
+		if err := host.takeForCancelling(ctx, c, state); err != nil {
 			return stored, nil, err
 		}
 		state.Resume()
-		state.CancelAsked = true
 		if live, err = s.launch(host, state); err != nil {
 			return stored, nil, err
 		}
@@ -694,11 +694,21 @@ func (s *Server) cancelLive(ctx context.Context, c caller, id, subject string) (
 }
 
 // takeForCancelling lets whoever cancels a run whose key has been revoked undo
-// what it did: with the canceller's key.
-func (h *runHost) takeForCancelling(ctx context.Context, c caller) error {
+// what it did: with the canceller's key. That the run is to be cancelled is
+// written with the key, so that it can do nothing else with it, even where it
+// cannot be cancelled at once.
+func (h *runHost) takeForCancelling(ctx context.Context, c caller, state *workflow.State) error {
 	err := h.server.db.Read(ctx, h.keyLive)
 	if !errors.Is(err, errKeyRevoked) {
 		return err
 	}
-	return h.takeOver(ctx, c.keyID, c, "cancelled")
+	head := *state
+	head.Tasks = nil
+	text, err := strictjson.MarshalText(head)
+	if err != nil {
+		return err
+	}
+	return h.takeOver(ctx, c.keyID, c, "cancelled", func(t *store.Tx) error {
+		return t.SaveRun(h.caller.tenant, h.stored.ID, string(text), false, nil)
+	})
 }
