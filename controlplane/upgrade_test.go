@@ -19,7 +19,7 @@ import (
 )
 
 // makeOld is where a new set of old files is written to, when a release changes
-// the schema: AUREUS_MAKE_OLD_FILES=testdata/v4 go test -run MakeOldFiles .
+// the schema: AUREUS_MAKE_OLD_FILES=testdata/v5 go test -run MakeOldFiles .
 const makeOld = "AUREUS_MAKE_OLD_FILES"
 
 // TestMakeOldFiles writes the files that TestFilesOfOlderVersions opens from
@@ -134,7 +134,7 @@ func holdsTheOld(t *testing.T, srv *controlplane.Server) {
 	keys, err := srv.Keys().List(t.Context())
 	require.NoError(t, err)
 	require.True(t, slices.ContainsFunc(keys, func(k controlplane.Key) bool { return k.Subject == "ledger" }))
-	blocked, err := operator.ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: "much too large"}, aureus.GateConfig{Name: "g", Validators: []string{"small"}, BlockOnFailure: true})
+	blocked, err := srv.Client().ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: "much too large"}, aureus.GateConfig{Name: "g", Validators: []string{"small"}, BlockOnFailure: true})
 	require.NoError(t, err)
 	require.Equal(t, aureus.OutOfScope, blocked.FailureCode)
 	spans, err := operator.Trace(t.Context(), "old")

@@ -157,14 +157,15 @@ func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost, ve
 	require.NoError(t, err)
 	_, err = olga.Approve(t.Context(), pending[0].ID, pending[0].ActionDigest, "")
 	require.NoError(t, err)
-	// What an approver is shown of a task, and binds, has grown: the run asks anew.
 	result, err := client.ExecuteWorkflow(t.Context(), oldWaiting, allowed())
 	require.NoError(t, err)
-	require.Equal(t, "partial", result.Status, result.Error)
-	require.NotEqual(t, pending[0].ID, result.PendingApprovals[0].ApprovalToken)
-	approveOne(t, srv)
-	result, err = client.ExecuteWorkflow(t.Context(), oldWaiting, allowed())
-	require.NoError(t, err)
+	if version < 5 { // what an approver is shown of a task, and binds, has grown since: the run asks anew
+		require.Equal(t, "partial", result.Status, result.Error)
+		require.NotEqual(t, pending[0].ID, result.PendingApprovals[0].ApprovalToken)
+		approveOne(t, srv)
+		result, err = client.ExecuteWorkflow(t.Context(), oldWaiting, allowed())
+		require.NoError(t, err)
+	}
 	require.Equal(t, "success", result.Status, result.Error)
 	require.Equal(t, []string{"waiting:b"}, host.tasks(), "what was done before the upgrade is not done again")
 
