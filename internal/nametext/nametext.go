@@ -136,11 +136,11 @@ const (
 	padding    = ones * ' ' &^ 0xffffff // five spaces for the bytes that a name of three does not have
 )
 
-// outside has the highest bit of a byte set if one of the eight is below a space,
-// DEL or not ASCII, and none set if there is no such byte.
+// outside has the highest bit of at least one byte set if one of the eight is below
+// a space, DEL or not ASCII, and of none if there is no such byte: only such a byte
+// borrows from the next one, or carries into it.
 func outside(w uint64) uint64 {
-	del := w ^ ones*0x7f
-	return w | (w-ones*' ')&^w | (del-ones)&^del
+	return w | (w - ones*' ') | (w + ones)
 }
 
 func word(s string) uint64 {
