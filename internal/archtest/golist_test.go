@@ -68,7 +68,7 @@ func output(t *testing.T, name string, args ...string) []byte {
 	dir := root(t)
 	command := exec.CommandContext(t.Context(), name, args...)
 	command.Dir = dir
-	command.Env = append(os.Environ(), "GOWORK="+filepath.Join(dir, "go.work"))
+	command.Env = append(os.Environ(), "GOWORK="+filepath.Join(dir, "go.work"), "GOFLAGS=") // make race has flags for a module without it
 	var problems strings.Builder
 	command.Stderr = &problems
 	out, err := command.Output()
