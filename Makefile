@@ -80,7 +80,7 @@ race: ## Run every test under the race detector (needs a C compiler)
 	@cc=$$(go env CC); command -v "$${cc%% *}" >/dev/null || { \
 		echo "make race: the race detector needs cgo, and cgo needs a C compiler; '$$cc' is not here. Install gcc or clang, or name yours in CC." >&2; \
 		exit 1; }
-	$(call alone,race,env CGO_ENABLED=1 go test -race $(TESTFLAGS) ./...)
+	$(call alone,race,env CGO_ENABLED=1 go test -race -timeout 30m $(TESTFLAGS) ./...)
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target where it lives, each for FUZZTIME=10s
