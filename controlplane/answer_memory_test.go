@@ -49,9 +49,10 @@ func unreadAnswers(t *testing.T, srv http.Handler, key, path string, times int) 
 		})
 	}
 	for range times {
-		if w := <-settled; w == nil {
+		switch w := <-settled; {
+		case w == nil:
 			held++
-		} else {
+		case refused == nil || w.Code == http.StatusTooManyRequests: // on a slow machine some wait too long for their turn
 			refused = w
 		}
 	}
