@@ -20,9 +20,16 @@ func FuzzStream(f *testing.F) {
 	f.Add("id: 1\nevent: telemetry\ndata: {\"type\":\"custom\",\"timestamp\":\"t\",\"data\":{}}\n\n")
 	f.Add(": beat\n\nevent: decision\ndata: {\ndata: }\n\n")
 	f.Add("data\n\nevent:x\ndata:{}\n\nid\n")
+	f.Add("id: 2\n\nid: 3\nevent: reset\ndata: {}\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		err := readStream("Test", "", answerOf(200, "text/event-stream", text), func(e StreamEvent) bool {
 			switch e.Kind {
+			case "": // the stream has come further, past events that were not asked for
+				require.Nil(t, e.Telemetry)
+				require.Nil(t, e.Audit)
+			case StreamReset:
+				require.Nil(t, e.Telemetry)
+				require.Nil(t, e.Audit)
 			case StreamTelemetry:
 				require.NotNil(t, e.Telemetry)
 			case StreamDecision, StreamApproval:
