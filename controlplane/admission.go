@@ -137,9 +137,9 @@ func (h *runHost) hooksShown(hooks *aureus.CompensationHooks) map[string]any {
 	return shown
 }
 
-// principal is who the run acts for: the key's subject, or who the context names
-// (SPEC 6.1, point 4). What it may do is claimed by the context, as evaluate's
-// caller claims it.
+// principal is who the run acts for: the key's subject, or the one that the
+// context names in principal_id. Its permissions are claimed by the context, as
+// the caller of evaluate claims them. See docs/spec/workflows.md#who-acts.
 func (h *runHost) principal() aureus.Principal {
 	who := aureus.Principal{ID: h.caller.subject, Type: "service", Permissions: []aureus.Permission{}}
 	if id, ok := h.request.Context["principal_id"].(string); ok && id != "" {
@@ -170,7 +170,7 @@ func rank(tier aureus.PolicyRiskTier) int {
 	return len(tiers) // unknown is above all
 }
 
-// feasible gives the tier of the task, or says why it cannot be run (SPEC 6.3).
+// feasible gives the tier of the task, or says why the task cannot be run.
 func (h *runHost) feasible(task *aureus.TaskSpec) (tier aureus.PolicyRiskTier, why string) {
 	tier = aureus.PolicyRiskTier(strings.ToLower(string(task.RiskTier)))
 	if task.ToolName == "" {
@@ -220,7 +220,7 @@ func (t Tool) tier() aureus.PolicyRiskTier {
 }
 
 // simulated reports whether a sandbox only simulates: those of the types mock
-// and simulation, or of no type (SPEC 6.3).
+// and simulation, or of no type.
 func simulated(sandbox *aureus.SandboxConfig) bool {
 	return sandbox != nil && sandbox.Enabled &&
 		(sandbox.Type == "" || sandbox.Type == aureus.SandboxMock || sandbox.Type == aureus.SandboxSimulation)

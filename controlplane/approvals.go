@@ -73,8 +73,9 @@ type approvalAnswer struct {
 	Hint          aureus.ReasonCode `json:"hint,omitzero"`
 }
 
-// requestApproval opens an approval, also where permissions are missing, which
-// the operator is shown, or joins the live one (SPEC 3.5, approval).
+// requestApproval opens an approval, or joins the one that is still alive for the
+// same digest. It does so even where permissions are missing; the operator is
+// shown that. See docs/spec/policy.md#asking-for-an-approval.
 func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c caller) error {
 	var body approvalRequest
 	if err := readJSON(r, &body); err != nil {

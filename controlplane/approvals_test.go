@@ -171,7 +171,7 @@ func mustList(t *testing.T, c *aureus.Client) []aureus.Approval {
 	return list
 }
 
-// TestWhyAnApprovalCannotBeSpent walks through the codes of consume (SPEC 1.4).
+// TestWhyAnApprovalCannotBeSpent walks through the codes of consume.
 func TestWhyAnApprovalCannotBeSpent(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
@@ -257,8 +257,8 @@ func TestARejectionStandsUntilItExpires(t *testing.T) {
 	require.Equal(t, aureus.ApprovalRejected, past.Status, "what a person decided is not forgotten")
 }
 
-// TestHints presents tickets that do not count (SPEC P6): the request is decided
-// anew, and the reason code says why.
+// TestHints presents tickets that do not count: the request is decided anew, and
+// the reason code says why the ticket did not count.
 func TestHints(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))

@@ -91,8 +91,8 @@ type Config struct {
 
 	// Validators is called with the validators of each tenant when they are
 	// first needed, before what was registered over the API is added: the place
-	// to register host functions for validators of type custom (SPEC 4.4). An
-	// error makes Open fail, or the request that needed them.
+	// to register host functions for validators of type custom. An error makes
+	// Open fail, or the request that needed them.
 	Validators func(*crvgate.Registry) error
 
 	// Tools are what tasks of workflows may run, by name. In development mode the

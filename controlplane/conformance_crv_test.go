@@ -155,7 +155,7 @@ func side(of, data any) *big.Rat {
 }
 
 // config is the registration that stands for a validator of the cases. Those
-// with a predicate are host functions here: SPEC 4.6 has CEL in their place. A
+// with a predicate are host functions here: the API takes CEL in their place. A
 // list of rules that is empty needs none.
 func (v crvValidator) config() []byte {
 	params := v.Params
@@ -234,7 +234,7 @@ func TestCRVConformance(t *testing.T) {
 			case "gate":
 				var want crvGateResult
 				require.NoError(t, strictjson.Unmarshal(v.Expected, &want))
-				if v.Name == "gate_first_coded_failure_reported" { // SPEC C6 wins: the code's standard hint, where upstream has none
+				if v.Name == "gate_first_coded_failure_reported" { // a coded failure without a hint gets the standard one; the original has none
 					want.Remediation = "standard:" + string(want.FailureCode)
 				}
 				requireGate(t, want, pair.validate(t, v.Input.Commit, v.Input.Gate))

@@ -112,8 +112,8 @@ func withoutChoices(d aureus.Decision) aureus.Decision {
 }
 
 // requireAudited finds the one entry of the decision. Each decision's entry goes
-// from evaluating to its state, as the original's; the way before that, and the
-// approval's own entries, are SPEC 3.5 P12.
+// from evaluating to its state, as the original's. The entries of the approval
+// itself, which the original does not write, are tested elsewhere.
 func requireAudited(t *testing.T, entries []aureus.AuditRecord, v policyCase, id aureus.DecisionID) {
 	t.Helper()
 	entries = slices.DeleteFunc(entries, func(e aureus.AuditRecord) bool { return e.Kind != aureus.AuditDecision || e.DecisionID != id })

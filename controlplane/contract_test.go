@@ -19,7 +19,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// SPEC 1.1 and 1.2, line by line, over a connection. What a trap covers is in
+// The rules of the wire (docs/spec/contract.md and docs/spec/json.md), one by one,
+// over a connection. Those that a published client is likely to break on are in
 // traps_test.go.
 
 func TestAPathPrefixIsKept(t *testing.T) {

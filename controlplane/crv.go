@@ -147,7 +147,7 @@ type registration struct {
 	Config      jsontext.Value `json:"config"`
 }
 
-// registered is the answer to a registration (SPEC 4.6).
+// registered is the response to a registration of a validator.
 type registered struct {
 	ValidatorID string `json:"validator_id"`
 	Registered  bool   `json:"registered"`
@@ -268,7 +268,7 @@ func validatorProblem(err error) error {
 	return err
 }
 
-// registeredValidator is the wire's form of a registration (SPEC 1.4).
+// registeredValidator is the wire's form of a registered validator.
 type registeredValidator struct {
 	ValidatorID  string           `json:"validator_id"`
 	Version      int64            `json:"version"`

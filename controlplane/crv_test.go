@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A gate that says which task it is about is told of once (SPEC 4.1, C5), with
-// what SPEC 5.1 names and nothing of the data.
+// A gate whose commit names its workflow and task reports one crv_result event,
+// with the gate's name and result and nothing of the data.
 func TestAGateIsToldOfOnce(t *testing.T) {
 	s := newSite(t, open(t))
 	judge := func(gate, data, metadata string) {

@@ -13,7 +13,7 @@ import (
 // since it asks no key for service calls, a web page in the developer's browser
 // must not be able to make one. It takes loopback names only (against DNS
 // rebinding), refuses requests that another origin made, and bodies that a form
-// could send (SPEC 1.4, development mode).
+// could send. See docs/spec/contract.md#development-mode.
 func (s *Server) admit(r *http.Request) error {
 	if !s.config.Dev {
 		return nil

@@ -137,7 +137,7 @@ func asAPIError(err error) *apiError {
 	return e.(*apiError) //nolint:forcetypeassert,errcheck,errorlint // problem makes nothing else
 }
 
-// errorBody is the body of every answer that is not a success (SPEC 1.1).
+// errorBody is the body of every response that is not a success.
 type errorBody struct {
 	Error       string `json:"error"`
 	Code        string `json:"code"`

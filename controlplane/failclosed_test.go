@@ -117,7 +117,7 @@ func TestProblemsAreNamedAllAtOnce(t *testing.T) {
 	}, pointers)
 }
 
-func TestAnUnknownValidatorFailsTheGate(t *testing.T) { // SPEC 4.4
+func TestAnUnknownValidatorFailsTheGate(t *testing.T) {
 	srv := open(t, func(c *controlplane.Config) { c.Dev = true })
 	got := raw{path: "/api/v1/crv/validate", body: `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["nobody"],"block_on_failure":true}}`}.do(t, srv)
 	require.Equal(t, http.StatusOK, got.status)

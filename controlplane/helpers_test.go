@@ -117,7 +117,8 @@ func (a answer) json(t *testing.T) map[string]any {
 	return object
 }
 
-// refusal checks that the answer is an error in the form of SPEC 1.1.
+// refusal checks that the response is an error in the form that
+// docs/spec/contract.md#errors gives.
 func (a answer) refusal(t *testing.T, status int, code string) map[string]any {
 	t.Helper()
 	require.Equal(t, status, a.status, a.body)

@@ -214,8 +214,8 @@ func decodeBody(body []byte, v any) error {
 	return nil
 }
 
-// writeJSON answers with v as JSON, which is never nothing: the published
-// client cannot read an empty body (SPEC 1.1).
+// writeJSON responds with v as JSON. The body is never empty: the published
+// client cannot read an empty one.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	text, err := strictjson.MarshalText(v)
 	if err != nil { // a value of ours without a JSON form: not the client's fault

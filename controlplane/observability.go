@@ -16,8 +16,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// registerObservability serves what is reported (SPEC 1.3, observability), the
-// batch paths, and the queries over it (SPEC 1.4).
+// registerObservability serves the reports of events, metrics and spans, one by
+// one and in batches, and the queries over them. See docs/spec/telemetry.md.
 func (s *Server) registerObservability(mux *http.ServeMux) {
 	const base = "/api/v1/observability/"
 	for _, kind := range telemetry.Kinds {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Role says what a key may do (SPEC 1.4, who is asking). Each role may do what
-// the ones before it may. The zero value may do nothing.
+// Role says what a key may do. Each role may do what the ones before it may. The
+// zero value may do nothing.
 type Role string
 
 // The roles.

@@ -12,7 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// The types of SPEC 4.6 that need a rule language, over the API.
+// The types of validators that need a rule language (json_schema, cel and
+// cross_field_consistency), over the API.
 func TestRuleLanguagesOverTheAPI(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	config := func(c *controlplane.Config) { c.DB = db }

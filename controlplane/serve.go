@@ -44,7 +44,8 @@ func requestID(r *http.Request) string { return infoOf(r).id }
 func (s *Server) logger(r *http.Request) *slog.Logger { return infoOf(r).logger }
 
 // ServeHTTP answers one request. What no handler serves is answered in JSON as
-// well, and a path that is not clean is never redirected (SPEC 1.1).
+// well, and a path that is not clean is answered with an error, never with a
+// redirect: the published client does not follow one.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s == nil || s.mux == nil {
 		http.Error(w, `{"error":"the server was not made with Open","code":"`+codeInternal+`","request_id":""}`, http.StatusInternalServerError)

@@ -17,8 +17,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// Server is a control plane: an [http.Handler] for the paths of SPEC 1.3 and
-// 1.4. Make one with [Open]; it is safe for concurrent use.
+// Server is a control plane: an [http.Handler] for the paths of the API, which
+// docs/api.md lists. Make one with [Open]; it is safe for concurrent use.
 type Server struct {
 	config Config
 	log    *slog.Logger

@@ -24,7 +24,7 @@ func runWorkflow(t *testing.T, client *aureus.Client, spec aureus.WorkflowSpec, 
 }
 
 // What was done under an idempotency key is not done again, in whatever run of
-// the same subject for the same principal (SPEC 6.1, point 11).
+// the same subject for the same principal.
 func TestWhatWasDoneUnderAKeyIsNotDoneAgain(t *testing.T) {
 	var paid atomic.Int64
 	now := atomic.Pointer[time.Time]{}
@@ -95,8 +95,8 @@ func eventsOf(t *testing.T, client *aureus.Client, workflow string) []aureus.Tel
 	return list
 }
 
-// A workflow that succeeded is run anew, unless all its tasks carry keys (SPEC
-// 6.4).
+// A workflow that succeeded is run anew, unless all its tasks carry idempotency
+// keys whose results are still known.
 func TestAWorkflowWithNothingLeftToDoIsNotRunAnew(t *testing.T) {
 	var ran atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {

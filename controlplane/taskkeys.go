@@ -14,9 +14,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// taskKeys are the idempotency keys of tasks that run now: what has the same key
-// waits, and finds what the first came to (SPEC 6.1, point 11). The zero value
-// has none.
+// taskKeys are the idempotency keys of tasks that run now. Another task with the
+// same key waits for the first one and then uses its result. The zero value has
+// none. See docs/spec/workflows.md#idempotency-keys.
 type taskKeys struct {
 	mu   sync.Mutex
 	held map[store.TaskKey]chan struct{} // closed when it is free
@@ -181,9 +181,8 @@ func (h *runHost) committed(state *workflow.State) (*store.TaskResult, error) {
 	}, err
 }
 
-// allDone reports whether every task of a run that succeeded has a key under
-// which it is still known to be done: then there is nothing to run anew (SPEC
-// 6.4).
+// allDone reports whether every task of a run that succeeded has an idempotency
+// key under which its result is still known: then there is nothing to run anew.
 func (h *runHost) allDone(ctx context.Context, state *workflow.State) (bool, error) {
 	done := 0
 	for i := range h.request.Workflow.Tasks {

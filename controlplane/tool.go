@@ -58,9 +58,9 @@ func exampleTools() map[string]Tool {
 	return tools
 }
 
-// defaultHeartbeat is how often a run that is waited for sends white space, so
-// that the client, which gives up after 30 s of silence, goes on waiting (SPEC
-// 1.1).
+// defaultHeartbeat is how often a run that a client waits for sends white space.
+// The published client gives up after 30 s of silence, not of total time, so white
+// space keeps it waiting.
 const defaultHeartbeat = 10 * time.Second
 
 // toolGrace is how long a server that is closed waits for tools that were told

@@ -25,7 +25,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The twenty traps of SPEC, each with the test that nobody steps into it. The
+// Twenty properties of the published Python client and of the original system
+// that a server gets wrong easily, each with the test that ours gets it right. The
 // server is a real one on a real connection, and is sent what the published
 // Python client sends: see site.
 

@@ -105,7 +105,7 @@ func (v *validators) restore(ctx context.Context, stored store.Validator) error 
 
 // loadValidators puts in force what was registered before this start. One that
 // no longer can be, because its host function is gone, say, is logged and left
-// out: a gate that names it fails (SPEC 4.4).
+// out: a gate that names it fails.
 func (s *Server) loadValidators(ctx context.Context) error {
 	s.validators.now, s.validators.setUp = s.config.Now, s.config.Validators
 	if _, err := s.validators.of(s.config.Tenant, ""); err != nil { // the host's mistakes show now

@@ -68,7 +68,7 @@ func TestWireRequests(t *testing.T) {
 	require.Len(t, want, seen, "each request of the cases has its answer here")
 }
 
-// TestPublishedClientParsesAnswers checks the answers against what SPEC 1.3 says
+// TestPublishedClientParsesAnswers checks that the responses have the fields that
 // must be there for the published client to parse them.
 func TestPublishedClientParsesAnswers(t *testing.T) {
 	srv := open(t, func(c *controlplane.Config) { c.Dev = true })
@@ -88,7 +88,7 @@ func TestPublishedClientParsesAnswers(t *testing.T) {
 		require.Equal(t, "require_approval", body["effect"])
 		require.Contains(t, body["approval"], "expires_at")
 	})
-	t.Run("the log and the state that a client sends count for nothing", func(t *testing.T) { // SPEC P13
+	t.Run("the log and the state that a client sends count for nothing", func(t *testing.T) {
 		with := strings.Replace(context, `"audit_log":[]`, `"audit_log":[{"timestamp":"t","principal":`+principal+`,"action":`+critical+`,"decision":{"allowed":true,"reason":"r","requires_human_approval":false,"approval_token":null,"metadata":null},"state_transition":{"from_state":"idle","to_state":"approved"},"approval_token":null}]`, 1)
 		with = strings.Replace(with, `"idle"`, `"approved"`, 1)
 		got := raw{path: "/api/v1/policy/evaluate", body: with}.do(t, srv)

@@ -205,7 +205,7 @@ func (s *site) post(t *testing.T, path, body string) answer {
 }
 
 // send sends the bytes and headers that the published Python client sends, and
-// checks what it needs of every answer: JSON, not empty, no redirect (SPEC 1.1).
+// checks what it needs of every response: JSON, not empty, no redirect.
 func (s *site) send(t *testing.T, method, path, body string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))

@@ -20,7 +20,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// registerWorkflows serves the paths of SPEC 6.4.
+// registerWorkflows serves execute, status and cancel of workflows.
 func (s *Server) registerWorkflows(mux *http.ServeMux) {
 	s.handle(mux, "POST /api/v1/workflows/execute", RoleService, s.executeWorkflow)
 	s.handle(mux, "GET /api/v1/workflows/{id}/status", RoleService, s.workflowStatus, "subject")
@@ -464,7 +464,7 @@ func (s *Server) resultOf(ctx context.Context, stored store.Run) (runResult, err
 		DurationMS: float64(s.until(state).Sub(stored.StartedAt).Microseconds()) / 1000,
 	}
 	if state.Status == workflow.AwaitingApproval || state.Status == workflow.Parked {
-		result.Status = workflow.Partial // the published words of execute (SPEC 6.4)
+		result.Status = workflow.Partial // execute has no word of its own for waiting: part of the run is done
 	}
 	result.PendingApprovals, err = s.waitsOf(ctx, stored.Tenant, &spec, state)
 	return result, err

@@ -499,7 +499,7 @@ func TestAHookThatNeedsAnApprovalIsWaitedFor(t *testing.T) {
 	require.EqualValues(t, 1, ran.Load(), "what has failed has failed")
 }
 
-// Each attempt is told of, and so is a refusal (SPEC 5.2): the figures know how
+// Each attempt is reported, and so is a refusal, so that the summary shows how
 // long it took until a retry succeeded.
 func TestEachAttemptIsToldOf(t *testing.T) {
 	var ran atomic.Int64
