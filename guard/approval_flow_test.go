@@ -14,28 +14,28 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// asks are the two ends of an approval: the decider and the approvals behind it.
-type asks struct {
+// approvalTest holds a decider, its Approvals and the test that uses them.
+type approvalTest struct {
 	*testing.T
 	decider   *guard.Local
 	approvals *memoryApprovals
 }
 
-func newAsks(t *testing.T) asks {
+func newApprovalTest(t *testing.T) approvalTest {
 	t.Helper()
 	d := newMemoryApprovals()
-	return asks{t, &guard.Local{Approvals: d}, d}
+	return approvalTest{t, &guard.Local{Approvals: d}, d}
 }
 
-func (a asks) decide(request aureus.Request) aureus.Decision {
+func (a approvalTest) decide(request aureus.Request) aureus.Decision {
 	a.Helper()
 	decision, err := guard.Decide(a.Context(), a.decider, request)
 	require.NoError(a, err)
 	return decision
 }
 
-// wants decides and checks the answer.
-func (a asks) wants(request aureus.Request, effect aureus.Effect, code aureus.ReasonCode) aureus.Decision {
+// wants decides on the request and checks effect and reason code.
+func (a approvalTest) wants(request aureus.Request, effect aureus.Effect, code aureus.ReasonCode) aureus.Decision {
 	a.Helper()
 	decision := a.decide(request)
 	require.Equal(a, effect, decision.Effect, decision.Reason)
@@ -44,7 +44,7 @@ func (a asks) wants(request aureus.Request, effect aureus.Effect, code aureus.Re
 	return decision
 }
 
-func (a asks) approve(id string) {
+func (a approvalTest) approve(id string) {
 	a.Helper()
 	require.NoError(a, a.approvals.decide(id, "olga", aureus.ApprovalApproved))
 }
@@ -55,15 +55,16 @@ func transferOf(amount int) aureus.Request {
 	return request
 }
 
-func TestApprovedRequestPassesOnce(t *testing.T) {
-	a := newAsks(t)
+func TestApproval_Approved_AllowsOneRequest(t *testing.T) {
+	t.Parallel()
+	a := newApprovalTest(t)
 	first := a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk)
 	require.Equal(t, aureus.ApprovalPending, first.Approval.Status)
 	require.True(t, aureus.IsApprovalID(first.Approval.ID))
 	require.NotEmpty(t, first.Approval.ExpiresAt)
 
 	again := a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonApprovalPending)
-	require.Equal(t, first.Approval, again.Approval, "asking again joins")
+	require.Equal(t, first.Approval, again.Approval, "the same request joins the pending approval")
 	require.NotEqual(t, first.ID, again.ID)
 
 	a.approve(first.Approval.ID)
@@ -79,8 +80,9 @@ func TestApprovedRequestPassesOnce(t *testing.T) {
 	require.NotEqual(t, first.Approval.ID, replay.Approval.ID)
 }
 
-func TestApprovalIsForOneRequestAndOnePrincipal(t *testing.T) {
-	a := newAsks(t)
+func TestApproval_OtherRequestOrPrincipal_NeedsItsOwn(t *testing.T) {
+	t.Parallel()
+	a := newApprovalTest(t)
 	a.approve(a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk).Approval.ID)
 
 	a.wants(transferOf(2), aureus.RequireApproval, aureus.ReasonHighRisk)
@@ -91,12 +93,13 @@ func TestApprovalIsForOneRequestAndOnePrincipal(t *testing.T) {
 	behalf.OnBehalfOf = "boss"
 	a.wants(behalf, aureus.RequireApproval, aureus.ReasonHighRisk)
 
-	a.wants(lowRisk(), aureus.Allow, aureus.ReasonLowRisk) // P4: an unrelated decision disturbs nothing
+	a.wants(lowRisk(), aureus.Allow, aureus.ReasonLowRisk) // an unrelated decision does not use the approval
 	a.wants(transferOf(1), aureus.Allow, aureus.ReasonApproved)
 }
 
-func TestAskSaysWhatIsAskedAndWhy(t *testing.T) {
-	a := newAsks(t)
+func TestAskApproval_Ask_HoldsTheRequestAndTheReason(t *testing.T) {
+	t.Parallel()
+	a := newApprovalTest(t)
 	reads := 0
 	request := transferOf(1)
 	request.Action.RiskTier = aureus.TierCritical
@@ -119,8 +122,9 @@ func TestAskSaysWhatIsAskedAndWhy(t *testing.T) {
 	}, ask)
 }
 
-func TestBodyIsReadOnlyWhenAPersonMayDecide(t *testing.T) {
-	a := newAsks(t)
+func TestDecide_NoApprovalNeeded_DoesNotReadTheBody(t *testing.T) {
+	t.Parallel()
+	a := newApprovalTest(t)
 	untouched := &aureus.HTTPCall{GetBody: func() (aureus.Body, error) { t.Error("the body was read"); return nil, nil }}
 	request := lowRisk()
 	request.HTTP = untouched
@@ -134,9 +138,10 @@ func TestBodyIsReadOnlyWhenAPersonMayDecide(t *testing.T) {
 	a.wants(request, aureus.Deny, aureus.ReasonNoApprovals)
 }
 
-func TestRejectionHoldsUntilItExpires(t *testing.T) {
+func TestApproval_Rejected_DeniesUntilItExpires(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := newAsks(t)
+		a := newApprovalTest(t)
 		id := a.decide(transferOf(1)).Approval.ID
 		require.NoError(t, a.approvals.decide(id, "olga", aureus.ApprovalRejected))
 		require.Equal(t, id, a.wants(transferOf(1), aureus.Deny, aureus.ReasonApprovalRejected).Approval.ID)
@@ -147,9 +152,10 @@ func TestRejectionHoldsUntilItExpires(t *testing.T) {
 	})
 }
 
-func TestApprovalExpires(t *testing.T) {
+func TestApproval_Expired_NeedsANewOne(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := newAsks(t)
+		a := newApprovalTest(t)
 		for _, late := range []time.Duration{0, time.Nanosecond} {
 			request := transferOf(int(late))
 			first := a.decide(request)
@@ -167,10 +173,11 @@ func TestApprovalExpires(t *testing.T) {
 	})
 }
 
-// TestTicketIsAHint: a presented ticket opens nothing, and where it does not
-// count the answer says why (SPEC P6).
-func TestTicketIsAHint(t *testing.T) {
-	a := newAsks(t)
+// A ticket alone allows nothing. If the approval that it names is not the one for
+// the request, the reason code says why.
+func TestTicket_Presented_OnlyExplainsTheDecision(t *testing.T) {
+	t.Parallel()
+	a := newApprovalTest(t)
 	with := func(request aureus.Request, token string) aureus.Request {
 		request.ApprovalToken = token
 		return request
@@ -184,7 +191,7 @@ func TestTicketIsAHint(t *testing.T) {
 	a.wants(with(transferOf(1), "apr_00000000000000000000000000"), aureus.RequireApproval, aureus.ReasonApprovalUnknown)
 	a.wants(with(lowRisk(), other), aureus.Allow, aureus.ReasonLowRisk)
 
-	a.wants(with(transferOf(2), mine), aureus.Allow, aureus.ReasonApproved) // the match is by digest
+	a.wants(with(transferOf(2), mine), aureus.Allow, aureus.ReasonApproved) // the approval is found by the digest, not by the ticket
 	a.wants(with(transferOf(2), other), aureus.RequireApproval, aureus.ReasonApprovalConsumed)
 
 	inMetadata := transferOf(2)
@@ -192,8 +199,9 @@ func TestTicketIsAHint(t *testing.T) {
 	a.wants(inMetadata, aureus.RequireApproval, aureus.ReasonApprovalConsumed)
 }
 
-func TestTooManyPending(t *testing.T) {
-	a := newAsks(t)
+func TestApproval_TooManyPending_IsDenied(t *testing.T) {
+	t.Parallel()
+	a := newApprovalTest(t)
 	for i := range maxPending {
 		a.wants(transferOf(i), aureus.RequireApproval, aureus.ReasonHighRisk)
 	}
@@ -204,13 +212,14 @@ func TestTooManyPending(t *testing.T) {
 	a.wants(other, aureus.RequireApproval, aureus.ReasonHighRisk)
 }
 
-func TestApprovalOfOtherRulesDoesNotCount(t *testing.T) {
-	a := newAsks(t)
+func TestApproval_OtherPolicyVersion_DoesNotCount(t *testing.T) {
+	t.Parallel()
+	a := newApprovalTest(t)
 	a.decider.LenientPermissions = true
 	id := a.decide(transferOf(1)).Approval.ID
 	a.approve(id)
 
-	strict := asks{t, &guard.Local{Approvals: a.approvals}, a.approvals}
+	strict := approvalTest{t, &guard.Local{Approvals: a.approvals}, a.approvals}
 	strict.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk)
 	withTicket := transferOf(1)
 	withTicket.ApprovalToken = id
@@ -218,134 +227,140 @@ func TestApprovalOfOtherRulesDoesNotCount(t *testing.T) {
 	a.wants(transferOf(1), aureus.Allow, aureus.ReasonApproved)
 }
 
-// TestDenialTellsThatTheRulesChanged: a denial says so where the very same
-// request was approved under another definition or other rules, and only there.
-func TestDenialTellsThatTheRulesChanged(t *testing.T) {
-	delicate := func() aureus.Request { // allowed when lenient only
+// The reason code of a denial is APPROVAL_POLICY_CHANGED only if the same request
+// was approved under another definition of its action or other rules.
+func TestDenial_ApprovedUnderOtherRules_SaysSo(t *testing.T) {
+	t.Parallel()
+	lenientOnly := func() aureus.Request { // the permission matches only with LenientPermissions
 		request := transferOf(1)
 		request.Action.RequiredPermissions = []aureus.Permission{{Action: "read", Resource: "db", DataZone: aureus.ZoneRestricted}}
 		return request
 	}
-	a := newAsks(t)
+	a := newApprovalTest(t)
 	a.decider.LenientPermissions = true
-	pending := delicate()
-	pending.ApprovalToken = a.decide(delicate()).Approval.ID
+	pending := lenientOnly()
+	pending.ApprovalToken = a.decide(lenientOnly()).Approval.ID
 
-	strict := asks{t, &guard.Local{Approvals: a.approvals}, a.approvals}
-	strict.wants(pending, aureus.Deny, aureus.ReasonPermissionDenied) // nobody granted anything yet
+	strict := approvalTest{t, &guard.Local{Approvals: a.approvals}, a.approvals}
+	strict.wants(pending, aureus.Deny, aureus.ReasonPermissionDenied) // not approved yet
 	a.approve(pending.ApprovalToken)
 	decision := strict.wants(pending, aureus.Deny, aureus.ReasonApprovalPolicyChanged)
 	require.Contains(t, decision.Reason, "data zone")
 	require.Equal(t, "permissions", decision.Rule)
 	require.ErrorIs(t, &guard.Refusal{Decision: decision}, aureus.ErrApprovalPolicyChanged)
-	strict.wants(delicate(), aureus.Deny, aureus.ReasonPermissionDenied) // without the ticket nobody looks
+	strict.wants(lenientOnly(), aureus.Deny, aureus.ReasonPermissionDenied) // without a ticket the approval is not looked up
 
 	changed := transferOf(1)
 	changed.ApprovalToken = pending.ApprovalToken
 	changed.Action.RequiredPermissions = []aureus.Permission{{Action: "admin", Resource: "db"}}
-	a.wants(changed, aureus.Deny, aureus.ReasonApprovalPolicyChanged) // the definition is another
+	a.wants(changed, aureus.Deny, aureus.ReasonApprovalPolicyChanged) // the action's definition has changed
 	for name, change := range map[string]func(r *aureus.Request){
-		"another principal":     func(r *aureus.Request) { r.Principal.ID = "agent-2" },
-		"other arguments":       func(r *aureus.Request) { r.Arguments = 7 },
-		"another action":        func(r *aureus.Request) { r.Action.ID = "drop-all" },
-		"a ticket of no kind":   func(r *aureus.Request) { r.ApprovalToken = "apr_x" },
-		"a ticket nobody knows": func(r *aureus.Request) { r.ApprovalToken = "apr_00000000000000000000000000" },
-		"a body that fails":     func(r *aureus.Request) { r.HTTP = brokenBody() },
+		"another principal":  func(r *aureus.Request) { r.Principal.ID = "agent-2" },
+		"other arguments":    func(r *aureus.Request) { r.Arguments = 7 },
+		"another action":     func(r *aureus.Request) { r.Action.ID = "drop-all" },
+		"a malformed ticket": func(r *aureus.Request) { r.ApprovalToken = "apr_x" },
+		"an unknown ticket":  func(r *aureus.Request) { r.ApprovalToken = "apr_00000000000000000000000000" },
+		"an unreadable body": func(r *aureus.Request) { r.HTTP = brokenBody() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			request := changed
 			change(&request)
-			asks{t, a.decider, a.approvals}.wants(request, aureus.Deny, aureus.ReasonPermissionDenied)
+			approvalTest{t, a.decider, a.approvals}.wants(request, aureus.Deny, aureus.ReasonPermissionDenied)
 		})
 	}
 
 	unknown := transferOf(1)
 	unknown.ApprovalToken, unknown.Action.RiskTier = pending.ApprovalToken, "severe"
-	a.wants(unknown, aureus.Deny, aureus.ReasonInvalidRequest) // not a matter of rules
+	a.wants(unknown, aureus.Deny, aureus.ReasonInvalidRequest) // an invalid request is not a change of the rules
 
-	lost := delicate()
+	lost := lenientOnly()
 	lost.ApprovalToken, lost.Principal.Permissions = pending.ApprovalToken, nil
 	a.wants(lost, aureus.Deny, aureus.ReasonPermissionDenied) // the principal changed, not the rules
-	a.wants(delicate(), aureus.Allow, aureus.ReasonApproved)
+	a.wants(lenientOnly(), aureus.Allow, aureus.ReasonApproved)
 }
 
-func TestDenialIsADenialWhateverTheTicketSays(t *testing.T) {
+func TestDenial_TicketLookupFails_StaysADenial(t *testing.T) {
+	t.Parallel()
 	request := highRisk()
 	request.Principal.Permissions = nil
-	looked := 0
-	decider := &guard.Local{Approvals: lookups{answers{}, &looked}}
+	lookups := 0
+	decider := &guard.Local{Approvals: countingApprovals{stubApprovals{}, &lookups}}
 	for token, want := range map[string]int{"": 0, "apr_x": 0, "../../admin": 0, "apr_00000000000000000000000000": 1} {
-		looked, request.ApprovalToken = 0, token
+		lookups, request.ApprovalToken = 0, token
 		decision, err := decider.Decide(t.Context(), request)
-		require.NoError(t, err, "a lookup that fails does not make the denial doubtful")
+		require.NoError(t, err, "a failed lookup does not change the denial")
 		require.Equal(t, aureus.ReasonPermissionDenied, decision.ReasonCode)
-		require.Equal(t, want, looked, "%q", token)
+		require.Equal(t, want, lookups, "%q", token)
 	}
 }
 
-// lookups counts how often an approval is looked up.
-type lookups struct {
-	answers
+// countingApprovals counts how often an approval is looked up.
+type countingApprovals struct {
+	stubApprovals
 	count *int
 }
 
-func (l lookups) Approval(ctx context.Context, id string) (aureus.Approval, error) {
+func (l countingApprovals) Approval(ctx context.Context, id string) (aureus.Approval, error) {
 	*l.count++
-	return l.answers.Approval(ctx, id)
+	return l.stubApprovals.Approval(ctx, id)
 }
 
-func TestTenantsKeepTheirApprovalsApart(t *testing.T) {
-	a := newAsks(t)
+func TestApproval_OtherTenant_IsUndecided(t *testing.T) {
+	t.Parallel()
+	a := newApprovalTest(t)
 	a.decider.Tenant = "acme"
 	_, err := guard.Decide(t.Context(), a.decider, transferOf(1))
 	require.ErrorIs(t, err, guard.ErrUndecided)
 	require.ErrorIs(t, err, aureus.ErrApprovalMismatch)
-	require.ErrorContains(t, err, "Local.Tenant", "it says what to do")
+	require.ErrorContains(t, err, "Local.Tenant", "the error says what to change")
 
 	a.decider.Tenant = "default"
 	a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk)
 }
 
-func TestSpentInBetweenIsAskedAnewOnce(t *testing.T) {
+func TestApproval_ConsumedConcurrently_IsRequestedAgainOnce(t *testing.T) {
+	t.Parallel()
 	d := newMemoryApprovals()
-	stolen := stealing{memoryApprovals: d, thief: &guard.Local{Approvals: d}, request: transferOf(1)}
-	a := asks{t, &guard.Local{Approvals: &stolen}, d}
+	racing := racingApprovals{memoryApprovals: d, rival: &guard.Local{Approvals: d}, request: transferOf(1)}
+	a := approvalTest{t, &guard.Local{Approvals: &racing}, d}
 	first := a.decide(transferOf(1))
 	a.approve(first.Approval.ID)
-	stolen.armed = true
+	racing.armed = true
 	second := a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk)
 	require.NotEqual(t, first.Approval.ID, second.Approval.ID)
 	require.Equal(t, aureus.ApprovalPending, second.Approval.Status)
 	require.Len(t, d.used, 1)
 }
 
-// stealing uses the approval for another decision just before ours is used.
-type stealing struct {
+// racingApprovals lets rival use the approval just before the tested decision
+// uses it.
+type racingApprovals struct {
 	*memoryApprovals
-	thief   guard.Decider
+	rival   guard.Decider
 	request aureus.Request
 	armed   bool
 }
 
-func (s *stealing) ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error {
+func (s *racingApprovals) ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error {
 	if s.armed {
 		s.armed = false
-		if err := guard.Check(ctx, s.thief, s.request); err != nil {
+		if err := guard.Check(ctx, s.rival, s.request); err != nil {
 			return err
 		}
 	}
 	return s.memoryApprovals.ConsumeApproval(ctx, id, use)
 }
 
-// TestOneOfManyPasses: however many present one approved request at once, one
-// passes and all others are told to ask.
-func TestOneOfManyPasses(t *testing.T) {
+// Of many concurrent decisions on one approved request, one is an allow and all
+// others are require_approval.
+func TestApproval_ConcurrentRequests_ExactlyOneIsAllowed(t *testing.T) {
+	t.Parallel()
 	const rounds, goroutines = 20, 32
-	a := newAsks(t)
+	a := newApprovalTest(t)
 	for round := range rounds {
 		request := transferOf(round)
 		a.approve(a.decide(request).Approval.ID)
-		var passed, asked atomic.Int32
+		var allowed, pending atomic.Int32
 		var start, done sync.WaitGroup
 		start.Add(1)
 		for range goroutines {
@@ -356,16 +371,16 @@ func TestOneOfManyPasses(t *testing.T) {
 				case err != nil:
 					t.Error(err)
 				case decision.Effect == aureus.Allow:
-					passed.Add(1)
+					allowed.Add(1)
 				case decision.Effect == aureus.RequireApproval:
-					asked.Add(1)
+					pending.Add(1)
 				}
 			})
 		}
 		start.Done()
 		done.Wait()
-		require.EqualValues(t, 1, passed.Load())
-		require.EqualValues(t, goroutines-1, asked.Load())
+		require.EqualValues(t, 1, allowed.Load())
+		require.EqualValues(t, goroutines-1, pending.Load())
 		require.NoError(t, a.approvals.reject(request), "round %d", round)
 	}
 	require.Len(t, a.approvals.used, rounds)

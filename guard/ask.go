@@ -7,9 +7,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 )
 
-// askPerson answers for a request that the rules leave to a person: it opens
-// or joins the approval of its digest, and spends it if it is approved.
-func (l *Local) askPerson(ctx context.Context, request aureus.Request, decision aureus.Decision) (aureus.Decision, error) {
+// requireApproval completes the decision on a request that needs a person's
+// approval: it opens the approval for the request's digest, or joins the pending
+// one, and uses it if a person has approved it.
+func (l *Local) requireApproval(ctx context.Context, request aureus.Request, decision aureus.Decision) (aureus.Decision, error) {
 	if l.Approvals == nil {
 		return approval.Deny(decision, aureus.ReasonNoApprovals), nil
 	}
@@ -25,11 +26,12 @@ func (l *Local) askPerson(ctx context.Context, request aureus.Request, decision 
 	return approval.Answer(ctx, l.Approvals, approval.AskFor(request, decision), decision)
 }
 
-// deniedWithTicket answers for a request that the rules deny although it
-// presents a ticket. If that approval was granted for this very request, and
-// only the action's definition or the rules are others now, the answer says so
-// (SPEC P6). It is a denial in any case, and no failure makes it another.
-func (l *Local) deniedWithTicket(ctx context.Context, request aureus.Request, decision aureus.Decision) (aureus.Decision, error) {
+// denyWithTicket completes the denial of a request that presents the ticket of
+// an approval. If that approval was granted for this request under an earlier
+// definition of the action or an earlier version of the rules, the reason code
+// becomes APPROVAL_POLICY_CHANGED. The effect stays deny, also if the approval
+// cannot be looked up.
+func (l *Local) denyWithTicket(ctx context.Context, request aureus.Request, decision aureus.Decision) (aureus.Decision, error) {
 	if l.Approvals == nil || !aureus.IsApprovalID(request.ApprovalToken) {
 		return decision, nil
 	}
@@ -39,7 +41,7 @@ func (l *Local) deniedWithTicket(ctx context.Context, request aureus.Request, de
 	}
 	if err == nil && l.outdated(request, found) {
 		decision.ReasonCode = aureus.ReasonApprovalPolicyChanged
-		decision.Reason = "it was approved, and what was asked for has since been defined anew: " + decision.Reason
+		decision.Reason = "it was approved, but the action's definition or the rules have changed since: " + decision.Reason
 		decision.Approval = found.Ref()
 	}
 	return decision, nil
@@ -56,14 +58,14 @@ func (l *Local) outdated(request aureus.Request, granted aureus.Approval) bool {
 		return false
 	}
 	request.HTTP = call
-	now, err := Digest(l.Tenant, request)
+	current, err := Digest(l.Tenant, request)
 	if err != nil {
 		return false
 	}
-	if now == granted.ActionDigest {
+	if current == granted.ActionDigest {
 		return granted.PolicyVersion != l.version()
 	}
 	request.Action = granted.Action
-	then, err := Digest(l.Tenant, request)
-	return err == nil && then == granted.ActionDigest
+	original, err := Digest(l.Tenant, request)
+	return err == nil && original == granted.ActionDigest
 }

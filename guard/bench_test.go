@@ -11,9 +11,9 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// tenHeld is a request of a principal that holds ten permissions, of which the
-// last is required, words for intents and zones included.
-func tenHeld() aureus.Request {
+// tenHeldOneRequired is a request of a principal that holds ten permissions, with
+// intents and data zones. The action requires the last of them.
+func tenHeldOneRequired() aureus.Request {
 	request := tenHeldTwoRequired()
 	request.Action.RequiredPermissions = request.Action.RequiredPermissions[1:]
 	return request
@@ -36,12 +36,12 @@ func tenHeldTwoRequired() aureus.Request {
 }
 
 func denied() aureus.Request {
-	request := tenHeld()
+	request := tenHeldOneRequired()
 	request.Action.RequiredPermissions = []aureus.Permission{{Action: "write", Resource: "table-9", DataZone: aureus.ZoneRestricted}}
 	return request
 }
 
-func TestAllocations(t *testing.T) {
+func TestDecide_Allow_AllocatesNothing(t *testing.T) {
 	decider := &guard.Local{Approvals: newMemoryApprovals()}
 	ctx := context.Background()
 	allocations := func(request aureus.Request, want aureus.Effect) float64 {
@@ -52,24 +52,24 @@ func TestAllocations(t *testing.T) {
 			}
 		})
 	}
-	withMetadata := tenHeld()
+	withMetadata := tenHeldOneRequired()
 	withMetadata.Action.Metadata = map[string]any{"workflowId": "w", "taskId": "t", "tool_name": "psql"}
-	withConditions := tenHeld()
+	withConditions := tenHeldOneRequired()
 	withConditions.Action.RequiredPermissions[0].Conditions = map[string]any{"region": "eu"}
 	withConditions.Principal.Permissions[9].Conditions = map[string]any{"region": "eu"}
 
-	require.Zero(t, allocations(tenHeld(), aureus.Allow), "an allow")
+	require.Zero(t, allocations(tenHeldOneRequired(), aureus.Allow), "an allow")
 	require.Zero(t, allocations(tenHeldTwoRequired(), aureus.Allow), "an allow with two required")
 	require.Zero(t, allocations(withMetadata, aureus.Allow), "an allow with metadata")
 	require.Zero(t, allocations(withConditions, aureus.Allow), "an allow with conditions")
 	require.LessOrEqual(t, allocations(denied(), aureus.Deny), 2.0, "a missing permission")
 
-	otherTool := tenHeld()
+	otherTool := tenHeldOneRequired()
 	otherTool.Tool = "sh"
 	require.LessOrEqual(t, allocations(otherTool, aureus.Deny), 2.0, "a tool that is not allowed")
-	unknown := tenHeld()
-	unknown.Principal.Permissions[9].DataZone = "lobby"
-	require.LessOrEqual(t, allocations(unknown, aureus.Deny), 2.0, "an unknown word")
+	unknownZone := tenHeldOneRequired()
+	unknownZone.Principal.Permissions[9].DataZone = "lobby"
+	require.LessOrEqual(t, allocations(unknownZone, aureus.Deny), 2.0, "an unknown data zone")
 }
 
 func benchmark(b *testing.B, decider guard.Decider, request aureus.Request, want aureus.Effect) {
@@ -84,14 +84,16 @@ func benchmark(b *testing.B, decider guard.Decider, request aureus.Request, want
 	}
 }
 
-func BenchmarkLocalAllow(b *testing.B) { benchmark(b, &guard.Local{}, tenHeld(), aureus.Allow) }
+func BenchmarkLocalAllow(b *testing.B) {
+	benchmark(b, &guard.Local{}, tenHeldOneRequired(), aureus.Allow)
+}
 
 func BenchmarkLocalAllowTwoRequired(b *testing.B) {
 	benchmark(b, &guard.Local{}, tenHeldTwoRequired(), aureus.Allow)
 }
 
 func BenchmarkLocalAllowThroughCheck(b *testing.B) {
-	decider, request, ctx := &guard.Local{}, tenHeld(), b.Context()
+	decider, request, ctx := &guard.Local{}, tenHeldOneRequired(), b.Context()
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := guard.Check(ctx, decider, request); err != nil {
@@ -101,7 +103,7 @@ func BenchmarkLocalAllowThroughCheck(b *testing.B) {
 }
 
 func BenchmarkLocalAllowWithMetadata(b *testing.B) {
-	request := tenHeld()
+	request := tenHeldOneRequired()
 	request.Action.Metadata = map[string]any{"workflowId": "w", "taskId": "t", "tool_name": "psql"}
 	benchmark(b, &guard.Local{}, request, aureus.Allow)
 }
@@ -109,7 +111,7 @@ func BenchmarkLocalAllowWithMetadata(b *testing.B) {
 func BenchmarkLocalDeny(b *testing.B) { benchmark(b, &guard.Local{}, denied(), aureus.Deny) }
 
 func BenchmarkLocalAllowParallel(b *testing.B) {
-	decider, request, ctx := &guard.Local{}, tenHeld(), b.Context()
+	decider, request, ctx := &guard.Local{}, tenHeldOneRequired(), b.Context()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
@@ -120,16 +122,17 @@ func BenchmarkLocalAllowParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkLocalHighRiskPending joins a pending approval: the digest twice, once
-// on each side, and no approval spent.
+// BenchmarkLocalHighRiskPending joins a pending approval. The digest is computed
+// twice, by the decider and by the Approvals; no approval is used.
 func BenchmarkLocalHighRiskPending(b *testing.B) {
-	request := full()
+	request := fullRequest()
 	request.Principal.Permissions = nil
 	request.Action.RequiredPermissions = nil
-	benchmark(b, &guard.Local{Approvals: newMemoryApprovals()}, request, aureus.RequireApproval)
+	benchmark(b, &guard.Local{Approvals: newMemoryApprovals(), Volatile: request.Volatile}, request, aureus.RequireApproval)
 }
 
-// BenchmarkLocalHighRiskApproved asks, has it approved and passes, each time.
+// BenchmarkLocalHighRiskApproved opens an approval, approves it and uses it in
+// each iteration.
 func BenchmarkLocalHighRiskApproved(b *testing.B) {
 	d := newMemoryApprovals()
 	decider, request, ctx := &guard.Local{Approvals: d}, transferOf(1), b.Context()
@@ -152,7 +155,7 @@ func BenchmarkLocalHighRiskApproved(b *testing.B) {
 }
 
 func BenchmarkDigest(b *testing.B) {
-	request := full()
+	request := fullRequest()
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := guard.Digest("", request); err != nil {

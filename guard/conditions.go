@@ -6,50 +6,49 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// conditionsMet reports whether the held permission's conditions and the required
-// one's meet each other: both name the same conditions, and each required value
-// equals the held one or is an element of the held list. A held condition that
-// the requirement does not name restricts the grant to something that this
-// requirement does not promise, so it is unmet, as a required condition that is
-// not held is. null is a value like any other, and what has no JSON form equals
-// nothing.
+// conditionsMet reports whether a held permission's conditions match those of a
+// required permission: both must name the same conditions, and each required
+// value must equal the held value or be an element of the held list. A condition
+// that only the held permission names limits that permission to fewer cases, so
+// it does not match. null is a value like any other; a value without a JSON form
+// matches nothing.
 func conditionsMet(required, held map[string]any) bool {
 	if len(required) != len(held) {
 		return false
 	}
 	for name, want := range required {
-		have, there := held[name]
-		if !there || !satisfies(have, want) {
+		have, found := held[name]
+		if !found || !satisfies(have, want) {
 			return false
 		}
 	}
 	return true
 }
 
-// unmetCondition is the first name, in the order of the alphabet, of a condition
-// for which conditionsMet is false. restricts is true if the held permission has
-// that condition and the required one does not name it.
-func unmetCondition(required, held map[string]any) (name string, restricts bool) {
+// unmetCondition returns the name of a condition that does not match, the first
+// in alphabetical order. onlyHeld is true if only the held permission names it.
+func unmetCondition(required, held map[string]any) (name string, onlyHeld bool) {
 	found := false
-	note := func(candidate string, restriction bool) {
+	add := func(candidate string, inHeldOnly bool) {
 		if !found || candidate < name {
-			name, restricts, found = candidate, restriction, true
+			name, onlyHeld, found = candidate, inHeldOnly, true
 		}
 	}
 	for candidate, want := range required {
-		if have, there := held[candidate]; !there || !satisfies(have, want) {
-			note(candidate, false)
+		if have, ok := held[candidate]; !ok || !satisfies(have, want) {
+			add(candidate, false)
 		}
 	}
 	for candidate := range held {
-		if _, there := required[candidate]; !there {
-			note(candidate, true)
+		if _, ok := required[candidate]; !ok {
+			add(candidate, true)
 		}
 	}
-	return name, restricts
+	return name, onlyHeld
 }
 
-// satisfies reports whether the held value is the wanted one or a list with it.
+// satisfies reports whether the held value equals the required value or is a
+// list that contains it.
 func satisfies(have, want any) bool {
 	if have, ok := have.(string); ok {
 		if want, ok := want.(string); ok {
@@ -78,8 +77,9 @@ func satisfies(have, want any) bool {
 	return false
 }
 
-// equals compares by the encoding of the digest: numbers as exact decimals,
-// objects without regard to order.
+// equals compares a value with one that is already encoded as for the digest:
+// numbers count as exact decimals, and the order of names in objects does not
+// matter.
 func equals(value any, encoded []byte) bool {
 	text, err := appendValue(make([]byte, 0, 64), value, nil, 0)
 	return err == nil && bytes.Equal(text, encoded)

@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// vector is one case of testdata/policy.json: an input in the wire's spelling
-// and what the original answered.
+// vector is one case of testdata/policy.json: an input as it is sent in JSON, and
+// the result of the original implementation.
 type vector struct {
 	Name     string   `json:"name"`
 	Kind     string   `json:"kind"`
@@ -55,12 +55,14 @@ type expected struct {
 	} `json:"events,omitzero"`
 }
 
-// overridden names the cases in which a FIX or DECIDED line of the SPEC wins
-// over the original, and the line. There is none among these cases: where P7 is
-// stricter than the original, TestPermissionTable has both answers.
-var overridden = map[string]string{}
+// exceptions names the cases in which this package deliberately differs from the
+// original, with the reason. At present there is none: the one rule that is
+// stricter here, with LenientPermissions off, is covered by
+// TestPermissions_ZonesAndIntents_FollowTheTable.
+var exceptions = map[string]string{}
 
-func TestConformance(t *testing.T) {
+func TestLocal_ConformanceVectors_AgreeWithTheOriginal(t *testing.T) {
+	t.Parallel()
 	var file struct {
 		Count   int      `json:"count"`
 		Vectors []vector `json:"vectors"`
@@ -77,18 +79,18 @@ func TestConformance(t *testing.T) {
 				name += "/lenient"
 			}
 			t.Run(name, func(t *testing.T) {
-				if line := overridden[v.Name]; line != "" && !lenient {
-					t.Logf("the original's answer is overruled by %s", line)
+				if reason := exceptions[v.Name]; reason != "" && !lenient {
+					t.Logf("differs from the original: %s", reason)
 					return
 				}
 				decider := &guard.Local{Approvals: newMemoryApprovals(), LenientPermissions: lenient}
 				switch v.Kind {
 				case "guard_evaluate":
-					evaluated(t, decider, v)
+					checkDecision(t, decider, v)
 				case "mcp_validate":
 					require.ElementsMatch(t, v.Expected.Issues, guard.ValidateMCP(v.Input.Action))
 				case "guard_telemetry":
-					reported(t, decider, v)
+					checkEvent(t, decider, v)
 				default:
 					t.Fatalf("unknown kind %s", v.Kind)
 				}
@@ -97,7 +99,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func evaluated(t *testing.T, decider *guard.Local, v vector) {
+func checkDecision(t *testing.T, decider *guard.Local, v vector) {
 	t.Helper()
 	request, want := v.Input.request(), v.Expected
 	decision, err := guard.Decide(t.Context(), decider, request)
@@ -115,7 +117,7 @@ func evaluated(t *testing.T, decider *guard.Local, v vector) {
 	require.Zero(t, preview.Approval)
 }
 
-func reported(t *testing.T, decider *guard.Local, v vector) {
+func checkEvent(t *testing.T, decider *guard.Local, v vector) {
 	t.Helper()
 	request := v.Input.request()
 	decision, err := guard.Decide(t.Context(), decider, request)

@@ -13,13 +13,14 @@ import (
 
 // Decider is a policy decision point (PDP): it answers whether a principal may
 // take an action. [*Local] and [*aureus.Client] are Deciders. An error means
-// that it could not be decided, whatever the Decision beside it says.
+// that there is no decision: the returned Decision must not be used as one.
 // Implementations are safe for concurrent use.
 type Decider interface {
 	Decide(ctx context.Context, request aureus.Request) (aureus.Decision, error)
 }
 
-// DeciderFunc is a function as a [Decider]. A nil function cannot decide.
+// DeciderFunc makes a function a [Decider]. Decide of a nil function returns an
+// error.
 type DeciderFunc func(ctx context.Context, request aureus.Request) (aureus.Decision, error)
 
 // Decide calls f.
@@ -30,9 +31,9 @@ func (f DeciderFunc) Decide(ctx context.Context, request aureus.Request) (aureus
 	return f(ctx, request)
 }
 
-// The errors that callers branch on, for [errors.Is]. What became of an
-// approval is told by the sentinels of package aureus, such as
-// [aureus.ErrApprovalRejected]: a refusal matches them too.
+// The errors of this package, for [errors.Is]. A refusal that concerns an
+// approval also matches a sentinel of package aureus, such as
+// [aureus.ErrApprovalRejected].
 var (
 	ErrDenied           = errors.New("denied")
 	ErrApprovalRequired = errors.New("a person has to approve this first")
@@ -40,7 +41,7 @@ var (
 )
 
 // Refusal is the error for a decision that is not an allow. It matches
-// [ErrDenied] or [ErrApprovalRequired] and, where it is about an approval, the
+// [ErrDenied] or [ErrApprovalRequired] and, if it concerns an approval, the
 // sentinel of package aureus for its reason code.
 type Refusal struct{ Decision aureus.Decision }
 
@@ -62,7 +63,7 @@ func (r *Refusal) Error() string {
 	return "guard: " + text
 }
 
-// Unwrap gives the sentinels that the refusal matches.
+// Unwrap returns the sentinels that the refusal matches.
 func (r *Refusal) Unwrap() []error {
 	sentinel := ErrDenied
 	if r.Decision.Effect == aureus.RequireApproval {
@@ -74,11 +75,12 @@ func (r *Refusal) Unwrap() []error {
 	return []error{sentinel}
 }
 
-// Decide asks the decider and admits no doubt: a nil decider, a cancelled
-// context, a panic, an error and an unknown effect all give an error that
-// matches [ErrUndecided] beside a decision that is not an allow. The error for a
-// panic says the type of its value and the line that panicked, and not the value,
-// which may hold a secret. Whoever enforces a decision asks through this function.
+// Decide asks the decider and fails closed: for a nil decider, a cancelled
+// context, a panic, an error or an unknown effect it returns an error that
+// matches [ErrUndecided] and a decision that is not an allow. The error for a
+// panic names the type of the panic value and the line that panicked, but not the
+// value, which may hold a secret. Code that enforces decisions must ask through
+// Decide or [Check], not call the decider itself.
 func Decide(ctx context.Context, decider Decider, request aureus.Request) (decision aureus.Decision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -94,11 +96,11 @@ func Decide(ctx context.Context, decider Decider, request aureus.Request) (decis
 	decision, err = decider.Decide(ctx, request)
 	switch {
 	case err != nil:
-		return refuse(decision), fmt.Errorf("guard: %w: %w", ErrUndecided, err)
+		return asDenial(decision), fmt.Errorf("guard: %w: %w", ErrUndecided, err)
 	case ctx.Err() != nil:
-		return refuse(decision), fmt.Errorf("guard: %w: %w", ErrUndecided, context.Cause(ctx))
+		return asDenial(decision), fmt.Errorf("guard: %w: %w", ErrUndecided, context.Cause(ctx))
 	case decision.Effect > aureus.RequireApproval:
-		return refuse(decision), fmt.Errorf("guard: %w: the effect %d is unknown", ErrUndecided, decision.Effect)
+		return asDenial(decision), fmt.Errorf("guard: %w: the effect %d is unknown", ErrUndecided, decision.Effect)
 	}
 	return decision, nil
 }
@@ -123,8 +125,9 @@ func panicSite() string {
 	}
 }
 
-// Check asks the decider and returns nil only for an allow. Every other answer
-// is a [*Refusal]; every failure to answer matches [ErrUndecided].
+// Check asks the decider and returns nil only for an allow. For any other
+// decision the error is a [*Refusal]; if there is no decision, it matches
+// [ErrUndecided].
 func Check(ctx context.Context, decider Decider, request aureus.Request) error {
 	decision, err := Decide(ctx, decider, request)
 	if err != nil {
@@ -136,29 +139,29 @@ func Check(ctx context.Context, decider Decider, request aureus.Request) error {
 	return nil
 }
 
-func refuse(d aureus.Decision) aureus.Decision {
+func asDenial(d aureus.Decision) aureus.Decision {
 	d.Effect = aureus.Deny
 	return d
 }
 
-// Approvals is what a local decider needs for the third answer: to ask a
-// person, and to spend an approval. [*aureus.Client] implements it, and the
-// control plane does over its own store. One that also has the method
-// RecordOutcomes of [*aureus.Client] can give an approval back whose request was
-// not carried out; see [Local.RecordOutcomes].
+// Approvals opens approvals and uses them. A [Local] needs it for actions that
+// require a person's approval. [*aureus.Client] implements it, and the control
+// plane implements it over its own store. An implementation that also has the
+// method RecordOutcomes of [*aureus.Client] can release the approval of a request
+// that was not carried out; see [Local.RecordOutcomes].
 type Approvals interface {
-	// AskApproval opens an approval for the digest or joins the live one that was
-	// asked for under the same policy version; one of another version does not
-	// count. It computes the digest itself and fails with
-	// aureus.ErrApprovalMismatch where it differs, and with
-	// aureus.ErrTooManyPending beyond the bound of pending ones.
+	// AskApproval opens an approval for the digest of the request, or joins the
+	// approval that is already open for the same digest and policy version. It
+	// computes the digest itself and fails with aureus.ErrApprovalMismatch if that
+	// differs from ask.Digest. It fails with aureus.ErrTooManyPending if too many
+	// approvals are pending already.
 	AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error)
 
-	// ConsumeApproval spends an approved approval, once, for one decision: if
-	// nobody reports that nothing was done, for good. It
-	// fails with the aureus.ErrApproval… that says why it cannot be spent.
+	// ConsumeApproval uses an approved approval for one decision. It cannot be used
+	// again unless an outcome reports that nothing was done. If it cannot be used,
+	// the error is the aureus.ErrApproval… sentinel that says why.
 	ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error
 
-	// Approval is the approval with that id, or aureus.ErrApprovalUnknown.
+	// Approval returns the approval with that id, or aureus.ErrApprovalUnknown.
 	Approval(ctx context.Context, id string) (aureus.Approval, error)
 }

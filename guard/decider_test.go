@@ -11,13 +11,14 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// Both decide.
+// Both types implement Decider.
 var (
 	_ guard.Decider = (*guard.Local)(nil)
 	_ guard.Decider = guard.DeciderFunc(nil)
 )
 
-func TestErrorsSayWhatIsMissing(t *testing.T) {
+func TestCheck_UnusableDecider_ErrorNamesTheCause(t *testing.T) {
+	t.Parallel()
 	require.ErrorContains(t, guard.Check(t.Context(), nil, lowRisk()), "there is no decider")
 	require.ErrorContains(t, guard.Check(t.Context(), guard.DeciderFunc(nil), lowRisk()), "nil function")
 	require.ErrorContains(t, guard.Check(t.Context(), (*guard.Local)(nil), lowRisk()), "nil *Local")
@@ -25,17 +26,19 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 	require.NotContains(t, guard.Check(t.Context(), panicking, lowRisk()).Error(), "secret")
 }
 
-func TestNobodyIsAskedInVain(t *testing.T) {
+func TestDecide_CancelledContext_DoesNotCallTheDecider(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := guard.Decide(ctx, guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) {
-		t.Error("the decider was asked")
+		t.Error("the decider was called")
 		return aureus.Decision{}, nil
 	}), lowRisk())
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestRefusalTellsEveryKindApart(t *testing.T) {
+func TestRefusal_EachReasonCode_MatchesItsSentinels(t *testing.T) {
+	t.Parallel()
 	sentinels := []error{
 		guard.ErrDenied, guard.ErrApprovalRequired, guard.ErrUndecided, aureus.ErrApprovalPending, aureus.ErrApprovalRejected,
 		aureus.ErrApprovalExpired, aureus.ErrApprovalConsumed, aureus.ErrTooManyPending,
@@ -53,7 +56,7 @@ func TestRefusalTellsEveryKindApart(t *testing.T) {
 		{aureus.RequireApproval, aureus.ReasonApprovalExpired, []error{guard.ErrApprovalRequired, aureus.ErrApprovalExpired}},
 		{aureus.RequireApproval, aureus.ReasonApprovalConsumed, []error{guard.ErrApprovalRequired, aureus.ErrApprovalConsumed}},
 	} {
-		err := guard.Check(t.Context(), &fixed{decision: aureus.Decision{Effect: c.effect, ReasonCode: c.code, ActionID: "drop"}}, highRisk())
+		err := guard.Check(t.Context(), &fixedDecider{decision: aureus.Decision{Effect: c.effect, ReasonCode: c.code, ActionID: "drop"}}, highRisk())
 		var matched []error
 		for _, sentinel := range sentinels {
 			if errors.Is(err, sentinel) {

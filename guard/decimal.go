@@ -6,34 +6,34 @@ import (
 	"strings"
 )
 
-// maxExponentDigits bounds the exponent of a number, so that its arithmetic
-// stays within an int64. The number itself is never expanded.
+// maxExponentDigits limits the exponent of a number, so that computing with the
+// exponent cannot overflow an int64.
 const maxExponentDigits = 10
 
 var (
-	errNoNumber = errors.New("is not a JSON number")
-	errExponent = errors.New("is a number with an exponent of more than 10 digits; write it shorter")
+	errNotNumber = errors.New("is not a JSON number")
+	errExponent  = errors.New("is a number with an exponent of more than 10 digits; write it shorter")
 )
 
-// appendDecimal appends the exact value of a JSON number in the one form that
-// all spellings of that value share: an optional minus, the digits without
-// zeros at either end, an e, and the exponent of ten. Zero is 0. Nothing is
-// rounded, and 1e999999999 takes as little room as it is written in.
+// appendDecimal appends a JSON number in canonical form, which is the same for
+// every spelling of the same value: an optional minus, the digits without zeros
+// at either end, an e, and the exponent of ten. Zero is 0. Nothing is rounded,
+// and a number such as 1e999999999 is not expanded.
 func appendDecimal(dst []byte, text string) ([]byte, error) {
 	rest, negative := strings.CutPrefix(text, "-")
 	whole := digits(rest)
 	rest = rest[len(whole):]
 	if whole == "" || (whole[0] == '0' && len(whole) > 1) {
-		return dst, errNoNumber
+		return dst, errNotNumber
 	}
 	fraction := ""
 	if after, ok := strings.CutPrefix(rest, "."); ok {
 		fraction = digits(after)
 		if rest = after[len(fraction):]; fraction == "" {
-			return dst, errNoNumber
+			return dst, errNotNumber
 		}
 	}
-	exponent, err := exponentOf(rest)
+	exponent, err := parseExponent(rest)
 	if err != nil {
 		return dst, err
 	}
@@ -60,12 +60,12 @@ func appendDecimal(dst []byte, text string) ([]byte, error) {
 	return strconv.AppendInt(append(dst, 'e'), exponent, 10), nil
 }
 
-func exponentOf(text string) (int64, error) {
+func parseExponent(text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
 	if text[0] != 'e' && text[0] != 'E' {
-		return 0, errNoNumber
+		return 0, errNotNumber
 	}
 	text = text[1:]
 	negative := strings.HasPrefix(text, "-")
@@ -73,7 +73,7 @@ func exponentOf(text string) (int64, error) {
 		text = text[1:]
 	}
 	if text == "" || digits(text) != text {
-		return 0, errNoNumber
+		return 0, errNotNumber
 	}
 	text = strings.TrimLeft(text, "0")
 	if len(text) > maxExponentDigits {
@@ -89,7 +89,7 @@ func exponentOf(text string) (int64, error) {
 	return exponent, nil
 }
 
-// digits is the run of decimal digits that the text starts with.
+// digits returns the decimal digits at the beginning of the text.
 func digits(text string) string {
 	n := 0
 	for n < len(text) && text[n] >= '0' && text[n] <= '9' {

@@ -18,21 +18,24 @@ const (
 	defaultTenant = "default"
 )
 
-// Digest is the SHA-256 that binds an approval to a request (SPEC P2). Two
-// requests have the same digest only if the tenant and everything below is the
-// same, and spelling does not count: the order of names in JSON objects, the
-// form of numbers, absent or empty lists, objects and texts where the models
-// do not tell them apart. An empty tenant is "default".
+// Digest returns the SHA-256 that binds an approval to a request. Two requests
+// have the same digest only if the tenant and all the parts listed below are the
+// same. Equivalent spellings give the same digest: the order of names in JSON
+// objects and the form of numbers do not matter, and an absent list, object or
+// text equals an empty one where the model does not distinguish them. An empty
+// tenant means "default".
 //
-// What it binds, in this order, is the text "aureus action digest 1"; the
-// tenant; the id of the principal; the principal it acts for; the action's id,
+// The digest covers, in this order: the text "aureus action digest 1"; the
+// tenant; the principal's id; the principal that it acts for; the action's id,
 // name, risk tier, required permissions, intent, data zone, allowed tools and
-// metadata; the tool; the arguments; the HTTP call; the volatile list. What the
-// action's metadata says of the tool counts as in [aureus.PolicyContext.Request].
-// Not bound are the principal's type and permissions, which are judged anew each
-// time, the ticket, and the ids of workflow, task and trace.
+// metadata; the tool; the arguments; the HTTP call; the volatile list. A tool
+// named in the action's metadata is handled as in [aureus.PolicyContext.Request].
+// Not covered are the principal's type, the principal's permissions (which are
+// checked again at each decision), the ticket, and the ids of workflow, task and
+// trace.
 //
-// The encoding hashed is, with every count and length as 8 bytes, big endian:
+// The encoding that is hashed is, with every count and length as 8 bytes, big
+// endian:
 //
 //	text         its length in bytes, its bytes
 //	list         its count, its items in order
@@ -48,26 +51,27 @@ const (
 //	             s and text: a string
 //	             [ and list of values
 //	             { and count, then sorted by the bytes of the name: text name, value
-//	             * in the place of an array's element that is volatile
+//	             * instead of an array element that is volatile
 //
-// A volatile name of an object is left out as if it were not there, and so is
-// approval_token in the action's metadata; no conditions and no metadata are the
-// empty object. Arguments that are no JSON yet (structs, say) count in the form
-// of their JSON.
+// A volatile name of an object is omitted, and so is approval_token in the
+// action's metadata. Absent conditions and absent metadata are encoded as the
+// empty object. Arguments of other Go types, such as structs, are encoded as
+// their JSON.
 //
-// An error matches [aureus.ErrInvalid] where the request is at fault (a value
+// An error matches [aureus.ErrInvalid] if the request is at fault: a value
 // without a JSON form, nesting beyond 100 levels, an exponent of more than ten
-// digits, a bad pointer in the volatile list), and is otherwise that of GetBody.
+// digits, an invalid pointer in the volatile list, or an HTTP call whose body was
+// omitted. Any other error is that of HTTPCall.GetBody.
 func Digest(tenant string, request aureus.Request) (aureus.Digest, error) {
 	call, err := request.HTTP.Load()
 	if err != nil {
 		return aureus.Digest{}, fmt.Errorf("guard: %w", err)
 	}
 	if call != nil && call.BodyOmitted {
-		return aureus.Digest{}, fmt.Errorf("guard: %w: /http/body_omitted: an approval binds the body, and it was not sent", aureus.ErrInvalid)
+		return aureus.Digest{}, fmt.Errorf("guard: %w: /http/body_omitted: an approval covers the body, but the body was not sent", aureus.ErrInvalid)
 	}
 	request.HTTP = call
-	text, err := appendRequest(make([]byte, 0, 1024), cmp.Or(tenant, defaultTenant), completed(request))
+	text, err := appendRequest(make([]byte, 0, 1024), cmp.Or(tenant, defaultTenant), withMetadata(request))
 	if err != nil {
 		return aureus.Digest{}, err
 	}
@@ -75,7 +79,7 @@ func Digest(tenant string, request aureus.Request) (aureus.Digest, error) {
 }
 
 func appendRequest(dst []byte, tenant string, request aureus.Request) ([]byte, error) {
-	inArguments, inMetadata, err := masks(request.Volatile)
+	argumentsMask, metadataMask, err := masks(request.Volatile)
 	if err != nil {
 		return nil, err
 	}
@@ -87,17 +91,17 @@ func appendRequest(dst []byte, tenant string, request aureus.Request) ([]byte, e
 		p := &action.RequiredPermissions[i]
 		dst = appendTexts(dst, p.Action, p.Resource, string(p.Intent), string(p.DataZone))
 		if dst, err = appendObject(dst, p.Conditions, nil, 0); err != nil {
-			return nil, inRequest(err, "/action/required_permissions/"+strconv.Itoa(i)+"/conditions")
+			return nil, invalidAt(err, "/action/required_permissions/"+strconv.Itoa(i)+"/conditions")
 		}
 	}
 	dst = appendTexts(dst, string(action.Intent), string(action.DataZone))
 	dst = appendList(dst, action.AllowedTools)
-	if dst, err = appendObject(dst, action.Metadata, inMetadata, 0); err != nil {
-		return nil, inRequest(err, "/action/metadata")
+	if dst, err = appendObject(dst, action.Metadata, metadataMask, 0); err != nil {
+		return nil, invalidAt(err, "/action/metadata")
 	}
 	dst = appendText(dst, request.Tool)
-	if dst, err = appendValue(dst, request.Arguments, inArguments, 0); err != nil {
-		return nil, inRequest(err, "/arguments")
+	if dst, err = appendValue(dst, request.Arguments, argumentsMask, 0); err != nil {
+		return nil, invalidAt(err, "/arguments")
 	}
 	dst = appendCall(dst, request.HTTP)
 	return appendList(dst, request.Volatile), nil
@@ -135,7 +139,7 @@ func appendCount(dst []byte, n int) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(n)) //nolint:gosec // a length is never negative
 }
 
-func inRequest(err error, pointer string) error {
+func invalidAt(err error, pointer string) error {
 	if v, ok := errors.AsType[*valueError](err); ok {
 		v.pointer = pointer + v.pointer
 	}

@@ -14,13 +14,13 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// same is the oracle: whether two JSON values are the same, computed in
-// another way than the digest does it.
+// same is the test oracle: it reports whether two JSON values are equal, by other
+// means than the digest.
 func same(a, b any) bool {
 	switch a := a.(type) {
 	case json.Number:
 		b, ok := b.(json.Number)
-		return ok && rat(a).Cmp(rat(b)) == 0
+		return ok && toRat(a).Cmp(toRat(b)) == 0
 	case []any:
 		b, ok := b.([]any)
 		if !ok || len(a) != len(b) {
@@ -48,7 +48,7 @@ func same(a, b any) bool {
 	}
 }
 
-func rat(n json.Number) *big.Rat {
+func toRat(n json.Number) *big.Rat {
 	r, ok := new(big.Rat).SetString(string(n))
 	if !ok {
 		panic("not a number: " + string(n))
@@ -56,19 +56,19 @@ func rat(n json.Number) *big.Rat {
 	return r
 }
 
-// expands reports whether a number in the text is too large for the oracle,
-// which writes it out.
-func expands(text string) bool {
+// tooLargeForOracle reports whether the text contains a number whose exponent has
+// more than four characters: big.Rat would expand it.
+func tooLargeForOracle(text string) bool {
 	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r != 'e' && r != 'E' && r != '+' && r != '-' && (r < '0' || r > '9') }) {
-		if at := strings.LastIndexAny(part, "eE"); at >= 0 && len(part)-at > 5 {
+		if i := strings.LastIndexAny(part, "eE"); i >= 0 && len(part)-i > 5 {
 			return true
 		}
 	}
 	return false
 }
 
-// FuzzDigest: two JSON values have the same digest exactly if they are the same
-// value, whatever their spelling, and what cannot be digested is refused.
+// FuzzDigest checks that two JSON values have the same digest exactly if they are
+// equal, whatever their spelling, and that conditions compare in the same way.
 func FuzzDigest(f *testing.F) {
 	for _, pair := range [][2]string{
 		{`1`, `1.0`},
@@ -98,34 +98,35 @@ func FuzzDigest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second string) {
 		a, errA := strictjson.Parse([]byte(first))
 		b, errB := strictjson.Parse([]byte(second))
-		if errA != nil || errB != nil || expands(first) || expands(second) {
+		if errA != nil || errB != nil || tooLargeForOracle(first) || tooLargeForOracle(second) {
 			return
 		}
 		equal := digest(t, aureus.Request{Arguments: a}) == digest(t, aureus.Request{Arguments: b})
 		require.Equal(t, same(a, b), equal)
 
-		held := holds(on(aureus.Permission{Conditions: map[string]any{"c": b}}), on(aureus.Permission{Conditions: map[string]any{"c": a}}))
+		held := requestWith(useThing(aureus.Permission{Conditions: map[string]any{"c": b}}), useThing(aureus.Permission{Conditions: map[string]any{"c": a}}))
 		allowed := (&guard.Local{}).Preview(held).Effect == aureus.Allow
 		list, _ := b.([]any)
 		anyOf := same(a, b)
 		for _, element := range list {
 			anyOf = anyOf || same(a, element)
 		}
-		require.Equal(t, anyOf, allowed, "conditions compare as digests do")
+		require.Equal(t, anyOf, allowed, "conditions compare values as digests do")
 	})
 }
 
-// TestDigestSurvivesTheWire sends random requests through their JSON: the two
-// sides must compute the same digest, or no approval would ever be found.
-func TestDigestSurvivesTheWire(t *testing.T) {
+// Client and server must compute the same digest for a request, or the server
+// would never find its approval. The test sends random requests through JSON.
+func TestDigest_AfterJSONRoundTrip_IsTheSame(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		request := randomRequest(random)
 		text, err := strictjson.Marshal(request.Context())
 		require.NoError(t, err)
-		var there aureus.PolicyContext
-		require.NoError(t, strictjson.Unmarshal(text, &there), string(text))
-		require.Equal(t, digest(t, request), digest(t, there.Request()), string(text))
+		var received aureus.PolicyContext
+		require.NoError(t, strictjson.Unmarshal(text, &received), string(text))
+		require.Equal(t, digest(t, request), digest(t, received.Request()), string(text))
 	}
 }
 

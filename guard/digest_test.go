@@ -25,8 +25,8 @@ func digest(t testing.TB, request aureus.Request) aureus.Digest {
 	return d
 }
 
-// full is a request in which every part is set.
-func full() aureus.Request {
+// fullRequest is a request in which every part is set.
+func fullRequest() aureus.Request {
 	return aureus.Request{
 		Principal:  aureus.Principal{ID: "agent-7", Type: "agent", Permissions: []aureus.Permission{{Action: "write", Resource: "ledger"}}},
 		OnBehalfOf: "alice",
@@ -53,8 +53,8 @@ func full() aureus.Request {
 	}
 }
 
-// binds has one change for each part that the digest binds.
-var binds = map[string]func(r *aureus.Request){
+// boundChanges has one change for each part that the digest binds.
+var boundChanges = map[string]func(r *aureus.Request){
 	"principal":                    func(r *aureus.Request) { r.Principal.ID = "agent-8" },
 	"on behalf of":                 func(r *aureus.Request) { r.OnBehalfOf = "bob" },
 	"on behalf of nobody":          func(r *aureus.Request) { r.OnBehalfOf = "" },
@@ -142,30 +142,32 @@ var binds = map[string]func(r *aureus.Request){
 	"volatile, and another one": func(r *aureus.Request) { r.Volatile[0] = "/arguments/amount" },
 }
 
-func TestDigestBindsEveryPart(t *testing.T) {
-	seen := map[aureus.Digest]string{digest(t, full()): "unchanged"}
-	for name, change := range binds {
-		request := full()
+func TestDigest_AnyBoundPartChanged_Differs(t *testing.T) {
+	t.Parallel()
+	seen := map[aureus.Digest]string{digest(t, fullRequest()): "unchanged"}
+	for name, change := range boundChanges {
+		request := fullRequest()
 		change(&request)
 		d := digest(t, request)
-		require.Empty(t, seen[d], "%q has the digest of another", name)
+		require.Empty(t, seen[d], "%q has the same digest as another request", name)
 		seen[d] = name
 	}
-	other, err := guard.Digest("acme", full())
+	other, err := guard.Digest("acme", fullRequest())
 	require.NoError(t, err)
 	require.Empty(t, seen[other], "the tenant is bound")
-	same, err := guard.Digest("default", full())
+	same, err := guard.Digest("default", fullRequest())
 	require.NoError(t, err)
-	require.Equal(t, digest(t, full()), same, "no tenant is the default one")
+	require.Equal(t, digest(t, fullRequest()), same, "an empty tenant means default")
 }
 
-func TestDigestLeavesOutWhatIsVolatile(t *testing.T) {
+func TestDigest_VolatilePartChanged_StaysTheSame(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(r *aureus.Request){
 		"ticket":                     func(r *aureus.Request) { r.ApprovalToken = "apr_other" },
 		"no ticket":                  func(r *aureus.Request) { r.ApprovalToken = "" },
 		"ticket in the metadata":     func(r *aureus.Request) { r.Action.Metadata["approval_token"] = "apr_other" },
 		"no ticket in the metadata":  func(r *aureus.Request) { delete(r.Action.Metadata, "approval_token") },
-		"ticket of an odd kind":      func(r *aureus.Request) { r.Action.Metadata["approval_token"] = map[string]any{"x": 1} },
+		"ticket that is an object":   func(r *aureus.Request) { r.Action.Metadata["approval_token"] = map[string]any{"x": 1} },
 		"volatile argument":          func(r *aureus.Request) { r.Arguments.(map[string]any)["try"] = json.Number("2") },
 		"volatile argument gone":     func(r *aureus.Request) { delete(r.Arguments.(map[string]any), "try") },
 		"volatile argument deep":     func(r *aureus.Request) { r.Arguments.(map[string]any)["try"] = []any{map[string]any{"x": 1}} },
@@ -173,17 +175,18 @@ func TestDigestLeavesOutWhatIsVolatile(t *testing.T) {
 		"the principal's type":       func(r *aureus.Request) { r.Principal.Type = "human" },
 		"the principal's permission": func(r *aureus.Request) { r.Principal.Permissions = nil },
 		"the run":                    func(r *aureus.Request) { r.WorkflowID, r.TaskID, r.TraceID = "w2", "t2", "trace" },
-		"the tool's other place":     func(r *aureus.Request) { r.HTTP.GetBody = nil },
+		"no GetBody":                 func(r *aureus.Request) { r.HTTP.GetBody = nil },
 	} {
-		request := full()
+		request := fullRequest()
 		change(&request)
-		require.Equal(t, digest(t, full()), digest(t, request), name)
+		require.Equal(t, digest(t, fullRequest()), digest(t, request), name)
 	}
 }
 
-// TestDigestKnowsEveryField fails when a field is added to what a request is
-// made of: say here whether it is bound, and in Digest how.
-func TestDigestKnowsEveryField(t *testing.T) {
+// This test fails when a field is added to one of these types: list it here as
+// covered by the digest or not, and in the documentation of Digest.
+func TestDigest_FieldsOfRequest_AreAllConsidered(t *testing.T) {
+	t.Parallel()
 	for typ, fields := range map[reflect.Type]string{
 		reflect.TypeFor[aureus.Request]():    "Principal OnBehalfOf Action Tool Arguments HTTP Volatile; not ApprovalToken WorkflowID TaskID TraceID",
 		reflect.TypeFor[aureus.Principal]():  "ID; not Type Permissions",
@@ -192,15 +195,16 @@ func TestDigestKnowsEveryField(t *testing.T) {
 		reflect.TypeFor[aureus.HTTPCall]():   "Method Host Path Query ContentType ContentEncoding Headers Body BodyOmitted GetBody",
 	} {
 		known := strings.Fields(strings.ReplaceAll(fields, "; not", ""))
-		var have []string
+		var actual []string
 		for field := range typ.Fields() {
-			have = append(have, field.Name)
+			actual = append(actual, field.Name)
 		}
-		require.ElementsMatch(t, known, have, typ)
+		require.ElementsMatch(t, known, actual, typ)
 	}
 }
 
-func TestDigestTreatsAbsentAndEmptyAlikeWhereTheModelsDo(t *testing.T) {
+func TestDigest_AbsentAndEmpty_AreEqual(t *testing.T) {
+	t.Parallel()
 	bare := aureus.Request{Principal: aureus.Principal{ID: "p"}, Action: aureus.Action{ID: "a", RequiredPermissions: []aureus.Permission{{}}}}
 	empty := bare
 	empty.Action.RequiredPermissions = []aureus.Permission{{Conditions: map[string]any{}}}
@@ -208,7 +212,8 @@ func TestDigestTreatsAbsentAndEmptyAlikeWhereTheModelsDo(t *testing.T) {
 	require.Equal(t, digest(t, bare), digest(t, empty))
 }
 
-func TestDigestOfTheToolInTheMetadata(t *testing.T) {
+func TestDigest_ToolInMetadata_EqualsToolInRequest(t *testing.T) {
+	t.Parallel()
 	named := lowRisk()
 	named.Action.Metadata = map[string]any{"tool_name": "psql"}
 	filled := named
@@ -216,12 +221,13 @@ func TestDigestOfTheToolInTheMetadata(t *testing.T) {
 	require.Equal(t, digest(t, filled), digest(t, named))
 }
 
-func TestDigestReadsTheBodyWhereItHasTo(t *testing.T) {
-	request := full()
+func TestDigest_GetBody_IsReadAndItsErrorReturned(t *testing.T) {
+	t.Parallel()
+	request := fullRequest()
 	body := request.HTTP.Body
 	request.HTTP.Body, request.HTTP.GetBody = nil, func() (aureus.Body, error) { return body, nil }
-	require.Equal(t, digest(t, full()), digest(t, request))
-	require.Nil(t, request.HTTP.Body, "the request is only read")
+	require.Equal(t, digest(t, fullRequest()), digest(t, request))
+	require.Nil(t, request.HTTP.Body, "Digest does not change the request")
 
 	request.HTTP = brokenBody()
 	_, err := guard.Digest("", request)
@@ -229,12 +235,13 @@ func TestDigestReadsTheBodyWhereItHasTo(t *testing.T) {
 	require.NotErrorIs(t, err, aureus.ErrInvalid)
 }
 
-func TestDigestOfVolatileElements(t *testing.T) {
+func TestDigest_VolatileElement_KeepsItsPosition(t *testing.T) {
+	t.Parallel()
 	list := func(volatile string, elements ...any) aureus.Digest {
 		return digest(t, aureus.Request{Arguments: map[string]any{"l": elements, "a/b": map[string]any{"~": 1, "x": 2}}, Volatile: []string{volatile}})
 	}
 	require.Equal(t, list("/arguments/l/1", 1, 2, 3), list("/arguments/l/1", 1, "x", 3))
-	require.NotEqual(t, list("/arguments/l/1", 1, 2, 3), list("/arguments/l/1", 1, 3), "its place stays")
+	require.NotEqual(t, list("/arguments/l/1", 1, 2, 3), list("/arguments/l/1", 1, 3), "a volatile element keeps its position")
 	require.NotEqual(t, list("/arguments/l/1", 1, 2, 3), list("/arguments/l/1", 2, 2, 3))
 	require.Equal(t, list("/arguments/l/0/x", map[string]any{"x": 1, "y": 2}), list("/arguments/l/0/x", map[string]any{"x": 5, "y": 2}))
 	require.NotEqual(t, list("/arguments/l/0/x", map[string]any{"x": 1, "y": 2}), list("/arguments/l/0/x", map[string]any{"x": 1, "y": 3}))
@@ -256,11 +263,12 @@ func TestDigestOfVolatileElements(t *testing.T) {
 	try := func(a args) aureus.Digest {
 		return digest(t, aureus.Request{Arguments: a, Volatile: []string{"/arguments/try"}})
 	}
-	require.Equal(t, try(args{"acme", 1}), try(args{"acme", 2}), "the names are those of the JSON")
+	require.Equal(t, try(args{"acme", 1}), try(args{"acme", 2}), "pointers use the names of the JSON")
 	require.NotEqual(t, try(args{"acme", 1}), try(args{"other", 1}))
 }
 
-func TestDigestOfGoValuesIsThatOfTheirJSON(t *testing.T) {
+func TestDigest_GoValues_EqualTheirJSON(t *testing.T) {
+	t.Parallel()
 	type args struct {
 		To     string         `json:"to"`
 		Amount int64          `json:"amount"`
@@ -280,7 +288,8 @@ func TestDigestOfGoValuesIsThatOfTheirJSON(t *testing.T) {
 	}
 }
 
-func TestDigestSaysWhatIsWrong(t *testing.T) {
+func TestDigest_InvalidRequest_ErrorNamesThePlace(t *testing.T) {
+	t.Parallel()
 	deep := any("end")
 	for range strictjson.MaxDepth + 1 {
 		deep = []any{deep}
@@ -310,10 +319,10 @@ func TestDigestSaysWhatIsWrong(t *testing.T) {
 		"no pointer":          {func(r *aureus.Request) { r.Volatile = []string{"arguments/x"} }, []string{"/volatile/0", "slash"}},
 		"a bad escape":        {func(r *aureus.Request) { r.Volatile = []string{"/arguments/a~2"} }, []string{"/volatile/0", "~0"}},
 		"a bad escape at end": {func(r *aureus.Request) { r.Volatile = []string{"/arguments/a~0~"} }, []string{"/volatile/0", "~0"}},
-		"what the rules read": {func(r *aureus.Request) { r.Volatile = []string{"/metadata/mcpActionName"} }, []string{"/volatile/0", "must be bound"}},
+		"used by the rules":   {func(r *aureus.Request) { r.Volatile = []string{"/metadata/mcpActionName"} }, []string{"/volatile/0", "must not be volatile"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request := full()
+			request := fullRequest()
 			c.change(&request)
 			d, err := guard.Digest("", request)
 			require.ErrorIs(t, err, aureus.ErrInvalid)
@@ -323,35 +332,37 @@ func TestDigestSaysWhatIsWrong(t *testing.T) {
 			}
 			require.Less(t, len(err.Error()), 1000)
 
-			decision, err := guard.Decide(t.Context(), &guard.Local{Approvals: newMemoryApprovals()}, transferWith(request))
+			decision, err := guard.Decide(t.Context(), &guard.Local{Approvals: newMemoryApprovals()}, needingApproval(request))
 			require.NoError(t, err)
 			require.Equal(t, aureus.ReasonInvalidRequest, decision.ReasonCode)
 		})
 	}
 }
 
-// transferWith is a request that a person would be asked about.
-func transferWith(request aureus.Request) aureus.Request {
+// needingApproval changes a request so that the principal holds the required
+// permissions and only a person's approval is missing.
+func needingApproval(request aureus.Request) aureus.Request {
 	request.Principal.Permissions = request.Action.RequiredPermissions
 	for i := range request.Principal.Permissions {
 		request.Action.RequiredPermissions[i].Intent, request.Action.RequiredPermissions[i].DataZone = "execute", "confidential"
 	}
-	if c := request.Action.RequiredPermissions[1].Conditions; c != nil { // what equals nothing cannot be held
+	if c := request.Action.RequiredPermissions[1].Conditions; c != nil { // a value without a JSON form cannot match, so move it to the metadata
 		request.Action.RequiredPermissions, request.Principal.Permissions = nil, nil
 		request.Action.Metadata = c
 	}
 	return request
 }
 
-// TestDigestOfNumbers: what is the same number has the same digest, what is
-// another one has not, and what is no JSON number has none.
-func TestDigestOfNumbers(t *testing.T) {
-	of := func(number string) (aureus.Digest, error) {
+// Spellings of the same number have the same digest, different numbers have
+// different digests, and a text that is not a JSON number is an error.
+func TestDigest_Numbers_CompareByValue(t *testing.T) {
+	t.Parallel()
+	digestOf := func(number string) (aureus.Digest, error) {
 		return guard.Digest("", aureus.Request{Arguments: json.Number(number)})
 	}
 	seen := map[aureus.Digest]string{}
 	for _, spellings := range [][]string{
-		{"0", "-0", "0.0", "0e5", "-0.000E-7", "0e0000000000007", ""}, // as encoding/json reads an empty Number
+		{"0", "-0", "0.0", "0e5", "-0.000E-7", "0e0000000000007", ""}, // encoding/json writes an empty Number as 0
 		{"1", "1.0", "1e0", "1E+0", "1e-0", "10e-1", "0.1e1", "1e00000000000000000000"},
 		{"100", "1e2", "1E+2", "1e02", "100.000", "0.001e5", "10000e-2"},
 		{"1000"},
@@ -368,12 +379,12 @@ func TestDigestOfNumbers(t *testing.T) {
 		{"1e9999999999", "10e9999999998"},
 		{"1e-9999999999"},
 	} {
-		first, err := of(spellings[0])
+		first, err := digestOf(spellings[0])
 		require.NoError(t, err)
 		require.Empty(t, seen[first], spellings[0])
 		seen[first] = spellings[0]
 		for _, spelling := range spellings {
-			d, err := of(spelling)
+			d, err := digestOf(spelling)
 			require.NoError(t, err, spelling)
 			require.Equal(t, first, d, spelling)
 		}
@@ -382,12 +393,12 @@ func TestDigestOfNumbers(t *testing.T) {
 		"-", "+1", "01", "-01", "00", ".5", "1.", "1.e1", "1e", "1e+", "1e1.5", "1 ", " 1", "1_000", "0x1", "NaN", "Infinity", "1e1e1", "--1", "1,5", "١",
 		"1e10000000000", "0e99999999999", "1e-10000000000",
 	} {
-		_, err := of(text)
+		_, err := digestOf(text)
 		require.ErrorIs(t, err, aureus.ErrInvalid, text)
 	}
 }
 
-func TestHugeExponentsTakeNoRoom(t *testing.T) {
+func TestDigest_HugeExponents_UseLittleMemory(t *testing.T) {
 	request := aureus.Request{Arguments: []any{json.Number("1e999999999"), json.Number("-7.5E-999999999"), json.Number("1e-9999999999")}}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -398,11 +409,12 @@ func TestHugeExponentsTakeNoRoom(t *testing.T) {
 	require.Equal(t, first, digest(t, request))
 }
 
-var update = flag.Bool("update", false, "write the golden digests anew: every approval given under the old ones stops counting")
+var update = flag.Bool("update", false, "rewrite the golden digests; every approval given under the old ones stops counting")
 
-// TestGoldenDigests holds the encoding where it is: a change of it is a new
-// version, not a new golden file.
-func TestGoldenDigests(t *testing.T) {
+// The encoding must not change within a version. A new encoding needs a new
+// digestVersion, not a new golden file.
+func TestDigest_GoldenFile_IsUnchanged(t *testing.T) {
+	t.Parallel()
 	const path = "testdata/digests.json"
 	type golden struct {
 		Name    string               `json:"name"`
@@ -422,7 +434,7 @@ func TestGoldenDigests(t *testing.T) {
 		goldens := []golden{
 			{Name: "bare", Request: bare.Context()},
 			{Name: "bare in another tenant", Tenant: "acme", Request: bare.Context()},
-			{Name: "everything", Request: full().Context()},
+			{Name: "everything", Request: fullRequest().Context()},
 			{Name: "numbers", Request: numbers.Context()},
 			{Name: "unicode", Request: unicode.Context()},
 			{Name: "volatile list", Request: list.Context()},
@@ -453,16 +465,17 @@ func TestGoldenDigests(t *testing.T) {
 	}
 }
 
-// An approval binds the body, so a call whose body was not sent along cannot be
-// bound.
-func TestACallWithoutItsBodyHasNoDigest(t *testing.T) {
+// An approval covers the body, so a call without its body has no digest.
+func TestDigest_OmittedBody_IsInvalid(t *testing.T) {
+	t.Parallel()
 	_, err := guard.Digest("t", aureus.Request{HTTP: &aureus.HTTPCall{Method: "POST", BodyOmitted: true}})
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 }
 
-// What is digested here can be sent: a hundred levels, and not one more, whatever
-// the innermost holds.
-func TestAHundredLevelsAreAHundredHereToo(t *testing.T) {
+// The digest accepts the same nesting as JSON requests: 100 levels, whatever the
+// innermost value contains.
+func TestDigest_Nesting_IsLimitedTo100Levels(t *testing.T) {
+	t.Parallel()
 	for _, innermost := range []any{[]any{}, []any{"x"}, map[string]any{}} {
 		request, value := highRisk(), innermost
 		for range strictjson.MaxDepth - 1 {

@@ -1,10 +1,9 @@
 // Package guard is a policy decision point (PDP): it answers whether a
 // principal may take an action.
 //
-// A [Decider] decides. [Local] decides in this process by the Goal-Guard rules,
-// [*aureus.Client] asks a server that decides by the same rules, and both can
-// stand wherever a Decider is asked for. [Check] asks one and returns nil only
-// for an allow:
+// A [Decider] decides. [Local] decides in this process by the Goal-Guard rules;
+// [*aureus.Client] asks a server that decides by the same rules. Both implement
+// Decider. [Check] asks a Decider and returns nil only for an allow:
 //
 //	if err := guard.Check(ctx, decider, request); err != nil {
 //		return err
@@ -12,23 +11,25 @@
 //
 // # Three answers
 //
-// An action of low or medium risk is allowed when its tool is among those the
-// action allows and the principal holds what the action requires. One of high
-// or critical risk needs a person's approval besides. [Local] asks for it
-// through [Approvals]; without one it denies what needs a person. An approval
-// is bound to the [Digest] of the request, so that the same unchanged request
-// passes once after a person approved it, and nothing else does.
+// A decision is allow, deny or require_approval. An action of low or medium risk
+// is allowed if the action permits the request's tool and the principal holds
+// every permission that the action requires. An action of high or critical risk
+// also needs a person's approval. [Local] requests the approval through
+// [Approvals]; if that field is nil, it denies the action. An approval is bound
+// to the [Digest] of the request: once a person has approved it, the same
+// unchanged request is allowed once, and no other request is.
 //
-// # Nothing passes by accident
+// # Fail closed
 //
 // The zero Decision is a denial. A nil decider, an error, a timeout, a
-// cancelled context, a panic, an unknown word, an approval that does not fit:
-// none of them is an allow. Refusals match [ErrDenied] or [ErrApprovalRequired],
-// failures to decide match [ErrUndecided], and [Refusal] tells the rest.
+// cancelled context, a panic, an unknown effect and an approval for another
+// request never lead to an allow. A refusal matches [ErrDenied] or
+// [ErrApprovalRequired], and a failure to decide matches [ErrUndecided]. A
+// [Refusal] holds the decision.
 //
-// # What a local decision is worth
+// # Trust
 //
-// Tier and permissions are what the caller of Decide claims (Decision.Claimed).
-// Whoever builds the request answers for them: take both from your own
-// definitions, never from the agent that asks.
+// Local takes the risk tier and the permissions from the request and marks the
+// decision as claimed (Decision.Claimed). Fill in both from your own
+// definitions, never from data that the agent sent.
 package guard

@@ -44,14 +44,14 @@ func ExampleCheck() {
 
 func ExampleLocal() {
 	ctx := context.Background()
-	approvals := newMemoryApprovals() // a *aureus.Client, or an embedded control plane's
+	approvals := newMemoryApprovals() // in production a *aureus.Client or an embedded control plane
 	decider := &guard.Local{Approvals: approvals}
 	request := aureus.Request{Principal: clerk, Action: transfer, Arguments: map[string]any{"to": "acme", "amount": 5000}}
 
 	first, _ := guard.Decide(ctx, decider, request)
 	fmt.Println(first.Effect, first.ReasonCode)
 
-	_ = approvals.decide(first.Approval.ID, "olga", aureus.ApprovalApproved) // an operator, elsewhere
+	_ = approvals.decide(first.Approval.ID, "olga", aureus.ApprovalApproved) // done by an operator
 
 	second, _ := guard.Decide(ctx, decider, request)
 	fmt.Println(second.Effect, second.ReasonCode)
@@ -71,16 +71,16 @@ func ExampleRefusal() {
 
 	switch {
 	case err == nil:
-		fmt.Println("go ahead")
+		fmt.Println("allowed")
 	case errors.Is(err, guard.ErrApprovalRequired):
 		if refusal, ok := errors.AsType[*guard.Refusal](err); ok {
 			approval := refusal.Decision.Approval
-			fmt.Println("come back when it is approved:", aureus.IsApprovalID(approval.ID), approval.Status)
+			fmt.Println("try again when it is approved:", aureus.IsApprovalID(approval.ID), approval.Status)
 		}
 	case errors.Is(err, guard.ErrDenied):
-		fmt.Println("not for you")
+		fmt.Println("denied")
 	case errors.Is(err, guard.ErrUndecided):
 		fmt.Println("try again later")
 	}
-	// Output: come back when it is approved: true pending
+	// Output: try again when it is approved: true pending
 }

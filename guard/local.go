@@ -10,54 +10,56 @@ import (
 	"github.com/farmountain/aureus-go/internal/nametext"
 )
 
-// The versions of the rules, as Decision.PolicyVersion tells them.
+// The values of Decision.PolicyVersion.
 const (
 	policyVersion        = "goal-guard/2"
 	policyVersionLenient = "goal-guard/2-lenient"
 )
 
-// Local decides in this process by the Goal-Guard rules (SPEC 3.1 to 3.5). The
-// zero value works, and denies whatever needs a person. A Local is safe for
-// concurrent use as long as its fields stay unchanged after the first call; it
-// keeps no state of its own. A nil *Local refuses everything.
+// Local decides in this process by the Goal-Guard rules. The zero value is ready
+// to use and denies every action that needs a person's approval. A Local keeps no
+// state, and it is safe for concurrent use as long as its fields are not changed
+// after the first call. A nil *Local never allows.
 type Local struct {
-	// Approvals is where a person is asked, and where an approval is spent. With
-	// nil, what needs a person is denied with the code APPROVALS_NOT_AVAILABLE.
+	// Approvals opens the approvals that actions of high and critical risk need,
+	// and uses them. If it is nil, such actions are denied with the code
+	// APPROVALS_NOT_AVAILABLE.
 	Approvals Approvals
 
-	// Tenant is bound by the digest of every approval. Empty is "default". It
-	// must be the tenant that Approvals works for.
+	// Tenant is part of the digest of every approval. It must be the tenant of
+	// Approvals. Empty means "default".
 	Tenant string
 
-	// LenientPermissions lets a held permission that names no intent or no data
-	// zone cover every required one. Strict, as the zero value is, it covers
-	// neither the intents delete and admin nor the zones confidential and
-	// restricted (SPEC 3.2, P7).
+	// LenientPermissions lets a held permission without an intent or without a
+	// data zone cover every required intent or data zone. If it is false, such a
+	// permission covers neither the intents delete and admin nor the zones
+	// confidential and restricted.
 	LenientPermissions bool
 
-	// Volatile is what requests may leave open with their own Volatile, by JSON
-	// pointers to values inside /arguments or /metadata: a request may name one of
-	// these, or what is inside of it. A request that names another is denied with
-	// the code INVALID_REQUEST. nil allows none. A control plane that is asked for
-	// approvals has a list of its own, and both must allow it.
+	// Volatile lists the values that a request may exclude from its digest through
+	// its own Volatile field, as JSON pointers to values inside /arguments or
+	// /metadata. A request may name these pointers and pointers below them; one
+	// that names any other is denied with the code INVALID_REQUEST. nil permits
+	// none. If Approvals is a control plane, that has a list of its own, and both
+	// lists must permit the pointer.
 	Volatile []string
 
-	// Now is the clock, read once a decision. nil is time.Now.
+	// Now returns the current time. Decide calls it once. nil means time.Now.
 	Now func() time.Time
 }
 
 var errNilLocal = errors.New("guard: a nil *Local cannot decide; use &guard.Local{}")
 
-// Decide answers the request. What the principal may do at once is allowed
-// without an allocation; what needs a person opens an approval or joins the
-// live one for the same digest, and is allowed once when that is approved. A
-// request that is not valid (see [aureus.Request.Validate]), or that no approval
-// can be bound to where one is needed (see [Digest]), is denied with the code
+// Decide decides on the request. An action that needs no approval is allowed
+// without an allocation. An action that needs one opens an approval, or joins the
+// open one for the same digest, and is allowed once after a person has approved
+// it. A request that is not valid (see [aureus.Request.Validate]), or that needs
+// an approval and has no digest (see [Digest]), is denied with the code
 // INVALID_REQUEST, and the decision's reason says what is wrong and where.
 //
-// The error is not nil when it could not be decided: the context is done, the
-// body of the HTTP call could not be read, or Approvals failed or answered with
-// something that does not fit the question. The decision beside it is a denial.
+// The error is not nil if there is no decision: the context is done, the body of
+// the HTTP call could not be read, or Approvals failed or returned an approval
+// that does not match the request. The returned decision is then a denial.
 func (l *Local) Decide(ctx context.Context, request aureus.Request) (decision aureus.Decision, err error) {
 	if l == nil {
 		return aureus.Decision{}, errNilLocal
@@ -66,32 +68,32 @@ func (l *Local) Decide(ctx context.Context, request aureus.Request) (decision au
 		return aureus.Decision{}, context.Cause(ctx)
 	}
 	if len(request.Action.Metadata) > 0 {
-		request = completed(request)
+		request = withMetadata(request)
 	}
-	l.judged(&decision, &request)
+	l.evaluate(&decision, &request)
 	switch {
 	case decision.Effect == aureus.RequireApproval:
-		return l.askPerson(ctx, request, decision)
+		return l.requireApproval(ctx, request, decision)
 	case decision.Effect == aureus.Deny && request.ApprovalToken != "" && decision.ReasonCode != aureus.ReasonInvalidRequest:
-		return l.deniedWithTicket(ctx, request, decision)
+		return l.denyWithTicket(ctx, request, decision)
 	}
 	return decision, nil
 }
 
-// Preview is what Decide would answer where no approval is live, and has no
-// effect: nobody is asked and nothing is spent. What needs a person is
-// RequireApproval without an approval, whether or not there is one already or
-// anyone to ask; what no approval could be bound to (see [Digest]) is denied with
-// the code INVALID_REQUEST. The body of an HTTP call is not read, and the digest
-// of a request with one that would have to be is not in the answer.
+// Preview returns the decision that Decide would return if no approval were open
+// for the request. It opens no approval and uses none. For an action that needs
+// one the effect is RequireApproval, even if Approvals is nil or an approval
+// exists; if the request has no digest (see [Digest]), it is denied with the code
+// INVALID_REQUEST. Preview does not read the body of an HTTP call: if the digest
+// depends on an unread body, the decision has no digest.
 func (l *Local) Preview(request aureus.Request) (decision aureus.Decision) {
 	if l == nil {
 		return aureus.Decision{Reason: errNilLocal.Error()}
 	}
 	if len(request.Action.Metadata) > 0 {
-		request = completed(request)
+		request = withMetadata(request)
 	}
-	l.judged(&decision, &request)
+	l.evaluate(&decision, &request)
 	if decision.Effect == aureus.RequireApproval {
 		unread := request.HTTP != nil && request.HTTP.GetBody != nil
 		if unread {
@@ -108,30 +110,32 @@ func (l *Local) Preview(request aureus.Request) (decision aureus.Decision) {
 	return decision
 }
 
-// RecordOutcomes reports to Approvals what became of decisions, which settles the
-// approvals that they used: one is given back if nothing was done (see
-// [aureus.Outcome]). It is for whoever enforces the decisions. The error is that
-// of Approvals, or says that it takes no outcomes: then the approvals stay spent.
+// RecordOutcomes reports the outcomes of decisions to Approvals, which commits
+// the approvals that they used, or releases them if nothing was done (see
+// [aureus.Outcome]). Code that enforces decisions calls it. The error is that of
+// Approvals, or says that Approvals has no method RecordOutcomes; the approvals
+// then stay consumed.
 func (l *Local) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error {
 	if l == nil {
 		return errNilLocal
 	}
-	taker, ok := l.Approvals.(interface {
+	recorder, ok := l.Approvals.(interface {
 		RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error
 	})
 	if !ok {
-		return errors.New("guard: the Approvals of this decider take no outcomes")
+		return errors.New("guard: Local.Approvals has no method RecordOutcomes, so outcomes cannot be recorded")
 	}
-	return taker.RecordOutcomes(ctx, outcomes)
+	return recorder.RecordOutcomes(ctx, outcomes)
 }
 
-// completed fills in what the action's metadata says about the request, by the
-// rule of the wire.
-func completed(request aureus.Request) aureus.Request { return request.Context().Request() }
+// withMetadata fills in the empty fields of the request that the action's
+// metadata names, as for a request in JSON; see [aureus.PolicyContext.Request].
+func withMetadata(request aureus.Request) aureus.Request { return request.Context().Request() }
 
-// judged fills in what the rules say of the request. It writes where the
-// decision is returned from, since copying one costs as much as a rule.
-func (l *Local) judged(d *aureus.Decision, request *aureus.Request) {
+// evaluate validates the request, applies the rules and fills in the decision. It
+// writes through the pointer because copying a decision costs as much as applying
+// a rule.
+func (l *Local) evaluate(d *aureus.Decision, request *aureus.Request) {
 	var now time.Time
 	if l.Now != nil {
 		now = l.Now()
@@ -154,7 +158,7 @@ func (l *Local) judged(d *aureus.Decision, request *aureus.Request) {
 		}
 		return
 	}
-	v := judge(request, l.LenientPermissions)
+	v := applyRules(request, l.LenientPermissions)
 	d.Effect, d.ReasonCode, d.Rule, d.Reason, d.Metadata = v.effect, v.code, v.rule, v.reason, v.metadata
 	d.PrincipalID, d.OnBehalfOf = request.Principal.ID, request.OnBehalfOf
 	d.TraceID = request.TraceID

@@ -12,7 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// lowRisk is a request that is allowed, for tests to break.
+// lowRisk returns a request that is allowed.
 func lowRisk() aureus.Request {
 	return aureus.Request{
 		Principal: aureus.Principal{ID: "agent-1", Type: "agent", Permissions: []aureus.Permission{{Action: "read", Resource: "db"}}},
@@ -37,8 +37,10 @@ func mcp(tier aureus.PolicyRiskTier, metadata map[string]any) aureus.Request {
 	return request
 }
 
-// TestRules has one row for each way a rule can answer, in the order of SPEC 3.1.
-func TestRules(t *testing.T) {
+// The rows are in the order in which the rules apply: validation, tool,
+// permissions, MCP, risk tier.
+func TestPreview_EachRule_ReturnsItsVerdict(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		change   func(r *aureus.Request)
 		effect   aureus.Effect
@@ -60,28 +62,28 @@ func TestRules(t *testing.T) {
 			aureus.RequireApproval, aureus.ReasonCriticalRisk, "risk_tier", "approve",
 		},
 
-		"P9: no tier":                     {func(r *aureus.Request) { r.Action.RiskTier = "" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/risk_tier"},
-		"P9: a tier in the workflow case": {func(r *aureus.Request) { r.Action.RiskTier = "LOW" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", `"LOW"`},
-		"P9: unknown intent":              {func(r *aureus.Request) { r.Action.Intent = "look" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/intent"},
-		"P9: unknown zone":                {func(r *aureus.Request) { r.Action.DataZone = "secret" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/data_zone"},
-		"P9: unknown required intent": {
+		"no tier":                     {func(r *aureus.Request) { r.Action.RiskTier = "" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/risk_tier"},
+		"a tier in the workflow case": {func(r *aureus.Request) { r.Action.RiskTier = "LOW" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", `"LOW"`},
+		"unknown intent":              {func(r *aureus.Request) { r.Action.Intent = "look" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/intent"},
+		"unknown zone":                {func(r *aureus.Request) { r.Action.DataZone = "secret" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/data_zone"},
+		"unknown required intent": {
 			func(r *aureus.Request) { r.Action.RequiredPermissions[0].Intent = "Read" },
 			aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/required_permissions/0/intent",
 		},
-		"P9: unknown required zone": {
+		"unknown required zone": {
 			func(r *aureus.Request) { r.Action.RequiredPermissions[0].DataZone = "x" },
 			aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/required_permissions/0/data_zone",
 		},
-		"P9: unknown held intent": {
+		"unknown held intent": {
 			func(r *aureus.Request) { r.Principal.Permissions[0].Intent = "x" },
 			aureus.Deny, aureus.ReasonInvalidRequest, "request", "/principal/permissions/0/intent",
 		},
-		"P9: unknown held zone that nobody asks for": {func(r *aureus.Request) {
+		"unknown held zone that is not required": {func(r *aureus.Request) {
 			r.Principal.Permissions = append(r.Principal.Permissions, aureus.Permission{Action: "other", DataZone: "x"})
 		}, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/principal/permissions/1/data_zone"},
 		"no principal": {func(r *aureus.Request) { r.Principal.ID = "" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/principal/id"},
 		"no action":    {func(r *aureus.Request) { r.Action.ID = "" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/id"},
-		"an invalid request is not a matter of permissions": {
+		"validation precedes permissions": {
 			func(r *aureus.Request) { r.Action.RiskTier, r.Principal.Permissions = "x", nil },
 			aureus.Deny, aureus.ReasonInvalidRequest, "request", "",
 		},
@@ -95,24 +97,24 @@ func TestRules(t *testing.T) {
 			aureus.Deny, aureus.ReasonToolNotAllowed, "tool", `the tool "rm" is not allowed`,
 		},
 		"any tool without a list": {func(r *aureus.Request) { r.Tool = "rm" }, aureus.Allow, aureus.ReasonLowRisk, "risk_tier", ""},
-		"P11: a list and no tool": {
+		"a list and no tool": {
 			func(r *aureus.Request) { r.Action.AllowedTools = []string{"a"} },
 			aureus.Deny, aureus.ReasonToolRequired, "tool", "not allowed without a tool",
 		},
-		"P11: a list with the empty tool and no tool": {
+		"a list with the empty tool and no tool": {
 			func(r *aureus.Request) { r.Action.AllowedTools = []string{""} },
 			aureus.Deny, aureus.ReasonToolRequired, "tool", "",
 		},
-		"P11: the tool from the metadata": {func(r *aureus.Request) {
+		"the tool from the metadata": {func(r *aureus.Request) {
 			r.Action.AllowedTools, r.Action.Metadata = []string{"a"}, map[string]any{"tool_name": "a"}
 		}, aureus.Allow, aureus.ReasonLowRisk, "risk_tier", ""},
-		"P11: a wrong tool from the metadata": {func(r *aureus.Request) {
+		"a wrong tool from the metadata": {func(r *aureus.Request) {
 			r.Action.AllowedTools, r.Action.Metadata = []string{"a"}, map[string]any{"tool_name": "b"}
 		}, aureus.Deny, aureus.ReasonToolNotAllowed, "tool", `"b"`},
-		"P11: the metadata does not overrule the tool": {func(r *aureus.Request) {
+		"the metadata does not overrule the tool": {func(r *aureus.Request) {
 			r.Action.AllowedTools, r.Tool, r.Action.Metadata = []string{"a"}, "b", map[string]any{"tool_name": "a"}
 		}, aureus.Deny, aureus.ReasonToolNotAllowed, "tool", `"b"`},
-		"P11: a tool in the metadata that is no text": {func(r *aureus.Request) {
+		"a tool in the metadata that is not a string": {func(r *aureus.Request) {
 			r.Action.AllowedTools, r.Action.Metadata = []string{"a"}, map[string]any{"tool_name": []any{"a"}}
 		}, aureus.Deny, aureus.ReasonToolRequired, "tool", ""},
 		"the tool comes before the permissions": {func(r *aureus.Request) {
@@ -138,7 +140,7 @@ func TestRules(t *testing.T) {
 			func(r *aureus.Request) { *r = mcp("low", nil); r.Principal.Permissions = nil },
 			aureus.Deny, aureus.ReasonPermissionDenied, "permissions", "",
 		},
-		"the other's permissions do not count": {
+		"acting on behalf of somebody adds no permissions": {
 			func(r *aureus.Request) { r.OnBehalfOf, r.Principal.Permissions = "boss", nil },
 			aureus.Deny, aureus.ReasonPermissionDenied, "permissions", "",
 		},
@@ -156,7 +158,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestMCPRule(t *testing.T) {
+func TestDecide_MCPAction_FollowsItsRiskTier(t *testing.T) {
+	t.Parallel()
 	type m = map[string]any
 	for name, c := range map[string]struct {
 		tier     aureus.PolicyRiskTier
@@ -185,31 +188,31 @@ func TestMCPRule(t *testing.T) {
 			aureus.Allow, aureus.ReasonMCP,
 			m{"mcpAction": true, "mcpServerName": "s", "mcpActionName": "x", "requiresCRV": true},
 		},
-		"a flag of another kind is a yes": {
+		"a CRV flag that is a string counts as true": {
 			"medium",
 			m{"requiresCRVValidation": "false"},
 			aureus.Allow, aureus.ReasonMCPWithCRV,
 			m{"mcpAction": true, "mcpServerName": "s", "mcpActionName": "x", "requiresCRV": true},
 		},
-		"a null flag is a no": {
+		"a null CRV flag counts as false": {
 			"medium",
 			m{"requiresCRVValidation": nil, "mcpServerName": nil},
 			aureus.Allow, aureus.ReasonMCP,
 			m{"mcpAction": true, "mcpActionName": "x", "requiresCRV": false},
 		},
-		"P10: high needs a person": {
+		"high needs a person": {
 			"high",
 			m{"requiresCRVValidation": true, "crvGateName": "g"},
 			aureus.RequireApproval, aureus.ReasonHighRisk,
 			m{"mcpAction": true, "mcpServerName": "s", "mcpActionName": "x", "requiresCRV": true, "crvGateName": "g"},
 		},
-		"P10: critical needs a person": {
+		"critical needs a person": {
 			"critical", nil, aureus.RequireApproval, aureus.ReasonCriticalRisk,
 			m{"mcpAction": true, "mcpServerName": "s", "mcpActionName": "x", "requiresCRV": false},
 		},
-		"P10: an unknown tier is no way in": {"severe", nil, aureus.Deny, aureus.ReasonInvalidRequest, nil},
-		"no name, no MCP action":            {"low", m{"mcpActionName": ""}, aureus.Allow, aureus.ReasonLowRisk, nil},
-		"a name that is no text":            {"high", m{"mcpActionName": 7}, aureus.RequireApproval, aureus.ReasonHighRisk, nil},
+		"unknown tier":                   {"severe", nil, aureus.Deny, aureus.ReasonInvalidRequest, nil},
+		"an empty name is no MCP action": {"low", m{"mcpActionName": ""}, aureus.Allow, aureus.ReasonLowRisk, nil},
+		"a name that is not a string":    {"high", m{"mcpActionName": 7}, aureus.RequireApproval, aureus.ReasonHighRisk, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			approvals := newMemoryApprovals()
@@ -219,12 +222,13 @@ func TestMCPRule(t *testing.T) {
 			require.Equal(t, c.code, decision.ReasonCode)
 			require.Equal(t, c.want, decision.Metadata)
 			require.Equal(t, c.want != nil, decision.Rule == "mcp")
-			require.Equal(t, c.effect == aureus.RequireApproval, decision.Approval.ID != "", "P10: a ticket for high and critical")
+			require.Equal(t, c.effect == aureus.RequireApproval, decision.Approval.ID != "", "a ticket for high and critical")
 		})
 	}
 }
 
-func TestValidateMCP(t *testing.T) {
+func TestValidateMCP_Defects_AreListedInOrder(t *testing.T) {
+	t.Parallel()
 	bare := aureus.Action{RiskTier: aureus.TierCritical, Metadata: map[string]any{"mcpActionName": "x"}}
 	require.Equal(t, []string{"high_without_permissions", "critical_without_crv", "missing_server_name"}, guard.ValidateMCP(bare))
 	bare.RiskTier = aureus.TierHigh
@@ -233,10 +237,11 @@ func TestValidateMCP(t *testing.T) {
 	require.Equal(t, []string{"missing_server_name"}, guard.ValidateMCP(bare))
 	bare.Metadata["mcpServerName"] = "s"
 	require.Empty(t, guard.ValidateMCP(bare))
-	require.Empty(t, guard.ValidateMCP(aureus.Action{RiskTier: aureus.TierCritical}), "no MCP action")
+	require.Empty(t, guard.ValidateMCP(aureus.Action{RiskTier: aureus.TierCritical}), "not an MCP action")
 }
 
-func TestDecisionSaysWhatItIsAbout(t *testing.T) {
+func TestDecide_Allowed_DecisionDescribesTheRequest(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
 	reads := 0
 	decider := &guard.Local{Now: func() time.Time { reads++; return at }}
@@ -244,7 +249,7 @@ func TestDecisionSaysWhatItIsAbout(t *testing.T) {
 	request.OnBehalfOf, request.Tool = "boss", "psql"
 	decision, err := decider.Decide(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, 1, reads, "one clock reading a decision")
+	require.Equal(t, 1, reads, "a decision reads the clock once")
 	require.Equal(t, at, decision.ID.Time())
 	decision.ID = aureus.DecisionID{}
 	require.Equal(t, aureus.Decision{
@@ -254,7 +259,8 @@ func TestDecisionSaysWhatItIsAbout(t *testing.T) {
 	}, decision)
 }
 
-func TestPreviewAsksNobody(t *testing.T) {
+func TestPreview_HighRisk_OpensNoApproval(t *testing.T) {
+	t.Parallel()
 	approvals := newMemoryApprovals()
 	decider := &guard.Local{Approvals: approvals}
 	decision := decider.Preview(highRisk())
@@ -262,15 +268,16 @@ func TestPreviewAsksNobody(t *testing.T) {
 	require.Zero(t, decision.Approval)
 	require.False(t, decision.ID.IsZero())
 	require.Empty(t, approvals.asked)
-	require.Equal(t, aureus.RequireApproval, (&guard.Local{}).Preview(highRisk()).Effect, "whether or not there is anyone to ask")
+	require.Equal(t, aureus.RequireApproval, (&guard.Local{}).Preview(highRisk()).Effect, "also without Approvals")
 
 	var none *guard.Local
 	require.Equal(t, aureus.Deny, none.Preview(lowRisk()).Effect)
 }
 
-// TestMetadataFillsTheRequest holds the rule of the wire and that of Decide
-// together: nothing of a request may be lost on the way.
-func TestMetadataFillsTheRequest(t *testing.T) {
+// withMetadata converts a request to its JSON model and back, so that conversion
+// must keep every field.
+func TestRequest_ToContextAndBack_KeepsEveryField(t *testing.T) {
+	t.Parallel()
 	request := aureus.Request{
 		Principal: aureus.Principal{ID: "p"}, OnBehalfOf: "o", Action: aureus.Action{ID: "a"}, Tool: "t", Arguments: 1,
 		HTTP: &aureus.HTTPCall{Method: "GET"}, Volatile: []string{"/arguments/x"}, ApprovalToken: "k", WorkflowID: "w", TaskID: "s", TraceID: "r",
@@ -282,7 +289,8 @@ func TestMetadataFillsTheRequest(t *testing.T) {
 	require.Equal(t, request, request.Context().Request())
 }
 
-func TestPolicyCheckEvent(t *testing.T) {
+func TestPolicyCheckEvent_WithoutBothIDs_IsNotReported(t *testing.T) {
+	t.Parallel()
 	decision := aureus.Decision{ID: aureus.NewDecisionID(time.UnixMilli(1000)), Effect: aureus.Allow, Reason: "fine"}
 	request := lowRisk()
 	request.WorkflowID = "w"
@@ -291,7 +299,7 @@ func TestPolicyCheckEvent(t *testing.T) {
 
 	request.Action.Metadata = map[string]any{"taskId": 7}
 	_, ok = guard.PolicyCheckEvent(request, decision)
-	require.False(t, ok, "an id is text")
+	require.False(t, ok, "an id must be a string")
 
 	request.Action.Metadata = map[string]any{"workflowId": "other", "taskId": "t"}
 	event, ok := guard.PolicyCheckEvent(request, decision)
@@ -299,26 +307,27 @@ func TestPolicyCheckEvent(t *testing.T) {
 	require.Equal(t, aureus.TelemetryEvent{
 		Type: "policy_check", Timestamp: "1970-01-01T00:00:01Z", WorkflowID: "w", TaskID: "t",
 		Data: map[string]any{"allowed": true, "requiresHumanApproval": false, "reason": "fine"},
-	}, event, "what the request says comes before the metadata")
+	}, event, "the request takes precedence over the metadata")
 
 	event, _ = guard.PolicyCheckEvent(request, aureus.Decision{Effect: 200})
 	require.Equal(t, false, event.Data["allowed"])
 	at, isTime := event.Timestamp.Time()
 	require.True(t, isTime)
-	require.WithinDuration(t, time.Now(), at, time.Hour, "a decision without an id is reported as of now")
+	require.WithinDuration(t, time.Now(), at, time.Hour, "without an id the event has the current time")
 }
 
-func TestReasonsOfApprovalsAreAllThere(t *testing.T) {
+func TestDecide_EachHint_HasAReason(t *testing.T) {
+	t.Parallel()
 	for _, code := range []aureus.ReasonCode{
 		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed,
 		aureus.ReasonApprovalMismatch, aureus.ReasonApprovalUnknown, aureus.ReasonApprovalPolicyChanged,
 	} {
-		hinting := answers{ticket: func(ask aureus.ApprovalAsk) aureus.ApprovalTicket {
+		approvals := stubApprovals{ticket: func(ask aureus.ApprovalAsk) aureus.ApprovalTicket {
 			return aureus.ApprovalTicket{Approval: aureus.Approval{
 				ID: "apr_1", Status: aureus.ApprovalPending, ActionDigest: ask.Digest, PolicyVersion: ask.PolicyVersion,
 			}, Hint: code}
 		}}
-		decision, err := guard.Decide(t.Context(), &guard.Local{Approvals: hinting}, highRisk())
+		decision, err := guard.Decide(t.Context(), &guard.Local{Approvals: approvals}, highRisk())
 		require.NoError(t, err)
 		require.Equal(t, aureus.RequireApproval, decision.Effect)
 		require.Equal(t, code, decision.ReasonCode)

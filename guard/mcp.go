@@ -2,7 +2,7 @@ package guard
 
 import "github.com/farmountain/aureus-go/aureus"
 
-// The names in an action's metadata that the MCP rule reads (SPEC 3.3).
+// The names in an action's metadata that the MCP rule reads.
 const (
 	mcpServerName         = "mcpServerName"
 	mcpActionName         = "mcpActionName"
@@ -10,16 +10,17 @@ const (
 	crvGateName           = "crvGateName"
 )
 
-// isMCP reports whether the action says of itself that it calls an MCP server.
+// isMCP reports whether the action's metadata declares it an MCP action.
 func isMCP(action *aureus.Action) bool {
 	name, _ := action.Metadata[mcpActionName].(string)
 	return name != ""
 }
 
-// judgeMCP decides on an MCP action. Since an action declares itself to be one,
-// this is never milder than its risk tier (SPEC 3.3 with P10).
-func judgeMCP(action *aureus.Action) *verdict {
-	v := *judgeTier(action.RiskTier)
+// mcpVerdict decides on an MCP action. The metadata that declares it one may come
+// from the caller, so the verdict is never more permissive than that of its risk
+// tier.
+func mcpVerdict(action *aureus.Action) *verdict {
+	v := *riskVerdict(action.RiskTier)
 	if v.effect == aureus.Deny {
 		return &v
 	}
@@ -30,26 +31,27 @@ func judgeMCP(action *aureus.Action) *verdict {
 		mcpActionName: action.Metadata[mcpActionName],
 		"requiresCRV": needsCRV,
 	}
-	keep(v.metadata, action, mcpServerName)
+	copyText(v.metadata, action, mcpServerName)
 	if v.effect == aureus.RequireApproval {
-		keep(v.metadata, action, crvGateName)
+		copyText(v.metadata, action, crvGateName)
 		return &v
 	}
 	v.code, v.reason = aureus.ReasonMCP, "MCP action, allowed"
 	if needsCRV && action.RiskTier == aureus.TierMedium {
-		v.code, v.reason = aureus.ReasonMCPWithCRV, "MCP action, allowed; its change has to pass its CRV gate"
-		keep(v.metadata, action, crvGateName)
+		v.code, v.reason = aureus.ReasonMCPWithCRV, "MCP action, allowed; its change must pass its CRV gate"
+		copyText(v.metadata, action, crvGateName)
 	}
 	return &v
 }
 
-func keep(metadata map[string]any, action *aureus.Action, name string) {
+// copyText copies the metadata value of that name if it is a string.
+func copyText(metadata map[string]any, action *aureus.Action, name string) {
 	if text, ok := action.Metadata[name].(string); ok {
 		metadata[name] = text
 	}
 }
 
-// requiresCRV takes every value but an absent one, null and false for a yes.
+// requiresCRV is true unless the flag is absent, null or false.
 func requiresCRV(action *aureus.Action) bool {
 	switch required := action.Metadata[requiresCRVValidation].(type) {
 	case nil:
@@ -61,16 +63,17 @@ func requiresCRV(action *aureus.Action) bool {
 	}
 }
 
-// ValidateMCP checks the definition of an MCP action, before it is ever asked
-// for, and returns what is wrong with it (SPEC 3.3), in this order:
+// ValidateMCP checks the definition of an MCP action and returns a code for each
+// defect, in this order:
 //
-//   - high_without_permissions: the risk is high or critical, and nothing is
-//     required of the principal;
-//   - critical_without_crv: the risk is critical, and no CRV validation is
-//     asked for;
-//   - missing_server_name: it does not say which server it calls.
+//   - high_without_permissions: the risk is high or critical, and the action
+//     requires no permission;
+//   - critical_without_crv: the risk is critical, and the action does not require
+//     CRV validation;
+//   - missing_server_name: the metadata does not name the server that it calls.
 //
-// It returns nil for a sound definition and for what is no MCP action.
+// It returns nil for a correct definition and for an action that is not an MCP
+// action. It is meant for use when actions are defined; Decide does not call it.
 func ValidateMCP(action aureus.Action) []string {
 	if !isMCP(&action) {
 		return nil

@@ -15,15 +15,17 @@ import (
 
 type broken struct{ secret string }
 
-// here is the line it is called from, and the next one is the one that panics.
-func here() int {
-	_, _, line, _ := runtime.Caller(1) //nolint:dogsled // only the line counts
+// callerLine returns the line from which it is called. The panic is on the next
+// line.
+func callerLine() int {
+	_, _, line, _ := runtime.Caller(1) //nolint:dogsled // only the line is needed
 	return line
 }
 
-// A panic is a bug that somebody has to find: its error says where, and never
-// what the value was.
-func TestAPanicIsFoundAgain(t *testing.T) {
+// The error for a panic names the line, so that the bug can be found, and never
+// the panic value, which may hold a secret.
+func TestDecide_Panic_ErrorNamesTheLineAndNotTheValue(t *testing.T) {
+	t.Parallel()
 	var line int
 	var none *aureus.Request
 	var list []int
@@ -33,36 +35,36 @@ func TestAPanicIsFoundAgain(t *testing.T) {
 		kind   string
 	}{
 		"a text": {func() {
-			line = here()
+			line = callerLine()
 			panic("the secret")
 		}, "string"},
-		"a value of its own": {func() {
-			line = here()
+		"a value of a custom type": {func() {
+			line = callerLine()
 			panic(broken{"the secret"})
 		}, "guard_test.broken"},
 		"an error": {func() {
-			line = here()
+			line = callerLine()
 			panic(errors.New("the secret"))
 		}, "*errors.errorString"},
 		"nil": {func() {
-			line = here()
-			panic(nil) //nolint:govet // as bad as any
+			line = callerLine()
+			panic(nil) //nolint:govet // a nil panic must be reported like any other
 		}, "*runtime.PanicNilError"},
 		"a nil pointer": {func() {
-			line = here()
+			line = callerLine()
 			_ = none.Tool
 		}, "runtime.errorString"},
 		"an index": {func() {
-			line = here()
+			line = callerLine()
 			_ = list[len(noMap)]
 		}, "runtime.boundsError"},
 		"a nil map": {func() {
-			line = here()
+			line = callerLine()
 			noMap["the secret"] = 1
 		}, "runtime.plainError"},
-		"a panic while another one passes": {func() {
+		"a panic during another panic": {func() {
 			defer func() {
-				line = here()
+				line = callerLine()
 				panic(broken{"the secret"})
 			}()
 			panic("the first secret")

@@ -6,90 +6,96 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// fit is how far a held permission goes towards a required one.
-type fit uint8
+// match says how far a held permission matches a required one. The checks are
+// made in the order of the constants; a larger value means that more of them
+// succeeded.
+type match uint8
 
 const (
-	fitNot        fit = iota // another action or resource
-	fitIntent                // the intent does not fit
-	fitZone                  // the data zone does not fit
-	fitConditions            // a condition does not fit
-	fitFully
+	noMatch           match = iota // another action or another resource
+	intentDiffers                  // the held intent does not cover the required one
+	zoneDiffers                    // the held data zone does not cover the required one
+	conditionsDiffers              // a condition does not match
+	fullMatch
 )
 
-// needs is a required permission with the action's own intent and data zone
-// joined where it leaves them open (SPEC P8).
-type needs struct {
+// requirement is a required permission. The action's own intent and data zone
+// apply where the permission names none.
+type requirement struct {
 	*aureus.Permission
 	intent aureus.Intent
 	zone   aureus.DataZone
 }
 
-func needsOf(action *aureus.Action, required *aureus.Permission) needs {
-	n := needs{Permission: required, intent: required.Intent, zone: required.DataZone}
-	if n.intent == "" {
-		n.intent = action.Intent
+func requirementOf(action *aureus.Action, required *aureus.Permission) requirement {
+	r := requirement{Permission: required, intent: required.Intent, zone: required.DataZone}
+	if r.intent == "" {
+		r.intent = action.Intent
 	}
-	if n.zone == "" {
-		n.zone = action.DataZone
+	if r.zone == "" {
+		r.zone = action.DataZone
 	}
-	return n
+	return r
 }
 
-// met says how well a held permission for the same action and resource meets
-// the need (SPEC 3.2 with P7, P8).
-func (n *needs) met(held *aureus.Permission, lenient bool) fit {
+// match compares a held permission for the same action and resource. A held
+// intent must equal the required one. A held data zone covers itself and every
+// less sensitive zone. A held permission without an intent or a data zone covers
+// every required one, except, unless lenient, the intents delete and admin and
+// the zones confidential and restricted. The conditions must match.
+func (r *requirement) match(held *aureus.Permission, lenient bool) match {
 	switch {
-	case n.intent == "" || n.intent == held.Intent:
+	case r.intent == "" || r.intent == held.Intent:
 	case held.Intent != "":
-		return fitIntent
-	case !lenient && (n.intent == aureus.IntentDelete || n.intent == aureus.IntentAdmin):
-		return fitIntent
+		return intentDiffers
+	case !lenient && (r.intent == aureus.IntentDelete || r.intent == aureus.IntentAdmin):
+		return intentDiffers
 	}
 	switch {
-	case n.zone == "" || n.zone == held.DataZone:
+	case r.zone == "" || r.zone == held.DataZone:
 	case held.DataZone != "":
-		if zoneLevel(held.DataZone) < zoneLevel(n.zone) {
-			return fitZone
+		if zoneLevel(held.DataZone) < zoneLevel(r.zone) {
+			return zoneDiffers
 		}
-	case !lenient && zoneLevel(n.zone) >= zoneLevel(aureus.ZoneConfidential):
-		return fitZone
+	case !lenient && zoneLevel(r.zone) >= zoneLevel(aureus.ZoneConfidential):
+		return zoneDiffers
 	}
-	if len(n.Conditions)|len(held.Conditions) > 0 && !conditionsMet(n.Conditions, held.Conditions) {
-		return fitConditions
+	if len(r.Conditions)|len(held.Conditions) > 0 && !conditionsMet(r.Conditions, held.Conditions) {
+		return conditionsDiffers
 	}
-	return fitFully
+	return fullMatch
 }
 
-// best is the best fit among the held permissions, and which one has it.
-func (n *needs) best(held []aureus.Permission, lenient bool) (best fit, at int) {
+// bestMatch returns the best match among the held permissions, and its index.
+func (r *requirement) bestMatch(held []aureus.Permission, lenient bool) (best match, index int) {
 	for i := range held {
-		if held[i].Resource != n.Resource || held[i].Action != n.Action {
+		if held[i].Resource != r.Resource || held[i].Action != r.Action {
 			continue
 		}
-		if f := n.met(&held[i], lenient); f > best {
-			if f == fitFully {
-				return f, i
+		if m := r.match(&held[i], lenient); m > best {
+			if m == fullMatch {
+				return m, i
 			}
-			best, at = f, i
+			best, index = m, i
 		}
 	}
-	return best, at
+	return best, index
 }
 
-// lacks reports whether a required permission is held by none. It answers as
-// best does, and is written out for speed: every decision asks it.
-func lacks(request *aureus.Request, lenient bool) bool {
+// lacksPermission reports whether the principal lacks a required permission. It
+// gives the same result as calling bestMatch for each required permission, but is
+// faster; every decision calls it.
+func lacksPermission(request *aureus.Request, lenient bool) bool {
 	held, required := request.Principal.Permissions, request.Action.RequiredPermissions
 next:
 	for i := range required {
 		action, resource := required[i].Action, required[i].Resource
 		for j := range held {
 			h := &held[j]
-			if !same(h.Resource, resource) || h.Action != action {
+			if !equalNames(h.Resource, resource) || h.Action != action {
 				continue
 			}
-			if n := needsOf(&request.Action, &required[i]); n.met(h, lenient) == fitFully {
+			if r := requirementOf(&request.Action, &required[i]); r.match(h, lenient) == fullMatch {
 				continue next
 			}
 		}
@@ -98,18 +104,20 @@ next:
 	return false
 }
 
-// maxMissing bounds how many missing permissions a reason spells out.
+// maxMissing is how many missing permissions a reason describes; it counts the
+// others.
 const maxMissing = 3
 
-// whatLacks names what is missing and why what is held does not do.
-func whatLacks(request *aureus.Request, lenient bool) string {
+// describeMissing returns the reason for a denial: the missing permissions and,
+// for each that is held in part, what differs.
+func describeMissing(request *aureus.Request, lenient bool) string {
 	text := append(make([]byte, 0, 512), "missing permission: "...)
 	missing := 0
 	held, required := request.Principal.Permissions, request.Action.RequiredPermissions
 	for i := range required {
-		n := needsOf(&request.Action, &required[i])
-		f, at := n.best(held, lenient)
-		if f == fitFully {
+		r := requirementOf(&request.Action, &required[i])
+		best, index := r.bestMatch(held, lenient)
+		if best == fullMatch {
 			continue
 		}
 		missing++
@@ -119,20 +127,20 @@ func whatLacks(request *aureus.Request, lenient bool) string {
 		if missing > 1 {
 			text = append(text, "; "...)
 		}
-		text = appendName(text, n.Action)
+		text = appendName(text, r.Action)
 		text = append(text, " on "...)
-		text = appendName(text, n.Resource)
-		switch f {
-		case fitNot:
+		text = appendName(text, r.Resource)
+		switch best {
+		case noMatch:
 			text = append(text, " is not held"...)
-		case fitIntent:
-			text = appendOther(text, " is held, but for the intent ", " is held, but without an intent", string(held[at].Intent), string(n.intent))
-		case fitZone:
-			text = appendOther(text, " is held, but for the data zone ", " is held, but without a data zone", string(held[at].DataZone), string(n.zone))
-		case fitFully: // not missing
-		case fitConditions:
-			name, restricts := unmetCondition(n.Conditions, held[at].Conditions)
-			if restricts {
+		case intentDiffers:
+			text = appendDifference(text, " is held, but for the intent ", " is held, but without an intent", string(held[index].Intent), string(r.intent))
+		case zoneDiffers:
+			text = appendDifference(text, " is held, but for the data zone ", " is held, but without a data zone", string(held[index].DataZone), string(r.zone))
+		case fullMatch: // not missing
+		case conditionsDiffers:
+			name, onlyHeld := unmetCondition(r.Conditions, held[index].Conditions)
+			if onlyHeld {
 				text = append(text, " is held, but only under the condition "...)
 				text = append(appendName(text, name), ", which the required permission does not name"...)
 			} else {
@@ -149,18 +157,20 @@ func whatLacks(request *aureus.Request, lenient bool) string {
 	return string(text)
 }
 
-func appendOther(text []byte, with, without, has, wants string) []byte {
-	if has == "" {
+// appendDifference appends what is held, after with or, if it is empty, as
+// without, and then what is required.
+func appendDifference(text []byte, with, without, held, required string) []byte {
+	if held == "" {
 		text = append(text, without...)
 	} else {
-		text = append(append(text, with...), has...)
+		text = append(append(text, with...), held...)
 	}
-	return append(append(text, ", and needed for "...), wants...)
+	return append(append(text, ", and needed for "...), required...)
 }
 
-// same is a == b. Most names that are not equal differ in length or at the end, as
-// in table-1 and table-2: looking there first saves most calls of the comparison.
-func same(a, b string) bool {
+// equalNames is a == b. Most names that are not equal differ in length or in the
+// last byte, as table-1 and table-2 do, so it compares these first.
+func equalNames(a, b string) bool {
 	n := len(a)
 	return n == len(b) && (n == 0 || a[n-1] == b[n-1]) && a == b
 }

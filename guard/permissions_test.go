@@ -12,39 +12,43 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// holds asks for a low-risk action that requires one permission of a principal
-// that holds one.
-func holds(held, required aureus.Permission) aureus.Request {
+// requestWith returns a request for a low-risk action that requires one
+// permission, by a principal that holds one.
+func requestWith(held, required aureus.Permission) aureus.Request {
 	return aureus.Request{
 		Principal: aureus.Principal{ID: "p", Permissions: []aureus.Permission{held}},
 		Action:    aureus.Action{ID: "a", RiskTier: aureus.TierLow, RequiredPermissions: []aureus.Permission{required}},
 	}
 }
 
-func on(p aureus.Permission) aureus.Permission {
+// useThing sets action and resource of the permission, so that all permissions of
+// a test name the same ones.
+func useThing(p aureus.Permission) aureus.Permission {
 	p.Action, p.Resource = "use", "thing"
 	return p
 }
 
-// TestPermissionTable walks the whole table of SPEC 3.2, zones and intents, as
-// the original has it and as P7 makes it stricter.
-func TestPermissionTable(t *testing.T) {
+// Every pair of held and required data zone, and of held and required intent. In
+// the tables + is allowed, - is denied, and L is allowed only with
+// LenientPermissions.
+func TestPermissions_ZonesAndIntents_FollowTheTable(t *testing.T) {
+	t.Parallel()
 	strict, lenient := &guard.Local{}, &guard.Local{LenientPermissions: true}
 	zones := []aureus.DataZone{"", aureus.ZonePublic, aureus.ZoneInternal, aureus.ZoneConfidential, aureus.ZoneRestricted}
-	zoneTable := []string{ // rows required, columns held; O only lenient
+	zoneTable := []string{ // a row for each required zone, a column for each held one
 		"+++++",
 		"+++++",
 		"+-+++",
-		"O--++",
-		"O---+",
+		"L--++",
+		"L---+",
 	}
 	for i, required := range zones {
 		for j, held := range zones {
-			request := holds(on(aureus.Permission{DataZone: held}), on(aureus.Permission{DataZone: required}))
+			request := requestWith(useThing(aureus.Permission{DataZone: held}), useThing(aureus.Permission{DataZone: required}))
 			check(t, zoneTable[i][j], strict.Preview(request), lenient.Preview(request), "data zone")
 
-			request = holds(on(aureus.Permission{DataZone: held}), on(aureus.Permission{}))
-			request.Action.DataZone = required // joins what the required permission leaves open (P8)
+			request = requestWith(useThing(aureus.Permission{DataZone: held}), useThing(aureus.Permission{}))
+			request.Action.DataZone = required // applies because the required permission names none
 			check(t, zoneTable[i][j], strict.Preview(request), lenient.Preview(request), "data zone")
 		}
 	}
@@ -54,15 +58,15 @@ func TestPermissionTable(t *testing.T) {
 		"++----",
 		"+-+---",
 		"+--+--",
-		"O---+-",
-		"O----+",
+		"L---+-",
+		"L----+",
 	}
 	for i, required := range intents {
 		for j, held := range intents {
-			request := holds(on(aureus.Permission{Intent: held}), on(aureus.Permission{Intent: required}))
+			request := requestWith(useThing(aureus.Permission{Intent: held}), useThing(aureus.Permission{Intent: required}))
 			check(t, intentTable[i][j], strict.Preview(request), lenient.Preview(request), "intent")
 
-			request = holds(on(aureus.Permission{Intent: held}), on(aureus.Permission{}))
+			request = requestWith(useThing(aureus.Permission{Intent: held}), useThing(aureus.Permission{}))
 			request.Action.Intent = required
 			check(t, intentTable[i][j], strict.Preview(request), lenient.Preview(request), "intent")
 		}
@@ -82,63 +86,65 @@ func check(t *testing.T, want byte, strict, lenient aureus.Decision, cause strin
 	}
 }
 
-func TestPermissionOwnWordsComeFirst(t *testing.T) {
-	// what the required permission says itself is not replaced by the action's
-	request := holds(on(aureus.Permission{Intent: aureus.IntentRead, DataZone: aureus.ZonePublic}),
-		on(aureus.Permission{Intent: aureus.IntentRead, DataZone: aureus.ZonePublic}))
+func TestPermissions_IntentAndZone_PrecedeThoseOfTheAction(t *testing.T) {
+	t.Parallel()
+	// the intent and the zone of the required permission precede those of the action
+	request := requestWith(useThing(aureus.Permission{Intent: aureus.IntentRead, DataZone: aureus.ZonePublic}),
+		useThing(aureus.Permission{Intent: aureus.IntentRead, DataZone: aureus.ZonePublic}))
 	request.Action.Intent, request.Action.DataZone = aureus.IntentDelete, aureus.ZoneRestricted
 	require.Equal(t, aureus.Allow, (&guard.Local{}).Preview(request).Effect)
 }
 
-func TestConditions(t *testing.T) {
+func TestPermissions_Conditions_MustMatch(t *testing.T) {
+	t.Parallel()
 	type m = map[string]any
 	type region string
 	for name, c := range map[string]struct {
 		required, held m
 		want           bool
 	}{
-		"none required, none held":               {nil, m{}, true},
-		"none required, restricted grant":        {nil, m{"region": "eu"}, false},
-		"none required, restricted to null":      {m{}, m{"region": nil}, false},
-		"none required, restricted to any of":    {nil, m{"region": []any{"eu", "us"}}, false},
-		"equal text":                             {m{"region": "eu"}, m{"region": "eu"}, true},
-		"another text":                           {m{"region": "eu"}, m{"region": "us"}, false},
-		"texts differ in case":                   {m{"region": "eu"}, m{"region": "EU"}, false},
-		"nothing held":                           {m{"region": "eu"}, nil, false},
-		"name missing":                           {m{"region": "eu", "desk": "fx"}, m{"region": "eu"}, false},
-		"grant is restricted further":            {m{"region": "eu"}, m{"region": "eu", "desk": "fx"}, false},
-		"same number of other names":             {m{"region": "eu"}, m{"desk": "eu"}, false},
-		"two names, both equal":                  {m{"region": "eu", "desk": "fx"}, m{"desk": []any{"fx"}, "region": "eu"}, true},
-		"held list has it":                       {m{"region": "eu"}, m{"region": []any{"us", "eu"}}, true},
-		"held list of Go strings":                {m{"region": "eu"}, m{"region": []string{"us", "eu"}}, true},
-		"held list lacks it":                     {m{"region": "eu"}, m{"region": []any{"us"}}, false},
-		"held list is empty":                     {m{"region": "eu"}, m{"region": []any{}}, false},
-		"equal lists":                            {m{"regions": []any{"eu", "us"}}, m{"regions": []any{"eu", "us"}}, true},
-		"required list is not any of":            {m{"region": []any{"eu", "us"}}, m{"region": "eu"}, false},
-		"list within a list":                     {m{"r": []any{"eu"}}, m{"r": []any{[]any{"eu"}, "x"}}, true},
-		"number and number":                      {m{"max": json.Number("100")}, m{"max": json.Number("1e2")}, true},
-		"number and Go integer":                  {m{"max": json.Number("100.0")}, m{"max": 100}, true},
-		"Go float and Go integer":                {m{"max": 2.5}, m{"max": []float64{1, 2.5}}, true},
-		"beyond float64, other":                  {m{"n": json.Number("9007199254740993")}, m{"n": json.Number("9007199254740992")}, false},
-		"beyond float64, same":                   {m{"n": json.Number("9007199254740993")}, m{"n": uint64(9007199254740993)}, true},
-		"number and text":                        {m{"n": json.Number("1")}, m{"n": "1"}, false},
-		"text and number":                        {m{"n": "1"}, m{"n": json.Number("1")}, false},
-		"true and true":                          {m{"on": true}, m{"on": true}, true},
-		"true and false":                         {m{"on": true}, m{"on": false}, false},
-		"true and text":                          {m{"on": true}, m{"on": "true"}, false},
-		"null and null":                          {m{"x": nil}, m{"x": nil}, true},
-		"null and nothing":                       {m{"x": nil}, m{}, false},
-		"objects in any order":                   {m{"o": m{"a": 1, "b": "x"}}, m{"o": m{"b": "x", "a": json.Number("1.0")}}, true},
-		"objects differ":                         {m{"o": m{"a": 1}}, m{"o": m{"a": 1, "b": nil}}, false},
-		"a string type of the host":              {m{"region": region("eu")}, m{"region": "eu"}, true},
-		"empty name":                             {m{"": "x"}, m{}, false},
-		"required has no JSON form":              {m{"f": func() {}}, m{"f": func() {}}, false},
-		"held has no JSON form":                  {m{"f": "x"}, m{"f": make(chan int)}, false},
-		"not a number is equal to nothing":       {m{"f": math.NaN()}, m{"f": math.NaN()}, false},
-		"an exponent without bounds is no value": {m{"f": json.Number("1e99999999999")}, m{"f": json.Number("1e99999999999")}, false},
+		"none required, none held":            {nil, m{}, true},
+		"none required, restricted grant":     {nil, m{"region": "eu"}, false},
+		"none required, restricted to null":   {m{}, m{"region": nil}, false},
+		"none required, restricted to any of": {nil, m{"region": []any{"eu", "us"}}, false},
+		"equal text":                          {m{"region": "eu"}, m{"region": "eu"}, true},
+		"another text":                        {m{"region": "eu"}, m{"region": "us"}, false},
+		"texts differ in case":                {m{"region": "eu"}, m{"region": "EU"}, false},
+		"nothing held":                        {m{"region": "eu"}, nil, false},
+		"name missing":                        {m{"region": "eu", "desk": "fx"}, m{"region": "eu"}, false},
+		"grant is restricted further":         {m{"region": "eu"}, m{"region": "eu", "desk": "fx"}, false},
+		"same number of other names":          {m{"region": "eu"}, m{"desk": "eu"}, false},
+		"two names, both equal":               {m{"region": "eu", "desk": "fx"}, m{"desk": []any{"fx"}, "region": "eu"}, true},
+		"held list contains it":               {m{"region": "eu"}, m{"region": []any{"us", "eu"}}, true},
+		"held list of Go strings":             {m{"region": "eu"}, m{"region": []string{"us", "eu"}}, true},
+		"held list lacks it":                  {m{"region": "eu"}, m{"region": []any{"us"}}, false},
+		"held list is empty":                  {m{"region": "eu"}, m{"region": []any{}}, false},
+		"equal lists":                         {m{"regions": []any{"eu", "us"}}, m{"regions": []any{"eu", "us"}}, true},
+		"required list, held text":            {m{"region": []any{"eu", "us"}}, m{"region": "eu"}, false},
+		"list within a list":                  {m{"r": []any{"eu"}}, m{"r": []any{[]any{"eu"}, "x"}}, true},
+		"number and number":                   {m{"max": json.Number("100")}, m{"max": json.Number("1e2")}, true},
+		"number and Go integer":               {m{"max": json.Number("100.0")}, m{"max": 100}, true},
+		"Go float and Go integer":             {m{"max": 2.5}, m{"max": []float64{1, 2.5}}, true},
+		"beyond float64, other":               {m{"n": json.Number("9007199254740993")}, m{"n": json.Number("9007199254740992")}, false},
+		"beyond float64, same":                {m{"n": json.Number("9007199254740993")}, m{"n": uint64(9007199254740993)}, true},
+		"number and text":                     {m{"n": json.Number("1")}, m{"n": "1"}, false},
+		"text and number":                     {m{"n": "1"}, m{"n": json.Number("1")}, false},
+		"true and true":                       {m{"on": true}, m{"on": true}, true},
+		"true and false":                      {m{"on": true}, m{"on": false}, false},
+		"true and text":                       {m{"on": true}, m{"on": "true"}, false},
+		"null and null":                       {m{"x": nil}, m{"x": nil}, true},
+		"null and nothing":                    {m{"x": nil}, m{}, false},
+		"objects in any order":                {m{"o": m{"a": 1, "b": "x"}}, m{"o": m{"b": "x", "a": json.Number("1.0")}}, true},
+		"objects differ":                      {m{"o": m{"a": 1}}, m{"o": m{"a": 1, "b": nil}}, false},
+		"a string type of the host":           {m{"region": region("eu")}, m{"region": "eu"}, true},
+		"empty name":                          {m{"": "x"}, m{}, false},
+		"required has no JSON form":           {m{"f": func() {}}, m{"f": func() {}}, false},
+		"held has no JSON form":               {m{"f": "x"}, m{"f": make(chan int)}, false},
+		"NaN equals nothing":                  {m{"f": math.NaN()}, m{"f": math.NaN()}, false},
+		"an exponent beyond the limit":        {m{"f": json.Number("1e99999999999")}, m{"f": json.Number("1e99999999999")}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request := holds(on(aureus.Permission{Conditions: c.held}), on(aureus.Permission{Conditions: c.required}))
+			request := requestWith(useThing(aureus.Permission{Conditions: c.held}), useThing(aureus.Permission{Conditions: c.required}))
 			for _, decider := range []*guard.Local{{}, {LenientPermissions: true}} {
 				decision := decider.Preview(request)
 				require.Equal(t, c.want, decision.Effect == aureus.Allow, decision.Reason)
@@ -156,33 +162,36 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-func TestOneOfSeveralHeldPermissionsIsEnough(t *testing.T) {
-	request := holds(on(aureus.Permission{DataZone: aureus.ZonePublic}), on(aureus.Permission{DataZone: aureus.ZoneRestricted}))
+func TestPermissions_SeveralHeld_OneMatchIsEnough(t *testing.T) {
+	t.Parallel()
+	request := requestWith(useThing(aureus.Permission{DataZone: aureus.ZonePublic}), useThing(aureus.Permission{DataZone: aureus.ZoneRestricted}))
 	request.Principal.Permissions = append(request.Principal.Permissions,
 		aureus.Permission{Action: "other", Resource: "thing", DataZone: aureus.ZoneRestricted},
-		on(aureus.Permission{DataZone: aureus.ZoneRestricted}))
+		useThing(aureus.Permission{DataZone: aureus.ZoneRestricted}))
 	require.Equal(t, aureus.Allow, (&guard.Local{}).Preview(request).Effect)
 }
 
-func TestNamesMatchExactly(t *testing.T) {
+func TestPermissions_Names_MatchExactly(t *testing.T) {
+	t.Parallel()
 	names := []string{"", "a", "ab", "ba", "aab", "bab", "table-1", "table-2", "fable-1", "table-11", "*", "Table-1", " table-1"}
 	for _, held := range names {
 		for _, required := range names {
-			byResource := holds(aureus.Permission{Action: "use", Resource: held}, aureus.Permission{Action: "use", Resource: required})
+			byResource := requestWith(aureus.Permission{Action: "use", Resource: held}, aureus.Permission{Action: "use", Resource: required})
 			require.Equal(t, held == required, (&guard.Local{}).Preview(byResource).Effect == aureus.Allow, "resource %q, %q", held, required)
-			byAction := holds(aureus.Permission{Action: held, Resource: "thing"}, aureus.Permission{Action: required, Resource: "thing"})
+			byAction := requestWith(aureus.Permission{Action: held, Resource: "thing"}, aureus.Permission{Action: required, Resource: "thing"})
 			require.Equal(t, held == required, (&guard.Local{}).Preview(byAction).Effect == aureus.Allow, "action %q, %q", held, required)
 		}
 	}
 }
 
-func TestReasonsNameWhatIsMissing(t *testing.T) {
-	request := holds(on(aureus.Permission{}), on(aureus.Permission{}))
+func TestReason_MissingPermissions_AreNamed(t *testing.T) {
+	t.Parallel()
+	request := requestWith(useThing(aureus.Permission{}), useThing(aureus.Permission{}))
 	request.Action.RequiredPermissions = []aureus.Permission{
 		{Action: "read", Resource: "ledger"},
-		on(aureus.Permission{Intent: aureus.IntentDelete}),
-		on(aureus.Permission{}),
-		on(aureus.Permission{DataZone: aureus.ZoneRestricted}),
+		useThing(aureus.Permission{Intent: aureus.IntentDelete}),
+		useThing(aureus.Permission{}),
+		useThing(aureus.Permission{DataZone: aureus.ZoneRestricted}),
 		{Action: "x", Resource: "y"},
 		{Action: "x", Resource: "z"},
 	}
@@ -191,18 +200,19 @@ func TestReasonsNameWhatIsMissing(t *testing.T) {
 		`"use" on "thing" is held, but without a data zone, and needed for restricted; and 2 more`,
 		(&guard.Local{}).Preview(request).Reason)
 
-	request.Action.RequiredPermissions = []aureus.Permission{on(aureus.Permission{
+	request.Action.RequiredPermissions = []aureus.Permission{useThing(aureus.Permission{
 		Conditions: map[string]any{"z": 1, "b": "secret-value", "c": 1},
 	})}
 	require.Equal(t, `missing permission: "use" on "thing" is held, but does not meet the condition "b"`,
-		(&guard.Local{}).Preview(request).Reason, "the first by name, and never a value")
+		(&guard.Local{}).Preview(request).Reason, "the first condition by name, and never its value")
 
-	request = holds(on(aureus.Permission{Conditions: map[string]any{"owner": "secret-value"}}), on(aureus.Permission{}))
+	request = requestWith(useThing(aureus.Permission{Conditions: map[string]any{"owner": "secret-value"}}), useThing(aureus.Permission{}))
 	require.Equal(t, `missing permission: "use" on "thing" is held, but only under the condition "owner", which the required permission does not name`,
-		(&guard.Local{}).Preview(request).Reason, "a restricted grant does not act as an unrestricted one")
+		(&guard.Local{}).Preview(request).Reason, "a permission with a condition does not cover an unconditional requirement")
 }
 
-func TestReasonsAreBoundedAndEscaped(t *testing.T) {
+func TestReason_LongNames_AreCutAndEscaped(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("é\"", 340)
 	request := aureus.Request{
 		Principal: aureus.Principal{ID: "p"}, Tool: long,
@@ -212,7 +222,7 @@ func TestReasonsAreBoundedAndEscaped(t *testing.T) {
 	require.Equal(t, aureus.ReasonToolNotAllowed, decision.ReasonCode)
 	require.Less(t, len(decision.Reason), 1000)
 	require.Contains(t, decision.Reason, `é\"`)
-	require.NotContains(t, decision.Reason, `\x`, "no character is cut in two")
+	require.NotContains(t, decision.Reason, `\x`, "names are cut between characters")
 
 	request.Action.AllowedTools = nil
 	for range 10 {
@@ -227,5 +237,5 @@ func TestReasonsAreBoundedAndEscaped(t *testing.T) {
 	require.Equal(t, aureus.ReasonInvalidRequest, decision.ReasonCode)
 	require.Less(t, len(decision.Reason), 1000)
 	require.Less(t, len(decision.ActionID), 1000)
-	require.NotContains(t, decision.Reason+decision.ActionID, "\n", "an invalid name is kept in the decision, short and escaped")
+	require.NotContains(t, decision.Reason+decision.ActionID, "\n", "the decision holds an invalid name in cut and escaped form")
 }

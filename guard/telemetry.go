@@ -6,11 +6,12 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// PolicyCheckEvent is the policy_check event for a decision (SPEC 3.1, 5.1). It
-// reports false, and no event, unless both the workflow's and the task's id are
-// known, from the request or from the action's metadata (workflowId, taskId).
+// PolicyCheckEvent returns the telemetry event of type policy_check for a
+// decision. It returns false and no event unless the request or the action's
+// metadata (workflowId, taskId) names both the workflow and the task. The
+// timestamp is that of the decision's id, or the current time if it has none.
 func PolicyCheckEvent(request aureus.Request, decision aureus.Decision) (aureus.TelemetryEvent, bool) {
-	request = completed(request)
+	request = withMetadata(request)
 	if request.WorkflowID == "" || request.TaskID == "" {
 		return aureus.TelemetryEvent{}, false
 	}

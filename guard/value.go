@@ -12,9 +12,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// appendValue appends a free-form value, or the one that any other Go value is
-// in JSON. It follows nothing deeper than JSON may be nested.
-func appendValue(dst []byte, value any, out *mask, depth int) ([]byte, error) {
+// appendValue appends a free-form value without the parts that the mask omits.
+// Any other Go value is appended as its JSON. Nesting deeper than
+// strictjson.MaxDepth is an error, so a cyclic value is one too.
+func appendValue(dst []byte, value any, omit *mask, depth int) ([]byte, error) {
 	switch value := value.(type) {
 	case nil:
 		return append(dst, 'n'), nil
@@ -26,53 +27,53 @@ func appendValue(dst []byte, value any, out *mask, depth int) ([]byte, error) {
 	case string:
 		return appendText(append(dst, 's'), value), nil
 	case json.Number:
-		return appendNumber(append(dst, '#'), cmp.Or(string(value), "0")) // as JSON writes an empty one
+		return appendNumber(append(dst, '#'), cmp.Or(string(value), "0")) // encoding/json writes an empty Number as 0
 	case []any:
 		if depth >= strictjson.MaxDepth {
 			return nil, errTooDeep()
 		}
-		return appendArray(dst, value, out, depth)
+		return appendArray(dst, value, omit, depth)
 	case map[string]any:
 		if depth >= strictjson.MaxDepth {
 			return nil, errTooDeep()
 		}
-		return appendObject(dst, value, out, depth)
+		return appendObject(dst, value, omit, depth)
 	}
 	normal, err := strictjson.Normalize(value)
 	if err != nil {
 		return nil, &valueError{err: fmt.Errorf("has no JSON form: %w", err)}
 	}
-	return appendValue(dst, normal, out, depth)
+	return appendValue(dst, normal, omit, depth)
 }
 
 func errTooDeep() error {
 	return &valueError{err: fmt.Errorf("is nested more than %d levels deep", strictjson.MaxDepth)}
 }
 
-func appendArray(dst []byte, list []any, out *mask, depth int) ([]byte, error) {
+func appendArray(dst []byte, list []any, omit *mask, depth int) ([]byte, error) {
 	dst = appendCount(append(dst, '['), len(list))
 	for i, element := range list {
-		var within *mask
-		if out != nil && len(out.under) > 0 {
+		var elementMask *mask
+		if omit != nil && len(omit.children) > 0 {
 			name := strconv.Itoa(i)
-			if out.drops(name) {
+			if omit.omits(name) {
 				dst = append(dst, '*')
 				continue
 			}
-			within = out.child(name)
+			elementMask = omit.child(name)
 		}
 		var err error
-		if dst, err = appendValue(dst, element, within, depth+1); err != nil {
-			return nil, stepInto(err, strconv.Itoa(i))
+		if dst, err = appendValue(dst, element, elementMask, depth+1); err != nil {
+			return nil, prependPointer(err, strconv.Itoa(i))
 		}
 	}
 	return dst, nil
 }
 
-func appendObject(dst []byte, object map[string]any, out *mask, depth int) ([]byte, error) {
+func appendObject(dst []byte, object map[string]any, omit *mask, depth int) ([]byte, error) {
 	names := make([]string, 0, len(object))
 	for name := range object {
-		if !out.drops(name) {
+		if !omit.omits(name) {
 			names = append(names, name)
 		}
 	}
@@ -80,8 +81,8 @@ func appendObject(dst []byte, object map[string]any, out *mask, depth int) ([]by
 	dst = appendCount(append(dst, '{'), len(names))
 	for _, name := range names {
 		var err error
-		if dst, err = appendValue(appendText(dst, name), object[name], out.child(name), depth+1); err != nil {
-			return nil, stepInto(err, name)
+		if dst, err = appendValue(appendText(dst, name), object[name], omit.child(name), depth+1); err != nil {
+			return nil, prependPointer(err, name)
 		}
 	}
 	return dst, nil
@@ -95,13 +96,13 @@ func appendNumber(dst []byte, text string) ([]byte, error) {
 	return appendText(dst, decimal), nil
 }
 
-// valueError says where in a value something is wrong.
+// valueError is an error about the part of a value that a JSON pointer names.
 type valueError struct {
 	pointer string
 	err     error
 }
 
-// maxPointer bounds, in bytes, how much of a pointer an error's text holds.
+// maxPointer is how many bytes of the pointer an error text contains.
 const maxPointer = 256
 
 func (e *valueError) Error() string {
@@ -114,8 +115,8 @@ func (e *valueError) Error() string {
 
 func (e *valueError) Unwrap() error { return e.err }
 
-// stepInto puts a name before the place where an error happened.
-func stepInto(err error, name string) error {
+// prependPointer prepends a name to the pointer of a valueError.
+func prependPointer(err error, name string) error {
 	if v, ok := errors.AsType[*valueError](err); ok {
 		v.pointer = "/" + strictjson.Token(name) + v.pointer
 	}

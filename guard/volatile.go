@@ -8,59 +8,61 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// mask is a tree of the names that the digest leaves out of a value.
+// mask is a tree of the names that the digest omits from a value. A nil mask
+// omits nothing.
 type mask struct {
-	dropped bool
-	under   map[string]*mask
+	omitted  bool
+	children map[string]*mask
 }
 
-// child is the mask for the value of that name; nil leaves nothing out.
+// child returns the mask for the value of that name, or nil.
 func (m *mask) child(name string) *mask {
 	if m == nil {
 		return nil
 	}
-	return m.under[name]
+	return m.children[name]
 }
 
-func (m *mask) drops(name string) bool {
+func (m *mask) omits(name string) bool {
 	c := m.child(name)
-	return c != nil && c.dropped
+	return c != nil && c.omitted
 }
 
-func (m *mask) drop(tokens []string) {
-	for _, token := range tokens {
-		next := m.under[token]
+// omit adds the value at the path to those that the mask omits.
+func (m *mask) omit(path []string) {
+	for _, name := range path {
+		next := m.children[name]
 		if next == nil {
-			if m.under == nil {
-				m.under = make(map[string]*mask)
+			if m.children == nil {
+				m.children = make(map[string]*mask)
 			}
 			next = &mask{}
-			m.under[token] = next
+			m.children[name] = next
 		}
 		m = next
 	}
-	m.dropped = true
+	m.omitted = true
 }
 
-// readByRules are the names in metadata that decisions are made on: what an
-// approver saw of them must not change.
-var readByRules = []string{mcpServerName, mcpActionName, requiresCRVValidation, crvGateName, "tool_name"}
+// usedByRules are the names in metadata that the rules read. They must not be
+// volatile: their values may not change after a person has approved them.
+var usedByRules = []string{mcpServerName, mcpActionName, requiresCRVValidation, crvGateName, "tool_name"}
 
-// masks reads the volatile list of a request: the masks for its arguments and
-// for its action's metadata. The ticket in the metadata is always left out.
+// masks builds, from the volatile list of a request, the masks for its arguments
+// and for its action's metadata. The ticket in the metadata is always omitted.
 func masks(volatile []string) (arguments, metadata *mask, err error) {
 	arguments, metadata = &mask{}, &mask{}
-	metadata.drop([]string{"approval_token"})
+	metadata.omit([]string{"approval_token"})
 	for i, pointer := range volatile {
 		tokens, problem := pointerTokens(pointer)
 		switch {
 		case problem != "":
 		case len(tokens) > 1 && tokens[0] == "arguments":
-			arguments.drop(tokens[1:])
-		case len(tokens) > 1 && tokens[0] == "metadata" && slices.Contains(readByRules, tokens[1]):
-			problem = "is what the rules decide on, so it must be bound"
+			arguments.omit(tokens[1:])
+		case len(tokens) > 1 && tokens[0] == "metadata" && slices.Contains(usedByRules, tokens[1]):
+			problem = "must not be volatile, because the rules read this value"
 		case len(tokens) > 1 && tokens[0] == "metadata":
-			metadata.drop(tokens[1:])
+			metadata.omit(tokens[1:])
 		default:
 			problem = "must point to a value inside /arguments or /metadata"
 		}
@@ -74,7 +76,7 @@ func masks(volatile []string) (arguments, metadata *mask, err error) {
 // pointerTokens splits a JSON pointer (RFC 6901).
 func pointerTokens(pointer string) (tokens []string, problem string) {
 	if !strings.HasPrefix(pointer, "/") {
-		return nil, "must be a JSON pointer, which starts with a slash"
+		return nil, "must be a JSON pointer, which begins with a slash"
 	}
 	tokens = strings.Split(pointer[1:], "/")
 	for i, token := range tokens {
@@ -84,7 +86,7 @@ func pointerTokens(pointer string) (tokens []string, problem string) {
 				break
 			}
 			if after == "" || (after[0] != '0' && after[0] != '1') {
-				return nil, "must be a JSON pointer, in which ~ is written ~0"
+				return nil, "must be a JSON pointer, in which ~ is written as ~0"
 			}
 			rest = after
 		}

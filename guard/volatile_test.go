@@ -9,25 +9,26 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// TestLocal_Volatile_IsLimitedByTheOperator: who asks cannot name what an approval
-// leaves open, unless the operator allows it, at no risk tier.
+// A request may name only those volatile values that Local.Volatile permits, at
+// every risk tier.
 func TestLocal_Volatile_IsLimitedByTheOperator(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		allowed, asked []string
 		ok             bool
 	}{
-		"nothing asked":         {nil, nil, true},
-		"nothing allowed":       {nil, []string{"/arguments/attempt"}, false},
-		"allowed":               {[]string{"/arguments/attempt"}, []string{"/arguments/attempt"}, true},
-		"inside of it":          {[]string{"/arguments/retry"}, []string{"/arguments/retry/count", "/arguments/retry"}, true},
-		"metadata":              {[]string{"/metadata/retry"}, []string{"/metadata/retry"}, true},
-		"the amount":            {[]string{"/arguments/attempt"}, []string{"/arguments/attempt", "/arguments/amount"}, false},
-		"the same beginning":    {[]string{"/arguments/at"}, []string{"/arguments/attempt"}, false},
-		"above":                 {[]string{"/arguments/retry/count"}, []string{"/arguments/retry"}, false},
-		"other letters":         {[]string{"/arguments/attempt"}, []string{"/arguments/Attempt"}, false},
-		"everything is nothing": {[]string{"/arguments", "/arguments/", "", "/"}, []string{"/arguments/amount"}, false},
-		"all metadata":          {[]string{"/metadata"}, []string{"/metadata/retry"}, false},
-		"too many":              {[]string{"/arguments/l"}, make([]string, 101), false},
+		"nothing asked":        {nil, nil, true},
+		"nothing allowed":      {nil, []string{"/arguments/attempt"}, false},
+		"allowed":              {[]string{"/arguments/attempt"}, []string{"/arguments/attempt"}, true},
+		"below an allowed one": {[]string{"/arguments/retry"}, []string{"/arguments/retry/count", "/arguments/retry"}, true},
+		"metadata":             {[]string{"/metadata/retry"}, []string{"/metadata/retry"}, true},
+		"the amount":           {[]string{"/arguments/attempt"}, []string{"/arguments/attempt", "/arguments/amount"}, false},
+		"the same prefix":      {[]string{"/arguments/at"}, []string{"/arguments/attempt"}, false},
+		"above an allowed one": {[]string{"/arguments/retry/count"}, []string{"/arguments/retry"}, false},
+		"other case":           {[]string{"/arguments/attempt"}, []string{"/arguments/Attempt"}, false},
+		"the whole arguments":  {[]string{"/arguments", "/arguments/", "", "/"}, []string{"/arguments/amount"}, false},
+		"all metadata":         {[]string{"/metadata"}, []string{"/metadata/retry"}, false},
+		"too many":             {[]string{"/arguments/l"}, make([]string, 101), false},
 	} {
 		for _, tier := range []aureus.PolicyRiskTier{aureus.TierLow, aureus.TierHigh} {
 			for i := range row.asked {

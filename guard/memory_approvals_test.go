@@ -12,9 +12,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 )
 
-// memoryApprovals is a small and complete Approvals in memory, by the rules that the control
-// plane follows too: single use under one lock, with an hour to decide and one to
-// use, at most 20 pending a principal, bound to the digest and the policy version.
+// memoryApprovals is a complete Approvals in memory that follows the rules of the
+// control plane: an approval is used once, there is one hour to decide and one to
+// use it, a principal has at most 20 pending approvals, and an approval is bound
+// to the digest and the policy version.
 type memoryApprovals struct {
 	tenant string
 	now    func() time.Time
@@ -30,13 +31,13 @@ type entry struct {
 	state approval.State
 }
 
-// follow takes over what the rules say comes next.
-func (e *entry) follow(next approval.State) {
+// set applies a state to the approval.
+func (e *entry) set(next approval.State) {
 	e.state, e.Status, e.ConsumedBy = next, next.Status, next.SpentBy
 	e.ExpiresAt = aureus.TimestampOf(next.End())
 }
 
-var hours = approval.Life{Decide: approvalLife, Use: approvalLife}
+var life = approval.Life{Decide: approvalLife, Use: approvalLife}
 
 const (
 	approvalLife = time.Hour
@@ -86,12 +87,12 @@ func (d *memoryApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAs
 		Rule: ask.Rule, PolicyVersion: ask.PolicyVersion, RequestedAt: aureus.TimestampOf(now),
 		Quorum: aureus.Quorum{Needed: 1}, ActionDigest: digest,
 	}}
-	e.follow(approval.Asked(now, hours))
+	e.set(approval.Asked(now, life))
 	d.approvals[e.ID] = e
 	return aureus.ApprovalTicket{Approval: e.Approval, Hint: d.hint(ask, e.ID)}, nil
 }
 
-// hint says why a presented ticket is not the approval that counts.
+// hint returns the code that says why the presented ticket does not count.
 func (d *memoryApprovals) hint(ask aureus.ApprovalAsk, id string) aureus.ReasonCode {
 	token := ask.Request.ApprovalToken
 	if token == "" || token == id {
@@ -131,7 +132,7 @@ func (d *memoryApprovals) ConsumeApproval(ctx context.Context, id string, use au
 	}
 	next, err := e.state.Use(now, use.DecisionID)
 	if err == nil {
-		e.follow(next)
+		e.set(next)
 		d.used = append(d.used, use)
 	}
 	return err
@@ -151,7 +152,7 @@ func (d *memoryApprovals) Approval(ctx context.Context, id string) (aureus.Appro
 	return e.Approval, nil
 }
 
-// decide is the operator's verdict on the digest that was shown.
+// decide approves or rejects an approval as the operator by.
 func (d *memoryApprovals) decide(id, by string, verdict aureus.ApprovalStatus) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -161,14 +162,14 @@ func (d *memoryApprovals) decide(id, by string, verdict aureus.ApprovalStatus) e
 	case e == nil:
 		return aureus.ErrApprovalUnknown
 	case by == e.Principal.ID || by == e.OnBehalfOf:
-		return errors.New("the requester never decides its own")
+		return errors.New("the requester may not decide its own approval")
 	}
 	next, err := e.state.Reject(now)
 	if verdict == aureus.ApprovalApproved {
-		next, err = e.state.Approve(now, hours)
+		next, err = e.state.Approve(now, life)
 	}
 	if err == nil {
-		e.follow(next)
+		e.set(next)
 	}
 	return err
 }
@@ -176,12 +177,13 @@ func (d *memoryApprovals) decide(id, by string, verdict aureus.ApprovalStatus) e
 func (d *memoryApprovals) expire() time.Time {
 	now := d.now()
 	for _, e := range d.approvals {
-		e.follow(e.state.At(now))
+		e.set(e.state.At(now))
 	}
 	return now
 }
 
-// reject ends whatever is pending for the request, to make room.
+// reject rejects the pending approval of the request, so that it no longer counts
+// towards maxPending.
 func (d *memoryApprovals) reject(request aureus.Request) error {
 	digest, err := guard.Digest(d.tenant, request)
 	if err != nil {
@@ -192,7 +194,7 @@ func (d *memoryApprovals) reject(request aureus.Request) error {
 	for _, e := range d.approvals {
 		if e.ActionDigest == digest && e.Status == aureus.ApprovalPending {
 			next, err := e.state.Reject(d.now())
-			e.follow(next)
+			e.set(next)
 			return err
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// The names of the rules, as Decision.Rule tells them.
+// The values of Decision.Rule.
 const (
 	ruleRequest     = "request"
 	ruleTool        = "tool"
@@ -15,9 +15,9 @@ const (
 	ruleRiskTier    = "risk_tier"
 )
 
-// verdict is what the rules say of a request. The zero value is a denial.
-// Verdicts are passed by pointer, and those of every allow are shared, since
-// copying one costs as much as a rule.
+// verdict is the result of the rules for a request. The zero value is a denial.
+// Verdicts are passed by pointer because copying one costs as much as applying a
+// rule; those by risk tier are shared variables.
 type verdict struct {
 	effect   aureus.Effect
 	code     aureus.ReasonCode
@@ -26,24 +26,24 @@ type verdict struct {
 	metadata map[string]any
 }
 
-// judge applies the rules, to a valid request, in this order: tool, permissions,
-// MCP, risk tier; the first that answers decides. It looks at nothing but the
-// request and changes nothing.
-func judge(request *aureus.Request, lenient bool) *verdict {
+// applyRules applies the rules to a valid request in this order: tool,
+// permissions, MCP, risk tier. The first rule that applies decides. The result
+// depends on the arguments alone.
+func applyRules(request *aureus.Request, lenient bool) *verdict {
 	action := &request.Action
-	if len(action.AllowedTools) > 0 && !allows(action, request.Tool) {
-		return toolDenied(request)
+	if len(action.AllowedTools) > 0 && !allowsTool(action, request.Tool) {
+		return denyTool(request)
 	}
-	if lacks(request, lenient) {
-		return &verdict{code: aureus.ReasonPermissionDenied, rule: rulePermissions, reason: whatLacks(request, lenient)}
+	if lacksPermission(request, lenient) {
+		return &verdict{code: aureus.ReasonPermissionDenied, rule: rulePermissions, reason: describeMissing(request, lenient)}
 	}
 	if len(action.Metadata) > 0 && isMCP(action) {
-		return judgeMCP(action)
+		return mcpVerdict(action)
 	}
-	return judgeTier(action.RiskTier)
+	return riskVerdict(action.RiskTier)
 }
 
-// The verdicts by risk alone. Nothing changes them.
+// The verdicts by risk tier. They are shared and must not be changed.
 var (
 	lowRisk      = verdict{effect: aureus.Allow, code: aureus.ReasonLowRisk, rule: ruleRiskTier, reason: "low risk, allowed"}
 	mediumRisk   = verdict{effect: aureus.Allow, code: aureus.ReasonMediumRisk, rule: ruleRiskTier, reason: "medium risk, allowed with monitoring"}
@@ -52,8 +52,9 @@ var (
 	unknownRisk  = verdict{code: aureus.ReasonInvalidRequest, rule: ruleRequest, reason: "the risk tier is unknown"}
 )
 
-// judgeTier decides by risk alone. The tier is a known one: see [aureus.Request.Validate].
-func judgeTier(tier aureus.PolicyRiskTier) *verdict {
+// riskVerdict decides by the risk tier alone. [aureus.Request.Validate] has
+// refused unknown tiers before.
+func riskVerdict(tier aureus.PolicyRiskTier) *verdict {
 	switch tier {
 	case aureus.TierLow:
 		return &lowRisk
@@ -67,20 +68,21 @@ func judgeTier(tier aureus.PolicyRiskTier) *verdict {
 	return &unknownRisk
 }
 
-// allows reports whether the action lists the tool. No tool is none of them.
-func allows(action *aureus.Action, tool string) bool {
+// allowsTool reports whether the action lists the tool. An empty tool is never
+// listed.
+func allowsTool(action *aureus.Action, tool string) bool {
 	if tool == "" {
 		return false
 	}
 	for i := range action.AllowedTools {
-		if same(action.AllowedTools[i], tool) {
+		if equalNames(action.AllowedTools[i], tool) {
 			return true
 		}
 	}
 	return false
 }
 
-func toolDenied(request *aureus.Request) *verdict {
+func denyTool(request *aureus.Request) *verdict {
 	v := &verdict{code: aureus.ReasonToolNotAllowed, rule: ruleTool}
 	text := make([]byte, 0, 256)
 	if request.Tool == "" {
@@ -98,10 +100,11 @@ func toolDenied(request *aureus.Request) *verdict {
 	return v
 }
 
-// maxName bounds, in bytes, what of a caller's text goes into a reason.
+// maxName is how many bytes of a name from the request a reason may contain.
 const maxName = 64
 
-// appendName quotes a caller's text, escaped and cut to a bounded length.
+// appendName appends a name from the request, quoted, escaped and cut to at most
+// maxName bytes.
 func appendName(text []byte, name string) []byte {
 	if len(name) <= maxName {
 		return strconv.AppendQuote(text, name)

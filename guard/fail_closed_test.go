@@ -13,32 +13,33 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// answers is an Approvals that says what a test wants it to say.
-type answers struct {
+// stubApprovals is an Approvals that returns what the test sets.
+type stubApprovals struct {
 	ticket  func(ask aureus.ApprovalAsk) aureus.ApprovalTicket
 	askErr  error
 	consume func() error
 }
 
-func (a answers) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
+func (a stubApprovals) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
 	if a.ticket == nil {
 		return aureus.ApprovalTicket{}, a.askErr
 	}
 	return a.ticket(ask), a.askErr
 }
 
-func (a answers) ConsumeApproval(context.Context, string, aureus.ApprovalUse) error {
+func (a stubApprovals) ConsumeApproval(context.Context, string, aureus.ApprovalUse) error {
 	if a.consume == nil {
 		return nil
 	}
 	return a.consume()
 }
 
-func (a answers) Approval(context.Context, string) (aureus.Approval, error) {
+func (a stubApprovals) Approval(context.Context, string) (aureus.Approval, error) {
 	return aureus.Approval{}, errors.New("not asked for")
 }
 
-// approved answers with an approved approval that fits, changed by the test.
+// approved returns a function that returns a matching approved approval after
+// change has altered it.
 func approved(change func(t *aureus.ApprovalTicket)) func(aureus.ApprovalAsk) aureus.ApprovalTicket {
 	return func(ask aureus.ApprovalAsk) aureus.ApprovalTicket {
 		ticket := aureus.ApprovalTicket{Joined: true, Approval: aureus.Approval{
@@ -52,72 +53,72 @@ func approved(change func(t *aureus.ApprovalTicket)) func(aureus.ApprovalAsk) au
 
 func local(a guard.Approvals) guard.Decider { return &guard.Local{Approvals: a} }
 
-func allowing(_ context.Context, _ aureus.Request) (aureus.Decision, error) {
+func alwaysAllow(_ context.Context, _ aureus.Request) (aureus.Decision, error) {
 	return aureus.Decision{Effect: aureus.Allow}, nil
 }
 
 var errBroken = errors.New("broken")
 
-// doubtful is one row of the fail-closed table: a decider, a request and the
-// refusal that they must end in.
-type doubtful struct {
+// failClosedCase is one row of the table: a decider, a request and the error that
+// they must lead to.
+type failClosedCase struct {
 	decider guard.Decider
 	request func(r *aureus.Request) // changes a request that would be allowed; nil changes nothing
 	ctx     func(ctx context.Context) (context.Context, context.CancelFunc)
 	want    error
-	also    error // another error that the refusal matches
+	also    error // another error that the returned error must match
 }
 
-// TestFailClosed is the table of everything that must not pass by accident.
-// Each row would be an allow if some one check were missing.
-func TestFailClosed(t *testing.T) {
+// Each row of this table would be an allow if one of the checks were missing.
+func TestDecide_AnyDoubt_IsNotAnAllow(t *testing.T) {
+	t.Parallel()
 	high := func(r *aureus.Request) { r.Action.RiskTier = aureus.TierHigh }
 	cancelled := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancel(ctx)
 		cancel()
 		return ctx, cancel
 	}
-	inTime := func(ctx context.Context) (context.Context, context.CancelFunc) {
+	oneSecond := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, time.Second)
 	}
-	change := func(f func(a *aureus.Approval)) answers {
-		return answers{ticket: approved(func(t *aureus.ApprovalTicket) { f(&t.Approval) })}
+	change := func(f func(a *aureus.Approval)) stubApprovals {
+		return stubApprovals{ticket: approved(func(t *aureus.ApprovalTicket) { f(&t.Approval) })}
 	}
-	consuming := func(err error) answers {
-		return answers{ticket: approved(func(*aureus.ApprovalTicket) {}), consume: func() error { return err }}
+	consuming := func(err error) stubApprovals {
+		return stubApprovals{ticket: approved(func(*aureus.ApprovalTicket) {}), consume: func() error { return err }}
 	}
 
-	rows := map[string]doubtful{
+	rows := map[string]failClosedCase{
 		// the decider
-		"no decider":               {decider: nil, want: guard.ErrUndecided},
-		"nil function":             {decider: guard.DeciderFunc(nil), want: guard.ErrUndecided},
-		"nil *Local":               {decider: (*guard.Local)(nil), want: guard.ErrUndecided},
-		"nil pointer that panics":  {decider: (*fixed)(nil), want: guard.ErrUndecided},
-		"panic":                    {decider: guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { panic("boom") }), want: guard.ErrUndecided},
-		"error beside an allow":    {decider: &fixed{aureus.Decision{Effect: aureus.Allow}, errBroken}, want: guard.ErrUndecided, also: errBroken},
-		"zero decision":            {decider: &fixed{}, want: guard.ErrDenied},
-		"unknown effect":           {decider: &fixed{aureus.Decision{Effect: 3}, nil}, want: guard.ErrUndecided},
-		"effect out of all bounds": {decider: &fixed{aureus.Decision{Effect: 255}, nil}, want: guard.ErrUndecided},
-		"the third answer":         {decider: &fixed{aureus.Decision{Effect: aureus.RequireApproval}, nil}, want: guard.ErrApprovalRequired},
+		"no decider":              {decider: nil, want: guard.ErrUndecided},
+		"nil function":            {decider: guard.DeciderFunc(nil), want: guard.ErrUndecided},
+		"nil *Local":              {decider: (*guard.Local)(nil), want: guard.ErrUndecided},
+		"nil pointer that panics": {decider: (*fixedDecider)(nil), want: guard.ErrUndecided},
+		"panic":                   {decider: guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { panic("boom") }), want: guard.ErrUndecided},
+		"error with an allow":     {decider: &fixedDecider{aureus.Decision{Effect: aureus.Allow}, errBroken}, want: guard.ErrUndecided, also: errBroken},
+		"zero decision":           {decider: &fixedDecider{}, want: guard.ErrDenied},
+		"unknown effect":          {decider: &fixedDecider{aureus.Decision{Effect: 3}, nil}, want: guard.ErrUndecided},
+		"largest effect":          {decider: &fixedDecider{aureus.Decision{Effect: 255}, nil}, want: guard.ErrUndecided},
+		"require approval":        {decider: &fixedDecider{aureus.Decision{Effect: aureus.RequireApproval}, nil}, want: guard.ErrApprovalRequired},
 
-		// time
-		"cancelled before": {decider: guard.DeciderFunc(allowing), ctx: cancelled, want: guard.ErrUndecided, also: context.Canceled},
-		"cancelled local":  {decider: &guard.Local{}, ctx: cancelled, want: guard.ErrUndecided, also: context.Canceled},
-		"timeout, and the decider says so": {decider: guard.DeciderFunc(func(ctx context.Context, _ aureus.Request) (aureus.Decision, error) {
+		// cancellation and timeouts
+		"cancelled before the call": {decider: guard.DeciderFunc(alwaysAllow), ctx: cancelled, want: guard.ErrUndecided, also: context.Canceled},
+		"cancelled local":           {decider: &guard.Local{}, ctx: cancelled, want: guard.ErrUndecided, also: context.Canceled},
+		"timeout, and the decider returns an error": {decider: guard.DeciderFunc(func(ctx context.Context, _ aureus.Request) (aureus.Decision, error) {
 			<-ctx.Done()
 			return aureus.Decision{Effect: aureus.Allow}, ctx.Err()
-		}), ctx: inTime, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+		}), ctx: oneSecond, want: guard.ErrUndecided, also: context.DeadlineExceeded},
 		"timeout, and the decider allows": {decider: guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) {
 			time.Sleep(time.Minute)
 			return aureus.Decision{Effect: aureus.Allow}, nil
-		}), ctx: inTime, want: guard.ErrUndecided, also: context.DeadlineExceeded},
-		"timeout while asking": {decider: local(answers{ticket: func(ask aureus.ApprovalAsk) aureus.ApprovalTicket {
+		}), ctx: oneSecond, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+		"timeout while the approval is opened": {decider: local(stubApprovals{ticket: func(ask aureus.ApprovalAsk) aureus.ApprovalTicket {
 			time.Sleep(time.Minute)
 			return approved(func(*aureus.ApprovalTicket) {})(ask)
-		}}), request: high, ctx: inTime, want: guard.ErrUndecided, also: context.DeadlineExceeded},
-		"timeout while the approval is used": {decider: local(answers{
+		}}), request: high, ctx: oneSecond, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+		"timeout while the approval is used": {decider: local(stubApprovals{
 			ticket: approved(func(*aureus.ApprovalTicket) {}), consume: func() error { time.Sleep(time.Minute); return nil },
-		}), request: high, ctx: inTime, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+		}), request: high, ctx: oneSecond, want: guard.ErrUndecided, also: context.DeadlineExceeded},
 
 		// the request
 		"zero request":           {decider: &guard.Local{}, request: func(r *aureus.Request) { *r = aureus.Request{} }, want: guard.ErrDenied},
@@ -136,19 +137,19 @@ func TestFailClosed(t *testing.T) {
 		"missing permission":     {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Principal.Permissions = nil }, want: guard.ErrDenied},
 		"wildcards held":         {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Principal.Permissions = []aureus.Permission{{Action: "*", Resource: "*"}} }, want: guard.ErrDenied},
 		"missing condition":      {decider: &guard.Local{}, request: func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions = map[string]any{"region": nil} }, want: guard.ErrDenied},
-		"condition of no value":  {decider: &guard.Local{}, request: func(r *aureus.Request) { unequal(r) }, want: guard.ErrDenied},
-		"a body that fails":      {decider: local(newMemoryApprovals()), request: func(r *aureus.Request) { high(r); r.HTTP = brokenBody() }, want: guard.ErrUndecided, also: errBroken},
-		"arguments without JSON": {decider: local(answers{ticket: approved(func(*aureus.ApprovalTicket) {})}), request: func(r *aureus.Request) { high(r); r.Arguments = func() {} }, want: guard.ErrDenied},
-		"nothing is bound":       {decider: local(answers{ticket: approved(func(*aureus.ApprovalTicket) {})}), request: func(r *aureus.Request) { high(r); r.Volatile = []string{"/arguments"} }, want: guard.ErrDenied},
+		"condition without JSON": {decider: &guard.Local{}, request: func(r *aureus.Request) { setConditionsWithoutJSON(r) }, want: guard.ErrDenied},
+		"unreadable body":        {decider: local(newMemoryApprovals()), request: func(r *aureus.Request) { high(r); r.HTTP = brokenBody() }, want: guard.ErrUndecided, also: errBroken},
+		"arguments without JSON": {decider: local(stubApprovals{ticket: approved(func(*aureus.ApprovalTicket) {})}), request: func(r *aureus.Request) { high(r); r.Arguments = func() {} }, want: guard.ErrDenied},
+		"all arguments volatile": {decider: local(stubApprovals{ticket: approved(func(*aureus.ApprovalTicket) {})}), request: func(r *aureus.Request) { high(r); r.Volatile = []string{"/arguments"} }, want: guard.ErrDenied},
 
 		// approvals
-		"nobody to ask":               {decider: &guard.Local{}, request: high, want: guard.ErrDenied},
-		"nil pointer to ask":          {decider: local((*memoryApprovals)(nil)), request: high, want: guard.ErrUndecided},
-		"asking fails":                {decider: local(answers{askErr: errBroken}), request: high, want: guard.ErrUndecided, also: errBroken},
-		"error beside an approved":    {decider: local(answers{ticket: approved(func(*aureus.ApprovalTicket) {}), askErr: errBroken}), request: high, want: guard.ErrUndecided, also: errBroken},
-		"too many pending":            {decider: local(answers{askErr: aureus.ErrTooManyPending}), request: high, want: guard.ErrDenied, also: aureus.ErrTooManyPending},
-		"the other side disagrees":    {decider: local(answers{askErr: aureus.ErrApprovalMismatch}), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
-		"zero ticket":                 {decider: local(answers{}), request: high, want: guard.ErrUndecided},
+		"no Approvals":                {decider: &guard.Local{}, request: high, want: guard.ErrDenied},
+		"nil pointer as Approvals":    {decider: local((*memoryApprovals)(nil)), request: high, want: guard.ErrUndecided},
+		"opening fails":               {decider: local(stubApprovals{askErr: errBroken}), request: high, want: guard.ErrUndecided, also: errBroken},
+		"error with an approval":      {decider: local(stubApprovals{ticket: approved(func(*aureus.ApprovalTicket) {}), askErr: errBroken}), request: high, want: guard.ErrUndecided, also: errBroken},
+		"too many pending":            {decider: local(stubApprovals{askErr: aureus.ErrTooManyPending}), request: high, want: guard.ErrDenied, also: aureus.ErrTooManyPending},
+		"digests differ":              {decider: local(stubApprovals{askErr: aureus.ErrApprovalMismatch}), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
+		"zero ticket":                 {decider: local(stubApprovals{}), request: high, want: guard.ErrUndecided},
 		"approved, no digest":         {decider: local(change(func(a *aureus.Approval) { a.ActionDigest = aureus.Digest{} })), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
 		"approved, another digest":    {decider: local(change(func(a *aureus.Approval) { a.ActionDigest[31] ^= 1 })), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
 		"approved, no id":             {decider: local(change(func(a *aureus.Approval) { a.ID = "" })), request: high, want: guard.ErrUndecided},
@@ -163,20 +164,20 @@ func TestFailClosed(t *testing.T) {
 		"rejected under other rules":  {decider: local(change(func(a *aureus.Approval) { a.Status, a.PolicyVersion = aureus.ApprovalRejected, "" })), request: high, want: guard.ErrDenied},
 		"expired":                     {decider: local(change(func(a *aureus.Approval) { a.Status = aureus.ApprovalExpired })), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalExpired},
 		"consumed":                    {decider: local(change(func(a *aureus.Approval) { a.Status = aureus.ApprovalConsumed })), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalConsumed},
-		"an approval of a hint": {decider: local(answers{ticket: approved(func(t *aureus.ApprovalTicket) {
+		"pending with the hint approved": {decider: local(stubApprovals{ticket: approved(func(t *aureus.ApprovalTicket) {
 			t.Approval.Status, t.Hint = aureus.ApprovalPending, aureus.ReasonApproved
 		})}), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPending},
-		"using fails":                {decider: local(consuming(errBroken)), request: high, want: guard.ErrUndecided, also: errBroken},
-		"using it is unclear":        {decider: local(consuming(context.DeadlineExceeded)), request: high, want: guard.ErrUndecided, also: context.DeadlineExceeded},
-		"used by another":            {decider: local(consuming(aureus.ErrApprovalConsumed)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalConsumed},
-		"expired while using":        {decider: local(consuming(aureus.ErrApprovalExpired)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalExpired},
-		"revoked while using":        {decider: local(consuming(aureus.ErrApprovalRejected)), request: high, want: guard.ErrDenied, also: aureus.ErrApprovalRejected},
-		"pending when used":          {decider: local(consuming(aureus.ErrApprovalPending)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPending},
-		"rules changed while using":  {decider: local(consuming(aureus.ErrApprovalPolicyChanged)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPolicyChanged},
-		"for something else":         {decider: local(consuming(aureus.ErrApprovalMismatch)), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
-		"vanished":                   {decider: local(consuming(aureus.ErrApprovalUnknown)), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalUnknown},
-		"a ticket is no approval":    {decider: local(newMemoryApprovals()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "apr_00000000000000000000000000" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
-		"a ticket that is no ticket": {decider: local(newMemoryApprovals()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "../../admin" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
+		"using fails":               {decider: local(consuming(errBroken)), request: high, want: guard.ErrUndecided, also: errBroken},
+		"using times out":           {decider: local(consuming(context.DeadlineExceeded)), request: high, want: guard.ErrUndecided, also: context.DeadlineExceeded},
+		"used by another":           {decider: local(consuming(aureus.ErrApprovalConsumed)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalConsumed},
+		"expired while using":       {decider: local(consuming(aureus.ErrApprovalExpired)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalExpired},
+		"revoked while using":       {decider: local(consuming(aureus.ErrApprovalRejected)), request: high, want: guard.ErrDenied, also: aureus.ErrApprovalRejected},
+		"pending when used":         {decider: local(consuming(aureus.ErrApprovalPending)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPending},
+		"rules changed while using": {decider: local(consuming(aureus.ErrApprovalPolicyChanged)), request: high, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalPolicyChanged},
+		"mismatch while using":      {decider: local(consuming(aureus.ErrApprovalMismatch)), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalMismatch},
+		"unknown while using":       {decider: local(consuming(aureus.ErrApprovalUnknown)), request: high, want: guard.ErrUndecided, also: aureus.ErrApprovalUnknown},
+		"unknown ticket":            {decider: local(newMemoryApprovals()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "apr_00000000000000000000000000" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
+		"malformed ticket":          {decider: local(newMemoryApprovals()), request: func(r *aureus.Request) { high(r); r.ApprovalToken = "../../admin" }, want: guard.ErrApprovalRequired, also: aureus.ErrApprovalUnknown},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -195,7 +196,7 @@ func TestFailClosed(t *testing.T) {
 				require.NotEqual(t, aureus.Allow, decision.Effect)
 				require.Equal(t, errors.Is(row.want, guard.ErrUndecided), err != nil, "%v", err)
 				if err != nil {
-					require.NotEqual(t, aureus.RequireApproval, decision.Effect, "undecided is no promise that asking helps")
+					require.NotEqual(t, aureus.RequireApproval, decision.Effect, "an error must not suggest that an approval would help")
 				}
 
 				err = guard.Check(ctx, row.decider, request)
@@ -209,7 +210,7 @@ func TestFailClosed(t *testing.T) {
 			})
 		})
 	}
-	t.Run("and the request that all rows change is allowed", func(t *testing.T) {
+	t.Run("unchanged requests are allowed", func(t *testing.T) {
 		require.NoError(t, guard.Check(t.Context(), &guard.Local{}, lowRisk()))
 		request := lowRisk()
 		high(&request)
@@ -217,10 +218,11 @@ func TestFailClosed(t *testing.T) {
 	})
 }
 
-// TestLocalAloneFailsClosed: a Local that is asked without guard.Decide around
-// it admits no doubt either, and what it could not decide still says what it
-// was about.
-func TestLocalAloneFailsClosed(t *testing.T) {
+// Local.Decide also fails closed when it is called without guard.Decide. The
+// decision that it returns with an error still names the request's action and
+// principal.
+func TestLocal_CalledDirectly_FailsClosed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var none *guard.Local
 		decision, err := none.Decide(t.Context(), lowRisk())
@@ -235,7 +237,7 @@ func TestLocalAloneFailsClosed(t *testing.T) {
 
 		ctx, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
-		late := &guard.Local{Approvals: answers{
+		late := &guard.Local{Approvals: stubApprovals{
 			ticket: approved(func(*aureus.ApprovalTicket) {}), consume: func() error { time.Sleep(time.Minute); return nil },
 		}}
 		decision, err = late.Decide(ctx, highRisk())
@@ -246,7 +248,7 @@ func TestLocalAloneFailsClosed(t *testing.T) {
 		require.Equal(t, "drop", decision.ActionID)
 		require.False(t, decision.ID.IsZero())
 
-		broken := &guard.Local{Approvals: answers{askErr: errBroken}}
+		broken := &guard.Local{Approvals: stubApprovals{askErr: errBroken}}
 		decision, err = broken.Decide(t.Context(), highRisk())
 		require.ErrorIs(t, err, errBroken)
 		require.Equal(t, aureus.Deny, decision.Effect)
@@ -254,13 +256,13 @@ func TestLocalAloneFailsClosed(t *testing.T) {
 	})
 }
 
-// fixed decides the same always; a nil one panics.
-type fixed struct {
+// fixedDecider always returns the same decision and error. A nil one panics.
+type fixedDecider struct {
 	decision aureus.Decision
 	err      error
 }
 
-func (f *fixed) Decide(context.Context, aureus.Request) (aureus.Decision, error) {
+func (f *fixedDecider) Decide(context.Context, aureus.Request) (aureus.Decision, error) {
 	return f.decision, f.err
 }
 
@@ -268,7 +270,9 @@ func brokenBody() *aureus.HTTPCall {
 	return &aureus.HTTPCall{Method: "POST", GetBody: func() (aureus.Body, error) { return nil, errBroken }}
 }
 
-func unequal(r *aureus.Request) {
+// setConditionsWithoutJSON gives the held and the required permission conditions
+// that have no JSON form.
+func setConditionsWithoutJSON(r *aureus.Request) {
 	r.Principal.Permissions[0].Conditions = map[string]any{"f": errBroken}
 	r.Action.RequiredPermissions[0].Conditions = map[string]any{"f": func() {}}
 }

@@ -2,9 +2,10 @@ package guard
 
 import "github.com/farmountain/aureus-go/aureus"
 
-// zoneLevel is the position of a zone from 1, and 0 for every other word. It is
-// DataZone.Level where the compiler can inline it: it is asked for many of the held
-// permissions of every decision.
+// zoneLevel returns the sensitivity of a zone, from 1 for public to 4 for
+// restricted, and 0 for any other text. It does the same as DataZone.Level; it is
+// here because the compiler inlines it, and a decision calls it for many of the
+// held permissions.
 func zoneLevel(zone aureus.DataZone) int {
 	switch zone {
 	case aureus.ZonePublic:
