@@ -125,8 +125,17 @@ func compile(t *testing.T, root string, blocks []block) error {
 		}
 		for folder, b := range folders {
 			if b.run {
-				if err := runProgram(t, dir, environment, folder); err != nil {
+				if err := runProgram(t, dir, environment, folder, b.prints); err != nil {
 					problems = append(problems, b.errorf("the program did not succeed: %w", err))
+				}
+			}
+			if b.test {
+				printed, err := output(t, dir, environment, "go", "test", "-v", "-count=1", "./"+folder)
+				if err == nil && !strings.Contains(printed, "--- PASS: Test") {
+					err = errors.New("there is none")
+				}
+				if err != nil {
+					problems = append(problems, b.errorf("the tests did not succeed: %w", err))
 				}
 			}
 		}
@@ -157,29 +166,41 @@ func workspace(t *testing.T, root, dir string) []string {
 	return append(os.Environ(), "GOWORK="+filepath.Join(dir, "go.work"), "GOFLAGS=", "CGO_ENABLED=0")
 }
 
-// runProgram builds the program in the folder and runs it where it can do no
-// harm.
-func runProgram(t *testing.T, dir string, environment []string, folder string) error {
+// runProgram builds the program in the folder, runs it in an empty folder, and
+// compares what it prints where the page shows that.
+func runProgram(t *testing.T, dir string, environment []string, folder string, want *fragment) error {
 	t.Helper()
 	program := filepath.Join(dir, folder, "program")
 	if err := command(t, dir, environment, "go", "build", "-o", program, "./"+folder); err != nil {
 		return err
 	}
-	return command(t, t.TempDir(), environment, program)
+	printed, err := output(t, t.TempDir(), environment, program)
+	if err != nil || want == nil || printed == want.text {
+		return err
+	}
+	return want.errorf("the page says that the program prints\n%sand it prints\n%s", want.text, printed)
 }
 
 // command runs a command for at most two minutes. Its error holds what was
 // printed.
 func command(t *testing.T, dir string, environment []string, name string, arguments ...string) error {
 	t.Helper()
+	_, err := output(t, dir, environment, name, arguments...)
+	return err
+}
+
+// output is what a command prints, and otherwise as command.
+func output(t *testing.T, dir string, environment []string, name string, arguments ...string) (string, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	run := exec.CommandContext(ctx, name, arguments...)
 	run.Dir, run.Env, run.WaitDelay = dir, environment, time.Second
-	if printed, err := run.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(arguments, " "), err, printed)
+	printed, err := run.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(arguments, " "), err, printed)
 	}
-	return nil
+	return string(printed), nil
 }
 
 func write(t *testing.T, name, text string) {

@@ -25,8 +25,14 @@ func TestBlocksThatCompile(t *testing.T) {
 	for reason, lines := range map[string][]string{
 		"a whole program":     {"'''go", "package main", "", `import "fmt"`, "", `func main() { fmt.Println("hello") }`, "'''"},
 		"a program that runs": {"<!-- doctest: run -->", "'''go", "package main", "", "func main() {}", "'''"},
-		"declarations":        {"'''go", "type ledger struct{ mu sync.Mutex }", "func (l *ledger) apply(ctx context.Context) error { return ctx.Err() }", "'''"},
-		"statements":          {"'''go", "decision, err := aureus.ParseEffect(\"allow\")", "if err != nil {", "\treturn err", "}", "'''"},
+		"a program and what it prints": {
+			"<!-- doctest: run -->", "'''go", "package main", "", "func main() { print(1, \"\\n\") }", "'''", "It prints", "<!-- doctest: output -->", "'''text", "1", "'''",
+		},
+		"tests that run": {
+			"<!-- doctest: test", "var one = 1", "-->", "'''go", "func TestOne(t *testing.T) { require.Equal(t, 1, one) }", "'''",
+		},
+		"declarations": {"'''go", "type ledger struct{ mu sync.Mutex }", "func (l *ledger) apply(ctx context.Context) error { return ctx.Err() }", "'''"},
+		"statements":   {"'''go", "decision, err := aureus.ParseEffect(\"allow\")", "if err != nil {", "\treturn err", "}", "'''"},
 		"statements with their own imports": {
 			"'''go", "// As always:", "import (", "\t\"math/rand/v2\"", ")", "", "n := rand.IntN(6)", "'''",
 		},
@@ -78,8 +84,15 @@ func TestBlocksThatDoNotCompile(t *testing.T) {
 		"a hidden declaration that is wrong": {
 			[]string{"<!-- doctest", "var x int = \"one\"", "-->", "'''go", "_ = x", "'''"}, ":2:13: cannot use \"one\"",
 		},
-		"not Go at all":                {[]string{"'''go", "x := 1", "if then else", "'''"}, ":3:"},
-		"a program that fails":         {[]string{"<!-- doctest: run -->", "'''go", "package main", "", "import \"os\"", "", "func main() { os.Exit(3) }", "'''"}, "exit status 3"},
+		"not Go at all":        {[]string{"'''go", "x := 1", "if then else", "'''"}, ":3:"},
+		"a program that fails": {[]string{"<!-- doctest: run -->", "'''go", "package main", "", "import \"os\"", "", "func main() { os.Exit(3) }", "'''"}, "exit status 3"},
+		"a program that prints something else": {[]string{
+			"<!-- doctest: run -->", "'''go", "package main", "", "func main() { print(2, \"\\n\") }", "'''", "<!-- doctest: output -->", "'''text", "1", "'''",
+		}, "the page says that the program prints\n1\nand it prints\n2\n"},
+		"a test that fails":            {[]string{"<!-- doctest: test -->", "'''go", "func TestOne(t *testing.T) { t.Fatal(\"no\") }", "'''"}, "the tests did not succeed"},
+		"no test":                      {[]string{"<!-- doctest: test -->", "'''go", "const one = 1", "'''"}, "there is none"},
+		"a file as a test":             {[]string{"<!-- doctest: test -->", "'''go", "package p", "'''"}, "tests are shown without a package"},
+		"statements as a test":         {[]string{"<!-- doctest: test -->", "'''go", "x := 1", "'''"}, "these are not declarations of Go"},
 		"statements are run by nobody": {[]string{"<!-- doctest: run -->", "'''go", "x := 1", "'''"}, "only a whole program can be run"},
 	} {
 		file := strings.ReplaceAll(name, " ", "-") + ".md"
@@ -113,6 +126,8 @@ func TestPagesThatCannotBeRead(t *testing.T) {
 		"a comment before text":                   {[]string{"<!-- doctest: run -->", "text"}, "right before a block of Go"},
 		"a comment before another block":          {[]string{"<!-- doctest: run -->", "'''sh", "make", "'''"}, "right before a block of Go"},
 		"a comment at the end":                    {[]string{"text", "", "<!-- doctest: run -->"}, "p.md:3: a doctest comment"},
+		"output of no program":                    {[]string{"'''go", "x := 1", "'''", "<!-- doctest: output -->", "'''text", "1", "'''"}, "no program that is run"},
+		"output that is Go":                       {[]string{"<!-- doctest: run -->", "'''go", "package main", "func main() {}", "'''", "<!-- doctest: output -->", "'''go", "x := 1", "'''"}, "right before a block of text"},
 		"nothing to go on from":                   {[]string{"<!-- doctest: continue -->", "'''go", "'''"}, "no block of Go before this one"},
 	} {
 		t.Run(reason, func(t *testing.T) {

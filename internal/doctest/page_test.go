@@ -21,6 +21,8 @@ type block struct {
 	before   []fragment // the blocks that this one continues, in order
 	function string     // the type of the function around its statements; empty for the usual one
 	run      bool       // it is a program to run
+	test     bool       // it holds tests to run
+	prints   *fragment  // what the program prints, where the page shows it; nil does not compare
 }
 
 // Without a word behind its fence, Go could stand on a page and be compiled by
@@ -38,6 +40,7 @@ type reader struct {
 	next      block      // what was said about the next block
 	announced int        // number of the line that said it, 0 for none
 	continues bool
+	output    bool // the next block is what the program before it prints
 }
 
 // readPage is the page's blocks, in order.
@@ -67,6 +70,9 @@ func (r *reader) errorf(line int, format string, args ...any) error {
 func (r *reader) nothingAnnounced() error {
 	if r.announced == 0 {
 		return nil
+	}
+	if r.output {
+		return r.errorf(r.announced, "the comment doctest: output belongs right before a block of text")
 	}
 	return r.errorf(r.announced, "a doctest comment belongs right before a block of Go")
 }
@@ -103,10 +109,14 @@ func (r *reader) comment() error {
 		r.continues = true
 	case option == "run":
 		r.next.run = true
+	case option == "test":
+		r.next.test = true
+	case option == "output":
+		r.output = true
 	case in:
 		r.next.function = function
 	default:
-		return r.errorf(first+1, "%q is no option of doctest: there are page, continue, run and in", option)
+		return r.errorf(first+1, "%q is no option of doctest: there are page, continue, run, test, output and in", option)
 	}
 	return nil
 }
@@ -138,8 +148,14 @@ func (r *reader) block() error {
 	if !slices.Contains(languages, b.language) {
 		return r.errorf(first+1, "a block has to say what it holds, one of %s; this one says %q", strings.Join(languages, ", "), b.language)
 	}
+	if b.language == "text" && r.output {
+		return r.printed(b.fragment)
+	}
 	if b.language != "go" {
 		r.blocks = append(r.blocks, b)
+		return r.nothingAnnounced()
+	}
+	if r.output {
 		return r.nothingAnnounced()
 	}
 	b.context = slices.Concat(r.forPage, b.context)
@@ -156,5 +172,16 @@ func (r *reader) block() error {
 	}
 	r.blocks = append(r.blocks, b)
 	r.next, r.announced, r.continues = block{}, 0, false
+	return nil
+}
+
+// printed notes what the program before it prints.
+func (r *reader) printed(text fragment) error {
+	last := len(r.blocks) - 1
+	if last < 0 || !r.blocks[last].run {
+		return r.errorf(r.announced, "the block before this output is no program that is run")
+	}
+	r.blocks[last].prints = &text
+	r.output, r.announced = false, 0
 	return nil
 }

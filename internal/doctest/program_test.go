@@ -72,11 +72,17 @@ func (b block) files(root string) (map[string]string, error) {
 		if len(b.before) > 0 {
 			return nil, b.errorf("a whole file continues nothing")
 		}
+		if b.test {
+			return nil, b.errorf("tests are shown without a package and imports")
+		}
 		files["block.go"] = b.at(root) + b.text
 		return files, declare(files, root, file.Name.Name, b.context)
 	}
 	if b.run {
 		return nil, b.errorf("only a whole program can be run: it starts with \"package main\"")
+	}
+	if b.test {
+		return b.testFiles(root)
 	}
 
 	const name = "docs"
@@ -97,6 +103,20 @@ func (b block) files(root string) (map[string]string, error) {
 		files["statements.go"] = text
 	}
 	return files, declare(files, root, name, declarations)
+}
+
+// testFiles are the files of the package whose tests the block holds.
+func (b block) testFiles(root string) (map[string]string, error) {
+	const name = "docs"
+	files := map[string]string{}
+	if err := declare(files, root, name, slices.Concat(b.context, b.before, []fragment{b.fragment})); err != nil {
+		return nil, err
+	}
+	tests := map[string]string{}
+	for file, text := range files {
+		tests[strings.TrimSuffix(file, ".go")+"_test.go"] = text
+	}
+	return tests, nil
 }
 
 // declare adds a file for each fragment of declarations.
