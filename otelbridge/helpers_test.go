@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// intake is a server that speaks the batch contract of SPEC 1.4 for spans and
-// metrics, and the single reports of SPEC 1.3. Its zero value accepts everything.
+// intake is a server for reports of spans and metrics, in batches and one by one
+// (docs/spec/telemetry.md#batches). Its zero value accepts everything.
 type intake struct {
 	// before may answer in place of the intake: it then returns true.
 	before func(w http.ResponseWriter, r *http.Request, request int) bool

@@ -4,7 +4,7 @@
 //
 // # What comes in
 //
-// [Read] checks one reported item against the wire's models (SPEC 2) and picks
+// [Read] checks one reported item against the models of package aureus and picks
 // out what is searched for; the JSON text itself is kept, without its
 // insignificant whitespace and otherwise byte for byte. Declared fields that
 // were reported as null and fields that no model knows are echoed as they came.

@@ -229,7 +229,8 @@ func textOf(object map[string]any, name string) string {
 	return s
 }
 
-// either reads a name of event data in its two spellings (SPEC 5.1).
+// either reads a value of event data by either spelling of its name: camelCase, as
+// the published client sends it, or snake_case.
 func either(data map[string]any, camel, snake string) any {
 	if value, ok := data[camel]; ok {
 		return value
@@ -255,7 +256,7 @@ func truthy(value any) bool {
 	}
 }
 
-// millis is a duration in milliseconds; what is no number counts as 0 (SPEC 5.2).
+// millis is a duration in milliseconds. A value that is not a number counts as 0.
 func millis(value any) float64 {
 	n, ok := value.(json.Number)
 	if !ok {

@@ -11,7 +11,8 @@ import (
 // maxTaskTypes bounds the success rates of one summary.
 const maxTaskTypes = 10_000
 
-// Summary derives the figures of SPEC 5.2 from the events of the range. Events
+// Summary derives the figures of a summary, which docs/spec/telemetry.md#summary
+// defines, from the events of the range. Events
 // without a readable time count where there is no range, and never towards the
 // time to recovery. It holds one event in memory at a time. StartTime and
 // EndTime are left to the caller.

@@ -93,11 +93,11 @@ func TestSummary(t *testing.T) {
 		want   aureus.Summary
 	}{
 		"nothing": {want: aureus.Summary{}},
-		"recovery counts from the first failure (SPEC 5.2, FIX)": {
+		"recovery counts from the first failure": {
 			events: []string{end("w", "t", 0, bad), end("w", "t", 400, bad), end("w", "t", 1000, good)},
 			want:   aureus.Summary{MTTRMS: 1000, TaskSuccessRateByType: rate(1.0 / 3), TotalEvents: 3},
 		},
-		"tasks are told apart by the pair (SPEC 5.2, FIX)": {
+		"a task is identified by the pair of workflow and task id": {
 			events: []string{end("a", "b-c", 0, bad), end("a-b", "c", 500, good), end("x", "y", 0, bad), end("x", "z", 500, good)},
 			want:   aureus.Summary{TaskSuccessRateByType: rate(0.5), TotalEvents: 4},
 		},

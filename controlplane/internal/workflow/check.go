@@ -24,9 +24,9 @@ const (
 
 // Check lists everything that keeps the spec from being run, with JSON pointers
 // into it: ids that cannot stand in a path, duplicates, dependencies on tasks
-// that are not there, cycles, hooks that could never run, and numbers beyond the bounds. The
-// original notices none of these (SPEC 6.1, point 2). Hooks that name no task are left alone, as
-// there.
+// that are not there, cycles, hooks that could never run, and numbers beyond the
+// bounds. A hook that names no task is accepted and ignored: clients of the
+// original send words such as "rollback" there.
 func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 	var problems []strictjson.Problem
 	add := func(pointer, format string, args ...any) {
@@ -123,7 +123,8 @@ func names(task *aureus.TaskSpec, name func(pointer, text string)) {
 	}
 }
 
-// badID says why an id cannot be used: it stands in paths (SPEC 1.1).
+// badID returns the reason why an id cannot be used, or "" if it can. An id stands in
+// paths, and the published client does not escape it there.
 func badID(id string) string {
 	switch {
 	case id == "":
@@ -166,8 +167,7 @@ func cycles(spec *aureus.WorkflowSpec) (found [][]string) {
 }
 
 // order is the order in which the tasks run: that of the spec, each after those
-// it depends on. Tasks that only a hook starts are left out (SPEC 6.1, points 2
-// and 7).
+// it depends on. Tasks that only a hook starts are left out.
 func order(spec *aureus.WorkflowSpec) []*aureus.TaskSpec {
 	tasks, hooks := byID(spec), hookTargets(spec)
 	seen := map[string]bool{}

@@ -179,8 +179,8 @@ func (h *scripted) Sleep(ctx context.Context, wait time.Duration) error {
 func (h *scripted) Random() float64 { return h.v.Input.Random }
 func (h *scripted) Now() time.Time  { return time.Now() }
 
-// perAttempt are the cases that differ from SPEC 5.2 (FIX): each attempt has its
-// step_end, and so has a task that was refused.
+// perAttempt are the cases in which this package differs from the original on
+// purpose: each attempt has its step_end, and so has a task that was refused.
 var perAttempt = map[string][]string{
 	"retry_jitter_low":         {"step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail"},
 	"retry_jitter_mid":         {"step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail"},
@@ -189,8 +189,8 @@ var perAttempt = map[string][]string{
 	"feasibility_tool_unknown": {"step_start:a", "step_end:a:fail"},
 }
 
-// TestKernelConformance runs the cases of the original. Where the server's words
-// differ, SPEC 6.4 maps them: completed is success; partial does not occur there.
+// TestKernelConformance runs the cases of the original. Where the words of the API
+// differ, they are mapped: completed is success; partial does not occur there.
 func TestKernelConformance(t *testing.T) {
 	for _, v := range vectors(t) {
 		t.Run(v.Name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestKernelConformance(t *testing.T) {
 					require.Equal(t, [2]string{want.Tool, want.ForTask}, host.compensations[i])
 				}
 				if fixed, ok := perAttempt[v.Name]; ok {
-					require.NotEqual(t, v.Expected.Telemetry, fixed, "the case and SPEC agree: take it out of perAttempt")
+					require.NotEqual(t, v.Expected.Telemetry, fixed, "the case no longer differs: take it out of perAttempt")
 					v.Expected.Telemetry = fixed
 				}
 				require.Equal(t, v.Expected.Telemetry, host.telemetry)
@@ -228,8 +228,8 @@ func TestKernelConformance(t *testing.T) {
 	}
 }
 
-// checker runs the cases of the safety policy. A cycle is told of before it, and
-// an unknown rule is a warning here (SPEC 6.2, DECIDED).
+// checker runs the cases of the safety policy. A cycle is reported before it, and
+// an unknown rule, which the original ignores, is a warning here.
 func checker(t *testing.T, v vector) {
 	t.Helper()
 	rules, failFast := defaultRules, false

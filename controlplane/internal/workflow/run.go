@@ -23,7 +23,8 @@ type Host interface {
 	BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error
 	// Compensate runs a compensation action.
 	Compensate(ctx context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error
-	// Report tells of a step. data has the keys of SPEC 5.1.
+	// Report reports an event of a task. data has the keys that
+	// docs/spec/telemetry.md#event-data lists for the kind.
 	Report(kind aureus.TelemetryEventType, task *aureus.TaskSpec, data map[string]any)
 	// Save keeps the state; the run goes on only once it is kept.
 	Save(ctx context.Context, state *State) error
@@ -72,9 +73,9 @@ type run struct {
 // key.
 //
 // When a task fails, what depends on it is skipped, and branches that do not
-// depend on it go on (SPEC 6.1, point 8), except for tasks that would be undone
-// at once. Then every completed task with a compensation action is undone, last
-// one first (point 7).
+// depend on it go on, except for tasks that would be undone at once. Then every
+// completed task with a compensation action is undone, the last one first. See
+// docs/spec/workflows.md#when-a-task-fails.
 func Run(ctx, life context.Context, spec *aureus.WorkflowSpec, state *State, host Host) error {
 	r := &run{spec: spec, state: state, host: host, life: life, tasks: byID(spec)}
 	sorted := order(spec)
@@ -155,7 +156,7 @@ func (r *run) obstacle(task *aureus.TaskSpec) string {
 	return ""
 }
 
-// hook is the task to run because that one failed (SPEC 6.1, point 7).
+// hook is the task to run because that one failed, or nil if there is none.
 func (r *run) hook(task *aureus.TaskSpec) *aureus.TaskSpec {
 	if task.Compensation == nil || r.state.Tasks[task.ID] == nil {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// The rules of a safety policy (SPEC 6.2).
+// The rules of a safety policy. See docs/spec/workflows.md#safety-policy.
 const (
 	ruleAfterCritical = "no_action_after_critical_without_approval"
 	rulePermissions   = "require_permissions_for_high_risk"

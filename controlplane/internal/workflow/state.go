@@ -7,7 +7,7 @@ import (
 )
 
 // The words for a task while it is interpreted. They are the original's;
-// [TaskState.Word] gives those of the wire (SPEC 6.4).
+// [TaskState.Word] gives those of the API.
 const (
 	TaskPending   = "pending"
 	TaskRunning   = "running"

@@ -144,9 +144,9 @@ func MaxAttemptsOf(task *aureus.TaskSpec) int {
 	return task.Retry.MaxAttempts
 }
 
-// reportStart and reportEnd tell of one attempt. Each attempt has its end, and
-// so has a task that was refused: the original tells of the last one alone,
-// and its mean time to recovery knows no retries (SPEC 5.2).
+// reportStart and reportEnd report one attempt. Each attempt has its step_end, and
+// so has a task that was refused: with an event for the last attempt alone, the
+// mean time to recovery would not see the failures before a successful retry.
 func (r *run) reportStart(task *aureus.TaskSpec, state *TaskState) {
 	start := map[string]any{"attempt": state.Attempt}
 	if task.RiskTier != "" {
@@ -234,8 +234,8 @@ func timeoutError(task *aureus.TaskSpec) error {
 	return fmt.Errorf("%w: %d ms", errTimeout, task.TimeoutMS)
 }
 
-// delay is how long to wait after the nth attempt (SPEC 6.1, point 5): backoff
-// times multiplier for each attempt before, ±50 % by jitter. random is in [0, 1).
+// delay is how long to wait after the nth attempt: backoff times multiplier for
+// each attempt before, ±50 % by jitter. random is in [0, 1).
 func delay(retry *aureus.RetryConfig, n int, random float64) time.Duration {
 	wait := float64(defaultBackoff)
 	if retry.BackoffMS > 0 {
