@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/internal/nametext"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // EvaluatePolicy asks the published question. A denial is an answer, not an
@@ -112,9 +113,9 @@ func invalidDecision(request Request, reason string) Decision {
 func (e *Error) refusesRequest() bool {
 	switch e.StatusCode {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
-		return e.Code == "VALIDATION_ERROR" || e.Code == "MALFORMED_JSON" || e.Code == string(ReasonInvalidRequest)
+		return e.Code == wire.CodeValidation || e.Code == wire.CodeMalformed || e.Code == string(ReasonInvalidRequest)
 	case http.StatusRequestEntityTooLarge:
-		return e.Code == "BODY_TOO_LARGE"
+		return e.Code == wire.CodeTooLarge
 	}
 	return false
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/internal/jsonscan"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // Which answers say one thing. An answer that says two is worth nothing, whichever
@@ -63,20 +64,25 @@ func scanFailure(s *jsonscan.Scanner, f *failureMembers) bool {
 var (
 	allowCodes = []ReasonCode{ReasonLowRisk, ReasonMediumRisk, ReasonMCP, ReasonMCPWithCRV, ReasonApproved}
 	askCodes   = []ReasonCode{ReasonHighRisk, ReasonCriticalRisk, ReasonApprovalPending}
-	denyCodes  = []ReasonCode{
+	denyCodes  = append(errorCodes(),
 		ReasonToolNotAllowed, ReasonToolRequired, ReasonPermissionDenied, ReasonInvalidRequest, ReasonNoApprovals, ReasonTooManyPending,
-		"DENIED", "FORBIDDEN", "UNAUTHORIZED", "REJECTED", "BLOCKED", "POLICY_VIOLATION",
-
-		// Those of answers for errors, which no decision has.
-		"AUTHENTICATION_FAILED", "SELF_APPROVAL", "MALFORMED_JSON", "VALIDATION_ERROR", "NOT_FOUND", "METHOD_NOT_ALLOWED", "STATE_CONFLICT",
-		"IDEMPOTENCY_IN_FLIGHT", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_VIOLATION", "BODY_TOO_LARGE", "BODY_TOO_SLOW", "UNSUPPORTED_MEDIA_TYPE",
-		"RESOURCE_EXHAUSTED", "INTERNAL_ERROR", "STATE_STORE_ERROR", "SHUTTING_DOWN", "OVERLOADED", "UNDECIDED", "CONFIGURATION_ERROR",
-	}
+		"DENIED", "FORBIDDEN", "UNAUTHORIZED", "REJECTED", "BLOCKED", "IDEMPOTENCY_VIOLATION", "CONFIGURATION_ERROR", // of other servers
+	)
 	// Why an approval does not let a request through; it is asked for anew or denied.
 	notApprovedCodes = []ReasonCode{
 		ReasonApprovalRejected, ReasonApprovalExpired, ReasonApprovalConsumed, ReasonApprovalMismatch, ReasonApprovalUnknown, ReasonApprovalPolicyChanged,
 	}
 )
+
+// errorCodes are the codes of error responses. No decision has one, so beside an
+// allow one is a contradiction.
+func errorCodes() []ReasonCode {
+	var codes []ReasonCode
+	for _, code := range wire.ErrorCodes() {
+		codes = append(codes, ReasonCode(code))
+	}
+	return codes
+}
 
 // codesAgainst lists, for each effect, the known codes that it never has.
 func codesAgainst(effect Effect) [][]ReasonCode {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // Class sorts the calls by how long it makes sense to try them again.
@@ -112,14 +114,10 @@ func repeatable(err error) bool {
 	return false
 }
 
-// codeInFlight is the server's word for a call whose idempotency key another
-// attempt is still using.
-const codeInFlight = "IDEMPOTENCY_IN_FLIGHT"
-
 // inFlight reports that an earlier attempt is still under way on the server.
 func inFlight(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.StatusCode == http.StatusConflict && e.Code == codeInFlight
+	return ok && e.StatusCode == http.StatusConflict && e.Code == wire.CodeInFlight
 }
 
 // broken reports a connection that ended without an answer.

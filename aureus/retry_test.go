@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // script is a call whose attempts end as written; beyond the end they succeed.
@@ -69,7 +71,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		"connection closed":           {unanswered(io.EOF), true},
 		"cut short":                   {unanswered(io.ErrUnexpectedEOF), true},
 		"no answer in time":           {&Error{Err: ErrUnavailable, timedOut: true}, true},
-		"another attempt still runs":  {&Error{StatusCode: 409, Code: codeInFlight}, true},
+		"another attempt still runs":  {&Error{StatusCode: 409, Code: wire.CodeInFlight}, true},
 		"400":                         {status(400, 0), false},
 		"401":                         {status(401, 0), false},
 		"403":                         {status(403, 0), false},
@@ -222,7 +224,7 @@ func TestWhatIsUnderWayIsWaitedOut(t *testing.T) {
 		busy := func(n int) []error {
 			ends := []error{unanswered(io.EOF)}
 			for range n {
-				ends = append(ends, &Error{Op: "Test", StatusCode: 409, Code: codeInFlight, RetryAfter: time.Second})
+				ends = append(ends, &Error{Op: "Test", StatusCode: 409, Code: wire.CodeInFlight, RetryAfter: time.Second})
 			}
 			return ends
 		}

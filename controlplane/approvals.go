@@ -17,6 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -177,19 +178,19 @@ func approvalProblem(err error) error {
 		return problem(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending),
 			err.Error(), withRemediation("Wait until some are decided or expire."), withRetryAfter(retryPending))
 	case errors.Is(err, store.ErrRequester):
-		return problem(http.StatusForbidden, codeSelfApproval, "whoever asked for an approval, is its principal, or is the one it acts for cannot decide it",
+		return problem(http.StatusForbidden, wire.CodeSelfApproval, "whoever asked for an approval, is its principal, or is the one it acts for cannot decide it",
 			withRemediation("Let another operator decide."))
 	case errors.Is(err, store.ErrDigest):
 		return problem(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval",
 			withRemediation("Read the approval again and decide on what it shows."))
 	case errors.Is(err, store.ErrDecisionUsed):
-		return problem(http.StatusConflict, codeConflict, "this decision has used another approval",
+		return problem(http.StatusConflict, wire.CodeConflict, "this decision has used another approval",
 			withRemediation("Decide anew for every use of an approval."))
 	case errors.Is(err, store.ErrDecisionOfOther):
-		return problem(http.StatusForbidden, codeForbidden, "decision_id names a decision of another key's subject",
+		return problem(http.StatusForbidden, wire.CodeForbidden, "decision_id names a decision of another key's subject",
 			withRemediation("Name the decision that this approval is for."))
 	case errors.Is(err, store.ErrConflict):
-		return problem(http.StatusConflict, codeConflict, "the approval is no longer pending")
+		return problem(http.StatusConflict, wire.CodeConflict, "the approval is no longer pending")
 	}
 	for _, code := range []aureus.ReasonCode{
 		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed,

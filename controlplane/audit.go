@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -180,7 +181,7 @@ func (s *Server) addReported(t *store.Tx, c caller, now time.Time, record aureus
 	known, err := t.KnowsDecision(c.tenant, decision)
 	switch {
 	case errors.Is(err, store.ErrConflict):
-		return refusal(codeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
+		return refusal(wire.CodeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
 	case known || err != nil:
 		return err
 	}
@@ -299,7 +300,7 @@ func addOutcome(t *store.Tx, c caller, now time.Time, report store.Outcome) erro
 		err = t.AddOutcome(c.tenant, now, decision, report)
 	}
 	if errors.Is(err, store.ErrConflict) {
-		return refusal(codeConflict + ": another outcome is recorded for this decision; what was recorded first stands")
+		return refusal(wire.CodeConflict + ": another outcome is recorded for this decision; what was recorded first stands")
 	}
 	return err
 }

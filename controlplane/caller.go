@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // caller is whose key a request came with.
@@ -28,7 +29,7 @@ func (c caller) maySpeakFor(principal string) error {
 	if principal == c.subject || slices.Contains(c.speaksFor, principal) || slices.Equal(c.speaksFor, []string{Everyone}) {
 		return nil
 	}
-	return problem(http.StatusForbidden, codeForbidden, "this key may not speak for the principal named in the request",
+	return problem(http.StatusForbidden, wire.CodeForbidden, "this key may not speak for the principal named in the request",
 		withRemediation("Use a key that speaks for that principal, or for everyone (*)."))
 }
 
@@ -68,7 +69,7 @@ func (s *Server) authenticate(r *http.Request, need Role) (caller, error) {
 		return caller{}, unauthorized("this needs the operator's key, in development mode too",
 			"Send the key that the server printed at its start, or that of AUREUS_OPERATOR_KEY.", "")
 	}
-	return caller{}, problem(http.StatusForbidden, codeForbidden, "the role "+string(c.role)+" is too small: this needs "+string(need))
+	return caller{}, problem(http.StatusForbidden, wire.CodeForbidden, "the role "+string(c.role)+" is too small: this needs "+string(need))
 }
 
 func (s *Server) identify(r *http.Request) (caller, error) {
@@ -97,7 +98,7 @@ func errKeyNotAccepted() error {
 var devCaller = caller{keyID: "key_development", subject: "development", role: RoleService, speaksFor: []string{Everyone}}
 
 func unauthorized(message, remediation, params string) error {
-	return problem(http.StatusUnauthorized, codeUnauthorized, message, withRemediation(remediation),
+	return problem(http.StatusUnauthorized, wire.CodeUnauthorized, message, withRemediation(remediation),
 		withHeader("WWW-Authenticate", `Bearer realm="aureus"`+params))
 }
 

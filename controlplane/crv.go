@@ -16,6 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -49,7 +50,7 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 		return err
 	}
 	if err := validNames(nametext.Label, map[string]string{"/commit/id": body.Commit.ID, "/gate_config/name": body.GateConfig.Name}); err != nil {
-		return problem(http.StatusUnprocessableEntity, codeValidation, err.Error())
+		return problem(http.StatusUnprocessableEntity, wire.CodeValidation, err.Error())
 	}
 	registry, err := s.validators.of(c.tenant, c.subject)
 	if err != nil {
@@ -227,7 +228,7 @@ func hasRoom(t *store.Tx, v store.Validator) error {
 	if v.Scope != store.ScopeTenant {
 		switch _, err := t.ScopedValidator(v.Tenant, store.ScopeTenant, "", v.ID); {
 		case err == nil:
-			return problem(http.StatusConflict, codeConflict, fmt.Sprintf("the validator %q is registered for the whole tenant and cannot be replaced by one of your own", v.ID),
+			return problem(http.StatusConflict, wire.CodeConflict, fmt.Sprintf("the validator %q is registered for the whole tenant and cannot be replaced by one of your own", v.ID),
 				withRemediation("Choose another id, or ask an admin."))
 		case !errors.Is(err, store.ErrNotFound):
 			return err
@@ -241,9 +242,9 @@ func hasRoom(t *store.Tx, v store.Validator) error {
 	case err != nil:
 		return err
 	case all >= crvgate.MaxValidators:
-		return problem(http.StatusConflict, codeExhausted, fmt.Sprintf("the tenant has %d validators already", all))
+		return problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the tenant has %d validators already", all))
 	case v.Scope == store.ScopeSubject && owned >= maxOwnValidators:
-		return problem(http.StatusConflict, codeExhausted, fmt.Sprintf("the subject has %d validators already", owned))
+		return problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the subject has %d validators already", owned))
 	}
 	return nil
 }
@@ -256,12 +257,12 @@ func validatorProblem(err error) error {
 			problems[i] = p
 			problems[i].Pointer = "/config" + p.Pointer
 		}
-		return problem(http.StatusUnprocessableEntity, codeValidation, config.Error(), withDetails(problems),
+		return problem(http.StatusUnprocessableEntity, wire.CodeValidation, config.Error(), withDetails(problems),
 			withRemediation("Correct the configuration; the version in force, if there is one, has not changed."))
 	}
 	switch {
 	case errors.Is(err, aureus.ErrConflict):
-		return problem(http.StatusConflict, codeConflict, err.Error())
+		return problem(http.StatusConflict, wire.CodeConflict, err.Error())
 	case errors.Is(err, aureus.ErrInvalid):
 		return invalidBody("/validator_id", err.Error())
 	}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // admit is what development mode asks of every request before anything else:
@@ -19,18 +21,18 @@ func (s *Server) admit(r *http.Request) error {
 		return nil
 	}
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && !isLoopbackAddr(addr.String()) {
-		return problem(http.StatusForbidden, codeForbidden, "development mode answers on loopback only",
+		return problem(http.StatusForbidden, wire.CodeForbidden, "development mode answers on loopback only",
 			withRemediation("Listen on 127.0.0.1 or [::1], or run without --dev."))
 	}
 	if !isLoopbackHost(r.Host) {
-		return problem(http.StatusForbidden, codeForbidden, "development mode answers to the host names of the loopback only",
+		return problem(http.StatusForbidden, wire.CodeForbidden, "development mode answers to the host names of the loopback only",
 			withRemediation("Call it as localhost, 127.0.0.1 or [::1]."))
 	}
 	if isCrossOrigin(r) {
-		return problem(http.StatusForbidden, codeForbidden, "development mode refuses requests that another origin made")
+		return problem(http.StatusForbidden, wire.CodeForbidden, "development mode refuses requests that another origin made")
 	}
 	if hasBody(r) && strings.HasPrefix(r.URL.Path, "/api/") && !isJSON(r.Header.Get("Content-Type")) {
-		return problem(http.StatusUnsupportedMediaType, codeMediaType, "development mode takes JSON bodies only",
+		return problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "development mode takes JSON bodies only",
 			withRemediation("Send Content-Type: application/json."))
 	}
 	return nil

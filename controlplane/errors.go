@@ -12,33 +12,12 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// The words that stand in the field code of an error's body, beside the
-// APPROVAL_… codes of package aureus. A client branches on them.
-const (
-	codeMalformed       = "MALFORMED_JSON"         // 400: the body is not one JSON value
-	codeValidation      = "VALIDATION_ERROR"       // 400 in a query, 422 in a body: details list every problem
-	codeUnauthorized    = "AUTHENTICATION_FAILED"  // 401
-	codeForbidden       = "PERMISSION_DENIED"      // 403
-	codeSelfApproval    = "SELF_APPROVAL"          // 403: who asks never decides
-	codeNotFound        = "NOT_FOUND"              // 404
-	codeMethod          = "METHOD_NOT_ALLOWED"     // 405
-	codeConflict        = "STATE_CONFLICT"         // 409
-	codePolicyViolation = "POLICY_VIOLATION"       // 422: a workflow breaks its safety policy
-	codeInFlight        = "IDEMPOTENCY_IN_FLIGHT"  // 409
-	codeKeyReused       = "IDEMPOTENCY_KEY_REUSED" // 422
-	codeTooLarge        = "BODY_TOO_LARGE"         // 413
-	codeMediaType       = "UNSUPPORTED_MEDIA_TYPE"
-	codeTooSlow         = "BODY_TOO_SLOW"      // 408
-	codeExhausted       = "RESOURCE_EXHAUSTED" // 429
-	codeInternal        = "INTERNAL_ERROR"     // 500
-	codeStore           = "STATE_STORE_ERROR"  // 503: the store could not be read or written
-	codeShuttingDown    = "SHUTTING_DOWN"      // 503
-	codeOverloaded      = "OVERLOADED"         // 503: as many requests as may be are under way
-	codeUndecided       = "UNDECIDED"          // 503: the policy could not be evaluated
-	maxListedProblems   = 100                  // in details; beyond it a client repairs in rounds
-)
+// maxListedProblems bounds the problems in the details of an error; a client with
+// more repairs in rounds.
+const maxListedProblems = 100
 
 // apiError is an error that knows its answer. Its text goes to the client, so
 // it never holds a secret; cause goes to the log only.
@@ -95,7 +74,7 @@ func withCause(err error) problemOption { return func(e *apiError) { e.cause = e
 
 // notFound is the answer for what is not there, or not the caller's to see.
 func notFound(what string) error {
-	return problem(http.StatusNotFound, codeNotFound, "there is no such "+what)
+	return problem(http.StatusNotFound, wire.CodeNotFound, "there is no such "+what)
 }
 
 // badBody maps an error of strictjson: 400 for what is no JSON, 422 with all
@@ -103,14 +82,14 @@ func notFound(what string) error {
 func badBody(err error) error {
 	if shape, ok := errors.AsType[*strictjson.ShapeError](err); ok {
 		problems := shape.Problems[:min(len(shape.Problems), maxListedProblems)]
-		return problem(http.StatusUnprocessableEntity, codeValidation, "the body has another shape: "+shape.Error(), withDetails(problems))
+		return problem(http.StatusUnprocessableEntity, wire.CodeValidation, "the body has another shape: "+shape.Error(), withDetails(problems))
 	}
 	if syntax, ok := errors.AsType[*strictjson.SyntaxError](err); ok {
-		return problem(http.StatusBadRequest, codeMalformed, syntax.Error(), withDetails(map[string]any{
+		return problem(http.StatusBadRequest, wire.CodeMalformed, syntax.Error(), withDetails(map[string]any{
 			"line": syntax.Line, "column": syntax.Column, "pointer": syntax.Pointer,
 		}))
 	}
-	return problem(http.StatusBadRequest, codeMalformed, "the body cannot be read as JSON", withCause(err))
+	return problem(http.StatusBadRequest, wire.CodeMalformed, "the body cannot be read as JSON", withCause(err))
 }
 
 // asAPIError finds the answer for any error. What is not meant for a client
@@ -122,28 +101,19 @@ func asAPIError(err error) *apiError {
 	var e error
 	switch {
 	case errors.Is(err, store.ErrUnavailable):
-		e = problem(http.StatusServiceUnavailable, codeStore, "the control plane cannot reach or write its store; nothing was changed",
+		e = problem(http.StatusServiceUnavailable, wire.CodeStore, "the control plane cannot reach or write its store; nothing was changed",
 			withRemediation("Try again; if it lasts, look at the server's log, the free space of its disk and the permissions of its files."),
 			withRetryAfter(time.Second), withCause(err))
 	case errors.Is(err, governor.ErrLongRead):
-		e = problem(http.StatusServiceUnavailable, codeExhausted, fmt.Sprintf("reading this took longer than %s, and was given up", maxLongRead),
+		e = problem(http.StatusServiceUnavailable, wire.CodeExhausted, fmt.Sprintf("reading this took longer than %s, and was given up", maxLongRead),
 			withRemediation("Ask for a shorter range of time, for fewer items, or with other filters."), withCause(err))
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e = problem(http.StatusServiceUnavailable, codeShuttingDown, "the request was given up before it was answered",
+		e = problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the request was given up before it was answered",
 			withRetryAfter(time.Second), withCause(err))
 	default:
-		e = problem(http.StatusInternalServerError, codeInternal, "the control plane failed to answer; its log says why under this request id", withCause(err))
+		e = problem(http.StatusInternalServerError, wire.CodeInternal, "the control plane failed to answer; its log says why under this request id", withCause(err))
 	}
 	return e.(*apiError) //nolint:forcetypeassert,errcheck,errorlint // problem makes nothing else
-}
-
-// errorBody is the body of every response that is not a success.
-type errorBody struct {
-	Error       string `json:"error"`
-	Code        string `json:"code"`
-	Details     any    `json:"details,omitzero"`
-	Remediation string `json:"remediation,omitzero"`
-	RequestID   string `json:"request_id"`
 }
 
 func writeError(w http.ResponseWriter, e *apiError, requestID string) {
@@ -151,7 +121,7 @@ func writeError(w http.ResponseWriter, e *apiError, requestID string) {
 	if e.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((e.retryAfter+time.Second-1)/time.Second)))
 	}
-	writeJSON(w, e.status, errorBody{
+	writeJSON(w, e.status, wire.ErrorBody{
 		Error: e.message, Code: e.code, Details: e.details, Remediation: e.remediation, RequestID: requestID,
 	})
 }
@@ -162,7 +132,7 @@ func invalidBody(pointer, message string) error {
 	if pointer != "" {
 		text = pointer + ": " + message
 	}
-	return problem(http.StatusUnprocessableEntity, codeValidation, text,
+	return problem(http.StatusUnprocessableEntity, wire.CodeValidation, text,
 		withDetails([]strictjson.Problem{{Pointer: pointer, Message: message}}))
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // The bounds of what is under way at once where the configuration names none.
@@ -128,7 +129,7 @@ func (g governed) enter(s *Server, w http.ResponseWriter, r *http.Request, c cal
 // is used up, 503 where everybody's is.
 func crowded(err error) error {
 	if errors.Is(err, governor.ErrNoTurn) {
-		return problem(http.StatusServiceUnavailable, codeOverloaded, "other requests were processed for so long that this one was not begun",
+		return problem(http.StatusServiceUnavailable, wire.CodeOverloaded, "other requests were processed for so long that this one was not begun",
 			withRemediation("Try again in a moment."), withRetryAfter(time.Second))
 	}
 	refused, ok := errors.AsType[*governor.RefusedError](err)
@@ -136,12 +137,12 @@ func crowded(err error) error {
 	case !ok:
 		return err
 	case refused.Never:
-		return problem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body takes more memory, once it is read, than one key may have",
+		return problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "the body takes more memory, once it is read, than one key may have",
 			withRemediation("Send less at once."))
 	case refused.Level == governor.LevelTotal:
-		return problem(http.StatusServiceUnavailable, codeOverloaded, "too much is under way",
+		return problem(http.StatusServiceUnavailable, wire.CodeOverloaded, "too much is under way",
 			withRemediation("Try again in a moment."), withRetryAfter(time.Second))
 	}
-	return problem(http.StatusTooManyRequests, codeExhausted, "this "+string(refused.Level)+" has as much under way as it may have at once",
+	return problem(http.StatusTooManyRequests, wire.CodeExhausted, "this "+string(refused.Level)+" has as much under way as it may have at once",
 		withRemediation("Wait for the end of other requests of this "+string(refused.Level)+", and try again."), withRetryAfter(time.Second))
 }

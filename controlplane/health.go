@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // registerHealth serves what needs no key: that the process runs (healthz), and
@@ -30,7 +31,7 @@ func (s *Server) registerHealth(mux *http.ServeMux) {
 
 // notReady tells anyone which of the two stores it is, and the log why.
 func notReady(store string, cause error) error {
-	return problem(http.StatusServiceUnavailable, codeStore, "the "+store+" cannot be read or written now: what would change it is refused, what only reads goes on",
+	return problem(http.StatusServiceUnavailable, wire.CodeStore, "the "+store+" cannot be read or written now: what would change it is refused, what only reads goes on",
 		withRemediation("Look at the server's log, the free space of its disk, and the permissions of its files. It is ready again by itself as soon as a write succeeds."),
 		withRetryAfter(time.Second), withCause(cause))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // handler answers one request of an authenticated caller. A returned error is
@@ -128,14 +129,14 @@ func badRead(err error) error {
 		return err
 	}
 	if errors.Is(err, governor.ErrSlow) {
-		return problem(http.StatusRequestTimeout, codeTooSlow, fmt.Sprintf("the body came too slowly: after the first %s it must come with %d KiB a second, and end within %s",
+		return problem(http.StatusRequestTimeout, wire.CodeTooSlow, fmt.Sprintf("the body came too slowly: after the first %s it must come with %d KiB a second, and end within %s",
 			governor.Grace, governor.MinRate>>10, governor.MaxBodyTime), withRemediation("Send less at once, or compressed."), withHeader("Connection", "close"))
 	}
-	return problem(http.StatusBadRequest, codeMalformed, "the body broke off, or is not what its Content-Encoding says", withCause(err))
+	return problem(http.StatusBadRequest, wire.CodeMalformed, "the body broke off, or is not what its Content-Encoding says", withCause(err))
 }
 
 func tooLargeBody(limit int64) error {
-	return problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit),
+	return problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit),
 		withRemediation("Send less at once."))
 }
 
@@ -161,7 +162,7 @@ func readDecoded(r *http.Request) ([]byte, error) {
 		}
 		return unpack(packed, bound.limit, account)
 	}
-	return nil, problem(http.StatusUnsupportedMediaType, codeMediaType, "the body has a content encoding that is not served here",
+	return nil, problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "the body has a content encoding that is not served here",
 		withRemediation("Send it plain or with gzip."), withHeader("Accept-Encoding", "gzip"))
 }
 
@@ -219,7 +220,7 @@ func decodeBody(body []byte, v any) error {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	text, err := strictjson.MarshalText(v)
 	if err != nil { // a value of ours without a JSON form: not the client's fault
-		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer has no JSON form","code":"`+codeInternal+`","request_id":""}`)
+		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer has no JSON form","code":"`+wire.CodeInternal+`","request_id":""}`)
 	}
 	writeJSONText(w, status, text)
 }
@@ -258,7 +259,7 @@ func writeList[T any](w http.ResponseWriter, r *http.Request, items []T, next st
 func queryOf(r *http.Request) (url.Values, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, problem(http.StatusBadRequest, codeMalformed, "the query string cannot be read: "+err.Error())
+		return nil, problem(http.StatusBadRequest, wire.CodeMalformed, "the query string cannot be read: "+err.Error())
 	}
 	for name, list := range values {
 		if len(list) > 1 {
@@ -312,6 +313,6 @@ func parseQueryTime(text string) (at time.Time, ok bool) {
 }
 
 func badQuery(name, message string) error {
-	return problem(http.StatusBadRequest, codeValidation, "the query parameter "+name+" "+message,
+	return problem(http.StatusBadRequest, wire.CodeValidation, "the query parameter "+name+" "+message,
 		withDetails([]strictjson.Problem{{Pointer: "/" + name, Message: message}}))
 }

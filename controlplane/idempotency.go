@@ -16,6 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -82,7 +83,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, c caller, serve ha
 	}
 	key := values[0]
 	if len(values) > 1 || key == "" || len(key) > maxIdempotencyKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return problem(http.StatusBadRequest, codeValidation, "the Idempotency-Key must be one text of 1 to 255 printable ASCII characters")
+		return problem(http.StatusBadRequest, wire.CodeValidation, "the Idempotency-Key must be one text of 1 to 255 printable ASCII characters")
 	}
 	scope := scopeOf(c, r, key)
 	first, begun := s.answers.begin(scope, s.config.Now())
@@ -97,7 +98,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, c caller, serve ha
 		begun = s.answers.beginAnew(scope, first)
 	}
 	if !begun {
-		return problem(http.StatusConflict, codeInFlight, "a request with this Idempotency-Key is under way",
+		return problem(http.StatusConflict, wire.CodeInFlight, "a request with this Idempotency-Key is under way",
 			withRemediation("Ask again in a moment, with the same key."), withRetryAfter(time.Second))
 	}
 	defer s.answers.end(scope) // after an error, a panic, or an answer that is not kept: whoever asks again may try again
@@ -189,7 +190,7 @@ func replay(w http.ResponseWriter, r *http.Request, first *telemetry.Answer) err
 		return err
 	}
 	if body.sum() != first.Request {
-		return problem(http.StatusUnprocessableEntity, codeKeyReused, "this Idempotency-Key was used for another body",
+		return problem(http.StatusUnprocessableEntity, wire.CodeKeyReused, "this Idempotency-Key was used for another body",
 			withRemediation("Use a new key for a new request."))
 	}
 	maps.Copy(w.Header(), first.Header)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/farmountain/aureus-go/controlplane/internal/fair"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // serving is a server that serves that handler alone, under /x.
@@ -214,7 +215,7 @@ func TestAFailedRequestLeavesItsKeyFree(t *testing.T) {
 			s.ServeHTTP(out, serverSide(keyedRequest(t, "http://localhost")))
 			require.Equal(t, row.status, out.Code, out.Body)
 			if row.status == 500 {
-				require.Contains(t, out.Body.String(), codeInternal)
+				require.Contains(t, out.Body.String(), wire.CodeInternal)
 				require.NotContains(t, out.Body.String(), "{{")
 			}
 			require.Empty(t, keptBodies(t, s))

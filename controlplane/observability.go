@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // registerObservability serves the reports of events, metrics and spans, one by
@@ -59,7 +60,7 @@ func (s *Server) takeOne(kind telemetry.Kind) handler {
 			return s.refuse(c, kind, err)
 		}
 		if len(body) > telemetry.MaxItem {
-			return s.refuse(c, kind, problem(http.StatusRequestEntityTooLarge, codeTooLarge,
+			return s.refuse(c, kind, problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge,
 				fmt.Sprintf("an item may have %d bytes", telemetry.MaxItem), withRemediation("Report less in one item.")))
 		}
 		if err := infoOf(r).account.Charge(governor.Weigh(body)); err != nil {
@@ -157,10 +158,10 @@ func clipReason(text string) string {
 
 func badArray(err error, most int) error {
 	if errors.Is(err, telemetry.ErrTooMany) {
-		return problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the batch has more than %d items", most),
+		return problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the batch has more than %d items", most),
 			withRemediation("Send it in several batches."))
 	}
-	return problem(http.StatusBadRequest, codeMalformed, "the body is not one JSON array: "+err.Error(),
+	return problem(http.StatusBadRequest, wire.CodeMalformed, "the body is not one JSON array: "+err.Error(),
 		withRemediation("Send an array of items, or a single item to the path without /batch."))
 }
 
@@ -199,23 +200,23 @@ func telemetryProblem(err error) error {
 	const lasting = "If it lasts, look at the server's log, the free space of its disk and the permissions of its files."
 	switch {
 	case errors.Is(err, telemetry.ErrBusy):
-		return problem(http.StatusTooManyRequests, codeExhausted, "more telemetry is waiting to be written than the server holds; nothing was stored",
+		return problem(http.StatusTooManyRequests, wire.CodeExhausted, "more telemetry is waiting to be written than the server holds; nothing was stored",
 			withRemediation("Report it again after the time in Retry-After, in larger batches if you can."), withRetryAfter(time.Second))
 	case errors.Is(err, telemetry.ErrClosed):
-		return problem(http.StatusServiceUnavailable, codeShuttingDown, "the server is shutting down", withRetryAfter(time.Second))
+		return problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the server is shutting down", withRetryAfter(time.Second))
 	case errors.Is(err, telemetry.ErrDiskFull):
-		return problem(http.StatusServiceUnavailable, codeStore, "the disk of the telemetry store is full; nothing was stored",
+		return problem(http.StatusServiceUnavailable, wire.CodeStore, "the disk of the telemetry store is full; nothing was stored",
 			withRemediation("Report it again later. The server needs space on its disk."), withRetryAfter(10*time.Second), withCause(err))
 	case errors.Is(err, telemetry.ErrReadOnly):
-		return problem(http.StatusServiceUnavailable, codeStore, "the telemetry store may not be written; nothing was stored",
+		return problem(http.StatusServiceUnavailable, wire.CodeStore, "the telemetry store may not be written; nothing was stored",
 			withRemediation("Report it again later. The server's telemetry file is read-only."), withRetryAfter(10*time.Second), withCause(err))
 	case errors.Is(err, telemetry.ErrUnavailable):
-		return problem(http.StatusServiceUnavailable, codeStore, "the telemetry store cannot be reached",
+		return problem(http.StatusServiceUnavailable, wire.CodeStore, "the telemetry store cannot be reached",
 			withRemediation("Try again. "+lasting), withRetryAfter(time.Second), withCause(err))
 	case errors.Is(err, telemetry.ErrCursor):
 		return badQuery("cursor", "is none of this server's; begin without one")
 	case errors.Is(err, telemetry.ErrTooManyTypes):
-		return problem(http.StatusUnprocessableEntity, codeExhausted, "the events have more task types than one summary lists",
+		return problem(http.StatusUnprocessableEntity, wire.CodeExhausted, "the events have more task types than one summary lists",
 			withRemediation("Ask for a shorter range."), withCause(err))
 	default:
 		return err

@@ -20,6 +20,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // telemetryBench is a server over a real listener, in development mode.
@@ -89,7 +90,7 @@ func (b telemetryBench) report(path string, items ...string) {
 func (b telemetryBench) refused(answer telemetryAnswer, status int, code string) string {
 	b.Helper()
 	require.Equal(b, status, answer.status, answer.body)
-	var body errorBody
+	var body wire.ErrorBody
 	require.NoError(b, json.Unmarshal([]byte(answer.body), &body))
 	require.Equal(b, code, body.Code)
 	require.NotEmpty(b, body.Error)
@@ -140,17 +141,17 @@ func TestSingleReportsThatAreRefused(t *testing.T) {
 		status     int
 		code, want string
 	}{
-		"NaN, which the published client sends as null": {"metrics", `{"name":"m","value":null,"timestamp":"t","tags":null}`, 422, codeValidation, `"pointer":"/value"`},
-		"a log level that is none":                      {"spans", `{"id":"a","trace_id":"t","name":"n","start_time":"s","logs":[{"timestamp":"t","level":"hunter2","message":"m"}]}`, 422, codeValidation, `"pointer":"/logs/0/level"`},
-		"an event type that is none":                    {"events", `{"type":"hunter2","timestamp":"t","data":{}}`, 422, codeValidation, `"pointer":"/type"`},
-		"two problems at once":                          {"events", `{"type":"custom"}`, 422, codeValidation, `"pointer":"/data"`},
-		"a list":                                        {"spans", `[]`, 422, codeValidation, `must be an object`},
-		"null":                                          {"spans", `null`, 422, codeValidation, `must be an object`},
-		"no body":                                       {"spans", ``, 400, codeMalformed, `empty`},
-		"no JSON":                                       {"spans", `{"id":hunter2}`, 400, codeMalformed, `"line":1`},
-		"a name that stands twice":                      {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, codeMalformed, `stands twice`},
-		"an item that is too large":                     {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", telemetry.MaxItem) + `"}}`, 413, codeTooLarge, `1048576`},
-		"a body that is too large":                      {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", DefaultMaxBody) + `"}}`, 413, codeTooLarge, `bytes`},
+		"NaN, which the published client sends as null": {"metrics", `{"name":"m","value":null,"timestamp":"t","tags":null}`, 422, wire.CodeValidation, `"pointer":"/value"`},
+		"a log level that is none":                      {"spans", `{"id":"a","trace_id":"t","name":"n","start_time":"s","logs":[{"timestamp":"t","level":"hunter2","message":"m"}]}`, 422, wire.CodeValidation, `"pointer":"/logs/0/level"`},
+		"an event type that is none":                    {"events", `{"type":"hunter2","timestamp":"t","data":{}}`, 422, wire.CodeValidation, `"pointer":"/type"`},
+		"two problems at once":                          {"events", `{"type":"custom"}`, 422, wire.CodeValidation, `"pointer":"/data"`},
+		"a list":                                        {"spans", `[]`, 422, wire.CodeValidation, `must be an object`},
+		"null":                                          {"spans", `null`, 422, wire.CodeValidation, `must be an object`},
+		"no body":                                       {"spans", ``, 400, wire.CodeMalformed, `empty`},
+		"no JSON":                                       {"spans", `{"id":hunter2}`, 400, wire.CodeMalformed, `"line":1`},
+		"a name that stands twice":                      {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, wire.CodeMalformed, `stands twice`},
+		"an item that is too large":                     {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", telemetry.MaxItem) + `"}}`, 413, wire.CodeTooLarge, `1048576`},
+		"a body that is too large":                      {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", DefaultMaxBody) + `"}}`, 413, wire.CodeTooLarge, `bytes`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := observe(t)
@@ -213,12 +214,12 @@ func TestBatchThatIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := telemetryBench{t, b.server, b.base}
-			b.refused(b.post("metrics/batch", body), http.StatusBadRequest, codeMalformed)
+			b.refused(b.post("metrics/batch", body), http.StatusBadRequest, wire.CodeMalformed)
 		})
 	}
 	t.Run("too many items", func(t *testing.T) {
 		b := telemetryBench{t, b.server, b.base}
-		b.refused(b.post("metrics/batch", "["+strings.Repeat("1,", maxBatchItems)+"1]"), http.StatusRequestEntityTooLarge, codeTooLarge)
+		b.refused(b.post("metrics/batch", "["+strings.Repeat("1,", maxBatchItems)+"1]"), http.StatusRequestEntityTooLarge, wire.CodeTooLarge)
 	})
 	require.Equal(t, "[]", b.get("metrics"), "nothing of them was stored")
 }
@@ -301,16 +302,16 @@ func TestQueriesThatAreRefused(t *testing.T) {
 		"summary?range=7.5h", "summary?range=7D", "summary?range=h", "summary?range=-1h", "summary?range=%2B1h", "summary?range=1w", "summary?range=1h%20",
 		"summary?range=1h&start_time=2026-01-01", "summary?start_time=x",
 	} {
-		b.refused(b.do(http.MethodGet, query, ""), http.StatusBadRequest, codeValidation)
+		b.refused(b.do(http.MethodGet, query, ""), http.StatusBadRequest, wire.CodeValidation)
 	}
-	b.refused(b.do(http.MethodGet, "metrics?name=%zz", ""), http.StatusBadRequest, codeMalformed)
+	b.refused(b.do(http.MethodGet, "metrics?name=%zz", ""), http.StatusBadRequest, wire.CodeMalformed)
 	many := map[string]string{}
 	for i := range maxQueryTags + 1 {
 		many[strconv.Itoa(i)] = "x"
 	}
 	text, err := json.Marshal(many)
 	require.NoError(t, err)
-	b.refused(b.do(http.MethodGet, "metrics?tags="+url.QueryEscape(string(text)), ""), http.StatusBadRequest, codeValidation)
+	b.refused(b.do(http.MethodGet, "metrics?tags="+url.QueryEscape(string(text)), ""), http.StatusBadRequest, wire.CodeValidation)
 }
 
 func TestPagesOfTelemetry(t *testing.T) {
@@ -525,7 +526,7 @@ func TestATelemetryStoreThatIsGone(t *testing.T) {
 		b.post("spans/batch", `[{"id":"1","trace_id":"t","name":"n","start_time":"s"}]`),
 		b.do(http.MethodGet, "traces/t", ""), b.do(http.MethodGet, "summary", ""),
 	} {
-		b.refused(answer, http.StatusServiceUnavailable, codeShuttingDown)
+		b.refused(answer, http.StatusServiceUnavailable, wire.CodeShuttingDown)
 		require.NotEmpty(t, answer.header.Get("Retry-After"))
 	}
 	require.EqualValues(t, 2, b.server.reports.of("default").deferred[telemetry.Spans].Load())

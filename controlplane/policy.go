@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 func (s *Server) registerPolicy(mux *http.ServeMux) {
@@ -193,7 +194,7 @@ func undecided(err error) error {
 	if _, ok := errors.AsType[*apiError](err); ok || errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
-	return problem(http.StatusServiceUnavailable, codeUndecided, "it could not be decided", withCause(err), withRetryAfter(time.Second))
+	return problem(http.StatusServiceUnavailable, wire.CodeUndecided, "it could not be decided", withCause(err), withRetryAfter(time.Second))
 }
 
 func answerOf(d aureus.Decision) aureus.GuardDecision {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // checkQuery refuses a query string that cannot be read whole, that names a
@@ -37,7 +38,7 @@ func checkQuery(r *http.Request, known []string) error {
 	if len(known) > 0 {
 		takes = "this path takes " + strings.Join(known, ", ")
 	}
-	return problem(http.StatusBadRequest, codeValidation,
+	return problem(http.StatusBadRequest, wire.CodeValidation,
 		fmt.Sprintf("the query parameter %s is not known here: %s", strconv.Quote(problems[0].Pointer[1:]), takes),
 		withDetails(problems), withRemediation("Leave it out or correct its name; names are told apart by case."))
 }

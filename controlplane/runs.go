@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // runs are the runs under way. A run has its own goroutine, which ends with the
@@ -155,7 +156,7 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 	s.runs.mu.Lock()
 	defer s.runs.mu.Unlock()
 	if s.life.Err() != nil {
-		return nil, problem(http.StatusServiceUnavailable, codeShuttingDown, "the server is stopping", withRetryAfter(time.Second))
+		return nil, problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the server is stopping", withRetryAfter(time.Second))
 	}
 	owner, weight := governor.Owner{Tenant: host.caller.tenant, Key: host.caller.keyID}, s.weightOf(host.stored)
 	if !host.resumed {

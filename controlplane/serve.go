@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // requestInfo travels in the context of every request.
@@ -48,7 +49,7 @@ func (s *Server) logger(r *http.Request) *slog.Logger { return infoOf(r).logger 
 // redirect: the published client does not follow one.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s == nil || s.mux == nil {
-		http.Error(w, `{"error":"the server was not made with Open","code":"`+codeInternal+`","request_id":""}`, http.StatusInternalServerError)
+		http.Error(w, `{"error":"the server was not made with Open","code":"`+wire.CodeInternal+`","request_id":""}`, http.StatusInternalServerError)
 		return
 	}
 	started := time.Now()
@@ -71,13 +72,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	leave, ok := s.enter()
 	if !ok {
-		s.fail(writer, r, problem(http.StatusServiceUnavailable, codeShuttingDown, "the control plane is shutting down", withRetryAfter(time.Second)))
+		s.fail(writer, r, problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the control plane is shutting down", withRetryAfter(time.Second)))
 		return
 	}
 	defer leave()
 	defer s.underWay.Add(-1)
 	if s.underWay.Add(1) > s.maxUnderWay() {
-		s.fail(writer, r, problem(http.StatusServiceUnavailable, codeOverloaded, "too many requests are under way",
+		s.fail(writer, r, problem(http.StatusServiceUnavailable, wire.CodeOverloaded, "too many requests are under way",
 			withRemediation("Try again in a moment."), withRetryAfter(time.Second)))
 		return
 	}
@@ -106,7 +107,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !isCleanPath(r.URL.EscapedPath()) {
-		s.fail(w, r, problem(http.StatusNotFound, codeNotFound, "nothing is served at this path: it has an empty or a dotted segment",
+		s.fail(w, r, problem(http.StatusNotFound, wire.CodeNotFound, "nothing is served at this path: it has an empty or a dotted segment",
 			withRemediation("Is an id in the path empty, or does it hold a slash or dots?")))
 		return
 	}
@@ -140,10 +141,10 @@ func (s *Server) unserved(r *http.Request) error {
 		}
 	}
 	if len(allow) == 0 {
-		return problem(http.StatusNotFound, codeNotFound, "nothing is served at this path")
+		return problem(http.StatusNotFound, wire.CodeNotFound, "nothing is served at this path")
 	}
 	list := strings.Join(allow, ", ")
-	return problem(http.StatusMethodNotAllowed, codeMethod, fmt.Sprintf("%.20q is not served here; %s is", r.Method, list), withHeader("Allow", list))
+	return problem(http.StatusMethodNotAllowed, wire.CodeMethod, fmt.Sprintf("%.20q is not served here; %s is", r.Method, list), withHeader("Allow", list))
 }
 
 // recovered turns a panic of a handler into a 500 and a line in the log. Only
@@ -158,7 +159,7 @@ func (s *Server) recovered(w *statusWriter, r *http.Request) {
 	}
 	s.logger(r).ErrorContext(r.Context(), "a handler panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 	if w.status == 0 {
-		s.fail(w, r, problem(http.StatusInternalServerError, codeInternal, "the control plane failed to answer; its log says why under this request id"))
+		s.fail(w, r, problem(http.StatusInternalServerError, wire.CodeInternal, "the control plane failed to answer; its log says why under this request id"))
 		return
 	}
 	panic(http.ErrAbortHandler) // half an answer must not look like a whole one

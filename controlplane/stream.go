@@ -12,6 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -126,7 +127,7 @@ func (f *follower) read(r *http.Request) error {
 		}
 	}
 	if (f.decisions || f.approvals) && !mayAudit {
-		return problem(http.StatusForbidden, codeForbidden, "following decisions and approvals needs the role "+string(RoleOperator))
+		return problem(http.StatusForbidden, wire.CodeForbidden, "following decisions and approvals needs the role "+string(RoleOperator))
 	}
 	return nil
 }
@@ -146,7 +147,7 @@ func (f *follower) begin(ctx context.Context, last string) error {
 	}
 	var ok bool
 	if f.at, ok = parsePlace(last); !ok {
-		return problem(http.StatusBadRequest, codeValidation, "the Last-Event-ID must be the id of an event of this stream")
+		return problem(http.StatusBadRequest, wire.CodeValidation, "the Last-Event-ID must be the id of an event of this stream")
 	}
 	switch {
 	case f.at.files != "" && f.at.files != end.files:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -44,7 +45,7 @@ func (t *throttle) failed(r *http.Request, now time.Time, refusal error) error {
 		f.count++
 		return refusal
 	}
-	return problem(http.StatusTooManyRequests, codeExhausted, "too many requests from this address carried no good key",
+	return problem(http.StatusTooManyRequests, wire.CodeExhausted, "too many requests from this address carried no good key",
 		withRemediation("Wait, and send a key that is accepted."), withRetryAfter(f.since.Add(failureWindow).Sub(now)))
 }
 

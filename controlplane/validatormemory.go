@@ -11,6 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/store"
 	"github.com/farmountain/aureus-go/internal/pattern"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // validatorMemory bounds the memory of the registered validators, which stay
@@ -55,7 +56,7 @@ func (m *validatorMemory) take(v store.Validator, limit int64) (undo func(), err
 			{"server", m.total, limit, true},
 		} {
 			if level.counts && level.has+more > level.most {
-				return nil, problem(http.StatusConflict, codeExhausted, fmt.Sprintf("the validator takes about %d KiB of memory, and those of this %s have %d of %d KiB already",
+				return nil, problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the validator takes about %d KiB of memory, and those of this %s have %d of %d KiB already",
 					weight>>10, level.name, level.has>>10, level.most>>10), withRemediation("Register fewer or smaller ones: patterns take most, then expressions."))
 			}
 		}

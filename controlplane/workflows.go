@@ -18,6 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // registerWorkflows serves execute, status and cancel of workflows.
@@ -152,7 +153,7 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 	}
 	violations, warnings := workflow.Safety(&body.Workflow)
 	if len(violations) > 0 {
-		return nil, problem(http.StatusUnprocessableEntity, codePolicyViolation, "the workflow breaks its safety policy: "+violations[0].Message,
+		return nil, problem(http.StatusUnprocessableEntity, wire.CodePolicyViolation, "the workflow breaks its safety policy: "+violations[0].Message,
 			withDetails(violations), withRemediation("Change the tasks that are named, or the workflow's safety_policy."))
 	}
 	return s.withTiersOfTools(&body.Workflow, warnings), nil
@@ -284,7 +285,7 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		return t.AddRun(stored)
 	})
 	if errors.Is(err, store.ErrTooManyRuns) {
-		return nil, problem(http.StatusTooManyRequests, codeExhausted, err.Error(),
+		return nil, problem(http.StatusTooManyRequests, wire.CodeExhausted, err.Error(),
 			withRemediation("Have some of them decided, cancel them, or wait until their approvals expire."), withRetryAfter(time.Minute))
 	}
 	if err != nil {
@@ -355,7 +356,7 @@ func (s *Server) nothingToDo(ctx context.Context, latest store.Run, body runRequ
 }
 
 func otherRun() error {
-	return problem(http.StatusConflict, codeConflict, "a run of this workflow, with another spec or context, has not ended",
+	return problem(http.StatusConflict, wire.CodeConflict, "a run of this workflow, with another spec or context, has not ended",
 		withRemediation("Use another id, or cancel that run first: what it did is then undone."))
 }
 
@@ -638,7 +639,7 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 			if _, failure := live.trouble(); failure != nil {
 				return failure
 			}
-			return problem(http.StatusServiceUnavailable, codeStore, "the store did not take the cancellation at once; ask for the status", withRetryAfter(time.Second))
+			return problem(http.StatusServiceUnavailable, wire.CodeStore, "the store did not take the cancellation at once; ask for the status", withRetryAfter(time.Second))
 		case <-r.Context().Done():
 			return context.Cause(r.Context())
 		}

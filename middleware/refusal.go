@@ -8,19 +8,15 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// The words of the field code that are not reason codes or failure codes. They
-// are the control plane's.
+// The words in the member "code" that only a guarded service answers with. The
+// others are reason codes, failure codes and those of package wire.
 const (
-	codeNoIdentity   = "AUTHENTICATION_FAILED"
-	codeInvalid      = "VALIDATION_ERROR"
-	codeBodyTooLarge = "BODY_TOO_LARGE"
-	codeUndecided    = "UNDECIDED"
-	codeDenied       = "DENIED"
-	codeStale        = "PRECONDITION_FAILED"
-	codeNoState      = "PRECONDITION_REQUIRED"
-	codeInternal     = "INTERNAL_ERROR"
+	codeDenied  = "DENIED"
+	codeStale   = "PRECONDITION_FAILED"
+	codeNoState = "PRECONDITION_REQUIRED"
 )
 
 // How long a caller is asked to wait before it tries again.
@@ -75,10 +71,10 @@ func (c *config) problemOf(err error) *problem {
 func problemOfBody(err error) *problem {
 	large, ok := errors.AsType[*http.MaxBytesError](err)
 	if !ok {
-		return newProblem(http.StatusBadRequest, "invalid-request", "The request is invalid", codeInvalid,
+		return newProblem(http.StatusBadRequest, "invalid-request", "The request is invalid", wire.CodeValidation,
 			"The body could not be read to its end. Send the request again, whole.")
 	}
-	p := newProblem(http.StatusRequestEntityTooLarge, "body-too-large", "The body is too large", codeBodyTooLarge,
+	p := newProblem(http.StatusRequestEntityTooLarge, "body-too-large", "The body is too large", wire.CodeTooLarge,
 		"The body is longer than this service takes at once. Send less.")
 	p.Errors = []fault{{Detail: "at most " + strconv.FormatInt(large.Limit, 10) + " bytes"}}
 	return p
@@ -86,7 +82,7 @@ func problemOfBody(err error) *problem {
 
 // nobody is the answer when it is not known who asks.
 func (c *config) nobody() *problem {
-	p := newProblem(http.StatusUnauthorized, "identity-required", "The caller is not known", codeNoIdentity,
+	p := newProblem(http.StatusUnauthorized, "identity-required", "The caller is not known", wire.CodeUnauthorized,
 		"The request does not say who makes it, or says it in a way that is not trusted. Authenticate and send it again.")
 	p.challenge, p.outcome = c.challenge, aureus.OutcomeRefused
 	return p
@@ -94,7 +90,7 @@ func (c *config) nobody() *problem {
 
 // invalid is the answer for a request that the caller can mend.
 func invalid(err error) *problem {
-	p := newProblem(http.StatusBadRequest, "invalid-request", "The request is invalid", codeInvalid,
+	p := newProblem(http.StatusBadRequest, "invalid-request", "The request is invalid", wire.CodeValidation,
 		"The request is not one that this service understands. Correct it before you send it again.")
 	if shown, ok := errors.AsType[*Invalid](err); ok {
 		p.Errors = []fault{{Pointer: cut(shown.Pointer), Detail: cut(shown.Reason)}}
@@ -104,7 +100,7 @@ func invalid(err error) *problem {
 
 // undecided is the answer when there is no answer: 503, never an allow.
 func undecided(err error) *problem {
-	p := newProblem(http.StatusServiceUnavailable, "undecided", "It could not be decided", codeUndecided,
+	p := newProblem(http.StatusServiceUnavailable, "undecided", "It could not be decided", wire.CodeUndecided,
 		"Whether this is allowed could not be found out, so it was not done. Try again later.")
 	p.retryAfter = retryUndecided
 	if remote, ok := errors.AsType[*aureus.Error](err); ok && remote.RetryAfter > 0 {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // WriteError answers for a handler whose work ended with an error of this
@@ -33,7 +34,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	p := c.problemOf(err)
 	if p == nil {
-		p = newProblem(http.StatusInternalServerError, "internal", "The service failed", codeInternal,
+		p = newProblem(http.StatusInternalServerError, "internal", "The service failed", wire.CodeInternal,
 			"The service could not do this, for a reason of its own.")
 	}
 	if v != nil {

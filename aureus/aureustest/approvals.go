@@ -8,6 +8,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const maxProse = 4 << 10 // bytes of a reason or a comment
@@ -89,22 +90,22 @@ func (s *Server) requestApproval(q *request) (any, error) {
 		OnBehalfOf: body.OnBehalfOf, Volatile: body.Volatile, ApprovalToken: body.ApprovalToken,
 	}.Request()
 	if err := s.valid(request); err != nil {
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%v", err)
 	}
 	if len(body.Reason) > maxProse {
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/reason: must not be longer than %d bytes", maxProse)
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/reason: must not be longer than %d bytes", maxProse)
 	}
 	if why := reported.Asks(body.ReasonCode, body.Action.RiskTier); why != "" {
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s", why)
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", why)
 	}
 	for pointer, text := range map[string]string{"/rule": body.Rule, "/reason_code": string(body.ReasonCode), "/policy_version": body.PolicyVersion} {
 		if why := nametext.Identifier(text); why != "" {
-			return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s: %s", pointer, why)
+			return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s: %s", pointer, why)
 		}
 	}
 	digest, why := digestOf(request)
 	if why != "" {
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s", why)
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", why)
 	}
 	ask := aureus.ApprovalAsk{
 		Request: request, Digest: digest, DecisionID: body.DecisionID, ReasonCode: body.ReasonCode, Reason: body.Reason,
@@ -156,9 +157,9 @@ func (s *Server) decideApproval(approve bool) handler {
 	return func(q *request) (any, error) {
 		switch {
 		case q.Header.Get("Authorization") == "":
-			return nil, refuse(http.StatusUnauthorized, codeUnauthorized, "this needs an API key").with("WWW-Authenticate", "Bearer")
+			return nil, refuse(http.StatusUnauthorized, wire.CodeUnauthorized, "this needs an API key").with("WWW-Authenticate", "Bearer")
 		case !s.isOperator(q.Request):
-			return nil, refuse(http.StatusForbidden, codeForbidden, "deciding approvals needs the role operator; see aureustest.Server.Operator")
+			return nil, refuse(http.StatusForbidden, wire.CodeForbidden, "deciding approvals needs the role operator; see aureustest.Server.Operator")
 		}
 		var body struct {
 			ActionDigest aureus.Digest `json:"action_digest"`
@@ -168,7 +169,7 @@ func (s *Server) decideApproval(approve bool) handler {
 			return nil, err
 		}
 		if len(body.Comment) > maxProse {
-			return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/comment: must not be longer than %d bytes", maxProse)
+			return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/comment: must not be longer than %d bytes", maxProse)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -186,7 +187,7 @@ func (s *Server) consumeApproval(q *request) (any, error) {
 		return nil, err
 	}
 	if use.DecisionID.IsZero() {
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/decision_id: is required")
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/decision_id: is required")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

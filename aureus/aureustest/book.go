@@ -10,6 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/namefold"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -158,7 +159,7 @@ func (b *book) decide(now time.Time, id string, approve bool, shown aureus.Diges
 	case e == nil:
 		return aureus.Approval{}, unknownApproval()
 	case e.RequestedByKey == operatorKeyID, isOperator(e.RequestedBy), isOperator(e.Principal.ID), isOperator(e.OnBehalfOf):
-		return aureus.Approval{}, refuse(http.StatusForbidden, codeSelfApproval,
+		return aureus.Approval{}, refuse(http.StatusForbidden, wire.CodeSelfApproval,
 			"whoever asked for an approval, is its principal, or is the one it acts for cannot decide it")
 	case e.ActionDigest != shown:
 		return aureus.Approval{}, refuse(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval")
@@ -170,7 +171,7 @@ func (b *book) decide(now time.Time, id string, approve bool, shown aureus.Diges
 		next, err = e.state.Approve(now, approvalLife)
 	}
 	if err != nil {
-		return aureus.Approval{}, refuse(http.StatusConflict, codeConflict, "the approval is no longer pending: it is %s", e.Status)
+		return aureus.Approval{}, refuse(http.StatusConflict, wire.CodeConflict, "the approval is no longer pending: it is %s", e.Status)
 	}
 	if approve {
 		e.Quorum.Have++

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // maxValidators bounds the registered validators, and maxValidator one of them
@@ -124,11 +125,11 @@ func (s *Server) registerValidator(q *request) (any, error) {
 	kind, _ := body.Config["type"].(string)
 	switch {
 	case body.ValidatorID == "", strings.Contains(body.ValidatorID, "/"), body.ValidatorID == ".", body.ValidatorID == "..":
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/validator_id: must be there, hold no slash and be neither . nor ..")
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/validator_id: must be there, hold no slash and be neither . nor ..")
 	case len(q.body) > maxValidator:
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/config: must not be longer than %d bytes", maxValidator)
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/config: must not be longer than %d bytes", maxValidator)
 	case kind == "":
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "/config/type: is required")
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/config/type: is required")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +144,7 @@ func (s *Server) registerValidator(q *request) (any, error) {
 	case at >= 0:
 		s.requests.validators[at] = v
 	case len(s.requests.validators) >= maxValidators:
-		return nil, refuse(http.StatusConflict, "RESOURCE_EXHAUSTED", "there are %d validators already", maxValidators)
+		return nil, refuse(http.StatusConflict, wire.CodeExhausted, "there are %d validators already", maxValidators)
 	default:
 		s.requests.validators = append(s.requests.validators, v)
 	}
@@ -196,5 +197,5 @@ func (s *Server) getValidator(q *request) (any, error) {
 			return v, nil
 		}
 	}
-	return nil, refuse(http.StatusNotFound, codeNotFound, "there is no such registered validator")
+	return nil, refuse(http.StatusNotFound, wire.CodeNotFound, "there is no such registered validator")
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -19,25 +20,6 @@ const (
 
 	maxBody      = 4 << 20 // bytes of a request
 	maxBatchBody = 64 << 20
-)
-
-// The words in the field code of an error, as the control plane has them.
-const (
-	codeMalformed    = "MALFORMED_JSON"
-	codeValidation   = "VALIDATION_ERROR"
-	codeUnauthorized = "AUTHENTICATION_FAILED"
-	codeForbidden    = "PERMISSION_DENIED"
-	codeSelfApproval = "SELF_APPROVAL"
-	codeNotFound     = "NOT_FOUND"
-	codeMethod       = "METHOD_NOT_ALLOWED"
-	codeConflict     = "STATE_CONFLICT"
-	codeInFlight     = "IDEMPOTENCY_IN_FLIGHT"
-	codeKeyReused    = "IDEMPOTENCY_KEY_REUSED"
-	codeTooLarge     = "BODY_TOO_LARGE"
-	codeMediaType    = "UNSUPPORTED_MEDIA_TYPE"
-	codeInternal     = "INTERNAL_ERROR"
-	codeNotServed    = "NOT_IMPLEMENTED"
-	codeUndecided    = "UNDECIDED"
 )
 
 // problem is an error that is an answer.
@@ -69,7 +51,7 @@ type answer struct {
 func success(value any, header http.Header) answer {
 	text, err := strictjson.MarshalText(value)
 	if err != nil {
-		return errorAnswer(refuse(http.StatusInternalServerError, codeInternal, "the scripted answer has no JSON form: %v", err), "")
+		return errorAnswer(refuse(http.StatusInternalServerError, wire.CodeInternal, "the scripted answer has no JSON form: %v", err), "")
 	}
 	return answer{status: http.StatusOK, header: header, body: append(text, '\n')}
 }
@@ -77,7 +59,7 @@ func success(value any, header http.Header) answer {
 func answerFor(err error, r *http.Request) answer {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
-		p = refuse(http.StatusInternalServerError, codeInternal, "%v", err)
+		p = refuse(http.StatusInternalServerError, wire.CodeInternal, "%v", err)
 	}
 	return errorAnswer(p, requestID(r))
 }
@@ -87,13 +69,9 @@ func errorAnswer(p *problem, id string) answer {
 	if p.header[0] != "" {
 		a.header.Set(p.header[0], p.header[1])
 	}
-	text, err := strictjson.MarshalText(struct {
-		Error     string `json:"error"`
-		Code      string `json:"code"`
-		RequestID string `json:"request_id"`
-	}{p.message, p.code, id})
+	text, err := strictjson.MarshalText(wire.ErrorBody{Error: p.message, Code: p.code, RequestID: id})
 	if err != nil {
-		text = []byte(`{"error":"no JSON form","code":"INTERNAL_ERROR","request_id":""}`)
+		text = []byte(`{"error":"no JSON form","code":"` + wire.CodeInternal + `","request_id":""}`)
 	}
 	a.body = slices.Concat(text, []byte{'\n'})
 	return a
@@ -111,19 +89,19 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case "gzip":
 		plain, err := gzip.NewReader(source)
 		if err != nil {
-			return nil, refuse(http.StatusBadRequest, codeMalformed, "the body is not what its Content-Encoding says")
+			return nil, refuse(http.StatusBadRequest, wire.CodeMalformed, "the body is not what its Content-Encoding says")
 		}
 		source = io.LimitReader(plain, limit+1)
 	default:
-		return nil, refuse(http.StatusUnsupportedMediaType, codeMediaType, "the body has a content encoding that is not served here").
+		return nil, refuse(http.StatusUnsupportedMediaType, wire.CodeMediaType, "the body has a content encoding that is not served here").
 			with("Accept-Encoding", "gzip")
 	}
 	body, err := io.ReadAll(source)
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge || int64(len(body)) > limit {
-		return nil, refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "the body is larger than %d bytes", limit)
+		return nil, refuse(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "the body is larger than %d bytes", limit)
 	}
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, codeMalformed, "the body broke off")
+		return nil, refuse(http.StatusBadRequest, wire.CodeMalformed, "the body broke off")
 	}
 	return body, nil
 }
@@ -132,14 +110,14 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // another shape.
 func (q *request) decode(v any) error {
 	if string(bytes.TrimSpace(q.body)) == "null" {
-		return refuse(http.StatusUnprocessableEntity, codeValidation, "the body must not be null")
+		return refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "the body must not be null")
 	}
 	err := strictjson.Unmarshal(q.body, v)
 	if _, shape := errors.AsType[*strictjson.ShapeError](err); shape {
-		return refuse(http.StatusUnprocessableEntity, codeValidation, "the body has another shape: %v", err)
+		return refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "the body has another shape: %v", err)
 	}
 	if err != nil {
-		return refuse(http.StatusBadRequest, codeMalformed, "%v", err)
+		return refuse(http.StatusBadRequest, wire.CodeMalformed, "%v", err)
 	}
 	return nil
 }

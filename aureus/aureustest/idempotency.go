@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -41,9 +43,9 @@ func (s *Server) once(r *http.Request, body []byte) answer {
 	sum := sha256.Sum256(body)
 	switch first, state := s.begin(scope); {
 	case state == isUnderWay:
-		return answerFor(refuse(http.StatusConflict, codeInFlight, "a request with this Idempotency-Key is under way").with("Retry-After", "1"), r)
+		return answerFor(refuse(http.StatusConflict, wire.CodeInFlight, "a request with this Idempotency-Key is under way").with("Retry-After", "1"), r)
 	case state == isKept && first.request != sum:
-		return answerFor(refuse(http.StatusUnprocessableEntity, codeKeyReused, "this Idempotency-Key was used for another body"), r)
+		return answerFor(refuse(http.StatusUnprocessableEntity, wire.CodeKeyReused, "this Idempotency-Key was used for another body"), r)
 	case state == isKept:
 		again := first.answer.clone()
 		again.header.Set("Idempotency-Replayed", "true")

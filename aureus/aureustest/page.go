@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // page cuts a list to what limit and cursor ask for, and puts the cursor of the
@@ -55,12 +56,12 @@ func (q *request) queryTime(name string) (time.Time, error) {
 func checkQuery(r *http.Request, known []string) error {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return refuse(http.StatusBadRequest, codeMalformed, "the query string cannot be read: %v", err)
+		return refuse(http.StatusBadRequest, wire.CodeMalformed, "the query string cannot be read: %v", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch {
 		case name == "", !slices.Contains(known, name):
-			return refuse(http.StatusBadRequest, codeValidation, "the query parameter %.100q is not known here", name)
+			return refuse(http.StatusBadRequest, wire.CodeValidation, "the query parameter %.100q is not known here", name)
 		case len(values[name]) > 1:
 			return badQuery(name, "stands twice")
 		}
@@ -69,5 +70,5 @@ func checkQuery(r *http.Request, known []string) error {
 }
 
 func badQuery(name, message string) error {
-	return refuse(http.StatusBadRequest, codeValidation, "the query parameter %s %s", name, message)
+	return refuse(http.StatusBadRequest, wire.CodeValidation, "the query parameter %s %s", name, message)
 }

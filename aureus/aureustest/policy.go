@@ -7,10 +7,11 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 func undecided(why string) error {
-	return refuse(http.StatusServiceUnavailable, codeUndecided, "it could not be decided: %s", why).with("Retry-After", "1")
+	return refuse(http.StatusServiceUnavailable, wire.CodeUndecided, "it could not be decided: %s", why).with("Retry-After", "1")
 }
 
 // evaluate answers POST evaluate. Only a spent approval cannot be spent again,
@@ -55,7 +56,7 @@ func (s *Server) valid(request aureus.Request) error {
 // becomes of the approval that it asks for.
 func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, error) {
 	if err := s.valid(request); err != nil {
-		return aureus.Decision{}, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
+		return aureus.Decision{}, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%v", err)
 	}
 	said, err := s.scripted(request)
 	if err != nil {
@@ -140,7 +141,7 @@ func (s *Server) check(q *request) (any, error) {
 		OnBehalfOf: question.OnBehalfOf, Volatile: question.Volatile, WorkflowID: question.WorkflowID, TaskID: question.TaskID, TraceID: question.TraceID,
 	}.Request()
 	if err := s.valid(request); err != nil {
-		return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%v", err)
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%v", err)
 	}
 	said, err := s.scripted(request)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // handler answers a request whose body has been read.
@@ -72,7 +74,7 @@ func (s *Server) routes() *http.ServeMux {
 }
 
 func notServed(q *request) (any, error) {
-	return nil, refuse(http.StatusNotImplemented, codeNotServed,
+	return nil, refuse(http.StatusNotImplemented, wire.CodeNotServed,
 		"aureustest does not serve %s; use a control plane in the process (controlplane.Open)", q.URL.Path)
 }
 
@@ -152,7 +154,7 @@ func send(w http.ResponseWriter, a answer) {
 // dispatch finds the handler and has it answer.
 func (s *Server) dispatch(r *http.Request, body []byte) (a answer, repeatable bool) {
 	if r.URL.EscapedPath() != path.Clean(r.URL.EscapedPath()) {
-		return answerFor(refuse(http.StatusNotFound, codeNotFound, "nothing is served at this path: it has an empty or a dotted segment"), r), true
+		return answerFor(refuse(http.StatusNotFound, wire.CodeNotFound, "nothing is served at this path: it has an empty or a dotted segment"), r), true
 	}
 	if !s.serves(r, r.Method) {
 		return answerFor(s.unserved(r), r), true
@@ -171,10 +173,10 @@ func (s *Server) unserved(r *http.Request) error {
 		}
 	}
 	if len(allow) == 0 {
-		return refuse(http.StatusNotFound, codeNotFound, "nothing is served at this path")
+		return refuse(http.StatusNotFound, wire.CodeNotFound, "nothing is served at this path")
 	}
 	list := strings.Join(allow, ", ")
-	return refuse(http.StatusMethodNotAllowed, codeMethod, "%.20q is not served here; %s is", r.Method, list).with("Allow", list)
+	return refuse(http.StatusMethodNotAllowed, wire.CodeMethod, "%.20q is not served here; %s is", r.Method, list).with("Allow", list)
 }
 
 // serves reports whether the mux has a route for the path with that method; its

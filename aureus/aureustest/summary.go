@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 var rangeForm = regexp.MustCompile(`^(\d{1,9})([dhm])$`)
@@ -27,7 +28,7 @@ func (s *Server) summarize(q *request) (any, error) {
 	if text := query.Get("range"); text != "" && text != "0" {
 		m := rangeForm.FindStringSubmatch(text)
 		if m == nil || summary.StartTime != "" || summary.EndTime != "" {
-			return nil, refuse(http.StatusBadRequest, codeValidation, "the query parameter range must be a whole number and d, h or m, and excludes the times")
+			return nil, refuse(http.StatusBadRequest, wire.CodeValidation, "the query parameter range must be a whole number and d, h or m, and excludes the times")
 		}
 		minutes, _ := strconv.Atoi(m[1]) // nine digits fit
 		minutes *= map[string]int{"d": 24 * 60, "h": 60, "m": 1}[m[2]]

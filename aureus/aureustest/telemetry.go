@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -27,7 +28,7 @@ type batchAnswer struct {
 func one[T any](s *Server, into *kept[T], take func(*request, *T) (why string, known bool)) handler {
 	return func(q *request) (any, error) {
 		if len(q.body) > maxItem {
-			return nil, refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "an item may have %d bytes", maxItem)
+			return nil, refuse(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "an item may have %d bytes", maxItem)
 		}
 		var item T
 		if err := q.decode(&item); err != nil {
@@ -37,7 +38,7 @@ func one[T any](s *Server, into *kept[T], take func(*request, *T) (why string, k
 		defer s.mu.Unlock()
 		if take != nil {
 			if why, _ := take(q, &item); why != "" {
-				return nil, refuse(http.StatusUnprocessableEntity, codeValidation, "%s", why)
+				return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", why)
 			}
 		}
 		into.add(item, len(q.body))
@@ -59,11 +60,11 @@ func batch[T any](s *Server, into *kept[T], take func(*request, *T) (why string,
 		items, ok := value.([]any)
 		switch {
 		case err != nil:
-			return nil, refuse(http.StatusBadRequest, codeMalformed, "the body is not one JSON array: %v", err)
+			return nil, refuse(http.StatusBadRequest, wire.CodeMalformed, "the body is not one JSON array: %v", err)
 		case !ok:
-			return nil, refuse(http.StatusBadRequest, codeMalformed, "the body is not one JSON array")
+			return nil, refuse(http.StatusBadRequest, wire.CodeMalformed, "the body is not one JSON array")
 		case len(items) > maxBatchItems:
-			return nil, refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "the batch has more than %d items", maxBatchItems)
+			return nil, refuse(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "the batch has more than %d items", maxBatchItems)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
