@@ -207,7 +207,7 @@ func TestPendingApprovals_OneServiceAtItsBound_OthersGoOn(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "limits.md"))
 	require.NoError(t, err)
 	require.Contains(t, string(page), "| pending approvals of one subject (a service): for one principal; in all; what they hold | 20; 500; 128 MiB | 429, `TOO_MANY_PENDING_APPROVALS` |")
-	require.Contains(t, string(page), "| pending approvals of a tenant | 2,000, beyond which a subject has at most 20 |") // internal/store tries them
+	require.Contains(t, string(page), "| pending approvals of a tenant | 2,000, beyond which a subject has at most 20 |") // the tests of internal/storage try them
 	srv := open(t)
 	hostile, _ := addKey(t, srv, controlplane.RoleService, "hostile")
 	secret := newKey(t, srv, controlplane.RoleService, "ledger")

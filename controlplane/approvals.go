@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/redact"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
@@ -91,7 +91,7 @@ func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c calle
 		return err
 	}
 	var ticket aureus.ApprovalTicket
-	err = s.db.WriteSized(r.Context(), prepared.Size(), func(t *store.Tx) error {
+	err = s.db.UpdateSized(r.Context(), prepared.Size(), func(t storage.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
@@ -177,19 +177,19 @@ func approvalProblem(err error) error {
 	case errors.Is(err, aureus.ErrTooManyPending):
 		return problem(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending),
 			err.Error(), withRemediation("Wait until some are decided or expire."), withRetryAfter(retryPending))
-	case errors.Is(err, store.ErrRequester):
+	case errors.Is(err, storage.ErrRequester):
 		return problem(http.StatusForbidden, wire.CodeSelfApproval, "whoever asked for an approval, is its principal, or is the one it acts for cannot decide it",
 			withRemediation("Let another operator decide."))
-	case errors.Is(err, store.ErrDigest):
+	case errors.Is(err, storage.ErrDigest):
 		return problem(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval",
 			withRemediation("Read the approval again and decide on what it shows."))
-	case errors.Is(err, store.ErrDecisionUsed):
+	case errors.Is(err, storage.ErrDecisionUsed):
 		return problem(http.StatusConflict, wire.CodeConflict, "this decision has used another approval",
 			withRemediation("Decide anew for every use of an approval."))
-	case errors.Is(err, store.ErrDecisionOfOther):
+	case errors.Is(err, storage.ErrDecisionOfOther):
 		return problem(http.StatusForbidden, wire.CodeForbidden, "decision_id names a decision of another key's subject",
 			withRemediation("Name the decision that this approval is for."))
-	case errors.Is(err, store.ErrConflict):
+	case errors.Is(err, storage.ErrConflict):
 		return problem(http.StatusConflict, wire.CodeConflict, "the approval is no longer pending")
 	}
 	for _, code := range []aureus.ReasonCode{
@@ -208,7 +208,7 @@ func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller)
 	if err != nil {
 		return err
 	}
-	filter := store.ApprovalFilter{Status: aureus.ApprovalStatus(r.URL.Query().Get("status")), Limit: limit}
+	filter := storage.ApprovalFilter{Status: aureus.ApprovalStatus(r.URL.Query().Get("status")), Limit: limit}
 	if filter.Status != "" && !slices.Contains(filter.Status.Words(), string(filter.Status)) {
 		return badQuery("status", "must be one of "+strings.Join(filter.Status.Words(), ", "))
 	}
@@ -221,11 +221,11 @@ func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller)
 	if filter.Now, err = s.expireForReading(r.Context(), c.tenant); err != nil {
 		return err
 	}
-	var rows []store.ApprovalRow
+	filter.Charge = chargeDocuments(r)
+	var rows []storage.ApprovalRow
 	more := false
-	if err := s.db.ReadLong(r.Context(), c.tenant, func(t *store.Tx) error {
-		t.Charge(chargeDocuments(r))
-		rows, more, err = t.Approvals(c.tenant, filter)
+	if err := s.db.ViewLong(r.Context(), c.tenant, func(t storage.Tx) error {
+		rows, more, err = t.Approvals().List(c.tenant, filter)
 		return err
 	}); err != nil {
 		return crowded(err)
@@ -247,14 +247,14 @@ func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller)
 func (s *Server) expireApprovals(ctx context.Context, tenant string) error {
 	for now := s.config.Now(); ; {
 		due := false
-		err := s.db.Read(ctx, func(t *store.Tx) (err error) {
-			due, err = t.HasExpired(tenant, now)
+		err := s.db.View(ctx, func(t storage.Tx) (err error) {
+			due, err = t.Approvals().HasExpired(tenant, now)
 			return err
 		})
 		if err != nil || !due {
 			return err
 		}
-		if err := s.db.Write(ctx, func(t *store.Tx) error { return t.ExpireApprovals(tenant, now) }); err != nil {
+		if err := s.db.Update(ctx, func(t storage.Tx) error { return t.Approvals().Expire(tenant, now) }); err != nil {
 			return err
 		}
 	}
@@ -264,7 +264,7 @@ func (s *Server) expireApprovals(ctx context.Context, tenant string) error {
 // reads go on, and what is read is judged as of the time that it gives.
 func (s *Server) expireForReading(ctx context.Context, tenant string) (now time.Time, err error) {
 	err = s.expireApprovals(ctx, tenant)
-	if errors.Is(err, store.ErrUnavailable) {
+	if errors.Is(err, storage.ErrUnavailable) {
 		return s.config.Now(), nil
 	}
 	return time.Time{}, err
@@ -304,8 +304,8 @@ func (s *Server) decideApproval(approve bool) handler {
 		if len(verdict.Comment) > maxProse {
 			return invalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxProse))
 		}
-		return s.changeApproval(w, r, c, func(t *store.Tx, id string, now time.Time) error {
-			_, err := t.DecideApproval(c.tenant, now, c.actor(), id, approve, verdict.ActionDigest, redact.Visible(verdict.Comment), s.approvalLife())
+		return s.changeApproval(w, r, c, func(t storage.Tx, id string, now time.Time) error {
+			_, err := t.Approvals().Decide(c.tenant, now, c.actor(), id, approve, verdict.ActionDigest, redact.Visible(verdict.Comment), s.approvalLife())
 			return err
 		})
 	}
@@ -319,28 +319,28 @@ func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c calle
 	if use.DecisionID.IsZero() {
 		return invalidBody("/decision_id", "is required")
 	}
-	return s.changeApproval(w, r, c, func(t *store.Tx, id string, now time.Time) error {
-		found, err := t.ApprovalAt(c.tenant, now, id)
+	return s.changeApproval(w, r, c, func(t storage.Tx, id string, now time.Time) error {
+		found, err := t.Approvals().Summary(c.tenant, now, id)
 		if err == nil && found.RequestedBy == c.subject { // another key of the subject may have asked for it
 			err = c.maySpeakForBoth(found.Principal.ID, found.OnBehalfOf)
 		}
 		if err != nil {
 			return err
 		}
-		return t.ConsumeApproval(c.tenant, now, c.actor(), id, use)
+		return t.Approvals().Consume(c.tenant, now, c.actor(), id, use)
 	})
 }
 
 // changeApproval makes a change and answers with the approval as the change left
 // it. What is past its time has ended before: that stays even where the change is
 // refused because of it.
-func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller, change func(t *store.Tx, id string, now time.Time) error) error {
+func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller, change func(t storage.Tx, id string, now time.Time) error) error {
 	if err := s.expireApprovals(r.Context(), c.tenant); err != nil {
 		return err
 	}
 	id := r.PathValue("id")
 	var after aureus.Approval
-	err := s.db.Write(r.Context(), func(t *store.Tx) error {
+	err := s.db.Update(r.Context(), func(t storage.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
@@ -348,7 +348,7 @@ func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller
 		if err := change(t, id, now); err != nil {
 			return err
 		}
-		state, err := t.ApprovalAt(c.tenant, now, id)
+		state, err := t.Approvals().Summary(c.tenant, now, id)
 		after = state
 		return err
 	})

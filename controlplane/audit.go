@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
@@ -39,7 +39,7 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) err
 		return err
 	}
 	query := r.URL.Query()
-	filter := store.AuditFilter{
+	filter := storage.AuditFilter{
 		Principal: query.Get("principal"), Action: query.Get("action"), Decision: query.Get("decision"), Kind: query.Get("kind"),
 		TraceID: query.Get("trace_id"), Limit: limit,
 	}
@@ -66,9 +66,9 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) err
 	return writeList(w, r, entries, next)
 }
 
-func (s *Server) auditPage(r *http.Request, c caller, filter store.AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
-	err = s.db.ReadLong(r.Context(), c.tenant, func(t *store.Tx) error {
-		entries, more, err = t.AuditPage(c.tenant, filter)
+func (s *Server) auditPage(r *http.Request, c caller, filter storage.AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
+	err = s.db.ViewLong(r.Context(), c.tenant, func(t storage.Tx) error {
+		entries, more, err = t.Audit().Page(c.tenant, filter)
 		return err
 	})
 	return entries, more, err
@@ -91,8 +91,8 @@ func (s *Server) verifyAudit(w http.ResponseWriter, r *http.Request, c caller) e
 	if err != nil {
 		return err
 	}
-	verification, err := s.db.VerifyAudit(r.Context(), c.tenant, expected...)
-	if errors.Is(err, store.ErrArchived) {
+	verification, err := storage.VerifyAudit(r.Context(), s.db, c.tenant, expected...)
+	if errors.Is(err, storage.ErrArchived) {
 		return badQuery("expect_entries", "names an entry that is archived and no longer in the log: hold the archive's file against it, and give a head from after the archive")
 	}
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Server) verifyAudit(w http.ResponseWriter, r *http.Request, c caller) e
 }
 
 // expectedHead is the head that the query expects the chain to have, if it does.
-func expectedHead(r *http.Request) ([]store.Head, error) {
+func expectedHead(r *http.Request) ([]storage.Head, error) {
 	query := r.URL.Query()
 	entries, head := query.Get("expect_entries"), query.Get("expect_head")
 	if entries == "" && head == "" {
@@ -116,14 +116,14 @@ func expectedHead(r *http.Request) ([]store.Head, error) {
 	if len(head) != 64 {
 		return nil, badQuery("expect_head", "must be the head of an earlier verification: 64 hex digits")
 	}
-	return []store.Head{{Sequence: n, Hash: head}}, nil
+	return []storage.Head{{Sequence: n, Hash: head}}, nil
 }
 
 // exportAudit writes the whole log of the tenant as JSON lines, one entry a
 // line, as it is at the beginning of the export. A log that cannot be read to
 // its end breaks the connection off, so that half of it is not taken for all.
 func (s *Server) exportAudit(w http.ResponseWriter, r *http.Request, c caller) error {
-	filter := store.AuditFilter{Limit: pageAudit}
+	filter := storage.AuditFilter{Limit: pageAudit}
 	entries, _, err := s.auditPage(r, c, filter)
 	if err != nil {
 		return err
@@ -166,26 +166,26 @@ func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c calle
 		if err := s.validRecord(c, &record); err != nil {
 			return nil, err
 		}
-		decision, err := store.DecisionOf(record, c.subject)
+		decision, err := storage.DecisionOf(record, c.subject)
 		if err != nil {
 			return nil, err
 		}
-		return func(t *store.Tx, now time.Time) error { return s.addReported(t, c, now, record, decision) }, nil
+		return func(t storage.Tx, now time.Time) error { return s.addReported(t, c, now, record, decision) }, nil
 	})
 }
 
 // addReported writes down a decision that somebody reports. That it was reported,
 // and rests on claims, is the server's to say, whatever the record says; and what
 // it says of an approval must be true.
-func (s *Server) addReported(t *store.Tx, c caller, now time.Time, record aureus.DecisionRecord, decision store.Decision) error {
-	known, err := t.KnowsDecision(c.tenant, decision)
+func (s *Server) addReported(t storage.Tx, c caller, now time.Time, record aureus.DecisionRecord, decision storage.Decision) error {
+	known, err := t.Decisions().Knows(c.tenant, decision)
 	switch {
-	case errors.Is(err, store.ErrConflict):
+	case errors.Is(err, storage.ErrConflict):
 		return refusal(wire.CodeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
 	case known || err != nil:
 		return err
 	}
-	expected, err := t.HasEarlyOutcome(c.tenant, record.DecisionID, c.subject)
+	expected, err := t.Decisions().HasEarlyOutcome(c.tenant, record.DecisionID, c.subject)
 	if err != nil {
 		return err
 	}
@@ -206,10 +206,10 @@ func (s *Server) addReported(t *store.Tx, c caller, now time.Time, record aureus
 	entry := decisionEntry(record, c)
 	entry.FromState, entry.ToState = aureus.StateEvaluating, effect.State()
 	entry.Details["source"] = sourceReported
-	if _, err := t.AddDecision(c.tenant, now, decision, entry); err != nil {
+	if _, err := t.Decisions().Add(c.tenant, now, decision, entry); err != nil {
 		return err
 	}
-	return t.SettleOutcomes(c.tenant, now, decision)
+	return t.Decisions().SettleOutcomes(c.tenant, now, decision)
 }
 
 // The sources of what the audit log tells. It is the server that says so: a
@@ -222,15 +222,15 @@ const (
 // approvalOf checks what a reported decision says of an approval: that its
 // subject has asked for it, for what the record tells of, and that an allow has
 // used it.
-func approvalOf(t *store.Tx, c caller, now time.Time, record aureus.DecisionRecord) error {
-	found, err := t.ApprovalAt(c.tenant, now, record.ApprovalID)
+func approvalOf(t storage.Tx, c caller, now time.Time, record aureus.DecisionRecord) error {
+	found, err := t.Approvals().Summary(c.tenant, now, record.ApprovalID)
 	if err == nil && found.RequestedBy != c.subject || errors.Is(err, aureus.ErrApprovalUnknown) {
 		return refusal("/approval_id: this key's subject has asked for no such approval")
 	}
 	if err != nil {
 		return err
 	}
-	spent, err := t.SpentBy(c.tenant, record.ApprovalID, record.DecisionID)
+	spent, err := t.Approvals().SpentBy(c.tenant, record.ApprovalID, record.DecisionID)
 	if err != nil {
 		return err
 	}
@@ -271,35 +271,35 @@ func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller
 		if err := validOutcome(&outcome); err != nil {
 			return nil, err
 		}
-		report := store.Outcome{
+		report := storage.Outcome{
 			DecisionID: outcome.DecisionID, Status: outcome.Status, By: c.actor(), Trusted: c.role.atLeast(RoleOperator),
 			Details: outcomeDetails(&outcome),
 		}
 		notDone := approval.NotDone(outcome)
-		return func(t *store.Tx, now time.Time) error {
+		return func(t storage.Tx, now time.Time) error {
 			if err := addOutcome(t, c, now, report); err != nil {
 				return err
 			}
-			return t.SettleApproval(c.tenant, now, c.actor(), outcome.DecisionID, notDone)
+			return t.Approvals().Settle(c.tenant, now, c.actor(), outcome.DecisionID, notDone)
 		}, nil
 	})
 }
 
-func addOutcome(t *store.Tx, c caller, now time.Time, report store.Outcome) error {
-	decision, err := t.Decision(c.tenant, report.DecisionID)
+func addOutcome(t storage.Tx, c caller, now time.Time, report storage.Outcome) error {
+	decision, err := t.Decisions().Get(c.tenant, report.DecisionID)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, storage.ErrNotFound):
 		if why := reported.Recent(report.DecisionID, now); why != "" { // its decision will not be taken either
 			return refusal(why)
 		}
-		err = t.AddEarlyOutcome(c.tenant, now, report)
+		err = t.Decisions().AddEarlyOutcome(c.tenant, now, report)
 	case err != nil:
 	case decision.Subject != c.subject && !report.Trusted:
 		err = refusal("the decision is another key's")
 	default:
-		err = t.AddOutcome(c.tenant, now, decision, report)
+		err = t.Decisions().AddOutcome(c.tenant, now, decision, report)
 	}
-	if errors.Is(err, store.ErrConflict) {
+	if errors.Is(err, storage.ErrConflict) {
 		return refusal(wire.CodeConflict + ": another outcome is recorded for this decision; what was recorded first stands")
 	}
 	return err

@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -42,15 +43,15 @@ func ArchiveAudit(ctx context.Context, db, tenant, to string, before time.Time, 
 	if len(key) != ed25519.PrivateKeySize {
 		return a, errors.New("controlplane: an archive is signed with an Ed25519 private key")
 	}
-	opened, err := store.OpenBeside(ctx, db)
+	opened, err := sqlite.OpenBeside(ctx, db)
 	if err != nil {
 		return a, fmt.Errorf("controlplane: %w", err)
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
-	if _, err := opened.PruneArchived(ctx, tenant); err != nil { // what an interrupted archive has left
+	if _, err := storage.PruneArchived(ctx, opened, tenant); err != nil { // what an interrupted archive has left
 		return a, fmt.Errorf("controlplane: %w", err)
 	}
-	verified, err := opened.VerifyAudit(ctx, tenant)
+	verified, err := storage.VerifyAudit(ctx, opened, tenant)
 	if err != nil {
 		return a, fmt.Errorf("controlplane: %w", err)
 	}
@@ -66,31 +67,31 @@ func ArchiveAudit(ctx context.Context, db, tenant, to string, before time.Time, 
 	if a.Entries, err = writeArchive(ctx, opened, to, verified.Archived, archive); err != nil {
 		return AuditArchive{}, fmt.Errorf("controlplane: writing the archive: %w", err)
 	}
-	if err := opened.Write(ctx, func(t *store.Tx) error { return t.AddArchive(archive) }); err != nil {
+	if err := opened.Update(ctx, func(t storage.Tx) error { return t.Audit().AddArchive(archive) }); err != nil {
 		return AuditArchive{}, fmt.Errorf("controlplane: noting the archive: %w", err)
 	}
 	a.Last, a.Head = archive.Sequence, archive.Hash
-	if _, err := opened.PruneArchived(ctx, tenant); err != nil {
+	if _, err := storage.PruneArchived(ctx, opened, tenant); err != nil {
 		return a, fmt.Errorf("controlplane: the archive is written and noted; its entries could not all be deleted, which the next one does: %w", err)
 	}
 	return a, nil
 }
 
 // endOfArchive finds the last entry that is older than before.
-func endOfArchive(ctx context.Context, db *store.DB, tenant string, before time.Time) (archive store.Archive, err error) {
-	err = db.Read(ctx, func(t *store.Tx) error {
-		head, err := t.LastBefore(tenant, before)
-		archive = store.Archive{Tenant: tenant, Sequence: head.Sequence, Hash: head.Hash, At: time.Now().UTC()}
+func endOfArchive(ctx context.Context, db storage.Store, tenant string, before time.Time) (archive storage.Archive, err error) {
+	err = db.View(ctx, func(t storage.Tx) error {
+		head, err := t.Audit().LastBefore(tenant, before)
+		archive = storage.Archive{Tenant: tenant, Sequence: head.Sequence, Hash: head.Hash, At: time.Now().UTC()}
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return archive, ErrNothingToArchive
 	}
 	return archive, err
 }
 
 // endOf is the last line of an archive. unix_nano is the time as it is signed.
-func endOf(archive store.Archive) map[string]any {
+func endOf(archive storage.Archive) map[string]any {
 	return map[string]any{"archive": map[string]any{
 		"tenant": archive.Tenant, "sequence": archive.Sequence, "hash": archive.Hash, "archived_at": string(aureus.TimestampOf(archive.At)),
 		"unix_nano": archive.At.UnixNano(), "public_key": archive.KeyText(), "signature": base64.StdEncoding.EncodeToString(archive.Signature),
@@ -100,7 +101,7 @@ func endOf(archive store.Archive) map[string]any {
 // writeArchive writes the entries behind after up to the archive's end, and the
 // end, to a new file, and returns when they are on the disk. A file that could not
 // be finished is removed.
-func writeArchive(ctx context.Context, db *store.DB, to string, after int64, archive store.Archive) (n int64, err error) {
+func writeArchive(ctx context.Context, db storage.Store, to string, after int64, archive storage.Archive) (n int64, err error) {
 	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path
 	if err != nil {
 		return 0, err
@@ -118,7 +119,7 @@ func writeArchive(ctx context.Context, db *store.DB, to string, after int64, arc
 		}
 		return err
 	}
-	err = db.EachAudit(ctx, archive.Tenant, after, archive.Sequence, func(e aureus.AuditRecord) error {
+	err = storage.EachAudit(ctx, db, archive.Tenant, after, archive.Sequence, func(e aureus.AuditRecord) error {
 		n++
 		return line(e)
 	})
@@ -144,16 +145,16 @@ func VerifyAudit(ctx context.Context, db, tenant string, earlier ...aureus.Audit
 	if db == "" {
 		return v, errNoDB
 	}
-	opened, err := store.OpenBeside(ctx, db)
+	opened, err := sqlite.OpenBeside(ctx, db)
 	if err != nil {
 		return v, fmt.Errorf("controlplane: %w", err)
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
-	var heads []store.Head
+	var heads []storage.Head
 	for _, e := range earlier {
-		heads = append(heads, store.Head{Sequence: e.Entries, Hash: e.Head})
+		heads = append(heads, storage.Head{Sequence: e.Entries, Hash: e.Head})
 	}
-	if v, err = opened.VerifyAudit(ctx, tenant, heads...); err != nil {
+	if v, err = storage.VerifyAudit(ctx, opened, tenant, heads...); err != nil {
 		err = fmt.Errorf("controlplane: %w", err)
 	}
 	return v, err

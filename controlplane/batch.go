@@ -7,7 +7,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 )
@@ -31,7 +31,7 @@ type batchAnswer struct {
 }
 
 // recording writes down one item of a batch.
-type recording func(t *store.Tx, now time.Time) error
+type recording func(t storage.Tx, now time.Time) error
 
 // recordBatch reads each item of the body, and writes what it read in one
 // transaction: all of it stands once it is answered, and nothing after any other
@@ -54,14 +54,14 @@ func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, c caller, r
 	for i, item := range items {
 		record, err := read(item)
 		if why, refused := errors.AsType[refusal](err); refused {
-			record = func(*store.Tx, time.Time) error { return why }
+			record = func(storage.Tx, time.Time) error { return why }
 		} else if err != nil {
 			return err
 		}
 		records[i] = record
 	}
 	var answer batchAnswer
-	err = s.db.Write(r.Context(), func(t *store.Tx) error {
+	err = s.db.Update(r.Context(), func(t storage.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}

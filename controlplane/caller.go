@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -22,7 +22,7 @@ type caller struct {
 	speaksFor []string
 }
 
-func (c caller) actor() store.Actor { return store.Actor{KeyID: c.keyID, Subject: c.subject} }
+func (c caller) actor() storage.Actor { return storage.Actor{KeyID: c.keyID, Subject: c.subject} }
 
 // maySpeakFor refuses questions about principals that the key is not for.
 func (c caller) maySpeakFor(principal string) error {
@@ -78,7 +78,7 @@ func (s *Server) identify(r *http.Request) (caller, error) {
 	switch {
 	case err == nil:
 		return c, nil
-	case !errors.Is(err, store.ErrNotFound):
+	case !errors.Is(err, storage.ErrNotFound):
 		return caller{}, err
 	case s.config.Dev: // it asks no key, so it asks no right one either
 		c := devCaller
@@ -116,11 +116,11 @@ func bearer(header http.Header) (secret string, present bool) {
 	return strings.TrimSpace(secret), true
 }
 
-// lookUp finds the key of a secret, or store.ErrNotFound. Hashes are compared in
+// lookUp finds the key of a secret, or storage.ErrNotFound. Hashes are compared in
 // constant time, though all that timing could tell is about a hash.
 func (s *Server) lookUp(ctx context.Context, secret string) (caller, error) {
 	if secret == "" {
-		return caller{}, store.ErrNotFound
+		return caller{}, storage.ErrNotFound
 	}
 	hash := sha256.Sum256([]byte(secret))
 	if c, ok := s.memoryKeys.find(hash); ok {
@@ -128,14 +128,14 @@ func (s *Server) lookUp(ctx context.Context, secret string) (caller, error) {
 	}
 	id, _, ok := strings.Cut(secret, ".")
 	if !ok || !strings.HasPrefix(id, "key_") {
-		return caller{}, store.ErrNotFound
+		return caller{}, storage.ErrNotFound
 	}
 	key, err := s.db.Key(ctx, id)
 	if err != nil {
 		return caller{}, err
 	}
 	if subtle.ConstantTimeCompare(hash[:], key.Hash[:]) != 1 || !key.RevokedAt.IsZero() {
-		return caller{}, store.ErrNotFound
+		return caller{}, storage.ErrNotFound
 	}
 	return caller{keyID: key.ID, subject: key.Subject, tenant: key.Tenant, role: Role(key.Role), speaksFor: key.SpeaksFor}, nil
 }

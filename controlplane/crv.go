@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -57,7 +57,7 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 		return err
 	}
 	result := registry.Validate(r.Context(), body.Commit, body.GateConfig)
-	err = s.db.Write(r.Context(), func(t *store.Tx) error {
+	err = s.db.Update(r.Context(), func(t storage.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 			details["trace_id"] = trace
 		}
 		details["validators"] = body.GateConfig.Validators[:min(len(body.GateConfig.Validators), maxListedProblems)]
-		return t.AppendAudit(c.tenant, s.config.Now(), aureus.AuditRecord{
+		return t.Audit().Append(c.tenant, s.config.Now(), aureus.AuditRecord{
 			Kind: aureus.AuditGateResult, DecisionID: decision, Decision: result.CRVStatus, By: c.subject, KeyID: c.keyID, Details: details,
 		})
 	})
@@ -88,13 +88,13 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 // ownDecision is the decision that the commit's metadata names as decision_id, and
 // the zero id where it names none or one of another subject: nobody adds to what is
 // told of the decisions of others.
-func ownDecision(t *store.Tx, c caller, commit aureus.Commit) (id aureus.DecisionID, err error) {
+func ownDecision(t storage.Tx, c caller, commit aureus.Commit) (id aureus.DecisionID, err error) {
 	text, _ := commit.Metadata["decision_id"].(string)
 	if notAnID := id.UnmarshalText([]byte(text)); notAnID != nil || id.IsZero() {
 		return aureus.DecisionID{}, nil //nolint:nilerr // metadata is free: what is no id names no decision
 	}
-	switch known, err := t.Decision(c.tenant, id); {
-	case errors.Is(err, store.ErrNotFound): // it may come later
+	switch known, err := t.Decisions().Get(c.tenant, id); {
+	case errors.Is(err, storage.ErrNotFound): // it may come later
 		return id, nil
 	case err != nil || known.Subject != c.subject:
 		return aureus.DecisionID{}, err
@@ -159,11 +159,11 @@ type registered struct {
 
 // registers is what the caller registers: an admin for the tenant, everybody
 // else for its own subject.
-func (c caller) registers() (store.Scope, string) {
+func (c caller) registers() (storage.Scope, string) {
 	if c.role.atLeast(RoleAdmin) {
-		return store.ScopeTenant, ""
+		return storage.ScopeTenant, ""
 	}
-	return store.ScopeSubject, c.subject
+	return storage.ScopeSubject, c.subject
 }
 
 // registerValidator puts a validator in force, from now on and after every
@@ -186,24 +186,24 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 	if err := registry.Compile(r.Context(), body.ValidatorID, body.Config); err != nil {
 		return validatorProblem(err)
 	}
-	stored := store.Validator{
+	stored := storage.Validator{
 		Tenant: c.tenant, Scope: scope, Owner: owner, ID: body.ValidatorID, Config: string(body.Config), RegisteredBy: c.subject, KeyID: c.keyID, RegisteredAt: s.config.Now(),
 	}
 	undo, err := s.validators.memory.take(stored, s.config.MaxMemory)
 	if err != nil {
 		return err
 	}
-	err = s.db.Write(r.Context(), func(t *store.Tx) error {
+	err = s.db.Update(r.Context(), func(t storage.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
 		if err := hasRoom(t, stored); err != nil {
 			return err
 		}
-		if stored.Version, err = t.PutValidator(stored); err != nil {
+		if stored.Version, err = t.Validators().Put(stored); err != nil {
 			return err
 		}
-		return t.AppendAudit(c.tenant, stored.RegisteredAt, aureus.AuditRecord{
+		return t.Audit().Append(c.tenant, stored.RegisteredAt, aureus.AuditRecord{
 			Kind: aureus.AuditValidator, By: c.subject, KeyID: c.keyID,
 			Details: map[string]any{"validator_id": stored.ID, "scope": string(scope), "version": stored.Version, "config_sha256": hashText(stored.Config)},
 		})
@@ -224,26 +224,26 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 
 // hasRoom refuses a registration that is one too many, and one in the place of
 // a validator of the tenant that has come since the registry was asked.
-func hasRoom(t *store.Tx, v store.Validator) error {
-	if v.Scope != store.ScopeTenant {
-		switch _, err := t.ScopedValidator(v.Tenant, store.ScopeTenant, "", v.ID); {
+func hasRoom(t storage.Tx, v storage.Validator) error {
+	if v.Scope != storage.ScopeTenant {
+		switch _, err := t.Validators().Scoped(v.Tenant, storage.ScopeTenant, "", v.ID); {
 		case err == nil:
 			return problem(http.StatusConflict, wire.CodeConflict, fmt.Sprintf("the validator %q is registered for the whole tenant and cannot be replaced by one of your own", v.ID),
 				withRemediation("Choose another id, or ask an admin."))
-		case !errors.Is(err, store.ErrNotFound):
+		case !errors.Is(err, storage.ErrNotFound):
 			return err
 		}
 	}
-	if _, err := t.ScopedValidator(v.Tenant, v.Scope, v.Owner, v.ID); !errors.Is(err, store.ErrNotFound) {
+	if _, err := t.Validators().Scoped(v.Tenant, v.Scope, v.Owner, v.ID); !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
-	all, owned, err := t.CountValidators(v.Tenant, v.Owner)
+	all, owned, err := t.Validators().Count(v.Tenant, v.Owner)
 	switch {
 	case err != nil:
 		return err
 	case all >= crvgate.MaxValidators:
 		return problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the tenant has %d validators already", all))
-	case v.Scope == store.ScopeSubject && owned >= maxOwnValidators:
+	case v.Scope == storage.ScopeSubject && owned >= maxOwnValidators:
 		return problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the subject has %d validators already", owned))
 	}
 	return nil
@@ -281,7 +281,7 @@ type registeredValidator struct {
 	RegisteredAt aureus.Timestamp `json:"registered_at"`
 }
 
-func wireValidator(v store.Validator) (registeredValidator, error) {
+func wireValidator(v storage.Validator) (registeredValidator, error) {
 	config, err := strictjson.Parse([]byte(v.Config))
 	return registeredValidator{
 		ValidatorID: v.ID, Version: v.Version, Scope: string(v.Scope), Subject: v.Owner, ETag: etag(v), Config: config, RegisteredBy: v.RegisteredBy,
@@ -289,7 +289,7 @@ func wireValidator(v store.Validator) (registeredValidator, error) {
 	}, err
 }
 
-func etag(v store.Validator) string {
+func etag(v storage.Validator) string {
 	return `"` + strconv.FormatInt(v.Version, 10) + "-" + hashText(v.Config)[:16] + `"`
 }
 
@@ -301,13 +301,13 @@ func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c caller
 		return err
 	}
 	everything := c.role.atLeast(RoleOperator)
-	var stored []store.Validator
+	var stored []storage.Validator
 	more := false
-	if err := s.db.ReadLong(r.Context(), c.tenant, func(t *store.Tx) error {
+	if err := s.db.ViewLong(r.Context(), c.tenant, func(t storage.Tx) error {
 		if everything {
-			stored, more, err = t.ValidatorsOfAll(c.tenant, validatorAt(cursor), limit)
+			stored, more, err = t.Validators().ListTenant(c.tenant, validatorAt(cursor), limit)
 		} else {
-			stored, more, err = t.Validators(c.tenant, c.subject, cursor, limit)
+			stored, more, err = t.Validators().List(c.tenant, c.subject, cursor, limit)
 		}
 		return err
 	}); err != nil {
@@ -332,25 +332,25 @@ func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c caller
 
 // validatorCursor is the place of a registration in the list of all; none of its
 // parts holds a control character.
-func validatorCursor(v store.Validator) string {
+func validatorCursor(v storage.Validator) string {
 	return v.ID + "\n" + string(v.Scope) + "\n" + v.Owner
 }
 
-func validatorAt(cursor string) store.Validator {
+func validatorAt(cursor string) storage.Validator {
 	id, rest, _ := strings.Cut(cursor, "\n")
 	scope, owner, _ := strings.Cut(rest, "\n")
-	return store.Validator{ID: id, Scope: store.Scope(scope), Owner: owner}
+	return storage.Validator{ID: id, Scope: storage.Scope(scope), Owner: owner}
 }
 
 // getValidator answers with the registration that the caller's gates use under
 // the id.
 func (s *Server) getValidator(w http.ResponseWriter, r *http.Request, c caller) error {
-	var stored store.Validator
-	err := s.db.Read(r.Context(), func(t *store.Tx) (err error) {
-		stored, err = t.Validator(c.tenant, c.subject, r.PathValue("id"))
+	var stored storage.Validator
+	err := s.db.View(r.Context(), func(t storage.Tx) (err error) {
+		stored, err = t.Validators().InForce(c.tenant, c.subject, r.PathValue("id"))
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return notFound("registered validator")
 	}
 	if err != nil {

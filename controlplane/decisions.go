@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
 )
@@ -31,7 +31,7 @@ func (s *Server) getDecision(w http.ResponseWriter, r *http.Request, c caller) e
 		return notFound("decision")
 	}
 	details, err := s.decisionDetails(r.Context(), c, id)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return notFound("decision")
 	}
 	if err != nil {
@@ -42,8 +42,8 @@ func (s *Server) getDecision(w http.ResponseWriter, r *http.Request, c caller) e
 }
 
 func (s *Server) decisionDetails(ctx context.Context, c caller, id aureus.DecisionID) (details aureus.DecisionDetails, err error) {
-	err = s.db.Read(ctx, func(t *store.Tx) error {
-		entries, err := t.Audit(c.tenant, store.AuditFilter{DecisionID: id, Limit: maxDecisionEntries})
+	err = s.db.View(ctx, func(t storage.Tx) error {
+		entries, err := t.Audit().List(c.tenant, storage.AuditFilter{DecisionID: id, Limit: maxDecisionEntries})
 		if err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func (s *Server) decisionDetails(ctx context.Context, c caller, id aureus.Decisi
 			}
 		}
 		if !found {
-			return store.ErrNotFound
+			return storage.ErrNotFound
 		}
 		for _, e := range entries {
 			addEntry(&details, e)
@@ -134,8 +134,8 @@ func gateRecordIn(details map[string]any) (record aureus.GateRecord) {
 
 // addApproval says how the approval stands now. One that is no longer kept is
 // named by its id alone.
-func addApproval(t *store.Tx, c caller, now time.Time, ref *aureus.ApprovalRef) error {
-	a, err := t.ApprovalAt(c.tenant, now, ref.ID)
+func addApproval(t storage.Tx, c caller, now time.Time, ref *aureus.ApprovalRef) error {
+	a, err := t.Approvals().Summary(c.tenant, now, ref.ID)
 	if errors.Is(err, aureus.ErrApprovalUnknown) {
 		return nil
 	}
@@ -160,22 +160,22 @@ func (s *Server) recordGates(w http.ResponseWriter, r *http.Request, c caller) e
 			Kind: aureus.AuditGateResult, DecisionID: record.DecisionID, Decision: record.CRVStatus, By: c.subject, KeyID: c.keyID,
 			Details: gateRecordDetails(record),
 		}
-		return func(t *store.Tx, now time.Time) error {
+		return func(t storage.Tx, now time.Time) error {
 			if err := mayTellOf(t, c, now, record.DecisionID); err != nil {
 				return err
 			}
-			return t.AppendAudit(c.tenant, now, entry)
+			return t.Audit().Append(c.tenant, now, entry)
 		}, nil
 	})
 }
 
-func mayTellOf(t *store.Tx, c caller, now time.Time, id aureus.DecisionID) error {
+func mayTellOf(t storage.Tx, c caller, now time.Time, id aureus.DecisionID) error {
 	if id.IsZero() {
 		return nil
 	}
-	decision, err := t.Decision(c.tenant, id)
+	decision, err := t.Decisions().Get(c.tenant, id)
 	switch {
-	case errors.Is(err, store.ErrNotFound): // it may come later
+	case errors.Is(err, storage.ErrNotFound): // it may come later
 		if why := reported.Recent(id, now); why != "" {
 			return refusal(why)
 		}

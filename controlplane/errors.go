@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -100,7 +100,7 @@ func asAPIError(err error) *apiError {
 	}
 	var e error
 	switch {
-	case errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, storage.ErrUnavailable):
 		e = problem(http.StatusServiceUnavailable, wire.CodeStore, "the control plane cannot reach or write its store; nothing was changed",
 			withRemediation("Try again; if it lasts, look at the server's log, the free space of its disk and the permissions of its files."),
 			withRetryAfter(time.Second), withCause(err))

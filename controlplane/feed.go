@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -148,7 +148,7 @@ func (f *feed) look(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	entries, reached, last, err := f.server.auditTail(ctx, f.tenant, store.AuditTail{Decisions: true, Approvals: true}, at.audit)
+	entries, reached, last, err := f.server.auditTail(ctx, f.tenant, storage.AuditTail{Decisions: true, Approvals: true}, at.audit)
 	if err != nil {
 		return false, err
 	}
@@ -198,19 +198,19 @@ func (f *feed) snapshot() (events recent[telemetry.Arrived], audit recent[auditE
 // endOf is where both stores end now.
 func (s *Server) endOf(ctx context.Context, tenant string) (at place, err error) {
 	at.telemetry = s.telemetry.Latest()
-	err = s.db.Read(ctx, func(t *store.Tx) error {
-		at.audit, err = t.LastAudit(tenant)
+	err = s.db.View(ctx, func(t storage.Tx) error {
+		at.audit, err = t.Audit().Last(tenant)
 		return err
 	})
 	return at, err
 }
 
 // auditTail reads entries that may be told behind a place.
-func (s *Server) auditTail(ctx context.Context, tenant string, which store.AuditTail, after int64) (events []auditEvent, reached, last int64, err error) {
+func (s *Server) auditTail(ctx context.Context, tenant string, which storage.AuditTail, after int64) (events []auditEvent, reached, last int64, err error) {
 	which.Limit = streamAudit
 	var entries []aureus.AuditRecord
-	err = s.db.Read(ctx, func(t *store.Tx) error {
-		entries, reached, last, err = t.TailAudit(tenant, which, after)
+	err = s.db.View(ctx, func(t storage.Tx) error {
+		entries, reached, last, err = t.Audit().Tail(tenant, which, after)
 		return err
 	})
 	for i := range entries {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
@@ -23,9 +23,9 @@ func openForFeeds(t *testing.T) *Server {
 
 func (s *Server) addAudit(t *testing.T, kind string, n int) {
 	t.Helper()
-	require.NoError(t, s.db.Write(t.Context(), func(tx *store.Tx) error {
+	require.NoError(t, s.db.Update(t.Context(), func(tx storage.Tx) error {
 		for range n {
-			if err := tx.AppendAudit(DefaultTenant, s.config.Now(), aureus.AuditRecord{Kind: kind, Principal: "p"}); err != nil {
+			if err := tx.Audit().Append(DefaultTenant, s.config.Now(), aureus.AuditRecord{Kind: kind, Principal: "p"}); err != nil {
 				return err
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -46,8 +46,8 @@ const (
 	openRunsBeyond    = 20
 )
 
-func (c *Config) runQuota() store.RunQuota {
-	return store.RunQuota{
+func (c *Config) runQuota() storage.RunQuota {
+	return storage.RunQuota{
 		Subject: max(openRunsOfSubject, int64(c.MaxRuns)), Bytes: openRunBytes,
 		Tenant: max(openRunsOfTenant, 4*int64(c.MaxRuns)), Beyond: openRunsBeyond,
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
 // Governor is the server's, for tests to look at.
@@ -25,4 +25,4 @@ func OwnerOf(t *testing.T, s *Server, secret string) governor.Owner {
 func SetLongRead(s *Server, d time.Duration) { s.longRead = d }
 
 // SetRunQuota bounds the runs that have not ended.
-func SetRunQuota(s *Server, quota store.RunQuota) { s.runQuota = quota }
+func SetRunQuota(s *Server, quota storage.RunQuota) { s.runQuota = quota }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/fair"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -175,8 +175,8 @@ func (s *Server) stillStands(r *http.Request, c caller, first *telemetry.Answer)
 	default:
 		return true, nil
 	}
-	err = s.db.Read(r.Context(), func(t *store.Tx) (err error) {
-		stands, err = t.ApprovalReserved(c.tenant, s.config.Now(), id, decision)
+	err = s.db.View(r.Context(), func(t storage.Tx) (err error) {
+		stands, err = t.Approvals().Reserved(c.tenant, s.config.Now(), id, decision)
 		return err
 	})
 	return stands, err

@@ -14,7 +14,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
 	"github.com/farmountain/aureus-go/internal/nametext"
 )
 
@@ -43,7 +44,7 @@ type Key struct {
 // Keys manages the API keys of a store. Every change is written to the audit
 // log of the key's tenant. It is safe for concurrent use.
 type Keys struct {
-	db    *store.DB
+	db    storage.Store
 	now   func() time.Time
 	owned bool // Close closes the store
 
@@ -57,7 +58,7 @@ func OpenKeys(ctx context.Context, db string) (*Keys, error) {
 	if db == "" {
 		return nil, errNoDB
 	}
-	opened, err := store.OpenBeside(ctx, db)
+	opened, err := sqlite.OpenBeside(ctx, db)
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
@@ -80,7 +81,7 @@ func (k *Keys) Add(ctx context.Context, by string, key Key) (_ Key, secret strin
 		return Key{}, "", fmt.Errorf("controlplane: %w", err)
 	}
 	made := newSecret()
-	err = k.db.Write(ctx, func(t *store.Tx) error {
+	err = k.db.Update(ctx, func(t storage.Tx) error {
 		key, err = k.add(t, by, key, made)
 		return err
 	})
@@ -96,8 +97,8 @@ func (k *Keys) Add(ctx context.Context, by string, key Key) (_ Key, secret strin
 // start and show the secret once.
 func (k *Keys) First(ctx context.Context) (key Key, secret string, made bool, err error) {
 	fresh := newSecret()
-	err = k.db.Write(ctx, func(t *store.Tx) error {
-		has, err := t.HasAdmin()
+	err = k.db.Update(ctx, func(t storage.Tx) error {
+		has, err := t.Keys().HasAdmin()
 		if err != nil || has {
 			return err
 		}
@@ -114,23 +115,23 @@ func (k *Keys) First(ctx context.Context) (key Key, secret string, made bool, er
 	return key, fresh.text, true, nil
 }
 
-func (k *Keys) add(t *store.Tx, by string, key Key, secret secret) (Key, error) {
+func (k *Keys) add(t storage.Tx, by string, key Key, secret secret) (Key, error) {
 	key.ID, key.CreatedAt, key.RevokedAt = secret.id, k.now().UTC(), time.Time{}
-	err := t.AddKey(store.Key{
+	err := t.Keys().Add(storage.Key{
 		ID: key.ID, Tenant: key.Tenant, Subject: key.Subject, Role: string(key.Role), SpeaksFor: key.SpeaksFor,
 		Hash: secret.hash(), CreatedAt: key.CreatedAt,
 	})
 	if err != nil {
 		return Key{}, err
 	}
-	return key, t.AppendAudit(key.Tenant, key.CreatedAt, keyEntry(aureus.AuditKeyAdded, by, key))
+	return key, t.Audit().Append(key.Tenant, key.CreatedAt, keyEntry(aureus.AuditKeyAdded, by, key))
 }
 
 // List is all keys, revoked ones too, in the order of their making.
 func (k *Keys) List(ctx context.Context) ([]Key, error) {
 	var keys []Key
-	err := k.db.Read(ctx, func(t *store.Tx) error {
-		stored, err := t.Keys()
+	err := k.db.View(ctx, func(t storage.Tx) error {
+		stored, err := t.Keys().List()
 		for _, s := range stored {
 			keys = append(keys, keyOf(s))
 		}
@@ -149,17 +150,17 @@ func (k *Keys) List(ctx context.Context) ([]Key, error) {
 // process revoked the key. The error matches [aureus.ErrNotFound] where there
 // is no such key.
 func (k *Keys) Revoke(ctx context.Context, by, id string) error {
-	err := k.db.Write(ctx, func(t *store.Tx) error {
-		revoked, err := t.RevokeKey(id, k.now())
+	err := k.db.Update(ctx, func(t storage.Tx) error {
+		revoked, err := t.Keys().Revoke(id, k.now())
 		switch {
-		case errors.Is(err, store.ErrConflict):
+		case errors.Is(err, storage.ErrConflict):
 			return nil
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, storage.ErrNotFound):
 			return aureus.ErrNotFound
 		case err != nil:
 			return err
 		}
-		return t.AppendAudit(revoked.Tenant, revoked.RevokedAt, keyEntry(aureus.AuditKeyRevoked, by, keyOf(revoked)))
+		return t.Audit().Append(revoked.Tenant, revoked.RevokedAt, keyEntry(aureus.AuditKeyRevoked, by, keyOf(revoked)))
 	})
 	if err != nil {
 		return fmt.Errorf("controlplane: revoking the key %q: %w", id, err)
@@ -176,7 +177,7 @@ func keyEntry(kind, by string, key Key) aureus.AuditRecord {
 	}}
 }
 
-func keyOf(s store.Key) Key {
+func keyOf(s storage.Key) Key {
 	return Key{
 		ID: s.ID, Tenant: s.Tenant, Subject: s.Subject, Role: Role(s.Role), SpeaksFor: s.SpeaksFor,
 		CreatedAt: s.CreatedAt, RevokedAt: s.RevokedAt,

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
@@ -90,7 +90,7 @@ func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Reques
 		size = ready.ask.approval.Size()
 	}
 	var decision aureus.Decision
-	err = s.db.WriteSized(ctx, size, func(t *store.Tx) error {
+	err = s.db.UpdateSized(ctx, size, func(t storage.Tx) error {
 		plain := &txApprovals{server: s, tx: t, caller: c, before: aureus.StateIdle}
 		if ready.ask != nil {
 			plain.prepared = &ready.ask.approval
@@ -132,7 +132,7 @@ type preparedDecision struct {
 
 type preparedAsk struct {
 	ask      aureus.ApprovalAsk
-	approval store.NewApproval
+	approval storage.NewApproval
 }
 
 // prepare decides as far as that goes without a person.
@@ -164,8 +164,8 @@ func (s *Server) prepareAsk(ctx context.Context, c caller, request aureus.Reques
 
 // checkKey refuses what is done in the name of a key that was revoked after the
 // request had been let in.
-func (s *Server) checkKey(t *store.Tx, c caller) error {
-	live, err := t.KeyIsLive(c.tenant, c.keyID)
+func (s *Server) checkKey(t storage.Tx, c caller) error {
+	live, err := t.Keys().Live(c.tenant, c.keyID)
 	if err == nil && !live {
 		err = errKeyNotAccepted()
 	}
@@ -191,7 +191,7 @@ func (s *Server) admissible(c caller, request aureus.Request) error {
 // undecided answers for a failure to decide. A client has to take it for what
 // it is: not an allow.
 func undecided(err error) error {
-	if _, ok := errors.AsType[*apiError](err); ok || errors.Is(err, store.ErrUnavailable) {
+	if _, ok := errors.AsType[*apiError](err); ok || errors.Is(err, storage.ErrUnavailable) {
 		return err
 	}
 	return problem(http.StatusServiceUnavailable, wire.CodeUndecided, "it could not be decided", withCause(err), withRetryAfter(time.Second))
@@ -217,9 +217,9 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 // auditDecision writes the entry of a decision made here. before is the state
 // that the request was in: upstream lets every one begin at evaluating, and the
 // details tell the whole way. more is added to the details.
-func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState, more ...map[string]any) error {
+func (s *Server) auditDecision(t storage.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState, more ...map[string]any) error {
 	record := d.Record()
-	decision, err := store.DecisionOf(record, c.subject)
+	decision, err := storage.DecisionOf(record, c.subject)
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func (s *Server) auditDecision(t *store.Tx, c caller, d aureus.Decision, before 
 	for _, m := range more {
 		maps.Copy(entry.Details, m)
 	}
-	_, err = t.AddDecision(c.tenant, s.config.Now(), decision, entry)
+	_, err = t.Decisions().Add(c.tenant, s.config.Now(), decision, entry)
 	return err
 }
 

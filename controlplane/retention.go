@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/reported"
 )
 
@@ -33,7 +33,7 @@ func (s *Server) keepPruning() {
 // Config.Retention, and outcomes whose decision cannot come any more.
 func (s *Server) prune(ctx context.Context) {
 	now := s.config.Now()
-	n, err := s.db.Prune(ctx, store.Retention{Ended: now.Add(-s.config.Retention), Early: now.Add(-reported.MaxAge - reported.MaxAhead)})
+	n, err := storage.Prune(ctx, s.db, storage.Retention{Ended: now.Add(-s.config.Retention), Early: now.Add(-reported.MaxAge - reported.MaxAhead)})
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:

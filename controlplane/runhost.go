@@ -12,7 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -20,7 +20,7 @@ import (
 // runHost is what one run runs on.
 type runHost struct {
 	server  *Server
-	stored  store.Run
+	stored  storage.Run
 	caller  caller
 	request runRequest
 	live    *liveRun      // once it is under way
@@ -59,7 +59,7 @@ func (h *runHost) run(ctx, life context.Context, state *workflow.State) error {
 			}
 		}
 		s.log.ErrorContext(ctx, "a workflow cannot go on now", slog.String("run_id", h.stored.ID), slog.Any("error", err))
-		if !errors.Is(err, store.ErrUnavailable) {
+		if !errors.Is(err, storage.ErrUnavailable) {
 			return err
 		}
 		h.live.fails(err)
@@ -81,8 +81,8 @@ func (h *runHost) run(ctx, life context.Context, state *workflow.State) error {
 var errKeyRevoked = errors.New("the API key that the workflow runs with has been revoked")
 
 // keyLive is errKeyRevoked where the key of the run may no longer act.
-func (h *runHost) keyLive(t *store.Tx) error {
-	live, err := t.KeyIsLive(h.caller.tenant, h.caller.keyID)
+func (h *runHost) keyLive(t storage.Tx) error {
+	live, err := t.Keys().Live(h.caller.tenant, h.caller.keyID)
 	if err == nil && !live {
 		err = errKeyRevoked
 	}
@@ -94,14 +94,14 @@ func (h *runHost) keyLive(t *store.Tx) error {
 // or somebody cancels it.
 func (h *runHost) park(state *workflow.State) error {
 	state.Park(errKeyRevoked.Error() + "; execute the workflow with another key of its subject to go on, or cancel it")
-	return h.keep(state, func(t *store.Tx) error {
+	return h.keep(state, func(t storage.Tx) error {
 		if err := errors.Join(
 			h.withdrawAll(t, "the key that asked for it has been revoked"),
-			t.ForgetTaskAdmissions(h.caller.tenant, h.stored.ID),
+			t.Runs().ForgetAdmissions(h.caller.tenant, h.stored.ID),
 		); err != nil {
 			return err
 		}
-		return t.AppendAudit(h.caller.tenant, h.Now(), h.auditEntry(aureus.AuditWorkflowParked, nil, map[string]any{"reason": errKeyRevoked.Error()}))
+		return t.Audit().Append(h.caller.tenant, h.Now(), h.auditEntry(aureus.AuditWorkflowParked, nil, map[string]any{"reason": errKeyRevoked.Error()}))
 	})
 }
 
@@ -116,7 +116,7 @@ func (h *runHost) auditEntry(kind string, task *aureus.TaskSpec, details map[str
 	return entry
 }
 
-func (s *Server) hostOf(stored store.Run) (*runHost, *workflow.State, error) {
+func (s *Server) hostOf(stored storage.Run) (*runHost, *workflow.State, error) {
 	var who runCaller
 	host, state := &runHost{server: s, stored: stored}, &workflow.State{}
 	if err := errors.Join(
@@ -180,7 +180,7 @@ func (h *runHost) changes(state *workflow.State) (texts map[string]string, err e
 // else.
 func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 	_ = ctx // what is done is kept also where the run has been cancelled
-	return h.keep(state, func(t *store.Tx) error {
+	return h.keep(state, func(t storage.Tx) error {
 		if !workflow.Ended(state.Status) {
 			return nil
 		}
@@ -189,7 +189,7 @@ func (h *runHost) Save(ctx context.Context, state *workflow.State) error {
 }
 
 // keep writes the state down, and with it what more writes, both or neither.
-func (h *runHost) keep(state *workflow.State, more func(*store.Tx) error) error {
+func (h *runHost) keep(state *workflow.State, more func(storage.Tx) error) error {
 	head := *state
 	head.Tasks = nil
 	text, err := strictjson.MarshalText(head)
@@ -205,14 +205,14 @@ func (h *runHost) keep(state *workflow.State, more func(*store.Tx) error) error 
 		return err
 	}
 	waits := state.Waits()
-	err = h.server.db.Write(context.Background(), func(t *store.Tx) error {
+	err = h.server.db.Update(context.Background(), func(t storage.Tx) error {
 		if committed != nil {
-			if err := t.AddTaskResult(*committed); err != nil {
+			if err := t.Runs().AddResult(*committed); err != nil {
 				return err
 			}
 		}
 		if h.undone(state) {
-			if err := t.ForgetTaskResult(h.stored.ID, h.task.id); err != nil {
+			if err := t.Runs().ForgetResult(h.stored.ID, h.task.id); err != nil {
 				return err
 			}
 		}
@@ -220,11 +220,11 @@ func (h *runHost) keep(state *workflow.State, more func(*store.Tx) error) error 
 			return err
 		}
 		if !maps.Equal(waits, h.waits) || h.waits == nil {
-			if err := t.SetRunWaits(h.caller.tenant, h.stored.ID, waits); err != nil {
+			if err := t.Runs().SetWaits(h.caller.tenant, h.stored.ID, waits); err != nil {
 				return err
 			}
 		}
-		return t.SaveRun(h.caller.tenant, h.stored.ID, string(text), workflow.Ended(state.Status), tasks)
+		return t.Runs().Save(h.caller.tenant, h.stored.ID, string(text), workflow.Ended(state.Status), tasks)
 	})
 	if err != nil {
 		return err
@@ -248,9 +248,9 @@ func (h *runHost) keep(state *workflow.State, more func(*store.Tx) error) error 
 }
 
 // withdrawAll ends the approvals that the run asked for and that are still open.
-func (h *runHost) withdrawAll(t *store.Tx, why string) error {
+func (h *runHost) withdrawAll(t storage.Tx, why string) error {
 	for _, id := range h.asked {
-		if err := t.WithdrawApproval(h.caller.tenant, h.Now(), id, why); err != nil {
+		if err := t.Approvals().Withdraw(h.caller.tenant, h.Now(), id, why); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -54,8 +54,8 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 			srv, err := Open(t.Context(), Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Tools: map[string]Tool{"good": tool, "bad": tool, "undo": tool}})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, srv.Close()) }()
-			require.NoError(t, srv.db.Write(t.Context(), func(tx *store.Tx) error {
-				return tx.AddKey(store.Key{ID: "k", Tenant: "t", Subject: "s", Role: "service"})
+			require.NoError(t, srv.db.Update(t.Context(), func(tx storage.Tx) error {
+				return tx.Keys().Add(storage.Key{ID: "k", Tenant: "t", Subject: "s", Role: "service"})
 			}))
 
 			begin := func(id string) *runHost {
@@ -72,8 +72,8 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 				caller := caller{keyID: "k", subject: "s", tenant: "t", role: RoleService}
 				text, err := marshalled(caller.kept(), request, workflow.NewState())
 				require.NoError(t, err)
-				stored := store.Run{ID: "run_" + id, Tenant: "t", Subject: "s", KeyID: "k", WorkflowID: id, Caller: text[0], Request: text[1], State: text[2], StartedAt: srv.config.Now()}
-				require.NoError(t, srv.db.Write(t.Context(), func(tx *store.Tx) error { return tx.AddRun(stored) }))
+				stored := storage.Run{ID: "run_" + id, Tenant: "t", Subject: "s", KeyID: "k", WorkflowID: id, Caller: text[0], Request: text[1], State: text[2], StartedAt: srv.config.Now()}
+				require.NoError(t, srv.db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Add(stored) }))
 				host, _, err := srv.hostOf(stored)
 				require.NoError(t, err)
 				return host
@@ -96,7 +96,7 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 					key, err := host.taskKey(task)
 					require.NoError(t, err)
 					result, err := host.taskResult(t.Context(), key)
-					if !errors.Is(err, store.ErrNotFound) {
+					if !errors.Is(err, storage.ErrNotFound) {
 						require.NoError(t, err)
 						ids = append(ids, task.ID+"="+result.TaskID)
 					}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -116,7 +116,11 @@ func (c runCaller) in(tenant string) caller {
 // They wait for a slot each, so that more of them than may work at once go on one
 // after the other.
 func (s *Server) resumeRuns(ctx context.Context) error {
-	open, err := s.db.OpenRuns(ctx)
+	var open []storage.Run
+	err := s.db.View(ctx, func(t storage.Tx) (err error) {
+		open, err = t.Runs().ListOpen()
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("controlplane: reading the workflows under way: %w", err)
 	}
@@ -130,8 +134,8 @@ func (s *Server) resumeRuns(ctx context.Context) error {
 		case workflow.Running:
 		case workflow.AwaitingApproval:
 			live := true
-			if err := s.db.Read(ctx, func(t *store.Tx) (err error) {
-				live, err = t.KeyIsLive(stored.Tenant, stored.KeyID)
+			if err := s.db.View(ctx, func(t storage.Tx) (err error) {
+				live, err = t.Keys().Live(stored.Tenant, stored.KeyID)
 				return err
 			}); err != nil {
 				return fmt.Errorf("controlplane: reading the keys of workflows: %w", err)
@@ -210,7 +214,7 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 // weightOf is what a run is charged to begin with: its request, and the results
 // that it has already. It is never more than a key may have: a run that was begun
 // has to be able to go on.
-func (s *Server) weightOf(run store.Run) int64 {
+func (s *Server) weightOf(run storage.Run) int64 {
 	weight := governor.Weigh([]byte(run.Request))
 	for _, task := range run.Tasks {
 		weight += governor.Weigh([]byte(task))

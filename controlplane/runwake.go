@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 )
 
@@ -65,9 +65,9 @@ func (t *tending) tend(ctx context.Context, scan bool) error {
 	live := s.liveRuns()
 	t.since++
 	var stop []*liveRun
-	var wake []store.RunRef
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		revoked, err := tx.RevokedKeys()
+	var wake []storage.RunRef
+	err := s.db.View(ctx, func(tx storage.Tx) error {
+		revoked, err := tx.Keys().Revoked()
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (t *tending) tend(ctx context.Context, scan bool) error {
 			return nil
 		}
 		for _, run := range live {
-			ok, err := tx.KeyIsLive(run.tenant, run.keyID)
+			ok, err := tx.Keys().Live(run.tenant, run.keyID)
 			if err != nil {
 				return err
 			}
@@ -84,7 +84,7 @@ func (t *tending) tend(ctx context.Context, scan bool) error {
 			}
 		}
 		var next time.Time
-		if wake, next, err = tx.RunsToWake(now, maxWakes); err != nil {
+		if wake, next, err = tx.Runs().ToWake(now, maxWakes); err != nil {
 			return err
 		}
 		t.revoked, t.next, t.since = revoked, next, 0
@@ -126,11 +126,11 @@ func (s *Server) liveRuns() (list []*liveRun) {
 
 // goOn goes on with a run that waited, and reports whether nothing is left to do
 // for it. One whose key has been revoked parks itself.
-func (s *Server) goOn(ctx context.Context, ref store.RunRef) (done bool, err error) {
+func (s *Server) goOn(ctx context.Context, ref storage.RunRef) (done bool, err error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
 	stored, err := s.run(ctx, ref.Tenant, ref.ID)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return true, nil
 	}
 	if err != nil || stored.Ended {

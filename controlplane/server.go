@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
@@ -25,7 +26,7 @@ type Server struct {
 	mux    *http.ServeMux
 	served []servedPattern // what the mux serves, in the order of registration
 
-	db        *store.DB
+	db        storage.Store
 	telemetry *telemetry.Store
 	folder    string // removed at the end; empty where there is none
 
@@ -43,7 +44,7 @@ type Server struct {
 
 	tools     map[string]Tool // those of the configuration, and in development mode the examples'
 	runs      runs
-	runQuota  store.RunQuota
+	runQuota  storage.RunQuota
 	starting  sync.Mutex // one workflow is started, joined or cancelled at a time
 	heartbeat time.Duration
 	longRead  time.Duration // how long one read of a store may take
@@ -78,15 +79,14 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.folder = folder
-	if s.db, err = store.Open(ctx, control); err != nil {
+	db, err := sqlite.Open(ctx, control, storage.Options{OwnKey: s.ownKey, OnAudit: s.news, LetIn: s.letInTo(s.governor.Audit)})
+	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
-	s.db.OwnKeys(s.ownKey)
+	s.db = db
 	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.news, LetIn: s.letInTo(s.governor.Reads)}); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
-	s.db.OnAudit(s.news)
-	s.db.LetIn(s.letInTo(s.governor.Audit))
 	identity, err := s.db.Identity(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -305,7 +305,7 @@ func (f *follower) catchUpTelemetry(ctx context.Context, out *bytes.Buffer) erro
 }
 
 func (f *follower) catchUpAudit(ctx context.Context, out *bytes.Buffer) error {
-	which := store.AuditTail{Decisions: f.decisions, Approvals: f.approvals, Principal: f.principal}
+	which := storage.AuditTail{Decisions: f.decisions, Approvals: f.approvals, Principal: f.principal}
 	events, reached, _, err := f.server.auditTail(ctx, f.caller.tenant, which, f.at.audit)
 	if err != nil {
 		return err

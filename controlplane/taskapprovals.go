@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
 // taskApprovals are the approvals of one attempt at a task of a run.
@@ -29,21 +29,21 @@ type taskApprovals struct {
 
 // AskApproval implements [guard.Approvals].
 func (d *taskApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
-	own, err := d.tx.TaskAdmission(d.caller.tenant, d.runID, d.taskID)
-	if errors.Is(err, store.ErrNotFound) {
+	own, err := d.tx.Runs().Admission(d.caller.tenant, d.runID, d.taskID)
+	if errors.Is(err, storage.ErrNotFound) {
 		return d.askAnew(ctx, ask)
 	}
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
-	a, err := d.tx.ApprovalAt(d.caller.tenant, d.server.config.Now(), own.ApprovalID)
+	a, err := d.tx.Approvals().Summary(d.caller.tenant, d.server.config.Now(), own.ApprovalID)
 	if errors.Is(err, aureus.ErrApprovalUnknown) {
 		return d.askAnew(ctx, ask)
 	}
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
-	live, err := d.tx.ApprovalKeysLive(d.caller.tenant, a.ID)
+	live, err := d.tx.Approvals().KeysLive(d.caller.tenant, a.ID)
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
@@ -57,7 +57,7 @@ func (d *taskApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAsk)
 		d.ended = true
 		return aureus.ApprovalTicket{Approval: a, Joined: true}, nil
 	case own.Attempt == 0 && same && live && a.Status != aureus.ApprovalConsumed:
-		d.before = store.StateOf(a.Status)
+		d.before = storage.StateOf(a.Status)
 		return aureus.ApprovalTicket{Approval: a, Joined: true}, nil
 	}
 	if err := d.withdraw(a.ID); err != nil {
@@ -68,7 +68,7 @@ func (d *taskApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAsk)
 
 // mayGoOn reports whether an approval that the task has begun with covers this
 // attempt too: the one that was interrupted, or the next one.
-func (d *taskApprovals) mayGoOn(own store.TaskAdmission, a aureus.Approval) bool {
+func (d *taskApprovals) mayGoOn(own storage.TaskAdmission, a aureus.Approval) bool {
 	end, dated := a.ExpiresAt.Time()
 	return a.Status == aureus.ApprovalConsumed && dated && !d.server.config.Now().After(end) &&
 		(d.attempt == own.Attempt || d.attempt == own.Attempt+1)
@@ -81,7 +81,7 @@ func (d *taskApprovals) askAnew(ctx context.Context, ask aureus.ApprovalAsk) (au
 	if err == nil && ticket.Joined {
 		stale := ticket.Approval.Status == aureus.ApprovalApproved
 		if !stale && ticket.Approval.Status == aureus.ApprovalPending {
-			live, err := d.tx.ApprovalKeysLive(d.caller.tenant, ticket.Approval.ID)
+			live, err := d.tx.Approvals().KeysLive(d.caller.tenant, ticket.Approval.ID)
 			if err != nil {
 				return aureus.ApprovalTicket{}, err
 			}
@@ -97,11 +97,11 @@ func (d *taskApprovals) askAnew(ctx context.Context, ask aureus.ApprovalAsk) (au
 	if err != nil || ticket.Approval.Status != aureus.ApprovalPending {
 		return ticket, err
 	}
-	return ticket, d.tx.SetTaskAdmission(d.caller.tenant, d.runID, d.taskID, store.TaskAdmission{ApprovalID: ticket.Approval.ID})
+	return ticket, d.tx.Runs().SetAdmission(d.caller.tenant, d.runID, d.taskID, storage.TaskAdmission{ApprovalID: ticket.Approval.ID})
 }
 
 func (d *taskApprovals) withdraw(id string) error {
-	return d.tx.WithdrawApproval(d.caller.tenant, d.server.config.Now(), id, "it no longer admits the task of the workflow that asked for it")
+	return d.tx.Approvals().Withdraw(d.caller.tenant, d.server.config.Now(), id, "it no longer admits the task of the workflow that asked for it")
 }
 
 // ConsumeApproval implements [guard.Approvals].
@@ -122,11 +122,11 @@ func (d *taskApprovals) decided(decision aureus.Decision) (aureus.Decision, map[
 	if decision.Effect != aureus.Allow || decision.Approval.ID == "" {
 		return decision, d.details, nil
 	}
-	if err := d.tx.SettleApproval(d.caller.tenant, d.server.config.Now(), d.caller.actor(), decision.ID, false); err != nil {
+	if err := d.tx.Approvals().Settle(d.caller.tenant, d.server.config.Now(), d.caller.actor(), decision.ID, false); err != nil {
 		return decision, nil, err
 	}
-	admission := store.TaskAdmission{ApprovalID: decision.Approval.ID, Attempt: d.attempt}
-	return decision, d.details, d.tx.SetTaskAdmission(d.caller.tenant, d.runID, d.taskID, admission)
+	admission := storage.TaskAdmission{ApprovalID: decision.Approval.ID, Attempt: d.attempt}
+	return decision, d.details, d.tx.Runs().SetAdmission(d.caller.tenant, d.runID, d.taskID, admission)
 }
 
 // decideTask decides about one attempt at a task and writes the decision down,

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 )
 
@@ -22,7 +22,7 @@ func TestATaskWithoutAnApprovalSpendsNone(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
 	for _, id := range []string{"", "apr_0123456789abcdefghijklmnop"} {
-		require.ErrorIs(t, srv.db.Write(t.Context(), func(tx *store.Tx) error {
+		require.ErrorIs(t, srv.db.Update(t.Context(), func(tx storage.Tx) error {
 			own := &taskApprovals{txApprovals: &txApprovals{server: srv, tx: tx, caller: caller{tenant: "default", subject: "s"}}, runID: "run", taskID: "task"}
 			return own.ConsumeApproval(t.Context(), id, aureus.ApprovalUse{})
 		}), aureus.ErrApprovalUnknown, id)
@@ -43,15 +43,15 @@ func TestTask_ApprovalSpentElsewhere_AsksAnew(t *testing.T) {
 	first, err := client.ExecuteWorkflow(t.Context(), spec)
 	require.NoError(t, err)
 	id := first.PendingApprovals[0].ApprovalToken
-	require.NoError(t, srv.db.Write(t.Context(), func(tx *store.Tx) error { // in one transaction, so that the run cannot be first
-		a, err := tx.ApprovalAt("default", time.Now(), id)
+	require.NoError(t, srv.db.Update(t.Context(), func(tx storage.Tx) error { // in one transaction, so that the run cannot be first
+		a, err := tx.Approvals().Summary("default", time.Now(), id)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.DecideApproval("default", time.Now(), store.Actor{KeyID: "key_operator_1", Subject: "olga"}, id, true, a.ActionDigest, "", srv.approvalLife()); err != nil {
+		if _, err := tx.Approvals().Decide("default", time.Now(), storage.Actor{KeyID: "key_operator_1", Subject: "olga"}, id, true, a.ActionDigest, "", srv.approvalLife()); err != nil {
 			return err
 		}
-		return tx.ConsumeApproval("default", time.Now(), store.Actor{KeyID: inProcessKeyID, Subject: "in-process"}, id, aureus.ApprovalUse{
+		return tx.Approvals().Consume("default", time.Now(), storage.Actor{KeyID: inProcessKeyID, Subject: "in-process"}, id, aureus.ApprovalUse{
 			PrincipalID: "in-process", ActionDigest: a.ActionDigest, DecisionID: aureus.NewDecisionID(time.Now()),
 		})
 	}))
@@ -74,7 +74,7 @@ func TestTask_ApprovalGivenForAnEvaluation_AsksAnew(t *testing.T) {
 	client := srv.Client()
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: aureus.TaskAction, ToolName: "pay"}}}
 	by := caller{keyID: inProcessKeyID, subject: "in-process", tenant: "default", role: RoleService, speaksFor: []string{Everyone}}
-	host := &runHost{server: srv, stored: store.Run{ID: "run_1"}, caller: by, request: runRequest{Workflow: spec}}
+	host := &runHost{server: srv, stored: storage.Run{ID: "run_1"}, caller: by, request: runRequest{Workflow: spec}}
 	asked, err := srv.decideAudited(t.Context(), by, host.taskRequest(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh))
 	require.NoError(t, err)
 	require.Equal(t, aureus.RequireApproval, asked.Effect)
@@ -99,16 +99,16 @@ func TestUndo_KeyRevokedBefore_DoesNotRun(t *testing.T) {
 	srv, err := Open(t.Context(), Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Tools: map[string]Tool{
 		"do": {RiskTier: aureus.TierLow, Run: nop}, "undo": {RiskTier: aureus.TierLow, Run: func(context.Context, ToolCall) (any, error) { return undone.Add(1), nil }},
 		"bad": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ ToolCall) (any, error) {
-			return nil, errors.Join(errors.New("no"), srv.db.Write(ctx, func(tx *store.Tx) error { // past those who tell the runs
-				_, err := tx.RevokeKey("key_1", time.Now())
+			return nil, errors.Join(errors.New("no"), srv.db.Update(ctx, func(tx storage.Tx) error { // past those who tell the runs
+				_, err := tx.Keys().Revoke("key_1", time.Now())
 				return err
 			}))
 		}},
 	}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
-	require.NoError(t, srv.db.Write(t.Context(), func(tx *store.Tx) error {
-		return tx.AddKey(store.Key{ID: "key_1", Tenant: "default", Subject: "svc", Role: "service"})
+	require.NoError(t, srv.db.Update(t.Context(), func(tx storage.Tx) error {
+		return tx.Keys().Add(storage.Key{ID: "key_1", Tenant: "default", Subject: "svc", Role: "service"})
 	}))
 	by := caller{keyID: "key_1", subject: "svc", tenant: "default", role: RoleService}
 	live, err := srv.startOrJoin(t.Context(), by, runRequest{Workflow: aureus.WorkflowSpec{ID: "w", Name: "w", Dependencies: map[string][]string{"bad": {"do"}}, Tasks: []aureus.TaskSpec{

@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -19,16 +19,16 @@ import (
 // none. See docs/spec/workflows.md#idempotency-keys.
 type taskKeys struct {
 	mu   sync.Mutex
-	held map[store.TaskKey]chan struct{} // closed when it is free
+	held map[storage.TaskKey]chan struct{} // closed when it is free
 }
 
-func (k *taskKeys) hold(ctx context.Context, key store.TaskKey) error {
+func (k *taskKeys) hold(ctx context.Context, key storage.TaskKey) error {
 	for {
 		k.mu.Lock()
 		free, taken := k.held[key]
 		if !taken {
 			if k.held == nil {
-				k.held = map[store.TaskKey]chan struct{}{}
+				k.held = map[storage.TaskKey]chan struct{}{}
 			}
 			k.held[key] = make(chan struct{})
 			k.mu.Unlock()
@@ -43,7 +43,7 @@ func (k *taskKeys) hold(ctx context.Context, key store.TaskKey) error {
 	}
 }
 
-func (k *taskKeys) release(key store.TaskKey) {
+func (k *taskKeys) release(key storage.TaskKey) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	close(k.held[key])
@@ -53,7 +53,7 @@ func (k *taskKeys) release(key store.TaskKey) {
 // heldTask is the task of a run whose idempotency key is held.
 type heldTask struct {
 	id      string
-	key     store.TaskKey
+	key     storage.TaskKey
 	content []byte // digest of what is to be done
 	undoing bool   // it is done, and being undone
 }
@@ -69,7 +69,7 @@ func (h *runHost) taskKey(task *aureus.TaskSpec) (*heldTask, error) {
 		return nil, err
 	}
 	content := sha256.Sum256(text)
-	return &heldTask{id: task.ID, content: content[:], key: store.TaskKey{
+	return &heldTask{id: task.ID, content: content[:], key: storage.TaskKey{
 		Tenant: h.caller.tenant, Subject: h.caller.subject, Principal: h.principal().ID, Key: task.IdempotencyKey,
 	}}, nil
 }
@@ -98,11 +98,11 @@ func (h *runHost) BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error {
 	if err := h.holdTask(ctx, task); err != nil {
 		return err
 	}
-	err := h.server.db.Write(context.WithoutCancel(ctx), func(t *store.Tx) error {
+	err := h.server.db.Update(context.WithoutCancel(ctx), func(t storage.Tx) error {
 		if err := h.keyLive(t); err != nil {
 			return err
 		}
-		return t.AppendAudit(h.caller.tenant, h.Now(), h.auditEntry(aureus.AuditTaskUndone, task, map[string]any{"tool_name": task.CompensationAction.Tool}))
+		return t.Audit().Append(h.caller.tenant, h.Now(), h.auditEntry(aureus.AuditTaskUndone, task, map[string]any{"tool_name": task.CompensationAction.Tool}))
 	})
 	if err == nil && h.task != nil {
 		h.task.undoing = true
@@ -131,7 +131,7 @@ func (h *runHost) doneBefore(ctx context.Context, request aureus.Request) (admis
 	}
 	before, err := h.taskResult(ctx, h.task)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, storage.ErrNotFound):
 		return admission, false, nil
 	case errors.Is(err, errOtherTask):
 		return workflow.Admission{Reason: err.Error()}, true, nil
@@ -154,10 +154,10 @@ func (h *runHost) doneBefore(ctx context.Context, request aureus.Request) (admis
 
 var errOtherTask = errors.New("IDEMPOTENCY_VIOLATION: its idempotency key has been used for another tool or other inputs")
 
-// taskResult is what was done under the key, store.ErrNotFound or errOtherTask.
-func (h *runHost) taskResult(ctx context.Context, task *heldTask) (result store.TaskResult, err error) {
-	err = h.server.db.Read(ctx, func(t *store.Tx) (err error) {
-		result, err = t.TaskResult(task.key, h.Now())
+// taskResult is what was done under the key, storage.ErrNotFound or errOtherTask.
+func (h *runHost) taskResult(ctx context.Context, task *heldTask) (result storage.TaskResult, err error) {
+	err = h.server.db.View(ctx, func(t storage.Tx) (err error) {
+		result, err = t.Runs().Result(task.key, h.Now())
 		return err
 	})
 	if err == nil && !bytes.Equal(result.Content, task.content) {
@@ -167,7 +167,7 @@ func (h *runHost) taskResult(ctx context.Context, task *heldTask) (result store.
 }
 
 // committed is what the held task has come to, or nil.
-func (h *runHost) committed(state *workflow.State) (*store.TaskResult, error) {
+func (h *runHost) committed(state *workflow.State) (*storage.TaskResult, error) {
 	if h.task == nil || h.task.undoing {
 		return nil, nil //nolint:nilnil // there is nothing to keep
 	}
@@ -176,7 +176,7 @@ func (h *runHost) committed(state *workflow.State) (*store.TaskResult, error) {
 		return nil, nil //nolint:nilnil // as above
 	}
 	text, err := strictjson.MarshalText(done.Result)
-	return &store.TaskResult{
+	return &storage.TaskResult{
 		TaskKey: h.task.key, Content: h.task.content, Result: string(text), RunID: h.stored.ID, TaskID: h.task.id, CommittedAt: h.Now(),
 	}, err
 }
@@ -195,7 +195,7 @@ func (h *runHost) allDone(ctx context.Context, state *workflow.State) (bool, err
 			return false, err
 		}
 		switch _, err := h.taskResult(ctx, key); {
-		case errors.Is(err, store.ErrNotFound), errors.Is(err, errOtherTask):
+		case errors.Is(err, storage.ErrNotFound), errors.Is(err, errOtherTask):
 			return false, nil
 		case err != nil:
 			return false, fmt.Errorf("controlplane: reading what was done: %w", err)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/guard"
 )
@@ -31,7 +31,7 @@ func payment() aureus.WorkflowSpec {
 func digestOf(t *testing.T, spec aureus.WorkflowSpec, change func(*runHost, *workflow.Call)) aureus.Digest {
 	t.Helper()
 	host := &runHost{
-		server: &Server{}, stored: store.Run{ID: "run_1"}, caller: caller{keyID: "k", subject: "s", tenant: "t"},
+		server: &Server{}, stored: storage.Run{ID: "run_1"}, caller: caller{keyID: "k", subject: "s", tenant: "t"},
 		request: runRequest{Workflow: spec, Context: map[string]any{"to": "bob"}},
 	}
 	call := workflow.Call{Task: &host.request.Workflow.Tasks[0], Attempt: 1, Results: map[string]any{"look": 1}}

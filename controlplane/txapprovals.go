@@ -6,7 +6,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/redact"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
 )
@@ -14,7 +14,7 @@ import (
 // newApproval is the approval that a request asks for, as an approver will see
 // it. It is made before the transaction: digests, redaction and JSON of a large
 // request take longer than everything that is written.
-func (s *Server) newApproval(c caller, ask aureus.ApprovalAsk) (store.NewApproval, error) {
+func (s *Server) newApproval(c caller, ask aureus.ApprovalAsk) (storage.NewApproval, error) {
 	now, r := s.config.Now(), ask.Request
 	a := aureus.Approval{
 		ID: aureus.NewApprovalID(aureus.NewDecisionID(now)), Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Action: r.Action, ToolName: r.Tool,
@@ -23,7 +23,7 @@ func (s *Server) newApproval(c caller, ask aureus.ApprovalAsk) (store.NewApprova
 		PolicyVersion: ask.PolicyVersion, ActionDigest: ask.Digest,
 	}
 	redact.Approval(&a)
-	return store.PrepareApproval(now, c.actor(), a, ask.DecisionID)
+	return storage.PrepareApproval(now, c.actor(), a, ask.DecisionID)
 }
 
 func (s *Server) approvalLife() approval.Life {
@@ -34,9 +34,9 @@ func (s *Server) approvalLife() approval.Life {
 // caller's key. It asks only for the one that was prepared, if any.
 type txApprovals struct {
 	server   *Server
-	tx       *store.Tx
+	tx       storage.Tx
 	caller   caller
-	prepared *store.NewApproval
+	prepared *storage.NewApproval
 
 	before aureus.GoalGuardState // the state that the request was found in
 }
@@ -49,12 +49,12 @@ func (a *txApprovals) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (au
 	if a.prepared == nil {
 		return aureus.ApprovalTicket{}, errOnlyReads
 	}
-	found, joined, err := a.tx.AskApproval(c.tenant, s.config.Now(), c.actor(), *a.prepared, s.approvalLife())
+	found, joined, err := a.tx.Approvals().Ask(c.tenant, s.config.Now(), c.actor(), *a.prepared, s.approvalLife())
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
 	if joined {
-		a.before = store.StateOf(found.Status)
+		a.before = storage.StateOf(found.Status)
 	}
 	hint, err := a.hint(ask, found.ID)
 	return aureus.ApprovalTicket{Approval: found, Joined: joined, Hint: hint}, err
@@ -66,7 +66,7 @@ func (a *txApprovals) hint(ask aureus.ApprovalAsk, counts string) (aureus.Reason
 	if token == "" || token == counts {
 		return "", nil
 	}
-	presented, err := a.tx.ApprovalAt(a.caller.tenant, a.server.config.Now(), token)
+	presented, err := a.tx.Approvals().Summary(a.caller.tenant, a.server.config.Now(), token)
 	switch {
 	case errors.Is(err, aureus.ErrApprovalUnknown):
 		return aureus.ReasonApprovalUnknown, nil
@@ -90,7 +90,7 @@ func (a *txApprovals) hint(ask aureus.ApprovalAsk, counts string) (aureus.Reason
 
 // ConsumeApproval implements [guard.Approvals].
 func (a *txApprovals) ConsumeApproval(_ context.Context, id string, use aureus.ApprovalUse) error {
-	return a.tx.ConsumeApproval(a.caller.tenant, a.server.config.Now(), a.caller.actor(), id, use)
+	return a.tx.Approvals().Consume(a.caller.tenant, a.server.config.Now(), a.caller.actor(), id, use)
 }
 
 // decided implements [decisionApprovals]: there is nothing more to write.
@@ -140,9 +140,8 @@ func (s *Server) visibleApproval(ctx context.Context, c caller, id string) (aure
 // chargedApproval is visibleApproval with its document charged before it is
 // decoded.
 func (s *Server) chargedApproval(ctx context.Context, c caller, id string, charge func(document []byte) error) (found aureus.Approval, err error) {
-	err = s.db.Read(ctx, func(t *store.Tx) error {
-		t.Charge(charge)
-		a, err := t.Approval(c.tenant, s.config.Now(), id)
+	err = s.db.View(ctx, func(t storage.Tx) error {
+		a, err := t.Approvals().Get(c.tenant, s.config.Now(), id, charge)
 		if err == nil && !c.maySee(a) {
 			err = aureus.ErrApprovalUnknown
 		}

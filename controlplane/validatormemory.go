@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/pattern"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -29,18 +29,18 @@ type validatorOwner struct{ tenant, subject string }
 
 type validatorName struct {
 	validatorOwner
-	scope store.Scope
+	scope storage.Scope
 	id    string
 }
 
-func nameOf(v store.Validator) validatorName {
+func nameOf(v storage.Validator) validatorName {
 	return validatorName{validatorOwner{v.Tenant, v.Owner}, v.Scope, v.ID}
 }
 
 // take counts the validator in the place of the one that has its name, or refuses
 // it where there is no room; what takes no more than the one before it always has
 // room. undo counts the one before it again.
-func (m *validatorMemory) take(v store.Validator, limit int64) (undo func(), err error) {
+func (m *validatorMemory) take(v storage.Validator, limit int64) (undo func(), err error) {
 	name, weight := nameOf(v), weighValidator(v.Config)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -51,7 +51,7 @@ func (m *validatorMemory) take(v store.Validator, limit int64) (undo func(), err
 			has, most int64
 			counts    bool
 		}{
-			{"subject", m.subjects[name.validatorOwner], limit / 4, v.Scope == store.ScopeSubject},
+			{"subject", m.subjects[name.validatorOwner], limit / 4, v.Scope == storage.ScopeSubject},
 			{"tenant", m.tenants[v.Tenant], limit / 2, true},
 			{"server", m.total, limit, true},
 		} {
@@ -70,7 +70,7 @@ func (m *validatorMemory) take(v store.Validator, limit int64) (undo func(), err
 }
 
 // add counts a validator that is in force already.
-func (m *validatorMemory) add(v store.Validator) {
+func (m *validatorMemory) add(v storage.Validator) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.set(nameOf(v), weighValidator(v.Config))
@@ -84,7 +84,7 @@ func (m *validatorMemory) set(name validatorName, weight int64) {
 	more := weight - m.weights[name]
 	m.total += more
 	m.tenants[name.tenant] += more
-	if name.scope == store.ScopeSubject {
+	if name.scope == storage.ScopeSubject {
 		m.subjects[name.validatorOwner] += more
 	}
 	if m.weights[name] = weight; weight == 0 {

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/crvgate/rules"
 )
@@ -53,16 +53,16 @@ func (v *validators) of(tenant, subject string) (*crvgate.Registry, error) {
 }
 
 // registry is the one that a validator of that scope and owner is put into.
-func (v *validators) registry(tenant string, scope store.Scope, owner string) (*crvgate.Registry, error) {
+func (v *validators) registry(tenant string, scope storage.Scope, owner string) (*crvgate.Registry, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	all, err := v.tenant(tenant)
 	switch {
 	case err != nil:
 		return nil, err
-	case scope == store.ScopeTenant:
+	case scope == storage.ScopeTenant:
 		return all.shared, nil
-	case scope == store.ScopeFormer:
+	case scope == storage.ScopeFormer:
 		return all.former, nil
 	}
 	registry := all.own[owner]
@@ -95,7 +95,7 @@ func (v *validators) tenant(name string) (*tenantValidators, error) {
 }
 
 // restore puts a stored validator in force, whoever waits for it.
-func (v *validators) restore(ctx context.Context, stored store.Validator) error {
+func (v *validators) restore(ctx context.Context, stored storage.Validator) error {
 	registry, err := v.registry(stored.Tenant, stored.Scope, stored.Owner)
 	if err != nil {
 		return err
@@ -111,7 +111,11 @@ func (s *Server) loadValidators(ctx context.Context) error {
 	if _, err := s.validators.of(s.config.Tenant, ""); err != nil { // the host's mistakes show now
 		return err
 	}
-	stored, err := s.db.AllValidators(ctx)
+	var stored []storage.Validator
+	err := s.db.View(ctx, func(t storage.Tx) (err error) {
+		stored, err = t.Validators().ListAll()
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("controlplane: reading the validators: %w", err)
 	}

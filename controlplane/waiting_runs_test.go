@@ -10,14 +10,14 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
 // Runs that wait for a person are bounded for a subject, and leave room for other
 // subjects and tenants.
 func TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
-	controlplane.SetRunQuota(srv, store.RunQuota{Subject: 3, Bytes: 1 << 20, Tenant: 4, Beyond: 1})
+	controlplane.SetRunQuota(srv, storage.RunQuota{Subject: 3, Bytes: 1 << 20, Tenant: 4, Beyond: 1})
 	keys := twoTenants(t, srv)
 	another := newKey(t, srv, controlplane.RoleService, "mallory", func(k *controlplane.Key) { k.Tenant = "hostile" })
 	execute := func(key, id string) answer {

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/store"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -93,7 +93,7 @@ const endIsTold = time.Hour
 
 // tellEnd notes that a call has been told the end of a run: the next one begins a
 // new run.
-func (s *Server) tellEnd(ctx context.Context, run store.Run) {
+func (s *Server) tellEnd(ctx context.Context, run storage.Run) {
 	state := &workflow.State{}
 	err := strictjson.Unmarshal([]byte(run.State), state)
 	if err != nil || !state.ByItself || !run.Ended {
@@ -102,7 +102,7 @@ func (s *Server) tellEnd(ctx context.Context, run store.Run) {
 	state.ByItself = false
 	text, err := strictjson.MarshalText(state)
 	if err == nil {
-		err = s.db.Write(context.WithoutCancel(ctx), func(t *store.Tx) error { return t.SaveRun(run.Tenant, run.ID, string(text), true, nil) })
+		err = s.db.Update(context.WithoutCancel(ctx), func(t storage.Tx) error { return t.Runs().Save(run.Tenant, run.ID, string(text), true, nil) })
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "it could not be kept that the end of a workflow was told", slog.String("run_id", run.ID), slog.Any("error", err))
@@ -234,7 +234,7 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		return nil, err
 	}
 	latest, err := s.latestRun(ctx, c, body.Workflow.ID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
 	if err == nil && !latest.Ended {
@@ -245,7 +245,7 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		if !sameRequest(host.request, body) {
 			return nil, otherRun()
 		}
-		if err := host.takeOver(ctx, c.keyID, c, "executed again", func(*store.Tx) error { return nil }); err != nil {
+		if err := host.takeOver(ctx, c.keyID, c, "executed again", func(storage.Tx) error { return nil }); err != nil {
 			return nil, err
 		}
 		if state.Status != workflow.Running {
@@ -271,20 +271,24 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 	if err != nil {
 		return nil, err
 	}
-	stored := store.Run{
+	stored := storage.Run{
 		ID: "run_" + strings.TrimPrefix(aureus.NewDecisionID(s.config.Now()).String(), "dec_"), Tenant: c.tenant, Subject: c.subject, KeyID: c.keyID,
 		WorkflowID: body.Workflow.ID, Caller: string(who), Request: string(request), State: string(stateText), StartedAt: s.config.Now(),
 	}
-	err = s.db.Write(ctx, func(t *store.Tx) error {
+	err = s.db.Update(ctx, func(t storage.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
-		if err := t.RoomForRun(c.tenant, c.subject, len(stored.Request), s.runQuota); err != nil {
+		open, err := t.Runs().CountOpen(c.tenant, c.subject)
+		if err == nil {
+			err = s.runQuota.Room(open, len(stored.Request))
+		}
+		if err != nil {
 			return err
 		}
-		return t.AddRun(stored)
+		return t.Runs().Add(stored)
 	})
-	if errors.Is(err, store.ErrTooManyRuns) {
+	if errors.Is(err, storage.ErrTooManyRuns) {
 		return nil, problem(http.StatusTooManyRequests, wire.CodeExhausted, err.Error(),
 			withRemediation("Have some of them decided, cancel them, or wait until their approvals expire."), withRetryAfter(time.Minute))
 	}
@@ -312,7 +316,7 @@ func (s *Server) awaitParking(ctx context.Context, c caller, id string) error {
 // takeOver lets a run that has not ended go on with another key: one of its
 // subject's, or that of whoever cancels a run whose own key has been revoked. The
 // run stays its subject's. more writes what belongs to it, in one transaction.
-func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why string, more func(*store.Tx) error) error {
+func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why string, more func(storage.Tx) error) error {
 	if h.caller.keyID == keyID {
 		return nil
 	}
@@ -325,20 +329,20 @@ func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why str
 	if err != nil {
 		return err
 	}
-	return h.server.db.Write(ctx, func(t *store.Tx) error {
-		if err := errors.Join(t.TakeRun(h.caller.tenant, h.stored.ID, keyID, string(who)), more(t)); err != nil {
+	return h.server.db.Update(ctx, func(t storage.Tx) error {
+		if err := errors.Join(t.Runs().Take(h.caller.tenant, h.stored.ID, keyID, string(who)), more(t)); err != nil {
 			return err
 		}
 		entry := h.auditEntry(aureus.AuditWorkflowTaken, nil, map[string]any{"reason": why, "from_key_id": before})
 		entry.By = by.subject
-		return t.AppendAudit(h.caller.tenant, h.Now(), entry)
+		return t.Audit().Append(h.caller.tenant, h.Now(), entry)
 	})
 }
 
 // nothingToDo is the latest run, which has ended, if it was of the same request
 // and went on by itself to an end that nobody has been told, or all its tasks
 // carry idempotency keys that are committed.
-func (s *Server) nothingToDo(ctx context.Context, latest store.Run, body runRequest) (*liveRun, error) {
+func (s *Server) nothingToDo(ctx context.Context, latest storage.Run, body runRequest) (*liveRun, error) {
 	host, state, err := s.hostOf(latest)
 	if err != nil || !sameRequest(host.request, body) {
 		return nil, err
@@ -415,7 +419,7 @@ func writeRunResult(w http.ResponseWriter, silent bool, result runResult) {
 // visibleRun is the latest run of the workflow. A service sees its subject's own.
 // An operator sees that of the subject, or, where none is named, the latest of
 // everybody's.
-func (s *Server) visibleRun(ctx context.Context, c caller, id, subject string) (run store.Run, err error) {
+func (s *Server) visibleRun(ctx context.Context, c caller, id, subject string) (run storage.Run, err error) {
 	everybody := c.role.atLeast(RoleOperator)
 	if !everybody && subject != "" && subject != c.subject {
 		return run, notFound("workflow")
@@ -423,37 +427,37 @@ func (s *Server) visibleRun(ctx context.Context, c caller, id, subject string) (
 	if !everybody {
 		subject = c.subject
 	}
-	err = s.db.Read(ctx, func(t *store.Tx) (err error) {
+	err = s.db.View(ctx, func(t storage.Tx) (err error) {
 		if subject == "" {
-			run, err = t.LatestRun(c.tenant, id)
+			run, err = t.Runs().Latest(c.tenant, id)
 		} else {
-			run, err = t.LatestRunOf(c.tenant, id, subject)
+			run, err = t.Runs().LatestOf(c.tenant, id, subject)
 		}
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
 		err = notFound("workflow")
 	}
 	return run, err
 }
 
-func (s *Server) run(ctx context.Context, tenant, runID string) (run store.Run, err error) {
-	err = s.db.Read(ctx, func(t *store.Tx) error {
-		run, err = t.Run(tenant, runID)
+func (s *Server) run(ctx context.Context, tenant, runID string) (run storage.Run, err error) {
+	err = s.db.View(ctx, func(t storage.Tx) error {
+		run, err = t.Runs().Get(tenant, runID)
 		return err
 	})
 	return run, err
 }
 
-func (s *Server) latestRun(ctx context.Context, c caller, id string) (run store.Run, err error) {
-	err = s.db.Read(ctx, func(t *store.Tx) error {
-		run, err = t.LatestRunOf(c.tenant, id, c.subject)
+func (s *Server) latestRun(ctx context.Context, c caller, id string) (run storage.Run, err error) {
+	err = s.db.View(ctx, func(t storage.Tx) error {
+		run, err = t.Runs().LatestOf(c.tenant, id, c.subject)
 		return err
 	})
 	return run, err
 }
 
-func (s *Server) resultOf(ctx context.Context, stored store.Run) (runResult, error) {
+func (s *Server) resultOf(ctx context.Context, stored storage.Run) (runResult, error) {
 	host, state, err := s.hostOf(stored)
 	if err != nil {
 		return runResult{}, err
@@ -478,14 +482,14 @@ func (s *Server) waitsOf(ctx context.Context, tenant string, spec *aureus.Workfl
 	if len(waits) == 0 {
 		return nil, nil
 	}
-	err = s.db.Read(ctx, func(t *store.Tx) error {
+	err = s.db.View(ctx, func(t storage.Tx) error {
 		for i := range spec.Tasks {
 			id := spec.Tasks[i].ID
 			if waits[id] == "" {
 				continue
 			}
 			pending := *state.Tasks[id].Approval
-			a, err := t.ApprovalAt(tenant, s.config.Now(), pending.ApprovalToken)
+			a, err := t.Approvals().Summary(tenant, s.config.Now(), pending.ApprovalToken)
 			if err != nil && !errors.Is(err, aureus.ErrApprovalUnknown) {
 				return err
 			}
@@ -602,7 +606,7 @@ func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller
 }
 
 // sizeOf is how many bytes what is kept of the run takes.
-func sizeOf(run store.Run) int64 {
+func sizeOf(run storage.Run) int64 {
 	size := len(run.Request) + len(run.State)
 	for _, text := range run.Tasks {
 		size += len(text)
@@ -665,7 +669,7 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 // cancelLive asks the caller's run under way to stop; one that waits or is parked
 // is taken up again for that. Without a live run, the one that is given back has
 // ended.
-func (s *Server) cancelLive(ctx context.Context, c caller, id, subject string) (store.Run, *liveRun, error) {
+func (s *Server) cancelLive(ctx context.Context, c caller, id, subject string) (storage.Run, *liveRun, error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
 	stored, err := s.visibleRun(ctx, c, id, subject)
@@ -699,7 +703,7 @@ func (s *Server) cancelLive(ctx context.Context, c caller, id, subject string) (
 // written with the key, so that it can do nothing else with it, even where it
 // cannot be cancelled at once.
 func (h *runHost) takeForCancelling(ctx context.Context, c caller, state *workflow.State) error {
-	err := h.server.db.Read(ctx, h.keyLive)
+	err := h.server.db.View(ctx, h.keyLive)
 	if !errors.Is(err, errKeyRevoked) {
 		return err
 	}
@@ -709,7 +713,7 @@ func (h *runHost) takeForCancelling(ctx context.Context, c caller, state *workfl
 	if err != nil {
 		return err
 	}
-	return h.takeOver(ctx, c.keyID, c, "cancelled", func(t *store.Tx) error {
-		return t.SaveRun(h.caller.tenant, h.stored.ID, string(text), false, nil)
+	return h.takeOver(ctx, c.keyID, c, "cancelled", func(t storage.Tx) error {
+		return t.Runs().Save(h.caller.tenant, h.stored.ID, string(text), false, nil)
 	})
 }

@@ -1,0 +1,67 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+)
+
+const archiveColumns = `SELECT tenant, sequence, hash, archived_at, public_key, signature FROM audit_archives WHERE tenant = ?`
+
+// LastArchive implements [storage.Audit].
+func (t audit) LastArchive(tenant string) (storage.Archive, error) {
+	return t.archive(archiveColumns+" ORDER BY sequence DESC LIMIT 1", tenant)
+}
+
+func (t audit) ArchiveAt(tenant string, sequence int64) (storage.Archive, error) {
+	return t.archive(archiveColumns+" AND sequence = ?", tenant, sequence)
+}
+
+func (t audit) archive(query string, args ...any) (a storage.Archive, err error) {
+	var at int64
+	err = t.row(query, args...).Scan(&a.Tenant, &a.Sequence, &a.Hash, &at, &a.PublicKey, &a.Signature)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = storage.ErrNotFound
+	}
+	a.At = time.Unix(0, at).UTC()
+	return a, err
+}
+
+// AddArchive implements [storage.Audit].
+func (t audit) AddArchive(a storage.Archive) error {
+	var hash string
+	err := t.row(`SELECT hash FROM audit WHERE tenant = ? AND sequence = ?`, a.Tenant, a.Sequence).Scan(&hash)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && hash != a.Hash {
+		return storage.ErrConflict
+	}
+	if err != nil {
+		return err
+	}
+	n, err := t.changed(`INSERT INTO audit_archives (tenant, sequence, hash, archived_at, public_key, signature)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM audit_archives WHERE tenant = ?1 AND sequence >= ?2)`,
+		a.Tenant, a.Sequence, a.Hash, a.At.UnixNano(), []byte(a.PublicKey), a.Signature)
+	if err == nil && n == 0 {
+		err = storage.ErrConflict
+	}
+	return err
+}
+
+// LastBefore implements [storage.Audit].
+func (t audit) LastBefore(tenant string, before time.Time) (head storage.Head, err error) {
+	err = t.row(`SELECT sequence, hash FROM audit WHERE tenant = ?1 AND sequence < coalesce(
+		(SELECT min(sequence) FROM audit WHERE tenant = ?1 AND at >= ?2), 9223372036854775807) ORDER BY sequence DESC LIMIT 1`,
+		tenant, nanos(before)).Scan(&head.Sequence, &head.Hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = storage.ErrNotFound
+	}
+	return head, err
+}
+
+// PruneArchived implements [storage.Audit].
+func (t audit) PruneArchived(tenant string, limit int) (int64, error) {
+	return t.changed(`DELETE FROM audit WHERE tenant = ?1 AND sequence IN (
+		SELECT sequence FROM audit WHERE tenant = ?1 AND sequence <= (SELECT max(sequence) FROM audit_archives WHERE tenant = ?1)
+		ORDER BY sequence LIMIT ?2)`, tenant, limit)
+}

@@ -1,0 +1,141 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+)
+
+// Append implements [storage.Audit].
+func (t audit) Append(tenant string, at time.Time, e aureus.AuditRecord) error {
+	head, err := t.Head(tenant)
+	if err != nil {
+		return err
+	}
+	row, err := storage.NextRow(tenant, at, head, e)
+	if err != nil {
+		return err
+	}
+	e = row.Entry
+	_, err = t.exec(`INSERT INTO audit (tenant, sequence, at, kind, decision_id, principal, on_behalf_of, action, decision,
+		reason_code, from_state, to_state, action_digest, approval_id, by, key_id, details, previous_hash, hash)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		tenant, e.Sequence, at.UnixNano(), e.Kind, row.DecisionID, e.Principal, e.OnBehalfOf, e.Action, e.Decision,
+		string(e.ReasonCode), string(e.FromState), string(e.ToState), row.Digest, e.ApprovalID, e.By, e.KeyID,
+		row.Details, e.PreviousHash, e.Hash)
+	if err != nil {
+		return err
+	}
+	if t.audited != nil {
+		t.audited[tenant] = struct{}{}
+	}
+	_, err = t.exec(`INSERT INTO audit_heads (tenant, sequence, hash) VALUES (?,?,?)
+		ON CONFLICT (tenant) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash`, tenant, e.Sequence, e.Hash)
+	return err
+}
+
+// Head implements [storage.Audit].
+func (t audit) Head(tenant string) (head storage.Head, err error) {
+	err = t.row(`SELECT sequence, hash FROM audit_heads WHERE tenant = ?`, tenant).Scan(&head.Sequence, &head.Hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return head, err
+}
+
+// nextSequence is, in a statement with the tenant as its argument, the sequence
+// that the next entry of the audit log will have.
+const nextSequence = "(SELECT coalesce(max(sequence), 0) + 1 FROM audit_heads WHERE tenant = ?)"
+
+// List implements [storage.Audit].
+func (t audit) List(tenant string, f storage.AuditFilter) ([]aureus.AuditRecord, error) {
+	entries, _, err := t.Page(tenant, f)
+	return entries, err
+}
+
+// Page implements [storage.Audit].
+func (t audit) Page(tenant string, f storage.AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
+	limit, size := f.Limit, 0
+	f.Limit++
+	query, args := auditQuery(f, tenant)
+	err = t.each(func(rows *sql.Rows) error {
+		row, err := scanAudit(rows)
+		if err != nil {
+			return err
+		}
+		size += len(row.Details)
+		if len(entries) == limit || len(entries) > 0 && size > storage.MaxPageBytes {
+			return errPageFull
+		}
+		entry, err := row.Record()
+		entries = append(entries, entry)
+		return err
+	}, query, args...)
+	if more = errors.Is(err, errPageFull); more {
+		err = nil
+	}
+	return entries, more, err
+}
+
+// auditQuery is the statement for the filter. It names the index: without figures of
+// the table, SQLite would read the log from its beginning.
+func auditQuery(f storage.AuditFilter, tenant string) (string, []any) {
+	index, where, args := "", "tenant = ? AND sequence > ?", []any{tenant, f.After}
+	match := func(by, condition, value string) {
+		if value != "" {
+			index, where, args = by, where+" AND "+condition, append(args, value)
+		}
+	}
+	// The last one given is the index: a decision has the fewest entries. A first
+	// condition without an argument is that of a partial index.
+	match("audit_kind", "kind = ?", f.Kind)
+	match("audit_verdict", "decision <> '' AND decision = ?", f.Decision)
+	match("audit_action", "action = ?", f.Action)
+	match("audit_principal", "principal = ?", f.Principal)
+	match("audit_trace", "trace_id = ?", f.TraceID)
+	match("audit_decision", "decision_id <> '' AND decision_id = ?", f.DecisionID.String())
+	if !f.From.IsZero() {
+		where, args = where+" AND at >= ?", append(args, nanos(f.From))
+	}
+	if !f.To.IsZero() {
+		where, args = where+" AND at <= ?", append(args, nanos(f.To))
+	}
+	if index != "" {
+		index = " INDEXED BY " + index
+	}
+	return auditColumns + index + " WHERE " + where + " ORDER BY sequence LIMIT ?", append(args, f.Limit)
+}
+
+const auditColumns = `SELECT sequence, at, kind, decision_id, principal, on_behalf_of, action, decision, reason_code,
+	from_state, to_state, action_digest, approval_id, by, key_id, details, previous_hash, hash FROM audit`
+
+func scanAudit(rows *sql.Rows) (r storage.AuditRow, err error) {
+	e := &r.Entry
+	var at int64
+	var reason, from, into string
+	err = rows.Scan(&e.Sequence, &at, &e.Kind, &r.DecisionID, &e.Principal, &e.OnBehalfOf, &e.Action, &e.Decision, &reason,
+		&from, &into, &r.Digest, &e.ApprovalID, &e.By, &e.KeyID, &r.Details, &e.PreviousHash, &e.Hash)
+	e.Timestamp = stamp(at)
+	e.ReasonCode, e.FromState, e.ToState = aureus.ReasonCode(reason), aureus.GoalGuardState(from), aureus.GoalGuardState(into)
+	return r, err
+}
+
+// stamp is the wire's form of a time of the store. The zero time is none.
+func stamp(nanos int64) aureus.Timestamp {
+	return aureus.TimestampOf(time.Unix(0, nanos))
+}
+
+// nanos is the time as the store keeps it, within the years that it can keep:
+// what lies outside is as early or as late as can be.
+func nanos(at time.Time) int64 {
+	switch {
+	case at.Year() < 1678:
+		return -1 << 63
+	case at.Year() > 2261:
+		return 1<<63 - 1
+	}
+	return at.UnixNano()
+}

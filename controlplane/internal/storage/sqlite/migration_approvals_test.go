@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"database/sql"
+	"io/fs"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// schemaProvider moves a file's schema up and down.
+func schemaProvider(t *testing.T, file string) (*sql.DB, *goose.Provider) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file+"?_pragma=foreign_keys(1)&_pragma=journal_mode(wal)")
+	require.NoError(t, err)
+	folder, err := fs.Sub(migrations, "migrations")
+	require.NoError(t, err)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, folder, goose.WithDisableGlobalRegistry(true))
+	require.NoError(t, err)
+	return db, provider
+}
+
+// Approvals of a file from before they belonged to a subject go to the subject
+// that asked first, keep the end they had, and are found and decided as before.
+func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
+	const before = 6
+	file := filepath.Join(t.TempDir(), "old.db")
+	db, provider := schemaProvider(t, file)
+	_, err := provider.UpTo(t.Context(), before)
+	require.NoError(t, err)
+	end := noon.Add(time.Hour)
+	insert := func(id string, n byte, status string, live bool, requesters ...storage.Actor) {
+		a := aureus.Approval{
+			ID: id, Status: aureus.ApprovalPending, Principal: aureus.Principal{ID: "agent", Type: "agent", Permissions: []aureus.Permission{}}, OnBehalfOf: "boss",
+			Action:   aureus.Action{ID: "pay", Name: "Pay", RiskTier: aureus.TierHigh, RequiredPermissions: []aureus.Permission{}},
+			ToolName: "bank", RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: aureus.ReasonHighRisk, Rule: "risk_tier", PolicyVersion: "v1",
+			RequestedAt: stampOf(noon), ExpiresAt: stampOf(end), RequestedByKey: requesters[0].KeyID, Quorum: aureus.Quorum{Needed: 1},
+			Decisions: []aureus.ApprovalDecision{}, ActionDigest: aureus.Digest{n, 1}, Arguments: map[string]any{"text": "…"},
+		}
+		document, err := strictjson.Marshal(a)
+		require.NoError(t, err)
+		consumedBy := ""
+		if status == "consumed" {
+			consumedBy = aureus.NewDecisionID(noon).String()
+		}
+		_, err = db.Exec(`INSERT INTO approvals (id, tenant, digest, status, live, principal_id, policy_version, document, requested_at, expires_at, quorum_needed, consumed_by)
+			VALUES (?,'default',?,?,?,'agent','v1',?,?,?,1,?)`, id, a.ActionDigest[:], status, live, string(document), noon.UnixNano(), end.UnixNano(), consumedBy)
+		require.NoError(t, err)
+		for i, by := range requesters {
+			_, err = db.Exec(`INSERT INTO approval_requesters (tenant, approval_id, key_id, subject, asked_at) VALUES ('default',?,?,?,?)`, id, by.KeyID, by.Subject, int64(i))
+			require.NoError(t, err)
+		}
+		if status == "approved" || status == "consumed" {
+			_, err = db.Exec(`INSERT INTO approval_decisions (tenant, approval_id, decided_by, key_id, decided_at, verdict, comment) VALUES ('default',?,'olga','key_olga',1,'approve','')`, id)
+			require.NoError(t, err)
+		}
+	}
+	insert("apr_pending", 1, "pending", true, ledger, payroll, ledger2)
+	insert("apr_approved", 2, "approved", true, payroll, ledger)
+	insert("apr_rejected", 3, "rejected", true, ledger)
+	insert("apr_consumed", 4, "consumed", false, ledger)
+	require.NoError(t, db.Close())
+
+	opened, err := Open(t.Context(), file, storage.Options{})
+	require.NoError(t, err)
+	a := &approvalsTest{T: t, db: opened, now: noon.Add(time.Minute), ids: 100}
+	pending, approved := a.is("apr_pending"), a.is("apr_approved")
+	require.Equal(t, "ledger", pending.RequestedBy)
+	require.Equal(t, "payroll", approved.RequestedBy)
+	require.Equal(t, map[string]any{"text": "…"}, pending.Arguments)
+	require.Equal(t, stampOf(end), pending.DecideBy)
+	require.Empty(t, pending.UseBy)
+	require.Equal(t, stampOf(end), approved.UseBy, "it keeps the end that it was given with")
+	var columns aureus.Approval
+	require.NoError(t, opened.View(t.Context(), func(tx storage.Tx) (err error) {
+		columns, err = tx.Approvals().Summary("default", a.now, "apr_pending")
+		return err
+	}))
+	require.Equal(t, storage.ApprovalEntry("k", pending, ledger), storage.ApprovalEntry("k", columns, ledger))
+
+	require.Equal(t, "apr_pending", a.ask2(ledger, aureus.Digest{1, 1}).ID)
+	require.NotEqual(t, "apr_pending", a.ask2(payroll, aureus.Digest{1, 1}).ID, "who had joined has to ask for itself")
+	require.ErrorIs(t, a.decide(storage.Actor{KeyID: "key_x", Subject: "payroll"}, "apr_pending", true), storage.ErrRequester, "and still never decides it")
+	_, err = a.use(ledger, approved, "v1")
+	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	a.now = end
+	_, err = a.use(payroll, approved, "v1")
+	require.NoError(t, err)
+	require.Equal(t, "apr_rejected", a.ask2(ledger, aureus.Digest{3, 1}).ID)
+	a.settle(ledger, a.is("apr_consumed").ConsumedBy, true)
+	require.Equal(t, aureus.ApprovalConsumed, a.is("apr_consumed").Status, "what an older version spent is spent")
+	require.NoError(t, opened.Close())
+
+	db, provider = schemaProvider(t, file)
+	_, err = provider.DownTo(t.Context(), before)
+	require.NoError(t, err, "two live approvals of a digest do not stand in the way back")
+	var text string
+	require.NoError(t, db.QueryRow(`SELECT document ->> '$.action.id' FROM approvals WHERE id = 'apr_pending'`).Scan(&text))
+	require.Equal(t, "pay", text)
+	_, err = provider.Up(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+}
+
+// ask2 asks for the approval of a digest.
+func (a *approvalsTest) ask2(by storage.Actor, digest aureus.Digest) aureus.Approval {
+	a.Helper()
+	wanted := a.wanted(0, "v1")
+	wanted.ActionDigest = digest
+	found, _, err := a.try(by, wanted)
+	require.NoError(a, err)
+	return found
+}

@@ -1,0 +1,358 @@
+package sqlite
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+)
+
+func write(t *testing.T, db *DB, fn func(storage.Tx) error) {
+	t.Helper()
+	require.NoError(t, db.Update(t.Context(), fn))
+}
+
+func addRun(t *testing.T, db *DB, id, tenant, subject, workflow string) {
+	t.Helper()
+	write(t, db, func(tx storage.Tx) error {
+		return tx.Runs().Add(storage.Run{ID: id, Tenant: tenant, Subject: subject, KeyID: "key_" + subject, WorkflowID: workflow, Caller: "{}", Request: "{}", State: "{}"})
+	})
+}
+
+func endRun(t *testing.T, db *DB, tenant, id string) {
+	t.Helper()
+	write(t, db, func(tx storage.Tx) error { return tx.Runs().Save(tenant, id, "{}", true, nil) })
+}
+
+// A run is found by its tenant, its subject and the id of its workflow together.
+func TestRuns_LatestRun_IsOfTenantSubjectAndWorkflow(t *testing.T) {
+	db := openStore(t)
+	addRun(t, db, "r1", "t", "a", "w")
+	addRun(t, db, "r2", "t", "a", "w")
+	addRun(t, db, "r3", "t", "b", "w")
+	addRun(t, db, "r4", "other", "a", "w")
+	addRun(t, db, "r5", "t", "a", "v")
+	latest := func(tenant, workflow, subject string) (id string, err error) {
+		err = db.View(t.Context(), func(tx storage.Tx) error {
+			run, err := tx.Runs().LatestOf(tenant, workflow, subject)
+			if subject == "" {
+				run, err = tx.Runs().Latest(tenant, workflow)
+			}
+			id = run.ID
+			return err
+		})
+		return id, err
+	}
+	for _, c := range [][4]string{{"t", "w", "a", "r2"}, {"t", "w", "b", "r3"}, {"t", "w", "", "r3"}, {"other", "w", "", "r4"}, {"t", "v", "a", "r5"}} {
+		id, err := latest(c[0], c[1], c[2])
+		require.NoError(t, err)
+		require.Equal(t, c[3], id, c)
+	}
+	for _, c := range [][3]string{{"t", "w", "A"}, {"t", "v", "b"}, {"none", "w", ""}, {"other", "v", "a"}} {
+		_, err := latest(c[0], c[1], c[2])
+		require.ErrorIs(t, err, storage.ErrNotFound, c)
+	}
+}
+
+// Of ended runs the latest are kept, for each subject by itself: one of them does
+// not push out what another has under the same id.
+func TestRuns_EndedRuns_AreBoundedForEachSubject(t *testing.T) {
+	db := openStore(t)
+	addRun(t, db, "mine", "t", "a", "w")
+	endRun(t, db, "t", "mine")
+	addRun(t, db, "waits", "t", "b", "w")
+	for i := range storage.KeptRuns + 5 {
+		id := "b" + strconv.Itoa(i)
+		addRun(t, db, id, "t", "b", "w")
+		endRun(t, db, "t", id)
+	}
+	kept := func(where string) (n int) {
+		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return tx.(*Tx).row(`SELECT count(*) FROM runs WHERE ` + where).Scan(&n) }))
+		return n
+	}
+	require.Equal(t, 1, kept(`run_id = 'mine'`))
+	require.Equal(t, 1, kept(`run_id = 'waits'`), "one that has not ended stays")
+	require.Equal(t, storage.KeptRuns, kept(`subject = 'b' AND ended = 1`))
+	require.Zero(t, kept(`run_id = 'b4'`), "the oldest go first")
+}
+
+// Only a run of the tenant that has not ended is changed or taken over.
+func TestRuns_SaveAndTake_OnlyTheTenantsOwn(t *testing.T) {
+	db := openStore(t)
+	addRun(t, db, "r", "t", "a", "w")
+	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error {
+		return tx.Runs().Save("other", "r", "{}", true, map[string]string{"x": "{}"})
+	}), storage.ErrNotFound)
+	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Take("other", "r", "k", "{}") }), storage.ErrNotFound)
+	write(t, db, func(tx storage.Tx) error { return tx.Runs().Take("t", "r", "k2", `{"key_id":"k2"}`) })
+	run := readRun(t, db, "t", "r")
+	require.Equal(t, "k2", run.KeyID)
+	require.Equal(t, "a", run.Subject, "it stays its subject's")
+	require.JSONEq(t, `{"key_id":"k2"}`, run.Caller)
+	require.False(t, run.Ended)
+	require.Empty(t, run.Tasks)
+	endRun(t, db, "t", "r")
+	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Take("t", "r", "k3", "{}") }), storage.ErrNotFound)
+	require.Equal(t, "k2", readRun(t, db, "t", "r").KeyID)
+}
+
+func readRun(t *testing.T, db *DB, tenant, id string) (run storage.Run) {
+	t.Helper()
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) (err error) {
+		run, err = tx.Runs().Get(tenant, id)
+		return err
+	}))
+	return run
+}
+
+// What a task asked for is known by tenant, run and task, until the run ends or
+// all of it is forgotten.
+func TestTaskAdmissions_BelongToOneTaskOfOneRun(t *testing.T) {
+	db := openStore(t)
+	addRun(t, db, "r1", "t", "a", "w")
+	addRun(t, db, "r2", "t", "a", "v")
+	set := func(tenant, run, task string, a storage.TaskAdmission) {
+		write(t, db, func(tx storage.Tx) error { return tx.Runs().SetAdmission(tenant, run, task, a) })
+	}
+	get := func(tenant, run, task string) (a storage.TaskAdmission, err error) {
+		err = db.View(context.WithoutCancel(t.Context()), func(tx storage.Tx) error {
+			a, err = tx.Runs().Admission(tenant, run, task)
+			return err
+		})
+		return a, err
+	}
+	set("t", "r1", "x", storage.TaskAdmission{ApprovalID: "apr_1"})
+	set("t", "r1", "y", storage.TaskAdmission{ApprovalID: "apr_2", Attempt: 1})
+	set("t", "r2", "x", storage.TaskAdmission{ApprovalID: "apr_3", Attempt: 2})
+	set("t", "r1", "x", storage.TaskAdmission{ApprovalID: "apr_1", Attempt: 3})
+	for _, c := range []struct {
+		run, task string
+		want      storage.TaskAdmission
+	}{{"r1", "x", storage.TaskAdmission{ApprovalID: "apr_1", Attempt: 3}}, {"r1", "y", storage.TaskAdmission{ApprovalID: "apr_2", Attempt: 1}}, {"r2", "x", storage.TaskAdmission{ApprovalID: "apr_3", Attempt: 2}}} {
+		a, err := get("t", c.run, c.task)
+		require.NoError(t, err)
+		require.Equal(t, c.want, a)
+	}
+	for _, c := range [][3]string{{"other", "r1", "x"}, {"t", "r2", "y"}, {"t", "r3", "x"}} {
+		_, err := get(c[0], c[1], c[2])
+		require.ErrorIs(t, err, storage.ErrNotFound, c)
+	}
+	write(t, db, func(tx storage.Tx) error { return tx.Runs().ForgetAdmissions("t", "r1") })
+	_, err := get("t", "r1", "y")
+	require.ErrorIs(t, err, storage.ErrNotFound)
+	_, err = get("t", "r2", "x")
+	require.NoError(t, err, "that is another run's")
+	endRun(t, db, "t", "r2")
+	_, err = get("t", "r2", "x")
+	require.ErrorIs(t, err, storage.ErrNotFound, "a run that has ended goes on with nothing")
+}
+
+// A waiting run is woken by an approval that is decided, expired or gone, or by
+// the end of its key, and by nothing else.
+func TestRunsToWake_WhatIsWaitedForHasEnded(t *testing.T) {
+	db := openStore(t)
+	ids := map[string]string{}
+	for i, name := range []string{"pending", "approved", "rejected", "expires", "withdrawn", "key revoked", "ended", "gone", "two"} {
+		subject := "s" + strconv.Itoa(i)
+		addRun(t, db, name, "default", subject, "w")
+		var key storage.Key
+		copy(key.Hash[:], subject)
+		key.ID, key.Tenant, key.Subject, key.Role = "key_"+subject, "default", subject, "service"
+		write(t, db, func(tx storage.Tx) error {
+			if err := tx.Keys().Add(key); err != nil {
+				return err
+			}
+			at := noon
+			if name == "expires" {
+				at = noon.Add(-30 * time.Minute)
+			}
+			a, _, err := askFor(tx, at, storage.Actor{KeyID: key.ID, Subject: subject}, aureus.Approval{
+				ID: aureus.NewApprovalID(aureus.NewDecisionID(noon)), Principal: aureus.Principal{ID: subject}, Action: aureus.Action{RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, ActionDigest: aureus.Digest{byte(i)},
+			})
+			if err != nil {
+				return err
+			}
+			ids[name] = a.ID
+			waits := map[string]string{"task": a.ID}
+			if name == "two" {
+				waits = map[string]string{"task": ids["pending"], "other": ids["approved"]}
+			}
+			return tx.Runs().SetWaits("default", name, waits)
+		})
+	}
+	wake := func(now time.Time, limit int) (names map[string]bool, next time.Time) {
+		names = map[string]bool{}
+		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+			list, first, err := tx.Runs().ToWake(now, limit)
+			for _, run := range list {
+				require.Equal(t, "default", run.Tenant)
+				require.False(t, names[run.ID], "a run is listed once")
+				names[run.ID] = true
+			}
+			next = first
+			return err
+		}))
+		return names, next
+	}
+	names, next := wake(noon, 100)
+	require.Empty(t, names)
+	require.Equal(t, noon.Add(30*time.Minute), next)
+
+	decider := storage.Actor{KeyID: "key_olga", Subject: "olga"}
+	write(t, db, func(tx storage.Tx) error {
+		for name, approve := range map[string]bool{"approved": true, "rejected": false} {
+			a, err := tx.Approvals().Get("default", noon, ids[name], nil)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Approvals().Decide("default", noon, decider, a.ID, approve, a.ActionDigest, "", hour); err != nil {
+				return err
+			}
+		}
+		if err := tx.Approvals().Withdraw("default", noon, ids["withdrawn"], "x"); err != nil {
+			return err
+		}
+		if _, err := tx.Keys().Revoke("key_s5", noon); err != nil {
+			return err
+		}
+		if err := tx.Runs().SetWaits("default", "gone", map[string]string{"task": "apr_unknown"}); err != nil {
+			return err
+		}
+		return tx.Runs().Save("default", "ended", "{}", true, nil)
+	})
+	names, _ = wake(noon, 100)
+	require.Equal(t, map[string]bool{"approved": true, "rejected": true, "withdrawn": true, "key revoked": true, "gone": true, "two": true}, names)
+	names, _ = wake(noon, 2)
+	require.Len(t, names, 2)
+	names, next = wake(noon.Add(30*time.Minute), 100)
+	require.False(t, names["expires"], "up to and including its end it can be decided")
+	require.Equal(t, noon.Add(30*time.Minute), next)
+	names, next = wake(noon.Add(30*time.Minute+1), 100)
+	require.True(t, names["expires"])
+	require.Equal(t, noon.Add(time.Hour), next)
+	names, next = wake(noon.Add(time.Hour+1), 100)
+	require.True(t, names["pending"])
+	require.False(t, names["ended"])
+	require.Zero(t, next)
+
+	write(t, db, func(tx storage.Tx) error { return tx.Runs().SetWaits("default", "approved", nil) })
+	names, _ = wake(noon, 100)
+	require.False(t, names["approved"], "it waits for nothing any more")
+}
+
+// What was done under an idempotency key is known to the tenant, the subject and
+// the principal alone for whom it was done.
+func TestTaskResults_KeyIsOfTenantSubjectAndPrincipal(t *testing.T) {
+	db := openStore(t)
+	key := storage.TaskKey{Tenant: "t", Subject: "s", Principal: "p", Key: "k"}
+	get := func(key storage.TaskKey, now time.Time) (r storage.TaskResult, err error) {
+		err = db.View(context.WithoutCancel(t.Context()), func(tx storage.Tx) error {
+			r, err = tx.Runs().Result(key, now)
+			return err
+		})
+		return r, err
+	}
+	add := func(key storage.TaskKey, result, run string, at time.Time) {
+		write(t, db, func(tx storage.Tx) error {
+			return tx.Runs().AddResult(storage.TaskResult{TaskKey: key, Content: []byte{1}, Result: result, RunID: run, TaskID: "a", CommittedAt: at})
+		})
+	}
+	add(key, `"mine"`, "r1", noon)
+	others := []storage.TaskKey{
+		{Tenant: "u", Subject: "s", Principal: "p", Key: "k"},
+		{Tenant: "t", Subject: "other", Principal: "p", Key: "k"},
+		{Tenant: "t", Subject: "s", Principal: "other", Key: "k"},
+		{Tenant: "t", Subject: "s", Principal: "p", Key: "other"},
+	}
+	for _, other := range others {
+		_, err := get(other, noon)
+		require.ErrorIs(t, err, storage.ErrNotFound, other)
+	}
+	for i, other := range others {
+		add(other, strconv.Itoa(i), "r2", noon)
+	}
+	r, err := get(key, noon)
+	require.NoError(t, err)
+	require.Equal(t, `"mine"`, r.Result)
+	require.Equal(t, "r1", r.RunID)
+	for i, other := range others {
+		r, err := get(other, noon)
+		require.NoError(t, err)
+		require.Equal(t, strconv.Itoa(i), r.Result)
+	}
+
+	write(t, db, func(tx storage.Tx) error { return tx.Runs().ForgetResult("r2", "b") })
+	write(t, db, func(tx storage.Tx) error { return tx.Runs().ForgetResult("r1", "a") })
+	_, err = get(key, noon)
+	require.ErrorIs(t, err, storage.ErrNotFound, "what was undone")
+	_, err = get(others[0], noon)
+	require.NoError(t, err, "is not another's")
+
+	add(key, `"again"`, "r3", noon)
+	_, err = get(key, noon.Add(storage.TaskResultLife-1))
+	require.NoError(t, err)
+	_, err = get(key, noon.Add(storage.TaskResultLife))
+	require.ErrorIs(t, err, storage.ErrNotFound)
+}
+
+// The results of a subject are bounded, and push out no other subject's.
+func TestTaskResults_OldestOfTheSubjectGoFirst(t *testing.T) {
+	db := openStore(t)
+	write(t, db, func(tx storage.Tx) error {
+		_, err := tx.(*Tx).exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
+			INSERT INTO task_results (tenant, subject, principal, task_key, content, result, run_id, task_id, committed_at)
+			SELECT 't', CASE WHEN i = 1 THEN 'other' ELSE 's' END, 'p', 'k' || i, x'01', '1', 'r', 'a', ? FROM n`, storage.KeptTaskResults+1, noon.UnixNano())
+		return err
+	})
+	write(t, db, func(tx storage.Tx) error {
+		return tx.Runs().AddResult(storage.TaskResult{TaskKey: storage.TaskKey{Tenant: "t", Subject: "s", Principal: "p", Key: "new"}, Content: []byte{1}, Result: "1", RunID: "r", TaskID: "a", CommittedAt: noon})
+	})
+	known := func(subject, key string) bool {
+		err := db.View(t.Context(), func(tx storage.Tx) error {
+			_, err := tx.Runs().Result(storage.TaskKey{Tenant: "t", Subject: subject, Principal: "p", Key: key}, noon)
+			return err
+		})
+		return err == nil
+	}
+	require.False(t, known("s", "k2"), "the oldest of the subject")
+	require.True(t, known("s", "k3"))
+	require.True(t, known("s", "new"))
+	require.True(t, known("other", "k1"))
+}
+
+// A key is live in its own tenant, until it is revoked.
+func TestKeyIsLive_RevokedOrOfAnotherTenant_IsNot(t *testing.T) {
+	db := openStore(t)
+	db.options.OwnKey = func(tenant, id string) bool { return tenant == "t" && id == "own" }
+	write(t, db, func(tx storage.Tx) error {
+		return tx.Keys().Add(storage.Key{ID: "k", Tenant: "t", Subject: "s", Role: "service"})
+	})
+	live := func(tenant, id string) (ok bool) {
+		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) (err error) {
+			ok, err = tx.Keys().Live(tenant, id)
+			return err
+		}))
+		return ok
+	}
+	require.True(t, live("t", "k"))
+	require.False(t, live("u", "k"))
+	require.False(t, live("t", "unknown"))
+	require.False(t, live("t", ""))
+	require.True(t, live("t", "own"))
+	require.False(t, live("u", "own"))
+	write(t, db, func(tx storage.Tx) error {
+		_, err := tx.Keys().Revoke("k", noon)
+		return err
+	})
+	require.False(t, live("t", "k"))
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		n, err := tx.Keys().Revoked()
+		require.EqualValues(t, 1, n)
+		return err
+	}))
+}

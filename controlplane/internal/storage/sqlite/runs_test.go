@@ -1,0 +1,145 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+)
+
+// schemaVersion brings the file to a version of the schema, as an older program
+// would have made it.
+func schemaVersion(t *testing.T, file string, version int64) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	folder, err := fs.Sub(migrations, "migrations")
+	require.NoError(t, err)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, folder, goose.WithDisableGlobalRegistry(true))
+	require.NoError(t, err)
+	_, err = provider.DownTo(t.Context(), version)
+	require.NoError(t, err)
+}
+
+// Runs that an older version has kept in one piece go on with what their tasks
+// came to, to the digit.
+func TestRunsOfAnOlderSchemaKeepTheirTasks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.db")
+	tasks := map[string]string{
+		"a":        `{"status":"completed","result":{"n":1.0,"big":1000000000000000000000000000001,"text":"ü\n\"</"}}`,
+		`"q" ü\`:   `{"status":"failed","error":"no"}`,
+		"a.b[0] $": `{"status":"running"}`,
+	}
+	db, err := Open(t.Context(), file, storage.Options{})
+	require.NoError(t, err)
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+		for _, id := range []string{"r", "without"} {
+			if err := tx.Runs().Add(storage.Run{ID: id, Tenant: "t", WorkflowID: id, State: `{"status":"running"}`}); err != nil {
+				return err
+			}
+		}
+		return tx.Runs().Save("t", "r", `{"status":"running","current":"a"}`, false, tasks)
+	}))
+	require.NoError(t, db.Close())
+	schemaVersion(t, file, 4)
+	raw, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	var state string
+	require.NoError(t, raw.QueryRowContext(t.Context(), `SELECT state FROM runs WHERE run_id = 'r'`).Scan(&state))
+	require.Contains(t, state, `"tasks":{`)
+	require.Contains(t, state, `1000000000000000000000000000001`)
+	require.NoError(t, raw.Close())
+
+	db, err = Open(t.Context(), file, storage.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	var open []storage.Run
+	err = db.View(t.Context(), func(tx storage.Tx) (err error) {
+		open, err = tx.Runs().ListOpen()
+		return err
+	})
+	require.NoError(t, err)
+	require.Len(t, open, 2)
+	require.Equal(t, tasks, open[0].Tasks)
+	require.JSONEq(t, `{"status":"running","current":"a"}`, open[0].State)
+	require.Empty(t, open[1].Tasks)
+}
+
+func TestOnlyTheTasksThatChangedAreWritten(t *testing.T) {
+	db := openStore(t)
+	save := func(tasks map[string]string) {
+		t.Helper()
+		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Save("t", "r0", "{}", true, tasks) }))
+	}
+	add := func(id string) {
+		t.Helper()
+		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+			return tx.Runs().Add(storage.Run{ID: id, Tenant: "t", WorkflowID: "w", State: "{}"})
+		}))
+	}
+	read := func(id string) (run storage.Run, err error) {
+		err = db.View(context.WithoutCancel(t.Context()), func(tx storage.Tx) error {
+			run, err = tx.Runs().Get("t", id)
+			return err
+		})
+		return run, err
+	}
+	add("r0")
+	save(map[string]string{"a": "1", "b": "2", "c": "3"})
+	save(map[string]string{"b": "4", "c": "", "d": ""})
+	run, err := read("r0")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"a": "1", "b": "4"}, run.Tasks)
+
+	for i := range storage.KeptRuns {
+		add(fmt.Sprint("r", i+1))
+	}
+	_, err = read("r0")
+	require.ErrorIs(t, err, storage.ErrNotFound)
+	var left int
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return tx.(*Tx).row(`SELECT count(*) FROM run_tasks`).Scan(&left) }))
+	require.Zero(t, left, "an old run's tasks are forgotten with it")
+}
+
+// Whatever their ids, ended runs of a tenant are bounded; those that have not
+// ended, and those of others, are left alone.
+func TestTheEndedRunsOfATenantAreBounded(t *testing.T) {
+	db := openStore(t)
+	count := func(where string, args ...any) (n int) {
+		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+			return tx.(*Tx).row(`SELECT count(*) FROM runs WHERE `+where, args...).Scan(&n)
+		}))
+		return n
+	}
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+		for _, tenant := range []string{"t", "other"} {
+			if _, err := tx.(*Tx).exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
+				INSERT INTO runs (run_id, tenant, workflow_id, ended, caller, request, state, started_at)
+				SELECT ? || i, ?, 'w' || i, i > 3, '{}', '{}', '{}', 0 FROM n`, storage.KeptRunsOfTenant+8, tenant, tenant); err != nil {
+				return err
+			}
+		}
+		_, err := tx.(*Tx).exec(`INSERT INTO run_tasks (tenant, run_id, task_id, state) SELECT tenant, run_id, 'a', '{}' FROM runs`)
+		return err
+	}))
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+		return tx.Runs().Add(storage.Run{ID: "new", Tenant: "t", WorkflowID: "new", State: "{}"})
+	}))
+	require.Equal(t, storage.KeptRunsOfTenant, count(`tenant = 't' AND ended = 1`))
+	require.Equal(t, 4, count(`tenant = 't' AND ended = 0`))
+	require.Equal(t, storage.KeptRunsOfTenant+8, count(`tenant = 'other'`))
+	require.Zero(t, count(`tenant = 't' AND run_id IN ('t4', 't8')`), "the oldest go first")
+	var tasks int
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		return tx.(*Tx).row(`SELECT count(*) FROM run_tasks WHERE run_id NOT IN (SELECT run_id FROM runs)`).Scan(&tasks)
+	}))
+	require.Zero(t, tasks, "with their tasks")
+}

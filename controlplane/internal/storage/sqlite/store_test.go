@@ -1,0 +1,360 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/approval"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func openStore(t testing.TB) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a #1?%.db"), storage.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+// hour is a life of an hour to decide, and one to use.
+var hour = approval.Life{Decide: time.Hour, Use: time.Hour}
+
+// askFor prepares and asks for an approval.
+func askFor(tx storage.Tx, now time.Time, by storage.Actor, a aureus.Approval) (aureus.Approval, bool, error) {
+	prepared, err := storage.PrepareApproval(now, by, a, aureus.DecisionID{})
+	if err != nil {
+		return aureus.Approval{}, false, err
+	}
+	return tx.Approvals().Ask("default", now, by, prepared, hour)
+}
+
+func entry(text string) aureus.AuditRecord {
+	return aureus.AuditRecord{Kind: aureus.AuditGateResult, By: "test", KeyID: "key", Details: map[string]any{"text": text}}
+}
+
+func appendEntry(text string) func(storage.Tx) error {
+	return func(t storage.Tx) error { return t.Audit().Append("default", noon, entry(text)) }
+}
+
+// texts are the texts of all entries, after checking the chain.
+func texts(t *testing.T, db *DB) (list []string) {
+	t.Helper()
+	v, err := storage.VerifyAudit(context.WithoutCancel(t.Context()), db, "default")
+	require.NoError(t, err)
+	require.True(t, v.Valid)
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		entries, err := tx.Audit().List("default", storage.AuditFilter{Limit: 10_000})
+		for _, e := range entries {
+			list = append(list, fmt.Sprint(e.Details["text"]))
+		}
+		return err
+	}))
+	return list
+}
+
+func TestWritesOfManyShareCommits(t *testing.T) {
+	db := openStore(t)
+	var all sync.WaitGroup
+	for i := range 300 {
+		all.Go(func() {
+			if err := db.Update(t.Context(), appendEntry(strconv.Itoa(i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	require.Len(t, texts(t, db), 300)
+}
+
+// TestABadJobLeavesTheOthersAlone commits one batch by hand, so that the jobs
+// are certain to share it.
+func TestABadJobLeavesTheOthersAlone(t *testing.T) {
+	db := openStore(t)
+	refused := errors.New("refused")
+	cancelled, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("nobody waits"))
+	do := func(ctx context.Context, fn func(storage.Tx) error) *job { return &job{ctx: ctx, fn: fn} }
+	jobs := []*job{
+		do(t.Context(), appendEntry("first")),
+		do(t.Context(), func(tx storage.Tx) error { return errors.Join(appendEntry("taken back")(tx), refused) }),
+		do(t.Context(), func(tx storage.Tx) error { _ = appendEntry("panicked")(tx); panic("boom") }),
+		do(cancelled, appendEntry("too late")),
+		do(t.Context(), func(tx storage.Tx) error {
+			_ = appendEntry("against a constraint")(tx)
+			_, err := tx.(*Tx).exec(`INSERT INTO keys (id, tenant, subject, role, speaks_for, hash, created_at) VALUES ('k','t','s','root','[]',x'00',0)`)
+			return err
+		}),
+		do(t.Context(), appendEntry("last")),
+	}
+	db.commit(jobs)
+	require.NoError(t, jobs[0].err)
+	require.ErrorIs(t, jobs[1].err, refused)
+	require.ErrorContains(t, jobs[2].err, "boom")
+	require.ErrorContains(t, jobs[3].err, "nobody waits")
+	require.ErrorContains(t, jobs[4].err, "constraint")
+	require.NotErrorIs(t, jobs[4].err, storage.ErrUnavailable)
+	require.NoError(t, jobs[5].err)
+	require.Equal(t, []string{"first", "last"}, texts(t, db))
+}
+
+// Whoever writes little waits for one large write at the most, and a large one is
+// not put off for ever.
+func TestWrite_LargeAndSmall_TakeTurns(t *testing.T) {
+	db := openStore(t)
+	arrive := func(names ...string) {
+		for _, name := range names {
+			db.queue.jobs = append(db.queue.jobs, &job{ctx: t.Context(), fn: appendEntry(name), large: name[0] == 'L'})
+		}
+	}
+	arrive("L1", "s1", "L2", "s2")
+	var order []string
+	commit := func() {
+		before := len(texts(t, db))
+		jobs := db.takeJobs()
+		db.commit(jobs)
+		order = append(order, strings.Join(texts(t, db)[before:], " "))
+	}
+	commit()
+	arrive("s3", "L3")
+	commit()
+	arrive("s4")
+	for range 4 {
+		commit()
+	}
+	require.Equal(t, []string{"s1 s2", "L1", "s3 s4", "L2", "L3", ""}, order)
+
+	for i := range maxBatch + 1 {
+		arrive("s" + strconv.Itoa(i))
+	}
+	require.Len(t, db.takeJobs(), maxBatch)
+	require.Len(t, db.takeJobs(), 1)
+}
+
+// Statements that are prepared for a commit go on after one of them has failed,
+// and after a job was rolled back.
+func TestStatementsOfACommit(t *testing.T) {
+	db := openStore(t)
+	seq := 0
+	insert := func(tx storage.Tx, sequence int) error {
+		_, err := tx.(*Tx).exec(`INSERT INTO audit_heads (tenant, sequence, hash) VALUES (?,?,'h')`, fmt.Sprint("t", sequence), sequence)
+		return err
+	}
+	known := func(tx storage.Tx, sequence int) (n int, err error) {
+		err = tx.(*Tx).row(`SELECT count(*) FROM audit_heads WHERE sequence = ?`, sequence).Scan(&n)
+		return n, err
+	}
+	refused := errors.New("refused")
+	var jobs []*job
+	for _, fails := range []error{nil, refused, nil} {
+		jobs = append(jobs, &job{ctx: t.Context(), fn: func(tx storage.Tx) error {
+			for range 3 {
+				seq++
+				if err := insert(tx, seq); err != nil {
+					return err
+				}
+				if err := insert(tx, seq); err == nil || errors.Is(classify(err), storage.ErrUnavailable) {
+					return fmt.Errorf("twice the same: %w", err)
+				}
+				if _, err := tx.(*Tx).exec("INSERT INTO nowhere VALUES (1)"); err == nil {
+					return errors.New("there is no such table")
+				}
+				if n, err := known(tx, seq); err != nil || n != 1 {
+					return fmt.Errorf("%d rows: %w", n, err)
+				}
+			}
+			return fails
+		}})
+	}
+	db.commit(jobs)
+	require.NoError(t, jobs[0].err)
+	require.ErrorIs(t, jobs[1].err, refused)
+	require.NoError(t, jobs[2].err)
+	for sequence, want := range []int{0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0} {
+		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+			n, err := known(tx, sequence)
+			require.Equal(t, want, n, sequence)
+			return err
+		}))
+	}
+}
+
+// TestAFullDiskChangesNothing takes the store's room away and gives it back.
+func TestAFullDiskChangesNothing(t *testing.T) {
+	db := openStore(t)
+	require.NoError(t, db.Update(t.Context(), appendEntry("before")))
+	limit := func(statement string) {
+		_, err := db.writer.ExecContext(t.Context(), statement) // the bound is a connection's
+		require.NoError(t, err)
+	}
+	var pages int
+	require.NoError(t, db.writer.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages))
+	limit(fmt.Sprintf("PRAGMA max_page_count = %d", pages+2))
+
+	big := string(make([]byte, 1<<20))
+	jobs := []*job{{ctx: t.Context(), fn: appendEntry("small")}, {ctx: t.Context(), fn: appendEntry(big)}, {ctx: t.Context(), fn: appendEntry("small too")}}
+	db.commit(jobs)
+	for _, j := range jobs {
+		require.ErrorIs(t, j.err, storage.ErrUnavailable, "nobody's write is acknowledged")
+	}
+	require.Equal(t, []string{"before"}, texts(t, db))
+
+	limit("PRAGMA max_page_count = 1000000")
+	require.NoError(t, db.Update(t.Context(), appendEntry("after")), "it recovers by itself")
+	require.Equal(t, []string{"before", "after"}, texts(t, db))
+}
+
+func TestAClosedStoreIsUnavailable(t *testing.T) {
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), storage.Options{})
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	require.ErrorIs(t, db.Update(t.Context(), appendEntry("x")), storage.ErrUnavailable)
+	require.ErrorIs(t, db.View(t.Context(), func(storage.Tx) error { return nil }), storage.ErrUnavailable)
+	require.ErrorIs(t, db.Ready(t.Context()), storage.ErrUnavailable)
+}
+
+func TestMigrationsFromNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.db")
+	db, err := OpenBeside(t.Context(), file)
+	require.NoError(t, err, "without a server it may make the file")
+	var synchronous, foreignKeys int
+	require.NoError(t, db.sql.QueryRow("PRAGMA synchronous").Scan(&synchronous))
+	require.NoError(t, db.sql.QueryRow("PRAGMA foreign_keys").Scan(&foreignKeys))
+	require.Equal(t, 2, synchronous, "FULL")
+	require.Equal(t, 1, foreignKeys)
+	rows, err := db.sql.Query(`SELECT m.name FROM sqlite_schema m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE 'goose_%'
+		AND m.name <> 'identity' -- which is the file's
+		AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) WHERE name = 'tenant' AND "notnull" = 1)`)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	require.False(t, rows.Next(), "every row of every table carries a tenant")
+	require.NoError(t, rows.Err())
+
+	_, err = db.sql.Exec("DELETE FROM goose_db_version WHERE version_id > 0")
+	require.NoError(t, err)
+	_, err = OpenBeside(t.Context(), file)
+	require.ErrorContains(t, err, "an older schema and a server has it open")
+	require.NoError(t, db.Close())
+}
+
+func TestManyApprovalsExpireInSeveralSweeps(t *testing.T) {
+	db := openStore(t)
+	by := storage.Actor{KeyID: "key", Subject: "svc"}
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+		for i := range 2*storage.MaxSweep + 5 {
+			a := aureus.Approval{
+				ID: fmt.Sprintf("apr_%d", i), Principal: aureus.Principal{ID: strconv.Itoa(i), Type: "agent"},
+				Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: "c",
+				ActionDigest: aureus.Digest{byte(i), byte(i >> 8), 1},
+			}
+			if _, _, err := askFor(tx, noon, by, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	later, sweeps := noon.Add(2*time.Hour), 0
+	for due := true; due; {
+		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) (err error) {
+			if due, err = tx.Approvals().HasExpired("default", later); err != nil || !due {
+				return err
+			}
+			sweeps++
+			return tx.Approvals().Expire("default", later)
+		}))
+	}
+	require.Equal(t, 3, sweeps)
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		rows, more, err := tx.Approvals().List("default", storage.ApprovalFilter{Status: aureus.ApprovalExpired, Limit: 1000})
+		require.Len(t, rows, 2*storage.MaxSweep+5)
+		require.False(t, more)
+		return err
+	}))
+	v, err := storage.VerifyAudit(t.Context(), db, "default")
+	require.NoError(t, err)
+	require.EqualValues(t, 2*(2*storage.MaxSweep+5), v.Entries)
+}
+
+func TestAPageOfApprovalsHasABoundInBytes(t *testing.T) {
+	db := openStore(t)
+	by := storage.Actor{KeyID: "key", Subject: "svc"}
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+		for i := range 4 {
+			a := aureus.Approval{
+				ID: fmt.Sprintf("apr_%d", i), Principal: aureus.Principal{ID: "p", Type: "agent"}, Arguments: string(make([]byte, storage.MaxPageBytes/12)),
+				Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: "c", // NUL is written as \u0000
+				ActionDigest: aureus.Digest{byte(i), 1},
+			}
+			if _, _, err := askFor(tx, noon, by, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		rows, more, err := tx.Approvals().List("default", storage.ApprovalFilter{Limit: 100})
+		require.Len(t, rows, 1)
+		require.True(t, more)
+		return err
+	}))
+}
+
+// TestARewrittenEntryIsFound gives a changed entry the hash that it then must
+// have: the next one still commits to the old.
+func TestARewrittenEntryIsFound(t *testing.T) {
+	db := openStore(t)
+	for i := range 3 {
+		require.NoError(t, db.Update(t.Context(), appendEntry(strconv.Itoa(i))))
+	}
+	var entries []aureus.AuditRecord
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) (err error) {
+		entries, err = tx.Audit().List("default", storage.AuditFilter{Limit: 10})
+		return err
+	}))
+	forged := entries[1]
+	forged.By = "someone else"
+	_, err := db.sql.Exec(`DROP TRIGGER audit_no_update; UPDATE audit SET by = ?, hash = ? WHERE sequence = 2`,
+		forged.By, storage.AuditRow{Entry: forged, Details: `{"text":"1"}`}.Hash("default"))
+	require.NoError(t, err)
+	v, err := storage.VerifyAudit(t.Context(), db, "default")
+	require.NoError(t, err)
+	require.False(t, v.Valid)
+	require.EqualValues(t, 3, v.FirstInvalid)
+}
+
+func BenchmarkWrite(b *testing.B) {
+	for name, parallel := range map[string]int{"one at a time": 0, "64 at once": 32} {
+		b.Run(name, func(b *testing.B) {
+			db := openStore(b)
+			b.ReportAllocs()
+			if parallel == 0 {
+				for b.Loop() {
+					require.NoError(b, db.Update(b.Context(), appendEntry("x")))
+				}
+				return
+			}
+			b.SetParallelism(parallel)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := db.Update(context.Background(), appendEntry("x")); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}

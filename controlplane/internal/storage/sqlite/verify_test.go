@@ -1,0 +1,290 @@
+package sqlite
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"database/sql"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+)
+
+// aLog is a log of n entries, of which the last one is a decision that stands in
+// another table too.
+func aLog(t *testing.T, n int) *DB {
+	t.Helper()
+	db := openStore(t)
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+		for i := range n - 1 {
+			if err := appendEntry(strconv.Itoa(i))(tx); err != nil {
+				return err
+			}
+		}
+		record := aureus.DecisionRecord{DecisionID: aureus.NewDecisionID(noon), Principal: "p", Action: "a", Effect: "deny"}
+		d, err := storage.DecisionOf(record, "svc")
+		if err != nil {
+			return err
+		}
+		_, err = tx.Decisions().Add("default", noon, d, aureus.AuditRecord{
+			Kind: aureus.AuditDecision, DecisionID: d.ID, Principal: "p", Action: "a", Decision: "deny", By: "svc",
+		})
+		return err
+	}))
+	return db
+}
+
+func tamper(t *testing.T, db *DB, statements ...string) {
+	t.Helper()
+	for _, s := range append([]string{`DROP TRIGGER audit_no_update`, `DROP TRIGGER audit_no_delete`, `DROP TRIGGER audit_no_replace`}, statements...) {
+		_, err := db.writer.ExecContext(t.Context(), s)
+		require.NoError(t, err, s)
+	}
+}
+
+// rehash makes the chain fit again from that entry on, with its head, as somebody
+// does who can write the file and knows how entries are hashed.
+func rehash(t *testing.T, db *DB, from int64) {
+	t.Helper()
+	var rows []storage.AuditRow
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		return tx.(*Tx).each(func(r *sql.Rows) error {
+			row, err := scanAudit(r)
+			rows = append(rows, row)
+			return err
+		}, auditColumns+" WHERE tenant = 'default' ORDER BY sequence")
+	}))
+	previous := ""
+	for _, row := range rows {
+		if row.Entry.Sequence >= from {
+			row.Entry.PreviousHash = previous
+			row.Entry.Hash = row.Hash("default")
+			_, err := db.writer.ExecContext(t.Context(), `UPDATE audit SET previous_hash = ?, hash = ? WHERE sequence = ?`, previous, row.Entry.Hash, row.Entry.Sequence)
+			require.NoError(t, err)
+		}
+		previous = row.Entry.Hash
+	}
+	_, err := db.writer.ExecContext(t.Context(), `UPDATE audit_heads SET sequence = ?, hash = ?`, len(rows), previous)
+	require.NoError(t, err)
+}
+
+// The last entry and the head are changed together. What the entry says no longer
+// fits its hash, or an empty hash stands for none, or another table knows better.
+func TestVerify_TheLastEntryRewrittenWithTheHead_IsFound(t *testing.T) {
+	for name, row := range map[string]struct {
+		statements []string
+		rehash     int64
+		first      int64
+	}{
+		"a hash of no entry": {[]string{`UPDATE audit SET details = '{"text":"x"}', hash = 'abc' WHERE sequence = 5`, `UPDATE audit_heads SET hash = 'abc'`}, 0, 5},
+		"the old hash":       {[]string{`UPDATE audit SET details = '{"text":"x"}' WHERE sequence = 5`}, 0, 5},
+		"both emptied":       {[]string{`UPDATE audit SET hash = '' WHERE sequence = 5`, `UPDATE audit_heads SET hash = ''`}, 0, 5},
+		"both emptied, and the entry no longer readable": {[]string{`UPDATE audit SET hash = '', decision_id = 'x' WHERE sequence = 5`, `UPDATE audit_heads SET hash = ''`}, 0, 5},
+		"hashed anew, another effect":                    {[]string{`UPDATE audit SET decision = 'allow' WHERE sequence = 5`}, 5, 5},
+		"hashed anew, another principal":                 {[]string{`UPDATE audit SET principal = 'q' WHERE sequence = 5`}, 5, 5},
+		"hashed anew, another action":                    {[]string{`UPDATE audit SET action = 'b' WHERE sequence = 5`}, 5, 5},
+		"hashed anew, another subject":                   {[]string{`UPDATE audit SET by = 'other' WHERE sequence = 5`}, 5, 5},
+		"hashed anew, another kind":                      {[]string{`UPDATE audit SET kind = 'outcome' WHERE sequence = 5`}, 5, 5},
+		"cut off, with the head":                         {[]string{`DELETE FROM audit WHERE sequence = 5`}, 5, 5},
+		"all emptied":                                    {[]string{`DELETE FROM audit`, `DELETE FROM audit_heads`}, 0, 1},
+		"one left out, hashed anew":                      {[]string{`DELETE FROM audit WHERE sequence = 2`, `UPDATE audit SET sequence = sequence - 1 WHERE sequence > 2`}, 2, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := aLog(t, 5)
+			before, err := storage.VerifyAudit(t.Context(), db, "default")
+			require.NoError(t, err)
+			require.True(t, before.Valid)
+			tamper(t, db, row.statements...)
+			if row.rehash > 0 {
+				rehash(t, db, row.rehash)
+			}
+			after, err := storage.VerifyAudit(t.Context(), db, "default")
+			require.NoError(t, err)
+			require.False(t, after.Valid)
+			require.Equal(t, row.first, after.FirstInvalid)
+			after, err = storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: before.Entries, Hash: before.Head})
+			require.NoError(t, err)
+			require.False(t, after.Valid, "against the head that was kept elsewhere")
+		})
+	}
+}
+
+// A chain made anew, in which every table agrees, is found by the head that was
+// kept elsewhere, and by nothing else.
+func TestVerify_AChainMadeAnew_IsFoundByTheHeadKeptElsewhere(t *testing.T) {
+	db := aLog(t, 5)
+	before, err := storage.VerifyAudit(t.Context(), db, "default")
+	require.NoError(t, err)
+	kept := storage.Head{Sequence: before.Entries, Hash: before.Head}
+	require.NoError(t, db.Update(t.Context(), appendEntry("later")))
+	still, err := storage.VerifyAudit(t.Context(), db, "default", kept)
+	require.NoError(t, err)
+	require.True(t, still.Valid, "a log that has grown still has it")
+	require.EqualValues(t, 6, still.Entries)
+
+	tamper(t, db, `UPDATE audit SET details = '{"text":"other"}' WHERE sequence = 3`)
+	rehash(t, db, 3)
+	alone, err := storage.VerifyAudit(t.Context(), db, "default")
+	require.NoError(t, err)
+	require.True(t, alone.Valid, "it fits in itself")
+	against, err := storage.VerifyAudit(t.Context(), db, "default", kept)
+	require.NoError(t, err)
+	require.False(t, against.Valid)
+	require.EqualValues(t, 5, against.FirstInvalid)
+
+	beyond, err := storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: 9, Hash: alone.Head})
+	require.NoError(t, err)
+	require.Equal(t, []any{false, int64(7)}, []any{beyond.Valid, beyond.FirstInvalid}, "what was there and is cut off")
+}
+
+// The check reads page by page, over the bounds of pages.
+func TestVerify_OfALongLog_ReadsPageByPage(t *testing.T) {
+	for _, n := range []int{storage.VerifyPage - 1, storage.VerifyPage, storage.VerifyPage + 1, 2*storage.VerifyPage + 5} {
+		db := aLog(t, n)
+		v, err := storage.VerifyAudit(t.Context(), db, "default")
+		require.NoError(t, err)
+		require.True(t, v.Valid, "%d: %d", n, v.FirstInvalid)
+		require.EqualValues(t, n, v.Entries)
+		tamper(t, db, `UPDATE audit SET details = '{"text":"x"}' WHERE sequence = `+strconv.Itoa(n-1))
+		v, err = storage.VerifyAudit(t.Context(), db, "default")
+		require.NoError(t, err)
+		require.EqualValues(t, n-1, v.FirstInvalid)
+		var seen int64
+		require.NoError(t, storage.EachAudit(t.Context(), db, "default", 0, int64(n)-1, func(e aureus.AuditRecord) error { seen = e.Sequence; return nil }))
+		require.EqualValues(t, n-1, seen)
+	}
+}
+
+func archiveOf(t *testing.T, db *DB, sequence int64) storage.Archive {
+	t.Helper()
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+	a := storage.Archive{Tenant: "default", Sequence: sequence, At: noon, PublicKey: key.Public().(ed25519.PublicKey)}
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		return tx.(*Tx).row(`SELECT hash FROM audit WHERE sequence = ?`, sequence).Scan(&a.Hash)
+	}))
+	a.Signature = ed25519.Sign(key, a.Message())
+	return a
+}
+
+// Only what is archived can be deleted; the chain goes on from the signed end.
+func TestArchive_IsWhatMayBeDeleted(t *testing.T) {
+	db := aLog(t, 5)
+	whole, err := storage.VerifyAudit(t.Context(), db, "default")
+	require.NoError(t, err)
+	a := archiveOf(t, db, 3)
+	other := a
+	other.Hash = whole.Head
+	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().AddArchive(other) }), storage.ErrConflict)
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().AddArchive(a) }))
+	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().AddArchive(a) }), storage.ErrConflict)
+	n, err := storage.PruneArchived(t.Context(), db, "default")
+	require.NoError(t, err)
+	require.EqualValues(t, 3, n)
+	for _, statement := range []string{`DELETE FROM audit`, `UPDATE audit_archives SET hash = 'x'`, `DELETE FROM audit_archives`} {
+		_, err := db.writer.ExecContext(t.Context(), statement)
+		require.ErrorContains(t, err, "append-only", statement)
+	}
+	require.NoError(t, db.Update(t.Context(), appendEntry("goes on")))
+	v, err := storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: 3, Hash: a.Hash}, storage.Head{Sequence: 5, Hash: whole.Head})
+	require.NoError(t, err)
+	require.Equal(t, []any{true, int64(6), int64(3), a.KeyText()}, []any{v.Valid, v.Entries, v.Archived, v.ArchiveKey})
+	_, err = storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: 2, Hash: a.Hash})
+	require.ErrorIs(t, err, storage.ErrArchived)
+	v, err = storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: 3, Hash: whole.Head})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, v.FirstInvalid)
+}
+
+// An end that nobody has signed, or that is not the one before the next entry, is
+// found.
+func TestArchive_ThatIsForged_IsFound(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(*storage.Archive)
+		first  int64
+	}{
+		"another signature": {func(a *storage.Archive) { a.Signature[0] ^= 1 }, 3},
+		"another time":      {func(a *storage.Archive) { a.At = a.At.Add(time.Second) }, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := aLog(t, 5)
+			a := archiveOf(t, db, 3)
+			row.change(&a)
+			require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().AddArchive(a) }))
+			_, err := storage.PruneArchived(t.Context(), db, "default")
+			require.NoError(t, err)
+			v, err := storage.VerifyAudit(t.Context(), db, "default")
+			require.NoError(t, err)
+			require.Equal(t, []any{false, row.first}, []any{v.Valid, v.FirstInvalid})
+		})
+	}
+	db := aLog(t, 5)
+	a := archiveOf(t, db, 3)
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().AddArchive(a) }))
+	_, err := storage.PruneArchived(t.Context(), db, "default")
+	require.NoError(t, err)
+	tamper(t, db, `DELETE FROM audit WHERE sequence = 4`)
+	v, err := storage.VerifyAudit(t.Context(), db, "default")
+	require.NoError(t, err)
+	require.EqualValues(t, 4, v.FirstInvalid)
+}
+
+// What has ended long ago is deleted, and nothing else.
+func TestPrune_DeletesWhatIsNoLongerKept(t *testing.T) {
+	db := openStore(t)
+	add := func(at time.Time) {
+		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+			d, err := storage.DecisionOf(aureus.DecisionRecord{DecisionID: aureus.NewDecisionID(at), Effect: "deny"}, "svc")
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Decisions().Add("default", at, d, aureus.AuditRecord{Kind: aureus.AuditDecision, DecisionID: d.ID, Decision: "deny", By: "svc"}); err != nil {
+				return err
+			}
+			if err := tx.Decisions().AddOutcome("default", at, d, storage.Outcome{DecisionID: d.ID, Status: "success"}); err != nil {
+				return err
+			}
+			return tx.Decisions().AddEarlyOutcome("default", at, storage.Outcome{DecisionID: aureus.NewDecisionID(at), Status: "success", Details: map[string]any{}})
+		}))
+	}
+	for n := range 2 * storage.PruneRows {
+		if n < 3 || n%400 == 0 {
+			add(noon.Add(time.Duration(n-1) * time.Hour))
+		}
+	}
+	count := func(table string) (n int) {
+		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return tx.(*Tx).row(`SELECT count(*) FROM ` + table).Scan(&n) }))
+		return n
+	}
+	all := count("decisions")
+	n, err := storage.Prune(t.Context(), db, storage.Retention{Ended: noon, Early: noon.Add(time.Hour)})
+	require.NoError(t, err)
+	require.EqualValues(t, 1+1+2, n)
+	require.Equal(t, []int{all - 1, all - 1, all - 2}, []int{count("decisions"), count("outcomes"), count("early_outcomes")})
+	v, err := storage.VerifyAudit(t.Context(), db, "default")
+	require.NoError(t, err)
+	require.True(t, v.Valid, "the log still has them")
+}
+
+// The last entry is one that no other table knows of.
+func TestVerify_TheLastEntryThatStandsAlone_IsFound(t *testing.T) {
+	for name, statements := range map[string][]string{
+		"both emptied, and no longer readable": {`UPDATE audit SET hash = '', decision_id = 'x' WHERE sequence = 6`, `UPDATE audit_heads SET hash = ''`},
+		"both emptied":                         {`UPDATE audit SET hash = '' WHERE sequence = 6`, `UPDATE audit_heads SET hash = ''`},
+		"another hash in both":                 {`UPDATE audit SET hash = 'abc' WHERE sequence = 6`, `UPDATE audit_heads SET hash = 'abc'`},
+		"another hash in the head":             {`UPDATE audit_heads SET hash = 'abc'`},
+		"none in the head":                     {`UPDATE audit_heads SET hash = ''`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := aLog(t, 5)
+			require.NoError(t, db.Update(t.Context(), appendEntry("alone")))
+			tamper(t, db, statements...)
+			v, err := storage.VerifyAudit(t.Context(), db, "default")
+			require.NoError(t, err)
+			require.Equal(t, []any{false, int64(6)}, []any{v.Valid, v.FirstInvalid})
+		})
+	}
+}
