@@ -31,6 +31,7 @@ var packages = map[string]string{
 	"sdklog":    "go.opentelemetry.io/otel/sdk/log",
 	"sdkmetric": "go.opentelemetry.io/otel/sdk/metric",
 	"sdktrace":  "go.opentelemetry.io/otel/sdk/trace",
+	"tracetest": "go.opentelemetry.io/otel/sdk/trace/tracetest",
 
 	"bytes":    "bytes",
 	"context":  "context",
@@ -48,6 +49,7 @@ var packages = map[string]string{
 	"signal":   "os/signal",
 	"slices":   "slices",
 	"slog":     "log/slog",
+	"sql":      "database/sql",
 	"strconv":  "strconv",
 	"strings":  "strings",
 	"sync":     "sync",
