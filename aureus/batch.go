@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -40,11 +42,8 @@ type batch struct {
 	indexes []int
 }
 
-// batchAnswer is what became of the items of one request.
-type batchAnswer struct {
-	Accepted int         `json:"accepted"`
-	Rejected []Rejection `json:"rejected"`
-}
+// batchResponse is what became of the items of one request.
+type batchResponse wire.BatchResponse[Rejection]
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
@@ -279,7 +278,7 @@ func (r *batchReport) post(ctx context.Context, b *batch, from, to int) error {
 		part = newBatch()
 		part.body = append(append(part.body, b.text(from, to)...), ']')
 	}
-	var answer batchAnswer
+	var answer batchResponse
 	released := false
 	k := call{
 		op: r.op, class: Reports, keyed: true, method: http.MethodPost, path: r.path + "/batch", body: part.body,
@@ -308,7 +307,7 @@ func (r *batchReport) post(ctx context.Context, b *batch, from, to int) error {
 }
 
 // accountsFor checks that each of n items was either accepted or rejected.
-func (a *batchAnswer) accountsFor(n int) error {
+func (a *batchResponse) accountsFor(n int) error {
 	if a.Accepted < 0 || a.Accepted+len(a.Rejected) != n {
 		return fmt.Errorf("it accounts for %d items of %d", a.Accepted+len(a.Rejected), n)
 	}

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // ApprovalQuery selects approvals; its zero value selects all that the key may
@@ -43,10 +45,7 @@ func (c *Client) Reject(ctx context.Context, id string, shown Digest, comment st
 }
 
 func (c *Client) decideApproval(ctx context.Context, op, id, verb string, shown Digest, comment string) (Approval, error) {
-	decided, err := c.approvalCall(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost}, id, verb, struct {
-		ActionDigest Digest `json:"action_digest"`
-		Comment      string `json:"comment,omitzero"`
-	}{shown, comment})
+	decided, err := c.approvalCall(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost}, id, verb, wire.ApprovalVerdict[Digest]{ActionDigest: shown, Comment: comment})
 	switch {
 	case err != nil:
 		return Approval{}, err
@@ -129,7 +128,7 @@ func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTick
 	if err != nil {
 		return ApprovalTicket{}, err
 	}
-	var answer approvalAnswer
+	var answer approvalResponse
 	if err := c.invoke(ctx, k, &answer); err != nil {
 		return ApprovalTicket{}, err
 	}
@@ -143,32 +142,10 @@ func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTick
 	return ApprovalTicket{Approval: *answer.Approval, Joined: answer.Joined, Hint: answer.Hint}, nil
 }
 
-// approvalRequest is the published request for an approval and our extensions.
-type approvalRequest struct {
-	Action    Action    `json:"action"`
-	Principal Principal `json:"principal"`
-	Reason    string    `json:"reason"`
-
-	ToolName      string     `json:"tool_name,omitzero"`
-	Arguments     any        `json:"arguments,omitzero"`
-	HTTP          *HTTPCall  `json:"http,omitzero"`
-	OnBehalfOf    string     `json:"on_behalf_of,omitzero"`
-	Volatile      []string   `json:"volatile,omitzero"`
-	ApprovalToken string     `json:"approval_token,omitzero"`
-	ActionDigest  Digest     `json:"action_digest,omitzero"`
-	DecisionID    DecisionID `json:"decision_id,omitzero"`
-	ReasonCode    ReasonCode `json:"reason_code,omitzero"`
-	Rule          string     `json:"rule,omitzero"`
-	PolicyVersion string     `json:"policy_version,omitzero"`
-}
-
-// approvalAnswer is the published answer and our extensions.
-type approvalAnswer struct {
-	ApprovalToken string     `json:"approval_token"`
-	Approval      *Approval  `json:"approval,omitzero"`
-	Joined        bool       `json:"joined,omitzero"`
-	Hint          ReasonCode `json:"hint,omitzero"`
-}
+type (
+	approvalRequest  = wire.ApprovalRequest[Action, Principal, HTTPCall, Digest, DecisionID, ReasonCode]
+	approvalResponse wire.ApprovalResponse[Approval, ReasonCode]
+)
 
 // approvalURL is where a requester polls, with a key.
 func (c *Client) approvalURL(id string) string {

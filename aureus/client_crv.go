@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // ValidateCommit asks whether the commit may be made. A blocked commit is a
@@ -13,10 +15,7 @@ import (
 // an error. POST /api/v1/crv/validate.
 func (c *Client) ValidateCommit(ctx context.Context, commit Commit, gate GateConfig) (GateResult, error) {
 	const op = "ValidateCommit"
-	body, err := encode(op, struct {
-		Commit     Commit     `json:"commit"`
-		GateConfig GateConfig `json:"gate_config"`
-	}{commit, gate})
+	body, err := encode(op, wire.ValidateRequest[Commit, GateConfig]{Commit: commit, GateConfig: gate})
 	if err != nil {
 		return GateResult{}, err
 	}
@@ -46,10 +45,11 @@ func belowConfidence(result GateResult, required *float64) int {
 // ValidatorRegistration is the answer to RegisterValidator; Raw is the whole
 // answer, since the published contract allows any JSON here.
 type ValidatorRegistration struct {
-	ValidatorID string `json:"validator_id,omitzero"`
-	Registered  bool   `json:"registered,omitzero"`
-	Replaced    bool   `json:"replaced,omitzero"`
-	Version     int    `json:"version,omitzero"`
+	ValidatorID string `json:"validator_id" aureus:"optional"`
+	Registered  bool   `json:"registered" aureus:"optional"`
+	Replaced    bool   `json:"replaced" aureus:"optional"` // there was a validator under the id
+	Version     int    `json:"version" aureus:"optional"`  // from 1
+	Scope       string `json:"scope" aureus:"optional"`    // who can use it: tenant or subject
 
 	Raw json.RawMessage `json:"-"`
 }
@@ -61,10 +61,7 @@ type ValidatorRegistration struct {
 func (c *Client) RegisterValidator(ctx context.Context, id string, config any) (ValidatorRegistration, error) {
 	const op = "RegisterValidator"
 	var registration ValidatorRegistration
-	body, err := encode(op, struct {
-		ValidatorID string `json:"validator_id"`
-		Config      any    `json:"config"`
-	}{id, config})
+	body, err := encode(op, wire.RegisterRequest[any]{ValidatorID: id, Config: config})
 	if err != nil {
 		return registration, err
 	}

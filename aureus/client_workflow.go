@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // RunOption adds to a workflow's execution.
@@ -15,11 +16,7 @@ type runOptionFunc func(*executeRequest)
 
 func (f runOptionFunc) applyRun(r *executeRequest) { f(r) }
 
-type executeRequest struct {
-	Workflow      WorkflowSpec   `json:"workflow"`
-	Context       map[string]any `json:"context,omitzero"`
-	CorrelationID string         `json:"correlation_id,omitzero"`
-}
+type executeRequest = wire.RunRequest[WorkflowSpec]
 
 // WithRunContext hands free-form context to the workflow's tasks.
 func WithRunContext(values map[string]any) RunOption {
@@ -54,17 +51,17 @@ func (c *Client) ExecuteWorkflow(ctx context.Context, workflow WorkflowSpec, opt
 // any JSON here: Raw is the whole answer, and the fields are what could be read
 // of it.
 type WorkflowStatus struct {
-	WorkflowID    string                `json:"workflow_id,omitzero"`
-	RunID         string                `json:"run_id,omitzero"`
-	Status        string                `json:"status,omitzero"`
-	Progress      float64               `json:"progress,omitzero"` // 0 to 1
+	WorkflowID    string                `json:"workflow_id" aureus:"optional"`
+	RunID         string                `json:"run_id" aureus:"optional"`
+	Status        string                `json:"status" aureus:"optional"`
+	Progress      float64               `json:"progress" aureus:"optional"` // 0 to 1
 	CurrentTask   string                `json:"current_task,omitzero"`
-	Tasks         map[string]TaskResult `json:"tasks,omitzero"`
-	StartedAt     Timestamp             `json:"started_at,omitzero"`
+	Tasks         map[string]TaskResult `json:"tasks" aureus:"optional"`
+	StartedAt     Timestamp             `json:"started_at" aureus:"optional"`
 	CompletedAt   Timestamp             `json:"completed_at,omitzero"`
 	Error         string                `json:"error,omitzero"`
-	CorrelationID string                `json:"correlation_id,omitzero"`
-	Subject       string                `json:"subject,omitzero"` // whose run it is
+	CorrelationID string                `json:"correlation_id" aureus:"optional"`
+	Subject       string                `json:"subject" aureus:"optional"` // whose run it is
 
 	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // what it waits for
 
@@ -82,10 +79,10 @@ func (c *Client) WorkflowStatus(ctx context.Context, id string) (WorkflowStatus,
 
 // WorkflowCancellation is the answer to CancelWorkflow; Raw is the whole answer.
 type WorkflowCancellation struct {
-	WorkflowID string `json:"workflow_id,omitzero"`
-	RunID      string `json:"run_id,omitzero"`
-	Cancelled  bool   `json:"cancelled,omitzero"` // false: it had ended before
-	Status     string `json:"status,omitzero"`
+	WorkflowID string `json:"workflow_id" aureus:"optional"`
+	RunID      string `json:"run_id" aureus:"optional"`
+	Cancelled  bool   `json:"cancelled" aureus:"optional"` // false: it had ended before
+	Status     string `json:"status" aureus:"optional"`
 
 	Raw json.RawMessage `json:"-"`
 }

@@ -159,7 +159,7 @@ func (a *ticketAnswer) contradiction() string {
 	return ""
 }
 
-func (a *approvalAnswer) contradiction() string {
+func (a *approvalResponse) contradiction() string {
 	if a.Approval == nil {
 		return ""
 	}

@@ -16,10 +16,10 @@ func init() { //nolint:gochecknoinits // the control plane finds the readers in 
 	jsonscan.Register(scanMetric)
 	jsonscan.Register(scanEvent)
 	jsonscan.Register(scanApproval)
-	jsonscan.Register(scanApprovalAnswer)
+	jsonscan.Register(scanApprovalResponse)
 	jsonscan.Register(scanCheckAnswer)
 	jsonscan.Register(scanFailure)
-	jsonscan.Register(scanBatchAnswer)
+	jsonscan.Register(scanBatchResponse)
 	jsonscan.Register(scanAuditRecord)
 	jsonscan.Register(scanDecisionRecord) // this and what follows is what the control plane is sent
 	jsonscan.Register(scanOutcome)

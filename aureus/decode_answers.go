@@ -3,9 +3,9 @@ package aureus
 import "github.com/farmountain/aureus-go/internal/jsonscan"
 
 var (
-	checkAnswerShape = jsonscan.ShapeOf[checkAnswer]()
-	batchAnswerShape = jsonscan.ShapeOf[batchAnswer]()
-	rejectionShape   = jsonscan.ShapeOf[Rejection]()
+	checkAnswerShape   = jsonscan.ShapeOf[checkAnswer]()
+	batchResponseShape = jsonscan.ShapeOf[batchResponse]()
+	rejectionShape     = jsonscan.ShapeOf[Rejection]()
 )
 
 func scanCheckAnswer(s *jsonscan.Scanner, a *checkAnswer) bool {
@@ -32,8 +32,8 @@ func scanCheckAnswer(s *jsonscan.Scanner, a *checkAnswer) bool {
 	})
 }
 
-func scanBatchAnswer(s *jsonscan.Scanner, a *batchAnswer) bool {
-	return s.Object(batchAnswerShape, func(name string) bool {
+func scanBatchResponse(s *jsonscan.Scanner, a *batchResponse) bool {
+	return s.Object(batchResponseShape, func(name string) bool {
 		switch name {
 		case "accepted":
 			return jsonscan.Int(s, &a.Accepted)

@@ -7,7 +7,7 @@ var (
 	mayChangeShape        = jsonscan.ShapeOf[MayChange]()
 	quorumShape           = jsonscan.ShapeOf[Quorum]()
 	approvalDecisionShape = jsonscan.ShapeOf[ApprovalDecision]()
-	approvalAnswerShape   = jsonscan.ShapeOf[approvalAnswer]()
+	approvalResponseShape = jsonscan.ShapeOf[approvalResponse]()
 )
 
 func scanApproval(s *jsonscan.Scanner, a *Approval) bool {
@@ -119,8 +119,8 @@ func scanApprovalDecision(s *jsonscan.Scanner, d *ApprovalDecision) bool {
 	})
 }
 
-func scanApprovalAnswer(s *jsonscan.Scanner, a *approvalAnswer) bool {
-	return s.Object(approvalAnswerShape, func(name string) bool {
+func scanApprovalResponse(s *jsonscan.Scanner, a *approvalResponse) bool {
+	return s.Object(approvalResponseShape, func(name string) bool {
 		switch name {
 		case "approval_token":
 			return s.String(&a.ApprovalToken)

@@ -69,9 +69,9 @@ func TestReadersOfModelsAgree(t *testing.T) {
 	t.Run("action", func(t *testing.T) { testAgreement[Action](t, plainAction) })
 	t.Run("policy context", func(t *testing.T) { testAgreement[PolicyContext](t, plainContext) })
 	t.Run("approval", func(t *testing.T) { testAgreement[Approval](t, plainApproval) })
-	t.Run("answer with an approval", func(t *testing.T) { testAgreement[approvalAnswer](t, plainApprovalAnswer) })
+	t.Run("answer with an approval", func(t *testing.T) { testAgreement[approvalResponse](t, plainApprovalAnswer) })
 	t.Run("answer to a check", func(t *testing.T) { testAgreement[checkAnswer](t, plainCheckAnswer) })
-	t.Run("answer to a batch", func(t *testing.T) { testAgreement[batchAnswer](t, plainBatchAnswer) })
+	t.Run("answer to a batch", func(t *testing.T) { testAgreement[batchResponse](t, plainBatchAnswer) })
 	t.Run("audit record", func(t *testing.T) { testAgreement[AuditRecord](t, plainAuditRecord) })
 	t.Run("decision record", func(t *testing.T) { testAgreement[DecisionRecord](t, plainDecisionRecord) })
 	t.Run("outcome", func(t *testing.T) { testAgreement[Outcome](t, plainOutcome) })
@@ -83,9 +83,9 @@ func FuzzDecodePrincipal(f *testing.F)      { fuzzAgreement[Principal](f, plainP
 func FuzzDecodeAction(f *testing.F)         { fuzzAgreement[Action](f, plainAction) }
 func FuzzDecodeContext(f *testing.F)        { fuzzAgreement[PolicyContext](f, plainContext) }
 func FuzzDecodeApproval(f *testing.F)       { fuzzAgreement[Approval](f, plainApproval) }
-func FuzzDecodeApprovalAnswer(f *testing.F) { fuzzAgreement[approvalAnswer](f, plainApprovalAnswer) }
+func FuzzDecodeApprovalAnswer(f *testing.F) { fuzzAgreement[approvalResponse](f, plainApprovalAnswer) }
 func FuzzDecodeCheckAnswer(f *testing.F)    { fuzzAgreement[checkAnswer](f, plainCheckAnswer) }
-func FuzzDecodeBatchAnswer(f *testing.F)    { fuzzAgreement[batchAnswer](f, plainBatchAnswer) }
+func FuzzDecodeBatchAnswer(f *testing.F)    { fuzzAgreement[batchResponse](f, plainBatchAnswer) }
 func FuzzDecodeAuditRecord(f *testing.F)    { fuzzAgreement[AuditRecord](f, plainAuditRecord) }
 func FuzzDecodeDecisionRecord(f *testing.F) { fuzzAgreement[DecisionRecord](f, plainDecisionRecord) }
 func FuzzDecodeOutcome(f *testing.F)        { fuzzAgreement[Outcome](f, plainOutcome) }
@@ -98,7 +98,7 @@ func TestSamplesFillTheirModels(t *testing.T) {
 	requireFull[PolicyContext](t, plainContext, ".AuditLog")
 	requireFull[Approval](t, plainApproval)
 	requireFull[checkAnswer](t, plainCheckAnswer)
-	requireFull[batchAnswer](t, plainBatchAnswer)
+	requireFull[batchResponse](t, plainBatchAnswer)
 	requireFull[AuditRecord](t, plainAuditRecord)
 	requireFull[DecisionRecord](t, plainDecisionRecord)
 	requireFull[Outcome](t, plainOutcome, ".GateResult")
@@ -227,7 +227,7 @@ func TestReadingModelsAllocatesLittle(t *testing.T) {
 		"an audit record without details": {`{"sequence":1,"timestamp":"t","kind":"decision","decision_id":"dec_0123456789abcdefghijklmnop","principal":"p","action":"a",
 			"decision":"allow","by":"b","key_id":"k","previous_hash":"p","hash":"h"}`, new(AuditRecord), 3},
 		"the answer to a check":           {`{"allowed":true}`, new(checkAnswer), 2},
-		"the answer to a batch, all well": {`{"accepted":512,"rejected":[]}`, new(batchAnswer), 2},
+		"the answer to a batch, all well": {`{"accepted":512,"rejected":[]}`, new(batchResponse), 2},
 		"a plain question": {`{"principal":{"id":"p","type":"agent","permissions":[{"action":"a","resource":"r"}]},
 			"action":{"id":"a","name":"A","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]}`, new(PolicyContext), 3},
 	} {

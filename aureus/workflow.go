@@ -85,13 +85,16 @@ type WorkflowExecutionResult struct {
 	Status        string                `json:"status"` // success, failed, partial; other words are possible
 	TaskResults   map[string]TaskResult `json:"task_results"`
 	Error         string                `json:"error,omitzero"`
-	DurationMS    *float64              `json:"duration_ms,omitzero"`
+	DurationMS    *float64              `json:"duration_ms,omitzero"` // milliseconds since the run began
 	CorrelationID string                `json:"correlation_id,omitzero"`
 
-	// What the control plane adds (SPEC 6.4).
+	// What the control plane adds.
 	RunID            string            `json:"run_id,omitzero"`
+	Goal             string            `json:"goal,omitzero"` // this and the next two repeat the spec
+	Constraints      []string          `json:"constraints,omitzero"`
+	SuccessCriteria  []string          `json:"success_criteria,omitzero"`
+	Warnings         []SafetyViolation `json:"warnings,omitzero"`          // rules of the safety policy that the workflow breaks; it ran all the same
 	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // what it waits for: once they are given, it goes on by itself
-	Warnings         []SafetyViolation `json:"warnings,omitzero"`          // of the safety policy, which did not keep it from running
 }
 
 // PendingApproval is what a task of a workflow waits for (SPEC 6.4).

@@ -40,38 +40,16 @@ func (s *Server) registerApprovals(mux *http.ServeMux) {
 	s.handle(mux, "POST /api/v1/policy/approvals/{id}/consume", RoleService, s.consumeApproval)
 }
 
-// approvalRequest is the published request for an approval, with what a local
-// decider adds.
-type approvalRequest struct {
-	Action    aureus.Action    `json:"action"`
-	Principal aureus.Principal `json:"principal"`
-	Reason    string           `json:"reason"`
-
-	ToolName      string            `json:"tool_name,omitzero"`
-	Arguments     any               `json:"arguments,omitzero"`
-	HTTP          *aureus.HTTPCall  `json:"http,omitzero"`
-	OnBehalfOf    string            `json:"on_behalf_of,omitzero"`
-	Volatile      []string          `json:"volatile,omitzero"`
-	ApprovalToken string            `json:"approval_token,omitzero"`
-	ActionDigest  aureus.Digest     `json:"action_digest,omitzero"`
-	DecisionID    aureus.DecisionID `json:"decision_id,omitzero"`
-	ReasonCode    aureus.ReasonCode `json:"reason_code,omitzero"`
-	Rule          string            `json:"rule,omitzero"`
-	PolicyVersion string            `json:"policy_version,omitzero"`
-}
+type (
+	approvalRequest  wire.ApprovalRequest[aureus.Action, aureus.Principal, aureus.HTTPCall, aureus.Digest, aureus.DecisionID, aureus.ReasonCode]
+	approvalResponse = wire.ApprovalResponse[aureus.Approval, aureus.ReasonCode]
+)
 
 func (a approvalRequest) request() aureus.Request {
 	return aureus.PolicyContext{
 		Principal: a.Principal, Action: a.Action, ToolName: a.ToolName, Arguments: a.Arguments, HTTP: a.HTTP,
 		OnBehalfOf: a.OnBehalfOf, Volatile: a.Volatile, ApprovalToken: a.ApprovalToken,
 	}.Request()
-}
-
-type approvalAnswer struct {
-	ApprovalToken string            `json:"approval_token"`
-	Approval      aureus.Approval   `json:"approval"`
-	Joined        bool              `json:"joined"`
-	Hint          aureus.ReasonCode `json:"hint,omitzero"`
 }
 
 // requestApproval opens an approval, or joins the one that is still alive for the
@@ -110,7 +88,7 @@ func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c calle
 		return err
 	}
 	whole.URL = approvalPath(whole.ID)
-	writeJSON(w, http.StatusOK, approvalAnswer{ApprovalToken: whole.ID, Approval: whole, Joined: ticket.Joined, Hint: ticket.Hint})
+	writeJSON(w, http.StatusOK, approvalResponse{ApprovalToken: whole.ID, Approval: &whole, Joined: ticket.Joined, Hint: ticket.Hint})
 	return nil
 }
 
@@ -289,15 +267,9 @@ func chargeDocuments(r *http.Request) func(document []byte) error {
 	return func(document []byte) error { return account.Charge(governor.Weigh(document) + int64(len(document))) }
 }
 
-// approvalVerdict is a person's decision on what was shown.
-type approvalVerdict struct {
-	ActionDigest aureus.Digest `json:"action_digest"`
-	Comment      string        `json:"comment,omitzero"`
-}
-
 func (s *Server) decideApproval(approve bool) handler {
 	return func(w http.ResponseWriter, r *http.Request, c caller) error {
-		var verdict approvalVerdict
+		var verdict wire.ApprovalVerdict[aureus.Digest]
 		if err := readJSON(r, &verdict); err != nil {
 			return err
 		}

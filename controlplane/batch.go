@@ -10,6 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // maxBatchItems bounds the items of one batch of telemetry. maxRecords is for
@@ -25,10 +26,7 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-type batchAnswer struct {
-	Accepted int                `json:"accepted"`
-	Rejected []aureus.Rejection `json:"rejected"`
-}
+type batchResponse = wire.BatchResponse[aureus.Rejection]
 
 // recording writes down one item of a batch.
 type recording func(t storage.Tx, now time.Time) error
@@ -60,12 +58,12 @@ func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, c caller, r
 		}
 		records[i] = record
 	}
-	var answer batchAnswer
+	var answer batchResponse
 	err = s.db.Update(r.Context(), func(t storage.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
-		answer = batchAnswer{Rejected: []aureus.Rejection{}}
+		answer = batchResponse{Rejected: []aureus.Rejection{}}
 		now := s.config.Now()
 		for i, record := range records {
 			err := record(t, now)

@@ -31,17 +31,13 @@ func (s *Server) registerCRV(mux *http.ServeMux) {
 	s.handle(mux, "GET /api/v1/crv/validators/{id}", RoleService, s.getValidator)
 }
 
-// validation asks for a commit to be judged by a gate.
-type validation struct {
-	Commit     aureus.Commit     `json:"commit"`
-	GateConfig aureus.GateConfig `json:"gate_config"`
-}
+type validateRequest = wire.ValidateRequest[aureus.Commit, aureus.GateConfig]
 
 // validateCommit judges a commit with the validators of the caller and of its
 // tenant. The result goes
 // out only once it stands in the audit log.
 func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller) error {
-	var body validation
+	var body validateRequest
 	text, err := readJSONText(r, &body)
 	if err != nil {
 		return err
@@ -104,7 +100,7 @@ func ownDecision(t storage.Tx, c caller, commit aureus.Commit) (id aureus.Decisi
 
 // checkGateNames refuses a body of which a part would have no effect because its
 // name is misspelt: a threshold that is not read bounds nothing, and a previous
-// state that is not read is none. The body is of the shape of a validation.
+// state that is not read is none. The body has the shape of a validateRequest.
 func checkGateNames(text []byte) error {
 	var parts struct {
 		Commit struct {
@@ -143,19 +139,7 @@ func gateDetails(result aureus.GateResult) map[string]any {
 
 // registration asks for a validator to be put in force. The text of its
 // configuration is kept as it came: the order of its fields counts.
-type registration struct {
-	ValidatorID string         `json:"validator_id"`
-	Config      jsontext.Value `json:"config"`
-}
-
-// registered is the response to a registration of a validator.
-type registered struct {
-	ValidatorID string `json:"validator_id"`
-	Registered  bool   `json:"registered"`
-	Replaced    bool   `json:"replaced"`
-	Version     int64  `json:"version"`
-	Scope       string `json:"scope"`
-}
+type registration = wire.RegisterRequest[jsontext.Value]
 
 // registers is what the caller registers: an admin for the tenant, everybody
 // else for its own subject.
@@ -216,8 +200,8 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		return fmt.Errorf("putting the validator in force: %w", err)
 	}
 	w.Header().Set("ETag", etag(stored))
-	writeJSON(w, http.StatusOK, registered{
-		ValidatorID: stored.ID, Registered: true, Replaced: stored.Version > 1, Version: stored.Version, Scope: string(scope),
+	writeJSON(w, http.StatusOK, aureus.ValidatorRegistration{
+		ValidatorID: stored.ID, Registered: true, Replaced: stored.Version > 1, Version: int(stored.Version), Scope: string(scope),
 	})
 	return nil
 }
@@ -269,17 +253,7 @@ func validatorProblem(err error) error {
 	return err
 }
 
-// registeredValidator is the wire's form of a registered validator.
-type registeredValidator struct {
-	ValidatorID  string           `json:"validator_id"`
-	Version      int64            `json:"version"`
-	Scope        string           `json:"scope"`
-	Subject      string           `json:"subject,omitzero"` // whose it is, for the scope subject
-	ETag         string           `json:"etag"`
-	Config       any              `json:"config"`
-	RegisteredBy string           `json:"registered_by"`
-	RegisteredAt aureus.Timestamp `json:"registered_at"`
-}
+type registeredValidator = wire.RegisteredValidator[aureus.Timestamp]
 
 func wireValidator(v storage.Validator) (registeredValidator, error) {
 	config, err := strictjson.Parse([]byte(v.Config))

@@ -6,17 +6,17 @@ import "github.com/farmountain/aureus-go/internal/jsonscan"
 // is evaluated, checked and validated, decision records and outcomes, and
 // telemetry (see package telemetry there). Others come seldom.
 func init() { //nolint:gochecknoinits // beside the readers that package aureus registers
-	jsonscan.Register(scanValidation)
-	jsonscan.Register(scanCheckQuestion)
+	jsonscan.Register(scanValidateRequest)
+	jsonscan.Register(scanCheckRequest)
 }
 
 var (
-	validationShape    = jsonscan.ShapeOf[validation]()
-	checkQuestionShape = jsonscan.ShapeOf[checkQuestion]()
+	validateRequestShape = jsonscan.ShapeOf[validateRequest]()
+	checkRequestShape    = jsonscan.ShapeOf[checkRequest]()
 )
 
-func scanValidation(s *jsonscan.Scanner, v *validation) bool {
-	return s.Object(validationShape, func(name string) bool {
+func scanValidateRequest(s *jsonscan.Scanner, v *validateRequest) bool {
+	return s.Object(validateRequestShape, func(name string) bool {
 		switch name {
 		case "commit":
 			return jsonscan.Read(s, &v.Commit)
@@ -27,8 +27,8 @@ func scanValidation(s *jsonscan.Scanner, v *validation) bool {
 	})
 }
 
-func scanCheckQuestion(s *jsonscan.Scanner, q *checkQuestion) bool {
-	return s.Object(checkQuestionShape, func(name string) bool {
+func scanCheckRequest(s *jsonscan.Scanner, q *checkRequest) bool {
+	return s.Object(checkRequestShape, func(name string) bool {
 		switch name {
 		case "principal":
 			return jsonscan.Read(s, &q.Principal)

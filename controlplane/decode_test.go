@@ -89,15 +89,15 @@ func validationBodies(tb testing.TB) [][]byte {
 
 func TestReadersOfBodiesAgree(t *testing.T) {
 	for _, body := range checkBodies(t) {
-		agree[checkQuestion](t, body)
+		agree[checkRequest](t, body)
 	}
 	for _, body := range validationBodies(t) {
-		agree[validation](t, body)
+		agree[validateRequest](t, body)
 	}
 }
 
-func FuzzDecodeCheckQuestion(f *testing.F) { fuzzAgreement[checkQuestion](f, checkBodies(f)) }
-func FuzzDecodeValidation(f *testing.F)    { fuzzAgreement[validation](f, validationBodies(f)) }
+func FuzzDecodeCheckRequest(f *testing.F)    { fuzzAgreement[checkRequest](f, checkBodies(f)) }
+func FuzzDecodeValidateRequest(f *testing.F) { fuzzAgreement[validateRequest](f, validationBodies(f)) }
 
 func fuzzAgreement[T any](f *testing.F, bodies [][]byte) {
 	f.Helper()
@@ -114,8 +114,8 @@ func fuzzAgreement[T any](f *testing.F, bodies [][]byte) {
 // The bodies that come in volume have readers, which package aureus registers.
 func TestBodiesInVolumeAreReadQuickly(t *testing.T) {
 	for text, v := range map[string]any{
-		plainValidation: new(validation),
-		plainCheck:      new(checkQuestion),
+		plainValidation: new(validateRequest),
+		plainCheck:      new(checkRequest),
 		`{"current_state":"idle","audit_log":[],` + plainCheck[1:]:                           new(aureus.PolicyContext),
 		`{"decision_id":"","principal":"p","action":"a","effect":"allow","reason_code":"r"}`: new(aureus.DecisionRecord),
 		`{"decision_id":"","status":"success","duration_ms":1}`:                              new(aureus.Outcome),

@@ -73,7 +73,7 @@ func (s *Server) takeOne(kind telemetry.Kind) handler {
 		if err := s.keep(r.Context(), c.tenant, kind, []telemetry.Item{item}); err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, batchAnswer{Accepted: 1, Rejected: []aureus.Rejection{}})
+		writeJSON(w, http.StatusOK, batchResponse{Accepted: 1, Rejected: []aureus.Rejection{}})
 		return nil
 	}
 }
@@ -101,7 +101,7 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 			return s.deferred(c, kind, len(texts), crowded(err))
 		}
 		items := make([]telemetry.Item, 0, len(texts))
-		answer := batchAnswer{Rejected: []aureus.Rejection{}}
+		answer := batchResponse{Rejected: []aureus.Rejection{}}
 		for i, text := range texts {
 			item, err := telemetry.Read(kind, text)
 			if err != nil {

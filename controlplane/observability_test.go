@@ -180,7 +180,7 @@ func TestBatch(t *testing.T) {
 	]`)
 	require.Equal(t, http.StatusOK, answer.status, answer.body)
 	require.NotContains(t, answer.body, "hunter2")
-	var got batchAnswer
+	var got batchResponse
 	require.NoError(t, json.Unmarshal([]byte(answer.body), &got))
 	require.Equal(t, 2, got.Accepted)
 	reasons := map[int]string{}

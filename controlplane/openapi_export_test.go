@@ -37,11 +37,11 @@ func Models() map[string]reflect.Type {
 		"StateTransition": reflect.TypeFor[aureus.StateTransition](), "AuditEntry": reflect.TypeFor[aureus.AuditEntry](),
 		"HTTPCall": reflect.TypeFor[aureus.HTTPCall](), "PolicyContext": reflect.TypeFor[aureus.PolicyContext](),
 		"GuardDecision": reflect.TypeFor[aureus.GuardDecision](), "ApprovalRef": reflect.TypeFor[aureus.ApprovalRef](),
-		"CheckQuestion": reflect.TypeFor[checkQuestion](), "CheckAnswer": reflect.TypeFor[checkAnswer](),
+		"CheckQuestion": reflect.TypeFor[checkRequest](), "CheckAnswer": reflect.TypeFor[wire.CheckResponse](),
 
-		"ApprovalRequest": reflect.TypeFor[approvalRequest](), "ApprovalAnswer": reflect.TypeFor[approvalAnswer](),
+		"ApprovalRequest": reflect.TypeFor[approvalRequest](), "ApprovalAnswer": reflect.TypeFor[approvalResponse](),
 		"Approval": reflect.TypeFor[aureus.Approval](), "Quorum": reflect.TypeFor[aureus.Quorum](), "MayChange": reflect.TypeFor[aureus.MayChange](),
-		"ApprovalDecision": reflect.TypeFor[aureus.ApprovalDecision](), "ApprovalVerdict": reflect.TypeFor[approvalVerdict](),
+		"ApprovalDecision": reflect.TypeFor[aureus.ApprovalDecision](), "ApprovalVerdict": reflect.TypeFor[wire.ApprovalVerdict[aureus.Digest]](),
 		"ApprovalUse": reflect.TypeFor[aureus.ApprovalUse](),
 
 		"AuditRecord": reflect.TypeFor[aureus.AuditRecord](), "AuditVerification": reflect.TypeFor[aureus.AuditVerification](),
@@ -49,20 +49,20 @@ func Models() map[string]reflect.Type {
 		"GateRecord": reflect.TypeFor[aureus.GateRecord](), "DecisionDetails": reflect.TypeFor[aureus.DecisionDetails](),
 		"DecisionOutcome": reflect.TypeFor[aureus.DecisionOutcome](),
 
-		"Commit": reflect.TypeFor[aureus.Commit](), "GateConfig": reflect.TypeFor[aureus.GateConfig](), "ValidationQuestion": reflect.TypeFor[validation](),
+		"Commit": reflect.TypeFor[aureus.Commit](), "GateConfig": reflect.TypeFor[aureus.GateConfig](), "ValidationQuestion": reflect.TypeFor[validateRequest](),
 		"ValidationResult": reflect.TypeFor[aureus.ValidationResult](), "GateResult": reflect.TypeFor[aureus.GateResult](),
-		"ValidatorRegistration": reflect.TypeFor[registration](), "ValidatorRegistered": reflect.TypeFor[registered](),
+		"ValidatorRegistration": reflect.TypeFor[registration](), "ValidatorRegistered": reflect.TypeFor[aureus.ValidatorRegistration](),
 		"RegisteredValidator": reflect.TypeFor[registeredValidator](),
 
 		"TelemetryEvent": reflect.TypeFor[aureus.TelemetryEvent](), "Metric": reflect.TypeFor[aureus.Metric](), "Span": reflect.TypeFor[aureus.Span](),
-		"SpanLog": reflect.TypeFor[aureus.SpanLog](), "Rejection": reflect.TypeFor[aureus.Rejection](), "BatchAnswer": reflect.TypeFor[batchAnswer](),
+		"SpanLog": reflect.TypeFor[aureus.SpanLog](), "Rejection": reflect.TypeFor[aureus.Rejection](), "BatchAnswer": reflect.TypeFor[batchResponse](),
 		"Summary": reflect.TypeFor[aureus.Summary](),
 
 		"WorkflowSpec": reflect.TypeFor[aureus.WorkflowSpec](), "TaskSpec": reflect.TypeFor[aureus.TaskSpec](), "RetryConfig": reflect.TypeFor[aureus.RetryConfig](),
 		"CompensationHooks": reflect.TypeFor[aureus.CompensationHooks](), "CompensationAction": reflect.TypeFor[aureus.CompensationAction](),
 		"SandboxConfig": reflect.TypeFor[aureus.SandboxConfig](), "SafetyPolicy": reflect.TypeFor[aureus.SafetyPolicy](),
-		"WorkflowExecution": reflect.TypeFor[runRequest](), "WorkflowResult": reflect.TypeFor[runResult](), "TaskResult": reflect.TypeFor[aureus.TaskResult](),
-		"WorkflowRunStatus": reflect.TypeFor[runStatus](), "WorkflowCancelled": reflect.TypeFor[cancellation](),
+		"WorkflowExecution": reflect.TypeFor[runRequest](), "WorkflowResult": reflect.TypeFor[aureus.WorkflowExecutionResult](), "TaskResult": reflect.TypeFor[aureus.TaskResult](),
+		"WorkflowRunStatus": reflect.TypeFor[aureus.WorkflowStatus](), "WorkflowCancelled": reflect.TypeFor[aureus.WorkflowCancellation](),
 		"SafetyViolation": reflect.TypeFor[aureus.SafetyViolation](), "PendingApproval": reflect.TypeFor[aureus.PendingApproval](),
 		"SafetyRule": reflect.TypeFor[aureus.SafetyRule](),
 

@@ -294,50 +294,29 @@ func (s *Server) report(r *http.Request, c caller, event aureus.TelemetryEvent) 
 // check answers as evaluate would with no approval live, and has no effect: it
 // asks nobody, spends nothing and writes nothing to the audit log.
 func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
-	var question checkQuestion
-	if err := readJSON(r, &question); err != nil {
+	var body checkRequest
+	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	request := question.request()
+	request := body.request()
 	if err := s.admissible(c, request); err != nil {
 		return err
 	}
 	preview := s.local(nil, c).Preview(request)
-	writeJSON(w, http.StatusOK, checkAnswer{
+	writeJSON(w, http.StatusOK, wire.CheckResponse{
 		Allowed: preview.Effect == aureus.Allow, HasPermission: s.hasPermission(c, request),
 		RequiresHumanApproval: preview.Effect == aureus.RequireApproval, Reason: preview.Reason,
 	})
 	return nil
 }
 
-// checkQuestion is what evaluate takes without what nothing depends on: the state
-// and the audit log of the caller, and a ticket.
-type checkQuestion struct {
-	Principal aureus.Principal `json:"principal"`
-	Action    aureus.Action    `json:"action"`
+type checkRequest wire.CheckRequest[aureus.Principal, aureus.Action, aureus.HTTPCall]
 
-	ToolName   string           `json:"tool_name,omitzero"`
-	Arguments  any              `json:"arguments,omitzero"`
-	HTTP       *aureus.HTTPCall `json:"http,omitzero"`
-	OnBehalfOf string           `json:"on_behalf_of,omitzero"`
-	Volatile   []string         `json:"volatile,omitzero"`
-	WorkflowID string           `json:"workflow_id,omitzero"`
-	TaskID     string           `json:"task_id,omitzero"`
-	TraceID    string           `json:"trace_id,omitzero"`
-}
-
-func (q *checkQuestion) request() aureus.Request {
+func (q *checkRequest) request() aureus.Request {
 	return aureus.PolicyContext{
 		Principal: q.Principal, Action: q.Action, ToolName: q.ToolName, Arguments: q.Arguments, HTTP: q.HTTP, OnBehalfOf: q.OnBehalfOf,
 		Volatile: q.Volatile, WorkflowID: q.WorkflowID, TaskID: q.TaskID, TraceID: q.TraceID,
 	}.Request()
-}
-
-type checkAnswer struct {
-	Allowed               bool   `json:"allowed"`
-	HasPermission         bool   `json:"has_permission"`
-	RequiresHumanApproval bool   `json:"requires_human_approval"`
-	Reason                string `json:"reason"`
 }
 
 // hasPermission reports whether the principal holds what the action requires,

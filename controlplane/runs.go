@@ -88,12 +88,7 @@ func (l *liveRun) trouble() (closed <-chan struct{}, failure error) {
 	return l.failing, l.failure
 }
 
-// runRequest asks for a workflow to be run.
-type runRequest struct {
-	Workflow      aureus.WorkflowSpec `json:"workflow"`
-	Context       map[string]any      `json:"context,omitzero"`
-	CorrelationID string              `json:"correlation_id,omitzero"`
-}
+type runRequest = wire.RunRequest[aureus.WorkflowSpec]
 
 // runCaller is what is kept of the caller: enough to go on in its name after a
 // restart.

@@ -28,22 +28,6 @@ func (s *Server) registerWorkflows(mux *http.ServeMux) {
 	s.handle(mux, "POST /api/v1/workflows/{id}/cancel", RoleService, s.cancelWorkflow, "subject")
 }
 
-// runResult is the answer to execute: the published client's, with extras.
-type runResult struct {
-	WorkflowID       string                       `json:"workflow_id"`
-	RunID            string                       `json:"run_id"`
-	Status           string                       `json:"status"`
-	TaskResults      map[string]aureus.TaskResult `json:"task_results"`
-	Error            string                       `json:"error,omitzero"`
-	DurationMS       float64                      `json:"duration_ms"`
-	CorrelationID    string                       `json:"correlation_id"`
-	Goal             string                       `json:"goal,omitzero"`
-	Constraints      []string                     `json:"constraints,omitzero"`
-	SuccessCriteria  []string                     `json:"success_criteria,omitzero"`
-	Warnings         []aureus.SafetyViolation     `json:"warnings,omitzero"`
-	PendingApprovals []aureus.PendingApproval     `json:"pending_approvals,omitzero"`
-}
-
 // executeWorkflow runs the workflow and answers when it has ended or waits for a
 // person; white space keeps the call alive until then. The run does not end with
 // the call. An id that runs already is joined.
@@ -70,7 +54,7 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 	}
 	stored, err := s.run(r.Context(), c.tenant, live.id)
 	if err == nil {
-		var result runResult
+		var result aureus.WorkflowExecutionResult
 		if result, err = s.resultOf(r.Context(), stored); err == nil {
 			result.Warnings = warnings
 			if body.CorrelationID != "" {
@@ -404,7 +388,7 @@ func (s *Server) waitFor(w http.ResponseWriter, r *http.Request, live *liveRun) 
 	}
 }
 
-func writeRunResult(w http.ResponseWriter, silent bool, result runResult) {
+func writeRunResult(w http.ResponseWriter, silent bool, result aureus.WorkflowExecutionResult) {
 	if silent {
 		writeJSON(w, http.StatusOK, result)
 		return
@@ -457,16 +441,17 @@ func (s *Server) latestRun(ctx context.Context, c caller, id string) (run storag
 	return run, err
 }
 
-func (s *Server) resultOf(ctx context.Context, stored storage.Run) (runResult, error) {
+func (s *Server) resultOf(ctx context.Context, stored storage.Run) (aureus.WorkflowExecutionResult, error) {
 	host, state, err := s.hostOf(stored)
 	if err != nil {
-		return runResult{}, err
+		return aureus.WorkflowExecutionResult{}, err
 	}
 	spec := host.request.Workflow
-	result := runResult{
+	took := float64(s.until(state).Sub(stored.StartedAt).Microseconds()) / 1000
+	result := aureus.WorkflowExecutionResult{
 		WorkflowID: spec.ID, RunID: stored.ID, Status: state.Status, Error: state.Error, CorrelationID: host.request.CorrelationID,
 		Goal: spec.Goal, Constraints: spec.Constraints, SuccessCriteria: spec.SuccessCriteria, TaskResults: taskResults(spec, state),
-		DurationMS: float64(s.until(state).Sub(stored.StartedAt).Microseconds()) / 1000,
+		DurationMS: &took,
 	}
 	if state.Status == workflow.AwaitingApproval || state.Status == workflow.Parked {
 		result.Status = workflow.Partial // execute has no word of its own for waiting: part of the run is done
@@ -542,23 +527,6 @@ func taskResults(spec aureus.WorkflowSpec, state *workflow.State) map[string]aur
 	return results
 }
 
-// runStatus is the answer to status.
-type runStatus struct {
-	WorkflowID    string                       `json:"workflow_id"`
-	RunID         string                       `json:"run_id"`
-	Status        string                       `json:"status"`
-	Progress      float64                      `json:"progress"`
-	CurrentTask   string                       `json:"current_task,omitzero"`
-	Tasks         map[string]aureus.TaskResult `json:"tasks"`
-	StartedAt     aureus.Timestamp             `json:"started_at"`
-	CompletedAt   aureus.Timestamp             `json:"completed_at,omitzero"`
-	Error         string                       `json:"error,omitzero"`
-	CorrelationID string                       `json:"correlation_id"`
-	Subject       string                       `json:"subject"`
-
-	PendingApprovals []aureus.PendingApproval `json:"pending_approvals,omitzero"`
-}
-
 func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller) error {
 	query, err := queryOf(r)
 	if err != nil {
@@ -582,7 +550,7 @@ func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller
 		return err
 	}
 	spec := host.request.Workflow
-	status := runStatus{
+	status := aureus.WorkflowStatus{
 		WorkflowID: spec.ID, RunID: stored.ID, Status: state.Status, CurrentTask: state.Current, Error: state.Error,
 		CorrelationID: host.request.CorrelationID, StartedAt: aureus.TimestampOf(stored.StartedAt), Progress: 1, Tasks: taskResults(spec, state),
 		Subject: stored.Subject,
@@ -612,14 +580,6 @@ func sizeOf(run storage.Run) int64 {
 		size += len(text)
 	}
 	return int64(size)
-}
-
-// cancellation is the answer to cancel.
-type cancellation struct {
-	WorkflowID string `json:"workflow_id"`
-	RunID      string `json:"run_id"`
-	Cancelled  bool   `json:"cancelled"`
-	Status     string `json:"status"`
 }
 
 // cancelWorkflow stops the run, undoes what it did, and answers when that is
@@ -660,7 +620,7 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, cancellation{
+	writeJSON(w, http.StatusOK, aureus.WorkflowCancellation{
 		WorkflowID: id, RunID: stored.ID, Cancelled: live != nil && state.Status == workflow.Cancelled, Status: state.Status,
 	})
 	return nil

@@ -65,23 +65,7 @@ func (s *Server) verdict(op, id string, approve bool) {
 // requestApproval answers POST approval. Where a local decider asks, it brings
 // the digest that it will present.
 func (s *Server) requestApproval(q *request) (any, error) {
-	var body struct {
-		Action    aureus.Action    `json:"action"`
-		Principal aureus.Principal `json:"principal"`
-		Reason    string           `json:"reason"`
-
-		ToolName      string            `json:"tool_name,omitzero"`
-		Arguments     any               `json:"arguments,omitzero"`
-		HTTP          *aureus.HTTPCall  `json:"http,omitzero"`
-		OnBehalfOf    string            `json:"on_behalf_of,omitzero"`
-		Volatile      []string          `json:"volatile,omitzero"`
-		ApprovalToken string            `json:"approval_token,omitzero"`
-		ActionDigest  aureus.Digest     `json:"action_digest,omitzero"`
-		DecisionID    aureus.DecisionID `json:"decision_id,omitzero"`
-		ReasonCode    aureus.ReasonCode `json:"reason_code,omitzero"`
-		Rule          string            `json:"rule,omitzero"`
-		PolicyVersion string            `json:"policy_version,omitzero"`
-	}
+	var body wire.ApprovalRequest[aureus.Action, aureus.Principal, aureus.HTTPCall, aureus.Digest, aureus.DecisionID, aureus.ReasonCode]
 	if err := q.decode(&body); err != nil {
 		return nil, err
 	}
@@ -125,12 +109,10 @@ func (s *Server) requestApproval(q *request) (any, error) {
 	if err != nil {
 		return nil, refuse(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending), "%v", err).with("Retry-After", "60")
 	}
-	return struct {
-		ApprovalToken string            `json:"approval_token"`
-		Approval      aureus.Approval   `json:"approval"`
-		Joined        bool              `json:"joined"`
-		Hint          aureus.ReasonCode `json:"hint,omitzero"`
-	}{found.ID, copied(&found.Approval), joined, s.book.hint(now, by, ask, found.ID)}, nil
+	approval := copied(&found.Approval)
+	return wire.ApprovalResponse[aureus.Approval, aureus.ReasonCode]{
+		ApprovalToken: found.ID, Approval: &approval, Joined: joined, Hint: s.book.hint(now, by, ask, found.ID),
+	}, nil
 }
 
 func (s *Server) listApprovals(q *request) (any, error) {
@@ -161,10 +143,7 @@ func (s *Server) decideApproval(approve bool) handler {
 		case !s.isOperator(q.Request):
 			return nil, refuse(http.StatusForbidden, wire.CodeForbidden, "deciding approvals needs the role operator; see aureustest.Server.Operator")
 		}
-		var body struct {
-			ActionDigest aureus.Digest `json:"action_digest"`
-			Comment      string        `json:"comment,omitzero"`
-		}
+		var body wire.ApprovalVerdict[aureus.Digest]
 		if err := q.decode(&body); err != nil {
 			return nil, err
 		}

@@ -19,10 +19,7 @@ const (
 
 // validateCommit answers POST validate with what the gate's name has scripted.
 func (s *Server) validateCommit(q *request) (any, error) {
-	var body struct {
-		Commit     aureus.Commit     `json:"commit"`
-		GateConfig aureus.GateConfig `json:"gate_config"`
-	}
+	var body wire.ValidateRequest[aureus.Commit, aureus.GateConfig]
 	if err := q.decode(&body); err != nil {
 		return nil, err
 	}
@@ -115,10 +112,7 @@ func firstCode(results []aureus.ValidationResult) aureus.FailureTaxonomy {
 // registerValidator answers POST validators. The validator is remembered and
 // judges nothing: gates are scripted.
 func (s *Server) registerValidator(q *request) (any, error) {
-	var body struct {
-		ValidatorID string         `json:"validator_id"`
-		Config      map[string]any `json:"config"`
-	}
+	var body wire.RegisterRequest[map[string]any]
 	if err := q.decode(&body); err != nil {
 		return nil, err
 	}
@@ -149,13 +143,9 @@ func (s *Server) registerValidator(q *request) (any, error) {
 		s.requests.validators = append(s.requests.validators, v)
 	}
 	q.header.Set("ETag", v.etag())
-	return struct {
-		ValidatorID string `json:"validator_id"`
-		Registered  bool   `json:"registered"`
-		Replaced    bool   `json:"replaced"`
-		Version     int    `json:"version"`
-		Scope       string `json:"scope"`
-	}{v.ID, true, v.Version > 1, v.Version, scopeSubject}, nil
+	return aureus.ValidatorRegistration{
+		ValidatorID: v.ID, Registered: true, Replaced: v.Version > 1, Version: v.Version, Scope: scopeSubject,
+	}, nil
 }
 
 func (v Registered) etag() string { return strconv.Quote(strconv.Itoa(v.Version)) }
@@ -164,34 +154,28 @@ func (v Registered) etag() string { return strconv.Quote(strconv.Itoa(v.Version)
 // subject.
 const scopeSubject = "subject"
 
-// wireValidator is a registration in the form of GET validators.
-type wireValidator struct {
-	ValidatorID  string           `json:"validator_id"`
-	Version      int              `json:"version"`
-	Scope        string           `json:"scope"`
-	Subject      string           `json:"subject"`
-	ETag         string           `json:"etag"`
-	Config       any              `json:"config"`
-	RegisteredBy string           `json:"registered_by"`
-	RegisteredAt aureus.Timestamp `json:"registered_at"`
-}
+// registeredValidator is a registration in the form of GET validators.
+type registeredValidator = wire.RegisteredValidator[aureus.Timestamp]
 
-func (s *Server) wireValidators() []wireValidator {
+func (s *Server) registeredValidators() []registeredValidator {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]wireValidator, len(s.requests.validators))
+	list := make([]registeredValidator, len(s.requests.validators))
 	for i, v := range s.requests.validators {
-		list[i] = wireValidator{v.ID, v.Version, scopeSubject, "service", v.etag(), v.Config, "service", aureus.TimestampOf(s.Clock.Now())}
+		list[i] = registeredValidator{
+			ValidatorID: v.ID, Version: int64(v.Version), Scope: scopeSubject, Subject: serviceName, ETag: v.etag(), Config: v.Config,
+			RegisteredBy: serviceName, RegisteredAt: aureus.TimestampOf(s.Clock.Now()),
+		}
 	}
 	return list
 }
 
 func (s *Server) listValidators(q *request) (any, error) {
-	return page(q, s.wireValidators(), 100, 1000)
+	return page(q, s.registeredValidators(), 100, 1000)
 }
 
 func (s *Server) getValidator(q *request) (any, error) {
-	for _, v := range s.wireValidators() {
+	for _, v := range s.registeredValidators() {
 		if v.ValidatorID == q.PathValue("id") {
 			q.header.Set("ETag", v.ETag)
 			return v, nil

@@ -119,19 +119,7 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 
 // check answers POST check: what the script says, without any effect.
 func (s *Server) check(q *request) (any, error) {
-	var question struct {
-		Principal aureus.Principal `json:"principal"`
-		Action    aureus.Action    `json:"action"`
-
-		ToolName   string           `json:"tool_name,omitzero"`
-		Arguments  any              `json:"arguments,omitzero"`
-		HTTP       *aureus.HTTPCall `json:"http,omitzero"`
-		OnBehalfOf string           `json:"on_behalf_of,omitzero"`
-		Volatile   []string         `json:"volatile,omitzero"`
-		WorkflowID string           `json:"workflow_id,omitzero"`
-		TaskID     string           `json:"task_id,omitzero"`
-		TraceID    string           `json:"trace_id,omitzero"`
-	}
+	var question wire.CheckRequest[aureus.Principal, aureus.Action, aureus.HTTPCall]
 	if err := q.decode(&question); err != nil {
 		return nil, err
 	}
@@ -150,12 +138,10 @@ func (s *Server) check(q *request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests.checks.add(Checked{Principal: question.Principal, Action: question.Action, Allowed: said.Effect == aureus.Allow}, len(q.body))
-	return struct {
-		Allowed               bool   `json:"allowed"`
-		HasPermission         bool   `json:"has_permission"`
-		RequiresHumanApproval bool   `json:"requires_human_approval"`
-		Reason                string `json:"reason"`
-	}{said.Effect == aureus.Allow, said.Effect != aureus.Deny, said.Effect == aureus.RequireApproval, said.Reason}, nil
+	return wire.CheckResponse{
+		Allowed: said.Effect == aureus.Allow, HasPermission: said.Effect != aureus.Deny,
+		RequiresHumanApproval: said.Effect == aureus.RequireApproval, Reason: said.Reason,
+	}, nil
 }
 
 // askPerson opens, joins or spends the approval of the digest, by the rules of

@@ -19,10 +19,7 @@ const (
 	maxReason     = 1000    // bytes of why an item was refused
 )
 
-type batchAnswer struct {
-	Accepted int                `json:"accepted"`
-	Rejected []aureus.Rejection `json:"rejected"`
-}
+type batchResponse = wire.BatchResponse[aureus.Rejection]
 
 // one takes a single item.
 func one[T any](s *Server, into *kept[T], take func(*request, *T) (why string, known bool)) handler {
@@ -42,7 +39,7 @@ func one[T any](s *Server, into *kept[T], take func(*request, *T) (why string, k
 			}
 		}
 		into.add(item, len(q.body))
-		return batchAnswer{Accepted: 1, Rejected: []aureus.Rejection{}}, nil
+		return batchResponse{Accepted: 1, Rejected: []aureus.Rejection{}}, nil
 	}
 }
 
@@ -72,7 +69,7 @@ func batch[T any](s *Server, into *kept[T], take func(*request, *T) (why string,
 		if take != nil {
 			taking = func(item *T) (why string, known bool) { return take(q, item) }
 		}
-		answer := batchAnswer{Rejected: []aureus.Rejection{}}
+		answer := batchResponse{Rejected: []aureus.Rejection{}}
 		for i, item := range items {
 			if why := takeItem(into, item, taking); why != "" {
 				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: why})

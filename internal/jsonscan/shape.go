@@ -21,7 +21,7 @@ type Shape struct {
 func ShapeOf[T any]() *Shape {
 	s := &Shape{}
 	for field := range reflect.TypeFor[T]().Fields() {
-		name, rest, _ := strings.Cut(field.Tag.Get("json"), ",")
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
 		case field.Anonymous || strings.Contains(field.Tag.Get("aureus"), "alias=") || len(s.names) == 64:
 			panic("jsonscan: no shape for the field " + field.Name)
@@ -29,7 +29,7 @@ func ShapeOf[T any]() *Shape {
 			continue
 		case name != strictjson.Fold(name):
 			panic("jsonscan: no shape for a name in upper case: " + name) // other cases of it would be unknown names
-		case !strings.Contains(rest, "omitzero") && !strings.Contains(rest, "omitempty"):
+		case strictjson.Required(field.Tag):
 			s.required |= 1 << len(s.names)
 		}
 		s.names = append(s.names, name)

@@ -238,7 +238,7 @@ func declarationOf(t reflect.Type) *declaration {
 func (d *declaration) collect(t reflect.Type) {
 	for f := range t.Fields() {
 		tag := f.Tag.Get("json")
-		name, rest, _ := strings.Cut(tag, ",")
+		name, _, _ := strings.Cut(tag, ",")
 		switch {
 		case f.Anonymous && name == "":
 			d.collect(f.Type)
@@ -246,10 +246,16 @@ func (d *declaration) collect(t reflect.Type) {
 		case name == "-" || name == "":
 			continue
 		}
-		optional := strings.Contains(rest, "omitzero") || strings.Contains(rest, "omitempty")
 		rule := f.Tag.Get("aureus")
-		d.fields = append(d.fields, field{name: name, alias: aliasOf(rule), typ: f.Type, required: !optional, bounds: boundsOf(rule)})
+		d.fields = append(d.fields, field{name: name, alias: aliasOf(rule), typ: f.Type, required: Required(f.Tag), bounds: boundsOf(rule)})
 	}
+}
+
+// Required reports whether an object must have the member of a field with this
+// tag.
+func Required(tag reflect.StructTag) bool {
+	_, options, _ := strings.Cut(tag.Get("json"), ",")
+	return !strings.Contains(options, "omitzero") && !strings.Contains(options, "omitempty") && tag.Get("aureus") != "optional"
 }
 
 func boundsOf(tag string) bounds {

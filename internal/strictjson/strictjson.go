@@ -8,7 +8,8 @@
 // pointer (RFC 6901). Free-form values (fields of type any) keep their numbers
 // as [json.Number], so that integers beyond 2^53 survive.
 //
-// A field is required when its json tag has neither omitzero nor omitempty, a
+// A field is required when its json tag has neither omitzero nor omitempty; a tag
+// `aureus:"optional"` makes a field optional to read that is always written. A
 // null counts as absent, a tag `aureus:"min=1,max=10"` bounds a number, and
 // `aureus:"alias=from"` has a field read under a second name as well.
 package strictjson

@@ -9,3 +9,105 @@ type ErrorBody struct {
 	Remediation string `json:"remediation,omitzero"` // what to do, for people
 	RequestID   string `json:"request_id"`           // also in the header X-Request-Id
 }
+
+// ApprovalRequest is the body of POST /policy/approval: the published members,
+// then what a decider outside the control plane adds.
+type ApprovalRequest[Action, Principal, HTTPCall, Digest, DecisionID any, ReasonCode ~string] struct {
+	Action    Action    `json:"action"`
+	Principal Principal `json:"principal"`
+	Reason    string    `json:"reason"`
+
+	ToolName      string     `json:"tool_name,omitzero"`
+	Arguments     any        `json:"arguments,omitzero"`
+	HTTP          *HTTPCall  `json:"http,omitzero"`
+	OnBehalfOf    string     `json:"on_behalf_of,omitzero"`
+	Volatile      []string   `json:"volatile,omitzero"`
+	ApprovalToken string     `json:"approval_token,omitzero"`
+	ActionDigest  Digest     `json:"action_digest,omitzero"`
+	DecisionID    DecisionID `json:"decision_id,omitzero"`
+	ReasonCode    ReasonCode `json:"reason_code,omitzero"`
+	Rule          string     `json:"rule,omitzero"`
+	PolicyVersion string     `json:"policy_version,omitzero"`
+}
+
+// ApprovalResponse is the body of the response to an [ApprovalRequest]. Other
+// servers send only the token; the client takes that too.
+type ApprovalResponse[Approval any, ReasonCode ~string] struct {
+	ApprovalToken string     `json:"approval_token"` // the id of the approval
+	Approval      *Approval  `json:"approval" aureus:"optional"`
+	Joined        bool       `json:"joined" aureus:"optional"` // the approval was there before
+	Hint          ReasonCode `json:"hint,omitzero"`            // why the approval that the request named did not count
+}
+
+// ApprovalVerdict is the body of POST /policy/approvals/{id}/approve and /reject.
+type ApprovalVerdict[Digest any] struct {
+	ActionDigest Digest `json:"action_digest"` // of the approval as the person was shown it
+	Comment      string `json:"comment,omitzero"`
+}
+
+// CheckRequest is the body of POST /policy/check: that of an evaluation without
+// the state and the audit log of the caller, and without an approval.
+type CheckRequest[Principal, Action, HTTPCall any] struct {
+	Principal Principal `json:"principal"`
+	Action    Action    `json:"action"`
+
+	ToolName   string    `json:"tool_name,omitzero"`
+	Arguments  any       `json:"arguments,omitzero"`
+	HTTP       *HTTPCall `json:"http,omitzero"`
+	OnBehalfOf string    `json:"on_behalf_of,omitzero"`
+	Volatile   []string  `json:"volatile,omitzero"`
+	WorkflowID string    `json:"workflow_id,omitzero"`
+	TaskID     string    `json:"task_id,omitzero"`
+	TraceID    string    `json:"trace_id,omitzero"`
+}
+
+// CheckResponse is the body of the response to a [CheckRequest]. The client has a
+// wider type of its own: it also looks at members of other servers that contradict
+// an allow.
+type CheckResponse struct {
+	Allowed               bool   `json:"allowed"`
+	HasPermission         bool   `json:"has_permission"`
+	RequiresHumanApproval bool   `json:"requires_human_approval"`
+	Reason                string `json:"reason"`
+}
+
+// BatchResponse is the body of the response to every POST …/batch, and to a single
+// report of telemetry.
+type BatchResponse[Rejection any] struct {
+	Accepted int         `json:"accepted"`
+	Rejected []Rejection `json:"rejected"` // empty, not null, if there are none
+}
+
+// ValidateRequest is the body of POST /crv/validate.
+type ValidateRequest[Commit, GateConfig any] struct {
+	Commit     Commit     `json:"commit"`
+	GateConfig GateConfig `json:"gate_config"`
+}
+
+// RegisterRequest is the body of POST /crv/validators. The response is the public
+// model ValidatorRegistration.
+type RegisterRequest[Config any] struct {
+	ValidatorID string `json:"validator_id"`
+	Config      Config `json:"config"`
+}
+
+// RegisteredValidator is a validator as GET /crv/validators and
+// /crv/validators/{id} show it.
+type RegisteredValidator[Timestamp ~string] struct {
+	ValidatorID  string    `json:"validator_id"`
+	Version      int64     `json:"version"` // from 1
+	Scope        string    `json:"scope"`   // tenant or subject
+	Subject      string    `json:"subject,omitzero"`
+	ETag         string    `json:"etag"`
+	Config       any       `json:"config"`
+	RegisteredBy string    `json:"registered_by"`
+	RegisteredAt Timestamp `json:"registered_at"`
+}
+
+// RunRequest is the body of POST /workflows/execute. The response is the public
+// model WorkflowExecutionResult.
+type RunRequest[Workflow any] struct {
+	Workflow      Workflow       `json:"workflow"`
+	Context       map[string]any `json:"context,omitzero"`
+	CorrelationID string         `json:"correlation_id,omitzero"`
+}
