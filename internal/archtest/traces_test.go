@@ -70,7 +70,7 @@ func TestTracesAreFound(t *testing.T) {
 		"see /wo" + "rk/main/aureus":            "README.md",
 		`{"dir":"/ro` + `ot/go"}`:               "guard/testdata/case.json",
 		"as sha" + "red/SPEC says":              "aureus/doc.go",
-		"written to /t" + "mp/aureus.db":        "docs/running.md",
+		"written to /t" + "mp/aureus.db":        "docs/control-plane.md",
 		"from https://proxy.gol" + "ang.org/x":  "CONTRIBUTING.md",
 		"deb http://deb.deb" + "ian.org/debian": ".ci/run",
 	} {
@@ -81,7 +81,7 @@ func TestTracesAreFound(t *testing.T) {
 		"a framework/work/flow of paths":          "README.md",
 		"POST /api/v1/workflows/execute":          "docs/api.md",
 		`"path":"/t` + `mp/upload"`:               "guard/testdata/case.json",
-		"golang.org/x/vuln and SPEC 3.2 are fine": "Makefile",
+		"golang.org/x/vuln and RFC 9457 are fine": "Makefile",
 	} {
 		what, where := found(in, []byte(text))
 		require.Empty(t, what, "%q in %s", where, in)

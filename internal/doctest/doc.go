@@ -1,6 +1,7 @@
 // Package doctest compiles every Go block of the repository's Markdown, and
-// checks that every shell block names only what exists. It has no code but
-// tests, and they fail where they find nothing to check.
+// checks that every shell block names only what exists, and that links lead to a
+// page and a heading that exist, those in the comments of Go files included. It
+// has no code but tests, and they fail where they find nothing to check.
 //
 // A block is what a reader would copy: a whole file, declarations, or
 // statements. Imports that it leaves out are filled in from a fixed table, and
