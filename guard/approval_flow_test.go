@@ -230,7 +230,6 @@ func TestApproval_OtherPolicyVersion_DoesNotCount(t *testing.T) {
 // The reason code of a denial is APPROVAL_POLICY_CHANGED only if the same request
 // was approved under another definition of its action or other rules.
 func TestDenial_ApprovedUnderOtherRules_SaysSo(t *testing.T) {
-	t.Parallel()
 	lenientOnly := func() aureus.Request { // the permission matches only with LenientPermissions
 		request := transferOf(1)
 		request.Action.RequiredPermissions = []aureus.Permission{{Action: "read", Resource: "db", DataZone: aureus.ZoneRestricted}}

@@ -79,6 +79,7 @@ func TestLocal_ConformanceVectors_AgreeWithTheOriginal(t *testing.T) {
 				name += "/lenient"
 			}
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				if reason := exceptions[v.Name]; reason != "" && !lenient {
 					t.Logf("differs from the original: %s", reason)
 					return

@@ -322,6 +322,7 @@ func TestDigest_InvalidRequest_ErrorNamesThePlace(t *testing.T) {
 		"used by the rules":   {func(r *aureus.Request) { r.Volatile = []string{"/metadata/mcpActionName"} }, []string{"/volatile/0", "must not be volatile"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			request := fullRequest()
 			c.change(&request)
 			d, err := guard.Digest("", request)

@@ -181,6 +181,7 @@ func TestDecide_AnyDoubt_IsNotAnAllow(t *testing.T) {
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				request := lowRisk()
 				if row.request != nil {
@@ -211,6 +212,7 @@ func TestDecide_AnyDoubt_IsNotAnAllow(t *testing.T) {
 		})
 	}
 	t.Run("unchanged requests are allowed", func(t *testing.T) {
+		t.Parallel()
 		require.NoError(t, guard.Check(t.Context(), &guard.Local{}, lowRisk()))
 		request := lowRisk()
 		high(&request)

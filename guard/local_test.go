@@ -146,6 +146,7 @@ func TestPreview_EachRule_ReturnsItsVerdict(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			request := lowRisk()
 			c.change(&request)
 			decision := (&guard.Local{}).Preview(request)
@@ -215,6 +216,7 @@ func TestDecide_MCPAction_FollowsItsRiskTier(t *testing.T) {
 		"a name that is not a string":    {"high", m{"mcpActionName": 7}, aureus.RequireApproval, aureus.ReasonHighRisk, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			approvals := newMemoryApprovals()
 			decision, err := guard.Decide(t.Context(), &guard.Local{Approvals: approvals}, mcp(c.tier, c.metadata))
 			require.NoError(t, err)

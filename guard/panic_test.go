@@ -25,7 +25,6 @@ func callerLine() int {
 // The error for a panic names the line, so that the bug can be found, and never
 // the panic value, which may hold a secret.
 func TestDecide_Panic_ErrorNamesTheLineAndNotTheValue(t *testing.T) {
-	t.Parallel()
 	var line int
 	var none *aureus.Request
 	var list []int

@@ -144,6 +144,7 @@ func TestPermissions_Conditions_MustMatch(t *testing.T) {
 		"an exponent beyond the limit":        {m{"f": json.Number("1e99999999999")}, m{"f": json.Number("1e99999999999")}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			request := requestWith(useThing(aureus.Permission{Conditions: c.held}), useThing(aureus.Permission{Conditions: c.required}))
 			for _, decider := range []*guard.Local{{}, {LenientPermissions: true}} {
 				decision := decider.Preview(request)
