@@ -11,15 +11,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
-// maxNesting bounds how deep a value is taken apart; what lies deeper is
+// maxDepth is how many levels of a value are written as JSON. Deeper values are
 // written as text.
-const maxNesting = 32
+const maxDepth = 32
 
-// appendTyped writes the value as free-form JSON. A float keeps a fraction or an
-// exponent, so that it does not read as an integer; NaN and the infinities,
-// which JSON has no form for, are words; bytes are base64.
+// appendTyped appends the value as JSON that keeps its type. A float always has a
+// fraction or an exponent, so that it cannot be taken for an integer; NaN and the
+// infinities, which JSON cannot represent, are strings; bytes are base64.
 func appendTyped(b []byte, v attribute.Value, depth int) []byte {
-	if depth >= maxNesting {
+	if depth >= maxDepth {
 		return jsonwrite.String(b, v.String())
 	}
 	switch v.Type() {
@@ -46,13 +46,13 @@ func appendTyped(b []byte, v attribute.Value, depth int) []byte {
 	case attribute.SLICE:
 		return appendEach(b, v.AsSlice(), func(b []byte, v attribute.Value) []byte { return appendTyped(b, v, depth+1) })
 	case attribute.MAP:
-		var met names
+		var used nameSet
 		b = append(b, '{')
 		for i, kv := range v.AsMap() {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(jsonwrite.String(b, met.put(valid(string(kv.Key)))), ':')
+			b = append(jsonwrite.String(b, used.addUnique(valid(string(kv.Key)))), ':')
 			b = appendTyped(b, kv.Value, depth+1)
 		}
 		return append(b, '}')

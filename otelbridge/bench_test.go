@@ -10,7 +10,7 @@ import (
 )
 
 func BenchmarkGuard(b *testing.B) {
-	bare := answer(fullDecision, nil)
+	bare := stubDecider(fullDecision, nil)
 	recording, span := sdktrace.NewTracerProvider().Tracer("b").Start(context.Background(), "b")
 	defer span.End()
 	for _, c := range []struct {

@@ -23,7 +23,7 @@ import (
 
 // Every span of the SDK goes to Aureus.
 func ExampleNewSpanExporter() {
-	controlPlane := &intake{} // in your program: a running control plane
+	controlPlane := &intake{} // in your program, a running control plane
 	server := httptest.NewServer(controlPlane)
 	defer server.Close()
 	client, err := aureus.NewClient(server.URL)
@@ -41,7 +41,7 @@ func ExampleNewSpanExporter() {
 	_, span := tp.Tracer("ledger").Start(ctx, "transfer")
 	span.SetAttributes(attribute.Int("amount", 250))
 	span.End()
-	if err := tp.Shutdown(ctx); err != nil { // exports what is queued
+	if err := tp.Shutdown(ctx); err != nil { // exports the queued spans
 		fmt.Println(err)
 	}
 
@@ -81,7 +81,7 @@ func ExampleNewMetricExporter() {
 	// Output: ledger.transfers 3 counter cumulative
 }
 
-// A guard that tells the enclosing span what it decided.
+// A guard that reports its decisions on the enclosing span.
 func ExampleGuard() {
 	spans := tracetest.NewInMemoryExporter()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
@@ -119,7 +119,7 @@ func ExampleGuard() {
 	//   aureus.approval.required false
 }
 
-// A gate that tells the enclosing span what it found.
+// A gate that reports its results on the enclosing span.
 func ExampleGate() {
 	spans := tracetest.NewInMemoryExporter()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
@@ -152,7 +152,7 @@ func ExampleGate() {
 	//   aureus.crv.commit.id tx-1
 }
 
-// otelhttp, recovery, guard and mux, in the order in which each of them works.
+// A request passes otelhttp, recovery, guard and mux, in this order.
 func ExampleNewHandler() {
 	spans := tracetest.NewInMemoryExporter()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
@@ -161,10 +161,10 @@ func ExampleNewHandler() {
 	mux.HandleFunc("GET /accounts/{id}", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "account", r.PathValue("id"))
 	})
-	protect := func(next http.Handler) http.Handler { // in your program: middleware.Enforce(decider, describe)
+	protect := func(next http.Handler) http.Handler { // in your program, middleware.Enforce(decider, describe)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Agent") == "" {
-				http.Error(w, "who are you?", http.StatusUnauthorized)
+				http.Error(w, "the header Agent is missing", http.StatusUnauthorized)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -194,14 +194,14 @@ func ExampleNewHandler() {
 		response.Body.Close()
 		fmt.Println(response.StatusCode, strings.TrimSpace(string(body)))
 	}
-	server.Close() // waits for the requests, and so for their spans
+	server.Close() // waits for the requests and their spans
 
 	for _, span := range spans.GetSpans() {
 		fmt.Println(span.Name)
 	}
 	// Output:
 	// 200 account 42
-	// 401 who are you?
+	// 401 the header Agent is missing
 	// GET /accounts/{id}
 	// GET
 }

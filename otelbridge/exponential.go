@@ -7,9 +7,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// maxExponentialBuckets bounds the points that one exponential histogram makes,
-// beside the one of +Inf. Finer ones are merged two by two until they fit, which
-// keeps every count and only widens the buckets.
+// maxExponentialBuckets is how many bucket points one exponential histogram has,
+// not counting that of +Inf. If there are more, neighbouring buckets are merged in
+// pairs; the counts stay exact, and the buckets become wider.
 const maxExponentialBuckets = 32
 
 func addExponential[N int64 | float64](m *metricMapper, histogram metricdata.ExponentialHistogram[N]) {
@@ -18,14 +18,14 @@ func addExponential[N int64 | float64](m *metricMapper, histogram metricdata.Exp
 	}
 	for _, p := range histogram.DataPoints {
 		m.measure(kindExponential, histogram.Temporality, p.Attributes, p.StartTime, p.Time)
-		negative, positive, scale := downscale(trim(p.NegativeBucket), trim(p.PositiveBucket), p.Scale)
+		negative, positive, scale := mergeBuckets(trimEmpty(p.NegativeBucket), trimEmpty(p.PositiveBucket), p.Scale)
 
 		var total uint64
 		last := math.Inf(-1)
 		bucket := func(bound float64, count uint64) {
 			total += count
-			// Where float64 cannot tell the bound from its neighbour, or from
-			// infinity, the count goes on into the next bucket.
+			// If float64 cannot distinguish the bound from the previous one or from
+			// infinity, the count becomes part of the next bucket.
 			if bound > last && !math.IsInf(bound, 1) {
 				m.bucket(bound, total)
 				last = bound
@@ -33,7 +33,7 @@ func addExponential[N int64 | float64](m *metricMapper, histogram metricdata.Exp
 		}
 		for i, count := range slices.Backward(negative.Counts) {
 			bound := -boundary(int64(negative.Offset)+int64(i), scale)
-			if bound >= -p.ZeroThreshold { // too close to zero for float64
+			if bound >= -p.ZeroThreshold { // float64 cannot represent this bound
 				bound = math.Inf(-1)
 			}
 			bucket(bound, count)
@@ -47,14 +47,13 @@ func addExponential[N int64 | float64](m *metricMapper, histogram metricdata.Exp
 	}
 }
 
-// boundary is base to the power of index, where base is 2 to the power of
-// 2^-scale.
+// boundary returns base^index, where base is 2^(2^-scale).
 func boundary(index int64, scale int32) float64 {
 	return math.Exp2(math.Ldexp(float64(index), -int(scale)))
 }
 
-// trim leaves out the empty buckets at both ends.
-func trim(b metricdata.ExponentialBucket) metricdata.ExponentialBucket {
+// trimEmpty removes the empty buckets at both ends.
+func trimEmpty(b metricdata.ExponentialBucket) metricdata.ExponentialBucket {
 	for len(b.Counts) > 0 && b.Counts[0] == 0 {
 		b.Offset, b.Counts = b.Offset+1, b.Counts[1:]
 	}
@@ -64,18 +63,19 @@ func trim(b metricdata.ExponentialBucket) metricdata.ExponentialBucket {
 	return b
 }
 
-// downscale merges neighbouring buckets until both sides and the zero bucket
-// fit the bound. The counts given are not changed.
-func downscale(negative, positive metricdata.ExponentialBucket, scale int32) (n, p metricdata.ExponentialBucket, s int32) {
+// mergeBuckets merges neighbouring buckets until the negative, positive and zero
+// buckets together are at most maxExponentialBuckets. It does not change its
+// arguments.
+func mergeBuckets(negative, positive metricdata.ExponentialBucket, scale int32) (n, p metricdata.ExponentialBucket, s int32) {
 	shift := 0
-	for merged(negative, shift)+merged(positive, shift)+1 > maxExponentialBuckets {
-		shift++ // ends: at 31 every index is 0 or -1
+	for bucketCount(negative, shift)+bucketCount(positive, shift)+1 > maxExponentialBuckets {
+		shift++ // ends at 31 at the latest, where every index is 0 or -1
 	}
-	return shifted(negative, shift), shifted(positive, shift), scale - int32(shift)
+	return mergePairs(negative, shift), mergePairs(positive, shift), scale - int32(shift)
 }
 
-// merged is how many buckets are left when indexes lose their last bits.
-func merged(b metricdata.ExponentialBucket, shift int) int {
+// bucketCount returns the number of buckets after shift merges.
+func bucketCount(b metricdata.ExponentialBucket, shift int) int {
 	if len(b.Counts) == 0 {
 		return 0
 	}
@@ -83,11 +83,12 @@ func merged(b metricdata.ExponentialBucket, shift int) int {
 	return int(last>>shift-first>>shift) + 1
 }
 
-func shifted(b metricdata.ExponentialBucket, shift int) metricdata.ExponentialBucket {
+// mergePairs merges neighbouring buckets in pairs, shift times.
+func mergePairs(b metricdata.ExponentialBucket, shift int) metricdata.ExponentialBucket {
 	if shift == 0 || len(b.Counts) == 0 {
 		return b
 	}
-	out := metricdata.ExponentialBucket{Offset: b.Offset >> shift, Counts: make([]uint64, merged(b, shift))}
+	out := metricdata.ExponentialBucket{Offset: b.Offset >> shift, Counts: make([]uint64, bucketCount(b, shift))}
 	for i, count := range b.Counts {
 		out.Counts[(int64(b.Offset)+int64(i))>>shift-int64(out.Offset)] += count
 	}

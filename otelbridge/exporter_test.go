@@ -25,8 +25,8 @@ import (
 	"github.com/farmountain/aureus-go/otelbridge"
 )
 
-// quick retries without long waits, so that tests need none either.
-var quick = aureus.WithRetry(aureus.Reports, aureus.RetryPolicy{MaxAttempts: 10, FirstDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond})
+// fastRetry retries with delays of a few milliseconds.
+var fastRetry = aureus.WithRetry(aureus.Reports, aureus.RetryPolicy{MaxAttempts: 10, FirstDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond})
 
 func batchOf(n int) []sdktrace.ReadOnlySpan {
 	stubs := make(tracetest.SpanStubs, n)
@@ -40,14 +40,14 @@ func oneMetric() *metricdata.ResourceMetrics {
 	return collected(metricdata.Metrics{Name: "m", Data: metricdata.Gauge[int64]{DataPoints: []metricdata.DataPoint[int64]{{Value: 1}}}})
 }
 
-// exporter is what both signals have in common, so that one table tests both.
+// exporter is an exporter of either signal, so that one table tests both.
 type exporter struct {
-	name     string
-	make     func(*aureus.Client, ...otelbridge.Option) exporter
-	export   func(context.Context) error
-	shutdown func(context.Context) error
-	again    error // what a second Shutdown returns
-	received func(*intake) int
+	name           string
+	make           func(*aureus.Client, ...otelbridge.Option) exporter
+	export         func(context.Context) error
+	shutdown       func(context.Context) error
+	secondShutdown error // what a second Shutdown returns
+	received       func(*intake) int
 }
 
 func exporters() []exporter {
@@ -72,20 +72,20 @@ func exporters() []exporter {
 					shutdown: e.Shutdown,
 				}
 			},
-			again:    sdkmetric.ErrExporterShutdown,
-			received: func(s *intake) int { return len(s.gotMetrics()) },
+			secondShutdown: sdkmetric.ErrExporterShutdown,
+			received:       func(s *intake) int { return len(s.gotMetrics()) },
 		},
 	}
 }
 
-// A server that goes away and comes back within the budget costs nothing.
-func TestExporter_survivesRestarts(t *testing.T) {
-	twice := func(answer func(http.ResponseWriter)) func(http.ResponseWriter, *http.Request, int) bool {
+// A failure that ends within the time limit does not lose data.
+func TestExport_TemporaryFailure_IsRetried(t *testing.T) {
+	twice := func(respond func(http.ResponseWriter)) func(http.ResponseWriter, *http.Request, int) bool {
 		return func(w http.ResponseWriter, _ *http.Request, request int) bool {
 			if request > 2 {
 				return false
 			}
-			answer(w)
+			respond(w)
 			return true
 		}
 	}
@@ -110,7 +110,7 @@ func TestExporter_survivesRestarts(t *testing.T) {
 		{"502", status(502)},
 		{"503", status(503)},
 		{"504", status(504)},
-		{"closed without an answer", disconnect(-1)},
+		{"closed without a response", disconnect(-1)},
 		{"reset", disconnect(0)},
 	}
 	for _, signal := range exporters() {
@@ -118,7 +118,7 @@ func TestExporter_survivesRestarts(t *testing.T) {
 			t.Run(signal.name+"/"+fault.name, func(t *testing.T) {
 				server := &intake{before: fault.before}
 				_, http := server.start(t)
-				require.NoError(t, signal.make(connect(t, http.URL, quick)).export(context.Background()))
+				require.NoError(t, signal.make(connect(t, http.URL, fastRetry)).export(context.Background()))
 				require.Equal(t, 3, server.gotRequests())
 				require.Equal(t, 1, signal.received(server))
 			})
@@ -132,8 +132,8 @@ func TestExporter_survivesRestarts(t *testing.T) {
 	}
 }
 
-// connectToLateServer gives a client to an address where nobody listens until
-// that many connections have been refused.
+// connectToLateServer returns a client for an address on which the server starts
+// to listen after that many connections have been refused.
 func connectToLateServer(t *testing.T, server *intake, refusals int) *aureus.Client {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -162,14 +162,16 @@ func connectToLateServer(t *testing.T, server *intake, refusals int) *aureus.Cli
 		return conn, err
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return connect(t, "http://"+address, quick, aureus.WithHTTPClient(&http.Client{Transport: transport}))
+	return connect(t, "http://"+address, fastRetry, aureus.WithHTTPClient(&http.Client{Transport: transport}))
 }
 
-// What would not get better is not tried again.
-func TestExporter_doesNotRepeatWhatIsRefused(t *testing.T) {
+// A status that a retry would not change is not retried.
+func TestExport_PermanentFailure_IsNotRetried(t *testing.T) {
+	t.Parallel()
 	for _, signal := range exporters() {
 		for _, status := range []int{400, 401, 403, 408, 413, 500} {
 			t.Run(fmt.Sprint(signal.name, "/", status), func(t *testing.T) {
+				t.Parallel()
 				server := &intake{before: func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 					w.Header().Set("Content-Type", "application/json")
 					w.WriteHeader(status)
@@ -177,13 +179,13 @@ func TestExporter_doesNotRepeatWhatIsRefused(t *testing.T) {
 					return true
 				}}
 				_, listening := server.start(t)
-				err := signal.make(connect(t, listening.URL, quick)).export(context.Background())
+				err := signal.make(connect(t, listening.URL, fastRetry)).export(context.Background())
 				require.ErrorContains(t, err, "aureus "+signal.name+" export: ")
 				require.ErrorContains(t, err, "SOME_CODE")
 				require.NotContains(t, fmt.Sprintf("%+v", err), "key-that-must-not-show")
 				want := 1
 				if status == http.StatusRequestEntityTooLarge && signal.name == "spans" {
-					want = 5 // halved until each of the three spans stands alone
+					want = 5 // the batch is split until each request has one of the three spans
 				}
 				require.Equal(t, want, server.gotRequests())
 			})
@@ -191,9 +193,11 @@ func TestExporter_doesNotRepeatWhatIsRefused(t *testing.T) {
 	}
 }
 
-func TestExporter_fallsBackToSingleReports(t *testing.T) {
+func TestExport_NoBatchEndpoint_UsesSingleReports(t *testing.T) {
+	t.Parallel()
 	for _, signal := range exporters() {
 		t.Run(signal.name, func(t *testing.T) {
+			t.Parallel()
 			batches := 0
 			server := &intake{before: func(w http.ResponseWriter, r *http.Request, _ int) bool {
 				if !strings.HasSuffix(r.URL.Path, "/batch") {
@@ -208,17 +212,19 @@ func TestExporter_fallsBackToSingleReports(t *testing.T) {
 			require.NoError(t, e.export(context.Background()))
 			require.NoError(t, e.export(context.Background()))
 			require.Equal(t, 2, signal.received(server))
-			require.Equal(t, 1, batches, "the missing path is remembered")
+			require.Equal(t, 1, batches, "the client remembers that the path is missing")
 		})
 	}
 }
 
-func TestExporter_partialSuccess(t *testing.T) {
+func TestExport_ItemsRejected_ReturnsPartialError(t *testing.T) {
+	t.Parallel()
 	for _, signal := range exporters() {
 		t.Run(signal.name, func(t *testing.T) {
+			t.Parallel()
 			server := &intake{refuse: func(item json.RawMessage) string {
 				if signal.name == "metrics" || strings.Contains(string(item), "span 1") {
-					return "not liked"
+					return "refused"
 				}
 				return ""
 			}}
@@ -228,8 +234,8 @@ func TestExporter_partialSuccess(t *testing.T) {
 			require.True(t, ok, err)
 			require.Equal(t, map[string]string{"spans": "ReportSpansFunc", "metrics": "ReportMetricsFunc"}[signal.name], partial.Op)
 			require.Len(t, partial.Rejected, 1)
-			require.Equal(t, "not liked", partial.Rejected[0].Reason)
-			require.Equal(t, 1, server.gotRequests(), "and it is not sent again")
+			require.Equal(t, "refused", partial.Rejected[0].Reason)
+			require.Equal(t, 1, server.gotRequests(), "rejected items are not sent again")
 			if signal.name == "spans" {
 				require.Equal(t, 2, partial.Accepted)
 				require.Equal(t, 1, partial.Rejected[0].Index)
@@ -238,12 +244,13 @@ func TestExporter_partialSuccess(t *testing.T) {
 	}
 }
 
-// hanging never answers until the client goes away; entered tells of each call.
-func hanging() (server *intake, entered chan struct{}) {
+// hangingServer returns a server that does not respond until the client
+// disconnects, and a channel that receives a value for each request.
+func hangingServer() (server *intake, entered chan struct{}) {
 	entered = make(chan struct{}, 10)
 	return &intake{before: func(_ http.ResponseWriter, r *http.Request, _ int) bool {
 		buffer := make([]byte, 1<<16)
-		for { // a server notices that its client went away only once it has read the body
+		for { // a server detects a disconnected client only after it has read the body
 			if _, err := r.Body.Read(buffer); err != nil {
 				break
 			}
@@ -254,8 +261,8 @@ func hanging() (server *intake, entered chan struct{}) {
 	}}, entered
 }
 
-// except answers one path at once, whatever happens to the others.
-func except(path string, others func(http.ResponseWriter, *http.Request, int) bool) func(http.ResponseWriter, *http.Request, int) bool {
+// exceptPath responds to one path at once and passes other paths to others.
+func exceptPath(path string, others func(http.ResponseWriter, *http.Request, int) bool) func(http.ResponseWriter, *http.Request, int) bool {
 	return func(w http.ResponseWriter, r *http.Request, request int) bool {
 		if r.URL.Path != path {
 			return others(w, r, request)
@@ -266,9 +273,10 @@ func except(path string, others func(http.ResponseWriter, *http.Request, int) bo
 	}
 }
 
-// A server that takes one span a request gets all of them, and one that is too
-// large alone is told of at its place.
-func TestSpanExporter_TooLarge_IsHalved(t *testing.T) {
+// A batch that is too large is split until the server accepts it. A single span
+// that is too large is reported as rejected, with its index.
+func TestExportSpans_BatchTooLarge_IsSplit(t *testing.T) {
+	t.Parallel()
 	server := &intake{before: func(w http.ResponseWriter, r *http.Request, _ int) bool {
 		if r.ContentLength < 400 {
 			return false
@@ -297,20 +305,23 @@ func TestSpanExporter_TooLarge_IsHalved(t *testing.T) {
 	require.Len(t, server.spans, 9)
 }
 
-func TestExporter_bounds(t *testing.T) {
+func TestExport_TimeLimits_EndTheExport(t *testing.T) {
+	t.Parallel()
 	for _, signal := range exporters() {
-		t.Run(signal.name+"/its own limit, though the caller sets none", func(t *testing.T) {
-			server, _ := hanging()
+		t.Run(signal.name+"/the time limit of the exporter", func(t *testing.T) {
+			t.Parallel()
+			server, _ := hangingServer()
 			client, _ := server.start(t)
 			err := signal.make(client, otelbridge.WithTimeout(20*time.Millisecond)).export(context.Background())
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorContains(t, err, "not done within 20ms")
 		})
-		t.Run(signal.name+"/its own limit, and the client's other calls go on", func(t *testing.T) {
-			server, _ := hanging()
-			server.before = except("/api/v1/well", server.before)
+		t.Run(signal.name+"/the time limit does not open the client's circuit breaker", func(t *testing.T) {
+			t.Parallel()
+			server, _ := hangingServer()
+			server.before = exceptPath("/api/v1/well", server.before)
 			_, listening := server.start(t)
-			client := connect(t, listening.URL, quick, aureus.WithBreaker(aureus.BreakerPolicy{Failures: 3, Cooldown: time.Hour}))
+			client := connect(t, listening.URL, fastRetry, aureus.WithBreaker(aureus.BreakerPolicy{Failures: 3, Cooldown: time.Hour}))
 			exporter := signal.make(client, otelbridge.WithTimeout(10*time.Millisecond))
 			for range 10 {
 				err := exporter.export(context.Background())
@@ -319,13 +330,15 @@ func TestExporter_bounds(t *testing.T) {
 			}
 			require.NoError(t, client.Call(t.Context(), http.MethodGet, "/well", nil, nil))
 		})
-		t.Run(signal.name+"/a limit that is no limit leaves the default", func(t *testing.T) {
+		t.Run(signal.name+"/zero and negative time limits are ignored", func(t *testing.T) {
+			t.Parallel()
 			server := &intake{}
 			client, _ := server.start(t)
 			require.NoError(t, signal.make(client, otelbridge.WithTimeout(0), otelbridge.WithTimeout(-1)).export(context.Background()))
 		})
-		t.Run(signal.name+"/the caller gives up", func(t *testing.T) {
-			server, entered := hanging()
+		t.Run(signal.name+"/the caller cancels", func(t *testing.T) {
+			t.Parallel()
+			server, entered := hangingServer()
 			client, _ := server.start(t)
 			ctx, cancel := context.WithCancelCause(context.Background())
 			reason := errors.New("the process ends")
@@ -337,7 +350,8 @@ func TestExporter_bounds(t *testing.T) {
 			require.ErrorIs(t, err, reason)
 			require.ErrorContains(t, err, "the process ends")
 		})
-		t.Run(signal.name+"/a dead context sends nothing", func(t *testing.T) {
+		t.Run(signal.name+"/a cancelled context sends nothing", func(t *testing.T) {
+			t.Parallel()
 			server := &intake{}
 			client, _ := server.start(t)
 			ctx, cancel := context.WithCancel(context.Background())
@@ -345,7 +359,8 @@ func TestExporter_bounds(t *testing.T) {
 			require.ErrorIs(t, signal.make(client).export(ctx), context.Canceled)
 			require.Zero(t, server.gotRequests())
 		})
-		t.Run(signal.name+"/the last failure is told, not only the end of time", func(t *testing.T) {
+		t.Run(signal.name+"/the error contains the last failure", func(t *testing.T) {
+			t.Parallel()
 			server := &intake{before: func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 				w.Header().Set("Retry-After", "3600")
 				w.WriteHeader(http.StatusServiceUnavailable)
@@ -354,31 +369,34 @@ func TestExporter_bounds(t *testing.T) {
 			client, _ := server.start(t)
 			err := signal.make(client).export(context.Background())
 			require.ErrorContains(t, err, "503")
-			require.Equal(t, 1, server.gotRequests(), "a delay beyond the budget is not waited for")
+			require.Equal(t, 1, server.gotRequests(), "a retry delay beyond the time limit is not waited for")
 		})
 	}
 }
 
-func TestExporter_shutdown(t *testing.T) {
-	dead, cancel := context.WithCancel(context.Background())
+func TestShutdown_ExportUnderWay_IsInterrupted(t *testing.T) {
+	t.Parallel()
+	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, signal := range exporters() {
-		t.Run(signal.name+"/interrupts what is under way, even with a dead context", func(t *testing.T) {
-			server, entered := hanging()
+		t.Run(signal.name+"/interrupts a running export, also with a cancelled context", func(t *testing.T) {
+			t.Parallel()
+			server, entered := hangingServer()
 			client, _ := server.start(t)
 			e := signal.make(client)
 			exported := make(chan error)
 			go func() { exported <- e.export(context.Background()) }()
 			<-entered
-			require.ErrorIs(t, e.shutdown(dead), context.Canceled)
+			require.ErrorIs(t, e.shutdown(cancelled), context.Canceled)
 			err := <-exported
 			require.ErrorContains(t, err, "shut")
 			require.NotErrorIs(t, err, context.DeadlineExceeded)
 
-			require.ErrorContains(t, e.export(context.Background()), "shut", "and the flag is set")
+			require.ErrorContains(t, e.export(context.Background()), "shut", "later exports fail too")
 			require.Equal(t, 1, server.gotRequests())
 		})
 		t.Run(signal.name+"/interrupts a back-off", func(t *testing.T) {
+			t.Parallel()
 			server := &intake{before: func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 				w.Header().Set("Retry-After", "5")
 				w.WriteHeader(http.StatusServiceUnavailable)
@@ -397,23 +415,25 @@ func TestExporter_shutdown(t *testing.T) {
 			require.NoError(t, e.shutdown(context.Background()))
 			err := <-exported
 			require.ErrorContains(t, err, "shut", "the cause")
-			require.ErrorContains(t, err, "503", "and what was being tried")
+			require.ErrorContains(t, err, "503", "the last failure before it")
 		})
-		t.Run(signal.name+"/refuses afterwards, and again", func(t *testing.T) {
+		t.Run(signal.name+"/may be called twice", func(t *testing.T) {
+			t.Parallel()
 			server := &intake{}
 			client, _ := server.start(t)
 			e := signal.make(client)
 			require.NoError(t, e.export(context.Background()))
 			require.NoError(t, e.shutdown(context.Background()))
-			require.ErrorIs(t, e.shutdown(context.Background()), signal.again)
+			require.ErrorIs(t, e.shutdown(context.Background()), signal.secondShutdown)
 			err := e.export(context.Background())
 			require.Error(t, err)
-			if signal.again != nil {
-				require.ErrorIs(t, err, signal.again)
+			if signal.secondShutdown != nil {
+				require.ErrorIs(t, err, signal.secondShutdown)
 			}
 			require.Equal(t, 1, signal.received(server))
 		})
 		t.Run(signal.name+"/leaves the client open", func(t *testing.T) {
+			t.Parallel()
 			server := &intake{}
 			client, _ := server.start(t)
 			require.NoError(t, signal.make(client).shutdown(context.Background()))
@@ -422,9 +442,11 @@ func TestExporter_shutdown(t *testing.T) {
 	}
 }
 
-func TestExporter_concurrently(t *testing.T) {
+func TestExport_Concurrent_ReportsEverything(t *testing.T) {
+	t.Parallel()
 	for _, signal := range exporters() {
 		t.Run(signal.name, func(t *testing.T) {
+			t.Parallel()
 			server := &intake{}
 			client, _ := server.start(t)
 			e := signal.make(client)
@@ -442,7 +464,7 @@ func TestExporter_concurrently(t *testing.T) {
 			require.Equal(t, 40, signal.received(server))
 
 			for range 4 {
-				group.Go(func() { _ = e.export(context.Background()) }) // either way is right here
+				group.Go(func() { _ = e.export(context.Background()) }) // may succeed or fail, depending on the order
 				group.Go(func() { _ = e.shutdown(context.Background()) })
 			}
 			group.Wait()
@@ -451,7 +473,8 @@ func TestExporter_concurrently(t *testing.T) {
 	}
 }
 
-func TestSpanExporter_underTwoProcessors(t *testing.T) {
+func TestSpanExporter_TwoProcessors_ReceivesBoth(t *testing.T) {
+	t.Parallel()
 	server := &intake{}
 	client, _ := server.start(t)
 	e := otelbridge.NewSpanExporter(client)
@@ -465,7 +488,8 @@ func TestSpanExporter_underTwoProcessors(t *testing.T) {
 	require.Len(t, server.gotSpans(), 200)
 }
 
-func TestExporter_nothingToSend(t *testing.T) {
+func TestExport_NothingToSend_SendsNoRequest(t *testing.T) {
+	t.Parallel()
 	server := &intake{}
 	client, _ := server.start(t)
 	spans, metrics := otelbridge.NewSpanExporter(client), otelbridge.NewMetricExporter(client)
@@ -477,11 +501,12 @@ func TestExporter_nothingToSend(t *testing.T) {
 	require.NoError(t, metrics.ForceFlush(ctx))
 	require.Zero(t, server.gotRequests())
 
-	require.NoError(t, spans.ExportSpans(ctx, append(batchOf(1), nil)), "a nil span among others is left out")
+	require.NoError(t, spans.ExportSpans(ctx, append(batchOf(1), nil)), "a nil span among others is omitted")
 	require.Len(t, server.gotSpans(), 1)
 }
 
-func TestMetricExporter_forceFlushHonoursItsContext(t *testing.T) {
+func TestForceFlush_CancelledContext_ReturnsItsError(t *testing.T) {
+	t.Parallel()
 	server := &intake{}
 	client, _ := server.start(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -489,8 +514,9 @@ func TestMetricExporter_forceFlushHonoursItsContext(t *testing.T) {
 	require.ErrorIs(t, otelbridge.NewMetricExporter(client).ForceFlush(ctx), context.Canceled)
 }
 
-// The SDK's batch processor uses its slice again after ExportSpans returns.
-func TestSpanExporter_retainsNothing(t *testing.T) {
+// The SDK's batch processor reuses its slice after ExportSpans returns.
+func TestExportSpans_SliceReused_KeepsNoReference(t *testing.T) {
+	t.Parallel()
 	server := &intake{}
 	client, _ := server.start(t)
 	e := otelbridge.NewSpanExporter(client)
@@ -501,26 +527,30 @@ func TestSpanExporter_retainsNothing(t *testing.T) {
 	require.Len(t, server.gotSpans(), 6)
 }
 
-func TestExporter_needsAClient(t *testing.T) {
+func TestNewExporter_NilClient_Panics(t *testing.T) {
+	t.Parallel()
 	require.Panics(t, func() { otelbridge.NewSpanExporter(nil) })
 	require.Panics(t, func() { otelbridge.NewMetricExporter(nil) })
 }
 
-func TestExporter_logsItsTypeAlone(t *testing.T) {
+func TestMarshalLog_AnyExporter_ShowsOnlyTheType(t *testing.T) {
+	t.Parallel()
 	client := connect(t, "http://127.0.0.1:1/secret-path")
 	for _, shown := range []any{otelbridge.NewSpanExporter(client).MarshalLog(), otelbridge.NewMetricExporter(client).MarshalLog()} {
 		require.Equal(t, "{Type:aureus}", fmt.Sprintf("%+v", shown))
 	}
 }
 
-// A client that is instrumented in spite of all advice does not make the
-// exporter feed on the spans of its own requests, whatever the sampler.
-func TestSpanExporter_doesNotFeedOnItself(t *testing.T) {
+// With an instrumented client the exporter does not export the spans of its own
+// requests, whatever the sampler.
+func TestExportSpans_InstrumentedClient_OmitsItsOwnRequests(t *testing.T) {
+	t.Parallel()
 	for name, sampler := range map[string]sdktrace.Sampler{
-		"the default sampler":    sdktrace.ParentBased(sdktrace.AlwaysSample()),
-		"a sampler without mind": sdktrace.AlwaysSample(),
+		"the default sampler":           sdktrace.ParentBased(sdktrace.AlwaysSample()),
+		"a sampler that always samples": sdktrace.AlwaysSample(),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := &intake{}
 			_, http_ := server.start(t)
 			transport := &http.Transport{}
@@ -533,7 +563,7 @@ func TestSpanExporter_doesNotFeedOnItself(t *testing.T) {
 
 			ctx, span := tp.Tracer("app").Start(context.Background(), "work")
 			span.End()
-			for range 3 { // each flush would export the spans of the one before
+			for range 3 { // each flush would export the spans of the previous one
 				require.NoError(t, tp.ForceFlush(ctx))
 			}
 			require.NoError(t, tp.Shutdown(trace.ContextWithSpan(context.Background(), span)))

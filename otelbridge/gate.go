@@ -12,19 +12,19 @@ import (
 	"github.com/farmountain/aureus-go/crvgate"
 )
 
-// Gate is an observer for [crvgate.Gate.Observe]. It reports each judgement on
-// the span that encloses the change: the status as an attribute of the span (of
-// several gates, the last) and the result as an event aureus.crv.gate.result with
+// Gate returns an observer for [crvgate.Gate.Observe]. It reports each validation
+// on the span of the context: the status as a span attribute (with several gates,
+// that of the last), and the result as a span event aureus.crv.gate.result with
 // the gate's name, the failure code, the lowest confidence and the threshold. A
-// blocked change is no error and leaves the status of the span alone. The data of
-// the change and free-text reasons are never reported.
+// blocked change is not an error and does not change the status of the span. The
+// data of the change and the free-text reasons are never reported.
 //
 // With [WithMeterProvider] it also measures aureus.crv.gate.duration.
 //
-// The events are span events; they will become events of the OpenTelemetry Logs
-// API under the same names, as the specification recommends for new ones.
+// A later version will replace the span events by events of the OpenTelemetry
+// Logs API with the same names, as the specification recommends.
 func Gate(options ...ObserveOption) func(context.Context, crvgate.Report) {
-	durations := newObserveConfig(options).durations(metricGateDuration, "Duration of the judgement of a gate.")
+	durations := newObserveConfig(options).durations(metricGateDuration, "Duration of the validation by a gate.")
 	return func(ctx context.Context, report crvgate.Report) {
 		span := trace.SpanFromContext(ctx)
 		if durations == nil && !span.IsRecording() {
@@ -41,7 +41,8 @@ func Gate(options ...ObserveOption) func(context.Context, crvgate.Report) {
 	}
 }
 
-// gateOutcome is what is known of every result, all of it of low cardinality.
+// gateOutcome returns the attributes that every result has. All have low
+// cardinality, so metrics may use them.
 func gateOutcome(result *aureus.GateResult) []attribute.KeyValue {
 	attributes := []attribute.KeyValue{
 		attribute.String(keyGateName, bounded(result.GateName)),
@@ -75,8 +76,8 @@ func gateDetails(report *crvgate.Report) []attribute.KeyValue {
 	return attributes
 }
 
-// statusOf is one of passed, warning and blocked. A result that contradicts
-// itself, such as the zero result, counts as blocked.
+// statusOf returns passed, warning or blocked. An inconsistent result, such as
+// the zero result, counts as blocked.
 func statusOf(result *aureus.GateResult) string {
 	switch {
 	case result.Passed && !result.BlockedCommit:

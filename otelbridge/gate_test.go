@@ -30,7 +30,8 @@ func unsure(context.Context, crvgate.Change[int]) aureus.ValidationResult {
 	return aureus.ValidationResult{Valid: true, Confidence: new(0.75)}
 }
 
-func TestGate_reportsTheJudgement(t *testing.T) {
+func TestGate_Validate_ReportsTheResult(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		gate   *crvgate.Gate[int]
@@ -43,7 +44,7 @@ func TestGate_reportsTheJudgement(t *testing.T) {
 			map[string]any{"aureus.crv.gate.name": "ledger", "aureus.crv.gate.status": "passed", "aureus.crv.validator.count": int64(1), "aureus.crv.confidence.value": 1.0},
 		},
 		{
-			"blocked, with all there is to tell",
+			"blocked, with every attribute",
 			crvgate.New("ledger", positive, unsure).RequireConfidence(0.5).Recover(aureus.AskUser{Prompt: "secret prompt"}),
 			crvgate.Change[int]{ID: "tx-1", Data: -1, Metadata: map[string]any{"workflowId": "w-1", "taskId": "t-1", "other": "secret"}},
 			map[string]any{
@@ -63,7 +64,8 @@ func TestGate_reportsTheJudgement(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			span := observed(t, func(ctx context.Context) {
+			t.Parallel()
+			span := recordSpan(t, func(ctx context.Context) {
 				test.gate.Observe(otelbridge.Gate()).Validate(ctx, test.change)
 			})
 			require.Equal(t, map[string]any{"aureus.crv.gate.status": test.want["aureus.crv.gate.status"]}, asMap(span.Attributes))
@@ -76,22 +78,23 @@ func TestGate_reportsTheJudgement(t *testing.T) {
 	}
 }
 
-// A report that contradicts itself is told as the refusal that it amounts to,
-// and its unknown words stay out.
-func TestGate_oddReports(t *testing.T) {
+// An inconsistent result is reported as blocked, and unknown words are omitted.
+func TestGate_InconsistentReport_CountsAsBlocked(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		result aureus.GateResult
 	}{
 		{"the zero result", aureus.GateResult{}},
 		{"passed and blocked at once", aureus.GateResult{Passed: true, BlockedCommit: true, CRVStatus: aureus.CRVPassed}},
-		{"passed in word alone", aureus.GateResult{CRVStatus: aureus.CRVPassed}},
+		{"status passed, but Passed is false", aureus.GateResult{CRVStatus: aureus.CRVPassed}},
 		{"a warning that blocks", aureus.GateResult{CRVStatus: aureus.CRVWarning, BlockedCommit: true}},
 		{"unknown words", aureus.GateResult{CRVStatus: "fine", FailureCode: "WHATEVER"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			span := observed(t, func(ctx context.Context) { otelbridge.Gate()(ctx, crvgate.Report{Result: test.result}) })
+			t.Parallel()
+			span := recordSpan(t, func(ctx context.Context) { otelbridge.Gate()(ctx, crvgate.Report{Result: test.result}) })
 			require.Equal(t, map[string]any{
 				"aureus.crv.gate.name": "", "aureus.crv.gate.status": "blocked", "aureus.crv.validator.count": int64(0),
 			}, asMap(span.Events[0].Attributes))
@@ -99,13 +102,14 @@ func TestGate_oddReports(t *testing.T) {
 	}
 }
 
-func TestGate_costsNothingWhereNobodyLooks(t *testing.T) {
+func TestGate_NotRecording_AllocatesNothing(t *testing.T) {
 	observe := otelbridge.Gate()
 	report := crvgate.Report{Result: aureus.GateResult{GateName: "g", Passed: true}}
 	require.Zero(t, testing.AllocsPerRun(100, func() { observe(context.Background(), report) }))
 }
 
-func TestGate_metrics(t *testing.T) {
+func TestGate_WithMeterProvider_MeasuresDurations(t *testing.T) {
+	t.Parallel()
 	reader := sdkmetric.NewManualReader()
 	gate := crvgate.New("ledger", positive).Observe(otelbridge.Gate(otelbridge.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))))
 	for _, data := range []int{1, -1} {

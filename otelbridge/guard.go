@@ -16,25 +16,24 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// Guard is the decider, reporting what it decides on the span that encloses the
-// request: the verdict and the action as attributes of the span (of several
-// decisions, the last), and each decision as an event aureus.guard.decision with
-// its reason code, rule, policy version, principal and approval. Inside an HTTP
-// server of [NewHandler] the verdict also stands on the server's metrics.
+// Guard returns a decider that asks the given one and reports each decision on
+// the span of the context: the verdict and the action as span attributes (with
+// several decisions, those of the last), and the decision as a span event
+// aureus.guard.decision with its reason code, rule, policy version, principal and
+// approval. Inside a server made by [NewHandler], the verdict is also an attribute
+// of the server's metrics.
 //
-// It names the trace of that span in Request.TraceID where that is empty, so that
-// the audit log has it. It decides nothing, changes nothing else and adds nothing
-// to the context; where the
-// span does not record, it costs next to nothing. A denial is no error and leaves
-// the status of the span alone. A decision that failed is reported as the denial
-// that it amounts to, with an error.type. Arguments, free-text reasons and
-// tickets are never reported.
+// If Request.TraceID is empty, Guard sets it to the trace id of the span, so that
+// the audit log contains it. It changes neither the rest of the request, nor the
+// context, nor the decision. If the span does not record, the overhead is small. A
+// denial is not an error and does not change the status of the span. A failed
+// decision is reported as a denial with error.type. Arguments, free-text reasons
+// and tickets are never reported.
 //
-// The events are span events; they will become events of the OpenTelemetry Logs
-// API under the same names, as the specification recommends for new ones.
+// A later version will replace the span events by events of the OpenTelemetry
+// Logs API with the same names, as the specification recommends.
 //
-// It panics if the decider is nil, which is a mistake that should show when the
-// program starts.
+// Guard panics if the decider is nil.
 func Guard(decider guard.Decider, options ...ObserveOption) guard.Decider {
 	if decider == nil {
 		panic("otelbridge: Guard needs a decider")
@@ -53,7 +52,7 @@ type observedDecider struct {
 	durations metric.Float64Histogram
 }
 
-// Decide asks the decider behind it and passes on its answer, or its panic.
+// Decide returns the decision of the wrapped decider, or passes on its panic.
 func (d *observedDecider) Decide(ctx context.Context, request aureus.Request) (decision aureus.Decision, err error) {
 	var start time.Time
 	if d.durations != nil {
@@ -64,23 +63,24 @@ func (d *observedDecider) Decide(ctx context.Context, request aureus.Request) (d
 	}
 	panicked := true
 	defer func() {
-		d.report(ctx, start, &request, &decision, failureOf(decision.Effect, err, panicked))
+		d.report(ctx, start, &request, &decision, failureType(decision.Effect, err, panicked))
 	}()
 	decision, err = d.next.Decide(ctx, request)
 	panicked = false
 	return decision, err
 }
 
-// RecordOutcomes passes on what became of decisions, so that the decider behind
-// can give back the approvals of those that were not carried out.
+// RecordOutcomes passes the outcomes to the wrapped decider, which can release the
+// approvals of requests that were not carried out. It fails if that decider has no
+// method RecordOutcomes.
 func (d *observedDecider) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error {
-	taker, ok := d.next.(interface {
+	recorder, ok := d.next.(interface {
 		RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error
 	})
 	if !ok {
-		return errors.New("otelbridge: the decider behind takes no outcomes")
+		return errors.New("otelbridge: the decider has no method RecordOutcomes, so outcomes cannot be recorded")
 	}
-	return taker.RecordOutcomes(ctx, outcomes)
+	return recorder.RecordOutcomes(ctx, outcomes)
 }
 
 func (d *observedDecider) report(ctx context.Context, start time.Time, request *aureus.Request, decision *aureus.Decision, failure string) {
@@ -102,7 +102,8 @@ func (d *observedDecider) report(ctx context.Context, start time.Time, request *
 	span.AddEvent(eventGuardDecision, trace.WithAttributes(append(d.outcome(verdict, action, failure), details(request, decision)...)...))
 }
 
-// outcome is what is known of every decision, all of it of low cardinality.
+// outcome returns the attributes that every decision has. All have low
+// cardinality, so metrics may use them.
 func (d *observedDecider) outcome(verdict, action, failure string) []attribute.KeyValue {
 	attributes := []attribute.KeyValue{
 		attribute.String(keyGuardName, d.name),
@@ -115,7 +116,7 @@ func (d *observedDecider) outcome(verdict, action, failure string) []attribute.K
 	return attributes
 }
 
-// details is the decision without anything that could be a secret.
+// details returns the attributes of the decision that cannot contain secrets.
 func details(request *aureus.Request, decision *aureus.Decision) []attribute.KeyValue {
 	attributes := make([]attribute.KeyValue, 0, 18)
 	add := func(key, value string) {
@@ -149,7 +150,8 @@ func details(request *aureus.Request, decision *aureus.Decision) []attribute.Key
 	return attributes
 }
 
-// verdictOf is what was found, and what whoever enforces it does about it.
+// verdictOf returns the verdict for an effect, and the action that enforcing it
+// has.
 func verdictOf(effect aureus.Effect) (verdict, action string) {
 	switch effect {
 	case aureus.Allow:

@@ -26,7 +26,7 @@ import (
 
 var decisionID = aureus.NewDecisionID(time.Unix(1767323045, 0))
 
-// fullRequest fills whatever a request has, secrets among it.
+// fullRequest has a value in every field, including secrets.
 var fullRequest = aureus.Request{
 	Principal: aureus.Principal{ID: "agent-7", Type: "agent"},
 	Action: aureus.Action{
@@ -43,19 +43,19 @@ var fullDecision = aureus.Decision{
 	Approval: aureus.ApprovalRef{ID: "apr_1", Status: aureus.ApprovalPending}, Metadata: map[string]any{"m": "secret-in-decision"},
 }
 
-func answer(decision aureus.Decision, err error) guard.Decider {
+func stubDecider(decision aureus.Decision, err error) guard.Decider {
 	return guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { return decision, err })
 }
 
-// observed runs f under a recording span and gives the span's content.
-func observed(t testing.TB, f func(ctx context.Context)) tracetest.SpanStub {
+// recordSpan runs f under a recording span and returns that span.
+func recordSpan(t testing.TB, f func(ctx context.Context)) tracetest.SpanStub {
 	t.Helper()
 	spans := tracetest.NewInMemoryExporter()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
 	ctx, span := tp.Tracer("test").Start(context.Background(), "enclosing")
 	f(ctx)
 	span.End()
-	require.Len(t, spans.GetSpans(), 1, "no span is started")
+	require.Len(t, spans.GetSpans(), 1, "f must not start a span")
 	return spans.GetSpans()[0]
 }
 
@@ -67,11 +67,12 @@ func asMap(attributes []attribute.KeyValue) map[string]any {
 	return out
 }
 
-func TestGuard_reportsTheDecision(t *testing.T) {
-	span := observed(t, func(ctx context.Context) {
-		decision, err := otelbridge.Guard(answer(fullDecision, nil), otelbridge.WithGuardName("payments")).Decide(ctx, fullRequest)
+func TestGuard_Decide_ReportsTheDecision(t *testing.T) {
+	t.Parallel()
+	span := recordSpan(t, func(ctx context.Context) {
+		decision, err := otelbridge.Guard(stubDecider(fullDecision, nil), otelbridge.WithGuardName("payments")).Decide(ctx, fullRequest)
 		require.NoError(t, err)
-		require.Equal(t, fullDecision, decision, "the answer is passed on as it is")
+		require.Equal(t, fullDecision, decision, "the decision is returned unchanged")
 	})
 	require.Equal(t, map[string]any{
 		"aureus.guard.verdict.type": "escalate", "aureus.guard.action.type": "escalate",
@@ -102,34 +103,36 @@ func TestGuard_reportsTheDecision(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%+v", span), "secret")
 }
 
-func TestGuard_verdicts(t *testing.T) {
+func TestGuard_EachResult_HasItsVerdict(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name            string
 		decider         guard.Decider
 		verdict, action string
 		errorType       any // nil: none
 	}{
-		{"allow", answer(aureus.Decision{Effect: aureus.Allow}, nil), "allow", "allow", nil},
-		{"a denial is no error", answer(aureus.Decision{Effect: aureus.Deny}, nil), "deny", "block", nil},
-		{"approval", answer(aureus.Decision{Effect: aureus.RequireApproval}, nil), "escalate", "escalate", nil},
-		{"an allow beside an error counts as a denial", answer(aureus.Decision{Effect: aureus.Allow}, errors.New("x")), "deny", "block", "_OTHER"},
-		{"an unknown effect", answer(aureus.Decision{Effect: 9}, nil), "deny", "block", "unknown_effect"},
+		{"allow", stubDecider(aureus.Decision{Effect: aureus.Allow}, nil), "allow", "allow", nil},
+		{"deny", stubDecider(aureus.Decision{Effect: aureus.Deny}, nil), "deny", "block", nil},
+		{"approval", stubDecider(aureus.Decision{Effect: aureus.RequireApproval}, nil), "escalate", "escalate", nil},
+		{"an allow with an error counts as a denial", stubDecider(aureus.Decision{Effect: aureus.Allow}, errors.New("x")), "deny", "block", "_OTHER"},
+		{"an unknown effect", stubDecider(aureus.Decision{Effect: 9}, nil), "deny", "block", "unknown_effect"},
 		{"a nil function", guard.DeciderFunc(nil), "deny", "block", "_OTHER"},
-		{"deadline", answer(aureus.Decision{}, fmt.Errorf("x: %w", context.DeadlineExceeded)), "deny", "block", "timeout"},
-		{"deadline of the client", answer(aureus.Decision{}, errors.Join(aureus.ErrUnavailable, context.DeadlineExceeded)), "deny", "block", "timeout"},
-		{"cancelled", answer(aureus.Decision{}, context.Canceled), "deny", "block", "canceled"},
-		{"away", answer(aureus.Decision{}, &aureus.Error{StatusCode: 503}), "deny", "block", "policy_unavailable"},
-		{"circuit", answer(aureus.Decision{}, errors.Join(aureus.ErrUnavailable, aureus.ErrCircuitOpen)), "deny", "block", "circuit_open"},
-		{"key refused", answer(aureus.Decision{}, &aureus.Error{StatusCode: 401}), "deny", "block", "unauthenticated"},
-		{"role too small", answer(aureus.Decision{}, &aureus.Error{StatusCode: 403}), "deny", "block", "forbidden"},
-		{"rate", answer(aureus.Decision{}, &aureus.Error{StatusCode: 429}), "deny", "block", "rate_limited"},
-		{"garbage", answer(aureus.Decision{}, aureus.ErrMalformed), "deny", "block", "malformed_answer"},
-		{"invalid", answer(aureus.Decision{}, &aureus.Error{StatusCode: 422}), "deny", "block", "invalid_request"},
-		{"closed", answer(aureus.Decision{}, aureus.ErrClosed), "deny", "block", "client_closed"},
+		{"deadline", stubDecider(aureus.Decision{}, fmt.Errorf("x: %w", context.DeadlineExceeded)), "deny", "block", "timeout"},
+		{"deadline of the client", stubDecider(aureus.Decision{}, errors.Join(aureus.ErrUnavailable, context.DeadlineExceeded)), "deny", "block", "timeout"},
+		{"cancelled", stubDecider(aureus.Decision{}, context.Canceled), "deny", "block", "canceled"},
+		{"unavailable", stubDecider(aureus.Decision{}, &aureus.Error{StatusCode: 503}), "deny", "block", "policy_unavailable"},
+		{"circuit open", stubDecider(aureus.Decision{}, errors.Join(aureus.ErrUnavailable, aureus.ErrCircuitOpen)), "deny", "block", "circuit_open"},
+		{"key refused", stubDecider(aureus.Decision{}, &aureus.Error{StatusCode: 401}), "deny", "block", "unauthenticated"},
+		{"forbidden", stubDecider(aureus.Decision{}, &aureus.Error{StatusCode: 403}), "deny", "block", "forbidden"},
+		{"rate limited", stubDecider(aureus.Decision{}, &aureus.Error{StatusCode: 429}), "deny", "block", "rate_limited"},
+		{"malformed response", stubDecider(aureus.Decision{}, aureus.ErrMalformed), "deny", "block", "malformed_answer"},
+		{"invalid", stubDecider(aureus.Decision{}, &aureus.Error{StatusCode: 422}), "deny", "block", "invalid_request"},
+		{"client closed", stubDecider(aureus.Decision{}, aureus.ErrClosed), "deny", "block", "client_closed"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			span := observed(t, func(ctx context.Context) {
+			t.Parallel()
+			span := recordSpan(t, func(ctx context.Context) {
 				want, wantErr := test.decider.Decide(ctx, aureus.Request{})
 				got, err := otelbridge.Guard(test.decider).Decide(ctx, aureus.Request{})
 				require.Equal(t, want, got)
@@ -146,10 +149,11 @@ func TestGuard_verdicts(t *testing.T) {
 	}
 }
 
-// The panic is somebody else's to turn into a refusal: it is told and passed on.
-func TestGuard_panic(t *testing.T) {
+// The panic is reported and passed on; guard.Check makes it an error.
+func TestGuard_Panic_IsReportedAndPassedOn(t *testing.T) {
+	t.Parallel()
 	decider := otelbridge.Guard(guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { panic("boom") }))
-	span := observed(t, func(ctx context.Context) {
+	span := recordSpan(t, func(ctx context.Context) {
 		require.PanicsWithValue(t, "boom", func() { _, _ = decider.Decide(ctx, fullRequest) })
 		require.ErrorIs(t, guard.Check(ctx, decider, fullRequest), guard.ErrUndecided)
 	})
@@ -158,14 +162,16 @@ func TestGuard_panic(t *testing.T) {
 	require.Equal(t, "deny", asMap(span.Events[0].Attributes)["aureus.guard.verdict.type"])
 }
 
-func TestGuard_needsADecider(t *testing.T) {
+func TestGuard_NilDecider_Panics(t *testing.T) {
+	t.Parallel()
 	require.Panics(t, func() { otelbridge.Guard(nil) })
 }
 
-func TestGuard_lastDecisionStaysOnTheSpan(t *testing.T) {
-	span := observed(t, func(ctx context.Context) {
+func TestGuard_SeveralDecisions_SpanShowsTheLast(t *testing.T) {
+	t.Parallel()
+	span := recordSpan(t, func(ctx context.Context) {
 		for _, effect := range []aureus.Effect{aureus.Allow, aureus.RequireApproval, aureus.Deny} {
-			_, err := otelbridge.Guard(answer(aureus.Decision{Effect: effect}, nil)).Decide(ctx, aureus.Request{})
+			_, err := otelbridge.Guard(stubDecider(aureus.Decision{Effect: effect}, nil)).Decide(ctx, aureus.Request{})
 			require.NoError(t, err)
 		}
 	})
@@ -173,20 +179,21 @@ func TestGuard_lastDecisionStaysOnTheSpan(t *testing.T) {
 	require.Equal(t, "deny", asMap(span.Attributes)["aureus.guard.verdict.type"])
 }
 
-func TestGuard_boundsWhatComesFromOutside(t *testing.T) {
+func TestGuard_LongPrincipal_IsCut(t *testing.T) {
+	t.Parallel()
 	request := fullRequest
 	request.Principal.ID = strings.Repeat("ü", 1000) + "\xff"
-	span := observed(t, func(ctx context.Context) {
-		_, err := otelbridge.Guard(answer(fullDecision, nil)).Decide(ctx, request)
+	span := recordSpan(t, func(ctx context.Context) {
+		_, err := otelbridge.Guard(stubDecider(fullDecision, nil)).Decide(ctx, request)
 		require.NoError(t, err)
 	})
 	require.Equal(t, strings.Repeat("ü", 128), asMap(span.Events[0].Attributes)["aureus.principal.id"])
 }
 
-// The context goes through as it came: nothing between otelhttp and the mux may
-// change it without need.
-func TestGuard_addsNoContext(t *testing.T) {
-	observed(t, func(ctx context.Context) {
+// The context reaches the wrapped decider unchanged.
+func TestGuard_Context_IsPassedOnUnchanged(t *testing.T) {
+	t.Parallel()
+	recordSpan(t, func(ctx context.Context) {
 		_, err := otelbridge.Guard(guard.DeciderFunc(func(got context.Context, _ aureus.Request) (aureus.Decision, error) {
 			require.Equal(t, ctx, got)
 			return aureus.Decision{}, nil
@@ -195,9 +202,9 @@ func TestGuard_addsNoContext(t *testing.T) {
 	})
 }
 
-// One small allocation is otelhttp's, which looks for a server's labels.
-func TestGuard_costsNextToNothingWhereNobodyLooks(t *testing.T) {
-	decider := otelbridge.Guard(answer(fullDecision, nil))
+// otelhttp.LabelerFromContext makes one allocation.
+func TestGuard_NotRecording_AllocatesAtMostOnce(t *testing.T) {
+	decider := otelbridge.Guard(stubDecider(fullDecision, nil))
 	notSampled := trace.ContextWithSpanContext(context.Background(), spanContext(1, 1))
 	_, span := noop.NewTracerProvider().Tracer("").Start(context.Background(), "")
 	for name, ctx := range map[string]context.Context{
@@ -211,10 +218,11 @@ func TestGuard_costsNextToNothingWhereNobodyLooks(t *testing.T) {
 	}
 }
 
-func TestGuard_metrics(t *testing.T) {
+func TestGuard_WithMeterProvider_MeasuresDurations(t *testing.T) {
+	t.Parallel()
 	reader := sdkmetric.NewManualReader()
 	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
-	for _, decider := range []guard.Decider{answer(fullDecision, nil), answer(aureus.Decision{}, context.Canceled)} {
+	for _, decider := range []guard.Decider{stubDecider(fullDecision, nil), stubDecider(aureus.Decision{}, context.Canceled)} {
 		_, _ = otelbridge.Guard(decider, otelbridge.WithMeterProvider(mp)).Decide(context.Background(), fullRequest)
 	}
 	points := durations(t, reader, "aureus.guard.evaluation.duration")
@@ -224,8 +232,8 @@ func TestGuard_metrics(t *testing.T) {
 	}, points)
 }
 
-// durations is the attributes of the points of a histogram of seconds, each of
-// which must have measured once, sorted by their text.
+// durations returns the attributes of the points of a histogram of seconds, sorted
+// by their text. Each point must have exactly one measurement.
 func durations(t testing.TB, reader sdkmetric.Reader, name string) []map[string]any {
 	t.Helper()
 	var rm metricdata.ResourceMetrics
@@ -250,24 +258,25 @@ func durations(t testing.TB, reader sdkmetric.Reader, name string) []map[string]
 	return out
 }
 
-func TestGuard_labelsTheServersMetrics(t *testing.T) {
+func TestGuard_InsideAServer_LabelsItsMetrics(t *testing.T) {
+	t.Parallel()
 	labeler := &otelhttp.Labeler{}
 	ctx := otelhttp.ContextWithLabeler(context.Background(), labeler)
-	_, err := otelbridge.Guard(answer(fullDecision, nil)).Decide(ctx, fullRequest)
+	_, err := otelbridge.Guard(stubDecider(fullDecision, nil)).Decide(ctx, fullRequest)
 	require.NoError(t, err)
-	require.Equal(t, []attribute.KeyValue{attribute.String("aureus.guard.verdict.type", "escalate")}, labeler.Get(), "and nothing of higher cardinality")
+	require.Equal(t, []attribute.KeyValue{attribute.String("aureus.guard.verdict.type", "escalate")}, labeler.Get(), "no attribute of higher cardinality")
 }
 
-// The trace of the span stands in the request, for the audit log, unless the
-// caller has named another.
-func TestGuard_namesTheTrace(t *testing.T) {
+// The decider receives the trace id of the span, unless the request has one.
+func TestGuard_TraceIDEmpty_IsSetFromTheSpan(t *testing.T) {
+	t.Parallel()
 	tp := sdktrace.NewTracerProvider()
 	t.Cleanup(func() { require.NoError(t, tp.Shutdown(context.WithoutCancel(t.Context()))) })
 	ctx, span := tp.Tracer("test").Start(t.Context(), "request")
 	defer span.End()
-	var asked []string
+	var traceIDs []string
 	decider := otelbridge.Guard(guard.DeciderFunc(func(_ context.Context, r aureus.Request) (aureus.Decision, error) {
-		asked = append(asked, r.TraceID)
+		traceIDs = append(traceIDs, r.TraceID)
 		return aureus.Decision{}, nil
 	}))
 	for _, given := range []string{"", "house-trace"} {
@@ -276,5 +285,5 @@ func TestGuard_namesTheTrace(t *testing.T) {
 	}
 	_, err := decider.Decide(t.Context(), aureus.Request{})
 	require.NoError(t, err)
-	require.Equal(t, []string{span.SpanContext().TraceID().String(), "house-trace", ""}, asked)
+	require.Equal(t, []string{span.SpanContext().TraceID().String(), "house-trace", ""}, traceIDs)
 }

@@ -6,37 +6,37 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 )
 
-// NewHandler stacks what an instrumented and guarded server needs, in the order
-// in which it works: otelhttp, then recovery from panics, then protect, then mux.
-// So the span exists before the guard is asked, a refusal is recorded like any
-// other answer, and a panic neither loses the request's metrics nor goes unseen.
+// NewHandler returns the handler of an instrumented and guarded server. A request
+// passes otelhttp, recovery from panics, protect and mux, in this order. So the
+// span exists before the guard decides, a denial is recorded like any other
+// response, and a panic is recorded in span and metrics.
 //
-// protect is the guard, for example what package middleware makes of a decider;
-// it is handed mux itself. mux is an [*http.ServeMux] or any other handler that
-// sets [http.Request.Pattern]. The options are otelhttp's. Without
-// [otelhttp.WithServerName] the server's address in metrics is the client's Host
-// header, and every name that a client makes up is a series of its own.
+// protect returns the guarded handler, for example middleware.Enforce of a
+// decider; its argument is mux itself. mux is an [*http.ServeMux] or another
+// handler that sets [http.Request.Pattern]. The options are those of otelhttp. Set
+// [otelhttp.WithServerName]: without it, the metrics contain the Host header of
+// the client, so that a client can create any number of series.
 //
-// The span and the metrics get http.route, and an answer of 500 and above gets
-// error.type. A panic is logged where the [http.Server] logs, recorded as an
-// exception event, and answered with 500; if the answer has begun, the connection
-// is aborted instead, so that the client does not take a part for the whole.
-// [http.ErrAbortHandler] passes through.
+// Span and metrics have the attribute http.route and, for a status of 500 and
+// above, error.type. A panic is logged to the ErrorLog of the [http.Server],
+// recorded as an exception event, and answered with status 500. If the response
+// has begun, the connection is aborted instead, so that the client does not
+// mistake a part for the whole response. [http.ErrAbortHandler] is passed on.
 //
-// It panics if mux or protect is nil: a server must not run unguarded by mistake.
+// NewHandler panics if mux or protect is nil, or if protect returns nil.
 func NewHandler(mux http.Handler, protect func(http.Handler) http.Handler, options ...otelhttp.Option) http.Handler {
 	if mux == nil || protect == nil {
-		panic("otelbridge: NewHandler needs a mux and a guard")
+		panic("otelbridge: NewHandler: mux and protect must not be nil")
 	}
 	protected := protect(mux)
 	if protected == nil {
-		panic("otelbridge: NewHandler: the guard made no handler")
+		panic("otelbridge: NewHandler: protect returned a nil handler")
 	}
 	instrument := otelhttp.NewMiddleware("http.server", options...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{next: protected}
-		instrument(x).ServeHTTP(w, r)
-		if x.aborted {
+		state := &requestState{next: protected}
+		instrument(state).ServeHTTP(w, r)
+		if state.aborted {
 			panic(http.ErrAbortHandler)
 		}
 	})

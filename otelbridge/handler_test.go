@@ -28,14 +28,15 @@ import (
 	"github.com/farmountain/aureus-go/otelbridge"
 )
 
-// service is a server on a real listener, with what it reported.
+// service is a server on a real listener, with the telemetry and the log that it
+// produced.
 type service struct {
 	*httptest.Server
 	spans  *tracetest.InMemoryExporter
 	reader *sdkmetric.ManualReader
 	log    *lockedBuffer
 
-	underWay sync.WaitGroup // a server does not wait for hijacked connections
+	running sync.WaitGroup // of handlers; Close does not wait for those with hijacked connections
 }
 
 type lockedBuffer struct {
@@ -55,9 +56,9 @@ func (b *lockedBuffer) String() string {
 	return b.text.String()
 }
 
-func open(next http.Handler) http.Handler { return next }
+func passThrough(next http.Handler) http.Handler { return next }
 
-// serve starts a service of one route, GET and POST /items/{id}.
+// serve starts a service with the single route /items/{id}.
 func serve(t *testing.T, protect func(http.Handler) http.Handler, handle http.HandlerFunc, options ...otelhttp.Option) *service {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -70,8 +71,8 @@ func serve(t *testing.T, protect func(http.Handler) http.Handler, handle http.Ha
 	}, options...)
 	stack := otelbridge.NewHandler(mux, protect, options...)
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.underWay.Add(1)
-		defer s.underWay.Done()
+		s.running.Add(1)
+		defer s.running.Done()
 		stack.ServeHTTP(w, r)
 	}))
 	s.Config.ErrorLog = log.New(s.log, "", 0)
@@ -96,7 +97,7 @@ func (s *service) get(t *testing.T, path string) (*http.Response, string, error)
 func (s *service) reported(t *testing.T) (span tracetest.SpanStub, point map[string]any) {
 	t.Helper()
 	s.Close()
-	s.underWay.Wait()
+	s.running.Wait()
 	require.Len(t, s.spans.GetSpans(), 1)
 	points := durations(t, s.reader, "http.server.request.duration")
 	require.Len(t, points, 1, "the metric is recorded, once")
@@ -105,9 +106,10 @@ func (s *service) reported(t *testing.T) (span tracetest.SpanStub, point map[str
 
 type key struct{}
 
-func TestNewHandler_route(t *testing.T) {
+func TestNewHandler_MatchedRoute_IsReported(t *testing.T) {
+	t.Parallel()
 	for name, protect := range map[string]func(http.Handler) http.Handler{
-		"a guard that adds nothing": open,
+		"a guard that passes the request on": passThrough,
 		"a guard that adds to the context and copies the pattern back": func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r2 := r.WithContext(context.WithValue(r.Context(), key{}, "value"))
@@ -117,6 +119,7 @@ func TestNewHandler_route(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, protect, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.PathValue("id")) })
 			response, body, err := s.get(t, "/items/7")
 			require.NoError(t, err)
@@ -135,17 +138,19 @@ func TestNewHandler_route(t *testing.T) {
 	}
 }
 
-func TestNewHandler_patternWithMethodAndHost(t *testing.T) {
+func TestNewHandler_PatternWithHost_ReportsThePath(t *testing.T) {
+	t.Parallel()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET items.example/a/{b}", func(http.ResponseWriter, *http.Request) {})
 	spans := tracetest.NewInMemoryExporter()
-	handler := otelbridge.NewHandler(mux, open, otelhttp.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))))
+	handler := otelbridge.NewHandler(mux, passThrough, otelhttp.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))))
 	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "http://items.example/a/1", nil))
 	require.Equal(t, "/a/{b}", asMap(spans.GetSpans()[0].Attributes)["http.route"])
 }
 
-func TestNewHandler_noRoute(t *testing.T) {
-	s := serve(t, open, func(http.ResponseWriter, *http.Request) {})
+func TestNewHandler_NoRoute_ReportsNone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, passThrough, func(http.ResponseWriter, *http.Request) {})
 	response, _, err := s.get(t, "/elsewhere")
 	require.NoError(t, err)
 	require.Equal(t, 404, response.StatusCode)
@@ -155,10 +160,11 @@ func TestNewHandler_noRoute(t *testing.T) {
 	require.Equal(t, codes.Unset, span.Status.Code, "a 404 is the client's error")
 }
 
-// The guard runs inside the span: a refusal is recorded like any other answer,
-// with its verdict on the metrics, and is no error.
-func TestNewHandler_refusal(t *testing.T) {
-	decider := otelbridge.Guard(answer(aureus.Decision{Effect: aureus.Deny, ReasonCode: aureus.ReasonPermissionDenied}, nil))
+// The guard runs inside the span: a denial is recorded like any other response,
+// the metrics have its verdict, and it is not an error.
+func TestNewHandler_Denied_IsRecordedAsResponse(t *testing.T) {
+	t.Parallel()
+	decider := otelbridge.Guard(stubDecider(aureus.Decision{Effect: aureus.Deny, ReasonCode: aureus.ReasonPermissionDenied}, nil))
 	s := serve(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := guard.Check(r.Context(), decider, aureus.Request{}); err != nil {
@@ -180,8 +186,9 @@ func TestNewHandler_refusal(t *testing.T) {
 	require.Equal(t, int64(403), point["http.response.status_code"])
 }
 
-func TestNewHandler_serverError(t *testing.T) {
-	s := serve(t, open, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+func TestNewHandler_Status502_SetsErrorType(t *testing.T) {
+	t.Parallel()
+	s := serve(t, passThrough, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	_, _, err := s.get(t, "/items/7")
 	require.NoError(t, err)
 	span, point := s.reported(t)
@@ -190,18 +197,19 @@ func TestNewHandler_serverError(t *testing.T) {
 	require.Equal(t, "502", point["error.type"])
 }
 
-func TestNewHandler_panic(t *testing.T) {
+func TestNewHandler_Panic_IsAnsweredWith500(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		protect func(http.Handler) http.Handler
 		handle  http.HandlerFunc
 	}{
-		{"in the handler", open, func(w http.ResponseWriter, _ *http.Request) {
+		{"in the handler", passThrough, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "3")
 			w.Header().Set("Etag", `"x"`)
 			panic("boom")
 		}},
-		{"after an informational answer", open, func(w http.ResponseWriter, _ *http.Request) {
+		{"after an informational response", passThrough, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusEarlyHints)
 			panic("boom")
 		}},
@@ -214,6 +222,7 @@ func TestNewHandler_panic(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, test.protect, test.handle)
 			response, body, err := s.get(t, "/items/7")
 			require.NoError(t, err)
@@ -235,15 +244,16 @@ func TestNewHandler_panic(t *testing.T) {
 			require.Contains(t, exception["exception.stacktrace"], "handler_test.go")
 			require.Equal(t, int64(500), point["http.response.status_code"])
 			require.Equal(t, "panic", point["error.type"])
-			require.Contains(t, s.log.String(), "panic serving", "and it does not go unseen without a tracer")
+			require.Contains(t, s.log.String(), "panic serving", "the panic is logged too")
 			require.Contains(t, s.log.String(), "boom")
 			require.Contains(t, s.log.String(), "handler_test.go")
 		})
 	}
 }
 
-// A client must not take the beginning of an answer for the whole.
-func TestNewHandler_panicAfterTheAnswerBegan(t *testing.T) {
+// A client must not mistake the beginning of a response for the whole.
+func TestNewHandler_PanicAfterHeader_AbortsTheConnection(t *testing.T) {
+	t.Parallel()
 	begins := map[string]func(w http.ResponseWriter){
 		"header":      func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) },
 		"write":       func(w http.ResponseWriter) { _, _ = w.Write([]byte("part")) },
@@ -258,16 +268,17 @@ func TestNewHandler_panicAfterTheAnswerBegan(t *testing.T) {
 	}
 	for name, begin := range begins {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, open, func(w http.ResponseWriter, _ *http.Request) {
+			t.Parallel()
+			s := serve(t, passThrough, func(w http.ResponseWriter, _ *http.Request) {
 				begin(w)
 				panic("boom")
 			})
 			_, _, err := s.get(t, "/items/7")
-			require.Error(t, err, "the connection ends")
+			require.Error(t, err, "the connection is aborted")
 			require.True(t, errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF), err)
 			span, point := s.reported(t)
 			require.Equal(t, codes.Error, span.Status.Code)
-			require.Equal(t, "the answer was not completed", span.Status.Description)
+			require.Equal(t, "the response was not completed", span.Status.Description)
 			require.Equal(t, "exception", span.Events[0].Name)
 			require.Equal(t, "/items/{id}", asMap(span.Attributes)["http.route"])
 			require.Equal(t, "panic", point["error.type"])
@@ -277,20 +288,23 @@ func TestNewHandler_panicAfterTheAnswerBegan(t *testing.T) {
 	}
 }
 
-func TestNewHandler_abort(t *testing.T) {
-	t.Run("before the answer", func(t *testing.T) {
-		s := serve(t, open, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+func TestNewHandler_ErrAbortHandler_PassesThrough(t *testing.T) {
+	t.Parallel()
+	t.Run("before the response", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, passThrough, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		_, _, err := s.get(t, "/items/7")
 		require.ErrorIs(t, err, io.EOF)
 		s.Close()
 		span := s.spans.GetSpans()[0]
 		require.Equal(t, "aborted", asMap(span.Attributes)["error.type"])
 		require.Equal(t, "/items/{id}", asMap(span.Attributes)["http.route"])
-		require.NotContains(t, asMap(span.Attributes), "http.response.status_code", "there was no answer to tell of")
-		require.Empty(t, s.log.String(), "an abort is on purpose")
+		require.NotContains(t, asMap(span.Attributes), "http.response.status_code", "there was no response")
+		require.Empty(t, s.log.String(), "an abort is not logged")
 	})
-	t.Run("within the answer", func(t *testing.T) {
-		s := serve(t, open, func(w http.ResponseWriter, _ *http.Request) {
+	t.Run("within the response", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, passThrough, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte("part"))
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
@@ -303,17 +317,19 @@ func TestNewHandler_abort(t *testing.T) {
 		require.Equal(t, "aborted", point["error.type"])
 		require.Empty(t, s.log.String())
 	})
-	t.Run("as a panic for whoever stands outside", func(t *testing.T) {
-		handler := otelbridge.NewHandler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), open)
+	t.Run("reaches the caller of the handler", func(t *testing.T) {
+		t.Parallel()
+		handler := otelbridge.NewHandler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), passThrough)
 		require.PanicsWithValue(t, http.ErrAbortHandler, func() {
 			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		})
 	})
 }
 
-// A filtered request has no span, and is guarded and recovered all the same.
-func TestNewHandler_filtered(t *testing.T) {
-	s := serve(t, open, func(http.ResponseWriter, *http.Request) { panic("boom") },
+// A request that otelhttp filters out has no span, but is guarded and recovered.
+func TestNewHandler_FilteredRequest_RecoversPanics(t *testing.T) {
+	t.Parallel()
+	s := serve(t, passThrough, func(http.ResponseWriter, *http.Request) { panic("boom") },
 		otelhttp.WithFilter(func(*http.Request) bool { return false }))
 	response, _, err := s.get(t, "/items/7")
 	require.NoError(t, err)
@@ -323,9 +339,10 @@ func TestNewHandler_filtered(t *testing.T) {
 	require.Contains(t, s.log.String(), "boom")
 }
 
-func TestNewHandler_streams(t *testing.T) {
+func TestNewHandler_Flush_ReachesTheClient(t *testing.T) {
+	t.Parallel()
 	proceed := make(chan struct{})
-	s := serve(t, open, func(w http.ResponseWriter, _ *http.Request) {
+	s := serve(t, passThrough, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "one\n")
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			t.Error(err)
@@ -337,15 +354,16 @@ func TestNewHandler_streams(t *testing.T) {
 	require.NoError(t, err)
 	defer response.Body.Close()
 	lines := bufio.NewScanner(response.Body)
-	require.True(t, lines.Scan(), "the first line is there before the handler ends")
+	require.True(t, lines.Scan(), "the first line arrives before the handler ends")
 	require.Equal(t, "one", lines.Text())
 	close(proceed)
 	require.True(t, lines.Scan())
 	require.Equal(t, "two", lines.Text())
 }
 
-func TestNewHandler_hijack(t *testing.T) {
-	s := serve(t, open, func(w http.ResponseWriter, _ *http.Request) {
+func TestNewHandler_HijackThenPanic_WritesNothing(t *testing.T) {
+	t.Parallel()
+	s := serve(t, passThrough, func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -358,7 +376,7 @@ func TestNewHandler_hijack(t *testing.T) {
 		}
 		_, _ = rw.WriteString("echo " + line)
 		_ = rw.Flush()
-		panic("boom") // nobody is left to answer
+		panic("boom") // the handler owns the connection, so no response is possible
 	})
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())
 	require.NoError(t, err)
@@ -367,15 +385,16 @@ func TestNewHandler_hijack(t *testing.T) {
 	require.NoError(t, err)
 	got, err := io.ReadAll(conn)
 	require.NoError(t, err)
-	require.Equal(t, "echo hello\n", string(got), "and no 500 in the stranger's protocol")
+	require.Equal(t, "echo hello\n", string(got), "the handler's response only, no status 500")
 	span, point := s.reported(t)
 	require.Equal(t, "exception", span.Events[0].Name)
 	require.NotEqual(t, int64(500), point["http.response.status_code"])
-	require.NotContains(t, s.log.String(), "hijacked connection", "nothing is written to it")
+	require.NotContains(t, s.log.String(), "hijacked connection", "nothing was written to it")
 }
 
-// The writer that the handler sees can do what the server's own can.
-func TestNewHandler_writerKeepsItsInterfaces(t *testing.T) {
+// The handler's ResponseWriter has the same optional interfaces as the server's.
+func TestNewHandler_ResponseWriter_KeepsItsInterfaces(t *testing.T) {
+	t.Parallel()
 	interfaces := func(w http.ResponseWriter) string {
 		_, flusher := w.(http.Flusher)
 		_, flushError := w.(interface{ FlushError() error })
@@ -383,7 +402,7 @@ func TestNewHandler_writerKeepsItsInterfaces(t *testing.T) {
 		_, readerFrom := w.(io.ReaderFrom)
 		_, stringWriter := w.(io.StringWriter)
 		_, pusher := w.(http.Pusher)
-		_, closeNotifier := w.(http.CloseNotifier) //nolint:staticcheck // deprecated, and still asked for
+		_, closeNotifier := w.(http.CloseNotifier) //nolint:staticcheck // deprecated, but still used
 		controller := http.NewResponseController(w)
 		deadline := time.Now().Add(time.Hour)
 		return fmt.Sprintln(flusher, flushError, hijacker, readerFrom, stringWriter, pusher, closeNotifier,
@@ -391,9 +410,10 @@ func TestNewHandler_writerKeepsItsInterfaces(t *testing.T) {
 	}
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprint("http2=", http2), func(t *testing.T) {
-			answers := map[string]string{}
+			t.Parallel()
+			results := map[string]string{}
 			show := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, interfaces(w)) })
-			for name, handler := range map[string]http.Handler{"bare": show, "stacked": otelbridge.NewHandler(show, open)} {
+			for name, handler := range map[string]http.Handler{"bare": show, "stacked": otelbridge.NewHandler(show, passThrough)} {
 				server := httptest.NewUnstartedServer(handler)
 				server.EnableHTTP2 = http2
 				server.StartTLS()
@@ -404,16 +424,17 @@ func TestNewHandler_writerKeepsItsInterfaces(t *testing.T) {
 				require.NoError(t, response.Body.Close())
 				server.Close()
 				require.Equal(t, http2, response.ProtoMajor == 2)
-				answers[name] = string(body)
+				results[name] = string(body)
 			}
-			require.Equal(t, answers["bare"], answers["stacked"])
+			require.Equal(t, results["bare"], results["stacked"])
 		})
 	}
 }
 
-func TestNewHandler_multipartFormIsCleanedUp(t *testing.T) {
+func TestNewHandler_MultipartForm_IsRemoved(t *testing.T) {
+	t.Parallel()
 	var file string
-	s := serve(t, open, func(w http.ResponseWriter, r *http.Request) {
+	s := serve(t, passThrough, func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseMultipartForm(1); err != nil {
 			t.Error(err)
 			return
@@ -438,19 +459,21 @@ func TestNewHandler_multipartFormIsCleanedUp(t *testing.T) {
 	s.Close()
 	require.NotEmpty(t, file)
 	_, err = os.Stat(file)
-	require.ErrorIs(t, err, os.ErrNotExist, "the server removes what the form left behind")
+	require.ErrorIs(t, err, os.ErrNotExist, "the server removes the temporary file of the form")
 }
 
-func TestNewHandler_refusesToRunUnguarded(t *testing.T) {
+func TestNewHandler_MissingPart_Panics(t *testing.T) {
+	t.Parallel()
 	mux := http.NewServeMux()
-	const missing = "otelbridge: NewHandler needs a mux and a guard"
+	const missing = "otelbridge: NewHandler: mux and protect must not be nil"
 	require.PanicsWithValue(t, missing, func() { otelbridge.NewHandler(mux, nil) })
-	require.PanicsWithValue(t, missing, func() { otelbridge.NewHandler(nil, open) })
+	require.PanicsWithValue(t, missing, func() { otelbridge.NewHandler(nil, passThrough) })
 	require.Panics(t, func() { otelbridge.NewHandler(mux, func(http.Handler) http.Handler { return nil }) })
 }
 
-// The guard is handed the mux itself, so that it can ask it for the route.
-func TestNewHandler_handsTheMuxToTheGuard(t *testing.T) {
+// protect receives the mux itself, so that it can look up the route.
+func TestNewHandler_Protect_ReceivesTheMux(t *testing.T) {
+	t.Parallel()
 	mux := http.NewServeMux()
 	otelbridge.NewHandler(mux, func(next http.Handler) http.Handler {
 		require.Same(t, mux, next)

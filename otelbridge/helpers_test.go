@@ -18,12 +18,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// intake is a server for reports of spans and metrics, in batches and one by one
-// (docs/spec/telemetry.md#batches). Its zero value accepts everything.
+// intake is a server with the endpoints that take spans and metrics, in batches
+// (docs/spec/telemetry.md#batches) and one at a time. Its zero value accepts
+// everything.
 type intake struct {
-	// before may answer in place of the intake: it then returns true.
+	// before may respond instead of the intake; it then returns true.
 	before func(w http.ResponseWriter, r *http.Request, request int) bool
-	// refuse gives the reason to reject an item, and none to accept it.
+	// refuse returns the reason to reject an item, or "" to accept it.
 	refuse func(item json.RawMessage) string
 
 	mu       sync.Mutex
@@ -52,7 +53,7 @@ func (s *intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	answer := struct {
+	response := struct {
 		Accepted int                `json:"accepted"`
 		Rejected []aureus.Rejection `json:"rejected"`
 	}{Rejected: []aureus.Rejection{}}
@@ -65,16 +66,17 @@ func (s *intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			reason = s.store(path, item)
 		}
 		if reason != "" {
-			answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: reason})
+			response.Rejected = append(response.Rejected, aureus.Rejection{Index: i, Reason: reason})
 			continue
 		}
-		answer.Accepted++
+		response.Accepted++
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(response)
 }
 
-// store takes what a control plane would: no name twice in one object.
+// store parses and keeps an item. Like the control plane, it rejects duplicate
+// names in an object.
 func (s *intake) store(path string, item json.RawMessage) (reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +117,7 @@ func (s *intake) gotRequests() int {
 	return s.requests
 }
 
-// start serves the intake and gives a client to it; both end with the test.
+// start serves the intake until the test ends and returns a client for it.
 func (s *intake) start(tb testing.TB) (*aureus.Client, *httptest.Server) {
 	tb.Helper()
 	server := httptest.NewServer(s)

@@ -15,40 +15,42 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
-// metricMapper turns one collection of the SDK into flat points. It serves one
-// export and is not safe for concurrent use.
+// metricMapper converts one collection of the SDK to flat points. It is used for
+// one export and is not safe for concurrent use.
 type metricMapper struct {
 	points
 	now        time.Time // for points that carry no time
 	startTimes bool
 	resource   []attribute.KeyValue
-	scope      scopeText // the one met last
+	scope      scopeText
 	metric     metricdata.Metrics
 	name       string
-	names      names // of the attributes of a measurement
+	names      nameSet // of the tags of the current measurement
 }
 
-// measurement is what the points of one measurement share. It holds until the
-// next one is taken up.
+// measurement holds what the points of one data point of the SDK share. Its texts
+// are overwritten by the next measurement.
 type measurement struct {
-	name string
-	at   []byte // JSON
-	tags []byte // see tags.go
+	name      string
+	timestamp []byte // JSON
+	tags      []byte // JSON; see tags.go
 }
 
 var mappers = sync.Pool{New: func() any { return new(metricMapper) }}
 
-// maxPooled bounds the text whose room is kept for the next export, in bytes.
+// maxPooled is the capacity, in bytes, up to which the buffers are kept for
+// another export.
 const maxPooled = 1 << 20
 
-// free keeps the room of the texts, and nothing else, for another export.
+// free returns the mapper's buffers to the pool. It keeps no reference to values
+// of the SDK.
 func (m *metricMapper) free() {
 	if cap(m.text) > maxPooled {
 		return
 	}
 	m.names.clear()
 	*m = metricMapper{
-		points: points{of: measurement{at: m.of.at[:0], tags: m.of.tags[:0]}, text: m.text[:0], ends: m.ends[:0], places: m.places[:0]},
+		points: points{measurement: measurement{timestamp: m.measurement.timestamp[:0], tags: m.measurement.tags[:0]}, text: m.text[:0], ends: m.ends[:0], indexes: m.indexes[:0]},
 		names:  m.names,
 	}
 	mappers.Put(m)
@@ -56,9 +58,9 @@ func (m *metricMapper) free() {
 
 func (e *MetricExporter) flat(rm *metricdata.ResourceMetrics, now time.Time) *metricMapper {
 	m, _ := mappers.Get().(*metricMapper)
-	m.now, m.startTimes, m.resource = now, e.config.startTimes, allowed(rm.Resource, e.config.resourceKeys)
+	m.now, m.startTimes, m.resource = now, e.config.startTimes, selectAttributes(rm.Resource, e.config.resourceKeys)
 	for _, scope := range rm.ScopeMetrics {
-		m.scope.meet(scope.Scope)
+		m.scope.tagsOf(scope.Scope)
 		for _, metric := range scope.Metrics {
 			m.metric, m.name = metric, metric.Name
 			m.add(metric.Data)
@@ -67,7 +69,7 @@ func (e *MetricExporter) flat(rm *metricdata.ResourceMetrics, now time.Time) *me
 	return m
 }
 
-func allowed(res *resource.Resource, keys []string) (list []attribute.KeyValue) {
+func selectAttributes(res *resource.Resource, keys []string) (list []attribute.KeyValue) {
 	for _, key := range keys {
 		if value, ok := res.Set().Value(attribute.Key(key)); ok {
 			list = append(list, attribute.KeyValue{Key: attribute.Key(key), Value: value})
@@ -136,21 +138,21 @@ func addHistogram[N int64 | float64](m *metricMapper, histogram metricdata.Histo
 	}
 }
 
-// bucket writes how many measurements were at most the bound.
+// bucket adds the point of one bucket: total measurements are at most bound.
 func (m *metricMapper) bucket(bound float64, total uint64) {
 	m.points.add(".bucket", countOf(total), tagBound, formatBound(bound))
 }
 
-// formatBound writes +Inf, or the shortest digits that read back the same.
+// formatBound returns +Inf, or the shortest text that parses to the same float64.
 func formatBound(bound float64) string { return strconv.FormatFloat(bound, 'g', -1, 64) }
 
-func addStatistics[N int64 | float64](m *metricMapper, sum N, count uint64, least, most metricdata.Extrema[N]) {
+func addStatistics[N int64 | float64](m *metricMapper, sum N, count uint64, minimum, maximum metricdata.Extrema[N]) {
 	m.points.add(".sum", numberOf(sum), "", "")
 	m.points.add(".count", countOf(count), "", "")
-	if v, ok := least.Value(); ok {
+	if v, ok := minimum.Value(); ok {
 		m.points.add(".min", numberOf(v), "", "")
 	}
-	if v, ok := most.Value(); ok {
+	if v, ok := maximum.Value(); ok {
 		m.points.add(".max", numberOf(v), "", "")
 	}
 }
@@ -166,8 +168,8 @@ func (m *metricMapper) addSummary(summary metricdata.Summary) {
 	}
 }
 
-// hasTemporality rejects a metric that does not say whether its values are
-// totals or changes.
+// hasTemporality rejects a metric whose temporality is neither cumulative nor
+// delta, because its values have no meaning then.
 func (m *metricMapper) hasTemporality(t metricdata.Temporality) bool {
 	if t == metricdata.CumulativeTemporality || t == metricdata.DeltaTemporality {
 		return true
@@ -176,10 +178,10 @@ func (m *metricMapper) hasTemporality(t metricdata.Temporality) bool {
 	return false
 }
 
-// measure takes up a measurement: the points that are added next are its.
-func (m *metricMapper) measure(kind string, temporality metricdata.Temporality, attributes attribute.Set, start, at time.Time) {
-	if at.IsZero() {
-		at = m.now
+// measure starts a measurement; the points added next belong to it.
+func (m *metricMapper) measure(kind string, temporality metricdata.Temporality, attributes attribute.Set, start, end time.Time) {
+	if end.IsZero() {
+		end = m.now
 	}
 	reserved := reservedMetricTag
 	switch kind {
@@ -188,7 +190,7 @@ func (m *metricMapper) measure(kind string, temporality metricdata.Temporality, 
 	case kindSummary:
 		reserved = reservedSummaryTag
 	}
-	b := appendTag(m.of.tags[:0], tagMetricKind, kind)
+	b := appendTag(m.measurement.tags[:0], tagMetricKind, kind)
 	b = appendIfSet(b, tagMetricUnit, m.metric.Unit)
 	switch temporality {
 	case metricdata.CumulativeTemporality:
@@ -202,20 +204,20 @@ func (m *metricMapper) measure(kind string, temporality metricdata.Temporality, 
 	b = append(b, m.scope.text...)
 	m.names.clear()
 	for _, kv := range attributes.ToSlice() {
-		if name, fresh := m.names.place(prefixAttribute, attributeName(kv.Key, prefixAttribute, reserved), &kv.Value); fresh {
+		if name, added := m.names.addAttribute(prefixAttribute, attributeName(kv.Key, prefixAttribute, reserved), &kv.Value); added {
 			b = appendAttribute(b, name, &kv.Value)
 		}
 	}
 	for i := range m.resource {
 		kv := &m.resource[i]
-		if name, fresh := m.names.place(prefixResource, attributeName(kv.Key, prefixResource, reserved), &kv.Value); fresh {
+		if name, added := m.names.addAttribute(prefixResource, attributeName(kv.Key, prefixResource, reserved), &kv.Value); added {
 			b = appendAttribute(b, name, &kv.Value)
 		}
 	}
-	m.of = measurement{name: m.name, at: appendTime(m.of.at[:0], at), tags: b}
+	m.measurement = measurement{name: m.name, timestamp: appendTime(m.measurement.timestamp[:0], end), tags: b}
 }
 
-// reservedMetricTag names what only this package writes on a point.
+// reservedMetricTag reports whether only this package may set the tag.
 func reservedMetricTag(key string) bool {
 	return strings.HasPrefix(key, prefixMetric) || strings.HasPrefix(key, prefixScope) || strings.HasPrefix(key, prefixOwn)
 }

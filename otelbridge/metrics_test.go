@@ -30,7 +30,7 @@ var (
 
 const pointText = aureus.Timestamp("2026-01-02T03:04:05.000000006Z")
 
-// collected is one metric as the SDK would hand it over.
+// collected returns metrics as the SDK passes them to an exporter.
 func collected(metrics ...metricdata.Metrics) *metricdata.ResourceMetrics {
 	return &metricdata.ResourceMetrics{
 		Resource: resource.NewSchemaless(
@@ -39,7 +39,7 @@ func collected(metrics ...metricdata.Metrics) *metricdata.ResourceMetrics {
 	}
 }
 
-// common is what every point of collected carries, and more.
+// common returns the tags that every point of collected has, and more.
 func common(kind string, more ...string) map[string]string {
 	tags := map[string]string{
 		"aureus.metric.kind": kind, "otel.scope.name": "lib", "otel.scope.version": "v1",
@@ -66,7 +66,8 @@ func point[N int64 | float64](value N, attributes ...attribute.KeyValue) []metri
 	return []metricdata.DataPoint[N]{{Attributes: attribute.NewSet(attributes...), StartTime: pointStart, Time: pointTime, Value: value}}
 }
 
-func TestMetricMapping(t *testing.T) {
+func TestMetricMapping_EachKind_HasItsPoints(t *testing.T) {
+	t.Parallel()
 	const cumulative, delta = metricdata.CumulativeTemporality, metricdata.DeltaTemporality
 	tests := []struct {
 		name    string
@@ -120,7 +121,7 @@ func TestMetricMapping(t *testing.T) {
 			},
 		},
 		{
-			"2^53 itself needs none",
+			"2^53 itself needs no exact digits",
 			metricdata.Metrics{Name: "big", Data: metricdata.Gauge[int64]{DataPoints: point[int64](1 << 53)}},
 			nil,
 			[]aureus.Metric{{Name: "big", Value: 1 << 53, Timestamp: pointText, Tags: common("gauge")}},
@@ -190,7 +191,7 @@ func TestMetricMapping(t *testing.T) {
 			},
 		},
 		{
-			"exponential histogram whose empty buckets cost no precision",
+			"exponential histogram with many empty buckets keeps its precision",
 			metricdata.Metrics{Name: "e", Data: metricdata.ExponentialHistogram[int64]{Temporality: cumulative, DataPoints: []metricdata.ExponentialHistogramDataPoint[int64]{{
 				Time: pointTime, Count: 3, Sum: 40, Scale: 1,
 				PositiveBucket: metricdata.ExponentialBucket{Offset: -60, Counts: append(make([]uint64, 61), append([]uint64{1, 2}, make([]uint64, 60)...)...)},
@@ -206,7 +207,7 @@ func TestMetricMapping(t *testing.T) {
 			},
 		},
 		{
-			"exponential histogram at the ends of float64",
+			"exponential histogram at the limits of float64",
 			metricdata.Metrics{Name: "e", Data: metricdata.ExponentialHistogram[float64]{Temporality: cumulative, DataPoints: []metricdata.ExponentialHistogramDataPoint[float64]{{
 				Time: pointTime, Count: 4, Sum: 1, Scale: 0,
 				NegativeBucket: metricdata.ExponentialBucket{Offset: -2000, Counts: []uint64{1}},
@@ -236,7 +237,7 @@ func TestMetricMapping(t *testing.T) {
 			},
 		},
 		{
-			"attributes cannot pass for what the bridge writes, nor hide the resource",
+			"attributes with reserved names and with names of the resource",
 			metricdata.Metrics{Name: "m", Data: metricdata.Gauge[int64]{DataPoints: point[int64](1,
 				attribute.String("service.name", "other"), attribute.String("aureus.metric.kind", "counter"), attribute.String("le", "5"))}},
 			nil,
@@ -244,7 +245,7 @@ func TestMetricMapping(t *testing.T) {
 				"resource.service.name", "ledger", "aureus.otel.attribute.aureus.metric.kind", "counter", "le", "5")}},
 		},
 		{
-			"a list of resource attributes of one's own",
+			"chosen resource attributes",
 			metricdata.Metrics{Name: "m", Data: metricdata.Gauge[int64]{DataPoints: point[int64](1)}},
 			[]otelbridge.Option{otelbridge.WithResourceAttributes("host.name", "not.there")},
 			[]aureus.Metric{{Name: "m", Value: 1, Timestamp: pointText, Tags: map[string]string{
@@ -260,6 +261,7 @@ func TestMetricMapping(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			got, err := exportMetrics(t, collected(test.metric), test.options...)
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
@@ -267,7 +269,8 @@ func TestMetricMapping(t *testing.T) {
 	}
 }
 
-func TestMetricMapping_aPointWithoutATimeGetsTheExports(t *testing.T) {
+func TestMetricMapping_NoTimestamp_UsesTheExportTime(t *testing.T) {
+	t.Parallel()
 	before := time.Now()
 	got, err := exportMetrics(t, oneMetric())
 	require.NoError(t, err)
@@ -276,21 +279,22 @@ func TestMetricMapping_aPointWithoutATimeGetsTheExports(t *testing.T) {
 	require.WithinRange(t, at, before, time.Now())
 }
 
-// What has no flat form is counted, and does not take the rest down with it.
-func TestMetricMapping_rejects(t *testing.T) {
-	odd := collected(
+// Values that cannot be sent are rejected one by one; the others are sent.
+func TestMetricMapping_Unrepresentable_IsRejected(t *testing.T) {
+	t.Parallel()
+	metrics := collected(
 		metricdata.Metrics{Name: "nan", Data: metricdata.Gauge[float64]{DataPoints: append(point(math.NaN()), point(1.0)...)}},
 		metricdata.Metrics{Name: "none"},
 		metricdata.Metrics{Name: "time", Data: metricdata.Sum[int64]{DataPoints: point[int64](1)}},
 		metricdata.Metrics{Name: "hist", Data: metricdata.Histogram[float64]{}},
 		metricdata.Metrics{Name: "inf", Data: metricdata.Gauge[float64]{DataPoints: append(point(math.Inf(-1)), point(2.0)...)}},
 	)
-	got, err := exportMetrics(t, odd)
+	got, err := exportMetrics(t, metrics)
 	require.Len(t, got, 2)
 	partial, ok := errors.AsType[*aureus.PartialError](err)
 	require.True(t, ok, err)
 	require.Equal(t, 2, partial.Accepted)
-	require.Equal(t, "ReportMetricsFunc", partial.Op, "as the server's rejections have it")
+	require.Equal(t, "ReportMetricsFunc", partial.Op, "the same operation as for rejections by the server")
 	require.Equal(t, []aureus.Rejection{
 		{Index: 0, Reason: `"nan": the value NaN has no JSON form`},
 		{Index: 2, Reason: `"none": the aggregation <nil> is not supported`},
@@ -301,11 +305,13 @@ func TestMetricMapping_rejects(t *testing.T) {
 
 	got, err = exportMetrics(t, collected(metricdata.Metrics{Name: "nan", Data: metricdata.Gauge[float64]{DataPoints: point(math.NaN())}}))
 	require.Empty(t, got)
-	require.ErrorAs(t, err, &partial, "also where nothing is left to send")
+	require.ErrorAs(t, err, &partial, "also if no value can be sent")
 }
 
-// The rejections of the server are counted together with ours, in one order.
-func TestMetricMapping_rejectsWithTheServer(t *testing.T) {
+// Rejections by the server and by the exporter are merged in the order of their
+// indexes.
+func TestMetricMapping_ServerRejects_IndexesAreMerged(t *testing.T) {
+	t.Parallel()
 	server := &intake{refuse: func(item json.RawMessage) string {
 		if strings.Contains(string(item), `"name":"bad"`) {
 			return "no"
@@ -332,9 +338,9 @@ func TestMetricMapping_rejectsWithTheServer(t *testing.T) {
 	require.Equal(t, []int{1, 2, 3}, indexes)
 }
 
-// Through the SDK: what is measured is what arrives, for any shape of data, and
-// an exponential histogram makes a bounded number of points.
-func TestMetricMapping_exponentialHistogramOfTheSDK(t *testing.T) {
+// The bucket counts are exact for every distribution of values, and the number of
+// buckets is limited.
+func TestMetricMapping_ExponentialHistogram_HasFewExactBuckets(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, spread := range []float64{0.01, 1, 10, 100} {
 		t.Run(strconv.FormatFloat(spread, 'g', -1, 64), func(t *testing.T) {
@@ -366,7 +372,7 @@ func TestMetricMapping_exponentialHistogramOfTheSDK(t *testing.T) {
 					buckets++
 					bound, err := strconv.ParseFloat(m.Tags["le"], 64)
 					require.NoError(t, err)
-					require.Greater(t, bound, last, "bounds go up")
+					require.Greater(t, bound, last, "bounds increase")
 					last = bound
 					atMost := 0.0
 					for _, v := range values {
@@ -379,12 +385,13 @@ func TestMetricMapping_exponentialHistogramOfTheSDK(t *testing.T) {
 			}
 			require.True(t, math.IsInf(last, 1), "the last bucket holds everything")
 			require.LessOrEqual(t, buckets, 33)
-			require.Greater(t, buckets, 8, "and no more was merged than needed")
+			require.Greater(t, buckets, 8, "buckets are not merged more than needed")
 		})
 	}
 }
 
-func TestMetricExporter_selectors(t *testing.T) {
+func TestMetricExporter_Selectors_AreUsed(t *testing.T) {
+	t.Parallel()
 	server := &intake{}
 	client, _ := server.start(t)
 	e := otelbridge.NewMetricExporter(client, otelbridge.WithTemporalitySelector(nil), otelbridge.WithAggregationSelector(nil))
@@ -404,13 +411,14 @@ func TestMetricExporter_selectors(t *testing.T) {
 	got := server.gotMetrics()
 	require.Len(t, got, 2)
 	for _, m := range got {
-		require.InDelta(t, 2.0, m.Value, 0, "each report has the change alone")
+		require.InDelta(t, 2.0, m.Value, 0, "each report has only the change")
 		require.Equal(t, "delta", m.Tags["aureus.metric.temporality"])
 	}
 }
 
-// The mark of points beyond the SDK's limit of series stays on them.
-func TestMetricMapping_overflow(t *testing.T) {
+// The SDK marks the series beyond its cardinality limit; the tag is kept.
+func TestMetricMapping_CardinalityOverflow_KeepsTheMark(t *testing.T) {
+	t.Parallel()
 	server := &intake{}
 	client, _ := server.start(t)
 	mp := sdkmetric.NewMeterProvider(sdkmetric.WithCardinalityLimit(2),

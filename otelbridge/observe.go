@@ -9,7 +9,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// ObserveOption changes how [Guard] and [Gate] report.
+// ObserveOption configures [Guard] and [Gate].
 type ObserveOption interface{ apply(*observeConfig) }
 
 type observeOptionFunc func(*observeConfig)
@@ -29,20 +29,20 @@ func newObserveConfig(options []ObserveOption) observeConfig {
 	return config
 }
 
-// WithGuardName is what a guard is called in telemetry, goal_guard by default.
-// It stands on metrics: choose one of a few fixed names.
+// WithGuardName sets the name of a guard in telemetry, goal_guard by default. It
+// is an attribute of metrics, so use a few fixed names only.
 func WithGuardName(name string) ObserveOption {
 	return observeOptionFunc(func(c *observeConfig) { c.guardName = name })
 }
 
-// WithMeterProvider adds a histogram of durations in seconds, for a guard
-// aureus.guard.evaluation.duration, for a gate aureus.crv.gate.duration, by name
-// and outcome. Without it nothing is measured.
+// WithMeterProvider adds a histogram of durations in seconds by name and outcome:
+// aureus.guard.evaluation.duration for a guard, aureus.crv.gate.duration for a
+// gate. Without it no metric is recorded.
 func WithMeterProvider(provider metric.MeterProvider) ObserveOption {
 	return observeOptionFunc(func(c *observeConfig) { c.meters = provider })
 }
 
-// durations makes a histogram of seconds, and nil without a provider.
+// durations returns a histogram of seconds, or nil without a provider.
 func (c observeConfig) durations(name, description string) metric.Float64Histogram {
 	if c.meters == nil {
 		return nil
@@ -51,15 +51,16 @@ func (c observeConfig) durations(name, description string) metric.Float64Histogr
 		metric.WithUnit("s"), metric.WithDescription(description),
 		metric.WithExplicitBucketBoundaries(.000001, .00001, .0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
 	if err != nil {
-		otel.Handle(err) // the histogram beside it works, or does nothing
+		otel.Handle(err) // the returned histogram can be used anyway
 	}
 	return histogram
 }
 
-// maxAttribute bounds what is taken over from requests and answers, in bytes.
+// maxAttribute is the length, in bytes, to which texts from requests and decisions
+// are cut.
 const maxAttribute = 256
 
-// bounded cuts a text from outside at the bound and mends it.
+// bounded cuts a text to maxAttribute bytes and removes what is not UTF-8.
 func bounded(text string) string {
 	if len(text) > maxAttribute {
 		text = text[:maxAttribute]

@@ -6,11 +6,11 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// DefaultTimeout is how long one export may take, retries included, unless
-// [WithTimeout] says otherwise.
+// DefaultTimeout is the time limit of one export, including retries, unless
+// [WithTimeout] sets another.
 const DefaultTimeout = 10 * time.Second
 
-// Option changes an exporter under construction.
+// Option configures an exporter.
 type Option interface{ apply(*exporterConfig) }
 
 type optionFunc func(*exporterConfig)
@@ -38,11 +38,11 @@ func newExporterConfig(options []Option) exporterConfig {
 	return config
 }
 
-// WithTimeout bounds one export as a whole, retries included. The caller's
-// context bounds it too; the earlier end counts. Zero and negative durations
-// leave [DefaultTimeout]: an export without a bound would stop the service. To
-// the client it is the caller's deadline, so that exports which take too long do
-// not open its circuit breaker for others; see [aureus.BreakerPolicy].
+// WithTimeout sets the time limit of one export, including retries. The caller's
+// context limits it too; the earlier end counts. Zero and negative durations are
+// ignored, so that an export always has a limit. The client treats the limit as a
+// deadline of the caller, so slow exports do not open its circuit breaker; see
+// [aureus.BreakerPolicy].
 func WithTimeout(timeout time.Duration) Option {
 	return optionFunc(func(c *exporterConfig) {
 		if timeout > 0 {
@@ -51,10 +51,10 @@ func WithTimeout(timeout time.Duration) Option {
 	})
 }
 
-// WithTemporalitySelector chooses between cumulative and delta values by the
-// kind of instrument. The default is cumulative for all, which stays right when
-// a report is lost or repeated. A nil selector leaves the default. For a
-// [MetricExporter].
+// WithTemporalitySelector chooses cumulative or delta values for each kind of
+// instrument. The default is cumulative for all kinds, which stays correct if a
+// report is lost or repeated. A nil selector is ignored. Only a [MetricExporter]
+// uses it.
 func WithTemporalitySelector(selector sdkmetric.TemporalitySelector) Option {
 	return optionFunc(func(c *exporterConfig) {
 		if selector != nil {
@@ -63,9 +63,9 @@ func WithTemporalitySelector(selector sdkmetric.TemporalitySelector) Option {
 	})
 }
 
-// WithAggregationSelector chooses how measurements are aggregated by the kind
-// of instrument. A nil selector leaves the default,
-// [sdkmetric.DefaultAggregationSelector]. For a [MetricExporter].
+// WithAggregationSelector chooses the aggregation for each kind of instrument. The
+// default is [sdkmetric.DefaultAggregationSelector]. A nil selector is ignored.
+// Only a [MetricExporter] uses it.
 func WithAggregationSelector(selector sdkmetric.AggregationSelector) Option {
 	return optionFunc(func(c *exporterConfig) {
 		if selector != nil {
@@ -74,17 +74,18 @@ func WithAggregationSelector(selector sdkmetric.AggregationSelector) Option {
 	})
 }
 
-// WithResourceAttributes names the attributes of the resource that every point
-// carries as tags, in place of service.name and service.instance.id. Each value
-// that a key takes makes series of its own, so choose keys with few. For a
-// [MetricExporter]; a span always carries its whole resource.
+// WithResourceAttributes names the resource attributes that every point has as
+// tags, instead of service.name and service.instance.id. Each value of such a key
+// makes separate series, so choose keys with few values. Only a [MetricExporter]
+// uses it; spans always have all attributes of their resource.
 func WithResourceAttributes(keys ...string) Option {
 	return optionFunc(func(c *exporterConfig) { c.resourceKeys = keys })
 }
 
 // WithStartTimes adds the tag aureus.metric.start_time to the points of
-// cumulative counters and histograms, so that a restart of the process shows as
-// a new series instead of a drop. For a [MetricExporter].
+// cumulative counters and histograms, so that a restart of the process begins a
+// new series instead of lowering the values of the old one. Only a
+// [MetricExporter] uses it.
 func WithStartTimes() Option {
 	return optionFunc(func(c *exporterConfig) { c.startTimes = true })
 }

@@ -12,23 +12,23 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
-// points gathers the flat values of one export as JSON texts, and what has no
-// flat form.
+// points collects the points of one export as JSON texts, and the values that
+// cannot be sent.
 type points struct {
-	of       measurement // of which the next points are
-	text     []byte      // one behind the other
-	ends     []int       // where each ends
-	places   []int       // of each, among all that was to be sent
-	rejected []aureus.Rejection
+	measurement measurement // which the next points belong to
+	text        []byte      // the JSON texts of all points
+	ends        []int       // the end of each point in text
+	indexes     []int       // the index of each point, counting rejected values too
+	rejected    []aureus.Rejection
 }
 
-// number is a value with its exact digits where float64 may have rounded it.
+// number is a value, with its exact digits if float64 rounds it.
 type number struct {
 	value float64
 	exact string
 }
 
-// exactLimit is where float64 stops telling neighbouring integers apart.
+// exactLimit is the largest integer up to which float64 holds every integer.
 const exactLimit = 1 << 53
 
 func numberOf[N int64 | float64](n N) number {
@@ -45,32 +45,32 @@ func countOf(n uint64) number {
 	return number{value: float64(n)}
 }
 
-// add appends a value, with a tag more if tag is not empty. suffix stands behind
-// the metric's name; neither needs escaping. NaN and the infinities have no JSON
-// form: they are counted as rejected and leave the rest alone.
+// add appends a point of the current measurement. suffix is appended to the
+// metric's name; if tag is not empty, the point has this tag too. Neither needs
+// escaping. NaN and the infinities have no JSON form and are rejected.
 func (p *points) add(suffix string, n number, tag, value string) {
 	if math.IsNaN(n.value) || math.IsInf(n.value, 0) {
-		p.reject(fmt.Sprintf("%.100q: the value %v has no JSON form", valid(p.of.name)+suffix, n.value))
+		p.reject(fmt.Sprintf("%.100q: the value %v has no JSON form", valid(p.measurement.name)+suffix, n.value))
 		return
 	}
-	b := jsonwrite.String(append(p.text, `{"name":`...), p.of.name)
+	b := jsonwrite.String(append(p.text, `{"name":`...), p.measurement.name)
 	b = append(append(b[:len(b)-1], suffix...), `","value":`...)
 	b, _ = jsonwrite.Float(b, n.value)
-	b = append(append(b, `,"timestamp":`...), p.of.at...)
-	b = append(append(b, `,"tags":{`...), p.of.tags...)
+	b = append(append(b, `,"timestamp":`...), p.measurement.timestamp...)
+	b = append(append(b, `,"tags":{`...), p.measurement.tags...)
 	b = appendIfSet(b, tagMetricIntValue, n.exact)
 	if tag != "" {
 		b = appendTag(b, tag, value)
 	}
-	b[len(b)-1] = '}' // there is at least the kind, with a comma behind it
+	b[len(b)-1] = '}' // replaces the comma after the last tag; there is at least the kind
 	b = append(b, '}')
 	p.text = b
-	p.places = append(p.places, len(p.places)+len(p.rejected))
+	p.indexes = append(p.indexes, len(p.indexes)+len(p.rejected))
 	p.ends = append(p.ends, len(p.text))
 }
 
-// at is the text of the ith value.
-func (p *points) at(i int) []byte {
+// item returns the JSON text of the ith point.
+func (p *points) item(i int) []byte {
 	start := 0
 	if i > 0 {
 		start = p.ends[i-1]
@@ -79,11 +79,11 @@ func (p *points) at(i int) []byte {
 }
 
 func (p *points) reject(reason string) {
-	p.rejected = append(p.rejected, aureus.Rejection{Index: len(p.places) + len(p.rejected), Reason: reason})
+	p.rejected = append(p.rejected, aureus.Rejection{Index: len(p.indexes) + len(p.rejected), Reason: reason})
 }
 
-// outcome joins what became of the report with what could not be reported.
-// Indexes count everything that was to be sent.
+// outcome returns the error of the export: that of the report together with the
+// values rejected here. The indexes of rejections count all values of the export.
 func (p *points) outcome(err error) error {
 	if len(p.rejected) == 0 {
 		return err
@@ -94,13 +94,13 @@ func (p *points) outcome(err error) error {
 	case err == nil:
 		return all
 	case !ok:
-		all.Accepted, all.Err = 0, err // none, as far as is known
+		all.Accepted, all.Err = 0, err // how many were accepted is unknown
 		return all
 	}
 	all.Accepted, all.Err = partial.Accepted, partial.Err
 	for _, r := range partial.Rejected {
-		if r.Index >= 0 && r.Index < len(p.places) {
-			r.Index = p.places[r.Index]
+		if r.Index >= 0 && r.Index < len(p.indexes) {
+			r.Index = p.indexes[r.Index]
 		}
 		all.Rejected = append(all.Rejected, r)
 	}

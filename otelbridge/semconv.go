@@ -1,10 +1,9 @@
 package otelbridge
 
-// The names under which this package reports. Those under aureus. are ours and
-// follow the naming rules of the semantic conventions: lower case, the property
-// named, nothing of high cardinality on a metric. The otel., span.kind and
-// w3c. names are those of the OpenTelemetry mapping to non-OTLP formats and of
-// its translators.
+// The names of attributes, events, metrics and tags. Those that begin with aureus.
+// follow the naming rules of the OpenTelemetry semantic conventions; attributes of
+// metrics have low cardinality. The names otel.*, span.kind and w3c.* are those of
+// the OpenTelemetry mapping to formats other than OTLP.
 const (
 	scopeName = "github.com/farmountain/aureus-go/otelbridge"
 
@@ -18,7 +17,7 @@ const (
 	keyPolicyVersion      = "aureus.guard.policy.version"
 	keyRuleID             = "aureus.guard.rule.id"
 	keyRiskTier           = "aureus.guard.risk.tier"
-	keyDecisionID         = "aureus.decision.id" // joins the span, the audit log and the outcome
+	keyDecisionID         = "aureus.decision.id" // also in the audit log and in outcomes
 	keyActionName         = "aureus.action.name"
 	keyActionIntent       = "aureus.action.intent"
 	keyActionDataZone     = "aureus.action.data_zone"
@@ -42,7 +41,7 @@ const (
 	keyCommitID         = "aureus.crv.commit.id"
 	keyRecoveryStrategy = "aureus.crv.recovery.strategy"
 
-	// What a flat span has no field for.
+	// Tags for span data without a field in an Aureus span.
 	tagSpanKind          = "span.kind"
 	tagStatusCode        = "otel.status_code"
 	tagStatusDescription = "otel.status_description"
@@ -63,7 +62,7 @@ const (
 	prefixAttribute      = "aureus.otel.attribute."
 	prefixLinkMore       = "aureus.otel.link."
 
-	// What a flat metric has no field for.
+	// Tags for metric data without a field in an Aureus metric.
 	tagMetricKind        = "aureus.metric.kind"
 	tagMetricUnit        = "aureus.metric.unit"
 	tagMetricTemporality = "aureus.metric.temporality"

@@ -11,48 +11,48 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// session bounds the exports of one exporter: each by its own time limit and
-// the caller's context, all of them by Shutdown. It is safe for concurrent use.
+// session limits the exports of one exporter: each ends with its time limit or
+// the caller's context, and all end with shutdown. It is safe for concurrent use.
 type session struct {
 	signal  string // spans or metrics, for errors
 	timeout time.Duration
-	down    error // what an export ends with after shutdown
+	errDown error // the error of exports after shutdown
 
 	ended atomic.Bool
-	// life ends with shutdown. It is no request's context: exports only watch it.
+	// life is cancelled by shutdown, and so are the running exports. It is not the
+	// context of a request.
 	life context.Context //nolint:containedctx // it lives as long as the exporter
 	end  context.CancelFunc
 }
 
-func newSession(signal string, timeout time.Duration, down error) *session {
+func newSession(signal string, timeout time.Duration, errDown error) *session {
 	life, end := context.WithCancel(context.Background())
-	return &session{signal: signal, timeout: timeout, down: down, life: life, end: end}
+	return &session{signal: signal, timeout: timeout, errDown: errDown, life: life, end: end}
 }
 
-// shutdown refuses later exports and interrupts those under way, even if ctx
-// has ended: the batch processor may come with a dead one. It reports whether
-// it was the first to do so.
+// shutdown makes later exports fail and cancels running ones. It returns true for
+// the first call.
 func (s *session) shutdown() (first bool) {
 	first = s.ended.CompareAndSwap(false, true)
 	s.end()
 	return first
 }
 
-// run makes one export within its bounds and explains its failure: the context
-// that ended is the cause, and what was being tried stands behind it.
+// run runs one export within its limits. If a limit ended it, the error matches
+// the cause of that limit and contains the error of send.
 func (s *session) run(ctx context.Context, send func(context.Context) error) error {
 	if s.ended.Load() {
-		return fmt.Errorf("aureus %s export: %w", s.signal, s.down)
+		return fmt.Errorf("aureus %s export: %w", s.signal, s.errDown)
 	}
 	limit := fmt.Errorf("not done within %v: %w", s.timeout, context.DeadlineExceeded)
 	ctx, cancelTimeout := context.WithTimeoutCause(ctx, s.timeout, limit)
 	defer cancelTimeout()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(s.life, func() { cancel(s.down) })
+	stop := context.AfterFunc(s.life, func() { cancel(s.errDown) })
 	defer stop()
 
-	err := send(trace.ContextWithSpanContext(ctx, quiet))
+	err := send(trace.ContextWithSpanContext(ctx, exporterSpanContext))
 	if err == nil {
 		return nil
 	}
@@ -62,15 +62,14 @@ func (s *session) run(ctx context.Context, send func(context.Context) error) err
 	return fmt.Errorf("aureus %s export: %w", s.signal, err)
 }
 
-// quiet is the span context under which exports are sent: not sampled, and of a
-// trace of its own. If the client's transport is instrumented in spite of all
-// advice, samplers that respect the parent record nothing, and what the others
-// record is recognised by its trace and not exported. So an exporter cannot feed
-// on its own requests.
-var quiet = trace.NewSpanContext(trace.SpanContextConfig{TraceID: randomTraceID(), SpanID: trace.SpanID{1}})
+// exporterSpanContext is the span context of the exporters' own requests. It is
+// not sampled and has its own trace id. If the client's transport is instrumented,
+// a parent-based sampler does not record these requests, and ExportSpans omits the
+// spans that other samplers record. So an export never causes further exports.
+var exporterSpanContext = trace.NewSpanContext(trace.SpanContextConfig{TraceID: randomTraceID(), SpanID: trace.SpanID{1}})
 
 func randomTraceID() (id trace.TraceID) {
 	_, _ = rand.Read(id[:]) // never fails
-	id[0] |= 1              // never the invalid id of zeros
+	id[0] |= 1              // all zeros would be invalid
 	return id
 }

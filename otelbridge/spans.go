@@ -13,28 +13,27 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
-// spanWriter writes the SDK's spans as the JSON text of flat ones, with
-// everything that they hold, and retains nothing of them. It holds the text of
-// the resource and the scope that it met last, since the spans of a batch share
-// them. It serves one export and is not safe for concurrent use. The zero value
-// is ready.
+// spanWriter writes spans of the SDK as JSON texts of Aureus spans. It keeps the
+// text of the last resource and scope, because the spans of a batch usually share
+// them, but no reference to a span. It is used for one export and is not safe for
+// concurrent use. The zero value is ready to use.
 //
-// The tags of a span are its attributes, those of its resource, and what a flat
-// span has no field for. Names for the last are reserved: an attribute of such a
-// name, or one that meets another value under its name, moves behind a prefix.
-// So nothing is lost, and an application cannot pass its own word for, say, the
-// status.
+// The tags of a span are its attributes, those of its resource, and the data for
+// which an Aureus span has no field. The names of the latter are reserved. An
+// attribute with a reserved name, or with a name that has another value already,
+// gets a prefix. So no attribute is lost, and an application cannot forge, for
+// example, the status.
 type spanWriter struct {
 	resource      *resource.Resource
-	resourceNames names
+	resourceNames nameSet
 	resourceText  []byte
 
 	scope scopeText
-	names names // of the span's attributes
+	names nameSet // of the tags of the current span or log
 }
 
-// append appends the span. Bytes that are not UTF-8 stay in values: they are
-// mended in the text as a whole.
+// append appends the span. Values may contain bytes that are not UTF-8; these are
+// replaced later in the whole text.
 func (w *spanWriter) append(b []byte, span sdktrace.ReadOnlySpan) []byte {
 	context, start, end := span.SpanContext(), span.StartTime(), span.EndTime()
 	spanID, traceID := context.SpanID(), context.TraceID()
@@ -47,8 +46,8 @@ func (w *spanWriter) append(b []byte, span sdktrace.ReadOnlySpan) []byte {
 	b = appendTime(append(b, `,"start_time":`...), start)
 	if !end.IsZero() {
 		b = appendTime(append(b, `,"end_time":`...), end)
-		milliseconds := float64(end.Sub(start)) / 1e6                      // exact to the nanosecond below 104 days
-		b, _ = jsonwrite.Float(append(b, `,"duration":`...), milliseconds) // it is finite
+		milliseconds := float64(end.Sub(start)) / 1e6                      // exact to the nanosecond up to 104 days
+		b, _ = jsonwrite.Float(append(b, `,"duration":`...), milliseconds) // always finite
 	}
 	b = w.tags(append(b, `,"tags":{`...), span, context)
 	if b[len(b)-1] == ',' {
@@ -57,13 +56,13 @@ func (w *spanWriter) append(b []byte, span sdktrace.ReadOnlySpan) []byte {
 	return append(w.logs(append(b, '}'), span.Events()), '}')
 }
 
-// tags appends each tag with a comma behind it.
+// tags appends the tags, each followed by a comma.
 func (w *spanWriter) tags(b []byte, span sdktrace.ReadOnlySpan, context trace.SpanContext) []byte {
 	if kind := span.SpanKind(); kind != trace.SpanKindUnspecified {
 		b = appendTag(b, tagSpanKind, kind.String())
 	}
 	switch status := span.Status(); status.Code {
-	case codes.Unset: // says nothing, and so does its absence
+	case codes.Unset: // no tag means unset
 	case codes.Ok:
 		b = appendTag(b, tagStatusCode, "OK")
 	case codes.Error:
@@ -80,50 +79,52 @@ func (w *spanWriter) tags(b []byte, span sdktrace.ReadOnlySpan, context trace.Sp
 	b = appendCount(b, tagDroppedAttributes, span.DroppedAttributes())
 	b = appendCount(b, tagDroppedEvents, span.DroppedEvents())
 	b = appendCount(b, tagDroppedLinks, span.DroppedLinks())
-	b = append(b, w.scope.meet(span.InstrumentationScope())...)
+	b = append(b, w.scope.tagsOf(span.InstrumentationScope())...)
 	for i, link := range span.Links() {
 		b = appendLink(b, strconv.Itoa(i), link)
 	}
-	w.meetResource(span.Resource())
-	clash := false
+	w.setResource(span.Resource())
+	nameInResource := false
 	w.names.clear()
 	attributes := span.Attributes()
 	for i := range attributes {
 		kv := &attributes[i]
-		if name, fresh := w.names.place(prefixAttribute, attributeName(kv.Key, prefixAttribute, reservedSpanTag), &kv.Value); fresh {
+		if name, added := w.names.addAttribute(prefixAttribute, attributeName(kv.Key, prefixAttribute, reservedSpanTag), &kv.Value); added {
 			b = appendAttribute(b, name, &kv.Value)
-			clash = clash || w.resourceNames.find(name) >= 0
+			nameInResource = nameInResource || w.resourceNames.find(name) >= 0
 		}
 	}
-	if !clash {
+	if !nameInResource {
 		return append(b, w.resourceText...)
 	}
 	for _, n := range w.resourceNames.list {
-		if name, fresh := w.names.place(prefixResource, n.name, n.value); fresh {
+		if name, added := w.names.addAttribute(prefixResource, n.name, n.value); added {
 			b = appendAttribute(b, name, n.value)
 		}
 	}
 	return appendIfSet(b, tagResourceSchemaURL, w.resource.SchemaURL())
 }
 
-func (w *spanWriter) meetResource(res *resource.Resource) {
+// setResource prepares names and text of the resource's tags, unless it is the
+// same resource as for the last span.
+func (w *spanWriter) setResource(res *resource.Resource) {
 	if res == w.resource {
 		return
 	}
 	w.resource, w.resourceText = res, w.resourceText[:0]
 	w.resourceNames.clear()
 	for _, kv := range res.Attributes() {
-		if name, fresh := w.resourceNames.place(prefixResource, attributeName(kv.Key, prefixResource, reservedSpanTag), &kv.Value); fresh {
+		if name, added := w.resourceNames.addAttribute(prefixResource, attributeName(kv.Key, prefixResource, reservedSpanTag), &kv.Value); added {
 			w.resourceText = appendAttribute(w.resourceText, name, &kv.Value)
 		}
 	}
 	w.resourceText = appendIfSet(w.resourceText, tagResourceSchemaURL, res.SchemaURL())
 }
 
-// reservedSpanTag names what only this package writes on a span.
+// reservedSpanTag reports whether only this package may set the tag.
 func reservedSpanTag(key string) bool {
 	if key == "" || (key[0] != 'o' && key[0] != 'a' && key[0] != 's' && key[0] != 'w') {
-		return false // none of the names below begins so; this is asked for every attribute
+		return false // a fast path: no reserved name begins with another letter
 	}
 	switch key {
 	case tagSpanKind, tagStatusCode, tagStatusDescription, tagTraceState, tagParentOrigin,
@@ -133,9 +134,9 @@ func reservedSpanTag(key string) bool {
 	return strings.HasPrefix(key, prefixScope) || strings.HasPrefix(key, prefixLink) || strings.HasPrefix(key, prefixOwn)
 }
 
-// appendLink writes trace|span|tracestate|{attributes}|dropped, as the
-// translators of Zipkin's format do, and beside it the flags and the origin,
-// which have no place in that form, where they are not the usual ones.
+// appendLink appends trace|span|tracestate|{attributes}|dropped, the form that
+// OpenTelemetry's Zipkin translator uses. Flags other than sampled and a remote
+// origin, for which that form has no room, become separate tags.
 func appendLink(b []byte, number string, link sdktrace.Link) []byte {
 	context := link.SpanContext
 	b = appendTag(b, prefixLink+number, context.TraceID().String()+"|"+context.SpanID().String()+"|"+context.TraceState().String()+"|"+
@@ -172,8 +173,8 @@ func (w *spanWriter) logs(b []byte, events []sdktrace.Event) []byte {
 	return b
 }
 
-// context appends the attributes of an event with their types kept, if there are
-// any.
+// context appends the attributes of an event, if there are any, and keeps their
+// types.
 func (w *spanWriter) context(b []byte, attributes []attribute.KeyValue, dropped int) []byte {
 	if len(attributes) == 0 && dropped <= 0 {
 		return b
@@ -189,7 +190,7 @@ func (w *spanWriter) context(b []byte, attributes []attribute.KeyValue, dropped 
 		if name == tagDroppedAttributes || strings.HasPrefix(name, prefixOwn) {
 			name = prefixAttribute + name
 		}
-		b = append(jsonwrite.String(b, w.names.put(name)), ':')
+		b = append(jsonwrite.String(b, w.names.addUnique(name)), ':')
 		b = append(appendTyped(b, kv.Value, 0), ',')
 	}
 	b[len(b)-1] = '}'

@@ -28,29 +28,30 @@ import (
 
 func jsonNumber(digits string) json.Number { return json.Number(digits) }
 
-// Whatever a span holds can be read back from its flat form: the test reads it
-// back, piece by piece, and in the end no tag may be left over.
-func TestSpanMapping_losesNothing(t *testing.T) {
+// All data of a span can be read back from the exported span. The test reads them
+// back part by part; at the end no tag may remain.
+func TestSpanMapping_RandomSpans_CanBeReadBack(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	stubs := make([]tracetest.SpanStub, 400)
 	for i := range stubs {
 		stubs[i] = generateSpan(random)
 	}
 	for i, flat := range export(t, stubs...) {
-		readBack(t, stubs[i], flat)
+		requireSpan(t, stubs[i], flat)
 	}
 }
 
-func readBack(t *testing.T, want tracetest.SpanStub, got aureus.Span) {
+func requireSpan(t *testing.T, want tracetest.SpanStub, got aureus.Span) {
 	t.Helper()
 	require.Equal(t, want.SpanContext.TraceID().String(), got.TraceID)
 	require.Equal(t, want.SpanContext.SpanID().String(), got.ID)
-	require.Equal(t, mended(want.Name), got.Name)
+	require.Equal(t, validUTF8(want.Name), got.Name)
 	requireTime(t, want.StartTime, got.StartTime)
 	requireTime(t, want.EndTime, got.EndTime)
 	require.Equal(t, want.EndTime.Sub(want.StartTime), time.Duration(math.Round(*got.Duration*1e6)))
 
-	tags := tagReader{t: t, left: maps.Clone(got.Tags)}
+	tags := remainingTags{t: t, left: maps.Clone(got.Tags)}
 	flags := tags.take("aureus.otel.trace_flags", "01")
 	require.Equal(t, want.SpanContext, trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: want.SpanContext.TraceID(), SpanID: want.SpanContext.SpanID(), TraceFlags: parseFlags(t, flags),
@@ -75,7 +76,7 @@ func readBack(t *testing.T, want tracetest.SpanStub, got aureus.Span) {
 	require.Equal(t, scope.Version, tags.take("otel.scope.version", ""))
 	require.Equal(t, scope.SchemaURL, tags.take("otel.scope.schema_url", ""))
 	for _, kv := range scope.Attributes.ToSlice() {
-		require.Equal(t, mended(kv.Value.String()), tags.take("otel.scope."+string(kv.Key), "missing"))
+		require.Equal(t, validUTF8(kv.Value.String()), tags.take("otel.scope."+string(kv.Key), "missing"))
 	}
 	for i, link := range want.Links {
 		number := strconv.Itoa(i)
@@ -89,24 +90,24 @@ func readBack(t *testing.T, want tracetest.SpanStub, got aureus.Span) {
 
 	attributes := map[string]string{}
 	for _, kv := range want.Attributes {
-		value := mended(kv.Value.String())
+		value := validUTF8(kv.Value.String())
 		attributes[string(kv.Key)] = value
 		key := string(kv.Key)
-		if _, own := tags.left[key]; !own || ownName(key) {
+		if _, own := tags.left[key]; !own || isReservedName(key) {
 			key = "aureus.otel.attribute." + key
 		}
 		require.Equal(t, value, tags.take(key, "missing"), key)
 	}
 	for _, kv := range want.Resource.Attributes() {
-		key, value := string(kv.Key), mended(kv.Value.String())
-		if of, taken := attributes[key]; taken && !ownName(key) && of == value {
-			continue // one tag says both
-		} else if taken || ownName(key) {
+		key, value := string(kv.Key), validUTF8(kv.Value.String())
+		if of, taken := attributes[key]; taken && !isReservedName(key) && of == value {
+			continue // the same tag holds both
+		} else if taken || isReservedName(key) {
 			key = "resource." + key
 		}
 		require.Equal(t, value, tags.take(key, "missing"), key)
 	}
-	require.Empty(t, tags.left, "a tag that stands for nothing")
+	require.Empty(t, tags.left, "tags that belong to no part of the span")
 
 	require.Len(t, got.Logs, len(want.Events))
 	for i, event := range want.Events {
@@ -132,13 +133,13 @@ func readBack(t *testing.T, want tracetest.SpanStub, got aureus.Span) {
 	}
 }
 
-type tagReader struct {
+type remainingTags struct {
 	t    *testing.T
 	left map[string]string
 }
 
-// take reads a tag and strikes it off the list.
-func (r tagReader) take(key, absent string) string {
+// take returns a tag and removes it from the remaining ones.
+func (r remainingTags) take(key, absent string) string {
 	value, ok := r.left[key]
 	if !ok {
 		return absent
@@ -147,23 +148,23 @@ func (r tagReader) take(key, absent string) string {
 	return value
 }
 
-func (r tagReader) count(key string) int {
+func (r remainingTags) count(key string) int {
 	r.t.Helper()
 	n, err := strconv.Atoi(r.take(key, "0"))
 	require.NoError(r.t, err)
 	return n
 }
 
-func ownName(key string) bool {
+func isReservedName(key string) bool {
 	for _, prefix := range []string{"otel.scope.", "otlp.link.", "aureus.otel."} {
 		if strings.HasPrefix(key, prefix) {
 			return true
 		}
 	}
-	return slices.Contains(ownNames, key)
+	return slices.Contains(reservedNames, key)
 }
 
-var ownNames = []string{
+var reservedNames = []string{
 	"span.kind", "otel.status_code", "otel.status_description", "w3c.tracestate", "otel.span.parent.origin",
 	"otel.dropped_attributes_count", "otel.dropped_events_count", "otel.dropped_links_count",
 }
@@ -175,8 +176,8 @@ func parseFlags(t *testing.T, text string) trace.TraceFlags {
 	return trace.TraceFlags(flags)
 }
 
-// parseLink undoes trace|span|tracestate|{attributes}|dropped. A trace state
-// may hold a bar; the attributes begin at the first one that JSON follows.
+// parseLink parses trace|span|tracestate|{attributes}|dropped. A trace state may
+// contain a bar; the attributes begin after the first bar that JSON follows.
 func parseLink(t *testing.T, text string) (config trace.SpanContextConfig, attributes string, dropped int) {
 	t.Helper()
 	var err error
@@ -191,13 +192,13 @@ func parseLink(t *testing.T, text string) (config trace.SpanContextConfig, attri
 	dropped, err = strconv.Atoi(rest[last+1:])
 	require.NoError(t, err)
 	rest = rest[:last]
-	for at := 0; ; at++ {
-		next := strings.Index(rest[at:], "|{")
+	for bar := 0; ; bar++ {
+		next := strings.Index(rest[bar:], "|{")
 		require.NotEqual(t, -1, next, text)
-		at += next
-		if json.Valid([]byte(rest[at+1:])) {
-			config.TraceState = traceState(t, rest[:at])
-			return config, rest[at+1:], dropped
+		bar += next
+		if json.Valid([]byte(rest[bar+1:])) {
+			config.TraceState = traceState(t, rest[:bar])
+			return config, rest[bar+1:], dropped
 		}
 	}
 }
@@ -209,7 +210,7 @@ func requireTime(t *testing.T, want time.Time, got aureus.Timestamp) {
 	require.True(t, want.Equal(at), "%v is not %v", got, want)
 }
 
-// requireTyped checks that both value and type survived.
+// requireTyped checks the value and its type.
 func requireTyped(t *testing.T, want attribute.Value, got any) {
 	t.Helper()
 	number := func(got any) string {
@@ -241,7 +242,7 @@ func requireTyped(t *testing.T, want attribute.Value, got any) {
 		require.Equal(t, math.Float64bits(want.AsFloat64()), math.Float64bits(f))
 		require.True(t, strings.ContainsAny(digits, ".e"), "%s reads as an integer", digits)
 	case attribute.STRING:
-		require.Equal(t, mended(want.AsString()), got)
+		require.Equal(t, validUTF8(want.AsString()), got)
 	case attribute.BYTESLICE:
 		require.Equal(t, base64.StdEncoding.EncodeToString(want.AsByteSlice()), got)
 	case attribute.BOOLSLICE:
@@ -272,11 +273,11 @@ func requireTyped(t *testing.T, want attribute.Value, got any) {
 			requireTyped(t, kv.Value, object[string(kv.Key)])
 		}
 	default:
-		t.Fatalf("a type without a check: %v", want.Type())
+		t.Fatalf("requireTyped does not know the type %v", want.Type())
 	}
 }
 
-func mended(s string) string {
+func validUTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
@@ -335,12 +336,12 @@ func generateContext(r *rand.Rand, mayBeRemote bool) trace.SpanContext {
 	return trace.NewSpanContext(config)
 }
 
-// generateAttributes has distinct keys, some of which are the bridge's own, and
-// some of which span and resource are likely to share.
+// generateAttributes returns attributes with distinct keys. Some keys are reserved
+// ones, and some are likely to occur in span and resource.
 func generateAttributes(r *rand.Rand) []attribute.KeyValue {
 	var out []attribute.KeyValue
 	for range r.IntN(6) {
-		key := pick(r, append(ownNames, "service.name", "host.name", "http.route", "otel.scope.name", "otlp.link.0", "aureus.otel.trace_flags")...)
+		key := pick(r, append(reservedNames, "service.name", "host.name", "http.route", "otel.scope.name", "otlp.link.0", "aureus.otel.trace_flags")...)
 		if r.IntN(2) == 0 {
 			key = fmt.Sprintf("key.%d", r.IntN(5))
 		}

@@ -42,7 +42,7 @@ func traceState(t testing.TB, text string) trace.TraceState {
 	return state
 }
 
-// stub is a plain internal span of one millisecond and a nanosecond.
+// stub returns an internal span that lasts one millisecond and one nanosecond.
 func stub(change ...func(*tracetest.SpanStub)) tracetest.SpanStub {
 	s := tracetest.SpanStub{
 		Name: "work", SpanContext: spanContext(1, 1), SpanKind: trace.SpanKindInternal,
@@ -62,12 +62,13 @@ func export(t testing.TB, stubs ...tracetest.SpanStub) []aureus.Span {
 	return server.gotSpans()
 }
 
-func TestSpanMapping(t *testing.T) {
+func TestSpanMapping_EachPart_HasItsTags(t *testing.T) {
+	t.Parallel()
 	type stubs = tracetest.SpanStub
 	tests := []struct {
 		name   string
 		change func(*stubs)
-		tags   map[string]string // beside span.kind=internal, unless that is given
+		tags   map[string]string // besides span.kind=internal, unless that is given
 	}{
 		{"kind server", func(s *stubs) { s.SpanKind = trace.SpanKindServer }, map[string]string{"span.kind": "server"}},
 		{"kind client", func(s *stubs) { s.SpanKind = trace.SpanKindClient }, map[string]string{"span.kind": "client"}},
@@ -112,7 +113,7 @@ func TestSpanMapping(t *testing.T) {
 			},
 		},
 		{
-			"a scope's attribute cannot pass for a field that the scope lacks",
+			"a scope attribute named like an empty field of the scope",
 			func(s *stubs) {
 				s.InstrumentationScope = instrumentation.Scope{Name: "lib", Attributes: attribute.NewSet(attribute.String("version", "fake"))}
 			},
@@ -135,7 +136,7 @@ func TestSpanMapping(t *testing.T) {
 			},
 		},
 		{
-			"resource beside attributes: the span wins and nothing is lost",
+			"an attribute of the span and one of the resource with the same name",
 			func(s *stubs) {
 				s.Resource = resource.NewWithAttributes("https://example.com/r",
 					attribute.String("service.name", "ledger"), attribute.String("host", "h1"), attribute.String("same", "x"))
@@ -147,7 +148,7 @@ func TestSpanMapping(t *testing.T) {
 			},
 		},
 		{
-			"a resource value whose second place is taken as well",
+			"a resource attribute whose prefixed name is used too",
 			func(s *stubs) {
 				s.Resource = resource.NewSchemaless(attribute.String("host", "h1"))
 				s.Attributes = []attribute.KeyValue{attribute.String("host", "h2"), attribute.String("resource.host", "h3")}
@@ -155,7 +156,7 @@ func TestSpanMapping(t *testing.T) {
 			map[string]string{"host": "h2", "resource.host": "h3", "resource.resource.host": "h1"},
 		},
 		{
-			"attributes cannot pass for what the bridge writes",
+			"attributes with reserved names",
 			func(s *stubs) {
 				s.Resource = resource.NewSchemaless(attribute.String("span.kind", "producer"))
 				s.Attributes = []attribute.KeyValue{
@@ -171,7 +172,7 @@ func TestSpanMapping(t *testing.T) {
 			},
 		},
 		{
-			"a name twice, with one value and with two",
+			"duplicate names, with equal and with different values",
 			func(s *stubs) {
 				s.Attributes = []attribute.KeyValue{
 					attribute.String("k", "1"), attribute.Int("k", 1), attribute.String("k", "2"), attribute.String("k", "3"),
@@ -180,7 +181,7 @@ func TestSpanMapping(t *testing.T) {
 			map[string]string{"k": "1", "aureus.otel.attribute.k": "2", "aureus.otel.attribute.aureus.otel.attribute.k": "3"},
 		},
 		{
-			"text that is not UTF-8, and two names that become one",
+			"text that is not UTF-8, and two names that become equal",
 			func(s *stubs) {
 				s.Attributes = []attribute.KeyValue{attribute.String("k\xff", "v\xff"), attribute.String("k\xfe", "w")}
 			},
@@ -206,6 +207,7 @@ func TestSpanMapping(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			want := map[string]string{"span.kind": "internal"}
 			maps.Copy(want, test.tags)
 			got := export(t, stub(test.change))
@@ -215,12 +217,14 @@ func TestSpanMapping(t *testing.T) {
 	}
 }
 
-func TestSpanMapping_unspecifiedKindIsNotWritten(t *testing.T) {
+func TestSpanMapping_KindUnspecified_HasNoTag(t *testing.T) {
+	t.Parallel()
 	got := export(t, stub(func(s *tracetest.SpanStub) { s.SpanKind = trace.SpanKindUnspecified }))
 	require.NotContains(t, got[0].Tags, "span.kind")
 }
 
-func TestSpanMapping_fields(t *testing.T) {
+func TestSpanMapping_Fields_AreExact(t *testing.T) {
+	t.Parallel()
 	got := export(t,
 		stub(func(s *tracetest.SpanStub) { s.Name = "bad \xff name" }),
 		stub(func(s *tracetest.SpanStub) { s.Parent = spanContext(1, 9) }),
@@ -229,45 +233,47 @@ func TestSpanMapping_fields(t *testing.T) {
 
 	require.Equal(t, "00000000000000000000000000000001", got[0].TraceID)
 	require.Equal(t, "0000000000000001", got[0].ID)
-	require.Empty(t, got[0].ParentID, "a root has no parent")
+	require.Empty(t, got[0].ParentID, "a root span has no parent")
 	require.Equal(t, "bad \uFFFD name", got[0].Name)
-	require.Equal(t, aureus.Timestamp("2026-01-02T02:04:05.123456789Z"), got[0].StartTime, "in UTC, to the nanosecond")
+	require.Equal(t, aureus.Timestamp("2026-01-02T02:04:05.123456789Z"), got[0].StartTime, "in UTC, exact to the nanosecond")
 	require.Equal(t, aureus.Timestamp("2026-01-02T02:04:05.12445679Z"), got[0].EndTime)
-	require.InDelta(t, 1.000001, *got[0].Duration, 0, "milliseconds, to the nanosecond")
+	require.InDelta(t, 1.000001, *got[0].Duration, 0, "in milliseconds, exact to the nanosecond")
 
 	require.Equal(t, "0000000000000009", got[1].ParentID)
-	require.Empty(t, got[2].EndTime, "an open span has no end")
-	require.Nil(t, got[2].Duration, "and no duration")
-	require.NotNil(t, got[3].Duration, "an instant span has one")
+	require.Empty(t, got[2].EndTime, "an unfinished span has no end")
+	require.Nil(t, got[2].Duration, "an unfinished span has no duration")
+	require.NotNil(t, got[3].Duration, "a span of zero length has a duration")
 	require.Zero(t, *got[3].Duration)
 }
 
-func TestSpanMapping_events(t *testing.T) {
+func TestSpanMapping_Events_BecomeLogs(t *testing.T) {
+	t.Parallel()
 	got := export(t, stub(func(s *tracetest.SpanStub) {
 		s.Events = []sdktrace.Event{
 			{Name: "plain", Time: spanStart},
 			{Name: "exception", Time: spanStart, Attributes: []attribute.KeyValue{attribute.String("exception.message", "boom")}},
-			{Name: "cut", Time: spanStart, DroppedAttributeCount: 2, Attributes: []attribute.KeyValue{
+			{Name: "dropped attributes", Time: spanStart, DroppedAttributeCount: 2, Attributes: []attribute.KeyValue{
 				attribute.String("otel.dropped_attributes_count", "mine"), attribute.String("twice", "a"), attribute.String("twice", "b"),
 			}},
-			{Name: "none dropped, by a count that makes no sense", Time: spanStart, DroppedAttributeCount: -1},
+			{Name: "negative count", Time: spanStart, DroppedAttributeCount: -1},
 		}
 	}))
 	at := aureus.Timestamp("2026-01-02T02:04:05.123456789Z")
 	require.Equal(t, []aureus.SpanLog{
 		{Timestamp: at, Level: aureus.LogInfo, Message: "plain"},
 		{Timestamp: at, Level: aureus.LogError, Message: "exception", Context: map[string]any{"exception.message": "boom"}},
-		{Timestamp: at, Level: aureus.LogInfo, Message: "cut", Context: map[string]any{
+		{Timestamp: at, Level: aureus.LogInfo, Message: "dropped attributes", Context: map[string]any{
 			"otel.dropped_attributes_count":                       jsonNumber("2"),
 			"aureus.otel.attribute.otel.dropped_attributes_count": "mine",
 			"twice": "a", "aureus.otel.attribute.twice": "b",
 		}},
-		{Timestamp: at, Level: aureus.LogInfo, Message: "none dropped, by a count that makes no sense"},
+		{Timestamp: at, Level: aureus.LogInfo, Message: "negative count"},
 	}, got[0].Logs)
 }
 
-// A value nested beyond any use still arrives, as text, and breaks nothing.
-func TestSpanMapping_deepEvent(t *testing.T) {
+// A value nested deeper than maxDepth is written as text at that depth.
+func TestSpanMapping_DeepValue_BecomesText(t *testing.T) {
+	t.Parallel()
 	deep := attribute.StringValue("bottom")
 	for range 200 {
 		deep = attribute.SliceValue(deep)
@@ -288,8 +294,9 @@ func TestSpanMapping_deepEvent(t *testing.T) {
 	require.Contains(t, value, `"bottom"`)
 }
 
-// However many attributes there are, none takes another's place.
-func TestSpanMapping_ofManyAttributes(t *testing.T) {
+// With many attributes, none replaces another.
+func TestSpanMapping_ManyAttributes_AreAllKept(t *testing.T) {
+	t.Parallel()
 	stub := tracetest.SpanStub{Resource: resource.NewSchemaless(attribute.String("k7", "resource's"), attribute.String("k8", "v8"))}
 	want := map[string]string{"resource.k7": "resource's"}
 	for i := range 300 {
@@ -302,7 +309,7 @@ func TestSpanMapping_ofManyAttributes(t *testing.T) {
 	spans := export(t, stub, stub)
 	require.Len(t, spans, 2)
 	for _, span := range spans {
-		delete(span.Tags, "aureus.otel.trace_flags") // it was not sampled
+		delete(span.Tags, "aureus.otel.trace_flags") // present because the span was not sampled
 		require.Len(t, span.Tags, len(want))
 		for name, value := range want {
 			require.Equal(t, value, span.Tags[name])
@@ -310,8 +317,8 @@ func TestSpanMapping_ofManyAttributes(t *testing.T) {
 	}
 }
 
-// Both ends of the connection count, and the answer's reading.
-func TestSpanExport_allocatesLittle(t *testing.T) {
+// The measurement includes client, connection and server.
+func TestExportSpans_512Spans_AllocatesLittle(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")

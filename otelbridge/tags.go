@@ -12,11 +12,12 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
-// Tags are the text attributes of a span or a point. They are written one by
-// one, each with a comma behind it. Names that this package writes itself are
-// reserved: an attribute of such a name moves behind a prefix.
+// Tags are the text attributes of a span or a point. They are written one by one,
+// each followed by a comma. An attribute whose name is reserved for this package
+// gets a prefix.
 
-// attributeName is the tag of an attribute, behind the prefix if it is reserved.
+// attributeName returns the tag name of an attribute, with the prefix if the name
+// is reserved.
 func attributeName(key attribute.Key, prefix string, reserved func(string) bool) string {
 	name := valid(string(key))
 	if reserved(name) {
@@ -25,20 +26,20 @@ func attributeName(key attribute.Key, prefix string, reserved func(string) bool)
 	return name
 }
 
-// valid replaces what is not UTF-8 by U+FFFD.
+// valid replaces bytes that are not UTF-8 by U+FFFD.
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// scopeText is the instrumentation scope that was met last, as tags. The zero
-// value has met none, which has no tags.
+// scopeText holds the last instrumentation scope and its tags. The zero value is
+// the empty scope, which has no tags.
 type scopeText struct {
 	scope instrumentation.Scope
 	text  []byte
 }
 
-// meet gives the tags of the scope, which hold until the next one is met: an
-// attribute k of it is otel.scope.k, and aureus.otel.otel.scope.k where that is
-// the scope's own field.
-func (s *scopeText) meet(scope instrumentation.Scope) []byte {
+// tagsOf returns the tags of the scope. They are valid until the next call. An
+// attribute k becomes otel.scope.k, or aureus.otel.otel.scope.k if k is name,
+// version or schema_url.
+func (s *scopeText) tagsOf(scope instrumentation.Scope) []byte {
 	if s.scope.Name == scope.Name && s.scope.Version == scope.Version && s.scope.SchemaURL == scope.SchemaURL &&
 		s.scope.Attributes.Equals(&scope.Attributes) {
 		return s.text
@@ -46,7 +47,7 @@ func (s *scopeText) meet(scope instrumentation.Scope) []byte {
 	b := appendIfSet(s.text[:0], tagScopeName, scope.Name)
 	b = appendIfSet(b, tagScopeVersion, scope.Version)
 	b = appendIfSet(b, tagScopeSchemaURL, scope.SchemaURL)
-	var met names
+	var used nameSet
 	for iter := scope.Attributes.Iter(); iter.Next(); {
 		kv := iter.Attribute()
 		name := prefixScope + valid(string(kv.Key))
@@ -54,7 +55,7 @@ func (s *scopeText) meet(scope instrumentation.Scope) []byte {
 		case tagScopeName, tagScopeVersion, tagScopeSchemaURL:
 			name = prefixOwn + name
 		}
-		if name, fresh := met.place(prefixOwn, name, &kv.Value); fresh {
+		if name, added := used.addAttribute(prefixOwn, name, &kv.Value); added {
 			b = appendAttribute(b, name, &kv.Value)
 		}
 	}
@@ -84,7 +85,7 @@ func appendIfSet(b []byte, name, value string) []byte {
 	return appendTag(b, name, value)
 }
 
-// appendCount writes how many things were dropped, if any.
+// appendCount appends a tag with the number, unless it is zero.
 func appendCount(b []byte, name string, n int) []byte {
 	if n <= 0 {
 		return b
@@ -92,12 +93,12 @@ func appendCount(b []byte, name string, n int) []byte {
 	return appendTag(b, name, strconv.Itoa(n))
 }
 
-// appendAttribute writes the attribute as text, by the rules for formats other
-// than OTLP: strings as they are, NaN and the infinities as words, bytes as
-// base64, slices and maps as JSON.
+// appendAttribute appends the attribute as text, by OpenTelemetry's rules for
+// formats other than OTLP: strings unchanged, NaN and the infinities as words,
+// bytes as base64, slices and maps as JSON.
 func appendAttribute(b []byte, name string, value *attribute.Value) []byte {
 	b = append(jsonwrite.String(b, name), ':')
-	switch value.Type() { // the frequent ones, quicker
+	switch value.Type() { // the frequent types without an allocation
 	case attribute.STRING:
 		b = jsonwrite.String(b, value.AsString())
 	case attribute.INT64:

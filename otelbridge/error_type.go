@@ -7,9 +7,9 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// failureOf is the error.type of a decision that could not be made: one of a
-// few words, never an error's text. It is empty where there is a decision.
-func failureOf(effect aureus.Effect, err error, panicked bool) string {
+// failureType returns the value of error.type for a failed decision: one of a few
+// fixed words, never the text of an error. It is empty if there is a decision.
+func failureType(effect aureus.Effect, err error, panicked bool) string {
 	switch {
 	case panicked:
 		return "panic"
@@ -37,8 +37,8 @@ var errorTypes = []struct {
 	{aureus.ErrUnavailable, "policy_unavailable"},
 }
 
-// errorType is the first word that fits, and _OTHER, as the semantic
-// conventions have it, for an error that is not known here.
+// errorType returns the word of the first error in the table that err matches,
+// and otherwise _OTHER, which the semantic conventions define for this case.
 func errorType(err error) string {
 	for _, known := range errorTypes {
 		if errors.Is(err, known.err) {

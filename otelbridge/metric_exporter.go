@@ -10,12 +10,11 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// MetricExporter sends the metrics of the OpenTelemetry SDK to Aureus. Make one
-// with [NewMetricExporter] and give it to the SDK's periodic reader.
+// MetricExporter sends the metrics of the OpenTelemetry SDK to Aureus. Create one
+// with [NewMetricExporter] and pass it to the SDK's periodic reader.
 //
-// It is safe for concurrent use: Export may overlap itself and every other
-// method. It is synchronous, queues nothing and keeps nothing of what it was
-// given.
+// All its methods are safe for concurrent use. Export is synchronous: it has no
+// queue and keeps no reference to its arguments.
 type MetricExporter struct {
 	client  *aureus.Client
 	config  exporterConfig
@@ -24,9 +23,9 @@ type MetricExporter struct {
 
 var _ sdkmetric.Exporter = (*MetricExporter)(nil)
 
-// NewMetricExporter makes an exporter that reports through the client. The
-// client stays the caller's: Shutdown does not close it. It panics if the client
-// is nil, which is a mistake that should show when the program starts.
+// NewMetricExporter returns an exporter that reports through the client. The
+// caller owns the client: Shutdown does not close it. It panics if the client is
+// nil.
 func NewMetricExporter(client *aureus.Client, options ...Option) *MetricExporter {
 	if client == nil {
 		panic("otelbridge: NewMetricExporter needs a client; did aureus.NewClient fail?")
@@ -35,23 +34,24 @@ func NewMetricExporter(client *aureus.Client, options ...Option) *MetricExporter
 	return &MetricExporter{client: client, config: config, session: newSession("metrics", config.timeout, sdkmetric.ErrExporterShutdown)}
 }
 
-// Temporality is the choice of [WithTemporalitySelector]: by default cumulative.
+// Temporality returns the temporality that [WithTemporalitySelector] chose;
+// cumulative by default.
 func (e *MetricExporter) Temporality(kind sdkmetric.InstrumentKind) metricdata.Temporality {
 	return e.config.temporality(kind)
 }
 
-// Aggregation is the choice of [WithAggregationSelector].
+// Aggregation returns the aggregation that [WithAggregationSelector] chose;
+// [sdkmetric.DefaultAggregationSelector] by default.
 func (e *MetricExporter) Aggregation(kind sdkmetric.InstrumentKind) sdkmetric.Aggregation {
 	return e.config.aggregation(kind)
 }
 
-// Export reports the metrics and returns when they have been accepted, or it is
-// certain that they will not be. The client tries again while the server is away
-// or asks to wait, within ctx and the exporter's time limit. Values that the
-// server refused or that have no JSON form, and metrics of an unknown kind, are
-// an [*aureus.PartialError]; the others are reported. Where there is nothing to
-// report nothing is sent. After Shutdown it fails with
-// [sdkmetric.ErrExporterShutdown].
+// Export reports the metrics. It returns nil when the server has accepted all of
+// them. Within ctx and the exporter's time limit, the client retries while the
+// server is unreachable or asks to wait. The error is an [*aureus.PartialError]
+// if the server rejected values, or if values have no JSON form or metrics have an
+// unknown kind; all other values are reported. Without values no request is sent.
+// After Shutdown the error is [sdkmetric.ErrExporterShutdown].
 func (e *MetricExporter) Export(ctx context.Context, metrics *metricdata.ResourceMetrics) error {
 	return e.session.run(ctx, func(ctx context.Context) error {
 		if metrics == nil {
@@ -63,16 +63,17 @@ func (e *MetricExporter) Export(ctx context.Context, metrics *metricdata.Resourc
 			return flat.outcome(nil)
 		}
 		return flat.outcome(e.client.ReportMetricsFunc(ctx, len(flat.ends), func(b []byte, i int) ([]byte, error) {
-			return append(b, flat.at(i)...), nil
+			return append(b, flat.item(i)...), nil
 		}))
 	})
 }
 
-// ForceFlush has nothing to do, since nothing is held: it returns ctx's error.
+// ForceFlush returns ctx's error. There is nothing to flush, because the exporter
+// has no queue.
 func (*MetricExporter) ForceFlush(ctx context.Context) error { return ctx.Err() }
 
-// Shutdown makes later exports fail and interrupts those under way, even if ctx
-// has ended, whose error it then returns. A second call fails with
+// Shutdown makes later exports fail and cancels running ones, also if ctx is
+// already done; it then returns ctx's error. A second call returns
 // [sdkmetric.ErrExporterShutdown].
 func (e *MetricExporter) Shutdown(ctx context.Context) error {
 	if !e.session.shutdown() {
@@ -81,6 +82,6 @@ func (e *MetricExporter) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// MarshalLog is what the SDK's own log shows of the exporter: its type, never
-// where it sends or with which key.
+// MarshalLog returns what the SDK's log shows of the exporter: only its type,
+// never the server's address or the key.
 func (*MetricExporter) MarshalLog() any { return struct{ Type string }{"aureus"} }

@@ -19,17 +19,18 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// maxStack bounds the stack of a panic that is logged and recorded, in bytes.
+// maxStack is how many bytes of the stack of a panic are logged and recorded.
 const maxStack = 64 << 10
 
-// exchange is one request on its way, between otelhttp and the guard.
-type exchange struct {
+// requestState is the handler between otelhttp and the guard, for one request. It
+// recovers from panics and tracks how far the response has got.
+type requestState struct {
 	next    http.Handler
-	status  atomic.Int64 // of the answer; 0 while it has not begun
-	aborted bool         // the answer has begun and will not be completed
+	status  atomic.Int64 // of the response; 0 until the header is written
+	aborted bool         // the response will not be completed
 }
 
-func (x *exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (x *requestState) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w = x.watch(w)
 	defer func() {
 		failure := ""
@@ -38,26 +39,26 @@ func (x *exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if status := x.status.Load(); status >= 500 {
 				failure = strconv.FormatInt(status, 10)
 			}
-		case p == http.ErrAbortHandler: //nolint:errorlint // a panic is no error, and net/http compares it so
+		case p == http.ErrAbortHandler: //nolint:errorlint // a panic value; net/http compares it in the same way
 			failure, x.aborted = "aborted", true
 		default:
 			failure = "panic"
 			recordPanic(r, p)
 			if x.aborted = x.status.Load() != 0; !x.aborted {
-				answerInternalError(w)
+				writeInternalError(w)
 			}
 		}
 		x.describe(r, failure)
 		if x.aborted && x.status.Load() == 0 {
-			panic(http.ErrAbortHandler) // through otelhttp too, which would report an answer of 200
+			panic(http.ErrAbortHandler) // otelhttp must see it: it would record status 200 otherwise
 		}
 	}()
 	x.next.ServeHTTP(w, r)
 }
 
-// watch notes when the answer begins. Every optional interface of the writer
-// stays as it is.
-func (x *exchange) watch(w http.ResponseWriter) http.ResponseWriter {
+// watch returns a writer that records the status when the response begins. The
+// writer keeps all optional interfaces of w.
+func (x *requestState) watch(w http.ResponseWriter) http.ResponseWriter {
 	begin := func(status int) {
 		if informational := status >= 100 && status <= 199 && status != http.StatusSwitchingProtocols; !informational {
 			x.status.CompareAndSwap(0, int64(status))
@@ -94,9 +95,9 @@ func (x *exchange) watch(w http.ResponseWriter) http.ResponseWriter {
 	})
 }
 
-// describe adds what otelhttp does not: the route on the span, since the mux
-// chose it after the span was started, and what went wrong, on span and metrics.
-func (x *exchange) describe(r *http.Request, failure string) {
+// describe adds what otelhttp does not record: on the span the route, which the
+// mux chose after the span was started, and on span and metrics the failure.
+func (x *requestState) describe(r *http.Request, failure string) {
 	span := trace.SpanFromContext(r.Context())
 	if span.IsRecording() {
 		if slash := strings.IndexByte(r.Pattern, '/'); slash >= 0 {
@@ -112,12 +113,12 @@ func (x *exchange) describe(r *http.Request, failure string) {
 	}
 	span.SetAttributes(errorType)
 	if x.aborted {
-		span.SetStatus(codes.Error, "the answer was not completed")
+		span.SetStatus(codes.Error, "the response was not completed")
 	}
 }
 
-// recordPanic logs the panic as the server would have, had it not been
-// recovered, and records it on the span.
+// recordPanic logs the panic as net/http logs one that is not recovered, and
+// records it on the span.
 func recordPanic(r *http.Request, p any) {
 	stack := make([]byte, maxStack)
 	stack = stack[:runtime.Stack(stack, false)]
@@ -139,9 +140,9 @@ func recordPanic(r *http.Request, p any) {
 	span.SetStatus(codes.Error, "panic")
 }
 
-// answerInternalError is the 500 for a panic, in the form of RFC 9457 and
-// without what the handler had prepared to say of another body.
-func answerInternalError(w http.ResponseWriter) {
+// writeInternalError responds with status 500 and problem details (RFC 9457). It
+// deletes the header fields that the handler had set for another body.
+func writeInternalError(w http.ResponseWriter) {
 	header := w.Header()
 	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Disposition", "Content-Range", "Cache-Control", "Etag", "Last-Modified"} {
 		header.Del(name)
@@ -149,5 +150,5 @@ func answerInternalError(w http.ResponseWriter) {
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusInternalServerError)
-	_, _ = io.WriteString(w, `{"type":"about:blank","title":"Internal Server Error","status":500,"code":"INTERNAL_ERROR"}`+"\n") // nobody is left to tell
+	_, _ = io.WriteString(w, `{"type":"about:blank","title":"Internal Server Error","status":500,"code":"INTERNAL_ERROR"}`+"\n") // an error here cannot be reported to anybody
 }
