@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
 )
@@ -93,7 +93,7 @@ type Config struct {
 	// first needed, before what was registered over the API is added: the place
 	// to register host functions for validators of type custom. An error makes
 	// Open fail, or the request that needed them.
-	Validators func(*crvgate.Registry) error
+	Validators func(*registry.Registry) error
 
 	// Tools are what tasks of workflows may run, by name. In development mode the
 	// tools of the published client's examples are there too, simulated, unless

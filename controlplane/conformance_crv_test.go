@@ -17,7 +17,9 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/crvgate/rules"
+	"github.com/farmountain/aureus-go/crvgate/validators"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -67,7 +69,7 @@ type crvCase struct {
 var crvClock = func() time.Time { return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // hostFunctions are what a host would bring for the cases that need code.
-func hostFunctions(r *crvgate.Registry) error {
+func hostFunctions(r *registry.Registry) error {
 	r.Func("stub", func(_ context.Context, _ crvgate.Change[any], params map[string]any) aureus.ValidationResult {
 		return stubResult(params)
 	})
@@ -81,15 +83,15 @@ func hostFunctions(r *crvgate.Registry) error {
 		holds := func(_ context.Context, change crvgate.Change[any]) (bool, error) {
 			return evaluate(params["predicate"], change.Data)
 		}
-		return crvgate.Custom(name, holds, reason, aureus.FailureTaxonomy(code))(ctx, change)
+		return validators.Custom(name, holds, reason, aureus.FailureTaxonomy(code))(ctx, change)
 	})
 	r.Func("cross_field", func(ctx context.Context, change crvgate.Change[any], params map[string]any) aureus.ValidationResult {
 		list, _ := params["rules"].([]any)
-		var rules []crvgate.CrossFieldRule
+		var rules []validators.CrossFieldRule
 		for _, item := range list {
 			rule, _ := item.(map[string]any)
 			name, _ := rule["name"].(string)
-			named := crvgate.CrossFieldRule{Name: name, Holds: func(_ context.Context, values map[string]any) (bool, error) {
+			named := validators.CrossFieldRule{Name: name, Holds: func(_ context.Context, values map[string]any) (bool, error) {
 				return evaluate(rule["predicate"], values)
 			}}
 			fields, _ := rule["fields"].([]any)
@@ -98,7 +100,7 @@ func hostFunctions(r *crvgate.Registry) error {
 			}
 			rules = append(rules, named)
 		}
-		return crvgate.CrossFieldConsistency(rules...)(ctx, change)
+		return validators.CrossFieldConsistency(rules...)(ctx, change)
 	})
 	return nil
 }
@@ -175,7 +177,7 @@ func (v crvValidator) config() []byte {
 // crvPair is a server and a registry in this process with the same validators.
 type crvPair struct {
 	remote *aureus.Client
-	local  *crvgate.Registry
+	local  *registry.Registry
 	next   int
 }
 
@@ -219,7 +221,7 @@ func TestCRVConformance(t *testing.T) {
 	require.Len(t, file.Vectors, file.Count)
 
 	srv := open(t, func(c *controlplane.Config) { c.Validators, c.Now = hostFunctions, crvClock })
-	pair := &crvPair{remote: srv.Client(), local: &crvgate.Registry{Now: crvClock}}
+	pair := &crvPair{remote: srv.Client(), local: &registry.Registry{Now: crvClock}}
 	rules.Register(pair.local)
 	require.NoError(t, hostFunctions(pair.local))
 	for _, v := range file.Vectors {

@@ -13,10 +13,12 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
 	"github.com/farmountain/aureus-go/internal/wire"
+	"github.com/farmountain/aureus-go/internal/wiregate"
 )
 
 const (
@@ -48,11 +50,11 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 	if err := validNames(nametext.Label, map[string]string{"/commit/id": body.Commit.ID, "/gate_config/name": body.GateConfig.Name}); err != nil {
 		return problem(http.StatusUnprocessableEntity, wire.CodeValidation, err.Error())
 	}
-	registry, err := s.validators.of(c.tenant, c.subject)
+	find, err := s.validators.of(c.tenant, c.subject)
 	if err != nil {
 		return err
 	}
-	result := registry.Validate(r.Context(), body.Commit, body.GateConfig)
+	result := wiregate.Validate(r.Context(), body.Commit, body.GateConfig, find)
 	err = s.db.Update(r.Context(), func(t storage.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
@@ -74,7 +76,7 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 	if err != nil {
 		return err
 	}
-	if event, ok := crvgate.CRVResultEvent(body.Commit, result); ok {
+	if event, ok := (crvgate.Report{Result: result, Metadata: body.Commit.Metadata}).Event(); ok {
 		s.report(r, c, event)
 	}
 	writeJSON(w, http.StatusOK, result)
@@ -163,11 +165,11 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		return invalidBody("/validator_id", "must not hold a slash and be neither . nor .., since it stands in paths")
 	}
 	scope, owner := c.registers()
-	registry, err := s.validators.registry(c.tenant, scope, owner)
+	all, err := s.validators.tenant(c.tenant)
 	if err != nil {
 		return err
 	}
-	if err := registry.Compile(r.Context(), body.ValidatorID, body.Config); err != nil {
+	if err := all.check(r.Context(), scope, body.ValidatorID, body.Config); err != nil {
 		return validatorProblem(err)
 	}
 	stored := storage.Validator{
@@ -196,7 +198,7 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		undo()
 		return err
 	}
-	if err := s.validators.restore(r.Context(), stored); err != nil {
+	if err := s.validators.restore(stored); err != nil {
 		return fmt.Errorf("putting the validator in force: %w", err)
 	}
 	w.Header().Set("ETag", etag(stored))
@@ -225,7 +227,7 @@ func hasRoom(t storage.Tx, v storage.Validator) error {
 	switch {
 	case err != nil:
 		return err
-	case all >= crvgate.MaxValidators:
+	case all >= registry.MaxValidators:
 		return problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the tenant has %d validators already", all))
 	case v.Scope == storage.ScopeSubject && owned >= maxOwnValidators:
 		return problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the subject has %d validators already", owned))
@@ -235,8 +237,8 @@ func hasRoom(t storage.Tx, v storage.Validator) error {
 
 // validatorProblem is the answer for a configuration that cannot be registered.
 func validatorProblem(err error) error {
-	if config, ok := errors.AsType[*crvgate.ConfigError](err); ok {
-		problems := make([]crvgate.Problem, len(config.Problems))
+	if config, ok := errors.AsType[*registry.ConfigError](err); ok {
+		problems := make([]registry.Problem, len(config.Problems))
 		for i, p := range config.Problems {
 			problems[i] = p
 			problems[i].Pointer = "/config" + p.Pointer

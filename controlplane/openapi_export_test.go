@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -66,6 +66,6 @@ func Models() map[string]reflect.Type {
 		"SafetyViolation": reflect.TypeFor[aureus.SafetyViolation](), "PendingApproval": reflect.TypeFor[aureus.PendingApproval](),
 		"SafetyRule": reflect.TypeFor[aureus.SafetyRule](),
 
-		"Health": reflect.TypeFor[health](), "Error": reflect.TypeFor[wire.ErrorBody](), "Problem": reflect.TypeFor[crvgate.Problem](),
+		"Health": reflect.TypeFor[health](), "Error": reflect.TypeFor[wire.ErrorBody](), "Problem": reflect.TypeFor[registry.Problem](),
 	}
 }

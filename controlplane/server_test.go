@@ -17,7 +17,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
-	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
 func TestOpenRefuses(t *testing.T) {
@@ -37,7 +37,7 @@ func TestOpenRefuses(t *testing.T) {
 		"an operator's key with a space":     {controlplane.Config{DB: file, Dev: true, OperatorKey: "0123456789 abcdef"}, "without spaces"},
 		"a tenant that is none":              {controlplane.Config{DB: file, Tenant: "Ä"}, "tenant"},
 		"a negative lifetime":                {controlplane.Config{DB: file, ApprovalLifetime: -1}, "negative"},
-		"a host that fails":                  {controlplane.Config{DB: file, Validators: func(*crvgate.Registry) error { return errors.New("host says no") }}, "host says no"},
+		"a host that fails":                  {controlplane.Config{DB: file, Validators: func(*registry.Registry) error { return errors.New("host says no") }}, "host says no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv, err := controlplane.Open(t.Context(), row.config)

@@ -22,6 +22,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -227,7 +228,7 @@ func TestTrap10TimesHaveNoZoneAndSometimesAreNone(t *testing.T) {
 
 func TestTrap11FailureCodesAndConfidencesStayWithinTheModel(t *testing.T) {
 	s := newSite(t, open(t, func(c *controlplane.Config) {
-		c.Validators = func(r *crvgate.Registry) error {
+		c.Validators = func(r *registry.Registry) error {
 			r.Func("wild", func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
 				above := 1.5
 				return aureus.ValidationResult{Valid: false, Confidence: &above, FailureCode: "BROKEN", Metadata: map[string]any{"a": 1}}

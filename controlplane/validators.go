@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/crvgate/rules"
 )
 
@@ -18,12 +21,10 @@ import (
 // does not use up what the tenant may have.
 const maxOwnValidators = 1000
 
-// validators are the validators in force: those of each tenant in a registry,
-// and those of each subject that has any in one that shares the tenant's. There
-// are no more subjects than keys name.
+// validators are the validators in force, by tenant. It is safe for concurrent use.
 type validators struct {
 	now   func() time.Time
-	setUp func(*crvgate.Registry) error
+	setUp func(*registry.Registry) error
 
 	memory validatorMemory
 
@@ -31,76 +32,116 @@ type validators struct {
 	tenants map[string]*tenantValidators
 }
 
+// tenantValidators are the validators of one tenant. It is safe for concurrent use.
 type tenantValidators struct {
-	shared, former *crvgate.Registry
-	others         *crvgate.Registry // of those who have none of their own
-	own            map[string]*crvgate.Registry
+	host *registry.Registry // the built-in validators, and what Config.Validators added
+
+	mu   sync.RWMutex
+	sets map[validatorSet]map[string]versionedValidator // by id
 }
 
-// of is what the subject can use: what an admin registered, its own, and what is
-// there from before validators had owners, in this order.
-func (v *validators) of(tenant, subject string) (*crvgate.Registry, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+// validatorSet names the validators of one owner: of the whole tenant, of one
+// subject, or of the time before validators had owners. There are no more subjects
+// than keys name.
+type validatorSet struct {
+	scope storage.Scope
+	owner string
+}
+
+type versionedValidator struct {
+	validator crvgate.Validator[any]
+	version   int64
+}
+
+// of finds the validators that a subject can use, by id.
+func (v *validators) of(tenant, subject string) (find func(id string) crvgate.Validator[any], err error) {
 	all, err := v.tenant(tenant)
 	if err != nil {
 		return nil, err
 	}
-	if registry := all.own[subject]; registry != nil {
-		return registry, nil
-	}
-	return all.others, nil
+	return func(id string) crvgate.Validator[any] { return all.find(subject, id) }, nil
 }
 
-// registry is the one that a validator of that scope and owner is put into.
-func (v *validators) registry(tenant string, scope storage.Scope, owner string) (*crvgate.Registry, error) {
+// tenant are the validators of a tenant. They are made when they are first needed.
+func (v *validators) tenant(name string) (*tenantValidators, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	all, err := v.tenant(tenant)
-	switch {
-	case err != nil:
-		return nil, err
-	case scope == storage.ScopeTenant:
-		return all.shared, nil
-	case scope == storage.ScopeFormer:
-		return all.former, nil
-	}
-	registry := all.own[owner]
-	if registry == nil {
-		registry = &crvgate.Registry{Now: v.now, Shared: all.shared, Fallback: all.former}
-		all.own[owner] = registry
-	}
-	return registry, nil
-}
-
-// tenant are the registries of a tenant. The caller holds mu.
-func (v *validators) tenant(name string) (*tenantValidators, error) {
 	if all := v.tenants[name]; all != nil {
 		return all, nil
 	}
-	shared := &crvgate.Registry{Now: v.now}
-	rules.Register(shared)
+	host := &registry.Registry{Now: v.now}
+	rules.Register(host)
 	if v.setUp != nil {
-		if err := v.setUp(shared); err != nil {
+		if err := v.setUp(host); err != nil {
 			return nil, fmt.Errorf("controlplane: Config.Validators: %w", err)
 		}
 	}
-	all := &tenantValidators{shared: shared, former: &crvgate.Registry{Now: v.now, Shared: shared}, own: map[string]*crvgate.Registry{}}
-	all.others = &crvgate.Registry{Now: v.now, Shared: shared, Fallback: all.former}
 	if v.tenants == nil {
 		v.tenants = map[string]*tenantValidators{}
 	}
-	v.tenants[name] = all
-	return all, nil
+	v.tenants[name] = &tenantValidators{host: host, sets: map[validatorSet]map[string]versionedValidator{}}
+	return v.tenants[name], nil
 }
 
-// restore puts a stored validator in force, whoever waits for it.
-func (v *validators) restore(ctx context.Context, stored storage.Validator) error {
-	registry, err := v.registry(stored.Tenant, stored.Scope, stored.Owner)
+// find is the validator with the id that a subject can use, or nil. What admins
+// registered for the tenant comes first, then what the host has, then the subject's
+// own, and last what is there from before validators had owners.
+func (t *tenantValidators) find(subject, id string) crvgate.Validator[any] {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if found, ok := t.sets[validatorSet{scope: storage.ScopeTenant}][id]; ok {
+		return found.validator
+	}
+	if t.host.Has(id) {
+		return t.host.Validator(id)
+	}
+	if found, ok := t.sets[validatorSet{storage.ScopeSubject, subject}][id]; ok {
+		return found.validator
+	}
+	return t.sets[validatorSet{scope: storage.ScopeFormer}][id].validator
+}
+
+// check says whether a configuration can be registered under the id. Nobody but an
+// admin can use the id of a validator that the whole tenant has.
+func (t *tenantValidators) check(ctx context.Context, scope storage.Scope, id string, config []byte) error {
+	err := t.host.Check(ctx, id, config)
+	if errors.Is(err, aureus.ErrConflict) || scope == storage.ScopeTenant {
+		return err
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if _, taken := t.sets[validatorSet{scope: storage.ScopeTenant}][id]; taken || t.host.Has(id) {
+		return fmt.Errorf("%w: %q is registered for all and cannot be replaced by one of your own; choose another id", aureus.ErrConflict, id)
+	}
+	return err
+}
+
+// restore puts a stored validator in force, unless a newer version of it is.
+func (v *validators) restore(stored storage.Validator) error {
+	all, err := v.tenant(stored.Tenant)
 	if err != nil {
 		return err
 	}
-	return registry.Restore(context.WithoutCancel(ctx), stored.ID, int(stored.Version), []byte(stored.Config))
+	if stored.Version < 1 {
+		return fmt.Errorf("version %d of the validator %q: versions count from 1", stored.Version, stored.ID)
+	}
+	validator, err := all.host.Compile(stored.ID, []byte(stored.Config))
+	if err != nil {
+		return err
+	}
+	set := validatorSet{scope: stored.Scope}
+	if stored.Scope == storage.ScopeSubject {
+		set.owner = stored.Owner
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.sets[set] == nil {
+		all.sets[set] = map[string]versionedValidator{}
+	}
+	if all.sets[set][stored.ID].version <= stored.Version {
+		all.sets[set][stored.ID] = versionedValidator{validator, stored.Version}
+	}
+	return nil
 }
 
 // loadValidators puts in force what was registered before this start. One that
@@ -124,7 +165,7 @@ func (s *Server) loadValidators(ctx context.Context) error {
 		if _, err := s.validators.of(one.Tenant, ""); err != nil { // a mistake of the host's, which ends the start
 			return err
 		}
-		if err := s.validators.restore(ctx, one); err != nil {
+		if err := s.validators.restore(one); err != nil {
 			s.log.ErrorContext(ctx, "a registered validator is not in force: gates that name it fail",
 				slog.String("tenant", one.Tenant), slog.String("owner", one.Owner), slog.String("validator_id", one.ID), slog.Any("error", err))
 		}

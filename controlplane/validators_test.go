@@ -13,6 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
 func maxSizeConfig(limit int) map[string]any {
@@ -100,7 +101,7 @@ func TestValidators_OfTheTenant_StandBeforeThoseOfASubject(t *testing.T) {
 func TestValidators_OfASubject_CanUseTheHostsFunctions(t *testing.T) {
 	calls := 0
 	srv := open(t, func(c *controlplane.Config) {
-		c.Validators = func(r *crvgate.Registry) error {
+		c.Validators = func(r *registry.Registry) error {
 			calls++
 			r.Func("house_rule", func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
 				return crvgate.Pass()

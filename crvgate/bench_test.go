@@ -2,11 +2,11 @@ package crvgate_test
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/validators"
 )
 
 type transfer struct {
@@ -80,25 +80,8 @@ func BenchmarkChainOfTwo(b *testing.B) {
 }
 
 func BenchmarkGateWithRules(b *testing.B) {
-	gate := crvgate.New("ledger", positiveAmount).With(crvgate.NotNull(), crvgate.MaxSize(200))
+	gate := crvgate.New("ledger", positiveAmount).With(validators.NotNull(), validators.MaxSize(200))
 	run(b, b.Context(), crvgate.Wrap(gate, applyTransfer), fine)
-}
-
-func BenchmarkWireGate(b *testing.B) {
-	var registry crvgate.Registry
-	commit := aureus.Commit{
-		ID:            "c",
-		Data:          map[string]any{"balance": json.Number("100"), "currency": "EUR", "user_id": "u"},
-		PreviousState: map[string]any{"balance": json.Number("90"), "currency": "EUR", "user_id": "u"},
-	}
-	config := aureus.GateConfig{
-		Name: "g", Validators: []string{"not_null", "schema_check", "balance_positive"},
-		BlockOnFailure: true, RequiredConfidence: new(0.8),
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = registry.Validate(b.Context(), commit, config)
-	}
 }
 
 func run(b *testing.B, ctx context.Context, apply func(context.Context, transfer) error, t transfer) {

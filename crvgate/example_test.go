@@ -8,6 +8,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/validators"
 )
 
 // Payment is what agents ask for here.
@@ -93,7 +94,7 @@ func ExampleBlocked() {
 func ExampleGate_With() {
 	stored := Account{Balance: 100, Version: 7}
 	gate := crvgate.New("accounts", func(context.Context, crvgate.Change[Account]) aureus.ValidationResult { return crvgate.Pass() }).
-		With(crvgate.BalancePositive(), crvgate.TemporalMonotonic(crvgate.TemporalOptions{})).
+		With(validators.BalancePositive(), validators.TemporalMonotonic(validators.TemporalOptions{})).
 		Previous(func(context.Context, Account) (Account, bool, error) { return stored, true, nil }).
 		RequireConfidence(0.9)
 	save := crvgate.Wrap(gate, func(_ context.Context, a Account) error { stored = a; return nil })
@@ -128,38 +129,4 @@ func ExampleChain() {
 	// 1
 	// paid 5 to acme
 	// <nil>
-}
-
-// A predicate becomes a validator.
-func ExampleCustom() {
-	even := crvgate.Custom("an even amount", func(_ context.Context, c crvgate.Change[Payment]) (bool, error) {
-		return c.Data.Amount%2 == 0, nil
-	}, "", aureus.OutOfScope)
-	err := crvgate.New("payments", even).Check(context.Background(), crvgate.Change[Payment]{Data: Payment{Amount: 3}})
-	fmt.Println(crvgate.FailureCode(err))
-	// Output: OUT_OF_SCOPE
-}
-
-// A registry is what the wire's gate looks its validators up in.
-func ExampleRegistry() {
-	var registry crvgate.Registry
-	ctx := context.Background()
-	registration, err := registry.Register(ctx, "amounts", []byte(`{
-		"type": "statistical_bounds",
-		"parameters": {"field": "balance", "min": 1, "max": 1000},
-		"tests": [{"name": "too much", "commit": {"id": "t", "data": {"balance": 1001}}, "want": "blocked"}]
-	}`))
-	fmt.Println(registration.Version, registration.Replaced, err)
-
-	result := registry.Validate(ctx,
-		aureus.Commit{ID: "c-1", Data: map[string]any{"balance": 5000}},
-		aureus.GateConfig{Name: "guide", Validators: []string{"not_null", "schema_check", "amounts"}, BlockOnFailure: true})
-	fmt.Println(result.CRVStatus, result.FailureCode)
-
-	_, err = registry.Register(ctx, "amounts", []byte(`{"type": "statistical_bounds", "parameters": {"min": "one"}}`))
-	fmt.Println(err)
-	// Output:
-	// 1 false <nil>
-	// blocked OUT_OF_SCOPE
-	// crvgate: the configuration of the validator is invalid: /parameters/field: is required; /parameters/min: must be a number, not string
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
+	"github.com/farmountain/aureus-go/crvgate/validators"
 )
 
 func pass(context.Context, crvgate.Change[int]) aureus.ValidationResult { return crvgate.Pass() }
@@ -77,8 +79,8 @@ var refused = []struct {
 	{name: "a panic while loading it", gate: crvgate.New("g", pass).NonBlocking().Previous(func(context.Context, int) (int, bool, error) { panic("boom") }), undecided: true, code: aureus.ToolError},
 	{name: "a panic while describing the change", gate: crvgate.New("g", pass).NonBlocking().Describe(func(context.Context, int) (string, map[string]any) { panic("boom") }), undecided: true, code: aureus.ToolError},
 
-	{name: "a rule that fails", gate: crvgate.New("g", pass).With(crvgate.NotNull(), crvgate.MaxSize(1)), code: aureus.OutOfScope},
-	{name: "a registered validator that is not there", gate: crvgate.New("g", pass).With(new(crvgate.Registry).Validator("nobody")), undecided: true, code: aureus.ToolError},
+	{name: "a rule that fails", gate: crvgate.New("g", pass).With(validators.NotNull(), validators.MaxSize(1)), code: aureus.OutOfScope},
+	{name: "a registered validator that is not there", gate: crvgate.New("g", pass).With(new(registry.Registry).Validator("nobody")), undecided: true, code: aureus.ToolError},
 	{name: "a panicking observer does not turn a failure", gate: crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).Observe(func(context.Context, crvgate.Report) { panic("boom") }), code: aureus.Conflict},
 	{name: "a lying observer does not turn a failure", gate: crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).Observe(func(_ context.Context, r crvgate.Report) {
 		r.Result.Passed, r.Result.ValidationResults[0].Valid = true, true
@@ -138,7 +140,7 @@ func TestAdmits(t *testing.T) {
 	for name, gate := range map[string]crvgate.Checker[int]{
 		"all pass":                            crvgate.New("g", pass, sure(1)),
 		"more validators than fit the stack":  crvgate.New("g", slices.Repeat([]crvgate.Validator[int]{pass}, 6)...),
-		"only rules":                          crvgate.New[int]("g").With(crvgate.NotNull()),
+		"only rules":                          crvgate.New[int]("g").With(validators.NotNull()),
 		"confidence just reached":             crvgate.New("g", sure(0.8)).RequireConfidence(0.8),
 		"confidence 1 of Pass":                crvgate.New("g", pass).RequireConfidence(1),
 		"no confidence and none required":     crvgate.New("g", saying(aureus.ValidationResult{Valid: true})),
@@ -222,9 +224,7 @@ func TestGoexitAppliesNothing(t *testing.T) {
 	require.False(t, applied)
 }
 
-func notNull([]byte) (crvgate.Validator[any], error) { return crvgate.NotNull(), nil }
-
-func TestMistakesShowAtConstruction(t *testing.T) {
+func TestConstructors_InvalidArguments_Panic(t *testing.T) {
 	for name, mistake := range map[string]func(){
 		"no function to wrap":      func() { crvgate.Wrap[int](crvgate.New("g", pass), nil) },
 		"no function with a value": func() { crvgate.WrapValue[int, int](crvgate.New("g", pass), nil) },
@@ -234,31 +234,6 @@ func TestMistakesShowAtConstruction(t *testing.T) {
 		"no observer":              func() { crvgate.New("g", pass).Observe(nil) },
 		"nothing to load with":     func() { crvgate.New("g", pass).Previous(nil) },
 		"nothing to describe with": func() { crvgate.New("g", pass).Describe(nil) },
-		"no predicate":             func() { crvgate.Custom[int]("c", nil, "", "") },
-		"an unknown code": func() {
-			crvgate.Custom("c", func(context.Context, crvgate.Change[int]) (bool, error) { return true, nil }, "", "NO")
-		},
-		"an unknown type of field":  func() { crvgate.Schema(crvgate.Field{Name: "a", Type: "text"}) },
-		"a rule without a function": func() { crvgate.CrossFieldConsistency(crvgate.CrossFieldRule{Name: "r"}) },
-		"a bound that is NaN":       func() { crvgate.StatisticalBounds("x", crvgate.Bounds{Min: new(math.NaN())}) },
-		"a negative deviation":      func() { crvgate.StatisticalBounds("x", crvgate.Bounds{Stddev: new(-1.0)}) },
-		"a negative tolerance":      func() { crvgate.StatisticalBounds("x", crvgate.Bounds{Tolerance: new(-1.0)}) },
-		"a negative anomaly":        func() { crvgate.AnomalyDetection("x", nil, -1) },
-		"a negative drift":          func() { crvgate.TemporalMonotonic(crvgate.TemporalOptions{MaxDrift: new(-time.Second)}) },
-		"a negative retention":      func() { crvgate.MemoryRetention(crvgate.Retention{Max: -1}) },
-		"a host function of no name": func() {
-			new(crvgate.Registry).Func("", func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
-				return crvgate.Pass()
-			})
-		},
-		"no host function": func() { new(crvgate.Registry).Func("f", nil) },
-		"a type that is there": func() {
-			new(crvgate.Registry).Type("not_null", notNull)
-		},
-		"the type custom": func() {
-			new(crvgate.Registry).Type("custom", notNull)
-		},
-		"no builder": func() { new(crvgate.Registry).Type("t", nil) },
 	} {
 		t.Run(name, func(t *testing.T) { require.Panics(t, mistake) })
 	}

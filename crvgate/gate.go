@@ -33,7 +33,6 @@ type settings struct {
 	recovery       map[string]any
 	observers      []func(ctx context.Context, report Report)
 	detectMutation bool
-	passEmpty      bool // the wire's empty list passes
 }
 
 // New makes a gate. Its name appears in results, errors and telemetry. The type
@@ -55,7 +54,7 @@ func (g *Gate[T]) copy() *Gate[T] {
 }
 
 // With adds validators that see the change as free-form JSON, such as
-// [MaxSize] and those of a [Registry]. They run after the others. Data and
+// those of packages validators and registry. They run after the others. Data and
 // Previous are converted once for all of them, and what they do to the
 // converted form does not reach the change itself. A change without a JSON form
 // fails each of them with CONFLICT.

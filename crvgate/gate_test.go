@@ -14,6 +14,8 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
+	"github.com/farmountain/aureus-go/crvgate/validators"
 )
 
 // rates writes to the map it is given, which panics when there is none.
@@ -35,7 +37,7 @@ func TestEveryFindingIsKept(t *testing.T) {
 		sure(0.5),
 		saying(aureus.ValidationResult{Valid: false, Reason: "no code"}),
 		func(context.Context, crvgate.Change[int]) aureus.ValidationResult { panic("s3cret") },
-	).With(crvgate.MaxSize(0), crvgate.NotNull()).RequireConfidence(0.8).Recover(aureus.Escalate{Reason: "look at it"})
+	).With(validators.MaxSize(0), validators.NotNull()).RequireConfidence(0.8).Recover(aureus.Escalate{Reason: "look at it"})
 
 	result := gate.Validate(t.Context(), crvgate.Change[int]{Data: 7})
 	require.False(t, result.Passed)
@@ -126,15 +128,19 @@ func TestPassCannotBeCorrupted(t *testing.T) {
 	require.InDelta(t, 0, *spoilt.Confidence, 0, "results have pointers of their own")
 }
 
+type strategy map[string]any
+
+func (s strategy) Strategy() map[string]any { return s }
+
 func TestGatesAreImmutable(t *testing.T) {
-	validators := []crvgate.Validator[int]{pass, pass}
-	base := crvgate.New("g", validators...)
-	validators[0] = saying(crvgate.Fail(aureus.Conflict, ""))
+	given := []crvgate.Validator[int]{pass, pass}
+	base := crvgate.New("g", given...)
+	given[0] = saying(crvgate.Fail(aureus.Conflict, ""))
 	strategy := strategy{"type": "escalate"}
-	left := base.With(crvgate.NotNull()).Recover(strategy)
-	right := base.With(crvgate.MaxSize(0))
-	both := left.With(crvgate.MaxSize(0))
-	_ = left.With(crvgate.MaxSize(100))
+	left := base.With(validators.NotNull()).Recover(strategy)
+	right := base.With(validators.MaxSize(0))
+	both := left.With(validators.MaxSize(0))
+	_ = left.With(validators.MaxSize(100))
 	base.NonBlocking()
 	base.RequireConfidence(1)
 	base.Observe(func(context.Context, crvgate.Report) { t.Error("observed") })
@@ -152,8 +158,8 @@ func TestGatesAreImmutable(t *testing.T) {
 	result.RecoveryStrategy["type"] = "ignore"
 	require.Equal(t, "escalate", both.Validate(t.Context(), crvgate.Change[int]{Data: 1}).RecoveryStrategy["type"])
 	require.Nil(t, both.Recover(nil).Validate(t.Context(), crvgate.Change[int]{Data: 1}).RecoveryStrategy)
-	grown := base.With(crvgate.NotNull(), crvgate.MaxSize(50)).With(crvgate.NotNull()) // has room for one more
-	tall, small := grown.With(crvgate.MaxSize(100)), grown.With(crvgate.MaxSize(0))
+	grown := base.With(validators.NotNull(), validators.MaxSize(50)).With(validators.NotNull()) // has room for one more
+	tall, small := grown.With(validators.MaxSize(100)), grown.With(validators.MaxSize(0))
 	require.NoError(t, tall.Check(t.Context(), crvgate.Change[int]{Data: 1}))
 	require.Error(t, small.Check(t.Context(), crvgate.Change[int]{Data: 1}))
 	require.Equal(t, "g", both.Name())
@@ -186,7 +192,7 @@ func TestPreviousAndDescription(t *testing.T) {
 	require.True(t, seen.HasPrevious)
 	require.Equal(t, "change-1", seen.ID)
 	require.Equal(t, "change-1", told.ChangeID)
-	event, ok := crvgate.CRVResultEvent(told.Commit(), told.Result)
+	event, ok := told.Event()
 	require.True(t, ok)
 	require.Equal(t, "w", event.WorkflowID)
 
@@ -212,7 +218,7 @@ func TestRulesSeeFreeFormJSON(t *testing.T) {
 		return crvgate.Pass()
 	}
 	gate := crvgate.New("g", func(context.Context, crvgate.Change[account]) aureus.ValidationResult { return crvgate.Pass() }).
-		With(crvgate.BalancePositive(), crvgate.SchemaCheck(), look)
+		With(validators.BalancePositive(), validators.SchemaCheck(), look)
 
 	change := crvgate.Change[account]{
 		ID: "c", Data: account{Balance: 9007199254740993, Currency: "EUR", internal: 1}, Metadata: map[string]any{"k": 1},
@@ -258,17 +264,17 @@ func TestWithoutAJSONForm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			gate := crvgate.New("g", func(context.Context, crvgate.Change[any]) aureus.ValidationResult { return crvgate.Pass() })
-			result := gate.With(crvgate.NotNull(), crvgate.MaxSize(10)).Validate(t.Context(), crvgate.Change[any]{Data: data})
+			result := gate.With(validators.NotNull(), validators.MaxSize(10)).Validate(t.Context(), crvgate.Change[any]{Data: data})
 			require.Len(t, result.ValidationResults, 3)
 			require.Equal(t, aureus.Conflict, result.FailureCode)
 
-			result = gate.With(crvgate.NotNull()).Validate(t.Context(), crvgate.Change[any]{Previous: data, HasPrevious: true})
+			result = gate.With(validators.NotNull()).Validate(t.Context(), crvgate.Change[any]{Previous: data, HasPrevious: true})
 			require.Equal(t, aureus.Conflict, result.FailureCode)
 
 			// the same rules in a gate whose changes are any to begin with
-			result = crvgate.New("g", crvgate.NotNull(), crvgate.Monotonic()).Validate(t.Context(), crvgate.Change[any]{Data: data})
+			result = crvgate.New("g", validators.NotNull(), validators.Monotonic()).Validate(t.Context(), crvgate.Change[any]{Data: data})
 			require.False(t, result.Passed)
-			result = new(crvgate.Registry).Validate(t.Context(), aureus.Commit{Data: data}, aureus.GateConfig{Validators: []string{"not_null"}, BlockOnFailure: true})
+			result = new(registry.Registry).Validate(t.Context(), aureus.Commit{Data: data}, aureus.GateConfig{Validators: []string{"not_null"}, BlockOnFailure: true})
 			require.False(t, result.Passed)
 			require.True(t, result.BlockedCommit)
 		})
@@ -311,7 +317,7 @@ func TestDetectMutation(t *testing.T) {
 	change := func() crvgate.Change[map[string]int] {
 		return crvgate.Change[map[string]int]{Data: map[string]int{"a": 1}, Metadata: map[string]any{}}
 	}
-	require.NoError(t, crvgate.New("g", honest).With(crvgate.NotNull()).DetectMutation().Check(t.Context(), change()))
+	require.NoError(t, crvgate.New("g", honest).With(validators.NotNull()).DetectMutation().Check(t.Context(), change()))
 	require.NoError(t, crvgate.New("g", spoil).Check(t.Context(), change()), "nobody looks without the option")
 	result := crvgate.New("g", honest, spoil, alike, spoilMetadata).DetectMutation().Validate(t.Context(), change())
 	require.Len(t, result.ValidationResults, 6)
@@ -365,12 +371,11 @@ func TestObserversAreTold(t *testing.T) {
 		require.Equal(t, []string{"first", "second", "first", "second", "first", "second"}, order, "once each, in order")
 		require.Equal(t, 3*time.Second, reports[0].Duration)
 		require.Equal(t, "c", reports[0].ChangeID)
-		require.Equal(t, change.Metadata, reports[0].Metadata)
 		require.InDelta(t, 0.5, reports[0].RequiredConfidence, 0)
 		require.True(t, reports[0].Result.Passed)
 		require.Equal(t, aureus.TimestampOf(time.Now().Add(-6*time.Second)), reports[0].Result.Timestamp)
 		require.False(t, reports[2].Result.Passed)
-		require.Equal(t, aureus.Commit{ID: "c", Metadata: change.Metadata}, reports[0].Commit())
+		require.Equal(t, change.Metadata, reports[0].Metadata)
 	})
 }
 
@@ -429,7 +434,7 @@ func TestPassingDoesNotAllocate(t *testing.T) {
 		"with a threshold":              gate.RequireConfidence(1),
 		"non-blocking":                  gate.NonBlocking(),
 		"a chain":                       crvgate.Chain(gate, gate),
-		"with four validators":          crvgate.New("ledger", positiveAmount, noOverdraft, sameCurrency, crvgate.Custom("fine", always, "", "")),
+		"with four validators":          crvgate.New("ledger", positiveAmount, noOverdraft, sameCurrency, validators.Custom("fine", always, "", "")),
 		"with a loader and description": gate.Previous(func(_ context.Context, t transfer) (transfer, bool, error) { return t, true, nil }),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -451,7 +456,7 @@ func TestPassingDoesNotAllocate(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	var mu sync.Mutex
 	reports := 0
-	gate := crvgate.New("ledger", positiveAmount, noOverdraft).With(crvgate.NotNull(), crvgate.MaxSize(1000)).
+	gate := crvgate.New("ledger", positiveAmount, noOverdraft).With(validators.NotNull(), validators.MaxSize(1000)).
 		RequireConfidence(0.5).Recover(aureus.Escalate{}).
 		Observe(func(context.Context, crvgate.Report) { mu.Lock(); reports++; mu.Unlock() })
 	var group sync.WaitGroup
@@ -461,7 +466,7 @@ func TestConcurrentUse(t *testing.T) {
 				if err := gate.Check(t.Context(), crvgate.Change[transfer]{Data: fine}); err != nil {
 					t.Error(err)
 				}
-				if err := gate.NonBlocking().With(crvgate.MaxSize(1)).Check(t.Context(), crvgate.Change[transfer]{Data: fine}); err != nil {
+				if err := gate.NonBlocking().With(validators.MaxSize(1)).Check(t.Context(), crvgate.Change[transfer]{Data: fine}); err != nil {
 					t.Error(err)
 				}
 				if err := gate.Check(t.Context(), crvgate.Change[transfer]{Data: overdraw}); err == nil {
@@ -474,21 +479,21 @@ func TestConcurrentUse(t *testing.T) {
 	require.Equal(t, 8*50*3, reports)
 }
 
-func TestCRVResultEvent(t *testing.T) {
+func TestReportEvent_WorkflowAndTask_AreNeeded(t *testing.T) {
 	result := crvgate.New("ledger", saying(crvgate.Fail(aureus.Conflict, ""))).Validate(t.Context(), crvgate.Change[int]{})
-	commit := aureus.Commit{ID: "c", Metadata: map[string]any{"workflowId": "w", "taskId": "t"}}
-	event, ok := crvgate.CRVResultEvent(commit, result)
+	metadata := map[string]any{"workflowId": "w", "taskId": "t"}
+	event, ok := crvgate.Report{Result: result, ChangeID: "c", Metadata: metadata}.Event()
 	require.True(t, ok)
 	require.Equal(t, aureus.TelemetryEvent{
 		Type: aureus.EventCRVResult, Timestamp: result.Timestamp, WorkflowID: "w", TaskID: "t",
 		Data: map[string]any{"gateName": "ledger", "passed": false, "blocked": true, "failureCode": "CONFLICT"},
 	}, event)
 	passed := crvgate.New("ledger", pass).Validate(t.Context(), crvgate.Change[int]{})
-	event, ok = crvgate.CRVResultEvent(commit, passed)
+	event, ok = crvgate.Report{Result: passed, Metadata: metadata}.Event()
 	require.True(t, ok)
 	require.Equal(t, map[string]any{"gateName": "ledger", "passed": true, "blocked": false}, event.Data)
 	for _, metadata := range []map[string]any{nil, {}, {"workflowId": "w"}, {"taskId": "t"}, {"workflowId": "", "taskId": "t"}, {"workflowId": 1, "taskId": "t"}} {
-		_, ok := crvgate.CRVResultEvent(aureus.Commit{Metadata: metadata}, result)
+		_, ok := crvgate.Report{Result: result, Metadata: metadata}.Event()
 		require.False(t, ok, "%v", metadata)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
+	"github.com/farmountain/aureus-go/internal/panicsite"
 )
 
 // judge is the gate algorithm of SPEC 4.1. It completes the change, runs every
@@ -13,7 +15,7 @@ import (
 // error is what stopped it, if an error did.
 func (g *Gate[T]) judge(ctx context.Context, change *Change[T], results []aureus.ValidationResult) (judgement, error) {
 	judged := judgement{results: results}
-	if g == nil || len(g.validators)+len(g.rules) == 0 && !g.passEmpty {
+	if g == nil || len(g.validators)+len(g.rules) == 0 {
 		return judged.stop("the gate has no validators"), nil
 	}
 	if judged = judged.stopAtEnd(ctx); judged.stopped {
@@ -74,7 +76,7 @@ func judgeEach[T any](ctx context.Context, judged judgement, required float64, v
 func runSome[T any](ctx context.Context, validators []Validator[T], change *Change[T], results []aureus.ValidationResult, ran *int) (ended bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			results[*ran] = broken("the validator panicked" + describePanic(p))
+			results[*ran] = broken("the validator panicked" + panicsite.Describe(p))
 			*ran++
 			ended = ctx.Err() != nil
 		}
@@ -109,7 +111,7 @@ func plain(result *aureus.ValidationResult) bool {
 func (g *Gate[T]) complete(ctx context.Context, change *Change[T]) (reason string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			reason, err = "the change could not be completed: a panic"+describePanic(p), nil
+			reason, err = "the change could not be completed: a panic"+panicsite.Describe(p), nil
 		}
 	}()
 	if g.describe != nil && change.ID == "" && change.Metadata == nil {
@@ -128,15 +130,15 @@ func (g *Gate[T]) complete(ctx context.Context, change *Change[T]) (reason strin
 func documentOf[T any](change *Change[T]) (document Change[any], err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic%s", describePanic(p))
+			err = fmt.Errorf("panic%s", panicsite.Describe(p))
 		}
 	}()
 	document = Change[any]{ID: change.ID, HasPrevious: change.HasPrevious, Metadata: change.Metadata}
-	if document.Data, err = converted(change.Data); err != nil {
+	if document.Data, err = jsonvalue.Converted(change.Data); err != nil {
 		return document, fmt.Errorf("the data: %w", err)
 	}
 	if change.HasPrevious {
-		if document.Previous, err = converted(change.Previous); err != nil {
+		if document.Previous, err = jsonvalue.Converted(change.Previous); err != nil {
 			return document, fmt.Errorf("the previous state: %w", err)
 		}
 	}

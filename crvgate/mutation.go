@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"github.com/farmountain/aureus-go/internal/panicsite"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -29,7 +30,7 @@ func judgeWatching[T any](ctx context.Context, judged judgement, required float6
 func digestOf[T any](change *Change[T]) (digest [sha256.Size]byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic%s", describePanic(p))
+			err = fmt.Errorf("panic%s", panicsite.Describe(p))
 		}
 	}()
 	text, err := strictjson.Marshal([]any{change.Data, change.HasPrevious, change.Previous, change.Metadata})

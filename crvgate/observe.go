@@ -17,10 +17,27 @@ type Report struct {
 	Duration           time.Duration  // from the question to the answer
 }
 
-// Commit is what the report knows of the change in the wire's form: id and
-// metadata, without the data.
-func (r Report) Commit() aureus.Commit {
-	return aureus.Commit{ID: r.ChangeID, Metadata: r.Metadata}
+// Event is the telemetry event of type crv_result for the judgement. It reports
+// false if the metadata of the change lack workflowId or taskId, both non-empty
+// strings, which every event needs. A control plane makes this event itself for the
+// gates that it runs.
+func (r Report) Event() (event aureus.TelemetryEvent, ok bool) {
+	workflow, _ := r.Metadata["workflowId"].(string)
+	task, _ := r.Metadata["taskId"].(string)
+	if workflow == "" || task == "" {
+		return aureus.TelemetryEvent{}, false
+	}
+	data := map[string]any{
+		"gateName": r.Result.GateName,
+		"passed":   r.Result.Passed,
+		"blocked":  r.Result.BlockedCommit,
+	}
+	if r.Result.FailureCode != "" {
+		data["failureCode"] = string(r.Result.FailureCode)
+	}
+	return aureus.TelemetryEvent{
+		Type: aureus.EventCRVResult, Timestamp: r.Result.Timestamp, WorkflowID: workflow, TaskID: task, Data: data,
+	}, true
 }
 
 // tell informs the observers. The judgement is made; they get copies of the
@@ -46,25 +63,4 @@ func (s *settings) tell(ctx context.Context, id string, metadata map[string]any,
 func tellOne(ctx context.Context, observer func(context.Context, Report), report Report) {
 	defer func() { _ = recover() }() // documented: recording never hurts what is recorded
 	observer(ctx, report)
-}
-
-// CRVResultEvent is the one crv_result event of a judgement (SPEC 4.1, 5.1), and
-// false where the commit's metadata lacks workflowId or taskId, both text.
-func CRVResultEvent(commit aureus.Commit, result aureus.GateResult) (aureus.TelemetryEvent, bool) {
-	workflow, _ := commit.Metadata["workflowId"].(string)
-	task, _ := commit.Metadata["taskId"].(string)
-	if workflow == "" || task == "" {
-		return aureus.TelemetryEvent{}, false
-	}
-	data := map[string]any{
-		"gateName": result.GateName,
-		"passed":   result.Passed,
-		"blocked":  result.BlockedCommit,
-	}
-	if result.FailureCode != "" {
-		data["failureCode"] = string(result.FailureCode)
-	}
-	return aureus.TelemetryEvent{
-		Type: aureus.EventCRVResult, Timestamp: result.Timestamp, WorkflowID: workflow, TaskID: task, Data: data,
-	}, true
 }

@@ -36,11 +36,11 @@ func BenchmarkEvaluate(b *testing.B) {
 func BenchmarkRegister(b *testing.B) {
 	for name, rule := range benchmarks {
 		b.Run(name, func(b *testing.B) {
-			registry, ctx := newRegistry(), b.Context()
+			r, ctx := newRegistry(), b.Context()
 			config := []byte(`{"type":"` + rule.kind + `","parameters":` + rule.parameters + `}`)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := registry.Compile(ctx, "rule", config); err != nil {
+				if err := r.Check(ctx, "rule", config); err != nil {
 					b.Fatal(err)
 				}
 			}

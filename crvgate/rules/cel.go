@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/celx"
 )
 
@@ -51,7 +52,7 @@ func buildCEL(parameters []byte) (crvgate.Validator[any], error) {
 			problems = append(problems, inExpression("/message_expression", err)...)
 		}
 		if p.Message != "" {
-			problems = append(problems, crvgate.Problem{Pointer: "/message", Message: "is given beside message_expression: one of the two says it"})
+			problems = append(problems, registry.Problem{Pointer: "/message", Message: "is given beside message_expression: one of the two says it"})
 		}
 	}
 	if len(problems) > 0 {
@@ -73,9 +74,9 @@ func buildCEL(parameters []byte) (crvgate.Validator[any], error) {
 }
 
 // compile compiles a condition found at a pointer.
-func compile(pointer, expression string) (*celx.Condition, []crvgate.Problem) {
+func compile(pointer, expression string) (*celx.Condition, []registry.Problem) {
 	if strings.TrimSpace(expression) == "" {
-		return nil, []crvgate.Problem{{Pointer: pointer, Message: "must not be empty"}}
+		return nil, []registry.Problem{{Pointer: pointer, Message: "must not be empty"}}
 	}
 	condition, err := language().Condition(expression)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
-	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/crvgate/rules/internal/format"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -34,10 +34,10 @@ type closed struct{}
 func (closed) Load(string) (any, error) { return nil, errOutside }
 
 // compileSchema compiles a document, and has each schema in it counted.
-func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.Problem) {
+func compileSchema(document any) (compiled *compiledSchema, problems []registry.Problem) {
 	defer func() {
 		if p := recover(); p != nil {
-			compiled, problems = nil, []crvgate.Problem{{Pointer: "/schema", Message: "cannot be compiled"}}
+			compiled, problems = nil, []registry.Problem{{Pointer: "/schema", Message: "cannot be compiled"}}
 		}
 	}()
 	m := &meter{}
@@ -71,11 +71,11 @@ func compileSchema(document any) (compiled *compiledSchema, problems []crvgate.P
 	root, err := compiler.Compile(documentURL)
 	switch {
 	case m.size > maxPatternsSize:
-		return nil, []crvgate.Problem{{Pointer: "/schema", Message: errPatterns.Error()}}
+		return nil, []registry.Problem{{Pointer: "/schema", Message: errPatterns.Error()}}
 	case err != nil:
 		return nil, schemaProblems(document, err)
 	case len(problems) > 0:
-		slices.SortFunc(problems, func(a, b crvgate.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
+		slices.SortFunc(problems, func(a, b registry.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
 		return nil, problems
 	}
 	verdict, err := compileVerdict(compiler)
@@ -119,18 +119,18 @@ func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 }
 
 // checkKeywords finds what would check nothing, or not what it seems to.
-func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []crvgate.Problem) {
+func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []registry.Problem) {
 	at := pointerIn(schema.Location)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if meant := meantBy(name); meant != "" {
-			problems = append(problems, crvgate.Problem{Pointer: at + "/" + strictjson.Token(name), Message: "checks nothing: " + meant})
+			problems = append(problems, registry.Problem{Pointer: at + "/" + strictjson.Token(name), Message: "checks nothing: " + meant})
 		}
 	}
 	if declared, ok := object["$schema"].(string); ok && strings.TrimSuffix(declared, "#") != dialect {
-		problems = append(problems, crvgate.Problem{Pointer: at + "/$schema", Message: "must be " + dialect})
+		problems = append(problems, registry.Problem{Pointer: at + "/$schema", Message: "must be " + dialect})
 	}
 	if name, ok := object["format"].(string); ok && schema.Format == nil {
-		problems = append(problems, crvgate.Problem{
+		problems = append(problems, registry.Problem{
 			Pointer: at + "/format", Message: fmt.Sprintf("%q is not known here: known are %s", name, strings.Join(formats, ", ")),
 		})
 	}
@@ -138,14 +138,14 @@ func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems [
 }
 
 // schemaProblems places an error of the library.
-func schemaProblems(document any, err error) []crvgate.Problem {
+func schemaProblems(document any, err error) []registry.Problem {
 	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		if violated, ok := errors.AsType[*jsonschema.ValidationError](invalid.Err); ok {
 			return notASchema(pointerIn(invalid.URL), violated)
 		}
 	}
 	if pattern, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
-		return []crvgate.Problem{{
+		return []registry.Problem{{
 			Pointer: pointerIn(pattern.URL),
 			Message: fmt.Sprintf("the pattern %.100q is none of RE2: %v", pattern.Regex, pattern.Err),
 		}}
@@ -155,18 +155,18 @@ func schemaProblems(document any, err error) []crvgate.Problem {
 		message = "refers to something outside the document, and nothing is loaded: put it under $defs and refer to #/$defs/…"
 	}
 	if places := references(document, "/schema", err.Error()); len(places) > 0 {
-		problems := make([]crvgate.Problem, len(places))
+		problems := make([]registry.Problem, len(places))
 		for i, place := range places {
-			problems[i] = crvgate.Problem{Pointer: place, Message: message}
+			problems[i] = registry.Problem{Pointer: place, Message: message}
 		}
 		return problems
 	}
-	return []crvgate.Problem{{Pointer: "/schema", Message: message}}
+	return []registry.Problem{{Pointer: "/schema", Message: message}}
 }
 
 // notASchema tells in what a document differs from a schema. Of the alternatives
 // of the metaschema the first says what is meant.
-func notASchema(pointer string, err *jsonschema.ValidationError) (problems []crvgate.Problem) {
+func notASchema(pointer string, err *jsonschema.ValidationError) (problems []registry.Problem) {
 	var visit func(*jsonschema.ValidationError)
 	visit = func(err *jsonschema.ValidationError) {
 		_, choice := err.ErrorKind.(*kind.AnyOf)
@@ -182,14 +182,14 @@ func notASchema(pointer string, err *jsonschema.ValidationError) (problems []crv
 			if violated, ok := err.ErrorKind.(*kind.Format); ok {
 				v.message = fmt.Sprintf("is not of the format %s: %v", violated.Want, violated.Err)
 			}
-			problem := crvgate.Problem{Pointer: pointer + v.pointer, Message: v.message}
+			problem := registry.Problem{Pointer: pointer + v.pointer, Message: v.message}
 			if len(problems) < MaxViolations && !slices.Contains(problems, problem) {
 				problems = append(problems, problem)
 			}
 		}
 	}
 	visit(err)
-	slices.SortStableFunc(problems, func(a, b crvgate.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
+	slices.SortStableFunc(problems, func(a, b registry.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
 	return problems
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
+	"github.com/farmountain/aureus-go/crvgate/validators"
 	"github.com/farmountain/aureus-go/internal/celx"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -38,35 +40,35 @@ func buildCrossField(parameters []byte) (crvgate.Validator[any], error) {
 		return nil, failed(problems)
 	}
 	if n := len(p.Rules); n > MaxRules {
-		return nil, failed([]crvgate.Problem{{Pointer: "/rules", Message: fmt.Sprintf("has %d rules, and %d are the limit", n, MaxRules)}})
+		return nil, failed([]registry.Problem{{Pointer: "/rules", Message: fmt.Sprintf("has %d rules, and %d are the limit", n, MaxRules)}})
 	}
 	written := 0
 	for _, declared := range p.Rules {
 		written += len(declared.Expression)
 	}
 	if written > MaxExpressions {
-		return nil, failed([]crvgate.Problem{{Pointer: "/rules", Message: fmt.Sprintf("hold expressions of %d bytes, and %d are the limit", written, MaxExpressions)}})
+		return nil, failed([]registry.Problem{{Pointer: "/rules", Message: fmt.Sprintf("hold expressions of %d bytes, and %d are the limit", written, MaxExpressions)}})
 	}
-	rules := make([]crvgate.CrossFieldRule, len(p.Rules))
+	rules := make([]validators.CrossFieldRule, len(p.Rules))
 	for i, declared := range p.Rules {
 		pointer := "/rules/" + strconv.Itoa(i)
 		if declared.Name == "" {
-			problems = append(problems, crvgate.Problem{Pointer: pointer + "/name", Message: "must not be empty"})
+			problems = append(problems, registry.Problem{Pointer: pointer + "/name", Message: "must not be empty"})
 		}
 		if n := len(declared.Fields); n > MaxFields {
-			problems = append(problems, crvgate.Problem{Pointer: pointer + "/fields", Message: fmt.Sprintf("has %d fields, and %d are the limit", n, MaxFields)})
+			problems = append(problems, registry.Problem{Pointer: pointer + "/fields", Message: fmt.Sprintf("has %d fields, and %d are the limit", n, MaxFields)})
 			continue
 		}
 		condition, wrong := compile(pointer+"/expression", declared.Expression)
 		problems = append(problems, wrong...)
-		rules[i] = crvgate.CrossFieldRule{
+		rules[i] = validators.CrossFieldRule{
 			Name: declared.Name, Fields: declared.Fields, Message: celx.Cut(declared.Message), Holds: holds(condition),
 		}
 	}
 	if len(problems) > 0 {
 		return nil, failed(problems)
 	}
-	judge := crvgate.CrossFieldConsistency(rules...)
+	judge := validators.CrossFieldConsistency(rules...)
 	return func(ctx context.Context, change crvgate.Change[any]) aureus.ValidationResult {
 		s, err := scopeOf(change)
 		if err != nil {
@@ -92,7 +94,7 @@ func holds(condition *celx.Condition) func(context.Context, map[string]any) (boo
 }
 
 // unknownInRules finds the names in the rules that nobody reads.
-func unknownInRules(parameters []byte) (problems []crvgate.Problem) {
+func unknownInRules(parameters []byte) (problems []registry.Problem) {
 	tree, err := strictjson.Parse(parameters)
 	if err != nil {
 		return nil // it has been told

@@ -1,6 +1,6 @@
 // Package rules brings the admission gate's rule languages: validators that are
 // configuration, not code (SPEC 4.6). [Register] makes three types known to a
-// [crvgate.Registry]:
+// [registry.Registry]:
 //
 //   - cel: one CEL expression over data, previous and metadata.
 //   - cross_field_consistency: several, each over fields that must be there.
@@ -8,7 +8,7 @@
 //
 // It is a package of its own so that who needs no rule language links none.
 //
-//	var registry crvgate.Registry
+//	var registry registry.Registry
 //	rules.Register(&registry)
 //	_, err := registry.Register(ctx, "no_overdraft", []byte(`{
 //		"type": "cel",
@@ -16,7 +16,7 @@
 //	}`))
 //
 // A configuration is compiled when it is registered, and what is wrong with it
-// is a [*crvgate.ConfigError] with the JSON pointer, and the line and column
+// is a [*registry.ConfigError] with the JSON pointer, and the line and column
 // within an expression. Rules come over an API: they read and write nothing, and
 // what they may cost is bounded.
 //
@@ -99,5 +99,5 @@
 // An expression costs at most 100,000 of CEL's units, one that goes through no
 // list 1,000,000, and a schema at most 1,000,000 steps for one commit; beyond
 // that the result is a TOOL_ERROR. In a gate of the wire all validators together
-// have [crvgate.MaxGateSteps].
+// have [registry.MaxGateSteps].
 package rules

@@ -7,13 +7,14 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/crvgate/rules"
 )
 
 func Example() {
-	var registry crvgate.Registry
-	rules.Register(&registry)
-	_, err := registry.Register(context.Background(), "no_overdraft", []byte(`{
+	var r registry.Registry
+	rules.Register(&r)
+	_, err := r.Register(context.Background(), "no_overdraft", []byte(`{
 		"type": "cel",
 		"parameters": {
 			"expression": "data.amount + data.fee <= data.balance",
@@ -36,7 +37,7 @@ func Example() {
 		Balance float64 `json:"balance"`
 	}
 	apply := crvgate.Wrap(
-		crvgate.New[transfer]("ledger").With(registry.Validator("no_overdraft")),
+		crvgate.New[transfer]("ledger").With(r.Validator("no_overdraft")),
 		func(context.Context, transfer) error { fmt.Println("transferred"); return nil },
 	)
 	fmt.Println(apply(context.Background(), transfer{Amount: 5, Fee: 1, Balance: 10}))
@@ -48,18 +49,18 @@ func Example() {
 }
 
 func ExampleRegister_problems() {
-	var registry crvgate.Registry
-	rules.Register(&registry)
-	_, err := registry.Register(context.Background(), "broken", []byte(`{
+	var r registry.Registry
+	rules.Register(&r)
+	_, err := r.Register(context.Background(), "broken", []byte(`{
 		"type": "cel",
 		"parameters": {"expression": "data.amount <= limit", "failure_code": "TOO_MUCH"}
 	}`))
-	if config, ok := errors.AsType[*crvgate.ConfigError](err); ok {
+	if config, ok := errors.AsType[*registry.ConfigError](err); ok {
 		for _, problem := range config.Problems {
 			fmt.Println(problem)
 		}
 	}
-	_, err = registry.Register(context.Background(), "broken", []byte(`{
+	_, err = r.Register(context.Background(), "broken", []byte(`{
 		"type": "cel",
 		"parameters": {"expression": "data.amount <= limit"}
 	}`))
@@ -70,9 +71,9 @@ func ExampleRegister_problems() {
 }
 
 func ExampleRegister_jsonSchema() {
-	var registry crvgate.Registry
-	rules.Register(&registry)
-	_, err := registry.Register(context.Background(), "order", []byte(`{
+	var r registry.Registry
+	rules.Register(&r)
+	_, err := r.Register(context.Background(), "order", []byte(`{
 		"type": "json_schema",
 		"parameters": {"schema": {
 			"type": "object",
@@ -85,7 +86,7 @@ func ExampleRegister_jsonSchema() {
 		return
 	}
 	commit := aureus.Commit{ID: "1", Data: map[string]any{"lines": []any{map[string]any{"count": 0}}}}
-	result := registry.Validate(context.Background(), commit, aureus.GateConfig{Name: "orders", Validators: []string{"order"}, BlockOnFailure: true})
+	result := r.Validate(context.Background(), commit, aureus.GateConfig{Name: "orders", Validators: []string{"order"}, BlockOnFailure: true})
 	fmt.Println(result.CRVStatus, result.FailureCode)
 	violations, _ := result.ValidationResults[0].Metadata["violations"].([]any)
 	for _, violation := range violations {

@@ -26,15 +26,15 @@ func FuzzRegister(f *testing.F) {
 		f.Add(config, `[[1],["x"],{"a":null}]`)
 	}
 	f.Fuzz(func(t *testing.T, config, document string) {
-		registry := newRegistry()
-		if _, err := registry.Register(t.Context(), "rule", []byte(config)); err != nil {
+		r := newRegistry()
+		if _, err := r.Register(t.Context(), "rule", []byte(config)); err != nil {
 			return
 		}
 		data, err := strictjson.Parse([]byte(document))
 		if err != nil {
 			return
 		}
-		result := registry.Validator("rule")(t.Context(), crvgate.Change[any]{Data: data, Previous: data, HasPrevious: true})
+		result := r.Validator("rule")(t.Context(), crvgate.Change[any]{Data: data, Previous: data, HasPrevious: true})
 		if result.Valid != (result.FailureCode == "") {
 			t.Fatalf("%s: %+v", config, result)
 		}
@@ -66,11 +66,11 @@ func FuzzJSONSchema(f *testing.F) {
 		if err != nil {
 			return
 		}
-		registry := newRegistry()
-		if _, err := registry.Register(t.Context(), "rule", fmt.Appendf(nil, `{"type":"json_schema","parameters":{"schema":%s}}`, schema)); err != nil {
+		r := newRegistry()
+		if _, err := r.Register(t.Context(), "rule", fmt.Appendf(nil, `{"type":"json_schema","parameters":{"schema":%s}}`, schema)); err != nil {
 			return
 		}
-		result := registry.Validator("rule")(t.Context(), crvgate.Change[any]{Data: data})
+		result := r.Validator("rule")(t.Context(), crvgate.Change[any]{Data: data})
 		if result.FailureCode == aureus.ToolError || result.Metadata == nil && !result.Valid {
 			return // the library itself has no bounds
 		}

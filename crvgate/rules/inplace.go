@@ -6,7 +6,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
 // maxInPlace is how many schemas may lead to one another for one and the same
@@ -17,7 +17,7 @@ const maxInPlace = 200
 // value, or through too many others. The library takes such a loop for a
 // failure, which a not above it would turn into a pass. Where it finds none, it
 // tells how many schemas may follow one another for one value.
-func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []crvgate.Problem) {
+func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registry.Problem) {
 	anchors := map[string][]*jsonschema.Schema{}
 	for _, schema := range schemas {
 		if schema.DynamicAnchor != "" {
@@ -54,7 +54,7 @@ func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []crvgate
 	}
 	for _, schema := range schemas {
 		if problem := visit(schema); problem != "" {
-			return 0, []crvgate.Problem{{Pointer: pointerIn(schema.Location), Message: problem}}
+			return 0, []registry.Problem{{Pointer: pointerIn(schema.Location), Message: problem}}
 		}
 		deepest = max(deepest, depths[schema])
 	}

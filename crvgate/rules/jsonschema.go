@@ -11,6 +11,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -113,10 +114,10 @@ func (s *schemaDocument) validate(ctx context.Context, change crvgate.Change[any
 // boundSchema says whether a schema is small enough to be compiled.
 func boundSchema(document any) error {
 	if n := countValues(document); n > MaxSchemaValues {
-		return failed([]crvgate.Problem{{Pointer: "/schema", Message: fmt.Sprintf("holds %d values, and %d are the limit", n, MaxSchemaValues)}})
+		return failed([]registry.Problem{{Pointer: "/schema", Message: fmt.Sprintf("holds %d values, and %d are the limit", n, MaxSchemaValues)}})
 	}
 	if pointer, ok := boundNumbers(document, ""); !ok {
-		return failed([]crvgate.Problem{{Pointer: "/schema" + pointer, Message: fmt.Sprintf("has more than %d digits, or such an exponent", MaxDigits)}})
+		return failed([]registry.Problem{{Pointer: "/schema" + pointer, Message: fmt.Sprintf("has more than %d digits, or such an exponent", MaxDigits)}})
 	}
 	return nil
 }

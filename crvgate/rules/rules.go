@@ -5,16 +5,17 @@ import (
 	"fmt"
 
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // Register makes the types cel, cross_field_consistency and json_schema known to
 // a registry (SPEC 4.6). It is called once for each, before the registry is
 // used, and panics when one of the names is taken.
-func Register(registry *crvgate.Registry) {
-	registry.Type("cel", buildCEL)
-	registry.Type("cross_field_consistency", buildCrossField)
-	registry.Type("json_schema", buildJSONSchema)
+func Register(r *registry.Registry) {
+	r.Type("cel", buildCEL)
+	r.Type("cross_field_consistency", buildCrossField)
+	r.Type("json_schema", buildJSONSchema)
 }
 
 // scope is what an expression sees of a change, in free form.

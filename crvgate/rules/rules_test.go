@@ -11,14 +11,15 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/crvgate/rules"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-func newRegistry() *crvgate.Registry {
-	registry := &crvgate.Registry{}
-	rules.Register(registry)
-	return registry
+func newRegistry() *registry.Registry {
+	r := &registry.Registry{}
+	rules.Register(r)
+	return r
 }
 
 func parse(t testing.TB, text string) any {
@@ -31,18 +32,18 @@ func parse(t testing.TB, text string) any {
 // register puts a configuration in force and gives its validator.
 func register(t testing.TB, kind, parameters string) crvgate.Validator[any] {
 	t.Helper()
-	registry := newRegistry()
-	_, err := registry.Register(context.WithoutCancel(t.Context()), "rule", []byte(`{"type":"`+kind+`","parameters":`+parameters+`}`))
+	r := newRegistry()
+	_, err := r.Register(context.WithoutCancel(t.Context()), "rule", []byte(`{"type":"`+kind+`","parameters":`+parameters+`}`))
 	require.NoError(t, err, parameters)
-	return registry.Validator("rule")
+	return r.Validator("rule")
 }
 
 // refused is what is wrong with a configuration.
-func refused(t testing.TB, config string) []crvgate.Problem {
+func refused(t testing.TB, config string) []registry.Problem {
 	t.Helper()
 	_, err := newRegistry().Register(t.Context(), "rule", []byte(config))
 	require.ErrorIs(t, err, aureus.ErrInvalid, config)
-	failure, ok := errors.AsType[*crvgate.ConfigError](err)
+	failure, ok := errors.AsType[*registry.ConfigError](err)
 	require.True(t, ok, "%T", err)
 	require.NotEmpty(t, failure.Problems)
 	return failure.Problems
@@ -193,12 +194,12 @@ func TestAllProblemsAtOnce(t *testing.T) {
 }
 
 func TestARefusalLeavesTheVersionInForce(t *testing.T) {
-	registry := newRegistry()
-	_, err := registry.Register(t.Context(), "rule", []byte(`{"type":"cel","parameters":{"expression":"data.a == 1"}}`))
+	r := newRegistry()
+	_, err := r.Register(t.Context(), "rule", []byte(`{"type":"cel","parameters":{"expression":"data.a == 1"}}`))
 	require.NoError(t, err)
-	_, err = registry.Register(t.Context(), "rule", []byte(`{"type":"cel","parameters":{"expression":"data.a =="}}`))
+	_, err = r.Register(t.Context(), "rule", []byte(`{"type":"cel","parameters":{"expression":"data.a =="}}`))
 	require.ErrorIs(t, err, aureus.ErrInvalid)
-	require.True(t, judge(t, registry.Validator("rule"), `{"a":1}`).Valid)
+	require.True(t, judge(t, r.Validator("rule"), `{"a":1}`).Valid)
 }
 
 func TestTestsOfAConfiguration(t *testing.T) {
@@ -271,18 +272,18 @@ func TestNoRulesCheckNothing(t *testing.T) {
 
 // What goes out must come in again, whatever the rule says.
 func TestResultsHaveAJSONForm(t *testing.T) {
-	registry := newRegistry()
+	r := newRegistry()
 	for id, config := range map[string]string{
 		"cel":    `{"type":"cel","parameters":{"expression":"data.x == 1"}}`,
 		"schema": `{"type":"json_schema","parameters":{"schema":{"type":"object","required":["x"],"properties":{"x":{}},"additionalProperties":false}}}`,
 		"cross":  `{"type":"cross_field_consistency","parameters":{"rules":[{"name":"r","fields":["x"],"expression":"data.x == 1"}]}}`,
 	} {
-		_, err := registry.Register(t.Context(), id, []byte(config))
+		_, err := r.Register(t.Context(), id, []byte(config))
 		require.NoError(t, err)
 	}
 	for _, data := range []string{`{}`, `{"y":1}`, `{"x":2}`, `null`, `{"x":1}`} {
 		config := aureus.GateConfig{Name: "g", Validators: []string{"cel", "schema", "cross"}, BlockOnFailure: true}
-		result := registry.Validate(t.Context(), aureus.Commit{ID: "c", Data: parse(t, data)}, config)
+		result := r.Validate(t.Context(), aureus.Commit{ID: "c", Data: parse(t, data)}, config)
 		text, err := strictjson.Marshal(result)
 		require.NoError(t, err)
 		var back aureus.GateResult
@@ -331,8 +332,8 @@ func TestRulesServeManyAtOnce(t *testing.T) {
 }
 
 func TestRegisterTwice(t *testing.T) {
-	registry := newRegistry()
-	require.Panics(t, func() { rules.Register(registry) })
+	r := newRegistry()
+	require.Panics(t, func() { rules.Register(r) })
 }
 
 func requireJSON(t testing.TB, want string, got any) {

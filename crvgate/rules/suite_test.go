@@ -95,8 +95,8 @@ func runSuiteGroup(t *testing.T, file string, group suiteGroup) (agree, differ i
 	t.Helper()
 	text, err := strictjson.Marshal(group.Schema)
 	require.NoError(t, err)
-	registry := newRegistry()
-	_, err = registry.Register(t.Context(), "rule", fmt.Appendf(nil, `{"type":"json_schema","parameters":{"schema":%s}}`, text))
+	r := newRegistry()
+	_, err = r.Register(t.Context(), "rule", fmt.Appendf(nil, `{"type":"json_schema","parameters":{"schema":%s}}`, text))
 	if err != nil {
 		if !slices.ContainsFunc(notPromised, func(reason string) bool { return strings.Contains(err.Error(), reason) }) {
 			t.Errorf("%s: %s: %v", file, group.Description, err)
@@ -104,7 +104,7 @@ func runSuiteGroup(t *testing.T, file string, group suiteGroup) (agree, differ i
 		return 0, 0, err.Error()
 	}
 	for _, test := range group.Tests {
-		result := registry.Validator("rule")(t.Context(), crvgate.Change[any]{Data: test.Data})
+		result := r.Validator("rule")(t.Context(), crvgate.Change[any]{Data: test.Data})
 		if result.Valid == test.Valid && result.FailureCode != aureus.ToolError {
 			agree++
 			continue

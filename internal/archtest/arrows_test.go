@@ -25,11 +25,15 @@ var rooms = map[string]room{
 	// Its examples test a service that is guarded.
 	"aureus/aureustest": {imports: []string{"internal"}, testsImport: []string{"guard", "middleware"}},
 
-	"guard":        {imports: []string{"aureus", "internal"}},
-	"crvgate":      {imports: []string{"aureus", "internal"}},
-	"middleware":   {imports: []string{"aureus", "guard", "internal"}, testsImport: []string{"crvgate"}},
-	"otelbridge":   {imports: []string{"aureus", "guard", "crvgate", "internal"}, openTelemetry: true},
-	"internal":     {imports: []string{"aureus"}},
+	"guard":      {imports: []string{"aureus", "internal"}},
+	"crvgate":    {imports: []string{"aureus", "internal"}},
+	"middleware": {imports: []string{"aureus", "guard", "internal"}, testsImport: []string{"crvgate"}},
+	"otelbridge": {imports: []string{"aureus", "guard", "crvgate", "internal"}, openTelemetry: true},
+	"internal":   {imports: []string{"aureus"}},
+
+	// The gate of a request, for the registry and the control plane.
+	"internal/wiregate": {imports: []string{"aureus", "crvgate"}},
+
 	"controlplane": {imports: []string{"aureus", "guard", "crvgate", "internal"}, testsImport: []string{"middleware", "otelbridge"}},
 	"examples":     {imports: []string{"aureus", "guard", "crvgate", "middleware", "otelbridge", "controlplane"}, openTelemetry: true},
 	"bench":        {imports: []string{"aureus", "guard", "crvgate", "middleware", "otelbridge", "controlplane"}, openTelemetry: true},
@@ -118,9 +122,13 @@ func TestArrowsRefuse(t *testing.T) {
 // What the root packages may link besides the standard library: this, and no
 // CEL, no JSON Schema, no OpenTelemetry.
 var links = map[string][]string{
-	"aureus":     {"github.com/go-json-experiment/json"},
-	"guard":      {"github.com/go-json-experiment/json"},
-	"crvgate":    {"github.com/go-json-experiment/json"},
+	"aureus":  {"github.com/go-json-experiment/json"},
+	"guard":   {"github.com/go-json-experiment/json"},
+	"crvgate": {"github.com/go-json-experiment/json"},
+
+	"crvgate/validators": {"github.com/go-json-experiment/json"},
+	"crvgate/registry":   {"github.com/go-json-experiment/json"},
+
 	"middleware": {"github.com/go-json-experiment/json", "github.com/felixge/httpsnoop"},
 }
 

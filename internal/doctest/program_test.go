@@ -23,6 +23,9 @@ var packages = map[string]string{
 	"guard":        "github.com/farmountain/aureus-go/guard",
 	"middleware":   "github.com/farmountain/aureus-go/middleware",
 	"otelbridge":   "github.com/farmountain/aureus-go/otelbridge",
+	"registry":     "github.com/farmountain/aureus-go/crvgate/registry",
+	"rules":        "github.com/farmountain/aureus-go/crvgate/rules",
+	"validators":   "github.com/farmountain/aureus-go/crvgate/validators",
 
 	"attribute": "go.opentelemetry.io/otel/attribute",
 	"chi":       "github.com/go-chi/chi/v5",

@@ -1,0 +1,236 @@
+package checks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/internal/parameters"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
+	"github.com/farmountain/aureus-go/internal/panicsite"
+)
+
+// MemoryRetention is the validator memory_retention. maxAge is in milliseconds. An
+// empty field is timestamp, and a nil now is time.Now.
+func MemoryRetention(maxAge json.Number, field string, now func() time.Time) crvgate.Validator[any] {
+	if field == "" {
+		field = "timestamp"
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return onJSON(func(data, _ any) aureus.ValidationResult {
+		if !isObject(data) {
+			return noObject(data)
+		}
+		value, found := lookup(data, field)
+		if !found {
+			return missing(field)
+		}
+		timestamp, ok := instantOf(value)
+		if !ok {
+			return crvgate.Fail(aureus.Conflict, fmt.Sprintf("the field %q must be a date or a number of milliseconds", field))
+		}
+		age := float64(now().UnixMilli()) - jsonvalue.Float(timestamp)
+		metadata := map[string]any{"maxRetentionMs": maxAge}
+		putNumber(metadata, "age", age)
+		if age > jsonvalue.Float(maxAge) {
+			metadata["timestamp"] = timestamp
+			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("the data is %s ms old, and %s ms is the limit", jsonvalue.FloatText(age), maxAge))
+			return stating(hinting(result, "Delete or archive the data: it has been kept too long."), metadata)
+		}
+		return stating(because(crvgate.Pass(), "the data is not too old"), metadata)
+	})
+}
+
+// MemoryCompression is the validator memory_compression. The threshold counts as
+// [jsonvalue.Size] does. An empty field is compressed.
+func MemoryCompression(threshold json.Number, field string) crvgate.Validator[any] {
+	if field == "" {
+		field = "compressed"
+	}
+	limit := jsonvalue.Float(threshold)
+	return onJSON(func(data, _ any) aureus.ValidationResult {
+		size := float64(jsonvalue.Size(data))
+		metadata := map[string]any{"sizeThresholdBytes": threshold}
+		putNumber(metadata, "dataSize", size)
+		if size <= limit {
+			return stating(because(crvgate.Pass(), "the data is small enough to be left as it is"), metadata)
+		}
+		if !isObject(data) {
+			result := crvgate.Fail(aureus.PolicyViolation, "the data is too large to be left as it is, and no object that could say it is compressed")
+			return hinting(result, "Compress the data, and keep it in an object that says so.")
+		}
+		if compressed, _ := lookup(data, field); !isYes(compressed) {
+			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("the data is too large to be left as it is, and the field %q does not say that it is compressed", field))
+			return stating(hinting(result, "Compress the data before it is kept."), metadata)
+		}
+		return stating(because(crvgate.Pass(), "the data is compressed"), metadata)
+	})
+}
+
+var secretClasses = []string{"sensitive", "confidential", "restricted"}
+
+// MemoryEncryption is the validator memory_encryption.
+var MemoryEncryption = onJSON(func(data, _ any) aureus.ValidationResult {
+	if !isObject(data) {
+		return because(crvgate.Pass(), "the data has no classification")
+	}
+	metadata := map[string]any{}
+	class, found := lookup(data, "dataClassification")
+	if found {
+		metadata["classification"] = shown(class)
+	}
+	name, _ := class.(string)
+	encrypted, _ := lookup(data, "encrypted")
+	if slices.Contains(secretClasses, name) && !isYes(encrypted) {
+		result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("the data is %s and not encrypted", name))
+		return stating(hinting(result, "Encrypt the data before it is kept."), metadata)
+	}
+	return stating(because(crvgate.Pass(), "the data needs no encryption, or has it"), metadata)
+})
+
+// ComplianceStandards is the validator compliance_standards. It keeps the slice.
+func ComplianceStandards(required []string) crvgate.Validator[any] {
+	const field = "complianceStandards"
+	hint := "Meet and name the standards: " + strings.Join(required, ", ") + "."
+	return onJSON(func(data, _ any) aureus.ValidationResult {
+		if len(required) == 0 {
+			return because(crvgate.Pass(), "no standard is required")
+		}
+		if !isObject(data) {
+			return noObject(data)
+		}
+		value, _ := lookup(data, field)
+		provided, ok := value.([]any)
+		if !ok {
+			return stating(hinting(crvgate.Fail(aureus.MissingData, fmt.Sprintf("the field %q holds no list of standards", field)), hint),
+				map[string]any{"requiredStandards": jsonvalue.Strings(required)})
+		}
+		metadata := map[string]any{"requiredStandards": jsonvalue.Strings(required), "providedStandards": provided}
+		met := make(map[string]bool, len(provided))
+		for _, standard := range provided {
+			if name, ok := standard.(string); ok {
+				met[name] = true
+			}
+		}
+		lacking := slices.DeleteFunc(slices.Clone(required), func(standard string) bool { return met[standard] })
+		if len(lacking) > 0 {
+			metadata["missingStandards"] = jsonvalue.Strings(lacking)
+			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("required standards are not met: %q", lacking))
+			return stating(hinting(result, "Meet and name the standards: "+strings.Join(lacking, ", ")+"."), metadata)
+		}
+		return stating(because(crvgate.Pass(), "the required standards are met"), metadata)
+	})
+}
+
+// MemoryPolicy is the validator memory_policy. It keeps the slice.
+func MemoryPolicy(rules []crvgate.Validator[any]) crvgate.Validator[any] {
+	return func(ctx context.Context, change crvgate.Change[any]) aureus.ValidationResult {
+		var reasons, remedies []string
+		var details []any
+		var failed aureus.ValidationResult
+		lowest := 1.0
+		for _, result := range judgeEach(ctx, rules, change) {
+			if result.Valid {
+				continue
+			}
+			if len(details) == 0 {
+				failed.FailureCode = result.FailureCode
+			}
+			if confidence, known := confidenceOf(&result); known {
+				lowest = min(lowest, confidence)
+			}
+			if result.Remediation != "" {
+				remedies = append(remedies, result.Remediation)
+			}
+			reasons = append(reasons, result.Reason)
+			details = append(details, map[string]any{"reason": result.Reason, "code": string(result.FailureCode)})
+		}
+		metadata := map[string]any{}
+		if len(details) == 0 {
+			putNumber(metadata, "checksPerformed", float64(len(rules)))
+			return stating(because(crvgate.Pass(), "the rules for memory are met"), metadata)
+		}
+		putNumber(metadata, "violations", float64(len(details)))
+		metadata["details"] = details
+		failed.Reason, failed.Remediation = strings.Join(reasons, "; "), strings.Join(remedies, " ")
+		return stating(confident(failed, lowest), metadata)
+	}
+}
+
+// judgeEach returns the results of validators for one change, in their order. A
+// validator that panics, and a nil one, has a result of its own. After the context
+// has ended no more of them run, and the last result says so.
+func judgeEach(ctx context.Context, validators []crvgate.Validator[any], change crvgate.Change[any]) []aureus.ValidationResult {
+	results := make([]aureus.ValidationResult, 0, len(validators))
+	for _, validator := range validators {
+		results = append(results, judgeOne(ctx, validator, change))
+		if err := ctx.Err(); err != nil {
+			return append(results, undecided("the validators had not finished: "+err.Error()))
+		}
+	}
+	return results
+}
+
+func judgeOne(ctx context.Context, validator crvgate.Validator[any], change crvgate.Change[any]) (result aureus.ValidationResult) {
+	defer func() {
+		if p := recover(); p != nil {
+			result = undecided("the validator panicked" + panicsite.Describe(p))
+		}
+	}()
+	if validator == nil {
+		return undecided("the validator is nil")
+	}
+	return validator(ctx, change)
+}
+
+// confidenceOf is the confidence of a result, if it has one from 0 to 1.
+func confidenceOf(result *aureus.ValidationResult) (confidence float64, known bool) {
+	if result.Confidence == nil {
+		return 0, false
+	}
+	confidence = *result.Confidence
+	return confidence, confidence >= 0 && confidence <= 1
+}
+
+func buildRetention(p *parameters.Object, now func() time.Time) crvgate.Validator[any] {
+	return MemoryRetention(p.Magnitude(true, "max_retention_ms"), p.Text(false, "timestamp_field"), now)
+}
+
+func buildCompression(p *parameters.Object, _ func() time.Time) crvgate.Validator[any] {
+	return MemoryCompression(
+		p.Magnitude(true, "threshold", "size_threshold_bytes"),
+		p.Text(false, "compressed_field", "compression_field"),
+	)
+}
+
+func buildStandards(p *parameters.Object, _ func() time.Time) crvgate.Validator[any] {
+	return ComplianceStandards(p.Texts(true, "required", "required_standards"))
+}
+
+// buildMemoryPolicy combines the memory rules whose parameters are there.
+// Compression is checked only if both its flag and its threshold are.
+func buildMemoryPolicy(p *parameters.Object, now func() time.Time) crvgate.Validator[any] {
+	var rules []crvgate.Validator[any]
+	timestampField := p.Text(false, "timestamp_field")
+	if limit := p.Magnitude(false, "max_retention_ms"); limit != "" {
+		rules = append(rules, MemoryRetention(limit, timestampField, now))
+	}
+	compress, compressedField := p.Flag("require_compression"), p.Text(false, "compressed_field", "compression_field")
+	if threshold := p.Magnitude(false, "threshold", "max_size_bytes"); threshold != "" && compress {
+		rules = append(rules, MemoryCompression(threshold, compressedField))
+	}
+	if p.Flag("require_encryption") {
+		rules = append(rules, MemoryEncryption)
+	}
+	if required := p.Texts(false, "required", "required_compliance"); len(required) > 0 {
+		rules = append(rules, ComplianceStandards(required))
+	}
+	return MemoryPolicy(rules)
+}

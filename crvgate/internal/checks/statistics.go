@@ -1,0 +1,205 @@
+package checks
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/internal/parameters"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
+)
+
+// StatisticalBounds is the validator statistical_bounds. given has the limits under
+// their names in a configuration: min, max, mean, stddev and tolerance, in standard
+// deviations around the mean. Those that are absent do not apply, but tolerance is
+// then 3.
+func StatisticalBounds(field string, given map[string]json.Number) crvgate.Validator[any] {
+	stated := map[string]any{}
+	for name, bound := range given {
+		stated[name] = bound
+	}
+	meanText, hasMean := given["mean"]
+	stddevText, hasStddev := given["stddev"]
+	mean, stddev, tolerance := jsonvalue.Float(meanText), jsonvalue.Float(stddevText), 3.0
+	if text, found := given["tolerance"]; found {
+		tolerance = jsonvalue.Float(text)
+	}
+	lower := mean - float64(tolerance*stddev) // float64 forbids a fused multiplication: the same on every machine
+	upper := mean + float64(tolerance*stddev)
+
+	return onJSON(func(data, _ any) aureus.ValidationResult {
+		metadata := map[string]any{"field": field, "bounds": maps.Clone(stated)}
+		value, refused := numberField(data, field, metadata)
+		if refused != nil {
+			return *refused
+		}
+		exact := jsonvalue.DecimalOf(value)
+		if limit, found := given["min"]; found && exact.Compare(jsonvalue.DecimalOf(limit)) < 0 {
+			metadata["violation"] = "min"
+			return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, below the minimum %s", field, value, limit)), metadata)
+		}
+		if limit, found := given["max"]; found && exact.Compare(jsonvalue.DecimalOf(limit)) > 0 {
+			metadata["violation"] = "max"
+			return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, above the maximum %s", field, value, limit)), metadata)
+		}
+		within := stating(because(crvgate.Pass(), fmt.Sprintf("the field %q is %s, within its bounds", field, value)), metadata)
+		if !hasMean || !hasStddev {
+			return within
+		}
+		if stddev == 0 {
+			metadata["zScore"] = json.Number("0")
+			if exact.Compare(jsonvalue.DecimalOf(meanText)) != 0 {
+				return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, and always was %s", field, value, meanText)), metadata)
+			}
+			return within
+		}
+		v := jsonvalue.Float(value)
+		z := math.Abs((v - mean) / stddev)
+		putNumber(metadata, "zScore", jsonvalue.Round2(z))
+		putNumber(metadata, "lowerBound", lower)
+		putNumber(metadata, "upperBound", upper)
+		if v < lower || v > upper {
+			result := crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, %s standard deviations from the mean", field, value, jsonvalue.Fixed2(z)))
+			return stating(confident(result, jsonvalue.Round2(atLeast(0, 1-(z-tolerance)/tolerance))), metadata)
+		}
+		return within
+	})
+}
+
+// AnomalyDetection is the validator anomaly_detection. The threshold is a finite
+// number of 0 or more, in standard deviations.
+func AnomalyDetection(field string, history []float64, threshold float64) crvgate.Validator[any] {
+	mean, stddev := meanAndDeviation(history)
+	size := len(history)
+	return onJSON(func(data, _ any) aureus.ValidationResult {
+		metadata := map[string]any{"field": field}
+		value, refused := numberField(data, field, metadata)
+		if refused != nil {
+			return *refused
+		}
+		if size < 2 {
+			putNumber(metadata, "historicalDataSize", float64(size))
+			return stating(confident(because(crvgate.Pass(), "there are too few earlier values to tell"), 0.5), metadata)
+		}
+		if !jsonvalue.IsFinite(mean) || !jsonvalue.IsFinite(stddev) {
+			return stating(crvgate.Fail(aureus.ToolError, "the earlier values have no finite mean and deviation"), metadata)
+		}
+		v := jsonvalue.Float(value)
+		putNumber(metadata, "mean", mean)
+		putNumber(metadata, "stddev", stddev)
+		if stddev == 0 {
+			metadata["zScore"] = json.Number("0")
+			if v != mean {
+				return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, and always was %s", field, value, jsonvalue.FloatText(mean))), metadata)
+			}
+			return stating(because(crvgate.Pass(), fmt.Sprintf("the field %q is as it always was", field)), metadata)
+		}
+		z := math.Abs((v - mean) / stddev)
+		putNumber(metadata, "zScore", jsonvalue.Round2(z))
+		putNumber(metadata, "threshold", threshold)
+		putNumber(metadata, "historicalDataSize", float64(size))
+		if z > threshold {
+			result := crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, %s standard deviations from what is usual", field, value, jsonvalue.Fixed2(z)))
+			return stating(confident(result, jsonvalue.Round2(atLeast(0, 1-(z-threshold)/threshold))), metadata)
+		}
+		confidence := 1.0
+		if z > 0 {
+			confidence = jsonvalue.Round2(atLeast(0.7, 1-z/threshold))
+		}
+		return stating(confident(because(crvgate.Pass(), fmt.Sprintf("the field %q is %s, which is usual", field, value)), confidence), metadata)
+	})
+}
+
+// meanAndDeviation are the mean and the sample standard deviation, summed in the
+// order of the values.
+func meanAndDeviation(values []float64) (mean, stddev float64) {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	mean = sum / float64(len(values))
+	squares := 0.0
+	for _, v := range values {
+		squares += float64((v - mean) * (v - mean))
+	}
+	return mean, math.Sqrt(squares / float64(len(values)-1))
+}
+
+// numberField is a field that must be there and be a number. It states the value.
+func numberField(data any, field string, metadata map[string]any) (json.Number, *aureus.ValidationResult) {
+	if !isObject(data) {
+		return "", new(noObject(data))
+	}
+	value, found := lookup(data, field)
+	if !found {
+		return "", new(stating(missing(field), metadata))
+	}
+	metadata["value"] = shown(value)
+	number, ok := value.(json.Number)
+	if !ok {
+		return "", new(stating(crvgate.Fail(aureus.Conflict, fmt.Sprintf("the field %q must be a number, not %s", field, jsonvalue.Kind(value))), metadata))
+	}
+	return number, nil
+}
+
+// atLeast bounds a confidence from below and by 1 from above; what cannot be
+// computed is the lower bound.
+func atLeast(low, confidence float64) float64 {
+	if !(confidence > low) {
+		return low
+	}
+	return min(confidence, 1)
+}
+
+func buildBounds(p *parameters.Object, _ func() time.Time) crvgate.Validator[any] {
+	field := p.Text(true, "field")
+	given := map[string]json.Number{}
+	for _, name := range []string{"min", "max", "mean", "stddev", "tolerance"} {
+		read := p.Number
+		if name == "stddev" || name == "tolerance" {
+			read = p.Magnitude
+		}
+		if bound := read(false, name); bound != "" {
+			given[name] = bound
+		}
+	}
+	if len(p.Problems) > 0 {
+		return nil
+	}
+	checkBoundsApply(p, given)
+	return StatisticalBounds(field, given)
+}
+
+// checkBoundsApply notes limits that have no effect.
+func checkBoundsApply(p *parameters.Object, given map[string]json.Number) {
+	_, mean := given["mean"]
+	_, stddev := given["stddev"]
+	_, tolerance := given["tolerance"]
+	switch {
+	case mean && !stddev:
+		p.Problemf("mean", "bounds nothing without stddev")
+	case stddev && !mean:
+		p.Problemf("stddev", "bounds nothing without mean")
+	case tolerance && !mean:
+		p.Problemf("tolerance", "bounds nothing without mean and stddev")
+	case len(given) == 0:
+		p.Problems = append(p.Problems, parameters.Problem{Pointer: p.Pointer, Message: "bounds nothing: give min, max, or mean and stddev"})
+	}
+}
+
+func buildAnomaly(p *parameters.Object, _ func() time.Time) crvgate.Validator[any] {
+	field := p.Text(true, "field")
+	history := p.Numbers(true, "history", "historical_data")
+	threshold := 3.0
+	if given := p.Magnitude(false, "threshold"); given != "" {
+		threshold = jsonvalue.Float(given)
+	}
+	if len(p.Problems) > 0 {
+		return nil
+	}
+	return AnomalyDetection(field, history, threshold)
+}

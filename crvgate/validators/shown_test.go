@@ -1,0 +1,54 @@
+package validators_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/crvgate/validators"
+	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+// A result can be read wherever the change could that it is about, however deep
+// that was.
+func TestADeepValueIsShownOnlySoFar(t *testing.T) {
+	nested := func(levels int) any {
+		value, err := strictjson.Parse([]byte(strings.Repeat("[", levels) + strings.Repeat("]", levels)))
+		require.NoError(t, err)
+		return value
+	}
+	never := validators.CrossFieldConsistency(validators.CrossFieldRule{
+		Name: "never", Fields: []string{"x"}, Holds: func(context.Context, map[string]any) (bool, error) { return false, nil },
+	})
+	for name, validator := range map[string]crvgate.Validator[any]{
+		"bounds": validators.StatisticalBounds("x", validators.Bounds{}), "cross": never, "encryption": validators.MemoryEncryption(),
+	} {
+		for _, levels := range []int{1, 32, 33, 97} {
+			data := map[string]any{"x": nested(levels), "dataClassification": nested(levels)}
+			result := validator(t.Context(), crvgate.Change[any]{Data: data})
+			text, err := strictjson.MarshalText(aureus.GateResult{ValidationResults: []aureus.ValidationResult{result}})
+			require.NoError(t, err, "%s, %d", name, levels)
+			_, err = strictjson.Parse(text)
+			require.NoError(t, err, "%s, %d", name, levels)
+			require.Equal(t, levels > 32, strings.Contains(string(text), "nested more than 32 levels"), "%s, %d: %s", name, levels, text)
+		}
+	}
+}
+
+// A gate here takes what one takes over the wire: a hundred levels, and not one
+// more, whatever the innermost holds.
+func TestAHundredLevelsAreAHundredHereToo(t *testing.T) {
+	for _, innermost := range []any{[]any{}, []any{"x"}, map[string]any{}} {
+		value := innermost
+		for range strictjson.MaxDepth - 1 {
+			value = []any{value}
+		}
+		require.True(t, validators.NotNull()(t.Context(), crvgate.Change[any]{Data: value}).Valid)
+		result := validators.NotNull()(t.Context(), crvgate.Change[any]{Data: []any{value}})
+		require.Equal(t, aureus.Conflict, result.FailureCode, "%s", result.Reason)
+	}
+}

@@ -1,0 +1,129 @@
+package wiregate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
+	"github.com/farmountain/aureus-go/internal/steps"
+)
+
+// The limits of one gate, and of the tests of one configuration. A step is about
+// half a microsecond. A schema takes about one step for each keyword and value that
+// it looks at, an expression one for each unit of its cost, and every validator one
+// for ten values of the commit.
+const (
+	MaxSteps = 3_000_000        // of all its validators together
+	MaxTime  = 10 * time.Second // of all its validators together
+
+	maxResultMetadata = 32 << 10 // values plus bytes of text, in the metadata of one result
+	maxResultText     = 4 << 10  // bytes of a reason, and of a remediation
+
+	stepsPerValidator = 10
+	valuesPerStep     = 10
+	bytesPerStep      = 256
+)
+
+var errTime = errors.New("the time of the gate is over")
+
+// Budget is what the validators of one gate may still use. They run with a context
+// that ends with the time of the gate; once a limit is reached, no more of them run.
+type Budget struct {
+	ctx          context.Context //nolint:containedctx // of the one judgement that is running
+	steps        *steps.Budget
+	perValidator int // steps that every validator costs, whatever it does
+}
+
+// Start begins the budget for judging commits. The returned function ends it and
+// must be called.
+func Start(ctx context.Context, commits ...aureus.Commit) (*Budget, func()) {
+	b := &Budget{steps: steps.New(MaxSteps), perValidator: stepsPerValidator}
+	for i := range commits {
+		for _, part := range []any{commits[i].Data, commits[i].PreviousState, commits[i].Metadata} {
+			values, bytes := jsonvalue.Weight(part)
+			b.perValidator += values/valuesPerStep + bytes/bytesPerStep
+		}
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, MaxTime, errTime)
+	b.ctx = steps.With(limited, b.steps)
+	return b, cancel
+}
+
+// guardEach finds the validators with the ids, each id once and in order, and puts
+// them under the budget.
+func (b *Budget) guardEach(ids []string, find func(id string) crvgate.Validator[any]) []crvgate.Validator[any] {
+	seen := make(map[string]bool, len(ids))
+	validators := make([]crvgate.Validator[any], 0, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			validators = append(validators, b.Guard(id, find(id)))
+		}
+	}
+	return validators
+}
+
+// Guard puts a validator under the budget. A nil validator gives [NotFound].
+func (b *Budget) Guard(id string, validator crvgate.Validator[any]) crvgate.Validator[any] {
+	return func(_ context.Context, change crvgate.Change[any]) aureus.ValidationResult {
+		if reason := b.Exceeded(); reason != "" {
+			return notRun(id, reason)
+		}
+		if !b.steps.Spend(b.perValidator) {
+			return notRun(id, b.Exceeded())
+		}
+		if validator == nil {
+			return NotFound(id)
+		}
+		change.HasPrevious = change.HasPrevious && change.Previous != nil // null is no previous state
+		return limited(validator(b.ctx, change))
+	}
+}
+
+// Exceeded says which limit is reached, and is empty while none is.
+func (b *Budget) Exceeded() string {
+	switch {
+	case errors.Is(context.Cause(b.ctx), errTime):
+		return fmt.Sprintf("the validators of the gate have taken %v together, which is the limit", MaxTime)
+	case b.steps.Spent():
+		return fmt.Sprintf("the validators of the gate have taken %d steps together, which is the limit", MaxSteps)
+	default:
+		return ""
+	}
+}
+
+func notRun(id, reason string) aureus.ValidationResult {
+	result := undecided(fmt.Sprintf("the validator %q was not run: %s", id, reason))
+	result.Remediation = "Put fewer or simpler validators into one gate, or smaller data before it."
+	return result
+}
+
+// limited cuts the texts of a result, and leaves out metadata that is too large, so
+// that a response can hold a thousand results.
+func limited(result aureus.ValidationResult) aureus.ValidationResult {
+	result.Reason = cut(result.Reason)
+	result.Remediation = cut(result.Remediation)
+	if result.Metadata == nil || !jsonvalue.IsFreeForm(result.Metadata) { // only a validator in Go gives metadata that is not free-form
+		return result
+	}
+	if values, bytes := jsonvalue.Weight(result.Metadata); values+bytes > maxResultMetadata {
+		result.Metadata = map[string]any{"omitted": fmt.Sprintf("%d values with %d bytes of text, and %d of both are the limit", values, bytes, maxResultMetadata)}
+	}
+	return result
+}
+
+func cut(text string) string {
+	if len(text) <= maxResultText {
+		return text
+	}
+	end := maxResultText
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}
