@@ -84,13 +84,6 @@ type ApprovalFilter struct {
 	Charge func(document []byte) error
 }
 
-// ApprovalRow is an approval and its place in the list.
-type ApprovalRow struct {
-	aureus.Approval
-
-	Seq int64
-}
-
 // Approvals are the approvals.
 //
 // Methods that return an approval in a transaction that writes give what is in

@@ -125,9 +125,9 @@ func (r AuditRow) Hash(tenant string) string {
 	return chainHash(tenant, strconv.FormatInt(e.Sequence, 10), &e, r.Details)
 }
 
-// NextRow is the row that follows the head in the tenant's chain for an entry: it
+// nextRow is the row that follows the head in the tenant's chain for an entry: it
 // sets the sequence, the time and the hashes.
-func NextRow(tenant string, at time.Time, head Head, e aureus.AuditRecord) (AuditRow, error) {
+func nextRow(tenant string, at time.Time, head Head, e aureus.AuditRecord) (AuditRow, error) {
 	details := ""
 	if len(e.Details) > 0 {
 		text, err := strictjson.MarshalText(e.Details)

@@ -45,11 +45,15 @@ type Outcome struct {
 	Details    map[string]any // for the audit log
 }
 
-// Entry is the outcome's entry in the audit log.
-func (o Outcome) Entry() aureus.AuditRecord {
+// entry is the outcome's entry in the audit log.
+func (o Outcome) entry() aureus.AuditRecord {
+	details := maps.Clone(o.Details)
+	if details == nil {
+		details = map[string]any{}
+	}
 	return aureus.AuditRecord{
 		Kind: aureus.AuditOutcome, DecisionID: o.DecisionID, Decision: o.Status, By: o.By.Subject, KeyID: o.By.KeyID,
-		Details: maps.Clone(o.Details),
+		Details: details,
 	}
 }
 

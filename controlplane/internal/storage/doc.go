@@ -2,8 +2,14 @@
 // database for that: API keys, approvals, the audit log, decisions and their
 // outcomes, validators, and the runs of workflows. [Store] is an open database,
 // [Tx] one transaction on it, and each kind of data has an interface of its own.
-// Package sqlite is one implementation; package storagetest is the test suite
-// that every implementation has to pass.
+//
+// A backend implements [Store] and [Rows], which is one transaction as plain rows.
+// The rules stand above the rows, in this package, and [NewTx] joins the two: who
+// may decide an approval, what ends with a revoked key, how the chain of the audit
+// log goes on, which outcome counts. What walks through many rows ([VerifyAudit],
+// [EachAudit], [Prune], [PruneArchived]) is written once above Store. Package
+// sqlite is one backend; package storagetest is the test suite that every backend
+// has to pass.
 //
 // What a backend has to guarantee:
 //

@@ -10,7 +10,7 @@ import (
 
 const archiveColumns = `SELECT tenant, sequence, hash, archived_at, public_key, signature FROM audit_archives WHERE tenant = ?`
 
-// LastArchive implements [storage.Audit].
+// LastArchive implements [storage.AuditRows].
 func (t audit) LastArchive(tenant string) (storage.Archive, error) {
 	return t.archive(archiveColumns+" ORDER BY sequence DESC LIMIT 1", tenant)
 }
@@ -29,26 +29,14 @@ func (t audit) archive(query string, args ...any) (a storage.Archive, err error)
 	return a, err
 }
 
-// AddArchive implements [storage.Audit].
+// AddArchive implements [storage.AuditRows].
 func (t audit) AddArchive(a storage.Archive) error {
-	var hash string
-	err := t.row(`SELECT hash FROM audit WHERE tenant = ? AND sequence = ?`, a.Tenant, a.Sequence).Scan(&hash)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && hash != a.Hash {
-		return storage.ErrConflict
-	}
-	if err != nil {
-		return err
-	}
-	n, err := t.changed(`INSERT INTO audit_archives (tenant, sequence, hash, archived_at, public_key, signature)
-		SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM audit_archives WHERE tenant = ?1 AND sequence >= ?2)`,
+	_, err := t.exec(`INSERT INTO audit_archives (tenant, sequence, hash, archived_at, public_key, signature) VALUES (?,?,?,?,?,?)`,
 		a.Tenant, a.Sequence, a.Hash, a.At.UnixNano(), []byte(a.PublicKey), a.Signature)
-	if err == nil && n == 0 {
-		err = storage.ErrConflict
-	}
 	return err
 }
 
-// LastBefore implements [storage.Audit].
+// LastBefore implements [storage.AuditRows].
 func (t audit) LastBefore(tenant string, before time.Time) (head storage.Head, err error) {
 	err = t.row(`SELECT sequence, hash FROM audit WHERE tenant = ?1 AND sequence < coalesce(
 		(SELECT min(sequence) FROM audit WHERE tenant = ?1 AND at >= ?2), 9223372036854775807) ORDER BY sequence DESC LIMIT 1`,
@@ -59,7 +47,7 @@ func (t audit) LastBefore(tenant string, before time.Time) (head storage.Head, e
 	return head, err
 }
 
-// PruneArchived implements [storage.Audit].
+// PruneArchived implements [storage.AuditRows].
 func (t audit) PruneArchived(tenant string, limit int) (int64, error) {
 	return t.changed(`DELETE FROM audit WHERE tenant = ?1 AND sequence IN (
 		SELECT sequence FROM audit WHERE tenant = ?1 AND sequence <= (SELECT max(sequence) FROM audit_archives WHERE tenant = ?1)

@@ -9,35 +9,23 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// Append implements [storage.Audit].
-func (t audit) Append(tenant string, at time.Time, e aureus.AuditRecord) error {
-	head, err := t.Head(tenant)
-	if err != nil {
-		return err
-	}
-	row, err := storage.NextRow(tenant, at, head, e)
-	if err != nil {
-		return err
-	}
-	e = row.Entry
-	_, err = t.exec(`INSERT INTO audit (tenant, sequence, at, kind, decision_id, principal, on_behalf_of, action, decision,
+// Add implements [storage.AuditRows].
+func (t audit) Add(tenant string, at time.Time, row storage.AuditRow) error {
+	e := &row.Entry
+	if _, err := t.exec(`INSERT INTO audit (tenant, sequence, at, kind, decision_id, principal, on_behalf_of, action, decision,
 		reason_code, from_state, to_state, action_digest, approval_id, by, key_id, details, previous_hash, hash)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		tenant, e.Sequence, at.UnixNano(), e.Kind, row.DecisionID, e.Principal, e.OnBehalfOf, e.Action, e.Decision,
 		string(e.ReasonCode), string(e.FromState), string(e.ToState), row.Digest, e.ApprovalID, e.By, e.KeyID,
-		row.Details, e.PreviousHash, e.Hash)
-	if err != nil {
+		row.Details, e.PreviousHash, e.Hash); err != nil {
 		return err
 	}
-	if t.audited != nil {
-		t.audited[tenant] = struct{}{}
-	}
-	_, err = t.exec(`INSERT INTO audit_heads (tenant, sequence, hash) VALUES (?,?,?)
+	_, err := t.exec(`INSERT INTO audit_heads (tenant, sequence, hash) VALUES (?,?,?)
 		ON CONFLICT (tenant) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash`, tenant, e.Sequence, e.Hash)
 	return err
 }
 
-// Head implements [storage.Audit].
+// Head implements [storage.AuditRows].
 func (t audit) Head(tenant string) (head storage.Head, err error) {
 	err = t.row(`SELECT sequence, hash FROM audit_heads WHERE tenant = ?`, tenant).Scan(&head.Sequence, &head.Hash)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -46,38 +34,45 @@ func (t audit) Head(tenant string) (head storage.Head, err error) {
 	return head, err
 }
 
-// nextSequence is, in a statement with the tenant as its argument, the sequence
-// that the next entry of the audit log will have.
-const nextSequence = "(SELECT coalesce(max(sequence), 0) + 1 FROM audit_heads WHERE tenant = ?)"
-
-// List implements [storage.Audit].
-func (t audit) List(tenant string, f storage.AuditFilter) ([]aureus.AuditRecord, error) {
-	entries, _, err := t.Page(tenant, f)
-	return entries, err
+// Hash implements [storage.AuditRows].
+func (t audit) Hash(tenant string, sequence int64) (hash string, err error) {
+	err = t.row(`SELECT hash FROM audit WHERE tenant = ? AND sequence = ?`, tenant, sequence).Scan(&hash)
+	return hash, found(err)
 }
 
-// Page implements [storage.Audit].
-func (t audit) Page(tenant string, f storage.AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
-	limit, size := f.Limit, 0
-	f.Limit++
+// Tells implements [storage.AuditRows].
+func (t audit) Tells(tenant, kind string, decision aureus.DecisionID, approvalID string) (told bool, err error) {
+	err = t.row(`SELECT EXISTS (SELECT 1 FROM audit WHERE tenant = ? AND decision_id = ? AND decision_id <> '' AND kind = ? AND approval_id = ?)`,
+		tenant, decision.String(), kind, approvalID).Scan(&told)
+	return told, err
+}
+
+// Select implements [storage.AuditRows].
+func (t audit) Select(tenant string, f storage.AuditFilter, visit func(storage.AuditRow) error) error {
 	query, args := auditQuery(f, tenant)
-	err = t.each(func(rows *sql.Rows) error {
+	return t.visit(visit, query, args...)
+}
+
+// SelectTail implements [storage.AuditRows].
+func (t audit) SelectTail(tenant string, f storage.AuditTail, after, upTo int64, visit func(storage.AuditRow) error) error {
+	return t.visit(visit, auditColumns+` WHERE tenant = ? AND sequence > ? AND sequence <= ? AND (? = '' OR principal = ?)
+		AND (? OR kind = '`+aureus.AuditDecision+`' AND ? OR kind GLOB 'approval_*' AND ?) ORDER BY sequence LIMIT ?`,
+		tenant, after, upTo, f.Principal, f.Principal, !f.Decisions && !f.Approvals, f.Decisions, f.Approvals, f.Limit)
+}
+
+// Rows implements [storage.AuditRows].
+func (t audit) Rows(tenant string, after int64, limit int, visit func(storage.AuditRow) error) error {
+	return t.visit(visit, auditColumns+" WHERE tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?", tenant, after, limit)
+}
+
+func (t audit) visit(visit func(storage.AuditRow) error, query string, args ...any) error {
+	return t.each(func(rows *sql.Rows) error {
 		row, err := scanAudit(rows)
 		if err != nil {
 			return err
 		}
-		size += len(row.Details)
-		if len(entries) == limit || len(entries) > 0 && size > storage.MaxPageBytes {
-			return errPageFull
-		}
-		entry, err := row.Record()
-		entries = append(entries, entry)
-		return err
+		return visit(row)
 	}, query, args...)
-	if more = errors.Is(err, errPageFull); more {
-		err = nil
-	}
-	return entries, more, err
 }
 
 // auditQuery is the statement for the filter. It names the index: without figures of

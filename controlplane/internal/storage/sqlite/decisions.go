@@ -3,69 +3,90 @@ package sqlite
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Add implements [storage.Decisions].
-func (t decisions) Add(tenant string, now time.Time, d storage.Decision, entry aureus.AuditRecord) (added bool, err error) {
-	known, err := t.Knows(tenant, d)
-	if known || err != nil {
-		return false, err
-	}
-	if _, err := t.exec(`INSERT INTO decisions (tenant, decision_id, principal, action, effect, subject, content, at, sequence)
-		VALUES (?,?,?,?,?,?,?,?,`+nextSequence+`)`,
-		tenant, d.ID.String(), d.Principal, d.Action, d.Effect, d.Subject, d.Content, now.UnixNano(), tenant); err != nil {
-		return false, err
-	}
-	return true, t.audit().Append(tenant, now, entry)
-}
-
-// Knows implements [storage.Decisions].
-func (t decisions) Knows(tenant string, d storage.Decision) (bool, error) {
-	known, err := t.Get(tenant, d.ID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return false, nil
-	}
-	if known.Content == "" {
-		d.Content = ""
-	}
-	if err == nil && known != d {
-		err = storage.ErrConflict
-	}
-	return err == nil, err
-}
-
-// mayName is ErrDecisionOfOther where the decision is known and another subject's:
-// what the actor does is then not told of it.
-func (t decisions) mayName(tenant string, by storage.Actor, id aureus.DecisionID) error {
-	if id.IsZero() {
-		return nil
-	}
-	known, err := t.Get(tenant, id)
-	switch {
-	case errors.Is(err, storage.ErrNotFound): // it may come later
-		return nil
-	case err == nil && known.Subject != by.Subject:
-		return storage.ErrDecisionOfOther
-	}
-	return err
-}
-
-// Get implements [storage.Decisions].
+// Get implements [storage.DecisionRows].
 func (t decisions) Get(tenant string, id aureus.DecisionID) (storage.Decision, error) {
 	d := storage.Decision{ID: id}
 	err := t.row(`SELECT principal, action, effect, subject, content FROM decisions WHERE tenant = ? AND decision_id = ?`, tenant, id.String()).
 		Scan(&d.Principal, &d.Action, &d.Effect, &d.Subject, &d.Content)
-	if errors.Is(err, sql.ErrNoRows) {
-		return storage.Decision{}, storage.ErrNotFound
-	}
-	return d, err
+	return d, found(err)
 }
 
-// Prune implements [storage.Decisions].
+// found says ErrNotFound where there was no row.
+func found(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return storage.ErrNotFound
+	}
+	return err
+}
+
+// Add implements [storage.DecisionRows].
+func (t decisions) Add(tenant string, now time.Time, d storage.Decision, sequence int64) error {
+	_, err := t.exec(`INSERT INTO decisions (tenant, decision_id, principal, action, effect, subject, content, at, sequence) VALUES (?,?,?,?,?,?,?,?,?)`,
+		tenant, d.ID.String(), d.Principal, d.Action, d.Effect, d.Subject, d.Content, now.UnixNano(), sequence)
+	return err
+}
+
+// Outcome implements [storage.DecisionRows].
+func (t decisions) Outcome(tenant string, id aureus.DecisionID) (status string, err error) {
+	err = t.row(`SELECT status FROM outcomes WHERE tenant = ? AND decision_id = ?`, tenant, id.String()).Scan(&status)
+	return status, found(err)
+}
+
+// AddOutcome implements [storage.DecisionRows].
+func (t decisions) AddOutcome(tenant string, now time.Time, id aureus.DecisionID, status string, sequence int64) error {
+	_, err := t.exec(`INSERT INTO outcomes (tenant, decision_id, status, at, sequence) VALUES (?,?,?,?,?)`,
+		tenant, id.String(), status, now.UnixNano(), sequence)
+	return err
+}
+
+// EarlyOutcome implements [storage.DecisionRows].
+func (t decisions) EarlyOutcome(tenant string, id aureus.DecisionID, subject string) (status string, err error) {
+	err = t.row(`SELECT status FROM early_outcomes WHERE tenant = ? AND decision_id = ? AND subject = ?`, tenant, id.String(), subject).Scan(&status)
+	return status, found(err)
+}
+
+// EarlyOutcomes implements [storage.DecisionRows].
+func (t decisions) EarlyOutcomes(tenant string, id aureus.DecisionID) (list []storage.Outcome, err error) {
+	err = t.each(func(rows *sql.Rows) error {
+		o := storage.Outcome{DecisionID: id}
+		var details string
+		if err := rows.Scan(&o.By.Subject, &o.By.KeyID, &o.Trusted, &o.Status, &details); err != nil {
+			return err
+		}
+		err := strictjson.Unmarshal([]byte(details), &o.Details)
+		list = append(list, o)
+		return err
+	}, `SELECT subject, key_id, trusted, status, details FROM early_outcomes WHERE tenant = ? AND decision_id = ? ORDER BY subject`,
+		tenant, id.String())
+	return list, err
+}
+
+// AddEarlyOutcome implements [storage.DecisionRows].
+func (t decisions) AddEarlyOutcome(tenant string, now time.Time, o storage.Outcome) error {
+	details, err := strictjson.Marshal(o.Details)
+	if err != nil {
+		return fmt.Errorf("writing an outcome: %w", err)
+	}
+	_, err = t.exec(`INSERT INTO early_outcomes (tenant, decision_id, subject, key_id, trusted, status, details, at) VALUES (?,?,?,?,?,?,?,?)`,
+		tenant, o.DecisionID.String(), o.By.Subject, o.By.KeyID, o.Trusted, o.Status, string(details), now.UnixNano())
+	return err
+}
+
+// DeleteEarlyOutcomes implements [storage.DecisionRows].
+func (t decisions) DeleteEarlyOutcomes(tenant string, id aureus.DecisionID) error {
+	_, err := t.exec(`DELETE FROM early_outcomes WHERE tenant = ? AND decision_id = ?`, tenant, id.String())
+	return err
+}
+
+// Prune implements [storage.DecisionRows].
 func (t decisions) Prune(r storage.Retention, limit int) (int64, error) {
 	for _, one := range []struct {
 		statement string

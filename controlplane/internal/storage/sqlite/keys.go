@@ -10,7 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Add implements [storage.Keys].
+// Add implements [storage.KeyRows].
 func (t keys) Add(k storage.Key) error {
 	speaksFor, err := strictjson.Marshal(k.SpeaksFor)
 	if err != nil {
@@ -26,30 +26,28 @@ const keyColumns = `SELECT id, tenant, subject, role, speaks_for, hash, created_
 // Key implements [storage.Store].
 func (db *DB) Key(ctx context.Context, id string) (storage.Key, error) {
 	k, err := scanKey(db.sql.QueryRowContext(ctx, keyColumns+" WHERE id = ?", id))
-	if errors.Is(err, sql.ErrNoRows) {
-		return storage.Key{}, storage.ErrNotFound
-	}
-	return k, classify(err)
+	return k, classify(found(err))
 }
 
-// Live implements [storage.Keys].
-func (t keys) Live(tenant, id string) (bool, error) {
-	var in string
-	var revoked bool
-	err := t.row(`SELECT tenant, revoked_at IS NOT NULL FROM keys WHERE id = ?`, id).Scan(&in, &revoked)
-	if errors.Is(err, sql.ErrNoRows) {
-		return t.ownKey == nil || t.ownKey(tenant, id), nil
-	}
-	return in == tenant && !revoked, err
+// Get implements [storage.KeyRows].
+func (t keys) Get(id string) (storage.Key, error) {
+	k, err := scanKey(t.row(keyColumns+" WHERE id = ?", id))
+	return k, found(err)
 }
 
-// Revoked implements [storage.Keys].
+// State implements [storage.KeyRows].
+func (t keys) State(id string) (tenant string, revoked bool, err error) {
+	err = t.row(`SELECT tenant, revoked_at IS NOT NULL FROM keys WHERE id = ?`, id).Scan(&tenant, &revoked)
+	return tenant, revoked, found(err)
+}
+
+// Revoked implements [storage.KeyRows].
 func (t keys) Revoked() (n int64, err error) {
 	err = t.row(`SELECT count(*) FROM keys WHERE revoked_at IS NOT NULL`).Scan(&n)
 	return n, err
 }
 
-// List implements [storage.Keys].
+// List implements [storage.KeyRows].
 func (t keys) List() ([]storage.Key, error) {
 	var keys []storage.Key
 	err := t.each(func(rows *sql.Rows) error {
@@ -60,29 +58,17 @@ func (t keys) List() ([]storage.Key, error) {
 	return keys, err
 }
 
-// HasAdmin implements [storage.Keys].
+// HasAdmin implements [storage.KeyRows].
 func (t keys) HasAdmin() (bool, error) {
 	var n int
 	err := t.row(`SELECT count(*) FROM keys WHERE role = 'admin' AND revoked_at IS NULL`).Scan(&n)
 	return n > 0, err
 }
 
-// Revoke implements [storage.Keys].
-func (t keys) Revoke(id string, at time.Time) (storage.Key, error) {
-	k, err := scanKey(t.row(keyColumns+" WHERE id = ?", id))
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return storage.Key{}, storage.ErrNotFound
-	case err != nil:
-		return storage.Key{}, err
-	case !k.RevokedAt.IsZero():
-		return k, storage.ErrConflict
-	}
-	if _, err := t.exec(`UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL`, at.UnixNano(), id); err != nil {
-		return k, err
-	}
-	k.RevokedAt = at
-	return k, t.approvals().expireOfKey(k.Tenant, at, id)
+// SetRevoked implements [storage.KeyRows].
+func (t keys) SetRevoked(id string, at time.Time) error {
+	_, err := t.exec(`UPDATE keys SET revoked_at = ? WHERE id = ?`, at.UnixNano(), id)
+	return err
 }
 
 type scanner interface{ Scan(dest ...any) error }

@@ -41,7 +41,7 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 			ID: id, Status: aureus.ApprovalPending, Principal: aureus.Principal{ID: "agent", Type: "agent", Permissions: []aureus.Permission{}}, OnBehalfOf: "boss",
 			Action:   aureus.Action{ID: "pay", Name: "Pay", RiskTier: aureus.TierHigh, RequiredPermissions: []aureus.Permission{}},
 			ToolName: "bank", RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: aureus.ReasonHighRisk, Rule: "risk_tier", PolicyVersion: "v1",
-			RequestedAt: stampOf(noon), ExpiresAt: stampOf(end), RequestedByKey: requesters[0].KeyID, Quorum: aureus.Quorum{Needed: 1},
+			RequestedAt: aureus.TimestampOf(noon), ExpiresAt: aureus.TimestampOf(end), RequestedByKey: requesters[0].KeyID, Quorum: aureus.Quorum{Needed: 1},
 			Decisions: []aureus.ApprovalDecision{}, ActionDigest: aureus.Digest{n, 1}, Arguments: map[string]any{"text": "…"},
 		}
 		document, err := strictjson.Marshal(a)
@@ -75,9 +75,9 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.Equal(t, "ledger", pending.RequestedBy)
 	require.Equal(t, "payroll", approved.RequestedBy)
 	require.Equal(t, map[string]any{"text": "…"}, pending.Arguments)
-	require.Equal(t, stampOf(end), pending.DecideBy)
+	require.Equal(t, aureus.TimestampOf(end), pending.DecideBy)
 	require.Empty(t, pending.UseBy)
-	require.Equal(t, stampOf(end), approved.UseBy, "it keeps the end that it was given with")
+	require.Equal(t, aureus.TimestampOf(end), approved.UseBy, "it keeps the end that it was given with")
 	var columns aureus.Approval
 	require.NoError(t, opened.View(t.Context(), func(tx storage.Tx) (err error) {
 		columns, err = tx.Approvals().Summary("default", a.now, "apr_pending")

@@ -33,7 +33,7 @@ func TestAPersonCountsOnce(t *testing.T) {
 		if _, _, err := askFor(tx, noon, storage.Actor{KeyID: "k0", Subject: "svc"}, asked); err != nil {
 			return err
 		}
-		_, err := tx.(*Tx).exec(`UPDATE approvals SET quorum_needed = 2`)
+		_, err := sqlOf(tx).exec(`UPDATE approvals SET quorum_needed = 2`)
 		return err
 	}))
 	a, err := decide("k1", "Olga")
@@ -52,7 +52,7 @@ func TestAPersonCountsOnce(t *testing.T) {
 
 	// What an older version has let in counts once as well.
 	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-		_, err := tx.(*Tx).exec(`INSERT INTO approval_decisions (tenant, approval_id, decided_by, key_id, decided_at, verdict, comment)
+		_, err := sqlOf(tx).exec(`INSERT INTO approval_decisions (tenant, approval_id, decided_by, key_id, decided_at, verdict, comment)
 			VALUES ('default', 'apr', 'olga', 'k2', 1, 'approve', '')`)
 		return err
 	}))
@@ -92,7 +92,7 @@ func TestADecisionOfAnOlderVersion(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrConflict)
 
 	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-		_, err := tx.(*Tx).exec(`UPDATE decisions SET content = ''`)
+		_, err := sqlOf(tx).exec(`UPDATE decisions SET content = ''`)
 		return err
 	}))
 	added, err = add(other)
@@ -171,7 +171,7 @@ func TestAudit_EachFilterHasAnIndex(t *testing.T) {
 		query, args := auditQuery(f, "default")
 		var plan string
 		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-			return tx.(*Tx).each(func(rows *sql.Rows) error {
+			return sqlOf(tx).each(func(rows *sql.Rows) error {
 				var id, parent, unused int
 				var detail string
 				err := rows.Scan(&id, &parent, &unused, &detail)

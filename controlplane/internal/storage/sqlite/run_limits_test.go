@@ -50,7 +50,7 @@ func TestRunQuota_EndedRuns_AreForgottenOfTheSubjectThatHasMost(t *testing.T) {
 	db := openStore(t)
 	kept := func() (ids []string) {
 		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-			return tx.(*Tx).each(func(rows *sql.Rows) error {
+			return sqlOf(tx).each(func(rows *sql.Rows) error {
 				var id string
 				err := rows.Scan(&id)
 				ids = append(ids, id)
@@ -72,7 +72,7 @@ func TestRunQuota_EndedRuns_AreForgottenOfTheSubjectThatHasMost(t *testing.T) {
 		end(id, size)
 	}
 	forget := func(except string, most, bytes int64) {
-		write(t, db, func(tx storage.Tx) error { return tx.Runs().(runs).forgetRuns("t", except, most, bytes) })
+		write(t, db, func(tx storage.Tx) error { return runs{sqlOf(tx)}.forgetRuns("t", except, most, bytes) })
 	}
 	forget("", 4, 1718+6)
 	require.Equal(t, []string{"b1", "a1", "a2", "a3", "open"}, kept(), "all are within")
@@ -83,6 +83,6 @@ func TestRunQuota_EndedRuns_AreForgottenOfTheSubjectThatHasMost(t *testing.T) {
 	forget("", 10, 500)
 	require.Equal(t, []string{"open"}, kept())
 	var tasks int
-	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return tx.(*Tx).row(`SELECT count(*) FROM run_tasks`).Scan(&tasks) }))
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return sqlOf(tx).row(`SELECT count(*) FROM run_tasks`).Scan(&tasks) }))
 	require.Zero(t, tasks)
 }

@@ -72,7 +72,7 @@ func TestRuns_EndedRuns_AreBoundedForEachSubject(t *testing.T) {
 		endRun(t, db, "t", id)
 	}
 	kept := func(where string) (n int) {
-		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return tx.(*Tx).row(`SELECT count(*) FROM runs WHERE ` + where).Scan(&n) }))
+		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return sqlOf(tx).row(`SELECT count(*) FROM runs WHERE ` + where).Scan(&n) }))
 		return n
 	}
 	require.Equal(t, 1, kept(`run_id = 'mine'`))
@@ -304,7 +304,7 @@ func TestTaskResults_KeyIsOfTenantSubjectAndPrincipal(t *testing.T) {
 func TestTaskResults_OldestOfTheSubjectGoFirst(t *testing.T) {
 	db := openStore(t)
 	write(t, db, func(tx storage.Tx) error {
-		_, err := tx.(*Tx).exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
+		_, err := sqlOf(tx).exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
 			INSERT INTO task_results (tenant, subject, principal, task_key, content, result, run_id, task_id, committed_at)
 			SELECT 't', CASE WHEN i = 1 THEN 'other' ELSE 's' END, 'p', 'k' || i, x'01', '1', 'r', 'a', ? FROM n`, storage.KeptTaskResults+1, noon.UnixNano())
 		return err

@@ -105,7 +105,7 @@ func TestOnlyTheTasksThatChangedAreWritten(t *testing.T) {
 	_, err = read("r0")
 	require.ErrorIs(t, err, storage.ErrNotFound)
 	var left int
-	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return tx.(*Tx).row(`SELECT count(*) FROM run_tasks`).Scan(&left) }))
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return sqlOf(tx).row(`SELECT count(*) FROM run_tasks`).Scan(&left) }))
 	require.Zero(t, left, "an old run's tasks are forgotten with it")
 }
 
@@ -115,19 +115,19 @@ func TestTheEndedRunsOfATenantAreBounded(t *testing.T) {
 	db := openStore(t)
 	count := func(where string, args ...any) (n int) {
 		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-			return tx.(*Tx).row(`SELECT count(*) FROM runs WHERE `+where, args...).Scan(&n)
+			return sqlOf(tx).row(`SELECT count(*) FROM runs WHERE `+where, args...).Scan(&n)
 		}))
 		return n
 	}
 	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
 		for _, tenant := range []string{"t", "other"} {
-			if _, err := tx.(*Tx).exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
+			if _, err := sqlOf(tx).exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
 				INSERT INTO runs (run_id, tenant, workflow_id, ended, caller, request, state, started_at)
 				SELECT ? || i, ?, 'w' || i, i > 3, '{}', '{}', '{}', 0 FROM n`, storage.KeptRunsOfTenant+8, tenant, tenant); err != nil {
 				return err
 			}
 		}
-		_, err := tx.(*Tx).exec(`INSERT INTO run_tasks (tenant, run_id, task_id, state) SELECT tenant, run_id, 'a', '{}' FROM runs`)
+		_, err := sqlOf(tx).exec(`INSERT INTO run_tasks (tenant, run_id, task_id, state) SELECT tenant, run_id, 'a', '{}' FROM runs`)
 		return err
 	}))
 	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
@@ -139,7 +139,7 @@ func TestTheEndedRunsOfATenantAreBounded(t *testing.T) {
 	require.Zero(t, count(`tenant = 't' AND run_id IN ('t4', 't8')`), "the oldest go first")
 	var tasks int
 	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-		return tx.(*Tx).row(`SELECT count(*) FROM run_tasks WHERE run_id NOT IN (SELECT run_id FROM runs)`).Scan(&tasks)
+		return sqlOf(tx).row(`SELECT count(*) FROM run_tasks WHERE run_id NOT IN (SELECT run_id FROM runs)`).Scan(&tasks)
 	}))
 	require.Zero(t, tasks, "with their tasks")
 }

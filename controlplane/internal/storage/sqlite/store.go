@@ -202,7 +202,7 @@ func (db *DB) Ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return db.view(ctx, func(t *Tx) error {
+	return db.view(ctx, func(t *transaction) error {
 		var one int
 		return t.row("SELECT 1 FROM goose_db_version LIMIT 1").Scan(&one)
 	})
@@ -225,4 +225,10 @@ func (db *DB) Close() error {
 		errs = append(errs, db.lock.Unlock())
 	}
 	return errors.Join(errs...)
+}
+
+// Identity implements [storage.Store].
+func (db *DB) Identity(ctx context.Context) (id string, err error) {
+	err = db.view(ctx, func(t *transaction) error { return t.row(`SELECT id FROM identity`).Scan(&id) })
+	return id, err
 }

@@ -96,7 +96,7 @@ func TestABadJobLeavesTheOthersAlone(t *testing.T) {
 		do(cancelled, appendEntry("too late")),
 		do(t.Context(), func(tx storage.Tx) error {
 			_ = appendEntry("against a constraint")(tx)
-			_, err := tx.(*Tx).exec(`INSERT INTO keys (id, tenant, subject, role, speaks_for, hash, created_at) VALUES ('k','t','s','root','[]',x'00',0)`)
+			_, err := sqlOf(tx).exec(`INSERT INTO keys (id, tenant, subject, role, speaks_for, hash, created_at) VALUES ('k','t','s','root','[]',x'00',0)`)
 			return err
 		}),
 		do(t.Context(), appendEntry("last")),
@@ -151,11 +151,11 @@ func TestStatementsOfACommit(t *testing.T) {
 	db := openStore(t)
 	seq := 0
 	insert := func(tx storage.Tx, sequence int) error {
-		_, err := tx.(*Tx).exec(`INSERT INTO audit_heads (tenant, sequence, hash) VALUES (?,?,'h')`, fmt.Sprint("t", sequence), sequence)
+		_, err := sqlOf(tx).exec(`INSERT INTO audit_heads (tenant, sequence, hash) VALUES (?,?,'h')`, fmt.Sprint("t", sequence), sequence)
 		return err
 	}
 	known := func(tx storage.Tx, sequence int) (n int, err error) {
-		err = tx.(*Tx).row(`SELECT count(*) FROM audit_heads WHERE sequence = ?`, sequence).Scan(&n)
+		err = sqlOf(tx).row(`SELECT count(*) FROM audit_heads WHERE sequence = ?`, sequence).Scan(&n)
 		return n, err
 	}
 	refused := errors.New("refused")
@@ -170,7 +170,7 @@ func TestStatementsOfACommit(t *testing.T) {
 				if err := insert(tx, seq); err == nil || errors.Is(classify(err), storage.ErrUnavailable) {
 					return fmt.Errorf("twice the same: %w", err)
 				}
-				if _, err := tx.(*Tx).exec("INSERT INTO nowhere VALUES (1)"); err == nil {
+				if _, err := sqlOf(tx).exec("INSERT INTO nowhere VALUES (1)"); err == nil {
 					return errors.New("there is no such table")
 				}
 				if n, err := known(tx, seq); err != nil || n != 1 {

@@ -1,23 +1,6 @@
 package sqlite
 
-import (
-	"database/sql"
-
-	"github.com/farmountain/aureus-go/controlplane/internal/storage"
-)
-
-// Rows implements [storage.Audit].
-func (t audit) Rows(tenant string, after int64, limit int, visit func(storage.AuditRow) error) error {
-	return t.each(func(rows *sql.Rows) error {
-		row, err := scanAudit(rows)
-		if err != nil {
-			return err
-		}
-		return visit(row)
-	}, auditColumns+" WHERE tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?", tenant, after, limit)
-}
-
-// Differing implements [storage.Audit].
+// Differing implements [storage.AuditRows].
 func (t audit) Differing(tenant string, from, upTo int64) (first int64, err error) {
 	for _, query := range []string{
 		`SELECT coalesce(min(d.sequence), 0) FROM decisions d LEFT JOIN audit a ON a.tenant = d.tenant AND a.sequence = d.sequence
@@ -38,7 +21,7 @@ func (t audit) Differing(tenant string, from, upTo int64) (first int64, err erro
 	return first, nil
 }
 
-// Witnessed implements [storage.Audit].
+// Witnessed implements [storage.AuditRows].
 func (t audit) Witnessed(tenant string) (n int64, err error) {
 	err = t.row(`SELECT max(
 			(SELECT coalesce(max(sequence), 0) FROM decisions WHERE tenant = ?1),

@@ -52,7 +52,7 @@ func rehash(t *testing.T, db *DB, from int64) {
 	t.Helper()
 	var rows []storage.AuditRow
 	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-		return tx.(*Tx).each(func(r *sql.Rows) error {
+		return sqlOf(tx).each(func(r *sql.Rows) error {
 			row, err := scanAudit(r)
 			rows = append(rows, row)
 			return err
@@ -164,7 +164,7 @@ func archiveOf(t *testing.T, db *DB, sequence int64) storage.Archive {
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 	a := storage.Archive{Tenant: "default", Sequence: sequence, At: noon, PublicKey: key.Public().(ed25519.PublicKey)}
 	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-		return tx.(*Tx).row(`SELECT hash FROM audit WHERE sequence = ?`, sequence).Scan(&a.Hash)
+		return sqlOf(tx).row(`SELECT hash FROM audit WHERE sequence = ?`, sequence).Scan(&a.Hash)
 	}))
 	a.Signature = ed25519.Sign(key, a.Message())
 	return a
@@ -256,7 +256,7 @@ func TestPrune_DeletesWhatIsNoLongerKept(t *testing.T) {
 		}
 	}
 	count := func(table string) (n int) {
-		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return tx.(*Tx).row(`SELECT count(*) FROM ` + table).Scan(&n) }))
+		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return sqlOf(tx).row(`SELECT count(*) FROM ` + table).Scan(&n) }))
 		return n
 	}
 	all := count("decisions")

@@ -42,7 +42,7 @@ func TestWriteAheadLog_OfTheControlStoreUnderSteadyReaders_StaysWithinItsBound(t
 				default:
 				}
 				if err := db.View(t.Context(), func(tx storage.Tx) error {
-					return tx.(*Tx).each(func(*sql.Rows) error { return nil }, `SELECT sequence FROM audit LIMIT 2000`)
+					return sqlOf(tx).each(func(*sql.Rows) error { return nil }, `SELECT sequence FROM audit LIMIT 2000`)
 				}); err != nil {
 					t.Error(err)
 					return

@@ -18,14 +18,12 @@ const (
 	large    = 256 << 10 // bytes from which a write has a commit of its own
 )
 
-// Tx implements [storage.Tx].
-type Tx struct {
+// transaction implements [storage.Rows].
+type transaction struct {
 	ctx context.Context //nolint:containedctx // as database/sql's own Tx: it bounds the transaction and nothing else
 	tx  *sql.Tx
 
-	statements statements          // of the commit; nil where it only reads
-	audited    map[string]struct{} // tenants whose chain the commit adds to; nil where it only reads
-	ownKey     func(tenant, id string) bool
+	statements statements // of the commit; nil where it only reads
 }
 
 type job struct {
@@ -167,7 +165,8 @@ func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, audit
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
 		return unavailable(err)
 	}
-	j.err = classify(call(j.fn, &Tx{ctx: ctx, tx: tx, statements: prepared, audited: audited, ownKey: db.options.OwnKey}))
+	rows := &transaction{ctx: ctx, tx: tx, statements: prepared}
+	j.err = classify(call(j.fn, storage.NewTx(rows, &db.options, func(tenant string) { audited[tenant] = struct{}{} })))
 	if errors.Is(j.err, storage.ErrUnavailable) {
 		return j.err
 	}
@@ -184,7 +183,7 @@ func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, audit
 
 // call turns a panic into an error: it may not take down the goroutine of
 // another caller, nor leave the transaction half-done.
-func call(fn func(storage.Tx) error, tx *Tx) (err error) {
+func call(fn func(storage.Tx) error, tx storage.Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("a write panicked: %v", p)
@@ -195,7 +194,7 @@ func call(fn func(storage.Tx) error, tx *Tx) (err error) {
 
 // View implements [storage.Store].
 func (db *DB) View(ctx context.Context, fn func(storage.Tx) error) error {
-	return db.view(ctx, func(t *Tx) error { return fn(t) })
+	return db.view(ctx, func(t *transaction) error { return fn(storage.NewTx(t, &db.options, nil)) })
 }
 
 // ViewLong implements [storage.Store].
@@ -203,7 +202,7 @@ func (db *DB) ViewLong(ctx context.Context, tenant string, fn func(storage.Tx) e
 	return db.options.ViewLong(ctx, db, tenant, fn)
 }
 
-func (db *DB) view(ctx context.Context, fn func(*Tx) error) error {
+func (db *DB) view(ctx context.Context, fn func(*transaction) error) error {
 	tx, err := db.sql.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	switch {
 	case ctx.Err() != nil:
@@ -215,7 +214,7 @@ func (db *DB) view(ctx context.Context, fn func(*Tx) error) error {
 		return unavailable(err)
 	}
 	defer func() { _ = tx.Rollback() }() // it only read
-	return classify(fn(&Tx{ctx: ctx, tx: tx, ownKey: db.options.OwnKey}))
+	return classify(fn(&transaction{ctx: ctx, tx: tx}))
 }
 
 func unavailable(err error) error {
@@ -225,18 +224,18 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 }
 
-func (t *Tx) statement(text string) statement { return t.statements.get(t.ctx, t.tx, text) }
+func (t *transaction) statement(text string) statement { return t.statements.get(t.ctx, t.tx, text) }
 
-func (t *Tx) exec(query string, args ...any) (sql.Result, error) {
+func (t *transaction) exec(query string, args ...any) (sql.Result, error) {
 	return t.statement(query).ExecContext(t.ctx, args...)
 }
 
-func (t *Tx) row(query string, args ...any) *sql.Row {
+func (t *transaction) row(query string, args ...any) *sql.Row {
 	return t.statement(query).QueryRowContext(t.ctx, args...)
 }
 
 // each calls scan for every row. scan runs no statement.
-func (t *Tx) each(scan func(*sql.Rows) error, query string, args ...any) error {
+func (t *transaction) each(scan func(*sql.Rows) error, query string, args ...any) error {
 	rows, err := t.statement(query).QueryContext(t.ctx, args...)
 	if err != nil {
 		return err
@@ -251,7 +250,7 @@ func (t *Tx) each(scan func(*sql.Rows) error, query string, args ...any) error {
 }
 
 // changed runs a statement and reports how many rows it changed.
-func (t *Tx) changed(query string, args ...any) (int64, error) {
+func (t *transaction) changed(query string, args ...any) (int64, error) {
 	result, err := t.exec(query, args...)
 	if err != nil {
 		return 0, err

@@ -1,0 +1,556 @@
+package storage
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/jsonscan"
+)
+
+// approvalRules implements [Approvals]: who may ask for, decide and use an approval,
+// and what becomes of the others then. What one approval may become is decided by
+// approval.State.
+type approvalRules struct {
+	rows      ApprovalRows
+	keys      *keyRules
+	audit     *auditRules
+	decisions *decisionRules
+}
+
+// State is the approval as the rules see it.
+func (r *ApprovalRow) State() approval.State {
+	return approval.State{
+		Status: r.Status, DecideBy: r.DecideUntil, UseBy: r.UseUntil, SpentBy: r.ConsumedBy,
+		Committed: r.Committed, ReleasedBy: r.ReleasedBy,
+	}
+}
+
+// in is the row in another state.
+func (r ApprovalRow) in(next approval.State, live bool) ApprovalRow {
+	r.Status, r.ConsumedBy, r.Committed, r.ReleasedBy, r.Live = next.Status, next.SpentBy, next.Committed, next.ReleasedBy, live
+	r.DecideUntil, r.UseUntil = next.DecideBy, next.UseBy
+	r.DecideBy, r.UseBy, r.ExpiresAt = stampOf(next.DecideBy), stampOf(next.UseBy), stampOf(next.End())
+	return r
+}
+
+// stampOf is the wire's form of a time, and empty for the zero time.
+func stampOf(at time.Time) aureus.Timestamp {
+	if at.IsZero() {
+		return ""
+	}
+	return aureus.TimestampOf(at)
+}
+
+// setState stores the next state of an approval. It fails with ErrConflict where
+// the row was changed since it was read.
+func (t *approvalRules) setState(tenant string, r *ApprovalRow, next approval.State, live bool) error {
+	after := r.in(next, live)
+	changed, err := t.rows.Change(tenant, *r, after)
+	if err == nil && !changed {
+		err = ErrConflict
+	}
+	*r = after
+	return err
+}
+
+// Ask implements [Approvals].
+func (t *approvalRules) Ask(tenant string, now time.Time, by Actor, n NewApproval, life approval.Life) (_ aureus.Approval, joined bool, err error) {
+	live, err := t.rows.Askable(tenant, n.Approval.ActionDigest, by.Subject, n.Approval.PolicyVersion)
+	if err != nil {
+		return aureus.Approval{}, false, err
+	}
+	for i := range live {
+		row := &live[i]
+		reason := ""
+		if row.State().Live(now) {
+			if reason, err = t.lostAuthority(tenant, row); err != nil {
+				return aureus.Approval{}, false, err
+			}
+			if reason == "" || row.Status == aureus.ApprovalRejected {
+				return row.Approval, true, t.join(tenant, now, by, row.Approval)
+			}
+		}
+		if err := t.expire(tenant, now, row, reason); err != nil {
+			return aureus.Approval{}, false, err
+		}
+	}
+	if err := t.expireSome(tenant, now, SweepWhenAsked); err != nil {
+		return aureus.Approval{}, false, err
+	}
+	pending, err := t.rows.CountPending(tenant, now, by.Subject, n.Approval.Principal.ID)
+	if err == nil {
+		err = pending.Room(len(n.Document))
+	}
+	if err != nil {
+		return aureus.Approval{}, false, err
+	}
+	a, err := t.open(tenant, now, by, n, life)
+	return a, false, err
+}
+
+func (t *approvalRules) open(tenant string, now time.Time, by Actor, n NewApproval, life approval.Life) (aureus.Approval, error) {
+	if err := t.decisions.mayName(tenant, by, n.Decision); err != nil {
+		return aureus.Approval{}, err
+	}
+	a := n.Approval
+	a.RequestedAt, a.RequestedByKey, a.RequestedBy = stampOf(now), by.KeyID, by.Subject
+	row := ApprovalRow{Approval: a}.in(approval.Asked(now, life), true)
+	if err := t.rows.Add(tenant, now, row, n.Document); err != nil {
+		return aureus.Approval{}, err
+	}
+	a = row.Approval
+	if err := t.join(tenant, now, by, a); err != nil {
+		return aureus.Approval{}, err
+	}
+	entry := ApprovalEntry(aureus.AuditApprovalRequested, a, by)
+	entry.DecisionID, entry.FromState, entry.ToState = n.Decision, aureus.StateEvaluating, aureus.StatePendingHuman
+	entry.Details["reason"] = a.Reason
+	return a, t.audit.Append(tenant, now, entry)
+}
+
+// join adds a key that asked. A later one has an audit entry of its own; the first
+// one is in the entry of the request itself.
+func (t *approvalRules) join(tenant string, now time.Time, by Actor, a aureus.Approval) error {
+	added, err := t.rows.AddRequester(tenant, a.ID, by, now)
+	if err != nil || !added || a.RequestedByKey == by.KeyID {
+		return err
+	}
+	entry := ApprovalEntry(aureus.AuditApprovalRequested, a, by)
+	entry.FromState, entry.ToState = StateOf(a.Status), StateOf(a.Status)
+	entry.Details["joined"] = true
+	return t.audit.Append(tenant, now, entry)
+}
+
+// Decide implements [Approvals].
+func (t *approvalRules) Decide(tenant string, now time.Time, by Actor, id string, approve bool, digest aureus.Digest, comment string, life approval.Life) (aureus.Approval, error) {
+	row, err := t.rows.Get(tenant, id)
+	if err != nil {
+		return aureus.Approval{}, err
+	}
+	list := []ApprovalRow{row}
+	if err := t.addVerdicts(tenant, list); err != nil {
+		return aureus.Approval{}, err
+	}
+	row = list[0]
+	asked, err := t.mayHaveAsked(tenant, &row, by)
+	switch {
+	case err != nil:
+		return aureus.Approval{}, err
+	case asked, by.Is(row.Principal.ID), by.Is(row.OnBehalfOf), by.Is(row.RequestedByKey), by.Is(row.RequestedBy):
+		return row.Approval, ErrRequester
+	case subtle.ConstantTimeCompare(digest[:], row.ActionDigest[:]) != 1:
+		return row.Approval, ErrDigest
+	case row.State().At(now).Status != aureus.ApprovalPending, hasDecided(row.Approval, by.Subject):
+		return row.Approval, ErrConflict
+	}
+	reason, err := t.lostAuthority(tenant, &row)
+	switch {
+	case err != nil:
+		return row.Approval, err
+	case reason != "":
+		return row.Approval, ErrConflict
+	}
+	verdict, kind := "reject", aureus.AuditApprovalRejected
+	next, err := row.State().Reject(now)
+	if approve {
+		verdict, kind = "approve", aureus.AuditApprovalApproved
+		next, err = row.State(), nil
+		row.Quorum.Have++
+		if row.Quorum.Have >= row.Quorum.Needed {
+			next, err = next.Approve(now, life)
+		}
+	}
+	if err != nil {
+		return row.Approval, ErrConflict
+	}
+	added, err := t.rows.AddVerdict(tenant, Verdict{ApprovalID: id, By: by, At: now, Verdict: verdict, Comment: comment})
+	if err != nil {
+		return aureus.Approval{}, err
+	}
+	if !added {
+		return row.Approval, ErrConflict
+	}
+	if err := t.setState(tenant, &row, next, true); err != nil {
+		return aureus.Approval{}, err
+	}
+	row.Decisions = append(row.Decisions, aureus.ApprovalDecision{By: by.Subject, At: stampOf(now), Verdict: verdict, Comment: comment})
+	entry := ApprovalEntry(kind, row.Approval, by)
+	entry.Decision, entry.FromState, entry.ToState = verdict, aureus.StatePendingHuman, StateOf(row.Status)
+	if comment != "" {
+		entry.Details["comment"] = comment
+	}
+	return row.Approval, t.audit.Append(tenant, now, entry)
+}
+
+// Consume implements [Approvals].
+func (t *approvalRules) Consume(tenant string, now time.Time, by Actor, id string, use aureus.ApprovalUse) error {
+	row, err := t.rows.Get(tenant, id)
+	switch {
+	case err != nil:
+		return err
+	case row.RequestedBy != by.Subject:
+		return aureus.ErrApprovalUnknown
+	case subtle.ConstantTimeCompare(use.ActionDigest[:], row.ActionDigest[:]) != 1,
+		subtle.ConstantTimeCompare([]byte(use.PrincipalID), []byte(row.Principal.ID)) != 1:
+		return aureus.ErrApprovalMismatch
+	}
+	next, err := row.State().Use(now, use.DecisionID)
+	if err != nil {
+		return err
+	}
+	if use.PolicyVersion != "" && use.PolicyVersion != row.PolicyVersion {
+		return aureus.ErrApprovalPolicyChanged
+	}
+	if err := t.mayConsume(tenant, now, &row, use.DecisionID); err != nil {
+		return err
+	}
+	if err := t.decisions.mayName(tenant, by, use.DecisionID); err != nil {
+		return err
+	}
+	if err := t.setState(tenant, &row, next, false); err != nil {
+		return err
+	}
+	entry := ApprovalEntry(aureus.AuditApprovalConsumed, row.Approval, by)
+	entry.DecisionID, entry.FromState, entry.ToState = use.DecisionID, aureus.StateApproved, aureus.StateIdle
+	return t.audit.Append(tenant, now, entry)
+}
+
+// mayConsume is nil where nothing but the row itself keeps the approval from being
+// used.
+func (t *approvalRules) mayConsume(tenant string, now time.Time, row *ApprovalRow, decision aureus.DecisionID) error {
+	reason, err := t.lostAuthority(tenant, row)
+	switch {
+	case err != nil:
+		return err
+	case reason != "":
+		return aureus.ErrApprovalExpired
+	}
+	rejected, err := t.rows.IsRejected(tenant, now, row.ActionDigest, row.RequestedBy)
+	switch {
+	case err != nil:
+		return err
+	case rejected: // under another version of the rules
+		return aureus.ErrApprovalRejected
+	}
+	used, err := t.rows.IsUsed(tenant, decision)
+	if err == nil && used {
+		err = ErrDecisionUsed
+	}
+	return err
+}
+
+// Settle implements [Approvals].
+func (t *approvalRules) Settle(tenant string, now time.Time, by Actor, decision aureus.DecisionID, notDone bool) error {
+	if decision.IsZero() {
+		return nil
+	}
+	rows, err := t.rows.ReservedBy(tenant, decision, by.Subject)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	row, reason := &rows[0], ""
+	if notDone {
+		if reason, err = t.keptFromRelease(tenant, now, row); err != nil {
+			return err
+		}
+	}
+	next, changed := row.State().Settle(now, decision, notDone && reason == "")
+	if !changed {
+		return nil
+	}
+	released := next.Status == aureus.ApprovalApproved
+	if err := t.setState(tenant, row, next, released); err != nil {
+		return err
+	}
+	kind, into := aureus.AuditApprovalCommitted, aureus.StateIdle
+	switch {
+	case released:
+		kind, into = aureus.AuditApprovalReleased, aureus.StateApproved
+	case notDone && reason == "":
+		reason = "it was given back once before, or its time to be used is over"
+	}
+	entry := ApprovalEntry(kind, row.Approval, by)
+	entry.DecisionID, entry.FromState, entry.ToState = decision, aureus.StateIdle, into
+	if reason != "" {
+		entry.Details["why"] = reason
+	}
+	return t.audit.Append(tenant, now, entry)
+}
+
+// keptFromRelease gives the reason why an approval cannot be given back, and none
+// if it can. A request for the same that was opened in the meantime, and that nobody
+// has decided, is withdrawn: the approval that comes back answers it.
+func (t *approvalRules) keptFromRelease(tenant string, now time.Time, row *ApprovalRow) (reason string, err error) {
+	if reason, err = t.lostAuthority(tenant, row); err != nil || reason != "" {
+		return reason, err
+	}
+	if next, _ := row.State().Settle(now, row.ConsumedBy, true); next.Status != aureus.ApprovalApproved {
+		return "", nil // there is nothing to make room for
+	}
+	others, err := t.rows.Askable(tenant, row.ActionDigest, row.RequestedBy, row.PolicyVersion)
+	if err != nil {
+		return "", err
+	}
+	for i := range others {
+		if others[i].Status != aureus.ApprovalPending && others[i].State().Live(now) {
+			return "the same was decided anew in the meantime", nil
+		}
+	}
+	for i := range others {
+		if err := t.expire(tenant, now, &others[i], "the approval that was there before has been given back"); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// lostAuthority gives the reason why an approval gives no authority although its
+// time is not over, and none if it does: the key that asked for it, or one that
+// approved it, has been revoked since.
+func (t *approvalRules) lostAuthority(tenant string, row *ApprovalRow) (reason string, err error) {
+	live, err := t.keys.Live(tenant, row.RequestedByKey)
+	if err != nil || !live {
+		return "the key that asked for it may no longer act", err
+	}
+	verdicts, err := t.rows.Verdicts(tenant, []string{row.ID})
+	if err != nil {
+		return "", err
+	}
+	for _, v := range verdicts {
+		if v.Verdict != "approve" {
+			continue
+		}
+		if live, err := t.keys.Live(tenant, v.By.KeyID); err != nil || !live {
+			return "a key that approved it may no longer act", err
+		}
+	}
+	return "", nil
+}
+
+// KeysLive implements [Approvals].
+func (t *approvalRules) KeysLive(tenant, id string) (bool, error) {
+	row, err := t.rows.Get(tenant, id)
+	if err != nil {
+		return false, err
+	}
+	reason, err := t.lostAuthority(tenant, &row)
+	return reason == "" && err == nil, err
+}
+
+// Reserved implements [Approvals].
+func (t *approvalRules) Reserved(tenant string, now time.Time, id string, decision aureus.DecisionID) (bool, error) {
+	row, err := t.rows.Get(tenant, id)
+	if errors.Is(err, aureus.ErrApprovalUnknown) {
+		return false, nil
+	}
+	if err != nil || !row.State().ReservedFor(now, decision) {
+		return false, err
+	}
+	reason, err := t.lostAuthority(tenant, &row)
+	return reason == "" && err == nil, err
+}
+
+// SpentBy implements [Approvals].
+func (t *approvalRules) SpentBy(tenant, id string, decision aureus.DecisionID) (bool, error) {
+	row, err := t.rows.Get(tenant, id)
+	switch {
+	case err == nil && row.ConsumedBy == decision:
+		return true, nil
+	case err != nil && !errors.Is(err, aureus.ErrApprovalUnknown):
+		return false, err
+	case decision.IsZero():
+		return false, nil
+	}
+	return t.audit.Tells(tenant, aureus.AuditApprovalConsumed, decision, id)
+}
+
+// mayHaveAsked reports whether the actor, or somebody of a name so much like the
+// actor's that it may be the same person, asked for the approval, or has a live
+// one for the same digest.
+func (t *approvalRules) mayHaveAsked(tenant string, row *ApprovalRow, by Actor) (bool, error) {
+	asked, err := t.rows.Requesters(tenant, row.ID, row.ActionDigest)
+	return slices.ContainsFunc(asked, func(a Actor) bool { return a.KeyID == by.KeyID || SameSubject(a.Subject, by.Subject) }), err
+}
+
+// Expire implements [Approvals].
+func (t *approvalRules) Expire(tenant string, now time.Time) error {
+	return t.expireSome(tenant, now, MaxSweep)
+}
+
+// HasExpired implements [Approvals].
+func (t *approvalRules) HasExpired(tenant string, now time.Time) (bool, error) {
+	due, err := t.rows.Due(tenant, now, 1)
+	return len(due) > 0, err
+}
+
+func (t *approvalRules) expireSome(tenant string, now time.Time, limit int) error {
+	due, err := t.rows.Due(tenant, now, limit)
+	if err != nil {
+		return err
+	}
+	for i := range due {
+		if err := t.expire(tenant, now, &due[i], ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expireOfKey ends the approvals that a revoked key asked for or approved, and
+// that have not been used.
+func (t *approvalRules) expireOfKey(tenant string, now time.Time, keyID string) error {
+	open, err := t.rows.OfKey(tenant, keyID)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		reason, err := t.lostAuthority(tenant, &open[i])
+		if err != nil {
+			return err
+		}
+		if err := t.expire(tenant, now, &open[i], reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Withdraw implements [Approvals].
+func (t *approvalRules) Withdraw(tenant string, now time.Time, id, reason string) error {
+	row, err := t.rows.Get(tenant, id)
+	if errors.Is(err, aureus.ErrApprovalUnknown) {
+		return nil
+	}
+	if _, open := row.State().Withdraw(); err != nil || !row.Live || !open {
+		return err
+	}
+	return t.expire(tenant, now, &row, reason)
+}
+
+// expire ends an approval, at its end or, with a reason, before.
+func (t *approvalRules) expire(tenant string, now time.Time, row *ApprovalRow, reason string) error {
+	before := row.Status
+	next, open := row.State().Withdraw()
+	if err := t.setState(tenant, row, next, false); err != nil || !open {
+		return err
+	}
+	entry := ApprovalEntry(aureus.AuditApprovalExpired, row.Approval, Actor{Subject: "aureus"})
+	entry.FromState, entry.ToState = StateOf(before), aureus.StateIdle
+	if reason != "" {
+		entry.Details["why"] = reason
+	}
+	return t.audit.Append(tenant, now, entry)
+}
+
+// Get implements [Approvals].
+func (t *approvalRules) Get(tenant string, now time.Time, id string, charge func(document []byte) error) (aureus.Approval, error) {
+	row, document, err := t.rows.Document(tenant, id)
+	if err == nil && charge != nil {
+		err = charge(document)
+	}
+	if err == nil {
+		err = row.decode(document)
+	}
+	if err != nil {
+		return aureus.Approval{}, err
+	}
+	list := []ApprovalRow{row}
+	if err := t.addVerdicts(tenant, list); err != nil {
+		return aureus.Approval{}, err
+	}
+	list[0].Status = list[0].State().At(now).Status
+	return list[0].Approval, nil
+}
+
+// Summary implements [Approvals].
+func (t *approvalRules) Summary(tenant string, now time.Time, id string) (aureus.Approval, error) {
+	row, err := t.rows.Get(tenant, id)
+	if err != nil {
+		return aureus.Approval{}, err
+	}
+	row.Status = row.State().At(now).Status
+	return row.Approval, nil
+}
+
+// List implements [Approvals].
+func (t *approvalRules) List(tenant string, f ApprovalFilter) (list []ApprovalRow, more bool, err error) {
+	size := 0
+	err = t.rows.Documents(tenant, f, f.Limit+1, func(row ApprovalRow, document []byte) error {
+		size += len(document)
+		if len(list) == f.Limit || len(list) > 0 && size > MaxPageBytes {
+			return errPageFull
+		}
+		if f.Charge != nil {
+			if err := f.Charge(document); err != nil && len(list) > 0 {
+				return errPageFull
+			} else if err != nil {
+				return err
+			}
+		}
+		err := row.decode(document)
+		list = append(list, row)
+		return err
+	})
+	if more = errors.Is(err, errPageFull); err != nil && !more {
+		return nil, false, err
+	}
+	if err := t.addVerdicts(tenant, list); err != nil {
+		return nil, false, err
+	}
+	for i := range list {
+		if !f.Now.IsZero() {
+			list[i].Status = list[i].State().At(f.Now).Status
+		}
+	}
+	return list, more, nil
+}
+
+// decode puts the document into the row, except where columns know better.
+func (r *ApprovalRow) decode(document []byte) error {
+	columns := r.Approval
+	r.Approval = aureus.Approval{}
+	if err := jsonscan.Unmarshal(document, &r.Approval); err != nil {
+		return fmt.Errorf("reading an approval: %w", err)
+	}
+	r.Status, r.Quorum, r.Decisions = columns.Status, columns.Quorum, columns.Decisions
+	r.RequestedBy, r.RequestedAt = columns.RequestedBy, columns.RequestedAt
+	r.ExpiresAt, r.DecideBy, r.UseBy = columns.ExpiresAt, columns.DecideBy, columns.UseBy
+	r.ConsumedBy, r.ReleasedBy = columns.ConsumedBy, columns.ReleasedBy
+	return nil
+}
+
+// hasDecided reports whether a verdict of that person is among the decisions.
+func hasDecided(a aureus.Approval, subject string) bool {
+	return slices.ContainsFunc(a.Decisions, func(d aureus.ApprovalDecision) bool { return SameSubject(d.By, subject) })
+}
+
+// addVerdicts fills in the decisions and the quorum, for all rows at once.
+func (t *approvalRules) addVerdicts(tenant string, list []ApprovalRow) error {
+	if len(list) == 0 {
+		return nil
+	}
+	ids, at := make([]string, len(list)), make(map[string]*aureus.Approval, len(list))
+	for i := range list {
+		list[i].Decisions = []aureus.ApprovalDecision{}
+		ids[i], at[list[i].ID] = list[i].ID, &list[i].Approval
+	}
+	verdicts, err := t.rows.Verdicts(tenant, ids)
+	for _, v := range verdicts {
+		a := at[v.ApprovalID]
+		if v.Verdict == "approve" && !hasDecided(*a, v.By.Subject) {
+			a.Quorum.Have++
+		}
+		a.Decisions = append(a.Decisions, aureus.ApprovalDecision{By: v.By.Subject, At: stampOf(v.At), Verdict: v.Verdict, Comment: v.Comment})
+	}
+	return err
+}
+
+// Prune implements [Approvals].
+func (t *approvalRules) Prune(ended time.Time, limit int) (int64, error) {
+	return t.rows.Prune(ended, limit)
+}
