@@ -8,8 +8,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
-	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -41,7 +41,7 @@ func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, c caller, r
 	if err != nil {
 		return err
 	}
-	items, err := telemetry.Split(body, maxRecords)
+	items, err := jsonvalue.Split(body, maxRecords)
 	if err != nil {
 		return badArray(err, maxRecords)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -91,7 +91,7 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 		if err != nil {
 			return s.refuse(c, kind, err)
 		}
-		texts, err := telemetry.Split(body, maxBatchItems)
+		texts, err := jsonvalue.Split(body, maxBatchItems)
 		if err != nil {
 			return s.refuse(c, kind, badArray(err, maxBatchItems))
 		}
@@ -105,7 +105,7 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 		for i, text := range texts {
 			item, err := telemetry.Read(kind, text)
 			if err != nil {
-				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: clipReason(err.Error())})
+				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: jsonvalue.Clip(err.Error(), maxRejection)})
 				continue
 			}
 			items = append(items, item)
@@ -145,23 +145,16 @@ func chargeItems(account *governor.Account, texts [][]byte) (transient int64, er
 	return transient, account.Charge(kept + transient)
 }
 
-// maxRejection bounds why an item was refused, in bytes: it lists problems, and
-// names that the item itself gave.
+// maxRejection is the limit of the reason why an item was refused, in bytes. A
+// reason lists problems and names members of the item.
 const maxRejection = 1000
 
-func clipReason(text string) string {
-	if len(text) <= maxRejection {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxRejection], "") + "…"
-}
-
-func badArray(err error, most int) error {
-	if errors.Is(err, telemetry.ErrTooMany) {
-		return problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the batch has more than %d items", most),
+func badArray(err error, limit int) error {
+	if errors.Is(err, jsonvalue.ErrTooMany) {
+		return problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the batch has more than %d items", limit),
 			withRemediation("Send it in several batches."))
 	}
-	return problem(http.StatusBadRequest, wire.CodeMalformed, "the body is not one JSON array: "+err.Error(),
+	return problem(http.StatusBadRequest, wire.CodeMalformed, "the body is "+err.Error(),
 		withRemediation("Send an array of items, or a single item to the path without /batch."))
 }
 

@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -253,16 +253,9 @@ func askedDetails(c caller, request aureus.Request) map[string]any {
 		}
 	}
 	if call := request.HTTP; call != nil {
-		details["method"], details["path"] = clipText(call.Method, maxShortID), clipText(call.Path, maxPath)
+		details["method"], details["path"] = jsonvalue.Clip(call.Method, maxShortID), jsonvalue.Clip(call.Path, maxPath)
 	}
 	return details
-}
-
-func clipText(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:limit], "") + "…"
 }
 
 func decisionEntry(d aureus.DecisionRecord, c caller) aureus.AuditRecord {

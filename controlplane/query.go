@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -26,7 +27,7 @@ func checkQuery(r *http.Request, known []string) error {
 	var problems []strictjson.Problem
 	for name := range values {
 		if !slices.Contains(known, name) {
-			problems = append(problems, strictjson.Problem{Pointer: "/" + clipName(name), Message: "is not known here"})
+			problems = append(problems, strictjson.Problem{Pointer: "/" + jsonvalue.Clip(strings.ToValidUTF8(name, "\uFFFD"), maxParameterName), Message: "is not known here"})
 		}
 	}
 	if len(problems) == 0 {
@@ -46,10 +47,6 @@ func checkQuery(r *http.Request, known []string) error {
 // maxParameterName bounds how much of an unknown parameter's name is repeated,
 // in bytes.
 const maxParameterName = 100
-
-func clipName(name string) string {
-	return strings.ToValidUTF8(name[:min(len(name), maxParameterName)], "\uFFFD")
-}
 
 // setNext puts the address of the next page into the Link header (RFC 8288). It
 // is relative to the request's own address, of which it replaces the query, so

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -87,14 +88,14 @@ func takeItem[T any](into *kept[T], value any, take func(*T) (why string, known 
 	}
 	text, err := strictjson.Marshal(value)
 	if err != nil {
-		return clip(err.Error())
+		return jsonvalue.Clip(err.Error(), maxReason)
 	}
 	if len(text) > maxItem {
 		return fmt.Sprintf("an item may have %d bytes", maxItem)
 	}
 	var item T
 	if err := strictjson.Unmarshal(text, &item); err != nil {
-		return clip(err.Error())
+		return jsonvalue.Clip(err.Error(), maxReason)
 	}
 	if take != nil {
 		why, known := take(&item)
@@ -104,13 +105,6 @@ func takeItem[T any](into *kept[T], value any, take func(*T) (why string, known 
 	}
 	into.add(item, len(text))
 	return ""
-}
-
-func clip(text string) string {
-	if len(text) <= maxReason {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxReason], "") + "…"
 }
 
 // window is the times of a query, both inclusive; zero is open.

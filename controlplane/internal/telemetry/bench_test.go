@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
 // benchSpan is the n-th span of traces of eight spans, of an ordinary size.
@@ -69,7 +71,7 @@ func BenchmarkReadAndAppend512(b *testing.B) {
 		}
 		body[len(body)-1] = ']'
 		b.StartTimer()
-		texts, err := Split(body, 512)
+		texts, err := jsonvalue.Split(body, 512)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
 const (
@@ -260,12 +260,5 @@ func clip(text string) string {
 	if text == "" {
 		return "it did not say why"
 	}
-	if len(text) <= maxErrorText {
-		return text
-	}
-	end := maxErrorText
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "…"
+	return jsonvalue.Clip(text, maxErrorText)
 }

@@ -1,4 +1,4 @@
-package telemetry
+package jsonvalue
 
 import (
 	"encoding/json"
@@ -8,18 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestSplit(t *testing.T) {
+func TestSplit_Array_GivesTheTextsOfItsItems(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		text string
 		want []string
 	}{
-		"nothing":                               {` [ ] `, []string{}},
-		"one":                                   {`[1]`, []string{`1`}},
-		"objects with spaces":                   {"[ {\"a\":1} ,\n{\"b\":[2,3]} ]\n", []string{`{"a":1}`, `{"b":[2,3]}`}},
-		"brackets and commas in text":           {`["],[","}\"],",{"\\":"]"}]`, []string{`"],["`, `"}\"],"`, `{"\\":"]"}`}},
-		"an item that is no JSON":               {`[1,{bad},2]`, []string{`1`, `{bad}`, `2`}},
-		"a name that stands twice":              {`[{"a":1,"a":2}]`, []string{`{"a":1,"a":2}`}},
-		"an item that is deeper than most read": {`[` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `,1]`, []string{strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), `1`}},
+		"nothing":                     {` [ ] `, []string{}},
+		"one":                         {`[1]`, []string{`1`}},
+		"objects with spaces":         {"[ {\"a\":1} ,\n{\"b\":[2,3]} ]\n", []string{`{"a":1}`, `{"b":[2,3]}`}},
+		"brackets and commas in text": {`["],[","}\"],",{"\\":"]"}]`, []string{`"],["`, `"}\"],"`, `{"\\":"]"}`}},
+		"an item that is no JSON":     {`[1,{bad},2]`, []string{`1`, `{bad}`, `2`}},
+		"a name that stands twice":    {`[{"a":1,"a":2}]`, []string{`{"a":1,"a":2}`}},
+		"an item that is nested too deep to read": {`[` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `,1]`, []string{strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), `1`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			items, err := Split([]byte(test.text), 10)
@@ -33,7 +34,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-func TestSplitRefuses(t *testing.T) {
+func TestSplit_NoArray_IsAnError(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"nothing":                    ``,
 		"spaces":                     ` `,

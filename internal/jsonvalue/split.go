@@ -1,26 +1,33 @@
-package telemetry
+package jsonvalue
 
 import (
 	"errors"
 	"fmt"
 )
 
-// The errors of Split, for errors.Is.
+// The errors of [Split], for errors.Is.
 var (
-	ErrNoArray  = errors.New("telemetry: the text is not one JSON array")
-	ErrTooMany  = errors.New("telemetry: the array has too many items")
-	errBrackets = errors.New("its brackets do not match")
-	errCut      = errors.New("it breaks off")
-	errItem     = errors.New("an item is missing")
-	errAfter    = errors.New("there is more after it")
-	errStart    = errors.New("it does not begin with [")
+	ErrNoArray = errors.New("not one JSON array")
+	ErrTooMany = errors.New("the array has too many items")
 )
 
-// Split cuts the text of a JSON array of no more than most items into the texts
-// of its items, which share the memory of the array. It looks at brackets, commas
-// and quotes only: whether an item is good JSON shows when it is read, so that
-// a bad one does not take the others with it.
-func Split(array []byte, most int) ([][]byte, error) {
+// Why a text is not one JSON array; see ErrNoArray.
+var (
+	errBrackets = errors.New("the brackets do not match")
+	errCut      = errors.New("the text ends early")
+	errItem     = errors.New("an item is missing")
+	errAfter    = errors.New("there is more after the array")
+	errStart    = errors.New("the text does not begin with [")
+)
+
+// Split splits the text of a JSON array into the texts of its items, which share
+// the memory of the array. An array of more than limit items is [ErrTooMany]; a
+// text that is not one array is [ErrNoArray].
+//
+// Split looks at brackets, commas and quotes only. Whether an item is valid JSON
+// shows when the item is read, so that an invalid item does not make the others
+// fail.
+func Split(array []byte, limit int) ([][]byte, error) {
 	s := splitter{text: array}
 	s.space()
 	if s.at == len(array) || array[s.at] != '[' {
@@ -38,7 +45,7 @@ func Split(array []byte, most int) ([][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoArray, err)
 		}
-		if len(items) == most {
+		if len(items) == limit {
 			return nil, ErrTooMany
 		}
 		items = append(items, item)
@@ -53,10 +60,10 @@ func Split(array []byte, most int) ([][]byte, error) {
 type splitter struct {
 	text []byte
 	at   int
-	open []byte // the brackets that are open inside the item
+	open []byte // the closing brackets that are still to come in the item
 }
 
-// item reads up to the comma or bracket that ends the item.
+// item reads one item. It stops at the comma or the bracket behind it.
 func (s *splitter) item() ([]byte, error) {
 	s.space()
 	start := s.at
@@ -85,7 +92,8 @@ func (s *splitter) item() ([]byte, error) {
 	return nil, errCut
 }
 
-// quoted goes to the quote that ends the string.
+// quoted goes from the quote that begins a string to the one that ends it. It
+// reports false where none does.
 func (s *splitter) quoted() bool {
 	for s.at++; s.at < len(s.text); s.at++ {
 		switch s.text[s.at] {
