@@ -12,9 +12,19 @@ import (
 )
 
 var outputs = map[string]string{
-	"guard-handler":      "\"agent-7\": 200 OK\n\"agent-8\": 403 Forbidden\n\"\": 401 Unauthorized\n",
-	"gate-function":      "set to 450\nblocked: OUT_OF_SCOPE - Check the allowed range or scope of the operation and bring the value inside it.\nstill 450\n",
-	"export-traces":      "order false\npay true\n",
+	"guard-handler": "\"agent-7\": 200 OK\n\"agent-8\": 403 Forbidden\n\"\": 401 Unauthorized\n",
+	"gate-function": "set to 450\nblocked: OUT_OF_SCOPE - Check the allowed range or scope of the operation and bring the value inside it.\nstill 450\n",
+	"export-traces": "order false\npay true\n",
+	"gate-transaction": "a transfer of 30: committed\n  acme 70, zeta 30\n" +
+		"one of 500: rolled back, OUT_OF_SCOPE\n  acme 70, zeta 30\n" +
+		"one to nobody: rolled back, CONFLICT\n  acme 70, zeta 30\n",
+	"workflow-approval": "  reserve the goods of A-17\n" +
+		"started: partial the task \"pay\" waits for an approval\n  reserve: success\n  pay: waiting\n  ship: skipped\n" +
+		"olga approves pay\n" +
+		"  take the money for A-17\n  ship, attempt 1\n  ship, attempt 2\n" +
+		"  give the money back for A-17\n  release the goods of A-17\n" +
+		"ended: failed the task \"ship\" failed: the carrier takes no parcels today\n" +
+		"  reserve: success, undone\n  pay: success, undone\n  ship: failed\n",
 	"embed-controlplane": "not yet: require_approval\napproved, first time: <nil>\napproved, second time: true\n",
 }
 

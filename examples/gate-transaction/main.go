@@ -1,0 +1,148 @@
+// Gate-transaction puts a gate inside a database transaction: the change is made,
+// judged as the transaction sees it, and committed only if the gate admits it.
+// What is blocked is rolled back.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"; every other driver of database/sql works the same way
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/crvgate"
+)
+
+// balances are the cents of each account.
+type balances map[string]int64
+
+func noOverdraft(_ context.Context, change crvgate.Change[balances]) aureus.ValidationResult {
+	for account, cents := range change.Data {
+		if cents < 0 {
+			return crvgate.Fail(aureus.OutOfScope, "the account "+account+" would be overdrawn")
+		}
+	}
+	return crvgate.Pass()
+}
+
+func nothingLost(_ context.Context, change crvgate.Change[balances]) aureus.ValidationResult {
+	if sum(change.Data) != sum(change.Previous) {
+		return crvgate.Fail(aureus.Conflict, "a transfer must leave the sum of all accounts as it is")
+	}
+	return crvgate.Pass()
+}
+
+func sum(b balances) (total int64) {
+	for _, cents := range b {
+		total += cents
+	}
+	return total
+}
+
+// change runs the statements in a transaction and commits what the gate admits.
+// The transaction is the lock: nobody else changes what was judged.
+func change(ctx context.Context, db *sql.DB, gate *crvgate.Gate[balances], id string, statements func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
+
+	before, err := read(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := statements(tx); err != nil {
+		return err
+	}
+	after, err := read(ctx, tx)
+	if err != nil {
+		return err
+	}
+	judged := crvgate.Change[balances]{ID: id, Data: after, Previous: before, HasPrevious: true}
+	if err := gate.Check(ctx, judged); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func read(ctx context.Context, tx *sql.Tx) (balances, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT id, cents FROM accounts")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	found := balances{}
+	for rows.Next() {
+		var id string
+		var cents int64
+		if err := rows.Scan(&id, &cents); err != nil {
+			return nil, err
+		}
+		found[id] = cents
+	}
+	return found, rows.Err()
+}
+
+// move is an ordinary transfer.
+func move(ctx context.Context, from, to string, cents int64) func(*sql.Tx) error {
+	return func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET cents = cents - ? WHERE id = ?", cents, from); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE accounts SET cents = cents + ? WHERE id = ?", cents, to)
+		return err
+	}
+}
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		panic(err)
+	}
+}
+
+func run(ctx context.Context) error {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	db.SetMaxOpenConns(1) // each connection to :memory: is a database of its own
+	if _, err := db.ExecContext(ctx, "CREATE TABLE accounts (id TEXT PRIMARY KEY, cents INTEGER NOT NULL); INSERT INTO accounts VALUES ('acme', 100), ('zeta', 0)"); err != nil {
+		return err
+	}
+
+	gate := crvgate.New("ledger", noOverdraft, nothingLost)
+	for _, step := range []struct {
+		name, from, to string
+		cents          int64
+	}{
+		{"a transfer of 30", "acme", "zeta", 30},
+		{"one of 500", "acme", "zeta", 500},
+		{"one to nobody", "acme", "nobody", 10},
+	} {
+		err := change(ctx, db, gate, step.name, move(ctx, step.from, step.to, step.cents))
+		var blocked *crvgate.Blocked
+		switch {
+		case err == nil:
+			fmt.Printf("%s: committed\n", step.name)
+		case errors.As(err, &blocked):
+			fmt.Printf("%s: rolled back, %s\n", step.name, blocked.Result.FailureCode)
+		default:
+			return err
+		}
+		if err := show(ctx, db); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func show(ctx context.Context, db *sql.DB) error {
+	var acme, zeta int64
+	err := db.QueryRowContext(ctx, "SELECT (SELECT cents FROM accounts WHERE id = 'acme'), (SELECT cents FROM accounts WHERE id = 'zeta')").Scan(&acme, &zeta)
+	fmt.Printf("  acme %d, zeta %d\n", acme, zeta)
+	return err
+}
