@@ -76,7 +76,7 @@ func TestAStreamOfHTTP2ThatIsResetIsTriedAgain(t *testing.T) {
 			defer server.Close()
 			transport, ok := server.Client().Transport.(*http.Transport)
 			require.True(t, ok)
-			client := newClient(t, server.URL, aureus.WithTLS(transport.TLSClientConfig), aureus.WithRetry(aureus.Decisions, soon))
+			client := newClient(t, server.URL, aureus.WithTLS(transport.TLSClientConfig), aureus.WithRetry(aureus.RetryPolicies{Decisions: soon}))
 			allowed, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})
 			require.NoError(t, err)
 			require.True(t, allowed)
@@ -99,7 +99,7 @@ func TestWhatNobodyAnswersInTimeIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			defer row.client.CloseIdleConnections()
 			var count atomic.Int32
-			client := newClient(t, row.scheme+mute(t), aureus.WithHTTPClient(row.client), aureus.WithRetry(aureus.Reads, soon), attempts(&count))
+			client := newClient(t, row.scheme+mute(t), aureus.WithHTTPClient(row.client), aureus.WithRetry(aureus.RetryPolicies{Reads: soon}), attempts(&count))
 			err := client.Call(t.Context(), "GET", "/x", nil, nil)
 			require.ErrorIs(t, err, aureus.ErrUnavailable)
 			require.EqualValues(t, 3, count.Load())
@@ -112,7 +112,7 @@ func TestAProxyThatIsAwayIsTriedAgain(t *testing.T) {
 	proxy, err := url.Parse("http://user:pa55word@" + freeAddress(t))
 	require.NoError(t, err)
 	var count atomic.Int32
-	client := newClient(t, "https://aureus.example.com", aureus.WithProxy(http.ProxyURL(proxy)), aureus.WithRetry(aureus.Changes, soon), attempts(&count))
+	client := newClient(t, "https://aureus.example.com", aureus.WithProxy(http.ProxyURL(proxy)), aureus.WithRetry(aureus.RetryPolicies{Changes: soon}), attempts(&count))
 	err = client.Call(t.Context(), "POST", "/x", nil, nil)
 	require.ErrorIs(t, err, aureus.ErrUnavailable)
 	require.EqualValues(t, 3, count.Load())
@@ -143,7 +143,7 @@ func TestAnIdleConnectionThatIsClosedCostsNoAttempt(t *testing.T) {
 			}()
 		}
 	}()
-	client := newClient(t, "http://"+listener.Addr().String(), aureus.WithRetry(aureus.Decisions, aureus.NoRetry))
+	client := newClient(t, "http://"+listener.Addr().String(), aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry}))
 	for range 3 {
 		allowed, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})
 		require.NoError(t, err)
@@ -185,7 +185,7 @@ func TestAReportTakenInPartIsNotSafeToRetry(t *testing.T) {
 				}
 				jsonAnswer(503, `{}`)(w, q)
 			})
-			err := newClient(t, server.URL, aureus.WithRetry(aureus.Reports, aureus.NoRetry)).ReportMetrics(t.Context(), metrics)
+			err := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Reports: aureus.NoRetry})).ReportMetrics(t.Context(), metrics)
 			require.ErrorIs(t, err, aureus.ErrUnavailable)
 			require.Equal(t, row.safe, aureus.SafeToRetry(err))
 		})
@@ -203,7 +203,7 @@ func TestAReportOneByOneIsNotSafeToRetry(t *testing.T) {
 			}
 			jsonAnswer(503, `{}`)(w, q)
 		})
-		err := newClient(t, server.URL, aureus.WithRetry(aureus.Reports, aureus.NoRetry)).ReportMetrics(t.Context(), make([]aureus.Metric, n))
+		err := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Reports: aureus.NoRetry})).ReportMetrics(t.Context(), make([]aureus.Metric, n))
 		require.ErrorIs(t, err, aureus.ErrUnavailable)
 		require.Equal(t, safe, aureus.SafeToRetry(err), "%d items", n)
 	}
@@ -276,7 +276,7 @@ func TestObserversSeeTheStatusOfTheAnswer(t *testing.T) {
 		answer(w, q)
 	})
 	var seen []int
-	client := newClient(t, server.URL, aureus.WithRetry(aureus.Reads, soon), aureus.WithAttemptObserver(func(_ context.Context, a aureus.Attempt) {
+	client := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Reads: soon}), aureus.WithAttemptObserver(func(_ context.Context, a aureus.Attempt) {
 		seen = append(seen, a.StatusCode)
 	}))
 	var out map[string]any
@@ -329,7 +329,7 @@ func TestCall_ServerHangsUpWhileTheBodyIsSent_NextAttemptAsksFirst(t *testing.T)
 					connections.Go(func() { refuseLargeBodies(conn) })
 				}
 			})
-			client := newClient(t, "http://"+listener.Addr().String(), aureus.WithRetry(aureus.Reports, soon), aureus.WithRetry(aureus.Decisions, soon))
+			client := newClient(t, "http://"+listener.Addr().String(), aureus.WithRetry(aureus.RetryPolicies{Reports: soon, Decisions: soon}))
 			row.check(t, row.call(t.Context(), client))
 		})
 	}

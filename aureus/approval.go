@@ -127,12 +127,3 @@ type ApprovalUse struct {
 	DecisionID    DecisionID `json:"decision_id"`
 	PolicyVersion string     `json:"policy_version,omitzero"`
 }
-
-// NewApprovalID makes the id of a new approval from 16 bytes.
-func NewApprovalID(raw [16]byte) string { return "apr_" + EncodeID(raw) }
-
-// IsApprovalID reports whether the text has the form of an approval's id.
-func IsApprovalID(text string) bool {
-	_, ok := decodeID([]byte(text), "apr_")
-	return ok
-}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/idtext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestASpentApprovalIsTheOneThatWasMeant(t *testing.T) {
 	digest := aureus.Digest{1}
 	decision, another := aureus.NewDecisionID(time.Now()), aureus.NewDecisionID(time.Now())
-	id, other := aureus.NewApprovalID([16]byte{1}), aureus.NewApprovalID([16]byte{2})
+	id, other := idtext.Approval([16]byte{1}), idtext.Approval([16]byte{2})
 	spent := aureus.Approval{ID: id, Status: aureus.ApprovalConsumed, Action: aureus.Action{RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, ActionDigest: digest, ConsumedBy: decision}
 	for name, row := range map[string]struct {
 		change func(*aureus.Approval)

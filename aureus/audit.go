@@ -1,11 +1,32 @@
 package aureus
 
-// AuditRecord is one entry of the control plane's audit log (SPEC 1.4). Each
-// entry commits to the one before it, so that a changed or missing entry shows.
+// AuditRecord is one entry of the control plane's audit log. It holds the hash of
+// the entry before it, so that [Client.VerifyAudit] finds a changed or missing one.
+//
+// Kind says what happened:
+//
+//	decision              a decider decided about a request
+//	outcome               what became of a decided request was reported
+//	approval_requested    a request waits for a person
+//	approval_approved     a person approved
+//	approval_rejected     a person rejected
+//	approval_expired      the approval's time ended
+//	approval_consumed     the approval is reserved for the decision that it allowed
+//	approval_committed    the request that it allowed was carried out, or may have been
+//	approval_released     the approval may be used again, because nothing was done
+//	gate_result           a gate validated a commit
+//	validator_registered  a validator was registered or replaced
+//	key_added             an API key was made
+//	key_revoked           an API key was revoked
+//	task_undone           the compensation action of a workflow's task runs
+//	workflow_parked       a workflow's run stopped, because its key was revoked
+//	workflow_taken        another key continues a parked run, or cancels it
+//
+// Later versions of the control plane may have other kinds.
 type AuditRecord struct {
 	Sequence     int64          `json:"sequence"` // from 1, without gaps, per tenant
 	Timestamp    Timestamp      `json:"timestamp"`
-	Kind         string         `json:"kind"` // what happened: see the Audit constants
+	Kind         string         `json:"kind"` // what happened: one of the words above
 	DecisionID   DecisionID     `json:"decision_id,omitzero"`
 	Principal    string         `json:"principal,omitzero"`
 	OnBehalfOf   string         `json:"on_behalf_of,omitzero"`
@@ -22,26 +43,6 @@ type AuditRecord struct {
 	PreviousHash string         `json:"previous_hash"`
 	Hash         string         `json:"hash"`
 }
-
-// The kinds of audit entries.
-const (
-	AuditDecision          = "decision"           // a policy decision
-	AuditOutcome           = "outcome"            // what became of an allowed request
-	AuditApprovalRequested = "approval_requested" // a person was asked
-	AuditApprovalApproved  = "approval_approved"
-	AuditApprovalRejected  = "approval_rejected"
-	AuditApprovalExpired   = "approval_expired"
-	AuditApprovalConsumed  = "approval_consumed"    // reserved for the decision that it allowed
-	AuditApprovalCommitted = "approval_committed"   // what it allowed was done, or may have been
-	AuditApprovalReleased  = "approval_released"    // given back: nothing was done
-	AuditGateResult        = "gate_result"          // a gate decided on a commit
-	AuditValidator         = "validator_registered" // a validator was registered or replaced
-	AuditKeyAdded          = "key_added"
-	AuditKeyRevoked        = "key_revoked"
-	AuditTaskUndone        = "task_undone"     // the compensation action of a workflow's task is run
-	AuditWorkflowParked    = "workflow_parked" // its key was revoked: nothing of it runs any more
-	AuditWorkflowTaken     = "workflow_taken"  // another key of its subject goes on with it, or somebody cancels what was parked
-)
 
 // AuditVerification is the result of checking the chain of the audit log.
 type AuditVerification struct {
@@ -88,22 +89,12 @@ func (d Decision) Record() DecisionRecord {
 // nobody reports stays spent.
 type Outcome struct {
 	DecisionID DecisionID  `json:"decision_id"`
-	Status     string      `json:"status"`               // success, failed, blocked, panicked, refused or unknown
+	Status     string      `json:"status"`               // success, failed, blocked (by a gate), panicked, refused, or unknown: it ended, and nobody knows how
 	ErrorClass string      `json:"error_class,omitzero"` // a low-cardinality word, never an error's text
 	NotDone    bool        `json:"not_done,omitzero"`    // it failed before anything was done; only beside failed, blocked and refused
 	DurationMS float64     `json:"duration_ms"`
 	GateResult *GateResult `json:"gate_result,omitzero"`
 }
-
-// The documented words of [Outcome.Status].
-const (
-	OutcomeSuccess  = "success"
-	OutcomeFailed   = "failed"
-	OutcomeBlocked  = "blocked"
-	OutcomePanicked = "panicked"
-	OutcomeRefused  = "refused"
-	OutcomeUnknown  = "unknown" // it ended, and nobody saw how
-)
 
 // GateRecord is the result of a gate that judged away from the control plane, for
 // its audit log: what it found, and neither the data nor the reasons, which may
@@ -119,10 +110,10 @@ type GateRecord struct {
 	TraceID     string          `json:"trace_id,omitzero"`
 }
 
-// GateRecordOf is what the audit log keeps of a result.
-func GateRecordOf(result GateResult) GateRecord {
+// Record is the part of the result that the audit log keeps.
+func (r GateResult) Record() GateRecord {
 	return GateRecord{
-		GateName: result.GateName, CRVStatus: result.CRVStatus, Passed: result.Passed, Blocked: result.BlockedCommit, FailureCode: result.FailureCode,
+		GateName: r.GateName, CRVStatus: r.CRVStatus, Passed: r.Passed, Blocked: r.BlockedCommit, FailureCode: r.FailureCode,
 	}
 }
 

@@ -281,7 +281,7 @@ func (r *batchReport) post(ctx context.Context, b *batch, from, to int) error {
 	var answer batchResponse
 	released := false
 	k := call{
-		op: r.op, class: Reports, keyed: true, method: http.MethodPost, path: r.path + "/batch", body: part.body,
+		op: r.op, class: classReports, keyed: true, method: http.MethodPost, path: r.path + "/batch", body: part.body,
 		released: func() { released = true },
 	}
 	defer func() {
@@ -364,7 +364,7 @@ func (r *batchReport) sendSingly(ctx context.Context, b *batch, from, to int) er
 }
 
 func (r *batchReport) sendOne(ctx context.Context, b *batch, i int) error {
-	k := call{op: r.op, class: Reports, keyed: true, method: http.MethodPost, path: r.path, body: b.text(i, i+1)}
+	k := call{op: r.op, class: classReports, keyed: true, method: http.MethodPost, path: r.path, body: b.text(i, i+1)}
 	err := r.client.do(ctx, k, func(*http.Response) error { return nil })
 	switch {
 	case err == nil:

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // bounded is a server of batches that answers 413 to more than items or bytes in
@@ -109,7 +110,7 @@ var reports = map[string]func(ctx context.Context, c *aureus.Client, n int, larg
 	"RecordOutcomes": func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error {
 		outcomes := make([]aureus.Outcome, n)
 		for i := range outcomes {
-			outcomes[i] = aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: aureus.OutcomeSuccess, ErrorClass: place(i) + strings.Repeat("x", large[i])}
+			outcomes[i] = aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: vocab.OutcomeSuccess, ErrorClass: place(i) + strings.Repeat("x", large[i])}
 		}
 		return c.RecordOutcomes(ctx, outcomes)
 	},
@@ -203,7 +204,7 @@ func TestBatch_TooLarge_HalvesHaveTheirOwnKeys(t *testing.T) {
 		}
 		handler.ServeHTTP(w, q)
 	})
-	require.NoError(t, reports["ReportMetrics"](t.Context(), newClient(t, server.URL, aureus.WithRetry(aureus.Reports, soon)), 200, nil))
+	require.NoError(t, reports["ReportMetrics"](t.Context(), newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Reports: soon})), 200, nil))
 	bodies := map[string]string{} // by key
 	for _, request := range server.all() {
 		key := request.header.Get("Idempotency-Key")
@@ -361,7 +362,7 @@ func TestRecorder_BatchTakenInPart_CountsTheRest(t *testing.T) {
 		handler.ServeHTTP(w, q)
 	})
 	recorder := aureus.NewRecorder(newClient(t, server.URL))
-	outcome := aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: aureus.OutcomeSuccess}
+	outcome := aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: vocab.OutcomeSuccess}
 	recorder.RecordOutcome(t.Context(), outcome)
 	<-entered
 	for range 8 { // all in the next batch: 413 to 8 and 4, then 2, 2, and no more

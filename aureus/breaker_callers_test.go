@@ -125,7 +125,7 @@ func TestBreaker_CountsFailuresOfTheServerOnly(t *testing.T) {
 		t.Run(reason, func(t *testing.T) {
 			server := silent(t)
 			client := newClient(t, server.URL, aureus.WithBreaker(aureus.BreakerPolicy{Failures: failures, Cooldown: time.Hour}),
-				aureus.WithRetry(aureus.Reads, aureus.NoRetry), aureus.WithRetry(aureus.Reports, aureus.NoRetry))
+				aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.NoRetry, Reports: aureus.NoRetry}))
 			for range failures {
 				err := row.call(t.Context(), client)
 				require.ErrorIs(t, err, row.is)

@@ -44,7 +44,7 @@ func TestABreakerIsOfOneHost(t *testing.T) {
 	shared := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(shared.CloseIdleConnections)
 	connect := func(h *host) *Client {
-		c, err := NewClient(h.URL, WithHTTPClient(shared), WithRetry(Reads, NoRetry), WithBreaker(BreakerPolicy{Failures: 3, Cooldown: time.Hour}))
+		c, err := NewClient(h.URL, WithHTTPClient(shared), WithRetry(RetryPolicies{Reads: NoRetry}), WithBreaker(BreakerPolicy{Failures: 3, Cooldown: time.Hour}))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, c.Close()) })
 		return c

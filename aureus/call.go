@@ -36,7 +36,7 @@ const (
 // call is one operation of the API.
 type call struct {
 	op      string // the method of the client, for errors
-	class   Class
+	class   class
 	method  string
 	path    string // below /api/v1, escaped
 	query   url.Values

@@ -24,10 +24,10 @@ func (c *Client) Approvals(ctx context.Context, query ApprovalQuery) iter.Seq2[A
 }
 
 // Approval is one approval: what a requester polls with its ticket. An id that
-// is not there, or not the key's to see, is ErrApprovalUnknown.
+// is not there, or not the key's to see, is ReasonApprovalUnknown.Err().
 // GET /api/v1/policy/approvals/{id}.
 func (c *Client) Approval(ctx context.Context, id string) (Approval, error) {
-	return c.approvalCall(ctx, call{op: "Approval", method: http.MethodGet, class: Reads}, id, "", nil)
+	return c.approvalCall(ctx, call{op: "Approval", method: http.MethodGet, class: classReads}, id, "", nil)
 }
 
 // Approve decides for the approval, on the digest of what was shown. It fails
@@ -45,7 +45,7 @@ func (c *Client) Reject(ctx context.Context, id string, shown Digest, comment st
 }
 
 func (c *Client) decideApproval(ctx context.Context, op, id, verb string, shown Digest, comment string) (Approval, error) {
-	decided, err := c.approvalCall(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost}, id, verb, wire.ApprovalVerdict[Digest]{ActionDigest: shown, Comment: comment})
+	decided, err := c.approvalCall(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost}, id, verb, wire.ApprovalVerdict[Digest]{ActionDigest: shown, Comment: comment})
 	switch {
 	case err != nil:
 		return Approval{}, err
@@ -60,13 +60,13 @@ func (c *Client) decideApproval(ctx context.Context, op, id, verb string, shown 
 
 // ConsumeApproval spends an approved approval for one decision. It succeeds
 // once; afterwards, and where the approval does not fit, it fails with one of
-// the ErrApproval… errors. An answer that does not say that this approval was
+// the errors of a ReasonApproval… code: see [ReasonCode.Err]. An answer that does not say that this approval was
 // spent, for this decision, is ErrMalformed. Together with AskApproval and Approval it makes a
 // Client the Approvals of a local decider.
 // POST /api/v1/policy/approvals/{id}/consume.
 func (c *Client) ConsumeApproval(ctx context.Context, id string, use ApprovalUse) error {
 	const op = "ConsumeApproval"
-	spent, err := c.approvalCall(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost}, id, "/consume", use)
+	spent, err := c.approvalCall(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost}, id, "/consume", use)
 	switch {
 	case err != nil:
 		return err
@@ -96,7 +96,7 @@ func (c *Client) approvalCall(ctx context.Context, k call, id, verb string, body
 	k.path = "/policy/approvals/" + escaped + verb
 	if err := c.invoke(ctx, k, &approval); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.StatusCode == http.StatusNotFound {
-			e.Err = errors.Join(ErrApprovalUnknown, e.Err)
+			e.Err = errors.Join(ReasonApprovalUnknown.Err(), e.Err)
 		}
 		return Approval{}, err
 	}
@@ -108,12 +108,12 @@ func (c *Client) approvalCall(ctx context.Context, k call, id, verb string, body
 }
 
 // AskApproval opens an approval for what the digest covers, or joins the live
-// one, under the key's name. It fails with ErrTooManyPending beyond the bound
-// of pending ones a principal, and with ErrApprovalMismatch where the server
+// one, under the key's name. It fails with ReasonTooManyPending.Err() beyond the bound
+// of pending ones a principal, and with ReasonApprovalMismatch.Err() where the server
 // computes another digest. POST /api/v1/policy/approval.
 func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTicket, error) {
 	const op = "AskApproval"
-	k := call{op: op, class: Changes, keyed: true, method: http.MethodPost, path: "/policy/approval"}
+	k := call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/policy/approval"}
 	httpCall, err := ask.Request.HTTP.Load()
 	if err != nil {
 		return ApprovalTicket{}, &Error{Op: op, Message: err.Error(), Err: err}

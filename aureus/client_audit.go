@@ -15,7 +15,7 @@ type AuditQuery struct {
 	Principal, Action  string
 	DecisionID         DecisionID
 	Decision           string // the effect, the verdict, the status or the outcome
-	Kind               string // one of the Audit constants
+	Kind               string // one of the words of [AuditRecord]
 	TraceID            string
 	StartTime, EndTime Timestamp
 }
@@ -34,7 +34,7 @@ func (c *Client) Audit(ctx context.Context, query AuditQuery) iter.Seq2[AuditRec
 // one is [ErrNotFound]. GET /api/v1/decisions/{id}.
 func (c *Client) Decision(ctx context.Context, id DecisionID) (DecisionDetails, error) {
 	var details DecisionDetails
-	err := c.invoke(ctx, call{op: "Decision", method: http.MethodGet, path: "/decisions/" + id.String(), class: Reads}, &details)
+	err := c.invoke(ctx, call{op: "Decision", method: http.MethodGet, path: "/decisions/" + id.String(), class: classReads}, &details)
 	return details, err
 }
 
@@ -54,7 +54,7 @@ func (c *Client) VerifyAudit(ctx context.Context, earlier ...AuditVerification) 
 		query = url.Values{"expect_entries": {strconv.FormatInt(earlier[0].Entries, 10)}, "expect_head": {earlier[0].Head}}
 	}
 	var verification AuditVerification
-	err := c.invoke(ctx, call{op: "VerifyAudit", method: http.MethodGet, path: "/audit/verify", query: query, class: Reads}, &verification)
+	err := c.invoke(ctx, call{op: "VerifyAudit", method: http.MethodGet, path: "/audit/verify", query: query, class: classReads}, &verification)
 	return verification, err
 }
 

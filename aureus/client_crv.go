@@ -19,7 +19,7 @@ func (c *Client) ValidateCommit(ctx context.Context, commit Commit, gate GateCon
 	if err != nil {
 		return GateResult{}, err
 	}
-	answer, err := c.send(ctx, call{op: op, class: Decisions, keyed: true, method: http.MethodPost, path: "/crv/validate", body: body})
+	answer, err := c.send(ctx, call{op: op, class: classDecisions, keyed: true, method: http.MethodPost, path: "/crv/validate", body: body})
 	if err != nil {
 		return GateResult{}, err
 	}
@@ -65,7 +65,7 @@ func (c *Client) RegisterValidator(ctx context.Context, id string, config any) (
 	if err != nil {
 		return registration, err
 	}
-	raw, err := c.send(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost, path: "/crv/validators", body: body})
+	raw, err := c.send(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/crv/validators", body: body})
 	if err != nil {
 		return registration, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/internal/nametext"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -18,7 +19,7 @@ import (
 func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (GuardDecision, error) {
 	const op = "EvaluatePolicy"
 	if question.CurrentState == "" {
-		question.CurrentState = StateIdle
+		question.CurrentState = vocab.StateIdle
 	}
 	var err error
 	if question.HTTP, err = question.HTTP.Load(); err != nil {
@@ -28,7 +29,7 @@ func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (Gu
 	if err != nil {
 		return GuardDecision{}, err
 	}
-	text, err := c.send(ctx, call{op: op, class: Decisions, keyed: true, method: http.MethodPost, path: "/policy/evaluate", body: body})
+	text, err := c.send(ctx, call{op: op, class: classDecisions, keyed: true, method: http.MethodPost, path: "/policy/evaluate", body: body})
 	if err != nil {
 		return GuardDecision{}, err
 	}
@@ -134,8 +135,8 @@ func effectOf(answer GuardDecision) (Effect, error) {
 	if answer.Effect == "" {
 		return effect, nil
 	}
-	stated, err := ParseEffect(answer.Effect)
-	if err != nil {
+	var stated Effect
+	if err := stated.UnmarshalText([]byte(answer.Effect)); err != nil {
 		return Deny, fmt.Errorf("/effect: %w", err)
 	}
 	if stated != effect {
@@ -157,7 +158,7 @@ func (c *Client) CheckPermission(ctx context.Context, principal Principal, actio
 		return false, err
 	}
 	var answer checkAnswer
-	err = c.invoke(ctx, call{op: op, class: Decisions, method: http.MethodPost, path: "/policy/check", body: body}, &answer)
+	err = c.invoke(ctx, call{op: op, class: classDecisions, method: http.MethodPost, path: "/policy/check", body: body}, &answer)
 	return answer.Allowed && err == nil, err
 }
 
@@ -187,7 +188,7 @@ func (c *Client) RequestApproval(ctx context.Context, action Action, principal P
 		return "", err
 	}
 	var answer ticketAnswer
-	err = c.invoke(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost, path: "/policy/approval", body: body}, &answer)
+	err = c.invoke(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/policy/approval", body: body}, &answer)
 	if err != nil {
 		return "", err
 	}

@@ -117,7 +117,7 @@ func (c *Client) Trace(ctx context.Context, traceID string) ([]Span, error) {
 type EventQuery struct {
 	Type               TelemetryEventType
 	WorkflowID, TaskID string
-	Source             string // [EventSourceServer], or "reported" for what keys have reported
+	Source             string // "server", or "reported" for what keys have reported
 	StartTime, EndTime Timestamp
 }
 
@@ -159,7 +159,7 @@ type Summary struct {
 func (c *Client) Summary(ctx context.Context, query SummaryQuery) (Summary, error) {
 	var summary Summary
 	err := c.invoke(ctx, call{
-		op: "Summary", method: http.MethodGet, path: "/observability/summary", class: Reads,
+		op: "Summary", method: http.MethodGet, path: "/observability/summary", class: classReads,
 		query: addQuery(url.Values{}, "range", query.Range, "start_time", string(query.StartTime), "end_time", string(query.EndTime)),
 	}, &summary)
 	return summary, err
@@ -172,7 +172,7 @@ func reportOne[T encoder](ctx context.Context, c *Client, op, path string, item 
 	if err != nil {
 		return &Error{Op: op, Message: "the item cannot be written as JSON: " + err.Error(), Err: ErrInvalid}
 	}
-	return c.do(ctx, call{op: op, class: Reports, keyed: true, method: http.MethodPost, path: path, body: body}, func(*http.Response) error { return nil })
+	return c.do(ctx, call{op: op, class: classReports, keyed: true, method: http.MethodPost, path: path, body: body}, func(*http.Response) error { return nil })
 }
 
 func reportKind[T encoder](ctx context.Context, c *Client, op string, kind int, items []T) error {

@@ -37,22 +37,22 @@ func TestNewClient(t *testing.T) {
 	}{
 		"nothing at all is localhost":        {},
 		"a path prefix":                      {baseURL: "https://h.example/pre/fix/"},
-		"the environment's URL":              {env: map[string]string{aureus.EnvBaseURL: "ftp://x"}, want: "must begin with http"},
+		"the environment's URL":              {env: map[string]string{"AUREUS_BASE_URL": "ftp://x"}, want: "must begin with http"},
 		"no scheme":                          {baseURL: "localhost:3000", want: "must begin with http"},
 		"no host":                            {baseURL: "http://", want: "no host"},
 		"a password in the URL":              {baseURL: "http://u:secret@h", want: "WithAPIKey"},
 		"a query":                            {baseURL: "http://h/?a=b", want: "path prefix"},
 		"the prefix that the client adds":    {baseURL: "http://h/api/v1", want: "the client adds itself"},
 		"behind another one":                 {baseURL: "https://h.example/pre/API/v1/", want: "the client adds itself"},
-		"the same from the environment":      {env: map[string]string{aureus.EnvBaseURL: "http://h/api/v1/"}, want: "the client adds itself"},
+		"the same from the environment":      {env: map[string]string{"AUREUS_BASE_URL": "http://h/api/v1/"}, want: "the client adds itself"},
 		"a prefix that holds it":             {baseURL: "https://h.example/api/v1/aureus"},
 		"a control character":                {baseURL: "http://h/\x7f", want: "cannot be read"},
-		"timeout in seconds":                 {env: map[string]string{aureus.EnvTimeout: "60"}},
-		"timeout as duration":                {env: map[string]string{aureus.EnvTimeout: "1m30s"}},
-		"timeout of no form":                 {env: map[string]string{aureus.EnvTimeout: "soon"}, want: "AUREUS_TIMEOUT"},
-		"timeout below zero":                 {env: map[string]string{aureus.EnvTimeout: "-1"}, want: "positive"},
+		"timeout in seconds":                 {env: map[string]string{"AUREUS_TIMEOUT": "60"}},
+		"timeout as duration":                {env: map[string]string{"AUREUS_TIMEOUT": "1m30s"}},
+		"timeout of no form":                 {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, want: "AUREUS_TIMEOUT"},
+		"timeout below zero":                 {env: map[string]string{"AUREUS_TIMEOUT": "-1"}, want: "positive"},
 		"timeout option of zero":             {options: []aureus.Option{aureus.WithTimeout(0)}, want: "positive"},
-		"an option beats a bad environment":  {env: map[string]string{aureus.EnvTimeout: "soon"}, options: []aureus.Option{aureus.WithTimeout(time.Second)}},
+		"an option beats a bad environment":  {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, options: []aureus.Option{aureus.WithTimeout(time.Second)}},
 		"a key that was copied with newline": {options: []aureus.Option{aureus.WithAPIKey("sekret\n")}, want: "line break"},
 		"no HTTP client":                     {options: []aureus.Option{aureus.WithHTTPClient(nil)}, want: "nil"},
 	} {
@@ -75,8 +75,8 @@ func TestNewClient(t *testing.T) {
 
 func TestKeyAndAddressComeFromTheEnvironment(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{}`))
-	t.Setenv(aureus.EnvBaseURL, server.URL+"/pre/fix/")
-	t.Setenv(aureus.EnvAPIKey, "from-env")
+	t.Setenv("AUREUS_BASE_URL", server.URL+"/pre/fix/")
+	t.Setenv("AUREUS_API_KEY", "from-env")
 	client, err := aureus.NewClient("")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, client.Close()) }()
@@ -114,7 +114,7 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 		is     []error
 		text   string
 	}{
-		"the control plane's form": {409, `{"error":"it was decided","code":"APPROVAL_CONSUMED","remediation":"ask again","request_id":"r1","details":{"a":1}}`, []error{aureus.ErrConflict, aureus.ErrApprovalConsumed}, "aureus: EvaluatePolicy: status 409 APPROVAL_CONSUMED: it was decided (ask again) [request r1]"},
+		"the control plane's form": {409, `{"error":"it was decided","code":"APPROVAL_CONSUMED","remediation":"ask again","request_id":"r1","details":{"a":1}}`, []error{aureus.ErrConflict, aureus.ReasonApprovalConsumed.Err()}, "aureus: EvaluatePolicy: status 409 APPROVAL_CONSUMED: it was decided (ask again) [request r1]"},
 		"an RFC 9457 problem":      {403, `{"title":"Forbidden","code":"ROLE_TOO_SMALL"}`, []error{aureus.ErrForbidden}, "status 403 ROLE_TOO_SMALL: Forbidden"},
 		"a body of another kind":   {422, `[1]`, []error{aureus.ErrInvalid}, "status 422: Unprocessable Entity"},
 		"no JSON":                  {502, `<html>`, []error{aureus.ErrUnavailable}, "status 502: Bad Gateway"},
@@ -131,7 +131,7 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 				w.Header().Set("Retry-After", "7")
 				jsonAnswer(test.status, test.body)(w, q)
 			})
-			client := newClient(t, server.URL, aureus.WithRetry(aureus.Decisions, aureus.NoRetry))
+			client := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry}))
 			_, err := client.EvaluatePolicy(t.Context(), aureus.PolicyContext{})
 			for _, sentinel := range test.is {
 				require.ErrorIs(t, err, sentinel)

@@ -43,7 +43,7 @@ func (c *Client) ExecuteWorkflow(ctx context.Context, workflow WorkflowSpec, opt
 	if err != nil {
 		return result, err
 	}
-	err = c.invoke(ctx, call{op: op, class: Changes, keyed: true, method: http.MethodPost, path: "/workflows/execute", body: body, silence: true}, &result)
+	err = c.invoke(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/workflows/execute", body: body, silence: true}, &result)
 	return result, err
 }
 
@@ -72,7 +72,7 @@ type WorkflowStatus struct {
 // its spec. GET /api/v1/workflows/{id}/status.
 func (c *Client) WorkflowStatus(ctx context.Context, id string) (WorkflowStatus, error) {
 	var status WorkflowStatus
-	raw, err := c.workflowCall(ctx, "WorkflowStatus", http.MethodGet, id, "/status", Reads, &status)
+	raw, err := c.workflowCall(ctx, "WorkflowStatus", http.MethodGet, id, "/status", classReads, &status)
 	status.Raw = raw
 	return status, err
 }
@@ -91,17 +91,17 @@ type WorkflowCancellation struct {
 // POST /api/v1/workflows/{id}/cancel, without a body.
 func (c *Client) CancelWorkflow(ctx context.Context, id string) (WorkflowCancellation, error) {
 	var cancellation WorkflowCancellation
-	raw, err := c.workflowCall(ctx, "CancelWorkflow", http.MethodPost, id, "/cancel", Changes, &cancellation)
+	raw, err := c.workflowCall(ctx, "CancelWorkflow", http.MethodPost, id, "/cancel", classChanges, &cancellation)
 	cancellation.Raw = raw
 	return cancellation, err
 }
 
-func (c *Client) workflowCall(ctx context.Context, op, method, id, verb string, class Class, out any) (json.RawMessage, error) {
+func (c *Client) workflowCall(ctx context.Context, op, method, id, verb string, class class, out any) (json.RawMessage, error) {
 	escaped, err := segment(op, "workflow id", id)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := c.send(ctx, call{op: op, method: method, path: "/workflows/" + escaped + verb, class: class, keyed: class == Changes})
+	raw, err := c.send(ctx, call{op: op, method: method, path: "/workflows/" + escaped + verb, class: class, keyed: class == classChanges})
 	if err != nil {
 		return nil, err
 	}

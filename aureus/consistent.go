@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/internal/jsonscan"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -210,11 +211,11 @@ func (a *Approval) contradiction() string {
 }
 
 func (g *GateResult) contradiction() string {
-	blocked, known := g.CRVStatus == CRVBlocked, g.CRVStatus == CRVBlocked || g.CRVStatus == CRVWarning || g.CRVStatus == CRVPassed
+	blocked, known := g.CRVStatus == vocab.CRVBlocked, g.CRVStatus == vocab.CRVBlocked || g.CRVStatus == vocab.CRVWarning || g.CRVStatus == vocab.CRVPassed
 	switch {
 	case g.Passed && g.BlockedCommit:
 		return "the gate passed, and blocked the commit"
-	case g.Passed && known && g.CRVStatus != CRVPassed, !g.Passed && g.CRVStatus == CRVPassed:
+	case g.Passed && known && g.CRVStatus != vocab.CRVPassed, !g.Passed && g.CRVStatus == vocab.CRVPassed:
 		return fmt.Sprintf("the gate's status is %s, and passed is %v", g.CRVStatus, g.Passed)
 	case known && blocked != g.BlockedCommit:
 		return fmt.Sprintf("the gate's status is %s, and blocked_commit is %v", g.CRVStatus, g.BlockedCommit)

@@ -35,17 +35,10 @@ type GateResult struct {
 	BlockedCommit     bool               `json:"blocked_commit"`
 	Timestamp         Timestamp          `json:"timestamp"`
 	RecoveryStrategy  map[string]any     `json:"recovery_strategy,omitzero"`
-	CRVStatus         string             `json:"crv_status"` // passed, blocked or warning
+	CRVStatus         string             `json:"crv_status"` // passed, blocked or warning: not passed, and not blocked
 	FailureCode       FailureTaxonomy    `json:"failure_code,omitzero"`
 	Remediation       string             `json:"remediation,omitzero"`
 }
-
-// The documented words of [GateResult.CRVStatus].
-const (
-	CRVPassed  = "passed"
-	CRVBlocked = "blocked"
-	CRVWarning = "warning"
-)
 
 // RecoveryStrategy is one of [RetryAltTool], [AskUser], [Escalate] and
 // [Ignore]. Strategy gives it the untyped form that [GateConfig] and
@@ -85,12 +78,4 @@ func (s Escalate) Strategy() map[string]any {
 // Strategy implements [RecoveryStrategy].
 func (s Ignore) Strategy() map[string]any {
 	return map[string]any{"type": "ignore", "justification": s.Justification}
-}
-
-// RecoveryResult is what came of a recovery strategy.
-type RecoveryResult struct {
-	Success       bool           `json:"success"`
-	Strategy      map[string]any `json:"strategy"`
-	Message       string         `json:"message"`
-	RecoveredData any            `json:"recovered_data,omitzero"`
 }

@@ -11,6 +11,9 @@ import (
 	"math/rand/v2"
 	"time"
 	"unicode/utf8"
+
+	"github.com/farmountain/aureus-go/internal/idtext"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // Request is one question to a policy decision point: may this principal take
@@ -45,7 +48,7 @@ type Request struct { //nolint:recvcheck // Validate is asked for every decision
 // Context is the request in the published form, with our extensions beside it.
 func (r Request) Context() PolicyContext {
 	return PolicyContext{
-		Principal: r.Principal, Action: r.Action, CurrentState: StateIdle,
+		Principal: r.Principal, Action: r.Action, CurrentState: vocab.StateIdle,
 		ToolName: r.Tool, Arguments: r.Arguments, HTTP: r.HTTP, OnBehalfOf: r.OnBehalfOf,
 		Volatile: r.Volatile, ApprovalToken: r.ApprovalToken, WorkflowID: r.WorkflowID, TaskID: r.TaskID, TraceID: r.TraceID,
 	}
@@ -173,61 +176,37 @@ func (e Effect) String() string {
 	}
 }
 
-// ParseEffect reads the wire's word. Any other word is Deny and an error.
-func ParseEffect(word string) (Effect, error) {
-	switch word {
+// MarshalText writes the word of [Effect.String].
+func (e Effect) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// UnmarshalText reads the words deny, allow and require_approval. Any other word
+// is an error, and e is [Deny] then.
+func (e *Effect) UnmarshalText(text []byte) error {
+	*e = Deny
+	switch string(text) {
 	case "allow":
-		return Allow, nil
+		*e = Allow
 	case "require_approval":
-		return RequireApproval, nil
+		*e = RequireApproval
 	case "deny":
-		return Deny, nil
+	default:
+		return errors.New("effect must be allow, deny or require_approval")
 	}
-	return Deny, errors.New("effect must be allow, deny or require_approval")
+	return nil
 }
 
-// State is the state that a request is in after the effect (SPEC 3.1).
+// State is the state that the published API gives a request with this effect:
+// approved, pending_human or rejected.
 func (e Effect) State() GoalGuardState {
 	switch e {
 	case Allow:
-		return StateApproved
+		return vocab.StateApproved
 	case RequireApproval:
-		return StatePendingHuman
+		return vocab.StatePendingHuman
 	default:
-		return StateRejected
+		return vocab.StateRejected
 	}
 }
-
-// ReasonCode says in one stable word why a decision came out as it did.
-type ReasonCode string
-
-// The reason codes of the Goal-Guard.
-const (
-	ReasonLowRisk          ReasonCode = "LOW_RISK_ALLOWED"
-	ReasonMediumRisk       ReasonCode = "MEDIUM_RISK_ALLOWED_WITH_MONITORING"
-	ReasonMCP              ReasonCode = "MCP_ALLOWED"
-	ReasonMCPWithCRV       ReasonCode = "MCP_ALLOWED_CRV_REQUIRED"
-	ReasonApproved         ReasonCode = "APPROVED"
-	ReasonHighRisk         ReasonCode = "HIGH_NEEDS_HUMAN_APPROVAL"
-	ReasonCriticalRisk     ReasonCode = "CRITICAL_NEEDS_HUMAN_APPROVAL"
-	ReasonToolNotAllowed   ReasonCode = "TOOL_NOT_ALLOWED"
-	ReasonToolRequired     ReasonCode = "TOOL_REQUIRED"
-	ReasonPermissionDenied ReasonCode = "PERMISSION_DENIED"
-	ReasonInvalidRequest   ReasonCode = "INVALID_REQUEST"
-	ReasonNoApprovals      ReasonCode = "APPROVALS_NOT_AVAILABLE" // a person is needed, and nobody can be asked
-	ReasonTooManyPending   ReasonCode = "TOO_MANY_PENDING_APPROVALS"
-)
-
-// The reason codes that tell what became of an approval.
-const (
-	ReasonApprovalPending       ReasonCode = "APPROVAL_PENDING"
-	ReasonApprovalRejected      ReasonCode = "APPROVAL_REJECTED"
-	ReasonApprovalExpired       ReasonCode = "APPROVAL_EXPIRED"
-	ReasonApprovalConsumed      ReasonCode = "APPROVAL_CONSUMED"
-	ReasonApprovalMismatch      ReasonCode = "APPROVAL_MISMATCH"
-	ReasonApprovalUnknown       ReasonCode = "APPROVAL_UNKNOWN"
-	ReasonApprovalPolicyChanged ReasonCode = "APPROVAL_POLICY_CHANGED"
-)
 
 // Decision is the one record of a decision: what the caller gets, what the
 // audit log chains, what a span carries and what an approval is bound to. The
@@ -288,7 +267,7 @@ func (id DecisionID) String() string {
 	if id.IsZero() {
 		return ""
 	}
-	return "dec_" + EncodeID(id)
+	return "dec_" + idtext.Encode(id)
 }
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -300,7 +279,7 @@ func (id *DecisionID) UnmarshalText(text []byte) error {
 		*id = DecisionID{}
 		return nil
 	}
-	raw, ok := decodeID(text, "dec_")
+	raw, ok := idtext.Decode(text, "dec_")
 	if !ok {
 		return errors.New("a decision id is dec_ and 26 characters of base32")
 	}

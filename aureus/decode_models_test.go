@@ -11,6 +11,7 @@ import (
 
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 const (
@@ -200,7 +201,7 @@ func TestQuestionsWithALogAreRead(t *testing.T) {
 		require.False(t, agree[PolicyContext](t, []byte(entry(transition))))
 		var context PolicyContext
 		require.NoError(t, decode([]byte(entry(transition)), &context))
-		require.Equal(t, &StateTransition{From: StateIdle, To: StateApproved}, context.AuditLog[0].StateTransition)
+		require.Equal(t, &StateTransition{From: vocab.StateIdle, To: vocab.StateApproved}, context.AuditLog[0].StateTransition)
 	}
 	require.ErrorContains(t, decode([]byte(entry(`{"from":"idle"}`)), new(PolicyContext)), "/audit_log/0/state_transition/to_state: is required")
 }

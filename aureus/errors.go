@@ -22,34 +22,6 @@ var (
 	ErrClosed          = errors.New("the client is closed")
 )
 
-// The errors that tell what became of an approval. Each matches ErrConflict as
-// well when it comes from the server.
-var (
-	ErrApprovalPending       = errors.New("the approval is pending")
-	ErrApprovalRejected      = errors.New("the approval was rejected")
-	ErrApprovalExpired       = errors.New("the approval has expired")
-	ErrApprovalConsumed      = errors.New("the approval has been used")
-	ErrApprovalMismatch      = errors.New("the approval is for something else")
-	ErrApprovalUnknown       = errors.New("there is no such approval")
-	ErrApprovalPolicyChanged = errors.New("the rules that asked for the approval have changed")
-	ErrTooManyPending        = errors.New("too many approvals are pending")
-)
-
-var approvalErrors = map[ReasonCode]error{
-	ReasonApprovalPending:       ErrApprovalPending,
-	ReasonApprovalRejected:      ErrApprovalRejected,
-	ReasonApprovalExpired:       ErrApprovalExpired,
-	ReasonApprovalConsumed:      ErrApprovalConsumed,
-	ReasonApprovalMismatch:      ErrApprovalMismatch,
-	ReasonApprovalUnknown:       ErrApprovalUnknown,
-	ReasonApprovalPolicyChanged: ErrApprovalPolicyChanged,
-	ReasonTooManyPending:        ErrTooManyPending,
-}
-
-// ApprovalError is the sentinel for a reason code that tells of an approval,
-// and nil for every other code.
-func ApprovalError(code ReasonCode) error { return approvalErrors[code] }
-
 // Error is an answer of the server that is not a success, or the failure to
 // get one. It matches the sentinel of its class under [errors.Is], and what
 // caused it. Its text holds no credentials and no part of a body but the
@@ -106,7 +78,7 @@ func (e *Error) Unwrap() []error {
 	if class := classOf(e.StatusCode); class != nil && !errors.Is(e.Err, class) {
 		chain = append(chain, class)
 	}
-	if approval := approvalErrors[ReasonCode(e.Code)]; approval != nil {
+	if approval := ReasonCode(e.Code).Err(); approval != nil {
 		chain = append(chain, approval)
 	}
 	return chain

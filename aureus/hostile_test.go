@@ -91,8 +91,7 @@ func TestCall_HostileServer_Ends(t *testing.T) {
 		for kind, call := range calls {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
-				client := newClient(t, raw(t, answer), aureus.WithTimeout(100*time.Millisecond), aureus.WithRetry(aureus.Decisions, aureus.NoRetry),
-					aureus.WithRetry(aureus.Reads, aureus.NoRetry), aureus.WithRetry(aureus.Changes, aureus.NoRetry), aureus.WithRetry(aureus.Reports, aureus.NoRetry))
+				client := newClient(t, raw(t, answer), aureus.WithTimeout(100*time.Millisecond), aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry, Reads: aureus.NoRetry, Changes: aureus.NoRetry, Reports: aureus.NoRetry}))
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // far beyond what it may take
 				defer cancel()
 				err := call(ctx, client)

@@ -44,7 +44,7 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 			var cursor string
 			stopped := false
 			started := false
-			k := call{op: op, method: http.MethodGet, path: path, query: query, class: Reads, silence: true}
+			k := call{op: op, method: http.MethodGet, path: path, query: query, class: classReads, silence: true}
 			err := c.do(ctx, k, func(response *http.Response) error {
 				var err error
 				if cursor, err = nextCursor(response); err != nil {

@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/idtext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func TestTheZeroValuesRefuse(t *testing.T) {
@@ -19,18 +21,20 @@ func TestTheZeroValuesRefuse(t *testing.T) {
 	require.Equal(t, aureus.Deny, decision.Effect)
 	require.Equal(t, "deny", decision.Effect.String())
 	require.Equal(t, "deny", aureus.Effect(77).String())
-	require.Equal(t, aureus.StateRejected, aureus.Effect(77).State())
+	require.EqualValues(t, vocab.StateRejected, aureus.Effect(77).State())
 	require.False(t, aureus.GateResult{}.Passed)
 	require.False(t, aureus.ValidationResult{}.Valid)
 	require.False(t, aureus.PolicyRiskTier("").Valid())
 	for _, word := range []string{"", "Allow", "ALLOW", "allow ", "permit", "true"} {
-		effect, err := aureus.ParseEffect(word)
-		require.Error(t, err, "%q", word)
+		effect := aureus.Allow
+		require.Error(t, effect.UnmarshalText([]byte(word)), "%q", word)
 		require.Equal(t, aureus.Deny, effect)
 	}
 	for _, effect := range []aureus.Effect{aureus.Deny, aureus.Allow, aureus.RequireApproval} {
-		parsed, err := aureus.ParseEffect(effect.String())
+		text, err := effect.MarshalText()
 		require.NoError(t, err)
+		var parsed aureus.Effect
+		require.NoError(t, parsed.UnmarshalText(text))
 		require.Equal(t, effect, parsed)
 	}
 }
@@ -59,8 +63,8 @@ func TestDecisionIDs(t *testing.T) {
 		var id aureus.DecisionID
 		require.Error(t, id.UnmarshalText([]byte(text)), text)
 	}
-	require.True(t, aureus.IsApprovalID(aureus.NewApprovalID([16]byte(a))))
-	require.False(t, aureus.IsApprovalID(a.String()))
+	require.True(t, idtext.IsApproval(idtext.Approval([16]byte(a))))
+	require.False(t, idtext.IsApproval(a.String()))
 }
 
 func TestDigestText(t *testing.T) {

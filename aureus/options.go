@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// The defaults of a [Client], and the variables that replace them where
-// [NewClient] was told nothing.
+// The defaults of a [Client], and the environment variables that replace them
+// where [NewClient] was not told.
 const (
-	DefaultBaseURL = "http://localhost:3000"
-	DefaultTimeout = 30 * time.Second
+	defaultBaseURL = "http://localhost:3000"
+	defaultTimeout = 30 * time.Second
 
-	EnvBaseURL = "AUREUS_BASE_URL"
-	EnvAPIKey  = "AUREUS_API_KEY"
-	EnvTimeout = "AUREUS_TIMEOUT" // a Go duration (1m30s) or a number of seconds (90)
+	envBaseURL = "AUREUS_BASE_URL"
+	envAPIKey  = "AUREUS_API_KEY"
+	envTimeout = "AUREUS_TIMEOUT" // a Go duration (1m30s) or a number of seconds (90)
 )
 
 // Option changes a [Client] under construction.
@@ -134,15 +134,22 @@ func WithUserAgent(product string) CallOption {
 	return callOption(func(s *settings) { s.userAgent = strings.TrimSpace(product + " " + defaultUserAgent) })
 }
 
-// WithRetry changes how calls of the class are tried again; see [RetryPolicy].
-func WithRetry(class Class, policy RetryPolicy) CallOption {
-	if class >= numClasses {
-		return refuse("there is no class %d of calls", class)
+// WithRetry changes how calls are tried again; see [RetryPolicies] and
+// [RetryPolicy].
+func WithRetry(policies RetryPolicies) CallOption {
+	changed := [numClasses]RetryPolicy{classDecisions: policies.Decisions, classReads: policies.Reads, classChanges: policies.Changes, classReports: policies.Reports}
+	for class, policy := range changed {
+		if err := policy.valid(); err != nil {
+			return refuse("the retry policy for %s is not usable: %w", [numClasses]string{"decisions", "reads", "changes", "reports"}[class], err)
+		}
 	}
-	if err := policy.valid(); err != nil {
-		return refuse("the retry policy is not usable: %w", err)
-	}
-	return callOption(func(s *settings) { s.retry[class] = policy })
+	return callOption(func(s *settings) {
+		for class, policy := range changed {
+			if policy != (RetryPolicy{}) {
+				s.retry[class] = policy
+			}
+		}
+	})
 }
 
 // WithAttemptObserver calls the function after each attempt of each call, on
@@ -258,7 +265,7 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 			option.apply(&config)
 		}
 	}
-	base, err := parseBaseURL(cmp.Or(baseURL, os.Getenv(EnvBaseURL), DefaultBaseURL))
+	base, err := parseBaseURL(cmp.Or(baseURL, os.Getenv(envBaseURL), defaultBaseURL))
 	if err != nil {
 		config.fail(err)
 	}
@@ -299,7 +306,7 @@ func (c *clientConfig) readEnvironment() {
 		}
 		c.timeout = timeout
 	}
-	if key := os.Getenv(EnvAPIKey); !c.keyGiven && key != "" {
+	if key := os.Getenv(envAPIKey); !c.keyGiven && key != "" {
 		WithAPIKey(key).apply(c)
 	}
 }
@@ -367,16 +374,16 @@ func parseBaseURL(text string) (*url.URL, error) {
 }
 
 func timeoutFromEnv() (time.Duration, error) {
-	text := os.Getenv(EnvTimeout)
+	text := os.Getenv(envTimeout)
 	if text == "" {
-		return DefaultTimeout, nil
+		return defaultTimeout, nil
 	}
 	timeout, err := time.ParseDuration(text)
 	if seconds, numeric := strconv.ParseFloat(text, 64); numeric == nil {
 		timeout, err = time.Duration(seconds*float64(time.Second)), nil
 	}
 	if err != nil || timeout <= 0 {
-		return 0, fmt.Errorf("%s must be a positive duration such as 1m30s, or a number of seconds, not %q", EnvTimeout, text)
+		return 0, fmt.Errorf("%s must be a positive duration such as 1m30s, or a number of seconds, not %q", envTimeout, text)
 	}
 	return timeout, nil
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func answerOf(status int, contentType, body string) *http.Response {
@@ -27,12 +29,12 @@ func FuzzStream(f *testing.F) {
 			case "": // the stream has come further, past events that were not asked for
 				require.Nil(t, e.Telemetry)
 				require.Nil(t, e.Audit)
-			case StreamReset:
+			case vocab.StreamReset:
 				require.Nil(t, e.Telemetry)
 				require.Nil(t, e.Audit)
-			case StreamTelemetry:
+			case vocab.StreamTelemetry:
 				require.NotNil(t, e.Telemetry)
-			case StreamDecision, StreamApproval:
+			case vocab.StreamDecision, vocab.StreamApproval:
 				require.NotNil(t, e.Audit)
 			default:
 				t.Errorf("kind %q", e.Kind)

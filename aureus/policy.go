@@ -95,13 +95,3 @@ type GuardDecision struct {
 	Claimed       bool         `json:"claimed,omitzero"` // no bundle vouches for tier and permissions
 	Approval      *ApprovalRef `json:"approval,omitzero"`
 }
-
-// ApprovalToken is the published shape of an approval's token. This project
-// issues tickets instead, which open nothing by themselves: see [Approval].
-type ApprovalToken struct {
-	Token     string    `json:"token"`
-	ActionID  string    `json:"action_id"`
-	Principal Principal `json:"principal"`
-	ExpiresAt Timestamp `json:"expires_at"`
-	Used      bool      `json:"used"`
-}

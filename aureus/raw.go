@@ -19,9 +19,9 @@ import (
 // Idempotency-Key. Errors are as of every other method.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	op := method + " " + path
-	k := call{op: op, class: Changes, keyed: true, method: method, silence: true, raw: true}
+	k := call{op: op, class: classChanges, keyed: true, method: method, silence: true, raw: true}
 	if method == http.MethodGet || method == http.MethodHead {
-		k.class, k.keyed = Reads, false
+		k.class, k.keyed = classReads, false
 	}
 	if method != "" && !validToken(method) {
 		return &Error{Op: op, Message: fmt.Sprintf("there can be no method %q", clip(method, 50)), Err: ErrInvalid}

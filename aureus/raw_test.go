@@ -114,7 +114,7 @@ func TestAKeyDoesNotTravelInTheClear(t *testing.T) {
 		_, err := aureus.NewClient(address, aureus.WithAPIKey("k"))
 		require.ErrorContains(t, err, "unencrypted", address)
 	}
-	t.Setenv(aureus.EnvAPIKey, "from-env")
+	t.Setenv("AUREUS_API_KEY", "from-env")
 	_, err := aureus.NewClient("http://aureus.example.com")
 	require.ErrorContains(t, err, "WithInsecureHTTP", "the environment's key neither")
 
@@ -149,9 +149,8 @@ func TestTLS(t *testing.T) {
 		"beside a client":     {aureus.WithTLS(&tls.Config{MinVersion: tls.VersionTLS12}), aureus.WithHTTPClient(http.DefaultClient)},
 		"no concurrency":      {aureus.WithConcurrency(0)},
 		"nothing to compress": {aureus.WithGzip(0)},
-		"no class":            {aureus.WithRetry(9, aureus.NoRetry)},
-		"negative attempts":   {aureus.WithRetry(aureus.Reads, aureus.RetryPolicy{MaxAttempts: -1})},
-		"delays upside down":  {aureus.WithRetry(aureus.Reads, aureus.RetryPolicy{MaxAttempts: 2, FirstDelay: 2, MaxDelay: 1})},
+		"negative attempts":   {aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.RetryPolicy{MaxAttempts: -1}})},
+		"delays upside down":  {aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.RetryPolicy{MaxAttempts: 2, FirstDelay: 2, MaxDelay: 1}})},
 		"a negative breaker":  {aureus.WithBreaker(aureus.BreakerPolicy{Failures: -1})},
 		"no credentials":      {aureus.WithCredentials(nil)},
 	} {

@@ -30,7 +30,7 @@ const (
 )
 
 // NewRecorder starts a recorder that sends with the client. A record that waits
-// is tried for as long as the client's policy for [Reports] says.
+// is tried for as long as the client's policy for [RetryPolicies.Reports] says.
 func NewRecorder(client *Client) *Recorder {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &Recorder{client: client, queue: make(chan any, recorderQueue), stop: stop, done: make(chan struct{})}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func TestRecorderSendsEverything(t *testing.T) {
@@ -21,9 +22,9 @@ func TestRecorderSendsEverything(t *testing.T) {
 	for range 700 {
 		decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow}
 		recorder.RecordDecision(t.Context(), decision)
-		recorder.RecordOutcome(t.Context(), aureus.Outcome{DecisionID: decision.ID, Status: aureus.OutcomeSuccess})
+		recorder.RecordOutcome(t.Context(), aureus.Outcome{DecisionID: decision.ID, Status: vocab.OutcomeSuccess})
 	}
-	recorder.RecordOutcome(t.Context(), aureus.Outcome{Status: aureus.OutcomeRefused}) // of nothing that was decided
+	recorder.RecordOutcome(t.Context(), aureus.Outcome{Status: vocab.OutcomeRefused}) // of nothing that was decided
 	require.NoError(t, recorder.Close(t.Context()))
 	require.NoError(t, recorder.Close(t.Context()))
 

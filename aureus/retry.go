@@ -14,17 +14,37 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Class sorts the calls by how long it makes sense to try them again.
-type Class uint8
+// class sorts the calls by how long it makes sense to try them again. The
+// classes are the fields of [RetryPolicies].
+type class uint8
 
-// The classes of calls.
 const (
-	Decisions  Class = iota // EvaluatePolicy, Decide, CheckPermission, ValidateCommit: somebody waits for the answer
-	Reads                   // questions, the same every time
-	Changes                 // calls that change something, under an Idempotency-Key
-	Reports                 // telemetry and records, under an Idempotency-Key: patient
+	classDecisions class = iota
+	classReads
+	classChanges
+	classReports
 	numClasses = iota
 )
+
+// RetryPolicies has a [RetryPolicy] for each class of calls, for [WithRetry]. A
+// policy that is its zero value stays as it is.
+type RetryPolicies struct {
+	// Decisions are EvaluatePolicy, Decide, CheckPermission and ValidateCommit:
+	// a request waits for the response. The default is 3 attempts in 3 s.
+	Decisions RetryPolicy
+
+	// Reads change nothing. The default is 4 attempts in 1 min.
+	Reads RetryPolicy
+
+	// Changes are calls that change something. Every attempt carries the same
+	// Idempotency-Key, so that the server changes it once. The default is 4
+	// attempts in 1 min.
+	Changes RetryPolicy
+
+	// Reports send telemetry and records for the audit log, every attempt with the
+	// same Idempotency-Key. The default is 10 attempts in 2 min.
+	Reports RetryPolicy
+}
 
 // RetryPolicy says how a call is tried again: exponential backoff with full
 // jitter, so that the wait before attempt n+1 is drawn evenly from 0 to the
@@ -36,7 +56,7 @@ const (
 // does not fit into the context's deadline or the budget is not begun: the call
 // returns at once, with the last real error.
 type RetryPolicy struct {
-	MaxAttempts int           // with the first one; 0 and 1 mean that nothing is tried again
+	MaxAttempts int           // including the first one; 1 means that nothing is tried again, and so does 0 beside a field that is set
 	FirstDelay  time.Duration // the longest wait before the second attempt
 	MaxDelay    time.Duration // the longest wait before any attempt, but for Retry-After
 	Budget      time.Duration // for all attempts and waits together: none begins behind it; 0 leaves it to the context
@@ -46,10 +66,10 @@ type RetryPolicy struct {
 var NoRetry = RetryPolicy{MaxAttempts: 1}
 
 var defaultRetries = [numClasses]RetryPolicy{
-	Decisions: {MaxAttempts: 3, FirstDelay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond, Budget: 3 * time.Second},
-	Reads:     {MaxAttempts: 4, FirstDelay: 100 * time.Millisecond, MaxDelay: 5 * time.Second, Budget: time.Minute},
-	Changes:   {MaxAttempts: 4, FirstDelay: 100 * time.Millisecond, MaxDelay: 5 * time.Second, Budget: time.Minute},
-	Reports:   {MaxAttempts: 10, FirstDelay: 500 * time.Millisecond, MaxDelay: 10 * time.Second, Budget: 2 * time.Minute},
+	classDecisions: {MaxAttempts: 3, FirstDelay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond, Budget: 3 * time.Second},
+	classReads:     {MaxAttempts: 4, FirstDelay: 100 * time.Millisecond, MaxDelay: 5 * time.Second, Budget: time.Minute},
+	classChanges:   {MaxAttempts: 4, FirstDelay: 100 * time.Millisecond, MaxDelay: 5 * time.Second, Budget: time.Minute},
+	classReports:   {MaxAttempts: 10, FirstDelay: 500 * time.Millisecond, MaxDelay: 10 * time.Second, Budget: 2 * time.Minute},
 }
 
 func (p RetryPolicy) valid() error {
@@ -183,9 +203,9 @@ type tried interface {
 
 // run makes the call by the policy. On the success path it costs a look at the
 // breaker and two calls through the interface, and allocates nothing.
-func (s *settings) run(ctx context.Context, class Class, conn *connection, t tried) error {
+func (s *settings) run(ctx context.Context, class class, conn *connection, t tried) error {
 	b := conn.breaker
-	guarded := b != nil && (class != Decisions || s.breakAll)
+	guarded := b != nil && (class != classDecisions || s.breakAll)
 	policy := &s.retry[class]
 	var budgetEnd time.Time
 	if policy.Budget > 0 {
@@ -232,7 +252,7 @@ func (s *settings) run(ctx context.Context, class Class, conn *connection, t tri
 		if !wait(ctx, conn.closed.Done(), delay, budgetEnd) {
 			return last(conn.gaveUp(ctx, t.opName(), err), heard)
 		}
-		heard = heard || (class != Reads && !SafeToRetry(err))
+		heard = heard || (class != classReads && !SafeToRetry(err))
 	}
 }
 

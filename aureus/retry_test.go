@@ -90,7 +90,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := settings{retry: defaultRetries}
 				calls := &script{ends: []error{test.err}}
-				err := s.run(t.Context(), Changes, on(t, nil), calls)
+				err := s.run(t.Context(), classChanges, on(t, nil), calls)
 				if test.again {
 					require.NoError(t, err)
 					require.Len(t, calls.tries, 2)
@@ -161,21 +161,21 @@ func TestAttemptsEnd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := settings{retry: defaultRetries}
 			calls := &script{ends: endless}
-			require.Equal(t, endless[0], s.run(t.Context(), Reports, on(t, nil), calls))
-			require.Len(t, calls.tries, defaultRetries[Reports].MaxAttempts)
+			require.Equal(t, endless[0], s.run(t.Context(), classReports, on(t, nil), calls))
+			require.Len(t, calls.tries, defaultRetries[classReports].MaxAttempts)
 		})
 	})
 	t.Run("by budget, without a last sleep", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := settings{}
-			s.retry[Reports] = RetryPolicy{MaxAttempts: 100, FirstDelay: time.Second, MaxDelay: time.Second, Budget: 5 * time.Second}
+			s.retry[classReports] = RetryPolicy{MaxAttempts: 100, FirstDelay: time.Second, MaxDelay: time.Second, Budget: 5 * time.Second}
 			ends := make([]error, 100)
 			for i := range ends {
 				ends[i] = status(503, 2*time.Second)
 			}
 			began := time.Now()
 			calls := &script{ends: ends}
-			require.Error(t, s.run(t.Context(), Reports, on(t, nil), calls))
+			require.Error(t, s.run(t.Context(), classReports, on(t, nil), calls))
 			require.Len(t, calls.tries, 3)
 			require.Equal(t, 4*time.Second, time.Since(began))
 		})
@@ -186,7 +186,7 @@ func TestAttemptsEnd(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			began := time.Now()
-			require.Equal(t, status(503, time.Hour), s.run(ctx, Reports, on(t, nil), &script{ends: []error{status(503, time.Hour)}}))
+			require.Equal(t, status(503, time.Hour), s.run(ctx, classReports, on(t, nil), &script{ends: []error{status(503, time.Hour)}}))
 			require.Equal(t, time.Duration(0), time.Since(began))
 		})
 	})
@@ -196,7 +196,7 @@ func TestAttemptsEnd(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			calls := &script{ends: []error{&Error{Op: "Test", StatusCode: 503, Message: "down", RetryAfter: time.Minute}}}
-			err := s.run(ctx, Reports, on(t, nil), calls)
+			err := s.run(ctx, classReports, on(t, nil), calls)
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, ErrUnavailable)
 			require.EqualError(t, err, "aureus: Test: status 503: down; gave up: context canceled", "the last real error, and why there was no other attempt")
@@ -209,7 +209,7 @@ func TestAttemptsEnd(t *testing.T) {
 			closed, closeClient := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, closeClient)
 			began := time.Now()
-			err := s.run(t.Context(), Reports, &connection{closed: closed}, &script{ends: []error{status(503, time.Minute)}})
+			err := s.run(t.Context(), classReports, &connection{closed: closed}, &script{ends: []error{status(503, time.Minute)}})
 			require.ErrorIs(t, err, ErrClosed)
 			require.False(t, SafeToRetry(err))
 			require.Equal(t, time.Second, time.Since(began))
@@ -230,17 +230,17 @@ func TestWhatIsUnderWayIsWaitedOut(t *testing.T) {
 		}
 		s := settings{retry: defaultRetries}
 		calls := &script{ends: busy(10)}
-		require.NoError(t, s.run(t.Context(), Changes, on(t, nil), calls))
+		require.NoError(t, s.run(t.Context(), classChanges, on(t, nil), calls))
 		require.Len(t, calls.tries, 12)
 
 		began := time.Now()
 		calls = &script{ends: busy(1000)}
-		require.ErrorIs(t, s.run(t.Context(), Changes, on(t, nil), calls), ErrConflict, "the budget ends it")
-		require.LessOrEqual(t, time.Since(began), defaultRetries[Changes].Budget)
+		require.ErrorIs(t, s.run(t.Context(), classChanges, on(t, nil), calls), ErrConflict, "the budget ends it")
+		require.LessOrEqual(t, time.Since(began), defaultRetries[classChanges].Budget)
 
-		s.retry[Changes] = NoRetry
+		s.retry[classChanges] = NoRetry
 		calls = &script{ends: busy(1)[1:]}
-		require.ErrorIs(t, s.run(t.Context(), Changes, on(t, nil), calls), ErrConflict)
+		require.ErrorIs(t, s.run(t.Context(), classChanges, on(t, nil), calls), ErrConflict)
 		require.Len(t, calls.tries, 1, "without retries there is no waiting")
 	})
 }
@@ -251,15 +251,15 @@ func TestWhatMayHaveBeenHeardIsNotSafeToRetry(t *testing.T) {
 	refused := &Error{Op: "Test", Err: errors.Join(ErrUnavailable, syscall.ECONNREFUSED), unsent: true}
 	lost := &Error{Op: "Test", Err: ErrUnavailable, timedOut: true}
 	for name, test := range map[string]struct {
-		class Class
+		class class
 		ends  []error
 		safe  bool
 	}{
-		"never sent":                             {Changes, []error{refused, refused, refused, refused}, true},
-		"told to come again":                     {Changes, []error{status(503, 0), status(429, 0), status(503, 0), refused}, true},
-		"no answer, and then nobody there":       {Changes, []error{lost, refused, refused, refused}, false},
-		"a gateway's 502, and then 503":          {Reports, []error{status(502, 0), status(503, time.Hour)}, false},
-		"a question has no effect to make twice": {Reads, []error{lost, refused, refused, refused}, true},
+		"never sent":                             {classChanges, []error{refused, refused, refused, refused}, true},
+		"told to come again":                     {classChanges, []error{status(503, 0), status(429, 0), status(503, 0), refused}, true},
+		"no answer, and then nobody there":       {classChanges, []error{lost, refused, refused, refused}, false},
+		"a gateway's 502, and then 503":          {classReports, []error{status(502, 0), status(503, time.Hour)}, false},
+		"a question has no effect to make twice": {classReads, []error{lost, refused, refused, refused}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -280,15 +280,15 @@ func TestBreaker(t *testing.T) {
 			s := settings{}
 			b := newTestBreaker(BreakerPolicy{Failures: 3, Cooldown: 10 * time.Second})
 			for range 3 {
-				require.NotErrorIs(t, s.run(t.Context(), Reads, on(t, b.breaker), down()), ErrCircuitOpen)
+				require.NotErrorIs(t, s.run(t.Context(), classReads, on(t, b.breaker), down()), ErrCircuitOpen)
 			}
 			stopped := &script{}
-			err := s.run(t.Context(), Reads, on(t, b.breaker), stopped)
+			err := s.run(t.Context(), classReads, on(t, b.breaker), stopped)
 			require.ErrorIs(t, err, ErrCircuitOpen)
 			require.ErrorIs(t, err, ErrUnavailable)
 			require.True(t, SafeToRetry(err))
 			require.Empty(t, stopped.tries)
-			require.NoError(t, s.run(t.Context(), Decisions, on(t, b.breaker), &script{}), "decisions pass it by")
+			require.NoError(t, s.run(t.Context(), classDecisions, on(t, b.breaker), &script{}), "decisions pass it by")
 
 			time.Sleep(10 * time.Second)
 			require.NoError(t, b.admit("probe"))
@@ -297,8 +297,8 @@ func TestBreaker(t *testing.T) {
 			require.ErrorIs(t, b.admit("after a failed probe"), ErrCircuitOpen)
 
 			time.Sleep(10 * time.Second)
-			require.NoError(t, s.run(t.Context(), Reads, on(t, b.breaker), &script{}))
-			require.NoError(t, s.run(t.Context(), Reads, on(t, b.breaker), &script{}))
+			require.NoError(t, s.run(t.Context(), classReads, on(t, b.breaker), &script{}))
+			require.NoError(t, s.run(t.Context(), classReads, on(t, b.breaker), &script{}))
 		})
 	})
 	t.Run("a probe that the caller cancels makes room for another", func(t *testing.T) {
@@ -322,8 +322,8 @@ func TestBreaker(t *testing.T) {
 	t.Run("decisions too, if chosen", func(t *testing.T) {
 		s := settings{breakAll: true}
 		b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: time.Minute})
-		require.Error(t, s.run(t.Context(), Decisions, on(t, b.breaker), down()))
-		require.ErrorIs(t, s.run(t.Context(), Decisions, on(t, b.breaker), down()), ErrCircuitOpen)
+		require.Error(t, s.run(t.Context(), classDecisions, on(t, b.breaker), down()))
+		require.ErrorIs(t, s.run(t.Context(), classDecisions, on(t, b.breaker), down()), ErrCircuitOpen)
 	})
 	t.Run("off", func(t *testing.T) {
 		require.Nil(t, newBreaker(BreakerPolicy{}))
@@ -333,7 +333,7 @@ func TestBreaker(t *testing.T) {
 			s := settings{retry: defaultRetries}
 			b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: 5 * time.Second})
 			b.note(status(500, 0))
-			require.NoError(t, s.run(t.Context(), Reports, on(t, b.breaker), &script{}))
+			require.NoError(t, s.run(t.Context(), classReports, on(t, b.breaker), &script{}))
 		})
 	})
 }
@@ -343,7 +343,7 @@ func TestObserverSeesEveryAttempt(t *testing.T) {
 		var seen []Attempt
 		s := settings{retry: defaultRetries, observe: func(_ context.Context, a Attempt) { seen = append(seen, a) }}
 		first := status(503, 30*time.Second)
-		require.NoError(t, s.run(t.Context(), Reports, on(t, nil), &script{ends: []error{first}}))
+		require.NoError(t, s.run(t.Context(), classReports, on(t, nil), &script{ends: []error{first}}))
 		require.Equal(t, []Attempt{
 			{Op: "Test", Number: 1, StatusCode: 503, Err: first, Delay: 30 * time.Second},
 			{Op: "Test", Number: 2, StatusCode: 200},
@@ -368,7 +368,7 @@ func BenchmarkRetryBookkeeping(b *testing.B) {
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.run(ctx, Reads, conn, call); err != nil {
+		if err := s.run(ctx, classReads, conn, call); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -385,5 +385,5 @@ func TestRetryBookkeepingAllocatesNothing(t *testing.T) {
 	conn := on(t, newBreaker(defaultBreaker))
 	call := &nothing{}
 	ctx := t.Context()
-	require.Zero(t, testing.AllocsPerRun(100, func() { _ = s.run(ctx, Reads, conn, call) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { _ = s.run(ctx, classReads, conn, call) }))
 }

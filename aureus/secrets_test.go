@@ -116,7 +116,7 @@ func TestAnswersForgeNoLinesOfALog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t, answer)
-			_, err := newClient(t, server.URL, aureus.WithRetry(aureus.Decisions, aureus.NoRetry)).Decide(t.Context(), plainRequest())
+			_, err := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry})).Decide(t.Context(), plainRequest())
 			require.Error(t, err)
 			require.Less(t, len(err.Error()), 700)
 			require.False(t, strings.ContainsFunc(err.Error(), unicode.IsControl), "%q", err.Error())

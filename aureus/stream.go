@@ -12,43 +12,39 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// The kinds of events of a stream.
-const (
-	StreamTelemetry = "telemetry" // a reported or derived telemetry event
-	StreamDecision  = "decision"  // a policy decision, as the audit log has it
-	StreamApproval  = "approval"  // something that happened to an approval, as the audit log has it
-
-	// StreamReset says that the server does not have the place that the stream was
-	// to go on from: its database is another one, or an older state of it. The
-	// stream starts over at the beginning of what the server has, so that nothing
-	// is missed; events that were seen before come again. It comes whatever kinds
-	// are asked for, with neither Telemetry nor Audit.
-	StreamReset = "reset"
-)
-
-// StreamQuery selects what a stream carries; its zero value is everything from
-// now on.
+// StreamQuery selects the events of a stream; its zero value selects every event
+// from now on.
 type StreamQuery struct {
-	Kinds      []string           // of the Stream constants; none is all
+	Kinds      []string           // telemetry, decision or approval; empty is all of them
 	EventType  TelemetryEventType // telemetry events of this type only
 	WorkflowID string             // telemetry events of this workflow only
 	Principal  string             // decisions and approvals about this principal only
 
-	// LastEventID resumes behind the event with that id, also after days: what
-	// happened meanwhile comes first. Where the server does not have that event's
-	// place any more, a [StreamReset] comes instead, and then everything.
+	// LastEventID continues after the event with that id: the events that happened
+	// since then come first, also after days. Where the server does not know that
+	// event any more, an event of the kind reset comes first, and then every event
+	// that the server has.
 	LastEventID string
 }
 
-// StreamEvent is one event of a stream: Telemetry for its own kind, Audit for
-// decisions and approvals.
+// StreamEvent is one event of a stream. Its kind is one of
+//
+//	telemetry  a telemetry event, reported or made by the control plane
+//	decision   a policy decision, as it stands in the audit log
+//	approval   a change of an approval, as it stands in the audit log
+//	reset      the server does not know the event to continue after, because its
+//	           database was replaced or restored. The stream starts at the first
+//	           event that the server has, so that none is missed; events that came
+//	           before come again. This kind comes whatever StreamQuery.Kinds says.
 type StreamEvent struct {
-	ID        string // resumes behind this event, as StreamQuery.LastEventID
+	ID        string // continues after this event, as StreamQuery.LastEventID
 	Kind      string
-	Telemetry *TelemetryEvent
-	Audit     *AuditRecord
+	Telemetry *TelemetryEvent // nil but for the kind telemetry
+	Audit     *AuditRecord    // nil but for the kinds decision and approval
 }
 
 // Stream yields events as they happen, for as long as the context lives. It
@@ -72,9 +68,9 @@ func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[Stream
 			return
 		}
 		for failures := 0; ; failures++ {
-			client := c.With(WithRetry(Reads, NoRetry), streamHeaders(last))
+			client := c.With(WithRetry(RetryPolicies{Reads: NoRetry}), streamHeaders(last))
 			stopped := false
-			err := client.do(ctx, call{op: op, class: Reads, method: http.MethodGet, path: "/stream", query: values, silence: true, quiet: streamQuiet},
+			err := client.do(ctx, call{op: op, class: classReads, method: http.MethodGet, path: "/stream", query: values, silence: true, quiet: streamQuiet},
 				func(response *http.Response) error {
 					return readStream(op, last, response, func(event StreamEvent) bool {
 						failures, last = 0, event.ID
@@ -92,7 +88,7 @@ func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[Stream
 				yield(StreamEvent{}, err)
 				return
 			}
-			if ctx.Err() != nil || !wait(ctx, c.closed.Done(), defaultRetries[Reads].delay(min(failures+1, 8), err), time.Time{}) {
+			if ctx.Err() != nil || !wait(ctx, c.closed.Done(), defaultRetries[classReads].delay(min(failures+1, 8), err), time.Time{}) {
 				yield(StreamEvent{}, c.gaveUp(ctx, op, err))
 				return
 			}
@@ -187,13 +183,13 @@ func streamEvent(id, kind string, data []byte) (StreamEvent, error) {
 	event := StreamEvent{ID: id, Kind: kind}
 	var err error
 	switch kind {
-	case StreamTelemetry:
+	case vocab.StreamTelemetry:
 		event.Telemetry = new(TelemetryEvent)
 		err = decode(data, event.Telemetry)
-	case StreamDecision, StreamApproval:
+	case vocab.StreamDecision, vocab.StreamApproval:
 		event.Audit = new(AuditRecord)
 		err = decode(data, event.Audit)
-	case StreamReset: // there is nothing in it for the program
+	case vocab.StreamReset: // there is nothing in it for the program
 	default:
 		err = fmt.Errorf("an event is of the unknown kind %q", clip(kind, 50))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func sse(id int, workflow string) string {
@@ -84,7 +85,7 @@ func TestStream_PlacesAndResets_AreWhereItGoesOn(t *testing.T) {
 			seen = append(seen, event)
 		}
 	}
-	require.Equal(t, []aureus.StreamEvent{{ID: "0-0-x", Kind: aureus.StreamReset}}, seen)
+	require.Equal(t, []aureus.StreamEvent{{ID: "0-0-x", Kind: vocab.StreamReset}}, seen)
 	resumed := []string{}
 	for _, r := range server.all() {
 		resumed = append(resumed, r.header.Get("Last-Event-ID"))

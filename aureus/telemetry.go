@@ -12,15 +12,11 @@ type TelemetryEvent struct {
 	Data          map[string]any     `json:"data"`
 	Tags          map[string]string  `json:"tags,omitzero"`
 
-	// Source is [EventSourceServer] on an event that the control plane made
+	// Source is "server" on an event that the control plane made
 	// itself, of a decision or a gate result, and empty on every reported one.
 	// Only the control plane sets it: what a report says here is not kept.
 	Source string `json:"source,omitzero"`
 }
-
-// EventSourceServer is the [TelemetryEvent.Source] of what the control plane
-// itself decided, judged or ran.
-const EventSourceServer = "server"
 
 // Metric is one measured value. JSON has no NaN and no infinities: such a
 // value cannot be reported.

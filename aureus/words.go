@@ -79,17 +79,10 @@ const (
 	SandboxProcess    SandboxType = "process"
 )
 
-// GoalGuardState is the state that an evaluation leaves a request in.
+// GoalGuardState is the state of a request that the policy decides about: idle,
+// evaluating, approved, rejected or pending_human. [Effect.State] is the state
+// after a decision.
 type GoalGuardState string
-
-// The states of a request.
-const (
-	StateIdle         GoalGuardState = "idle"
-	StateEvaluating   GoalGuardState = "evaluating"
-	StateApproved     GoalGuardState = "approved"
-	StateRejected     GoalGuardState = "rejected"
-	StatePendingHuman GoalGuardState = "pending_human"
-)
 
 // FailureTaxonomy is the class of a validation failure (SPEC 4.2). Its
 // standard remediation is [FailureTaxonomy.Remediation].
@@ -123,7 +116,9 @@ func (f FailureTaxonomy) Remediation() string { return remediations[f] }
 // TelemetryEventType is the kind of a telemetry event.
 type TelemetryEventType string
 
-// The event types. The last three are known to the server side of Aureus only.
+// The event types of the published SDK. The server side of Aureus knows three more
+// words, which are read and written too: llm_artifact_generated, llm_prompt and
+// llm_response.
 const (
 	EventStepStart      TelemetryEventType = "step_start"
 	EventStepEnd        TelemetryEventType = "step_end"
@@ -133,9 +128,6 @@ const (
 	EventSnapshotCommit TelemetryEventType = "snapshot_commit"
 	EventRollback       TelemetryEventType = "rollback"
 	EventCustom         TelemetryEventType = "custom"
-	EventLLMArtifact    TelemetryEventType = "llm_artifact_generated"
-	EventLLMPrompt      TelemetryEventType = "llm_prompt"
-	EventLLMResponse    TelemetryEventType = "llm_response"
 )
 
 // LogLevel is the level of a span's log.

@@ -53,7 +53,7 @@ func BenchmarkEvaluatePolicy(b *testing.B) {
 	if !ok {
 		b.Fatal("the default transport is another one")
 	}
-	plain := &http.Client{Transport: transport.Clone(), Timeout: aureus.DefaultTimeout}
+	plain := &http.Client{Transport: transport.Clone(), Timeout: 30*time.Second}
 	defer plain.CloseIdleConnections()
 	post := func() error {
 		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL+path, bytes.NewReader(body))

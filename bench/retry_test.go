@@ -62,7 +62,7 @@ func BenchmarkRetryHTTP(b *testing.B) {
 	client := func(options ...aureus.Option) func() error {
 		return asking(connect(b, "http://localhost", append(options, transport)...))
 	}
-	plain := client(aureus.WithRetry(aureus.Decisions, aureus.NoRetry), aureus.WithBreaker(aureus.BreakerPolicy{}))
+	plain := client(aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry}), aureus.WithBreaker(aureus.BreakerPolicy{}))
 	over(b, "aureus without", plain, plain)
 	over(b, "aureus retries", plain, client())
 	over(b, "aureus retries and breaker", plain, client(aureus.WithBreaker(aureus.BreakerPolicy{Failures: failures, Cooldown: cooldown, Decisions: true})))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // route is a path that asks for a key, with the role that it needs.
@@ -106,12 +107,12 @@ func TestTenantsAreKeptApart(t *testing.T) {
 	other := client(t, srv, key)
 	require.Empty(t, mustList(t, other))
 	_, err = other.Approval(t.Context(), approval.ID)
-	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
 	_, err = other.Approve(t.Context(), approval.ID, approval.ActionDigest, "")
-	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
 	_, err = other.Reject(t.Context(), approval.ID, approval.ActionDigest, "")
-	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
-	require.ErrorIs(t, other.ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
+	require.ErrorIs(t, other.ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ReasonApprovalUnknown.Err())
 	for path, empty := range map[string]string{
 		"/api/v1/policy/approvals": "[]\n", "/api/v1/crv/validators": "[]\n", "/api/v1/observability/metrics": "[]\n",
 		"/api/v1/observability/events": "[]\n", "/api/v1/observability/traces/tr": "[]\n",
@@ -132,7 +133,7 @@ func TestTenantsAreKeptApart(t *testing.T) {
 	require.NotEqual(t, approval.ActionDigest, asked.Digest, "the tenant is part of the digest")
 
 	theirs, mine := collectAudit(t, other), collectAudit(t, olga)
-	require.Equal(t, aureus.AuditKeyAdded, theirs[0].Kind)
+	require.Equal(t, vocab.AuditKeyAdded, theirs[0].Kind)
 	require.EqualValues(t, 1, theirs[0].Sequence, "each tenant has a chain of its own")
 	for _, e := range mine {
 		require.NotEqual(t, asked.ID, e.DecisionID)
@@ -224,7 +225,7 @@ func TestTheFirstKeyIsMadeOnce(t *testing.T) {
 		kinds = append(kinds, e.Kind)
 		require.NotContains(t, mustMarshal(t, e), secret)
 	}
-	require.Equal(t, []string{aureus.AuditKeyAdded, aureus.AuditKeyRevoked}, kinds)
+	require.Equal(t, []string{vocab.AuditKeyAdded, vocab.AuditKeyRevoked}, kinds)
 	_, _, made, err = srv.Keys().First(t.Context())
 	require.NoError(t, err)
 	require.True(t, made, "without an admin there is a first one again")

@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // addKey is a key with its client and its id.
@@ -53,14 +54,14 @@ func TestEvaluate_KeyBehindTheApprovalRevoked_AsksAnew(t *testing.T) {
 				decision := decide(t, decider(successor), transfer(aureus.TierHigh, 500))
 				require.Equal(t, aureus.RequireApproval, decision.Effect)
 				require.NotEqual(t, approval.ID, decision.Approval.ID)
-				require.ErrorIs(t, successor.ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ErrApprovalExpired)
+				require.ErrorIs(t, successor.ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ReasonApprovalExpired.Err())
 				ended, err := srv.Operator("otto").Approval(t.Context(), approval.ID)
 				require.NoError(t, err)
 				require.Equal(t, aureus.ApprovalExpired, ended.Status)
 				entries := collectAudit(t, srv.Operator("otto"))
 				why := ""
 				for _, e := range entries {
-					if e.Kind == aureus.AuditApprovalExpired && e.ApprovalID == approval.ID {
+					if e.Kind == vocab.AuditApprovalExpired && e.ApprovalID == approval.ID {
 						why, _ = e.Details["why"].(string)
 					}
 				}
@@ -102,7 +103,7 @@ func TestRequest_KeyRevokedOnTheWay_ChangesNothing(t *testing.T) {
 		}},
 		"a decision made elsewhere": {controlplane.RoleService, fixedPath("/api/v1/audit/records/batch"), func(aureus.Approval) string { return mustMarshal(t, []any{record("ledger")}) }},
 		"an outcome": {controlplane.RoleService, fixedPath("/api/v1/audit/outcomes/batch"), func(aureus.Approval) string {
-			return mustMarshal(t, []any{aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: aureus.OutcomeRefused}})
+			return mustMarshal(t, []any{aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: vocab.OutcomeRefused}})
 		}},
 		"what a gate found": {controlplane.RoleService, fixedPath("/api/v1/audit/gates/batch"), func(aureus.Approval) string {
 			return `[{"gate_name":"g","passed":true,"blocked":false,"crv_status":"passed"}]`
@@ -145,7 +146,7 @@ func TestRequest_KeyRevokedOnTheWay_ChangesNothing(t *testing.T) {
 			answer{status: w.Code, header: w.Header(), body: w.Body.String()}.refusal(t, http.StatusUnauthorized, "AUTHENTICATION_FAILED")
 			after := collectAudit(t, srv.Operator("olga"))
 			require.Len(t, after, len(before)+1)
-			require.Equal(t, aureus.AuditKeyRevoked, after[len(after)-1].Kind)
+			require.Equal(t, vocab.AuditKeyRevoked, after[len(after)-1].Kind)
 		})
 	}
 }
@@ -170,7 +171,7 @@ func TestAskApproval_MadeUpPolicyVersion_RetiresNothing(t *testing.T) {
 	}
 	u := use(approval)
 	u.PolicyVersion = "made-up/9"
-	require.ErrorIs(t, mine.ConsumeApproval(t.Context(), approval.ID, u), aureus.ErrApprovalPolicyChanged)
+	require.ErrorIs(t, mine.ConsumeApproval(t.Context(), approval.ID, u), aureus.ReasonApprovalPolicyChanged.Err())
 	decision := decide(t, mine, transfer(aureus.TierHigh, 500))
 	require.Equal(t, aureus.Allow, decision.Effect)
 	require.Equal(t, approval.ID, decision.Approval.ID)
@@ -192,9 +193,9 @@ func TestApproval_AnotherServicesKey_MeetsNothing(t *testing.T) {
 	require.Equal(t, aureus.RequireApproval, decision.Effect)
 	require.Equal(t, aureus.ReasonApprovalUnknown, decision.ReasonCode)
 	require.NotEqual(t, approval.ID, decision.Approval.ID)
-	require.ErrorIs(t, other.ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, other.ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ReasonApprovalUnknown.Err())
 	_, err = other.Approval(t.Context(), approval.ID)
-	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
 	_, err = srv.Operator("olga").Reject(t.Context(), decision.Approval.ID, decision.Digest, "")
 	require.NoError(t, err)
 	require.Equal(t, aureus.Deny, decide(t, other, request).Effect)
@@ -220,7 +221,7 @@ func TestPendingApprovals_OneServiceAtItsBound_OthersGoOn(t *testing.T) {
 		ask(t, mine, amount)
 	}
 	_, err = mine.AskApproval(t.Context(), aureus.ApprovalAsk{Request: transfer(aureus.TierHigh, 99), Reason: "r"})
-	require.ErrorIs(t, err, aureus.ErrTooManyPending)
+	require.ErrorIs(t, err, aureus.ReasonTooManyPending.Err())
 	require.ErrorContains(t, err, "this service has 20 for the principal already")
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
@@ -193,7 +194,7 @@ func TestOutcome_SettlesTheApproval(t *testing.T) {
 	}
 
 	approval, decision := used(1)
-	blocked := aureus.Outcome{DecisionID: decision, Status: aureus.OutcomeBlocked}
+	blocked := aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeBlocked}
 	require.Error(t, says(other, blocked), "it is another key's decision")
 	require.Equal(t, aureus.ApprovalConsumed, status(approval))
 	require.NoError(t, says(successor, blocked))
@@ -206,27 +207,27 @@ func TestOutcome_SettlesTheApproval(t *testing.T) {
 	require.Equal(t, aureus.ApprovalConsumed, status(approval), "the second use is not given back by the first one's outcome")
 
 	approval, decision = used(2)
-	require.NoError(t, says(olga, aureus.Outcome{DecisionID: decision, Status: aureus.OutcomeBlocked}))
+	require.NoError(t, says(olga, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeBlocked}))
 	require.Equal(t, aureus.ApprovalConsumed, status(approval), "an operator may tell what became of it, and gives nothing back")
 
 	approval, decision = used(3)
-	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: aureus.OutcomeSuccess}))
-	require.Error(t, says(mine, aureus.Outcome{DecisionID: decision, Status: aureus.OutcomeBlocked}))
+	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeSuccess}))
+	require.Error(t, says(mine, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeBlocked}))
 	require.Equal(t, aureus.ApprovalConsumed, status(approval), "what was done is never given back")
 
 	approval, decision = used(4)
-	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: aureus.OutcomeFailed}))
+	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeFailed}))
 	require.Equal(t, aureus.ApprovalConsumed, status(approval))
 	approval, decision = used(5)
-	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: aureus.OutcomeFailed, NotDone: true}))
+	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeFailed, NotDone: true}))
 	require.Equal(t, aureus.ApprovalApproved, status(approval))
-	for _, word := range []string{aureus.OutcomeSuccess, aureus.OutcomePanicked, "other"} {
+	for _, word := range []string{vocab.OutcomeSuccess, vocab.OutcomePanicked, "other"} {
 		require.Error(t, says(mine, aureus.Outcome{DecisionID: aureus.NewDecisionID(clock.Now()), Status: word, NotDone: true}), word)
 	}
 
 	approval, decision = used(6)
 	clock.Advance(15*time.Minute + 1)
-	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: aureus.OutcomeBlocked}))
+	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeBlocked}))
 	require.Equal(t, aureus.ApprovalConsumed, status(approval), "its time is over")
 }
 

@@ -30,7 +30,7 @@ func interrupted(t *testing.T, now func() time.Time) controlplane.Config {
 	approveOne(t, srv)
 	failed := make(chan error, 1)
 	go func() {
-		_, err := srv.Client().With(aureus.WithRetry(aureus.Changes, aureus.NoRetry)).ExecuteWorkflow(t.Context(), payment(), allowed())
+		_, err := srv.Client().With(aureus.WithRetry(aureus.RetryPolicies{Changes: aureus.NoRetry})).ExecuteWorkflow(t.Context(), payment(), allowed())
 		failed <- err
 	}()
 	<-started

@@ -147,12 +147,12 @@ func validAsk(body approvalRequest) error {
 // approvalProblem is the answer for what can be wrong with an approval.
 func approvalProblem(err error) error {
 	conflict := func(code aureus.ReasonCode) error {
-		return problem(http.StatusConflict, string(code), aureus.ApprovalError(code).Error())
+		return problem(http.StatusConflict, string(code), code.Err().Error())
 	}
 	switch {
-	case errors.Is(err, aureus.ErrApprovalUnknown):
+	case errors.Is(err, aureus.ReasonApprovalUnknown.Err()):
 		return problem(http.StatusNotFound, string(aureus.ReasonApprovalUnknown), "there is no such approval, or it is not this key's to see")
-	case errors.Is(err, aureus.ErrTooManyPending):
+	case errors.Is(err, aureus.ReasonTooManyPending.Err()):
 		return problem(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending),
 			err.Error(), withRemediation("Wait until some are decided or expire."), withRetryAfter(retryPending))
 	case errors.Is(err, storage.ErrRequester):
@@ -174,7 +174,7 @@ func approvalProblem(err error) error {
 		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed,
 		aureus.ReasonApprovalMismatch, aureus.ReasonApprovalPolicyChanged,
 	} {
-		if errors.Is(err, aureus.ApprovalError(code)) {
+		if errors.Is(err, code.Err()) {
 			return conflict(code)
 		}
 	}

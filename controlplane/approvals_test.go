@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
 // ask opens an approval for a transfer of that amount.
@@ -42,7 +43,7 @@ func TestAnApprovalShowsWhatTheDigestCovers(t *testing.T) {
 
 	shown, err := srv.Operator("olga").Approval(t.Context(), decision.Approval.ID)
 	require.NoError(t, err)
-	require.True(t, aureus.IsApprovalID(shown.ID))
+	require.True(t, idtext.IsApproval(shown.ID))
 	require.Equal(t, aureus.Approval{
 		ID: shown.ID, Status: aureus.ApprovalPending, Principal: request.Principal, OnBehalfOf: "customer-9", Action: request.Action,
 		ToolName: "bank", Arguments: shown.Arguments, HTTP: shown.HTTP, Volatile: request.Volatile, MayChange: []aureus.MayChange{{Pointer: "/arguments/attempt"}}, HasPermission: true,
@@ -94,10 +95,10 @@ func TestWhoMayDecideAnApproval(t *testing.T) {
 		"whom the principal acts for":   {srv.Operator("owner"), onBehalf.Approval.ID, onBehalf.Digest, aureus.ErrForbidden, "SELF_APPROVAL"},
 		"an operator of another tenant": {
 			client(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga", func(k *controlplane.Key) { k.Tenant = "other" })),
-			approval.ID, approval.ActionDigest, aureus.ErrApprovalUnknown, "APPROVAL_UNKNOWN",
+			approval.ID, approval.ActionDigest, aureus.ReasonApprovalUnknown.Err(), "APPROVAL_UNKNOWN",
 		},
-		"another digest": {srv.Operator("olga"), approval.ID, onBehalf.Digest, aureus.ErrApprovalMismatch, "APPROVAL_MISMATCH"},
-		"no digest":      {srv.Operator("olga"), approval.ID, aureus.Digest{}, aureus.ErrApprovalMismatch, "APPROVAL_MISMATCH"},
+		"another digest": {srv.Operator("olga"), approval.ID, onBehalf.Digest, aureus.ReasonApprovalMismatch.Err(), "APPROVAL_MISMATCH"},
+		"no digest":      {srv.Operator("olga"), approval.ID, aureus.Digest{}, aureus.ReasonApprovalMismatch.Err(), "APPROVAL_MISMATCH"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, decide := range []func(context.Context, string, aureus.Digest, string) (aureus.Approval, error){row.by.Approve, row.by.Reject} {
@@ -134,7 +135,7 @@ func TestWhoMaySeeAnApproval(t *testing.T) {
 		require.NoError(t, err)
 		_, err = c.Approval(t.Context(), approval.ID)
 		if len(list) == 0 {
-			require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+			require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
 		} else {
 			require.NoError(t, err)
 		}
@@ -147,8 +148,8 @@ func TestWhoMaySeeAnApproval(t *testing.T) {
 
 	_, err := srv.Operator("olga").Approve(t.Context(), approval.ID, approval.ActionDigest, "")
 	require.NoError(t, err)
-	require.ErrorIs(t, other.ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ErrApprovalUnknown)
-	require.ErrorIs(t, srv.Operator("olga").ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ErrApprovalUnknown, "who decided did not ask")
+	require.ErrorIs(t, other.ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ReasonApprovalUnknown.Err())
+	require.ErrorIs(t, srv.Operator("olga").ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ReasonApprovalUnknown.Err(), "who decided did not ask")
 	require.NoError(t, successor.ConsumeApproval(t.Context(), approval.ID, use(approval)))
 
 	foreign := ask(t, other, 501)
@@ -189,19 +190,19 @@ func TestWhyAnApprovalCannotBeSpent(t *testing.T) {
 	}
 
 	approval := ask(t, service, 1)
-	require.ErrorIs(t, spend(approval, nil), aureus.ErrApprovalPending)
+	require.ErrorIs(t, spend(approval, nil), aureus.ReasonApprovalPending.Err())
 	decide(approval, olga.Approve)
-	require.ErrorIs(t, spend(approval, func(u *aureus.ApprovalUse) { u.PrincipalID = "agent-2" }), aureus.ErrApprovalMismatch)
-	require.ErrorIs(t, spend(approval, func(u *aureus.ApprovalUse) { u.ActionDigest[0]++ }), aureus.ErrApprovalMismatch)
-	require.ErrorIs(t, spend(approval, func(u *aureus.ApprovalUse) { u.PolicyVersion = "other/1" }), aureus.ErrApprovalPolicyChanged)
+	require.ErrorIs(t, spend(approval, func(u *aureus.ApprovalUse) { u.PrincipalID = "agent-2" }), aureus.ReasonApprovalMismatch.Err())
+	require.ErrorIs(t, spend(approval, func(u *aureus.ApprovalUse) { u.ActionDigest[0]++ }), aureus.ReasonApprovalMismatch.Err())
+	require.ErrorIs(t, spend(approval, func(u *aureus.ApprovalUse) { u.PolicyVersion = "other/1" }), aureus.ReasonApprovalPolicyChanged.Err())
 	require.NoError(t, spend(approval, func(u *aureus.ApprovalUse) { u.PolicyVersion = approval.PolicyVersion }))
 	err := spend(approval, nil)
-	require.ErrorIs(t, err, aureus.ErrApprovalConsumed)
+	require.ErrorIs(t, err, aureus.ReasonApprovalConsumed.Err())
 	require.ErrorIs(t, err, aureus.ErrConflict)
 
 	rejected := ask(t, service, 2)
 	decide(rejected, olga.Reject)
-	require.ErrorIs(t, spend(rejected, nil), aureus.ErrApprovalRejected)
+	require.ErrorIs(t, spend(rejected, nil), aureus.ReasonApprovalRejected.Err())
 
 	waiting, approved := ask(t, service, 3), ask(t, service, 4)
 	clock.Advance(time.Hour)
@@ -215,11 +216,11 @@ func TestWhyAnApprovalCannotBeSpent(t *testing.T) {
 	require.Equal(t, aureus.Timestamp("2026-03-01T13:15:00Z"), last.Approval.UseBy)
 	require.Equal(t, last.Approval.UseBy, last.Approval.ExpiresAt)
 	clock.Advance(1)
-	require.ErrorIs(t, spend(waiting, nil), aureus.ErrApprovalExpired)
-	require.ErrorIs(t, spend(approved, nil), aureus.ErrApprovalExpired)
+	require.ErrorIs(t, spend(waiting, nil), aureus.ReasonApprovalExpired.Err())
+	require.ErrorIs(t, spend(approved, nil), aureus.ReasonApprovalExpired.Err())
 	_, err = olga.Approve(t.Context(), waiting.ID, waiting.ActionDigest, "")
 	require.ErrorIs(t, err, aureus.ErrConflict, "after the end there is nothing to decide")
-	require.ErrorIs(t, service.ConsumeApproval(t.Context(), "apr_00000000000000000000000000", use(approved)), aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, service.ConsumeApproval(t.Context(), "apr_00000000000000000000000000", use(approved)), aureus.ReasonApprovalUnknown.Err())
 }
 
 func TestARejectionStandsUntilItExpires(t *testing.T) {
@@ -309,7 +310,7 @@ func TestOneOfFiftySpendsAnApproval(t *testing.T) {
 		switch err := service.ConsumeApproval(t.Context(), approval.ID, use(approval)); {
 		case err == nil:
 			won.Add(1)
-		case !errors.Is(err, aureus.ErrApprovalConsumed):
+		case !errors.Is(err, aureus.ReasonApprovalConsumed.Err()):
 			t.Errorf("unexpected: %v", err)
 		}
 	})
@@ -382,7 +383,7 @@ func TestAPrincipalHasAtMostTwentyPending(t *testing.T) {
 	require.Equal(t, aureus.ReasonTooManyPending, answer.ReasonCode)
 	ask(t, service, 5) // joining is no new one
 	_, err = service.AskApproval(t.Context(), aureus.ApprovalAsk{Request: transfer(aureus.TierHigh, 99), Reason: "r"})
-	require.ErrorIs(t, err, aureus.ErrTooManyPending)
+	require.ErrorIs(t, err, aureus.ReasonTooManyPending.Err())
 
 	other := transfer(aureus.TierHigh, 99)
 	other.Principal.ID = "agent-2"
@@ -417,7 +418,7 @@ func TestALocalDeciderUsesTheServersApprovals(t *testing.T) {
 
 	stranger := &guard.Local{Approvals: srv.Client(), Tenant: "other"}
 	_, err = guard.Decide(t.Context(), stranger, request)
-	require.ErrorIs(t, err, aureus.ErrApprovalMismatch, "another tenant's digest is refused, not stored")
+	require.ErrorIs(t, err, aureus.ReasonApprovalMismatch.Err(), "another tenant's digest is refused, not stored")
 }
 
 func TestOtherRulesAskAnew(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -201,10 +202,11 @@ func (s *Server) addReported(t storage.Tx, c caller, now time.Time, record aureu
 			return err
 		}
 	}
-	effect, _ := aureus.ParseEffect(record.Effect) // validRecord has looked
+	var effect aureus.Effect
+	_ = effect.UnmarshalText([]byte(record.Effect)) // validRecord has checked it
 	record.Claimed = true
 	entry := decisionEntry(record, c)
-	entry.FromState, entry.ToState = aureus.StateEvaluating, effect.State()
+	entry.FromState, entry.ToState = vocab.StateEvaluating, effect.State()
 	entry.Details["source"] = sourceReported
 	if _, err := t.Decisions().Add(c.tenant, now, decision, entry); err != nil {
 		return err
@@ -224,7 +226,7 @@ const (
 // used it.
 func approvalOf(t storage.Tx, c caller, now time.Time, record aureus.DecisionRecord) error {
 	found, err := t.Approvals().Summary(c.tenant, now, record.ApprovalID)
-	if err == nil && found.RequestedBy != c.subject || errors.Is(err, aureus.ErrApprovalUnknown) {
+	if err == nil && found.RequestedBy != c.subject || errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
 		return refusal("/approval_id: this key's subject has asked for no such approval")
 	}
 	if err != nil {
@@ -244,7 +246,7 @@ func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
 	if record.DecisionID.IsZero() {
 		return refusal("/decision_id: is required")
 	}
-	if _, err := aureus.ParseEffect(record.Effect); err != nil {
+	if err := new(aureus.Effect).UnmarshalText([]byte(record.Effect)); err != nil {
 		return refusal("/effect: " + err.Error())
 	}
 	if err := c.maySpeakFor(record.Principal); err != nil {

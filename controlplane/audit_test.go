@@ -18,6 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // busy makes entries of every kind.
@@ -33,7 +34,7 @@ func busy(t *testing.T, srv *controlplane.Server, clock *clock) {
 	require.NoError(t, err)
 	passed, err := service.Decide(t.Context(), transfer(aureus.TierHigh, 1))
 	require.NoError(t, err)
-	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: passed.ID, Status: aureus.OutcomeSuccess, DurationMS: 12.5}}))
+	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: passed.ID, Status: vocab.OutcomeSuccess, DurationMS: 12.5}}))
 	_, err = service.RegisterValidator(t.Context(), "house", map[string]any{"type": "not_null"})
 	require.NoError(t, err)
 	_, err = service.ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: nil}, aureus.GateConfig{Name: "g", Validators: []string{"house"}, BlockOnFailure: true})
@@ -57,20 +58,20 @@ func TestTheAuditLogTellsEverything(t *testing.T) {
 		require.EqualValues(t, i+1, e.Sequence)
 		got = append(got, line{e.Kind, e.Decision, e.FromState, e.ToState})
 	}
-	asked := line{aureus.AuditApprovalRequested, "", "evaluating", "pending_human"}
-	pending := line{aureus.AuditDecision, "require_approval", "evaluating", "pending_human"}
+	asked := line{vocab.AuditApprovalRequested, "", "evaluating", "pending_human"}
+	pending := line{vocab.AuditDecision, "require_approval", "evaluating", "pending_human"}
 	require.Equal(t, []line{
-		{aureus.AuditKeyAdded, "", "", ""},
+		{vocab.AuditKeyAdded, "", "", ""},
 		asked, pending, asked, pending, asked, pending,
-		{aureus.AuditApprovalApproved, "approve", "pending_human", "approved"},
-		{aureus.AuditApprovalRejected, "reject", "pending_human", "rejected"},
-		{aureus.AuditApprovalConsumed, "", "approved", "idle"},
-		{aureus.AuditDecision, "allow", "evaluating", "approved"},
-		{aureus.AuditOutcome, "success", "", ""},
-		{aureus.AuditApprovalCommitted, "", "idle", "idle"},
-		{aureus.AuditValidator, "", "", ""},
-		{aureus.AuditGateResult, "blocked", "", ""},
-		{aureus.AuditApprovalExpired, "", "pending_human", "idle"},
+		{vocab.AuditApprovalApproved, "approve", "pending_human", "approved"},
+		{vocab.AuditApprovalRejected, "reject", "pending_human", "rejected"},
+		{vocab.AuditApprovalConsumed, "", "approved", "idle"},
+		{vocab.AuditDecision, "allow", "evaluating", "approved"},
+		{vocab.AuditOutcome, "success", "", ""},
+		{vocab.AuditApprovalCommitted, "", "idle", "idle"},
+		{vocab.AuditValidator, "", "", ""},
+		{vocab.AuditGateResult, "blocked", "", ""},
+		{vocab.AuditApprovalExpired, "", "pending_human", "idle"},
 	}, got)
 	require.Equal(t, []any{"approved", "evaluating", "approved"}, entries[10].Details["transitions"])
 	require.Equal(t, "olga", entries[7].By)
@@ -230,7 +231,7 @@ func TestDecisionsMadeElsewhereAreRecordedOnce(t *testing.T) {
 	require.Len(t, entries, 2)
 	require.Equal(t, records[1].DecisionID, entries[1].DecisionID)
 	require.Equal(t, "require_approval", entries[1].Decision)
-	require.Equal(t, aureus.StatePendingHuman, entries[1].ToState)
+	require.EqualValues(t, vocab.StatePendingHuman, entries[1].ToState)
 	require.Equal(t, "reported", entries[0].Details["source"])
 	require.Equal(t, "key_in_process", entries[0].KeyID)
 
@@ -258,8 +259,8 @@ func TestOutcomes(t *testing.T) {
 	service, olga := srv.Client(), srv.Operator("olga")
 	decision, err := service.Decide(t.Context(), transfer(aureus.TierLow, 1))
 	require.NoError(t, err)
-	gate := &aureus.GateResult{GateName: "ledger", CRVStatus: aureus.CRVBlocked, BlockedCommit: true, FailureCode: aureus.OutOfScope, ValidationResults: []aureus.ValidationResult{{Reason: "balance 12345"}}}
-	outcome := aureus.Outcome{DecisionID: decision.ID, Status: aureus.OutcomeBlocked, ErrorClass: "overdraft", DurationMS: 3.5, GateResult: gate}
+	gate := &aureus.GateResult{GateName: "ledger", CRVStatus: vocab.CRVBlocked, BlockedCommit: true, FailureCode: aureus.OutOfScope, ValidationResults: []aureus.ValidationResult{{Reason: "balance 12345"}}}
+	outcome := aureus.Outcome{DecisionID: decision.ID, Status: vocab.OutcomeBlocked, ErrorClass: "overdraft", DurationMS: 3.5, GateResult: gate}
 	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{outcome}))
 	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{outcome}))
 	early := aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: "parked"}
@@ -273,7 +274,7 @@ func TestOutcomes(t *testing.T) {
 
 	other := client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
 	contradicted := outcome
-	contradicted.Status = aureus.OutcomeSuccess
+	contradicted.Status = vocab.OutcomeSuccess
 	for name, err := range map[string]error{
 		"another outcome for the same decision": service.RecordOutcomes(t.Context(), []aureus.Outcome{contradicted}),
 		"another key's decision":                other.RecordOutcomes(t.Context(), []aureus.Outcome{outcome}),

@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus/aureustest"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // world is an Aureus as a service and an operator see it.
@@ -246,9 +247,9 @@ func (w world) story(t *testing.T) (story []told) {
 	contradicted := decided
 	contradicted.DecisionID, contradicted.ReasonCode = aureus.NewDecisionID(newClock().Now()), aureus.ReasonApproved
 	post("audit/records/batch", []any{decided, decided, contradicted, object{"decision_id": ""}, object{"effect": "maybe"}})
-	outcome := aureus.Outcome{DecisionID: decided.DecisionID, Status: aureus.OutcomeSuccess, DurationMS: 1}
+	outcome := aureus.Outcome{DecisionID: decided.DecisionID, Status: vocab.OutcomeSuccess, DurationMS: 1}
 	failed := outcome
-	failed.Status = aureus.OutcomeFailed
+	failed.Status = vocab.OutcomeFailed
 	post("audit/outcomes/batch", []any{outcome, outcome, failed, aureus.Outcome{}})
 	post("audit/outcomes/batch", object{})
 

@@ -12,6 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // policyCase is one case of testdata/policy.json: an input in the wire's
@@ -116,7 +117,7 @@ func withoutChoices(d aureus.Decision) aureus.Decision {
 // itself, which the original does not write, are tested elsewhere.
 func requireAudited(t *testing.T, entries []aureus.AuditRecord, v policyCase, id aureus.DecisionID) {
 	t.Helper()
-	entries = slices.DeleteFunc(entries, func(e aureus.AuditRecord) bool { return e.Kind != aureus.AuditDecision || e.DecisionID != id })
+	entries = slices.DeleteFunc(entries, func(e aureus.AuditRecord) bool { return e.Kind != vocab.AuditDecision || e.DecisionID != id })
 	require.Len(t, entries, v.Expected.AuditEntries)
 	require.Equal(t, v.Expected.AuditTransition.From, entries[0].FromState)
 	require.Equal(t, v.Expected.AuditTransition.To, entries[0].ToState)

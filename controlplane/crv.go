@@ -17,6 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 	"github.com/farmountain/aureus-go/internal/wiregate"
 )
@@ -70,7 +71,7 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 		}
 		details["validators"] = body.GateConfig.Validators[:min(len(body.GateConfig.Validators), maxListedProblems)]
 		return t.Audit().Append(c.tenant, s.config.Now(), aureus.AuditRecord{
-			Kind: aureus.AuditGateResult, DecisionID: decision, Decision: result.CRVStatus, By: c.subject, KeyID: c.keyID, Details: details,
+			Kind: vocab.AuditGateResult, DecisionID: decision, Decision: result.CRVStatus, By: c.subject, KeyID: c.keyID, Details: details,
 		})
 	})
 	if err != nil {
@@ -190,7 +191,7 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 			return err
 		}
 		return t.Audit().Append(c.tenant, stored.RegisteredAt, aureus.AuditRecord{
-			Kind: aureus.AuditValidator, By: c.subject, KeyID: c.keyID,
+			Kind: vocab.AuditValidator, By: c.subject, KeyID: c.keyID,
 			Details: map[string]any{"validator_id": stored.ID, "scope": string(scope), "version": stored.Version, "config_sha256": hashText(stored.Config)},
 		})
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 const decisionIDForm = "the id of a decision: dec_ and 26 characters of base32"
@@ -49,7 +50,7 @@ func (s *Server) decisionDetails(ctx context.Context, c caller, id aureus.Decisi
 		}
 		found := false
 		for _, e := range entries {
-			if e.Kind == aureus.AuditDecision && (e.By == c.subject || c.role.atLeast(RoleOperator)) {
+			if e.Kind == vocab.AuditDecision && (e.By == c.subject || c.role.atLeast(RoleOperator)) {
 				details, found = detailsOf(e), true
 				break
 			}
@@ -104,9 +105,9 @@ func digestIn(text string) (digest aureus.Digest) {
 func addEntry(details *aureus.DecisionDetails, e aureus.AuditRecord) {
 	early, _ := e.Details["early"].(bool)
 	switch {
-	case e.Kind == aureus.AuditGateResult && e.By == details.By:
+	case e.Kind == vocab.AuditGateResult && e.By == details.By:
 		details.GateResults = append(details.GateResults, gateRecordIn(e.Details))
-	case e.Kind == aureus.AuditOutcome && !early:
+	case e.Kind == vocab.AuditOutcome && !early:
 		outcome := aureus.DecisionOutcome{Status: e.Decision, By: e.By, Timestamp: e.Timestamp}
 		outcome.ErrorClass, _ = e.Details["error_class"].(string)
 		outcome.NotDone, _ = e.Details["not_done"].(bool)
@@ -136,7 +137,7 @@ func gateRecordIn(details map[string]any) (record aureus.GateRecord) {
 // named by its id alone.
 func addApproval(t storage.Tx, c caller, now time.Time, ref *aureus.ApprovalRef) error {
 	a, err := t.Approvals().Summary(c.tenant, now, ref.ID)
-	if errors.Is(err, aureus.ErrApprovalUnknown) {
+	if errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
 		return nil
 	}
 	if err == nil {
@@ -157,7 +158,7 @@ func (s *Server) recordGates(w http.ResponseWriter, r *http.Request, c caller) e
 			return nil, err
 		}
 		entry := aureus.AuditRecord{
-			Kind: aureus.AuditGateResult, DecisionID: record.DecisionID, Decision: record.CRVStatus, By: c.subject, KeyID: c.keyID,
+			Kind: vocab.AuditGateResult, DecisionID: record.DecisionID, Decision: record.CRVStatus, By: c.subject, KeyID: c.keyID,
 			Details: gateRecordDetails(record),
 		}
 		return func(t storage.Tx, now time.Time) error {
@@ -189,14 +190,14 @@ func mayTellOf(t storage.Tx, c caller, now time.Time, id aureus.DecisionID) erro
 }
 
 func validGateRecord(record *aureus.GateRecord) error {
-	status := aureus.CRVWarning
+	status := vocab.CRVWarning
 	switch {
 	case record.Passed && record.Blocked:
 		return refusal("/blocked: what has passed is not blocked")
 	case record.Passed:
-		status = aureus.CRVPassed
+		status = vocab.CRVPassed
 	case record.Blocked:
-		status = aureus.CRVBlocked
+		status = vocab.CRVBlocked
 	}
 	switch {
 	case record.CRVStatus != status:

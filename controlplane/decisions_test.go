@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
@@ -137,8 +138,8 @@ func TestDecision_JoinsApprovalGatesAndOutcome(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, rejectedBecause(t, other.RecordGates(t.Context(), []aureus.GateRecord{{DecisionID: allowed.ID, GateName: "g", CRVStatus: "passed", Passed: true}})), "another key's")
 	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{
-		DecisionID: allowed.ID, Status: aureus.OutcomeBlocked, ErrorClass: "OUT_OF_SCOPE", DurationMS: 2.5,
-		GateResult: &aureus.GateResult{GateName: "in the outcome", CRVStatus: aureus.CRVBlocked, BlockedCommit: true, FailureCode: aureus.OutOfScope, ValidationResults: []aureus.ValidationResult{}},
+		DecisionID: allowed.ID, Status: vocab.OutcomeBlocked, ErrorClass: "OUT_OF_SCOPE", DurationMS: 2.5,
+		GateResult: &aureus.GateResult{GateName: "in the outcome", CRVStatus: vocab.CRVBlocked, BlockedCommit: true, FailureCode: aureus.OutOfScope, ValidationResults: []aureus.ValidationResult{}},
 	}}))
 
 	got, err := service.Decision(t.Context(), allowed.ID)
@@ -153,7 +154,7 @@ func TestDecision_JoinsApprovalGatesAndOutcome(t *testing.T) {
 	}, got.GateResults)
 	require.Equal(t, []any{"blocked", "OUT_OF_SCOPE", 2.5, "shop"}, []any{got.Outcome.Status, got.Outcome.ErrorClass, got.Outcome.DurationMS, got.Outcome.By})
 
-	results, err := aureus.Collect(srv.Operator("olga").Audit(t.Context(), aureus.AuditQuery{Kind: aureus.AuditGateResult}))
+	results, err := aureus.Collect(srv.Operator("olga").Audit(t.Context(), aureus.AuditQuery{Kind: vocab.AuditGateResult}))
 	require.NoError(t, err)
 	require.Len(t, results, 4, "with and without a decision")
 	require.NotContains(t, mustMarshal(t, results), "12345", "reasons may quote data and stay out of the log")
@@ -180,7 +181,7 @@ func TestGateResults_BehindTheMiddleware_NameTheDecision(t *testing.T) {
 	require.NoError(t, recorder.Close(t.Context()))
 	entries := collectAudit(t, srv.Operator("olga"))
 	require.Len(t, entries, 2)
-	require.Equal(t, aureus.AuditGateResult, entries[1].Kind)
+	require.Equal(t, vocab.AuditGateResult, entries[1].Kind)
 	require.Equal(t, entries[0].DecisionID, entries[1].DecisionID)
 	require.Equal(t, []any{aTrace, aTrace}, []any{entries[0].Details["trace_id"], entries[1].Details["trace_id"]})
 }
@@ -228,8 +229,8 @@ func TestAudit_FiltersByDecisionKindAndTrace(t *testing.T) {
 		"a trace of nobody":        {aureus.AuditQuery{TraceID: "rubbish"}, nil},
 		"denials":                  {aureus.AuditQuery{Decision: "deny"}, []aureus.DecisionID{denied}},
 		"a decision":               {aureus.AuditQuery{DecisionID: named}, []aureus.DecisionID{named}},
-		"decisions":                {aureus.AuditQuery{Kind: aureus.AuditDecision}, []aureus.DecisionID{low, denied, named}},
-		"allowed ones of a trace":  {aureus.AuditQuery{TraceID: aTrace, Decision: "allow", Kind: aureus.AuditDecision}, []aureus.DecisionID{low}},
+		"decisions":                {aureus.AuditQuery{Kind: vocab.AuditDecision}, []aureus.DecisionID{low, denied, named}},
+		"allowed ones of a trace":  {aureus.AuditQuery{TraceID: aTrace, Decision: "allow", Kind: vocab.AuditDecision}, []aureus.DecisionID{low}},
 		"a denial of that trace":   {aureus.AuditQuery{TraceID: aTrace, Decision: "deny"}, nil},
 		"a kind that nothing is":   {aureus.AuditQuery{Kind: "other"}, nil},
 		"of an unknown decision":   {aureus.AuditQuery{DecisionID: aureus.NewDecisionID(time.Now())}, nil},
@@ -278,7 +279,7 @@ func TestDecision_NamedByAnotherSubject_ItsStoryStaysItsOwn(t *testing.T) {
 	require.ErrorIs(t, other.ConsumeApproval(t.Context(), asked.Approval.ID, used), aureus.ErrForbidden)
 	require.Equal(t, before, story())
 
-	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: victim.ID, Status: aureus.OutcomeSuccess}}))
+	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: victim.ID, Status: vocab.OutcomeSuccess}}))
 	got, err := service.Decision(t.Context(), victim.ID)
 	require.NoError(t, err)
 	require.NotNil(t, got.Outcome, "what became of it is told however much a stranger says")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // A client reports, to the byte, what the control plane has said of a decision,
@@ -27,7 +28,7 @@ func TestEvents_TheServersOwn_CannotBeForged(t *testing.T) {
 	checks, err := aureus.Collect(srv.Client().Events(t.Context(), aureus.EventQuery{Type: aureus.EventPolicyCheck}))
 	require.NoError(t, err)
 	require.Len(t, checks, 1)
-	require.Equal(t, aureus.EventSourceServer, checks[0].Source)
+	require.Equal(t, vocab.SourceServer, checks[0].Source)
 	forged := checks[0]
 	forged.Data = map[string]any{"allowed": true, "requiresHumanApproval": false, "reason": "forged"}
 	require.NoError(t, srv.Client().ReportEvent(t.Context(), forged))
@@ -46,7 +47,7 @@ func TestEvents_TheServersOwn_CannotBeForged(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, genuine)
-	for source, want := range map[string]int{aureus.EventSourceServer: 2, "reported": len(events) - 1} {
+	for source, want := range map[string]int{vocab.SourceServer: 2, "reported": len(events) - 1} {
 		found, err := aureus.Collect(srv.Client().Events(t.Context(), aureus.EventQuery{Source: source}))
 		require.NoError(t, err)
 		require.Len(t, found, want, source)

@@ -11,6 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 const (
@@ -227,10 +228,10 @@ func (s *Server) auditTail(ctx context.Context, tenant string, which storage.Aud
 // kindOf is the stream's word for a kind of audit entry, or empty.
 func kindOf(entry string) string {
 	switch {
-	case entry == aureus.AuditDecision:
-		return aureus.StreamDecision
+	case entry == vocab.AuditDecision:
+		return vocab.StreamDecision
 	case strings.HasPrefix(entry, "approval_"):
-		return aureus.StreamApproval
+		return vocab.StreamApproval
 	}
 	return ""
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func openForFeeds(t *testing.T) *Server {
@@ -46,8 +47,8 @@ func begunFeed(t *testing.T, s *Server) *feed {
 // nothing but approvals.
 func TestStream_FilteredToApprovals_PassesDecisionsInLargeSteps(t *testing.T) {
 	s := openForFeeds(t)
-	s.addAudit(t, aureus.AuditDecision, 25_000)
-	s.addAudit(t, aureus.AuditApprovalRequested, 1)
+	s.addAudit(t, vocab.AuditDecision, 25_000)
+	s.addAudit(t, vocab.AuditApprovalRequested, 1)
 	feed := begunFeed(t, s)
 	f := &follower{server: s, caller: caller{tenant: DefaultTenant}, approvals: true}
 	var out bytes.Buffer
@@ -102,7 +103,7 @@ func TestFeed_AHundredFollowersThatMatchNothing_ReadTheStoresOnce(t *testing.T) 
 		followers[i] = &follower{telemetry: true, approvals: true, workflow: "none", principal: "nobody"}
 	}
 	for range 10 {
-		s.addAudit(t, aureus.AuditDecision, 30)
+		s.addAudit(t, vocab.AuditDecision, 30)
 		_, err := feed.look(t.Context())
 		require.NoError(t, err)
 		for _, f := range followers {
@@ -136,7 +137,7 @@ func TestFeed_HoldsNoMoreThanItsBounds(t *testing.T) {
 func TestStream_ManyEventsAtOnce_AreSentInPortions(t *testing.T) {
 	feed := &feed{begun: true, changed: make(chan struct{})}
 	for i := range 100 {
-		feed.audit.items = append(feed.audit.items, auditEvent{int64(i + 1), aureus.StreamDecision, "p", bytes.Repeat([]byte("x"), 10_000)})
+		feed.audit.items = append(feed.audit.items, auditEvent{int64(i + 1), vocab.StreamDecision, "p", bytes.Repeat([]byte("x"), 10_000)})
 	}
 	feed.audit.to = 100
 	f := &follower{decisions: true}
@@ -154,7 +155,7 @@ func TestStream_ManyEventsAtOnce_AreSentInPortions(t *testing.T) {
 
 func TestStream_APlaceThatTheStoresDoNotHave_IsAReset(t *testing.T) {
 	s := openForFeeds(t)
-	s.addAudit(t, aureus.AuditDecision, 5)
+	s.addAudit(t, vocab.AuditDecision, 5)
 	for name, row := range map[string]struct {
 		last   string
 		reset  bool

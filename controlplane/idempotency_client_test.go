@@ -107,7 +107,7 @@ func TestTheClientWaitsOutWhatIsUnderWay(t *testing.T) {
 	}))
 	defer server.Close()
 	policy := aureus.RetryPolicy{MaxAttempts: 3, FirstDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond, Budget: time.Minute}
-	client, err := aureus.NewClient(server.URL, aureus.WithAPIKey(key), aureus.WithRetry(aureus.Reports, policy))
+	client, err := aureus.NewClient(server.URL, aureus.WithAPIKey(key), aureus.WithRetry(aureus.RetryPolicies{Reports: policy}))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, client.Close()) }()
 	require.NoError(t, client.ReportEvents(t.Context(), []aureus.TelemetryEvent{event("w")}))

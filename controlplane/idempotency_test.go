@@ -13,6 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func keyed(key string) http.Header { return http.Header{"Idempotency-Key": {key}} }
@@ -114,18 +115,18 @@ func TestIdempotencyKey_AllowWhoseApprovalIsNoLongerReserved_IsDecidedAnew(t *te
 		"nothing happened": {func(*testing.T, *controlplane.Server, *clock, *aureus.Client, aureus.GuardDecision, string) {}, "allow", "require_approval"},
 		"given back and used by another decision": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
 			t.Helper()
-			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: aureus.OutcomeRefused}}))
+			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: vocab.OutcomeRefused}}))
 			second, err := svc.Decide(t.Context(), request)
 			require.NoError(t, err)
 			require.Equal(t, aureus.Allow, second.Effect)
 		}, "require_approval", "require_approval"},
 		"given back": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
 			t.Helper()
-			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: aureus.OutcomeRefused}}))
+			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: vocab.OutcomeRefused}}))
 		}, "allow", "require_approval"},
 		"carried out": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
 			t.Helper()
-			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: aureus.OutcomeSuccess}}))
+			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: vocab.OutcomeSuccess}}))
 		}, "require_approval", "require_approval"},
 		"its time is over": {func(_ *testing.T, _ *controlplane.Server, c *clock, _ *aureus.Client, _ aureus.GuardDecision, _ string) {
 			c.Advance(3 * time.Minute)
@@ -179,7 +180,7 @@ func TestIdempotencyKey_ConsumeWhoseApprovalWasGivenBack_IsDecidedAnew(t *testin
 	first := aureus.NewDecisionID(time.Now())
 	require.Equal(t, 200, consume("go", first).status)
 	require.Equal(t, "true", consume("go", first).header.Get("Idempotency-Replayed"))
-	require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first, Status: aureus.OutcomeRefused}}))
+	require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first, Status: vocab.OutcomeRefused}}))
 	require.Equal(t, 200, consume("other", aureus.NewDecisionID(time.Now())).status)
 	consume("go", first).refusal(t, 409, "APPROVAL_CONSUMED")
 }

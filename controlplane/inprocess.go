@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 )
@@ -78,7 +79,7 @@ func (s *Server) client(c caller) *aureus.Client {
 		s.memoryKeys.add(secret, c)
 	}
 	client, err := aureus.NewClient("http://localhost", aureus.WithAPIKey(secret),
-		aureus.WithTimeout(aureus.DefaultTimeout), aureus.WithHTTPClient(&http.Client{Transport: inProcess{s}}))
+		aureus.WithTimeout(30*time.Second), aureus.WithHTTPClient(&http.Client{Transport: inProcess{s}}))
 	if err != nil { // nothing in it comes from outside
 		panic("controlplane: making a client in the process: " + err.Error())
 	}

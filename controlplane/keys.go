@@ -16,7 +16,9 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
+	"github.com/farmountain/aureus-go/internal/idtext"
 	"github.com/farmountain/aureus-go/internal/nametext"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // Everyone stands, in [Key.SpeaksFor], for every principal.
@@ -124,7 +126,7 @@ func (k *Keys) add(t storage.Tx, by string, key Key, secret secret) (Key, error)
 	if err != nil {
 		return Key{}, err
 	}
-	return key, t.Audit().Append(key.Tenant, key.CreatedAt, keyEntry(aureus.AuditKeyAdded, by, key))
+	return key, t.Audit().Append(key.Tenant, key.CreatedAt, keyEntry(vocab.AuditKeyAdded, by, key))
 }
 
 // List is all keys, revoked ones too, in the order of their making.
@@ -160,7 +162,7 @@ func (k *Keys) Revoke(ctx context.Context, by, id string) error {
 		case err != nil:
 			return err
 		}
-		return t.Audit().Append(revoked.Tenant, revoked.RevokedAt, keyEntry(aureus.AuditKeyRevoked, by, keyOf(revoked)))
+		return t.Audit().Append(revoked.Tenant, revoked.RevokedAt, keyEntry(vocab.AuditKeyRevoked, by, keyOf(revoked)))
 	})
 	if err != nil {
 		return fmt.Errorf("controlplane: revoking the key %q: %w", id, err)
@@ -242,7 +244,7 @@ func newSecret() secret {
 	var raw [32]byte
 	_, _ = rand.Read(id[:]) // crypto/rand never fails
 	_, _ = rand.Read(raw[:])
-	name := "key_" + aureus.EncodeID(id)
+	name := "key_" + idtext.Encode(id)
 	return secret{id: name, text: name + "." + secretEncoding.EncodeToString(raw[:])}
 }
 

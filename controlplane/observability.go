@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -173,7 +174,7 @@ func (s *Server) keep(ctx context.Context, tenant string, kind telemetry.Kind, i
 func (s *Server) appendEvents(ctx context.Context, tenant string, events []aureus.TelemetryEvent) error {
 	items := make([]telemetry.Item, 0, len(events))
 	for _, event := range events {
-		event.Source = aureus.EventSourceServer
+		event.Source = vocab.SourceServer
 		text, err := strictjson.MarshalText(event)
 		if err != nil {
 			return fmt.Errorf("controlplane: an event has no JSON form: %w", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // maxQueryTags bounds the tags of one query: each is a search in every row.
@@ -185,7 +186,7 @@ func (q query) source() (own *bool, err error) {
 	switch q.values.Get("source") {
 	case "":
 		return nil, nil //nolint:nilnil // both are meant, and that is no error
-	case aureus.EventSourceServer:
+	case vocab.SourceServer:
 		return new(true), nil
 	case sourceReported:
 		return new(false), nil

@@ -13,9 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 const (
@@ -198,7 +198,7 @@ func requireStream(t *testing.T, s *site) {
 	response := s.open(t, "/api/v1/stream?kinds=telemetry,decision,approval&type=step_end&principal=agent-1", "Last-Event-ID", "0-0")
 	defer func() { require.NoError(t, response.Body.Close()) }()
 	require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
-	schemas := map[string]string{aureus.StreamTelemetry: "TelemetryEvent", aureus.StreamDecision: "AuditRecord", aureus.StreamApproval: "AuditRecord"}
+	schemas := map[string]string{vocab.StreamTelemetry: "TelemetryEvent", vocab.StreamDecision: "AuditRecord", vocab.StreamApproval: "AuditRecord"}
 	seen := map[string]bool{}
 	kind := ""
 	for lines := bufio.NewScanner(response.Body); len(seen) < len(schemas); {

@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -91,7 +92,7 @@ func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Reques
 	}
 	var decision aureus.Decision
 	err = s.db.UpdateSized(ctx, size, func(t storage.Tx) error {
-		plain := &txApprovals{server: s, tx: t, caller: c, before: aureus.StateIdle}
+		plain := &txApprovals{server: s, tx: t, caller: c, before: vocab.StateIdle}
 		if ready.ask != nil {
 			plain.prepared = &ready.ask.approval
 		}
@@ -224,10 +225,10 @@ func (s *Server) auditDecision(t storage.Tx, c caller, d aureus.Decision, before
 		return err
 	}
 	entry := decisionEntry(record, c)
-	entry.FromState, entry.ToState = aureus.StateEvaluating, d.Effect.State()
+	entry.FromState, entry.ToState = vocab.StateEvaluating, d.Effect.State()
 	entry.Details["source"] = sourceEvaluated
 	entry.Details["reason"] = d.Reason
-	entry.Details["transitions"] = []any{string(before), string(aureus.StateEvaluating), string(d.Effect.State())}
+	entry.Details["transitions"] = []any{string(before), string(vocab.StateEvaluating), string(d.Effect.State())}
 	for _, m := range more {
 		maps.Copy(entry.Details, m)
 	}
@@ -269,7 +270,7 @@ func decisionEntry(d aureus.DecisionRecord, c caller) aureus.AuditRecord {
 		}
 	}
 	return aureus.AuditRecord{
-		Kind: aureus.AuditDecision, DecisionID: d.DecisionID, Principal: d.Principal, OnBehalfOf: d.OnBehalfOf,
+		Kind: vocab.AuditDecision, DecisionID: d.DecisionID, Principal: d.Principal, OnBehalfOf: d.OnBehalfOf,
 		Action: d.Action, Decision: d.Effect, ReasonCode: d.ReasonCode, ActionDigest: d.ActionDigest,
 		ApprovalID: d.ApprovalID, By: c.subject, KeyID: c.keyID, Details: details,
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func TestApprovalLetsTheSameRequestPassOnce(t *testing.T) {
@@ -55,7 +56,7 @@ func TestApprovalLetsTheSameRequestPassOnce(t *testing.T) {
 		kinds = append(kinds, e.Kind)
 	}
 	require.Equal(t, []string{
-		aureus.AuditApprovalRequested, aureus.AuditDecision, aureus.AuditDecision, aureus.AuditApprovalApproved,
-		aureus.AuditApprovalConsumed, aureus.AuditDecision, aureus.AuditApprovalRequested, aureus.AuditDecision,
+		vocab.AuditApprovalRequested, vocab.AuditDecision, vocab.AuditDecision, vocab.AuditApprovalApproved,
+		vocab.AuditApprovalConsumed, vocab.AuditDecision, vocab.AuditApprovalRequested, vocab.AuditDecision,
 	}, kinds)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // quietly keeps the lines of many requests out of the test's log.
@@ -241,7 +242,7 @@ func TestQuery_ClientWithEveryField_IsTaken(t *testing.T) {
 		case strings.HasSuffix(name, "Time"):
 			fields.Field(i).SetString(from)
 		case fields.Field(i).Kind() == reflect.String:
-			fields.Field(i).SetString(map[string]string{"Decision": "allow", "Kind": aureus.AuditDecision, "TraceID": strings.Repeat("a", 32)}[name])
+			fields.Field(i).SetString(map[string]string{"Decision": "allow", "Kind": vocab.AuditDecision, "TraceID": strings.Repeat("a", 32)}[name])
 			if fields.Field(i).String() == "" {
 				fields.Field(i).SetString("x")
 			}

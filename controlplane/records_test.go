@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // rejectedBecause wants one item of a batch to be refused, and gives the reason.
@@ -95,7 +96,7 @@ func TestWhoseOutcomeStands(t *testing.T) {
 			var early, standing []aureus.AuditRecord
 			for _, entry := range collectAudit(t, clients[operator]) {
 				switch {
-				case entry.Kind != aureus.AuditOutcome:
+				case entry.Kind != vocab.AuditOutcome:
 				case entry.Details["early"] == true: //nolint:revive // of type any
 					early = append(early, entry)
 				default:
@@ -131,7 +132,7 @@ func TestAnOperatorReportsAnOutcome(t *testing.T) {
 	srv := open(t)
 	decision, err := srv.Client().Decide(t.Context(), transfer(aureus.TierLow, 1))
 	require.NoError(t, err)
-	outcome := []aureus.Outcome{{DecisionID: decision.ID, Status: aureus.OutcomeFailed}}
+	outcome := []aureus.Outcome{{DecisionID: decision.ID, Status: vocab.OutcomeFailed}}
 	other := client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
 	require.Contains(t, rejectedBecause(t, other.RecordOutcomes(t.Context(), outcome)), "another key's")
 	require.NoError(t, srv.Operator("olga").RecordOutcomes(t.Context(), outcome))
@@ -169,13 +170,13 @@ func TestNamesThatLookLikeTheRequesters(t *testing.T) {
 	for _, name := range []string{"ölga", "ÖLGA"} {
 		lookalike = client(t, srv, newKey(t, srv, controlplane.RoleService, name))
 		_, err = lookalike.Approval(t.Context(), decision.Approval.ID)
-		require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+		require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
 	}
 
 	decided, err := srv.Operator("Otto").Approve(t.Context(), decision.Approval.ID, decision.Digest, "")
 	require.NoError(t, err)
 	require.Equal(t, "Otto", decided.Decisions[0].By, "names are kept as they are")
-	require.ErrorIs(t, lookalike.ConsumeApproval(t.Context(), decision.Approval.ID, use(decided)), aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, lookalike.ConsumeApproval(t.Context(), decision.Approval.ID, use(decided)), aureus.ReasonApprovalUnknown.Err())
 }
 
 // A name that shows as another one is somebody else's name.

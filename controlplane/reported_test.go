@@ -9,6 +9,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/idtext"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // A service says of its own decision that nothing in it is claimed. The audit log
@@ -19,7 +21,7 @@ func TestRecords_AreStampedByTheServer(t *testing.T) {
 	forged := record("agent-1")
 	forged.Claimed = false
 	require.NoError(t, service.RecordDecisions(t.Context(), []aureus.DecisionRecord{forged}))
-	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: forged.DecisionID, Status: aureus.OutcomeSuccess}}))
+	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: forged.DecisionID, Status: vocab.OutcomeSuccess}}))
 	evaluated, err := service.Decide(t.Context(), transfer(aureus.TierLow, 1))
 	require.NoError(t, err)
 	entries := collectAudit(t, srv.Operator("olga"))[1:]
@@ -54,7 +56,7 @@ func TestRecords_NamingAnApproval_AreChecked(t *testing.T) {
 	}
 	unused, pending := approvedAsk(t, srv, mine, 1), ask(t, mine, 2)
 	unknown := unused
-	unknown.ID = aureus.NewApprovalID(aureus.NewDecisionID(time.Now()))
+	unknown.ID = idtext.Approval(aureus.NewDecisionID(time.Now()))
 	used := approvedAsk(t, srv, mine, 3)
 	use := aureus.NewDecisionID(time.Now())
 	require.NoError(t, mine.ConsumeApproval(t.Context(), used.ID, aureus.ApprovalUse{PrincipalID: used.Principal.ID, ActionDigest: used.ActionDigest, DecisionID: use}))

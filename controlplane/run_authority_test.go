@@ -16,6 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func retried(attempts int) func(*aureus.TaskSpec) {
@@ -119,7 +120,7 @@ func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 	require.Equal(t, "failed", status.Tasks["pay"].Status)
 
 	var attempts []any
-	for _, entry := range entriesOf(t, olga, aureus.AuditDecision) {
+	for _, entry := range entriesOf(t, olga, vocab.AuditDecision) {
 		if entry.Decision != "allow" {
 			continue
 		}
@@ -181,7 +182,7 @@ func TestRevokedKey_RunUnderWay_IsParked(t *testing.T) {
 			require.Equal(t, "pending", status.Tasks["work"].Status)
 			require.EqualValues(t, 1, calls.Load())
 			require.Zero(t, others.Load(), "neither the hook nor what undoes")
-			parked := entriesOf(t, olga, aureus.AuditWorkflowParked)
+			parked := entriesOf(t, olga, vocab.AuditWorkflowParked)
 			require.Len(t, parked, 1)
 			require.Equal(t, k.ids["old"], parked[0].KeyID)
 			require.Equal(t, status.RunID, parked[0].Details["run_id"])
@@ -193,10 +194,10 @@ func TestRevokedKey_RunUnderWay_IsParked(t *testing.T) {
 			status = statusOnce(t, rotated, "w", "cancelled")
 			require.True(t, status.Tasks["do"].Compensated)
 			require.EqualValues(t, 1, calls.Load())
-			undone := entriesOf(t, olga, aureus.AuditTaskUndone)
+			undone := entriesOf(t, olga, vocab.AuditTaskUndone)
 			require.Len(t, undone, 1)
 			require.Equal(t, "undo", undone[0].Details["tool_name"])
-			require.Len(t, entriesOf(t, olga, aureus.AuditWorkflowTaken), 1)
+			require.Len(t, entriesOf(t, olga, vocab.AuditWorkflowTaken), 1)
 		})
 	}
 }
@@ -251,7 +252,7 @@ func TestParkedRun_CancelledWithoutRoom_DoesNothingElseWithTheCancellersKey(t *t
 		}
 		taken = append(taken, owner)
 	}
-	_, err := k.Operator("olga").With(aureus.WithRetry(aureus.Changes, aureus.NoRetry)).CancelWorkflow(t.Context(), "w")
+	_, err := k.Operator("olga").With(aureus.WithRetry(aureus.RetryPolicies{Changes: aureus.NoRetry})).CancelWorkflow(t.Context(), "w")
 	require.Error(t, err, "there is no room")
 	for _, owner := range taken {
 		slots.Give(owner, 1)
@@ -299,7 +300,7 @@ func TestRevokedKey_ServerStopped_ParksAfterTheStart(t *testing.T) {
 	statusOnce(t, olga, "works", "parked")
 	statusOnce(t, olga, "waits", "parked")
 	require.EqualValues(t, 1, calls.Load(), "the tool did not run after the revocation")
-	require.Len(t, entriesOf(t, olga, aureus.AuditWorkflowParked), 2)
+	require.Len(t, entriesOf(t, olga, vocab.AuditWorkflowParked), 2)
 }
 
 // A run of development mode's caller, whom no key proves, does not go on in a

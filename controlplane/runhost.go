@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // runHost is what one run runs on.
@@ -101,7 +102,7 @@ func (h *runHost) park(state *workflow.State) error {
 		); err != nil {
 			return err
 		}
-		return t.Audit().Append(h.caller.tenant, h.Now(), h.auditEntry(aureus.AuditWorkflowParked, nil, map[string]any{"reason": errKeyRevoked.Error()}))
+		return t.Audit().Append(h.caller.tenant, h.Now(), h.auditEntry(vocab.AuditWorkflowParked, nil, map[string]any{"reason": errKeyRevoked.Error()}))
 	})
 }
 

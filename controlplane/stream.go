@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -93,7 +93,7 @@ func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c caller) 
 		if err != nil {
 			return err
 		}
-		f.write(&out, aureus.StreamReset, reason)
+		f.write(&out, vocab.StreamReset, reason)
 	}
 	if send(w, &out) != nil {
 		return nil // the client is gone
@@ -116,11 +116,11 @@ func (f *follower) read(r *http.Request) error {
 	}
 	for kind := range strings.SplitSeq(kinds, ",") {
 		switch kind {
-		case aureus.StreamTelemetry:
+		case vocab.StreamTelemetry:
 			f.telemetry = true
-		case aureus.StreamDecision:
+		case vocab.StreamDecision:
 			f.decisions = true
-		case aureus.StreamApproval:
+		case vocab.StreamApproval:
 			f.approvals = true
 		default:
 			return badQuery("kinds", "must be of telemetry, decision and approval, with commas between")
@@ -262,7 +262,7 @@ func (f *follower) next(ctx context.Context, feed *feed, out *bytes.Buffer) (mor
 			}
 			if event.Seq > f.at.telemetry && (f.eventType == "" || f.eventType == event.Type) && (f.workflow == "" || f.workflow == event.Workflow) {
 				f.at.telemetry = event.Seq
-				f.write(out, aureus.StreamTelemetry, []byte(event.Body))
+				f.write(out, vocab.StreamTelemetry, []byte(event.Body))
 			}
 		}
 		f.at.telemetry = max(f.at.telemetry, events.to)
@@ -287,7 +287,7 @@ func (f *follower) next(ctx context.Context, feed *feed, out *bytes.Buffer) (mor
 }
 
 func (f *follower) follows(kind string) bool {
-	return kind == aureus.StreamDecision && f.decisions || kind == aureus.StreamApproval && f.approvals
+	return kind == vocab.StreamDecision && f.decisions || kind == vocab.StreamApproval && f.approvals
 }
 
 // catchUpTelemetry reads a portion of what the feed does not hold any more.
@@ -298,7 +298,7 @@ func (f *follower) catchUpTelemetry(ctx context.Context, out *bytes.Buffer) erro
 	}
 	for _, event := range events {
 		f.at.telemetry = event.Seq
-		f.write(out, aureus.StreamTelemetry, []byte(event.Body))
+		f.write(out, vocab.StreamTelemetry, []byte(event.Body))
 	}
 	f.at.telemetry = reached
 	return nil

@@ -18,6 +18,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func event(workflow string) aureus.TelemetryEvent {
@@ -44,7 +45,7 @@ func TestStream(t *testing.T) {
 	first, err, ok := next()
 	require.True(t, ok)
 	require.NoError(t, err)
-	for first.Kind != aureus.StreamTelemetry { // the keys of this test are in the audit log too, but tell no decision
+	for first.Kind != vocab.StreamTelemetry { // the keys of this test are in the audit log too, but tell no decision
 		first, err, ok = next()
 		require.True(t, ok)
 		require.NoError(t, err)
@@ -58,17 +59,17 @@ func TestStream(t *testing.T) {
 	told, err, ok := next()
 	require.True(t, ok)
 	require.NoError(t, err)
-	require.Equal(t, aureus.StreamApproval, told.Kind)
+	require.Equal(t, vocab.StreamApproval, told.Kind)
 	require.Equal(t, asked.Approval.ID, told.Audit.ApprovalID)
 	told, err, ok = next()
 	require.True(t, ok)
 	require.NoError(t, err)
-	require.Equal(t, aureus.StreamDecision, told.Kind)
+	require.Equal(t, vocab.StreamDecision, told.Kind)
 	require.Equal(t, asked.ID, told.Audit.DecisionID)
 	stop()
 
 	require.NoError(t, client.ReportEvent(ctx, event("w2"))) // while nobody follows
-	for resumed, err := range operator.Stream(ctx, aureus.StreamQuery{LastEventID: told.ID, Kinds: []string{aureus.StreamTelemetry}, WorkflowID: "w2"}) {
+	for resumed, err := range operator.Stream(ctx, aureus.StreamQuery{LastEventID: told.ID, Kinds: []string{vocab.StreamTelemetry}, WorkflowID: "w2"}) {
 		require.NoError(t, err)
 		require.Equal(t, "w2", resumed.Telemetry.WorkflowID)
 		break
@@ -97,9 +98,9 @@ func TestStreamKeepsTenantsAndRolesApart(t *testing.T) {
 		}
 		return nil
 	}
-	require.ErrorIs(t, follow(secret, aureus.StreamQuery{LastEventID: "0-0", Kinds: []string{aureus.StreamTelemetry}}), context.DeadlineExceeded, "another tenant's events are not told")
+	require.ErrorIs(t, follow(secret, aureus.StreamQuery{LastEventID: "0-0", Kinds: []string{vocab.StreamTelemetry}}), context.DeadlineExceeded, "another tenant's events are not told")
 	service := newKey(t, srv, controlplane.RoleService, "svc")
-	require.ErrorIs(t, follow(service, aureus.StreamQuery{Kinds: []string{aureus.StreamDecision}}), aureus.ErrForbidden)
+	require.ErrorIs(t, follow(service, aureus.StreamQuery{Kinds: []string{vocab.StreamDecision}}), aureus.ErrForbidden)
 	require.ErrorIs(t, follow(service, aureus.StreamQuery{Kinds: []string{"gossip"}}), aureus.ErrInvalid)
 	require.ErrorIs(t, follow(service, aureus.StreamQuery{LastEventID: "yesterday"}), aureus.ErrInvalid)
 	require.ErrorContains(t, follow(service, aureus.StreamQuery{LastEventID: "0-0"}), "told of telemetry")
@@ -140,10 +141,10 @@ func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
 		c, err := aureus.NewClient(address, aureus.WithAPIKey(key))
 		require.NoError(t, err)
 		defer func() { require.NoError(t, c.Close()) }()
-		for event, err := range c.Stream(ctx, aureus.StreamQuery{LastEventID: last, Kinds: []string{aureus.StreamTelemetry}}) {
+		for event, err := range c.Stream(ctx, aureus.StreamQuery{LastEventID: last, Kinds: []string{vocab.StreamTelemetry}}) {
 			require.NoError(t, err)
 			told = append(told, event)
-			if event.Kind != aureus.StreamReset {
+			if event.Kind != vocab.StreamReset {
 				return told
 			}
 		}
@@ -159,7 +160,7 @@ func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
 	defer there.Close()
 	told := follow(there.URL, before[0].ID)
 	require.Len(t, told, 2)
-	require.Equal(t, aureus.StreamReset, told[0].Kind)
+	require.Equal(t, vocab.StreamReset, told[0].Kind)
 	require.Nil(t, told[0].Telemetry)
 	require.Equal(t, "before the copy", told[1].Telemetry.WorkflowID)
 	require.NoError(t, restored.Client().ReportEvent(ctx, event("after the copy")))

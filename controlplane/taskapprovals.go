@@ -37,7 +37,7 @@ func (d *taskApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAsk)
 		return aureus.ApprovalTicket{}, err
 	}
 	a, err := d.tx.Approvals().Summary(d.caller.tenant, d.server.config.Now(), own.ApprovalID)
-	if errors.Is(err, aureus.ErrApprovalUnknown) {
+	if errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
 		return d.askAnew(ctx, ask)
 	}
 	if err != nil {

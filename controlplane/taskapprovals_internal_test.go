@@ -25,7 +25,7 @@ func TestATaskWithoutAnApprovalSpendsNone(t *testing.T) {
 		require.ErrorIs(t, srv.db.Update(t.Context(), func(tx storage.Tx) error {
 			own := &taskApprovals{txApprovals: &txApprovals{server: srv, tx: tx, caller: caller{tenant: "default", subject: "s"}}, runID: "run", taskID: "task"}
 			return own.ConsumeApproval(t.Context(), id, aureus.ApprovalUse{})
-		}), aureus.ErrApprovalUnknown, id)
+		}), aureus.ReasonApprovalUnknown.Err(), id)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // taskKeys are the idempotency keys of tasks that run now. Another task with the
@@ -102,7 +103,7 @@ func (h *runHost) BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error {
 		if err := h.keyLive(t); err != nil {
 			return err
 		}
-		return t.Audit().Append(h.caller.tenant, h.Now(), h.auditEntry(aureus.AuditTaskUndone, task, map[string]any{"tool_name": task.CompensationAction.Tool}))
+		return t.Audit().Append(h.caller.tenant, h.Now(), h.auditEntry(vocab.AuditTaskUndone, task, map[string]any{"tool_name": task.CompensationAction.Tool}))
 	})
 	if err == nil && h.task != nil {
 		h.task.undoing = true

@@ -24,6 +24,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // Twenty properties of the published Python client and of the original system
@@ -259,7 +260,7 @@ func TestTrap12StateTransitionsAreReadInBothSpellings(t *testing.T) {
 		s.post(t, "/api/v1/policy/evaluate", strings.Replace(evaluation(lookJSON), `"audit_log":[]`, `"audit_log":[`+entry+`]`, 1)).ok(t)
 		var read aureus.AuditEntry
 		require.NoError(t, strictjson.Unmarshal([]byte(entry), &read))
-		require.Equal(t, &aureus.StateTransition{From: aureus.StateIdle, To: aureus.StateApproved}, read.StateTransition)
+		require.Equal(t, &aureus.StateTransition{From: vocab.StateIdle, To: vocab.StateApproved}, read.StateTransition)
 		require.Contains(t, mustMarshal(t, read), `"from_state":"idle","to_state":"approved"`)
 	}
 	entries := s.as(s.operator).get(t, "/api/v1/audit?principal=agent-1").ok(t).list(t)
@@ -310,7 +311,7 @@ func TestTrap14AnExecutionNamesNoPrincipal(t *testing.T) {
 	}
 	principals := func() (names []string) {
 		for _, entry := range s.as(s.operator).get(t, "/api/v1/audit").ok(t).list(t) {
-			if name, ok := object(entry)["principal"].(string); ok && object(entry)["kind"] == aureus.AuditDecision {
+			if name, ok := object(entry)["principal"].(string); ok && object(entry)["kind"] == vocab.AuditDecision {
 				names = append(names, name)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
 // newApproval is the approval that a request asks for, as an approver will see
@@ -17,7 +18,7 @@ import (
 func (s *Server) newApproval(c caller, ask aureus.ApprovalAsk) (storage.NewApproval, error) {
 	now, r := s.config.Now(), ask.Request
 	a := aureus.Approval{
-		ID: aureus.NewApprovalID(aureus.NewDecisionID(now)), Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Action: r.Action, ToolName: r.Tool,
+		ID: idtext.Approval(aureus.NewDecisionID(now)), Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Action: r.Action, ToolName: r.Tool,
 		Arguments: r.Arguments, HTTP: r.HTTP, Volatile: r.Volatile, HasPermission: s.hasPermission(c, r),
 		RiskTier: r.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode, Rule: ask.Rule,
 		PolicyVersion: ask.PolicyVersion, ActionDigest: ask.Digest,
@@ -68,7 +69,7 @@ func (a *txApprovals) hint(ask aureus.ApprovalAsk, counts string) (aureus.Reason
 	}
 	presented, err := a.tx.Approvals().Summary(a.caller.tenant, a.server.config.Now(), token)
 	switch {
-	case errors.Is(err, aureus.ErrApprovalUnknown):
+	case errors.Is(err, aureus.ReasonApprovalUnknown.Err()):
 		return aureus.ReasonApprovalUnknown, nil
 	case err != nil:
 		return "", err
@@ -132,7 +133,7 @@ func (c caller) maySee(a aureus.Approval) bool {
 }
 
 // visibleApproval is the whole approval as it is now, or
-// aureus.ErrApprovalUnknown, also where the caller may not see it.
+// aureus.ReasonApprovalUnknown.Err(), also where the caller may not see it.
 func (s *Server) visibleApproval(ctx context.Context, c caller, id string) (aureus.Approval, error) {
 	return s.chargedApproval(ctx, c, id, nil)
 }
@@ -143,7 +144,7 @@ func (s *Server) chargedApproval(ctx context.Context, c caller, id string, charg
 	err = s.db.View(ctx, func(t storage.Tx) error {
 		a, err := t.Approvals().Get(c.tenant, s.config.Now(), id, charge)
 		if err == nil && !c.maySee(a) {
-			err = aureus.ErrApprovalUnknown
+			err = aureus.ReasonApprovalUnknown.Err()
 		}
 		if err != nil {
 			return err

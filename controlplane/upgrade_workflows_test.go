@@ -14,6 +14,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // oldHost opens old files from v2 on, in development mode, whose key is the same
@@ -96,7 +97,7 @@ func makeRuns(t *testing.T, srv *controlplane.Server) (called *sync.WaitGroup) {
 	require.Equal(t, "partial", waits.Status)
 	called = &sync.WaitGroup{}
 	called.Go(func() {
-		_, err := client.With(aureus.WithRetry(aureus.Changes, aureus.NoRetry)).ExecuteWorkflow(t.Context(), oldUnderWay)
+		_, err := client.With(aureus.WithRetry(aureus.RetryPolicies{Changes: aureus.NoRetry})).ExecuteWorkflow(t.Context(), oldUnderWay)
 		assert.Error(t, err, "the server is closed meanwhile")
 	})
 	require.Eventually(t, func() bool {
@@ -174,7 +175,7 @@ func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost, ve
 	require.NoError(t, client.RecordDecisions(t.Context(), []aureus.DecisionRecord{whole, early}))
 	entries := collectAudit(t, olga)
 	last := entries[len(entries)-1]
-	require.Equal(t, aureus.AuditOutcome, last.Kind)
+	require.Equal(t, vocab.AuditOutcome, last.Kind)
 	require.Equal(t, early.DecisionID, last.DecisionID, "the early outcome stands, now that its decision is there")
 	require.Equal(t, "came early", last.Decision)
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/idtext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -84,7 +84,7 @@ func TestPublishedClientParsesAnswers(t *testing.T) {
 		require.Equal(t, false, body["allowed"])
 		require.Equal(t, true, body["requires_human_approval"])
 		require.NotEmpty(t, body["reason"])
-		require.True(t, aureus.IsApprovalID(body["approval_token"].(string)))
+		require.True(t, idtext.IsApproval(body["approval_token"].(string)))
 		require.Equal(t, "require_approval", body["effect"])
 		require.Contains(t, body["approval"], "expires_at")
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -317,7 +318,7 @@ func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why str
 		if err := errors.Join(t.Runs().Take(h.caller.tenant, h.stored.ID, keyID, string(who)), more(t)); err != nil {
 			return err
 		}
-		entry := h.auditEntry(aureus.AuditWorkflowTaken, nil, map[string]any{"reason": why, "from_key_id": before})
+		entry := h.auditEntry(vocab.AuditWorkflowTaken, nil, map[string]any{"reason": why, "from_key_id": before})
 		entry.By = by.subject
 		return t.Audit().Append(h.caller.tenant, h.Now(), entry)
 	})
@@ -475,7 +476,7 @@ func (s *Server) waitsOf(ctx context.Context, tenant string, spec *aureus.Workfl
 			}
 			pending := *state.Tasks[id].Approval
 			a, err := t.Approvals().Summary(tenant, s.config.Now(), pending.ApprovalToken)
-			if err != nil && !errors.Is(err, aureus.ErrApprovalUnknown) {
+			if err != nil && !errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
 				return err
 			}
 			pending.Status, pending.Next = a.Status, nextStep(a)

@@ -448,7 +448,7 @@ func TestARunGoesOnWhenTheStoreIsBack(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
-	client := srv.Client().With(aureus.WithRetry(aureus.Changes, aureus.NoRetry))
+	client := srv.Client().With(aureus.WithRetry(aureus.RetryPolicies{Changes: aureus.NoRetry}))
 	_, err = client.ExecuteWorkflow(t.Context(), chain("w", task("a", "first"), task("b", "second")))
 	require.ErrorIs(t, err, aureus.ErrUnavailable)
 	require.Zero(t, second.Load(), "nothing begins before what was done is kept")

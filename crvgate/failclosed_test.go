@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/crvgate/validators"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func pass(context.Context, crvgate.Change[int]) aureus.ValidationResult { return crvgate.Pass() }
@@ -125,7 +126,7 @@ func TestFailClosed(t *testing.T) {
 				require.True(t, ok)
 				require.False(t, blocked.Result.Passed)
 				require.True(t, blocked.Result.BlockedCommit)
-				require.Equal(t, aureus.CRVBlocked, blocked.Result.CRVStatus)
+				require.Equal(t, vocab.CRVBlocked, blocked.Result.CRVStatus)
 				require.NotEmpty(t, blocked.Result.ValidationResults)
 			}
 			if ctx != nil && ctx.Err() != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/crvgate/validators"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // rates writes to the map it is given, which panics when there is none.
@@ -42,7 +43,7 @@ func TestEveryFindingIsKept(t *testing.T) {
 	result := gate.Validate(t.Context(), crvgate.Change[int]{Data: 7})
 	require.False(t, result.Passed)
 	require.True(t, result.BlockedCommit)
-	require.Equal(t, aureus.CRVBlocked, result.CRVStatus)
+	require.Equal(t, vocab.CRVBlocked, result.CRVStatus)
 	require.Equal(t, "g", result.GateName)
 	require.Equal(t, aureus.Conflict, result.FailureCode)
 	require.Equal(t, map[string]any{"type": "escalate", "reason": "look at it"}, result.RecoveryStrategy)
@@ -75,7 +76,7 @@ func TestConfidenceAloneFails(t *testing.T) { // SPEC C1
 	require.True(t, result.ValidationResults[1].Valid, "the result itself stays as it was")
 
 	result = gate.NonBlocking().Validate(t.Context(), crvgate.Change[int]{})
-	require.Equal(t, aureus.CRVWarning, result.CRVStatus)
+	require.Equal(t, vocab.CRVWarning, result.CRVStatus)
 	require.Equal(t, aureus.LowConfidence, result.FailureCode)
 	require.Equal(t, "ask_user", result.RecoveryStrategy["type"])
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // judgement is what the validators of one gate said of one change, and what
@@ -85,12 +86,12 @@ func (s *settings) conclude(j judgement) aureus.GateResult {
 	}
 	switch {
 	case result.Passed:
-		result.CRVStatus = aureus.CRVPassed
+		result.CRVStatus = vocab.CRVPassed
 		return result
 	case result.BlockedCommit:
-		result.CRVStatus = aureus.CRVBlocked
+		result.CRVStatus = vocab.CRVBlocked
 	default:
-		result.CRVStatus = aureus.CRVWarning
+		result.CRVStatus = vocab.CRVWarning
 	}
 	result.RecoveryStrategy = maps.Clone(s.recovery)
 	coded := slices.IndexFunc(result.ValidationResults, func(r aureus.ValidationResult) bool {

@@ -11,6 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // randomResult is any result that a validator could give, sensible or not.
@@ -90,9 +91,9 @@ func TestAlgorithm(t *testing.T) {
 		require.Equal(t, code, result.FailureCode)
 		require.Equal(t, code != "", result.Remediation != "")
 		require.Equal(t, !passed, result.RecoveryStrategy != nil)
-		status := map[bool]string{true: aureus.CRVBlocked, false: aureus.CRVWarning}[!nonBlocking]
+		status := map[bool]string{true: vocab.CRVBlocked, false: vocab.CRVWarning}[!nonBlocking]
 		if passed {
-			status = aureus.CRVPassed
+			status = vocab.CRVPassed
 		}
 		require.Equal(t, status, result.CRVStatus)
 		text, err := strictjson.Marshal(result)

@@ -24,7 +24,7 @@ func Record(recorder Recorder) func(context.Context, Report) {
 		panic("crvgate: Record(nil): there is nobody to record")
 	}
 	return func(ctx context.Context, report Report) {
-		record := aureus.GateRecordOf(report.Result)
+		record := report.Result.Record()
 		record.CommitID = report.ChangeID
 		recorder.RecordGate(ctx, record)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
 // approvalTest holds a decider, its Approvals and the test that uses them.
@@ -60,7 +61,7 @@ func TestApproval_Approved_AllowsOneRequest(t *testing.T) {
 	a := newApprovalTest(t)
 	first := a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk)
 	require.Equal(t, aureus.ApprovalPending, first.Approval.Status)
-	require.True(t, aureus.IsApprovalID(first.Approval.ID))
+	require.True(t, idtext.IsApproval(first.Approval.ID))
 	require.NotEmpty(t, first.Approval.ExpiresAt)
 
 	again := a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonApprovalPending)
@@ -246,7 +247,7 @@ func TestDenial_ApprovedUnderOtherRules_SaysSo(t *testing.T) {
 	decision := strict.wants(pending, aureus.Deny, aureus.ReasonApprovalPolicyChanged)
 	require.Contains(t, decision.Reason, "data zone")
 	require.Equal(t, "permissions", decision.Rule)
-	require.ErrorIs(t, &guard.Refusal{Decision: decision}, aureus.ErrApprovalPolicyChanged)
+	require.ErrorIs(t, &guard.Refusal{Decision: decision}, aureus.ReasonApprovalPolicyChanged.Err())
 	strict.wants(lenientOnly(), aureus.Deny, aureus.ReasonPermissionDenied) // without a ticket the approval is not looked up
 
 	changed := transferOf(1)
@@ -310,7 +311,7 @@ func TestApproval_OtherTenant_IsUndecided(t *testing.T) {
 	a.decider.Tenant = "acme"
 	_, err := guard.Decide(t.Context(), a.decider, transferOf(1))
 	require.ErrorIs(t, err, guard.ErrUndecided)
-	require.ErrorIs(t, err, aureus.ErrApprovalMismatch)
+	require.ErrorIs(t, err, aureus.ReasonApprovalMismatch.Err())
 	require.ErrorContains(t, err, "Local.Tenant", "the error says what to change")
 
 	a.decider.Tenant = "default"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
 // requireApproval completes the decision on a request that needs a person's
@@ -32,7 +33,7 @@ func (l *Local) requireApproval(ctx context.Context, request aureus.Request, dec
 // becomes APPROVAL_POLICY_CHANGED. The effect stays deny, also if the approval
 // cannot be looked up.
 func (l *Local) denyWithTicket(ctx context.Context, request aureus.Request, decision aureus.Decision) (aureus.Decision, error) {
-	if l.Approvals == nil || !aureus.IsApprovalID(request.ApprovalToken) {
+	if l.Approvals == nil || !idtext.IsApproval(request.ApprovalToken) {
 		return decision, nil
 	}
 	found, err := l.Approvals.Approval(ctx, request.ApprovalToken)

@@ -31,9 +31,9 @@ func (f DeciderFunc) Decide(ctx context.Context, request aureus.Request) (aureus
 	return f(ctx, request)
 }
 
-// The errors of this package, for [errors.Is]. A refusal that concerns an
-// approval also matches a sentinel of package aureus, such as
-// [aureus.ErrApprovalRejected].
+// The errors of this package, for [errors.Is]. A refusal whose reason code
+// concerns an approval also matches the error of that code, such as
+// aureus.ReasonApprovalRejected.Err().
 var (
 	ErrDenied           = errors.New("denied")
 	ErrApprovalRequired = errors.New("a person has to approve this first")
@@ -69,7 +69,7 @@ func (r *Refusal) Unwrap() []error {
 	if r.Decision.Effect == aureus.RequireApproval {
 		sentinel = ErrApprovalRequired
 	}
-	if approval := aureus.ApprovalError(r.Decision.ReasonCode); approval != nil {
+	if approval := r.Decision.ReasonCode.Err(); approval != nil {
 		return []error{sentinel, approval}
 	}
 	return []error{sentinel}
@@ -152,16 +152,16 @@ func asDenial(d aureus.Decision) aureus.Decision {
 type Approvals interface {
 	// AskApproval opens an approval for the digest of the request, or joins the
 	// approval that is already open for the same digest and policy version. It
-	// computes the digest itself and fails with aureus.ErrApprovalMismatch if that
-	// differs from ask.Digest. It fails with aureus.ErrTooManyPending if too many
-	// approvals are pending already.
+	// computes the digest itself and fails with aureus.ReasonApprovalMismatch.Err() if
+	// that differs from ask.Digest. It fails with aureus.ReasonTooManyPending.Err()
+	// if too many approvals are pending already.
 	AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error)
 
 	// ConsumeApproval uses an approved approval for one decision. It cannot be used
 	// again unless an outcome reports that nothing was done. If it cannot be used,
-	// the error is the aureus.ErrApproval… sentinel that says why.
+	// the error is that of an aureus.ReasonApproval… code, which says why.
 	ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error
 
-	// Approval returns the approval with that id, or aureus.ErrApprovalUnknown.
+	// Approval returns the approval with that id, or aureus.ReasonApprovalUnknown.Err().
 	Approval(ctx context.Context, id string) (aureus.Approval, error)
 }

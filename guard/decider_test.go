@@ -40,8 +40,8 @@ func TestDecide_CancelledContext_DoesNotCallTheDecider(t *testing.T) {
 func TestRefusal_EachReasonCode_MatchesItsSentinels(t *testing.T) {
 	t.Parallel()
 	sentinels := []error{
-		guard.ErrDenied, guard.ErrApprovalRequired, guard.ErrUndecided, aureus.ErrApprovalPending, aureus.ErrApprovalRejected,
-		aureus.ErrApprovalExpired, aureus.ErrApprovalConsumed, aureus.ErrTooManyPending,
+		guard.ErrDenied, guard.ErrApprovalRequired, guard.ErrUndecided, aureus.ReasonApprovalPending.Err(), aureus.ReasonApprovalRejected.Err(),
+		aureus.ReasonApprovalExpired.Err(), aureus.ReasonApprovalConsumed.Err(), aureus.ReasonTooManyPending.Err(),
 	}
 	for _, c := range []struct {
 		effect aureus.Effect
@@ -49,12 +49,12 @@ func TestRefusal_EachReasonCode_MatchesItsSentinels(t *testing.T) {
 		want   []error
 	}{
 		{aureus.Deny, aureus.ReasonPermissionDenied, []error{guard.ErrDenied}},
-		{aureus.Deny, aureus.ReasonTooManyPending, []error{guard.ErrDenied, aureus.ErrTooManyPending}},
-		{aureus.Deny, aureus.ReasonApprovalRejected, []error{guard.ErrDenied, aureus.ErrApprovalRejected}},
+		{aureus.Deny, aureus.ReasonTooManyPending, []error{guard.ErrDenied, aureus.ReasonTooManyPending.Err()}},
+		{aureus.Deny, aureus.ReasonApprovalRejected, []error{guard.ErrDenied, aureus.ReasonApprovalRejected.Err()}},
 		{aureus.RequireApproval, aureus.ReasonHighRisk, []error{guard.ErrApprovalRequired}},
-		{aureus.RequireApproval, aureus.ReasonApprovalPending, []error{guard.ErrApprovalRequired, aureus.ErrApprovalPending}},
-		{aureus.RequireApproval, aureus.ReasonApprovalExpired, []error{guard.ErrApprovalRequired, aureus.ErrApprovalExpired}},
-		{aureus.RequireApproval, aureus.ReasonApprovalConsumed, []error{guard.ErrApprovalRequired, aureus.ErrApprovalConsumed}},
+		{aureus.RequireApproval, aureus.ReasonApprovalPending, []error{guard.ErrApprovalRequired, aureus.ReasonApprovalPending.Err()}},
+		{aureus.RequireApproval, aureus.ReasonApprovalExpired, []error{guard.ErrApprovalRequired, aureus.ReasonApprovalExpired.Err()}},
+		{aureus.RequireApproval, aureus.ReasonApprovalConsumed, []error{guard.ErrApprovalRequired, aureus.ReasonApprovalConsumed.Err()}},
 	} {
 		err := guard.Check(t.Context(), &fixedDecider{decision: aureus.Decision{Effect: c.effect, ReasonCode: c.code, ActionID: "drop"}}, highRisk())
 		var matched []error

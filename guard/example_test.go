@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
 var (
@@ -75,7 +76,7 @@ func ExampleRefusal() {
 	case errors.Is(err, guard.ErrApprovalRequired):
 		if refusal, ok := errors.AsType[*guard.Refusal](err); ok {
 			approval := refusal.Decision.Approval
-			fmt.Println("try again when it is approved:", aureus.IsApprovalID(approval.ID), approval.Status)
+			fmt.Println("try again when it is approved:", idtext.IsApproval(approval.ID), approval.Status)
 		}
 	case errors.Is(err, guard.ErrDenied):
 		fmt.Println("denied")

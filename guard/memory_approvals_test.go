@@ -10,6 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
 // memoryApprovals is a complete Approvals in memory that follows the rules of the
@@ -59,7 +60,7 @@ func (d *memoryApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAs
 		return aureus.ApprovalTicket{}, err
 	}
 	if digest != ask.Digest {
-		return aureus.ApprovalTicket{}, aureus.ErrApprovalMismatch
+		return aureus.ApprovalTicket{}, aureus.ReasonApprovalMismatch.Err()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -75,12 +76,12 @@ func (d *memoryApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAs
 		}
 	}
 	if pending >= maxPending {
-		return aureus.ApprovalTicket{}, aureus.ErrTooManyPending
+		return aureus.ApprovalTicket{}, aureus.ReasonTooManyPending.Err()
 	}
 	var raw [16]byte
 	_, _ = rand.Read(raw[:])
 	e := &entry{Approval: aureus.Approval{
-		ID:        aureus.NewApprovalID(raw),
+		ID:        idtext.Approval(raw),
 		Principal: ask.Request.Principal, OnBehalfOf: ask.Request.OnBehalfOf, Action: ask.Request.Action,
 		ToolName: ask.Request.Tool, Arguments: ask.Request.Arguments, HTTP: ask.Request.HTTP, Volatile: ask.Request.Volatile,
 		HasPermission: true, RiskTier: ask.Request.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode,
@@ -124,11 +125,11 @@ func (d *memoryApprovals) ConsumeApproval(ctx context.Context, id string, use au
 	e := d.approvals[id]
 	switch {
 	case e == nil:
-		return aureus.ErrApprovalUnknown
+		return aureus.ReasonApprovalUnknown.Err()
 	case e.ActionDigest != use.ActionDigest || e.Principal.ID != use.PrincipalID:
-		return aureus.ErrApprovalMismatch
+		return aureus.ReasonApprovalMismatch.Err()
 	case e.PolicyVersion != use.PolicyVersion:
-		return aureus.ErrApprovalPolicyChanged
+		return aureus.ReasonApprovalPolicyChanged.Err()
 	}
 	next, err := e.state.Use(now, use.DecisionID)
 	if err == nil {
@@ -147,7 +148,7 @@ func (d *memoryApprovals) Approval(ctx context.Context, id string) (aureus.Appro
 	d.expire()
 	e := d.approvals[id]
 	if e == nil {
-		return aureus.Approval{}, aureus.ErrApprovalUnknown
+		return aureus.Approval{}, aureus.ReasonApprovalUnknown.Err()
 	}
 	return e.Approval, nil
 }
@@ -160,7 +161,7 @@ func (d *memoryApprovals) decide(id, by string, verdict aureus.ApprovalStatus) e
 	e := d.approvals[id]
 	switch {
 	case e == nil:
-		return aureus.ErrApprovalUnknown
+		return aureus.ReasonApprovalUnknown.Err()
 	case by == e.Principal.ID || by == e.OnBehalfOf:
 		return errors.New("the requester may not decide its own approval")
 	}
@@ -198,5 +199,5 @@ func (d *memoryApprovals) reject(request aureus.Request) error {
 			return err
 		}
 	}
-	return aureus.ErrApprovalUnknown
+	return aureus.ReasonApprovalUnknown.Err()
 }

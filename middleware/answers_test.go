@@ -16,6 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
@@ -154,7 +155,7 @@ func TestWriteError(t *testing.T) {
 	}
 	gate := func(code aureus.FailureTaxonomy, results ...aureus.ValidationResult) error {
 		return fmt.Errorf("saving hunter2: %w", gateError{aureus.GateResult{
-			GateName: "hunter2", BlockedCommit: true, FailureCode: code, ValidationResults: results, CRVStatus: aureus.CRVBlocked,
+			GateName: "hunter2", BlockedCommit: true, FailureCode: code, ValidationResults: results, CRVStatus: vocab.CRVBlocked,
 		}})
 	}
 	pass := aureus.ValidationResult{Valid: true, Reason: "hunter2"}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
 // ApprovalHeader is the request header in which an approval is presented again:
@@ -145,7 +146,7 @@ func presented(header http.Header) (string, error) {
 		return "", nil
 	case len(values) > 1:
 		return "", &Invalid{Reason: ApprovalHeader + " occurs more than once; present one approval"}
-	case !aureus.IsApprovalID(values[0]):
+	case !idtext.IsApproval(values[0]):
 		return "", &Invalid{Reason: ApprovalHeader + " must be the id of an approval: apr_ and 26 characters"}
 	}
 	return values[0], nil

@@ -80,7 +80,7 @@
 // CODE THAT STOPS THE CHAIN, and test that a denied request does not reach the
 // handler: the folder examples/routers has the code for gin, echo, chi and
 // gorilla/mux. What such a router writes past the guard's writer is not seen, and
-// its outcome is unknown ([aureus.OutcomeUnknown]), never a success.
+// its outcome is unknown ("unknown"), never a success.
 //
 // # What is left as it is
 //

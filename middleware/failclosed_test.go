@@ -16,6 +16,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
@@ -60,7 +61,7 @@ func TestFailClosed(t *testing.T) {
 		{name: "a nil client", decider: nilClient, status: 503, code: "UNDECIDED"},
 		{name: "a nil local guard", decider: nilLocal, status: 503, code: "UNDECIDED"},
 		{name: "too many approvals are pending", decider: saying(aureus.Decision{ReasonCode: aureus.ReasonTooManyPending}, nil), status: 429, code: "TOO_MANY_PENDING_APPROVALS"},
-		{name: "too many approvals are pending, as an error", decider: saying(aureus.Decision{Effect: aureus.Allow}, aureus.ErrTooManyPending), status: 429, code: "TOO_MANY_PENDING_APPROVALS"},
+		{name: "too many approvals are pending, as an error", decider: saying(aureus.Decision{Effect: aureus.Allow}, aureus.ReasonTooManyPending.Err()), status: 429, code: "TOO_MANY_PENDING_APPROVALS"},
 		{name: "an allow without the body that it wanted", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
 			_, err := request.HTTP.Load()
 			if err == nil {
@@ -120,7 +121,7 @@ func TestFailClosed(t *testing.T) {
 				"a whole mux": middleware.Enforce(decider, describe)(muxOf("/", unreachable(t))),
 				"with outcomes": middleware.Enforce(decider, describe,
 					middleware.WithOutcomes(func(_ context.Context, o aureus.Outcome) {
-						require.Equal(t, aureus.OutcomeRefused, o.Status)
+						require.Equal(t, vocab.OutcomeRefused, o.Status)
 						require.Equal(t, row.code, o.ErrorClass)
 						require.False(t, o.DecisionID.IsZero())
 					}))(unreachable(t)),
@@ -155,7 +156,7 @@ func TestPanicInDescribe(t *testing.T) {
 		})
 	}
 	o := outcomes.only(t)
-	require.Equal(t, aureus.OutcomePanicked, o.Status)
+	require.Equal(t, vocab.OutcomePanicked, o.Status)
 	require.Equal(t, "panic", o.ErrorClass)
 }
 

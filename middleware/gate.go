@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // gateError is an error that tells why a gate did not admit a change, such as
@@ -41,7 +42,7 @@ func blocked(result aureus.GateResult) *problem {
 		p.Remediation = result.FailureCode.Remediation()
 	}
 	p.Errors = faults(result)
-	p.outcome, p.gate = aureus.OutcomeBlocked, &result
+	p.outcome, p.gate = vocab.OutcomeBlocked, &result
 	return p
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
 // agent is somebody who may do everything that needs no person.
@@ -168,7 +169,7 @@ func (d *memoryApprovals) AskApproval(_ context.Context, ask aureus.ApprovalAsk)
 	}
 	d.made++
 	a := aureus.Approval{
-		ID: aureus.NewApprovalID([16]byte{d.made}), Status: aureus.ApprovalPending, ActionDigest: ask.Digest,
+		ID: idtext.Approval([16]byte{d.made}), Status: aureus.ApprovalPending, ActionDigest: ask.Digest,
 		PolicyVersion: ask.PolicyVersion, HTTP: ask.Request.HTTP, ExpiresAt: "2030-01-02T03:04:05Z",
 	}
 	if d.approvals == nil {
@@ -184,11 +185,11 @@ func (d *memoryApprovals) ConsumeApproval(_ context.Context, id string, use aure
 	a, ok := d.approvals[id]
 	switch {
 	case !ok:
-		return aureus.ErrApprovalUnknown
+		return aureus.ReasonApprovalUnknown.Err()
 	case a.ActionDigest != use.ActionDigest:
-		return aureus.ErrApprovalMismatch
+		return aureus.ReasonApprovalMismatch.Err()
 	case a.Status != aureus.ApprovalApproved:
-		return aureus.ErrApprovalConsumed
+		return aureus.ReasonApprovalConsumed.Err()
 	}
 	a.Status = aureus.ApprovalConsumed
 	d.approvals[id] = a
@@ -200,7 +201,7 @@ func (d *memoryApprovals) Approval(_ context.Context, id string) (aureus.Approva
 	defer d.mu.Unlock()
 	a, ok := d.approvals[id]
 	if !ok {
-		return a, aureus.ErrApprovalUnknown
+		return a, aureus.ReasonApprovalUnknown.Err()
 	}
 	return a, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
@@ -76,14 +77,14 @@ func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
 		notDone  bool
 		reported bool
 	}{
-		"the handler says so":                  {handlerSaying(503), nil, aureus.OutcomeFailed, "not_done", true, true},
-		"the handler says so, and is seen":     {handlerSaying(503), []middleware.Option{middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})}, aureus.OutcomeFailed, "503", true, true},
+		"the handler says so":                  {handlerSaying(503), nil, vocab.OutcomeFailed, "not_done", true, true},
+		"the handler says so, and is seen":     {handlerSaying(503), []middleware.Option{middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})}, vocab.OutcomeFailed, "503", true, true},
 		"it says so, and is seen to succeed":   {handlerSaying(200), []middleware.Option{middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})}, "", "", false, false},
-		"the gate blocked it":                  {blockedBy, nil, aureus.OutcomeBlocked, "OUT_OF_SCOPE", false, true},
-		"the state has changed":                {func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) }, nil, aureus.OutcomeBlocked, "PRECONDITION_FAILED", false, true},
+		"the gate blocked it":                  {blockedBy, nil, vocab.OutcomeBlocked, "OUT_OF_SCOPE", false, true},
+		"the state has changed":                {func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) }, nil, vocab.OutcomeBlocked, "PRECONDITION_FAILED", false, true},
 		"an error":                             {func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, errors.New("x")) }, nil, "", "", false, false},
 		"nothing":                              {func(http.ResponseWriter, *http.Request) {}, nil, "", "", false, false},
-		"the body is too large to be approved": {unreachableFunc(t), []middleware.Option{middleware.WithMaxBody(3)}, aureus.OutcomeRefused, "BODY_TOO_LARGE", false, true},
+		"the body is too large to be approved": {unreachableFunc(t), []middleware.Option{middleware.WithMaxBody(3)}, vocab.OutcomeRefused, "BODY_TOO_LARGE", false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			decider := newSettling()

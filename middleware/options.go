@@ -96,7 +96,7 @@ func WithApprovalURL(url func(id string) string) Option {
 // failure with the status as its class), for another one as soon as it was
 // refused, with the code of the answer as the class. Only what was seen counts: an
 // allowed request whose handler wrote nothing through the writer that it was
-// given, or took the connection over, is [aureus.OutcomeUnknown]. One that wrote
+// given, or took the connection over, is "unknown". One that wrote
 // nothing succeeds where the writer is net/http's own, which then answers 200. A request that was refused
 // before there was a decision gets an id of its own, which its answer names.
 //

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // classNotDone is the error class of a request whose handler says that nothing
@@ -40,20 +41,20 @@ func (v *exchange) outcome(cause any) aureus.Outcome {
 	answered := v.answered.Load()
 	switch status := int(v.status.Load()); {
 	case !v.finished:
-		o.Status, o.ErrorClass = aureus.OutcomePanicked, panicClass(cause)
+		o.Status, o.ErrorClass = vocab.OutcomePanicked, panicClass(cause)
 	case !v.allowed:
-		o.Status, o.ErrorClass = aureus.OutcomeRefused, v.refused
+		o.Status, o.ErrorClass = vocab.OutcomeRefused, v.refused
 	case answered != nil:
 		o.Status, o.ErrorClass, o.GateResult = answered.outcome, answered.Code, answered.gate
-		o.NotDone = o.Status == aureus.OutcomeFailed && v.notDone.Load()
+		o.NotDone = o.Status == vocab.OutcomeFailed && v.notDone.Load()
 	case status >= http.StatusBadRequest:
-		o.Status, o.ErrorClass, o.NotDone = aureus.OutcomeFailed, strconv.Itoa(status), v.notDone.Load()
+		o.Status, o.ErrorClass, o.NotDone = vocab.OutcomeFailed, strconv.Itoa(status), v.notDone.Load()
 	case v.notDone.Load() && (v.config.record == nil || !v.seen()): // no answer was seen that says otherwise
-		o.Status, o.ErrorClass, o.NotDone = aureus.OutcomeFailed, classNotDone, true
+		o.Status, o.ErrorClass, o.NotDone = vocab.OutcomeFailed, classNotDone, true
 	case !v.seen():
-		o.Status = aureus.OutcomeUnknown
+		o.Status = vocab.OutcomeUnknown
 	default:
-		o.Status = aureus.OutcomeSuccess
+		o.Status = vocab.OutcomeSuccess
 	}
 	return o
 }

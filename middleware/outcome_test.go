@@ -14,6 +14,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
@@ -50,7 +51,7 @@ func TestOutcomes(t *testing.T) {
 	answering := func(err error) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, err) }
 	}
-	overdraft := aureus.GateResult{GateName: "ledger", FailureCode: aureus.OutOfScope, BlockedCommit: true, CRVStatus: aureus.CRVBlocked}
+	overdraft := aureus.GateResult{GateName: "ledger", FailureCode: aureus.OutOfScope, BlockedCommit: true, CRVStatus: vocab.CRVBlocked}
 	rows := []struct {
 		name          string
 		handler       http.HandlerFunc

@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // problemBase is where the types of the problems are explained.
@@ -61,7 +62,7 @@ type fault struct {
 func newProblem(status int, kind, title, code, detail string) *problem {
 	return &problem{
 		Type: problemBase + kind, Title: title, Status: status, Code: code, Detail: detail,
-		outcome: aureus.OutcomeFailed,
+		outcome: vocab.OutcomeFailed,
 	}
 }
 

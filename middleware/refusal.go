@@ -8,6 +8,8 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/idtext"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -32,7 +34,7 @@ func (c *config) problemOf(err error) *problem {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problemOfBody(err)
 	}
-	pending := errors.Is(err, aureus.ErrTooManyPending)
+	pending := errors.Is(err, aureus.ReasonTooManyPending.Err())
 	if errors.Is(err, guard.ErrUndecided) && !pending { // whatever else the cause matches
 		return undecided(err)
 	}
@@ -54,12 +56,12 @@ func (c *config) problemOf(err error) *problem {
 	case errors.Is(err, ErrStale):
 		p := newProblem(http.StatusPreconditionFailed, "stale", "The state has changed", codeStale,
 			"The change is meant for a state that is no longer the present one. Read the state again, and decide anew.")
-		p.outcome = aureus.OutcomeBlocked
+		p.outcome = vocab.OutcomeBlocked
 		return p
 	case errors.Is(err, ErrPreconditionRequired):
 		p := newProblem(http.StatusPreconditionRequired, "precondition-required", "A precondition is required", codeNoState,
 			"Say which state the change is meant for, with If-Match and the ETag that reading it gave.")
-		p.outcome = aureus.OutcomeBlocked
+		p.outcome = vocab.OutcomeBlocked
 		return p
 	case errors.Is(err, aureus.ErrInvalid):
 		return invalid(err)
@@ -84,7 +86,7 @@ func problemOfBody(err error) *problem {
 func (c *config) nobody() *problem {
 	p := newProblem(http.StatusUnauthorized, "identity-required", "The caller is not known", wire.CodeUnauthorized,
 		"The request does not say who makes it, or says it in a way that is not trusted. Authenticate and send it again.")
-	p.challenge, p.outcome = c.challenge, aureus.OutcomeRefused
+	p.challenge, p.outcome = c.challenge, vocab.OutcomeRefused
 	return p
 }
 
@@ -116,7 +118,7 @@ func (c *config) refused(d aureus.Decision) *problem {
 	switch {
 	case d.ReasonCode == aureus.ReasonTooManyPending:
 		p = tooManyPending()
-	case d.Effect == aureus.RequireApproval || aureus.ApprovalError(d.ReasonCode) != nil:
+	case d.Effect == aureus.RequireApproval || d.ReasonCode.Err() != nil:
 		p = newProblem(http.StatusForbidden, "approval-required", "A person has to approve this first",
 			codeWord(string(d.ReasonCode), "APPROVAL_REQUIRED"), approvalDetail(d))
 	default:
@@ -124,7 +126,7 @@ func (c *config) refused(d aureus.Decision) *problem {
 			"The policy does not allow this request. Sending it again unchanged will not help; quote the decision to find out why.")
 	}
 	p.Approval = c.approval(d.Approval)
-	p.outcome = aureus.OutcomeRefused
+	p.outcome = vocab.OutcomeRefused
 	p.identify(d.ID)
 	return p
 }
@@ -132,14 +134,14 @@ func (c *config) refused(d aureus.Decision) *problem {
 func tooManyPending() *problem {
 	p := newProblem(http.StatusTooManyRequests, "too-many-pending", "Too many approvals are pending", string(aureus.ReasonTooManyPending),
 		"A person has to approve this first, and too many requests of yours wait for that. Try again when some are decided.")
-	p.retryAfter, p.outcome = retryPending, aureus.OutcomeRefused
+	p.retryAfter, p.outcome = retryPending, vocab.OutcomeRefused
 	return p
 }
 
 // approval is what the caller learns of an approval. An id of another form may
 // be a token that grants something, and stays here.
 func (c *config) approval(ref aureus.ApprovalRef) *approvalMember {
-	if !aureus.IsApprovalID(ref.ID) {
+	if !idtext.IsApproval(ref.ID) {
 		return nil
 	}
 	m := &approvalMember{ID: ref.ID, Status: ref.Status, ExpiresAt: ref.ExpiresAt, URL: ref.URL}

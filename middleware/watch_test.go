@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
@@ -31,19 +31,19 @@ func TestWithOutcomes_AnswerThatWasNotSeen_IsUnknown(t *testing.T) {
 	}{
 		"written past the guard": {func(outer http.ResponseWriter) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { outer.WriteHeader(http.StatusTeapot) }
-		}, aureus.OutcomeUnknown},
+		}, vocab.OutcomeUnknown},
 		"nothing written": {func(http.ResponseWriter) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) {}
-		}, aureus.OutcomeUnknown},
+		}, vocab.OutcomeUnknown},
 		"only an informational status": {func(http.ResponseWriter) http.HandlerFunc {
 			return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusEarlyHints) }
-		}, aureus.OutcomeUnknown},
+		}, vocab.OutcomeUnknown},
 		"a body": {func(http.ResponseWriter) http.HandlerFunc {
 			return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("x")) }
-		}, aureus.OutcomeSuccess},
+		}, vocab.OutcomeSuccess},
 		"a status": {func(http.ResponseWriter) http.HandlerFunc {
 			return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusConflict) }
-		}, aureus.OutcomeFailed},
+		}, vocab.OutcomeFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := &outcomes{}
@@ -80,7 +80,7 @@ func TestWithOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
 		}
 		seen.mu.Lock()
 		for _, o := range seen.list {
-			require.Equal(t, aureus.OutcomeSuccess, o.Status, name)
+			require.Equal(t, vocab.OutcomeSuccess, o.Status, name)
 		}
 		seen.mu.Unlock()
 	}
@@ -100,7 +100,7 @@ func TestWithOutcomes_HijackedConnection_IsUnknown(t *testing.T) {
 		})))
 	require.Contains(t, raw(t, server.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "500 No")
 	server.Close() // waits for the handler
-	require.Equal(t, aureus.OutcomeUnknown, seen.only(t).Status)
+	require.Equal(t, vocab.OutcomeUnknown, seen.only(t).Status)
 }
 
 // TestWithOutcomes_MaxBytesReader_ClosesTheConnection as it does without a guard,

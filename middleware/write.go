@@ -3,7 +3,7 @@ package middleware
 import (
 	"net/http"
 
-	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -42,7 +42,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			p.identify(v.decision.ID)
 		}
 		v.answered.Store(p)
-		if p.outcome == aureus.OutcomeBlocked {
+		if p.outcome == vocab.OutcomeBlocked {
 			markNotDone(v)
 		}
 	}

@@ -26,7 +26,7 @@ import (
 )
 
 // fastRetry retries with delays of a few milliseconds.
-var fastRetry = aureus.WithRetry(aureus.Reports, aureus.RetryPolicy{MaxAttempts: 10, FirstDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond})
+var fastRetry = aureus.WithRetry(aureus.RetryPolicies{Reports: aureus.RetryPolicy{MaxAttempts: 10, FirstDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond}})
 
 func batchOf(n int) []sdktrace.ReadOnlySpan {
 	stubs := make(tracetest.SpanStubs, n)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // Gate returns an observer for [crvgate.Gate.Observe]. It reports each validation
@@ -81,11 +82,11 @@ func gateDetails(report *crvgate.Report) []attribute.KeyValue {
 func statusOf(result *aureus.GateResult) string {
 	switch {
 	case result.Passed && !result.BlockedCommit:
-		return aureus.CRVPassed
-	case !result.BlockedCommit && result.CRVStatus == aureus.CRVWarning:
-		return aureus.CRVWarning
+		return vocab.CRVPassed
+	case !result.BlockedCommit && result.CRVStatus == vocab.CRVWarning:
+		return vocab.CRVWarning
 	default:
-		return aureus.CRVBlocked
+		return vocab.CRVBlocked
 	}
 }
 

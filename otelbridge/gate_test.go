@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/otelbridge"
 )
 
@@ -86,9 +87,9 @@ func TestGate_InconsistentReport_CountsAsBlocked(t *testing.T) {
 		result aureus.GateResult
 	}{
 		{"the zero result", aureus.GateResult{}},
-		{"passed and blocked at once", aureus.GateResult{Passed: true, BlockedCommit: true, CRVStatus: aureus.CRVPassed}},
-		{"status passed, but Passed is false", aureus.GateResult{CRVStatus: aureus.CRVPassed}},
-		{"a warning that blocks", aureus.GateResult{CRVStatus: aureus.CRVWarning, BlockedCommit: true}},
+		{"passed and blocked at once", aureus.GateResult{Passed: true, BlockedCommit: true, CRVStatus: vocab.CRVPassed}},
+		{"status passed, but Passed is false", aureus.GateResult{CRVStatus: vocab.CRVPassed}},
+		{"a warning that blocks", aureus.GateResult{CRVStatus: vocab.CRVWarning, BlockedCommit: true}},
 		{"unknown words", aureus.GateResult{CRVStatus: "fine", FailureCode: "WHATEVER"}},
 	}
 	for _, test := range tests {

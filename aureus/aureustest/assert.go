@@ -30,7 +30,7 @@ func RequireHeld(tb TB, srv *Server, action, principal string) aureus.DecisionRe
 
 // RequireOutcome ends the test unless the latest decision about the action and
 // the principal has an outcome with that status, such as
-// [aureus.OutcomeSuccess]. It gives the outcome. Close the Recorder that reports
+// "success". It gives the outcome. Close the Recorder that reports
 // outcomes first, so that they have arrived.
 func RequireOutcome(tb TB, srv *Server, action, principal, status string) aureus.Outcome {
 	tb.Helper()

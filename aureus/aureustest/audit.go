@@ -12,7 +12,7 @@ func (s *Server) takeRecord(_ *request, record *aureus.DecisionRecord) (why stri
 	if record.DecisionID.IsZero() {
 		return "/decision_id: is required", false
 	}
-	if _, err := aureus.ParseEffect(record.Effect); err != nil {
+	if err := new(aureus.Effect).UnmarshalText([]byte(record.Effect)); err != nil {
 		return "/effect: " + err.Error(), false
 	}
 	for _, other := range s.requests.log.items {

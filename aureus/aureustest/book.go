@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/idtext"
 	"github.com/farmountain/aureus-go/internal/namefold"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -97,11 +98,11 @@ func (b *book) ask(now time.Time, by asker, ask aureus.ApprovalAsk, size int) (_
 		return found, true, nil
 	}
 	if same >= maxPending || own >= maxPendingSubject || !b.makeRoom(now, size) {
-		return nil, false, aureus.ErrTooManyPending
+		return nil, false, aureus.ReasonTooManyPending.Err()
 	}
 	r := ask.Request
 	e := &entry{size: size, Approval: aureus.Approval{
-		ID:        aureus.NewApprovalID(aureus.NewDecisionID(now)),
+		ID:        idtext.Approval(aureus.NewDecisionID(now)),
 		Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Action: r.Action, ToolName: r.Tool, Arguments: r.Arguments, HTTP: r.HTTP, Volatile: r.Volatile,
 		MayChange:     approval.MayChange(r.Volatile, r.Arguments, r.Action.Metadata),
 		HasPermission: true, RiskTier: r.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode, Rule: ask.Rule, PolicyVersion: ask.PolicyVersion,
@@ -195,9 +196,9 @@ func (b *book) consume(now time.Time, by asker, id string, use aureus.ApprovalUs
 	next, err := e.state.Use(now, use.DecisionID)
 	switch {
 	case use.ActionDigest != e.ActionDigest, use.PrincipalID != e.Principal.ID:
-		err = aureus.ErrApprovalMismatch
+		err = aureus.ReasonApprovalMismatch.Err()
 	case err == nil && use.PolicyVersion != "" && use.PolicyVersion != e.PolicyVersion:
-		err = aureus.ErrApprovalPolicyChanged
+		err = aureus.ReasonApprovalPolicyChanged.Err()
 	}
 	if err != nil {
 		return aureus.Approval{}, refuse(http.StatusConflict, string(codeOf(err)), "%v", err)
@@ -211,7 +212,7 @@ func codeOf(err error) aureus.ReasonCode {
 	for _, code := range []aureus.ReasonCode{
 		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed, aureus.ReasonApprovalPolicyChanged,
 	} {
-		if errors.Is(err, aureus.ApprovalError(code)) {
+		if errors.Is(err, code.Err()) {
 			return code
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -44,7 +45,7 @@ func (s *Server) validateCommit(q *request) (any, error) {
 		}
 		s.requests.events.add(aureus.TelemetryEvent{
 			Type: aureus.EventCRVResult, Timestamp: aureus.TimestampOf(s.Clock.Now()), WorkflowID: workflow, TaskID: task, Data: data,
-			Source: aureus.EventSourceServer,
+			Source: vocab.SourceServer,
 		}, len(result.GateName))
 	}
 	return result, nil
@@ -60,16 +61,16 @@ func (s *Server) completeGate(result aureus.GateResult, gate aureus.GateConfig) 
 	}
 	switch {
 	case result.Passed:
-		result.CRVStatus, result.FailureCode = aureus.CRVPassed, ""
+		result.CRVStatus, result.FailureCode = vocab.CRVPassed, ""
 		if result.ValidationResults == nil {
 			result.ValidationResults = valid(gate.Validators)
 		}
 		return result
-	case result.CRVStatus == aureus.CRVWarning:
-	case result.CRVStatus == aureus.CRVBlocked, result.BlockedCommit, gate.BlockOnFailure:
-		result.CRVStatus, result.BlockedCommit = aureus.CRVBlocked, true
+	case result.CRVStatus == vocab.CRVWarning:
+	case result.CRVStatus == vocab.CRVBlocked, result.BlockedCommit, gate.BlockOnFailure:
+		result.CRVStatus, result.BlockedCommit = vocab.CRVBlocked, true
 	default:
-		result.CRVStatus = aureus.CRVWarning
+		result.CRVStatus = vocab.CRVWarning
 	}
 	if result.FailureCode == "" {
 		result.FailureCode = firstCode(result.ValidationResults)

@@ -11,7 +11,8 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/aureus/aureustest"
-	"github.com/farmountain/aureus-go/guard"      //nolint:depguard // an example tests a guarded service
+	"github.com/farmountain/aureus-go/guard" //nolint:depguard // an example tests a guarded service
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/middleware" //nolint:depguard // the same
 )
 
@@ -79,7 +80,7 @@ func Example_middleware() {
 	aureustest.RequireAllowed(t, srv, "transfer.make", "agent-7")
 
 	_ = recorder.Close(context.Background()) // sends what is queued
-	aureustest.RequireOutcome(t, srv, "transfer.make", "agent-7", aureus.OutcomeSuccess)
+	aureustest.RequireOutcome(t, srv, "transfer.make", "agent-7", vocab.OutcomeSuccess)
 	post(`{"amount": 20}`) // an approval lets one request through
 	// Output:
 	// 403 true
@@ -96,7 +97,7 @@ func Example_check() {
 
 	srv := aureustest.New(t)
 	srv.Allow("mail.send")
-	client := srv.Client(aureus.WithRetry(aureus.Decisions, aureus.NoRetry))
+	client := srv.Client(aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry}))
 
 	send := func() error { // the code under test
 		request := aureus.Request{

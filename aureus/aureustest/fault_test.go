@@ -82,7 +82,7 @@ func TestAFaultNeverBecomesAnAllow(t *testing.T) {
 						srv.Gate("ledger", aureus.GateResult{Passed: true})
 					}
 					ctx := context.WithValue(t.Context(), idKey{}, srv.Pending()[0].ID)
-					quickly := []aureus.Option{aureus.WithTimeout(20 * time.Millisecond), quick(aureus.Decisions), quick(aureus.Reads), quick(aureus.Changes)}
+					quickly := []aureus.Option{aureus.WithTimeout(20 * time.Millisecond), quick()}
 					clients := []*aureus.Client{srv.Client(quickly...)}
 					overSocket, err := aureus.NewClient(srv.URL(), quickly...)
 					require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestDamagedAnswersWouldFoolALenientReader(t *testing.T) {
 }
 
 func TestFaultsEnd(t *testing.T) {
-	once := []aureus.Option{aureus.WithRetry(aureus.Decisions, aureus.NoRetry), aureus.WithRetry(aureus.Reports, aureus.NoRetry)}
+	once := []aureus.Option{aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry, Reports: aureus.NoRetry})}
 	t.Run("in memory", func(t *testing.T) {
 		srv := aureustest.New(t)
 		client := srv.Client(once...)
@@ -203,7 +203,7 @@ func TestTheClientTriesAgain(t *testing.T) {
 			srv := aureustest.New(t)
 			srv.Allow(balance.ID)
 			srv.Fault(fault.Times(2))
-			decision, err := srv.Client(quick(aureus.Decisions)).Decide(t.Context(), read())
+			decision, err := srv.Client(quick()).Decide(t.Context(), read())
 			require.NoError(t, err)
 			require.Equal(t, aureus.Allow, decision.Effect)
 			calls := srv.Requests().Calls
@@ -219,7 +219,7 @@ func TestTheClientTriesAgain(t *testing.T) {
 func TestALostAnswerIsGivenAgain(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
-	client := srv.Client(quick(aureus.Decisions))
+	client := srv.Client(quick())
 	first, err := client.Decide(t.Context(), pay(20))
 	require.NoError(t, err)
 	srv.Approve(first.Approval.ID)
@@ -249,10 +249,10 @@ func TestWaitingTakesNoTimeInABubble(t *testing.T) {
 
 		srv.Fault(aureustest.Slow(time.Hour))
 		began = time.Now()
-		_, err = srv.Client(aureus.WithRetry(aureus.Decisions, aureus.NoRetry)).Decide(t.Context(), read())
+		_, err = srv.Client(aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry})).Decide(t.Context(), read())
 		require.ErrorIs(t, err, aureus.ErrUnavailable)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, aureus.DefaultTimeout, time.Since(began))
+		require.Equal(t, 30*time.Second, time.Since(began))
 
 		srv.ClearFaults()
 		srv.Fault(aureustest.Unavailable(2 * time.Second).Times(1))

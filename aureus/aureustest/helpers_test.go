@@ -72,8 +72,9 @@ func pay(amount int) aureus.Request {
 func read() aureus.Request { return aureus.Request{Principal: agent, Action: balance} }
 
 // quick retries without waiting.
-func quick(class aureus.Class) aureus.Option {
-	return aureus.WithRetry(class, aureus.RetryPolicy{MaxAttempts: 3, Budget: time.Minute})
+func quick() aureus.Option {
+	policy := aureus.RetryPolicy{MaxAttempts: 3, Budget: time.Minute}
+	return aureus.WithRetry(aureus.RetryPolicies{Decisions: policy, Reads: policy, Changes: policy, Reports: policy})
 }
 
 func copyTo(w io.Writer, r io.Reader) (int64, error) { return io.Copy(w, r) }

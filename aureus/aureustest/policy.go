@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -35,7 +36,7 @@ func (s *Server) evaluate(q *request) (any, error) {
 	if request.WorkflowID != "" && request.TaskID != "" {
 		s.requests.events.add(aureus.TelemetryEvent{
 			Type: aureus.EventPolicyCheck, Timestamp: aureus.TimestampOf(s.Clock.Now()), WorkflowID: request.WorkflowID, TaskID: request.TaskID,
-			Source: aureus.EventSourceServer,
+			Source: vocab.SourceServer,
 			Data: map[string]any{
 				"allowed": decision.Effect == aureus.Allow, "requiresHumanApproval": decision.Effect == aureus.RequireApproval, "reason": decision.Reason,
 			},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // The names that decisions of a [Server] carry.
@@ -100,9 +101,9 @@ func contradiction(result aureus.GateResult) string {
 	switch {
 	case result.Passed && result.BlockedCommit:
 		return "it passed and blocked the commit"
-	case result.Passed && result.CRVStatus != "" && result.CRVStatus != aureus.CRVPassed,
-		!result.Passed && result.CRVStatus == aureus.CRVPassed,
-		result.BlockedCommit && result.CRVStatus == aureus.CRVWarning:
+	case result.Passed && result.CRVStatus != "" && result.CRVStatus != vocab.CRVPassed,
+		!result.Passed && result.CRVStatus == vocab.CRVPassed,
+		result.BlockedCommit && result.CRVStatus == vocab.CRVWarning:
 		return fmt.Sprintf("passed is %v, blocked_commit %v and crv_status %q", result.Passed, result.BlockedCommit, result.CRVStatus)
 	case result.FailureCode != "" && !result.FailureCode.Valid():
 		return fmt.Sprintf("%q is no failure code", result.FailureCode)

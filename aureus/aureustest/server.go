@@ -115,7 +115,7 @@ func (s *Server) client(key aureus.Option, options []aureus.Option) *aureus.Clie
 	s.tb.Helper()
 	transport := &http.Transport{DialContext: s.memory.dial}
 	// The environment of whoever runs the test must not change it.
-	fixed := []aureus.Option{key, aureus.WithTimeout(aureus.DefaultTimeout), aureus.WithHTTPClient(&http.Client{Transport: transport})}
+	fixed := []aureus.Option{key, aureus.WithTimeout(30 * time.Second), aureus.WithHTTPClient(&http.Client{Transport: transport})}
 	client, err := aureus.NewClient("http://"+memoryHost, append(fixed, options...)...)
 	if err != nil {
 		s.tb.Errorf("aureustest: %v", err)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/aureus/aureustest"
+	"github.com/farmountain/aureus-go/internal/idtext"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func TestWhatNobodyScriptedIsDenied(t *testing.T) {
@@ -100,7 +102,7 @@ func TestAScriptThatPanicsDecidesNothing(t *testing.T) {
 	failures := failing(func(ft aureustest.TB) {
 		srv := aureustest.New(ft)
 		srv.Decide(func(aureus.Request) aureus.Decision { panic("oops") })
-		client := srv.Client(aureus.WithRetry(aureus.Decisions, aureus.NoRetry))
+		client := srv.Client(aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry}))
 		decision, err := client.Decide(t.Context(), read())
 		require.ErrorIs(t, err, aureus.ErrUnavailable)
 		require.Equal(t, aureus.Deny, decision.Effect)
@@ -131,7 +133,7 @@ func TestApprovals(t *testing.T) {
 	opened := decide(pay(20))
 	require.Equal(t, aureus.RequireApproval, opened.Effect)
 	require.Equal(t, aureus.ReasonHighRisk, opened.ReasonCode)
-	require.True(t, aureus.IsApprovalID(opened.Approval.ID))
+	require.True(t, idtext.IsApproval(opened.Approval.ID))
 	require.Equal(t, aureus.ApprovalPending, opened.Approval.Status)
 	require.False(t, opened.Digest.IsZero())
 
@@ -193,7 +195,7 @@ func TestApprovalsExpireByTheServersClock(t *testing.T) {
 	require.Equal(t, aureus.ReasonApprovalExpired, second.ReasonCode)
 	require.ErrorIs(t, client.ConsumeApproval(t.Context(), first.Approval.ID, aureus.ApprovalUse{
 		PrincipalID: agent.ID, ActionDigest: first.Digest, DecisionID: first.ID,
-	}), aureus.ErrApprovalExpired)
+	}), aureus.ReasonApprovalExpired.Err())
 }
 
 func TestVolatileValuesAreNotBound(t *testing.T) {
@@ -229,7 +231,7 @@ func TestOnlyAnOperatorDecides(t *testing.T) {
 	_, err = client.Approve(t.Context(), d.Approval.ID, d.Digest, "")
 	require.ErrorIs(t, err, aureus.ErrForbidden)
 	_, err = operator.Approve(t.Context(), d.Approval.ID, aureus.Digest{1}, "")
-	require.ErrorIs(t, err, aureus.ErrApprovalMismatch)
+	require.ErrorIs(t, err, aureus.ReasonApprovalMismatch.Err())
 	keyless, err := aureus.NewClient(srv.URL(), aureus.WithAPIKey(""))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, keyless.Close()) }()
@@ -264,7 +266,7 @@ func TestAPrincipalHasTwentyPendingApprovals(t *testing.T) {
 	require.Equal(t, aureus.Deny, d.Effect)
 	require.Equal(t, aureus.ReasonTooManyPending, d.ReasonCode)
 	_, err = client.RequestApproval(t.Context(), transfer, agent, "please")
-	require.ErrorIs(t, err, aureus.ErrTooManyPending)
+	require.ErrorIs(t, err, aureus.ReasonTooManyPending.Err())
 	pending, err := aureus.Collect(client.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
 	require.NoError(t, err)
 	require.Len(t, pending, 20)
@@ -299,22 +301,22 @@ func TestSpendingAnApproval(t *testing.T) {
 	}
 	as := func(*aureus.ApprovalUse) {}
 
-	require.ErrorIs(t, spend(as), aureus.ErrApprovalPending)
+	require.ErrorIs(t, spend(as), aureus.ReasonApprovalPending.Err())
 	srv.Approve(id)
-	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.ActionDigest[0]++ }), aureus.ErrApprovalMismatch)
-	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.PrincipalID = "agent-8" }), aureus.ErrApprovalMismatch)
-	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.PolicyVersion = "v2" }), aureus.ErrApprovalPolicyChanged)
+	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.ActionDigest[0]++ }), aureus.ReasonApprovalMismatch.Err())
+	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.PrincipalID = "agent-8" }), aureus.ReasonApprovalMismatch.Err())
+	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.PolicyVersion = "v2" }), aureus.ReasonApprovalPolicyChanged.Err())
 	require.ErrorIs(t, spend(func(u *aureus.ApprovalUse) { u.DecisionID = aureus.DecisionID{} }), aureus.ErrInvalid)
-	require.ErrorIs(t, client.ConsumeApproval(t.Context(), "apr_1", good), aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, client.ConsumeApproval(t.Context(), "apr_1", good), aureus.ReasonApprovalUnknown.Err())
 	require.NoError(t, spend(as))
-	require.ErrorIs(t, spend(as), aureus.ErrApprovalConsumed)
+	require.ErrorIs(t, spend(as), aureus.ReasonApprovalConsumed.Err())
 
 	ticket, err = client.AskApproval(t.Context(), aureus.ApprovalAsk{Request: pay(20)})
 	require.NoError(t, err)
 	require.False(t, ticket.Joined)
 	id = ticket.Approval.ID
 	srv.Reject(id)
-	require.ErrorIs(t, spend(as), aureus.ErrApprovalRejected)
+	require.ErrorIs(t, spend(as), aureus.ReasonApprovalRejected.Err())
 	ticket, err = client.AskApproval(t.Context(), aureus.ApprovalAsk{Request: pay(20)})
 	require.NoError(t, err)
 	require.True(t, ticket.Joined, "after a rejection the answer is rejected")
@@ -362,21 +364,21 @@ func TestGates(t *testing.T) {
 	srv.Gate("ledger", aureus.GateResult{Passed: true})
 	result := validate("ledger", true)
 	require.True(t, result.Passed)
-	require.Equal(t, aureus.CRVPassed, result.CRVStatus)
+	require.Equal(t, vocab.CRVPassed, result.CRVStatus)
 	require.Nil(t, result.RecoveryStrategy)
 
 	srv.Gate("ledger", aureus.GateResult{FailureCode: aureus.OutOfScope})
 	result = validate("ledger", true)
 	require.False(t, result.Passed)
 	require.True(t, result.BlockedCommit)
-	require.Equal(t, aureus.CRVBlocked, result.CRVStatus)
+	require.Equal(t, vocab.CRVBlocked, result.CRVStatus)
 	require.Equal(t, aureus.OutOfScope, result.FailureCode)
 	require.Equal(t, aureus.OutOfScope.Remediation(), result.Remediation)
 	require.Equal(t, strategy, result.RecoveryStrategy)
 
 	result = validate("ledger", false)
 	require.False(t, result.BlockedCommit)
-	require.Equal(t, aureus.CRVWarning, result.CRVStatus)
+	require.Equal(t, vocab.CRVWarning, result.CRVStatus)
 
 	commits := srv.Requests().Commits
 	require.Len(t, commits, 3)
@@ -388,9 +390,9 @@ func TestGates(t *testing.T) {
 func TestAGateResultThatContradictsItselfFailsTheTest(t *testing.T) {
 	for reason, result := range map[string]aureus.GateResult{
 		"passed and blocked":     {Passed: true, BlockedCommit: true},
-		"passed with a warning":  {Passed: true, CRVStatus: aureus.CRVWarning},
-		"failed, but passed":     {CRVStatus: aureus.CRVPassed},
-		"blocked with a warning": {BlockedCommit: true, CRVStatus: aureus.CRVWarning},
+		"passed with a warning":  {Passed: true, CRVStatus: vocab.CRVWarning},
+		"failed, but passed":     {CRVStatus: vocab.CRVPassed},
+		"blocked with a warning": {BlockedCommit: true, CRVStatus: vocab.CRVWarning},
 		"an unknown code":        {FailureCode: "OOPS"},
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -420,7 +422,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 
 	local := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow, PrincipalID: "agent-8", ActionID: "x"}
 	require.NoError(t, client.RecordDecisions(t.Context(), []aureus.DecisionRecord{local.Record(), local.Record(), d.Record()}))
-	require.NoError(t, client.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: d.ID, Status: aureus.OutcomeSuccess}}))
+	require.NoError(t, client.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: d.ID, Status: vocab.OutcomeSuccess}}))
 
 	got := srv.Requests()
 	require.Equal(t, request.WorkflowID, got.Decisions[0].Request.WorkflowID)
@@ -459,10 +461,10 @@ func TestRefusedItemsOfABatch(t *testing.T) {
 	require.Equal(t, []int{1, 2, 3}, []int{partial.Rejected[0].Index, partial.Rejected[1].Index, partial.Rejected[2].Index})
 
 	err = client.RecordOutcomes(t.Context(), []aureus.Outcome{
-		{DecisionID: id, Status: aureus.OutcomeSuccess},
-		{DecisionID: id, Status: aureus.OutcomeSuccess},
-		{DecisionID: id, Status: aureus.OutcomeFailed},
-		{Status: aureus.OutcomeSuccess},
+		{DecisionID: id, Status: vocab.OutcomeSuccess},
+		{DecisionID: id, Status: vocab.OutcomeSuccess},
+		{DecisionID: id, Status: vocab.OutcomeFailed},
+		{Status: vocab.OutcomeSuccess},
 	})
 	require.ErrorAs(t, err, &partial)
 	require.Equal(t, 2, partial.Accepted)
@@ -803,7 +805,7 @@ func TestClosing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ft := &fakeT{}
 		srv := aureustest.New(ft)
-		client := srv.Client(aureus.WithRetry(aureus.Decisions, aureus.NoRetry))
+		client := srv.Client(aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry}))
 		srv.Fault(aureustest.Slow(time.Hour))
 		began := time.Now()
 		done := make(chan error)
@@ -854,9 +856,9 @@ func TestOptionsThatClashFailTheTest(t *testing.T) {
 }
 
 func TestTheEnvironmentIsLeftOut(t *testing.T) {
-	t.Setenv(aureus.EnvTimeout, "nonsense")
-	t.Setenv(aureus.EnvAPIKey, "sk-of-production")
-	t.Setenv(aureus.EnvBaseURL, "https://aureus.example.com")
+	t.Setenv("AUREUS_TIMEOUT", "nonsense")
+	t.Setenv("AUREUS_API_KEY", "sk-of-production")
+	t.Setenv("AUREUS_BASE_URL", "https://aureus.example.com")
 	srv := aureustest.New(t)
 	_, err := srv.Client().Decide(t.Context(), read())
 	require.NoError(t, err)
@@ -874,12 +876,12 @@ func TestAsserting(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.Decide(t.Context(), aureus.Request{Principal: agent, Action: aureus.Action{ID: "x", RiskTier: aureus.TierLow}})
 	require.NoError(t, err)
-	require.NoError(t, client.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: d.ID, Status: aureus.OutcomeFailed, ErrorClass: "404"}}))
+	require.NoError(t, client.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: d.ID, Status: vocab.OutcomeFailed, ErrorClass: "404"}}))
 
 	require.Equal(t, d.ID, aureustest.RequireAllowed(t, srv, balance.ID, agent.ID).DecisionID)
 	aureustest.RequireHeld(t, srv, transfer.ID, agent.ID)
 	aureustest.RequireDenied(t, srv, "x", agent.ID)
-	require.Equal(t, "404", aureustest.RequireOutcome(t, srv, balance.ID, agent.ID, aureus.OutcomeFailed).ErrorClass)
+	require.Equal(t, "404", aureustest.RequireOutcome(t, srv, balance.ID, agent.ID, vocab.OutcomeFailed).ErrorClass)
 
 	for message, check := range map[string]func(t aureustest.TB){
 		"nothing was decided about y for agent-7: what was decided is balance.read for agent-7: allow, transfer.make for agent-7: require_approval, x for agent-7: deny": func(t aureustest.TB) {
@@ -890,12 +892,12 @@ func TestAsserting(t *testing.T) {
 		"the latest decision about balance.read for agent-7 is allow, not deny":          func(t aureustest.TB) { aureustest.RequireDenied(t, srv, balance.ID, agent.ID) },
 		"the latest decision about balance.read for agent-7 is allow, not require_appro": func(t aureustest.TB) { aureustest.RequireHeld(t, srv, balance.ID, agent.ID) },
 		"the outcome of balance.read for agent-7 is failed, not success (404)": func(t aureustest.TB) {
-			aureustest.RequireOutcome(t, srv, balance.ID, agent.ID, aureus.OutcomeSuccess)
+			aureustest.RequireOutcome(t, srv, balance.ID, agent.ID, vocab.OutcomeSuccess)
 		},
 		"no outcome of it has been recorded; has the Recorder been closed?": func(t aureustest.TB) {
-			aureustest.RequireOutcome(t, srv, "x", agent.ID, aureus.OutcomeSuccess)
+			aureustest.RequireOutcome(t, srv, "x", agent.ID, vocab.OutcomeSuccess)
 		},
-		"y has no outcome for agent-7": func(t aureustest.TB) { aureustest.RequireOutcome(t, srv, "y", agent.ID, aureus.OutcomeSuccess) },
+		"y has no outcome for agent-7": func(t aureustest.TB) { aureustest.RequireOutcome(t, srv, "y", agent.ID, vocab.OutcomeSuccess) },
 	} {
 		failures := failing(func(ft aureustest.TB) {
 			check(ft)

@@ -13,7 +13,8 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/aureus/aureustest"
-	"github.com/farmountain/aureus-go/guard"      //nolint:depguard // what is tested here is tested by users
+	"github.com/farmountain/aureus-go/guard" //nolint:depguard // what is tested here is tested by users
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/middleware" //nolint:depguard // the same
 )
 
@@ -61,7 +62,7 @@ func TestAGuardedServiceDoesNothingUnasked(t *testing.T) {
 				require.Equal(t, 200, b.post(`{"amount": 20}`), "and goes on afterwards")
 				require.Equal(t, 1, b.done)
 				require.NoError(t, b.recorder.Close(t.Context()))
-				aureustest.RequireOutcome(t, srv, transfer.ID, agent.ID, aureus.OutcomeSuccess)
+				aureustest.RequireOutcome(t, srv, transfer.ID, agent.ID, vocab.OutcomeSuccess)
 			})
 		})
 	}
@@ -148,7 +149,7 @@ func TestApproval_ServiceAndOperator_HaveOneEach(t *testing.T) {
 	mine, theirs := ask(service, "v1"), ask(operator, "v1")
 	require.NotEqual(t, mine.ID, theirs.ID)
 	_, err := service.Approval(t.Context(), theirs.ID)
-	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
 	list, err := aureus.Collect(service.Approvals(t.Context(), aureus.ApprovalQuery{}))
 	require.NoError(t, err)
 	require.Len(t, list, 1)
@@ -158,9 +159,9 @@ func TestApproval_ServiceAndOperator_HaveOneEach(t *testing.T) {
 
 	srv.Approve(mine.ID)
 	use := aureus.ApprovalUse{PrincipalID: agent.ID, ActionDigest: mine.ActionDigest, DecisionID: aureus.NewDecisionID(srv.Clock.Now())}
-	require.ErrorIs(t, operator.ConsumeApproval(t.Context(), mine.ID, use), aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, operator.ConsumeApproval(t.Context(), mine.ID, use), aureus.ReasonApprovalUnknown.Err())
 	require.NotEqual(t, mine.ID, ask(service, "v2").ID, "other rules ask for another one")
 	require.Equal(t, mine.ID, ask(service, "v1").ID, "and retire none")
 	srv.Clock.Advance(15*time.Minute + 1)
-	require.ErrorIs(t, service.ConsumeApproval(t.Context(), mine.ID, use), aureus.ErrApprovalExpired)
+	require.ErrorIs(t, service.ConsumeApproval(t.Context(), mine.ID, use), aureus.ReasonApprovalExpired.Err())
 }

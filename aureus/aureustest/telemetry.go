@@ -11,6 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -155,12 +156,12 @@ func (s *Server) listEvents(q *request) (any, error) {
 		return nil, badQuery("type", "must be one of "+strings.Join(words, ", "))
 	}
 	workflow, task, source := query.Get("workflow_id"), query.Get("task_id"), query.Get("source")
-	if source != "" && source != aureus.EventSourceServer && source != "reported" {
+	if source != "" && source != vocab.SourceServer && source != "reported" {
 		return nil, badQuery("source", "must be server or reported")
 	}
 	events := selected(s, &s.requests.events, func(e aureus.TelemetryEvent) bool {
 		return (kind == "" || e.Type == kind) && (workflow == "" || e.WorkflowID == workflow) && (task == "" || e.TaskID == task) &&
-			(source == "" || (source == aureus.EventSourceServer) == (e.Source != "")) && w.has(e.Timestamp)
+			(source == "" || (source == vocab.SourceServer) == (e.Source != "")) && w.has(e.Timestamp)
 	})
 	return page(q, byTime(events, func(e aureus.TelemetryEvent) aureus.Timestamp { return e.Timestamp }), maxKept, maxKept)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wiregate"
 )
 
@@ -41,13 +42,13 @@ func runTests(ctx context.Context, validator crvgate.Validator[any], pointer str
 	defer stop()
 	for i, test := range tests {
 		path := pointer + "/" + strconv.Itoa(i)
-		accepted := []string{aureus.CRVPassed, aureus.CRVBlocked, aureus.CRVWarning}
+		accepted := []string{vocab.CRVPassed, vocab.CRVBlocked, vocab.CRVWarning}
 		if !slices.Contains(accepted, test.Want) {
 			problems = append(problems, Problem{Pointer: path + "/want", Message: "must be one of " + strings.Join(accepted, ", ")})
 			continue
 		}
 		gate := crvgate.New[any](test.Name).With(budget.Guard(test.Name, validator))
-		if test.Want == aureus.CRVWarning {
+		if test.Want == vocab.CRVWarning {
 			gate = gate.NonBlocking()
 		}
 		result := gate.Validate(ctx, wiregate.ChangeOf(test.Commit))

@@ -18,6 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/crvgate/validators"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func validate(t *testing.T, r *registry.Registry, data any, ids ...string) aureus.GateResult {
@@ -41,7 +42,7 @@ func TestTheGuidesGateRunsAsPrinted(t *testing.T) {
 	require.True(t, result.Passed, "%+v", result)
 	commit.Data = map[string]any{"balance": json.Number("-1"), "currency": "USD"}
 	result = r.Validate(t.Context(), commit, config)
-	require.Equal(t, aureus.CRVBlocked, result.CRVStatus)
+	require.Equal(t, vocab.CRVBlocked, result.CRVStatus)
 	require.Equal(t, aureus.OutOfScope, result.FailureCode)
 }
 
@@ -87,7 +88,7 @@ func TestTheWiresGate(t *testing.T) {
 
 	echoed := map[string]any{"type": "retry_alt_tool", "toolName": "alt", "maxRetries": json.Number("2")}
 	result = r.Validate(t.Context(), aureus.Commit{}, aureus.GateConfig{Validators: []string{"not_null"}, RecoveryStrategy: echoed})
-	require.Equal(t, aureus.CRVWarning, result.CRVStatus)
+	require.Equal(t, vocab.CRVWarning, result.CRVStatus)
 	require.False(t, result.BlockedCommit)
 	require.Equal(t, echoed, result.RecoveryStrategy, "echoed in either spelling")
 }

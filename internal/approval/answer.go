@@ -48,9 +48,9 @@ func Answer(ctx context.Context, approvals Approvals, ask aureus.ApprovalAsk, de
 func once(ctx context.Context, approvals Approvals, ask aureus.ApprovalAsk, decision aureus.Decision) (_ aureus.Decision, again bool, err error) {
 	ticket, err := approvals.AskApproval(ctx, ask)
 	switch {
-	case errors.Is(err, aureus.ErrTooManyPending):
+	case errors.Is(err, aureus.ReasonTooManyPending.Err()):
 		return Deny(decision, aureus.ReasonTooManyPending), false, nil
-	case errors.Is(err, aureus.ErrApprovalMismatch):
+	case errors.Is(err, aureus.ReasonApprovalMismatch.Err()):
 		return decision, false, fmt.Errorf("asking for an approval: %w; %s", err, adviceOnDigests)
 	case errors.Is(err, aureus.ErrInvalid): // asking again unchanged will not help
 		return Unbindable(decision, fmt.Errorf("asking for an approval: %w", err)), false, nil
@@ -93,18 +93,18 @@ func use(ctx context.Context, approvals Approvals, decision aureus.Decision) (_ 
 		decision.ReasonCode, decision.Reason = aureus.ReasonApproved, sentences[aureus.ReasonApproved]
 		decision.Approval.Status = aureus.ApprovalConsumed
 		return decision, false, nil
-	case errors.Is(err, aureus.ErrApprovalConsumed):
+	case errors.Is(err, aureus.ReasonApprovalConsumed.Err()):
 		decision.Approval.Status = aureus.ApprovalConsumed
 		return Require(decision, aureus.ReasonApprovalConsumed), true, nil
-	case errors.Is(err, aureus.ErrApprovalExpired):
+	case errors.Is(err, aureus.ReasonApprovalExpired.Err()):
 		decision.Approval.Status = aureus.ApprovalExpired
 		return Require(decision, aureus.ReasonApprovalExpired), true, nil
-	case errors.Is(err, aureus.ErrApprovalPolicyChanged):
+	case errors.Is(err, aureus.ReasonApprovalPolicyChanged.Err()):
 		return Require(decision, aureus.ReasonApprovalPolicyChanged), true, nil
-	case errors.Is(err, aureus.ErrApprovalRejected):
+	case errors.Is(err, aureus.ReasonApprovalRejected.Err()):
 		decision.Approval.Status = aureus.ApprovalRejected
 		return Deny(decision, aureus.ReasonApprovalRejected), false, nil
-	case errors.Is(err, aureus.ErrApprovalPending):
+	case errors.Is(err, aureus.ReasonApprovalPending.Err()):
 		decision.Approval.Status = aureus.ApprovalPending
 		return Require(decision, aureus.ReasonApprovalPending), false, nil
 	}
@@ -117,7 +117,7 @@ const adviceOnDigests = "the two sides compute different digests: make Local.Ten
 // fits checks that the approval is for what was asked.
 func fits(ask aureus.ApprovalAsk, approval aureus.Approval) error {
 	if subtle.ConstantTimeCompare(ask.Digest[:], approval.ActionDigest[:]) != 1 {
-		return fmt.Errorf("asking for an approval: %w; %s", aureus.ErrApprovalMismatch, adviceOnDigests)
+		return fmt.Errorf("asking for an approval: %w; %s", aureus.ReasonApprovalMismatch.Err(), adviceOnDigests)
 	}
 	if approval.ID == "" {
 		return errors.New("asking for an approval: the answer names no approval")
@@ -164,7 +164,7 @@ func Unbindable(d aureus.Decision, err error) aureus.Decision {
 // of the rule that asked for it.
 func pending(d aureus.Decision, ticket aureus.ApprovalTicket) aureus.Decision {
 	switch {
-	case aureus.ApprovalError(ticket.Hint) != nil:
+	case ticket.Hint.Err() != nil:
 		return Require(d, ticket.Hint)
 	case ticket.Joined:
 		return Require(d, aureus.ReasonApprovalPending)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // The default bounds of an approval's life.
@@ -98,21 +99,22 @@ func (s State) Reject(now time.Time) (State, error) {
 	return s, nil
 }
 
-// Use reserves the approval for one decision. The error is the
-// aureus.ErrApproval… that says why it cannot be used.
+// Use reserves the approval for one decision. The error is that of
+// an aureus.ReasonApproval… code (see aureus.ReasonCode.Err), which says why it
+// cannot be used.
 func (s State) Use(now time.Time, decision aureus.DecisionID) (State, error) {
 	switch s.At(now).Status {
 	case aureus.ApprovalApproved:
 	case aureus.ApprovalPending:
-		return s, aureus.ErrApprovalPending
+		return s, aureus.ReasonApprovalPending.Err()
 	case aureus.ApprovalRejected:
-		return s, aureus.ErrApprovalRejected
+		return s, aureus.ReasonApprovalRejected.Err()
 	case aureus.ApprovalExpired:
-		return s, aureus.ErrApprovalExpired
+		return s, aureus.ReasonApprovalExpired.Err()
 	case aureus.ApprovalConsumed:
-		return s, aureus.ErrApprovalConsumed
+		return s, aureus.ReasonApprovalConsumed.Err()
 	default:
-		return s, aureus.ErrApprovalMismatch
+		return s, aureus.ReasonApprovalMismatch.Err()
 	}
 	s.Status, s.SpentBy, s.Committed = aureus.ApprovalConsumed, decision, false
 	return s, nil
@@ -157,9 +159,9 @@ func (s State) Withdraw() (_ State, changed bool) {
 // refused before it reached the handler, or the handler failed and says so.
 func NotDone(o aureus.Outcome) bool {
 	switch o.Status {
-	case aureus.OutcomeBlocked, aureus.OutcomeRefused:
+	case vocab.OutcomeBlocked, vocab.OutcomeRefused:
 		return true
-	case aureus.OutcomeFailed:
+	case vocab.OutcomeFailed:
 		return o.NotDone
 	}
 	return false

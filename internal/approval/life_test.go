@@ -8,6 +8,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 var (
@@ -72,8 +73,8 @@ func TestState_EveryEvent_HasOneAnswer(t *testing.T) {
 		"committed again": {"consumed", "", "no", "no", "consumed!", same, same, same, same},
 	}
 	errs := map[error]string{
-		aureus.ErrApprovalPending: "pending!", aureus.ErrApprovalRejected: "rejected!", aureus.ErrApprovalExpired: "expired!",
-		aureus.ErrApprovalConsumed: "consumed!", approval.ErrNotPending: "no",
+		aureus.ReasonApprovalPending.Err(): "pending!", aureus.ReasonApprovalRejected.Err(): "rejected!", aureus.ReasonApprovalExpired.Err(): "expired!",
+		aureus.ReasonApprovalConsumed.Err(): "consumed!", approval.ErrNotPending: "no",
 	}
 	next := func(before, s approval.State, err error) string {
 		if err != nil {
@@ -147,7 +148,7 @@ func TestState_UnknownStatus_IsNoPermission(t *testing.T) {
 		s.Status = status
 		require.False(t, s.Live(noon))
 		_, err := s.Use(noon, first)
-		require.ErrorIs(t, err, aureus.ErrApprovalMismatch)
+		require.ErrorIs(t, err, aureus.ReasonApprovalMismatch.Err())
 		_, err = s.Approve(noon, life)
 		require.ErrorIs(t, err, approval.ErrNotPending)
 	}
@@ -166,8 +167,8 @@ func TestState_ReservedWithoutUseBy_IsNotGivenBack(t *testing.T) {
 
 func TestNotDone_Outcomes(t *testing.T) {
 	for status, want := range map[string][2]bool{ // without and with not_done
-		aureus.OutcomeBlocked: {true, true}, aureus.OutcomeRefused: {true, true}, aureus.OutcomeFailed: {false, true},
-		aureus.OutcomeSuccess: {false, false}, aureus.OutcomePanicked: {false, false}, aureus.OutcomeUnknown: {false, false}, "": {false, false}, "other": {false, false},
+		vocab.OutcomeBlocked: {true, true}, vocab.OutcomeRefused: {true, true}, vocab.OutcomeFailed: {false, true},
+		vocab.OutcomeSuccess: {false, false}, vocab.OutcomePanicked: {false, false}, vocab.OutcomeUnknown: {false, false}, "": {false, false}, "other": {false, false},
 	} {
 		require.Equal(t, want[0], approval.NotDone(aureus.Outcome{Status: status}), status)
 		require.Equal(t, want[1], approval.NotDone(aureus.Outcome{Status: status, NotDone: true}), status)

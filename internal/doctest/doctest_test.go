@@ -32,7 +32,7 @@ func TestBlocksThatCompile(t *testing.T) {
 			"<!-- doctest: test", "var one = 1", "-->", "'''go", "func TestOne(t *testing.T) { require.Equal(t, 1, one) }", "'''",
 		},
 		"declarations": {"'''go", "type ledger struct{ mu sync.Mutex }", "func (l *ledger) apply(ctx context.Context) error { return ctx.Err() }", "'''"},
-		"statements":   {"'''go", "decision, err := aureus.ParseEffect(\"allow\")", "if err != nil {", "\treturn err", "}", "'''"},
+		"statements":   {"'''go", "client, err := aureus.NewClient(\"\")", "if err != nil {", "\treturn err", "}", "'''"},
 		"statements with their own imports": {
 			"'''go", "// As always:", "import (", "\t\"math/rand/v2\"", ")", "", "n := rand.IntN(6)", "'''",
 		},

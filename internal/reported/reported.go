@@ -73,8 +73,8 @@ var (
 // it does not. A reason code that this package does not know, of a decider with
 // rules of its own, contradicts nothing.
 func Consistent(r aureus.DecisionRecord) string {
-	effect, err := aureus.ParseEffect(r.Effect)
-	if err != nil {
+	var effect aureus.Effect
+	if err := effect.UnmarshalText([]byte(r.Effect)); err != nil {
 		return "/effect: " + err.Error()
 	}
 	if why := consistent(r.ReasonCode, effect, r.RiskTier); why != "" {
@@ -133,7 +133,8 @@ func Fits(r aureus.DecisionRecord, a aureus.Approval, spent bool) string {
 			differs = append(differs, part.name)
 		}
 	}
-	effect, _ := aureus.ParseEffect(r.Effect) // Consistent has told
+	var effect aureus.Effect
+	_ = effect.UnmarshalText([]byte(r.Effect)) // Consistent has checked it
 	switch {
 	case len(differs) > 0:
 		return "/approval_id: the approval is for something else: " + strings.Join(differs, " and ") + " differ from the record"

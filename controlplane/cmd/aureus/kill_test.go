@@ -17,6 +17,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 const killOperator = "the-operator-of-this-test"
@@ -106,8 +107,7 @@ func killUnderLoad(t *testing.T, db string, round int, acks *acknowledged) {
 
 // work does everything that is to survive, until the server is gone.
 func work(ctx context.Context, address, name string, acks *acknowledged) {
-	service, err := aureus.NewClient(address, aureus.WithAPIKey(""), aureus.WithRetry(aureus.Decisions, aureus.NoRetry),
-		aureus.WithRetry(aureus.Changes, aureus.NoRetry), aureus.WithRetry(aureus.Reports, aureus.NoRetry))
+	service, err := aureus.NewClient(address, aureus.WithAPIKey(""), aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry, Changes: aureus.NoRetry, Reports: aureus.NoRetry}))
 	if err != nil {
 		return
 	}
@@ -184,7 +184,7 @@ func compare(t *testing.T, operator, service *aureus.Client, acks *acknowledged)
 	recorded := map[aureus.DecisionID]bool{}
 	for entry, err := range operator.Audit(t.Context(), aureus.AuditQuery{}) {
 		require.NoError(t, err)
-		if entry.Kind == aureus.AuditDecision {
+		if entry.Kind == vocab.AuditDecision {
 			recorded[entry.DecisionID] = true
 		}
 	}

@@ -141,7 +141,7 @@ func TestWorkflowsSurviveKillNine(t *testing.T) {
 
 // work executes workflows of all shapes, until the server is gone.
 func (l *flows) work(ctx context.Context, address, name string, process int) {
-	service, err := aureus.NewClient(address, aureus.WithAPIKey(""), aureus.WithRetry(aureus.Reads, aureus.NoRetry), aureus.WithRetry(aureus.Changes, aureus.NoRetry))
+	service, err := aureus.NewClient(address, aureus.WithAPIKey(""), aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.NoRetry, Changes: aureus.NoRetry}))
 	if err != nil {
 		l.fails(err)
 		return

@@ -10,6 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // approvalRules implements [Approvals]: who may ask for, decide and use an approval,
@@ -107,8 +108,8 @@ func (t *approvalRules) open(tenant string, now time.Time, by Actor, n NewApprov
 	if err := t.join(tenant, now, by, a); err != nil {
 		return aureus.Approval{}, err
 	}
-	entry := ApprovalEntry(aureus.AuditApprovalRequested, a, by)
-	entry.DecisionID, entry.FromState, entry.ToState = n.Decision, aureus.StateEvaluating, aureus.StatePendingHuman
+	entry := ApprovalEntry(vocab.AuditApprovalRequested, a, by)
+	entry.DecisionID, entry.FromState, entry.ToState = n.Decision, vocab.StateEvaluating, vocab.StatePendingHuman
 	entry.Details["reason"] = a.Reason
 	return a, t.audit.Append(tenant, now, entry)
 }
@@ -120,7 +121,7 @@ func (t *approvalRules) join(tenant string, now time.Time, by Actor, a aureus.Ap
 	if err != nil || !added || a.RequestedByKey == by.KeyID {
 		return err
 	}
-	entry := ApprovalEntry(aureus.AuditApprovalRequested, a, by)
+	entry := ApprovalEntry(vocab.AuditApprovalRequested, a, by)
 	entry.FromState, entry.ToState = StateOf(a.Status), StateOf(a.Status)
 	entry.Details["joined"] = true
 	return t.audit.Append(tenant, now, entry)
@@ -155,10 +156,10 @@ func (t *approvalRules) Decide(tenant string, now time.Time, by Actor, id string
 	case reason != "":
 		return row.Approval, ErrConflict
 	}
-	verdict, kind := "reject", aureus.AuditApprovalRejected
+	verdict, kind := "reject", vocab.AuditApprovalRejected
 	next, err := row.State().Reject(now)
 	if approve {
-		verdict, kind = "approve", aureus.AuditApprovalApproved
+		verdict, kind = "approve", vocab.AuditApprovalApproved
 		next, err = row.State(), nil
 		row.Quorum.Have++
 		if row.Quorum.Have >= row.Quorum.Needed {
@@ -180,7 +181,7 @@ func (t *approvalRules) Decide(tenant string, now time.Time, by Actor, id string
 	}
 	row.Decisions = append(row.Decisions, aureus.ApprovalDecision{By: by.Subject, At: stampOf(now), Verdict: verdict, Comment: comment})
 	entry := ApprovalEntry(kind, row.Approval, by)
-	entry.Decision, entry.FromState, entry.ToState = verdict, aureus.StatePendingHuman, StateOf(row.Status)
+	entry.Decision, entry.FromState, entry.ToState = verdict, vocab.StatePendingHuman, StateOf(row.Status)
 	if comment != "" {
 		entry.Details["comment"] = comment
 	}
@@ -194,17 +195,17 @@ func (t *approvalRules) Consume(tenant string, now time.Time, by Actor, id strin
 	case err != nil:
 		return err
 	case row.RequestedBy != by.Subject:
-		return aureus.ErrApprovalUnknown
+		return aureus.ReasonApprovalUnknown.Err()
 	case subtle.ConstantTimeCompare(use.ActionDigest[:], row.ActionDigest[:]) != 1,
 		subtle.ConstantTimeCompare([]byte(use.PrincipalID), []byte(row.Principal.ID)) != 1:
-		return aureus.ErrApprovalMismatch
+		return aureus.ReasonApprovalMismatch.Err()
 	}
 	next, err := row.State().Use(now, use.DecisionID)
 	if err != nil {
 		return err
 	}
 	if use.PolicyVersion != "" && use.PolicyVersion != row.PolicyVersion {
-		return aureus.ErrApprovalPolicyChanged
+		return aureus.ReasonApprovalPolicyChanged.Err()
 	}
 	if err := t.mayConsume(tenant, now, &row, use.DecisionID); err != nil {
 		return err
@@ -215,8 +216,8 @@ func (t *approvalRules) Consume(tenant string, now time.Time, by Actor, id strin
 	if err := t.setState(tenant, &row, next, false); err != nil {
 		return err
 	}
-	entry := ApprovalEntry(aureus.AuditApprovalConsumed, row.Approval, by)
-	entry.DecisionID, entry.FromState, entry.ToState = use.DecisionID, aureus.StateApproved, aureus.StateIdle
+	entry := ApprovalEntry(vocab.AuditApprovalConsumed, row.Approval, by)
+	entry.DecisionID, entry.FromState, entry.ToState = use.DecisionID, vocab.StateApproved, vocab.StateIdle
 	return t.audit.Append(tenant, now, entry)
 }
 
@@ -228,14 +229,14 @@ func (t *approvalRules) mayConsume(tenant string, now time.Time, row *ApprovalRo
 	case err != nil:
 		return err
 	case reason != "":
-		return aureus.ErrApprovalExpired
+		return aureus.ReasonApprovalExpired.Err()
 	}
 	rejected, err := t.rows.IsRejected(tenant, now, row.ActionDigest, row.RequestedBy)
 	switch {
 	case err != nil:
 		return err
 	case rejected: // under another version of the rules
-		return aureus.ErrApprovalRejected
+		return aureus.ReasonApprovalRejected.Err()
 	}
 	used, err := t.rows.IsUsed(tenant, decision)
 	if err == nil && used {
@@ -267,15 +268,15 @@ func (t *approvalRules) Settle(tenant string, now time.Time, by Actor, decision 
 	if err := t.setState(tenant, row, next, released); err != nil {
 		return err
 	}
-	kind, into := aureus.AuditApprovalCommitted, aureus.StateIdle
+	kind, into := vocab.AuditApprovalCommitted, aureus.GoalGuardState(vocab.StateIdle)
 	switch {
 	case released:
-		kind, into = aureus.AuditApprovalReleased, aureus.StateApproved
+		kind, into = vocab.AuditApprovalReleased, vocab.StateApproved
 	case notDone && reason == "":
 		reason = "it was given back once before, or its time to be used is over"
 	}
 	entry := ApprovalEntry(kind, row.Approval, by)
-	entry.DecisionID, entry.FromState, entry.ToState = decision, aureus.StateIdle, into
+	entry.DecisionID, entry.FromState, entry.ToState = decision, vocab.StateIdle, into
 	if reason != "" {
 		entry.Details["why"] = reason
 	}
@@ -345,7 +346,7 @@ func (t *approvalRules) KeysLive(tenant, id string) (bool, error) {
 // Reserved implements [Approvals].
 func (t *approvalRules) Reserved(tenant string, now time.Time, id string, decision aureus.DecisionID) (bool, error) {
 	row, err := t.rows.Get(tenant, id)
-	if errors.Is(err, aureus.ErrApprovalUnknown) {
+	if errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
 		return false, nil
 	}
 	if err != nil || !row.State().ReservedFor(now, decision) {
@@ -361,12 +362,12 @@ func (t *approvalRules) SpentBy(tenant, id string, decision aureus.DecisionID) (
 	switch {
 	case err == nil && row.ConsumedBy == decision:
 		return true, nil
-	case err != nil && !errors.Is(err, aureus.ErrApprovalUnknown):
+	case err != nil && !errors.Is(err, aureus.ReasonApprovalUnknown.Err()):
 		return false, err
 	case decision.IsZero():
 		return false, nil
 	}
-	return t.audit.Tells(tenant, aureus.AuditApprovalConsumed, decision, id)
+	return t.audit.Tells(tenant, vocab.AuditApprovalConsumed, decision, id)
 }
 
 // mayHaveAsked reports whether the actor, or somebody of a name so much like the
@@ -423,7 +424,7 @@ func (t *approvalRules) expireOfKey(tenant string, now time.Time, keyID string) 
 // Withdraw implements [Approvals].
 func (t *approvalRules) Withdraw(tenant string, now time.Time, id, reason string) error {
 	row, err := t.rows.Get(tenant, id)
-	if errors.Is(err, aureus.ErrApprovalUnknown) {
+	if errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
 		return nil
 	}
 	if _, open := row.State().Withdraw(); err != nil || !row.Live || !open {
@@ -439,8 +440,8 @@ func (t *approvalRules) expire(tenant string, now time.Time, row *ApprovalRow, r
 	if err := t.setState(tenant, row, next, false); err != nil || !open {
 		return err
 	}
-	entry := ApprovalEntry(aureus.AuditApprovalExpired, row.Approval, Actor{Subject: "aureus"})
-	entry.FromState, entry.ToState = StateOf(before), aureus.StateIdle
+	entry := ApprovalEntry(vocab.AuditApprovalExpired, row.Approval, Actor{Subject: "aureus"})
+	entry.FromState, entry.ToState = StateOf(before), vocab.StateIdle
 	if reason != "" {
 		entry.Details["why"] = reason
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/namefold"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // The bounds of pending approvals. A subject counts its own only, so that none
@@ -95,16 +96,16 @@ type Approvals interface {
 	// the one of the same version of the rules. It leaves those of other subjects
 	// and of other versions as they are.
 	//
-	// It fails with aureus.ErrTooManyPending beyond the bounds of pending approvals.
+	// It fails with aureus.ReasonTooManyPending.Err() beyond the bounds of pending approvals.
 	Ask(tenant string, now time.Time, by Actor, n NewApproval, life approval.Life) (_ aureus.Approval, joined bool, err error)
 	// Decide stores one person's verdict. The digest must be that of the approval:
 	// it says that the person saw what is asked. The errors are
-	// aureus.ErrApprovalUnknown, ErrRequester, ErrDigest and ErrConflict.
+	// aureus.ReasonApprovalUnknown.Err(), ErrRequester, ErrDigest and ErrConflict.
 	Decide(tenant string, now time.Time, by Actor, id string, approve bool, digest aureus.Digest, comment string, life approval.Life) (aureus.Approval, error)
 	// Consume reserves an approval for one decision: until the outcome of that
-	// decision is known it is spent, see Settle. The error is the
-	// aureus.ErrApproval… that says why it cannot be used, ErrDecisionUsed or
-	// ErrDecisionOfOther. For every subject but the one that asked for it there is
+	// decision is known it is spent, see Settle. The error is that
+	// of an aureus.ReasonApproval… code, which says why it cannot be used, or
+	// ErrDecisionUsed or ErrDecisionOfOther. For every subject but the one that asked for it there is
 	// no such approval.
 	Consume(tenant string, now time.Time, by Actor, id string, use aureus.ApprovalUse) error
 	// Settle is for the outcome of a decision, reported by the actor or known to
@@ -125,10 +126,10 @@ type Approvals interface {
 	HasExpired(tenant string, now time.Time) (bool, error)
 
 	// Get is the whole approval with that id, as it is at that time, or
-	// aureus.ErrApprovalUnknown. charge is as in [ApprovalFilter].
+	// aureus.ReasonApprovalUnknown.Err(). charge is as in [ApprovalFilter].
 	Get(tenant string, now time.Time, id string, charge func(document []byte) error) (aureus.Approval, error)
 	// Summary is the approval with that id, as it is at that time, without what is
-	// only in its document, or aureus.ErrApprovalUnknown.
+	// only in its document, or aureus.ReasonApprovalUnknown.Err().
 	Summary(tenant string, now time.Time, id string) (aureus.Approval, error)
 	// List gives whole approvals, the oldest first, at most the filter's limit and
 	// [MaxPageBytes], but one at least. more says that there are others behind them.
@@ -159,18 +160,18 @@ type PendingCount struct {
 }
 
 // Room is nil where one more pending approval with a document of so many bytes
-// may be added, and otherwise an error that matches aureus.ErrTooManyPending and
+// may be added, and otherwise an error that matches aureus.ReasonTooManyPending.Err() and
 // names the bound.
 func (c PendingCount) Room(size int) error {
 	switch {
 	case c.Principal >= MaxPending:
-		return fmt.Errorf("%w: this service has %d for the principal already", aureus.ErrTooManyPending, c.Principal)
+		return fmt.Errorf("%w: this service has %d for the principal already", aureus.ReasonTooManyPending.Err(), c.Principal)
 	case c.Subject >= MaxPendingSubject:
-		return fmt.Errorf("%w: this service has %d already", aureus.ErrTooManyPending, c.Subject)
+		return fmt.Errorf("%w: this service has %d already", aureus.ReasonTooManyPending.Err(), c.Subject)
 	case c.Bytes+int64(size) > MaxPendingBytes:
-		return fmt.Errorf("%w: those of this service take %d bytes already, and %d are its bound", aureus.ErrTooManyPending, c.Bytes, MaxPendingBytes)
+		return fmt.Errorf("%w: those of this service take %d bytes already, and %d are its bound", aureus.ReasonTooManyPending.Err(), c.Bytes, MaxPendingBytes)
 	case c.Tenant >= MaxPendingTenant && c.Subject >= MaxPending:
-		return fmt.Errorf("%w: the tenant has %d already", aureus.ErrTooManyPending, c.Tenant)
+		return fmt.Errorf("%w: the tenant has %d already", aureus.ReasonTooManyPending.Err(), c.Tenant)
 	}
 	return nil
 }
@@ -193,12 +194,12 @@ func ApprovalEntry(kind string, a aureus.Approval, by Actor) aureus.AuditRecord 
 func StateOf(status aureus.ApprovalStatus) aureus.GoalGuardState {
 	switch status {
 	case aureus.ApprovalPending:
-		return aureus.StatePendingHuman
+		return vocab.StatePendingHuman
 	case aureus.ApprovalApproved:
-		return aureus.StateApproved
+		return vocab.StateApproved
 	case aureus.ApprovalRejected:
-		return aureus.StateRejected
+		return vocab.StateRejected
 	default:
-		return aureus.StateIdle
+		return vocab.StateIdle
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // Decision is what of a decision is kept beside its audit entry, to know it
@@ -52,7 +53,7 @@ func (o Outcome) entry() aureus.AuditRecord {
 		details = map[string]any{}
 	}
 	return aureus.AuditRecord{
-		Kind: aureus.AuditOutcome, DecisionID: o.DecisionID, Decision: o.Status, By: o.By.Subject, KeyID: o.By.KeyID,
+		Kind: vocab.AuditOutcome, DecisionID: o.DecisionID, Decision: o.Status, By: o.By.Subject, KeyID: o.By.KeyID,
 		Details: details,
 	}
 }

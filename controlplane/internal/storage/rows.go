@@ -64,7 +64,7 @@ type Verdict struct {
 // ApprovalRows are the approvals, with a document, the verdicts and those who asked
 // for each. A list without an order in its comment may have any.
 type ApprovalRows interface {
-	// Get is the row with that id, or aureus.ErrApprovalUnknown.
+	// Get is the row with that id, or aureus.ReasonApprovalUnknown.Err().
 	Get(tenant, id string) (ApprovalRow, error)
 	// Askable gives the live rows of the subject for the digest that are of that
 	// version of the rules or rejected: the rejected ones first, then by Seq.
@@ -111,7 +111,7 @@ type ApprovalRows interface {
 	// the filter has Now, a live row that is not rejected and whose end is before it
 	// counts as expired.
 	Documents(tenant string, f ApprovalFilter, limit int, visit func(row ApprovalRow, document []byte) error) error
-	// Document is the row with its document, or aureus.ErrApprovalUnknown.
+	// Document is the row with its document, or aureus.ReasonApprovalUnknown.Err().
 	Document(tenant, id string) (ApprovalRow, []byte, error)
 	// Prune is as in [Approvals].
 	Prune(ended time.Time, limit int) (int64, error)

@@ -74,7 +74,7 @@ func (t approvals) list(where string, args ...any) (list []storage.ApprovalRow, 
 func (t approvals) Get(tenant, id string) (storage.ApprovalRow, error) {
 	found, err := t.list("tenant = ? AND id = ?", tenant, id)
 	if err == nil && len(found) == 0 {
-		err = aureus.ErrApprovalUnknown
+		err = aureus.ReasonApprovalUnknown.Err()
 	}
 	if err != nil {
 		return storage.ApprovalRow{}, err
@@ -228,7 +228,7 @@ func (t approvals) Document(tenant, id string) (found storage.ApprovalRow, docum
 		return nil
 	}, "a.tenant = ? AND a.id = ?", tenant, id)
 	if err == nil && document == nil {
-		err = aureus.ErrApprovalUnknown
+		err = aureus.ReasonApprovalUnknown.Err()
 	}
 	return found, document, err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 var (
@@ -151,7 +152,7 @@ func TestApprovals_TwoSubjects_HaveOneEach(t *testing.T) {
 	a.approve(mine.ID)
 	require.Equal(t, aureus.ApprovalPending, a.is(theirs.ID).Status)
 	_, err := a.use(payroll, mine, "v1")
-	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
 	require.Equal(t, aureus.ApprovalPending, a.ask(payroll, 1).Status, "asking again finds the own one")
 	require.Equal(t, aureus.ApprovalApproved, a.is(mine.ID).Status)
 
@@ -179,7 +180,7 @@ func TestApprovals_OtherPolicyVersion_RetiresNothing(t *testing.T) {
 	require.NotEqual(t, first.ID, second.ID)
 	require.Equal(t, aureus.ApprovalApproved, a.is(first.ID).Status)
 	_, err := a.use(ledger, first, "v2")
-	require.ErrorIs(t, err, aureus.ErrApprovalPolicyChanged, "the version is bound when it is used")
+	require.ErrorIs(t, err, aureus.ReasonApprovalPolicyChanged.Err(), "the version is bound when it is used")
 	require.Equal(t, aureus.ApprovalApproved, a.is(first.ID).Status)
 
 	require.NoError(t, a.decide(olga, second.ID, false))
@@ -190,7 +191,7 @@ func TestApprovals_OtherPolicyVersion_RetiresNothing(t *testing.T) {
 		require.Equal(t, second.ID, found.ID, "rejected stays rejected, under whatever version it is asked for")
 	}
 	_, err = a.use(ledger, first, "v1")
-	require.ErrorIs(t, err, aureus.ErrApprovalRejected)
+	require.ErrorIs(t, err, aureus.ReasonApprovalRejected.Err())
 }
 
 // 300 approvals and 16 takers each: every approval is used once.
@@ -216,7 +217,7 @@ func TestApprovals_ManyTakers_OneUsesIt(t *testing.T) {
 				switch _, err := a.use(ledger, list[i], "v1"); {
 				case err == nil:
 					won[i].Add(1)
-				case !errors.Is(err, aureus.ErrApprovalConsumed):
+				case !errors.Is(err, aureus.ReasonApprovalConsumed.Err()):
 					t.Errorf("unexpected: %v", err)
 				}
 			}
@@ -228,7 +229,7 @@ func TestApprovals_ManyTakers_OneUsesIt(t *testing.T) {
 		require.EqualValues(t, 1, won[i].Load(), i)
 	}
 	require.NoError(t, a.db.View(t.Context(), func(tx storage.Tx) error {
-		used, err := tx.Audit().List("default", storage.AuditFilter{Kind: aureus.AuditApprovalConsumed, Limit: 2 * approvals})
+		used, err := tx.Audit().List("default", storage.AuditFilter{Kind: vocab.AuditApprovalConsumed, Limit: 2 * approvals})
 		ids := map[string]bool{}
 		for _, e := range used {
 			ids[e.ApprovalID] = true
@@ -270,8 +271,8 @@ func TestApprovals_NotDone_GivesItBackOnce(t *testing.T) {
 	require.Equal(t, second, spent.ConsumedBy)
 	require.NotEqual(t, found.ID, a.ask(ledger, 1).ID)
 	require.Equal(t, []string{
-		aureus.AuditApprovalRequested, aureus.AuditApprovalApproved, aureus.AuditApprovalConsumed, aureus.AuditApprovalReleased,
-		aureus.AuditApprovalConsumed, aureus.AuditApprovalCommitted,
+		vocab.AuditApprovalRequested, vocab.AuditApprovalApproved, vocab.AuditApprovalConsumed, vocab.AuditApprovalReleased,
+		vocab.AuditApprovalConsumed, vocab.AuditApprovalCommitted,
 	}, a.kinds(found.ID))
 }
 
@@ -306,7 +307,7 @@ func TestApprovals_DoneOrTooLate_IsCommitted(t *testing.T) {
 			a.settle(ledger, decision, true)
 			require.Equal(t, aureus.ApprovalConsumed, a.is(found.ID).Status)
 			kinds := a.kinds(found.ID)
-			require.Equal(t, aureus.AuditApprovalCommitted, kinds[len(kinds)-1])
+			require.Equal(t, vocab.AuditApprovalCommitted, kinds[len(kinds)-1])
 		})
 	}
 }
@@ -367,14 +368,14 @@ func TestApprovals_KeyRevoked_GivesNoAuthority(t *testing.T) {
 					a.revoke(row.revoked)
 					require.Equal(t, aureus.ApprovalExpired, a.is(found.ID).Status)
 					kinds := a.kinds(found.ID)
-					require.Equal(t, aureus.AuditApprovalExpired, kinds[len(kinds)-1])
+					require.Equal(t, vocab.AuditApprovalExpired, kinds[len(kinds)-1])
 				} else { // as another program may have done
 					_, err := a.db.sql.Exec(`UPDATE keys SET revoked_at = 1 WHERE id = ?`, row.revoked.KeyID)
 					require.NoError(t, err)
 				}
 				if row.approved {
 					_, err := a.use(ledger2, found, "v1")
-					require.ErrorIs(t, err, aureus.ErrApprovalExpired)
+					require.ErrorIs(t, err, aureus.ReasonApprovalExpired.Err())
 				} else {
 					require.ErrorIs(t, a.decide(otto, found.ID, true), storage.ErrConflict)
 				}
@@ -408,7 +409,7 @@ func TestApprovals_TwoEnds(t *testing.T) {
 	require.NoError(t, a.decide(olga, rejected.ID, false))
 	a.now = noon.Add(15*time.Minute + 1)
 	_, err := a.use(ledger, early, "v1")
-	require.ErrorIs(t, err, aureus.ErrApprovalExpired, "the time to use it is over, though the time to decide is not")
+	require.ErrorIs(t, err, aureus.ReasonApprovalExpired.Err(), "the time to use it is over, though the time to decide is not")
 	a.now = noon.Add(time.Hour)
 	a.approve(late.ID)
 	a.now = a.now.Add(15 * time.Minute)
@@ -426,12 +427,12 @@ func TestApprovals_PendingBounds_AreEachSubjectsOwn(t *testing.T) {
 	for n := range storage.MaxPending {
 		require.NoError(t, victim(hostile, n))
 	}
-	require.ErrorIs(t, victim(hostile, 99), aureus.ErrTooManyPending)
+	require.ErrorIs(t, victim(hostile, 99), aureus.ReasonTooManyPending.Err())
 	require.NoError(t, victim(hostile, 0), "joining is no new one")
 	for n := range storage.MaxPending {
 		require.NoError(t, victim(ledger, n), "the principal is free for another subject")
 	}
-	require.ErrorIs(t, victim(ledger, 99), aureus.ErrTooManyPending)
+	require.ErrorIs(t, victim(ledger, 99), aureus.ReasonTooManyPending.Err())
 	a.now = a.now.Add(time.Hour + 1)
 	require.NoError(t, victim(ledger, 99), "what has expired is not pending")
 }
@@ -460,10 +461,10 @@ func TestApprovals_PendingBounds_OfSubjectAndTenant(t *testing.T) {
 	for s := range storage.MaxPendingTenant / storage.MaxPendingSubject {
 		hostile := storage.Actor{KeyID: fmt.Sprint("k", s), Subject: fmt.Sprint("hostile", s)}
 		require.NoError(t, a.fill(hostile, s*1000, storage.MaxPendingSubject))
-		require.ErrorIs(t, a.fill(hostile, s*1000+900, 1), aureus.ErrTooManyPending)
+		require.ErrorIs(t, a.fill(hostile, s*1000+900, 1), aureus.ReasonTooManyPending.Err())
 	}
 	require.NoError(t, a.fill(ledger, 10_000, storage.MaxPending), "the tenant is full, and every subject has room left")
-	require.ErrorIs(t, a.fill(ledger, 11_000, 1), aureus.ErrTooManyPending)
+	require.ErrorIs(t, a.fill(ledger, 11_000, 1), aureus.ReasonTooManyPending.Err())
 	require.NoError(t, a.fill(payroll, 12_000, storage.MaxPending))
 }
 
@@ -472,7 +473,7 @@ func TestApprovals_PendingBounds_InBytes(t *testing.T) {
 	require.NoError(t, a.fill(ledger, 0, 1))
 	_, err := a.db.sql.Exec(`UPDATE approvals SET bytes = ?`, storage.MaxPendingBytes-600) // as large ones would have it
 	require.NoError(t, err)
-	require.ErrorIs(t, a.fill(ledger, 1, 2), aureus.ErrTooManyPending)
+	require.ErrorIs(t, a.fill(ledger, 1, 2), aureus.ReasonTooManyPending.Err())
 	require.NoError(t, a.fill(payroll, 1, 2))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // Add implements [storage.AuditRows].
@@ -56,7 +57,7 @@ func (t audit) Select(tenant string, f storage.AuditFilter, visit func(storage.A
 // SelectTail implements [storage.AuditRows].
 func (t audit) SelectTail(tenant string, f storage.AuditTail, after, upTo int64, visit func(storage.AuditRow) error) error {
 	return t.visit(visit, auditColumns+` WHERE tenant = ? AND sequence > ? AND sequence <= ? AND (? = '' OR principal = ?)
-		AND (? OR kind = '`+aureus.AuditDecision+`' AND ? OR kind GLOB 'approval_*' AND ?) ORDER BY sequence LIMIT ?`,
+		AND (? OR kind = '`+vocab.AuditDecision+`' AND ? OR kind GLOB 'approval_*' AND ?) ORDER BY sequence LIMIT ?`,
 		tenant, after, upTo, f.Principal, f.Principal, !f.Decisions && !f.Approvals, f.Decisions, f.Approvals, f.Limit)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // A page of large entries ends before its limit, and the next one goes on behind
@@ -18,7 +19,7 @@ func TestAuditPage_LargeEntries_EndsAtTheBytesOfAPage(t *testing.T) {
 	large := strings.Repeat("x", 1<<20)
 	for range n {
 		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-			return tx.Audit().Append("default", noon, aureus.AuditRecord{Kind: aureus.AuditDecision, Details: map[string]any{"text": large}})
+			return tx.Audit().Append("default", noon, aureus.AuditRecord{Kind: vocab.AuditDecision, Details: map[string]any{"text": large}})
 		}))
 	}
 	var read, pages int

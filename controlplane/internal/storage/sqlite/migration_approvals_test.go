@@ -89,7 +89,7 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.NotEqual(t, "apr_pending", a.ask2(payroll, aureus.Digest{1, 1}).ID, "who had joined has to ask for itself")
 	require.ErrorIs(t, a.decide(storage.Actor{KeyID: "key_x", Subject: "payroll"}, "apr_pending", true), storage.ErrRequester, "and still never decides it")
 	_, err = a.use(ledger, approved, "v1")
-	require.ErrorIs(t, err, aureus.ErrApprovalUnknown)
+	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
 	a.now = end
 	_, err = a.use(payroll, approved, "v1")
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // TestAPersonCountsOnce needs two, and gets one under three spellings.
@@ -78,7 +79,7 @@ func TestADecisionOfAnOlderVersion(t *testing.T) {
 		d, err := storage.DecisionOf(record, "svc")
 		require.NoError(t, err)
 		err = db.Update(t.Context(), func(tx storage.Tx) error {
-			added, err = tx.Decisions().Add("default", noon, d, aureus.AuditRecord{Kind: aureus.AuditDecision, DecisionID: d.ID, Decision: d.Effect})
+			added, err = tx.Decisions().Add("default", noon, d, aureus.AuditRecord{Kind: vocab.AuditDecision, DecisionID: d.ID, Decision: d.Effect})
 			return err
 		})
 		return added, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
 func write(t *testing.T, db *DB, fn func(storage.Tx) error) {
@@ -172,7 +173,7 @@ func TestRunsToWake_WhatIsWaitedForHasEnded(t *testing.T) {
 				at = noon.Add(-30 * time.Minute)
 			}
 			a, _, err := askFor(tx, at, storage.Actor{KeyID: key.ID, Subject: subject}, aureus.Approval{
-				ID: aureus.NewApprovalID(aureus.NewDecisionID(noon)), Principal: aureus.Principal{ID: subject}, Action: aureus.Action{RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, ActionDigest: aureus.Digest{byte(i)},
+				ID: idtext.Approval(aureus.NewDecisionID(noon)), Principal: aureus.Principal{ID: subject}, Action: aureus.Action{RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, ActionDigest: aureus.Digest{byte(i)},
 			})
 			if err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -44,7 +45,7 @@ func askFor(tx storage.Tx, now time.Time, by storage.Actor, a aureus.Approval) (
 }
 
 func entry(text string) aureus.AuditRecord {
-	return aureus.AuditRecord{Kind: aureus.AuditGateResult, By: "test", KeyID: "key", Details: map[string]any{"text": text}}
+	return aureus.AuditRecord{Kind: vocab.AuditGateResult, By: "test", KeyID: "key", Details: map[string]any{"text": text}}
 }
 
 func appendEntry(text string) func(storage.Tx) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // aLog is a log of n entries, of which the last one is a decision that stands in
@@ -31,7 +32,7 @@ func aLog(t *testing.T, n int) *DB {
 			return err
 		}
 		_, err = tx.Decisions().Add("default", noon, d, aureus.AuditRecord{
-			Kind: aureus.AuditDecision, DecisionID: d.ID, Principal: "p", Action: "a", Decision: "deny", By: "svc",
+			Kind: vocab.AuditDecision, DecisionID: d.ID, Principal: "p", Action: "a", Decision: "deny", By: "svc",
 		})
 		return err
 	}))
@@ -241,7 +242,7 @@ func TestPrune_DeletesWhatIsNoLongerKept(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Decisions().Add("default", at, d, aureus.AuditRecord{Kind: aureus.AuditDecision, DecisionID: d.ID, Decision: "deny", By: "svc"}); err != nil {
+			if _, err := tx.Decisions().Add("default", at, d, aureus.AuditRecord{Kind: vocab.AuditDecision, DecisionID: d.ID, Decision: "deny", By: "svc"}); err != nil {
 				return err
 			}
 			if err := tx.Decisions().AddOutcome("default", at, d, storage.Outcome{DecisionID: d.ID, Status: "success"}); err != nil {

@@ -1,0 +1,64 @@
+// Package vocab holds words of the wire that several packages of this module
+// compare with or write, and that users of package aureus only read: each field
+// that carries them documents them. They are untyped, so that they fit a field of
+// type string and one of a type of its own.
+package vocab
+
+// The kinds of entries in the audit log: AuditRecord.Kind in package aureus.
+const (
+	AuditDecision          = "decision"           // the control plane, or another decider, decided about a request
+	AuditOutcome           = "outcome"            // somebody reported what became of a decided request
+	AuditApprovalRequested = "approval_requested" // a request waits for a person
+	AuditApprovalApproved  = "approval_approved"  // a person approved
+	AuditApprovalRejected  = "approval_rejected"  // a person rejected
+	AuditApprovalExpired   = "approval_expired"   // its time ended
+	AuditApprovalConsumed  = "approval_consumed"  // it is reserved for the decision that it allowed
+	AuditApprovalCommitted = "approval_committed" // the request that it allowed was carried out, or may have been
+	AuditApprovalReleased  = "approval_released"  // it may be used again, because nothing was done
+	AuditGateResult        = "gate_result"        // a gate validated a commit
+	AuditValidator         = "validator_registered"
+	AuditKeyAdded          = "key_added"
+	AuditKeyRevoked        = "key_revoked"
+	AuditTaskUndone        = "task_undone"     // the compensation action of a workflow's task runs
+	AuditWorkflowParked    = "workflow_parked" // the run stopped, because its key was revoked
+	AuditWorkflowTaken     = "workflow_taken"  // another key continues a parked run, or cancels it
+)
+
+// What became of a decided request: Outcome.Status in package aureus.
+const (
+	OutcomeSuccess  = "success"
+	OutcomeFailed   = "failed"
+	OutcomeBlocked  = "blocked"  // a gate blocked the change
+	OutcomePanicked = "panicked" // the handler panicked
+	OutcomeRefused  = "refused"  // the policy, or the handler, refused the request
+	OutcomeUnknown  = "unknown"  // the request ended, and nobody knows how
+)
+
+// The statuses of a gate's result: GateResult.CRVStatus in package aureus.
+const (
+	CRVPassed  = "passed"
+	CRVBlocked = "blocked"
+	CRVWarning = "warning" // not passed, and not blocked
+)
+
+// The kinds of events of a stream: StreamEvent.Kind in package aureus.
+const (
+	StreamTelemetry = "telemetry"
+	StreamDecision  = "decision"
+	StreamApproval  = "approval"
+	StreamReset     = "reset" // the server does not know the event to resume after, and starts from its first one
+)
+
+// SourceServer is the source of a telemetry event that the control plane made
+// itself: TelemetryEvent.Source in package aureus.
+const SourceServer = "server"
+
+// The states of a request that the policy decides about: GoalGuardState in
+// package aureus.
+const (
+	StateIdle         = "idle"
+	StateEvaluating   = "evaluating"
+	StateApproved     = "approved"
+	StateRejected     = "rejected"
+	StatePendingHuman = "pending_human"
+)
