@@ -141,7 +141,7 @@ func (h *runHost) hooksShown(hooks *aureus.CompensationHooks) map[string]any {
 // context names in principal_id. Its permissions are claimed by the context, as
 // the caller of evaluate claims them. See docs/spec/workflows.md#who-acts.
 func (h *runHost) principal() aureus.Principal {
-	who := aureus.Principal{ID: h.caller.subject, Type: "service", Permissions: []aureus.Permission{}}
+	who := aureus.Principal{ID: h.caller.Subject, Type: "service", Permissions: []aureus.Permission{}}
 	if id, ok := h.request.Context["principal_id"].(string); ok && id != "" {
 		who.ID, who.Type = id, "agent"
 	}

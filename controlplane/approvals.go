@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/redact"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
@@ -32,18 +33,25 @@ const (
 
 func approvalPath(id string) string { return approvalsPath + id }
 
-func (s *Server) registerApprovals(mux *http.ServeMux) {
-	s.handle(mux, "GET /api/v1/policy/approvals", RoleService, s.listApprovals, "status", "limit", "cursor")
-	s.handle(mux, "GET /api/v1/policy/approvals/{id}", RoleService, s.getApproval)
-	s.handle(mux, "POST /api/v1/policy/approvals/{id}/approve", RoleOperator, s.decideApproval(true))
-	s.handle(mux, "POST /api/v1/policy/approvals/{id}/reject", RoleOperator, s.decideApproval(false))
-	s.handle(mux, "POST /api/v1/policy/approvals/{id}/consume", RoleService, s.consumeApproval)
+func (s *Server) approvalRoutes() []web.Route {
+	const one = "/api/v1/policy/approvals/{id}"
+	return []web.Route{
+		{Pattern: "GET /api/v1/policy/approvals", Role: web.Service, Urgent: true, Query: []string{"status", "limit", "cursor"}, Handler: s.listApprovals},
+		{Pattern: "GET " + one, Role: web.Service, Urgent: true, Handler: s.getApproval},
+		{Pattern: "POST " + one + "/approve", Role: web.Operator, Urgent: true, Replay: web.ReplayDurable, Handler: s.decideApproval(true)},
+		{Pattern: "POST " + one + "/reject", Role: web.Operator, Urgent: true, Replay: web.ReplayDurable, Handler: s.decideApproval(false)},
+		{Pattern: "POST " + one + "/consume", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Valid: s.consumptionStands, Handler: s.consumeApproval},
+	}
 }
 
 type (
 	approvalRequest  wire.ApprovalRequest[aureus.Action, aureus.Principal, aureus.HTTPCall, aureus.Digest, aureus.DecisionID, aureus.ReasonCode]
 	approvalResponse = wire.ApprovalResponse[aureus.Approval, aureus.ReasonCode]
 )
+
+// retryPending is when to come back once a principal has too many pending
+// approvals: a person needs longer than a second to decide.
+const retryPending = time.Minute
 
 func (a approvalRequest) request() aureus.Request {
 	return aureus.PolicyContext{
@@ -55,9 +63,9 @@ func (a approvalRequest) request() aureus.Request {
 // requestApproval opens an approval, or joins the one that is still alive for the
 // same digest. It does so even where permissions are missing; the operator is
 // shown that. See docs/spec/policy.md#asking-for-an-approval.
-func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body approvalRequest
-	if err := readJSON(r, &body); err != nil {
+	if err := web.ReadJSON(r, &body); err != nil {
 		return err
 	}
 	ask, err := s.askOf(c, body)
@@ -88,13 +96,13 @@ func (s *Server) requestApproval(w http.ResponseWriter, r *http.Request, c calle
 		return err
 	}
 	whole.URL = approvalPath(whole.ID)
-	writeJSON(w, http.StatusOK, approvalResponse{ApprovalToken: whole.ID, Approval: &whole, Joined: ticket.Joined, Hint: ticket.Hint})
+	web.WriteJSON(w, http.StatusOK, approvalResponse{ApprovalToken: whole.ID, Approval: &whole, Joined: ticket.Joined, Hint: ticket.Hint})
 	return nil
 }
 
 // askOf completes what the caller left to the server: the digest, which is
 // always computed here, and what the rules say.
-func (s *Server) askOf(c caller, body approvalRequest) (aureus.ApprovalAsk, error) {
+func (s *Server) askOf(c web.Caller, body approvalRequest) (aureus.ApprovalAsk, error) {
 	request := body.request()
 	if err := s.admissible(c, request); err != nil {
 		return aureus.ApprovalAsk{}, err
@@ -103,16 +111,16 @@ func (s *Server) askOf(c caller, body approvalRequest) (aureus.ApprovalAsk, erro
 		return aureus.ApprovalAsk{}, err
 	}
 	if len(body.Reason) > maxProse {
-		return aureus.ApprovalAsk{}, invalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxProse))
+		return aureus.ApprovalAsk{}, web.InvalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxProse))
 	}
-	digest, err := guard.Digest(c.tenant, request)
+	digest, err := guard.Digest(c.Tenant, request)
 	if err != nil {
-		return aureus.ApprovalAsk{}, invalidBody("", err.Error())
+		return aureus.ApprovalAsk{}, web.InvalidBody("", err.Error())
 	}
 	if !body.ActionDigest.IsZero() && body.ActionDigest != digest {
-		return aureus.ApprovalAsk{}, problem(http.StatusUnprocessableEntity, string(aureus.ReasonApprovalMismatch),
+		return aureus.ApprovalAsk{}, web.Problem(http.StatusUnprocessableEntity, string(aureus.ReasonApprovalMismatch),
 			"action_digest is not the digest of this request in the key's tenant",
-			withRemediation("Let the local decider use the tenant of the key, and the same version of the module on both sides."))
+			web.WithRemediation("Let the local decider use the tenant of the key, and the same version of the module on both sides."))
 	}
 	preview := s.local(nil, c).Preview(request)
 	ask := aureus.ApprovalAsk{
@@ -132,14 +140,14 @@ func validAsk(body approvalRequest) error {
 		{"/rule", body.Rule}, {"/reason_code", string(body.ReasonCode)}, {"/policy_version", body.PolicyVersion},
 	} {
 		if len(said.text) > maxShortID {
-			return invalidBody(said.pointer, fmt.Sprintf("must not be longer than %d bytes", maxShortID))
+			return web.InvalidBody(said.pointer, fmt.Sprintf("must not be longer than %d bytes", maxShortID))
 		}
 		if why := nametext.Identifier(said.text); why != "" {
-			return invalidBody(said.pointer, why)
+			return web.InvalidBody(said.pointer, why)
 		}
 	}
 	if why := reported.Asks(body.ReasonCode, body.Action.RiskTier); why != "" {
-		return invalidBody("/reason_code", strings.TrimPrefix(why, "/reason_code: "))
+		return web.InvalidBody("/reason_code", strings.TrimPrefix(why, "/reason_code: "))
 	}
 	return nil
 }
@@ -147,28 +155,28 @@ func validAsk(body approvalRequest) error {
 // approvalProblem is the answer for what can be wrong with an approval.
 func approvalProblem(err error) error {
 	conflict := func(code aureus.ReasonCode) error {
-		return problem(http.StatusConflict, string(code), code.Err().Error())
+		return web.Problem(http.StatusConflict, string(code), code.Err().Error())
 	}
 	switch {
 	case errors.Is(err, aureus.ReasonApprovalUnknown.Err()):
-		return problem(http.StatusNotFound, string(aureus.ReasonApprovalUnknown), "there is no such approval, or it is not this key's to see")
+		return web.Problem(http.StatusNotFound, string(aureus.ReasonApprovalUnknown), "there is no such approval, or it is not this key's to see")
 	case errors.Is(err, aureus.ReasonTooManyPending.Err()):
-		return problem(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending),
-			err.Error(), withRemediation("Wait until some are decided or expire."), withRetryAfter(retryPending))
+		return web.Problem(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending),
+			err.Error(), web.WithRemediation("Wait until some are decided or expire."), web.WithRetryAfter(retryPending))
 	case errors.Is(err, storage.ErrRequester):
-		return problem(http.StatusForbidden, wire.CodeSelfApproval, "whoever asked for an approval, is its principal, or is the one it acts for cannot decide it",
-			withRemediation("Let another operator decide."))
+		return web.Problem(http.StatusForbidden, wire.CodeSelfApproval, "whoever asked for an approval, is its principal, or is the one it acts for cannot decide it",
+			web.WithRemediation("Let another operator decide."))
 	case errors.Is(err, storage.ErrDigest):
-		return problem(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval",
-			withRemediation("Read the approval again and decide on what it shows."))
+		return web.Problem(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval",
+			web.WithRemediation("Read the approval again and decide on what it shows."))
 	case errors.Is(err, storage.ErrDecisionUsed):
-		return problem(http.StatusConflict, wire.CodeConflict, "this decision has used another approval",
-			withRemediation("Decide anew for every use of an approval."))
+		return web.Problem(http.StatusConflict, wire.CodeConflict, "this decision has used another approval",
+			web.WithRemediation("Decide anew for every use of an approval."))
 	case errors.Is(err, storage.ErrDecisionOfOther):
-		return problem(http.StatusForbidden, wire.CodeForbidden, "decision_id names a decision of another key's subject",
-			withRemediation("Name the decision that this approval is for."))
+		return web.Problem(http.StatusForbidden, wire.CodeForbidden, "decision_id names a decision of another key's subject",
+			web.WithRemediation("Name the decision that this approval is for."))
 	case errors.Is(err, storage.ErrConflict):
-		return problem(http.StatusConflict, wire.CodeConflict, "the approval is no longer pending")
+		return web.Problem(http.StatusConflict, wire.CodeConflict, "the approval is no longer pending")
 	}
 	for _, code := range []aureus.ReasonCode{
 		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed,
@@ -181,32 +189,32 @@ func approvalProblem(err error) error {
 	return err
 }
 
-func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller) error {
-	limit, cursor, err := pageOf(r, pageApprovals, maxPageApprovals)
+func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	limit, cursor, err := web.Paging(r, pageApprovals, maxPageApprovals)
 	if err != nil {
 		return err
 	}
 	filter := storage.ApprovalFilter{Status: aureus.ApprovalStatus(r.URL.Query().Get("status")), Limit: limit}
 	if filter.Status != "" && !slices.Contains(filter.Status.Words(), string(filter.Status)) {
-		return badQuery("status", "must be one of "+strings.Join(filter.Status.Words(), ", "))
+		return web.BadQuery("status", "must be one of "+strings.Join(filter.Status.Words(), ", "))
 	}
-	if filter.After, err = sequenceCursor(cursor); err != nil {
+	if filter.After, err = web.SequenceCursor(cursor); err != nil {
 		return err
 	}
-	if !c.role.atLeast(RoleOperator) {
-		filter.Subject = &c.subject
+	if !c.Role.AtLeast(web.Operator) {
+		filter.Subject = &c.Subject
 	}
-	if filter.Now, err = s.expireForReading(r.Context(), c.tenant); err != nil {
+	if filter.Now, err = s.expireForReading(r.Context(), c.Tenant); err != nil {
 		return err
 	}
 	filter.Charge = chargeDocuments(r)
 	var rows []storage.ApprovalRow
 	more := false
-	if err := s.db.ViewLong(r.Context(), c.tenant, func(t storage.Tx) error {
-		rows, more, err = t.Approvals().List(c.tenant, filter)
+	if err := s.db.ViewLong(r.Context(), c.Tenant, func(t storage.Tx) error {
+		rows, more, err = t.Approvals().List(c.Tenant, filter)
 		return err
 	}); err != nil {
-		return crowded(err)
+		return web.CapacityError(err)
 	}
 	approvals := make([]aureus.Approval, len(rows))
 	for i, row := range rows {
@@ -217,7 +225,7 @@ func (s *Server) listApprovals(w http.ResponseWriter, r *http.Request, c caller)
 	if more {
 		next = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
 	}
-	return writeList(w, r, approvals, next)
+	return web.WriteList(w, r, approvals, next)
 }
 
 // expireApprovals ends what is past its time before anything is read, so that
@@ -248,13 +256,13 @@ func (s *Server) expireForReading(ctx context.Context, tenant string) (now time.
 	return time.Time{}, err
 }
 
-func (s *Server) getApproval(w http.ResponseWriter, r *http.Request, c caller) error {
-	if _, err := s.expireForReading(r.Context(), c.tenant); err != nil {
+func (s *Server) getApproval(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	if _, err := s.expireForReading(r.Context(), c.Tenant); err != nil {
 		return err
 	}
 	found, err := s.chargedApproval(r.Context(), c, r.PathValue("id"), chargeDocuments(r))
 	if err != nil {
-		return approvalProblem(crowded(err))
+		return approvalProblem(web.CapacityError(err))
 	}
 	return writeApproval(w, found)
 }
@@ -263,51 +271,51 @@ func (s *Server) getApproval(w http.ResponseWriter, r *http.Request, c caller) e
 // for what they are decoded into, and for the answer, which may wait long for its
 // reader.
 func chargeDocuments(r *http.Request) func(document []byte) error {
-	account := infoOf(r).account
+	account := web.Account(r)
 	return func(document []byte) error { return account.Charge(governor.Weigh(document) + int64(len(document))) }
 }
 
-func (s *Server) decideApproval(approve bool) handler {
-	return func(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) decideApproval(approve bool) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 		var verdict wire.ApprovalVerdict[aureus.Digest]
-		if err := readJSON(r, &verdict); err != nil {
+		if err := web.ReadJSON(r, &verdict); err != nil {
 			return err
 		}
 		if len(verdict.Comment) > maxProse {
-			return invalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxProse))
+			return web.InvalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxProse))
 		}
 		return s.changeApproval(w, r, c, func(t storage.Tx, id string, now time.Time) error {
-			_, err := t.Approvals().Decide(c.tenant, now, c.actor(), id, approve, verdict.ActionDigest, redact.Visible(verdict.Comment), s.approvalLife())
+			_, err := t.Approvals().Decide(c.Tenant, now, c.Actor(), id, approve, verdict.ActionDigest, redact.Visible(verdict.Comment), s.approvalLife())
 			return err
 		})
 	}
 }
 
-func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) consumeApproval(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var use aureus.ApprovalUse
-	if err := readJSON(r, &use); err != nil {
+	if err := web.ReadJSON(r, &use); err != nil {
 		return err
 	}
 	if use.DecisionID.IsZero() {
-		return invalidBody("/decision_id", "is required")
+		return web.InvalidBody("/decision_id", "is required")
 	}
 	return s.changeApproval(w, r, c, func(t storage.Tx, id string, now time.Time) error {
-		found, err := t.Approvals().Summary(c.tenant, now, id)
-		if err == nil && found.RequestedBy == c.subject { // another key of the subject may have asked for it
-			err = c.maySpeakForBoth(found.Principal.ID, found.OnBehalfOf)
+		found, err := t.Approvals().Summary(c.Tenant, now, id)
+		if err == nil && found.RequestedBy == c.Subject { // another key of the subject may have asked for it
+			err = c.MaySpeakForBoth(found.Principal.ID, found.OnBehalfOf)
 		}
 		if err != nil {
 			return err
 		}
-		return t.Approvals().Consume(c.tenant, now, c.actor(), id, use)
+		return t.Approvals().Consume(c.Tenant, now, c.Actor(), id, use)
 	})
 }
 
 // changeApproval makes a change and answers with the approval as the change left
 // it. What is past its time has ended before: that stays even where the change is
 // refused because of it.
-func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller, change func(t storage.Tx, id string, now time.Time) error) error {
-	if err := s.expireApprovals(r.Context(), c.tenant); err != nil {
+func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c web.Caller, change func(t storage.Tx, id string, now time.Time) error) error {
+	if err := s.expireApprovals(r.Context(), c.Tenant); err != nil {
 		return err
 	}
 	id := r.PathValue("id")
@@ -320,7 +328,7 @@ func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller
 		if err := change(t, id, now); err != nil {
 			return err
 		}
-		state, err := t.Approvals().Summary(c.tenant, now, id)
+		state, err := t.Approvals().Summary(c.Tenant, now, id)
 		after = state
 		return err
 	})
@@ -341,6 +349,6 @@ func (s *Server) changeApproval(w http.ResponseWriter, r *http.Request, c caller
 
 func writeApproval(w http.ResponseWriter, approval aureus.Approval) error {
 	approval.URL = approvalPath(approval.ID)
-	writeJSON(w, http.StatusOK, approval)
+	web.WriteJSON(w, http.StatusOK, approval)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
@@ -24,18 +25,20 @@ const (
 	maxPageAudit = 5000
 )
 
-func (s *Server) registerAudit(mux *http.ServeMux) {
-	s.handle(mux, "GET /api/v1/audit", RoleOperator, s.listAudit,
-		"principal", "action", "decision_id", "decision", "kind", "trace_id", "start_time", "end_time", "limit", "cursor")
-	s.handle(mux, "GET /api/v1/audit/verify", RoleOperator, s.verifyAudit, "expect_entries", "expect_head")
-	s.handle(mux, "GET /api/v1/audit/export", RoleOperator, s.exportAudit)
-	s.handleBatch(mux, "POST /api/v1/audit/records/batch", s.recordDecisions)
-	s.handleBatch(mux, "POST /api/v1/audit/gates/batch", s.recordGates)
-	s.handleBatch(mux, "POST /api/v1/audit/outcomes/batch", s.recordOutcomes)
+func (s *Server) auditRoutes() []web.Route {
+	filters := []string{"principal", "action", "decision_id", "decision", "kind", "trace_id", "start_time", "end_time", "limit", "cursor"}
+	return []web.Route{
+		{Pattern: "GET /api/v1/audit", Role: web.Operator, Query: filters, Handler: s.listAudit},
+		{Pattern: "GET /api/v1/audit/verify", Role: web.Operator, Query: []string{"expect_entries", "expect_head"}, Handler: s.verifyAudit},
+		{Pattern: "GET /api/v1/audit/export", Role: web.Operator, Handler: s.exportAudit},
+		{Pattern: "POST /api/v1/audit/records/batch", Role: web.Service, Body: web.BatchBody, Replay: web.ReplayDurable, Handler: s.recordDecisions},
+		{Pattern: "POST /api/v1/audit/gates/batch", Role: web.Service, Body: web.BatchBody, Replay: web.ReplayDurable, Handler: s.recordGates},
+		{Pattern: "POST /api/v1/audit/outcomes/batch", Role: web.Service, Body: web.BatchBody, Replay: web.ReplayDurable, Handler: s.recordOutcomes},
+	}
 }
 
-func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) error {
-	limit, cursor, err := pageOf(r, pageAudit, maxPageAudit)
+func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	limit, cursor, err := web.Paging(r, pageAudit, maxPageAudit)
 	if err != nil {
 		return err
 	}
@@ -45,15 +48,15 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) err
 		TraceID: query.Get("trace_id"), Limit: limit,
 	}
 	if err := filter.DecisionID.UnmarshalText([]byte(query.Get("decision_id"))); err != nil {
-		return badQuery("decision_id", "must be "+decisionIDForm)
+		return web.BadQuery("decision_id", "must be "+decisionIDForm)
 	}
-	if filter.After, err = sequenceCursor(cursor); err != nil {
+	if filter.After, err = web.SequenceCursor(cursor); err != nil {
 		return err
 	}
-	if filter.From, err = queryTime(r, "start_time"); err != nil {
+	if filter.From, err = web.QueryTime(r, "start_time"); err != nil {
 		return err
 	}
-	if filter.To, err = queryTime(r, "end_time"); err != nil {
+	if filter.To, err = web.QueryTime(r, "end_time"); err != nil {
 		return err
 	}
 	entries, more, err := s.auditPage(r, c, filter)
@@ -64,42 +67,30 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request, c caller) err
 	if more {
 		next = strconv.FormatInt(entries[len(entries)-1].Sequence, 10)
 	}
-	return writeList(w, r, entries, next)
+	return web.WriteList(w, r, entries, next)
 }
 
-func (s *Server) auditPage(r *http.Request, c caller, filter storage.AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
-	err = s.db.ViewLong(r.Context(), c.tenant, func(t storage.Tx) error {
-		entries, more, err = t.Audit().Page(c.tenant, filter)
+func (s *Server) auditPage(r *http.Request, c web.Caller, filter storage.AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
+	err = s.db.ViewLong(r.Context(), c.Tenant, func(t storage.Tx) error {
+		entries, more, err = t.Audit().Page(c.Tenant, filter)
 		return err
 	})
 	return entries, more, err
 }
 
-// sequenceCursor reads a cursor that is the number of the last item seen.
-func sequenceCursor(cursor string) (int64, error) {
-	if cursor == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(cursor, 10, 64)
-	if err != nil || n < 0 {
-		return 0, badQuery("cursor", "must be the one of a Link header")
-	}
-	return n, nil
-}
-
-func (s *Server) verifyAudit(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) verifyAudit(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	expected, err := expectedHead(r)
 	if err != nil {
 		return err
 	}
-	verification, err := storage.VerifyAudit(r.Context(), s.db, c.tenant, expected...)
+	verification, err := storage.VerifyAudit(r.Context(), s.db, c.Tenant, expected...)
 	if errors.Is(err, storage.ErrArchived) {
-		return badQuery("expect_entries", "names an entry that is archived and no longer in the log: hold the archive's file against it, and give a head from after the archive")
+		return web.BadQuery("expect_entries", "names an entry that is archived and no longer in the log: hold the archive's file against it, and give a head from after the archive")
 	}
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, verification)
+	web.WriteJSON(w, http.StatusOK, verification)
 	return nil
 }
 
@@ -112,10 +103,10 @@ func expectedHead(r *http.Request) ([]storage.Head, error) {
 	}
 	n, err := strconv.ParseInt(entries, 10, 64)
 	if err != nil || n < 1 {
-		return nil, badQuery("expect_entries", "must be the number of entries of an earlier verification, beside its head")
+		return nil, web.BadQuery("expect_entries", "must be the number of entries of an earlier verification, beside its head")
 	}
 	if len(head) != 64 {
-		return nil, badQuery("expect_head", "must be the head of an earlier verification: 64 hex digits")
+		return nil, web.BadQuery("expect_head", "must be the head of an earlier verification: 64 hex digits")
 	}
 	return []storage.Head{{Sequence: n, Hash: head}}, nil
 }
@@ -123,14 +114,14 @@ func expectedHead(r *http.Request) ([]storage.Head, error) {
 // exportAudit writes the whole log of the tenant as JSON lines, one entry a
 // line, as it is at the beginning of the export. A log that cannot be read to
 // its end breaks the connection off, so that half of it is not taken for all.
-func (s *Server) exportAudit(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) exportAudit(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	filter := storage.AuditFilter{Limit: pageAudit}
 	entries, _, err := s.auditPage(r, c, filter)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Content-Disposition", `attachment; filename="aureus-audit-`+c.tenant+`.jsonl"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="aureus-audit-`+c.Tenant+`.jsonl"`)
 	for len(entries) > 0 {
 		for _, entry := range entries {
 			line, err := strictjson.MarshalText(entry)
@@ -151,14 +142,14 @@ func (s *Server) exportAudit(w http.ResponseWriter, r *http.Request, c caller) e
 
 // breakOff ends an answer that has begun and cannot be finished.
 func (s *Server) breakOff(r *http.Request, err error) error {
-	s.logger(r).WarnContext(r.Context(), "an export broke off", "error", err)
+	web.Logger(r).WarnContext(r.Context(), "an export broke off", "error", err)
 	panic(http.ErrAbortHandler)
 }
 
 // recordDecisions writes down decisions that were made elsewhere. One that is
 // there already is accepted and changes nothing; another one under its id is
 // refused.
-func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	return s.recordBatch(w, r, c, func(item []byte) (recording, error) {
 		var record aureus.DecisionRecord
 		if err := decodeItem(item, &record); err != nil {
@@ -167,7 +158,7 @@ func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c calle
 		if err := s.validRecord(c, &record); err != nil {
 			return nil, err
 		}
-		decision, err := storage.DecisionOf(record, c.subject)
+		decision, err := storage.DecisionOf(record, c.Subject)
 		if err != nil {
 			return nil, err
 		}
@@ -178,15 +169,15 @@ func (s *Server) recordDecisions(w http.ResponseWriter, r *http.Request, c calle
 // addReported writes down a decision that somebody reports. That it was reported,
 // and rests on claims, is the server's to say, whatever the record says; and what
 // it says of an approval must be true.
-func (s *Server) addReported(t storage.Tx, c caller, now time.Time, record aureus.DecisionRecord, decision storage.Decision) error {
-	known, err := t.Decisions().Knows(c.tenant, decision)
+func (s *Server) addReported(t storage.Tx, c web.Caller, now time.Time, record aureus.DecisionRecord, decision storage.Decision) error {
+	known, err := t.Decisions().Knows(c.Tenant, decision)
 	switch {
 	case errors.Is(err, storage.ErrConflict):
 		return refusal(wire.CodeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
 	case known || err != nil:
 		return err
 	}
-	expected, err := t.Decisions().HasEarlyOutcome(c.tenant, record.DecisionID, c.subject)
+	expected, err := t.Decisions().HasEarlyOutcome(c.Tenant, record.DecisionID, c.Subject)
 	if err != nil {
 		return err
 	}
@@ -208,10 +199,10 @@ func (s *Server) addReported(t storage.Tx, c caller, now time.Time, record aureu
 	entry := decisionEntry(record, c)
 	entry.FromState, entry.ToState = vocab.StateEvaluating, effect.State()
 	entry.Details["source"] = sourceReported
-	if _, err := t.Decisions().Add(c.tenant, now, decision, entry); err != nil {
+	if _, err := t.Decisions().Add(c.Tenant, now, decision, entry); err != nil {
 		return err
 	}
-	return t.Decisions().SettleOutcomes(c.tenant, now, decision)
+	return t.Decisions().SettleOutcomes(c.Tenant, now, decision)
 }
 
 // The sources of what the audit log tells. It is the server that says so: a
@@ -224,15 +215,15 @@ const (
 // approvalOf checks what a reported decision says of an approval: that its
 // subject has asked for it, for what the record tells of, and that an allow has
 // used it.
-func approvalOf(t storage.Tx, c caller, now time.Time, record aureus.DecisionRecord) error {
-	found, err := t.Approvals().Summary(c.tenant, now, record.ApprovalID)
-	if err == nil && found.RequestedBy != c.subject || errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
+func approvalOf(t storage.Tx, c web.Caller, now time.Time, record aureus.DecisionRecord) error {
+	found, err := t.Approvals().Summary(c.Tenant, now, record.ApprovalID)
+	if err == nil && found.RequestedBy != c.Subject || errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
 		return refusal("/approval_id: this key's subject has asked for no such approval")
 	}
 	if err != nil {
 		return err
 	}
-	spent, err := t.Approvals().SpentBy(c.tenant, record.ApprovalID, record.DecisionID)
+	spent, err := t.Approvals().SpentBy(c.Tenant, record.ApprovalID, record.DecisionID)
 	if err != nil {
 		return err
 	}
@@ -242,17 +233,17 @@ func approvalOf(t storage.Tx, c caller, now time.Time, record aureus.DecisionRec
 	return nil
 }
 
-func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
+func (s *Server) validRecord(c web.Caller, record *aureus.DecisionRecord) error {
 	if record.DecisionID.IsZero() {
 		return refusal("/decision_id: is required")
 	}
 	if err := new(aureus.Effect).UnmarshalText([]byte(record.Effect)); err != nil {
 		return refusal("/effect: " + err.Error())
 	}
-	if err := c.maySpeakFor(record.Principal); err != nil {
+	if err := c.MaySpeakFor(record.Principal); err != nil {
 		return refusal("/principal: this key may not speak for it")
 	}
-	if record.OnBehalfOf != "" && c.maySpeakFor(record.OnBehalfOf) != nil {
+	if record.OnBehalfOf != "" && c.MaySpeakFor(record.OnBehalfOf) != nil {
 		return refusal("/on_behalf_of: this key may not speak for it")
 	}
 	return validNames(nametext.Identifier, map[string]string{
@@ -264,7 +255,7 @@ func (s *Server) validRecord(c caller, record *aureus.DecisionRecord) error {
 // recordOutcomes writes down what became of decisions, once each. Whose key made
 // or reported the decision says so, or an operator. An outcome may come before
 // its decision; whether it stands is settled when that is there.
-func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	return s.recordBatch(w, r, c, func(item []byte) (recording, error) {
 		var outcome aureus.Outcome
 		if err := decodeItem(item, &outcome); err != nil {
@@ -274,7 +265,7 @@ func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller
 			return nil, err
 		}
 		report := storage.Outcome{
-			DecisionID: outcome.DecisionID, Status: outcome.Status, By: c.actor(), Trusted: c.role.atLeast(RoleOperator),
+			DecisionID: outcome.DecisionID, Status: outcome.Status, By: c.Actor(), Trusted: c.Role.AtLeast(web.Operator),
 			Details: outcomeDetails(&outcome),
 		}
 		notDone := approval.NotDone(outcome)
@@ -282,24 +273,24 @@ func (s *Server) recordOutcomes(w http.ResponseWriter, r *http.Request, c caller
 			if err := addOutcome(t, c, now, report); err != nil {
 				return err
 			}
-			return t.Approvals().Settle(c.tenant, now, c.actor(), outcome.DecisionID, notDone)
+			return t.Approvals().Settle(c.Tenant, now, c.Actor(), outcome.DecisionID, notDone)
 		}, nil
 	})
 }
 
-func addOutcome(t storage.Tx, c caller, now time.Time, report storage.Outcome) error {
-	decision, err := t.Decisions().Get(c.tenant, report.DecisionID)
+func addOutcome(t storage.Tx, c web.Caller, now time.Time, report storage.Outcome) error {
+	decision, err := t.Decisions().Get(c.Tenant, report.DecisionID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		if why := reported.Recent(report.DecisionID, now); why != "" { // its decision will not be taken either
 			return refusal(why)
 		}
-		err = t.Decisions().AddEarlyOutcome(c.tenant, now, report)
+		err = t.Decisions().AddEarlyOutcome(c.Tenant, now, report)
 	case err != nil:
-	case decision.Subject != c.subject && !report.Trusted:
+	case decision.Subject != c.Subject && !report.Trusted:
 		err = refusal("the decision is another key's")
 	default:
-		err = t.Decisions().AddOutcome(c.tenant, now, decision, report)
+		err = t.Decisions().AddOutcome(c.Tenant, now, decision, report)
 	}
 	if errors.Is(err, storage.ErrConflict) {
 		return refusal(wire.CodeConflict + ": another outcome is recorded for this decision; what was recorded first stands")

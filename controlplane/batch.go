@@ -8,6 +8,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -36,8 +37,8 @@ type recording func(t storage.Tx, now time.Time) error
 // answer. An item that is refused, when it is read or when it is written, leaves
 // the others alone. Reading comes before the transaction, which decisions wait
 // for.
-func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, c caller, read func(item []byte) (recording, error)) error {
-	body, err := readBody(r)
+func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, c web.Caller, read func(item []byte) (recording, error)) error {
+	body, err := web.ReadBody(r)
 	if err != nil {
 		return err
 	}
@@ -45,8 +46,8 @@ func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, c caller, r
 	if err != nil {
 		return badArray(err, maxRecords)
 	}
-	if err := infoOf(r).account.Charge(governor.Weigh(body)); err != nil {
-		return crowded(err)
+	if err := web.Account(r).Charge(governor.Weigh(body)); err != nil {
+		return web.CapacityError(err)
 	}
 	records := make([]recording, len(items))
 	for i, item := range items {
@@ -81,7 +82,7 @@ func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, c caller, r
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, answer)
+	web.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
@@ -134,8 +135,8 @@ func (c *Config) complete() error {
 		return errors.New("controlplane: DB is a path, neither a URI nor :memory:; use Ephemeral to keep nothing")
 	case c.OperatorKey != "" && !c.Dev:
 		return errors.New("controlplane: OperatorKey is for development mode; make an operator's key with Keys().Add")
-	case c.OperatorKey != "" && (len(c.OperatorKey) < minOperatorKey || len(c.OperatorKey) > maxSecret || !isPlainWord(c.OperatorKey)):
-		return fmt.Errorf("controlplane: OperatorKey must have %d to %d bytes of printable ASCII, without spaces", minOperatorKey, maxSecret)
+	case c.OperatorKey != "" && (len(c.OperatorKey) < minOperatorKey || len(c.OperatorKey) > web.MaxSecret || !isPlainWord(c.OperatorKey)):
+		return fmt.Errorf("controlplane: OperatorKey must have %d to %d bytes of printable ASCII, without spaces", minOperatorKey, web.MaxSecret)
 	case c.ApprovalLifetime < 0, c.ApprovalUseTime < 0, c.MaxBody < 0, c.MaxBatchBody < 0, c.MaxMemory < 0, c.MaxRequests < 0, c.MaxStreams < 0, c.MaxRuns < 0:
 		return errors.New("controlplane: ApprovalLifetime, ApprovalUseTime, MaxBody, MaxBatchBody, MaxMemory, MaxRequests, MaxStreams and MaxRuns must not be negative")
 	case c.ApprovalLifetime > maxApprovalTime, c.ApprovalUseTime > maxApprovalTime:

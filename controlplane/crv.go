@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/nametext"
@@ -27,11 +28,14 @@ const (
 	maxPageValidators = 1000
 )
 
-func (s *Server) registerCRV(mux *http.ServeMux) {
-	s.handle(mux, "POST /api/v1/crv/validate", RoleService, s.validateCommit)
-	s.handle(mux, "POST /api/v1/crv/validators", RoleService, s.registerValidator)
-	s.handle(mux, "GET /api/v1/crv/validators", RoleService, s.listValidators, "limit", "cursor")
-	s.handle(mux, "GET /api/v1/crv/validators/{id}", RoleService, s.getValidator)
+func (s *Server) crvRoutes() []web.Route {
+	return []web.Route{
+		// The response may quote the data that was judged, which is written nowhere.
+		{Pattern: "POST /api/v1/crv/validate", Role: web.Service, LongWork: true, Replay: web.ReplayMemory, Handler: s.validateCommit},
+		{Pattern: "POST /api/v1/crv/validators", Role: web.Service, LongWork: true, Replay: web.ReplayDurable, Handler: s.registerValidator},
+		{Pattern: "GET /api/v1/crv/validators", Role: web.Service, LongWork: true, Query: []string{"limit", "cursor"}, Handler: s.listValidators},
+		{Pattern: "GET /api/v1/crv/validators/{id}", Role: web.Service, LongWork: true, Handler: s.getValidator},
+	}
 }
 
 type validateRequest = wire.ValidateRequest[aureus.Commit, aureus.GateConfig]
@@ -39,9 +43,9 @@ type validateRequest = wire.ValidateRequest[aureus.Commit, aureus.GateConfig]
 // validateCommit judges a commit with the validators of the caller and of its
 // tenant. The result goes
 // out only once it stands in the audit log.
-func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body validateRequest
-	text, err := readJSONText(r, &body)
+	text, err := web.ReadJSONText(r, &body)
 	if err != nil {
 		return err
 	}
@@ -49,9 +53,9 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 		return err
 	}
 	if err := validNames(nametext.Label, map[string]string{"/commit/id": body.Commit.ID, "/gate_config/name": body.GateConfig.Name}); err != nil {
-		return problem(http.StatusUnprocessableEntity, wire.CodeValidation, err.Error())
+		return web.Problem(http.StatusUnprocessableEntity, wire.CodeValidation, err.Error())
 	}
-	find, err := s.validators.of(c.tenant, c.subject)
+	find, err := s.validators.of(c.Tenant, c.Subject)
 	if err != nil {
 		return err
 	}
@@ -69,9 +73,9 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 		if trace := tracecontext.ID(r.Header); trace != "" {
 			details["trace_id"] = trace
 		}
-		details["validators"] = body.GateConfig.Validators[:min(len(body.GateConfig.Validators), maxListedProblems)]
-		return t.Audit().Append(c.tenant, s.config.Now(), aureus.AuditRecord{
-			Kind: vocab.AuditGateResult, DecisionID: decision, Decision: result.CRVStatus, By: c.subject, KeyID: c.keyID, Details: details,
+		details["validators"] = body.GateConfig.Validators[:min(len(body.GateConfig.Validators), web.MaxListedProblems)]
+		return t.Audit().Append(c.Tenant, s.config.Now(), aureus.AuditRecord{
+			Kind: vocab.AuditGateResult, DecisionID: decision, Decision: result.CRVStatus, By: c.Subject, KeyID: c.KeyID, Details: details,
 		})
 	})
 	if err != nil {
@@ -80,22 +84,22 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c caller
 	if event, ok := (crvgate.Report{Result: result, Metadata: body.Commit.Metadata}).Event(); ok {
 		s.report(r, c, event)
 	}
-	writeJSON(w, http.StatusOK, result)
+	web.WriteJSON(w, http.StatusOK, result)
 	return nil
 }
 
 // ownDecision is the decision that the commit's metadata names as decision_id, and
 // the zero id where it names none or one of another subject: nobody adds to what is
 // told of the decisions of others.
-func ownDecision(t storage.Tx, c caller, commit aureus.Commit) (id aureus.DecisionID, err error) {
+func ownDecision(t storage.Tx, c web.Caller, commit aureus.Commit) (id aureus.DecisionID, err error) {
 	text, _ := commit.Metadata["decision_id"].(string)
 	if notAnID := id.UnmarshalText([]byte(text)); notAnID != nil || id.IsZero() {
 		return aureus.DecisionID{}, nil //nolint:nilerr // metadata is free: what is no id names no decision
 	}
-	switch known, err := t.Decisions().Get(c.tenant, id); {
+	switch known, err := t.Decisions().Get(c.Tenant, id); {
 	case errors.Is(err, storage.ErrNotFound): // it may come later
 		return id, nil
-	case err != nil || known.Subject != c.subject:
+	case err != nil || known.Subject != c.Subject:
 		return aureus.DecisionID{}, err
 	}
 	return id, nil
@@ -111,20 +115,20 @@ func checkGateNames(text []byte) error {
 		} `json:"commit"`
 		GateConfig jsontext.Value `json:"gate_config"`
 	}
-	if err := decodeBody(text, &parts); err != nil {
+	if err := web.DecodeBody(text, &parts); err != nil {
 		return err
 	}
 	if parts.Commit.PreviousState != nil {
-		return invalidBody("/commit/previousState", "is not known here: write previous_state")
+		return web.InvalidBody("/commit/previousState", "is not known here: write previous_state")
 	}
 	members, err := strictjson.Members(parts.GateConfig)
 	if err != nil {
-		return badBody(err)
+		return web.BadBody(err)
 	}
 	known := []string{"name", "validators", "block_on_failure", "required_confidence", "recovery_strategy"}
 	for _, member := range members {
 		if !slices.Contains(known, member.Name) {
-			return invalidBody("/gate_config/"+strictjson.Token(member.Name), "is not known here: known are "+strings.Join(known, ", "))
+			return web.InvalidBody("/gate_config/"+strictjson.Token(member.Name), "is not known here: known are "+strings.Join(known, ", "))
 		}
 	}
 	return nil
@@ -146,27 +150,27 @@ type registration = wire.RegisterRequest[jsontext.Value]
 
 // registers is what the caller registers: an admin for the tenant, everybody
 // else for its own subject.
-func (c caller) registers() (storage.Scope, string) {
-	if c.role.atLeast(RoleAdmin) {
+func registers(c web.Caller) (storage.Scope, string) {
+	if c.Role.AtLeast(web.Admin) {
 		return storage.ScopeTenant, ""
 	}
-	return storage.ScopeSubject, c.subject
+	return storage.ScopeSubject, c.Subject
 }
 
 // registerValidator puts a validator in force, from now on and after every
 // start: for the caller's subject, or, when the caller is an admin, for the whole
 // tenant. What an admin registered stands before what a subject has under the
 // same id, and no subject can put its own in that place.
-func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body registration
-	if err := readJSON(r, &body); err != nil {
+	if err := web.ReadJSON(r, &body); err != nil {
 		return err
 	}
 	if strings.Contains(body.ValidatorID, "/") || body.ValidatorID == "." || body.ValidatorID == ".." {
-		return invalidBody("/validator_id", "must not hold a slash and be neither . nor .., since it stands in paths")
+		return web.InvalidBody("/validator_id", "must not hold a slash and be neither . nor .., since it stands in paths")
 	}
-	scope, owner := c.registers()
-	all, err := s.validators.tenant(c.tenant)
+	scope, owner := registers(c)
+	all, err := s.validators.tenant(c.Tenant)
 	if err != nil {
 		return err
 	}
@@ -174,7 +178,7 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		return validatorProblem(err)
 	}
 	stored := storage.Validator{
-		Tenant: c.tenant, Scope: scope, Owner: owner, ID: body.ValidatorID, Config: string(body.Config), RegisteredBy: c.subject, KeyID: c.keyID, RegisteredAt: s.config.Now(),
+		Tenant: c.Tenant, Scope: scope, Owner: owner, ID: body.ValidatorID, Config: string(body.Config), RegisteredBy: c.Subject, KeyID: c.KeyID, RegisteredAt: s.config.Now(),
 	}
 	undo, err := s.validators.memory.take(stored, s.config.MaxMemory)
 	if err != nil {
@@ -190,8 +194,8 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		if stored.Version, err = t.Validators().Put(stored); err != nil {
 			return err
 		}
-		return t.Audit().Append(c.tenant, stored.RegisteredAt, aureus.AuditRecord{
-			Kind: vocab.AuditValidator, By: c.subject, KeyID: c.keyID,
+		return t.Audit().Append(c.Tenant, stored.RegisteredAt, aureus.AuditRecord{
+			Kind: vocab.AuditValidator, By: c.Subject, KeyID: c.KeyID,
 			Details: map[string]any{"validator_id": stored.ID, "scope": string(scope), "version": stored.Version, "config_sha256": hashText(stored.Config)},
 		})
 	})
@@ -203,7 +207,7 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c cal
 		return fmt.Errorf("putting the validator in force: %w", err)
 	}
 	w.Header().Set("ETag", etag(stored))
-	writeJSON(w, http.StatusOK, aureus.ValidatorRegistration{
+	web.WriteJSON(w, http.StatusOK, aureus.ValidatorRegistration{
 		ValidatorID: stored.ID, Registered: true, Replaced: stored.Version > 1, Version: int(stored.Version), Scope: string(scope),
 	})
 	return nil
@@ -215,8 +219,8 @@ func hasRoom(t storage.Tx, v storage.Validator) error {
 	if v.Scope != storage.ScopeTenant {
 		switch _, err := t.Validators().Scoped(v.Tenant, storage.ScopeTenant, "", v.ID); {
 		case err == nil:
-			return problem(http.StatusConflict, wire.CodeConflict, fmt.Sprintf("the validator %q is registered for the whole tenant and cannot be replaced by one of your own", v.ID),
-				withRemediation("Choose another id, or ask an admin."))
+			return web.Problem(http.StatusConflict, wire.CodeConflict, fmt.Sprintf("the validator %q is registered for the whole tenant and cannot be replaced by one of your own", v.ID),
+				web.WithRemediation("Choose another id, or ask an admin."))
 		case !errors.Is(err, storage.ErrNotFound):
 			return err
 		}
@@ -229,9 +233,9 @@ func hasRoom(t storage.Tx, v storage.Validator) error {
 	case err != nil:
 		return err
 	case all >= registry.MaxValidators:
-		return problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the tenant has %d validators already", all))
+		return web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the tenant has %d validators already", all))
 	case v.Scope == storage.ScopeSubject && owned >= maxOwnValidators:
-		return problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the subject has %d validators already", owned))
+		return web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the subject has %d validators already", owned))
 	}
 	return nil
 }
@@ -244,14 +248,14 @@ func validatorProblem(err error) error {
 			problems[i] = p
 			problems[i].Pointer = "/config" + p.Pointer
 		}
-		return problem(http.StatusUnprocessableEntity, wire.CodeValidation, config.Error(), withDetails(problems),
-			withRemediation("Correct the configuration; the version in force, if there is one, has not changed."))
+		return web.Problem(http.StatusUnprocessableEntity, wire.CodeValidation, config.Error(), web.WithDetails(problems),
+			web.WithRemediation("Correct the configuration; the version in force, if there is one, has not changed."))
 	}
 	switch {
 	case errors.Is(err, aureus.ErrConflict):
-		return problem(http.StatusConflict, wire.CodeConflict, err.Error())
+		return web.Problem(http.StatusConflict, wire.CodeConflict, err.Error())
 	case errors.Is(err, aureus.ErrInvalid):
-		return invalidBody("/validator_id", err.Error())
+		return web.InvalidBody("/validator_id", err.Error())
 	}
 	return err
 }
@@ -272,19 +276,19 @@ func etag(v storage.Validator) string {
 
 // listValidators lists what the caller's gates can use, and, for those who may
 // read everything of their tenant, what every subject has registered.
-func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c caller) error {
-	limit, cursor, err := pageOf(r, pageValidators, maxPageValidators)
+func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	limit, cursor, err := web.Paging(r, pageValidators, maxPageValidators)
 	if err != nil {
 		return err
 	}
-	everything := c.role.atLeast(RoleOperator)
+	everything := c.Role.AtLeast(web.Operator)
 	var stored []storage.Validator
 	more := false
-	if err := s.db.ViewLong(r.Context(), c.tenant, func(t storage.Tx) error {
+	if err := s.db.ViewLong(r.Context(), c.Tenant, func(t storage.Tx) error {
 		if everything {
-			stored, more, err = t.Validators().ListTenant(c.tenant, validatorAt(cursor), limit)
+			stored, more, err = t.Validators().ListTenant(c.Tenant, validatorAt(cursor), limit)
 		} else {
-			stored, more, err = t.Validators().List(c.tenant, c.subject, cursor, limit)
+			stored, more, err = t.Validators().List(c.Tenant, c.Subject, cursor, limit)
 		}
 		return err
 	}); err != nil {
@@ -304,7 +308,7 @@ func (s *Server) listValidators(w http.ResponseWriter, r *http.Request, c caller
 			return err
 		}
 	}
-	return writeList(w, r, list, next)
+	return web.WriteList(w, r, list, next)
 }
 
 // validatorCursor is the place of a registration in the list of all; none of its
@@ -321,14 +325,14 @@ func validatorAt(cursor string) storage.Validator {
 
 // getValidator answers with the registration that the caller's gates use under
 // the id.
-func (s *Server) getValidator(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) getValidator(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var stored storage.Validator
 	err := s.db.View(r.Context(), func(t storage.Tx) (err error) {
-		stored, err = t.Validators().InForce(c.tenant, c.subject, r.PathValue("id"))
+		stored, err = t.Validators().InForce(c.Tenant, c.Subject, r.PathValue("id"))
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return notFound("registered validator")
+		return web.NotFound("registered validator")
 	}
 	if err != nil {
 		return err
@@ -339,6 +343,6 @@ func (s *Server) getValidator(w http.ResponseWriter, r *http.Request, c caller) 
 	}
 	w.Header().Set("ETag", answer.ETag)
 	w.Header().Set("Last-Modified", stored.RegisteredAt.UTC().Format(http.TimeFormat))
-	writeJSON(w, http.StatusOK, answer)
+	web.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
 	"github.com/farmountain/aureus-go/internal/vocab"
@@ -20,37 +21,37 @@ const decisionIDForm = "the id of a decision: dec_ and 26 characters of base32"
 // decision: gates may have judged often.
 const maxDecisionEntries = 200
 
-func (s *Server) registerDecisions(mux *http.ServeMux) {
-	s.handle(mux, "GET /api/v1/decisions/{id}", RoleService, s.getDecision)
+func (s *Server) decisionRoutes() []web.Route {
+	return []web.Route{{Pattern: "GET /api/v1/decisions/{id}", Role: web.Service, Handler: s.getDecision}}
 }
 
 // getDecision joins what the audit log and the approvals know of a decision. A
 // service sees those that its subject made or reported, and nothing of others.
-func (s *Server) getDecision(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) getDecision(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var id aureus.DecisionID
 	if err := id.UnmarshalText([]byte(r.PathValue("id"))); err != nil || id.IsZero() {
-		return notFound("decision")
+		return web.NotFound("decision")
 	}
 	details, err := s.decisionDetails(r.Context(), c, id)
 	if errors.Is(err, storage.ErrNotFound) {
-		return notFound("decision")
+		return web.NotFound("decision")
 	}
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, details)
+	web.WriteJSON(w, http.StatusOK, details)
 	return nil
 }
 
-func (s *Server) decisionDetails(ctx context.Context, c caller, id aureus.DecisionID) (details aureus.DecisionDetails, err error) {
+func (s *Server) decisionDetails(ctx context.Context, c web.Caller, id aureus.DecisionID) (details aureus.DecisionDetails, err error) {
 	err = s.db.View(ctx, func(t storage.Tx) error {
-		entries, err := t.Audit().List(c.tenant, storage.AuditFilter{DecisionID: id, Limit: maxDecisionEntries})
+		entries, err := t.Audit().List(c.Tenant, storage.AuditFilter{DecisionID: id, Limit: maxDecisionEntries})
 		if err != nil {
 			return err
 		}
 		found := false
 		for _, e := range entries {
-			if e.Kind == vocab.AuditDecision && (e.By == c.subject || c.role.atLeast(RoleOperator)) {
+			if e.Kind == vocab.AuditDecision && (e.By == c.Subject || c.Role.AtLeast(web.Operator)) {
 				details, found = detailsOf(e), true
 				break
 			}
@@ -135,8 +136,8 @@ func gateRecordIn(details map[string]any) (record aureus.GateRecord) {
 
 // addApproval says how the approval stands now. One that is no longer kept is
 // named by its id alone.
-func addApproval(t storage.Tx, c caller, now time.Time, ref *aureus.ApprovalRef) error {
-	a, err := t.Approvals().Summary(c.tenant, now, ref.ID)
+func addApproval(t storage.Tx, c web.Caller, now time.Time, ref *aureus.ApprovalRef) error {
+	a, err := t.Approvals().Summary(c.Tenant, now, ref.ID)
 	if errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
 		return nil
 	}
@@ -148,7 +149,7 @@ func addApproval(t storage.Tx, c caller, now time.Time, ref *aureus.ApprovalRef)
 
 // recordGates writes down what gates found that judged elsewhere. One that tells
 // of a decision that is there must come from the subject of that decision.
-func (s *Server) recordGates(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) recordGates(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	return s.recordBatch(w, r, c, func(item []byte) (recording, error) {
 		var record aureus.GateRecord
 		if err := decodeItem(item, &record); err != nil {
@@ -158,23 +159,23 @@ func (s *Server) recordGates(w http.ResponseWriter, r *http.Request, c caller) e
 			return nil, err
 		}
 		entry := aureus.AuditRecord{
-			Kind: vocab.AuditGateResult, DecisionID: record.DecisionID, Decision: record.CRVStatus, By: c.subject, KeyID: c.keyID,
+			Kind: vocab.AuditGateResult, DecisionID: record.DecisionID, Decision: record.CRVStatus, By: c.Subject, KeyID: c.KeyID,
 			Details: gateRecordDetails(record),
 		}
 		return func(t storage.Tx, now time.Time) error {
 			if err := mayTellOf(t, c, now, record.DecisionID); err != nil {
 				return err
 			}
-			return t.Audit().Append(c.tenant, now, entry)
+			return t.Audit().Append(c.Tenant, now, entry)
 		}, nil
 	})
 }
 
-func mayTellOf(t storage.Tx, c caller, now time.Time, id aureus.DecisionID) error {
+func mayTellOf(t storage.Tx, c web.Caller, now time.Time, id aureus.DecisionID) error {
 	if id.IsZero() {
 		return nil
 	}
-	decision, err := t.Decisions().Get(c.tenant, id)
+	decision, err := t.Decisions().Get(c.Tenant, id)
 	switch {
 	case errors.Is(err, storage.ErrNotFound): // it may come later
 		if why := reported.Recent(id, now); why != "" {
@@ -183,7 +184,7 @@ func mayTellOf(t storage.Tx, c caller, now time.Time, id aureus.DecisionID) erro
 		return nil
 	case err != nil:
 		return err
-	case decision.Subject != c.subject:
+	case decision.Subject != c.Subject:
 		return refusal("/decision_id: the decision is another key's")
 	}
 	return nil

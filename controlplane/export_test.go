@@ -10,11 +10,7 @@ import (
 func InProcess(s *Server) http.RoundTripper { return inProcess{s} }
 
 // Failing is how many addresses the throttle remembers.
-func Failing(s *Server) int {
-	s.throttle.mu.Lock()
-	defer s.throttle.mu.Unlock()
-	return len(s.throttle.failing)
-}
+func Failing(s *Server) int { return s.web.FailingAddresses() }
 
 // SetHeartbeat sets how often a run that is waited for sends white space.
 func SetHeartbeat(s *Server, d time.Duration) { s.heartbeat = d }

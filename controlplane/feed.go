@@ -74,7 +74,7 @@ func (s *Server) follow(tenant string) (f *feed, leave func()) {
 	defer s.feeds.mu.Unlock()
 	f = s.feeds.byTenant[tenant]
 	if f == nil {
-		ctx, cancel := context.WithCancel(s.life)
+		ctx, cancel := context.WithCancel(s.web.Life())
 		f = &feed{server: s, tenant: tenant, wake: make(chan struct{}, 1), end: cancel, changed: make(chan struct{})}
 		if s.feeds.byTenant == nil {
 			s.feeds.byTenant = map[string]*feed{}

@@ -11,6 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
@@ -50,7 +51,7 @@ func TestStream_FilteredToApprovals_PassesDecisionsInLargeSteps(t *testing.T) {
 	s.addAudit(t, vocab.AuditDecision, 25_000)
 	s.addAudit(t, vocab.AuditApprovalRequested, 1)
 	feed := begunFeed(t, s)
-	f := &follower{server: s, caller: caller{tenant: DefaultTenant}, approvals: true}
+	f := &follower{server: s, caller: web.Caller{Tenant: DefaultTenant}, approvals: true}
 	var out bytes.Buffer
 	looks := 0
 	for more := true; more; looks++ {
@@ -79,7 +80,7 @@ func TestStream_FilteredToAType_PassesOtherEventsInLargeSteps(t *testing.T) {
 	require.NoError(t, s.telemetry.Append(t.Context(), DefaultTenant, many))
 	require.NoError(t, s.telemetry.Append(t.Context(), "other", many))
 	require.NoError(t, s.telemetry.Append(t.Context(), DefaultTenant, []telemetry.Item{item(aureus.EventStepEnd)}))
-	f := &follower{server: s, caller: caller{tenant: DefaultTenant}, telemetry: true, eventType: string(aureus.EventStepEnd)}
+	f := &follower{server: s, caller: web.Caller{Tenant: DefaultTenant}, telemetry: true, eventType: string(aureus.EventStepEnd)}
 	feed := begunFeed(t, s)
 	var out bytes.Buffer
 	looks := 0
@@ -171,7 +172,7 @@ func TestStream_APlaceThatTheStoresDoNotHave_IsAReset(t *testing.T) {
 		"the end, where nothing is lost": {"0-5-" + s.files, false, place{0, 5, s.files}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &follower{server: s, caller: caller{tenant: DefaultTenant}}
+			f := &follower{server: s, caller: web.Caller{Tenant: DefaultTenant}}
 			require.NoError(t, f.begin(t.Context(), row.last))
 			require.Equal(t, row.reset, f.reset != "")
 			require.Equal(t, row.begins, f.at)

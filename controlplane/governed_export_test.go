@@ -14,11 +14,11 @@ func Governor(s *Server) *governor.Governor { return s.governor }
 // OwnerOf is in whose name requests with the key are counted.
 func OwnerOf(t *testing.T, s *Server, secret string) governor.Owner {
 	t.Helper()
-	c, err := s.lookUp(t.Context(), secret)
+	c, err := s.web.LookUp(t.Context(), secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return governor.Owner{Tenant: c.tenant, Key: c.keyID}
+	return governor.Owner{Tenant: c.Tenant, Key: c.KeyID}
 }
 
 // SetLongRead sets how long one read of a store may take.

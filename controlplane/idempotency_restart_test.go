@@ -195,7 +195,7 @@ func TestAnAnswerThatCannotBeWrittenIsGiven(t *testing.T) {
 	execute(t, telemetryFile, "CREATE TRIGGER broken BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
 	first := ask.do(t, srv)
 	require.Equal(t, 200, first.status, first.body)
-	require.Contains(t, log.String(), "would be forgotten")
+	require.Contains(t, log.String(), "a restart would forget it")
 	require.Contains(t, log.String(), first.header.Get("X-Request-Id"))
 	require.NotContains(t, log.String(), "my-secret-key")
 	require.NotContains(t, log.String(), key)

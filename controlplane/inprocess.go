@@ -3,7 +3,6 @@ package controlplane
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -12,32 +11,8 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
-
-// memoryKeys are the keys that are kept nowhere but here.
-type memoryKeys struct {
-	mu   sync.RWMutex
-	keys []memoryKey
-}
-
-func (m *memoryKeys) find(hash [32]byte) (caller, bool) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	var found caller
-	ok := false
-	for _, key := range m.keys {
-		if subtle.ConstantTimeCompare(key.hash[:], hash[:]) == 1 {
-			found, ok = key.caller, true
-		}
-	}
-	return found, ok
-}
-
-func (m *memoryKeys) add(secret string, c caller) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.keys = append(m.keys, memoryKey{hash: sha256.Sum256([]byte(secret)), caller: c})
-}
 
 // clientKeys makes one secret for each subject that has a client in the
 // process.
@@ -52,7 +27,7 @@ type clientKeys struct {
 // client may be used until the server is closed, and answers with errors after
 // that.
 func (s *Server) Client() *aureus.Client {
-	return s.client(caller{keyID: inProcessKeyID, subject: "in-process", role: RoleService, speaksFor: []string{Everyone}})
+	return s.client(web.Caller{KeyID: inProcessKeyID, Subject: "in-process", Role: web.Service, SpeaksFor: []string{Everyone}})
 }
 
 // Operator is a client as [Server.Client] makes it, for the person or program
@@ -65,18 +40,18 @@ func (s *Server) Operator(subject string) *aureus.Client {
 		panic("controlplane: Server.Operator: " + err.Error())
 	}
 	sum := sha256.Sum256([]byte(subject))
-	return s.client(caller{keyID: operatorKeyPrefix + hex.EncodeToString(sum[:8]), subject: subject, role: RoleOperator})
+	return s.client(web.Caller{KeyID: operatorKeyPrefix + hex.EncodeToString(sum[:8]), Subject: subject, Role: web.Operator})
 }
 
-func (s *Server) client(c caller) *aureus.Client {
-	c.tenant = s.config.Tenant
+func (s *Server) client(c web.Caller) *aureus.Client {
+	c.Tenant = s.config.Tenant
 	s.clients.mu.Lock()
 	defer s.clients.mu.Unlock()
-	secret, ok := s.clients.secrets[c.keyID]
+	secret, ok := s.clients.secrets[c.KeyID]
 	if !ok {
 		secret = newSecret().text
-		s.clients.secrets[c.keyID] = secret
-		s.memoryKeys.add(secret, c)
+		s.clients.secrets[c.KeyID] = secret
+		s.web.AddKey(secret, c)
 	}
 	client, err := aureus.NewClient("http://localhost", aureus.WithAPIKey(secret),
 		aureus.WithTimeout(30*time.Second), aureus.WithHTTPClient(&http.Client{Transport: inProcess{s}}))
@@ -102,7 +77,7 @@ func (t inProcess) RoundTrip(request *http.Request) (*http.Response, error) {
 	reader, writer := io.Pipe()
 	w := &pipeWriter{header: http.Header{}, body: writer, head: request.Method == http.MethodHead, ready: make(chan struct{})}
 	context.AfterFunc(ctx, func() { _ = writer.CloseWithError(context.Cause(ctx)) }) // frees a handler whose answer nobody reads
-	stop := context.AfterFunc(t.server.life, cancel)
+	stop := context.AfterFunc(t.server.web.Life(), cancel)
 	go func() { // ends with the handler, which ends with ctx
 		defer cancel()
 		defer stop()

@@ -16,13 +16,14 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/idtext"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // Everyone stands, in [Key.SpeaksFor], for every principal.
-const Everyone = "*"
+const Everyone = web.Everyone
 
 // DefaultTenant is the tenant where none is named.
 const DefaultTenant = "default"

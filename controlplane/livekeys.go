@@ -1,6 +1,10 @@
 package controlplane
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+)
 
 // The ids of the keys that are in no file.
 const (
@@ -18,7 +22,7 @@ func (s *Server) ownKey(tenant, id string) bool {
 		return false
 	case id == inProcessKeyID, strings.HasPrefix(id, operatorKeyPrefix):
 		return true
-	case id == devCaller.keyID:
+	case id == web.DevKeyID:
 		return s.config.Dev
 	case id == devOperatorKeyID:
 		return s.config.OperatorKey != ""

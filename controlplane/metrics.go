@@ -9,23 +9,24 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// registerMetrics serves figures about the server and about the tenant of the
-// key that asks. An operator reads everything of its tenant.
-func (s *Server) registerMetrics(mux *http.ServeMux) {
-	s.handle(mux, "GET /metrics", RoleOperator, s.tellMetrics)
+// metricsRoutes serves figures about the server and about the tenant of the
+// key that asks (SPEC 1.4). An operator reads everything of its tenant.
+func (s *Server) metricsRoutes() []web.Route {
+	return []web.Route{{Pattern: "GET /metrics", Role: web.Operator, Handler: s.tellMetrics}}
 }
 
 // tellMetrics writes the figures in the text format of Prometheus (0.0.4). Their
-// number is fixed: nothing that a client names becomes a label.
-func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, c caller) error {
+// number is fixed: nothing that a client names becomes a label (SPEC 5.3).
+func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, c web.Caller) error {
 	var b bytes.Buffer
 	head := func(name, kind, help string) {
 		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 	}
 	const reports = "aureus_reports_total"
-	counts := s.reports.of(c.tenant)
+	counts := s.reports.of(c.Tenant)
 	head(reports, "counter", "Telemetry items that the tenant reported since the start: accepted, refused for what they are, or deferred because the store did not take them.")
 	for _, kind := range telemetry.Kinds {
 		for _, outcome := range []struct {
@@ -36,7 +37,7 @@ func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, c caller) e
 		}
 	}
 	head("aureus_open_requests", "gauge", "Requests that are answered now, this one too.")
-	fmt.Fprintf(&b, "aureus_open_requests %d\n", s.underWay.Load())
+	fmt.Fprintf(&b, "aureus_open_requests %d\n", s.web.OpenRequests())
 	head("aureus_stream_clients", "gauge", "Clients that follow the stream.")
 	fmt.Fprintf(&b, "aureus_stream_clients %d\n", s.governor.Streams.InUse())
 	head("aureus_build_info", "gauge", "The version that runs.")

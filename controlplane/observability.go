@@ -12,25 +12,32 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// registerObservability serves the reports of events, metrics and spans, one by
-// one and in batches, and the queries over them. See docs/spec/telemetry.md.
-func (s *Server) registerObservability(mux *http.ServeMux) {
+// observabilityRoutes are the reports, one by one and in batches, and the queries
+// over what was reported.
+func (s *Server) observabilityRoutes() []web.Route {
 	const base = "/api/v1/observability/"
-	for _, kind := range telemetry.Kinds {
-		s.handle(mux, "POST "+base+kind.String(), RoleService, s.takeOne(kind))
-		s.handleBatch(mux, "POST "+base+kind.String()+"/batch", s.takeBatch(kind))
+	events := []string{"type", "workflow_id", "task_id", "source", "start_time", "end_time", "limit", "cursor"}
+	routes := []web.Route{
+		{Pattern: "GET " + base + "metrics", Role: web.Service, Query: []string{"name", "start_time", "end_time", "tags", "limit", "cursor"}, Handler: s.listMetrics},
+		{Pattern: "GET " + base + "events", Role: web.Service, Query: events, Handler: s.listEvents},
+		// The id of a trace may be empty, or contain a slash.
+		{Pattern: "GET " + base + "traces/{trace_id...}", Role: web.Service, Query: []string{"limit", "cursor"}, Handler: s.listTrace},
+		{Pattern: "GET " + base + "summary", Role: web.Service, Query: []string{"range", "start_time", "end_time"}, Handler: s.summarize},
 	}
-	s.handle(mux, "GET "+base+"metrics", RoleService, s.listMetrics, "name", "start_time", "end_time", "tags", "limit", "cursor")
-	s.handle(mux, "GET "+base+"events", RoleService, s.listEvents,
-		"type", "workflow_id", "task_id", "source", "start_time", "end_time", "limit", "cursor")
-	s.handle(mux, "GET "+base+"traces/{trace_id...}", RoleService, s.listTrace, "limit", "cursor") // an id may be empty, or hold a slash
-	s.handle(mux, "GET "+base+"summary", RoleService, s.summarize, "range", "start_time", "end_time")
+	for _, kind := range telemetry.Kinds {
+		countRefused := func(c web.Caller) { _ = s.refuse(c, kind, nil) }
+		routes = append(routes,
+			web.Route{Pattern: "POST " + base + kind.String(), Role: web.Service, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.takeOne(kind)},
+			web.Route{Pattern: "POST " + base + kind.String() + "/batch", Role: web.Service, Body: web.BatchBody, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.takeBatch(kind)})
+	}
+	return routes
 }
 
 // reportCounters counts what the tenants reported. The published client never
@@ -54,41 +61,41 @@ func (r *reportCounters) of(tenant string) *reportCounts {
 
 // takeOne stores a single item: 200 when it is committed, 400 and 422 for what
 // is none.
-func (s *Server) takeOne(kind telemetry.Kind) handler {
-	return func(w http.ResponseWriter, r *http.Request, c caller) error {
-		body, err := readBody(r)
+func (s *Server) takeOne(kind telemetry.Kind) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+		body, err := web.ReadBody(r)
 		if err != nil {
 			return s.refuse(c, kind, err)
 		}
 		if len(body) > telemetry.MaxItem {
-			return s.refuse(c, kind, problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge,
-				fmt.Sprintf("an item may have %d bytes", telemetry.MaxItem), withRemediation("Report less in one item.")))
+			return s.refuse(c, kind, web.Problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge,
+				fmt.Sprintf("an item may have %d bytes", telemetry.MaxItem), web.WithRemediation("Report less in one item.")))
 		}
-		if err := infoOf(r).account.Charge(governor.Weigh(body)); err != nil {
-			return s.deferred(c, kind, 1, crowded(err))
+		if err := web.Account(r).Charge(governor.Weigh(body)); err != nil {
+			return s.deferred(c, kind, 1, web.CapacityError(err))
 		}
 		item, err := telemetry.Read(kind, body)
 		if err != nil {
-			return s.refuse(c, kind, badBody(err))
+			return s.refuse(c, kind, web.BadBody(err))
 		}
-		if err := s.keep(r.Context(), c.tenant, kind, []telemetry.Item{item}); err != nil {
+		if err := s.keep(r.Context(), c.Tenant, kind, []telemetry.Item{item}); err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, batchResponse{Accepted: 1, Rejected: []aureus.Rejection{}})
+		web.WriteJSON(w, http.StatusOK, batchResponse{Accepted: 1, Rejected: []aureus.Rejection{}})
 		return nil
 	}
 }
 
-func (s *Server) refuse(c caller, kind telemetry.Kind, err error) error {
-	s.reports.of(c.tenant).refused[kind].Add(1)
+func (s *Server) refuse(c web.Caller, kind telemetry.Kind, err error) error {
+	s.reports.of(c.Tenant).refused[kind].Add(1)
 	return err
 }
 
 // takeBatch stores the items of an array, all that can be read in one
 // transaction, and says of the others why not.
-func (s *Server) takeBatch(kind telemetry.Kind) handler {
-	return func(w http.ResponseWriter, r *http.Request, c caller) error {
-		body, err := readBody(r)
+func (s *Server) takeBatch(kind telemetry.Kind) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+		body, err := web.ReadBody(r)
 		if err != nil {
 			return s.refuse(c, kind, err)
 		}
@@ -96,10 +103,10 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 		if err != nil {
 			return s.refuse(c, kind, badArray(err, maxBatchItems))
 		}
-		account := infoOf(r).account
+		account := web.Account(r)
 		transient, err := chargeItems(account, texts)
 		if err != nil {
-			return s.deferred(c, kind, len(texts), crowded(err))
+			return s.deferred(c, kind, len(texts), web.CapacityError(err))
 		}
 		items := make([]telemetry.Item, 0, len(texts))
 		answer := batchResponse{Rejected: []aureus.Rejection{}}
@@ -113,19 +120,19 @@ func (s *Server) takeBatch(kind telemetry.Kind) handler {
 		}
 		account.Refund(transient)
 		account.Rest() // waiting for the disk is no work
-		if err := s.keep(r.Context(), c.tenant, kind, items); err != nil {
+		if err := s.keep(r.Context(), c.Tenant, kind, items); err != nil {
 			return err
 		}
-		s.reports.of(c.tenant).refused[kind].Add(int64(len(answer.Rejected)))
+		s.reports.of(c.Tenant).refused[kind].Add(int64(len(answer.Rejected)))
 		answer.Accepted = len(items)
-		writeJSON(w, http.StatusOK, answer)
+		web.WriteJSON(w, http.StatusOK, answer)
 		return nil
 	}
 }
 
 // deferred counts items that could not be taken now.
-func (s *Server) deferred(c caller, kind telemetry.Kind, items int, err error) error {
-	s.reports.of(c.tenant).deferred[kind].Add(int64(items))
+func (s *Server) deferred(c web.Caller, kind telemetry.Kind, items int, err error) error {
+	s.reports.of(c.Tenant).deferred[kind].Add(int64(items))
 	return err
 }
 
@@ -152,11 +159,11 @@ const maxRejection = 1000
 
 func badArray(err error, limit int) error {
 	if errors.Is(err, jsonvalue.ErrTooMany) {
-		return problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the batch has more than %d items", limit),
-			withRemediation("Send it in several batches."))
+		return web.Problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the batch has more than %d items", limit),
+			web.WithRemediation("Send it in several batches."))
 	}
-	return problem(http.StatusBadRequest, wire.CodeMalformed, "the body is "+err.Error(),
-		withRemediation("Send an array of items, or a single item to the path without /batch."))
+	return web.Problem(http.StatusBadRequest, wire.CodeMalformed, "the body is "+err.Error(),
+		web.WithRemediation("Send an array of items, or a single item to the path without /batch."))
 }
 
 // keep appends the items and returns when they are committed.
@@ -194,24 +201,24 @@ func telemetryProblem(err error) error {
 	const lasting = "If it lasts, look at the server's log, the free space of its disk and the permissions of its files."
 	switch {
 	case errors.Is(err, telemetry.ErrBusy):
-		return problem(http.StatusTooManyRequests, wire.CodeExhausted, "more telemetry is waiting to be written than the server holds; nothing was stored",
-			withRemediation("Report it again after the time in Retry-After, in larger batches if you can."), withRetryAfter(time.Second))
+		return web.Problem(http.StatusTooManyRequests, wire.CodeExhausted, "more telemetry is waiting to be written than the server holds; nothing was stored",
+			web.WithRemediation("Report it again after the time in Retry-After, in larger batches if you can."), web.WithRetryAfter(time.Second))
 	case errors.Is(err, telemetry.ErrClosed):
-		return problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the server is shutting down", withRetryAfter(time.Second))
+		return web.Problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the server is shutting down", web.WithRetryAfter(time.Second))
 	case errors.Is(err, telemetry.ErrDiskFull):
-		return problem(http.StatusServiceUnavailable, wire.CodeStore, "the disk of the telemetry store is full; nothing was stored",
-			withRemediation("Report it again later. The server needs space on its disk."), withRetryAfter(10*time.Second), withCause(err))
+		return web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the disk of the telemetry store is full; nothing was stored",
+			web.WithRemediation("Report it again later. The server needs space on its disk."), web.WithRetryAfter(10*time.Second), web.WithCause(err))
 	case errors.Is(err, telemetry.ErrReadOnly):
-		return problem(http.StatusServiceUnavailable, wire.CodeStore, "the telemetry store may not be written; nothing was stored",
-			withRemediation("Report it again later. The server's telemetry file is read-only."), withRetryAfter(10*time.Second), withCause(err))
+		return web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the telemetry store may not be written; nothing was stored",
+			web.WithRemediation("Report it again later. The server's telemetry file is read-only."), web.WithRetryAfter(10*time.Second), web.WithCause(err))
 	case errors.Is(err, telemetry.ErrUnavailable):
-		return problem(http.StatusServiceUnavailable, wire.CodeStore, "the telemetry store cannot be reached",
-			withRemediation("Try again. "+lasting), withRetryAfter(time.Second), withCause(err))
+		return web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the telemetry store cannot be reached",
+			web.WithRemediation("Try again. "+lasting), web.WithRetryAfter(time.Second), web.WithCause(err))
 	case errors.Is(err, telemetry.ErrCursor):
-		return badQuery("cursor", "is none of this server's; begin without one")
+		return web.BadQuery("cursor", "is none of this server's; begin without one")
 	case errors.Is(err, telemetry.ErrTooManyTypes):
-		return problem(http.StatusUnprocessableEntity, wire.CodeExhausted, "the events have more task types than one summary lists",
-			withRemediation("Ask for a shorter range."), withCause(err))
+		return web.Problem(http.StatusUnprocessableEntity, wire.CodeExhausted, "the events have more task types than one summary lists",
+			web.WithRemediation("Ask for a shorter range."), web.WithCause(err))
 	default:
 		return err
 	}

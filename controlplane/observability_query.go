@@ -13,6 +13,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
@@ -20,8 +21,8 @@ import (
 // maxQueryTags bounds the tags of one query: each is a search in every row.
 const maxQueryTags = 32
 
-// listMetrics answers GET metrics with a bare array, ordered by time.
-func (s *Server) listMetrics(w http.ResponseWriter, r *http.Request, c caller) error {
+// listMetrics answers GET metrics: a bare array by time (SPEC 1.3).
+func (s *Server) listMetrics(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
 		return err
@@ -34,12 +35,12 @@ func (s *Server) listMetrics(w http.ResponseWriter, r *http.Request, c caller) e
 	if err != nil {
 		return err
 	}
-	page, err := s.telemetry.Metrics(r.Context(), c.tenant, telemetry.MetricQuery{Name: q.values.Get("name"), Range: within, Tags: tags}, q.paging)
+	page, err := s.telemetry.Metrics(r.Context(), c.Tenant, telemetry.MetricQuery{Name: q.values.Get("name"), Range: within, Tags: tags}, q.paging)
 	return s.stream(w, r, page, err)
 }
 
-// listEvents answers GET events with a bare array, ordered by time.
-func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c caller) error {
+// listEvents answers GET events: a bare array by time (SPEC 1.4).
+func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
 		return err
@@ -50,31 +51,31 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c caller) er
 	}
 	kind := aureus.TelemetryEventType(q.values.Get("type"))
 	if words := kind.Words(); kind != "" && !slices.Contains(words, string(kind)) {
-		return badQuery("type", "must be one of "+strings.Join(words, ", "))
+		return web.BadQuery("type", "must be one of "+strings.Join(words, ", "))
 	}
 	own, err := q.source()
 	if err != nil {
 		return err
 	}
-	page, err := s.telemetry.Events(r.Context(), c.tenant, telemetry.EventQuery{
+	page, err := s.telemetry.Events(r.Context(), c.Tenant, telemetry.EventQuery{
 		Type: kind, WorkflowID: q.values.Get("workflow_id"), TaskID: q.values.Get("task_id"), Own: own, Range: within,
 	}, q.paging)
 	return s.stream(w, r, page, err)
 }
 
-// listTrace answers GET traces/{trace_id} with a bare array, ordered by start
-// time. It is empty for an unknown trace.
-func (s *Server) listTrace(w http.ResponseWriter, r *http.Request, c caller) error {
+// listTrace answers GET traces/{trace_id}: a bare array by start time, empty for
+// an unknown trace (SPEC 1.3).
+func (s *Server) listTrace(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
 		return err
 	}
-	page, err := s.telemetry.Trace(r.Context(), c.tenant, r.PathValue("trace_id"), q.paging)
+	page, err := s.telemetry.Trace(r.Context(), c.Tenant, r.PathValue("trace_id"), q.paging)
 	return s.stream(w, r, page, err)
 }
 
-// summarize answers GET summary. See docs/spec/telemetry.md#summary.
-func (s *Server) summarize(w http.ResponseWriter, r *http.Request, c caller) error {
+// summarize answers GET summary (SPEC 5.2).
+func (s *Server) summarize(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
 		return err
@@ -83,12 +84,12 @@ func (s *Server) summarize(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
-	summary, err := s.telemetry.Summary(r.Context(), c.tenant, within)
+	summary, err := s.telemetry.Summary(r.Context(), c.Tenant, within)
 	if err != nil {
 		return telemetryProblem(err)
 	}
 	summary.StartTime, summary.EndTime = start, end
-	writeJSON(w, http.StatusOK, summary)
+	web.WriteJSON(w, http.StatusOK, summary)
 	return nil
 }
 
@@ -105,7 +106,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, page *telemetry.
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if page.Next != "" {
-		setNext(w, r, page.Next)
+		web.SetNext(w, r, page.Next)
 	}
 	// A patient writer: what takes its deadline from the server as a whole would
 	// cut long answers, however fast they are read.
@@ -118,7 +119,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, page *telemetry.
 			separator = ","
 		}
 		if err != nil {
-			s.logger(r).WarnContext(r.Context(), "an answer broke off", slog.Any("error", err))
+			web.Logger(r).WarnContext(r.Context(), "an answer broke off", slog.Any("error", err))
 			panic(http.ErrAbortHandler)
 		}
 	}
@@ -150,11 +151,11 @@ type query struct {
 }
 
 func readQuery(r *http.Request) (query, error) {
-	values, err := queryOf(r)
+	values, err := web.Query(r)
 	if err != nil {
 		return query{}, err
 	}
-	limit, cursor, err := pageOf(r, 0, telemetry.MaxLimit)
+	limit, cursor, err := web.Paging(r, 0, telemetry.MaxLimit)
 	return query{values: values, paging: telemetry.Paging{Limit: limit, Cursor: cursor}}, err
 }
 
@@ -172,9 +173,9 @@ func (q query) time(name string, bound **time.Time) error {
 	if text == "" {
 		return nil
 	}
-	at, ok := parseQueryTime(text)
+	at, ok := web.ParseTime(text)
 	if !ok {
-		return badQuery(name, timesAre)
+		return web.BadQuery(name, web.TimeForms)
 	}
 	*bound = &at
 	return nil
@@ -191,7 +192,7 @@ func (q query) source() (own *bool, err error) {
 	case sourceReported:
 		return new(false), nil
 	}
-	return nil, badQuery("source", "must be server or reported")
+	return nil, web.BadQuery("source", "must be server or reported")
 }
 
 // tags reads the JSON text of the parameter tags.
@@ -202,10 +203,10 @@ func (q query) tags() (map[string]string, error) {
 		return tags, nil
 	}
 	if err := strictjson.Unmarshal([]byte(text), &tags); err != nil {
-		return nil, badQuery("tags", `must be the JSON text of an object of texts, such as {"env":"prod"}: `+err.Error())
+		return nil, web.BadQuery("tags", `must be the JSON text of an object of texts, such as {"env":"prod"}: `+err.Error())
 	}
 	if len(tags) > maxQueryTags {
-		return nil, badQuery("tags", "must name "+strconv.Itoa(maxQueryTags)+" tags at most")
+		return nil, web.BadQuery("tags", "must name "+strconv.Itoa(maxQueryTags)+" tags at most")
 	}
 	return tags, nil
 }
@@ -220,11 +221,11 @@ func (q query) span(now time.Time) (within telemetry.Range, start, end aureus.Ti
 		return within, start, end, err
 	}
 	if start != "" || end != "" {
-		return within, "", "", badQuery("range", "excludes start_time and end_time")
+		return within, "", "", web.BadQuery("range", "excludes start_time and end_time")
 	}
 	seconds, ok := parseRange(text)
 	if !ok {
-		return within, "", "", badQuery("range", "must be a whole number and d, h or m, such as 7d, 24h or 90m, or 0 for everything")
+		return within, "", "", web.BadQuery("range", "must be a whole number and d, h or m, such as 7d, 24h or 90m, or 0 for everything")
 	}
 	if seconds == 0 {
 		return within, "", "", nil

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"net/http"
 	"strconv"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
 // contract is the API's description in OpenAPI 3.1. It is written by hand, and
@@ -12,12 +14,13 @@ import (
 //go:embed openapi.json
 var contract []byte
 
-// registerContract serves the contract document, to everyone: it says nothing
+// contractRoutes serves the contract document, without a key: it says nothing
 // that this repository does not.
-func (s *Server) registerContract(mux *http.ServeMux) {
-	s.public(mux, "GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+func contractRoutes() []web.Route {
+	return []web.Route{{Pattern: "GET /openapi.json", Public: true, Handler: func(w http.ResponseWriter, _ *http.Request, _ web.Caller) error {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(contract)))
-		_, _ = w.Write(contract) // a client that is gone does not hear of it
-	})
+		_, _ = w.Write(contract) // fails where the client is gone
+		return nil
+	}}}
 }

@@ -15,8 +15,8 @@ func Contract() []byte { return contract }
 // Served is what the mux serves, as "METHOD /path", with the role that it needs.
 func Served(s *Server) map[string]Role {
 	served := map[string]Role{}
-	for _, one := range s.served {
-		served[strings.ReplaceAll(one.pattern, "...}", "}")] = one.need
+	for _, one := range s.web.Routes() {
+		served[strings.ReplaceAll(one.Pattern, "...}", "}")] = Role(one.Role)
 	}
 	return served
 }
@@ -24,8 +24,8 @@ func Served(s *Server) map[string]Role {
 // Parameters are what the query of each path may have, by "METHOD /path".
 func Parameters(s *Server) map[string][]string {
 	parameters := map[string][]string{}
-	for _, one := range s.served {
-		parameters[strings.ReplaceAll(one.pattern, "...}", "}")] = one.parameters
+	for _, one := range s.web.Routes() {
+		parameters[strings.ReplaceAll(one.Pattern, "...}", "}")] = one.Query
 	}
 	return parameters
 }

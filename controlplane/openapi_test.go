@@ -55,14 +55,18 @@ func TestThereIsOneWayIntoTheMux(t *testing.T) {
 	for _, text := range sources(t) {
 		found += len(regexp.MustCompile(`\bmux\.Handle(Func)?\(`).FindAllString(text, -1))
 	}
-	require.Equal(t, 1, found, "register paths with Server.handle, Server.handleBatch or Server.public")
+	require.Equal(t, 1, found, "register routes with web.Kernel.Handle")
 }
 
-// sources are the texts of the package's own files.
+// sources are the texts of the control plane's files, its internal packages
+// included.
 func sources(t *testing.T) (texts []string) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
+	inside, err := filepath.Glob("internal/*/*.go")
+	require.NoError(t, err)
+	files = append(files, inside...)
 	for _, file := range files {
 		if !strings.HasSuffix(file, "_test.go") {
 			text, err := os.ReadFile(file)
@@ -97,7 +101,7 @@ func TestTheDocumentHasEveryParameterOfAQuery(t *testing.T) {
 	d := readContract(t)
 	declared := controlplane.Parameters(open(t))
 	read := map[string]bool{}
-	reads := regexp.MustCompile(`(?:Query\(\)|query|values)\.Get\("([a-z_]+)"\)|(?:queryTime\(r, |\.time\()"([a-z_]+)"`)
+	reads := regexp.MustCompile(`(?:Query\(\)|query|values)\.Get\("([a-z_]+)"\)|(?:QueryTime\(r, |\.time\()"([a-z_]+)"`)
 	for _, text := range sources(t) {
 		for _, found := range reads.FindAllStringSubmatch(text, -1) {
 			read[found[1]+found[2]] = true

@@ -11,34 +11,73 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
 	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-func (s *Server) registerPolicy(mux *http.ServeMux) {
-	s.handle(mux, "POST /api/v1/policy/evaluate", RoleService, s.evaluate)
-	s.handle(mux, "POST /api/v1/policy/check", RoleService, s.check)
-	s.handle(mux, "POST /api/v1/policy/approval", RoleService, s.requestApproval)
+func (s *Server) policyRoutes() []web.Route {
+	return []web.Route{
+		{Pattern: "POST /api/v1/policy/evaluate", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Valid: s.decisionStands, Handler: s.evaluate},
+		{Pattern: "POST /api/v1/policy/check", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Handler: s.check},
+		{Pattern: "POST /api/v1/policy/approval", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Handler: s.requestApproval},
+	}
+}
+
+// decisionStands reports whether a stored decision may be replayed: see
+// approvalReserved.
+func (s *Server) decisionStands(r *http.Request, c web.Caller, body []byte) (bool, error) {
+	var told aureus.GuardDecision
+	if err := strictjson.Unmarshal(body, &told); err != nil {
+		return false, fmt.Errorf("reading a stored decision: %w", err)
+	}
+	if told.Approval == nil {
+		return false, nil
+	}
+	return s.approvalReserved(r.Context(), c, told.Approval.ID, told.DecisionID)
+}
+
+// consumptionStands is decisionStands for a stored answer to a consumption.
+func (s *Server) consumptionStands(r *http.Request, c web.Caller, body []byte) (bool, error) {
+	var told aureus.Approval
+	if err := strictjson.Unmarshal(body, &told); err != nil {
+		return false, fmt.Errorf("reading a stored approval: %w", err)
+	}
+	return s.approvalReserved(r.Context(), c, told.ID, told.ConsumedBy)
+}
+
+// approvalReserved reports whether the approval is reserved for the decision. A
+// stored response that says that an approval was used may be replayed only then.
+// Where the approval was given back, or committed by the outcome, where it expired
+// or one of its keys was revoked, replaying would allow a second time what was
+// allowed once.
+func (s *Server) approvalReserved(ctx context.Context, c web.Caller, id string, decision aureus.DecisionID) (reserved bool, err error) {
+	err = s.db.View(ctx, func(t storage.Tx) (err error) {
+		reserved, err = t.Approvals().Reserved(c.Tenant, s.config.Now(), id, decision)
+		return err
+	})
+	return reserved, err
 }
 
 // local is the decision point of one request: the same that a service embeds,
 // with the store's approvals under the caller's name.
-func (s *Server) local(approvals guard.Approvals, c caller) *guard.Local {
+func (s *Server) local(approvals guard.Approvals, c web.Caller) *guard.Local {
 	return &guard.Local{
-		Approvals: approvals, Tenant: c.tenant, LenientPermissions: s.config.LenientPermissions,
+		Approvals: approvals, Tenant: c.Tenant, LenientPermissions: s.config.LenientPermissions,
 		Volatile: s.config.Volatile, Now: s.config.Now,
 	}
 }
 
 // evaluate decides. What the decision did to an approval, its entry in the audit
 // log and the answer are one: if one of them fails, none has happened.
-func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var question aureus.PolicyContext
-	if err := readJSON(r, &question); err != nil {
+	if err := web.ReadJSON(r, &question); err != nil {
 		return err
 	}
 	ctx, request := r.Context(), question.Request()
@@ -55,13 +94,15 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, c caller) erro
 	if event, ok := guard.PolicyCheckEvent(request, decision); ok {
 		s.report(r, c, event)
 	}
-	infoOf(r).repeatable = decision.ReasonCode != aureus.ReasonApproved // only a spent approval cannot be spent again
-	writeJSON(w, http.StatusOK, answerOf(decision))
+	if decision.ReasonCode != aureus.ReasonApproved { // only a spent approval cannot be spent again
+		web.SkipReplay(r)
+	}
+	web.WriteJSON(w, http.StatusOK, answerOf(decision))
 	return nil
 }
 
 // decideAudited decides and writes the decision down, both or neither.
-func (s *Server) decideAudited(ctx context.Context, c caller, request aureus.Request) (aureus.Decision, error) {
+func (s *Server) decideAudited(ctx context.Context, c web.Caller, request aureus.Request) (aureus.Decision, error) {
 	return s.decideWith(ctx, c, request, func(a *txApprovals) (decisionApprovals, error) { return a, s.checkKey(a.tx, c) })
 }
 
@@ -80,7 +121,7 @@ type decisionApprovals interface {
 // transaction, which holds up everybody else's; it only looks at what may have
 // changed since: the key, and the approval. with may be called more than once; it
 // checks the key, and its error is the answer.
-func (s *Server) decideWith(ctx context.Context, c caller, request aureus.Request, with func(*txApprovals) (decisionApprovals, error)) (aureus.Decision, error) {
+func (s *Server) decideWith(ctx context.Context, c web.Caller, request aureus.Request, with func(*txApprovals) (decisionApprovals, error)) (aureus.Decision, error) {
 	ready, err := s.prepare(ctx, c, request)
 	if err != nil {
 		return ready.decision, undecided(err)
@@ -137,7 +178,7 @@ type preparedAsk struct {
 }
 
 // prepare decides as far as that goes without a person.
-func (s *Server) prepare(ctx context.Context, c caller, request aureus.Request) (preparedDecision, error) {
+func (s *Server) prepare(ctx context.Context, c web.Caller, request aureus.Request) (preparedDecision, error) {
 	local := s.local(readApprovals{s, c}, c)
 	if decision := local.Preview(request); decision.Effect == aureus.RequireApproval {
 		return s.prepareAsk(ctx, c, request, decision)
@@ -149,7 +190,7 @@ func (s *Server) prepare(ctx context.Context, c caller, request aureus.Request) 
 	return preparedDecision{decision: decision}, err
 }
 
-func (s *Server) prepareAsk(ctx context.Context, c caller, request aureus.Request, decision aureus.Decision) (_ preparedDecision, err error) {
+func (s *Server) prepareAsk(ctx context.Context, c web.Caller, request aureus.Request, decision aureus.Decision) (_ preparedDecision, err error) {
 	if ctx.Err() != nil {
 		return preparedDecision{}, context.Cause(ctx)
 	}
@@ -165,37 +206,37 @@ func (s *Server) prepareAsk(ctx context.Context, c caller, request aureus.Reques
 
 // checkKey refuses what is done in the name of a key that was revoked after the
 // request had been let in.
-func (s *Server) checkKey(t storage.Tx, c caller) error {
-	live, err := t.Keys().Live(c.tenant, c.keyID)
+func (s *Server) checkKey(t storage.Tx, c web.Caller) error {
+	live, err := t.Keys().Live(c.Tenant, c.KeyID)
 	if err == nil && !live {
-		err = errKeyNotAccepted()
+		err = web.KeyNotAccepted()
 	}
 	return err
 }
 
 // admissible refuses requests that nobody can decide about, and those that the key
 // may not make.
-func (s *Server) admissible(c caller, request aureus.Request) error {
+func (s *Server) admissible(c web.Caller, request aureus.Request) error {
 	err := request.Validate()
 	if err == nil {
 		err = approval.CheckVolatile(s.config.Volatile, request.Volatile)
 	}
 	if bad, ok := errors.AsType[*aureus.InvalidRequest](err); ok {
-		return invalidBody(bad.Pointer, bad.Reason)
+		return web.InvalidBody(bad.Pointer, bad.Reason)
 	}
 	if err != nil {
-		return invalidBody("", err.Error())
+		return web.InvalidBody("", err.Error())
 	}
-	return c.maySpeakForBoth(request.Principal.ID, request.OnBehalfOf)
+	return c.MaySpeakForBoth(request.Principal.ID, request.OnBehalfOf)
 }
 
 // undecided answers for a failure to decide. A client has to take it for what
 // it is: not an allow.
 func undecided(err error) error {
-	if _, ok := errors.AsType[*apiError](err); ok || errors.Is(err, storage.ErrUnavailable) {
+	if _, ok := errors.AsType[*web.Error](err); ok || errors.Is(err, storage.ErrUnavailable) {
 		return err
 	}
-	return problem(http.StatusServiceUnavailable, wire.CodeUndecided, "it could not be decided", withCause(err), withRetryAfter(time.Second))
+	return web.Problem(http.StatusServiceUnavailable, wire.CodeUndecided, "it could not be decided", web.WithCause(err), web.WithRetryAfter(time.Second))
 }
 
 func answerOf(d aureus.Decision) aureus.GuardDecision {
@@ -218,9 +259,9 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 // auditDecision writes the entry of a decision made here. before is the state
 // that the request was in: upstream lets every one begin at evaluating, and the
 // details tell the whole way. more is added to the details.
-func (s *Server) auditDecision(t storage.Tx, c caller, d aureus.Decision, before aureus.GoalGuardState, more ...map[string]any) error {
+func (s *Server) auditDecision(t storage.Tx, c web.Caller, d aureus.Decision, before aureus.GoalGuardState, more ...map[string]any) error {
 	record := d.Record()
-	decision, err := storage.DecisionOf(record, c.subject)
+	decision, err := storage.DecisionOf(record, c.Subject)
 	if err != nil {
 		return err
 	}
@@ -232,7 +273,7 @@ func (s *Server) auditDecision(t storage.Tx, c caller, d aureus.Decision, before
 	for _, m := range more {
 		maps.Copy(entry.Details, m)
 	}
-	_, err = t.Decisions().Add(c.tenant, s.config.Now(), decision, entry)
+	_, err = t.Decisions().Add(c.Tenant, s.config.Now(), decision, entry)
 	return err
 }
 
@@ -241,10 +282,10 @@ const maxPath = 1024
 
 // askedDetails is what the audit log keeps of a request beside its names: neither
 // query, nor headers, nor body, and of the arguments their digest alone.
-func askedDetails(c caller, request aureus.Request) map[string]any {
+func askedDetails(c web.Caller, request aureus.Request) map[string]any {
 	details := map[string]any{}
 	if request.Arguments != nil {
-		if digest, err := guard.Digest(c.tenant, aureus.Request{Arguments: request.Arguments}); err == nil { // else it was denied as invalid
+		if digest, err := guard.Digest(c.Tenant, aureus.Request{Arguments: request.Arguments}); err == nil { // else it was denied as invalid
 			details["arguments_digest"] = digest.String()
 		}
 	}
@@ -259,7 +300,7 @@ func askedDetails(c caller, request aureus.Request) map[string]any {
 	return details
 }
 
-func decisionEntry(d aureus.DecisionRecord, c caller) aureus.AuditRecord {
+func decisionEntry(d aureus.DecisionRecord, c web.Caller) aureus.AuditRecord {
 	details := map[string]any{"claimed": d.Claimed}
 	for name, value := range map[string]string{
 		"rule": d.Rule, "policy_version": d.PolicyVersion, "tool_name": d.ToolName, "risk_tier": string(d.RiskTier),
@@ -272,24 +313,24 @@ func decisionEntry(d aureus.DecisionRecord, c caller) aureus.AuditRecord {
 	return aureus.AuditRecord{
 		Kind: vocab.AuditDecision, DecisionID: d.DecisionID, Principal: d.Principal, OnBehalfOf: d.OnBehalfOf,
 		Action: d.Action, Decision: d.Effect, ReasonCode: d.ReasonCode, ActionDigest: d.ActionDigest,
-		ApprovalID: d.ApprovalID, By: c.subject, KeyID: c.keyID, Details: details,
+		ApprovalID: d.ApprovalID, By: c.Subject, KeyID: c.KeyID, Details: details,
 	}
 }
 
 // report appends an event to the telemetry. The decision stands without it, so
 // a failure is only logged.
-func (s *Server) report(r *http.Request, c caller, event aureus.TelemetryEvent) {
+func (s *Server) report(r *http.Request, c web.Caller, event aureus.TelemetryEvent) {
 	ctx := context.WithoutCancel(r.Context())
-	if err := s.appendEvents(ctx, c.tenant, []aureus.TelemetryEvent{event}); err != nil {
-		s.logger(r).WarnContext(ctx, "an event could not be kept", slog.String("type", string(event.Type)), slog.Any("error", err))
+	if err := s.appendEvents(ctx, c.Tenant, []aureus.TelemetryEvent{event}); err != nil {
+		web.Logger(r).WarnContext(ctx, "an event could not be kept", slog.String("type", string(event.Type)), slog.Any("error", err))
 	}
 }
 
 // check answers as evaluate would with no approval live, and has no effect: it
 // asks nobody, spends nothing and writes nothing to the audit log.
-func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) check(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body checkRequest
-	if err := readJSON(r, &body); err != nil {
+	if err := web.ReadJSON(r, &body); err != nil {
 		return err
 	}
 	request := body.request()
@@ -297,7 +338,7 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, c caller) error {
 		return err
 	}
 	preview := s.local(nil, c).Preview(request)
-	writeJSON(w, http.StatusOK, wire.CheckResponse{
+	web.WriteJSON(w, http.StatusOK, wire.CheckResponse{
 		Allowed: preview.Effect == aureus.Allow, HasPermission: s.hasPermission(c, request),
 		RequiresHumanApproval: preview.Effect == aureus.RequireApproval, Reason: preview.Reason,
 	})
@@ -315,7 +356,7 @@ func (q *checkRequest) request() aureus.Request {
 
 // hasPermission reports whether the principal holds what the action requires,
 // whatever the tool and the risk.
-func (s *Server) hasPermission(c caller, request aureus.Request) bool {
+func (s *Server) hasPermission(c web.Caller, request aureus.Request) bool {
 	request.Action.AllowedTools = nil
 	request.Arguments, request.HTTP, request.Volatile = nil, nil, nil // they are large, and no permission is about them
 	return s.local(nil, c).Preview(request).Effect != aureus.Deny

@@ -20,10 +20,10 @@ func (s *Server) keepPruning() {
 		defer ticker.Stop()
 		for {
 			select {
-			case <-s.life.Done():
+			case <-s.web.Life().Done():
 				return
 			case <-ticker.C:
-				s.prune(s.life)
+				s.prune(s.web.Life())
 			}
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/vocab"
@@ -22,7 +23,7 @@ import (
 type runHost struct {
 	server  *Server
 	stored  storage.Run
-	caller  caller
+	caller  web.Caller
 	request runRequest
 	live    *liveRun      // once it is under way
 	slot    *governor.Run // what it holds while it is under way
@@ -51,7 +52,7 @@ const (
 func (h *runHost) run(ctx, life context.Context, state *workflow.State) error {
 	s := h.server
 	err := workflow.Run(ctx, life, &h.request.Workflow, state, h)
-	for wait := firstStoreWait; err != nil && s.life.Err() == nil; wait = min(2*wait, maxStoreWait) {
+	for wait := firstStoreWait; err != nil && s.web.Life().Err() == nil; wait = min(2*wait, maxStoreWait) {
 		revoked := errors.Is(err, errKeyRevoked)
 		if revoked {
 			h.live.halt(errKeyRevoked) // hooks and undoing end with it
@@ -64,14 +65,14 @@ func (h *runHost) run(ctx, life context.Context, state *workflow.State) error {
 			return err
 		}
 		h.live.fails(err)
-		if err := h.Sleep(s.life, wait); err != nil {
+		if err := h.Sleep(s.web.Life(), wait); err != nil {
 			return err
 		}
 		if revoked {
 			err = errKeyRevoked
 			continue
 		}
-		if err = h.Save(s.life, state); err == nil {
+		if err = h.Save(s.web.Life(), state); err == nil {
 			err = workflow.Run(ctx, life, &h.request.Workflow, state, h)
 		}
 	}
@@ -83,7 +84,7 @@ var errKeyRevoked = errors.New("the API key that the workflow runs with has been
 
 // keyLive is errKeyRevoked where the key of the run may no longer act.
 func (h *runHost) keyLive(t storage.Tx) error {
-	live, err := t.Keys().Live(h.caller.tenant, h.caller.keyID)
+	live, err := t.Keys().Live(h.caller.Tenant, h.caller.KeyID)
 	if err == nil && !live {
 		err = errKeyRevoked
 	}
@@ -98,11 +99,11 @@ func (h *runHost) park(state *workflow.State) error {
 	return h.keep(state, func(t storage.Tx) error {
 		if err := errors.Join(
 			h.withdrawAll(t, "the key that asked for it has been revoked"),
-			t.Runs().ForgetAdmissions(h.caller.tenant, h.stored.ID),
+			t.Runs().ForgetAdmissions(h.caller.Tenant, h.stored.ID),
 		); err != nil {
 			return err
 		}
-		return t.Audit().Append(h.caller.tenant, h.Now(), h.auditEntry(vocab.AuditWorkflowParked, nil, map[string]any{"reason": errKeyRevoked.Error()}))
+		return t.Audit().Append(h.caller.Tenant, h.Now(), h.auditEntry(vocab.AuditWorkflowParked, nil, map[string]any{"reason": errKeyRevoked.Error()}))
 	})
 }
 
@@ -110,7 +111,7 @@ func (h *runHost) park(state *workflow.State) error {
 // it, in the name of the run's key.
 func (h *runHost) auditEntry(kind string, task *aureus.TaskSpec, details map[string]any) aureus.AuditRecord {
 	details["workflow_id"], details["run_id"] = h.request.Workflow.ID, h.stored.ID
-	entry := aureus.AuditRecord{Kind: kind, Principal: h.principal().ID, By: h.caller.subject, KeyID: h.caller.keyID, Details: details}
+	entry := aureus.AuditRecord{Kind: kind, Principal: h.principal().ID, By: h.caller.Subject, KeyID: h.caller.KeyID, Details: details}
 	if task != nil {
 		entry.Action, details["task_id"] = task.ID, task.ID
 	}
@@ -221,11 +222,11 @@ func (h *runHost) keep(state *workflow.State, more func(storage.Tx) error) error
 			return err
 		}
 		if !maps.Equal(waits, h.waits) || h.waits == nil {
-			if err := t.Runs().SetWaits(h.caller.tenant, h.stored.ID, waits); err != nil {
+			if err := t.Runs().SetWaits(h.caller.Tenant, h.stored.ID, waits); err != nil {
 				return err
 			}
 		}
-		return t.Runs().Save(h.caller.tenant, h.stored.ID, string(text), workflow.Ended(state.Status), tasks)
+		return t.Runs().Save(h.caller.Tenant, h.stored.ID, string(text), workflow.Ended(state.Status), tasks)
 	})
 	if err != nil {
 		return err
@@ -251,7 +252,7 @@ func (h *runHost) keep(state *workflow.State, more func(storage.Tx) error) error
 // withdrawAll ends the approvals that the run asked for and that are still open.
 func (h *runHost) withdrawAll(t storage.Tx, why string) error {
 	for _, id := range h.asked {
-		if err := t.Approvals().Withdraw(h.caller.tenant, h.Now(), id, why); err != nil {
+		if err := t.Approvals().Withdraw(h.caller.Tenant, h.Now(), id, why); err != nil {
 			return err
 		}
 	}
@@ -268,9 +269,9 @@ func (h *runHost) Report(kind aureus.TelemetryEventType, task *aureus.TaskSpec, 
 
 // append keeps an event of the run. The run goes on without it.
 func (h *runHost) append(event aureus.TelemetryEvent) {
-	ctx := context.WithoutCancel(h.server.life)
+	ctx := context.WithoutCancel(h.server.web.Life())
 	event.CorrelationID = h.request.CorrelationID
-	if err := h.server.appendEvents(ctx, h.caller.tenant, []aureus.TelemetryEvent{event}); err != nil {
+	if err := h.server.appendEvents(ctx, h.caller.Tenant, []aureus.TelemetryEvent{event}); err != nil {
 		h.server.log.WarnContext(ctx, "an event could not be kept", slog.String("type", string(event.Type)), slog.Any("error", err))
 	}
 }

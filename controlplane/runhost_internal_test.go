@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -69,8 +70,8 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 						{ID: "hook", Type: aureus.TaskAction, ToolName: "good", IdempotencyKey: id + "-4", CompensationAction: undo},
 					},
 				}}
-				caller := caller{keyID: "k", subject: "s", tenant: "t", role: RoleService}
-				text, err := marshalled(caller.kept(), request, workflow.NewState())
+				caller := web.Caller{KeyID: "k", Subject: "s", Tenant: "t", Role: web.Service}
+				text, err := marshalled(keptCaller(caller), request, workflow.NewState())
 				require.NoError(t, err)
 				stored := storage.Run{ID: "run_" + id, Tenant: "t", Subject: "s", KeyID: "k", WorkflowID: id, Caller: text[0], Request: text[1], State: text[2], StartedAt: srv.config.Now()}
 				require.NoError(t, srv.db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Add(stored) }))
@@ -80,7 +81,7 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 			}
 			// run runs what the store has of the run, until it ends or crashes.
 			run := func(id string, at int, after bool) (saves int, state *workflow.State, err error) {
-				stored, err := srv.latestRun(t.Context(), caller{tenant: "t", subject: "s"}, id)
+				stored, err := srv.latestRun(t.Context(), web.Caller{Tenant: "t", Subject: "s"}, id)
 				require.NoError(t, err)
 				host, state, err := srv.hostOf(stored)
 				require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -99,12 +100,12 @@ type runCaller struct {
 	SpeaksFor []string `json:"speaks_for,omitzero"`
 }
 
-func (c caller) kept() runCaller {
-	return runCaller{KeyID: c.keyID, Subject: c.subject, Role: string(c.role), SpeaksFor: c.speaksFor}
+func keptCaller(c web.Caller) runCaller {
+	return runCaller{KeyID: c.KeyID, Subject: c.Subject, Role: string(c.Role), SpeaksFor: c.SpeaksFor}
 }
 
-func (c runCaller) in(tenant string) caller {
-	return caller{keyID: c.KeyID, subject: c.Subject, tenant: tenant, role: Role(c.Role), speaksFor: c.SpeaksFor}
+func (c runCaller) in(tenant string) web.Caller {
+	return web.Caller{KeyID: c.KeyID, Subject: c.Subject, Tenant: tenant, Role: web.Role(c.Role), SpeaksFor: c.SpeaksFor}
 }
 
 // resumeRuns goes on with the runs that were under way when the process ended.
@@ -154,27 +155,27 @@ func (s *Server) resumeRuns(ctx context.Context) error {
 func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) {
 	s.runs.mu.Lock()
 	defer s.runs.mu.Unlock()
-	if s.life.Err() != nil {
-		return nil, problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the server is stopping", withRetryAfter(time.Second))
+	if s.web.Life().Err() != nil {
+		return nil, web.Problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the server is stopping", web.WithRetryAfter(time.Second))
 	}
-	owner, weight := governor.Owner{Tenant: host.caller.tenant, Key: host.caller.keyID}, s.weightOf(host.stored)
+	owner, weight := governor.Owner{Tenant: host.caller.Tenant, Key: host.caller.KeyID}, s.weightOf(host.stored)
 	if !host.resumed {
 		var err error
 		if host.slot, err = s.governor.StartRun(owner, weight); err != nil {
-			return nil, crowded(err)
+			return nil, web.CapacityError(err)
 		}
 	}
-	life, halt := context.WithCancelCause(s.life)
+	life, halt := context.WithCancelCause(s.web.Life())
 	ctx, cancel := context.WithCancelCause(life)
 	live := &liveRun{
-		id: host.stored.ID, subject: host.caller.subject, tenant: host.caller.tenant, keyID: host.caller.keyID, request: host.request,
+		id: host.stored.ID, subject: host.caller.Subject, tenant: host.caller.Tenant, keyID: host.caller.KeyID, request: host.request,
 		cancel: cancel, halt: halt, life: life, done: make(chan struct{}), failing: make(chan struct{}),
 	}
 	host.live = live
 	if s.runs.open == nil {
 		s.runs.open = map[runKey]*liveRun{}
 	}
-	key := runKey{host.caller.tenant, host.caller.subject, host.request.Workflow.ID}
+	key := runKey{host.caller.Tenant, host.caller.Subject, host.request.Workflow.ID}
 	s.runs.open[key] = live
 	go func() { // ends with the run, or with the server's life
 		defer close(live.done)
@@ -195,7 +196,7 @@ func (s *Server) launch(host *runHost, state *workflow.State) (*liveRun, error) 
 		}()
 		if host.resumed {
 			var err error
-			if host.slot, err = s.governor.ResumeRun(ctx, owner, weight); err != nil && s.life.Err() != nil {
+			if host.slot, err = s.governor.ResumeRun(ctx, owner, weight); err != nil && s.web.Life().Err() != nil {
 				live.err = err // it goes on when the server is opened again
 				return
 			} // else it was cancelled, or its key was revoked: it ends, for which it needs no slot
@@ -226,10 +227,10 @@ func (s *Server) forget(key runKey, live *liveRun) {
 }
 
 // roomForRun refuses a new run before it is kept.
-func (s *Server) roomForRun(c caller) error {
-	owner := governor.Owner{Tenant: c.tenant, Key: c.keyID}
+func (s *Server) roomForRun(c web.Caller) error {
+	owner := governor.Owner{Tenant: c.Tenant, Key: c.KeyID}
 	if err := s.governor.Runs.Take(owner, 1, false); err != nil {
-		return crowded(err)
+		return web.CapacityError(err)
 	}
 	s.governor.Runs.Give(owner, 1)
 	return nil

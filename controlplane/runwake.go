@@ -37,15 +37,15 @@ func (s *Server) keepTending() {
 		ticker := time.NewTicker(tendInterval)
 		defer ticker.Stop()
 		for scan := true; ; {
-			if err := t.tend(s.life, scan); err != nil && s.life.Err() == nil {
-				s.log.WarnContext(s.life, "the workflows that wait cannot be looked after now", slog.Any("error", err))
+			if err := t.tend(s.web.Life(), scan); err != nil && s.web.Life().Err() == nil {
+				s.log.WarnContext(s.web.Life(), "the workflows that wait cannot be looked after now", slog.Any("error", err))
 			}
 			select {
 			case <-ticker.C:
 				scan = false
 			case <-s.runs.wake:
 				scan = true
-			case <-s.life.Done():
+			case <-s.web.Life().Done():
 				return
 			}
 		}

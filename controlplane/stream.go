@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -24,8 +25,8 @@ const (
 	streamCheck = time.Second
 )
 
-func (s *Server) registerStream(mux *http.ServeMux) {
-	s.handle(mux, "GET /api/v1/stream", RoleService, s.followStream, "kinds", "type", "workflow_id", "principal")
+func (s *Server) streamRoutes() []web.Route {
+	return []web.Route{{Pattern: "GET /api/v1/stream", Role: web.Service, Query: []string{"kinds", "type", "workflow_id", "principal"}, Handler: s.followStream}}
 }
 
 // place is how far a stream has come in both stores, and in which: files is
@@ -60,7 +61,7 @@ func parsePlace(text string) (p place, ok bool) {
 // stores, not in memory.
 type follower struct {
 	server *Server
-	caller caller
+	caller web.Caller
 	at     place
 	reset  string // why it does not begin where the client left off, or nothing
 
@@ -70,17 +71,17 @@ type follower struct {
 
 // followStream sends what happens as server-sent events (WHATWG HTML, 9.2), from
 // the event in Last-Event-ID on, or from now on.
-func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	f := &follower{server: s, caller: c}
 	if err := f.read(r); err != nil {
 		return err
 	}
-	release, err := infoOf(r).account.Follow()
+	release, err := web.Account(r).Follow()
 	if err != nil {
-		return crowded(err)
+		return web.CapacityError(err)
 	}
 	defer release()
-	feed, leave := s.follow(c.tenant)
+	feed, leave := s.follow(c.Tenant)
 	defer leave()
 	if err := f.begin(r.Context(), r.Header.Get("Last-Event-ID")); err != nil {
 		return err
@@ -103,12 +104,12 @@ func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c caller) 
 }
 
 func (f *follower) read(r *http.Request) error {
-	query, err := queryOf(r)
+	query, err := web.Query(r)
 	if err != nil {
 		return err
 	}
 	f.eventType, f.workflow, f.principal = query.Get("type"), query.Get("workflow_id"), query.Get("principal")
-	mayAudit := f.caller.role.atLeast(RoleOperator)
+	mayAudit := f.caller.Role.AtLeast(web.Operator)
 	kinds := query.Get("kinds")
 	if kinds == "" {
 		f.telemetry, f.decisions, f.approvals = true, mayAudit, mayAudit
@@ -123,11 +124,11 @@ func (f *follower) read(r *http.Request) error {
 		case vocab.StreamApproval:
 			f.approvals = true
 		default:
-			return badQuery("kinds", "must be of telemetry, decision and approval, with commas between")
+			return web.BadQuery("kinds", "must be of telemetry, decision and approval, with commas between")
 		}
 	}
 	if (f.decisions || f.approvals) && !mayAudit {
-		return problem(http.StatusForbidden, wire.CodeForbidden, "following decisions and approvals needs the role "+string(RoleOperator))
+		return web.Problem(http.StatusForbidden, wire.CodeForbidden, "following decisions and approvals needs the role "+string(RoleOperator))
 	}
 	return nil
 }
@@ -136,7 +137,7 @@ func (f *follower) read(r *http.Request) error {
 // one of other files, such as a copy that was restored: then the stream starts
 // over at their beginning, and says so.
 func (f *follower) begin(ctx context.Context, last string) error {
-	end, err := f.server.endOf(ctx, f.caller.tenant)
+	end, err := f.server.endOf(ctx, f.caller.Tenant)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (f *follower) begin(ctx context.Context, last string) error {
 	}
 	var ok bool
 	if f.at, ok = parsePlace(last); !ok {
-		return problem(http.StatusBadRequest, wire.CodeValidation, "the Last-Event-ID must be the id of an event of this stream")
+		return web.Problem(http.StatusBadRequest, wire.CodeValidation, "the Last-Event-ID must be the id of an event of this stream")
 	}
 	switch {
 	case f.at.files != "" && f.at.files != end.files:
@@ -174,7 +175,7 @@ func (f *follower) follow(r *http.Request, w http.ResponseWriter, feed *feed) {
 		more, changed, err := f.next(ctx, feed, &out)
 		if err != nil {
 			if ctx.Err() == nil {
-				f.server.logger(r).WarnContext(ctx, "a stream broke off", "err", err)
+				web.Logger(r).WarnContext(ctx, "a stream broke off", "err", err)
 			}
 			return
 		}
@@ -214,7 +215,7 @@ const maxPortion = 128 << 10
 // send is send with its memory charged while the client reads.
 func (f *follower) send(r *http.Request, w http.ResponseWriter, out *bytes.Buffer) error {
 	size := int64(out.Cap())
-	account := infoOf(r).account
+	account := web.Account(r)
 	if err := account.Charge(size); err != nil {
 		return err
 	}
@@ -239,8 +240,8 @@ func send(w http.ResponseWriter, out *bytes.Buffer) error {
 // stillMay reports whether the key that the stream began with is good: one that
 // is revoked hears nothing more.
 func (f *follower) stillMay(r *http.Request) bool {
-	c, err := f.server.identify(r)
-	return err == nil && c.keyID == f.caller.keyID
+	c, err := f.server.web.Identify(r)
+	return err == nil && c.KeyID == f.caller.KeyID
 }
 
 // next writes a portion of what is new and is followed to out, and goes on to
@@ -292,7 +293,7 @@ func (f *follower) follows(kind string) bool {
 
 // catchUpTelemetry reads a portion of what the feed does not hold any more.
 func (f *follower) catchUpTelemetry(ctx context.Context, out *bytes.Buffer) error {
-	events, reached, err := f.server.telemetry.Tail(ctx, f.caller.tenant, f.eventType, f.workflow, f.at.telemetry)
+	events, reached, err := f.server.telemetry.Tail(ctx, f.caller.Tenant, f.eventType, f.workflow, f.at.telemetry)
 	if err != nil {
 		return err
 	}
@@ -306,7 +307,7 @@ func (f *follower) catchUpTelemetry(ctx context.Context, out *bytes.Buffer) erro
 
 func (f *follower) catchUpAudit(ctx context.Context, out *bytes.Buffer) error {
 	which := storage.AuditTail{Decisions: f.decisions, Approvals: f.approvals, Principal: f.principal}
-	events, reached, _, err := f.server.auditTail(ctx, f.caller.tenant, which, f.at.audit)
+	events, reached, _, err := f.server.auditTail(ctx, f.caller.Tenant, which, f.at.audit)
 	if err != nil {
 		return err
 	}

@@ -29,21 +29,21 @@ type taskApprovals struct {
 
 // AskApproval implements [guard.Approvals].
 func (d *taskApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
-	own, err := d.tx.Runs().Admission(d.caller.tenant, d.runID, d.taskID)
+	own, err := d.tx.Runs().Admission(d.caller.Tenant, d.runID, d.taskID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return d.askAnew(ctx, ask)
 	}
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
-	a, err := d.tx.Approvals().Summary(d.caller.tenant, d.server.config.Now(), own.ApprovalID)
+	a, err := d.tx.Approvals().Summary(d.caller.Tenant, d.server.config.Now(), own.ApprovalID)
 	if errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
 		return d.askAnew(ctx, ask)
 	}
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
-	live, err := d.tx.Approvals().KeysLive(d.caller.tenant, a.ID)
+	live, err := d.tx.Approvals().KeysLive(d.caller.Tenant, a.ID)
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
@@ -81,7 +81,7 @@ func (d *taskApprovals) askAnew(ctx context.Context, ask aureus.ApprovalAsk) (au
 	if err == nil && ticket.Joined {
 		stale := ticket.Approval.Status == aureus.ApprovalApproved
 		if !stale && ticket.Approval.Status == aureus.ApprovalPending {
-			live, err := d.tx.Approvals().KeysLive(d.caller.tenant, ticket.Approval.ID)
+			live, err := d.tx.Approvals().KeysLive(d.caller.Tenant, ticket.Approval.ID)
 			if err != nil {
 				return aureus.ApprovalTicket{}, err
 			}
@@ -97,11 +97,11 @@ func (d *taskApprovals) askAnew(ctx context.Context, ask aureus.ApprovalAsk) (au
 	if err != nil || ticket.Approval.Status != aureus.ApprovalPending {
 		return ticket, err
 	}
-	return ticket, d.tx.Runs().SetAdmission(d.caller.tenant, d.runID, d.taskID, storage.TaskAdmission{ApprovalID: ticket.Approval.ID})
+	return ticket, d.tx.Runs().SetAdmission(d.caller.Tenant, d.runID, d.taskID, storage.TaskAdmission{ApprovalID: ticket.Approval.ID})
 }
 
 func (d *taskApprovals) withdraw(id string) error {
-	return d.tx.Approvals().Withdraw(d.caller.tenant, d.server.config.Now(), id, "it no longer admits the task of the workflow that asked for it")
+	return d.tx.Approvals().Withdraw(d.caller.Tenant, d.server.config.Now(), id, "it no longer admits the task of the workflow that asked for it")
 }
 
 // ConsumeApproval implements [guard.Approvals].
@@ -122,11 +122,11 @@ func (d *taskApprovals) decided(decision aureus.Decision) (aureus.Decision, map[
 	if decision.Effect != aureus.Allow || decision.Approval.ID == "" {
 		return decision, d.details, nil
 	}
-	if err := d.tx.Approvals().Settle(d.caller.tenant, d.server.config.Now(), d.caller.actor(), decision.ID, false); err != nil {
+	if err := d.tx.Approvals().Settle(d.caller.Tenant, d.server.config.Now(), d.caller.Actor(), decision.ID, false); err != nil {
 		return decision, nil, err
 	}
 	admission := storage.TaskAdmission{ApprovalID: decision.Approval.ID, Attempt: d.attempt}
-	return decision, d.details, d.tx.Runs().SetAdmission(d.caller.tenant, d.runID, d.taskID, admission)
+	return decision, d.details, d.tx.Runs().SetAdmission(d.caller.Tenant, d.runID, d.taskID, admission)
 }
 
 // decideTask decides about one attempt at a task and writes the decision down,

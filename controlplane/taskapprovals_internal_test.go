@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 )
 
@@ -23,7 +24,7 @@ func TestATaskWithoutAnApprovalSpendsNone(t *testing.T) {
 	defer func() { require.NoError(t, srv.Close()) }()
 	for _, id := range []string{"", "apr_0123456789abcdefghijklmnop"} {
 		require.ErrorIs(t, srv.db.Update(t.Context(), func(tx storage.Tx) error {
-			own := &taskApprovals{txApprovals: &txApprovals{server: srv, tx: tx, caller: caller{tenant: "default", subject: "s"}}, runID: "run", taskID: "task"}
+			own := &taskApprovals{txApprovals: &txApprovals{server: srv, tx: tx, caller: web.Caller{Tenant: "default", Subject: "s"}}, runID: "run", taskID: "task"}
 			return own.ConsumeApproval(t.Context(), id, aureus.ApprovalUse{})
 		}), aureus.ReasonApprovalUnknown.Err(), id)
 	}
@@ -73,7 +74,7 @@ func TestTask_ApprovalGivenForAnEvaluation_AsksAnew(t *testing.T) {
 	defer func() { require.NoError(t, srv.Close()) }()
 	client := srv.Client()
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: aureus.TaskAction, ToolName: "pay"}}}
-	by := caller{keyID: inProcessKeyID, subject: "in-process", tenant: "default", role: RoleService, speaksFor: []string{Everyone}}
+	by := web.Caller{KeyID: inProcessKeyID, Subject: "in-process", Tenant: "default", Role: web.Service, SpeaksFor: []string{Everyone}}
 	host := &runHost{server: srv, stored: storage.Run{ID: "run_1"}, caller: by, request: runRequest{Workflow: spec}}
 	asked, err := srv.decideAudited(t.Context(), by, host.taskRequest(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh))
 	require.NoError(t, err)
@@ -110,7 +111,7 @@ func TestUndo_KeyRevokedBefore_DoesNotRun(t *testing.T) {
 	require.NoError(t, srv.db.Update(t.Context(), func(tx storage.Tx) error {
 		return tx.Keys().Add(storage.Key{ID: "key_1", Tenant: "default", Subject: "svc", Role: "service"})
 	}))
-	by := caller{keyID: "key_1", subject: "svc", tenant: "default", role: RoleService}
+	by := web.Caller{KeyID: "key_1", Subject: "svc", Tenant: "default", Role: web.Service}
 	live, err := srv.startOrJoin(t.Context(), by, runRequest{Workflow: aureus.WorkflowSpec{ID: "w", Name: "w", Dependencies: map[string][]string{"bad": {"do"}}, Tasks: []aureus.TaskSpec{
 		{ID: "do", Name: "do", Type: aureus.TaskAction, ToolName: "do", CompensationAction: &aureus.CompensationAction{Tool: "undo"}},
 		{ID: "bad", Name: "bad", Type: aureus.TaskAction, ToolName: "bad"},

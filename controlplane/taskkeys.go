@@ -71,7 +71,7 @@ func (h *runHost) taskKey(task *aureus.TaskSpec) (*heldTask, error) {
 	}
 	content := sha256.Sum256(text)
 	return &heldTask{id: task.ID, content: content[:], key: storage.TaskKey{
-		Tenant: h.caller.tenant, Subject: h.caller.subject, Principal: h.principal().ID, Key: task.IdempotencyKey,
+		Tenant: h.caller.Tenant, Subject: h.caller.Subject, Principal: h.principal().ID, Key: task.IdempotencyKey,
 	}}, nil
 }
 
@@ -103,7 +103,7 @@ func (h *runHost) BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error {
 		if err := h.keyLive(t); err != nil {
 			return err
 		}
-		return t.Audit().Append(h.caller.tenant, h.Now(), h.auditEntry(vocab.AuditTaskUndone, task, map[string]any{"tool_name": task.CompensationAction.Tool}))
+		return t.Audit().Append(h.caller.Tenant, h.Now(), h.auditEntry(vocab.AuditTaskUndone, task, map[string]any{"tool_name": task.CompensationAction.Tool}))
 	})
 	if err == nil && h.task != nil {
 		h.task.undoing = true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/guard"
 )
@@ -31,7 +32,7 @@ func payment() aureus.WorkflowSpec {
 func digestOf(t *testing.T, spec aureus.WorkflowSpec, change func(*runHost, *workflow.Call)) aureus.Digest {
 	t.Helper()
 	host := &runHost{
-		server: &Server{}, stored: storage.Run{ID: "run_1"}, caller: caller{keyID: "k", subject: "s", tenant: "t"},
+		server: &Server{}, stored: storage.Run{ID: "run_1"}, caller: web.Caller{KeyID: "k", Subject: "s", Tenant: "t"},
 		request: runRequest{Workflow: spec, Context: map[string]any{"to": "bob"}},
 	}
 	call := workflow.Call{Task: &host.request.Workflow.Tasks[0], Attempt: 1, Results: map[string]any{"look": 1}}
@@ -89,7 +90,7 @@ func TestTaskRequest_AnyChange_IsAnotherDigest(t *testing.T) {
 			c.Task.SandboxConfig = &aureus.SandboxConfig{Type: aureus.SandboxMock}
 		},
 		"the correlation":        func(h *runHost, _ *workflow.Call) { h.request.CorrelationID = "c" },
-		"the key of the subject": func(h *runHost, _ *workflow.Call) { h.caller.keyID = "k2" },
+		"the key of the subject": func(h *runHost, _ *workflow.Call) { h.caller.KeyID = "k2" },
 	} {
 		require.Equal(t, same, digestOf(t, payment(), change), "%s is not what is decided on", name)
 	}

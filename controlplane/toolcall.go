@@ -121,7 +121,7 @@ func (h *runHost) call(ctx context.Context, run func(context.Context, ToolCall) 
 		return nil, fmt.Errorf("%d tools are under way, those that did not end in time among them", maxToolCalls)
 	}
 	defer leave()
-	call.Tenant, call.Principal = h.caller.tenant, h.principal().ID
+	call.Tenant, call.Principal = h.caller.Tenant, h.principal().ID
 	call.WorkflowID, call.RunID = h.request.Workflow.ID, h.stored.ID
 	call.CorrelationID = h.request.CorrelationID
 	for given, values := range map[*map[string]any]map[string]any{

@@ -7,6 +7,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/redact"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/idtext"
@@ -15,7 +16,7 @@ import (
 // newApproval is the approval that a request asks for, as an approver will see
 // it. It is made before the transaction: digests, redaction and JSON of a large
 // request take longer than everything that is written.
-func (s *Server) newApproval(c caller, ask aureus.ApprovalAsk) (storage.NewApproval, error) {
+func (s *Server) newApproval(c web.Caller, ask aureus.ApprovalAsk) (storage.NewApproval, error) {
 	now, r := s.config.Now(), ask.Request
 	a := aureus.Approval{
 		ID: idtext.Approval(aureus.NewDecisionID(now)), Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Action: r.Action, ToolName: r.Tool,
@@ -24,7 +25,7 @@ func (s *Server) newApproval(c caller, ask aureus.ApprovalAsk) (storage.NewAppro
 		PolicyVersion: ask.PolicyVersion, ActionDigest: ask.Digest,
 	}
 	redact.Approval(&a)
-	return storage.PrepareApproval(now, c.actor(), a, ask.DecisionID)
+	return storage.PrepareApproval(now, c.Actor(), a, ask.DecisionID)
 }
 
 func (s *Server) approvalLife() approval.Life {
@@ -36,7 +37,7 @@ func (s *Server) approvalLife() approval.Life {
 type txApprovals struct {
 	server   *Server
 	tx       storage.Tx
-	caller   caller
+	caller   web.Caller
 	prepared *storage.NewApproval
 
 	before aureus.GoalGuardState // the state that the request was found in
@@ -50,7 +51,7 @@ func (a *txApprovals) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (au
 	if a.prepared == nil {
 		return aureus.ApprovalTicket{}, errOnlyReads
 	}
-	found, joined, err := a.tx.Approvals().Ask(c.tenant, s.config.Now(), c.actor(), *a.prepared, s.approvalLife())
+	found, joined, err := a.tx.Approvals().Ask(c.Tenant, s.config.Now(), c.Actor(), *a.prepared, s.approvalLife())
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
@@ -67,13 +68,13 @@ func (a *txApprovals) hint(ask aureus.ApprovalAsk, counts string) (aureus.Reason
 	if token == "" || token == counts {
 		return "", nil
 	}
-	presented, err := a.tx.Approvals().Summary(a.caller.tenant, a.server.config.Now(), token)
+	presented, err := a.tx.Approvals().Summary(a.caller.Tenant, a.server.config.Now(), token)
 	switch {
 	case errors.Is(err, aureus.ReasonApprovalUnknown.Err()):
 		return aureus.ReasonApprovalUnknown, nil
 	case err != nil:
 		return "", err
-	case !a.caller.maySee(presented):
+	case !maySee(a.caller, presented):
 		return aureus.ReasonApprovalUnknown, nil
 	case presented.ActionDigest != ask.Digest:
 		return aureus.ReasonApprovalMismatch, nil
@@ -81,7 +82,7 @@ func (a *txApprovals) hint(ask aureus.ApprovalAsk, counts string) (aureus.Reason
 		return aureus.ReasonApprovalConsumed, nil
 	case presented.Status == aureus.ApprovalRejected:
 		return aureus.ReasonApprovalRejected, nil
-	case presented.RequestedBy != a.caller.subject: // only an operator sees it
+	case presented.RequestedBy != a.caller.Subject: // only an operator sees it
 		return aureus.ReasonApprovalMismatch, nil
 	case presented.PolicyVersion != ask.PolicyVersion:
 		return aureus.ReasonApprovalPolicyChanged, nil
@@ -91,7 +92,7 @@ func (a *txApprovals) hint(ask aureus.ApprovalAsk, counts string) (aureus.Reason
 
 // ConsumeApproval implements [guard.Approvals].
 func (a *txApprovals) ConsumeApproval(_ context.Context, id string, use aureus.ApprovalUse) error {
-	return a.tx.Approvals().Consume(a.caller.tenant, a.server.config.Now(), a.caller.actor(), id, use)
+	return a.tx.Approvals().Consume(a.caller.Tenant, a.server.config.Now(), a.caller.Actor(), id, use)
 }
 
 // decided implements [decisionApprovals]: there is nothing more to write.
@@ -103,7 +104,7 @@ func (*txApprovals) decided(d aureus.Decision) (aureus.Decision, map[string]any,
 // that writes.
 type readApprovals struct {
 	server *Server
-	caller caller
+	caller web.Caller
 }
 
 var _ guard.Approvals = readApprovals{}
@@ -128,22 +129,22 @@ func (r readApprovals) Approval(ctx context.Context, id string) (aureus.Approval
 
 // maySee reports whether the caller may see the approval: it is its subject's,
 // or the caller reads everything of the tenant.
-func (c caller) maySee(a aureus.Approval) bool {
-	return a.RequestedBy == c.subject || c.role.atLeast(RoleOperator)
+func maySee(c web.Caller, a aureus.Approval) bool {
+	return a.RequestedBy == c.Subject || c.Role.AtLeast(web.Operator)
 }
 
 // visibleApproval is the whole approval as it is now, or
 // aureus.ReasonApprovalUnknown.Err(), also where the caller may not see it.
-func (s *Server) visibleApproval(ctx context.Context, c caller, id string) (aureus.Approval, error) {
+func (s *Server) visibleApproval(ctx context.Context, c web.Caller, id string) (aureus.Approval, error) {
 	return s.chargedApproval(ctx, c, id, nil)
 }
 
 // chargedApproval is visibleApproval with its document charged before it is
 // decoded.
-func (s *Server) chargedApproval(ctx context.Context, c caller, id string, charge func(document []byte) error) (found aureus.Approval, err error) {
+func (s *Server) chargedApproval(ctx context.Context, c web.Caller, id string, charge func(document []byte) error) (found aureus.Approval, err error) {
 	err = s.db.View(ctx, func(t storage.Tx) error {
-		a, err := t.Approvals().Get(c.tenant, s.config.Now(), id, charge)
-		if err == nil && !c.maySee(a) {
+		a, err := t.Approvals().Get(c.Tenant, s.config.Now(), id, charge)
+		if err == nil && !maySee(c, a) {
 			err = aureus.ReasonApprovalUnknown.Err()
 		}
 		if err != nil {

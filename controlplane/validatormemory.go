@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/pattern"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -56,8 +57,8 @@ func (m *validatorMemory) take(v storage.Validator, limit int64) (undo func(), e
 			{"server", m.total, limit, true},
 		} {
 			if level.counts && level.has+more > level.most {
-				return nil, problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the validator takes about %d KiB of memory, and those of this %s have %d of %d KiB already",
-					weight>>10, level.name, level.has>>10, level.most>>10), withRemediation("Register fewer or smaller ones: patterns take most, then expressions."))
+				return nil, web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the validator takes about %d KiB of memory, and those of this %s have %d of %d KiB already",
+					weight>>10, level.name, level.has>>10, level.most>>10), web.WithRemediation("Register fewer or smaller ones: patterns take most, then expressions."))
 			}
 		}
 	}

@@ -52,8 +52,11 @@ func TestValidators_Find_TheTenantsComeFirst(t *testing.T) {
 		id    string
 		limit int
 	}{
-		{storage.ScopeFormer, "ledger", "a", 1}, {storage.ScopeFormer, "ledger", "b", 1}, {storage.ScopeFormer, "ledger", "c", 1},
-		{storage.ScopeSubject, "ledger", "a", 2}, {storage.ScopeSubject, "ledger", "b", 2},
+		{storage.ScopeFormer, "ledger", "a", 1},
+		{storage.ScopeFormer, "ledger", "b", 1},
+		{storage.ScopeFormer, "ledger", "c", 1},
+		{storage.ScopeSubject, "ledger", "a", 2},
+		{storage.ScopeSubject, "ledger", "b", 2},
 		{storage.ScopeTenant, "", "a", 3},
 	} {
 		config := fmt.Sprintf(`{"type":"max_size","parameters":{"max":%d}}`, one.limit)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -22,19 +23,21 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// registerWorkflows serves execute, status and cancel of workflows.
-func (s *Server) registerWorkflows(mux *http.ServeMux) {
-	s.handle(mux, "POST /api/v1/workflows/execute", RoleService, s.executeWorkflow)
-	s.handle(mux, "GET /api/v1/workflows/{id}/status", RoleService, s.workflowStatus, "subject")
-	s.handle(mux, "POST /api/v1/workflows/{id}/cancel", RoleService, s.cancelWorkflow, "subject")
+// registerWorkflows serves the paths of SPEC 6.4.
+func (s *Server) workflowRoutes() []web.Route {
+	return []web.Route{
+		{Pattern: "POST /api/v1/workflows/execute", Role: web.Service, Replay: web.ReplayDurable, Handler: s.executeWorkflow},
+		{Pattern: "GET /api/v1/workflows/{id}/status", Role: web.Service, Query: []string{"subject"}, Handler: s.workflowStatus},
+		{Pattern: "POST /api/v1/workflows/{id}/cancel", Role: web.Service, Query: []string{"subject"}, Replay: web.ReplayDurable, Handler: s.cancelWorkflow},
+	}
 }
 
 // executeWorkflow runs the workflow and answers when it has ended or waits for a
 // person; white space keeps the call alive until then. The run does not end with
 // the call. An id that runs already is joined.
-func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body runRequest
-	if err := readJSON(r, &body); err != nil {
+	if err := web.ReadJSON(r, &body); err != nil {
 		return err
 	}
 	warnings, err := s.admissibleRun(c, &body)
@@ -45,7 +48,7 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 	if err != nil {
 		return err
 	}
-	infoOf(r).account.Rest() // waiting is no work
+	web.Account(r).Rest() // waiting is no work
 	silent, err := s.waitFor(w, r, live)
 	if err != nil {
 		if !silent {
@@ -53,7 +56,7 @@ func (s *Server) executeWorkflow(w http.ResponseWriter, r *http.Request, c calle
 		}
 		return err
 	}
-	stored, err := s.run(r.Context(), c.tenant, live.id)
+	stored, err := s.run(r.Context(), c.Tenant, live.id)
 	if err == nil {
 		var result aureus.WorkflowExecutionResult
 		if result, err = s.resultOf(r.Context(), stored); err == nil {
@@ -95,7 +98,7 @@ func (s *Server) tellEnd(ctx context.Context, run storage.Run) {
 }
 
 // admissibleRun checks all that can be checked before anything runs.
-func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViolation, error) {
+func (s *Server) admissibleRun(c web.Caller, body *runRequest) ([]aureus.SafetyViolation, error) {
 	problems := workflow.Check(&body.Workflow)
 	for i := range problems {
 		problems[i].Pointer = "/workflow" + problems[i].Pointer
@@ -129,17 +132,17 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 	}
 	if len(problems) > 0 {
 		shape := &strictjson.ShapeError{Problems: problems}
-		return nil, badBody(shape)
+		return nil, web.BadBody(shape)
 	}
 	if id, ok := body.Context["principal_id"].(string); ok && id != "" {
-		if err := c.maySpeakFor(id); err != nil {
+		if err := c.MaySpeakFor(id); err != nil {
 			return nil, err
 		}
 	}
 	violations, warnings := workflow.Safety(&body.Workflow)
 	if len(violations) > 0 {
-		return nil, problem(http.StatusUnprocessableEntity, wire.CodePolicyViolation, "the workflow breaks its safety policy: "+violations[0].Message,
-			withDetails(violations), withRemediation("Change the tasks that are named, or the workflow's safety_policy."))
+		return nil, web.Problem(http.StatusUnprocessableEntity, wire.CodePolicyViolation, "the workflow breaks its safety policy: "+violations[0].Message,
+			web.WithDetails(violations), web.WithRemediation("Change the tasks that are named, or the workflow's safety_policy."))
 	}
 	return s.withTiersOfTools(&body.Workflow, warnings), nil
 }
@@ -147,7 +150,7 @@ func (s *Server) admissibleRun(c caller, body *runRequest) ([]aureus.SafetyViola
 // invalidRequests are the tasks that nobody could decide about, as their names are
 // not made of what can be seen, or the principal that they run for is not: each
 // would only fail later. At most one problem of each is told.
-func invalidRequests(c caller, body *runRequest) (problems []strictjson.Problem) {
+func invalidRequests(c web.Caller, body *runRequest) (problems []strictjson.Problem) {
 	check := func(request aureus.Request, pointers ...string) {
 		if bad, ok := errors.AsType[*aureus.InvalidRequest](request.Validate()); ok {
 			problems = append(problems, strictjson.Problem{Pointer: strings.NewReplacer(pointers...).Replace(bad.Pointer), Message: bad.Reason})
@@ -199,13 +202,13 @@ func (s *Server) withTiersOfTools(spec *aureus.WorkflowSpec, warnings []aureus.S
 
 // startOrJoin finds the caller's run under way, goes on with one that waited, was
 // interrupted or is parked, or starts a new one.
-func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*liveRun, error) {
+func (s *Server) startOrJoin(ctx context.Context, c web.Caller, body runRequest) (*liveRun, error) {
 	if err := s.awaitParking(ctx, c, body.Workflow.ID); err != nil {
 		return nil, err
 	}
 	s.starting.Lock()
 	defer s.starting.Unlock()
-	if live := s.liveRun(c.tenant, c.subject, body.Workflow.ID); live != nil {
+	if live := s.liveRun(c.Tenant, c.Subject, body.Workflow.ID); live != nil {
 		if !sameRequest(live.request, body) {
 			return nil, otherRun()
 		}
@@ -230,7 +233,7 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		if !sameRequest(host.request, body) {
 			return nil, otherRun()
 		}
-		if err := host.takeOver(ctx, c.keyID, c, "executed again", func(storage.Tx) error { return nil }); err != nil {
+		if err := host.takeOver(ctx, c.KeyID, c, "executed again", func(storage.Tx) error { return nil }); err != nil {
 			return nil, err
 		}
 		if state.Status != workflow.Running {
@@ -247,7 +250,7 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 	if err := s.roomForRun(c); err != nil {
 		return nil, err
 	}
-	who, err := strictjson.MarshalText(c.kept())
+	who, err := strictjson.MarshalText(keptCaller(c))
 	if err != nil {
 		return nil, err
 	}
@@ -257,14 +260,14 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		return nil, err
 	}
 	stored := storage.Run{
-		ID: "run_" + strings.TrimPrefix(aureus.NewDecisionID(s.config.Now()).String(), "dec_"), Tenant: c.tenant, Subject: c.subject, KeyID: c.keyID,
+		ID: "run_" + strings.TrimPrefix(aureus.NewDecisionID(s.config.Now()).String(), "dec_"), Tenant: c.Tenant, Subject: c.Subject, KeyID: c.KeyID,
 		WorkflowID: body.Workflow.ID, Caller: string(who), Request: string(request), State: string(stateText), StartedAt: s.config.Now(),
 	}
 	err = s.db.Update(ctx, func(t storage.Tx) error {
 		if err := s.checkKey(t, c); err != nil {
 			return err
 		}
-		open, err := t.Runs().CountOpen(c.tenant, c.subject)
+		open, err := t.Runs().CountOpen(c.Tenant, c.Subject)
 		if err == nil {
 			err = s.runQuota.Room(open, len(stored.Request))
 		}
@@ -274,8 +277,8 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 		return t.Runs().Add(stored)
 	})
 	if errors.Is(err, storage.ErrTooManyRuns) {
-		return nil, problem(http.StatusTooManyRequests, wire.CodeExhausted, err.Error(),
-			withRemediation("Have some of them decided, cancel them, or wait until their approvals expire."), withRetryAfter(time.Minute))
+		return nil, web.Problem(http.StatusTooManyRequests, wire.CodeExhausted, err.Error(),
+			web.WithRemediation("Have some of them decided, cancel them, or wait until their approvals expire."), web.WithRetryAfter(time.Minute))
 	}
 	if err != nil {
 		return nil, err
@@ -285,8 +288,8 @@ func (s *Server) startOrJoin(ctx context.Context, c caller, body runRequest) (*l
 
 // awaitParking waits for a run that is being parked: the caller, whose key is
 // live, goes on with it after that.
-func (s *Server) awaitParking(ctx context.Context, c caller, id string) error {
-	live := s.liveRun(c.tenant, c.subject, id)
+func (s *Server) awaitParking(ctx context.Context, c web.Caller, id string) error {
+	live := s.liveRun(c.Tenant, c.Subject, id)
 	if live == nil || !errors.Is(context.Cause(live.life), errKeyRevoked) {
 		return nil
 	}
@@ -301,26 +304,26 @@ func (s *Server) awaitParking(ctx context.Context, c caller, id string) error {
 // takeOver lets a run that has not ended go on with another key: one of its
 // subject's, or that of whoever cancels a run whose own key has been revoked. The
 // run stays its subject's. more writes what belongs to it, in one transaction.
-func (h *runHost) takeOver(ctx context.Context, keyID string, by caller, why string, more func(storage.Tx) error) error {
-	if h.caller.keyID == keyID {
+func (h *runHost) takeOver(ctx context.Context, keyID string, by web.Caller, why string, more func(storage.Tx) error) error {
+	if h.caller.KeyID == keyID {
 		return nil
 	}
-	before := h.caller.keyID
-	h.caller.keyID = keyID
-	if by.subject == h.caller.subject {
-		h.caller.role, h.caller.speaksFor = by.role, by.speaksFor
+	before := h.caller.KeyID
+	h.caller.KeyID = keyID
+	if by.Subject == h.caller.Subject {
+		h.caller.Role, h.caller.SpeaksFor = by.Role, by.SpeaksFor
 	}
-	who, err := strictjson.MarshalText(h.caller.kept())
+	who, err := strictjson.MarshalText(keptCaller(h.caller))
 	if err != nil {
 		return err
 	}
 	return h.server.db.Update(ctx, func(t storage.Tx) error {
-		if err := errors.Join(t.Runs().Take(h.caller.tenant, h.stored.ID, keyID, string(who)), more(t)); err != nil {
+		if err := errors.Join(t.Runs().Take(h.caller.Tenant, h.stored.ID, keyID, string(who)), more(t)); err != nil {
 			return err
 		}
 		entry := h.auditEntry(vocab.AuditWorkflowTaken, nil, map[string]any{"reason": why, "from_key_id": before})
-		entry.By = by.subject
-		return t.Audit().Append(h.caller.tenant, h.Now(), entry)
+		entry.By = by.Subject
+		return t.Audit().Append(h.caller.Tenant, h.Now(), entry)
 	})
 }
 
@@ -345,8 +348,8 @@ func (s *Server) nothingToDo(ctx context.Context, latest storage.Run, body runRe
 }
 
 func otherRun() error {
-	return problem(http.StatusConflict, wire.CodeConflict, "a run of this workflow, with another spec or context, has not ended",
-		withRemediation("Use another id, or cancel that run first: what it did is then undone."))
+	return web.Problem(http.StatusConflict, wire.CodeConflict, "a run of this workflow, with another spec or context, has not ended",
+		web.WithRemediation("Use another id, or cancel that run first: what it did is then undone."))
 }
 
 // sameRequest reports whether a run that waits is one of this spec in this
@@ -391,7 +394,7 @@ func (s *Server) waitFor(w http.ResponseWriter, r *http.Request, live *liveRun) 
 
 func writeRunResult(w http.ResponseWriter, silent bool, result aureus.WorkflowExecutionResult) {
 	if silent {
-		writeJSON(w, http.StatusOK, result)
+		web.WriteJSON(w, http.StatusOK, result)
 		return
 	}
 	text, err := strictjson.MarshalText(result)
@@ -404,24 +407,24 @@ func writeRunResult(w http.ResponseWriter, silent bool, result aureus.WorkflowEx
 // visibleRun is the latest run of the workflow. A service sees its subject's own.
 // An operator sees that of the subject, or, where none is named, the latest of
 // everybody's.
-func (s *Server) visibleRun(ctx context.Context, c caller, id, subject string) (run storage.Run, err error) {
-	everybody := c.role.atLeast(RoleOperator)
-	if !everybody && subject != "" && subject != c.subject {
-		return run, notFound("workflow")
+func (s *Server) visibleRun(ctx context.Context, c web.Caller, id, subject string) (run storage.Run, err error) {
+	everybody := c.Role.AtLeast(web.Operator)
+	if !everybody && subject != "" && subject != c.Subject {
+		return run, web.NotFound("workflow")
 	}
 	if !everybody {
-		subject = c.subject
+		subject = c.Subject
 	}
 	err = s.db.View(ctx, func(t storage.Tx) (err error) {
 		if subject == "" {
-			run, err = t.Runs().Latest(c.tenant, id)
+			run, err = t.Runs().Latest(c.Tenant, id)
 		} else {
-			run, err = t.Runs().LatestOf(c.tenant, id, subject)
+			run, err = t.Runs().LatestOf(c.Tenant, id, subject)
 		}
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		err = notFound("workflow")
+		err = web.NotFound("workflow")
 	}
 	return run, err
 }
@@ -434,9 +437,9 @@ func (s *Server) run(ctx context.Context, tenant, runID string) (run storage.Run
 	return run, err
 }
 
-func (s *Server) latestRun(ctx context.Context, c caller, id string) (run storage.Run, err error) {
+func (s *Server) latestRun(ctx context.Context, c web.Caller, id string) (run storage.Run, err error) {
 	err = s.db.View(ctx, func(t storage.Tx) error {
-		run, err = t.Runs().LatestOf(c.tenant, id, c.subject)
+		run, err = t.Runs().LatestOf(c.Tenant, id, c.Subject)
 		return err
 	})
 	return run, err
@@ -528,8 +531,8 @@ func taskResults(spec aureus.WorkflowSpec, state *workflow.State) map[string]aur
 	return results
 }
 
-func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller) error {
-	query, err := queryOf(r)
+func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	query, err := web.Query(r)
 	if err != nil {
 		return err
 	}
@@ -537,13 +540,13 @@ func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller
 	if err != nil {
 		return err
 	}
-	account := infoOf(r).account
-	if size := sizeOf(stored); size > longWork {
+	account := web.Account(r)
+	if size := sizeOf(stored); size > web.LongBody {
 		if err := account.Charge(3 * size); err != nil { // the texts, what they are decoded into, and the answer
-			return crowded(err)
+			return web.CapacityError(err)
 		}
 		if err := account.Work(r.Context()); err != nil {
-			return crowded(err)
+			return web.CapacityError(err)
 		}
 	}
 	host, state, err := s.hostOf(stored)
@@ -570,7 +573,7 @@ func (s *Server) workflowStatus(w http.ResponseWriter, r *http.Request, c caller
 		return err
 	}
 	account.Rest() // waiting for the reader is no work
-	writeJSONText(w, http.StatusOK, text)
+	web.WriteJSONText(w, http.StatusOK, text)
 	return nil
 }
 
@@ -586,9 +589,9 @@ func sizeOf(run storage.Run) int64 {
 // cancelWorkflow stops the run, undoes what it did, and answers when that is
 // done. A run that waits for a person is ended without undoing anything that
 // needs no undoing: it is run to its end as a cancelled one.
-func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller) error {
+func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	id := r.PathValue("id")
-	query, err := queryOf(r)
+	query, err := web.Query(r)
 	if err != nil {
 		return err
 	}
@@ -604,7 +607,7 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 			if _, failure := live.trouble(); failure != nil {
 				return failure
 			}
-			return problem(http.StatusServiceUnavailable, wire.CodeStore, "the store did not take the cancellation at once; ask for the status", withRetryAfter(time.Second))
+			return web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the store did not take the cancellation at once; ask for the status", web.WithRetryAfter(time.Second))
 		case <-r.Context().Done():
 			return context.Cause(r.Context())
 		}
@@ -613,7 +616,7 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 		}
 	}
 	if live != nil {
-		if stored, err = s.run(r.Context(), c.tenant, live.id); err != nil {
+		if stored, err = s.run(r.Context(), c.Tenant, live.id); err != nil {
 			return err
 		}
 	}
@@ -621,7 +624,7 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, aureus.WorkflowCancellation{
+	web.WriteJSON(w, http.StatusOK, aureus.WorkflowCancellation{
 		WorkflowID: id, RunID: stored.ID, Cancelled: live != nil && state.Status == workflow.Cancelled, Status: state.Status,
 	})
 	return nil
@@ -630,7 +633,7 @@ func (s *Server) cancelWorkflow(w http.ResponseWriter, r *http.Request, c caller
 // cancelLive asks the caller's run under way to stop; one that waits or is parked
 // is taken up again for that. Without a live run, the one that is given back has
 // ended.
-func (s *Server) cancelLive(ctx context.Context, c caller, id, subject string) (storage.Run, *liveRun, error) {
+func (s *Server) cancelLive(ctx context.Context, c web.Caller, id, subject string) (storage.Run, *liveRun, error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
 	stored, err := s.visibleRun(ctx, c, id, subject)
@@ -663,7 +666,7 @@ func (s *Server) cancelLive(ctx context.Context, c caller, id, subject string) (
 // what it did: with the canceller's key. That the run is to be cancelled is
 // written with the key, so that it can do nothing else with it, even where it
 // cannot be cancelled at once.
-func (h *runHost) takeForCancelling(ctx context.Context, c caller, state *workflow.State) error {
+func (h *runHost) takeForCancelling(ctx context.Context, c web.Caller, state *workflow.State) error {
 	err := h.server.db.View(ctx, h.keyLive)
 	if !errors.Is(err, errKeyRevoked) {
 		return err
@@ -674,7 +677,7 @@ func (h *runHost) takeForCancelling(ctx context.Context, c caller, state *workfl
 	if err != nil {
 		return err
 	}
-	return h.takeOver(ctx, c.keyID, c, "cancelled", func(t storage.Tx) error {
-		return t.Runs().Save(h.caller.tenant, h.stored.ID, string(text), false, nil)
+	return h.takeOver(ctx, c.KeyID, c, "cancelled", func(t storage.Tx) error {
+		return t.Runs().Save(h.caller.Tenant, h.stored.ID, string(text), false, nil)
 	})
 }

@@ -1,11 +1,13 @@
-package controlplane
+package web
 
 import (
 	"bufio"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,19 +16,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/fair"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// serving is a server that serves that handler alone, under /x.
-func serving(t *testing.T, serve handler) *Server {
+// server is a kernel in development mode with its store of replies.
+type server struct {
+	*Kernel
+	stored *telemetry.Store
+}
+
+// serving is a server with one route, POST /x.
+func serving(t *testing.T, handler Handler) server {
 	t.Helper()
-	s, err := Open(t.Context(), Config{Ephemeral: true, Dev: true})
+	stored, err := telemetry.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), telemetry.Options{})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	s.mux = http.NewServeMux()
-	s.route(s.mux, "POST /x", RoleService, 1<<20, serve)
-	return s
+	kernel := New(Config{
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, Dev: true, Tenant: "default", MaxBody: 1 << 20, MaxBatchBody: 1 << 20, Replies: stored,
+		Governor: governor.New(governor.Limits{Requests: 10, Streams: 10, Runs: 10, Parked: 10, Bytes: 100 << 20, LargestBody: 1 << 20, Processors: 1}),
+	})
+	kernel.Handle(Route{Pattern: "POST /x", Role: Service, Replay: ReplayDurable, Handler: handler})
+	t.Cleanup(func() {
+		kernel.Close()
+		require.NoError(t, stored.Close())
+	})
+	return server{kernel, stored}
 }
 
 func keyedRequest(t *testing.T, url string) *http.Request {
@@ -39,9 +54,9 @@ func keyedRequest(t *testing.T, url string) *http.Request {
 }
 
 // keptBodies are the answers that are on the disk.
-func keptBodies(t *testing.T, s *Server) (bodies []string) {
+func keptBodies(t *testing.T, s server) (bodies []string) {
 	t.Helper()
-	for answer, err := range s.telemetry.Answers(t.Context(), time.Time{}) {
+	for answer, err := range s.stored.Answers(t.Context(), time.Time{}) {
 		require.NoError(t, err)
 		bodies = append(bodies, string(answer.Body))
 	}
@@ -53,7 +68,7 @@ type watched struct {
 	*httptest.ResponseRecorder
 
 	t     *testing.T
-	s     *Server
+	s     server
 	first []string
 }
 
@@ -62,8 +77,8 @@ func (w *watched) WriteHeader(status int) {
 	w.ResponseRecorder.WriteHeader(status)
 }
 
-func TestAnAnswerIsKeptBeforeItGoesOut(t *testing.T) {
-	s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+func TestReplay_Durable_IsStoredBeforeItIsSent(t *testing.T) {
+	s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ Caller) error {
 		w.Header().Set("ETag", `"7"`)
 		w.WriteHeader(http.StatusCreated)
 		w.WriteHeader(http.StatusTeapot) // which net/http takes for a mistake, and leaves out
@@ -95,11 +110,11 @@ func serverSide(r *http.Request) *http.Request {
 
 // A handler that flushes reaches its client at once, and its answer is kept all
 // the same: what comes behind the last flush waits for that.
-func TestAFlushedAnswerStreams(t *testing.T) {
+func TestReplay_FlushedResponse_StreamsAndIsStoredAtItsEnd(t *testing.T) {
 	for name, encoding := range map[string]string{"as it is": "identity", "to a client that takes gzip": "gzip"} {
 		t.Run(name, func(t *testing.T) {
 			heard := make(chan struct{})
-			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ Caller) error {
 				out := http.NewResponseController(w)
 				if err := out.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
 					return err
@@ -150,12 +165,12 @@ func TestAFlushedAnswerStreams(t *testing.T) {
 }
 
 // An answer that is too large to be kept goes out as it is written, whole.
-func TestALargeAnswerIsNotKept(t *testing.T) {
+func TestReplay_LargeResponse_IsSentAndNotStored(t *testing.T) {
 	for name, size := range map[string]int{"just": telemetry.MaxAnswer + 1, "by far": 3 * telemetry.MaxAnswer, "not": telemetry.MaxAnswer} {
 		t.Run(name, func(t *testing.T) {
 			var out *httptest.ResponseRecorder
 			served := 0
-			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ Caller) error {
 				served++
 				for left := size; left > 0; left -= 1000 {
 					if _, err := io.WriteString(w, strings.Repeat("x", min(left, 1000))); err != nil {
@@ -187,7 +202,7 @@ func TestALargeAnswerIsNotKept(t *testing.T) {
 
 // What fails is not kept, leaves the key free, and gets an answer of its own,
 // whatever the handler had begun to write.
-func TestAFailedRequestLeavesItsKeyFree(t *testing.T) {
+func TestReplay_FailedRequest_LeavesItsKeyFree(t *testing.T) {
 	for name, row := range map[string]struct {
 		fail   func(http.ResponseWriter) error
 		status int
@@ -195,7 +210,7 @@ func TestAFailedRequestLeavesItsKeyFree(t *testing.T) {
 		"an error":                  {func(http.ResponseWriter) error { return errors.New("no") }, 500},
 		"an error behind an answer": {func(w http.ResponseWriter) error { _, _ = io.WriteString(w, "{"); return errors.New("no") }, 500},
 		"a panic behind an answer":  {func(w http.ResponseWriter) error { _, _ = io.WriteString(w, "{"); panic("no") }, 500},
-		"a refusal that it wrote":   {func(w http.ResponseWriter) error { writeJSON(w, 409, map[string]any{}); return nil }, 409},
+		"a refusal that it wrote":   {func(w http.ResponseWriter) error { WriteJSON(w, 409, map[string]any{}); return nil }, 409},
 		"no answer":                 {func(http.ResponseWriter) error { return nil }, 200},
 		"a flush of nothing, behind": {func(w http.ResponseWriter) error {
 			w.WriteHeader(http.StatusNotFound)
@@ -204,11 +219,11 @@ func TestAFailedRequestLeavesItsKeyFree(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fails := true
-			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ Caller) error {
 				if fails {
 					return row.fail(w)
 				}
-				writeJSON(w, http.StatusOK, map[string]any{"well": true})
+				WriteJSON(w, http.StatusOK, map[string]any{"well": true})
 				return nil
 			})
 			out := httptest.NewRecorder()
@@ -231,10 +246,10 @@ func TestAFailedRequestLeavesItsKeyFree(t *testing.T) {
 
 // While a request is under way, its key is taken, however long that lasts; and
 // it does not keep other answers alive.
-func TestAnswersBesideALongRequest(t *testing.T) {
-	var a answers
+func TestReplies_BesideALongRequest_Expire(t *testing.T) {
+	var a replies
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	long, short := answerScope{1}, answerScope{2}
+	long, short := replyScope{1}, replyScope{2}
 	_, begun := a.begin(long, began)
 	require.True(t, begun)
 	_, begun = a.begin(short, began)
@@ -260,10 +275,10 @@ func TestAnswersBesideALongRequest(t *testing.T) {
 	require.True(t, begun)
 }
 
-func TestAnswersInMemoryAreBounded(t *testing.T) {
-	scope := func(n int) answerScope { return answerScope{byte(n), byte(n >> 8), byte(n >> 16)} }
+func TestReplies_InMemory_AreLimited(t *testing.T) {
+	scope := func(n int) replyScope { return replyScope{byte(n), byte(n >> 8), byte(n >> 16)} }
 	t.Run("by number", func(t *testing.T) {
-		var a answers
+		var a replies
 		for n := range telemetry.MaxAnswers + 10 {
 			a.keep(&telemetry.Answer{Scope: scope(n)})
 		}
@@ -274,7 +289,7 @@ func TestAnswersInMemoryAreBounded(t *testing.T) {
 		require.NotNil(t, a.kept[scope(10)])
 	})
 	t.Run("by size", func(t *testing.T) {
-		var a answers
+		var a replies
 		body := make([]byte, telemetry.MaxAnswer)
 		for n := range 70 {
 			a.keep(&telemetry.Answer{Scope: scope(n), Body: body})
@@ -284,7 +299,7 @@ func TestAnswersInMemoryAreBounded(t *testing.T) {
 		require.Len(t, a.kept, 64)
 	})
 	t.Run("one in the place of another", func(t *testing.T) {
-		var a answers
+		var a replies
 		a.keep(&telemetry.Answer{Scope: scope(1), Body: []byte("old")})
 		newer := &telemetry.Answer{Scope: scope(1), Body: []byte("new")}
 		a.keep(newer)
@@ -296,7 +311,7 @@ func TestAnswersInMemoryAreBounded(t *testing.T) {
 		require.EqualValues(t, 3, bytes)
 	})
 	t.Run("of a flooding key", func(t *testing.T) {
-		var a answers
+		var a replies
 		a.keep(&telemetry.Answer{Scope: scope(0), Owner: fair.Owner{Tenant: "quiet", Key: "1"}})
 		for n := range telemetry.MaxAnswers + 10 {
 			a.keep(&telemetry.Answer{Scope: scope(n + 1), Owner: fair.Owner{Tenant: "busy", Key: "1"}})
@@ -307,18 +322,18 @@ func TestAnswersInMemoryAreBounded(t *testing.T) {
 	})
 }
 
-func TestScopesAreApart(t *testing.T) {
+func TestScope_AnyDifference_IsAnotherScope(t *testing.T) {
 	request := func(method, path string) *http.Request {
 		r, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+path, nil)
 		require.NoError(t, err)
 		return r
 	}
-	c := caller{tenant: "ab", keyID: "c"}
-	scopes := []answerScope{
+	c := Caller{Tenant: "ab", KeyID: "c"}
+	scopes := []replyScope{
 		scopeOf(c, request("POST", "/d"), "e"),
-		scopeOf(caller{tenant: "a", keyID: "bc"}, request("POST", "/d"), "e"),
-		scopeOf(caller{tenant: "x", keyID: "c"}, request("POST", "/d"), "e"),
-		scopeOf(caller{tenant: "ab", keyID: "x"}, request("POST", "/d"), "e"),
+		scopeOf(Caller{Tenant: "a", KeyID: "bc"}, request("POST", "/d"), "e"),
+		scopeOf(Caller{Tenant: "x", KeyID: "c"}, request("POST", "/d"), "e"),
+		scopeOf(Caller{Tenant: "ab", KeyID: "x"}, request("POST", "/d"), "e"),
 		scopeOf(c, request("PUT", "/d"), "e"),
 		scopeOf(c, request("POST", "/x"), "e"),
 		scopeOf(c, request("POST", "/d%2Fe"), "e"),

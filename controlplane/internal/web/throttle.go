@@ -1,4 +1,4 @@
-package controlplane
+package web
 
 import (
 	"container/list"
@@ -20,7 +20,8 @@ const (
 	maxFailing = 10_000
 )
 
-// throttle slows down who guesses keys. It is safe for concurrent use.
+// throttle limits failed authentications of each address. It is safe for
+// concurrent use.
 type throttle struct {
 	mu      sync.Mutex
 	failing map[string]*list.Element // by address
@@ -33,10 +34,10 @@ type failures struct {
 	count   int
 }
 
-// failed counts a request without a good key, and answers it with refusal until
-// its address has failed too often. Good keys are let through meanwhile: those
-// of all clients behind one proxy come from one address, and keys are too long
-// to be guessed anyway.
+// failed counts a request that failed to authenticate. It returns refusal, and 429
+// instead once the address has failed too often. Requests with a valid key are not
+// held back: all clients behind one proxy share an address, and keys are too long
+// to be guessed.
 func (t *throttle) failed(r *http.Request, now time.Time, refusal error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,13 +46,13 @@ func (t *throttle) failed(r *http.Request, now time.Time, refusal error) error {
 		f.count++
 		return refusal
 	}
-	return problem(http.StatusTooManyRequests, wire.CodeExhausted, "too many requests from this address carried no good key",
-		withRemediation("Wait, and send a key that is accepted."), withRetryAfter(f.since.Add(failureWindow).Sub(now)))
+	return Problem(http.StatusTooManyRequests, wire.CodeExhausted, "too many requests from this address carried no valid key",
+		WithRemediation("Wait, and send a key that is accepted."), WithRetryAfter(f.since.Add(failureWindow).Sub(now)))
 }
 
-// of is what the address has failed in its window, which begins now if there is
-// none. Headers of proxies are not believed: behind a proxy all clients share a
-// bound. The caller holds mu.
+// of returns the failures of the address in its current window, which begins now
+// if there is none. Headers that proxies set are ignored, since clients can set
+// them too. The caller holds mu.
 func (t *throttle) of(address string, now time.Time) *failures {
 	if known := t.failing[address]; known != nil {
 		if f, ok := known.Value.(*failures); ok && now.Sub(f.since) < failureWindow {
@@ -74,4 +75,12 @@ func (t *throttle) forget(e *list.Element) {
 	if f, ok := t.order.Remove(e).(*failures); ok {
 		delete(t.failing, f.address)
 	}
+}
+
+// FailingAddresses is how many addresses the kernel remembers because their
+// requests failed to authenticate.
+func (k *Kernel) FailingAddresses() int {
+	k.throttle.mu.Lock()
+	defer k.throttle.mu.Unlock()
+	return len(k.throttle.failing)
 }

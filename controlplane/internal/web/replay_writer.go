@@ -1,4 +1,4 @@
-package controlplane
+package web
 
 import (
 	"bytes"
@@ -10,24 +10,24 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// keptWriter holds an answer back, so that it can be kept before it goes out. It
-// goes out nevertheless when it is flushed, as far as it has come, and when it
-// becomes too large to be kept.
-type keptWriter struct {
+// bufferedWriter buffers a response, so that it can be stored before it is sent. A
+// response that is flushed is sent as far as it is written; one that becomes too
+// large to be stored is sent from then on.
+type bufferedWriter struct {
 	http.ResponseWriter
 
 	request *hashedBody
 
 	status int
-	header http.Header // what is kept of it
+	header http.Header // the headers that are stored
 	body   bytes.Buffer
-	large  bool // too large to be kept: body is empty, and everything goes out
+	large  bool // too large to be stored: body is empty, and writes are sent at once
 
-	begun bool // the status went out
-	sent  int  // how much of body went out
+	begun bool // the status was sent
+	sent  int  // how many bytes of body were sent
 }
 
-func (w *keptWriter) WriteHeader(status int) {
+func (w *bufferedWriter) WriteHeader(status int) {
 	if status < http.StatusOK {
 		w.ResponseWriter.WriteHeader(status)
 		return
@@ -43,7 +43,7 @@ func (w *keptWriter) WriteHeader(status int) {
 	}
 }
 
-func (w *keptWriter) Write(p []byte) (int, error) {
+func (w *bufferedWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -59,9 +59,9 @@ func (w *keptWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// FlushError sends what there is, for a client that follows. What is written
-// behind it waits again, until the next one or the end.
-func (w *keptWriter) FlushError() error {
+// FlushError sends what has been written, for a client that follows a stream. What
+// is written afterwards is buffered again.
+func (w *bufferedWriter) FlushError() error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -72,13 +72,13 @@ func (w *keptWriter) FlushError() error {
 }
 
 // Unwrap lets an http.ResponseController find deadlines.
-func (w *keptWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *bufferedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// send lets go of what is held back.
-func (w *keptWriter) send() error {
+// send sends what is buffered and not sent yet.
+func (w *bufferedWriter) send() error {
 	if w.status != 0 && !w.begun {
 		w.begun = true
-		_ = w.request.finish() // net/http closes it with the first byte; once asks again how it ended
+		_ = w.request.finish() // net/http closes the body with the first byte of the response; replayOrServe asks again how it ended
 		w.ResponseWriter.WriteHeader(w.status)
 	}
 	if w.large || w.sent == w.body.Len() {
@@ -89,8 +89,8 @@ func (w *keptWriter) send() error {
 	return err
 }
 
-// answer is what can be kept: a success that is not too large, or nil.
-func (w *keptWriter) answer() *telemetry.Answer {
+// stored is the response to be stored: a success that is not too large, or nil.
+func (w *bufferedWriter) stored() *telemetry.Answer {
 	if w.large || w.status < http.StatusOK || w.status >= http.StatusMultipleChoices {
 		return nil
 	}
@@ -102,16 +102,16 @@ type hashedBody struct {
 	io.ReadCloser
 
 	hash hash.Hash
-	err  error // how it ended, if it has
+	err  error // how reading ended; nil before that
 }
 
-// hashed lets the bytes of the request's body be hashed as they come, beneath
-// its bound.
+// hashed wraps the request's body so that its bytes are hashed as they are read,
+// before they are counted against the limit.
 func hashed(r *http.Request) *hashedBody {
 	body := &hashedBody{ReadCloser: r.Body, hash: sha256.New()}
-	if bounded, ok := r.Body.(*boundedBody); ok {
-		body.ReadCloser = bounded.ReadCloser
-		bounded.ReadCloser = body
+	if limited, ok := r.Body.(*limitedBody); ok {
+		body.ReadCloser = limited.ReadCloser
+		limited.ReadCloser = body
 		return body
 	}
 	r.Body = body
@@ -123,12 +123,12 @@ func (b *hashedBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	n, err := b.ReadCloser.Read(p)
-	_, _ = b.hash.Write(p[:n]) // a hash takes everything
+	_, _ = b.hash.Write(p[:n]) // a hash never fails
 	b.err = err
 	return n, err
 }
 
-// finish reads what is left, and reports why it could not.
+// finish reads the rest of the body, and returns the error of reading.
 func (b *hashedBody) finish() error {
 	_, err := io.Copy(io.Discard, b)
 	return err

@@ -1,4 +1,4 @@
-package controlplane
+package web
 
 import (
 	"mime"
@@ -11,29 +11,25 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// admit is what development mode asks of every request before anything else:
-// since it asks no key for service calls, a web page in the developer's browser
-// must not be able to make one. It takes loopback names only (against DNS
-// rebinding), refuses requests that another origin made, and bodies that a form
-// could send. See docs/spec/contract.md#development-mode.
-func (s *Server) admit(r *http.Request) error {
-	if !s.config.Dev {
-		return nil
-	}
+// checkLoopback refuses requests that development mode must not answer. It asks no
+// key, so a web page in the developer's browser must not be able to call it: only
+// loopback addresses and host names are served (against DNS rebinding), no request
+// that another origin made, and only JSON bodies, which a form cannot send.
+func checkLoopback(r *http.Request) error {
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && !isLoopbackAddr(addr.String()) {
-		return problem(http.StatusForbidden, wire.CodeForbidden, "development mode answers on loopback only",
-			withRemediation("Listen on 127.0.0.1 or [::1], or run without --dev."))
+		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode answers on loopback only",
+			WithRemediation("Listen on 127.0.0.1 or [::1], or run without --dev."))
 	}
 	if !isLoopbackHost(r.Host) {
-		return problem(http.StatusForbidden, wire.CodeForbidden, "development mode answers to the host names of the loopback only",
-			withRemediation("Call it as localhost, 127.0.0.1 or [::1]."))
+		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode answers to the host names of the loopback only",
+			WithRemediation("Call it as localhost, 127.0.0.1 or [::1]."))
 	}
 	if isCrossOrigin(r) {
-		return problem(http.StatusForbidden, wire.CodeForbidden, "development mode refuses requests that another origin made")
+		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode refuses requests that another origin made")
 	}
 	if hasBody(r) && strings.HasPrefix(r.URL.Path, "/api/") && !isJSON(r.Header.Get("Content-Type")) {
-		return problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "development mode takes JSON bodies only",
-			withRemediation("Send Content-Type: application/json."))
+		return Problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "development mode takes JSON bodies only",
+			WithRemediation("Send Content-Type: application/json."))
 	}
 	return nil
 }
@@ -59,7 +55,7 @@ func hasBody(r *http.Request) bool {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return r.ContentLength > 0
 	}
-	return true // a POST without a body too: a form can send that one as well
+	return true // also for a POST without a body, which a form can send
 }
 
 func isJSON(contentType string) bool {

@@ -1,4 +1,4 @@
-package controlplane
+package web
 
 import (
 	"compress/gzip"
@@ -9,28 +9,27 @@ import (
 	"sync"
 )
 
-// compressFrom is the size of an answer, in bytes, from which on compressing it
-// pays.
+// compressFrom is the size of a response, in bytes, from which on it is compressed.
 const compressFrom = 4 << 10
 
-// gzipBytes is what compressing an answer takes in memory: measured, 814 kB.
+// gzipBytes is what compressing a response takes in memory: 814 kB were measured.
 const gzipBytes = 1 << 20
 
-var gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
+var gzipPool = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
 
-// compressor compresses an answer of JSON that turns out to be long, for a
-// client that takes it. What is flushed before that goes out as it is.
-type compressor struct {
+// gzipWriter compresses a JSON response once compressFrom bytes of it are written.
+// A response that is flushed before that is sent uncompressed.
+type gzipWriter struct {
 	http.ResponseWriter
 	status  int
-	waiting []byte // the beginning, while it is not known how long the answer is
+	waiting []byte // the beginning, until it is decided whether to compress
 	decided bool
-	gzip    *gzip.Writer // nil: the answer goes out as it is
-	info    *requestInfo // of the request that is answered
+	gzip    *gzip.Writer // nil where the response is not compressed
+	request *requestState
 }
 
-// takesGzip reports whether the client says that it takes gzip (RFC 9110, 12.5.3).
-func takesGzip(r *http.Request) bool {
+// acceptsGzip reports whether the client says that it takes gzip (RFC 9110, 12.5.3).
+func acceptsGzip(r *http.Request) bool {
 	for _, value := range r.Header.Values("Accept-Encoding") {
 		for part := range strings.SplitSeq(value, ",") {
 			coding, quality, _ := strings.Cut(strings.TrimSpace(part), ";")
@@ -45,7 +44,7 @@ func takesGzip(r *http.Request) bool {
 	return false
 }
 
-func (c *compressor) WriteHeader(status int) {
+func (c *gzipWriter) WriteHeader(status int) {
 	if status < http.StatusOK {
 		c.ResponseWriter.WriteHeader(status)
 		return
@@ -55,7 +54,7 @@ func (c *compressor) WriteHeader(status int) {
 	}
 }
 
-func (c *compressor) Write(p []byte) (int, error) {
+func (c *gzipWriter) Write(p []byte) (int, error) {
 	if c.status == 0 {
 		c.status = http.StatusOK
 	}
@@ -74,19 +73,19 @@ func (c *compressor) Write(p []byte) (int, error) {
 	return c.ResponseWriter.Write(p)
 }
 
-func (c *compressor) compressible() bool {
+func (c *gzipWriter) compressible() bool {
 	kind := c.Header().Get("Content-Type")
 	return (kind == "application/json" || kind == "application/x-ndjson") && c.Header().Get("Content-Encoding") == ""
 }
 
-// decide sends the header and what waited. No answer is ever cached, so none says
-// that it varies.
-func (c *compressor) decide(compressed bool) error {
+// decide sends the header and the bytes that waited. Responses are never cached, so
+// none needs a Vary header.
+func (c *gzipWriter) decide(compressed bool) error {
 	c.decided = true
-	if compressed && c.info.account.Charge(gzipBytes) == nil { // else there is no memory for it
+	if compressed && c.request.account.Charge(gzipBytes) == nil { // otherwise there is no memory for it
 		c.Header().Set("Content-Encoding", "gzip")
 		c.Header().Del("Content-Length")
-		c.gzip, _ = gzipWriters.Get().(*gzip.Writer)
+		c.gzip, _ = gzipPool.Get().(*gzip.Writer)
 		c.gzip.Reset(c.ResponseWriter)
 	}
 	if c.status != 0 {
@@ -106,8 +105,8 @@ func (c *compressor) decide(compressed bool) error {
 	return err
 }
 
-// FlushError sends what there is, for a client that follows.
-func (c *compressor) FlushError() error {
+// FlushError sends what has been written, for a client that follows a stream.
+func (c *gzipWriter) FlushError() error {
 	if !c.decided {
 		if err := c.decide(false); err != nil {
 			return err
@@ -122,16 +121,16 @@ func (c *compressor) FlushError() error {
 }
 
 // Unwrap lets an http.ResponseController find deadlines.
-func (c *compressor) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+func (c *gzipWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-// finish sends the rest of an answer that came to its end.
-func (c *compressor) finish() {
+// finish sends the rest of a complete response.
+func (c *gzipWriter) finish() {
 	if !c.decided {
-		_ = c.decide(false) // a client that is gone does not hear of it
+		_ = c.decide(false) // fails where the client is gone
 	}
 	if c.gzip != nil {
 		_ = c.gzip.Close() // the same
 		c.gzip.Reset(io.Discard)
-		gzipWriters.Put(c.gzip)
+		gzipPool.Put(c.gzip)
 	}
 }
