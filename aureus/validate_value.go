@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -87,7 +88,7 @@ func (x *extent) value(value any, depth int) *valueProblem {
 			return problemNotFinite.found()
 		}
 	case json.Number:
-		if x.bytes += len(value); value != "" && !isNumber(string(value)) {
+		if x.bytes += len(value); value != "" && !jsonvalue.IsNumber(string(value)) {
 			return problemNumber.found()
 		}
 	case map[string]any:
@@ -201,34 +202,4 @@ func (c *HTTPCall) validate(all *extent) error {
 		}
 	}
 	return nil
-}
-
-// isNumber reports whether the text is a JSON number.
-func isNumber(text string) bool {
-	rest := strings.TrimPrefix(text, "-")
-	digits := func() (n int) {
-		for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
-			n++
-		}
-		rest = rest[n:]
-		return n
-	}
-	leadingZero := strings.HasPrefix(rest, "0")
-	if n := digits(); n == 0 || leadingZero && n > 1 {
-		return false
-	}
-	if fraction, ok := strings.CutPrefix(rest, "."); ok {
-		if rest = fraction; digits() == 0 {
-			return false
-		}
-	}
-	if rest != "" && (rest[0] == 'e' || rest[0] == 'E') {
-		if rest = rest[1:]; rest != "" && (rest[0] == '+' || rest[0] == '-') {
-			rest = rest[1:]
-		}
-		if digits() == 0 {
-			return false
-		}
-	}
-	return rest == ""
 }

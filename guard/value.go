@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -89,7 +89,7 @@ func appendObject(dst []byte, object map[string]any, omit *mask, depth int) ([]b
 }
 
 func appendNumber(dst []byte, text string) ([]byte, error) {
-	decimal, err := appendDecimal(make([]byte, 0, 32), text)
+	decimal, err := jsonvalue.AppendCanonical(make([]byte, 0, 32), text)
 	if err != nil {
 		return nil, &valueError{err: err}
 	}
@@ -106,11 +106,7 @@ type valueError struct {
 const maxPointer = 256
 
 func (e *valueError) Error() string {
-	pointer := e.pointer
-	if len(pointer) > maxPointer {
-		pointer = strings.ToValidUTF8(pointer[:maxPointer], "") + "…"
-	}
-	return pointer + ": " + e.err.Error()
+	return jsonvalue.Clip(e.pointer, maxPointer) + ": " + e.err.Error()
 }
 
 func (e *valueError) Unwrap() error { return e.err }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
@@ -41,12 +42,12 @@ func (c *config) logRefused(r *http.Request, v *exchange, p *problem, cause erro
 		{"trace_id", cmp.Or(v.asked.trace, tracecontext.ID(r.Header))},
 	} {
 		if text.value != "" {
-			attrs = append(attrs, slog.String(text.name, cutTo(text.value, maxLogged)))
+			attrs = append(attrs, slog.String(text.name, jsonvalue.Clip(text.value, maxLogged)))
 		}
 	}
 	switch {
 	case invalid:
-		attrs = append(attrs, slog.String("reason", cutTo(v.decision.Reason, maxLogged)))
+		attrs = append(attrs, slog.String("reason", jsonvalue.Clip(v.decision.Reason, maxLogged)))
 	case level == slog.LevelWarn:
 		attrs = append(attrs, slog.Any("error", cause))
 	}

@@ -3,11 +3,10 @@ package middleware
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
@@ -112,16 +111,5 @@ func codeWord(code, fallback string) string {
 	return code
 }
 
-// cut bounds a text that is not ours, between characters.
-func cut(text string) string { return cutTo(text, maxFaultText) }
-
-func cutTo(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	end := limit
-	for end > limit-utf8.UTFMax && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return strings.ToValidUTF8(text[:end], "\uFFFD") + "…"
-}
+// cut limits a text that a caller or a validator wrote, in bytes.
+func cut(text string) string { return jsonvalue.Clip(text, maxFaultText) }

@@ -12,6 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
 	"github.com/farmountain/aureus-go/crvgate/registry"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -84,7 +85,7 @@ func (s *schemaDocument) take(ctx context.Context) (*compiledSchema, error) {
 }
 
 func (s *schemaDocument) validate(ctx context.Context, change crvgate.Change[any]) aureus.ValidationResult {
-	data, err := freeForm(change.Data)
+	data, err := jsonvalue.FreeForm(change.Data)
 	if err != nil {
 		return crvgate.Fail(aureus.Conflict, "the data has no JSON form: "+err.Error())
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
 // The bounds of what an approval leaves open.
@@ -102,9 +103,7 @@ func shown(value any) any {
 	case map[string]any, []any:
 		return nil
 	case string:
-		if len(value) > maxShownVolatile {
-			return strings.ToValidUTF8(value[:maxShownVolatile], "") + "…"
-		}
+		return jsonvalue.Clip(value, maxShownVolatile)
 	}
 	return value
 }

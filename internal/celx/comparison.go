@@ -5,14 +5,14 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
+
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
 // CEL compares a double with an integer by rounding the integer, so that
@@ -192,36 +192,10 @@ func equalJSON(left, right any) bool {
 		return ok && maps.EqualFunc(left, right, equalJSON)
 	case json.Number:
 		right, ok := right.(json.Number)
-		return ok && decimalOf(string(left)) == decimalOf(string(right))
+		return ok && jsonvalue.DecimalOf(left).Compare(jsonvalue.DecimalOf(right)) == 0
 	default:
 		return left == right // null, a boolean or a text; no two kinds are equal
 	}
-}
-
-// decimal is the exact value of a number, 0.digits × 10^point.
-type decimal struct {
-	negative bool
-	digits   string // without zeros at either end; empty for zero
-	point    int
-}
-
-func decimalOf(text string) decimal {
-	digits := significant(text)
-	if digits == "" {
-		return decimal{}
-	}
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(text, "-")), "e")
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	point, err := strconv.Atoi(exponent)
-	if err != nil && exponent != "" {
-		return decimal{digits: text} // beyond every exponent that means something: equal to itself alone
-	}
-	if trimmed := strings.TrimLeft(whole, "0"); trimmed != "" {
-		point += len(trimmed)
-	} else {
-		point -= len(fraction) - len(strings.TrimLeft(fraction, "0"))
-	}
-	return decimal{negative: text[0] == '-', digits: digits, point: point}
 }
 
 // isIn reports whether a list has an item, or a map a key. An item that cannot be

@@ -3,8 +3,15 @@ package jsonvalue
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
+)
+
+// The errors of [AppendCanonical].
+var (
+	ErrNotNumber = errors.New("is not a JSON number")
+	ErrExponent  = errors.New("is a number with an exponent of more than 10 digits; write it shorter")
 )
 
 // Decimal is the exact value of a JSON number: 0.digits × 10^point, with a sign.
@@ -13,26 +20,35 @@ import (
 type Decimal struct {
 	negative bool
 	digits   string // without zeros at either end; empty for zero
-	point    int
+	point    int64
+
+	// beyond is the exponent's digits if the exponent is not between -maxExponent
+	// and maxExponent; point is then about twice that.
+	beyond string
 }
+
+// maxExponent is the largest exponent that is computed with.
+const maxExponent = 1e18
 
 // IsZero reports whether the number is 0, however it is written.
 func (d Decimal) IsZero() bool { return d.digits == "" }
 
 // IsInteger reports whether the number is whole: 2.0 and 2e3 are.
-func (d Decimal) IsInteger() bool { return d.IsZero() || len(d.digits) <= d.point }
+func (d Decimal) IsInteger() bool { return d.IsZero() || int64(len(d.digits)) <= d.point }
 
 // Compare returns -1 if d is less than other, 0 if they are equal, and +1 if d is
-// greater.
+// greater. Numbers with an exponent of more than 18 digits are ordered by their
+// exponents first, so for them 10e(n) and 1e(n+1) are different.
 func (d Decimal) Compare(other Decimal) int {
 	if s := cmp.Compare(d.Sign(), other.Sign()); s != 0 || d.IsZero() {
 		return s
 	}
-	magnitude := cmp.Compare(d.point, other.point)
-	if magnitude == 0 {
-		magnitude = strings.Compare(d.digits, other.digits) // both begin right after the point
+	magnitude := 0
+	if d.beyond != "" && other.beyond != "" && (d.point < 0) == (other.point < 0) {
+		magnitude = cmp.Or(cmp.Compare(len(d.beyond), len(other.beyond)), strings.Compare(d.beyond, other.beyond)) * cmp.Compare(d.point, 0)
 	}
-	return magnitude * d.Sign()
+	// The digits of both begin right after the point.
+	return cmp.Or(magnitude, cmp.Compare(d.point, other.point), strings.Compare(d.digits, other.digits)) * d.Sign()
 }
 
 // Sign is -1 for a negative number, 0 for zero and +1 for a positive number.
@@ -47,75 +63,113 @@ func (d Decimal) Sign() int {
 	}
 }
 
-// maxExponent is the largest exponent that is kept exactly; a larger one counts
-// as this. No meaningful number comes near it, and sums of it fit in an int.
-const maxExponent = 1 << 28
-
 // DecimalOf reads a number, which must be one that [IsNumber] accepts.
 func DecimalOf(n json.Number) Decimal {
-	text, negative := strings.CutPrefix(string(n), "-")
-	mantissa, exponentText := text, ""
-	if e := strings.IndexAny(text, "eE"); e >= 0 {
-		mantissa, exponentText = text[:e], text[e+1:]
+	p, _ := partsOf(string(n))
+	digits := p.whole
+	if p.fraction != "" {
+		digits += p.fraction
 	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	digits := whole
-	if fraction != "" {
-		digits += fraction
+	significant := strings.TrimLeft(digits, "0")
+	d := Decimal{negative: p.negative, digits: strings.TrimRight(significant, "0")}
+	exponent, err := strconv.ParseInt(p.exponent, 10, 64)
+	if err != nil || exponent > maxExponent {
+		exponent, d.beyond = 2*maxExponent, p.exponent // more than any that is computed with
 	}
-	leading := len(digits) - len(strings.TrimLeft(digits, "0"))
-	return Decimal{
-		negative: negative,
-		digits:   strings.Trim(digits, "0"),
-		point:    len(whole) - leading + exponentOf(exponentText),
+	if p.small {
+		exponent = -exponent
 	}
+	d.point = exponent + int64(len(p.whole)-(len(digits)-len(significant)))
+	return d
 }
 
-func exponentOf(text string) int {
-	exponent, err := strconv.Atoi(text)
-	switch {
-	case text == "":
-		return 0
-	case err != nil && strings.HasPrefix(text, "-"):
-		return -maxExponent
-	case err != nil:
-		return maxExponent
+// AppendCanonical appends a JSON number in a form that is the same for every
+// spelling of the same value: an optional minus, the digits without zeros at either
+// end, an e, and the exponent of ten. Zero is 0. Nothing is rounded, and a number
+// such as 1e999999999 is not expanded. The error is [ErrNotNumber] or
+// [ErrExponent].
+func AppendCanonical(dst []byte, text string) ([]byte, error) {
+	const maxDigits = 10 // of the exponent
+	p, ok := partsOf(text)
+	if !ok {
+		return dst, ErrNotNumber
 	}
-	return max(-maxExponent, min(exponent, maxExponent))
+	if len(p.exponent) > maxDigits {
+		return dst, ErrExponent
+	}
+	exponent, _ := strconv.ParseInt(p.exponent, 10, 64) // 10 digits or less
+	if p.small {
+		exponent = -exponent
+	}
+	whole, fraction := p.whole, strings.TrimRight(p.fraction, "0")
+	exponent -= int64(len(fraction))
+	if fraction == "" {
+		whole = strings.TrimRight(whole, "0")
+		exponent += int64(len(p.whole) - len(whole))
+	}
+	if whole = strings.TrimLeft(whole, "0"); whole == "" {
+		if fraction = strings.TrimLeft(fraction, "0"); fraction == "" {
+			return append(dst, '0'), nil
+		}
+	}
+	if p.negative {
+		dst = append(dst, '-')
+	}
+	dst = append(append(dst, whole...), fraction...)
+	return strconv.AppendInt(append(dst, 'e'), exponent, 10), nil
 }
 
 // IsNumber reports whether a text is a JSON number (RFC 8259, section 6).
 func IsNumber(text string) bool {
-	rest := strings.TrimPrefix(text, "-")
-	whole := digitsOf(rest)
-	if whole == 0 || whole > 1 && rest[0] == '0' {
-		return false
-	}
-	rest = rest[whole:]
-	if after, found := strings.CutPrefix(rest, "."); found {
-		fraction := digitsOf(after)
-		if fraction == 0 {
-			return false
-		}
-		rest = after[fraction:]
-	}
-	if rest == "" {
-		return true
-	}
-	if rest[0] != 'e' && rest[0] != 'E' {
-		return false
-	}
-	rest = rest[1:]
-	if rest != "" && (rest[0] == '+' || rest[0] == '-') {
-		rest = rest[1:]
-	}
-	return rest != "" && digitsOf(rest) == len(rest)
+	_, ok := partsOf(text)
+	return ok
 }
 
-func digitsOf(text string) int {
+// parts are the parts of a number's text.
+type parts struct {
+	negative        bool
+	whole, fraction string // digits before and after the point
+	small           bool   // the exponent is negative
+	exponent        string // its digits without leading zeros; "0" if there is none
+}
+
+// partsOf splits a number into its parts. ok is false if the text is not one.
+func partsOf(text string) (p parts, ok bool) {
+	text, p.negative = strings.CutPrefix(text, "-")
+	p.whole, text = cutDigits(text)
+	if p.whole == "" || p.whole[0] == '0' && len(p.whole) > 1 {
+		return p, false
+	}
+	if after, found := strings.CutPrefix(text, "."); found {
+		if p.fraction, text = cutDigits(after); p.fraction == "" {
+			return p, false
+		}
+	}
+	p.exponent = "0"
+	if text == "" {
+		return p, true
+	}
+	if text[0] != 'e' && text[0] != 'E' {
+		return p, false
+	}
+	text = text[1:]
+	if text != "" && (text[0] == '+' || text[0] == '-') {
+		p.small = text[0] == '-'
+		text = text[1:]
+	}
+	exponent, rest := cutDigits(text)
+	if exponent == "" || rest != "" {
+		return p, false
+	}
+	p.exponent = cmp.Or(strings.TrimLeft(exponent, "0"), "0")
+	return p, true
+}
+
+// cutDigits splits a text after the decimal digits at its beginning.
+func cutDigits(text string) (digits, rest string) {
 	n := 0
 	for n < len(text) && text[n] >= '0' && text[n] <= '9' {
 		n++
 	}
-	return n
+	return text[:n], text[n:]
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
 // MaxBytes bounds the length of a name, in bytes.
@@ -84,11 +86,7 @@ func Shown(name string) string {
 		return name
 	}
 	const most = 256
-	quoted := strconv.QuoteToASCII(name[:min(len(name), most)])
-	if len(quoted) > most {
-		quoted = strings.ToValidUTF8(quoted[:most], "") + "…"
-	}
-	return quoted
+	return jsonvalue.Clip(strconv.QuoteToASCII(name[:min(len(name), most)]), most)
 }
 
 // Plain reports whether every byte of both names is a printable character of ASCII,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/crvgate"
@@ -106,8 +105,8 @@ func notRun(id, reason string) aureus.ValidationResult {
 // limited cuts the texts of a result, and leaves out metadata that is too large, so
 // that a response can hold a thousand results.
 func limited(result aureus.ValidationResult) aureus.ValidationResult {
-	result.Reason = cut(result.Reason)
-	result.Remediation = cut(result.Remediation)
+	result.Reason = jsonvalue.Clip(result.Reason, maxResultText)
+	result.Remediation = jsonvalue.Clip(result.Remediation, maxResultText)
 	if result.Metadata == nil || !jsonvalue.IsFreeForm(result.Metadata) { // only a validator in Go gives metadata that is not free-form
 		return result
 	}
@@ -115,15 +114,4 @@ func limited(result aureus.ValidationResult) aureus.ValidationResult {
 		result.Metadata = map[string]any{"omitted": fmt.Sprintf("%d values with %d bytes of text, and %d of both are the limit", values, bytes, maxResultMetadata)}
 	}
 	return result
-}
-
-func cut(text string) string {
-	if len(text) <= maxResultText {
-		return text
-	}
-	end := maxResultText
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "…"
 }
