@@ -45,12 +45,12 @@ func newGuarded(t *testing.T, decider func(*aureus.Client) guard.Decider, record
 	t.Helper()
 	g := &guarded{T: t, srv: open(t, change...)}
 	describe := func(*http.Request) (aureus.Request, error) { return transfer(aureus.TierHigh, 500), nil }
-	options := []middleware.Option{middleware.WithLogger(slog.New(slog.NewTextHandler(&g.log, nil)))}
+	options := middleware.Options{Logger: slog.New(slog.NewTextHandler(&g.log, nil))}
 	if recorded {
 		g.recorder = aureus.NewRecorder(g.srv.Client())
-		options = append(options, middleware.WithOutcomes(g.recorder.RecordOutcome))
+		options.Outcomes = g.recorder.RecordOutcome
 	}
-	g.handler = middleware.Enforce(decider(g.srv.Client()), describe, options...)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g.handler = middleware.Enforce(decider(g.srv.Client()), describe, options)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.reached++
 		g.does(w, r)
 	}))

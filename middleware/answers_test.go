@@ -89,11 +89,12 @@ func TestDecisionAnswers(t *testing.T) {
 func TestApprovalURL(t *testing.T) {
 	d := aureus.Decision{Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: approvalID, URL: "http://10.0.0.1/inside"}}
 	for name, row := range map[string]struct {
-		option middleware.Option
+		option middleware.Options
 		want   string
 	}{
-		"a URL that callers reach": {middleware.WithApprovalURL(func(id string) string { return "https://ask.example/" + id }), "https://ask.example/" + approvalID},
-		"none":                     {middleware.WithApprovalURL(func(string) string { return "" }), ""},
+		"a URL that callers reach": {middleware.Options{ApprovalURL: func(id string) string { return "https://ask.example/" + id }}, "https://ask.example/" + approvalID},
+		"none":                     {middleware.Options{ApprovalURL: func(string) string { return "" }}, ""},
+		"that of the decision":     {middleware.Options{}, "http://10.0.0.1/inside"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			handler := middleware.Enforce(saying(d, nil), about(small), row.option)(unreachable(t))
@@ -104,7 +105,7 @@ func TestApprovalURL(t *testing.T) {
 }
 
 func TestChallenge(t *testing.T) {
-	ask := func(options ...middleware.Option) string {
+	ask := func(options ...middleware.Options) string {
 		w := httptest.NewRecorder()
 		middleware.Enforce(allow, about(aureus.Request{}), options...)(unreachable(t)).
 			ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
@@ -112,7 +113,8 @@ func TestChallenge(t *testing.T) {
 		return w.Header().Get("WWW-Authenticate")
 	}
 	require.Equal(t, "Bearer", ask())
-	require.Equal(t, `Basic realm="ledger"`, ask(middleware.WithChallenge(`Basic realm="ledger"`)))
+	require.Equal(t, "Bearer", ask(middleware.Options{}))
+	require.Equal(t, `Basic realm="ledger"`, ask(middleware.Options{Challenge: `Basic realm="ledger"`}))
 }
 
 // TestRetryAfter: what the control plane asked for counts, within bounds, in
@@ -255,8 +257,7 @@ func TestAnswersAreBounded(t *testing.T) {
 func TestWriteErrorBehindAGuard(t *testing.T) {
 	decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow}
 	inner := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: approvalID}}
-	protect := middleware.Enforce(saying(decision, nil), about(small), middleware.WithChallenge("Basic"),
-		middleware.WithApprovalURL(func(id string) string { return "https://ask.example/" + id }))
+	protect := middleware.Enforce(saying(decision, nil), about(small), middleware.Options{Challenge: "Basic", ApprovalURL: func(id string) string { return "https://ask.example/" + id }})
 	ask := func(err error) (*httptest.ResponseRecorder, problem) {
 		w := httptest.NewRecorder()
 		protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, err) })).

@@ -20,11 +20,11 @@ import (
 func TestApproval(t *testing.T) {
 	people := &memoryApprovals{}
 	reached := 0
-	protect := middleware.Enforce(&guard.Local{Approvals: people}, about(large), middleware.WithHeaders("If-Match"))
+	protect := middleware.Enforce(&guard.Local{Approvals: people}, about(large), middleware.Options{Headers: []string{"If-Match"}})
 	server := serve(t, protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reached++
 		body, err := io.ReadAll(r.Body)
-		decision, _ := middleware.DecisionFromContext(r.Context())
+		decision, _ := aureus.DecisionFromContext(r.Context())
 		fmt.Fprintf(w, "%s %v %s %q", body, err, decision.Approval.ID, r.Header[middleware.ApprovalHeader])
 	})))
 	type change func(*http.Request)
@@ -131,7 +131,7 @@ func TestApprovalIsAHint(t *testing.T) {
 
 // TestWhatIsBound: the parts of the request that a decider gets.
 func TestWhatIsBound(t *testing.T) {
-	ask := func(r *http.Request, describe func(*http.Request) (aureus.Request, error), options ...middleware.Option) *aureus.HTTPCall {
+	ask := func(r *http.Request, describe func(*http.Request) (aureus.Request, error), options ...middleware.Options) *aureus.HTTPCall {
 		var asked aureus.Request
 		middleware.Enforce(wanting(&asked), describe, options...)(echo).ServeHTTP(httptest.NewRecorder(), r)
 		return asked.HTTP
@@ -146,10 +146,10 @@ func TestWhatIsBound(t *testing.T) {
 		own.HTTP = &aureus.HTTPCall{Method: "X"}
 		require.Same(t, own.HTTP, ask(httptest.NewRequest(http.MethodPost, "/", strings.NewReader("a")), about(own)))
 	})
-	t.Run("declared headers, several options, in any case", func(t *testing.T) {
+	t.Run("declared headers, some twice, in any case", func(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header["X-A"], r.Header["X-B"], r.Header["X-C"] = []string{"1", "2"}, []string{""}, []string{"3"}
-		call := ask(r, about(small), middleware.WithHeaders("x-a", "X-B"), middleware.WithHeaders("X-A", "x-d"))
+		call := ask(r, about(small), middleware.Options{Headers: []string{"x-a", "X-B", "X-A", "x-d"}})
 		require.Equal(t, map[string][]string{"X-A": {"1", "2"}, "X-B": {""}}, call.Headers)
 	})
 	t.Run("a path that was rewritten in front", func(t *testing.T) {

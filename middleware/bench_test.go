@@ -27,7 +27,7 @@ func (nowhere) WriteHeader(int)             {}
 var bare = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
 // guarded is a handler behind a real local decision with ten held permissions.
-func guarded(next http.Handler, options ...middleware.Option) http.Handler {
+func guarded(next http.Handler, options ...middleware.Options) http.Handler {
 	held := make([]aureus.Permission, 10)
 	for i := range held {
 		held[i] = aureus.Permission{Action: "read", Resource: string(rune('a' + i)), Intent: aureus.IntentRead}
@@ -52,7 +52,7 @@ func routes() *http.ServeMux {
 
 // pathways are the ways through the guard whose cost is bounded.
 func pathways() map[string]http.Handler {
-	outcomes := middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})
+	outcomes := middleware.Options{Outcomes: func(context.Context, aureus.Outcome) {}}
 	return map[string]http.Handler{
 		"guarded":              guarded(bare),
 		"guarded-with-outcome": guarded(bare, outcomes),

@@ -73,7 +73,7 @@ func TestEnforce_MethodOverride_IsRefused(t *testing.T) {
 			require.Contains(t, p.Errors[0].Detail, http.CanonicalHeaderKey(header))
 		}
 		var asked aureus.Request
-		declared := middleware.Enforce(wanting(&asked), about(large), middleware.WithHeaders(header))(
+		declared := middleware.Enforce(wanting(&asked), about(large), middleware.Options{Headers: []string{header}})(
 			http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 		r, w := httptest.NewRequest(http.MethodPost, "/", nil), httptest.NewRecorder()
 		r.Header.Set(header, http.MethodDelete)
@@ -118,7 +118,7 @@ func TestEnforce_BodyThatDescribeReads_BeyondTheBound_IsRefusedBeforeItIsSent(t 
 	server := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
 		_, err := io.ReadAll(r.Body)
 		return small, err
-	}, middleware.WithMaxBody(10))(unreachable(t)))
+	}, middleware.Options{MaxBody: 10})(unreachable(t)))
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()

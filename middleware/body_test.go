@@ -42,8 +42,8 @@ func TestBodies(t *testing.T) {
 		_, err := io.ReadAll(r.Body)
 		return small, err
 	})(echo))
-	lower := serve(t, middleware.Enforce(reading, about(small), middleware.WithMaxBody(10))(echo))
-	higher := serve(t, middleware.Enforce(reading, about(small), middleware.WithMaxBody(2*mib))(echo))
+	lower := serve(t, middleware.Enforce(reading, about(small), middleware.Options{MaxBody: 10})(echo))
+	higher := serve(t, middleware.Enforce(reading, about(small), middleware.Options{MaxBody: 2 * mib})(echo))
 
 	chunked := func(n int) io.Reader { return io.MultiReader(strings.NewReader(strings.Repeat("x", n))) }
 	sized := func(n int) io.Reader { return bytes.NewReader(bytes.Repeat([]byte("x"), n)) }

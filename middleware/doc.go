@@ -50,7 +50,7 @@
 // # What an approval binds
 //
 // Bound are the method, the host, the path, the query, the content type and
-// encoding, the exact body, the trailers, the declared headers ([WithHeaders]),
+// encoding, the exact body, the trailers, the declared headers ([Options.Headers]),
 // and, where they are, the headers because of which what stands behind the guard
 // may do something else, whatever the application is:
 //
@@ -86,9 +86,9 @@
 //
 // Streaming, flushing, hijacking, trailers and http.ResponseController work
 // behind the guard as without it. The writer is wrapped only where outcomes are
-// recorded ([WithOutcomes]), and keeps every optional interface then. Panics
+// recorded ([Options.Outcomes]), and keeps every optional interface then. Panics
 // pass through, recorded. The handler's request differs from the guard's in its
-// context, which holds the decision ([DecisionFromContext]), and lacks the
+// context, which holds the decision ([aureus.DecisionFromContext]), and lacks the
 // approval header; what the handler learns of the route is given back to those
 // in front.
 package middleware

@@ -16,7 +16,7 @@ import (
 //
 // describe says who asks and what is asked, with no default for either. It
 // reads r.Pattern, the path values, headers and, if it must, the body: what it
-// reads of r.Body, up to the bound of [WithMaxBody], the handler reads again. An
+// reads of r.Body, up to the bound of [Options.MaxBody], the handler reads again. An
 // error of it is an answer too: 401 for [ErrNoIdentity], 400 for an [*Invalid]
 // or anything else that matches [aureus.ErrInvalid], 413 for a body beyond the
 // bound, and 503 for every other. A panic in it passes through, and the handler
@@ -30,24 +30,24 @@ import (
 // no code of yours runs for those. A mux hidden behind another handler is not
 // seen: put such a handler in front of the guard.
 //
-// Enforce panics for a nil decider, a nil describe and a nil option, and what it
-// returns panics for a nil handler: these are mistakes of the program, which
-// must show at start. A decider that only turns out to be of no use when asked,
+// Enforce takes at most one Options. It panics for a nil decider, a nil describe and
+// invalid Options, and what it returns panics for a nil handler: these are mistakes
+// of the program, which must show at start. A decider that only turns out to be of no use when asked,
 // such as a nil pointer, refuses every request with 503. The handlers are safe
 // for concurrent use if decider and describe are.
-func Enforce(decider guard.Decider, describe func(*http.Request) (aureus.Request, error), options ...Option) func(http.Handler) http.Handler {
+func Enforce(decider guard.Decider, describe func(*http.Request) (aureus.Request, error), options ...Options) func(http.Handler) http.Handler {
 	if decider == nil {
 		panic("middleware: Enforce: there is no decider")
 	}
 	if describe == nil {
 		panic("middleware: Enforce: there is no describe, and no default for who asks and what is asked")
 	}
-	c := newConfig(options)
+	c := newOptions(options)
 	return func(next http.Handler) http.Handler {
 		if next == nil {
 			panic("middleware: Enforce: there is no handler to guard")
 		}
-		g := &guarded{config: c, decider: decider, describe: describe, next: next}
+		g := &guarded{Options: c, decider: decider, describe: describe, next: next}
 		if mux, ok := next.(*http.ServeMux); ok {
 			if mux == nil {
 				panic("middleware: Enforce: the mux to guard is nil")
@@ -60,7 +60,8 @@ func Enforce(decider guard.Decider, describe func(*http.Request) (aureus.Request
 
 // guarded is a handler with a guard before it.
 type guarded struct {
-	config
+	Options
+
 	decider  guard.Decider
 	describe func(*http.Request) (aureus.Request, error)
 	next     http.Handler
@@ -72,8 +73,8 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.routes != nil && g.routes.answer(w, r) {
 		return
 	}
-	v := &exchange{Context: r.Context(), config: &g.config}
-	if g.record != nil {
+	v := &exchange{Context: r.Context(), config: &g.Options}
+	if g.Outcomes != nil {
 		v.begin()
 		defer g.report(v)
 	}
@@ -111,10 +112,10 @@ func (g *guarded) admit(v *exchange, r *http.Request) *problem {
 
 // question is what the decider is asked.
 func (g *guarded) question(v *exchange, r *http.Request) (aureus.Request, error) {
-	if err := notOverridden(r, g.headers); err != nil {
+	if err := notOverridden(r, g.Headers); err != nil {
 		return aureus.Request{}, err
 	}
-	v.body.attach(r, g.maxBody)
+	v.body.attach(r, g.MaxBody)
 	request, err := g.describe(r)
 	v.body.detach(r)
 	if err != nil {
@@ -134,7 +135,7 @@ func (g *guarded) question(v *exchange, r *http.Request) (aureus.Request, error)
 		request.TraceID = tracecontext.ID(r.Header)
 	}
 	if request.HTTP == nil {
-		request.HTTP = v.bind(r, g.headers)
+		request.HTTP = v.bind(r, g.Headers)
 	}
 	return request, nil
 }
@@ -142,7 +143,7 @@ func (g *guarded) question(v *exchange, r *http.Request) (aureus.Request, error)
 // refuse finds the answer for an error that keeps a request out. That the body
 // was wanted and could not be had explains every failure but a plain no.
 func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
-	if v.decision.ID.IsZero() && (g.record != nil || g.logger != nil) {
+	if v.decision.ID.IsZero() && (g.Outcomes != nil || g.Logger != nil) {
 		v.decision.ID = aureus.NewDecisionID(time.Now())
 	}
 	var p *problem
@@ -154,7 +155,7 @@ func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
 	if p.DecisionID == "" {
 		p.identify(v.decision.ID)
 	}
-	if g.logger != nil {
+	if g.Logger != nil {
 		g.logRefused(r, v, p, err)
 	}
 	return p
@@ -164,10 +165,10 @@ func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
 func (g *guarded) pass(v *exchange, w http.ResponseWriter, r *http.Request) {
 	inner := v.inner(r)
 	defer copyBack(r, inner)
-	if g.record != nil || v.usedApproval() {
+	if g.Outcomes != nil || v.usedApproval() {
 		v.begin()
 	}
-	if g.record != nil {
+	if g.Outcomes != nil {
 		w = v.watch(w, inner)
 	}
 	g.next.ServeHTTP(w, inner)

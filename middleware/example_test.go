@@ -56,7 +56,7 @@ func ExampleEnforce() {
 
 	mux := http.NewServeMux()
 	mux.Handle("POST /transfers", protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		decision, _ := middleware.DecisionFromContext(r.Context())
+		decision, _ := aureus.DecisionFromContext(r.Context())
 		fmt.Fprintf(w, "done, allowed to %s: %s", decision.PrincipalID, decision.ReasonCode)
 	})))
 

@@ -14,13 +14,13 @@ import (
 // allowed one as well, so that handing on the decision costs nothing more.
 type exchange struct {
 	context.Context
-	config   *config
+	config   *Options
 	decision aureus.Decision
 	asked    asked
 	call     aureus.HTTPCall
 	body     body
 
-	// What the outcome is made of; unused without WithOutcomes, and unless an
+	// What the outcome is made of; unused without Options.Outcomes, and unless an
 	// approval is to be given back.
 	began    time.Time
 	allowed  bool
@@ -58,18 +58,6 @@ func (v *exchange) String() string { return "middleware.exchange" }
 func exchangeOf(ctx context.Context) *exchange {
 	v, _ := ctx.Value(exchangeKey{}).(*exchange)
 	return v
-}
-
-// DecisionFromContext is the decision that let the request through, for the
-// handler behind [Enforce]. Behind several guards it is that of the innermost.
-// ok is false where no guard stands in front. What the decision points to must
-// not be changed.
-func DecisionFromContext(ctx context.Context) (decision aureus.Decision, ok bool) {
-	v := exchangeOf(ctx)
-	if v == nil {
-		return aureus.Decision{}, false
-	}
-	return v.decision, true
 }
 
 // inner is the request as the handler gets it: as it came, with the decision in

@@ -120,11 +120,11 @@ func TestFailClosed(t *testing.T) {
 				"one route":   middleware.Enforce(decider, describe)(unreachable(t)),
 				"a whole mux": middleware.Enforce(decider, describe)(muxOf("/", unreachable(t))),
 				"with outcomes": middleware.Enforce(decider, describe,
-					middleware.WithOutcomes(func(_ context.Context, o aureus.Outcome) {
+					middleware.Options{Outcomes: func(_ context.Context, o aureus.Outcome) {
 						require.Equal(t, vocab.OutcomeRefused, o.Status)
 						require.Equal(t, row.code, o.ErrorClass)
 						require.False(t, o.DecisionID.IsZero())
-					}))(unreachable(t)),
+					}})(unreachable(t)),
 			} {
 				t.Run(name, func(t *testing.T) {
 					r := httptest.NewRequest(http.MethodPost, "/", nil)
@@ -147,7 +147,7 @@ func TestPanicInDescribe(t *testing.T) {
 	for name, handler := range map[string]http.Handler{
 		"without outcomes": middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { panic(errBroken) })(unreachable(t)),
 		"with outcomes": middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { panic(errBroken) },
-			middleware.WithOutcomes(outcomes.record))(unreachable(t)),
+			middleware.Options{Outcomes: outcomes.record})(unreachable(t)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.PanicsWithValue(t, errBroken, func() {
@@ -164,7 +164,7 @@ func TestPanicInDescribe(t *testing.T) {
 func TestGoexitInDescribe(t *testing.T) {
 	outcomes := &outcomes{}
 	handler := middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { runtime.Goexit(); return small, nil },
-		middleware.WithOutcomes(outcomes.record))(unreachable(t))
+		middleware.Options{Outcomes: outcomes.record})(unreachable(t))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -183,23 +183,22 @@ func TestConstruction(t *testing.T) {
 	}{
 		{"no decider", func() { middleware.Enforce(nil, about(small)) }, "no decider"},
 		{"no describe", func() { middleware.Enforce(allow, nil) }, "no describe"},
-		{"a nil option", func() { middleware.Enforce(allow, about(small), nil) }, "an option is nil"},
+		{"two options", func() { middleware.Enforce(allow, about(small), middleware.Options{}, middleware.Options{}) }, "put all fields into one"},
 		{"no handler", func() { middleware.Enforce(allow, about(small))(nil) }, "no handler"},
 		{"a nil mux", func() { middleware.Enforce(allow, about(small))((*http.ServeMux)(nil)) }, "mux to guard is nil"},
-		{"no bytes", func() { middleware.WithMaxBody(0) }, "not between"},
-		{"a negative bound", func() { middleware.WithMaxBody(-1) }, "not between"},
-		{"a bound that is none", func() { middleware.WithMaxBody(16<<20 + 1) }, "not between"},
-		{"a header without a name", func() { middleware.WithHeaders("") }, "needs a name"},
-		{"a header with a space", func() { middleware.WithHeaders("If Match") }, "not the name"},
-		{"a header with a colon", func() { middleware.WithHeaders(":path") }, "not the name"},
-		{"credentials", func() { middleware.WithHeaders("authorization") }, "holds a secret"},
-		{"cookies", func() { middleware.WithHeaders("cookie") }, "holds a secret"},
-		{"the approval", func() { middleware.WithHeaders("aureus-approval") }, "changes between"},
-		{"the host", func() { middleware.WithHeaders("host") }, "always bound"},
-		{"no challenge", func() { middleware.WithChallenge("") }, "scheme"},
-		{"no URL", func() { middleware.WithApprovalURL(nil) }, "nil"},
-		{"no recorder", func() { middleware.WithOutcomes(nil) }, "nil"},
-		{"no logger", func() { middleware.WithLogger(nil) }, "nil"},
+		{"a negative bound", func() { middleware.Enforce(allow, about(small), middleware.Options{MaxBody: -1}) }, "not between"},
+		{"a bound that is none", func() { middleware.Enforce(allow, about(small), middleware.Options{MaxBody: 16<<20 + 1}) }, "not between"},
+		{"a header without a name", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{""}}) }, "needs a name"},
+		{"a header with a space", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{"If Match"}}) }, "not the name"},
+		{"a header with a colon", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{":path"}}) }, "not the name"},
+		{"credentials", func() {
+			middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{"authorization"}})
+		}, "holds a secret"},
+		{"cookies", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{"cookie"}}) }, "holds a secret"},
+		{"the approval", func() {
+			middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{"aureus-approval"}})
+		}, "differs between"},
+		{"the host", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{"host"}}) }, "always bound"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -212,7 +211,9 @@ func TestConstruction(t *testing.T) {
 			row.build()
 		})
 	}
-	require.NotPanics(t, func() { middleware.WithMaxBody(1); middleware.WithMaxBody(16 << 20) })
+	for _, fine := range []middleware.Options{{}, {MaxBody: 1}, {MaxBody: 16 << 20}} {
+		require.NotPanics(t, func() { middleware.Enforce(allow, about(small), fine) })
+	}
 }
 
 type errorReader struct{ err error }

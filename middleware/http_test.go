@@ -25,7 +25,7 @@ import (
 // guards are the ways to stand before a handler that must not show: without
 // and with a wrapped writer, and with the body read before.
 func guards() map[string]func(http.Handler) http.Handler {
-	ignore := middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})
+	ignore := middleware.Options{Outcomes: func(context.Context, aureus.Outcome) {}}
 	return map[string]func(http.Handler) http.Handler{
 		"plain":            middleware.Enforce(allow, about(small)),
 		"with outcomes":    middleware.Enforce(allow, about(small), ignore),
@@ -243,7 +243,7 @@ func TestClientGoesAway(t *testing.T) {
 // TestContext: the handler's context is the request's, with the decision.
 func TestContext(t *testing.T) {
 	type key struct{}
-	_, ok := middleware.DecisionFromContext(t.Context())
+	_, ok := aureus.DecisionFromContext(t.Context())
 	require.False(t, ok)
 	decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow, ReasonCode: aureus.ReasonLowRisk}
 	inner := decision
@@ -256,12 +256,12 @@ func TestContext(t *testing.T) {
 		ServeHTTP(httptest.NewRecorder(), r)
 	derived, cancel := context.WithTimeout(reached.Context(), time.Minute)
 	defer cancel()
-	got, ok := middleware.DecisionFromContext(derived)
+	got, ok := aureus.DecisionFromContext(derived)
 	require.True(t, ok)
 	require.Equal(t, inner, got, "of the innermost guard")
 	require.Equal(t, "kept", derived.Value(key{}))
 	require.Equal(t, "middleware.exchange", fmt.Sprint(reached.Context()), "a context that is printed tells nothing")
-	_, ok = middleware.DecisionFromContext(r.Context())
+	_, ok = aureus.DecisionFromContext(r.Context())
 	require.False(t, ok, "those in front keep their context")
 }
 

@@ -15,7 +15,7 @@ import (
 const maxLogged = 256
 
 // logRefused writes the line of a request that the guard refuses.
-func (c *config) logRefused(r *http.Request, v *exchange, p *problem, cause error) {
+func (c *Options) logRefused(r *http.Request, v *exchange, p *problem, cause error) {
 	ctx, level, message := context.WithoutCancel(r.Context()), slog.LevelInfo, "request refused"
 	if p.Status == http.StatusServiceUnavailable {
 		level, message = slog.LevelWarn, "request refused: it could not be decided"
@@ -24,7 +24,7 @@ func (c *config) logRefused(r *http.Request, v *exchange, p *problem, cause erro
 	if invalid { // what describe made of the request is wrong, which its author has to know
 		level, message = slog.LevelWarn, "request refused: what describe made of it is invalid"
 	}
-	if !c.logger.Enabled(ctx, level) {
+	if !c.Logger.Enabled(ctx, level) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 16)
@@ -51,7 +51,7 @@ func (c *config) logRefused(r *http.Request, v *exchange, p *problem, cause erro
 	case level == slog.LevelWarn:
 		attrs = append(attrs, slog.Any("error", cause))
 	}
-	c.logger.LogAttrs(ctx, level, message, attrs...)
+	c.Logger.LogAttrs(ctx, level, message, attrs...)
 }
 
 func approvalID(p *problem) string {

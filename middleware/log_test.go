@@ -24,7 +24,7 @@ func logged(t *testing.T, decider guard.Decider, request aureus.Request, r *http
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	mux := http.NewServeMux()
-	mux.Handle("POST /accounts/{id}", middleware.Enforce(decider, about(request), middleware.WithLogger(logger))(unreachable(t)))
+	mux.Handle("POST /accounts/{id}", middleware.Enforce(decider, about(request), middleware.Options{Logger: logger})(unreachable(t)))
 	refusal(t, mux, r, status)
 	var line map[string]any
 	require.NoError(t, json.Unmarshal(log.Bytes(), &line), "one line: %s", log.String())
@@ -47,7 +47,7 @@ const (
 	traceOfIt   = "4bf92f3577b34da6a3ce929d0e0e4736"
 )
 
-func TestWithLogger_Denial_IsLoggedAtInfo(t *testing.T) {
+func TestLogger_Denial_IsLoggedAtInfo(t *testing.T) {
 	decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Rule: "risk_tier", ReasonCode: aureus.ReasonPermissionDenied, Reason: "it lacks hunter2"}
 	request := small
 	request.OnBehalfOf, request.Tool, request.Arguments = "ann", "bank", map[string]any{"note": "hunter2"}
@@ -58,7 +58,7 @@ func TestWithLogger_Denial_IsLoggedAtInfo(t *testing.T) {
 	}, logged(t, saying(decision, nil), request, posted("Traceparent", traceparent), http.StatusForbidden))
 }
 
-func TestWithLogger_ApprovalRequired_NamesTheApproval(t *testing.T) {
+func TestLogger_ApprovalRequired_NamesTheApproval(t *testing.T) {
 	approvals := &memoryApprovals{}
 	line := logged(t, &guard.Local{Approvals: approvals}, large, posted(), http.StatusForbidden)
 	require.Equal(t, "INFO", line["level"])
@@ -68,7 +68,7 @@ func TestWithLogger_ApprovalRequired_NamesTheApproval(t *testing.T) {
 	require.NotContains(t, line, "trace_id")
 }
 
-func TestWithLogger_Undecided_IsLoggedAsAWarningWithItsCause(t *testing.T) {
+func TestLogger_Undecided_IsLoggedAsAWarningWithItsCause(t *testing.T) {
 	line := logged(t, saying(aureus.Decision{}, errors.New("no route to host")), small, posted(), http.StatusServiceUnavailable)
 	require.Equal(t, "WARN", line["level"])
 	require.Equal(t, "UNDECIDED", line["code"])
@@ -76,14 +76,14 @@ func TestWithLogger_Undecided_IsLoggedAsAWarningWithItsCause(t *testing.T) {
 	require.Equal(t, "agent-7", line["principal"])
 }
 
-func TestWithLogger_RefusedBeforeTheDecision_HasAnIDToQuote(t *testing.T) {
+func TestLogger_RefusedBeforeTheDecision_HasAnIDToQuote(t *testing.T) {
 	line := logged(t, allow, aureus.Request{}, posted(), http.StatusUnauthorized)
 	require.Equal(t, "INFO", line["level"])
 	require.Equal(t, "AUTHENTICATION_FAILED", line["code"])
 	require.NotEmpty(t, line["decision_id"])
 }
 
-func TestWithLogger_LongNames_AreCut(t *testing.T) {
+func TestLogger_LongNames_AreCut(t *testing.T) {
 	request := small
 	request.Action.ID = strings.Repeat("é", 4000)
 	line := logged(t, saying(aureus.Decision{}, nil), request, posted(), http.StatusForbidden)
@@ -91,7 +91,7 @@ func TestWithLogger_LongNames_AreCut(t *testing.T) {
 	require.LessOrEqual(t, len(action), 256+len("…"))
 }
 
-func TestWithLogger_Traceparent_CountsOnlyWhereItIsOne(t *testing.T) {
+func TestLogger_Traceparent_CountsOnlyWhereItIsOne(t *testing.T) {
 	for name, header := range map[string]string{
 		"short": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", "capitals": strings.ToUpper(traceparent),
 		"no trace": "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "no parent": "00-" + traceOfIt + "-0000000000000000-01",

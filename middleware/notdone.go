@@ -25,7 +25,7 @@ const releaseTimeout = 5 * time.Second
 // answer those in its own way, since the whole request may be done again.
 //
 // It counts if the handler returns, and does not answer with a status below 400
-// where that is seen ([WithOutcomes]); after a panic the approval stays spent. It
+// where that is seen ([Options.Outcomes]); after a panic the approval stays spent. It
 // counts for every guard that the request has passed, and without one it does
 // nothing.
 func NotDone(r *http.Request) { markNotDone(exchangeOf(r.Context())) }
@@ -63,12 +63,12 @@ func (g *guarded) release(v *exchange) {
 	v.settled = &o
 	taker, ok := g.decider.(outcomeTaker)
 	if !ok {
-		return // WithOutcomes may still report it
+		return // Options.Outcomes may still report it
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.Context), releaseTimeout)
 	defer cancel()
-	if err := taker.RecordOutcomes(ctx, []aureus.Outcome{o}); err != nil && g.logger != nil {
-		g.logger.LogAttrs(ctx, slog.LevelWarn, "an approval could not be given back: it stays spent",
+	if err := taker.RecordOutcomes(ctx, []aureus.Outcome{o}); err != nil && g.Logger != nil {
+		g.Logger.LogAttrs(ctx, slog.LevelWarn, "an approval could not be given back: it stays spent",
 			slog.String("approval", v.decision.Approval.ID), slog.String("decision_id", v.decision.ID.String()), slog.Any("error", err))
 	}
 }

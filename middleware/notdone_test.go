@@ -71,20 +71,20 @@ func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		handler  http.HandlerFunc
-		options  []middleware.Option
+		options  []middleware.Options
 		status   string
 		class    string
 		notDone  bool
 		reported bool
 	}{
 		"the handler says so":                  {handlerSaying(503), nil, vocab.OutcomeFailed, "not_done", true, true},
-		"the handler says so, and is seen":     {handlerSaying(503), []middleware.Option{middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})}, vocab.OutcomeFailed, "503", true, true},
-		"it says so, and is seen to succeed":   {handlerSaying(200), []middleware.Option{middleware.WithOutcomes(func(context.Context, aureus.Outcome) {})}, "", "", false, false},
+		"the handler says so, and is seen":     {handlerSaying(503), []middleware.Options{{Outcomes: func(context.Context, aureus.Outcome) {}}}, vocab.OutcomeFailed, "503", true, true},
+		"it says so, and is seen to succeed":   {handlerSaying(200), []middleware.Options{{Outcomes: func(context.Context, aureus.Outcome) {}}}, "", "", false, false},
 		"the gate blocked it":                  {blockedBy, nil, vocab.OutcomeBlocked, "OUT_OF_SCOPE", false, true},
 		"the state has changed":                {func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) }, nil, vocab.OutcomeBlocked, "PRECONDITION_FAILED", false, true},
 		"an error":                             {func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, errors.New("x")) }, nil, "", "", false, false},
 		"nothing":                              {func(http.ResponseWriter, *http.Request) {}, nil, "", "", false, false},
-		"the body is too large to be approved": {unreachableFunc(t), []middleware.Option{middleware.WithMaxBody(3)}, vocab.OutcomeRefused, "BODY_TOO_LARGE", false, true},
+		"the body is too large to be approved": {unreachableFunc(t), []middleware.Options{{MaxBody: 3}}, vocab.OutcomeRefused, "BODY_TOO_LARGE", false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			decider := newSettling()
@@ -130,10 +130,10 @@ func TestNotDone_CallerGone_OutcomeIsReported(t *testing.T) {
 	require.Equal(t, []bool{true}, decider.deadline)
 }
 
-// What the guard reports at once is what WithOutcomes reports.
-func TestNotDone_WithOutcomes_OneStory(t *testing.T) {
+// What the guard reports at once is what Options.Outcomes reports.
+func TestNotDone_OutcomesRecorded_TheSameOutcome(t *testing.T) {
 	decider, recorded := newSettling(), &outcomes{}
-	through(middleware.Enforce(decider, about(large), middleware.WithOutcomes(recorded.record))(handlerSaying(503)), "body")
+	through(middleware.Enforce(decider, about(large), middleware.Options{Outcomes: recorded.record})(handlerSaying(503)), "body")
 	require.Equal(t, []aureus.Outcome{recorded.only(t)}, decider.told)
 }
 

@@ -20,14 +20,14 @@ func (v *exchange) begin() { v.began = time.Now() }
 
 // report is deferred. It records the outcome whatever happened, and lets a panic
 // go on.
-func (c *config) report(v *exchange) {
+func (c *Options) report(v *exchange) {
 	cause := recover()
 	outcome := v.settled
 	if outcome == nil {
 		o := v.outcome(cause)
 		outcome = &o
 	}
-	c.record(context.WithoutCancel(v), *outcome)
+	c.Outcomes(context.WithoutCancel(v), *outcome)
 	if cause != nil {
 		panic(cause)
 	}
@@ -49,7 +49,7 @@ func (v *exchange) outcome(cause any) aureus.Outcome {
 		o.NotDone = o.Status == vocab.OutcomeFailed && v.notDone.Load()
 	case status >= http.StatusBadRequest:
 		o.Status, o.ErrorClass, o.NotDone = vocab.OutcomeFailed, strconv.Itoa(status), v.notDone.Load()
-	case v.notDone.Load() && (v.config.record == nil || !v.seen()): // no answer was seen that says otherwise
+	case v.notDone.Load() && (v.config.Outcomes == nil || !v.seen()): // no answer was seen that says otherwise
 		o.Status, o.ErrorClass, o.NotDone = vocab.OutcomeFailed, classNotDone, true
 	case !v.seen():
 		o.Status = vocab.OutcomeUnknown

@@ -82,7 +82,7 @@ func TestOutcomes(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			seen := &outcomes{}
 			decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow}
-			handler := middleware.Enforce(saying(decision, nil), about(small), middleware.WithOutcomes(seen.record))(row.handler)
+			handler := middleware.Enforce(saying(decision, nil), about(small), middleware.Options{Outcomes: seen.record})(row.handler)
 			run := func() { handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil)) }
 			if row.panics != nil {
 				require.PanicsWithValue(t, row.panics, run)
@@ -115,7 +115,7 @@ func TestOutcomeDuration(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			return aureus.Decision{Effect: aureus.Allow}, nil
 		})
-		handler := middleware.Enforce(slow, about(small), middleware.WithOutcomes(seen.record))(
+		handler := middleware.Enforce(slow, about(small), middleware.Options{Outcomes: seen.record})(
 			http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(250 * time.Millisecond) }))
 		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		require.InDelta(t, 250, seen.only(t).DurationMS, 0)
@@ -127,7 +127,7 @@ func TestOutcomeContext(t *testing.T) {
 	type key struct{}
 	seen := &outcomes{}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "trace"))
-	handler := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))(
+	handler := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})(
 		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { cancel() }))
 	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
 	seen.only(t)
@@ -140,7 +140,7 @@ func TestOutcomeContext(t *testing.T) {
 // has the id that its caller can quote.
 func TestRefusalHasOneID(t *testing.T) {
 	seen := &outcomes{}
-	handler := middleware.Enforce(allow, about(aureus.Request{}), middleware.WithOutcomes(seen.record))(unreachable(t))
+	handler := middleware.Enforce(allow, about(aureus.Request{}), middleware.Options{Outcomes: seen.record})(unreachable(t))
 	p := refusal(t, handler, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusUnauthorized)
 	o := seen.only(t)
 	require.Equal(t, o.DecisionID.String(), p.DecisionID)
@@ -155,7 +155,7 @@ func TestRefusalHasOneID(t *testing.T) {
 // does without a guard, and the guard answers on.
 func TestPanicKeepsTheServer(t *testing.T) {
 	seen := &outcomes{}
-	handler := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))(
+	handler := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})(
 		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/panic" {
 				panic(http.ErrAbortHandler)

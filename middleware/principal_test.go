@@ -118,7 +118,7 @@ func TestHeaderSmuggling(t *testing.T) {
 		who, err := identify(r)
 		return aureus.Request{Principal: who, Action: small.Action}, err
 	})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		decision, _ := middleware.DecisionFromContext(r.Context())
+		decision, _ := aureus.DecisionFromContext(r.Context())
 		_, _ = io.Copy(io.Discard, r.Body)
 		fmt.Fprint(w, "you are "+decision.PrincipalID)
 	})))

@@ -30,7 +30,7 @@ const (
 
 // problemOf is the answer for an error, and nil for one that says nothing to
 // the caller.
-func (c *config) problemOf(err error) *problem {
+func (c *Options) problemOf(err error) *problem {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problemOfBody(err)
 	}
@@ -83,10 +83,10 @@ func problemOfBody(err error) *problem {
 }
 
 // nobody is the answer when it is not known who asks.
-func (c *config) nobody() *problem {
+func (c *Options) nobody() *problem {
 	p := newProblem(http.StatusUnauthorized, "identity-required", "The caller is not known", wire.CodeUnauthorized,
 		"The request does not say who makes it, or says it in a way that is not trusted. Authenticate and send it again.")
-	p.challenge, p.outcome = c.challenge, vocab.OutcomeRefused
+	p.challenge, p.outcome = c.Challenge, vocab.OutcomeRefused
 	return p
 }
 
@@ -113,7 +113,7 @@ func undecided(err error) *problem {
 
 // refused is the answer for a decision that is not an allow. What the policy
 // says is not for the caller: rule, version and reason stay here.
-func (c *config) refused(d aureus.Decision) *problem {
+func (c *Options) refused(d aureus.Decision) *problem {
 	var p *problem
 	switch {
 	case d.ReasonCode == aureus.ReasonTooManyPending:
@@ -140,13 +140,13 @@ func tooManyPending() *problem {
 
 // approval is what the caller learns of an approval. An id of another form may
 // be a token that grants something, and stays here.
-func (c *config) approval(ref aureus.ApprovalRef) *approvalMember {
+func (c *Options) approval(ref aureus.ApprovalRef) *approvalMember {
 	if !idtext.IsApproval(ref.ID) {
 		return nil
 	}
 	m := &approvalMember{ID: ref.ID, Status: ref.Status, ExpiresAt: ref.ExpiresAt, URL: ref.URL}
-	if c.approvalURL != nil {
-		m.URL = c.approvalURL(ref.ID)
+	if c.ApprovalURL != nil {
+		m.URL = c.ApprovalURL(ref.ID)
 	}
 	return m
 }

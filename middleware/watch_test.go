@@ -22,9 +22,9 @@ type routersWriter struct{ http.ResponseWriter }
 // Unwrap is there in the writers of gin and echo as well.
 func (w *routersWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// TestWithOutcomes_AnswerThatWasNotSeen_IsUnknown: nothing is taken for a success
+// TestOutcomes_AnswerThatWasNotSeen_IsUnknown: nothing is taken for a success
 // that may have been anything.
-func TestWithOutcomes_AnswerThatWasNotSeen_IsUnknown(t *testing.T) {
+func TestOutcomes_AnswerThatWasNotSeen_IsUnknown(t *testing.T) {
 	for name, row := range map[string]struct {
 		handler func(outer http.ResponseWriter) http.HandlerFunc
 		status  string
@@ -48,15 +48,15 @@ func TestWithOutcomes_AnswerThatWasNotSeen_IsUnknown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			seen := &outcomes{}
 			w := &routersWriter{httptest.NewRecorder()}
-			protect := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))
+			protect := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})
 			protect(row.handler(w)).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
 			require.Equal(t, row.status, seen.only(t).Status)
 		})
 	}
 }
 
-// TestWithOutcomes_EveryWayToWrite_IsSeen over net/http's writers and a plain one.
-func TestWithOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
+// TestOutcomes_EveryWayToWrite_IsSeen over net/http's writers and a plain one.
+func TestOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
 	ways := map[string]func(http.ResponseWriter){
 		"Write":       func(w http.ResponseWriter) { _, _ = w.Write([]byte("x")) },
 		"WriteString": func(w http.ResponseWriter) { _, _ = io.WriteString(w, "x") },
@@ -71,8 +71,8 @@ func TestWithOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
 	}
 	for name, way := range ways {
 		seen := &outcomes{}
-		protect := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))
-		inner := middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))
+		protect := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})
+		inner := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})
 		handler := protect(inner(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { way(w) })))
 		for protocol, server := range servers(t, handler) {
 			answer, _ := call(t, server.Client(), newRequest(t, http.MethodGet, server.URL, nil))
@@ -86,9 +86,9 @@ func TestWithOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
 	}
 }
 
-func TestWithOutcomes_HijackedConnection_IsUnknown(t *testing.T) {
+func TestOutcomes_HijackedConnection_IsUnknown(t *testing.T) {
 	seen := &outcomes{}
-	server := serve(t, middleware.Enforce(allow, about(small), middleware.WithOutcomes(seen.record))(
+	server := serve(t, middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})(
 		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
@@ -103,9 +103,9 @@ func TestWithOutcomes_HijackedConnection_IsUnknown(t *testing.T) {
 	require.Equal(t, vocab.OutcomeUnknown, seen.only(t).Status)
 }
 
-// TestWithOutcomes_MaxBytesReader_ClosesTheConnection as it does without a guard,
+// TestOutcomes_MaxBytesReader_ClosesTheConnection as it does without a guard,
 // whatever the handler answers, and does not where the body was read.
-func TestWithOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
+func TestOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
 	limited := func(status int) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, 10)
@@ -122,8 +122,8 @@ func TestWithOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
 			answers := map[string]string{}
 			for name, handler := range map[string]http.Handler{
 				"bare":    limited(status),
-				"guarded": middleware.Enforce(allow, about(small), middleware.WithOutcomes((&outcomes{}).record))(limited(status)),
-				"read":    middleware.Enforce(reading, about(small), middleware.WithOutcomes((&outcomes{}).record))(limited(status)),
+				"guarded": middleware.Enforce(allow, about(small), middleware.Options{Outcomes: (&outcomes{}).record})(limited(status)),
+				"read":    middleware.Enforce(reading, about(small), middleware.Options{Outcomes: (&outcomes{}).record})(limited(status)),
 			} {
 				server := serve(t, handler)
 				conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -143,8 +143,8 @@ func TestWithOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
 	}
 }
 
-func TestWithOutcomes_ErrorBesideABodyThatWasRead_KeepsTheConnection(t *testing.T) {
-	server := serve(t, middleware.Enforce(allow, about(small), middleware.WithOutcomes((&outcomes{}).record))(
+func TestOutcomes_ErrorBesideABodyThatWasRead_KeepsTheConnection(t *testing.T) {
+	server := serve(t, middleware.Enforce(allow, about(small), middleware.Options{Outcomes: (&outcomes{}).record})(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadAll(r.Body)
 			http.Error(w, "no", http.StatusUnprocessableEntity)

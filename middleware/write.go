@@ -22,13 +22,13 @@ import (
 //     its bound ([http.MaxBytesError]) 413
 //   - everything else, nil included, 500
 //
-// Behind a guard with [WithOutcomes] the outcome tells the same, with the result
+// Behind a guard with [Options.Outcomes] the outcome tells the same, with the result
 // of the gate. A change that a gate did not admit and a failed precondition also
 // say that nothing was done, as [NotDone] does: the approval that the request
 // used is given back. Call it at most once, before anything else is written.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	v := exchangeOf(r.Context())
-	c := &config{challenge: defaultChallenge}
+	c := &Options{Challenge: defaultChallenge}
 	if v != nil {
 		c = v.config
 	}

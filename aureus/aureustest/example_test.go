@@ -63,7 +63,7 @@ func Example_middleware() {
 			Action:    aureus.Action{ID: "transfer.make", Name: "Transfer money", RiskTier: aureus.TierHigh},
 		}, nil
 	}
-	protect := middleware.Enforce(client, describe, middleware.WithOutcomes(recorder.RecordOutcome))
+	protect := middleware.Enforce(client, describe, middleware.Options{Outcomes: recorder.RecordOutcome})
 	service := protect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "transferred") }))
 	post := func(body string) {
 		w := httptest.NewRecorder()

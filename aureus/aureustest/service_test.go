@@ -31,7 +31,7 @@ func newBank(t *testing.T, client *aureus.Client) *bank {
 	describe := func(*http.Request) (aureus.Request, error) {
 		return aureus.Request{Principal: agent, Action: transfer}, nil
 	}
-	protect := middleware.Enforce(client, describe, middleware.WithOutcomes(b.recorder.RecordOutcome))
+	protect := middleware.Enforce(client, describe, middleware.Options{Outcomes: b.recorder.RecordOutcome})
 	b.Handler = protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { b.done++ }))
 	return b
 }

@@ -45,7 +45,7 @@ func startService(ctx context.Context, planeURL, key, address string) (*service,
 	}
 
 	ledger := NewLedger(map[string]int64{"acme": 5000, "zeta": 0}, otelbridge.Gate())
-	protect := middleware.Enforce(otelbridge.Guard(client), describe, middleware.WithOutcomes(s.recorder.RecordOutcome))
+	protect := middleware.Enforce(otelbridge.Guard(client), describe, middleware.Options{Outcomes: s.recorder.RecordOutcome})
 	handler := otelbridge.NewHandler(ledger.Routes(), protect,
 		otelhttp.WithTracerProvider(s.traces), otelhttp.WithMeterProvider(s.metrics),
 		otelhttp.WithPropagators(propagation.TraceContext{}), otelhttp.WithServerName("ledger"))

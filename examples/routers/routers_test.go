@@ -46,7 +46,7 @@ func (g *guarded) protect() func(http.Handler) http.Handler {
 			Principal: aureus.Principal{ID: "agent-7", Type: "agent"},
 			Action:    aureus.Action{ID: "account.write", Name: "Write", RiskTier: g.tier},
 		}, nil
-	}, middleware.WithOutcomes(func(_ context.Context, o aureus.Outcome) { g.outcomes = append(g.outcomes, o) }))
+	}, middleware.Options{Outcomes: func(_ context.Context, o aureus.Outcome) { g.outcomes = append(g.outcomes, o) }})
 }
 
 // statusOf is what the handler is asked to answer; 0 is nothing.
