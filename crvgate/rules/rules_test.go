@@ -83,7 +83,7 @@ func TestCELResults(t *testing.T) {
 		"camelCase is read as well":                {`{"expression":"false","messageExpression":"'no'","failureCode":"CONFLICT"}`, want{aureus.Conflict, "no", aureus.Conflict.Remediation(), 1}},
 		"null is absent":                           {`{"expression":"false","message":null,"confidence":null}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
 		"a key is missing":                         {`{"expression":"data.amont > 1","confidence":0.2}`, want{aureus.MissingData, `the rule needs what is not there: the key "amont" is missing (line 1, column 5)`, aureus.MissingData.Remediation(), 1}},
-		"kinds do not match":                       {`{"expression":"data.name > 1"}`, want{aureus.ToolError, "of kinds that it does not take (line 1, column 11)", aureus.ToolError.Remediation(), 1}},
+		"kinds do not match":                       {`{"expression":"data.name > 1"}`, want{aureus.ToolError, "of types that it does not take (line 1, column 11)", aureus.ToolError.Remediation(), 1}},
 		"a division by zero":                       {`{"expression":"data.amount / 0 > 1"}`, want{aureus.ToolError, "division by zero", aureus.ToolError.Remediation(), 1}},
 		"no previous state is null":                {`{"expression":"previous == null"}`, want{"", "", "", 1}},
 		"a key of no previous state":               {`{"expression":"previous.amount > 1"}`, want{aureus.MissingData, `"amount" is missing`, aureus.MissingData.Remediation(), 1}},

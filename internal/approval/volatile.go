@@ -9,16 +9,16 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// The bounds of what an approval leaves open.
+// Limits of volatile lists.
 const (
-	MaxVolatile      = 100  // pointers in a request, or in a list of what is allowed
-	maxShownVolatile = 1024 // bytes of a value that is shown
+	MaxVolatile      = 100  // pointers in a request, or in a list of allowed ones
+	maxShownVolatile = 1024 // bytes of a value that is shown to an approver
 )
 
-// CheckVolatile says what is wrong with the volatile list of a request where the
-// operator lets requests leave open only what is allowed: the values at these
-// pointers, and what is inside of them. An entry that is no pointer to a value
-// inside /arguments or /metadata allows nothing.
+// CheckVolatile checks the volatile list of a request against the pointers that the
+// operator allows. A pointer is allowed if it equals an allowed one or is below it.
+// An allowed entry that does not point inside /arguments or /metadata allows
+// nothing. The error is an [*aureus.InvalidRequest].
 func CheckVolatile(allowed, asked []string) error {
 	if len(asked) == 0 {
 		return nil
@@ -30,7 +30,7 @@ func CheckVolatile(allowed, asked []string) error {
 		if !covered(allowed, pointer) {
 			return &aureus.InvalidRequest{
 				Pointer: "/volatile/" + strconv.Itoa(i),
-				Reason: "is not one of the values that the operator lets requests leave open; leave it out, so that an approval binds the value, " +
+				Reason: "is not one of the values that the operator allows to be volatile; remove the pointer, so that an approval binds the value, " +
 					"or have the operator allow it (Config.Volatile or --volatile of the control plane, Volatile of guard.Local)",
 			}
 		}
@@ -38,17 +38,17 @@ func CheckVolatile(allowed, asked []string) error {
 	return nil
 }
 
+// covered reports whether the pointer equals an allowed one or is below it.
 func covered(allowed []string, pointer string) bool {
-	for _, open := range allowed {
-		if insideFreeForm(open) && (pointer == open || strings.HasPrefix(pointer, open+"/")) {
+	for _, prefix := range allowed {
+		if insideFreeForm(prefix) && (pointer == prefix || strings.HasPrefix(pointer, prefix+"/")) {
 			return true
 		}
 	}
 	return false
 }
 
-// insideFreeForm reports whether the pointer is to a value inside /arguments or
-// /metadata, and not to the whole of one.
+// insideFreeForm reports whether the pointer is below /arguments or /metadata.
 func insideFreeForm(pointer string) bool {
 	rest, ok := strings.CutPrefix(pointer, "/arguments/")
 	if !ok {
@@ -57,8 +57,8 @@ func insideFreeForm(pointer string) bool {
 	return ok && rest != ""
 }
 
-// MayChange is what an approval of the request leaves open, with the values as
-// they are shown to an approver now.
+// MayChange lists the volatile values of a request with their present values, for
+// an approver. The lists and objects among them, and missing values, are nil.
 func MayChange(volatile []string, arguments any, metadata map[string]any) []aureus.MayChange {
 	if len(volatile) == 0 {
 		return nil
@@ -97,7 +97,8 @@ func valueAt(value any, tokens []string) any {
 	return value
 }
 
-// shown is the value, if it is short and no list or object.
+// shown returns the value, cut if it is a long text, or nil for a list or an
+// object.
 func shown(value any) any {
 	switch value := value.(type) {
 	case map[string]any, []any:

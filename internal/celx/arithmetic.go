@@ -15,59 +15,60 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// operator is one of the five that mix doubles with integers here.
+// operator is an arithmetic operator that accepts a double with an integer, which
+// standard CEL does not.
 type operator struct {
-	name     string
-	id       string // begins the names of its overloads
-	trait    int
-	standard functions.BinaryOp
-	double   func(x, y float64) float64
-	whole    func(z, x, y *big.Int) *big.Int // nil: not of whole numbers alone
-	divides  bool
+	name       string
+	id         string // the prefix of the ids of its overloads
+	trait      int
+	native     functions.BinaryOp
+	double     func(x, y float64) float64
+	whole      func(z, x, y *big.Int) *big.Int // nil if the result for integers need not be an integer
+	isDivision bool
 }
 
 var arithmetic = []operator{
 	{
 		name: operators.Add, id: "add", trait: traits.AdderType,
-		standard: func(l, r ref.Val) ref.Val { return l.(traits.Adder).Add(r) }, //nolint:forcetypeassert,errcheck // the trait was asked for
-		double:   func(x, y float64) float64 { return x + y },
-		whole:    (*big.Int).Add,
+		native: func(l, r ref.Val) ref.Val { return l.(traits.Adder).Add(r) }, //nolint:forcetypeassert,errcheck // CEL calls it only for values with this trait
+		double: func(x, y float64) float64 { return x + y },
+		whole:  (*big.Int).Add,
 	},
 	{
 		name: operators.Subtract, id: "subtract", trait: traits.SubtractorType,
-		standard: func(l, r ref.Val) ref.Val { return l.(traits.Subtractor).Subtract(r) }, //nolint:forcetypeassert,errcheck // the trait was asked for
-		double:   func(x, y float64) float64 { return x - y },
-		whole:    (*big.Int).Sub,
+		native: func(l, r ref.Val) ref.Val { return l.(traits.Subtractor).Subtract(r) }, //nolint:forcetypeassert,errcheck // CEL calls it only for values with this trait
+		double: func(x, y float64) float64 { return x - y },
+		whole:  (*big.Int).Sub,
 	},
 	{
 		name: operators.Multiply, id: "multiply", trait: traits.MultiplierType,
-		standard: func(l, r ref.Val) ref.Val { return l.(traits.Multiplier).Multiply(r) }, //nolint:forcetypeassert,errcheck // the trait was asked for
-		double:   func(x, y float64) float64 { return x * y },
-		whole:    (*big.Int).Mul,
+		native: func(l, r ref.Val) ref.Val { return l.(traits.Multiplier).Multiply(r) }, //nolint:forcetypeassert,errcheck // CEL calls it only for values with this trait
+		double: func(x, y float64) float64 { return x * y },
+		whole:  (*big.Int).Mul,
 	},
 	{
-		name: operators.Divide, id: "divide", trait: traits.DividerType, divides: true,
-		standard: func(l, r ref.Val) ref.Val { return l.(traits.Divider).Divide(r) }, //nolint:forcetypeassert,errcheck // the trait was asked for
-		double:   func(x, y float64) float64 { return x / y },
+		name: operators.Divide, id: "divide", trait: traits.DividerType, isDivision: true,
+		native: func(l, r ref.Val) ref.Val { return l.(traits.Divider).Divide(r) }, //nolint:forcetypeassert,errcheck // CEL calls it only for values with this trait
+		double: func(x, y float64) float64 { return x / y },
 	},
 	{
-		name: operators.Modulo, id: "modulo", trait: 0, divides: true,
-		standard: standardModulo,
-		double:   math.Mod,
-		whole:    (*big.Int).Rem,
+		name: operators.Modulo, id: "modulo", trait: 0, isDivision: true,
+		native: nativeModulo,
+		double: math.Mod,
+		whole:  (*big.Int).Rem,
 	},
 }
 
-// standardModulo asks for the trait itself: doubles lack it.
-func standardModulo(l, r ref.Val) ref.Val {
+// nativeModulo checks for the trait itself, because doubles do not have it.
+func nativeModulo(l, r ref.Val) ref.Val {
 	if modder, ok := l.(traits.Modder); ok {
 		return modder.Modulo(r)
 	}
 	return types.MaybeNoSuchOverloadErr(l)
 }
 
-// apply is the operator on any two values. What is no mix of doubles and other
-// numbers is as CEL has it.
+// apply applies the operator to two values of any type. Values other than numbers,
+// and two integers, give the result of standard CEL.
 func (o *operator) apply(l, r ref.Val) ref.Val {
 	_, leftDouble := l.(types.Double)
 	_, rightDouble := r.(types.Double)
@@ -75,15 +76,15 @@ func (o *operator) apply(l, r ref.Val) ref.Val {
 	y, rightExact, rightOK := doubleOf(r)
 	switch {
 	case !leftOK || !rightOK:
-		return o.standard(l, r)
+		return o.native(l, r)
 	case !leftDouble && !rightDouble:
-		if o.whole == nil && !(leftExact && rightExact) && !divides(l, r) {
-			return types.WrapErr(errInexact)
+		if o.whole == nil && !(leftExact && rightExact) && !dividesEvenly(l, r) {
+			return types.WrapErr(errRounded)
 		}
-		return o.standard(l, r)
-	case o.divides && y == 0:
-		return types.WrapErr(errZero)
-	case o.divides && o.whole != nil && (!isWhole(x) || !isWhole(y)):
+		return o.native(l, r)
+	case o.isDivision && y == 0:
+		return types.WrapErr(errDivisionByZero)
+	case o.isDivision && o.whole != nil && (!isWhole(x) || !isWhole(y)):
 		return types.WrapErr(errFraction)
 	}
 	if leftExact && rightExact {
@@ -91,25 +92,24 @@ func (o *operator) apply(l, r ref.Val) ref.Val {
 		switch {
 		case math.Abs(result) < maxExact, math.IsInf(result, 0), math.IsNaN(result):
 			if o.whole == nil || !isWhole(x) || !isWhole(y) || !math.IsInf(result, 0) {
-				return finite(result)
+				return finiteDouble(result)
 			}
 		case o.whole == nil, !isWhole(x), !isWhole(y):
 			if !o.isExact(x, y, result) {
-				return types.WrapErr(errInexact)
+				return types.WrapErr(errRounded)
 			}
 			return types.Double(result)
 		}
 	}
-	m, leftWhole := bigOf(l)
-	n, rightWhole := bigOf(r)
+	m, leftWhole := bigInt(l)
+	n, rightWhole := bigInt(r)
 	if o.whole == nil || !leftWhole || !rightWhole {
-		return types.WrapErr(errInexact)
+		return types.WrapErr(errRounded)
 	}
-	return wholeOf(o.whole(new(big.Int), m, n))
+	return integerValue(o.whole(new(big.Int), m, n))
 }
 
-// isExact reports whether the result of the operator on two finite doubles was
-// not rounded.
+// isExact reports whether the result for two finite doubles is exact, not rounded.
 func (o *operator) isExact(x, y, result float64) bool {
 	l, r, z := new(big.Rat).SetFloat64(x), new(big.Rat).SetFloat64(y), new(big.Rat).SetFloat64(result)
 	switch o.name {
@@ -122,26 +122,28 @@ func (o *operator) isExact(x, y, result float64) bool {
 	case operators.Divide:
 		l.Quo(l, r)
 	default:
-		return false // a remainder is of whole numbers only
+		return false // not called for a remainder, which needs integers
 	}
 	return l.Cmp(z) == 0
 }
 
-// divides reports whether one whole number divides by another, or nothing does.
-func divides(l, r ref.Val) bool {
-	m, leftWhole := bigOf(l)
-	n, rightWhole := bigOf(r)
+// dividesEvenly reports whether both values are integers and the division has no
+// remainder. It is true for a division by zero, which fails later.
+func dividesEvenly(l, r ref.Val) bool {
+	m, leftWhole := bigInt(l)
+	n, rightWhole := bigInt(r)
 	return leftWhole && rightWhole && (n.Sign() == 0 || new(big.Int).Rem(m, n).Sign() == 0)
 }
 
-func finite(f float64) ref.Val {
+func finiteDouble(f float64) ref.Val {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return types.WrapErr(errOutOfRange)
 	}
 	return types.Double(f)
 }
 
-// declare is the operator with CEL's own overloads and those for the mixes.
+// declare returns the operator with the overloads of standard CEL and those for a
+// double with an integer.
 func (o *operator) declare() (*decls.FunctionDecl, error) {
 	options := []decls.FunctionOpt{}
 	for _, function := range stdlib.Functions() {
@@ -160,7 +162,7 @@ func (o *operator) declare() (*decls.FunctionDecl, error) {
 		{types.DoubleType, types.DoubleType},
 	} {
 		if mix[0] == mix[1] && o.name != operators.Modulo {
-			continue // CEL has that one
+			continue // declared by standard CEL
 		}
 		id := o.id + "_" + mix[0].TypeName() + "_" + mix[1].TypeName()
 		options = append(options, decls.Overload(id, slices.Clone(mix[:]), types.DoubleType))
@@ -172,8 +174,8 @@ func (o *operator) declare() (*decls.FunctionDecl, error) {
 	return decls.NewFunction(o.name, append(options, binding)...)
 }
 
-// mixing declares all five.
-func mixing() (cel.EnvOption, error) {
+// arithmeticDeclarations declares all operators of arithmetic.
+func arithmeticDeclarations() (cel.EnvOption, error) {
 	declared := make([]*decls.FunctionDecl, 0, len(arithmetic))
 	for i := range arithmetic {
 		function, err := arithmetic[i].declare()

@@ -11,9 +11,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/steps"
 )
 
-// Evaluations within one budget share it, whether they are counted elsewhere or
-// not, and one that fails costs what it has cost.
-func TestBudget_IsSharedByEvaluations(t *testing.T) {
+// All evaluations in a context with a budget use it, also cheap ones and those
+// that fail.
+func TestBudget_SeveralEvaluations_ShareIt(t *testing.T) {
+	t.Parallel()
 	data := parse(t, document)
 	for _, text := range []string{`data.amount + 1 == 6`, `data.items.all(i, i.price > 0)`, `data.missing == 1`, `data.amount / data.zero > 1`} {
 		budget := steps.New(1000)
@@ -38,14 +39,15 @@ func TestBudget_IsSharedByEvaluations(t *testing.T) {
 	require.Less(t, rounds, 200)
 	for _, text := range []string{`true`, `data.amount == 5`} {
 		holds, err := condition(t, text).Holds(ctx, data, nil)
-		require.ErrorIs(t, err, celx.ErrCost, "what is used up stays so")
+		require.ErrorIs(t, err, celx.ErrCost, "a budget that is used up stays so")
 		require.False(t, holds)
 	}
 }
 
-// What is not counted alone, because it cannot cost much, is counted in a budget:
-// large values cost more.
+// A cheap expression, which is not counted otherwise, is counted within a budget,
+// and large values cost more.
 func TestBudget_LargeValues_CostMore(t *testing.T) {
+	t.Parallel()
 	wide := make([]any, 200_000)
 	budget := steps.New(1_000_000)
 	holds, err := condition(t, `data == previous`).Holds(steps.With(t.Context(), budget), wide, slices.Clone(wide))
@@ -54,9 +56,10 @@ func TestBudget_LargeValues_CostMore(t *testing.T) {
 	require.Less(t, budget.Left(1_000_000), 900_000)
 }
 
-// A match costs its instructions times the bytes it looks at, and what is made of
-// the data is compiled at a price too.
+// A match costs instructions times bytes, and a pattern from the data also costs
+// its compilation.
 func TestCost_Matches_InstructionsTimesBytes(t *testing.T) {
+	t.Parallel()
 	costs := func(text string, data any) int {
 		budget := steps.New(10_000_000)
 		_, err := condition(t, text).Holds(steps.With(t.Context(), budget), data, nil)
@@ -70,7 +73,7 @@ func TestCost_Matches_InstructionsTimesBytes(t *testing.T) {
 	require.Greater(t, large, 20*small)
 	require.Greater(t, costs(`data.matches(data)`, strings.Repeat("a", 900)), 15_000)
 
-	// In a comprehension, many dear matches are stopped.
+	// Many expensive matches in a comprehension are stopped.
 	texts := make([]any, 500)
 	for i := range texts {
 		texts[i] = strings.Repeat("a?", 350)

@@ -15,17 +15,17 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// CEL compares a double with an integer by rounding the integer, so that
-// 10000000000000001 <= 1e16 would hold. Here they compare exactly.
+// Standard CEL rounds an integer before it compares it with a double, so that
+// 10000000000000001 <= 1e16 would be true. Here they are compared exactly.
 
-// exactly plans the comparisons with the functions of this file.
-func exactly(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+// exactComparisons replaces the comparisons of a program by those of this file.
+func exactComparisons(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	call, ok := node.(interpreter.InterpretableCall)
 	if !ok || len(call.Args()) != 2 {
 		return node, nil
 	}
 	function := call.Function()
-	if !compares(function) && orders[function] == nil {
+	if !isComparison(function) && orderTests[function] == nil {
 		return node, nil
 	}
 	compare := func(args ...ref.Val) ref.Val {
@@ -37,8 +37,8 @@ func exactly(node interpreter.InterpretableV2) (interpreter.InterpretableV2, err
 	return interpreter.NewCall(call.ID(), function, call.OverloadID(), call.Args(), compare), nil
 }
 
-// orders are the operators that order two values, by what the order must be.
-var orders = map[string]func(order types.Int) bool{
+// orderTests says for each ordering operator which orders make it true.
+var orderTests = map[string]func(order types.Int) bool{
 	operators.Less:          func(order types.Int) bool { return order < 0 },
 	operators.LessEquals:    func(order types.Int) bool { return order <= 0 },
 	operators.Greater:       func(order types.Int) bool { return order > 0 },
@@ -59,17 +59,17 @@ func compareValues(function string, left, right ref.Val) ref.Val {
 		}
 		return result
 	case operators.In:
-		return isIn(left, right)
+		return contains(left, right)
 	}
 	order := orderOf(left, right)
 	known, ok := order.(types.Int)
 	if !ok {
 		return order // an error
 	}
-	return types.Bool(orders[function](known))
+	return types.Bool(orderTests[function](known))
 }
 
-// orderOf is -1, 0 or +1, or an error where there is no order.
+// orderOf returns -1, 0 or +1, or an error if the values have no order.
 func orderOf(left, right ref.Val) ref.Val {
 	if order, mixed := mixedOrder(left, right); mixed {
 		return order
@@ -81,7 +81,8 @@ func orderOf(left, right ref.Val) ref.Val {
 	return comparer.Compare(right)
 }
 
-// mixedOrder is the exact order of a double and an integer.
+// mixedOrder returns the exact order of a double and an integer. mixed is false
+// for other values.
 func mixedOrder(left, right ref.Val) (order types.Int, mixed bool) {
 	if double, ok := left.(types.Double); ok && isInteger(right) {
 		return orderOfDouble(float64(double), right), true
@@ -101,11 +102,11 @@ func isInteger(v ref.Val) bool {
 	}
 }
 
-// orderOfDouble is the order of a finite double and an integer.
+// orderOfDouble returns the order of a finite double and an integer.
 func orderOfDouble(f float64, integer ref.Val) types.Int {
 	whole := math.Floor(f)
-	floor, _ := bigOf(types.Double(whole))
-	other, _ := bigOf(integer)
+	floor, _ := bigInt(types.Double(whole))
+	other, _ := bigInt(integer)
 	order := types.Int(floor.Cmp(other))
 	if order == 0 && f > whole {
 		return 1
@@ -113,10 +114,10 @@ func orderOfDouble(f float64, integer ref.Val) types.Int {
 	return order
 }
 
-// equal is CEL's equality, with exact numbers at every depth: true, false, or
-// the error of a number that no type holds, where it meets a value that the rule
-// made. CEL itself takes two lists with such an item for equal. Callers bound
-// the size of the values.
+// equal is CEL's equality with exact numbers at every depth. The result is true,
+// false, or an error if a number that no type can represent is compared with a
+// value that the expression computed; standard CEL would call two lists with such
+// a number equal. Callers must limit the size of the values.
 func equal(left, right ref.Val) ref.Val {
 	if types.IsError(left) {
 		return left
@@ -180,8 +181,8 @@ func equalMaps(left, right traits.Mapper) ref.Val {
 	return types.True
 }
 
-// equalJSON compares free-form JSON. Numbers compare exactly, also those that no
-// type of the language holds.
+// equalJSON compares free-form JSON values. Numbers are compared exactly, also
+// those that no type can represent.
 func equalJSON(left, right any) bool {
 	switch left := left.(type) {
 	case []any:
@@ -194,13 +195,13 @@ func equalJSON(left, right any) bool {
 		right, ok := right.(json.Number)
 		return ok && jsonvalue.DecimalOf(left).Compare(jsonvalue.DecimalOf(right)) == 0
 	default:
-		return left == right // null, a boolean or a text; no two kinds are equal
+		return left == right // null, booleans and texts; values of different types are not equal
 	}
 }
 
-// isIn reports whether a list has an item, or a map a key. An item that cannot be
-// compared is an error, unless another one is found.
-func isIn(item, container ref.Val) ref.Val {
+// contains reports whether a list contains an item, or a map a key. If an item
+// cannot be compared, the result is an error, unless another item is equal.
+func contains(item, container ref.Val) ref.Val {
 	list, ok := container.(traits.Lister)
 	if !ok {
 		if container, ok := container.(traits.Container); ok {

@@ -12,7 +12,7 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
-// conversion is a conversion function of CEL that behaves differently here.
+// conversion is a conversion function that replaces that of standard CEL.
 type conversion struct {
 	name    string
 	result  *types.Type
@@ -24,8 +24,8 @@ var conversions = []conversion{
 	{overloads.TypeConvertDouble, types.DoubleType, toDouble},
 }
 
-// toText is string(): numbers in plain decimal digits, everything else as CEL
-// has it.
+// toText implements string(): numbers in plain decimal digits, other values as in
+// standard CEL.
 func toText(v ref.Val) ref.Val {
 	double, ok := v.(types.Double)
 	if !ok {
@@ -37,13 +37,13 @@ func toText(v ref.Val) ref.Val {
 	return types.String(doubleText(float64(double)))
 }
 
-// doubleText writes a finite double without an exponent: every digit of a whole
-// number, and of a fraction the fewest digits that read back as the same double.
-// There is one zero.
+// doubleText formats a finite double without an exponent: all digits of a whole
+// number, and for a fraction the fewest digits that parse to the same double.
+// Negative zero is 0.
 func doubleText(f float64) string {
 	switch {
 	case f == 0:
-		return "0" // the negative zero too
+		return "0" // also for negative zero
 	case isWhole(f):
 		return strconv.FormatFloat(f, 'f', 0, 64)
 	default:
@@ -51,18 +51,18 @@ func doubleText(f float64) string {
 	}
 }
 
-// toDouble is double(): what is infinite or no number has no order, so that
-// every comparison with it is false, and a negated one is true. It is an error.
+// toDouble implements double(). NaN and the infinities are errors: every
+// comparison with NaN would be false, and its negation would be true.
 func toDouble(v ref.Val) ref.Val {
 	converted := v.ConvertToType(types.DoubleType)
 	if double, ok := converted.(types.Double); ok {
-		return finite(float64(double))
+		return finiteDouble(float64(double))
 	}
 	return converted
 }
 
-// declare is the function with CEL's own overloads, and this conversion behind
-// all of them.
+// declare returns the function with the overloads of standard CEL, all of which
+// call convert.
 func (c *conversion) declare() (*decls.FunctionDecl, error) {
 	options := []decls.FunctionOpt{decls.SingletonUnaryBinding(c.convert)}
 	for _, function := range stdlib.Functions() {
@@ -76,8 +76,8 @@ func (c *conversion) declare() (*decls.FunctionDecl, error) {
 	return decls.NewFunction(c.name, options...)
 }
 
-// converting declares the conversions.
-func converting() (cel.EnvOption, error) {
+// conversionDeclarations declares the conversions.
+func conversionDeclarations() (cel.EnvOption, error) {
 	declared := make([]*decls.FunctionDecl, 0, len(conversions))
 	for i := range conversions {
 		function, err := conversions[i].declare()

@@ -9,17 +9,17 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// Problem is one thing that is wrong with an expression, at a line and column
-// from 1, or 0 where it is the whole.
+// Problem is one defect of an expression. Line and Column count from 1; they are 0
+// if the problem concerns the whole expression.
 type Problem struct {
 	Line, Column int
 	Message      string
 }
 
-// CompileError lists what is wrong with an expression.
+// CompileError lists the defects of an expression; there is at least one.
 type CompileError struct{ Problems []Problem }
 
-// Error spells out the first problem.
+// Error describes the first problem.
 func (e *CompileError) Error() string {
 	first := e.Problems[0]
 	if first.Line == 0 {
@@ -50,7 +50,7 @@ func compileError(issues *cel.Issues) error {
 	return failure
 }
 
-// withAdvice adds what to do to the messages that do not say it.
+// withAdvice adds to CEL's message what the author of the expression can do.
 func withAdvice(message string) string {
 	const limit = 300
 	if len(message) > limit {
@@ -59,9 +59,9 @@ func withAdvice(message string) string {
 	mixes := strings.Contains(message, "int") && strings.Contains(message, "double")
 	switch {
 	case strings.Contains(message, "recursion depth"), strings.Contains(message, "nesting depth"):
-		return "it is nested too deep, as a sum of very many terms is too: make it simpler, or two rules of it"
+		return "the expression is nested too deep (a sum of many terms counts as nested): simplify it, or split it into two rules"
 	case strings.Contains(message, "no matching overload") && mixes, strings.Contains(message, "expected type") && mixes:
-		return message + " (numbers of JSON are doubles: write 1.0 instead of 1, or double(…))"
+		return message + " (JSON numbers are doubles: write 1.0 instead of 1, or use double(…))"
 	default:
 		return message
 	}
@@ -70,31 +70,31 @@ func withAdvice(message string) string {
 func wrongResult(got, want *cel.Type, wanted string) error {
 	switch {
 	case got.Kind() != types.DynKind:
-		return problem(fmt.Sprintf("must give %s, and gives %s", wanted, got))
+		return problem(fmt.Sprintf("must give %s, but gives %s", wanted, got))
 	case want.Kind() == types.BoolKind:
-		return problem("must give true or false, and this may give anything: compare it, as in data.approved == true")
+		return problem("must give true or false, but this may give a value of any type: add a comparison, such as data.approved == true")
 	default:
-		return problem("must give a string, and this may give anything: write string(…) around it")
+		return problem("must give a string, but this may give a value of any type: convert it with string(…)")
 	}
 }
 
 // The kinds of [EvalError].
 var (
-	ErrMissing = errors.New("a key is missing")             // Key names it
-	ErrCost    = errors.New("it costs more than the limit") // see MaxCost
+	ErrMissing = errors.New("a key is missing")                         // EvalError.Key names it
+	ErrCost    = errors.New("the evaluation costs more than the limit") // see MaxCost
 )
 
-// EvalError says that an expression could not be judged. It never quotes the
-// values it was to judge.
+// EvalError is the error of an evaluation. It never contains the values that the
+// expression was evaluated with.
 type EvalError struct {
-	Line, Column int    // from 1, or 0 where that is unknown
-	Key          string // the key that is missing, with ErrMissing
+	Line, Column int    // from 1, or 0 if unknown
+	Key          string // the missing key, for ErrMissing
 	Message      string
 
 	cause error
 }
 
-// Error says where and what.
+// Error returns the message and the position.
 func (e *EvalError) Error() string {
 	if e.Line == 0 {
 		return e.Message
@@ -102,5 +102,5 @@ func (e *EvalError) Error() string {
 	return fmt.Sprintf("%s (line %d, column %d)", e.Message, e.Line, e.Column)
 }
 
-// Unwrap gives ErrMissing, ErrCost or the cause of the context's end.
+// Unwrap returns ErrMissing, ErrCost, the cause of the context, or nil.
 func (e *EvalError) Unwrap() error { return e.cause }

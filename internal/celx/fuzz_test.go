@@ -8,8 +8,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Whatever the expression and the data: it is refused with a place, or it
-// evaluates to an answer or an EvalError, and never panics.
+// Every expression either fails to compile with a CompileError, or evaluates to a
+// result or an EvalError, the same each time. It never panics.
 func FuzzCondition(f *testing.F) {
 	for _, text := range []string{
 		`data.amount + 1 == 6`, `data.items.all(i, i.price > 0)`, `data.a / data.b > 1.5`, `has(data.x) && data.x % 2 == 0`,

@@ -12,20 +12,21 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// The bounds of a rule.
+// The limits of a rule.
 const (
 	MaxExpression = 10_000  // characters of an expression
-	MaxCost       = 100_000 // of one evaluation, in CEL's units: about one for each step, and a tenth for each character looked at
-	MaxText       = 1_000   // characters of what a [Text] says; the rest is cut off
+	MaxCost       = 100_000 // of one evaluation, in CEL's units: about 1 for each step and 0.1 for each character read
+	MaxText       = 1_000   // characters of the result of a [Text]; the rest is cut off
 
-	maxNesting   = 100 // of an expression
-	interruption = 100 // rounds of a comprehension between two looks at the context
+	maxNesting        = 100 // levels of an expression
+	interruptInterval = 100 // iterations of a comprehension between two checks of the context
 
-	// Without a comprehension, what an expression may cost is known before it
-	// runs: at most so much, with values of the assumed size, is not measured.
-	unmeasured  = 100 * MaxCost
-	maxCounted  = 10 * MaxCost // of such an expression where it is measured, within a budget
-	assumedSize = 4 << 20      // characters or items
+	// The cost of an expression without a comprehension can be estimated before it
+	// runs. If the estimate for values of assumedSize is at most maxUncounted, the
+	// cost is not counted.
+	maxUncounted = 100 * MaxCost
+	maxCounted   = 10 * MaxCost // the limit for such an expression within a budget
+	assumedSize  = 4 << 20      // characters or items
 )
 
 // Language is CEL with a list of variables, each of which holds free-form JSON.
@@ -35,14 +36,14 @@ type Language struct {
 	variables   []string
 }
 
-// New is the language with these variables, which are names. It panics when CEL
-// cannot be set up with them.
+// New returns a language with the named variables. It panics if a name is not
+// valid in CEL.
 func New(variables ...string) *Language {
-	mixes, err := mixing()
+	mixes, err := arithmeticDeclarations()
 	if err != nil {
 		panic(fmt.Sprintf("celx: %v", err))
 	}
-	converts, err := converting()
+	converts, err := conversionDeclarations()
 	if err != nil {
 		panic(fmt.Sprintf("celx: %v", err))
 	}
@@ -52,7 +53,7 @@ func New(variables ...string) *Language {
 	}
 	options := []cel.EnvOption{
 		cel.CustomTypeAdapter(adapter{registry}),
-		cel.StdLib(cel.StdLibSubset(withoutZones())),
+		cel.StdLib(cel.StdLibSubset(standardLibrary())),
 		mixes,
 		converts,
 		cel.CrossTypeNumericComparisons(true),
@@ -76,9 +77,10 @@ func New(variables ...string) *Language {
 	return &Language{environment: environment, variables: variables}
 }
 
-// withoutZones is the standard library less what reads the time zones of the
-// machine, and less the operators and conversions that are declared anew.
-func withoutZones() *env.LibrarySubset {
+// standardLibrary returns CEL's standard library without the functions that read
+// the machine's time zone database, and without the operators and conversions that
+// this package declares.
+func standardLibrary() *env.LibrarySubset {
 	zoned := map[string]string{
 		overloads.TimeGetFullYear:     overloads.TimestampToYearWithTz,
 		overloads.TimeGetMonth:        overloads.TimestampToMonthWithTz,
@@ -104,7 +106,7 @@ func withoutZones() *env.LibrarySubset {
 	return subset
 }
 
-// Condition compiles an expression that is true or false. Errors are
+// Condition compiles an expression whose result is true or false. Errors are
 // [*CompileError].
 func (l *Language) Condition(text string) (*Condition, error) {
 	compiled, err := l.compile(text, cel.BoolType, "true or false")
@@ -114,7 +116,8 @@ func (l *Language) Condition(text string) (*Condition, error) {
 	return &Condition{compiled}, nil
 }
 
-// Text compiles an expression that gives a text. Errors are [*CompileError].
+// Text compiles an expression whose result is a string. Errors are
+// [*CompileError].
 func (l *Language) Text(text string) (*Text, error) {
 	compiled, err := l.compile(text, cel.StringType, "a string")
 	if err != nil {
@@ -131,51 +134,52 @@ func (l *Language) compile(text string, want *cel.Type, wanted string) (program,
 	if got := checked.OutputType(); !got.IsExactType(want) {
 		return program{}, wrongResult(got, want, wanted)
 	}
-	estimate, err := l.environment.EstimateCost(checked, sizes{})
+	estimate, err := l.environment.EstimateCost(checked, sizeEstimator{})
 	switch {
 	case err != nil:
-		return program{}, problem("its cost cannot be estimated: " + err.Error())
+		return program{}, problem("the cost cannot be estimated: " + err.Error())
 	case estimate.Min > MaxCost:
-		return program{}, problem(fmt.Sprintf("it costs at least %d, and %d is the limit", estimate.Min, MaxCost))
+		return program{}, problem(fmt.Sprintf("the expression costs at least %d, and the limit is %d", estimate.Min, MaxCost))
 	}
 	m := &meter{limit: maxCounted, patterns: map[string]int{}}
-	quick := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(m.matching), cel.CustomDecoratorV2(exactly)}
-	measured := estimate.Max > unmeasured || comprehends(checked)
+	uncountedProgram := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(m.limitMatches), cel.CustomDecoratorV2(exactComparisons)}
+	measured := estimate.Max > maxUncounted || hasComprehension(checked)
 	if measured {
 		m.limit = MaxCost
 	}
-	counted, err := l.environment.Program(checked, append(slices.Clip(quick),
+	countedProgram, err := l.environment.Program(checked, append(slices.Clip(uncountedProgram),
 		cel.CostTracking(m), cel.CostLimit(uint64(m.limit)), //nolint:gosec // it is one of two constants
-		cel.InterruptCheckFrequency(interruption), cel.CustomDecoratorV2(m.bounding))...)
+		cel.InterruptCheckFrequency(interruptInterval), cel.CustomDecoratorV2(m.limitComparisons))...)
 	if err != nil {
 		return program{}, problem(err.Error())
 	}
-	compiled := program{counted: counted, limit: m.limit, checked: checked, variables: l.variables}
+	compiled := program{countedProgram: countedProgram, limit: m.limit, checked: checked, variables: l.variables}
 	if !measured {
-		if compiled.quick, err = l.environment.Program(checked, quick...); err != nil {
+		if compiled.uncountedProgram, err = l.environment.Program(checked, uncountedProgram...); err != nil {
 			return program{}, problem(err.Error())
 		}
 	}
 	return compiled, nil
 }
 
-// comprehends reports whether an expression goes through lists or maps.
-func comprehends(checked *cel.Ast) bool {
+// hasComprehension reports whether the expression iterates over a list or a map.
+func hasComprehension(checked *cel.Ast) bool {
 	return len(ast.MatchDescendants(ast.NavigateAST(checked.NativeRep()), ast.KindMatcher(ast.ComprehensionKind))) > 0
 }
 
-// sizes says how large a value may be where nothing else is known.
-type sizes struct{}
+// sizeEstimator assumes that every variable, and every value inside one, has at
+// most assumedSize characters or items.
+type sizeEstimator struct{}
 
-// EstimateSize is part of the estimator of CEL.
-func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
+// EstimateSize implements CEL's cost estimator.
+func (sizeEstimator) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	if len(node.Path()) == 0 {
 		return nil
 	}
 	return &cost.SizeEstimate{Min: 0, Max: assumedSize}
 }
 
-// EstimateCallCost is part of the estimator of CEL.
-func (sizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate { //nolint:gocritic // as CEL asks for it
+// EstimateCallCost implements CEL's cost estimator; nil means CEL's own estimate.
+func (sizeEstimator) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate { //nolint:gocritic // CEL's interface has this signature
 	return nil
 }

@@ -13,16 +13,16 @@ import (
 
 const (
 	maxPattern = 1_000      // bytes of a regular expression
-	maxRegexp  = 1_000      // instructions of one
-	maxMatch   = 50_000_000 // instructions times bytes of a text; about half a second at worst
+	maxRegexp  = 1_000      // instructions of a regular expression
+	maxMatch   = 50_000_000 // instructions times bytes of the text; takes at most about half a second
 
-	matchUnit   = 50 // instructions times bytes for one unit of cost
-	compileCost = 20 // of one byte of a pattern
+	matchUnit   = 50 // instructions times bytes that cost one unit
+	compileCost = 20 // units for each byte of a pattern
 )
 
-var errPattern = errors.New("a text is no regular expression of RE2, or a too large one")
+var errPattern = errors.New("the pattern is not a regular expression of RE2, or is too large")
 
-func patternOf(text string) (pattern.Pattern, error) {
+func compilePattern(text string) (pattern.Pattern, error) {
 	compiled, err := pattern.Compile(text, maxPattern, maxRegexp)
 	if err != nil {
 		return pattern.Pattern{}, errPattern
@@ -37,25 +37,25 @@ func matches(p pattern.Pattern, text string) ref.Val {
 	return types.Bool(p.MatchString(text))
 }
 
-// boundedMatches is the name of CEL's matches here: under its own, CEL would put
-// its own function in the place of this one.
-const boundedMatches = "bounded matches"
+// limitedMatches replaces the name of CEL's function matches. Under that name, CEL
+// would call its own implementation.
+const limitedMatches = "bounded matches"
 
-// matchCost is what a match costs: instructions times bytes, and for a pattern
-// out of the data what it takes to compile it.
+// matchCost returns the cost of a match: instructions times bytes, plus the cost
+// of compiling the pattern if it is not a constant.
 func (m *meter) matchCost(text, expression ref.Val) int {
 	subject, _ := text.(types.String)
 	source, _ := expression.(types.String)
-	size, written := m.patterns[string(source)]
-	if written {
+	size, constant := m.patterns[string(source)]
+	if constant {
 		return len(subject) * size / matchUnit
 	}
 	return len(subject)*maxRegexp/matchUnit + min(len(source), maxPattern)*compileCost
 }
 
-// matching has matches refuse what would take too long, before it begins. A
-// pattern that is written in the expression is compiled with it.
-func (m *meter) matching(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+// limitMatches makes matches fail before it begins if it would take too long. A
+// constant pattern is compiled together with the expression.
+func (m *meter) limitMatches(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	call, ok := node.(interpreter.InterpretableCall)
 	if !ok || call.Function() != overloads.Matches || len(call.Args()) != 2 {
 		return node, nil
@@ -66,7 +66,7 @@ func (m *meter) matching(node interpreter.InterpretableV2) (interpreter.Interpre
 		if !ok {
 			return node, nil
 		}
-		compiled, err := patternOf(string(text))
+		compiled, err := compilePattern(string(text))
 		if err != nil {
 			return nil, err
 		}
@@ -75,18 +75,18 @@ func (m *meter) matching(node interpreter.InterpretableV2) (interpreter.Interpre
 	}
 	match := func(args ...ref.Val) ref.Val {
 		text, isText := args[0].(types.String)
-		given, isPattern := args[1].(types.String)
+		source, isPattern := args[1].(types.String)
 		if !isText || !isPattern {
 			return types.NewErr("no such overload")
 		}
 		if fixed != nil {
 			return matches(*fixed, string(text))
 		}
-		compiled, err := patternOf(string(given))
+		compiled, err := compilePattern(string(source))
 		if err != nil {
 			return types.WrapErr(err)
 		}
 		return matches(compiled, string(text))
 	}
-	return interpreter.NewCall(call.ID(), boundedMatches, call.OverloadID(), call.Args(), match), nil
+	return interpreter.NewCall(call.ID(), limitedMatches, call.OverloadID(), call.Args(), match), nil
 }

@@ -13,26 +13,27 @@ import (
 )
 
 const (
-	maxExact      = 1 << 53 // up to here every whole number is a double
-	maxNumberText = 400     // no double needs more digits before the point
+	maxExact      = 1 << 53 // a double can represent every whole number up to this
+	maxNumberText = 400     // characters; no double has more digits before the point
 )
 
 var (
-	errTooLarge   = errors.New("a number is too large to be held exactly")
-	errInexact    = errors.New("a whole number beyond 2^53 would be rounded; convert it with double() where that is meant")
-	errZero       = errors.New("division by zero")
-	errFraction   = errors.New("the remainder is of whole numbers only")
-	errOutOfRange = errors.New("the result is beyond the range of numbers")
+	errNotExact       = errors.New("a number cannot be represented exactly")
+	errRounded        = errors.New("a whole number beyond 2^53 would be rounded; if that is intended, convert it with double()")
+	errDivisionByZero = errors.New("division by zero")
+	errFraction       = errors.New("the operator % needs whole numbers")
+	errOutOfRange     = errors.New("the result is not a finite number")
 )
 
-// adapter turns free-form JSON into values of CEL, each when it is looked at.
+// adapter converts free-form JSON to CEL values. Items of lists and maps are
+// converted when they are accessed.
 type adapter struct{ types.Adapter }
 
-// NativeToValue is part of CEL's types.Adapter.
+// NativeToValue implements types.Adapter of CEL.
 func (a adapter) NativeToValue(value any) ref.Val {
 	switch value := value.(type) {
 	case json.Number:
-		return numberOf(value)
+		return doubleOrInteger(value)
 	case map[string]any:
 		return types.NewMap(a, value)
 	case []any:
@@ -42,37 +43,37 @@ func (a adapter) NativeToValue(value any) ref.Val {
 	}
 }
 
-// numberOf is the double that a number was written from: one that gives the
-// number back when it is written with as many digits. A whole number beyond the
-// exact doubles keeps its value. What no type holds exactly is an error: a rule
-// would decide about another number than the one that is committed.
-func numberOf(n json.Number) ref.Val {
+// doubleOrInteger converts a JSON number to a double if formatting that double
+// with as many digits gives the number back, and a whole number beyond 2^53 to an
+// integer. A number that neither represents is an error: otherwise a rule would
+// decide about another number than the one that is committed.
+func doubleOrInteger(n json.Number) ref.Val {
 	if len(n) > maxNumberText {
-		return types.WrapErr(errTooLarge)
+		return types.WrapErr(errNotExact)
 	}
 	f, err := strconv.ParseFloat(string(n), 64)
 	switch {
 	case err != nil:
-		return types.WrapErr(errTooLarge)
+		return types.WrapErr(errNotExact)
 	case math.Abs(f) < maxExact:
-		if !isFaithful(string(n), f) {
-			return types.WrapErr(errTooLarge)
+		if !isExactText(string(n), f) {
+			return types.WrapErr(errNotExact)
 		}
 		return types.Double(f)
 	}
 	exact, ok := new(big.Rat).SetString(string(n))
 	if !ok || !exact.IsInt() {
-		return types.WrapErr(errTooLarge)
+		return types.WrapErr(errNotExact)
 	}
-	return wholeOf(exact.Num())
+	return integerValue(exact.Num())
 }
 
-// isFaithful reports whether a double, rounded to as many digits as the text of
-// the number has, is that number.
-func isFaithful(text string, f float64) bool {
-	const always = 15          // so many decimal digits survive in every normal double
+// isExactText reports whether the double, rounded to as many digits as the text of
+// the number has, equals that number.
+func isExactText(text string, f float64) bool {
+	const always = 15          // a normal double keeps this many decimal digits
 	const smallest = 0x1p-1022 // the smallest normal double
-	digits := significant(text)
+	digits := significantDigits(text)
 	if len(digits) <= always && (math.Abs(f) >= smallest || digits == "") {
 		return true
 	}
@@ -80,19 +81,19 @@ func isFaithful(text string, f float64) bool {
 		return digits == ""
 	}
 	written := strconv.FormatFloat(f, 'e', len(digits)-1, 64)
-	return significant(written) == digits
+	return significantDigits(written) == digits
 }
 
-// significant are the digits of a number from its first to its last that is not
-// a zero.
-func significant(text string) string {
+// significantDigits returns the digits of a number without zeros at either end.
+func significantDigits(text string) string {
 	mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
 	digits := strings.Replace(strings.TrimPrefix(mantissa, "-"), ".", "", 1)
 	return strings.Trim(digits, "0")
 }
 
-// wholeOf is a whole number in the type that holds it.
-func wholeOf(n *big.Int) ref.Val {
+// integerValue converts a whole number to a double below 2^53, otherwise to int or
+// uint, and otherwise to a double that equals it. It is an error if none fits.
+func integerValue(n *big.Int) ref.Val {
 	f, _ := new(big.Float).SetInt(n).Float64()
 	switch {
 	case n.IsInt64() && math.Abs(f) < maxExact:
@@ -103,12 +104,13 @@ func wholeOf(n *big.Int) ref.Val {
 		return types.Uint(n.Uint64())
 	}
 	if back, _ := new(big.Float).SetFloat64(f).Int(nil); math.IsInf(f, 0) || back.Cmp(n) != 0 {
-		return types.WrapErr(errTooLarge)
+		return types.WrapErr(errNotExact)
 	}
 	return types.Double(f)
 }
 
-// A numeric value of CEL, as a double and whether that is its exact value.
+// doubleOf converts a numeric CEL value to a double. exact is false if the double
+// may be rounded; ok is false for a value that is not a number.
 func doubleOf(v ref.Val) (f float64, exact, ok bool) {
 	switch v := v.(type) {
 	case types.Double:
@@ -122,8 +124,8 @@ func doubleOf(v ref.Val) (f float64, exact, ok bool) {
 	}
 }
 
-// bigOf is a numeric value that is whole.
-func bigOf(v ref.Val) (*big.Int, bool) {
+// bigInt converts a whole numeric CEL value; the result is false for others.
+func bigInt(v ref.Val) (*big.Int, bool) {
 	switch v := v.(type) {
 	case types.Double:
 		if !isWhole(float64(v)) {

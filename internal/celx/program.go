@@ -18,20 +18,20 @@ import (
 
 // program is a compiled expression. It is safe for concurrent use.
 type program struct {
-	counted   cel.Program // counts what an evaluation costs, and stops at the limit
-	quick     cel.Program // does not count; nil where the cost must be counted always
-	limit     int
-	checked   *cel.Ast
-	variables []string
+	countedProgram   cel.Program // counts the cost of an evaluation and stops at the limit
+	uncountedProgram cel.Program // does not count; nil if the cost must always be counted
+	limit            int
+	checked          *cel.Ast
+	variables        []string
 }
 
-// Condition is an expression that is true or false. It is safe for concurrent
-// use.
+// Condition is an expression whose result is true or false. It is safe for
+// concurrent use.
 type Condition struct{ program }
 
-// Holds evaluates the condition with the values of the language's variables, in
-// their order. Values are free-form JSON and are not modified. Errors are
-// [*EvalError]; with an error it does not hold.
+// Holds evaluates the condition. The values are those of the language's variables,
+// in their order; they are free-form JSON and are not modified. Errors are
+// [*EvalError], and the result is then false.
 func (c *Condition) Holds(ctx context.Context, values ...any) (bool, error) {
 	result, err := c.evaluate(ctx, values)
 	if err != nil {
@@ -39,16 +39,16 @@ func (c *Condition) Holds(ctx context.Context, values ...any) (bool, error) {
 	}
 	holds, ok := result.(types.Bool)
 	if !ok {
-		return false, &EvalError{Message: "it gives something that is not true or false"}
+		return false, &EvalError{Message: "the result is not true or false"}
 	}
 	return bool(holds), nil
 }
 
-// Text is an expression that gives a text. It is safe for concurrent use.
+// Text is an expression whose result is a string. It is safe for concurrent use.
 type Text struct{ program }
 
-// Render evaluates the text as Holds does. What is longer than [MaxText] is cut
-// off.
+// Render evaluates the expression; see [Condition.Holds] for values and errors. A
+// result of more than [MaxText] characters is cut.
 func (t *Text) Render(ctx context.Context, values ...any) (string, error) {
 	result, err := t.evaluate(ctx, values)
 	if err != nil {
@@ -56,12 +56,12 @@ func (t *Text) Render(ctx context.Context, values ...any) (string, error) {
 	}
 	text, ok := result.(types.String)
 	if !ok {
-		return "", &EvalError{Message: "it gives something that is not a string"}
+		return "", &EvalError{Message: "the result is not a string"}
 	}
 	return Cut(string(text)), nil
 }
 
-// Cut is a text of at most [MaxText] characters.
+// Cut returns the text, cut to [MaxText] characters if it is longer.
 func Cut(text string) string {
 	if utf8.RuneCountInString(text) <= MaxText {
 		return text
@@ -71,29 +71,30 @@ func Cut(text string) string {
 
 func (p *program) evaluate(ctx context.Context, values []any) (ref.Val, error) {
 	if err := context.Cause(ctx); err != nil {
-		return nil, &EvalError{Message: "the context ended before it was judged", cause: err}
+		return nil, &EvalError{Message: messageContext, cause: err}
 	}
 	scope := &scope{variables: p.variables, values: values}
 	budget := steps.From(ctx)
-	if budget == nil && p.quick != nil {
-		result, _, err := p.quick.Eval(scope)
+	if budget == nil && p.uncountedProgram != nil {
+		result, _, err := p.uncountedProgram.Eval(scope)
 		return result, p.explain(ctx, err)
 	}
 	if budget.Spent() {
 		return nil, errBudget
 	}
-	result, details, err := p.counted.ContextEval(ctx, scope)
+	result, details, err := p.countedProgram.ContextEval(ctx, scope)
 	if !budget.Spend(p.costOf(details)) && err == nil {
 		return nil, errBudget
 	}
 	return result, p.explain(ctx, err)
 }
 
-// errBudget is the error of an evaluation for which the budget of its gate does
-// not suffice.
-var errBudget = &EvalError{Message: "what the gate may cost altogether is used up", cause: ErrCost}
+const messageContext = "the context was done before the evaluation ended"
 
-// costOf is what an evaluation has cost, and the limit where that is not known.
+// errBudget is the error of an evaluation that exceeds the budget of its gate.
+var errBudget = &EvalError{Message: "the cost limit of the whole gate is used up", cause: ErrCost}
+
+// costOf returns the cost of an evaluation, or the limit if the cost is unknown.
 func (p *program) costOf(details *cel.EvalDetails) int {
 	if details == nil {
 		return p.limit
@@ -105,58 +106,59 @@ func (p *program) costOf(details *cel.EvalDetails) int {
 	return int(*cost) + 1 //nolint:gosec // at most the limit
 }
 
-// explain tells an error without the values that led to it.
+// explain converts an error of CEL to an EvalError that contains no values.
 func (p *program) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
 	failure := &EvalError{Message: "a value could not be converted or is out of range"}
 	if located, ok := errors.AsType[*types.Err](err); ok {
-		if place := p.checked.NativeRep().SourceInfo().GetStartLocation(located.NodeID()); place.Line() > 0 && place.Column() >= 0 {
-			failure.Line, failure.Column = place.Line(), place.Column()+1
+		if position := p.checked.NativeRep().SourceInfo().GetStartLocation(located.NodeID()); position.Line() > 0 && position.Column() >= 0 {
+			failure.Line, failure.Column = position.Line(), position.Column()+1
 		}
 	}
 	text := err.Error()
 	switch cancelled, _ := errors.AsType[interpreter.EvalCancelledError](err); {
 	case cancelled.Cause == interpreter.CostLimitExceeded, errors.Is(err, errTooMuch):
-		failure.Message, failure.cause = "it costs more than the limit of a rule", ErrCost
+		failure.Message, failure.cause = "the evaluation costs more than the limit of a rule", ErrCost
 	case ctx.Err() != nil:
-		failure.Message, failure.cause = "the context ended before it was judged", context.Cause(ctx)
+		failure.Message, failure.cause = messageContext, context.Cause(ctx)
 	case strings.HasPrefix(text, "no such key: "):
 		failure.Key, failure.cause = keyText(strings.TrimPrefix(text, "no such key: ")), ErrMissing
 		failure.Message = "the key \"" + failure.Key + "\" is missing"
 	case strings.HasPrefix(text, "no such overload"), strings.Contains(text, "expected iterable type"):
-		failure.Message = "an operator or a function is applied to values of kinds that it does not take"
+		failure.Message = "an operator or function is applied to values of types that it does not take"
 	case strings.HasPrefix(text, "index out of bounds"):
 		failure.Message = "an index is out of bounds"
 	case strings.HasPrefix(text, "division by zero"), strings.HasPrefix(text, "modulus by zero"):
 		failure.Message = "division by zero"
-	case errors.Is(err, errTooLarge), errors.Is(err, errInexact), errors.Is(err, errFraction), errors.Is(err, errOutOfRange), errors.Is(err, errPattern):
+	case errors.Is(err, errNotExact), errors.Is(err, errRounded), errors.Is(err, errFraction), errors.Is(err, errOutOfRange), errors.Is(err, errPattern):
 		failure.Message = text
 	case strings.HasPrefix(text, "internal error"):
-		failure.Message = "its evaluation failed"
+		failure.Message = "the evaluation failed"
 	}
 	return failure
 }
 
-// withExponent is how Go writes a double that is large or small.
-var withExponent = regexp.MustCompile(`^-?\d(\.\d+)?e[+-]\d{2,3}$`)
+// exponentNotation matches how Go formats very large and very small doubles.
+var exponentNotation = regexp.MustCompile(`^-?\d(\.\d+)?e[+-]\d{2,3}$`)
 
-// keyText is a key as CEL tells it, a number without its exponent.
+// keyText returns a key from an error text of CEL, a number without exponent.
 func keyText(key string) string {
-	if f, err := strconv.ParseFloat(key, 64); err == nil && withExponent.MatchString(key) {
+	if f, err := strconv.ParseFloat(key, 64); err == nil && exponentNotation.MatchString(key) {
 		return doubleText(f)
 	}
 	return key
 }
 
-// scope gives CEL the values of the variables.
+// scope holds the values of the variables for one evaluation. It implements CEL's
+// Activation.
 type scope struct {
 	variables []string
 	values    []any
 }
 
-// ResolveName is part of CEL's Activation.
+// ResolveName returns the value of a variable.
 func (s *scope) ResolveName(name string) (any, bool) {
 	for i, variable := range s.variables {
 		if variable == name && i < len(s.values) {
@@ -166,14 +168,15 @@ func (s *scope) ResolveName(name string) (any, bool) {
 	return nil, false
 }
 
-// Parent is part of CEL's Activation.
+// Parent returns nil: there is no outer scope.
 func (*scope) Parent() interpreter.Activation { return nil }
 
-// CEL labels an error with the place in the expression where it came up, and two
-// of its errors are shared by all expressions of the process: two evaluations at
-// once would write to them. A label of no expression, put there first, stays.
-func init() { //nolint:gochecknoinits // before any evaluation, and once
-	const nowhere = -1
-	types.LabelErrNode(nowhere, types.NoSuchOverloadErr())
-	types.LabelErrNode(nowhere, types.Int(1<<62).ConvertToType(types.TimestampType))
+// CEL labels an error with its position in the expression, if it has no label yet.
+// Two of its errors are variables shared by the whole process, so two concurrent
+// evaluations would race to label them. Labelling them here, before any
+// evaluation, prevents that; these errors then have no position.
+func init() { //nolint:gochecknoinits // must run once, before any evaluation
+	const noPosition = -1
+	types.LabelErrNode(noPosition, types.NoSuchOverloadErr())
+	types.LabelErrNode(noPosition, types.Int(1<<62).ConvertToType(types.TimestampType))
 }

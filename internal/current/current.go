@@ -1,6 +1,6 @@
-// Package current has the context key under which a decision travels with what it
-// allowed: package middleware puts it there, package aureus too, and what records
-// a gate's result looks for it.
+// Package current has the context key of the decision that allowed the current
+// request. Packages middleware and aureus set it; code that records the result of a
+// gate reads it.
 package current
 
 // Decision is the key. The value is an aureus.Decision.

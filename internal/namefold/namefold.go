@@ -1,8 +1,8 @@
-// Package namefold compares names where a comparison keeps somebody from doing
-// something: a requester from deciding, one person from counting as two. Names
-// that a reader takes for the same are equal here, however they are spelled.
+// Package namefold compares names for rules that forbid something, for example
+// that a requester decides their own approval, or that one person counts as two.
+// Names that look the same to a reader are equal here, however they are spelled.
 //
-// It never serves to grant anything. What a name grants, it grants to the letter.
+// Do not use it to grant anything: for that, names must be compared exactly.
 package namefold
 
 import (
@@ -13,32 +13,30 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Same reports whether two names may stand for the same subject: whether they
-// have the same [Fold]. Two empty names are the same.
+// Same reports whether two names have the same [Fold], and so may name the same
+// subject. Two empty names are the same.
 func Same(a, b string) bool { return a == b || Fold(a) == Fold(b) }
 
-// Fold is what all spellings of a name have in common. It is Unicode's
-// toNFKC_Casefold: full case folding, so that ß is ss; compatibility
-// normalization, so that a composed é is the decomposed one, ﬁ is fi and a full
-// width letter is the ordinary one; and no default ignorable code points, so that
-// a zero width space counts for nothing. Other control and format characters, which
-// cannot be seen either, are left out too. Space around the name is left out, and
-// any white space within it counts as one plain space. Bytes that are no UTF-8
-// count as U+FFFD.
+// Fold returns a form that is the same for all spellings of a name. It is Unicode's
+// toNFKC_Casefold: full case folding (ß becomes ss), compatibility normalization (a
+// composed é equals a decomposed one, ﬁ becomes fi, a full width letter becomes the
+// ordinary one), and removal of default ignorable code points such as the zero
+// width space. Other control and format characters, which are also invisible, are
+// removed too. White space at the ends is removed, and any white space inside
+// becomes one space. Bytes that are not UTF-8 become U+FFFD.
 //
 // Letters of different scripts that look alike, such as the Latin a and the
 // Cyrillic а, stay different.
 //
-// Fold is idempotent and safe for concurrent use. What it returns is for
-// comparing only: a later version of Unicode may fold a name differently, so it
-// is not kept.
+// Fold is idempotent and safe for concurrent use. Use the result for comparisons
+// only and do not store it: a later version of Unicode may fold a name differently.
 func Fold(name string) string {
 	folder := cases.Fold()
-	// One pass is enough for nearly all names. Folding a letter may yield one whose
-	// normal form folds again, and leaving a character out may let its neighbours
-	// compose; each pass only moves towards the stable form.
+	// One pass is enough for nearly all names. But folding a letter may give a letter
+	// whose normal form folds again, and removing a character may let its neighbours
+	// compose. Repeating the steps leads to a stable form.
 	for range maxPasses {
-		next := strings.Map(simple, folder.String(norm.NFKD.String(withoutUnseen(name))))
+		next := strings.Map(lowerCase, folder.String(norm.NFKD.String(removeInvisible(name))))
 		next = norm.NFKC.String(next)
 		next = strings.Join(strings.Fields(next), " ")
 		if next == name {
@@ -49,14 +47,14 @@ func Fold(name string) string {
 	return name
 }
 
-// maxPasses is beyond what any code point needs, which is three; a test folds
-// them all.
+// maxPasses is more than enough: a test shows that three passes suffice for every
+// code point.
 const maxPasses = 8
 
-// simple is one letter for all that differ only in case: the first small one of
-// them. [cases.Fold] has the foldings to several letters, and takes most capital
-// letters to their small ones; those of Cherokee it exchanges with each other.
-func simple(r rune) rune {
+// lowerCase returns the first lower case letter among those that differ from r only
+// in case. [cases.Fold] folds to several letters where needed and maps most capital
+// letters to lower case, but it swaps the two cases of Cherokee.
+func lowerCase(r rune) rune {
 	if r <= unicode.MaxASCII {
 		return r
 	}
@@ -75,10 +73,11 @@ func simple(r rune) rune {
 	return small
 }
 
-func withoutUnseen(name string) string {
+// removeInvisible removes invisible characters and replaces white space by a space.
+func removeInvisible(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case unicode.IsSpace(r), r == '\u2800': // the blank pattern of Braille looks like a space
+		case unicode.IsSpace(r), r == '\u2800': // the blank Braille pattern looks like a space
 			return ' '
 		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
 			return -1

@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/namefold"
 )
 
-func TestSame_Spellings_AreOneName(t *testing.T) {
+func TestSame_Spellings_AreEqual(t *testing.T) {
 	t.Parallel()
 	for name, spellings := range map[string][]string{
 		"case":                  {"olga", "Olga", "OLGA"},
@@ -46,29 +46,29 @@ func TestSame_Spellings_AreOneName(t *testing.T) {
 	}
 }
 
-func TestSame_OtherNames_AreNotOneName(t *testing.T) {
+func TestSame_OtherNames_AreDifferent(t *testing.T) {
 	t.Parallel()
 	for _, pair := range [][2]string{
 		{"olga", "olgb"},
 		{"olga", ""},
-		{"olga", "\u043elga"}, // a Cyrillic o: not promised
+		{"olga", "\u043elga"}, // a Cyrillic o
 		{"olga smith", "olgasmith"},
 		{"Jos\u00e9", "Jose"},
 		{"key_1", "key-1"},
-		{"\u0131", "i"}, // the dotless i is a letter of its own
+		{"\u0131", "i"}, // the dotless i is a different letter
 	} {
 		require.False(t, namefold.Same(pair[0], pair[1]), "%+q and %+q", pair[0], pair[1])
 	}
 	require.True(t, namefold.Same("", ""))
 }
 
-// TestFold_EveryCodePoint_IsStable folds every character between two others.
+// Every character, between two others, folds to the same form as its variants.
 func TestFold_EveryCodePoint_IsStable(t *testing.T) {
 	t.Parallel()
 	for r := rune(1); r <= unicode.MaxRune; r++ {
 		if unicode.Is(unicode.Co, r) || unicode.Is(unicode.Han, r) && norm.NFKC.IsNormalString(string(r)) ||
 			!unicode.IsGraphic(r) && !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Zl, unicode.Zp) {
-			continue // nothing to fold: private, an ideograph, or not a character
+			continue // does not fold: private use, an ideograph, or not a character
 		}
 		name := "x" + string(r) + "y"
 		want := namefold.Fold(name)
@@ -81,7 +81,7 @@ func TestFold_EveryCodePoint_IsStable(t *testing.T) {
 		for _, form := range []norm.Form{norm.NFC, norm.NFD, norm.NFKC, norm.NFKD} {
 			check(form.String(name))
 		}
-		if r == 'ı' || r == 'İ' { // mapped to i and I, which are other letters in every locale but two
+		if r == 'ı' || r == 'İ' { // strings.ToUpper and ToLower map these to other letters
 			continue
 		}
 		check(strings.ToUpper(name))

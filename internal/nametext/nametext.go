@@ -1,7 +1,7 @@
-// Package nametext says what the names of principals, actions, tools and the like
-// may be made of: what a person who reads one can see. Two names that look the
-// same to an approver are then, but for letters of different scripts that look
-// alike, the same name.
+// Package nametext checks the characters in names of principals, actions, tools
+// and so on. Only visible characters are allowed, so that two names that look the
+// same to an approver are the same, except for similar letters of different
+// scripts.
 package nametext
 
 import (
@@ -14,33 +14,33 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// MaxBytes bounds the length of a name, in bytes.
+// MaxBytes is the maximum length of a name, in bytes.
 const MaxBytes = 1024
 
-// Identifier says what is wrong with a name that authority is compared on or that
-// is looked up, and is empty for a good one: at most [MaxBytes] of UTF-8, made of
-// characters that can be seen and of plain spaces, without a space at either end.
-// Whether it may be empty is for the caller to say. It does not allocate for a
-// good name.
+// Identifier checks a name that is looked up or that decides about permissions. It
+// returns what is wrong with the name, or "". A valid identifier is UTF-8 of at
+// most [MaxBytes] bytes, consists of visible characters and plain spaces, and has
+// no space at either end. The empty name is valid here; callers check for it. A
+// valid name causes no allocation.
 func Identifier(name string) (problem string) {
 	if Plain(name, "") && Trimmed(name) {
 		return ""
 	}
-	return badIdentifier(name)
+	return identifierProblem(name)
 }
 
-// Label says what is wrong with a name that is only shown, as Identifier does. It
-// may also begin and end with a space, and hold any kind of space, characters for
-// private use and those that Unicode has not assigned yet.
+// Label checks a name that is only displayed. It returns what is wrong with the
+// name, or "". Unlike an identifier, a label may begin and end with a space, and
+// may contain any kind of space, private use characters and unassigned characters.
 func Label(name string) (problem string) {
 	if Plain(name, "") {
 		return ""
 	}
-	return badText(name, hidden)
+	return textProblem(name, hidden)
 }
 
-func badIdentifier(name string) string {
-	if problem := badText(name, Unseen); problem != "" {
+func identifierProblem(name string) string {
+	if problem := textProblem(name, Unseen); problem != "" {
 		return problem
 	}
 	if strings.TrimSpace(name) != name {
@@ -49,7 +49,7 @@ func badIdentifier(name string) string {
 	return ""
 }
 
-func badText(name string, bad func(rune) bool) string {
+func textProblem(name string, bad func(rune) bool) string {
 	if len(name) > MaxBytes {
 		return "must not be longer than " + strconv.Itoa(MaxBytes) + " bytes"
 	}
@@ -58,41 +58,40 @@ func badText(name string, bad func(rune) bool) string {
 	}
 	for i, r := range name {
 		if bad(r) {
-			return fmt.Sprintf("must be made of visible characters and plain spaces: leave out the character %U at byte %d", r, i)
+			return fmt.Sprintf("must contain only visible characters and plain spaces: remove the character %U at byte %d", r, i)
 		}
 	}
 	return ""
 }
 
-// Unseen reports whether a name with the character may look like one without it,
-// or like one with a plain space in its place: control and format characters, the
-// marks that change the direction of text among them, separators, variation
-// selectors, spaces other than the plain one, and what has no shape of its own.
+// Unseen reports whether the character is invisible or looks like a plain space,
+// so that a name with it may look like another name: control and format characters
+// (including marks of text direction), separators, variation selectors, spaces
+// other than the plain one, and unassigned and private use characters.
 func Unseen(r rune) bool {
 	return !unicode.IsPrint(r) || r == '\u2800' || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// hidden is Unseen for a label: control and format characters, separators of
-// lines and paragraphs, what renders as nothing, and noncharacters.
+// hidden reports whether a label must not contain the character: control and format
+// characters, line and paragraph separators, ignorable characters and
+// noncharacters.
 func hidden(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point)
 }
 
-// Shown is the name for a log or a record: as it is if it is a good identifier,
-// and otherwise at most 256 bytes of it in quotes, with what cannot be seen
-// escaped.
+// Shown returns the name for a log or a record: a valid identifier unchanged, and
+// any other name quoted, escaped, and cut to about 256 bytes.
 func Shown(name string) string {
 	if Identifier(name) == "" {
 		return name
 	}
-	const most = 256
-	return jsonvalue.Clip(strconv.QuoteToASCII(name[:min(len(name), most)]), most)
+	const limit = 256
+	return jsonvalue.Clip(strconv.QuoteToASCII(name[:min(len(name), limit)]), limit)
 }
 
-// Plain reports whether every byte of both names is a printable character of ASCII,
-// and neither has more than [MaxBytes]: such names are good labels. It looks at
-// eight bytes at once, and at two names in one call, since every decision asks it
-// for a few dozen names.
+// Plain reports whether both names consist of printable ASCII characters and have
+// at most [MaxBytes] bytes. Such names are valid labels. For speed it checks eight
+// bytes at once and two names in one call: a decision checks dozens of names.
 func Plain(a, b string) bool {
 	if len(a) > MaxBytes || len(b) > MaxBytes {
 		return false
@@ -101,51 +100,51 @@ func Plain(a, b string) bool {
 	switch n := len(a); {
 	case n >= 8:
 		for i := 0; i < n-8; i += 8 {
-			bad |= outside(word(a[i : i+8]))
+			bad |= outside(loadWord(a[i : i+8]))
 		}
-		bad |= outside(word(a[n-8:]))
+		bad |= outside(loadWord(a[n-8:]))
 	case n >= 4:
-		bad |= outside(half(a) | half(a[n-4:])<<32)
+		bad |= outside(loadHalf(a) | loadHalf(a[n-4:])<<32)
 	case n > 0:
 		bad |= outside(padding | uint64(a[0]) | uint64(a[n/2])<<8 | uint64(a[n-1])<<16)
 	}
 	switch n := len(b); {
 	case n >= 8:
 		for i := 0; i < n-8; i += 8 {
-			bad |= outside(word(b[i : i+8]))
+			bad |= outside(loadWord(b[i : i+8]))
 		}
-		bad |= outside(word(b[n-8:]))
+		bad |= outside(loadWord(b[n-8:]))
 	case n >= 4:
-		bad |= outside(half(b) | half(b[n-4:])<<32)
+		bad |= outside(loadHalf(b) | loadHalf(b[n-4:])<<32)
 	case n > 0:
 		bad |= outside(padding | uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16)
 	}
 	return bad&tops == 0
 }
 
-// Trimmed reports whether a plain name neither begins nor ends with a space. Plain
-// and trimmed names are good identifiers.
+// Trimmed reports whether a plain name neither begins nor ends with a space. A name
+// that is plain and trimmed is a valid identifier.
 func Trimmed(plain string) bool {
 	return plain == "" || plain[0] != ' ' && plain[len(plain)-1] != ' '
 }
 
 const (
 	ones, tops = 0x0101010101010101, 0x8080808080808080
-	padding    = ones * ' ' &^ 0xffffff // five spaces for the bytes that a name of three does not have
+	padding    = ones * ' ' &^ 0xffffff // five spaces, for the bytes that a name of at most three bytes lacks
 )
 
-// outside has the highest bit of at least one byte set if one of the eight is below
-// a space, DEL or not ASCII, and of none if there is no such byte: only such a byte
-// borrows from the next one, or carries into it.
+// outside sets the highest bit of at least one byte if any of the eight bytes is
+// not a printable ASCII character, and of no byte otherwise. Borrows and carries
+// between bytes come only from bytes that are not printable.
 func outside(w uint64) uint64 {
 	return w | (w - ones*' ') | (w + ones)
 }
 
-func word(s string) uint64 {
+func loadWord(s string) uint64 {
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-func half(s string) uint64 {
+func loadHalf(s string) uint64 {
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/nametext"
 )
 
-func TestIdentifier_VisibleText_IsGood(t *testing.T) {
+func TestIdentifier_VisibleText_IsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"", "a", "olga", "Olga Smith", "olga  smith", "Ölga", "オルガ", "o'lga@example.org", "ledger/2", "spiffe://x/y", "e\u0301", "жизнь", "שלום",
@@ -23,7 +23,7 @@ func TestIdentifier_VisibleText_IsGood(t *testing.T) {
 	}
 }
 
-func TestName_HiddenCharacters_AreRefusedAtEveryPlace(t *testing.T) {
+func TestName_HiddenCharacter_IsRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	for what, bad := range map[string]string{
 		"NUL": "\x00", "line feed": "\n", "tab": "\t", "escape": "\x1b", "DEL": "\x7f", "C1 control": "\u0085",
@@ -42,7 +42,7 @@ func TestName_HiddenCharacters_AreRefusedAtEveryPlace(t *testing.T) {
 	}
 }
 
-func TestName_RefusedInIdentifiersOnly(t *testing.T) {
+func TestLabel_SpacesAndUnassigned_AreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{" olga", "olga ", " ", "olga\u00a0smith", "\u3000", "olga\u2009smith", "olga\u2800smith", "a\ufe0f", "\ue000", "\u0378"} {
 		require.NotEmpty(t, nametext.Identifier(name), "%+q", name)
@@ -53,7 +53,7 @@ func TestName_RefusedInIdentifiersOnly(t *testing.T) {
 	require.LessOrEqual(t, len(nametext.Shown(strings.Repeat("\u200b", 1<<20))), 260)
 }
 
-func TestIdentifier_SaysTheCharacterAndItsPlace(t *testing.T) {
+func TestIdentifier_Refused_NamesCharacterAndPosition(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, nametext.Identifier("ol\u202ega"), "U+202E at byte 2")
 	require.Contains(t, nametext.Identifier("\xff"), "UTF-8")
@@ -61,9 +61,8 @@ func TestIdentifier_SaysTheCharacterAndItsPlace(t *testing.T) {
 	require.Contains(t, nametext.Identifier(strings.Repeat("x", nametext.MaxBytes+1)), "1024 bytes")
 }
 
-// TestIdentifier_Words_AgreesWithTheCharacters holds the check of eight bytes at
-// once against one of each character.
-func TestIdentifier_Words_AgreesWithTheCharacters(t *testing.T) {
+// The check of eight bytes at once must agree with a check of each character.
+func TestIdentifier_RandomBytes_AgreesWithCharacterCheck(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 5))
 	for range 200_000 {

@@ -1,6 +1,6 @@
-// Package pattern compiles regular expressions of RE2 that come from outside, in
-// a bounded size. A text of a thousand bytes can ask for a program of hundreds of
-// thousands of instructions: its size is estimated before it is made.
+// Package pattern compiles RE2 regular expressions of untrusted origin and limits
+// their size. A pattern of a thousand bytes can need hundreds of thousands of
+// instructions, so the size is estimated before the pattern is compiled.
 package pattern
 
 import (
@@ -10,17 +10,18 @@ import (
 	"regexp/syntax"
 )
 
-// Pattern is a compiled regular expression, and how many instructions it takes.
+// Pattern is a compiled regular expression and the number of its instructions.
 type Pattern struct {
 	*regexp.Regexp
 
 	Size int
 }
 
-// ErrTooLarge is what errors of size match.
+// ErrTooLarge matches the errors for a pattern above a limit.
 var ErrTooLarge = errors.New("the pattern is too large")
 
-// Compile compiles a text of at most maxBytes to at most maxSize instructions.
+// Compile compiles a pattern of at most maxBytes bytes that needs at most maxSize
+// instructions.
 func Compile(text string, maxBytes, maxSize int) (Pattern, error) {
 	parsed, err := parse(text, maxBytes, maxSize)
 	if err != nil {
@@ -40,7 +41,8 @@ func Compile(text string, maxBytes, maxSize int) (Pattern, error) {
 	return Pattern{compiled, len(program.Inst)}, nil
 }
 
-// Check reports what Compile would refuse, but does not compile.
+// Check returns an error for most patterns that Compile would refuse, without
+// compiling: it uses the estimated size.
 func Check(text string, maxBytes, maxSize int) error {
 	_, err := parse(text, maxBytes, maxSize)
 	return err
@@ -48,7 +50,7 @@ func Check(text string, maxBytes, maxSize int) error {
 
 func parse(text string, maxBytes, maxSize int) (*syntax.Regexp, error) {
 	if len(text) > maxBytes {
-		return nil, fmt.Errorf("%w: it has %d bytes, and %d are the limit", ErrTooLarge, len(text), maxBytes)
+		return nil, fmt.Errorf("%w: it has %d bytes, and the limit is %d", ErrTooLarge, len(text), maxBytes)
 	}
 	parsed, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
@@ -61,11 +63,11 @@ func parse(text string, maxBytes, maxSize int) (*syntax.Regexp, error) {
 }
 
 func tooLarge(maxSize int) error {
-	return fmt.Errorf("%w: it takes more than %d instructions", ErrTooLarge, maxSize)
+	return fmt.Errorf("%w: it needs more than %d instructions", ErrTooLarge, maxSize)
 }
 
-// size is about how many instructions an expression takes, and more than limit
-// where it takes more.
+// size estimates how many instructions an expression needs. The result is at most
+// limit+1.
 func size(re *syntax.Regexp, limit int) int {
 	n := 1
 	for _, sub := range re.Sub {
@@ -74,17 +76,17 @@ func size(re *syntax.Regexp, limit int) int {
 			return limit + 1
 		}
 	}
-	switch re.Op { //nolint:exhaustive // the others take no more than their parts and one
+	switch re.Op { //nolint:exhaustive // the others need one instruction more than their parts
 	case syntax.OpLiteral:
 		return max(n, len(re.Rune))
 	case syntax.OpCapture:
 		return n + 1
 	case syntax.OpRepeat:
-		times := re.Max
-		if times < 0 {
-			times = re.Min + 1 // at least so often: the last one is repeated
+		count := re.Max
+		if count < 0 {
+			count = re.Min + 1 // x{n,} compiles to n copies and a loop
 		}
-		n = 1 + (n-1)*times
+		n = 1 + (n-1)*count
 	}
 	return min(n, limit+1)
 }

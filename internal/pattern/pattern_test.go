@@ -10,6 +10,7 @@ import (
 )
 
 func TestCompile_Size_IsBounded(t *testing.T) {
+	t.Parallel()
 	const bytes, instructions = 1000, 1000
 	for _, text := range []string{`^(a?){99}b$`, `a{999}`, `[\pL\d]+@x`, ``, strings.Repeat("a", 900), `(a|b|c){1,30}`} {
 		compiled, err := pattern.Compile(text, bytes, instructions+100)

@@ -1,7 +1,7 @@
-// Package reported has the rules for decisions that were made elsewhere and are
-// reported to the audit log: what in them must agree, and with what. They are
-// pure: what they judge is handed to them. The control plane and its test double
-// share them.
+// Package reported checks decisions that were made elsewhere and are reported to
+// the audit log: their fields must be consistent with each other and with the
+// approval that they name. Its functions depend on their arguments alone. The
+// control plane and its test double use them.
 package reported
 
 import (
@@ -13,30 +13,29 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// The time of a decision is part of its id. What is reported of a decision must
-// come within MaxAge of it, which leaves a reporter days without a connection;
-// and MaxAhead is what two clocks may differ by.
+// A report must arrive at most MaxAge after the decision, so a reporter may be
+// offline for days. The time of the decision, which is part of its id, may be at
+// most MaxAhead in the future, to allow for differing clocks.
 const (
 	MaxAge   = 7 * 24 * time.Hour
 	MaxAhead = 5 * time.Minute
 )
 
-// Recent says what is wrong with the time in a decision's id, as of now; it is
-// empty where nothing is.
+// Recent checks the time in a decision's id. It returns what is wrong, or "".
 func Recent(id aureus.DecisionID, now time.Time) string {
-	switch at := id.Time(); {
-	case at.After(now.Add(MaxAhead)):
-		return fmt.Sprintf("/decision_id: was made at %s, which is in the future; set the clock of the decider", at.Format(time.RFC3339))
-	case at.Before(now.Add(-MaxAge)):
-		return fmt.Sprintf("/decision_id: was made at %s; what is reported of a decision must come within %d days", at.Format(time.RFC3339), int(MaxAge.Hours())/24)
+	switch decided := id.Time(); {
+	case decided.After(now.Add(MaxAhead)):
+		return fmt.Sprintf("/decision_id: was made at %s, which is in the future; set the clock of the decider", decided.Format(time.RFC3339))
+	case decided.Before(now.Add(-MaxAge)):
+		return fmt.Sprintf("/decision_id: was made at %s; a decision must be reported within %d days", decided.Format(time.RFC3339), int(MaxAge.Hours())/24)
 	}
 	return ""
 }
 
-// meaning is what a decision with a known reason code says.
+// meaning holds the effects and risk tiers that a reason code may occur with.
 type meaning struct {
 	effects []aureus.Effect
-	tiers   []aureus.PolicyRiskTier // empty: any
+	tiers   []aureus.PolicyRiskTier // empty means any
 }
 
 var (
@@ -69,16 +68,16 @@ var (
 	}
 )
 
-// Consistent says how a reported decision contradicts itself; it is empty where
-// it does not. A reason code that this package does not know, of a decider with
-// rules of its own, contradicts nothing.
+// Consistent checks that the fields of a reported decision do not contradict each
+// other. It returns what is wrong, or "". An unknown reason code, which a decider
+// with other rules may use, is consistent with every effect and tier.
 func Consistent(r aureus.DecisionRecord) string {
 	var effect aureus.Effect
 	if err := effect.UnmarshalText([]byte(r.Effect)); err != nil {
 		return "/effect: " + err.Error()
 	}
-	if why := consistent(r.ReasonCode, effect, r.RiskTier); why != "" {
-		return why
+	if problem := checkCode(r.ReasonCode, effect, r.RiskTier); problem != "" {
+		return problem
 	}
 	switch {
 	case r.ReasonCode == aureus.ReasonApproved && r.ApprovalID == "":
@@ -89,36 +88,34 @@ func Consistent(r aureus.DecisionRecord) string {
 	return ""
 }
 
-// Asks says why a decision with that reason code needs no person, so that no
-// approval is asked for because of it; it is empty where it may. A code that this
-// package does not know goes with any decision.
+// Asks checks that a decision with this reason code and tier can require an
+// approval. It returns what is wrong, or "". An unknown reason code is accepted.
 func Asks(code aureus.ReasonCode, tier aureus.PolicyRiskTier) string {
-	return consistent(code, aureus.RequireApproval, tier)
+	return checkCode(code, aureus.RequireApproval, tier)
 }
 
-// consistent says how a reason code contradicts the effect or the tier. A code that
-// is a known one but for the case of its letters is none: who reads it takes it for
-// the known one.
-func consistent(code aureus.ReasonCode, effect aureus.Effect, tier aureus.PolicyRiskTier) string {
+// checkCode checks that the reason code may occur with the effect and the tier. A
+// code that differs from a known one only in case is refused, because readers would
+// take it for the known one.
+func checkCode(code aureus.ReasonCode, effect aureus.Effect, tier aureus.PolicyRiskTier) string {
 	m, known := meanings[code]
 	if upper := aureus.ReasonCode(strings.ToUpper(string(code))); !known && upper != code {
 		if _, known := meanings[upper]; known {
-			return fmt.Sprintf("/reason_code: write %s in capital letters, or choose another code", upper)
+			return fmt.Sprintf("/reason_code: write %s in capital letters, or use another code", upper)
 		}
 	}
 	switch {
 	case known && !slices.Contains(m.effects, effect):
-		return fmt.Sprintf("/reason_code: %s is not the reason of the effect %s", code, effect)
+		return fmt.Sprintf("/reason_code: %s cannot be the reason for the effect %s", code, effect)
 	case known && tier != "" && len(m.tiers) > 0 && !slices.Contains(m.tiers, tier):
-		return fmt.Sprintf("/reason_code: %s is not the reason of a decision on the tier %s", code, tier)
+		return fmt.Sprintf("/reason_code: %s cannot be the reason for a decision on the risk tier %s", code, tier)
 	}
 	return ""
 }
 
-// Fits says why an approval that exists, and that the reporter has asked for, is
-// not the one of the reported decision; it is empty where it is. spent is
-// whether the approval was used by this very decision.
-func Fits(r aureus.DecisionRecord, a aureus.Approval, spent bool) string {
+// Fits checks that the approval a reported decision names is for that decision. It
+// returns what is wrong, or "". used says whether this decision used the approval.
+func Fits(r aureus.DecisionRecord, a aureus.Approval, used bool) string {
 	var differs []string
 	for _, part := range []struct {
 		name string
@@ -137,8 +134,8 @@ func Fits(r aureus.DecisionRecord, a aureus.Approval, spent bool) string {
 	_ = effect.UnmarshalText([]byte(r.Effect)) // Consistent has checked it
 	switch {
 	case len(differs) > 0:
-		return "/approval_id: the approval is for something else: " + strings.Join(differs, " and ") + " differ from the record"
-	case effect == aureus.Allow && !spent:
+		return "/approval_id: the approval is for another request; these fields differ from the record: " + strings.Join(differs, ", ")
+	case effect == aureus.Allow && !used:
 		return "/approval_id: the approval was not used by this decision, so it allows nothing"
 	}
 	return ""

@@ -13,34 +13,37 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func TestRecent_BoundsTheTimeOfADecision(t *testing.T) {
+func TestRecent_DecisionTime_IsLimited(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
-		at   time.Time
-		says string
+		decided time.Time
+		says    string
 	}{
-		"now":                       {noon, ""},
-		"as old as may be":          {noon.Add(-7 * 24 * time.Hour), ""},
-		"older":                     {noon.Add(-7*24*time.Hour - time.Millisecond), "within 7 days"},
-		"as far ahead as may be":    {noon.Add(5 * time.Minute), ""},
-		"further ahead":             {noon.Add(5*time.Minute + time.Millisecond), "in the future"},
-		"the end of the id's range": {time.UnixMilli(1<<48 - 1), "in the future"},
-		"the beginning of it":       {time.UnixMilli(1), "within 7 days"},
+		"now":                        {noon, ""},
+		"the maximum age":            {noon.Add(-7 * 24 * time.Hour), ""},
+		"older":                      {noon.Add(-7*24*time.Hour - time.Millisecond), "within 7 days"},
+		"the maximum in the future":  {noon.Add(5 * time.Minute), ""},
+		"further ahead":              {noon.Add(5*time.Minute + time.Millisecond), "in the future"},
+		"the end of the id's range":  {time.UnixMilli(1<<48 - 1), "in the future"},
+		"the beginning of the range": {time.UnixMilli(1), "within 7 days"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			why := reported.Recent(aureus.NewDecisionID(row.at), noon)
+			t.Parallel()
+			problem := reported.Recent(aureus.NewDecisionID(row.decided), noon)
 			if row.says == "" {
-				require.Empty(t, why)
+				require.Empty(t, problem)
 				return
 			}
-			require.Contains(t, why, "/decision_id")
-			require.Contains(t, why, row.says)
+			require.Contains(t, problem, "/decision_id")
+			require.Contains(t, problem, row.says)
 		})
 	}
 }
 
-// Each known reason code goes with the effects that package guard gives it, and
-// with no other.
-func TestConsistent_EffectAndReasonCode(t *testing.T) {
+// Each known reason code is accepted with the effects that package guard uses it
+// for, and with no other.
+func TestConsistent_ReasonCode_MustFitTheEffect(t *testing.T) {
+	t.Parallel()
 	allow, deny, ask := "allow", "deny", "require_approval"
 	rows := map[aureus.ReasonCode][]string{
 		aureus.ReasonLowRisk: {allow}, aureus.ReasonMediumRisk: {allow}, aureus.ReasonMCP: {allow}, aureus.ReasonMCPWithCRV: {allow}, aureus.ReasonApproved: {allow},
@@ -53,21 +56,22 @@ func TestConsistent_EffectAndReasonCode(t *testing.T) {
 	}
 	for code, effects := range rows {
 		for _, effect := range []string{allow, deny, ask} {
-			why := reported.Consistent(aureus.DecisionRecord{Effect: effect, ReasonCode: code, ApprovalID: "apr", ActionDigest: aureus.Digest{1}})
+			problem := reported.Consistent(aureus.DecisionRecord{Effect: effect, ReasonCode: code, ApprovalID: "apr", ActionDigest: aureus.Digest{1}})
 			if slices.Contains(effects, effect) {
-				require.Empty(t, why, "%s with %s", effect, code)
+				require.Empty(t, problem, "%s with %s", effect, code)
 			} else {
-				require.Contains(t, why, "/reason_code", "%s with %s", effect, code)
+				require.Contains(t, problem, "/reason_code", "%s with %s", effect, code)
 			}
 		}
 	}
 	require.Contains(t, reported.Consistent(aureus.DecisionRecord{Effect: "permit"}), "/effect")
-	for _, code := range []aureus.ReasonCode{"approved", "Permission_Denied"} { // who reads them takes them for the known ones
+	for _, code := range []aureus.ReasonCode{"approved", "Permission_Denied"} { // readers would take them for the known ones
 		require.Contains(t, reported.Consistent(aureus.DecisionRecord{Effect: allow, ReasonCode: code}), "capital letters", code)
 	}
 }
 
-func TestConsistent_ReasonCodeAndTier(t *testing.T) {
+func TestConsistent_ReasonCode_MustFitTheTier(t *testing.T) {
+	t.Parallel()
 	for code, tiers := range map[aureus.ReasonCode]map[aureus.PolicyRiskTier]bool{
 		aureus.ReasonLowRisk:      {"": true, "low": true, "medium": false, "high": false, "critical": false},
 		aureus.ReasonMediumRisk:   {"": true, "low": false, "medium": true, "high": false, "critical": false},
@@ -82,13 +86,14 @@ func TestConsistent_ReasonCodeAndTier(t *testing.T) {
 			effect = "require_approval"
 		}
 		for tier, fine := range tiers {
-			why := reported.Consistent(aureus.DecisionRecord{Effect: effect, ReasonCode: code, RiskTier: tier, ApprovalID: "apr", ActionDigest: aureus.Digest{1}})
-			require.Equal(t, fine, why == "", "%s on %q: %s", code, tier, why)
+			problem := reported.Consistent(aureus.DecisionRecord{Effect: effect, ReasonCode: code, RiskTier: tier, ApprovalID: "apr", ActionDigest: aureus.Digest{1}})
+			require.Equal(t, fine, problem == "", "%s on %q: %s", code, tier, problem)
 		}
 	}
 }
 
-func TestConsistent_AnApprovalIsNamedWithItsDigest(t *testing.T) {
+func TestConsistent_Approval_NeedsIDAndDigest(t *testing.T) {
+	t.Parallel()
 	approved := aureus.DecisionRecord{Effect: "allow", ReasonCode: aureus.ReasonApproved, ApprovalID: "apr", ActionDigest: aureus.Digest{1}}
 	require.Empty(t, reported.Consistent(approved))
 	without := approved
@@ -101,7 +106,8 @@ func TestConsistent_AnApprovalIsNamedWithItsDigest(t *testing.T) {
 	require.Empty(t, reported.Consistent(without), "a denial computes no digest")
 }
 
-func TestFits_TheApprovalIsForWhatTheRecordTellsOf(t *testing.T) {
+func TestFits_OtherRequest_NamesTheDifference(t *testing.T) {
+	t.Parallel()
 	approval := aureus.Approval{Principal: aureus.Principal{ID: "agent"}, OnBehalfOf: "owner", Action: aureus.Action{ID: "transfer"}, ActionDigest: aureus.Digest{1}}
 	record := aureus.DecisionRecord{Principal: "agent", OnBehalfOf: "owner", Action: "transfer", ActionDigest: aureus.Digest{1}, Effect: "allow"}
 	require.Empty(t, reported.Fits(record, approval, true))
@@ -117,5 +123,5 @@ func TestFits_TheApprovalIsForWhatTheRecordTellsOf(t *testing.T) {
 		require.Contains(t, reported.Fits(other, approval, true), field)
 	}
 	record.Effect = "require_approval"
-	require.Empty(t, reported.Fits(record, approval, false), "what waits has used nothing")
+	require.Empty(t, reported.Fits(record, approval, false), "a pending decision has not used its approval")
 }

@@ -1,5 +1,6 @@
-// Package steps counts down what the validators of one gate may take together.
-// A step is about half a microsecond of one processor.
+// Package steps limits the processing time that the validators of one gate may use
+// together, as a number of steps. A step is about half a microsecond of one
+// processor.
 package steps
 
 import (
@@ -7,24 +8,24 @@ import (
 	"sync/atomic"
 )
 
-// Budget is what is left of a number of steps. It is safe for concurrent use. A
-// nil Budget has no bound.
+// Budget holds the steps that may still be used. It is safe for concurrent use. A
+// nil *Budget has no limit.
 type Budget struct{ left atomic.Int64 }
 
-// New is a budget of so many steps.
+// New returns a budget of the given number of steps.
 func New(steps int) *Budget {
 	b := &Budget{}
 	b.left.Store(int64(steps))
 	return b
 }
 
-// Spend takes steps that were used or are about to be. It reports whether as
-// many were left; where they were not, none is left afterwards.
+// Spend subtracts steps, before or after they are used. It reports whether that
+// many were left. If not, none is left afterwards.
 func (b *Budget) Spend(steps int) bool {
 	return b == nil || b.left.Add(-int64(steps)) >= 0
 }
 
-// Left is how many of at most limit steps may still be taken.
+// Left returns the number of steps left, at most limit.
 func (b *Budget) Left(limit int) int {
 	if b == nil {
 		return limit
@@ -32,15 +33,15 @@ func (b *Budget) Left(limit int) int {
 	return int(max(0, min(int64(limit), b.left.Load())))
 }
 
-// Spent reports whether nothing is left.
+// Spent reports whether no step is left.
 func (b *Budget) Spent() bool { return b != nil && b.left.Load() <= 0 }
 
 type key struct{}
 
-// With is a context whose validators share the budget.
+// With returns a context with the budget.
 func With(ctx context.Context, b *Budget) context.Context { return context.WithValue(ctx, key{}, b) }
 
-// From is the budget of a context, or nil.
+// From returns the budget of the context, or nil.
 func From(ctx context.Context) *Budget {
 	b, _ := ctx.Value(key{}).(*Budget)
 	return b

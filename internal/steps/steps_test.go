@@ -9,6 +9,7 @@ import (
 )
 
 func TestBudget_Spend_UntilNothingIsLeft(t *testing.T) {
+	t.Parallel()
 	b := steps.New(10)
 	require.Equal(t, 10, b.Left(100))
 	require.Equal(t, 3, b.Left(3))
@@ -21,7 +22,8 @@ func TestBudget_Spend_UntilNothingIsLeft(t *testing.T) {
 	require.False(t, steps.New(5).Spend(6))
 }
 
-func TestBudget_OfAContext(t *testing.T) {
+func TestFrom_Context_ReturnsItsBudget(t *testing.T) {
+	t.Parallel()
 	none := steps.From(t.Context())
 	require.Nil(t, none)
 	require.True(t, none.Spend(1<<40))

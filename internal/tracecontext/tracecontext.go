@@ -1,5 +1,4 @@
-// Package tracecontext reads the trace id of a W3C traceparent header, without
-// any telemetry library.
+// Package tracecontext reads the trace id from a W3C traceparent header.
 package tracecontext
 
 import (
@@ -7,18 +6,18 @@ import (
 	"strings"
 )
 
-// Header is the name of the header.
+// Header is the name of the header in canonical form.
 const Header = "Traceparent"
 
-// ID is the trace id, 32 hex digits in lower case, of the header's traceparent,
-// and empty where there is none, more than one, or one that is malformed.
+// ID returns the trace id of the traceparent header, 32 hex digits in lower case.
+// It is empty if the header is missing, repeated or malformed.
 func ID(header http.Header) string {
 	values := header[Header]
 	if len(values) != 1 {
 		return ""
 	}
 	value := values[0]
-	// version-trace-parent-flags; a later version may have more behind a dash
+	// version-trace-parent-flags; a later version may append a dash and more
 	if len(value) < 55 || value[2] != '-' || value[35] != '-' || value[52] != '-' || value[:2] == "ff" {
 		return ""
 	}

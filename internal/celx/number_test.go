@@ -6,9 +6,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a rule says of a number as text is what a person reads in the JSON: no
-// exponent, no lost digit.
+// string() writes a number in plain digits, without an exponent and without losing
+// a digit.
 func TestString_Number_PlainDecimalDigits(t *testing.T) {
+	t.Parallel()
 	for number, want := range map[string]string{
 		`0`: "0", `-0`: "0", `-0.0`: "0", `0e5`: "0", `1`: "1", `1.0`: "1", `-1.00`: "-1", `10e-1`: "1",
 		`999999`: "999999", `1000000`: "1000000", `123456789`: "123456789", `-123456789`: "-123456789", `123456789.0`: "123456789",
@@ -20,12 +21,13 @@ func TestString_Number_PlainDecimalDigits(t *testing.T) {
 		`0.30000000000000004`: "0.30000000000000004",
 	} {
 		t.Run(number, func(t *testing.T) {
+			t.Parallel()
 			data := parse(t, `{"n":`+number+`}`)
 			text, err := language.Text(`string(data.n)`)
 			require.NoError(t, err)
-			said, err := text.Render(t.Context(), data, nil)
+			rendered, err := text.Render(t.Context(), data, nil)
 			require.NoError(t, err)
-			require.Equal(t, want, said)
+			require.Equal(t, want, rendered)
 
 			for _, rule := range []string{
 				`string(data.n) == "` + want + `"`,
@@ -50,15 +52,16 @@ func TestString_Number_PlainDecimalDigits(t *testing.T) {
 	} {
 		text, err := language.Text(rule)
 		require.NoError(t, err, rule)
-		said, err := text.Render(t.Context(), parse(t, `{"n":123456789}`), nil)
+		rendered, err := text.Render(t.Context(), parse(t, `{"n":123456789}`), nil)
 		require.NoError(t, err, rule)
-		require.Equal(t, want, said, rule)
+		require.Equal(t, want, rendered, rule)
 	}
 }
 
-// A number that no type of the language holds exactly is an error, whatever the
-// rule does with it.
-func TestNumber_NotHeldExactly_IsAnError(t *testing.T) {
+// A number that no type represents exactly is an error in every expression that
+// uses it.
+func TestNumber_NotRepresentable_IsAnError(t *testing.T) {
+	t.Parallel()
 	for _, number := range []string{
 		`123456789012345678901234`, `18446744073709551617`, `-9223372036854775809`, `1e23`,
 		`9007199254740992.5`, `9007199254740993.5`, `4503599627370497.3`, // fractions beyond the digits of a double
@@ -66,12 +69,12 @@ func TestNumber_NotHeldExactly_IsAnError(t *testing.T) {
 	} {
 		for _, rule := range []string{`data.n <= 1e300`, `data.n == data.n`, `string(data.n) != ""`, `!(data.n in [1.0])`, `int(data.n) != 1`, `data.n != 5`} {
 			holds, err := condition(t, rule).Holds(t.Context(), parse(t, `{"n":`+number+`}`), nil)
-			require.ErrorContains(t, err, "held exactly", "%s: %s", number, rule)
+			require.ErrorContains(t, err, "represented exactly", "%s: %s", number, rule)
 			require.False(t, holds)
 		}
 	}
-	// As many digits as writers of doubles print are held, and so is a text of
-	// all the digits that a double has.
+	// A number is accepted with as many digits as programs print for a double, and
+	// also with all digits of a double.
 	for _, number := range []string{`0.1`, `0.10000000000000001`, `0.1000000000000000055511151231257827021181583404541015625`, `5e-324`, `4.9406564584124654e-324`, `0.30000000000000004`, `123.4500`} {
 		holds, err := condition(t, `data.n > 0`).Holds(t.Context(), parse(t, `{"n":`+number+`}`), nil)
 		require.NoError(t, err, number)
@@ -79,9 +82,10 @@ func TestNumber_NotHeldExactly_IsAnError(t *testing.T) {
 	}
 }
 
-// Infinities and what is no number have no place in JSON, and make every
-// comparison false, so that a negated one holds.
+// With NaN every comparison would be false and its negation true, so double()
+// fails for NaN, and for the infinities.
 func TestDouble_NotFinite_IsAnError(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{"NaN", "nan", "Infinity", "-inf", "+Inf", "1e999"} {
 		holds, err := condition(t, `!(double(data.t) > 100.0)`).Holds(t.Context(), parse(t, `{"t":"`+text+`"}`), nil)
 		require.Error(t, err, text)
@@ -90,7 +94,7 @@ func TestDouble_NotFinite_IsAnError(t *testing.T) {
 	for _, rule := range []string{`!(double("NaN") > data.n)`, `double("Infinity") > data.n`, `string(double("-inf")) != data.n`} {
 		compiled, err := language.Condition(rule)
 		if err != nil {
-			continue // it is told already when it is compiled
+			continue // refused when it is compiled
 		}
 		holds, err := compiled.Holds(t.Context(), parse(t, `{"n":1}`), nil)
 		require.Error(t, err, rule)
@@ -98,11 +102,13 @@ func TestDouble_NotFinite_IsAnError(t *testing.T) {
 	}
 	holds, err := condition(t, `double(data.t) == 1500.0 && double(7) == 7.0 && double(data.n) == 9007199254740992.0`).Holds(t.Context(), parse(t, `{"t":"1.5e3","n":9007199254740993}`), nil)
 	require.NoError(t, err)
-	require.True(t, holds, "double() rounds, since that is what it is asked to do")
+	require.True(t, holds, "double() rounds")
 }
 
-// A double of the rule's meets a whole number beyond 2^53 of the data's.
+// A double in the expression is compared with a whole number beyond 2^53 in the
+// data.
 func TestComparison_DoubleAndLargeWhole_IsExact(t *testing.T) {
+	t.Parallel()
 	data := parse(t, `{"at":10000000000000000,"above":10000000000000001,"below":9999999999999999,"max":18446744073709551615,"min":-9223372036854775807,"list":[10000000000000001],"map":{"a":10000000000000001}}`)
 	for rule, want := range map[string]bool{
 		`data.above <= 1e16`: false, `data.above > 1e16`: true, `1e16 < data.above`: true, `1e16 >= data.above`: false,
@@ -122,13 +128,14 @@ func TestComparison_DoubleAndLargeWhole_IsExact(t *testing.T) {
 	}
 	for _, rule := range []string{`data.above < "a"`, `"a" < data.above`, `data.list < 1.0`, `data.map > data.above`, `true < data.at`, `1 in data.at`} {
 		_, err := condition(t, `dyn(0) == 1 || `+rule).Holds(t.Context(), data, nil)
-		require.ErrorContains(t, err, "kinds that it does not take", rule)
+		require.ErrorContains(t, err, "types that it does not take", rule)
 	}
 }
 
-// Two values of the data are compared as JSON: numbers that the language cannot
-// hold are equal to themselves alone.
-func TestEquality_NumbersBeyondTheLanguage_InData(t *testing.T) {
+// Two values of the data are compared as JSON, exactly, also with numbers that no
+// type can represent.
+func TestEquality_UnrepresentableNumbers_CompareAsJSON(t *testing.T) {
+	t.Parallel()
 	const large = `123456789012345678901234`
 	for rule, want := range map[string]bool{
 		`data == previous`: false, `data.same == previous.same`: true, `data.list == previous.list`: false, `data.list != previous.list`: true,
@@ -141,19 +148,20 @@ func TestEquality_NumbersBeyondTheLanguage_InData(t *testing.T) {
 		require.NoError(t, err, rule)
 		require.Equal(t, want, holds, rule)
 	}
-	// Where the rule's own value is on one side, there is no such comparison: an
-	// error, and not the "equal" that CEL says of items that it cannot compare.
+	// A comparison with a value computed by the expression is an error. Standard CEL
+	// would call items that it cannot compare equal.
 	for _, rule := range []string{`data.list == [1]`, `[1] == data.list`, `data.map == {"a": 1}`, `1 in data.list`, `data.list != [1]`, `!(2.5 in data.list)`, `[data.list] == [[1]]`} {
 		holds, err := condition(t, rule).Holds(t.Context(), parse(t, `{"list":[`+large+`],"map":{"a":1e400}}`), nil)
-		require.ErrorContains(t, err, "held exactly", rule)
+		require.ErrorContains(t, err, "represented exactly", rule)
 		require.False(t, holds)
 	}
 	holds, err := condition(t, `1 in data.list`).Holds(t.Context(), parse(t, `{"list":[1e400,1]}`), nil)
 	require.NoError(t, err)
-	require.True(t, holds, "one that is there is there")
+	require.True(t, holds, "an equal item is found despite the other")
 }
 
 func TestArithmetic_ResultBeyondExactDoubles_ExactOrAnError(t *testing.T) {
+	t.Parallel()
 	data := parse(t, `{"below":9007199254740991,"beyond":9007199254740993,"two":2,"one":1,"half":0.5,"big":2251799813685249.5}`)
 	for rule, want := range map[string]bool{
 		`data.below + data.two == 9007199254740993`: true, `data.below + data.two == 9007199254740992`: false,
@@ -175,9 +183,9 @@ func TestArithmetic_ResultBeyondExactDoubles_ExactOrAnError(t *testing.T) {
 	}
 }
 
-// Text is not a number, and no comparison makes it one: a list of texts is asked
-// with string(…).
+// A text never equals a number; a rule has to convert with string() or int().
 func TestComparison_TextAndNumber_AreNeverEqual(t *testing.T) {
+	t.Parallel()
 	data := parse(t, `{"n":123456789,"t":"123456789"}`)
 	for rule, want := range map[string]bool{
 		`data.n == data.t`: false, `data.n in ["123456789"]`: false, `data.t in [123456789]`: false, `string(data.n) in [data.t]`: true,
@@ -194,8 +202,9 @@ func TestComparison_TextAndNumber_AreNeverEqual(t *testing.T) {
 	}
 }
 
-// A key that is a number is told as it is written in the rule's data.
-func TestMissingKey_Number_ToldInDigits(t *testing.T) {
+// The error for a missing numeric key contains the number in plain digits.
+func TestEvalError_MissingNumericKey_IsInPlainDigits(t *testing.T) {
+	t.Parallel()
 	for rule, says := range map[string]string{
 		`data.m[data.n] == 1`:           `"123456789"`,
 		`data.m[string(data.n)] == 1`:   `"123456789"`,

@@ -37,7 +37,8 @@ func condition(t testing.TB, text string) *celx.Condition {
 	return compiled
 }
 
-func TestConditions(t *testing.T) {
+func TestCondition_Holds_EvaluatesTheExpression(t *testing.T) {
+	t.Parallel()
 	data := parse(t, document)
 	for text, want := range map[string]bool{
 		`data.amount + 1 == 6`:                                     true,
@@ -84,6 +85,7 @@ func TestConditions(t *testing.T) {
 		`[data.beyond] == [data.at] || {"a": data.beyond} == data`: false,
 	} {
 		t.Run(text, func(t *testing.T) {
+			t.Parallel()
 			holds, err := condition(t, text).Holds(t.Context(), data, nil)
 			require.NoError(t, err)
 			require.Equal(t, want, holds)
@@ -91,33 +93,35 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeJudged(t *testing.T) {
+func TestCondition_InvalidValues_ReturnEvalError(t *testing.T) {
+	t.Parallel()
 	data := parse(t, document)
 	for reason, row := range map[string]struct{ text, says, key string }{
 		"a missing key":                        {`data.missing > 1`, `"missing" is missing (line 1, column 5)`, "missing"},
 		"a missing key of a missing value":     {`previous.x == 1`, `"x" is missing`, "x"},
 		"a key of a number":                    {`data.amount.x == 1`, `"x" is missing`, "x"},
-		"a text compared with a number":        {`data.text > 1`, "of kinds that it does not take", ""},
-		"a member of what is no list":          {`1 in data.amount`, "of kinds that it does not take", ""},
+		"a text compared with a number":        {`data.text > 1`, "of types that it does not take", ""},
+		"in with a value that is no list":      {`1 in data.amount`, "of types that it does not take", ""},
 		"an index that is not there":           {`data.items[7].price == 1`, "out of bounds", ""},
 		"division of doubles by zero":          {`data.amount / data.zero > 1`, "division by zero", ""},
 		"division of integers by zero":         {`size(data.items) / 0 > 1`, "division by zero", ""},
 		"a remainder by zero":                  {`data.amount % data.zero == 1`, "division by zero", ""},
-		"a remainder of a fraction":            {`data.half % 2 == 1`, "whole numbers only", ""},
-		"a number that no type holds":          {`data.wei > 1`, "too large to be held exactly", ""},
-		"a number beyond all doubles":          {`data.range > 1`, "too large to be held exactly", ""},
+		"a remainder of a fraction":            {`data.half % 2 == 1`, "needs whole numbers", ""},
+		"a number that no type holds":          {`data.wei > 1`, "cannot be represented exactly", ""},
+		"a number beyond all doubles":          {`data.range > 1`, "cannot be represented exactly", ""},
 		"an exact number and a fraction":       {`data.beyond + data.half > 1`, "would be rounded", ""},
 		"a quotient of an exact number":        {`data.beyond / 2 > 1`, "would be rounded", ""},
-		"a whole result that no type holds":    {`data.below * data.below * data.below > 1`, "too large to be held exactly", ""},
-		"a result beyond all doubles":          {`1e308 * data.amount * 1e308 > 1`, "too large to be held exactly", ""},
+		"a whole result that no type holds":    {`data.below * data.below * data.below > 1`, "cannot be represented exactly", ""},
+		"a result beyond all doubles":          {`1e308 * data.amount * 1e308 > 1`, "cannot be represented exactly", ""},
 		"integers that overflow":               {`9223372036854775807 + size(data.items) > 1`, "out of range", ""},
 		"a text that is no number":             {`int(data.text) == 1`, "could not be converted", ""},
 		"a text that is no time":               {`timestamp(data.text) == timestamp(data.text)`, "could not be converted", ""},
-		"a pattern that is none":               {`data.text.matches("(" + data.text)`, "no regular expression of RE2", ""},
+		"an invalid pattern":                   {`data.text.matches("(" + data.text)`, "not a regular expression of RE2", ""},
 		"a pattern that is too large":          {`data.text.matches("(a{500}){2}" + data.text)`, "too large", ""},
-		"a comprehension over what is no list": {`data.amount.all(x, x > 1)`, "of kinds that it does not take", ""},
+		"a comprehension over what is no list": {`data.amount.all(x, x > 1)`, "of types that it does not take", ""},
 	} {
 		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
 			holds, err := condition(t, row.text).Holds(t.Context(), data, nil)
 			require.False(t, holds)
 			failure, ok := errors.AsType[*celx.EvalError](err)
@@ -125,12 +129,13 @@ func TestWhatCannotBeJudged(t *testing.T) {
 			require.ErrorContains(t, err, row.says)
 			require.Equal(t, row.key, failure.Key)
 			require.Equal(t, row.key != "", errors.Is(err, celx.ErrMissing))
-			require.NotContains(t, err.Error(), "abc", "values are not quoted")
+			require.NotContains(t, err.Error(), "abc", "errors must not contain values")
 		})
 	}
 }
 
-func TestWhatDoesNotCompile(t *testing.T) {
+func TestCondition_InvalidExpression_ReturnsCompileError(t *testing.T) {
+	t.Parallel()
 	for reason, row := range map[string]struct {
 		text         string
 		line, column int
@@ -139,23 +144,24 @@ func TestWhatDoesNotCompile(t *testing.T) {
 		"no expression":                      {"data. &&", 1, 7, "Syntax error"},
 		"an unknown variable":                {"data.a ==\n  foo", 2, 3, "undeclared reference to 'foo'"},
 		"an unknown function":                {"now() > data.at", 1, 4, "undeclared reference to 'now'"},
-		"no condition":                       {`"x"`, 0, 0, "must give true or false, and gives string"},
-		"perhaps no condition":               {"data.approved", 0, 0, "data.approved == true"},
+		"no condition":                       {`"x"`, 0, 0, "must give true or false, but gives string"},
+		"an unknown type":                    {"data.approved", 0, 0, "data.approved == true"},
 		"a sum":                              {"data.amount + 1", 0, 0, "must give true or false"},
 		"kinds that never match":             {"size(data) == 1.0", 1, 12, "write 1.0 instead of 1"},
 		"branches that never match":          {"(true ? 1 : 1.5) > 0", 1, 7, "write 1.0 instead of 1"},
 		"a text that is compared":            {`"a" > 1`, 1, 5, "no matching overload"},
-		"a pattern that is none":             {`data.a.matches("(")`, 1, 16, "matches"},
-		"a time that is none":                {`timestamp("noon") == data.a`, 1, 11, "timestamp"},
+		"an invalid pattern":                 {`data.a.matches("(")`, 1, 16, "matches"},
+		"an invalid time":                    {`timestamp("noon") == data.a`, 1, 11, "timestamp"},
 		"the machine's time zones":           {`timestamp("2024-01-01T00:00:00Z").getHours("Europe/Berlin") == 1`, 1, 43, "no matching overload"},
 		"too long":                           {strings.Repeat(" ", celx.MaxExpression) + "true", 0, 0, "size"},
 		"nested too deep":                    {strings.Repeat("(", 500) + "true" + strings.Repeat(")", 500), 0, 0, ""},
 		"nested too deep, in lists":          {strings.Repeat("[", 300) + strings.Repeat("]", 300) + " == data", 0, 0, ""},
-		"a pattern that repeats beyond all":  {`data.a.matches("((a{100}){100}){100}")`, 0, 0, ""},
+		"a pattern with a huge repetition":   {`data.a.matches("((a{100}){100}){100}")`, 0, 0, ""},
 		"another macro's accumulator":        {`__result__ == 1`, 0, 0, "undeclared"},
 		"a function with a name of a member": {`contains("a", "b")`, 0, 0, ""},
 	} {
 		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
 			_, err := language.Condition(row.text)
 			failure, ok := errors.AsType[*celx.CompileError](err)
 			require.True(t, ok, "%v", err)
@@ -169,7 +175,8 @@ func TestWhatDoesNotCompile(t *testing.T) {
 	}
 }
 
-func TestCostIsBounded(t *testing.T) {
+func TestCondition_ExpensiveExpression_IsStopped(t *testing.T) {
+	t.Parallel()
 	items := make([]any, 2000)
 	for i := range items {
 		items[i] = strings.Repeat("x", 100)
@@ -183,69 +190,75 @@ func TestCostIsBounded(t *testing.T) {
 		"a pattern for a long text":  `data.text.matches("(a?){99}b")`,
 		"a pattern out of the data":  `data.text.matches(data.text) || data.text.matches("(a*)*(b|c)" + data.text)`,
 		"lists of lists of one list": `[data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0] == [data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0]`,
-		"and whether one is in one":  `[data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0] in [data.items]` + strings.Repeat(`.map(a, [a, a])`, 46) + `[0]`,
+		"the same with in":           `[data.items]` + strings.Repeat(`.map(a, [a, a])`, 45) + `[0] in [data.items]` + strings.Repeat(`.map(a, [a, a])`, 46) + `[0]`,
 		"maps of maps of one list":   `[data.items]` + strings.Repeat(`.map(a, {"a": a, "b": a})`, 45) + `[0] != [data.items]` + strings.Repeat(`.map(a, {"a": a, "b": a})`, 45) + `[0]`,
 		"large values in a loop":     `data.items.all(x, data.deep == data.deep)`,
 		"members in a loop":          `data.items.all(x, !(x in data.deep[0]))`,
-		"texts added up, again, ...": strings.Repeat("data.text + ", 90) + `"" != ""`,
+		"many concatenations":        strings.Repeat("data.text + ", 90) + `"" != ""`,
 	} {
 		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
 			holds, err := condition(t, text).Holds(t.Context(), data, nil)
 			require.False(t, holds)
 			require.Error(t, err)
 		})
 	}
-	t.Run("what is cheap stays possible on large data", func(t *testing.T) {
+	t.Run("cheap expressions are allowed on large data", func(t *testing.T) {
+		t.Parallel()
 		holds, err := condition(t, `size(data.items) == 2000 && data.text.startsWith("aa")`).Holds(t.Context(), data, nil)
 		require.NoError(t, err)
 		require.True(t, holds)
 	})
-	t.Run("comparing large values is possible where only that is done", func(t *testing.T) {
+	t.Run("a single comparison of large values is allowed", func(t *testing.T) {
+		t.Parallel()
 		holds, err := condition(t, `data == previous`).Holds(t.Context(), wide, slices.Clone(wide))
 		require.NoError(t, err)
 		require.True(t, holds)
 	})
-	t.Run("the limit is told apart", func(t *testing.T) {
+	t.Run("the error matches ErrCost", func(t *testing.T) {
+		t.Parallel()
 		_, err := condition(t, `data.items.all(a, data.items.all(b, a == b))`).Holds(t.Context(), data, nil)
 		require.ErrorIs(t, err, celx.ErrCost)
 	})
 }
 
-func TestTheContextEndsAnEvaluation(t *testing.T) {
-	gone := errors.New("the caller has gone")
+func TestCondition_ContextDone_StopsTheEvaluation(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("the caller disconnected")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(gone)
+	cancel(cause)
 	for _, text := range []string{`data == 1`, `data.all(x, x == 1)`} {
 		holds, err := condition(t, text).Holds(ctx, []any{}, nil)
 		require.False(t, holds)
-		require.ErrorIs(t, err, gone)
+		require.ErrorIs(t, err, cause)
 	}
 
-	// Ends while a comprehension runs: its first look at the context is later.
+	// The context ends while a comprehension runs.
 	list := make([]any, 5_000)
-	_, err := condition(t, `data.all(x, x == null)`).Holds(&endsAfter{Context: t.Context(), looks: 3}, list, nil)
+	_, err := condition(t, `data.all(x, x == null)`).Holds(&contextEndingAfter{Context: t.Context(), calls: 3}, list, nil)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// endsAfter is a context that ends once it has been looked at so often.
-type endsAfter struct {
+// contextEndingAfter is a context that ends after Err has been called a number of
+// times.
+type contextEndingAfter struct {
 	context.Context
 
-	looks int
+	calls int
 	mu    sync.Mutex
 }
 
-func (c *endsAfter) Err() error {
+func (c *contextEndingAfter) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.looks--
-	if c.looks < 0 {
+	c.calls--
+	if c.calls < 0 {
 		return context.Canceled
 	}
 	return nil
 }
 
-func (c *endsAfter) Done() <-chan struct{} {
+func (c *contextEndingAfter) Done() <-chan struct{} {
 	done := make(chan struct{})
 	if c.Err() != nil {
 		close(done)
@@ -253,13 +266,14 @@ func (c *endsAfter) Done() <-chan struct{} {
 	return done
 }
 
-func TestTexts(t *testing.T) {
+func TestText_Render_ReturnsTheText(t *testing.T) {
+	t.Parallel()
 	data := parse(t, document)
 	text, err := language.Text(`"amount " + string(data.amount) + ", " + data.text`)
 	require.NoError(t, err)
-	said, err := text.Render(t.Context(), data, nil)
+	rendered, err := text.Render(t.Context(), data, nil)
 	require.NoError(t, err)
-	require.Equal(t, "amount 5, abc", said)
+	require.Equal(t, "amount 5, abc", rendered)
 
 	_, err = language.Text(`data.text`)
 	require.ErrorContains(t, err, "string(…)")
@@ -271,12 +285,13 @@ func TestTexts(t *testing.T) {
 
 	text, err = language.Text(`string(data)`)
 	require.NoError(t, err)
-	said, err = text.Render(t.Context(), strings.Repeat("é", 2*celx.MaxText), nil)
+	rendered, err = text.Render(t.Context(), strings.Repeat("é", 2*celx.MaxText), nil)
 	require.NoError(t, err)
-	require.Len(t, []rune(said), celx.MaxText)
+	require.Len(t, []rune(rendered), celx.MaxText)
 }
 
-func TestDataIsLeftAlone(t *testing.T) {
+func TestCondition_Holds_DoesNotModifyTheData(t *testing.T) {
+	t.Parallel()
 	data, same := parse(t, document), parse(t, document)
 	for _, text := range []string{`data.items.map(i, i.price).size() == 2`, `data.items + [1] != data.items`, `data == previous`} {
 		_, err := condition(t, text).Holds(t.Context(), data, data)
@@ -285,8 +300,9 @@ func TestDataIsLeftAlone(t *testing.T) {
 	require.Equal(t, same, data)
 }
 
-// CEL shares two of its errors between all evaluations; see the init function.
-func TestManyAtOnce(t *testing.T) {
+// Two errors of CEL are shared by all evaluations; see the init function.
+func TestCondition_ConcurrentErrors_DoNotRace(t *testing.T) {
+	t.Parallel()
 	data := parse(t, document)
 	conditions := []*celx.Condition{
 		condition(t, `data.text.getHours() == 1`), condition(t, `data.text > 1`), condition(t, `data.missing`+` == 1`),
@@ -309,8 +325,10 @@ func TestManyAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-// Errors that CEL shares tell no place rather than that of another expression.
-func TestSharedErrorsTellNoPlace(t *testing.T) {
+// Errors that CEL shares have no position, because it could be that of another
+// expression.
+func TestEvalError_SharedByCEL_HasNoPosition(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{`timestamp(data) == timestamp("2024-01-01T00:00:00Z")`, `1 == 1 && timestamp(data) == timestamp(data)`} {
 		_, err := condition(t, text).Holds(t.Context(), parse(t, `9007199254740993`), nil)
 		failure, ok := errors.AsType[*celx.EvalError](err)

@@ -1,7 +1,7 @@
-// Package approval holds the rules of approvals without storage or transport:
-// the life of one approval ([State]), and what a decision becomes because of the
-// approval that it found ([Answer]). The control plane, the test server and the
-// tests of package guard all follow these rules.
+// Package approval holds the rules of approvals, without storage or transport: the
+// states of an approval ([State]), and how an approval changes a decision
+// ([Answer]). The control plane, the test server and the tests of package guard
+// use these rules.
 package approval
 
 import (
@@ -12,23 +12,23 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// The default bounds of an approval's life.
+// The default time limits of an approval; see [Life].
 const (
-	DefaultDecide = time.Hour        // from the request for it to a person's decision
-	DefaultUse    = 15 * time.Minute // from a person's decision to its use
+	DefaultDecide = time.Hour
+	DefaultUse    = 15 * time.Minute
 )
 
-// Life is how long an approval lasts: Decide is the time that people have to
-// decide, from the moment that it was asked for; Use is the time that the
-// requester has to use it, from the moment that it was approved.
+// Life holds the time limits of an approval: Decide is how long people may decide
+// after it was requested, and Use is how long the requester may use it after it was
+// approved.
 type Life struct{ Decide, Use time.Duration }
 
-// ErrNotPending says that an approval cannot be decided, because it was decided
-// before or has ended.
+// ErrNotPending means that an approval cannot be decided, because it was decided
+// before or has expired.
 var ErrNotPending = errors.New("the approval is no longer pending")
 
-// State is what the rules know of one approval. Its methods return the next
-// state and change nothing.
+// State is the state of one approval. Its methods return the next state and do not
+// change the receiver.
 //
 //	pending ── approve ──▶ approved ── use ──▶ consumed ── settle(done) ──▶ consumed, committed
 //	   │                      ▲  │                 │
@@ -38,20 +38,19 @@ var ErrNotPending = errors.New("the approval is no longer pending")
 //	                          expired ◀── end, withdraw ── pending
 type State struct {
 	Status     aureus.ApprovalStatus
-	DecideBy   time.Time         // the last moment at which a person may decide; a rejection stands until then
-	UseBy      time.Time         // the last moment at which it may be used; zero until it is approved
-	SpentBy    aureus.DecisionID // the decision that it is reserved or spent for
-	Committed  bool              // SpentBy was carried out, or may have been: it is never given back
-	ReleasedBy aureus.DecisionID // the decision that gave it back
+	DecideBy   time.Time         // until when a person may decide, and until when a rejection counts
+	UseBy      time.Time         // until when it may be used; zero before it is approved
+	SpentBy    aureus.DecisionID // the decision that it is reserved or committed for
+	Committed  bool              // the request of SpentBy was or may have been carried out: it is never released
+	ReleasedBy aureus.DecisionID // the decision that released it
 }
 
-// Asked is an approval that has just been asked for.
+// Asked returns the state of an approval that is requested now.
 func Asked(now time.Time, life Life) State {
 	return State{Status: aureus.ApprovalPending, DecideBy: now.Add(life.Decide)}
 }
 
-// End is the end that counts in the present state: of deciding, or of using once
-// it is approved.
+// End returns UseBy if the approval was approved, and otherwise DecideBy.
 func (s State) End() time.Time {
 	if s.UseBy.IsZero() {
 		return s.DecideBy
@@ -59,16 +58,16 @@ func (s State) End() time.Time {
 	return s.UseBy
 }
 
-// over reports whether the end has passed. An approval is good up to and
-// including that moment.
+// over reports whether End has passed. At exactly that time the approval still
+// counts.
 func (s State) over(now time.Time) bool { return now.After(s.End()) }
 
 func (s State) open() bool {
 	return s.Status == aureus.ApprovalPending || s.Status == aureus.ApprovalApproved
 }
 
-// At is the state at that time: what is pending or approved beyond its end has
-// expired. A rejected approval stays rejected.
+// At returns the state at the given time: a pending or approved approval whose End
+// has passed is expired. A rejected approval stays rejected.
 func (s State) At(now time.Time) State {
 	if s.open() && s.over(now) {
 		s.Status = aureus.ApprovalExpired
@@ -76,12 +75,13 @@ func (s State) At(now time.Time) State {
 	return s
 }
 
-// Live reports whether asking for the same again joins the approval.
+// Live reports whether a request with the same digest joins this approval instead
+// of opening another one.
 func (s State) Live(now time.Time) bool {
 	return (s.open() || s.Status == aureus.ApprovalRejected) && !s.over(now)
 }
 
-// Approve is a person's approval that no further one has to follow.
+// Approve returns the state after the last approval that the quorum needs.
 func (s State) Approve(now time.Time, life Life) (State, error) {
 	if s.At(now).Status != aureus.ApprovalPending {
 		return s, ErrNotPending
@@ -90,7 +90,7 @@ func (s State) Approve(now time.Time, life Life) (State, error) {
 	return s, nil
 }
 
-// Reject is a person's rejection.
+// Reject returns the state after a person has rejected it.
 func (s State) Reject(now time.Time) (State, error) {
 	if s.At(now).Status != aureus.ApprovalPending {
 		return s, ErrNotPending
@@ -99,9 +99,8 @@ func (s State) Reject(now time.Time) (State, error) {
 	return s, nil
 }
 
-// Use reserves the approval for one decision. The error is that of
-// an aureus.ReasonApproval… code (see aureus.ReasonCode.Err), which says why it
-// cannot be used.
+// Use reserves the approval for one decision. If it cannot be used, the error is
+// that of an aureus.ReasonApproval… code; see [aureus.ReasonCode.Err].
 func (s State) Use(now time.Time, decision aureus.DecisionID) (State, error) {
 	switch s.At(now).Status {
 	case aureus.ApprovalApproved:
@@ -120,10 +119,10 @@ func (s State) Use(now time.Time, decision aureus.DecisionID) (State, error) {
 	return s, nil
 }
 
-// Settle is the outcome of the decision that the approval was reserved for. If
-// nothing was done, the approval is given back: once, and not beyond UseBy. In
-// every other case it is committed. changed is false, and the state the same,
-// where the approval is not reserved for that decision or was committed before.
+// Settle applies the outcome of the decision that the approval is reserved for. If
+// nothing was done, the approval is released; that happens at most once, and not
+// after UseBy. Otherwise it is committed. If the approval is not reserved for that
+// decision or is already committed, the state stays the same and changed is false.
 func (s State) Settle(now time.Time, decision aureus.DecisionID, notDone bool) (_ State, changed bool) {
 	if s.Status != aureus.ApprovalConsumed || s.Committed || decision.IsZero() || s.SpentBy != decision {
 		return s, false
@@ -136,16 +135,15 @@ func (s State) Settle(now time.Time, decision aureus.DecisionID, notDone bool) (
 	return s, true
 }
 
-// ReservedFor reports whether the approval is reserved for the decision now: it was
-// used for it, no outcome has given it back or committed it, and it could still be
-// used.
+// ReservedFor reports whether the approval is reserved for the decision: the
+// decision used it, no outcome has released or committed it, and UseBy has not
+// passed.
 func (s State) ReservedFor(now time.Time, decision aureus.DecisionID) bool {
 	return s.Status == aureus.ApprovalConsumed && !s.Committed && !decision.IsZero() && s.SpentBy == decision &&
 		!s.UseBy.IsZero() && !s.over(now)
 }
 
-// Withdraw ends an approval before its time. changed is false where there is
-// nothing to end.
+// Withdraw ends a pending or approved approval. changed is false in other states.
 func (s State) Withdraw() (_ State, changed bool) {
 	if !s.open() {
 		return s, false
@@ -154,9 +152,9 @@ func (s State) Withdraw() (_ State, changed bool) {
 	return s, true
 }
 
-// NotDone reports whether an outcome says that nothing was done, so that the
-// approval behind it is given back: the gate blocked the change, the request was
-// refused before it reached the handler, or the handler failed and says so.
+// NotDone reports whether an outcome says that nothing was done, so that its
+// approval is released: the gate blocked the change, the request was refused before
+// it reached the handler, or the handler failed and reported NotDone.
 func NotDone(o aureus.Outcome) bool {
 	switch o.Status {
 	case vocab.OutcomeBlocked, vocab.OutcomeRefused:

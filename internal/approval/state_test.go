@@ -18,7 +18,7 @@ var (
 	other = aureus.NewDecisionID(noon)
 )
 
-// the states that an approval can be in, 10 minutes after it was asked for.
+// states returns every state of an approval that was requested at noon.
 func states(t *testing.T) map[string]approval.State {
 	t.Helper()
 	must := func(s approval.State, err error) approval.State { require.NoError(t, err); return s }
@@ -40,17 +40,17 @@ func states(t *testing.T) map[string]approval.State {
 	}
 }
 
-// TestState_EveryEvent_HasOneAnswer is the whole table: what each event makes of
-// each state, within its time and after its end.
-func TestState_EveryEvent_HasOneAnswer(t *testing.T) {
+// The table has the next state for each state and each event, before and after End.
+func TestState_EveryEvent_LeadsToItsNextState(t *testing.T) {
+	t.Parallel()
 	const same = "same"
-	type answers struct {
-		at, live                    string // the status, and whether asking joins it
+	type results struct {
+		at, live                    string // the status, and whether a new request joins it
 		approve, reject, use        string // the next status, or the error
-		done, notDone, notDoneOther string // the outcome of first, and one of a decision that does not have it
+		done, notDone, notDoneOther string // after an outcome of the decision first, or of the decision other
 		withdraw                    string
 	}
-	within := map[string]answers{
+	within := map[string]results{
 		"pending":         {"pending", "joins", "approved", "rejected", "pending!", same, same, same, "expired"},
 		"approved":        {"approved", "joins", "no", "no", "consumed", same, same, same, "expired"},
 		"rejected":        {"rejected", "joins", "no", "no", "rejected!", same, same, same, same},
@@ -61,7 +61,7 @@ func TestState_EveryEvent_HasOneAnswer(t *testing.T) {
 		"reserved again":  {"consumed", "", "no", "no", "consumed!", same, same, "committed", same},
 		"committed again": {"consumed", "", "no", "no", "consumed!", same, same, same, same},
 	}
-	after := map[string]answers{
+	after := map[string]results{
 		"pending":         {"expired", "", "no", "no", "expired!", same, same, same, "expired"},
 		"approved":        {"expired", "", "no", "no", "expired!", same, same, same, "expired"},
 		"rejected":        {"rejected", "", "no", "no", "rejected!", same, same, same, same},
@@ -95,16 +95,17 @@ func TestState_EveryEvent_HasOneAnswer(t *testing.T) {
 		}
 		require.True(t, n.SpentBy.IsZero())
 		require.Equal(t, decision, n.ReleasedBy)
-		require.Equal(t, s.UseBy, n.UseBy, "its time goes on")
+		require.Equal(t, s.UseBy, n.UseBy, "a release does not extend UseBy")
 		return string(n.Status)
 	}
-	for name, table := range map[string]map[string]answers{"within": within, "after": after} {
+	for name, table := range map[string]map[string]results{"within": within, "after": after} {
 		all := states(t)
 		require.Len(t, table, len(all))
 		for state, want := range table {
 			t.Run(name+"/"+state, func(t *testing.T) {
+				t.Parallel()
 				s := all[state]
-				now := s.End() // it is good up to and including that moment
+				now := s.End() // the last moment at which it counts
 				if name == "after" {
 					now = now.Add(1)
 				}
@@ -119,7 +120,7 @@ func TestState_EveryEvent_HasOneAnswer(t *testing.T) {
 				if w, changed := s.Withdraw(); changed {
 					withdraw = string(w.Status)
 				}
-				require.Equal(t, want, answers{
+				require.Equal(t, want, results{
 					string(s.At(now).Status), live,
 					next(s, approved, approveErr), next(s, rejected, rejectErr), next(s, used, useErr),
 					settle(s, now, first, false), settle(s, now, first, true), settle(s, now, other, true), withdraw,
@@ -132,17 +133,19 @@ func TestState_EveryEvent_HasOneAnswer(t *testing.T) {
 	}
 }
 
-func TestState_TwoEnds_DecideByThenUseBy(t *testing.T) {
+func TestState_Approve_EndIsUseBy(t *testing.T) {
+	t.Parallel()
 	s := approval.Asked(noon, life)
 	require.Equal(t, noon.Add(time.Hour), s.End())
 	late := noon.Add(59 * time.Minute)
 	s, err := s.Approve(late, life)
 	require.NoError(t, err)
 	require.Equal(t, noon.Add(time.Hour), s.DecideBy)
-	require.Equal(t, late.Add(15*time.Minute), s.End(), "the time to use it begins with the approval")
+	require.Equal(t, late.Add(15*time.Minute), s.End(), "the time to use it begins when it is approved")
 }
 
-func TestState_UnknownStatus_IsNoPermission(t *testing.T) {
+func TestState_UnknownStatus_CannotBeUsed(t *testing.T) {
+	t.Parallel()
 	for _, status := range []aureus.ApprovalStatus{"", "granted", "APPROVED"} {
 		s := approval.Asked(noon, life)
 		s.Status = status
@@ -154,9 +157,10 @@ func TestState_UnknownStatus_IsNoPermission(t *testing.T) {
 	}
 }
 
-// The zero state, and one that an older version approved without an end to use
-// it, are never given back.
-func TestState_ReservedWithoutUseBy_IsNotGivenBack(t *testing.T) {
+// The zero state, and one that an older version approved without UseBy, are never
+// released.
+func TestState_ReservedWithoutUseBy_IsNotReleased(t *testing.T) {
+	t.Parallel()
 	s := approval.State{Status: aureus.ApprovalConsumed, DecideBy: noon, SpentBy: first}
 	s, changed := s.Settle(noon, first, true)
 	require.True(t, changed)
@@ -165,7 +169,8 @@ func TestState_ReservedWithoutUseBy_IsNotGivenBack(t *testing.T) {
 	require.False(t, changed, "no decision has reserved it")
 }
 
-func TestNotDone_Outcomes(t *testing.T) {
+func TestNotDone_EachOutcome_IsClassified(t *testing.T) {
+	t.Parallel()
 	for status, want := range map[string][2]bool{ // without and with not_done
 		vocab.OutcomeBlocked: {true, true}, vocab.OutcomeRefused: {true, true}, vocab.OutcomeFailed: {false, true},
 		vocab.OutcomeSuccess: {false, false}, vocab.OutcomePanicked: {false, false}, vocab.OutcomeUnknown: {false, false}, "": {false, false}, "other": {false, false},
