@@ -45,7 +45,7 @@ func TestLinks(t *testing.T) {
 	for _, page := range pageNames(t, root) {
 		text, err := os.ReadFile(filepath.Join(root, page))
 		require.NoError(t, err)
-		for _, found := range link.FindAllStringSubmatch(string(text), -1) {
+		for _, found := range link.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
 			require.FileExists(t, filepath.Join(root, filepath.Dir(page), found[1]), "%s links to %s", page, found[1])
 		}
 	}
