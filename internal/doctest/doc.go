@@ -1,7 +1,8 @@
 // Package doctest compiles every Go block of the repository's Markdown, and
 // checks that every shell block names only what exists, and that links lead to a
-// page and a heading that exist, those in the comments of Go files included. It
-// has no code but tests, and they fail where they find nothing to check.
+// page and a heading that exist, those in the comments of Go files included, and
+// that inline code names only what our packages export. It has no code but tests,
+// and they fail where they find nothing to check.
 //
 // A block is what a reader would copy: a whole file, declarations, or
 // statements. Imports that it leaves out are filled in from a fixed table, and

@@ -53,7 +53,7 @@ var (
 	mention = regexp.MustCompile(`\bdocs/[a-zA-Z0-9/_-]+\.md(?:#[a-z0-9_-]*)?`)
 	link    = regexp.MustCompile(`\]\(([^)\s:]*#[^)\s]*)\)`)
 	heading = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
-	fenced  = regexp.MustCompile("(?ms)^ *(```|~~~).*?^ *(?:```|~~~)")
+	fenced  = regexp.MustCompile("(?s)(?:^|\n) *(?:```|~~~).*?\n *(?:```|~~~)")
 )
 
 // headings are the anchors of the headings of pages.
