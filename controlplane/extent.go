@@ -1,6 +1,10 @@
 package controlplane
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
+)
 
 // What values of a workflow may be, so that whoever is told of them can read
 // them: its results stand within its state and its answer, and what a person
@@ -13,34 +17,12 @@ const (
 	maxQuestion      = 200_000 // values that a task is given
 )
 
-// extent is how many values a free-form JSON value has, itself among them, and
-// how deeply they are nested.
-func extent(v any) (values, depth int) {
-	inside := func(v any) {
-		n, below := extent(v)
-		values, depth = values+n, max(depth, below+1)
-	}
-	switch v := v.(type) {
-	case []any:
-		for _, item := range v {
-			inside(item)
-		}
-		depth = max(depth, 1)
-	case map[string]any:
-		for _, item := range v {
-			inside(item)
-		}
-		depth = max(depth, 1)
-	}
-	return values + 1, depth
-}
-
 // tooLarge says why the value has too much in it, or nothing.
 func tooLarge(v any, maxValues, maxDepth int) string {
-	switch values, depth := extent(v); {
+	switch values, _ := jsonvalue.Weight(v); {
 	case values > maxValues:
 		return fmt.Sprintf("more than %d values", maxValues)
-	case depth > maxDepth:
+	case jsonvalue.DeeperThan(v, maxDepth):
 		return fmt.Sprintf("nested more than %d levels deep", maxDepth)
 	}
 	return ""

@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
@@ -135,7 +136,7 @@ func (s *Server) hostOf(stored storage.Run) (*runHost, *workflow.State, error) {
 		if err := strictjson.Unmarshal([]byte(text), task); err != nil {
 			return nil, nil, fmt.Errorf("reading the task %s of the run %s: %w", id, stored.ID, err)
 		}
-		values, _ := extent(task.Result)
+		values, _ := jsonvalue.Weight(task.Result)
 		host.values.Add(int64(values))
 		host.results.Add(int64(len(text)))
 		state.Tasks[id], host.kept[id] = task, withoutResult(task)

@@ -10,6 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -164,9 +165,9 @@ func (h *runHost) call(ctx context.Context, run func(context.Context, ToolCall) 
 // noRoom counts a result in and charges it to the run's key, or says why there is
 // no room for it.
 func (h *runHost) noRoom(ctx context.Context, text []byte, result any) (why string, err error) {
-	values, depth := extent(result)
+	values, _ := jsonvalue.Weight(result)
 	switch {
-	case depth > maxResultDepth:
+	case jsonvalue.DeeperThan(result, maxResultDepth):
 		return fmt.Sprintf("the tool's result is nested more than %d levels deep", maxResultDepth), nil
 	case h.results.Add(int64(len(text))) > maxResults:
 		return fmt.Sprintf("the results of the workflow's tasks are together larger than %d bytes", maxResults), nil
