@@ -48,7 +48,7 @@ func FuzzEncoders(f *testing.F) {
 		if flag {
 			tags = nil
 		}
-		sameAsJSON(t, Span{ID: a, TraceID: s, ParentID: s, Name: a, StartTime: Timestamp(s), EndTime: Timestamp(a), Duration: &n, Tags: tags, Logs: []SpanLog{{Timestamp: "t", Level: LogInfo, Message: s, Context: free}, {Message: a}}})
+		sameAsJSON(t, Span{ID: a, TraceID: s, ParentID: s, Name: a, StartTime: Timestamp(s), EndTime: Timestamp(a), Duration: &n, Tags: tags, Logs: []SpanLog{{Timestamp: "t", Level: "info", Message: s, Context: free}, {Message: a}}})
 		sameAsJSON(t, Span{Name: s})
 		sameAsJSON(t, Metric{Name: s, Value: n, Timestamp: Timestamp(a), Tags: tags})
 		sameAsJSON(t, TelemetryEvent{Type: TelemetryEventType(a), Timestamp: "t", WorkflowID: s, TaskID: a, TaskType: s, CorrelationID: a, Data: free, Tags: tags})
@@ -134,7 +134,7 @@ func benchmarkSpans() []Span {
 			ID: "b7ad6b7169203331", TraceID: "0af7651916cd43dd8448eb211c80319c", ParentID: "00f067aa0ba902b7", Name: "POST /transfers",
 			StartTime: "2026-11-24T05:22:36.123456789Z", EndTime: "2026-11-24T05:22:36.223456789Z", Duration: &duration,
 			Tags: map[string]string{"http.request.method": "POST", "http.response.status_code": "200", "url.path": "/transfers", "service.name": "ledger", "span.kind": "server", "otel.scope.name": "otelhttp"},
-			Logs: []SpanLog{{Timestamp: "2026-11-24T05:22:36.2Z", Level: LogInfo, Message: "aureus.guard.decision", Context: map[string]any{"aureus.guard.verdict.type": "allow", "n": int64(i)}}},
+			Logs: []SpanLog{{Timestamp: "2026-11-24T05:22:36.2Z", Level: "info", Message: "aureus.guard.decision", Context: map[string]any{"aureus.guard.verdict.type": "allow", "n": int64(i)}}},
 		}
 	}
 	return spans

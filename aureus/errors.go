@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/farmountain/aureus-go/internal/invalidrequest"
 )
 
 // The errors that callers branch on, for [errors.Is]. The struct behind an
 // answer of the server is [*Error].
 var (
-	ErrInvalid         = errors.New("the request is invalid")                 // 400, 413, 422: do not repeat it unchanged
+	ErrInvalid         = invalidrequest.ErrInvalid                            // 400, 413, 422: do not repeat it unchanged
 	ErrUnauthenticated = errors.New("the API key is missing or not accepted") // 401
 	ErrForbidden       = errors.New("the API key may not do this")            // 403
 	ErrNotFound        = errors.New("there is no such thing")                 // 404

@@ -125,7 +125,7 @@ func TestTiersAreReadInEitherCaseAndWrittenInTheirOwn(t *testing.T) {
 	require.Equal(t, aureus.TierHigh, action.RiskTier)
 	var task aureus.TaskSpec
 	require.NoError(t, strictjson.Unmarshal([]byte(`{"id":"a","name":"A","type":"action","risk_tier":"high"}`), &task))
-	require.Equal(t, aureus.TaskRiskHigh, task.RiskTier)
+	require.Equal(t, aureus.RiskTier("HIGH"), task.RiskTier)
 	require.Error(t, strictjson.Unmarshal([]byte(`{"id":"a","name":"A","risk_tier":"severe","required_permissions":[]}`), &action))
 }
 

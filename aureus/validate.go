@@ -3,32 +3,9 @@ package aureus
 import (
 	"strconv"
 
+	"github.com/farmountain/aureus-go/internal/invalidrequest"
 	"github.com/farmountain/aureus-go/internal/nametext"
 )
-
-// InvalidRequest says what makes a [Request] one that nobody can decide about. It
-// is a mistake of the program that asks, or of who it asks for, and asking again
-// unchanged does not help. It matches [ErrInvalid].
-type InvalidRequest struct {
-	Pointer string // JSON pointer (RFC 6901) into the request as it is sent, such as /action/id
-	Reason  string // what is wrong and what would be right
-
-	text string // both, if they were made together
-}
-
-// Error is the pointer and the reason.
-func (e *InvalidRequest) Error() string {
-	switch {
-	case e.text != "":
-		return e.text
-	case e.Pointer == "":
-		return e.Reason
-	}
-	return e.Pointer + ": " + e.Reason
-}
-
-// Is reports whether the target is [ErrInvalid].
-func (e *InvalidRequest) Is(target error) bool { return target == ErrInvalid }
 
 // What a request may hold, beside the body of an HTTP call: so much of it as JSON
 // that a control plane takes it, and that the approvals made of it can be read.
@@ -38,9 +15,10 @@ const (
 	maxRequestDepth  = 98 // two levels less than JSON may have here: answers hold it within an approval
 )
 
-// Validate says what keeps the request from being decided about, as an
-// [*InvalidRequest]; nil is a request to which the answer depends on the policy
-// alone. Every decision point asks it first, in this process and in the control
+// Validate says what keeps the request from being decided about: the error's text
+// begins with the JSON pointer (RFC 6901) of the wrong value, such as /action/id,
+// and the error matches [ErrInvalid]. nil is a request to which the answer depends
+// on the policy alone. Every decision point asks it first, in this process and in the control
 // plane, so that both refuse the same requests:
 //
 //   - the ids of the principal and of the action are there;
@@ -196,7 +174,7 @@ func validatePermissions(pointer string, permissions []Permission, all *extent) 
 }
 
 func invalidAt(pointer, reason string) error {
-	return &InvalidRequest{Pointer: pointer, Reason: reason}
+	return &invalidrequest.Error{Pointer: pointer, Reason: reason}
 }
 
 // invalidIn is invalidAt for a member of item i of the list at pointer.
@@ -227,7 +205,7 @@ func unknownWordAt(pointer []byte, word, words string) error {
 		text = append(text, "…"...)
 	}
 	whole := string(text)
-	return &InvalidRequest{Pointer: whole[:n], Reason: whole[n+len(": "):], text: whole}
+	return &invalidrequest.Error{Pointer: whole[:n], Reason: whole[n+len(": "):], Text: whole}
 }
 
 const maxWordShown = 64 // bytes of a caller's word in a reason

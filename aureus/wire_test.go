@@ -56,17 +56,17 @@ var wireCalls = map[string]func(context.Context, *aureus.Client) error{
 		_, err := c.ExecuteWorkflow(ctx, aureus.WorkflowSpec{
 			ID: "w2", Name: "W2", Goal: "g", Constraints: []string{"c"}, SuccessCriteria: []string{"s"},
 			Tasks: []aureus.TaskSpec{{
-				ID: "t1", Name: "T", Type: aureus.TaskDecision,
+				ID: "t1", Name: "T", Type: "decision",
 				Inputs:         map[string]any{"n": 1, "f": 1.0, "big": json.Number("12345678901234567890"), "u": "é", "z": nil},
 				Retry:          &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 1000, BackoffMultiplier: new(2.0), Jitter: new(true)},
-				IdempotencyKey: "k1", TimeoutMS: 5000, RiskTier: aureus.TaskRiskHigh,
+				IdempotencyKey: "k1", TimeoutMS: 5000, RiskTier: "HIGH",
 				Compensation:        &aureus.CompensationHooks{OnFailure: "t2", OnTimeout: "t3"},
 				CompensationAction:  &aureus.CompensationAction{Tool: "undo", Args: map[string]any{"a": 1}},
 				ToolName:            "tool",
 				RequiredPermissions: []aureus.Permission{{Action: "a", Resource: "r", Intent: aureus.IntentAdmin, DataZone: aureus.ZoneRestricted}},
 				AllowedTools:        []string{"tool"}, Intent: aureus.IntentExecute, DataZone: aureus.ZoneConfidential,
 				SandboxConfig: &aureus.SandboxConfig{
-					Enabled: true, Type: aureus.SandboxSimulation, SimulationMode: true,
+					Enabled: true, Type: "simulation", SimulationMode: true,
 					Permissions: map[string]any{"network": "allowed"},
 				},
 			}},

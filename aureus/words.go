@@ -46,38 +46,16 @@ const (
 	TierCritical PolicyRiskTier = "critical"
 )
 
-// RiskTier is the risk of a workflow task, in upper case.
+// RiskTier is the risk of a workflow task: LOW, MEDIUM, HIGH or CRITICAL. Actions
+// spell the same tiers in lower case: see [PolicyRiskTier].
 type RiskTier string
 
-// The workflow tiers, in order.
-const (
-	TaskRiskLow      RiskTier = "LOW"
-	TaskRiskMedium   RiskTier = "MEDIUM"
-	TaskRiskHigh     RiskTier = "HIGH"
-	TaskRiskCritical RiskTier = "CRITICAL"
-)
-
-// TaskType is the kind of a workflow task.
+// TaskType is the kind of a workflow task: action, decision or parallel.
 type TaskType string
 
-// The task types.
-const (
-	TaskAction   TaskType = "action"
-	TaskDecision TaskType = "decision"
-	TaskParallel TaskType = "parallel"
-)
-
-// SandboxType names what a task is isolated in.
+// SandboxType names what a task is isolated in: mock, simulation, container, vm or
+// process.
 type SandboxType string
-
-// The sandbox types.
-const (
-	SandboxMock       SandboxType = "mock"
-	SandboxSimulation SandboxType = "simulation"
-	SandboxContainer  SandboxType = "container"
-	SandboxVM         SandboxType = "vm"
-	SandboxProcess    SandboxType = "process"
-)
 
 // GoalGuardState is the state of a request that the policy decides about: idle,
 // evaluating, approved, rejected or pending_human. [Effect.State] is the state
@@ -130,16 +108,8 @@ const (
 	EventCustom         TelemetryEventType = "custom"
 )
 
-// LogLevel is the level of a span's log.
+// LogLevel is the level of a message inside a span: debug, info, warn or error.
 type LogLevel string
-
-// The log levels.
-const (
-	LogDebug LogLevel = "debug"
-	LogInfo  LogLevel = "info"
-	LogWarn  LogLevel = "warn"
-	LogError LogLevel = "error"
-)
 
 var (
 	intentWords  = []string{"read", "write", "delete", "execute", "admin"}

@@ -223,7 +223,7 @@ func (t Tool) tier() aureus.PolicyRiskTier {
 // and simulation, or of no type.
 func simulated(sandbox *aureus.SandboxConfig) bool {
 	return sandbox != nil && sandbox.Enabled &&
-		(sandbox.Type == "" || sandbox.Type == aureus.SandboxMock || sandbox.Type == aureus.SandboxSimulation)
+		(sandbox.Type == "" || sandbox.Type == "mock" || sandbox.Type == "simulation")
 }
 
 // inputsOf are the inputs without those that are null, which the published

@@ -40,7 +40,7 @@ func interrupted(t *testing.T, now func() time.Time) controlplane.Config {
 	return config
 }
 
-func payment() aureus.WorkflowSpec { return chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh))) }
+func payment() aureus.WorkflowSpec { return chain("w", task("pay", "pay", risk("HIGH"))) }
 
 func approveOne(t *testing.T, srv *controlplane.Server) aureus.Approval {
 	t.Helper()

@@ -192,7 +192,7 @@ func TestIdempotencyKey_AnotherQuery_IsAnotherRequest(t *testing.T) {
 	operator := newKey(t, srv, controlplane.RoleOperator, "olga")
 	for _, subject := range []string{"ledger", "payroll"} {
 		svc := client(t, srv, newKey(t, srv, controlplane.RoleService, subject))
-		runWorkflow(t, svc, chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh))), allowed())
+		runWorkflow(t, svc, chain("w", task("pay", "pay", risk("HIGH"))), allowed())
 	}
 	for _, subject := range []string{"ledger", "payroll"} {
 		a := raw{path: "/api/v1/workflows/w/cancel?subject=" + subject, key: operator, header: keyed("stop")}.do(t, srv)

@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/invalidrequest"
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
@@ -221,7 +222,7 @@ func (s *Server) admissible(c web.Caller, request aureus.Request) error {
 	if err == nil {
 		err = approval.CheckVolatile(s.config.Volatile, request.Volatile)
 	}
-	if bad, ok := errors.AsType[*aureus.InvalidRequest](err); ok {
+	if bad, ok := errors.AsType[*invalidrequest.Error](err); ok {
 		return web.InvalidBody(bad.Pointer, bad.Reason)
 	}
 	if err != nil {

@@ -101,7 +101,7 @@ func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 		return nil, errors.New("not yet")
 	}}}))
 	client, olga := srv.Client(), srv.Operator("olga")
-	spec := chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh), retried(3)))
+	spec := chain("w", task("pay", "pay", risk("HIGH"), retried(3)))
 	runWorkflow(t, client, spec, allowed())
 	first := approvePending(t, olga, "pay")
 	status := statusOnce(t, client, "w", "awaiting_approval")
@@ -212,7 +212,7 @@ func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_GoesOn(t *testing.T) {
 	own, rotated := k.add(t, controlplane.RoleService, "svc", "old"), k.add(t, controlplane.RoleService, "svc", "new")
 	other := k.add(t, controlplane.RoleService, "someone-else", "other")
 	olga := k.Operator("olga")
-	spec := chain("w", task("do", "do"), task("pay", "pay", risk(aureus.TaskRiskHigh)))
+	spec := chain("w", task("do", "do"), task("pay", "pay", risk("HIGH")))
 	first := runWorkflow(t, own, spec, allowed())
 	k.revoke(t, "old")
 	statusOnce(t, rotated, "w", "parked")
@@ -238,7 +238,7 @@ func TestParkedRun_CancelledWithoutRoom_DoesNothingElseWithTheCancellersKey(t *t
 		"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }},
 	}))}
 	own, rotated := k.add(t, controlplane.RoleService, "svc", "old"), k.add(t, controlplane.RoleService, "svc", "new")
-	spec := chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh)))
+	spec := chain("w", task("pay", "pay", risk("HIGH")))
 	first := runWorkflow(t, own, spec, allowed())
 	k.revoke(t, "old")
 	statusOnce(t, rotated, "w", "parked")
@@ -282,7 +282,7 @@ func TestRevokedKey_ServerStopped_ParksAfterTheStart(t *testing.T) {
 	require.NoError(t, err)
 	k := &keyServer{Server: srv}
 	own := k.add(t, controlplane.RoleService, "svc", "key")
-	runWorkflow(t, own, chain("waits", task("pay", "pay", risk(aureus.TaskRiskHigh))), allowed())
+	runWorkflow(t, own, chain("waits", task("pay", "pay", risk("HIGH"))), allowed())
 	go func() {
 		_, _ = own.ExecuteWorkflow(context.WithoutCancel(t.Context()), chain("works", task("a", "work")))
 	}()
@@ -313,7 +313,7 @@ func TestDevelopmentRun_ServerWithKeys_IsParked(t *testing.T) {
 	}}
 	srv, err := controlplane.Open(t.Context(), config)
 	require.NoError(t, err)
-	runWorkflow(t, client(t, srv, ""), chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh))), allowed())
+	runWorkflow(t, client(t, srv, ""), chain("w", task("pay", "pay", risk("HIGH"))), allowed())
 	require.NoError(t, srv.Close())
 	config.Dev = false
 	srv, err = controlplane.Open(t.Context(), config)
@@ -342,7 +342,7 @@ func TestApproversKeyRevoked_Task_AsksAnew(t *testing.T) {
 	own := k.add(t, controlplane.RoleService, "svc", "service")
 	approver = k.add(t, controlplane.RoleOperator, "otto", "approver")
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Dependencies: map[string][]string{}, Tasks: []aureus.TaskSpec{
-		task("first", "first", risk(aureus.TaskRiskHigh), retried(3)), task("second", "pay", risk(aureus.TaskRiskHigh)),
+		task("first", "first", risk("HIGH"), retried(3)), task("second", "pay", risk("HIGH")),
 	}}
 	before := runWorkflow(t, own, spec, allowed())
 	require.Len(t, before.PendingApprovals, 2)
@@ -365,7 +365,7 @@ func TestRejectedTask_NextExecute_StaysRejected(t *testing.T) {
 	var paid atomic.Int64
 	srv := open(t, at(clock), withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }}}))
 	client, olga := srv.Client(), srv.Operator("olga")
-	spec := chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh)))
+	spec := chain("w", task("pay", "pay", risk("HIGH")))
 	first := runWorkflow(t, client, spec, allowed())
 	asked, err := olga.Approval(t.Context(), first.PendingApprovals[0].ApprovalToken)
 	require.NoError(t, err)
@@ -394,7 +394,7 @@ func TestWaitingRun_ApprovalExpires_EndsWithIt(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock), withTools(map[string]controlplane.Tool{"pay": {Run: echo}, "do": {RiskTier: aureus.TierLow, Run: echo}, "undo": {RiskTier: aureus.TierLow, Run: echo}}))
 	client := srv.Client()
-	first := runWorkflow(t, client, chain("w", task("do", "do", undoneBy("undo")), task("pay", "pay", risk(aureus.TaskRiskHigh))), allowed())
+	first := runWorkflow(t, client, chain("w", task("do", "do", undoneBy("undo")), task("pay", "pay", risk("HIGH"))), allowed())
 	clock.Advance(25 * time.Hour)
 	status := statusOnce(t, client, "w", "failed")
 	require.Equal(t, first.RunID, status.RunID)
@@ -406,7 +406,7 @@ func TestWaitingRun_ApprovalExpires_EndsWithIt(t *testing.T) {
 func TestWaitingRun_Status_TellsWhatItWaitsFor(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
 	client, olga := srv.Client(), srv.Operator("olga")
-	first := runWorkflow(t, client, chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh))), allowed())
+	first := runWorkflow(t, client, chain("w", task("pay", "pay", risk("HIGH"))), allowed())
 	status := statusOnce(t, client, "w", "awaiting_approval")
 	require.Equal(t, "waiting", status.Tasks["pay"].Status)
 	require.Equal(t, "in-process", status.Subject)
@@ -431,7 +431,7 @@ func TestWaitingRun_Approved_GoesOnByItself(t *testing.T) {
 			srv, err := controlplane.Open(t.Context(), config)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, srv.Close()) }()
-			spec := chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh)))
+			spec := chain("w", task("pay", "pay", risk("HIGH")))
 			first := runWorkflow(t, srv.Client(), spec, allowed())
 			if restart {
 				require.NoError(t, srv.Close())
@@ -525,7 +525,7 @@ func TestToolCall_NullInTheContext_IsNotGivenAsItIsNotShown(t *testing.T) {
 	}}}))
 	client, olga := srv.Client(), srv.Operator("olga")
 	ctx := aureus.WithRunContext(map[string]any{"force": nil, "order": "7", "principal_permissions": []any{map[string]any{"action": "write", "resource": "ledger"}}})
-	runWorkflow(t, client, chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh))), ctx)
+	runWorkflow(t, client, chain("w", task("pay", "pay", risk("HIGH"))), ctx)
 	shown, err := aureus.Collect(olga.Approvals(t.Context(), aureus.ApprovalQuery{}))
 	require.NoError(t, err)
 	approvePending(t, olga, "pay")

@@ -63,11 +63,11 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 				undo := &aureus.CompensationAction{Tool: "undo"}
 				request := runRequest{Workflow: aureus.WorkflowSpec{
 					ID: id, Name: id, Dependencies: map[string][]string{"last": {"a", "twin", "b"}}, Tasks: []aureus.TaskSpec{
-						{ID: "a", Type: aureus.TaskAction, ToolName: "good", IdempotencyKey: id + "-1", CompensationAction: undo},
-						{ID: "twin", Type: aureus.TaskAction, ToolName: "good", IdempotencyKey: id + "-1", CompensationAction: undo},
-						{ID: "b", Type: aureus.TaskAction, ToolName: "good", IdempotencyKey: id + "-2", CompensationAction: undo},
-						{ID: "last", Type: aureus.TaskAction, ToolName: last, IdempotencyKey: id + "-3", CompensationAction: undo, Compensation: &aureus.CompensationHooks{OnFailure: "hook"}},
-						{ID: "hook", Type: aureus.TaskAction, ToolName: "good", IdempotencyKey: id + "-4", CompensationAction: undo},
+						{ID: "a", Type: "action", ToolName: "good", IdempotencyKey: id + "-1", CompensationAction: undo},
+						{ID: "twin", Type: "action", ToolName: "good", IdempotencyKey: id + "-1", CompensationAction: undo},
+						{ID: "b", Type: "action", ToolName: "good", IdempotencyKey: id + "-2", CompensationAction: undo},
+						{ID: "last", Type: "action", ToolName: last, IdempotencyKey: id + "-3", CompensationAction: undo, Compensation: &aureus.CompensationHooks{OnFailure: "hook"}},
+						{ID: "hook", Type: "action", ToolName: "good", IdempotencyKey: id + "-4", CompensationAction: undo},
 					},
 				}}
 				caller := web.Caller{KeyID: "k", Subject: "s", Tenant: "t", Role: web.Service}

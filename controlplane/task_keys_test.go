@@ -195,7 +195,7 @@ func TestRunsThatShareAKeyWaitForEachOther(t *testing.T) {
 func TestAKeyOpensNothingThatThePolicyDenies(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: echo}}))
 	client := srv.Client()
-	guarded := task("do", "do", withKey("k", nil), risk(aureus.TaskRiskLow))
+	guarded := task("do", "do", withKey("k", nil), risk("LOW"))
 	require.Equal(t, "success", runWorkflow(t, client, chain("w1", guarded), aureus.WithRunContext(map[string]any{
 		"principal_permissions": []any{map[string]any{"action": "write", "resource": "ledger"}},
 	})).Status)

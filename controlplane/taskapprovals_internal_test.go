@@ -40,7 +40,7 @@ func TestTask_ApprovalSpentElsewhere_AsksAnew(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
 	client := srv.Client()
-	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: aureus.TaskAction, ToolName: "pay"}}}
+	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: "action", ToolName: "pay"}}}
 	first, err := client.ExecuteWorkflow(t.Context(), spec)
 	require.NoError(t, err)
 	id := first.PendingApprovals[0].ApprovalToken
@@ -73,7 +73,7 @@ func TestTask_ApprovalGivenForAnEvaluation_AsksAnew(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
 	client := srv.Client()
-	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: aureus.TaskAction, ToolName: "pay"}}}
+	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: "action", ToolName: "pay"}}}
 	by := web.Caller{KeyID: inProcessKeyID, Subject: "in-process", Tenant: "default", Role: web.Service, SpeaksFor: []string{Everyone}}
 	host := &runHost{server: srv, stored: storage.Run{ID: "run_1"}, caller: by, request: runRequest{Workflow: spec}}
 	asked, err := srv.decideAudited(t.Context(), by, host.taskRequest(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh))
@@ -113,8 +113,8 @@ func TestUndo_KeyRevokedBefore_DoesNotRun(t *testing.T) {
 	}))
 	by := web.Caller{KeyID: "key_1", Subject: "svc", Tenant: "default", Role: web.Service}
 	live, err := srv.startOrJoin(t.Context(), by, runRequest{Workflow: aureus.WorkflowSpec{ID: "w", Name: "w", Dependencies: map[string][]string{"bad": {"do"}}, Tasks: []aureus.TaskSpec{
-		{ID: "do", Name: "do", Type: aureus.TaskAction, ToolName: "do", CompensationAction: &aureus.CompensationAction{Tool: "undo"}},
-		{ID: "bad", Name: "bad", Type: aureus.TaskAction, ToolName: "bad"},
+		{ID: "do", Name: "do", Type: "action", ToolName: "do", CompensationAction: &aureus.CompensationAction{Tool: "undo"}},
+		{ID: "bad", Name: "bad", Type: "action", ToolName: "bad"},
 	}}})
 	require.NoError(t, err)
 	<-live.done

@@ -17,7 +17,7 @@ import (
 func payment() aureus.WorkflowSpec {
 	return aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{
 		{
-			ID: "pay", Name: "Pay", Type: aureus.TaskAction, ToolName: "pay", Inputs: map[string]any{"amount": 10}, IdempotencyKey: "invoice-7",
+			ID: "pay", Name: "Pay", Type: "action", ToolName: "pay", Inputs: map[string]any{"amount": 10}, IdempotencyKey: "invoice-7",
 			TimeoutMS: 1000, Retry: &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 1000, BackoffMultiplier: new(2.0), Jitter: new(true)},
 			Compensation:       &aureus.CompensationHooks{OnFailure: "repair", OnTimeout: "call"},
 			CompensationAction: &aureus.CompensationAction{Tool: "refund", Args: map[string]any{"whole": true}},
@@ -87,7 +87,7 @@ func TestTaskRequest_AnyChange_IsAnotherDigest(t *testing.T) {
 		"the run":     func(h *runHost, _ *workflow.Call) { h.stored.ID = "run_2" },
 		"the attempt": func(_ *runHost, c *workflow.Call) { c.Attempt = 2 },
 		"a sandbox that is off": func(_ *runHost, c *workflow.Call) {
-			c.Task.SandboxConfig = &aureus.SandboxConfig{Type: aureus.SandboxMock}
+			c.Task.SandboxConfig = &aureus.SandboxConfig{Type: "mock"}
 		},
 		"the correlation":        func(h *runHost, _ *workflow.Call) { h.request.CorrelationID = "c" },
 		"the key of the subject": func(h *runHost, _ *workflow.Call) { h.caller.KeyID = "k2" },
@@ -113,10 +113,10 @@ func TestFeasible_ToolsAndSandboxes(t *testing.T) {
 		"undone by one above the task":     {aureus.TaskSpec{ToolName: "do", CompensationAction: undone("critical")}, "above the task's"},
 		"undone by an unknown one":         {aureus.TaskSpec{ToolName: "do", CompensationAction: undone("nobody")}, "there is no tool"},
 		"undone without a tool":            {aureus.TaskSpec{CompensationAction: undone("undo")}, "does nothing"},
-		"a sandbox that is off":            {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Type: aureus.SandboxContainer}}, ""},
-		"a simulation that is off":         {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Type: aureus.SandboxSimulation}}, ""},
-		"a sandbox that is not there":      {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true, Type: aureus.SandboxContainer}}, "not available"},
-		"a simulation":                     {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true, Type: aureus.SandboxMock}}, ""},
+		"a sandbox that is off":            {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Type: "container"}}, ""},
+		"a simulation that is off":         {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Type: "simulation"}}, ""},
+		"a sandbox that is not there":      {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true, Type: "container"}}, "not available"},
+		"a simulation":                     {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true, Type: "mock"}}, ""},
 		"a simulation of what has none":    {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Enabled: true}}, "cannot be simulated"},
 		"undoing that has no simulation":   {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true}, CompensationAction: undone("real")}, "cannot be simulated"},
 		"undoing for real, sandbox is off": {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{}, CompensationAction: undone("real")}, ""},
@@ -151,17 +151,17 @@ func TestSandbox_EnabledOrNot_SimulatesOrRuns(t *testing.T) {
 	}{
 		{nil, "run"},
 		{&aureus.SandboxConfig{}, "run"},
-		{&aureus.SandboxConfig{Type: aureus.SandboxMock}, "run"},
-		{&aureus.SandboxConfig{Type: aureus.SandboxSimulation, SimulationMode: true}, "run"},
-		{&aureus.SandboxConfig{Type: aureus.SandboxVM}, "run"},
+		{&aureus.SandboxConfig{Type: "mock"}, "run"},
+		{&aureus.SandboxConfig{Type: "simulation", SimulationMode: true}, "run"},
+		{&aureus.SandboxConfig{Type: "vm"}, "run"},
 		{&aureus.SandboxConfig{Enabled: true}, "simulate"},
-		{&aureus.SandboxConfig{Enabled: true, Type: aureus.SandboxMock}, "simulate"},
-		{&aureus.SandboxConfig{Enabled: true, Type: aureus.SandboxSimulation}, "simulate"},
+		{&aureus.SandboxConfig{Enabled: true, Type: "mock"}, "simulate"},
+		{&aureus.SandboxConfig{Enabled: true, Type: "simulation"}, "simulate"},
 	} {
 		calls = nil
 		result, err := srv.Client().ExecuteWorkflow(t.Context(), aureus.WorkflowSpec{ID: "w", Name: "w", Dependencies: map[string][]string{"bad": {"a"}}, Tasks: []aureus.TaskSpec{
-			{ID: "a", Name: "a", Type: aureus.TaskAction, ToolName: "do", SandboxConfig: c.sandbox, CompensationAction: &aureus.CompensationAction{Tool: "undo"}},
-			{ID: "bad", Name: "bad", Type: aureus.TaskAction, ToolName: "nobody"},
+			{ID: "a", Name: "a", Type: "action", ToolName: "do", SandboxConfig: c.sandbox, CompensationAction: &aureus.CompensationAction{Tool: "undo"}},
+			{ID: "bad", Name: "bad", Type: "action", ToolName: "nobody"},
 		}})
 		require.NoError(t, err)
 		require.True(t, result.TaskResults["a"].Compensated)

@@ -62,7 +62,7 @@ func (h *oldHost) tasks() []string {
 // on, a task that was done under an idempotency key of its own.
 var (
 	oldEnded    = chain("ended", task("a", "note"), task("b", "note"))
-	oldWaiting  = chain("waiting", task("a", "note"), task("b", "note", risk(aureus.TaskRiskHigh)))
+	oldWaiting  = chain("waiting", task("a", "note"), task("b", "note", risk("HIGH")))
 	oldUnderWay = chain("under-way", task("a", "note"), task("b", "hold"))
 
 	oldTask = task("once", "note", withKey("order-17", map[string]any{"amount": 10}))

@@ -21,7 +21,7 @@ func TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers(t *testing.T) 
 	keys := twoTenants(t, srv)
 	another := newKey(t, srv, controlplane.RoleService, "mallory", func(k *controlplane.Key) { k.Tenant = "hostile" })
 	execute := func(key, id string) answer {
-		spec := chain(id, task("pay", "pay", risk(aureus.TaskRiskHigh)))
+		spec := chain(id, task("pay", "pay", risk("HIGH")))
 		return raw{path: "/api/v1/workflows/execute", key: key, body: `{"workflow":` + mustMarshal(t, spec) + `,"context":{"principal_permissions":[{"action":"write","resource":"ledger"}]}}`}.do(t, srv)
 	}
 	for _, id := range []string{"1", "2", "3"} {
@@ -59,7 +59,7 @@ func TestWaitingRun_GivesItsSlotBack_AndTakesOneToGoOn(t *testing.T) {
 	}
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: pay}}))
 	client, governor := srv.Client(), controlplane.Governor(srv)
-	spec := chain("w", task("pay", "pay", risk(aureus.TaskRiskHigh)))
+	spec := chain("w", task("pay", "pay", risk("HIGH")))
 	result, err := client.ExecuteWorkflow(t.Context(), spec, allowed())
 	require.NoError(t, err)
 	require.Equal(t, "waiting", result.TaskResults["pay"].Status)

@@ -17,6 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
+	"github.com/farmountain/aureus-go/internal/invalidrequest"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/vocab"
@@ -152,7 +153,7 @@ func (s *Server) admissibleRun(c web.Caller, body *runRequest) ([]aureus.SafetyV
 // would only fail later. At most one problem of each is told.
 func invalidRequests(c web.Caller, body *runRequest) (problems []strictjson.Problem) {
 	check := func(request aureus.Request, pointers ...string) {
-		if bad, ok := errors.AsType[*aureus.InvalidRequest](request.Validate()); ok {
+		if bad, ok := errors.AsType[*invalidrequest.Error](request.Validate()); ok {
 			problems = append(problems, strictjson.Problem{Pointer: strings.NewReplacer(pointers...).Replace(bad.Pointer), Message: bad.Reason})
 		}
 	}

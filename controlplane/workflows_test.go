@@ -23,7 +23,7 @@ import (
 )
 
 func task(id, tool string, change ...func(*aureus.TaskSpec)) aureus.TaskSpec {
-	t := aureus.TaskSpec{ID: id, Name: id, Type: aureus.TaskAction, ToolName: tool}
+	t := aureus.TaskSpec{ID: id, Name: id, Type: "action", ToolName: tool}
 	for _, fn := range change {
 		fn(&t)
 	}
@@ -116,13 +116,13 @@ func TestATaskThatMayNotRunDoesNot(t *testing.T) {
 	for name, one := range map[string]aureus.TaskSpec{
 		"an unknown tool":               task("a", "nobody"),
 		"a tool that cannot run":        task("a", "empty"),
-		"a tool above the task":         task("a", "unsaid", risk(aureus.TaskRiskLow)),
+		"a tool above the task":         task("a", "unsaid", risk("LOW")),
 		"a tool of an unknown tier":     task("a", "odd"),
 		"a tool that is not allowed":    task("a", "low", func(t *aureus.TaskSpec) { t.AllowedTools = []string{"other"} }),
-		"a permission that is not held": task("a", "low", risk(aureus.TaskRiskLow)),
+		"a permission that is not held": task("a", "low", risk("LOW")),
 		"a tool without a tier asks":    task("a", "unsaid"),
 		"a sandbox that is not there": task("a", "low", func(t *aureus.TaskSpec) {
-			t.SandboxConfig = &aureus.SandboxConfig{Enabled: true, Type: aureus.SandboxContainer}
+			t.SandboxConfig = &aureus.SandboxConfig{Enabled: true, Type: "container"}
 		}),
 		"a simulation of what has none":    task("a", "low", func(t *aureus.TaskSpec) { t.SandboxConfig = &aureus.SandboxConfig{Enabled: true} }),
 		"undoing by an unknown tool":       task("a", "low", func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "nobody"} }),
@@ -149,7 +149,7 @@ func TestAnApprovalIsAskedForAndTheWorkflowGoesOnOnceItIsGiven(t *testing.T) {
 	run := func(context.Context, controlplane.ToolCall) (any, error) { return ran.Add(1), nil }
 	srv := open(t, withTools(map[string]controlplane.Tool{"look": {Run: run, RiskTier: aureus.TierLow}, "pay": {Run: run}}))
 	client := srv.Client()
-	spec := chain("w", task("look", "look"), task("pay", "pay", risk(aureus.TaskRiskHigh)), task("after", "look"))
+	spec := chain("w", task("look", "look"), task("pay", "pay", risk("HIGH")), task("after", "look"))
 	for range 2 { // asking again changes nothing, and runs nothing again
 		result, err := client.ExecuteWorkflow(t.Context(), spec, allowed())
 		require.NoError(t, err)
@@ -332,7 +332,7 @@ func TestWorkflowsOfOthersAreApart(t *testing.T) {
 
 	// What waits for an approval is nobody else's to go on with, nor to end, and
 	// keeps nobody else from using the id.
-	waiting := `{"workflow":` + mustMarshal(t, chain("x", task("a", "", risk(aureus.TaskRiskHigh)))) + `,"context":{"principal_id":"p","principal_permissions":[{"action":"write","resource":"ledger"}]}}`
+	waiting := `{"workflow":` + mustMarshal(t, chain("x", task("a", "", risk("HIGH")))) + `,"context":{"principal_id":"p","principal_permissions":[{"action":"write","resource":"ledger"}]}}`
 	first := own.post(t, "/api/v1/workflows/execute", waiting).ok(t)
 	colleague.post(t, "/api/v1/workflows/x/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
 	beside := colleague.post(t, "/api/v1/workflows/execute", strings.Replace(waiting, `"p"`, `"p2"`, 1)).ok(t)
@@ -359,7 +359,7 @@ func TestAnUnsafeWorkflowIsRefusedBeforeItRuns(t *testing.T) {
 	circle := chain("w", task("a", ""), task("b", ""))
 	circle.Dependencies["a"] = []string{"b"}
 	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, circle)+`}`).refusal(t, 422, "VALIDATION_ERROR")
-	unguarded := chain("w", task("a", "x", func(t *aureus.TaskSpec) { t.RiskTier = aureus.TaskRiskHigh }))
+	unguarded := chain("w", task("a", "x", func(t *aureus.TaskSpec) { t.RiskTier = "HIGH" }))
 	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, unguarded)+`}`).refusal(t, 422, "POLICY_VIOLATION")
 	s.get(t, "/api/v1/workflows/w/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
 	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`,"context":{"principal_permissions":"all"}}`).refusal(t, 422, "VALIDATION_ERROR")
@@ -383,7 +383,7 @@ func TestAnApprovalOfATaskIsOfItsRunAlone(t *testing.T) {
 	var paid atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }}}))
 	client, operator := srv.Client(), srv.Operator("olga")
-	pay := task("pay", "pay", risk(aureus.TaskRiskHigh))
+	pay := task("pay", "pay", risk("HIGH"))
 	to := func(name string) aureus.RunOption {
 		return aureus.WithRunContext(map[string]any{"to": name, "principal_permissions": []any{map[string]any{"action": "write", "resource": "ledger"}}})
 	}
@@ -473,7 +473,7 @@ func TestAHookThatNeedsAnApprovalIsWaitedFor(t *testing.T) {
 	client, operator := srv.Client(), srv.Operator("olga")
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Dependencies: map[string][]string{}, Tasks: []aureus.TaskSpec{
 		task("a", "fails", func(t *aureus.TaskSpec) { t.Compensation = &aureus.CompensationHooks{OnFailure: "h"} }),
-		task("h", "repair", risk(aureus.TaskRiskHigh)), task("apart", "repair", risk(aureus.TaskRiskHigh)),
+		task("h", "repair", risk("HIGH")), task("apart", "repair", risk("HIGH")),
 	}}
 	for range 2 {
 		result := runWorkflow(t, client, spec, allowed())
@@ -658,7 +658,7 @@ func TestWhatIsTooDeepOrTooManyFailsItsTaskAlone(t *testing.T) {
 		"deep context":  strings.Repeat("[", 98) + strings.Repeat("]", 98),
 		"large context": "[" + strings.Repeat("0,", 220_000) + "0]",
 	} {
-		got := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain(name, task("pay", "pay", risk(aureus.TaskRiskHigh))))+
+		got := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain(name, task("pay", "pay", risk("HIGH"))))+
 			`,"context":{"principal_permissions":[{"action":"write","resource":"ledger"}],"x":`+x+`}}`).ok(t)
 		require.Equal(t, "failed", got.field(t, "status"), name)
 	}
@@ -676,14 +676,14 @@ func TestARunThatHasEndedWaitsForNothing(t *testing.T) {
 		require.NoError(t, err)
 		return len(list)
 	}
-	cancelled := chain("cancelled", task("pay", "pay", risk(aureus.TaskRiskHigh)))
+	cancelled := chain("cancelled", task("pay", "pay", risk("HIGH")))
 	runWorkflow(t, client, cancelled, allowed())
 	require.Equal(t, 1, pending())
 	_, err := client.CancelWorkflow(t.Context(), "cancelled")
 	require.NoError(t, err)
 	require.Zero(t, pending())
 
-	failing := chain("failing", task("pay", "pay", risk(aureus.TaskRiskHigh)), task("apart", "nobody"))
+	failing := chain("failing", task("pay", "pay", risk("HIGH")), task("apart", "nobody"))
 	failing.Dependencies = map[string][]string{}
 	require.Equal(t, "failed", runWorkflow(t, client, failing, allowed()).Status)
 	require.Zero(t, pending())

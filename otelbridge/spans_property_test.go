@@ -113,7 +113,7 @@ func requireSpan(t *testing.T, want tracetest.SpanStub, got aureus.Span) {
 	for i, event := range want.Events {
 		log := got.Logs[i]
 		require.Equal(t, event.Name, log.Message)
-		require.Equal(t, event.Name == "exception", log.Level == aureus.LogError)
+		require.Equal(t, event.Name == "exception", log.Level == "error")
 		requireTime(t, event.Time, log.Timestamp)
 		left := maps.Clone(log.Context)
 		if event.DroppedAttributeCount > 0 {

@@ -260,14 +260,14 @@ func TestSpanMapping_Events_BecomeLogs(t *testing.T) {
 	}))
 	at := aureus.Timestamp("2026-01-02T02:04:05.123456789Z")
 	require.Equal(t, []aureus.SpanLog{
-		{Timestamp: at, Level: aureus.LogInfo, Message: "plain"},
-		{Timestamp: at, Level: aureus.LogError, Message: "exception", Context: map[string]any{"exception.message": "boom"}},
-		{Timestamp: at, Level: aureus.LogInfo, Message: "dropped attributes", Context: map[string]any{
+		{Timestamp: at, Level: "info", Message: "plain"},
+		{Timestamp: at, Level: "error", Message: "exception", Context: map[string]any{"exception.message": "boom"}},
+		{Timestamp: at, Level: "info", Message: "dropped attributes", Context: map[string]any{
 			"otel.dropped_attributes_count":                       jsonNumber("2"),
 			"aureus.otel.attribute.otel.dropped_attributes_count": "mine",
 			"twice": "a", "aureus.otel.attribute.twice": "b",
 		}},
-		{Timestamp: at, Level: aureus.LogInfo, Message: "negative count"},
+		{Timestamp: at, Level: "info", Message: "negative count"},
 	}, got[0].Logs)
 }
 

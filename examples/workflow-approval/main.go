@@ -37,16 +37,16 @@ var spec = aureus.WorkflowSpec{
 	ID: "order-A-17", Name: "Sell and ship",
 	Tasks: []aureus.TaskSpec{
 		{
-			ID: "reserve", Name: "Reserve the goods", Type: aureus.TaskAction, ToolName: "reserve", Inputs: order,
+			ID: "reserve", Name: "Reserve the goods", Type: "action", ToolName: "reserve", Inputs: order,
 			CompensationAction: &aureus.CompensationAction{Tool: "release", Args: order},
 		},
 		{
-			ID: "pay", Name: "Take the money", Type: aureus.TaskAction, ToolName: "pay", Inputs: order, RiskTier: aureus.TaskRiskHigh,
+			ID: "pay", Name: "Take the money", Type: "action", ToolName: "pay", Inputs: order, RiskTier: "HIGH",
 			RequiredPermissions: []aureus.Permission{{Action: "charge", Resource: "card"}},
 			CompensationAction:  &aureus.CompensationAction{Tool: "refund", Args: order},
 		},
 		{
-			ID: "ship", Name: "Ship the goods", Type: aureus.TaskAction, ToolName: "ship", Inputs: order,
+			ID: "ship", Name: "Ship the goods", Type: "action", ToolName: "ship", Inputs: order,
 			Retry: &aureus.RetryConfig{MaxAttempts: 2, BackoffMS: 10},
 		},
 	},

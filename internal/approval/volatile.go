@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/invalidrequest"
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
@@ -18,17 +19,17 @@ const (
 // CheckVolatile checks the volatile list of a request against the pointers that the
 // operator allows. A pointer is allowed if it equals an allowed one or is below it.
 // An allowed entry that does not point inside /arguments or /metadata allows
-// nothing. The error is an [*aureus.InvalidRequest].
+// nothing. The error is an [*invalidrequest.Error].
 func CheckVolatile(allowed, asked []string) error {
 	if len(asked) == 0 {
 		return nil
 	}
 	if len(asked) > MaxVolatile {
-		return &aureus.InvalidRequest{Pointer: "/volatile", Reason: fmt.Sprintf("must not have more than %d pointers", MaxVolatile)}
+		return &invalidrequest.Error{Pointer: "/volatile", Reason: fmt.Sprintf("must not have more than %d pointers", MaxVolatile)}
 	}
 	for i, pointer := range asked {
 		if !covered(allowed, pointer) {
-			return &aureus.InvalidRequest{
+			return &invalidrequest.Error{
 				Pointer: "/volatile/" + strconv.Itoa(i),
 				Reason: "is not one of the values that the operator allows to be volatile; remove the pointer, so that an approval binds the value, " +
 					"or have the operator allow it (Config.Volatile or --volatile of the control plane, Volatile of guard.Local)",

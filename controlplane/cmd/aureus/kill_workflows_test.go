@@ -26,7 +26,7 @@ type shape struct {
 }
 
 func chained(id, tool string, change ...func(*aureus.TaskSpec)) aureus.TaskSpec {
-	task := aureus.TaskSpec{ID: id, Name: id, Type: aureus.TaskAction, ToolName: tool}
+	task := aureus.TaskSpec{ID: id, Name: id, Type: "action", ToolName: tool}
 	for _, fn := range change {
 		fn(&task)
 	}
@@ -38,7 +38,7 @@ func undoable(task *aureus.TaskSpec) {
 }
 
 func risky(task *aureus.TaskSpec) {
-	task.RiskTier = aureus.TaskRiskHigh
+	task.RiskTier = "HIGH"
 	task.RequiredPermissions = []aureus.Permission{{Action: "write", Resource: "ledger"}}
 }
 

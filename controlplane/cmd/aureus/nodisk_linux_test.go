@@ -101,7 +101,7 @@ func changes(mark string, pending, approved aureus.Approval) []change {
 			"validator_id": mark, "config": map[string]any{"type": "max_size", "parameters": map[string]any{"max": 10}},
 		}},
 		{"a workflow", api + "workflows/execute", "", map[string]any{"workflow": aureus.WorkflowSpec{
-			ID: mark, Name: mark, Tasks: []aureus.TaskSpec{{ID: "t", Name: "T", Type: aureus.TaskAction}}, Dependencies: map[string][]string{},
+			ID: mark, Name: mark, Tasks: []aureus.TaskSpec{{ID: "t", Name: "T", Type: "action"}}, Dependencies: map[string][]string{},
 		}}},
 		{"decisions made elsewhere", api + "audit/records/batch", "", []aureus.DecisionRecord{{
 			DecisionID: decision, Principal: mark, Action: "act", Effect: "allow", ReasonCode: aureus.ReasonLowRisk,

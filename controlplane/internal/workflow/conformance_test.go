@@ -84,7 +84,7 @@ type scripted struct {
 
 func (h *scripted) Admit(_ context.Context, call Call) (Admission, error) {
 	task := call.Task
-	if box := task.SandboxConfig; box != nil && box.Type == aureus.SandboxContainer {
+	if box := task.SandboxConfig; box != nil && box.Type == "container" {
 		return Admission{Allowed: true}, nil // Execute refuses it
 	}
 	if len(h.v.Input.Tools) > 0 && task.ToolName != "" {
@@ -106,7 +106,7 @@ func (h *scripted) Admit(_ context.Context, call Call) (Admission, error) {
 
 func (h *scripted) Execute(ctx context.Context, call Call) (any, error) {
 	id := call.Task.ID
-	if box := call.Task.SandboxConfig; box != nil && box.Enabled && box.Type == aureus.SandboxContainer {
+	if box := call.Task.SandboxConfig; box != nil && box.Enabled && box.Type == "container" {
 		return nil, &Final{Reason: "no sandbox"}
 	}
 	h.mu.Lock()

@@ -172,7 +172,7 @@ func TestWhatIsFoundInASpecIsBounded(t *testing.T) {
 		all = append(all, strconv.Itoa(i))
 	}
 	for _, id := range all {
-		spec.Tasks = append(spec.Tasks, aureus.TaskSpec{ID: id, RiskTier: aureus.TaskRiskCritical})
+		spec.Tasks = append(spec.Tasks, aureus.TaskSpec{ID: id, RiskTier: "CRITICAL"})
 		spec.Dependencies[id] = all
 	}
 	require.LessOrEqual(t, len(Check(spec)), 100)

@@ -72,7 +72,7 @@ func (r rule) violations(spec *aureus.WorkflowSpec) (found []aureus.SafetyViolat
 	case ruleAfterCritical:
 		followers := followersOf(spec)
 		for i := range spec.Tasks {
-			if critical := &spec.Tasks[i]; critical.RiskTier == aureus.TaskRiskCritical {
+			if critical := &spec.Tasks[i]; critical.RiskTier == "CRITICAL" {
 				for _, follower := range r.unapproved(followers[critical.ID], critical) {
 					add(fmt.Sprintf("the task %q follows the CRITICAL task %q, and is neither its hook nor has a compensation action", follower, critical.ID), critical.ID, follower)
 				}
@@ -81,7 +81,7 @@ func (r rule) violations(spec *aureus.WorkflowSpec) (found []aureus.SafetyViolat
 	case rulePermissions:
 		for i := range spec.Tasks {
 			task := &spec.Tasks[i]
-			if high := task.RiskTier == aureus.TaskRiskHigh || task.RiskTier == aureus.TaskRiskCritical; high && len(task.RequiredPermissions) == 0 {
+			if high := task.RiskTier == "HIGH" || task.RiskTier == "CRITICAL"; high && len(task.RequiredPermissions) == 0 {
 				add(fmt.Sprintf("the task %q is %s and requires no permission", task.ID, task.RiskTier), task.ID)
 			}
 		}
@@ -89,7 +89,7 @@ func (r rule) violations(spec *aureus.WorkflowSpec) (found []aureus.SafetyViolat
 		for i := range spec.Tasks {
 			task := &spec.Tasks[i]
 			hooked := task.Compensation != nil && (task.Compensation.OnFailure != "" || task.Compensation.OnTimeout != "")
-			if task.RiskTier == aureus.TaskRiskCritical && !hooked && task.CompensationAction == nil {
+			if task.RiskTier == "CRITICAL" && !hooked && task.CompensationAction == nil {
 				add(fmt.Sprintf("the task %q is CRITICAL and says nothing about undoing it", task.ID), task.ID)
 			}
 		}
