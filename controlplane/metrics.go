@@ -13,13 +13,13 @@ import (
 )
 
 // metricsRoutes serves figures about the server and about the tenant of the
-// key that asks (SPEC 1.4). An operator reads everything of its tenant.
+// key that asks. An operator reads everything of its tenant.
 func (s *Server) metricsRoutes() []web.Route {
 	return []web.Route{{Pattern: "GET /metrics", Role: web.Operator, Handler: s.tellMetrics}}
 }
 
 // tellMetrics writes the figures in the text format of Prometheus (0.0.4). Their
-// number is fixed: nothing that a client names becomes a label (SPEC 5.3).
+// number is fixed: nothing that a client names becomes a label.
 func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, c web.Caller) error {
 	var b bytes.Buffer
 	head := func(name, kind, help string) {

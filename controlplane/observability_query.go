@@ -21,7 +21,7 @@ import (
 // maxQueryTags bounds the tags of one query: each is a search in every row.
 const maxQueryTags = 32
 
-// listMetrics answers GET metrics: a bare array by time (SPEC 1.3).
+// listMetrics answers GET metrics with a bare array, ordered by time.
 func (s *Server) listMetrics(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Server) listMetrics(w http.ResponseWriter, r *http.Request, c web.Calle
 	return s.stream(w, r, page, err)
 }
 
-// listEvents answers GET events: a bare array by time (SPEC 1.4).
+// listEvents answers GET events with a bare array, ordered by time.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
@@ -63,8 +63,8 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c web.Caller
 	return s.stream(w, r, page, err)
 }
 
-// listTrace answers GET traces/{trace_id}: a bare array by start time, empty for
-// an unknown trace (SPEC 1.3).
+// listTrace answers GET traces/{trace_id} with a bare array, ordered by start
+// time. It is empty for an unknown trace.
 func (s *Server) listTrace(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Server) listTrace(w http.ResponseWriter, r *http.Request, c web.Caller)
 	return s.stream(w, r, page, err)
 }
 
-// summarize answers GET summary (SPEC 5.2).
+// summarize answers GET summary. See docs/spec/telemetry.md#summary.
 func (s *Server) summarize(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {

@@ -142,17 +142,17 @@ func TestSingleReportsThatAreRefused(t *testing.T) {
 		status     int
 		code, want string
 	}{
-		"NaN, sent as null (trap: SPEC 1.2)": {"metrics", `{"name":"m","value":null,"timestamp":"t","tags":null}`, 422, wire.CodeValidation, `"pointer":"/value"`},
-		"a log level that is none":           {"spans", `{"id":"a","trace_id":"t","name":"n","start_time":"s","logs":[{"timestamp":"t","level":"hunter2","message":"m"}]}`, 422, wire.CodeValidation, `"pointer":"/logs/0/level"`},
-		"an event type that is none":         {"events", `{"type":"hunter2","timestamp":"t","data":{}}`, 422, wire.CodeValidation, `"pointer":"/type"`},
-		"two problems at once":               {"events", `{"type":"custom"}`, 422, wire.CodeValidation, `"pointer":"/data"`},
-		"a list":                             {"spans", `[]`, 422, wire.CodeValidation, `must be an object`},
-		"null":                               {"spans", `null`, 422, wire.CodeValidation, `must be an object`},
-		"no body":                            {"spans", ``, 400, wire.CodeMalformed, `empty`},
-		"no JSON":                            {"spans", `{"id":hunter2}`, 400, wire.CodeMalformed, `"line":1`},
-		"a name that stands twice":           {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, wire.CodeMalformed, `stands twice`},
-		"an item that is too large":          {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", telemetry.MaxItem) + `"}}`, 413, wire.CodeTooLarge, `1048576`},
-		"a body that is too large":           {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", DefaultMaxBody) + `"}}`, 413, wire.CodeTooLarge, `bytes`},
+		"NaN, which the published client sends as null": {"metrics", `{"name":"m","value":null,"timestamp":"t","tags":null}`, 422, wire.CodeValidation, `"pointer":"/value"`},
+		"a log level that is none":                      {"spans", `{"id":"a","trace_id":"t","name":"n","start_time":"s","logs":[{"timestamp":"t","level":"hunter2","message":"m"}]}`, 422, wire.CodeValidation, `"pointer":"/logs/0/level"`},
+		"an event type that is none":                    {"events", `{"type":"hunter2","timestamp":"t","data":{}}`, 422, wire.CodeValidation, `"pointer":"/type"`},
+		"two problems at once":                          {"events", `{"type":"custom"}`, 422, wire.CodeValidation, `"pointer":"/data"`},
+		"a list":                                        {"spans", `[]`, 422, wire.CodeValidation, `must be an object`},
+		"null":                                          {"spans", `null`, 422, wire.CodeValidation, `must be an object`},
+		"no body":                                       {"spans", ``, 400, wire.CodeMalformed, `empty`},
+		"no JSON":                                       {"spans", `{"id":hunter2}`, 400, wire.CodeMalformed, `"line":1`},
+		"a name that stands twice":                      {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, wire.CodeMalformed, `stands twice`},
+		"an item that is too large":                     {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", telemetry.MaxItem) + `"}}`, 413, wire.CodeTooLarge, `1048576`},
+		"a body that is too large":                      {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", DefaultMaxBody) + `"}}`, 413, wire.CodeTooLarge, `bytes`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := observe(t)

@@ -24,7 +24,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// registerWorkflows serves the paths of SPEC 6.4.
+// registerWorkflows serves execute, status and cancel of workflows.
 func (s *Server) workflowRoutes() []web.Route {
 	return []web.Route{
 		{Pattern: "POST /api/v1/workflows/execute", Role: web.Service, Replay: web.ReplayDurable, Handler: s.executeWorkflow},
