@@ -1,5 +1,5 @@
-// Package fair keeps the account of what is kept for whom, so that where there is
-// too much, whoever has most gives way.
+// Package fair counts stored entries by owner. If there are too many, the owner
+// with the largest share loses entries first.
 package fair
 
 import (
@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Owner is for whom something is kept.
+// Owner says whose entry it is.
 type Owner struct{ Tenant, Key string }
 
-// Bounds are how many entries there may be, and their cost together.
+// Bounds limits the number of entries and the sum of their costs.
 type Bounds struct{ Rows, Cost int64 }
 
-// Ledger holds entries until there are too many or they are too old. It is not
-// safe for concurrent use. The zero value is empty.
+// Ledger holds entries until they are removed because they are too old or too
+// many. It is not safe for concurrent use. The zero value is empty.
 type Ledger[T any] struct {
-	all     list.List // of *entry[T], in the order in which they were added
+	all     list.List // of *entry[T], in the order of Add
 	total   usage
 	tenants map[string]*tenant
 }
@@ -25,8 +25,8 @@ type usage struct{ rows, cost int64 }
 
 func (u *usage) add(rows, cost int64) { u.rows, u.cost = u.rows+rows, u.cost+cost }
 
-// weight is the part of the bounds that is used.
-func (u *usage) weight(b Bounds) float64 {
+// share returns the used part of the rows or of the cost, whichever is larger.
+func (u *usage) share(b Bounds) float64 {
 	return max(float64(u.rows)/float64(b.Rows), float64(u.cost)/float64(b.Cost))
 }
 
@@ -39,19 +39,19 @@ type tenant struct {
 type key struct {
 	usage
 
-	entries list.List // of *entry[T], the oldest first
+	entries list.List // of *entry[T], in the order of Add
 }
 
 type entry[T any] struct {
 	value         T
 	owner         Owner
 	cost          int64
-	at            time.Time
+	addedAt       time.Time
 	inAll, inKeys *list.Element
 }
 
-// Add adds an entry of the owner.
-func (l *Ledger[T]) Add(owner Owner, value T, cost int64, at time.Time) {
+// Add adds an entry for the owner.
+func (l *Ledger[T]) Add(owner Owner, value T, cost int64, addedAt time.Time) {
 	if l.tenants == nil {
 		l.tenants = map[string]*tenant{}
 	}
@@ -65,49 +65,50 @@ func (l *Ledger[T]) Add(owner Owner, value T, cost int64, at time.Time) {
 		k = &key{}
 		t.keys[owner.Key] = k
 	}
-	e := &entry[T]{value: value, owner: owner, cost: cost, at: at}
+	e := &entry[T]{value: value, owner: owner, cost: cost, addedAt: addedAt}
 	e.inAll, e.inKeys = l.all.PushBack(e), k.entries.PushBack(e)
 	for _, u := range []*usage{&l.total, &t.usage, &k.usage} {
 		u.add(1, cost)
 	}
 }
 
-// Usage is how many entries there are, and their cost.
+// Usage returns the number of entries and the sum of their costs.
 func (l *Ledger[T]) Usage() (rows, cost int64) { return l.total.rows, l.total.cost }
 
-// Expire removes the oldest entry where it was added before the time, and says
-// whether it was.
+// Expire removes the oldest entry and returns it, if it was added before the given
+// time. ok is false if there is no such entry.
 func (l *Ledger[T]) Expire(before time.Time) (value T, ok bool) {
 	front := l.all.Front()
 	if front == nil {
 		return value, false
 	}
-	e, _ := front.Value.(*entry[T]) // nothing else is added
-	if !e.at.Before(before) {
+	e, _ := front.Value.(*entry[T]) // the list has only such elements
+	if !e.addedAt.Before(before) {
 		return value, false
 	}
 	return l.remove(e), true
 }
 
-// Evict removes an entry where there is more than the bounds allow: the oldest
-// of the key that has most, in the tenant that has most.
+// Evict removes an entry and returns it, if the bounds are exceeded. It takes the
+// oldest entry of the key with the largest share, in the tenant with the largest
+// share.
 func (l *Ledger[T]) Evict(b Bounds) (value T, ok bool) {
 	if l.total.rows == 0 || l.total.rows <= b.Rows && l.total.cost <= b.Cost {
 		return value, false
 	}
 	var t *tenant
 	for _, other := range l.tenants {
-		if t == nil || other.weight(b) > t.weight(b) {
+		if t == nil || other.share(b) > t.share(b) {
 			t = other
 		}
 	}
 	var k *key
 	for _, other := range t.keys {
-		if k == nil || other.weight(b) > k.weight(b) {
+		if k == nil || other.share(b) > k.share(b) {
 			k = other
 		}
 	}
-	e, _ := k.entries.Front().Value.(*entry[T]) // a key without entries is not there
+	e, _ := k.entries.Front().Value.(*entry[T]) // a key in the map has at least one entry
 	return l.remove(e), true
 }
 

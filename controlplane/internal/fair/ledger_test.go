@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEvict_WhoHasMost_GivesWay(t *testing.T) {
+func TestEvict_OverBounds_RemovesFromTheLargestKey(t *testing.T) {
+	t.Parallel()
 	var l Ledger[int]
 	now := time.Unix(1000, 0)
 	add := func(tenant, key string, n, cost int) { l.Add(Owner{tenant, key}, n, int64(cost), now) }
@@ -20,18 +21,18 @@ func TestEvict_WhoHasMost_GivesWay(t *testing.T) {
 	for n := range 20 {
 		add("busy", "flood", 200+n, 1)
 	}
-	var gone []int
+	var evicted []int
 	for {
 		n, ok := l.Evict(Bounds{Rows: 10, Cost: 1000})
 		if !ok {
 			break
 		}
-		gone = append(gone, n)
+		evicted = append(evicted, n)
 	}
-	require.Equal(t, []int{200, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213, 214}, gone[:15], "the flooding key's own, the oldest first")
-	require.Len(t, gone, 18)
-	for _, n := range gone {
-		require.GreaterOrEqual(t, n, 100, "the other tenant loses nothing")
+	require.Equal(t, []int{200, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213, 214}, evicted[:15], "the entries of the key flood, the oldest first")
+	require.Len(t, evicted, 18)
+	for _, n := range evicted {
+		require.GreaterOrEqual(t, n, 100, "the other tenant loses no entry")
 	}
 	rows, cost := l.Usage()
 	require.EqualValues(t, 10, rows)
@@ -40,10 +41,11 @@ func TestEvict_WhoHasMost_GivesWay(t *testing.T) {
 	add("quiet", "2", 1000, 990)
 	n, ok := l.Evict(Bounds{Rows: 100, Cost: 999})
 	require.True(t, ok)
-	require.Equal(t, 1000, n, "by cost as well: the largest share")
+	require.Equal(t, 1000, n, "the cost counts too")
 }
 
-func TestExpire_TheOldestFirst_WhoseverTheyAre(t *testing.T) {
+func TestExpire_OldEntries_AreRemovedInOrder(t *testing.T) {
+	t.Parallel()
 	var l Ledger[int]
 	_, ok := l.Expire(time.Unix(9, 0))
 	require.False(t, ok)
@@ -56,7 +58,7 @@ func TestExpire_TheOldestFirst_WhoseverTheyAre(t *testing.T) {
 		require.Equal(t, n, got)
 	}
 	_, ok = l.Expire(time.Unix(3, 0))
-	require.False(t, ok, "at that time is not before it")
+	require.False(t, ok, "an entry of exactly that time is kept")
 	_, _ = l.Expire(time.Unix(4, 0))
 	require.Empty(t, l.tenants)
 	_, ok = l.Evict(Bounds{})

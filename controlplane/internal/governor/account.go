@@ -7,74 +7,75 @@ import (
 	"time"
 )
 
-// Governor has the pools of one server. Make one with [New].
+// Governor holds the pools of one server. Create one with [New].
 type Governor struct {
-	Requests *Pool // requests under way, in requests
-	Streams  *Pool // clients that follow, in clients
-	Runs     *Pool // workflow runs that work, in runs
-	Parked   *Pool // workflow runs that wait for their next attempt, in runs
-	Bytes    *Pool // memory for bodies and what is made of them, in bytes
-	Reads    *Pool // long reads of the telemetry at the same time
-	Audit    *Pool // long reads of everything else at the same time
-	Work     *Pool // long processing at the same time, in pieces of work
+	Requests *Pool // running requests
+	Streams  *Pool // clients of the event stream
+	Runs     *Pool // workflow runs that are executing
+	Parked   *Pool // workflow runs that wait for their next attempt
+	Bytes    *Pool // bytes of memory for bodies and the values decoded from them
+	Reads    *Pool // concurrent long reads of telemetry
+	Audit    *Pool // concurrent long reads of other data
+	Work     *Pool // concurrent long computations
 }
 
-// Limits are the totals of a [Governor]; each must be positive. A tenant gets
-// half of a total, and a key half of that.
+// Limits holds the totals of a [Governor]; each must be positive. One tenant may
+// use half of a total, and one key a quarter.
 type Limits struct {
 	Requests, Streams, Runs, Parked int64
 	Bytes                           int64
-	LargestBody                     int64 // bytes; a key may always read one of this size
+	LargestBody                     int64 // bytes; the share of a key always has room for one
 	Processors                      int64
 }
 
-// New makes a governor with empty pools.
+// New returns a governor with empty pools.
 func New(l Limits) *Governor {
 	fair := func(total int64) *Pool { return NewPool(Shares{Total: total, Tenant: total / 2, Key: total / 4}) }
-	whole := func(total int64) *Pool { return fair(total + total/4) } // so that ordinary use alone may have the total
-	// The largest body is there as text, and a second time while its buffer grows or
-	// as what was read of it; or else it is the text that decodes into most.
-	largest := max(2*l.LargestBody+8<<20, maxWeight+8<<20) * reserved / (reserved - 1)
+	whole := func(total int64) *Pool { return fair(total + total/4) } // non-urgent use may reach the whole total
+	// The largest body takes memory twice: as text, and while its buffer grows or as
+	// the decoded values. A smaller text can decode to more, up to maxWeight.
+	largest := max(2*l.LargestBody+8<<20, maxWeight+8<<20) * reservedPart / (reservedPart - 1)
 	bytes := max(l.Bytes, 2*largest)
 	return &Governor{
 		Requests: whole(l.Requests), Streams: whole(l.Streams), Runs: whole(l.Runs), Parked: whole(l.Parked),
 		Bytes: NewPool(Shares{Total: bytes, Tenant: max(bytes/2, largest), Key: max(bytes/4, largest)}),
-		// Each store has at least one connection more than this, so that what is short
-		// does not wait for what is long; and one tenant leaves a turn to others.
+		// Each store has at least one connection more than this, so that short reads do
+		// not wait for long ones. One tenant cannot use the whole pool.
 		Reads: NewPool(Shares{Total: 3, Tenant: 2, Key: 2}), Audit: NewPool(Shares{Total: 4, Tenant: 2, Key: 2}),
-		// One more than there are processors, so that all of them have work while one
-		// of the pieces waits for the disk; and one is always left to other tenants.
+		// One more than the number of processors, so that all are busy while one
+		// computation waits for the disk. One tenant cannot use the whole pool.
 		Work: NewPool(Shares{Total: l.Processors + 1, Tenant: l.Processors, Key: l.Processors}),
 	}
 }
 
-// MaxWait is how long a request waits for its turn to be processed.
+// MaxWait is how long a request waits for a place in a pool.
 const MaxWait = 10 * time.Second
 
-// ErrNoTurn says that a request was not processed within MaxWait.
+// ErrNoTurn means that a request got no place in a pool within MaxWait.
 var ErrNoTurn = errors.New("governor: other work went on for too long")
 
-// ErrLongRead says that a read was given up, as it took too long.
+// ErrLongRead means that a read was stopped because it took too long.
 var ErrLongRead = errors.New("governor: the read took too long")
 
-// Read waits for the tenant's turn to read for long from the pool, ErrNoTurn
-// after MaxWait, and gives the context to read in: with the cause ErrLongRead it
-// ends after the time most. The turn lasts until leave is called.
-func Read(ctx context.Context, pool *Pool, tenant string, most time.Duration) (within context.Context, leave func(), err error) {
+// Read waits for a place in a pool of long reads, and fails with ErrNoTurn after
+// MaxWait. The read must use the returned context, which ends with the cause
+// ErrLongRead after the given limit. Call leave to give the place back.
+func Read(ctx context.Context, pool *Pool, tenant string, limit time.Duration) (within context.Context, leave func(), err error) {
 	owner := Owner{Tenant: tenant}
 	waiting, cancel := context.WithTimeoutCause(ctx, MaxWait, ErrNoTurn)
 	defer cancel()
 	if err := pool.Wait(waiting, owner, 1, true); err != nil {
 		return nil, nil, err
 	}
-	within, end := context.WithTimeoutCause(ctx, most, ErrLongRead)
+	within, end := context.WithTimeoutCause(ctx, limit, ErrLongRead)
 	return within, func() {
 		end()
 		pool.Give(owner, 1)
 	}, nil
 }
 
-// Account is what one request holds. It is safe for concurrent use.
+// Account records what one request holds in the pools. It is safe for concurrent
+// use.
 type Account struct {
 	governor *Governor
 	owner    Owner
@@ -87,13 +88,13 @@ type Account struct {
 	closed  bool
 }
 
-// RequestBytes is what a request is counted as before its body: its header,
-// buffers and stack.
+// RequestBytes is the memory that a request is charged without its body, for
+// header, buffers and stack.
 const RequestBytes = 32 << 10
 
-// Enter takes a request slot for the owner, or fails with a *RefusedError.
-// Urgent requests may use what is kept for decisions and operators. The account
-// must be closed.
+// Enter takes a request slot for the owner, or fails with a *RefusedError. Urgent
+// requests may use the reserve for decisions and operators. The account must be
+// closed.
 func (g *Governor) Enter(owner Owner, urgent bool) (*Account, error) {
 	if err := g.Requests.Take(owner, 1, urgent); err != nil {
 		return nil, err
@@ -106,15 +107,14 @@ func (g *Governor) Enter(owner Owner, urgent bool) (*Account, error) {
 	return a, nil
 }
 
-// Owner is in whose name the account is.
+// Owner returns the owner of the account.
 func (a *Account) Owner() Owner { return a.owner }
 
-// Urgent reports whether the account may use what is reserved.
+// Urgent reports whether the account may use the reserve.
 func (a *Account) Urgent() bool { return a.urgent }
 
 // Charge takes n more bytes until the account is closed, or fails with a
-// *RefusedError. A nil account is charged nothing: it is that of a caller that
-// has not come through a governor.
+// *RefusedError. A nil account, for callers outside the governor, has no limit.
 func (a *Account) Charge(n int64) error {
 	if a == nil {
 		return nil
@@ -123,7 +123,7 @@ func (a *Account) Charge(n int64) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
-		refused.Never = refused.Never || a.bytes+n > refused.Limit // it would not fit alone
+		refused.Never = refused.Never || a.bytes+n > refused.Limit // too large even if nobody else used the pool
 	}
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (a *Account) Charge(n int64) error {
 	return nil
 }
 
-// Refund gives back n bytes that were charged and are free again.
+// Refund gives back n bytes that were charged.
 func (a *Account) Refund(n int64) {
 	if a == nil || n <= 0 {
 		return
@@ -148,9 +148,10 @@ func (a *Account) Refund(n int64) {
 	a.governor.Bytes.Give(a.owner, n)
 }
 
-// Work waits for the turn to process something long: ErrNoTurn after MaxWait,
-// or the cause of the context's end. The turn lasts until [Account.Rest] or the
-// end of the request. Who has a turn already gets no second one.
+// Work waits for a place in the pool of long computations. It fails with ErrNoTurn
+// after MaxWait, or with the cause of the context. The place is held until
+// [Account.Rest] or [Account.Close]. An account that has a place keeps it and gets
+// no second one.
 func (a *Account) Work(ctx context.Context) error {
 	if a == nil {
 		return nil
@@ -176,7 +177,7 @@ func (a *Account) Work(ctx context.Context) error {
 	return nil
 }
 
-// Rest ends the turn that [Account.Work] gave, if there is one.
+// Rest gives back the place that [Account.Work] took, if there is one.
 func (a *Account) Rest() {
 	if a == nil {
 		return
@@ -190,9 +191,8 @@ func (a *Account) Rest() {
 	}
 }
 
-// Follow exchanges the request slot for a stream slot, which the account holds
-// until release is called. It fails with a *RefusedError and then keeps the
-// request slot.
+// Follow exchanges the request slot for a stream slot, which is held until release
+// is called. If it fails with a *RefusedError, the account keeps its request slot.
 func (a *Account) Follow() (release func(), err error) {
 	if a == nil {
 		return func() {}, nil
@@ -210,7 +210,8 @@ func (a *Account) Follow() (release func(), err error) {
 	return sync.OnceFunc(func() { a.governor.Streams.Give(a.owner, 1) }), nil
 }
 
-// Close gives back everything that the account holds. It may be called again.
+// Close gives back everything that the account holds. It may be called more than
+// once.
 func (a *Account) Close() {
 	if a == nil {
 		return

@@ -5,9 +5,10 @@ import (
 	"net/netip"
 )
 
-// AddressGroup is in whose name a connection is counted: its IPv4 address, or the
-// /64 network of its IPv6 address, all of which one client may have. address is a
-// host, with or without a port; what is no IP address is its own group.
+// AddressGroup returns the group that a connection is counted in: its IPv4 address,
+// or the /64 network of its IPv6 address, because one client may have a whole such
+// network. address is a host with or without a port. A host that is not an IP
+// address is a group of its own.
 func AddressGroup(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

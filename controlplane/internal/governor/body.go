@@ -8,40 +8,38 @@ import (
 	"time"
 )
 
-// How slowly a body may come: the time that is spent waiting for it is at most
-// Grace, and one second more for each MinRate bytes that have come, and at most
-// MaxBodyTime. Time that the server needs between two reads does not count.
+// How slowly a body may arrive: the server waits for it at most Grace, plus one
+// second for each MinRate bytes received, but at most MaxBodyTime in total. Time
+// between two reads does not count.
 const (
 	Grace       = 10 * time.Second
 	MinRate     = 16 << 10 // bytes a second
 	MaxBodyTime = time.Minute
 )
 
-// ErrSlow says that a body came more slowly than the minimum rate.
-var ErrSlow = fmt.Errorf("governor: the body came more slowly than %d KiB a second after the first %s", MinRate>>10, Grace)
+// ErrSlow means that a body arrived more slowly than the minimum rate.
+var ErrSlow = fmt.Errorf("governor: the body arrived more slowly than %d KiB a second after the first %s", MinRate>>10, Grace)
 
-// Deadlines sets until when the next read may take: http.ResponseController
-// does.
+// Deadlines sets the deadline of reads, as http.ResponseController does.
 type Deadlines interface{ SetReadDeadline(time.Time) error }
 
-// Body is a request's body that has to come with a minimum rate. It is read
-// from one goroutine, as any body.
+// Body is a request's body that must arrive with a minimum rate. Like any body, it
+// is read by one goroutine at a time.
 type Body struct {
 	body      io.ReadCloser
 	deadlines Deadlines
-	waited    time.Duration // in all reads
+	waited    time.Duration // in all reads together
 	read      int64
-	err       error // how it ended, if it has
+	err       error // the error of the last read, returned by all later ones
 }
 
-// NewBody makes the body one that has to come with the minimum rate from its
-// first read on. Where deadlines cannot be set, the rate is looked at after each
-// read.
+// NewBody returns a body that must arrive with the minimum rate, from its first
+// read on. If deadlines cannot be set, the rate is checked after each read only.
 func NewBody(body io.ReadCloser, deadlines Deadlines) *Body {
 	return &Body{body: body, deadlines: deadlines}
 }
 
-// Read implements [io.Reader]. Its error is ErrSlow where the body is too slow.
+// Read implements [io.Reader]. It fails with ErrSlow if the body is too slow.
 func (b *Body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -56,7 +54,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = ErrSlow
 	case err != nil:
-		if supported { // what the connection reads next is not this body
+		if supported { // the connection's next read is not for this body
 			_ = b.deadlines.SetReadDeadline(time.Time{})
 		}
 	case time.Now().After(until):
@@ -69,21 +67,21 @@ func (b *Body) Read(p []byte) (int, error) {
 // Close implements [io.Closer].
 func (b *Body) Close() error { return b.body.Close() }
 
-// The steps in which a buffer grows.
+// The size of a buffer, in bytes.
 const (
-	firstStep = 4 << 10
-	slack     = 512
+	firstStep = 4 << 10 // of a body of unknown length
+	slack     = 512     // in addition to the declared length
 )
 
-// ReadAll reads r to its end, and charges the account for the buffer before it
-// grows. declared is the length that was announced, or negative; it is believed
-// up to firstTrust. r ends or fails before limit bytes and one more. What was
-// charged is charged until the account is closed. An error of the account is a
+// ReadAll reads r to its end, and charges the account for the buffer before the
+// buffer grows. declared is the length that the request announced, or negative. r
+// must end or fail after at most limit+1 bytes. The charge for the final buffer
+// stays until the account is closed. If the account has no room, the error is a
 // *RefusedError.
 func ReadAll(r io.Reader, declared, limit int64, account *Account) ([]byte, error) {
 	size := int64(firstStep)
 	if declared >= 0 {
-		size = min(declared, firstTrust) + slack // room to see the end without growing
+		size = min(declared, maxInitialBuffer) + slack // the slack lets the last read see the end of the body
 	}
 	if err := account.Charge(size); err != nil {
 		return nil, err
@@ -95,7 +93,7 @@ func ReadAll(r io.Reader, declared, limit int64, account *Account) ([]byte, erro
 			if declared > int64(len(buffer)) {
 				next = min(next, declared+slack)
 			}
-			if err := account.Charge(next); err != nil { // both are there while one is copied
+			if err := account.Charge(next); err != nil { // both buffers exist while one is copied
 				return nil, err
 			}
 			grown := make([]byte, len(buffer), next)
@@ -114,6 +112,6 @@ func ReadAll(r io.Reader, declared, limit int64, account *Account) ([]byte, erro
 	}
 }
 
-// firstTrust bounds how much memory a declared length gets before any of the
-// body has come.
-const firstTrust = 64 << 10
+// maxInitialBuffer is how much memory is allocated for a declared length before any
+// of the body has arrived.
+const maxInitialBuffer = 64 << 10

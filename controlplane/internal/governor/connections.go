@@ -9,46 +9,48 @@ import (
 	"sync"
 )
 
-// Connections bounds the connections of a server, all together and of one address
-// (see [AddressGroup]). Where there is no room for a new one, the connection that
-// has been silent for longest makes room: one whose request's header has not come
-// yet, or which is kept open between requests. One whose request is being answered
-// is never closed. Make one with [NewConnections]; it is safe for concurrent use.
+// Connections limits the connections of a server, in total and for each address
+// (see [AddressGroup]). If a new connection exceeds a limit, the connection that has
+// been idle for longest is closed. Idle means that no request is being processed:
+// the header of the first request has not arrived, or the connection is kept open
+// between requests. Create one with [NewConnections]; it is safe for concurrent
+// use.
 type Connections struct {
-	totalMax, maxOfGroup int
+	maxTotal, maxPerAddress int
 
 	mu      sync.Mutex
 	total   int
 	byGroup map[string]*group
 }
 
-// group are the connections of one address.
+// group holds the connections of one address.
 type group struct {
-	name   string
-	open   int
-	silent *list.List // of *countedConn: those that no request is answered on, the one silent for longest first
+	name string
+	open int
+	idle *list.List // of *countedConn without a running request, the longest idle first
 }
 
-// NewConnections bounds the connections to total, and to maxOfGroup for one address
-// or IPv6 network. Less than 1 is 1.
-func NewConnections(total, maxOfGroup int) *Connections {
-	return &Connections{totalMax: max(total, 1), maxOfGroup: min(max(maxOfGroup, 1), max(total, 1)), byGroup: map[string]*group{}}
+// NewConnections limits the connections to total, and to maxPerAddress for one
+// address or IPv6 network. A limit below 1 counts as 1.
+func NewConnections(total, maxPerAddress int) *Connections {
+	return &Connections{maxTotal: max(total, 1), maxPerAddress: min(max(maxPerAddress, 1), max(total, 1)), byGroup: map[string]*group{}}
 }
 
-// Open is how many connections are open.
+// Open returns the number of open connections.
 func (c *Connections) Open() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.total
 }
 
-// Bound has the server's connections counted: the listener and the server's
-// handler belong together.
+// Bound returns a listener that counts and limits the server's connections. It
+// also changes the server's ConnContext and Handler, which track running requests;
+// call it before the server serves.
 func (c *Connections) Bound(listener net.Listener, server *http.Server) net.Listener {
-	handler, before := server.Handler, server.ConnContext
+	handler, connContext := server.Handler, server.ConnContext
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		if before != nil {
-			ctx = before(ctx, conn)
+		if connContext != nil {
+			ctx = connContext(ctx, conn)
 		}
 		if over, ok := conn.(*tls.Conn); ok {
 			conn = over.NetConn()
@@ -72,78 +74,80 @@ type boundedListener struct {
 	connections *Connections
 }
 
-// Accept implements [net.Listener]. What there is no room for is closed.
+// Accept implements [net.Listener]. It closes a connection for which there is no
+// room.
 func (l *boundedListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		counted, crowdedOut := l.connections.add(conn)
-		if crowdedOut != nil {
-			_ = crowdedOut.Close() // whoever reads from it finds out
+		counted, evicted := l.connections.add(conn)
+		if evicted != nil {
+			_ = evicted.Close() // its reader gets an error
 		}
 		if counted != nil {
 			return counted, nil
 		}
-		_ = conn.Close() // it has said nothing yet
+		_ = conn.Close() // no data was exchanged
 	}
 }
 
-// add counts the connection in, and gives the one that makes room for it. Where
-// there is no room, it gives nothing.
-func (c *Connections) add(conn net.Conn) (counted, crowdedOut *countedConn) {
+// add counts the connection. evicted is the idle connection that makes room for it,
+// if one has to. counted is nil if there is no room.
+func (c *Connections) add(conn net.Conn) (counted, evicted *countedConn) {
 	name := AddressGroup(conn.RemoteAddr().String())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	own := c.byGroup[name]
 	if own == nil {
-		own = &group{name: name, silent: list.New()}
+		own = &group{name: name, idle: list.New()}
 	}
 	from := own
-	if own.open < c.maxOfGroup && c.total >= c.totalMax {
+	if own.open < c.maxPerAddress && c.total >= c.maxTotal {
 		from = c.largest(own)
 	}
-	if own.open >= c.maxOfGroup || c.total >= c.totalMax {
-		if from.silent.Len() == 0 {
+	if own.open >= c.maxPerAddress || c.total >= c.maxTotal {
+		if from.idle.Len() == 0 {
 			return nil, nil
 		}
-		crowdedOut, _ = from.silent.Front().Value.(*countedConn)
-		c.remove(crowdedOut)
+		evicted, _ = from.idle.Front().Value.(*countedConn)
+		c.remove(evicted)
 	}
 	counted = &countedConn{Conn: conn, connections: c, group: own}
-	counted.place = own.silent.PushBack(counted)
+	counted.idleElement = own.idle.PushBack(counted)
 	c.byGroup[name] = own
 	own.open++
 	c.total++
-	return counted, crowdedOut
+	return counted, evicted
 }
 
-// largest is the group that has most connections among those that have a silent
-// one; own counts with the new one. The caller holds mu.
+// largest returns the group with the most connections among those that have an idle
+// one. The new connection counts for own. The caller holds mu.
 func (c *Connections) largest(own *group) *group {
-	found, most := own, own.open+1
-	if own.silent.Len() == 0 {
-		most = 0 // it has none to give
+	found, count := own, own.open+1
+	if own.idle.Len() == 0 {
+		count = 0 // it has no idle connection
 	}
 	for _, g := range c.byGroup {
-		if g.silent.Len() > 0 && g.open > most {
-			found, most = g, g.open
+		if g.idle.Len() > 0 && g.open > count {
+			found, count = g, g.open
 		}
 	}
 	return found
 }
 
-// remove counts a connection out, once. The caller holds mu.
+// remove stops counting a connection; a second call does nothing. The caller holds
+// mu.
 func (c *Connections) remove(conn *countedConn) {
 	if conn.removed {
 		return
 	}
 	conn.removed = true
 	g := conn.group
-	if conn.place != nil {
-		g.silent.Remove(conn.place)
-		conn.place = nil
+	if conn.idleElement != nil {
+		g.idle.Remove(conn.idleElement)
+		conn.idleElement = nil
 	}
 	g.open--
 	c.total--
@@ -159,9 +163,9 @@ type countedConn struct {
 	group       *group
 
 	// Guarded by the mu of connections.
-	place     *list.Element // in the group's list of silent ones, or nil
-	answering int           // requests; several over HTTP/2
-	removed   bool
+	idleElement    *list.Element // the element in the group's list of idle connections, or nil
+	activeRequests int           // over HTTP/2 there may be several
+	removed        bool
 }
 
 // Close implements [net.Conn].
@@ -172,23 +176,23 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// begin says that a request is being answered.
+// begin records that a request begins.
 func (c *countedConn) begin() {
 	c.connections.mu.Lock()
 	defer c.connections.mu.Unlock()
-	c.answering++
-	if c.place != nil {
-		c.group.silent.Remove(c.place)
-		c.place = nil
+	c.activeRequests++
+	if c.idleElement != nil {
+		c.group.idle.Remove(c.idleElement)
+		c.idleElement = nil
 	}
 }
 
-// end says that one has been answered.
+// end records that a request ended.
 func (c *countedConn) end() {
 	c.connections.mu.Lock()
 	defer c.connections.mu.Unlock()
-	c.answering--
-	if c.answering == 0 && !c.removed {
-		c.place = c.group.silent.PushBack(c)
+	c.activeRequests--
+	if c.activeRequests == 0 && !c.removed {
+		c.idleElement = c.group.idle.PushBack(c)
 	}
 }

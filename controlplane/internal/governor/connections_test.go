@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAddressGroup_IPv6AddressesOfOneNetwork_AreOne(t *testing.T) {
+func TestAddressGroup_OneIPv6Network_IsOneGroup(t *testing.T) {
+	t.Parallel()
 	for address, want := range map[string]string{
 		"10.0.0.1:80": "10.0.0.1", "10.0.0.1": "10.0.0.1", "[::ffff:10.0.0.1]:80": "10.0.0.1",
 		"[2001:db8:1:2:3::4]:80": "2001:db8:1:2::/64", "2001:db8:1:2:ffff::1": "2001:db8:1:2::/64", "[fe80::1%eth0]:80": "fe80::/64",
@@ -19,60 +20,60 @@ func TestAddressGroup_IPv6AddressesOfOneNetwork_AreOne(t *testing.T) {
 	}
 }
 
-// addressed is a connection from an address that notes its end.
-type addressed struct {
+// fakeConn is a connection from a given address; closed is closed with it.
+type fakeConn struct {
 	net.Conn
 	from   string
 	closed chan struct{}
 }
 
-func (a *addressed) RemoteAddr() net.Addr { return addressText(a.from) }
+func (a *fakeConn) RemoteAddr() net.Addr { return addressText(a.from) }
 
-func (a *addressed) Close() error { close(a.closed); return nil }
+func (a *fakeConn) Close() error { close(a.closed); return nil }
 
 type addressText string
 
 func (addressText) Network() string  { return "tcp" }
 func (a addressText) String() string { return string(a) }
 
-// offered is a listener that gives out what it is handed.
-type offered chan net.Conn
+// fakeListener accepts the connections that are sent to it.
+type fakeListener chan net.Conn
 
-func (o offered) Accept() (net.Conn, error) {
+func (o fakeListener) Accept() (net.Conn, error) {
 	if conn, ok := <-o; ok {
 		return conn, nil
 	}
 	return nil, net.ErrClosed
 }
-func (offered) Close() error   { return nil }
-func (offered) Addr() net.Addr { return addressText("") }
+func (fakeListener) Close() error   { return nil }
+func (fakeListener) Addr() net.Addr { return addressText("") }
 
-type accepting struct {
+type connectionsTest struct {
 	t        *testing.T
 	bound    *Connections
 	listener net.Listener
-	offers   offered
+	offers   fakeListener
 }
 
-func newAccepting(t *testing.T, most, maxOfGroup int) *accepting {
+func newConnectionsTest(t *testing.T, total, maxPerAddress int) *connectionsTest {
 	t.Helper()
-	a := &accepting{t: t, bound: NewConnections(most, maxOfGroup), offers: make(offered, 1)}
-	a.listener = a.bound.Bound(a.offers, &http.Server{Handler: http.NotFoundHandler()}) //nolint:exhaustruct // it serves nothing here
+	a := &connectionsTest{t: t, bound: NewConnections(total, maxPerAddress), offers: make(fakeListener, 1)}
+	a.listener = a.bound.Bound(a.offers, &http.Server{Handler: http.NotFoundHandler()}) //nolint:exhaustruct // the server is not started
 	return a
 }
 
-// from offers a connection; taken is nil where it was closed.
-func (a *accepting) from(address string) (taken *countedConn, closed chan struct{}) {
+// from adds a connection from the address; taken is nil if there was no room.
+func (a *connectionsTest) from(address string) (taken *countedConn, closed chan struct{}) {
 	a.t.Helper()
-	conn := &addressed{nil, address, make(chan struct{})}
-	counted, crowdedOut := a.bound.add(conn)
-	if crowdedOut != nil {
-		require.NoError(a.t, crowdedOut.Close())
+	conn := &fakeConn{nil, address, make(chan struct{})}
+	counted, evicted := a.bound.add(conn)
+	if evicted != nil {
+		require.NoError(a.t, evicted.Close())
 	}
 	return counted, conn.closed
 }
 
-func ended(closed chan struct{}) bool {
+func isClosed(closed chan struct{}) bool {
 	select {
 	case <-closed:
 		return true
@@ -81,10 +82,11 @@ func ended(closed chan struct{}) bool {
 	}
 }
 
-// One address that opens connections and says nothing takes no more than its
-// share, and loses its own oldest.
-func TestConnections_OfOneAddress_HaveTheirShare(t *testing.T) {
-	a := newAccepting(t, 5, 3)
+// If one address opens more connections than its limit, its longest idle ones are
+// closed.
+func TestConnections_OneAddress_IsLimited(t *testing.T) {
+	t.Parallel()
+	a := newConnectionsTest(t, 5, 3)
 	closed := make([]chan struct{}, 6)
 	for i := range closed {
 		var conn *countedConn
@@ -92,17 +94,18 @@ func TestConnections_OfOneAddress_HaveTheirShare(t *testing.T) {
 		require.NotNil(t, conn)
 	}
 	for i := range closed {
-		require.Equal(t, i < 3, ended(closed[i]), i)
+		require.Equal(t, i < 3, isClosed(closed[i]), i)
 	}
 	require.Equal(t, 3, a.bound.Open())
 	_, other := a.from("10.0.0.1:1")
-	require.False(t, ended(other))
+	require.False(t, isClosed(other))
 }
 
-// Where all are taken, the address that has most makes room for another one, so
-// that a health check always gets through.
-func TestConnections_AllTaken_TheAddressThatHasMostMakesRoom(t *testing.T) {
-	a := newAccepting(t, 6, 4)
+// If the total is reached, the address with the most connections loses one, so that
+// for example a health check from another address can connect.
+func TestConnections_Full_LargestAddressGivesWay(t *testing.T) {
+	t.Parallel()
+	a := newConnectionsTest(t, 6, 4)
 	var ofMany []chan struct{}
 	for range 4 {
 		_, closed := a.from("10.0.0.1:1")
@@ -112,51 +115,53 @@ func TestConnections_AllTaken_TheAddressThatHasMostMakesRoom(t *testing.T) {
 	_, few2 := a.from("10.0.0.2:2")
 	health, closed := a.from("10.0.0.3:1")
 	require.NotNil(t, health)
-	require.False(t, ended(closed) || ended(few1) || ended(few2))
-	require.True(t, ended(ofMany[0]), "the one silent for longest")
-	require.False(t, ended(ofMany[1]))
+	require.False(t, isClosed(closed) || isClosed(few1) || isClosed(few2))
+	require.True(t, isClosed(ofMany[0]), "the one idle for longest")
+	require.False(t, isClosed(ofMany[1]))
 	require.Equal(t, 6, a.bound.Open())
 	require.NoError(t, health.Close())
 	require.Equal(t, 5, a.bound.Open())
 }
 
-// A connection whose request is answered is not closed for another one.
-func TestConnections_WhatIsAnswered_IsLeftAlone(t *testing.T) {
-	a := newAccepting(t, 2, 2)
+// A connection with a running request is not closed to make room.
+func TestConnections_RequestUnderWay_IsNotClosed(t *testing.T) {
+	t.Parallel()
+	a := newConnectionsTest(t, 2, 2)
 	first, closedFirst := a.from("10.0.0.1:1")
 	first.begin()
 	first.begin()
 	second, closedSecond := a.from("10.0.0.1:2")
 	_, third := a.from("10.0.0.1:3")
-	require.False(t, ended(closedFirst))
-	require.True(t, ended(closedSecond))
-	second.end() // its handler ends after the connection
+	require.False(t, isClosed(closedFirst))
+	require.True(t, isClosed(closedSecond))
+	second.end() // the handler ends after the connection was closed
 	require.Equal(t, 2, a.bound.Open())
 
 	first.end()
 	_, fourth := a.from("10.0.0.2:1")
-	require.False(t, ended(closedFirst), "another of its requests goes on")
-	require.True(t, ended(third))
+	require.False(t, isClosed(closedFirst), "another of its requests is still running")
+	require.True(t, isClosed(third))
 	fifth, _ := a.from("10.0.0.3:1")
 	require.NotNil(t, fifth)
-	require.True(t, ended(fourth))
+	require.True(t, isClosed(fourth))
 	fifth.begin()
 	none, _ := a.from("10.0.0.4:1")
-	require.Nil(t, none, "all are answered")
+	require.Nil(t, none, "all have running requests")
 	first.end()
 	_, sixth := a.from("10.0.0.4:1")
-	require.True(t, ended(closedFirst))
-	require.False(t, ended(sixth))
+	require.True(t, isClosed(closedFirst))
+	require.False(t, isClosed(sixth))
 }
 
-// Over a real server: silent connections, and such as never end their header,
-// leave room for a request, and its connection stays.
-func TestConnections_OfAServer_SilentOnesLeaveRoom(t *testing.T) {
+// With a real server: idle connections, and those that never complete a header, do
+// not keep a request from being served.
+func TestConnections_RealServer_SilentOnesGiveWay(t *testing.T) {
+	t.Parallel()
 	listening, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	bound := NewConnections(3, 3)
 	entered, finish := make(chan struct{}), make(chan struct{})
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { //nolint:exhaustruct // the rest is as it is
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { //nolint:exhaustruct // the zero values are fine
 		entered <- struct{}{}
 		<-finish
 	})}
@@ -180,21 +185,21 @@ func TestConnections_OfAServer_SilentOnesLeaveRoom(t *testing.T) {
 		answered <- err
 	}()
 	<-entered
-	silent := make([]net.Conn, 10)
-	for i := range silent {
-		silent[i] = dial()
+	idle := make([]net.Conn, 10)
+	for i := range idle {
+		idle[i] = dial()
 		if i%2 == 1 {
-			_, _ = silent[i].Write([]byte("GET / HT")) // it may have been closed already
+			_, _ = idle[i].Write([]byte("GET / HT")) // it may have been closed already
 		}
 	}
 	for i := range 8 {
-		_, err := silent[i].Read(make([]byte, 1))
+		_, err := idle[i].Read(make([]byte, 1))
 		require.Error(t, err, "the older ones are closed")
 	}
 	require.LessOrEqual(t, bound.Open(), 3)
 	close(finish)
 	require.NoError(t, <-answered)
-	for _, conn := range silent {
+	for _, conn := range idle {
 		_ = conn.Close()
 	}
 	require.NoError(t, server.Close())

@@ -1,12 +1,12 @@
-// Package governor bounds what callers may hold at once, so that no one starves
-// another: bytes in memory, requests, streams, workflow runs and processing time.
+// Package governor limits what callers may use at the same time, so that no caller
+// starves another: memory, requests, streams, workflow runs and processing time.
 //
-// A [Pool] is a counted resource. Each holder has a key and a tenant, and each
-// of the three levels (all, one tenant, one key) has a limit of its own, so that
-// one key cannot take what its tenant has, nor one tenant what all have. A part
-// of every level is only for urgent use: decisions and operators.
+// A [Pool] is a counted resource. It has a limit for the whole server, one for each
+// tenant and one for each key, so that one key cannot use all that its tenant has,
+// nor one tenant all that the server has. A part of each limit is reserved for
+// urgent use: decisions and operators.
 //
-// An [Account] is what one request holds of all pools. Closing it gives
-// everything back. A request that cannot get more fails at once, or after a
-// bounded wait, whatever it holds already: nothing here can deadlock.
+// An [Account] records what one request holds in the pools; closing it gives
+// everything back. A request that needs more than there is fails at once or after a
+// limited wait, so requests cannot deadlock.
 package governor

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// Owner is in whose name something is held.
+// Owner says who holds units of a pool.
 type Owner struct{ Tenant, Key string }
 
-// Shares are the limits of a pool: for all together, for one tenant, and for one
-// key. Urgent use may fill a level to its limit; other use leaves the last fifth
-// of each level to it, rounded down. Each limit must be positive.
+// Shares holds the limits of a pool: in total, for one tenant, and for one key.
+// Urgent use may reach the limit; other use leaves a fifth of it free, rounded down.
+// Each limit must be positive.
 type Shares struct{ Total, Tenant, Key int64 }
 
-// Level says which limit of a pool was reached.
+// Level names one of the limits of a pool.
 type Level string
 
 // The levels of a pool.
@@ -25,11 +25,11 @@ const (
 	LevelKey    Level = "key"
 )
 
-// RefusedError says that a pool has no room for the owner.
+// RefusedError is the error if a pool has no room for the owner.
 type RefusedError struct {
-	Level Level // whose limit was reached
+	Level Level // the level whose limit was reached
 	Limit int64 // that limit, in units of the pool
-	Never bool  // what was asked for is more than the limit: there will never be room
+	Never bool  // the request exceeds the limit by itself, so that waiting is useless
 }
 
 // Error implements error.
@@ -37,42 +37,42 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("governor: the limit of %d for one %s is reached", e.Limit, e.Level)
 }
 
-// Pool is a counted resource that is shared fairly. It is safe for concurrent
-// use. Make one with [NewPool].
+// Pool is a counted resource that is shared fairly. It is safe for concurrent use.
+// Create one with [NewPool].
 type Pool struct {
 	shares Shares
 
 	mu      sync.Mutex
 	total   int64
-	grants  uint64 // how many have been granted, which dates the latest grant of a holder
+	grants  uint64 // the number of grants so far, used to order grants in time
 	tenants map[string]*tenant
 	waiting []*waiter // in order of arrival
 }
 
-// tenant is what one tenant holds. It is forgotten once it holds nothing and
-// waits for nothing.
+// tenant records what one tenant holds. It is removed when the tenant holds nothing
+// and waits for nothing.
 type tenant struct {
 	holding
 	keys map[string]*holding
 }
 
-// holding is what a tenant or a key holds and waits for.
+// holding records what a tenant or a key holds and waits for.
 type holding struct {
 	inUse   int64
 	waiting int
-	granted uint64 // when it was last granted something
+	granted uint64 // the value of Pool.grants at its latest grant
 }
 
 type waiter struct {
 	owner  Owner
 	n      int64
 	urgent bool
-	ready  chan struct{} // closed once it is granted
-	done   bool          // granted, guarded by the pool's mu
+	ready  chan struct{} // closed when it is granted
+	done   bool          // granted; guarded by the pool's mu
 }
 
-// NewPool makes an empty pool. A limit below 1 is taken for 1; a tenant never
-// has more than all, nor a key more than its tenant.
+// NewPool returns an empty pool. A limit below 1 counts as 1. A tenant's limit is at
+// most the total, and a key's limit at most the tenant's.
 func NewPool(shares Shares) *Pool {
 	shares.Total = max(shares.Total, 1)
 	shares.Tenant = min(max(shares.Tenant, 1), shares.Total)
@@ -80,14 +80,14 @@ func NewPool(shares Shares) *Pool {
 	return &Pool{shares: shares, tenants: map[string]*tenant{}}
 }
 
-// Shares are the limits of the pool.
+// Shares returns the limits of the pool.
 func (p *Pool) Shares() Shares { return p.shares }
 
-// Room is the most that one key may hold.
+// Room returns how much one key may hold.
 func (p *Pool) Room(urgent bool) int64 { return room(p.shares.Key, urgent) }
 
-// Take takes n units for the owner, or fails at once with a *RefusedError and
-// takes nothing. What was taken is given back with [Pool.Give].
+// Take takes n units for the owner, or takes nothing and fails with a
+// *RefusedError. Give the units back with [Pool.Give].
 func (p *Pool) Take(owner Owner, n int64, urgent bool) error {
 	if n <= 0 {
 		return nil
@@ -101,10 +101,10 @@ func (p *Pool) Take(owner Owner, n int64, urgent bool) error {
 	return nil
 }
 
-// Wait is Take that waits until there is room. Of those who wait, the tenant
-// that holds the least goes first, within it the key that holds the least; among
-// equals the one that was served longest ago. When the context ends first, Wait
-// takes nothing and returns the cause.
+// Wait takes n units like Take, but waits until there is room. Of several waiters,
+// the tenant that holds least is served first, and within a tenant the key that
+// holds least; among equals the one that was served longest ago. If the context ends
+// first, Wait takes nothing and returns the cause.
 func (p *Pool) Wait(ctx context.Context, owner Owner, n int64, urgent bool) error {
 	if n <= 0 {
 		return nil
@@ -123,7 +123,7 @@ func (p *Pool) Wait(ctx context.Context, owner Owner, n int64, urgent bool) erro
 	t, k := p.holder(owner)
 	t.waiting++
 	k.waiting++
-	p.serve() // those who wait may all be at limits of their own
+	p.grantWaiting() // all other waiters may be at limits of their own
 	p.mu.Unlock()
 
 	select {
@@ -133,12 +133,12 @@ func (p *Pool) Wait(ctx context.Context, owner Owner, n int64, urgent bool) erro
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.done { // granted meanwhile: the caller has given up, so it goes to others
+	if w.done { // granted meanwhile, but the caller has given up
 		p.give(owner, n)
-		p.serve()
+		p.grantWaiting()
 		return context.Cause(ctx)
 	}
-	p.leave(w)
+	p.removeWaiter(w)
 	return context.Cause(ctx)
 }
 
@@ -150,27 +150,27 @@ func (p *Pool) Give(owner Owner, n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.give(owner, n)
-	p.serve()
+	p.grantWaiting()
 }
 
-// InUse is how much is held by all together.
+// InUse returns how many units are held in total.
 func (p *Pool) InUse() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.total
 }
 
-// reserved is the part of every limit that only urgent use may take.
-const reserved = 5 // the fifth part
+// A limit divided by reservedPart is reserved for urgent use.
+const reservedPart = 5
 
 func room(limit int64, urgent bool) int64 {
 	if urgent {
 		return limit
 	}
-	return limit - limit/reserved
+	return limit - limit/reservedPart
 }
 
-// refusal is nil where there is room. The caller holds mu.
+// refusal returns nil if there is room. The caller holds mu.
 func (p *Pool) refusal(owner Owner, n int64, urgent bool) *RefusedError {
 	var tenantUse, keyUse int64
 	if t := p.tenants[owner.Tenant]; t != nil {
@@ -192,7 +192,8 @@ func (p *Pool) refusal(owner Owner, n int64, urgent bool) *RefusedError {
 	return nil
 }
 
-// holder finds or makes what the owner holds. The caller holds mu.
+// holder returns the records of the owner's tenant and key, and creates them if
+// needed. The caller holds mu.
 func (p *Pool) holder(owner Owner) (*tenant, *holding) {
 	t := p.tenants[owner.Tenant]
 	if t == nil {
@@ -219,12 +220,13 @@ func (p *Pool) give(owner Owner, n int64) {
 	t, k := p.holder(owner)
 	p.total, t.inUse, k.inUse = p.total-n, t.inUse-n, k.inUse-n
 	if k.inUse < 0 {
-		panic(errors.New("governor: more was given back than was taken"))
+		panic(errors.New("governor: more units were given back than taken"))
 	}
 	p.forget(owner, t, k)
 }
 
-// forget drops what has become empty, so that memory is bounded by what is held.
+// forget removes the records of a key and a tenant that hold nothing and wait for
+// nothing, so that memory use depends only on present holders.
 func (p *Pool) forget(owner Owner, t *tenant, k *holding) {
 	if k.inUse == 0 && k.waiting == 0 {
 		delete(t.keys, owner.Key)
@@ -234,8 +236,8 @@ func (p *Pool) forget(owner Owner, t *tenant, k *holding) {
 	}
 }
 
-// leave takes the waiter out of the queue. The caller holds mu.
-func (p *Pool) leave(w *waiter) {
+// removeWaiter removes the waiter from the queue. The caller holds mu.
+func (p *Pool) removeWaiter(w *waiter) {
 	for i, other := range p.waiting {
 		if other == w {
 			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
@@ -248,13 +250,13 @@ func (p *Pool) leave(w *waiter) {
 	p.forget(w.owner, t, k)
 }
 
-// serve grants to those who wait as long as there is room for one of them. The
-// caller holds mu.
-func (p *Pool) serve() {
+// grantWaiting grants waiters, as long as there is room for one of them. The caller
+// holds mu.
+func (p *Pool) grantWaiting() {
 	for {
 		var next *waiter
 		for _, w := range p.waiting {
-			if p.refusal(w.owner, w.n, w.urgent) == nil && (next == nil || p.before(w, next)) {
+			if p.refusal(w.owner, w.n, w.urgent) == nil && (next == nil || p.precedes(w, next)) {
 				next = w
 			}
 		}
@@ -262,18 +264,18 @@ func (p *Pool) serve() {
 			return
 		}
 		p.grant(next.owner, next.n)
-		p.leave(next)
+		p.removeWaiter(next)
 		next.done = true
 		close(next.ready)
 	}
 }
 
-// before says whether a goes before b, which came first.
-func (p *Pool) before(a, b *waiter) bool {
-	at, ak := p.holder(a.owner)
-	bt, bk := p.holder(b.owner)
+// precedes reports whether a is served before b, which arrived earlier.
+func (p *Pool) precedes(a, b *waiter) bool {
+	ta, ka := p.holder(a.owner)
+	tb, kb := p.holder(b.owner)
 	for _, pair := range [][2]int64{
-		{at.inUse, bt.inUse}, {int64(at.granted), int64(bt.granted)}, {ak.inUse, bk.inUse}, {int64(ak.granted), int64(bk.granted)}, //nolint:gosec // counters
+		{ta.inUse, tb.inUse}, {int64(ta.granted), int64(tb.granted)}, {ka.inUse, kb.inUse}, {int64(ka.granted), int64(kb.granted)}, //nolint:gosec // counters
 	} {
 		if pair[0] != pair[1] {
 			return pair[0] < pair[1]

@@ -18,7 +18,8 @@ func refusedAt(t *testing.T, err error) Level {
 	return refused.Level
 }
 
-func TestTake_EachLevelHasItsLimitAndAReserve(t *testing.T) {
+func TestTake_EachLevel_HasALimitAndAReserve(t *testing.T) {
+	t.Parallel()
 	p := NewPool(Shares{Total: 40, Tenant: 20, Key: 10})
 	take := func(tenant, key string, urgent bool) (n int, level Level) {
 		for {
@@ -34,15 +35,15 @@ func TestTake_EachLevelHasItsLimitAndAReserve(t *testing.T) {
 		n                 int
 		level             Level
 	}{
-		{"a key has four fifths of its limit", "a", "1", false, 8, LevelKey},
-		{"and the rest for urgent use", "a", "1", true, 2, LevelKey},
-		{"another key of the tenant has what the tenant has left", "a", "2", false, 6, LevelTenant},
+		{"a key may use four fifths of its limit", "a", "1", false, 8, LevelKey},
+		{"urgent use may use the rest", "a", "1", true, 2, LevelKey},
+		{"another key may use the rest of the tenant's share", "a", "2", false, 6, LevelTenant},
 		{"urgent use of a third key", "a", "3", true, 4, LevelTenant},
-		{"another tenant is not concerned", "b", "1", false, 8, LevelKey},
+		{"another tenant is not affected", "b", "1", false, 8, LevelKey},
 		{"a third tenant, up to the total", "c", "1", false, 4, LevelTotal},
-		{"urgent use of it, beyond", "c", "1", true, 6, LevelKey},
-		{"nothing for a fourth one's telemetry", "d", "1", false, 0, LevelTotal},
-		{"but for its decisions", "d", "1", true, 2, LevelTotal},
+		{"urgent use by the third tenant", "c", "1", true, 6, LevelKey},
+		{"no room for other use by a fourth tenant", "d", "1", false, 0, LevelTotal},
+		{"but room for its urgent use", "d", "1", true, 2, LevelTotal},
 	} {
 		n, level := take(step.tenant, step.key, step.urgent)
 		require.Equal(t, step.n, n, step.name)
@@ -51,10 +52,11 @@ func TestTake_EachLevelHasItsLimitAndAReserve(t *testing.T) {
 	require.EqualValues(t, 40, p.InUse())
 	p.Give(Owner{"b", "1"}, 8)
 	n, _ := take("d", "2", true)
-	require.Equal(t, 8, n, "what is given back is free at once")
+	require.Equal(t, 8, n, "units given back are free at once")
 }
 
-func TestPool_WhatHoldsNothing_IsForgotten(t *testing.T) {
+func TestPool_EmptyHolders_AreForgotten(t *testing.T) {
+	t.Parallel()
 	p := NewPool(Shares{Total: 10, Tenant: 10, Key: 10})
 	for i := range 1000 {
 		o := Owner{strconv.Itoa(i), "k"}
@@ -65,13 +67,14 @@ func TestPool_WhatHoldsNothing_IsForgotten(t *testing.T) {
 	require.Empty(t, p.tenants)
 	require.Zero(t, p.InUse())
 	require.Error(t, p.Take(Owner{"a", "b"}, 9, false))
-	require.Empty(t, p.tenants, "a refusal leaves nothing behind")
-	require.Panics(t, func() { p.Give(Owner{"a", "b"}, 1) }, "what was never taken")
+	require.Empty(t, p.tenants, "a refusal leaves no record")
+	require.Panics(t, func() { p.Give(Owner{"a", "b"}, 1) }, "giving back units that were not taken")
 }
 
-// A tenant that asks once is served before the rest of those who ask a hundred
-// times, although they came first.
-func TestWait_TheTenantThatHoldsLeast_GoesFirst(t *testing.T) {
+// A tenant with few requests is served before the remaining requests of a tenant
+// with many, although those arrived first.
+func TestWait_TenantHoldingLeast_IsServedFirst(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool(Shares{Total: 1, Tenant: 1, Key: 1})
 		holder := Owner{"busy", "1"}
@@ -95,19 +98,20 @@ func TestWait_TheTenantThatHoldsLeast_GoesFirst(t *testing.T) {
 	})
 }
 
-func TestWait_AContextThatEnds_TakesNothing(t *testing.T) {
+func TestWait_ContextDone_TakesNothing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool(Shares{Total: 1, Tenant: 1, Key: 1})
 		o := Owner{"a", "1"}
 		require.NoError(t, p.Take(o, 1, true))
-		why := errors.New("enough")
+		cause := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		ended := make(chan error)
 		go func() { ended <- p.Wait(ctx, o, 1, true) }()
 		synctest.Wait()
-		cancel(why)
-		require.ErrorIs(t, <-ended, why)
-		require.ErrorIs(t, p.Wait(ctx, Owner{"b", "1"}, 1, true), why)
+		cancel(cause)
+		require.ErrorIs(t, <-ended, cause)
+		require.ErrorIs(t, p.Wait(ctx, Owner{"b", "1"}, 1, true), cause)
 		p.Give(o, 1)
 		require.Empty(t, p.tenants)
 		require.Empty(t, p.waiting)
@@ -115,8 +119,9 @@ func TestWait_AContextThatEnds_TakesNothing(t *testing.T) {
 	})
 }
 
-// One who waits for something that cannot be given yet does not hold up others.
-func TestWait_OneAtItsOwnLimit_HoldsUpNobody(t *testing.T) {
+// A waiter that has reached its own limit does not block others.
+func TestWait_WaiterAtItsLimit_DoesNotBlockOthers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool(Shares{Total: 3, Tenant: 2, Key: 2})
 		a, b := Owner{"a", "1"}, Owner{"b", "1"}
@@ -131,7 +136,8 @@ func TestWait_OneAtItsOwnLimit_HoldsUpNobody(t *testing.T) {
 	})
 }
 
-func TestPool_ConcurrentUse_StaysWithinItsLimits(t *testing.T) {
+func TestPool_ConcurrentUse_StaysWithinLimits(t *testing.T) {
+	t.Parallel()
 	p := NewPool(Shares{Total: 8, Tenant: 4, Key: 2})
 	var users sync.WaitGroup
 	for i := range 16 {

@@ -5,21 +5,20 @@ import (
 	"sync"
 )
 
-// Run is what one workflow run holds: a slot while it works, and the memory for
-// what was asked. It is safe for concurrent use;
-// nil holds nothing.
+// Run records what one workflow run holds: a slot, and memory for its request and
+// results. It is safe for concurrent use. The methods of a nil *Run do nothing.
 type Run struct {
 	governor *Governor
 	owner    Owner
 
 	mu     sync.Mutex
 	bytes  int64
-	slot   *Pool // Runs or Parked, and nil after the end
+	slot   *Pool // the pool of its slot, Runs or Parked; nil after Close
 	closed bool
 }
 
-// StartRun takes what a run needs, whose request takes that many bytes, or fails
-// at once with a *RefusedError. The run must be closed.
+// StartRun takes a slot and the given number of bytes for a run, or fails at once
+// with a *RefusedError. The run must be closed.
 func (g *Governor) StartRun(owner Owner, bytes int64) (*Run, error) {
 	if err := g.Runs.Take(owner, 1, false); err != nil {
 		return nil, err
@@ -31,8 +30,8 @@ func (g *Governor) StartRun(owner Owner, bytes int64) (*Run, error) {
 	return &Run{governor: g, owner: owner, bytes: bytes, slot: g.Runs}, nil
 }
 
-// ResumeRun is StartRun that waits for room, for a run that was begun already.
-// When the context ends first, it takes nothing and returns the cause.
+// ResumeRun is like StartRun, but waits for room. It is for a run that was started
+// before. If the context ends first, it takes nothing and returns the cause.
 func (g *Governor) ResumeRun(ctx context.Context, owner Owner, bytes int64) (*Run, error) {
 	if err := g.Runs.Wait(ctx, owner, 1, false); err != nil {
 		return nil, err
@@ -44,9 +43,9 @@ func (g *Governor) ResumeRun(ctx context.Context, owner Owner, bytes int64) (*Ru
 	return &Run{governor: g, owner: owner, bytes: bytes, slot: g.Runs}, nil
 }
 
-// Park gives the slot back while the run waits for a long time. The number of
-// runs that wait so is bounded too: where there is no room for one more, the run
-// keeps its slot. [Run.Unpark] has to follow.
+// Park gives the slot back while the run waits for a long time, and takes one of the
+// pool Parked. If that pool has no room, the run keeps its slot. [Run.Unpark] must
+// follow.
 func (r *Run) Park() {
 	if r == nil {
 		return
@@ -60,8 +59,8 @@ func (r *Run) Park() {
 	r.slot = r.governor.Parked
 }
 
-// Unpark waits for a slot again. When the context ends first, the run stays
-// parked, and the error is the cause.
+// Unpark waits until a parked run has a slot of the pool Runs again. If the context
+// ends first, the run stays parked, and the error is the cause.
 func (r *Run) Unpark(ctx context.Context) error {
 	if r == nil {
 		return nil
@@ -77,7 +76,7 @@ func (r *Run) Unpark(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.slot != r.governor.Parked { // it was closed, or somebody else has unparked it
+	if r.slot != r.governor.Parked { // it was closed or unparked meanwhile
 		r.governor.Runs.Give(r.owner, 1)
 		return nil
 	}
@@ -86,9 +85,9 @@ func (r *Run) Unpark(ctx context.Context) error {
 	return nil
 }
 
-// Charge takes n more bytes until the run is closed, for what its tasks came to.
-// It waits for MaxWait until there is room, and then fails with ErrNoTurn; when
-// the context ends first, with the cause.
+// Charge takes n more bytes until the run is closed, for results of its tasks. It
+// waits for room, and fails with ErrNoTurn after MaxWait, or with the cause of the
+// context.
 func (r *Run) Charge(ctx context.Context, n int64) error {
 	if r == nil || n <= 0 {
 		return nil
@@ -100,7 +99,7 @@ func (r *Run) Charge(ctx context.Context, n int64) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed { // a tool that was left behind is of no use any more
+	if r.closed { // a tool returned after the run had ended
 		r.governor.Bytes.Give(r.owner, n)
 		return context.Canceled
 	}
@@ -108,7 +107,7 @@ func (r *Run) Charge(ctx context.Context, n int64) error {
 	return nil
 }
 
-// Close gives back what the run holds. It may be called again.
+// Close gives back what the run holds. It may be called more than once.
 func (r *Run) Close() {
 	if r == nil {
 		return

@@ -9,9 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A run that waits for long gives its slot to another one, and waits for one when
-// it goes on.
-func TestRun_ParkedRun_LeavesItsSlotToOthers(t *testing.T) {
+// A parked run frees its slot for another run, and waits for a slot when it
+// continues.
+func TestPark_Run_FreesItsSlot(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGovernor() // four runs of a key
 		runs := make([]*Run, 4)
@@ -32,7 +33,7 @@ func TestRun_ParkedRun_LeavesItsSlotToOthers(t *testing.T) {
 		unparked := make(chan error, 1)
 		go func() { unparked <- runs[0].Unpark(t.Context()) }()
 		synctest.Wait()
-		require.Empty(t, unparked, "there is no slot for it now")
+		require.Empty(t, unparked, "no slot is free")
 		other.Close()
 		require.NoError(t, <-unparked)
 		require.EqualValues(t, 4, g.Runs.InUse())
@@ -46,9 +47,9 @@ func TestRun_ParkedRun_LeavesItsSlotToOthers(t *testing.T) {
 	})
 }
 
-// One that is given up while it is parked or waits for its slot holds nothing
-// after its end.
-func TestRun_EndedWhileParked_HoldsNothing(t *testing.T) {
+// A run whose context ends while it waits holds nothing after Close.
+func TestUnpark_ContextDone_StaysParked(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGovernor()
 		parked, err := g.StartRun(alice, 10)
@@ -57,7 +58,7 @@ func TestRun_EndedWhileParked_HoldsNothing(t *testing.T) {
 		others := g.Runs.Shares().Key
 		require.NoError(t, g.Runs.Take(alice, others, true))
 		ctx, cancel := context.WithCancelCause(t.Context())
-		why := errors.New("cancelled")
+		cause := errors.New("cancelled")
 		resumed, unparked := make(chan error, 1), make(chan error, 1)
 		go func() {
 			_, err := g.ResumeRun(ctx, alice, 10)
@@ -65,9 +66,9 @@ func TestRun_EndedWhileParked_HoldsNothing(t *testing.T) {
 		}()
 		go func() { unparked <- parked.Unpark(ctx) }()
 		synctest.Wait()
-		cancel(why)
-		require.ErrorIs(t, <-resumed, why)
-		require.ErrorIs(t, <-unparked, why)
+		cancel(cause)
+		require.ErrorIs(t, <-resumed, cause)
+		require.ErrorIs(t, <-unparked, cause)
 		require.EqualValues(t, 1, g.Parked.InUse())
 		parked.Close()
 		require.Zero(t, g.Parked.InUse())
@@ -76,8 +77,9 @@ func TestRun_EndedWhileParked_HoldsNothing(t *testing.T) {
 	})
 }
 
-// As many as may wait have their bound: beyond it a run keeps its slot.
-func TestRun_NoRoomToPark_KeepsItsSlot(t *testing.T) {
+// If the pool of parked runs is full, a run keeps its slot.
+func TestPark_NoRoom_KeepsTheSlot(t *testing.T) {
+	t.Parallel()
 	g := newGovernor()
 	run, err := g.StartRun(alice, 10)
 	require.NoError(t, err)
@@ -89,8 +91,9 @@ func TestRun_NoRoomToPark_KeepsItsSlot(t *testing.T) {
 	require.Zero(t, g.Runs.InUse())
 }
 
-// A run that goes on after a restart waits for memory as it does for a slot.
-func TestRun_Resumed_WaitsForSlotAndMemory(t *testing.T) {
+// A run that continues after a restart waits for memory as well as for a slot.
+func TestResumeRun_NoMemory_Waits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGovernor()
 		room := g.Bytes.Shares().Key
@@ -113,9 +116,10 @@ func TestRun_Resumed_WaitsForSlotAndMemory(t *testing.T) {
 	})
 }
 
-// What a run comes to is charged to it until its end; where there is no room it
-// waits, and fails after a while.
-func TestRun_Charge_WaitsForRoomAndIsGivenBackAtTheEnd(t *testing.T) {
+// Results are charged until the run is closed. Without room, Charge waits and then
+// fails.
+func TestRunCharge_NoRoom_WaitsAndFails(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGovernor()
 		run, err := g.StartRun(alice, 10)
@@ -134,7 +138,7 @@ func TestRun_Charge_WaitsForRoomAndIsGivenBackAtTheEnd(t *testing.T) {
 		require.EqualValues(t, 105, g.Bytes.InUse())
 		run.Close()
 		require.Zero(t, g.Bytes.InUse())
-		require.Error(t, run.Charge(t.Context(), 5), "not after its end")
+		require.Error(t, run.Charge(t.Context(), 5), "a closed run cannot be charged")
 		require.Zero(t, g.Bytes.InUse())
 	})
 }

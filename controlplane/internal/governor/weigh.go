@@ -6,22 +6,22 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// What values of a JSON text take in memory once they are decoded into maps,
-// slices and interface values: measured, see TestWeigh. An object with one member
-// is a map with a whole group of eight entries.
+// The memory that decoded JSON values take as maps, slices and interface values, in
+// bytes. They are measured; see weigh_test.go. An object with one member is a map
+// with room for eight entries.
 const (
 	objectCost = 512
-	memberCost = 96 // the entry in a larger map, and the name
-	valueCost  = 96 // the interface value, what it points at, and the growth of a slice
+	memberCost = 96 // an entry of a larger map, and its name
+	valueCost  = 96 // an interface value, its data, and spare capacity of the slice
 )
 
-// maxWeight is more than Weigh can be: an object that is not empty is two
-// values, and a text has a bounded number of values.
+// maxWeight is larger than any result of Weigh, apart from the length of the text:
+// the number of values in a text is limited, and a non-empty object counts as two.
 const maxWeight = strictjson.MaxValues*(valueCost+memberCost+objectCost/2) + 4*valueCost
 
-// Weigh is about how many bytes a JSON text takes once it is decoded, beside the
-// text: more than measured for any shape that was tried. It counts signs, also
-// those that stand in strings, so that it costs little and can only be too high.
+// Weigh estimates how many bytes of memory a JSON text takes when it is decoded. The
+// estimate is higher than every measured value. It only counts punctuation, also
+// inside strings, so it is fast and can only be too high.
 func Weigh(text []byte) int64 {
 	count := func(sign string, limit int) int64 { return int64(min(bytes.Count(text, []byte(sign)), limit)) }
 	members := count(":", strictjson.MaxValues)

@@ -10,9 +10,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The weight of a text is more than what decoding it leaves in memory, for the
-// shapes that take most.
-func TestWeigh_ShapesThatTakeMost_IsMoreThanDecodedMemory(t *testing.T) {
+// For the shapes that take the most memory, the estimate is higher than the memory
+// that the decoded value takes.
+func TestWeigh_WorstShapes_ExceedDecodedMemory(t *testing.T) {
 	list := func(item string, n int) string {
 		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"
 	}
@@ -46,7 +46,8 @@ func TestWeigh_ShapesThatTakeMost_IsMoreThanDecodedMemory(t *testing.T) {
 	}
 }
 
-func TestWeigh_MoreSignsThanATextMayHaveValues_IsBounded(t *testing.T) {
+func TestWeigh_ManySigns_IsLimited(t *testing.T) {
+	t.Parallel()
 	text := []byte(strings.Repeat(`{":,[`, 1<<20))
 	require.LessOrEqual(t, Weigh(text), int64(len(text)+maxWeight))
 }
