@@ -12,7 +12,14 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage/storagetest"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+)
+
+var (
+	ledger  = storage.Actor{KeyID: "key_ledger", Subject: "ledger"}
+	ledger2 = storage.Actor{KeyID: "key_ledger_2", Subject: "ledger"}
+	payroll = storage.Actor{KeyID: "key_payroll", Subject: "payroll"}
 )
 
 // schemaProvider moves a file's schema up and down.
@@ -70,8 +77,8 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 
 	opened, err := Open(t.Context(), file, storage.Options{})
 	require.NoError(t, err)
-	a := &approvalsTest{T: t, db: opened, now: noon.Add(time.Minute), ids: 100}
-	pending, approved := a.is("apr_pending"), a.is("apr_approved")
+	a := &storagetest.ApprovalsTest{T: t, DB: opened, Now: noon.Add(time.Minute)}
+	pending, approved := a.Get("apr_pending"), a.Get("apr_approved")
 	require.Equal(t, "ledger", pending.RequestedBy)
 	require.Equal(t, "payroll", approved.RequestedBy)
 	require.Equal(t, map[string]any{"text": "…"}, pending.Arguments)
@@ -80,22 +87,22 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.Equal(t, aureus.TimestampOf(end), approved.UseBy, "it keeps the end that it was given with")
 	var columns aureus.Approval
 	require.NoError(t, opened.View(t.Context(), func(tx storage.Tx) (err error) {
-		columns, err = tx.Approvals().Summary("default", a.now, "apr_pending")
+		columns, err = tx.Approvals().Summary("default", a.Now, "apr_pending")
 		return err
 	}))
 	require.Equal(t, storage.ApprovalEntry("k", pending, ledger), storage.ApprovalEntry("k", columns, ledger))
 
-	require.Equal(t, "apr_pending", a.ask2(ledger, aureus.Digest{1, 1}).ID)
-	require.NotEqual(t, "apr_pending", a.ask2(payroll, aureus.Digest{1, 1}).ID, "who had joined has to ask for itself")
-	require.ErrorIs(t, a.decide(storage.Actor{KeyID: "key_x", Subject: "payroll"}, "apr_pending", true), storage.ErrRequester, "and still never decides it")
-	_, err = a.use(ledger, approved, "v1")
+	require.Equal(t, "apr_pending", ask(a, ledger, aureus.Digest{1, 1}).ID)
+	require.NotEqual(t, "apr_pending", ask(a, payroll, aureus.Digest{1, 1}).ID, "who had joined has to ask for itself")
+	require.ErrorIs(t, a.Decide(storage.Actor{KeyID: "key_x", Subject: "payroll"}, "apr_pending", true), storage.ErrRequester, "and still never decides it")
+	_, err = a.Use(ledger, approved, "v1")
 	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
-	a.now = end
-	_, err = a.use(payroll, approved, "v1")
+	a.Now = end
+	_, err = a.Use(payroll, approved, "v1")
 	require.NoError(t, err)
-	require.Equal(t, "apr_rejected", a.ask2(ledger, aureus.Digest{3, 1}).ID)
-	a.settle(ledger, a.is("apr_consumed").ConsumedBy, true)
-	require.Equal(t, aureus.ApprovalConsumed, a.is("apr_consumed").Status, "what an older version spent is spent")
+	require.Equal(t, "apr_rejected", ask(a, ledger, aureus.Digest{3, 1}).ID)
+	a.Settle(ledger, a.Get("apr_consumed").ConsumedBy, true)
+	require.Equal(t, aureus.ApprovalConsumed, a.Get("apr_consumed").Status, "what an older version spent is spent")
 	require.NoError(t, opened.Close())
 
 	db, provider = schemaProvider(t, file)
@@ -109,12 +116,12 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-// ask2 asks for the approval of a digest.
-func (a *approvalsTest) ask2(by storage.Actor, digest aureus.Digest) aureus.Approval {
+// ask asks for the approval of a digest.
+func ask(a *storagetest.ApprovalsTest, by storage.Actor, digest aureus.Digest) aureus.Approval {
 	a.Helper()
-	wanted := a.wanted(0, "v1")
+	wanted := a.Wanted(0, "v1")
 	wanted.ActionDigest = digest
-	found, _, err := a.try(by, wanted)
+	found, _, err := a.Try(by, wanted)
 	require.NoError(a, err)
 	return found
 }

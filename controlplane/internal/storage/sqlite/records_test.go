@@ -4,8 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,96 +11,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
-	"github.com/farmountain/aureus-go/internal/vocab"
 )
-
-// TestAPersonCountsOnce needs two, and gets one under three spellings.
-func TestAPersonCountsOnce(t *testing.T) {
-	db := openStore(t)
-	asked := aureus.Approval{
-		ID: "apr", Principal: aureus.Principal{ID: "agent", Type: "agent"}, ActionDigest: aureus.Digest{7},
-		Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh,
-	}
-	decide := func(key, subject string) (a aureus.Approval, err error) {
-		err = db.Update(t.Context(), func(tx storage.Tx) error {
-			a, err = tx.Approvals().Decide("default", noon, storage.Actor{KeyID: key, Subject: subject}, "apr", true, asked.ActionDigest, "", hour)
-			return err
-		})
-		return a, err
-	}
-	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-		if _, _, err := askFor(tx, noon, storage.Actor{KeyID: "k0", Subject: "svc"}, asked); err != nil {
-			return err
-		}
-		_, err := sqlOf(tx).exec(`UPDATE approvals SET quorum_needed = 2`)
-		return err
-	}))
-	a, err := decide("k1", "Olga")
-	require.NoError(t, err)
-	require.Equal(t, aureus.ApprovalPending, a.Status)
-	for key, subject := range map[string]string{"k1": "Olga", "k2": "olga", "k3": "OLGA", "k4": " Olga"} {
-		_, err = decide(key, subject)
-		require.ErrorIs(t, err, storage.ErrConflict, "%q", subject)
-	}
-	_, err = decide("k5", "SVC")
-	require.ErrorIs(t, err, storage.ErrRequester)
-	for i, subject := range []string{"\uff2flga", "Ol\u200bga", "\u202eOlga", "Olga\u00a0", "OLGA\ufe0f"} { // keys that an older version has made
-		_, err = decide("older"+strconv.Itoa(i), subject)
-		require.ErrorIs(t, err, storage.ErrConflict, "%+q", subject)
-	}
-
-	// What an older version has let in counts once as well.
-	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-		_, err := sqlOf(tx).exec(`INSERT INTO approval_decisions (tenant, approval_id, decided_by, key_id, decided_at, verdict, comment)
-			VALUES ('default', 'apr', 'olga', 'k2', 1, 'approve', '')`)
-		return err
-	}))
-	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-		a, err = tx.Approvals().Get("default", noon, "apr", nil)
-		return err
-	}))
-	require.Len(t, a.Decisions, 2)
-	require.Equal(t, aureus.Quorum{Needed: 2, Have: 1}, a.Quorum)
-
-	a, err = decide("k6", "Otto")
-	require.NoError(t, err)
-	require.Equal(t, aureus.ApprovalApproved, a.Status)
-	require.Equal(t, 2, a.Quorum.Have)
-}
-
-// A decision that an older version has written down, of which less is known, is
-// known again by that.
-func TestADecisionOfAnOlderVersion(t *testing.T) {
-	db := openStore(t)
-	record := aureus.DecisionRecord{DecisionID: aureus.NewDecisionID(noon), Principal: "p", Action: "a", Effect: "allow", Rule: "r"}
-	add := func(record aureus.DecisionRecord) (added bool, err error) {
-		d, err := storage.DecisionOf(record, "svc")
-		require.NoError(t, err)
-		err = db.Update(t.Context(), func(tx storage.Tx) error {
-			added, err = tx.Decisions().Add("default", noon, d, aureus.AuditRecord{Kind: vocab.AuditDecision, DecisionID: d.ID, Decision: d.Effect})
-			return err
-		})
-		return added, err
-	}
-	added, err := add(record)
-	require.NoError(t, err)
-	require.True(t, added)
-	other := record
-	other.Rule = "another"
-	_, err = add(other)
-	require.ErrorIs(t, err, storage.ErrConflict)
-
-	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-		_, err := sqlOf(tx).exec(`UPDATE decisions SET content = ''`)
-		return err
-	}))
-	added, err = add(other)
-	require.NoError(t, err, "nobody knows better")
-	require.False(t, added)
-	other.Effect = "deny"
-	_, err = add(other)
-	require.ErrorIs(t, err, storage.ErrConflict)
-}
 
 // A connection that has been given up does not keep the store from writing.
 func TestAnotherConnectionWrites(t *testing.T) {
@@ -181,27 +90,5 @@ func TestAudit_EachFilterHasAnIndex(t *testing.T) {
 			}, "EXPLAIN QUERY PLAN "+query, args...)
 		}))
 		require.Contains(t, plan, "INDEX "+name, name)
-	}
-}
-
-// Appends that come at the same time make one chain.
-func TestAuditLog_ParallelAppendsDoNotFork(t *testing.T) {
-	db := openStore(t)
-	const tenants, each = 3, 60
-	var all sync.WaitGroup
-	for n := range tenants * each {
-		all.Go(func() {
-			tenant := fmt.Sprintf("t%d", n%tenants)
-			if err := db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().Append(tenant, noon, entry(strconv.Itoa(n))) }); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	for n := range tenants {
-		v, err := storage.VerifyAudit(t.Context(), db, fmt.Sprintf("t%d", n))
-		require.NoError(t, err)
-		require.True(t, v.Valid)
-		require.EqualValues(t, each, v.Entries)
 	}
 }

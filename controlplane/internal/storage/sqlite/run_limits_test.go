@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -9,39 +10,6 @@ import (
 
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
-
-// Runs that have not ended are bounded for a subject and for its tenant, and a
-// subject or a tenant that has used up its own takes nothing from another.
-func TestRunQuota_OpenRuns_AreBoundedForASubjectAndATenant(t *testing.T) {
-	db := openStore(t)
-	quota := storage.RunQuota{Subject: 3, Bytes: 100, Tenant: 5, Beyond: 1}
-	room := func(tenant, subject string, size int) error {
-		return db.View(t.Context(), func(tx storage.Tx) error {
-			open, err := tx.Runs().CountOpen(tenant, subject)
-			if err != nil {
-				return err
-			}
-			return quota.Room(open, size)
-		})
-	}
-	for _, id := range []string{"a1", "a2", "a3"} {
-		require.NoError(t, room("t", "a", 2))
-		addRun(t, db, id, "t", "a", id)
-	}
-	require.ErrorIs(t, room("t", "a", 2), storage.ErrTooManyRuns)
-	require.NoError(t, room("t", "b", 2), "another subject")
-	require.NoError(t, room("other", "a", 2), "another tenant")
-	addRun(t, db, "b1", "t", "b", "b1")
-	addRun(t, db, "b2", "t", "b", "b2")
-	require.ErrorIs(t, room("t", "b", 2), storage.ErrTooManyRuns, "the tenant has as many as it may")
-	require.NoError(t, room("t", "c", 2), "and yet each of its subjects may have one")
-	require.NoError(t, room("other", "b", 2))
-
-	endRun(t, db, "t", "a1")
-	require.NoError(t, room("t", "b", 2), "what has ended does not count")
-	require.NoError(t, room("t", "a", 96))
-	require.ErrorIs(t, room("t", "a", 97), storage.ErrTooManyRuns, "the texts of two take 4 bytes")
-}
 
 // What a tenant keeps of ended runs is bounded, in runs and in bytes. The subject
 // that has most loses its oldest: it does not push out what another has, nor what
@@ -85,4 +53,58 @@ func TestRunQuota_EndedRuns_AreForgottenOfTheSubjectThatHasMost(t *testing.T) {
 	var tasks int
 	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return sqlOf(tx).row(`SELECT count(*) FROM run_tasks`).Scan(&tasks) }))
 	require.Zero(t, tasks)
+}
+
+func write(t *testing.T, db *DB, fn func(storage.Tx) error) {
+	t.Helper()
+	require.NoError(t, db.Update(t.Context(), fn))
+}
+
+func addRun(t *testing.T, db *DB, id, tenant, subject, workflow string) {
+	t.Helper()
+	write(t, db, func(tx storage.Tx) error {
+		return tx.Runs().Add(storage.Run{ID: id, Tenant: tenant, Subject: subject, KeyID: "key_" + subject, WorkflowID: workflow, Caller: "{}", Request: "{}", State: "{}"})
+	})
+}
+
+// The tasks of runs that are deleted are deleted with them.
+func TestRuns_DeletedBeyondTheBound_LeaveNoTasks(t *testing.T) {
+	db := openStore(t)
+	for i := range storage.KeptRuns + 2 {
+		id := "r" + strconv.Itoa(i)
+		addRun(t, db, id, "t", "s", "w")
+		write(t, db, func(tx storage.Tx) error { return tx.Runs().Save("t", id, "{}", true, map[string]string{"task": "{}"}) })
+	}
+	addRun(t, db, "last", "t", "s", "w")
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		var tasks, orphans int
+		err := sqlOf(tx).row(`SELECT count(*), count(*) FILTER (WHERE run_id NOT IN (SELECT run_id FROM runs)) FROM run_tasks`).Scan(&tasks, &orphans)
+		require.Equal(t, []int{storage.KeptRuns - 1, 0}, []int{tasks, orphans})
+		return err
+	}))
+}
+
+// The results of a subject are bounded, and push out no other subject's.
+func TestTaskResults_BeyondTheBound_OldestOfTheSubjectGoFirst(t *testing.T) {
+	db := openStore(t)
+	write(t, db, func(tx storage.Tx) error {
+		_, err := sqlOf(tx).exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
+			INSERT INTO task_results (tenant, subject, principal, task_key, content, result, run_id, task_id, committed_at)
+			SELECT 't', CASE WHEN i = 1 THEN 'other' ELSE 's' END, 'p', 'k' || i, x'01', '1', 'r', 'a', ? FROM n`, storage.KeptTaskResults+1, noon.UnixNano())
+		return err
+	})
+	write(t, db, func(tx storage.Tx) error {
+		return tx.Runs().AddResult(storage.TaskResult{TaskKey: storage.TaskKey{Tenant: "t", Subject: "s", Principal: "p", Key: "new"}, Content: []byte{1}, Result: "1", RunID: "r", TaskID: "a", CommittedAt: noon})
+	})
+	known := func(subject, key string) bool {
+		err := db.View(t.Context(), func(tx storage.Tx) error {
+			_, err := tx.Runs().Result(storage.TaskKey{Tenant: "t", Subject: subject, Principal: "p", Key: key}, noon)
+			return err
+		})
+		return err == nil
+	}
+	require.False(t, known("s", "k2"), "the oldest of the subject")
+	require.True(t, known("s", "k3"))
+	require.True(t, known("s", "new"))
+	require.True(t, known("other", "k1"))
 }

@@ -1,9 +1,7 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"testing"
@@ -71,42 +69,6 @@ func TestRunsOfAnOlderSchemaKeepTheirTasks(t *testing.T) {
 	require.Equal(t, tasks, open[0].Tasks)
 	require.JSONEq(t, `{"status":"running","current":"a"}`, open[0].State)
 	require.Empty(t, open[1].Tasks)
-}
-
-func TestOnlyTheTasksThatChangedAreWritten(t *testing.T) {
-	db := openStore(t)
-	save := func(tasks map[string]string) {
-		t.Helper()
-		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Save("t", "r0", "{}", true, tasks) }))
-	}
-	add := func(id string) {
-		t.Helper()
-		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-			return tx.Runs().Add(storage.Run{ID: id, Tenant: "t", WorkflowID: "w", State: "{}"})
-		}))
-	}
-	read := func(id string) (run storage.Run, err error) {
-		err = db.View(context.WithoutCancel(t.Context()), func(tx storage.Tx) error {
-			run, err = tx.Runs().Get("t", id)
-			return err
-		})
-		return run, err
-	}
-	add("r0")
-	save(map[string]string{"a": "1", "b": "2", "c": "3"})
-	save(map[string]string{"b": "4", "c": "", "d": ""})
-	run, err := read("r0")
-	require.NoError(t, err)
-	require.Equal(t, map[string]string{"a": "1", "b": "4"}, run.Tasks)
-
-	for i := range storage.KeptRuns {
-		add(fmt.Sprint("r", i+1))
-	}
-	_, err = read("r0")
-	require.ErrorIs(t, err, storage.ErrNotFound)
-	var left int
-	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return sqlOf(tx).row(`SELECT count(*) FROM run_tasks`).Scan(&left) }))
-	require.Zero(t, left, "an old run's tasks are forgotten with it")
 }
 
 // Whatever their ids, ended runs of a tenant are bounded; those that have not

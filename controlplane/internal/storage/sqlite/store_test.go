@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -66,20 +65,6 @@ func texts(t *testing.T, db *DB) (list []string) {
 		return err
 	}))
 	return list
-}
-
-func TestWritesOfManyShareCommits(t *testing.T) {
-	db := openStore(t)
-	var all sync.WaitGroup
-	for i := range 300 {
-		all.Go(func() {
-			if err := db.Update(t.Context(), appendEntry(strconv.Itoa(i))); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	require.Len(t, texts(t, db), 300)
 }
 
 // TestABadJobLeavesTheOthersAlone commits one batch by hand, so that the jobs
@@ -250,68 +235,6 @@ func TestMigrationsFromNothing(t *testing.T) {
 	_, err = OpenBeside(t.Context(), file)
 	require.ErrorContains(t, err, "an older schema and a server has it open")
 	require.NoError(t, db.Close())
-}
-
-func TestManyApprovalsExpireInSeveralSweeps(t *testing.T) {
-	db := openStore(t)
-	by := storage.Actor{KeyID: "key", Subject: "svc"}
-	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-		for i := range 2*storage.MaxSweep + 5 {
-			a := aureus.Approval{
-				ID: fmt.Sprintf("apr_%d", i), Principal: aureus.Principal{ID: strconv.Itoa(i), Type: "agent"},
-				Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: "c",
-				ActionDigest: aureus.Digest{byte(i), byte(i >> 8), 1},
-			}
-			if _, _, err := askFor(tx, noon, by, a); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
-	later, sweeps := noon.Add(2*time.Hour), 0
-	for due := true; due; {
-		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) (err error) {
-			if due, err = tx.Approvals().HasExpired("default", later); err != nil || !due {
-				return err
-			}
-			sweeps++
-			return tx.Approvals().Expire("default", later)
-		}))
-	}
-	require.Equal(t, 3, sweeps)
-	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-		rows, more, err := tx.Approvals().List("default", storage.ApprovalFilter{Status: aureus.ApprovalExpired, Limit: 1000})
-		require.Len(t, rows, 2*storage.MaxSweep+5)
-		require.False(t, more)
-		return err
-	}))
-	v, err := storage.VerifyAudit(t.Context(), db, "default")
-	require.NoError(t, err)
-	require.EqualValues(t, 2*(2*storage.MaxSweep+5), v.Entries)
-}
-
-func TestAPageOfApprovalsHasABoundInBytes(t *testing.T) {
-	db := openStore(t)
-	by := storage.Actor{KeyID: "key", Subject: "svc"}
-	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-		for i := range 4 {
-			a := aureus.Approval{
-				ID: fmt.Sprintf("apr_%d", i), Principal: aureus.Principal{ID: "p", Type: "agent"}, Arguments: string(make([]byte, storage.MaxPageBytes/12)),
-				Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, Reason: "r", ReasonCode: "c", // NUL is written as \u0000
-				ActionDigest: aureus.Digest{byte(i), 1},
-			}
-			if _, _, err := askFor(tx, noon, by, a); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
-	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-		rows, more, err := tx.Approvals().List("default", storage.ApprovalFilter{Limit: 100})
-		require.Len(t, rows, 1)
-		require.True(t, more)
-		return err
-	}))
 }
 
 // TestARewrittenEntryIsFound gives a changed entry the hash that it then must

@@ -142,24 +142,6 @@ func TestVerify_AChainMadeAnew_IsFoundByTheHeadKeptElsewhere(t *testing.T) {
 	require.Equal(t, []any{false, int64(7)}, []any{beyond.Valid, beyond.FirstInvalid}, "what was there and is cut off")
 }
 
-// The check reads page by page, over the bounds of pages.
-func TestVerify_OfALongLog_ReadsPageByPage(t *testing.T) {
-	for _, n := range []int{storage.VerifyPage - 1, storage.VerifyPage, storage.VerifyPage + 1, 2*storage.VerifyPage + 5} {
-		db := aLog(t, n)
-		v, err := storage.VerifyAudit(t.Context(), db, "default")
-		require.NoError(t, err)
-		require.True(t, v.Valid, "%d: %d", n, v.FirstInvalid)
-		require.EqualValues(t, n, v.Entries)
-		tamper(t, db, `UPDATE audit SET details = '{"text":"x"}' WHERE sequence = `+strconv.Itoa(n-1))
-		v, err = storage.VerifyAudit(t.Context(), db, "default")
-		require.NoError(t, err)
-		require.EqualValues(t, n-1, v.FirstInvalid)
-		var seen int64
-		require.NoError(t, storage.EachAudit(t.Context(), db, "default", 0, int64(n)-1, func(e aureus.AuditRecord) error { seen = e.Sequence; return nil }))
-		require.EqualValues(t, n-1, seen)
-	}
-}
-
 func archiveOf(t *testing.T, db *DB, sequence int64) storage.Archive {
 	t.Helper()
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
@@ -169,35 +151,6 @@ func archiveOf(t *testing.T, db *DB, sequence int64) storage.Archive {
 	}))
 	a.Signature = ed25519.Sign(key, a.Message())
 	return a
-}
-
-// Only what is archived can be deleted; the chain goes on from the signed end.
-func TestArchive_IsWhatMayBeDeleted(t *testing.T) {
-	db := aLog(t, 5)
-	whole, err := storage.VerifyAudit(t.Context(), db, "default")
-	require.NoError(t, err)
-	a := archiveOf(t, db, 3)
-	other := a
-	other.Hash = whole.Head
-	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().AddArchive(other) }), storage.ErrConflict)
-	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().AddArchive(a) }))
-	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().AddArchive(a) }), storage.ErrConflict)
-	n, err := storage.PruneArchived(t.Context(), db, "default")
-	require.NoError(t, err)
-	require.EqualValues(t, 3, n)
-	for _, statement := range []string{`DELETE FROM audit`, `UPDATE audit_archives SET hash = 'x'`, `DELETE FROM audit_archives`} {
-		_, err := db.writer.ExecContext(t.Context(), statement)
-		require.ErrorContains(t, err, "append-only", statement)
-	}
-	require.NoError(t, db.Update(t.Context(), appendEntry("goes on")))
-	v, err := storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: 3, Hash: a.Hash}, storage.Head{Sequence: 5, Hash: whole.Head})
-	require.NoError(t, err)
-	require.Equal(t, []any{true, int64(6), int64(3), a.KeyText()}, []any{v.Valid, v.Entries, v.Archived, v.ArchiveKey})
-	_, err = storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: 2, Hash: a.Hash})
-	require.ErrorIs(t, err, storage.ErrArchived)
-	v, err = storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: 3, Hash: whole.Head})
-	require.NoError(t, err)
-	require.EqualValues(t, 3, v.FirstInvalid)
 }
 
 // An end that nobody has signed, or that is not the one before the next entry, is
@@ -233,43 +186,6 @@ func TestArchive_ThatIsForged_IsFound(t *testing.T) {
 	require.EqualValues(t, 4, v.FirstInvalid)
 }
 
-// What has ended long ago is deleted, and nothing else.
-func TestPrune_DeletesWhatIsNoLongerKept(t *testing.T) {
-	db := openStore(t)
-	add := func(at time.Time) {
-		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-			d, err := storage.DecisionOf(aureus.DecisionRecord{DecisionID: aureus.NewDecisionID(at), Effect: "deny"}, "svc")
-			if err != nil {
-				return err
-			}
-			if _, err := tx.Decisions().Add("default", at, d, aureus.AuditRecord{Kind: vocab.AuditDecision, DecisionID: d.ID, Decision: "deny", By: "svc"}); err != nil {
-				return err
-			}
-			if err := tx.Decisions().AddOutcome("default", at, d, storage.Outcome{DecisionID: d.ID, Status: "success"}); err != nil {
-				return err
-			}
-			return tx.Decisions().AddEarlyOutcome("default", at, storage.Outcome{DecisionID: aureus.NewDecisionID(at), Status: "success", Details: map[string]any{}})
-		}))
-	}
-	for n := range 2 * storage.PruneRows {
-		if n < 3 || n%400 == 0 {
-			add(noon.Add(time.Duration(n-1) * time.Hour))
-		}
-	}
-	count := func(table string) (n int) {
-		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return sqlOf(tx).row(`SELECT count(*) FROM ` + table).Scan(&n) }))
-		return n
-	}
-	all := count("decisions")
-	n, err := storage.Prune(t.Context(), db, storage.Retention{Ended: noon, Early: noon.Add(time.Hour)})
-	require.NoError(t, err)
-	require.EqualValues(t, 1+1+2, n)
-	require.Equal(t, []int{all - 1, all - 1, all - 2}, []int{count("decisions"), count("outcomes"), count("early_outcomes")})
-	v, err := storage.VerifyAudit(t.Context(), db, "default")
-	require.NoError(t, err)
-	require.True(t, v.Valid, "the log still has them")
-}
-
 // The last entry is one that no other table knows of.
 func TestVerify_TheLastEntryThatStandsAlone_IsFound(t *testing.T) {
 	for name, statements := range map[string][]string{
@@ -287,5 +203,31 @@ func TestVerify_TheLastEntryThatStandsAlone_IsFound(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []any{false, int64(6)}, []any{v.Valid, v.FirstInvalid})
 		})
+	}
+}
+
+// What is archived may be deleted, and no plain statement can delete more, or change
+// an archive.
+func TestArchive_PlainStatements_DeleteOnlyWhatIsArchived(t *testing.T) {
+	db := aLog(t, 5)
+	a := archiveOf(t, db, 3)
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().AddArchive(a) }))
+	n, err := storage.PruneArchived(t.Context(), db, "default")
+	require.NoError(t, err)
+	require.EqualValues(t, 3, n)
+	for _, statement := range []string{`DELETE FROM audit`, `UPDATE audit_archives SET hash = 'x'`, `DELETE FROM audit_archives`} {
+		_, err := db.writer.ExecContext(t.Context(), statement)
+		require.ErrorContains(t, err, "append-only", statement)
+	}
+}
+
+// A changed entry is found on whichever page it is.
+func TestVerify_OfALongLog_FindsAChangedEntryOnAnyPage(t *testing.T) {
+	for _, n := range []int{storage.VerifyPage - 1, storage.VerifyPage, storage.VerifyPage + 1, 2*storage.VerifyPage + 5} {
+		db := aLog(t, n)
+		tamper(t, db, `UPDATE audit SET details = '{"text":"x"}' WHERE sequence = `+strconv.Itoa(n-1))
+		v, err := storage.VerifyAudit(t.Context(), db, "default")
+		require.NoError(t, err)
+		require.EqualValues(t, n-1, v.FirstInvalid)
 	}
 }

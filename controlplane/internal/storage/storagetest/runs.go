@@ -1,7 +1,8 @@
-package sqlite
+package storagetest
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -13,26 +14,32 @@ import (
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
-func write(t *testing.T, db *DB, fn func(storage.Tx) error) {
-	t.Helper()
-	require.NoError(t, db.Update(t.Context(), fn))
+var runTests = []func(t *testing.T, open Open){
+	runsLatestRunIsOfTenantSubjectAndWorkflow,
+	runsEndedRunsAreBoundedForEachSubject,
+	runsSaveAndTakeOnlyTheTenantsOwn,
+	taskAdmissionsBelongToOneTaskOfOneRun,
+	runsToWakeWhatIsWaitedForHasEnded,
+	taskResultsKeyIsOfTenantSubjectAndPrincipal,
+	runQuotaOpenRunsAreBoundedForASubjectAndATenant,
+	onlyTheTasksThatChangedAreWritten,
 }
 
-func addRun(t *testing.T, db *DB, id, tenant, subject, workflow string) {
+func addRun(t *testing.T, db storage.Store, id, tenant, subject, workflow string) {
 	t.Helper()
 	write(t, db, func(tx storage.Tx) error {
 		return tx.Runs().Add(storage.Run{ID: id, Tenant: tenant, Subject: subject, KeyID: "key_" + subject, WorkflowID: workflow, Caller: "{}", Request: "{}", State: "{}"})
 	})
 }
 
-func endRun(t *testing.T, db *DB, tenant, id string) {
+func endRun(t *testing.T, db storage.Store, tenant, id string) {
 	t.Helper()
 	write(t, db, func(tx storage.Tx) error { return tx.Runs().Save(tenant, id, "{}", true, nil) })
 }
 
 // A run is found by its tenant, its subject and the id of its workflow together.
-func TestRuns_LatestRun_IsOfTenantSubjectAndWorkflow(t *testing.T) {
-	db := openStore(t)
+func runsLatestRunIsOfTenantSubjectAndWorkflow(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
 	addRun(t, db, "r1", "t", "a", "w")
 	addRun(t, db, "r2", "t", "a", "w")
 	addRun(t, db, "r3", "t", "b", "w")
@@ -62,8 +69,8 @@ func TestRuns_LatestRun_IsOfTenantSubjectAndWorkflow(t *testing.T) {
 
 // Of ended runs the latest are kept, for each subject by itself: one of them does
 // not push out what another has under the same id.
-func TestRuns_EndedRuns_AreBoundedForEachSubject(t *testing.T) {
-	db := openStore(t)
+func runsEndedRunsAreBoundedForEachSubject(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
 	addRun(t, db, "mine", "t", "a", "w")
 	endRun(t, db, "t", "mine")
 	addRun(t, db, "waits", "t", "b", "w")
@@ -72,19 +79,26 @@ func TestRuns_EndedRuns_AreBoundedForEachSubject(t *testing.T) {
 		addRun(t, db, id, "t", "b", "w")
 		endRun(t, db, "t", id)
 	}
-	kept := func(where string) (n int) {
-		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error { return sqlOf(tx).row(`SELECT count(*) FROM runs WHERE ` + where).Scan(&n) }))
-		return n
+	kept := func(id string) bool {
+		err := db.View(t.Context(), func(tx storage.Tx) error {
+			_, err := tx.Runs().Get("t", id)
+			return err
+		})
+		if err != nil {
+			require.ErrorIs(t, err, storage.ErrNotFound)
+		}
+		return err == nil
 	}
-	require.Equal(t, 1, kept(`run_id = 'mine'`))
-	require.Equal(t, 1, kept(`run_id = 'waits'`), "one that has not ended stays")
-	require.Equal(t, storage.KeptRuns, kept(`subject = 'b' AND ended = 1`))
-	require.Zero(t, kept(`run_id = 'b4'`), "the oldest go first")
+	require.True(t, kept("mine"))
+	require.True(t, kept("waits"), "one that has not ended stays")
+	for i := range storage.KeptRuns + 5 {
+		require.Equal(t, i >= 5, kept("b"+strconv.Itoa(i)), "the oldest go first")
+	}
 }
 
 // Only a run of the tenant that has not ended is changed or taken over.
-func TestRuns_SaveAndTake_OnlyTheTenantsOwn(t *testing.T) {
-	db := openStore(t)
+func runsSaveAndTakeOnlyTheTenantsOwn(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
 	addRun(t, db, "r", "t", "a", "w")
 	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error {
 		return tx.Runs().Save("other", "r", "{}", true, map[string]string{"x": "{}"})
@@ -102,7 +116,7 @@ func TestRuns_SaveAndTake_OnlyTheTenantsOwn(t *testing.T) {
 	require.Equal(t, "k2", readRun(t, db, "t", "r").KeyID)
 }
 
-func readRun(t *testing.T, db *DB, tenant, id string) (run storage.Run) {
+func readRun(t *testing.T, db storage.Store, tenant, id string) (run storage.Run) {
 	t.Helper()
 	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) (err error) {
 		run, err = tx.Runs().Get(tenant, id)
@@ -113,8 +127,8 @@ func readRun(t *testing.T, db *DB, tenant, id string) (run storage.Run) {
 
 // What a task asked for is known by tenant, run and task, until the run ends or
 // all of it is forgotten.
-func TestTaskAdmissions_BelongToOneTaskOfOneRun(t *testing.T) {
-	db := openStore(t)
+func taskAdmissionsBelongToOneTaskOfOneRun(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
 	addRun(t, db, "r1", "t", "a", "w")
 	addRun(t, db, "r2", "t", "a", "v")
 	set := func(tenant, run, task string, a storage.TaskAdmission) {
@@ -155,8 +169,8 @@ func TestTaskAdmissions_BelongToOneTaskOfOneRun(t *testing.T) {
 
 // A waiting run is woken by an approval that is decided, expired or gone, or by
 // the end of its key, and by nothing else.
-func TestRunsToWake_WhatIsWaitedForHasEnded(t *testing.T) {
-	db := openStore(t)
+func runsToWakeWhatIsWaitedForHasEnded(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
 	ids := map[string]string{}
 	for i, name := range []string{"pending", "approved", "rejected", "expires", "withdrawn", "key revoked", "ended", "gone", "two"} {
 		subject := "s" + strconv.Itoa(i)
@@ -189,6 +203,7 @@ func TestRunsToWake_WhatIsWaitedForHasEnded(t *testing.T) {
 	wake := func(now time.Time, limit int) (names map[string]bool, next time.Time) {
 		names = map[string]bool{}
 		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+			clear(names)
 			list, first, err := tx.Runs().ToWake(now, limit)
 			for _, run := range list {
 				require.Equal(t, "default", run.Tenant)
@@ -248,8 +263,8 @@ func TestRunsToWake_WhatIsWaitedForHasEnded(t *testing.T) {
 
 // What was done under an idempotency key is known to the tenant, the subject and
 // the principal alone for whom it was done.
-func TestTaskResults_KeyIsOfTenantSubjectAndPrincipal(t *testing.T) {
-	db := openStore(t)
+func taskResultsKeyIsOfTenantSubjectAndPrincipal(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
 	key := storage.TaskKey{Tenant: "t", Subject: "s", Principal: "p", Key: "k"}
 	get := func(key storage.TaskKey, now time.Time) (r storage.TaskResult, err error) {
 		err = db.View(context.WithoutCancel(t.Context()), func(tx storage.Tx) error {
@@ -301,59 +316,72 @@ func TestTaskResults_KeyIsOfTenantSubjectAndPrincipal(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrNotFound)
 }
 
-// The results of a subject are bounded, and push out no other subject's.
-func TestTaskResults_OldestOfTheSubjectGoFirst(t *testing.T) {
-	db := openStore(t)
-	write(t, db, func(tx storage.Tx) error {
-		_, err := sqlOf(tx).exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
-			INSERT INTO task_results (tenant, subject, principal, task_key, content, result, run_id, task_id, committed_at)
-			SELECT 't', CASE WHEN i = 1 THEN 'other' ELSE 's' END, 'p', 'k' || i, x'01', '1', 'r', 'a', ? FROM n`, storage.KeptTaskResults+1, noon.UnixNano())
-		return err
-	})
-	write(t, db, func(tx storage.Tx) error {
-		return tx.Runs().AddResult(storage.TaskResult{TaskKey: storage.TaskKey{Tenant: "t", Subject: "s", Principal: "p", Key: "new"}, Content: []byte{1}, Result: "1", RunID: "r", TaskID: "a", CommittedAt: noon})
-	})
-	known := func(subject, key string) bool {
-		err := db.View(t.Context(), func(tx storage.Tx) error {
-			_, err := tx.Runs().Result(storage.TaskKey{Tenant: "t", Subject: subject, Principal: "p", Key: key}, noon)
-			return err
+// Runs that have not ended are bounded for a subject and for its tenant, and a
+// subject or a tenant that has used up its own takes nothing from another.
+func runQuotaOpenRunsAreBoundedForASubjectAndATenant(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
+	quota := storage.RunQuota{Subject: 3, Bytes: 100, Tenant: 5, Beyond: 1}
+	room := func(tenant, subject string, size int) error {
+		return db.View(t.Context(), func(tx storage.Tx) error {
+			open, err := tx.Runs().CountOpen(tenant, subject)
+			if err != nil {
+				return err
+			}
+			return quota.Room(open, size)
 		})
-		return err == nil
 	}
-	require.False(t, known("s", "k2"), "the oldest of the subject")
-	require.True(t, known("s", "k3"))
-	require.True(t, known("s", "new"))
-	require.True(t, known("other", "k1"))
+	for _, id := range []string{"a1", "a2", "a3"} {
+		require.NoError(t, room("t", "a", 2))
+		addRun(t, db, id, "t", "a", id)
+	}
+	require.ErrorIs(t, room("t", "a", 2), storage.ErrTooManyRuns)
+	require.NoError(t, room("t", "b", 2), "another subject")
+	require.NoError(t, room("other", "a", 2), "another tenant")
+	addRun(t, db, "b1", "t", "b", "b1")
+	addRun(t, db, "b2", "t", "b", "b2")
+	require.ErrorIs(t, room("t", "b", 2), storage.ErrTooManyRuns, "the tenant has as many as it may")
+	require.NoError(t, room("t", "c", 2), "and yet each of its subjects may have one")
+	require.NoError(t, room("other", "b", 2))
+
+	endRun(t, db, "t", "a1")
+	require.NoError(t, room("t", "b", 2), "what has ended does not count")
+	require.NoError(t, room("t", "a", 96))
+	require.ErrorIs(t, room("t", "a", 97), storage.ErrTooManyRuns, "the texts of two take 4 bytes")
 }
 
-// A key is live in its own tenant, until it is revoked.
-func TestKeyIsLive_RevokedOrOfAnotherTenant_IsNot(t *testing.T) {
-	db := openStore(t)
-	db.options.OwnKey = func(tenant, id string) bool { return tenant == "t" && id == "own" }
-	write(t, db, func(tx storage.Tx) error {
-		return tx.Keys().Add(storage.Key{ID: "k", Tenant: "t", Subject: "s", Role: "service"})
-	})
-	live := func(tenant, id string) (ok bool) {
-		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) (err error) {
-			ok, err = tx.Keys().Live(tenant, id)
-			return err
-		}))
-		return ok
+func onlyTheTasksThatChangedAreWritten(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
+	save := func(tasks map[string]string) {
+		t.Helper()
+		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Save("t", "r0", "{}", true, tasks) }))
 	}
-	require.True(t, live("t", "k"))
-	require.False(t, live("u", "k"))
-	require.False(t, live("t", "unknown"))
-	require.False(t, live("t", ""))
-	require.True(t, live("t", "own"))
-	require.False(t, live("u", "own"))
-	write(t, db, func(tx storage.Tx) error {
-		_, err := tx.Keys().Revoke("k", noon)
-		return err
-	})
-	require.False(t, live("t", "k"))
-	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
-		n, err := tx.Keys().Revoked()
-		require.EqualValues(t, 1, n)
-		return err
-	}))
+	add := func(id string) {
+		t.Helper()
+		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+			return tx.Runs().Add(storage.Run{ID: id, Tenant: "t", WorkflowID: "w", State: "{}"})
+		}))
+	}
+	read := func(id string) (run storage.Run, err error) {
+		err = db.View(context.WithoutCancel(t.Context()), func(tx storage.Tx) error {
+			run, err = tx.Runs().Get("t", id)
+			return err
+		})
+		return run, err
+	}
+	add("r0")
+	save(map[string]string{"a": "1", "b": "2", "c": "3"})
+	save(map[string]string{"b": "4", "c": "", "d": ""})
+	run, err := read("r0")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"a": "1", "b": "4"}, run.Tasks)
+
+	for i := range storage.KeptRuns {
+		add(fmt.Sprint("r", i+1))
+	}
+	_, err = read("r0")
+	require.ErrorIs(t, err, storage.ErrNotFound)
+	add("r0")
+	run, err = read("r0")
+	require.NoError(t, err)
+	require.Empty(t, run.Tasks, "an old run's tasks are forgotten with it")
 }

@@ -1,0 +1,104 @@
+package storagetest
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/vocab"
+)
+
+var concurrencyTests = []func(t *testing.T, open Open){
+	approvalsManyTakersOneUsesIt,
+	auditLogParallelAppendsDoNotFork,
+	writesOfManyShareCommits,
+}
+
+// 300 approvals and 16 takers each: every approval is used once.
+func approvalsManyTakersOneUsesIt(t *testing.T, open Open) {
+	const approvals, takers = 300, 16
+	a := newApprovalsTest(t, open)
+	list := make([]aureus.Approval, approvals)
+	for i := range list {
+		list[i] = a.Wanted(i, "v1")
+		list[i].Principal.ID = strconv.Itoa(i)
+		var err error
+		list[i], _, err = a.Try(ledger, list[i])
+		require.NoError(t, err)
+		a.approve(list[i].ID)
+	}
+	won := make([]atomic.Int32, approvals)
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for range takers {
+		all.Go(func() {
+			<-start
+			for i := range list {
+				switch _, err := a.Use(ledger, list[i], "v1"); {
+				case err == nil:
+					won[i].Add(1)
+				case !errors.Is(err, aureus.ReasonApprovalConsumed.Err()):
+					t.Errorf("unexpected: %v", err)
+				}
+			}
+		})
+	}
+	close(start)
+	all.Wait()
+	for i := range won {
+		require.EqualValues(t, 1, won[i].Load(), i)
+	}
+	require.NoError(t, a.DB.View(t.Context(), func(tx storage.Tx) error {
+		used, err := tx.Audit().List("default", storage.AuditFilter{Kind: vocab.AuditApprovalConsumed, Limit: 2 * approvals})
+		ids := map[string]bool{}
+		for _, e := range used {
+			ids[e.ApprovalID] = true
+		}
+		require.Len(t, used, approvals)
+		require.Len(t, ids, approvals)
+		return err
+	}))
+}
+
+// Appends that come at the same time make one chain.
+func auditLogParallelAppendsDoNotFork(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
+	const tenants, each = 3, 60
+	var all sync.WaitGroup
+	for n := range tenants * each {
+		all.Go(func() {
+			tenant := fmt.Sprintf("t%d", n%tenants)
+			if err := db.Update(t.Context(), func(tx storage.Tx) error { return tx.Audit().Append(tenant, noon, entry(strconv.Itoa(n))) }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for n := range tenants {
+		v, err := storage.VerifyAudit(t.Context(), db, fmt.Sprintf("t%d", n))
+		require.NoError(t, err)
+		require.True(t, v.Valid)
+		require.EqualValues(t, each, v.Entries)
+	}
+}
+
+func writesOfManyShareCommits(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
+	var all sync.WaitGroup
+	for i := range 300 {
+		all.Go(func() {
+			if err := db.Update(t.Context(), appendEntry(strconv.Itoa(i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	require.Len(t, texts(t, db), 300)
+}
