@@ -40,6 +40,18 @@ type GateResult struct {
 	Remediation       string             `json:"remediation,omitzero"`
 }
 
+// Undecided reports whether nothing is known against the change: it was not judged,
+// because every validator that failed did so with TOOL_ERROR. A service then responds
+// with 503 rather than 422.
+func (r GateResult) Undecided() bool {
+	for i := range r.ValidationResults {
+		if result := &r.ValidationResults[i]; !result.Valid && result.FailureCode != ToolError {
+			return false
+		}
+	}
+	return r.FailureCode == ToolError
+}
+
 // RecoveryStrategy is one of [RetryAltTool], [AskUser], [Escalate] and
 // [Ignore]. Strategy gives it the untyped form that [GateConfig] and
 // [GateResult] carry.

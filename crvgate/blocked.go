@@ -68,28 +68,13 @@ func (b *Blocked) reason() string {
 // Unwrap gives the sentinels that the error matches, and the cause.
 func (b *Blocked) Unwrap() []error {
 	chain := []error{ErrBlocked}
-	if b.undecided() {
+	if b.Result.Undecided() {
 		chain = append(chain, ErrUndecided)
 	}
 	if b.cause != nil {
 		chain = append(chain, b.cause)
 	}
 	return chain
-}
-
-// undecided reports whether the only failures are those of tools.
-func (b *Blocked) undecided() bool {
-	failures := 0
-	for _, r := range b.Result.ValidationResults {
-		if r.Valid {
-			continue
-		}
-		if r.FailureCode != aureus.ToolError {
-			return false
-		}
-		failures++
-	}
-	return failures > 0
 }
 
 // GateResult is the result behind the error, for packages that find it by this

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
-	"runtime"
-	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/panicsite"
 )
 
 // Decider is a policy decision point (PDP): it answers whether a principal may
@@ -84,7 +82,7 @@ func (r *Refusal) Unwrap() []error {
 func Decide(ctx context.Context, decider Decider, request aureus.Request) (decision aureus.Decision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			decision, err = aureus.Decision{}, fmt.Errorf("guard: %w: the decider panicked with a value of type %T at %s", ErrUndecided, p, panicSite())
+			decision, err = aureus.Decision{}, fmt.Errorf("guard: %w: the decider panicked with a value of type %T at %s", ErrUndecided, p, panicsite.Line())
 		}
 	}()
 	if decider == nil {
@@ -103,26 +101,6 @@ func Decide(ctx context.Context, decider Decider, request aureus.Request) (decis
 		return asDenial(decision), fmt.Errorf("guard: %w: the effect %d is unknown", ErrUndecided, decision.Effect)
 	}
 	return decision, nil
-}
-
-// panicSite is the file, with its folder, and the line where the panic began that
-// the calling deferred function has recovered from.
-func panicSite() string {
-	var callers [32]uintptr
-	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
-	for began := false; ; {
-		frame, more := frames.Next()
-		switch {
-		case frame.Function == "runtime.gopanic":
-			began = true
-		case began && !strings.HasPrefix(frame.Function, "runtime."):
-			folder, file := path.Split(frame.File)
-			return fmt.Sprintf("%s/%s:%d", path.Base(folder), file, frame.Line)
-		}
-		if !more {
-			return "an unknown place"
-		}
-	}
 }
 
 // Check asks the decider and returns nil only for an allow. For any other

@@ -26,7 +26,7 @@ func blocked(result aureus.GateResult) *problem {
 	}
 	var p *problem
 	switch {
-	case onlyToolErrors(result):
+	case result.Undecided():
 		p = newProblem(http.StatusServiceUnavailable, "validation-failed", "The change could not be validated", code,
 			"What checks the change did not work, so the change was not made. Try again later.")
 		p.retryAfter = retryUndecided
@@ -44,20 +44,6 @@ func blocked(result aureus.GateResult) *problem {
 	p.Errors = faults(result)
 	p.outcome, p.gate = vocab.OutcomeBlocked, &result
 	return p
-}
-
-// onlyToolErrors reports whether nothing is known against the change but that
-// validators failed to work.
-func onlyToolErrors(result aureus.GateResult) bool {
-	if result.FailureCode != aureus.ToolError {
-		return false
-	}
-	for _, v := range result.ValidationResults {
-		if !v.Valid && v.FailureCode != aureus.ToolError {
-			return false
-		}
-	}
-	return true
 }
 
 func faults(result aureus.GateResult) []fault {

@@ -163,7 +163,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"schema: a keyword in another case":     {`{"type":"json_schema","parameters":{"schema":{"Required":["a"]}}}`, place{"/parameters/schema/Required", 0, 0}, "write required"},
 		"schema: an unknown format":             {`{"type":"json_schema","parameters":{"schema":{"items":{"format":"emial"}}}}`, place{"/parameters/schema/items/format", 0, 0}, "known are date"},
 		"schema: a pattern beyond RE2":          {`{"type":"json_schema","parameters":{"schema":{"pattern":"(?=a)"}}}`, place{"/parameters/schema/pattern", 0, 0}, "format regex"},
-		"schema: a pattern that is too large":   {`{"type":"json_schema","parameters":{"schema":{"pattern":"` + strings.Repeat("a", 2000) + `"}}}`, place{"/parameters/schema/pattern", 0, 0}, "are the limit"},
+		"schema: a pattern that is too large":   {`{"type":"json_schema","parameters":{"schema":{"pattern":"` + strings.Repeat("a", 2000) + `"}}}`, place{"/parameters/schema/pattern", 0, 0}, "the limit is 1000"},
 		"schema: an older draft":                {`{"type":"json_schema","parameters":{"schema":{"$schema":"http://json-schema.org/draft-07/schema#"}}}`, place{"/parameters/schema/$schema", 0, 0}, "must be https://json-schema.org/draft/2020-12/schema"},
 		"schema: another dialect":               {`{"type":"json_schema","parameters":{"schema":{"$schema":"https://example.com/dialect"}}}`, place{"/parameters/schema/$schema", 0, 0}, "outside the document"},
 		"schema: a file":                        {`{"type":"json_schema","parameters":{"schema":{"properties":{"a":{"$ref":"file:///etc/hostname"}}}}}`, place{"/parameters/schema/properties/a/$ref", 0, 0}, "outside the document"},

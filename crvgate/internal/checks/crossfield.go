@@ -41,10 +41,12 @@ func CrossFieldConsistency(rules []CrossFieldRule) crvgate.Validator[any] {
 		case !isObject(data):
 			return noObject(data)
 		}
-		absent := slices.DeleteFunc(slices.Clone(fields), func(field string) bool {
-			_, found := lookup(data, field)
-			return found
-		})
+		var absent []string
+		for _, field := range fields {
+			if _, found := lookup(data, field); !found {
+				absent = append(absent, field)
+			}
+		}
 		if len(absent) > 0 {
 			return stating(crvgate.Fail(aureus.MissingData, fmt.Sprintf("fields that the rules need are missing: %q", absent)),
 				map[string]any{"missingFields": jsonvalue.Strings(absent)})
