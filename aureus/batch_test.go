@@ -361,7 +361,7 @@ func TestRecorder_BatchTakenInPart_CountsTheRest(t *testing.T) {
 		}
 		handler.ServeHTTP(w, q)
 	})
-	recorder := aureus.NewRecorder(newClient(t, server.URL))
+	recorder := newClient(t, server.URL).NewRecorder()
 	outcome := aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: vocab.OutcomeSuccess}
 	recorder.RecordOutcome(t.Context(), outcome)
 	<-entered

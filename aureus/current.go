@@ -6,15 +6,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/current"
 )
 
-// ContextWithDecision is the context of what the decision allowed, for those who
-// ask in plain code: what is recorded under it, such as the result of a gate,
-// tells of this decision. Package middleware does so by itself.
-func ContextWithDecision(ctx context.Context, decision Decision) context.Context {
-	return context.WithValue(ctx, current.Decision{}, decision)
+// NewContext returns a context that carries the decision, for the code that the
+// decision allowed: gate results that are recorded under it name the decision. A
+// handler behind package middleware has such a context already.
+func (d Decision) NewContext(ctx context.Context) context.Context {
+	return context.WithValue(ctx, current.Decision{}, d)
 }
 
-// DecisionFromContext is the decision that allowed what runs under the context;
-// ok is false where there is none.
+// DecisionFromContext returns the decision that the context carries: see
+// [Decision.NewContext]. ok is false where it carries none.
 func DecisionFromContext(ctx context.Context) (decision Decision, ok bool) {
 	decision, ok = ctx.Value(current.Decision{}).(Decision)
 	return decision, ok

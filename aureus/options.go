@@ -103,13 +103,14 @@ func WithTimeout(timeout time.Duration) CallOption {
 	return callOption(func(s *settings) { s.timeout = timeout })
 }
 
-// WithHeader adds a header to every request. The headers that the client sets
-// itself cannot be replaced: Accept-Encoding, Authorization, Content-Type,
-// Content-Encoding, Content-Length, Host, Idempotency-Key, Transfer-Encoding and
-// User-Agent.
+// WithHeader adds a header to every request. User-Agent names the caller's product,
+// such as ledger/2.1: it is sent before the name and version of this module. The
+// other headers that the client sets itself cannot be replaced: Accept-Encoding,
+// Authorization, Content-Type, Content-Encoding, Content-Length, Host,
+// Idempotency-Key and Transfer-Encoding.
 func WithHeader(name, value string) CallOption {
 	switch http.CanonicalHeaderKey(name) {
-	case "Accept-Encoding", "Authorization", "Content-Type", "Content-Encoding", "Content-Length", "Host", "Idempotency-Key", "Transfer-Encoding", "User-Agent":
+	case "Accept-Encoding", "Authorization", "Content-Type", "Content-Encoding", "Content-Length", "Host", "Idempotency-Key", "Transfer-Encoding":
 		return refuse("the header %q is not for WithHeader", name)
 	}
 	if !validToken(name) {
@@ -117,6 +118,9 @@ func WithHeader(name, value string) CallOption {
 	}
 	if !validHeaderValue(value) {
 		return refuse("the value of the header %q has a line break or another control character", name)
+	}
+	if strings.EqualFold(name, "User-Agent") {
+		return callOption(func(s *settings) { s.userAgent = strings.TrimSpace(value + " " + defaultUserAgent) })
 	}
 	return callOption(func(s *settings) {
 		others := s.header
@@ -127,11 +131,6 @@ func WithHeader(name, value string) CallOption {
 			header.Set(name, value)
 		}
 	})
-}
-
-// WithUserAgent names the caller's product before this module in User-Agent.
-func WithUserAgent(product string) CallOption {
-	return callOption(func(s *settings) { s.userAgent = strings.TrimSpace(product + " " + defaultUserAgent) })
 }
 
 // WithRetry changes how calls are tried again; see [RetryPolicies] and

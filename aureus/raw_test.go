@@ -63,7 +63,7 @@ func TestCallKeepsWhatTheAnswerLeavesAlone(t *testing.T) {
 
 func TestWithChangesACopy(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{}`))
-	client := newClient(t, server.URL, aureus.WithHeader("X-Team", "a"), aureus.WithUserAgent("ledger/2"))
+	client := newClient(t, server.URL, aureus.WithHeader("X-Team", "a"), aureus.WithHeader("User-Agent", "ledger/2"))
 	copied := client.With(aureus.WithHeader("X-Call", "b"), aureus.WithAPIKey("other"))
 	for _, c := range []*aureus.Client{client, copied} {
 		_, err := c.WorkflowStatus(t.Context(), "w")

@@ -10,7 +10,7 @@ import (
 // Recorder sends decision records, gate results and outcomes to the audit log in the
 // background, so that requests do not wait for them. It holds a bounded number;
 // what does not fit, because the control plane is away for long, is dropped and
-// counted. It is safe for concurrent use. Make one with [NewRecorder] and close
+// counted. It is safe for concurrent use. Make one with [Client.NewRecorder] and close
 // it before the client.
 type Recorder struct {
 	client  *Client
@@ -31,9 +31,9 @@ const (
 
 // NewRecorder starts a recorder that sends with the client. A record that waits
 // is tried for as long as the client's policy for [RetryPolicies.Reports] says.
-func NewRecorder(client *Client) *Recorder {
+func (c *Client) NewRecorder() *Recorder {
 	ctx, stop := context.WithCancel(context.Background())
-	r := &Recorder{client: client, queue: make(chan any, recorderQueue), stop: stop, done: make(chan struct{})}
+	r := &Recorder{client: c, queue: make(chan any, recorderQueue), stop: stop, done: make(chan struct{})}
 	go r.run(ctx)
 	return r
 }
@@ -52,7 +52,7 @@ func (r *Recorder) RecordDecision(_ context.Context, decision Decision) { r.put(
 
 // RecordGate queues the result of a gate that judged in the process; see
 // crvgate.Record. Where it names no decision, it tells of the one in the context,
-// if there is one: see [ContextWithDecision].
+// if there is one: see [Decision.NewContext].
 func (r *Recorder) RecordGate(ctx context.Context, record GateRecord) {
 	if decision, ok := DecisionFromContext(ctx); ok && record.DecisionID.IsZero() {
 		record.DecisionID = decision.ID

@@ -18,7 +18,7 @@ func TestRecorderSendsEverything(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	server := record(t, batchServer(func(map[string]any) string { return "" }))
 	client := newClient(t, server.URL)
-	recorder := aureus.NewRecorder(client)
+	recorder := client.NewRecorder()
 	for range 700 {
 		decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow}
 		recorder.RecordDecision(t.Context(), decision)
@@ -53,7 +53,7 @@ func TestRecorderIsBoundedAndEnds(t *testing.T) {
 		}
 		<-q.Context().Done()
 	})
-	recorder := aureus.NewRecorder(newClient(t, server.URL))
+	recorder := newClient(t, server.URL).NewRecorder()
 	id := aureus.NewDecisionID(time.Now())
 	recorder.RecordOutcome(t.Context(), aureus.Outcome{DecisionID: id})
 	<-entered // the sender is busy, for ever

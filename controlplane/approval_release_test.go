@@ -47,7 +47,7 @@ func newGuarded(t *testing.T, decider func(*aureus.Client) guard.Decider, record
 	describe := func(*http.Request) (aureus.Request, error) { return transfer(aureus.TierHigh, 500), nil }
 	options := middleware.Options{Logger: slog.New(slog.NewTextHandler(&g.log, nil))}
 	if recorded {
-		g.recorder = aureus.NewRecorder(g.srv.Client())
+		g.recorder = g.srv.Client().NewRecorder()
 		options.Outcomes = g.recorder.RecordOutcome
 	}
 	g.handler = middleware.Enforce(decider(g.srv.Client()), describe, options)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

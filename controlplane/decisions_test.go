@@ -122,12 +122,12 @@ func TestDecision_JoinsApprovalGatesAndOutcome(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, aureus.Allow, allowed.Effect)
 
-	recorder := aureus.NewRecorder(service)
+	recorder := service.NewRecorder()
 	gate := crvgate.New("ledger", func(context.Context, crvgate.Change[int]) aureus.ValidationResult {
 		return aureus.ValidationResult{FailureCode: aureus.OutOfScope, Reason: "balance 12345"}
 	}).Observe(crvgate.Record(recorder))
 	apply := crvgate.Wrap(gate, func(context.Context, int) error { return nil })
-	require.Error(t, apply(aureus.ContextWithDecision(t.Context(), allowed), 1))
+	require.Error(t, apply(allowed.NewContext(t.Context()), 1))
 	require.Error(t, apply(t.Context(), 2), "also without a decision")
 	require.NoError(t, recorder.Close(t.Context()))
 	_, err = service.ValidateCommit(t.Context(), aureus.Commit{ID: "c-7", Data: 1, Metadata: map[string]any{"decision_id": allowed.ID.String()}},
@@ -167,7 +167,7 @@ func TestDecision_JoinsApprovalGatesAndOutcome(t *testing.T) {
 func TestGateResults_BehindTheMiddleware_NameTheDecision(t *testing.T) {
 	srv := open(t)
 	service := srv.Client()
-	recorder := aureus.NewRecorder(service)
+	recorder := service.NewRecorder()
 	gate := crvgate.New("ledger", func(context.Context, crvgate.Change[string]) aureus.ValidationResult { return crvgate.Pass() }).Observe(crvgate.Record(recorder))
 	handler := middleware.Enforce(service, func(*http.Request) (aureus.Request, error) { return transfer(aureus.TierLow, 1), nil })(
 		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

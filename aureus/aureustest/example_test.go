@@ -54,7 +54,7 @@ func Example_middleware() {
 	srv := aureustest.New(t)
 	srv.RequireApproval("transfer.make")
 	client := srv.Client()
-	recorder := aureus.NewRecorder(client)
+	recorder := client.NewRecorder()
 
 	// The service, made as main makes it.
 	describe := func(*http.Request) (aureus.Request, error) {

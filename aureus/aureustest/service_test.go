@@ -27,7 +27,7 @@ type bank struct {
 
 func newBank(t *testing.T, client *aureus.Client) *bank {
 	t.Helper()
-	b := &bank{recorder: aureus.NewRecorder(client)}
+	b := &bank{recorder: client.NewRecorder()}
 	describe := func(*http.Request) (aureus.Request, error) {
 		return aureus.Request{Principal: agent, Action: transfer}, nil
 	}
@@ -72,7 +72,7 @@ func TestAGuardedServiceDoesNothingUnasked(t *testing.T) {
 func TestALocalDeciderAsksAndReportsHere(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
-	recorder := aureus.NewRecorder(client)
+	recorder := client.NewRecorder()
 	local := &guard.Local{Approvals: client}
 	ask := func() aureus.Decision {
 		t.Helper()

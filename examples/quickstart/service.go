@@ -37,7 +37,7 @@ func startService(ctx context.Context, planeURL, key, address string) (*service,
 	}
 	about := resource.NewSchemaless(attribute.String("service.name", "ledger"))
 	s := &service{
-		client: client, recorder: aureus.NewRecorder(client), done: make(chan error, 1),
+		client: client, recorder: client.NewRecorder(), done: make(chan error, 1),
 		traces: sdktrace.NewTracerProvider(sdktrace.WithResource(about),
 			sdktrace.WithBatcher(otelbridge.NewSpanExporter(client))),
 		metrics: sdkmetric.NewMeterProvider(sdkmetric.WithResource(about),
