@@ -196,21 +196,14 @@ func (s *Server) addReported(t storage.Tx, c web.Caller, now time.Time, record a
 	var effect aureus.Effect
 	_ = effect.UnmarshalText([]byte(record.Effect)) // validRecord has checked it
 	record.Claimed = true
-	entry := decisionEntry(record, c)
+	entry := storage.DecisionEntry(record, c.Actor())
 	entry.FromState, entry.ToState = vocab.StateEvaluating, effect.State()
-	entry.Details["source"] = sourceReported
+	entry.Details["source"] = storage.SourceReported
 	if _, err := t.Decisions().Add(c.Tenant, now, decision, entry); err != nil {
 		return err
 	}
 	return t.Decisions().SettleOutcomes(c.Tenant, now, decision)
 }
-
-// The sources of what the audit log tells. It is the server that says so: a
-// report cannot.
-const (
-	sourceEvaluated = "evaluated" // the control plane itself decided, or judged
-	sourceReported  = "reported"  // a key said so
-)
 
 // approvalOf checks what a reported decision says of an approval: that its
 // subject has asked for it, for what the record tells of, and that an allow has
@@ -299,7 +292,7 @@ func addOutcome(t storage.Tx, c web.Caller, now time.Time, report storage.Outcom
 }
 
 func outcomeDetails(outcome *aureus.Outcome) map[string]any {
-	details := map[string]any{"duration_ms": outcome.DurationMS, "source": sourceReported}
+	details := map[string]any{"duration_ms": outcome.DurationMS, "source": storage.SourceReported}
 	if outcome.ErrorClass != "" {
 		details["error_class"] = outcome.ErrorClass
 	}
@@ -307,7 +300,7 @@ func outcomeDetails(outcome *aureus.Outcome) map[string]any {
 		details["not_done"] = true
 	}
 	if outcome.GateResult != nil {
-		details["gate"] = gateDetails(*outcome.GateResult)
+		details["gate"] = storage.GateDetails(*outcome.GateResult)
 	}
 	return details
 }

@@ -61,7 +61,7 @@ func (s *Server) recordBatch(w http.ResponseWriter, r *http.Request, c web.Calle
 	}
 	var answer batchResponse
 	err = s.db.Update(r.Context(), func(t storage.Tx) error {
-		if err := s.checkKey(t, c); err != nil {
+		if err := web.CheckKey(t, c); err != nil {
 			return err
 		}
 		answer = batchResponse{Rejected: []aureus.Rejection{}}

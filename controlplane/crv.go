@@ -1,8 +1,10 @@
 package controlplane
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -61,15 +63,15 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c web.Ca
 	}
 	result := wiregate.Validate(r.Context(), body.Commit, body.GateConfig, find)
 	err = s.db.Update(r.Context(), func(t storage.Tx) error {
-		if err := s.checkKey(t, c); err != nil {
+		if err := web.CheckKey(t, c); err != nil {
 			return err
 		}
 		decision, err := ownDecision(t, c, body.Commit)
 		if err != nil {
 			return err
 		}
-		details := gateDetails(result)
-		details["commit_id"], details["source"] = body.Commit.ID, sourceEvaluated
+		details := storage.GateDetails(result)
+		details["commit_id"], details["source"] = body.Commit.ID, storage.SourceEvaluated
 		if trace := tracecontext.ID(r.Header); trace != "" {
 			details["trace_id"] = trace
 		}
@@ -82,7 +84,10 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c web.Ca
 		return err
 	}
 	if event, ok := (crvgate.Report{Result: result, Metadata: body.Commit.Metadata}).Event(); ok {
-		s.report(r, c, event)
+		ctx := context.WithoutCancel(r.Context()) // the result stands, also where the client is gone
+		if err := s.appendEvents(ctx, c.Tenant, []aureus.TelemetryEvent{event}); err != nil {
+			web.Logger(r).WarnContext(ctx, "an event could not be stored", slog.String("type", string(event.Type)), slog.Any("error", err))
+		}
 	}
 	web.WriteJSON(w, http.StatusOK, result)
 	return nil
@@ -134,16 +139,6 @@ func checkGateNames(text []byte) error {
 	return nil
 }
 
-// gateDetails is what the audit log keeps of a gate's result: no data, and no
-// reasons, which may quote it.
-func gateDetails(result aureus.GateResult) map[string]any {
-	details := map[string]any{"gate_name": result.GateName, "passed": result.Passed, "blocked": result.BlockedCommit, "crv_status": result.CRVStatus}
-	if result.FailureCode != "" {
-		details["failure_code"] = string(result.FailureCode)
-	}
-	return details
-}
-
 // registration asks for a validator to be put in force. The text of its
 // configuration is kept as it came: the order of its fields counts.
 type registration = wire.RegisterRequest[jsontext.Value]
@@ -185,7 +180,7 @@ func (s *Server) registerValidator(w http.ResponseWriter, r *http.Request, c web
 		return err
 	}
 	err = s.db.Update(r.Context(), func(t storage.Tx) error {
-		if err := s.checkKey(t, c); err != nil {
+		if err := web.CheckKey(t, c); err != nil {
 			return err
 		}
 		if err := hasRoom(t, stored); err != nil {

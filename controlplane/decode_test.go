@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
@@ -89,14 +90,15 @@ func validationBodies(tb testing.TB) [][]byte {
 
 func TestReadersOfBodiesAgree(t *testing.T) {
 	for _, body := range checkBodies(t) {
-		agree[checkRequest](t, body)
+		agree[policy.CheckRequest](t, body)
 	}
 	for _, body := range validationBodies(t) {
 		agree[validateRequest](t, body)
 	}
 }
 
-func FuzzDecodeCheckRequest(f *testing.F)    { fuzzAgreement[checkRequest](f, checkBodies(f)) }
+func FuzzDecodeCheckRequest(f *testing.F) { fuzzAgreement[policy.CheckRequest](f, checkBodies(f)) }
+
 func FuzzDecodeValidateRequest(f *testing.F) { fuzzAgreement[validateRequest](f, validationBodies(f)) }
 
 func fuzzAgreement[T any](f *testing.F, bodies [][]byte) {
@@ -115,7 +117,7 @@ func fuzzAgreement[T any](f *testing.F, bodies [][]byte) {
 func TestBodiesInVolumeAreReadQuickly(t *testing.T) {
 	for text, v := range map[string]any{
 		plainValidation: new(validateRequest),
-		plainCheck:      new(checkRequest),
+		plainCheck:      new(policy.CheckRequest),
 		`{"current_state":"idle","audit_log":[],` + plainCheck[1:]:                           new(aureus.PolicyContext),
 		`{"decision_id":"","principal":"p","action":"a","effect":"allow","reason_code":"r"}`: new(aureus.DecisionRecord),
 		`{"decision_id":"","status":"success","duration_ms":1}`:                              new(aureus.Outcome),

@@ -223,3 +223,8 @@ func telemetryProblem(err error) error {
 		return err
 	}
 }
+
+// report stores an event of the server itself.
+func (s *Server) report(ctx context.Context, tenant string, event aureus.TelemetryEvent) error {
+	return s.appendEvents(ctx, tenant, []aureus.TelemetryEvent{event})
+}

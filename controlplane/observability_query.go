@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -189,7 +190,7 @@ func (q query) source() (own *bool, err error) {
 		return nil, nil //nolint:nilnil // both are meant, and that is no error
 	case vocab.SourceServer:
 		return new(true), nil
-	case sourceReported:
+	case storage.SourceReported:
 		return new(false), nil
 	}
 	return nil, web.BadQuery("source", "must be server or reported")

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -37,9 +39,9 @@ func Models() map[string]reflect.Type {
 		"StateTransition": reflect.TypeFor[aureus.StateTransition](), "AuditEntry": reflect.TypeFor[aureus.AuditEntry](),
 		"HTTPCall": reflect.TypeFor[aureus.HTTPCall](), "PolicyContext": reflect.TypeFor[aureus.PolicyContext](),
 		"GuardDecision": reflect.TypeFor[aureus.GuardDecision](), "ApprovalRef": reflect.TypeFor[aureus.ApprovalRef](),
-		"CheckQuestion": reflect.TypeFor[checkRequest](), "CheckAnswer": reflect.TypeFor[wire.CheckResponse](),
+		"CheckQuestion": reflect.TypeFor[policy.CheckRequest](), "CheckAnswer": reflect.TypeFor[wire.CheckResponse](),
 
-		"ApprovalRequest": reflect.TypeFor[approvalRequest](), "ApprovalAnswer": reflect.TypeFor[approvalResponse](),
+		"ApprovalRequest": reflect.TypeFor[approvals.Request](), "ApprovalAnswer": reflect.TypeFor[approvals.Response](),
 		"Approval": reflect.TypeFor[aureus.Approval](), "Quorum": reflect.TypeFor[aureus.Quorum](), "MayChange": reflect.TypeFor[aureus.MayChange](),
 		"ApprovalDecision": reflect.TypeFor[aureus.ApprovalDecision](), "ApprovalVerdict": reflect.TypeFor[wire.ApprovalVerdict[aureus.Digest]](),
 		"ApprovalUse": reflect.TypeFor[aureus.ApprovalUse](),

@@ -12,11 +12,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/controlplane/internal/policy"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -30,6 +34,9 @@ type Server struct {
 	db        storage.Store
 	telemetry *telemetry.Store
 	folder    string // removed by Close; empty unless the server is ephemeral
+
+	approvals *approvals.Service
+	policy    *policy.Service
 
 	clients    clientKeys
 	validators validators
@@ -94,6 +101,11 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if config.OperatorKey != "" {
 		s.web.AddKey(config.OperatorKey, web.Caller{KeyID: devOperatorKeyID, Subject: "operator", Tenant: config.Tenant, Role: web.Operator})
 	}
+	decide := rules.Rules{LenientPermissions: config.LenientPermissions, Volatile: config.Volatile, Now: config.Now}
+	s.approvals = &approvals.Service{
+		Store: s.db, Now: config.Now, Rules: decide, Life: approval.Life{Decide: config.ApprovalLifetime, Use: config.ApprovalUseTime}, Changed: s.wakeRuns,
+	}
+	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Report: s.report}
 	s.tools, s.heartbeat = config.tools(), defaultHeartbeat
 	s.web.Handle(s.routes()...)
 	s.runs.wake = make(chan struct{}, 1)
@@ -106,7 +118,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 }
 
 func (s *Server) routes() []web.Route {
-	return slices.Concat(s.policyRoutes(), s.approvalRoutes(), s.auditRoutes(), s.decisionRoutes(), s.streamRoutes(), s.crvRoutes(),
+	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.auditRoutes(), s.streamRoutes(), s.crvRoutes(),
 		s.observabilityRoutes(), s.workflowRoutes(), s.healthRoutes(), s.metricsRoutes(), contractRoutes())
 }
 

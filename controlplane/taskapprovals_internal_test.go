@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
@@ -24,7 +26,7 @@ func TestATaskWithoutAnApprovalSpendsNone(t *testing.T) {
 	defer func() { require.NoError(t, srv.Close()) }()
 	for _, id := range []string{"", "apr_0123456789abcdefghijklmnop"} {
 		require.ErrorIs(t, srv.db.Update(t.Context(), func(tx storage.Tx) error {
-			own := &taskApprovals{txApprovals: &txApprovals{server: srv, tx: tx, caller: web.Caller{Tenant: "default", Subject: "s"}}, runID: "run", taskID: "task"}
+			own := &taskApprovals{Tx: srv.approvals.In(tx, web.Caller{Tenant: "default", Subject: "s"}, nil), now: time.Now, runID: "run", taskID: "task"}
 			return own.ConsumeApproval(t.Context(), id, aureus.ApprovalUse{})
 		}), aureus.ReasonApprovalUnknown.Err(), id)
 	}
@@ -49,7 +51,7 @@ func TestTask_ApprovalSpentElsewhere_AsksAnew(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Approvals().Decide("default", time.Now(), storage.Actor{KeyID: "key_operator_1", Subject: "olga"}, id, true, a.ActionDigest, "", srv.approvalLife()); err != nil {
+		if _, err := tx.Approvals().Decide("default", time.Now(), storage.Actor{KeyID: "key_operator_1", Subject: "olga"}, id, true, a.ActionDigest, "", srv.approvals.Life); err != nil {
 			return err
 		}
 		return tx.Approvals().Consume("default", time.Now(), storage.Actor{KeyID: inProcessKeyID, Subject: "in-process"}, id, aureus.ApprovalUse{
@@ -76,7 +78,8 @@ func TestTask_ApprovalGivenForAnEvaluation_AsksAnew(t *testing.T) {
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: "action", ToolName: "pay"}}}
 	by := web.Caller{KeyID: inProcessKeyID, Subject: "in-process", Tenant: "default", Role: web.Service, SpeaksFor: []string{Everyone}}
 	host := &runHost{server: srv, stored: storage.Run{ID: "run_1"}, caller: by, request: runRequest{Workflow: spec}}
-	asked, err := srv.decideAudited(t.Context(), by, host.taskRequest(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh))
+	asked, err := srv.policy.Decide(t.Context(), by, host.taskRequest(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh),
+		func(tx *approvals.Tx) (policy.Approvals, error) { return tx, nil })
 	require.NoError(t, err)
 	require.Equal(t, aureus.RequireApproval, asked.Effect)
 	_, err = srv.Operator("olga").Approve(t.Context(), asked.Approval.ID, asked.Digest, "")

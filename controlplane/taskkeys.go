@@ -139,7 +139,7 @@ func (h *runHost) doneBefore(ctx context.Context, request aureus.Request) (admis
 	case err != nil:
 		return admission, false, err
 	}
-	if preview := h.server.local(nil, h.caller).Preview(request); preview.Effect == aureus.Deny {
+	if preview := h.server.policy.Rules.Preview(h.caller.Tenant, request); preview.Effect == aureus.Deny {
 		return workflow.Admission{Reason: preview.Reason}, true, nil
 	}
 	result, err := strictjson.Parse([]byte(before.Result))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
@@ -265,7 +266,7 @@ func (s *Server) startOrJoin(ctx context.Context, c web.Caller, body runRequest)
 		WorkflowID: body.Workflow.ID, Caller: string(who), Request: string(request), State: string(stateText), StartedAt: s.config.Now(),
 	}
 	err = s.db.Update(ctx, func(t storage.Tx) error {
-		if err := s.checkKey(t, c); err != nil {
+		if err := web.CheckKey(t, c); err != nil {
 			return err
 		}
 		open, err := t.Runs().CountOpen(c.Tenant, c.Subject)
@@ -495,7 +496,7 @@ func (s *Server) waitsOf(ctx context.Context, tenant string, spec *aureus.Workfl
 func nextStep(a aureus.Approval) string {
 	switch a.Status {
 	case aureus.ApprovalPending:
-		return "an operator approves or rejects it at POST " + approvalPath(a.ID) + "/approve or /reject; the workflow then goes on by itself"
+		return "an operator approves or rejects it at POST " + approvals.Path(a.ID) + "/approve or /reject; the workflow then goes on by itself"
 	case aureus.ApprovalApproved:
 		return "it is approved: the workflow goes on by itself"
 	default:

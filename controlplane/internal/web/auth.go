@@ -177,3 +177,14 @@ func (k *Kernel) LookUp(ctx context.Context, secret string) (Caller, error) {
 	}
 	return Caller{KeyID: key.ID, Subject: key.Subject, Tenant: key.Tenant, Role: Role(key.Role), SpeaksFor: key.SpeaksFor}, nil
 }
+
+// CheckKey returns the answer for a caller whose key was revoked after the request
+// had been authenticated, and nil otherwise. Every transaction that changes
+// something in the caller's name begins with it.
+func CheckKey(t storage.Tx, c Caller) error {
+	live, err := t.Keys().Live(c.Tenant, c.KeyID)
+	if err == nil && !live {
+		err = KeyNotAccepted()
+	}
+	return err
+}

@@ -97,8 +97,13 @@ func validatorsPages(t *testing.T, open Open) {
 		want           string
 		more           bool
 	}{
-		{"other", "", 10, "abc", false}, {"other", "", 2, "ab", true}, {"other", "a", 2, "bc", false}, {"other", "c", 2, "", false},
-		{"s", "", 10, "a", true}, {"s", "a", 10, "b", true}, {"s", "b", 10, "c", false},
+		{"other", "", 10, "abc", false},
+		{"other", "", 2, "ab", true},
+		{"other", "a", 2, "bc", false},
+		{"other", "c", 2, "", false},
+		{"s", "", 10, "a", true},
+		{"s", "a", 10, "b", true},
+		{"s", "b", 10, "c", false},
 	} {
 		got, more := ids(row.subject, row.after, row.limit)
 		require.Equal(t, []any{row.want, row.more}, []any{got, more}, row)

@@ -1,0 +1,126 @@
+package approvals
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/nametext"
+	"github.com/farmountain/aureus-go/internal/reported"
+	"github.com/farmountain/aureus-go/internal/wire"
+)
+
+const (
+	maxProse   = 4 << 10 // bytes of a reason or a comment
+	maxShortID = 200     // bytes of the name of a rule, a code or a version
+)
+
+type (
+	// Request is the body of POST /api/v1/policy/approval.
+	Request wire.ApprovalRequest[aureus.Action, aureus.Principal, aureus.HTTPCall, aureus.Digest, aureus.DecisionID, aureus.ReasonCode]
+	// Response is the answer to it.
+	Response = wire.ApprovalResponse[aureus.Approval, aureus.ReasonCode]
+)
+
+func (a Request) request() aureus.Request {
+	return aureus.PolicyContext{
+		Principal: a.Principal, Action: a.Action, ToolName: a.ToolName, Arguments: a.Arguments, HTTP: a.HTTP,
+		OnBehalfOf: a.OnBehalfOf, Volatile: a.Volatile, ApprovalToken: a.ApprovalToken,
+	}.Request()
+}
+
+// ask opens an approval, or joins the live one for the
+// same digest. It does so even where permissions are missing; the operator is
+// shown that. See docs/spec/policy.md#asking-for-an-approval.
+func (s *Service) ask(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	var body Request
+	if err := web.ReadJSON(r, &body); err != nil {
+		return err
+	}
+	ask, err := s.complete(c, body)
+	if err != nil {
+		return err
+	}
+	prepared, err := s.Prepare(c, ask)
+	if err != nil {
+		return err
+	}
+	var ticket aureus.ApprovalTicket
+	err = s.Store.UpdateSized(r.Context(), prepared.Size(), func(t storage.Tx) error {
+		if err := web.CheckKey(t, c); err != nil {
+			return err
+		}
+		asked, err := s.In(t, c, &prepared).AskApproval(r.Context(), ask)
+		if err != nil {
+			return err
+		}
+		ticket = asked
+		return nil
+	})
+	if err != nil {
+		return answerError(err)
+	}
+	whole, err := s.Get(r.Context(), c, ticket.Approval.ID, nil)
+	if err != nil {
+		return err
+	}
+	whole.URL = Path(whole.ID)
+	web.WriteJSON(w, http.StatusOK, Response{ApprovalToken: whole.ID, Approval: &whole, Joined: ticket.Joined, Hint: ticket.Hint})
+	return nil
+}
+
+// complete makes what is asked for from the body. The digest is always computed
+// here; what the body leaves out comes from the rules.
+func (s *Service) complete(c web.Caller, body Request) (aureus.ApprovalAsk, error) {
+	request := body.request()
+	if err := s.Rules.Check(c, request); err != nil {
+		return aureus.ApprovalAsk{}, err
+	}
+	if err := checkAsk(body); err != nil {
+		return aureus.ApprovalAsk{}, err
+	}
+	if len(body.Reason) > maxProse {
+		return aureus.ApprovalAsk{}, web.InvalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxProse))
+	}
+	digest, err := guard.Digest(c.Tenant, request)
+	if err != nil {
+		return aureus.ApprovalAsk{}, web.InvalidBody("", err.Error())
+	}
+	if !body.ActionDigest.IsZero() && body.ActionDigest != digest {
+		return aureus.ApprovalAsk{}, web.Problem(http.StatusUnprocessableEntity, string(aureus.ReasonApprovalMismatch),
+			"action_digest is not the digest of this request in the key's tenant",
+			web.WithRemediation("Let the local decider use the tenant of the key, and the same version of the module on both sides."))
+	}
+	preview := s.Rules.Preview(c.Tenant, request)
+	ask := aureus.ApprovalAsk{
+		Request: request, Digest: digest, DecisionID: body.DecisionID, ReasonCode: body.ReasonCode, Reason: body.Reason,
+		Rule: body.Rule, PolicyVersion: body.PolicyVersion,
+	}
+	if ask.PolicyVersion == "" {
+		ask.PolicyVersion, ask.Rule, ask.ReasonCode = preview.PolicyVersion, preview.Rule, preview.ReasonCode
+	}
+	return ask, nil
+}
+
+// checkAsk checks what a decider outside the control plane says about the decision
+// for which it asks. The approver sees it, and it is written to the audit log.
+func checkAsk(body Request) error {
+	for _, field := range []struct{ pointer, text string }{
+		{"/rule", body.Rule}, {"/reason_code", string(body.ReasonCode)}, {"/policy_version", body.PolicyVersion},
+	} {
+		if len(field.text) > maxShortID {
+			return web.InvalidBody(field.pointer, fmt.Sprintf("must not be longer than %d bytes", maxShortID))
+		}
+		if problem := nametext.Identifier(field.text); problem != "" {
+			return web.InvalidBody(field.pointer, problem)
+		}
+	}
+	if problem := reported.Asks(body.ReasonCode, body.Action.RiskTier); problem != "" {
+		return web.InvalidBody("/reason_code", strings.TrimPrefix(problem, "/reason_code: "))
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package approvals
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+)
+
+const (
+	pageSize    = 100
+	maxPageSize = 1000
+)
+
+func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	limit, cursor, err := web.Paging(r, pageSize, maxPageSize)
+	if err != nil {
+		return err
+	}
+	filter := storage.ApprovalFilter{Status: aureus.ApprovalStatus(r.URL.Query().Get("status")), Limit: limit}
+	if filter.Status != "" && !slices.Contains(filter.Status.Words(), string(filter.Status)) {
+		return web.BadQuery("status", "must be one of "+strings.Join(filter.Status.Words(), ", "))
+	}
+	if filter.After, err = web.SequenceCursor(cursor); err != nil {
+		return err
+	}
+	if !c.Role.AtLeast(web.Operator) {
+		filter.Subject = &c.Subject
+	}
+	if filter.Now, err = s.expireForReading(r.Context(), c.Tenant); err != nil {
+		return err
+	}
+	filter.Charge = chargeDocuments(r)
+	var rows []storage.ApprovalRow
+	more := false
+	if err := s.Store.ViewLong(r.Context(), c.Tenant, func(t storage.Tx) error {
+		rows, more, err = t.Approvals().List(c.Tenant, filter)
+		return err
+	}); err != nil {
+		return web.CapacityError(err)
+	}
+	approvals := make([]aureus.Approval, len(rows))
+	for i, row := range rows {
+		approvals[i] = row.Approval
+		approvals[i].URL = Path(row.ID)
+	}
+	next := ""
+	if more {
+		next = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
+	}
+	return web.WriteList(w, r, approvals, next)
+}
+
+func (s *Service) get(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	if _, err := s.expireForReading(r.Context(), c.Tenant); err != nil {
+		return err
+	}
+	found, err := s.Get(r.Context(), c, r.PathValue("id"), chargeDocuments(r))
+	if err != nil {
+		return answerError(web.CapacityError(err))
+	}
+	return write(w, found)
+}
+
+// chargeDocuments charges the request for each document that is read for its
+// response: for its decoded form, and for its text in the response, which may wait
+// long for its reader.
+func chargeDocuments(r *http.Request) func(document []byte) error {
+	account := web.Account(r)
+	return func(document []byte) error { return account.Charge(governor.Weigh(document) + int64(len(document))) }
+}

@@ -1,0 +1,38 @@
+package policy
+
+import (
+	"net/http"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/internal/wire"
+)
+
+// check answers as evaluate would where no approval exists, and has no effect: it
+// asks for no approval, uses none and writes nothing to the audit log.
+func (s *Service) check(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	var body CheckRequest
+	if err := web.ReadJSON(r, &body); err != nil {
+		return err
+	}
+	request := body.request()
+	if err := s.Rules.Check(c, request); err != nil {
+		return err
+	}
+	preview := s.Rules.Preview(c.Tenant, request)
+	web.WriteJSON(w, http.StatusOK, wire.CheckResponse{
+		Allowed: preview.Effect == aureus.Allow, HasPermission: s.Rules.HasPermission(c.Tenant, request),
+		RequiresHumanApproval: preview.Effect == aureus.RequireApproval, Reason: preview.Reason,
+	})
+	return nil
+}
+
+// CheckRequest is the body of POST /api/v1/policy/check.
+type CheckRequest wire.CheckRequest[aureus.Principal, aureus.Action, aureus.HTTPCall]
+
+func (q *CheckRequest) request() aureus.Request {
+	return aureus.PolicyContext{
+		Principal: q.Principal, Action: q.Action, ToolName: q.ToolName, Arguments: q.Arguments, HTTP: q.HTTP, OnBehalfOf: q.OnBehalfOf,
+		Volatile: q.Volatile, WorkflowID: q.WorkflowID, TaskID: q.TaskID, TraceID: q.TraceID,
+	}.Request()
+}

@@ -1,0 +1,140 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/internal/vocab"
+)
+
+// maxDecisionEntries limits the audit entries that are joined for one decision:
+// gates may have reported many results.
+const maxDecisionEntries = 200
+
+// getDecision joins what the audit log and the approvals hold about a decision. A
+// service sees the decisions that its own subject made or reported.
+func (s *Service) getDecision(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	var id aureus.DecisionID
+	if err := id.UnmarshalText([]byte(r.PathValue("id"))); err != nil || id.IsZero() {
+		return web.NotFound("decision")
+	}
+	details, err := s.decisionDetails(r.Context(), c, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return web.NotFound("decision")
+	}
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, details)
+	return nil
+}
+
+func (s *Service) decisionDetails(ctx context.Context, c web.Caller, id aureus.DecisionID) (details aureus.DecisionDetails, err error) {
+	err = s.Store.View(ctx, func(t storage.Tx) error {
+		entries, err := t.Audit().List(c.Tenant, storage.AuditFilter{DecisionID: id, Limit: maxDecisionEntries})
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, e := range entries {
+			if e.Kind == vocab.AuditDecision && (e.By == c.Subject || c.Role.AtLeast(web.Operator)) {
+				details, found = detailsOf(e), true
+				break
+			}
+		}
+		if !found {
+			return storage.ErrNotFound
+		}
+		for _, e := range entries {
+			addEntry(&details, e)
+		}
+		if details.Approval != nil {
+			return addApproval(t, c, s.Now(), details.Approval)
+		}
+		return nil
+	})
+	return details, err
+}
+
+// detailsOf reads the audit entry of a decision.
+func detailsOf(e aureus.AuditRecord) aureus.DecisionDetails {
+	text := func(name string) string {
+		value, _ := e.Details[name].(string)
+		return value
+	}
+	claimed, _ := e.Details["claimed"].(bool)
+	details := aureus.DecisionDetails{
+		DecisionID: e.DecisionID, Timestamp: e.Timestamp, Sequence: e.Sequence, Source: text("source"), Claimed: claimed,
+		Principal: e.Principal, OnBehalfOf: e.OnBehalfOf, Action: e.Action, ToolName: text("tool_name"), RiskTier: aureus.PolicyRiskTier(text("risk_tier")),
+		Method: text("method"), Path: text("path"), ActionDigest: e.ActionDigest, ArgumentsDigest: digestIn(text("arguments_digest")),
+		WorkflowID: text("workflow_id"), TaskID: text("task_id"), TraceID: text("trace_id"),
+		Effect: e.Decision, ReasonCode: e.ReasonCode, Reason: text("reason"), Rule: text("rule"), PolicyVersion: text("policy_version"),
+		By: e.By, KeyID: e.KeyID, GateResults: []aureus.GateRecord{},
+	}
+	if e.ApprovalID != "" {
+		details.Approval = &aureus.ApprovalRef{ID: e.ApprovalID, URL: approvals.Path(e.ApprovalID)}
+	}
+	return details
+}
+
+// digestIn parses a digest. It is the zero digest where the text is none.
+func digestIn(text string) (digest aureus.Digest) {
+	if digest.UnmarshalText([]byte(text)) != nil {
+		return aureus.Digest{}
+	}
+	return digest
+}
+
+// addEntry adds what another entry says about the decision: an outcome, unless it
+// came before the decision and is not settled yet, and a gate result, if the subject
+// of the decision reported it.
+func addEntry(details *aureus.DecisionDetails, e aureus.AuditRecord) {
+	early, _ := e.Details["early"].(bool)
+	switch {
+	case e.Kind == vocab.AuditGateResult && e.By == details.By:
+		details.GateResults = append(details.GateResults, gateRecordIn(e.Details))
+	case e.Kind == vocab.AuditOutcome && !early:
+		outcome := aureus.DecisionOutcome{Status: e.Decision, By: e.By, Timestamp: e.Timestamp}
+		outcome.ErrorClass, _ = e.Details["error_class"].(string)
+		outcome.NotDone, _ = e.Details["not_done"].(bool)
+		if n, ok := e.Details["duration_ms"].(json.Number); ok {
+			outcome.DurationMS, _ = n.Float64() // 0 where no float holds it
+		}
+		details.Outcome = &outcome
+		if gate, ok := e.Details["gate"].(map[string]any); ok {
+			details.GateResults = append(details.GateResults, gateRecordIn(gate))
+		}
+	}
+}
+
+func gateRecordIn(details map[string]any) (record aureus.GateRecord) {
+	record.GateName, _ = details["gate_name"].(string)
+	record.CRVStatus, _ = details["crv_status"].(string)
+	record.Passed, _ = details["passed"].(bool)
+	record.Blocked, _ = details["blocked"].(bool)
+	record.CommitID, _ = details["commit_id"].(string)
+	record.TraceID, _ = details["trace_id"].(string)
+	code, _ := details["failure_code"].(string)
+	record.FailureCode = aureus.FailureTaxonomy(code)
+	return record
+}
+
+// addApproval adds the present status of the approval. Of one that has been deleted
+// only the id remains.
+func addApproval(t storage.Tx, c web.Caller, now time.Time, ref *aureus.ApprovalRef) error {
+	a, err := t.Approvals().Summary(c.Tenant, now, ref.ID)
+	if errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
+		return nil
+	}
+	if err == nil {
+		ref.Status, ref.ExpiresAt = a.Status, a.ExpiresAt
+	}
+	return err
+}

@@ -1,0 +1,37 @@
+// Package policy serves decisions: POST /api/v1/policy/evaluate and check, and
+// what is known about a decision afterwards. A decision, its entry in the audit log
+// and its effect on an approval are one transaction.
+package policy
+
+import (
+	"context"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+)
+
+// Service decides requests. Every field must be set. It is safe for concurrent
+// use.
+type Service struct {
+	Store     storage.Store
+	Now       func() time.Time
+	Rules     rules.Rules
+	Approvals *approvals.Service
+
+	// Report stores a telemetry event. Its error is logged, and does not change the
+	// decision.
+	Report func(ctx context.Context, tenant string, event aureus.TelemetryEvent) error
+}
+
+// Routes are the paths of the service.
+func (s *Service) Routes() []web.Route {
+	return []web.Route{
+		{Pattern: "POST /api/v1/policy/evaluate", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Valid: s.decisionValid, Handler: s.evaluate},
+		{Pattern: "POST /api/v1/policy/check", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Handler: s.check},
+		{Pattern: "GET /api/v1/decisions/{id}", Role: web.Service, Handler: s.getDecision},
+	}
+}

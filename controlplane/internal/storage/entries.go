@@ -1,0 +1,41 @@
+package storage
+
+import (
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/vocab"
+)
+
+// The values of the detail "source" of an audit entry. The server sets it: a
+// report cannot.
+const (
+	SourceEvaluated = "evaluated" // the control plane itself decided or validated
+	SourceReported  = "reported"  // a key reported it
+)
+
+// DecisionEntry is the audit entry of a decision, made or reported by the actor.
+func DecisionEntry(d aureus.DecisionRecord, by Actor) aureus.AuditRecord {
+	details := map[string]any{"claimed": d.Claimed}
+	for name, value := range map[string]string{
+		"rule": d.Rule, "policy_version": d.PolicyVersion, "tool_name": d.ToolName, "risk_tier": string(d.RiskTier),
+		"trace_id": d.TraceID,
+	} {
+		if value != "" {
+			details[name] = value
+		}
+	}
+	return aureus.AuditRecord{
+		Kind: vocab.AuditDecision, DecisionID: d.DecisionID, Principal: d.Principal, OnBehalfOf: d.OnBehalfOf,
+		Action: d.Action, Decision: d.Effect, ReasonCode: d.ReasonCode, ActionDigest: d.ActionDigest,
+		ApprovalID: d.ApprovalID, By: by.Subject, KeyID: by.KeyID, Details: details,
+	}
+}
+
+// GateDetails are the details of an audit entry about the result of a gate. They
+// leave out the data and the reasons, which may quote it.
+func GateDetails(result aureus.GateResult) map[string]any {
+	details := map[string]any{"gate_name": result.GateName, "passed": result.Passed, "blocked": result.BlockedCommit, "crv_status": result.CRVStatus}
+	if result.FailureCode != "" {
+		details["failure_code"] = string(result.FailureCode)
+	}
+	return details
+}
