@@ -12,33 +12,33 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// call is the HTTP call to show.
-func (r *redactor) call(p *place, call aureus.HTTPCall) *aureus.HTTPCall {
-	call.Method = r.show(p.in("method"), call.Method, 0)
-	call.Host = r.show(p.in("host"), call.Host, 0)
-	call.Path = r.prose(p.in("path"), call.Path)
-	call.Query = r.show(p.in("query"), r.form(p.in("query"), call.Query, 0), 0)
-	call.ContentType = r.prose(p.in("content_type"), call.ContentType)
-	call.Headers = r.headers(p.in("headers"), call.Headers)
-	call.Body = aureus.Body(r.body(p.in("body"), call))
-	call.ContentEncoding = r.prose(p.in("content_encoding"), call.ContentEncoding)
+// redactCall returns the HTTP call to show.
+func (r *redactor) redactCall(p *location, call aureus.HTTPCall) *aureus.HTTPCall {
+	call.Method = r.escapeUnseen(p.child("method"), call.Method, 0)
+	call.Host = r.escapeUnseen(p.child("host"), call.Host, 0)
+	call.Path = r.redactProse(p.child("path"), call.Path)
+	call.Query = r.escapeUnseen(p.child("query"), r.redactForm(p.child("query"), call.Query, 0), 0)
+	call.ContentType = r.redactProse(p.child("content_type"), call.ContentType)
+	call.Headers = r.redactHeaders(p.child("headers"), call.Headers)
+	call.Body = aureus.Body(r.redactBody(p.child("body"), call))
+	call.ContentEncoding = r.redactProse(p.child("content_encoding"), call.ContentEncoding)
 	return &call
 }
 
-func (r *redactor) headers(p *place, headers map[string][]string) map[string][]string {
+func (r *redactor) redactHeaders(p *location, headers map[string][]string) map[string][]string {
 	clean := make(map[string][]string, len(headers))
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
-		at := p.in(name)
-		k := ofName(name)
+		loc := p.child(name)
+		k := kindOfName(name)
 		shown := make([]string, len(headers[name]))
 		for i, value := range headers[name] {
-			if k != plain && value != "" {
-				shown[i] = r.hide(at, value)
+			if k != notSecret && value != "" {
+				shown[i] = r.hideSecret(loc, value)
 			} else {
-				shown[i] = r.text(at, value, 0)
+				shown[i] = r.redactAndEscape(loc, value, 0)
 			}
 		}
-		title := r.show(at, name, 0)
+		title := r.escapeUnseen(loc, name, 0)
 		if title != name && (headers[title] != nil || clean[title] != nil) {
 			title += " " + r.digest(name)
 		}
@@ -47,16 +47,16 @@ func (r *redactor) headers(p *place, headers map[string][]string) map[string][]s
 	return clean
 }
 
-// body is the body to show. What it is, is found out by looking at it; the
-// content type only helps where that says too little.
-func (r *redactor) body(p *place, call aureus.HTTPCall) string {
+// redactBody returns the body to show. Its format is detected from its content;
+// the content type is only used if the content is ambiguous.
+func (r *redactor) redactBody(p *location, call aureus.HTTPCall) string {
 	body := string(call.Body)
 	kind, parameters, err := mime.ParseMediaType(call.ContentType)
 	switch {
 	case body == "":
 		return ""
 	case call.ContentEncoding != "" && !strings.EqualFold(strings.TrimSpace(call.ContentEncoding), "identity"):
-		return r.unreadable(p, body)
+		return r.hideUnreadable(p, body)
 	}
 	boundary := ""
 	if err == nil && strings.HasPrefix(kind, "multipart/") {
@@ -68,25 +68,25 @@ func (r *redactor) body(p *place, call aureus.HTTPCall) string {
 	var clean string
 	switch {
 	case boundary != "":
-		clean = r.multipart(p, body, boundary, 0)
+		clean = r.redactMultipart(p, body, boundary, 0)
 	case !readable(body):
-		return r.unreadable(p, body)
+		return r.hideUnreadable(p, body)
 	case err == nil && kind == "application/x-www-form-urlencoded" && !looksLikeJSON(body):
-		clean = r.form(p, body, 0)
+		clean = r.redactForm(p, body, 0)
 	default:
-		clean = r.inside(p, body, 0)
+		clean = r.redactText(p, body, 0)
 	}
 	switch {
-	case !readable(clean): // outside of the parts
-		return r.unreadable(p, body)
-	case !utf8.ValidString(clean): // goes out as base64
+	case !readable(clean): // unreadable content outside the parts
+		return r.hideUnreadable(p, body)
+	case !utf8.ValidString(clean): // aureus.Body is encoded as base64
 		return clean
 	}
-	return r.show(p, clean, 0)
+	return r.escapeUnseen(p, clean, 0)
 }
 
-// readable reports whether a person can read the content as text, in UTF-8 or in
-// another encoding that has ASCII in it.
+// readable reports whether the content is text that a person can read, in UTF-8 or
+// in another encoding that includes ASCII.
 func readable(content string) bool {
 	if utf8.ValidString(content) {
 		return strings.IndexByte(content, 0) < 0
@@ -104,8 +104,9 @@ func looksLikeForm(text string) bool {
 	return strings.Contains(text, "=") && !strings.ContainsAny(text, " \t\r\n\"'{}<>:,;")
 }
 
-// form is a form or a query. What holds no secret stays as it was sent.
-func (r *redactor) form(p *place, text string, level int) string {
+// redactForm redacts a form or a query. Pairs without a secret stay byte for
+// byte.
+func (r *redactor) redactForm(p *location, text string, level int) string {
 	if text == "" {
 		return text
 	}
@@ -116,13 +117,13 @@ func (r *redactor) form(p *place, text string, level int) string {
 		if plainValue == "" {
 			continue
 		}
-		at := p.in(plainName)
+		loc := p.child(plainName)
 		before := r.secrets
 		var clean string
-		if k := ofName(plainName); secretText(plainValue, k) || secretNumber(plainValue, k) {
-			clean = r.hide(at, plainValue)
+		if k := kindOfName(plainName); secretText(plainValue, k) || secretNumber(plainValue, k) {
+			clean = r.hideSecret(loc, plainValue)
 		} else {
-			clean = r.deeper(at, plainValue, level)
+			clean = r.redactNested(loc, plainValue, level)
 		}
 		if r.secrets != before {
 			pairs[i] = name + "=" + separators.Replace(clean)
@@ -131,7 +132,7 @@ func (r *redactor) form(p *place, text string, level int) string {
 	return strings.Join(pairs, "&")
 }
 
-// separators escapes what would end a value in a form.
+// separators escapes the characters that end a value in a form.
 var separators = strings.NewReplacer("%", "%25", "&", "%26", "+", "%2B", "#", "%23")
 
 func unescape(text string) string {
@@ -141,7 +142,7 @@ func unescape(text string) string {
 	return text
 }
 
-// boundaryIn is the boundary of a text that looks like a multipart body.
+// boundaryIn returns the boundary of a text that looks like a multipart body, or "".
 func boundaryIn(text string) string {
 	text = strings.TrimLeft(text, "\r\n")
 	line, rest, ok := strings.Cut(text[:min(len(text), 1024)], "\n")
@@ -155,15 +156,15 @@ func boundaryIn(text string) string {
 	return boundary
 }
 
-// multipart is a body of parts. Each is shown or hidden by its name and by what
-// is in it.
-func (r *redactor) multipart(p *place, text, boundary string, level int) string {
+// redactMultipart redacts the parts of a multipart body, each by its name and
+// its content.
+func (r *redactor) redactMultipart(p *location, text, boundary string, level int) string {
 	var out strings.Builder
 	delimiter := "--" + boundary
 	for inPart := false; ; inPart = true {
 		part, rest, more := cutDelimiter(text, delimiter)
 		if inPart {
-			out.WriteString(r.part(p, part, level))
+			out.WriteString(r.redactPart(p, part, level))
 		} else {
 			out.WriteString(r.search(p, part))
 		}
@@ -171,7 +172,7 @@ func (r *redactor) multipart(p *place, text, boundary string, level int) string 
 			return out.String()
 		}
 		out.WriteString(delimiter)
-		if strings.HasPrefix(rest, "--") { // the last one; what follows is no part
+		if strings.HasPrefix(rest, "--") { // the closing delimiter; what follows is not a part
 			out.WriteString(r.search(p, rest))
 			return out.String()
 		}
@@ -179,7 +180,7 @@ func (r *redactor) multipart(p *place, text, boundary string, level int) string 
 	}
 }
 
-// cutDelimiter cuts around the first delimiter that begins a line.
+// cutDelimiter splits the text at the first delimiter at the beginning of a line.
 func cutDelimiter(text, delimiter string) (before, after string, found bool) {
 	for from := 0; ; {
 		i := strings.Index(text[from:], delimiter)
@@ -194,16 +195,16 @@ func cutDelimiter(text, delimiter string) (before, after string, found bool) {
 	}
 }
 
-// part is one part: the rest of the line of its delimiter, its headers, an empty
-// line, its content and the line break before the next delimiter.
-func (r *redactor) part(p *place, part string, level int) string {
+// redactPart redacts one part: the rest of the delimiter's line, the headers,
+// an empty line, the content and the line break before the next delimiter.
+func (r *redactor) redactPart(p *location, part string, level int) string {
 	headEnd, gap := strings.Index(part, "\r\n\r\n"), 4
 	if i := strings.Index(part, "\n\n"); i >= 0 && (headEnd < 0 || i < headEnd) {
 		headEnd, gap = i, 2
 	}
 	if headEnd < 0 {
 		if !readable(part) {
-			return "\r\n" + r.unreadable(p, part) + "\r\n"
+			return "\r\n" + r.hideUnreadable(p, part) + "\r\n"
 		}
 		return r.search(p, part)
 	}
@@ -216,22 +217,22 @@ func (r *redactor) part(p *place, part string, level int) string {
 		}
 	}
 	name, encoded := partHeaders(head)
-	at := p.in(name)
-	if k := ofName(name); secretText(content, k) || secretNumber(content, k) {
-		content = r.hide(at, content)
+	loc := p.child(name)
+	if k := kindOfName(name); secretText(content, k) || secretNumber(content, k) {
+		content = r.hideSecret(loc, content)
 	} else if content != "" && (encoded || !readable(content)) {
-		content = r.unreadable(at, content)
+		content = r.hideUnreadable(loc, content)
 	} else {
-		content = r.deeper(at, content, level)
+		content = r.redactNested(loc, content, level)
 	}
 	if !readable(head) {
-		head = "\r\n" + r.unreadable(p, head) + "\r\n\r\n"
+		head = "\r\n" + r.hideUnreadable(p, head) + "\r\n\r\n"
 	}
 	return r.search(p, head) + content + end
 }
 
-// partHeaders is the name of a part, and whether its content is encoded, so that
-// nobody can read it as it is.
+// partHeaders returns the name of a part, and whether its content is encoded so that
+// a person cannot read it.
 func partHeaders(head string) (name string, encoded bool) {
 	for line := range strings.SplitSeq(head, "\n") {
 		field, value, _ := strings.Cut(line, ":")

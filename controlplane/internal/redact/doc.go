@@ -1,33 +1,33 @@
-// Package redact makes of an approval what a person may be shown and the store
-// may keep: secrets are replaced by a placeholder, and characters that a screen
-// does not show, or shows in another order, are written out. What is material
-// (amounts, accounts, names) stays. The digest of the approval is computed
-// before, over everything, and is not touched.
+// Package redact prepares an approval for storage and display: it replaces secrets
+// by placeholders, and escapes characters that a screen does not show or shows in
+// another order. What an approver needs (amounts, accounts, names) stays. The digest
+// of the approval covers the original and is computed before.
 //
 // # What is a secret
 //
 // A text or a number, never a whole object, is a secret
 //
-//   - by its name: the name is split into words (camelCase, snake_case, kebab,
-//     dots, digits), and its head, which is the last word that says what the
-//     thing is, is a word for secrets, as in dbPassword, access_token_2 or
-//     X-Api-Key, and not in token_amount or author;
+//   - by its name: the name is split into words (camelCase, snake_case,
+//     kebab-case, dots, digits), and its head, the last word that says what the
+//     value is, is a word for secrets, as in dbPassword, access_token_2 and
+//     X-Api-Key, but not in token_amount and author;
 //   - by its content: a private key, a JSON Web Token, credentials of an HTTP
-//     scheme, a password in a URL, and keys in the forms of well-known
-//     services.
+//     authentication scheme, a password in a URL, or a key in the format of a
+//     well-known service.
 //
-// Texts are looked into, whatever they say they are: JSON, JSON lines, forms,
-// multipart bodies and what stands inside of them, up to 8 levels of texts
-// inside texts; everything else is searched for name=value, name: value and
-// <name>value</name>. What cannot be read (compressed, binary) is hidden whole.
-// There is no guess by entropy: an account number or a hash must stay visible.
+// Texts are parsed according to their content, not their declared type: JSON, JSON
+// lines, forms and multipart bodies, up to 8 levels of texts inside texts. All
+// other text is searched for name=value, name: value and <name>value</name>.
+// Content that a person cannot read (compressed, binary) is hidden as a whole.
+// Secrets are not guessed by entropy, because account numbers and hashes must stay
+// visible.
 //
-// # What is shown instead
+// # Placeholders
 //
-// The placeholder tells the length in bytes and 8 hexadecimal digits of a salted
-// hash. The salt is random, is made for each approval, and is forgotten with the
-// call: equal secrets of one approval have equal placeholders, and nobody can
-// try out guesses, in this approval or with the help of another one.
+// A placeholder contains the length in bytes and 8 hexadecimal digits of a salted
+// hash. The salt is random, new for each approval, and not stored. So equal secrets
+// in one approval have equal placeholders, but nobody can test guesses of a secret,
+// not even with another approval.
 //
-// The work grows with the size of the approval and with nothing else.
+// The running time is linear in the size of the approval.
 package redact

@@ -8,61 +8,63 @@ import (
 	"github.com/farmountain/aureus-go/internal/namefold"
 )
 
-// kind says what a name makes of the values under it.
+// kind says which values a name makes secrets.
 type kind uint8
 
 const (
-	plain  kind = iota // nothing: content decides
-	soft               // a text without spaces, or a number of digits, is a secret: pin, pass
-	texts              // a text is a secret, and each text of a list; a number is not: token, cookie
-	manyOf             // as texts, and also each text in an object below: tokens, cookies
-	strong             // every text and number is a secret, also in an object below: password, api_key
+	notSecret        kind = iota // the name says nothing; the content decides
+	secretCode                   // a text without spaces and a number of digits are secrets: pin, pass
+	secretTexts                  // a text and each text in a list are secrets, a number is not: token, cookie
+	secretCollection             // as secretTexts, and also each text in an object: tokens, cookies
+	secretAll                    // every text and number is a secret, also in an object: password, api_key
 )
 
-// heads are the words that make a name a secret's when they are its head. Words
-// of a name are joined where they belong together, such as api and key.
-var heads = map[string]kind{
-	"pin": soft, "pass": soft, "otp": soft, "totp": soft, "cvv": soft, "cvc": soft, "csc": soft, "sig": soft,
-	"mfacode": soft, "otpcode": soft, "pincode": soft, "securitycode": soft, "verificationcode": soft, "cardcode": soft,
+// headWords gives the kind of a name whose head is the word. Words that belong
+// together, such as api and key, are joined.
+var headWords = map[string]kind{
+	"pin": secretCode, "pass": secretCode, "otp": secretCode, "totp": secretCode, "cvv": secretCode, "cvc": secretCode, "csc": secretCode, "sig": secretCode,
+	"mfacode": secretCode, "otpcode": secretCode, "pincode": secretCode, "securitycode": secretCode, "verificationcode": secretCode, "cardcode": secretCode,
 
-	"token": texts, "auth": texts, "authorization": texts, "cookie": texts, "session": texts, "sessionid": texts, "jwt": texts,
-	"bearer": texts, "basicauth": texts, "authkey": texts, "sessid": texts, "jsessionid": texts, "phpsessid": texts,
-	"connectsid": texts, "authorizationcode": texts, "authcode": texts, "codeverifier": texts, "clientassertion": texts,
-	"xamzsignature": texts, "xgoogsignature": texts,
+	"token": secretTexts, "auth": secretTexts, "authorization": secretTexts, "cookie": secretTexts, "session": secretTexts, "sessionid": secretTexts, "jwt": secretTexts,
+	"bearer": secretTexts, "basicauth": secretTexts, "authkey": secretTexts, "sessid": secretTexts, "jsessionid": secretTexts, "phpsessid": secretTexts,
+	"connectsid": secretTexts, "authorizationcode": secretTexts, "authcode": secretTexts, "codeverifier": secretTexts, "clientassertion": secretTexts,
+	"xamzsignature": secretTexts, "xgoogsignature": secretTexts,
 
-	"tokens": manyOf, "cookies": manyOf, "sessions": texts, "jwts": manyOf,
+	"tokens": secretCollection, "cookies": secretCollection, "sessions": secretTexts, "jwts": secretCollection,
 
-	"password": strong, "passwords": strong, "passwd": strong, "pwd": strong, "pw": strong, "pswd": strong, "pword": strong, "passphrase": strong, "passphrases": strong,
-	"passcode": strong, "secret": strong, "secrets": strong, "cred": strong, "credential": strong, "credentials": strong, "creds": strong,
-	"accesstoken": strong, "refreshtoken": strong, "idtoken": strong, "authtoken": strong, "bearertoken": strong,
-	"sessiontoken": strong, "csrftoken": strong, "xsrftoken": strong, "securitytoken": strong,
-	"apikey": strong, "apikeys": strong, "secretkey": strong, "secretaccesskey": strong, "accesskey": strong, "privatekey": strong,
-	"privatekeys": strong, "signingkey": strong, "encryptionkey": strong, "masterkey": strong, "sshkey": strong, "sharedkey": strong,
-	"accountkey": strong, "storagekey": strong, "servicekey": strong, "hmackey": strong, "symmetrickey": strong, "subscriptionkey": strong,
-	"deploykey": strong, "hostkey": strong, "sessionkey": strong, "decryptionkey": strong, "wrappingkey": strong,
-	"seedphrase": strong, "recoveryphrase": strong, "mnemonic": strong, "recoverycode": strong, "recoverycodes": strong,
-	"backupcode": strong, "backupcodes": strong, "securityanswer": strong,
+	"password": secretAll, "passwords": secretAll, "passwd": secretAll, "pwd": secretAll, "pw": secretAll, "pswd": secretAll, "pword": secretAll, "passphrase": secretAll, "passphrases": secretAll,
+	"passcode": secretAll, "secret": secretAll, "secrets": secretAll, "cred": secretAll, "credential": secretAll, "credentials": secretAll, "creds": secretAll,
+	"accesstoken": secretAll, "refreshtoken": secretAll, "idtoken": secretAll, "authtoken": secretAll, "bearertoken": secretAll,
+	"sessiontoken": secretAll, "csrftoken": secretAll, "xsrftoken": secretAll, "securitytoken": secretAll,
+	"apikey": secretAll, "apikeys": secretAll, "secretkey": secretAll, "secretaccesskey": secretAll, "accesskey": secretAll, "privatekey": secretAll,
+	"privatekeys": secretAll, "signingkey": secretAll, "encryptionkey": secretAll, "masterkey": secretAll, "sshkey": secretAll, "sharedkey": secretAll,
+	"accountkey": secretAll, "storagekey": secretAll, "servicekey": secretAll, "hmackey": secretAll, "symmetrickey": secretAll, "subscriptionkey": secretAll,
+	"deploykey": secretAll, "hostkey": secretAll, "sessionkey": secretAll, "decryptionkey": secretAll, "wrappingkey": secretAll,
+	"seedphrase": secretAll, "recoveryphrase": secretAll, "mnemonic": secretAll, "recoverycode": secretAll, "recoverycodes": secretAll,
+	"backupcode": secretAll, "backupcodes": secretAll, "securityanswer": secretAll,
 }
 
-// tails are words after the head that do not change what the name means.
-var tails = wordSet(`value values text string str raw plain plaintext clear cleartext hash hashed digest encoded encrypted enc base b64 hex
+// tailWords are words after the head that do not change the meaning of the
+// name.
+var tailWords = wordSet(`value values text string str raw plain plaintext clear cleartext hash hashed digest encoded encrypted enc base b64 hex
 	confirmation confirm confirmed again repeat repeated verify new old current previous prev next temp temporary initial default
 	prod production dev development test testing stage staging live main primary secondary backup input field param parameter data header`)
 
-// joints are words that end the part of a name that says what the thing is, as
-// in password_for_db.
-var joints = wordSet(`for of from to in on with by at`)
+// prepositions end the part of a name that says what the value is, as in
+// password_for_db.
+var prepositions = wordSet(`for of from to in on with by at`)
 
-// describing are the words that, below a name for secrets, say what is no secret.
-var describing = wordSet(`user username login name names label id ids uid email mail type kind role scope scopes host hostname port url uri region
+// descriptionWords are the heads of names whose values are not secrets although
+// they are inside a secret object.
+var descriptionWords = wordSet(`user username login name names label id ids uid email mail type kind role scope scopes host hostname port url uri region
 	tenant realm issuer subject account iban bic amount currency owner purpose reason status state description expires expiry
 	expiration created updated at algorithm alg version count length enabled provider service environment`)
 
-// values are the names of the value in a list of names with values.
-var values = wordSet(`value values val v content data text`)
+// valueNames are the names of the value in an object with a name and a value.
+var valueNames = wordSet(`value values val v content data text`)
 
-// labels are the names of the name in such a list.
-var labels = [...]string{"name", "key", "header", "field", "parameter", "param", "Name", "Key", "k", "id"}
+// labelNames are the names of the name in such an object.
+var labelNames = [...]string{"name", "key", "header", "field", "parameter", "param", "Name", "Key", "k", "id"}
 
 func wordSet(text string) map[string]bool {
 	set := map[string]bool{}
@@ -72,61 +74,63 @@ func wordSet(text string) map[string]bool {
 	return set
 }
 
-// ofName is what the name says of its value.
-func ofName(name string) kind {
-	words := split(name)
+// kindOfName returns the kind that a name gives its value.
+func kindOfName(name string) kind {
+	words := splitWords(name)
 	for i, word := range words {
-		if i > 0 && joints[word] {
+		if i > 0 && prepositions[word] {
 			words = words[:i]
 			break
 		}
 	}
 	for len(words) > 0 {
-		if k := ofHead(words); k != plain {
+		if k := kindOfHead(words); k != notSecret {
 			return k
 		}
-		if last := words[len(words)-1]; !tails[last] && !digits(last) {
-			return plain
+		if last := words[len(words)-1]; !tailWords[last] && !isDigits(last) {
+			return notSecret
 		}
 		words = words[:len(words)-1]
 	}
-	return plain
+	return notSecret
 }
 
-// ofHead looks at the last three words, joined as one, two and three. What
-// stands in one word may have others before it: dbpassword.
-func ofHead(words []string) (found kind) {
+// kindOfHead looks up the last one, two and three words, joined. Some words
+// also count at the end of a longer word, as in dbpassword.
+func kindOfHead(words []string) (found kind) {
 	joined := ""
 	for n := 1; n <= min(3, len(words)); n++ {
 		joined = words[len(words)-n] + joined
-		found = max(found, heads[joined])
+		found = max(found, headWords[joined])
 	}
 	for _, end := range [...]string{"password", "passwd", "passphrase", "secret", "apikey", "privatekey", "secretkey", "accesstoken", "authtoken"} {
 		if last := words[len(words)-1]; strings.HasSuffix(last, end) {
-			return strong
+			return secretAll
 		}
 	}
 	return found
 }
 
-// describes reports whether a name below one for secrets is for no secret.
-func describes(name string) bool {
-	words := split(name)
-	return len(words) > 0 && describing[words[len(words)-1]]
+// isDescription reports whether the value of a name that occurs inside a secret
+// object is not a secret, for example credentials.username.
+func isDescription(name string) bool {
+	words := splitWords(name)
+	return len(words) > 0 && descriptionWords[words[len(words)-1]]
 }
 
-func isOneOf(set map[string]bool, name string) bool { return set[strings.ToLower(name)] }
+func inSet(set map[string]bool, name string) bool { return set[strings.ToLower(name)] }
 
-func digits(word string) bool {
+func isDigits(word string) bool {
 	return strings.Trim(word, "0123456789") == ""
 }
 
-// maxFolded bounds, in bytes, the words that are folded; those of heads are shorter.
+// maxFolded is the length, in bytes, up to which words are folded. All
+// headWords are shorter.
 const maxFolded = 64
 
-// folded is the word in lower case, and the plain word where it is spelled with
-// letters that a reader takes for those: full width ones, say.
-func folded(word string) string {
+// foldWord returns the word in lower case. Letters that look like ASCII
+// letters, such as full width ones, become these.
+func foldWord(word string) string {
 	for i := range len(word) {
 		if word[i] >= utf8.RuneSelf && len(word) <= maxFolded {
 			return namefold.Fold(word)
@@ -135,15 +139,15 @@ func folded(word string) string {
 	return strings.ToLower(word)
 }
 
-// split is the words of a name, in lower case. A word ends at everything that is
-// neither a letter nor a digit, between a small and a capital letter, before the
-// last of several capitals that a small letter follows, and between a letter and
-// a digit.
-func split(name string) []string {
+// splitWords returns the words of a name in lower case. A word ends at every
+// character that is neither a letter nor a digit, between a lower case and an
+// upper case letter, before the last of several upper case letters that a lower
+// case letter follows, and between a letter and a digit.
+func splitWords(name string) []string {
 	if !utf8.ValidString(name) {
 		name = strings.ToValidUTF8(name, " ")
 	}
-	if strings.ContainsFunc(name, ignorable) { // it is no part of a word, and ends none
+	if strings.ContainsFunc(name, ignorable) { // invisible characters neither belong to a word nor end one
 		name = strings.Map(func(c rune) rune {
 			if ignorable(c) {
 				return -1
@@ -155,11 +159,11 @@ func split(name string) []string {
 	start, before := -1, rune(0)
 	end := func(at int) {
 		if start >= 0 && at > start {
-			words = append(words, folded(name[start:at]))
+			words = append(words, foldWord(name[start:at]))
 		}
 		start = -1
 	}
-	last := 0 // where the rune before begins
+	last := 0 // the position of the previous rune
 	for i, c := range name {
 		switch {
 		case !unicode.IsLetter(c) && !unicode.IsDigit(c):

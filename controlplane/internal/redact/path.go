@@ -8,34 +8,34 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The bounds of a list of places. A list beyond them ends with the empty
-// pointer, which stands for the whole approval.
+// The limits of a list of locations. A list that exceeds them ends with the empty
+// pointer, which means the whole approval.
 const (
-	maxPlaces     = 1000
-	maxPlacesSize = 64 << 10 // bytes of the pointers together
+	maxLocations     = 1000
+	maxLocationsSize = 64 << 10 // bytes of the pointers together
 )
 
-// place is where a value stands. Its pointer is only made where it is told, so
-// that long names above many values cost nothing.
-type place struct {
-	above *place
-	name  string
-	size  int // of the pointer, at least
+// location says where a value is in the approval. Its JSON pointer is built only when
+// it is needed, so that long names that contain many values cost little.
+type location struct {
+	inherited *location
+	name      string
+	size      int // the minimum length of the pointer
 }
 
-func (p *place) in(name string) *place {
+func (p *location) child(name string) *location {
 	size := len(name) + 1
 	if p != nil {
 		size += p.size
 	}
-	return &place{above: p, name: name, size: size}
+	return &location{inherited: p, name: name, size: size}
 }
 
-func (p *place) at(index int) *place { return p.in(strconv.Itoa(index)) }
+func (p *location) item(index int) *location { return p.child(strconv.Itoa(index)) }
 
-func (p *place) pointer() string {
+func (p *location) pointer() string {
 	var names []string
-	for ; p != nil; p = p.above {
+	for ; p != nil; p = p.inherited {
 		names = append(names, p.name)
 	}
 	var text strings.Builder
@@ -46,23 +46,23 @@ func (p *place) pointer() string {
 	return Visible(text.String())
 }
 
-// places is a bounded list of pointers.
-type places struct {
+// locations is a list of pointers of limited length.
+type locations struct {
 	pointers []string
 	size     int
 	full     bool
 }
 
-func (l *places) add(p *place) {
+func (l *locations) add(p *location) {
 	switch {
 	case l.full:
-	case len(l.pointers) == maxPlaces || l.size+p.size > maxPlacesSize:
+	case len(l.pointers) == maxLocations || l.size+p.size > maxLocationsSize:
 		l.full = true
 		l.pointers = append(l.pointers, "")
 	default:
 		pointer := p.pointer()
 		if n := len(l.pointers); n > 0 && l.pointers[n-1] == pointer {
-			return // a second secret in the same text
+			return // another secret in the same text
 		}
 		l.size += len(pointer)
 		l.pointers = append(l.pointers, pointer)

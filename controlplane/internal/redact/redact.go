@@ -16,29 +16,31 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// maxLevels bounds texts inside texts: a JSON text in a form in a string.
+// maxLevels is how deep texts inside texts are parsed, such as a JSON text in a form
+// in a string.
 const maxLevels = 8
 
-// Approval hides the secrets of an approval and writes out what is not seen in
-// it. Redacted and Escaped name the places, sorted. What the approval pointed to
-// before stays unchanged. Ids, which are compared, stay as they are.
+// Approval redacts the secrets of an approval and escapes invisible characters. The
+// fields Redacted and Escaped list the changed locations, sorted. Maps, slices and
+// the HTTP call are copied, not changed. Ids stay as they are, because they are
+// compared.
 func Approval(a *aureus.Approval) {
 	r := newRedactor()
-	root := (*place)(nil)
-	action, principal := root.in("action"), root.in("principal")
-	a.Action.Name = r.prose(action.in("name"), a.Action.Name)
-	a.Action.Metadata = r.free(action.in("metadata"), a.Action.Metadata)
-	a.Action.RequiredPermissions = r.permissions(action.in("required_permissions"), a.Action.RequiredPermissions)
-	a.Principal.Type = r.prose(principal.in("type"), a.Principal.Type)
-	a.Principal.Permissions = r.permissions(principal.in("permissions"), a.Principal.Permissions)
-	a.Arguments = r.value(root.in("arguments"), a.Arguments, plain, 0)
-	a.Reason = r.prose(root.in("reason"), a.Reason)
+	root := (*location)(nil)
+	action, principal := root.child("action"), root.child("principal")
+	a.Action.Name = r.redactProse(action.child("name"), a.Action.Name)
+	a.Action.Metadata = r.redactFreeForm(action.child("metadata"), a.Action.Metadata)
+	a.Action.RequiredPermissions = r.redactPermissions(action.child("required_permissions"), a.Action.RequiredPermissions)
+	a.Principal.Type = r.redactProse(principal.child("type"), a.Principal.Type)
+	a.Principal.Permissions = r.redactPermissions(principal.child("permissions"), a.Principal.Permissions)
+	a.Arguments = r.redactValue(root.child("arguments"), a.Arguments, notSecret, 0)
+	a.Reason = r.redactProse(root.child("reason"), a.Reason)
 	if a.HTTP != nil {
-		a.HTTP = r.call(root.in("http"), *a.HTTP)
+		a.HTTP = r.redactCall(root.child("http"), *a.HTTP)
 	}
 	a.Volatile = slices.Clone(a.Volatile)
 	for i, pointer := range a.Volatile {
-		a.Volatile[i] = r.show(root.in("volatile").at(i), pointer, 0)
+		a.Volatile[i] = r.escapeUnseen(root.child("volatile").item(i), pointer, 0)
 	}
 	a.MayChange = approval.MayChange(a.Volatile, a.Arguments, a.Action.Metadata)
 	a.Redacted, a.Escaped = r.hidden.sorted(), r.escaped.sorted()
@@ -47,22 +49,22 @@ func Approval(a *aureus.Approval) {
 // redactor works on one approval.
 type redactor struct {
 	salt            [16]byte
-	hidden, escaped places
-	secrets         int // found so far
+	hidden, escaped locations
+	secrets         int // number of values hidden so far
 }
 
 func newRedactor() *redactor {
 	r := &redactor{}
-	_, _ = rand.Read(r.salt[:]) // crypto/rand never fails
+	_, _ = rand.Read(r.salt[:]) // never fails
 	return r
 }
 
-func (l *places) sorted() []string {
+func (l *locations) sorted() []string {
 	if len(l.pointers) == 0 {
 		return nil
 	}
 	rest := l.pointers
-	if l.full { // the mark stays last
+	if l.full { // the empty pointer stays last
 		rest = rest[:len(rest)-1]
 	}
 	slices.Sort(rest)
@@ -72,22 +74,25 @@ func (l *places) sorted() []string {
 	return slices.Compact(rest)
 }
 
-// hide notes a secret and is what is shown in its place.
-func (r *redactor) hide(p *place, secret string) string { return r.mark(p, "REDACTED", secret) }
-
-// unreadable is what is shown in the place of what no person can read.
-func (r *redactor) unreadable(p *place, content string) string {
-	return r.mark(p, "UNREADABLE", content)
+// hideSecret records the location of a secret and returns its placeholder.
+func (r *redactor) hideSecret(p *location, secret string) string {
+	return r.placeholder(p, "REDACTED", secret)
 }
 
-func (r *redactor) mark(p *place, word, content string) string {
+// hideUnreadable records the location of content that a person cannot read, and
+// returns its placeholder.
+func (r *redactor) hideUnreadable(p *location, content string) string {
+	return r.placeholder(p, "UNREADABLE", content)
+}
+
+func (r *redactor) placeholder(p *location, word, content string) string {
 	r.secrets++
 	r.hidden.add(p)
 	return "[" + word + " length:" + strconv.Itoa(len(content)) + " " + r.digest(content) + "]"
 }
 
-// digest is a short hash of the content that means something within this
-// approval only.
+// digest returns a short salted hash of the content. It can only be compared within
+// one approval.
 func (r *redactor) digest(content string) string {
 	hash := sha256.New()
 	_, _ = hash.Write(r.salt[:])
@@ -95,9 +100,9 @@ func (r *redactor) digest(content string) string {
 	return "digest:" + hex.EncodeToString(hash.Sum(nil)[:4])
 }
 
-// show writes out what is not seen. Texts inside texts are written out with the
-// outermost one.
-func (r *redactor) show(p *place, text string, level int) string {
+// escapeUnseen escapes invisible characters. A text inside another text (level
+// above 0) is escaped with the outermost one.
+func (r *redactor) escapeUnseen(p *location, text string, level int) string {
 	if level > 0 {
 		return text
 	}
@@ -108,108 +113,111 @@ func (r *redactor) show(p *place, text string, level int) string {
 	return shown
 }
 
-// prose is a text that a person wrote or reads, and that has no name.
-func (r *redactor) prose(p *place, text string) string { return r.show(p, r.search(p, text), 0) }
+// redactProse redacts a text that people write or read and that has no name.
+func (r *redactor) redactProse(p *location, text string) string {
+	return r.escapeUnseen(p, r.search(p, text), 0)
+}
 
-func (r *redactor) permissions(p *place, permissions []aureus.Permission) []aureus.Permission {
+func (r *redactor) redactPermissions(p *location, permissions []aureus.Permission) []aureus.Permission {
 	permissions = slices.Clone(permissions)
 	for i := range permissions {
-		permissions[i].Conditions = r.free(p.at(i).in("conditions"), permissions[i].Conditions)
+		permissions[i].Conditions = r.redactFreeForm(p.item(i).child("conditions"), permissions[i].Conditions)
 	}
 	return permissions
 }
 
-func (r *redactor) free(p *place, object map[string]any) map[string]any {
+func (r *redactor) redactFreeForm(p *location, object map[string]any) map[string]any {
 	if object == nil {
 		return nil
 	}
-	return r.object(p, object, plain, 0)
+	return r.redactObject(p, object, notSecret, 0)
 }
 
-// value is the value to show. above is what the names above say of the texts
-// and numbers in it.
-func (r *redactor) value(p *place, value any, above kind, level int) any {
+// redactValue returns the value to show. inherited is the kind that the names
+// of the enclosing objects give the texts and numbers inside.
+func (r *redactor) redactValue(p *location, value any, inherited kind, level int) any {
 	switch value := value.(type) {
 	case nil, bool:
 		return value
 	case map[string]any:
-		if above != strong && above != manyOf {
-			above = plain
+		if inherited != secretAll && inherited != secretCollection {
+			inherited = notSecret
 		}
-		return r.object(p, value, above, level)
+		return r.redactObject(p, value, inherited, level)
 	case []any:
 		clean := make([]any, len(value))
 		for i, item := range value {
-			clean[i] = r.value(p.at(i), item, above, level)
+			clean[i] = r.redactValue(p.item(i), item, inherited, level)
 		}
 		return clean
 	case string:
-		if secretText(value, above) {
-			return r.hide(p, value)
+		if secretText(value, inherited) {
+			return r.hideSecret(p, value)
 		}
-		return r.text(p, value, level)
+		return r.redactAndEscape(p, value, level)
 	case json.Number:
-		if secretNumber(value.String(), above) {
-			return r.hide(p, value.String())
+		if secretNumber(value.String(), inherited) {
+			return r.hideSecret(p, value.String())
 		}
 		return value
 	}
-	// A value that is no JSON yet, from the same process.
+	// A Go value of another type, from a caller in the same process.
 	tree, err := strictjson.Normalize(value)
 	if err != nil {
-		return r.unreadable(p, fmt.Sprintf("%T", value))
+		return r.hideUnreadable(p, fmt.Sprintf("%T", value))
 	}
-	return r.value(p, tree, above, level)
+	return r.redactValue(p, tree, inherited, level)
 }
 
-// object is the object to show. Members are taken in the order of their names,
-// so that what is told does not change from one time to the next.
-func (r *redactor) object(p *place, object map[string]any, above kind, level int) map[string]any {
+// redactObject returns the object to show. It handles the members in the order
+// of their names, so that the result is always the same.
+func (r *redactor) redactObject(p *location, object map[string]any, inherited kind, level int) map[string]any {
 	clean := make(map[string]any, len(object))
-	named := labelled(object)
+	named := kindFromLabel(object)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		value, own := object[name], ofName(name)
-		if own == plain && isOneOf(values, name) {
+		value, own := object[name], kindOfName(name)
+		if own == notSecret && inSet(valueNames, name) {
 			own = named
 		}
-		k := max(own, above)
-		if own == plain && above != plain && leaf(value) && describes(name) {
-			k = plain
+		k := max(own, inherited)
+		if own == notSecret && inherited != notSecret && isLeaf(value) && isDescription(name) {
+			k = notSecret
 		}
-		at := p.in(name)
-		clean[r.member(at, name, object, clean, level)] = r.value(at, value, k, level)
+		loc := p.child(name)
+		clean[r.memberName(loc, name, object, clean, level)] = r.redactValue(loc, value, k, level)
 	}
 	return clean
 }
 
-// labelled is what a list of names with values says of the value:
-// {"name": "DB_PASSWORD", "value": "…"}.
-func labelled(object map[string]any) kind {
-	for _, label := range labels {
+// kindFromLabel returns the kind of the value in an object with a name and a
+// value, such as {"name": "DB_PASSWORD", "value": "…"}.
+func kindFromLabel(object map[string]any) kind {
+	for _, label := range labelNames {
 		if name, ok := object[label].(string); ok {
-			if k := ofName(name); k != plain {
+			if k := kindOfName(name); k != notSecret {
 				return k
 			}
 		}
 	}
-	return plain
+	return notSecret
 }
 
-// member is the name to show. Two names never become one.
-func (r *redactor) member(p *place, name string, object, clean map[string]any, level int) string {
-	shown := r.show(p, name, level)
+// memberName returns the member name to show. Two different names never become
+// the same.
+func (r *redactor) memberName(p *location, name string, object, clean map[string]any, level int) string {
+	shown := r.escapeUnseen(p, name, level)
 	if shown == name {
 		return name
 	}
-	_, there := object[shown]
-	_, taken := clean[shown]
-	if there || taken { // the salt is secret, so that nobody can name a member like this one
+	_, inOriginal := object[shown]
+	_, inResult := clean[shown]
+	if inOriginal || inResult { // the digest cannot be predicted, so the new name is unique
 		shown += " " + r.digest(name)
 	}
 	return shown
 }
 
-func leaf(value any) bool {
+func isLeaf(value any) bool {
 	switch value.(type) {
 	case map[string]any, []any:
 		return false
@@ -217,28 +225,28 @@ func leaf(value any) bool {
 	return true
 }
 
-// maxSoft bounds, in bytes, what counts as a PIN or a short code.
-const maxSoft = 64
+// maxCode is the maximum length, in bytes, of a PIN or a short code.
+const maxCode = 64
 
 func secretText(text string, k kind) bool {
 	switch k {
-	case plain:
+	case notSecret:
 		return false
-	case soft:
-		return text != "" && len(text) <= maxSoft && !strings.ContainsAny(text, " \t\r\n")
-	case texts:
+	case secretCode:
+		return text != "" && len(text) <= maxCode && !strings.ContainsAny(text, " \t\r\n")
+	case secretTexts:
 		return text != "" && !publicToken(text)
-	case manyOf, strong:
+	case secretCollection, secretAll:
 	}
 	return text != ""
 }
 
 func secretNumber(number string, k kind) bool {
-	return k == strong || (k == soft && digits(number))
+	return k == secretAll || (k == secretCode && isDigits(number))
 }
 
-// publicToken reports whether the text names a token that is traded, by its
-// ticker or by the address of its contract: that is what an approver has to see.
+// publicToken reports whether the text names a traded token, by its ticker
+// symbol or by the address of its contract. An approver must see such a name.
 func publicToken(text string) bool {
 	if rest, ok := strings.CutPrefix(text, "0x"); ok {
 		return len(rest) == 40 && strings.Trim(rest, "0123456789abcdefABCDEF") == ""
@@ -246,42 +254,42 @@ func publicToken(text string) bool {
 	return len(text) >= 3 && len(text) <= 5 && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
-// text is a text to show.
-func (r *redactor) text(p *place, text string, level int) string {
-	return r.show(p, r.inside(p, text, level), level)
+// redactAndEscape returns a text to show.
+func (r *redactor) redactAndEscape(p *location, text string, level int) string {
+	return r.escapeUnseen(p, r.redactText(p, text, level), level)
 }
 
-// inside looks at what a text is, hides the secrets in it, and leaves the rest
-// byte for byte where there are none.
-func (r *redactor) inside(p *place, text string, level int) string {
+// redactText redacts the secrets in a text according to its format. A text
+// without secrets is returned unchanged.
+func (r *redactor) redactText(p *location, text string, level int) string {
 	switch {
 	case text == "":
 		return text
 	case looksLikeJSON(text):
-		if clean, ok := r.json(p, text, level); ok {
+		if clean, ok := r.redactJSON(p, text, level); ok {
 			return clean
 		}
 	case looksLikeForm(text):
-		return r.form(p, text, level)
+		return r.redactForm(p, text, level)
 	}
 	if boundary := boundaryIn(text); boundary != "" {
-		return r.multipart(p, text, boundary, level)
+		return r.redactMultipart(p, text, boundary, level)
 	}
 	if strings.ContainsRune(text, '\n') {
 		if first, _, _ := strings.Cut(strings.TrimLeft(text, "\r\n"), "\n"); looksLikeJSON(first) {
-			return r.lines(p, text, level)
+			return r.redactLines(p, text, level)
 		}
 	}
 	return r.search(p, text)
 }
 
-// deeper is inside for a text that stands in another.
-func (r *redactor) deeper(p *place, text string, level int) string {
+// redactNested is redactText for a text inside another text.
+func (r *redactor) redactNested(p *location, text string, level int) string {
 	if level+1 < maxLevels {
-		return r.inside(p, text, level+1)
+		return r.redactText(p, text, level+1)
 	}
-	if strings.ContainsAny(text, `{[<=:`) { // nobody would find out what is in it
-		return r.unreadable(p, text)
+	if strings.ContainsAny(text, `{[<=:`) { // it may have a format that is not parsed at this depth
+		return r.hideUnreadable(p, text)
 	}
 	return r.search(p, text)
 }
@@ -302,44 +310,44 @@ func looksLikeJSON(text string) bool {
 	return false
 }
 
-// json is a text that is one JSON value. ok is false for one that is none by
-// the strict rules; a search finds what is in that.
-func (r *redactor) json(p *place, text string, level int) (clean string, ok bool) {
+// redactJSON redacts a text that is one JSON value. ok is false if the text is
+// not valid by the strict rules; the caller then searches it.
+func (r *redactor) redactJSON(p *location, text string, level int) (clean string, ok bool) {
 	if level+1 >= maxLevels {
-		return r.unreadable(p, text), true
+		return r.hideUnreadable(p, text), true
 	}
 	tree, err := strictjson.Parse([]byte(text))
 	if err != nil {
 		return "", false
 	}
 	before := r.secrets
-	tree = r.value(p, tree, plain, level+1)
+	tree = r.redactValue(p, tree, notSecret, level+1)
 	if r.secrets == before {
 		return text, true
 	}
 	bytes, err := strictjson.Marshal(tree)
 	if err != nil {
-		return r.unreadable(p, text), true
+		return r.hideUnreadable(p, text), true
 	}
 	return string(bytes), true
 }
 
-// lines is a text with a JSON value on each line.
-func (r *redactor) lines(p *place, text string, level int) string {
+// redactLines redacts a text that has a JSON value on each line.
+func (r *redactor) redactLines(p *location, text string, level int) string {
 	var out strings.Builder
 	number := 0
 	for line := range strings.Lines(text) {
 		content := strings.TrimRight(line, "\r\n")
-		at := p.at(number)
+		loc := p.item(number)
 		number++
 		if looksLikeJSON(content) {
-			if clean, ok := r.json(at, content, level); ok {
+			if clean, ok := r.redactJSON(loc, content, level); ok {
 				out.WriteString(clean)
 				out.WriteString(line[len(content):])
 				continue
 			}
 		}
-		out.WriteString(r.search(at, content))
+		out.WriteString(r.search(loc, content))
 		out.WriteString(line[len(content):])
 	}
 	return out.String()

@@ -14,15 +14,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// hunter is in every secret of these tests, and in nothing else.
-const hunter = "hunter2"
+// secret is part of every secret value in these tests, and of nothing else.
+const secret = "hunter2"
 
 const (
 	token     = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJl"
 	basicPair = "Basic dXNlcjpodW50ZXIy" // user:hunter2
 )
 
-func shown(t *testing.T, a aureus.Approval) (aureus.Approval, string) {
+func redactAndMarshal(t *testing.T, a aureus.Approval) (aureus.Approval, string) {
 	t.Helper()
 	Approval(&a)
 	text, err := strictjson.Marshal(a)
@@ -37,13 +37,14 @@ func parse(t *testing.T, text string) any {
 	return value
 }
 
-func TestApproval_Arguments_HideLeavesThatAreSecretsAndNothingElse(t *testing.T) {
+func TestApproval_Arguments_OnlySecretsAreHidden(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		arguments string
 		redacted  []string
 		visible   []string
 	}{
-		"what is material": {
+		"not a secret": {
 			arguments: `{"author":"Ann","authorization":{"iban":"DE89370400440532013000","amount":500},"token_amount":"12.5","secretary":"Bob","max_tokens":5}`,
 			visible:   []string{"Ann", "DE89370400440532013000", `"amount":500`, "12.5", "Bob", `"max_tokens":5`},
 		},
@@ -71,13 +72,14 @@ func TestApproval_Arguments_HideLeavesThatAreSecretsAndNothingElse(t *testing.T)
 		"a connection":      {arguments: `{"conn":"Server=db;Uid=app;Pwd=hunter2;Pooling=true"}`, redacted: []string{"/arguments/conn"}, visible: []string{"Uid=app", "Pooling=true"}},
 		"JSON in a text":    {arguments: `{"body":"{\"password\":\"hunter2\",\"iban\":\"DE1\"}"}`, redacted: []string{"/arguments/body/password"}, visible: []string{"DE1"}},
 		"JSON in JSON":      {arguments: `{"a":"{\"b\":\"{\\\"password\\\":\\\"hunter2\\\",\\\"n\\\":1}\"}"}`, redacted: []string{"/arguments/a/b/password"}, visible: []string{`n\\\":1`}},
-		"half a JSON":       {arguments: `{"log":"sent {\"password\":\"hunter2\",\"n\":7} and stopped"}`, redacted: []string{"/arguments/log"}, visible: []string{`\"n\":7`, "stopped"}},
+		"JSON in prose":     {arguments: `{"log":"sent {\"password\":\"hunter2\",\"n\":7} and stopped"}`, redacted: []string{"/arguments/log"}, visible: []string{`\"n\":7`, "stopped"}},
 		"a form in a text":  {arguments: `{"body":"amount=5&password=hunter2"}`, redacted: []string{"/arguments/body/password"}, visible: []string{"amount=5"}},
 		"numbers in texts":  {arguments: `{"note":"token count: 500, tokens=500"}`, visible: []string{"token count: 500, tokens=500"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, text := shown(t, aureus.Approval{Arguments: parse(t, row.arguments)})
-			require.NotContains(t, text, hunter)
+			t.Parallel()
+			a, text := redactAndMarshal(t, aureus.Approval{Arguments: parse(t, row.arguments)})
+			require.NotContains(t, text, secret)
 			require.NotContains(t, text, "20202")
 			require.NotContains(t, text, "1234,")
 			require.Equal(t, row.redacted, a.Redacted)
@@ -88,7 +90,8 @@ func TestApproval_Arguments_HideLeavesThatAreSecretsAndNothingElse(t *testing.T)
 	}
 }
 
-func TestApproval_Bodies_AreLookedIntoWhateverTheirTypeSays(t *testing.T) {
+func TestApproval_Body_FormatIsDetectedFromContent(t *testing.T) {
+	t.Parallel()
 	multipart := "--b1\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nhunter2\r\n" +
 		"--b1\r\nContent-Disposition: form-data; name=\"amount\"\r\n\r\n500\r\n" +
 		"--b1\r\nContent-Disposition: form-data; name=\"meta\"\r\nContent-Type: application/json\r\n\r\n{\"token\":\"hunter2\",\"iban\":\"DE1\"}\r\n" +
@@ -103,27 +106,27 @@ func TestApproval_Bodies_AreLookedIntoWhateverTheirTypeSays(t *testing.T) {
 			[]string{"/http/body/json/token", "/http/body/password"},
 			[]string{"user=ann", "amount=500", `"n":1`},
 		},
-		"a form that says it is JSON":  {"application/json", "", "user=ann&password=hunter2", []string{"/http/body/password"}, []string{"user=ann"}},
-		"a form that says nothing":     {"", "", "user=ann&password=hunter2", []string{"/http/body/password"}, []string{"user=ann"}},
-		"a form with spaces":           {"application/x-www-form-urlencoded", "", "note=a b: c&password=hunter2 x", []string{"/http/body/password"}, []string{"note=a b: c"}},
-		"JSON that says it is a form":  {"application/x-www-form-urlencoded", "", `{"password":"hunter2","a":"b=c&d"}`, []string{"/http/body/password"}, []string{"b=c&d"}},
-		"JSON that says it is text":    {"text/plain", "", ` {"password":"hunter2","n":1} `, []string{"/http/body/password"}, []string{`"n":1`}},
-		"JSON with a name twice":       {"application/json", "", `{"password":"hunter2","n":1,"n":2}`, []string{"/http/body"}, []string{`"n":1,"n":2`}},
-		"JSON with a comma too many":   {"application/json", "", `{"password":"hunter2","n":1,}`, []string{"/http/body"}, []string{`"n":1,}`}},
-		"JSON in a JSON text":          {"application/json", "", `"{\"password\":\"hunter2\",\"n\":1}"`, []string{"/http/body/password"}, []string{`n\\\":1`}},
-		"JSON lines":                   {"application/x-ndjson", "", "{\"password\":\"hunter2\",\"n\":1}\n{\"n\":2}\n{\"token\":\"hunter2\"}\n", []string{"/http/body/0/password", "/http/body/2/token"}, []string{`"n":1`, `{"n":2}`}},
-		"JSON lines, one of them none": {"text/plain", "", "{\"n\":1}\r\n{\"password\":\"hunter2\",}\r\n", []string{"/http/body/1"}, []string{`{"n":1}`}},
-		"JSON one after another":       {"application/json", "", `{"n":1}{"password":"hunter2"}`, []string{"/http/body"}, []string{`{"n":1}`}},
-		"events":                       {"text/event-stream", "", "data: {\"password\":\"hunter2\",\"n\":1}\n\n", []string{"/http/body"}, []string{"n"}},
-		"multipart":                    {"multipart/form-data; boundary=b1", "", multipart, []string{"/http/body/file", "/http/body/meta/token", "/http/body/password"}, []string{"500", "DE1", "UNREADABLE length:9 ", "a.bin"}},
-		"multipart that says nothing":  {"", "", multipart, []string{"/http/body/file", "/http/body/meta/token", "/http/body/password"}, []string{"500", "DE1"}},
-		"multipart of another boundary": {
+		"a form with type JSON":      {"application/json", "", "user=ann&password=hunter2", []string{"/http/body/password"}, []string{"user=ann"}},
+		"a form without type":        {"", "", "user=ann&password=hunter2", []string{"/http/body/password"}, []string{"user=ann"}},
+		"a form with spaces":         {"application/x-www-form-urlencoded", "", "note=a b: c&password=hunter2 x", []string{"/http/body/password"}, []string{"note=a b: c"}},
+		"JSON with type form":        {"application/x-www-form-urlencoded", "", `{"password":"hunter2","a":"b=c&d"}`, []string{"/http/body/password"}, []string{"b=c&d"}},
+		"JSON with type text":        {"text/plain", "", ` {"password":"hunter2","n":1} `, []string{"/http/body/password"}, []string{`"n":1`}},
+		"JSON with a duplicate name": {"application/json", "", `{"password":"hunter2","n":1,"n":2}`, []string{"/http/body"}, []string{`"n":1,"n":2`}},
+		"JSON with a trailing comma": {"application/json", "", `{"password":"hunter2","n":1,}`, []string{"/http/body"}, []string{`"n":1,}`}},
+		"JSON in a JSON text":        {"application/json", "", `"{\"password\":\"hunter2\",\"n\":1}"`, []string{"/http/body/password"}, []string{`n\\\":1`}},
+		"JSON lines":                 {"application/x-ndjson", "", "{\"password\":\"hunter2\",\"n\":1}\n{\"n\":2}\n{\"token\":\"hunter2\"}\n", []string{"/http/body/0/password", "/http/body/2/token"}, []string{`"n":1`, `{"n":2}`}},
+		"JSON lines, one invalid":    {"text/plain", "", "{\"n\":1}\r\n{\"password\":\"hunter2\",}\r\n", []string{"/http/body/1"}, []string{`{"n":1}`}},
+		"concatenated JSON":          {"application/json", "", `{"n":1}{"password":"hunter2"}`, []string{"/http/body"}, []string{`{"n":1}`}},
+		"events":                     {"text/event-stream", "", "data: {\"password\":\"hunter2\",\"n\":1}\n\n", []string{"/http/body"}, []string{"n"}},
+		"multipart":                  {"multipart/form-data; boundary=b1", "", multipart, []string{"/http/body/file", "/http/body/meta/token", "/http/body/password"}, []string{"500", "DE1", "UNREADABLE length:9 ", "a.bin"}},
+		"multipart without type":     {"", "", multipart, []string{"/http/body/file", "/http/body/meta/token", "/http/body/password"}, []string{"500", "DE1"}},
+		"multipart with a wrong boundary": {
 			"multipart/form-data; boundary=other", "", multipart, []string{"/http/body/file", "/http/body/meta/token", "/http/body/password"}, []string{"500"},
 		},
 		"an encoded part":           {"multipart/form-data; boundary=b", "", "--b\r\nContent-Disposition: form-data; name=\"x\"\r\nContent-Transfer-Encoding: base64\r\n\r\naHVudGVyMg==\r\n--b--", []string{"/http/body/x"}, []string{"UNREADABLE length:12 "}},
 		"compressed":                {"application/json", "gzip", "\x1f\x8bhunter2", []string{"/http/body"}, []string{"UNREADABLE length:9 "}},
-		"says it is":                {"application/json", "br", `{"password":"hunter2"}`, []string{"/http/body"}, []string{"UNREADABLE"}},
-		"compressed, not said":      {"application/json", "", "\x1f\x8bhunter2", []string{"/http/body"}, []string{"UNREADABLE length:9 "}},
+		"declared as compressed":    {"application/json", "br", `{"password":"hunter2"}`, []string{"/http/body"}, []string{"UNREADABLE"}},
+		"compressed, not declared":  {"application/json", "", "\x1f\x8bhunter2", []string{"/http/body"}, []string{"UNREADABLE length:9 "}},
 		"UTF-16":                    {"text/plain", "", "h\x00u\x00n\x00", []string{"/http/body"}, []string{"UNREADABLE length:6 "}},
 		"identity":                  {"text/plain", "identity", "password=hunter2", []string{"/http/body/password"}, nil},
 		"Latin-1":                   {"application/x-www-form-urlencoded", "", "name=Jos\xe9&password=hunter2", []string{"/http/body/password"}, []string{"base64:"}},
@@ -131,22 +134,24 @@ func TestApproval_Bodies_AreLookedIntoWhateverTheirTypeSays(t *testing.T) {
 		"nothing secret":            {"application/json", "", "{ \"n\" : 1.50 }\n", nil, []string{`{ \"n\" : 1.50 }\n`}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			call := &aureus.HTTPCall{Method: "POST", ContentType: row.kind, ContentEncoding: row.encoding, Body: aureus.Body(row.body)}
-			a, text := shown(t, aureus.Approval{HTTP: call})
-			require.NotContains(t, text, hunter)
+			a, text := redactAndMarshal(t, aureus.Approval{HTTP: call})
+			require.NotContains(t, text, secret)
 			require.Equal(t, row.redacted, a.Redacted)
 			for _, visible := range row.visible {
 				require.Contains(t, strings.ReplaceAll(text, `\"`, `"`), strings.ReplaceAll(visible, `\"`, `"`))
 			}
-			require.Equal(t, row.body, string(call.Body), "what was given stays as it was")
+			require.Equal(t, row.body, string(call.Body), "the argument is not changed")
 			if row.redacted == nil {
-				require.Equal(t, row.body, string(a.HTTP.Body), "byte for byte")
+				require.Equal(t, row.body, string(a.HTTP.Body), "the body is unchanged")
 			}
 		})
 	}
 }
 
-func TestApproval_HTTPCall_HidesSecretsInQueryPathAndHeaders(t *testing.T) {
+func TestApproval_HTTPCall_SecretsAreHidden(t *testing.T) {
+	t.Parallel()
 	call := &aureus.HTTPCall{
 		Method: "GET", Path: "/reset/" + token, Query: "a=1&access_token=hunter2&b=a%3Db&next=https%3A%2F%2Fx%2F%3Ftoken%3Dhunter2&empty=&c",
 		Headers: map[string][]string{
@@ -154,8 +159,8 @@ func TestApproval_HTTPCall_HidesSecretsInQueryPathAndHeaders(t *testing.T) {
 			":path": {"/x?token=hunter2&n=1"}, "X-Json": {`{"password":"hunter2","n":1}`},
 		},
 	}
-	a, text := shown(t, aureus.Approval{HTTP: call})
-	require.NotContains(t, text, hunter)
+	a, text := redactAndMarshal(t, aureus.Approval{HTTP: call})
+	require.NotContains(t, text, secret)
 	require.NotContains(t, text, token)
 	require.Equal(t, []string{
 		"/http/headers/:path/~1x?token", "/http/headers/Authorization", "/http/headers/Cookie", "/http/headers/X-Api-Key",
@@ -169,38 +174,41 @@ func TestApproval_HTTPCall_HidesSecretsInQueryPathAndHeaders(t *testing.T) {
 	require.Len(t, a.HTTP.Headers["Cookie"], 2)
 }
 
-func TestApproval_FreeForm_HidesSecretsInMetadataConditionsAndProse(t *testing.T) {
-	permissions := []aureus.Permission{{Action: "a", Resource: "r", Conditions: map[string]any{"client_secret": hunter, "owner": "ann"}}}
-	a, text := shown(t, aureus.Approval{
-		Action:    aureus.Action{Metadata: map[string]any{"accessToken": hunter, "owner": "ops"}, RequiredPermissions: permissions},
+func TestApproval_MetadataConditionsReason_SecretsAreHidden(t *testing.T) {
+	t.Parallel()
+	permissions := []aureus.Permission{{Action: "a", Resource: "r", Conditions: map[string]any{"client_secret": secret, "owner": "ann"}}}
+	a, text := redactAndMarshal(t, aureus.Approval{
+		Action:    aureus.Action{Metadata: map[string]any{"accessToken": secret, "owner": "ops"}, RequiredPermissions: permissions},
 		Principal: aureus.Principal{ID: "p", Permissions: permissions}, Reason: "please use password=hunter2 for it",
 	})
-	require.NotContains(t, text, hunter)
+	require.NotContains(t, text, secret)
 	require.Equal(t, []string{
 		"/action/metadata/accessToken", "/action/required_permissions/0/conditions/client_secret",
 		"/principal/permissions/0/conditions/client_secret", "/reason",
 	}, a.Redacted)
-	require.Equal(t, hunter, permissions[0].Conditions["client_secret"], "what was given stays as it was")
+	require.Equal(t, secret, permissions[0].Conditions["client_secret"], "the argument is not changed")
 	require.Contains(t, text, "for it")
 }
 
-var mark = regexp.MustCompile(`^\[REDACTED length:\d+ digest:[0-9a-f]{8}\]$`)
+var placeholderPattern = regexp.MustCompile(`^\[REDACTED length:\d+ digest:[0-9a-f]{8}\]$`)
 
-func TestPlaceholder_TwoSecrets_AreToldApartWithinOneApprovalOnly(t *testing.T) {
-	arguments := map[string]any{"password": hunter, "old_password": hunter, "new_password": "other99"}
-	a, _ := shown(t, aureus.Approval{Arguments: arguments})
-	b, _ := shown(t, aureus.Approval{Arguments: arguments})
+func TestPlaceholder_EqualSecrets_AreEqualWithinOneApproval(t *testing.T) {
+	t.Parallel()
+	arguments := map[string]any{"password": secret, "old_password": secret, "new_password": "other99"}
+	a, _ := redactAndMarshal(t, aureus.Approval{Arguments: arguments})
+	b, _ := redactAndMarshal(t, aureus.Approval{Arguments: arguments})
 	first, _ := a.Arguments.(map[string]any)
 	second, _ := b.Arguments.(map[string]any)
-	require.Regexp(t, mark, first["password"])
+	require.Regexp(t, placeholderPattern, first["password"])
 	require.Contains(t, first["password"], "length:7 ")
 	require.Equal(t, first["password"], first["old_password"], "the same secret")
-	require.NotEqual(t, first["password"], first["new_password"], "another one of the same length")
+	require.NotEqual(t, first["password"], first["new_password"], "another secret of the same length")
 	require.NotEqual(t, first["password"], second["password"], "another approval has another salt")
 }
 
-func TestApproval_CharactersThatAreNotSeen_AreWrittenOut(t *testing.T) {
-	a, _ := shown(t, aureus.Approval{
+func TestApproval_InvisibleCharacters_AreEscaped(t *testing.T) {
+	t.Parallel()
+	a, _ := redactAndMarshal(t, aureus.Approval{
 		Action: aureus.Action{Name: "pay\u202Eeno"}, Reason: "fine\u200b",
 		Arguments: map[string]any{
 			"to": "DE1\u202E000", "zero\u200dwidth": 1, "zero\\u{200D}width": 2, "zero\u2060width": 3,
@@ -216,8 +224,8 @@ func TestApproval_CharactersThatAreNotSeen_AreWrittenOut(t *testing.T) {
 	require.Equal(t, `a\u{E0041}\u{FE0F}\u{00AD}\u{2028}`, arguments["tag"])
 	require.Equal(t, "José Ωμέγα ürün ½ नमस्ते", arguments["plain"])
 	require.Equal(t, json.Number("3"), arguments[`zero\u{2060}width`])
-	require.Equal(t, json.Number("2"), arguments[`zero\u{200D}width`], "the one that was written so")
-	require.Len(t, arguments, 7, "two names never become one")
+	require.Equal(t, json.Number("2"), arguments[`zero\u{200D}width`], "the member whose original name looks escaped")
+	require.Len(t, arguments, 7, "two names never become the same")
 	require.Equal(t, `q=\u{202E}`, a.HTTP.Query)
 	require.Equal(t, aureus.Body(`{"to":"\u{202E}x"}`), a.HTTP.Body)
 	require.Equal(t, `\u{2066}`, a.HTTP.Headers["X-N"][0])
@@ -227,25 +235,26 @@ func TestApproval_CharactersThatAreNotSeen_AreWrittenOut(t *testing.T) {
 	require.Empty(t, a.Redacted)
 }
 
-func TestApproval_ManySecrets_NameABoundedListOfPlaces(t *testing.T) {
+func TestApproval_ManySecrets_LocationListIsLimited(t *testing.T) {
+	t.Parallel()
 	many := make([]any, 5000)
 	for i := range many {
-		many[i] = map[string]any{"password": hunter}
+		many[i] = map[string]any{"password": secret}
 	}
-	a, text := shown(t, aureus.Approval{Arguments: map[string]any{strings.Repeat("long", 64): many}})
-	require.NotContains(t, text, hunter)
-	require.LessOrEqual(t, len(a.Redacted), maxPlaces+1)
-	require.Empty(t, a.Redacted[len(a.Redacted)-1], "the empty pointer says that there are more")
+	a, text := redactAndMarshal(t, aureus.Approval{Arguments: map[string]any{strings.Repeat("long", 64): many}})
+	require.NotContains(t, text, secret)
+	require.LessOrEqual(t, len(a.Redacted), maxLocations+1)
+	require.Empty(t, a.Redacted[len(a.Redacted)-1], "the empty pointer means that there are more")
 	size := 0
 	for _, pointer := range a.Redacted {
 		size += len(pointer)
 	}
-	require.LessOrEqual(t, size, maxPlacesSize)
+	require.LessOrEqual(t, size, maxLocationsSize)
 }
 
-// TestApproval_TextsInTexts_BeyondTheBound_AreHidden: what nobody looks into is
-// not shown.
-func TestApproval_TextsInTexts_BeyondTheBound_AreHidden(t *testing.T) {
+// Texts nested deeper than maxLevels are not parsed, so they must be hidden.
+func TestApproval_DeeplyNestedTexts_AreHidden(t *testing.T) {
+	t.Parallel()
 	for _, levels := range []int{2, maxLevels - 1, maxLevels, maxLevels + 2} {
 		text := `{"password":"hunter2"}`
 		for range levels {
@@ -253,14 +262,14 @@ func TestApproval_TextsInTexts_BeyondTheBound_AreHidden(t *testing.T) {
 			require.NoError(t, err)
 			text = string(quoted)
 		}
-		_, seen := shown(t, aureus.Approval{Arguments: text})
-		require.NotContains(t, seen, hunter, strconv.Itoa(levels))
+		_, seen := redactAndMarshal(t, aureus.Approval{Arguments: text})
+		require.NotContains(t, seen, secret, strconv.Itoa(levels))
 	}
 }
 
-// TestApproval_HostileTexts_End is for texts in which a search could look at the
-// same bytes over and over: each would take minutes.
-func TestApproval_HostileTexts_End(*testing.T) {
+// With these texts a search could scan the same bytes again and again. Each would
+// then take minutes.
+func TestApproval_HostileTexts_TakeLinearTime(*testing.T) {
 	for _, piece := range []string{
 		"pin=", "pin='", "<pin><![CDATA[", "<pin ", "eyJ-", "eyJa.", "--pin ", "-----BEGIN ", "a://", "token=[REDACTED ", "\\\"", "bearer ",
 		"sk-", "basic=", "pin: ", "{\"a\":", "--b\r\n", "key_", ":", "=", "&", "password\n",
@@ -280,10 +289,10 @@ func FuzzApproval(f *testing.F) {
 		a := aureus.Approval{Arguments: body, Reason: body, HTTP: &aureus.HTTPCall{ContentType: kind, Query: body, Path: body, Body: aureus.Body(body)}}
 		Approval(&a)
 		for _, text := range []string{a.Reason, a.HTTP.Query, a.HTTP.Path, string(a.HTTP.Body)} {
-			if !utf8.ValidString(text) { // a body that goes out as base64
+			if !utf8.ValidString(text) { // a body that is encoded as base64
 				continue
 			}
-			require.Equal(t, Visible(text), text, "nothing is left that is not seen")
+			require.Equal(t, Visible(text), text, "no invisible character is left")
 		}
 	})
 }

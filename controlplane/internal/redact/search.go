@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// search hides the secrets in a text of no known form: what has the shape of a
-// secret, and what stands beside a secret's name.
-func (r *redactor) search(p *place, text string) string {
+// search redacts a text of unknown format: tokens that are recognized by their
+// form, and values next to the name of a secret.
+func (r *redactor) search(p *location, text string) string {
 	var out strings.Builder
-	done := 0 // how much of the text is written
+	done := 0 // how much of the text has been written
 	for i := 0; i < len(text); {
 		from, to, next := secretAt(text, i)
-		if from < max(done, i) { // it was hidden already
+		if from < max(done, i) { // it is hidden already
 			from, to = i, i
 		}
 		if from < to {
 			out.WriteString(text[done:from])
-			out.WriteString(r.hide(p, text[from:to]))
+			out.WriteString(r.hideSecret(p, text[from:to]))
 			done = to
 		}
 		i = max(next, i+1)
@@ -29,12 +29,13 @@ func (r *redactor) search(p *place, text string) string {
 	return out.String()
 }
 
-// secretAt is where a secret stands that shows at i, and where to look next.
-// from and to are equal where there is none. It looks ahead by a constant, or
-// over text in which nothing else begins, or over the secret itself.
+// secretAt returns the bounds of the secret that is recognized at position i,
+// and where to continue. from equals to if there is none. To keep the search
+// linear, it looks ahead only by a constant, over text that cannot begin
+// another secret, or over the secret itself.
 func secretAt(text string, i int) (from, to, next int) {
 	if i == 0 || !isWord(text[i-1]) {
-		if from, to, next := shapeAt(text, i); from < to || next > i {
+		if from, to, next := tokenAt(text, i); from < to || next > i {
 			return from, to, next
 		}
 	}
@@ -43,7 +44,7 @@ func secretAt(text string, i int) (from, to, next int) {
 		if from, to := passwordInURL(text, i); from < to {
 			return from, to, to
 		}
-		if from, to := assigned(text, i); from < to {
+		if from, to := assignedValue(text, i); from < to {
 			return from, to, to
 		}
 	case '-':
@@ -64,19 +65,19 @@ func isWord(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
 }
 
-// The bounds, in bytes, of a name beside a value, of the space between them, and
-// of the attributes of an element.
+// Limits of the search, in bytes.
 const (
-	maxName       = 128
-	maxSpace      = 8
-	maxAttributes = 1024
+	maxName       = 128  // of a name next to a value
+	maxSpace      = 8    // of the space between them
+	maxAttributes = 1024 // of the attributes of an XML element
 )
 
 func isName(c byte) bool { return isWord(c) || strings.IndexByte("-.[]$", c) >= 0 }
 
-// assigned is the value of name=value, name: value, name := value, name => value
-// and the same with quotes, where i is the first separator.
-func assigned(text string, i int) (from, to int) {
+// assignedValue returns the bounds of the value in name=value, name: value,
+// name := value or name => value, also with quotes. i is the position of the
+// first separator character.
+func assignedValue(text string, i int) (from, to int) {
 	end := i
 	for end > 0 && i-end < maxSpace && (text[end-1] == ' ' || text[end-1] == '\t') {
 		end--
@@ -96,17 +97,17 @@ func assigned(text string, i int) (from, to int) {
 	if start == end {
 		return i, i
 	}
-	k := ofName(text[start:end])
-	if k == plain {
+	k := kindOfName(text[start:end])
+	if k == notSecret {
 		return i, i
 	}
-	at := i
-	for at < len(text) && at-i < maxSpace && strings.IndexByte("=:> \t", text[at]) >= 0 {
-		at++
+	value := i // the position where the value begins
+	for value < len(text) && value-i < maxSpace && strings.IndexByte("=:> \t", text[value]) >= 0 {
+		value++
 	}
 	line := text[i] == ':' && !quoted && beginsLine(text, start)
-	text = window(text, at, k)
-	from, to = valueAt(text, at, line)
+	text = window(text, value, k)
+	from, to = valueAt(text, value, line)
 	if to+1 < len(text) && text[to] == ' ' && isScheme(text[from:to]) { // Authorization: Bearer …
 		from, to = valueAt(text, to+1, false)
 	}
@@ -117,23 +118,24 @@ func isScheme(word string) bool {
 	return slices.ContainsFunc(schemes[:], func(scheme string) bool { return strings.EqualFold(word, scheme) })
 }
 
-// window is how much of the text may be looked at for a value that begins at i
-// and may turn out to be none: what is looked at in vain must be short.
+// window returns the part of the text in which a value that begins at i is
+// searched. For a kind that accepts only short values it is short, so that long
+// texts are not scanned in vain.
 func window(text string, i int, k kind) string {
-	if k == soft {
-		return text[:min(len(text), i+maxSoft+16)]
+	if k == secretCode {
+		return text[:min(len(text), i+maxCode+16)]
 	}
 	return text
 }
 
-// secretEnd is to if the value is a secret for a name of that kind, and from
-// otherwise.
+// secretEnd returns to if the value is a secret for a name of that kind, and
+// from otherwise.
 func secretEnd(text string, from, to int, k kind) int {
 	switch value := text[from:to]; value {
 	case "", "true", "false", "null", "nil", "None", "none", "undefined":
 		return from
 	default:
-		if digits(strings.Trim(value, ".-")) && !secretNumber(value, k) {
+		if isDigits(strings.Trim(value, ".-")) && !secretNumber(value, k) {
 			return from
 		}
 		if !secretText(value, k) {
@@ -143,8 +145,8 @@ func secretEnd(text string, from, to int, k kind) int {
 	return to
 }
 
-// beginsLine reports whether nothing but space, a dash of a list or a mark of a
-// comparison stands before start in its line.
+// beginsLine reports whether only white space, list dashes or diff and comment
+// marks precede start in its line.
 func beginsLine(text string, start int) bool {
 	for range maxSpace * 8 {
 		if start == 0 || text[start-1] == '\n' {
@@ -158,13 +160,13 @@ func beginsLine(text string, start int) bool {
 	return false
 }
 
-// valueAt is a value that begins at i: what stands in quotes, the rest of the
-// line, or what stands until a separator.
+// valueAt returns the bounds of the value that begins at i: the content of
+// quotes, the rest of the line, or the text up to a separator.
 func valueAt(text string, i int, line bool) (from, to int) {
 	if i >= len(text) {
 		return len(text), len(text)
 	}
-	if text[i] == '\\' && i+1 < len(text) && text[i+1] == '"' { // in a JSON text inside of another
+	if text[i] == '\\' && i+1 < len(text) && text[i+1] == '"' { // escaped quotes of a JSON text inside a JSON text
 		if end := strings.Index(text[i+2:], `\"`); end >= 0 {
 			return i + 2, i + 2 + end
 		}
@@ -194,8 +196,8 @@ func valueAt(text string, i int, line bool) (from, to int) {
 	return i, len(text)
 }
 
-// optionValue is the value of --name value; that of --name=value is found at
-// the equals sign.
+// optionValue returns the bounds of the value in --name value. That of
+// --name=value is found by assignedValue.
 func optionValue(text string, i int) (from, to int) {
 	end := i
 	for end < len(text) && end-i < maxName && isName(text[end]) {
@@ -204,8 +206,8 @@ func optionValue(text string, i int) (from, to int) {
 	if end == len(text) || text[end] != ' ' {
 		return i, i
 	}
-	k := ofName(text[i:end])
-	if k == plain || end+1 == len(text) || text[end+1] == '-' {
+	k := kindOfName(text[i:end])
+	if k == notSecret || end+1 == len(text) || text[end+1] == '-' {
 		return i, i
 	}
 	text = window(text, end+1, k)
@@ -213,7 +215,8 @@ func optionValue(text string, i int) (from, to int) {
 	return from, secretEnd(text, from, to, k)
 }
 
-// elementText is the text of <name attributes>text<, where i follows the <.
+// elementText returns the bounds of the text in <name attributes>text<. i is
+// the position after the <.
 func elementText(text string, i int) (from, to int) {
 	end := i
 	for end < len(text) && end-i < maxName && (isName(text[end]) || text[end] == ':') {
@@ -223,8 +226,8 @@ func elementText(text string, i int) (from, to int) {
 	if colon := strings.LastIndexByte(name, ':'); colon >= 0 {
 		name = name[colon+1:]
 	}
-	k := ofName(name)
-	if k == plain {
+	k := kindOfName(name)
+	if k == notSecret {
 		return i, i
 	}
 	open := strings.IndexByte(text[end:min(len(text), end+maxAttributes)], '>')
@@ -251,8 +254,8 @@ func elementText(text string, i int) (from, to int) {
 	return from, secretEnd(text, from, to, k)
 }
 
-// passwordInURL is the password of scheme://user:password@host, where i is the
-// colon behind the scheme.
+// passwordInURL returns the bounds of the password in
+// scheme://user:password@host. i is the position of the colon after the scheme.
 func passwordInURL(text string, i int) (from, to int) {
 	rest, ok := strings.CutPrefix(text[i:], "://")
 	if !ok || i == 0 || !isWord(text[i-1]) {
@@ -261,13 +264,13 @@ func passwordInURL(text string, i int) (from, to int) {
 	if end := strings.IndexAny(rest, "/?# \t\r\n\"'<>`"); end >= 0 {
 		rest = rest[:end]
 	}
-	at := strings.LastIndexByte(rest, '@')
-	if at < 0 {
+	end := strings.LastIndexByte(rest, '@')
+	if end < 0 {
 		return i, i
 	}
-	colon := strings.IndexByte(rest[:at], ':')
-	if colon < 0 || colon+1 == at {
+	colon := strings.IndexByte(rest[:end], ':')
+	if colon < 0 || colon+1 == end {
 		return i, i
 	}
-	return i + 3 + colon + 1, i + 3 + at
+	return i + 3 + colon + 1, i + 3 + end
 }

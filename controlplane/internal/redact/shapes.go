@@ -5,15 +5,16 @@ import (
 	"strings"
 )
 
-// shape is a key of a well-known service: a prefix and at least so many letters,
-// digits, underscores, hyphens and, if dotted, dots behind it.
-type shape struct {
-	prefix string
-	least  int
-	dotted bool
+// tokenShape is the form of a key of a well-known service: a prefix, followed
+// by at least minLength letters, digits, underscores, hyphens and, if dotted,
+// dots.
+type tokenShape struct {
+	prefix    string
+	minLength int
+	dotted    bool
 }
 
-var shapes = byFirst([]shape{
+var tokenShapes = indexByFirstByte([]tokenShape{
 	{"AKIA", 16, false},
 	{"ASIA", 16, false}, // Amazon
 	{"ghp_", 20, false},
@@ -58,32 +59,32 @@ var shapes = byFirst([]shape{
 	{"key_", 70, true}, // a key of the control plane: its id, a dot, its secret
 })
 
-func byFirst(list []shape) (table [256][]shape) {
+func indexByFirstByte(list []tokenShape) (table [256][]tokenShape) {
 	for _, s := range list {
 		table[s.prefix[0]] = append(table[s.prefix[0]], s)
 	}
 	return table
 }
 
-// shapeAt is where a secret stands that is known by its own form and begins at
-// i, where a word begins. next is where to look on, and i if nothing was found
-// out.
-func shapeAt(text string, i int) (from, to, next int) {
-	for _, s := range shapes[text[i]] {
+// tokenAt returns the bounds of a secret that is recognized by its form and
+// begins at i, which must be the beginning of a word. next is where to
+// continue; it is i if nothing was recognized.
+func tokenAt(text string, i int) (from, to, next int) {
+	for _, s := range tokenShapes[text[i]] {
 		if strings.HasPrefix(text[i:], s.prefix) {
-			if n := run(text[i+len(s.prefix):], s.dotted); n >= s.least {
+			if n := countKeyChars(text[i+len(s.prefix):], s.dotted); n >= s.minLength {
 				return i, i + len(s.prefix) + n, i + len(s.prefix) + n
 			}
 		}
 	}
 	switch text[i] {
 	case 'e':
-		n, looked := webToken(text[i:])
+		n, looked := matchWebToken(text[i:])
 		return i, i + n, i + looked
 	case '-':
 		from, to = privateKey(text, i)
 	case 'b', 'B', 'n', 'N', 'd', 'D', 't', 'T', 'a', 'A':
-		from, to = schemeCredentials(text, i)
+		from, to = credentialsAfterScheme(text, i)
 	}
 	if from < to {
 		return from, to, to
@@ -91,8 +92,8 @@ func shapeAt(text string, i int) (from, to, next int) {
 	return i, i, i
 }
 
-// run is how many bytes of a key the text begins with.
-func run(text string, dotted bool) int {
+// countKeyChars returns how many characters of a key the text begins with.
+func countKeyChars(text string, dotted bool) int {
 	for i := range len(text) {
 		if c := text[i]; !isWord(c) && c != '-' && (c != '.' || !dotted) {
 			return i
@@ -101,16 +102,17 @@ func run(text string, dotted bool) int {
 	return len(text)
 }
 
-// webToken is the length of the JSON Web Token that the text begins with: parts
-// of base64 with dots between them, of which the first begins like {". It is 0
-// where there is none; looked is how far no other can begin.
-func webToken(text string) (length, looked int) {
+// matchWebToken returns the length of the JSON Web Token that the text begins
+// with: base64 parts separated by dots, the first of which begins with {" in
+// base64. The length is 0 if there is none; looked is the length within which
+// no other token can begin.
+func matchWebToken(text string) (length, looked int) {
 	if !strings.HasPrefix(text, "eyJ") {
 		return 0, 0
 	}
 	parts := 0
 	for {
-		n := run(text[length:], false)
+		n := countKeyChars(text[length:], false)
 		length += n
 		if n < 2 && parts < 2 {
 			return 0, length
@@ -127,7 +129,8 @@ func webToken(text string) (length, looked int) {
 	return length, length
 }
 
-// privateKey is a private key in PEM form, to its end or to that of the text.
+// privateKey returns the bounds of the content of a private key in PEM format,
+// up to its end or the end of the text.
 func privateKey(text string, i int) (from, to int) {
 	const begin = "-----BEGIN "
 	if !strings.HasPrefix(text[i:], begin) {
@@ -146,13 +149,13 @@ func privateKey(text string, i int) (from, to int) {
 	return from, to
 }
 
-// schemes are those of the header Authorization, in lower case, of which the
-// credentials are secret.
+// schemes are the authentication schemes of the header Authorization, in lower
+// case, whose credentials are secret.
 var schemes = [...]string{"bearer", "basic", "negotiate", "digest", "token", "aws4-hmac-sha256"}
 
-// schemeCredentials is what follows the name of an authentication scheme, where
-// that looks like credentials and not like a sentence.
-func schemeCredentials(text string, i int) (from, to int) {
+// credentialsAfterScheme returns the bounds of the text after the name of an
+// authentication scheme, if it looks like credentials and not like prose.
+func credentialsAfterScheme(text string, i int) (from, to int) {
 	for _, scheme := range schemes {
 		if len(text)-i <= len(scheme)+1 || !strings.EqualFold(text[i:i+len(scheme)], scheme) || text[i+len(scheme)] != ' ' {
 			continue
@@ -166,7 +169,7 @@ func schemeCredentials(text string, i int) (from, to int) {
 			to++
 		}
 		whole := i == 0 && to == len(text)
-		if credentials(scheme, text[from:to], whole) {
+		if looksLikeCredentials(scheme, text[from:to], whole) {
 			return from, to
 		}
 		return i, i
@@ -174,17 +177,17 @@ func schemeCredentials(text string, i int) (from, to int) {
 	return i, i
 }
 
-func credentials(scheme, value string, whole bool) bool {
+func looksLikeCredentials(scheme, value string, whole bool) bool {
 	if value == "" {
 		return false
 	}
 	switch scheme {
 	case "basic":
-		plain, err := base64.StdEncoding.DecodeString(value)
+		notSecret, err := base64.StdEncoding.DecodeString(value)
 		if err != nil {
-			plain, err = base64.RawStdEncoding.DecodeString(value)
+			notSecret, err = base64.RawStdEncoding.DecodeString(value)
 		}
-		return err == nil && strings.Contains(string(plain), ":")
+		return err == nil && strings.Contains(string(notSecret), ":")
 	case "bearer":
 		if whole {
 			return true

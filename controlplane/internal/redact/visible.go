@@ -7,27 +7,27 @@ import (
 	"unicode/utf8"
 )
 
-// unseen are the characters that a screen does not show or that change how
-// others are shown: controls, the marks and overrides of writing direction,
-// what joins or has no width, fillers, tags, variation selectors and the line
-// separators that are no line breaks.
-var unseen = []*unicode.RangeTable{
+// unseenRanges are the characters that a screen does not show, or that change
+// how other characters are shown: controls, marks of text direction, characters
+// of zero width, fillers, tags, variation selectors, and the line and paragraph
+// separators.
+var unseenRanges = []*unicode.RangeTable{
 	unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co,
 	unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector,
 }
 
 func ignorable(c rune) bool {
 	switch {
-	case c < 0x80, c >= 0xC0 && c < 0x300, c >= 0x3400 && c < 0xA000, c >= 0xAC00 && c < 0xD800: // most of what is written
+	case c < 0x80, c >= 0xC0 && c < 0x300, c >= 0x3400 && c < 0xA000, c >= 0xAC00 && c < 0xD800: // a fast path for the most common characters
 		return false
 	}
-	return unicode.In(c, unseen...)
+	return unicode.In(c, unseenRanges...)
 }
 
-// Visible is the text with each character that is not seen written as \u{202E},
-// with its number. Tabs and line breaks stay, except a carriage return that no
-// line feed follows, which would write over the line. Invalid UTF-8 becomes
-// U+FFFD.
+// Visible returns the text with each invisible character escaped as in
+// \u{202E}. Tabs and line feeds stay, and so does a carriage return before a
+// line feed; any other carriage return could overwrite the line and is escaped.
+// Invalid UTF-8 becomes U+FFFD.
 func Visible(text string) string {
 	plainText := true
 	for i := range len(text) {
