@@ -18,6 +18,8 @@
 // [Approvals]; if that field is nil, it denies the action. An approval is bound
 // to the [Digest] of the request: once a person has approved it, the same
 // unchanged request is allowed once, and no other request is.
+// docs/spec/policy.md describes the rules, the reason codes and the life of an
+// approval.
 //
 // # Fail closed
 //

@@ -18,7 +18,7 @@ func isMCP(action *aureus.Action) bool {
 
 // mcpVerdict decides on an MCP action. The metadata that declares it one may come
 // from the caller, so the verdict is never more permissive than that of its risk
-// tier.
+// tier. See docs/spec/policy.md#mcp-actions.
 func mcpVerdict(action *aureus.Action) *verdict {
 	v := *riskVerdict(action.RiskTier)
 	if v.effect == aureus.Deny {

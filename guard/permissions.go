@@ -42,7 +42,8 @@ func requirementOf(action *aureus.Action, required *aureus.Permission) requireme
 // intent must equal the required one. A held data zone covers itself and every
 // less sensitive zone. A held permission without an intent or a data zone covers
 // every required one, except, unless lenient, the intents delete and admin and
-// the zones confidential and restricted. The conditions must match.
+// the zones confidential and restricted. The conditions must match. See
+// docs/spec/policy.md#permissions.
 func (r *requirement) match(held *aureus.Permission, lenient bool) match {
 	switch {
 	case r.intent == "" || r.intent == held.Intent:

@@ -28,7 +28,7 @@ type verdict struct {
 
 // applyRules applies the rules to a valid request in this order: tool,
 // permissions, MCP, risk tier. The first rule that applies decides. The result
-// depends on the arguments alone.
+// depends on the arguments alone. See docs/spec/policy.md#order-of-the-rules.
 func applyRules(request *aureus.Request, lenient bool) *verdict {
 	action := &request.Action
 	if len(action.AllowedTools) > 0 && !allowsTool(action, request.Tool) {
