@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/guard"
@@ -120,6 +121,8 @@ type Config struct {
 
 	// Now is the clock. nil is time.Now.
 	Now func() time.Time
+
+	wrapStore func(storage.Store) storage.Store // set by tests; nil changes nothing
 }
 
 var errNoDB = errors.New("controlplane: no database: set DB to the path of a file, such as aureus.db, or Ephemeral to keep nothing")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
 // InProcess is the transport of the clients in the process, for tests.
@@ -14,6 +16,9 @@ func Failing(s *Server) int { return s.web.FailingAddresses() }
 
 // SetHeartbeat sets how often a run that is waited for sends white space.
 func SetHeartbeat(s *Server, d time.Duration) { s.heartbeat = d }
+
+// WrapStore has the server use what wrap makes of its store.
+func WrapStore(c *Config, wrap func(storage.Store) storage.Store) { c.wrapStore = wrap }
 
 // Prune deletes what is no longer kept, as the server does every hour.
 func Prune(ctx context.Context, s *Server) { s.prune(ctx) }

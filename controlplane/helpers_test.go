@@ -23,6 +23,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage/storagetest"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -52,6 +53,9 @@ func open(t *testing.T, change ...func(*controlplane.Config)) *controlplane.Serv
 	config := controlplane.Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
 	for _, c := range change {
 		c(&config)
+	}
+	if strings.HasPrefix(t.Name(), everyTransactionTwice) {
+		controlplane.WrapStore(&config, storagetest.Twice)
 	}
 	srv, err := controlplane.Open(t.Context(), config)
 	require.NoError(t, err)

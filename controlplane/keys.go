@@ -84,14 +84,15 @@ func (k *Keys) Add(ctx context.Context, by string, key Key) (_ Key, secret strin
 		return Key{}, "", fmt.Errorf("controlplane: %w", err)
 	}
 	made := newSecret()
-	err = k.db.Update(ctx, func(t storage.Tx) error {
-		key, err = k.add(t, by, key, made)
+	var added Key
+	err = k.db.Update(ctx, func(t storage.Tx) (err error) {
+		added, err = k.add(t, by, key, made)
 		return err
 	})
 	if err != nil {
 		return Key{}, "", fmt.Errorf("controlplane: adding a key: %w", err)
 	}
-	return key, made.text, nil
+	return added, made.text, nil
 }
 
 // First makes a key with the role admin, in the default tenant and speaking for
@@ -101,6 +102,7 @@ func (k *Keys) Add(ctx context.Context, by string, key Key) (_ Key, secret strin
 func (k *Keys) First(ctx context.Context) (key Key, secret string, made bool, err error) {
 	fresh := newSecret()
 	err = k.db.Update(ctx, func(t storage.Tx) error {
+		made = false
 		has, err := t.Keys().HasAdmin()
 		if err != nil || has {
 			return err
@@ -135,8 +137,9 @@ func (k *Keys) List(ctx context.Context) ([]Key, error) {
 	var keys []Key
 	err := k.db.View(ctx, func(t storage.Tx) error {
 		stored, err := t.Keys().List()
-		for _, s := range stored {
-			keys = append(keys, keyOf(s))
+		keys = make([]Key, len(stored))
+		for i, s := range stored {
+			keys[i] = keyOf(s)
 		}
 		return err
 	})

@@ -66,7 +66,9 @@ func (t *tending) tend(ctx context.Context, scan bool) error {
 	t.since++
 	var stop []*liveRun
 	var wake []storage.RunRef
+	found := *t
 	err := s.db.View(ctx, func(tx storage.Tx) error {
+		stop, wake, found = nil, nil, *t
 		revoked, err := tx.Keys().Revoked()
 		if err != nil {
 			return err
@@ -87,12 +89,13 @@ func (t *tending) tend(ctx context.Context, scan bool) error {
 		if wake, next, err = tx.Runs().ToWake(now, maxWakes); err != nil {
 			return err
 		}
-		t.revoked, t.next, t.since = revoked, next, 0
+		found.revoked, found.next, found.since = revoked, next, 0
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	*t = found
 	for _, run := range stop {
 		run.halt(errKeyRevoked)
 	}

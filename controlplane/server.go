@@ -80,6 +80,9 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
 	s.db = db
+	if config.wrapStore != nil {
+		s.db = config.wrapStore(db)
+	}
 	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.news, LetIn: s.longReads(s.governor.Reads)}); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}

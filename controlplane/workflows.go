@@ -474,6 +474,7 @@ func (s *Server) waitsOf(ctx context.Context, tenant string, spec *aureus.Workfl
 		return nil, nil
 	}
 	err = s.db.View(ctx, func(t storage.Tx) error {
+		list = nil
 		for i := range spec.Tasks {
 			id := spec.Tasks[i].ID
 			if waits[id] == "" {

@@ -1,0 +1,61 @@
+package controlplane_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane"
+)
+
+// everyTransactionTwice begins the names of tests whose servers, opened by [open],
+// run every transaction twice: the first time all that it does is rolled back, as by
+// a database that has to try again.
+const everyTransactionTwice = "TestMainFlows_EveryTransactionRunTwice"
+
+// A transaction that is run twice has the effect of one: the functions that the
+// handlers give to the store keep nothing of a run that was rolled back.
+func TestMainFlows_EveryTransactionRunTwice_GiveTheSame(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"keys":                       TestTheFirstKeyIsMadeOnce,
+		"keys are checked":           TestKeysAreChecked,
+		"keys are listed once":       listedOnce,
+		"keys of other tenants":      TestTenantsAreKeptApart,
+		"approvals":                  TestWhoMayDecideAnApproval,
+		"approvals, spent once":      TestOneOfFiftyEvaluationsPasses,
+		"approvals, joined":          TestDuplicatesJoinUnderConcurrency,
+		"approvals, listed":          TestApprovalsArePaged,
+		"approvals, released":        TestOutcome_SettlesTheApproval,
+		"audit":                      TestTheAuditLogTellsEverything,
+		"audit, reported":            TestDecisionsMadeElsewhereAreRecordedOnce,
+		"outcomes":                   TestOutcomes,
+		"decisions":                  TestDecision_JoinsApprovalGatesAndOutcome,
+		"gates":                      TestGateRecords_ThatContradictThemselves_AreRejected,
+		"validators":                 TestValidators_OfTheTenant_StandBeforeThoseOfASubject,
+		"workflows":                  TestAWorkflowRunsItsToolsInOrder,
+		"workflows with approvals":   TestAnApprovalIsAskedForAndTheWorkflowGoesOnOnceItIsGiven,
+		"workflows with keys":        TestWhatWasUndoneIsDoneAgain,
+		"workflows that wait":        TestWaitingRun_Status_TellsWhatItWaitsFor,
+		"workflows of revoked keys":  TestRevokedKey_RunUnderWay_IsParked,
+		"workflows that are bounded": TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// The keys of a store are listed once each, and those that are refused are not added.
+func TestKeys_ListedAfterAnAddition_AreThereOnce(t *testing.T) { listedOnce(t) }
+
+func listedOnce(t *testing.T) {
+	srv := open(t)
+	ctx := t.Context()
+	added, _, err := srv.Keys().Add(ctx, "olga", controlplane.Key{Tenant: "default", Subject: "svc", Role: controlplane.RoleService})
+	require.NoError(t, err)
+	require.Equal(t, "svc", added.Subject)
+	_, _, err = srv.Keys().Add(ctx, "olga", controlplane.Key{Tenant: "default", Subject: "svc", Role: "root"})
+	require.Error(t, err)
+	list, err := srv.Keys().List(ctx)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, added.ID, list[0].ID)
+}
