@@ -19,7 +19,8 @@ import (
 // still be used, its digest and the rules are the same, and neither the key that
 // asked for it nor one that approved it has been revoked. Where that is no longer
 // so, a person is asked anew. One that is rejected, withdrawn or past its time
-// before the task has begun is not asked for again: the task ends with it.
+// before the task has begun is not asked for again: the task ends with it. See
+// docs/spec/workflows.md#approvals-in-a-run.
 type taskApprovals struct {
 	*approvals.Tx
 

@@ -1,7 +1,7 @@
 // Package approval holds the rules of approvals, without storage or transport: the
 // states of an approval ([State]), and how an approval changes a decision
 // ([Answer]). The control plane, the test server and the tests of package guard
-// use these rules.
+// use these rules. docs/spec/policy.md#approvals describes them for users.
 package approval
 
 import (

@@ -12,6 +12,7 @@
 // `aureus:"optional"` makes a field optional to read that is always written. A
 // null counts as absent, a tag `aureus:"min=1,max=10"` bounds a number, and
 // `aureus:"alias=from"` has a field read under a second name as well.
+// docs/spec/json.md describes for users how JSON is read.
 package strictjson
 
 import (

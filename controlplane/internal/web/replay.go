@@ -49,7 +49,7 @@ type ReplyStore interface {
 // there, or decided or spent, registers the same validator once more, or stores
 // the telemetry a second time.
 //
-// It is safe for concurrent use.
+// It is safe for concurrent use. See docs/spec/contract.md#repeated-requests.
 type replies struct {
 	mu     sync.Mutex
 	active map[replyScope]struct{} // requests being answered

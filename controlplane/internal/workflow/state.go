@@ -21,7 +21,8 @@ const (
 // TaskWaiting is the wire's word for a task that is blocked.
 const TaskWaiting = "waiting"
 
-// The words for a run. Those from Success on are ends.
+// The words for a run. Those from Success on are ends. See
+// docs/spec/workflows.md#states.
 const (
 	Running          = "running"
 	AwaitingApproval = "awaiting_approval"
