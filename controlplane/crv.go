@@ -54,8 +54,10 @@ func (s *Server) validateCommit(w http.ResponseWriter, r *http.Request, c web.Ca
 	if err := checkGateNames(text); err != nil {
 		return err
 	}
-	if err := validNames(nametext.Label, map[string]string{"/commit/id": body.Commit.ID, "/gate_config/name": body.GateConfig.Name}); err != nil {
-		return web.Problem(http.StatusUnprocessableEntity, wire.CodeValidation, err.Error())
+	for _, field := range []struct{ pointer, text string }{{"/commit/id", body.Commit.ID}, {"/gate_config/name", body.GateConfig.Name}} {
+		if problem := nametext.Label(field.text); problem != "" {
+			return web.Problem(http.StatusUnprocessableEntity, wire.CodeValidation, field.pointer+": "+problem)
+		}
 	}
 	find, err := s.validators.of(c.Tenant, c.Subject)
 	if err != nil {

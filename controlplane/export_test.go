@@ -21,4 +21,4 @@ func SetHeartbeat(s *Server, d time.Duration) { s.heartbeat = d }
 func WrapStore(c *Config, wrap func(storage.Store) storage.Store) { c.wrapStore = wrap }
 
 // Prune deletes what is no longer kept, as the server does every hour.
-func Prune(ctx context.Context, s *Server) { s.prune(ctx) }
+func Prune(ctx context.Context, s *Server) { s.retention.Prune(ctx) }

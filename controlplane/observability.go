@@ -59,6 +59,11 @@ func (r *reportCounters) of(tenant string) *reportCounts {
 	return counts
 }
 
+// maxBatchItems limits the items of one batch.
+const maxBatchItems = 10_000
+
+type batchResponse = wire.BatchResponse[aureus.Rejection]
+
 // takeOne stores a single item: 200 when it is committed, 400 and 422 for what
 // is none.
 func (s *Server) takeOne(kind telemetry.Kind) web.Handler {
@@ -101,7 +106,7 @@ func (s *Server) takeBatch(kind telemetry.Kind) web.Handler {
 		}
 		texts, err := jsonvalue.Split(body, maxBatchItems)
 		if err != nil {
-			return s.refuse(c, kind, badArray(err, maxBatchItems))
+			return s.refuse(c, kind, web.BadArray(err, maxBatchItems))
 		}
 		account := web.Account(r)
 		transient, err := chargeItems(account, texts)
@@ -156,15 +161,6 @@ func chargeItems(account *governor.Account, texts [][]byte) (transient int64, er
 // maxRejection is the limit of the reason why an item was refused, in bytes. A
 // reason lists problems and names members of the item.
 const maxRejection = 1000
-
-func badArray(err error, limit int) error {
-	if errors.Is(err, jsonvalue.ErrTooMany) {
-		return web.Problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the batch has more than %d items", limit),
-			web.WithRemediation("Send it in several batches."))
-	}
-	return web.Problem(http.StatusBadRequest, wire.CodeMalformed, "the body is "+err.Error(),
-		web.WithRemediation("Send an array of items, or a single item to the path without /batch."))
-}
 
 // keep appends the items and returns when they are committed.
 func (s *Server) keep(ctx context.Context, tenant string, kind telemetry.Kind, items []telemetry.Item) error {

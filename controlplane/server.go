@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/audit"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/controlplane/internal/rules"
@@ -37,11 +38,13 @@ type Server struct {
 
 	approvals *approvals.Service
 	policy    *policy.Service
+	audit     *audit.Service
+	retention audit.Retention
 
 	clients    clientKeys
 	validators validators
 	reports    reportCounters // for the metrics
-	pruning    sync.WaitGroup // the goroutine of keepPruning
+	pruning    sync.WaitGroup // the goroutine of retention.Run
 	governor   *governor.Governor
 	feeds      feeds
 	files      string // tells these stores from others, in the ids of the stream
@@ -109,6 +112,8 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		Store: s.db, Now: config.Now, Rules: decide, Life: approval.Life{Decide: config.ApprovalLifetime, Use: config.ApprovalUseTime}, Changed: s.wakeRuns,
 	}
 	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Report: s.report}
+	s.audit = &audit.Service{Store: s.db, Now: config.Now}
+	s.retention = audit.Retention{Store: s.db, Now: config.Now, Log: s.log, Keep: config.Retention}
 	s.tools, s.heartbeat = config.tools(), defaultHeartbeat
 	s.web.Handle(s.routes()...)
 	s.runs.wake = make(chan struct{}, 1)
@@ -116,12 +121,12 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.keepTending()
-	s.keepPruning()
+	s.pruning.Go(func() { s.retention.Run(s.web.Life()) })
 	return s, nil
 }
 
 func (s *Server) routes() []web.Route {
-	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.auditRoutes(), s.streamRoutes(), s.crvRoutes(),
+	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.audit.Routes(), s.streamRoutes(), s.crvRoutes(),
 		s.observabilityRoutes(), s.workflowRoutes(), s.healthRoutes(), s.metricsRoutes(), contractRoutes())
 }
 

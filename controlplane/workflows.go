@@ -26,6 +26,9 @@ import (
 )
 
 // registerWorkflows serves execute, status and cancel of workflows.
+// maxCorrelationID limits a correlation id, in bytes.
+const maxCorrelationID = 1024
+
 func (s *Server) workflowRoutes() []web.Route {
 	return []web.Route{
 		{Pattern: "POST /api/v1/workflows/execute", Role: web.Service, Replay: web.ReplayDurable, Handler: s.executeWorkflow},
@@ -105,8 +108,8 @@ func (s *Server) admissibleRun(c web.Caller, body *runRequest) ([]aureus.SafetyV
 	for i := range problems {
 		problems[i].Pointer = "/workflow" + problems[i].Pointer
 	}
-	if len(body.CorrelationID) > maxWord {
-		problems = append(problems, strictjson.Problem{Pointer: "/correlation_id", Message: fmt.Sprintf("must not be longer than %d bytes", maxWord)})
+	if len(body.CorrelationID) > maxCorrelationID {
+		problems = append(problems, strictjson.Problem{Pointer: "/correlation_id", Message: fmt.Sprintf("must not be longer than %d bytes", maxCorrelationID)})
 	}
 	if id, given := body.Context["principal_id"]; given && id != nil {
 		switch text, ok := id.(string); {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -154,4 +155,14 @@ func InvalidBody(pointer, message string) error {
 	}
 	return Problem(http.StatusUnprocessableEntity, wire.CodeValidation, text,
 		WithDetails([]strictjson.Problem{{Pointer: pointer, Message: message}}))
+}
+
+// BadArray is the answer for an error of jsonvalue.Split with that limit.
+func BadArray(err error, limit int) error {
+	if errors.Is(err, jsonvalue.ErrTooMany) {
+		return Problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the batch has more than %d items", limit),
+			WithRemediation("Send it in several batches."))
+	}
+	return Problem(http.StatusBadRequest, wire.CodeMalformed, "the body is "+err.Error(),
+		WithRemediation("Send an array of items, or a single item to the path without /batch."))
 }

@@ -1,4 +1,4 @@
-package controlplane
+package audit
 
 import (
 	"errors"
@@ -13,17 +13,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-const decisionIDForm = "the id of a decision: dec_ and 26 characters of base32"
-
-// recordGates writes down what gates found that judged elsewhere. One that tells
-// of a decision that is there must come from the subject of that decision.
-func (s *Server) recordGates(w http.ResponseWriter, r *http.Request, c web.Caller) error {
-	return s.recordBatch(w, r, c, func(item []byte) (recording, error) {
+// postGates records the results of gates that ran outside the control plane. A
+// result that names a recorded decision must come from the subject of that decision.
+func (s *Service) postGates(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	return s.postBatch(w, r, c, func(item []byte) (change, error) {
 		var record aureus.GateRecord
 		if err := decodeItem(item, &record); err != nil {
 			return nil, err
 		}
-		if err := validGateRecord(&record); err != nil {
+		if err := checkGateRecord(&record); err != nil {
 			return nil, err
 		}
 		entry := aureus.AuditRecord{
@@ -31,7 +29,7 @@ func (s *Server) recordGates(w http.ResponseWriter, r *http.Request, c web.Calle
 			Details: gateRecordDetails(record),
 		}
 		return func(t storage.Tx, now time.Time) error {
-			if err := mayTellOf(t, c, now, record.DecisionID); err != nil {
+			if err := checkDecision(t, c, now, record.DecisionID); err != nil {
 				return err
 			}
 			return t.Audit().Append(c.Tenant, now, entry)
@@ -39,15 +37,15 @@ func (s *Server) recordGates(w http.ResponseWriter, r *http.Request, c web.Calle
 	})
 }
 
-func mayTellOf(t storage.Tx, c web.Caller, now time.Time, id aureus.DecisionID) error {
+func checkDecision(t storage.Tx, c web.Caller, now time.Time, id aureus.DecisionID) error {
 	if id.IsZero() {
 		return nil
 	}
 	decision, err := t.Decisions().Get(c.Tenant, id)
 	switch {
 	case errors.Is(err, storage.ErrNotFound): // it may come later
-		if why := reported.Recent(id, now); why != "" {
-			return refusal(why)
+		if problem := reported.Recent(id, now); problem != "" {
+			return refusal(problem)
 		}
 		return nil
 	case err != nil:
@@ -58,7 +56,7 @@ func mayTellOf(t storage.Tx, c web.Caller, now time.Time, id aureus.DecisionID) 
 	return nil
 }
 
-func validGateRecord(record *aureus.GateRecord) error {
+func checkGateRecord(record *aureus.GateRecord) error {
 	status := vocab.CRVWarning
 	switch {
 	case record.Passed && record.Blocked:
@@ -76,7 +74,7 @@ func validGateRecord(record *aureus.GateRecord) error {
 	case record.Passed && record.FailureCode != "":
 		return refusal("/failure_code: what has passed has none")
 	}
-	return validNames(nametext.Label, map[string]string{"/gate_name": record.GateName, "/commit_id": record.CommitID, "/trace_id": record.TraceID})
+	return checkNames(nametext.Label, map[string]string{"/gate_name": record.GateName, "/commit_id": record.CommitID, "/trace_id": record.TraceID})
 }
 
 func gateRecordDetails(record aureus.GateRecord) map[string]any {

@@ -1,0 +1,92 @@
+package audit
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/nametext"
+	"github.com/farmountain/aureus-go/internal/reported"
+	"github.com/farmountain/aureus-go/internal/wire"
+)
+
+// postOutcomes records the outcomes of decisions, one each. Only the subject that
+// made or reported the decision may report its outcome, or an operator. An outcome
+// may come before its decision; then it is checked again when the decision comes.
+func (s *Service) postOutcomes(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	return s.postBatch(w, r, c, func(item []byte) (change, error) {
+		var outcome aureus.Outcome
+		if err := decodeItem(item, &outcome); err != nil {
+			return nil, err
+		}
+		if err := checkOutcome(&outcome); err != nil {
+			return nil, err
+		}
+		report := storage.Outcome{
+			DecisionID: outcome.DecisionID, Status: outcome.Status, By: c.Actor(), Trusted: c.Role.AtLeast(web.Operator),
+			Details: outcomeDetails(&outcome),
+		}
+		notDone := approval.NotDone(outcome)
+		return func(t storage.Tx, now time.Time) error {
+			if err := addOutcome(t, c, now, report); err != nil {
+				return err
+			}
+			return t.Approvals().Settle(c.Tenant, now, c.Actor(), outcome.DecisionID, notDone)
+		}, nil
+	})
+}
+
+func addOutcome(t storage.Tx, c web.Caller, now time.Time, report storage.Outcome) error {
+	decision, err := t.Decisions().Get(c.Tenant, report.DecisionID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		if problem := reported.Recent(report.DecisionID, now); problem != "" { // its decision would be refused too
+			return refusal(problem)
+		}
+		err = t.Decisions().AddEarlyOutcome(c.Tenant, now, report)
+	case err != nil:
+	case decision.Subject != c.Subject && !report.Trusted:
+		err = refusal("the decision is another key's")
+	default:
+		err = t.Decisions().AddOutcome(c.Tenant, now, decision, report)
+	}
+	if errors.Is(err, storage.ErrConflict) {
+		return refusal(wire.CodeConflict + ": another outcome is recorded for this decision; what was recorded first stands")
+	}
+	return err
+}
+
+func outcomeDetails(outcome *aureus.Outcome) map[string]any {
+	details := map[string]any{"duration_ms": outcome.DurationMS, "source": storage.SourceReported}
+	if outcome.ErrorClass != "" {
+		details["error_class"] = outcome.ErrorClass
+	}
+	if outcome.NotDone {
+		details["not_done"] = true
+	}
+	if outcome.GateResult != nil {
+		details["gate"] = storage.GateDetails(*outcome.GateResult)
+	}
+	return details
+}
+
+func checkOutcome(outcome *aureus.Outcome) error {
+	if outcome.DecisionID.IsZero() {
+		return refusal("/decision_id: is required")
+	}
+	if outcome.Status == "" {
+		return refusal("/status: is required")
+	}
+	if outcome.NotDone && !approval.NotDone(*outcome) {
+		return refusal("/not_done: only what failed, was blocked or was refused can be not done")
+	}
+	names := map[string]string{"/status": outcome.Status, "/error_class": outcome.ErrorClass}
+	if gate := outcome.GateResult; gate != nil {
+		names["/gate_result/gate_name"], names["/gate_result/crv_status"] = gate.GateName, gate.CRVStatus
+	}
+	return checkNames(nametext.Label, names)
+}

@@ -1,0 +1,115 @@
+package audit
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/internal/nametext"
+	"github.com/farmountain/aureus-go/internal/reported"
+	"github.com/farmountain/aureus-go/internal/vocab"
+	"github.com/farmountain/aureus-go/internal/wire"
+)
+
+// postRecords records decisions that were made outside the control plane. One that
+// is recorded already is accepted and changes nothing; a different one with the same
+// id is refused.
+func (s *Service) postRecords(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	return s.postBatch(w, r, c, func(item []byte) (change, error) {
+		var record aureus.DecisionRecord
+		if err := decodeItem(item, &record); err != nil {
+			return nil, err
+		}
+		if err := checkRecord(c, &record); err != nil {
+			return nil, err
+		}
+		decision, err := storage.DecisionOf(record, c.Subject)
+		if err != nil {
+			return nil, err
+		}
+		return func(t storage.Tx, now time.Time) error { return addRecord(t, c, now, record, decision) }, nil
+	})
+}
+
+// addRecord records a reported decision. The server marks it as reported and as
+// resting on claims, whatever the record says. What the record says about an
+// approval must be true.
+func addRecord(t storage.Tx, c web.Caller, now time.Time, record aureus.DecisionRecord, decision storage.Decision) error {
+	known, err := t.Decisions().Knows(c.Tenant, decision)
+	switch {
+	case errors.Is(err, storage.ErrConflict):
+		return refusal(wire.CodeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
+	case known || err != nil:
+		return err
+	}
+	expected, err := t.Decisions().HasEarlyOutcome(c.Tenant, record.DecisionID, c.Subject)
+	if err != nil {
+		return err
+	}
+	problem := reported.Consistent(record)
+	if !expected { // an outcome that came before its decision was checked then
+		problem = cmp.Or(reported.Recent(record.DecisionID, now), problem)
+	}
+	if problem != "" {
+		return refusal(problem)
+	}
+	if record.ApprovalID != "" {
+		if err := checkApproval(t, c, now, record); err != nil {
+			return err
+		}
+	}
+	var effect aureus.Effect
+	_ = effect.UnmarshalText([]byte(record.Effect)) // checkRecord has checked it
+	record.Claimed = true
+	entry := storage.DecisionEntry(record, c.Actor())
+	entry.FromState, entry.ToState = vocab.StateEvaluating, effect.State()
+	entry.Details["source"] = storage.SourceReported
+	if _, err := t.Decisions().Add(c.Tenant, now, decision, entry); err != nil {
+		return err
+	}
+	return t.Decisions().SettleOutcomes(c.Tenant, now, decision)
+}
+
+// checkApproval checks what a reported decision says about an approval: that its
+// subject asked for it, that it is for the same action, and that an allow used it.
+func checkApproval(t storage.Tx, c web.Caller, now time.Time, record aureus.DecisionRecord) error {
+	found, err := t.Approvals().Summary(c.Tenant, now, record.ApprovalID)
+	if err == nil && found.RequestedBy != c.Subject || errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
+		return refusal("/approval_id: this key's subject has asked for no such approval")
+	}
+	if err != nil {
+		return err
+	}
+	spent, err := t.Approvals().SpentBy(c.Tenant, record.ApprovalID, record.DecisionID)
+	if err != nil {
+		return err
+	}
+	if problem := reported.Fits(record, found, spent); problem != "" {
+		return refusal(problem)
+	}
+	return nil
+}
+
+// checkRecord refuses a record that is incomplete or that the caller may not report.
+func checkRecord(c web.Caller, record *aureus.DecisionRecord) error {
+	if record.DecisionID.IsZero() {
+		return refusal("/decision_id: is required")
+	}
+	if err := new(aureus.Effect).UnmarshalText([]byte(record.Effect)); err != nil {
+		return refusal("/effect: " + err.Error())
+	}
+	if err := c.MaySpeakFor(record.Principal); err != nil {
+		return refusal("/principal: this key may not speak for it")
+	}
+	if record.OnBehalfOf != "" && c.MaySpeakFor(record.OnBehalfOf) != nil {
+		return refusal("/on_behalf_of: this key may not speak for it")
+	}
+	return checkNames(nametext.Identifier, map[string]string{
+		"/principal": record.Principal, "/on_behalf_of": record.OnBehalfOf, "/action": record.Action, "/tool_name": record.ToolName,
+		"/trace_id": record.TraceID, "/reason_code": string(record.ReasonCode), "/rule": record.Rule, "/policy_version": record.PolicyVersion, "/approval_id": record.ApprovalID,
+	})
+}
