@@ -8,29 +8,30 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// The errors that callers branch on, for [errors.Is]. [*Blocked] is the struct
-// behind both.
+// The errors for [errors.Is]. A [*Blocked] matches them.
 var (
-	// ErrBlocked: the change was not admitted.
+	// ErrBlocked means that the change was refused.
 	ErrBlocked = errors.New("the change was blocked")
 
-	// ErrUndecided: every failure is a TOOL_ERROR, as when a validator panicked,
-	// the context ended or the gate has no validators. Nothing was found against
-	// the change itself; a service answers 503 rather than 422.
+	// ErrUndecided means that the change was refused because it could not be judged:
+	// every failure is a TOOL_ERROR, for example because a validator panicked, the
+	// context ended or the gate has no validators. No fault was found in the change
+	// itself, so a service responds with 503 rather than 422.
 	ErrUndecided = errors.New("it could not be decided")
 )
 
-// Blocked is the error for a change that was not admitted. It matches
-// [ErrBlocked], [ErrUndecided] where that applies, and what stopped the gate if
-// that was an error: the cause of its context's end, or what [Gate.Previous]
-// returned. Of those only the text of Error tells, never the Result.
+// Blocked is the error for a change that was refused. It matches [ErrBlocked], and
+// [ErrUndecided] if that applies. If an error stopped the gate, it matches that error
+// too: the cause of the end of the context, or the error of the function of
+// [Gate.Previous]. The text of that error is in Error and not in Result, because a
+// Result is sent to other services.
 type Blocked struct {
 	Result aureus.GateResult
 
 	cause error
 }
 
-// Error names the gate, the class of failure, the first reason and the
+// Error has the name of the gate, the failure code, the first reason and the
 // remediation.
 func (b *Blocked) Error() string {
 	var text strings.Builder
@@ -50,7 +51,8 @@ func (b *Blocked) Error() string {
 	return text.String()
 }
 
-// reason is that of the result that gave the gate its code, else the first one.
+// reason is the reason of the first failure with the code of the gate, or else the first
+// reason of any failure.
 func (b *Blocked) reason() string {
 	first := ""
 	for _, r := range b.Result.ValidationResults {
@@ -65,7 +67,7 @@ func (b *Blocked) reason() string {
 	return first
 }
 
-// Unwrap gives the sentinels that the error matches, and the cause.
+// Unwrap returns the errors that the error matches.
 func (b *Blocked) Unwrap() []error {
 	chain := []error{ErrBlocked}
 	if b.Result.Undecided() {
@@ -77,12 +79,12 @@ func (b *Blocked) Unwrap() []error {
 	return chain
 }
 
-// GateResult is the result behind the error, for packages that find it by this
-// method rather than by the type.
+// GateResult returns the Result. It lets a package recognize the error by this method
+// without importing crvgate, as package middleware does.
 func (b *Blocked) GateResult() aureus.GateResult { return b.Result }
 
-// FailureCode is the failure code of the [*Blocked] in err's chain. It is empty
-// where there is none, and where the gate failed without a code.
+// FailureCode is the failure code of the [*Blocked] in the chain of err. It is empty if
+// there is no *Blocked, and if the gate failed without a code.
 func FailureCode(err error) aureus.FailureTaxonomy {
 	if blocked, ok := errors.AsType[*Blocked](err); ok {
 		return blocked.Result.FailureCode

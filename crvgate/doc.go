@@ -1,8 +1,9 @@
-// Package crvgate is an admission gate (CRV): it validates a state change
-// before it is committed, and keeps it from happening unless it passes.
+// Package crvgate is an admission gate (CRV, Circuit Reasoning Validation): it
+// validates a state change before it is committed, and refuses the change if it does
+// not pass.
 //
-// A [Validator] judges a [Change]; a plain function is one. A [Gate] runs a list
-// of them, and [Wrap] puts it before the function that makes the change:
+// A [Validator] judges a [Change]; it is a plain function. A [Gate] runs a list of
+// validators, and [Wrap] puts the gate before the function that makes the change:
 //
 //	apply := crvgate.Wrap(crvgate.New("ledger", noOverdraft, sameCurrency), ledger.Apply)
 //	err := apply(ctx, transfer)
@@ -14,33 +15,33 @@
 //		return crvgate.Pass()
 //	}
 //
-// The error of a change that was not admitted is a [*Blocked]: it holds the
-// whole result, with a class of failure and a remediation for each finding.
+// The error for a change that was refused is a [*Blocked]. It has the results of all
+// validators, each failure with a code and a remediation.
 //
-// # A gate means it
+// # When a change is admitted
 //
-// The wrapped function is not called unless the gate passed, or warned and was
-// made [Gate.NonBlocking] by name. The zero Gate, a nil one and one without
-// validators refuse. Every validator runs, one that panics is a failure like
-// any other, and every finding is kept. Where confidence is required, a result
-// without any has not reached it. A change that could not be judged at all,
-// because the context ended or the previous state could not be loaded, is
-// refused by non-blocking gates too, and matches [ErrUndecided].
+// The wrapped function is called only if the gate passed, or if the gate is
+// [Gate.NonBlocking] and could judge the change. The zero Gate, a nil Gate and a Gate
+// without validators refuse every change.
 //
-// A gate judges what it is shown. Where the state may change between the
+// Every validator runs, and every result is kept. A validator that panics counts as a
+// failure. If the gate requires a confidence, a result without one has not reached it.
+//
+// A change could not be judged if the context ended, the previous state could not be
+// loaded, or the gate has no validators. A non-blocking gate refuses such a change too.
+// [ErrUndecided] tells this apart from a change with a fault.
+//
+// A gate judges the state that it is given. If that state can change between the
 // judgement and the commit, hold a lock or a transaction around both.
 //
-// # Rules over JSON
+// # Related packages
 //
-// The validators of the published system that need no rule language are here as
-// Go values ([NotNull], [Schema], [Monotonic], [MaxSize], [StatisticalBounds],
-// [AnomalyDetection], [CrossFieldConsistency], [TemporalMonotonic], the memory
-// rules, [SchemaCheck], [BalancePositive]) with the codes, confidences and
-// metadata of SPEC 4.3. They see the change as free-form JSON: [Gate.With] adds
-// them to a gate of any type. Numbers compare exactly, integers beyond 2^53
-// included; sizes count as JavaScript counts them.
+// Package [github.com/farmountain/aureus-go/crvgate/validators] has ready-made
+// validators that see a change as JSON, for [Gate.With]. Package
+// [github.com/farmountain/aureus-go/crvgate/registry] makes validators of
+// configurations, as a control plane does, and package
+// [github.com/farmountain/aureus-go/crvgate/rules] adds configurations in CEL and JSON
+// Schema. [docs/spec/gates.md] has the rules of a gate in full.
 //
-// A [Registry] knows validators by the names that the wire uses, makes them of
-// configurations, and is the wire's gate ([Registry.Validate]). A control plane
-// and a service that embeds this package decide by the same code.
+// [docs/spec/gates.md]: https://github.com/farmountain/aureus-go/blob/main/docs/spec/gates.md
 package crvgate

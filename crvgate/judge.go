@@ -10,15 +10,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/panicsite"
 )
 
-// judge is the gate algorithm of SPEC 4.1. It completes the change, runs every
-// validator, and stops early only when there is nothing left to decide. The
-// error is what stopped it, if an error did.
+// judge is the algorithm of a gate. It completes the change, then runs every validator;
+// it stops early only if the change cannot be judged. results is an empty buffer. The
+// error is the cause if an error stopped it, and nil otherwise.
 func (g *Gate[T]) judge(ctx context.Context, change *Change[T], results []aureus.ValidationResult) (judgement, error) {
 	judged := judgement{results: results}
 	if g == nil || len(g.validators)+len(g.rules) == 0 {
 		return judged.stop("the gate has no validators"), nil
 	}
-	if judged = judged.stopAtEnd(ctx); judged.stopped {
+	if judged = judged.stopIfEnded(ctx); judged.stopped {
 		return judged, causeOf(ctx)
 	}
 	if g.previous != nil || g.describe != nil {
@@ -28,7 +28,7 @@ func (g *Gate[T]) judge(ctx context.Context, change *Change[T], results []aureus
 	}
 	judged = judgeAll(ctx, judged, &g.settings, g.validators, change)
 	if len(g.rules) > 0 && !judged.stopped {
-		if document, err := documentOf(change); err != nil {
+		if document, err := freeFormOf(change); err != nil {
 			judged = judged.refuseEach(len(g.rules), err)
 		} else {
 			judged = judgeAll(ctx, judged, &g.settings, g.rules, &document)
@@ -49,49 +49,49 @@ func causeOf(ctx context.Context) error {
 
 func judgeAll[T any](ctx context.Context, judged judgement, set *settings, validators []Validator[T], change *Change[T]) judgement {
 	if set.detectMutation {
-		return judgeWatching(ctx, judged, set.required, validators, change)
+		return judgeDetectingMutation(ctx, judged, set.required, validators, change)
 	}
 	return judgeEach(ctx, judged, set.required, validators, change)
 }
 
-// judgeEach runs the validators and weighs what they said.
+// judgeEach runs the validators and adds their results.
 func judgeEach[T any](ctx context.Context, judged judgement, required float64, validators []Validator[T], change *Change[T]) judgement {
 	before := len(judged.results)
-	judged.results = slices.Grow(judged.results, len(validators))[:before+len(validators)] // each place is written before it is read
+	judged.results = slices.Grow(judged.results, len(validators))[:before+len(validators)] // each element is written before it is read
 	ran, ended := 0, false
 	for ran < len(validators) && !ended {
 		ended = runSome(ctx, validators, change, judged.results[before:], &ran)
 	}
 	judged.results = judged.results[:before+ran]
-	judged = judged.weigh(before, required)
+	judged = judged.assess(before, required)
 	if ended {
-		return judged.stopAtEnd(ctx)
+		return judged.stopIfEnded(ctx)
 	}
 	return judged
 }
 
-// runSome runs validators until all have run, the context ends or one panics:
-// that one has a result too, and those after it are for the next call (SPEC
-// C3). One deferred call for all of them is what makes a pass cheap.
+// runSome runs validators from index *ran on, until all have run, the context has ended,
+// or one has panicked. The one that panicked has a result too; the next call runs those
+// after it. One deferred call for all of them costs less than one for each.
 func runSome[T any](ctx context.Context, validators []Validator[T], change *Change[T], results []aureus.ValidationResult, ran *int) (ended bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			results[*ran] = broken("the validator panicked" + panicsite.Describe(p))
+			results[*ran] = toolError("the validator panicked" + panicsite.Describe(p))
 			*ran++
 			ended = ctx.Err() != nil
 		}
 	}()
-	given := *change // each validator gets a copy of this copy, which the compiler makes in one go
+	given := *change // a local copy, which the compiler copies faster for each call
 	for *ran < len(validators) && !ended {
 		if validator := validators[*ran]; validator != nil {
 			result := validator(ctx, given)
-			if plain(&result) { // most are, and writing one afresh is cheaper than copying it
+			if isPlainPass(&result) { // writing a new one costs less than copying it
 				results[*ran] = aureus.ValidationResult{Valid: true, Confidence: &certain}
 			} else {
 				results[*ran] = result
 			}
 		} else {
-			results[*ran] = broken("the validator is nil")
+			results[*ran] = toolError("the validator is nil")
 		}
 		*ran++
 		ended = ctx.Err() != nil
@@ -99,15 +99,15 @@ func runSome[T any](ctx context.Context, validators []Validator[T], change *Chan
 	return ended
 }
 
-// plain reports whether a result is that of Pass, of which two words say
-// everything.
-func plain(result *aureus.ValidationResult) bool {
+// isPlainPass reports whether a result is exactly that of Pass.
+func isPlainPass(result *aureus.ValidationResult) bool {
 	return result.Valid && result.Confidence == &certain && result.Reason == "" &&
 		result.Metadata == nil && result.FailureCode == "" && result.Remediation == ""
 }
 
-// complete fills in what the change came without. A reason says why it cannot.
-// The error of the caller's own function stays out of the reason, which travels.
+// complete sets the id, the metadata and the previous state that the change lacks. If it
+// cannot, the reason says why. The error of the caller's function is not part of the
+// reason, because reasons are sent to other services.
 func (g *Gate[T]) complete(ctx context.Context, change *Change[T]) (reason string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -125,9 +125,9 @@ func (g *Gate[T]) complete(ctx context.Context, change *Change[T]) (reason strin
 	return "", nil
 }
 
-// documentOf is the change as free-form JSON. What has no JSON form is an
-// error, also where writing it panics.
-func documentOf[T any](change *Change[T]) (document Change[any], err error) {
+// freeFormOf is the change as free-form JSON. It is an error if the change has no JSON
+// form, or if a method that writes it panics.
+func freeFormOf[T any](change *Change[T]) (document Change[any], err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic%s", panicsite.Describe(p))

@@ -11,26 +11,25 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// judgement is what the validators of one gate said of one change, and what
-// follows from it. It knows no type of change, so that gates of every type and
-// the wire's gate decide by the same code.
+// judgement collects the results of the validators of one gate for one change. It does
+// not depend on the type of the change, so that gates of every type decide by the same
+// code. It is passed by value, so that its results can stay on the stack.
 type judgement struct {
 	results []aureus.ValidationResult
 	invalid bool // some result is invalid
-	unsure  bool // some valid result has too little confidence
-	stopped bool // the change could not be judged: refuses in every mode
+	unsure  bool // some valid result does not reach the required confidence
+	stopped bool // the change could not be judged, so it is refused in every mode
 }
 
-// add takes one more result. Here and below a judgement is passed by value, so
-// that the room for its results can stay on the stack.
+// add adds a result.
 func (j judgement) add(result aureus.ValidationResult) judgement {
 	j.results = append(j.results, result)
 	j.invalid = j.invalid || !result.Valid
 	return j
 }
 
-// weigh counts the results from the given one on.
-func (j judgement) weigh(from int, required float64) judgement {
+// assess updates the judgement for the results from the given index on.
+func (j judgement) assess(from int, required float64) judgement {
 	for i := from; i < len(j.results); i++ {
 		result := &j.results[i]
 		if !result.Valid {
@@ -45,7 +44,7 @@ func (j judgement) weigh(from int, required float64) judgement {
 	return j
 }
 
-// refuseEach stands in for rules that the change could not be shown to.
+// refuseEach adds a result for each validator that could not see the change.
 func (j judgement) refuseEach(rules int, err error) judgement {
 	for range rules {
 		j = j.add(Fail(aureus.Conflict, "the change has no JSON form: "+err.Error()))
@@ -53,15 +52,15 @@ func (j judgement) refuseEach(rules int, err error) judgement {
 	return j
 }
 
-// stop refuses because the change cannot be judged.
+// stop adds a failure because the change cannot be judged.
 func (j judgement) stop(reason string) judgement {
-	j = j.add(broken(reason))
+	j = j.add(toolError(reason))
 	j.stopped = true
 	return j
 }
 
-// stopAtEnd stops when the context has ended.
-func (j judgement) stopAtEnd(ctx context.Context) judgement {
+// stopIfEnded stops if the context has ended or is nil.
+func (j judgement) stopIfEnded(ctx context.Context) judgement {
 	if ctx == nil {
 		return j.stop("the gate was given no context")
 	}
@@ -73,12 +72,12 @@ func (j judgement) stopAtEnd(ctx context.Context) judgement {
 
 func (j judgement) passed() bool { return !j.invalid && !j.unsure && !j.stopped }
 
-// admitted is the one place that says whether a change may be made.
+// admitted reports whether the change may be made. No other code decides that.
 func (j judgement) admitted(set *settings) bool {
 	return j.passed() || set.nonBlocking && !j.stopped
 }
 
-// conclude makes the result that callers see.
+// conclude makes the result of the gate.
 func (s *settings) conclude(j judgement) aureus.GateResult {
 	result := aureus.GateResult{
 		Passed: j.passed(), GateName: s.name, ValidationResults: presentable(j.results),
@@ -101,16 +100,16 @@ func (s *settings) conclude(j judgement) aureus.GateResult {
 	case coded >= 0:
 		result.FailureCode = result.ValidationResults[coded].FailureCode
 		result.Remediation = result.ValidationResults[coded].Remediation
-	case !j.invalid: // confidence alone failed (SPEC C1)
+	case !j.invalid: // only a confidence was too low
 		result.FailureCode = aureus.LowConfidence
 		result.Remediation = aureus.LowConfidence.Remediation()
 	}
 	return result
 }
 
-// presentable copies results for others to keep: with confidences of their own,
-// nothing that the wire refuses (SPEC, trap 11), and a remediation for every
-// coded failure (SPEC C6).
+// presentable copies results for callers to keep. Each copy has its own confidence, and
+// only a confidence and a failure code that the API accepts; each failure with a code has
+// a remediation.
 func presentable(results []aureus.ValidationResult) []aureus.ValidationResult {
 	copies := append([]aureus.ValidationResult{}, results...)
 	for i := range copies {
@@ -131,7 +130,8 @@ func presentable(results []aureus.ValidationResult) []aureus.ValidationResult {
 	return copies
 }
 
-// confidenceOf reads a confidence; one that is not a number from 0 to 1 is none.
+// confidenceOf is the confidence of a result. known is false if it has none, or one that
+// is not a number from 0 to 1.
 func confidenceOf(result *aureus.ValidationResult) (confidence float64, known bool) {
 	switch {
 	case result.Confidence == nil:
@@ -143,9 +143,9 @@ func confidenceOf(result *aureus.ValidationResult) (confidence float64, known bo
 	return confidence, confidence >= 0 && confidence <= 1
 }
 
-// broken is the result of a validator that could not judge. It has no
-// confidence: nothing was judged.
-func broken(reason string) aureus.ValidationResult {
+// toolError is the result for a validator that could not judge. It has no confidence,
+// because nothing was judged.
+func toolError(reason string) aureus.ValidationResult {
 	return aureus.ValidationResult{
 		Reason: reason, FailureCode: aureus.ToolError, Remediation: aureus.ToolError.Remediation(),
 	}

@@ -9,16 +9,16 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// judgeWatching runs each validator between two digests of the change.
-func judgeWatching[T any](ctx context.Context, judged judgement, required float64, validators []Validator[T], change *Change[T]) judgement {
+// judgeDetectingMutation runs each validator between two digests of the change.
+func judgeDetectingMutation[T any](ctx context.Context, judged judgement, required float64, validators []Validator[T], change *Change[T]) judgement {
 	for i := range validators {
 		before, err := digestOf(change)
 		if err != nil {
-			return judged.add(broken("a mutation could not be detected: " + err.Error()))
+			return judged.add(toolError("the change could not be checked for mutation: " + err.Error()))
 		}
 		judged = judgeEach(ctx, judged, required, validators[i:i+1], change)
 		if after, err := digestOf(change); err != nil || after != before {
-			judged = judged.add(broken(fmt.Sprintf("validator %d modified the change it was given", i+1)))
+			judged = judged.add(toolError(fmt.Sprintf("validator %d modified the change it was given", i+1)))
 		}
 		if judged.stopped {
 			return judged
@@ -27,6 +27,7 @@ func judgeWatching[T any](ctx context.Context, judged judgement, required float6
 	return judged
 }
 
+// digestOf is a digest of the JSON form of the change.
 func digestOf[T any](change *Change[T]) (digest [sha256.Size]byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {

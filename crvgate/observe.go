@@ -8,13 +8,13 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Report tells an observer of one judgement ([Gate.Observe]).
+// Report is what an observer learns of one judgement; see [Gate.Observe].
 type Report struct {
 	Result             aureus.GateResult
 	ChangeID           string
-	Metadata           map[string]any // of the change; shared, not to be modified
+	Metadata           map[string]any // of the change; it is shared and must not be modified
 	RequiredConfidence float64        // 0 is no threshold
-	Duration           time.Duration  // from the question to the answer
+	Duration           time.Duration  // how long the judgement took
 }
 
 // Event is the telemetry event of type crv_result for the judgement. It reports
@@ -40,9 +40,9 @@ func (r Report) Event() (event aureus.TelemetryEvent, ok bool) {
 	}, true
 }
 
-// tell informs the observers. The judgement is made; they get copies of the
-// list of results and a context that a caller's cancellation does not reach.
-func (s *settings) tell(ctx context.Context, id string, metadata map[string]any, result aureus.GateResult, started time.Time) {
+// notify calls the observers. Each gets its own copy of the list of results, and a
+// context that is not cancelled with the caller's.
+func (s *settings) notify(ctx context.Context, id string, metadata map[string]any, result aureus.GateResult, started time.Time) {
 	if len(s.observers) == 0 {
 		return
 	}
@@ -56,11 +56,11 @@ func (s *settings) tell(ctx context.Context, id string, metadata map[string]any,
 	ctx = context.WithoutCancel(ctx)
 	for _, observer := range s.observers {
 		report.Result.ValidationResults = slices.Clone(result.ValidationResults)
-		tellOne(ctx, observer, report)
+		notifyOne(ctx, observer, report)
 	}
 }
 
-func tellOne(ctx context.Context, observer func(context.Context, Report), report Report) {
-	defer func() { _ = recover() }() // documented: recording never hurts what is recorded
+func notifyOne(ctx context.Context, observer func(context.Context, Report), report Report) {
+	defer func() { _ = recover() }() // Gate.Observe documents this
 	observer(ctx, report)
 }

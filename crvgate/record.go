@@ -6,22 +6,22 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Recorder takes gate results for an audit log, as [aureus.Recorder] does. It is
-// safe for concurrent use and does not wait.
+// Recorder sends gate results to an audit log, as [aureus.Recorder] does. RecordGate must
+// be safe for concurrent use and must not block.
 type Recorder interface {
 	RecordGate(ctx context.Context, record aureus.GateRecord)
 }
 
-// Record is an observer for [Gate.Observe] that puts each judgement into the audit
-// log: the gate's name, what it came to and the change's id, with the decision
-// that allowed the change if the context has one ([aureus.DecisionFromContext]).
-// The data of the change and the reasons of validators are not recorded. It panics
-// when the recorder is nil.
+// Record returns an observer for [Gate.Observe] that records each judgement in the audit
+// log: the name and the decision of the gate, the id of the change, and the policy
+// decision that allowed the change if the context has one
+// ([aureus.DecisionFromContext]). It records neither the data of the change nor the
+// reasons of validators. It panics if the recorder is nil.
 //
 //	gate := crvgate.New("ledger", noOverdraft).Observe(crvgate.Record(recorder))
 func Record(recorder Recorder) func(context.Context, Report) {
 	if recorder == nil {
-		panic("crvgate: Record(nil): there is nobody to record")
+		panic("crvgate: Record: the recorder is nil")
 	}
 	return func(ctx context.Context, report Report) {
 		record := report.Result.Record()

@@ -2,24 +2,24 @@ package crvgate
 
 import "context"
 
-// Checker admits changes or refuses them: a [*Gate], or the [*Gates] of a
-// [Chain]. Check returns nil only for a change that may be made.
+// Checker admits or refuses changes. A [*Gate] is one, and so is a [*Gates]. Check
+// returns nil only for a change that may be made.
 type Checker[T any] interface {
 	Check(ctx context.Context, change Change[T]) error
 }
 
-// Wrap puts a gate before a function that makes a change. The function runs
-// only when the gate admits what it is called with; otherwise the error is that
-// of the gate, a [*Blocked]. A nil gate admits nothing. It panics when the
-// function is nil.
+// Wrap puts a gate before a function that makes a change. The returned function calls
+// apply only if the gate admits the change that it is called with. Otherwise it returns
+// the error of the gate, which is a [*Blocked] for a Gate and for Gates. A nil gate
+// refuses every change. Wrap panics if apply is nil.
 //
 //	apply := crvgate.Wrap(gate, ledger.Apply)
 //	err := apply(ctx, transfer)
 //
-// What the function itself does (its panics, its error) is left as it is.
+// An error or a panic of apply is passed on unchanged.
 func Wrap[T any](gate Checker[T], apply func(ctx context.Context, data T) error) func(ctx context.Context, data T) error {
 	if apply == nil {
-		panic("crvgate: Wrap: there is no function to put a gate before")
+		panic("crvgate: Wrap: the function is nil")
 	}
 	gate = orRefuse(gate)
 	return func(ctx context.Context, data T) error {
@@ -30,22 +30,23 @@ func Wrap[T any](gate Checker[T], apply func(ctx context.Context, data T) error)
 	}
 }
 
-// WrapValue is [Wrap] for a function that also returns a value, which is the
-// zero value when the change was not admitted.
+// WrapValue is [Wrap] for a function that also returns a value. The value is the zero
+// value if the change was refused.
 func WrapValue[T, R any](gate Checker[T], apply func(ctx context.Context, data T) (R, error)) func(ctx context.Context, data T) (R, error) {
 	if apply == nil {
-		panic("crvgate: WrapValue: there is no function to put a gate before")
+		panic("crvgate: WrapValue: the function is nil")
 	}
 	gate = orRefuse(gate)
 	return func(ctx context.Context, data T) (R, error) {
 		if err := gate.Check(ctx, Change[T]{Data: data}); err != nil {
-			var none R
-			return none, err
+			var zero R
+			return zero, err
 		}
 		return apply(ctx, data)
 	}
 }
 
+// orRefuse replaces a nil gate with one that refuses every change.
 func orRefuse[T any](gate Checker[T]) Checker[T] {
 	if gate == nil {
 		return (*Gate[T])(nil)

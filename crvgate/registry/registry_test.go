@@ -302,7 +302,7 @@ func TestHostFunctions(t *testing.T) {
 	require.Nil(t, result.ValidationResults[0].Metadata, "what the wire cannot carry is left out")
 
 	_, err = r.Register(t.Context(), "w", []byte(`{"type":"custom","validation_logic":"another"}`))
-	require.ErrorContains(t, err, "functions here are check_business_rules, odd")
+	require.ErrorContains(t, err, "functions of this host are check_business_rules, odd")
 }
 
 func TestFurtherTypes(t *testing.T) {

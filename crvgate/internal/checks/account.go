@@ -14,33 +14,33 @@ import (
 var SchemaCheck = onJSON(func(data, previous any) aureus.ValidationResult {
 	after, ok := data.(map[string]any)
 	if !ok {
-		return noObject(data)
+		return notAnObject(data)
 	}
 	before, ok := previous.(map[string]any)
 	if !ok {
-		return because(crvgate.Pass(), "the data is an object")
+		return withReason(crvgate.Pass(), "the data is an object")
 	}
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		value, found := after[name]
 		if !found {
 			return missing(name)
 		}
-		if was, is := jsonvalue.Kind(before[name]), jsonvalue.Kind(value); was != is {
-			return crvgate.Fail(aureus.Conflict, fmt.Sprintf("the field %q was of type %s and is %s", name, was, is))
+		if oldKind, newKind := jsonvalue.Kind(before[name]), jsonvalue.Kind(value); oldKind != newKind {
+			return crvgate.Fail(aureus.Conflict, fmt.Sprintf("the field %q is %s and was %s in the previous state", name, newKind, oldKind))
 		}
 	}
-	return because(crvgate.Pass(), "the data keeps the keys and types of the previous state")
+	return withReason(crvgate.Pass(), "the data keeps the keys and types of the previous state")
 })
 
 // BalancePositive is the built-in validator balance_positive.
 var BalancePositive = onJSON(func(data, _ any) aureus.ValidationResult {
 	metadata := map[string]any{"field": "balance"}
-	balance, refused := numberField(data, "balance", metadata)
-	if refused != nil {
-		return *refused
+	balance, failure := numberField(data, "balance", metadata)
+	if failure != nil {
+		return *failure
 	}
 	if jsonvalue.DecimalOf(balance).Sign() <= 0 {
-		return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the balance is %s, and must be above zero", balance)), metadata)
+		return withMetadata(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the balance is %s and must be above zero", balance)), metadata)
 	}
-	return stating(because(crvgate.Pass(), "the balance is above zero"), metadata)
+	return withMetadata(withReason(crvgate.Pass(), "the balance is above zero"), metadata)
 })

@@ -21,7 +21,7 @@ var NotNull = onJSON(func(data, _ any) aureus.ValidationResult {
 	if data == nil {
 		return crvgate.Fail(aureus.MissingData, "the data is null")
 	}
-	return because(crvgate.Pass(), "the data is not null")
+	return withReason(crvgate.Pass(), "the data is not null")
 })
 
 // Field is one field of a [Schema] and the name of its type, one of [FieldTypes].
@@ -30,12 +30,12 @@ type Field struct{ Name, Type string }
 // FieldTypes are the types that a field may have.
 var FieldTypes = []string{"string", "number", "boolean", "object", "array", "integer"}
 
-// Schema is the validator schema. It checks the fields in the given order. It
-// keeps the slice.
+// Schema is the validator schema. It checks the fields in the given order. It keeps the
+// slice, so the caller must not modify it.
 func Schema(fields []Field) crvgate.Validator[any] {
 	return onJSON(func(data, _ any) aureus.ValidationResult {
 		if !isObject(data) {
-			return noObject(data)
+			return notAnObject(data)
 		}
 		for _, field := range fields {
 			value, found := lookup(data, field.Name)
@@ -46,10 +46,11 @@ func Schema(fields []Field) crvgate.Validator[any] {
 				return crvgate.Fail(aureus.Conflict, fmt.Sprintf("the field %q must be of type %s, not %s", field.Name, field.Type, jsonvalue.Kind(value)))
 			}
 		}
-		return because(crvgate.Pass(), "the data has the declared fields")
+		return withReason(crvgate.Pass(), "the data has the declared fields")
 	})
 }
 
+// hasType reports whether a value has the type of a [Field].
 func hasType(value any, name string) bool {
 	switch name {
 	case "object":
@@ -65,7 +66,7 @@ func hasType(value any, name string) bool {
 // Monotonic is the validator monotonic.
 var Monotonic = onJSON(func(data, previous any) aureus.ValidationResult {
 	if !truthy(previous) {
-		return because(crvgate.Pass(), "there is no previous state to compare with")
+		return withReason(crvgate.Pass(), "there is no previous state to compare with")
 	}
 	if data == nil {
 		return crvgate.Fail(aureus.Conflict, "the data is null, and its version cannot be compared")
@@ -74,16 +75,16 @@ var Monotonic = onJSON(func(data, previous any) aureus.ValidationResult {
 	after, _ := lookup(data, "version")
 	if before != nil && after != nil {
 		if isObject(before) || isObject(after) {
-			return crvgate.Fail(aureus.Conflict, "a version is an object or an array, which has no order")
+			return crvgate.Fail(aureus.Conflict, "a version is an object or an array, which cannot be compared")
 		}
 		if isLess(after, before) {
-			return crvgate.Fail(aureus.Conflict, "the version is lower than before")
+			return crvgate.Fail(aureus.Conflict, "the version is lower than in the previous state")
 		}
 	}
-	return because(confident(crvgate.Pass(), 0.9), "the version is not lower than before")
+	return withReason(withConfidence(crvgate.Pass(), 0.9), "the version is not lower than in the previous state")
 })
 
-// isLess is JavaScript's a < b of booleans, strings and numbers.
+// isLess is a < b as JavaScript computes it for booleans, strings and numbers.
 func isLess(a, b any) bool {
 	if a, ok := a.(string); ok {
 		if b, ok := b.(string); ok {
@@ -95,8 +96,9 @@ func isLess(a, b any) bool {
 	return okX && okY && jsonvalue.DecimalOf(x).Compare(jsonvalue.DecimalOf(y)) < 0
 }
 
-// toNumber is a value as a number; text that is none has no order.
-func toNumber(value any) (json.Number, bool) {
+// toNumber converts a value to a number as JavaScript does when it compares. ok is false
+// for a string that holds no number, which is neither less nor greater than any.
+func toNumber(value any) (number json.Number, ok bool) {
 	switch value := value.(type) {
 	case json.Number:
 		return value, true
@@ -116,8 +118,9 @@ func toNumber(value any) (json.Number, bool) {
 	}
 }
 
-// lessUTF16 compares by UTF-16 code units, as JavaScript does. That differs from
-// the order of bytes where a character beyond U+FFFF meets one above U+DFFF.
+// lessUTF16 compares strings by UTF-16 code units, as JavaScript does. The order differs
+// from that of bytes if one character is above U+FFFF and the other is from U+E000 to
+// U+FFFF.
 func lessUTF16(a, b string) bool {
 	for a != "" && b != "" {
 		x, sizeX := utf8.DecodeRuneInString(a)
@@ -130,6 +133,7 @@ func lessUTF16(a, b string) bool {
 	return a == "" && b != ""
 }
 
+// firstUnit is the first UTF-16 code unit of a character.
 func firstUnit(r rune) rune {
 	if high, _ := utf16.EncodeRune(r); high != utf8.RuneError {
 		return high
@@ -141,9 +145,9 @@ func firstUnit(r rune) rune {
 func MaxSize(limit int) crvgate.Validator[any] {
 	return onJSON(func(data, _ any) aureus.ValidationResult {
 		if size := jsonvalue.Size(data); size > limit {
-			return crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the data has %d characters of JSON, and %d are allowed", size, limit))
+			return crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the data has %d characters of JSON, and the limit is %d", size, limit))
 		}
-		return because(crvgate.Pass(), "the size of the data is within the limit")
+		return withReason(crvgate.Pass(), "the size of the data is within the limit")
 	})
 }
 

@@ -18,12 +18,12 @@ import (
 type CrossFieldRule struct {
 	Name    string
 	Fields  []string
-	Message string // empty: one that names the rule
+	Message string // the reason of a failure; empty means a text with the name
 	Holds   func(ctx context.Context, values map[string]any) (bool, error)
 }
 
-// CrossFieldConsistency is the validator cross_field_consistency. It keeps the
-// slice.
+// CrossFieldConsistency is the validator cross_field_consistency. It keeps the slice, so
+// the caller must not modify it.
 func CrossFieldConsistency(rules []CrossFieldRule) crvgate.Validator[any] {
 	fields := []string{}
 	for _, r := range rules {
@@ -39,7 +39,7 @@ func CrossFieldConsistency(rules []CrossFieldRule) crvgate.Validator[any] {
 		case err != nil:
 			return crvgate.Fail(aureus.Conflict, "the data has no JSON form: "+err.Error())
 		case !isObject(data):
-			return noObject(data)
+			return notAnObject(data)
 		}
 		var absent []string
 		for _, field := range fields {
@@ -48,7 +48,7 @@ func CrossFieldConsistency(rules []CrossFieldRule) crvgate.Validator[any] {
 			}
 		}
 		if len(absent) > 0 {
-			return stating(crvgate.Fail(aureus.MissingData, fmt.Sprintf("fields that the rules need are missing: %q", absent)),
+			return withMetadata(crvgate.Fail(aureus.MissingData, fmt.Sprintf("the data lacks fields that the rules need: %q", absent)),
 				map[string]any{"missingFields": jsonvalue.Strings(absent)})
 		}
 		for i := range rules {
@@ -58,22 +58,23 @@ func CrossFieldConsistency(rules []CrossFieldRule) crvgate.Validator[any] {
 		}
 		metadata := map[string]any{}
 		putNumber(metadata, "rulesChecked", float64(len(rules)))
-		return stating(because(crvgate.Pass(), "the fields are consistent"), metadata)
+		return withMetadata(withReason(crvgate.Pass(), "the fields are consistent"), metadata)
 	}
 }
 
+// judge is the result of one rule.
 func (r *CrossFieldRule) judge(ctx context.Context, data any) aureus.ValidationResult {
 	values := make(map[string]any, len(r.Fields))
 	for _, field := range r.Fields {
 		values[field], _ = lookup(data, field)
 	}
 	metadata := map[string]any{"rule": r.Name, "fields": jsonvalue.Strings(r.Fields)}
-	holds, err := r.hold(ctx, maps.Clone(values))
+	holds, err := r.evaluate(ctx, maps.Clone(values))
 	switch {
 	case err != nil:
-		metadata["error"] = "Error: " + strings.TrimPrefix(err.Error(), "Error: ") // as the original states it
+		metadata["error"] = "Error: " + strings.TrimPrefix(err.Error(), "Error: ") // the form in which the first implementation wrote it
 		result := crvgate.Fail(aureus.ToolError, fmt.Sprintf("the rule %q could not be judged: %v", r.Name, err))
-		return stating(confident(result, 0.5), metadata)
+		return withMetadata(withConfidence(result, 0.5), metadata)
 	case !holds:
 		for field, value := range values {
 			values[field] = shown(value)
@@ -83,13 +84,14 @@ func (r *CrossFieldRule) judge(ctx context.Context, data any) aureus.ValidationR
 		if reason == "" {
 			reason = fmt.Sprintf("the rule %q does not hold", r.Name)
 		}
-		return stating(crvgate.Fail(aureus.Conflict, reason), metadata)
+		return withMetadata(crvgate.Fail(aureus.Conflict, reason), metadata)
 	default:
 		return crvgate.Pass()
 	}
 }
 
-func (r *CrossFieldRule) hold(ctx context.Context, values map[string]any) (holds bool, err error) {
+// evaluate calls the function of the rule. A panic is an error.
+func (r *CrossFieldRule) evaluate(ctx context.Context, values map[string]any) (holds bool, err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:

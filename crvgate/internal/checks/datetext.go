@@ -9,10 +9,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// dateLayouts are the forms of date text that are understood: those of
-// ECMAScript (a date, or a date and a time with or without seconds, fraction
-// and zone), those of RFC 3339 with a space, and those of HTTP and mail. Text
-// without a zone is UTC (SPEC 4.3).
+// dateLayouts are the accepted forms of date text: those of ECMAScript (a date, or a date
+// and a time with or without seconds, fraction and zone), those of RFC 3339 with a space,
+// and those of HTTP and mail. Text without a zone is UTC.
 var dateLayouts = []string{
 	time.RFC3339, // a fraction may follow the seconds in all of these
 	"2006-01-02T15:04:05",
@@ -27,17 +26,17 @@ var dateLayouts = []string{
 	time.RFC1123Z,
 }
 
-// instantOf reads a point in time as Unix milliseconds: a number is that
-// already, unless it is beyond the range of doubles, and text is a date, cut to
-// the millisecond as JavaScript does.
+// instantOf reads a point in time as Unix milliseconds. A number within the range of
+// doubles already is one. A string is a date text, truncated to the millisecond as
+// JavaScript does.
 func instantOf(value any) (ms json.Number, ok bool) {
 	switch value := value.(type) {
 	case json.Number:
 		return value, !math.IsInf(jsonvalue.Float(value), 0)
 	case string:
 		for _, layout := range dateLayouts {
-			if at, err := time.Parse(layout, value); err == nil {
-				return json.Number(strconv.FormatInt(at.UnixMilli(), 10)), true
+			if instant, err := time.Parse(layout, value); err == nil {
+				return json.Number(strconv.FormatInt(instant.UnixMilli(), 10)), true
 			}
 		}
 	}

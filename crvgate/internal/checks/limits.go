@@ -12,8 +12,9 @@ import (
 )
 
 // BuildLimits makes the validator of a configuration of the type custom that names
-// no function of the host: parameters min_x and max_x bound the field x. Functions
-// are the names that the host has, for the message if there are no such parameters.
+// no function of the host: the parameters min_x and max_x are limits of the field x.
+// functions lists the functions that the host has, for the message if there are no such
+// parameters.
 func BuildLimits(p *parameters.Object, functions string) crvgate.Validator[any] {
 	var bounds []limit
 	p.Describe("min_x and max_x for a field x")
@@ -30,32 +31,32 @@ func BuildLimits(p *parameters.Object, functions string) crvgate.Validator[any] 
 	if len(bounds) == 0 && len(p.Problems) == 0 {
 		p.Problems = append(p.Problems, parameters.Problem{
 			Pointer: "/validation_logic",
-			Message: "names no function of this host, and there are no parameters min_… or max_… to go by instead; functions here are " + functions,
+			Message: "names no function of this host, and there are no parameters such as min_amount or max_amount to use instead; functions of this host are " + functions,
 		})
 	}
 	return limits(bounds)
 }
 
-// limits checks bounds in the order of the parameters; the first failure is the
-// result.
+// limits checks limits in the order of the parameters. The first failure is the result.
 func limits(bounds []limit) crvgate.Validator[any] {
 	return onJSON(func(data, _ any) aureus.ValidationResult {
 		for _, b := range bounds {
 			metadata := map[string]any{"field": b.field, b.side: b.bound}
-			value, refused := numberField(data, b.field, metadata)
-			if refused != nil {
-				return *refused
+			value, failure := numberField(data, b.field, metadata)
+			if failure != nil {
+				return *failure
 			}
 			order := jsonvalue.DecimalOf(value).Compare(jsonvalue.DecimalOf(b.bound))
 			if b.side == "min" && order < 0 || b.side == "max" && order > 0 {
 				metadata["violation"] = b.side
-				return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, and its %s is %s", b.field, value, b.side, b.bound)), metadata)
+				return withMetadata(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, and its %s is %s", b.field, value, b.side, b.bound)), metadata)
 			}
 		}
-		return because(crvgate.Pass(), "the data is within its limits")
+		return withReason(crvgate.Pass(), "the data is within its limits")
 	})
 }
 
+// limit is the smallest or the largest value of a field.
 type limit struct {
 	field, side string // side is min or max
 	bound       json.Number

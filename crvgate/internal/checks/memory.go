@@ -26,7 +26,7 @@ func MemoryRetention(maxAge json.Number, field string, now func() time.Time) crv
 	}
 	return onJSON(func(data, _ any) aureus.ValidationResult {
 		if !isObject(data) {
-			return noObject(data)
+			return notAnObject(data)
 		}
 		value, found := lookup(data, field)
 		if !found {
@@ -41,10 +41,10 @@ func MemoryRetention(maxAge json.Number, field string, now func() time.Time) crv
 		putNumber(metadata, "age", age)
 		if age > jsonvalue.Float(maxAge) {
 			metadata["timestamp"] = timestamp
-			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("the data is %s ms old, and %s ms is the limit", jsonvalue.FloatText(age), maxAge))
-			return stating(hinting(result, "Delete or archive the data: it has been kept too long."), metadata)
+			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("the data is %s ms old, and the limit is %s ms", jsonvalue.FloatText(age), maxAge))
+			return withMetadata(withRemediation(result, "Delete or archive the data: it has been stored too long."), metadata)
 		}
-		return stating(because(crvgate.Pass(), "the data is not too old"), metadata)
+		return withMetadata(withReason(crvgate.Pass(), "the age of the data is within the limit"), metadata)
 	})
 }
 
@@ -60,26 +60,27 @@ func MemoryCompression(threshold json.Number, field string) crvgate.Validator[an
 		metadata := map[string]any{"sizeThresholdBytes": threshold}
 		putNumber(metadata, "dataSize", size)
 		if size <= limit {
-			return stating(because(crvgate.Pass(), "the data is small enough to be left as it is"), metadata)
+			return withMetadata(withReason(crvgate.Pass(), "the data is small enough to be stored without compression"), metadata)
 		}
 		if !isObject(data) {
-			result := crvgate.Fail(aureus.PolicyViolation, "the data is too large to be left as it is, and no object that could say it is compressed")
-			return hinting(result, "Compress the data, and keep it in an object that says so.")
+			result := crvgate.Fail(aureus.PolicyViolation, "the data is too large to be stored without compression, and is not an object that could say that it is compressed")
+			return withRemediation(result, "Compress the data, and store it in an object with a field that says so.")
 		}
 		if compressed, _ := lookup(data, field); !isYes(compressed) {
-			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("the data is too large to be left as it is, and the field %q does not say that it is compressed", field))
-			return stating(hinting(result, "Compress the data before it is kept."), metadata)
+			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("the data is too large to be stored without compression, and the field %q does not say that it is compressed", field))
+			return withMetadata(withRemediation(result, "Compress the data before you store it."), metadata)
 		}
-		return stating(because(crvgate.Pass(), "the data is compressed"), metadata)
+		return withMetadata(withReason(crvgate.Pass(), "the data is compressed"), metadata)
 	})
 }
 
+// secretClasses are the classifications of data that must be encrypted.
 var secretClasses = []string{"sensitive", "confidential", "restricted"}
 
 // MemoryEncryption is the validator memory_encryption.
 var MemoryEncryption = onJSON(func(data, _ any) aureus.ValidationResult {
 	if !isObject(data) {
-		return because(crvgate.Pass(), "the data has no classification")
+		return withReason(crvgate.Pass(), "the data has no classification")
 	}
 	metadata := map[string]any{}
 	class, found := lookup(data, "dataClassification")
@@ -90,26 +91,27 @@ var MemoryEncryption = onJSON(func(data, _ any) aureus.ValidationResult {
 	encrypted, _ := lookup(data, "encrypted")
 	if slices.Contains(secretClasses, name) && !isYes(encrypted) {
 		result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("the data is %s and not encrypted", name))
-		return stating(hinting(result, "Encrypt the data before it is kept."), metadata)
+		return withMetadata(withRemediation(result, "Encrypt the data before you store it."), metadata)
 	}
-	return stating(because(crvgate.Pass(), "the data needs no encryption, or has it"), metadata)
+	return withMetadata(withReason(crvgate.Pass(), "the data is encrypted or needs no encryption"), metadata)
 })
 
-// ComplianceStandards is the validator compliance_standards. It keeps the slice.
+// ComplianceStandards is the validator compliance_standards. It keeps the slice, so the
+// caller must not modify it.
 func ComplianceStandards(required []string) crvgate.Validator[any] {
 	const field = "complianceStandards"
-	hint := "Meet and name the standards: " + strings.Join(required, ", ") + "."
+	hint := "Meet these standards and name them in complianceStandards: " + strings.Join(required, ", ") + "."
 	return onJSON(func(data, _ any) aureus.ValidationResult {
 		if len(required) == 0 {
-			return because(crvgate.Pass(), "no standard is required")
+			return withReason(crvgate.Pass(), "no standard is required")
 		}
 		if !isObject(data) {
-			return noObject(data)
+			return notAnObject(data)
 		}
 		value, _ := lookup(data, field)
 		provided, ok := value.([]any)
 		if !ok {
-			return stating(hinting(crvgate.Fail(aureus.MissingData, fmt.Sprintf("the field %q holds no list of standards", field)), hint),
+			return withMetadata(withRemediation(crvgate.Fail(aureus.MissingData, fmt.Sprintf("the field %q must be an array of standards", field)), hint),
 				map[string]any{"requiredStandards": jsonvalue.Strings(required)})
 		}
 		metadata := map[string]any{"requiredStandards": jsonvalue.Strings(required), "providedStandards": provided}
@@ -123,13 +125,14 @@ func ComplianceStandards(required []string) crvgate.Validator[any] {
 		if len(lacking) > 0 {
 			metadata["missingStandards"] = jsonvalue.Strings(lacking)
 			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("required standards are not met: %q", lacking))
-			return stating(hinting(result, "Meet and name the standards: "+strings.Join(lacking, ", ")+"."), metadata)
+			return withMetadata(withRemediation(result, "Meet these standards and name them in complianceStandards: "+strings.Join(lacking, ", ")+"."), metadata)
 		}
-		return stating(because(crvgate.Pass(), "the required standards are met"), metadata)
+		return withMetadata(withReason(crvgate.Pass(), "the required standards are met"), metadata)
 	})
 }
 
-// MemoryPolicy is the validator memory_policy. It keeps the slice.
+// MemoryPolicy is the validator memory_policy. It keeps the slice, so the caller must not
+// modify it.
 func MemoryPolicy(rules []crvgate.Validator[any]) crvgate.Validator[any] {
 	return func(ctx context.Context, change crvgate.Change[any]) aureus.ValidationResult {
 		var reasons, remedies []string
@@ -155,24 +158,24 @@ func MemoryPolicy(rules []crvgate.Validator[any]) crvgate.Validator[any] {
 		metadata := map[string]any{}
 		if len(details) == 0 {
 			putNumber(metadata, "checksPerformed", float64(len(rules)))
-			return stating(because(crvgate.Pass(), "the rules for memory are met"), metadata)
+			return withMetadata(withReason(crvgate.Pass(), "all rules are met"), metadata)
 		}
 		putNumber(metadata, "violations", float64(len(details)))
 		metadata["details"] = details
 		failed.Reason, failed.Remediation = strings.Join(reasons, "; "), strings.Join(remedies, " ")
-		return stating(confident(failed, lowest), metadata)
+		return withMetadata(withConfidence(failed, lowest), metadata)
 	}
 }
 
 // judgeEach returns the results of validators for one change, in their order. A
 // validator that panics, and a nil one, has a result of its own. After the context
-// has ended no more of them run, and the last result says so.
+// has ended, no more of them run, and the last result says so.
 func judgeEach(ctx context.Context, validators []crvgate.Validator[any], change crvgate.Change[any]) []aureus.ValidationResult {
 	results := make([]aureus.ValidationResult, 0, len(validators))
 	for _, validator := range validators {
 		results = append(results, judgeOne(ctx, validator, change))
 		if err := ctx.Err(); err != nil {
-			return append(results, undecided("the validators had not finished: "+err.Error()))
+			return append(results, toolError("the validators had not finished: "+err.Error()))
 		}
 	}
 	return results
@@ -181,16 +184,16 @@ func judgeEach(ctx context.Context, validators []crvgate.Validator[any], change 
 func judgeOne(ctx context.Context, validator crvgate.Validator[any], change crvgate.Change[any]) (result aureus.ValidationResult) {
 	defer func() {
 		if p := recover(); p != nil {
-			result = undecided("the validator panicked" + panicsite.Describe(p))
+			result = toolError("the validator panicked" + panicsite.Describe(p))
 		}
 	}()
 	if validator == nil {
-		return undecided("the validator is nil")
+		return toolError("the validator is nil")
 	}
 	return validator(ctx, change)
 }
 
-// confidenceOf is the confidence of a result, if it has one from 0 to 1.
+// confidenceOf is the confidence of a result. known is false if it has none from 0 to 1.
 func confidenceOf(result *aureus.ValidationResult) (confidence float64, known bool) {
 	if result.Confidence == nil {
 		return 0, false

@@ -8,34 +8,37 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// The results of the built-in validators are put together from these.
+// The functions below return a copy of a result with one more part.
 
-func because(result aureus.ValidationResult, reason string) aureus.ValidationResult {
+func withReason(result aureus.ValidationResult, reason string) aureus.ValidationResult {
 	result.Reason = reason
 	return result
 }
 
-func confident(result aureus.ValidationResult, confidence float64) aureus.ValidationResult {
+func withConfidence(result aureus.ValidationResult, confidence float64) aureus.ValidationResult {
 	result.Confidence = &confidence
 	return result
 }
 
-// stating adds metadata in free form, as it would come back over the wire.
-func stating(result aureus.ValidationResult, metadata map[string]any) aureus.ValidationResult {
+// withMetadata sets metadata, which must be free-form JSON, so that a caller in Go sees
+// the same values as a caller of the API.
+func withMetadata(result aureus.ValidationResult, metadata map[string]any) aureus.ValidationResult {
 	result.Metadata = metadata
 	return result
 }
 
-// hinting replaces the standard hint of the code by a rule's own.
-func hinting(result aureus.ValidationResult, remediation string) aureus.ValidationResult {
+// withRemediation replaces the standard remediation of the failure code.
+func withRemediation(result aureus.ValidationResult, remediation string) aureus.ValidationResult {
 	result.Remediation = remediation
 	return result
 }
 
-func noObject(data any) aureus.ValidationResult {
+// notAnObject is the result for data that is neither an object nor an array.
+func notAnObject(data any) aureus.ValidationResult {
 	return crvgate.Fail(aureus.Conflict, "the data must be an object, not "+jsonvalue.Kind(data))
 }
 
+// missing is the result for data without a required field.
 func missing(field string) aureus.ValidationResult {
 	return crvgate.Fail(aureus.MissingData, fmt.Sprintf("the field %q is missing", field))
 }
@@ -47,9 +50,9 @@ func putNumber(metadata map[string]any, name string, f float64) {
 	}
 }
 
-// undecided is the result of a validator that could not judge. It has no confidence,
+// toolError is the result of a validator that could not judge. It has no confidence,
 // because nothing was judged.
-func undecided(reason string) aureus.ValidationResult {
+func toolError(reason string) aureus.ValidationResult {
 	result := crvgate.Fail(aureus.ToolError, reason)
 	result.Confidence = nil
 	return result

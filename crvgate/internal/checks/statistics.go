@@ -14,9 +14,9 @@ import (
 )
 
 // StatisticalBounds is the validator statistical_bounds. given has the limits under
-// their names in a configuration: min, max, mean, stddev and tolerance, in standard
-// deviations around the mean. Those that are absent do not apply, but tolerance is
-// then 3.
+// their names in a configuration: min, max, mean, stddev, and tolerance in standard
+// deviations around the mean. A limit that is absent does not apply; tolerance is 3 if it
+// is absent.
 func StatisticalBounds(field string, given map[string]json.Number) crvgate.Validator[any] {
 	stated := map[string]any{}
 	for name, bound := range given {
@@ -28,32 +28,32 @@ func StatisticalBounds(field string, given map[string]json.Number) crvgate.Valid
 	if text, found := given["tolerance"]; found {
 		tolerance = jsonvalue.Float(text)
 	}
-	lower := mean - float64(tolerance*stddev) // float64 forbids a fused multiplication: the same on every machine
+	lower := mean - float64(tolerance*stddev) // float64 prevents a fused multiply-add, so that every machine gets the same result
 	upper := mean + float64(tolerance*stddev)
 
 	return onJSON(func(data, _ any) aureus.ValidationResult {
 		metadata := map[string]any{"field": field, "bounds": maps.Clone(stated)}
-		value, refused := numberField(data, field, metadata)
-		if refused != nil {
-			return *refused
+		value, failure := numberField(data, field, metadata)
+		if failure != nil {
+			return *failure
 		}
 		exact := jsonvalue.DecimalOf(value)
 		if limit, found := given["min"]; found && exact.Compare(jsonvalue.DecimalOf(limit)) < 0 {
 			metadata["violation"] = "min"
-			return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, below the minimum %s", field, value, limit)), metadata)
+			return withMetadata(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, below the minimum %s", field, value, limit)), metadata)
 		}
 		if limit, found := given["max"]; found && exact.Compare(jsonvalue.DecimalOf(limit)) > 0 {
 			metadata["violation"] = "max"
-			return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, above the maximum %s", field, value, limit)), metadata)
+			return withMetadata(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, above the maximum %s", field, value, limit)), metadata)
 		}
-		within := stating(because(crvgate.Pass(), fmt.Sprintf("the field %q is %s, within its bounds", field, value)), metadata)
+		within := withMetadata(withReason(crvgate.Pass(), fmt.Sprintf("the field %q is %s, within its bounds", field, value)), metadata)
 		if !hasMean || !hasStddev {
 			return within
 		}
 		if stddev == 0 {
 			metadata["zScore"] = json.Number("0")
 			if exact.Compare(jsonvalue.DecimalOf(meanText)) != 0 {
-				return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, and always was %s", field, value, meanText)), metadata)
+				return withMetadata(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s and must be %s, because stddev is 0", field, value, meanText)), metadata)
 			}
 			return within
 		}
@@ -64,7 +64,7 @@ func StatisticalBounds(field string, given map[string]json.Number) crvgate.Valid
 		putNumber(metadata, "upperBound", upper)
 		if v < lower || v > upper {
 			result := crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, %s standard deviations from the mean", field, value, jsonvalue.Fixed2(z)))
-			return stating(confident(result, jsonvalue.Round2(atLeast(0, 1-(z-tolerance)/tolerance))), metadata)
+			return withMetadata(withConfidence(result, jsonvalue.Round2(atLeast(0, 1-(z-tolerance)/tolerance))), metadata)
 		}
 		return within
 	})
@@ -77,16 +77,16 @@ func AnomalyDetection(field string, history []float64, threshold float64) crvgat
 	size := len(history)
 	return onJSON(func(data, _ any) aureus.ValidationResult {
 		metadata := map[string]any{"field": field}
-		value, refused := numberField(data, field, metadata)
-		if refused != nil {
-			return *refused
+		value, failure := numberField(data, field, metadata)
+		if failure != nil {
+			return *failure
 		}
 		if size < 2 {
 			putNumber(metadata, "historicalDataSize", float64(size))
-			return stating(confident(because(crvgate.Pass(), "there are too few earlier values to tell"), 0.5), metadata)
+			return withMetadata(withConfidence(withReason(crvgate.Pass(), "there are fewer than two earlier values to compare with"), 0.5), metadata)
 		}
 		if !jsonvalue.IsFinite(mean) || !jsonvalue.IsFinite(stddev) {
-			return stating(crvgate.Fail(aureus.ToolError, "the earlier values have no finite mean and deviation"), metadata)
+			return withMetadata(crvgate.Fail(aureus.ToolError, "the earlier values have no finite mean and deviation"), metadata)
 		}
 		v := jsonvalue.Float(value)
 		putNumber(metadata, "mean", mean)
@@ -94,28 +94,28 @@ func AnomalyDetection(field string, history []float64, threshold float64) crvgat
 		if stddev == 0 {
 			metadata["zScore"] = json.Number("0")
 			if v != mean {
-				return stating(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, and always was %s", field, value, jsonvalue.FloatText(mean))), metadata)
+				return withMetadata(crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, and all earlier values were %s", field, value, jsonvalue.FloatText(mean))), metadata)
 			}
-			return stating(because(crvgate.Pass(), fmt.Sprintf("the field %q is as it always was", field)), metadata)
+			return withMetadata(withReason(crvgate.Pass(), fmt.Sprintf("the field %q is the same as all earlier values", field)), metadata)
 		}
 		z := math.Abs((v - mean) / stddev)
 		putNumber(metadata, "zScore", jsonvalue.Round2(z))
 		putNumber(metadata, "threshold", threshold)
 		putNumber(metadata, "historicalDataSize", float64(size))
 		if z > threshold {
-			result := crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, %s standard deviations from what is usual", field, value, jsonvalue.Fixed2(z)))
-			return stating(confident(result, jsonvalue.Round2(atLeast(0, 1-(z-threshold)/threshold))), metadata)
+			result := crvgate.Fail(aureus.OutOfScope, fmt.Sprintf("the field %q is %s, %s standard deviations from the mean of earlier values", field, value, jsonvalue.Fixed2(z)))
+			return withMetadata(withConfidence(result, jsonvalue.Round2(atLeast(0, 1-(z-threshold)/threshold))), metadata)
 		}
 		confidence := 1.0
 		if z > 0 {
 			confidence = jsonvalue.Round2(atLeast(0.7, 1-z/threshold))
 		}
-		return stating(confident(because(crvgate.Pass(), fmt.Sprintf("the field %q is %s, which is usual", field, value)), confidence), metadata)
+		return withMetadata(withConfidence(withReason(crvgate.Pass(), fmt.Sprintf("the field %q is %s, within the threshold", field, value)), confidence), metadata)
 	})
 }
 
-// meanAndDeviation are the mean and the sample standard deviation, summed in the
-// order of the values.
+// meanAndDeviation returns the mean and the sample standard deviation. It adds the values
+// in their order, because the order affects the rounding.
 func meanAndDeviation(values []float64) (mean, stddev float64) {
 	sum := 0.0
 	for _, v := range values {
@@ -129,25 +129,25 @@ func meanAndDeviation(values []float64) (mean, stddev float64) {
 	return mean, math.Sqrt(squares / float64(len(values)-1))
 }
 
-// numberField is a field that must be there and be a number. It states the value.
+// numberField returns a required field that is a number, or the result of the failure if
+// there is no such field. It adds the value to the metadata.
 func numberField(data any, field string, metadata map[string]any) (json.Number, *aureus.ValidationResult) {
 	if !isObject(data) {
-		return "", new(noObject(data))
+		return "", new(notAnObject(data))
 	}
 	value, found := lookup(data, field)
 	if !found {
-		return "", new(stating(missing(field), metadata))
+		return "", new(withMetadata(missing(field), metadata))
 	}
 	metadata["value"] = shown(value)
 	number, ok := value.(json.Number)
 	if !ok {
-		return "", new(stating(crvgate.Fail(aureus.Conflict, fmt.Sprintf("the field %q must be a number, not %s", field, jsonvalue.Kind(value))), metadata))
+		return "", new(withMetadata(crvgate.Fail(aureus.Conflict, fmt.Sprintf("the field %q must be a number, not %s", field, jsonvalue.Kind(value))), metadata))
 	}
 	return number, nil
 }
 
-// atLeast bounds a confidence from below and by 1 from above; what cannot be
-// computed is the lower bound.
+// atLeast limits a confidence to the range from low to 1. NaN becomes low.
 func atLeast(low, confidence float64) float64 {
 	if !(confidence > low) {
 		return low
@@ -174,7 +174,7 @@ func buildBounds(p *parameters.Object, _ func() time.Time) crvgate.Validator[any
 	return StatisticalBounds(field, given)
 }
 
-// checkBoundsApply notes limits that have no effect.
+// checkBoundsApply notes limits that have no effect as problems.
 func checkBoundsApply(p *parameters.Object, given map[string]json.Number) {
 	_, mean := given["mean"]
 	_, stddev := given["stddev"]

@@ -27,10 +27,10 @@ func (t Temporal) Validator() crvgate.Validator[any] { return onJSON(t.judge) }
 
 func (t Temporal) judge(data, previous any) aureus.ValidationResult {
 	if !truthy(previous) {
-		return stating(because(crvgate.Pass(), "there is no previous state to compare with"), map[string]any{"isFirstCommit": true})
+		return withMetadata(withReason(crvgate.Pass(), "there is no previous state to compare with"), map[string]any{"isFirstCommit": true})
 	}
 	if !isObject(data) {
-		return noObject(data)
+		return notAnObject(data)
 	}
 	if !isObject(previous) {
 		return crvgate.Fail(aureus.Conflict, "the previous state must be an object, not "+jsonvalue.Kind(previous))
@@ -41,11 +41,11 @@ func (t Temporal) judge(data, previous any) aureus.ValidationResult {
 	violations = append(violations, late...)
 	switch {
 	case len(violations) > 0:
-		return stating(crvgate.Fail(aureus.Conflict, strings.Join(append(violations, drifted...), "; ")), metadata)
+		return withMetadata(crvgate.Fail(aureus.Conflict, strings.Join(append(violations, drifted...), "; ")), metadata)
 	case len(drifted) > 0:
-		return stating(confident(crvgate.Fail(aureus.NonDeterminism, drifted[0]), 0.8), metadata)
+		return withMetadata(withConfidence(crvgate.Fail(aureus.NonDeterminism, drifted[0]), 0.8), metadata)
 	default:
-		return stating(confident(because(crvgate.Pass(), "version and time move forward"), 0.95), metadata)
+		return withMetadata(withConfidence(withReason(crvgate.Pass(), "the version and the timestamp are later than in the previous state"), 0.95), metadata)
 	}
 }
 
@@ -57,7 +57,7 @@ func (t Temporal) versions(data, previous any, metadata map[string]any) (violati
 	}
 	metadata["prevVersion"], metadata["currVersion"] = before, after
 	if order := jsonvalue.DecimalOf(after).Compare(jsonvalue.DecimalOf(before)); order < 0 || order == 0 && !t.AllowEqual {
-		return []string{fmt.Sprintf("the field %q goes from %s to %s", t.VersionField, before, after)}
+		return []string{fmt.Sprintf("the field %q is %s and was %s in the previous state", t.VersionField, after, before)}
 	}
 	return nil
 }
@@ -72,12 +72,12 @@ func (t Temporal) timestamps(data, previous any, metadata map[string]any) (viola
 	metadata["prevTimestamp"], metadata["currTimestamp"] = before, after
 	putNumber(metadata, "timeDiff", drift)
 	if order := jsonvalue.DecimalOf(after).Compare(jsonvalue.DecimalOf(before)); order < 0 || order == 0 && !t.AllowEqual {
-		violations = []string{fmt.Sprintf("the field %q goes from %s to %s ms", t.TimestampField, before, after)}
+		violations = []string{fmt.Sprintf("the field %q is %s ms and was %s ms in the previous state", t.TimestampField, after, before)}
 	}
 	if t.MaxDrift != "" && drift > 0 && drift > jsonvalue.Float(t.MaxDrift) {
 		putNumber(metadata, "drift", drift)
 		metadata["maxTimeDrift"] = t.MaxDrift
-		drifted = []string{fmt.Sprintf("the field %q runs ahead by %s ms, and %s are allowed", t.TimestampField, jsonvalue.FloatText(drift), t.MaxDrift)}
+		drifted = []string{fmt.Sprintf("the field %q is %s ms later than in the previous state, and the limit is %s ms", t.TimestampField, jsonvalue.FloatText(drift), t.MaxDrift)}
 	}
 	return violations, drifted
 }
