@@ -23,7 +23,7 @@ func (r *Registry) compile(ctx context.Context, id string, config []byte, withTe
 		return nil, err
 	}
 	if len(config) > MaxConfigBytes {
-		return nil, invalid("", "has %d bytes, and %d are the limit", len(config), MaxConfigBytes)
+		return nil, invalid("", "has %d bytes, and the limit is %d", len(config), MaxConfigBytes)
 	}
 	top := parameters.Read("", config, false)
 	if err := configError(top.Problems); err != nil {

@@ -31,7 +31,7 @@ func runTests(ctx context.Context, validator crvgate.Validator[any], pointer str
 		return problemsOf(pointer, err)
 	}
 	if len(tests) > MaxTestsPerRule {
-		return []Problem{{Pointer: pointer, Message: fmt.Sprintf("has %d tests, and %d are the limit", len(tests), MaxTestsPerRule)}}
+		return []Problem{{Pointer: pointer, Message: fmt.Sprintf("has %d tests, and the limit is %d", len(tests), MaxTestsPerRule)}}
 	}
 	var problems []Problem
 	commits := make([]aureus.Commit, len(tests))

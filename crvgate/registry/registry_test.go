@@ -364,7 +364,7 @@ func TestRulesBringTheirTests(t *testing.T) {
 		"an unknown want":  {`[{"name":"n","commit":{"id":"c","data":1},"want":"ok"}]`, "/tests/0/want", "must be one of passed, blocked, warning"},
 		"no commit":        {`[{"name":"n","want":"passed"}]`, "/tests/0/commit", "is required"},
 		"tests of no kind": {`{"a":1}`, "/tests", "must be an array"},
-		"too many":         {`[` + strings.TrimSuffix(strings.Repeat(`{"name":"n","commit":{"id":"c","data":1},"want":"passed"},`, registry.MaxTestsPerRule+1), ",") + `]`, "/tests", "100 are the limit"},
+		"too many":         {`[` + strings.TrimSuffix(strings.Repeat(`{"name":"n","commit":{"id":"c","data":1},"want":"passed"},`, registry.MaxTestsPerRule+1), ",") + `]`, "/tests", "the limit is 100"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := r.Check(t.Context(), "v", config(c.tests))

@@ -163,7 +163,7 @@ func TestWireGate_LargeResult_IsCut(t *testing.T) {
 		require.False(t, one.Valid)
 		require.Less(t, len(one.Reason), 5000)
 		require.Less(t, len(one.Remediation), 5000)
-		require.Contains(t, one.Metadata["omitted"], "32768 of both are the limit")
+		require.Contains(t, one.Metadata["omitted"], "the limit is 32768 of both together")
 		require.Len(t, one.Metadata, 1)
 	}
 	require.True(t, strings.HasSuffix(result.ValidationResults[0].Reason, "é…"), "cut between characters")

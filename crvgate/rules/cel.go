@@ -13,10 +13,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/celx"
 )
 
-// language is that of all expressions. It is made when the first is compiled.
+// language compiles all expressions. It is made when the first one is compiled.
 var language = sync.OnceValue(func() *celx.Language { return celx.New("data", "previous", "metadata") })
 
-// celParameters are those of the type cel (SPEC 4.6).
+// celParameters are the parameters of the type cel.
 type celParameters struct {
 	Expression        string                 `json:"expression"`
 	Message           string                 `json:"message,omitzero"`
@@ -26,10 +26,10 @@ type celParameters struct {
 	Remediation       string                 `json:"remediation,omitzero"`
 }
 
-// celRule is one of those, compiled.
+// celRule is a compiled validator of the type cel.
 type celRule struct {
 	condition  *celx.Condition
-	says       *celx.Text // may be nil
+	message    *celx.Text // the message_expression; nil if there is none
 	failure    aureus.ValidationResult
 	confidence float64
 }
@@ -48,11 +48,11 @@ func buildCEL(parameters []byte) (crvgate.Validator[any], error) {
 	rule.condition, problems = compile("/expression", p.Expression)
 	if p.MessageExpression != "" {
 		var err error
-		if rule.says, err = language().Text(p.MessageExpression); err != nil {
+		if rule.message, err = language().Text(p.MessageExpression); err != nil {
 			problems = append(problems, inExpression("/message_expression", err)...)
 		}
 		if p.Message != "" {
-			problems = append(problems, registry.Problem{Pointer: "/message", Message: "is given beside message_expression: one of the two says it"})
+			problems = append(problems, registry.Problem{Pointer: "/message", Message: "must not be given together with message_expression"})
 		}
 	}
 	if len(problems) > 0 {
@@ -66,14 +66,14 @@ func buildCEL(parameters []byte) (crvgate.Validator[any], error) {
 	if reason == "" {
 		reason = "the rule does not hold"
 	}
-	rule.failure = confident(crvgate.Fail(code, reason), rule.confidence)
+	rule.failure = withConfidence(crvgate.Fail(code, reason), rule.confidence)
 	if p.Remediation != "" {
 		rule.failure.Remediation = p.Remediation
 	}
 	return rule.validate, nil
 }
 
-// compile compiles a condition found at a pointer.
+// compile compiles the condition at a pointer of the parameters.
 func compile(pointer, expression string) (*celx.Condition, []registry.Problem) {
 	if strings.TrimSpace(expression) == "" {
 		return nil, []registry.Problem{{Pointer: pointer, Message: "must not be empty"}}
@@ -93,32 +93,36 @@ func (r *celRule) validate(ctx context.Context, change crvgate.Change[any]) aure
 	holds, err := r.condition.Holds(ctx, s.data, s.previous, s.metadata)
 	switch {
 	case err != nil:
-		return unjudged(err)
+		return notEvaluated(err)
 	case holds:
-		return confident(crvgate.Pass(), r.confidence)
+		return withConfidence(crvgate.Pass(), r.confidence)
 	}
 	result := r.failure
-	if r.says != nil {
-		if text, err := r.says.Render(ctx, s.data, s.previous, s.metadata); err == nil && strings.TrimSpace(text) != "" {
+	if r.message != nil {
+		if text, err := r.message.Render(ctx, s.data, s.previous, s.metadata); err == nil && strings.TrimSpace(text) != "" {
 			result.Reason = text
 		}
 	}
 	return result
 }
 
-// unjudged is the result of an expression that could not be evaluated.
-func unjudged(err error) aureus.ValidationResult {
+// notEvaluated is the result if the expression could not be evaluated.
+func notEvaluated(err error) aureus.ValidationResult {
 	failure, ok := errors.AsType[*celx.EvalError](err)
-	if !ok || !errors.Is(err, celx.ErrMissing) {
-		return crvgate.Fail(aureus.ToolError, fmt.Sprintf("the rule could not be judged: %v", err))
+	code := aureus.ToolError
+	if ok && errors.Is(err, celx.ErrMissing) {
+		code = aureus.MissingData
 	}
-	result := crvgate.Fail(aureus.MissingData, fmt.Sprintf("the rule needs what is not there: %v", err))
+	result := crvgate.Fail(code, fmt.Sprintf("the rule could not be evaluated: %v", err))
+	if code != aureus.MissingData {
+		return result
+	}
 	result.Metadata = map[string]any{"missingFields": []any{failure.Key}}
 	return result
 }
 
-// confident is the result with another confidence. That of 1 stays as it is.
-func confident(result aureus.ValidationResult, confidence float64) aureus.ValidationResult {
+// withConfidence returns the result with a confidence. 1 is the confidence that it has.
+func withConfidence(result aureus.ValidationResult, confidence float64) aureus.ValidationResult {
 	if confidence != 1 {
 		result.Confidence = &confidence
 	}

@@ -17,23 +17,23 @@ import (
 )
 
 const (
-	documentURL = "https://schema.invalid/document" // no such host can be (RFC 2606)
+	documentURL = "https://schema.invalid/document" // a host that cannot exist (RFC 2606)
 	verdictURL  = "https://schema.invalid/verdict"
 	dialect     = "https://json-schema.org/draft/2020-12/schema"
 )
 
 var (
-	errPatterns = fmt.Errorf("the patterns of the schema take more than %d instructions together", maxPatternsSize)
+	errPatterns = fmt.Errorf("the patterns of the schema have more than %d instructions together", maxPatternsSize)
 	errOutside  = errors.New("nothing outside the document is loaded")
 )
 
-// closed is the library's loader: it loads nothing.
-type closed struct{}
+// noLoader is a loader for the schema library that loads nothing.
+type noLoader struct{}
 
-// Load is part of the library's URLLoader.
-func (closed) Load(string) (any, error) { return nil, errOutside }
+// Load implements the library's URLLoader.
+func (noLoader) Load(string) (any, error) { return nil, errOutside }
 
-// compileSchema compiles a document, and has each schema in it counted.
+// compileSchema compiles a document, so that each schema in it counts its steps.
 func compileSchema(document any) (compiled *compiledSchema, problems []registry.Problem) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -45,7 +45,7 @@ func compileSchema(document any) (compiled *compiledSchema, problems []registry.
 	known := map[*jsonschema.Schema]bool{}
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft2020)
-	compiler.UseLoader(closed{})
+	compiler.UseLoader(noLoader{})
 	compiler.UseRegexpEngine(m.compilePattern)
 	compiler.AssertFormat()
 	registerFormats(compiler)
@@ -53,9 +53,9 @@ func compileSchema(document any) (compiled *compiledSchema, problems []registry.
 	compiler.RegisterVocabulary(&jsonschema.Vocabulary{
 		URL: "urn:aureus:steps",
 		Compile: func(ctx *jsonschema.CompilerContext, object map[string]any) (jsonschema.SchemaExt, error) {
-			schema := ctx.Enqueue(nil) // the one that is being compiled
+			schema := ctx.Enqueue(nil) // the schema that is being compiled
 			if known[schema] {
-				return nil, nil // the library asks more than once
+				return nil, nil // the library calls this more than once for a schema
 			}
 			known[schema] = true
 			schemas = append(schemas, schema)
@@ -93,8 +93,8 @@ func compileSchema(document any) (compiled *compiledSchema, problems []registry.
 	return &compiledSchema{root: root, verdict: verdict, meter: m}, nil
 }
 
-// registerFormats puts the checks of package format in the place of the
-// library's, which take much for valid that is not.
+// registerFormats replaces the library's format checks, which accept much that is
+// invalid, with those of package format.
 func registerFormats(compiler *jsonschema.Compiler) {
 	for _, name := range format.Names() {
 		check := format.Named(name)
@@ -102,14 +102,14 @@ func registerFormats(compiler *jsonschema.Compiler) {
 			if text, ok := value.(string); ok {
 				return check(text)
 			}
-			return nil // a format is about texts
+			return nil // a format applies to strings only
 		}})
 	}
 }
 
-// compileVerdict makes a schema that says whether the document matches, and not
-// why it does not: below a not, the library collects no reasons, which could
-// take much more room than the data. Twice, so that what goes wrong is no match.
+// compileVerdict compiles a schema that says whether the data matches the document, and
+// not why. Below a not, the library collects no reasons, which can take much more memory
+// than the data. The not stands twice, so that an error inside of it is not a match.
 func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 	not := func(schema any) map[string]any { return map[string]any{"not": schema} }
 	if err := compiler.AddResource(verdictURL, not(not(map[string]any{"$ref": documentURL}))); err != nil {
@@ -118,26 +118,27 @@ func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 	return compiler.Compile(verdictURL)
 }
 
-// checkKeywords finds what would check nothing, or not what it seems to.
+// checkKeywords finds keywords that would check nothing, another dialect and unknown
+// formats.
 func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []registry.Problem) {
-	at := pointerIn(schema.Location)
+	pointer := pointerIn(schema.Location)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if meant := meantBy(name); meant != "" {
-			problems = append(problems, registry.Problem{Pointer: at + "/" + strictjson.Token(name), Message: "checks nothing: " + meant})
+			problems = append(problems, registry.Problem{Pointer: pointer + "/" + strictjson.Token(name), Message: "checks nothing: " + meant})
 		}
 	}
 	if declared, ok := object["$schema"].(string); ok && strings.TrimSuffix(declared, "#") != dialect {
-		problems = append(problems, registry.Problem{Pointer: at + "/$schema", Message: "must be " + dialect})
+		problems = append(problems, registry.Problem{Pointer: pointer + "/$schema", Message: "must be " + dialect})
 	}
 	if name, ok := object["format"].(string); ok && schema.Format == nil {
 		problems = append(problems, registry.Problem{
-			Pointer: at + "/format", Message: fmt.Sprintf("%q is not known here: known are %s", name, strings.Join(formats, ", ")),
+			Pointer: pointer + "/format", Message: fmt.Sprintf("%q is not known here: known are %s", name, strings.Join(formats, ", ")),
 		})
 	}
 	return problems
 }
 
-// schemaProblems places an error of the library.
+// schemaProblems turns an error of the library into problems of the document.
 func schemaProblems(document any, err error) []registry.Problem {
 	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		if violated, ok := errors.AsType[*jsonschema.ValidationError](invalid.Err); ok {
@@ -147,25 +148,25 @@ func schemaProblems(document any, err error) []registry.Problem {
 	if pattern, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
 		return []registry.Problem{{
 			Pointer: pointerIn(pattern.URL),
-			Message: fmt.Sprintf("the pattern %.100q is none of RE2: %v", pattern.Regex, pattern.Err),
+			Message: fmt.Sprintf("the pattern %.100q is not valid in RE2: %v", pattern.Regex, pattern.Err),
 		}}
 	}
 	message := "cannot be compiled: " + strings.ReplaceAll(err.Error(), documentURL, "")
 	if errors.Is(err, errOutside) || isOutside(err) {
-		message = "refers to something outside the document, and nothing is loaded: put it under $defs and refer to #/$defs/…"
+		message = "refers to something outside the document, which is not loaded: put it under $defs and refer to #/$defs/…"
 	}
-	if places := references(document, "/schema", err.Error()); len(places) > 0 {
-		problems := make([]registry.Problem, len(places))
-		for i, place := range places {
-			problems[i] = registry.Problem{Pointer: place, Message: message}
+	if pointers := references(document, "/schema", err.Error()); len(pointers) > 0 {
+		problems := make([]registry.Problem, len(pointers))
+		for i, pointer := range pointers {
+			problems[i] = registry.Problem{Pointer: pointer, Message: message}
 		}
 		return problems
 	}
 	return []registry.Problem{{Pointer: "/schema", Message: message}}
 }
 
-// notASchema tells in what a document differs from a schema. Of the alternatives
-// of the metaschema the first says what is meant.
+// notASchema lists where a document differs from the metaschema. If the metaschema has
+// alternatives, it uses the first, which is the one that people mean.
 func notASchema(pointer string, err *jsonschema.ValidationError) (problems []registry.Problem) {
 	var visit func(*jsonschema.ValidationError)
 	visit = func(err *jsonschema.ValidationError) {
@@ -193,36 +194,38 @@ func notASchema(pointer string, err *jsonschema.ValidationError) (problems []reg
 	return problems
 }
 
+// isOutside reports whether the library tried to load something.
 func isOutside(err error) bool {
 	_, ok := errors.AsType[*jsonschema.LoadURLError](err)
 	return ok
 }
 
-// references are the places of the document whose reference an error speaks of.
-func references(value any, pointer, text string) (places []string) {
+// references are the pointers of the references in the document that the text of an
+// error mentions.
+func references(value any, pointer, text string) (pointers []string) {
 	switch value := value.(type) {
 	case []any:
 		for i, item := range value {
-			places = append(places, references(item, fmt.Sprintf("%s/%d", pointer, i), text)...)
+			pointers = append(pointers, references(item, fmt.Sprintf("%s/%d", pointer, i), text)...)
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(value)) {
-			at := pointer + "/" + strictjson.Token(name)
+			member := pointer + "/" + strictjson.Token(name)
 			target, isText := value[name].(string)
 			if isText && target != "" && (name == "$ref" || name == "$dynamicRef" || name == "$schema") {
 				outside, fragment, _ := strings.Cut(target, "#")
 				if outside != "" && strings.Contains(text, outside) || outside == "" && fragment != "" && strings.Contains(text, fragment) {
-					places = append(places, at)
+					pointers = append(pointers, member)
 				}
 				continue
 			}
-			places = append(places, references(value[name], at, text)...)
+			pointers = append(pointers, references(value[name], member, text)...)
 		}
 	}
-	return places
+	return pointers
 }
 
-// pointerIn is the pointer, in the parameters, of a location in the document.
+// pointerIn turns a location of the library into a pointer into the parameters.
 func pointerIn(location string) string {
 	_, fragment, _ := strings.Cut(location, "#")
 	if decoded, err := url.PathUnescape(fragment); err == nil {
@@ -231,7 +234,7 @@ func pointerIn(location string) string {
 	return "/schema" + fragment
 }
 
-// formats are those that are checked. The library itself has semver.
+// formats are the names of all known formats. The library itself checks semver.
 var formats = func() []string {
 	names := append(format.Names(), formatRegex, "semver")
 	slices.Sort(names)

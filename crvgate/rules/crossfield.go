@@ -16,14 +16,14 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The bounds of a cross_field_consistency.
+// The limits of a configuration of the type cross_field_consistency.
 const (
-	MaxRules       = 100    // in one configuration
-	MaxFields      = 100    // of one rule
-	MaxExpressions = 50_000 // bytes of all its expressions together
+	MaxRules       = 100    // rules
+	MaxFields      = 100    // fields of one rule
+	MaxExpressions = 50_000 // bytes of all expressions together
 )
 
-// crossFieldRule is one rule of cross_field_consistency (SPEC 4.6).
+// crossFieldRule is one rule in the parameters of cross_field_consistency.
 type crossFieldRule struct {
 	Name       string   `json:"name"`
 	Fields     []string `json:"fields"`
@@ -40,14 +40,14 @@ func buildCrossField(parameters []byte) (crvgate.Validator[any], error) {
 		return nil, failed(problems)
 	}
 	if n := len(p.Rules); n > MaxRules {
-		return nil, failed([]registry.Problem{{Pointer: "/rules", Message: fmt.Sprintf("has %d rules, and %d are the limit", n, MaxRules)}})
+		return nil, failed([]registry.Problem{{Pointer: "/rules", Message: fmt.Sprintf("has %d rules, and the limit is %d", n, MaxRules)}})
 	}
-	written := 0
+	size := 0
 	for _, declared := range p.Rules {
-		written += len(declared.Expression)
+		size += len(declared.Expression)
 	}
-	if written > MaxExpressions {
-		return nil, failed([]registry.Problem{{Pointer: "/rules", Message: fmt.Sprintf("hold expressions of %d bytes, and %d are the limit", written, MaxExpressions)}})
+	if size > MaxExpressions {
+		return nil, failed([]registry.Problem{{Pointer: "/rules", Message: fmt.Sprintf("has expressions of %d bytes together, and the limit is %d", size, MaxExpressions)}})
 	}
 	rules := make([]validators.CrossFieldRule, len(p.Rules))
 	for i, declared := range p.Rules {
@@ -56,11 +56,11 @@ func buildCrossField(parameters []byte) (crvgate.Validator[any], error) {
 			problems = append(problems, registry.Problem{Pointer: pointer + "/name", Message: "must not be empty"})
 		}
 		if n := len(declared.Fields); n > MaxFields {
-			problems = append(problems, registry.Problem{Pointer: pointer + "/fields", Message: fmt.Sprintf("has %d fields, and %d are the limit", n, MaxFields)})
+			problems = append(problems, registry.Problem{Pointer: pointer + "/fields", Message: fmt.Sprintf("has %d fields, and the limit is %d", n, MaxFields)})
 			continue
 		}
-		condition, wrong := compile(pointer+"/expression", declared.Expression)
-		problems = append(problems, wrong...)
+		condition, found := compile(pointer+"/expression", declared.Expression)
+		problems = append(problems, found...)
 		rules[i] = validators.CrossFieldRule{
 			Name: declared.Name, Fields: declared.Fields, Message: celx.Cut(declared.Message), Holds: holds(condition),
 		}
@@ -79,25 +79,26 @@ func buildCrossField(parameters []byte) (crvgate.Validator[any], error) {
 	}, nil
 }
 
-// scopeKey finds the scope of the change in the context of a rule, which is
-// handed the values of its fields alone.
+// scopeKey is the key of the scope in the context of a rule. The function of a rule gets
+// only the values of its fields, and an expression may use others too.
 type scopeKey struct{}
 
+// holds makes the function of a rule from its condition.
 func holds(condition *celx.Condition) func(context.Context, map[string]any) (bool, error) {
 	return func(ctx context.Context, _ map[string]any) (bool, error) {
 		s, ok := ctx.Value(scopeKey{}).(*scope)
 		if !ok {
-			return false, errors.New("there is nothing to judge")
+			return false, errors.New("the context has no scope")
 		}
 		return condition.Holds(ctx, s.data, s.previous, s.metadata)
 	}
 }
 
-// unknownInRules finds the names in the rules that nobody reads.
+// unknownInRules finds unknown member names in the rules.
 func unknownInRules(parameters []byte) (problems []registry.Problem) {
 	tree, err := strictjson.Parse(parameters)
 	if err != nil {
-		return nil // it has been told
+		return nil // the caller has reported it
 	}
 	object, _ := tree.(map[string]any)
 	list, _ := object["rules"].([]any)

@@ -1,103 +1,101 @@
-// Package rules brings the admission gate's rule languages: validators that are
-// configuration, not code (SPEC 4.6). [Register] makes three types known to a
+// Package rules adds rule languages to the registry of an admission gate: validators
+// that are configuration, not code. [Register] makes three types known to a
 // [registry.Registry]:
 //
 //   - cel: one CEL expression over data, previous and metadata.
-//   - cross_field_consistency: several, each over fields that must be there.
+//   - cross_field_consistency: several expressions, each over fields that are required.
 //   - json_schema: a JSON Schema 2020-12 document for the data.
 //
-// It is a package of its own so that who needs no rule language links none.
+// It is a package of its own, so that a program without rule languages links none.
 //
-//	var registry registry.Registry
-//	rules.Register(&registry)
-//	_, err := registry.Register(ctx, "no_overdraft", []byte(`{
+//	var r registry.Registry
+//	rules.Register(&r)
+//	_, err := r.Register(ctx, "no_overdraft", []byte(`{
 //		"type": "cel",
 //		"parameters": {"expression": "data.amount <= data.balance"}
 //	}`))
 //
-// A configuration is compiled when it is registered, and what is wrong with it
-// is a [*registry.ConfigError] with the JSON pointer, and the line and column
-// within an expression. Rules come over an API: they read and write nothing, and
-// what they may cost is bounded.
+// A configuration is compiled when it is registered. What is wrong with it is a
+// [*registry.ConfigError] with the JSON pointer, and with the line and column inside an
+// expression. Rules may come over an API from people who are not trusted with code, so
+// they read and write nothing, and what they may cost is limited.
 //
 // # cel
 //
 // The parameters are expression, message or message_expression, failure_code,
-// confidence and remediation. The expression must be a condition: data.approved
-// alone may be anything, and data.approved == true is one. previous is null
-// where there is no previous state, metadata is an object.
+// confidence and remediation. The expression must be a condition, which is true or
+// false: data.approved may have any type, so write data.approved == true. previous is
+// null if there is no previous state. metadata is an object.
 //
-// True passes. False fails with failure_code (POLICY_VIOLATION where none is
-// given), the message and the remediation (the standard hint where none is
-// given). The confidence, 1 where none is given, is that of both. A key that is
-// missing is MISSING_DATA, named in the reason and in the metadata's
-// missingFields; has(data.key) asks first. Every other error of an evaluation is
-// a TOOL_ERROR: values of other kinds than the expression takes, a number too
-// large, the cost limit. Reasons never quote data, unless a message_expression
-// does. Where a message_expression cannot be evaluated, the failure stands, with
-// the message for that case.
+// If the expression is true, the change passes. If it is false, the result has the
+// failure_code (default POLICY_VIOLATION), the message and the remediation (default: the
+// standard one of the code). The confidence (default 1) is that of both results. If a key
+// is absent, the result is MISSING_DATA, and the key is in the reason and in
+// missingFields of the metadata; has(data.key) tests for a key first. Every other error
+// is a TOOL_ERROR: a value of a type that the expression does not accept, a number that
+// is too large, the cost limit. Reasons never contain data, unless a message_expression
+// puts it there. If a message_expression cannot be evaluated, the failure has the reason
+// that it would have without one.
 //
-// Numbers are doubles that integers mix with, so data.amount + 1 is what it
-// says; whole numbers beyond 2^53 stay exact, up to 64 bits. A number that
-// cannot be held exactly (a larger one, or one with more digits than a double
-// has) is a TOOL_ERROR, and never another number. 0.1 + 0.2 is not 0.3, as with
-// doubles everywhere: keep money in cents, or compare with a margin. What has to
-// be alike in kind is told at registration: size(data.items) == 1.0 is refused
-// with the advice to write 1.
+// Numbers are doubles, and integers mix with them, so data.amount + 1 works. Integers
+// beyond 2^53 stay exact up to 64 bits. A number that cannot be represented exactly (a
+// larger one, or one with more digits than a double has) is a TOOL_ERROR; it is never
+// rounded. 0.1 + 0.2 is not 0.3, as always with doubles: use cents for money, or compare
+// with a margin. Operands of different number types are found at registration: for
+// size(data.items) == 1.0 the message says to write 1.
 //
-// string(data.account) writes a number in plain decimal digits without an
-// exponent: 123456789, and 1 for 1.0. A number and a text are never equal, so a
-// list of texts is asked with it: !(string(data.account) in ["123456789"]).
+// string(data.account) writes a number in decimal digits without an exponent: 123456789,
+// and 1 for 1.0. A number is never equal to a string, so a list of strings needs the
+// conversion: !(string(data.account) in ["123456789"]).
 //
 // # cross_field_consistency
 //
-// The parameters are rules, each with a name, fields, an expression as that of
-// cel, and a message. All fields of all rules must be in the data, or the result
-// is MISSING_DATA and lists them. Then the first rule that is false is a
-// CONFLICT, and the first that cannot be evaluated a TOOL_ERROR with confidence
-// 0.5 (SPEC 4.3). An empty list of rules checks that the data is an object, and
-// says in the metadata that it checked no rule.
+// The parameters are rules, each with a name, fields, an expression like that of cel, and
+// optionally a message. All fields of all rules must be in the data; otherwise the result
+// is MISSING_DATA and lists them. Then the first rule that is false is a CONFLICT, and
+// the first that cannot be evaluated is a TOOL_ERROR with confidence 0.5. With an empty
+// list of rules, the validator checks that the data is an object, and its metadata say
+// that it checked no rule.
 //
 // # json_schema
 //
-// The parameter is schema, a 2020-12 document. Where nothing but absent
-// properties is wrong, the code is MISSING_DATA, else CONFLICT. The metadata
-// holds violations, at most 20, each with the pointer of the value, the keyword,
-// its place in the schema and a message, in the order of the pointers;
-// violationCount, how many there are; and missingFields, the pointers of the
-// properties that are absent. Messages speak of the schema and never quote data.
+// The parameter is schema, a 2020-12 document. If the data only lacks properties, the code
+// is MISSING_DATA, otherwise CONFLICT. The metadata have violations, sorted by pointer and
+// at most 20: each has the pointer of the value, the keyword, the pointer of the keyword in
+// the schema, and a message. violationCount is the number of all violations.
+// missingFields has the pointers of absent properties. Messages describe the schema and
+// never contain data.
 //
-// A violation's pointer is that of the value, also where a name in it is what is
-// wrong (propertyNames), and its place in the schema is that of the keyword. Of
-// not, and of anyOf and oneOf, only the keyword itself is told; what if, then,
-// else, dependentSchemas and references lead to is told in its own place.
+// The pointer of a violation is that of the value, also if a property name is wrong
+// (propertyNames). For not, anyOf and oneOf there is one violation, of the keyword itself;
+// for if, then, else, dependentSchemas and references there are those of the schema that
+// they lead to.
 //
-// Four things are stricter than the standard asks for:
+// Four things are stricter than in the standard:
 //
-//   - A format is an assertion, by the grammar of the document that defines it:
-//     date, time, date-time, duration (RFC 3339), email (RFC 5321), idn-email (RFC
-//     6531), hostname (RFC 1123), idn-hostname (IDNA 2008, with Unicode's tables of
-//     the Go release), ipv4, ipv6, uri, uri-reference (RFC 3986), iri,
-//     iri-reference (RFC 3987), uri-template (RFC 6570), uuid, json-pointer (RFC
-//     6901), relative-json-pointer (without a moved index), and semver and period,
-//     which the standard does not have. The format regex is RE2's. One that is not
-//     known here is refused at registration.
-//   - A keyword that is misspelt (Required, max_length, maxLenght), or of an older
-//     draft (additionalItems), is refused, since it would check nothing. Remarks of
-//     one's own have other names, or begin with x-.
-//   - A reference leads to a place in the document itself or to the standard's own
-//     metaschema: nothing is ever loaded.
-//   - Patterns are RE2, which has no look-around and no backtracking, and whose \s
-//     and \d are those of ASCII.
+//   - A format is checked, by the grammar of the document that defines it: date, time,
+//     date-time, duration (RFC 3339), email (RFC 5321), idn-email (RFC 6531), hostname
+//     (RFC 1123), idn-hostname (IDNA 2008, with the Unicode tables of the Go release),
+//     ipv4, ipv6, uri, uri-reference (RFC 3986), iri, iri-reference (RFC 3987),
+//     uri-template (RFC 6570), uuid, json-pointer (RFC 6901), relative-json-pointer
+//     (without an index offset), and semver and period, which the standard does not have.
+//     The format regex is that of RE2. An unknown format is refused at registration.
+//   - A misspelt keyword (Required, max_length, maxLenght) and a keyword of an older draft
+//     (additionalItems) is refused, because it would check nothing. Annotations of your
+//     own need names that no keyword resembles, or begin with x-.
+//   - A reference leads to a place in the document itself or to the metaschema of the
+//     standard. Nothing is loaded from a file or a network.
+//   - Patterns are RE2, which has no look-around and no backtracking. \s and \d match ASCII
+//     characters only.
 //
-// The older keyword dependencies is checked as drafts before 2019-09 have it.
-// contentEncoding, contentMediaType and contentSchema are remarks. Numbers compare
+// The older keyword dependencies is checked as drafts before 2019-09 define it.
+// contentEncoding, contentMediaType and contentSchema check nothing. Numbers compare
 // exactly.
 //
-// # What it may cost
+// # Limits
 //
-// An expression costs at most 100,000 of CEL's units, one that goes through no
-// list 1,000,000, and a schema at most 1,000,000 steps for one commit; beyond
-// that the result is a TOOL_ERROR. In a gate of the wire all validators together
-// have [registry.MaxGateSteps].
+// For one commit, an expression costs at most 100,000 units of CEL, or 1,000,000 if it
+// iterates over no list, and a schema at most 1,000,000 steps. Beyond that the result is a
+// TOOL_ERROR. All validators of one call of [registry.Registry.Validate] together have
+// [registry.MaxGateSteps]. The constants of this package limit one configuration.
 package rules

@@ -9,14 +9,14 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
-// maxInPlace is how many schemas may lead to one another for one and the same
-// value: the library goes back through all of them at each.
+// maxInPlace is how many schemas may follow one another for the same value. At each of
+// them the library goes back through all of those before.
 const maxInPlace = 200
 
-// checkInPlace finds a schema that leads back to itself for one and the same
-// value, or through too many others. The library takes such a loop for a
-// failure, which a not above it would turn into a pass. Where it finds none, it
-// tells how many schemas may follow one another for one value.
+// checkInPlace finds a schema that leads back to itself for the same value, or through
+// more than maxInPlace others. The library treats such a loop as a failure, which a not
+// above it would turn into a pass. If there is none, deepest is how many schemas may
+// follow one another for one value.
 func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registry.Problem) {
 	anchors := map[string][]*jsonschema.Schema{}
 	for _, schema := range schemas {
@@ -29,7 +29,7 @@ func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registr
 	var visit func(*jsonschema.Schema) string
 	visit = func(schema *jsonschema.Schema) string {
 		if depths[schema] == entered {
-			return "refers to itself without end: a value would have to match it before it could match it"
+			return "refers to itself without end: whether a value matches depends on whether it matches"
 		}
 		if depths[schema] > 0 {
 			return ""
@@ -48,7 +48,7 @@ func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registr
 		}
 		depths[schema] = depth
 		if depth > maxInPlace {
-			return fmt.Sprintf("leads through more than %d schemas for one value", maxInPlace)
+			return fmt.Sprintf("leads through more than %d schemas for the same value", maxInPlace)
 		}
 		return ""
 	}
@@ -61,7 +61,7 @@ func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registr
 	return deepest, nil
 }
 
-// inPlace are the schemas that judge the same value as the given one.
+// inPlace are the schemas that a schema applies to the same value.
 func inPlace(s *jsonschema.Schema) []*jsonschema.Schema {
 	list := slices.DeleteFunc([]*jsonschema.Schema{s.Ref, s.Not, s.If, s.Then, s.Else}, func(s *jsonschema.Schema) bool { return s == nil })
 	for _, more := range [][]*jsonschema.Schema{s.AllOf, s.AnyOf, s.OneOf} {

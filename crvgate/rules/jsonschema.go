@@ -16,27 +16,27 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The bounds of a json_schema.
+// The limits of a configuration of the type json_schema.
 const (
-	MaxSchemaValues  = 10_000    // JSON values in a schema
-	MaxSchemaSteps   = 1_000_000 // of one validation: about one for each keyword and value looked at
-	MaxDigits        = 400       // of a number, and of its exponent's value; no double needs more
-	MaxViolations    = 20        // listed in a result
+	MaxSchemaValues  = 10_000    // JSON values in the schema
+	MaxSchemaSteps   = 1_000_000 // steps of one validation: about one for each keyword and value
+	MaxDigits        = 400       // digits of a number, in the schema and in the data; also the largest exponent
+	MaxViolations    = 20        // violations that a result lists
 	maxPatternLength = 1_000     // characters of a pattern
 	maxPatternSize   = 10_000    // instructions of a pattern
 	maxPatternsSize  = 100_000   // instructions of all patterns of a schema
-	maxReasonSteps   = 50_000    // of finding out in what data differs
+	maxReasonSteps   = 50_000    // steps of finding the violations
 	formatRegex      = "regex"
 )
 
-// schemaDocument is a schema that compiles. A compiled copy serves one
-// validation at a time, since it counts the steps of that one. There are at most
-// as many copies as processors: a further validation waits for one, which costs
-// less than to compile another.
+// schemaDocument is a schema that compiles. Each compiled copy serves one validation at a
+// time, because it counts the steps of that validation. There are at most as many copies
+// as processors. When all are in use, a validation waits, which costs less than compiling
+// another copy.
 type schemaDocument struct {
 	document any
 	free     chan *compiledSchema
-	unmade   chan struct{} // holds one token for each copy that may still be made
+	spare    chan struct{} // holds one token for each copy that may still be compiled
 }
 
 func buildJSONSchema(parameters []byte) (crvgate.Validator[any], error) {
@@ -46,7 +46,7 @@ func buildJSONSchema(parameters []byte) (crvgate.Validator[any], error) {
 	if problems := read("", parameters, &p, "schema"); len(problems) > 0 {
 		return nil, failed(problems)
 	}
-	if err := boundSchema(p.Schema); err != nil {
+	if err := checkSize(p.Schema); err != nil {
 		return nil, err
 	}
 	first, problems := compileSchema(p.Schema)
@@ -54,15 +54,16 @@ func buildJSONSchema(parameters []byte) (crvgate.Validator[any], error) {
 		return nil, failed(problems)
 	}
 	limit := runtime.GOMAXPROCS(0)
-	schema := &schemaDocument{document: p.Schema, free: make(chan *compiledSchema, limit), unmade: make(chan struct{}, limit)}
+	schema := &schemaDocument{document: p.Schema, free: make(chan *compiledSchema, limit), spare: make(chan struct{}, limit)}
 	for range limit - 1 {
-		schema.unmade <- struct{}{}
+		schema.spare <- struct{}{}
 	}
 	schema.free <- first
 	return schema.validate, nil
 }
 
-// take is a compiled copy, to be given back. It waits where all are in use.
+// take returns a compiled copy, which the caller puts back into free. It waits if all are
+// in use.
 func (s *schemaDocument) take(ctx context.Context) (*compiledSchema, error) {
 	select {
 	case copied := <-s.free:
@@ -72,10 +73,10 @@ func (s *schemaDocument) take(ctx context.Context) (*compiledSchema, error) {
 	select {
 	case copied := <-s.free:
 		return copied, nil
-	case <-s.unmade:
+	case <-s.spare:
 		copied, problems := compileSchema(s.document)
 		if len(problems) > 0 {
-			s.unmade <- struct{}{}
+			s.spare <- struct{}{}
 			return nil, errors.New("the schema could not be compiled again: " + problems[0].String())
 		}
 		return copied, nil
@@ -90,35 +91,35 @@ func (s *schemaDocument) validate(ctx context.Context, change crvgate.Change[any
 		return crvgate.Fail(aureus.Conflict, "the data has no JSON form: "+err.Error())
 	}
 	if pointer, ok := boundNumbers(data, ""); !ok {
-		return crvgate.Fail(aureus.Conflict, fmt.Sprintf("the number at %q has more than %d digits, or such an exponent", pointer, MaxDigits))
+		return crvgate.Fail(aureus.Conflict, fmt.Sprintf("the number at %q has more than %d digits, or an exponent beyond that", pointer, MaxDigits))
 	}
 	schema, err := s.take(ctx)
 	if err != nil {
-		return crvgate.Fail(aureus.ToolError, "the data could not be judged: "+err.Error())
+		return crvgate.Fail(aureus.ToolError, "the data could not be validated: "+err.Error())
 	}
 	matches, violated, err := schema.validate(ctx, data, extentOf(data))
 	s.free <- schema
 	switch {
 	case errors.Is(err, errSteps):
-		return crvgate.Fail(aureus.ToolError, fmt.Sprintf("the data could not be judged: the schema takes more than %d steps for it", MaxSchemaSteps))
+		return crvgate.Fail(aureus.ToolError, fmt.Sprintf("the data could not be validated: that takes more than %d steps", MaxSchemaSteps))
 	case err != nil:
-		return crvgate.Fail(aureus.ToolError, "the data could not be judged: "+err.Error())
+		return crvgate.Fail(aureus.ToolError, "the data could not be validated: "+err.Error())
 	case matches:
 		return crvgate.Pass()
 	case violated == nil:
-		return crvgate.Fail(aureus.Conflict, "the data does not match the schema, in more than can be listed")
+		return crvgate.Fail(aureus.Conflict, "the data does not match the schema, with too many violations to list")
 	default:
 		return resultOf(violated)
 	}
 }
 
-// boundSchema says whether a schema is small enough to be compiled.
-func boundSchema(document any) error {
+// checkSize returns an error if a schema is too large to be compiled.
+func checkSize(document any) error {
 	if n := countValues(document); n > MaxSchemaValues {
-		return failed([]registry.Problem{{Pointer: "/schema", Message: fmt.Sprintf("holds %d values, and %d are the limit", n, MaxSchemaValues)}})
+		return failed([]registry.Problem{{Pointer: "/schema", Message: fmt.Sprintf("has %d values, and the limit is %d", n, MaxSchemaValues)}})
 	}
 	if pointer, ok := boundNumbers(document, ""); !ok {
-		return failed([]registry.Problem{{Pointer: "/schema" + pointer, Message: fmt.Sprintf("has more than %d digits, or such an exponent", MaxDigits)}})
+		return failed([]registry.Problem{{Pointer: "/schema" + pointer, Message: fmt.Sprintf("has more than %d digits, or an exponent beyond that", MaxDigits)}})
 	}
 	return nil
 }
@@ -138,8 +139,8 @@ func countValues(value any) int {
 	return n
 }
 
-// boundNumbers reports whether arithmetic on the numbers of a value is cheap,
-// and else where it is not. What is no JSON number is not cheap either.
+// boundNumbers reports whether every number in a value is cheap to compute with, and if
+// not, the pointer of one that is not. A text that is not a JSON number is not cheap.
 func boundNumbers(value any, pointer string) (string, bool) {
 	switch value := value.(type) {
 	case json.Number:
@@ -149,8 +150,8 @@ func boundNumbers(value any, pointer string) (string, bool) {
 			if isLeaf(item) {
 				continue
 			}
-			if at, ok := boundNumbers(item, pointer+"/"+strconv.Itoa(i)); !ok {
-				return at, false
+			if found, ok := boundNumbers(item, pointer+"/"+strconv.Itoa(i)); !ok {
+				return found, false
 			}
 		}
 	case map[string]any:
@@ -158,15 +159,16 @@ func boundNumbers(value any, pointer string) (string, bool) {
 			if isLeaf(item) {
 				continue
 			}
-			if at, ok := boundNumbers(item, pointer+"/"+strictjson.Token(name)); !ok {
-				return at, false
+			if found, ok := boundNumbers(item, pointer+"/"+strictjson.Token(name)); !ok {
+				return found, false
 			}
 		}
 	}
 	return "", true
 }
 
-// isLeaf reports whether there is nothing to bound, so that no pointer is made.
+// isLeaf reports whether a value is a cheap number or holds no number, so that its pointer
+// is not needed.
 func isLeaf(value any) bool {
 	switch value := value.(type) {
 	case json.Number:
@@ -178,6 +180,8 @@ func isLeaf(value any) bool {
 	}
 }
 
+// isCheap reports whether a number has at most MaxDigits digits and an exponent within
+// MaxDigits.
 func isCheap(number string) bool {
 	if len(number) > MaxDigits {
 		return false

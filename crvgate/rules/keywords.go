@@ -11,12 +11,12 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// uniqueItems is the keyword uniqueItems. The library compares items that its
-// hash takes for the same each with each, and lists of lists are easily made that
-// it does: here each item is written once.
+// uniqueItems is the keyword uniqueItems. The library compares each pair of items that have
+// the same hash, and it is easy to make arrays whose items all have the same hash. Here
+// each item is written once in a canonical form, and the texts are compared.
 type uniqueItems struct{ meter *meter }
 
-// Validate is part of the library's SchemaExt.
+// Validate implements the library's SchemaExt.
 func (u *uniqueItems) Validate(ctx *jsonschema.ValidatorContext, value any) {
 	items, ok := value.([]any)
 	if !ok {
@@ -34,8 +34,8 @@ func (u *uniqueItems) Validate(ctx *jsonschema.ValidatorContext, value any) {
 	}
 }
 
-// canonical writes a value so that equal ones are written alike: names in order,
-// numbers as their digits and exponent.
+// canonical appends a value in a form that is the same for equal values: names are sorted,
+// and numbers are written as digits and exponent.
 func (m *meter) canonical(text []byte, value any) []byte {
 	m.charge(1)
 	switch value := value.(type) {
@@ -68,7 +68,7 @@ func (m *meter) canonical(text []byte, value any) []byte {
 	}
 }
 
-// appendText writes a text with its length ahead, so that it needs no escapes.
+// appendText appends a string after its length, so that it needs no escapes.
 func appendText(text []byte, value string) []byte {
 	return append(append(strconv.AppendInt(append(text, '"'), int64(len(value)), 10), '"'), value...)
 }
@@ -93,11 +93,11 @@ func canonicalNumber(number string) string {
 	return digits + "e" + strconv.Itoa(point)
 }
 
-// propertyNames is the keyword propertyNames. The library tells its violations in
-// the place of another value.
+// propertyNames is the keyword propertyNames. The library reports its violations with the
+// pointer of another value.
 type propertyNames struct{ schema *jsonschema.Schema }
 
-// Validate is part of the library's SchemaExt.
+// Validate implements the library's SchemaExt.
 func (p *propertyNames) Validate(ctx *jsonschema.ValidatorContext, value any) {
 	object, ok := value.(map[string]any)
 	if !ok {

@@ -11,39 +11,41 @@ import (
 	"github.com/farmountain/aureus-go/internal/steps"
 )
 
-// Schemas come over an API, and a small one can take exponential time: the
-// library has neither a limit nor a context. So every schema of a document is
-// given a format that accepts all and counts: it is asked before the parts of
-// that schema are. What the library does with a schema ahead of that (it
-// compares the value with an enum, and copies the names that are not evaluated
-// yet), the schema above it has paid for. Prices are in price.go.
+// Schemas come over an API, and a small one can take exponential time to validate. The
+// library has neither a limit nor a context. So every schema of a document gets a format
+// that accepts every value and counts steps: the library checks the format of a schema
+// before its other keywords. Before that it compares the value with an enum, and copies
+// the names that are not evaluated yet; the schema that leads here has counted those
+// steps. File price.go computes the number of steps.
 
-// meter counts the steps of one validation at a time.
+// meter counts the steps of one validation at a time, and stops it at the limit.
 type meter struct {
-	ctx    context.Context //nolint:containedctx // that of the validation which is running
-	left   int
-	unseen int    // steps since the context was last looked at
-	data   extent // of the data that is judged
+	ctx       context.Context //nolint:containedctx // of the validation that is running
+	left      int             // steps that may still be taken
+	unchecked int             // steps since the context was last checked
+	data      extent          // of the data that is validated
 
-	patterns map[string]*countedPattern // those of the document
-	size     int                        // instructions of them together
+	patterns map[string]*countedPattern // of the document, by text
+	size     int                        // instructions of all patterns together
 }
 
 var errSteps = errors.New("too many steps")
 
-// halt is what a validation is stopped with, through the library.
+// halt is the panic that stops a validation inside the library.
 type halt struct{ err error }
 
-const stepsBetweenLooks = 10_000
+// stepsBetweenChecks is how many steps pass before the context is checked again.
+const stepsBetweenChecks = 10_000
 
+// charge counts steps that are about to be taken.
 func (m *meter) charge(steps int) {
 	m.left -= steps
-	m.unseen += steps
+	m.unchecked += steps
 	if m.left < 0 || steps < 0 {
 		panic(halt{errSteps})
 	}
-	if m.unseen >= stepsBetweenLooks {
-		m.unseen = 0
+	if m.unchecked >= stepsBetweenChecks {
+		m.unchecked = 0
 		if m.ctx.Err() != nil {
 			panic(halt{context.Cause(m.ctx)})
 		}
@@ -56,9 +58,9 @@ type compiledSchema struct {
 	meter         *meter
 }
 
-// validate reports whether data matches, and finds what is violated, unless that
-// takes too long too. An error says that it could not be judged. What it takes is
-// taken from the budget of the context.
+// validate reports whether data matches. If not, violated lists the violations, or is nil
+// if finding them takes too many steps. An error means that the data could not be
+// validated. The steps are taken from the budget of the context.
 func (s *compiledSchema) validate(ctx context.Context, data any, size extent) (matches bool, violated *jsonschema.ValidationError, err error) {
 	s.meter.data = size
 	failure, err := s.meter.run(ctx, s.verdict, data, MaxSchemaSteps)
@@ -69,18 +71,19 @@ func (s *compiledSchema) validate(ctx context.Context, data any, size extent) (m
 	if err != nil && !errors.Is(err, errSteps) && !errors.Is(err, errBudget) {
 		return false, nil, err
 	}
-	violated, _ = errors.AsType[*jsonschema.ValidationError](failure) // none where there is no failure
+	violated, _ = errors.AsType[*jsonschema.ValidationError](failure) // nil if there is no failure
 	return false, violated, nil
 }
 
-// errBudget is errSteps where the budget of the gate is what is used up.
-var errBudget = errors.New("what the gate may cost altogether is used up")
+// errBudget stands for errSteps if the budget of the gate is used up.
+var errBudget = errors.New("the steps of the gate are used up")
 
-// run validates data within so many steps. An error says that it could not.
+// run validates data with at most limit steps. failure is the library's error for data that
+// does not match. err means that the data could not be validated.
 func (m *meter) run(ctx context.Context, schema *jsonschema.Schema, data any, limit int) (failure, err error) {
 	budget := steps.From(ctx)
 	allowed := budget.Left(limit)
-	m.ctx, m.left, m.unseen = ctx, allowed, stepsBetweenLooks
+	m.ctx, m.left, m.unchecked = ctx, allowed, stepsBetweenChecks
 	defer func() {
 		m.ctx = nil
 		budget.Spend(min(allowed, allowed-m.left))
@@ -92,15 +95,15 @@ func (m *meter) run(ctx context.Context, schema *jsonschema.Schema, data any, li
 				err = errBudget
 			}
 		default:
-			failure, err = nil, errors.New("the validation failed") // what it says may quote the data
+			failure, err = nil, errors.New("the validation failed") // the text of the panic may contain data
 		}
 	}()
 	m.charge(1)
 	return schema.Validate(data), nil
 }
 
-// install has a schema counted, and replaces what the library does without a
-// bound or tells in the wrong place.
+// install makes a schema count its steps. It also replaces the keywords that the library
+// checks without a limit, or reports at the wrong pointer.
 func (m *meter) install(schema *jsonschema.Schema, doc document) {
 	p := priceOf(schema, doc)
 	format := &jsonschema.Format{Name: "steps"}
@@ -126,22 +129,22 @@ func (m *meter) install(schema *jsonschema.Schema, doc document) {
 	}
 }
 
-// countedPattern is a regular expression that counts its steps.
+// countedPattern is a regular expression that counts its steps in a meter.
 type countedPattern struct {
 	pattern.Pattern
 
 	meter *meter
 }
 
-// MatchString is part of the library's Regexp.
+// MatchString implements the library's Regexp.
 func (p *countedPattern) MatchString(text string) bool {
-	const instructions = 50 // for one character each, about as long as a step
+	const instructions = 50 // executed for one character, about as long as a step
 	p.meter.charge(1 + len(text)*p.Size/instructions)
 	return p.Pattern.MatchString(text)
 }
 
-// compilePattern is the library's RegexpEngine: RE2, of a bounded size, alone and
-// together with the others of the document. The library asks for each twice.
+// compilePattern is the library's RegexpEngine. It compiles RE2 patterns and limits the
+// size of each and of all in the document. The library compiles each pattern twice.
 func (m *meter) compilePattern(text string) (jsonschema.Regexp, error) {
 	if known := m.patterns[text]; known != nil {
 		return known, nil
@@ -160,16 +163,17 @@ func (m *meter) compilePattern(text string) (jsonschema.Regexp, error) {
 	return m.patterns[text], nil
 }
 
-// checkPattern is the format regex. It compiles nothing.
+// checkPattern checks the format regex. It parses the pattern and does not compile it.
 func (m *meter) checkPattern(value any) error {
 	text, ok := value.(string)
 	if !ok {
 		return nil
 	}
-	const perByte = 20 // a class such as \pL is hundreds of ranges
+	const perByte = 20 // steps; a class such as \pL is hundreds of ranges
 	m.charge(min(len(text), maxPatternLength) * perByte)
 	return pattern.Check(text, maxPatternLength, maxPatternSize)
 }
 
-// numberSize is how dear arithmetic with a number is, in steps beside the usual.
+// numberSize is how many steps arithmetic with a number costs beyond that with a short
+// number.
 func numberSize(n json.Number) int { return digitsOf(string(n)) / digitsPerStep }

@@ -10,8 +10,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// read reads an object into its shape, and collects all that is wrong with it.
-// Names that are not known are wrong.
+// read reads the JSON text of an object into a struct and returns all problems. Names
+// that are not in known are problems.
 func read(pointer string, text []byte, into any, known ...string) []registry.Problem {
 	var problems []registry.Problem
 	if err := strictjson.Unmarshal(text, into); err != nil {
@@ -19,7 +19,7 @@ func read(pointer string, text []byte, into any, known ...string) []registry.Pro
 	}
 	members, err := strictjson.Members(text)
 	if err != nil {
-		return problems // it has been told
+		return problems // Unmarshal has reported it
 	}
 	names := make([]string, len(members))
 	for i, member := range members {
@@ -28,8 +28,8 @@ func read(pointer string, text []byte, into any, known ...string) []registry.Pro
 	return append(problems, unknown(pointer, names, known...)...)
 }
 
-// unknown finds the names that are not known. Those in another case are told
-// with the shape.
+// unknown finds names that are not known. It accepts other upper and lower case, because
+// Unmarshal reports that.
 func unknown(pointer string, names []string, known ...string) (problems []registry.Problem) {
 	for _, name := range names {
 		if !slices.Contains(known, strings.ToLower(name)) {
@@ -41,7 +41,7 @@ func unknown(pointer string, names []string, known ...string) (problems []regist
 	return problems
 }
 
-// below places the problems of a shape at a pointer.
+// below turns an error of Unmarshal into problems below a pointer.
 func below(pointer string, err error) []registry.Problem {
 	shape, ok := errors.AsType[*strictjson.ShapeError](err)
 	if !ok {
@@ -54,7 +54,7 @@ func below(pointer string, err error) []registry.Problem {
 	return problems
 }
 
-// inExpression places what is wrong with an expression at its pointer.
+// inExpression turns a compile error into problems at the pointer of the expression.
 func inExpression(pointer string, err error) []registry.Problem {
 	compile, ok := errors.AsType[*celx.CompileError](err)
 	if !ok {
@@ -67,6 +67,7 @@ func inExpression(pointer string, err error) []registry.Problem {
 	return problems
 }
 
+// failed is the error for problems, and nil if there are none.
 func failed(problems []registry.Problem) error {
 	if len(problems) == 0 {
 		return nil

@@ -10,56 +10,59 @@ import (
 )
 
 const (
-	digitsPerStep  = 16 // of a number, its exponent's value included
-	scopesPerStep  = 16 // schemas that a dynamic reference looks for its anchor in
-	levelsPerStep  = 16 // of a value's place, which is copied for each value
-	comparesPrices = 2  // of comparing two small numbers
+	digitsPerStep  = 16 // digits of a number, with the zeros that its exponent stands for
+	scopesPerStep  = 16 // schemas in which a dynamic reference looks for its anchor
+	levelsPerStep  = 16 // levels of a value's location, which is copied for each value
+	stepsToCompare = 2  // steps of comparing two short numbers
 )
 
-// cost is a number of steps, and how many numbers of the schema a value is
-// compared with: each of those costs more, the longer the numbers of the data
-// are.
+// cost is what a schema costs for one value: a number of steps, and a number of comparisons
+// with numbers of the schema, which cost more if the numbers of the data are longer.
 type cost struct{ steps, numbers int }
 
 func (c cost) plus(other cost) cost { return cost{c.steps + other.steps, c.numbers + other.numbers} }
 
-func dearer(a, b cost) cost { return cost{max(a.steps, b.steps), max(a.numbers, b.numbers)} }
+// higher is the higher of two costs, for steps and comparisons separately.
+func higher(a, b cost) cost { return cost{max(a.steps, b.steps), max(a.numbers, b.numbers)} }
 
 func (c cost) of(size extent) int { return c.steps + c.numbers*size.number }
 
-// price is what a schema's own keywords cost, and entering those right below it.
+// price is what the keywords of one schema cost, together with the entry into the schemas
+// that it leads to. fixed is for each value; property and item are for each property and
+// item of the value.
 type price struct {
 	fixed, property, item cost
 
-	inPlace int  // schemas for the same value that copy its names; 0 where nobody asks what is evaluated
-	below   int  // schemas for the values in it that copy their names
-	number  cost // of the keywords for numbers
-	number2 int  // how often a number is read for them
-	dynamic bool // it has a dynamic reference
-	doc     document
+	inPlace     int  // schemas that copy the names of the same value; 0 without unevaluated keywords in the document
+	below       int  // schemas that copy the names of the values in the value
+	number      cost // of the keywords for numbers
+	numberReads int  // how often those keywords read the number of the data
+	dynamic     bool // the schema has a dynamic reference
+	doc         document
 }
 
-// document is what is known of all schemas of a document.
+// document is what the price of a schema depends on in the other schemas of its document.
 type document struct {
-	dearest     cost // of entering a schema: a dynamic reference may lead to any
+	maxEntry    cost // the highest cost of entering a schema: a dynamic reference may lead to any
 	inPlace     int  // how many schemas may follow one another for one value
-	unevaluated bool // some schema asks what is evaluated
+	unevaluated bool // some schema has unevaluatedProperties or unevaluatedItems
 }
 
 func documentOf(schemas []*jsonschema.Schema, deepest int) document {
-	doc := document{dearest: cost{steps: 1}, inPlace: deepest}
+	doc := document{maxEntry: cost{steps: 1}, inPlace: deepest}
 	for _, schema := range schemas {
-		doc.dearest = dearer(doc.dearest, entry(schema))
-		doc.unevaluated = doc.unevaluated || asksUnevaluated(schema)
+		doc.maxEntry = higher(doc.maxEntry, entry(schema))
+		doc.unevaluated = doc.unevaluated || hasUnevaluated(schema)
 	}
 	return doc
 }
 
-func asksUnevaluated(s *jsonschema.Schema) bool {
+// hasUnevaluated reports whether a schema depends on what other schemas have evaluated.
+func hasUnevaluated(s *jsonschema.Schema) bool {
 	return s.UnevaluatedProperties != nil || s.UnevaluatedItems != nil
 }
 
-// of is the price for one value.
+// of is the number of steps for one value.
 func (p *price) of(value any, size extent) int {
 	total, members := p.fixed, 0
 	switch value := value.(type) {
@@ -83,7 +86,7 @@ func (p *price) of(value any, size extent) int {
 		total.steps += len(value) / 64
 	case json.Number:
 		total = total.plus(p.number)
-		total.steps += p.number2 * numberSize(value)
+		total.steps += p.numberReads * numberSize(value)
 	}
 	total.steps += members * (p.inPlace + size.depth/levelsPerStep)
 	if p.dynamic {
@@ -92,6 +95,7 @@ func (p *price) of(value any, size extent) int {
 	return total.of(size)
 }
 
+// lengthOf is the number of properties or items of a value.
 func lengthOf(value any) int {
 	switch value := value.(type) {
 	case map[string]any:
@@ -103,7 +107,7 @@ func lengthOf(value any) int {
 	}
 }
 
-// entry is what a schema costs before it counts itself.
+// entry is what a schema costs before its own meter counts.
 func entry(schema *jsonschema.Schema) cost {
 	total := cost{steps: 1}
 	if schema == nil {
@@ -120,12 +124,12 @@ func entry(schema *jsonschema.Schema) cost {
 	return total
 }
 
-// comparing is what it costs to compare a value with one of the schema.
+// comparing is the cost of comparing the data with a value of the schema.
 func comparing(value any) cost {
 	total := cost{steps: 1}
 	switch value := value.(type) {
 	case json.Number:
-		total = cost{steps: comparesPrices + numberSize(value), numbers: 1}
+		total = cost{steps: stepsToCompare + numberSize(value), numbers: 1}
 	case []any:
 		for _, item := range value {
 			total = total.plus(comparing(item))
@@ -138,8 +142,9 @@ func comparing(value any) cost {
 	return total
 }
 
+// priceOf computes the price of a schema.
 func priceOf(s *jsonschema.Schema, doc document) price {
-	p := price{doc: doc, property: cost{steps: 1}} // the library looks at each name in any case
+	p := price{doc: doc, property: cost{steps: 1}} // the library looks at each name of an object
 	p.fixed.steps = 1 + len(s.Required) + len(s.DependentRequired) + len(s.Dependencies)
 	sameValue := inPlace(s)
 	for _, schema := range sameValue {
@@ -147,7 +152,7 @@ func priceOf(s *jsonschema.Schema, doc document) price {
 	}
 	if s.DynamicRef != nil {
 		p.dynamic = true
-		p.fixed = p.fixed.plus(doc.dearest)
+		p.fixed = p.fixed.plus(doc.maxEntry)
 	}
 	if doc.unevaluated {
 		p.inPlace = len(sameValue) + 1
@@ -167,21 +172,21 @@ func priceOf(s *jsonschema.Schema, doc document) price {
 }
 
 func (p *price) priceProperties(s *jsonschema.Schema) {
-	dearest, copies := cost{}, 0
+	highest, copies := cost{}, 0
 	for _, schema := range s.Properties {
-		dearest = dearer(dearest, entry(schema))
-		if asksUnevaluated(schema) {
+		highest = higher(highest, entry(schema))
+		if hasUnevaluated(schema) {
 			copies = 1
 		}
 	}
-	p.property, p.below = p.property.plus(dearest), p.below+copies
+	p.property, p.below = p.property.plus(highest), p.below+copies
 	for _, schema := range s.PatternProperties {
 		p.add(&p.property, schema)
 	}
 	if additional, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
 		p.add(&p.property, additional)
 	}
-	p.property = p.property.plus(entry(s.PropertyNames)) // for names, which have no names in them
+	p.property = p.property.plus(entry(s.PropertyNames)) // names are strings, so nothing is copied for them
 	p.add(&p.property, s.UnevaluatedProperties)
 }
 
@@ -192,52 +197,52 @@ func (p *price) priceItems(s *jsonschema.Schema) {
 	if s.Items2020 != nil || s.Contains != nil || s.UnevaluatedItems != nil || len(s.PrefixItems) > 0 {
 		p.item.steps++
 	}
-	dearest, copies := cost{}, 0
+	highest, copies := cost{}, 0
 	for _, schema := range s.PrefixItems {
-		dearest = dearer(dearest, entry(schema))
-		if asksUnevaluated(schema) {
+		highest = higher(highest, entry(schema))
+		if hasUnevaluated(schema) {
 			copies = 1
 		}
 	}
-	p.item, p.below = p.item.plus(dearest), p.below+copies
+	p.item, p.below = p.item.plus(highest), p.below+copies
 }
 
-// add counts a schema for values in this one.
+// add counts a schema for the values in the value.
 func (p *price) add(to *cost, schema *jsonschema.Schema) {
 	if schema == nil {
 		return
 	}
 	*to = to.plus(entry(schema))
-	if asksUnevaluated(schema) {
+	if hasUnevaluated(schema) {
 		p.below++
 	}
 }
 
-// priceNumbers counts the keywords for numbers. A division takes the square of
-// the digits.
+// priceNumbers counts the keywords for numbers.
 func (p *price) priceNumbers(s *jsonschema.Schema) {
-	const division = 8
+	const division = 8 // steps for each step of a comparison, because division is quadratic in the digits
 	for _, bound := range []*big.Rat{s.Minimum, s.Maximum, s.ExclusiveMinimum, s.ExclusiveMaximum} {
 		if bound != nil {
 			p.number.steps += 1 + ratSize(bound)
-			p.number2 = max(p.number2, 1)
+			p.numberReads = max(p.numberReads, 1)
 		}
 	}
 	if s.MultipleOf != nil {
 		p.number.steps += 1 + division*ratSize(s.MultipleOf)
-		p.number2 = division
+		p.numberReads = division
 	}
 }
 
+// ratSize is numberSize for a number of the schema.
 func ratSize(n *big.Rat) int {
 	const bitsPerDigit = 3
 	return (n.Num().BitLen() + n.Denom().BitLen()) / bitsPerDigit / digitsPerStep
 }
 
-// extent is what is known of data before it is judged.
+// extent is what the cost of validation depends on in the whole data.
 type extent struct {
-	number int // what arithmetic with its dearest number costs, beside the usual
-	depth  int // how deep objects and arrays are nested, itself included
+	number int // the highest numberSize of its numbers
+	depth  int // how deep objects and arrays are nested; 1 for a value that is neither
 }
 
 func extentOf(value any) extent {
@@ -264,8 +269,8 @@ func extentOf(value any) extent {
 	return size
 }
 
-// digitsOf are how many digits a number has, with the zeros that its exponent
-// stands for. The number is cheap: see isCheap.
+// digitsOf is how many digits a number has, with the zeros that its exponent stands for.
+// The number must be one that isCheap accepts.
 func digitsOf(number string) int {
 	mantissa, exponent, found := strings.Cut(strings.ToLower(number), "e")
 	if !found {

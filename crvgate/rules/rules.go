@@ -8,19 +8,20 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// Register makes the types cel, cross_field_consistency and json_schema known to
-// a registry (SPEC 4.6). It is called once for each, before the registry is
-// used, and panics when one of the names is taken.
+// Register makes the types cel, cross_field_consistency and json_schema known to a
+// registry. Call it once for each registry, before configurations of these types are
+// registered. It panics if one of the names is taken.
 func Register(r *registry.Registry) {
 	r.Type("cel", buildCEL)
 	r.Type("cross_field_consistency", buildCrossField)
 	r.Type("json_schema", buildJSONSchema)
 }
 
-// scope is what an expression sees of a change, in free form.
+// scope holds the variables of an expression, as free-form JSON.
 type scope struct{ data, previous, metadata any }
 
-// scopeOf is the scope of a change. What has no JSON form is an error.
+// scopeOf is the scope of a change. It is an error if a part of the change has no JSON
+// form.
 func scopeOf(change crvgate.Change[any]) (s scope, err error) {
 	if s.data, err = jsonvalue.FreeForm(change.Data); err != nil {
 		return scope{}, fmt.Errorf("the data has no JSON form: %w", err)

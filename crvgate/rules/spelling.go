@@ -5,26 +5,26 @@ import (
 	"strings"
 )
 
-// The standard takes every keyword that it does not know for a remark, so that a
-// misspelt limit bounds nothing. Here such a one is refused.
+// JSON Schema ignores unknown keywords, so a misspelt keyword would check nothing. Here it
+// is refused.
 
-// checking are the keywords of 2020-12 that check something, or hold schemas that
-// do, and dependencies, which older drafts have and the library still checks.
-var checking = strings.Fields(`
+// assertions are the keywords of 2020-12 that check something or hold schemas that do, and
+// dependencies, which is of an older draft and which the library still checks.
+var assertions = strings.Fields(`
 	$ref $dynamicRef allOf anyOf oneOf not if then else dependentSchemas prefixItems items contains
 	properties patternProperties additionalProperties propertyNames unevaluatedItems unevaluatedProperties
 	type enum const multipleOf maximum exclusiveMaximum minimum exclusiveMinimum
 	maxLength minLength pattern maxItems minItems uniqueItems maxContains minContains
 	maxProperties minProperties required dependentRequired dependencies format`)
 
-// remarking are those that check nothing.
-var remarking = strings.Fields(`
+// annotations are the keywords that check nothing.
+var annotations = strings.Fields(`
 	$schema $id $anchor $dynamicAnchor $vocabulary $comment $defs definitions
 	title description default deprecated readOnly writeOnly examples
 	contentEncoding contentMediaType contentSchema`)
 
-// replaced are keywords of older drafts that check nothing in 2020-12, and what
-// to write instead.
+// replaced has the keywords of older drafts that check nothing in 2020-12, with what to
+// write instead.
 var replaced = map[string]string{
 	"additionalItems":  "write prefixItems for the first items, and items for the others",
 	"$recursiveRef":    "write $dynamicRef",
@@ -34,24 +34,25 @@ var replaced = map[string]string{
 	"extends":          "write allOf",
 }
 
-// folded finds keywords by their names in lower case, without what joins words.
+// folded has the keywords by their folded names.
 var folded = func() map[string]string {
 	names := map[string]string{}
-	for _, name := range slices.Concat(checking, remarking) {
+	for _, name := range slices.Concat(assertions, annotations) {
 		names[fold(name)] = name
 	}
 	return names
 }()
 
+// fold is a name in lower case without underscores, hyphens and spaces.
 func fold(name string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
 }
 
-// meantBy says what to write instead of a name that looks like a keyword and is
-// none. It is empty for keywords and for remarks.
+// meantBy says what to write instead of a name that resembles a keyword. It is empty for
+// keywords and for all other names.
 func meantBy(name string) string {
-	const remark = "x-"
-	if strings.HasPrefix(name, remark) || slices.Contains(checking, name) || slices.Contains(remarking, name) {
+	const prefix = "x-" // of names that are never keywords
+	if strings.HasPrefix(name, prefix) || slices.Contains(assertions, name) || slices.Contains(annotations, name) {
 		return ""
 	}
 	if advice := replaced[name]; advice != "" {
@@ -60,33 +61,33 @@ func meantBy(name string) string {
 	if keyword := folded[fold(name)]; keyword != "" {
 		return "write " + keyword
 	}
-	for _, keyword := range checking {
+	for _, keyword := range assertions {
 		if isNear(fold(name), fold(keyword)) {
-			return "write " + keyword + ", or " + remark + name + " where it is a remark"
+			return "write " + keyword + ", or " + prefix + name + " if it is an annotation of your own"
 		}
 	}
 	return ""
 }
 
-// isNear reports whether a name is a keyword with a slip of the pen, or two in a
-// long one.
+// isNear reports whether a name is a keyword of at least four letters with one typing
+// error, or one of at least eight letters with at most two.
 func isNear(name, keyword string) bool {
 	const short, long = 4, 8
-	slips := 0
+	errors := 0
 	switch {
 	case len(keyword) >= long:
-		slips = 2
+		errors = 2
 	case len(keyword) >= short:
-		slips = 1
+		errors = 1
 	}
-	if name == "" || slips == 0 || len(name)-len(keyword) > slips || len(keyword)-len(name) > slips {
+	if name == "" || errors == 0 || len(name)-len(keyword) > errors || len(keyword)-len(name) > errors {
 		return false
 	}
-	return distance(name, keyword) <= slips
+	return distance(name, keyword) <= errors
 }
 
-// distance is how many letters have to be added, left out, replaced or exchanged
-// with their neighbour to make one text of the other.
+// distance is how many letters must be added, removed, replaced or swapped with the next
+// one to turn one text into the other (the optimal string alignment distance).
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {
@@ -98,11 +99,11 @@ func distance(a, b string) int {
 	}
 	for i := 1; i <= len(a); i++ {
 		for j := 1; j <= len(b); j++ {
-			other := 1
+			replace := 1
 			if a[i-1] == b[j-1] {
-				other = 0
+				replace = 0
 			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+replace)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
 				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
 			}

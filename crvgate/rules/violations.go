@@ -17,11 +17,14 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// violation is one thing in which data differs from a schema. It speaks of the
-// schema, and never quotes the data.
+// violation is one difference between data and a schema. Its message describes the schema
+// and never contains data.
 type violation struct {
-	pointer, keyword, place, message string
-	missing                          []string // pointers of absent properties
+	pointer       string // of the value
+	keyword       string
+	schemaPointer string // of the keyword in the schema
+	message       string
+	missing       []string // pointers of absent properties
 }
 
 // resultOf is the result for data that violates a schema.
@@ -34,7 +37,7 @@ func resultOf(err *jsonschema.ValidationError) aureus.ValidationResult {
 	listed, missing := []any{}, []any{}
 	for _, v := range found {
 		if len(listed) < MaxViolations {
-			listed = append(listed, map[string]any{"pointer": v.pointer, "keyword": v.keyword, "schema": v.place, "message": v.message})
+			listed = append(listed, map[string]any{"pointer": v.pointer, "keyword": v.keyword, "schema": v.schemaPointer, "message": v.message})
 		}
 		for _, pointer := range v.missing {
 			if len(missing) < MaxViolations {
@@ -60,8 +63,8 @@ func resultOf(err *jsonschema.ValidationError) aureus.ValidationResult {
 	return result
 }
 
-// violationsOf are the violations in an error, in the order of their pointers:
-// that of the library follows no order. There is at least one.
+// violationsOf lists the violations in an error, sorted by pointer, because the library
+// reports them in random order. There is at least one.
 func violationsOf(err *jsonschema.ValidationError) []violation {
 	var found []violation
 	var visit func(*jsonschema.ValidationError)
@@ -76,14 +79,14 @@ func violationsOf(err *jsonschema.ValidationError) []violation {
 	}
 	visit(err)
 	slices.SortFunc(found, func(a, b violation) int {
-		return strings.Compare(a.pointer+"\x00"+a.place+"\x00"+a.message, b.pointer+"\x00"+b.place+"\x00"+b.message)
+		return strings.Compare(a.pointer+"\x00"+a.schemaPointer+"\x00"+a.message, b.pointer+"\x00"+b.schemaPointer+"\x00"+b.message)
 	})
 	return slices.CompactFunc(found, func(a, b violation) bool {
-		return a.pointer == b.pointer && a.place == b.place && a.message == b.message
+		return a.pointer == b.pointer && a.schemaPointer == b.schemaPointer && a.message == b.message
 	})
 }
 
-// passesOn reports whether an error says nothing but what its causes say.
+// passesOn reports whether an error has no message of its own beside those of its causes.
 func passesOn(k jsonschema.ErrorKind) bool {
 	switch k.(type) {
 	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.Reference:
@@ -93,8 +96,8 @@ func passesOn(k jsonschema.ErrorKind) bool {
 	}
 }
 
-// leadsToFalse reports whether an error is that of a reference to the schema
-// false, which has no keyword of its own: the reference is the keyword.
+// leadsToFalse reports whether an error is that of a reference to the schema false. That
+// schema has no keyword, so the violation is reported for the reference.
 func leadsToFalse(err *jsonschema.ValidationError) bool {
 	if _, ok := err.ErrorKind.(*kind.Reference); !ok || len(err.Causes) != 1 {
 		return false
@@ -103,7 +106,7 @@ func leadsToFalse(err *jsonschema.ValidationError) bool {
 	return ok
 }
 
-// onlyMissing reports whether absent properties explain all of an error.
+// onlyMissing reports whether absent properties are the only violations in an error.
 func onlyMissing(err *jsonschema.ValidationError) bool {
 	switch k := err.ErrorKind.(type) {
 	case *kind.Required, *kind.DependentRequired, *kind.Dependency:
@@ -119,8 +122,9 @@ func onlyMissing(err *jsonschema.ValidationError) bool {
 	return len(err.Causes) > 0 && !slices.ContainsFunc(err.Causes, func(cause *jsonschema.ValidationError) bool { return !onlyMissing(cause) })
 }
 
+// violationOf is the violation that an error describes.
 func violationOf(err *jsonschema.ValidationError) violation {
-	v := violation{place: strings.TrimPrefix(pointerIn(err.SchemaURL), "/schema")}
+	v := violation{schemaPointer: strings.TrimPrefix(pointerIn(err.SchemaURL), "/schema")}
 	for _, token := range err.InstanceLocation {
 		v.pointer += "/" + strictjson.Token(token)
 	}
@@ -129,15 +133,15 @@ func violationOf(err *jsonschema.ValidationError) violation {
 		return v
 	}
 	for _, token := range keywordPath(err.ErrorKind) {
-		v.place += "/" + strictjson.Token(token)
+		v.schemaPointer += "/" + strictjson.Token(token)
 	}
-	v.keyword = keywordAt(v.place)
+	v.keyword = keywordAt(v.schemaPointer)
 	v.message, v.missing = describe(err.ErrorKind, v.pointer)
 	return v
 }
 
-// keywordPath is where the keyword of an error stands in its schema. The library
-// leaves some out, and misspells one.
+// keywordPath is the path from the schema of an error to the keyword. It adds the paths
+// that the library leaves out, and corrects one that it misspells.
 func keywordPath(k jsonschema.ErrorKind) []string {
 	switch k := k.(type) {
 	case *kind.Not:
@@ -149,42 +153,43 @@ func keywordPath(k jsonschema.ErrorKind) []string {
 	}
 }
 
-// ofSchemas are the keywords whose members are named, or numbered, by the schema.
-var ofSchemas = []string{
+// containers are the keywords whose members have names, or numbers, that the schema
+// chooses.
+var containers = []string{
 	"$defs", "definitions", "properties", "patternProperties", "dependentSchemas", "dependentRequired", "dependencies",
 	"allOf", "anyOf", "oneOf", "prefixItems",
 }
 
-// keywordAt is the last keyword on the way to a place in a schema.
-func keywordAt(place string) string {
+// keywordAt is the last keyword in a pointer into a schema.
+func keywordAt(pointer string) string {
 	keyword := ""
-	for place != "" {
-		keyword, place, _ = strings.Cut(place[1:], "/")
-		if place != "" {
-			place = "/" + place
+	for pointer != "" {
+		keyword, pointer, _ = strings.Cut(pointer[1:], "/")
+		if pointer != "" {
+			pointer = "/" + pointer
 		}
-		if slices.Contains(ofSchemas, keyword) && place != "" {
-			_, place, _ = strings.Cut(place[1:], "/")
-			if place != "" {
-				place = "/" + place
+		if slices.Contains(containers, keyword) && pointer != "" {
+			_, pointer, _ = strings.Cut(pointer[1:], "/")
+			if pointer != "" {
+				pointer = "/" + pointer
 			}
 		}
 	}
 	return keyword
 }
 
-// describe says what would be right. Names of properties are told, values are
-// not.
+// describe says what the schema requires. It names properties and shows no values of the
+// data.
 func describe(k jsonschema.ErrorKind, pointer string) (message string, missing []string) {
 	switch k := k.(type) {
 	case *kind.Required:
-		return "lacks " + names(k.Missing), rightBelow(pointer, k.Missing)
+		return "lacks " + names(k.Missing), membersOf(pointer, k.Missing)
 	case *kind.DependentRequired:
-		return fmt.Sprintf("lacks %s, which %q needs", names(k.Missing), k.Prop), rightBelow(pointer, k.Missing)
+		return fmt.Sprintf("lacks %s, which %q needs", names(k.Missing), k.Prop), membersOf(pointer, k.Missing)
 	case *kind.Dependency:
-		return fmt.Sprintf("lacks %s, which %q needs", names(k.Missing), k.Prop), rightBelow(pointer, k.Missing)
+		return fmt.Sprintf("lacks %s, which %q needs", names(k.Missing), k.Prop), membersOf(pointer, k.Missing)
 	case *kind.Reference:
-		return "must not be there", nil // see leadsToFalse
+		return "is not allowed", nil // see leadsToFalse
 	case *kind.Type:
 		return fmt.Sprintf("must be of type %s, not %s", strings.Join(k.Want, " or "), k.Got), nil
 	case *kind.Enum:
@@ -200,7 +205,7 @@ func describe(k jsonschema.ErrorKind, pointer string) (message string, missing [
 	case *kind.PropertyNames:
 		return fmt.Sprintf("has a property with a name that is not allowed: %.100q", k.Property), nil
 	case *kind.FalseSchema:
-		return "must not be there", nil
+		return "is not allowed", nil
 	case *kind.UniqueItems:
 		return fmt.Sprintf("must not repeat an item: %d and %d are the same", k.Duplicates[0], k.Duplicates[1]), nil
 	case *kind.Minimum:
@@ -241,14 +246,14 @@ func describe(k jsonschema.ErrorKind, pointer string) (message string, missing [
 	case *kind.MaxContains:
 		return fmt.Sprintf("must contain at most %d items that match, not %d", k.Want, len(k.Got)), nil
 	case *kind.RefCycle:
-		return "cannot be judged: the schema refers to itself without end", nil
+		return "cannot be validated: the schema refers to itself without end", nil
 	default:
 		return "does not satisfy the schema", nil
 	}
 }
 
-// rightBelow are the pointers of properties right below a pointer.
-func rightBelow(pointer string, properties []string) []string {
+// membersOf are the pointers of properties of the object at a pointer.
+func membersOf(pointer string, properties []string) []string {
 	pointers := make([]string, len(properties))
 	for i, name := range properties {
 		pointers[i] = pointer + "/" + strictjson.Token(name)
@@ -256,31 +261,31 @@ func rightBelow(pointer string, properties []string) []string {
 	return pointers
 }
 
-// names lists the first names of properties.
+// names lists the first ten names of properties, and how many more there are.
 func names(list []string) string {
-	const most = 10
-	quoted := make([]string, 0, most)
-	for _, name := range list[:min(most, len(list))] {
+	const limit = 10
+	quoted := make([]string, 0, limit)
+	for _, name := range list[:min(limit, len(list))] {
 		quoted = append(quoted, fmt.Sprintf("%.100q", name))
 	}
-	if more := len(list) - most; more > 0 {
+	if more := len(list) - limit; more > 0 {
 		quoted = append(quoted, fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(quoted, ", ")
 }
 
-// text is a value of the schema.
+// text is the JSON text of a value of the schema, or a placeholder if it is long.
 func text(value any) string {
-	const most = 200
+	const limit = 200
 	written, err := strictjson.Marshal(value)
-	if err != nil || len(written) > most {
-		return "what the schema lists"
+	if err != nil || len(written) > limit {
+		return "a value that the schema lists"
 	}
 	return string(written)
 }
 
-// decimal is a number of the schema, with every digit. One that is very small is
-// written with an exponent.
+// decimal is a number of the schema with all its digits. A number with more than 100
+// decimals is rounded and has an exponent.
 func decimal(n *big.Rat) string {
 	if n.IsInt() {
 		return n.Num().String()

@@ -111,7 +111,7 @@ func limited(result aureus.ValidationResult) aureus.ValidationResult {
 		return result
 	}
 	if values, bytes := jsonvalue.Weight(result.Metadata); values+bytes > maxResultMetadata {
-		result.Metadata = map[string]any{"omitted": fmt.Sprintf("%d values with %d bytes of text, and %d of both are the limit", values, bytes, maxResultMetadata)}
+		result.Metadata = map[string]any{"omitted": fmt.Sprintf("%d values with %d bytes of text, and the limit is %d of both together", values, bytes, maxResultMetadata)}
 	}
 	return result
 }

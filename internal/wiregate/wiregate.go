@@ -25,7 +25,7 @@ func Validate(ctx context.Context, commit aureus.Commit, config aureus.GateConfi
 	switch {
 	case len(config.Validators) > MaxValidators:
 		config.BlockOnFailure = true
-		reason := fmt.Sprintf("the gate names %d validators, and %d are the limit", len(config.Validators), MaxValidators)
+		reason := fmt.Sprintf("the gate names %d validators, and the limit is %d", len(config.Validators), MaxValidators)
 		validators = append(validators, func(context.Context, crvgate.Change[any]) aureus.ValidationResult { return undecided(reason) })
 	case len(config.Validators) == 0:
 		config.RequiredConfidence = nil

@@ -61,5 +61,5 @@ func TestValidate_TooManyValidators_Blocks(t *testing.T) {
 	result := wiregate.Validate(t.Context(), aureus.Commit{}, config, passing)
 	require.True(t, result.BlockedCommit, "also in a gate that does not block")
 	require.Len(t, result.ValidationResults, 1)
-	require.Contains(t, result.ValidationResults[0].Reason, "1000 are the limit")
+	require.Contains(t, result.ValidationResults[0].Reason, "the limit is 1000")
 }
