@@ -1,6 +1,6 @@
-// Package format checks texts against the formats of JSON Schema 2020-12, each
-// by the grammar of the document that defines it. Errors say what is wrong and
-// never quote the text. Every check takes time in proportion to the text.
+// Package format checks strings against the formats of JSON Schema 2020-12, each by the
+// grammar of the document that defines it. Errors say what is wrong and never contain the
+// string. Every check takes time in proportion to the length of the string.
 package format
 
 import (
@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Check reports what is wrong with a text.
+// Check returns what is wrong with a string, or nil.
 type Check func(text string) error
 
 var checks = map[string]Check{
@@ -34,14 +34,14 @@ var checks = map[string]Check{
 	"relative-json-pointer": relativeJSONPointer,
 }
 
-// Named is the check of a format, or nil where there is none of that name.
+// Named is the check of a format, or nil if there is no format with that name.
 func Named(name string) Check { return checks[name] }
 
-// Names are those of the formats that are checked here, sorted.
+// Names are the names of all formats, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(checks)) }
 
 var (
-	errDigits = errors.New("has something else where digits must be")
+	errDigits = errors.New("has another character where a digit is required")
 	errLength = errors.New("is too long or too short")
 )
 
@@ -51,7 +51,7 @@ func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 
 func isHex(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
 
-// leadingDigits is how many digits a text begins with.
+// leadingDigits is how many digits a string begins with.
 func leadingDigits(text string) int {
 	n := 0
 	for n < len(text) && isDigit(text[n]) {

@@ -36,7 +36,7 @@ func TestCheck_Cases(t *testing.T) {
 	}
 }
 
-// The lengths that a standard sets.
+// The limits that the standards set.
 func TestCheck_Lengths(t *testing.T) {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	labels := x(63) + "." + x(63) + "." + x(63) + "."

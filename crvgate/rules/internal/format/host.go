@@ -13,10 +13,10 @@ const (
 	maxLabel = 63
 )
 
-var errName = errors.New("is no name of a host")
+var errName = errors.New("is not a valid host name")
 
-// hostname is a name of RFC 1123. A label that is encoded (xn--…) must stand for
-// one that IDNA 2008 allows.
+// hostname checks a name of RFC 1123. A label that is encoded (xn--…) must decode to one
+// that IDNA 2008 allows.
 func hostname(text string) error {
 	if len(text) > maxName {
 		return errLength
@@ -35,8 +35,8 @@ func hostname(text string) error {
 	return nil
 }
 
-// isLabel reports whether a label is letters, digits and hyphens, which are not
-// at its ends.
+// isLabel reports whether a label has only letters, digits and hyphens, and no hyphen at
+// either end.
 func isLabel(label string) bool {
 	if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' {
 		return false
@@ -57,7 +57,7 @@ func isEncoded(label string) bool {
 // dots are the full stops that separate the labels of a name (RFC 3490).
 var dots = strings.NewReplacer("\u3002", ".", "\uFF0E", ".", "\uFF61", ".")
 
-// internationalHostname is a name of RFC 5890.
+// internationalHostname checks a name of RFC 5890.
 func internationalHostname(text string) error {
 	const most = 4 * maxName // bytes of so many characters
 	if len(text) > most {
@@ -66,7 +66,7 @@ func internationalHostname(text string) error {
 	return checkLabels(strings.Split(dots.Replace(text), "."))
 }
 
-// profile checks labels, and maps nothing.
+// profile checks labels and does not change them.
 var profile = idna.New(
 	idna.ValidateLabels(true), idna.CheckHyphens(true), idna.CheckJoiners(true),
 	idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true),

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// uuid is a UUID of RFC 4122, in either case.
+// uuid checks a UUID of RFC 4122, in upper or lower case.
 func uuid(text string) error {
 	const length = len("00000000-0000-0000-0000-000000000000")
 	if len(text) != length {
@@ -15,21 +15,21 @@ func uuid(text string) error {
 		switch i {
 		case 8, 13, 18, 23:
 			if text[i] != '-' {
-				return errors.New("has no hyphen where one must be")
+				return errors.New("lacks a hyphen where one is required")
 			}
 		default:
 			if !isHex(text[i]) {
-				return errors.New("has something else than hexadecimal digits")
+				return errors.New("has a character that is not a hexadecimal digit")
 			}
 		}
 	}
 	return nil
 }
 
-// jsonPointer is a pointer of RFC 6901.
+// jsonPointer checks a pointer of RFC 6901.
 func jsonPointer(text string) error {
 	if text != "" && text[0] != '/' {
-		return errors.New("is neither empty nor begins with a slash")
+		return errors.New("is not empty and does not begin with a slash")
 	}
 	for {
 		_, rest, found := strings.Cut(text, "~")
@@ -37,13 +37,13 @@ func jsonPointer(text string) error {
 			return nil
 		}
 		if rest == "" || rest[0] != '0' && rest[0] != '1' {
-			return errors.New("has a tilde that neither 0 nor 1 follows")
+			return errors.New("has a tilde that is not followed by 0 or 1")
 		}
 		text = rest
 	}
 }
 
-// relativeJSONPointer is a relative pointer without an index that is moved.
+// relativeJSONPointer checks a relative JSON pointer without an index offset such as 1+1.
 func relativeJSONPointer(text string) error {
 	digits := leadingDigits(text)
 	if digits == 0 || digits > 1 && text[0] == '0' {

@@ -7,9 +7,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// isAllowed reports whether the characters of a label are those of IDNA 2008
-// (RFC 5892), each where it may stand. Which joiners may stand where, the order
-// of directions and the form of Unicode are checked by package idna.
+// isAllowed reports whether IDNA 2008 (RFC 5892) allows each character of a label at its
+// position. Package idna checks joiners, text direction and Unicode normalization.
 func isAllowed(label string) bool {
 	runes := []rune(label)
 	for i, r := range runes {
@@ -20,13 +19,13 @@ func isAllowed(label string) bool {
 	return true
 }
 
-// exceptions are the characters that RFC 5892 (section 2.6) decides on by name.
+// exceptions are the characters that RFC 5892 lists one by one (section 2.6).
 var exceptions = map[rune]bool{
 	0x00DF: true, 0x03C2: true, 0x06FD: true, 0x06FE: true, 0x0F0B: true, 0x3007: true,
 	0x0640: false, 0x07FA: false, 0x302E: false, 0x302F: false, 0x3031: false, 0x3032: false, 0x3033: false, 0x3034: false, 0x3035: false, 0x303B: false,
 }
 
-// isValid reports whether a character may stand anywhere (PVALID).
+// isValid reports whether a character is allowed at every position (PVALID).
 func isValid(r rune) bool {
 	if valid, found := exceptions[r]; found {
 		return valid
@@ -49,13 +48,13 @@ func isValid(r rune) bool {
 	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(text))) == text
 }
 
-// isDigitInContext reports whether a character is a digit that may not be mixed
-// with those of another script.
+// isDigitInContext reports whether a character is a digit that must not be mixed with the
+// digits of another script.
 func isDigitInContext(r rune) bool {
 	return r >= 0x0660 && r <= 0x0669 || r >= 0x06F0 && r <= 0x06F9
 }
 
-// isInContext reports whether a character stands where it may (CONTEXTJ and
+// isInContext reports whether a character is allowed at its position (CONTEXTJ and
 // CONTEXTO, RFC 5892, appendix A).
 func isInContext(label []rune, at int) bool {
 	before, after := rune(-1), rune(-1)

@@ -11,9 +11,9 @@ const (
 	maxLocal   = 64
 )
 
-var errMailbox = errors.New("is no address of mail")
+var errMailbox = errors.New("is not a valid mail address")
 
-// mailbox is a Mailbox of RFC 5321 and, where it is international, of RFC 6531.
+// mailbox checks a Mailbox of RFC 5321 or, if it is international, of RFC 6531.
 func mailbox(text string, international bool) error {
 	if len(text) > maxMailbox {
 		return errLength
@@ -42,8 +42,8 @@ func mailbox(text string, international bool) error {
 	return hostname(domain)
 }
 
-// isLocal reports whether a text is what stands before the at sign: words with
-// dots between them, or a text in quotes.
+// isLocal reports whether a string is a valid part before the at sign: words separated by
+// dots, or a quoted string.
 func isLocal(text string, international bool) bool {
 	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
 		return isQuoted(text[1:len(text)-1], international)

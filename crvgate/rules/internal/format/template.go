@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-var errTemplate = errors.New("has an expression in braces that is none of RFC 6570")
+var errTemplate = errors.New("has an expression in braces that is not valid in RFC 6570")
 
-// uriTemplate checks the grammar of RFC 6570. The operators that are reserved
-// for later are none.
+// uriTemplate checks the grammar of RFC 6570. Operators that the RFC reserves are not
+// valid.
 func uriTemplate(text string) error {
 	for text != "" {
 		switch c := text[0]; {

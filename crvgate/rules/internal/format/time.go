@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-var errTime = errors.New("is no time of RFC 3339")
+var errTime = errors.New("is not a valid time of RFC 3339")
 
-// number reads so many digits from the beginning of a text.
+// number reads the given number of digits from the beginning of a string.
 func number(text string, digits int) (n int, rest string, ok bool) {
 	if leadingDigits(text) < digits {
 		return 0, text, false
@@ -20,7 +20,7 @@ func number(text string, digits int) (n int, rest string, ok bool) {
 	return n, text[digits:], true
 }
 
-// after is what follows a separator.
+// after is the rest of a string after a separator.
 func after(text, separators string) (string, bool) {
 	if text == "" || !strings.Contains(separators, text[:1]) {
 		return text, false
@@ -28,7 +28,7 @@ func after(text, separators string) (string, bool) {
 	return text[1:], true
 }
 
-// date is full-date of RFC 3339.
+// date checks full-date of RFC 3339.
 func date(text string) error {
 	year, rest, okYear := number(text, 4)
 	rest, okFirst := after(rest, "-")
@@ -39,7 +39,7 @@ func date(text string) error {
 		return errors.New("is not written as YYYY-MM-DD")
 	}
 	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
-		return errors.New("is no day of the calendar")
+		return errors.New("is not a day of the calendar")
 	}
 	return nil
 }
@@ -58,7 +58,8 @@ func daysIn(year, month int) int {
 	}
 }
 
-// clock is full-time of RFC 3339. A leap second is the last of a day in UTC.
+// clock checks full-time of RFC 3339. A leap second is valid only as the last second of a
+// day in UTC.
 func clock(text string) error {
 	hour, minute, rest, ok := hourAndMinute(text)
 	rest, colon := after(rest, ":")
@@ -93,7 +94,7 @@ func clock(text string) error {
 	case rest != "":
 		return errTime
 	case second == 60 && utc != day-1:
-		return errors.New("has a leap second at another time than the end of a day")
+		return errors.New("has a leap second that is not at the end of a day")
 	default:
 		return nil
 	}
@@ -106,7 +107,7 @@ func hourAndMinute(text string) (hour, minute int, rest string, ok bool) {
 	return hour, minute, rest, okHour && colon && okMinute && hour <= 23 && minute <= 59
 }
 
-// dateTime is date-time of RFC 3339.
+// dateTime checks date-time of RFC 3339.
 func dateTime(text string) error {
 	const dateLength = len(time.DateOnly)
 	if len(text) <= dateLength || text[dateLength] != 'T' && text[dateLength] != 't' {
@@ -118,22 +119,22 @@ func dateTime(text string) error {
 	return clock(text[dateLength+1:])
 }
 
-// Of two units that are given, those between them are given too (RFC 3339,
+// If a duration has two units, it has the units between them too (RFC 3339,
 // appendix A).
 var durations = regexp.MustCompile(`^P(\d+W|(\d+Y(\d+M(\d+D)?)?|\d+M(\d+D)?|\d+D)(T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))?|T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))$`)
 
 func duration(text string) error {
 	if !durations.MatchString(text) {
-		return errors.New("is no duration of RFC 3339")
+		return errors.New("is not a valid duration of RFC 3339")
 	}
 	return nil
 }
 
-// period is a start and an end, one of which may be a duration instead.
+// period checks a start and an end, separated by a slash. One of the two may be a duration.
 func period(text string) error {
 	start, end, found := strings.Cut(text, "/")
 	if !found {
-		return errors.New("has no slash between a start and an end")
+		return errors.New("lacks a slash between a start and an end")
 	}
 	if strings.HasPrefix(start, "P") {
 		return errors.Join(duration(start), dateTime(end))

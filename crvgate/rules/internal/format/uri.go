@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	errCharacter = errors.New("has a character that must be percent-encoded, or none at all")
+	errCharacter = errors.New("has a character that is not allowed or must be percent-encoded")
 	errPercent   = errors.New("has a percent sign without two hexadecimal digits")
-	errHost      = errors.New("has a host or port that is none")
+	errHost      = errors.New("has an invalid host or port")
 )
 
 const (
@@ -19,8 +19,8 @@ const (
 	pathMarks       = unreservedMarks + subDelims + ":@"
 )
 
-// uri checks the grammar of RFC 3986 or, where it is international, of RFC 3987.
-// An absolute one has a scheme.
+// uri checks the grammar of RFC 3986 or, if it is international, of RFC 3987. An absolute
+// URI has a scheme.
 func uri(text string, absolute, international bool) error {
 	rest, fragment, _ := strings.Cut(text, "#")
 	rest, query, _ := strings.Cut(rest, "?")
@@ -30,9 +30,9 @@ func uri(text string, absolute, international bool) error {
 	}
 	switch {
 	case hasScheme && !isScheme(scheme):
-		return errors.New("has something that is no scheme before its first colon")
+		return errors.New("has an invalid scheme before its first colon")
 	case !hasScheme && absolute:
-		return errors.New("has no scheme")
+		return errors.New("lacks a scheme")
 	case !hasScheme:
 		path = rest
 	}
@@ -84,13 +84,13 @@ func checkAuthority(text string, international bool) error {
 	return checkCharacters(name, unreservedMarks+subDelims, international, false)
 }
 
-// isPort reports whether what follows an address in brackets is a port.
+// isPort reports whether the text after an address in brackets is empty or a port.
 func isPort(digits, written string) bool {
 	return written[0] == ':' && leadingDigits(digits) == len(digits)
 }
 
-// isIPLiteral reports whether a text is what stands in brackets: an address of
-// IPv6, or one of a later version.
+// isIPLiteral reports whether a string is valid between the brackets of a host: an IPv6
+// address, or an address of a later version.
 func isIPLiteral(text string) bool {
 	if text != "" && (text[0] == 'v' || text[0] == 'V') {
 		version, address, found := strings.Cut(text[1:], ".")
@@ -107,9 +107,9 @@ func isIPLiteral(text string) bool {
 	return ipv6(text) == nil
 }
 
-// checkCharacters checks that a text has letters, digits, these marks and
-// percent-encoded bytes, and where it is international, the characters beyond
-// ASCII that RFC 3987 allows.
+// checkCharacters checks that a string has only letters, digits, the given marks and
+// percent-encoded bytes, and if it is international, the characters beyond ASCII that RFC
+// 3987 allows.
 func checkCharacters(text, marks string, international, private bool) error {
 	for i := 0; i < len(text); {
 		switch c := text[i]; {
@@ -153,14 +153,14 @@ func isPrivate(r rune) bool {
 
 func ipv4(text string) error {
 	if address, err := netip.ParseAddr(text); err != nil || !address.Is4() {
-		return errors.New("is no address of IPv4")
+		return errors.New("is not a valid IPv4 address")
 	}
 	return nil
 }
 
 func ipv6(text string) error {
 	if address, err := netip.ParseAddr(text); err != nil || !address.Is6() || strings.Contains(text, "%") {
-		return errors.New("is no address of IPv6")
+		return errors.New("is not a valid IPv6 address")
 	}
 	return nil
 }
