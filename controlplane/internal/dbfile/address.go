@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// Address is the driver's name of a file, with options for the connection. The
-// path must be absolute: a URI would take the beginning of another one for a
-// host. It is escaped, as it may hold characters that mean something in a URI.
+// Address returns the name under which the SQLite driver opens a file, with
+// options for the connection. The path must be absolute, because the beginning
+// of a relative path would be taken for the host of the URI. Special characters
+// are escaped.
 func Address(path string, options url.Values) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {

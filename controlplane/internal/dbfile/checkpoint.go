@@ -6,34 +6,36 @@ import (
 	"os"
 )
 
-// Queryer is a connection that may write, or a pool with only that one.
+// Queryer is the connection that writes, or a pool that has only that
+// connection.
 type Queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// The bounds of a write-ahead log. SQLite's own checkpoints begin it anew only in
-// a moment in which nobody reads, and with many readers there is none.
+// The limits of a write-ahead log. SQLite's own checkpoints can reset the log only
+// at a moment without readers, which may never come if there are many.
 const (
-	// MaxLog is from which size on a write waits for the readers of the moment, so
-	// that the log can begin anew, in bytes.
+	// MaxLog is the size of the log, in bytes, from which on a write waits for the
+	// current readers so that the log can be reset.
 	MaxLog = 32 << 20
-	// checkpointWaitText is how long it waits for them, in milliseconds. Those that
-	// begin meanwhile do not hold it up.
+	// checkpointWaitText is how long it waits, in milliseconds. Readers that start
+	// meanwhile do not extend the wait.
 	checkpointWaitText = "250"
 )
 
-// Checkpoint keeps the write-ahead log beside the file within its bound. Call it
-// on the writing connection, between two transactions; busyMillis is that one's
-// busy timeout. Where a reader goes on for longer than the wait, the log stays,
-// and the next call that finds it larger by a quarter tries again. It is used
-// from one goroutine at a time. The zero value has the bound MaxLog.
+// Checkpoint limits the size of the write-ahead log. Call After on the writing
+// connection, between two transactions. If a reader runs longer than the wait,
+// the log stays, and After tries again when the log has grown by a quarter. It
+// must be used by one goroutine at a time. The zero value has the limit MaxLog.
 type Checkpoint struct {
-	Limit int64 // bytes; 0 is MaxLog
-	tried int64 // the size of the log when it was last tried in vain
+	Limit int64 // bytes; 0 means MaxLog
+	tried int64 // the size of the log at the last failed attempt; 0 after a successful one
 }
 
-// After looks at the log after a commit. An error means that nothing was changed.
+// After checks the size of the log after a commit, and resets the log if it is
+// too large. busyMillis is the busy timeout of the connection. After an error
+// nothing has changed.
 func (c *Checkpoint) After(ctx context.Context, file string, conn Queryer, busyMillis string) error {
 	limit := c.Limit
 	if limit == 0 {
@@ -52,8 +54,8 @@ func (c *Checkpoint) After(ctx context.Context, file string, conn Queryer, busyM
 	}
 	var busy, pages, done int
 	err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &done)
-	if _, back := conn.ExecContext(ctx, "PRAGMA busy_timeout = "+busyMillis); err == nil {
-		err = back
+	if _, restoreErr := conn.ExecContext(ctx, "PRAGMA busy_timeout = "+busyMillis); err == nil {
+		err = restoreErr
 	}
 	c.tried = 0
 	if err != nil || busy != 0 {

@@ -5,51 +5,52 @@ import (
 	"time"
 )
 
-// probeEvery is how long the answer of a probe holds.
+// probeEvery is the minimum time between two probes.
 const probeEvery = time.Second
 
-// Probe is the smallest real write: SQLite writes the page that holds the number
-// whether or not it changes. Nothing else uses it.
+// Probe is the smallest statement that writes to the file: SQLite writes the
+// page that contains the number even if the number stays the same. Nothing else
+// uses this number.
 const Probe = "PRAGMA user_version = 0"
 
-// Condition remembers how the last write of a store ended. The zero value knows
-// of no failure. It is safe for concurrent use.
+// Condition records whether the last write of a store succeeded. The zero value
+// means that it did. It is safe for concurrent use.
 type Condition struct {
 	mu     sync.Mutex
 	failed error
 
-	probing sync.Mutex // held by the one that probes
-	probed  time.Time  // guarded by probing
+	probing sync.Mutex // held during a probe
+	probed  time.Time  // checkedConnector by probing
 }
 
-// Note notes how a write ended. nil is for one that has reached the file, not
-// for one that changed nothing.
+// Note records the result of a write. Call it with nil only for a write that
+// has reached the file, not for one that changed nothing.
 func (c *Condition) Note(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed = err
 }
 
-// Failed is the failure of the last write, or nil where it succeeded.
+// Failed returns the error of the last write, or nil if it succeeded.
 func (c *Condition) Failed() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failed
 }
 
-// Ready is nil where the last write succeeded. While the last news is a failure,
-// it calls probe, which is to write something and to have it noted, once a
-// second at the most, and gives the failure that is left.
+// Ready returns nil if the last write succeeded. After a failed write it calls
+// probe, at most once per second, and returns the error that is recorded
+// afterwards. probe must write something and record the result with Note.
 func (c *Condition) Ready(probe func()) error {
 	if c.Failed() != nil {
-		c.tryAgain(probe)
+		c.tryProbe(probe)
 	}
 	return c.Failed()
 }
 
-func (c *Condition) tryAgain(probe func()) {
+func (c *Condition) tryProbe(probe func()) {
 	if !c.probing.TryLock() {
-		return // somebody does
+		return // another goroutine is probing
 	}
 	defer c.probing.Unlock()
 	if !c.probed.IsZero() && time.Since(c.probed) < probeEvery {

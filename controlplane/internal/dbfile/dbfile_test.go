@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// noted makes a file with a log beside it, and notes both.
-func noted(t *testing.T) (string, *Files) {
+// recordFile creates a file with a write-ahead log and records both.
+func recordFile(t *testing.T) (string, *Files) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.db")
 	write(t, path)
@@ -32,18 +32,19 @@ func write(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 }
 
-func TestWhatHappensToAnOpenFile(t *testing.T) {
+func TestCheck_FileOrLogReplaced_FailsWithErrGone(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not let an open file be deleted or renamed: run this on a Unix")
 	}
 	for name, row := range map[string]struct {
 		do   func(t *testing.T, path string)
-		says string // nothing where the file is still the one
+		says string // part of the error; empty if the file is still the same
 	}{
 		"written":         {func(t *testing.T, path string) { t.Helper(); write(t, path) }, ""},
-		"deleted":         {func(t *testing.T, path string) { t.Helper(); require.NoError(t, os.Remove(path)) }, "a.db is not there"},
-		"moved away":      {func(t *testing.T, path string) { t.Helper(); require.NoError(t, os.Rename(path, path+".old")) }, "a.db is not there"},
-		"its log deleted": {func(t *testing.T, path string) { t.Helper(); require.NoError(t, os.Remove(path+"-wal")) }, "a.db-wal is not there"},
+		"deleted":         {func(t *testing.T, path string) { t.Helper(); require.NoError(t, os.Remove(path)) }, "a.db does not exist"},
+		"moved away":      {func(t *testing.T, path string) { t.Helper(); require.NoError(t, os.Rename(path, path+".old")) }, "a.db does not exist"},
+		"its log deleted": {func(t *testing.T, path string) { t.Helper(); require.NoError(t, os.Remove(path+"-wal")) }, "a.db-wal does not exist"},
 		"replaced": {func(t *testing.T, path string) {
 			t.Helper()
 			write(t, path+".new")
@@ -61,7 +62,8 @@ func TestWhatHappensToAnOpenFile(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path, files := noted(t)
+			t.Parallel()
+			path, files := recordFile(t)
 			row.do(t, path)
 			conn := &connection{}
 			_, connecting := files.Guarded(conn).Connect(t.Context())
@@ -79,14 +81,15 @@ func TestWhatHappensToAnOpenFile(t *testing.T) {
 	}
 }
 
-func TestAFileWithTwoNamesIsRefused(t *testing.T) {
-	path, _ := noted(t)
+func TestNote_HardLink_FailsWithErrLinked(t *testing.T) {
+	t.Parallel()
+	path, _ := recordFile(t)
 	if err := os.Link(path, path+".second"); err != nil {
 		t.Skipf("this file system has no hard links (%v): set TMPDIR to one that has", err)
 	}
 	_, err := Note(path)
 	if runtime.GOOS == "windows" {
-		require.NoError(t, err, "it is not told there")
+		require.NoError(t, err, "Windows does not report hard links here")
 		return
 	}
 	require.ErrorIs(t, err, ErrLinked)
@@ -96,13 +99,14 @@ func TestAFileWithTwoNamesIsRefused(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAFileThatIsNotThere(t *testing.T) {
+func TestNote_MissingFile_IsAnError(t *testing.T) {
+	t.Parallel()
 	_, err := Note(filepath.Join(t.TempDir(), "no.db"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestReadinessProbesOnceASecond lets time pass without waiting for it.
-func TestReadinessProbesOnceASecond(t *testing.T) {
+func TestReady_AfterAFailure_ProbesOncePerSecond(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var c Condition
 		full := errors.New("the disk is full")
@@ -111,7 +115,7 @@ func TestReadinessProbesOnceASecond(t *testing.T) {
 		probe := func() { probes++; c.Note(outcome) }
 
 		require.NoError(t, c.Ready(probe))
-		require.Zero(t, probes, "good news need no proof")
+		require.Zero(t, probes, "no probe while the last write succeeded")
 		outcome = full
 		c.Note(full)
 		for range 5 {
@@ -122,26 +126,27 @@ func TestReadinessProbesOnceASecond(t *testing.T) {
 		require.ErrorIs(t, c.Ready(probe), full)
 		require.Equal(t, 2, probes)
 		outcome = nil
-		require.ErrorIs(t, c.Ready(probe), full, "not before its time")
+		require.ErrorIs(t, c.Ready(probe), full, "the next probe is not due")
 		time.Sleep(time.Second)
 		require.NoError(t, c.Ready(probe))
 		require.Equal(t, 3, probes)
 
 		c.Note(full)
 		c.Note(nil)
-		require.NoError(t, c.Ready(probe), "an ordinary write is news as well")
+		require.NoError(t, c.Ready(probe), "an ordinary write counts too")
 		require.Equal(t, 3, probes)
 	})
 }
 
-func TestWhoeverAsksDuringAProbeDoesNotWait(t *testing.T) {
+func TestReady_DuringAProbe_DoesNotWait(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var c Condition
 		c.Note(errors.New("full"))
 		release := make(chan struct{})
 		go func() { _ = c.Ready(func() { <-release }) }()
 		synctest.Wait()
-		require.ErrorContains(t, c.Ready(func() { t.Error("two probe at once") }), "full")
+		require.ErrorContains(t, c.Ready(func() { t.Error("two probes at the same time") }), "full")
 		close(release)
 	})
 }

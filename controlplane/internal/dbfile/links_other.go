@@ -4,5 +4,5 @@ package dbfile
 
 import "io/fs"
 
-// links is not known here.
+// links returns 0: the number is not available on this system.
 func links(fs.FileInfo) uint64 { return 0 }

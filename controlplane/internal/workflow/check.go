@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The bounds of a spec.
+// The limits of a spec.
 const (
 	MaxTasks     = 1000
 	MaxAttempts  = 100
@@ -19,21 +19,21 @@ const (
 	maxID        = 256  // bytes
 	maxKey       = 1024 // bytes of an idempotency key
 	maxRules     = 100
-	maxFindings  = 100 // cycles, violations and warnings that are told of: who mends them asks again
+	maxFindings  = 100 // problems, cycles, violations and warnings that are reported at once
 )
 
-// Check lists everything that keeps the spec from being run, with JSON pointers
-// into it: ids that cannot stand in a path, duplicates, dependencies on tasks
-// that are not there, cycles, hooks that could never run, and numbers beyond the
-// bounds. A hook that names no task is accepted and ignored: clients of the
-// original send words such as "rollback" there.
+// Check returns everything that prevents the spec from being run, with JSON
+// pointers into it: invalid ids, duplicates, dependencies on tasks that do not
+// exist, cycles, hooks that could never run, and numbers above the limits. A
+// hook that is not the id of a task is accepted and ignored, because clients of
+// the original send words such as "rollback" there.
 func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 	var problems []strictjson.Problem
 	add := func(pointer, format string, args ...any) {
 		problems = append(problems, strictjson.Problem{Pointer: pointer, Message: fmt.Sprintf(format, args...)})
 	}
-	if why := badID(spec.ID); why != "" {
-		add("/id", "%s", why)
+	if reason := idProblem(spec.ID); reason != "" {
+		add("/id", "%s", reason)
 	}
 	if len(spec.Tasks) > MaxTasks {
 		add("/tasks", "must not hold more than %d tasks", MaxTasks)
@@ -42,39 +42,39 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 	name := func(pointer, text string) {
 		problem := nametext.Label
 		if strings.HasSuffix(pointer, "/tool_name") || strings.HasSuffix(pointer, "/tool") || strings.Contains(pointer, "/allowed_tools/") {
-			problem = nametext.Identifier // it is compared, not only shown
+			problem = nametext.Identifier // it is compared, not only displayed
 		}
-		if why := problem(text); why != "" {
-			add(pointer, "%s", why)
+		if reason := problem(text); reason != "" {
+			add(pointer, "%s", reason)
 		}
 	}
 	name("/name", spec.Name)
 	known, hooks := make(map[string]bool, len(spec.Tasks)), hookTargets(spec)
 	for i := range spec.Tasks {
-		task, at := &spec.Tasks[i], "/tasks/"+strconv.Itoa(i)
-		switch why := badID(task.ID); {
-		case why != "":
-			add(at+"/id", "%s", why)
+		task, pointer := &spec.Tasks[i], "/tasks/"+strconv.Itoa(i)
+		switch reason := idProblem(task.ID); {
+		case reason != "":
+			add(pointer+"/id", "%s", reason)
 		case known[task.ID]:
-			add(at+"/id", "is used by another task: %q", task.ID)
+			add(pointer+"/id", "is used by another task: %q", task.ID)
 		}
 		known[task.ID] = true
-		names(task, func(pointer, text string) { name(at+pointer, text) })
+		visitNames(task, func(suffix, text string) { name(pointer+suffix, text) })
 		if hooks[task.ID] && task.Compensation != nil {
-			add(at+"/compensation", "must not be: the task is itself run by a hook, and its own hooks never would be")
+			add(pointer+"/compensation", "must not be set: the task is itself a hook, and the hooks of a hook never run")
 		}
 		if len(task.IdempotencyKey) > maxKey {
-			add(at+"/idempotency_key", "must not be longer than %d bytes", maxKey)
+			add(pointer+"/idempotency_key", "must not be longer than %d bytes", maxKey)
 		}
 		if task.TimeoutMS > MaxBackoffMS {
-			add(at+"/timeout_ms", "must not be more than a day")
+			add(pointer+"/timeout_ms", "must not be more than a day")
 		}
 		if r := task.Retry; r != nil {
 			if r.MaxAttempts > MaxAttempts {
-				add(at+"/retry/max_attempts", "must not be more than %d", MaxAttempts)
+				add(pointer+"/retry/max_attempts", "must not be more than %d", MaxAttempts)
 			}
 			if r.BackoffMS > MaxBackoffMS {
-				add(at+"/retry/backoff_ms", "must not be more than a day")
+				add(pointer+"/retry/backoff_ms", "must not be more than a day")
 			}
 		}
 	}
@@ -82,63 +82,63 @@ func Check(spec *aureus.WorkflowSpec) []strictjson.Problem {
 		add("/safety_policy/rules", "must not be more than %d", maxRules)
 	}
 	for _, id := range sortedKeys(spec.Dependencies) {
-		at := "/dependencies/" + strictjson.Token(id)
+		pointer := "/dependencies/" + strictjson.Token(id)
 		if !known[id] {
-			add(at, "names no task of the workflow")
+			add(pointer, "is not the id of a task of the workflow")
 		}
 		for i, dependency := range spec.Dependencies[id] {
 			if !known[dependency] {
-				add(at+"/"+strconv.Itoa(i), "names no task of the workflow: %.80q", dependency)
+				add(pointer+"/"+strconv.Itoa(i), "is not the id of a task of the workflow: %.80q", dependency)
 			}
 			if hooks[dependency] {
-				add(at+"/"+strconv.Itoa(i), "names a task that runs only when another one fails: %.80q", dependency)
+				add(pointer+"/"+strconv.Itoa(i), "is a task that runs only when another one fails: %.80q", dependency)
 			}
 		}
 	}
 	for _, cycle := range cycles(spec) {
-		add("/dependencies", "go round in a circle: %s", strings.Join(cycle, " -> "))
+		add("/dependencies", "form a cycle: %s", strings.Join(cycle, " -> "))
 	}
 	return problems[:min(len(problems), maxFindings)]
 }
 
-// names are the names in a task that are kept, or that the policy is asked about,
-// with their pointers.
-func names(task *aureus.TaskSpec, name func(pointer, text string)) {
-	name("/name", task.Name)
-	name("/tool_name", task.ToolName)
+// visitNames calls visit for each name in a task that is stored or that the
+// policy uses, with its pointer.
+func visitNames(task *aureus.TaskSpec, visit func(pointer, name string)) {
+	visit("/name", task.Name)
+	visit("/tool_name", task.ToolName)
 	for i, tool := range task.AllowedTools {
-		name("/allowed_tools/"+strconv.Itoa(i), tool)
+		visit("/allowed_tools/"+strconv.Itoa(i), tool)
 	}
 	for i := range task.RequiredPermissions {
-		at := "/required_permissions/" + strconv.Itoa(i)
-		name(at+"/action", task.RequiredPermissions[i].Action)
-		name(at+"/resource", task.RequiredPermissions[i].Resource)
+		pointer := "/required_permissions/" + strconv.Itoa(i)
+		visit(pointer+"/action", task.RequiredPermissions[i].Action)
+		visit(pointer+"/resource", task.RequiredPermissions[i].Resource)
 	}
 	if undo := task.CompensationAction; undo != nil {
-		name("/compensation_action/tool", undo.Tool)
+		visit("/compensation_action/tool", undo.Tool)
 	}
 	if hooks := task.Compensation; hooks != nil {
-		name("/compensation/on_failure", hooks.OnFailure)
-		name("/compensation/on_timeout", hooks.OnTimeout)
+		visit("/compensation/on_failure", hooks.OnFailure)
+		visit("/compensation/on_timeout", hooks.OnTimeout)
 	}
 }
 
-// badID returns the reason why an id cannot be used, or "" if it can. An id stands in
-// paths, and the published client does not escape it there.
-func badID(id string) string {
+// idProblem returns why an id cannot be used, or "". Ids are parts of URL
+// paths, and the published client does not escape them there.
+func idProblem(id string) string {
 	switch {
 	case id == "":
 		return "must not be empty"
 	case len(id) > maxID:
 		return fmt.Sprintf("must not be longer than %d bytes", maxID)
 	case id == ".", id == "..", strings.ContainsRune(id, '/'), strings.Contains(id, ".."):
-		return "must hold neither a slash nor two dots in a row, and not be a dot, since it stands in paths"
+		return "must not be a dot, and must contain neither a slash nor two dots in a row, because it is part of URL paths"
 	}
 	return nametext.Identifier(id)
 }
 
-// cycles finds circles among the dependencies, each as the way round it, its
-// first task again at the end.
+// cycles returns the cycles among the dependencies, each as a path that ends
+// with its first task.
 func cycles(spec *aureus.WorkflowSpec) (found [][]string) {
 	const visiting, visited = 1, 2
 	state := map[string]int{}
@@ -166,10 +166,11 @@ func cycles(spec *aureus.WorkflowSpec) (found [][]string) {
 	return found
 }
 
-// order is the order in which the tasks run: that of the spec, each after those
-// it depends on. Tasks that only a hook starts are left out.
-func order(spec *aureus.WorkflowSpec) []*aureus.TaskSpec {
-	tasks, hooks := byID(spec), hookTargets(spec)
+// executionOrder returns the tasks in the order in which they run: that of the
+// spec, but each after the tasks that it depends on. Tasks that only a hook
+// starts are omitted.
+func executionOrder(spec *aureus.WorkflowSpec) []*aureus.TaskSpec {
+	tasks, hooks := tasksByID(spec), hookTargets(spec)
 	seen := map[string]bool{}
 	var sorted []*aureus.TaskSpec
 	var visit func(id string)
@@ -192,7 +193,7 @@ func order(spec *aureus.WorkflowSpec) []*aureus.TaskSpec {
 	return sorted
 }
 
-func byID(spec *aureus.WorkflowSpec) map[string]*aureus.TaskSpec {
+func tasksByID(spec *aureus.WorkflowSpec) map[string]*aureus.TaskSpec {
 	tasks := make(map[string]*aureus.TaskSpec, len(spec.Tasks))
 	for i := range spec.Tasks {
 		tasks[spec.Tasks[i].ID] = &spec.Tasks[i]
@@ -200,7 +201,7 @@ func byID(spec *aureus.WorkflowSpec) map[string]*aureus.TaskSpec {
 	return tasks
 }
 
-// hookTargets are the tasks that another one names as its hook.
+// hookTargets returns the ids that tasks name as their hooks.
 func hookTargets(spec *aureus.WorkflowSpec) map[string]bool {
 	targets := map[string]bool{}
 	for i := range spec.Tasks {

@@ -70,19 +70,19 @@ func vectors(t *testing.T) []vector {
 	return file.Vectors
 }
 
-// scripted is a host whose tasks behave as a case says.
-type scripted struct {
-	v             vector
-	mu            sync.Mutex // a task whose time is over may still be at it
-	order         []string
-	telemetry     []string
-	delays        []float64
-	compensations [][2]string
-	saved         []string
-	failSave      int // this save fails, counted from 1
+// scriptedHost is a host whose tasks behave as a test case says.
+type scriptedHost struct {
+	v              vector
+	mu             sync.Mutex // a task that has timed out may still be running
+	executionOrder []string
+	telemetry      []string
+	delays         []float64
+	compensations  [][2]string
+	saved          []string
+	failSave       int // the number of the Save that fails, from 1
 }
 
-func (h *scripted) Admit(_ context.Context, call Call) (Admission, error) {
+func (h *scriptedHost) Admit(_ context.Context, call Call) (Admission, error) {
 	task := call.Task
 	if box := task.SandboxConfig; box != nil && box.Type == "container" {
 		return Admission{Allowed: true}, nil // Execute refuses it
@@ -104,13 +104,13 @@ func (h *scripted) Admit(_ context.Context, call Call) (Admission, error) {
 	return Admission{Allowed: true}, nil
 }
 
-func (h *scripted) Execute(ctx context.Context, call Call) (any, error) {
+func (h *scriptedHost) Execute(ctx context.Context, call Call) (any, error) {
 	id := call.Task.ID
 	if box := call.Task.SandboxConfig; box != nil && box.Enabled && box.Type == "container" {
 		return nil, &Final{Reason: "no sandbox"}
 	}
 	h.mu.Lock()
-	h.order = append(h.order, id)
+	h.executionOrder = append(h.executionOrder, id)
 	h.mu.Unlock()
 	var steps []struct {
 		Result  any    `json:"result"`
@@ -137,9 +137,9 @@ func (h *scripted) Execute(ctx context.Context, call Call) (any, error) {
 	return map[string]any{"ok": true}, nil
 }
 
-func (h *scripted) BeforeUndo(context.Context, *aureus.TaskSpec) error { return nil }
+func (h *scriptedHost) BeforeUndo(context.Context, *aureus.TaskSpec) error { return nil }
 
-func (h *scripted) Compensate(_ context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error {
+func (h *scriptedHost) Compensate(_ context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error {
 	h.compensations = append(h.compensations, [2]string{action.Tool, task.ID})
 	if slices.Contains(h.v.Input.Fails, action.Tool) {
 		return errors.New("cannot be undone")
@@ -147,7 +147,7 @@ func (h *scripted) Compensate(_ context.Context, task *aureus.TaskSpec, action a
 	return nil
 }
 
-func (h *scripted) Report(kind aureus.TelemetryEventType, task *aureus.TaskSpec, data map[string]any) {
+func (h *scriptedHost) Report(kind aureus.TelemetryEventType, task *aureus.TaskSpec, data map[string]any) {
 	switch kind {
 	case aureus.EventStepStart:
 		h.telemetry = append(h.telemetry, "step_start:"+task.ID)
@@ -162,7 +162,7 @@ func (h *scripted) Report(kind aureus.TelemetryEventType, task *aureus.TaskSpec,
 
 var errDisk = errors.New("the disk is full")
 
-func (h *scripted) Save(_ context.Context, state *State) error {
+func (h *scriptedHost) Save(_ context.Context, state *State) error {
 	text, err := json.Marshal(state)
 	if h.failSave == len(h.saved)+1 {
 		return errDisk
@@ -171,17 +171,18 @@ func (h *scripted) Save(_ context.Context, state *State) error {
 	return err
 }
 
-func (h *scripted) Sleep(ctx context.Context, wait time.Duration) error {
+func (h *scriptedHost) Sleep(ctx context.Context, wait time.Duration) error {
 	h.delays = append(h.delays, float64(wait)/float64(time.Millisecond))
 	return ctx.Err()
 }
 
-func (h *scripted) Random() float64 { return h.v.Input.Random }
-func (h *scripted) Now() time.Time  { return time.Now() }
+func (h *scriptedHost) Random() float64 { return h.v.Input.Random }
+func (h *scriptedHost) Now() time.Time  { return time.Now() }
 
-// perAttempt are the cases in which this package differs from the original on
-// purpose: each attempt has its step_end, and so has a task that was refused.
-var perAttempt = map[string][]string{
+// perAttemptTelemetry holds the cases in which this package differs from the
+// original on purpose: each attempt has a step_end event, and so has a refused
+// task.
+var perAttemptTelemetry = map[string][]string{
 	"retry_jitter_low":         {"step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail"},
 	"retry_jitter_mid":         {"step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail"},
 	"retry_jitter_high":        {"step_start:a", "step_end:a:fail", "step_start:a", "step_end:a:fail"},
@@ -189,28 +190,30 @@ var perAttempt = map[string][]string{
 	"feasibility_tool_unknown": {"step_start:a", "step_end:a:fail"},
 }
 
-// TestKernelConformance runs the cases of the original. Where the words of the API
-// differ, they are mapped: completed is success; partial does not occur there.
-func TestKernelConformance(t *testing.T) {
+// The cases of the original. Words of the API differ: completed is success
+// here, and partial does not occur there.
+func TestRun_ConformanceVectors_AgreeWithTheOriginal(t *testing.T) {
+	t.Parallel()
 	for _, v := range vectors(t) {
 		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
 			if v.Kind == "workflow_checker" {
-				checker(t, v)
+				checkSafetyVector(t, v)
 				return
 			}
 			synctest.Test(t, func(t *testing.T) {
-				host, state := &scripted{v: v}, NewState()
+				host, state := &scriptedHost{v: v}, NewState()
 				require.Empty(t, Check(&v.Input.Workflow))
 				require.NoError(t, Run(t.Context(), t.Context(), &v.Input.Workflow, state, host))
 				require.Equal(t, map[string]string{"completed": Success, "failed": Failed}[v.Expected.Status], state.Status)
-				require.Equal(t, v.Expected.Order, append([]string{}, host.order...))
+				require.Equal(t, v.Expected.Order, append([]string{}, host.executionOrder...))
 				require.InDeltaSlice(t, v.Expected.Delays, append([]float64{}, host.delays...), 0.001)
 				for id, want := range v.Expected.States {
 					got := state.Tasks[id]
 					require.NotNil(t, got, id)
 					require.Equal(t, want.Status, got.Status, id)
 					require.Equal(t, want.Attempt, got.Attempt, id)
-					if !strings.Contains(v.Name, "compensation_fails") { // ours tells of the failed undoing at the task
+					if !strings.Contains(v.Name, "compensation_fails") { // here the error of a failed compensation is in the task
 						require.Equal(t, want.HasError, got.Error != "", id)
 					}
 				}
@@ -218,8 +221,8 @@ func TestKernelConformance(t *testing.T) {
 				for i, want := range v.Expected.Compensations {
 					require.Equal(t, [2]string{want.Tool, want.ForTask}, host.compensations[i])
 				}
-				if fixed, ok := perAttempt[v.Name]; ok {
-					require.NotEqual(t, v.Expected.Telemetry, fixed, "the case no longer differs: take it out of perAttempt")
+				if fixed, ok := perAttemptTelemetry[v.Name]; ok {
+					require.NotEqual(t, v.Expected.Telemetry, fixed, "the case no longer differs: remove it from perAttemptTelemetry")
 					v.Expected.Telemetry = fixed
 				}
 				require.Equal(t, v.Expected.Telemetry, host.telemetry)
@@ -228,9 +231,9 @@ func TestKernelConformance(t *testing.T) {
 	}
 }
 
-// checker runs the cases of the safety policy. A cycle is reported before it, and
-// an unknown rule, which the original ignores, is a warning here.
-func checker(t *testing.T, v vector) {
+// checkSafetyVector runs a case of the safety policy. An unknown rule, which
+// the original ignores, is a warning here.
+func checkSafetyVector(t *testing.T, v vector) {
 	t.Helper()
 	rules, failFast := defaultRules, false
 	switch v.Input.Policy {
@@ -240,7 +243,7 @@ func checker(t *testing.T, v vector) {
 	case "strict, fail fast", "strict":
 		rules, failFast = []rule{{kind: ruleAfterCritical}, {kind: rulePermissions}, {kind: ruleCompensation}, {kind: ruleNoCycles}}, strings.HasSuffix(v.Input.Policy, "fast")
 	case "unknown rule type":
-		_, warnings := hold(&v.Input.Workflow, []rule{{kind: "no_such_rule"}}, false)
+		_, warnings := checkRules(&v.Input.Workflow, []rule{{kind: "no_such_rule"}}, false)
 		require.Len(t, warnings, 1)
 		return
 	default:
@@ -248,12 +251,12 @@ func checker(t *testing.T, v vector) {
 		require.True(t, ok, v.Input.Policy)
 		rules = []rule{{kind: ruleAfterCritical, followers: strings.Split(followers, ", ")}}
 	}
-	violations, warnings := hold(&v.Input.Workflow, rules, failFast)
-	require.Equal(t, v.Expected.Errors, short(violations))
-	require.Equal(t, v.Expected.Warnings, short(warnings))
+	violations, warnings := checkRules(&v.Input.Workflow, rules, failFast)
+	require.Equal(t, v.Expected.Errors, toCheckerResults(violations))
+	require.Equal(t, v.Expected.Warnings, toCheckerResults(warnings))
 }
 
-func short(list []aureus.SafetyViolation) []checkerResult {
+func toCheckerResults(list []aureus.SafetyViolation) []checkerResult {
 	results := []checkerResult{}
 	for _, v := range list {
 		results = append(results, checkerResult{v.Rule, v.Tasks})

@@ -10,77 +10,78 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Host is what the interpreter runs on.
+// Host supplies what the interpreter needs to run a workflow.
 type Host interface {
-	// Admit decides whether this attempt at the task may be made, or whether the
-	// task has been done before. It is asked before each attempt, and again for
-	// one that was interrupted. A refusal is not tried again.
+	// Admit decides whether this attempt of the task may be made, or returns the
+	// result if the task was done before. It is called before each attempt, and
+	// again for an attempt that was interrupted. A refused task is not retried.
 	Admit(ctx context.Context, call Call) (Admission, error)
 	// Execute runs the task's tool once.
 	Execute(ctx context.Context, call Call) (any, error)
-	// BeforeUndo waits until nobody else counts on what the task did, and keeps it
-	// so until the next Save. An error says that the run cannot go on here.
+	// BeforeUndo waits until no other run uses the result of the task, and prevents
+	// new uses until the next Save. After an error the run stops in this process.
 	BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error
 	// Compensate runs a compensation action.
 	Compensate(ctx context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error
 	// Report reports an event of a task. data has the keys that
 	// docs/spec/telemetry.md#event-data lists for the kind.
 	Report(kind aureus.TelemetryEventType, task *aureus.TaskSpec, data map[string]any)
-	// Save keeps the state; the run goes on only once it is kept.
+	// Save stores the state. The run continues only after it is stored.
 	Save(ctx context.Context, state *State) error
 	// Sleep waits between attempts.
 	Sleep(ctx context.Context, wait time.Duration) error
-	// Random is a number in [0, 1).
+	// Random returns a number in [0, 1).
 	Random() float64
 	Now() time.Time
 }
 
-// Admission is what was decided about a task. The zero value refuses.
+// Admission is the decision about an attempt. The zero value refuses it.
 type Admission struct {
 	Allowed  bool
 	Reason   string
-	Approval *aureus.PendingApproval // not nil: a person has been asked
-	Done     *Done                   // not nil: there is nothing left to do
+	Approval *aureus.PendingApproval // not nil if the task waits for this approval
+	Done     *Done                   // not nil if the task was done before
 }
 
-// Done is what was done before, under the task's idempotency key.
+// Done is the result of a task that was done before under the same idempotency key.
 type Done struct{ Result any }
 
-// Call is one attempt at a task.
+// Call is one attempt of a task.
 type Call struct {
 	Task    *aureus.TaskSpec
 	Attempt int
 	Results map[string]any // of the tasks that it depends on
 }
 
-// ErrCancelled is the cause of a context whose run was cancelled by someone, as
-// against one whose server stops.
+// ErrCancelled is the cause of a run's context if somebody cancelled the run.
+// If the server stops, the cause is another one.
 var ErrCancelled = errors.New("the workflow was cancelled")
 
 type run struct {
 	spec  *aureus.WorkflowSpec
 	state *State
 	host  Host
-	life  context.Context //nolint:containedctx // that of the process: what undoes runs on although the run is cancelled
+	life  context.Context //nolint:containedctx // the context of the process; hooks and compensations use it, so that they run although the run is cancelled
 	tasks map[string]*aureus.TaskSpec
 }
 
-// Run runs what is left of the workflow, and returns when the run has ended or
-// waits for a person; the state says which. ctx ends when the run is cancelled,
-// and with life, which ends with the process. An error means that the run could
-// not go on here: the state could not be kept, or life has ended. It may be run again with the state as it
-// was last kept; the task under way then runs again, with the same idempotency
-// key.
+// Run runs the rest of the workflow. It returns when the run has ended or waits
+// for an approval; state.Status says which. ctx ends when the run is cancelled
+// or the process stops; life ends only when the process stops. An error means
+// that the run cannot continue in this process, because the state could not be
+// stored or life has ended. Call Run again with the last stored state to
+// continue; the task that was running is then executed again, with the same
+// idempotency key.
 //
-// When a task fails, what depends on it is skipped, and branches that do not
-// depend on it go on, except for tasks that would be undone at once. Then every
+// When a task fails, the tasks that depend on it are skipped. Tasks that do not
+// depend on it still run, except those that would be undone at once. Then every
 // completed task with a compensation action is undone, the last one first. See
 // docs/spec/workflows.md#when-a-task-fails.
 func Run(ctx, life context.Context, spec *aureus.WorkflowSpec, state *State, host Host) error {
-	r := &run{spec: spec, state: state, host: host, life: life, tasks: byID(spec)}
-	sorted := order(spec)
+	r := &run{spec: spec, state: state, host: host, life: life, tasks: tasksByID(spec)}
+	sorted := executionOrder(spec)
 	for _, task := range sorted {
-		if !state.Tasks[task.ID].over() {
+		if !state.Tasks[task.ID].ended() {
 			if err := r.step(ctx, task); err != nil {
 				return err
 			}
@@ -94,30 +95,31 @@ func Run(ctx, life context.Context, spec *aureus.WorkflowSpec, state *State, hos
 			return err
 		}
 	}
-	r.conclude(sorted)
+	r.finish(sorted)
 	return host.Save(context.WithoutCancel(ctx), state)
 }
 
-// step runs a task, or says why it is skipped.
+// step runs a task, or records why it is skipped.
 func (r *run) step(ctx context.Context, task *aureus.TaskSpec) error {
-	if err := r.stopped(ctx); err != nil {
+	if err := r.stopReason(ctx); err != nil {
 		return err
 	}
-	if why := r.obstacle(task); why != "" {
-		skipped := &TaskState{Status: TaskSkipped, Error: why}
-		if before := r.state.Tasks[task.ID]; before != nil && before.Made > 0 { // its failure stands
+	if reason := r.skipReason(task); reason != "" {
+		skipped := &TaskState{Status: TaskSkipped, Error: reason}
+		if before := r.state.Tasks[task.ID]; before != nil && before.Made > 0 { // an earlier attempt failed: that failure is the result
 			skipped = &TaskState{Status: before.Failure, Attempt: before.Made, Error: before.Error}
 		}
 		r.state.Tasks[task.ID] = skipped
-		return nil // kept with the next step
+		return nil // stored with the next task
 	}
 	return r.runTask(ctx, task)
 }
 
-// runHook runs the hook of a task that failed, now or before a restart.
+// runHook runs the hook of a task that failed, also if it failed before a
+// restart.
 func (r *run) runHook(task *aureus.TaskSpec) error {
-	hook := r.hook(task)
-	if hook == nil || r.state.Tasks[hook.ID].over() {
+	hook := r.hookOf(task)
+	if hook == nil || r.state.Tasks[hook.ID].ended() {
 		return nil
 	}
 	if err := context.Cause(r.life); err != nil {
@@ -126,9 +128,10 @@ func (r *run) runHook(task *aureus.TaskSpec) error {
 	return r.runTask(r.life, hook)
 }
 
-// stopped is the reason why the run cannot go on in this process. A cancellation
-// is none: it is noted, and ends the run in order.
-func (r *run) stopped(ctx context.Context) error {
+// stopReason returns why the run cannot continue in this process, or nil. For a
+// cancellation it sets CancelAsked and returns nil, because a cancelled run
+// continues with its compensations.
+func (r *run) stopReason(ctx context.Context) error {
 	if cancelled(ctx) {
 		r.state.CancelAsked = true
 		return nil
@@ -136,12 +139,13 @@ func (r *run) stopped(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// cancelled reports whether the context ended by a cancellation. That of a hook,
-// which runs for one, does not.
+// cancelled reports whether the context ended by a cancellation of the run.
+// Hooks and compensations run on the life context, which never ends with
+// ErrCancelled, so it is false for them.
 func cancelled(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrCancelled) }
 
-// obstacle says why the task does not run, or nothing.
-func (r *run) obstacle(task *aureus.TaskSpec) string {
+// skipReason returns why the task must not run, or "".
+func (r *run) skipReason(task *aureus.TaskSpec) string {
 	if r.state.CancelAsked {
 		return "not started: the workflow was cancelled"
 	}
@@ -156,8 +160,8 @@ func (r *run) obstacle(task *aureus.TaskSpec) string {
 	return ""
 }
 
-// hook is the task to run because that one failed, or nil if there is none.
-func (r *run) hook(task *aureus.TaskSpec) *aureus.TaskSpec {
+// hookOf returns the task to run because the given one failed, or nil.
+func (r *run) hookOf(task *aureus.TaskSpec) *aureus.TaskSpec {
 	if task.Compensation == nil || r.state.Tasks[task.ID] == nil {
 		return nil
 	}
@@ -179,13 +183,13 @@ func (r *run) failed() bool {
 	return false
 }
 
-// compensate undoes what is done, last one first. A compensation that fails does
-// not keep the others from running.
+// compensate runs the compensation actions of the completed tasks, the last one
+// first. If one fails, the others still run.
 func (r *run) compensate(sorted []*aureus.TaskSpec) error {
 	for _, task := range slices.Backward(sorted) {
 		state := r.state.Tasks[task.ID]
 		if task.CompensationAction == nil || !state.completed() || state.Compensated || state.Reused || state.Error != "" {
-			continue // a reused result is another run's to undo
+			continue // a reused result belongs to another run, which undoes it
 		}
 		if err := context.Cause(r.life); err != nil {
 			return err
@@ -196,10 +200,10 @@ func (r *run) compensate(sorted []*aureus.TaskSpec) error {
 		}
 		err := r.undo(task)
 		if stop := context.Cause(r.life); stop != nil && err != nil {
-			return stop // it is undone after the restart
+			return stop // the compensation is repeated after the restart
 		}
 		if err != nil {
-			state.Error = "it succeeded, and undoing it failed: " + clip(err.Error())
+			state.Error = "it succeeded, but undoing it failed: " + clip(err.Error())
 			details["event"], details["error"] = "COMPENSATION_FAILED", clip(err.Error())
 		} else {
 			state.Compensated = true
@@ -212,24 +216,25 @@ func (r *run) compensate(sorted []*aureus.TaskSpec) error {
 	return nil
 }
 
-// undo runs a task's compensation action, within the task's time.
+// undo runs a task's compensation action, within the task's timeout.
 func (r *run) undo(task *aureus.TaskSpec) error {
-	_, err := within(r.life, task, func(ctx context.Context) (any, error) {
+	_, err := withTimeout(r.life, task, func(ctx context.Context) (any, error) {
 		return nil, r.host.Compensate(ctx, task, *task.CompensationAction)
 	})
 	return err
 }
 
-// conclude finds the run's word. It is partial where something outside the lines
-// that failed has succeeded and stands. A run that has failed does not wait for
-// what it might still have done, but for the hooks of what failed.
-func (r *run) conclude(sorted []*aureus.TaskSpec) {
+// finish sets the status of the run. Partial: a task failed, and at least one
+// task outside the failed dependency chains succeeded and was not compensated.
+// A failed run does not wait for approvals, except for those of hooks of failed
+// tasks.
+func (r *run) finish(sorted []*aureus.TaskSpec) {
 	var failures, waiting, hooks []string
 	for _, task := range sorted {
 		switch state := r.state.Tasks[task.ID]; {
 		case state.failed():
 			failures = append(failures, task.ID)
-			if hook := r.hook(task); hook != nil && r.state.Tasks[hook.ID].blocked() {
+			if hook := r.hookOf(task); hook != nil && r.state.Tasks[hook.ID].blocked() {
 				hooks = append(hooks, hook.ID)
 			}
 		case state.blocked():
@@ -241,16 +246,16 @@ func (r *run) conclude(sorted []*aureus.TaskSpec) {
 	switch {
 	case s.CancelAsked:
 		s.Status, s.Error = Cancelled, "the workflow was cancelled"
-		s.ByItself = false // whoever cancelled it was told
+		s.ByItself = false // the caller that cancelled it has received its end
 	case len(failures) > 0:
 		first := failures[0]
 		s.Status, s.Error = Failed, fmt.Sprintf("the task %q failed: %s", first, s.Tasks[first].Error)
 		if len(hooks) > 0 {
 			s.Status = AwaitingApproval
-			s.Error += fmt.Sprintf("; the task %q, which is to run for that, waits for an approval", hooks[0])
+			s.Error += fmt.Sprintf("; the task %q, which is its hook, waits for an approval", hooks[0])
 			return
 		}
-		if r.standsApart(failures) {
+		if r.hasIndependentSuccess(failures) {
 			s.Status = Partial
 		}
 	case len(waiting) > 0:
@@ -271,9 +276,9 @@ func (r *run) conclude(sorted []*aureus.TaskSpec) {
 	s.CompletedAt = r.host.Now().UnixNano()
 }
 
-// standsApart reports whether a task succeeded, was not undone, and is none that
-// a failed one depends on.
-func (r *run) standsApart(failures []string) bool {
+// hasIndependentSuccess reports whether a task succeeded, was not compensated,
+// and is not one that a failed task depends on, directly or indirectly.
+func (r *run) hasIndependentSuccess(failures []string) bool {
 	line, hooks := map[string]bool{}, hookTargets(r.spec)
 	var up func(id string)
 	up = func(id string) {

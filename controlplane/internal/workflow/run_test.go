@@ -16,8 +16,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-func hostFor(behaviour map[string]string) *scripted {
-	h := &scripted{}
+func hostFor(behaviour map[string]string) *scriptedHost {
+	h := &scriptedHost{}
 	h.v.Input.Behaviour = map[string]json.RawMessage{}
 	for id, text := range behaviour {
 		h.v.Input.Behaviour[id] = json.RawMessage(text)
@@ -27,36 +27,39 @@ func hostFor(behaviour map[string]string) *scripted {
 
 func undo(tool string) *aureus.CompensationAction { return &aureus.CompensationAction{Tool: tool} }
 
-func TestAFailureLeavesIndependentBranchesAlone(t *testing.T) {
+func TestRun_TaskFails_IndependentBranchesContinue(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
 		{ID: "bad"}, {ID: "after"}, {ID: "apart"}, {ID: "undone", CompensationAction: undo("u")}, {ID: "joined"},
 	}, Dependencies: map[string][]string{"after": {"bad"}, "joined": {"apart", "undone"}}}
 	host, state := hostFor(map[string]string{"bad": `{"error":"x"}`}), NewState()
 	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 	require.Equal(t, Partial, state.Status)
-	require.Equal(t, []string{"bad", "apart"}, host.order, "what depends on it does not run, nor what would be undone at once")
+	require.Equal(t, []string{"bad", "apart"}, host.executionOrder, "neither dependent tasks nor tasks that would be undone at once run")
 	require.Equal(t, "skipped", state.Tasks["after"].Word())
 	require.Contains(t, state.Tasks["after"].Error, `"bad"`)
 	require.Equal(t, "skipped", state.Tasks["undone"].Word())
 	require.Empty(t, host.compensations)
 }
 
-func TestHooksRunOnlyWhenTheyAreTriggered(t *testing.T) {
+func TestRun_Hook_RunsOnlyAfterAFailure(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
 		{ID: "a", Compensation: &aureus.CompensationHooks{OnFailure: "undo", OnTimeout: "rollback"}}, {ID: "undo"},
 	}}
 	host, state := hostFor(nil), NewState()
 	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
-	require.Equal(t, []string{"a"}, host.order)
+	require.Equal(t, []string{"a"}, host.executionOrder)
 	require.Equal(t, Success, state.Status)
 
 	host, state = hostFor(map[string]string{"a": `{"error":"x"}`}), NewState()
 	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
-	require.Equal(t, []string{"a", "undo"}, host.order)
-	require.Equal(t, Failed, state.Status, "a hook that worked is no success of the workflow")
+	require.Equal(t, []string{"a", "undo"}, host.executionOrder)
+	require.Equal(t, Failed, state.Status, "a successful hook does not make the workflow successful")
 }
 
-func TestAHookRunsAlthoughTheProcessEndedBefore(t *testing.T) {
+func TestRun_RestartBeforeHook_RunsTheHook(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Compensation: &aureus.CompensationHooks{OnFailure: "undo"}}, {ID: "undo"}}}
 	for _, hook := range []*TaskState{nil, {Status: TaskRunning}} {
 		host, state := hostFor(nil), NewState()
@@ -65,11 +68,12 @@ func TestAHookRunsAlthoughTheProcessEndedBefore(t *testing.T) {
 			state.Tasks["undo"] = hook
 		}
 		require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
-		require.Equal(t, []string{"undo"}, host.order)
+		require.Equal(t, []string{"undo"}, host.executionOrder)
 	}
 }
 
-func TestALaterSuccessClearsTheErrorOfAnAttempt(t *testing.T) {
+func TestRun_RetrySucceeds_ClearsTheError(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Retry: &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 1}}}}
 	host, state := hostFor(map[string]string{"a": `[{"error":"x"},{"result":1}]`}), NewState()
 	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
@@ -78,9 +82,10 @@ func TestALaterSuccessClearsTheErrorOfAnAttempt(t *testing.T) {
 	require.Equal(t, 2, state.Tasks["a"].Attempt)
 }
 
-// Whatever save fails, the run stops there, and goes on from what was kept
-// without running a finished task again.
-func TestARunGoesOnFromWhatWasKept(t *testing.T) {
+// Whichever Save fails, the run stops there. It continues from the last saved
+// state without executing a finished task again.
+func TestRun_SaveFails_ContinuesFromTheSavedState(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
 		{ID: "a", CompensationAction: undo("ua")}, {ID: "b", CompensationAction: undo("ub")}, {ID: "c"},
 	}, Dependencies: map[string][]string{"b": {"a"}, "c": {"b"}}}
@@ -96,7 +101,7 @@ func TestARunGoesOnFromWhatWasKept(t *testing.T) {
 			if at > 1 {
 				require.NoError(t, json.Unmarshal([]byte(host.saved[at-2]), state))
 			}
-			ranBefore := len(host.order)
+			ranBefore := len(host.executionOrder)
 			host.failSave = 0
 			require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 			require.Equal(t, want.Status, state.Status, "save %d", at)
@@ -104,12 +109,13 @@ func TestARunGoesOnFromWhatWasKept(t *testing.T) {
 				require.Equal(t, want.Tasks[id].Status, state.Tasks[id].Status)
 				require.Equal(t, want.Tasks[id].Compensated, state.Tasks[id].Compensated)
 			}
-			require.LessOrEqual(t, len(host.order)-3, 1, "at most the task under way runs again; before: %d", ranBefore)
+			require.LessOrEqual(t, len(host.executionOrder)-3, 1, "at most the interrupted task is executed again; before: %d", ranBefore)
 		}
 	}
 }
 
-func TestCancellingStopsTheTaskAndUndoesWhatIsDone(t *testing.T) {
+func TestRun_Cancelled_CompensatesCompletedTasks(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", CompensationAction: undo("ua")}, {ID: "b"}, {ID: "c"}}}
 		host, state := hostFor(map[string]string{"b": `{"sleep_ms":100000}`}), NewState()
@@ -124,20 +130,23 @@ func TestCancellingStopsTheTaskAndUndoesWhatIsDone(t *testing.T) {
 		require.Equal(t, "skipped", state.Tasks["c"].Word())
 		require.True(t, state.Tasks["a"].Compensated)
 
-		stopped := NewState()
+		stopReason := NewState()
 		ctx, stop := context.WithCancel(t.Context())
-		go func() { done <- Run(ctx, ctx, spec, stopped, hostFor(map[string]string{"b": `{"sleep_ms":100000}`})) }()
+		go func() {
+			done <- Run(ctx, ctx, spec, stopReason, hostFor(map[string]string{"b": `{"sleep_ms":100000}`}))
+		}()
 		synctest.Wait()
 		stop()
-		require.ErrorIs(t, <-done, context.Canceled, "a server that stops is no reason to undo anything")
-		require.Equal(t, Running, stopped.Status)
-		require.False(t, stopped.Tasks["a"].Compensated)
+		require.ErrorIs(t, <-done, context.Canceled, "a stopping server does not undo anything")
+		require.Equal(t, Running, stopReason.Status)
+		require.False(t, stopReason.Tasks["a"].Compensated)
 	})
 }
 
-// A task that is run by a hook alone is no step: what depends on it, and hooks
-// of its own, could never run, and the workflow would end as if all were well.
-func TestHooksThatCouldNeverRunAreRefused(t *testing.T) {
+// A task that only a hook starts must not have hooks or dependents: they could
+// never run, and the workflow would end as if they had.
+func TestCheck_UnreachableHooks_AreRefused(t *testing.T) {
+	t.Parallel()
 	self := &aureus.CompensationHooks{OnFailure: "a"}
 	for name, spec := range map[string]*aureus.WorkflowSpec{
 		"its own hook":        {ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Compensation: self}}},
@@ -148,7 +157,8 @@ func TestHooksThatCouldNeverRunAreRefused(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeRunIsSaidAtOnce(t *testing.T) {
+func TestCheck_InvalidSpec_ListsEveryProblem(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{
 		ID: "a/b", Tasks: []aureus.TaskSpec{{ID: ""}, {ID: "x"}, {ID: "x"}, {ID: ".."}},
 		Dependencies: map[string][]string{"x": {"y", "x"}, "z~/": nil},
@@ -163,9 +173,10 @@ func TestWhatCannotBeRunIsSaidAtOnce(t *testing.T) {
 	}, pointers)
 }
 
-// What is wrong with a spec can be more than its size: all of it would be work
-// and an answer of many times that.
-func TestWhatIsFoundInASpecIsBounded(t *testing.T) {
+// A spec can have more problems than its size, so the number of reported ones
+// is limited.
+func TestCheck_ManyProblems_ListIsLimited(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Dependencies: map[string][]string{}, SafetyPolicy: &aureus.SafetyPolicy{}}
 	var all []string
 	for i := range 300 {
@@ -190,7 +201,8 @@ func TestWhatIsFoundInASpecIsBounded(t *testing.T) {
 	require.Contains(t, string(text), "/tasks/0/idempotency_key")
 }
 
-func TestProgressIsWhatIsOverForGood(t *testing.T) {
+func TestProgress_WaitingTasks_DoNotCount(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "done"}, {ID: "asked"}, {ID: "after"}, {ID: "later"}, {ID: "bad"}, {ID: "hopeless"}}, Dependencies: map[string][]string{
 		"after": {"asked"}, "later": {"after"}, "hopeless": {"bad"},
 	}}
@@ -200,46 +212,47 @@ func TestProgressIsWhatIsOverForGood(t *testing.T) {
 	} {
 		state.Tasks[id] = &TaskState{Status: status}
 	}
-	require.InDelta(t, 0.5, state.Progress(spec), 0, "what waits, and what waits for that, is still to be done")
+	require.InDelta(t, 0.5, state.Progress(spec), 0, "waiting tasks, and those skipped because of them, do not count")
 }
 
-// refusing is a host whose Admit fails some times for a task, as where the store
-// is away, and whose attempts at it do.
-type refusing struct {
-	*scripted
+// failingHost is a host whose Admit fails a number of times for one task, as if
+// the store were unavailable, and whose first execution of that task fails.
+type failingHost struct {
+	*scriptedHost
 
 	id    string
 	left  int
 	tried int
 }
 
-func (h *refusing) Admit(ctx context.Context, call Call) (Admission, error) {
+func (h *failingHost) Admit(ctx context.Context, call Call) (Admission, error) {
 	if call.Task.ID == h.id && h.left > 0 {
 		h.left--
 		return Admission{}, errDisk
 	}
-	return h.scripted.Admit(ctx, call)
+	return h.scriptedHost.Admit(ctx, call)
 }
 
-func (h *refusing) Execute(ctx context.Context, call Call) (any, error) {
+func (h *failingHost) Execute(ctx context.Context, call Call) (any, error) {
 	if call.Task.ID == h.id {
 		h.tried++
 		if h.tried == 1 {
 			return nil, errors.New("not yet")
 		}
 	}
-	return h.scripted.Execute(ctx, call)
+	return h.scriptedHost.Execute(ctx, call)
 }
 
-// What is to run because a task was cancelled runs as it would for a failure: a
-// store that is away for a moment, or one failed attempt, does not end it.
-func TestAHookOfACancelledTaskIsNotCancelled(t *testing.T) {
+// The hook of a cancelled task runs like that of a failed one: an unavailable
+// store or a failed attempt does not end it.
+func TestRun_CancelledTask_ItsHookRunsToTheEnd(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
 			{ID: "a", Compensation: &aureus.CompensationHooks{OnFailure: "repair"}},
 			{ID: "repair", Retry: &aureus.RetryConfig{MaxAttempts: 2, BackoffMS: 1}},
 		}}
-		host := &refusing{scripted: hostFor(map[string]string{"a": `{"sleep_ms":100000}`}), id: "repair", left: 1}
+		host := &failingHost{scriptedHost: hostFor(map[string]string{"a": `{"sleep_ms":100000}`}), id: "repair", left: 1}
 		state := NewState()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan error, 1)
@@ -247,102 +260,106 @@ func TestAHookOfACancelledTaskIsNotCancelled(t *testing.T) {
 		synctest.Wait()
 		cancel(ErrCancelled)
 		require.ErrorIs(t, <-done, errDisk)
-		require.NoError(t, Run(ctx, t.Context(), spec, state, host), "when the store is back")
+		require.NoError(t, Run(ctx, t.Context(), spec, state, host), "the store is available again")
 		require.Equal(t, Cancelled, state.Status)
 		require.Equal(t, "success", state.Tasks["repair"].Word(), state.Tasks["repair"].Error)
 		require.Equal(t, 2, state.Tasks["repair"].Attempt)
 	})
 }
 
-func TestWhatFailedHasAnError(t *testing.T) {
+func TestRun_EmptyError_IsReplaced(t *testing.T) {
+	t.Parallel()
 	host, state := hostFor(nil), NewState()
-	require.NoError(t, Run(t.Context(), t.Context(), &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a"}}}, state, &silent{host}))
+	require.NoError(t, Run(t.Context(), t.Context(), &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a"}}}, state, &emptyErrorHost{host}))
 	require.Equal(t, Failed, state.Status)
 	require.NotEmpty(t, state.Tasks["a"].Error)
 }
 
-type silent struct{ *scripted }
+type emptyErrorHost struct{ *scriptedHost }
 
-func (silent) Execute(context.Context, Call) (any, error) { return nil, errors.New("") }
+func (emptyErrorHost) Execute(context.Context, Call) (any, error) { return nil, errors.New("") }
 
-// stopping is a host whose process is told to end while it undoes something.
-type stopping struct {
-	*scripted
+// stoppingHost is a host whose process stops during a compensation.
+type stoppingHost struct {
+	*scriptedHost
 
 	stop context.CancelFunc
 }
 
-func (h *stopping) Compensate(ctx context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error {
+func (h *stoppingHost) Compensate(ctx context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	h.stop()
-	return h.scripted.Compensate(ctx, task, action)
+	return h.scriptedHost.Compensate(ctx, task, action)
 }
 
-// What was undone while the process was told to end is not undone again.
-func TestWhatIsUndoneAsTheProcessEndsIsKept(t *testing.T) {
+// A compensation that completed while the process was stopping is saved, so
+// that it is not repeated.
+func TestRun_StopDuringCompensation_SavesIt(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
 		{ID: "a", CompensationAction: undo("ua")}, {ID: "b", CompensationAction: undo("ub")}, {ID: "bad"},
 	}}
-	said := 0
-	for range 50 { // whether the answer or the end is seen first is chance
+	saved := 0
+	for range 50 { // whether the result or the stop is seen first is random
 		life, stop := context.WithCancel(t.Context())
-		host, state := &stopping{hostFor(map[string]string{"bad": `{"error":"x"}`}), stop}, NewState()
+		host, state := &stoppingHost{hostFor(map[string]string{"bad": `{"error":"x"}`}), stop}, NewState()
 		require.ErrorIs(t, Run(life, life, spec, state, host), context.Canceled)
 		kept := NewState()
 		require.NoError(t, json.Unmarshal([]byte(host.saved[len(host.saved)-1]), kept))
-		require.False(t, kept.Tasks["a"].Compensated, "nothing more is begun")
+		require.False(t, kept.Tasks["a"].Compensated, "no further compensation starts")
 		if kept.Tasks["b"].Compensated {
-			said++
+			saved++
 		}
 	}
-	require.Positive(t, said)
+	require.Positive(t, saved)
 }
 
-// finally is a host whose tools fail in a way that another attempt would only
-// repeat.
-type finally struct{ *scripted }
+// finalErrorHost is a host whose tools fail with a Final error.
+type finalErrorHost struct{ *scriptedHost }
 
-func (h finally) Execute(ctx context.Context, call Call) (any, error) {
-	_, err := h.scripted.Execute(ctx, call)
+func (h finalErrorHost) Execute(ctx context.Context, call Call) (any, error) {
+	_, err := h.scriptedHost.Execute(ctx, call)
 	return nil, errors.Join(errors.New("of the host"), &Final{Reason: "for good"}, err)
 }
 
 func TestRun_FinalError_IsNotRetried(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Retry: &aureus.RetryConfig{MaxAttempts: 5, BackoffMS: 1}}}}
-	host, state := finally{hostFor(nil)}, NewState()
+	host, state := finalErrorHost{hostFor(nil)}, NewState()
 	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
-	require.Equal(t, []string{"a"}, host.order)
+	require.Equal(t, []string{"a"}, host.executionOrder)
 	require.Empty(t, host.delays)
 	require.Equal(t, Failed, state.Status)
 	require.Equal(t, 1, state.Tasks["a"].Attempt)
 }
 
-// admitting is a host that decides about each attempt by itself.
-type admitting struct {
-	*scripted
+// admittingHost is a host that decides about each attempt with a function.
+type admittingHost struct {
+	*scriptedHost
 
 	decide   func(call Call) Admission
 	admitted []int
 }
 
-func (h *admitting) Admit(_ context.Context, call Call) (Admission, error) {
+func (h *admittingHost) Admit(_ context.Context, call Call) (Admission, error) {
 	h.admitted = append(h.admitted, call.Attempt)
 	return h.decide(call), nil
 }
 
-// Each attempt is admitted by itself, and none is made that is not.
-func TestRun_EachAttempt_IsAdmittedAnew(t *testing.T) {
+// Each attempt is admitted separately, and none is made without.
+func TestRun_EachAttempt_IsAdmittedSeparately(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Retry: &aureus.RetryConfig{MaxAttempts: 5, BackoffMS: 1}}}}
 	approval := &aureus.PendingApproval{TaskID: "a", ApprovalToken: "apr_2"}
 	waits := true
-	host := &admitting{scripted: hostFor(map[string]string{"a": `[{"error":"first"},{"error":"second"},{"error":"third"}]`}), decide: func(call Call) Admission {
+	host := &admittingHost{scriptedHost: hostFor(map[string]string{"a": `[{"error":"first"},{"error":"second"},{"error":"third"}]`}), decide: func(call Call) Admission {
 		switch {
 		case call.Attempt == 3 && waits:
 			return Admission{Approval: approval}
 		case call.Attempt == 4:
-			return Admission{Reason: "the policy of now"}
+			return Admission{Reason: "refused by the present policy"}
 		}
 		return Admission{Allowed: true}
 	}}
@@ -350,12 +367,12 @@ func TestRun_EachAttempt_IsAdmittedAnew(t *testing.T) {
 	require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 	require.Equal(t, AwaitingApproval, state.Status)
 	require.Equal(t, []int{1, 2, 3}, host.admitted)
-	require.Len(t, host.order, 2)
+	require.Len(t, host.executionOrder, 2)
 	require.Equal(t, TaskWaiting, state.Tasks["a"].Word())
 	require.Contains(t, state.Tasks["a"].Error, "after 2 attempts")
 	require.Equal(t, map[string]string{"a": "apr_2"}, state.Waits())
 
-	// It goes on from what was kept, with the third attempt.
+	// The run continues from the saved state with the third attempt.
 	kept := &State{}
 	require.NoError(t, json.Unmarshal([]byte(host.saved[len(host.saved)-1]), kept))
 	kept.Resume()
@@ -363,21 +380,22 @@ func TestRun_EachAttempt_IsAdmittedAnew(t *testing.T) {
 	waits = false
 	require.NoError(t, Run(t.Context(), t.Context(), spec, kept, host))
 	require.Equal(t, []int{1, 2, 3, 3, 4}, host.admitted)
-	require.Len(t, host.order, 3, "the fourth was refused")
+	require.Len(t, host.executionOrder, 3, "the fourth attempt was refused")
 	require.Equal(t, Failed, kept.Status)
-	require.Contains(t, kept.Tasks["a"].Error, "the policy of now")
+	require.Contains(t, kept.Tasks["a"].Error, "refused by the present policy")
 	require.Contains(t, kept.Tasks["a"].Error, "third")
 }
 
-// Attempts that were made before a restart count, and the wait for the next one
-// goes on where it was.
-func TestRun_RestartBetweenAttempts_CountsThoseMade(t *testing.T) {
+// Attempts made before a restart count, and the wait for the next one
+// continues.
+func TestRun_RestartBetweenAttempts_CountsEarlierOnes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a", Retry: &aureus.RetryConfig{MaxAttempts: 3, BackoffMS: 60_000, Jitter: new(bool)}}}}
 		fails := map[string]string{"a": `{"error":"x"}`}
 		whole := hostFor(fails)
 		require.NoError(t, Run(t.Context(), t.Context(), spec, NewState(), whole))
-		require.Len(t, whole.order, 3)
+		require.Len(t, whole.executionOrder, 3)
 		for at := 2; at <= len(whole.saved); at++ {
 			host := hostFor(fails)
 			host.failSave = at
@@ -390,7 +408,7 @@ func TestRun_RestartBetweenAttempts_CountsThoseMade(t *testing.T) {
 			require.NoError(t, Run(t.Context(), t.Context(), spec, state, host))
 			require.Equal(t, Failed, state.Status)
 			require.Equal(t, 3, state.Tasks["a"].Attempt)
-			require.Contains(t, []int{3, 4}, len(host.order), "at most the attempt under way is made again")
+			require.Contains(t, []int{3, 4}, len(host.executionOrder), "at most the interrupted attempt is repeated")
 			if due > 0 {
 				require.InDelta(t, due, host.delays[0], 1)
 			}
@@ -398,14 +416,15 @@ func TestRun_RestartBetweenAttempts_CountsThoseMade(t *testing.T) {
 	})
 }
 
-// What has been undone, or could not be, is not undone again after a restart.
-func TestRun_AfterARestart_UndoesNothingTwice(t *testing.T) {
+// A compensation that succeeded or failed before a restart is not repeated.
+func TestRun_Restart_CompensatesEachTaskOnce(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{
 		{ID: "a", CompensationAction: undo("ua")}, {ID: "b", CompensationAction: undo("ub")}, {ID: "c", CompensationAction: undo("uc")}, {ID: "bad"},
 	}}
 	state := NewState()
 	maps.Copy(state.Tasks, map[string]*TaskState{
-		"a": {Status: TaskCompleted}, "b": {Status: TaskCompleted, Error: "it succeeded, and undoing it failed: x"},
+		"a": {Status: TaskCompleted}, "b": {Status: TaskCompleted, Error: "it succeeded, but undoing it failed: x"},
 		"c": {Status: TaskCompleted, Compensated: true}, "bad": {Status: TaskFailed, Error: "x"},
 	})
 	host := hostFor(nil)
@@ -413,9 +432,10 @@ func TestRun_AfterARestart_UndoesNothingTwice(t *testing.T) {
 	require.Equal(t, [][2]string{{"ua", "a"}}, host.compensations)
 }
 
-// A run is partial only where something outside of what failed stands: not where
-// all of it was undone.
-func TestRun_EverythingUndone_IsFailed(t *testing.T) {
+// A run is partial only if a successful task outside the failed chains was not
+// compensated.
+func TestRun_AllSuccessesCompensated_IsFailed(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "apart", CompensationAction: undo("u")}, {ID: "bad"}}}
 	for name, want := range map[string]string{"undone": Failed, "not undone": Partial} {
 		host, state := hostFor(map[string]string{"bad": `{"error":"x"}`}), NewState()
@@ -428,7 +448,8 @@ func TestRun_EverythingUndone_IsFailed(t *testing.T) {
 	}
 }
 
-func TestProgress_TasksNotBegun_AreStillToBeDone(t *testing.T) {
+func TestProgress_UnfinishedTasks_DoNotCount(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "d"}, {ID: "hook"}}}
 	spec.Tasks[0].Compensation = &aureus.CompensationHooks{OnFailure: "hook"}
 	state := NewState()
@@ -442,9 +463,10 @@ func TestProgress_TasksNotBegun_AreStillToBeDone(t *testing.T) {
 	require.InDelta(t, 1, state.Progress(&aureus.WorkflowSpec{ID: "w"}), 0)
 }
 
-// A parked state has nothing under way and waits for nothing; what was done stays
-// done.
-func TestState_Park_ThenResume_KeepsWhatWasDone(t *testing.T) {
+// A parked state has no running task and waits for nothing; finished tasks stay
+// finished.
+func TestState_ParkThenResume_KeepsFinishedTasks(t *testing.T) {
+	t.Parallel()
 	state := NewState()
 	state.Status, state.Current = AwaitingApproval, "c"
 	maps.Copy(state.Tasks, map[string]*TaskState{
@@ -466,9 +488,10 @@ func TestState_Park_ThenResume_KeepsWhatWasDone(t *testing.T) {
 	}, state.Tasks)
 }
 
-// The end of a run that was cancelled is told to whoever cancelled it: the next
-// call begins anew, also where the run had gone on by itself before.
-func TestRun_CancelledAfterItWentOnByItself_IsTold(t *testing.T) {
+// The caller that cancels a run receives its end, so the next request starts a
+// new run, also if the run had continued without a request before.
+func TestRun_CancelledAfterResuming_ClearsByItself(t *testing.T) {
+	t.Parallel()
 	spec := &aureus.WorkflowSpec{ID: "w", Tasks: []aureus.TaskSpec{{ID: "a"}}}
 	for _, cancelled := range []bool{false, true} {
 		state := NewState()

@@ -15,15 +15,16 @@ const (
 	ruleNoCycles      = "no_cycles"
 )
 
-// rule is a rule in force. The published client sends its type alone: it is then
-// enabled, an error, and from HIGH on.
+// rule is a rule of a safety policy. The published client sends only the type
+// of a rule; such a rule is enabled, is an error, and applies from risk HIGH
+// on.
 type rule struct {
 	kind      string
 	warning   bool
-	followers []string // that may follow a CRITICAL task
+	followers []string // ids of tasks that may follow a CRITICAL task
 }
 
-// defaultRules hold where the spec names no policy.
+// defaultRules apply to a spec without a safety policy.
 var defaultRules = []rule{
 	{kind: ruleAfterCritical},
 	{kind: rulePermissions},
@@ -31,24 +32,25 @@ var defaultRules = []rule{
 	{kind: ruleNoCycles},
 }
 
-// Safety holds the spec against its safety policy, or against the default rules.
+// Safety checks the spec against its safety policy, or against the default
+// rules.
 func Safety(spec *aureus.WorkflowSpec) (violations, warnings []aureus.SafetyViolation) {
 	if spec.SafetyPolicy == nil {
-		return hold(spec, defaultRules, false)
+		return checkRules(spec, defaultRules, false)
 	}
 	rules := make([]rule, len(spec.SafetyPolicy.Rules))
 	for i, r := range spec.SafetyPolicy.Rules {
 		rules[i] = rule{kind: r.Type}
 	}
-	return hold(spec, rules, spec.SafetyPolicy.FailFast)
+	return checkRules(spec, rules, spec.SafetyPolicy.FailFast)
 }
 
-func hold(spec *aureus.WorkflowSpec, rules []rule, failFast bool) (violations, warnings []aureus.SafetyViolation) {
+func checkRules(spec *aureus.WorkflowSpec, rules []rule, failFast bool) (violations, warnings []aureus.SafetyViolation) {
 	for _, r := range rules {
 		found, known := r.violations(spec)
 		switch {
 		case !known:
-			warnings = append(warnings, aureus.SafetyViolation{Rule: r.kind, Message: fmt.Sprintf("there is no rule %.80q: nothing was checked for it", r.kind)})
+			warnings = append(warnings, aureus.SafetyViolation{Rule: r.kind, Message: fmt.Sprintf("the rule %.80q is unknown and was not checked", r.kind)})
 		case r.warning:
 			warnings = append(warnings, found...)
 		default:
@@ -70,11 +72,11 @@ func (r rule) violations(spec *aureus.WorkflowSpec) (found []aureus.SafetyViolat
 	}
 	switch r.kind {
 	case ruleAfterCritical:
-		followers := followersOf(spec)
+		followers := dependentsOf(spec)
 		for i := range spec.Tasks {
 			if critical := &spec.Tasks[i]; critical.RiskTier == "CRITICAL" {
-				for _, follower := range r.unapproved(followers[critical.ID], critical) {
-					add(fmt.Sprintf("the task %q follows the CRITICAL task %q, and is neither its hook nor has a compensation action", follower, critical.ID), critical.ID, follower)
+				for _, follower := range r.unsafeFollowers(followers[critical.ID], critical) {
+					add(fmt.Sprintf("the task %q follows the CRITICAL task %q, but is not its hook and has no compensation action", follower, critical.ID), critical.ID, follower)
 				}
 			}
 		}
@@ -90,12 +92,12 @@ func (r rule) violations(spec *aureus.WorkflowSpec) (found []aureus.SafetyViolat
 			task := &spec.Tasks[i]
 			hooked := task.Compensation != nil && (task.Compensation.OnFailure != "" || task.Compensation.OnTimeout != "")
 			if task.RiskTier == "CRITICAL" && !hooked && task.CompensationAction == nil {
-				add(fmt.Sprintf("the task %q is CRITICAL and says nothing about undoing it", task.ID), task.ID)
+				add(fmt.Sprintf("the task %q is CRITICAL, but has neither a hook nor a compensation action", task.ID), task.ID)
 			}
 		}
 	case ruleNoCycles:
 		for _, cycle := range cycles(spec) {
-			add("the dependencies go round in a circle", cycle...)
+			add("the dependencies form a cycle", cycle...)
 		}
 	default:
 		return nil, false
@@ -103,14 +105,14 @@ func (r rule) violations(spec *aureus.WorkflowSpec) (found []aureus.SafetyViolat
 	return found, true
 }
 
-// followersOf are the tasks that depend directly on each task, in the order of
-// the spec.
-func followersOf(spec *aureus.WorkflowSpec) map[string][]*aureus.TaskSpec {
+// dependentsOf returns for each task the tasks that depend on it directly, in
+// the order of the spec.
+func dependentsOf(spec *aureus.WorkflowSpec) map[string][]*aureus.TaskSpec {
 	followers := map[string][]*aureus.TaskSpec{}
 	for i := range spec.Tasks {
 		task := &spec.Tasks[i]
 		for _, id := range spec.Dependencies[task.ID] {
-			if list := followers[id]; len(list) == 0 || list[len(list)-1] != task { // named twice, it follows once
+			if list := followers[id]; len(list) == 0 || list[len(list)-1] != task { // ignore a dependency that is named twice
 				followers[id] = append(list, task)
 			}
 		}
@@ -118,9 +120,10 @@ func followersOf(spec *aureus.WorkflowSpec) map[string][]*aureus.TaskSpec {
 	return followers
 }
 
-// unapproved are those of a critical task's followers that are not meant to
-// clean up after it.
-func (r rule) unapproved(followers []*aureus.TaskSpec, critical *aureus.TaskSpec) (ids []string) {
+// unsafeFollowers returns the tasks that must not follow the critical task:
+// those that are neither its hooks, nor have a compensation action, nor are
+// allowed by the rule.
+func (r rule) unsafeFollowers(followers []*aureus.TaskSpec, critical *aureus.TaskSpec) (ids []string) {
 	for _, task := range followers {
 		hook := critical.Compensation != nil && (critical.Compensation.OnFailure == task.ID || critical.Compensation.OnTimeout == task.ID)
 		if !hook && task.CompensationAction == nil && !slices.Contains(r.followers, task.ID) {

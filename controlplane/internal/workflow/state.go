@@ -6,8 +6,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// The words for a task while it is interpreted. They are the original's;
-// [TaskState.Word] gives those of the API.
+// The status of a task, in the words of the original implementation.
+// [TaskState.Word] returns those of the API.
 const (
 	TaskPending   = "pending"
 	TaskRunning   = "running"
@@ -18,28 +18,28 @@ const (
 	TaskBlocked   = "blocked" // until a person approves
 )
 
-// TaskWaiting is the wire's word for a task that is blocked.
+// TaskWaiting is the word of the API for a blocked task.
 const TaskWaiting = "waiting"
 
-// The words for a run. Those from Success on are ends. See
+// The status of a run. A run with one of the last four has ended. See
 // docs/spec/workflows.md#states.
 const (
 	Running          = "running"
 	AwaitingApproval = "awaiting_approval"
-	Parked           = "parked" // its API key was revoked: nothing of it runs until somebody else takes it up
+	Parked           = "parked" // its API key was revoked; it does not run until another key of its subject continues it
 	Success          = "success"
 	Failed           = "failed"
 	Partial          = "partial"
 	Cancelled        = "cancelled"
 )
 
-// Ended reports whether a run with that word is over for good.
+// Ended reports whether a run with that status has ended.
 func Ended(status string) bool {
 	return status != Running && status != AwaitingApproval && status != Parked
 }
 
-// State is how far a run is. It is what is kept, and all that a later process
-// needs to go on.
+// State is the state of a run. It is stored, and contains all that a later
+// process needs to continue the run.
 type State struct {
 	Status      string                `json:"status"`
 	Tasks       map[string]*TaskState `json:"tasks,omitzero"`
@@ -47,30 +47,30 @@ type State struct {
 	Error       string                `json:"error,omitzero"`
 	CancelAsked bool                  `json:"cancel_asked,omitzero"`
 	CompletedAt int64                 `json:"completed_at,omitzero"` // Unix nanoseconds
-	ByItself    bool                  `json:"by_itself,omitzero"`    // it went on without a call, and no call has been told its end
+	ByItself    bool                  `json:"by_itself,omitzero"`    // it continued without a request, and no request has received its end
 }
 
-// TaskState is how far a task is.
+// TaskState is the state of a task.
 type TaskState struct {
 	Status      string                  `json:"status"`
-	Attempt     int                     `json:"attempt,omitzero"`  // the one under way, or the last one
-	Made        int                     `json:"made,omitzero"`     // attempts that have failed, where another one is due
-	Failure     string                  `json:"failure,omitzero"`  // the word for the task if there were no other attempt
-	RetryAt     int64                   `json:"retry_at,omitzero"` // Unix nanoseconds: the next attempt begins no earlier
+	Attempt     int                     `json:"attempt,omitzero"`  // the number of the running or the last attempt
+	Made        int                     `json:"made,omitzero"`     // failed attempts, while another one is due
+	Failure     string                  `json:"failure,omitzero"`  // the status that the task would have without another attempt
+	RetryAt     int64                   `json:"retry_at,omitzero"` // Unix nanoseconds: the earliest start of the next attempt
 	Result      any                     `json:"result,omitzero"`
 	Error       string                  `json:"error,omitzero"`
 	DurationMS  float64                 `json:"duration_ms,omitzero"`
 	Compensated bool                    `json:"compensated,omitzero"`
-	Reused      bool                    `json:"reused,omitzero"`   // it was done before, under the same idempotency key
-	Approval    *aureus.PendingApproval `json:"approval,omitzero"` // what it waits for
+	Reused      bool                    `json:"reused,omitzero"`   // the result is from an earlier run with the same idempotency key
+	Approval    *aureus.PendingApproval `json:"approval,omitzero"` // the approval that it waits for
 }
 
-// NewState is the state of a run that has not begun.
+// NewState returns the state of a run that has not started.
 func NewState() *State { return &State{Status: Running, Tasks: map[string]*TaskState{}} }
 
-// Resume makes a state that waited for an approval, or was parked, ready to go
-// on: what is over stays as it is, and what was blocked, or skipped for that, is
-// looked at anew. Attempts that were made stay made.
+// Resume prepares a state that waited for an approval or was parked for another
+// [Run]. Ended tasks stay ended; tasks that were blocked, and those skipped
+// because of them, are decided again. Failed attempts still count.
 func (s *State) Resume() {
 	for id, task := range s.Tasks {
 		switch {
@@ -84,10 +84,10 @@ func (s *State) Resume() {
 	s.Status, s.Error, s.Current = Running, "", ""
 }
 
-// Park makes the state one that nothing goes on from until somebody takes the run
-// up again. A task under way is interrupted: its attempt will be made again. One
-// that waited for an approval will ask anew.
-func (s *State) Park(why string) {
+// Park stops the run until another key continues it. A running task is
+// interrupted, and its attempt is repeated later. A task that waited for an
+// approval requests one again later.
+func (s *State) Park(reason string) {
 	for _, task := range s.Tasks {
 		switch {
 		case task.Status == TaskRunning:
@@ -96,11 +96,11 @@ func (s *State) Park(why string) {
 			task.Status, task.Approval, task.Error = TaskPending, nil, ""
 		}
 	}
-	s.Status, s.Error, s.Current = Parked, why, ""
+	s.Status, s.Error, s.Current = Parked, reason, ""
 }
 
-// Waits are the approvals that a waiting run waits for, by task. It is empty, and
-// not nil, for every other run.
+// Waits returns the ids of the approvals that a waiting run waits for, by task.
+// For other runs it is empty, not nil.
 func (s *State) Waits() map[string]string {
 	waits := map[string]string{}
 	for id, task := range s.Tasks {
@@ -111,10 +111,10 @@ func (s *State) Waits() map[string]string {
 	return waits
 }
 
-// UnderWay reports whether the task has begun and not ended.
-func (s *State) UnderWay(id string) bool { return s.Tasks[id] != nil && !s.Tasks[id].over() }
+// UnderWay reports whether the task has started and not ended.
+func (s *State) UnderWay(id string) bool { return s.Tasks[id] != nil && !s.Tasks[id].ended() }
 
-// Word is the wire's word for the task.
+// Word returns the word of the API for the status of the task.
 func (t *TaskState) Word() string {
 	switch t.Status {
 	case TaskCompleted:
@@ -129,7 +129,7 @@ func (t *TaskState) Word() string {
 	return t.Status
 }
 
-func (t *TaskState) over() bool {
+func (t *TaskState) ended() bool {
 	return t != nil && t.Status != TaskPending && t.Status != TaskRunning
 }
 
@@ -143,21 +143,21 @@ func (t *TaskState) blocked() bool { return t != nil && t.Status == TaskBlocked 
 
 func (t *TaskState) completed() bool { return t != nil && t.Status == TaskCompleted }
 
-// Progress is the part of the spec's tasks that is over for good, from 0 to 1;
-// tasks that only a hook starts do not count.
+// Progress returns the fraction of tasks that have ended, from 0 to 1. Tasks
+// that only a hook starts do not count.
 func (s *State) Progress(spec *aureus.WorkflowSpec) float64 {
-	sorted := order(spec)
+	sorted := executionOrder(spec)
 	if len(sorted) == 0 {
 		return 1
 	}
-	over, waiting := 0, map[string]bool{} // what waits, and what is skipped for that
+	ended, waiting := 0, map[string]bool{} // tasks that wait, and tasks that are skipped because of them
 	for _, task := range sorted {
 		state := s.Tasks[task.ID]
 		waiting[task.ID] = state.blocked() || state.skipped() &&
 			slices.ContainsFunc(spec.Dependencies[task.ID], func(id string) bool { return waiting[id] })
-		if state.over() && !waiting[task.ID] {
-			over++
+		if state.ended() && !waiting[task.ID] {
+			ended++
 		}
 	}
-	return float64(over) / float64(len(sorted))
+	return float64(ended) / float64(len(sorted))
 }

@@ -17,49 +17,49 @@ const (
 	maxErrorText      = 2000 // bytes
 )
 
-var errTimeout = errors.New("the task's time is over")
+var errTimeout = errors.New("the task has timed out")
 
-// runTask tries the task as often as its retry says. Before each attempt the
-// host decides anew whether it may be made. The state tells how it went; an
-// error only says that the run cannot go on.
+// runTask makes the attempts that the task's retry policy allows. The host
+// decides before each attempt whether it may be made. The result is in the
+// state; an error means that the run cannot continue.
 func (r *run) runTask(ctx context.Context, task *aureus.TaskSpec) error {
 	state := &TaskState{Status: TaskPending}
 	if before := r.state.Tasks[task.ID]; before != nil { // attempts made before a restart, or before an approval
 		state.Made, state.Failure, state.RetryAt, state.Error = before.Made, before.Failure, before.RetryAt, before.Error
 	}
 	r.state.Tasks[task.ID], r.state.Current = state, task.ID
-	began := r.host.Now()
-	for !state.over() {
+	started := r.host.Now()
+	for !state.ended() {
 		if err := r.nextAttempt(ctx, task, state); err != nil {
 			return err
 		}
 	}
 	if state.Status != TaskBlocked {
 		state.Made, state.Failure, state.RetryAt = 0, "", 0
-		state.DurationMS = r.millisecondsSince(began)
+		state.DurationMS = r.millisecondsSince(started)
 	}
 	return r.host.Save(context.WithoutCancel(ctx), r.state)
 }
 
-// nextAttempt waits until the next attempt is due, asks whether it may be made,
-// and makes it. The state then is over, or another attempt is due.
+// nextAttempt waits until the next attempt is due, asks the host to admit it,
+// and makes it. Afterwards the task has ended, or another attempt is due.
 func (r *run) nextAttempt(ctx context.Context, task *aureus.TaskSpec, state *TaskState) error {
 	state.Status, state.Attempt = TaskRunning, state.Made+1
 	if err := r.waitForRetry(ctx, state); err != nil {
-		if stop := r.stopped(ctx); stop != nil {
+		if stop := r.stopReason(ctx); stop != nil {
 			return stop
 		}
-		state.Status, state.Attempt = state.Failure, state.Made // cancelled: the failure stands
+		state.Status, state.Attempt = state.Failure, state.Made // cancelled: the failure of the last attempt is the result
 		return nil
 	}
 	if err := r.host.Save(ctx, r.state); err != nil {
 		return err
 	}
 	r.reportStart(task, state)
-	began := r.host.Now()
+	started := r.host.Now()
 	admission, err := r.host.Admit(ctx, r.call(task, state.Attempt))
 	if err != nil {
-		if stop := r.stopped(ctx); stop != nil || !cancelled(ctx) {
+		if stop := r.stopReason(ctx); stop != nil || !cancelled(ctx) {
 			return errors.Join(stop, err)
 		}
 		admission = Admission{Reason: ErrCancelled.Error()}
@@ -69,26 +69,26 @@ func (r *run) nextAttempt(ctx context.Context, task *aureus.TaskSpec, state *Tas
 		state.Status, state.Result, state.Reused, state.Error = TaskCompleted, admission.Done.Result, true, ""
 	case admission.Approval != nil:
 		state.Status, state.Approval, state.Attempt = TaskBlocked, admission.Approval, state.Made
-		state.Error = waitingText(state)
+		state.Error = waitingMessage(state)
 		return nil
 	case !admission.Allowed:
 		state.refuse(admission.Reason)
 	default:
-		return r.attempt(ctx, task, state, began)
+		return r.attempt(ctx, task, state, started)
 	}
-	r.reportEnd(task, state, began)
+	r.reportEnd(task, state, started)
 	return nil
 }
 
-func waitingText(state *TaskState) string {
+func waitingMessage(state *TaskState) string {
 	begun := "not started"
 	if state.Made > 0 {
 		begun = fmt.Sprintf("not tried again after %d attempts", state.Made)
 	}
-	return fmt.Sprintf("%s: it waits for the approval %s, and goes on by itself once that is given", begun, state.Approval.ApprovalToken)
+	return fmt.Sprintf("%s: waits for the approval %s, and continues without a request when it is approved", begun, state.Approval.ApprovalToken)
 }
 
-// refuse ends a task whose next attempt may not be made.
+// refuse ends a task whose next attempt was refused.
 func (t *TaskState) refuse(reason string) {
 	t.Status = TaskFailed
 	text := "refused: " + clip(reason)
@@ -98,7 +98,7 @@ func (t *TaskState) refuse(reason string) {
 	t.Error = clip(text)
 }
 
-// waitForRetry waits until the attempt that follows a failed one is due.
+// waitForRetry waits until the attempt after a failed one is due.
 func (r *run) waitForRetry(ctx context.Context, state *TaskState) error {
 	if state.RetryAt == 0 {
 		return nil
@@ -109,34 +109,34 @@ func (r *run) waitForRetry(ctx context.Context, state *TaskState) error {
 	return context.Cause(ctx)
 }
 
-// attempt makes one attempt, which has been admitted.
-func (r *run) attempt(ctx context.Context, task *aureus.TaskSpec, state *TaskState, began time.Time) error {
+// attempt makes one admitted attempt.
+func (r *run) attempt(ctx context.Context, task *aureus.TaskSpec, state *TaskState, started time.Time) error {
 	call := r.call(task, state.Attempt)
-	result, err := within(ctx, task, func(ctx context.Context) (any, error) { return r.host.Execute(ctx, call) })
+	result, err := withTimeout(ctx, task, func(ctx context.Context) (any, error) { return r.host.Execute(ctx, call) })
 	if err == nil {
 		state.Status, state.Result, state.Error = TaskCompleted, result, ""
-		r.reportEnd(task, state, began)
+		r.reportEnd(task, state, started)
 		return nil
 	}
-	if stop := r.stopped(ctx); stop != nil {
+	if stop := r.stopReason(ctx); stop != nil {
 		return stop
 	}
 	state.Status, state.Error = TaskFailed, clip(err.Error())
 	if errors.Is(err, errTimeout) {
 		state.Status = TaskTimeout
 	}
-	r.reportEnd(task, state, began)
+	r.reportEnd(task, state, started)
 	if _, final := errors.AsType[*Final](err); final || state.Attempt >= MaxAttemptsOf(task) || cancelled(ctx) {
 		return nil
 	}
 	state.Made, state.Failure = state.Attempt, state.Status
 	state.RetryAt = r.host.Now().Add(delay(task.Retry, state.Made, r.host.Random())).UnixNano()
 	state.Status = TaskRunning
-	return r.host.Save(context.WithoutCancel(ctx), r.state) // so that a restart counts it
+	return r.host.Save(context.WithoutCancel(ctx), r.state) // so that the attempt counts after a restart
 }
 
-// MaxAttemptsOf is how often the task is tried at most: what its retry says, and
-// once without.
+// MaxAttemptsOf returns the maximum number of attempts of the task: that of its
+// retry policy, or 1 without one.
 func MaxAttemptsOf(task *aureus.TaskSpec) int {
 	if task.Retry == nil {
 		return 1
@@ -144,9 +144,7 @@ func MaxAttemptsOf(task *aureus.TaskSpec) int {
 	return task.Retry.MaxAttempts
 }
 
-// reportStart and reportEnd report one attempt. Each attempt has its step_end, and
-// so has a task that was refused: with an event for the last attempt alone, the
-// mean time to recovery would not see the failures before a successful retry.
+// reportStart reports the start of an attempt.
 func (r *run) reportStart(task *aureus.TaskSpec, state *TaskState) {
 	start := map[string]any{"attempt": state.Attempt}
 	if task.RiskTier != "" {
@@ -155,8 +153,8 @@ func (r *run) reportStart(task *aureus.TaskSpec, state *TaskState) {
 	r.host.Report(aureus.EventStepStart, task, start)
 }
 
-func (r *run) reportEnd(task *aureus.TaskSpec, state *TaskState, began time.Time) {
-	end := map[string]any{"attempt": state.Attempt, "success": state.completed(), "duration": r.millisecondsSince(began)}
+func (r *run) reportEnd(task *aureus.TaskSpec, state *TaskState, started time.Time) {
+	end := map[string]any{"attempt": state.Attempt, "success": state.completed(), "duration": r.millisecondsSince(started)}
 	if state.Error != "" {
 		end["error"] = state.Error
 	}
@@ -166,16 +164,16 @@ func (r *run) reportEnd(task *aureus.TaskSpec, state *TaskState, began time.Time
 	r.host.Report(aureus.EventStepEnd, task, end)
 }
 
-func (r *run) millisecondsSince(began time.Time) float64 {
-	return float64(r.host.Now().Sub(began).Microseconds()) / 1000
+func (r *run) millisecondsSince(started time.Time) float64 {
+	return float64(r.host.Now().Sub(started).Microseconds()) / 1000
 }
 
-// Final is an error that another attempt would only repeat.
+// Final is an error after which the task is not retried.
 type Final struct{ Reason string }
 
 func (f *Final) Error() string { return f.Reason }
 
-// call is the nth attempt at the task.
+// call returns the nth attempt of the task.
 func (r *run) call(task *aureus.TaskSpec, n int) Call {
 	call := Call{Task: task, Attempt: n, Results: map[string]any{}}
 	for _, id := range r.spec.Dependencies[task.ID] {
@@ -186,38 +184,39 @@ func (r *run) call(task *aureus.TaskSpec, n int) Call {
 	return call
 }
 
-// within runs a tool within the task's time. A tool that goes on after its time,
-// or after the context's end, is left behind: what it answers is not heard.
-func within(ctx context.Context, task *aureus.TaskSpec, tool func(context.Context) (any, error)) (any, error) {
+// withTimeout runs a tool with the task's timeout. If the tool does not return
+// when the context is done, withTimeout returns without it and ignores its
+// result.
+func withTimeout(ctx context.Context, task *aureus.TaskSpec, tool func(context.Context) (any, error)) (any, error) {
 	if task.TimeoutMS > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(task.TimeoutMS)*time.Millisecond, errTimeout)
 		defer cancel()
 	}
-	type answer struct {
+	type outcome struct {
 		result any
 		err    error
 	}
 	if err := context.Cause(ctx); err != nil {
-		return nil, err // nothing begins after that
+		return nil, err // the tool must not start
 	}
-	answers := make(chan answer, 1)
-	go func() { // ends with the tool, which is asked to end with ctx
-		a := answer{err: errors.New("the tool ended without an answer")}
-		defer func() { answers <- a }()
+	outcomes := make(chan outcome, 1)
+	go func() { // ends when the tool returns
+		a := outcome{err: errors.New("the tool ended without a result")}
+		defer func() { outcomes <- a }()
 		if a.err = context.Cause(ctx); a.err == nil {
 			a.result, a.err = tool(ctx)
 		}
 	}()
 	select {
-	case a := <-answers:
+	case a := <-outcomes:
 		if a.err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 			a.err = timeoutError(task)
 		}
 		return a.result, a.err
 	case <-ctx.Done():
 		select {
-		case a := <-answers: // it was done in time
+		case a := <-outcomes: // the tool returned in time
 			if a.err == nil {
 				return a.result, nil
 			}
@@ -234,8 +233,9 @@ func timeoutError(task *aureus.TaskSpec) error {
 	return fmt.Errorf("%w: %d ms", errTimeout, task.TimeoutMS)
 }
 
-// delay is how long to wait after the nth attempt: backoff times multiplier for
-// each attempt before, ±50 % by jitter. random is in [0, 1).
+// delay returns how long to wait after the nth attempt: the backoff, multiplied
+// by the multiplier for each earlier attempt, with a jitter of ±50 %. random is
+// in [0, 1).
 func delay(retry *aureus.RetryConfig, n int, random float64) time.Duration {
 	wait := float64(defaultBackoff)
 	if retry.BackoffMS > 0 {
@@ -254,11 +254,11 @@ func delay(retry *aureus.RetryConfig, n int, random float64) time.Duration {
 	return time.Duration(min(wait, float64(maxWait)))
 }
 
-// clip bounds a text that comes from a tool, and stands in for one that is not
-// there: what has failed has an error.
+// clip limits the length of an error text from a tool. An empty text is
+// replaced, because a failed task must have an error.
 func clip(text string) string {
 	if text == "" {
-		return "it did not say why"
+		return "the tool gave no reason"
 	}
 	return jsonvalue.Clip(text, maxErrorText)
 }
