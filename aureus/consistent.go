@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -46,17 +45,6 @@ func mustBeConsistent(op string, text []byte, answer any) error {
 type failureMembers struct {
 	Error any `json:"error,omitzero"`
 	Code  any `json:"code,omitzero"`
-}
-
-var failureShape = jsonscan.ShapeOf[failureMembers]()
-
-func scanFailure(s *jsonscan.Scanner, f *failureMembers) bool {
-	return s.Object(failureShape, func(name string) bool {
-		if name == "error" {
-			return s.Value(&f.Error)
-		}
-		return s.Value(&f.Code)
-	})
 }
 
 // The reason codes that go with one effect alone. A code that stands nowhere here

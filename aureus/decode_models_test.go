@@ -60,12 +60,32 @@ const (
 
 	plainOutcome = `{"decision_id":"dec_0123456789abcdefghijklmnop","status":"blocked","error_class":"gate","not_done":true,"duration_ms":12.5,"gate_result":` + plainGateResult + `}`
 
+	plainTask = `{"id":"pay","name":"Pay","type":"action","inputs":{"n":1.50},"retry":{"max_attempts":3,"backoff_ms":10,"backoff_multiplier":1.5,"jitter":true},
+		"idempotency_key":"k","timeout_ms":1000,"risk_tier":"HIGH","compensation":{"on_failure":"undo","on_timeout":"undo"},"compensation_action":{"tool":"refund","args":{"a":[]}},
+		"tool_name":"ledger","required_permissions":[` + plainPermission + `],"allowed_tools":["ledger"],"intent":"write","data_zone":"internal",
+		"sandbox_config":{"enabled":true,"type":"vm","simulation_mode":true,"permissions":{"net":false}}}`
+
+	plainWorkflow = `{"workflow":{"id":"w","name":"W","goal":"g","constraints":["c"],"success_criteria":["s"],"tasks":[` + plainTask + `],
+		"safety_policy":{"name":"p","description":"d","rules":[{"type":"t","description":"d"}],"fail_fast":true},"dependencies":{"pay":["x"],"x":[]}},
+		"context":{"n":null},"correlation_id":"c"}`
+
+	plainWorkflowResult = `{"workflow_id":"w","status":"partial","task_results":{"pay":{"task_id":"pay","status":"success","result":{"n":9007199254740993},"error":"e","duration_ms":1.5,
+		"compensated":true,"reused":true}},"error":"e","duration_ms":2.5,"correlation_id":"c","run_id":"run_1","goal":"g","constraints":["c"],"success_criteria":["s"],
+		"warnings":[{"rule":"r","tasks":["pay"],"message":"m"}],"pending_approvals":[{"task_id":"pay","approval_token":"apr_1","expires_at":"t","status":"pending","next":"n"}]}`
+
+	plainDecisionDetails = `{"decision_id":"dec_0123456789abcdefghijklmnop","timestamp":"t","sequence":42,"source":"evaluated","claimed":true,"principal":"p","on_behalf_of":"b",
+		"action":"a","tool_name":"t","risk_tier":"low","method":"POST","path":"/p","action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+		"arguments_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","workflow_id":"w","task_id":"t","trace_id":"r","effect":"allow","reason_code":"APPROVED",
+		"reason":"r","rule":"r","policy_version":"v","by":"s","key_id":"k","approval":{"id":"apr_1","status":"consumed","expires_at":"t","decide_by":"t","use_by":"t","url":"u"},
+		"gate_results":[{"decision_id":"dec_0123456789abcdefghijklmnop","gate_name":"g","crv_status":"blocked","passed":true,"blocked":true,"failure_code":"CONFLICT","commit_id":"c","trace_id":"r"}],
+		"outcome":{"status":"failed","error_class":"e","duration_ms":1.5,"not_done":true,"by":"s","timestamp":"t"}}`
+
 	plainCommit = `{"id":"c","data":{"balance":12.50,"owner":null},"previous_state":[9007199254740993],"metadata":{"workflowId":"w"}}`
 
 	plainGateConfig = `{"name":"ledger","validators":["not_null","schema"],"block_on_failure":true,"required_confidence":0.5,"recovery_strategy":{"type":"escalate","reason":"r"}}`
 )
 
-func TestReadersOfModelsAgree(t *testing.T) {
+func TestDecode_OtherModels_AcceptsWhatStrictjsonAccepts(t *testing.T) {
 	t.Run("principal", func(t *testing.T) { testAgreement[Principal](t, plainPrincipal) })
 	t.Run("action", func(t *testing.T) { testAgreement[Action](t, plainAction) })
 	t.Run("policy context", func(t *testing.T) { testAgreement[PolicyContext](t, plainContext) })
@@ -77,6 +97,9 @@ func TestReadersOfModelsAgree(t *testing.T) {
 	t.Run("decision record", func(t *testing.T) { testAgreement[DecisionRecord](t, plainDecisionRecord) })
 	t.Run("outcome", func(t *testing.T) { testAgreement[Outcome](t, plainOutcome) })
 	t.Run("commit", func(t *testing.T) { testAgreement[Commit](t, plainCommit) })
+	t.Run("workflow", func(t *testing.T) { testAgreement[executeRequest](t, plainWorkflow) })
+	t.Run("result of a workflow", func(t *testing.T) { testAgreement[WorkflowExecutionResult](t, plainWorkflowResult) })
+	t.Run("decision details", func(t *testing.T) { testAgreement[DecisionDetails](t, plainDecisionDetails) })
 	t.Run("gate config", func(t *testing.T) { testAgreement[GateConfig](t, plainGateConfig) })
 }
 
@@ -93,9 +116,8 @@ func FuzzDecodeOutcome(f *testing.F)        { fuzzAgreement[Outcome](f, plainOut
 func FuzzDecodeCommit(f *testing.F)         { fuzzAgreement[Commit](f, plainCommit) }
 func FuzzDecodeGateConfig(f *testing.F)     { fuzzAgreement[GateConfig](f, plainGateConfig) }
 
-// A field added to a model must be added to its sample here, and then to its
-// reader.
-func TestSamplesFillTheirModels(t *testing.T) {
+// A field added to a model must be added to its sample here.
+func TestDecode_Samples_FillTheirModels(t *testing.T) {
 	requireFull[PolicyContext](t, plainContext, ".AuditLog")
 	requireFull[Approval](t, plainApproval)
 	requireFull[checkAnswer](t, plainCheckAnswer)
@@ -105,6 +127,9 @@ func TestSamplesFillTheirModels(t *testing.T) {
 	requireFull[Outcome](t, plainOutcome, ".GateResult")
 	requireFull[Commit](t, plainCommit)
 	requireFull[GateConfig](t, plainGateConfig)
+	requireFull[executeRequest](t, plainWorkflow)
+	requireFull[WorkflowExecutionResult](t, plainWorkflowResult)
+	requireFull[DecisionDetails](t, plainDecisionDetails)
 }
 
 // requireFull finds fields of which the sample, or the first item of a list in
@@ -172,7 +197,7 @@ func onTheWire[T any](tb testing.TB) (texts [][]byte) {
 	return texts
 }
 
-func TestWhatIsOnTheWireIsRead(t *testing.T) {
+func TestDecode_RecordedBodies_AreReadByJsonscan(t *testing.T) {
 	testOnTheWire[GuardDecision](t)
 	testOnTheWire[GateResult](t)
 	testOnTheWire[Commit](t)
@@ -191,7 +216,7 @@ func testOnTheWire[T any](t *testing.T) {
 
 // A question that carries a log is read as well, by reflection, and in both
 // spellings of its transitions.
-func TestQuestionsWithALogAreRead(t *testing.T) {
+func TestDecode_ContextWithAnAuditLog_IsReadByStrictjson(t *testing.T) {
 	entry := func(transition string) string {
 		return `{"principal":{"id":"p","type":"t","permissions":[]},"action":{"id":"a","name":"A","risk_tier":"LOW","required_permissions":[]},"current_state":"idle",
 			"audit_log":[{"timestamp":"t","principal":{"id":"p","type":"t","permissions":[]},"action":{"id":"a","name":"A","risk_tier":"low","required_permissions":[]},
@@ -206,8 +231,8 @@ func TestQuestionsWithALogAreRead(t *testing.T) {
 	require.ErrorContains(t, decode([]byte(entry(`{"from":"idle"}`)), new(PolicyContext)), "/audit_log/0/state_transition/to_state: is required")
 }
 
-// Problems are those of the general reader, all of them, with their places.
-func TestRefusalsSayEverything(t *testing.T) {
+// The problems are those that strictjson finds, all of them, with their pointers.
+func TestDecode_InvalidText_ErrorListsEveryProblem(t *testing.T) {
 	err := decode([]byte(`{"sequence":1.5,"timestamp":null,"kind":"k","By":"b","key_id":1,"from_state":"asleep","hash":"h"}`), new(AuditRecord))
 	for _, problem := range []string{
 		"/sequence: must be a whole number", "/timestamp: is required", "/from_state: must be one of idle, ", "/by: is required",
@@ -219,7 +244,7 @@ func TestRefusalsSayEverything(t *testing.T) {
 
 // One copy of the text, the scanner, and what is behind pointers, in lists and
 // in maps; ids and digests go through two copies of their text.
-func TestReadingModelsAllocatesLittle(t *testing.T) {
+func TestScan_Models_AllocateLittle(t *testing.T) {
 	for name, test := range map[string]struct {
 		text string
 		v    any

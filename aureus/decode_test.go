@@ -40,9 +40,9 @@ const (
 		"data":{"toolName":"search","arguments":{"q":"\"quoted\"","limit":10},"success":true,"nothing":null},"tags":{"k":"v"}}`
 )
 
-// agree holds the quick reader against the general one, and against
-// encoding/json where that takes the text as well: it takes more, except for a
-// whole number with a point or an exponent.
+// agree compares jsonscan with strictjson, which accepts the same, and with
+// encoding/json, which accepts more, but no whole number with a point or an
+// exponent.
 func agree[T any](t *testing.T, body []byte) (taken bool) {
 	t.Helper()
 	var quick, general, decoded, lenient, none T
@@ -69,8 +69,8 @@ func agree[T any](t *testing.T, body []byte) (taken bool) {
 	return true
 }
 
-// leftToTheGeneral is true of what the quick reader gives up on though it is in
-// order: a question that carries a log.
+// leftToTheGeneral reports whether jsonscan leaves a valid text to strictjson: that
+// of a policy context with an audit log, whose transitions have two spellings.
 func leftToTheGeneral(v any) bool {
 	context, ok := v.(PolicyContext)
 	return ok && len(context.AuditLog) > 0
@@ -87,7 +87,7 @@ func requireSame[T any](t *testing.T, want, got T) {
 	require.Equal(t, string(wantText), string(gotText))
 }
 
-// hostile is the object in many forms, and much that goes wrong in one.
+// hostile are variants of an object, valid and invalid.
 func hostile(object string) []string {
 	texts := []string{
 		object, " " + object + "\n", "[" + object + "]", object + object, object + "x", object + ",", "\ufeff" + object, object + "\x00",
@@ -120,7 +120,7 @@ var kindsOfValue = []string{
 // name left out, twice and in another case, and all that is hostile.
 func testAgreement[T any](t *testing.T, object string) {
 	t.Helper()
-	require.True(t, agree[T](t, []byte(object)), "the usual is read in one pass")
+	require.True(t, agree[T](t, []byte(object)), "the sample is read by jsonscan")
 	for _, text := range hostile(object) {
 		agree[T](t, []byte(text))
 	}
@@ -162,7 +162,7 @@ func testAgreement[T any](t *testing.T, object string) {
 	walk(tree)
 }
 
-func TestReadersAgree(t *testing.T) {
+func TestDecode_Models_AcceptsWhatStrictjsonAccepts(t *testing.T) {
 	t.Run("decision", func(t *testing.T) { testAgreement[GuardDecision](t, plainDecision) })
 	t.Run("gate result", func(t *testing.T) { testAgreement[GateResult](t, plainGateResult) })
 	t.Run("span", func(t *testing.T) { testAgreement[Span](t, plainSpan) })
@@ -179,7 +179,7 @@ func fuzzAgreement[T any](f *testing.F, object string) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if len(body) < strictjson.MaxValues { // a longer one may be for the general reader alone
+		if len(body) < strictjson.MaxValues { // only strictjson reads longer ones
 			agree[T](t, body)
 		}
 	})
@@ -211,9 +211,8 @@ func FuzzDecodeSpans(f *testing.F) {
 	})
 }
 
-// A field added to a model must be added to its sample here, and then to its
-// reader.
-func TestSamplesHaveEveryField(t *testing.T) {
+// A field added to a model must be added to its sample here.
+func TestDecode_Samples_HaveEveryField(t *testing.T) {
 	for sample, models := range map[string][]reflect.Type{
 		plainDecision:   {reflect.TypeFor[GuardDecision](), reflect.TypeFor[ApprovalRef]()},
 		plainGateResult: {reflect.TypeFor[GateResult](), reflect.TypeFor[ValidationResult]()},
@@ -231,7 +230,7 @@ func TestSamplesHaveEveryField(t *testing.T) {
 }
 
 // What was read before is not in what is read next.
-func TestItemsOfAListAreApart(t *testing.T) {
+func TestEachItem_Items_ShareNothing(t *testing.T) {
 	page := `[{"name":"a","value":1,"timestamp":"t","tags":{"k":"v"}},{"name":"b","value":2,"timestamp":"t"},{"name":"c","value":3,"timestamp":"t","tags":{"l":"w"}}]`
 	var got []Metric
 	require.NoError(t, eachItem("Test", answerOf(http.StatusOK, "application/json", page), func(m Metric) bool { got = append(got, m); return true }))
@@ -244,7 +243,7 @@ func TestItemsOfAListAreApart(t *testing.T) {
 
 // Nothing in a list is taken that would be refused on its own, and what came
 // before it has been yielded.
-func TestListsAreReadStrictly(t *testing.T) {
+func TestEachItem_InvalidItem_IsMalformed(t *testing.T) {
 	const good = `{"name":"a","value":1,"timestamp":"t"}`
 	for name, bad := range map[string]string{
 		"a name twice":                   `{"name":"a","name":"b","value":1,"timestamp":"t"}`,
@@ -265,7 +264,7 @@ func TestListsAreReadStrictly(t *testing.T) {
 	}
 }
 
-func TestNothingStandsBehindAList(t *testing.T) {
+func TestEachItem_TextAfterTheArray_IsMalformed(t *testing.T) {
 	take := func(Metric) bool { return true }
 	for _, tail := range []string{"x", "[]", "1", "null", "]", ","} {
 		require.ErrorIs(t, eachItem("Test", answerOf(http.StatusOK, "application/json", "[]"+tail), take), ErrMalformed, tail)
@@ -275,7 +274,7 @@ func TestNothingStandsBehindAList(t *testing.T) {
 
 // One copy of the text, the scanner, two a map, and one for each pointer, list
 // and free-form value: no text is copied by itself.
-func TestReadingASpanAllocatesLittle(t *testing.T) {
+func TestScan_Span_AllocatesLittle(t *testing.T) {
 	text, err := json.Marshal(benchmarkSpans()[1])
 	require.NoError(t, err)
 	var span Span
@@ -318,7 +317,7 @@ func FuzzEncodeContext(f *testing.F) {
 	})
 }
 
-func TestQuestionsRefuseWhatAStrictReaderWould(t *testing.T) {
+func TestEncodeStrict_TextThatStrictjsonRefuses_IsInvalid(t *testing.T) {
 	for name, v := range map[string]any{
 		"duplicate names in a raw value": json.RawMessage(`{"a":1,"a":2}`),
 		"a raw value that is none":       json.RawMessage(`{`),
@@ -331,7 +330,7 @@ func TestQuestionsRefuseWhatAStrictReaderWould(t *testing.T) {
 }
 
 // An answer may be nested as deep as a request may, by whichever reader.
-func TestAnswersAreRefusedBeyondAHundredLevels(t *testing.T) {
+func TestEvaluatePolicy_AnswerNestedBeyondAHundredLevels_IsMalformed(t *testing.T) {
 	for _, innermost := range []string{"", "0"} {
 		text := func(levels int) string {
 			return `{"allowed":true,"reason":"","requires_human_approval":false,"metadata":{"x":` + strings.Repeat("[", levels-2) + innermost + strings.Repeat("]", levels-2) + `}}`

@@ -9,9 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 const (
@@ -21,7 +23,8 @@ const (
 		"action":{"id":"a","name":"A","risk_tier":"HIGH","required_permissions":[]},"tool_name":"t"}`
 )
 
-// agree holds the quick reader against the general one.
+// agree compares jsonscan with strictjson: both accept the same text with the same
+// value.
 func agree[T any](t *testing.T, body []byte) {
 	t.Helper()
 	var quick, general, none T
@@ -34,7 +37,7 @@ func agree[T any](t *testing.T, body []byte) {
 	require.Equal(t, general, quick)
 }
 
-// forms are the body in forms that are taken, and in others that are not.
+// forms are variants of the body, valid and invalid.
 func forms(body string) []string {
 	return []string{
 		body, " " + body + "\n", body + "x", "[" + body + "]", "null", "{}", "", body[:len(body)/2],
@@ -47,7 +50,7 @@ func forms(body string) []string {
 	}
 }
 
-// vectors are the inputs of the cases in a file, in the form of a body.
+// vectors are the inputs of the cases in a file, as request bodies.
 func vectors(tb testing.TB, path string, form func(input map[string]json.RawMessage) any) (bodies [][]byte) {
 	tb.Helper()
 	text, err := os.ReadFile(path)
@@ -88,12 +91,19 @@ func validationBodies(tb testing.TB) [][]byte {
 	return bodies
 }
 
-func TestReadersOfBodiesAgree(t *testing.T) {
+func TestScan_RequestBodies_AcceptsWhatStrictjsonAccepts(t *testing.T) {
 	for _, body := range checkBodies(t) {
 		agree[policy.CheckRequest](t, body)
 	}
 	for _, body := range validationBodies(t) {
 		agree[validateRequest](t, body)
+	}
+	for _, body := range checkBodies(t) {
+		agree[approvals.Request](t, []byte(strings.Replace(string(body), "{", `{"reason":"r",`, 1)))
+	}
+	for _, body := range forms(`{"workflow":{"id":"w","name":"W","tasks":[{"id":"t","name":"T","type":"action","risk_tier":"HIGH","retry":{"max_attempts":1,"backoff_ms":1}}],"dependencies":{"t":[]}}}`) {
+		agree[runRequest](t, []byte(body))
+		agree[runRequest](t, []byte(strings.Replace(body, `"max_attempts":1`, `"max_attempts":0`, 1)))
 	}
 }
 
@@ -107,20 +117,23 @@ func fuzzAgreement[T any](f *testing.F, bodies [][]byte) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if len(body) < strictjson.MaxValues { // a longer one may be for the general reader alone
+		if len(body) < strictjson.MaxValues { // only strictjson reads longer ones
 			agree[T](t, body)
 		}
 	})
 }
 
-// The bodies that come in volume have readers, which package aureus registers.
-func TestBodiesInVolumeAreReadQuickly(t *testing.T) {
+// Bodies of requests are read in one pass, without strictjson.
+func TestScan_RequestBodies_AreReadInOnePass(t *testing.T) {
 	for text, v := range map[string]any{
 		plainValidation: new(validateRequest),
 		plainCheck:      new(policy.CheckRequest),
 		`{"current_state":"idle","audit_log":[],` + plainCheck[1:]:                           new(aureus.PolicyContext),
 		`{"decision_id":"","principal":"p","action":"a","effect":"allow","reason_code":"r"}`: new(aureus.DecisionRecord),
 		`{"decision_id":"","status":"success","duration_ms":1}`:                              new(aureus.Outcome),
+		`{"action_digest":"","comment":"c"}`:                                                 new(wire.ApprovalVerdict[aureus.Digest]),
+		`{"reason":"r",` + plainCheck[1:]:                                                    new(approvals.Request),
+		`{"workflow":{"id":"w","name":"W","tasks":[{"id":"t","name":"T","type":"action","retry":{"max_attempts":1,"backoff_ms":1}}],"dependencies":{"t":[]}}}`: new(runRequest),
 	} {
 		require.True(t, jsonscan.Scan([]byte(text), v), "%T", v)
 	}

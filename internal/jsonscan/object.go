@@ -7,14 +7,19 @@ import (
 )
 
 // Object reads an object of the shape. It calls field to read the value of a
-// declared name; a null for an optional one is an absent value, and is not
-// passed on. Other names and their values are read and dropped.
+// declared name. A null for an optional name counts as an absent value, and field
+// is not called. Other names and their values are read and dropped.
 func (s *Scanner) Object(shape *Shape, field func(name string) bool) bool {
+	return s.object(shape, func(i int) bool { return field(shape.names[i]) })
+}
+
+// object is Object with the index of the name in the shape.
+func (s *Scanner) object(shape *Shape, field func(i int) bool) bool {
 	var seen uint64
 	var others *names
 	last := -1
 	ok := s.members(func(name string) bool {
-		place, declared := shape.find(name, last+1)
+		i, declared := shape.find(name, last+1)
 		if !declared {
 			if others == nil {
 				others = new(names)
@@ -22,8 +27,8 @@ func (s *Scanner) Object(shape *Shape, field func(name string) bool) bool {
 			_, variant := shape.find(strictjson.Fold(name), 0)
 			return !variant && others.add(name) && s.Skip()
 		}
-		last = place
-		bit := uint64(1) << place
+		last = i
+		bit := uint64(1) << i
 		if seen&bit != 0 {
 			return false
 		}
@@ -31,7 +36,7 @@ func (s *Scanner) Object(shape *Shape, field func(name string) bool) bool {
 		if shape.required&bit == 0 && s.peek() == 'n' {
 			return s.Null()
 		}
-		return field(shape.names[place])
+		return field(i)
 	})
 	return ok && seen&shape.required == shape.required
 }
@@ -150,4 +155,17 @@ func (n *names) add(name string) (fresh bool) {
 	}
 	n.many[name] = struct{}{}
 	return true
+}
+
+// Texts reads an array of strings.
+func (s *Scanner) Texts(v *[]string) bool {
+	list := []string{}
+	ok := s.List(func() bool {
+		var text string
+		ok := s.String(&text)
+		list = append(list, text)
+		return ok
+	})
+	*v = list
+	return ok
 }

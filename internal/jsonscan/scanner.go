@@ -88,12 +88,6 @@ func (s *Scanner) Word(v *string, words []string) bool {
 	return false
 }
 
-// Text reads a string into what reads itself from text.
-func (s *Scanner) Text(v interface{ UnmarshalText(text []byte) error }) bool {
-	text, ok := s.quoted()
-	return ok && v.UnmarshalText(append(s.room[:0], text...)) == nil
-}
-
 // Float reads a number that a float64 can hold.
 func (s *Scanner) Float(v *float64) bool {
 	text, ok := s.number()

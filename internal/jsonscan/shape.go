@@ -14,27 +14,40 @@ type Shape struct {
 	required uint64 // a bit a name
 }
 
-// ShapeOf is the shape of the struct T. It is for package variables, and panics
-// for a struct with more than 64 fields, with fields of embedded structs, or
-// with a field of two names or of one that is not in lower case: nobody needed
-// those yet.
+// ShapeOf returns the shape of the struct T. It is for package variables, and
+// panics for a struct that [shapeOf] cannot give a shape.
 func ShapeOf[T any]() *Shape {
-	s := &Shape{}
-	for field := range reflect.TypeFor[T]().Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	t := reflect.TypeFor[T]()
+	s, ok := shapeOf(t)
+	if !ok {
+		panic("jsonscan: no shape for " + t.String())
+	}
+	return s
+}
+
+// shapeOf returns the shape of a struct. ok is false if the struct has more than 64
+// fields, an embedded field, an exported one without a name for JSON, or a field
+// with a second name, a name not in lower case, or an option other than omitzero
+// and omitempty.
+func shapeOf(t reflect.Type) (s *Shape, ok bool) {
+	s = &Shape{}
+	for field := range t.Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
-		case field.Anonymous || strings.Contains(field.Tag.Get("aureus"), "alias=") || len(s.names) == 64:
-			panic("jsonscan: no shape for the field " + field.Name)
-		case name == "" || name == "-":
+		case field.Anonymous, strings.Contains(field.Tag.Get("aureus"), "alias="):
+			return nil, false
+		case name == "-" || !field.IsExported():
 			continue
-		case name != strictjson.Fold(name):
-			panic("jsonscan: no shape for a name in upper case: " + name) // other cases of it would be unknown names
+		case name == "" || name != strictjson.Fold(name) || len(s.names) == 64: // other cases of a name in upper case would be unknown names
+			return nil, false
+		case options != "" && options != "omitzero" && options != "omitempty":
+			return nil, false
 		case strictjson.Required(field.Tag):
 			s.required |= 1 << len(s.names)
 		}
 		s.names = append(s.names, name)
 	}
-	return s
+	return s, true
 }
 
 // find is the place of a name. The search begins at the given place: the one

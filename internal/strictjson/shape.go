@@ -12,8 +12,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Words is implemented by string types that allow only some words. The check
-// takes a word in either case where the type's UnmarshalText does.
+// Words is implemented by string types that allow only some words. A type with
+// UnmarshalText too, which reads each of the words as itself, allows every text that
+// UnmarshalText accepts.
 type Words interface{ Words() []string }
 
 // Check compares a free-form value with the shape that type t declares and
@@ -30,7 +31,7 @@ func check(value any, t reflect.Type) (problems []Problem, renamed bool) {
 	if value == nil && t.Kind() == reflect.Struct {
 		c.addf("", "must be an object, not null")
 	}
-	c.value("", value, t, bounds{})
+	c.value("", value, t, Bounds{})
 	return c.problems, c.renamed
 }
 
@@ -45,9 +46,16 @@ func (c *checker) addf(pointer, format string, args ...any) {
 	}
 }
 
-type bounds struct{ min, max *float64 }
+// Bounds are the smallest and the largest value that a number may have; nil is no
+// bound. The zero value allows every number.
+type Bounds struct{ min, max *float64 }
 
-func (c *checker) value(pointer string, value any, t reflect.Type, b bounds) {
+// Hold reports whether the number is within the bounds.
+func (b Bounds) Hold(f float64) bool {
+	return (b.min == nil || f >= *b.min) && (b.max == nil || f <= *b.max)
+}
+
+func (c *checker) value(pointer string, value any, t reflect.Type, b Bounds) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -148,7 +156,7 @@ func (c *checker) word(pointer string, value any, t reflect.Type) {
 	c.addf(pointer, "must be one of %s", strings.Join(words, ", "))
 }
 
-func (c *checker) numeric(pointer string, value any, t reflect.Type, b bounds) {
+func (c *checker) numeric(pointer string, value any, t reflect.Type, b Bounds) {
 	n, ok := value.(json.Number)
 	if !ok {
 		c.addf(pointer, "must be a number, not %s", kindOf(value))
@@ -214,7 +222,7 @@ type field struct {
 	alias    string // another spelling that is read as well, if any
 	typ      reflect.Type
 	required bool
-	bounds   bounds
+	bounds   Bounds
 }
 
 var (
@@ -247,7 +255,7 @@ func (d *declaration) collect(t reflect.Type) {
 			continue
 		}
 		rule := f.Tag.Get("aureus")
-		d.fields = append(d.fields, field{name: name, alias: aliasOf(rule), typ: f.Type, required: Required(f.Tag), bounds: boundsOf(rule)})
+		d.fields = append(d.fields, field{name: name, alias: aliasOf(rule), typ: f.Type, required: Required(f.Tag), bounds: BoundsOf(f.Tag)})
 	}
 }
 
@@ -258,9 +266,10 @@ func Required(tag reflect.StructTag) bool {
 	return !strings.Contains(options, "omitzero") && !strings.Contains(options, "omitempty") && tag.Get("aureus") != "optional"
 }
 
-func boundsOf(tag string) bounds {
-	var b bounds
-	for part := range strings.SplitSeq(tag, ",") {
+// BoundsOf are the bounds of a field with this tag.
+func BoundsOf(tag reflect.StructTag) Bounds {
+	var b Bounds
+	for part := range strings.SplitSeq(tag.Get("aureus"), ",") {
 		key, text, _ := strings.Cut(part, "=")
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil {
