@@ -36,24 +36,24 @@ func TestDecisionAnswers(t *testing.T) {
 		approval bool
 		detail   string
 	}{
-		{"a denial", aureus.Decision{ReasonCode: aureus.ReasonPermissionDenied}, 403, "denied", "PERMISSION_DENIED", false, "quote the decision"},
-		{"a denial without a code", aureus.Decision{}, 403, "denied", "DENIED", false, "quote the decision"},
-		{"a code that is a text", aureus.Decision{ReasonCode: "agent-7 lacks ledger:write"}, 403, "denied", "DENIED", false, "quote the decision"},
-		{"a code that is too long", aureus.Decision{ReasonCode: aureus.ReasonCode(strings.Repeat("A", 65))}, 403, "denied", "DENIED", false, "quote the decision"},
-		{"a code of a bundle", aureus.Decision{ReasonCode: "OUTSIDE_BUSINESS_HOURS_2"}, 403, "denied", "OUTSIDE_BUSINESS_HOURS_2", false, "quote the decision"},
-		{"an invalid request is a denial", aureus.Decision{ReasonCode: aureus.ReasonInvalidRequest}, 403, "denied", "INVALID_REQUEST", false, "quote the decision"},
-		{"nobody to ask", aureus.Decision{ReasonCode: aureus.ReasonNoApprovals}, 403, "denied", "APPROVALS_NOT_AVAILABLE", false, "quote the decision"},
+		{"a denial", aureus.Decision{ReasonCode: aureus.ReasonPermissionDenied}, 403, "denied", "PERMISSION_DENIED", false, "give the decision id"},
+		{"a denial without a code", aureus.Decision{}, 403, "denied", "DENIED", false, "give the decision id"},
+		{"a code that is a text", aureus.Decision{ReasonCode: "agent-7 lacks ledger:write"}, 403, "denied", "DENIED", false, "give the decision id"},
+		{"a code that is too long", aureus.Decision{ReasonCode: aureus.ReasonCode(strings.Repeat("A", 65))}, 403, "denied", "DENIED", false, "give the decision id"},
+		{"a code of a bundle", aureus.Decision{ReasonCode: "OUTSIDE_BUSINESS_HOURS_2"}, 403, "denied", "OUTSIDE_BUSINESS_HOURS_2", false, "give the decision id"},
+		{"an invalid request is a denial", aureus.Decision{ReasonCode: aureus.ReasonInvalidRequest}, 403, "denied", "INVALID_REQUEST", false, "give the decision id"},
+		{"nobody to ask", aureus.Decision{ReasonCode: aureus.ReasonNoApprovals}, 403, "denied", "APPROVALS_NOT_AVAILABLE", false, "give the decision id"},
 		{"a person is asked", aureus.Decision{Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonHighRisk, Approval: ref(aureus.ApprovalPending)}, 403, "approval-required", "HIGH_NEEDS_HUMAN_APPROVAL", true, "A person has been asked"},
 		{"a person was asked before", aureus.Decision{Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonApprovalPending, Approval: ref(aureus.ApprovalPending)}, 403, "approval-required", "APPROVAL_PENDING", true, "A person has been asked"},
 		{"rejected, as a denial", aureus.Decision{ReasonCode: aureus.ReasonApprovalRejected, Approval: ref(aureus.ApprovalRejected)}, 403, "approval-required", "APPROVAL_REJECTED", true, "has rejected"},
 		{"rejected, as a requirement", aureus.Decision{Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonApprovalRejected, Approval: ref(aureus.ApprovalRejected)}, 403, "approval-required", "APPROVAL_REJECTED", true, "has rejected"},
 		{"expired", aureus.Decision{Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonApprovalExpired, Approval: ref(aureus.ApprovalPending)}, 403, "approval-required", "APPROVAL_EXPIRED", true, "A person has been asked"},
 		{"consumed", aureus.Decision{Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonApprovalConsumed, Approval: ref(aureus.ApprovalPending)}, 403, "approval-required", "APPROVAL_CONSUMED", true, "A person has been asked"},
-		{"for something else", aureus.Decision{ReasonCode: aureus.ReasonApprovalMismatch, Approval: ref(aureus.ApprovalApproved)}, 403, "approval-required", "APPROVAL_MISMATCH", true, "does not let"},
-		{"the rules changed", aureus.Decision{ReasonCode: aureus.ReasonApprovalPolicyChanged, Approval: ref(aureus.ApprovalApproved)}, 403, "approval-required", "APPROVAL_POLICY_CHANGED", true, "does not let"},
+		{"for something else", aureus.Decision{ReasonCode: aureus.ReasonApprovalMismatch, Approval: ref(aureus.ApprovalApproved)}, 403, "approval-required", "APPROVAL_MISMATCH", true, "does not allow"},
+		{"the rules changed", aureus.Decision{ReasonCode: aureus.ReasonApprovalPolicyChanged, Approval: ref(aureus.ApprovalApproved)}, 403, "approval-required", "APPROVAL_POLICY_CHANGED", true, "does not allow"},
 		{"an approval that has no id", aureus.Decision{Effect: aureus.RequireApproval}, 403, "approval-required", "APPROVAL_REQUIRED", false, "A person has to approve"},
 		{"a token that opens something", aureus.Decision{Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: "approval-a1-1700000000000-0123456789abcdef0123456789abcdef"}}, 403, "approval-required", "APPROVAL_REQUIRED", false, "A person has"},
-		{"too many pending", aureus.Decision{ReasonCode: aureus.ReasonTooManyPending}, 429, "too-many-pending", "TOO_MANY_PENDING_APPROVALS", false, "too many requests of yours"},
+		{"too many pending", aureus.Decision{ReasonCode: aureus.ReasonTooManyPending}, 429, "too-many-pending", "TOO_MANY_PENDING_APPROVALS", false, "too many of your requests"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -9,32 +9,32 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// The bounds, in bytes, of a body that is read before the handler runs.
+// The limits, in bytes, of a body that is read before the handler runs.
 const (
 	defaultMaxBody = 1 << 20
 	maxMaxBody     = 16 << 20
 )
 
-var errBodyHandedOver = errors.New("middleware: the body belongs to the handler now; ask for it while deciding")
+var errBodyHandedOver = errors.New("middleware: GetBody was called after the decision; the handler reads the body now")
 
-// body stands in for the body of a request while it is asked about. What is
-// read of it before the handler runs is kept, up to the limit, and the handler
-// reads it again; what nobody asked for is never touched.
+// body replaces the body of a request until the decision is made. What describe or the
+// decider reads is kept, up to the limit, and the handler reads it again. What nobody reads
+// stays unread.
 type body struct {
-	src    io.ReadCloser // nil: the request has no body
+	src    io.ReadCloser // nil if the request has no body
 	limit  int64
-	length int64  // as Content-Length says; -1 if it does not
-	ended  func() // if not nil: called once the body has come to its end, before all gives it
+	length int64  // of Content-Length; -1 without one
+	ended  func() // if not nil, all calls it once, after the end of the body
 
 	mu     sync.Mutex
-	kept   []byte // what came from src so far
-	offset int    // how much of kept the present reader has
-	end    error  // how src ended: io.EOF, or a failure; nil: not yet
-	sealed bool   // the handler reads now
-	closed bool   // by the handler
+	kept   []byte // what was read from src
+	offset int    // how much of kept the current reader has read
+	end    error  // how src ended: io.EOF or a failure; nil before that
+	sealed bool   // the decision is made, and the handler reads
+	closed bool   // the handler has closed the body
 }
 
-// attach puts b in the place of the request's body, if it has one.
+// attach replaces the body of the request with b, if it has one.
 func (b *body) attach(r *http.Request, limit int64) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return
@@ -43,7 +43,7 @@ func (b *body) attach(r *http.Request, limit int64) {
 	r.Body = b
 }
 
-// detach gives the request its own body back.
+// detach gives the request its original body back.
 func (b *body) detach(r *http.Request) {
 	if b.src != nil {
 		r.Body = b.src
@@ -65,7 +65,7 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.end != nil || len(p) == 0:
 		defer b.mu.Unlock()
 		return 0, b.end
-	case b.sealed: // without the lock: Close may have to interrupt it
+	case b.sealed: // without the lock, so that Close can interrupt it
 		b.mu.Unlock()
 		return b.src.Read(p)
 	}
@@ -78,8 +78,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.end
 }
 
-// Close implements [io.Closer]. Only the handler can close the body: describe
-// has not finished with it for everybody.
+// Close implements [io.Closer]. Before the decision it does nothing, because the decider and
+// the handler read the body after describe.
 func (b *body) Close() error {
 	b.mu.Lock()
 	if !b.sealed {
@@ -118,8 +118,8 @@ func (b *body) all() (aureus.Body, error) {
 	return b.kept, nil
 }
 
-// tooLong ends a body that says that it is longer than the limit, before a byte
-// of it is read and a client that waits is told to go on.
+// tooLong fails if Content-Length is above the limit, before a byte is read and a client
+// that waits gets 100 Continue.
 func (b *body) tooLong() bool {
 	if b.length <= b.limit {
 		return false
@@ -128,8 +128,8 @@ func (b *body) tooLong() bool {
 	return true
 }
 
-// chunkSize is how much to ask src for at once. What a client only claims to
-// send takes no memory.
+// chunkSize is how many bytes to read at once. It does not depend on a large
+// Content-Length, so that a client cannot make the guard allocate memory by claiming one.
 func (b *body) chunkSize() int64 {
 	size := min(b.limit+1, 16<<10)
 	if b.length >= 0 {
@@ -138,11 +138,11 @@ func (b *body) chunkSize() int64 {
 	return size
 }
 
-// fill reads from src once, keeps what came and says how much of it is within
-// the limit.
+// fill reads from src once, keeps what was read, and returns how many of those bytes are
+// within the limit.
 func (b *body) fill(p []byte) int {
-	room := b.limit - int64(len(b.kept)) + 1 // one more shows that there is more
-	n, err := b.src.Read(p[:min(int64(len(p)), room)])
+	remaining := b.limit - int64(len(b.kept)) + 1 // one more byte shows that the body is too long
+	n, err := b.src.Read(p[:min(int64(len(p)), remaining)])
 	b.kept = append(b.kept, p[:n]...)
 	if int64(len(b.kept)) > b.limit {
 		b.end = &http.MaxBytesError{Limit: b.limit}
@@ -152,8 +152,8 @@ func (b *body) fill(p []byte) int {
 	return n
 }
 
-// failure is why the body could not be read, if somebody tried. It does not
-// wait for one who is still trying.
+// failure is the error of reading the body, or nil. It does not wait for a reader that is
+// still running.
 func (b *body) failure() error {
 	if !b.mu.TryLock() {
 		return nil
@@ -169,8 +169,8 @@ func (b *body) failed() error {
 	return b.end
 }
 
-// seal ends the asking. From then on the body is the handler's; it fails if
-// the body was wanted and could not be had.
+// seal gives the body to the handler. It returns the error if the body was read and that
+// failed.
 func (b *body) seal() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -178,8 +178,7 @@ func (b *body) seal() error {
 	return b.failed()
 }
 
-// forHandler is the body that the handler reads: the request's own one if
-// nobody has read of it.
+// forHandler is the body for the handler: the original one if nobody has read from it.
 func (b *body) forHandler() io.ReadCloser {
 	if len(b.kept) == 0 && b.end == nil {
 		return b.src

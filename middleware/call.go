@@ -9,40 +9,39 @@ import (
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
-// ApprovalHeader is the request header in which an approval is presented again:
-// the id of the approval, as the answer that asked for it gave it. It is a hint
-// to decide anew and grants nothing by itself.
+// ApprovalHeader is the request header for the id of an approval. The response that asks
+// for an approval has the id; the caller puts it into this header when it sends the request
+// again. The id grants nothing by itself: the request is decided again.
 const ApprovalHeader = "Aureus-Approval"
 
-// rawPath is the name, in HTTPCall.Headers, under which the path is bound as it
-// came where something in front of the guard has rewritten it. It is the name
-// that HTTP/2 has for the path, and cannot be a header's.
+// rawPath is the name in HTTPCall.Headers for the path as the server received it, if a
+// handler in front of the guard has changed it. It is the name of the path in HTTP/2, which
+// no header can have.
 const rawPath = ":path"
 
-// trailerName is what a trailer's name begins with in HTTPCall.Headers. It
-// cannot be that of a header.
-const trailerName = "trailer:"
+// trailerPrefix begins the name of a trailer in HTTPCall.Headers. No header can have such
+// a name.
+const trailerPrefix = "trailer:"
 
-// overrides are the headers in which some frameworks look for another method
-// than that of the request.
+// overrides are the headers in which some frameworks look for a method that replaces that
+// of the request.
 var overrides = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
-// notOverridden refuses a request whose method may be another one for what
-// stands behind the guard, unless the header is declared.
-func notOverridden(r *http.Request, declared []string) error {
+// checkOverrides refuses a request with a header that may replace its method, unless
+// Options.Headers lists the header.
+func checkOverrides(r *http.Request, declared []string) error {
 	for _, name := range overrides {
 		if _, ok := r.Header[name]; ok && !slices.Contains(declared, name) {
-			return &Invalid{Reason: name + " is not taken here, since another method would be decided on than the one that is done; send the request with the method that is meant"}
+			return &Invalid{Reason: name + " is not accepted, because the policy decides on the method of the request; send the request with the method that you mean"}
 		}
 	}
 	return nil
 }
 
-// matters reports whether what stands behind the guard may do something else
-// because of a header, whatever the application is: conditions and ranges,
-// operations named in a header, and what proxies say of the address. They are
-// bound wherever they are, and cost nothing where they are not.
-func matters(name string) bool {
+// isAlwaysBound reports whether a header may change what any handler does: conditions and
+// ranges, operations named in a header, and what proxies say about the address. The package
+// documentation lists these headers.
+func isAlwaysBound(name string) bool {
 	switch name {
 	case "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "If",
 		"Range", "Content-Range", "Content-Disposition", "Content-Location", "Content-Language", "Upgrade",
@@ -56,7 +55,7 @@ func matters(name string) bool {
 	return false
 }
 
-// bind is what an approval of the request binds.
+// bind returns what an approval of the request binds.
 func (v *exchange) bind(r *http.Request, headers []string) *aureus.HTTPCall {
 	c := &v.call
 	c.Method, c.Host, c.Path, c.Query = r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery
@@ -64,7 +63,7 @@ func (v *exchange) bind(r *http.Request, headers []string) *aureus.HTTPCall {
 	c.ContentEncoding = v.bindSingle(r, "Content-Encoding")
 	for name, values := range r.Header {
 		switch {
-		case matters(name):
+		case isAlwaysBound(name):
 			v.bindHeader(name, values)
 		case name == "Forwarded":
 			v.bindForwarded(values)
@@ -75,11 +74,11 @@ func (v *exchange) bind(r *http.Request, headers []string) *aureus.HTTPCall {
 			v.bindHeader(name, values)
 		}
 	}
-	if came, _, _ := strings.Cut(r.RequestURI, "?"); came != c.Path && strings.HasPrefix(came, "/") {
-		v.bindHeader(rawPath, []string{came})
+	if received, _, _ := strings.Cut(r.RequestURI, "?"); received != c.Path && strings.HasPrefix(received, "/") {
+		v.bindHeader(rawPath, []string{received})
 	}
 	if v.body.src != nil {
-		if v.body.length < 0 || len(r.Trailer) > 0 { // there may be trailers, known when the body has ended
+		if v.body.length < 0 || len(r.Trailer) > 0 { // there may be trailers, which are known after the end of the body
 			if c.Headers == nil {
 				c.Headers = make(map[string][]string)
 			}
@@ -90,18 +89,18 @@ func (v *exchange) bind(r *http.Request, headers []string) *aureus.HTTPCall {
 	return c
 }
 
-// bindTrailers adds the trailers to the headers that are bound. It runs once,
-// before the first reader of the body gets it.
+// bindTrailers adds the trailers to the bound headers. It runs once, before GetBody
+// returns the body for the first time.
 func (v *exchange) bindTrailers(trailers http.Header) {
 	for name, values := range trailers {
 		if len(values) > 0 {
-			v.call.Headers[trailerName+name] = values
+			v.call.Headers[trailerPrefix+name] = values
 		}
 	}
 }
 
-// bindForwarded binds what Forwarded (RFC 7239) says of the host and the scheme.
-// Who it was forwarded for and by differs between asking and asking again.
+// bindForwarded binds what Forwarded (RFC 7239) says about the host and the scheme. It
+// leaves out for and by, which may differ when the caller sends the request again.
 func (v *exchange) bindForwarded(values []string) {
 	var kept []string
 	for _, value := range values {
@@ -117,8 +116,8 @@ func (v *exchange) bindForwarded(values []string) {
 	}
 }
 
-// bindSingle is the value of a header that should occur once. More than one are
-// bound all, since the handler may read any of them.
+// bindSingle returns the value of a header that should occur once. If it occurs more often,
+// all values are bound, because the handler may read any of them.
 func (v *exchange) bindSingle(r *http.Request, name string) string {
 	values := r.Header[name]
 	if len(values) == 0 {
@@ -137,9 +136,9 @@ func (v *exchange) bindHeader(name string, values []string) {
 	v.call.Headers[name] = values
 }
 
-// presented is the approval that the request presents, if any. The header must
-// then occur once and hold the id of one approval.
-func presented(header http.Header) (string, error) {
+// presentedApproval is the id of the approval that the request presents, or "". The header
+// must not occur more than once and must have the form of an id.
+func presentedApproval(header http.Header) (string, error) {
 	values := header[ApprovalHeader]
 	switch {
 	case len(values) == 0:

@@ -1,94 +1,93 @@
-// Package middleware is the policy enforcement point (PEP) for net/http: it lets
-// a request reach its handler only when a policy decision point allows what the
-// request is about.
+// Package middleware is the policy enforcement point (PEP) for net/http: a request
+// reaches its handler only if a policy decision point allows it.
 //
-// [Enforce] makes of something that decides, and of a function that says who
-// asks and what is asked, a middleware of the usual form. It goes around one
-// route or around a whole mux:
+// [Enforce] makes a middleware from a decider and from a function that describes the
+// request: who asks, and what is asked. The middleware goes around one route or around a
+// whole mux:
 //
 //	protect := middleware.Enforce(client, describe)
 //	mux.Handle("POST /transfers", protect(transfers))
 //
 //	http.ListenAndServe(addr, protect(mux)) // every route; describe reads r.Pattern and r.PathValue
 //
-// There is no default identity. The principal comes from the request's context,
-// where your authentication puts it ([WithPrincipal], [PrincipalFromContext]),
-// or from a header of proxies that you name ([TrustedHeader]).
+// There is no default identity. The principal comes from the context of the request, where
+// your authentication puts it ([WithPrincipal], [PrincipalFromContext]), or from a header
+// of proxies that you name ([TrustedHeader]).
 //
-// # Answers
+// # Responses
 //
-// What is not allowed is answered here, as application/problem+json (RFC 9457)
-// with a stable code, without policy detail, and never cacheable:
+// A request that is not allowed gets a response of application/problem+json (RFC 9457) with
+// a stable code, without details of the policy, and never cacheable:
 //
-//	400  VALIDATION_ERROR        describe found the request malformed
-//	401  AUTHENTICATION_FAILED   nobody known asks; with WWW-Authenticate
+//	400  VALIDATION_ERROR        describe found a mistake in the request
+//	401  AUTHENTICATION_FAILED   the caller is not known; with WWW-Authenticate
 //	403  a reason code           denied
 //	403  a reason code           a person has to approve first: with the approval and where to poll
-//	413  BODY_TOO_LARGE          the body has to be bound by an approval, and is beyond the bound
+//	413  BODY_TOO_LARGE          an approval has to bind the body, which is longer than the limit
 //	429  TOO_MANY_PENDING_...    too many requests of the principal wait for a person; with Retry-After
 //	503  UNDECIDED               it could not be decided, for whatever reason; with Retry-After
 //
-// [WriteError] gives a handler the same answers for the errors of guard.Check
-// and of a gate: 422 for a blocked change with what was found, 409 for a
-// conflict, 412 and 428 for preconditions, 503 where only tools failed.
+// A handler uses [WriteError] to give the same responses for the errors of guard.Check and
+// of a gate: 422 for a blocked change with the reasons, 409 for a conflict, 412 and 428 for
+// preconditions, 503 if validators failed to work. The page PROBLEMS.md in the folder of
+// this package explains each type of response.
 //
 // # Approvals
 //
-// A request that a person approved is sent again unchanged, with its ticket in
-// the header [ApprovalHeader]. The ticket is a hint: the request is decided anew,
-// and passes once if it is the one that was approved. The body is read only where
-// an approval may be needed or was presented, up to 1 MiB, and the handler reads
-// it again.
+// After a person has approved a request, the caller sends it again unchanged, with the id
+// of the approval in the header [ApprovalHeader]. The id grants nothing by itself: the
+// request is decided again, and passes once if it is the one that was approved. The guard
+// reads the body only if an approval may be needed or was presented, up to 1 MiB, and the
+// handler reads it again.
 //
-// The approval is spent before the handler runs. Where nothing was done, since a
-// gate blocked the change, a precondition failed, or the handler says so with
-// [NotDone], the guard reports that before the answer is complete, and the same
-// request passes once more. For that the decider must be an [aureus.Client], or a
-// guard.Local whose Approvals is one. Whatever else happens, a panic and an error
-// that says nothing among it, leaves it spent.
+// The approval is used up before the handler runs. If nothing was done, because a gate
+// blocked the change, a precondition failed, or the handler called [NotDone], the guard
+// reports that before the response is complete, and the same request passes once more. For
+// that the decider must be an [aureus.Client], or a guard.Local whose Approvals is one.
+// After any other outcome, such as a panic or an error response, it stays used up.
 //
 // # What an approval binds
 //
-// Bound are the method, the host, the path, the query, the content type and
-// encoding, the exact body, the trailers, the declared headers ([Options.Headers]),
-// and, where they are, the headers because of which what stands behind the guard
-// may do something else, whatever the application is:
+// An approval binds the method, the host, the path, the query, the content type and
+// encoding, the exact body, the trailers, the headers of [Options].Headers, and, if they are
+// present, these headers, because they may change what any handler does:
 //
-//	conditions, ranges   If-Match and its kin, If, Range, Content-Range
+//	conditions, ranges   If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range,
+//	                     If, Range, Content-Range
 //	about the content    Content-Disposition, Content-Language, Content-Location
 //	operations           SOAPAction, X-Amz-Target, Destination, Depth, Overwrite, Upgrade
-//	the address          Forwarded (but for and by), X-Forwarded-Host, -Method, -Path, -Port, -Prefix,
+//	the address          Forwarded (without for and by), X-Forwarded-Host, -Method, -Path, -Port, -Prefix,
 //	                     -Proto, -Scheme and -Uri, X-Original-Url, -Uri, -Host and -Method,
 //	                     X-Rewrite-Url, X-Host, X-Script-Name
 //
-// A header that names another method than the request's (X-HTTP-Method-Override,
-// X-HTTP-Method, X-Method-Override) is refused with 400, at every risk: describe
-// decides on the method that came. Put what overrides methods in front of the
-// guard and have it remove the header, or declare the header and read it in
-// describe. A _method in the query or in a form is bound with them; a framework
-// that acts on it belongs in front of the guard too.
+// A header that names another method than that of the request (X-HTTP-Method-Override,
+// X-HTTP-Method, X-Method-Override) is refused with 400, whatever the risk, because
+// describe decides on the method of the request. If you use such a header, put the code that
+// changes the method in front of the guard and let it remove the header, or list the header
+// in Options.Headers and read it in describe. A _method parameter in the query or in a form
+// is bound with them; a framework that acts on it belongs in front of the guard too.
 //
-// Not bound are all other headers, cookies and credentials among them, the
-// caller's address, and what is sent over a connection after it was upgraded.
-// What your handler acts on beyond the list above, declare, or put into
-// Request.Arguments in describe.
+// Everything else is not bound: all other headers, including cookies and credentials, the
+// address of the caller, and what is sent over a connection after an upgrade. If your handler
+// acts on more than the list above, add it to Options.Headers, or to Request.Arguments in
+// describe.
 //
-// # Routers with a writer of their own
+// # Routers with a ResponseWriter of their own
 //
-// A router that hands its own writer or context to the handlers (gin, echo) does
-// not notice that the guard answered, and goes on to the handler. WRAP IT WITH
-// CODE THAT STOPS THE CHAIN, and test that a denied request does not reach the
-// handler: the folder examples/routers has the code for gin, echo, chi and
-// gorilla/mux. What such a router writes past the guard's writer is not seen, and
-// its outcome is unknown ("unknown"), never a success.
+// A router that gives its own ResponseWriter or context to handlers (gin, echo) does not
+// notice that the guard has responded, and calls the handler anyway. ADD CODE THAT STOPS THE
+// CHAIN, and test that a denied request does not reach the handler: the folder
+// examples/routers has the code for gin, echo, chi and gorilla/mux. The guard does not see a
+// response that such a router writes to another writer; the outcome is then unknown, and
+// never a success.
 //
-// # What is left as it is
+// # What stays as it is
 //
-// Streaming, flushing, hijacking, trailers and http.ResponseController work
-// behind the guard as without it. The writer is wrapped only where outcomes are
-// recorded ([Options.Outcomes]), and keeps every optional interface then. Panics
-// pass through, recorded. The handler's request differs from the guard's in its
-// context, which holds the decision ([aureus.DecisionFromContext]), and lacks the
-// approval header; what the handler learns of the route is given back to those
-// in front.
+// Streaming, flushing, hijacking, trailers and http.ResponseController work behind the
+// guard as they do without it. The ResponseWriter is wrapped only if outcomes are recorded
+// ([Options].Outcomes), and the wrapper has the same optional interfaces. Panics pass
+// through, after they are recorded. The request of the handler differs from that of the
+// guard in its context, which has the decision ([aureus.DecisionFromContext]), and lacks the
+// approval header. What the handler learns about the route is copied back to the request of
+// the middleware in front.
 package middleware

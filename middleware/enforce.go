@@ -10,47 +10,48 @@ import (
 	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
-// Enforce puts a guard before handlers: a request reaches the handler only when
-// the decider allows what describe says the request is about. Everything else
-// is answered here; the package's documentation has the table of the answers.
+// Enforce puts a guard before handlers: a request reaches the handler only if the decider
+// allows what describe returns for it. The guard responds to every other request; the
+// package documentation lists the responses.
 //
-// describe says who asks and what is asked, with no default for either. It
-// reads r.Pattern, the path values, headers and, if it must, the body: what it
-// reads of r.Body, up to the bound of [Options.MaxBody], the handler reads again. An
-// error of it is an answer too: 401 for [ErrNoIdentity], 400 for an [*Invalid]
-// or anything else that matches [aureus.ErrInvalid], 413 for a body beyond the
-// bound, and 503 for every other. A panic in it passes through, and the handler
-// is not reached. Where describe leaves Request.HTTP nil, the request itself is
-// bound by an approval; where it sets it, what it set is. Where it leaves
-// Request.TraceID empty, it is that of the request's traceparent header.
+// describe returns who asks and what is asked; neither has a default. It may read
+// r.Pattern, the path values, headers and, if it must, the body: the handler reads again
+// what describe has read of r.Body, up to Options.MaxBody. An error of describe gives a
+// response: 401 for [ErrNoIdentity], 400 for an [*Invalid] and every other error that
+// matches [aureus.ErrInvalid], 413 for a body longer than the limit, and 503 for every other
+// error. A panic in describe passes through, and the handler is not reached.
 //
-// The handler may be one route's, or a whole [http.ServeMux]. A mux is asked
-// first how it routes the request, so that describe sees Pattern and path
-// values; what the mux answers by itself (redirects, 404, 405) it answers, and
-// no code of yours runs for those. A mux hidden behind another handler is not
-// seen: put such a handler in front of the guard.
+// If describe leaves Request.HTTP nil, an approval binds the request itself, and otherwise
+// what describe has set. If it leaves Request.TraceID empty, the guard takes it from the
+// traceparent header.
 //
-// Enforce takes at most one Options. It panics for a nil decider, a nil describe and
-// invalid Options, and what it returns panics for a nil handler: these are mistakes
-// of the program, which must show at start. A decider that only turns out to be of no use when asked,
-// such as a nil pointer, refuses every request with 503. The handlers are safe
-// for concurrent use if decider and describe are.
+// The handler may be that of one route, or a whole [http.ServeMux]. The guard first asks a
+// mux how it routes the request, so that describe sees the pattern and the path values. The
+// mux itself gives its own responses (redirects, 404, 405), and describe does not run for
+// those. The guard does not recognize a mux inside another handler: put such a handler in
+// front of the guard.
+//
+// Enforce takes at most one Options. It panics if decider or describe is nil or the Options
+// are invalid, and the function that it returns panics if the handler is nil, so that these
+// mistakes show when the program starts. A decider that fails for every request, such as a
+// nil pointer in an interface, gives 503 for each. The handlers are safe for concurrent use
+// if decider and describe are.
 func Enforce(decider guard.Decider, describe func(*http.Request) (aureus.Request, error), options ...Options) func(http.Handler) http.Handler {
 	if decider == nil {
-		panic("middleware: Enforce: there is no decider")
+		panic("middleware: Enforce: the decider is nil")
 	}
 	if describe == nil {
-		panic("middleware: Enforce: there is no describe, and no default for who asks and what is asked")
+		panic("middleware: Enforce: describe is nil, and there is no default for who asks and what is asked")
 	}
 	c := newOptions(options)
 	return func(next http.Handler) http.Handler {
 		if next == nil {
-			panic("middleware: Enforce: there is no handler to guard")
+			panic("middleware: Enforce: the handler is nil")
 		}
 		g := &guarded{Options: c, decider: decider, describe: describe, next: next}
 		if mux, ok := next.(*http.ServeMux); ok {
 			if mux == nil {
-				panic("middleware: Enforce: the mux to guard is nil")
+				panic("middleware: Enforce: the mux is nil")
 			}
 			g.routes = &routes{mux: mux}
 		}
@@ -70,7 +71,7 @@ type guarded struct {
 
 // ServeHTTP implements [http.Handler].
 func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if g.routes != nil && g.routes.answer(w, r) {
+	if g.routes != nil && g.routes.respond(w, r) {
 		return
 	}
 	v := &exchange{Context: r.Context(), config: &g.Options}
@@ -89,9 +90,10 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.release(v)
 }
 
-// admit asks whether the request may pass. nil is the only way through.
+// admit decides whether the request may pass. It returns nil if so, and otherwise the
+// response.
 func (g *guarded) admit(v *exchange, r *http.Request) *problem {
-	request, err := g.question(v, r)
+	request, err := g.policyRequest(v, r)
 	v.asked = asked{principal: request.Principal.ID, onBehalfOf: request.OnBehalfOf, action: request.Action.ID, tool: request.Tool, trace: request.TraceID}
 	if err != nil {
 		return g.refuse(v, r, err)
@@ -110,9 +112,9 @@ func (g *guarded) admit(v *exchange, r *http.Request) *problem {
 	return nil
 }
 
-// question is what the decider is asked.
-func (g *guarded) question(v *exchange, r *http.Request) (aureus.Request, error) {
-	if err := notOverridden(r, g.Headers); err != nil {
+// policyRequest is the request for the decider.
+func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, error) {
+	if err := checkOverrides(r, g.Headers); err != nil {
 		return aureus.Request{}, err
 	}
 	v.body.attach(r, g.MaxBody)
@@ -124,7 +126,7 @@ func (g *guarded) question(v *exchange, r *http.Request) (aureus.Request, error)
 	if request.Principal.ID == "" {
 		return request, ErrNoIdentity
 	}
-	approval, err := presented(r.Header)
+	approval, err := presentedApproval(r.Header)
 	if err != nil {
 		return request, err
 	}
@@ -140,8 +142,8 @@ func (g *guarded) question(v *exchange, r *http.Request) (aureus.Request, error)
 	return request, nil
 }
 
-// refuse finds the answer for an error that keeps a request out. That the body
-// was wanted and could not be had explains every failure but a plain no.
+// refuse makes the response for an error. If the body was needed and could not be read,
+// that is the cause of every error but a refusal by the policy.
 func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
 	if v.decision.ID.IsZero() && (g.Outcomes != nil || g.Logger != nil) {
 		v.decision.ID = aureus.NewDecisionID(time.Now())

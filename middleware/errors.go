@@ -6,28 +6,27 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// The errors that describe and handlers return so that the right answer is
-// given, for [errors.Is]. Wrap them to say more to a log: the caller sees no
-// text of them.
+// The errors with a response of their own, for describe and for [WriteError]. They are
+// recognized by [errors.Is], so they may be wrapped. The caller does not see their text.
 var (
-	// ErrNoIdentity says that nobody knows who asks: 401.
+	// ErrNoIdentity means that it is not known who asks: 401.
 	ErrNoIdentity = errors.New("the caller's identity is missing or cannot be trusted")
 
-	// ErrStale says that the caller acts on a state that is no longer the
-	// present one, as its If-Match shows: 412.
+	// ErrStale means that the state has changed since the caller read it, as its
+	// If-Match shows: 412.
 	ErrStale = errors.New("the state has changed since the caller read it")
 
-	// ErrPreconditionRequired says that the caller must name the state that it
-	// acts on, as with If-Match: 428.
-	ErrPreconditionRequired = errors.New("the caller must say which state it acts on")
+	// ErrPreconditionRequired means that the caller must say which state it read, for
+	// example with If-Match: 428.
+	ErrPreconditionRequired = errors.New("the caller must say which state it has read")
 )
 
-// Invalid is a mistake in the request that the caller can mend: 400. It is the
-// one error whose text the caller sees, so it must hold no secret. It matches
+// Invalid is a mistake in the request that the caller can correct: 400. The caller sees the
+// text of this error and of no other, so it must not hold a secret. It matches
 // [aureus.ErrInvalid].
 type Invalid struct {
 	Pointer string // JSON pointer (RFC 6901) into the body; empty for the whole request
-	Reason  string // what is wrong, and what would be right; cut after 1,024 bytes
+	Reason  string // what is wrong and what would be right; cut after 1,024 bytes
 }
 
 // Error is the pointer and the reason.

@@ -10,8 +10,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/current"
 )
 
-// exchange is one request on its way through the guard. It is the context of an
-// allowed one as well, so that handing on the decision costs nothing more.
+// exchange is the state of one request in the guard. It is also the context of the
+// handler's request, so that passing on the decision needs no further allocation.
 type exchange struct {
 	context.Context
 	config   *Options
@@ -20,23 +20,23 @@ type exchange struct {
 	call     aureus.HTTPCall
 	body     body
 
-	// What the outcome is made of; unused without Options.Outcomes, and unless an
-	// approval is to be given back.
+	// The fields for the outcome. They are used if outcomes are recorded, and if an
+	// approval was used.
 	began    time.Time
 	allowed  bool
-	finished bool                    // the handler, or the refusal, came to its end
-	refused  string                  // the code that it was refused with
-	writer   http.ResponseWriter     // the one that the handler's writer is a wrapper of
-	status   atomic.Int64            // the highest that the handler set; 0 if none
+	finished bool                    // the handler returned, or the refusal was written
+	refused  string                  // the code of the refusal
+	writer   http.ResponseWriter     // the original of the handler's writer
+	status   atomic.Int64            // the highest status that the handler set; 0 is none
 	wrote    atomic.Bool             // the handler wrote something, or sent the header
 	hijacked atomic.Bool             // the handler took the connection over
-	cutShort atomic.Bool             // the handler's last read of the body was full, and the body goes on
-	answered atomic.Pointer[problem] // what WriteError answered, if it was called
-	notDone  atomic.Bool             // the handler says that nothing was done
-	settled  *aureus.Outcome         // what was reported to give an approval back; nil: nothing
+	cutShort atomic.Bool             // the handler's last read of the body was full, and there is more
+	answered atomic.Pointer[problem] // what WriteError wrote, if it was called
+	notDone  atomic.Bool             // NotDone was called
+	settled  *aureus.Outcome         // the outcome that was reported to give back the approval, if any
 }
 
-// asked is who asked for what, for the log.
+// asked has who asked for what, for the log.
 type asked struct{ principal, onBehalfOf, action, tool, trace string }
 
 type exchangeKey struct{}
@@ -46,13 +46,13 @@ func (v *exchange) Value(key any) any {
 	switch key {
 	case exchangeKey{}:
 		return v
-	case current.Decision{}: // for aureus.DecisionFromContext, of which package crvgate knows
+	case current.Decision{}: // the key that aureus.DecisionFromContext uses
 		return v.decision
 	}
 	return v.Context.Value(key)
 }
 
-// String keeps what the request holds out of a printed context.
+// String prevents that printing the context shows the request.
 func (v *exchange) String() string { return "middleware.exchange" }
 
 func exchangeOf(ctx context.Context) *exchange {
@@ -60,8 +60,8 @@ func exchangeOf(ctx context.Context) *exchange {
 	return v
 }
 
-// inner is the request as the handler gets it: as it came, with the decision in
-// its context and without the approval that was presented here.
+// inner is the request for the handler, with the decision in its context and without the
+// approval header.
 func (v *exchange) inner(r *http.Request) *http.Request {
 	inner := r.WithContext(v)
 	if v.body.src != nil {
@@ -74,9 +74,9 @@ func (v *exchange) inner(r *http.Request) *http.Request {
 	return inner
 }
 
-// copyBack gives r what a handler changes in its request, for those in front of
-// the guard: they hold r and would lose the route, and the server the temporary
-// files of a form.
+// copyBack copies what the handler has set in its request back to r, which the middleware
+// in front of the guard and the server hold: the route, and the form, whose temporary files
+// the server removes.
 func copyBack(r, inner *http.Request) {
 	r.Pattern = inner.Pattern
 	r.Form, r.PostForm, r.MultipartForm = inner.Form, inner.PostForm, inner.MultipartForm

@@ -181,16 +181,16 @@ func TestConstruction(t *testing.T) {
 		build func()
 		says  string
 	}{
-		{"no decider", func() { middleware.Enforce(nil, about(small)) }, "no decider"},
-		{"no describe", func() { middleware.Enforce(allow, nil) }, "no describe"},
+		{"no decider", func() { middleware.Enforce(nil, about(small)) }, "decider is nil"},
+		{"no describe", func() { middleware.Enforce(allow, nil) }, "describe is nil"},
 		{"two options", func() { middleware.Enforce(allow, about(small), middleware.Options{}, middleware.Options{}) }, "put all fields into one"},
-		{"no handler", func() { middleware.Enforce(allow, about(small))(nil) }, "no handler"},
-		{"a nil mux", func() { middleware.Enforce(allow, about(small))((*http.ServeMux)(nil)) }, "mux to guard is nil"},
+		{"no handler", func() { middleware.Enforce(allow, about(small))(nil) }, "handler is nil"},
+		{"a nil mux", func() { middleware.Enforce(allow, about(small))((*http.ServeMux)(nil)) }, "mux is nil"},
 		{"a negative bound", func() { middleware.Enforce(allow, about(small), middleware.Options{MaxBody: -1}) }, "not between"},
 		{"a bound that is none", func() { middleware.Enforce(allow, about(small), middleware.Options{MaxBody: 16<<20 + 1}) }, "not between"},
 		{"a header without a name", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{""}}) }, "needs a name"},
-		{"a header with a space", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{"If Match"}}) }, "not the name"},
-		{"a header with a colon", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{":path"}}) }, "not the name"},
+		{"a header with a space", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{"If Match"}}) }, "not a valid header name"},
+		{"a header with a colon", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{":path"}}) }, "not a valid header name"},
 		{"credentials", func() {
 			middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{"authorization"}})
 		}, "holds a secret"},

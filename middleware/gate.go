@@ -8,17 +8,16 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// gateError is an error that tells why a gate did not admit a change, such as
-// crvgate's.
+// gateError is the error of a gate that refused a change, such as *crvgate.Blocked.
 type gateError interface {
 	error
 	GateResult() aureus.GateResult
 }
 
-const codeBlocked = "CRV_VALIDATION_FAILED" // where the gate names no failure code
+const codeBlocked = "CRV_VALIDATION_FAILED" // if the gate has no failure code
 
-// blocked is the answer for a change that a gate did not admit. The reasons of
-// the validators are for the caller; their metadata is not.
+// blocked is the response for a change that a gate refused. It shows the reasons of the
+// validators and not their metadata.
 func blocked(result aureus.GateResult) *problem {
 	code := string(result.FailureCode)
 	if !result.FailureCode.Valid() {
@@ -28,11 +27,11 @@ func blocked(result aureus.GateResult) *problem {
 	switch {
 	case result.Undecided():
 		p = newProblem(http.StatusServiceUnavailable, "validation-failed", "The change could not be validated", code,
-			"What checks the change did not work, so the change was not made. Try again later.")
+			"The validators failed to work, so the change was not made. Try again later.")
 		p.retryAfter = retryUndecided
 	case result.FailureCode == aureus.Conflict:
 		p = newProblem(http.StatusConflict, "change-blocked", "The change was blocked", code,
-			"The change conflicts with the present state or with itself, and was not made.")
+			"The change conflicts with the current state or with itself, and was not made.")
 	default:
 		p = newProblem(http.StatusUnprocessableEntity, "change-blocked", "The change was blocked", code,
 			"The change did not pass its validation, and was not made.")
@@ -46,6 +45,7 @@ func blocked(result aureus.GateResult) *problem {
 	return p
 }
 
+// faults lists the failed validators.
 func faults(result aureus.GateResult) []fault {
 	var list []fault
 	more := 0

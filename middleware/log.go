@@ -11,18 +11,18 @@ import (
 	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
-// maxLogged bounds, in bytes, a text from outside in a log line.
+// maxLogged is the limit, in bytes, of a text from a request in a log line.
 const maxLogged = 256
 
-// logRefused writes the line of a request that the guard refuses.
+// logRefused logs a request that the guard refuses.
 func (c *Options) logRefused(r *http.Request, v *exchange, p *problem, cause error) {
 	ctx, level, message := context.WithoutCancel(r.Context()), slog.LevelInfo, "request refused"
 	if p.Status == http.StatusServiceUnavailable {
 		level, message = slog.LevelWarn, "request refused: it could not be decided"
 	}
 	invalid := v.decision.ReasonCode == aureus.ReasonInvalidRequest
-	if invalid { // what describe made of the request is wrong, which its author has to know
-		level, message = slog.LevelWarn, "request refused: what describe made of it is invalid"
+	if invalid { // the result of describe is invalid, which is a mistake in the program
+		level, message = slog.LevelWarn, "request refused: the result of describe is invalid"
 	}
 	if !c.Logger.Enabled(ctx, level) {
 		return

@@ -6,23 +6,22 @@ import (
 	"sync"
 )
 
-// routes lets a guard stand in front of a whole mux: it asks the mux how it
-// would route a request before anybody else looks at it.
+// routes asks a mux how it would route a request, for a guard in front of a whole mux.
 type routes struct {
 	mux *http.ServeMux
 
 	mu     sync.RWMutex
-	probes map[string]*http.ServeMux // by pattern; as many as the mux has patterns
+	probes map[string]*http.ServeMux // by pattern; at most one for each pattern of the mux
 }
 
-// redirect is the type of the redirects that a mux answers with by itself.
-var redirect = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporaryRedirect))
+// redirectType is the type of the redirects that a mux makes by itself.
+var redirectType = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporaryRedirect))
 
-// answer answers what the mux answers by itself (redirects to the clean path or
-// to the one with a trailing slash, 404, 405) and reports that it did. No code
-// of the user's runs for these. For every other request it sets Pattern and the
-// path values, as the mux will do again.
-func (t *routes) answer(w http.ResponseWriter, r *http.Request) bool {
+// respond lets the mux give its own response (redirects to the clean path or to the path
+// with a trailing slash, 404, 405) and reports whether it did. No handler of the user runs
+// for these. For every other request it sets Pattern and the path values, as the mux will do
+// again.
+func (t *routes) respond(w http.ResponseWriter, r *http.Request) bool {
 	if r.RequestURI == "*" {
 		t.mux.ServeHTTP(w, r) // 400, whatever is registered
 		return true
@@ -38,19 +37,18 @@ func (t *routes) answer(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// ownRedirect reports whether the handler is a redirect that the mux made up
-// for this request, and not one that somebody registered: the mux makes a new
-// one each time it is asked.
+// ownRedirect reports whether the handler is a redirect that the mux made for this request,
+// and not one that was registered: the mux makes a new one at each call.
 func (t *routes) ownRedirect(r *http.Request, handler http.Handler) bool {
-	if reflect.TypeOf(handler) != redirect {
+	if reflect.TypeOf(handler) != redirectType {
 		return false
 	}
 	again, _ := t.mux.Handler(r)
-	return reflect.TypeOf(again) == redirect && again != handler
+	return reflect.TypeOf(again) == redirectType && again != handler
 }
 
-// probe is a mux with that one pattern and a handler that does nothing. Routing
-// through it sets the path values by the standard library's own rules.
+// probe is a mux with only that pattern and a handler that does nothing. Routing a request
+// through it sets the path values by the rules of the standard library.
 func (t *routes) probe(pattern string) *http.ServeMux {
 	t.mu.RLock()
 	probe := t.probes[pattern]

@@ -11,15 +11,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// classNotDone is the error class of a request whose handler says that nothing
-// was done, where its status was not seen.
+// classNotDone is the error class if the handler called NotDone and its status was not
+// seen.
 const classNotDone = "not_done"
 
-// begin starts the clock for the outcome.
+// begin starts measuring the duration of the outcome.
 func (v *exchange) begin() { v.began = time.Now() }
 
-// report is deferred. It records the outcome whatever happened, and lets a panic
-// go on.
+// report records the outcome. It must be deferred: it recovers a panic, records it and
+// panics again with the same value.
 func (c *Options) report(v *exchange) {
 	cause := recover()
 	outcome := v.settled
@@ -49,7 +49,7 @@ func (v *exchange) outcome(cause any) aureus.Outcome {
 		o.NotDone = o.Status == vocab.OutcomeFailed && v.notDone.Load()
 	case status >= http.StatusBadRequest:
 		o.Status, o.ErrorClass, o.NotDone = vocab.OutcomeFailed, strconv.Itoa(status), v.notDone.Load()
-	case v.notDone.Load() && (v.config.Outcomes == nil || !v.seen()): // no answer was seen that says otherwise
+	case v.notDone.Load() && (v.config.Outcomes == nil || !v.seen()): // no response was seen that contradicts it
 		o.Status, o.ErrorClass, o.NotDone = vocab.OutcomeFailed, classNotDone, true
 	case !v.seen():
 		o.Status = vocab.OutcomeUnknown
@@ -59,7 +59,7 @@ func (v *exchange) outcome(cause any) aureus.Outcome {
 	return o
 }
 
-// panicClass is a word for the way in which a handler ended early.
+// panicClass is the error class of a handler that did not return.
 func panicClass(cause any) string {
 	if cause == nil {
 		return "goexit"

@@ -13,16 +13,16 @@ import (
 
 type principalKey struct{}
 
-// WithPrincipal is a context that says who asks. Call it where the caller was
-// authenticated: whatever the principal holds there, a guard believes.
+// WithPrincipal returns a context with the principal that makes the request. Call it after
+// the caller is authenticated: a guard trusts everything in the principal.
 func WithPrincipal(ctx context.Context, principal aureus.Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, principal)
 }
 
-// PrincipalFromContext is who asks, as [WithPrincipal] said. Without one, or with
-// one whose id is not 1 to 1,024 bytes of visible characters and plain spaces
-// without a space at either end, the error matches [ErrNoIdentity]: there is no
-// default identity.
+// PrincipalFromContext returns the principal that [WithPrincipal] put into the context. The
+// error matches [ErrNoIdentity] if there is none, or if its id is not 1 to 1,024 bytes of
+// visible characters and plain spaces without a space at either end. There is no default
+// identity.
 func PrincipalFromContext(ctx context.Context) (aureus.Principal, error) {
 	principal, ok := ctx.Value(principalKey{}).(aureus.Principal)
 	if !ok || principal.ID == "" {
@@ -34,32 +34,30 @@ func PrincipalFromContext(ctx context.Context) (aureus.Principal, error) {
 	return principal, nil
 }
 
-// maxIdentity bounds, in bytes, an identity in a header.
+// maxIdentity is the limit, in bytes, of an identity in a header.
 const maxIdentity = 256
 
-// TrustedHeader reads who asks from a header that an authenticating proxy sets.
-// The function that it returns gives a principal that has the header's value
-// as its id and holds nothing else: add its type and its permissions from where
-// you keep them.
+// TrustedHeader returns a function that reads the identity of the caller from a header that
+// an authenticating proxy sets. The principal that the function returns has the value of the
+// header as its id and nothing else: add its type and its permissions.
 //
-// The header counts only if the peer of the connection (Request.RemoteAddr) has
-// an address in one of the prefixes, if it occurs exactly once, and if its
-// value is 1 to 256 bytes of UTF-8, made of visible characters and plain spaces,
-// without a space at either end. Everything else is an error that matches [ErrNoIdentity].
-// The value is taken whole, and nothing is removed from the request. What comes
-// over a Unix socket has no address and is refused.
+// The header is accepted only if the address of the connection's peer (Request.RemoteAddr) is
+// in one of the prefixes, the header occurs exactly once, and its value is 1 to 256 bytes of
+// UTF-8 with visible characters and plain spaces and without a space at either end. Otherwise
+// the error matches [ErrNoIdentity]. The whole value is the id. The function does not change
+// the request. A connection over a Unix socket has no address and is refused.
 //
-// It is as good as the proxy: the proxy must overwrite what a client sends
-// under that name, and nothing in front of the guard may rewrite RemoteAddr
-// from a header such as X-Forwarded-For.
+// The proxy must replace a header of that name that a client sends, and no handler in front of
+// the guard may set RemoteAddr from a header such as X-Forwarded-For. Otherwise a client can
+// choose its identity.
 //
-// TrustedHeader panics, so that a mistake shows at start: without a prefix, with
-// an invalid one, with one that trusts every address, with an IPv4 prefix
-// written as IPv6, and with a name that is no header's.
+// TrustedHeader panics without a prefix, and for an invalid prefix, a prefix of all
+// addresses, an IPv4 prefix written as IPv6, and a name that is not a valid header name, so
+// that these mistakes show when the program starts.
 func TrustedHeader(name string, proxies ...netip.Prefix) func(*http.Request) (aureus.Principal, error) {
 	header := headerName("TrustedHeader", name)
 	if len(proxies) == 0 {
-		panic("middleware: TrustedHeader needs the prefixes of the proxies that it trusts")
+		panic("middleware: TrustedHeader: give the prefixes of the proxies to trust")
 	}
 	trusted := make([]netip.Prefix, len(proxies))
 	for i, prefix := range proxies {
@@ -67,7 +65,7 @@ func TrustedHeader(name string, proxies ...netip.Prefix) func(*http.Request) (au
 		case !prefix.IsValid():
 			panic("middleware: TrustedHeader: a prefix is invalid; make it with netip.MustParsePrefix")
 		case prefix.Bits() == 0:
-			panic(fmt.Sprintf("middleware: TrustedHeader: %s lets everybody be anybody; name the proxies", prefix))
+			panic(fmt.Sprintf("middleware: TrustedHeader: %s trusts every address; give the addresses of the proxies", prefix))
 		case prefix.Addr().Is4In6():
 			panic(fmt.Sprintf("middleware: TrustedHeader: %s would match nothing; write it as an IPv4 prefix", prefix))
 		}
@@ -75,7 +73,7 @@ func TrustedHeader(name string, proxies ...netip.Prefix) func(*http.Request) (au
 	}
 	return func(r *http.Request) (aureus.Principal, error) {
 		if !fromTrusted(r.RemoteAddr, trusted) {
-			return aureus.Principal{}, fmt.Errorf("middleware: %w: %s comes from %s, which is no trusted proxy", ErrNoIdentity, header, r.RemoteAddr)
+			return aureus.Principal{}, fmt.Errorf("middleware: %w: %s comes from %s, which is not a trusted proxy", ErrNoIdentity, header, r.RemoteAddr)
 		}
 		values := r.Header[header]
 		if len(values) != 1 {
@@ -88,6 +86,7 @@ func TrustedHeader(name string, proxies ...netip.Prefix) func(*http.Request) (au
 	}
 }
 
+// fromTrusted reports whether a remote address is in one of the prefixes.
 func fromTrusted(remote string, trusted []netip.Prefix) bool {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -106,12 +105,11 @@ func validIdentity(value string) bool {
 	return value != "" && len(value) <= maxIdentity && nametext.Identifier(value) == ""
 }
 
-// headerName is the canonical form of a header's name; it panics for what is
-// none.
+// headerName is the canonical form of a header name. It panics if the name is not valid.
 func headerName(who, name string) string {
 	for i := range len(name) {
 		if c := name[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
-			panic(fmt.Sprintf("middleware: %s: %q is not the name of a header", who, name))
+			panic(fmt.Sprintf("middleware: %s: %q is not a valid header name", who, name))
 		}
 	}
 	if name == "" {

@@ -92,16 +92,16 @@ func TestTrustedHeader(t *testing.T) {
 func TestTrustedHeaderConstruction(t *testing.T) {
 	loopback := netip.MustParsePrefix("127.0.0.0/8")
 	for says, build := range map[string]func(){
-		"needs a name":          func() { middleware.TrustedHeader("", loopback) },
-		"is not the name":       func() { middleware.TrustedHeader("X Agent", loopback) },
-		"needs the prefixes":    func() { middleware.TrustedHeader("X-Agent") },
-		"prefix is invalid":     func() { middleware.TrustedHeader("X-Agent", netip.Prefix{}) },
-		"0.0.0.0/0 lets":        func() { middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("0.0.0.0/0")) },
-		"::/0 lets":             func() { middleware.TrustedHeader("X-Agent", loopback, netip.MustParsePrefix("::/0")) },
-		"would match nothing":   func() { middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("::ffff:10.0.0.0/104")) },
-		"\"X-Agent:\" is not":   func() { middleware.TrustedHeader("X-Agent:", loopback) },
-		"\"X-Ägent\" is not":    func() { middleware.TrustedHeader("X-Ägent", loopback) },
-		"\"X-A\\r\\nB\" is not": func() { middleware.TrustedHeader("X-A\r\nB", loopback) },
+		"needs a name":               func() { middleware.TrustedHeader("", loopback) },
+		"is not a valid header name": func() { middleware.TrustedHeader("X Agent", loopback) },
+		"give the prefixes":          func() { middleware.TrustedHeader("X-Agent") },
+		"prefix is invalid":          func() { middleware.TrustedHeader("X-Agent", netip.Prefix{}) },
+		"0.0.0.0/0 trusts":           func() { middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("0.0.0.0/0")) },
+		"::/0 trusts":                func() { middleware.TrustedHeader("X-Agent", loopback, netip.MustParsePrefix("::/0")) },
+		"would match nothing":        func() { middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("::ffff:10.0.0.0/104")) },
+		"\"X-Agent:\" is not":        func() { middleware.TrustedHeader("X-Agent:", loopback) },
+		"\"X-Ägent\" is not":         func() { middleware.TrustedHeader("X-Ägent", loopback) },
+		"\"X-A\\r\\nB\" is not":      func() { middleware.TrustedHeader("X-A\r\nB", loopback) },
 	} {
 		t.Run(says, func(t *testing.T) {
 			defer func() { require.Contains(t, fmt.Sprint(recover()), says) }()

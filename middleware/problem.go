@@ -11,19 +11,19 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// problemBase is where the types of the problems are explained.
+// problemBase is the page that explains the types of problems.
 const problemBase = "https://github.com/farmountain/aureus-go/blob/main/middleware/PROBLEMS.md#"
 
-// The bounds of what an answer lists.
+// The limits of what a response shows.
 const (
 	maxFaults    = 20   // failures listed
-	maxFaultText = 1024 // bytes of a text that is not ours
+	maxFaultText = 1024 // bytes of a text from the application
 	maxCode      = 64   // bytes of a code
 )
 
-// problem is an answer of the guard, by RFC 9457. It holds nothing of what the
-// request or the policy said but codes and ids, and what a gate or an [Invalid]
-// says to the caller.
+// problem is a response of the guard, as defined by RFC 9457. From the request and the
+// policy it has only codes and ids. The texts of a gate and of an [Invalid] are for the
+// caller.
 type problem struct {
 	Type        string             `json:"type"`
 	Title       string             `json:"title"`
@@ -35,13 +35,13 @@ type problem struct {
 	Approval    *approvalMember    `json:"approval,omitzero"`
 	Remediation string             `json:"remediation,omitzero"`
 	Errors      []fault            `json:"errors,omitzero"`
-	retryAfter  time.Duration      // 0: no Retry-After
-	challenge   string             // of a 401
-	outcome     string             // the word of aureus.Outcome.Status, for a handler's answer
+	retryAfter  time.Duration      // of Retry-After; 0 is none
+	challenge   string             // of WWW-Authenticate; empty is none
+	outcome     string             // aureus.Outcome.Status, if WriteError writes the problem
 	gate        *aureus.GateResult // for the outcome
 }
 
-// approvalMember tells of the approval that a request needs.
+// approvalMember describes the approval that a request needs.
 type approvalMember struct {
 	ID        string                `json:"id,omitzero"`
 	Status    aureus.ApprovalStatus `json:"status,omitzero"`
@@ -57,7 +57,8 @@ type fault struct {
 	Remediation string `json:"remediation,omitzero"`
 }
 
-// newProblem is a problem of the given type; the title belongs to the type.
+// newProblem makes a problem. kind is the type, a heading of PROBLEMS.md; each type has one
+// title.
 func newProblem(status int, kind, title, code, detail string) *problem {
 	return &problem{
 		Type: problemBase + kind, Title: title, Status: status, Code: code, Detail: detail,
@@ -65,7 +66,7 @@ func newProblem(status int, kind, title, code, detail string) *problem {
 	}
 }
 
-// identify ties the answer to the decision, so that who asks why can quote it.
+// identify sets the decision id, by which a caller can ask for the reason.
 func (p *problem) identify(id aureus.DecisionID) {
 	if id.IsZero() {
 		return
@@ -74,11 +75,11 @@ func (p *problem) identify(id aureus.DecisionID) {
 	p.Instance = "urn:aureus:decision:" + p.DecisionID
 }
 
-// write answers with the problem. An answer of the guard is never cached.
+// write writes the problem as the response.
 func (p *problem) write(w http.ResponseWriter) {
 	h := w.Header()
 	for _, name := range [...]string{"Content-Length", "Etag", "Last-Modified"} {
-		h.Del(name) // of some other content
+		h.Del(name) // they describe other content
 	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
@@ -90,15 +91,15 @@ func (p *problem) write(w http.ResponseWriter) {
 		h.Set("Retry-After", strconv.FormatInt(int64((p.retryAfter+time.Second-1)/time.Second), 10))
 	}
 	text, err := strictjson.MarshalText(p)
-	if err != nil { // it holds nothing that has no JSON form
+	if err != nil { // cannot happen: every field has a JSON form
 		text = []byte(`{"status":` + strconv.Itoa(p.Status) + `}`)
 	}
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(text, '\n')) // nobody is left to tell
+	_, _ = w.Write(append(text, '\n')) // an error means that the client has gone
 }
 
-// codeWord is the code if it has the form of one, and otherwise the fallback:
-// what a decider makes up does not go out as it is.
+// codeWord is the code if it has the form of a code, and otherwise the fallback, so that a
+// decider cannot put other text into a response.
 func codeWord(code, fallback string) string {
 	if code == "" || len(code) > maxCode {
 		return fallback

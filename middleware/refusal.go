@@ -13,8 +13,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// The words in the member "code" that only a guarded service answers with. The
-// others are reason codes, failure codes and those of package wire.
+// The codes that only a guarded service uses. All others are reason codes, failure codes
+// and those of package wire.
 const (
 	codeDenied  = "DENIED"
 	codeStale   = "PRECONDITION_FAILED"
@@ -23,19 +23,19 @@ const (
 
 // How long a caller is asked to wait before it tries again.
 const (
-	retryUndecided = 5 * time.Second // unless the control plane said otherwise
-	retryPending   = time.Minute     // for a person to decide on what is pending
+	retryUndecided = 5 * time.Second // unless the control plane sent another time
+	retryPending   = time.Minute     // while people have to decide first
 	retryLongest   = time.Hour
 )
 
-// problemOf is the answer for an error, and nil for one that says nothing to
-// the caller.
+// problemOf is the response for an error, and nil for an error that this package does not
+// know.
 func (c *Options) problemOf(err error) *problem {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problemOfBody(err)
 	}
 	pending := errors.Is(err, aureus.ReasonTooManyPending.Err())
-	if errors.Is(err, guard.ErrUndecided) && !pending { // whatever else the cause matches
+	if errors.Is(err, guard.ErrUndecided) && !pending { // even if the cause matches another error below
 		return undecided(err)
 	}
 	if refusal, ok := errors.AsType[*guard.Refusal](err); ok {
@@ -52,15 +52,15 @@ func (c *Options) problemOf(err error) *problem {
 	}
 	switch {
 	case errors.Is(err, ErrNoIdentity):
-		return c.nobody()
+		return c.unknownCaller()
 	case errors.Is(err, ErrStale):
 		p := newProblem(http.StatusPreconditionFailed, "stale", "The state has changed", codeStale,
-			"The change is meant for a state that is no longer the present one. Read the state again, and decide anew.")
+			"The state has changed since you read it. Read it again before you send the change again.")
 		p.outcome = vocab.OutcomeBlocked
 		return p
 	case errors.Is(err, ErrPreconditionRequired):
 		p := newProblem(http.StatusPreconditionRequired, "precondition-required", "A precondition is required", codeNoState,
-			"Say which state the change is meant for, with If-Match and the ETag that reading it gave.")
+			"Send If-Match with the ETag of the state that the change is meant for.")
 		p.outcome = vocab.OutcomeBlocked
 		return p
 	case errors.Is(err, aureus.ErrInvalid):
@@ -69,41 +69,41 @@ func (c *Options) problemOf(err error) *problem {
 	return nil
 }
 
-// problemOfBody is the answer for a body that was needed and could not be had.
+// problemOfBody is the response if the body was needed and could not be read.
 func problemOfBody(err error) *problem {
 	large, ok := errors.AsType[*http.MaxBytesError](err)
 	if !ok {
 		return newProblem(http.StatusBadRequest, "invalid-request", "The request is invalid", wire.CodeValidation,
-			"The body could not be read to its end. Send the request again, whole.")
+			"The body could not be read to its end. Send the complete request again.")
 	}
 	p := newProblem(http.StatusRequestEntityTooLarge, "body-too-large", "The body is too large", wire.CodeTooLarge,
-		"The body is longer than this service takes at once. Send less.")
+		"The body is longer than this service accepts. Send less.")
 	p.Errors = []fault{{Detail: "at most " + strconv.FormatInt(large.Limit, 10) + " bytes"}}
 	return p
 }
 
-// nobody is the answer when it is not known who asks.
-func (c *Options) nobody() *problem {
+// unknownCaller is the response if it is not known who asks.
+func (c *Options) unknownCaller() *problem {
 	p := newProblem(http.StatusUnauthorized, "identity-required", "The caller is not known", wire.CodeUnauthorized,
 		"The request does not say who makes it, or says it in a way that is not trusted. Authenticate and send it again.")
 	p.challenge, p.outcome = c.Challenge, vocab.OutcomeRefused
 	return p
 }
 
-// invalid is the answer for a request that the caller can mend.
+// invalid is the response for a request with a mistake that the caller can correct.
 func invalid(err error) *problem {
 	p := newProblem(http.StatusBadRequest, "invalid-request", "The request is invalid", wire.CodeValidation,
-		"The request is not one that this service understands. Correct it before you send it again.")
+		"This service does not understand the request. Correct it before you send it again.")
 	if shown, ok := errors.AsType[*Invalid](err); ok {
 		p.Errors = []fault{{Pointer: cut(shown.Pointer), Detail: cut(shown.Reason)}}
 	}
 	return p
 }
 
-// undecided is the answer when there is no answer: 503, never an allow.
+// undecided is the response if the decider gave no decision.
 func undecided(err error) *problem {
 	p := newProblem(http.StatusServiceUnavailable, "undecided", "It could not be decided", wire.CodeUndecided,
-		"Whether this is allowed could not be found out, so it was not done. Try again later.")
+		"Whether this is allowed could not be decided, so it was not done. Try again later.")
 	p.retryAfter = retryUndecided
 	if remote, ok := errors.AsType[*aureus.Error](err); ok && remote.RetryAfter > 0 {
 		p.retryAfter = min(remote.RetryAfter, retryLongest)
@@ -111,8 +111,8 @@ func undecided(err error) *problem {
 	return p
 }
 
-// refused is the answer for a decision that is not an allow. What the policy
-// says is not for the caller: rule, version and reason stay here.
+// refused is the response for a decision that is not an allow. It does not show the rule,
+// the version of the policy or the reason, which are not for the caller.
 func (c *Options) refused(d aureus.Decision) *problem {
 	var p *problem
 	switch {
@@ -123,7 +123,7 @@ func (c *Options) refused(d aureus.Decision) *problem {
 			codeWord(string(d.ReasonCode), "APPROVAL_REQUIRED"), approvalDetail(d))
 	default:
 		p = newProblem(http.StatusForbidden, "denied", "This is not allowed", codeWord(string(d.ReasonCode), codeDenied),
-			"The policy does not allow this request. Sending it again unchanged will not help; quote the decision to find out why.")
+			"The policy does not allow this request. Sending it again unchanged does not help. To find out why, ask the operator of the service and give the decision id.")
 	}
 	p.Approval = c.approval(d.Approval)
 	p.outcome = vocab.OutcomeRefused
@@ -133,13 +133,13 @@ func (c *Options) refused(d aureus.Decision) *problem {
 
 func tooManyPending() *problem {
 	p := newProblem(http.StatusTooManyRequests, "too-many-pending", "Too many approvals are pending", string(aureus.ReasonTooManyPending),
-		"A person has to approve this first, and too many requests of yours wait for that. Try again when some are decided.")
+		"A person has to approve this first, and too many of your requests already wait for that. Try again when some of them are decided.")
 	p.retryAfter, p.outcome = retryPending, vocab.OutcomeRefused
 	return p
 }
 
-// approval is what the caller learns of an approval. An id of another form may
-// be a token that grants something, and stays here.
+// approval is what the caller learns about an approval. An id in another form is not shown,
+// because it may be a token that grants something.
 func (c *Options) approval(ref aureus.ApprovalRef) *approvalMember {
 	if !idtext.IsApproval(ref.ID) {
 		return nil
@@ -155,11 +155,11 @@ func approvalDetail(d aureus.Decision) string {
 	status := d.Approval.Status
 	switch {
 	case status == aureus.ApprovalRejected || d.ReasonCode == aureus.ReasonApprovalRejected:
-		return "A person has rejected this request. Asking again gives the same answer until the approval expires."
+		return "A person has rejected this request. Sending it again has the same result until the approval expires."
 	case d.Effect != aureus.RequireApproval:
-		return "The approval that was presented does not let this request through."
+		return "The approval that was presented does not allow this request."
 	case d.Approval.ID != "":
-		return "A person has been asked. Once they approve, send the same request again, unchanged, with the approval's id in " + ApprovalHeader + ". It passes once."
+		return "A person has been asked. After they approve, send the same request again, unchanged, with the id of the approval in " + ApprovalHeader + ". It passes once."
 	}
 	return "A person has to approve this request before it is sent again."
 }

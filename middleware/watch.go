@@ -11,9 +11,9 @@ import (
 	"github.com/felixge/httpsnoop"
 )
 
-// watch has the exchange see what the handler writes through its own writer. What
-// is written past it, as routers that keep a writer of their own do, is not seen.
-// The writer has exactly the optional interfaces of the original.
+// watch wraps the ResponseWriter and the body of the handler's request, so that the
+// exchange sees what the handler writes and reads. It does not see what a router writes
+// through another writer. The wrapper has exactly the optional interfaces of the original.
 func (v *exchange) watch(w http.ResponseWriter, inner *http.Request) http.ResponseWriter {
 	v.writer = w
 	if inner.Body != nil && inner.Body != http.NoBody {
@@ -29,8 +29,8 @@ func (v *exchange) watch(w http.ResponseWriter, inner *http.Request) http.Respon
 	return v.watchAny(w)
 }
 
-// http1Writer is what net/http's writer for HTTP/1 can do. It spares the
-// allocations of a wrapper that is put together for each request.
+// http1Writer has the methods of net/http's writer for HTTP/1. A wrapper for this common
+// case is one allocation; httpsnoop makes several for each request.
 type http1Writer interface {
 	http.ResponseWriter
 	http.Flusher
@@ -59,7 +59,7 @@ func isPlain(w http.ResponseWriter) bool {
 	return true
 }
 
-// watchedPlain is the watched form of a writer without optional interfaces.
+// watchedPlain wraps a writer without optional interfaces.
 type watchedPlain struct {
 	http.ResponseWriter
 
@@ -79,7 +79,7 @@ func (w *watchedPlain) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// watchedHTTP1 is the watched form of net/http's writer for HTTP/1.
+// watchedHTTP1 wraps net/http's writer for HTTP/1.
 type watchedHTTP1 struct {
 	http1Writer
 
@@ -127,7 +127,7 @@ func (w *watchedHTTP1) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffered, err
 }
 
-// watchAny is the watched form of every other writer.
+// watchAny wraps every other writer.
 func (v *exchange) watchAny(w http.ResponseWriter) http.ResponseWriter {
 	return httpsnoop.Wrap(w, httpsnoop.Hooks{
 		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
@@ -178,29 +178,28 @@ func (v *exchange) watchAny(w http.ResponseWriter) http.ResponseWriter {
 	})
 }
 
-// sawStatus keeps the highest status: a handler that reports a failure after it
-// has begun to write has failed all the same.
+// sawStatus keeps the highest status, because a handler that reports a failure after it has
+// begun to write has failed.
 func (v *exchange) sawStatus(status int) {
 	if status := int64(status); status > v.status.Load() {
 		v.status.Store(status)
 	}
-	// net/http closes the connection after a body that http.MaxBytesReader found
-	// too long. The reader tells it through a method of the writer that it was
-	// given, which no wrapper can have; a reader on the original writer tells it
-	// again.
+	// When http.MaxBytesReader finds a body too long, net/http closes the connection.
+	// The reader asks for that through an unexported method of the writer, which no
+	// wrapper can have. So a second reader, on the original writer, asks for it.
 	if status == http.StatusRequestEntityTooLarge || (status >= http.StatusBadRequest && v.cutShort.Load()) {
 		_, _ = http.MaxBytesReader(v.writer, endless{}, 0).Read(make([]byte, 1))
 	}
 }
 
-// endless is a body that is too long for every limit.
+// endless is a body that is longer than every limit.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 func (endless) Close() error               { return nil }
 
-// watchedBody sees whether the handler gave up on a body that goes on, as
-// http.MaxBytesReader does: its last read before the answer was full.
+// watchedBody sees whether the handler stopped reading a body that has more to read, as
+// http.MaxBytesReader does: the last read before the response filled its buffer.
 type watchedBody struct {
 	io.ReadCloser
 
@@ -213,9 +212,9 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// seen reports whether it is known what the handler answered. Without a word of
-// it net/http answers 200, if the writer is net/http's own: nobody behind the
-// guard has another way to that one.
+// seen reports whether the response of the handler is known. If the handler wrote nothing
+// and the writer is net/http's own, net/http responds with 200, because nothing behind the
+// guard has another way to that writer.
 func (v *exchange) seen() bool {
 	status := v.status.Load()
 	switch {
@@ -228,9 +227,9 @@ func (v *exchange) seen() bool {
 	return origin == "net/http" || origin == "net/http/httptest"
 }
 
-// unwatched is the writer below those of other guards, and of all who watch a
-// writer by the same means and write nothing themselves. The writers of routers,
-// which do, stay: they have an Unwrap as well.
+// unwatched removes the wrappers of other guards, and those of httpsnoop, which write
+// nothing by themselves. It keeps the writers of routers, which may write by themselves and
+// have an Unwrap method too.
 func unwatched(w http.ResponseWriter) http.ResponseWriter {
 	for {
 		switch watched := w.(type) {
@@ -249,7 +248,7 @@ func unwatched(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// packageOf is the package that the writer's type is of.
+// packageOf is the import path of the package of the writer's type.
 func packageOf(w http.ResponseWriter) string {
 	kind := reflect.TypeOf(w)
 	if kind.Kind() == reflect.Pointer {

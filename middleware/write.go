@@ -7,25 +7,24 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// WriteError answers for a handler whose work ended with an error of this
-// project, in the same form as the guard's own answers, and with nothing of the
-// error in it that is not for the caller:
+// WriteError writes the response of a handler for an error, in the form of the guard's own
+// responses. It shows only what is meant for the caller:
 //
-//   - a change that a gate did not admit, which is an error with a method
-//     GateResult() aureus.GateResult: 422 with the failure code, the remedy and
-//     the reasons of the failed validators, 409 where the code is CONFLICT, 503
-//     where validators failed to work and nothing else is known against it
-//   - [ErrStale] 412, [ErrPreconditionRequired] 428
-//   - a [*guard.Refusal] 403 or 429, [guard.ErrUndecided] and every error of
-//     [aureus.Client] 503 with Retry-After
-//   - [ErrNoIdentity] 401, [*Invalid] and [aureus.ErrInvalid] 400, a body beyond
-//     its bound ([http.MaxBytesError]) 413
-//   - everything else, nil included, 500
+//   - a change that a gate refused, which is an error with a method GateResult()
+//     aureus.GateResult: 422 with the failure code, the remediation and the reasons of the
+//     failed validators; 409 if the code is CONFLICT; 503 if all failed validators failed
+//     with TOOL_ERROR
+//   - [ErrStale]: 412. [ErrPreconditionRequired]: 428
+//   - a [*guard.Refusal]: 403 or 429. [guard.ErrUndecided], and every error of
+//     [aureus.Client]: 503 with Retry-After
+//   - [ErrNoIdentity]: 401. An [*Invalid] and [aureus.ErrInvalid]: 400. A body beyond its
+//     limit ([http.MaxBytesError]): 413
+//   - every other error, and nil: 500
 //
-// Behind a guard with [Options.Outcomes] the outcome tells the same, with the result
-// of the gate. A change that a gate did not admit and a failed precondition also
-// say that nothing was done, as [NotDone] does: the approval that the request
-// used is given back. Call it at most once, before anything else is written.
+// If the guard has [Options].Outcomes, the outcome has the same code, and the result of the
+// gate. For a change that a gate refused, and for a failed precondition, WriteError also
+// does what [NotDone] does: the approval that the request used can be used once more. Call
+// WriteError at most once, before anything else is written.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	v := exchangeOf(r.Context())
 	c := &Options{Challenge: defaultChallenge}
@@ -35,7 +34,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	p := c.problemOf(err)
 	if p == nil {
 		p = newProblem(http.StatusInternalServerError, "internal", "The service failed", wire.CodeInternal,
-			"The service could not do this, for a reason of its own.")
+			"The service failed for an internal reason.")
 	}
 	if v != nil {
 		if p.DecisionID == "" {
