@@ -205,7 +205,7 @@ func (c *Config) files() (control, telemetry, folder string, err error) {
 	return control, strings.TrimSuffix(control, extension) + ".telemetry" + extension, folder, nil
 }
 
-// tools are those that tasks may run.
+// tools are those of the configuration and, in development mode, the examples'.
 func (c *Config) tools() map[string]Tool {
 	tools := map[string]Tool{}
 	if c.Dev {

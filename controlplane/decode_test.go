@@ -91,6 +91,8 @@ func validationBodies(tb testing.TB) [][]byte {
 	return bodies
 }
 
+type runRequest = wire.RunRequest[aureus.WorkflowSpec]
+
 func TestScan_RequestBodies_AcceptsWhatStrictjsonAccepts(t *testing.T) {
 	for _, body := range checkBodies(t) {
 		agree[policy.CheckRequest](t, body)

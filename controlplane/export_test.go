@@ -15,7 +15,7 @@ func InProcess(s *Server) http.RoundTripper { return inProcess{s} }
 func Failing(s *Server) int { return s.web.FailingAddresses() }
 
 // SetHeartbeat sets how often a run that is waited for sends white space.
-func SetHeartbeat(s *Server, d time.Duration) { s.heartbeat = d }
+func SetHeartbeat(s *Server, d time.Duration) { s.runs.SetHeartbeat(d) }
 
 // WrapStore has the server use what wrap makes of its store.
 func WrapStore(c *Config, wrap func(storage.Store) storage.Store) { c.wrapStore = wrap }

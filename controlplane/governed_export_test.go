@@ -25,4 +25,4 @@ func OwnerOf(t *testing.T, s *Server, secret string) governor.Owner {
 func SetLongRead(s *Server, d time.Duration) { s.longRead = d }
 
 // SetRunQuota bounds the runs that have not ended.
-func SetRunQuota(s *Server, quota storage.RunQuota) { s.runQuota = quota }
+func SetRunQuota(s *Server, quota storage.RunQuota) { s.runs.SetQuota(quota) }

@@ -63,7 +63,7 @@ func Models() map[string]reflect.Type {
 		"WorkflowSpec": reflect.TypeFor[aureus.WorkflowSpec](), "TaskSpec": reflect.TypeFor[aureus.TaskSpec](), "RetryConfig": reflect.TypeFor[aureus.RetryConfig](),
 		"CompensationHooks": reflect.TypeFor[aureus.CompensationHooks](), "CompensationAction": reflect.TypeFor[aureus.CompensationAction](),
 		"SandboxConfig": reflect.TypeFor[aureus.SandboxConfig](), "SafetyPolicy": reflect.TypeFor[aureus.SafetyPolicy](),
-		"WorkflowExecution": reflect.TypeFor[runRequest](), "WorkflowResult": reflect.TypeFor[aureus.WorkflowExecutionResult](), "TaskResult": reflect.TypeFor[aureus.TaskResult](),
+		"WorkflowExecution": reflect.TypeFor[wire.RunRequest[aureus.WorkflowSpec]](), "WorkflowResult": reflect.TypeFor[aureus.WorkflowExecutionResult](), "TaskResult": reflect.TypeFor[aureus.TaskResult](),
 		"WorkflowRunStatus": reflect.TypeFor[aureus.WorkflowStatus](), "WorkflowCancelled": reflect.TypeFor[aureus.WorkflowCancellation](),
 		"SafetyViolation": reflect.TypeFor[aureus.SafetyViolation](), "PendingApproval": reflect.TypeFor[aureus.PendingApproval](),
 		"SafetyRule": reflect.TypeFor[aureus.SafetyRule](),

@@ -17,6 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/controlplane/internal/rules"
+	"github.com/farmountain/aureus-go/controlplane/internal/runs"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
@@ -40,6 +41,7 @@ type Server struct {
 	policy    *policy.Service
 	audit     *audit.Service
 	retention audit.Retention
+	runs      *runs.Service
 
 	clients    clientKeys
 	validators validators
@@ -49,12 +51,7 @@ type Server struct {
 	feeds      feeds
 	files      string // tells these stores from others, in the ids of the stream
 
-	tools     map[string]Tool // those of the configuration, and in development mode the examples'
-	runs      runs
-	runQuota  storage.RunQuota
-	starting  sync.Mutex // one workflow is started, joined or cancelled at a time
-	heartbeat time.Duration
-	longRead  time.Duration // how long one read of a store may take
+	longRead time.Duration // how long one read of a store may take
 }
 
 // Open opens the stores and returns a server that is ready to answer. The context
@@ -67,7 +64,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{config: config, log: config.Logger, clients: clientKeys{secrets: map[string]string{}}, governor: config.governor(runtime.GOMAXPROCS(0))}
-	s.runQuota, s.longRead = config.runQuota(), web.MaxLongRead
+	s.longRead = web.MaxLongRead
 	defer func() {
 		if err != nil {
 			_ = s.Close() // the first error says more
@@ -109,25 +106,27 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	}
 	decide := rules.Rules{LenientPermissions: config.LenientPermissions, Volatile: config.Volatile, Now: config.Now}
 	s.approvals = &approvals.Service{
-		Store: s.db, Now: config.Now, Rules: decide, Life: approval.Life{Decide: config.ApprovalLifetime, Use: config.ApprovalUseTime}, Changed: s.wakeRuns,
+		Store: s.db, Now: config.Now, Rules: decide, Life: approval.Life{Decide: config.ApprovalLifetime, Use: config.ApprovalUseTime},
+		Changed: func() { s.runs.Wake() }, // a run may wait for the approval
 	}
 	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Report: s.report}
 	s.audit = &audit.Service{Store: s.db, Now: config.Now}
 	s.retention = audit.Retention{Store: s.db, Now: config.Now, Log: s.log, Keep: config.Retention}
-	s.tools, s.heartbeat = config.tools(), defaultHeartbeat
+	s.runs = runs.New(runs.Config{
+		Log: s.log, Now: config.Now, Store: s.db, Governor: s.governor, Policy: s.policy, Tools: forRuns(config.tools()), Quota: config.runQuota(),
+		Life: s.web.Life(), Report: s.report,
+	})
 	s.web.Handle(s.routes()...)
-	s.runs.wake = make(chan struct{}, 1)
-	if err := s.resumeRuns(ctx); err != nil {
+	if err := s.runs.Start(ctx); err != nil {
 		return nil, err
 	}
-	s.keepTending()
 	s.pruning.Go(func() { s.retention.Run(s.web.Life()) })
 	return s, nil
 }
 
 func (s *Server) routes() []web.Route {
 	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.audit.Routes(), s.streamRoutes(), s.crvRoutes(),
-		s.observabilityRoutes(), s.workflowRoutes(), s.healthRoutes(), s.metricsRoutes(), contractRoutes())
+		s.observabilityRoutes(), s.runs.Routes(), s.healthRoutes(), s.metricsRoutes(), contractRoutes())
 }
 
 // ServeHTTP answers one request.
@@ -140,7 +139,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Keys manages the server's API keys.
-func (s *Server) Keys() *Keys { return &Keys{db: s.db, now: s.config.Now, revoked: s.wakeRuns} }
+func (s *Server) Keys() *Keys { return &Keys{db: s.db, now: s.config.Now, revoked: s.runs.Wake} }
 
 // Close ends the requests under way, waits for them, closes the stores and,
 // for an ephemeral server, removes them. Call [http.Server.Shutdown] first to
@@ -148,13 +147,10 @@ func (s *Server) Keys() *Keys { return &Keys{db: s.db, now: s.config.Now, revoke
 func (s *Server) Close() error {
 	first := s.web == nil || s.web.Close()
 	s.pruning.Wait()
-	s.runs.finish()
+	s.runs.Close()
 	s.feeds.ended.Wait()
 	if !first {
 		return nil
-	}
-	if n := s.runs.tools.wait(toolGrace); n > 0 {
-		s.log.ErrorContext(context.Background(), "tools of workflows go on although they were told to end", slog.Int("tools", n))
 	}
 	var errs []error
 	if s.telemetry != nil {

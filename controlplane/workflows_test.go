@@ -57,8 +57,8 @@ func echo(_ context.Context, call controlplane.ToolCall) (any, error) {
 	return map[string]any{"inputs": call.Inputs, "results": call.Results, "key": call.IdempotencyKey}, nil
 }
 
-// A tool is told for whom it runs.
-func TestAToolKnowsForWhomItRuns(t *testing.T) {
+// A tool call names whom it runs for.
+func TestToolCall_NamesItsTenantAndPrincipal(t *testing.T) {
 	calls := make(chan controlplane.ToolCall, 1)
 	srv := open(t, withTools(map[string]controlplane.Tool{"look": {RiskTier: aureus.TierLow, Run: func(_ context.Context, call controlplane.ToolCall) (any, error) {
 		calls <- call
@@ -73,7 +73,7 @@ func TestAToolKnowsForWhomItRuns(t *testing.T) {
 	require.Equal(t, "look", call.Tool)
 }
 
-func TestAWorkflowRunsItsToolsInOrder(t *testing.T) {
+func TestExecute_Chain_RunsToolsInOrder(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}}))
 	client := srv.Client()
 	spec := chain("w", task("a", "echo", func(t *aureus.TaskSpec) { t.Inputs = map[string]any{"n": 1, "unset": nil} }), task("b", "echo"))
@@ -84,10 +84,10 @@ func TestAWorkflowRunsItsToolsInOrder(t *testing.T) {
 	require.NotNil(t, result.DurationMS)
 	b, ok := result.TaskResults["b"].Result.(map[string]any)
 	require.True(t, ok)
-	require.Contains(t, b["results"], "a", "a task is given what it depends on")
+	require.Contains(t, b["results"], "a", "a task gets the results that it depends on")
 	a, ok := result.TaskResults["a"].Result.(map[string]any)
 	require.True(t, ok)
-	require.NotContains(t, a["inputs"], "unset", "what the published client sends for unset is unset")
+	require.NotContains(t, a["inputs"], "unset", "null, which the published client sends for what is not set, is left out")
 
 	status, err := client.WorkflowStatus(t.Context(), "w")
 	require.NoError(t, err)
@@ -104,8 +104,8 @@ func TestAWorkflowRunsItsToolsInOrder(t *testing.T) {
 	require.Equal(t, []string{"step_start:a", "policy_check:a", "step_end:a", "step_start:b", "policy_check:b", "step_end:b"}, kinds)
 }
 
-// Every way in which a task may not run: none of them runs the tool.
-func TestATaskThatMayNotRunDoesNot(t *testing.T) {
+// Every reason why a task may not run: the tool is not called.
+func TestExecute_TaskThatMayNotRun_ToolIsNotCalled(t *testing.T) {
 	var ran atomic.Int64
 	run := func(context.Context, controlplane.ToolCall) (any, error) { ran.Add(1); return nil, nil }
 	srv := open(t, withTools(map[string]controlplane.Tool{
@@ -144,7 +144,7 @@ func TestATaskThatMayNotRunDoesNot(t *testing.T) {
 	require.Zero(t, ran.Load())
 }
 
-func TestAnApprovalIsAskedForAndTheWorkflowGoesOnOnceItIsGiven(t *testing.T) {
+func TestExecute_TaskNeedsApproval_WaitsAndContinues(t *testing.T) {
 	var ran atomic.Int64
 	run := func(context.Context, controlplane.ToolCall) (any, error) { return ran.Add(1), nil }
 	srv := open(t, withTools(map[string]controlplane.Tool{"look": {Run: run, RiskTier: aureus.TierLow}, "pay": {Run: run}}))
@@ -173,7 +173,7 @@ func TestAnApprovalIsAskedForAndTheWorkflowGoesOnOnceItIsGiven(t *testing.T) {
 	result, err := client.ExecuteWorkflow(t.Context(), spec, allowed())
 	require.NoError(t, err)
 	require.Equal(t, "success", result.Status)
-	require.EqualValues(t, 3, ran.Load(), "what was done is not done again")
+	require.EqualValues(t, 3, ran.Load(), "a task that was done does not run again")
 
 	result, err = client.ExecuteWorkflow(t.Context(), spec, allowed())
 	require.NoError(t, err)
@@ -187,7 +187,7 @@ func TestAnApprovalIsAskedForAndTheWorkflowGoesOnOnceItIsGiven(t *testing.T) {
 	require.False(t, cancelled.Cancelled)
 }
 
-func TestRunningWorkflowsAreJoinedAndCancelled(t *testing.T) {
+func TestExecute_SameWorkflowUnderWay_IsJoined_AndCancelEndsBoth(t *testing.T) {
 	started := make(chan struct{}, 10)
 	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
 		started <- struct{}{}
@@ -216,7 +216,7 @@ func TestRunningWorkflowsAreJoinedAndCancelled(t *testing.T) {
 	first := <-results
 	require.Equal(t, "cancelled", first.Status, first.Error)
 	select {
-	case <-started: // the second came after the end, and is a run of its own
+	case <-started: // the second request came after the end, and started a run of its own
 		_, err := client.CancelWorkflow(t.Context(), "w")
 		require.NoError(t, err)
 	case second := <-results:
@@ -224,7 +224,7 @@ func TestRunningWorkflowsAreJoinedAndCancelled(t *testing.T) {
 	}
 }
 
-func TestASlowWorkflowIsKeptAlive(t *testing.T) {
+func TestExecute_SlowTool_SendsWhiteSpace(t *testing.T) {
 	release := make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		<-release
@@ -246,7 +246,7 @@ func TestASlowWorkflowIsKeptAlive(t *testing.T) {
 	beat := make([]byte, 3)
 	_, err = io.ReadFull(response.Body, beat)
 	require.NoError(t, err)
-	require.Equal(t, "   ", string(beat), "before there is an answer")
+	require.Equal(t, "   ", string(beat), "before the response")
 	close(release)
 	rest, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
@@ -254,10 +254,9 @@ func TestASlowWorkflowIsKeptAlive(t *testing.T) {
 	require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 }
 
-// A server that stops leaves its runs where they are, and the next one goes on
-// with them: what was done is not done again, and the key of what was under way
-// is the same.
-func TestRunsGoOnAfterARestart(t *testing.T) {
+// Runs under way when the server stops continue in the next one: a task that was
+// done does not run again, and the one under way gets the same idempotency key.
+func TestRestart_RunUnderWay_Continues(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	var first atomic.Int64
 	keys := make(chan string, 2)
@@ -295,7 +294,7 @@ func TestRunsGoOnAfterARestart(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-func TestWhatToolsDoWrongIsTheTasksFailure(t *testing.T) {
+func TestTool_PanicErrorOrBadResult_FailsTheTask(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"panics": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { panic("secret-of-the-tool") }},
 		"fails":  {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return nil, errors.New("no") }},
@@ -311,7 +310,7 @@ func TestWhatToolsDoWrongIsTheTasksFailure(t *testing.T) {
 	}
 }
 
-func TestWorkflowsOfOthersAreApart(t *testing.T) {
+func TestWorkflows_OfAnotherSubjectOrTenant_AreSeparate(t *testing.T) {
 	srv := open(t)
 	own := newSite(t, srv)
 	other := own.as(newKey(t, srv, controlplane.RoleService, "svc", func(k *controlplane.Key) { k.Tenant = "other" }))
@@ -323,22 +322,22 @@ func TestWorkflowsOfOthersAreApart(t *testing.T) {
 	}
 	own.as(own.operator).get(t, "/api/v1/workflows/w/status").ok(t)
 
-	// Of one id, everybody sees the latest run of theirs.
+	// Of one workflow id, each subject sees its own latest run.
 	mine := own.get(t, "/api/v1/workflows/w/status").ok(t).field(t, "run_id")
 	theirs := colleague.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`}`).ok(t).field(t, "run_id")
 	require.Equal(t, mine, own.get(t, "/api/v1/workflows/w/status").ok(t).field(t, "run_id"))
 	require.Equal(t, theirs, colleague.get(t, "/api/v1/workflows/w/status").ok(t).field(t, "run_id"))
 	require.Equal(t, mine, own.post(t, "/api/v1/workflows/w/cancel", "").ok(t).field(t, "run_id"))
 
-	// What waits for an approval is nobody else's to go on with, nor to end, and
-	// keeps nobody else from using the id.
+	// A run that waits for an approval cannot be continued or cancelled by another
+	// subject, and another subject can use the same id.
 	waiting := `{"workflow":` + mustMarshal(t, chain("x", task("a", "", risk("HIGH")))) + `,"context":{"principal_id":"p","principal_permissions":[{"action":"write","resource":"ledger"}]}}`
 	first := own.post(t, "/api/v1/workflows/execute", waiting).ok(t)
 	colleague.post(t, "/api/v1/workflows/x/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
 	beside := colleague.post(t, "/api/v1/workflows/execute", strings.Replace(waiting, `"p"`, `"p2"`, 1)).ok(t)
 	require.NotEqual(t, first.field(t, "run_id"), beside.field(t, "run_id"))
 	operator := own.as(own.operator)
-	require.Equal(t, beside.field(t, "run_id"), operator.get(t, "/api/v1/workflows/x/status").ok(t).field(t, "run_id"), "the latest of everybody's")
+	require.Equal(t, beside.field(t, "run_id"), operator.get(t, "/api/v1/workflows/x/status").ok(t).field(t, "run_id"), "the latest of all subjects")
 	require.Equal(t, first.field(t, "run_id"), operator.get(t, "/api/v1/workflows/x/status?subject=svc").ok(t).field(t, "run_id"))
 	operator.get(t, "/api/v1/workflows/x/status?subject=nobody").refusal(t, http.StatusNotFound, "NOT_FOUND")
 	colleague.get(t, "/api/v1/workflows/x/status?subject=svc").refusal(t, http.StatusNotFound, "NOT_FOUND")
@@ -354,7 +353,7 @@ func TestWorkflowsOfOthersAreApart(t *testing.T) {
 	other.post(t, "/api/v1/workflows/w/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
 }
 
-func TestAnUnsafeWorkflowIsRefusedBeforeItRuns(t *testing.T) {
+func TestExecute_UnsafeWorkflow_Is422BeforeItRuns(t *testing.T) {
 	s := newSite(t, open(t))
 	circle := chain("w", task("a", ""), task("b", ""))
 	circle.Dependencies["a"] = []string{"b"}
@@ -366,8 +365,8 @@ func TestAnUnsafeWorkflowIsRefusedBeforeItRuns(t *testing.T) {
 	s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "")))+`,"context":{"principal_id":7}}`).refusal(t, 422, "VALIDATION_ERROR")
 }
 
-// The published client's example, as its development server sees it.
-func TestThePublishedExampleRunsInDevelopment(t *testing.T) {
+// The published client's example succeeds in development mode.
+func TestExecute_PublishedExampleInDevelopment_Succeeds(t *testing.T) {
 	s := newSite(t, open(t, func(c *controlplane.Config) { c.Dev = true })).as("")
 	got := s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"example-data-processing","name":"D","goal":"g","constraints":["c"],"success_criteria":["s"],"tasks":[
 		{"id":"read-input","name":"R","type":"action","inputs":null,"retry":null,"idempotency_key":null,"timeout_ms":null,"risk_tier":"LOW","compensation":null,"compensation_action":null,"tool_name":"read_file","required_permissions":null,"allowed_tools":null,"intent":"read","data_zone":"internal","sandbox_config":null},
@@ -377,9 +376,9 @@ func TestThePublishedExampleRunsInDevelopment(t *testing.T) {
 	require.Contains(t, got.body, `"simulated":true`)
 }
 
-// What an approver decided on is all that the tool is given: the same task in
-// another run, with another context, is another question.
-func TestAnApprovalOfATaskIsOfItsRunAlone(t *testing.T) {
+// An approval of a task is used only by the run that asked for it: neither by the
+// same task with another context, nor by another run of the same workflow.
+func TestTaskApproval_AnotherRun_CannotUseIt(t *testing.T) {
 	var paid atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }}}))
 	client, operator := srv.Client(), srv.Operator("olga")
@@ -406,12 +405,12 @@ func TestAnApprovalOfATaskIsOfItsRunAlone(t *testing.T) {
 	require.EqualValues(t, 1, paid.Load())
 	result, err = client.ExecuteWorkflow(t.Context(), chain("w1", pay), to("bob"))
 	require.NoError(t, err)
-	require.Equal(t, "partial", result.Status, "the next run of the same asks anew")
+	require.Equal(t, "partial", result.Status, "the next run of the same workflow asks for a new approval")
 	require.EqualValues(t, 1, paid.Load())
 }
 
-// What undoes does not hold a server up that stops.
-func TestClosingDoesNotWaitForWhatUndoes(t *testing.T) {
+// A compensation under way does not delay a server that stops.
+func TestClose_CompensationUnderWay_EndsIt(t *testing.T) {
 	undoing := make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"do": {RiskTier: aureus.TierLow, Run: echo},
@@ -432,9 +431,9 @@ func TestClosingDoesNotWaitForWhatUndoes(t *testing.T) {
 	require.Error(t, <-done)
 }
 
-// A store that takes no writes in the middle of a run is told of at once. The run
-// goes on by itself when the store is back, and no task is run twice for it.
-func TestARunGoesOnWhenTheStoreIsBack(t *testing.T) {
+// When the store fails in the middle of a run, the request is answered at once. The
+// run continues by itself when the store works again, and no task runs twice.
+func TestRun_StoreFails_ContinuesWhenItWorksAgain(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not let an open file be renamed: run this on a Unix")
 	}
@@ -451,7 +450,7 @@ func TestARunGoesOnWhenTheStoreIsBack(t *testing.T) {
 	client := srv.Client().With(aureus.WithRetry(aureus.RetryPolicies{Changes: aureus.NoRetry}))
 	_, err = client.ExecuteWorkflow(t.Context(), chain("w", task("a", "first"), task("b", "second")))
 	require.ErrorIs(t, err, aureus.ErrUnavailable)
-	require.Zero(t, second.Load(), "nothing begins before what was done is kept")
+	require.Zero(t, second.Load(), "no task begins before the last one is stored")
 
 	require.NoError(t, os.Rename(file+".away", file))
 	require.Eventually(t, func() bool {
@@ -462,9 +461,9 @@ func TestARunGoesOnWhenTheStoreIsBack(t *testing.T) {
 	require.EqualValues(t, 1, second.Load())
 }
 
-// A task that is to run because another one failed may need a person as well:
-// the run waits for that, and for nothing else that it might have done.
-func TestAHookThatNeedsAnApprovalIsWaitedFor(t *testing.T) {
+// A hook may need an approval as well: the run waits for it, and not for other
+// tasks that need one.
+func TestHook_NeedsApproval_RunWaitsForIt(t *testing.T) {
 	var repaired, ran atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"fails":  {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { ran.Add(1); return nil, errors.New("no") }},
@@ -496,12 +495,12 @@ func TestAHookThatNeedsAnApprovalIsWaitedFor(t *testing.T) {
 	require.Equal(t, "skipped", result.TaskResults["apart"].Status)
 	require.NotContains(t, result.TaskResults["apart"].Error, "execute the workflow again")
 	require.EqualValues(t, 1, repaired.Load())
-	require.EqualValues(t, 1, ran.Load(), "what has failed has failed")
+	require.EqualValues(t, 1, ran.Load(), "a failed task does not run again")
 }
 
-// Each attempt is reported, and so is a refusal, so that the summary shows how
-// long it took until a retry succeeded.
-func TestEachAttemptIsToldOf(t *testing.T) {
+// Each attempt and each refusal is reported, so that the summary shows how long it
+// took until a retry succeeded.
+func TestTaskEvents_EachAttemptAndRefusal_IsReported(t *testing.T) {
 	var ran atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{"flaky": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		if ran.Add(1) < 3 {
@@ -528,8 +527,8 @@ func TestEachAttemptIsToldOf(t *testing.T) {
 	require.Positive(t, summary.MTTRMS)
 }
 
-// The results of all tasks of a run are bounded together.
-func TestTheResultsOfARunAreBounded(t *testing.T) {
+// The results of all tasks of a run have one limit together.
+func TestTaskResults_TogetherTooLarge_FailTheTask(t *testing.T) {
 	large := strings.Repeat("x", 1<<20-100)
 	srv := open(t, withTools(map[string]controlplane.Tool{"large": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		return large, nil
@@ -542,7 +541,7 @@ func TestTheResultsOfARunAreBounded(t *testing.T) {
 	s := newSite(t, srv)
 	for _, id := range []string{"w", "last", "reused"} {
 		part := tasks
-		if id == "last" { // now all of them are known under their keys
+		if id == "last" { // now the results of all tasks are known under their keys
 			part = tasks[10:]
 		}
 		s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, aureus.WorkflowSpec{ID: id, Name: id, Tasks: part, Dependencies: map[string][]string{}})+`}`).ok(t)
@@ -556,8 +555,9 @@ func TestTheResultsOfARunAreBounded(t *testing.T) {
 	}
 }
 
-// What a tool's own tier says about a task that names none is a warning.
-func TestTheTiersOfToolsAreWarnedAbout(t *testing.T) {
+// A safety rule that is violated only with the tier of the task's tool is a
+// warning.
+func TestExecute_TierOfToolViolatesSafetyPolicy_IsWarning(t *testing.T) {
 	s := newSite(t, open(t, withTools(map[string]controlplane.Tool{"do": {Run: echo, RiskTier: aureus.TierCritical}})))
 	got := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "do"), task("b", "")))+`}`).ok(t)
 	for _, rule := range []string{"no_action_after_critical_without_approval", "require_permissions_for_high_risk", "require_compensation_for_critical"} {
@@ -565,9 +565,9 @@ func TestTheTiersOfToolsAreWarnedAbout(t *testing.T) {
 	}
 }
 
-// A tool that is slow to end is waited for when the server closes: it may still
-// use what its host closes next.
-func TestClosingWaitsForToolsThatAreTold(t *testing.T) {
+// Close waits for a tool that ends late: it may still use what the embedding
+// program closes next.
+func TestClose_ToolEndsLate_IsWaitedFor(t *testing.T) {
 	begun, told := make(chan struct{}), make(chan struct{})
 	var ended atomic.Bool
 	srv := open(t, withTools(map[string]controlplane.Tool{"slow": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
@@ -592,9 +592,9 @@ func TestClosingWaitsForToolsThatAreTold(t *testing.T) {
 	require.True(t, ended.Load())
 }
 
-// A run that ends while somebody cancels it has ended: it is not taken up again
-// from where it was a moment ago, to be undone.
-func TestCancellingWhatEndsAtThatMomentUndoesNothing(t *testing.T) {
+// A run that ends while it is being cancelled is not resumed from an earlier state
+// and compensated.
+func TestCancel_RunEndsAtThatMoment_UndoesNothing(t *testing.T) {
 	srv := open(t, func(c *controlplane.Config) { c.Logger = nil })
 	client := srv.Client()
 	for i := range 60 {
@@ -625,9 +625,9 @@ func TestCancellingWhatEndsAtThatMomentUndoesNothing(t *testing.T) {
 	}
 }
 
-// What tools give back, and what a person is asked about, can be read by all who
-// are told of it afterwards.
-func TestWhatIsTooDeepOrTooManyFailsItsTaskAlone(t *testing.T) {
+// Results of tools and arguments of approvals stay within the limits with which
+// clients read them.
+func TestTaskResults_TooDeepOrTooMany_FailTheirTaskOnly(t *testing.T) {
 	nested := func(levels int) (v any) {
 		for range levels {
 			v = []any{v}
@@ -666,9 +666,9 @@ func TestWhatIsTooDeepOrTooManyFailsItsTaskAlone(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What a run asked for and did not use is of no use to anybody else: it takes no
-// place among a principal's twenty, and nobody is left to decide about nothing.
-func TestARunThatHasEndedWaitsForNothing(t *testing.T) {
+// A run that ends withdraws the approvals that it did not use: they no longer count
+// among the principal's pending ones, and no operator has to decide them.
+func TestRun_Ended_WithdrawsItsApprovals(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
 	client, operator := srv.Client(), srv.Operator("olga")
 	pending := func() int {
@@ -692,8 +692,8 @@ func TestARunThatHasEndedWaitsForNothing(t *testing.T) {
 	require.Contains(t, mustMarshal(t, entries), "the workflow that asked for it has ended")
 }
 
-// A result says what became of what was done.
-func TestWhatWasUndoneIsSaid(t *testing.T) {
+// The result says which tasks were undone.
+func TestExecute_Compensated_ResultSaysSo(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: echo, Simulate: echo}, "undo": {RiskTier: aureus.TierLow, Run: echo}}))
 	undoable := func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "undo"} }
 	result := runWorkflow(t, srv.Client(), chain("w", task("a", "do", undoable), task("b", "do"), task("c", "nobody")))
@@ -703,11 +703,11 @@ func TestWhatWasUndoneIsSaid(t *testing.T) {
 	simulated := runWorkflow(t, srv.Client(), chain("s", task("a", "do", undoable, func(t *aureus.TaskSpec) {
 		t.SandboxConfig = &aureus.SandboxConfig{Enabled: true}
 	})))
-	require.Contains(t, simulated.TaskResults["a"].Error, "cannot be simulated", "what could not be undone is not begun")
+	require.Contains(t, simulated.TaskResults["a"].Error, "cannot be simulated", "a task that could not be undone is not started")
 }
 
-// Once white space has been sent, an error can no longer be an answer of its own:
-// the connection is broken off, so that no client takes it for one.
+// Once white space has been sent, an error cannot change the response any more: the
+// connection is broken, so that no client takes the white space for a response.
 func TestExecute_ErrorAfterTheHeartbeat_BreaksOff(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not let an open file be renamed: run this on a Unix")

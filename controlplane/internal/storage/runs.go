@@ -37,8 +37,8 @@ type Run struct {
 	StartedAt  time.Time
 }
 
-// RunRef names a run.
-type RunRef struct{ Tenant, ID string }
+// RunRef names a run and the API key that it runs with.
+type RunRef struct{ Tenant, ID, KeyID string }
 
 // RunQuota bounds the runs that have not ended: those under way, those that wait
 // for a person, and those that are parked. A subject counts its own only, so that

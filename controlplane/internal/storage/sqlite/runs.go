@@ -126,10 +126,10 @@ func (t runs) ToWake(now time.Time, limit int) (list []storage.RunRef, next time
 		LEFT JOIN keys k ON k.id = r.key_id WHERE r.ended = 0 AND `
 	err = t.each(func(rows *sql.Rows) error {
 		var r storage.RunRef
-		err := rows.Scan(&r.Tenant, &r.ID)
+		err := rows.Scan(&r.Tenant, &r.ID, &r.KeyID)
 		list = append(list, r)
 		return err
-	}, `SELECT DISTINCT r.tenant, r.run_id`+waits+`(a.id IS NULL OR a.status <> 'pending' OR a.expires_at < ? OR k.revoked_at IS NOT NULL) ORDER BY random() LIMIT ?`,
+	}, `SELECT DISTINCT r.tenant, r.run_id, r.key_id`+waits+`(a.id IS NULL OR a.status <> 'pending' OR a.expires_at < ? OR k.revoked_at IS NOT NULL) ORDER BY random() LIMIT ?`,
 		now.UnixNano(), limit)
 	if err != nil {
 		return nil, next, err

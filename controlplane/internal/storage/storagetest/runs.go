@@ -171,13 +171,14 @@ func taskAdmissionsBelongToOneTaskOfOneRun(t *testing.T, open Open) {
 // the end of its key, and by nothing else.
 func runsToWakeWhatIsWaitedForHasEnded(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
-	ids := map[string]string{}
+	ids, keys := map[string]string{}, map[string]string{}
 	for i, name := range []string{"pending", "approved", "rejected", "expires", "withdrawn", "key revoked", "ended", "gone", "two"} {
 		subject := "s" + strconv.Itoa(i)
 		addRun(t, db, name, "default", subject, "w")
 		var key storage.Key
 		copy(key.Hash[:], subject)
 		key.ID, key.Tenant, key.Subject, key.Role = "key_"+subject, "default", subject, "service"
+		keys[name] = key.ID
 		write(t, db, func(tx storage.Tx) error {
 			if err := tx.Keys().Add(key); err != nil {
 				return err
@@ -207,6 +208,7 @@ func runsToWakeWhatIsWaitedForHasEnded(t *testing.T, open Open) {
 			list, first, err := tx.Runs().ToWake(now, limit)
 			for _, run := range list {
 				require.Equal(t, "default", run.Tenant)
+				require.Equal(t, keys[run.ID], run.KeyID)
 				require.False(t, names[run.ID], "a run is listed once")
 				names[run.ID] = true
 			}

@@ -13,8 +13,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// Runs that wait for a person are bounded for a subject, and leave room for other
-// subjects and tenants.
+// The runs of one subject that wait for an approval are limited, and leave room for
+// other subjects and tenants.
 func TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
 	controlplane.SetRunQuota(srv, storage.RunQuota{Subject: 3, Bytes: 1 << 20, Tenant: 4, Beyond: 1})
@@ -33,7 +33,7 @@ func TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers(t *testing.T) 
 		require.NotEmpty(t, refused.header.Get("Retry-After"))
 		raw{method: "GET", path: "/api/v1/workflows/4/status", key: key}.do(t, srv).refusal(t, http.StatusNotFound, "NOT_FOUND")
 	}
-	require.Equal(t, http.StatusOK, execute(keys.hostile, "1").status, "what waits already is told of, and is not a new one")
+	require.Equal(t, http.StatusOK, execute(keys.hostile, "1").status, "a run that waits already is not a new one")
 	require.Equal(t, "partial", execute(keys.neighbour, "1").json(t)["status"])
 	execute(keys.neighbour, "2").refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED") // the tenant has 4
 	require.Equal(t, "partial", execute(keys.operator, "1").json(t)["status"], "every subject of it may have one")
@@ -45,9 +45,9 @@ func TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers(t *testing.T) 
 	require.Equal(t, "partial", execute(keys.hostile, "5").json(t)["status"], "there is room again")
 }
 
-// A run that waits for a person holds no slot and no memory; when it goes on it
-// takes a slot again.
-func TestWaitingRun_GivesItsSlotBack_AndTakesOneToGoOn(t *testing.T) {
+// A run that waits for an approval holds no slot and no memory; when it continues,
+// it takes a slot again.
+func TestWaitingRun_GivesItsSlotBack_AndTakesOneToContinue(t *testing.T) {
 	running, finish := make(chan struct{}), make(chan struct{})
 	pay := func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
 		close(running)
@@ -78,9 +78,9 @@ func TestWaitingRun_GivesItsSlotBack_AndTakesOneToGoOn(t *testing.T) {
 	require.Zero(t, governor.Bytes.InUse())
 }
 
-// What the tasks of a run came to is charged to its key while it goes on, and
-// where there is no room for a result, its task fails and says so.
-func TestRunResults_AreChargedToTheKeyUntilTheRunEnds(t *testing.T) {
+// The results of a run's tasks are charged to its key while it is under way. Where
+// there is no room for a result, its task fails and says so.
+func TestTaskResults_AreChargedToTheKeyUntilTheRunEnds(t *testing.T) {
 	second, finish := make(chan struct{}), make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"large": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// A name in a workflow that is longer than what can be kept is refused before
-// anything runs, wherever it stands.
+// A name in a workflow that is too long is refused before anything runs, wherever it
+// is.
 func TestExecute_NameBeyondItsBound_Is422(t *testing.T) {
 	s := newSite(t, open(t))
 	execute := func(spec aureus.WorkflowSpec, context string) answer {
@@ -60,9 +60,9 @@ func TestExecute_NameBeyondItsBound_Is422(t *testing.T) {
 	}
 }
 
-// Names that an approver could not read as they are, are refused before anything
-// runs as well.
-func TestExecute_NameThatCannotBeSeen_Is422(t *testing.T) {
+// A name with a character that an approver cannot see is refused before anything
+// runs.
+func TestExecute_NameWithInvisibleCharacter_Is422(t *testing.T) {
 	s := newSite(t, open(t))
 	hidden := "pay\u202e"
 	for pointer, change := range map[string]func(task *aureus.TaskSpec, context map[string]any){

@@ -88,9 +88,8 @@ func entriesOf(t *testing.T, c *aureus.Client, kind string) (found []aureus.Audi
 	return found
 }
 
-// An approval is good for the attempts that the approver was shown, while it can
-// be used. After that a person is asked anew, and the attempts that were made
-// stay made.
+// An approval is valid for the attempts that the approver was shown, until it
+// expires. Then a new one is asked for, and attempts that were made still count.
 func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 	clock := newClock()
 	var calls atomic.Int64
@@ -112,11 +111,11 @@ func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 		return err == nil && status.Status == "awaiting_approval" && status.PendingApprovals[0].ApprovalToken != first.ID
 	}, 10*time.Second, time.Millisecond)
 	require.Contains(t, status.Tasks["pay"].Error, "after 2 attempts")
-	require.EqualValues(t, 2, calls.Load(), "the third attempt needs a person anew")
+	require.EqualValues(t, 2, calls.Load(), "the third attempt needs a new approval")
 
 	second := approvePending(t, olga, "pay")
 	status = statusOnce(t, client, "w", "failed")
-	require.EqualValues(t, 3, calls.Load(), "attempts that were made stay made")
+	require.EqualValues(t, 3, calls.Load(), "attempts that were made still count")
 	require.Equal(t, "failed", status.Tasks["pay"].Status)
 
 	var attempts []any
@@ -134,8 +133,8 @@ func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 	require.Equal(t, []any{"1 " + first.ID, "2 " + first.ID, "3 " + second.ID}, attempts)
 }
 
-// A key that is revoked while a task is tried ends that: the tool is told to end,
-// no other attempt is made, no hook runs and nothing is undone.
+// When the key of a run is revoked, the tool under way is told to end, no other
+// attempt is made, no hook runs and nothing is undone.
 func TestRevokedKey_RunUnderWay_IsParked(t *testing.T) {
 	for name, elsewhere := range map[string]bool{"by this server": false, "by another process": true} {
 		t.Run(name, func(t *testing.T) {
@@ -181,13 +180,13 @@ func TestRevokedKey_RunUnderWay_IsParked(t *testing.T) {
 			require.Equal(t, "success", status.Tasks["do"].Status)
 			require.Equal(t, "pending", status.Tasks["work"].Status)
 			require.EqualValues(t, 1, calls.Load())
-			require.Zero(t, others.Load(), "neither the hook nor what undoes")
+			require.Zero(t, others.Load(), "neither the hook nor the compensation runs")
 			parked := entriesOf(t, olga, vocab.AuditWorkflowParked)
 			require.Len(t, parked, 1)
 			require.Equal(t, k.ids["old"], parked[0].KeyID)
 			require.Equal(t, status.RunID, parked[0].Details["run_id"])
 
-			// Whoever cancels it undoes what was done, with a key of their own.
+			// Whoever cancels it undoes what was done, with the own key.
 			cancelled, err := olga.CancelWorkflow(t.Context(), "w")
 			require.NoError(t, err)
 			require.True(t, cancelled.Cancelled)
@@ -202,9 +201,9 @@ func TestRevokedKey_RunUnderWay_IsParked(t *testing.T) {
 	}
 }
 
-// A parked run goes on with another key of its subject: what was done is not done
-// again.
-func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_GoesOn(t *testing.T) {
+// A parked run continues with another key of its subject: a task that was done does
+// not run again.
+func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_Continues(t *testing.T) {
 	var done atomic.Int64
 	k := &keyServer{Server: open(t, withTools(map[string]controlplane.Tool{
 		"do": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return done.Add(1), nil }}, "pay": {Run: echo},
@@ -218,7 +217,7 @@ func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_GoesOn(t *testing.T) {
 	statusOnce(t, rotated, "w", "parked")
 	withdrawn, err := olga.Approval(t.Context(), first.PendingApprovals[0].ApprovalToken)
 	require.NoError(t, err)
-	require.Equal(t, aureus.ApprovalExpired, withdrawn.Status, "nobody is left to decide about nothing")
+	require.Equal(t, aureus.ApprovalExpired, withdrawn.Status, "no operator has to decide it")
 
 	require.NotEqual(t, first.RunID, runWorkflow(t, other, chain("w", task("do", "do"))).RunID)
 	again := runWorkflow(t, rotated, spec, allowed())
@@ -230,8 +229,8 @@ func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_GoesOn(t *testing.T) {
 	require.EqualValues(t, 2, done.Load(), "once for each of the two subjects")
 }
 
-// The canceller's key is for undoing alone, also where there was no room to cancel
-// at once.
+// The run uses the key of whoever cancels it only to undo what it did, also where
+// there was no room to cancel at once.
 func TestParkedRun_CancelledWithoutRoom_DoesNothingElseWithTheCancellersKey(t *testing.T) {
 	var paid atomic.Int64
 	k := &keyServer{Server: open(t, withTools(map[string]controlplane.Tool{
@@ -263,8 +262,8 @@ func TestParkedRun_CancelledWithoutRoom_DoesNothingElseWithTheCancellersKey(t *t
 	require.Zero(t, paid.Load())
 }
 
-// A key that was revoked while no server ran counts after the start: for runs
-// that were under way and for those that wait.
+// Runs whose key was revoked while no server ran are parked after the start: those
+// that were under way, and those that wait.
 func TestRevokedKey_ServerStopped_ParksAfterTheStart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	var calls atomic.Int64
@@ -303,8 +302,8 @@ func TestRevokedKey_ServerStopped_ParksAfterTheStart(t *testing.T) {
 	require.Len(t, entriesOf(t, olga, vocab.AuditWorkflowParked), 2)
 }
 
-// A run of development mode's caller, whom no key proves, does not go on in a
-// server that asks for keys.
+// A run that was started without a key in development mode does not continue in a
+// server that requires keys.
 func TestDevelopmentRun_ServerWithKeys_IsParked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	var paid atomic.Int64
@@ -323,8 +322,8 @@ func TestDevelopmentRun_ServerWithKeys_IsParked(t *testing.T) {
 	require.Zero(t, paid.Load())
 }
 
-// An approval admits nothing any more once the key that gave it is revoked:
-// neither the next attempt, nor a task that has not begun.
+// An approval is no longer valid when the key that gave it is revoked: neither for
+// the next attempt, nor for a task that has not begun.
 func TestApproversKeyRevoked_Task_AsksAnew(t *testing.T) {
 	var calls, paid atomic.Int64
 	k := &keyServer{}
@@ -376,7 +375,7 @@ func TestRejectedTask_NextExecute_StaysRejected(t *testing.T) {
 	require.Empty(t, status.PendingApprovals)
 
 	told := runWorkflow(t, client, spec, allowed())
-	require.Equal(t, first.RunID, told.RunID, "the end of the run that went on by itself")
+	require.Equal(t, first.RunID, told.RunID, "the result of the run that continued by itself")
 	require.Equal(t, "failed", told.Status)
 	next := runWorkflow(t, client, spec, allowed())
 	require.NotEqual(t, first.RunID, next.RunID)
@@ -389,7 +388,7 @@ func TestRejectedTask_NextExecute_StaysRejected(t *testing.T) {
 	require.Zero(t, paid.Load())
 }
 
-// An approval that nobody decided ends, and its run with it.
+// When the approval that a run waits for expires, the run ends.
 func TestWaitingRun_ApprovalExpires_EndsWithIt(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock), withTools(map[string]controlplane.Tool{"pay": {Run: echo}, "do": {RiskTier: aureus.TierLow, Run: echo}, "undo": {RiskTier: aureus.TierLow, Run: echo}}))
@@ -402,8 +401,8 @@ func TestWaitingRun_ApprovalExpires_EndsWithIt(t *testing.T) {
 	require.True(t, status.Tasks["do"].Compensated)
 }
 
-// The status of a waiting run says what it waits for, and what to do.
-func TestWaitingRun_Status_TellsWhatItWaitsFor(t *testing.T) {
+// The status of a waiting run names the approvals that it waits for, and what to do.
+func TestWaitingRun_Status_NamesItsApprovals(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
 	client, olga := srv.Client(), srv.Operator("olga")
 	first := runWorkflow(t, client, chain("w", task("pay", "pay", risk("HIGH"))), allowed())
@@ -418,9 +417,9 @@ func TestWaitingRun_Status_TellsWhatItWaitsFor(t *testing.T) {
 	require.Empty(t, statusOnce(t, client, "w", "success").PendingApprovals)
 }
 
-// A run that waits goes on by itself once it is approved, also after a restart,
-// and the next call that asks for the same is told its end, once.
-func TestWaitingRun_Approved_GoesOnByItself(t *testing.T) {
+// A waiting run continues by itself when it is approved, also after a restart, and
+// the next request for the same gets its result, once.
+func TestWaitingRun_Approved_ContinuesByItself(t *testing.T) {
 	for name, restart := range map[string]bool{"at once": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
 			clock := newClock()
@@ -447,7 +446,7 @@ func TestWaitingRun_Approved_GoesOnByItself(t *testing.T) {
 			require.Equal(t, first.RunID, told.RunID)
 			require.Equal(t, "success", told.Status)
 			next := runWorkflow(t, client, spec, allowed())
-			require.NotEqual(t, first.RunID, next.RunID, "it was told")
+			require.NotEqual(t, first.RunID, next.RunID, "the result was received")
 			approvePending(t, olga, "pay")
 			statusOnce(t, client, "w", "success")
 			clock.Advance(time.Hour)
@@ -457,7 +456,7 @@ func TestWaitingRun_Approved_GoesOnByItself(t *testing.T) {
 	}
 }
 
-// Two subjects use one workflow id side by side, under way and waiting.
+// Two subjects run workflows with the same id at the same time.
 func TestWorkflowID_AnotherSubject_IsApart(t *testing.T) {
 	release := make(chan struct{})
 	began := make(chan struct{}, 2)
@@ -492,8 +491,8 @@ func TestWorkflowID_AnotherSubject_IsApart(t *testing.T) {
 	require.Equal(t, "success", (<-results).Status)
 }
 
-// Runs that wait wake at once and use their approvals, also while other verdicts
-// are being answered. Each operator hears of the own verdict all the same.
+// A waiting run may use its approval before the operator's request is answered. The
+// answer is the approval as the operator decided it all the same.
 func TestApprove_WaitingRunUsesItAtOnce_AnswerIsTheVerdict(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {RiskTier: aureus.TierHigh, Run: echo}}))
 	client, olga := srv.Client(), srv.Operator("olga")
@@ -515,9 +514,9 @@ func TestApprove_WaitingRunUsesItAtOnce_AnswerIsTheVerdict(t *testing.T) {
 	require.NoError(t, errors.Join(errs...), "the client takes another status than approved for a malformed answer")
 }
 
-// A tool is given of the context what the approver was shown of it: a name without
-// a value, which is not shown, does not reach it.
-func TestToolCall_NullInTheContext_IsNotGivenAsItIsNotShown(t *testing.T) {
+// A tool gets the same context as the approver was shown: without the members that
+// are null.
+func TestToolCall_NullInTheContext_IsLeftOut(t *testing.T) {
 	calls := make(chan controlplane.ToolCall, 1)
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: func(_ context.Context, call controlplane.ToolCall) (any, error) {
 		calls <- call

@@ -1,9 +1,8 @@
-package controlplane
+package runs
 
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,16 +11,15 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
-	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 var errCrash = errors.New("the process ended")
 
 // crashing is a host whose process ends at a save: before it, or after it.
 type crashing struct {
-	*runHost
+	*host
 
-	at    int // the save, counted from 1
+	at    int // the save at which the process ends, counted from 1; 0: never
 	after bool
 	saves int
 }
@@ -31,17 +29,16 @@ func (h *crashing) Save(ctx context.Context, state *workflow.State) error {
 	if h.saves == h.at && !h.after {
 		return errCrash
 	}
-	err := h.runHost.Save(ctx, state)
+	err := h.host.Save(ctx, state)
 	if h.saves == h.at {
 		return errCrash
 	}
 	return err
 }
 
-// Wherever the process ends, the run comes to the same, nothing is undone that
-// does not have to be, and of what is done under keys no more than the task under
-// way is done again.
-func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
+// Wherever the process ends, the run ends with the same state, nothing is undone
+// needlessly, and at most the task that was under way is run again.
+func TestRun_ProcessEndsAtAnySave_EndsTheSame(t *testing.T) {
 	for _, last := range []string{"good", "bad"} {
 		t.Run(last, func(t *testing.T) {
 			var calls []string
@@ -52,16 +49,14 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 				}
 				return call.TaskID, nil
 			}}
-			srv, err := Open(t.Context(), Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Tools: map[string]Tool{"good": tool, "bad": tool, "undo": tool}})
-			require.NoError(t, err)
-			defer func() { require.NoError(t, srv.Close()) }()
-			require.NoError(t, srv.db.Update(t.Context(), func(tx storage.Tx) error {
+			s := openService(t, map[string]Tool{"good": tool, "bad": tool, "undo": tool})
+			require.NoError(t, s.config.Store.Update(t.Context(), func(tx storage.Tx) error {
 				return tx.Keys().Add(storage.Key{ID: "k", Tenant: "t", Subject: "s", Role: "service"})
 			}))
 
-			begin := func(id string) *runHost {
+			begin := func(id string) *run {
 				undo := &aureus.CompensationAction{Tool: "undo"}
-				request := runRequest{Workflow: aureus.WorkflowSpec{
+				body := request{Workflow: aureus.WorkflowSpec{
 					ID: id, Name: id, Dependencies: map[string][]string{"last": {"a", "twin", "b"}}, Tasks: []aureus.TaskSpec{
 						{ID: "a", Type: "action", ToolName: "good", IdempotencyKey: id + "-1", CompensationAction: undo},
 						{ID: "twin", Type: "action", ToolName: "good", IdempotencyKey: id + "-1", CompensationAction: undo},
@@ -71,32 +66,26 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 					},
 				}}
 				caller := web.Caller{KeyID: "k", Subject: "s", Tenant: "t", Role: web.Service}
-				text, err := marshalled(keptCaller(caller), request, workflow.NewState())
+				r, err := s.newRun(caller, body)
 				require.NoError(t, err)
-				stored := storage.Run{ID: "run_" + id, Tenant: "t", Subject: "s", KeyID: "k", WorkflowID: id, Caller: text[0], Request: text[1], State: text[2], StartedAt: srv.config.Now()}
-				require.NoError(t, srv.db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Add(stored) }))
-				host, _, err := srv.hostOf(stored)
-				require.NoError(t, err)
-				return host
+				require.NoError(t, s.config.Store.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Add(r.stored) }))
+				return r
 			}
-			// run runs what the store has of the run, until it ends or crashes.
-			run := func(id string, at int, after bool) (saves int, state *workflow.State, err error) {
-				stored, err := srv.latestRun(t.Context(), web.Caller{Tenant: "t", Subject: "s"}, id)
+			// resume runs what is stored of the run, until it ends or crashes.
+			resume := func(id string, at int, after bool) (saves int, state *workflow.State, err error) {
+				r, err := s.latest(t.Context(), "t", "s", id)
 				require.NoError(t, err)
-				host, state, err := srv.hostOf(stored)
-				require.NoError(t, err)
-				host.live = &liveRun{failing: make(chan struct{})}
-				h := &crashing{runHost: host, at: at, after: after}
-				err = workflow.Run(t.Context(), t.Context(), &host.request.Workflow, state, h)
-				host.releaseTask() // it is memory
-				return h.saves, state, err
+				h := &crashing{host: &host{run: r, service: s, live: &liveRun{failing: make(chan struct{})}}, at: at, after: after}
+				err = workflow.Run(t.Context(), t.Context(), &r.request.Workflow, r.state, h)
+				h.releaseTask() // keys are held in memory only
+				return h.saves, r.state, err
 			}
-			known := func(host *runHost) (ids []string) {
-				for i := range host.request.Workflow.Tasks {
-					task := &host.request.Workflow.Tasks[i]
-					key, err := host.taskKey(task)
+			known := func(r *run) (ids []string) {
+				for i := range r.request.Workflow.Tasks {
+					task := &r.request.Workflow.Tasks[i]
+					key, err := r.heldTaskOf(task)
 					require.NoError(t, err)
-					result, err := host.taskResult(t.Context(), key)
+					result, err := s.storedResult(t.Context(), key)
 					if !errors.Is(err, storage.ErrNotFound) {
 						require.NoError(t, err)
 						ids = append(ids, task.ID+"="+result.TaskID)
@@ -106,7 +95,7 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 			}
 
 			whole := begin("whole")
-			saves, want, err := run("whole", 0, false)
+			saves, want, err := resume("whole", 0, false)
 			require.NoError(t, err)
 			wantCalls, wantKnown := calls, known(whole)
 			if last == "good" {
@@ -114,16 +103,16 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 				require.Equal(t, []string{"a=a", "twin=a", "b=b", "last=last"}, wantKnown)
 			} else {
 				require.Equal(t, []string{"good:a", "good:b", "bad:last", "good:hook", "undo:b", "undo:a"}, wantCalls)
-				require.Equal(t, []string{"hook=hook"}, wantKnown, "what was undone is not known as done")
+				require.Equal(t, []string{"hook=hook"}, wantKnown, "the result of an undone task is forgotten")
 			}
 			for at := 1; at <= saves; at++ {
 				for _, after := range []bool{false, true} {
 					id := "w" + string(rune('a'+at)) + map[bool]string{true: "x", false: "y"}[after]
-					host := begin(id)
+					r := begin(id)
 					calls = nil
-					_, _, err := run(id, at, after)
+					_, _, err := resume(id, at, after)
 					require.ErrorIs(t, err, errCrash)
-					_, state, err := run(id, 0, false)
+					_, state, err := resume(id, 0, false)
 					require.NoError(t, err)
 					require.Equal(t, want.Status, state.Status, "save %d", at)
 					for task := range want.Tasks {
@@ -132,19 +121,19 @@ func TestARunComesToTheSameWhereverTheProcessEnds(t *testing.T) {
 						require.Equal(t, want.Tasks[task].Reused, state.Tasks[task].Reused, task)
 						require.Equal(t, want.Tasks[task].Result, state.Tasks[task].Result, task)
 					}
-					require.Equal(t, wantKnown, known(host))
+					require.Equal(t, wantKnown, known(r))
 					extra := len(calls) - len(wantCalls)
 					require.GreaterOrEqual(t, extra, 0, "save %d: %v", at, calls)
-					require.LessOrEqual(t, extra, map[bool]int{true: 0, false: 1}[after], "save %d: %v: only what was under way, and not kept, is done again", at, calls)
+					require.LessOrEqual(t, extra, map[bool]int{true: 0, false: 1}[after], "save %d: %v: only what was under way, and not stored, is run again", at, calls)
 					require.Equal(t, wantCalls, withoutRepeats(calls))
 				}
 			}
-			require.Empty(t, srv.runs.tasks.held)
+			require.Empty(t, s.keys.held)
 		})
 	}
 }
 
-// withoutRepeats are the calls but for those that follow their like.
+// withoutRepeats are the calls without those that repeat the one before.
 func withoutRepeats(calls []string) (once []string) {
 	for i, call := range calls {
 		if i == 0 || calls[i-1] != call {
@@ -152,15 +141,4 @@ func withoutRepeats(calls []string) (once []string) {
 		}
 	}
 	return once
-}
-
-func marshalled(values ...any) (texts []string, err error) {
-	for _, v := range values {
-		text, err := strictjson.MarshalText(v)
-		if err != nil {
-			return nil, err
-		}
-		texts = append(texts, string(text))
-	}
-	return texts, nil
 }

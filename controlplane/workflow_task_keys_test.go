@@ -23,9 +23,9 @@ func runWorkflow(t *testing.T, client *aureus.Client, spec aureus.WorkflowSpec, 
 	return result
 }
 
-// What was done under an idempotency key is not done again, in whatever run of
-// the same subject for the same principal.
-func TestWhatWasDoneUnderAKeyIsNotDoneAgain(t *testing.T) {
+// A result that is known under an idempotency key is reused in every run of the
+// same subject for the same principal.
+func TestTaskKey_ResultKnown_IsReused(t *testing.T) {
 	var paid atomic.Int64
 	now := atomic.Pointer[time.Time]{}
 	clock := time.Now()
@@ -71,21 +71,21 @@ func TestWhatWasDoneUnderAKeyIsNotDoneAgain(t *testing.T) {
 	require.Equal(t, "success", simulated.Status)
 	require.EqualValues(t, 1, paid.Load())
 	runWorkflow(t, client, chain("w4", task("pay", "pay", withKey("invoice-8", nil))))
-	require.EqualValues(t, 2, paid.Load(), "what was only simulated has not been done")
+	require.EqualValues(t, 2, paid.Load(), "a simulation leaves no result")
 
 	someone := newSite(t, srv).as(newKey(t, srv, controlplane.RoleService, "another"))
 	someone.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w5", pay))+`,"context":{"principal_id":"in-process"}}`).ok(t)
-	require.EqualValues(t, 3, paid.Load(), "a key is of its subject alone")
+	require.EqualValues(t, 3, paid.Load(), "a key belongs to its subject")
 
 	runWorkflow(t, client, chain("w7", pay), aureus.WithRunContext(map[string]any{"principal_id": "somebody"}))
-	require.EqualValues(t, 4, paid.Load(), "and of its principal")
+	require.EqualValues(t, 4, paid.Load(), "and to its principal")
 	runWorkflow(t, client, chain("w8", pay), aureus.WithRunContext(map[string]any{"principal_id": "somebody"}))
 	require.EqualValues(t, 4, paid.Load())
 
 	later := clock.Add(8 * 24 * time.Hour)
 	now.Store(&later)
 	runWorkflow(t, client, chain("w6", pay))
-	require.EqualValues(t, 5, paid.Load(), "after seven days it is forgotten")
+	require.EqualValues(t, 5, paid.Load(), "after seven days the result is forgotten")
 }
 
 func eventsOf(t *testing.T, client *aureus.Client, workflow string) []aureus.TelemetryEvent {
@@ -95,9 +95,9 @@ func eventsOf(t *testing.T, client *aureus.Client, workflow string) []aureus.Tel
 	return list
 }
 
-// A workflow that succeeded is run anew, unless all its tasks carry idempotency
-// keys whose results are still known.
-func TestAWorkflowWithNothingLeftToDoIsNotRunAnew(t *testing.T) {
+// Executing a workflow again after it succeeded starts a new run, unless all its
+// tasks have idempotency keys whose results are still known.
+func TestExecuteAgain_AllTaskKeysKnown_GivesTheFirstRun(t *testing.T) {
 	var ran atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		return ran.Add(1), nil
@@ -119,8 +119,8 @@ func TestAWorkflowWithNothingLeftToDoIsNotRunAnew(t *testing.T) {
 	require.EqualValues(t, 5, ran.Load())
 }
 
-// What was undone is to be done again, and is undone by the run that did it alone.
-func TestWhatWasUndoneIsDoneAgain(t *testing.T) {
+// A task that was undone runs again. It is undone only by the run that did it.
+func TestTaskKey_TaskUndone_RunsAgain(t *testing.T) {
 	var did, undid atomic.Int64
 	count := func(n *atomic.Int64) func(context.Context, controlplane.ToolCall) (any, error) {
 		return func(context.Context, controlplane.ToolCall) (any, error) { return n.Add(1), nil }
@@ -141,11 +141,11 @@ func TestWhatWasUndoneIsDoneAgain(t *testing.T) {
 	require.Equal(t, "success", runWorkflow(t, client, chain("other", do)).Status)
 	require.Equal(t, "failed", runWorkflow(t, client, failing).Status)
 	require.EqualValues(t, 3, did.Load())
-	require.EqualValues(t, 2, undid.Load(), "the other workflow stands on it")
+	require.EqualValues(t, 2, undid.Load(), "the other workflow relies on it")
 }
 
-// Two runs at once do a task under one key once.
-func TestRunsThatShareAKeyWaitForEachOther(t *testing.T) {
+// Two runs at the same time run a task with one key once.
+func TestTaskKey_SharedByRunsUnderWay_RunsOnce(t *testing.T) {
 	var ran atomic.Int64
 	begun, release := make(chan struct{}), make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
@@ -180,7 +180,7 @@ func TestRunsThatShareAKeyWaitForEachOther(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 	cancelled, err := client.CancelWorkflow(t.Context(), "w3")
 	require.NoError(t, err)
-	require.Equal(t, "cancelled", cancelled.Status, "one that waits can be cancelled")
+	require.Equal(t, "cancelled", cancelled.Status, "a run that waits for a key can be cancelled")
 	close(release)
 	statuses := map[string]int{}
 	for range 3 {
@@ -191,8 +191,8 @@ func TestRunsThatShareAKeyWaitForEachOther(t *testing.T) {
 	require.EqualValues(t, 1, ran.Load())
 }
 
-// A policy that denies by now is heard although the task is done.
-func TestAKeyOpensNothingThatThePolicyDenies(t *testing.T) {
+// The policy is checked again before a result is reused.
+func TestTaskKey_PolicyDeniesNow_FailsTheTask(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: echo}}))
 	client := srv.Client()
 	guarded := task("do", "do", withKey("k", nil), risk("LOW"))
@@ -204,8 +204,8 @@ func TestAKeyOpensNothingThatThePolicyDenies(t *testing.T) {
 	require.Nil(t, denied.TaskResults["do"].Result)
 }
 
-// While a task is being undone, nobody takes it for done.
-func TestWhatIsBeingUndoneIsNotReused(t *testing.T) {
+// While a task is being undone, its result is not reused.
+func TestTaskKey_TaskBeingUndone_IsNotReused(t *testing.T) {
 	var did atomic.Int64
 	undoing, release := make(chan struct{}), make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{

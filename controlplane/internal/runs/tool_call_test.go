@@ -1,4 +1,4 @@
-package controlplane
+package runs
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestToolsAreBoundedAndWaitedFor(t *testing.T) {
+func TestToolCalls_TooManyOrSlow_AreRefusedAndWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls toolCalls
 		require.Zero(t, calls.wait(time.Hour), "there is none")

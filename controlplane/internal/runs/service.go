@@ -1,0 +1,114 @@
+package runs
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/controlplane/internal/policy"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+)
+
+const (
+	// heartbeat is how often a request that waits for a run is sent white space. The
+	// published client gives up after 30 s of silence, not of total time.
+	heartbeat = 10 * time.Second
+
+	// toolGrace is how long [Service.Close] waits for tools, which have been told to
+	// end.
+	toolGrace = 5 * time.Second
+)
+
+// Config is what [New] needs. Every field must be set.
+type Config struct {
+	Log      *slog.Logger
+	Now      func() time.Time
+	Store    storage.Store
+	Governor *governor.Governor
+	Policy   *policy.Service
+
+	// Tools are what tasks may call, by name. The map is not changed after New.
+	Tools map[string]Tool
+
+	// Quota limits the runs that have not ended.
+	Quota storage.RunQuota
+
+	// Life ends all runs: its end is the first step of closing the server. They
+	// continue when the server is opened again.
+	Life context.Context //nolint:containedctx // it is the life of the server, not of a call
+
+	// Report stores a telemetry event of a run.
+	Report func(ctx context.Context, tenant string, event aureus.TelemetryEvent) error
+}
+
+// Service executes workflows. Make it with [New], call [Service.Start] once, and
+// [Service.Close] after the life in its configuration has ended. It is safe for
+// concurrent use.
+type Service struct {
+	config    Config
+	heartbeat time.Duration
+
+	// starting is held while a run is started, continued or cancelled, so that no
+	// run is under way twice.
+	starting sync.Mutex
+	live     liveRuns
+	keys     taskKeys  // the idempotency keys of tasks under way
+	tools    toolCalls // the tools under way
+
+	wake    chan struct{}  // holds at most one signal: look at the waiting runs now
+	waking  sync.WaitGroup // the goroutine that looks at them
+	closing sync.Once
+}
+
+// New makes a Service that does nothing yet.
+func New(config Config) *Service {
+	return &Service{config: config, heartbeat: heartbeat, wake: make(chan struct{}, 1)}
+}
+
+// Start continues the runs that were under way when the process ended, and starts
+// to look after those that wait.
+func (s *Service) Start(ctx context.Context) error {
+	if err := s.resume(ctx); err != nil {
+		return err
+	}
+	s.waking.Go(s.keepWaking)
+	return nil
+}
+
+// Close waits for the runs under way and, for a short time, for their tools. The
+// configured life must have ended. It may be called repeatedly, and on nil.
+func (s *Service) Close() {
+	if s == nil {
+		return
+	}
+	s.waking.Wait()
+	for _, live := range s.live.snapshot() {
+		<-live.done
+	}
+	s.closing.Do(func() {
+		if n := s.tools.wait(toolGrace); n > 0 {
+			s.config.Log.ErrorContext(context.Background(), "tools of workflows are still running although they were told to end", slog.Int("tools", n))
+		}
+	})
+}
+
+// Routes are the paths of workflows.
+func (s *Service) Routes() []web.Route {
+	return []web.Route{
+		{Pattern: "POST /api/v1/workflows/execute", Role: web.Service, Replay: web.ReplayDurable, Handler: s.execute},
+		{Pattern: "GET /api/v1/workflows/{id}/status", Role: web.Service, Query: []string{"subject"}, Handler: s.status},
+		{Pattern: "POST /api/v1/workflows/{id}/cancel", Role: web.Service, Query: []string{"subject"}, Replay: web.ReplayDurable, Handler: s.cancel},
+	}
+}
+
+// SetHeartbeat replaces how often a waiting request is sent white space. It is for
+// tests, before the first request.
+func (s *Service) SetHeartbeat(d time.Duration) { s.heartbeat = d }
+
+// SetQuota replaces the limits of the runs that have not ended. It is for tests,
+// before the first request.
+func (s *Service) SetQuota(quota storage.RunQuota) { s.config.Quota = quota }

@@ -1,0 +1,46 @@
+package runs
+
+import (
+	"context"
+	"sync"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+)
+
+// taskKeys are the idempotency keys of tasks that are under way or being undone in
+// this process. A task with the same key waits for the first one and then reuses
+// its result. The zero value has none. See
+// docs/spec/workflows.md#idempotency-keys.
+type taskKeys struct {
+	mu   sync.Mutex
+	held map[storage.TaskKey]chan struct{} // closed when the key is free
+}
+
+// hold waits until the key is free, and takes it.
+func (k *taskKeys) hold(ctx context.Context, key storage.TaskKey) error {
+	for {
+		k.mu.Lock()
+		free, taken := k.held[key]
+		if !taken {
+			if k.held == nil {
+				k.held = map[storage.TaskKey]chan struct{}{}
+			}
+			k.held[key] = make(chan struct{})
+			k.mu.Unlock()
+			return nil
+		}
+		k.mu.Unlock()
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (k *taskKeys) release(key storage.TaskKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(k.held[key])
+	delete(k.held, key)
+}
