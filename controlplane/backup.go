@@ -16,9 +16,9 @@ import (
 
 // Backup copies a control plane's two files, db and the telemetry beside it,
 // into the folder to, whether or not a server has them open. Each copy is whole
-// and of one moment: the telemetry first, the control data a little later, so
-// that the answers to Idempotency-Keys, which are kept with the telemetry, never
-// tell of a change that the copy does not have. It is a database like the
+// and of one moment: the control data first, the telemetry a little later, so that
+// the stored responses to Idempotency-Keys, which are in the control data, never
+// tell of telemetry that the copy does not have. It is a database like the
 // original, so that restoring is opening it, or putting it in the place of the
 // original while no server runs. The folder is made if it is not there; a file
 // that is there already is never written over.
@@ -33,7 +33,7 @@ func Backup(ctx context.Context, db, to string) error {
 	if err != nil {
 		return err
 	}
-	for _, source := range []string{telemetry, control} {
+	for _, source := range []string{control, telemetry} {
 		if err := copyDatabase(ctx, source, to); err != nil {
 			return fmt.Errorf("controlplane: backup of %s: %w", source, err)
 		}

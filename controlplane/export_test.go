@@ -20,5 +20,8 @@ func SetHeartbeat(s *Server, d time.Duration) { s.runs.SetHeartbeat(d) }
 // WrapStore has the server use what wrap makes of its store.
 func WrapStore(c *Config, wrap func(storage.Store) storage.Store) { c.wrapStore = wrap }
 
+// PruneReplies deletes expired responses, as the server does every minute.
+func PruneReplies(ctx context.Context, s *Server) { s.web.PruneReplies(ctx) }
+
 // Prune deletes what is no longer kept, as the server does every hour.
 func Prune(ctx context.Context, s *Server) { s.retention.Prune(ctx) }

@@ -3,6 +3,7 @@ package controlplane_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -130,6 +131,28 @@ func TestAnswersExpireAfterARestart(t *testing.T) {
 	require.Empty(t, report())
 }
 
+// An expired response leaves the file by itself, without another one.
+func TestReplies_Expired_LeaveTheFile(t *testing.T) {
+	clock := newClock()
+	file := ""
+	srv := open(t, at(clock), func(c *controlplane.Config) { file = c.DB })
+	key := newKey(t, srv, controlplane.RoleService, "svc")
+	require.Equal(t, 200, raw{path: "/api/v1/observability/events", body: anEvent, key: key, header: keyed("k")}.do(t, srv).status)
+	stored := func() (n int) {
+		db, err := sql.Open("sqlite", file)
+		require.NoError(t, err)
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM replies").Scan(&n))
+		require.NoError(t, db.Close())
+		return n
+	}
+	clock.Advance(10 * time.Minute)
+	controlplane.PruneReplies(t.Context(), srv)
+	require.Equal(t, 1, stored())
+	clock.Advance(time.Millisecond)
+	controlplane.PruneReplies(t.Context(), srv)
+	require.Zero(t, stored())
+}
+
 // An operator approves, does not hear it, and approves again after a restart.
 func TestAnApprovalIsDecidedOnceAcrossARestart(t *testing.T) {
 	srv := openRestarted(t)
@@ -189,10 +212,9 @@ func TestAnAnswerThatCannotBeWrittenIsGiven(t *testing.T) {
 	var log bytes.Buffer
 	srv := openRestarted(t, func(c *controlplane.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
-	telemetryFile := strings.TrimSuffix(srv.config.DB, ".db") + ".telemetry.db"
 	ask := raw{path: "/api/v1/policy/approval", body: askApproval, key: key, header: keyed("my-secret-key")}
 
-	execute(t, telemetryFile, "CREATE TRIGGER broken BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+	execute(t, srv.config.DB, "CREATE TRIGGER broken BEFORE INSERT ON replies BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
 	first := ask.do(t, srv)
 	require.Equal(t, 200, first.status, first.body)
 	require.Contains(t, log.String(), "a restart would forget it")
@@ -204,7 +226,7 @@ func TestAnAnswerThatCannotBeWrittenIsGiven(t *testing.T) {
 	require.Equal(t, "true", again.header.Get("Idempotency-Replayed"))
 	require.Equal(t, first.body, again.body)
 
-	execute(t, telemetryFile, "DROP TRIGGER broken")
+	execute(t, srv.config.DB, "DROP TRIGGER broken")
 	second := ask
 	second.header = keyed("another")
 	require.Equal(t, 200, second.do(t, srv).status)
@@ -220,11 +242,10 @@ func TestDamagedAnswersAreNotOpened(t *testing.T) {
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
 	require.Equal(t, 200, raw{path: "/api/v1/observability/events", body: anEvent, key: key, header: keyed("k")}.do(t, srv).status)
 	require.NoError(t, srv.Close())
-	telemetryFile := strings.TrimSuffix(srv.config.DB, ".db") + ".telemetry.db"
-	execute(t, telemetryFile, "UPDATE answers SET request = x'00'")
+	execute(t, srv.config.DB, "UPDATE replies SET request = x'00'")
 	_, err := controlplane.Open(t.Context(), srv.config)
 	require.ErrorContains(t, err, "Idempotency-Key")
-	execute(t, telemetryFile, "DELETE FROM answers")
+	execute(t, srv.config.DB, "DELETE FROM replies")
 	srv.open(t)
 }
 

@@ -93,7 +93,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	s.files = identity + s.telemetry.Identity()
 	s.web = web.New(web.Config{
 		Log: s.log, Now: config.Now, Dev: config.Dev, Tenant: config.Tenant, MaxBody: config.MaxBody, MaxBatchBody: config.MaxBatchBody,
-		Governor: s.governor, Keys: s.db, Replies: s.telemetry,
+		Governor: s.governor, Keys: s.db, Replies: s.db,
 	})
 	if err := s.web.LoadReplies(ctx); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
@@ -121,6 +121,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.pruning.Go(func() { s.retention.Run(s.web.Life()) })
+	s.pruning.Go(func() { s.web.KeepPruningReplies(s.web.Life()) })
 	return s, nil
 }
 

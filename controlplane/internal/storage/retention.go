@@ -34,7 +34,7 @@ func PruneArchived(ctx context.Context, s Store, tenant string) (int64, error) {
 
 // untilNone calls prune in one transaction after the other until it deletes
 // nothing, and gives the sum.
-func untilNone(ctx context.Context, s Store, prune func(Tx) (int64, error)) (all int64, err error) {
+func untilNone(ctx context.Context, s Transactions, prune func(Tx) (int64, error)) (all int64, err error) {
 	for {
 		n := int64(0)
 		err := s.Update(ctx, func(t Tx) (err error) {

@@ -19,6 +19,7 @@ type Rows interface {
 	Decisions() DecisionRows
 	Validators() ValidatorRows
 	Runs() Runs
+	Replies() ReplyRows
 }
 
 // KeyRows are the API keys of all tenants.

@@ -2,8 +2,8 @@ package storage
 
 import "context"
 
-// Store is an open database. It is safe for concurrent use.
-type Store interface {
+// Transactions runs transactions.
+type Transactions interface {
 	// Update runs fn in a transaction and returns when the transaction is on the
 	// disk, or why it is not: then nothing of it is. An error of fn rolls the
 	// transaction back and is returned as it is; so does a panic, as an error.
@@ -18,15 +18,20 @@ type Store interface {
 	// error is the cause of ctx. Later it may be ignored.
 	Update(ctx context.Context, fn func(Tx) error) error
 
-	// UpdateSized is Update for a transaction that writes about so many bytes. It
-	// is a hint with which a backend that groups small transactions can keep large
-	// ones apart.
-	UpdateSized(ctx context.Context, bytes int, fn func(Tx) error) error
-
 	// View runs fn on one state of the database. fn changes nothing; like a
 	// function given to Update, it may be called more than once. Where ctx ends,
 	// the error is the cause of ctx or that of the statement that was interrupted.
 	View(ctx context.Context, fn func(Tx) error) error
+}
+
+// Store is an open database. It is safe for concurrent use.
+type Store interface {
+	Transactions
+
+	// UpdateSized is Update for a transaction that writes about so many bytes. It
+	// is a hint with which a backend that groups small transactions can keep large
+	// ones apart.
+	UpdateSized(ctx context.Context, bytes int, fn func(Tx) error) error
 
 	// ViewLong is View for reads that may take long, in the name of a tenant. It
 	// waits for [Options.LetIn], runs in the context that this gives, and returns
@@ -60,6 +65,7 @@ type Tx interface {
 	Decisions() Decisions
 	Validators() Validators
 	Runs() Runs
+	Replies() Replies
 }
 
 // Options are what a store calls in the process that opens it. Every field may
@@ -82,10 +88,7 @@ type Options struct {
 
 // ViewLong is what a backend needs for [Store.ViewLong]: it runs fn in a view
 // of s in the turn that the options give.
-func (o *Options) ViewLong(ctx context.Context, s interface {
-	View(ctx context.Context, fn func(Tx) error) error
-}, tenant string, fn func(Tx) error,
-) error {
+func (o *Options) ViewLong(ctx context.Context, s Transactions, tenant string, fn func(Tx) error) error {
 	if o.LetIn != nil {
 		within, leave, err := o.LetIn(ctx, tenant)
 		if err != nil {

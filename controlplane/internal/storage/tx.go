@@ -1,5 +1,7 @@
 package storage
 
+import "github.com/farmountain/aureus-go/controlplane/internal/fair"
+
 // NewTx puts the rules of this package above the rows of a backend's transaction.
 // options are those that the store was opened with; added, if it is not nil, is
 // called with each tenant to whose audit log the transaction adds an entry.
@@ -26,6 +28,9 @@ func (t *tx) Audit() Audit           { return &t.audit }
 func (t *tx) Decisions() Decisions   { return &t.decisions }
 func (t *tx) Validators() Validators { return validatorRules{t.rows.Validators()} }
 func (t *tx) Runs() Runs             { return t.rows.Runs() }
+func (t *tx) Replies() Replies {
+	return replyRules{t.rows.Replies(), fair.Bounds{Rows: MaxReplies, Cost: MaxReplyBytes}}
+}
 
 // RowsOf is what a transaction of this package stands on, for the tests of a
 // backend.

@@ -24,22 +24,15 @@
 //
 // # What goes out
 //
-// Answers are ordered by time, and by arrival where times are equal. An item
+// Items are ordered by time, and by arrival where times are equal. An item
 // whose timestamp is no time (see aureus.Timestamp) comes after all others, in
 // order of arrival, and matches no time filter. Rows are read in small portions
 // and no portion outlives its reading, so that a slow reader holds neither
 // memory nor a read transaction, which would keep the WAL from being reset.
 //
-// # Answers
-//
-// [Store.KeepAnswer] keeps the answer to a request that carried an
-// Idempotency-Key, by the same group commits, and [Store.Answers] gives back what
-// is there. Answers go before what else waits: somebody may wait for one who has
-// nothing to do with telemetry.
-//
 // # Bounds
 //
 // [Options] bounds the number, the size and, where wished, the age of the items
 // of each kind. The oldest by arrival are deleted in the transaction that would
-// exceed a bound, and counted. Answers have bounds of their own.
+// exceed a bound, and counted.
 package telemetry

@@ -1,17 +1,13 @@
 package telemetry
 
 import (
-	"context"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/farmountain/aureus-go/controlplane/internal/fair"
 )
 
 func addFor(t *testing.T, s *Store, tenant string, kind Kind, texts ...string) {
@@ -99,44 +95,4 @@ func TestQueue_AFloodingTenant_FillsItsOwnShareOnly(t *testing.T) {
 	require.Zero(t, q.items.cost)
 	require.Zero(t, q.items.requests)
 	require.Empty(t, q.items.tenants)
-}
-
-// Answers of one key make room for its own: those of others stay, in the file too.
-func TestAnswers_AFloodingKey_ForgetsItsOwn(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "t.db")
-	s := openFile(t, path, Options{})
-	s.answerBounds.rows = 10
-	of := func(tenant, key string, n int) Answer {
-		a := answer(n)
-		a.Owner = fair.Owner{Tenant: tenant, Key: key}
-		return a
-	}
-	keepAnswers(t, s, of("quiet", "1", 1), of("quiet", "1", 2), of("busy", "small", 3))
-	for n := range 30 {
-		keepAnswers(t, s, of("busy", "flood", 100+n))
-	}
-	require.Equal(t, []string{"1", "2", "3", "123", "124", "125", "126", "127", "128", "129"}, texts(t, s))
-	require.NoError(t, s.Close())
-	s = openFile(t, path, Options{})
-	s.answerBounds.rows = 5
-	keepAnswers(t, s, of("busy", "flood", 200))
-	require.Equal(t, []string{"1", "2", "3", "129", "200"}, texts(t, s))
-	require.Equal(t, fair.Owner{Tenant: "quiet", Key: "1"}, answersOf(t, s, time.Time{})[0].Owner)
-}
-
-// A write that fails leaves the shares as they are in the file.
-func TestTrim_AfterAFailedWrite_SharesAreReadAgain(t *testing.T) {
-	s := openStore(t, Options{})
-	addFor(t, s, "a", Spans, span(1))
-	var pages int
-	require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages))
-	_, err := s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = "+strconv.Itoa(pages))
-	require.NoError(t, err)
-	long := `{"id":"1","trace_id":"t","name":"` + strings.Repeat("x", 500_000) + `","start_time":"t"}`
-	require.ErrorIs(t, s.Append(context.Background(), "a", read(t, Spans, long)), ErrDiskFull)
-	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1000000")
-	require.NoError(t, err)
-	addFor(t, s, "a", Spans, span(2))
-	require.EqualValues(t, 2, s.shares[Spans]["a"].rows)
-	require.EqualValues(t, 2, s.usage[Spans].rows)
 }

@@ -11,11 +11,9 @@ import (
 const insertRows = 32
 
 // inserts are the prepared statements of the writing goroutine, for one row and
-// for insertRows rows of each kind and for an answer, and the memory for the
-// arguments of items.
+// for insertRows rows of each kind, and the memory for the arguments of items.
 type inserts struct {
 	one, many [Events + 1]*sql.Stmt
-	answer    *sql.Stmt
 	args      []any
 }
 
@@ -29,12 +27,11 @@ func (i *inserts) prepare(ctx context.Context, db *sql.DB) (err error) {
 			return err
 		}
 	}
-	i.answer, err = db.PrepareContext(ctx, insertAnswer)
-	return err
+	return nil
 }
 
 func (i *inserts) close() {
-	for _, stmt := range slices.Concat(i.one[:], i.many[:], []*sql.Stmt{i.answer}) {
+	for _, stmt := range slices.Concat(i.one[:], i.many[:]) {
 		if stmt != nil {
 			_ = stmt.Close() // the connection goes next
 		}

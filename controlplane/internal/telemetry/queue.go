@@ -5,17 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// request is one call of Append or KeepAnswer that waits for its commit.
+// request is one call of Append that waits for its commit.
 type request struct {
 	tenant  string
 	items   []Item
-	answer  *answerRow // instead of items
 	cost    int64
 	claimed atomic.Bool // by the writer, or by a caller that gave up
 	done    chan error  // receives once, after the commit
 }
 
-// lane holds what waits of one sort, bounded by its cost for each tenant. The
+// lane holds what waits, bounded by its cost for each tenant. The
 // requests of a tenant go in the order of arrival, and tenants take turns.
 type lane struct {
 	turns    []string // the tenants of which something waits, the next one first
@@ -89,15 +88,13 @@ func (l *lane) take(batch []*request, limit int64) []*request {
 	return batch
 }
 
-// queue holds what waits to be written. Answers have a lane of their own, so
-// that telemetry neither keeps them out nor lets them wait.
+// queue holds what waits to be written.
 type queue struct {
-	mu      sync.Mutex
-	answers lane
-	items   lane
-	limit   int64 // of each lane, for a tenant
-	closed  bool
-	wake    chan struct{} // holds a token while there may be something to take
+	mu     sync.Mutex
+	items  lane
+	limit  int64 // of the cost of what waits of one tenant
+	closed bool
+	wake   chan struct{} // holds a token while there may be something to take
 }
 
 func newQueue(limit int64) *queue {
@@ -112,25 +109,21 @@ func (q *queue) push(r *request) error {
 	if q.closed {
 		return ErrClosed
 	}
-	l := &q.items
-	if r.answer != nil {
-		l = &q.answers
-	}
-	if !l.room(r, q.limit) {
+	if !q.items.room(r, q.limit) {
 		return ErrBusy
 	}
-	l.push(r)
+	q.items.push(r)
 	q.signal()
 	return nil
 }
 
-// take removes the oldest requests of each lane, up to most in cost but at least
-// one, and claims them. ended says that the queue is closed and empty.
-func (q *queue) take(most int64) (batch []*request, ended bool) {
+// take removes the oldest requests, up to the limit in cost but at least one, and
+// claims them. ended says that the queue is closed and empty.
+func (q *queue) take(limit int64) (batch []*request, ended bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	batch = q.items.take(q.answers.take(nil, most), most)
-	left := q.answers.requests + q.items.requests
+	batch = q.items.take(nil, limit)
+	left := q.items.requests
 	if left > 0 || q.closed {
 		q.signal()
 	}

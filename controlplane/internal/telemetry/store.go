@@ -10,7 +10,6 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
-	"github.com/farmountain/aureus-go/controlplane/internal/fair"
 )
 
 // The bounds of a store that is opened with zero Options.
@@ -92,10 +91,7 @@ type Store struct {
 	latest [Events + 1]atomic.Int64 // the last seq of each kind that is committed
 	busy   atomic.Int64
 
-	answers      usage // of their table; the writing goroutine's own
-	answerBounds bounds
-	ledger       fair.Ledger[kept]                   // of the answers; the writing goroutine's own
-	shares       [Events + 1]map[string]*tenantShare // by kind and tenant; the writing goroutine's own
+	shares [Events + 1]map[string]*tenantShare // by kind and tenant; the writing goroutine's own
 
 	identity   string
 	inserts    inserts // the writing goroutine's own
@@ -133,7 +129,7 @@ func (s *Store) Stats() Stats {
 
 func newStore(options Options) *Store {
 	options = options.withDefaults()
-	return &Store{options: options, queue: newQueue(options.QueueBytes), done: make(chan struct{}), stale: true, answerBounds: answerBounds}
+	return &Store{options: options, queue: newQueue(options.QueueBytes), done: make(chan struct{}), stale: true}
 }
 
 // start reads what the file holds and begins to write.

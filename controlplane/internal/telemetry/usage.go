@@ -29,13 +29,7 @@ func (s *Store) loadUsage(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if s.answers, err = s.readUsage(ctx, answersTable); err != nil {
-		return err
-	}
 	if err := s.loadShares(ctx); err != nil {
-		return err
-	}
-	if err := s.loadLedger(ctx); err != nil {
 		return err
 	}
 	s.stale = false

@@ -85,16 +85,6 @@ func (s *Store) commit(batch []*request) (err error) {
 			}
 		}
 	}
-	kept, err := s.keepAnswers(ctx, tx, batch, now)
-	if err != nil {
-		return storeError("keep an answer", err)
-	}
-	if kept {
-		changed = true
-		if err := saveUsage(ctx, tx, answersTable, s.answers); err != nil {
-			return storeError("write", err)
-		}
-	}
 	if !changed {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"iter"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -13,7 +12,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/fair"
-	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -26,17 +25,16 @@ const (
 	maxStoring = 5 * time.Second
 )
 
-// ReplyStore stores responses beyond the end of the process.
+// ReplyStore stores responses beyond the end of the process. It is the part of
+// storage.Store that this needs.
 type ReplyStore interface {
-	// KeepAnswer stores a response and returns once it is committed.
-	KeepAnswer(ctx context.Context, reply telemetry.Answer) error
-	// Answers yields the stored responses since a time, the oldest first. It ends
-	// with the first error.
-	Answers(ctx context.Context, since time.Time) iter.Seq2[telemetry.Answer, error]
+	storage.Transactions
+
+	UpdateSized(ctx context.Context, bytes int, fn func(storage.Tx) error) error
 }
 
 // replies holds the first response to each Idempotency-Key for
-// telemetry.AnswerLife, so that a client that did not receive it can repeat its
+// storage.ReplyLife, so that a client that did not receive it can repeat its
 // request without doing anything twice. A response of a route with ReplayDurable
 // is stored before its first byte is sent (one that is flushed: before its last),
 // and read again when the server is opened.
@@ -53,8 +51,8 @@ type ReplyStore interface {
 type replies struct {
 	mu     sync.Mutex
 	active map[replyScope]struct{} // requests being answered
-	kept   map[replyScope]*telemetry.Answer
-	ledger fair.Ledger[*telemetry.Answer] // of those in kept
+	kept   map[replyScope]*storage.Reply
+	ledger fair.Ledger[*storage.Reply] // of those in kept
 }
 
 // replyScope is the hash of everything that tells one use of a key from another:
@@ -76,13 +74,47 @@ func scopeOf(c Caller, r *http.Request, key string) replyScope {
 
 // LoadReplies reads the responses that an earlier process has stored.
 func (k *Kernel) LoadReplies(ctx context.Context) error {
-	for reply, err := range k.config.Replies.Answers(ctx, k.config.Now().Add(-telemetry.AnswerLife)) {
-		if err != nil {
-			return fmt.Errorf("reading the stored responses to requests with an Idempotency-Key: %w", err)
-		}
-		k.replies.keep(&reply)
+	var stored []*storage.Reply
+	err := k.config.Replies.View(ctx, func(t storage.Tx) error {
+		stored = nil
+		return t.Replies().Each(k.config.Now().Add(-storage.ReplyLife), func(reply storage.Reply) error {
+			stored = append(stored, &reply)
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("reading the stored responses to requests with an Idempotency-Key: %w", err)
+	}
+	for _, reply := range stored {
+		k.replies.keep(reply)
 	}
 	return nil
+}
+
+// pruneRepliesEvery is how often expired responses are deleted from the store.
+const pruneRepliesEvery = time.Minute
+
+// KeepPruningReplies calls PruneReplies every minute until ctx ends.
+func (k *Kernel) KeepPruningReplies(ctx context.Context) {
+	ticker := time.NewTicker(pruneRepliesEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			k.PruneReplies(ctx)
+		}
+	}
+}
+
+// PruneReplies deletes the stored responses that have expired. An error is logged:
+// the next time tries again.
+func (k *Kernel) PruneReplies(ctx context.Context) {
+	err := storage.PruneReplies(ctx, k.config.Replies, k.config.Now().Add(-storage.ReplyLife))
+	if err != nil && ctx.Err() == nil {
+		k.config.Log.WarnContext(ctx, "expired responses to requests with an Idempotency-Key could not be deleted; the next try is in a minute", slog.Any("error", err))
+	}
 }
 
 // replayOrServe answers a request that repeats an earlier one with the stored
@@ -140,16 +172,16 @@ func (k *Kernel) replayOrServe(route Route, w http.ResponseWriter, r *http.Reque
 
 // store stores the response. The request has taken effect already, so an error is
 // only logged: the response is sent, and kept in memory.
-func (k *Kernel) store(r *http.Request, reply *telemetry.Answer) {
+func (k *Kernel) store(r *http.Request, reply *storage.Reply) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), maxStoring)
 	defer cancel()
-	if err := k.config.Replies.KeepAnswer(ctx, *reply); err != nil {
+	if err := k.config.Replies.UpdateSized(ctx, len(reply.Body), func(t storage.Tx) error { return t.Replies().Add(*reply) }); err != nil {
 		Logger(r).WarnContext(ctx, "the response to a request with an Idempotency-Key could not be stored; a restart would forget it", slog.Any("error", err))
 	}
 }
 
 // replay sends a stored response if the body of the request is the same as then.
-func replay(w http.ResponseWriter, r *http.Request, first *telemetry.Answer) error {
+func replay(w http.ResponseWriter, r *http.Request, first *storage.Reply) error {
 	body := hashed(r)
 	if body.finish() != nil {
 		_, err := ReadBody(r) // the answer for what is wrong with the body
@@ -168,17 +200,17 @@ func replay(w http.ResponseWriter, r *http.Request, first *telemetry.Answer) err
 
 // begin returns the stored response of the scope. Where there is none, it marks
 // the request as being answered, and reports false if another one is already.
-func (a *replies) begin(scope replyScope, now time.Time) (first *telemetry.Answer, begun bool) {
+func (a *replies) begin(scope replyScope, now time.Time) (first *storage.Reply, begun bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		old, ok := a.ledger.Expire(now.Add(-telemetry.AnswerLife + 1))
+		old, ok := a.ledger.Expire(now.Add(-storage.ReplyLife + 1))
 		if !ok {
 			break
 		}
 		a.forget(old)
 	}
-	if first := a.kept[scope]; first != nil && now.Sub(first.At) < telemetry.AnswerLife {
+	if first := a.kept[scope]; first != nil && now.Sub(first.At) < storage.ReplyLife {
 		return first, false
 	}
 	return nil, a.activate(scope)
@@ -187,7 +219,7 @@ func (a *replies) begin(scope replyScope, now time.Time) (first *telemetry.Answe
 // beginAgain forgets a response that is no longer valid and marks its request as
 // being answered. It reports false if another request is, or has been answered
 // meanwhile.
-func (a *replies) beginAgain(scope replyScope, old *telemetry.Answer) (begun bool) {
+func (a *replies) beginAgain(scope replyScope, old *storage.Reply) (begun bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if first := a.kept[scope]; first != nil && first != old {
@@ -223,16 +255,16 @@ func (a *replies) end(scope replyScope) {
 // keep keeps a response in memory, within the limits that the store has. Where
 // there are too many, the oldest of the key that has most in the tenant that has
 // most are forgotten.
-func (a *replies) keep(reply *telemetry.Answer) {
+func (a *replies) keep(reply *storage.Reply) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.kept == nil {
-		a.kept = make(map[replyScope]*telemetry.Answer)
+		a.kept = make(map[replyScope]*storage.Reply)
 	}
 	a.kept[reply.Scope] = reply
 	a.ledger.Add(reply.Owner, reply, int64(len(reply.Body)), reply.At)
 	for {
-		evicted, ok := a.ledger.Evict(fair.Bounds{Rows: telemetry.MaxAnswers, Cost: telemetry.MaxAnswerBytes})
+		evicted, ok := a.ledger.Evict(fair.Bounds{Rows: storage.MaxReplies, Cost: storage.MaxReplyBytes})
 		if !ok {
 			return
 		}
@@ -242,7 +274,7 @@ func (a *replies) keep(reply *telemetry.Answer) {
 
 // forget removes a response, unless another one has taken its place. The caller
 // holds mu.
-func (a *replies) forget(reply *telemetry.Answer) {
+func (a *replies) forget(reply *storage.Reply) {
 	if a.kept[reply.Scope] == reply {
 		delete(a.kept, reply.Scope)
 	}

@@ -17,20 +17,21 @@ import (
 
 	"github.com/farmountain/aureus-go/controlplane/internal/fair"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
-	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // server is a kernel in development mode with its store of replies.
 type server struct {
 	*Kernel
-	stored *telemetry.Store
+	stored *sqlite.DB
 }
 
 // serving is a server with one route, POST /x.
 func serving(t *testing.T, handler Handler) server {
 	t.Helper()
-	stored, err := telemetry.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), telemetry.Options{})
+	stored, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), storage.Options{})
 	require.NoError(t, err)
 	kernel := New(Config{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Dev: true, Tenant: "default", MaxBody: 1 << 20, MaxBatchBody: 1 << 20, Replies: stored,
@@ -56,10 +57,12 @@ func keyedRequest(t *testing.T, url string) *http.Request {
 // keptBodies are the answers that are on the disk.
 func keptBodies(t *testing.T, s server) (bodies []string) {
 	t.Helper()
-	for answer, err := range s.stored.Answers(t.Context(), time.Time{}) {
-		require.NoError(t, err)
-		bodies = append(bodies, string(answer.Body))
-	}
+	require.NoError(t, s.stored.View(t.Context(), func(tx storage.Tx) error {
+		return tx.Replies().Each(time.UnixMilli(0), func(reply storage.Reply) error {
+			bodies = append(bodies, string(reply.Body))
+			return nil
+		})
+	}))
 	return bodies
 }
 
@@ -166,7 +169,7 @@ func TestReplay_FlushedResponse_StreamsAndIsStoredAtItsEnd(t *testing.T) {
 
 // An answer that is too large to be kept goes out as it is written, whole.
 func TestReplay_LargeResponse_IsSentAndNotStored(t *testing.T) {
-	for name, size := range map[string]int{"just": telemetry.MaxAnswer + 1, "by far": 3 * telemetry.MaxAnswer, "not": telemetry.MaxAnswer} {
+	for name, size := range map[string]int{"just": storage.MaxReply + 1, "by far": 3 * storage.MaxReply, "not": storage.MaxReply} {
 		t.Run(name, func(t *testing.T) {
 			var out *httptest.ResponseRecorder
 			served := 0
@@ -177,7 +180,7 @@ func TestReplay_LargeResponse_IsSentAndNotStored(t *testing.T) {
 						return err
 					}
 				}
-				if size > telemetry.MaxAnswer {
+				if size > storage.MaxReply {
 					require.Equal(t, size, out.Body.Len(), "it is out before the handler ends")
 				} else {
 					require.Zero(t, out.Body.Len())
@@ -189,7 +192,7 @@ func TestReplay_LargeResponse_IsSentAndNotStored(t *testing.T) {
 				s.ServeHTTP(out, serverSide(keyedRequest(t, "http://localhost")))
 				require.Equal(t, size, out.Body.Len())
 			}
-			if size > telemetry.MaxAnswer {
+			if size > storage.MaxReply {
 				require.Equal(t, 2, served)
 				require.Empty(t, keptBodies(t, s))
 				return
@@ -254,13 +257,13 @@ func TestReplies_BesideALongRequest_Expire(t *testing.T) {
 	require.True(t, begun)
 	_, begun = a.begin(short, began)
 	require.True(t, begun)
-	a.keep(&telemetry.Answer{Scope: short, At: began, Body: []byte("x")})
+	a.keep(&storage.Reply{Scope: short, At: began, Body: []byte("x")})
 	a.end(short)
-	first, begun := a.begin(short, began.Add(telemetry.AnswerLife-1))
+	first, begun := a.begin(short, began.Add(storage.ReplyLife-1))
 	require.NotNil(t, first)
 	require.False(t, begun)
 
-	later := began.Add(telemetry.AnswerLife)
+	later := began.Add(storage.ReplyLife)
 	first, begun = a.begin(short, later)
 	require.Nil(t, first)
 	require.True(t, begun)
@@ -279,29 +282,29 @@ func TestReplies_InMemory_AreLimited(t *testing.T) {
 	scope := func(n int) replyScope { return replyScope{byte(n), byte(n >> 8), byte(n >> 16)} }
 	t.Run("by number", func(t *testing.T) {
 		var a replies
-		for n := range telemetry.MaxAnswers + 10 {
-			a.keep(&telemetry.Answer{Scope: scope(n)})
+		for n := range storage.MaxReplies + 10 {
+			a.keep(&storage.Reply{Scope: scope(n)})
 		}
-		require.Len(t, a.kept, telemetry.MaxAnswers)
+		require.Len(t, a.kept, storage.MaxReplies)
 		rows, _ := a.ledger.Usage()
-		require.EqualValues(t, telemetry.MaxAnswers, rows)
+		require.EqualValues(t, storage.MaxReplies, rows)
 		require.Nil(t, a.kept[scope(9)])
 		require.NotNil(t, a.kept[scope(10)])
 	})
 	t.Run("by size", func(t *testing.T) {
 		var a replies
-		body := make([]byte, telemetry.MaxAnswer)
+		body := make([]byte, storage.MaxReply)
 		for n := range 70 {
-			a.keep(&telemetry.Answer{Scope: scope(n), Body: body})
+			a.keep(&storage.Reply{Scope: scope(n), Body: body})
 		}
 		_, bytes := a.ledger.Usage()
-		require.EqualValues(t, telemetry.MaxAnswerBytes, bytes)
+		require.EqualValues(t, storage.MaxReplyBytes, bytes)
 		require.Len(t, a.kept, 64)
 	})
 	t.Run("one in the place of another", func(t *testing.T) {
 		var a replies
-		a.keep(&telemetry.Answer{Scope: scope(1), Body: []byte("old")})
-		newer := &telemetry.Answer{Scope: scope(1), Body: []byte("new")}
+		a.keep(&storage.Reply{Scope: scope(1), Body: []byte("old")})
+		newer := &storage.Reply{Scope: scope(1), Body: []byte("new")}
 		a.keep(newer)
 		old, ok := a.ledger.Expire(time.Unix(1, 0))
 		require.True(t, ok)
@@ -312,13 +315,13 @@ func TestReplies_InMemory_AreLimited(t *testing.T) {
 	})
 	t.Run("of a flooding key", func(t *testing.T) {
 		var a replies
-		a.keep(&telemetry.Answer{Scope: scope(0), Owner: fair.Owner{Tenant: "quiet", Key: "1"}})
-		for n := range telemetry.MaxAnswers + 10 {
-			a.keep(&telemetry.Answer{Scope: scope(n + 1), Owner: fair.Owner{Tenant: "busy", Key: "1"}})
+		a.keep(&storage.Reply{Scope: scope(0), Owner: fair.Owner{Tenant: "quiet", Key: "1"}})
+		for n := range storage.MaxReplies + 10 {
+			a.keep(&storage.Reply{Scope: scope(n + 1), Owner: fair.Owner{Tenant: "busy", Key: "1"}})
 		}
 		require.NotNil(t, a.kept[scope(0)], "another tenant's first answer is there")
 		require.Nil(t, a.kept[scope(1)], "the key's own first one has gone")
-		require.Len(t, a.kept, telemetry.MaxAnswers)
+		require.Len(t, a.kept, storage.MaxReplies)
 	})
 }
 

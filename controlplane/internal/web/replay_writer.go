@@ -7,7 +7,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
 // bufferedWriter buffers a response, so that it can be stored before it is sent. A
@@ -47,7 +47,7 @@ func (w *bufferedWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	if !w.large && w.body.Len()+len(p) <= telemetry.MaxAnswer {
+	if !w.large && w.body.Len()+len(p) <= storage.MaxReply {
 		return w.body.Write(p)
 	}
 	if !w.large {
@@ -90,11 +90,11 @@ func (w *bufferedWriter) send() error {
 }
 
 // stored is the response to be stored: a success that is not too large, or nil.
-func (w *bufferedWriter) stored() *telemetry.Answer {
+func (w *bufferedWriter) stored() *storage.Reply {
 	if w.large || w.status < http.StatusOK || w.status >= http.StatusMultipleChoices {
 		return nil
 	}
-	return &telemetry.Answer{Status: w.status, Header: w.header, Body: bytes.Clone(w.body.Bytes())}
+	return &storage.Reply{Status: w.status, Header: w.header, Body: bytes.Clone(w.body.Bytes())}
 }
 
 // hashedBody hashes a body as it is read.

@@ -11,6 +11,7 @@ type (
 	decisions  struct{ *transaction }
 	validators struct{ *transaction }
 	runs       struct{ *transaction }
+	replies    struct{ *transaction }
 )
 
 // Keys implements [storage.Rows].
@@ -30,3 +31,6 @@ func (t *transaction) Validators() storage.ValidatorRows { return validators{t} 
 
 // Runs implements [storage.Rows].
 func (t *transaction) Runs() storage.Runs { return runs{t} }
+
+// Replies implements [storage.Rows].
+func (t *transaction) Replies() storage.ReplyRows { return replies{t} }

@@ -26,7 +26,7 @@ type Open func(t testing.TB, options storage.Options) storage.Store
 
 // Run tests a backend.
 func Run(t *testing.T, open Open) {
-	run(t, open, transactionTests, keyTests, approvalTests, auditTests, decisionTests, validatorTests, runTests)
+	run(t, open, transactionTests, keyTests, approvalTests, auditTests, decisionTests, validatorTests, runTests, replyTests)
 }
 
 // RunConcurrency tests a backend under parallel transactions. Run it with the race

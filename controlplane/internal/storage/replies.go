@@ -1,0 +1,116 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/fair"
+)
+
+// The bounds of the replies that are stored. Beyond them the oldest replies of the
+// key that has most, in the tenant that has most, are deleted.
+const (
+	ReplyLife     = 10 * time.Minute
+	MaxReplies    = 20_000
+	MaxReplyBytes = 64 << 20 // bytes of all bodies
+	MaxReply      = 1 << 20  // bytes of one body
+)
+
+// repliesExpired bounds how many expired replies one transaction deletes.
+const repliesExpired = 1000
+
+// Reply is the first response to a request with an Idempotency-Key.
+type Reply struct {
+	Owner   fair.Owner        // the tenant and the API key of the request
+	Scope   [sha256.Size]byte // the hash of what the Idempotency-Key stands for: never the key itself
+	Request [sha256.Size]byte // the hash of the request's body
+	At      time.Time         // when the response was made; stored in milliseconds
+	Status  int
+	Header  map[string][]string
+	Body    []byte
+}
+
+// Replies are the first responses to requests with an Idempotency-Key.
+type Replies interface {
+	// Add stores a reply, and deletes replies that are older than [ReplyLife] as of
+	// its time, at most 1000, and those beyond the other bounds. It fails where the
+	// body is larger than [MaxReply].
+	Add(r Reply) error
+	// Each calls visit for the replies that are not older than the time, the oldest
+	// first. visit does not use the transaction.
+	Each(since time.Time, visit func(Reply) error) error
+	// Expired reports whether there is a reply that is older than the time.
+	Expired(before time.Time) (bool, error)
+	// Prune deletes at most limit replies that are older than the time, and gives
+	// their number: 0 means that there are no more.
+	Prune(before time.Time, limit int) (int64, error)
+}
+
+// ReplyRows are the replies, with the number and the bytes of those of each owner.
+type ReplyRows interface {
+	// Each and Expired are as in [Replies].
+	Each(since time.Time, visit func(Reply) error) error
+	Expired(before time.Time) (bool, error)
+	// Prune is as in [Replies]. It deletes the oldest first.
+	Prune(before time.Time, limit int) (int64, error)
+	// Add stores a reply.
+	Add(r Reply) error
+	// Usage gives how many replies each owner has, and the bytes of their bodies.
+	Usage() ([]fair.Usage, error)
+	// DeleteOldest deletes the reply of the owner that was stored first, and gives
+	// the bytes of its body. ErrNotFound: the owner has none.
+	DeleteOldest(owner fair.Owner) (bytes int64, err error)
+}
+
+// replyRules implements [Replies].
+type replyRules struct {
+	ReplyRows
+
+	bounds fair.Bounds
+}
+
+// Add implements [Replies].
+func (t replyRules) Add(r Reply) error {
+	if len(r.Body) > MaxReply {
+		return fmt.Errorf("a response of %d bytes is too large to be stored", len(r.Body))
+	}
+	if _, err := t.Prune(r.At.Add(-ReplyLife), repliesExpired); err != nil {
+		return err
+	}
+	if err := t.ReplyRows.Add(r); err != nil {
+		return err
+	}
+	usage, err := t.Usage()
+	if err != nil {
+		return err
+	}
+	for {
+		i, exceeded := fair.Largest(usage, t.bounds)
+		if !exceeded {
+			return nil
+		}
+		freed, err := t.DeleteOldest(usage[i].Owner)
+		if err != nil {
+			return err
+		}
+		usage[i].Rows--
+		usage[i].Cost -= freed
+	}
+}
+
+// PruneReplies deletes the replies that are older than the time. It writes nothing
+// where there are none.
+func PruneReplies(ctx context.Context, s Transactions, before time.Time) error {
+	expired := false
+	err := s.View(ctx, func(t Tx) (err error) {
+		expired, err = t.Replies().Expired(before)
+		return err
+	})
+	if err != nil || !expired {
+		return err
+	}
+	_, err = untilNone(ctx, s, func(t Tx) (int64, error) { return t.Replies().Prune(before, PruneRows) })
+	return err
+}

@@ -1,0 +1,22 @@
+-- +goose Up
+
+-- The first responses to requests with an Idempotency-Key are in the control file
+-- from now on. Those that are here are forgotten: they would have been sent again
+-- for ten minutes at most.
+DROP TABLE answers;
+DELETE FROM usage WHERE kind = 'answers';
+
+-- +goose Down
+CREATE TABLE answers (
+  seq      INTEGER PRIMARY KEY,
+  received INTEGER NOT NULL,
+  cost     INTEGER NOT NULL,
+  scope    BLOB    NOT NULL,
+  request  BLOB    NOT NULL,
+  status   INTEGER NOT NULL,
+  header   TEXT    NOT NULL,
+  body     BLOB    NOT NULL,
+  tenant   TEXT    NOT NULL DEFAULT '',
+  key_id   TEXT    NOT NULL DEFAULT ''
+) STRICT;
+INSERT INTO usage (kind, rows, cost, last_seq, trimmed) VALUES ('answers', 0, 0, 0, 0);
