@@ -1,29 +1,28 @@
 package aureus
 
-// ApprovalStatus is the state of an approval.
+// ApprovalStatus is the state of an approval: docs/spec/policy.md#approvals.
 type ApprovalStatus string
 
-// The states of an approval. Pending, approved and rejected approvals are
-// live until they end: asking again joins them. A consumed one is reserved for
-// the decision that used it; it is given back, once, if the outcome of that
-// decision says that nothing was done.
+// The states of an approval. Until it expires, a pending, approved or rejected approval
+// applies to every request with the same digest.
 const (
-	ApprovalPending  ApprovalStatus = "pending"
-	ApprovalApproved ApprovalStatus = "approved"
-	ApprovalRejected ApprovalStatus = "rejected"
-	ApprovalExpired  ApprovalStatus = "expired"
-	ApprovalConsumed ApprovalStatus = "consumed"
+	ApprovalPending  ApprovalStatus = "pending"  // nobody has decided, or not enough people
+	ApprovalApproved ApprovalStatus = "approved" // one request may use it
+	ApprovalRejected ApprovalStatus = "rejected" // requests with its digest are denied
+	ApprovalExpired  ApprovalStatus = "expired"  // its time ended before it was used
+	ApprovalConsumed ApprovalStatus = "consumed" // a decision used it; it is approved again, once, if the outcome of that decision says that nothing was done
 )
 
-// Words lists the words of the type.
+// Words lists the valid words.
 func (ApprovalStatus) Words() []string {
 	return []string{"pending", "approved", "rejected", "expired", "consumed"}
 }
 
-// Approval is a request for a person's decision and what became of it. Its id
-// is also the ticket that a requester polls with and presents again; it is no
-// secret and opens nothing by itself (SPEC 1.4).
-type Approval struct { //nolint:recvcheck // a copy of it is large, and Ref is part of the public interface
+// Approval is a request that a person has to approve, and the state of that. Its id is
+// what a requester polls with, and presents as ApprovalToken when it asks again. The id
+// is not a secret: without the same request it allows nothing. The package comment
+// compares the types that carry an approval.
+type Approval struct { //nolint:recvcheck // Ref has a value receiver, and the check of contradictions avoids a copy
 	ID         string         `json:"id"` // "apr_" and 26 characters of base32
 	Status     ApprovalStatus `json:"status"`
 	Principal  Principal      `json:"principal"`
@@ -31,23 +30,22 @@ type Approval struct { //nolint:recvcheck // a copy of it is large, and Ref is p
 	Action     Action         `json:"action"`
 	ToolName   string         `json:"tool_name,omitzero"`
 
-	// Arguments, HTTP and Volatile are what the digest covers and leaves out.
-	// Redacted names, by JSON pointer, the values that are hidden from view, and
-	// Escaped those in which characters that are not seen (controls, marks of
-	// writing direction, characters without width) are written as \u{202E}. The
-	// digest covers the values as they came. Each list has at most 1,000 places;
-	// one that would have more ends with the empty pointer.
+	// Arguments, HTTP and Volatile are those of the request. Redacted lists the JSON
+	// pointers of values that are hidden here, and Escaped those of values in which
+	// invisible characters (controls, marks of writing direction, characters without
+	// width) are written like \u{202E}. The digest covers the original values. Each list
+	// has at most 1,000 pointers; a longer one is cut and ends with the empty pointer.
 	Arguments any       `json:"arguments,omitzero"`
 	HTTP      *HTTPCall `json:"http,omitzero"`
 	Volatile  []string  `json:"volatile,omitzero"`
 	Redacted  []string  `json:"redacted,omitzero"`
 	Escaped   []string  `json:"escaped,omitzero"`
 
-	// MayChange is what the digest leaves out: the request that is let through may
-	// have other values there than the approver saw.
+	// MayChange lists the volatile values, which the digest does not cover: the request
+	// that uses the approval may have others than the approver saw.
 	MayChange []MayChange `json:"may_change,omitzero"`
 
-	HasPermission  bool           `json:"has_permission"` // whether the principal holds what the action requires
+	HasPermission  bool           `json:"has_permission"` // whether the principal holds the permissions that the action requires
 	RiskTier       PolicyRiskTier `json:"risk_tier"`
 	Reason         string         `json:"reason"`
 	ReasonCode     ReasonCode     `json:"reason_code"`
@@ -55,55 +53,56 @@ type Approval struct { //nolint:recvcheck // a copy of it is large, and Ref is p
 	PolicyVersion  string         `json:"policy_version,omitzero"`
 	RequestedAt    Timestamp      `json:"requested_at"`
 	RequestedByKey string         `json:"requested_by_key"`
-	RequestedBy    string         `json:"requested_by,omitzero"` // the subject that it belongs to: no other service sees or uses it
+	RequestedBy    string         `json:"requested_by,omitzero"` // the subject of that key; no other service sees or uses the approval
 
-	// ExpiresAt is the end that counts in the present state: DecideBy until it is
-	// approved, UseBy from then on. It is good up to and including that moment.
+	// ExpiresAt is the time, inclusive, at which the approval expires in its present
+	// state: DecideBy until it is approved, UseBy afterwards.
 	ExpiresAt Timestamp `json:"expires_at"`
-	DecideBy  Timestamp `json:"decide_by,omitzero"` // until when a person may decide; a rejection stands until then
-	UseBy     Timestamp `json:"use_by,omitzero"`    // until when it may be used; empty until it is approved
+	DecideBy  Timestamp `json:"decide_by,omitzero"` // until when people may decide, and until when a rejection applies
+	UseBy     Timestamp `json:"use_by,omitzero"`    // until when the approval may be used; empty until it is approved
 
 	Quorum       Quorum             `json:"quorum"`
 	Decisions    []ApprovalDecision `json:"decisions"`
 	ActionDigest Digest             `json:"action_digest"`
 	ConsumedBy   DecisionID         `json:"consumed_by,omitzero"` // the decision that used it
-	ReleasedBy   DecisionID         `json:"released_by,omitzero"` // the decision that gave it back, since nothing was done
-	URL          string             `json:"url,omitzero"`         // where to poll, if known
+	ReleasedBy   DecisionID         `json:"released_by,omitzero"` // the decision that had used it and reported that nothing was done
+	URL          string             `json:"url,omitzero"`         // address of the approval, if known
 }
 
-// Ref is the short form that a decision carries.
+// Ref is the approval in the short form that a [Decision] carries.
 func (a Approval) Ref() ApprovalRef {
 	return ApprovalRef{ID: a.ID, Status: a.Status, ExpiresAt: a.ExpiresAt, DecideBy: a.DecideBy, UseBy: a.UseBy, URL: a.URL}
 }
 
-// MayChange is a value that an approval does not bind.
+// MayChange is a volatile value of a request: see [Request.Volatile].
 type MayChange struct {
 	Pointer string `json:"pointer"` // JSON pointer that starts with /arguments or /metadata
 
-	// Value is what it was when the approval was asked for: a text (after 1,024
-	// bytes cut), a number or a boolean. nil where there was none, or a list or an
-	// object, which the arguments show.
+	// Value is the value in the request that opened the approval, if it is a string
+	// (cut after 1,024 bytes), a number or a boolean. It is nil without a value, and for
+	// lists and objects, which Approval.Arguments has.
 	Value any `json:"value,omitzero"`
 }
 
-// Quorum counts the approvers that are needed and that have approved.
+// Quorum counts the people who must approve, and those who have.
 type Quorum struct {
 	Needed int `json:"needed"`
 	Have   int `json:"have"`
 }
 
-// ApprovalDecision is one person's verdict.
+// ApprovalDecision is the verdict of one person on an [Approval].
 type ApprovalDecision struct {
-	By      string    `json:"by"`
+	By      string    `json:"by"` // subject of the person's key
 	At      Timestamp `json:"at"`
 	Verdict string    `json:"verdict"` // approve or reject
 	Comment string    `json:"comment,omitzero"`
 }
 
-// ApprovalAsk opens an approval, or joins the live one with the same digest.
+// ApprovalAsk is the request of a local decider to open an approval: see
+// [Client.AskApproval].
 type ApprovalAsk struct {
 	Request       Request
-	Digest        Digest // what the asker computed; the other side computes its own and compares
+	Digest        Digest // as the decider computed it; the control plane computes it too and compares
 	DecisionID    DecisionID
 	ReasonCode    ReasonCode
 	Reason        string
@@ -111,16 +110,16 @@ type ApprovalAsk struct {
 	PolicyVersion string
 }
 
-// ApprovalTicket is the answer to an [ApprovalAsk]: the approval that the
-// digest now has and, where the request presented another ticket, why that
-// one did not count.
+// ApprovalTicket is the response to an [ApprovalAsk]: the approval that now applies to
+// the digest.
 type ApprovalTicket struct {
 	Approval Approval
-	Joined   bool       // the approval was there before this ask
-	Hint     ReasonCode // empty where no ticket was presented or it is the approval's
+	Joined   bool       // the approval was open before
+	Hint     ReasonCode // why the approval that the request presented does not count; empty if it presented none, or this one
 }
 
-// ApprovalUse spends an approval for one decision.
+// ApprovalUse says for which decision an approval is used: see
+// [Client.ConsumeApproval].
 type ApprovalUse struct {
 	PrincipalID   string     `json:"principal_id"`
 	ActionDigest  Digest     `json:"action_digest"`

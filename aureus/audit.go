@@ -31,7 +31,7 @@ type AuditRecord struct {
 	Principal    string         `json:"principal,omitzero"`
 	OnBehalfOf   string         `json:"on_behalf_of,omitzero"`
 	Action       string         `json:"action,omitzero"`
-	Decision     string         `json:"decision,omitzero"` // the effect, the verdict or the outcome
+	Decision     string         `json:"decision,omitzero"` // the effect, the verdict, the gate's status or the outcome
 	ReasonCode   ReasonCode     `json:"reason_code,omitzero"`
 	FromState    GoalGuardState `json:"from_state,omitzero"`
 	ToState      GoalGuardState `json:"to_state,omitzero"`
@@ -39,23 +39,23 @@ type AuditRecord struct {
 	ApprovalID   string         `json:"approval_id,omitzero"`
 	By           string         `json:"by"`               // the subject whose key caused the entry
 	KeyID        string         `json:"key_id"`           // that key
-	Details      map[string]any `json:"details,omitzero"` // what else there is, secrets redacted
+	Details      map[string]any `json:"details,omitzero"` // further facts, without secrets
 	PreviousHash string         `json:"previous_hash"`
 	Hash         string         `json:"hash"`
 }
 
-// AuditVerification is the result of checking the chain of the audit log.
+// AuditVerification is the result of [Client.VerifyAudit].
 type AuditVerification struct {
 	Valid        bool   `json:"valid"`
-	Entries      int64  `json:"entries"` // of the whole chain, archived ones included
+	Entries      int64  `json:"entries"` // number of all entries, including archived ones
 	Head         string `json:"head"`    // the hash of the last entry; empty without entries
 	FirstInvalid int64  `json:"first_invalid,omitzero"`
-	Archived     int64  `json:"archived,omitzero"`    // how many of them are archived, and were not checked again
-	ArchiveKey   string `json:"archive_key,omitzero"` // the Ed25519 public key, in base64, that signed the last archive; compare it with yours
+	Archived     int64  `json:"archived,omitzero"`    // number of archived entries, which were not checked again
+	ArchiveKey   string `json:"archive_key,omitzero"` // Ed25519 public key, in base64, of the signature of the last archive; compare it with yours
 }
 
-// DecisionRecord is a decision that was made away from the control plane, for
-// its audit log.
+// DecisionRecord is a decision of a local decider, for the audit log: see
+// [Client.RecordDecisions].
 type DecisionRecord struct {
 	DecisionID    DecisionID     `json:"decision_id"`
 	Principal     string         `json:"principal"`
@@ -70,10 +70,10 @@ type DecisionRecord struct {
 	ActionDigest  Digest         `json:"action_digest,omitzero"`
 	ApprovalID    string         `json:"approval_id,omitzero"`
 	TraceID       string         `json:"trace_id,omitzero"`
-	Claimed       bool           `json:"claimed,omitzero"` // the control plane stamps it true, whatever is reported
+	Claimed       bool           `json:"claimed,omitzero"` // the control plane stores true, whatever the record says
 }
 
-// Record is the decision in the form in which it is reported.
+// Record is the decision in the form for the audit log.
 func (d Decision) Record() DecisionRecord {
 	return DecisionRecord{
 		DecisionID: d.ID, Principal: d.PrincipalID, OnBehalfOf: d.OnBehalfOf, Action: d.ActionID, ToolName: d.Tool,
@@ -82,27 +82,26 @@ func (d Decision) Record() DecisionRecord {
 	}
 }
 
-// Outcome is what became of a request after its decision. It settles the
-// approval that the decision used: one whose request was blocked or refused, or
-// failed with NotDone, is given back, once and while it may still be used; every
-// other outcome spends it for good. The approval of a decision whose outcome
-// nobody reports stays spent.
+// Outcome is what became of a request after its decision. If the decision used an
+// approval, the outcome says whether that may be used again: after blocked, refused, and
+// failed with NotDone it may, once and until its UseBy. After any other outcome, and
+// without one, it stays used. See docs/spec/policy.md#after-the-use.
 type Outcome struct {
 	DecisionID DecisionID  `json:"decision_id"`
 	Status     string      `json:"status"`               // success, failed, blocked (by a gate), panicked, refused, or unknown: it ended, and nobody knows how
-	ErrorClass string      `json:"error_class,omitzero"` // a low-cardinality word, never an error's text
-	NotDone    bool        `json:"not_done,omitzero"`    // it failed before anything was done; only beside failed, blocked and refused
+	ErrorClass string      `json:"error_class,omitzero"` // one of few words, such as a status code; not the text of an error
+	NotDone    bool        `json:"not_done,omitzero"`    // nothing was done; allowed with failed, blocked and refused
 	DurationMS float64     `json:"duration_ms"`
 	GateResult *GateResult `json:"gate_result,omitzero"`
 }
 
-// GateRecord is the result of a gate that judged away from the control plane, for
-// its audit log: what it found, and neither the data nor the reasons, which may
-// quote it.
+// GateRecord is the result of a gate of crvgate, for the audit log: see
+// [Client.RecordGates]. It has neither the data of the change nor the reasons of the
+// validators, which may quote the data.
 type GateRecord struct {
-	DecisionID  DecisionID      `json:"decision_id,omitzero"` // of the decision that allowed the change; zero where there is none
+	DecisionID  DecisionID      `json:"decision_id,omitzero"` // of the decision that allowed the change; zero without one
 	GateName    string          `json:"gate_name"`
-	CRVStatus   string          `json:"crv_status"` // passed, blocked or warning, as the next two say
+	CRVStatus   string          `json:"crv_status"` // passed, blocked or warning
 	Passed      bool            `json:"passed"`
 	Blocked     bool            `json:"blocked"`
 	FailureCode FailureTaxonomy `json:"failure_code,omitzero"`
@@ -117,27 +116,25 @@ func (r GateResult) Record() GateRecord {
 	}
 }
 
-// DecisionDetails joins what is known of one decision: what was asked, the
-// answer, the approval that it needed or used, what gates found, and what became
-// of it.
+// DecisionDetails is what the audit log has about one decision: the request, the
+// decision, the approval that it needed or used, the results of gates, and the outcome.
 type DecisionDetails struct {
 	DecisionID   DecisionID     `json:"decision_id"`
 	Timestamp    Timestamp      `json:"timestamp"` // of its entry in the audit log
 	Sequence     int64          `json:"sequence"`  // of that entry
-	Source       string         `json:"source"`    // evaluated by the control plane, or reported by a key
+	Source       string         `json:"source"`    // evaluated (by the control plane) or reported (by a key)
 	Claimed      bool           `json:"claimed"`
 	Principal    string         `json:"principal"`
 	OnBehalfOf   string         `json:"on_behalf_of,omitzero"`
 	Action       string         `json:"action"`
 	ToolName     string         `json:"tool_name,omitzero"`
 	RiskTier     PolicyRiskTier `json:"risk_tier,omitzero"`
-	Method       string         `json:"method,omitzero"`        // of the HTTP request that was asked about
+	Method       string         `json:"method,omitzero"`        // of the HTTP request
 	Path         string         `json:"path,omitzero"`          // escaped, without the query; cut at 1,024 bytes
-	ActionDigest Digest         `json:"action_digest,omitzero"` // where a person was or may be asked
+	ActionDigest Digest         `json:"action_digest,omitzero"` // zero if no approval was needed
 
-	// ArgumentsDigest is package guard's digest, for the tenant, of a request that
-	// has these arguments and nothing else. Zero without arguments, and in reported
-	// decisions.
+	// ArgumentsDigest is guard.Digest for the tenant and a Request that has only these
+	// arguments. It is zero without arguments, and for reported decisions.
 	ArgumentsDigest Digest `json:"arguments_digest,omitzero"`
 
 	WorkflowID    string     `json:"workflow_id,omitzero"`
@@ -145,18 +142,18 @@ type DecisionDetails struct {
 	TraceID       string     `json:"trace_id,omitzero"`
 	Effect        string     `json:"effect"`
 	ReasonCode    ReasonCode `json:"reason_code"`
-	Reason        string     `json:"reason,omitzero"` // for people; absent from reported ones
+	Reason        string     `json:"reason,omitzero"` // for people; empty for reported decisions
 	Rule          string     `json:"rule,omitzero"`
 	PolicyVersion string     `json:"policy_version,omitzero"`
 	By            string     `json:"by"` // the subject whose key asked or reported
 	KeyID         string     `json:"key_id"`
 
-	Approval    *ApprovalRef     `json:"approval,omitzero"` // nil where none is involved
-	GateResults []GateRecord     `json:"gate_results"`      // in their order
-	Outcome     *DecisionOutcome `json:"outcome,omitzero"`  // nil where none is reported
+	Approval    *ApprovalRef     `json:"approval,omitzero"` // nil without one
+	GateResults []GateRecord     `json:"gate_results"`      // in the order of the audit log
+	Outcome     *DecisionOutcome `json:"outcome,omitzero"`  // nil if none was reported
 }
 
-// DecisionOutcome is what became of a decision, as it was reported.
+// DecisionOutcome is the reported [Outcome] of a decision.
 type DecisionOutcome struct {
 	Status     string    `json:"status"`
 	ErrorClass string    `json:"error_class,omitzero"`

@@ -14,35 +14,35 @@ import (
 )
 
 const (
-	// maxAuditItems is how many items the control plane takes at once for its
-	// audit log.
+	// maxAuditItems is the control plane's limit of records for the audit log in one
+	// request.
 	maxAuditItems = 2048
 
-	// maxParallel bounds the requests of one report that are under way at once.
+	// maxParallel limits the concurrent requests of one report.
 	maxParallel = 4
 
-	// maxTooLarge bounds how many more answers 413 than successes there may be to
-	// the requests of one report.
+	// maxTooLarge limits how many more responses with 413 than successes the requests
+	// of one report may get before it is given up.
 	maxTooLarge = 256
 
-	// maxPooled bounds the buffers that are kept for the next batch.
+	// maxPooled limits the size of a buffer that is kept for the next batch, in bytes.
 	maxPooled = 1 << 20
 )
 
-// batchSize bounds one request of a batch.
+// batchSize limits one request of a batch.
 type batchSize struct{ items, bytes int }
 
 var defaultBatchSize = batchSize{items: 2048, bytes: 8 << 20}
 
-// batch is the items of one request, as a JSON array, and where they stood in
-// what the caller passed.
+// batch has the items of one request as a JSON array, and the index of each item in
+// the caller's list.
 type batch struct {
 	body    []byte
 	ends    []int // where each item ends in body
 	indexes []int
 }
 
-// batchResponse is what became of the items of one request.
+// batchResponse says which items of one request were accepted and rejected.
 type batchResponse wire.BatchResponse[Rejection]
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
@@ -53,8 +53,8 @@ func newBatch() *batch {
 	return b
 }
 
-// free keeps the buffers for another batch. The transport must be done with
-// them.
+// free keeps the buffers for another batch. The transport must not read them any
+// more.
 func (b *batch) free() {
 	if cap(b.body) <= maxPooled {
 		batches.Put(b)
@@ -64,7 +64,8 @@ func (b *batch) free() {
 // appendItem appends the JSON text of the ith item of a report.
 type appendItem func(b []byte, i int) ([]byte, error)
 
-// add appends an item and reports whether there was room for it.
+// add appends an item and reports whether it did: false if the item exceeds the
+// limit of the batch.
 func (b *batch) add(index int, item appendItem, limit batchSize) (ok bool, err error) {
 	if len(b.indexes) >= limit.items {
 		return false, nil
@@ -83,8 +84,7 @@ func (b *batch) add(index int, item appendItem, limit batchSize) (ok bool, err e
 	return true, nil
 }
 
-// text is the JSON texts of the items from one on and to before another, with
-// commas between.
+// text is the JSON of the items from, from+1, … to-1, with commas between them.
 func (b *batch) text(from, to int) []byte {
 	start := len("[")
 	if from > 0 {
@@ -93,9 +93,10 @@ func (b *batch) text(from, to int) []byte {
 	return b.body[start:b.ends[to-1]]
 }
 
-// reportBatch posts the items to path/batch, in as many requests as their size
-// needs. single, where there is one, remembers that the server has no such path.
-// It returns how many were accepted, also with an error.
+// reportBatch posts the items to path/batch, in as many requests as the batch size
+// needs. single, if not nil, remembers that the server has no such endpoint, and the
+// items are posted to path one by one. It returns how many items were accepted, also
+// with an error.
 func reportBatch[T encoder](ctx context.Context, c *Client, op, path string, single *atomic.Bool, items []T) (accepted int, err error) {
 	return reportEach(ctx, c, op, path, single, len(items), func(b []byte, i int) ([]byte, error) { return appendReport(b, items[i]) })
 }
@@ -114,7 +115,7 @@ func reportEach(ctx context.Context, c *Client, op, path string, single *atomic.
 		ok, err := next.add(i, item, limit)
 		switch {
 		case err != nil:
-			r.reject(Rejection{Index: i, Reason: "it cannot be written as JSON: " + err.Error()})
+			r.reject(Rejection{Index: i, Reason: "the item cannot be written as JSON: " + err.Error()})
 			i++
 		case ok:
 			i++
@@ -127,7 +128,7 @@ func reportEach(ctx context.Context, c *Client, op, path string, single *atomic.
 	return r.result.Accepted, err
 }
 
-// batchReport is one report on its way.
+// batchReport is one call of a Report or Record method.
 type batchReport struct {
 	client   *Client
 	op, path string
@@ -139,10 +140,11 @@ type batchReport struct {
 	mu       sync.Mutex
 	result   PartialError
 	errs     []error
-	tooLarge int // answers 413, less those requests that were taken
+	tooLarge int // responses with 413, minus successes
 }
 
-// start sends the batch beside others, as soon as a slot is free.
+// start sends the batch on a new goroutine. It waits until fewer than maxParallel are
+// under way.
 func (r *batchReport) start(ctx context.Context, b *batch) {
 	if r.slots == nil {
 		r.slots = make(chan struct{}, maxParallel)
@@ -154,9 +156,9 @@ func (r *batchReport) start(ctx context.Context, b *batch) {
 	})
 }
 
-// finish sends the last batch on the caller's goroutine and waits for all. The
-// error is nil, what went wrong, or where items were rejected a [*PartialError]
-// with it.
+// finish sends the last batch on the caller's goroutine and waits for the others. If
+// items were rejected, the error is a [*PartialError] that wraps the failures of
+// requests, else it is those failures, or nil.
 func (r *batchReport) finish(ctx context.Context, last *batch) error {
 	if len(last.indexes) > 0 && !r.failed() {
 		r.note(r.send(ctx, last))
@@ -172,8 +174,8 @@ func (r *batchReport) finish(ctx context.Context, last *batch) error {
 	return &r.result
 }
 
-// undelivered is what went wrong. It is SafeToRetry only where nothing at all was
-// delivered, since the whole report would be repeated.
+// undelivered joins the failures of requests. It is SafeToRetry only if no item was
+// accepted, since the caller would repeat the whole report.
 func (r *batchReport) undelivered() error {
 	safe := r.result.Accepted == 0
 	for _, err := range r.errs {
@@ -201,7 +203,7 @@ func (r *batchReport) note(err error) {
 	}
 }
 
-// taken notes that a request was taken, with n of its items.
+// taken counts the success of a request that accepted n items.
 func (r *batchReport) taken(n int) {
 	r.mu.Lock()
 	r.result.Accepted += n
@@ -220,21 +222,20 @@ func (r *batchReport) send(ctx context.Context, b *batch) error {
 	return r.deliver(ctx, b, 0, len(b.indexes))
 }
 
-// deliver posts the items of the batch from one on and to before another. What
-// the server answers with 413 is halved and sent again; a single item is then
-// rejected.
+// deliver posts the items from, from+1, … to-1 of the batch. If the server answers
+// with 413, deliver posts each half of them; one item alone is rejected then.
 func (r *batchReport) deliver(ctx context.Context, b *batch, from, to int) error {
 	if r.single != nil && r.single.Load() {
 		return r.sendSingly(ctx, b, from, to)
 	}
 	err := r.post(ctx, b, from, to)
-	e, answered := errors.AsType[*Error](err)
+	e, ok := errors.AsType[*Error](err)
 	switch {
-	case !answered:
+	case !ok:
 		return err
 	case r.single != nil && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed):
 		err := r.sendSingly(ctx, b, from, to)
-		if !errors.Is(err, ErrNotFound) { // a server that has nothing at all is another case
+		if !errors.Is(err, ErrNotFound) { // with 404 for single items too, the address is wrong
 			r.single.Store(true)
 		}
 		return err
@@ -242,17 +243,17 @@ func (r *batchReport) deliver(ctx context.Context, b *batch, from, to int) error
 		return err
 	case !r.mayHalve():
 		changed := *e
-		changed.Message = fmt.Sprintf("the report was given up, since more than %d of its requests were too large: %s", maxTooLarge, e.Message)
+		changed.Message = fmt.Sprintf("the report was given up after %d more responses with 413 than successes: %s", maxTooLarge, e.Message)
 		return &changed
 	case to-from > 1:
 		return r.halve(ctx, b, from, to)
 	}
-	reason := strings.TrimSpace("the server answered this item alone with 413 "+e.Code) + ": " + e.Message
+	reason := strings.TrimSpace("the item alone is too large for the server: 413 "+e.Code) + ": " + e.Message
 	r.reject(Rejection{Index: b.indexes[from], Reason: clip(reason, maxMessage)})
 	return nil
 }
 
-// halve delivers one half after the other.
+// halve delivers the first half, then the second.
 func (r *batchReport) halve(ctx context.Context, b *batch, from, to int) error {
 	middle := from + (to-from)/2
 	if err := r.deliver(ctx, b, from, middle); err != nil {
@@ -261,8 +262,8 @@ func (r *batchReport) halve(ctx context.Context, b *batch, from, to int) error {
 	return r.deliver(ctx, b, middle, to)
 }
 
-// mayHalve counts an answer 413 and reports whether there were few enough: a
-// server that takes something is asked on, and one that takes nothing is not.
+// mayHalve counts a response with 413 and reports whether the limit maxTooLarge is
+// kept.
 func (r *batchReport) mayHalve() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -270,15 +271,15 @@ func (r *batchReport) mayHalve() bool {
 	return r.tooLarge <= maxTooLarge
 }
 
-// post makes one request of the items. Where they are not the whole batch, they
-// get a buffer of their own, since the transport may still read the batch's.
+// post sends the items in one request. If they are not the whole batch, they are
+// copied into another buffer, since the transport may still read that of the batch.
 func (r *batchReport) post(ctx context.Context, b *batch, from, to int) error {
 	part := b
 	if to-from < len(b.indexes) {
 		part = newBatch()
 		part.body = append(append(part.body, b.text(from, to)...), ']')
 	}
-	var answer batchResponse
+	var response batchResponse
 	released := false
 	k := call{
 		op: r.op, class: classReports, keyed: true, method: http.MethodPost, path: r.path + "/batch", body: part.body,
@@ -286,38 +287,38 @@ func (r *batchReport) post(ctx context.Context, b *batch, from, to int) error {
 	}
 	defer func() {
 		if released {
-			part.free() // only now: indexes is read until here
+			part.free() // not earlier: the code below reads indexes
 		}
 	}()
-	if err := r.client.invoke(ctx, k, &answer); err != nil {
+	if err := r.client.invoke(ctx, k, &response); err != nil {
 		return err
 	}
 	indexes := b.indexes[from:to]
-	if err := answer.accountsFor(len(indexes)); err != nil {
+	if err := response.accountsFor(len(indexes)); err != nil {
 		return malformed(r.op, err)
 	}
-	for i := range answer.Rejected {
-		rejection := &answer.Rejected[i]
+	for i := range response.Rejected {
+		rejection := &response.Rejected[i]
 		rejection.Index = indexes[rejection.Index]
 		rejection.Reason = clip(rejection.Reason, maxMessage)
 	}
-	r.taken(answer.Accepted)
-	r.reject(answer.Rejected...)
+	r.taken(response.Accepted)
+	r.reject(response.Rejected...)
 	return nil
 }
 
 // accountsFor checks that each of n items was either accepted or rejected.
-func (a *batchResponse) accountsFor(n int) error {
-	if a.Accepted < 0 || a.Accepted+len(a.Rejected) != n {
-		return fmt.Errorf("it accounts for %d items of %d", a.Accepted+len(a.Rejected), n)
+func (r *batchResponse) accountsFor(n int) error {
+	if r.Accepted < 0 || r.Accepted+len(r.Rejected) != n {
+		return fmt.Errorf("the response accounts for %d of %d items", r.Accepted+len(r.Rejected), n)
 	}
-	rejected := make(map[int]bool, len(a.Rejected))
-	for _, rejection := range a.Rejected {
+	rejected := make(map[int]bool, len(r.Rejected))
+	for _, rejection := range r.Rejected {
 		switch i := rejection.Index; {
 		case i < 0 || i >= n:
-			return fmt.Errorf("it rejects an item %d of %d", i, n)
+			return fmt.Errorf("the response rejects item %d, and there are %d", i, n)
 		case rejected[i]:
-			return fmt.Errorf("it rejects item %d twice", i)
+			return fmt.Errorf("the response rejects item %d twice", i)
 		default:
 			rejected[i] = true
 		}
@@ -325,9 +326,9 @@ func (a *batchResponse) accountsFor(n int) error {
 	return nil
 }
 
-// sendSingly posts the items one by one to a server without batch paths, some
-// at once. An item that is refused does not stop the others; any other failure
-// does.
+// sendSingly posts the items one by one, up to maxParallel at once, to a server
+// without a batch endpoint. An item that the server refuses as invalid is rejected and
+// does not stop the others; any other failure does.
 func (r *batchReport) sendSingly(ctx context.Context, b *batch, from, to int) error {
 	caller := ctx
 	ctx, cancel := context.WithCancel(ctx)
@@ -354,7 +355,7 @@ func (r *batchReport) sendSingly(ctx context.Context, b *batch, from, to int) er
 		})
 	}
 	workers.Wait()
-	if failure != nil && n > 1 { // what was stopped with it may have been heard
+	if failure != nil && n > 1 { // the server may have received others that were stopped
 		return unrepeatable(failure)
 	}
 	if cause := context.Cause(caller); failure == nil && cause != nil && sent.Load() < int64(n) {

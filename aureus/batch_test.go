@@ -173,7 +173,7 @@ func TestBatch_TooLarge_IsHalvedAndSentAgain(t *testing.T) {
 				for _, r := range partial.Rejected {
 					reasons[r.Index] = r.Reason
 				}
-				const tooLarge = "the server answered this item alone with 413 BODY_TOO_LARGE: the batch is too large"
+				const tooLarge = "the item alone is too large for the server: 413 BODY_TOO_LARGE: the batch is too large"
 				require.Equal(t, map[int]string{0: tooLarge, 3: "not this one", 150: tooLarge, 151: tooLarge, 198: "not this one"}, reasons)
 
 				var taken []int

@@ -8,49 +8,49 @@ import (
 	"time"
 )
 
-// ErrCircuitOpen is the error of a call that was not made because the ones
-// before it failed. It comes together with ErrUnavailable.
+// ErrCircuitOpen is the error of a call that was not made, because the calls before
+// it failed: see [BreakerPolicy]. The error matches [ErrUnavailable] too.
 var ErrCircuitOpen = errors.New("the circuit is open after repeated failures")
 
-// BreakerPolicy says when the client stops asking a control plane that is away.
-// After Failures attempts in a row that got no answer, or a 5xx other than 501,
-// calls fail at once with [ErrCircuitOpen] for the Cooldown; then one call goes
-// through as a probe, and its success lets all of them through again. While a
-// probe has not ended, such as a long ExecuteWorkflow, there is another one each
-// Cooldown, but at most one a second.
+// BreakerPolicy says when the client's circuit breaker opens: when calls fail at
+// once, instead of waiting for a control plane that does not respond.
 //
-// A server that is silent for the client's timeout ([WithTimeout]) counts as
-// failed. What ended for a reason of the caller's counts for nothing: its context
-// was cancelled or its deadline passed, the client was closed, or nothing was sent
-// because the credentials or the request could not be made. A probe that ends so
-// makes room for another one at once. An answer other than those 5xx, such as a
-// refusal, shows that the server is there.
+// An attempt fails if it gets no response within the client's timeout
+// ([WithTimeout]), or a 5xx other than 501. After Failures of these in a row, calls
+// return [ErrCircuitOpen] for the Cooldown. Then one call is sent as a probe; if it
+// succeeds, all calls are sent again. While a long probe is under way, such as
+// ExecuteWorkflow, another probe is sent after each Cooldown, at most one a second.
 //
-// A client has one host and one breaker, which its copies share; another client
-// has another one, for the same host too. Decisions pass it by unless chosen,
-// since a decision that is not asked for is a refusal.
+// Any other response is a success here, since the server responds. An attempt that
+// the caller ends counts neither way: its context was cancelled or its deadline
+// passed, the client was closed, or the credentials or the request could not be
+// made. If a probe ends like that, the next call is a probe.
+//
+// A client and its copies share one breaker; other clients have their own. Decisions
+// are sent while the breaker is open, unless the field Decisions is set.
 type BreakerPolicy struct {
 	Failures  int           // in a row; 0 switches the breaker off
-	Cooldown  time.Duration // until a probe
-	Decisions bool          // decisions count and are stopped too
+	Cooldown  time.Duration // between opening and the first probe
+	Decisions bool          // the breaker counts and stops decisions too
 }
 
 var defaultBreaker = BreakerPolicy{Failures: 10, Cooldown: 5 * time.Second}
 
-// breaker is closed while openUntil is 0. The success path takes no lock.
+// breaker is closed while openUntil is 0. A success of a closed breaker takes no
+// lock.
 type breaker struct {
 	policy    BreakerPolicy
 	failures  atomic.Int32
 	openUntil atomic.Int64 // Unix nanoseconds
 
 	mu     sync.Mutex
-	probe  ticket    // of the latest probe under way; 0 without one
+	probe  probeID   // the probe under way that began last; 0 without one
 	began  time.Time // when it began
-	probes ticket    // how many there have been
+	probes probeID   // how many probes there have been
 }
 
-// ticket tells the breaker which probe an admitted call is; 0 is none.
-type ticket uint64
+// probeID identifies a probe; it is 0 for a call that is none.
+type probeID uint64
 
 func newBreaker(policy BreakerPolicy) *breaker {
 	if policy.Failures == 0 {
@@ -59,9 +59,9 @@ func newBreaker(policy BreakerPolicy) *breaker {
 	return &breaker{policy: policy}
 }
 
-// admit lets a call through, or says why not and when to come again. The ticket
-// goes to note when the call has ended.
-func (b *breaker) admit(op string) (ticket, error) {
+// admit returns nil if the call may be sent, and an error with RetryAfter otherwise.
+// Pass the id to note when the call has ended.
+func (b *breaker) admit(op string) (probeID, error) {
 	until := b.openUntil.Load()
 	if until == 0 {
 		return 0, nil
@@ -77,18 +77,18 @@ func (b *breaker) admit(op string) (ticket, error) {
 	}
 	return 0, &Error{
 		Op: op, Err: errors.Join(ErrUnavailable, ErrCircuitOpen), RetryAfter: max(left, 0), unsent: true,
-		Message: "not asked: " + ErrCircuitOpen.Error(),
+		Message: "not sent: " + ErrCircuitOpen.Error(),
 	}
 }
 
-// note counts how an admitted call ended. Calls that were admitted before the
-// circuit opened, and end while it is open, close it by a success and change
-// nothing otherwise: only the probe under way decides when it opens again.
-func (b *breaker) note(admitted ticket, err error) {
+// note counts how an admitted call ended. The success of any call closes the circuit.
+// While the circuit is open, only a failure of the probe under way keeps it open for
+// another Cooldown; failures of calls that were admitted before do not.
+func (b *breaker) note(admitted probeID, err error) {
 	switch {
 	case neutral(err):
 		if admitted != 0 {
-			b.giveBack(admitted)
+			b.endProbe(admitted)
 		}
 	case failed(err):
 		b.fail(admitted)
@@ -97,21 +97,22 @@ func (b *breaker) note(admitted ticket, err error) {
 	}
 }
 
-// neutral reports an end that says nothing of the server: see [BreakerPolicy].
+// neutral reports whether the error says nothing about the server: see
+// [BreakerPolicy].
 func neutral(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && (e.callers || (e.StatusCode == 0 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrMalformed)))
 }
 
-// failed reports that the server gave no answer, or one that says that it cannot
-// answer now. A 501 says that it never will, and so is an answer.
+// failed reports whether the server gave no response, or a 5xx other than 501, which
+// says that the server will never serve this call.
 func failed(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return errors.Is(err, ErrUnavailable) && (!ok || e.StatusCode != http.StatusNotImplemented)
 }
 
-// giveBack makes room for another probe.
-func (b *breaker) giveBack(admitted ticket) {
+// endProbe lets the next call be a probe.
+func (b *breaker) endProbe(admitted probeID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.probe == admitted {
@@ -119,7 +120,7 @@ func (b *breaker) giveBack(admitted ticket) {
 	}
 }
 
-func (b *breaker) fail(admitted ticket) {
+func (b *breaker) fail(admitted probeID) {
 	failures := b.failures.Add(1)
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -65,12 +65,12 @@ func TestABreakerIsOfOneHost(t *testing.T) {
 	require.NotErrorIs(t, ask(connect(away)), ErrCircuitOpen, "another client finds out for itself")
 }
 
-// testBreaker keeps the ticket of the call that was admitted last.
+// testBreaker keeps the probeID of the call that was admitted last.
 type testBreaker struct {
 	*breaker
 
 	mu       sync.Mutex
-	admitted ticket
+	admitted probeID
 }
 
 func newTestBreaker(policy BreakerPolicy) *testBreaker {
@@ -176,11 +176,11 @@ func TestBreaker_CallFromBeforeItOpened_IsNotTheProbe(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEqual(t, early, probe)
 
-		b.note(early, callersOwn(unanswered(context.DeadlineExceeded)))
+		b.note(early, blameCaller(unanswered(context.DeadlineExceeded)))
 		_, err = b.admit("after a call that its caller ended")
 		require.ErrorIs(t, err, ErrCircuitOpen, "the probe is still under way")
 		b.note(early, status(500, 0))
-		b.note(probe, callersOwn(unanswered(context.DeadlineExceeded)))
+		b.note(probe, blameCaller(unanswered(context.DeadlineExceeded)))
 		second, err := b.admit("after the probe was given back")
 		require.NoError(t, err, "the late failure did not begin another cooldown")
 
@@ -190,7 +190,7 @@ func TestBreaker_CallFromBeforeItOpened_IsNotTheProbe(t *testing.T) {
 		b.note(second, status(500, 0))
 		_, err = b.admit("while the third is under way")
 		require.ErrorIs(t, err, ErrCircuitOpen)
-		b.note(second, callersOwn(unanswered(context.Canceled)))
+		b.note(second, blameCaller(unanswered(context.Canceled)))
 		_, err = b.admit("while the third is under way")
 		require.ErrorIs(t, err, ErrCircuitOpen)
 		b.note(third, nil)

@@ -21,37 +21,40 @@ import (
 const (
 	apiPrefix = "/api/v1"
 
-	// maxAnswer bounds an answer that is held whole, in bytes.
-	maxAnswer = 16 << 20
-	// maxAnswerHeader bounds the header of an answer, in bytes.
-	maxAnswerHeader = 256 << 10
-	// maxErrorBody bounds what is read of an answer that is an error.
+	// maxResponse limits a response body that is read into memory, in bytes.
+	maxResponse = 16 << 20
+	// maxResponseHeader limits the header of a response, in bytes.
+	maxResponseHeader = 256 << 10
+	// maxErrorBody limits how much of an error response is read, in bytes.
 	maxErrorBody = 64 << 10
 
-	// askFirstFrom is the size of a body from which another attempt asks before it
-	// sends the body, in bytes.
-	askFirstFrom = 64 << 10
+	// expectContinueFrom is the size of a body, in bytes, from which a retry sends
+	// Expect: 100-continue and waits for the server before it sends the body.
+	expectContinueFrom = 64 << 10
 )
 
 // call is one operation of the API.
 type call struct {
-	op      string // the method of the client, for errors
-	class   class
-	method  string
-	path    string // below /api/v1, escaped
-	query   url.Values
-	body    []byte        // nil: none
-	keyed   bool          // carries an Idempotency-Key, the same on every attempt
-	silence bool          // the timeout bounds silence, not the attempt
-	raw     bool          // the caller's own: whatever success there is, its body is taken
-	quiet   time.Duration // with silence: how long there may be at least, once there is an answer
+	op     string // the method of the client, for errors
+	class  class
+	method string
+	path   string // below /api/v1, escaped
+	query  url.Values
+	body   []byte // nil: none
+	keyed  bool   // carries an Idempotency-Key, the same on every attempt
+	raw    bool   // a call of Client.Call: every 2xx status is a success
 
-	// released, if set, is called after a success, once the transport is done
-	// with the body. It may never be called.
+	// idleTimeout says that the client's timeout limits the wait for the response
+	// and for each read of its body, instead of the attempt as a whole.
+	idleTimeout bool
+	minIdle     time.Duration // with idleTimeout: the least timeout of a read
+
+	// released, if set, is called after a success, when the transport does not read
+	// the body any more. It is not called if the transport still reads it.
 	released func()
 }
 
-// send makes the call and gives the answer's body, which must be JSON.
+// send makes the call and returns the response's body, which must be JSON.
 func (c *Client) send(ctx context.Context, k call) ([]byte, error) {
 	var body []byte
 	err := c.do(ctx, k, func(response *http.Response) error {
@@ -62,27 +65,27 @@ func (c *Client) send(ctx context.Context, k call) ([]byte, error) {
 	return body, err
 }
 
-// invoke makes the call and decodes the answer strictly into out, a pointer to
+// invoke makes the call and decodes the response strictly into out, a pointer to
 // a zero value.
 func (c *Client) invoke(ctx context.Context, k call, out any) error {
 	body, err := c.send(ctx, k)
 	if err != nil {
 		return err
 	}
-	return decodeAnswer(k.op, body, out)
+	return decodeResponse(k.op, body, out)
 }
 
-// decodeAnswer reads an answer strictly into out, a pointer to a zero value. One
-// that contradicts itself is ErrMalformed.
-func decodeAnswer(op string, body []byte, out any) error {
+// decodeResponse reads a response's body strictly into out, a pointer to a zero
+// value. A response that contradicts itself is ErrMalformed.
+func decodeResponse(op string, body []byte, out any) error {
 	if err := decode(body, out); err != nil {
 		return malformed(op, err)
 	}
 	return mustBeConsistent(op, body, out)
 }
 
-// do makes the call, again where its class allows it, until read has taken a
-// successful answer. The body given to read is closed afterwards.
+// do makes the call, and repeats it as the retry policy of its class says, until
+// read returns nil for a successful response. do closes the response's body.
 func (c *Client) do(ctx context.Context, k call, read func(*http.Response) error) error {
 	if err := c.ready(k.op); err != nil {
 		return err
@@ -105,7 +108,7 @@ func (c *Client) do(ctx context.Context, k call, read func(*http.Response) error
 	return nil
 }
 
-// exchange is a call on its way; it is what the retries repeat.
+// exchange is a call under way. Its method try makes one attempt.
 type exchange struct {
 	client         *Client
 	call           call
@@ -113,14 +116,14 @@ type exchange struct {
 	body           []byte
 	encoding       string
 	idempotencyKey string
-	status         int          // of the latest answer
-	askFirst       bool         // whether the server takes the body: it may have answered and hung up while it was sent
+	status         int          // of the latest attempt's response; 0 without one
+	expectContinue bool         // the next attempt sends Expect: 100-continue, since the server closed the connection while the body was sent
 	open           atomic.Int32 // readers of body that the transport has not closed
 }
 
 func (x *exchange) opName() string { return x.call.op }
 
-func (x *exchange) answered() int { return x.status }
+func (x *exchange) statusCode() int { return x.status }
 
 func (x *exchange) try(ctx context.Context, _ int) error {
 	x.status = 0
@@ -134,24 +137,24 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 
 	request, err := x.newRequest(ctx)
 	if err != nil {
-		return callersOwn(err)
+		return blameCaller(err)
 	}
 	response, err := c.roundTrip(request)
 	if err != nil {
-		x.askFirst = len(x.body) >= askFirstFrom && broken(err)
+		x.expectContinue = len(x.body) >= expectContinueFrom && broken(err)
 		return x.connectionError(ctx, err)
 	}
 	x.status = response.StatusCode
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		defer drain(response.Body) // an error is never long, and has the timeout as a whole
-		return answerError(x.call.op, response)
+		defer drain(response.Body) // at most maxErrorBody is read, within the client's timeout
+		return errorFromResponse(x.call.op, response)
 	}
-	if !x.call.silence { // what may be long or endless is closed instead
+	if !x.call.idleTimeout { // a body that may be long or endless is closed without draining it
 		defer drain(response.Body)
 	} else {
 		defer func() { _ = response.Body.Close() }()
 		timer.Stop()
-		response.Body = &silenceReader{ReadCloser: response.Body, timer: timer, timeout: max(c.timeout, x.call.quiet)}
+		response.Body = &idleTimeoutReader{ReadCloser: response.Body, timer: timer, timeout: max(c.timeout, x.call.minIdle)}
 	}
 	if err := x.read(response); err != nil {
 		var part *brokenOff
@@ -166,8 +169,8 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 	return nil
 }
 
-// brokenOff is what read returns where the answer ended early and a part of it
-// has been handed on: the call cannot be made again.
+// brokenOff is the error of a response that ended early, after a part of it was
+// passed to the caller. The call is not tried again: it would repeat that part.
 type brokenOff struct {
 	what  string // such as "the list"
 	cause error
@@ -180,8 +183,9 @@ func (b *brokenOff) error(e *Error) *Error {
 	return e
 }
 
-// callersOwn marks an error for which the server is not to blame.
-func callersOwn(err error) error {
+// blameCaller marks an error that the caller caused: it says nothing about the
+// server, so the circuit breaker does not count it.
+func blameCaller(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return err
@@ -191,10 +195,10 @@ func callersOwn(err error) error {
 	return &changed
 }
 
-var errTimeout = errors.New("the server did not answer in time")
+var errTimeout = errors.New("the server did not respond in time")
 
-// connectionError is the failure to get an answer. The cause of a cancelled
-// context says more than the connection that it ended.
+// connectionError is the error of an attempt that got no complete response. If the
+// context ended, the error names the cause of that, and not the closed connection.
 func (x *exchange) connectionError(ctx context.Context, err error) *Error {
 	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
 		err = u.Err // the text of a url.Error repeats the URL, and a proxy's holds a password
@@ -208,7 +212,7 @@ func (x *exchange) connectionError(ctx context.Context, err error) *Error {
 		e.Message, e.Err, e.callers = "the client was closed", ErrClosed, true
 	case errors.Is(cause, errTimeout):
 		e.timedOut = true
-		e.Message = fmt.Sprintf("no answer within %v", x.client.timeout)
+		e.Message = fmt.Sprintf("no response within %v", x.client.timeout)
 		e.Err = errors.Join(ErrUnavailable, context.DeadlineExceeded)
 	case cause != nil:
 		e.Message, e.Err = "gave up: "+clip(cause.Error(), maxMessage), errors.Join(ErrUnavailable, cause, ctx.Err())
@@ -217,7 +221,7 @@ func (x *exchange) connectionError(ctx context.Context, err error) *Error {
 		if network, ok := errors.AsType[net.Error](err); ok {
 			e.timedOut = network.Timeout() // of the dialer, the handshake, or a client given with WithHTTPClient
 		}
-		e.Message, e.Err = "no answer: "+clip(err.Error(), maxMessage), errors.Join(ErrUnavailable, err)
+		e.Message, e.Err = "no response: "+clip(err.Error(), maxMessage), errors.Join(ErrUnavailable, err)
 	}
 	return e
 }
@@ -225,7 +229,7 @@ func (x *exchange) connectionError(ctx context.Context, err error) *Error {
 func readJSONBody(k *call, response *http.Response) ([]byte, error) {
 	op, check := k.op, mustBeJSON
 	if !k.raw && (strings.HasPrefix(k.path, "/policy/") || k.path == "/crv/validate") {
-		check = mustBeAnswer // something is done because of it
+		check = mustBeFinalJSON // the caller acts on this response
 	}
 	if err := check(op, response); err != nil {
 		return nil, err
@@ -234,30 +238,29 @@ func readJSONBody(k *call, response *http.Response) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > maxAnswer {
-		return nil, malformed(op, fmt.Errorf("it is larger than %d MiB", maxAnswer>>20))
+	if len(body) > maxResponse {
+		return nil, malformed(op, fmt.Errorf("the response is larger than %d MiB", maxResponse>>20))
 	}
 	return body, nil
 }
 
-// readWhole reads until the end, but not much further than maxAnswer. The length
-// is what was announced, -1 if nothing was: where it is right, one piece of
-// memory does.
+// readWhole reads r to its end, or until it has read more than maxResponse. length
+// is the announced length, or -1: if it is right, readWhole allocates once.
 func readWhole(r io.Reader, length int64) ([]byte, error) {
 	if length < 0 {
 		length = bytes.MinRead
 	}
-	body := make([]byte, 0, min(length, maxAnswer)+1) // and one to find the end
+	body := make([]byte, 0, min(length, maxResponse)+1) // one more byte, to detect the end
 	for {
 		n, err := r.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		if err != nil {
-			if err == io.EOF { // a wrapped one is not the end
+			if err == io.EOF { // a wrapped io.EOF is a failure, not the end
 				err = nil
 			}
 			return body, err
 		}
-		if len(body) > maxAnswer {
+		if len(body) > maxResponse {
 			return body, nil
 		}
 		if len(body) == cap(body) {
@@ -266,57 +269,58 @@ func readWhole(r io.Reader, length int64) ([]byte, error) {
 	}
 }
 
-// mustBeAnswer refuses a success that is not the server's own, whole and final
-// answer: 202 promises one for later, 203 was changed on the way, 204 and 205 have
-// none, 206 is part of one.
-func mustBeAnswer(op string, response *http.Response) error {
+// mustBeFinalJSON accepts 200 and 201 with a JSON body alone. The other success
+// statuses are no final response of the server: 202 announces one for later, 203 was
+// changed by a proxy, 204 and 205 have no body, and 206 is a part of one.
+func mustBeFinalJSON(op string, response *http.Response) error {
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
-		return malformed(op, fmt.Errorf("the status %d is no final answer", response.StatusCode))
+		return malformed(op, fmt.Errorf("the status %d is no final response", response.StatusCode))
 	}
 	return mustBeJSON(op, response)
 }
 
-// mustBeJSON refuses every content type but application/json, in UTF-8.
+// mustBeJSON accepts the content type application/json in UTF-8 alone.
 func mustBeJSON(op string, response *http.Response) error {
 	header := response.Header["Content-Type"]
 	if len(header) == 1 && header[0] == "application/json" {
 		return nil
 	}
 	if len(header) != 1 {
-		return malformed(op, fmt.Errorf("it has %d content types, and must have one", len(header)))
+		return malformed(op, fmt.Errorf("the response has %d content types; it must have one", len(header)))
 	}
 	kind, parameters, err := mime.ParseMediaType(header[0])
 	switch charset, given := parameters["charset"]; {
 	case err == nil && kind == "application/problem+json":
-		return malformed(op, errors.New("it is a success by its status, and a problem by its content type"))
+		return malformed(op, errors.New("the status is a success, but the content type is that of a problem (application/problem+json)"))
 	case err != nil || kind != "application/json":
-		return malformed(op, errors.New("the content type is not JSON (is another server at this address?)"))
+		return malformed(op, errors.New("the content type is not JSON; is another server at this address?"))
 	case given && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii"):
-		return malformed(op, fmt.Errorf("its charset is %.40q, and must be utf-8", charset))
+		return malformed(op, fmt.Errorf("the charset is %.40q; it must be utf-8", charset))
 	}
 	return nil
 }
 
 func malformed(op string, cause error) *Error {
-	return &Error{Op: op, Message: "the answer cannot be trusted: " + clip(cause.Error(), maxMessage), Err: errors.Join(ErrMalformed, cause)}
+	return &Error{Op: op, Message: "the response is malformed: " + clip(cause.Error(), maxMessage), Err: errors.Join(ErrMalformed, cause)}
 }
 
-// drain lets the connection be used again, unless too much is left to read.
+// drain reads the rest of the body, up to maxErrorBody, so that the connection can
+// be used for the next request, and closes it.
 func drain(body io.ReadCloser) {
-	if n, err := body.Read(make([]byte, 1)); n > 0 || err == nil { // mostly all of it was read
-		_, _ = io.CopyN(io.Discard, body, maxErrorBody) // what cannot be read is only not reused
+	if n, err := body.Read(make([]byte, 1)); n > 0 || err == nil { // most bodies have been read to their end
+		_, _ = io.CopyN(io.Discard, body, maxErrorBody) // after an error the connection is not reused
 	}
 	_ = body.Close()
 }
 
-// silenceReader lets the timer run only while it waits for the server.
-type silenceReader struct {
+// idleTimeoutReader runs the timer during each read, and not between reads.
+type idleTimeoutReader struct {
 	io.ReadCloser
 	timer   *time.Timer
 	timeout time.Duration
 }
 
-func (r *silenceReader) Read(p []byte) (int, error) {
+func (r *idleTimeoutReader) Read(p []byte) (int, error) {
 	r.timer.Reset(r.timeout)
 	defer r.timer.Stop()
 	return r.ReadCloser.Read(p)

@@ -21,38 +21,39 @@ type Client struct {
 	settings
 }
 
-// connection is what a client and its copies share.
+// connection has the fields that a client and its copies share.
 type connection struct {
 	base      *url.URL // without a trailing slash
 	roundTrip func(*http.Request) (*http.Response, error)
-	own       *http.Transport // ours to close; nil where the caller brought a client
+	own       *http.Transport // closed by Close; nil with WithHTTPClient
 	breaker   *breaker
-	plain     bool // http to another machine: no key may go there
+	plain     bool // unencrypted HTTP to another machine: keys must not be sent
 
-	single [len(batchKinds)]atomic.Bool // the server has no batch path for this kind
+	single [len(batchKinds)]atomic.Bool // the server has no batch endpoint for this kind
 
 	closed context.Context
 	close  context.CancelFunc
 }
 
-// settings is what differs between a client and its copies.
+// settings are the fields that With can change in a copy.
 type settings struct {
 	credentials func(context.Context) (string, error) // nil: none
 	timeout     time.Duration
-	header      func(http.Header) // sets the extra ones, nil: none; a function, so that no format verb shows their values
+	header      func(http.Header) // sets the extra headers, nil: none; a function, so that printing a client does not show their values
 	userAgent   string
 	retry       [numClasses]RetryPolicy
-	breakAll    bool // the breaker counts for decisions too
+	breakAll    bool // BreakerPolicy.Decisions
 	batchSize   batchSize
 	gzipAbove   int // request bodies from this size on are compressed; 0: none
 	observe     func(context.Context, Attempt)
-	err         error // a copy made with a wrong option refuses every call
+	err         error // of a wrong option given to With: every call returns it
 }
 
-// With returns a copy of the client with the given options changed: for a call
-// that needs another timeout, a header, or other credentials. The copy shares
-// connections and breaker with the original, and ends with it. A copy made with
-// a wrong option refuses every call and says which option.
+// With returns a copy of the client with the given options changed, for calls that
+// need another timeout, a header, or other credentials. The copy shares connections
+// and circuit breaker with the original; closing either closes both. If an option is
+// wrong, every call of the copy returns an error that says so and matches
+// [ErrInvalid].
 func (c *Client) With(options ...CallOption) *Client {
 	if c == nil || c.connection == nil {
 		return c
@@ -64,24 +65,23 @@ func (c *Client) With(options ...CallOption) *Client {
 	return &changed
 }
 
-// Close ends the calls under way, which then fail with [ErrClosed], refuses
-// later ones, and closes the connections of the client's own transport. A
-// client given with [WithHTTPClient] is left open. It may be called repeatedly
-// and always returns nil.
+// Close ends the calls under way, which return [ErrClosed] as later calls do, and
+// closes the connections. It does not close a client given with [WithHTTPClient]. It
+// may be called more than once, and always returns nil.
 func (c *Client) Close() error {
 	if c == nil || c.connection == nil {
 		return nil
 	}
 	if c.own != nil {
-		c.own.CloseIdleConnections() // in good order; the others end with the context
+		c.own.CloseIdleConnections() // connections in use end with the context, below
 	}
 	c.close()
 	return nil
 }
 
-// ownedConn is a connection that ends with the client at the latest. The
-// transport alone would keep one until it has been idle for long, where it was
-// made just then for a call that had given up.
+// ownedConn is a connection that closes when the client is closed. Without it, a
+// connection that the transport makes for a call that has already ended would stay
+// open until its idle timeout.
 type ownedConn struct {
 	net.Conn
 
@@ -98,7 +98,7 @@ func (c *ownedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// ready refuses the calls of a client that cannot make any.
+// ready is the error of a client that cannot make calls; nil if it can.
 func (c *Client) ready(op string) error {
 	switch {
 	case c == nil || c.connection == nil:

@@ -11,34 +11,34 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// ApprovalQuery selects approvals; its zero value selects all that the key may
-// see.
+// ApprovalQuery selects approvals; its zero value selects all that the key may see.
+// Status selects those in one state.
 type ApprovalQuery struct {
 	Status ApprovalStatus
 }
 
-// Approvals lists approvals, the oldest first. A service key sees those that it
-// asked for, an operator's those of its tenant. GET /api/v1/policy/approvals.
+// Approvals lists approvals, the oldest first. The key of a service lists those that its
+// subject asked for, the key of an operator those of the tenant. GET /api/v1/policy/approvals.
 func (c *Client) Approvals(ctx context.Context, query ApprovalQuery) iter.Seq2[Approval, error] {
 	return list[Approval](ctx, c, "Approvals", "/policy/approvals", addQuery(url.Values{}, "status", string(query.Status)))
 }
 
-// Approval is one approval: what a requester polls with its ticket. An id that
-// is not there, or not the key's to see, is ReasonApprovalUnknown.Err().
+// Approval returns the approval with that id. If there is none, or the key may not see
+// it, the error is that of [ReasonApprovalUnknown]: see [ReasonCode.Err].
 // GET /api/v1/policy/approvals/{id}.
 func (c *Client) Approval(ctx context.Context, id string) (Approval, error) {
 	return c.approvalCall(ctx, call{op: "Approval", method: http.MethodGet, class: classReads}, id, "", nil)
 }
 
-// Approve decides for the approval, on the digest of what was shown. It fails
-// with ErrConflict if the digest is another or the approval is no longer
-// pending, and with ErrForbidden for the requester and for keys that may not
+// Approve approves the request. shown is the ActionDigest of the approval that the
+// person saw. The error is ErrConflict if the digest differs or the approval is not
+// pending any more, and ErrForbidden if the key belongs to the requester or may not
 // decide. POST /api/v1/policy/approvals/{id}/approve.
 func (c *Client) Approve(ctx context.Context, id string, shown Digest, comment string) (Approval, error) {
 	return c.decideApproval(ctx, "Approve", id, "/approve", shown, comment)
 }
 
-// Reject decides against the approval; see [Client.Approve] for its errors.
+// Reject rejects the request; its errors are those of [Client.Approve].
 // POST /api/v1/policy/approvals/{id}/reject.
 func (c *Client) Reject(ctx context.Context, id string, shown Digest, comment string) (Approval, error) {
 	return c.decideApproval(ctx, "Reject", id, "/reject", shown, comment)
@@ -50,19 +50,19 @@ func (c *Client) decideApproval(ctx context.Context, op, id, verb string, shown 
 	case err != nil:
 		return Approval{}, err
 	case decided.ActionDigest != shown:
-		return Approval{}, malformed(op, errors.New("the approval is for another digest than the one that was shown"))
+		return Approval{}, malformed(op, errors.New("the approval has another digest than the one that was shown"))
 	case verb == "/reject" && decided.Status != ApprovalRejected,
 		verb == "/approve" && decided.Status != ApprovalApproved && decided.Status != ApprovalPending:
-		return Approval{}, malformed(op, fmt.Errorf("after the verdict the approval is %s", decided.Status))
+		return Approval{}, malformed(op, fmt.Errorf("the status of the approval after this verdict is %s", decided.Status))
 	}
 	return decided, nil
 }
 
-// ConsumeApproval spends an approved approval for one decision. It succeeds
-// once; afterwards, and where the approval does not fit, it fails with one of
-// the errors of a ReasonApproval… code: see [ReasonCode.Err]. An answer that does not say that this approval was
-// spent, for this decision, is ErrMalformed. Together with AskApproval and Approval it makes a
-// Client the Approvals of a local decider.
+// ConsumeApproval uses an approved approval for one decision of a local decider. If the
+// approval cannot be used for it, the error is that of a ReasonApproval… code, which
+// says why: see [ReasonCode.Err]. An approval that was used once cannot be used again,
+// unless [Client.RecordOutcomes] reports that nothing was done. With AskApproval and
+// Approval this makes a Client the guard.Approvals of a local decider.
 // POST /api/v1/policy/approvals/{id}/consume.
 func (c *Client) ConsumeApproval(ctx context.Context, id string, use ApprovalUse) error {
 	const op = "ConsumeApproval"
@@ -71,13 +71,13 @@ func (c *Client) ConsumeApproval(ctx context.Context, id string, use ApprovalUse
 	case err != nil:
 		return err
 	case spent.Status != ApprovalConsumed:
-		return malformed(op, fmt.Errorf("the approval is %s, and not consumed", spent.Status))
+		return malformed(op, fmt.Errorf("the approval is %s, not consumed", spent.Status))
 	case spent.ActionDigest != use.ActionDigest:
-		return malformed(op, errors.New("the approval is for another digest"))
+		return malformed(op, errors.New("the approval has another digest"))
 	case !spent.ConsumedBy.IsZero() && spent.ConsumedBy != use.DecisionID:
-		return malformed(op, errors.New("the approval was spent for another decision"))
+		return malformed(op, errors.New("the approval was used by another decision"))
 	case spent.Principal.ID != "" && spent.Principal.ID != use.PrincipalID:
-		return malformed(op, errors.New("the approval is another principal's"))
+		return malformed(op, errors.New("the approval belongs to another principal"))
 	}
 	return nil
 }
@@ -101,16 +101,17 @@ func (c *Client) approvalCall(ctx context.Context, k call, id, verb string, body
 		return Approval{}, err
 	}
 	if approval.ID != id {
-		return Approval{}, malformed(k.op, errors.New("it tells of another approval"))
+		return Approval{}, malformed(k.op, errors.New("the response is about another approval"))
 	}
 	approval.URL = c.approvalURL(approval.ID)
 	return approval, nil
 }
 
-// AskApproval opens an approval for what the digest covers, or joins the live
-// one, under the key's name. It fails with ReasonTooManyPending.Err() beyond the bound
-// of pending ones a principal, and with ReasonApprovalMismatch.Err() where the server
-// computes another digest. POST /api/v1/policy/approval.
+// AskApproval opens an approval for the request of a local decider, or joins the open
+// approval with the same digest. The error is that of [ReasonTooManyPending] if too many
+// approvals of the principal are pending, and that of [ReasonApprovalMismatch] if the
+// server computes another digest.
+// POST /api/v1/policy/approval.
 func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTicket, error) {
 	const op = "AskApproval"
 	k := call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/policy/approval"}
@@ -128,18 +129,18 @@ func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTick
 	if err != nil {
 		return ApprovalTicket{}, err
 	}
-	var answer approvalResponse
-	if err := c.invoke(ctx, k, &answer); err != nil {
+	var response approvalResponse
+	if err := c.invoke(ctx, k, &response); err != nil {
 		return ApprovalTicket{}, err
 	}
-	if answer.Approval == nil {
-		return ApprovalTicket{}, malformed(op, errors.New("it holds no approval; this server cannot keep approvals for a local decider"))
+	if response.Approval == nil {
+		return ApprovalTicket{}, malformed(op, errors.New("the response has no approval; this server cannot store approvals for a local decider"))
 	}
-	if answer.Approval.Principal.ID != r.Principal.ID || answer.Approval.Action.ID != r.Action.ID {
+	if response.Approval.Principal.ID != r.Principal.ID || response.Approval.Action.ID != r.Action.ID {
 		return ApprovalTicket{}, malformed(op, errors.New("the approval is for another principal or action"))
 	}
-	answer.Approval.URL = c.approvalURL(answer.Approval.ID)
-	return ApprovalTicket{Approval: *answer.Approval, Joined: answer.Joined, Hint: answer.Hint}, nil
+	response.Approval.URL = c.approvalURL(response.Approval.ID)
+	return ApprovalTicket{Approval: *response.Approval, Joined: response.Joined, Hint: response.Hint}, nil
 }
 
 type (
@@ -147,7 +148,7 @@ type (
 	approvalResponse wire.ApprovalResponse[Approval, ReasonCode]
 )
 
-// approvalURL is where a requester polls, with a key.
+// approvalURL is the address of an approval, for a requester with a key.
 func (c *Client) approvalURL(id string) string {
 	if id == "" {
 		return ""

@@ -12,20 +12,21 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// EvaluatePolicy asks the published question. A denial is an answer, not an
-// error: look at Allowed. An answer that contradicts itself is an error, and
-// any error means that it was not decided. [Client.Decide] asks the same with a
-// typed decision. POST /api/v1/policy/evaluate.
-func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (GuardDecision, error) {
+// EvaluatePolicy asks the control plane for a decision, in the form of the published
+// SDK. A denial is not an error: look at Allowed. A response that contradicts itself
+// is an error, and after any error there is no decision: do not carry out the request.
+// [Client.Decide] returns a typed decision instead.
+// POST /api/v1/policy/evaluate.
+func (c *Client) EvaluatePolicy(ctx context.Context, policyContext PolicyContext) (GuardDecision, error) {
 	const op = "EvaluatePolicy"
-	if question.CurrentState == "" {
-		question.CurrentState = vocab.StateIdle
+	if policyContext.CurrentState == "" {
+		policyContext.CurrentState = vocab.StateIdle
 	}
 	var err error
-	if question.HTTP, err = question.HTTP.Load(); err != nil {
+	if policyContext.HTTP, err = policyContext.HTTP.Load(); err != nil {
 		return GuardDecision{}, &Error{Op: op, Message: err.Error(), Err: err}
 	}
-	body, err := encodeStrict(op, question.appendJSON)
+	body, err := encodeStrict(op, policyContext.appendJSON)
 	if err != nil {
 		return GuardDecision{}, err
 	}
@@ -33,61 +34,61 @@ func (c *Client) EvaluatePolicy(ctx context.Context, question PolicyContext) (Gu
 	if err != nil {
 		return GuardDecision{}, err
 	}
-	var answer GuardDecision
-	if err := decodeAnswer(op, text, &answer); err != nil {
+	var guardDecision GuardDecision
+	if err := decodeResponse(op, text, &guardDecision); err != nil {
 		return GuardDecision{}, err
 	}
-	return answer, nil
+	return guardDecision, nil
 }
 
-// Decide asks the control plane for a decision, so that a Client is a policy
-// decision point wherever package guard asks for one. The body of an HTTP call
-// is read and sent only where [Request.NeedsDigest]. The zero Decision, a
-// denial, comes with every error.
+// Decide asks the control plane for a decision. It implements guard.Decider, so that
+// a Client can be the decision point of package guard and package middleware. The body
+// of an HTTP call is read and sent only if [Request.NeedsDigest] is true. With an
+// error, the decision is the zero value, a denial.
 //
-// A request that is not valid (see [Request.Validate]) is denied with the code
-// INVALID_REQUEST and not sent, as package guard denies it in this process; so is
-// one that the control plane refuses as invalid or too large. Asking again
-// unchanged does not help, so neither is an error.
+// A request that [Request.Validate] refuses is not sent: the decision is a denial with
+// the reason code INVALID_REQUEST, as that of guard.Local. It is the same for a request
+// that the control plane refuses as invalid or too large. Neither is an error, since
+// repeating the request unchanged gives the same decision.
 func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) {
 	const op = "Decide"
 	if err := c.ready(op); err != nil {
 		return Decision{}, err
 	}
-	question := request.Context()
-	complete := question.Request() // with what the action's metadata says of it
+	policyContext := request.Context()
+	complete := policyContext.Request() // with the values in the action's metadata
 	if err := complete.Validate(); err != nil {
 		return invalidDecision(request, err.Error()), nil
 	}
-	if question.HTTP != nil && !request.NeedsDigest() {
-		unread := *question.HTTP
+	if policyContext.HTTP != nil && !request.NeedsDigest() {
+		unread := *policyContext.HTTP
 		unread.BodyOmitted = unread.GetBody != nil || len(unread.Body) > 0
 		unread.GetBody, unread.Body = nil, nil
-		question.HTTP = &unread
+		policyContext.HTTP = &unread
 	}
-	answer, err := c.EvaluatePolicy(ctx, question)
+	guardDecision, err := c.EvaluatePolicy(ctx, policyContext)
 	if refused, ok := errors.AsType[*Error](err); ok && refused.refusesRequest() {
 		return invalidDecision(request, refused.Message), nil
 	}
 	if err != nil {
 		return Decision{}, err
 	}
-	effect, err := effectOf(answer)
+	effect, err := effectOf(guardDecision)
 	if err != nil {
 		return Decision{}, malformed(op, err)
 	}
 	decision := Decision{
-		ID: answer.DecisionID, Effect: effect, ReasonCode: answer.ReasonCode, Reason: answer.Reason, Rule: answer.Rule,
-		PolicyVersion: answer.PolicyVersion, PrincipalID: request.Principal.ID, OnBehalfOf: request.OnBehalfOf,
+		ID: guardDecision.DecisionID, Effect: effect, ReasonCode: guardDecision.ReasonCode, Reason: guardDecision.Reason, Rule: guardDecision.Rule,
+		PolicyVersion: guardDecision.PolicyVersion, PrincipalID: request.Principal.ID, OnBehalfOf: request.OnBehalfOf,
 		ActionID: request.Action.ID, Tool: request.Tool, RiskTier: request.Action.RiskTier,
-		Digest: answer.ActionDigest, TraceID: request.TraceID, Claimed: answer.Claimed, Metadata: answer.Metadata,
+		Digest: guardDecision.ActionDigest, TraceID: request.TraceID, Claimed: guardDecision.Claimed, Metadata: guardDecision.Metadata,
 	}
 	switch {
-	case answer.Approval != nil:
-		decision.Approval = *answer.Approval
-		decision.Approval.URL = c.approvalURL(answer.Approval.ID)
-	case answer.ApprovalToken != "": // a server without our extensions
-		decision.Approval = ApprovalRef{ID: answer.ApprovalToken, Status: ApprovalPending}
+	case guardDecision.Approval != nil:
+		decision.Approval = *guardDecision.Approval
+		decision.Approval.URL = c.approvalURL(guardDecision.Approval.ID)
+	case guardDecision.ApprovalToken != "": // a server without our extensions
+		decision.Approval = ApprovalRef{ID: guardDecision.ApprovalToken, Status: ApprovalPending}
 	}
 	if decision.ID.IsZero() {
 		decision.ID = NewDecisionID(time.Now())
@@ -95,8 +96,8 @@ func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) 
 	return decision, nil
 }
 
-// invalidDecision denies a request that cannot be decided about. Its names are kept
-// for the record in a form that a record may have.
+// invalidDecision denies an invalid request. nametext.Shown makes its names valid, so
+// that the audit log accepts the record of the decision.
 func invalidDecision(request Request, reason string) Decision {
 	d := Decision{
 		ID: NewDecisionID(time.Now()), Effect: Deny, ReasonCode: ReasonInvalidRequest, Reason: reason, Rule: "request",
@@ -109,8 +110,7 @@ func invalidDecision(request Request, reason string) Decision {
 	return d
 }
 
-// refusesRequest reports whether the control plane has looked at the request and
-// found it invalid, which no repetition changes.
+// refusesRequest reports whether the control plane found the request invalid.
 func (e *Error) refusesRequest() bool {
 	switch e.StatusCode {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
@@ -121,22 +121,23 @@ func (e *Error) refusesRequest() bool {
 	return false
 }
 
-// effectOf reads the effect, and finds answers that say two things.
-func effectOf(answer GuardDecision) (Effect, error) {
+// effectOf is the effect of the decision, or an error if its fields contradict each
+// other.
+func effectOf(guardDecision GuardDecision) (Effect, error) {
 	effect := Deny
 	switch {
-	case answer.Allowed && answer.RequiresHumanApproval:
+	case guardDecision.Allowed && guardDecision.RequiresHumanApproval:
 		return Deny, errors.New("it allows and requires approval at once")
-	case answer.Allowed:
+	case guardDecision.Allowed:
 		effect = Allow
-	case answer.RequiresHumanApproval:
+	case guardDecision.RequiresHumanApproval:
 		effect = RequireApproval
 	}
-	if answer.Effect == "" {
+	if guardDecision.Effect == "" {
 		return effect, nil
 	}
 	var stated Effect
-	if err := stated.UnmarshalText([]byte(answer.Effect)); err != nil {
+	if err := stated.UnmarshalText([]byte(guardDecision.Effect)); err != nil {
 		return Deny, fmt.Errorf("/effect: %w", err)
 	}
 	if stated != effect {
@@ -145,9 +146,9 @@ func effectOf(answer GuardDecision) (Effect, error) {
 	return effect, nil
 }
 
-// CheckPermission reports whether the principal could take the action now,
-// without a person and without any effect. Only a plain true is true.
-// POST /api/v1/policy/check.
+// CheckPermission reports whether the policy would allow the action now, without an
+// approval. It changes nothing. A response that contradicts itself is an error, and
+// false. POST /api/v1/policy/check.
 func (c *Client) CheckPermission(ctx context.Context, principal Principal, action Action) (bool, error) {
 	const op = "CheckPermission"
 	body, err := encode(op, struct {
@@ -157,13 +158,13 @@ func (c *Client) CheckPermission(ctx context.Context, principal Principal, actio
 	if err != nil {
 		return false, err
 	}
-	var answer checkAnswer
-	err = c.invoke(ctx, call{op: op, class: classDecisions, method: http.MethodPost, path: "/policy/check", body: body}, &answer)
-	return answer.Allowed && err == nil, err
+	var check checkAnswer
+	err = c.invoke(ctx, call{op: op, class: classDecisions, method: http.MethodPost, path: "/policy/check", body: body}, &check)
+	return check.Allowed && err == nil, err
 }
 
-// checkAnswer is the answer to CheckPermission, with what other servers and ours
-// may say beside it.
+// checkAnswer is the response to CheckPermission. Servers may send the fields after
+// Allowed; they must agree with it.
 type checkAnswer struct {
 	Allowed               bool         `json:"allowed,omitzero"`
 	HasPermission         *bool        `json:"has_permission,omitzero"`
@@ -174,9 +175,10 @@ type checkAnswer struct {
 	Approval              *ApprovalRef `json:"approval,omitzero"`
 }
 
-// RequestApproval asks for a person's decision and returns the ticket to poll
-// with; asking the same again returns the same ticket while it lives. A server
-// that gives none makes it empty. POST /api/v1/policy/approval.
+// RequestApproval opens an approval for a person to decide, and returns its id, for
+// [Client.Approval]. The same request again returns the same id while the approval can
+// be decided or used. The id is empty if the server returns none.
+// POST /api/v1/policy/approval.
 func (c *Client) RequestApproval(ctx context.Context, action Action, principal Principal, reason string) (string, error) {
 	const op = "RequestApproval"
 	body, err := encode(op, struct {
@@ -187,15 +189,15 @@ func (c *Client) RequestApproval(ctx context.Context, action Action, principal P
 	if err != nil {
 		return "", err
 	}
-	var answer ticketAnswer
-	err = c.invoke(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/policy/approval", body: body}, &answer)
+	var ticket ticketAnswer
+	err = c.invoke(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/policy/approval", body: body}, &ticket)
 	if err != nil {
 		return "", err
 	}
-	return answer.ApprovalToken, nil
+	return ticket.ApprovalToken, nil
 }
 
-// ticketAnswer is the answer to RequestApproval.
+// ticketAnswer is the response to RequestApproval.
 type ticketAnswer struct {
 	ApprovalToken string `json:"approval_token,omitzero"`
 	Approval      *struct {

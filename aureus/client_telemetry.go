@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// batchKinds are the kinds of telemetry; the index of a kind is its place in
-// Client.single.
+// batchKinds are the endpoints of the kinds of telemetry. The index of a kind is that
+// in connection.single too.
 var batchKinds = [...]string{"/observability/events", "/observability/metrics", "/observability/spans"}
 
 const (
@@ -26,8 +26,8 @@ func (c *Client) ReportEvent(ctx context.Context, event TelemetryEvent) error {
 	return reportOne(ctx, c, "ReportEvent", batchKinds[kindEvents], event)
 }
 
-// ReportMetric reports one value. NaN and the infinities have no JSON form and
-// are refused with ErrInvalid. POST /api/v1/observability/metrics.
+// ReportMetric reports one value. NaN and the infinities have no JSON form: they are
+// an error that matches [ErrInvalid]. POST /api/v1/observability/metrics.
 func (c *Client) ReportMetric(ctx context.Context, metric Metric) error {
 	return reportOne(ctx, c, "ReportMetric", batchKinds[kindMetrics], metric)
 }
@@ -37,58 +37,58 @@ func (c *Client) ReportSpan(ctx context.Context, span Span) error {
 	return reportOne(ctx, c, "ReportSpan", batchKinds[kindSpans], span)
 }
 
-// ReportEvents reports any number of events in requests of bounded size. It
-// tries again while the server is away or asks to wait, for as long as the
-// context and the attempts allow, under an Idempotency-Key a request. A request
-// that the server answers with 413 is halved and sent again, and a single item
-// that is too large is rejected; [WithBatchSize] makes requests smaller from the
-// start. A [*PartialError] tells which items were rejected; where its Err is set,
-// and with any other error, some were not delivered. No items send nothing.
-// POST /api/v1/observability/events/batch, and single reports for a server
-// without that path.
+// ReportEvents reports events in requests of limited size: see [WithBatchSize]. Each
+// request has an Idempotency-Key and is retried as [RetryPolicies.Reports] says. If the
+// server answers a request with 413, its items are sent again in two halves; a single
+// item that is too large is rejected.
+//
+// A [*PartialError] lists the items that were rejected. If its Err is set, or if the
+// error is of another type, some items were not delivered. Without events nothing is
+// sent. POST /api/v1/observability/events/batch, or one request for each event if the
+// server has no such endpoint.
 func (c *Client) ReportEvents(ctx context.Context, events []TelemetryEvent) error {
 	return reportKind(ctx, c, "ReportEvents", kindEvents, events)
 }
 
-// ReportMetrics reports any number of values, as [Client.ReportEvents]. NaN and
-// the infinities are counted as rejected.
+// ReportMetrics reports values as [Client.ReportEvents] reports events. NaN and the
+// infinities are rejected.
 // POST /api/v1/observability/metrics/batch.
 func (c *Client) ReportMetrics(ctx context.Context, metrics []Metric) error {
 	return reportKind(ctx, c, "ReportMetrics", kindMetrics, metrics)
 }
 
-// ReportSpans reports any number of spans, as [Client.ReportEvents].
+// ReportSpans reports spans as [Client.ReportEvents] reports events.
 // POST /api/v1/observability/spans/batch.
 func (c *Client) ReportSpans(ctx context.Context, spans []Span) error {
 	return reportKind(ctx, c, "ReportSpans", kindSpans, spans)
 }
 
-// ReportSpansFunc reports n spans as [Client.ReportSpans] does, for a caller that
-// has them in another form: span appends the JSON text of the ith one to b, and
-// returns the longer b. It is called in order, on the caller's goroutine, and
-// again for a span that no longer fits into a request. Bytes that are not UTF-8
-// become U+FFFD; beyond that the text is sent as it is, and what is no JSON
-// makes the server refuse the request. A span that cannot be written, since span
-// fails, is counted as rejected.
+// ReportSpansFunc reports n spans as [Client.ReportSpans] does, for a caller that has
+// them in another form. The function span appends the JSON text of span i to b and
+// returns the extended b. It is called for i = 0 to n-1 in order, on the caller's
+// goroutine, and a second time for a span that does not fit into a request any more.
+// Bytes that are not UTF-8 become U+FFFD. The text is not checked otherwise: the server
+// refuses a request with malformed JSON. If span returns an error, the span is
+// rejected.
 func (c *Client) ReportSpansFunc(ctx context.Context, n int, span func(b []byte, i int) ([]byte, error)) error {
 	return reportFunc(ctx, c, "ReportSpansFunc", kindSpans, n, span)
 }
 
-// ReportMetricsFunc reports n values as [Client.ReportMetrics] does, and writes
-// them as [Client.ReportSpansFunc].
+// ReportMetricsFunc reports n values as [Client.ReportMetrics] does, and calls the
+// function metric as [Client.ReportSpansFunc] calls span.
 func (c *Client) ReportMetricsFunc(ctx context.Context, n int, metric func(b []byte, i int) ([]byte, error)) error {
 	return reportFunc(ctx, c, "ReportMetricsFunc", kindMetrics, n, metric)
 }
 
-// MetricQuery selects metrics; empty fields select everything. Times are
-// inclusive, and every given tag must match.
+// MetricQuery selects metrics; an empty field selects all. StartTime and EndTime are
+// inclusive, and a metric must have every tag.
 type MetricQuery struct {
 	Name               string
 	StartTime, EndTime Timestamp
 	Tags               map[string]string
 }
 
-// Metrics lists reported metrics by time. GET /api/v1/observability/metrics.
+// Metrics lists reported metrics in order of time. GET /api/v1/observability/metrics.
 func (c *Client) Metrics(ctx context.Context, query MetricQuery) iter.Seq2[Metric, error] {
 	values := addQuery(url.Values{}, "name", query.Name, "start_time", string(query.StartTime), "end_time", string(query.EndTime))
 	if len(query.Tags) > 0 {
@@ -101,7 +101,8 @@ func (c *Client) Metrics(ctx context.Context, query MetricQuery) iter.Seq2[Metri
 	return list[Metric](ctx, c, "Metrics", batchKinds[kindMetrics], values)
 }
 
-// Trace is all spans of a trace by start time, and empty for an unknown trace.
+// Trace returns the spans of a trace in order of their start times; none for an unknown
+// trace.
 // GET /api/v1/observability/traces/{trace_id}.
 func (c *Client) Trace(ctx context.Context, traceID string) ([]Span, error) {
 	const op = "Trace"
@@ -112,30 +113,31 @@ func (c *Client) Trace(ctx context.Context, traceID string) ([]Span, error) {
 	return Collect(list[Span](ctx, c, op, "/observability/traces/"+escaped, url.Values{}))
 }
 
-// EventQuery selects events; empty fields select everything. Times are
-// inclusive.
+// EventQuery selects telemetry events; an empty field selects all. StartTime and
+// EndTime are inclusive.
 type EventQuery struct {
 	Type               TelemetryEventType
 	WorkflowID, TaskID string
-	Source             string // "server", or "reported" for what keys have reported
+	Source             string // "server" for events that the control plane made, "reported" for the others
 	StartTime, EndTime Timestamp
 }
 
-// Events lists reported events by time. GET /api/v1/observability/events.
+// Events lists telemetry events in order of time. GET /api/v1/observability/events.
 func (c *Client) Events(ctx context.Context, query EventQuery) iter.Seq2[TelemetryEvent, error] {
 	return list[TelemetryEvent](ctx, c, "Events", batchKinds[kindEvents], addQuery(url.Values{},
 		"type", string(query.Type), "workflow_id", query.WorkflowID, "task_id", query.TaskID,
 		"source", query.Source, "start_time", string(query.StartTime), "end_time", string(query.EndTime)))
 }
 
-// SummaryQuery selects what a summary covers: a Range such as 90m, 24h or 7d
-// back from now, or explicit times; everything if all are empty.
+// SummaryQuery selects the events of a summary: those of the last Range, or those from
+// StartTime to EndTime; all events if every field is empty.
 type SummaryQuery struct {
-	Range              string
+	Range              string // such as 90m, 24h or 7d
 	StartTime, EndTime Timestamp
 }
 
-// Summary is the derived metrics of SPEC 5.2.
+// Summary has figures that the control plane derives from telemetry events:
+// docs/spec/telemetry.md#summary.
 type Summary struct {
 	TaskSuccessRateByType map[string]float64 `json:"task_success_rate_by_type"`
 	MTTRMS                float64            `json:"mttr_ms"`               // mean time to recovery, milliseconds
@@ -143,10 +145,10 @@ type Summary struct {
 	CostPerSuccessMS      float64            `json:"cost_per_success_ms"`   // mean duration of a success, milliseconds
 	TotalEvents           int64              `json:"total_events"`
 
-	// PolicyChecks counts the policy_check events that the control plane made
-	// itself. Where there are any, HumanEscalationRate is of these alone, so that no
-	// report can move it, and PolicyChecksReported counts the others. Where all
-	// deciders are elsewhere, both are 0, and the rate is that of what was reported.
+	// PolicyChecks counts the policy_check events that the control plane made itself.
+	// If there are any, HumanEscalationRate covers these alone, so that a report cannot
+	// change it, and PolicyChecksReported counts the reported ones. If there are none,
+	// both are 0, and the rate covers the reported ones.
 	PolicyChecks         int64 `json:"policy_checks,omitzero"`
 	PolicyChecksReported int64 `json:"policy_checks_reported,omitzero"`
 
@@ -154,7 +156,7 @@ type Summary struct {
 	EndTime   Timestamp `json:"end_time,omitzero"`
 }
 
-// Summary derives figures from the reported events.
+// Summary returns figures about the events that the query selects.
 // GET /api/v1/observability/summary.
 func (c *Client) Summary(ctx context.Context, query SummaryQuery) (Summary, error) {
 	var summary Summary
@@ -165,8 +167,8 @@ func (c *Client) Summary(ctx context.Context, query SummaryQuery) (Summary, erro
 	return summary, err
 }
 
-// reportOne posts one item. The answer of a server of another make is not read:
-// the contract defines none.
+// reportOne posts one item. It does not read the response's body, for which the
+// published contract defines no form.
 func reportOne[T encoder](ctx context.Context, c *Client, op, path string, item T) error {
 	body, err := appendReport(nil, item)
 	if err != nil {

@@ -46,7 +46,7 @@ func TestNewClient(t *testing.T) {
 		"behind another one":                 {baseURL: "https://h.example/pre/API/v1/", want: "the client adds itself"},
 		"the same from the environment":      {env: map[string]string{"AUREUS_BASE_URL": "http://h/api/v1/"}, want: "the client adds itself"},
 		"a prefix that holds it":             {baseURL: "https://h.example/api/v1/aureus"},
-		"a control character":                {baseURL: "http://h/\x7f", want: "cannot be read"},
+		"a control character":                {baseURL: "http://h/\x7f", want: "is malformed"},
 		"timeout in seconds":                 {env: map[string]string{"AUREUS_TIMEOUT": "60"}},
 		"timeout as duration":                {env: map[string]string{"AUREUS_TIMEOUT": "1m30s"}},
 		"timeout of no form":                 {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, want: "AUREUS_TIMEOUT"},
@@ -93,7 +93,7 @@ func TestKeyAndAddressComeFromTheEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	got = server.all()[1]
 	require.Empty(t, got.header.Values("Authorization"), "no header without a key")
-	require.Equal(t, "application/json", got.header.Get("Content-Type"), "cancel has the content type though no body (SPEC, trap 9)")
+	require.Equal(t, "application/json", got.header.Get("Content-Type"), "cancel has no body, and the content type all the same")
 	require.Equal(t, int64(0), got.length)
 }
 
@@ -120,9 +120,9 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 		"no JSON":                  {502, `<html>`, []error{aureus.ErrUnavailable}, "status 502: Bad Gateway"},
 		"unauthenticated":          {401, `{}`, []error{aureus.ErrUnauthenticated}, "401"},
 		"not found":                {404, `{}`, []error{aureus.ErrNotFound}, "404"},
-		"another server":           {404, `<html>`, []error{aureus.ErrNotFound}, "is the base URL right? The client adds /api/v1"},
+		"another server":           {404, `<html>`, []error{aureus.ErrNotFound}, "check the base URL. The client adds /api/v1"},
 		"too many":                 {429, `{}`, []error{aureus.ErrRateLimited}, "429"},
-		"a redirect":               {302, `{}`, []error{aureus.ErrMalformed}, "redirects are not followed"},
+		"a redirect":               {302, `{}`, []error{aureus.ErrMalformed}, "does not follow redirects"},
 		"a forged log line":        {400, `{"error":"a\nlevel=INFO b"}`, []error{aureus.ErrInvalid}, "a level=INFO b"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -469,7 +469,7 @@ func TestReportSpansFunc(t *testing.T) {
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 }
 
-// batchServer speaks the batch contract of SPEC 1.4: refuse gives the reason
+// batchServer accepts batches as the control plane does: refuse returns the reason
 // against an item, or nothing.
 func batchServer(refuse func(map[string]any) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, q *http.Request) {
@@ -585,7 +585,7 @@ func TestTimeoutsAndCancellation(t *testing.T) {
 		_, err := newClient(t, server.URL, aureus.WithTimeout(50*time.Millisecond)).Decide(t.Context(), plainRequest())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, aureus.ErrUnavailable)
-		require.ErrorContains(t, err, "no answer within 50ms")
+		require.ErrorContains(t, err, "no response within 50ms")
 	})
 	t.Run("a workflow's timeout is silence", func(t *testing.T) {
 		result, err := newClient(t, server.URL, aureus.WithTimeout(250*time.Millisecond)).ExecuteWorkflow(t.Context(), aureus.WorkflowSpec{})

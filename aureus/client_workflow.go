@@ -9,7 +9,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// RunOption adds to a workflow's execution.
+// RunOption is an option of [Client.ExecuteWorkflow].
 type RunOption interface{ applyRun(*executeRequest) }
 
 type runOptionFunc func(*executeRequest)
@@ -18,19 +18,20 @@ func (f runOptionFunc) applyRun(r *executeRequest) { f(r) }
 
 type executeRequest = wire.RunRequest[WorkflowSpec]
 
-// WithRunContext hands free-form context to the workflow's tasks.
+// WithRunContext gives the workflow's tasks a free-form context. Some of its members
+// have a meaning, such as principal_id: docs/spec/workflows.md#who-acts.
 func WithRunContext(values map[string]any) RunOption {
 	return runOptionFunc(func(r *executeRequest) { r.Context = values })
 }
 
-// WithCorrelationID names the run in every event that it makes.
+// WithCorrelationID sets the correlation id of every telemetry event of the run.
 func WithCorrelationID(id string) RunOption {
 	return runOptionFunc(func(r *executeRequest) { r.CorrelationID = id })
 }
 
-// ExecuteWorkflow runs the workflow and waits for its end. A failed workflow is
-// a result, not an error: look at its Status. The client's timeout bounds the
-// silence of the server and not the run, which the context bounds (SPEC 1.1).
+// ExecuteWorkflow runs the workflow and waits until it ends or waits for an approval. A
+// failed workflow is a result, not an error: look at its Status. The context limits
+// the run; the client's timeout limits the time without data from the server.
 // POST /api/v1/workflows/execute.
 func (c *Client) ExecuteWorkflow(ctx context.Context, workflow WorkflowSpec, options ...RunOption) (WorkflowExecutionResult, error) {
 	const op = "ExecuteWorkflow"
@@ -43,13 +44,12 @@ func (c *Client) ExecuteWorkflow(ctx context.Context, workflow WorkflowSpec, opt
 	if err != nil {
 		return result, err
 	}
-	err = c.invoke(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/workflows/execute", body: body, silence: true}, &result)
+	err = c.invoke(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/workflows/execute", body: body, idleTimeout: true}, &result)
 	return result, err
 }
 
-// WorkflowStatus is how far a workflow's run is. The published contract allows
-// any JSON here: Raw is the whole answer, and the fields are what could be read
-// of it.
+// WorkflowStatus is the state of a workflow's run. The published contract allows any
+// JSON here: Raw is the whole body, and the other fields are those that it has.
 type WorkflowStatus struct {
 	WorkflowID    string                `json:"workflow_id" aureus:"optional"`
 	RunID         string                `json:"run_id" aureus:"optional"`
@@ -61,15 +61,15 @@ type WorkflowStatus struct {
 	CompletedAt   Timestamp             `json:"completed_at,omitzero"`
 	Error         string                `json:"error,omitzero"`
 	CorrelationID string                `json:"correlation_id" aureus:"optional"`
-	Subject       string                `json:"subject" aureus:"optional"` // whose run it is
+	Subject       string                `json:"subject" aureus:"optional"` // the subject whose key started the run
 
-	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // what it waits for
+	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // for which the run waits
 
 	Raw json.RawMessage `json:"-"`
 }
 
-// WorkflowStatus asks how far the latest run of the workflow is, by the id of
-// its spec. GET /api/v1/workflows/{id}/status.
+// WorkflowStatus returns the state of the latest run of the workflow with the id of that
+// spec. GET /api/v1/workflows/{id}/status.
 func (c *Client) WorkflowStatus(ctx context.Context, id string) (WorkflowStatus, error) {
 	var status WorkflowStatus
 	raw, err := c.workflowCall(ctx, "WorkflowStatus", http.MethodGet, id, "/status", classReads, &status)
@@ -77,7 +77,7 @@ func (c *Client) WorkflowStatus(ctx context.Context, id string) (WorkflowStatus,
 	return status, err
 }
 
-// WorkflowCancellation is the answer to CancelWorkflow; Raw is the whole answer.
+// WorkflowCancellation is the response to CancelWorkflow; Raw is its whole body.
 type WorkflowCancellation struct {
 	WorkflowID string `json:"workflow_id" aureus:"optional"`
 	RunID      string `json:"run_id" aureus:"optional"`
@@ -87,7 +87,7 @@ type WorkflowCancellation struct {
 	Raw json.RawMessage `json:"-"`
 }
 
-// CancelWorkflow stops the running workflow of that id.
+// CancelWorkflow cancels the latest run of the workflow with the id of that spec.
 // POST /api/v1/workflows/{id}/cancel, without a body.
 func (c *Client) CancelWorkflow(ctx context.Context, id string) (WorkflowCancellation, error) {
 	var cancellation WorkflowCancellation
@@ -108,12 +108,12 @@ func (c *Client) workflowCall(ctx context.Context, op, method, id, verb string, 
 	return anyJSON(op, raw, out)
 }
 
-// anyJSON takes every JSON value, since the contract does, and fills out as far
-// as the value has its shape.
+// anyJSON returns raw if it is one JSON value, and decodes it into out. A value that
+// does not fit leaves out empty, since the contract allows any JSON.
 func anyJSON(op string, raw []byte, out any) (json.RawMessage, error) {
 	if _, err := strictjson.Parse(raw); err != nil {
 		return nil, malformed(op, err)
 	}
-	_ = strictjson.Unmarshal(raw, out) // another shape leaves the fields empty, and Raw has it
+	_ = strictjson.Unmarshal(raw, out) // see above
 	return raw, nil
 }

@@ -10,61 +10,62 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Which answers say one thing. An answer that says two is worth nothing, whichever
-// of them is the comfortable one: it is ErrMalformed. A server without our
-// extensions sends only the published fields, and none of those is required here
-// that the published contract does not require.
+// This file checks that the fields of a response agree with each other. If they do
+// not, the response is ErrMalformed, and the client never picks one of the two
+// meanings. Servers without the extensions of this project send only the published
+// fields: no check requires a field that the published contract does not require.
 
-// consistentAnswer is an answer that can contradict itself.
-type consistentAnswer interface {
-	// contradiction says which two things the answer says; empty if it says one.
+// contradictable is a response whose fields can contradict each other.
+type contradictable interface {
+	// contradiction describes the first contradiction; empty if there is none.
 	contradiction() string
 }
 
-// mustBeConsistent finds what contradicts itself in an answer that was read from
-// the text: its own fields, and an error beside what looks like a success.
-func mustBeConsistent(op string, text []byte, answer any) error {
-	checked, ok := answer.(consistentAnswer)
+// mustBeConsistent checks a response that was decoded from the text. It refuses fields
+// that contradict each other, and the members error and code, which no success has.
+func mustBeConsistent(op string, text []byte, response any) error {
+	checked, ok := response.(contradictable)
 	if !ok {
 		return nil
 	}
-	if why := checked.contradiction(); why != "" {
-		return malformed(op, errors.New(why))
+	if contradiction := checked.contradiction(); contradiction != "" {
+		return malformed(op, errors.New(contradiction))
 	}
 	var failure failureMembers
 	if err := decode(text, &failure); err != nil {
 		return malformed(op, err)
 	}
 	if failure.Error != nil || failure.Code != nil {
-		return malformed(op, errors.New("it is a success and an error at once: it has a member error or code"))
+		return malformed(op, errors.New("the status is a success, but the response has a member error or code"))
 	}
 	return nil
 }
 
-// failureMembers are the members of the answer for an error, which no success has.
+// failureMembers are members of an error's body.
 type failureMembers struct {
 	Error any `json:"error,omitzero"`
 	Code  any `json:"code,omitzero"`
 }
 
-// The reason codes that go with one effect alone. A code that stands nowhere here
-// goes with any: codes are an open vocabulary. They are compared without regard to
-// case and to space around them: who reads one takes it for the known one.
+// The reason codes that only decisions with one effect have. Codes that are not listed
+// may come with any effect, since servers can have their own. Codes are compared
+// without case and surrounding spaces: a person who reads "permission_denied " takes it
+// for PERMISSION_DENIED.
 var (
 	allowCodes = []ReasonCode{ReasonLowRisk, ReasonMediumRisk, ReasonMCP, ReasonMCPWithCRV, ReasonApproved}
 	askCodes   = []ReasonCode{ReasonHighRisk, ReasonCriticalRisk, ReasonApprovalPending}
 	denyCodes  = append(errorCodes(),
 		ReasonToolNotAllowed, ReasonToolRequired, ReasonPermissionDenied, ReasonInvalidRequest, ReasonNoApprovals, ReasonTooManyPending,
-		"DENIED", "FORBIDDEN", "UNAUTHORIZED", "REJECTED", "BLOCKED", "IDEMPOTENCY_VIOLATION", "CONFIGURATION_ERROR", // of other servers
+		"DENIED", "FORBIDDEN", "UNAUTHORIZED", "REJECTED", "BLOCKED", "IDEMPOTENCY_VIOLATION", "CONFIGURATION_ERROR", // other servers have these
 	)
-	// Why an approval does not let a request through; it is asked for anew or denied.
+	// An approval was presented and does not count: another one is opened, or the
+	// request is denied.
 	notApprovedCodes = []ReasonCode{
 		ReasonApprovalRejected, ReasonApprovalExpired, ReasonApprovalConsumed, ReasonApprovalMismatch, ReasonApprovalUnknown, ReasonApprovalPolicyChanged,
 	}
 )
 
-// errorCodes are the codes of error responses. No decision has one, so beside an
-// allow one is a contradiction.
+// errorCodes are the codes of error responses. A decision never has one.
 func errorCodes() []ReasonCode {
 	var codes []ReasonCode
 	for _, code := range wire.ErrorCodes() {
@@ -73,7 +74,7 @@ func errorCodes() []ReasonCode {
 	return codes
 }
 
-// codesAgainst lists, for each effect, the known codes that it never has.
+// codesAgainst returns the codes that a decision with the effect never has.
 func codesAgainst(effect Effect) [][]ReasonCode {
 	switch effect {
 	case Allow:
@@ -101,7 +102,7 @@ func (d *GuardDecision) contradiction() string {
 	}
 	if a := d.Approval; a != nil {
 		if a.ID == "" {
-			return "it tells of an approval without an id"
+			return "its approval has no id"
 		}
 		if d.ApprovalToken != "" && d.ApprovalToken != a.ID {
 			return "its approval_token is not the id of its approval"
@@ -111,7 +112,7 @@ func (d *GuardDecision) contradiction() string {
 	case Allow:
 		switch {
 		case d.ApprovalToken != "":
-			return "it allows, and has an approval_token to wait with"
+			return "it allows, but has an approval_token"
 		case d.Approval == nil:
 		case d.Approval.Status != ApprovalApproved && d.Approval.Status != ApprovalConsumed:
 			return "it allows, but its approval is " + string(d.Approval.Status)
@@ -124,7 +125,7 @@ func (d *GuardDecision) contradiction() string {
 		}
 	default:
 		if d.ApprovalToken != "" {
-			return "it denies, and has an approval_token to wait with"
+			return "it denies, but has an approval_token"
 		}
 	}
 	return ""
@@ -136,7 +137,7 @@ func (a *checkAnswer) contradiction() string {
 	}
 	decision := GuardDecision{Allowed: true, RequiresHumanApproval: a.RequiresHumanApproval, Effect: a.Effect, ReasonCode: a.ReasonCode, ApprovalToken: a.ApprovalToken, Approval: a.Approval}
 	if a.HasPermission != nil && !*a.HasPermission {
-		return "it allows what the principal has no permission for"
+		return "it allows, but has_permission is false"
 	}
 	return decision.contradiction()
 }
@@ -156,7 +157,7 @@ func (a *approvalResponse) contradiction() string {
 	case a.ApprovalToken != a.Approval.ID:
 		return "its approval_token is not the id of its approval"
 	case !a.Joined && a.Approval.Status != ApprovalPending:
-		return "the approval is new, and " + string(a.Approval.Status) + " already"
+		return "the approval is new, but its status is " + string(a.Approval.Status)
 	}
 	return a.Approval.contradiction()
 }
@@ -170,20 +171,20 @@ func (a *Approval) contradiction() string {
 		case "reject":
 			rejections++
 		default:
-			return fmt.Sprintf("a person's verdict is %.40q, and neither approve nor reject", a.Decisions[i].Verdict)
+			return fmt.Sprintf("a verdict is %.40q; it must be approve or reject", a.Decisions[i].Verdict)
 		}
 	}
 	switch {
 	case a.Quorum.Needed < 0 || a.Quorum.Have < 0:
-		return "its quorum is negative"
+		return "a number of its quorum is negative"
 	case len(a.Decisions) > 0 && a.Quorum.Have > approvals:
-		return fmt.Sprintf("%d people are counted as having approved, and %d have", a.Quorum.Have, approvals)
+		return fmt.Sprintf("its quorum counts %d approvals, but %d people have approved", a.Quorum.Have, approvals)
 	}
 	switch a.Status {
 	case ApprovalApproved, ApprovalConsumed:
 		switch {
 		case a.Quorum.Have < a.Quorum.Needed:
-			return fmt.Sprintf("it is %s, but %d of %d have approved", a.Status, a.Quorum.Have, a.Quorum.Needed)
+			return fmt.Sprintf("it is %s, but only %d of %d people have approved", a.Status, a.Quorum.Have, a.Quorum.Needed)
 		case rejections > 0:
 			return fmt.Sprintf("it is %s, but a person has rejected it", a.Status)
 		case a.Status == ApprovalApproved && !a.ConsumedBy.IsZero():
@@ -191,9 +192,9 @@ func (a *Approval) contradiction() string {
 		}
 	case ApprovalPending:
 		if rejections > 0 || !a.ConsumedBy.IsZero() || a.Quorum.Needed > 0 && a.Quorum.Have >= a.Quorum.Needed {
-			return "it is pending, but has been decided"
+			return "it is pending, but its verdicts decide it or a decision has used it"
 		}
-	case ApprovalRejected, ApprovalExpired: // neither lets anything through
+	case ApprovalRejected, ApprovalExpired: // these allow nothing, so nothing is checked
 	}
 	return ""
 }
@@ -202,17 +203,17 @@ func (g *GateResult) contradiction() string {
 	blocked, known := g.CRVStatus == vocab.CRVBlocked, g.CRVStatus == vocab.CRVBlocked || g.CRVStatus == vocab.CRVWarning || g.CRVStatus == vocab.CRVPassed
 	switch {
 	case g.Passed && g.BlockedCommit:
-		return "the gate passed, and blocked the commit"
+		return "the gate passed, but blocked the commit"
 	case g.Passed && known && g.CRVStatus != vocab.CRVPassed, !g.Passed && g.CRVStatus == vocab.CRVPassed:
-		return fmt.Sprintf("the gate's status is %s, and passed is %v", g.CRVStatus, g.Passed)
+		return fmt.Sprintf("the gate's status is %s, but passed is %v", g.CRVStatus, g.Passed)
 	case known && blocked != g.BlockedCommit:
-		return fmt.Sprintf("the gate's status is %s, and blocked_commit is %v", g.CRVStatus, g.BlockedCommit)
+		return fmt.Sprintf("the gate's status is %s, but blocked_commit is %v", g.CRVStatus, g.BlockedCommit)
 	case g.Passed && g.FailureCode != "":
-		return "the gate passed with the failure " + string(g.FailureCode)
+		return "the gate passed, but its failure code is " + string(g.FailureCode)
 	}
 	for i := range g.ValidationResults {
 		if g.Passed && !g.ValidationResults[i].Valid {
-			return fmt.Sprintf("the gate passed, but the result %d is invalid", i)
+			return fmt.Sprintf("the gate passed, but result %d is invalid", i)
 		}
 	}
 	return ""

@@ -1,23 +1,24 @@
 package aureus
 
-// Commit is a state change to validate before it is made.
+// Commit is a change of state that a gate validates before it is made.
 type Commit struct {
 	ID            string         `json:"id"`
-	Data          any            `json:"data"` // required, and may be nil: not_null sees it
+	Data          any            `json:"data"` // may be nil: the validator not_null refuses that
 	PreviousState any            `json:"previous_state,omitzero"`
 	Metadata      map[string]any `json:"metadata,omitzero"`
 }
 
-// GateConfig asks for validators by name. On the wire an empty list passes.
+// GateConfig lists the validators that a commit must pass. A gate of the API without
+// validators passes.
 type GateConfig struct {
 	Name               string         `json:"name"`
 	Validators         []string       `json:"validators"`
 	BlockOnFailure     bool           `json:"block_on_failure"`
-	RequiredConfidence *float64       `json:"required_confidence,omitzero" aureus:"min=0,max=1"` // nil or 0 is no threshold
+	RequiredConfidence *float64       `json:"required_confidence,omitzero" aureus:"min=0,max=1"` // 0 to 1; nil and 0 are no requirement
 	RecoveryStrategy   map[string]any `json:"recovery_strategy,omitzero"`                        // see [RecoveryStrategy]
 }
 
-// ValidationResult is what one validator says. The zero value is a failure.
+// ValidationResult is the result of one validator. The zero value is a failure.
 type ValidationResult struct {
 	Valid       bool            `json:"valid"`
 	Reason      string          `json:"reason,omitzero"`
@@ -27,7 +28,7 @@ type ValidationResult struct {
 	Remediation string          `json:"remediation,omitzero"`
 }
 
-// GateResult is what a gate decided. The zero value has not passed.
+// GateResult is the result of a gate. The zero value has not passed.
 type GateResult struct {
 	Passed            bool               `json:"passed"`
 	GateName          string             `json:"gate_name"`
@@ -57,19 +58,19 @@ func (r GateResult) Undecided() bool {
 // [GateResult] carry.
 type RecoveryStrategy interface{ Strategy() map[string]any }
 
-// RetryAltTool asks for another tool to be tried.
+// RetryAltTool says that another tool should be used.
 type RetryAltTool struct {
 	ToolName   string
 	MaxRetries int // at least 1
 }
 
-// AskUser asks for a person's answer to Prompt.
+// AskUser says that a person should answer Prompt.
 type AskUser struct{ Prompt string }
 
-// Escalate hands the failure on, with a reason.
+// Escalate says that a person or another system should handle the failure.
 type Escalate struct{ Reason string }
 
-// Ignore lets the change through although it failed, with a justification.
+// Ignore allows the change although validators failed, with a justification.
 type Ignore struct{ Justification string }
 
 // Strategy implements [RecoveryStrategy].

@@ -16,36 +16,37 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Request is one question to a policy decision point: may this principal take
-// this action? Principal, Action and, where the action lists allowed tools,
-// Tool must be set; nothing has a default. A Request is a value: deciders read
-// it and never change what it points to.
-type Request struct { //nolint:recvcheck // Validate is asked for every decision, and a copy costs as much as the check
+// Request asks a policy decision point whether a principal may take an action.
+// Principal and Action must be set, and Tool too if the action lists allowed tools; no
+// field has a default. Deciders do not change a Request or what it points to.
+type Request struct { //nolint:recvcheck // Validate runs for every decision, and a copy costs as much as the check
 	Principal  Principal
-	OnBehalfOf string // the principal that Principal acts for, if any
+	OnBehalfOf string // id of the principal that Principal acts for, if any
 	Action     Action
-	Tool       string    // the tool about to be called, if any
-	Arguments  any       // what is about to be done: any value that has a JSON form
-	HTTP       *HTTPCall // the HTTP request asked about, if it is one
+	Tool       string    // the tool to be called, if any
+	Arguments  any       // of the tool or the action: any value that has a JSON form
+	HTTP       *HTTPCall // the HTTP request that needs the decision, if there is one
 
-	// Volatile names what an approval does not bind, where the operator allows it
-	// (Config.Volatile of the control plane, guard.Local.Volatile), by JSON pointers that
-	// start with /arguments or /metadata, for values such as a retry count that
-	// differ between asking and asking again. The list itself is bound.
+	// Volatile lists values that may differ between the request that opens an approval
+	// and the request that uses it, such as a retry count: JSON pointers that start with
+	// /arguments or /metadata. The operator must allow them (Config.Volatile of the
+	// control plane, guard.Local.Volatile). The digest does not cover these values; it
+	// covers the list itself.
 	Volatile []string
 
-	// ApprovalToken is the ticket of an earlier answer. It is a hint: it opens
-	// nothing by itself (SPEC P6).
+	// ApprovalToken is the id of the approval that an earlier decision named. It is a
+	// hint: an approval is found by the digest of the request, and its id alone allows
+	// nothing. See docs/spec/policy.md#a-presented-approval.
 	ApprovalToken string
 
-	WorkflowID, TaskID string // both set: the decision is reported as their policy_check event
+	WorkflowID, TaskID string // if both are set, the decision is also a policy_check event of that task
 
-	// TraceID is the trace that the request belongs to, for the audit log. Nothing
-	// is decided by it, and no approval binds it. At most 1,024 bytes.
+	// TraceID is the trace that the request belongs to, for the audit log. It affects
+	// neither the decision nor the digest. At most 1,024 bytes.
 	TraceID string
 }
 
-// Context is the request in the published form, with our extensions beside it.
+// Context is the request in the form of the published API: see [PolicyContext].
 func (r Request) Context() PolicyContext {
 	return PolicyContext{
 		Principal: r.Principal, Action: r.Action, CurrentState: vocab.StateIdle,
@@ -54,9 +55,9 @@ func (r Request) Context() PolicyContext {
 	}
 }
 
-// Request is the question that the context asks. A tool name and an approval
-// token in the action's metadata (tool_name, approval_token) count where the
-// fields of those names are empty (SPEC P6, P11).
+// Request is the same request without the form of the published API. Where ToolName,
+// ApprovalToken, WorkflowID or TaskID is empty, it is taken from the action's metadata
+// (tool_name, approval_token, workflowId, taskId).
 func (c PolicyContext) Request() Request {
 	r := Request{
 		Principal: c.Principal, OnBehalfOf: c.OnBehalfOf, Action: c.Action, Tool: c.ToolName,
@@ -75,35 +76,36 @@ func (c PolicyContext) Request() Request {
 	return r
 }
 
-// NeedsDigest reports whether an approval may be needed or was presented, so
-// that the digest, and with it the body of an HTTP call, must be known. Only
-// the low and the medium tier need none.
+// NeedsDigest reports whether the decision needs the digest of the request, and so the
+// body of its HTTP call: if the request presents an approval, or if its risk tier is
+// neither low nor medium.
 func (r Request) NeedsDigest() bool {
 	return r.ApprovalToken != "" || (r.Action.RiskTier != TierLow && r.Action.RiskTier != TierMedium)
 }
 
-// HTTPCall is the part of an HTTP request that an approval binds (SPEC P2).
+// HTTPCall has the parts of an HTTP request that the digest covers:
+// docs/spec/policy.md#digest.
 type HTTPCall struct {
 	Method          string              `json:"method"`
 	Host            string              `json:"host"`
-	Path            string              `json:"path"` // escaped, as it came
+	Path            string              `json:"path"` // escaped, as the request has it
 	Query           string              `json:"query,omitzero"`
 	ContentType     string              `json:"content_type,omitzero"`
 	ContentEncoding string              `json:"content_encoding,omitzero"`
-	Headers         map[string][]string `json:"headers,omitzero"` // only those declared to matter
+	Headers         map[string][]string `json:"headers,omitzero"` // those that the service selects, for example with middleware.Options.Headers
 	Body            Body                `json:"body,omitzero"`
 
-	// BodyOmitted says that there may be a body which was not sent along. Such a
-	// call cannot be bound by an approval.
+	// BodyOmitted says that the request may have a body that Body does not hold. No
+	// approval can be opened for such a call.
 	BodyOmitted bool `json:"body_omitted,omitzero"`
 
-	// GetBody reads the body when it is first needed, so that a request whose
-	// digest nobody asks for is streamed untouched. nil: Body is the body.
+	// GetBody reads the body, if Body does not hold it. It is called only if the digest
+	// is needed, so that the body of other requests can be streamed.
 	GetBody func() (Body, error) `json:"-"`
 }
 
-// Load is the call with its body read, ready to be bound or sent. A nil call
-// stays nil.
+// Load returns the call with its body in Body: it calls GetBody, if that is set. A nil
+// call stays nil.
 func (c *HTTPCall) Load() (*HTTPCall, error) {
 	if c == nil || c.GetBody == nil {
 		return c, nil
@@ -117,10 +119,10 @@ func (c *HTTPCall) Load() (*HTTPCall, error) {
 	return &loaded, nil
 }
 
-// Body is the exact bytes of an HTTP body. Its text form is the body itself
-// where that is plain text, and base64 behind the prefix "base64:" elsewhere.
-// Plain text is valid UTF-8 without control characters other than tab and line
-// breaks: JSON would write each of those six times as long.
+// Body is the bytes of an HTTP body. Its text form is the body itself if that is plain
+// text, and "base64:" followed by base64 otherwise. Plain text is valid UTF-8 without
+// control characters other than tab and line breaks: in JSON each other control
+// character would take six bytes.
 type Body []byte
 
 const base64Prefix = "base64:"
@@ -153,18 +155,18 @@ func (b *Body) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Effect is the answer of a decision. The zero value is [Deny].
+// Effect is what a decision allows. The zero value is [Deny], and so is every value that
+// is not one of the constants.
 type Effect uint8
 
-// The effects. Only Allow lets a request through.
+// The effects. Carry out a request after Allow alone.
 const (
-	Deny            Effect = iota // refused
-	Allow                         // may be done now
-	RequireApproval               // not now: a person decides first
+	Deny            Effect = iota // the request is refused
+	Allow                         // the request may be carried out now
+	RequireApproval               // a person has to approve the request first
 )
 
-// String is the wire's word: deny, allow or require_approval; deny for any
-// other value.
+// String is deny, allow or require_approval, as in the API; deny for any other value.
 func (e Effect) String() string {
 	switch e {
 	case Allow:
@@ -208,45 +210,44 @@ func (e Effect) State() GoalGuardState {
 	}
 }
 
-// Decision is the one record of a decision: what the caller gets, what the
-// audit log chains, what a span carries and what an approval is bound to. The
-// zero value is a denial.
+// Decision is the decision about a [Request]. The zero value is a denial. The package
+// comment compares the types that carry a decision.
 type Decision struct {
 	ID            DecisionID
 	Effect        Effect
 	ReasonCode    ReasonCode
 	Reason        string // for people
-	Rule          string // the rule that decided
+	Rule          string // the name of the rule that decided
 	PolicyVersion string
 	PrincipalID   string
 	OnBehalfOf    string
 	ActionID      string
 	Tool          string
 	RiskTier      PolicyRiskTier
-	Digest        Digest      // zero where it was not needed
-	Approval      ApprovalRef // zero where no approval is involved
+	Digest        Digest      // of the request; zero if it was not needed
+	Approval      ApprovalRef // that the request needs or used; zero without one
 	TraceID       string      // of the request
-	Claimed       bool        // tier and permissions are what the caller claims, no bundle vouches for them
+	Claimed       bool        // the risk tier and the permissions come from the request; no policy bundle confirms them
 	Metadata      map[string]any
 }
 
-// ApprovalRef points to the approval that a decision needs or used. Its zero
-// value points to none.
+// ApprovalRef names the approval that a decision needs or used. The zero value names
+// none.
 type ApprovalRef struct {
 	ID        string         `json:"id"`
 	Status    ApprovalStatus `json:"status"`
-	ExpiresAt Timestamp      `json:"expires_at"` // the end that counts in the present state: see [Approval]
+	ExpiresAt Timestamp      `json:"expires_at"` // see [Approval]
 	DecideBy  Timestamp      `json:"decide_by,omitzero"`
-	UseBy     Timestamp      `json:"use_by,omitzero"` // empty until it is approved
-	URL       string         `json:"url,omitzero"`    // where to poll, if known
+	UseBy     Timestamp      `json:"use_by,omitzero"` // empty until the approval is approved
+	URL       string         `json:"url,omitzero"`    // address of the approval, if known
 }
 
-// DecisionID identifies a decision: 48 bits of Unix milliseconds and 80 random
-// bits. It sorts by time and is no secret.
+// DecisionID identifies a decision: 48 bits of Unix milliseconds and 80 random bits, so
+// that ids sort by time. It is not a secret.
 type DecisionID [16]byte
 
-// NewDecisionID makes an id for a decision taken at the given time. It is safe
-// for concurrent use and does not allocate.
+// NewDecisionID makes a new id for a decision at the given time. It is safe for
+// concurrent use and does not allocate.
 func NewDecisionID(at time.Time) DecisionID {
 	var id DecisionID
 	binary.BigEndian.PutUint64(id[:8], uint64(at.UnixMilli())<<16|rand.Uint64()>>48)
@@ -259,7 +260,7 @@ func (id DecisionID) Time() time.Time {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC()
 }
 
-// IsZero reports whether the id was never set.
+// IsZero reports whether the id is the zero value, which stands for no decision.
 func (id DecisionID) IsZero() bool { return id == DecisionID{} }
 
 // String is "dec_" and 26 characters of base32, and empty for the zero id.
@@ -287,11 +288,12 @@ func (id *DecisionID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Digest is the SHA-256 that binds an approval to what was asked (SPEC P2). The
-// zero value is no digest.
+// Digest is the SHA-256 over what an approval is for: the principal, the action, the
+// tool, its arguments and the HTTP request. docs/spec/policy.md#digest says what it
+// covers; guard.Digest computes it. The zero value stands for no digest.
 type Digest [sha256.Size]byte
 
-// IsZero reports whether there is no digest.
+// IsZero reports whether the digest is the zero value.
 func (d Digest) IsZero() bool { return d == Digest{} }
 
 // String is "sha256:" and 64 hex digits, and empty for the zero digest.

@@ -10,17 +10,17 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The encoders append into a buffer that is used again, without reflection. The
-// names of a map come in no particular order. What they write is valid where it
-// is UTF-8.
+// The encoders append JSON to a reused buffer, without reflection. The members of a map
+// come in no particular order. The encoders do not check UTF-8: their callers check the
+// whole text once.
 
-// encoder is a value with an encoder.
+// encoder is a value that can append its JSON.
 type encoder interface {
 	appendJSON([]byte) ([]byte, error)
 }
 
-// appendReport writes what is only reported: bytes that are not UTF-8 become
-// U+FFFD instead of an error.
+// appendReport appends telemetry or a record. Bytes that are not UTF-8 become U+FFFD
+// instead of an error.
 func appendReport[T encoder](b []byte, item T) ([]byte, error) {
 	start := len(b)
 	b, err := item.appendJSON(b)
@@ -31,12 +31,12 @@ func appendReport[T encoder](b []byte, item T) ([]byte, error) {
 	return append(b[:start], text...), err
 }
 
-// encodeStrict writes what a decision depends on, with its appendJSON: bytes
-// that are not UTF-8 are an error.
+// encodeStrict encodes a body that a decision depends on: bytes that are not UTF-8 are
+// an error.
 func encodeStrict(op string, appendJSON func([]byte) ([]byte, error)) ([]byte, error) {
 	body, err := appendJSON(make([]byte, 0, 512))
 	if err == nil && !utf8.Valid(body) {
-		err = errors.New("it holds text that is not valid UTF-8")
+		err = errors.New("a text in it is not valid UTF-8")
 	}
 	if err != nil {
 		return nil, &Error{Op: op, Message: "the request cannot be written as JSON: " + err.Error(), Err: ErrInvalid}
@@ -110,7 +110,7 @@ func (e TelemetryEvent) appendJSON(b []byte) ([]byte, error) {
 	return append(appendOptional(appendTags(b, e.Tags), `,"source":`, e.Source), '}'), nil
 }
 
-// appendJSON writes what has no encoder of its own.
+// These records are encoded with reflection.
 func (r DecisionRecord) appendJSON(b []byte) ([]byte, error) { return appendOther(b, r) }
 
 func (r GateRecord) appendJSON(b []byte) ([]byte, error) { return appendOther(b, r) }
@@ -141,7 +141,7 @@ func appendTags(b []byte, tags map[string]string) []byte {
 	return append(b, '}')
 }
 
-// appendValue writes a free-form value.
+// appendValue appends a free-form value, inside so many levels as depth.
 func appendValue(b []byte, v any, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
@@ -169,7 +169,7 @@ func appendValue(b []byte, v any, depth int) ([]byte, error) {
 
 func appendObject(b []byte, object map[string]any, depth int) ([]byte, error) {
 	if depth > strictjson.MaxDepth {
-		return b, errors.New("it is nested too deep, or holds itself")
+		return b, errors.New("it is nested too deep, or contains itself")
 	}
 	b = append(b, '{')
 	first := true
@@ -188,7 +188,7 @@ func appendObject(b []byte, object map[string]any, depth int) ([]byte, error) {
 
 func appendList(b []byte, list []any, depth int) ([]byte, error) {
 	if depth > strictjson.MaxDepth {
-		return b, errors.New("it is nested too deep, or holds itself")
+		return b, errors.New("it is nested too deep, or contains itself")
 	}
 	b = append(b, '[')
 	for i, value := range list {
@@ -210,6 +210,5 @@ func appendOther(b []byte, v any) ([]byte, error) {
 
 func appendFloat(b []byte, f float64) ([]byte, error) { return jsonwrite.Float(b, f) }
 
-// appendString quotes a text. It leaves bytes that are not UTF-8 as they are:
-// whoever asked for the text checks the whole of it once.
+// appendString appends a JSON string. It copies bytes that are not UTF-8 unchanged.
 func appendString[T ~string](b []byte, s T) []byte { return jsonwrite.String(b, string(s)) }

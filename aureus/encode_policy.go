@@ -103,12 +103,12 @@ func appendTexts(b []byte, name string, texts []string) []byte {
 	return append(b, ']')
 }
 
-// appendFree writes a free-form value of a decision. A raw text is checked for
-// what the strict reader would refuse.
+// appendFree appends a free-form value of a request for a decision. It refuses a
+// json.RawMessage that the strict reader would refuse.
 func appendFree(b []byte, v any) ([]byte, error) {
 	if raw, ok := v.(json.RawMessage); ok {
 		if _, err := strictjson.Parse(raw); err != nil {
-			return b, errors.New("a raw value in it is not strict JSON")
+			return b, errors.New("a json.RawMessage in it is not strict JSON")
 		}
 	}
 	return appendValue(b, v, 0)

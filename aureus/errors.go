@@ -10,43 +10,45 @@ import (
 	"github.com/farmountain/aureus-go/internal/invalidrequest"
 )
 
-// The errors that callers branch on, for [errors.Is]. The struct behind an
-// answer of the server is [*Error].
+// The errors to branch on with [errors.Is]. Responses of the server have the type
+// [*Error] and match the error of their status. Errors about approvals also match that
+// of their reason code: see [ReasonCode.Err].
 var (
-	ErrInvalid         = invalidrequest.ErrInvalid                            // 400, 413, 422: do not repeat it unchanged
+	ErrInvalid         = invalidrequest.ErrInvalid                            // other 4xx, such as 400, 413 and 422: do not repeat the request unchanged
 	ErrUnauthenticated = errors.New("the API key is missing or not accepted") // 401
 	ErrForbidden       = errors.New("the API key may not do this")            // 403
-	ErrNotFound        = errors.New("there is no such thing")                 // 404
+	ErrNotFound        = errors.New("not found")                              // 404, 410
 	ErrConflict        = errors.New("the state does not allow this")          // 409, 412
 	ErrRateLimited     = errors.New("too many requests")                      // 429
-	ErrUnavailable     = errors.New("Aureus could not be reached")            // 5xx, no connection, no answer in time
-	ErrMalformed       = errors.New("the answer is not what Aureus sends")    // garbage, a redirect, duplicate or unknown words
+	ErrUnavailable     = errors.New("Aureus could not be reached")            // 5xx, no connection, no response in time
+	ErrMalformed       = errors.New("the response does not follow the API")   // a redirect, malformed JSON, unknown words, a contradiction
 	ErrClosed          = errors.New("the client is closed")
 )
 
-// Error is an answer of the server that is not a success, or the failure to
-// get one. It matches the sentinel of its class under [errors.Is], and what
-// caused it. Its text holds no credentials and no part of a body but the
-// server's own message.
+// Error is a response of the server that is not a success, or a call that got no valid
+// response. Under [errors.Is] it matches the error above for its status, and its cause.
+// Its text has no credentials, and of the response's body only the server's message,
+// code, remediation and request id.
 type Error struct {
 	Op          string        // the method of the client, such as EvaluatePolicy
-	StatusCode  int           // 0 where there was no answer
-	Code        string        // the server's word, such as STATE_CONFLICT; may be empty
-	Message     string        // the server's sentence, or ours where there was no answer
-	Details     any           // the server's details, free-form
-	Remediation string        // what to do, if the server said
-	RequestID   string        // the server's id of the request, to find it in its log
-	RetryAfter  time.Duration // how long the server asked to wait; 0 if it did not
-	Err         error         // the sentinel, or the cause
+	StatusCode  int           // of the response; 0 without a response
+	Code        string        // of the server, such as STATE_CONFLICT; may be empty
+	Message     string        // for people: of the server, or of the client without a response
+	Details     any           // of the server, free-form
+	Remediation string        // what to do, if the server says it
+	RequestID   string        // the server's id of the request, as in its log
+	RetryAfter  time.Duration // of the response; 0 without one
+	Err         error         // the cause, or one of the errors above
 
-	final    bool // the call cannot be repeated: part of the answer has been used, or part of the call may have been done
-	unsent   bool // the request certainly never reached the server
-	timedOut bool // the server did not answer within the client's timeout
-	cut      bool // HTTP/2 ended the stream or the connection without an answer
-	callers  bool // the caller's context ended it, the client was closed, or nothing was sent: it says nothing of the server
+	final    bool // the call must not be repeated: the caller has part of the response, or the server may have done part of it
+	unsent   bool // the request did not reach the server
+	timedOut bool // no response within the client's timeout
+	cut      bool // HTTP/2 ended the stream or the connection without a response
+	callers  bool // the caller ended the call, or nothing was sent: the error says nothing about the server
 }
 
-// Error names the operation, the status, the code, the message and the request.
+// Error has the operation, the status, the code, the message, the remediation and the
+// request id.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("aureus: ")
@@ -71,7 +73,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the sentinel of the class and the cause.
+// Unwrap returns the errors that e matches.
 func (e *Error) Unwrap() []error {
 	chain := make([]error, 0, 3)
 	if e.Err != nil {
@@ -107,34 +109,33 @@ func classOf(status int) error {
 		return ErrUnavailable
 	case status >= 400:
 		return ErrInvalid
-	default: // a redirect is never followed
+	default: // a redirect
 		return ErrMalformed
 	}
 }
 
-// Rejection is one item of a batch that the server refused.
+// Rejection is one item of a batch that was rejected.
 type Rejection struct {
-	Index  int    `json:"index"` // in what the caller passed
+	Index  int    `json:"index"` // in the slice that the caller passed
 	Reason string `json:"reason"`
 }
 
-// PartialError says that items of a batch were rejected. Sending those again
-// unchanged will not help. Every other item was accepted, unless Err is set.
+// PartialError says that items of a batch were rejected: do not send those again
+// unchanged. If Err is nil, all other items were accepted.
 type PartialError struct {
 	Op       string
 	Accepted int
-	Rejected []Rejection // all of them, by index
+	Rejected []Rejection // sorted by index
 
-	// Err is why items that are neither accepted nor rejected were not delivered;
-	// nil where there are none.
+	// Err says why some items were neither accepted nor rejected; nil if every item was
+	// one of them.
 	Err error
 }
 
-// maxReasons bounds how many different reasons the text of a PartialError has.
+// maxReasons limits how many different reasons the text of a PartialError has.
 const maxReasons = 10
 
-// Error lists every reason once, up to ten of them, with the item that it came
-// for first.
+// Error lists up to ten different reasons, each with the first item that it is for.
 func (e *PartialError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "aureus: %s: %d items were rejected and %d accepted", e.Op, len(e.Rejected), e.Accepted)
@@ -162,5 +163,5 @@ func (e *PartialError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives what kept items from being delivered.
+// Unwrap returns Err.
 func (e *PartialError) Unwrap() error { return e.Err }

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// maxPage bounds one page of a list, in bytes.
+	// maxPage limits one page of a list, in bytes.
 	maxPage = 256 << 20
-	// maxEmptyPages bounds how many pages in a row may have no item.
+	// maxEmptyPages limits how many pages in a row may have no item.
 	maxEmptyPages = 1000
 )
 
-// Collect gathers what an iterator of the client yields. It returns what came
-// before an error together with the error.
+// Collect reads an iterator of the client, such as [Client.Audit], into a slice. If the
+// iterator yields an error, Collect returns the items before it and the error.
 func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	items := []T{}
 	for item, err := range seq {
@@ -34,8 +34,8 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	return items, nil
 }
 
-// list yields the items of a bare array, page by page, one item in memory at a
-// time. An error is yielded once, as the last thing.
+// list yields the items of a JSON array, page by page, with one item in memory at a
+// time. It yields at most one error, as the last thing.
 func list[T any](ctx context.Context, c *Client, op, path string, query url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		query := maps.Clone(query)
@@ -44,7 +44,7 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 			var cursor string
 			stopped := false
 			started := false
-			k := call{op: op, method: http.MethodGet, path: path, query: query, class: classReads, silence: true}
+			k := call{op: op, method: http.MethodGet, path: path, query: query, class: classReads, idleTimeout: true}
 			err := c.do(ctx, k, func(response *http.Response) error {
 				var err error
 				if cursor, err = nextCursor(response); err != nil {
@@ -58,7 +58,7 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 				if err == nil || !started {
 					return err
 				}
-				broke := &brokenOff{what: "the list", cause: err} // what was yielded cannot be taken back
+				broke := &brokenOff{what: "the list", cause: err} // the caller has some of the items
 				if e, ours := errors.AsType[*Error](err); ours {
 					changed := *e
 					return broke.error(&changed)
@@ -91,13 +91,13 @@ func list[T any](ctx context.Context, c *Client, op, path string, query url.Valu
 	}
 }
 
-// mayFollow refuses a next page that would lead nowhere.
+// mayFollow returns an error for a list that would never end.
 func mayFollow(op, cursor, next string, empty int) error {
 	switch {
 	case next == cursor:
-		return malformed(op, errors.New("a page of the list names itself as the next"))
+		return malformed(op, errors.New("a page of the list links to itself as the next page"))
 	case empty >= maxEmptyPages:
-		return malformed(op, fmt.Errorf("%d pages in a row have no item, and the list goes on", maxEmptyPages))
+		return malformed(op, fmt.Errorf("%d pages in a row have no item, and the list does not end", maxEmptyPages))
 	}
 	return nil
 }
@@ -107,14 +107,14 @@ func eachItem[T any](op string, response *http.Response, take func(T) bool) erro
 		return err
 	}
 	body := &boundedReader{reader: response.Body, left: maxPage}
-	// Only the ends of the items are found here; decode is strict about the rest.
+	// The decoder only finds where each item ends; decode checks it strictly.
 	dec := jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	tok, err := dec.ReadToken()
 	if err != nil {
 		return listError(op, err)
 	}
 	if tok.Kind() != '[' {
-		return malformed(op, errors.New("it is not a JSON array"))
+		return malformed(op, errors.New("the response is not a JSON array"))
 	}
 	var item T
 	for dec.PeekKind() != ']' {
@@ -138,7 +138,7 @@ func eachItem[T any](op string, response *http.Response, take func(T) bool) erro
 	}
 	switch _, err := dec.ReadToken(); {
 	case err == nil:
-		return malformed(op, errors.New("there is something behind the end of the list"))
+		return malformed(op, errors.New("there is data after the end of the list"))
 	case !errors.Is(err, io.EOF):
 		return listError(op, err)
 	}
@@ -146,16 +146,16 @@ func eachItem[T any](op string, response *http.Response, take func(T) bool) erro
 }
 
 func listError(op string, err error) error {
-	if _, syntactic := err.(*jsontext.SyntacticError); syntactic { //nolint:errorlint // a wrapped one is a failure of the connection
+	if _, syntactic := err.(*jsontext.SyntacticError); syntactic { //nolint:errorlint // a wrapped one comes from the connection
 		return malformed(op, err)
 	}
 	return err
 }
 
-// nextCursor takes the cursor out of the link with rel="next" (RFC 8288), which
-// is relative to the request's address. It takes nothing else: another host or
-// path in it is not followed. A link that has no cursor is an error, since the
-// list does go on.
+// nextCursor is the query parameter cursor of the link with rel="next" (RFC 8288);
+// empty if there is no such link. The rest of the link is ignored, so that it cannot
+// lead to another host or path. A link without a cursor is an error, since the list
+// has another page.
 func nextCursor(response *http.Response) (string, error) {
 	next, found := nextLink(response.Header.Values("Link"))
 	if !found {
@@ -170,8 +170,7 @@ func nextCursor(response *http.Response) (string, error) {
 	return "", errors.New("the link to the next page has no cursor")
 }
 
-// nextLink finds the target of the first link whose relations have next among
-// them.
+// nextLink finds the target of the first link with the relation next.
 func nextLink(values []string) (target string, found bool) {
 	for _, value := range values {
 		for {
@@ -193,8 +192,8 @@ func nextLink(values []string) (target string, found bool) {
 	return "", false
 }
 
-// cutUnquoted is what stands before and behind the first separator that is not
-// in quotes; all of it before, where there is none.
+// cutUnquoted cuts the text around the first separator that is not in quotes. Without
+// one, before is the whole text.
 func cutUnquoted(text string, separator byte) (before, after string) {
 	quoted := false
 	for i := 0; i < len(text); i++ {
@@ -230,7 +229,7 @@ func hasRelation(params, relation string) bool {
 	return false
 }
 
-// addQuery sets what is not empty.
+// addQuery sets the pairs of name and value whose value is not empty.
 func addQuery(query url.Values, pairs ...string) url.Values {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {

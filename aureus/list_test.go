@@ -38,7 +38,7 @@ func TestAListThatComesToNoEndIsRefused(t *testing.T) {
 				return oneMetric, "a"
 			}
 			return oneMetric, "a"
-		}, 2, 2, "names itself as the next"},
+		}, 2, 2, "links to itself as the next"},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			pages := 0

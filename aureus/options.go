@@ -27,10 +27,10 @@ const (
 	envTimeout = "AUREUS_TIMEOUT" // a Go duration (1m30s) or a number of seconds (90)
 )
 
-// Option changes a [Client] under construction.
+// Option is an option of [NewClient].
 type Option interface{ apply(*clientConfig) }
 
-// CallOption is an [Option] that [Client.With] takes as well.
+// CallOption is an option of [NewClient] and of [Client.With].
 type CallOption interface {
 	Option
 	applyCall(*settings)
@@ -60,11 +60,11 @@ func refuse(format string, a ...any) callOption {
 	return func(s *settings) { s.fail(fmt.Errorf(format, a...)) }
 }
 
-// WithAPIKey sends the key as a bearer token, and no token if it is empty.
-// Without this option the key is that of AUREUS_API_KEY.
+// WithAPIKey sends the key as a bearer token; an empty key sends no token. Without
+// this option the client takes the key from AUREUS_API_KEY.
 func WithAPIKey(key string) CallOption {
 	if badKey(key) {
-		return keyOption{refuse("the API key has a space, a line break or a character outside ASCII; was it copied whole and alone?")}
+		return keyOption{refuse("the API key has a space, a line break or a character outside ASCII; check that exactly the key was copied")}
 	}
 	if key == "" {
 		return keyOption{func(s *settings) { s.credentials = nil }}
@@ -76,10 +76,10 @@ func badKey(key string) bool {
 	return strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
-// WithCredentials asks the function for the key before each attempt, so that
-// keys can rotate. The function is called concurrently, with the call's
-// context, and should cache. Where it fails, nothing is sent; its error is in
-// the chain of the call's, but not in its text.
+// WithCredentials calls the function for the API key before each attempt, so that
+// keys can rotate. The function is called concurrently, with the context of the call,
+// and should cache. If it returns an error, nothing is sent; the call's error matches
+// that error and [ErrUnauthenticated], but its text does not repeat it.
 func WithCredentials(key func(ctx context.Context) (string, error)) CallOption {
 	if key == nil {
 		return keyOption{refuse("the function for credentials is nil")}
@@ -87,15 +87,15 @@ func WithCredentials(key func(ctx context.Context) (string, error)) CallOption {
 	return keyOption{func(s *settings) { s.credentials = key }}
 }
 
-// keyOption notes that a key was given, so that the environment's is not used.
+// keyOption records that a key was given, so that AUREUS_API_KEY is not used.
 type keyOption struct{ callOption }
 
 func (o keyOption) apply(c *clientConfig) { c.keyGiven = true; o.callOption.apply(c) }
 
-// WithTimeout bounds each attempt of a call, and for ExecuteWorkflow and lists
-// the silence of the server. It must be positive; without this option it is
-// that of AUREUS_TIMEOUT, else 30 s. What bounds a call as a whole, retries
-// included, is its context and its [RetryPolicy].
+// WithTimeout limits each attempt of a call. For ExecuteWorkflow, streams and lists it
+// limits the time without data from the server instead. It must be positive; without
+// this option it is that of AUREUS_TIMEOUT, else 30 s. A whole call, with its retries,
+// is limited by its context and its [RetryPolicy].
 func WithTimeout(timeout time.Duration) CallOption {
 	if timeout <= 0 {
 		return refuse("the timeout must be positive, not %v", timeout)
@@ -111,10 +111,10 @@ func WithTimeout(timeout time.Duration) CallOption {
 func WithHeader(name, value string) CallOption {
 	switch http.CanonicalHeaderKey(name) {
 	case "Accept-Encoding", "Authorization", "Content-Type", "Content-Encoding", "Content-Length", "Host", "Idempotency-Key", "Transfer-Encoding":
-		return refuse("the header %q is not for WithHeader", name)
+		return refuse("the header %q is set by the client and cannot be replaced", name)
 	}
 	if !validToken(name) {
-		return refuse("the header name %q has characters that no header name has", name)
+		return refuse("the header name %q has characters that are not allowed there", name)
 	}
 	if !validHeaderValue(value) {
 		return refuse("the value of the header %q has a line break or another control character", name)
@@ -151,15 +151,16 @@ func WithRetry(policies RetryPolicies) CallOption {
 	})
 }
 
-// WithAttemptObserver calls the function after each attempt of each call, on
-// the goroutine of the call. It must be fast and safe for concurrent use.
+// WithAttemptObserver calls the function after each attempt of each call, on the
+// goroutine of the call, which waits for it. The function must be safe for concurrent
+// use.
 func WithAttemptObserver(observe func(context.Context, Attempt)) CallOption {
 	return callOption(func(s *settings) { s.observe = observe })
 }
 
-// WithGzip compresses request bodies of at least that many bytes. It is off
-// without this option, since it costs more than it saves on one machine, and
-// not every server takes it. Answers are decompressed in any case.
+// WithGzip compresses request bodies of at least so many bytes. Without this option
+// no request body is compressed: on one machine that costs more than it saves, and
+// not every server accepts it. Responses may be compressed in any case.
 func WithGzip(from int) CallOption {
 	if from <= 0 {
 		return refuse("the size from which to compress must be positive, not %d", from)
@@ -167,19 +168,18 @@ func WithGzip(from int) CallOption {
 	return callOption(func(s *settings) { s.gzipAbove = from })
 }
 
-// The bounds of [WithBatchSize]: what the control plane takes at most.
+// The limits of [WithBatchSize] are those of the control plane.
 const (
 	maxBatchItems = 10_000
 	maxBatchBytes = 64 << 20
 )
 
-// WithBatchSize bounds each request of a batch report, such as
-// [Client.ReportSpans]: at most that many items, from 1 to 10,000, and that many
-// bytes of JSON, from 1 to 64 MiB. What has more goes out as more requests, up
-// to four at once; an item that is larger alone is sent alone. Without this
-// option it is 2,048 items and 8 MiB. Records for the audit log are never more
-// than 2,048 in a request. A request that the server answers with 413 all the
-// same is halved and sent again.
+// WithBatchSize limits each request of a batch, such as [Client.ReportSpans]: to so
+// many items, from 1 to 10,000, and so many bytes of JSON, from 1 to 64 MiB. Larger
+// batches are sent as several requests, up to four at once; one item that exceeds the
+// bytes is sent alone. Without this option the limits are 2,048 items and 8 MiB. A
+// request for the audit log has at most 2,048 records. If the server answers a request
+// with 413, the client sends its items again in two halves.
 func WithBatchSize(items, bytes int) CallOption {
 	if items < 1 || items > maxBatchItems {
 		return refuse("the items of a batch must be 1 to %d, not %d", maxBatchItems, items)
@@ -190,21 +190,22 @@ func WithBatchSize(items, bytes int) CallOption {
 	return callOption(func(s *settings) { s.batchSize = batchSize{items: items, bytes: bytes} })
 }
 
-// WithBreaker changes the circuit breaker; see [BreakerPolicy].
+// WithBreaker replaces the policy of the circuit breaker, which by default opens for
+// 5 s after 10 failures; see [BreakerPolicy].
 func WithBreaker(policy BreakerPolicy) Option {
 	return option(func(c *clientConfig) {
 		if policy.Failures < 0 || policy.Cooldown < 0 {
-			c.fail(errors.New("the breaker's numbers must not be negative"))
+			c.fail(errors.New("the numbers of the breaker policy must not be negative"))
 		}
 		c.breaker = policy
 	})
 }
 
-// WithHTTPClient sends through the given client's transport, cookie jar and
-// timeout: the way to bring a transport of one's own. The client is copied, and
-// its redirect policy replaced by one that follows none. Do not hand in a
-// transport that OpenTelemetry instruments: exporting its spans would make more
-// spans. It excludes WithTLS, WithProxy and WithConcurrency.
+// WithHTTPClient sends requests with a copy of the given client: with its transport,
+// cookie jar and timeout. The copy follows no redirects. The transport's own TLS
+// configuration, proxy and connection limits apply: WithTLS beside this option is an
+// error, and WithProxy and WithConcurrency have no effect. Do not use a transport that
+// OpenTelemetry instruments: exporting a span would make another span.
 func WithHTTPClient(client *http.Client) Option {
 	return option(func(c *clientConfig) {
 		if client == nil {
@@ -214,8 +215,8 @@ func WithHTTPClient(client *http.Client) Option {
 	})
 }
 
-// WithTLS uses the configuration for https: an own certificate authority in
-// RootCAs, client certificates in Certificates. It is copied.
+// WithTLS uses a copy of the configuration for https, for example with your
+// certificate authorities in RootCAs or client certificates in Certificates.
 func WithTLS(config *tls.Config) Option {
 	return option(func(c *clientConfig) {
 		if config == nil {
@@ -225,14 +226,14 @@ func WithTLS(config *tls.Config) Option {
 	})
 }
 
-// WithProxy chooses the proxy of a request, nil for none. Without this option
-// it is that of HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+// WithProxy calls the function for the proxy of a request; a nil URL is no proxy.
+// Without this option the proxy is that of HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
 func WithProxy(proxy func(*http.Request) (*url.URL, error)) Option {
 	return option(func(c *clientConfig) { c.proxy = proxy })
 }
 
-// WithConcurrency says how many calls are usually under way at once, so that
-// as many connections are kept. Without this option it is 64.
+// WithConcurrency sets how many idle connections the client keeps: as many as calls
+// are usually under way at once. Without this option it is 64.
 func WithConcurrency(calls int) Option {
 	return option(func(c *clientConfig) {
 		if calls <= 0 {
@@ -242,18 +243,18 @@ func WithConcurrency(calls int) Option {
 	})
 }
 
-// WithInsecureHTTP allows to send the key to that host without encryption.
-// Without it NewClient refuses a key together with an http:// address outside
-// this machine.
+// WithInsecureHTTP allows the client to send the API key to that host without
+// encryption. Without this option NewClient refuses a key together with an http://
+// address of another machine.
 func WithInsecureHTTP(host string) Option {
 	return option(func(c *clientConfig) { c.insecure = append(c.insecure, host) })
 }
 
-// NewClient makes a client for the control plane at baseURL, which may carry a
-// path prefix: the address of a call is baseURL, /api/v1 and the endpoint, and a
-// baseURL that ends in /api/v1 is refused. An empty baseURL stands for AUREUS_BASE_URL, else for
-// http://localhost:3000. It connects to nothing yet; errors are those of its
-// arguments and of the environment, all of them at once.
+// NewClient makes a client for the control plane at baseURL, which may have a path
+// prefix. The client adds /api/v1 and the endpoint to it; a baseURL that ends in
+// /api/v1 is an error. If baseURL is empty, the client takes it from AUREUS_BASE_URL,
+// else it is http://localhost:3000. NewClient does not connect. Its error names every
+// wrong argument, option and environment variable.
 func NewClient(baseURL string, options ...Option) (*Client, error) {
 	config := clientConfig{
 		settings:    settings{retry: defaultRetries, userAgent: defaultUserAgent, batchSize: defaultBatchSize},
@@ -273,7 +274,7 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 		config.fail(errors.New(plainRefusal(base.Hostname())))
 	}
 	if config.http != nil && config.tls != nil {
-		config.fail(errors.New("WithTLS has no effect beside WithHTTPClient; set it in that client's transport"))
+		config.fail(errors.New("WithTLS and WithHTTPClient exclude each other; set the TLS configuration in the transport of that client"))
 	}
 	if config.err != nil {
 		return nil, fmt.Errorf("aureus: NewClient: %w", config.err)
@@ -283,7 +284,7 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 	conn.closed, conn.close = context.WithCancel(context.Background())
 	if config.http == nil {
 		conn.own = config.newTransport(conn.closed)
-		conn.roundTrip = conn.own.RoundTrip // an http.Client would add redirects and cookies, of which there are none
+		conn.roundTrip = conn.own.RoundTrip // without the redirects and cookies of an http.Client
 	} else {
 		httpClient := *config.http
 		httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -294,7 +295,7 @@ func NewClient(baseURL string, options ...Option) (*Client, error) {
 }
 
 func plainRefusal(host string) string {
-	return fmt.Sprintf("a key would go unencrypted to %s; use https, or allow it with WithInsecureHTTP(%q)", host, host)
+	return fmt.Sprintf("the API key would be sent to %s without encryption; use https, or allow it with WithInsecureHTTP(%q)", host, host)
 }
 
 func (c *clientConfig) readEnvironment() {
@@ -325,8 +326,8 @@ func (c *clientConfig) mayBePlain(host string) bool {
 	return false
 }
 
-// newTransport is a transport of our own: one shared with the application may
-// be instrumented by it. Its connections end with the context.
+// newTransport is a transport that the application does not share, since it could
+// instrument a shared one. Its connections close when the context ends.
 func (c *clientConfig) newTransport(closed context.Context) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
@@ -345,10 +346,10 @@ func (c *clientConfig) newTransport(closed context.Context) *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		// Also of all answers 1xx to a request together.
-		MaxResponseHeaderBytes: maxAnswerHeader,
-		// A connection of HTTP/2 carries every call: one that died without a word
-		// is found out, and not used for the next attempt.
+		// Includes the headers of all 1xx responses to a request.
+		MaxResponseHeaderBytes: maxResponseHeader,
+		// One HTTP/2 connection carries every call. Pings detect a dead one, so that the
+		// next attempt does not use it.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
 }
@@ -357,15 +358,15 @@ func parseBaseURL(text string) (*url.URL, error) {
 	base, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
 	case err != nil:
-		return nil, errors.New("the base URL cannot be read; it should look like https://aureus.example.com")
+		return nil, errors.New("the base URL is malformed; write one like https://aureus.example.com")
 	case base.Scheme != "http" && base.Scheme != "https":
 		return nil, errors.New("the base URL must begin with http:// or https://")
 	case base.Hostname() == "":
-		return nil, errors.New("the base URL names no host")
+		return nil, errors.New("the base URL has no host")
 	case base.User != nil:
-		return nil, errors.New("the base URL holds a user name or password; pass the key with WithAPIKey instead")
+		return nil, errors.New("the base URL has a user name or a password; pass the API key with WithAPIKey instead")
 	case base.RawQuery != "" || base.Fragment != "" || base.ForceQuery:
-		return nil, errors.New("the base URL has a query or a fragment; it may only have a path prefix")
+		return nil, errors.New("the base URL has a query or a fragment; only a path prefix is allowed")
 	case strings.HasSuffix(strings.ToLower(base.Path), apiPrefix):
 		return nil, errors.New("the base URL ends in " + apiPrefix + ", which the client adds itself; leave it out")
 	}
@@ -387,16 +388,16 @@ func timeoutFromEnv() (time.Duration, error) {
 	return timeout, nil
 }
 
-// validToken reports whether the text can be the name of a header or a method
-// (RFC 9110, 5.6.2).
+// validToken reports whether the text is a token (RFC 9110, 5.6.2): the name of a
+// header or a method.
 func validToken(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 	})
 }
 
-// validHeaderValue reports whether the text can be sent as a field's value
-// (RFC 9110, 5.5).
+// validHeaderValue reports whether the text can be the value of a header (RFC 9110,
+// 5.5).
 func validHeaderValue(value string) bool {
 	return !strings.ContainsFunc(value, func(r rune) bool { return (r < ' ' && r != '\t') || r == 0x7f })
 }

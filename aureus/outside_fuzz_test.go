@@ -56,7 +56,7 @@ func FuzzErrorAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body, after string) {
 		response := answerOf(status, "application/json", body)
 		response.Header.Set("Retry-After", after)
-		e := answerError("Test", response)
+		e := errorFromResponse("Test", response)
 		require.NotContains(t, e.Error(), "\n")
 		require.Less(t, len(e.Error()), 8*maxMessage*4)
 		require.GreaterOrEqual(t, e.RetryAfter, time.Duration(0))

@@ -1,30 +1,31 @@
 package aureus
 
-// Permission is a right on a resource: what a [Principal] holds, or what an
-// [Action] requires. A held one covers a required one if action and resource are
-// equal and intent, data zone and conditions fit.
+// Permission allows an action on a resource: a [Principal] holds permissions, and an
+// [Action] requires them. A held permission covers a required one if action and resource
+// are equal, and intent, data zone and conditions fit:
+// docs/spec/policy.md#permissions.
 type Permission struct {
 	Action   string   `json:"action"`
 	Resource string   `json:"resource"`
 	Intent   Intent   `json:"intent,omitzero"`
 	DataZone DataZone `json:"data_zone,omitzero"`
 
-	// Conditions restrict the right. A held permission with conditions covers only
-	// a required one that names the same conditions, each with the held value or
-	// with an element of the held list; so {owner: me} covers {owner: me}, and
-	// neither {} nor {owner: you}. A required one with conditions is not covered by
-	// a held one without them.
+	// Conditions restrict the permission. A held permission with conditions covers a
+	// required one with the same condition names, if each required value equals the held
+	// value or is an element of the held list: {owner: me} covers {owner: me}, but
+	// neither {} nor {owner: you}. A held permission without conditions does not cover a
+	// required one that has some.
 	Conditions map[string]any `json:"conditions,omitzero"`
 }
 
-// Principal is who asks.
+// Principal is the user, agent or service that wants to take an action.
 type Principal struct {
 	ID          string       `json:"id"`
-	Type        string       `json:"type"` // free text; agent, human and service are customary
+	Type        string       `json:"type"` // free text, usually agent, human or service
 	Permissions []Permission `json:"permissions"`
 }
 
-// Action is the definition of what may be asked for.
+// Action describes an operation that needs a decision.
 type Action struct {
 	ID                  string         `json:"id"`
 	Name                string         `json:"name"`
@@ -34,13 +35,14 @@ type Action struct {
 	DataZone            DataZone       `json:"data_zone,omitzero"`
 	AllowedTools        []string       `json:"allowed_tools,omitzero"`
 
-	// Metadata passes through untouched, with camelCase names: mcpServerName,
-	// mcpActionName, requiresCRVValidation, crvGateName, workflowId, taskId.
+	// Metadata is free-form and passed on unchanged. The policy reads mcpServerName,
+	// mcpActionName and requiresCRVValidation (docs/spec/policy.md#mcp-actions); see
+	// [PolicyContext.Request] for others.
 	Metadata map[string]any `json:"metadata,omitzero"`
 }
 
-// AuditEntry is one line of the audit log that a [PolicyContext] carries. It is
-// ignored when deciding (SPEC P13).
+// AuditEntry is an entry of the audit log that a client of the published API keeps and
+// sends in a [PolicyContext]. The policy ignores it.
 type AuditEntry struct {
 	Timestamp       Timestamp        `json:"timestamp"`
 	Principal       Principal        `json:"principal"`
@@ -50,15 +52,16 @@ type AuditEntry struct {
 	ApprovalToken   string           `json:"approval_token,omitzero"`
 }
 
-// StateTransition is the change of state that an audited step made. It is
-// written as from_state and to_state, and read as from and to as well (SPEC 1.2).
+// StateTransition is the change of state of an [AuditEntry]. Its JSON members are
+// from_state and to_state; from and to are read as well.
 type StateTransition struct {
 	From GoalGuardState `json:"from_state" aureus:"alias=from"`
 	To   GoalGuardState `json:"to_state" aureus:"alias=to"`
 }
 
-// PolicyContext is what EvaluatePolicy asks about. The fields after AuditLog
-// are extensions of this project (SPEC 1.4); a server without them ignores them.
+// PolicyContext is the request of [Client.EvaluatePolicy]: a [Request] in the form of
+// the published API. The fields after AuditLog are extensions of this project; servers
+// without them ignore them.
 type PolicyContext struct {
 	Principal    Principal      `json:"principal"`
 	Action       Action         `json:"action"`
@@ -76,9 +79,9 @@ type PolicyContext struct {
 	TraceID       string    `json:"trace_id,omitzero"`
 }
 
-// GuardDecision is the published answer to EvaluatePolicy. The fields after
-// Metadata are extensions of this project (SPEC 1.4) and absent from other
-// servers' answers.
+// GuardDecision is the response to [Client.EvaluatePolicy]: a [Decision] in the form of
+// the published API. The fields after Metadata are extensions of this project; other
+// servers do not send them.
 type GuardDecision struct {
 	Allowed               bool           `json:"allowed"`
 	Reason                string         `json:"reason"`
@@ -92,6 +95,6 @@ type GuardDecision struct {
 	Rule          string       `json:"rule,omitzero"`
 	PolicyVersion string       `json:"policy_version,omitzero"`
 	ActionDigest  Digest       `json:"action_digest,omitzero"`
-	Claimed       bool         `json:"claimed,omitzero"` // no bundle vouches for tier and permissions
+	Claimed       bool         `json:"claimed,omitzero"` // the risk tier and the permissions come from the request; no policy bundle confirms them
 	Approval      *ApprovalRef `json:"approval,omitzero"`
 }

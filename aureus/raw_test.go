@@ -112,7 +112,7 @@ func TestCredentialsRotate(t *testing.T) {
 func TestAKeyDoesNotTravelInTheClear(t *testing.T) {
 	for _, address := range []string{"http://aureus.example.com", "http://10.0.0.1:3000", "http://localhost.evil.example", "http://127.0.0.1.evil.example"} {
 		_, err := aureus.NewClient(address, aureus.WithAPIKey("k"))
-		require.ErrorContains(t, err, "unencrypted", address)
+		require.ErrorContains(t, err, "without encryption", address)
 	}
 	t.Setenv("AUREUS_API_KEY", "from-env")
 	_, err := aureus.NewClient("http://aureus.example.com")

@@ -8,10 +8,10 @@ import (
 )
 
 // Recorder sends decision records, gate results and outcomes to the audit log in the
-// background, so that requests do not wait for them. It holds a bounded number;
-// what does not fit, because the control plane is away for long, is dropped and
-// counted. It is safe for concurrent use. Make one with [Client.NewRecorder] and close
-// it before the client.
+// background, so that requests do not wait for it. Its queue holds 4,096 records; if
+// the control plane is unavailable for so long that the queue is full, further
+// records are dropped, and [Recorder.Dropped] counts them. It is safe for concurrent
+// use. Make one with [Client.NewRecorder], and close it before the client.
 type Recorder struct {
 	client  *Client
 	queue   chan any // DecisionRecord, GateRecord or Outcome
@@ -25,12 +25,12 @@ type Recorder struct {
 }
 
 const (
-	recorderQueue = 4096 // records that wait
+	recorderQueue = 4096 // records that wait to be sent
 	recorderBatch = 512  // records in one request
 )
 
-// NewRecorder starts a recorder that sends with the client. A record that waits
-// is tried for as long as the client's policy for [RetryPolicies.Reports] says.
+// NewRecorder starts a [Recorder] that sends with the client, whose
+// [RetryPolicies.Reports] says for how long it retries.
 func (c *Client) NewRecorder() *Recorder {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &Recorder{client: c, queue: make(chan any, recorderQueue), stop: stop, done: make(chan struct{})}
@@ -38,21 +38,21 @@ func (c *Client) NewRecorder() *Recorder {
 	return r
 }
 
-// RecordOutcome queues an outcome. It has the form that package middleware
-// takes for outcomes. An outcome without a decision is not recorded, since
-// nothing in the audit log would know it.
+// RecordOutcome queues an outcome. It fits the field Outcomes of
+// middleware.Options. An outcome without a DecisionID is ignored: the audit log has
+// no decision for it.
 func (r *Recorder) RecordOutcome(_ context.Context, outcome Outcome) {
 	if !outcome.DecisionID.IsZero() {
 		r.put(outcome)
 	}
 }
 
-// RecordDecision queues the record of a decision that was made in the process.
+// RecordDecision queues the record of a decision of a local decider.
 func (r *Recorder) RecordDecision(_ context.Context, decision Decision) { r.put(decision.Record()) }
 
-// RecordGate queues the result of a gate that judged in the process; see
-// crvgate.Record. Where it names no decision, it tells of the one in the context,
-// if there is one: see [Decision.NewContext].
+// RecordGate queues the result of a gate of this process; see crvgate.Record. If the
+// record has no DecisionID, it gets that of the decision in the context, if there is
+// one: see [Decision.NewContext].
 func (r *Recorder) RecordGate(ctx context.Context, record GateRecord) {
 	if decision, ok := DecisionFromContext(ctx); ok && record.DecisionID.IsZero() {
 		record.DecisionID = decision.ID
@@ -63,13 +63,14 @@ func (r *Recorder) RecordGate(ctx context.Context, record GateRecord) {
 	r.put(record)
 }
 
-// Dropped counts what was not recorded: there was no room, it could not be
-// sent, or the server refused it.
+// Dropped counts the records that were not stored: the queue was full, they could not
+// be sent, or the server rejected them.
 func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
 
-// Close sends what is queued and ends the recorder; what comes later is
-// dropped. When the context ends first, the rest is dropped. It returns the
-// first failure of the recorder's life, or the context's error.
+// Close sends the queued records and stops the recorder; later records are dropped.
+// If the context ends first, the rest of the queue is dropped too. Close returns the
+// first error of any record that the recorder could not send, and the context's
+// error.
 func (r *Recorder) Close(ctx context.Context) error {
 	r.mu.Lock()
 	if !r.closed {
@@ -120,7 +121,7 @@ func (r *Recorder) run(ctx context.Context) {
 			}
 			record = <-r.queue
 		}
-		accepted, err := recordDecisions(ctx, r.client, decisions) // before what became of them
+		accepted, err := recordDecisions(ctx, r.client, decisions) // decisions first: their gates and outcomes refer to them
 		r.note(len(decisions)-accepted, err)
 		accepted, err = recordGates(ctx, r.client, gates)
 		r.note(len(gates)-accepted, err)
@@ -136,5 +137,5 @@ func (r *Recorder) note(lost int, err error) {
 	if r.err == nil {
 		r.err = err
 	}
-	r.dropped.Add(uint64(lost)) //nolint:gosec // no more are accepted than were sent
+	r.dropped.Add(uint64(lost)) //nolint:gosec // not negative: at most all are accepted
 }

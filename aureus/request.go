@@ -15,8 +15,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// newRequest is the request of one attempt. It is put together here, since
-// http.NewRequest would parse an address that is known.
+// newRequest is the request of one attempt. It does not use http.NewRequest, which
+// would parse the address again.
 func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
 	c, k := x.client, &x.call
 	header, err := x.header(ctx)
@@ -34,8 +34,8 @@ func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
 	return request, nil
 }
 
-// header is the header of one attempt. The values that the client sets share
-// one piece of memory.
+// header is the header of one attempt. The values that the client sets share one
+// allocation.
 func (x *exchange) header(ctx context.Context) (http.Header, error) {
 	c := x.client
 	header := make(http.Header, 8)
@@ -61,20 +61,20 @@ func (x *exchange) header(ctx context.Context) (http.Header, error) {
 	if x.idempotencyKey != "" {
 		set("Idempotency-Key", x.idempotencyKey)
 	} else {
-		// Sends nothing, and tells net/http that the call may be made again on
-		// another connection where an idle one turns out to be closed.
+		// An empty list is not sent. It tells net/http that it may repeat the request
+		// on another connection if an idle one turns out to be closed.
 		header["Idempotency-Key"] = []string{}
 	}
 	if x.encoding != "" {
 		set("Content-Encoding", x.encoding)
 	}
-	if x.askFirst {
+	if x.expectContinue {
 		set("Expect", "100-continue")
 	}
 	return header, nil
 }
 
-// key is what the function for credentials gives; empty without one.
+// key is the API key for this attempt; empty without credentials.
 func (x *exchange) key(ctx context.Context) (string, error) {
 	if x.client.credentials == nil {
 		return "", nil
@@ -89,7 +89,7 @@ func (x *exchange) key(ctx context.Context) (string, error) {
 	return key, nil
 }
 
-// target is the address of an escaped path below /api/v1.
+// target is the URL of an escaped path below /api/v1.
 func (c *connection) target(path string, query url.Values) *url.URL {
 	target := *c.base
 	escaped := target.EscapedPath() + apiPrefix + path
@@ -102,19 +102,19 @@ func (c *connection) target(path string, query url.Values) *url.URL {
 	return &target
 }
 
-// reader is the body for one attempt. The transport may go on reading after it
-// has given an answer, until it closes the reader.
+// reader is the body for one attempt. The transport may still read it after it has
+// returned the response, until it closes the reader.
 func (x *exchange) reader() io.ReadCloser {
-	if x.call.released == nil { // net/http knows this one, and sends it together with the header
+	if x.call.released == nil { // net/http knows this type, and sends the body together with the header
 		return io.NopCloser(bytes.NewReader(x.body))
 	}
 	x.open.Add(1)
 	return &bodyReader{exchange: x, reader: bytes.NewReader(x.body)}
 }
 
-// bodyReader tells its exchange when nobody reads the body any more: once it is
-// closed, and a use that was under way then has ended. net/http may close a body
-// while it reads.
+// bodyReader counts itself out of exchange.open when the body is not read any more:
+// when it is closed and no read is under way. net/http may close a body during a
+// read.
 type bodyReader struct {
 	exchange *exchange
 	reader   *bytes.Reader
@@ -133,7 +133,7 @@ func (r *bodyReader) Read(p []byte) (n int, err error) {
 	return r.reader.Read(p)
 }
 
-// WriteTo implements [io.WriterTo]: the body goes out without a copy of it.
+// WriteTo implements [io.WriterTo], so that the body is sent without a copy.
 func (r *bodyReader) WriteTo(w io.Writer) (n int64, err error) {
 	if !r.begin() {
 		return 0, errBodyClosed
@@ -168,16 +168,16 @@ func (r *bodyReader) Close() error {
 	return nil
 }
 
-// segment escapes an id for use in a path. Ids that a path cannot carry are
-// refused here, before they can name something else.
+// segment escapes an id for use as one segment of a path. It refuses ids that a path
+// cannot carry, such as "..", since they would name another resource.
 func segment(op, what, id string) (string, error) {
 	if id == "" || id == "." || id == ".." || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return "", &Error{Op: op, Message: fmt.Sprintf("the %s %q cannot stand in a path", what, id), Err: ErrInvalid}
+		return "", &Error{Op: op, Message: fmt.Sprintf("the %s %q cannot be used in a path", what, id), Err: ErrInvalid}
 	}
 	return url.PathEscape(id), nil
 }
 
-// encode writes a request's body.
+// encode writes the body of a request.
 func encode(op string, v any) ([]byte, error) {
 	body, err := strictjson.Marshal(v)
 	if err != nil {
@@ -193,7 +193,7 @@ func compress(body []byte) []byte {
 	w, _ := gzipWriters.Get().(*gzip.Writer)
 	defer gzipWriters.Put(w)
 	w.Reset(&out)
-	_, _ = w.Write(body) // a bytes.Buffer takes everything
+	_, _ = w.Write(body) // a write to a bytes.Buffer does not fail
 	_ = w.Close()
 	return out.Bytes()
 }

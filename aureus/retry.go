@@ -14,8 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// class sorts the calls by how long it makes sense to try them again. The
-// classes are the fields of [RetryPolicies].
+// class says which retry policy a call has: one of the fields of [RetryPolicies].
 type class uint8
 
 const (
@@ -46,23 +45,23 @@ type RetryPolicies struct {
 	Reports RetryPolicy
 }
 
-// RetryPolicy says how a call is tried again: exponential backoff with full
-// jitter, so that the wait before attempt n+1 is drawn evenly from 0 to the
-// smaller of FirstDelay·2ⁿ⁻¹ and MaxDelay, and never shorter than the server's
-// Retry-After. What is tried again is a call that got no answer (connection
-// refused, reset, closed, or nothing within the client's timeout) and the
-// answers 429, 502, 503 and 504. Where an earlier attempt is still under way on
-// the server, the call waits it out, and that counts as no attempt. A wait that
-// does not fit into the context's deadline or the budget is not begun: the call
-// returns at once, with the last real error.
+// RetryPolicy says how a call is retried: with exponential backoff and full jitter.
+// The delay before attempt n+1 is random between 0 and the smaller of
+// FirstDelay·2ⁿ⁻¹ and MaxDelay, and at least the Retry-After of the response.
+//
+// A call is retried if it got no response (the connection was refused, reset or
+// closed, or the client's timeout passed), or one with the status 429, 502, 503 or
+// 504. If the server still works on an earlier attempt, the call waits for that,
+// and the attempt does not count. If a delay would end after the context's deadline
+// or the budget, the call does not wait: it returns the last error at once.
 type RetryPolicy struct {
-	MaxAttempts int           // including the first one; 1 means that nothing is tried again, and so does 0 beside a field that is set
-	FirstDelay  time.Duration // the longest wait before the second attempt
-	MaxDelay    time.Duration // the longest wait before any attempt, but for Retry-After
-	Budget      time.Duration // for all attempts and waits together: none begins behind it; 0 leaves it to the context
+	MaxAttempts int           // including the first one; 1 means no retry, and so does 0 if another field is set
+	FirstDelay  time.Duration // the longest delay before the second attempt
+	MaxDelay    time.Duration // the longest delay before any attempt; a Retry-After may be longer
+	Budget      time.Duration // from the start of the call: no attempt begins after it; 0 is no limit beside the context
 }
 
-// NoRetry is the policy of a single attempt.
+// NoRetry is the policy of one attempt without a retry.
 var NoRetry = RetryPolicy{MaxAttempts: 1}
 
 var defaultRetries = [numClasses]RetryPolicy{
@@ -82,33 +81,33 @@ func (p RetryPolicy) valid() error {
 	return nil
 }
 
-// Attempt is one attempt of a call, as an observer sees it.
+// Attempt describes one attempt of a call to the function of [WithAttemptObserver].
 type Attempt struct {
-	Op         string        // the client's method
+	Op         string        // the client's method, such as EvaluatePolicy
 	Number     int           // from 1
-	StatusCode int           // of the answer, be it one that cannot be trusted; 0 where there was none
-	Err        error         // nil for a success
+	StatusCode int           // of the response, also of a malformed one; 0 without a response
+	Err        error         // nil after a success
 	Duration   time.Duration // of this attempt
-	Delay      time.Duration // the wait before the next attempt; 0 if there is none
+	Delay      time.Duration // before the next attempt; 0 if there is none
 }
 
-// delay is the wait after the attempt, counted from 1.
+// delay is the wait after the given attempt; the first one is 1.
 func (p RetryPolicy) delay(attempt int, err error) time.Duration {
 	limit := p.MaxDelay
 	if shift := min(attempt-1, 62); p.FirstDelay <= limit>>shift {
 		limit = p.FirstDelay << shift
 	}
-	wait := time.Duration(rand.Uint64N(uint64(limit) + 1)) //nolint:gosec // neither is negative: see valid
+	delay := time.Duration(rand.Uint64N(uint64(limit) + 1)) //nolint:gosec // neither is negative: see valid
 	if e, ok := errors.AsType[*Error](err); ok {
-		wait = max(wait, e.RetryAfter)
+		delay = max(delay, e.RetryAfter)
 	}
-	return wait
+	return delay
 }
 
-// SafeToRetry reports whether the call that gave the error may be made again by
-// the caller without doing anything twice and with some hope: it never reached
-// the server, or the server said to come again. Calls that the client tries
-// again by itself have been when the error is returned.
+// SafeToRetry reports whether the caller may repeat the call that returned the error
+// without the risk of doing something twice, and with a chance of success: the call
+// never reached the server, or the server answered 429 or 503. The error comes after
+// the client's own retries.
 func SafeToRetry(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.final || errors.Is(err, ErrClosed) {
@@ -117,7 +116,7 @@ func SafeToRetry(err error) bool {
 	return e.unsent || e.StatusCode == http.StatusTooManyRequests || e.StatusCode == http.StatusServiceUnavailable
 }
 
-// repeatable reports whether a call that is safe to make twice should be.
+// repeatable reports whether the client should retry a call after this error.
 func repeatable(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.final {
@@ -134,34 +133,33 @@ func repeatable(err error) bool {
 	return false
 }
 
-// inFlight reports that an earlier attempt is still under way on the server.
+// inFlight reports whether the server still works on an earlier attempt.
 func inFlight(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.StatusCode == http.StatusConflict && e.Code == wire.CodeInFlight
 }
 
-// broken reports a connection that ended without an answer.
+// broken reports whether the connection ended without a response.
 func broken(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
 }
 
-// neverSent reports whether the connection could not even be made, to the server
-// or to the proxy before it.
+// neverSent reports whether no connection was made, neither to the server nor to its
+// proxy.
 func neverSent(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
-// cutByHTTP2 reports what broken does, for HTTP/2: net/http keeps the types of
-// these errors for itself.
+// cutByHTTP2 is broken for HTTP/2, whose error types net/http does not export.
 func cutByHTTP2(err error) bool {
 	_, reset := errors.AsType[streamError](err)
 	return reset || strings.HasPrefix(err.Error(), "http2: ")
 }
 
-// streamError has the fields of golang.org/x/net/http2.StreamError, which is what
-// the error in net/http asks of a type to show itself as.
+// streamError has the fields of golang.org/x/net/http2.StreamError. The error of
+// net/http converts itself to any type with these fields.
 type streamError struct {
 	StreamID uint32
 	Code     uint32
@@ -170,9 +168,9 @@ type streamError struct {
 
 func (streamError) Error() string { return "the stream was reset" }
 
-// wait sleeps for the delay, unless the context or the budget would end before:
-// then the caller returns the last error at once instead of a deadline that
-// hides it.
+// wait sleeps for the delay and reports whether it did. It does not begin to sleep
+// if the context or the budget would end first, so that the caller can return the
+// last error of the server instead of an expired deadline.
 func wait(ctx context.Context, closed <-chan struct{}, delay time.Duration, budgetEnd time.Time) bool {
 	end := time.Now().Add(delay)
 	if deadline, ok := ctx.Deadline(); ok && !end.Before(deadline) {
@@ -193,17 +191,17 @@ func wait(ctx context.Context, closed <-chan struct{}, delay time.Duration, budg
 	}
 }
 
-// tried is one way to make a call; run makes it until it succeeds or must not
-// be made again. It is an interface, so that nothing escapes per call.
-type tried interface {
+// attempter makes attempts of one call for run. An interface instead of a function
+// saves an allocation for each call.
+type attempter interface {
 	try(ctx context.Context, attempt int) error
 	opName() string
-	answered() int // the status of the latest attempt's answer; 0: none
+	statusCode() int // of the latest attempt; 0 without a response
 }
 
-// run makes the call by the policy. On the success path it costs a look at the
-// breaker and two calls through the interface, and allocates nothing.
-func (s *settings) run(ctx context.Context, class class, conn *connection, t tried) error {
+// run makes attempts of the call until one succeeds or the retry policy of the class
+// ends. If the first attempt succeeds, run allocates nothing.
+func (s *settings) run(ctx context.Context, class class, conn *connection, t attempter) error {
 	b := conn.breaker
 	guarded := b != nil && (class != classDecisions || s.breakAll)
 	policy := &s.retry[class]
@@ -211,15 +209,15 @@ func (s *settings) run(ctx context.Context, class class, conn *connection, t tri
 	if policy.Budget > 0 {
 		budgetEnd = time.Now().Add(policy.Budget)
 	}
-	waited := 0    // attempts that found an earlier one still under way
-	heard := false // the server may have done what an earlier attempt asked for
+	waited := 0       // attempts that found an earlier one still under way
+	received := false // an earlier attempt may have changed something on the server
 	for attempt := 1; ; attempt++ {
 		var err error
 		var began time.Time
 		if s.observe != nil {
 			began = time.Now()
 		}
-		var admitted ticket
+		var admitted probeID
 		if guarded {
 			admitted, err = b.admit(t.opName())
 		}
@@ -235,7 +233,7 @@ func (s *settings) run(ctx context.Context, class class, conn *connection, t tri
 			}
 			return nil
 		}
-		if inFlight(err) { // is waited out: it counts as no attempt
+		if inFlight(err) { // does not count as an attempt
 			waited++
 		}
 		again := policy.MaxAttempts > 1 && attempt-waited < policy.MaxAttempts && repeatable(err)
@@ -247,25 +245,25 @@ func (s *settings) run(ctx context.Context, class class, conn *connection, t tri
 			s.observed(ctx, t, attempt, began, err, delay)
 		}
 		if !again {
-			return last(err, heard)
+			return last(err, received)
 		}
 		if !wait(ctx, conn.closed.Done(), delay, budgetEnd) {
-			return last(conn.gaveUp(ctx, t.opName(), err), heard)
+			return last(conn.gaveUp(ctx, t.opName(), err), received)
 		}
-		heard = heard || (class != classReads && !SafeToRetry(err))
+		received = received || (class != classReads && !SafeToRetry(err))
 	}
 }
 
-// last is the error of the last attempt. It is not SafeToRetry where one before
-// it may have been heard.
-func last(err error, heard bool) error {
-	if heard && SafeToRetry(err) {
+// last is the error of the last attempt, and not SafeToRetry if an earlier attempt may
+// have changed something on the server.
+func last(err error, received bool) error {
+	if received && SafeToRetry(err) {
 		return unrepeatable(err)
 	}
 	return err
 }
 
-// unrepeatable is the error, but not SafeToRetry.
+// unrepeatable returns a copy of the error that is not SafeToRetry.
 func unrepeatable(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -276,33 +274,33 @@ func unrepeatable(err error) error {
 	return &changed
 }
 
-// gaveUp is the last real error together with what ended the wait for another
-// attempt: the caller, or the end of the client. Where the wait was not begun it
-// is the last real error alone.
+// gaveUp adds to the last error what ended the wait for the next attempt: the
+// caller's context, or Close of the client. If the wait was not begun, it returns the
+// last error unchanged.
 func (c *connection) gaveUp(ctx context.Context, op string, err error) error {
-	var why error
+	var cause error
 	var text string
 	switch {
 	case c.closed.Err() != nil:
-		why, text = ErrClosed, "the client was closed"
+		cause, text = ErrClosed, "the client was closed"
 	case ctx.Err() != nil:
-		why, text = errors.Join(context.Cause(ctx), ctx.Err()), "gave up: "+clip(context.Cause(ctx).Error(), maxMessage)
+		cause, text = errors.Join(context.Cause(ctx), ctx.Err()), "gave up: "+clip(context.Cause(ctx).Error(), maxMessage)
 	}
-	if why == nil || errors.Is(err, ErrClosed) || (ctx.Err() != nil && errors.Is(err, ctx.Err())) {
+	if cause == nil || errors.Is(err, ErrClosed) || (ctx.Err() != nil && errors.Is(err, ctx.Err())) {
 		return err
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		return &Error{Op: op, Message: text, Err: errors.Join(ErrUnavailable, why, err)}
+		return &Error{Op: op, Message: text, Err: errors.Join(ErrUnavailable, cause, err)}
 	}
 	changed := *e
 	changed.Message = strings.TrimPrefix(e.Message+"; "+text, "; ")
-	changed.Err = errors.Join(e.Err, why)
+	changed.Err = errors.Join(e.Err, cause)
 	return &changed
 }
 
-func (s *settings) observed(ctx context.Context, t tried, attempt int, began time.Time, err error, delay time.Duration) {
-	a := Attempt{Op: t.opName(), Number: attempt, StatusCode: t.answered(), Err: err, Duration: time.Since(began), Delay: delay}
+func (s *settings) observed(ctx context.Context, t attempter, attempt int, began time.Time, err error, delay time.Duration) {
+	a := Attempt{Op: t.opName(), Number: attempt, StatusCode: t.statusCode(), Err: err, Duration: time.Since(began), Delay: delay}
 	if errors.Is(err, ErrCircuitOpen) {
 		a.StatusCode = 0
 	}

@@ -24,7 +24,7 @@ type script struct {
 
 func (s *script) opName() string { return "Test" }
 
-func (s *script) answered() int {
+func (s *script) statusCode() int {
 	if n := len(s.tries); n <= len(s.ends) {
 		if e, ok := errors.AsType[*Error](s.ends[n-1]); ok {
 			return e.StatusCode
@@ -307,7 +307,7 @@ func TestBreaker(t *testing.T) {
 			b.note(status(500, 0))
 			time.Sleep(time.Second)
 			require.NoError(t, b.admit("probe"))
-			b.note(callersOwn(unanswered(context.Canceled)))
+			b.note(blameCaller(unanswered(context.Canceled)))
 			require.NoError(t, b.admit("next probe"))
 		})
 	})
@@ -377,7 +377,7 @@ func BenchmarkRetryBookkeeping(b *testing.B) {
 type nothing struct{}
 
 func (*nothing) opName() string                 { return "Nothing" }
-func (*nothing) answered() int                  { return 200 }
+func (*nothing) statusCode() int                { return 200 }
 func (*nothing) try(context.Context, int) error { return nil }
 
 func TestRetryBookkeepingAllocatesNothing(t *testing.T) {

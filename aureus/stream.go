@@ -47,12 +47,13 @@ type StreamEvent struct {
 	Audit     *AuditRecord    // nil but for the kinds decision and approval
 }
 
-// Stream yields events as they happen, for as long as the context lives. It
-// reconnects where it left off when the connection ends or falls silent, with
-// growing delays, for as long as it takes: [WithAttemptObserver] shows that. It
-// ends with an error: the context's, or one that another attempt would give
-// again, such as a refused key. It needs an operator's key for decisions and
-// approvals. GET /api/v1/stream.
+// Stream yields events as they happen, until the context ends. When the connection
+// ends, or nothing arrives for the client's timeout (at least 30 s), it connects
+// again and continues after the last event, with growing delays between attempts
+// and without a limit of attempts; [WithAttemptObserver] sees each. The last thing
+// it yields is an error: that of the context, or one that another attempt would get
+// again, such as a refused key. Decisions and approvals need an operator's key.
+// GET /api/v1/stream.
 func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[StreamEvent, error] {
 	const op = "Stream"
 	return func(yield func(StreamEvent, error) bool) {
@@ -64,17 +65,17 @@ func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[Stream
 		}
 		last := query.LastEventID
 		if !validHeaderValue(last) {
-			yield(StreamEvent{}, &Error{Op: op, Message: "LastEventID has a control character, as no event's id has", Err: ErrInvalid})
+			yield(StreamEvent{}, &Error{Op: op, Message: "LastEventID has a control character; no event has such an id", Err: ErrInvalid})
 			return
 		}
 		for failures := 0; ; failures++ {
 			client := c.With(WithRetry(RetryPolicies{Reads: NoRetry}), streamHeaders(last))
 			stopped := false
-			err := client.do(ctx, call{op: op, class: classReads, method: http.MethodGet, path: "/stream", query: values, silence: true, quiet: streamQuiet},
+			err := client.do(ctx, call{op: op, class: classReads, method: http.MethodGet, path: "/stream", query: values, idleTimeout: true, minIdle: streamMinIdle},
 				func(response *http.Response) error {
 					return readStream(op, last, response, func(event StreamEvent) bool {
 						failures, last = 0, event.ID
-						if event.Kind == "" { // it has come further, past events that were not asked for
+						if event.Kind == "" { // only the id advances, past events that the query does not select
 							return true
 						}
 						stopped = !yield(event, nil)
@@ -105,26 +106,27 @@ func streamHeaders(last string) callOption {
 	}
 }
 
-// worthReconnecting also holds for a stream that the server ended, which is no
-// error.
+// worthReconnecting reports whether another connection may help. A nil error is the
+// end of a stream that the server closed.
 func worthReconnecting(err error) bool {
 	return err == nil || repeatable(err) || errors.Is(err, ErrCircuitOpen) || (errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrClosed))
 }
 
-// streamQuiet is how long a stream may be silent at least, however short the
-// client's timeout is: a control plane where nothing happens speaks every 10 s.
-const streamQuiet = 30 * time.Second
+// streamMinIdle is the least time that a stream waits for data, even if the client's
+// timeout is shorter. An idle control plane sends a comment every 10 s.
+const streamMinIdle = 30 * time.Second
 
 const (
-	// maxStreamEvent bounds one event, in bytes.
+	// maxStreamEvent limits one event, in bytes.
 	maxStreamEvent = 4 << 20
-	// maxEventID bounds the id of one, in bytes: it goes back in a header.
+	// maxEventID limits the id of an event, in bytes: it is sent back in a header.
 	maxEventID = 1024
 )
 
-// readStream reads server-sent events (WHATWG HTML, 9.2) until the stream ends
-// or take wants no more. last is the id of events that come without one. An
-// event with nothing but an id says how far the stream has come.
+// readStream reads server-sent events (WHATWG HTML, 9.2) until the stream ends or
+// take returns false. last is the id of an event that comes without one. An event
+// that has only an id is passed to take with the id alone: it advances the place to
+// continue at.
 func readStream(op, last string, response *http.Response, take func(StreamEvent) bool) error {
 	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
 		return malformed(op, errors.New("the content type is not text/event-stream"))
@@ -155,7 +157,7 @@ func readStream(op, last string, response *http.Response, take func(StreamEvent)
 		value = bytes.TrimPrefix(value, []byte{' '})
 		switch string(name) {
 		case "id":
-			if len(value) <= maxEventID && validHeaderValue(string(value)) { // what cannot be sent back is none
+			if len(value) <= maxEventID && validHeaderValue(string(value)) { // an id that cannot be sent back in a header is ignored
 				id = string(value)
 			}
 		case "event":
@@ -189,9 +191,9 @@ func streamEvent(id, kind string, data []byte) (StreamEvent, error) {
 	case vocab.StreamDecision, vocab.StreamApproval:
 		event.Audit = new(AuditRecord)
 		err = decode(data, event.Audit)
-	case vocab.StreamReset: // there is nothing in it for the program
+	case vocab.StreamReset: // its data is for people
 	default:
-		err = fmt.Errorf("an event is of the unknown kind %q", clip(kind, 50))
+		err = fmt.Errorf("an event has the unknown kind %q", clip(kind, 50))
 	}
 	return event, err
 }

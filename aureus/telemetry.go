@@ -1,7 +1,7 @@
 package aureus
 
-// TelemetryEvent is something that happened. The names inside Data are
-// camelCase on the wire (SPEC 5.1).
+// TelemetryEvent is an event of a workflow, a decision or a gate. The names inside Data
+// are written in camelCase: docs/spec/telemetry.md#event-data.
 type TelemetryEvent struct {
 	Type          TelemetryEventType `json:"type"`
 	Timestamp     Timestamp          `json:"timestamp"`
@@ -12,14 +12,13 @@ type TelemetryEvent struct {
 	Data          map[string]any     `json:"data"`
 	Tags          map[string]string  `json:"tags,omitzero"`
 
-	// Source is "server" on an event that the control plane made
-	// itself, of a decision or a gate result, and empty on every reported one.
-	// Only the control plane sets it: what a report says here is not kept.
+	// Source is "server" for an event that the control plane made itself, for example
+	// about a decision, and empty for a reported one. A value in a report is ignored.
 	Source string `json:"source,omitzero"`
 }
 
-// Metric is one measured value. JSON has no NaN and no infinities: such a
-// value cannot be reported.
+// Metric is one measured value. NaN and the infinities have no JSON form and cannot be
+// reported.
 type Metric struct {
 	Name      string            `json:"name"`
 	Value     float64           `json:"value"`
@@ -27,7 +26,7 @@ type Metric struct {
 	Tags      map[string]string `json:"tags,omitzero"`
 }
 
-// Span is one timed operation of a trace.
+// Span is one operation of a trace, with its start and end.
 type Span struct {
 	ID        string            `json:"id"`
 	TraceID   string            `json:"trace_id"`
@@ -35,12 +34,12 @@ type Span struct {
 	Name      string            `json:"name"`
 	StartTime Timestamp         `json:"start_time"`
 	EndTime   Timestamp         `json:"end_time,omitzero"`
-	Duration  *float64          `json:"duration,omitzero"` // milliseconds; nil while the span is open
+	Duration  *float64          `json:"duration,omitzero"` // milliseconds; nil for a span without an end
 	Tags      map[string]string `json:"tags,omitzero"`
 	Logs      []SpanLog         `json:"logs,omitzero"`
 }
 
-// SpanLog is a timed message inside a span.
+// SpanLog is a message inside a span, with its time.
 type SpanLog struct {
 	Timestamp Timestamp      `json:"timestamp"`
 	Level     LogLevel       `json:"level"`

@@ -2,12 +2,12 @@ package aureus
 
 import "time"
 
-// Timestamp is a point in time as it stands on the wire: text that is kept and
-// echoed unchanged, even when it is no time at all. [Timestamp.Time] reads it.
+// Timestamp is a time as text, as the API has it. It is stored and returned unchanged,
+// even if it is not a valid time. [Timestamp.Time] parses it.
 type Timestamp string
 
-// TimestampOf writes t in UTC as RFC 3339 with up to nine fraction digits. The
-// zero time becomes the empty Timestamp.
+// TimestampOf formats t in UTC as RFC 3339 with up to nine fraction digits. The zero
+// time becomes the empty Timestamp.
 func TimestampOf(t time.Time) Timestamp {
 	if t.IsZero() {
 		return ""
@@ -23,8 +23,8 @@ var timestampLayouts = []string{
 	time.DateOnly,
 }
 
-// Time reads the timestamp: RFC 3339, the same without a zone (taken as UTC),
-// or a date alone (midnight UTC). ok is false for any other text.
+// Time parses the timestamp: RFC 3339, the same without a zone (UTC), or a date alone
+// (midnight UTC). ok is false for any other text. See docs/spec/json.md#times.
 func (t Timestamp) Time() (at time.Time, ok bool) {
 	for _, layout := range timestampLayouts {
 		if at, err := time.Parse(layout, string(t)); err == nil {

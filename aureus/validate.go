@@ -7,43 +7,43 @@ import (
 	"github.com/farmountain/aureus-go/internal/nametext"
 )
 
-// What a request may hold, beside the body of an HTTP call: so much of it as JSON
-// that a control plane takes it, and that the approvals made of it can be read.
+// The limits of a request without the body of its HTTP call. The control plane accepts
+// a request within them, and a client can read the approval that is made of it.
 const (
 	maxRequestValues = 250_000
 	maxRequestBytes  = 4_000_000
-	maxRequestDepth  = 98 // two levels less than JSON may have here: answers hold it within an approval
+	maxRequestDepth  = 98 // two levels less than a response may have: one holds the request inside an approval
 )
 
 // Validate says what keeps the request from being decided about: the error's text
 // begins with the JSON pointer (RFC 6901) of the wrong value, such as /action/id,
 // and the error matches [ErrInvalid]. nil is a request to which the answer depends
-// on the policy alone. Every decision point asks it first, in this process and in the control
-// plane, so that both refuse the same requests:
+// on the policy alone. guard.Local and the control plane both call it first, so that
+// they refuse the same requests. It requires that
 //
-//   - the ids of the principal and of the action are there;
+//   - the principal and the action have an id;
 //   - risk tier, intents and data zones are words of their types, in lower case;
-//   - the ids of the principal, of the one it acts for, of the action, the workflow
-//     and the task, and the names of tools are at most 1,024 bytes of visible
-//     characters and plain spaces, without a space at either end;
+//   - the ids of Principal, OnBehalfOf, Action, WorkflowID, TaskID and TraceID, and the
+//     names of tools, have at most 1,024 bytes, visible characters and spaces only, and
+//     no space at either end;
 //   - the action's name, the principal's type, and the actions and resources of
-//     permissions are at most 1,024 bytes without control and format characters;
+//     permissions have at most 1,024 bytes and no control or format characters;
 //   - arguments, metadata and conditions have a JSON form (NaN, channels, functions
-//     and values that hold themselves have none), nested at most 98 levels deep
-//     where they stand in the request;
+//     and values that contain themselves have none) and are nested at most 98 levels
+//     deep, counted from the top of the request;
 //   - all texts are valid UTF-8;
-//   - all of it together is at most 250,000 JSON values and 4,000,000 bytes, the
-//     body of an HTTP call not counted.
+//   - the request has at most 250,000 JSON values and 4,000,000 bytes as JSON, without
+//     the body of its HTTP call.
 //
-// It changes nothing, reads no body, and does not allocate for a good request
-// whose values are those that decoding JSON gives.
+// Validate changes nothing and reads no body. It does not allocate for a valid request
+// whose free-form values have the types that decoding JSON gives.
 func (r *Request) Validate() error {
 	action := &r.Action
 	switch {
 	case r.Principal.ID == "":
-		return invalidAt("/principal/id", "is required; say who asks")
+		return invalidAt("/principal/id", "is required: the id of the principal that asks")
 	case action.ID == "":
-		return invalidAt("/action/id", "is required; say what is asked")
+		return invalidAt("/action/id", "is required: the id of the action")
 	case !action.RiskTier.Valid():
 		return unknownWord("/action/risk_tier", string(action.RiskTier), "low, medium, high or critical")
 	case action.Intent != "" && !action.Intent.Valid():
@@ -84,7 +84,7 @@ const (
 	zonesAre   = "public, internal, confidential or restricted"
 )
 
-// knownZone is DataZone.Valid where it is quick.
+// knownZone is DataZone.Valid without a loop.
 func knownZone(zone DataZone) bool {
 	switch zone {
 	case ZonePublic, ZoneInternal, ZoneConfidential, ZoneRestricted:
@@ -93,8 +93,8 @@ func knownZone(zone DataZone) bool {
 	return false
 }
 
-// plainNames reports whether the names that are no permission's are plain ASCII,
-// as most are, so that nothing else has to be looked at.
+// plainNames reports whether all names outside of permissions are plain ASCII, and so
+// valid. It is a fast path: most names are.
 func (r *Request) plainNames() bool {
 	a := &r.Action
 	return nametext.Plain(r.Principal.ID, a.ID) && nametext.Trimmed(r.Principal.ID) && nametext.Trimmed(a.ID) &&
@@ -105,7 +105,7 @@ func (r *Request) plainNames() bool {
 		(r.ApprovalToken == "" || nametext.Plain(r.ApprovalToken, ""))
 }
 
-// validateNames looks at the names that are no permission's.
+// validateNames checks the names outside of permissions.
 func (r *Request) validateNames(all *extent) error {
 	if !r.plainNames() {
 		for _, name := range [...]struct {
@@ -177,7 +177,8 @@ func invalidAt(pointer, reason string) error {
 	return &invalidrequest.Error{Pointer: pointer, Reason: reason}
 }
 
-// invalidIn is invalidAt for a member of item i of the list at pointer.
+// invalidIn is invalidAt for a member of item i of a list, whose pointer ends in a
+// slash.
 func invalidIn(pointer string, i int, member, reason string) error {
 	return invalidAt(pointer+strconv.Itoa(i)+member, reason)
 }
@@ -186,13 +187,14 @@ func unknownWord(pointer, word, words string) error {
 	return unknownWordAt(append(make([]byte, 0, 256), pointer...), word, words)
 }
 
-// unknownWordIn is unknownWord for a member of item i of the list at pointer.
+// unknownWordIn is unknownWord for a member of item i of a list, whose pointer ends in a
+// slash.
 func unknownWordIn(pointer string, i int, member, word, words string) error {
 	text := strconv.AppendInt(append(make([]byte, 0, 256), pointer...), int64(i), 10)
 	return unknownWordAt(append(text, member...), word, words)
 }
 
-// unknownWordAt allocates twice: a denial is to cost little.
+// unknownWordAt makes the error with two allocations, so that a denial costs little.
 func unknownWordAt(pointer []byte, word, words string) error {
 	n := len(pointer)
 	text := append(append(pointer, ": must be "...), words...)
@@ -208,4 +210,4 @@ func unknownWordAt(pointer []byte, word, words string) error {
 	return &invalidrequest.Error{Pointer: whole[:n], Reason: whole[n+len(": "):], Text: whole}
 }
 
-const maxWordShown = 64 // bytes of a caller's word in a reason
+const maxWordShown = 64 // bytes of the request's word that the reason repeats

@@ -12,21 +12,20 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// extent counts what a request holds: JSON values, and about as many bytes as its
-// JSON has.
+// extent counts the JSON values of a request, and estimates the bytes of its JSON.
 type extent struct{ values, bytes int }
 
 func (x *extent) withinBounds() error {
 	switch {
 	case x.values > maxRequestValues:
-		return invalidAt("", fmt.Sprintf("the request must not hold more than %d values", maxRequestValues))
+		return invalidAt("", fmt.Sprintf("the request must have at most %d values", maxRequestValues))
 	case x.bytes > maxRequestBytes:
-		return invalidAt("", fmt.Sprintf("the request must not be longer than %d bytes of JSON", maxRequestBytes))
+		return invalidAt("", fmt.Sprintf("the request must have at most %d bytes of JSON", maxRequestBytes))
 	}
 	return nil
 }
 
-// object checks a free-form object that stands within so many levels as depth.
+// object checks a free-form object at the pointer, inside so many levels as depth.
 func (x *extent) object(pointer string, object map[string]any, depth int) error {
 	if problem := x.members(object, depth); problem != nil {
 		return problem.at(pointer)
@@ -34,7 +33,7 @@ func (x *extent) object(pointer string, object map[string]any, depth int) error 
 	return nil
 }
 
-// free checks a free-form value.
+// free checks a free-form value at the pointer, inside so many levels as depth.
 func (x *extent) free(pointer string, value any, depth int) error {
 	if problem := x.value(value, depth); problem != nil {
 		return problem.at(pointer)
@@ -42,9 +41,10 @@ func (x *extent) free(pointer string, value any, depth int) error {
 	return nil
 }
 
-// valueProblem is what is wrong with a value, and where within it.
+// valueProblem says what is wrong with a value, and at which pointer inside of it.
 type valueProblem struct{ pointer, reason string }
 
+// in prepends the name of the member, or the index of the item, that has the problem.
 func (p *valueProblem) in(name string) *valueProblem {
 	if len(p.pointer) < maxPointerShown {
 		p.pointer = "/" + strictjson.Token(name) + p.pointer
@@ -52,9 +52,10 @@ func (p *valueProblem) in(name string) *valueProblem {
 	return p
 }
 
-// maxPointerShown bounds about how long the pointer of a problem gets, in bytes.
+// maxPointerShown limits the pointer of a problem, in bytes.
 const maxPointerShown = 256
 
+// at is the error for a value at the pointer.
 func (p *valueProblem) at(pointer string) error {
 	within := p.pointer
 	if len(within) > maxPointerShown {
@@ -64,18 +65,18 @@ func (p *valueProblem) at(pointer string) error {
 }
 
 var (
-	problemNotFinite = valueProblem{reason: "has no JSON form: NaN and the infinities are no numbers"}
+	problemNotFinite = valueProblem{reason: "has no JSON form: it is NaN or infinite"}
 	problemUTF8      = valueProblem{reason: "must be valid UTF-8"}
 	problemName      = valueProblem{reason: "has a member whose name is not valid UTF-8"}
 	problemNumber    = valueProblem{reason: "has no JSON form: it is not a JSON number"}
-	problemDepth     = valueProblem{reason: fmt.Sprintf("is nested more than %d levels deep in the request, or holds itself", maxRequestDepth)}
-	problemSize      = valueProblem{reason: fmt.Sprintf("the request must not hold more than %d values or %d bytes", maxRequestValues, maxRequestBytes)}
+	problemDepth     = valueProblem{reason: fmt.Sprintf("is nested more than %d levels deep in the request, or contains itself", maxRequestDepth)}
+	problemSize      = valueProblem{reason: fmt.Sprintf("the request must have at most %d values and %d bytes", maxRequestValues, maxRequestBytes)}
 )
 
 func (p *valueProblem) found() *valueProblem { found := *p; return &found }
 
-// value checks a free-form value that stands within so many levels as depth. It
-// follows nothing further than the bounds allow.
+// value checks a free-form value inside so many levels as depth. It stops at the limits
+// of a request, so that a value that contains itself does no harm.
 func (x *extent) value(value any, depth int) *valueProblem {
 	x.values++
 	switch value := value.(type) {
@@ -133,13 +134,13 @@ func (x *extent) members(object map[string]any, depth int) *valueProblem {
 	return nil
 }
 
-// nested enters an array or an object.
+// nested counts an array or an object and checks the limits.
 func (x *extent) nested(depth int) *valueProblem {
 	x.bytes += 2
 	switch {
 	case depth >= maxRequestDepth:
 		return problemDepth.found()
-	case x.values > maxRequestValues || x.bytes > maxRequestBytes: // it may hold the same value many times over
+	case x.values > maxRequestValues || x.bytes > maxRequestBytes: // a small value may be contained many times
 		return problemSize.found()
 	}
 	return nil
@@ -161,7 +162,7 @@ func (x *extent) text(text string) *valueProblem {
 	return nil
 }
 
-// other checks a value of another Go type by its JSON.
+// other checks a value of any other Go type through its JSON.
 func (x *extent) other(value any, depth int) *valueProblem {
 	text, err := strictjson.Marshal(value)
 	var plain any
@@ -175,8 +176,8 @@ func (x *extent) other(value any, depth int) *valueProblem {
 	return x.value(plain, depth)
 }
 
-// validate looks at the texts of the call. What is in its body is no concern of
-// JSON: it is sent as base64 where it is no text.
+// validate checks the texts of the call. The body can have any bytes: [Body] encodes
+// them.
 func (c *HTTPCall) validate(all *extent) error {
 	for _, part := range [...]struct{ name, text string }{
 		{"method", c.Method},

@@ -116,7 +116,7 @@ func TestRequestsAreThoseOfThePublishedClient(t *testing.T) {
 		t.Run(v.Name, func(t *testing.T) {
 			if v.Name == "report_metric_nan_becomes_null" {
 				// A value that is no number is refused where it arises, instead of
-				// becoming null (SPEC 1.2: answer 422; never store a zero for it).
+				// becoming null (a server must answer it with 422, and not store a zero).
 				err := client.ReportMetric(t.Context(), aureus.Metric{Name: "m", Value: math.NaN(), Timestamp: "t"})
 				require.ErrorIs(t, err, aureus.ErrInvalid)
 				return
@@ -178,7 +178,7 @@ func withoutNulls(t *testing.T, body string) any {
 // not, since a decision depends on them.
 var strictness = map[string]string{
 	"decision_string_bools_accepted": `a decision is a boolean and nothing that looks like one`,
-	"report_ignores_status_400":      `ours tells the caller what the published client hides (SPEC, trap 7)`,
+	"report_ignores_status_400":      `our client returns the error that the published client hides`,
 	"report_ignores_status_404":      `as above`,
 	"report_ignores_status_500":      `as above`,
 	"report_ignores_status_503":      `as above`,

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Intent says what an action does to its resource. There is no order among
-// intents: admin does not imply read (SPEC 3.2).
+// Intent says what an action does with its resource. No intent implies another: admin
+// does not include read.
 type Intent string
 
 // The intents.
@@ -19,7 +19,7 @@ const (
 	IntentAdmin   Intent = "admin"
 )
 
-// DataZone classifies data; public < internal < confidential < restricted.
+// DataZone classifies data, in the order public < internal < confidential < restricted.
 type DataZone string
 
 // The data zones, in order.
@@ -30,12 +30,13 @@ const (
 	ZoneRestricted   DataZone = "restricted"
 )
 
-// Level is the position of the zone in public < internal < confidential <
-// restricted, from 1, and 0 for every other word, the empty one included.
+// Level is the position of the zone in that order, from 1 for public to 4 for
+// restricted; 0 for any other word and the empty one.
 func (z DataZone) Level() int { return slices.Index(zoneWords, string(z)) + 1 }
 
-// PolicyRiskTier is the risk of an action as policy sees it, in lower case.
-// Workflow tasks spell the same tiers in upper case: see [RiskTier].
+// PolicyRiskTier is the risk of an action: low, medium, high or critical. Workflow tasks
+// spell the same tiers in upper case: see [RiskTier]. See
+// docs/spec/policy.md#risk-tiers.
 type PolicyRiskTier string
 
 // The policy tiers, in order.
@@ -62,11 +63,10 @@ type SandboxType string
 // after a decision.
 type GoalGuardState string
 
-// FailureTaxonomy is the class of a validation failure (SPEC 4.2). Its
-// standard remediation is [FailureTaxonomy.Remediation].
+// FailureTaxonomy classifies why a validator failed: docs/spec/gates.md#failure-codes.
 type FailureTaxonomy string
 
-// The seven classes.
+// The failure codes.
 const (
 	MissingData     FailureTaxonomy = "MISSING_DATA"
 	Conflict        FailureTaxonomy = "CONFLICT"
@@ -87,8 +87,8 @@ var remediations = map[FailureTaxonomy]string{
 	NonDeterminism:  "Look for what varies between runs, and make the step repeatable.",
 }
 
-// Remediation is the standard hint for the class, and empty for a word that is
-// none of the seven.
+// Remediation is the standard advice for the code; empty for a word that is not one of
+// the codes.
 func (f FailureTaxonomy) Remediation() string { return remediations[f] }
 
 // TelemetryEventType is the kind of a telemetry event.
@@ -127,34 +127,34 @@ var (
 	levelWords = []string{"debug", "info", "warn", "error"}
 )
 
-// Words lists the words of the type.
+// Words lists the valid words.
 func (Intent) Words() []string { return slices.Clone(intentWords) }
 
-// Words lists the words of the type, in order.
+// Words lists the valid words in their order.
 func (DataZone) Words() []string { return slices.Clone(zoneWords) }
 
-// Words lists the words of the type, in order.
+// Words lists the valid words in their order.
 func (PolicyRiskTier) Words() []string { return slices.Clone(tierWords) }
 
-// Words lists the words of the type, in order.
+// Words lists the valid words in their order.
 func (RiskTier) Words() []string { return slices.Clone(riskWords) }
 
-// Words lists the words of the type.
+// Words lists the valid words.
 func (TaskType) Words() []string { return slices.Clone(taskWords) }
 
-// Words lists the words of the type.
+// Words lists the valid words.
 func (SandboxType) Words() []string { return slices.Clone(sandboxWords) }
 
-// Words lists the words of the type.
+// Words lists the valid words.
 func (GoalGuardState) Words() []string { return slices.Clone(stateWords) }
 
-// Words lists the words of the type.
+// Words lists the valid words.
 func (FailureTaxonomy) Words() []string { return slices.Clone(failureWords) }
 
-// Words lists the words of the type.
+// Words lists the valid words.
 func (TelemetryEventType) Words() []string { return slices.Clone(eventWords) }
 
-// Words lists the words of the type.
+// Words lists the valid words.
 func (LogLevel) Words() []string { return slices.Clone(levelWords) }
 
 // Valid reports whether the word is one of the intents.
@@ -178,12 +178,11 @@ func (t PolicyRiskTier) Valid() bool {
 	return false
 }
 
-// Valid reports whether the word is one of the seven classes.
+// Valid reports whether the word is one of the failure codes.
 func (f FailureTaxonomy) Valid() bool { return remediations[f] != "" }
 
-// UnmarshalText reads a tier in either case, since the two vocabularies are
-// easily mixed up; what is written is always lower case. Another word is an
-// error.
+// UnmarshalText accepts a tier in lower and in upper case, and stores it in lower case.
+// Any other word is an error.
 func (t *PolicyRiskTier) UnmarshalText(text []byte) error {
 	tier := PolicyRiskTier(strings.ToLower(string(text)))
 	if !tier.Valid() {
@@ -193,8 +192,8 @@ func (t *PolicyRiskTier) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalText reads a tier in either case; what is written is always upper
-// case. Another word is an error.
+// UnmarshalText accepts a tier in lower and in upper case, and stores it in upper case.
+// Any other word is an error.
 func (t *RiskTier) UnmarshalText(text []byte) error {
 	tier := strings.ToUpper(string(text))
 	if !slices.Contains(riskWords, tier) {

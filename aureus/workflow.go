@@ -10,8 +10,8 @@ type WorkflowSpec struct {
 	Tasks           []TaskSpec    `json:"tasks"`
 	SafetyPolicy    *SafetyPolicy `json:"safety_policy,omitzero"`
 
-	// Dependencies maps a task's id to the ids of the tasks it depends on,
-	// which run before it (SPEC, trap 4).
+	// Dependencies maps the id of a task to the ids of the tasks that must run before
+	// it.
 	Dependencies map[string][]string `json:"dependencies"`
 }
 
@@ -35,7 +35,8 @@ type TaskSpec struct {
 	SandboxConfig       *SandboxConfig      `json:"sandbox_config,omitzero"`
 }
 
-// RetryConfig says how often and how patiently a task is tried again (SPEC 6.1).
+// RetryConfig says how often a task is tried, and how long the delays between attempts
+// are: docs/spec/workflows.md#attempts.
 type RetryConfig struct {
 	MaxAttempts       int      `json:"max_attempts" aureus:"min=1"`
 	BackoffMS         int      `json:"backoff_ms" aureus:"min=1"` // milliseconds before the second attempt
@@ -43,20 +44,21 @@ type RetryConfig struct {
 	Jitter            *bool    `json:"jitter,omitzero"` // nil is true
 }
 
-// CompensationHooks name tasks of the same workflow that run when this one
-// fails or times out.
+// CompensationHooks name tasks of the same workflow that run if this task fails or
+// exceeds its timeout.
 type CompensationHooks struct {
 	OnFailure string `json:"on_failure,omitzero"`
 	OnTimeout string `json:"on_timeout,omitzero"`
 }
 
-// CompensationAction undoes a completed task when the workflow fails later.
+// CompensationAction is a call of a tool that undoes a completed task, if the workflow
+// fails later.
 type CompensationAction struct {
 	Tool string         `json:"tool"`
 	Args map[string]any `json:"args,omitzero"`
 }
 
-// SandboxConfig asks for a task to run in isolation.
+// SandboxConfig says in which isolation a task should run.
 type SandboxConfig struct {
 	Enabled        bool           `json:"enabled"`
 	Type           SandboxType    `json:"type,omitzero"`
@@ -64,7 +66,8 @@ type SandboxConfig struct {
 	Permissions    map[string]any `json:"permissions,omitzero"`
 }
 
-// SafetyPolicy is a set of rules that a workflow must meet before it runs.
+// SafetyPolicy is a set of rules that the control plane checks before it runs a
+// workflow: docs/spec/workflows.md#safety-policy.
 type SafetyPolicy struct {
 	Name        string       `json:"name"`
 	Description string       `json:"description,omitzero"`
@@ -72,14 +75,14 @@ type SafetyPolicy struct {
 	FailFast    bool         `json:"fail_fast,omitzero"`
 }
 
-// SafetyRule is one rule of a [SafetyPolicy]; its type is free text.
+// SafetyRule is one rule of a [SafetyPolicy]. Type is the name of the rule.
 type SafetyRule struct {
 	Type        string `json:"type"`
 	Description string `json:"description,omitzero"`
 }
 
-// WorkflowExecutionResult is the answer to ExecuteWorkflow. Failed workflows
-// are answers too, not errors: look at Status.
+// WorkflowExecutionResult is the response to ExecuteWorkflow. A failed workflow is a
+// result, not an error: look at Status.
 type WorkflowExecutionResult struct {
 	WorkflowID    string                `json:"workflow_id"`
 	Status        string                `json:"status"` // success, failed, partial; other words are possible
@@ -97,25 +100,25 @@ type WorkflowExecutionResult struct {
 	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // what it waits for: once they are given, it goes on by itself
 }
 
-// PendingApproval is what a task of a workflow waits for (SPEC 6.4).
+// PendingApproval is the approval that a task of a workflow waits for.
 type PendingApproval struct {
 	TaskID        string    `json:"task_id"`
 	ApprovalToken string    `json:"approval_token"` // the approval's id
 	ExpiresAt     Timestamp `json:"expires_at,omitzero"`
 
-	Status ApprovalStatus `json:"status,omitzero"` // what the approval is now
-	Next   string         `json:"next,omitzero"`   // what is to be done about it, in words
+	Status ApprovalStatus `json:"status,omitzero"` // state of the approval
+	Next   string         `json:"next,omitzero"`   // what has to happen next, for people
 }
 
-// SafetyViolation is a rule of a safety policy that a workflow breaks, and the
-// tasks concerned (SPEC 6.2).
+// SafetyViolation is a rule of a [SafetyPolicy] that a workflow breaks, and the tasks
+// that break it.
 type SafetyViolation struct {
 	Rule    string   `json:"rule"`
 	Tasks   []string `json:"tasks,omitzero"`
 	Message string   `json:"message"`
 }
 
-// TaskResult is the outcome of one task.
+// TaskResult is the result of one task.
 type TaskResult struct {
 	TaskID     string   `json:"task_id"`
 	Status     string   `json:"status"` // success, failed, skipped; waiting for an approval; other words are possible

@@ -13,20 +13,20 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// maxMessage bounds how much of a server's sentence an error repeats, in runes.
+// maxMessage limits how much of the server's message an error repeats, in runes.
 const maxMessage = 500
 
-// answerError reads an answer that is not a success. The body may be the
-// control plane's (error, code, details, remediation, request_id), an RFC 9457
-// problem (title, detail, code), or anything else.
-func answerError(op string, response *http.Response) *Error {
+// errorFromResponse makes the error of a response that is not a success. The body
+// may be that of the control plane (error, code, details, remediation,
+// request_id), an RFC 9457 problem (title, detail, code), or anything else.
+func errorFromResponse(op string, response *http.Response) *Error {
 	e := &Error{
 		Op: op, StatusCode: response.StatusCode,
 		RequestID:  clip(response.Header.Get("X-Request-Id"), 128),
 		RetryAfter: retryAfter(response.Header, time.Now()),
 	}
 	if e.StatusCode >= 300 && e.StatusCode <= 399 {
-		e.Message = "the server redirects, and redirects are not followed; is the base URL right?"
+		e.Message = "the server redirects, and the client does not follow redirects; check the base URL"
 		return e
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
@@ -39,11 +39,11 @@ func answerError(op string, response *http.Response) *Error {
 	if err != nil || !ok {
 		e.Message = http.StatusText(e.StatusCode)
 		if e.StatusCode == http.StatusNotFound {
-			e.Remediation = "this is no answer of Aureus: is the base URL right? The client adds " + apiPrefix + " and the endpoint to it"
+			e.Remediation = "the response does not come from Aureus; check the base URL. The client adds " + apiPrefix + " and the endpoint to it"
 		}
 		return e
 	}
-	word := func(names ...string) string {
+	first := func(names ...string) string {
 		for _, name := range names {
 			if s, ok := object[name].(string); ok && s != "" {
 				return clip(s, maxMessage)
@@ -51,16 +51,17 @@ func answerError(op string, response *http.Response) *Error {
 		}
 		return ""
 	}
-	e.Message = cmp.Or(word("error", "detail", "title"), http.StatusText(e.StatusCode))
-	e.Code = word("code")
+	e.Message = cmp.Or(first("error", "detail", "title"), http.StatusText(e.StatusCode))
+	e.Code = first("code")
 	e.Details = object["details"]
-	e.Remediation = word("remediation")
-	e.RequestID = cmp.Or(e.RequestID, word("request_id"))
+	e.Remediation = first("remediation")
+	e.RequestID = cmp.Or(e.RequestID, first("request_id"))
 	return e
 }
 
-// clip bounds a text from outside and takes control and format characters out of
-// it, so that it can neither forge lines of a log nor turn its text around.
+// clip shortens a text from outside to limit runes and replaces control and format
+// characters by spaces, so that it cannot add lines to a log or change the
+// direction of its text.
 func clip(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
@@ -78,7 +79,7 @@ func clip(text string, limit int) string {
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	seconds, err := strconv.ParseUint(text, 10, 31)
-	if err == nil || errors.Is(err, strconv.ErrRange) { // beyond the range it is as large as can be: never sooner than asked
+	if err == nil || errors.Is(err, strconv.ErrRange) { // seconds is the largest number then
 		return time.Duration(seconds) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
