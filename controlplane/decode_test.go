@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/crv"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/internal/jsonscan"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -98,7 +99,7 @@ func TestScan_RequestBodies_AcceptsWhatStrictjsonAccepts(t *testing.T) {
 		agree[policy.CheckRequest](t, body)
 	}
 	for _, body := range validationBodies(t) {
-		agree[validateRequest](t, body)
+		agree[crv.ValidateRequest](t, body)
 	}
 	for _, body := range checkBodies(t) {
 		agree[approvals.Request](t, []byte(strings.Replace(string(body), "{", `{"reason":"r",`, 1)))
@@ -111,7 +112,9 @@ func TestScan_RequestBodies_AcceptsWhatStrictjsonAccepts(t *testing.T) {
 
 func FuzzDecodeCheckRequest(f *testing.F) { fuzzAgreement[policy.CheckRequest](f, checkBodies(f)) }
 
-func FuzzDecodeValidateRequest(f *testing.F) { fuzzAgreement[validateRequest](f, validationBodies(f)) }
+func FuzzDecodeValidateRequest(f *testing.F) {
+	fuzzAgreement[crv.ValidateRequest](f, validationBodies(f))
+}
 
 func fuzzAgreement[T any](f *testing.F, bodies [][]byte) {
 	f.Helper()
@@ -128,7 +131,7 @@ func fuzzAgreement[T any](f *testing.F, bodies [][]byte) {
 // Bodies of requests are read in one pass, without strictjson.
 func TestScan_RequestBodies_AreReadInOnePass(t *testing.T) {
 	for text, v := range map[string]any{
-		plainValidation: new(validateRequest),
+		plainValidation: new(crv.ValidateRequest),
 		plainCheck:      new(policy.CheckRequest),
 		`{"current_state":"idle","audit_log":[],` + plainCheck[1:]:                           new(aureus.PolicyContext),
 		`{"decision_id":"","principal":"p","action":"a","effect":"allow","reason_code":"r"}`: new(aureus.DecisionRecord),

@@ -6,6 +6,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/crv"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -51,10 +52,10 @@ func Models() map[string]reflect.Type {
 		"GateRecord": reflect.TypeFor[aureus.GateRecord](), "DecisionDetails": reflect.TypeFor[aureus.DecisionDetails](),
 		"DecisionOutcome": reflect.TypeFor[aureus.DecisionOutcome](),
 
-		"Commit": reflect.TypeFor[aureus.Commit](), "GateConfig": reflect.TypeFor[aureus.GateConfig](), "ValidationQuestion": reflect.TypeFor[validateRequest](),
+		"Commit": reflect.TypeFor[aureus.Commit](), "GateConfig": reflect.TypeFor[aureus.GateConfig](), "ValidationQuestion": reflect.TypeFor[crv.ValidateRequest](),
 		"ValidationResult": reflect.TypeFor[aureus.ValidationResult](), "GateResult": reflect.TypeFor[aureus.GateResult](),
-		"ValidatorRegistration": reflect.TypeFor[registration](), "ValidatorRegistered": reflect.TypeFor[aureus.ValidatorRegistration](),
-		"RegisteredValidator": reflect.TypeFor[registeredValidator](),
+		"ValidatorRegistration": reflect.TypeFor[crv.RegisterRequest](), "ValidatorRegistered": reflect.TypeFor[aureus.ValidatorRegistration](),
+		"RegisteredValidator": reflect.TypeFor[crv.RegisteredValidator](),
 
 		"TelemetryEvent": reflect.TypeFor[aureus.TelemetryEvent](), "Metric": reflect.TypeFor[aureus.Metric](), "Span": reflect.TypeFor[aureus.Span](),
 		"SpanLog": reflect.TypeFor[aureus.SpanLog](), "Rejection": reflect.TypeFor[aureus.Rejection](), "BatchAnswer": reflect.TypeFor[batchResponse](),

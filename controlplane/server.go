@@ -14,6 +14,7 @@ import (
 
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/audit"
+	"github.com/farmountain/aureus-go/controlplane/internal/crv"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/controlplane/internal/rules"
@@ -41,15 +42,15 @@ type Server struct {
 	policy    *policy.Service
 	audit     *audit.Service
 	retention audit.Retention
+	crv       *crv.Service
 	runs      *runs.Service
 
-	clients    clientKeys
-	validators validators
-	reports    reportCounters // for the metrics
-	pruning    sync.WaitGroup // the goroutine of retention.Run
-	governor   *governor.Governor
-	feeds      feeds
-	files      string // tells these stores from others, in the ids of the stream
+	clients  clientKeys
+	reports  reportCounters // for the metrics
+	pruning  sync.WaitGroup // the goroutine of retention.Run
+	governor *governor.Governor
+	feeds    feeds
+	files    string // tells these stores from others, in the ids of the stream
 
 	longRead time.Duration // how long one read of a store may take
 }
@@ -98,9 +99,6 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if err := s.web.LoadReplies(ctx); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
-	if err := s.loadValidators(ctx); err != nil {
-		return nil, err
-	}
 	if config.OperatorKey != "" {
 		s.web.AddKey(config.OperatorKey, web.Caller{KeyID: devOperatorKeyID, Subject: "operator", Tenant: config.Tenant, Role: web.Operator})
 	}
@@ -116,6 +114,12 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		Log: s.log, Now: config.Now, Store: s.db, Governor: s.governor, Policy: s.policy, Tools: forRuns(config.tools()), Quota: config.runQuota(),
 		Life: s.web.Life(), Report: s.report,
 	})
+	s.crv, err = crv.New(ctx, crv.Config{
+		Store: s.db, Now: config.Now, Log: s.log, Tenant: config.Tenant, MaxMemory: config.MaxMemory, SetUp: config.Validators, Report: s.report,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("controlplane: %w", err)
+	}
 	s.web.Handle(s.routes()...)
 	if err := s.runs.Start(ctx); err != nil {
 		return nil, err
@@ -126,7 +130,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 }
 
 func (s *Server) routes() []web.Route {
-	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.audit.Routes(), s.streamRoutes(), s.crvRoutes(),
+	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.audit.Routes(), s.streamRoutes(), s.crv.Routes(),
 		s.observabilityRoutes(), s.runs.Routes(), s.healthRoutes(), s.metricsRoutes(), contractRoutes())
 }
 

@@ -1,4 +1,4 @@
-package controlplane
+package crv
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 )
 
 func TestValidators_Restore_TheNewestVersionIsInForce(t *testing.T) {
-	v := &validators{now: time.Now}
+	v := &inForce{now: time.Now}
 	stored := func(version int64, limit int) storage.Validator {
 		config := fmt.Sprintf(`{"type":"max_size","parameters":{"max":%d},"tests":[{"name":"t","commit":{"id":"c","data":"%s"},"want":"passed"}]}`, limit, strings.Repeat("x", 50))
 		return storage.Validator{Tenant: "t", Scope: storage.ScopeTenant, ID: "v", Version: version, Config: config}
@@ -45,7 +45,7 @@ func TestValidators_Restore_TheNewestVersionIsInForce(t *testing.T) {
 }
 
 func TestValidators_Find_TheTenantsComeFirst(t *testing.T) {
-	v := &validators{now: time.Now}
+	v := &inForce{now: time.Now}
 	for _, one := range []struct {
 		scope storage.Scope
 		owner string

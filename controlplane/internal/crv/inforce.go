@@ -1,4 +1,4 @@
-package controlplane
+package crv
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -17,16 +16,16 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/rules"
 )
 
-// maxOwnValidators bounds what one subject may register of its own, so that it
-// does not use up what the tenant may have.
+// maxOwnValidators limits the validators of one subject, so that it does not use up
+// the limit of the tenant.
 const maxOwnValidators = 1000
 
-// validators are the validators in force, by tenant. It is safe for concurrent use.
-type validators struct {
+// inForce are the validators in force, by tenant. It is safe for concurrent use.
+type inForce struct {
 	now   func() time.Time
-	setUp func(*registry.Registry) error
+	setUp func(*registry.Registry) error // adds the host's own validators; may be nil
 
-	memory validatorMemory
+	memory memory
 
 	mu      sync.Mutex
 	tenants map[string]*tenantValidators
@@ -41,8 +40,8 @@ type tenantValidators struct {
 }
 
 // validatorSet names the validators of one owner: of the whole tenant, of one
-// subject, or of the time before validators had owners. There are no more subjects
-// than keys name.
+// subject, or those that were registered before validators had owners. Subjects come
+// from keys, so their number is limited.
 type validatorSet struct {
 	scope storage.Scope
 	owner string
@@ -54,7 +53,7 @@ type versionedValidator struct {
 }
 
 // of finds the validators that a subject can use, by id.
-func (v *validators) of(tenant, subject string) (find func(id string) crvgate.Validator[any], err error) {
+func (v *inForce) of(tenant, subject string) (find func(id string) crvgate.Validator[any], err error) {
 	all, err := v.tenant(tenant)
 	if err != nil {
 		return nil, err
@@ -62,8 +61,8 @@ func (v *validators) of(tenant, subject string) (find func(id string) crvgate.Va
 	return func(id string) crvgate.Validator[any] { return all.find(subject, id) }, nil
 }
 
-// tenant are the validators of a tenant. They are made when they are first needed.
-func (v *validators) tenant(name string) (*tenantValidators, error) {
+// tenant returns the validators of a tenant, and makes them at the first call.
+func (v *inForce) tenant(name string) (*tenantValidators, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if all := v.tenants[name]; all != nil {
@@ -73,7 +72,7 @@ func (v *validators) tenant(name string) (*tenantValidators, error) {
 	rules.Register(host)
 	if v.setUp != nil {
 		if err := v.setUp(host); err != nil {
-			return nil, fmt.Errorf("controlplane: Config.Validators: %w", err)
+			return nil, fmt.Errorf("Config.Validators: %w", err)
 		}
 	}
 	if v.tenants == nil {
@@ -83,9 +82,9 @@ func (v *validators) tenant(name string) (*tenantValidators, error) {
 	return v.tenants[name], nil
 }
 
-// find is the validator with the id that a subject can use, or nil. What admins
-// registered for the tenant comes first, then what the host has, then the subject's
-// own, and last what is there from before validators had owners.
+// find returns the validator with the id that a subject can use, or nil. Those that
+// admins registered for the tenant come first, then those of the host, then the
+// subject's own, and last those from before validators had owners.
 func (t *tenantValidators) find(subject, id string) crvgate.Validator[any] {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -101,8 +100,8 @@ func (t *tenantValidators) find(subject, id string) crvgate.Validator[any] {
 	return t.sets[validatorSet{scope: storage.ScopeFormer}][id].validator
 }
 
-// check says whether a configuration can be registered under the id. Nobody but an
-// admin can use the id of a validator that the whole tenant has.
+// check returns why a configuration cannot be registered under the id, or nil. Only
+// an admin can use the id of a validator that the whole tenant has.
 func (t *tenantValidators) check(ctx context.Context, scope storage.Scope, id string, config []byte) error {
 	err := t.host.Check(ctx, id, config)
 	if errors.Is(err, aureus.ErrConflict) || scope == storage.ScopeTenant {
@@ -116,8 +115,8 @@ func (t *tenantValidators) check(ctx context.Context, scope storage.Scope, id st
 	return err
 }
 
-// restore puts a stored validator in force, unless a newer version of it is.
-func (v *validators) restore(stored storage.Validator) error {
+// restore puts a stored validator in force, unless a newer version of it is already.
+func (v *inForce) restore(stored storage.Validator) error {
 	all, err := v.tenant(stored.Tenant)
 	if err != nil {
 		return err
@@ -140,35 +139,6 @@ func (v *validators) restore(stored storage.Validator) error {
 	}
 	if all.sets[set][stored.ID].version <= stored.Version {
 		all.sets[set][stored.ID] = versionedValidator{validator, stored.Version}
-	}
-	return nil
-}
-
-// loadValidators puts in force what was registered before this start. One that
-// no longer can be, because its host function is gone, say, is logged and left
-// out: a gate that names it fails.
-func (s *Server) loadValidators(ctx context.Context) error {
-	s.validators.now, s.validators.setUp = s.config.Now, s.config.Validators
-	if _, err := s.validators.of(s.config.Tenant, ""); err != nil { // the host's mistakes show now
-		return err
-	}
-	var stored []storage.Validator
-	err := s.db.View(ctx, func(t storage.Tx) (err error) {
-		stored, err = t.Validators().ListAll()
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("controlplane: reading the validators: %w", err)
-	}
-	for _, one := range stored {
-		s.validators.memory.add(one)                               // also beyond the bounds: it was registered when there was room
-		if _, err := s.validators.of(one.Tenant, ""); err != nil { // a mistake of the host's, which ends the start
-			return err
-		}
-		if err := s.validators.restore(one); err != nil {
-			s.log.ErrorContext(ctx, "a registered validator is not in force: gates that name it fail",
-				slog.String("tenant", one.Tenant), slog.String("owner", one.Owner), slog.String("validator_id", one.ID), slog.Any("error", err))
-		}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package controlplane
+package crv
 
 import (
 	"fmt"
@@ -15,13 +15,13 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// validatorMemory bounds the memory of the registered validators, which stay
-// compiled for as long as they are registered: a subject may take a quarter of
-// the limit, a tenant half of it. It is safe for concurrent use.
-type validatorMemory struct {
+// memory limits the memory of the registered validators, which stay compiled for as
+// long as they are registered: a subject may take a quarter of the limit, a tenant
+// half of it. It is safe for concurrent use.
+type memory struct {
 	mu       sync.Mutex
 	weights  map[validatorName]int64
-	subjects map[validatorOwner]int64 // without what is the tenant's
+	subjects map[validatorOwner]int64 // without those registered for the tenant
 	tenants  map[string]int64
 	total    int64
 }
@@ -38,27 +38,27 @@ func nameOf(v storage.Validator) validatorName {
 	return validatorName{validatorOwner{v.Tenant, v.Owner}, v.Scope, v.ID}
 }
 
-// take counts the validator in the place of the one that has its name, or refuses
-// it where there is no room; what takes no more than the one before it always has
-// room. undo counts the one before it again.
-func (m *validatorMemory) take(v storage.Validator, limit int64) (undo func(), err error) {
+// take counts the validator instead of the one with the same name, or refuses it
+// where the limit is reached. A validator that takes no more than the one before it
+// is never refused. undo counts the one before again.
+func (m *memory) take(v storage.Validator, limit int64) (undo func(), err error) {
 	name, weight := nameOf(v), weighValidator(v.Config)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := m.weights[name]
 	if more := weight - before; more > 0 {
 		for _, level := range []struct {
-			name      string
-			has, most int64
-			counts    bool
+			name       string
+			has, limit int64
+			counts     bool
 		}{
 			{"subject", m.subjects[name.validatorOwner], limit / 4, v.Scope == storage.ScopeSubject},
 			{"tenant", m.tenants[v.Tenant], limit / 2, true},
 			{"server", m.total, limit, true},
 		} {
-			if level.counts && level.has+more > level.most {
+			if level.counts && level.has+more > level.limit {
 				return nil, web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the validator takes about %d KiB of memory, and those of this %s have %d of %d KiB already",
-					weight>>10, level.name, level.has>>10, level.most>>10), web.WithRemediation("Register fewer or smaller ones: patterns take most, then expressions."))
+					weight>>10, level.name, level.has>>10, level.limit>>10), web.WithRemediation("Register fewer or smaller ones: patterns take most, then expressions."))
 			}
 		}
 	}
@@ -70,15 +70,15 @@ func (m *validatorMemory) take(v storage.Validator, limit int64) (undo func(), e
 	}, nil
 }
 
-// add counts a validator that is in force already.
-func (m *validatorMemory) add(v storage.Validator) {
+// add counts a stored validator, also above the limit.
+func (m *memory) add(v storage.Validator) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.set(nameOf(v), weighValidator(v.Config))
 }
 
-// set makes the weight that of the name; 0 is none. The caller holds mu.
-func (m *validatorMemory) set(name validatorName, weight int64) {
+// set sets the weight of the name; 0 removes it. The caller holds mu.
+func (m *memory) set(name validatorName, weight int64) {
 	if m.weights == nil {
 		m.weights, m.subjects, m.tenants = map[validatorName]int64{}, map[validatorOwner]int64{}, map[string]int64{}
 	}
@@ -93,8 +93,8 @@ func (m *validatorMemory) set(name validatorName, weight int64) {
 	}
 }
 
-// How many bytes the parts of a configuration take when they are compiled: more
-// than the most that was measured of each.
+// How many bytes the parts of a configuration take when they are compiled, each
+// above the highest measured value.
 const (
 	weightOfValidator   = 8 << 10
 	weightOfValue       = 1280      // a value of the configuration, such as a keyword of a schema
@@ -107,15 +107,14 @@ const (
 	weightOfRune        = 16  // a rune that an instruction names
 )
 
-// unicodeClass finds what may be a class of Unicode in an expression: \p, or an
-// escape that may stand for its backslash.
+// unicodeClass finds what may be a Unicode class in an expression: \p, or an escape
+// that may stand for its backslash.
 var unicodeClass = regexp.MustCompile(`\\[pPxXuU0-7]`)
 
-// weighValidator is about how many bytes a configuration takes when it is
-// compiled.
+// weighValidator estimates how many bytes a configuration takes when it is compiled.
 func weighValidator(config string) int64 {
 	value, err := strictjson.Parse([]byte(config))
-	if err != nil { // never: it has been compiled
+	if err != nil { // never: the configuration has been compiled before
 		return weightOfValidator + weightOfExpression*int64(len(config))
 	}
 	return weightOfValidator + weigh("", value)
@@ -159,7 +158,7 @@ const (
 )
 
 func weighPattern(text string) int64 {
-	if pattern.Check(text, maxPatternBytes, maxPatternSize) != nil { // then it is none
+	if pattern.Check(text, maxPatternBytes, maxPatternSize) != nil { // not a valid pattern
 		return 0
 	}
 	parsed, err := syntax.Parse(text, syntax.Perl)

@@ -1,4 +1,4 @@
-package controlplane
+package crv
 
 import (
 	"testing"
@@ -6,7 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A few bytes of a configuration may take megabytes when they are compiled.
 func TestWeighValidator_ShortTextsThatTakeMuch_WeighMuch(t *testing.T) {
 	for config, least := range map[string]int64{
 		`{}`:                                    weightOfValidator - 1,
