@@ -130,7 +130,7 @@ func compile(t *testing.T, root string, blocks []block) error {
 				}
 			}
 			if b.test {
-				printed, err := output(t, dir, environment, "go", "test", "-v", "-count=1", "./"+folder)
+				printed, err := output(t, dir, environment, "go", "test", "-ldflags=-w", "-v", "-count=1", "./"+folder)
 				if err == nil && !strings.Contains(printed, "--- PASS: Test") {
 					err = errors.New("there is none")
 				}
@@ -171,7 +171,7 @@ func workspace(t *testing.T, root, dir string) []string {
 func runProgram(t *testing.T, dir string, environment []string, folder string, want *fragment) error {
 	t.Helper()
 	program := filepath.Join(dir, folder, "program")
-	if err := command(t, dir, environment, "go", "build", "-o", program, "./"+folder); err != nil {
+	if err := command(t, dir, environment, "go", "build", "-ldflags=-w", "-o", program, "./"+folder); err != nil {
 		return err
 	}
 	printed, err := output(t, t.TempDir(), environment, program)
@@ -181,7 +181,7 @@ func runProgram(t *testing.T, dir string, environment []string, folder string, w
 	return want.errorf("the page says that the program prints\n%sand it prints\n%s", want.text, printed)
 }
 
-// command runs a command for at most two minutes. Its error holds what was
+// command runs a command for at most five minutes. Its error holds what was
 // printed.
 func command(t *testing.T, dir string, environment []string, name string, arguments ...string) error {
 	t.Helper()
@@ -192,7 +192,7 @@ func command(t *testing.T, dir string, environment []string, name string, argume
 // output is what a command prints, and otherwise as command.
 func output(t *testing.T, dir string, environment []string, name string, arguments ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	run := exec.CommandContext(ctx, name, arguments...)
 	run.Dir, run.Env, run.WaitDelay = dir, environment, time.Second
