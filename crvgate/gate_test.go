@@ -67,7 +67,7 @@ func TestEveryFindingIsKept(t *testing.T) {
 	}
 }
 
-func TestConfidenceAloneFails(t *testing.T) { // SPEC C1
+func TestConfidenceAloneFails(t *testing.T) {
 	gate := crvgate.New("g", pass, sure(0.79)).RequireConfidence(0.8).Recover(aureus.AskUser{Prompt: "sure?"})
 	result := gate.Validate(t.Context(), crvgate.Change[int]{})
 	require.Equal(t, aureus.LowConfidence, result.FailureCode)
@@ -105,7 +105,7 @@ func TestOwnRemediationOfTheFirstCodedFailure(t *testing.T) {
 }
 
 // What goes out parses in the published client: codes among the seven,
-// confidences from 0 to 1 (SPEC, trap 11).
+// confidences from 0 to 1.
 func TestNothingTheWireRefuses(t *testing.T) {
 	result := crvgate.New("g", sure(1.01), sure(-3), saying(crvgate.Fail("NONSENSE", "why")), saying(aureus.ValidationResult{Valid: true, FailureCode: "NONSENSE"})).
 		Validate(t.Context(), crvgate.Change[int]{})

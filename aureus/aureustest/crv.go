@@ -51,7 +51,8 @@ func (s *Server) validateCommit(q *request) (any, error) {
 	return result, nil
 }
 
-// completeGate fills in what the script leaves to the server, as SPEC 4.1 has it.
+// completeGate fills in what the script leaves to the server, by the gate
+// algorithm (docs/spec/gates.md#the-gate-algorithm).
 func (s *Server) completeGate(result aureus.GateResult, gate aureus.GateConfig) aureus.GateResult {
 	if result.GateName == "" {
 		result.GateName = gate.Name

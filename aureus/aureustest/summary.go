@@ -17,7 +17,8 @@ var rangeForm = regexp.MustCompile(`^(\d{1,9})([dhm])$`)
 // firstSecond is the beginning of the year 1.
 const firstSecond = -62135596800
 
-// summarize answers GET summary with the figures of SPEC 5.2.
+// summarize answers GET summary. docs/spec/telemetry.md#summary defines the
+// figures.
 func (s *Server) summarize(q *request) (any, error) {
 	query := q.URL.Query()
 	w, err := q.window()

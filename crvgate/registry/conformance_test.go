@@ -56,15 +56,15 @@ type (
 	}
 )
 
-// overridden are the cases that a line of SPEC overrides: what is expected
-// instead, and which line says so.
+// overridden are the cases in which this project differs from the original on
+// purpose: what is expected instead, and why.
 var overridden = map[string]map[string]any{
-	"gate_first_coded_failure_reported": {"remediation_kind": "standard:MISSING_DATA"}, // C6: the code's hint, where the first coded failure has none
+	"gate_first_coded_failure_reported": {"remediation_kind": "standard:MISSING_DATA"}, // the hint of the code, if the first coded failure has none
 }
 
 // overriddenInGo are those that are different for a gate in Go.
 var overriddenInGo = map[string]map[string]any{
-	"gate_no_validators_passes": { // C7: only the wire's empty list passes
+	"gate_no_validators_passes": { // an empty list passes over the API only
 		"passed": false, "blocked_commit": true, "crv_status": "blocked", "failure_code": "TOOL_ERROR", "remediation_kind": "standard:TOOL_ERROR",
 		"validation_results": []any{map[string]any{"valid": false, "confidence": nil, "failure_code": "TOOL_ERROR"}},
 	},
@@ -119,7 +119,7 @@ func (c *conformance) chain(t *testing.T, r *registry.Registry) {
 		blocked = blocked || results[i].BlockedCommit
 	}
 	require.Equal(t, c.Expected["would_block"], blocked)
-	if c.Name == "chain_empty" { // C7: a chain without gates has no results, and admits nothing
+	if c.Name == "chain_empty" { // a chain without gates has no results, and admits nothing
 		blocked = true
 	}
 	require.Equal(t, blocked, chain.Check(t.Context(), changeOf(c.Input.Commit)) != nil)

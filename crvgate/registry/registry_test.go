@@ -145,8 +145,8 @@ func TestTheNumberOfValidatorsIsBounded(t *testing.T) {
 	require.NoError(t, err, "replacing takes no room")
 }
 
-// Every type of SPEC 4.6, its parameters in snake_case and in the original's
-// camelCase: both are the same rule.
+// Every type of configuration, with its parameters in snake_case and in the
+// original's camelCase: both make the same validator.
 func TestParametersInBothSpellings(t *testing.T) {
 	now := func() time.Time { return time.UnixMilli(10_000) }
 	object := func(pairs ...any) map[string]any {

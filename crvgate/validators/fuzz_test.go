@@ -59,7 +59,7 @@ func FuzzRules(f *testing.F) {
 		}
 		for name, rule := range rules {
 			change := crvgate.Change[any]{Data: data, Previous: previous, HasPrevious: previous != nil}
-			result := rule(t.Context(), change) // a panic fails the test: each rule checks its own input (SPEC C3)
+			result := rule(t.Context(), change) // a panic fails the test: each rule checks its own input
 			require.Equal(t, result.Valid, result.FailureCode == "", name)
 			require.Equal(t, result.Valid, result.Remediation == "", name)
 			require.NotEmpty(t, result.Reason, name)

@@ -35,6 +35,14 @@ func TestReferences_ToHeadings_LeadToOneThatIsThere(t *testing.T) {
 	require.Positive(t, mentioned, "no Go file mentions a page, so nothing was checked")
 }
 
+// A section of a paper that the repository does not have tells a reader nothing.
+func TestReferences_ToPapersThatAreNotHere_AreNotMade(t *testing.T) {
+	root := repository(t)
+	for _, file := range append(goFiles(t, root), pageNames(t, root)...) {
+		require.Empty(t, numbered.FindString(readText(t, root, file)), "%s cites a section by its number; write the rule itself, or link to docs/spec", file)
+	}
+}
+
 func TestReferences_AreFoundAsTheyAreWritten(t *testing.T) {
 	const page = "# The page\n\n## What is kept?\n\n```sh\n# no heading\n```\n\n### The `id` of a key, and\u00a0more\n\n## What is kept?\n"
 	all := headings{"docs/spec/a.md": anchors(page)}
@@ -47,13 +55,18 @@ func TestReferences_AreFoundAsTheyAreWritten(t *testing.T) {
 	require.Equal(t, []string{"docs/spec/b.md#x", "docs/api.md#y", "docs/spec/a.md#z"},
 		linksOf("docs/spec/a.md", "[b](b.md#x) and [c](../api.md#y), [d](#z), [e](https://example.com/e.md#f), [g](../../go.mod)"))
 	require.Equal(t, []string{"docs/spec/a.md#b-c", "docs/limits.md"}, mention.FindAllString("// See docs/spec/a.md#b-c. And (docs/limits.md).", -1))
+	for _, text := range []string{"(SP" + "EC 3.2)", "SP" + "EC P6", "SP" + "EC\n// 6.4", "SP" + "EC, trap 9", "SP" + "EC section 6", "of SP" + "EC 3.1 to 3.5"} {
+		require.NotEmpty(t, numbered.FindString(text), text)
+	}
+	require.Empty(t, numbered.FindString("the SPEC of something, RFC 6901, docs/spec/policy.md"))
 }
 
 var (
-	mention = regexp.MustCompile(`\bdocs/[a-zA-Z0-9/_-]+\.md(?:#[a-z0-9_-]*)?`)
-	link    = regexp.MustCompile(`\]\(([^)\s:]*#[^)\s]*)\)`)
-	heading = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
-	fenced  = regexp.MustCompile("(?s)(?:^|\n) *(?:```|~~~).*?\n *(?:```|~~~)")
+	mention  = regexp.MustCompile(`\bdocs/[a-zA-Z0-9/_-]+\.md(?:#[a-z0-9_-]*)?`)
+	link     = regexp.MustCompile(`\]\(([^)\s:]*#[^)\s]*)\)`)
+	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
+	fenced   = regexp.MustCompile("(?s)(?:^|\n) *(?:```|~~~).*?\n *(?:```|~~~)")
+	numbered = regexp.MustCompile(`\bSPEC(?:,|\s|//|section|trap)*\s(?:[0-9]|[A-Z][0-9])`)
 )
 
 // headings are the anchors of the headings of pages.
