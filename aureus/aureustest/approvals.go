@@ -11,38 +11,36 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-const maxProse = 4 << 10 // bytes of a reason or a comment
+const maxText = 4 << 10 // bytes of a reason or a comment
 
 func approvalPath(id string) string { return prefix + "/policy/approvals/" + id }
 
-// Approvals are the approvals that were asked for, the oldest first, as they
-// are by the server's clock.
-func (s *Server) Approvals() []aureus.Approval { return s.approvals(everyone, "") }
+// Approvals lists all approvals, the oldest first, in their state by the server's
+// clock.
+func (s *Server) Approvals() []aureus.Approval { return s.approvals(testItself, "") }
 
-// Pending are the approvals that wait for [Server.Approve] or [Server.Reject],
-// the oldest first.
-func (s *Server) Pending() []aureus.Approval { return s.approvals(everyone, aureus.ApprovalPending) }
+// Pending lists the pending approvals, the oldest first: [Server.Approve] and
+// [Server.Reject] decide them.
+func (s *Server) Pending() []aureus.Approval { return s.approvals(testItself, aureus.ApprovalPending) }
 
-// everyone is the test itself, which sees everything.
-var everyone = asker{operatorKeyID, operatorName}
+// testItself is the test, which sees every approval.
+var testItself = asker{operatorKeyID, operatorName}
 
 func (s *Server) approvals(by asker, status aureus.ApprovalStatus) []aureus.Approval {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.book.list(s.Clock.Now(), by, status)
+	return s.approvalStore.list(s.Clock.Now(), by, status)
 }
 
-// Approve decides for the approval, as an operator would: the same request
-// passes once. The test fails if there is no such approval or it is not
-// pending.
+// Approve approves the approval, as an operator would: the same request is allowed once.
+// The test fails if there is no pending approval with that id.
 func (s *Server) Approve(id string) {
 	s.tb.Helper()
 	s.verdict("Approve", id, true)
 }
 
-// Reject decides against the approval: the same request is denied until the
-// approval has expired. The test fails if there is no such approval or it is
-// not pending.
+// Reject rejects the approval, as an operator would: the same request is denied until the
+// approval expires. The test fails if there is no pending approval with that id.
 func (s *Server) Reject(id string) {
 	s.tb.Helper()
 	s.verdict("Reject", id, false)
@@ -52,18 +50,18 @@ func (s *Server) verdict(op, id string, approve bool) {
 	s.tb.Helper()
 	s.mu.Lock()
 	var digest aureus.Digest
-	if a := s.book.find(s.Clock.Now(), id); a != nil {
+	if a := s.approvalStore.find(s.Clock.Now(), id); a != nil {
 		digest = a.ActionDigest
 	}
-	_, err := s.book.decide(s.Clock.Now(), id, approve, digest, "")
+	_, err := s.approvalStore.decide(s.Clock.Now(), id, approve, digest, "")
 	s.mu.Unlock()
 	if err != nil {
 		s.tb.Errorf("aureustest: %s(%q): %v", op, id, err)
 	}
 }
 
-// requestApproval answers POST approval. Where a local decider asks, it brings
-// the digest that it will present.
+// requestApproval serves POST /policy/approval. A local decider sends the digest that it
+// will present when it uses the approval.
 func (s *Server) requestApproval(q *request) (any, error) {
 	var body wire.ApprovalRequest[aureus.Action, aureus.Principal, aureus.HTTPCall, aureus.Digest, aureus.DecisionID, aureus.ReasonCode]
 	if err := q.decode(&body); err != nil {
@@ -76,20 +74,20 @@ func (s *Server) requestApproval(q *request) (any, error) {
 	if err := s.valid(request); err != nil {
 		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%v", err)
 	}
-	if len(body.Reason) > maxProse {
-		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/reason: must not be longer than %d bytes", maxProse)
+	if len(body.Reason) > maxText {
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/reason: must have at most %d bytes", maxText)
 	}
-	if why := reported.Asks(body.ReasonCode, body.Action.RiskTier); why != "" {
-		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", why)
+	if reason := reported.Asks(body.ReasonCode, body.Action.RiskTier); reason != "" {
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", reason)
 	}
 	for pointer, text := range map[string]string{"/rule": body.Rule, "/reason_code": string(body.ReasonCode), "/policy_version": body.PolicyVersion} {
-		if why := nametext.Identifier(text); why != "" {
-			return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s: %s", pointer, why)
+		if reason := nametext.Identifier(text); reason != "" {
+			return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s: %s", pointer, reason)
 		}
 	}
-	digest, why := digestOf(request)
-	if why != "" {
-		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", why)
+	digest, reason := digestOf(request)
+	if reason != "" {
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", reason)
 	}
 	ask := aureus.ApprovalAsk{
 		Request: request, Digest: digest, DecisionID: body.DecisionID, ReasonCode: body.ReasonCode, Reason: body.Reason,
@@ -105,13 +103,13 @@ func (s *Server) requestApproval(q *request) (any, error) {
 	defer s.mu.Unlock()
 	now := s.Clock.Now()
 	by := s.asker(q.Request)
-	found, joined, err := s.book.ask(now, by, ask, len(q.body))
+	found, joined, err := s.approvalStore.ask(now, by, ask, len(q.body))
 	if err != nil {
 		return nil, refuse(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending), "%v", err).with("Retry-After", "60")
 	}
 	approval := copied(&found.Approval)
 	return wire.ApprovalResponse[aureus.Approval, aureus.ReasonCode]{
-		ApprovalToken: found.ID, Approval: &approval, Joined: joined, Hint: s.book.hint(now, by, ask, found.ID),
+		ApprovalToken: found.ID, Approval: &approval, Joined: joined, Hint: s.approvalStore.hint(now, by, ask, found.ID),
 	}, nil
 }
 
@@ -126,15 +124,14 @@ func (s *Server) listApprovals(q *request) (any, error) {
 func (s *Server) getApproval(q *request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := s.book.find(s.Clock.Now(), q.PathValue("id"))
+	found := s.approvalStore.find(s.Clock.Now(), q.PathValue("id"))
 	if found == nil || !s.asker(q.Request).maySee(found) {
 		return nil, unknownApproval()
 	}
 	return copied(&found.Approval), nil
 }
 
-// decideApproval answers POST approve and reject, which only an operator's key
-// may.
+// decideApproval serves POST …/approve and …/reject, which need an operator's key.
 func (s *Server) decideApproval(approve bool) handler {
 	return func(q *request) (any, error) {
 		switch {
@@ -147,12 +144,12 @@ func (s *Server) decideApproval(approve bool) handler {
 		if err := q.decode(&body); err != nil {
 			return nil, err
 		}
-		if len(body.Comment) > maxProse {
-			return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/comment: must not be longer than %d bytes", maxProse)
+		if len(body.Comment) > maxText {
+			return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/comment: must have at most %d bytes", maxText)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		a, err := s.book.decide(s.Clock.Now(), q.PathValue("id"), approve, body.ActionDigest, body.Comment)
+		a, err := s.approvalStore.decide(s.Clock.Now(), q.PathValue("id"), approve, body.ActionDigest, body.Comment)
 		if err != nil {
 			return nil, err
 		}
@@ -170,7 +167,7 @@ func (s *Server) consumeApproval(q *request) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, err := s.book.consume(s.Clock.Now(), s.asker(q.Request), q.PathValue("id"), use)
+	a, err := s.approvalStore.consume(s.Clock.Now(), s.asker(q.Request), q.PathValue("id"), use)
 	if err != nil {
 		return nil, err
 	}

@@ -8,35 +8,34 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// RequireAllowed ends the test unless the latest decision about the action and
-// the principal is an allow, whether the server made it or a local decider
-// recorded it. It gives the decision's record.
+// RequireAllowed ends the test unless the latest decision about the action and the
+// principal is an allow. Decisions are those of the server and those that a local decider
+// recorded. It returns the record of the decision.
 func RequireAllowed(tb TB, srv *Server, action, principal string) aureus.DecisionRecord {
 	tb.Helper()
 	return requireEffect(tb, srv, action, principal, aureus.Allow)
 }
 
-// RequireDenied is [RequireAllowed] for a denial.
+// RequireDenied is like [RequireAllowed], for a denial.
 func RequireDenied(tb TB, srv *Server, action, principal string) aureus.DecisionRecord {
 	tb.Helper()
 	return requireEffect(tb, srv, action, principal, aureus.Deny)
 }
 
-// RequireHeld is [RequireAllowed] for a decision that waits for a person.
+// RequireHeld is like [RequireAllowed], for a decision that requires an approval.
 func RequireHeld(tb TB, srv *Server, action, principal string) aureus.DecisionRecord {
 	tb.Helper()
 	return requireEffect(tb, srv, action, principal, aureus.RequireApproval)
 }
 
-// RequireOutcome ends the test unless the latest decision about the action and
-// the principal has an outcome with that status, such as
-// "success". It gives the outcome. Close the Recorder that reports
-// outcomes first, so that they have arrived.
+// RequireOutcome ends the test unless the latest decision about the action and the
+// principal has an outcome with that status, such as "success". It returns the outcome.
+// Close the Recorder of the service before, so that its outcomes have arrived.
 func RequireOutcome(tb TB, srv *Server, action, principal, status string) aureus.Outcome {
 	tb.Helper()
 	record, ok := srv.latest(action, principal)
 	if !ok {
-		failf(tb, "%s has no outcome for %s: %s", action, principal, srv.whatWasDecided())
+		failf(tb, "there is no decision about %s for %s, and no outcome: %s", action, principal, srv.listDecisions())
 		return aureus.Outcome{}
 	}
 	srv.mu.Lock()
@@ -51,7 +50,7 @@ func RequireOutcome(tb TB, srv *Server, action, principal, status string) aureus
 		}
 		return outcome
 	}
-	failf(tb, "%s for %s was decided (%s), and no outcome of it has been recorded; has the Recorder been closed?", action, principal, record.Effect)
+	failf(tb, "the decision about %s for %s (%s) has no outcome; close the Recorder before this check", action, principal, record.Effect)
 	return aureus.Outcome{}
 }
 
@@ -60,7 +59,7 @@ func requireEffect(tb TB, srv *Server, action, principal string, want aureus.Eff
 	record, ok := srv.latest(action, principal)
 	switch {
 	case !ok:
-		failf(tb, "nothing was decided about %s for %s: %s", action, principal, srv.whatWasDecided())
+		failf(tb, "there is no decision about %s for %s: %s", action, principal, srv.listDecisions())
 	case record.Effect != want.String():
 		failf(tb, "the latest decision about %s for %s is %s, not %s%s", action, principal, record.Effect, want, because(string(record.ReasonCode)))
 	}
@@ -80,7 +79,7 @@ func because(code string) string {
 	return " (" + code + ")"
 }
 
-// latest is the last decision about the action and the principal.
+// latest is the latest decision about the action and the principal.
 func (s *Server) latest(action, principal string) (aureus.DecisionRecord, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,19 +91,19 @@ func (s *Server) latest(action, principal string) (aureus.DecisionRecord, bool) 
 	return aureus.DecisionRecord{}, false
 }
 
-// maxListed bounds the decisions that a failure lists.
+// maxListed limits the decisions that the text of a failure lists.
 const maxListed = 10
 
-// whatWasDecided helps to find the word that was misspelled.
-func (s *Server) whatWasDecided() string {
+// listDecisions lists the latest decisions, so that a misspelled name is found.
+func (s *Server) listDecisions() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	items := s.requests.log.items
 	if len(items) == 0 {
-		return "nothing was decided at all"
+		return "there is no decision at all"
 	}
 	var b strings.Builder
-	b.WriteString("what was decided is")
+	b.WriteString("the decisions are")
 	for i, item := range items[max(0, len(items)-maxListed):] {
 		if i > 0 {
 			b.WriteString(",")

@@ -6,9 +6,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/reported"
 )
 
-// takeRecord refuses a record that a control plane would, and says whether it is
-// known already: recording one twice does no harm.
-func (s *Server) takeRecord(_ *request, record *aureus.DecisionRecord) (why string, known bool) {
+// takeRecord refuses the records that a control plane refuses. known says that the same
+// record is there already; it is accepted and not stored again.
+func (s *Server) takeRecord(_ *request, record *aureus.DecisionRecord) (reason string, known bool) {
 	if record.DecisionID.IsZero() {
 		return "/decision_id: is required", false
 	}
@@ -20,27 +20,27 @@ func (s *Server) takeRecord(_ *request, record *aureus.DecisionRecord) (why stri
 			continue
 		}
 		if other.Principal != record.Principal || other.Action != record.Action || other.Effect != record.Effect {
-			return "another decision, or another key's, has this id", false
+			return "there is another decision with this id", false
 		}
 		return "", true
 	}
-	if why := reported.Consistent(*record); why != "" {
-		return why, false
+	if reason := reported.Consistent(*record); reason != "" {
+		return reason, false
 	}
 	s.requests.log.add(*record, 0)
 	return "", false
 }
 
-// takeOutcome is takeRecord for outcomes: there is one for each decision. It
-// settles the approval that the decision used.
-func (s *Server) takeOutcome(q *request, outcome *aureus.Outcome) (why string, known bool) {
+// takeOutcome is takeRecord for outcomes, of which a decision has one. It settles the
+// approval that the decision used.
+func (s *Server) takeOutcome(q *request, outcome *aureus.Outcome) (reason string, known bool) {
 	switch {
 	case outcome.DecisionID.IsZero():
 		return "/decision_id: is required", false
 	case outcome.Status == "":
 		return "/status: is required", false
 	case outcome.NotDone && !approval.NotDone(*outcome):
-		return "/not_done: only what failed, was blocked or was refused can be not done", false
+		return "/not_done: is allowed only with the status failed, blocked or refused", false
 	}
 	for _, other := range s.requests.outcomes.items {
 		if other.DecisionID != outcome.DecisionID {
@@ -51,6 +51,6 @@ func (s *Server) takeOutcome(q *request, outcome *aureus.Outcome) (why string, k
 		}
 		return "", true
 	}
-	s.book.settle(s.Clock.Now(), s.asker(q.Request), outcome)
+	s.approvalStore.settle(s.Clock.Now(), s.asker(q.Request), outcome)
 	return "", false
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Clock is the time of a [Server]. It starts at the time at which the server
-// was made and stands still until it is moved. It is safe for concurrent use.
+// Clock is the time of a [Server]. It starts at the time at which the server was made,
+// and stands still until it is moved. It is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -19,15 +19,16 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// Advance moves the clock by d. Nothing waits for it: what has expired since is
-// found so when it is next asked about.
+// Advance moves the clock by d. Approvals whose time has ended are expired the next time
+// that they are used or listed.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// Set moves the clock to a time, for answers that are the same in every run.
+// Set moves the clock to a time, for example so that responses are the same in every
+// run.
 func (c *Clock) Set(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

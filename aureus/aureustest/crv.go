@@ -11,14 +11,14 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// maxValidators bounds the registered validators, and maxValidator one of them
-// in bytes.
+// maxValidators limits the registered validators, and maxValidator the bytes of one.
 const (
 	maxValidators = 1000
 	maxValidator  = 64 << 10
 )
 
-// validateCommit answers POST validate with what the gate's name has scripted.
+// validateCommit serves POST /crv/validate with the result that the test set for the
+// gate's name.
 func (s *Server) validateCommit(q *request) (any, error) {
 	var body wire.ValidateRequest[aureus.Commit, aureus.GateConfig]
 	if err := q.decode(&body); err != nil {
@@ -29,8 +29,8 @@ func (s *Server) validateCommit(q *request) (any, error) {
 	result, ok := s.script.gates[body.GateConfig.Name]
 	if !ok {
 		result = aureus.GateResult{FailureCode: aureus.ToolError, ValidationResults: []aureus.ValidationResult{{
-			Reason:      fmt.Sprintf("nothing is scripted for the gate %.80q; see aureustest.Server.Gate", body.GateConfig.Name),
-			Confidence:  certain(),
+			Reason:      fmt.Sprintf("the test has set no result for the gate %.80q; see aureustest.Server.Gate", body.GateConfig.Name),
+			Confidence:  fullConfidence(),
 			FailureCode: aureus.ToolError, Remediation: aureus.ToolError.Remediation(),
 		}}}
 	}
@@ -51,8 +51,8 @@ func (s *Server) validateCommit(q *request) (any, error) {
 	return result, nil
 }
 
-// completeGate fills in what the script leaves to the server, by the gate
-// algorithm (docs/spec/gates.md#the-gate-algorithm).
+// completeGate fills the fields that the test left empty, as a gate of the control plane
+// does: docs/spec/gates.md#the-gate-algorithm.
 func (s *Server) completeGate(result aureus.GateResult, gate aureus.GateConfig) aureus.GateResult {
 	if result.GateName == "" {
 		result.GateName = gate.Name
@@ -78,7 +78,7 @@ func (s *Server) completeGate(result aureus.GateResult, gate aureus.GateConfig) 
 	}
 	if result.ValidationResults == nil {
 		result.ValidationResults = append([]aureus.ValidationResult{{
-			Reason: "failed by the test's script", Confidence: certain(),
+			Reason: "the test says that it fails", Confidence: fullConfidence(),
 			FailureCode: result.FailureCode, Remediation: result.FailureCode.Remediation(),
 		}}, valid(gate.Validators[min(1, len(gate.Validators)):])...)
 	}
@@ -91,16 +91,16 @@ func (s *Server) completeGate(result aureus.GateResult, gate aureus.GateConfig) 
 	return result
 }
 
-// valid are the results of validators that have found nothing.
+// valid are the results of validators that pass.
 func valid(validators []string) []aureus.ValidationResult {
 	results := make([]aureus.ValidationResult, len(validators))
 	for i := range results {
-		results[i] = aureus.ValidationResult{Valid: true, Reason: "passed by the test's script", Confidence: certain()}
+		results[i] = aureus.ValidationResult{Valid: true, Reason: "the test says that it passes", Confidence: fullConfidence()}
 	}
 	return results
 }
 
-func certain() *float64 { return new(1.0) }
+func fullConfidence() *float64 { return new(1.0) }
 
 func firstCode(results []aureus.ValidationResult) aureus.FailureTaxonomy {
 	for _, r := range results {
@@ -111,8 +111,8 @@ func firstCode(results []aureus.ValidationResult) aureus.FailureTaxonomy {
 	return aureus.PolicyViolation
 }
 
-// registerValidator answers POST validators. The validator is remembered and
-// judges nothing: gates are scripted.
+// registerValidator serves POST /crv/validators. The validator is stored and never run:
+// the test sets the results of gates.
 func (s *Server) registerValidator(q *request) (any, error) {
 	var body wire.RegisterRequest[map[string]any]
 	if err := q.decode(&body); err != nil {
@@ -121,9 +121,9 @@ func (s *Server) registerValidator(q *request) (any, error) {
 	kind, _ := body.Config["type"].(string)
 	switch {
 	case body.ValidatorID == "", strings.Contains(body.ValidatorID, "/"), body.ValidatorID == ".", body.ValidatorID == "..":
-		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/validator_id: must be there, hold no slash and be neither . nor ..")
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/validator_id: is required; it must have no slash and must not be . or ..")
 	case len(q.body) > maxValidator:
-		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/config: must not be longer than %d bytes", maxValidator)
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/config: must have at most %d bytes", maxValidator)
 	case kind == "":
 		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/config/type: is required")
 	}
@@ -183,5 +183,5 @@ func (s *Server) getValidator(q *request) (any, error) {
 			return v, nil
 		}
 	}
-	return nil, refuse(http.StatusNotFound, wire.CodeNotFound, "there is no such registered validator")
+	return nil, refuse(http.StatusNotFound, wire.CodeNotFound, "the validator was not found")
 }

@@ -15,7 +15,7 @@ import (
 // JSON. It is not the digest of package guard, which also takes 1.0 and 1 for
 // the same number; it binds the same things.
 // why says what makes the request one that cannot be bound.
-func digestOf(request aureus.Request) (_ aureus.Digest, why string) {
+func digestOf(request aureus.Request) (_ aureus.Digest, reason string) {
 	value, err := strictjson.Normalize(struct {
 		Principal  string           `json:"principal"`
 		OnBehalfOf string           `json:"on_behalf_of"`

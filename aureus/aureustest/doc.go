@@ -1,9 +1,9 @@
-// Package aureustest is an Aureus for the tests of services that ask one: a
-// policy decision point (PDP) whose answers a test writes down, in the process
-// and without configuration.
+// Package aureustest is a policy decision point (PDP) for tests of services that use
+// package aureus. It runs in the process of the test, needs no configuration, and
+// decides what the test says.
 //
-// Make one, hand its client to the service as production hands in a real one,
-// and say what is allowed. What nobody scripted is denied:
+// Make a [Server], pass its client to the service in place of the production client, and
+// say which actions are allowed. Every other action is denied:
 //
 //	func TestTransfers(t *testing.T) {
 //		srv := aureustest.New(t)
@@ -15,27 +15,25 @@
 //		aureustest.RequireAllowed(t, srv, "balance.read", "agent-7")
 //	}
 //
-// The client is a real one. What it says goes over HTTP, is read as strictly as
-// a control plane reads it and answered in the same form, so that a test sees
-// what production sees: approvals that a person decides and that let one
-// request pass once ([Server.Approve]), gates ([Server.Gate]), telemetry,
-// decision records and outcomes ([Server.Requests]), and every way in which a
-// control plane fails ([Server.Fault]). No fault becomes an allow; a test that
-// sets one shows that the service around the client does not make it one
-// either.
+// The client is a real [aureus.Client]. Its requests go over HTTP, and the server reads
+// them as strictly as a control plane does and responds in the same form. So a test can
+// check what happens in production: approvals that a person decides and that one request
+// can use ([Server.Approve]), gates ([Server.Gate]), telemetry, decision records and
+// outcomes ([Server.Requests]), and the failures of a control plane ([Server.Fault]). The
+// client never returns an allow because of a fault; a test with faults checks that the
+// service does not carry out the request either.
 //
 // # Time
 //
-// Approvals live by the server's own [Clock], which stands still until a test
-// moves it. Waiting in the client (timeouts, retries, a [Slow] server) takes
-// real time, or none at all inside a testing/synctest bubble: between
-// [Server.Client] and the server there is no socket, only memory.
+// Approvals expire by the server's own [Clock], which stands still until the test moves
+// it. The timeouts and retries of the client and a [Slow] server take real time, or no
+// time inside a testing/synctest bubble, since the connections between [Server.Client]
+// and the server are in memory.
 //
-// # What it is not
+// # Limits
 //
-// It has no policy of its own: permissions, tools and risk tiers decide nothing
-// here unless the function given to [Server.Decide] looks at them. Where the
-// rules themselves are under test, use guard.Local, or a control plane in the
-// process (controlplane.Open). Workflows, the stream and the reading of the
-// audit log are served there only; here they are answered with 501.
+// The server has no policy: permissions, tools and risk tiers have no effect, unless the
+// function given to [Server.Decide] uses them. To test policy rules, use guard.Local or a
+// control plane in the process (controlplane.Open). Workflows, the stream, and reading the
+// audit log need such a control plane too; this server responds with 501.
 package aureustest

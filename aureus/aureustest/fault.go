@@ -10,58 +10,57 @@ import (
 	"time"
 )
 
-// Fault is a way in which a server fails. Its zero value is none. Make one with
-// a function such as [Reset], narrow it with [Fault.On] and [Fault.Times], and
-// hand it to [Server.Fault]. A Fault is a value: narrowing gives another one.
+// Fault is a failure of the server. The zero value is not one. Make a Fault with a
+// function such as [Reset], limit it with [Fault.On] and [Fault.Times], and pass it to
+// [Server.Fault]. On and Times return a changed copy.
 type Fault struct {
 	name   string
-	on     string // below /api/v1; empty is everything
-	times  int    // 0 is until cleared
-	wrong  string // what is wrong with the fault itself
-	before func(*victim) (answered bool)
-	after  func(*victim, *answer) (answered bool)
+	on     string // path below /api/v1; empty is every path
+	times  int    // requests that are left; 0 is no limit
+	wrong  string // why the fault cannot be used; empty if it can
+	before func(*faultTarget) (answered bool)
+	after  func(*faultTarget, *response) (answered bool)
 }
 
-// victim is the request that a fault befalls.
-type victim struct {
+// faultTarget is the request that a fault is applied to.
+type faultTarget struct {
 	server *Server
 	w      http.ResponseWriter
 	r      *http.Request
 }
 
-// Times has the fault befall the next n requests and then end; n must be at
-// least 1. Each attempt of a client is a request.
+// Times limits the fault to the next n requests; n must be at least 1. Each attempt of a
+// client is a request.
 func (f Fault) Times(n int) Fault {
 	if f.times = n; n < 1 {
-		f.wrong = fmt.Sprintf("Times(%d) is never", n)
+		f.wrong = fmt.Sprintf("Times(%d) must be at least 1", n)
 	}
 	return f
 }
 
-// On has the fault befall only requests to the path, which is below /api/v1 and
-// begins with a slash, and to what is below it: "/policy/evaluate",
-// "/observability".
+// On limits the fault to requests to the path and to paths below it. The path is below
+// /api/v1 and begins with a slash: "/policy/evaluate", "/observability".
 func (f Fault) On(path string) Fault {
 	if f.on = strings.TrimSuffix(path, "/"); !strings.HasPrefix(path, "/") || strings.HasPrefix(path, prefix) {
-		f.wrong = fmt.Sprintf("On(%q) is no path below %s; give one such as /policy/evaluate", path, prefix)
+		f.wrong = fmt.Sprintf("On(%q) must be a path below %s, such as /policy/evaluate", path, prefix)
 	}
 	return f
 }
 
-// String is the fault's name, as [Call] tells it.
+// String is the name of the fault, as in [Call].
 func (f Fault) String() string { return f.name }
 
-func (f Fault) befalls(below string) bool {
+func (f Fault) applies(below string) bool {
 	return f.on == "" || below == f.on || strings.HasPrefix(below, f.on+"/")
 }
 
-// Fault has the server fail from now on. Of several faults that would befall a
-// request, the one that was set first does. One that cannot be meant fails the
+// Fault makes the server fail from now on. If several faults fit a request, the one that
+// was set first applies. A fault that cannot be used, such as the zero value, fails the
 // test.
 func (s *Server) Fault(fault Fault) {
 	s.tb.Helper()
 	if fault.before == nil && fault.after == nil {
-		fault.wrong = "the zero Fault is none"
+		fault.wrong = "the zero Fault is not a fault; make one with a function such as Reset"
 	}
 	if fault.wrong != "" {
 		s.tb.Errorf("aureustest: Fault: %s", fault.wrong)
@@ -72,16 +71,16 @@ func (s *Server) Fault(fault Fault) {
 	s.faults = append(s.faults, &fault)
 }
 
-// ClearFaults ends all faults.
+// ClearFaults removes all faults.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
 }
 
-// nextFault is the fault that befalls a request to the path, or the zero one.
+// nextFault is the fault for a request to the path below /api/v1, or the zero Fault.
 func (s *Server) nextFault(below string) Fault {
-	i := slices.IndexFunc(s.faults, func(f *Fault) bool { return f.befalls(below) })
+	i := slices.IndexFunc(s.faults, func(f *Fault) bool { return f.applies(below) })
 	if i < 0 {
 		return Fault{}
 	}
@@ -94,10 +93,10 @@ func (s *Server) nextFault(below string) Fault {
 	return fault
 }
 
-// Slow answers as usual, but only after d. A server that is closed and a client
-// that is gone end the wait.
+// Slow responds as usual after d. The wait ends early if the server closes or the client
+// gives up.
 func Slow(d time.Duration) Fault {
-	return Fault{name: "slow", before: func(v *victim) bool {
+	return Fault{name: "slow", before: func(v *faultTarget) bool {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
@@ -106,78 +105,77 @@ func Slow(d time.Duration) Fault {
 		case <-v.r.Context().Done():
 		case <-v.server.closed:
 		}
-		hangUpOn(v.w)
+		resetConnection(v.w)
 		return true
 	}}
 }
 
-// Status answers with the status and an error, without doing anything: 503 for
-// a server that is overloaded, 401 for a key that is not accepted.
+// Status responds with the status and an error and does nothing else: 503 for a server
+// that is overloaded, 401 for a key that is not accepted. The code must be 400 to 599.
 func Status(code int) Fault { return statusFault(code, -1) }
 
-// Unavailable answers 503 with Retry-After, in whole seconds, without doing
-// anything. 0 lets the client come again at once.
+// Unavailable responds with 503 and Retry-After, in whole seconds, and does nothing else.
+// With 0 the client may retry at once.
 func Unavailable(retryAfter time.Duration) Fault {
 	return statusFault(http.StatusServiceUnavailable, int((retryAfter+time.Second-1)/time.Second))
 }
 
 func statusFault(code, retryAfter int) Fault {
-	f := Fault{name: "status " + strconv.Itoa(code), before: func(v *victim) bool {
-		p := refuse(code, "SCRIPTED_FAULT", "aureustest: a scripted fault")
+	f := Fault{name: "status " + strconv.Itoa(code), before: func(v *faultTarget) bool {
+		p := refuse(code, "SCRIPTED_FAULT", "aureustest: a fault that the test set")
 		if retryAfter >= 0 {
 			p.header = [2]string{"Retry-After", strconv.Itoa(retryAfter)}
 		}
-		a := answerFor(p, v.r)
+		a := responseFor(p, v.r)
 		a.header.Set("X-Request-Id", requestID(v.r))
 		send(v.w, a)
 		return true
 	}}
 	if code < 400 || code > 599 {
-		f.wrong = fmt.Sprintf("Status(%d) is no failure; give one from 400 to 599", code)
+		f.wrong = fmt.Sprintf("Status(%d) is not a failure; it must be 400 to 599", code)
 	}
 	return f
 }
 
-// Reset breaks the connection off before anything is done.
+// Reset closes the connection before the server does anything.
 func Reset() Fault {
-	return Fault{name: "reset", before: func(v *victim) bool { hangUpOn(v.w); return true }}
+	return Fault{name: "reset", before: func(v *faultTarget) bool { resetConnection(v.w); return true }}
 }
 
-// LostAnswer does what was asked, and breaks the connection off instead of
-// answering: the case that an Idempotency-Key is for.
-func LostAnswer() Fault {
-	return Fault{name: "lost answer", after: func(v *victim, _ *answer) bool { hangUpOn(v.w); return true }}
+// LostResponse handles the request and closes the connection instead of responding: the
+// case for which a client sends an Idempotency-Key.
+func LostResponse() Fault {
+	return Fault{name: "lost response", after: func(v *faultTarget, _ *response) bool { resetConnection(v.w); return true }}
 }
 
-// Garbage answers 200 with something that is no JSON, though it says so,
-// without doing anything.
+// Garbage responds with 200, the content type of JSON and a body that is not JSON, and
+// does nothing else.
 func Garbage() Fault {
-	return Fault{name: "garbage", before: func(v *victim) bool {
-		send(v.w, answer{status: http.StatusOK, body: []byte("\x00\xff<html>allowed: true, passed: true, status: approved</html>")})
+	return Fault{name: "garbage", before: func(v *faultTarget) bool {
+		send(v.w, response{status: http.StatusOK, body: []byte("\x00\xff<html>allowed: true, passed: true, status: approved</html>")})
 		return true
 	}}
 }
 
-// Redirect answers 307 with the address of something that would allow anything,
-// without doing anything.
+// Redirect responds with 307 and the address of a page that allows everything, and does
+// nothing else.
 func Redirect() Fault {
-	return Fault{name: "redirect", before: func(v *victim) bool {
-		send(v.w, answer{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {yesPath}}, body: []byte("{}\n")})
+	return Fault{name: "redirect", before: func(v *faultTarget) bool {
+		send(v.w, response{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {allowAllPath}}, body: []byte("{}\n")})
 		return true
 	}}
 }
 
-// yesPath is where a client that follows redirects finds what it must not.
+// allowAllPath is where Redirect leads to: a response that allows everything.
 const (
-	yesPath = "/yes"
-	yes     = `{"allowed":true,"reason":"","requires_human_approval":false,"passed":true,"gate_name":"","validation_results":[],` +
+	allowAllPath = "/yes"
+	allowAll     = `{"allowed":true,"reason":"","requires_human_approval":false,"passed":true,"gate_name":"","validation_results":[],` +
 		`"blocked_commit":false,"timestamp":"","crv_status":"passed"}`
 )
 
-// Truncated does what was asked, and breaks the connection off in the middle of
-// the answer.
+// Truncated handles the request and closes the connection in the middle of the response.
 func Truncated() Fault {
-	return Fault{name: "truncated", after: func(v *victim, a *answer) bool {
+	return Fault{name: "truncated", after: func(v *faultTarget, a *response) bool {
 		header := v.w.Header()
 		header.Set("Content-Type", "application/json")
 		header.Set("Content-Length", strconv.Itoa(len(a.body)))
@@ -188,30 +186,29 @@ func Truncated() Fault {
 	}}
 }
 
-// DuplicateKeys does what was asked, and answers with every name twice, the
-// second time with a value that lets things through: what a lenient reader
-// takes for an allow.
+// DuplicateKeys handles the request and responds with every name twice. The second value
+// allows the request, so that a lenient reader would take the response for an allow.
 func DuplicateKeys() Fault {
-	return Fault{name: "duplicate keys", after: func(_ *victim, a *answer) bool {
-		a.body = twice(a.body, func(name []byte) []byte { return name })
+	return Fault{name: "duplicate keys", after: func(_ *faultTarget, a *response) bool {
+		a.body = withDuplicates(a.body, func(name []byte) []byte { return name })
 		return false
 	}}
 }
 
-// CaseVariants does what was asked, and answers with every name a second time in
-// upper case, with a value that lets things through: what encoding/json takes
+// CaseVariants handles the request and responds with every name a second time in upper
+// case. The second value allows the request, so that encoding/json would take the response
 // for an allow.
 func CaseVariants() Fault {
-	return Fault{name: "case variants", after: func(_ *victim, a *answer) bool {
-		a.body = twice(a.body, bytes.ToUpper)
+	return Fault{name: "case variants", after: func(_ *faultTarget, a *response) bool {
+		a.body = withDuplicates(a.body, bytes.ToUpper)
 		return false
 	}}
 }
 
-func hangUpOn(w http.ResponseWriter) {
+func resetConnection(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // HTTP/2 would come here; it is not served
+		panic(http.ErrAbortHandler) // only HTTP/2 cannot be hijacked, and it is not served
 	}
-	hangUp(conn)
+	resetConn(conn)
 }

@@ -26,7 +26,7 @@ var faults = map[string]struct {
 	"a refused key":           {aureustest.Status(http.StatusUnauthorized), aureus.ErrUnauthenticated},
 	"too many requests":       {aureustest.Status(http.StatusTooManyRequests), aureus.ErrRateLimited},
 	"reset":                   {aureustest.Reset(), aureus.ErrUnavailable},
-	"a lost answer":           {aureustest.LostAnswer(), aureus.ErrUnavailable},
+	"a lost answer":           {aureustest.LostResponse(), aureus.ErrUnavailable},
 	"garbage":                 {aureustest.Garbage(), aureus.ErrMalformed},
 	"redirected":              {aureustest.Redirect(), aureus.ErrMalformed},
 	"cut off":                 {aureustest.Truncated(), aureus.ErrUnavailable},
@@ -93,9 +93,9 @@ func TestAFaultNeverBecomesAnAllow(t *testing.T) {
 					}
 					srv.Fault(f.fault)
 					for _, client := range append(clients, overSocket) {
-						yes, err := ask(ctx, client)
+						allowAll, err := ask(ctx, client)
 						require.ErrorIs(t, err, f.want)
-						require.False(t, yes)
+						require.False(t, allowAll)
 					}
 					for _, call := range srv.Requests().Calls[1:] {
 						require.Equal(t, f.fault.String(), call.Fault)
@@ -197,7 +197,7 @@ func faultsEnd(t *testing.T, srv *aureustest.Server, client *aureus.Client) {
 
 func TestTheClientTriesAgain(t *testing.T) {
 	for name, fault := range map[string]aureustest.Fault{
-		"reset": aureustest.Reset(), "lost answer": aureustest.LostAnswer(), "truncated": aureustest.Truncated(), "503": aureustest.Unavailable(0),
+		"reset": aureustest.Reset(), "lost answer": aureustest.LostResponse(), "truncated": aureustest.Truncated(), "503": aureustest.Unavailable(0),
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := aureustest.New(t)
@@ -216,7 +216,7 @@ func TestTheClientTriesAgain(t *testing.T) {
 
 // The approval was spent by the attempt whose answer was lost. The next attempt
 // hears that answer.
-func TestALostAnswerIsGivenAgain(t *testing.T) {
+func TestALostResponseIsGivenAgain(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	client := srv.Client(quick())
@@ -224,7 +224,7 @@ func TestALostAnswerIsGivenAgain(t *testing.T) {
 	require.NoError(t, err)
 	srv.Approve(first.Approval.ID)
 
-	srv.Fault(aureustest.LostAnswer().Times(1))
+	srv.Fault(aureustest.LostResponse().Times(1))
 	second, err := client.Decide(t.Context(), pay(20))
 	require.NoError(t, err)
 	require.Equal(t, aureus.Allow, second.Effect)

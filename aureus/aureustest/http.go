@@ -22,7 +22,7 @@ const (
 	maxBatchBody = 64 << 20
 )
 
-// problem is an error that is an answer.
+// problem is an error with the status and code of its response.
 type problem struct {
 	status  int
 	code    string
@@ -41,43 +41,43 @@ func (p *problem) with(name, value string) *problem {
 	return p
 }
 
-// answer is what a request gets, whole before any of it is sent.
-type answer struct {
+// response is the whole response to a request.
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-func success(value any, header http.Header) answer {
+func success(value any, header http.Header) response {
 	text, err := strictjson.MarshalText(value)
 	if err != nil {
-		return errorAnswer(refuse(http.StatusInternalServerError, wire.CodeInternal, "the scripted answer has no JSON form: %v", err), "")
+		return errorResponse(refuse(http.StatusInternalServerError, wire.CodeInternal, "the response that the test set has no JSON form: %v", err), "")
 	}
-	return answer{status: http.StatusOK, header: header, body: append(text, '\n')}
+	return response{status: http.StatusOK, header: header, body: append(text, '\n')}
 }
 
-func answerFor(err error, r *http.Request) answer {
+func responseFor(err error, r *http.Request) response {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
 		p = refuse(http.StatusInternalServerError, wire.CodeInternal, "%v", err)
 	}
-	return errorAnswer(p, requestID(r))
+	return errorResponse(p, requestID(r))
 }
 
-func errorAnswer(p *problem, id string) answer {
-	a := answer{status: p.status, header: http.Header{}}
+func errorResponse(p *problem, id string) response {
+	a := response{status: p.status, header: http.Header{}}
 	if p.header[0] != "" {
 		a.header.Set(p.header[0], p.header[1])
 	}
 	text, err := strictjson.MarshalText(wire.ErrorBody{Error: p.message, Code: p.code, RequestID: id})
 	if err != nil {
-		text = []byte(`{"error":"no JSON form","code":"` + wire.CodeInternal + `","request_id":""}`)
+		text = []byte(`{"error":"the error has no JSON form","code":"` + wire.CodeInternal + `","request_id":""}`)
 	}
 	a.body = slices.Concat(text, []byte{'\n'})
 	return a
 }
 
-// readBody reads the whole body within its bound, decompressed.
+// readBody reads the whole body, up to the limit of its path, and decompresses it.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	limit := int64(maxBody)
 	if strings.HasSuffix(r.URL.Path, "/batch") {
@@ -89,11 +89,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case "gzip":
 		plain, err := gzip.NewReader(source)
 		if err != nil {
-			return nil, refuse(http.StatusBadRequest, wire.CodeMalformed, "the body is not what its Content-Encoding says")
+			return nil, refuse(http.StatusBadRequest, wire.CodeMalformed, "the body is not compressed as its Content-Encoding says")
 		}
 		source = io.LimitReader(plain, limit+1)
 	default:
-		return nil, refuse(http.StatusUnsupportedMediaType, wire.CodeMediaType, "the body has a content encoding that is not served here").
+		return nil, refuse(http.StatusUnsupportedMediaType, wire.CodeMediaType, "the content encoding of the body must be gzip").
 			with("Accept-Encoding", "gzip")
 	}
 	body, err := io.ReadAll(source)
@@ -101,20 +101,20 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, refuse(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "the body is larger than %d bytes", limit)
 	}
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, wire.CodeMalformed, "the body broke off")
+		return nil, refuse(http.StatusBadRequest, wire.CodeMalformed, "the body ended early")
 	}
 	return body, nil
 }
 
-// decode reads the body strictly: 400 for what is no JSON, 422 for JSON of
-// another shape.
+// decode reads the body strictly: 400 for a body that is not JSON, 422 for JSON that does
+// not fit the type of v.
 func (q *request) decode(v any) error {
 	if string(bytes.TrimSpace(q.body)) == "null" {
 		return refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "the body must not be null")
 	}
 	err := strictjson.Unmarshal(q.body, v)
 	if _, shape := errors.AsType[*strictjson.ShapeError](err); shape {
-		return refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "the body has another shape: %v", err)
+		return refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "the body does not fit: %v", err)
 	}
 	if err != nil {
 		return refuse(http.StatusBadRequest, wire.CodeMalformed, "%v", err)
@@ -122,12 +122,12 @@ func (q *request) decode(v any) error {
 	return nil
 }
 
-// isOperator reports whether the request comes from a person who decides.
+// isOperator reports whether the request has the key of the person who decides.
 func (s *Server) isOperator(r *http.Request) bool {
 	return subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+s.operatorKey)) == 1
 }
 
-// keyID is the id of the key that the request came with.
+// keyID is the id of the request's key.
 func (s *Server) keyID(r *http.Request) string {
 	if s.isOperator(r) {
 		return operatorKeyID
@@ -135,7 +135,7 @@ func (s *Server) keyID(r *http.Request) string {
 	return serviceKeyID
 }
 
-// asker is whose key a request came with.
+// asker is the key of a request and its subject.
 type asker struct{ keyID, subject string }
 
 func (s *Server) asker(r *http.Request) asker {
@@ -145,8 +145,7 @@ func (s *Server) asker(r *http.Request) asker {
 	return asker{serviceKeyID, serviceName}
 }
 
-// maySee reports whether the approval is the asker's, or the asker reads
-// everything.
+// maySee reports whether the asker may see the approval: an operator may see every one.
 func (a asker) maySee(e *entry) bool { return a.keyID == operatorKeyID || e.RequestedBy == a.subject }
 
 const (

@@ -11,50 +11,51 @@ import (
 )
 
 const (
-	answersKept   = 10 * time.Minute // by the server's clock
-	maxAnswers    = 1000
-	maxKeptAnswer = 64 << 10 // bytes
+	responsesKept   = 10 * time.Minute // by the server's clock
+	maxResponses    = 1000
+	maxKeptResponse = 64 << 10 // bytes
 )
 
-// answers are the first answers to each Idempotency-Key, the newest of them, and
-// what there is no answer to yet.
-type answers struct {
-	underWay map[answerScope]struct{} // as many as there are requests
-	kept     map[answerScope]keptAnswer
-	order    []answerScope // of those kept, oldest first
+// responses has the newest responses by Idempotency-Key, and the keys whose first request
+// is still under way.
+type responses struct {
+	underWay map[idempotencyScope]struct{} // at most one for each open request
+	kept     map[idempotencyScope]keptResponse
+	order    []idempotencyScope // of kept, oldest first
 }
 
-type answerScope struct{ keyID, method, path, key string }
+type idempotencyScope struct{ keyID, method, path, key string }
 
-type keptAnswer struct {
-	at      time.Time
-	request [sha256.Size]byte
-	answer  answer
+type keptResponse struct {
+	at       time.Time
+	request  [sha256.Size]byte
+	response response
 }
 
-// once serves a request, or gives the first answer to its Idempotency-Key again.
-func (s *Server) once(r *http.Request, body []byte) answer {
+// once serves a request, or repeats the response to the first request with its
+// Idempotency-Key.
+func (s *Server) once(r *http.Request, body []byte) response {
 	key := r.Header.Get("Idempotency-Key")
 	if key == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		a, _ := s.dispatch(r, body)
 		return a
 	}
-	scope := answerScope{s.keyID(r), r.Method, r.URL.EscapedPath(), key}
+	scope := idempotencyScope{s.keyID(r), r.Method, r.URL.EscapedPath(), key}
 	sum := sha256.Sum256(body)
 	switch first, state := s.begin(scope); {
 	case state == isUnderWay:
-		return answerFor(refuse(http.StatusConflict, wire.CodeInFlight, "a request with this Idempotency-Key is under way").with("Retry-After", "1"), r)
+		return responseFor(refuse(http.StatusConflict, wire.CodeInFlight, "a request with this Idempotency-Key is under way").with("Retry-After", "1"), r)
 	case state == isKept && first.request != sum:
-		return answerFor(refuse(http.StatusUnprocessableEntity, wire.CodeKeyReused, "this Idempotency-Key was used for another body"), r)
+		return responseFor(refuse(http.StatusUnprocessableEntity, wire.CodeKeyReused, "this Idempotency-Key was used for a request with another body"), r)
 	case state == isKept:
-		again := first.answer.clone()
+		again := first.response.clone()
 		again.header.Set("Idempotency-Replayed", "true")
 		return again
 	}
-	var keep *answer
-	defer func() { s.end(scope, sum, keep) }() // after a panic too: whoever asks again may try again
+	var keep *response
+	defer func() { s.end(scope, sum, keep) }() // also after a panic, so that the client can retry
 	a, repeatable := s.dispatch(r, body)
-	if !repeatable && a.status == http.StatusOK && len(a.body) <= maxKeptAnswer {
+	if !repeatable && a.status == http.StatusOK && len(a.body) <= maxKeptResponse {
 		first := a.clone()
 		keep = &first
 	}
@@ -69,52 +70,52 @@ const (
 	isKept
 )
 
-// begin notes that the first request of the scope is under way, or gives what
-// there is of it.
-func (s *Server) begin(scope answerScope) (first keptAnswer, state scopeState) {
+// begin marks the scope as under way if it is new, or returns its state and its kept
+// response.
+func (s *Server) begin(scope idempotencyScope) (first keptResponse, state scopeState) {
 	now := s.Clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := &s.answers
-	for len(a.order) > 0 && now.Sub(a.kept[a.order[0]].at) >= answersKept {
+	a := &s.responses
+	for len(a.order) > 0 && now.Sub(a.kept[a.order[0]].at) >= responsesKept {
 		a.dropOldest()
 	}
 	if first, ok := a.kept[scope]; ok {
 		return first, isKept
 	}
 	if _, ok := a.underWay[scope]; ok {
-		return keptAnswer{}, isUnderWay
+		return keptResponse{}, isUnderWay
 	}
 	if a.underWay == nil {
-		a.underWay, a.kept = map[answerScope]struct{}{}, map[answerScope]keptAnswer{}
+		a.underWay, a.kept = map[idempotencyScope]struct{}{}, map[idempotencyScope]keptResponse{}
 	}
 	a.underWay[scope] = struct{}{}
-	return keptAnswer{}, isNew
+	return keptResponse{}, isNew
 }
 
-// end keeps the answer, or forgets the request where there is none to keep.
-func (s *Server) end(scope answerScope, sum [sha256.Size]byte, keep *answer) {
+// end marks the scope as not under way, and keeps the response if there is one.
+func (s *Server) end(scope idempotencyScope, sum [sha256.Size]byte, keep *response) {
 	now := s.Clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := &s.answers
+	a := &s.responses
 	delete(a.underWay, scope)
 	if keep == nil {
 		return
 	}
-	if len(a.order) == maxAnswers {
+	if len(a.order) == maxResponses {
 		a.dropOldest()
 	}
-	a.kept[scope] = keptAnswer{at: now, request: sum, answer: *keep}
+	a.kept[scope] = keptResponse{at: now, request: sum, response: *keep}
 	a.order = append(a.order, scope)
 }
 
-func (a *answers) dropOldest() {
+func (a *responses) dropOldest() {
 	delete(a.kept, a.order[0])
 	a.order = slices.Delete(a.order, 0, 1)
 }
 
-// clone shares nothing with the answer.
-func (a answer) clone() answer {
-	return answer{status: a.status, header: a.header.Clone(), body: bytes.Clone(a.body)}
+// clone is a deep copy.
+func (a response) clone() response {
+	return response{status: a.status, header: a.header.Clone(), body: bytes.Clone(a.body)}
 }

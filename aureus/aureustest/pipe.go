@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// memoryHost is the name of the server to its own clients. It is one of the
-// loopback's, so that a key may go there unencrypted.
+// memoryHost is the host name of the server in its own clients. Names below localhost are
+// loopback, so that the client sends its key without encryption.
 const memoryHost = "aureus.localhost"
 
-// pipeListener takes connections that are made in memory.
+// pipeListener is a listener for connections in memory.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -23,7 +23,7 @@ func newPipeListener() *pipeListener {
 	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// dial makes a connection, whatever the address.
+// dial makes a connection to the listener; it ignores the address.
 func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
 	client, server := &pipeConn{Conn: near}, &pipeConn{Conn: far}
@@ -66,15 +66,15 @@ type pipeAddr struct{}
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return memoryHost }
 
-// pipeConn is one end of a connection in memory, which its other end can reset
-// as the one of a socket can.
+// pipeConn is one end of a connection in memory. Unlike a net.Pipe it can be reset, as a
+// socket can.
 type pipeConn struct {
 	net.Conn
-	peer    *pipeConn // of the server's end only
+	peer    *pipeConn // set in the server's end only
 	isReset atomic.Bool
 }
 
-// reset ends the connection without a word: the other end sees ECONNRESET.
+// reset closes the connection; the other end gets ECONNRESET.
 func (c *pipeConn) reset() {
 	if c.peer != nil {
 		c.peer.isReset.Store(true)
@@ -101,14 +101,14 @@ func (c *pipeConn) explain(op string, err error) error {
 	return err
 }
 
-// hangUp resets a connection of either kind.
-func hangUp(conn net.Conn) {
+// resetConn resets a connection of a socket or in memory.
+func resetConn(conn net.Conn) {
 	switch conn := conn.(type) {
 	case *pipeConn:
 		conn.reset()
 		return
 	case *net.TCPConn:
-		_ = conn.SetLinger(0) // closing then resets
+		_ = conn.SetLinger(0) // Close resets the connection then
 	}
 	_ = conn.Close()
 }

@@ -11,18 +11,19 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-func undecided(why string) error {
-	return refuse(http.StatusServiceUnavailable, wire.CodeUndecided, "it could not be decided: %s", why).with("Retry-After", "1")
+func undecided(reason string) error {
+	return refuse(http.StatusServiceUnavailable, wire.CodeUndecided, "no decision was made: %s", reason).with("Retry-After", "1")
 }
 
-// evaluate answers POST evaluate. Only a spent approval cannot be spent again,
-// so only that answer is kept for its Idempotency-Key, as a control plane does.
+// evaluate serves POST /policy/evaluate. As on a control plane, only the response that used
+// an approval is kept for its Idempotency-Key: an approval cannot be used again, and every
+// other decision can be made again.
 func (s *Server) evaluate(q *request) (any, error) {
-	var question aureus.PolicyContext
-	if err := q.decode(&question); err != nil {
+	var body aureus.PolicyContext
+	if err := q.decode(&body); err != nil {
 		return nil, err
 	}
-	request := question.Request()
+	request := body.Request()
 	decision, err := s.decide(q, request)
 	if err != nil {
 		q.repeatable = true
@@ -42,10 +43,10 @@ func (s *Server) evaluate(q *request) (any, error) {
 			},
 		}, len(decision.Reason))
 	}
-	return answerOf(decision), nil
+	return guardDecisionOf(decision), nil
 }
 
-// valid says why nobody can decide about the request.
+// valid returns an error for a request that no decision can be made about.
 func (s *Server) valid(request aureus.Request) error {
 	if err := request.Validate(); err != nil {
 		return err
@@ -53,8 +54,8 @@ func (s *Server) valid(request aureus.Request) error {
 	return approval.CheckVolatile(s.Volatile, request.Volatile)
 }
 
-// decide is the decision about a request: what the script says, and what
-// becomes of the approval that it asks for.
+// decide makes the decision: the one that the test set, after the approval that it may
+// require has been opened, joined or used.
 func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, error) {
 	if err := s.valid(request); err != nil {
 		return aureus.Decision{}, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%v", err)
@@ -67,9 +68,9 @@ func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, er
 	if !request.NeedsDigest() && decision.Effect != aureus.RequireApproval {
 		return decision, nil
 	}
-	digest, why := digestOf(request)
-	if why != "" {
-		return s.complete(aureus.Decision{ReasonCode: aureus.ReasonInvalidRequest, Reason: why, Rule: "request"}, request), nil
+	digest, reason := digestOf(request)
+	if reason != "" {
+		return s.complete(aureus.Decision{ReasonCode: aureus.ReasonInvalidRequest, Reason: reason, Rule: "request"}, request), nil
 	}
 	decision.Digest = digest
 	if decision.Effect != aureus.RequireApproval {
@@ -78,7 +79,7 @@ func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, er
 	return s.askPerson(q, request, decision)
 }
 
-// complete fills in what the script leaves to the server.
+// complete fills the fields that the test left empty, and those of the request.
 func (s *Server) complete(said aureus.Decision, request aureus.Request) aureus.Decision {
 	d := aureus.Decision{
 		ID: aureus.NewDecisionID(s.Clock.Now()), Effect: said.Effect,
@@ -96,13 +97,13 @@ func (s *Server) complete(said aureus.Decision, request aureus.Request) aureus.D
 		d.PolicyVersion = PolicyVersion
 	}
 	if d.Reason == "" {
-		d.Reason = d.Effect.String() + ", says the test's script"
+		d.Reason = d.Effect.String() + ", as the test says"
 	}
 	return d
 }
 
-func answerOf(d aureus.Decision) aureus.GuardDecision {
-	answer := aureus.GuardDecision{
+func guardDecisionOf(d aureus.Decision) aureus.GuardDecision {
+	response := aureus.GuardDecision{
 		Allowed: d.Effect == aureus.Allow, Reason: d.Reason, RequiresHumanApproval: d.Effect == aureus.RequireApproval,
 		Metadata: d.Metadata, DecisionID: d.ID, Effect: d.Effect.String(), ReasonCode: d.ReasonCode, Rule: d.Rule,
 		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, Claimed: d.Claimed,
@@ -110,24 +111,24 @@ func answerOf(d aureus.Decision) aureus.GuardDecision {
 	if d.Approval.ID != "" {
 		ref := d.Approval
 		ref.URL = approvalPath(ref.ID)
-		answer.Approval = &ref
+		response.Approval = &ref
 		if d.Effect == aureus.RequireApproval {
-			answer.ApprovalToken = ref.ID
+			response.ApprovalToken = ref.ID
 		}
 	}
-	return answer
+	return response
 }
 
-// check answers POST check: what the script says, without any effect.
+// check serves POST /policy/check: the effect that the test set. It changes nothing.
 func (s *Server) check(q *request) (any, error) {
-	var question wire.CheckRequest[aureus.Principal, aureus.Action, aureus.HTTPCall]
-	if err := q.decode(&question); err != nil {
+	var body wire.CheckRequest[aureus.Principal, aureus.Action, aureus.HTTPCall]
+	if err := q.decode(&body); err != nil {
 		return nil, err
 	}
 	q.repeatable = true
 	request := aureus.PolicyContext{
-		Principal: question.Principal, Action: question.Action, ToolName: question.ToolName, Arguments: question.Arguments, HTTP: question.HTTP,
-		OnBehalfOf: question.OnBehalfOf, Volatile: question.Volatile, WorkflowID: question.WorkflowID, TaskID: question.TaskID, TraceID: question.TraceID,
+		Principal: body.Principal, Action: body.Action, ToolName: body.ToolName, Arguments: body.Arguments, HTTP: body.HTTP,
+		OnBehalfOf: body.OnBehalfOf, Volatile: body.Volatile, WorkflowID: body.WorkflowID, TaskID: body.TaskID, TraceID: body.TraceID,
 	}.Request()
 	if err := s.valid(request); err != nil {
 		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%v", err)
@@ -138,41 +139,39 @@ func (s *Server) check(q *request) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests.checks.add(Checked{Principal: question.Principal, Action: question.Action, Allowed: said.Effect == aureus.Allow}, len(q.body))
+	s.requests.checks.add(Checked{Principal: body.Principal, Action: body.Action, Allowed: said.Effect == aureus.Allow}, len(q.body))
 	return wire.CheckResponse{
 		Allowed: said.Effect == aureus.Allow, HasPermission: said.Effect != aureus.Deny,
 		RequiresHumanApproval: said.Effect == aureus.RequireApproval, Reason: said.Reason,
 	}, nil
 }
 
-// askPerson opens, joins or spends the approval of the digest, by the rules of
-// guard.Local.
+// askPerson opens, joins or uses the approval for the digest, by the rules of guard.Local.
 func (s *Server) askPerson(q *request, request aureus.Request, d aureus.Decision) (aureus.Decision, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return approval.Answer(q.Context(), bookApprovals{&s.book, s.Clock.Now(), s.asker(q.Request), len(q.body)}, approval.AskFor(request, d), d)
+	return approval.Answer(q.Context(), requestApprovals{&s.approvalStore, s.Clock.Now(), s.asker(q.Request), len(q.body)}, approval.AskFor(request, d), d)
 }
 
-// bookApprovals are the approvals as one request uses them, under the server's
-// lock.
-type bookApprovals struct {
-	book *book
-	now  time.Time
-	by   asker
-	size int
+// requestApprovals implements guard.Approvals for one request, under the server's lock.
+type requestApprovals struct {
+	store *approvalStore
+	now   time.Time
+	by    asker
+	size  int
 }
 
-// AskApproval is that of guard.Approvals.
-func (b bookApprovals) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
-	found, joined, err := b.book.ask(b.now, b.by, ask, b.size)
+// AskApproval implements guard.Approvals.
+func (b requestApprovals) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
+	found, joined, err := b.store.ask(b.now, b.by, ask, b.size)
 	if err != nil {
 		return aureus.ApprovalTicket{}, err
 	}
-	return aureus.ApprovalTicket{Approval: found.Approval, Joined: joined, Hint: b.book.hint(b.now, b.by, ask, found.ID)}, nil
+	return aureus.ApprovalTicket{Approval: found.Approval, Joined: joined, Hint: b.store.hint(b.now, b.by, ask, found.ID)}, nil
 }
 
-// ConsumeApproval is that of guard.Approvals.
-func (b bookApprovals) ConsumeApproval(_ context.Context, id string, use aureus.ApprovalUse) error {
-	_, err := b.book.consume(b.now, b.by, id, use)
+// ConsumeApproval implements guard.Approvals.
+func (b requestApprovals) ConsumeApproval(_ context.Context, id string, use aureus.ApprovalUse) error {
+	_, err := b.store.consume(b.now, b.by, id, use)
 	return err
 }

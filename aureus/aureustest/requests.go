@@ -7,38 +7,36 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Requests is what was asked of and reported to a [Server], each list in the
-// order of arrival. Of each it holds the newest 10,000 items and, counted in
-// bytes as they came, 64 MiB.
+// Requests has what a [Server] received, each list in the order of arrival. Of each kind
+// it keeps the newest items: at most 10,000, and at most 64 MiB of their JSON.
 type Requests struct {
 	Calls      []Call
 	Decisions  []Decided // evaluations, by Decide and EvaluatePolicy
 	Checks     []Checked
 	Commits    []Validated
-	Validators []Registered // the ones in force, by the time of their first registration
+	Validators []Registered // the latest version of each, in order of first registration
 
-	// Events holds what was reported and, as on a control plane, an event of
-	// each decision and gate result within a workflow's task.
+	// Events has the reported events and, as on a control plane, an event of each
+	// decision and each gate result that belongs to a task of a workflow.
 	Events  []aureus.TelemetryEvent
 	Metrics []aureus.Metric
 	Spans   []aureus.Span
 
-	Records  []aureus.DecisionRecord // decisions that were made elsewhere, by guard.Local say, and reported
-	Gates    []aureus.GateRecord     // results of gates that judged elsewhere, and reported
+	Records  []aureus.DecisionRecord // reported decisions, for example of guard.Local
+	Gates    []aureus.GateRecord     // reported results of gates
 	Outcomes []aureus.Outcome
 
-	Dropped int // items that were forgotten for newer ones
+	Dropped int // number of items that were dropped for newer ones
 }
 
-// Call is a request as it stood on the wire, also one that a fault befell, and
-// each attempt of one.
+// Call is one HTTP request. Each attempt of a client is one, also with a fault.
 type Call struct {
-	Method, Path, Query string // the path whole
+	Method, Path, Query string // Path is the whole path
 	IdempotencyKey      string
-	Fault               string // the fault that befell it, or empty
+	Fault               string // the name of the fault that was applied, or empty
 }
 
-// Decided is one evaluation.
+// Decided is one decision of the server, and its request.
 type Decided struct {
 	Request  aureus.Request
 	Decision aureus.Decision
@@ -51,22 +49,22 @@ type Checked struct {
 	Allowed   bool
 }
 
-// Validated is one commit that a gate judged.
+// Validated is one commit that the server validated.
 type Validated struct {
 	Commit aureus.Commit
 	Gate   aureus.GateConfig
 	Result aureus.GateResult
 }
 
-// Registered is one validator.
+// Registered is one registered validator.
 type Registered struct {
 	ID      string
 	Config  map[string]any
 	Version int // from 1
 }
 
-// Requests is what has arrived until now. What a client reports in the
-// background is here once its Recorder has been closed.
+// Requests returns what has arrived so far. Close a Recorder of the client before, so that
+// its records have arrived.
 func (s *Server) Requests() Requests {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +79,7 @@ func (s *Server) Requests() Requests {
 	}
 }
 
-// record is what a server remembers. The server's lock guards it.
+// record is what the server keeps for [Requests]. The server's lock guards it.
 type record struct {
 	calls      kept[Call]
 	decisions  kept[Decided]
@@ -95,15 +93,15 @@ type record struct {
 	gates      kept[aureus.GateRecord]
 	outcomes   kept[aureus.Outcome]
 
-	log kept[aureus.DecisionRecord] // decisions and records together, as they came
+	log kept[aureus.DecisionRecord] // decisions and records together, in the order of arrival
 }
 
 const (
-	maxKept      = 10_000
-	maxKeptBytes = 64 << 20
+	maxItems     = 10_000
+	maxItemBytes = 64 << 20
 )
 
-// kept is the newest items of a kind.
+// kept has the newest items of a kind.
 type kept[T any] struct {
 	items   []T
 	sizes   []int
@@ -111,17 +109,17 @@ type kept[T any] struct {
 	dropped int
 }
 
-// add appends an item that came in that many bytes.
+// add appends an item whose JSON has size bytes.
 func (k *kept[T]) add(item T, size int) {
 	k.items, k.sizes = append(k.items, item), append(k.sizes, size)
 	k.bytes += size
 	n := 0
-	for len(k.items)-n > maxKept || (k.bytes > maxKeptBytes && len(k.items)-n > 1) {
+	for len(k.items)-n > maxItems || (k.bytes > maxItemBytes && len(k.items)-n > 1) {
 		k.bytes -= k.sizes[n]
 		n++
 	}
 	if n > 0 {
-		clear(k.items[:n]) // let go of what they point to
+		clear(k.items[:n]) // so that the garbage collector can free what they point to
 		k.items, k.sizes = k.items[n:], k.sizes[n:]
 		k.dropped += n
 	}
@@ -129,7 +127,7 @@ func (k *kept[T]) add(item T, size int) {
 
 func (k *kept[T]) all() []T { return slices.Clone(k.items) }
 
-// arrived notes a request and gives the fault that befalls it, or the zero one.
+// arrived records a request and returns the fault for it, or the zero Fault.
 func (s *Server) arrived(r *http.Request, below string) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()

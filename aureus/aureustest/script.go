@@ -7,51 +7,50 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// The names that decisions of a [Server] carry.
+// The names in decisions of a [Server].
 const (
-	// PolicyVersion is the version of the policy in every scripted decision
-	// that names no other.
+	// PolicyVersion is the policy version of a decision for which the test sets none.
 	PolicyVersion = "aureustest/1"
 
-	// ReasonScripted is the reason code of a scripted answer that names none.
+	// ReasonScripted is the reason code of a decision for which the test sets none.
 	ReasonScripted aureus.ReasonCode = "SCRIPTED"
 
-	// ReasonNotScripted is the reason code of the denial of what nobody
-	// scripted.
+	// ReasonNotScripted is the reason code of the denial of an action for which the test
+	// sets no decision.
 	ReasonNotScripted aureus.ReasonCode = "NOT_SCRIPTED"
 )
 
 const ruleScript = "script"
 
-// script is what a test has said. The zero script refuses.
+// script has the decisions and results that the test set. The zero script denies.
 type script struct {
 	actions map[string]aureus.Decision // by the action's id
 	decide  func(aureus.Request) aureus.Decision
 	gates   map[string]aureus.GateResult
 }
 
-// Allow lets the actions through, whoever asks. What is said of an action last
-// counts.
+// Allow makes the server allow the actions for every principal. The last call of Allow,
+// Deny or RequireApproval for an action counts.
 func (s *Server) Allow(actions ...string) {
-	s.say(aureus.Decision{Effect: aureus.Allow, ReasonCode: ReasonScripted, Reason: "allowed by the test's script"}, actions...)
+	s.setDecision(aureus.Decision{Effect: aureus.Allow, ReasonCode: ReasonScripted, Reason: "the test allows it"}, actions...)
 }
 
-// Deny refuses the action with the code, such as
-// [aureus.ReasonPermissionDenied]; an empty code is [ReasonScripted].
+// Deny makes the server deny the action with the reason code, such as
+// [aureus.ReasonPermissionDenied]; an empty code stands for [ReasonScripted].
 func (s *Server) Deny(action string, code aureus.ReasonCode) {
-	s.say(aureus.Decision{ReasonCode: code, Reason: "denied by the test's script"}, action)
+	s.setDecision(aureus.Decision{ReasonCode: code, Reason: "the test denies it"}, action)
 }
 
-// RequireApproval has a person decide about each request for the actions. The
-// first one opens an approval; [Server.Approve] lets the same request, and no
-// other, through once.
+// RequireApproval makes the server require an approval for each request for the actions.
+// The first request opens an approval; after [Server.Approve] the same request is allowed
+// once.
 func (s *Server) RequireApproval(actions ...string) {
-	s.say(aureus.Decision{
-		Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonHighRisk, Reason: "a person has to approve it first, says the test's script",
+	s.setDecision(aureus.Decision{
+		Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonHighRisk, Reason: "the test requires an approval",
 	}, actions...)
 }
 
-func (s *Server) say(decision aureus.Decision, actions ...string) {
+func (s *Server) setDecision(decision aureus.Decision, actions ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.script.actions == nil {
@@ -62,31 +61,29 @@ func (s *Server) say(decision aureus.Decision, actions ...string) {
 	}
 }
 
-// Decide has the function decide about every action that Allow, Deny and
-// RequireApproval do not name; nil takes it away. Of its answer the effect, the
-// reason, its code, the rule, the version and the metadata count; the server
-// fills in whom and what it is about, and opens or spends the approval where the
-// effect is [aureus.RequireApproval].
+// Decide makes the server call the function for every action that Allow, Deny and
+// RequireApproval do not name; nil removes the function. The server uses the effect, the
+// reason and its code, the rule, the policy version and the metadata of the decision that
+// it returns. It sets the other fields, and opens or uses an approval if the effect is
+// [aureus.RequireApproval].
 //
-// The function is called concurrently, for permission checks as well, and may
-// use the server. A panic in it fails the test, and the request gets no
-// decision.
+// The function is called concurrently, also for permission checks, and may use the server.
+// If it panics, the test fails and the request gets no decision.
 func (s *Server) Decide(decide func(aureus.Request) aureus.Decision) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script.decide = decide
 }
 
-// Gate scripts the result of the gate with that name: validating a commit gives
-// it again each time. Passed is what counts. What the rest leaves out is filled
-// in as a control plane has it: a result that has not passed blocks where the
-// request says that it blocks. A gate that nobody scripted has not passed.
+// Gate sets the result of the gate with that name: ValidateCommit returns it every time.
+// The server fills empty fields as a control plane does; a result that has not passed
+// blocks the commit if the request says so. A gate without a result has not passed.
 //
 // A result that contradicts itself fails the test.
 func (s *Server) Gate(name string, result aureus.GateResult) {
 	s.tb.Helper()
 	if err := contradiction(result); err != "" {
-		s.tb.Errorf("aureustest: the result for the gate %q cannot be one: %s", name, err)
+		s.tb.Errorf("aureustest: the result for the gate %q contradicts itself: %s", name, err)
 		return
 	}
 	s.mu.Lock()
@@ -106,12 +103,12 @@ func contradiction(result aureus.GateResult) string {
 		result.BlockedCommit && result.CRVStatus == vocab.CRVWarning:
 		return fmt.Sprintf("passed is %v, blocked_commit %v and crv_status %q", result.Passed, result.BlockedCommit, result.CRVStatus)
 	case result.FailureCode != "" && !result.FailureCode.Valid():
-		return fmt.Sprintf("%q is no failure code", result.FailureCode)
+		return fmt.Sprintf("%q is not a failure code", result.FailureCode)
 	}
 	return ""
 }
 
-// scripted is what the script says of a request.
+// scripted is the decision that the test set for the request.
 func (s *Server) scripted(request aureus.Request) (decision aureus.Decision, err error) {
 	s.mu.Lock()
 	said, ok := s.script.actions[request.Action.ID]
@@ -123,20 +120,20 @@ func (s *Server) scripted(request aureus.Request) (decision aureus.Decision, err
 	case decide == nil:
 		return aureus.Decision{
 			ReasonCode: ReasonNotScripted,
-			Reason:     fmt.Sprintf("nothing is scripted for the action %.80q; see aureustest.Server.Allow", request.Action.ID),
+			Reason:     fmt.Sprintf("the test has set no decision for the action %.80q; see aureustest.Server.Allow", request.Action.ID),
 		}, nil
 	}
 	returned := false
 	defer func() {
 		if !returned {
 			s.tb.Errorf("aureustest: the function given to Decide panicked: %v", recover())
-			decision, err = aureus.Decision{}, undecided("the scripted function panicked")
+			decision, err = aureus.Decision{}, undecided("the function of the test panicked")
 		}
 	}()
 	decision = decide(request)
 	returned = true
 	if decision.Effect > aureus.RequireApproval {
-		return aureus.Decision{}, undecided(fmt.Sprintf("the scripted effect %d is unknown", decision.Effect))
+		return aureus.Decision{}, undecided(fmt.Sprintf("the effect %d of the test is unknown", decision.Effect))
 	}
 	return decision, nil
 }

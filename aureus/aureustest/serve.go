@@ -12,26 +12,26 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// handler answers a request whose body has been read.
+// handler serves a request whose body has been read.
 type handler func(q *request) (any, error)
 
-// request is one request on its way.
+// request is one request under way.
 type request struct {
 	*http.Request
 	body   []byte
-	header http.Header // of the answer
+	header http.Header // of the response
 
-	repeatable bool // the answer need not be kept for its Idempotency-Key
+	repeatable bool // the request can be served again, so its response is not kept for its Idempotency-Key
 }
 
-// route answers requests whose query has no other parameters.
+// route is a handler and the query parameters that its requests may have.
 type route struct {
 	handler    handler
 	parameters []string
 }
 
-// routes is what is served, with the parameters that a query may have. What is
-// not a test double's is said to be missing.
+// routes are the endpoints, with the query parameters that they accept. Endpoints that this
+// server does not have get notServed.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
@@ -78,7 +78,7 @@ func notServed(q *request) (any, error) {
 		"aureustest does not serve %s; use a control plane in the process (controlplane.Open)", q.URL.Path)
 }
 
-// ServeHTTP answers into the *answer that serve hands in.
+// ServeHTTP calls the handler. w is the *pending of dispatch, which gets the response.
 func (h route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, ok := w.(*pending)
 	if !ok {
@@ -91,18 +91,18 @@ func (h route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.repeatable = q.repeatable
 	if err != nil {
-		a.answer = answerFor(err, r)
+		a.response = responseFor(err, r)
 		return
 	}
-	a.answer = success(value, q.header)
+	a.response = success(value, q.header)
 }
 
-// pending is an answer that a handler is about to give. It is a ResponseWriter
-// for the mux alone, which finds the handler and its path values.
+// pending is a request under way, for route.ServeHTTP. It is an http.ResponseWriter only
+// because the mux passes one on; nothing is written to it.
 type pending struct {
 	http.ResponseWriter
 	body       []byte
-	answer     answer
+	response   response
 	repeatable bool
 }
 
@@ -113,10 +113,10 @@ func requestID(r *http.Request) string {
 	return id
 }
 
-// serve answers one request, unless a fault has it otherwise.
+// serve serves one request, with the fault that applies to it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == yesPath {
-		send(w, answer{status: http.StatusOK, body: []byte(yes)})
+	if r.URL.Path == allowAllPath {
+		send(w, response{status: http.StatusOK, body: []byte(allowAll)})
 		return
 	}
 	id := rand.Text()
@@ -124,23 +124,23 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(w, r)
 	below := strings.TrimPrefix(r.URL.Path, prefix)
 	fault := s.arrived(r, below)
-	if fault.before != nil && fault.before(&victim{server: s, w: w, r: r}) {
+	if fault.before != nil && fault.before(&faultTarget{server: s, w: w, r: r}) {
 		return
 	}
-	var a answer
+	var a response
 	if err != nil {
-		a = answerFor(err, r)
+		a = responseFor(err, r)
 	} else {
 		a = s.once(r, body)
 	}
 	a.header.Set("X-Request-Id", id)
-	if fault.after != nil && fault.after(&victim{server: s, w: w, r: r}, &a) {
+	if fault.after != nil && fault.after(&faultTarget{server: s, w: w, r: r}, &a) {
 		return
 	}
 	send(w, a)
 }
 
-func send(w http.ResponseWriter, a answer) {
+func send(w http.ResponseWriter, a response) {
 	header := w.Header()
 	maps.Copy(header, a.header)
 	header.Set("Content-Type", "application/json")
@@ -148,24 +148,25 @@ func send(w http.ResponseWriter, a answer) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // a client that is gone does not hear of it
+	_, _ = w.Write(a.body) // the client may be gone
 }
 
-// dispatch finds the handler and has it answer.
-func (s *Server) dispatch(r *http.Request, body []byte) (a answer, repeatable bool) {
+// dispatch calls the handler of the request's route.
+func (s *Server) dispatch(r *http.Request, body []byte) (a response, repeatable bool) {
 	if r.URL.EscapedPath() != path.Clean(r.URL.EscapedPath()) {
-		return answerFor(refuse(http.StatusNotFound, wire.CodeNotFound, "nothing is served at this path: it has an empty or a dotted segment"), r), true
+		return responseFor(refuse(http.StatusNotFound, wire.CodeNotFound, "not found: the path has an empty segment, or one that is . or .."), r), true
 	}
 	if !s.serves(r, r.Method) {
-		return answerFor(s.unserved(r), r), true
+		return responseFor(s.notRouted(r), r), true
 	}
 	p := &pending{body: body}
 	s.mux.ServeHTTP(p, r)
-	return p.answer, p.repeatable
+	return p.response, p.repeatable
 }
 
-// unserved says what is wrong with a method or a path that nothing serves.
-func (s *Server) unserved(r *http.Request) error {
+// notRouted is the error of a request that no route serves: 405 if the path has other
+// methods, else 404.
+func (s *Server) notRouted(r *http.Request) error {
 	var allow []string
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 		if s.serves(r, method) {
@@ -173,14 +174,14 @@ func (s *Server) unserved(r *http.Request) error {
 		}
 	}
 	if len(allow) == 0 {
-		return refuse(http.StatusNotFound, wire.CodeNotFound, "nothing is served at this path")
+		return refuse(http.StatusNotFound, wire.CodeNotFound, "not found")
 	}
 	list := strings.Join(allow, ", ")
-	return refuse(http.StatusMethodNotAllowed, wire.CodeMethod, "%.20q is not served here; %s is", r.Method, list).with("Allow", list)
+	return refuse(http.StatusMethodNotAllowed, wire.CodeMethod, "the method %.20q is not allowed here; use %s", r.Method, list).with("Allow", list)
 }
 
-// serves reports whether the mux has a route for the path with that method; its
-// own handlers refuse or redirect.
+// serves reports whether a route serves the path with that method. The handlers of the mux
+// itself, which refuse or redirect, do not count.
 func (s *Server) serves(r *http.Request, method string) bool {
 	other := *r
 	other.Method = method

@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// TB is what this package needs of a test. [testing.TB], and with it
-// *testing.T, *testing.B and *testing.F, has it.
+// TB has the methods of [testing.TB] that this package uses, so *testing.T, *testing.B
+// and *testing.F implement it.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -21,20 +21,20 @@ type TB interface {
 	FailNow()
 }
 
-// Server is an Aureus whose answers a test scripts. Make one with [New]; it is
-// safe for concurrent use.
+// Server is a policy decision point that decides what the test says. Make one with
+// [New]. It is safe for concurrent use.
 //
-// Its memory is bounded: the newest of what arrives (see [Requests]); 10,000
-// approvals or 64 MiB of them, beyond which none is opened until some have
-// ended; 1,000 validators of 64 KiB; the newest 1,000 answers of 64 KiB for their
-// Idempotency-Keys, for ten minutes; a body of 4 MiB, on batch paths 64 MiB.
+// It has limits: it keeps the newest requests (see [Requests]); 10,000 approvals or 64 MiB
+// of them, and opens no further ones until some have expired; 1,000 validators of 64 KiB;
+// and the newest 1,000 responses of 64 KiB for their Idempotency-Keys, for ten minutes. A
+// request's body may have 4 MiB, on batch paths 64 MiB.
 type Server struct {
 	// Clock is the server's time, by which approvals expire.
 	Clock *Clock
 
-	// Volatile is what requests may leave open, as Config.Volatile of a control
-	// plane is: JSON pointers such as /arguments/attempt. nil, as in a new server,
-	// allows none. Set it before the first request.
+	// Volatile lists the values that requests may name as volatile, as Config.Volatile
+	// of a control plane: JSON pointers such as /arguments/attempt. nil, as in a new
+	// server, allows none. Set it before the first request.
 	Volatile []string
 
 	tb          TB
@@ -43,21 +43,21 @@ type Server struct {
 	operatorKey string
 	closed      chan struct{}
 
-	life   sync.Mutex // guards what is closed in the end
+	life   sync.Mutex // guards local and socket
 	local  *httptest.Server
-	socket *httptest.Server // nil until URL is asked for
+	socket *httptest.Server // nil until the first call of URL
 
-	mu       sync.Mutex // guards what follows
-	script   script
-	faults   []*Fault
-	book     book
-	requests record
-	answers  answers
+	mu            sync.Mutex // guards the fields below
+	script        script
+	faults        []*Fault
+	approvalStore approvalStore
+	requests      record
+	responses     responses
 }
 
-// New makes a server that lives as long as the test: it, its connections and
-// its clients are closed when the test and its subtests have ended. It denies
-// everything until it is told otherwise.
+// New makes a server for the test. When the test and its subtests have ended, the
+// server closes itself, its connections and its clients. A new server denies every
+// action.
 func New(tb TB) *Server {
 	tb.Helper()
 	s := &Server{
@@ -69,22 +69,21 @@ func New(tb TB) *Server {
 	return s
 }
 
-// start serves on the listener that the server has. Each request has its own
-// connection: net/http repeats by itself what was reset on one that was used
-// before, and a fault for one request would not show.
+// start serves on the listener of the server. Each request has a connection of its
+// own: net/http repeats a request by itself if a connection that was used before is
+// reset, which would hide a fault.
 func (s *Server) start(server *httptest.Server) *httptest.Server {
 	server.Config = &http.Server{
 		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: time.Minute,
-		ErrorLog: log.New(io.Discard, "", 0), // what it would say is what the test asked for
+		ErrorLog: log.New(io.Discard, "", 0), // it would log the faults that the test wants
 	}
 	server.Config.SetKeepAlivesEnabled(false)
 	server.Start()
 	return server
 }
 
-// URL is the address of the server on this machine, for a client that the code
-// under test makes by itself. It asks for no key. The first call opens the
-// socket.
+// URL is the address of the server on this machine, for code under test that makes its
+// own client. It needs no API key. The first call opens the socket.
 func (s *Server) URL() string {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -94,18 +93,18 @@ func (s *Server) URL() string {
 	return s.socket.URL
 }
 
-// Client makes a client of the server, as a service has one: it may ask and
-// report, but decide no approval. It is closed with the server. The options are
-// those of [aureus.NewClient], but for those of a transport, since the client
-// has one that goes through memory: for these make a client for [Server.URL].
+// Client makes a client with the key of a service: it can ask for decisions and report,
+// but not decide approvals. The server closes it. The options are those of
+// [aureus.NewClient] without those for connections, since this client connects in
+// memory; to test those, make a client for [Server.URL].
 func (s *Server) Client(options ...aureus.Option) *aureus.Client {
 	s.tb.Helper()
 	return s.client(aureus.WithAPIKey("service"), options)
 }
 
-// Operator makes a client with the key of a person who decides approvals, for
-// code under test that does that. A test that only needs the decision made
-// calls [Server.Approve] or [Server.Reject].
+// Operator makes a client with the key of a person who decides approvals, for code under
+// test that decides them. A test that only needs a verdict calls [Server.Approve] or
+// [Server.Reject].
 func (s *Server) Operator(options ...aureus.Option) *aureus.Client {
 	s.tb.Helper()
 	return s.client(aureus.WithAPIKey(s.operatorKey), options)
@@ -114,7 +113,7 @@ func (s *Server) Operator(options ...aureus.Option) *aureus.Client {
 func (s *Server) client(key aureus.Option, options []aureus.Option) *aureus.Client {
 	s.tb.Helper()
 	transport := &http.Transport{DialContext: s.memory.dial}
-	// The environment of whoever runs the test must not change it.
+	// The environment variables of aureus.NewClient must not change the test.
 	fixed := []aureus.Option{key, aureus.WithTimeout(30 * time.Second), aureus.WithHTTPClient(&http.Client{Transport: transport})}
 	client, err := aureus.NewClient("http://"+memoryHost, append(fixed, options...)...)
 	if err != nil {
@@ -122,11 +121,11 @@ func (s *Server) client(key aureus.Option, options []aureus.Option) *aureus.Clie
 		s.tb.FailNow()
 		return nil
 	}
-	s.tb.Cleanup(func() { _ = client.Close() }) // always nil
+	s.tb.Cleanup(func() { _ = client.Close() }) // Close always returns nil
 	return client
 }
 
-// close ends what is under way and waits for it.
+// close ends the requests under way and waits for them.
 func (s *Server) close() {
 	s.life.Lock()
 	defer s.life.Unlock()

@@ -884,20 +884,20 @@ func TestAsserting(t *testing.T) {
 	require.Equal(t, "404", aureustest.RequireOutcome(t, srv, balance.ID, agent.ID, vocab.OutcomeFailed).ErrorClass)
 
 	for message, check := range map[string]func(t aureustest.TB){
-		"nothing was decided about y for agent-7: what was decided is balance.read for agent-7: allow, transfer.make for agent-7: require_approval, x for agent-7: deny": func(t aureustest.TB) {
+		"there is no decision about y for agent-7: the decisions are balance.read for agent-7: allow, transfer.make for agent-7: require_approval, x for agent-7: deny": func(t aureustest.TB) {
 			aureustest.RequireAllowed(t, srv, "y", agent.ID)
 		},
-		"nothing was decided about x for agent-8":                                        func(t aureustest.TB) { aureustest.RequireDenied(t, srv, "x", "agent-8") },
+		"there is no decision about x for agent-8":                                       func(t aureustest.TB) { aureustest.RequireDenied(t, srv, "x", "agent-8") },
 		"the latest decision about x for agent-7 is deny, not allow (NOT_SCRIPTED)":      func(t aureustest.TB) { aureustest.RequireAllowed(t, srv, "x", agent.ID) },
 		"the latest decision about balance.read for agent-7 is allow, not deny":          func(t aureustest.TB) { aureustest.RequireDenied(t, srv, balance.ID, agent.ID) },
 		"the latest decision about balance.read for agent-7 is allow, not require_appro": func(t aureustest.TB) { aureustest.RequireHeld(t, srv, balance.ID, agent.ID) },
 		"the outcome of balance.read for agent-7 is failed, not success (404)": func(t aureustest.TB) {
 			aureustest.RequireOutcome(t, srv, balance.ID, agent.ID, vocab.OutcomeSuccess)
 		},
-		"no outcome of it has been recorded; has the Recorder been closed?": func(t aureustest.TB) {
+		"has no outcome; close the Recorder before this check": func(t aureustest.TB) {
 			aureustest.RequireOutcome(t, srv, "x", agent.ID, vocab.OutcomeSuccess)
 		},
-		"y has no outcome for agent-7": func(t aureustest.TB) { aureustest.RequireOutcome(t, srv, "y", agent.ID, vocab.OutcomeSuccess) },
+		"there is no decision about y for agent-7, and no outcome": func(t aureustest.TB) { aureustest.RequireOutcome(t, srv, "y", agent.ID, vocab.OutcomeSuccess) },
 	} {
 		failures := failing(func(ft aureustest.TB) {
 			check(ft)
@@ -907,5 +907,5 @@ func TestAsserting(t *testing.T) {
 		require.Contains(t, failures[0], message)
 	}
 	empty := failing(func(t aureustest.TB) { aureustest.RequireAllowed(t, aureustest.New(t), "x", "a") })
-	require.Contains(t, empty[0], "nothing was decided at all")
+	require.Contains(t, empty[0], "there is no decision at all")
 }

@@ -17,8 +17,7 @@ var rangeForm = regexp.MustCompile(`^(\d{1,9})([dhm])$`)
 // firstSecond is the beginning of the year 1.
 const firstSecond = -62135596800
 
-// summarize answers GET summary. docs/spec/telemetry.md#summary defines the
-// figures.
+// summarize serves GET /observability/summary: docs/spec/telemetry.md#summary.
 func (s *Server) summarize(q *request) (any, error) {
 	query := q.URL.Query()
 	w, err := q.window()
@@ -42,11 +41,11 @@ func (s *Server) summarize(q *request) (any, error) {
 	return summary, nil
 }
 
-// figures are what the events of a summary add up to.
+// figures are the sums over the events of a summary.
 type figures struct {
 	good, all         map[string]float64 // steps by task type
-	failed            map[task]time.Time // since the first failure
-	checks, escalated float64            // of the server's own
+	failed            map[task]time.Time // time of the first failure since the last success
+	checks, escalated float64            // that the server made itself
 	reported          float64
 	reportedEscalated float64
 	successes         float64
@@ -57,7 +56,7 @@ type figures struct {
 
 type task struct{ workflow, id string }
 
-// derive fills in the figures of events that are in order of time.
+// derive sets the figures of the summary; events are in order of time.
 func derive(summary *aureus.Summary, events []aureus.TelemetryEvent) {
 	f := figures{good: map[string]float64{}, all: map[string]float64{}, failed: map[task]time.Time{}}
 	for _, e := range events {
@@ -96,14 +95,14 @@ func (f *figures) step(e aureus.TelemetryEvent) {
 		f.good[kind]++
 		f.successes++
 		if n, ok := e.Data["duration"].(json.Number); ok {
-			ms, _ := n.Float64() // 0 for what no float holds
+			ms, _ := n.Float64() // infinite for a number that is too large
 			f.duration += ms
 		}
 	}
 	of := task{e.WorkflowID, e.TaskID}
 	at, ok := e.Timestamp.Time()
 	if !ok || of.workflow == "" || of.id == "" {
-		return // nothing to recover, or no telling when
+		return // without a task or a time there is no recovery
 	}
 	since, before := f.failed[of]
 	switch {
@@ -117,8 +116,8 @@ func (f *figures) step(e aureus.TelemetryEvent) {
 }
 
 func isTrue(value any) bool {
-	yes, ok := value.(bool)
-	return ok && yes
+	isTrue, ok := value.(bool)
+	return ok && isTrue
 }
 
 func ratio(sum, of float64) float64 {

@@ -18,16 +18,16 @@ import (
 const (
 	maxBatchItems = 10_000
 	maxItem       = 1 << 20 // bytes of one report
-	maxReason     = 1000    // bytes of why an item was refused
+	maxReason     = 1000    // bytes of a reason
 )
 
 type batchResponse = wire.BatchResponse[aureus.Rejection]
 
-// one takes a single item.
-func one[T any](s *Server, into *kept[T], take func(*request, *T) (why string, known bool)) handler {
+// one accepts a single item.
+func one[T any](s *Server, into *kept[T], take func(*request, *T) (reason string, known bool)) handler {
 	return func(q *request) (any, error) {
 		if len(q.body) > maxItem {
-			return nil, refuse(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "an item may have %d bytes", maxItem)
+			return nil, refuse(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "an item must have at most %d bytes", maxItem)
 		}
 		var item T
 		if err := q.decode(&item); err != nil {
@@ -36,8 +36,8 @@ func one[T any](s *Server, into *kept[T], take func(*request, *T) (why string, k
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if take != nil {
-			if why, _ := take(q, &item); why != "" {
-				return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", why)
+			if reason, _ := take(q, &item); reason != "" {
+				return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", reason)
 			}
 		}
 		into.add(item, len(q.body))
@@ -45,15 +45,15 @@ func one[T any](s *Server, into *kept[T], take func(*request, *T) (why string, k
 	}
 }
 
-// reportedEvent takes from an event what only a server says of itself.
-func reportedEvent(_ *request, e *aureus.TelemetryEvent) (why string, known bool) {
+// reportedEvent clears the source, which only the server sets.
+func reportedEvent(_ *request, e *aureus.TelemetryEvent) (reason string, known bool) {
 	e.Source = ""
 	return "", false
 }
 
-// batch takes the items of an array, and says of those that it refuses why. take
-// refuses an item by the reason that it returns; it runs under the lock.
-func batch[T any](s *Server, into *kept[T], take func(*request, *T) (why string, known bool)) handler {
+// batch accepts the items of an array and returns which were rejected. take, if not nil,
+// returns the reason to reject an item; it runs under the lock.
+func batch[T any](s *Server, into *kept[T], take func(*request, *T) (reason string, known bool)) handler {
 	return func(q *request) (any, error) {
 		value, err := strictjson.Parse(bytes.TrimSpace(q.body))
 		items, ok := value.([]any)
@@ -67,23 +67,23 @@ func batch[T any](s *Server, into *kept[T], take func(*request, *T) (why string,
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		var taking func(*T) (why string, known bool)
+		var taking func(*T) (reason string, known bool)
 		if take != nil {
-			taking = func(item *T) (why string, known bool) { return take(q, item) }
+			taking = func(item *T) (reason string, known bool) { return take(q, item) }
 		}
-		answer := batchResponse{Rejected: []aureus.Rejection{}}
+		response := batchResponse{Rejected: []aureus.Rejection{}}
 		for i, item := range items {
-			if why := takeItem(into, item, taking); why != "" {
-				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: why})
+			if reason := takeItem(into, item, taking); reason != "" {
+				response.Rejected = append(response.Rejected, aureus.Rejection{Index: i, Reason: reason})
 			} else {
-				answer.Accepted++
+				response.Accepted++
 			}
 		}
-		return answer, nil
+		return response, nil
 	}
 }
 
-func takeItem[T any](into *kept[T], value any, take func(*T) (why string, known bool)) (why string) {
+func takeItem[T any](into *kept[T], value any, take func(*T) (reason string, known bool)) (reason string) {
 	if value == nil {
 		return "must not be null"
 	}
@@ -99,16 +99,16 @@ func takeItem[T any](into *kept[T], value any, take func(*T) (why string, known 
 		return jsonvalue.Clip(err.Error(), maxReason)
 	}
 	if take != nil {
-		why, known := take(&item)
-		if why != "" || known {
-			return why
+		reason, known := take(&item)
+		if reason != "" || known {
+			return reason
 		}
 	}
 	into.add(item, len(text))
 	return ""
 }
 
-// window is the times of a query, both inclusive; zero is open.
+// window is the start and end of a query, both inclusive; a zero time is no limit.
 type window struct{ start, end time.Time }
 
 func (q *request) window() (w window, err error) {
@@ -118,8 +118,8 @@ func (q *request) window() (w window, err error) {
 	return w, err
 }
 
-// has reports whether the time lies in the window. What is no time lies in none
-// but the open one.
+// has reports whether the time is in the window. Text that is not a time is only in a
+// window without limits.
 func (w window) has(t aureus.Timestamp) bool {
 	if w.start.IsZero() && w.end.IsZero() {
 		return true
@@ -128,8 +128,8 @@ func (w window) has(t aureus.Timestamp) bool {
 	return ok && (w.start.IsZero() || !at.Before(w.start)) && (w.end.IsZero() || !at.After(w.end))
 }
 
-// byTime sorts a list by its times, and leaves in order what is at the same
-// time or at none.
+// byTime sorts the items by their times; items with the same time, and those without one,
+// keep their order.
 func byTime[T any](items []T, at func(T) aureus.Timestamp) []T {
 	slices.SortStableFunc(items, func(a, b T) int {
 		x, _ := at(a).Time()
@@ -163,7 +163,7 @@ func (s *Server) listEvents(q *request) (any, error) {
 		return (kind == "" || e.Type == kind) && (workflow == "" || e.WorkflowID == workflow) && (task == "" || e.TaskID == task) &&
 			(source == "" || (source == vocab.SourceServer) == (e.Source != "")) && w.has(e.Timestamp)
 	})
-	return page(q, byTime(events, func(e aureus.TelemetryEvent) aureus.Timestamp { return e.Timestamp }), maxKept, maxKept)
+	return page(q, byTime(events, func(e aureus.TelemetryEvent) aureus.Timestamp { return e.Timestamp }), maxItems, maxItems)
 }
 
 func (s *Server) listMetrics(q *request) (any, error) {
@@ -175,7 +175,7 @@ func (s *Server) listMetrics(q *request) (any, error) {
 	tags := map[string]string{}
 	if text := query.Get("tags"); text != "" {
 		if err := strictjson.Unmarshal([]byte(text), &tags); err != nil {
-			return nil, badQuery("tags", "must be the JSON text of an object of texts: "+err.Error())
+			return nil, badQuery("tags", "must be a JSON object of strings: "+err.Error())
 		}
 	}
 	name := query.Get("name")
@@ -187,11 +187,11 @@ func (s *Server) listMetrics(q *request) (any, error) {
 		}
 		return (name == "" || m.Name == name) && w.has(m.Timestamp)
 	})
-	return page(q, byTime(metrics, func(m aureus.Metric) aureus.Timestamp { return m.Timestamp }), maxKept, maxKept)
+	return page(q, byTime(metrics, func(m aureus.Metric) aureus.Timestamp { return m.Timestamp }), maxItems, maxItems)
 }
 
 func (s *Server) listTrace(q *request) (any, error) {
 	id := q.PathValue("id")
 	spans := selected(s, &s.requests.spans, func(span aureus.Span) bool { return span.TraceID == id })
-	return page(q, byTime(spans, func(span aureus.Span) aureus.Timestamp { return span.StartTime }), maxKept, maxKept)
+	return page(q, byTime(spans, func(span aureus.Span) aureus.Timestamp { return span.StartTime }), maxItems, maxItems)
 }

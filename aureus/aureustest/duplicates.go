@@ -8,19 +8,20 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// permissive are the values that let things through, by their names on the wire.
+// permissive has, by member name, the values that allow a request.
 var permissive = map[string]any{
 	"allowed": true, "requires_human_approval": false, "effect": "allow",
 	"passed": true, "blocked_commit": false, "crv_status": "passed", "valid": true,
 	"status": "approved", "rejected": []any{},
 }
 
-// twice writes the members of the first object of an answer a second time, under
-// what other makes of their names. An answer without an object gets one.
-func twice(body []byte, other func(name []byte) []byte) []byte {
+// withDuplicates appends to the first object of a response its members a second time, with
+// permissive values and with the names that other returns. A response without an object
+// gets one.
+func withDuplicates(body []byte, other func(name []byte) []byte) []byte {
 	value, err := strictjson.Parse(body)
 	if err != nil {
-		return body // no success of ours
+		return body // an error response
 	}
 	list, isList := value.([]any)
 	if isList && len(list) > 0 {
@@ -40,7 +41,7 @@ func twice(body []byte, other func(name []byte) []byte) []byte {
 		if !ok {
 			v = object[name]
 		}
-		quoted, _ := strictjson.Marshal(name) // has been read
+		quoted, _ := strictjson.Marshal(name) // a string has a JSON form
 		member, err := strictjson.Marshal(v)
 		if err != nil {
 			return body

@@ -21,24 +21,24 @@ const (
 	maxApprovalBytes  = 64 << 20 // of the requests for them
 )
 
-// approvalLife is how long approvals last by the server's clock.
+// approvalLife says when approvals expire, by the server's clock.
 var approvalLife = approval.Life{Decide: approval.DefaultDecide, Use: approval.DefaultUse}
 
-// book holds the approvals, the oldest first. The server's lock guards it. It
+// approvalStore holds the approvals, the oldest first. The server's lock guards it. It
 // follows the same rules as the control plane.
-type book struct {
+type approvalStore struct {
 	approvals []*entry
 	bytes     int
 }
 
-// entry is an approval and what the rules know of it.
+// entry is an approval with its state under the rules of internal/approval.
 type entry struct {
 	aureus.Approval
 	state approval.State
-	size  int // of the request for it
+	size  int // bytes of the request that opened it
 }
 
-// follow takes over what the rules say comes next.
+// follow sets the fields of the approval to those of the state.
 func (e *entry) follow(next approval.State) {
 	e.state = next
 	e.Status, e.ConsumedBy, e.ReleasedBy = next.Status, next.SpentBy, next.ReleasedBy
@@ -52,15 +52,15 @@ func timestampOf(at time.Time) aureus.Timestamp {
 	return aureus.TimestampOf(at)
 }
 
-// at ends what is past its time. A rejected approval stays rejected.
-func (b *book) at(now time.Time) {
+// at expires the approvals whose time has ended. A rejected approval stays rejected.
+func (b *approvalStore) at(now time.Time) {
 	for _, e := range b.approvals {
 		e.follow(e.state.At(now))
 	}
 }
 
-// find is the approval with that id, as it is at that time, or nil.
-func (b *book) find(now time.Time, id string) *entry {
+// find is the approval with that id in its state at that time, or nil.
+func (b *approvalStore) find(now time.Time, id string) *entry {
 	b.at(now)
 	for _, e := range b.approvals {
 		if e.ID == id {
@@ -70,9 +70,9 @@ func (b *book) find(now time.Time, id string) *entry {
 	return nil
 }
 
-// ask joins the live approval that the asker's subject has for the digest, or
-// opens one. The request for it had that size.
-func (b *book) ask(now time.Time, by asker, ask aureus.ApprovalAsk, size int) (_ *entry, joined bool, err error) {
+// ask joins the open approval that the asker's subject has for the digest, or opens one.
+// size is that of the request, in bytes.
+func (b *approvalStore) ask(now time.Time, by asker, ask aureus.ApprovalAsk, size int) (_ *entry, joined bool, err error) {
 	b.at(now)
 	own, same := 0, 0
 	var found *entry
@@ -90,7 +90,7 @@ func (b *book) ask(now time.Time, by asker, ask aureus.ApprovalAsk, size int) (_
 		if e.ActionDigest == ask.Digest && (rejected || (found == nil && e.PolicyVersion == ask.PolicyVersion)) {
 			found = e
 		}
-		if found == e && rejected { // under whichever rules it was asked for
+		if found == e && rejected { // a rejection applies under every policy version
 			break
 		}
 	}
@@ -115,9 +115,9 @@ func (b *book) ask(now time.Time, by asker, ask aureus.ApprovalAsk, size int) (_
 	return e, false, nil
 }
 
-// makeRoom drops the oldest approvals that have ended, as many as stand in the
-// way of one more of that size, and reports whether there is room for it.
-func (b *book) makeRoom(now time.Time, size int) bool {
+// makeRoom drops the oldest expired approvals until another one of that size fits into
+// the limits, and reports whether it does.
+func (b *approvalStore) makeRoom(now time.Time, size int) bool {
 	for len(b.approvals) >= maxApprovals || b.bytes+size > maxApprovalBytes {
 		i := slices.IndexFunc(b.approvals, func(e *entry) bool { return !e.state.Live(now) })
 		if i < 0 {
@@ -129,8 +129,9 @@ func (b *book) makeRoom(now time.Time, size int) bool {
 	return true
 }
 
-// hint says why a presented ticket is not the approval that counts.
-func (b *book) hint(now time.Time, by asker, ask aureus.ApprovalAsk, counts string) aureus.ReasonCode {
+// hint says why the presented approval is not the one that applies, whose id is
+// counts.
+func (b *approvalStore) hint(now time.Time, by asker, ask aureus.ApprovalAsk, counts string) aureus.ReasonCode {
 	token := ask.Request.ApprovalToken
 	if token == "" || token == counts {
 		return ""
@@ -153,15 +154,15 @@ func (b *book) hint(now time.Time, by asker, ask aureus.ApprovalAsk, counts stri
 	return aureus.ReasonApprovalExpired
 }
 
-// decide is a person's verdict on the approval.
-func (b *book) decide(now time.Time, id string, approve bool, shown aureus.Digest, comment string) (aureus.Approval, error) {
+// decide stores a person's verdict on the approval.
+func (b *approvalStore) decide(now time.Time, id string, approve bool, shown aureus.Digest, comment string) (aureus.Approval, error) {
 	e := b.find(now, id)
 	switch {
 	case e == nil:
 		return aureus.Approval{}, unknownApproval()
 	case e.RequestedByKey == operatorKeyID, isOperator(e.RequestedBy), isOperator(e.Principal.ID), isOperator(e.OnBehalfOf):
 		return aureus.Approval{}, refuse(http.StatusForbidden, wire.CodeSelfApproval,
-			"whoever asked for an approval, is its principal, or is the one it acts for cannot decide it")
+			"the requester, the principal and the principal that it acts for cannot decide an approval")
 	case e.ActionDigest != shown:
 		return aureus.Approval{}, refuse(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval")
 	}
@@ -182,13 +183,13 @@ func (b *book) decide(now time.Time, id string, approve bool, shown aureus.Diges
 	return e.Approval, nil
 }
 
-// isOperator reports whether the name is one of the operator's, in any spelling.
+// isOperator reports whether the name is one of the operator's, without case.
 func isOperator(name string) bool {
 	return name != "" && (namefold.Same(name, operatorName) || namefold.Same(name, operatorKeyID))
 }
 
-// consume reserves the approval for one decision, once.
-func (b *book) consume(now time.Time, by asker, id string, use aureus.ApprovalUse) (aureus.Approval, error) {
+// consume uses the approval for one decision.
+func (b *approvalStore) consume(now time.Time, by asker, id string, use aureus.ApprovalUse) (aureus.Approval, error) {
 	e := b.find(now, id)
 	if e == nil || e.RequestedBy != by.subject {
 		return aureus.Approval{}, unknownApproval()
@@ -207,7 +208,7 @@ func (b *book) consume(now time.Time, by asker, id string, use aureus.ApprovalUs
 	return e.Approval, nil
 }
 
-// codeOf is the reason code of an error that tells of an approval.
+// codeOf is the reason code of an error about an approval.
 func codeOf(err error) aureus.ReasonCode {
 	for _, code := range []aureus.ReasonCode{
 		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed, aureus.ReasonApprovalPolicyChanged,
@@ -219,10 +220,10 @@ func codeOf(err error) aureus.ReasonCode {
 	return aureus.ReasonApprovalMismatch
 }
 
-// settle gives the approval that the decision reserved back if nothing was done,
-// and commits it otherwise. What the same subject has asked for in the meantime,
-// and nobody has decided, is withdrawn where one comes back.
-func (b *book) settle(now time.Time, by asker, outcome *aureus.Outcome) {
+// settle makes the approval that the decision used approved again if nothing was done,
+// and final otherwise. If it is approved again, pending approvals of the same subject and
+// digest that were opened since are withdrawn.
+func (b *approvalStore) settle(now time.Time, by asker, outcome *aureus.Outcome) {
 	b.at(now)
 	for _, e := range b.approvals {
 		if e.RequestedBy != by.subject {
@@ -239,9 +240,10 @@ func (b *book) settle(now time.Time, by asker, outcome *aureus.Outcome) {
 	}
 }
 
-// withdrawOthers ends what is pending beside the approval that comes back, and
-// reports false where the same was decided anew.
-func (b *book) withdrawOthers(now time.Time, back *entry) bool {
+// withdrawOthers withdraws the pending approvals of the same subject and digest. It
+// reports false if another one has been decided: then the approval is not approved
+// again.
+func (b *approvalStore) withdrawOthers(now time.Time, back *entry) bool {
 	var others []*entry
 	for _, e := range b.approvals {
 		if e == back || e.RequestedBy != back.RequestedBy || e.ActionDigest != back.ActionDigest || !e.state.Live(now) {
@@ -263,12 +265,12 @@ func (b *book) withdrawOthers(now time.Time, back *entry) bool {
 }
 
 func unknownApproval() error {
-	return refuse(http.StatusNotFound, string(aureus.ReasonApprovalUnknown), "there is no such approval, or it is not this key's to see")
+	return refuse(http.StatusNotFound, string(aureus.ReasonApprovalUnknown), "the approval was not found, or this key may not see it")
 }
 
-// list is copies of the approvals of that status, or of all, that somebody may
-// see, the oldest first.
-func (b *book) list(now time.Time, by asker, status aureus.ApprovalStatus) []aureus.Approval {
+// list copies the approvals with that status, or all with an empty one, that the asker
+// may see, the oldest first.
+func (b *approvalStore) list(now time.Time, by asker, status aureus.ApprovalStatus) []aureus.Approval {
 	b.at(now)
 	list := []aureus.Approval{}
 	for _, e := range b.approvals {
@@ -279,7 +281,7 @@ func (b *book) list(now time.Time, by asker, status aureus.ApprovalStatus) []aur
 	return list
 }
 
-// copied is the approval with a list of decisions of its own.
+// copied copies the approval and its list of decisions.
 func copied(a *aureus.Approval) aureus.Approval {
 	c := *a
 	c.Decisions = slices.Clone(a.Decisions)

@@ -12,9 +12,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// page cuts a list to what limit and cursor ask for, and puts the cursor of the
-// next page into the answer's Link header.
-func page[T any](q *request, items []T, fallback, most int) ([]T, error) {
+// page returns the items that the parameters limit and cursor select, and adds a Link
+// header with the cursor of the next page. limit is fallback if it is not given, and at most
+// maxLimit.
+func page[T any](q *request, items []T, fallback, maxLimit int) ([]T, error) {
 	limit, start := fallback, 0
 	query := q.URL.Query()
 	var err error
@@ -23,10 +24,10 @@ func page[T any](q *request, items []T, fallback, most int) ([]T, error) {
 			return nil, badQuery("limit", "must be a whole number of at least 1")
 		}
 	}
-	limit = min(limit, most)
+	limit = min(limit, maxLimit)
 	if text := query.Get("cursor"); text != "" {
 		if start, err = strconv.Atoi(text); err != nil || start < 0 {
-			return nil, badQuery("cursor", "must be the one of a Link header")
+			return nil, badQuery("cursor", "must be that of a Link header")
 		}
 	}
 	start = min(start, len(items))
@@ -38,7 +39,7 @@ func page[T any](q *request, items []T, fallback, most int) ([]T, error) {
 	return append([]T{}, items[start:end]...), nil
 }
 
-// queryTime reads a time of the query; the zero time where there is none.
+// queryTime parses a time in the query; the zero time if it is not given.
 func (q *request) queryTime(name string) (time.Time, error) {
 	text := q.URL.Query().Get(name)
 	if text == "" {
@@ -51,19 +52,18 @@ func (q *request) queryTime(name string) (time.Time, error) {
 	return at, nil
 }
 
-// checkQuery refuses a query that cannot be read, that names a parameter twice,
-// or one that is not known.
+// checkQuery refuses a malformed query, and parameters that are unknown or given twice.
 func checkQuery(r *http.Request, known []string) error {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return refuse(http.StatusBadRequest, wire.CodeMalformed, "the query string cannot be read: %v", err)
+		return refuse(http.StatusBadRequest, wire.CodeMalformed, "the query string is malformed: %v", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch {
 		case name == "", !slices.Contains(known, name):
-			return refuse(http.StatusBadRequest, wire.CodeValidation, "the query parameter %.100q is not known here", name)
+			return refuse(http.StatusBadRequest, wire.CodeValidation, "the query parameter %.100q is unknown", name)
 		case len(values[name]) > 1:
-			return badQuery(name, "stands twice")
+			return badQuery(name, "is given twice")
 		}
 	}
 	return nil
