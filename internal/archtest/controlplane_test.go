@@ -1,0 +1,59 @@
+package archtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const controlPlane = modulePath + "/controlplane"
+
+// services are the packages of controlplane/internal that serve paths of the API,
+// with the other ones of them that they may import. What all of them stand on, such
+// as web and storage, imports none of them, and nothing in controlplane/internal
+// imports the server.
+var services = map[string][]string{
+	"runs":      {"policy", "approvals"},
+	"policy":    {"approvals"},
+	"approvals": nil,
+	"audit":     nil,
+	"crv":       nil,
+	"observe":   nil,
+}
+
+// mayImportService is nil where a package of the control plane may import path.
+func mayImportService(importer, path string) error {
+	from, inside := strings.CutPrefix(importer, controlPlane+"/internal/")
+	if !inside {
+		return nil
+	}
+	if path == controlPlane {
+		return fmt.Errorf("%s imports the server: take an interface or a func instead", importer)
+	}
+	to, isInternal := strings.CutPrefix(path, controlPlane+"/internal/")
+	if _, isService := services[to]; !isInternal || !isService || to == from || slices.Contains(services[from], to) {
+		return nil
+	}
+	return fmt.Errorf("%s imports %s: services of the control plane import each other only as listed in this test", importer, path)
+}
+
+func TestControlPlane_ServicesImportDownwardOnly(t *testing.T) {
+	for _, p := range ours(t) {
+		for _, path := range slices.Concat(p.Imports, p.TestImports) {
+			require.NoError(t, mayImportService(p.ImportPath, path))
+		}
+	}
+	internal := controlPlane + "/internal/"
+	require.NoError(t, mayImportService(internal+"runs", internal+"policy"))
+	require.NoError(t, mayImportService(internal+"runs", internal+"web"))
+	require.NoError(t, mayImportService(controlPlane, internal+"runs"))
+	for _, arrow := range [][2]string{
+		{internal + "policy", internal + "runs"}, {internal + "audit", internal + "policy"}, {internal + "storage/sqlite", internal + "approvals"},
+		{internal + "web", internal + "audit"}, {internal + "runs", controlPlane},
+	} {
+		require.Error(t, mayImportService(arrow[0], arrow[1]), "%s imports %s", arrow[0], arrow[1])
+	}
+}
