@@ -12,10 +12,13 @@ const (
 	KeptRunBytes     = 1 << 30 // that those of a tenant take
 )
 
-// The bounds of the results of tasks with an idempotency key.
+// The limits of the results of tasks with an idempotency key. Together they keep
+// those of one subject below 1 GiB, since a result is at most 1 MiB.
 const (
-	TaskResultLife  = 7 * 24 * time.Hour // how long one is known
-	KeptTaskResults = 10_000             // of one subject
+	TaskResultLife       = 7 * 24 * time.Hour // how long one is known
+	KeptTaskResults      = 10_000             // of one subject
+	KeptLargeTaskResults = 256                // of one subject, those larger than LargeTaskResult
+	LargeTaskResult      = 64 << 10           // bytes of JSON
 )
 
 // Run is a run of a workflow. Caller, Request, State and the values of Tasks,
@@ -139,9 +142,10 @@ type Runs interface {
 	// Result is what was done under the key, or ErrNotFound, also where that is
 	// longer ago than [TaskResultLife].
 	Result(key TaskKey, now time.Time) (TaskResult, error)
-	// AddResult stores what a task came to, in the place of what was there under
-	// the key, and deletes what is older than [TaskResultLife] or, of the subject,
-	// beyond [KeptTaskResults].
+	// AddResult stores the result of a task in the place of the one that the key has,
+	// and deletes results that are older than [TaskResultLife]. Of the subject's, it
+	// keeps the latest [KeptTaskResults], and of the large ones the latest
+	// [KeptLargeTaskResults].
 	AddResult(r TaskResult) error
 	// ForgetResult deletes what a task of a run came to, since it was undone.
 	ForgetResult(runID, taskID string) error

@@ -108,3 +108,34 @@ func TestTaskResults_BeyondTheBound_OldestOfTheSubjectGoFirst(t *testing.T) {
 	require.True(t, known("s", "new"))
 	require.True(t, known("other", "k1"))
 }
+
+// Of the large results of a subject fewer are kept, so that its results take a
+// limited number of bytes.
+func TestTaskResults_LargeOnesBeyondTheLimit_OldestOfTheSubjectGoFirst(t *testing.T) {
+	require.Equal(t, 65536, storage.LargeTaskResult, "the number in the index task_results_large and in its query")
+	db := openStore(t)
+	large := `"` + strings.Repeat("x", storage.LargeTaskResult) + `"`
+	write(t, db, func(tx storage.Tx) error {
+		_, err := sqlOf(tx).exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
+			INSERT INTO task_results (tenant, subject, principal, task_key, content, result, run_id, task_id, committed_at)
+			SELECT 't', CASE WHEN i = 1 THEN 'other' ELSE 's' END, 'p', 'k' || i, x'01', CASE WHEN i = 2 THEN '1' ELSE ? END, 'r', 'a', ? FROM n`,
+			storage.KeptLargeTaskResults+2, large, noon.UnixNano())
+		return err
+	})
+	write(t, db, func(tx storage.Tx) error {
+		return tx.Runs().AddResult(storage.TaskResult{TaskKey: storage.TaskKey{Tenant: "t", Subject: "s", Principal: "p", Key: "new"}, Content: []byte{1}, Result: large, RunID: "r", TaskID: "a", CommittedAt: noon})
+	})
+	var left []string
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		left = nil
+		return sqlOf(tx).each(func(rows *sql.Rows) error {
+			var key string
+			err := rows.Scan(&key)
+			left = append(left, key)
+			return err
+		}, `SELECT task_key FROM task_results ORDER BY seq`)
+	}))
+	require.Len(t, left, storage.KeptLargeTaskResults+2)
+	require.Equal(t, []string{"k1", "k2", "k4"}, left[:3], "the small one stays, and so does the other subject's")
+	require.Equal(t, "new", left[len(left)-1])
+}

@@ -33,9 +33,17 @@ func (t runs) AddResult(r storage.TaskResult) error {
 	if _, err := t.exec(`DELETE FROM task_results WHERE committed_at <= ?`, r.CommittedAt.Add(-storage.TaskResultLife).UnixNano()); err != nil {
 		return err
 	}
-	_, err := t.exec(`DELETE FROM task_results WHERE tenant = ? AND subject = ? AND seq <= (
-		SELECT seq FROM task_results WHERE tenant = ? AND subject = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
-		r.Tenant, r.Subject, r.Tenant, r.Subject, storage.KeptTaskResults)
+	if err := t.keepResults(r, ``, storage.KeptTaskResults); err != nil || len(r.Result) <= storage.LargeTaskResult {
+		return err
+	}
+	return t.keepResults(r, ` AND octet_length(result) > 65536`, storage.KeptLargeTaskResults) // the condition of the index task_results_large
+}
+
+// keepResults deletes the results of the subject of r for which the condition
+// holds, but for the latest n.
+func (t runs) keepResults(r storage.TaskResult, condition string, n int) error {
+	_, err := t.exec(`DELETE FROM task_results WHERE tenant = ?1 AND subject = ?2`+condition+` AND seq <= (
+		SELECT seq FROM task_results WHERE tenant = ?1 AND subject = ?2`+condition+` ORDER BY seq DESC LIMIT 1 OFFSET ?3)`, r.Tenant, r.Subject, n)
 	return err
 }
 
