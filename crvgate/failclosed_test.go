@@ -102,7 +102,7 @@ func expired(ctx context.Context) context.Context {
 	return ctx
 }
 
-func TestFailClosed(t *testing.T) {
+func TestCheck_FailClosedCases_AreRefused(t *testing.T) {
 	for _, c := range refused {
 		t.Run(c.name, func(t *testing.T) {
 			applied := false
@@ -136,8 +136,8 @@ func TestFailClosed(t *testing.T) {
 	}
 }
 
-// TestAdmits is the other side: nothing above refuses for another reason.
-func TestAdmits(t *testing.T) {
+// TestCheck_AdmittedCases_ReturnNil is the other side: nothing above refuses for another reason.
+func TestCheck_AdmittedCases_ReturnNil(t *testing.T) {
 	for name, gate := range map[string]crvgate.Checker[int]{
 		"all pass":                            crvgate.New("g", pass, sure(1)),
 		"more validators than fit the stack":  crvgate.New("g", slices.Repeat([]crvgate.Validator[int]{pass}, 6)...),
@@ -167,7 +167,7 @@ func TestAdmits(t *testing.T) {
 	}
 }
 
-func TestContextEndsWhileJudging(t *testing.T) {
+func TestValidate_ContextEndsWhileJudging_IsToolError(t *testing.T) {
 	for name, endAt := range map[string]int{"in the middle": 1, "in the last validator": 2} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -199,7 +199,7 @@ func TestContextEndsWhileJudging(t *testing.T) {
 	}
 }
 
-func TestContextEndsInAPanickingValidator(t *testing.T) {
+func TestValidate_ContextEndsInAPanic_IsToolError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := false
 	gate := crvgate.New("g",
@@ -210,7 +210,7 @@ func TestContextEndsInAPanickingValidator(t *testing.T) {
 	require.False(t, ran)
 }
 
-func TestGoexitAppliesNothing(t *testing.T) {
+func TestWrap_GoexitInAValidator_DoesNotApply(t *testing.T) {
 	gate := crvgate.New("g", func(context.Context, crvgate.Change[int]) aureus.ValidationResult {
 		runtime.Goexit()
 		return crvgate.Pass()

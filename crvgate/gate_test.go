@@ -27,7 +27,7 @@ func rates(known map[string]int) aureus.ValidationResult {
 
 func always(context.Context, crvgate.Change[transfer]) (bool, error) { return true, nil }
 
-func TestEveryFindingIsKept(t *testing.T) {
+func TestValidate_SeveralFailures_KeepsEveryResult(t *testing.T) {
 	gate := crvgate.New("g",
 		saying(crvgate.Fail(aureus.Conflict, "first")),
 		func(context.Context, crvgate.Change[int]) aureus.ValidationResult {
@@ -67,7 +67,7 @@ func TestEveryFindingIsKept(t *testing.T) {
 	}
 }
 
-func TestConfidenceAloneFails(t *testing.T) {
+func TestValidate_OnlyConfidenceTooLow_IsLowConfidence(t *testing.T) { // SPEC C1
 	gate := crvgate.New("g", pass, sure(0.79)).RequireConfidence(0.8).Recover(aureus.AskUser{Prompt: "sure?"})
 	result := gate.Validate(t.Context(), crvgate.Change[int]{})
 	require.Equal(t, aureus.LowConfidence, result.FailureCode)
@@ -88,7 +88,7 @@ func TestConfidenceAloneFails(t *testing.T) {
 	}
 }
 
-func TestPassNamesNoRecovery(t *testing.T) {
+func TestRecover_Pass_HasNoStrategy(t *testing.T) {
 	result := crvgate.New("g", pass).Recover(aureus.Ignore{Justification: "x"}).Validate(t.Context(), crvgate.Change[int]{})
 	require.True(t, result.Passed)
 	require.Nil(t, result.RecoveryStrategy)
@@ -96,7 +96,7 @@ func TestPassNamesNoRecovery(t *testing.T) {
 	require.Empty(t, result.Remediation)
 }
 
-func TestOwnRemediationOfTheFirstCodedFailure(t *testing.T) {
+func TestValidate_FirstCodedFailure_GivesTheRemediation(t *testing.T) {
 	own := crvgate.Fail(aureus.Conflict, "r")
 	own.Remediation = "call accounting"
 	result := crvgate.New("g", saying(aureus.ValidationResult{}), saying(own), saying(crvgate.Fail(aureus.MissingData, ""))).Validate(t.Context(), crvgate.Change[int]{})
@@ -105,8 +105,8 @@ func TestOwnRemediationOfTheFirstCodedFailure(t *testing.T) {
 }
 
 // What goes out parses in the published client: codes among the seven,
-// confidences from 0 to 1.
-func TestNothingTheWireRefuses(t *testing.T) {
+// confidences from 0 to 1 (SPEC, trap 11).
+func TestValidate_InvalidConfidenceOrCode_IsNotInTheResult(t *testing.T) {
 	result := crvgate.New("g", sure(1.01), sure(-3), saying(crvgate.Fail("NONSENSE", "why")), saying(aureus.ValidationResult{Valid: true, FailureCode: "NONSENSE"})).
 		Validate(t.Context(), crvgate.Change[int]{})
 	for i, r := range result.ValidationResults {
@@ -118,7 +118,7 @@ func TestNothingTheWireRefuses(t *testing.T) {
 
 // A confidence that was written through the shared pointer of Pass changes
 // nothing: neither the gate's judgement nor the results of others.
-func TestPassCannotBeCorrupted(t *testing.T) {
+func TestPass_ConfidenceModifiedByACaller_DoesNotAffectOthers(t *testing.T) {
 	spoilt := crvgate.Pass()
 	*spoilt.Confidence = 0
 	defer func() { *spoilt.Confidence = 1 }()
@@ -133,7 +133,7 @@ type strategy map[string]any
 
 func (s strategy) Strategy() map[string]any { return s }
 
-func TestGatesAreImmutable(t *testing.T) {
+func TestGate_Methods_DoNotChangeTheReceiver(t *testing.T) {
 	given := []crvgate.Validator[int]{pass, pass}
 	base := crvgate.New("g", given...)
 	given[0] = saying(crvgate.Fail(aureus.Conflict, ""))
@@ -173,7 +173,7 @@ type account struct {
 	internal int
 }
 
-func TestPreviousAndDescription(t *testing.T) {
+func TestWrap_PreviousAndDescribe_CompleteTheChange(t *testing.T) {
 	seen := crvgate.Change[account]{}
 	gate := crvgate.New("g", func(_ context.Context, c crvgate.Change[account]) aureus.ValidationResult {
 		seen = c
@@ -202,7 +202,7 @@ func TestPreviousAndDescription(t *testing.T) {
 	require.Equal(t, given, seen, "what a change brings is not replaced")
 }
 
-func TestTheCauseStaysInTheProcess(t *testing.T) {
+func TestBlocked_ErrorOfPrevious_IsNotInTheResult(t *testing.T) {
 	cause := errors.New("dial tcp 10.0.0.7: password authentication failed")
 	gate := crvgate.New("g", pass).Previous(func(context.Context, int) (int, bool, error) { return 0, false, cause })
 	err := gate.Check(t.Context(), crvgate.Change[int]{})
@@ -212,7 +212,7 @@ func TestTheCauseStaysInTheProcess(t *testing.T) {
 	require.NotContains(t, blocked.Result.ValidationResults[0].Reason, "10.0.0.7", "results travel")
 }
 
-func TestRulesSeeFreeFormJSON(t *testing.T) {
+func TestWith_Validators_SeeFreeFormJSON(t *testing.T) {
 	var seen crvgate.Change[any]
 	look := func(_ context.Context, c crvgate.Change[any]) aureus.ValidationResult {
 		seen = c
@@ -242,7 +242,7 @@ func TestRulesSeeFreeFormJSON(t *testing.T) {
 	require.ErrorContains(t, err, "the balance is 0")
 }
 
-func TestRulesDoNotReachTheChange(t *testing.T) {
+func TestWith_ValidatorThatModifies_DoesNotAffectTheChange(t *testing.T) {
 	data := map[string]any{"a": "b"}
 	spoil := func(_ context.Context, c crvgate.Change[any]) aureus.ValidationResult {
 		object, _ := c.Data.(map[string]any)
@@ -258,7 +258,7 @@ type explosive struct{}
 
 func (explosive) MarshalJSON() ([]byte, error) { panic("boom") }
 
-func TestWithoutAJSONForm(t *testing.T) {
+func TestWith_ChangeWithoutJSONForm_IsConflict(t *testing.T) {
 	for name, data := range map[string]any{
 		"a channel": make(chan int), "NaN": nan(), "invalid UTF-8": "\xff", "a panic": explosive{}, "a map that holds one": map[string]any{"a": func() {}},
 		"a number that is none": json.Number("1x"), "a loop": loop(), "deep nesting": deep(200),
@@ -298,7 +298,7 @@ func deep(levels int) any {
 	return value
 }
 
-func TestDetectMutation(t *testing.T) {
+func TestDetectMutation_ValidatorThatModifies_IsToolError(t *testing.T) {
 	honest := func(_ context.Context, c crvgate.Change[map[string]int]) aureus.ValidationResult {
 		c.Data = nil // its own copy
 		if c.Data != nil {
@@ -341,7 +341,7 @@ func TestDetectMutation(t *testing.T) {
 	require.Len(t, result.ValidationResults, 2, "the first, and what stopped it")
 }
 
-func TestObserversAreTold(t *testing.T) {
+func TestObserve_EveryJudgement_IsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}
 		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
@@ -380,7 +380,7 @@ func TestObserversAreTold(t *testing.T) {
 	})
 }
 
-func TestErrorTellsWhatMatters(t *testing.T) {
+func TestBlocked_Error_HasGateCodeReasonAndRemediation(t *testing.T) {
 	err := crvgate.New("ledger", pass, saying(aureus.ValidationResult{Reason: "vague"}), saying(crvgate.Fail(aureus.OutOfScope, "the account would be overdrawn"))).
 		Check(t.Context(), crvgate.Change[int]{})
 	require.EqualError(t, err, `crvgate: gate "ledger" blocked the change: OUT_OF_SCOPE: the account would be overdrawn (`+aureus.OutOfScope.Remediation()+`)`)
@@ -405,7 +405,7 @@ type errWrap struct{ error }
 
 func (e errWrap) Unwrap() error { return e.error }
 
-func TestChainStopsAtTheFirstThatBlocks(t *testing.T) {
+func TestChain_GateThatBlocks_IsTheLastToRun(t *testing.T) {
 	ran := 0
 	count := func(context.Context, crvgate.Change[int]) aureus.ValidationResult { ran++; return crvgate.Pass() }
 	warn := crvgate.New("warn", saying(crvgate.Fail(aureus.LowConfidence, ""))).NonBlocking()
@@ -428,7 +428,7 @@ func TestChainStopsAtTheFirstThatBlocks(t *testing.T) {
 	require.NotNil(t, (*crvgate.Gates[int])(nil).Validate(t.Context(), crvgate.Change[int]{}))
 }
 
-func TestPassingDoesNotAllocate(t *testing.T) {
+func TestCheck_Pass_DoesNotAllocate(t *testing.T) {
 	gate := crvgate.New("ledger", positiveAmount, noOverdraft, sameCurrency)
 	for name, checker := range map[string]crvgate.Checker[transfer]{
 		"a gate":                        gate,
@@ -454,7 +454,7 @@ func TestPassingDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestConcurrentUse(t *testing.T) {
+func TestGate_ConcurrentUse_IsSafe(t *testing.T) {
 	var mu sync.Mutex
 	reports := 0
 	gate := crvgate.New("ledger", positiveAmount, noOverdraft).With(validators.NotNull(), validators.MaxSize(1000)).

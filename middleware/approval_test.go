@@ -15,9 +15,9 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// TestApproval is the whole way over a listener: asked, pending, approved,
+// TestEnforce_ApprovedRequest_PassesOnce is the whole way over a listener: asked, pending, approved,
 // passed once, and not again; and every change makes it another request.
-func TestApproval(t *testing.T) {
+func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	people := &memoryApprovals{}
 	reached := 0
 	protect := middleware.Enforce(&guard.Local{Approvals: people}, about(large), middleware.Options{Headers: []string{"If-Match"}})
@@ -107,9 +107,9 @@ func TestApproval(t *testing.T) {
 	require.Equal(t, 1, reached)
 }
 
-// TestApprovalIsAHint: one that nobody gave does not count, and what needs no
+// TestApprovalHeader_UnknownApproval_GrantsNothing: one that nobody gave does not count, and what needs no
 // person passes with it all the same.
-func TestApprovalIsAHint(t *testing.T) {
+func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
 	local := &guard.Local{Approvals: &memoryApprovals{}}
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set(middleware.ApprovalHeader, approvalID)
@@ -129,8 +129,8 @@ func TestApprovalIsAHint(t *testing.T) {
 	require.Equal(t, own.ApprovalToken, asked.ApprovalToken, "what describe said stands")
 }
 
-// TestWhatIsBound: the parts of the request that a decider gets.
-func TestWhatIsBound(t *testing.T) {
+// TestEnforce_HTTPCall_HasThePartsOfTheRequest: the parts of the request that a decider gets.
+func TestEnforce_HTTPCall_HasThePartsOfTheRequest(t *testing.T) {
 	ask := func(r *http.Request, describe func(*http.Request) (aureus.Request, error), options ...middleware.Options) *aureus.HTTPCall {
 		var asked aureus.Request
 		middleware.Enforce(wanting(&asked), describe, options...)(echo).ServeHTTP(httptest.NewRecorder(), r)

@@ -90,9 +90,9 @@ func BenchmarkEnforceReadingTheBody(b *testing.B) {
 	}
 }
 
-// TestEnforceAllocatesLittle holds every way through the guard to its budget of
+// TestEnforce_Allowed_AllocatesLittle holds every way through the guard to its budget of
 // eight allocations.
-func TestEnforceAllocatesLittle(t *testing.T) {
+func TestEnforce_Allowed_AllocatesLittle(t *testing.T) {
 	for name, handler := range pathways() {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/accounts/7", http.NoBody)

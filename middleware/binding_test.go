@@ -28,9 +28,9 @@ func digesting(t *testing.T, digests *[]aureus.Digest) guard.Decider {
 	})
 }
 
-// TestEnforce_HeadersThatMatter_AreBound: what stands behind the guard may do
+// TestEnforce_HeadersThatChangeTheRequest_AreBound: what stands behind the guard may do
 // something else because of each of these, so an approval is for that one value.
-func TestEnforce_HeadersThatMatter_AreBound(t *testing.T) {
+func TestEnforce_HeadersThatChangeTheRequest_AreBound(t *testing.T) {
 	var digests []aureus.Digest
 	handler := middleware.Enforce(digesting(t, &digests), about(large))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	digestOf := func(header, value string) aureus.Digest {
@@ -112,9 +112,9 @@ func TestEnforce_Trailers_AreBound(t *testing.T) {
 	require.Equal(t, []string{"5", "500", "5", "", "500"}, seen)
 }
 
-// TestEnforce_BodyThatDescribeReads_BeyondTheBound_IsRefusedBeforeItIsSent: a
+// TestEnforce_LongBodyThatDescribeReads_IsRefusedBeforeItIsSent: a
 // client that waits for leave to send is not told to go on.
-func TestEnforce_BodyThatDescribeReads_BeyondTheBound_IsRefusedBeforeItIsSent(t *testing.T) {
+func TestEnforce_LongBodyThatDescribeReads_IsRefusedBeforeItIsSent(t *testing.T) {
 	server := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
 		_, err := io.ReadAll(r.Body)
 		return small, err

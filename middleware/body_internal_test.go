@@ -31,9 +31,9 @@ func attached(src io.Reader, length, limit int64) (*body, *http.Request, *source
 	return b, r, s
 }
 
-// TestBodyIsReadTwiceAndSentOnce: however describe reads, in whatever pieces,
+// TestBody_ReadByDescribe_IsReadAgainByTheHandler: however describe reads, in whatever pieces,
 // and whoever asks for the whole, the handler gets exactly what came.
-func TestBodyIsReadTwiceAndSentOnce(t *testing.T) {
+func TestBody_ReadByDescribe_IsReadAgainByTheHandler(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	const limit = 4096
 	for range 2000 {
@@ -83,7 +83,7 @@ func TestBodyIsReadTwiceAndSentOnce(t *testing.T) {
 	}
 }
 
-func TestBodyNobodyReadIsUntouched(t *testing.T) {
+func TestBody_NotRead_IsTheOriginal(t *testing.T) {
 	b, r, src := attached(strings.NewReader("abc"), 3, 10)
 	b.detach(r)
 	require.NoError(t, b.seal())
@@ -91,7 +91,7 @@ func TestBodyNobodyReadIsUntouched(t *testing.T) {
 	require.Zero(t, src.reads)
 }
 
-func TestBodyBounds(t *testing.T) {
+func TestBody_LongerThanTheLimit_Fails(t *testing.T) {
 	for name, row := range map[string]struct {
 		size   int
 		length int64
@@ -127,8 +127,8 @@ func TestBodyBounds(t *testing.T) {
 	}
 }
 
-// TestDescribeReadsTooMuch: it gets what is within the bound, and the error.
-func TestDescribeReadsTooMuch(t *testing.T) {
+// TestBody_DescribeReadsBeyondTheLimit_Fails: it gets what is within the bound, and the error.
+func TestBody_DescribeReadsBeyondTheLimit_Fails(t *testing.T) {
 	b, r, _ := attached(strings.NewReader(strings.Repeat("x", 100)), -1, 10)
 	got, err := io.ReadAll(r.Body)
 	require.Len(t, got, 10)
@@ -137,9 +137,9 @@ func TestDescribeReadsTooMuch(t *testing.T) {
 	require.ErrorAs(t, b.failure(), &large)
 }
 
-// TestBodyThatBreaksOff: the failure is told to everybody who asks, once it is
+// TestBody_Incomplete_Fails: the failure is told to everybody who asks, once it is
 // known, and is not taken for the end.
-func TestBodyThatBreaksOff(t *testing.T) {
+func TestBody_Incomplete_Fails(t *testing.T) {
 	broken := errors.New("broken")
 	b, _, src := attached(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), -1, 10)
 	for range 2 {
@@ -150,8 +150,8 @@ func TestBodyThatBreaksOff(t *testing.T) {
 	require.ErrorIs(t, b.seal(), broken)
 }
 
-// TestBodyAfterTheDecision: a decider that is late cannot take the body away.
-func TestBodyAfterTheDecision(t *testing.T) {
+// TestBody_GetBodyAfterTheDecision_Fails: a decider that is late cannot take the body away.
+func TestBody_GetBodyAfterTheDecision_Fails(t *testing.T) {
 	b, _, src := attached(strings.NewReader("abc"), 3, 10)
 	require.NoError(t, b.seal())
 	_, err := b.all()
@@ -167,9 +167,9 @@ func TestBodyAfterTheDecision(t *testing.T) {
 	require.Equal(t, "abc", string(whole))
 }
 
-// TestFailureDoesNotWait: a decider that gave up while the body was being read
+// TestBody_FailureDuringARead_DoesNotWait: a decider that gave up while the body was being read
 // is answered at once.
-func TestFailureDoesNotWait(t *testing.T) {
+func TestBody_FailureDuringARead_DoesNotWait(t *testing.T) {
 	reader, writer := io.Pipe()
 	b, _, _ := attached(reader, -1, 10)
 	done := make(chan struct{})
@@ -184,8 +184,8 @@ func TestFailureDoesNotWait(t *testing.T) {
 	<-done
 }
 
-// TestBodyAfterClose: as with the server's own.
-func TestBodyAfterClose(t *testing.T) {
+// TestBody_ReadAfterClose_Fails: as with the server's own.
+func TestBody_ReadAfterClose_Fails(t *testing.T) {
 	b, _, _ := attached(strings.NewReader("abc"), 3, 10)
 	_, err := b.all()
 	require.NoError(t, err)
@@ -196,9 +196,9 @@ func TestBodyAfterClose(t *testing.T) {
 	require.ErrorIs(t, err, http.ErrBodyReadAfterClose)
 }
 
-// TestCloseInterruptsARead: a handler that reads on past what was kept does so
+// TestBody_Close_InterruptsARead: a handler that reads on past what was kept does so
 // without holding what Close needs.
-func TestCloseInterruptsARead(t *testing.T) {
+func TestBody_Close_InterruptsARead(t *testing.T) {
 	reader, writer := io.Pipe()
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Body, r.ContentLength = reader, -1

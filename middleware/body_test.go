@@ -32,9 +32,9 @@ var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body[:min(len(body), 64)])
 })
 
-// TestBodies: bodies of all kinds over a listener. A guard that reads them
+// TestEnforce_Bodies_ReachTheHandler: bodies of all kinds over a listener. A guard that reads them
 // changes nothing for the handler, and answers 413 above its bound.
-func TestBodies(t *testing.T) {
+func TestEnforce_Bodies_ReachTheHandler(t *testing.T) {
 	bare := serve(t, echo)
 	untouched := serve(t, middleware.Enforce(allow, about(small))(echo))
 	read := serve(t, middleware.Enforce(reading, about(small))(echo))
@@ -85,9 +85,9 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// TestTrailers: announced ones are there for the handler after the body, read
+// TestEnforce_Trailers_ReachTheHandler: announced ones are there for the handler after the body, read
 // before or not.
-func TestTrailers(t *testing.T) {
+func TestEnforce_Trailers_ReachTheHandler(t *testing.T) {
 	request := "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 42\r\n\r\n"
 	for name, decider := range map[string]guard.Decider{"untouched": allow, "read before": reading} {
 		t.Run(name, func(t *testing.T) {
@@ -97,9 +97,9 @@ func TestTrailers(t *testing.T) {
 	}
 }
 
-// TestExpectContinue: a client that waits for leave to send is told to go on
+// TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead: a client that waits for leave to send is told to go on
 // only when somebody wants the body, and not for one that is too large.
-func TestExpectContinue(t *testing.T) {
+func TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead(t *testing.T) {
 	rows := []struct {
 		name    string
 		decider guard.Decider
@@ -137,26 +137,26 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-// TestBodyBreaksOff: a client that does not send what it said has not asked for
+// TestEnforce_IncompleteBody_IsRefused: a client that does not send what it said has not asked for
 // anything.
-func TestBodyBreaksOff(t *testing.T) {
+func TestEnforce_IncompleteBody_IsRefused(t *testing.T) {
 	server := serve(t, middleware.Enforce(reading, about(small))(unreachable(t)))
 	answer := raw(t, server.Listener.Addr().String(),
 		"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
 	require.True(t, strings.HasPrefix(answer, "HTTP/1.1 400 "), answer)
 }
 
-// TestOuterBound: the bound of somebody in front is told like the guard's own.
-func TestOuterBound(t *testing.T) {
+// TestEnforce_MaxBytesReaderInFront_IsRespected: the bound of somebody in front is told like the guard's own.
+func TestEnforce_MaxBytesReaderInFront_IsRespected(t *testing.T) {
 	server := serve(t, http.MaxBytesHandler(middleware.Enforce(reading, about(small))(unreachable(t)), 5))
 	answer, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, io.MultiReader(strings.NewReader("123456"))))
 	require.Equal(t, http.StatusRequestEntityTooLarge, answer.StatusCode)
 	require.Contains(t, body, "at most 5 bytes")
 }
 
-// TestDescribeReplacesTheBody: many a describe reads the body and puts a reader
+// TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal: many a describe reads the body and puts a reader
 // in its place. The handler gets what came, which is what an approval binds.
-func TestDescribeReplacesTheBody(t *testing.T) {
+func TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal(t *testing.T) {
 	handler := middleware.Enforce(reading, func(r *http.Request) (aureus.Request, error) {
 		_, err := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(strings.NewReader("forged"))
@@ -167,9 +167,9 @@ func TestDescribeReplacesTheBody(t *testing.T) {
 	require.True(t, strings.HasSuffix(body, "genuine"), body)
 }
 
-// TestDescribeParsesTheForm: the form is there for the handler, the body is
+// TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain: the form is there for the handler, the body is
 // bound all the same.
-func TestDescribeParsesTheForm(t *testing.T) {
+func TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain(t *testing.T) {
 	var bound aureus.Body
 	handler := middleware.Enforce(guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
 		c, err := request.HTTP.Load()
@@ -191,9 +191,9 @@ func TestDescribeParsesTheForm(t *testing.T) {
 	require.Equal(t, "amount=20", string(bound))
 }
 
-// TestMultipartFilesAreRemoved: the server removes the temporary files of a
+// TestEnforce_MultipartFiles_AreRemoved: the server removes the temporary files of a
 // form that a handler behind the guard has parsed.
-func TestMultipartFilesAreRemoved(t *testing.T) {
+func TestEnforce_MultipartFiles_AreRemoved(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	files := func() []string {
 		list, err := filepath.Glob(filepath.Join(os.TempDir(), "multipart-*"))
@@ -220,9 +220,9 @@ func TestMultipartFilesAreRemoved(t *testing.T) {
 	require.Empty(t, files())
 }
 
-// TestLargeUploadStreams: what nobody needs before is not read before, and what
+// TestEnforce_LargeUpload_IsStreamed: what nobody needs before is not read before, and what
 // describe looked at is the beginning of the stream.
-func TestLargeUploadStreams(t *testing.T) {
+func TestEnforce_LargeUpload_IsStreamed(t *testing.T) {
 	const size = 8 * mib
 	handler := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
 		magic := make([]byte, 4)

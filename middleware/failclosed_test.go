@@ -22,9 +22,9 @@ import (
 
 var errBroken = errors.New("broken: password=hunter2")
 
-// TestFailClosed is the table of everything that is not an allow. No row may
+// TestEnforce_FailClosedCases_AreRefused is the table of everything that is not an allow. No row may
 // reach the handler.
-func TestFailClosed(t *testing.T) {
+func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 	cancelled, cancel := context.WithCancelCause(context.Background())
 	cancel(errBroken)
 	late, stop := context.WithDeadline(context.Background(), time.Unix(0, 0))
@@ -140,9 +140,9 @@ func TestFailClosed(t *testing.T) {
 	}
 }
 
-// TestPanicInDescribe: it passes through, since nobody but net/http or the
+// TestEnforce_PanicInDescribe_PassesThrough: it passes through, since nobody but net/http or the
 // program may recover it, and the handler is not reached.
-func TestPanicInDescribe(t *testing.T) {
+func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
 	outcomes := &outcomes{}
 	for name, handler := range map[string]http.Handler{
 		"without outcomes": middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { panic(errBroken) })(unreachable(t)),
@@ -160,8 +160,8 @@ func TestPanicInDescribe(t *testing.T) {
 	require.Equal(t, "panic", o.ErrorClass)
 }
 
-// TestGoexitInDescribe: a goroutine that ends early has not been let through.
-func TestGoexitInDescribe(t *testing.T) {
+// TestEnforce_GoexitInDescribe_DoesNotReachTheHandler: a goroutine that ends early has not been let through.
+func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
 	outcomes := &outcomes{}
 	handler := middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { runtime.Goexit(); return small, nil },
 		middleware.Options{Outcomes: outcomes.record})(unreachable(t))
@@ -174,8 +174,8 @@ func TestGoexitInDescribe(t *testing.T) {
 	require.Equal(t, "goexit", outcomes.only(t).ErrorClass)
 }
 
-// TestConstruction: what can only be a mistake of the program shows at start.
-func TestConstruction(t *testing.T) {
+// TestEnforce_InvalidArguments_Panic: what can only be a mistake of the program shows at start.
+func TestEnforce_InvalidArguments_Panic(t *testing.T) {
 	rows := []struct {
 		name  string
 		build func()

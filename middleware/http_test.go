@@ -43,7 +43,7 @@ func servers(t *testing.T, handler http.Handler) map[string]*httptest.Server {
 	return map[string]*httptest.Server{"HTTP/1.1": serve(t, handler), "HTTP/2": h2}
 }
 
-func TestStreaming(t *testing.T) {
+func TestEnforce_Streaming_Works(t *testing.T) {
 	for name, protect := range guards() {
 		next := make(chan struct{})
 		handler := protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +85,7 @@ func TestStreaming(t *testing.T) {
 	}
 }
 
-func TestHijack(t *testing.T) {
+func TestEnforce_Hijack_Works(t *testing.T) {
 	for name, protect := range guards() {
 		t.Run(name, func(t *testing.T) {
 			server := serve(t, protect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -110,7 +110,7 @@ func TestHijack(t *testing.T) {
 	}
 }
 
-func TestResponseController(t *testing.T) {
+func TestEnforce_ResponseController_Works(t *testing.T) {
 	for name, protect := range guards() {
 		handler := protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			controller := http.NewResponseController(w)
@@ -146,8 +146,8 @@ func TestResponseController(t *testing.T) {
 	}
 }
 
-// TestFullDuplex: a handler answers a line before the client sends the next.
-func TestFullDuplex(t *testing.T) {
+// TestEnforce_FullDuplex_Works: a handler answers a line before the client sends the next.
+func TestEnforce_FullDuplex_Works(t *testing.T) {
 	for name, protect := range guards() {
 		if name == "reading the body" {
 			continue // it needs the whole body before it can decide
@@ -187,9 +187,9 @@ func TestFullDuplex(t *testing.T) {
 	}
 }
 
-// TestWriterKeepsItsInterfaces: under type assertion, with outcomes; without,
+// TestOutcomes_Writer_KeepsItsInterfaces: under type assertion, with outcomes; without,
 // the handler has the very writer that came.
-func TestWriterKeepsItsInterfaces(t *testing.T) {
+func TestOutcomes_Writer_KeepsItsInterfaces(t *testing.T) {
 	interfaces := func(w any) string {
 		_, flusher := w.(http.Flusher)
 		_, flushError := w.(interface{ FlushError() error })
@@ -218,8 +218,8 @@ func TestWriterKeepsItsInterfaces(t *testing.T) {
 	require.Same(t, w, got)
 }
 
-// TestClientGoesAway: the handler's context ends when the request's does.
-func TestClientGoesAway(t *testing.T) {
+// TestEnforce_ClientGone_CancelsTheContext: the handler's context ends when the request's does.
+func TestEnforce_ClientGone_CancelsTheContext(t *testing.T) {
 	for name, protect := range guards() {
 		t.Run(name, func(t *testing.T) {
 			started, ended := make(chan struct{}), make(chan struct{})
@@ -240,8 +240,8 @@ func TestClientGoesAway(t *testing.T) {
 	}
 }
 
-// TestContext: the handler's context is the request's, with the decision.
-func TestContext(t *testing.T) {
+// TestEnforce_HandlersContext_HasTheDecision: the handler's context is the request's, with the decision.
+func TestEnforce_HandlersContext_HasTheDecision(t *testing.T) {
 	type key struct{}
 	_, ok := aureus.DecisionFromContext(t.Context())
 	require.False(t, ok)
@@ -265,8 +265,8 @@ func TestContext(t *testing.T) {
 	require.False(t, ok, "those in front keep their context")
 }
 
-// TestTimeoutHandler: the standard library's own wrapper works on either side.
-func TestTimeoutHandler(t *testing.T) {
+// TestEnforce_TimeoutHandler_WorksOnEitherSide: the standard library's own wrapper works on either side.
+func TestEnforce_TimeoutHandler_WorksOnEitherSide(t *testing.T) {
 	protect := middleware.Enforce(reading, about(small))
 	for name, handler := range map[string]http.Handler{
 		"inside":  protect(http.TimeoutHandler(echo, time.Minute, "late")),
@@ -280,8 +280,8 @@ func TestTimeoutHandler(t *testing.T) {
 	}
 }
 
-// TestChi: a guard as a router's middleware, on one route, and on a group.
-func TestChi(t *testing.T) {
+// TestEnforce_Chi_Works: a guard as a router's middleware, on one route, and on a group.
+func TestEnforce_Chi_Works(t *testing.T) {
 	var seen string
 	protect := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
 		seen = r.Pattern + " " + chi.URLParam(r, "id") + " " + r.PathValue("id")
@@ -330,9 +330,9 @@ func TestChi(t *testing.T) {
 	}
 }
 
-// TestReverseProxyBehindTheGuard: what is guarded may be another service.
+// TestEnforce_ReverseProxyBehind_Works: what is guarded may be another service.
 // Bodies, upgrades and trailers pass; the approval stays here.
-func TestReverseProxyBehindTheGuard(t *testing.T) {
+func TestEnforce_ReverseProxyBehind_Works(t *testing.T) {
 	upstream := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") == "echo" {
 			conn, buffered, err := http.NewResponseController(w).Hijack()
@@ -382,9 +382,9 @@ func TestReverseProxyBehindTheGuard(t *testing.T) {
 	}
 }
 
-// TestReverseProxyInFront: the guard works behind another service's proxy, and
+// TestEnforce_ReverseProxyInFront_Works: the guard works behind another service's proxy, and
 // its answers pass through unchanged.
-func TestReverseProxyInFront(t *testing.T) {
+func TestEnforce_ReverseProxyInFront_Works(t *testing.T) {
 	service := serve(t, middleware.Enforce(reading, func(r *http.Request) (aureus.Request, error) {
 		request := small
 		if r.URL.Path == "/deny" {

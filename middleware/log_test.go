@@ -76,7 +76,7 @@ func TestLogger_Undecided_IsLoggedAsAWarningWithItsCause(t *testing.T) {
 	require.Equal(t, "agent-7", line["principal"])
 }
 
-func TestLogger_RefusedBeforeTheDecision_HasAnIDToQuote(t *testing.T) {
+func TestLogger_RefusedBeforeTheDecision_HasADecisionID(t *testing.T) {
 	line := logged(t, allow, aureus.Request{}, posted(), http.StatusUnauthorized)
 	require.Equal(t, "INFO", line["level"])
 	require.Equal(t, "AUTHENTICATION_FAILED", line["code"])
@@ -91,7 +91,7 @@ func TestLogger_LongNames_AreCut(t *testing.T) {
 	require.LessOrEqual(t, len(action), 256+len("…"))
 }
 
-func TestLogger_Traceparent_CountsOnlyWhereItIsOne(t *testing.T) {
+func TestLogger_InvalidTraceparent_IsIgnored(t *testing.T) {
 	for name, header := range map[string]string{
 		"short": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", "capitals": strings.ToUpper(traceparent),
 		"no trace": "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "no parent": "00-" + traceOfIt + "-0000000000000000-01",

@@ -53,9 +53,9 @@ var targets = []string{
 	"/tree/%2F..%2Fx", "/%74ree", "/tree/%", "*",
 }
 
-// TestMuxIsLeftAsItIs: behind a guard that allows everything, a mux answers as
+// TestMux_Routing_IsTheSameWithAGuard: behind a guard that allows everything, a mux answers as
 // it does without, and what describe sees is what the handler sees.
-func TestMuxIsLeftAsItIs(t *testing.T) {
+func TestMux_Routing_IsTheSameWithAGuard(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, route(r)) })
 	mux := fullMux(handler)
 	var seen string
@@ -150,9 +150,9 @@ func FuzzMux(f *testing.F) {
 	})
 }
 
-// TestRegisteredRedirectIsGuarded: a redirect that somebody registered looks
+// TestMux_RegisteredRedirect_IsGuarded: a redirect that somebody registered looks
 // like one of the mux's own, and may lead to a secret.
-func TestRegisteredRedirectIsGuarded(t *testing.T) {
+func TestMux_RegisteredRedirect_IsGuarded(t *testing.T) {
 	mux := http.NewServeMux()
 	for _, status := range []int{301, 302, 307, 308} {
 		mux.Handle(fmt.Sprintf("/r%d/", status), http.RedirectHandler("https://store.example/?signature=hunter2", status))
@@ -164,9 +164,9 @@ func TestRegisteredRedirectIsGuarded(t *testing.T) {
 	}
 }
 
-// TestMuxOverAListener: unclean paths, redirects and methods as a client sees
+// TestMux_OverAConnection_RoutesTheSame: unclean paths, redirects and methods as a client sees
 // them, and that no code of ours is asked for what the mux answers.
-func TestMuxOverAListener(t *testing.T) {
+func TestMux_OverAConnection_RoutesTheSame(t *testing.T) {
 	asked := 0
 	describe := func(*http.Request) (aureus.Request, error) { asked++; return small, nil }
 	server := serve(t, middleware.Enforce(allow, describe)(fullMux(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -217,8 +217,8 @@ func raw(t testing.TB, address, text string) string {
 	return answer.String()
 }
 
-// TestOneRoute: behind a mux, describe reads what the mux found out.
-func TestOneRoute(t *testing.T) {
+// TestMux_GuardAroundOneRoute_SeesThePattern: behind a mux, describe reads what the mux found out.
+func TestMux_GuardAroundOneRoute_SeesThePattern(t *testing.T) {
 	var seen string
 	protect := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) { seen = route(r); return small, nil })
 	mux := http.NewServeMux()
@@ -232,9 +232,9 @@ func TestOneRoute(t *testing.T) {
 	require.Equal(t, body, seen)
 }
 
-// TestMuxInsideAMux: the guarded mux says what is asked, whatever the one in
+// TestMux_InsideAMux_SeesTheInnerPattern: the guarded mux says what is asked, whatever the one in
 // front of it called it; a prefix that was cut off is bound all the same.
-func TestMuxInsideAMux(t *testing.T) {
+func TestMux_InsideAMux_SeesTheInnerPattern(t *testing.T) {
 	inner := muxOf("GET /users/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, route(r)) }))
 	var seen string
 	var asked aureus.Request
@@ -247,9 +247,9 @@ func TestMuxInsideAMux(t *testing.T) {
 	require.Equal(t, []string{"/admin/x/users/7"}, asked.HTTP.Headers[":path"])
 }
 
-// TestPatternForThoseInFront: what stands in front of the guard learns the
+// TestMux_Pattern_IsCopiedToTheOuterRequest: what stands in front of the guard learns the
 // route, allowed or not, as it does without a guard.
-func TestPatternForThoseInFront(t *testing.T) {
+func TestMux_Pattern_IsCopiedToTheOuterRequest(t *testing.T) {
 	inFront := func(handler http.Handler) string {
 		r := httptest.NewRequest(http.MethodGet, "/accounts/7", nil)
 		handler.ServeHTTP(httptest.NewRecorder(), r)
@@ -270,9 +270,9 @@ func TestPatternForThoseInFront(t *testing.T) {
 	require.Equal(t, "/accounts/", r.Pattern, "after a panic too")
 }
 
-// TestMuxConcurrently: the guard of a whole mux is safe for concurrent use from
+// TestMux_ConcurrentUse_IsSafe: the guard of a whole mux is safe for concurrent use from
 // the first request on.
-func TestMuxConcurrently(t *testing.T) {
+func TestMux_ConcurrentUse_IsSafe(t *testing.T) {
 	guarded := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
 		return aureus.Request{Principal: aureus.Principal{ID: "p" + r.PathValue("id")}, Action: small.Action}, nil
 	})(fullMux(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.PathValue("id")) })))
@@ -289,8 +289,8 @@ func TestMuxConcurrently(t *testing.T) {
 	group.Wait()
 }
 
-// TestConnect: a handler that tunnels is guarded like any other.
-func TestConnect(t *testing.T) {
+// TestMux_ConnectRequest_IsRouted: a handler that tunnels is guarded like any other.
+func TestMux_ConnectRequest_IsRouted(t *testing.T) {
 	server := serve(t, middleware.Enforce(saying(aureus.Decision{}, nil), about(small))(unreachable(t)))
 	answer := raw(t, server.Listener.Addr().String(), "CONNECT db.internal:5432 HTTP/1.1\r\nHost: db.internal:5432\r\nConnection: close\r\n\r\n")
 	require.True(t, strings.HasPrefix(answer, "HTTP/1.1 403 Forbidden"), answer)

@@ -138,7 +138,7 @@ func TestNotDone_OutcomesRecorded_TheSameOutcome(t *testing.T) {
 }
 
 // It counts for every guard in front of the handler.
-func TestNotDone_TwoGuards_BothAreTold(t *testing.T) {
+func TestNotDone_TwoGuards_BothReport(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"says so": handlerSaying(503),
 		"blocked": func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) },
@@ -165,7 +165,7 @@ func TestNotDone_Panic_ReportsNothing(t *testing.T) {
 }
 
 // A decider that cannot be told, and a request without a guard, are no mistake.
-func TestNotDone_NobodyToTell_DoesNothing(t *testing.T) {
+func TestNotDone_WithoutAGuard_DoesNothing(t *testing.T) {
 	silent := newSettling()
 	w := through(middleware.Enforce(guard.DeciderFunc(silent.Decide), about(large))(handlerSaying(503)), "body")
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)

@@ -40,7 +40,7 @@ func (o *outcomes) only(t testing.TB) aureus.Outcome {
 	return o.list[0]
 }
 
-func TestOutcomes(t *testing.T) {
+func TestOutcomes_HandlerResults_HaveStatusAndClass(t *testing.T) {
 	status := func(codes ...int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			for _, code := range codes {
@@ -107,8 +107,8 @@ type gateError struct{ result aureus.GateResult }
 func (gateError) Error() string                   { return "the gate said no: password=hunter2" }
 func (e gateError) GateResult() aureus.GateResult { return e.result }
 
-// TestOutcomeDuration: of an allowed request it is the handler's time alone.
-func TestOutcomeDuration(t *testing.T) {
+// TestOutcomes_Duration_IsThatOfTheHandler: of an allowed request it is the handler's time alone.
+func TestOutcomes_Duration_IsThatOfTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &outcomes{}
 		slow := guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) {
@@ -122,8 +122,8 @@ func TestOutcomeDuration(t *testing.T) {
 	})
 }
 
-// TestOutcomeContext: the record outlives the request, and carries its values.
-func TestOutcomeContext(t *testing.T) {
+// TestOutcomes_Context_IsNotCancelled: the record outlives the request, and carries its values.
+func TestOutcomes_Context_IsNotCancelled(t *testing.T) {
 	type key struct{}
 	seen := &outcomes{}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "trace"))
@@ -136,9 +136,9 @@ func TestOutcomeContext(t *testing.T) {
 	require.Equal(t, "trace", seen.ctx[0].Value(key{}))
 }
 
-// TestRefusalHasOneID: the outcome of a request that never came to a decision
+// TestOutcomes_Refusal_HasTheIDOfTheResponse: the outcome of a request that never came to a decision
 // has the id that its caller can quote.
-func TestRefusalHasOneID(t *testing.T) {
+func TestOutcomes_Refusal_HasTheIDOfTheResponse(t *testing.T) {
 	seen := &outcomes{}
 	handler := middleware.Enforce(allow, about(aureus.Request{}), middleware.Options{Outcomes: seen.record})(unreachable(t))
 	p := refusal(t, handler, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusUnauthorized)
@@ -151,9 +151,9 @@ func TestRefusalHasOneID(t *testing.T) {
 	require.Empty(t, p.DecisionID, "nobody keeps it, so nobody is told of it")
 }
 
-// TestPanicKeepsTheServer: over a listener, a panic ends its connection as it
+// TestOutcomes_PanicInTheHandler_PassesThrough: over a listener, a panic ends its connection as it
 // does without a guard, and the guard answers on.
-func TestPanicKeepsTheServer(t *testing.T) {
+func TestOutcomes_PanicInTheHandler_PassesThrough(t *testing.T) {
 	seen := &outcomes{}
 	handler := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})(
 		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

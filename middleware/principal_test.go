@@ -19,7 +19,7 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-func TestPrincipalFromContext(t *testing.T) {
+func TestPrincipalFromContext_InvalidPrincipal_IsErrNoIdentity(t *testing.T) {
 	got, err := middleware.PrincipalFromContext(middleware.WithPrincipal(t.Context(), agent))
 	require.NoError(t, err)
 	require.Equal(t, agent, got)
@@ -34,7 +34,7 @@ func TestPrincipalFromContext(t *testing.T) {
 	}
 }
 
-func TestTrustedHeader(t *testing.T) {
+func TestTrustedHeader_Requests_AreAcceptedOrRefused(t *testing.T) {
 	identify := middleware.TrustedHeader("x-agent-id", netip.MustParsePrefix("10.1.2.3/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("127.0.0.1/32"))
 	rows := []struct {
 		name   string
@@ -89,7 +89,7 @@ func TestTrustedHeader(t *testing.T) {
 	}
 }
 
-func TestTrustedHeaderConstruction(t *testing.T) {
+func TestTrustedHeader_InvalidArguments_Panic(t *testing.T) {
 	loopback := netip.MustParsePrefix("127.0.0.0/8")
 	for says, build := range map[string]func(){
 		"needs a name":               func() { middleware.TrustedHeader("", loopback) },
@@ -110,9 +110,9 @@ func TestTrustedHeaderConstruction(t *testing.T) {
 	}
 }
 
-// TestHeaderSmuggling: what a client can do on the wire to be somebody else,
+// TestTrustedHeader_SmuggledHeaders_AreRefused: what a client can do on the wire to be somebody else,
 // directly and through a proxy that says who it is.
-func TestHeaderSmuggling(t *testing.T) {
+func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 	identify := middleware.TrustedHeader("X-Agent-Id", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 	service := serve(t, middleware.Enforce(&guard.Local{}, func(r *http.Request) (aureus.Request, error) {
 		who, err := identify(r)
@@ -161,9 +161,9 @@ func TestHeaderSmuggling(t *testing.T) {
 	}
 }
 
-// TestHopByHopIdentity: a proxy that takes the header's name from the client's
+// TestTrustedHeader_HopByHopHeader_IsRefused: a proxy that takes the header's name from the client's
 // Connection header drops the identity; nobody is then let in as nobody.
-func TestHopByHopIdentity(t *testing.T) {
+func TestTrustedHeader_HopByHopHeader_IsRefused(t *testing.T) {
 	identify := middleware.TrustedHeader("X-Agent-Id", netip.MustParsePrefix("127.0.0.0/8"))
 	service := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
 		who, err := identify(r)

@@ -22,9 +22,9 @@ type routersWriter struct{ http.ResponseWriter }
 // Unwrap is there in the writers of gin and echo as well.
 func (w *routersWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// TestOutcomes_AnswerThatWasNotSeen_IsUnknown: nothing is taken for a success
+// TestOutcomes_ResponseNotSeen_IsUnknown: nothing is taken for a success
 // that may have been anything.
-func TestOutcomes_AnswerThatWasNotSeen_IsUnknown(t *testing.T) {
+func TestOutcomes_ResponseNotSeen_IsUnknown(t *testing.T) {
 	for name, row := range map[string]struct {
 		handler func(outer http.ResponseWriter) http.HandlerFunc
 		status  string
@@ -143,7 +143,7 @@ func TestOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
 	}
 }
 
-func TestOutcomes_ErrorBesideABodyThatWasRead_KeepsTheConnection(t *testing.T) {
+func TestOutcomes_ErrorAfterTheBodyWasRead_KeepsTheConnection(t *testing.T) {
 	server := serve(t, middleware.Enforce(allow, about(small), middleware.Options{Outcomes: (&outcomes{}).record})(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadAll(r.Body)

@@ -70,7 +70,7 @@ var overriddenInGo = map[string]map[string]any{
 	},
 }
 
-func TestConformance(t *testing.T) {
+func TestRegistry_ConformanceCases_HaveTheExpectedResults(t *testing.T) {
 	text, err := os.ReadFile("testdata/crv.json")
 	require.NoError(t, err)
 	var file caseFile

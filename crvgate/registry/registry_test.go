@@ -27,7 +27,7 @@ func validate(t *testing.T, r *registry.Registry, data any, ids ...string) aureu
 }
 
 // The gate of the published guide, with two validators that it never registers.
-func TestTheGuidesGateRunsAsPrinted(t *testing.T) {
+func TestValidate_GateOfTheGuide_WorksAsPrinted(t *testing.T) {
 	var r registry.Registry
 	commit := aureus.Commit{
 		ID:            "commit-1",
@@ -46,7 +46,7 @@ func TestTheGuidesGateRunsAsPrinted(t *testing.T) {
 	require.Equal(t, aureus.OutOfScope, result.FailureCode)
 }
 
-func TestBuiltIns(t *testing.T) {
+func TestRegister_BuiltInID_IsConflict(t *testing.T) {
 	var r registry.Registry
 	for _, id := range []string{"not_null", "monotonic", "temporal_monotonic", "memory_encryption", "memory_policy", "schema_check", "balance_positive"} {
 		result := validate(t, &r, map[string]any{"balance": json.Number("1")}, id)
@@ -60,7 +60,7 @@ func TestBuiltIns(t *testing.T) {
 	}
 }
 
-func TestTheWiresGate(t *testing.T) {
+func TestValidate_SpecialConfigurations_HaveTheDocumentedResults(t *testing.T) {
 	var r registry.Registry
 	result := validate(t, &r, nil)
 	require.True(t, result.Passed, "an empty list passes")
@@ -93,7 +93,7 @@ func TestTheWiresGate(t *testing.T) {
 	require.Equal(t, echoed, result.RecoveryStrategy, "echoed in either spelling")
 }
 
-func TestRegister(t *testing.T) {
+func TestRegister_Replacement_IsInForceAtOnce(t *testing.T) {
 	var r registry.Registry
 	got, err := r.Register(t.Context(), "small", []byte(`{"type":"max_size","parameters":{"max":3}}`))
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestCompile_NeitherRegistersNorRunsTests(t *testing.T) {
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 }
 
-func TestTheNumberOfValidatorsIsBounded(t *testing.T) {
+func TestRegister_TooManyValidators_IsConflict(t *testing.T) {
 	var r registry.Registry
 	for i := range registry.MaxValidators {
 		_, err := r.Register(t.Context(), strconv.Itoa(i), []byte(`{"type":"not_null"}`))
@@ -145,9 +145,9 @@ func TestTheNumberOfValidatorsIsBounded(t *testing.T) {
 	require.NoError(t, err, "replacing takes no room")
 }
 
-// Every type of configuration, with its parameters in snake_case and in the
-// original's camelCase: both make the same validator.
-func TestParametersInBothSpellings(t *testing.T) {
+// Every type of SPEC 4.6, its parameters in snake_case and in the original's
+// camelCase: both are the same rule.
+func TestRegister_SnakeCaseAndCamelCase_AreTheSame(t *testing.T) {
 	now := func() time.Time { return time.UnixMilli(10_000) }
 	object := func(pairs ...any) map[string]any {
 		m := map[string]any{}
@@ -198,7 +198,7 @@ func TestParametersInBothSpellings(t *testing.T) {
 	}
 }
 
-func TestConfigurationErrors(t *testing.T) {
+func TestRegister_InvalidConfiguration_ListsProblems(t *testing.T) {
 	for name, c := range map[string]struct {
 		config   string
 		pointers []string
@@ -266,7 +266,7 @@ func TestConfigurationErrors(t *testing.T) {
 	require.ErrorContains(t, many, "and 3 more")
 }
 
-func TestHostFunctions(t *testing.T) {
+func TestFunc_CustomConfiguration_CallsTheFunction(t *testing.T) {
 	var r registry.Registry
 	var got map[string]any
 	r.Func("check_business_rules", func(_ context.Context, c crvgate.Change[any], parameters map[string]any) aureus.ValidationResult {
@@ -305,7 +305,7 @@ func TestHostFunctions(t *testing.T) {
 	require.ErrorContains(t, err, "functions of this host are check_business_rules, odd")
 }
 
-func TestFurtherTypes(t *testing.T) {
+func TestType_AddedType_UsesTheBuilder(t *testing.T) {
 	var r registry.Registry
 	var got string
 	r.Type("equals", func(parameters []byte) (crvgate.Validator[any], error) {
@@ -347,7 +347,7 @@ func TestFurtherTypes(t *testing.T) {
 	require.ErrorContains(t, err, "equals")
 }
 
-func TestRulesBringTheirTests(t *testing.T) {
+func TestRegister_FailingTests_AreRefused(t *testing.T) {
 	config := func(tests string) []byte {
 		return []byte(`{"type":"max_size","parameters":{"max":5},"tests":` + tests + `}`)
 	}
@@ -376,7 +376,7 @@ func TestRulesBringTheirTests(t *testing.T) {
 	}
 }
 
-func TestRegistryRuleInAGoGate(t *testing.T) {
+func TestValidator_InAGate_Works(t *testing.T) {
 	type ledger struct {
 		Balance int64 `json:"balance"`
 	}
@@ -389,7 +389,7 @@ func TestRegistryRuleInAGoGate(t *testing.T) {
 	require.Equal(t, aureus.OutOfScope, crvgate.FailureCode(gate.Check(t.Context(), crvgate.Change[ledger]{Data: ledger{Balance: 101}})))
 }
 
-func TestRegistryConcurrently(t *testing.T) {
+func TestRegistry_ConcurrentUse_IsSafe(t *testing.T) {
 	var r registry.Registry
 	var group sync.WaitGroup
 	for worker := range 8 {

@@ -27,7 +27,7 @@ func longNumber(i int) string { return fmt.Sprintf("%d.%se399", i%9+1, strings.R
 
 // Each of these schemas took seconds to minutes for one small commit, in few
 // steps: what the library does beside looking at keywords has to be counted too.
-func TestSteps_WorkBesideKeywords_IsCounted(t *testing.T) {
+func TestSchemaSteps_EveryKeyword_IsCounted(t *testing.T) {
 	wide := "{" + list(50_000, func(i int) string { return fmt.Sprintf(`"k%d":1`, i) }) + "}"
 	chain := list(150, func(i int) string { return fmt.Sprintf(`"a%d":{"$ref":"#/$defs/a%d"}`, i, i+1) })
 	for reason, row := range map[string]struct{ schema, data string }{
@@ -70,7 +70,7 @@ func TestSteps_WorkBesideKeywords_IsCounted(t *testing.T) {
 
 // The patterns of a schema are bounded together: each may be as large as one may
 // be, and all of them would take gigabytes.
-func TestRegister_PatternsOfASchema_BoundedTogether(t *testing.T) {
+func TestRegister_PatternsOfASchema_AreLimitedTogether(t *testing.T) {
 	patterns := func(n int) string {
 		return `{"type":"json_schema","parameters":{"schema":{"patternProperties":{` + list(n, func(i int) string { return fmt.Sprintf(`"(a|b){900}x%d":true`, i) }) + `}}}}`
 	}
@@ -81,7 +81,7 @@ func TestRegister_PatternsOfASchema_BoundedTogether(t *testing.T) {
 	require.Contains(t, problems[0].Message, "more than 100000 instructions together")
 }
 
-func TestUniqueItems_EqualValues_HoweverWritten(t *testing.T) {
+func TestUniqueItems_EqualValuesInOtherSpelling_AreFound(t *testing.T) {
 	validator := schema(t, `{"uniqueItems":true}`)
 	filler := "," + list(30, func(i int) string { return fmt.Sprintf(`"filler %d"`, i) })
 	for _, pair := range []string{

@@ -21,7 +21,7 @@ func schema(t testing.TB, text string) crvgate.Validator[any] {
 	return register(t, "json_schema", `{"schema":`+text+`}`)
 }
 
-func TestJSONSchemaResults(t *testing.T) {
+func TestJSONSchema_Results(t *testing.T) {
 	const order = `{
 		"$schema": "https://json-schema.org/draft/2020-12/schema",
 		"type": "object", "required": ["id", "lines"],
@@ -77,7 +77,7 @@ func TestJSONSchemaResults(t *testing.T) {
 	}
 }
 
-func TestViolationsAreListed(t *testing.T) {
+func TestViolations_SeveralKeywords_AreListedInOrder(t *testing.T) {
 	validator := schema(t, `{"type":"object","required":["a/b"],"properties":{"x":{"type":"array","items":{"minimum":1,"multipleOf":0.5}}}}`)
 	for range 20 { // the library's order is that of a map
 		result := judge(t, validator, `{"x":[0,0.7]}`)
@@ -94,7 +94,7 @@ func TestViolationsAreListed(t *testing.T) {
 	}
 }
 
-func TestViolationsAreBounded(t *testing.T) {
+func TestViolations_Many_AreCountedAndLimited(t *testing.T) {
 	validator := schema(t, `{"items":{"required":["a"]}}`)
 	result := judge(t, validator, `[`+strings.Repeat(`{},`, 5000)+`{}]`)
 	violations, _ := result.Metadata["violations"].([]any)
@@ -105,7 +105,7 @@ func TestViolationsAreBounded(t *testing.T) {
 	require.Less(t, len(result.Reason), 1000)
 }
 
-func TestValuesAreNotQuoted(t *testing.T) {
+func TestViolations_Data_IsNotShown(t *testing.T) {
 	for _, text := range []string{
 		`{"properties":{"p":{"pattern":"^x"}}}`, `{"properties":{"p":{"format":"email"}}}`, `{"properties":{"p":{"enum":["a"]}}}`,
 		`{"properties":{"p":{"const":1}}}`, `{"properties":{"p":{"type":"number"}}}`, `{"properties":{"p":{"maxLength":1}}}`,
@@ -119,7 +119,7 @@ func TestValuesAreNotQuoted(t *testing.T) {
 }
 
 // A file that is there, and is a schema, is not read all the same.
-func TestNoFileIsRead(t *testing.T) {
+func TestSchema_Reference_ReadsNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "schema.json")
 	require.NoError(t, os.WriteFile(path, []byte(`{"type":"string"}`), 0o600))
 	for _, reference := range []string{"file://" + path, path, "file://localhost" + path} {
@@ -156,7 +156,7 @@ func doubling(levels int) string {
 	return text.String()
 }
 
-func TestStepsAreBounded(t *testing.T) {
+func TestSchemaSteps_ExpensiveSchema_IsToolError(t *testing.T) {
 	for reason, text := range exponential {
 		t.Run(reason, func(t *testing.T) {
 			result := judge(t, schema(t, text), deep(80))
@@ -216,7 +216,7 @@ func manyNames(n int) string {
 	return strings.Join(list, ",")
 }
 
-func TestTheContextEndsAValidation(t *testing.T) {
+func TestJSONSchema_ContextEnds_StopsValidation(t *testing.T) {
 	ctx := &endsAfter{Context: t.Context(), looks: 3}
 	result := schema(t, exponential["each item twice"])(ctx, crvgate.Change[any]{Data: parse(t, deep(80))})
 	require.Equal(t, aureus.ToolError, result.FailureCode)
@@ -238,7 +238,7 @@ func (c *endsAfter) Err() error {
 	return nil
 }
 
-func TestOneSchemaServesManyAtOnce(t *testing.T) {
+func TestJSONSchema_ConcurrentUse_IsSafe(t *testing.T) {
 	validator := schema(t, exponential["each item twice"])
 	var group sync.WaitGroup
 	for worker := range 4 {

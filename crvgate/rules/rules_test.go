@@ -61,7 +61,7 @@ func confidence(result aureus.ValidationResult) float64 {
 	return *result.Confidence
 }
 
-func TestCELResults(t *testing.T) {
+func TestCEL_Results(t *testing.T) {
 	type want struct {
 		code       aureus.FailureTaxonomy // empty: it passes
 		reason     string
@@ -107,7 +107,7 @@ func TestCELResults(t *testing.T) {
 	}
 }
 
-func TestCELSeesTheWholeChange(t *testing.T) {
+func TestCEL_Variables_AreTheWholeChange(t *testing.T) {
 	validator := register(t, "cel", `{"expression":"data.version > previous.version && metadata.actor == 'ann' && data.sum == 0.5"}`)
 	type state struct {
 		Version int     `json:"version"`
@@ -121,7 +121,7 @@ func TestCELSeesTheWholeChange(t *testing.T) {
 	require.Equal(t, aureus.Conflict, validator(t.Context(), change).FailureCode, "what has no JSON form")
 }
 
-func TestWhatIsRefused(t *testing.T) {
+func TestRegister_InvalidParameters_AreRefused(t *testing.T) {
 	type place struct {
 		pointer      string
 		line, column int
@@ -186,14 +186,14 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
-func TestAllProblemsAtOnce(t *testing.T) {
+func TestRegister_SeveralProblems_AreAllReported(t *testing.T) {
 	problems := refused(t, `{"type":"cel","parameters":{"expression":7,"confidence":-1,"failure_code":"NO","extra":1}}`)
 	require.Len(t, problems, 4)
 	problems = refused(t, `{"type":"cross_field_consistency","parameters":{"rules":[{"name":"","fields":[],"expression":"x"},{"name":"b","fields":[],"expression":"1"}]}}`)
 	require.Len(t, problems, 3)
 }
 
-func TestARefusalLeavesTheVersionInForce(t *testing.T) {
+func TestRegister_Refused_KeepsTheEarlierVersion(t *testing.T) {
 	r := newRegistry()
 	_, err := r.Register(t.Context(), "rule", []byte(`{"type":"cel","parameters":{"expression":"data.a == 1"}}`))
 	require.NoError(t, err)
@@ -202,7 +202,7 @@ func TestARefusalLeavesTheVersionInForce(t *testing.T) {
 	require.True(t, judge(t, r.Validator("rule"), `{"a":1}`).Valid)
 }
 
-func TestTestsOfAConfiguration(t *testing.T) {
+func TestRegister_TestsOfAConfiguration_Run(t *testing.T) {
 	for _, config := range []string{
 		`{"type":"cel","parameters":{"expression":"data.a > previous.a"},"tests":[
 			{"name":"grows","commit":{"id":"1","data":{"a":2},"previous_state":{"a":1}},"want":"passed"},
@@ -220,7 +220,7 @@ func TestTestsOfAConfiguration(t *testing.T) {
 	}
 }
 
-func TestCrossFieldConsistency(t *testing.T) {
+func TestCrossFieldConsistency_Results(t *testing.T) {
 	validator := register(t, "cross_field_consistency", `{"rules":[
 		{"name":"total","fields":["net","tax","total"],"expression":"data.net + data.tax == data.total","message":"the parts do not add up"},
 		{"name":"dates","fields":["from","to"],"expression":"timestamp(data.from) <= timestamp(data.to)"},
@@ -257,7 +257,7 @@ func TestCrossFieldConsistency(t *testing.T) {
 
 // A list of rules that is empty is taken, as by the original: it asks for an
 // object, and says that it checked nothing.
-func TestNoRulesCheckNothing(t *testing.T) {
+func TestCrossFieldConsistency_NoRules_ChecksOnlyTheKind(t *testing.T) {
 	validator := register(t, "cross_field_consistency", `{"rules":[]}`)
 	for _, data := range []string{`{}`, `{"a":1}`, `[]`} {
 		result := judge(t, validator, data)
@@ -271,7 +271,7 @@ func TestNoRulesCheckNothing(t *testing.T) {
 }
 
 // What goes out must come in again, whatever the rule says.
-func TestResultsHaveAJSONForm(t *testing.T) {
+func TestResults_Metadata_HaveAJSONForm(t *testing.T) {
 	r := newRegistry()
 	for id, config := range map[string]string{
 		"cel":    `{"type":"cel","parameters":{"expression":"data.x == 1"}}`,
@@ -292,7 +292,7 @@ func TestResultsHaveAJSONForm(t *testing.T) {
 	}
 }
 
-func TestACancelledContextPassesNothing(t *testing.T) {
+func TestRules_CancelledContext_DoNotPass(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for kind, parameters := range map[string]string{
@@ -306,7 +306,7 @@ func TestACancelledContextPassesNothing(t *testing.T) {
 	}
 }
 
-func TestRulesServeManyAtOnce(t *testing.T) {
+func TestRules_ConcurrentUse_IsSafe(t *testing.T) {
 	validators := []crvgate.Validator[any]{
 		register(t, "cel", `{"expression":"data.items.all(i, i > 0) && data.items != [1]"}`),
 		register(t, "json_schema", `{"schema":{"properties":{"items":{"items":{"minimum":1},"uniqueItems":true}},"patternProperties":{"^i":{"type":"array"}}}}`),
@@ -331,7 +331,7 @@ func TestRulesServeManyAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-func TestRegisterTwice(t *testing.T) {
+func TestRegister_SameRegistryTwice_Panics(t *testing.T) {
 	r := newRegistry()
 	require.Panics(t, func() { rules.Register(r) })
 }

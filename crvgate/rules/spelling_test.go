@@ -34,7 +34,7 @@ func TestSchema_MisspeltKeyword_IsRefused(t *testing.T) {
 }
 
 // Remarks of one's own are remarks.
-func TestSchema_UnknownKeyword_IsARemark(t *testing.T) {
+func TestSchema_UnknownKeyword_IsAnAnnotation(t *testing.T) {
 	for _, name := range []string{
 		"x-owner", "x-maxLenght", "owner", "example", "nullable", "discriminator", "xml", "externalDocs", "unit", "notes", "comment", "version", "order", "id", "name",
 		"label", "markdownDescription", "enumNames", "enumDescriptions", "errorMessage", "tags", "group", "content", "since", "seeAlso", "display", "const2025", "",

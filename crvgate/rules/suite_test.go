@@ -49,7 +49,7 @@ var otherwise = map[string]string{
 
 // The published suite, less what is refused when it is registered: every verdict
 // of a schema that is taken is that of the suite.
-func TestSchema_PublishedSuite_AgreesOrIsRefused(t *testing.T) {
+func TestSchema_PublishedSuite_AgreesOrRefuses(t *testing.T) {
 	folder := os.Getenv("AUREUS_JSON_SCHEMA_SUITE")
 	if folder == "" {
 		t.Skip("set AUREUS_JSON_SCHEMA_SUITE to a checkout of https://github.com/json-schema-org/JSON-Schema-Test-Suite to run it")

@@ -36,7 +36,7 @@ func allRules() map[string]crvgate.Validator[any] {
 
 const shortWhile = 5 * time.Millisecond
 
-func FuzzRules(f *testing.F) {
+func FuzzValidators(f *testing.F) {
 	for _, seed := range [][2]string{
 		{`{"a":1,"b":[],"version":2,"balance":1e400}`, `{"a":0.5,"version":"2"}`},
 		{`{"a":"2024-01-01","dataClassification":"restricted","complianceStandards":["a"]}`, `[]`},

@@ -27,9 +27,9 @@ func randomResult(r *rand.Rand) aureus.ValidationResult {
 	return result
 }
 
-// TestAlgorithm implements the gate algorithm a second time, as
-// docs/spec/gates.md#the-gate-algorithm has it, and compares for many gates.
-func TestAlgorithm(t *testing.T) {
+// TestValidate_RandomGates_FollowTheAlgorithm states the gate algorithm of SPEC 4.1 with C1 to C7 a second
+// time, and compares for many gates.
+func TestValidate_RandomGates_FollowTheAlgorithm(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2)) // the same gates at every run
 	thresholds := []float64{0, 0.3, 0.5, 1}
 	for range 5000 {

@@ -16,7 +16,7 @@ import (
 // The Idempotency-Key of whoever calls the service is between the two: were it
 // sent on, one caller could have the answer that another's request was given.
 // Each question has a key of its own.
-func TestTheCallersIdempotencyKeyIsNotSentOn(t *testing.T) {
+func TestEnforce_IdempotencyKeyOfTheCaller_IsNotForwarded(t *testing.T) {
 	const key = "the-callers-own-key"
 	var keys, leaked []string
 	plane := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -15,7 +15,7 @@ import (
 
 // A result can be read wherever the change could that it is about, however deep
 // that was.
-func TestADeepValueIsShownOnlySoFar(t *testing.T) {
+func TestValidators_DeepValue_IsReplacedInMetadata(t *testing.T) {
 	nested := func(levels int) any {
 		value, err := strictjson.Parse([]byte(strings.Repeat("[", levels) + strings.Repeat("]", levels)))
 		require.NoError(t, err)
@@ -41,7 +41,7 @@ func TestADeepValueIsShownOnlySoFar(t *testing.T) {
 
 // A gate here takes what one takes over the wire: a hundred levels, and not one
 // more, whatever the innermost holds.
-func TestAHundredLevelsAreAHundredHereToo(t *testing.T) {
+func TestNotNull_NestingBeyondTheLimit_IsConflict(t *testing.T) {
 	for _, innermost := range []any{[]any{}, []any{"x"}, map[string]any{}} {
 		value := innermost
 		for range strictjson.MaxDepth - 1 {

@@ -44,7 +44,7 @@ func gateOf(ids []string) aureus.GateConfig {
 	return aureus.GateConfig{Name: "g", Validators: ids, BlockOnFailure: true}
 }
 
-func TestWireGate_RepeatedValidator_RunsOnce(t *testing.T) {
+func TestValidate_RepeatedValidator_RunsOnce(t *testing.T) {
 	calls := 0
 	r, ids := hostRegistry(t, 2, spending(1, &calls))
 	result := r.Validate(t.Context(), aureus.Commit{ID: "c"}, gateOf([]string{ids[1], ids[0], ids[1], ids[1], ids[0]}))
@@ -55,7 +55,7 @@ func TestWireGate_RepeatedValidator_RunsOnce(t *testing.T) {
 
 // What the validators of one gate take together is bounded, and those that no
 // longer run are results like any other.
-func TestWireGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
+func TestValidate_StepsUsedUp_OthersAreToolErrors(t *testing.T) {
 	calls := 0
 	r, ids := hostRegistry(t, 10, spending(registry.MaxGateSteps/4, &calls))
 	for _, blocks := range []bool{true, false} {
@@ -82,7 +82,7 @@ func TestWireGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
 }
 
 // Every validator costs by the size of the commit, since each looks through it.
-func TestWireGate_LargeCommit_FewerValidators(t *testing.T) {
+func TestValidate_LargeCommit_FewerValidatorsRun(t *testing.T) {
 	calls := 0
 	r, ids := hostRegistry(t, registry.MaxGateLength, spending(0, &calls))
 	require.True(t, r.Validate(t.Context(), aureus.Commit{ID: "c", Data: make([]any, 100)}, gateOf(ids)).Passed)
@@ -105,7 +105,7 @@ func TestWireGate_LargeCommit_FewerValidators(t *testing.T) {
 	}
 }
 
-func TestWireGate_TimeOver_TheRestIsListedAsToolError(t *testing.T) {
+func TestValidate_TimeOver_OthersAreToolErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		r, ids := hostRegistry(t, 5, func(ctx context.Context, _ crvgate.Change[any], _ map[string]any) aureus.ValidationResult {
@@ -131,7 +131,7 @@ func TestWireGate_TimeOver_TheRestIsListedAsToolError(t *testing.T) {
 }
 
 // The end of the caller's own context stops the gate altogether, as ever.
-func TestWireGate_CallersContextEnds_Stops(t *testing.T) {
+func TestValidate_CallersContextEnds_Stops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
 	r, ids := hostRegistry(t, 5, func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
@@ -147,7 +147,7 @@ func TestWireGate_CallersContextEnds_Stops(t *testing.T) {
 }
 
 // Results are small enough that a thousand of them are an answer.
-func TestWireGate_LargeResult_IsCut(t *testing.T) {
+func TestValidate_LargeResult_IsCut(t *testing.T) {
 	r, ids := hostRegistry(t, 1, func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
 		result := crvgate.Fail(aureus.Conflict, strings.Repeat("é", 100_000))
 		result.Remediation = strings.Repeat("é", 100_000)
@@ -171,7 +171,7 @@ func TestWireGate_LargeResult_IsCut(t *testing.T) {
 
 // The tests of a configuration share the bounds of one gate. Where those do not
 // suffice, a test that wants "blocked" is not taken for one that passed.
-func TestRegister_TestsBeyondTheBounds_AreRefused(t *testing.T) {
+func TestRegister_TestsBeyondTheLimits_AreRefused(t *testing.T) {
 	calls := 0
 	r := &registry.Registry{}
 	r.Func("host", func(ctx context.Context, _ crvgate.Change[any], _ map[string]any) aureus.ValidationResult {
@@ -198,7 +198,7 @@ func TestRegister_TestsBeyondTheBounds_AreRefused(t *testing.T) {
 
 // A rule of a registry sees the previous state in free form, as it would come over
 // the wire, whatever the commit in Go holds.
-func TestWireGate_PreviousState_InFreeForm(t *testing.T) {
+func TestValidate_PreviousState_IsFreeForm(t *testing.T) {
 	type state struct {
 		Version int64   `json:"version"`
 		Ratio   float64 `json:"ratio"`

@@ -22,8 +22,8 @@ import (
 
 const approvalID = "apr_00000000000000000000000000"
 
-// TestDecisionAnswers: what a caller learns of a decision that is not an allow.
-func TestDecisionAnswers(t *testing.T) {
+// TestEnforce_Refusal_HasProblemResponse: what a caller learns of a decision that is not an allow.
+func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 	ref := func(status aureus.ApprovalStatus) aureus.ApprovalRef {
 		return aureus.ApprovalRef{ID: approvalID, Status: status, ExpiresAt: "2030-01-02T03:04:05Z", URL: "https://aureus.example/a"}
 	}
@@ -86,7 +86,7 @@ func TestDecisionAnswers(t *testing.T) {
 	}
 }
 
-func TestApprovalURL(t *testing.T) {
+func TestApprovalURL_Option_ReplacesTheURL(t *testing.T) {
 	d := aureus.Decision{Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: approvalID, URL: "http://10.0.0.1/inside"}}
 	for name, row := range map[string]struct {
 		option middleware.Options
@@ -104,7 +104,7 @@ func TestApprovalURL(t *testing.T) {
 	}
 }
 
-func TestChallenge(t *testing.T) {
+func TestChallenge_Option_IsInWWWAuthenticate(t *testing.T) {
 	ask := func(options ...middleware.Options) string {
 		w := httptest.NewRecorder()
 		middleware.Enforce(allow, about(aureus.Request{}), options...)(unreachable(t)).
@@ -117,9 +117,9 @@ func TestChallenge(t *testing.T) {
 	require.Equal(t, `Basic realm="ledger"`, ask(middleware.Options{Challenge: `Basic realm="ledger"`}))
 }
 
-// TestRetryAfter: what the control plane asked for counts, within bounds, in
+// TestEnforce_Undecided_HasRetryAfter: what the control plane asked for counts, within bounds, in
 // whole seconds.
-func TestRetryAfter(t *testing.T) {
+func TestEnforce_Undecided_HasRetryAfter(t *testing.T) {
 	for want, err := range map[string]error{
 		"5":    errBroken,
 		"7":    fmt.Errorf("asking: %w", &aureus.Error{Op: "Decide", StatusCode: 503, RetryAfter: 7 * time.Second}),
@@ -134,9 +134,9 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestAnswerReplacesHeaders: what was set for another content goes, the rest
+// TestEnforce_Refusal_ReplacesContentHeaders: what was set for another content goes, the rest
 // of what stands in front stays.
-func TestAnswerReplacesHeaders(t *testing.T) {
+func TestEnforce_Refusal_ReplacesContentHeaders(t *testing.T) {
 	w := httptest.NewRecorder()
 	for name, value := range map[string]string{
 		"Content-Length": "5", "Etag": `"1"`, "Last-Modified": "x", "Cache-Control": "public, max-age=3600", "Content-Type": "text/html", "X-Request-Id": "r1",
@@ -150,8 +150,8 @@ func TestAnswerReplacesHeaders(t *testing.T) {
 	require.Empty(t, w.Header().Get("Etag")+w.Header().Get("Last-Modified")+w.Header().Get("Content-Length"))
 }
 
-// TestWriteError: each error a handler may end with, and its answer.
-func TestWriteError(t *testing.T) {
+// TestWriteError_Errors_HaveTheirResponses: each error a handler may end with, and its answer.
+func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
 	failed := func(code aureus.FailureTaxonomy, reason string) aureus.ValidationResult {
 		return aureus.ValidationResult{FailureCode: code, Reason: reason, Metadata: map[string]any{"iban": "hunter2"}}
 	}
@@ -221,9 +221,9 @@ func TestWriteError(t *testing.T) {
 	}
 }
 
-// TestEveryTypeIsExplained: the other way round, with the types that only the
+// TestProblemTypes_AllOfThem_AreExplained: the other way round, with the types that only the
 // guard itself answers with.
-func TestEveryTypeIsExplained(t *testing.T) {
+func TestProblemTypes_AllOfThem_AreExplained(t *testing.T) {
 	page := problemsPage(t)
 	for _, kind := range []string{"identity-required", "denied", "approval-required", "too-many-pending", "undecided", "body-too-large", "invalid-request"} {
 		require.Contains(t, page, "\n## "+kind+"\n")
@@ -237,8 +237,8 @@ func problemsPage(t testing.TB) string {
 	return string(page)
 }
 
-// TestAnswersAreBounded: a gate may say much, the answer does not.
-func TestAnswersAreBounded(t *testing.T) {
+// TestWriteError_LongTexts_AreCut: a gate may say much, the answer does not.
+func TestWriteError_LongTexts_AreCut(t *testing.T) {
 	results := make([]aureus.ValidationResult, 500)
 	for i := range results {
 		results[i] = aureus.ValidationResult{Reason: strings.Repeat("ü\xff", 2000), FailureCode: aureus.Conflict, Remediation: strings.Repeat("€", 5000)}
@@ -252,9 +252,9 @@ func TestAnswersAreBounded(t *testing.T) {
 	require.Equal(t, strings.Repeat("€", 341)+"…", p.Errors[0].Remediation, "cut between characters")
 }
 
-// TestWriteErrorBehindAGuard: the answer names the decision, and uses what the
+// TestWriteError_BehindAGuard_HasTheDecisionID: the answer names the decision, and uses what the
 // guard was told.
-func TestWriteErrorBehindAGuard(t *testing.T) {
+func TestWriteError_BehindAGuard_HasTheDecisionID(t *testing.T) {
 	decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow}
 	inner := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: approvalID}}
 	protect := middleware.Enforce(saying(decision, nil), about(small), middleware.Options{Challenge: "Basic", ApprovalURL: func(id string) string { return "https://ask.example/" + id }})
@@ -273,8 +273,8 @@ func TestWriteErrorBehindAGuard(t *testing.T) {
 	require.Equal(t, "https://ask.example/"+approvalID, p.Approval.URL)
 }
 
-// TestInvalid: the error a describe names mistakes with.
-func TestInvalid(t *testing.T) {
+// TestInvalid_Error_HasPointerAndReason: the error a describe names mistakes with.
+func TestInvalid_Error_HasPointerAndReason(t *testing.T) {
 	err := error(&middleware.Invalid{Pointer: "/a/0", Reason: "must be a number"})
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 	require.NotErrorIs(t, err, io.EOF)
@@ -282,8 +282,8 @@ func TestInvalid(t *testing.T) {
 	require.Equal(t, "is empty", (&middleware.Invalid{Reason: "is empty"}).Error())
 }
 
-// TestHead: a refusal of a HEAD request has the header of the answer to GET.
-func TestHead(t *testing.T) {
+// TestEnforce_HeadRequest_HasNoBody: a refusal of a HEAD request has the header of the answer to GET.
+func TestEnforce_HeadRequest_HasNoBody(t *testing.T) {
 	server := serve(t, middleware.Enforce(saying(aureus.Decision{}, nil), about(small))(unreachable(t)))
 	answer, body := call(t, server.Client(), newRequest(t, http.MethodHead, server.URL, nil))
 	require.Equal(t, http.StatusForbidden, answer.StatusCode)

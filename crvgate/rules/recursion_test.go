@@ -13,7 +13,7 @@ import (
 // A schema that leads back to itself for one and the same value has no verdict,
 // and below a not the library would make a pass of that. It is refused, whichever
 // keyword leads back.
-func TestSchema_LeadsBackToItself_IsRefused(t *testing.T) {
+func TestSchema_RecursionForTheSameValue_IsRefused(t *testing.T) {
 	for reason, schemaText := range map[string]string{
 		"$ref":                            `{"$ref":"#"}`,
 		"$ref of two":                     `{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`,
@@ -42,7 +42,7 @@ func TestSchema_LeadsBackToItself_IsRefused(t *testing.T) {
 }
 
 // What leads back for a value within the value ends with the data.
-func TestSchema_LeadsBackForAValueWithin_IsTaken(t *testing.T) {
+func TestSchema_RecursionForAnInnerValue_IsAccepted(t *testing.T) {
 	for reason, row := range map[string]struct{ schema, valid, invalid string }{
 		"properties":            {`{"type":"object","properties":{"a":{"$ref":"#"}}}`, `{"a":{"a":{}}}`, `{"a":{"a":1}}`},
 		"patternProperties":     {`{"type":"object","patternProperties":{"a":{"$ref":"#"}}}`, `{"a":{"a":{}}}`, `{"a":{"a":1}}`},
@@ -65,7 +65,7 @@ func TestSchema_LeadsBackForAValueWithin_IsTaken(t *testing.T) {
 }
 
 // As many schemas as may follow one another, and one more.
-func TestSchema_ChainForOneValue_IsBounded(t *testing.T) {
+func TestSchema_ChainForTheSameValue_IsLimited(t *testing.T) {
 	chain := func(n int, link string) string {
 		return `{"type":"json_schema","parameters":{"schema":{"$ref":"#/$defs/0","$defs":{` +
 			list(n, func(i int) string { return fmt.Sprintf(`"%d":`+link, i, i+1) }) + fmt.Sprintf(`,"%d":{}}}}}`, n)

@@ -70,7 +70,7 @@ func (c ruleCase) check(t *testing.T, rule crvgate.Validator[any]) {
 	})
 }
 
-func TestSchema(t *testing.T) {
+func TestSchema_Cases(t *testing.T) {
 	rule := validators.Schema(validators.Field{Name: "z", Type: "string"}, validators.Field{Name: "a", Type: "number"}, validators.Field{Name: "list", Type: "array"}, validators.Field{Name: "n", Type: "integer"}, validators.Field{Name: "o", Type: "object"}, validators.Field{Name: "b", Type: "boolean"})
 	for _, c := range []ruleCase{
 		{name: "as declared", data: `{"z":"","a":0.5,"list":[],"n":2.0,"o":{},"b":false,"more":1}`},
@@ -91,7 +91,7 @@ func TestSchema(t *testing.T) {
 	ruleCase{name: "inherited names are none", data: `{}`, code: aureus.MissingData}.check(t, validators.Schema(validators.Field{Name: "toString", Type: "object"}))
 }
 
-func TestMonotonic(t *testing.T) {
+func TestMonotonic_Cases(t *testing.T) {
 	for _, c := range []ruleCase{
 		{name: "no previous state", data: `{"version":1}`},
 		{name: "a previous state of 0", data: `{"version":1}`, previous: `0`},
@@ -129,7 +129,7 @@ func TestMonotonic(t *testing.T) {
 	}
 }
 
-func TestStatisticalBounds(t *testing.T) {
+func TestStatisticalBounds_Cases(t *testing.T) {
 	limits := validators.StatisticalBounds("x", validators.Bounds{Min: new(-1.5), Max: new(10.0)})
 	for _, c := range []ruleCase{
 		{name: "at the minimum", data: `{"x":-1.5}`, metadata: `{"bounds":{"max":10,"min":-1.5},"field":"x","value":-1.5}`},
@@ -157,7 +157,7 @@ func TestStatisticalBounds(t *testing.T) {
 		check(t, validators.StatisticalBounds("x", validators.Bounds{Max: new(9007199254740992.0)}))
 }
 
-func TestAnomalyDetection(t *testing.T) {
+func TestAnomalyDetection_Cases(t *testing.T) {
 	for _, c := range []ruleCase{
 		{name: "one earlier value", data: `{"x":99}`, confidence: 0.5, metadata: `{"field":"x","historicalDataSize":1,"value":99}`},
 	} {
@@ -181,7 +181,7 @@ func TestAnomalyDetection(t *testing.T) {
 	ruleCase{name: "the history is its own", data: `{"x":1}`, metadata: "-"}.check(t, rule)
 }
 
-func TestCrossFieldConsistency(t *testing.T) {
+func TestCrossFieldConsistency_Cases(t *testing.T) {
 	holds := func(answer bool, err error) func(context.Context, map[string]any) (bool, error) {
 		return func(_ context.Context, values map[string]any) (bool, error) { clear(values); return answer, err }
 	}
@@ -226,7 +226,7 @@ func TestCrossFieldConsistency(t *testing.T) {
 	require.Equal(t, aureus.Conflict, validators.CrossFieldConsistency()(t.Context(), crvgate.Change[any]{Data: func() {}}).FailureCode)
 }
 
-func TestTemporalMonotonic(t *testing.T) {
+func TestTemporalMonotonic_Cases(t *testing.T) {
 	usual := validators.TemporalMonotonic(validators.TemporalOptions{})
 	for _, c := range []ruleCase{
 		{name: "first", data: `null`, metadata: `{"isFirstCommit":true}`},
@@ -257,7 +257,7 @@ func TestTemporalMonotonic(t *testing.T) {
 		check(t, validators.TemporalMonotonic(validators.TemporalOptions{MaxDrift: new(time.Duration(0))}))
 }
 
-func TestMemoryRules(t *testing.T) {
+func TestMemoryValidators_Cases(t *testing.T) {
 	now := func() time.Time { return time.UnixMilli(10_000) }
 	retention := validators.MemoryRetention(validators.Retention{Max: time.Second, Now: now, TimestampField: "at"})
 	for _, c := range []ruleCase{
@@ -320,7 +320,7 @@ func TestMemoryRules(t *testing.T) {
 	require.Contains(t, result.Remediation, aureus.LowConfidence.Remediation())
 }
 
-func TestAccountRules(t *testing.T) {
+func TestAccountValidators_Cases(t *testing.T) {
 	for _, c := range []ruleCase{
 		{name: "an object", data: `{"a":1}`},
 		{name: "keeps keys and kinds", data: `{"a":2.5,"b":[],"new":{}}`, previous: `{"a":1,"b":[1]}`},
@@ -347,7 +347,7 @@ func TestAccountRules(t *testing.T) {
 	}
 }
 
-func TestCustom(t *testing.T) {
+func TestCustom_Results_HaveReasonAndCode(t *testing.T) {
 	positive := func(_ context.Context, c crvgate.Change[int]) (bool, error) { return c.Data > 0, nil }
 	rule := validators.Custom("a positive number", positive, "", "")
 	result := rule(t.Context(), crvgate.Change[int]{Data: -1})
@@ -368,7 +368,7 @@ func TestCustom(t *testing.T) {
 	require.Equal(t, aureus.ToolError, result.FailureCode)
 }
 
-func TestRulesTakePlainGoValues(t *testing.T) {
+func TestValidators_GoValues_AreConverted(t *testing.T) {
 	change := crvgate.Change[any]{
 		Data: map[string]any{"balance": 12, "tags": []string{"a"}},
 		Previous: struct {
