@@ -14,7 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// randomResult is any result that a validator could give, sensible or not.
+// randomResult is a random result of a validator, with valid and invalid values.
 func randomResult(r *rand.Rand) aureus.ValidationResult {
 	result := aureus.ValidationResult{Valid: r.IntN(4) > 0}
 	confidences := []*float64{nil, new(0.0), new(0.3), new(0.7), new(1.0), new(1.5), new(-0.1), new(math.NaN())}
@@ -27,9 +27,10 @@ func randomResult(r *rand.Rand) aureus.ValidationResult {
 	return result
 }
 
-// TestValidate_RandomGates_FollowTheAlgorithm states the gate algorithm of SPEC 4.1 with C1 to C7 a second
-// time, and compares for many gates.
+// TestValidate_RandomGates_FollowTheAlgorithm implements the algorithm of
+// docs/spec/gates.md a second time, and compares the results for many gates.
 func TestValidate_RandomGates_FollowTheAlgorithm(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2)) // the same gates at every run
 	thresholds := []float64{0, 0.3, 0.5, 1}
 	for range 5000 {

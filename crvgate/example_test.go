@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/validators"
 )
 
-// Payment is what agents ask for here.
+// Payment is the change in these examples.
 type Payment struct {
 	To     string `json:"to"`
 	Amount int64  `json:"amount"`
@@ -42,7 +42,7 @@ func pay(_ context.Context, p Payment) error {
 	return nil
 }
 
-// A function behind a gate runs only when every validator passes.
+// The function runs only if every validator passes.
 func ExampleWrap() {
 	apply := crvgate.Wrap(crvgate.New("payments", withinLimit, knownPayee), pay)
 
@@ -55,7 +55,7 @@ func ExampleWrap() {
 	// crvgate: gate "payments" blocked the change: OUT_OF_SCOPE: a payment is at most 500 (Check the allowed range or scope of the operation and bring the value inside it.)
 }
 
-// The same for a function that returns a value.
+// WrapValue is for a function that returns a value.
 func ExampleWrapValue() {
 	charge := crvgate.WrapValue(crvgate.New("payments", withinLimit), func(_ context.Context, p Payment) (string, error) {
 		return "receipt for " + p.To, nil
@@ -65,7 +65,8 @@ func ExampleWrapValue() {
 	// Output: receipt for acme <nil>
 }
 
-// The error says what was found, and whether anything was found at all.
+// The error has the results of all validators. ErrUndecided tells that only tools
+// failed.
 func ExampleBlocked() {
 	broken := func(context.Context, crvgate.Change[Payment]) aureus.ValidationResult {
 		panic("the rates are not there")
@@ -89,8 +90,8 @@ func ExampleBlocked() {
 	// true TOOL_ERROR
 }
 
-// Rules over JSON, here two built-in ones, see the same change as free-form
-// JSON; Previous says how the state before it is found.
+// Ready-made validators see the change as JSON. Previous loads the state before the
+// change.
 func ExampleGate_With() {
 	stored := Account{Balance: 100, Version: 7}
 	gate := crvgate.New("accounts", func(context.Context, crvgate.Change[Account]) aureus.ValidationResult { return crvgate.Pass() }).
@@ -107,7 +108,7 @@ func ExampleGate_With() {
 	// <nil> {80 8}
 }
 
-// A gate that does not block lets the change through and says what it found.
+// A gate that does not block admits the change and reports what failed.
 func ExampleGate_NonBlocking() {
 	gate := crvgate.New("payments", withinLimit).NonBlocking().Recover(aureus.Escalate{Reason: "large payments are looked at"}).
 		Observe(func(_ context.Context, report crvgate.Report) {
@@ -120,7 +121,7 @@ func ExampleGate_NonBlocking() {
 	// <nil>
 }
 
-// Gates in a row: the first that blocks is the last that runs.
+// The gates of a chain run in order until one blocks.
 func ExampleChain() {
 	chain := crvgate.Chain(crvgate.New("shape", knownPayee), crvgate.New("limits", withinLimit))
 	fmt.Println(len(chain.Validate(context.Background(), crvgate.Change[Payment]{})))

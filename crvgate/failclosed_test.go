@@ -28,8 +28,8 @@ func sure(confidence float64) crvgate.Validator[int] {
 	return saying(aureus.ValidationResult{Valid: true, Confidence: &confidence})
 }
 
-// refused are all the ways in which a change does not pass. Whatever is added to
-// a gate has its line here.
+// refused lists every way in which a change is not admitted. A new feature of the gate
+// gets its rows here.
 var refused = []struct {
 	name      string
 	gate      crvgate.Checker[int]
@@ -103,6 +103,7 @@ func expired(ctx context.Context) context.Context {
 }
 
 func TestCheck_FailClosedCases_AreRefused(t *testing.T) {
+	t.Parallel()
 	for _, c := range refused {
 		t.Run(c.name, func(t *testing.T) {
 			applied := false
@@ -136,8 +137,10 @@ func TestCheck_FailClosedCases_AreRefused(t *testing.T) {
 	}
 }
 
-// TestCheck_AdmittedCases_ReturnNil is the other side: nothing above refuses for another reason.
+// TestCheck_AdmittedCases_ReturnNil shows that the rows above are refused for the
+// reason that they state.
 func TestCheck_AdmittedCases_ReturnNil(t *testing.T) {
+	t.Parallel()
 	for name, gate := range map[string]crvgate.Checker[int]{
 		"all pass":                            crvgate.New("g", pass, sure(1)),
 		"more validators than fit the stack":  crvgate.New("g", slices.Repeat([]crvgate.Validator[int]{pass}, 6)...),
@@ -168,6 +171,7 @@ func TestCheck_AdmittedCases_ReturnNil(t *testing.T) {
 }
 
 func TestValidate_ContextEndsWhileJudging_IsToolError(t *testing.T) {
+	t.Parallel()
 	for name, endAt := range map[string]int{"in the middle": 1, "in the last validator": 2} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -200,6 +204,7 @@ func TestValidate_ContextEndsWhileJudging_IsToolError(t *testing.T) {
 }
 
 func TestValidate_ContextEndsInAPanic_IsToolError(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := false
 	gate := crvgate.New("g",
@@ -211,6 +216,7 @@ func TestValidate_ContextEndsInAPanic_IsToolError(t *testing.T) {
 }
 
 func TestWrap_GoexitInAValidator_DoesNotApply(t *testing.T) {
+	t.Parallel()
 	gate := crvgate.New("g", func(context.Context, crvgate.Change[int]) aureus.ValidationResult {
 		runtime.Goexit()
 		return crvgate.Pass()
@@ -226,6 +232,7 @@ func TestWrap_GoexitInAValidator_DoesNotApply(t *testing.T) {
 }
 
 func TestConstructors_InvalidArguments_Panic(t *testing.T) {
+	t.Parallel()
 	for name, mistake := range map[string]func(){
 		"no function to wrap":      func() { crvgate.Wrap[int](crvgate.New("g", pass), nil) },
 		"no function with a value": func() { crvgate.WrapValue[int, int](crvgate.New("g", pass), nil) },

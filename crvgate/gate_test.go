@@ -19,7 +19,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// rates writes to the map it is given, which panics when there is none.
+// rates writes to the map that it is given, and panics if the map is nil.
 func rates(known map[string]int) aureus.ValidationResult {
 	known["x"] = 1
 	return crvgate.Pass()
@@ -28,6 +28,7 @@ func rates(known map[string]int) aureus.ValidationResult {
 func always(context.Context, crvgate.Change[transfer]) (bool, error) { return true, nil }
 
 func TestValidate_SeveralFailures_KeepsEveryResult(t *testing.T) {
+	t.Parallel()
 	gate := crvgate.New("g",
 		saying(crvgate.Fail(aureus.Conflict, "first")),
 		func(context.Context, crvgate.Change[int]) aureus.ValidationResult {
@@ -67,7 +68,8 @@ func TestValidate_SeveralFailures_KeepsEveryResult(t *testing.T) {
 	}
 }
 
-func TestValidate_OnlyConfidenceTooLow_IsLowConfidence(t *testing.T) { // SPEC C1
+func TestValidate_OnlyConfidenceTooLow_IsLowConfidence(t *testing.T) {
+	t.Parallel()
 	gate := crvgate.New("g", pass, sure(0.79)).RequireConfidence(0.8).Recover(aureus.AskUser{Prompt: "sure?"})
 	result := gate.Validate(t.Context(), crvgate.Change[int]{})
 	require.Equal(t, aureus.LowConfidence, result.FailureCode)
@@ -89,6 +91,7 @@ func TestValidate_OnlyConfidenceTooLow_IsLowConfidence(t *testing.T) { // SPEC C
 }
 
 func TestRecover_Pass_HasNoStrategy(t *testing.T) {
+	t.Parallel()
 	result := crvgate.New("g", pass).Recover(aureus.Ignore{Justification: "x"}).Validate(t.Context(), crvgate.Change[int]{})
 	require.True(t, result.Passed)
 	require.Nil(t, result.RecoveryStrategy)
@@ -97,6 +100,7 @@ func TestRecover_Pass_HasNoStrategy(t *testing.T) {
 }
 
 func TestValidate_FirstCodedFailure_GivesTheRemediation(t *testing.T) {
+	t.Parallel()
 	own := crvgate.Fail(aureus.Conflict, "r")
 	own.Remediation = "call accounting"
 	result := crvgate.New("g", saying(aureus.ValidationResult{}), saying(own), saying(crvgate.Fail(aureus.MissingData, ""))).Validate(t.Context(), crvgate.Change[int]{})
@@ -104,9 +108,10 @@ func TestValidate_FirstCodedFailure_GivesTheRemediation(t *testing.T) {
 	require.Equal(t, "call accounting", result.Remediation)
 }
 
-// What goes out parses in the published client: codes among the seven,
-// confidences from 0 to 1 (SPEC, trap 11).
+// Every result can be read by a client of the API: codes are among the seven, and
+// confidences are from 0 to 1.
 func TestValidate_InvalidConfidenceOrCode_IsNotInTheResult(t *testing.T) {
+	t.Parallel()
 	result := crvgate.New("g", sure(1.01), sure(-3), saying(crvgate.Fail("NONSENSE", "why")), saying(aureus.ValidationResult{Valid: true, FailureCode: "NONSENSE"})).
 		Validate(t.Context(), crvgate.Change[int]{})
 	for i, r := range result.ValidationResults {
@@ -116,8 +121,8 @@ func TestValidate_InvalidConfidenceOrCode_IsNotInTheResult(t *testing.T) {
 	require.Contains(t, result.ValidationResults[2].Reason, "NONSENSE")
 }
 
-// A confidence that was written through the shared pointer of Pass changes
-// nothing: neither the gate's judgement nor the results of others.
+// A caller can write through the shared pointer of Pass. That affects neither the
+// judgement nor other results.
 func TestPass_ConfidenceModifiedByACaller_DoesNotAffectOthers(t *testing.T) {
 	spoilt := crvgate.Pass()
 	*spoilt.Confidence = 0
@@ -134,6 +139,7 @@ type strategy map[string]any
 func (s strategy) Strategy() map[string]any { return s }
 
 func TestGate_Methods_DoNotChangeTheReceiver(t *testing.T) {
+	t.Parallel()
 	given := []crvgate.Validator[int]{pass, pass}
 	base := crvgate.New("g", given...)
 	given[0] = saying(crvgate.Fail(aureus.Conflict, ""))
@@ -174,6 +180,7 @@ type account struct {
 }
 
 func TestWrap_PreviousAndDescribe_CompleteTheChange(t *testing.T) {
+	t.Parallel()
 	seen := crvgate.Change[account]{}
 	gate := crvgate.New("g", func(_ context.Context, c crvgate.Change[account]) aureus.ValidationResult {
 		seen = c
@@ -203,6 +210,7 @@ func TestWrap_PreviousAndDescribe_CompleteTheChange(t *testing.T) {
 }
 
 func TestBlocked_ErrorOfPrevious_IsNotInTheResult(t *testing.T) {
+	t.Parallel()
 	cause := errors.New("dial tcp 10.0.0.7: password authentication failed")
 	gate := crvgate.New("g", pass).Previous(func(context.Context, int) (int, bool, error) { return 0, false, cause })
 	err := gate.Check(t.Context(), crvgate.Change[int]{})
@@ -213,6 +221,7 @@ func TestBlocked_ErrorOfPrevious_IsNotInTheResult(t *testing.T) {
 }
 
 func TestWith_Validators_SeeFreeFormJSON(t *testing.T) {
+	t.Parallel()
 	var seen crvgate.Change[any]
 	look := func(_ context.Context, c crvgate.Change[any]) aureus.ValidationResult {
 		seen = c
@@ -243,6 +252,7 @@ func TestWith_Validators_SeeFreeFormJSON(t *testing.T) {
 }
 
 func TestWith_ValidatorThatModifies_DoesNotAffectTheChange(t *testing.T) {
+	t.Parallel()
 	data := map[string]any{"a": "b"}
 	spoil := func(_ context.Context, c crvgate.Change[any]) aureus.ValidationResult {
 		object, _ := c.Data.(map[string]any)
@@ -259,6 +269,7 @@ type explosive struct{}
 func (explosive) MarshalJSON() ([]byte, error) { panic("boom") }
 
 func TestWith_ChangeWithoutJSONForm_IsConflict(t *testing.T) {
+	t.Parallel()
 	for name, data := range map[string]any{
 		"a channel": make(chan int), "NaN": nan(), "invalid UTF-8": "\xff", "a panic": explosive{}, "a map that holds one": map[string]any{"a": func() {}},
 		"a number that is none": json.Number("1x"), "a loop": loop(), "deep nesting": deep(200),
@@ -272,7 +283,7 @@ func TestWith_ChangeWithoutJSONForm_IsConflict(t *testing.T) {
 			result = gate.With(validators.NotNull()).Validate(t.Context(), crvgate.Change[any]{Previous: data, HasPrevious: true})
 			require.Equal(t, aureus.Conflict, result.FailureCode)
 
-			// the same rules in a gate whose changes are any to begin with
+			// the same validators in a gate for changes of type any
 			result = crvgate.New("g", validators.NotNull(), validators.Monotonic()).Validate(t.Context(), crvgate.Change[any]{Data: data})
 			require.False(t, result.Passed)
 			result = new(registry.Registry).Validate(t.Context(), aureus.Commit{Data: data}, aureus.GateConfig{Validators: []string{"not_null"}, BlockOnFailure: true})
@@ -299,6 +310,7 @@ func deep(levels int) any {
 }
 
 func TestDetectMutation_ValidatorThatModifies_IsToolError(t *testing.T) {
+	t.Parallel()
 	honest := func(_ context.Context, c crvgate.Change[map[string]int]) aureus.ValidationResult {
 		c.Data = nil // its own copy
 		if c.Data != nil {
@@ -381,6 +393,7 @@ func TestObserve_EveryJudgement_IsReportedOnce(t *testing.T) {
 }
 
 func TestBlocked_Error_HasGateCodeReasonAndRemediation(t *testing.T) {
+	t.Parallel()
 	err := crvgate.New("ledger", pass, saying(aureus.ValidationResult{Reason: "vague"}), saying(crvgate.Fail(aureus.OutOfScope, "the account would be overdrawn"))).
 		Check(t.Context(), crvgate.Change[int]{})
 	require.EqualError(t, err, `crvgate: gate "ledger" blocked the change: OUT_OF_SCOPE: the account would be overdrawn (`+aureus.OutOfScope.Remediation()+`)`)
@@ -395,7 +408,7 @@ func TestBlocked_Error_HasGateCodeReasonAndRemediation(t *testing.T) {
 	require.NotErrorIs(t, &crvgate.Blocked{}, crvgate.ErrUndecided, "an error made by hand is judged by its result")
 }
 
-// gateError is how a package that does not import crvgate finds the result.
+// gateError is how a package that does not import crvgate recognizes the error.
 type gateError interface {
 	error
 	GateResult() aureus.GateResult
@@ -406,6 +419,7 @@ type errWrap struct{ error }
 func (e errWrap) Unwrap() error { return e.error }
 
 func TestChain_GateThatBlocks_IsTheLastToRun(t *testing.T) {
+	t.Parallel()
 	ran := 0
 	count := func(context.Context, crvgate.Change[int]) aureus.ValidationResult { ran++; return crvgate.Pass() }
 	warn := crvgate.New("warn", saying(crvgate.Fail(aureus.LowConfidence, ""))).NonBlocking()
@@ -455,6 +469,7 @@ func TestCheck_Pass_DoesNotAllocate(t *testing.T) {
 }
 
 func TestGate_ConcurrentUse_IsSafe(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	reports := 0
 	gate := crvgate.New("ledger", positiveAmount, noOverdraft).With(validators.NotNull(), validators.MaxSize(1000)).
@@ -481,6 +496,7 @@ func TestGate_ConcurrentUse_IsSafe(t *testing.T) {
 }
 
 func TestReportEvent_WorkflowAndTask_AreNeeded(t *testing.T) {
+	t.Parallel()
 	result := crvgate.New("ledger", saying(crvgate.Fail(aureus.Conflict, ""))).Validate(t.Context(), crvgate.Change[int]{})
 	metadata := map[string]any{"workflowId": "w", "taskId": "t"}
 	event, ok := crvgate.Report{Result: result, ChangeID: "c", Metadata: metadata}.Event()

@@ -15,8 +15,8 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// TestEnforce_ApprovedRequest_PassesOnce is the whole way over a listener: asked, pending, approved,
-// passed once, and not again; and every change makes it another request.
+// TestEnforce_ApprovedRequest_PassesOnce: over a connection, a request is pending, is
+// approved, passes once and does not pass again. A changed request is another request.
 func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	people := &memoryApprovals{}
 	reached := 0
@@ -107,9 +107,10 @@ func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	require.Equal(t, 1, reached)
 }
 
-// TestApprovalHeader_UnknownApproval_GrantsNothing: one that nobody gave does not count, and what needs no
-// person passes with it all the same.
+// TestApprovalHeader_UnknownApproval_GrantsNothing: an id that no approval has does not
+// help, and does not hinder a request that needs no approval.
 func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
+	t.Parallel()
 	local := &guard.Local{Approvals: &memoryApprovals{}}
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set(middleware.ApprovalHeader, approvalID)
@@ -129,8 +130,10 @@ func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
 	require.Equal(t, own.ApprovalToken, asked.ApprovalToken, "what describe said stands")
 }
 
-// TestEnforce_HTTPCall_HasThePartsOfTheRequest: the parts of the request that a decider gets.
+// TestEnforce_HTTPCall_HasThePartsOfTheRequest: these parts of the request reach the
+// decider.
 func TestEnforce_HTTPCall_HasThePartsOfTheRequest(t *testing.T) {
+	t.Parallel()
 	ask := func(r *http.Request, describe func(*http.Request) (aureus.Request, error), options ...middleware.Options) *aureus.HTTPCall {
 		var asked aureus.Request
 		middleware.Enforce(wanting(&asked), describe, options...)(echo).ServeHTTP(httptest.NewRecorder(), r)

@@ -17,7 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// nowhere is a ResponseWriter that costs nothing.
+// nowhere is a ResponseWriter that does nothing.
 type nowhere struct{ header http.Header }
 
 func (w nowhere) Header() http.Header       { return w.header }
@@ -26,7 +26,8 @@ func (nowhere) WriteHeader(int)             {}
 
 var bare = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// guarded is a handler behind a real local decision with ten held permissions.
+// guarded puts a guard with a local decision before a handler. The principal has ten
+// permissions.
 func guarded(next http.Handler, options ...middleware.Options) http.Handler {
 	held := make([]aureus.Permission, 10)
 	for i := range held {
@@ -50,7 +51,7 @@ func routes() *http.ServeMux {
 	return mux
 }
 
-// pathways are the ways through the guard whose cost is bounded.
+// pathways are the ways through the guard whose allocations are limited.
 func pathways() map[string]http.Handler {
 	outcomes := middleware.Options{Outcomes: func(context.Context, aureus.Outcome) {}}
 	return map[string]http.Handler{
@@ -60,7 +61,8 @@ func pathways() map[string]http.Handler {
 	}
 }
 
-// The guard over the bare handler, decision included.
+// BenchmarkEnforce compares guarded handlers with the bare handler. The decision is
+// included.
 func BenchmarkEnforce(b *testing.B) {
 	handlers := pathways()
 	handlers["bare"], handlers["bare-mux"] = bare, routes()
@@ -76,8 +78,8 @@ func BenchmarkEnforce(b *testing.B) {
 	}
 }
 
-// BenchmarkEnforceReadingTheBody is what binding a body of 1 KiB costs, without
-// hashing it.
+// BenchmarkEnforceReadingTheBody is a request whose body of 1 KiB is read for an
+// approval. The digest is not included.
 func BenchmarkEnforceReadingTheBody(b *testing.B) {
 	handler := middleware.Enforce(reading, about(small))(bare)
 	text := bytes.Repeat([]byte("x"), 1024)
@@ -90,8 +92,8 @@ func BenchmarkEnforceReadingTheBody(b *testing.B) {
 	}
 }
 
-// TestEnforce_Allowed_AllocatesLittle holds every way through the guard to its budget of
-// eight allocations.
+// TestEnforce_Allowed_AllocatesLittle: each way through the guard has at most eight
+// allocations.
 func TestEnforce_Allowed_AllocatesLittle(t *testing.T) {
 	for name, handler := range pathways() {
 		t.Run(name, func(t *testing.T) {

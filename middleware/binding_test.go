@@ -18,7 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// digesting keeps the digests of what it is asked, and allows.
+// digesting is a decider that allows and keeps the digest of each request.
 func digesting(t *testing.T, digests *[]aureus.Digest) guard.Decider {
 	t.Helper()
 	return guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
@@ -28,9 +28,10 @@ func digesting(t *testing.T, digests *[]aureus.Digest) guard.Decider {
 	})
 }
 
-// TestEnforce_HeadersThatChangeTheRequest_AreBound: what stands behind the guard may do
-// something else because of each of these, so an approval is for that one value.
+// TestEnforce_HeadersThatChangeTheRequest_AreBound: each of these headers may change
+// what any handler does, so an approval is for one value only.
 func TestEnforce_HeadersThatChangeTheRequest_AreBound(t *testing.T) {
+	t.Parallel()
 	var digests []aureus.Digest
 	handler := middleware.Enforce(digesting(t, &digests), about(large))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	digestOf := func(header, value string) aureus.Digest {
@@ -61,9 +62,10 @@ func TestEnforce_HeadersThatChangeTheRequest_AreBound(t *testing.T) {
 	require.Equal(t, digestOf("Forwarded", "for=192.0.2.1;host=a"), digestOf("Forwarded", "for=192.0.2.9; host=a, by=x"))
 }
 
-// TestEnforce_MethodOverride_IsRefused: at every tier, since describe decides on
-// the method that came.
+// TestEnforce_MethodOverride_IsRefused: at every risk tier, because describe decides on
+// the method of the request.
 func TestEnforce_MethodOverride_IsRefused(t *testing.T) {
+	t.Parallel()
 	for _, header := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
 		for _, request := range []aureus.Request{small, large} {
 			r := httptest.NewRequest(http.MethodPost, "/", nil)
@@ -83,7 +85,7 @@ func TestEnforce_MethodOverride_IsRefused(t *testing.T) {
 	}
 }
 
-// TestEnforce_Trailers_AreBound: announced or not.
+// TestEnforce_Trailers_AreBound: whether they are announced or not.
 func TestEnforce_Trailers_AreBound(t *testing.T) {
 	var digests []aureus.Digest
 	var seen []string
@@ -112,8 +114,8 @@ func TestEnforce_Trailers_AreBound(t *testing.T) {
 	require.Equal(t, []string{"5", "500", "5", "", "500"}, seen)
 }
 
-// TestEnforce_LongBodyThatDescribeReads_IsRefusedBeforeItIsSent: a
-// client that waits for leave to send is not told to go on.
+// TestEnforce_LongBodyThatDescribeReads_IsRefusedBeforeItIsSent: a client that waits
+// for 100 Continue does not get it.
 func TestEnforce_LongBodyThatDescribeReads_IsRefusedBeforeItIsSent(t *testing.T) {
 	server := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
 		_, err := io.ReadAll(r.Body)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// source is a body that tells what was done to it.
+// source is a body that records how it is used.
 type source struct {
 	io.Reader
 	reads, closes int
@@ -31,9 +31,11 @@ func attached(src io.Reader, length, limit int64) (*body, *http.Request, *source
 	return b, r, s
 }
 
-// TestBody_ReadByDescribe_IsReadAgainByTheHandler: however describe reads, in whatever pieces,
-// and whoever asks for the whole, the handler gets exactly what came.
+// TestBody_ReadByDescribe_IsReadAgainByTheHandler: in whatever pieces describe reads,
+// and if the whole body is asked for too, the handler gets exactly the bytes of the
+// request.
 func TestBody_ReadByDescribe_IsReadAgainByTheHandler(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	const limit = 4096
 	for range 2000 {
@@ -84,6 +86,7 @@ func TestBody_ReadByDescribe_IsReadAgainByTheHandler(t *testing.T) {
 }
 
 func TestBody_NotRead_IsTheOriginal(t *testing.T) {
+	t.Parallel()
 	b, r, src := attached(strings.NewReader("abc"), 3, 10)
 	b.detach(r)
 	require.NoError(t, b.seal())
@@ -92,6 +95,7 @@ func TestBody_NotRead_IsTheOriginal(t *testing.T) {
 }
 
 func TestBody_LongerThanTheLimit_Fails(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		size   int
 		length int64
@@ -127,8 +131,10 @@ func TestBody_LongerThanTheLimit_Fails(t *testing.T) {
 	}
 }
 
-// TestBody_DescribeReadsBeyondTheLimit_Fails: it gets what is within the bound, and the error.
+// TestBody_DescribeReadsBeyondTheLimit_Fails: describe gets the bytes within the limit,
+// and then the error.
 func TestBody_DescribeReadsBeyondTheLimit_Fails(t *testing.T) {
+	t.Parallel()
 	b, r, _ := attached(strings.NewReader(strings.Repeat("x", 100)), -1, 10)
 	got, err := io.ReadAll(r.Body)
 	require.Len(t, got, 10)
@@ -137,9 +143,10 @@ func TestBody_DescribeReadsBeyondTheLimit_Fails(t *testing.T) {
 	require.ErrorAs(t, b.failure(), &large)
 }
 
-// TestBody_Incomplete_Fails: the failure is told to everybody who asks, once it is
-// known, and is not taken for the end.
+// TestBody_Incomplete_Fails: every reader gets the error, and none takes it for the end
+// of the body.
 func TestBody_Incomplete_Fails(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("broken")
 	b, _, src := attached(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), -1, 10)
 	for range 2 {
@@ -150,8 +157,10 @@ func TestBody_Incomplete_Fails(t *testing.T) {
 	require.ErrorIs(t, b.seal(), broken)
 }
 
-// TestBody_GetBodyAfterTheDecision_Fails: a decider that is late cannot take the body away.
+// TestBody_GetBodyAfterTheDecision_Fails: a decider that reads late cannot take the
+// body away from the handler.
 func TestBody_GetBodyAfterTheDecision_Fails(t *testing.T) {
+	t.Parallel()
 	b, _, src := attached(strings.NewReader("abc"), 3, 10)
 	require.NoError(t, b.seal())
 	_, err := b.all()
@@ -167,9 +176,10 @@ func TestBody_GetBodyAfterTheDecision_Fails(t *testing.T) {
 	require.Equal(t, "abc", string(whole))
 }
 
-// TestBody_FailureDuringARead_DoesNotWait: a decider that gave up while the body was being read
-// is answered at once.
+// TestBody_FailureDuringARead_DoesNotWait: if the decider gives up while the body is
+// being read, the response does not wait for the read.
 func TestBody_FailureDuringARead_DoesNotWait(t *testing.T) {
+	t.Parallel()
 	reader, writer := io.Pipe()
 	b, _, _ := attached(reader, -1, 10)
 	done := make(chan struct{})
@@ -184,8 +194,9 @@ func TestBody_FailureDuringARead_DoesNotWait(t *testing.T) {
 	<-done
 }
 
-// TestBody_ReadAfterClose_Fails: as with the server's own.
+// TestBody_ReadAfterClose_Fails: as with the body of the server.
 func TestBody_ReadAfterClose_Fails(t *testing.T) {
+	t.Parallel()
 	b, _, _ := attached(strings.NewReader("abc"), 3, 10)
 	_, err := b.all()
 	require.NoError(t, err)
@@ -196,9 +207,10 @@ func TestBody_ReadAfterClose_Fails(t *testing.T) {
 	require.ErrorIs(t, err, http.ErrBodyReadAfterClose)
 }
 
-// TestBody_Close_InterruptsARead: a handler that reads on past what was kept does so
-// without holding what Close needs.
+// TestBody_Close_InterruptsARead: a handler that reads beyond the kept bytes does not
+// hold the lock that Close needs.
 func TestBody_Close_InterruptsARead(t *testing.T) {
+	t.Parallel()
 	reader, writer := io.Pipe()
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Body, r.ContentLength = reader, -1

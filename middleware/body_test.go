@@ -25,15 +25,15 @@ import (
 
 const mib = 1 << 20
 
-// echo answers with all that a handler can see of the body.
+// echo is a handler that responds with all that it sees of the body.
 var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	fmt.Fprintf(w, "length=%d encoding=%v trailer=%v err=%v %d ", r.ContentLength, r.TransferEncoding, r.Trailer, err, len(body))
 	_, _ = w.Write(body[:min(len(body), 64)])
 })
 
-// TestEnforce_Bodies_ReachTheHandler: bodies of all kinds over a listener. A guard that reads them
-// changes nothing for the handler, and answers 413 above its bound.
+// TestEnforce_Bodies_ReachTheHandler: a guard that reads the body changes nothing for
+// the handler, and responds with 413 above its limit.
 func TestEnforce_Bodies_ReachTheHandler(t *testing.T) {
 	bare := serve(t, echo)
 	untouched := serve(t, middleware.Enforce(allow, about(small))(echo))
@@ -85,8 +85,8 @@ func TestEnforce_Bodies_ReachTheHandler(t *testing.T) {
 	}
 }
 
-// TestEnforce_Trailers_ReachTheHandler: announced ones are there for the handler after the body, read
-// before or not.
+// TestEnforce_Trailers_ReachTheHandler: announced trailers are there after the body,
+// whether the guard has read the body or not.
 func TestEnforce_Trailers_ReachTheHandler(t *testing.T) {
 	request := "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 42\r\n\r\n"
 	for name, decider := range map[string]guard.Decider{"untouched": allow, "read before": reading} {
@@ -97,8 +97,8 @@ func TestEnforce_Trailers_ReachTheHandler(t *testing.T) {
 	}
 }
 
-// TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead: a client that waits for leave to send is told to go on
-// only when somebody wants the body, and not for one that is too large.
+// TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead: a client that waits for 100
+// Continue gets it only if the body is read, and not for a body that is too large.
 func TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead(t *testing.T) {
 	rows := []struct {
 		name    string
@@ -137,8 +137,8 @@ func TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead(t *testing.T) {
 	}
 }
 
-// TestEnforce_IncompleteBody_IsRefused: a client that does not send what it said has not asked for
-// anything.
+// TestEnforce_IncompleteBody_IsRefused: a client that sends less than Content-Length
+// says gets 400.
 func TestEnforce_IncompleteBody_IsRefused(t *testing.T) {
 	server := serve(t, middleware.Enforce(reading, about(small))(unreachable(t)))
 	answer := raw(t, server.Listener.Addr().String(),
@@ -146,7 +146,8 @@ func TestEnforce_IncompleteBody_IsRefused(t *testing.T) {
 	require.True(t, strings.HasPrefix(answer, "HTTP/1.1 400 "), answer)
 }
 
-// TestEnforce_MaxBytesReaderInFront_IsRespected: the bound of somebody in front is told like the guard's own.
+// TestEnforce_MaxBytesReaderInFront_IsRespected: the limit of a handler in front gives
+// the same response as the limit of the guard.
 func TestEnforce_MaxBytesReaderInFront_IsRespected(t *testing.T) {
 	server := serve(t, http.MaxBytesHandler(middleware.Enforce(reading, about(small))(unreachable(t)), 5))
 	answer, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, io.MultiReader(strings.NewReader("123456"))))
@@ -154,8 +155,9 @@ func TestEnforce_MaxBytesReaderInFront_IsRespected(t *testing.T) {
 	require.Contains(t, body, "at most 5 bytes")
 }
 
-// TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal: many a describe reads the body and puts a reader
-// in its place. The handler gets what came, which is what an approval binds.
+// TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal: describe may read the
+// body and set another reader. The handler still gets the bytes of the request, which
+// an approval binds.
 func TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal(t *testing.T) {
 	handler := middleware.Enforce(reading, func(r *http.Request) (aureus.Request, error) {
 		_, err := io.ReadAll(r.Body)
@@ -167,8 +169,8 @@ func TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal(t *testing.T) {
 	require.True(t, strings.HasSuffix(body, "genuine"), body)
 }
 
-// TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain: the form is there for the handler, the body is
-// bound all the same.
+// TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain: the handler sees the form, and
+// an approval binds the body.
 func TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain(t *testing.T) {
 	var bound aureus.Body
 	handler := middleware.Enforce(guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
@@ -220,8 +222,9 @@ func TestEnforce_MultipartFiles_AreRemoved(t *testing.T) {
 	require.Empty(t, files())
 }
 
-// TestEnforce_LargeUpload_IsStreamed: what nobody needs before is not read before, and what
-// describe looked at is the beginning of the stream.
+// TestEnforce_LargeUpload_IsStreamed: the guard reads nothing that is not needed for
+// the decision, and the handler gets the bytes that describe has read at the start of
+// the stream.
 func TestEnforce_LargeUpload_IsStreamed(t *testing.T) {
 	const size = 8 * mib
 	handler := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {

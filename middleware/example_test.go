@@ -16,7 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// What can be asked of the ledger, and what it takes.
+// The actions of the ledger, and the permissions that they need.
 var (
 	readBalance = aureus.Action{
 		ID: "balance.read", Name: "Read a balance", RiskTier: aureus.TierLow, Intent: aureus.IntentRead,
@@ -28,13 +28,14 @@ var (
 	}
 )
 
-// held is what each agent may do; it is kept by the service, never sent.
+// held has the permissions of each agent. The service keeps them; requests do not carry
+// them.
 var held = map[string][]aureus.Permission{
 	"reader": {{Action: "read", Resource: "ledger"}},
 	"clerk":  {{Action: "read", Resource: "ledger"}, {Action: "write", Resource: "ledger"}},
 }
 
-// signedIn stands for the authentication that a service has already.
+// signedIn stands for the authentication of the service.
 func signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if id, _, ok := r.BasicAuth(); ok {
@@ -45,8 +46,7 @@ func signedIn(next http.Handler) http.Handler {
 	})
 }
 
-// Guard one route: say who asks and what is asked, and put the guard before the
-// handler.
+// A guard around one route: describe returns who asks and what is asked.
 func ExampleEnforce() {
 	describe := func(r *http.Request) (aureus.Request, error) {
 		who, err := middleware.PrincipalFromContext(r.Context())
@@ -71,8 +71,8 @@ func ExampleEnforce() {
 	// 401 AUTHENTICATION_FAILED The caller is not known
 }
 
-// Guard a whole mux: the pattern says what is asked, and a route that nobody
-// thought of is refused.
+// A guard around a whole mux: the pattern selects the action, and a route without an
+// action is refused.
 func ExampleEnforce_mux() {
 	actions := map[string]aureus.Action{
 		"GET /accounts/{id}": readBalance,
@@ -105,8 +105,7 @@ func ExampleEnforce_mux() {
 	// 404 404 page not found
 }
 
-// The body can decide what is asked: describe reads it like any handler, and
-// the handler reads it again.
+// describe may read the body. The handler reads it again.
 func ExampleEnforce_body() {
 	describe := func(r *http.Request) (aureus.Request, error) {
 		var order struct {
@@ -139,8 +138,7 @@ func ExampleEnforce_body() {
 	// 400 VALIDATION_ERROR The request is invalid: /amount must be a whole number above 0
 }
 
-// Answer a gate's error: the change was not made, and the caller learns why and
-// what to do.
+// The response to a change that a gate refused: it says why, and what to do.
 func ExampleWriteError() {
 	type withdrawal struct{ Amount, Balance int }
 	noOverdraft := func(_ context.Context, change crvgate.Change[withdrawal]) aureus.ValidationResult {
@@ -169,7 +167,7 @@ func ExampleWriteError() {
 	// remedy: Check the allowed range or scope of the operation and bring the value inside it.
 }
 
-// Behind a proxy that authenticates: its header counts, and only from it.
+// Behind a proxy that authenticates: the header counts only if the proxy sends it.
 func ExampleTrustedHeader() {
 	identify := middleware.TrustedHeader("X-Agent-Id", netip.MustParsePrefix("127.0.0.0/8"))
 	describe := func(r *http.Request) (aureus.Request, error) {
@@ -212,7 +210,7 @@ func send(method, url, agent, body string) (*http.Response, error) {
 	return http.DefaultClient.Do(r)
 }
 
-// show prints an answer: the status and the body, or what a problem says.
+// show prints a response: the status and the body, or the members of a problem.
 func show(answer *http.Response, err error) {
 	if err != nil {
 		fmt.Println(err)

@@ -22,9 +22,10 @@ import (
 
 var errBroken = errors.New("broken: password=hunter2")
 
-// TestEnforce_FailClosedCases_AreRefused is the table of everything that is not an allow. No row may
-// reach the handler.
+// TestEnforce_FailClosedCases_AreRefused: everything that is not an allow has a row
+// here. No row may reach the handler.
 func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
+	t.Parallel()
 	cancelled, cancel := context.WithCancelCause(context.Background())
 	cancel(errBroken)
 	late, stop := context.WithDeadline(context.Background(), time.Unix(0, 0))
@@ -47,7 +48,7 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 		status   int
 		code     string
 	}{
-		// What the decider does.
+		// The decider.
 		{name: "the zero decision", decider: saying(aureus.Decision{}, nil), status: 403, code: "DENIED"},
 		{name: "a denial", decider: saying(aureus.Decision{Effect: aureus.Deny, ReasonCode: aureus.ReasonToolRequired}, nil), status: 403, code: "TOOL_REQUIRED"},
 		{name: "an approval is required", decider: saying(aureus.Decision{Effect: aureus.RequireApproval}, nil), status: 403, code: "APPROVAL_REQUIRED"},
@@ -84,7 +85,7 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 			r.Body, r.ContentLength = io.NopCloser(errorReader{errBroken}), -1
 		}, status: 403, code: "TOOL_REQUIRED"},
 
-		// What becomes of the request.
+		// The request.
 		{name: "a cancelled request", change: func(r *http.Request) { *r = *r.WithContext(cancelled) }, status: 503, code: "UNDECIDED"},
 		{name: "a request past its deadline", change: func(r *http.Request) { *r = *r.WithContext(late) }, status: 503, code: "UNDECIDED"},
 		{name: "two approvals", change: header("apr_00000000000000000000000000", "apr_00000000000000000000000001"), status: 400, code: "VALIDATION_ERROR"},
@@ -93,7 +94,7 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 		{name: "an approval of another form", change: header("approval-1-2-3"), status: 400, code: "VALIDATION_ERROR"},
 		{name: "an empty approval", change: header(""), status: 400, code: "VALIDATION_ERROR"},
 
-		// What describe does.
+		// describe.
 		{name: "describe names nobody", describe: about(aureus.Request{Action: small.Action}), status: 401, code: "AUTHENTICATION_FAILED"},
 		{name: "describe cannot say who asks", describe: failing(fmt.Errorf("%w: %w", middleware.ErrNoIdentity, errBroken)), status: 401, code: "AUTHENTICATION_FAILED"},
 		{name: "describe has no principal in its context", describe: func(r *http.Request) (aureus.Request, error) {
@@ -140,9 +141,10 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 	}
 }
 
-// TestEnforce_PanicInDescribe_PassesThrough: it passes through, since nobody but net/http or the
-// program may recover it, and the handler is not reached.
+// TestEnforce_PanicInDescribe_PassesThrough: only net/http and the program may recover
+// it. The handler is not reached.
 func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
+	t.Parallel()
 	outcomes := &outcomes{}
 	for name, handler := range map[string]http.Handler{
 		"without outcomes": middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { panic(errBroken) })(unreachable(t)),
@@ -160,8 +162,10 @@ func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
 	require.Equal(t, "panic", o.ErrorClass)
 }
 
-// TestEnforce_GoexitInDescribe_DoesNotReachTheHandler: a goroutine that ends early has not been let through.
+// TestEnforce_GoexitInDescribe_DoesNotReachTheHandler: a goroutine that ends early does
+// not count as allowed.
 func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
+	t.Parallel()
 	outcomes := &outcomes{}
 	handler := middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { runtime.Goexit(); return small, nil },
 		middleware.Options{Outcomes: outcomes.record})(unreachable(t))
@@ -174,8 +178,9 @@ func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
 	require.Equal(t, "goexit", outcomes.only(t).ErrorClass)
 }
 
-// TestEnforce_InvalidArguments_Panic: what can only be a mistake of the program shows at start.
+// TestEnforce_InvalidArguments_Panic: a mistake of the program shows when it starts.
 func TestEnforce_InvalidArguments_Panic(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name  string
 		build func()

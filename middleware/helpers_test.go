@@ -19,34 +19,34 @@ import (
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
-// agent is somebody who may do everything that needs no person.
+// agent is a principal with every permission.
 var agent = aureus.Principal{ID: "agent-7", Type: "agent", Permissions: []aureus.Permission{{Action: "write", Resource: "ledger"}}}
 
-// about is a describe that says the same of every request.
+// about makes a describe function that returns the same request each time.
 func about(request aureus.Request) func(*http.Request) (aureus.Request, error) {
 	return func(*http.Request) (aureus.Request, error) { return request, nil }
 }
 
-// small and large are requests that a local guard allows and leaves to a person.
+// small is a request that a local guard allows; large is one that needs an approval.
 var (
 	small = aureus.Request{Principal: agent, Action: aureus.Action{ID: "note.write", RiskTier: aureus.TierLow}}
 	large = aureus.Request{Principal: agent, Action: aureus.Action{ID: "ledger.close", RiskTier: aureus.TierHigh}}
 )
 
-// saying is a decider with one answer.
+// saying makes a decider that always returns the same decision.
 func saying(decision aureus.Decision, err error) guard.Decider {
 	return guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { return decision, err })
 }
 
 var allow = saying(aureus.Decision{Effect: aureus.Allow, ID: aureus.NewDecisionID(time.Now())}, nil)
 
-// reading allows and reads the whole body before, as for a digest.
+// reading is a decider that reads the whole body, as for a digest, and allows.
 var reading = guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
 	_, err := request.HTTP.Load()
 	return aureus.Decision{Effect: aureus.Allow}, err
 })
 
-// wanting keeps what a decider was asked, and allows.
+// wanting makes a decider that keeps the request and allows.
 func wanting(asked *aureus.Request) guard.Decider {
 	return guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
 		*asked = request
@@ -54,7 +54,7 @@ func wanting(asked *aureus.Request) guard.Decider {
 	})
 }
 
-// problem is what a caller reads of a refusal.
+// problem has the members of a refusal that tests check.
 type problem struct {
 	Type       string `json:"type"`
 	Title      string `json:"title"`
@@ -78,7 +78,7 @@ type problem struct {
 	} `json:"errors"`
 }
 
-// readProblem checks what every refusal has in common and reads it.
+// readProblem checks what all refusals have in common, and reads one.
 func readProblem(t testing.TB, status int, header http.Header, body io.Reader) problem {
 	t.Helper()
 	text, err := io.ReadAll(body)
@@ -99,7 +99,7 @@ func readProblem(t testing.TB, status int, header http.Header, body io.Reader) p
 	return p
 }
 
-// refusal runs a request through a handler that must refuse it with the status.
+// refusal sends a request to a handler that must refuse it with the status.
 func refusal(t testing.TB, handler http.Handler, r *http.Request, status int) problem {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -108,13 +108,13 @@ func refusal(t testing.TB, handler http.Handler, r *http.Request, status int) pr
 	return readProblem(t, status, w.Header(), w.Body)
 }
 
-// unreachable is a handler that no test may reach.
+// unreachable is a handler that fails the test when it is called.
 func unreachable(t testing.TB) http.Handler {
 	t.Helper()
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was reached") })
 }
 
-// serve is a real listener for the handler.
+// serve starts a server for the handler.
 func serve(t testing.TB, handler http.Handler) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -122,7 +122,7 @@ func serve(t testing.TB, handler http.Handler) *httptest.Server {
 	return server
 }
 
-// call sends a request and reads the whole answer.
+// call sends a request and reads the whole response.
 func call(t testing.TB, client *http.Client, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	answer, err := client.Do(r)
@@ -141,7 +141,7 @@ func newRequest(t testing.TB, method, url string, body io.Reader) *http.Request 
 	return r
 }
 
-// memoryApprovals is an Approvals in memory: one approval a digest, single use.
+// memoryApprovals keeps approvals in memory: one for each digest, and each usable once.
 type memoryApprovals struct {
 	mu        sync.Mutex
 	approvals map[string]aureus.Approval
@@ -206,7 +206,7 @@ func (d *memoryApprovals) Approval(_ context.Context, id string) (aureus.Approva
 	return a, nil
 }
 
-// verdict is what a person decides.
+// verdict is the decision of a person about an approval.
 func (d *memoryApprovals) verdict(id string, status aureus.ApprovalStatus) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -22,8 +22,8 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// guards are the ways to stand before a handler that must not show: without
-// and with a wrapped writer, and with the body read before.
+// guards are the kinds of guard whose presence the handler must not notice: without and
+// with a wrapped writer, and with the body read before.
 func guards() map[string]func(http.Handler) http.Handler {
 	ignore := middleware.Options{Outcomes: func(context.Context, aureus.Outcome) {}}
 	return map[string]func(http.Handler) http.Handler{
@@ -33,7 +33,7 @@ func guards() map[string]func(http.Handler) http.Handler {
 	}
 }
 
-// servers are the protocols.
+// servers start a server for each protocol.
 func servers(t *testing.T, handler http.Handler) map[string]*httptest.Server {
 	t.Helper()
 	h2 := httptest.NewUnstartedServer(handler)
@@ -44,6 +44,7 @@ func servers(t *testing.T, handler http.Handler) map[string]*httptest.Server {
 }
 
 func TestEnforce_Streaming_Works(t *testing.T) {
+	t.Parallel()
 	for name, protect := range guards() {
 		next := make(chan struct{})
 		handler := protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -111,6 +112,7 @@ func TestEnforce_Hijack_Works(t *testing.T) {
 }
 
 func TestEnforce_ResponseController_Works(t *testing.T) {
+	t.Parallel()
 	for name, protect := range guards() {
 		handler := protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			controller := http.NewResponseController(w)
@@ -146,8 +148,10 @@ func TestEnforce_ResponseController_Works(t *testing.T) {
 	}
 }
 
-// TestEnforce_FullDuplex_Works: a handler answers a line before the client sends the next.
+// TestEnforce_FullDuplex_Works: the handler responds with a line before the client
+// sends the next.
 func TestEnforce_FullDuplex_Works(t *testing.T) {
+	t.Parallel()
 	for name, protect := range guards() {
 		if name == "reading the body" {
 			continue // it needs the whole body before it can decide
@@ -187,9 +191,10 @@ func TestEnforce_FullDuplex_Works(t *testing.T) {
 	}
 }
 
-// TestOutcomes_Writer_KeepsItsInterfaces: under type assertion, with outcomes; without,
-// the handler has the very writer that came.
+// TestOutcomes_Writer_KeepsItsInterfaces: with outcomes, a type assertion finds the
+// same interfaces. Without, the handler gets the original writer.
 func TestOutcomes_Writer_KeepsItsInterfaces(t *testing.T) {
+	t.Parallel()
 	interfaces := func(w any) string {
 		_, flusher := w.(http.Flusher)
 		_, flushError := w.(interface{ FlushError() error })
@@ -218,7 +223,8 @@ func TestOutcomes_Writer_KeepsItsInterfaces(t *testing.T) {
 	require.Same(t, w, got)
 }
 
-// TestEnforce_ClientGone_CancelsTheContext: the handler's context ends when the request's does.
+// TestEnforce_ClientGone_CancelsTheContext: the context of the handler ends with that
+// of the request.
 func TestEnforce_ClientGone_CancelsTheContext(t *testing.T) {
 	for name, protect := range guards() {
 		t.Run(name, func(t *testing.T) {
@@ -240,8 +246,10 @@ func TestEnforce_ClientGone_CancelsTheContext(t *testing.T) {
 	}
 }
 
-// TestEnforce_HandlersContext_HasTheDecision: the handler's context is the request's, with the decision.
+// TestEnforce_HandlersContext_HasTheDecision: the context of the handler is that of the
+// request, with the decision.
 func TestEnforce_HandlersContext_HasTheDecision(t *testing.T) {
+	t.Parallel()
 	type key struct{}
 	_, ok := aureus.DecisionFromContext(t.Context())
 	require.False(t, ok)
@@ -265,7 +273,8 @@ func TestEnforce_HandlersContext_HasTheDecision(t *testing.T) {
 	require.False(t, ok, "those in front keep their context")
 }
 
-// TestEnforce_TimeoutHandler_WorksOnEitherSide: the standard library's own wrapper works on either side.
+// TestEnforce_TimeoutHandler_WorksOnEitherSide: http.TimeoutHandler works in front of
+// the guard and behind it.
 func TestEnforce_TimeoutHandler_WorksOnEitherSide(t *testing.T) {
 	protect := middleware.Enforce(reading, about(small))
 	for name, handler := range map[string]http.Handler{
@@ -280,7 +289,8 @@ func TestEnforce_TimeoutHandler_WorksOnEitherSide(t *testing.T) {
 	}
 }
 
-// TestEnforce_Chi_Works: a guard as a router's middleware, on one route, and on a group.
+// TestEnforce_Chi_Works: the guard is middleware of the router, of one route, and of a
+// group.
 func TestEnforce_Chi_Works(t *testing.T) {
 	var seen string
 	protect := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
@@ -330,8 +340,8 @@ func TestEnforce_Chi_Works(t *testing.T) {
 	}
 }
 
-// TestEnforce_ReverseProxyBehind_Works: what is guarded may be another service.
-// Bodies, upgrades and trailers pass; the approval stays here.
+// TestEnforce_ReverseProxyBehind_Works: the guarded handler may forward to another
+// service. Bodies, upgrades and trailers pass; the approval header is not forwarded.
 func TestEnforce_ReverseProxyBehind_Works(t *testing.T) {
 	upstream := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") == "echo" {
@@ -382,8 +392,8 @@ func TestEnforce_ReverseProxyBehind_Works(t *testing.T) {
 	}
 }
 
-// TestEnforce_ReverseProxyInFront_Works: the guard works behind another service's proxy, and
-// its answers pass through unchanged.
+// TestEnforce_ReverseProxyInFront_Works: the responses of the guard pass through the
+// proxy of another service unchanged.
 func TestEnforce_ReverseProxyInFront_Works(t *testing.T) {
 	service := serve(t, middleware.Enforce(reading, func(r *http.Request) (aureus.Request, error) {
 		request := small

@@ -13,9 +13,9 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// The Idempotency-Key of whoever calls the service is between the two: were it
-// sent on, one caller could have the answer that another's request was given.
-// Each question has a key of its own.
+// The Idempotency-Key of a request is between its sender and the service. If the guard
+// forwarded it to the control plane, one caller could get the decision for the request
+// of another. Each decision request has its own key.
 func TestEnforce_IdempotencyKeyOfTheCaller_IsNotForwarded(t *testing.T) {
 	const key = "the-callers-own-key"
 	var keys, leaked []string

@@ -18,7 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// logged runs a refused request and gives what was logged of it.
+// logged sends a request that is refused, and returns what was logged.
 func logged(t *testing.T, decider guard.Decider, request aureus.Request, r *http.Request, status int) map[string]any {
 	t.Helper()
 	var log bytes.Buffer
@@ -48,6 +48,7 @@ const (
 )
 
 func TestLogger_Denial_IsLoggedAtInfo(t *testing.T) {
+	t.Parallel()
 	decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Rule: "risk_tier", ReasonCode: aureus.ReasonPermissionDenied, Reason: "it lacks hunter2"}
 	request := small
 	request.OnBehalfOf, request.Tool, request.Arguments = "ann", "bank", map[string]any{"note": "hunter2"}
@@ -59,6 +60,7 @@ func TestLogger_Denial_IsLoggedAtInfo(t *testing.T) {
 }
 
 func TestLogger_ApprovalRequired_NamesTheApproval(t *testing.T) {
+	t.Parallel()
 	approvals := &memoryApprovals{}
 	line := logged(t, &guard.Local{Approvals: approvals}, large, posted(), http.StatusForbidden)
 	require.Equal(t, "INFO", line["level"])
@@ -69,6 +71,7 @@ func TestLogger_ApprovalRequired_NamesTheApproval(t *testing.T) {
 }
 
 func TestLogger_Undecided_IsLoggedAsAWarningWithItsCause(t *testing.T) {
+	t.Parallel()
 	line := logged(t, saying(aureus.Decision{}, errors.New("no route to host")), small, posted(), http.StatusServiceUnavailable)
 	require.Equal(t, "WARN", line["level"])
 	require.Equal(t, "UNDECIDED", line["code"])
@@ -77,6 +80,7 @@ func TestLogger_Undecided_IsLoggedAsAWarningWithItsCause(t *testing.T) {
 }
 
 func TestLogger_RefusedBeforeTheDecision_HasADecisionID(t *testing.T) {
+	t.Parallel()
 	line := logged(t, allow, aureus.Request{}, posted(), http.StatusUnauthorized)
 	require.Equal(t, "INFO", line["level"])
 	require.Equal(t, "AUTHENTICATION_FAILED", line["code"])
@@ -84,6 +88,7 @@ func TestLogger_RefusedBeforeTheDecision_HasADecisionID(t *testing.T) {
 }
 
 func TestLogger_LongNames_AreCut(t *testing.T) {
+	t.Parallel()
 	request := small
 	request.Action.ID = strings.Repeat("é", 4000)
 	line := logged(t, saying(aureus.Decision{}, nil), request, posted(), http.StatusForbidden)
@@ -92,6 +97,7 @@ func TestLogger_LongNames_AreCut(t *testing.T) {
 }
 
 func TestLogger_InvalidTraceparent_IsIgnored(t *testing.T) {
+	t.Parallel()
 	for name, header := range map[string]string{
 		"short": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", "capitals": strings.ToUpper(traceparent),
 		"no trace": "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "no parent": "00-" + traceOfIt + "-0000000000000000-01",

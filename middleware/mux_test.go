@@ -18,10 +18,10 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// wildcards are the names that the patterns below use.
+// wildcards are the names in the patterns below.
 var wildcards = []string{"id", "name", "rest"}
 
-// route is what a request looks like to whoever is asked or reached.
+// route is what describe or the handler sees of the routing of a request.
 func route(r *http.Request) string {
 	var text strings.Builder
 	text.WriteString(r.Pattern)
@@ -53,9 +53,10 @@ var targets = []string{
 	"/tree/%2F..%2Fx", "/%74ree", "/tree/%", "*",
 }
 
-// TestMux_Routing_IsTheSameWithAGuard: behind a guard that allows everything, a mux answers as
-// it does without, and what describe sees is what the handler sees.
+// TestMux_Routing_IsTheSameWithAGuard: behind a guard that allows everything, a mux
+// gives the same responses, and describe sees what the handler sees.
 func TestMux_Routing_IsTheSameWithAGuard(t *testing.T) {
+	t.Parallel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, route(r)) })
 	mux := fullMux(handler)
 	var seen string
@@ -116,8 +117,8 @@ func parse(method, host, target string) (*http.Request, bool) {
 	return r, err == nil
 }
 
-// FuzzMux: whatever the path, a guard that refuses lets nobody reach a handler,
-// and answers by itself only where the mux would not have reached one.
+// FuzzMux: whatever the path, a guard that refuses lets no request reach a handler, and
+// the mux itself responds only if it would not have reached a handler.
 func FuzzMux(f *testing.F) {
 	for _, target := range targets {
 		f.Add("GET", "example.com", target)
@@ -150,9 +151,10 @@ func FuzzMux(f *testing.F) {
 	})
 }
 
-// TestMux_RegisteredRedirect_IsGuarded: a redirect that somebody registered looks
-// like one of the mux's own, and may lead to a secret.
+// TestMux_RegisteredRedirect_IsGuarded: a registered redirect looks like one that the
+// mux makes by itself, and may lead to a secret.
 func TestMux_RegisteredRedirect_IsGuarded(t *testing.T) {
+	t.Parallel()
 	mux := http.NewServeMux()
 	for _, status := range []int{301, 302, 307, 308} {
 		mux.Handle(fmt.Sprintf("/r%d/", status), http.RedirectHandler("https://store.example/?signature=hunter2", status))
@@ -164,8 +166,8 @@ func TestMux_RegisteredRedirect_IsGuarded(t *testing.T) {
 	}
 }
 
-// TestMux_OverAConnection_RoutesTheSame: unclean paths, redirects and methods as a client sees
-// them, and that no code of ours is asked for what the mux answers.
+// TestMux_OverAConnection_RoutesTheSame: unclean paths, redirects and methods as a
+// client sees them. describe does not run if the mux itself responds.
 func TestMux_OverAConnection_RoutesTheSame(t *testing.T) {
 	asked := 0
 	describe := func(*http.Request) (aureus.Request, error) { asked++; return small, nil }
@@ -203,7 +205,7 @@ func TestMux_OverAConnection_RoutesTheSame(t *testing.T) {
 	}
 }
 
-// raw writes bytes to an address and reads until the other side closes.
+// raw writes bytes to an address and reads until the connection is closed.
 func raw(t testing.TB, address, text string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -217,7 +219,8 @@ func raw(t testing.TB, address, text string) string {
 	return answer.String()
 }
 
-// TestMux_GuardAroundOneRoute_SeesThePattern: behind a mux, describe reads what the mux found out.
+// TestMux_GuardAroundOneRoute_SeesThePattern: behind a mux, describe reads the pattern
+// and the path values that the mux has set.
 func TestMux_GuardAroundOneRoute_SeesThePattern(t *testing.T) {
 	var seen string
 	protect := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) { seen = route(r); return small, nil })
@@ -232,9 +235,10 @@ func TestMux_GuardAroundOneRoute_SeesThePattern(t *testing.T) {
 	require.Equal(t, body, seen)
 }
 
-// TestMux_InsideAMux_SeesTheInnerPattern: the guarded mux says what is asked, whatever the one in
-// front of it called it; a prefix that was cut off is bound all the same.
+// TestMux_InsideAMux_SeesTheInnerPattern: describe sees the pattern of the guarded mux,
+// not that of the mux in front. An approval also binds a prefix that was cut off.
 func TestMux_InsideAMux_SeesTheInnerPattern(t *testing.T) {
+	t.Parallel()
 	inner := muxOf("GET /users/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, route(r)) }))
 	var seen string
 	var asked aureus.Request
@@ -247,9 +251,10 @@ func TestMux_InsideAMux_SeesTheInnerPattern(t *testing.T) {
 	require.Equal(t, []string{"/admin/x/users/7"}, asked.HTTP.Headers[":path"])
 }
 
-// TestMux_Pattern_IsCopiedToTheOuterRequest: what stands in front of the guard learns the
-// route, allowed or not, as it does without a guard.
+// TestMux_Pattern_IsCopiedToTheOuterRequest: middleware in front of the guard learns
+// the pattern, whether the request is allowed or not, as it does without a guard.
 func TestMux_Pattern_IsCopiedToTheOuterRequest(t *testing.T) {
+	t.Parallel()
 	inFront := func(handler http.Handler) string {
 		r := httptest.NewRequest(http.MethodGet, "/accounts/7", nil)
 		handler.ServeHTTP(httptest.NewRecorder(), r)
@@ -270,9 +275,9 @@ func TestMux_Pattern_IsCopiedToTheOuterRequest(t *testing.T) {
 	require.Equal(t, "/accounts/", r.Pattern, "after a panic too")
 }
 
-// TestMux_ConcurrentUse_IsSafe: the guard of a whole mux is safe for concurrent use from
-// the first request on.
+// TestMux_ConcurrentUse_IsSafe: from the first request on.
 func TestMux_ConcurrentUse_IsSafe(t *testing.T) {
+	t.Parallel()
 	guarded := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
 		return aureus.Request{Principal: aureus.Principal{ID: "p" + r.PathValue("id")}, Action: small.Action}, nil
 	})(fullMux(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.PathValue("id")) })))
@@ -289,7 +294,7 @@ func TestMux_ConcurrentUse_IsSafe(t *testing.T) {
 	group.Wait()
 }
 
-// TestMux_ConnectRequest_IsRouted: a handler that tunnels is guarded like any other.
+// TestMux_ConnectRequest_IsRouted: a handler for CONNECT is guarded like any other.
 func TestMux_ConnectRequest_IsRouted(t *testing.T) {
 	server := serve(t, middleware.Enforce(saying(aureus.Decision{}, nil), about(small))(unreachable(t)))
 	answer := raw(t, server.Listener.Addr().String(), "CONNECT db.internal:5432 HTTP/1.1\r\nHost: db.internal:5432\r\nConnection: close\r\n\r\n")

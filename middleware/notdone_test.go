@@ -18,8 +18,8 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// settling allows every request by an approval, and keeps the outcomes that it is
-// told.
+// settling is a decider that allows every request with an approval, and keeps the
+// outcomes that are reported to it.
 type settling struct {
 	id    aureus.DecisionID
 	spent bool // whether an approval was used
@@ -66,6 +66,7 @@ func handlerSaying(status int) http.HandlerFunc {
 }
 
 func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
+	t.Parallel()
 	blockedBy := func(w http.ResponseWriter, r *http.Request) {
 		middleware.WriteError(w, r, gateError{aureus.GateResult{GateName: "ledger", FailureCode: aureus.OutOfScope, BlockedCommit: true}})
 	}
@@ -118,8 +119,9 @@ func unreachableFunc(t *testing.T) http.HandlerFunc {
 	}
 }
 
-// A caller that is gone keeps nothing from being reported.
+// The outcome is reported although the caller has gone.
 func TestNotDone_CallerGone_OutcomeIsReported(t *testing.T) {
+	t.Parallel()
 	decider := newSettling()
 	ctx, cancel := context.WithCancel(context.Background())
 	handler := middleware.Enforce(decider, about(large))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,15 +132,17 @@ func TestNotDone_CallerGone_OutcomeIsReported(t *testing.T) {
 	require.Equal(t, []bool{true}, decider.deadline)
 }
 
-// What the guard reports at once is what Options.Outcomes reports.
+// The outcome that the guard reports to the decider is that of Options.Outcomes.
 func TestNotDone_OutcomesRecorded_TheSameOutcome(t *testing.T) {
+	t.Parallel()
 	decider, recorded := newSettling(), &outcomes{}
 	through(middleware.Enforce(decider, about(large), middleware.Options{Outcomes: recorded.record})(handlerSaying(503)), "body")
 	require.Equal(t, []aureus.Outcome{recorded.only(t)}, decider.told)
 }
 
-// It counts for every guard in front of the handler.
+// NotDone applies to every guard in front of the handler.
 func TestNotDone_TwoGuards_BothReport(t *testing.T) {
+	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"says so": handlerSaying(503),
 		"blocked": func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) },
@@ -155,6 +159,7 @@ func TestNotDone_TwoGuards_BothReport(t *testing.T) {
 }
 
 func TestNotDone_Panic_ReportsNothing(t *testing.T) {
+	t.Parallel()
 	decider := newSettling()
 	handler := middleware.Enforce(decider, about(large))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		middleware.NotDone(r)
@@ -164,8 +169,10 @@ func TestNotDone_Panic_ReportsNothing(t *testing.T) {
 	require.Empty(t, decider.told)
 }
 
-// A decider that cannot be told, and a request without a guard, are no mistake.
+// A decider that records no outcomes is no error, and neither is a request without a
+// guard.
 func TestNotDone_WithoutAGuard_DoesNothing(t *testing.T) {
+	t.Parallel()
 	silent := newSettling()
 	w := through(middleware.Enforce(guard.DeciderFunc(silent.Decide), about(large))(handlerSaying(503)), "body")
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)

@@ -18,7 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// outcomes keeps what was recorded.
+// outcomes keeps the recorded outcomes.
 type outcomes struct {
 	mu   sync.Mutex
 	list []aureus.Outcome
@@ -41,6 +41,7 @@ func (o *outcomes) only(t testing.TB) aureus.Outcome {
 }
 
 func TestOutcomes_HandlerResults_HaveStatusAndClass(t *testing.T) {
+	t.Parallel()
 	status := func(codes ...int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			for _, code := range codes {
@@ -101,13 +102,13 @@ func TestOutcomes_HandlerResults_HaveStatusAndClass(t *testing.T) {
 	}
 }
 
-// gateError is an error with the method by which a gate's errors are known.
+// gateError has the method by which the guard recognizes the error of a gate.
 type gateError struct{ result aureus.GateResult }
 
 func (gateError) Error() string                   { return "the gate said no: password=hunter2" }
 func (e gateError) GateResult() aureus.GateResult { return e.result }
 
-// TestOutcomes_Duration_IsThatOfTheHandler: of an allowed request it is the handler's time alone.
+// TestOutcomes_Duration_IsThatOfTheHandler: the time of the decision is not included.
 func TestOutcomes_Duration_IsThatOfTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &outcomes{}
@@ -122,8 +123,10 @@ func TestOutcomes_Duration_IsThatOfTheHandler(t *testing.T) {
 	})
 }
 
-// TestOutcomes_Context_IsNotCancelled: the record outlives the request, and carries its values.
+// TestOutcomes_Context_IsNotCancelled: the context has the values of the request and
+// does not end with it.
 func TestOutcomes_Context_IsNotCancelled(t *testing.T) {
+	t.Parallel()
 	type key struct{}
 	seen := &outcomes{}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "trace"))
@@ -136,9 +139,10 @@ func TestOutcomes_Context_IsNotCancelled(t *testing.T) {
 	require.Equal(t, "trace", seen.ctx[0].Value(key{}))
 }
 
-// TestOutcomes_Refusal_HasTheIDOfTheResponse: the outcome of a request that never came to a decision
-// has the id that its caller can quote.
+// TestOutcomes_Refusal_HasTheIDOfTheResponse: if a request was refused before it was
+// decided, its outcome has the decision id of the response.
 func TestOutcomes_Refusal_HasTheIDOfTheResponse(t *testing.T) {
+	t.Parallel()
 	seen := &outcomes{}
 	handler := middleware.Enforce(allow, about(aureus.Request{}), middleware.Options{Outcomes: seen.record})(unreachable(t))
 	p := refusal(t, handler, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusUnauthorized)
@@ -151,8 +155,8 @@ func TestOutcomes_Refusal_HasTheIDOfTheResponse(t *testing.T) {
 	require.Empty(t, p.DecisionID, "nobody keeps it, so nobody is told of it")
 }
 
-// TestOutcomes_PanicInTheHandler_PassesThrough: over a listener, a panic ends its connection as it
-// does without a guard, and the guard answers on.
+// TestOutcomes_PanicInTheHandler_PassesThrough: a panic ends the connection as it does
+// without a guard, and the server goes on.
 func TestOutcomes_PanicInTheHandler_PassesThrough(t *testing.T) {
 	seen := &outcomes{}
 	handler := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})(

@@ -20,6 +20,7 @@ import (
 )
 
 func TestPrincipalFromContext_InvalidPrincipal_IsErrNoIdentity(t *testing.T) {
+	t.Parallel()
 	got, err := middleware.PrincipalFromContext(middleware.WithPrincipal(t.Context(), agent))
 	require.NoError(t, err)
 	require.Equal(t, agent, got)
@@ -35,6 +36,7 @@ func TestPrincipalFromContext_InvalidPrincipal_IsErrNoIdentity(t *testing.T) {
 }
 
 func TestTrustedHeader_Requests_AreAcceptedOrRefused(t *testing.T) {
+	t.Parallel()
 	identify := middleware.TrustedHeader("x-agent-id", netip.MustParsePrefix("10.1.2.3/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("127.0.0.1/32"))
 	rows := []struct {
 		name   string
@@ -90,6 +92,7 @@ func TestTrustedHeader_Requests_AreAcceptedOrRefused(t *testing.T) {
 }
 
 func TestTrustedHeader_InvalidArguments_Panic(t *testing.T) {
+	t.Parallel()
 	loopback := netip.MustParsePrefix("127.0.0.0/8")
 	for says, build := range map[string]func(){
 		"needs a name":               func() { middleware.TrustedHeader("", loopback) },
@@ -110,8 +113,8 @@ func TestTrustedHeader_InvalidArguments_Panic(t *testing.T) {
 	}
 }
 
-// TestTrustedHeader_SmuggledHeaders_AreRefused: what a client can do on the wire to be somebody else,
-// directly and through a proxy that says who it is.
+// TestTrustedHeader_SmuggledHeaders_AreRefused: what a client can send to pretend to be
+// another principal, directly and through a proxy that sets the header.
 func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 	identify := middleware.TrustedHeader("X-Agent-Id", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 	service := serve(t, middleware.Enforce(&guard.Local{}, func(r *http.Request) (aureus.Request, error) {
@@ -129,7 +132,7 @@ func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 		r.Out.Header.Set("X-Agent-Id", "mallory") // whom it has authenticated
 	}})
 
-	// The service trusts this machine here, so these go straight to it.
+	// The service trusts this machine, so these requests go to it directly.
 	straight := map[string]string{
 		"two headers":            "X-Agent-Id: mallory\r\nX-Agent-Id: admin\r\n",
 		"two headers, two cases": "X-Agent-Id: mallory\r\nx-agent-id: admin\r\n",
@@ -145,7 +148,7 @@ func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 			require.NotContains(t, answer, "HTTP/1.1 200")
 		})
 	}
-	// Through the proxy nobody is anybody but who the proxy says.
+	// Through the proxy, the principal is always the one that the proxy sets.
 	for name, headers := range map[string]string{
 		"no header":            "",
 		"the header":           "X-Agent-Id: admin\r\n",
@@ -161,8 +164,8 @@ func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 	}
 }
 
-// TestTrustedHeader_HopByHopHeader_IsRefused: a proxy that takes the header's name from the client's
-// Connection header drops the identity; nobody is then let in as nobody.
+// TestTrustedHeader_HopByHopHeader_IsRefused: a client can make a proxy drop the header
+// by naming it in Connection. The request is then refused.
 func TestTrustedHeader_HopByHopHeader_IsRefused(t *testing.T) {
 	identify := middleware.TrustedHeader("X-Agent-Id", netip.MustParsePrefix("127.0.0.0/8"))
 	service := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {

@@ -22,7 +22,8 @@ import (
 
 const approvalID = "apr_00000000000000000000000000"
 
-// TestEnforce_Refusal_HasProblemResponse: what a caller learns of a decision that is not an allow.
+// TestEnforce_Refusal_HasProblemResponse: what a caller learns from a decision that is
+// not an allow.
 func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 	ref := func(status aureus.ApprovalStatus) aureus.ApprovalRef {
 		return aureus.ApprovalRef{ID: approvalID, Status: status, ExpiresAt: "2030-01-02T03:04:05Z", URL: "https://aureus.example/a"}
@@ -87,6 +88,7 @@ func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 }
 
 func TestApprovalURL_Option_ReplacesTheURL(t *testing.T) {
+	t.Parallel()
 	d := aureus.Decision{Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: approvalID, URL: "http://10.0.0.1/inside"}}
 	for name, row := range map[string]struct {
 		option middleware.Options
@@ -105,6 +107,7 @@ func TestApprovalURL_Option_ReplacesTheURL(t *testing.T) {
 }
 
 func TestChallenge_Option_IsInWWWAuthenticate(t *testing.T) {
+	t.Parallel()
 	ask := func(options ...middleware.Options) string {
 		w := httptest.NewRecorder()
 		middleware.Enforce(allow, about(aureus.Request{}), options...)(unreachable(t)).
@@ -117,9 +120,10 @@ func TestChallenge_Option_IsInWWWAuthenticate(t *testing.T) {
 	require.Equal(t, `Basic realm="ledger"`, ask(middleware.Options{Challenge: `Basic realm="ledger"`}))
 }
 
-// TestEnforce_Undecided_HasRetryAfter: what the control plane asked for counts, within bounds, in
-// whole seconds.
+// TestEnforce_Undecided_HasRetryAfter: the time that the control plane sent, within
+// limits, in whole seconds.
 func TestEnforce_Undecided_HasRetryAfter(t *testing.T) {
+	t.Parallel()
 	for want, err := range map[string]error{
 		"5":    errBroken,
 		"7":    fmt.Errorf("asking: %w", &aureus.Error{Op: "Decide", StatusCode: 503, RetryAfter: 7 * time.Second}),
@@ -134,9 +138,10 @@ func TestEnforce_Undecided_HasRetryAfter(t *testing.T) {
 	}
 }
 
-// TestEnforce_Refusal_ReplacesContentHeaders: what was set for another content goes, the rest
-// of what stands in front stays.
+// TestEnforce_Refusal_ReplacesContentHeaders: headers that describe other content are
+// removed, and other headers of the middleware in front stay.
 func TestEnforce_Refusal_ReplacesContentHeaders(t *testing.T) {
+	t.Parallel()
 	w := httptest.NewRecorder()
 	for name, value := range map[string]string{
 		"Content-Length": "5", "Etag": `"1"`, "Last-Modified": "x", "Cache-Control": "public, max-age=3600", "Content-Type": "text/html", "X-Request-Id": "r1",
@@ -150,8 +155,9 @@ func TestEnforce_Refusal_ReplacesContentHeaders(t *testing.T) {
 	require.Empty(t, w.Header().Get("Etag")+w.Header().Get("Last-Modified")+w.Header().Get("Content-Length"))
 }
 
-// TestWriteError_Errors_HaveTheirResponses: each error a handler may end with, and its answer.
+// TestWriteError_Errors_HaveTheirResponses: each error of a handler, and its response.
 func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
+	t.Parallel()
 	failed := func(code aureus.FailureTaxonomy, reason string) aureus.ValidationResult {
 		return aureus.ValidationResult{FailureCode: code, Reason: reason, Metadata: map[string]any{"iban": "hunter2"}}
 	}
@@ -221,9 +227,9 @@ func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
 	}
 }
 
-// TestProblemTypes_AllOfThem_AreExplained: the other way round, with the types that only the
-// guard itself answers with.
+// TestProblemTypes_AllOfThem_AreExplained: PROBLEMS.md has a heading for every type.
 func TestProblemTypes_AllOfThem_AreExplained(t *testing.T) {
+	t.Parallel()
 	page := problemsPage(t)
 	for _, kind := range []string{"identity-required", "denied", "approval-required", "too-many-pending", "undecided", "body-too-large", "invalid-request"} {
 		require.Contains(t, page, "\n## "+kind+"\n")
@@ -237,8 +243,10 @@ func problemsPage(t testing.TB) string {
 	return string(page)
 }
 
-// TestWriteError_LongTexts_AreCut: a gate may say much, the answer does not.
+// TestWriteError_LongTexts_AreCut: a gate may return long texts and many results; the
+// response is short.
 func TestWriteError_LongTexts_AreCut(t *testing.T) {
+	t.Parallel()
 	results := make([]aureus.ValidationResult, 500)
 	for i := range results {
 		results[i] = aureus.ValidationResult{Reason: strings.Repeat("ü\xff", 2000), FailureCode: aureus.Conflict, Remediation: strings.Repeat("€", 5000)}
@@ -252,9 +260,10 @@ func TestWriteError_LongTexts_AreCut(t *testing.T) {
 	require.Equal(t, strings.Repeat("€", 341)+"…", p.Errors[0].Remediation, "cut between characters")
 }
 
-// TestWriteError_BehindAGuard_HasTheDecisionID: the answer names the decision, and uses what the
-// guard was told.
+// TestWriteError_BehindAGuard_HasTheDecisionID: the response has the decision id, and
+// uses the options of the guard.
 func TestWriteError_BehindAGuard_HasTheDecisionID(t *testing.T) {
+	t.Parallel()
 	decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow}
 	inner := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: approvalID}}
 	protect := middleware.Enforce(saying(decision, nil), about(small), middleware.Options{Challenge: "Basic", ApprovalURL: func(id string) string { return "https://ask.example/" + id }})
@@ -273,8 +282,10 @@ func TestWriteError_BehindAGuard_HasTheDecisionID(t *testing.T) {
 	require.Equal(t, "https://ask.example/"+approvalID, p.Approval.URL)
 }
 
-// TestInvalid_Error_HasPointerAndReason: the error a describe names mistakes with.
+// TestInvalid_Error_HasPointerAndReason: the error with which describe reports a
+// mistake in the request.
 func TestInvalid_Error_HasPointerAndReason(t *testing.T) {
+	t.Parallel()
 	err := error(&middleware.Invalid{Pointer: "/a/0", Reason: "must be a number"})
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 	require.NotErrorIs(t, err, io.EOF)
@@ -282,7 +293,8 @@ func TestInvalid_Error_HasPointerAndReason(t *testing.T) {
 	require.Equal(t, "is empty", (&middleware.Invalid{Reason: "is empty"}).Error())
 }
 
-// TestEnforce_HeadRequest_HasNoBody: a refusal of a HEAD request has the header of the answer to GET.
+// TestEnforce_HeadRequest_HasNoBody: the refusal of a HEAD request has the headers of
+// the refusal of a GET request.
 func TestEnforce_HeadRequest_HasNoBody(t *testing.T) {
 	server := serve(t, middleware.Enforce(saying(aureus.Decision{}, nil), about(small))(unreachable(t)))
 	answer, body := call(t, server.Client(), newRequest(t, http.MethodHead, server.URL, nil))

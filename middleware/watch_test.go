@@ -16,15 +16,17 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// routersWriter is the writer of a router that writes past those who wrap it.
+// routersWriter is the writer of a router. It writes to the original writer and not
+// through a wrapper.
 type routersWriter struct{ http.ResponseWriter }
 
-// Unwrap is there in the writers of gin and echo as well.
+// Unwrap exists in the writers of gin and echo as well.
 func (w *routersWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// TestOutcomes_ResponseNotSeen_IsUnknown: nothing is taken for a success
-// that may have been anything.
+// TestOutcomes_ResponseNotSeen_IsUnknown: a response that the guard did not see does
+// not count as a success.
 func TestOutcomes_ResponseNotSeen_IsUnknown(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		handler func(outer http.ResponseWriter) http.HandlerFunc
 		status  string
@@ -55,8 +57,10 @@ func TestOutcomes_ResponseNotSeen_IsUnknown(t *testing.T) {
 	}
 }
 
-// TestOutcomes_EveryWayToWrite_IsSeen over net/http's writers and a plain one.
+// TestOutcomes_EveryWayToWrite_IsSeen: with net/http's writers and with a writer
+// without optional interfaces.
 func TestOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
+	t.Parallel()
 	ways := map[string]func(http.ResponseWriter){
 		"Write":       func(w http.ResponseWriter) { _, _ = w.Write([]byte("x")) },
 		"WriteString": func(w http.ResponseWriter) { _, _ = io.WriteString(w, "x") },
@@ -103,8 +107,8 @@ func TestOutcomes_HijackedConnection_IsUnknown(t *testing.T) {
 	require.Equal(t, vocab.OutcomeUnknown, seen.only(t).Status)
 }
 
-// TestOutcomes_MaxBytesReader_ClosesTheConnection as it does without a guard,
-// whatever the handler answers, and does not where the body was read.
+// TestOutcomes_MaxBytesReader_ClosesTheConnection: as without a guard, for every
+// response of the handler; if the body was read to its end, the connection stays open.
 func TestOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
 	limited := func(status int) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

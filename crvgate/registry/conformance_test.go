@@ -21,8 +21,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The cases say what they expect as free-form JSON, since an absent name and a
-// null mean different things in them.
+// The cases have their expected results as free-form JSON, because an absent member and
+// a null differ.
 type (
 	caseFile struct {
 		Count   int           `json:"count"`
@@ -34,7 +34,7 @@ type (
 		Input    caseInput      `json:"input"`
 		Expected map[string]any `json:"expected"`
 
-		// The expected metadata leaves out reasons, which are free text.
+		// The expected metadata have no reasons, which are free text.
 		WithoutReasons bool `json:"metadata_reason_text_omitted,omitzero"`
 	}
 	caseInput struct {
@@ -56,21 +56,22 @@ type (
 	}
 )
 
-// overridden are the cases in which this project differs from the original on
-// purpose: what is expected instead, and why.
+// overridden has the expected results that differ from those in the file, with the
+// reason.
 var overridden = map[string]map[string]any{
-	"gate_first_coded_failure_reported": {"remediation_kind": "standard:MISSING_DATA"}, // the hint of the code, if the first coded failure has none
+	"gate_first_coded_failure_reported": {"remediation_kind": "standard:MISSING_DATA"}, // C6: the code's hint, where the first coded failure has none
 }
 
-// overriddenInGo are those that are different for a gate in Go.
+// overriddenInGo has those that differ for a gate in Go.
 var overriddenInGo = map[string]map[string]any{
-	"gate_no_validators_passes": { // an empty list passes over the API only
+	"gate_no_validators_passes": { // C7: only the wire's empty list passes
 		"passed": false, "blocked_commit": true, "crv_status": "blocked", "failure_code": "TOOL_ERROR", "remediation_kind": "standard:TOOL_ERROR",
 		"validation_results": []any{map[string]any{"valid": false, "confidence": nil, "failure_code": "TOOL_ERROR"}},
 	},
 }
 
 func TestRegistry_ConformanceCases_HaveTheExpectedResults(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("testdata/crv.json")
 	require.NoError(t, err)
 	var file caseFile
@@ -119,7 +120,7 @@ func (c *conformance) chain(t *testing.T, r *registry.Registry) {
 		blocked = blocked || results[i].BlockedCommit
 	}
 	require.Equal(t, c.Expected["would_block"], blocked)
-	if c.Name == "chain_empty" { // a chain without gates has no results, and admits nothing
+	if c.Name == "chain_empty" { // C7: a chain without gates has no results, and admits nothing
 		blocked = true
 	}
 	require.Equal(t, blocked, chain.Check(t.Context(), changeOf(c.Input.Commit)) != nil)
@@ -163,8 +164,8 @@ func (g caseGate) gate(t *testing.T, r *registry.Registry) *crvgate.Gate[any] {
 	return gate
 }
 
-// register registers the validator of a case and gives its id. Those of the
-// types custom and stub are functions of the host here.
+// register registers the validator of a case and returns its id. Those of the types
+// custom and stub are functions of the host.
 func (v caseValidator) register(t *testing.T, r *registry.Registry, id string) string {
 	t.Helper()
 	config := map[string]any{"type": v.Type, "parameters": v.Params}
@@ -178,8 +179,8 @@ func (v caseValidator) register(t *testing.T, r *registry.Registry, id string) s
 	return id
 }
 
-// caseRegistry is a registry with the clock of the cases, the functions of a
-// host, and a rule language: that of the cases, where crvgate/rules has CEL.
+// caseRegistry is a registry with the clock of the cases, the functions of the host,
+// and the rule language of the cases.
 func caseRegistry() *registry.Registry {
 	r := &registry.Registry{Now: func() time.Time { return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }}
 	r.Func("stub", func(_ context.Context, _ crvgate.Change[any], params map[string]any) aureus.ValidationResult {
@@ -236,7 +237,7 @@ func stubResult(params map[string]any) aureus.ValidationResult {
 	return result
 }
 
-// evaluate is the tiny language of the cases: {left, op, right} or {throw}.
+// evaluate evaluates an expression of the cases: {left, op, right} or {throw}.
 func evaluate(predicate, data any) (bool, error) {
 	p, _ := predicate.(map[string]any)
 	if message, ok := p["throw"].(string); ok {
@@ -365,7 +366,7 @@ func textOf(value any) string {
 	return text
 }
 
-// requireJSON compares by JSON text, numbers by their value.
+// requireJSON compares two values as JSON. Numbers compare by value.
 func requireJSON(t *testing.T, want, got any) {
 	t.Helper()
 	wantText, err := strictjson.Marshal(want)

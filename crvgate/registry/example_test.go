@@ -8,7 +8,8 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
-// A registry is what the wire's gate looks its validators up in.
+// A registry makes a validator of a configuration and judges commits by the ids of
+// validators.
 func ExampleRegistry() {
 	var r registry.Registry
 	ctx := context.Background()

@@ -26,8 +26,9 @@ func validate(t *testing.T, r *registry.Registry, data any, ids ...string) aureu
 	return r.Validate(t.Context(), aureus.Commit{ID: "c", Data: data}, aureus.GateConfig{Name: "g", Validators: ids, BlockOnFailure: true})
 }
 
-// The gate of the published guide, with two validators that it never registers.
+// The gate of the published guide uses validators that the guide never registers.
 func TestValidate_GateOfTheGuide_WorksAsPrinted(t *testing.T) {
+	t.Parallel()
 	var r registry.Registry
 	commit := aureus.Commit{
 		ID:            "commit-1",
@@ -47,6 +48,7 @@ func TestValidate_GateOfTheGuide_WorksAsPrinted(t *testing.T) {
 }
 
 func TestRegister_BuiltInID_IsConflict(t *testing.T) {
+	t.Parallel()
 	var r registry.Registry
 	for _, id := range []string{"not_null", "monotonic", "temporal_monotonic", "memory_encryption", "memory_policy", "schema_check", "balance_positive"} {
 		result := validate(t, &r, map[string]any{"balance": json.Number("1")}, id)
@@ -61,6 +63,7 @@ func TestRegister_BuiltInID_IsConflict(t *testing.T) {
 }
 
 func TestValidate_SpecialConfigurations_HaveTheDocumentedResults(t *testing.T) {
+	t.Parallel()
 	var r registry.Registry
 	result := validate(t, &r, nil)
 	require.True(t, result.Passed, "an empty list passes")
@@ -94,6 +97,7 @@ func TestValidate_SpecialConfigurations_HaveTheDocumentedResults(t *testing.T) {
 }
 
 func TestRegister_Replacement_IsInForceAtOnce(t *testing.T) {
+	t.Parallel()
 	var r registry.Registry
 	got, err := r.Register(t.Context(), "small", []byte(`{"type":"max_size","parameters":{"max":3}}`))
 	require.NoError(t, err)
@@ -119,6 +123,7 @@ func TestRegister_Replacement_IsInForceAtOnce(t *testing.T) {
 }
 
 func TestCompile_NeitherRegistersNorRunsTests(t *testing.T) {
+	t.Parallel()
 	var r registry.Registry
 	validator, err := r.Compile("v", []byte(`{"type":"max_size","parameters":{"max":20},"tests":[{"name":"t","commit":{"id":"c","data":"`+strings.Repeat("x", 50)+`"},"want":"passed"}]}`))
 	require.NoError(t, err, "tests are not run")
@@ -134,6 +139,7 @@ func TestCompile_NeitherRegistersNorRunsTests(t *testing.T) {
 }
 
 func TestRegister_TooManyValidators_IsConflict(t *testing.T) {
+	t.Parallel()
 	var r registry.Registry
 	for i := range registry.MaxValidators {
 		_, err := r.Register(t.Context(), strconv.Itoa(i), []byte(`{"type":"not_null"}`))
@@ -145,9 +151,10 @@ func TestRegister_TooManyValidators_IsConflict(t *testing.T) {
 	require.NoError(t, err, "replacing takes no room")
 }
 
-// Every type of SPEC 4.6, its parameters in snake_case and in the original's
-// camelCase: both are the same rule.
+// Every type, with its parameters in snake_case and in camelCase, makes the same
+// validator.
 func TestRegister_SnakeCaseAndCamelCase_AreTheSame(t *testing.T) {
+	t.Parallel()
 	now := func() time.Time { return time.UnixMilli(10_000) }
 	object := func(pairs ...any) map[string]any {
 		m := map[string]any{}
@@ -199,6 +206,7 @@ func TestRegister_SnakeCaseAndCamelCase_AreTheSame(t *testing.T) {
 }
 
 func TestRegister_InvalidConfiguration_ListsProblems(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		config   string
 		pointers []string
@@ -267,6 +275,7 @@ func TestRegister_InvalidConfiguration_ListsProblems(t *testing.T) {
 }
 
 func TestFunc_CustomConfiguration_CallsTheFunction(t *testing.T) {
+	t.Parallel()
 	var r registry.Registry
 	var got map[string]any
 	r.Func("check_business_rules", func(_ context.Context, c crvgate.Change[any], parameters map[string]any) aureus.ValidationResult {
@@ -306,6 +315,7 @@ func TestFunc_CustomConfiguration_CallsTheFunction(t *testing.T) {
 }
 
 func TestType_AddedType_UsesTheBuilder(t *testing.T) {
+	t.Parallel()
 	var r registry.Registry
 	var got string
 	r.Type("equals", func(parameters []byte) (crvgate.Validator[any], error) {
@@ -348,6 +358,7 @@ func TestType_AddedType_UsesTheBuilder(t *testing.T) {
 }
 
 func TestRegister_FailingTests_AreRefused(t *testing.T) {
+	t.Parallel()
 	config := func(tests string) []byte {
 		return []byte(`{"type":"max_size","parameters":{"max":5},"tests":` + tests + `}`)
 	}
@@ -377,6 +388,7 @@ func TestRegister_FailingTests_AreRefused(t *testing.T) {
 }
 
 func TestValidator_InAGate_Works(t *testing.T) {
+	t.Parallel()
 	type ledger struct {
 		Balance int64 `json:"balance"`
 	}
@@ -390,6 +402,7 @@ func TestValidator_InAGate_Works(t *testing.T) {
 }
 
 func TestRegistry_ConcurrentUse_IsSafe(t *testing.T) {
+	t.Parallel()
 	var r registry.Registry
 	var group sync.WaitGroup
 	for worker := range 8 {
@@ -418,6 +431,7 @@ func TestRegistry_ConcurrentUse_IsSafe(t *testing.T) {
 func notNull([]byte) (crvgate.Validator[any], error) { return validators.NotNull(), nil }
 
 func TestRegistry_InvalidArguments_Panic(t *testing.T) {
+	t.Parallel()
 	for name, mistake := range map[string]func(){
 		"a host function of no name": func() {
 			new(registry.Registry).Func("", func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {

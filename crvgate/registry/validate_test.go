@@ -17,7 +17,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/steps"
 )
 
-// hostRegistry has so many validators of one host function, v0, v1 and so on.
+// hostRegistry is a registry with n validators v0, v1, and so on, which all call the
+// function.
 func hostRegistry(t *testing.T, n int, function registry.Func) (*registry.Registry, []string) {
 	t.Helper()
 	r := &registry.Registry{}
@@ -31,7 +32,7 @@ func hostRegistry(t *testing.T, n int, function registry.Func) (*registry.Regist
 	return r, ids
 }
 
-// spending is a host function that takes so many steps of its gate.
+// spending is a function of the host that uses n steps of its gate.
 func spending(n int, calls *int) registry.Func {
 	return func(ctx context.Context, _ crvgate.Change[any], _ map[string]any) aureus.ValidationResult {
 		*calls++
@@ -45,6 +46,7 @@ func gateOf(ids []string) aureus.GateConfig {
 }
 
 func TestValidate_RepeatedValidator_RunsOnce(t *testing.T) {
+	t.Parallel()
 	calls := 0
 	r, ids := hostRegistry(t, 2, spending(1, &calls))
 	result := r.Validate(t.Context(), aureus.Commit{ID: "c"}, gateOf([]string{ids[1], ids[0], ids[1], ids[1], ids[0]}))
@@ -53,9 +55,10 @@ func TestValidate_RepeatedValidator_RunsOnce(t *testing.T) {
 	require.Len(t, result.ValidationResults, 2)
 }
 
-// What the validators of one gate take together is bounded, and those that no
-// longer run are results like any other.
+// The steps of all validators of a gate are limited together. Those that no longer run
+// have results too.
 func TestValidate_StepsUsedUp_OthersAreToolErrors(t *testing.T) {
+	t.Parallel()
 	calls := 0
 	r, ids := hostRegistry(t, 10, spending(registry.MaxGateSteps/4, &calls))
 	for _, blocks := range []bool{true, false} {
@@ -77,12 +80,12 @@ func TestValidate_StepsUsedUp_OthersAreToolErrors(t *testing.T) {
 			}
 		}
 	}
-	// The next gate begins anew.
+	// The next gate has its own limit.
 	require.True(t, r.Validate(t.Context(), aureus.Commit{ID: "c"}, gateOf(ids[:3])).Passed)
 }
 
-// Every validator costs by the size of the commit, since each looks through it.
-func TestValidate_LargeCommit_FewerValidatorsRun(t *testing.T) {
+// Each validator costs steps by the size of the commit, because it reads all of it.
+func TestValidate_LargeCommit_FewerValidatorsRun(t *testing.T) { // not parallel: its work must fit into MaxGateTime
 	calls := 0
 	r, ids := hostRegistry(t, registry.MaxGateLength, spending(0, &calls))
 	require.True(t, r.Validate(t.Context(), aureus.Commit{ID: "c", Data: make([]any, 100)}, gateOf(ids)).Passed)
@@ -130,8 +133,9 @@ func TestValidate_TimeOver_OthersAreToolErrors(t *testing.T) {
 	})
 }
 
-// The end of the caller's own context stops the gate altogether, as ever.
+// The end of the context of the caller stops the gate.
 func TestValidate_CallersContextEnds_Stops(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
 	r, ids := hostRegistry(t, 5, func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
@@ -146,8 +150,9 @@ func TestValidate_CallersContextEnds_Stops(t *testing.T) {
 	require.True(t, result.BlockedCommit, "in every mode")
 }
 
-// Results are small enough that a thousand of them are an answer.
+// Results are short enough that a response can have a thousand of them.
 func TestValidate_LargeResult_IsCut(t *testing.T) {
+	t.Parallel()
 	r, ids := hostRegistry(t, 1, func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
 		result := crvgate.Fail(aureus.Conflict, strings.Repeat("é", 100_000))
 		result.Remediation = strings.Repeat("é", 100_000)
@@ -169,9 +174,9 @@ func TestValidate_LargeResult_IsCut(t *testing.T) {
 	require.True(t, strings.HasSuffix(result.ValidationResults[0].Reason, "é…"), "cut between characters")
 }
 
-// The tests of a configuration share the bounds of one gate. Where those do not
-// suffice, a test that wants "blocked" is not taken for one that passed.
-func TestRegister_TestsBeyondTheLimits_AreRefused(t *testing.T) {
+// All tests of a configuration share the limits of one gate. If those are exceeded, a
+// test that wants "blocked" does not pass.
+func TestRegister_TestsBeyondTheLimits_AreRefused(t *testing.T) { // not parallel: its work must fit into MaxGateTime
 	calls := 0
 	r := &registry.Registry{}
 	r.Func("host", func(ctx context.Context, _ crvgate.Change[any], _ map[string]any) aureus.ValidationResult {
@@ -190,15 +195,16 @@ func TestRegister_TestsBeyondTheLimits_AreRefused(t *testing.T) {
 	require.ErrorContains(t, err, "/tests: the tests cost too much")
 	require.Less(t, calls, 12)
 
-	// Each test costs by the size of its commit.
+	// Each test costs steps by the size of its commit.
 	large := strings.Repeat("1,", 200_000) + "1"
 	err = r.Check(t.Context(), "v", []byte(`{"type":"not_null","tests":[{"name":"t","commit":{"id":"c","data":[`+large+`]},"want":"passed"}]}`))
 	require.NoError(t, err)
 }
 
-// A rule of a registry sees the previous state in free form, as it would come over
-// the wire, whatever the commit in Go holds.
+// A validator of a registry sees the previous state as free-form JSON, as it would come
+// over the API, whatever the commit in Go holds.
 func TestValidate_PreviousState_IsFreeForm(t *testing.T) {
+	t.Parallel()
 	type state struct {
 		Version int64   `json:"version"`
 		Ratio   float64 `json:"ratio"`

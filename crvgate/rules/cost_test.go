@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// list joins what a function makes of 0, 1, 2 and so on.
+// list joins the results of a function for 0, 1, 2 and so on with commas.
 func list(n int, item func(int) string) string {
 	items := make([]string, n)
 	for i := range items {
@@ -22,12 +22,13 @@ func list(n int, item func(int) string) string {
 
 func same(text string) func(int) string { return func(int) string { return text } }
 
-// longNumber is one that arithmetic takes long for.
+// longNumber is a number with which arithmetic is slow.
 func longNumber(i int) string { return fmt.Sprintf("%d.%se399", i%9+1, strings.Repeat("7", 390)) }
 
-// Each of these schemas took seconds to minutes for one small commit, in few
-// steps: what the library does beside looking at keywords has to be counted too.
+// Each of these schemas took seconds to minutes for one small commit while few steps
+// were counted. The work of the library beside the keywords must be counted too.
 func TestSchemaSteps_EveryKeyword_IsCounted(t *testing.T) {
+	t.Parallel()
 	wide := "{" + list(50_000, func(i int) string { return fmt.Sprintf(`"k%d":1`, i) }) + "}"
 	chain := list(150, func(i int) string { return fmt.Sprintf(`"a%d":{"$ref":"#/$defs/a%d"}`, i, i+1) })
 	for reason, row := range map[string]struct{ schema, data string }{
@@ -68,9 +69,10 @@ func TestSchemaSteps_EveryKeyword_IsCounted(t *testing.T) {
 	}
 }
 
-// The patterns of a schema are bounded together: each may be as large as one may
-// be, and all of them would take gigabytes.
+// The patterns of a schema are limited together: each may have the size limit of one,
+// and all of them would take gigabytes.
 func TestRegister_PatternsOfASchema_AreLimitedTogether(t *testing.T) {
+	t.Parallel()
 	patterns := func(n int) string {
 		return `{"type":"json_schema","parameters":{"schema":{"patternProperties":{` + list(n, func(i int) string { return fmt.Sprintf(`"(a|b){900}x%d":true`, i) }) + `}}}}`
 	}
@@ -82,6 +84,7 @@ func TestRegister_PatternsOfASchema_AreLimitedTogether(t *testing.T) {
 }
 
 func TestUniqueItems_EqualValuesInOtherSpelling_AreFound(t *testing.T) {
+	t.Parallel()
 	validator := schema(t, `{"uniqueItems":true}`)
 	filler := "," + list(30, func(i int) string { return fmt.Sprintf(`"filler %d"`, i) })
 	for _, pair := range []string{

@@ -1,5 +1,4 @@
 package rules
 
-// RegisterFormats has a compiler of the library check the formats as this package
-// does.
+// RegisterFormats makes a compiler of the library check formats as this package does.
 var RegisterFormats = registerFormats

@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Whatever the configuration and the data: it is refused with a pointer, or it
-// gives a result that has a JSON form, and does not panic.
+// Every configuration is refused with a pointer, or gives a result with a JSON form.
+// Nothing panics.
 func FuzzRegister(f *testing.F) {
 	for _, config := range []string{
 		`{"type":"cel","parameters":{"expression":"data.a + 1 > previous.a","message_expression":"string(data.a)"}}`,
@@ -44,7 +44,7 @@ func FuzzRegister(f *testing.F) {
 	})
 }
 
-// The verdict is that of the library, which counts no steps.
+// Whether data matches is compared with the library, without counting steps.
 func FuzzJSONSchema(f *testing.F) {
 	for _, schema := range []string{
 		`{"type":"object","required":["a"],"properties":{"a":{"minimum":1}},"unevaluatedProperties":false}`,

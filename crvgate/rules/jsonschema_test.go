@@ -22,6 +22,7 @@ func schema(t testing.TB, text string) crvgate.Validator[any] {
 }
 
 func TestJSONSchema_Results(t *testing.T) {
+	t.Parallel()
 	const order = `{
 		"$schema": "https://json-schema.org/draft/2020-12/schema",
 		"type": "object", "required": ["id", "lines"],
@@ -78,6 +79,7 @@ func TestJSONSchema_Results(t *testing.T) {
 }
 
 func TestViolations_SeveralKeywords_AreListedInOrder(t *testing.T) {
+	t.Parallel()
 	validator := schema(t, `{"type":"object","required":["a/b"],"properties":{"x":{"type":"array","items":{"minimum":1,"multipleOf":0.5}}}}`)
 	for range 20 { // the library's order is that of a map
 		result := judge(t, validator, `{"x":[0,0.7]}`)
@@ -95,6 +97,7 @@ func TestViolations_SeveralKeywords_AreListedInOrder(t *testing.T) {
 }
 
 func TestViolations_Many_AreCountedAndLimited(t *testing.T) {
+	t.Parallel()
 	validator := schema(t, `{"items":{"required":["a"]}}`)
 	result := judge(t, validator, `[`+strings.Repeat(`{},`, 5000)+`{}]`)
 	violations, _ := result.Metadata["violations"].([]any)
@@ -106,6 +109,7 @@ func TestViolations_Many_AreCountedAndLimited(t *testing.T) {
 }
 
 func TestViolations_Data_IsNotShown(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{
 		`{"properties":{"p":{"pattern":"^x"}}}`, `{"properties":{"p":{"format":"email"}}}`, `{"properties":{"p":{"enum":["a"]}}}`,
 		`{"properties":{"p":{"const":1}}}`, `{"properties":{"p":{"type":"number"}}}`, `{"properties":{"p":{"maxLength":1}}}`,
@@ -118,8 +122,9 @@ func TestViolations_Data_IsNotShown(t *testing.T) {
 	}
 }
 
-// A file that is there, and is a schema, is not read all the same.
+// A file that exists and holds a schema is not read.
 func TestSchema_Reference_ReadsNoFile(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "schema.json")
 	require.NoError(t, os.WriteFile(path, []byte(`{"type":"string"}`), 0o600))
 	for _, reference := range []string{"file://" + path, path, "file://localhost" + path} {
@@ -133,7 +138,7 @@ func deep(levels int) string {
 	return strings.Repeat("[", levels) + "1" + strings.Repeat("]", levels)
 }
 
-// Small schemas that take a time exponential in the depth of the data.
+// Small schemas whose time is exponential in the depth of the data.
 var exponential = map[string]string{
 	"each item twice":             `{"$defs":{"n":{"allOf":[{"items":{"$ref":"#/$defs/n"}},{"items":{"$ref":"#/$defs/n"}}]}},"$ref":"#/$defs/n"}`,
 	"where nobody asks why":       `{"$defs":{"n":{"type":"array","items":{"$ref":"#/$defs/n"},"contains":{"$ref":"#/$defs/n"},"minItems":5}},"not":{"$ref":"#/$defs/n"}}`,
@@ -157,6 +162,7 @@ func doubling(levels int) string {
 }
 
 func TestSchemaSteps_ExpensiveSchema_IsToolError(t *testing.T) {
+	t.Parallel()
 	for reason, text := range exponential {
 		t.Run(reason, func(t *testing.T) {
 			result := judge(t, schema(t, text), deep(80))
@@ -217,13 +223,14 @@ func manyNames(n int) string {
 }
 
 func TestJSONSchema_ContextEnds_StopsValidation(t *testing.T) {
+	t.Parallel()
 	ctx := &endsAfter{Context: t.Context(), looks: 3}
 	result := schema(t, exponential["each item twice"])(ctx, crvgate.Change[any]{Data: parse(t, deep(80))})
 	require.Equal(t, aureus.ToolError, result.FailureCode)
 	require.Contains(t, result.Reason, context.Canceled.Error())
 }
 
-// endsAfter is a context that ends once it has been looked at so often.
+// endsAfter is a context that ends after Err was called that many times.
 type endsAfter struct {
 	context.Context
 
@@ -239,6 +246,7 @@ func (c *endsAfter) Err() error {
 }
 
 func TestJSONSchema_ConcurrentUse_IsSafe(t *testing.T) {
+	t.Parallel()
 	validator := schema(t, exponential["each item twice"])
 	var group sync.WaitGroup
 	for worker := range 4 {

@@ -10,10 +10,11 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// A schema that leads back to itself for one and the same value has no verdict,
-// and below a not the library would make a pass of that. It is refused, whichever
-// keyword leads back.
+// A schema that leads back to itself for the same value has no defined result, and
+// below a not the library would let it pass. It is refused, whichever keyword leads
+// back.
 func TestSchema_RecursionForTheSameValue_IsRefused(t *testing.T) {
+	t.Parallel()
 	for reason, schemaText := range map[string]string{
 		"$ref":                            `{"$ref":"#"}`,
 		"$ref of two":                     `{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`,
@@ -41,8 +42,9 @@ func TestSchema_RecursionForTheSameValue_IsRefused(t *testing.T) {
 	}
 }
 
-// What leads back for a value within the value ends with the data.
+// A schema that leads back for an inner value ends with the data.
 func TestSchema_RecursionForAnInnerValue_IsAccepted(t *testing.T) {
+	t.Parallel()
 	for reason, row := range map[string]struct{ schema, valid, invalid string }{
 		"properties":            {`{"type":"object","properties":{"a":{"$ref":"#"}}}`, `{"a":{"a":{}}}`, `{"a":{"a":1}}`},
 		"patternProperties":     {`{"type":"object","patternProperties":{"a":{"$ref":"#"}}}`, `{"a":{"a":{}}}`, `{"a":{"a":1}}`},
@@ -66,6 +68,7 @@ func TestSchema_RecursionForAnInnerValue_IsAccepted(t *testing.T) {
 
 // As many schemas as may follow one another, and one more.
 func TestSchema_ChainForTheSameValue_IsLimited(t *testing.T) {
+	t.Parallel()
 	chain := func(n int, link string) string {
 		return `{"type":"json_schema","parameters":{"schema":{"$ref":"#/$defs/0","$defs":{` +
 			list(n, func(i int) string { return fmt.Sprintf(`"%d":`+link, i, i+1) }) + fmt.Sprintf(`,"%d":{}}}}}`, n)

@@ -29,7 +29,7 @@ func parse(t testing.TB, text string) any {
 	return value
 }
 
-// register puts a configuration in force and gives its validator.
+// register registers a configuration and returns its validator.
 func register(t testing.TB, kind, parameters string) crvgate.Validator[any] {
 	t.Helper()
 	r := newRegistry()
@@ -38,7 +38,7 @@ func register(t testing.TB, kind, parameters string) crvgate.Validator[any] {
 	return r.Validator("rule")
 }
 
-// refused is what is wrong with a configuration.
+// refused returns the problems of a configuration that must be refused.
 func refused(t testing.TB, config string) []registry.Problem {
 	t.Helper()
 	_, err := newRegistry().Register(t.Context(), "rule", []byte(config))
@@ -62,6 +62,7 @@ func confidence(result aureus.ValidationResult) float64 {
 }
 
 func TestCEL_Results(t *testing.T) {
+	t.Parallel()
 	type want struct {
 		code       aureus.FailureTaxonomy // empty: it passes
 		reason     string
@@ -108,6 +109,7 @@ func TestCEL_Results(t *testing.T) {
 }
 
 func TestCEL_Variables_AreTheWholeChange(t *testing.T) {
+	t.Parallel()
 	validator := register(t, "cel", `{"expression":"data.version > previous.version && metadata.actor == 'ann' && data.sum == 0.5"}`)
 	type state struct {
 		Version int     `json:"version"`
@@ -122,6 +124,7 @@ func TestCEL_Variables_AreTheWholeChange(t *testing.T) {
 }
 
 func TestRegister_InvalidParameters_AreRefused(t *testing.T) {
+	t.Parallel()
 	type place struct {
 		pointer      string
 		line, column int
@@ -187,6 +190,7 @@ func TestRegister_InvalidParameters_AreRefused(t *testing.T) {
 }
 
 func TestRegister_SeveralProblems_AreAllReported(t *testing.T) {
+	t.Parallel()
 	problems := refused(t, `{"type":"cel","parameters":{"expression":7,"confidence":-1,"failure_code":"NO","extra":1}}`)
 	require.Len(t, problems, 4)
 	problems = refused(t, `{"type":"cross_field_consistency","parameters":{"rules":[{"name":"","fields":[],"expression":"x"},{"name":"b","fields":[],"expression":"1"}]}}`)
@@ -194,6 +198,7 @@ func TestRegister_SeveralProblems_AreAllReported(t *testing.T) {
 }
 
 func TestRegister_Refused_KeepsTheEarlierVersion(t *testing.T) {
+	t.Parallel()
 	r := newRegistry()
 	_, err := r.Register(t.Context(), "rule", []byte(`{"type":"cel","parameters":{"expression":"data.a == 1"}}`))
 	require.NoError(t, err)
@@ -203,6 +208,7 @@ func TestRegister_Refused_KeepsTheEarlierVersion(t *testing.T) {
 }
 
 func TestRegister_TestsOfAConfiguration_Run(t *testing.T) {
+	t.Parallel()
 	for _, config := range []string{
 		`{"type":"cel","parameters":{"expression":"data.a > previous.a"},"tests":[
 			{"name":"grows","commit":{"id":"1","data":{"a":2},"previous_state":{"a":1}},"want":"passed"},
@@ -221,6 +227,7 @@ func TestRegister_TestsOfAConfiguration_Run(t *testing.T) {
 }
 
 func TestCrossFieldConsistency_Results(t *testing.T) {
+	t.Parallel()
 	validator := register(t, "cross_field_consistency", `{"rules":[
 		{"name":"total","fields":["net","tax","total"],"expression":"data.net + data.tax == data.total","message":"the parts do not add up"},
 		{"name":"dates","fields":["from","to"],"expression":"timestamp(data.from) <= timestamp(data.to)"},
@@ -255,9 +262,10 @@ func TestCrossFieldConsistency_Results(t *testing.T) {
 	require.Equal(t, "grows", result.Metadata["rule"])
 }
 
-// A list of rules that is empty is taken, as by the original: it asks for an
-// object, and says that it checked nothing.
+// An empty list of rules is accepted. It requires an object, and the metadata say that
+// no rule was checked.
 func TestCrossFieldConsistency_NoRules_ChecksOnlyTheKind(t *testing.T) {
+	t.Parallel()
 	validator := register(t, "cross_field_consistency", `{"rules":[]}`)
 	for _, data := range []string{`{}`, `{"a":1}`, `[]`} {
 		result := judge(t, validator, data)
@@ -270,8 +278,9 @@ func TestCrossFieldConsistency_NoRules_ChecksOnlyTheKind(t *testing.T) {
 	}
 }
 
-// What goes out must come in again, whatever the rule says.
+// Every result can be read again as JSON.
 func TestResults_Metadata_HaveAJSONForm(t *testing.T) {
+	t.Parallel()
 	r := newRegistry()
 	for id, config := range map[string]string{
 		"cel":    `{"type":"cel","parameters":{"expression":"data.x == 1"}}`,
@@ -293,6 +302,7 @@ func TestResults_Metadata_HaveAJSONForm(t *testing.T) {
 }
 
 func TestRules_CancelledContext_DoNotPass(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for kind, parameters := range map[string]string{
@@ -307,6 +317,7 @@ func TestRules_CancelledContext_DoNotPass(t *testing.T) {
 }
 
 func TestRules_ConcurrentUse_IsSafe(t *testing.T) {
+	t.Parallel()
 	validators := []crvgate.Validator[any]{
 		register(t, "cel", `{"expression":"data.items.all(i, i > 0) && data.items != [1]"}`),
 		register(t, "json_schema", `{"schema":{"properties":{"items":{"items":{"minimum":1},"uniqueItems":true}},"patternProperties":{"^i":{"type":"array"}}}}`),
@@ -332,6 +343,7 @@ func TestRules_ConcurrentUse_IsSafe(t *testing.T) {
 }
 
 func TestRegister_SameRegistryTwice_Panics(t *testing.T) {
+	t.Parallel()
 	r := newRegistry()
 	require.Panics(t, func() { rules.Register(r) })
 }

@@ -6,8 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A misspelt keyword bounds nothing, so it is refused where it stands.
+// A misspelt keyword would check nothing, so it is refused with its pointer.
 func TestSchema_MisspeltKeyword_IsRefused(t *testing.T) {
+	t.Parallel()
 	for name, says := range map[string]string{
 		"maxLenght": "write maxLength", "max_length": "write maxLength", "maxlength": "write maxLength", "MaxLength": "write maxLength", "max-length": "write maxLength",
 		"mxaLength": "write maxLength", "maxLengths": "write maxLength", "minimun": "write minimum", "maxium": "write maximum", "reqired": "write required",
@@ -33,14 +34,15 @@ func TestSchema_MisspeltKeyword_IsRefused(t *testing.T) {
 	}
 }
 
-// Remarks of one's own are remarks.
+// Names that resemble no keyword are annotations.
 func TestSchema_UnknownKeyword_IsAnAnnotation(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{
 		"x-owner", "x-maxLenght", "owner", "example", "nullable", "discriminator", "xml", "externalDocs", "unit", "notes", "comment", "version", "order", "id", "name",
 		"label", "markdownDescription", "enumNames", "enumDescriptions", "errorMessage", "tags", "group", "content", "since", "seeAlso", "display", "const2025", "",
 	} {
 		require.True(t, judge(t, schema(t, `{"`+name+`":"y"}`), `1`).Valid, name)
 	}
-	// What stands in a property's name or in a value is no keyword.
+	// The name of a property and a value are not keywords.
 	require.True(t, judge(t, schema(t, `{"properties":{"maxLenght":true},"default":{"reqired":1},"examples":[{"type_":1}],"required":["maxLenght"],"const":{"maxLenght":1}}`), `{"maxLenght":1}`).Valid)
 }

@@ -28,7 +28,7 @@ type suiteTest struct {
 	Valid       bool   `json:"valid"`
 }
 
-// notPromised are what a schema of the suite may be refused for.
+// notPromised are the reasons for which a schema of the suite may be refused.
 var notPromised = []string{
 	"outside the document", // nothing is loaded
 	"is not known here",    // a format that is not checked
@@ -39,17 +39,17 @@ var notPromised = []string{
 	"checks nothing", // a keyword that is misspelt, or of an older draft
 }
 
-// otherwise are files of the suite with tests that have another outcome here, and
-// why.
+// otherwise has the files of the suite with tests whose result differs here, and why.
 var otherwise = map[string]string{
 	"format.json":                           "formats are assertions here, and annotations in the suite",
 	"optional/ecmascript-regex.json":        "patterns are RE2's, whose \\s is that of ASCII",
 	"optional/format/ecmascript-regex.json": "the format regex is RE2's",
 }
 
-// The published suite, less what is refused when it is registered: every verdict
-// of a schema that is taken is that of the suite.
+// Every schema of the published suite that is not refused gives the results of the
+// suite.
 func TestSchema_PublishedSuite_AgreesOrRefuses(t *testing.T) {
+	t.Parallel()
 	folder := os.Getenv("AUREUS_JSON_SCHEMA_SUITE")
 	if folder == "" {
 		t.Skip("set AUREUS_JSON_SCHEMA_SUITE to a checkout of https://github.com/json-schema-org/JSON-Schema-Test-Suite to run it")

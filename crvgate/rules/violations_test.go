@@ -7,9 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Where a violation is: the pointer of the value, the keyword, and the place of
-// the keyword in the schema that was registered.
+// A violation has the pointer of the value, the keyword, and the pointer of the keyword
+// in the registered schema.
 func TestViolations_Pointers_AreThoseOfValueAndKeyword(t *testing.T) {
+	t.Parallel()
 	for reason, row := range map[string]struct{ schema, data, pointer, keyword, place string }{
 		"not":                                {`{"properties":{"a":{"not":{"const":1}}}}`, `{"a":1}`, "/a", "not", "/properties/a/not"},
 		"not, at the top":                    {`{"not":{}}`, `1`, "", "not", "/not"},
@@ -66,8 +67,9 @@ func TestViolations_Pointers_AreThoseOfValueAndKeyword(t *testing.T) {
 	}
 }
 
-// Each bad name is told, in the object that has it.
+// Each invalid name is reported with the pointer of its object.
 func TestViolations_PropertyNames_HaveThePointerOfTheObject(t *testing.T) {
+	t.Parallel()
 	result := judge(t, schema(t, `{"items":{"propertyNames":{"maxLength":1},"properties":{"a":{"propertyNames":{"minLength":2}}}}}`), `[{"a":{"x":1,"yy":1}},{"bb":1,"cc":2},{"a":{}},{"d":1}]`)
 	requireJSON(t, `{"violationCount":3,"violations":[
 		{"pointer":"/0/a","keyword":"propertyNames","schema":"/items/properties/a/propertyNames","message":"has a property with a name that is not allowed: \"x\""},
@@ -76,8 +78,9 @@ func TestViolations_PropertyNames_HaveThePointerOfTheObject(t *testing.T) {
 	]}`, result.Metadata)
 }
 
-// Values of the schema are told as they stand in it.
+// Messages show values of the schema as they are written there.
 func TestViolations_Messages_ShowValuesOfTheSchema(t *testing.T) {
+	t.Parallel()
 	for schemaText, says := range map[string]string{
 		`{"const":[1,"a"]}`: `must be [1,"a"]`, `{"const":{"a":1e30}}`: `must be {"a":1e30}`, `{"const":"[x]"}`: `must be "[x]"`, `{"const":null}`: `must be null`,
 		`{"enum":[["a"],123456789012345678901]}`: `must be one of ["a"],123456789012345678901`, `{"enum":[[]]}`: `must be one of []`,

@@ -9,13 +9,13 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/validators"
 )
 
-// Payment is what agents ask for here.
+// Payment is the change in these examples.
 type Payment struct {
 	To     string `json:"to"`
 	Amount int64  `json:"amount"`
 }
 
-// A predicate becomes a validator.
+// Custom makes a validator of a function that returns true or false.
 func ExampleCustom() {
 	even := validators.Custom("an even amount", func(_ context.Context, c crvgate.Change[Payment]) (bool, error) {
 		return c.Data.Amount%2 == 0, nil

@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// allRules are the validators that need no rule language, with parameters under
-// which their branches are reached.
+// allRules are all validators of the package, with parameters that reach their
+// branches.
 func allRules() map[string]crvgate.Validator[any] {
 	return map[string]crvgate.Validator[any]{
 		"not_null":    validators.NotNull(),
@@ -59,7 +59,7 @@ func FuzzValidators(f *testing.F) {
 		}
 		for name, rule := range rules {
 			change := crvgate.Change[any]{Data: data, Previous: previous, HasPrevious: previous != nil}
-			result := rule(t.Context(), change) // a panic fails the test: each rule checks its own input
+			result := rule(t.Context(), change) // a panic fails the test: each validator checks its own input
 			require.Equal(t, result.Valid, result.FailureCode == "", name)
 			require.Equal(t, result.Valid, result.Remediation == "", name)
 			require.NotEmpty(t, result.Reason, name)

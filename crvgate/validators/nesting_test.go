@@ -13,9 +13,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// A result can be read wherever the change could that it is about, however deep
-// that was.
+// A result can be read wherever its change could be read, however deeply that was
+// nested.
 func TestValidators_DeepValue_IsReplacedInMetadata(t *testing.T) {
+	t.Parallel()
 	nested := func(levels int) any {
 		value, err := strictjson.Parse([]byte(strings.Repeat("[", levels) + strings.Repeat("]", levels)))
 		require.NoError(t, err)
@@ -39,9 +40,10 @@ func TestValidators_DeepValue_IsReplacedInMetadata(t *testing.T) {
 	}
 }
 
-// A gate here takes what one takes over the wire: a hundred levels, and not one
-// more, whatever the innermost holds.
+// A gate in Go accepts the same nesting as the API: one hundred levels, whatever the
+// innermost value is.
 func TestNotNull_NestingBeyondTheLimit_IsConflict(t *testing.T) {
+	t.Parallel()
 	for _, innermost := range []any{[]any{}, []any{"x"}, map[string]any{}} {
 		value := innermost
 		for range strictjson.MaxDepth - 1 {

@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// said is what a rule says of data and a previous state, given as JSON text.
+// said is the result of a validator for data and a previous state, both as JSON text.
 // An empty text is no previous state.
 func said(t *testing.T, rule crvgate.Validator[any], data, previous string) aureus.ValidationResult {
 	t.Helper()
@@ -71,6 +71,7 @@ func (c ruleCase) check(t *testing.T, rule crvgate.Validator[any]) {
 }
 
 func TestSchema_Cases(t *testing.T) {
+	t.Parallel()
 	rule := validators.Schema(validators.Field{Name: "z", Type: "string"}, validators.Field{Name: "a", Type: "number"}, validators.Field{Name: "list", Type: "array"}, validators.Field{Name: "n", Type: "integer"}, validators.Field{Name: "o", Type: "object"}, validators.Field{Name: "b", Type: "boolean"})
 	for _, c := range []ruleCase{
 		{name: "as declared", data: `{"z":"","a":0.5,"list":[],"n":2.0,"o":{},"b":false,"more":1}`},
@@ -92,6 +93,7 @@ func TestSchema_Cases(t *testing.T) {
 }
 
 func TestMonotonic_Cases(t *testing.T) {
+	t.Parallel()
 	for _, c := range []ruleCase{
 		{name: "no previous state", data: `{"version":1}`},
 		{name: "a previous state of 0", data: `{"version":1}`, previous: `0`},
@@ -130,6 +132,7 @@ func TestMonotonic_Cases(t *testing.T) {
 }
 
 func TestStatisticalBounds_Cases(t *testing.T) {
+	t.Parallel()
 	limits := validators.StatisticalBounds("x", validators.Bounds{Min: new(-1.5), Max: new(10.0)})
 	for _, c := range []ruleCase{
 		{name: "at the minimum", data: `{"x":-1.5}`, metadata: `{"bounds":{"max":10,"min":-1.5},"field":"x","value":-1.5}`},
@@ -158,6 +161,7 @@ func TestStatisticalBounds_Cases(t *testing.T) {
 }
 
 func TestAnomalyDetection_Cases(t *testing.T) {
+	t.Parallel()
 	for _, c := range []ruleCase{
 		{name: "one earlier value", data: `{"x":99}`, confidence: 0.5, metadata: `{"field":"x","historicalDataSize":1,"value":99}`},
 	} {
@@ -182,6 +186,7 @@ func TestAnomalyDetection_Cases(t *testing.T) {
 }
 
 func TestCrossFieldConsistency_Cases(t *testing.T) {
+	t.Parallel()
 	holds := func(answer bool, err error) func(context.Context, map[string]any) (bool, error) {
 		return func(_ context.Context, values map[string]any) (bool, error) { clear(values); return answer, err }
 	}
@@ -227,6 +232,7 @@ func TestCrossFieldConsistency_Cases(t *testing.T) {
 }
 
 func TestTemporalMonotonic_Cases(t *testing.T) {
+	t.Parallel()
 	usual := validators.TemporalMonotonic(validators.TemporalOptions{})
 	for _, c := range []ruleCase{
 		{name: "first", data: `null`, metadata: `{"isFirstCommit":true}`},
@@ -258,6 +264,7 @@ func TestTemporalMonotonic_Cases(t *testing.T) {
 }
 
 func TestMemoryValidators_Cases(t *testing.T) {
+	t.Parallel()
 	now := func() time.Time { return time.UnixMilli(10_000) }
 	retention := validators.MemoryRetention(validators.Retention{Max: time.Second, Now: now, TimestampField: "at"})
 	for _, c := range []ruleCase{
@@ -321,6 +328,7 @@ func TestMemoryValidators_Cases(t *testing.T) {
 }
 
 func TestAccountValidators_Cases(t *testing.T) {
+	t.Parallel()
 	for _, c := range []ruleCase{
 		{name: "an object", data: `{"a":1}`},
 		{name: "keeps keys and kinds", data: `{"a":2.5,"b":[],"new":{}}`, previous: `{"a":1,"b":[1]}`},
@@ -348,6 +356,7 @@ func TestAccountValidators_Cases(t *testing.T) {
 }
 
 func TestCustom_Results_HaveReasonAndCode(t *testing.T) {
+	t.Parallel()
 	positive := func(_ context.Context, c crvgate.Change[int]) (bool, error) { return c.Data > 0, nil }
 	rule := validators.Custom("a positive number", positive, "", "")
 	result := rule(t.Context(), crvgate.Change[int]{Data: -1})
@@ -369,6 +378,7 @@ func TestCustom_Results_HaveReasonAndCode(t *testing.T) {
 }
 
 func TestValidators_GoValues_AreConverted(t *testing.T) {
+	t.Parallel()
 	change := crvgate.Change[any]{
 		Data: map[string]any{"balance": 12, "tags": []string{"a"}},
 		Previous: struct {
@@ -382,6 +392,7 @@ func TestValidators_GoValues_AreConverted(t *testing.T) {
 }
 
 func TestConstructors_InvalidArguments_Panic(t *testing.T) {
+	t.Parallel()
 	for name, mistake := range map[string]func(){
 		"no predicate": func() { validators.Custom[int]("c", nil, "", "") },
 		"an unknown code": func() {

@@ -8,6 +8,7 @@ import (
 )
 
 func TestInstantOf_DateText_IsMilliseconds(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"2024-01-01T00:00:00Z":          "1704067200000",
 		"2024-01-01T00:00:00":           "1704067200000", // no zone: UTC
@@ -37,6 +38,7 @@ func TestInstantOf_DateText_IsMilliseconds(t *testing.T) {
 }
 
 func TestLessUTF16_SurrogatePair_SortsBelowUFFEE(t *testing.T) {
+	t.Parallel()
 	require.True(t, lessUTF16("10", "9"))
 	require.False(t, lessUTF16("9", "10"))
 	require.True(t, lessUTF16("", "a"))
@@ -48,6 +50,7 @@ func TestLessUTF16_SurrogatePair_SortsBelowUFFEE(t *testing.T) {
 }
 
 func TestLookup_Array_HasIndexesAndLength(t *testing.T) {
+	t.Parallel()
 	list := []any{"a", nil}
 	for name, want := range map[string]any{"0": "a", "1": nil, "length": json.Number("2")} {
 		got, found := lookup(list, name)
