@@ -22,6 +22,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	telemetrysqlite "github.com/farmountain/aureus-go/controlplane/internal/telemetry/sqlite"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -35,7 +36,7 @@ type Server struct {
 	web    *web.Kernel
 
 	db        storage.Store
-	telemetry *telemetry.Store
+	telemetry telemetry.Store
 	folder    string // removed by Close; empty unless the server is ephemeral
 
 	approvals *approvals.Service
@@ -84,9 +85,11 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if config.wrapStore != nil {
 		s.db = config.wrapStore(db)
 	}
-	if s.telemetry, err = telemetry.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.news, LetIn: s.longReads(s.governor.Reads)}); err != nil {
+	reports, err := telemetrysqlite.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.news, LetIn: s.longReads(s.governor.Reads)})
+	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
+	s.telemetry = reports
 	identity, err := s.db.Identity(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)

@@ -8,47 +8,51 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// instant is a time as it is stored and ordered. Seconds and nanoseconds stand
+// Instant is a time as it is stored and ordered. Seconds and nanoseconds stand
 // apart because int64 nanoseconds end in 2262, and timestamps do not.
-type instant struct{ sec, nsec int64 }
+type Instant struct{ Sec, Nsec int64 }
 
-// untimed is the instant of what has no readable time: after all others.
-var untimed = instant{sec: math.MaxInt64}
+// Untimed is the instant of what has no readable time: after all others.
+var Untimed = Instant{Sec: math.MaxInt64}
 
-func instantOf(t time.Time) instant {
-	return instant{sec: t.Unix(), nsec: int64(t.Nanosecond())}
+// InstantOf is the instant of a time.
+func InstantOf(t time.Time) Instant {
+	return Instant{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
 }
 
-func instantOfText(text string) instant {
+func instantOfText(text string) Instant {
 	t, ok := aureus.Timestamp(text).Time()
 	if !ok {
-		return untimed
+		return Untimed
 	}
-	return instantOf(t)
+	return InstantOf(t)
 }
 
-func (i instant) compare(j instant) int {
-	return cmp.Or(cmp.Compare(i.sec, j.sec), cmp.Compare(i.nsec, j.nsec))
+// Compare is negative where i is before j, and positive where it is after it.
+func (i Instant) Compare(j Instant) int {
+	return cmp.Or(cmp.Compare(i.Sec, j.Sec), cmp.Compare(i.Nsec, j.Nsec))
 }
 
-// millisSince is the time from j to i in milliseconds.
-func (i instant) millisSince(j instant) float64 {
-	return float64(i.sec-j.sec)*1e3 + float64(i.nsec-j.nsec)/1e6
+// MillisSince is the time from j to i in milliseconds.
+func (i Instant) MillisSince(j Instant) float64 {
+	return float64(i.Sec-j.Sec)*1e3 + float64(i.Nsec-j.Nsec)/1e6
 }
 
-// position is a place in the order of answers: by time, then by arrival.
-type position struct {
-	instant
-	seq int64
+// Position is a place in the order of items: by time, then by arrival.
+type Position struct {
+	Instant
+	Seq int64
 }
 
+// The positions before and after all items.
 var (
-	first = position{instant: instant{sec: math.MinInt64}}
-	last  = position{instant: instant{sec: math.MaxInt64, nsec: math.MaxInt64}, seq: math.MaxInt64}
+	First = Position{Instant: Instant{Sec: math.MinInt64}}
+	Last  = Position{Instant: Instant{Sec: math.MaxInt64, Nsec: math.MaxInt64}, Seq: math.MaxInt64}
 )
 
-func (p position) compare(q position) int {
-	return cmp.Or(p.instant.compare(q.instant), cmp.Compare(p.seq, q.seq))
+// Compare is negative where p is before q, and positive where it is after it.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(p.Instant.Compare(q.Instant), cmp.Compare(p.Seq, q.Seq))
 }
 
 // Range bounds the times of a query, inclusive at both ends; nil is no bound.
@@ -56,19 +60,19 @@ func (p position) compare(q position) int {
 // with any bound leaves those out.
 type Range struct{ Start, End *time.Time }
 
-// bounds are the positions after which and up to which the range reaches. The
+// Bounds are the positions after which and up to which the range reaches. The
 // first comes before every row of its instant.
-func (r Range) bounds() (after, upTo position) {
-	after, upTo = first, last
+func (r Range) Bounds() (after, upTo Position) {
+	after, upTo = First, Last
 	if r.Start == nil && r.End == nil {
 		return after, upTo
 	}
-	upTo.sec = untimed.sec - 1
+	upTo.Sec = Untimed.Sec - 1
 	if r.Start != nil {
-		after = position{instant: instantOf(*r.Start)}
+		after = Position{Instant: InstantOf(*r.Start)}
 	}
 	if r.End != nil {
-		upTo = position{instant: instantOf(*r.End), seq: math.MaxInt64}
+		upTo = Position{Instant: InstantOf(*r.End), Seq: math.MaxInt64}
 	}
 	return after, upTo
 }

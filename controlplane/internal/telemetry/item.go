@@ -26,13 +26,46 @@ const (
 type Item struct {
 	kind   Kind
 	body   string
-	at     instant
+	at     Instant
 	values []any // of the kind's own columns
 	cost   int64
 }
 
 // Kind says what the item is.
 func (i Item) Kind() Kind { return i.kind }
+
+// Body is the item's compact JSON text, as it is given back.
+func (i Item) Body() string { return i.body }
+
+// At is the item's time.
+func (i Item) At() Instant { return i.at }
+
+// Columns are the values of the kind's own columns, see [Kind.Columns]: texts,
+// integers, floats, and nil. The caller does not change them.
+func (i Item) Columns() []any { return i.values }
+
+// Cost is what the item takes, as [Options] counts: its texts, what is indexed of
+// them, and a fixed amount for a row.
+func (i Item) Cost() int64 { return i.cost }
+
+// WithColumns is the item with other values in its own columns, for tests of what
+// cannot be stored.
+func (i Item) WithColumns(values ...any) Item {
+	i.values = values
+	return i
+}
+
+// WithBody is the item with another text, for tests of bounds. It is not checked.
+func (i Item) WithBody(body string) Item {
+	i.body = body
+	return i
+}
+
+// WithCost is the item with another cost, for tests of bounds.
+func (i Item) WithCost(cost int64) Item {
+	i.cost = cost
+	return i
+}
 
 // Read checks the JSON text of one item of the kind against its model. The
 // error is a *strictjson.SyntaxError for what is no JSON, and a
@@ -47,7 +80,7 @@ func Read(kind Kind, text []byte) (Item, error) { return readItem(kind, text, fa
 func ReadOwn(text []byte) (Item, error) { return readItem(Events, text, true) }
 
 func readItem(kind Kind, text []byte, own bool) (Item, error) {
-	if !kind.valid() {
+	if !kind.Valid() {
 		return Item{}, fmt.Errorf("telemetry: kind %d is none", kind)
 	}
 	if len(text) > MaxItem {
@@ -80,7 +113,7 @@ func readItem(kind Kind, text []byte, own bool) (Item, error) {
 		return Item{}, err
 	}
 	item.at = instantOfText(f.time)
-	item.cost = int64(len(item.body)) + rowCost
+	item.cost = int64(len(item.body)) + RowCost
 	for _, value := range item.values {
 		if s, ok := value.(string); ok {
 			item.cost += 2 * int64(len(s)) // in the row and in an index
@@ -122,9 +155,9 @@ func withoutSource(text string) (string, error) {
 	return string(append(rest, '}')), nil
 }
 
-// rowCost is what a row takes beside its texts: its numbers, and its entries in
-// up to three indexes.
-const rowCost = 200
+// RowCost is what a row costs beside its texts, in bytes: its numbers, and its
+// entries in up to three indexes.
+const RowCost = 200
 
 // facts are what is stored of an item beside its body.
 type facts struct {
@@ -280,14 +313,14 @@ func bit(b bool) int64 {
 // character, so a mark is never part of a tag.
 const tagMark = "\x1e"
 
-// encodeTags writes tags so that a pair is found by a search for encodeTag.
+// encodeTags writes tags so that a pair is found by a search for EncodeTag.
 func encodeTags(tags map[string]string) (string, error) {
 	if len(tags) == 0 {
 		return "", nil
 	}
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
-		pair, err := encodeTag(name, tags[name])
+		pair, err := EncodeTag(name, tags[name])
 		if err != nil {
 			return "", err
 		}
@@ -296,7 +329,9 @@ func encodeTags(tags map[string]string) (string, error) {
 	return b.String(), nil
 }
 
-func encodeTag(name, value string) (string, error) {
+// EncodeTag writes one tag as it is part of the column tags of a metric, so that a
+// search for this text finds the metrics with the tag.
+func EncodeTag(name, value string) (string, error) {
 	quoted, err := jsontext.AppendQuote([]byte(tagMark), name)
 	if err == nil {
 		quoted, err = jsontext.AppendQuote(append(quoted, ':'), value)

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"reflect"
-	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
 )
@@ -22,39 +21,32 @@ var Kinds = [...]Kind{Spans, Metrics, Events}
 
 // String is the kind's name in paths and tables: spans, metrics or events.
 func (k Kind) String() string {
-	if k.valid() {
-		return kinds[k].table
+	if k.Valid() {
+		return kinds[k].name
 	}
 	return "no kind"
 }
 
-func (k Kind) valid() bool { return k >= Spans && k <= Events }
+// Valid reports whether the kind is one of [Kinds].
+func (k Kind) Valid() bool { return k >= Spans && k <= Events }
 
-// kindSpec is how a kind is stored: the model it is checked against, its table,
-// and the columns after those that all kinds have.
+// kindSpec is what is stored of a kind: the model that it is checked against, and
+// the columns beside those that all kinds have.
 type kindSpec struct {
 	model   reflect.Type
-	table   string
+	name    string
 	columns []string
 }
 
-// shared are the columns that all kinds have, in the order in which they are
-// written: the writer's own, then the item's.
-var shared = []string{"seq", "tenant", "received", "cost", "sec", "nsec", "body"}
-
 var kinds = [...]kindSpec{
-	Spans:   {model: reflect.TypeFor[aureus.Span](), table: "spans", columns: []string{"trace_id"}},
-	Metrics: {model: reflect.TypeFor[aureus.Metric](), table: "metrics", columns: []string{"name", "tags"}},
+	Spans:   {model: reflect.TypeFor[aureus.Span](), name: "spans", columns: []string{"trace_id"}},
+	Metrics: {model: reflect.TypeFor[aureus.Metric](), name: "metrics", columns: []string{"name", "tags"}},
 	Events: {
-		model: reflect.TypeFor[aureus.TelemetryEvent](), table: "events",
+		model: reflect.TypeFor[aureus.TelemetryEvent](), name: "events",
 		columns: []string{"type", "workflow_id", "task_id", "task_type", "success", "duration", "escalated", "own"},
 	},
 }
 
-// insert is the statement that stores n rows of the kind.
-func (s *kindSpec) insert(n int) string {
-	width := len(shared) + len(s.columns)
-	row := "(" + strings.Repeat("?,", width-1) + "?)"
-	return "INSERT OR ROLLBACK INTO " + s.table + " (" + strings.Join(shared, ",") + "," + strings.Join(s.columns, ",") + ") VALUES " +
-		strings.Repeat(row+",", n-1) + row
-}
+// Columns are the names of what is stored of an item of the kind beside its time and
+// its body, in the order of [Item.Columns].
+func (k Kind) Columns() []string { return kinds[k].columns }

@@ -98,7 +98,7 @@ func FuzzScan(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, kind byte, text []byte) {
-		if Kind(kind).valid() && len(text) < strictjson.MaxValues { // a longer one may be for the general reader alone
+		if Kind(kind).Valid() && len(text) < strictjson.MaxValues { // a longer one may be for the general reader alone
 			agree(t, Kind(kind), text)
 		}
 	})

@@ -2,15 +2,86 @@ package telemetry
 
 import (
 	"context"
-	"database/sql"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/gofrs/flock"
-
-	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
+	"github.com/farmountain/aureus-go/aureus"
 )
+
+// Store keeps telemetry. It is safe for concurrent use. Every tenant sees its own
+// items only.
+//
+// A backend gives items back in the order of their times and, where these are equal,
+// of their arrival; an item without a readable time comes after all others, in the
+// order of arrival. Package telemetrytest tests it.
+type Store interface {
+	// Append stores the items, all or none, under the tenant, and returns when they
+	// are committed. ErrBusy means that too much is waiting, ErrClosed that the
+	// store is closed, ErrUnavailable that it could not be written; in each case
+	// nothing was stored. A context that ends while the items wait takes them back,
+	// if they are not being written just then: then the error is the context's, and
+	// whether they are stored is not known.
+	Append(ctx context.Context, tenant string, items []Item) error
+
+	// Trace is the spans of a trace by start time; its page holds up to MaxLimit
+	// spans where paging names no limit. An unknown trace has none.
+	Trace(ctx context.Context, tenant, traceID string, paging Paging) (*Page, error)
+	// Metrics is the metrics that the query selects, by time.
+	Metrics(ctx context.Context, tenant string, query MetricQuery, paging Paging) (*Page, error)
+	// Events is the events that the query selects, by time.
+	Events(ctx context.Context, tenant string, query EventQuery, paging Paging) (*Page, error)
+	// Summary derives the figures of a summary from the events of the range; see
+	// docs/spec/telemetry.md#summary. StartTime and EndTime are left to the caller.
+	Summary(ctx context.Context, tenant string, within Range) (aureus.Summary, error)
+
+	// Latest is the place of the latest event that is committed, of any tenant, and
+	// 0 without any.
+	Latest() int64
+	// Tail is the events of the tenant that arrived behind the place after, in order
+	// of arrival, at most a portion of the backend's. An empty type or workflow
+	// selects all. Every event up to the place reached has been looked at, at most
+	// TailSteps: the next call begins there. Where reached is Latest, there is
+	// nothing behind it.
+	Tail(ctx context.Context, tenant, eventType, workflow string, after int64) (list []Arrived, reached int64, err error)
+	// Identity is a text that this store alone has: places in another store are of
+	// no use here.
+	Identity() string
+
+	// Stats says what the store holds and has refused.
+	Stats() Stats
+	// Ready is nil where the last write succeeded. While it did not, something small
+	// is written, at most once a second.
+	Ready(ctx context.Context) error
+	// Close refuses what comes from now on, commits what was accepted before and
+	// closes the store. Later calls return what the first returned.
+	Close() error
+}
+
+// TailSteps is how many places one call of [Store.Tail] goes through at most, so
+// that a call is bounded also where few of them are selected.
+const TailSteps = 10_000
+
+// Arrived is an event and its place in the order of arrival.
+type Arrived struct {
+	Seq            int64
+	Type, Workflow string
+	Body           string
+}
+
+// MetricQuery selects metrics. Empty fields select everything; every given tag
+// must match.
+type MetricQuery struct {
+	Name  string
+	Range Range
+	Tags  map[string]string
+}
+
+// EventQuery selects events. Empty fields select everything.
+type EventQuery struct {
+	Type               aureus.TelemetryEventType
+	WorkflowID, TaskID string
+	Own                *bool // only those that the control plane itself made, or only the others
+	Range              Range
+}
 
 // The bounds of a store that is opened with zero Options.
 const (
@@ -48,7 +119,8 @@ type Options struct {
 	Clock func() time.Time
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults is the options with their defaults in the place of zero fields.
+func (o Options) WithDefaults() Options {
 	if o.MaxRows <= 0 {
 		o.MaxRows = DefaultMaxRows
 	}
@@ -67,40 +139,6 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Store keeps telemetry. Make one with [Open]; it is safe for concurrent use.
-type Store struct {
-	options          Options
-	lock             *flock.Flock
-	files            *dbfile.Files
-	condition        dbfile.Condition
-	writer           *sql.DB // one connection, used by the writing goroutine
-	reader           *sql.DB
-	queue            *queue
-	path             string
-	checkpoint       dbfile.Checkpoint // the writing goroutine's own
-	checkpointFailed atomic.Int64
-	done             chan struct{} // closed when the writing goroutine has ended
-	closed           atomic.Bool
-	closing          sync.Once
-	closeError       error
-
-	usage  [Events + 1]usage        // by kind; the writing goroutine's own
-	stale  bool                     // usage has to be read again; the writing goroutine's own
-	tellMu sync.Mutex               // guards told
-	told   [Events + 1]usage        // usage as of the last commit
-	latest [Events + 1]atomic.Int64 // the last seq of each kind that is committed
-	busy   atomic.Int64
-
-	shares [Events + 1]map[string]*tenantShare // by kind and tenant; the writing goroutine's own
-
-	identity   string
-	inserts    inserts // the writing goroutine's own
-	statements statements
-}
-
-// usage is what a kind's table holds.
-type usage struct{ rows, cost, lastSeq, trimmed int64 }
-
 // Stats is the state of a store.
 type Stats struct {
 	Kinds   map[string]KindStats
@@ -113,85 +151,4 @@ type KindStats struct {
 	Rows    int64
 	Bytes   int64 // as Options.MaxBytes counts
 	Trimmed int64 // deleted to keep the bounds, since the file was made
-}
-
-// Stats tells what the store holds and has refused.
-func (s *Store) Stats() Stats {
-	s.tellMu.Lock()
-	defer s.tellMu.Unlock()
-	stats := Stats{Kinds: make(map[string]KindStats, len(Kinds)), Waiting: s.queue.waiting(), Busy: s.busy.Load()}
-	for _, kind := range Kinds {
-		u := s.told[kind]
-		stats.Kinds[kind.String()] = KindStats{Rows: u.rows, Bytes: u.cost, Trimmed: u.trimmed}
-	}
-	return stats
-}
-
-func newStore(options Options) *Store {
-	options = options.withDefaults()
-	return &Store{options: options, queue: newQueue(options.QueueBytes), done: make(chan struct{}), stale: true}
-}
-
-// start reads what the file holds and begins to write.
-func (s *Store) start(ctx context.Context) error {
-	if err := s.loadUsage(ctx); err != nil {
-		return err
-	}
-	if err := s.writer.QueryRowContext(ctx, "SELECT id FROM identity").Scan(&s.identity); err != nil {
-		return err
-	}
-	if err := s.inserts.prepare(ctx, s.writer); err != nil {
-		return err
-	}
-	s.publish()
-	go s.write()
-	return nil
-}
-
-// Ready reports whether the store takes writes: whether its file is still the one
-// that was opened, and whether the last write succeeded. Where it did not,
-// something small is written once a second at the most, so that the answer is
-// true again when the disk is.
-func (s *Store) Ready(ctx context.Context) error {
-	if err := s.files.Check(); err != nil {
-		return storeError("look at the file", err)
-	}
-	return s.condition.Ready(func() {
-		_ = s.submit(ctx, &request{}) // how it ended is noted
-	})
-}
-
-// Close refuses what comes from now on, commits what was accepted before, ends
-// the writing goroutine and lets go of the file. Later calls return what the
-// first returned.
-func (s *Store) Close() error {
-	s.closing.Do(func() {
-		s.closed.Store(true)
-		s.queue.close()
-		<-s.done
-		s.closeError = s.release()
-	})
-	return s.closeError
-}
-
-// release lets go of what Open has taken, in part or whole.
-func (s *Store) release() error {
-	var first error
-	keep := func(err error) {
-		if first == nil && err != nil {
-			first = storeError("close", err)
-		}
-	}
-	s.statements.close()
-	s.inserts.close()
-	if s.reader != nil {
-		keep(s.reader.Close())
-	}
-	if s.writer != nil {
-		keep(s.writer.Close())
-	}
-	if s.lock != nil {
-		keep(s.lock.Unlock())
-	}
-	return first
 }

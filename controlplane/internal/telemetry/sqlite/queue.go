@@ -1,14 +1,16 @@
-package telemetry
+package sqlite
 
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // request is one call of Append that waits for its commit.
 type request struct {
 	tenant  string
-	items   []Item
+	items   []telemetry.Item
 	cost    int64
 	claimed atomic.Bool // by the writer, or by a caller that gave up
 	done    chan error  // receives once, after the commit
@@ -107,10 +109,10 @@ func (q *queue) push(r *request) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return ErrClosed
+		return telemetry.ErrClosed
 	}
 	if !q.items.room(r, q.limit) {
-		return ErrBusy
+		return telemetry.ErrBusy
 	}
 	q.items.push(r)
 	q.signal()

@@ -1,34 +1,36 @@
-package telemetry
+package sqlite
 
 import (
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // TestReadinessOfAStoreThatTakesNoWrites lets the engine refuse them; what real
 // disks do is tested with the command.
 func TestReadinessOfAStoreThatTakesNoWrites(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	refuse := func(statement string) {
 		_, err := s.writer.ExecContext(t.Context(), statement)
 		require.NoError(t, err)
 	}
-	report := func() error { return s.Append(t.Context(), tenant, read(t, Spans, span(1))) }
+	report := func() error { return s.Append(t.Context(), tenant, read(t, telemetry.Spans, span(1))) }
 	require.NoError(t, report())
 	require.NoError(t, s.Ready(t.Context()))
 
 	refuse("PRAGMA query_only = 1")
 	require.NoError(t, s.Ready(t.Context()), "nobody has found out yet")
-	require.ErrorIs(t, report(), ErrReadOnly)
-	require.ErrorIs(t, s.Ready(t.Context()), ErrReadOnly)
+	require.ErrorIs(t, report(), telemetry.ErrReadOnly)
+	require.ErrorIs(t, s.Ready(t.Context()), telemetry.ErrReadOnly)
 
 	refuse("PRAGMA query_only = 0")
 	require.Eventually(t, func() bool { return s.Ready(t.Context()) == nil }, 10*time.Second, 10*time.Millisecond, "without any other write")
 
 	refuse("PRAGMA query_only = 1")
-	require.ErrorIs(t, report(), ErrReadOnly)
+	require.ErrorIs(t, report(), telemetry.ErrReadOnly)
 	refuse("PRAGMA query_only = 0")
 	require.NoError(t, report())
 	require.NoError(t, s.Ready(t.Context()), "a write is news as well")

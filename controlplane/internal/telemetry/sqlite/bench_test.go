@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
@@ -18,12 +19,12 @@ func benchSpan(n int64) []byte {
 		n, uint64(n/8)*0x9e3779b97f4a7c15, n%1e6)
 }
 
-func benchItems(b *testing.B, from int64, count int) []Item {
+func benchItems(b *testing.B, from int64, count int) []telemetry.Item {
 	b.Helper()
-	items := make([]Item, count)
+	items := make([]telemetry.Item, count)
 	for i := range items {
 		var err error
-		items[i], err = Read(Spans, benchSpan(from+int64(i)))
+		items[i], err = telemetry.Read(telemetry.Spans, benchSpan(from+int64(i)))
 		require.NoError(b, err)
 	}
 	return items
@@ -34,7 +35,7 @@ func BenchmarkRead(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Read(Spans, text); err != nil {
+		if _, err := telemetry.Read(telemetry.Spans, text); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -42,7 +43,7 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkAppend512 stores a batch of 512 spans that were read before.
 func BenchmarkAppend512(b *testing.B) {
-	s := openStore(b, Options{})
+	s := openStore(b, telemetry.Options{})
 	n := int64(0)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -59,7 +60,7 @@ func BenchmarkAppend512(b *testing.B) {
 
 // BenchmarkReadAndAppend512 is the whole way of a batch: cut, read, store.
 func BenchmarkReadAndAppend512(b *testing.B) {
-	s := openStore(b, Options{})
+	s := openStore(b, telemetry.Options{})
 	n := int64(0)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -75,9 +76,9 @@ func BenchmarkReadAndAppend512(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		items := make([]Item, len(texts))
+		items := make([]telemetry.Item, len(texts))
 		for i, text := range texts {
-			if items[i], err = Read(Spans, text); err != nil {
+			if items[i], err = telemetry.Read(telemetry.Spans, text); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -93,7 +94,7 @@ func BenchmarkReadAndAppend512(b *testing.B) {
 func BenchmarkAppendOne(b *testing.B) {
 	for _, callers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			s := openStore(b, Options{})
+			s := openStore(b, telemetry.Options{})
 			items := benchItems(b, 0, 1<<16)
 			var n atomic.Int64
 			b.SetParallelism((callers + 1) / 2) // of two processors
@@ -115,7 +116,7 @@ func BenchmarkAppendOne(b *testing.B) {
 
 // BenchmarkTrace reads traces of eight spans out of 100,000 spans.
 func BenchmarkTrace(b *testing.B) {
-	s := openStore(b, Options{})
+	s := openStore(b, telemetry.Options{})
 	for n := int64(0); n < 100_000; n += 1000 {
 		require.NoError(b, s.Append(b.Context(), tenant, benchItems(b, n, 1000)))
 	}
@@ -125,7 +126,7 @@ func BenchmarkTrace(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			id := fmt.Sprintf("%032x", uint64(n.Add(1)%12_500)*0x9e3779b97f4a7c15)
-			page, err := s.Trace(b.Context(), tenant, id, Paging{})
+			page, err := s.selectTrace(tenant, id).read(b.Context(), telemetry.Paging{}, telemetry.MaxLimit)
 			if err != nil || len(page.portion) != 8 {
 				b.Error("not the trace", err)
 				return
@@ -137,11 +138,11 @@ func BenchmarkTrace(b *testing.B) {
 
 // BenchmarkSummary derives the figures of 100,000 steps.
 func BenchmarkSummary(b *testing.B) {
-	s := openStore(b, Options{})
+	s := openStore(b, telemetry.Options{})
 	for n := 0; n < 100_000; n += 1000 {
-		items := make([]Item, 0, 1000)
+		items := make([]telemetry.Item, 0, 1000)
 		for i := n; i < n+1000; i++ {
-			item, err := Read(Events, []byte(event("step_end", fmt.Sprintf("w%d", i/10), "t", i*10, fmt.Sprintf(`{"success":%t,"duration":12.5}`, i%3 > 0))))
+			item, err := telemetry.Read(telemetry.Events, []byte(event("step_end", fmt.Sprintf("w%d", i/10), "t", i*10, fmt.Sprintf(`{"success":%t,"duration":12.5}`, i%3 > 0))))
 			require.NoError(b, err)
 			items = append(items, item)
 		}
@@ -150,7 +151,7 @@ func BenchmarkSummary(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for b.Loop() {
-		if _, err := s.Summary(b.Context(), tenant, Range{}); err != nil {
+		if _, err := s.Summary(b.Context(), tenant, telemetry.Range{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // maxReaders bounds the connections that read at the same time.
@@ -33,7 +34,7 @@ var schema embed.FS
 // writable by its owner only, where there is none. A lock beside it (path with
 // .lock) keeps every other Open out until [Store.Close], or the end of the
 // process: ErrLocked. The context bounds the opening, not the store.
-func Open(ctx context.Context, path string, options Options) (_ *Store, err error) {
+func Open(ctx context.Context, path string, options telemetry.Options) (_ *Store, err error) {
 	if path == "" || strings.Contains(path, ":memory:") {
 		return nil, errors.New("telemetry: the store needs a file; neither an empty path nor :memory: is one")
 	}
@@ -95,7 +96,7 @@ func lockFile(path string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("telemetry: lock %s: %w", lock.Path(), err)
 	}
 	if !held {
-		return nil, fmt.Errorf("%w: %s is held; stop the other one, or choose another file", ErrLocked, lock.Path())
+		return nil, fmt.Errorf("%w: %s is held; stop the other one, or choose another file", telemetry.ErrLocked, lock.Path())
 	}
 	return lock, nil
 }
@@ -105,10 +106,10 @@ func lockFile(path string) (*flock.Flock, error) {
 func private(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrReadOnly, err)
+		return fmt.Errorf("%w: %w: %w", telemetry.ErrUnavailable, telemetry.ErrReadOnly, err)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", telemetry.ErrUnavailable, err)
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
 	info, err := file.Stat()
@@ -116,7 +117,7 @@ func private(path string) error {
 		err = file.Chmod(0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", telemetry.ErrUnavailable, err)
 	}
 	return nil
 }
@@ -149,7 +150,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if current > target {
-		return fmt.Errorf("%w: its schema is %d, this program knows %d", ErrNewer, current, target)
+		return fmt.Errorf("%w: its schema is %d, this program knows %d", telemetry.ErrNewer, current, target)
 	}
 	_, err = provider.Up(ctx)
 	return err

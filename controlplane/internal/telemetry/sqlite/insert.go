@@ -1,10 +1,12 @@
-package telemetry
+package sqlite
 
 import (
 	"context"
 	"database/sql"
 	"slices"
 	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // insertRows is how many rows one statement stores.
@@ -13,17 +15,17 @@ const insertRows = 32
 // inserts are the prepared statements of the writing goroutine, for one row and
 // for insertRows rows of each kind, and the memory for the arguments of items.
 type inserts struct {
-	one, many [Events + 1]*sql.Stmt
+	one, many [telemetry.Events + 1]*sql.Stmt
 	args      []any
 }
 
 // prepare has to come before a transaction, which holds the only connection.
 func (i *inserts) prepare(ctx context.Context, db *sql.DB) (err error) {
-	for _, kind := range Kinds {
-		if i.one[kind], err = db.PrepareContext(ctx, kinds[kind].insert(1)); err != nil { //nolint:sqlclosecheck // inserts.close does
+	for _, kind := range telemetry.Kinds {
+		if i.one[kind], err = db.PrepareContext(ctx, insertOf(kind, 1)); err != nil { //nolint:sqlclosecheck // inserts.close does
 			return err
 		}
-		if i.many[kind], err = db.PrepareContext(ctx, kinds[kind].insert(insertRows)); err != nil { //nolint:sqlclosecheck // inserts.close does
+		if i.many[kind], err = db.PrepareContext(ctx, insertOf(kind, insertRows)); err != nil { //nolint:sqlclosecheck // inserts.close does
 			return err
 		}
 	}
@@ -39,21 +41,21 @@ func (i *inserts) close() {
 }
 
 // insert stores the items of one kind and says whether there were any.
-func (s *Store) insert(ctx context.Context, tx *sql.Tx, kind Kind, batch []*request, now time.Time) (bool, error) {
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, batch []*request, now time.Time) (bool, error) {
 	u := &s.usage[kind]
 	before := u.rows
 	w := rowWriter{tx: tx, one: s.inserts.one[kind], many: s.inserts.many[kind], args: s.inserts.args[:0]}
 	for _, r := range batch {
 		for _, item := range r.items {
-			if item.kind != kind {
+			if item.Kind() != kind {
 				continue
 			}
 			u.lastSeq++
 			u.rows++
-			u.cost += item.cost
-			s.share(kind, r.tenant).add(1, item.cost)
-			w.args = append(w.args, u.lastSeq, r.tenant, now.UnixMilli(), item.cost, item.at.sec, item.at.nsec, item.body)
-			w.args = append(w.args, item.values...)
+			u.cost += item.Cost()
+			s.share(kind, r.tenant).add(1, item.Cost())
+			w.args = append(w.args, u.lastSeq, r.tenant, now.UnixMilli(), item.Cost(), item.At().Sec, item.At().Nsec, item.Body())
+			w.args = append(w.args, item.Columns()...)
 			w.rows++
 			if w.rows == insertRows {
 				if err := w.flush(ctx, w.many); err != nil {

@@ -1,9 +1,11 @@
-package telemetry
+package sqlite
 
 import (
 	"context"
 	"database/sql"
 	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // maxTrim bounds how many rows one transaction deletes of a kind. It is more
@@ -18,13 +20,13 @@ type bounds struct {
 	portion    int           // how many rows one transaction deletes at most
 }
 
-func (o Options) bounds() bounds {
+func boundsOf(o telemetry.Options) bounds {
 	return bounds{rows: o.MaxRows, cost: o.MaxBytes, age: o.MaxAge, portion: maxTrim}
 }
 
 // loadUsage reads what the tables hold.
 func (s *Store) loadUsage(ctx context.Context) (err error) {
-	for _, kind := range Kinds {
+	for _, kind := range telemetry.Kinds {
 		if s.usage[kind], err = s.readUsage(ctx, kind.String()); err != nil {
 			return err
 		}
@@ -53,7 +55,7 @@ func (s *Store) publish() {
 	s.tellMu.Lock()
 	s.told = s.usage
 	s.tellMu.Unlock()
-	for _, kind := range Kinds {
+	for _, kind := range telemetry.Kinds {
 		s.latest[kind].Store(s.usage[kind].lastSeq)
 	}
 }
@@ -72,7 +74,7 @@ func (t *tenantShare) weight(b bounds) float64 {
 	return max(float64(t.rows)/float64(b.rows), float64(t.cost)/float64(b.cost))
 }
 
-func (s *Store) share(kind Kind, tenant string) *tenantShare {
+func (s *Store) share(kind telemetry.Kind, tenant string) *tenantShare {
 	t := s.shares[kind][tenant]
 	if t == nil {
 		t = &tenantShare{}
@@ -82,7 +84,7 @@ func (s *Store) share(kind Kind, tenant string) *tenantShare {
 }
 
 func (s *Store) loadShares(ctx context.Context) error {
-	for _, kind := range Kinds {
+	for _, kind := range telemetry.Kinds {
 		s.shares[kind] = map[string]*tenantShare{}
 	}
 	rows, err := s.writer.QueryContext(ctx, "SELECT kind, tenant, rows, cost FROM shares")
@@ -96,7 +98,7 @@ func (s *Store) loadShares(ctx context.Context) error {
 		if err := rows.Scan(&table, &tenant, &t.rows, &t.cost); err != nil {
 			return err
 		}
-		for _, kind := range Kinds {
+		for _, kind := range telemetry.Kinds {
 			if kind.String() == table {
 				s.shares[kind][tenant] = t
 			}
@@ -107,7 +109,7 @@ func (s *Store) loadShares(ctx context.Context) error {
 
 // saveShares writes down the shares that have changed. Those of which nothing is
 // left are forgotten.
-func (s *Store) saveShares(ctx context.Context, tx *sql.Tx, kind Kind) error {
+func (s *Store) saveShares(ctx context.Context, tx *sql.Tx, kind telemetry.Kind) error {
 	for tenant, t := range s.shares[kind] {
 		if !t.changed {
 			continue
@@ -132,7 +134,7 @@ const leastTurn = 100
 // trim deletes what is too old, and then the oldest rows, by arrival, of the
 // tenant that has most, until the bounds are kept. One call deletes at most a
 // portion.
-func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind Kind, b bounds, now time.Time) (trimmed bool, err error) {
+func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, b bounds, now time.Time) (trimmed bool, err error) {
 	u, left := &s.usage[kind], b.portion
 	if b.age > 0 {
 		horizon := now.Add(-b.age).UnixMilli()
@@ -157,7 +159,7 @@ func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind Kind, b bounds, now t
 }
 
 // heaviest is the tenant that has most, and how much the next one has.
-func (s *Store) heaviest(kind Kind, b bounds) (tenant string, second float64) {
+func (s *Store) heaviest(kind telemetry.Kind, b bounds) (tenant string, second float64) {
 	first := -1.0
 	for name, t := range s.shares[kind] {
 		switch w := t.weight(b); {
@@ -173,7 +175,7 @@ func (s *Store) heaviest(kind Kind, b bounds) (tenant string, second float64) {
 // cut deletes the oldest rows, by arrival, of the tenant or, without one, of all,
 // as long as goes says that the next one goes too, and at most limit. It is told
 // when the row arrived and how many have gone before.
-func (s *Store) cut(ctx context.Context, tx *sql.Tx, kind Kind, tenant string, limit int, goes func(received int64, gone int) bool) (n int, err error) {
+func (s *Store) cut(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, tenant string, limit int, goes func(received int64, gone int) bool) (n int, err error) {
 	table, which, args := kind.String(), "", []any{}
 	if tenant != "" {
 		table, which, args = table+" INDEXED BY "+table+"_by_arrival", " WHERE tenant = ?", []any{tenant}

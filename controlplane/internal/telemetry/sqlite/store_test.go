@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 func TestMain(m *testing.M) {
@@ -23,12 +25,12 @@ func TestMain(m *testing.M) {
 
 const tenant = "default"
 
-func openStore(t testing.TB, options Options) *Store {
+func openStore(t testing.TB, options telemetry.Options) *Store {
 	t.Helper()
 	return openFile(t, filepath.Join(t.TempDir(), "telemetry.db"), options)
 }
 
-func openFile(t testing.TB, path string, options Options) *Store {
+func openFile(t testing.TB, path string, options telemetry.Options) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), path, options)
 	require.NoError(t, err)
@@ -37,24 +39,24 @@ func openFile(t testing.TB, path string, options Options) *Store {
 }
 
 // read makes items of their texts.
-func read(t testing.TB, kind Kind, texts ...string) []Item {
+func read(t testing.TB, kind telemetry.Kind, texts ...string) []telemetry.Item {
 	t.Helper()
-	items := make([]Item, 0, len(texts))
+	items := make([]telemetry.Item, 0, len(texts))
 	for _, text := range texts {
-		item, err := Read(kind, []byte(text))
+		item, err := telemetry.Read(kind, []byte(text))
 		require.NoError(t, err, text)
 		items = append(items, item)
 	}
 	return items
 }
 
-func add(t testing.TB, s *Store, kind Kind, texts ...string) {
+func add(t testing.TB, s *Store, kind telemetry.Kind, texts ...string) {
 	t.Helper()
 	require.NoError(t, s.Append(t.Context(), tenant, read(t, kind, texts...)))
 }
 
 // bodies gathers a page and what follows it.
-func bodies(t testing.TB, query func(Paging) (*Page, error), paging Paging) []string {
+func bodies(t testing.TB, query func(telemetry.Paging) (*telemetry.Page, error), paging telemetry.Paging) []string {
 	t.Helper()
 	all := []string{}
 	for {
@@ -70,18 +72,18 @@ func bodies(t testing.TB, query func(Paging) (*Page, error), paging Paging) []st
 	}
 }
 
-func allOf(t testing.TB, s *Store, tenant string, kind Kind) []string {
+func allOf(t testing.TB, s *Store, tenant string, kind telemetry.Kind) []string {
 	t.Helper()
-	return bodies(t, func(p Paging) (*Page, error) {
+	return bodies(t, func(p telemetry.Paging) (*telemetry.Page, error) {
 		switch kind {
-		case Metrics:
-			return s.Metrics(t.Context(), tenant, MetricQuery{}, p)
-		case Events:
-			return s.Events(t.Context(), tenant, EventQuery{}, p)
+		case telemetry.Metrics:
+			return s.Metrics(t.Context(), tenant, telemetry.MetricQuery{}, p)
+		case telemetry.Events:
+			return s.Events(t.Context(), tenant, telemetry.EventQuery{}, p)
 		default:
 			return s.Trace(t.Context(), tenant, "t", p)
 		}
-	}, Paging{})
+	}, telemetry.Paging{})
 }
 
 func span(n int) string {
@@ -105,8 +107,8 @@ func TestOpenMakesAPrivateFile(t *testing.T) {
 			if before != 0 {
 				require.NoError(t, os.WriteFile(path, nil, before))
 			}
-			s := openFile(t, path, Options{})
-			add(t, s, Spans, span(1))
+			s := openFile(t, path, telemetry.Options{})
+			add(t, s, telemetry.Spans, span(1))
 			for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
 				info, err := os.Stat(path + suffix)
 				require.NoError(t, err)
@@ -126,15 +128,15 @@ func TestOpenRefuses(t *testing.T) {
 		"a folder":                dir,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(t.Context(), path, Options{})
+			_, err := Open(t.Context(), path, telemetry.Options{})
 			require.Error(t, err)
 		})
 	}
 	t.Run("what is no database", func(t *testing.T) {
 		path := filepath.Join(dir, "text.db")
 		require.NoError(t, os.WriteFile(path, []byte("this is a text file, and a long one, of more than one hundred bytes, so that it has room for a header"), 0o600))
-		_, err := Open(t.Context(), path, Options{})
-		require.ErrorIs(t, err, ErrUnavailable)
+		_, err := Open(t.Context(), path, telemetry.Options{})
+		require.ErrorIs(t, err, telemetry.ErrUnavailable)
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Contains(t, string(text), "this is a text file")
@@ -143,18 +145,18 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestOpenTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
-	s := openFile(t, path, Options{})
-	_, err := Open(t.Context(), path, Options{})
-	require.ErrorIs(t, err, ErrLocked)
+	s := openFile(t, path, telemetry.Options{})
+	_, err := Open(t.Context(), path, telemetry.Options{})
+	require.ErrorIs(t, err, telemetry.ErrLocked)
 	require.ErrorContains(t, err, path+".lock")
 	require.NoError(t, s.Close())
-	openFile(t, path, Options{})
+	openFile(t, path, telemetry.Options{})
 }
 
 func TestOpenLeavesANewerFileAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
-	s := openFile(t, path, Options{})
-	add(t, s, Spans, span(1))
+	s := openFile(t, path, telemetry.Options{})
+	add(t, s, telemetry.Spans, span(1))
 	require.NoError(t, s.Close())
 
 	db, err := sql.Open("sqlite", path)
@@ -163,54 +165,54 @@ func TestOpenLeavesANewerFileAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 
-	_, err = Open(t.Context(), path, Options{})
-	require.ErrorIs(t, err, ErrNewer)
+	_, err = Open(t.Context(), path, telemetry.Options{})
+	require.ErrorIs(t, err, telemetry.ErrNewer)
 	require.ErrorContains(t, err, "999")
 }
 
 func TestWhatWasStoredIsThereAfterReopening(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
-	s := openFile(t, path, Options{})
-	add(t, s, Spans, span(2), span(1))
+	s := openFile(t, path, telemetry.Options{})
+	add(t, s, telemetry.Spans, span(2), span(1))
 	stats := s.Stats()
 	require.NoError(t, s.Close())
 	require.NoError(t, s.Close(), "closing twice")
 
-	s = openFile(t, path, Options{})
+	s = openFile(t, path, telemetry.Options{})
 	require.Equal(t, stats, s.Stats())
-	require.Equal(t, []string{span(1), span(2)}, allOf(t, s, tenant, Spans))
+	require.Equal(t, []string{span(1), span(2)}, allOf(t, s, tenant, telemetry.Spans))
 }
 
 func TestAfterClose(t *testing.T) {
-	s := openStore(t, Options{})
-	page, err := s.Trace(t.Context(), tenant, "t", Paging{})
+	s := openStore(t, telemetry.Options{})
+	page, err := s.Trace(t.Context(), tenant, "t", telemetry.Paging{})
 	require.NoError(t, err)
 	require.Empty(t, page.Next)
 	require.NoError(t, s.Close())
 
-	require.ErrorIs(t, s.Append(t.Context(), tenant, read(t, Spans, span(1))), ErrClosed)
-	_, err = s.Trace(t.Context(), tenant, "t", Paging{})
-	require.ErrorIs(t, err, ErrClosed)
-	_, err = s.Summary(t.Context(), tenant, Range{})
-	require.ErrorIs(t, err, ErrClosed)
+	require.ErrorIs(t, s.Append(t.Context(), tenant, read(t, telemetry.Spans, span(1))), telemetry.ErrClosed)
+	_, err = s.Trace(t.Context(), tenant, "t", telemetry.Paging{})
+	require.ErrorIs(t, err, telemetry.ErrClosed)
+	_, err = s.Summary(t.Context(), tenant, telemetry.Range{})
+	require.ErrorIs(t, err, telemetry.ErrClosed)
 }
 
 func TestTenantsAreApart(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	event := `{"type":"step_end","timestamp":"2026-01-01","data":{"success":true}}`
 	for _, tenant := range []string{"a", "b"} {
-		require.NoError(t, s.Append(t.Context(), tenant, read(t, Spans, fmt.Sprintf(`{"id":%q,"trace_id":"t","name":"n","start_time":"s"}`, tenant))))
+		require.NoError(t, s.Append(t.Context(), tenant, read(t, telemetry.Spans, fmt.Sprintf(`{"id":%q,"trace_id":"t","name":"n","start_time":"s"}`, tenant))))
 	}
-	require.NoError(t, s.Append(t.Context(), "a", read(t, Events, event)))
-	require.NoError(t, s.Append(t.Context(), "a", read(t, Metrics, metric("m", "2026-01-01"))))
-	require.Len(t, allOf(t, s, "a", Spans), 1)
-	require.Contains(t, allOf(t, s, "b", Spans)[0], `"id":"b"`)
-	require.Empty(t, allOf(t, s, "b", Events))
-	require.Empty(t, allOf(t, s, "b", Metrics))
-	summary, err := s.Summary(t.Context(), "b", Range{})
+	require.NoError(t, s.Append(t.Context(), "a", read(t, telemetry.Events, event)))
+	require.NoError(t, s.Append(t.Context(), "a", read(t, telemetry.Metrics, metric("m", "2026-01-01"))))
+	require.Len(t, allOf(t, s, "a", telemetry.Spans), 1)
+	require.Contains(t, allOf(t, s, "b", telemetry.Spans)[0], `"id":"b"`)
+	require.Empty(t, allOf(t, s, "b", telemetry.Events))
+	require.Empty(t, allOf(t, s, "b", telemetry.Metrics))
+	summary, err := s.Summary(t.Context(), "b", telemetry.Range{})
 	require.NoError(t, err)
 	require.Zero(t, summary.TotalEvents)
-	require.Error(t, s.Append(t.Context(), "", read(t, Events, event)), "no tenant")
+	require.Error(t, s.Append(t.Context(), "", read(t, telemetry.Events, event)), "no tenant")
 }
 
 func at(t testing.TB, text string) *time.Time {

@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"encoding/json"
@@ -14,11 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 func TestOrderAndRange(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	times := []string{ // in order of arrival
 		"2026-01-02T03:04:05Z",
 		"t",                                   // no time
@@ -39,9 +40,9 @@ func TestOrderAndRange(t *testing.T) {
 	}
 	untimed := []string{"t", "", "1e9"}
 	for _, text := range times {
-		add(t, s, Metrics, metric("m", text))
-		add(t, s, Events, fmt.Sprintf(`{"type":"custom","timestamp":%q,"data":{}}`, text))
-		add(t, s, Spans, fmt.Sprintf(`{"id":"1","trace_id":"t","name":"n","start_time":%q}`, text))
+		add(t, s, telemetry.Metrics, metric("m", text))
+		add(t, s, telemetry.Events, fmt.Sprintf(`{"type":"custom","timestamp":%q,"data":{}}`, text))
+		add(t, s, telemetry.Spans, fmt.Sprintf(`{"id":"1","trace_id":"t","name":"n","start_time":%q}`, text))
 	}
 	timesOf := func(bodies []string) []string {
 		found := []string{}
@@ -54,49 +55,49 @@ func TestOrderAndRange(t *testing.T) {
 		}
 		return found
 	}
-	for _, kind := range Kinds {
+	for _, kind := range telemetry.Kinds {
 		require.Equal(t, append(slices.Clone(byTime), untimed...), timesOf(allOf(t, s, tenant, kind)), kind)
 	}
 	for name, test := range map[string]struct {
-		within Range
+		within telemetry.Range
 		want   []string
 	}{
-		"both ends are inclusive":                      {Range{at(t, "2026-01-02T03:04:05Z"), at(t, "2026-01-02T03:04:05.000000001Z")}, byTime[2:6]},
-		"from a time on, without what has none":        {Range{Start: at(t, "2026-01-02T03:04:05.000000001Z")}, byTime[4:]},
-		"up to a time":                                 {Range{End: at(t, "2026-01-02T03:04:05Z")}, byTime[:4]},
-		"a nanosecond before":                          {Range{End: at(t, "2026-01-02T03:04:04.999999999Z")}, byTime[:2]},
-		"everything that has a time, from Go's zero":   {Range{Start: at(t, "0001-01-01T00:00:00Z")}, byTime},
-		"everything that has a time, to the last year": {Range{End: at(t, "9999-12-31T23:59:59.999999999Z")}, byTime},
-		"a range that ends before it starts":           {Range{at(t, "2027-01-01T00:00:00Z"), at(t, "2026-01-01T00:00:00Z")}, []string{}},
+		"both ends are inclusive":                      {telemetry.Range{Start: at(t, "2026-01-02T03:04:05Z"), End: at(t, "2026-01-02T03:04:05.000000001Z")}, byTime[2:6]},
+		"from a time on, without what has none":        {telemetry.Range{Start: at(t, "2026-01-02T03:04:05.000000001Z")}, byTime[4:]},
+		"up to a time":                                 {telemetry.Range{End: at(t, "2026-01-02T03:04:05Z")}, byTime[:4]},
+		"a nanosecond before":                          {telemetry.Range{End: at(t, "2026-01-02T03:04:04.999999999Z")}, byTime[:2]},
+		"everything that has a time, from Go's zero":   {telemetry.Range{Start: at(t, "0001-01-01T00:00:00Z")}, byTime},
+		"everything that has a time, to the last year": {telemetry.Range{End: at(t, "9999-12-31T23:59:59.999999999Z")}, byTime},
+		"a range that ends before it starts":           {telemetry.Range{Start: at(t, "2027-01-01T00:00:00Z"), End: at(t, "2026-01-01T00:00:00Z")}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for limit := range 4 { // 0 is the default
-				require.Equal(t, test.want, timesOf(bodies(t, func(p Paging) (*Page, error) {
-					return s.Metrics(t.Context(), tenant, MetricQuery{Range: test.within}, p)
-				}, Paging{Limit: limit})))
-				require.Equal(t, test.want, timesOf(bodies(t, func(p Paging) (*Page, error) {
-					return s.Metrics(t.Context(), tenant, MetricQuery{Name: "m", Range: test.within}, p)
-				}, Paging{Limit: limit})))
-				require.Equal(t, test.want, timesOf(bodies(t, func(p Paging) (*Page, error) {
-					return s.Events(t.Context(), tenant, EventQuery{Range: test.within}, p)
-				}, Paging{Limit: limit})))
+				require.Equal(t, test.want, timesOf(bodies(t, func(p telemetry.Paging) (*telemetry.Page, error) {
+					return s.Metrics(t.Context(), tenant, telemetry.MetricQuery{Range: test.within}, p)
+				}, telemetry.Paging{Limit: limit})))
+				require.Equal(t, test.want, timesOf(bodies(t, func(p telemetry.Paging) (*telemetry.Page, error) {
+					return s.Metrics(t.Context(), tenant, telemetry.MetricQuery{Name: "m", Range: test.within}, p)
+				}, telemetry.Paging{Limit: limit})))
+				require.Equal(t, test.want, timesOf(bodies(t, func(p telemetry.Paging) (*telemetry.Page, error) {
+					return s.Events(t.Context(), tenant, telemetry.EventQuery{Range: test.within}, p)
+				}, telemetry.Paging{Limit: limit})))
 			}
 		})
 	}
 }
 
 func TestTagsMustAllMatch(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	odd := map[string]string{`":"`: `,`, "": "", "a\x00b": "\x1e", `"a":"1"`: "\"", "é😀": " "}
 	text, err := strictjson.Marshal(odd)
 	require.NoError(t, err)
 	for i, tags := range []string{`{}`, `{"a":"1"}`, `{"a":"1","b":"2"}`, `{"a":"2","b":"1"}`, `{"ab":"1"}`, `{"x":"\"a\":\"1\""}`, `{"x":":","y":"z"}`, string(text), `null`} {
-		add(t, s, Metrics, fmt.Sprintf(`{"name":"m","value":%d,"timestamp":"2026-01-01","tags":%s}`, i, tags))
+		add(t, s, telemetry.Metrics, fmt.Sprintf(`{"name":"m","value":%d,"timestamp":"2026-01-01","tags":%s}`, i, tags))
 	}
 	count := func(tags map[string]string) (found []int) {
-		for _, body := range bodies(t, func(p Paging) (*Page, error) {
-			return s.Metrics(t.Context(), tenant, MetricQuery{Tags: tags}, p)
-		}, Paging{}) {
+		for _, body := range bodies(t, func(p telemetry.Paging) (*telemetry.Page, error) {
+			return s.Metrics(t.Context(), tenant, telemetry.MetricQuery{Tags: tags}, p)
+		}, telemetry.Paging{}) {
 			var m struct{ Value int }
 			require.NoError(t, json.Unmarshal([]byte(body), &m))
 			found = append(found, m.Value)
@@ -116,7 +117,7 @@ func TestTagsMustAllMatch(t *testing.T) {
 }
 
 func TestEventFilters(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	types := []aureus.TelemetryEventType{aureus.EventStepEnd, aureus.EventCustom}
 	ids := []string{"", "a", "b\x00", "a'--"}
 	var want []string
@@ -125,13 +126,13 @@ func TestEventFilters(t *testing.T) {
 			Type: types[i%2], Timestamp: "2026-01-01", WorkflowID: ids[i/2%4], TaskID: ids[i/8%4], Data: map[string]any{"n": i},
 		})
 		require.NoError(t, err)
-		add(t, s, Events, string(text))
+		add(t, s, telemetry.Events, string(text))
 		want = append(want, string(text))
 	}
 	for _, kind := range append(types, "") {
 		for _, workflow := range ids {
 			for _, task := range ids {
-				query := EventQuery{Type: kind, WorkflowID: workflow, TaskID: task}
+				query := telemetry.EventQuery{Type: kind, WorkflowID: workflow, TaskID: task}
 				selected := []string{}
 				for _, text := range want {
 					var e aureus.TelemetryEvent
@@ -140,14 +141,14 @@ func TestEventFilters(t *testing.T) {
 						selected = append(selected, text)
 					}
 				}
-				require.Equal(t, selected, bodies(t, func(p Paging) (*Page, error) { return s.Events(t.Context(), tenant, query, p) }, Paging{Limit: 7}), "%+v", query)
+				require.Equal(t, selected, bodies(t, func(p telemetry.Paging) (*telemetry.Page, error) { return s.Events(t.Context(), tenant, query, p) }, telemetry.Paging{Limit: 7}), "%+v", query)
 			}
 		}
 	}
 }
 
 func TestPages(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	const n = 3 * portionRows
 	texts := make([]string, 0, n)
 	for i := range n {
@@ -155,12 +156,12 @@ func TestPages(t *testing.T) {
 	}
 	shuffled := slices.Clone(texts)
 	rand.Shuffle(n, func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	add(t, s, Spans, shuffled...)
-	trace := func(p Paging) (*Page, error) { return s.Trace(t.Context(), tenant, "t", p) }
-	for _, limit := range []int{0, 1, 2, portionRows - 1, portionRows, portionRows + 1, 2 * portionRows, n - 1, n, n + 1, MaxLimit + 1} {
+	add(t, s, telemetry.Spans, shuffled...)
+	trace := func(p telemetry.Paging) (*telemetry.Page, error) { return s.Trace(t.Context(), tenant, "t", p) }
+	for _, limit := range []int{0, 1, 2, portionRows - 1, portionRows, portionRows + 1, 2 * portionRows, n - 1, n, n + 1, telemetry.MaxLimit + 1} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			var got []string
-			paging := Paging{Limit: limit}
+			paging := telemetry.Paging{Limit: limit}
 			for pages := 0; ; pages++ {
 				page, err := trace(paging)
 				require.NoError(t, err)
@@ -184,10 +185,10 @@ func TestPages(t *testing.T) {
 		for i := range n {
 			same = append(same, fmt.Sprintf(`{"id":"%d","trace_id":"same","name":"n","start_time":"no time"}`, i))
 		}
-		add(t, s, Spans, same...)
+		add(t, s, telemetry.Spans, same...)
 		for _, limit := range []int{1, portionRows + 1, 2*portionRows - 1} {
 			var got []string
-			for paging := (Paging{Limit: limit}); ; {
+			for paging := (telemetry.Paging{Limit: limit}); ; {
 				page, err := s.Trace(t.Context(), tenant, "same", paging)
 				require.NoError(t, err)
 				size := 0
@@ -205,9 +206,9 @@ func TestPages(t *testing.T) {
 		}
 	})
 	t.Run("what arrives later is not part of a page", func(t *testing.T) {
-		page, err := trace(Paging{Limit: n + 5})
+		page, err := trace(telemetry.Paging{Limit: n + 5})
 		require.NoError(t, err)
-		add(t, s, Spans, span(n), span(n+1))
+		add(t, s, telemetry.Spans, span(n), span(n+1))
 		got := slices.Collect(func(yield func(string) bool) {
 			for body, err := range page.Bodies(t.Context()) {
 				require.NoError(t, err)
@@ -219,7 +220,7 @@ func TestPages(t *testing.T) {
 		require.Equal(t, texts, got)
 	})
 	t.Run("a reader may stop", func(t *testing.T) {
-		page, err := trace(Paging{})
+		page, err := trace(telemetry.Paging{})
 		require.NoError(t, err)
 		for _, err := range page.Bodies(t.Context()) {
 			require.NoError(t, err)
@@ -229,60 +230,61 @@ func TestPages(t *testing.T) {
 }
 
 func TestAPageIsBoundedInBytes(t *testing.T) {
-	s := openStore(t, Options{})
-	filler := strings.Repeat("x", MaxItem-200)
-	const n = MaxPageBytes/MaxItem + 10
-	item := read(t, Events, `{"type":"custom","timestamp":"2026-01-01","data":{}}`)[0]
+	s := openStore(t, telemetry.Options{})
+	filler := strings.Repeat("x", telemetry.MaxItem-200)
+	const n = telemetry.MaxPageBytes/telemetry.MaxItem + 10
+	item := read(t, telemetry.Events, `{"type":"custom","timestamp":"2026-01-01","data":{}}`)[0]
 	for i := range n {
-		item.body = fmt.Sprintf(`{"type":"custom","timestamp":"2026-01-01","data":{"n":%d,"x":%q}}`, i, filler)
-		require.NoError(t, s.Append(t.Context(), tenant, []Item{item}))
+		item := item.WithBody(fmt.Sprintf(`{"type":"custom","timestamp":"2026-01-01","data":{"n":%d,"x":%q}}`, i, filler))
+		require.NoError(t, s.Append(t.Context(), tenant, []telemetry.Item{item}))
 	}
-	page, err := s.Events(t.Context(), tenant, EventQuery{}, Paging{})
+	held, err := s.selectEvents(tenant, telemetry.EventQuery{}).read(t.Context(), telemetry.Paging{}, telemetry.DefaultLimit)
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(page.portion), 3, "held in memory")
+	require.LessOrEqual(t, len(held.portion), 3, "held in memory")
+	page, err := s.Events(t.Context(), tenant, telemetry.EventQuery{}, telemetry.Paging{})
+	require.NoError(t, err)
 	size := 0
 	for body, err := range page.Bodies(t.Context()) {
 		require.NoError(t, err)
 		size += len(body)
 	}
-	require.LessOrEqual(t, size, MaxPageBytes)
-	require.Greater(t, size, MaxPageBytes-MaxItem)
+	require.LessOrEqual(t, size, telemetry.MaxPageBytes)
+	require.Greater(t, size, telemetry.MaxPageBytes-telemetry.MaxItem)
 	require.NotEmpty(t, page.Next)
-	require.Len(t, allOf(t, s, tenant, Events), n)
+	require.Len(t, allOf(t, s, tenant, telemetry.Events), n)
 }
 
 func TestCursor(t *testing.T) {
-	for _, p := range []position{{instant: untimed, seq: 7}, {instant: instant{sec: math.MinInt64}, seq: math.MaxInt64}, {instant: instant{sec: -62135596800, nsec: 999_999_999}, seq: 1}} {
-		again, err := parseCursor(formatCursor(p))
+	for _, p := range []telemetry.Position{{Instant: telemetry.Untimed, Seq: 7}, {Instant: telemetry.Instant{Sec: math.MinInt64}, Seq: math.MaxInt64}, {Instant: telemetry.Instant{Sec: -62135596800, Nsec: 999_999_999}, Seq: 1}} {
+		again, err := telemetry.ParseCursor(telemetry.FormatCursor(p))
 		require.NoError(t, err)
 		require.Equal(t, p, again)
 	}
 	for name, text := range map[string]string{
 		"no base64":      "!!!",
 		"another form":   "Ag",
-		"cut":            formatCursor(position{seq: 1})[:4],
-		"too long":       formatCursor(position{seq: 1}) + "AAAA",
+		"cut":            telemetry.FormatCursor(telemetry.Position{Seq: 1})[:4],
+		"too long":       telemetry.FormatCursor(telemetry.Position{Seq: 1}) + "AAAA",
 		"a plain offset": "100",
-		"no nanosecond":  formatCursor(position{instant: instant{nsec: 1e9}, seq: 1}),
-		"no arrival":     formatCursor(position{}),
+		"no nanosecond":  telemetry.FormatCursor(telemetry.Position{Instant: telemetry.Instant{Nsec: 1e9}, Seq: 1}),
+		"no arrival":     telemetry.FormatCursor(telemetry.Position{}),
 	} {
-		_, err := parseCursor(text)
-		require.ErrorIs(t, err, ErrCursor, name)
+		_, err := telemetry.ParseCursor(text)
+		require.ErrorIs(t, err, telemetry.ErrCursor, name)
 	}
-	s := openStore(t, Options{})
-	_, err := s.Trace(t.Context(), tenant, "t", Paging{Cursor: "?"})
-	require.ErrorIs(t, err, ErrCursor)
+	s := openStore(t, telemetry.Options{})
+	_, err := s.Trace(t.Context(), tenant, "t", telemetry.Paging{Cursor: "?"})
+	require.ErrorIs(t, err, telemetry.ErrCursor)
 }
 
 // TestPlans keeps each query on its index: none sorts, and none reads more of
 // the index than it gives out.
 func TestPlans(t *testing.T) {
-	s := openStore(t, Options{})
-	within := Range{Start: at(t, "2026-01-01T00:00:00Z"), End: at(t, "2026-01-02T00:00:00Z")}
-	check := func(page *Page, err error) {
+	s := openStore(t, telemetry.Options{})
+	within := telemetry.Range{Start: at(t, "2026-01-01T00:00:00Z"), End: at(t, "2026-01-02T00:00:00Z")}
+	check := func(q *selection, err error) {
 		t.Helper()
 		require.NoError(t, err)
-		q := page.selection
 		for clause, args := range map[string][]any{sameInstant: {1, 2, 3, 4, 5}, laterInstants: {1, 2, 3, 4, 5, 6}} {
 			plan := explain(t, s, "SELECT sec, nsec, seq, body FROM "+q.from+clause, slices.Concat(q.args, args))
 			if clause == sameInstant {
@@ -292,12 +294,12 @@ func TestPlans(t *testing.T) {
 			}
 		}
 	}
-	check(s.Trace(t.Context(), tenant, "t", Paging{}))
+	check(s.selectTrace(tenant, "t"), nil)
 	for _, name := range []string{"", "m"} {
-		check(s.Metrics(t.Context(), tenant, MetricQuery{Name: name, Range: within, Tags: map[string]string{"a": "1", "b": "2"}}, Paging{}))
+		check(s.selectMetrics(tenant, telemetry.MetricQuery{Name: name, Range: within, Tags: map[string]string{"a": "1", "b": "2"}}))
 	}
-	for _, query := range []EventQuery{{}, {Type: "custom"}, {WorkflowID: "w"}, {TaskID: "t"}, {Type: "custom", WorkflowID: "w", TaskID: "t", Range: within}} {
-		check(s.Events(t.Context(), tenant, query, Paging{}))
+	for _, query := range []telemetry.EventQuery{{}, {Type: "custom"}, {WorkflowID: "w"}, {TaskID: "t"}, {Type: "custom", WorkflowID: "w", TaskID: "t", Range: within}} {
+		check(s.selectEvents(tenant, query), nil)
 	}
 }
 
@@ -324,25 +326,27 @@ func TestRoundTrip(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	type reported struct {
 		text string
-		at   instant
+		at   telemetry.Instant
 	}
 	var want []reported
 	for len(want) < 3000 {
-		var items []Item
+		var items []telemetry.Item
 		for range 1 + r.IntN(100) {
 			timestamp := oddTime(r)
 			text := fmt.Sprintf(`{"data":{"v":%s},"timestamp":%s,"type":"custom","tags":{%s:%s},"workflow_id":%s,"later":%s}`,
 				oddValue(r, 4), quote(t, timestamp), quote(t, oddText(r)), quote(t, oddText(r)), quote(t, oddText(r)), oddValue(r, 2))
-			items = append(items, read(t, Events, text)...)
-			want = append(want, reported{text, instantOfText(timestamp)})
+			items = append(items, read(t, telemetry.Events, text)...)
+			want = append(want, reported{text, read(t, telemetry.Events, text)[0].At()})
 		}
 		require.NoError(t, s.Append(t.Context(), tenant, items))
 	}
-	slices.SortStableFunc(want, func(a, b reported) int { return a.at.compare(b.at) })
-	got := bodies(t, func(p Paging) (*Page, error) { return s.Events(t.Context(), tenant, EventQuery{}, p) }, Paging{Limit: 1 + r.IntN(1000)})
+	slices.SortStableFunc(want, func(a, b reported) int { return a.at.Compare(b.at) })
+	got := bodies(t, func(p telemetry.Paging) (*telemetry.Page, error) {
+		return s.Events(t.Context(), tenant, telemetry.EventQuery{}, p)
+	}, telemetry.Paging{Limit: 1 + r.IntN(1000)})
 	require.Len(t, got, len(want))
 	for i := range want {
 		require.Equal(t, want[i].text, got[i])

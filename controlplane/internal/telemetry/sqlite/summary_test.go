@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 type vector struct {
@@ -43,15 +44,15 @@ func vectors(t *testing.T, kind string) []vector {
 func TestConformanceSummary(t *testing.T) {
 	for _, v := range vectors(t, "metrics_summary") {
 		t.Run(v.Name, func(t *testing.T) {
-			s := openStore(t, Options{})
+			s := openStore(t, telemetry.Options{})
 			for _, event := range v.Input.Events {
-				add(t, s, Events, string(event))
+				add(t, s, telemetry.Events, string(event))
 			}
-			var within Range
+			var within telemetry.Range
 			if v.Input.TimeRangeMS > 0 {
 				end := at(t, v.Input.Now)
 				start := end.Add(-time.Duration(v.Input.TimeRangeMS) * time.Millisecond)
-				within = Range{Start: &start, End: end}
+				within = telemetry.Range{Start: &start, End: end}
 			}
 			var want aureus.Summary
 			require.NoError(t, json.Unmarshal(v.Expected, &want))
@@ -89,7 +90,7 @@ func TestSummary(t *testing.T) {
 	rate := func(r float64) map[string]float64 { return map[string]float64{"x": r} }
 	for name, test := range map[string]struct {
 		events []string
-		within Range
+		within telemetry.Range
 		want   aureus.Summary
 	}{
 		"nothing": {want: aureus.Summary{}},
@@ -119,12 +120,12 @@ func TestSummary(t *testing.T) {
 		},
 		"without a time nothing is in a range": {
 			events: []string{end("w", "t", -1, good), end("w", "t", 100, good), check(`{}`), event("custom", "", "", -1, `{}`)},
-			within: Range{End: at(t, "2026-01-01T00:00:00Z")},
+			within: telemetry.Range{End: at(t, "2026-01-01T00:00:00Z")},
 			want:   aureus.Summary{TaskSuccessRateByType: rate(1), TotalEvents: 2},
 		},
 		"both ends are inclusive, what lies beyond is left out": {
 			events: []string{end("w", "t", 999, good), end("w", "t", 1000, bad), end("w", "t", 2000, good), end("w", "t", 2001, good)},
-			within: Range{Start: at(t, "1970-01-01T00:00:01Z"), End: at(t, "1970-01-01T00:00:02Z")},
+			within: telemetry.Range{Start: at(t, "1970-01-01T00:00:01Z"), End: at(t, "1970-01-01T00:00:02Z")},
 			want:   aureus.Summary{MTTRMS: 1000, TaskSuccessRateByType: rate(0.5), TotalEvents: 2},
 		},
 		"cost: successes only, what is no number is 0": {
@@ -153,9 +154,9 @@ func TestSummary(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := openStore(t, Options{})
+			s := openStore(t, telemetry.Options{})
 			if len(test.events) > 0 {
-				add(t, s, Events, test.events...)
+				add(t, s, telemetry.Events, test.events...)
 			}
 			got, err := s.Summary(t.Context(), tenant, test.within)
 			require.NoError(t, err)
@@ -169,24 +170,24 @@ func TestSummary(t *testing.T) {
 }
 
 func TestASummaryOfTooManyTypesIsRefused(t *testing.T) {
-	s := openStore(t, Options{})
-	var items []Item
-	for i := range maxTaskTypes {
-		items = append(items, read(t, Events, fmt.Sprintf(`{"type":"step_end","timestamp":"2026-01-01","task_type":"%d","data":{}}`, i))...)
+	s := openStore(t, telemetry.Options{})
+	var items []telemetry.Item
+	for i := range telemetry.MaxTaskTypes {
+		items = append(items, read(t, telemetry.Events, fmt.Sprintf(`{"type":"step_end","timestamp":"2026-01-01","task_type":"%d","data":{}}`, i))...)
 	}
 	require.NoError(t, s.Append(t.Context(), tenant, items))
-	summary, err := s.Summary(t.Context(), tenant, Range{})
+	summary, err := s.Summary(t.Context(), tenant, telemetry.Range{})
 	require.NoError(t, err)
-	require.Len(t, summary.TaskSuccessRateByType, maxTaskTypes)
-	add(t, s, Events, `{"type":"step_end","timestamp":"2026-01-01","task_type":"more","data":{}}`)
-	_, err = s.Summary(t.Context(), tenant, Range{})
-	require.ErrorIs(t, err, ErrTooManyTypes)
+	require.Len(t, summary.TaskSuccessRateByType, telemetry.MaxTaskTypes)
+	add(t, s, telemetry.Events, `{"type":"step_end","timestamp":"2026-01-01","task_type":"more","data":{}}`)
+	_, err = s.Summary(t.Context(), tenant, telemetry.Range{})
+	require.ErrorIs(t, err, telemetry.ErrTooManyTypes)
 }
 
 // TestConformanceEventShapes reports events of each shape that the original
 // records, and wants them back unchanged.
 func TestConformanceEventShapes(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	var want []string
 	for _, v := range vectors(t, "event_shape") {
 		var shape map[string]json.RawMessage
@@ -195,9 +196,9 @@ func TestConformanceEventShapes(t *testing.T) {
 		shape["timestamp"] = json.RawMessage(fmt.Sprintf(`"2026-01-01T00:00:00.%03dZ"`, len(want)))
 		text, err := json.Marshal(shape)
 		require.NoError(t, err)
-		add(t, s, Events, string(text))
+		add(t, s, telemetry.Events, string(text))
 		want = append(want, string(text))
 	}
-	require.Equal(t, want, allOf(t, s, tenant, Events))
+	require.Equal(t, want, allOf(t, s, tenant, telemetry.Events))
 	require.Contains(t, strings.Join(want, ""), "llm_artifact_generated")
 }

@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"context"
@@ -10,19 +10,21 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 func TestAppendFromMany(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	const callers, calls = 16, 25
 	var wg sync.WaitGroup
 	for c := range callers {
 		wg.Go(func() {
 			for i := range calls {
 				// 33 rows are one full statement and a rest
-				items := make([]Item, 0, 33)
+				items := make([]telemetry.Item, 0, 33)
 				for n := range 33 {
-					item, err := Read(Spans, []byte(span((c*calls+i)*33+n)))
+					item, err := telemetry.Read(telemetry.Spans, []byte(span((c*calls+i)*33+n)))
 					if err != nil {
 						t.Error(err)
 						return
@@ -33,7 +35,7 @@ func TestAppendFromMany(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				page, err := s.Trace(t.Context(), tenant, "t", Paging{Limit: 10})
+				page, err := s.selectTrace(tenant, "t").read(t.Context(), telemetry.Paging{Limit: 10}, telemetry.MaxLimit)
 				if err != nil || len(page.portion) != 10 {
 					t.Error("reading beside the writer", err)
 				}
@@ -41,7 +43,7 @@ func TestAppendFromMany(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	all := allOf(t, s, tenant, Spans)
+	all := allOf(t, s, tenant, telemetry.Spans)
 	require.Len(t, all, callers*calls*33)
 	for n, body := range all { // each once, and by time
 		require.Equal(t, span(n), body)
@@ -50,16 +52,16 @@ func TestAppendFromMany(t *testing.T) {
 }
 
 func TestAppendKeepsKindsTogether(t *testing.T) {
-	s := openStore(t, Options{})
-	items := read(t, Spans, span(1))
-	items = append(items, read(t, Metrics, metric("m", "2026-01-01"))...)
-	items = append(items, read(t, Events, `{"type":"custom","timestamp":"t","data":{}}`)...)
+	s := openStore(t, telemetry.Options{})
+	items := read(t, telemetry.Spans, span(1))
+	items = append(items, read(t, telemetry.Metrics, metric("m", "2026-01-01"))...)
+	items = append(items, read(t, telemetry.Events, `{"type":"custom","timestamp":"t","data":{}}`)...)
 	require.NoError(t, s.Append(t.Context(), tenant, items))
-	for _, kind := range Kinds {
+	for _, kind := range telemetry.Kinds {
 		require.Len(t, allOf(t, s, tenant, kind), 1, kind)
 	}
 	require.NoError(t, s.Append(t.Context(), tenant, nil))
-	require.Error(t, s.Append(t.Context(), tenant, []Item{{}}), "an item that Read has not made")
+	require.Error(t, s.Append(t.Context(), tenant, []telemetry.Item{{}}), "an item that telemetry.Read has not made")
 }
 
 // hold keeps the writer of the store waiting, as a backup by another program
@@ -90,10 +92,10 @@ func until(t *testing.T, ok func() bool) {
 }
 
 func TestAFullQueueRefusesAtOnce(t *testing.T) {
-	s := openStore(t, Options{QueueBytes: 800})
+	s := openStore(t, telemetry.Options{QueueBytes: 800})
 	release := hold(t, s)
 	results := make(chan error, 3)
-	report := func(n int) { results <- s.Append(timeout(t), tenant, read(t, Spans, span(n))) }
+	report := func(n int) { results <- s.Append(timeout(t), tenant, read(t, telemetry.Spans, span(n))) }
 
 	go report(1) // is taken by the writer, which waits for the lock
 	until(t, s.writes)
@@ -102,37 +104,37 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 	go report(3)
 	until(t, func() bool { return s.Stats().Waiting == 2 })
 
-	require.ErrorIs(t, s.Append(t.Context(), tenant, read(t, Spans, span(4))), ErrBusy)
+	require.ErrorIs(t, s.Append(t.Context(), tenant, read(t, telemetry.Spans, span(4))), telemetry.ErrBusy)
 	require.EqualValues(t, 1, s.Stats().Busy)
 
 	release()
 	for range 3 {
 		require.NoError(t, <-results)
 	}
-	require.Equal(t, []string{span(1), span(2), span(3)}, allOf(t, s, tenant, Spans), "what was refused is not there")
-	add(t, s, Spans, span(4))
+	require.Equal(t, []string{span(1), span(2), span(3)}, allOf(t, s, tenant, telemetry.Spans), "what was refused is not there")
+	add(t, s, telemetry.Spans, span(4))
 }
 
 func TestACallLargerThanTheQueueIsTakenAlone(t *testing.T) {
-	s := openStore(t, Options{QueueBytes: 10})
-	add(t, s, Spans, span(1), span(2))
-	require.Len(t, allOf(t, s, tenant, Spans), 2)
+	s := openStore(t, telemetry.Options{QueueBytes: 10})
+	add(t, s, telemetry.Spans, span(1), span(2))
+	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 2)
 }
 
 func TestACallerThatGivesUpTakesItsItemsBack(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, s.Append(ended, tenant, read(t, Spans, span(0))), context.Canceled)
+	require.ErrorIs(t, s.Append(ended, tenant, read(t, telemetry.Spans, span(0))), context.Canceled)
 
 	release := hold(t, s)
 	results := make(chan error, 1)
-	ctx, items := timeout(t), read(t, Spans, span(1))
+	ctx, items := timeout(t), read(t, telemetry.Spans, span(1))
 	go func() { results <- s.Append(ctx, tenant, items) }()
 	until(t, s.writes)
 
 	short, giveUp := context.WithCancel(t.Context())
-	impatient, others := make(chan error, 1), read(t, Spans, span(2))
+	impatient, others := make(chan error, 1), read(t, telemetry.Spans, span(2))
 	go func() { impatient <- s.Append(short, tenant, others) }()
 	until(t, func() bool { return s.Stats().Waiting == 1 })
 	giveUp()
@@ -140,13 +142,13 @@ func TestACallerThatGivesUpTakesItsItemsBack(t *testing.T) {
 
 	release()
 	require.NoError(t, <-results)
-	add(t, s, Spans, span(3))
-	require.Equal(t, []string{span(1), span(3)}, allOf(t, s, tenant, Spans))
+	add(t, s, telemetry.Spans, span(3))
+	require.Equal(t, []string{span(1), span(3)}, allOf(t, s, tenant, telemetry.Spans))
 }
 
 func TestCloseCommitsWhatWaits(t *testing.T) {
 	path := t.TempDir() + "/t.db"
-	s := openFile(t, path, Options{})
+	s := openFile(t, path, telemetry.Options{})
 	const callers = 50
 	acknowledged := make(chan int, callers*1000)
 	var wg sync.WaitGroup
@@ -154,12 +156,12 @@ func TestCloseCommitsWhatWaits(t *testing.T) {
 		wg.Go(func() {
 			for i := range 1000 {
 				n := c*1000 + i
-				item, err := Read(Spans, []byte(span(n)))
+				item, err := telemetry.Read(telemetry.Spans, []byte(span(n)))
 				if err != nil {
 					t.Error(err)
 				}
-				err = s.Append(context.Background(), tenant, []Item{item})
-				if errors.Is(err, ErrClosed) {
+				err = s.Append(context.Background(), tenant, []telemetry.Item{item})
+				if errors.Is(err, telemetry.ErrClosed) {
 					return
 				}
 				if err != nil {
@@ -175,9 +177,9 @@ func TestCloseCommitsWhatWaits(t *testing.T) {
 	wg.Wait()
 	close(acknowledged)
 
-	s = openFile(t, path, Options{})
+	s = openFile(t, path, telemetry.Options{})
 	there := map[string]bool{}
-	for _, body := range allOf(t, s, tenant, Spans) {
+	for _, body := range allOf(t, s, tenant, telemetry.Spans) {
 		there[body] = true
 	}
 	n := 0
@@ -190,12 +192,12 @@ func TestCloseCommitsWhatWaits(t *testing.T) {
 
 func TestCloseCommitsMoreThanOneTransaction(t *testing.T) {
 	path := t.TempDir() + "/t.db"
-	s := openFile(t, path, Options{QueueBytes: 10 * maxCommit})
+	s := openFile(t, path, telemetry.Options{QueueBytes: 10 * maxCommit})
 	release := hold(t, s)
 	results := make(chan error, 5)
 	for n := range 5 {
-		items := read(t, Spans, span(n))
-		items[0].cost = maxCommit // each has to have a transaction of its own
+		items := read(t, telemetry.Spans, span(n))
+		items[0] = items[0].WithCost(maxCommit) // each has to have a transaction of its own
 		go func() { results <- s.Append(timeout(t), tenant, items) }()
 		until(t, func() bool { return s.writes() && s.Stats().Waiting == n })
 	}
@@ -207,57 +209,56 @@ func TestCloseCommitsMoreThanOneTransaction(t *testing.T) {
 	for range 5 {
 		require.NoError(t, <-results)
 	}
-	s = openFile(t, path, Options{})
-	require.Len(t, allOf(t, s, tenant, Spans), 5)
+	s = openFile(t, path, telemetry.Options{})
+	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 5)
 }
 
 func TestAFullDisk(t *testing.T) {
-	s := openStore(t, Options{})
-	add(t, s, Spans, span(1))
+	s := openStore(t, telemetry.Options{})
+	add(t, s, telemetry.Spans, span(1))
 	var pages int
 	require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages))
 	_, err := s.writer.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages))
 	require.NoError(t, err)
 	before := s.Stats()
 
-	large := `{"id":"2","trace_id":"t","name":"` + strings.Repeat("x", MaxKey) + `","start_time":"2026-01-02T03:04:05.000000002Z"}`
-	items := read(t, Spans, span(3))
+	large := `{"id":"2","trace_id":"t","name":"` + strings.Repeat("x", telemetry.MaxKey) + `","start_time":"2026-01-02T03:04:05.000000002Z"}`
+	items := read(t, telemetry.Spans, span(3))
 	for range 10 {
-		items = append(items, read(t, Spans, large)...)
+		items = append(items, read(t, telemetry.Spans, large)...)
 	}
 	err = s.Append(t.Context(), tenant, items)
-	require.ErrorIs(t, err, ErrUnavailable)
-	require.ErrorIs(t, err, ErrDiskFull)
-	require.Equal(t, []string{span(1)}, allOf(t, s, tenant, Spans), "nothing half-written")
+	require.ErrorIs(t, err, telemetry.ErrUnavailable)
+	require.ErrorIs(t, err, telemetry.ErrDiskFull)
+	require.Equal(t, []string{span(1)}, allOf(t, s, tenant, telemetry.Spans), "nothing half-written")
 	require.Equal(t, before, s.Stats())
 
 	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1000000")
 	require.NoError(t, err)
 	require.NoError(t, s.Append(t.Context(), tenant, items), "it recovers by itself")
-	require.Len(t, allOf(t, s, tenant, Spans), 12)
+	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 12)
 	require.EqualValues(t, 12, s.Stats().Kinds["spans"].Rows)
 }
 
 func TestAReadOnlyFile(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	_, err := s.writer.ExecContext(t.Context(), "PRAGMA query_only = 1")
 	require.NoError(t, err)
-	err = s.Append(t.Context(), tenant, read(t, Spans, span(1)))
-	require.ErrorIs(t, err, ErrUnavailable)
-	require.ErrorIs(t, err, ErrReadOnly)
+	err = s.Append(t.Context(), tenant, read(t, telemetry.Spans, span(1)))
+	require.ErrorIs(t, err, telemetry.ErrUnavailable)
+	require.ErrorIs(t, err, telemetry.ErrReadOnly)
 	_, err = s.writer.ExecContext(t.Context(), "PRAGMA query_only = 0")
 	require.NoError(t, err)
-	add(t, s, Spans, span(1))
-	require.Len(t, allOf(t, s, tenant, Spans), 1)
+	add(t, s, telemetry.Spans, span(1))
+	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 1)
 }
 
 func TestAPanicOfTheWriterReachesItsCallers(t *testing.T) {
-	s := openStore(t, Options{})
-	item := read(t, Events, `{"type":"custom","timestamp":"t","data":{}}`)[0]
-	item.values = append(item.values, make(chan int)) // one column too many
-	require.Error(t, s.Append(t.Context(), tenant, []Item{item}))
-	add(t, s, Spans, span(1))
-	require.Len(t, allOf(t, s, tenant, Spans), 1)
+	s := openStore(t, telemetry.Options{})
+	item := read(t, telemetry.Events, `{"type":"custom","timestamp":"t","data":{}}`)[0].WithColumns(make(chan int)) // of another number
+	require.Error(t, s.Append(t.Context(), tenant, []telemetry.Item{item}))
+	add(t, s, telemetry.Spans, span(1))
+	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 1)
 }
 
 // writes says that the writer has begun a transaction.

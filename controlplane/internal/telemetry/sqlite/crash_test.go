@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"bufio"
@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // crashFile is the environment variable that makes the test binary report into
@@ -48,7 +50,7 @@ func TestKill9(t *testing.T) {
 		}
 		require.Error(t, child.Wait())
 
-		s := openFile(t, path, Options{})
+		s := openFile(t, path, telemetry.Options{})
 		there := map[string]bool{}
 		for body, err := range mustTrace(t, s).Bodies(t.Context()) {
 			require.NoError(t, err)
@@ -66,9 +68,9 @@ func TestKill9(t *testing.T) {
 	require.Greater(t, len(acknowledged), rounds*100)
 }
 
-func mustTrace(t *testing.T, s *Store) *Page {
+func mustTrace(t *testing.T, s *Store) *telemetry.Page {
 	t.Helper()
-	page, err := s.Trace(t.Context(), tenant, "t", Paging{})
+	page, err := s.Trace(t.Context(), tenant, "t", telemetry.Paging{})
 	require.NoError(t, err)
 	return page
 }
@@ -76,7 +78,7 @@ func mustTrace(t *testing.T, s *Store) *Page {
 // reportUntilKilled is the child of TestKill9: several callers report, and each
 // number is printed after it was acknowledged.
 func reportUntilKilled(path string) {
-	s, err := Open(context.Background(), path, Options{})
+	s, err := Open(context.Background(), path, telemetry.Options{})
 	base, bad := strconv.Atoi(os.Getenv(crashBase))
 	if err = errors.Join(err, bad); err != nil {
 		panic(err)
@@ -85,9 +87,9 @@ func reportUntilKilled(path string) {
 	for c := range 8 {
 		go func() {
 			for i := c; ; i += 8 {
-				item, err := Read(Spans, []byte(span(base+i)))
+				item, err := telemetry.Read(telemetry.Spans, []byte(span(base+i)))
 				if err == nil {
-					err = s.Append(context.Background(), tenant, []Item{item})
+					err = s.Append(context.Background(), tenant, []telemetry.Item{item})
 				}
 				if err != nil {
 					panic(err)

@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // maxCommit bounds what goes into one transaction, in cost: a transaction holds
@@ -41,7 +42,7 @@ func (s *Store) write() {
 func (s *Store) commit(batch []*request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: the writer panicked: %v", ErrUnavailable, p)
+			err = fmt.Errorf("%w: the writer panicked: %v", telemetry.ErrUnavailable, p)
 		}
 		if err != nil {
 			s.stale = true
@@ -69,12 +70,12 @@ func (s *Store) commit(batch []*request) (err error) {
 			return storeError("write", err)
 		}
 	}
-	for _, kind := range Kinds {
+	for _, kind := range telemetry.Kinds {
 		inserted, err := s.insert(ctx, tx, kind, batch, now)
 		if err != nil {
 			return storeError("insert", err)
 		}
-		trimmed, err := s.trim(ctx, tx, kind, s.options.bounds(), now)
+		trimmed, err := s.trim(ctx, tx, kind, boundsOf(s.options), now)
 		if err != nil {
 			return storeError("trim", err)
 		}
@@ -107,7 +108,7 @@ func (s *Store) tellOfEvents(batch []*request) {
 	}
 	told := map[string]bool{}
 	for _, r := range batch {
-		if !told[r.tenant] && slices.ContainsFunc(r.items, func(i Item) bool { return i.kind == Events }) {
+		if !told[r.tenant] && slices.ContainsFunc(r.items, func(i telemetry.Item) bool { return i.Kind() == telemetry.Events }) {
 			told[r.tenant] = true
 			s.options.OnEvents(r.tenant)
 		}

@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"context"
@@ -9,16 +9,18 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // With readers at every moment, the write-ahead log stays within its bound: a
 // commit beyond it, and what the readers of one moment hold up.
 func TestWriteAheadLog_UnderSteadyReaders_StaysWithinItsBound(t *testing.T) {
-	s := openStore(t, Options{})
+	s := openStore(t, telemetry.Options{})
 	s.checkpoint.Limit = 2 << 20
 	_, err := s.writer.ExecContext(t.Context(), "PRAGMA wal_autocheckpoint = 200")
 	require.NoError(t, err)
-	add(t, s, Spans, span(1))
+	add(t, s, telemetry.Spans, span(1))
 	done := make(chan struct{})
 	var readers sync.WaitGroup
 	for range maxReaders {
@@ -43,7 +45,7 @@ func TestWriteAheadLog_UnderSteadyReaders_StaysWithinItsBound(t *testing.T) {
 		for n := range 20 {
 			texts = append(texts, fmt.Sprintf(`{"id":"%d","trace_id":"%d","name":%q,"start_time":"t"}`, n, i, text))
 		}
-		add(t, s, Spans, texts...)
+		add(t, s, telemetry.Spans, texts...)
 		info, err := os.Stat(s.path + "-wal")
 		require.NoError(t, err)
 		highest = max(highest, info.Size())

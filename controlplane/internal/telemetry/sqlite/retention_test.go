@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"fmt"
@@ -11,77 +11,79 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 func TestTheOldestGoFirst(t *testing.T) {
-	for name, options := range map[string]Options{
+	for name, options := range map[string]telemetry.Options{
 		"by number": {MaxRows: 3},
-		"by size":   {MaxBytes: 3 * read(t, Spans, span(1))[0].cost},
+		"by size":   {MaxBytes: 3 * read(t, telemetry.Spans, span(1))[0].Cost()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openStore(t, options)
-			add(t, s, Spans, span(9), span(1))
+			add(t, s, telemetry.Spans, span(9), span(1))
 			require.Zero(t, s.Stats().Kinds["spans"].Trimmed)
-			add(t, s, Spans, span(5), span(2), span(3))
-			require.Equal(t, []string{span(2), span(3), span(5)}, allOf(t, s, tenant, Spans), "by arrival, not by time")
+			add(t, s, telemetry.Spans, span(5), span(2), span(3))
+			require.Equal(t, []string{span(2), span(3), span(5)}, allOf(t, s, tenant, telemetry.Spans), "by arrival, not by time")
 			stats := s.Stats().Kinds["spans"]
 			require.EqualValues(t, 3, stats.Rows)
 			require.EqualValues(t, 2, stats.Trimmed)
-			require.Equal(t, 3*read(t, Spans, span(1))[0].cost, stats.Bytes)
-			add(t, s, Metrics, metric("m", "t"), metric("m", "t"))
-			require.Len(t, allOf(t, s, tenant, Spans), 3, "each kind has its own bounds")
+			require.Equal(t, 3*read(t, telemetry.Spans, span(1))[0].Cost(), stats.Bytes)
+			add(t, s, telemetry.Metrics, metric("m", "t"), metric("m", "t"))
+			require.Len(t, allOf(t, s, tenant, telemetry.Spans), 3, "each kind has its own bounds")
 		})
 	}
 }
 
 func TestBoundsThatWereLowered(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
-	s := openFile(t, path, Options{})
+	s := openFile(t, path, telemetry.Options{})
 	for i := range 100 {
-		add(t, s, Spans, span(i))
+		add(t, s, telemetry.Spans, span(i))
 	}
 	require.NoError(t, s.Close())
-	s = openFile(t, path, Options{MaxRows: 10})
-	add(t, s, Metrics, metric("m", "t"))
-	require.Len(t, allOf(t, s, tenant, Spans), 10)
-	add(t, s, Spans, span(100))
-	require.Equal(t, span(91), allOf(t, s, tenant, Spans)[0])
-	require.Equal(t, span(100), allOf(t, s, tenant, Spans)[9])
+	s = openFile(t, path, telemetry.Options{MaxRows: 10})
+	add(t, s, telemetry.Metrics, metric("m", "t"))
+	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 10)
+	add(t, s, telemetry.Spans, span(100))
+	require.Equal(t, span(91), allOf(t, s, tenant, telemetry.Spans)[0])
+	require.Equal(t, span(100), allOf(t, s, tenant, telemetry.Spans)[9])
 }
 
 func TestAnArrivalNumberIsNeverUsedTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
-	s := openFile(t, path, Options{MaxBytes: 1})
-	add(t, s, Spans, span(1), span(2))
-	require.Empty(t, allOf(t, s, tenant, Spans))
+	s := openFile(t, path, telemetry.Options{MaxBytes: 1})
+	add(t, s, telemetry.Spans, span(1), span(2))
+	require.Empty(t, allOf(t, s, tenant, telemetry.Spans))
 	require.NoError(t, s.Close())
-	s = openFile(t, path, Options{})
-	add(t, s, Spans, span(3))
-	page, err := s.Trace(t.Context(), tenant, "t", Paging{})
+	s = openFile(t, path, telemetry.Options{})
+	add(t, s, telemetry.Spans, span(3))
+	page, err := s.selectTrace(tenant, "t").read(t.Context(), telemetry.Paging{}, telemetry.MaxLimit)
 	require.NoError(t, err)
-	require.EqualValues(t, 3, page.portion[0].seq)
+	require.EqualValues(t, 3, page.portion[0].Seq)
 }
 
 func TestAge(t *testing.T) {
 	var now atomic.Int64
 	now.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
-	s := openStore(t, Options{MaxAge: time.Hour, Clock: func() time.Time { return time.UnixMilli(now.Load()) }})
-	add(t, s, Spans, span(1))
+	s := openStore(t, telemetry.Options{MaxAge: time.Hour, Clock: func() time.Time { return time.UnixMilli(now.Load()) }})
+	add(t, s, telemetry.Spans, span(1))
 	now.Add(time.Hour.Milliseconds())
-	add(t, s, Spans, span(2))
-	require.Len(t, allOf(t, s, tenant, Spans), 2, "an hour is not more than an hour")
+	add(t, s, telemetry.Spans, span(2))
+	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 2, "an hour is not more than an hour")
 	now.Add(1)
-	add(t, s, Metrics, metric("m", "t"))
-	require.Equal(t, []string{span(2)}, allOf(t, s, tenant, Spans))
+	add(t, s, telemetry.Metrics, metric("m", "t"))
+	require.Equal(t, []string{span(2)}, allOf(t, s, tenant, telemetry.Spans))
 }
 
 // TestAgeWithoutWrites runs the writing goroutine's own minute.
 func TestAgeWithoutWrites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Open(t.Context(), path, Options{MaxAge: time.Hour})
+		s, err := Open(t.Context(), path, telemetry.Options{MaxAge: time.Hour})
 		require.NoError(t, err)
-		require.NoError(t, s.Append(t.Context(), tenant, read(t, Spans, span(1))))
+		require.NoError(t, s.Append(t.Context(), tenant, read(t, telemetry.Spans, span(1))))
 		time.Sleep(59 * time.Minute)
 		synctest.Wait()
 		require.EqualValues(t, 1, s.Stats().Kinds["spans"].Rows)
@@ -96,7 +98,7 @@ func TestAgeWithoutWrites(t *testing.T) {
 // stay near it, whatever the items look like.
 func TestTheFileIsBounded(t *testing.T) {
 	const bound = 2 << 20
-	long := strings.Repeat("x", MaxKey)
+	long := strings.Repeat("x", telemetry.MaxKey)
 	for name, text := range map[string]func(n int) string{
 		"small items": func(n int) string {
 			return fmt.Sprintf(`{"id":"%x","trace_id":"%032x","name":"n","start_time":"2026-01-02T03:04:05.%09dZ"}`, n, n*7919%100_003, n)
@@ -110,13 +112,13 @@ func TestTheFileIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "t.db")
-			s := openFile(t, path, Options{MaxBytes: bound})
+			s := openFile(t, path, telemetry.Options{MaxBytes: bound})
 			n, written := 0, int64(0)
 			for written < 2*bound {
-				var items []Item
+				var items []telemetry.Item
 				for range 20 {
-					items = append(items, read(t, Spans, text(n))...)
-					written += items[len(items)-1].cost
+					items = append(items, read(t, telemetry.Spans, text(n))...)
+					written += items[len(items)-1].Cost()
 					n++
 				}
 				require.NoError(t, s.Append(t.Context(), tenant, items))

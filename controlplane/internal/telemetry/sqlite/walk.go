@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
 // walk visits the rows of the selection in order, at most most, each with one
@@ -17,7 +19,7 @@ import (
 // for all later instants: with the three of time and arrival in one comparison,
 // SQLite would read all rows of that instant again for each portion, and there
 // may be many without a time.
-func walk[T string | int64](ctx context.Context, q *selection, column string, most int, visit func(position, T) bool) (ended bool, err error) {
+func walk[T string | int64](ctx context.Context, q *selection, column string, most int, visit func(telemetry.Position, T) bool) (ended bool, err error) {
 	ctx, leave, err := q.store.options.LetIn(ctx, q.tenant)
 	if err != nil {
 		return false, err
@@ -33,12 +35,12 @@ func walk[T string | int64](ctx context.Context, q *selection, column string, mo
 		}
 		defer rows.Close() //nolint:errcheck // rows.Err tells
 		for rows.Next() {
-			var at position
+			var at telemetry.Position
 			var value T
-			if err := rows.Scan(&at.sec, &at.nsec, &at.seq, &value); err != nil {
+			if err := rows.Scan(&at.Sec, &at.Nsec, &at.Seq, &value); err != nil {
 				return err
 			}
-			if at.compare(q.upTo) > 0 {
+			if at.Compare(q.upTo) > 0 {
 				left = 0
 				return nil
 			}
@@ -50,13 +52,13 @@ func walk[T string | int64](ctx context.Context, q *selection, column string, mo
 		}
 		return rows.Err()
 	}
-	from := q.after.instant
-	if q.after.seq > 0 {
-		err = step(choose+sameInstant, append(args, from.sec, from.nsec, q.after.seq, q.latest, left)...)
-		from.nsec++ // what is later by the least there is, or more
+	from := q.after.Instant
+	if q.after.Seq > 0 {
+		err = step(choose+sameInstant, append(args, from.Sec, from.Nsec, q.after.Seq, q.latest, left)...)
+		from.Nsec++ // what is later by the least there is, or more
 	}
 	if err == nil && left > 0 {
-		err = step(choose+laterInstants, append(args, from.sec, from.nsec, q.upTo.sec, q.upTo.nsec, q.latest, left)...)
+		err = step(choose+laterInstants, append(args, from.Sec, from.Nsec, q.upTo.Sec, q.upTo.Nsec, q.latest, left)...)
 	}
 	return ended, readError(ctx, err)
 }
@@ -84,7 +86,7 @@ type statements struct {
 // query runs a query, prepared if its text is one of a few.
 func (s *Store) query(ctx context.Context, query string, cacheable bool, args ...any) (*sql.Rows, error) {
 	if s.closed.Load() {
-		return nil, ErrClosed
+		return nil, telemetry.ErrClosed
 	}
 	if !cacheable {
 		return s.reader.QueryContext(ctx, query, args...)

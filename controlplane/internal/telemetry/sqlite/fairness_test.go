@@ -1,4 +1,4 @@
-package telemetry
+package sqlite
 
 import (
 	"path/filepath"
@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-func addFor(t *testing.T, s *Store, tenant string, kind Kind, texts ...string) {
+func addFor(t *testing.T, s *Store, tenant string, kind telemetry.Kind, texts ...string) {
 	t.Helper()
 	require.NoError(t, s.Append(t.Context(), tenant, read(t, kind, texts...)))
 }
@@ -18,34 +20,34 @@ func addFor(t *testing.T, s *Store, tenant string, kind Kind, texts ...string) {
 // A tenant that floods loses its own oldest; another one keeps all that it has,
 // also after the file is opened again.
 func TestTrim_TheTenantThatHasMost_LosesItsOldest(t *testing.T) {
-	for name, options := range map[string]Options{
+	for name, options := range map[string]telemetry.Options{
 		"by number": {MaxRows: 20},
-		"by size":   {MaxBytes: 20 * read(t, Spans, span(100))[0].cost},
+		"by size":   {MaxBytes: 20 * read(t, telemetry.Spans, span(100))[0].Cost()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "t.db")
 			s := openFile(t, path, options)
-			addFor(t, s, "quiet", Spans, span(101), span(102), span(103))
+			addFor(t, s, "quiet", telemetry.Spans, span(101), span(102), span(103))
 			for i := range 10 {
-				addFor(t, s, "flood", Spans, span(100+10*i), span(101+10*i), span(102+10*i), span(103+10*i), span(104+10*i))
+				addFor(t, s, "flood", telemetry.Spans, span(100+10*i), span(101+10*i), span(102+10*i), span(103+10*i), span(104+10*i))
 			}
-			require.Len(t, allOf(t, s, "quiet", Spans), 3)
-			require.Len(t, allOf(t, s, "flood", Spans), 17)
-			require.Equal(t, span(194), allOf(t, s, "flood", Spans)[16], "the latest are there")
+			require.Len(t, allOf(t, s, "quiet", telemetry.Spans), 3)
+			require.Len(t, allOf(t, s, "flood", telemetry.Spans), 17)
+			require.Equal(t, span(194), allOf(t, s, "flood", telemetry.Spans)[16], "the latest are there")
 			require.NoError(t, s.Close())
 			s = openFile(t, path, options)
 			for i := range 20 {
-				addFor(t, s, "flood", Spans, span(200+i))
+				addFor(t, s, "flood", telemetry.Spans, span(200+i))
 			}
-			require.Len(t, allOf(t, s, "quiet", Spans), 3, "what each has is known after a restart")
+			require.Len(t, allOf(t, s, "quiet", telemetry.Spans), 3, "what each has is known after a restart")
 			for i := range 30 {
-				addFor(t, s, "quiet", Spans, span(100+i))
+				addFor(t, s, "quiet", telemetry.Spans, span(100+i))
 			}
-			require.Len(t, allOf(t, s, "quiet", Spans), 10, "two tenants that report without end share evenly")
-			require.Len(t, allOf(t, s, "flood", Spans), 10)
-			require.EqualValues(t, 20, s.usage[Spans].rows)
+			require.Len(t, allOf(t, s, "quiet", telemetry.Spans), 10, "two tenants that report without end share evenly")
+			require.Len(t, allOf(t, s, "flood", telemetry.Spans), 10)
+			require.EqualValues(t, 20, s.usage[telemetry.Spans].rows)
 			for tenant, rows := range map[string]int64{"quiet": 10, "flood": 10} {
-				require.Equal(t, rows, s.shares[Spans][tenant].rows)
+				require.Equal(t, rows, s.shares[telemetry.Spans][tenant].rows)
 			}
 		})
 	}
@@ -55,13 +57,13 @@ func TestTrim_TheTenantThatHasMost_LosesItsOldest(t *testing.T) {
 func TestTrim_ByAge_KeepsTheSharesRight(t *testing.T) {
 	var now atomic.Int64
 	now.Store(time.Now().UnixMilli())
-	s := openStore(t, Options{MaxAge: time.Hour, Clock: func() time.Time { return time.UnixMilli(now.Load()) }})
-	addFor(t, s, "a", Spans, span(1), span(2))
+	s := openStore(t, telemetry.Options{MaxAge: time.Hour, Clock: func() time.Time { return time.UnixMilli(now.Load()) }})
+	addFor(t, s, "a", telemetry.Spans, span(1), span(2))
 	now.Add(2 * time.Hour.Milliseconds())
-	addFor(t, s, "b", Spans, span(1))
-	require.Empty(t, allOf(t, s, "a", Spans))
-	require.NotContains(t, s.shares[Spans], "a")
-	require.EqualValues(t, 1, s.shares[Spans]["b"].rows)
+	addFor(t, s, "b", telemetry.Spans, span(1))
+	require.Empty(t, allOf(t, s, "a", telemetry.Spans))
+	require.NotContains(t, s.shares[telemetry.Spans], "a")
+	require.EqualValues(t, 1, s.shares[telemetry.Spans]["b"].rows)
 }
 
 // The queue of a flooding tenant is full for itself alone, and the others have
@@ -72,7 +74,7 @@ func TestQueue_AFloodingTenant_FillsItsOwnShareOnly(t *testing.T) {
 	for range 10 {
 		require.NoError(t, push("flood", 10))
 	}
-	require.ErrorIs(t, push("flood", 1), ErrBusy)
+	require.ErrorIs(t, push("flood", 1), telemetry.ErrBusy)
 	require.NoError(t, push("quiet", 10))
 	require.NoError(t, push("quiet", 10))
 	batch, _ := q.take(40)
@@ -85,9 +87,9 @@ func TestQueue_AFloodingTenant_FillsItsOwnShareOnly(t *testing.T) {
 	for i := range 3 {
 		require.NoError(t, push("more"+strconv.Itoa(i), 100))
 	}
-	require.ErrorIs(t, push("more0", 1), ErrBusy)
+	require.ErrorIs(t, push("more0", 1), telemetry.ErrBusy)
 	require.NoError(t, push("late", 100), "a tenant of which nothing waits has room for one")
-	require.ErrorIs(t, push("late", 1), ErrBusy)
+	require.ErrorIs(t, push("late", 1), telemetry.ErrBusy)
 	q.close()
 	for ended := false; !ended; {
 		_, ended = q.take(1000)
