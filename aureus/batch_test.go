@@ -234,7 +234,7 @@ func TestBatch_TooLargeAlways_IsGivenUp(t *testing.T) {
 }
 
 // But one that takes small requests is, as often as that needs.
-func TestBatch_TooLargeOften_GoesOn(t *testing.T) {
+func TestBatch_TooLargeOften_IsDelivered(t *testing.T) {
 	handler := &bounded{items: 2, bytes: 1 << 20, refuse: refuseNothing}
 	server := record(t, handler.ServeHTTP)
 	const n = 1_200
@@ -244,7 +244,7 @@ func TestBatch_TooLargeOften_GoesOn(t *testing.T) {
 }
 
 // What was rejected is told of also where a later request fails.
-func TestBatch_RejectionsBesideAFailure_AreBothTold(t *testing.T) {
+func TestBatch_RejectionsAndFailure_AreBothReturned(t *testing.T) {
 	for name, row := range map[string]struct {
 		refuse   func(string) string
 		rejected []int
@@ -272,7 +272,7 @@ func TestBatch_RejectionsBesideAFailure_AreBothTold(t *testing.T) {
 	}
 }
 
-func TestWithBatchSize_BoundsEachRequest(t *testing.T) {
+func TestWithBatchSize_EachRequest_IsWithinTheLimits(t *testing.T) {
 	count := func(body string) int { return strings.Count(body, `"timestamp"`) }
 	for name, row := range map[string]struct {
 		items, bytes int
@@ -316,7 +316,7 @@ func TestWithBatchSize_BoundsEachRequest(t *testing.T) {
 	}
 }
 
-func TestBatch_AnswerThatCountsWrong_IsNotBelieved(t *testing.T) {
+func TestBatch_WrongCountsInResponse_AreMalformed(t *testing.T) {
 	for _, body := range []string{
 		`{"accepted":-1,"rejected":[{"index":0,"reason":"r"},{"index":1,"reason":"r"},{"index":2,"reason":"r"}]}`,
 		`{"accepted":0,"rejected":[{"index":0,"reason":"r"},{"index":0,"reason":"r"}]}`,
@@ -327,7 +327,7 @@ func TestBatch_AnswerThatCountsWrong_IsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestPartialError_TextHasEveryReasonOnce(t *testing.T) {
+func TestPartialError_Text_HasEveryReasonOnce(t *testing.T) {
 	partial := &aureus.PartialError{Op: "ReportSpans", Accepted: 7, Rejected: []aureus.Rejection{
 		{Index: 1, Reason: "too large"}, {Index: 2, Reason: "no name"}, {Index: 5, Reason: "too large"}, {Index: 9, Reason: "too large"},
 	}}
@@ -345,7 +345,7 @@ func TestPartialError_TextHasEveryReasonOnce(t *testing.T) {
 }
 
 // What a recorder lost is what was not accepted, and no more.
-func TestRecorder_BatchTakenInPart_CountsTheRest(t *testing.T) {
+func TestRecorder_BatchAcceptedInPart_CountsTheRest(t *testing.T) {
 	handler := &bounded{items: 3, bytes: 1 << 20, refuse: refuseNothing}
 	entered, release := make(chan struct{}), make(chan struct{})
 	first := true

@@ -39,7 +39,7 @@ func newHost(t *testing.T, away bool) *host {
 
 // One host that is away does not stop the calls to another, whatever else the
 // clients share; the copies of a client know what it knows.
-func TestABreakerIsOfOneHost(t *testing.T) {
+func TestBreaker_TwoClients_HaveTheirOwn(t *testing.T) {
 	away, well := newHost(t, true), newHost(t, false)
 	shared := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(shared.CloseIdleConnections)
@@ -91,7 +91,7 @@ func (b *testBreaker) note(err error) { b.breaker.note(b.admitted, err) }
 
 // Many calls at once, as soon as the circuit may be probed: one of them goes
 // through.
-func TestOneOfManyIsTheProbe(t *testing.T) {
+func TestBreaker_ConcurrentCalls_OneIsTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: 10 * time.Second})
 		b.note(status(500, 0))
@@ -115,7 +115,7 @@ func TestOneOfManyIsTheProbe(t *testing.T) {
 
 // What failed before anything was sent says nothing of the server: it neither
 // closes the circuit nor opens it, and makes room for another probe.
-func TestWhatWasNotAskedDoesNotCount(t *testing.T) {
+func TestBreaker_CallNotSent_DoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notSent := &Error{Op: "Test", Err: errors.Join(ErrUnauthenticated, errors.New("the vault is sealed"))}
 		b := newTestBreaker(BreakerPolicy{Failures: 2, Cooldown: 10 * time.Second})
@@ -135,7 +135,7 @@ func TestWhatWasNotAskedDoesNotCount(t *testing.T) {
 
 // A probe that takes long, or was lost to a panic, does not keep the circuit
 // open for ever.
-func TestAProbeThatDoesNotEnd(t *testing.T) {
+func TestBreaker_LongProbe_IsFollowedByAnother(t *testing.T) {
 	for name, row := range map[string]struct{ cooldown, next time.Duration }{
 		"another one each cooldown":    {10 * time.Second, 10 * time.Second},
 		"at most one a second":         {time.Millisecond, time.Second},

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAnAnswerIsReadWholeWhateverLengthWasAnnounced(t *testing.T) {
+func TestReadWhole_AnyAnnouncedLength_ReadsEverything(t *testing.T) {
 	const text = `{"allowed":true}`
 	long := strings.Repeat("x", 3000)
 	for name, row := range map[string]struct {
@@ -37,7 +37,7 @@ func TestAnAnswerIsReadWholeWhateverLengthWasAnnounced(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a half is not the whole")
 }
 
-func TestAnAnswerWithoutAnEndIsNotReadForEver(t *testing.T) {
+func TestReadWhole_EndlessBody_StopsAtTheLimit(t *testing.T) {
 	for _, length := range []int64{-1, 0, 1 << 40} {
 		got, err := readWhole(endless{}, length)
 		require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestAnAnswerWithoutAnEndIsNotReadForEver(t *testing.T) {
 }
 
 // One piece of memory holds an answer of the announced length.
-func TestAnAnswerOfTheAnnouncedLengthIsReadIntoOnePiece(t *testing.T) {
+func TestReadWhole_RightLength_AllocatesOnce(t *testing.T) {
 	text := bytes.Repeat([]byte("x"), 700)
 	reader := bytes.NewReader(text)
 	allocations := testing.AllocsPerRun(100, func() {

@@ -28,7 +28,7 @@ type noRetries struct{ context.Context }
 
 func (noRetries) Deadline() (time.Time, bool) { return time.Now().Add(time.Millisecond), true }
 
-func TestNewClient(t *testing.T) {
+func TestNewClient_Arguments_AreChecked(t *testing.T) {
 	for name, test := range map[string]struct {
 		baseURL string
 		env     map[string]string
@@ -73,7 +73,7 @@ func TestNewClient(t *testing.T) {
 	}
 }
 
-func TestKeyAndAddressComeFromTheEnvironment(t *testing.T) {
+func TestNewClient_NoArguments_UsesTheEnvironment(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{}`))
 	t.Setenv("AUREUS_BASE_URL", server.URL+"/pre/fix/")
 	t.Setenv("AUREUS_API_KEY", "from-env")
@@ -97,7 +97,7 @@ func TestKeyAndAddressComeFromTheEnvironment(t *testing.T) {
 	require.Equal(t, int64(0), got.length)
 }
 
-func TestIDsThatAPathCannotCarryAreRefused(t *testing.T) {
+func TestCall_IDThatFitsNoPath_IsInvalid(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{}`))
 	client := newClient(t, server.URL)
 	for _, id := range []string{"", ".", "..", "a\nb", "a\x00b"} {
@@ -107,7 +107,7 @@ func TestIDsThatAPathCannotCarryAreRefused(t *testing.T) {
 	require.Empty(t, server.all())
 }
 
-func TestErrorsSayWhatHappened(t *testing.T) {
+func TestError_Responses_HaveStatusCodeAndMessage(t *testing.T) {
 	for name, test := range map[string]struct {
 		status int
 		body   string
@@ -147,7 +147,7 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 }
 
 // Whatever is not a clean, consistent answer is an error beside a denial.
-func TestDecideFailsClosed(t *testing.T) {
+func TestDecide_AnyFailure_IsNoAllow(t *testing.T) {
 	good := `{"allowed":true,"reason":"r","requires_human_approval":false}`
 	server := func(handler http.HandlerFunc) func(*testing.T) string {
 		return func(t *testing.T) string { t.Helper(); return record(t, handler).URL }
@@ -249,7 +249,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func TestDecideCarriesTheWholeRecord(t *testing.T) {
+func TestDecide_Response_FillsTheDecision(t *testing.T) {
 	id := aureus.NewDecisionID(time.Now())
 	server := record(t, jsonAnswer(200, fmt.Sprintf(`{"allowed":false,"reason":"ask","requires_human_approval":true,"approval_token":"apr_x",
 		"decision_id":%q,"effect":"require_approval","reason_code":"HIGH_NEEDS_HUMAN_APPROVAL","rule":"risk_tier","policy_version":"p/1","claimed":true,
@@ -278,7 +278,7 @@ func TestDecideCarriesTheWholeRecord(t *testing.T) {
 	require.Contains(t, server.all()[1].body, `"body_omitted":true`, "and the server is told")
 }
 
-func TestReportingSurvivesARestart(t *testing.T) {
+func TestReportEvents_ServerRestarts_EverythingIsDelivered(t *testing.T) {
 	for name, away := range map[string]http.HandlerFunc{
 		"503 with Retry-After": func(w http.ResponseWriter, q *http.Request) {
 			w.Header().Set("Retry-After", "1")
@@ -336,7 +336,7 @@ func TestReportingSurvivesARestart(t *testing.T) {
 	})
 }
 
-func TestBatches(t *testing.T) {
+func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 	items := func(n int) []aureus.Metric {
 		list := make([]aureus.Metric, n)
 		for i := range list {
@@ -441,7 +441,7 @@ func TestBatches(t *testing.T) {
 }
 
 // What writes spans of its own can neither harm the others nor send nothing.
-func TestReportSpansFunc(t *testing.T) {
+func TestReportSpansFunc_TextOfTheCaller_IsSent(t *testing.T) {
 	server := record(t, batchServer(func(map[string]any) string { return "" }))
 	texts := []string{`{"id":"a"}`, "", "{\"id\":\"b\xff\"}", "fails", "shorter", `{"id":"c"}`}
 	err := newClient(t, server.URL).ReportSpansFunc(t.Context(), len(texts), func(b []byte, i int) ([]byte, error) {
@@ -492,7 +492,7 @@ func batchServer(refuse func(map[string]any) string) http.HandlerFunc {
 	}
 }
 
-func TestListsAreReadPageByPage(t *testing.T) {
+func TestList_SeveralPages_AreReadInOrder(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		switch q.URL.Query().Get("cursor") {
 		case "":
@@ -518,7 +518,7 @@ func TestListsAreReadPageByPage(t *testing.T) {
 	require.Len(t, server.all(), 3)
 }
 
-func TestAListThatBreaksOffSaysSoAndRepeatsNothing(t *testing.T) {
+func TestList_ConnectionBreaks_EndsWithAnError(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `[{"name":"a","value":1,"timestamp":"t"},`)
@@ -533,7 +533,7 @@ func TestAListThatBreaksOffSaysSoAndRepeatsNothing(t *testing.T) {
 }
 
 // Whoever ends a list in its midst is in the chain of its error.
-func TestAListThatIsEndedSaysByWhom(t *testing.T) {
+func TestList_ContextEnds_ErrorHasTheCause(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		jsonAnswer(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
 		_ = http.NewResponseController(w).Flush()
@@ -560,7 +560,7 @@ func TestAListThatIsEndedSaysByWhom(t *testing.T) {
 	require.ErrorIs(t, ends(t, client, func() { require.NoError(t, client.Close()) }), aureus.ErrClosed)
 }
 
-func TestTimeoutsAndCancellation(t *testing.T) {
+func TestCall_TimeoutOrCancellation_EndsTheCall(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if strings.HasSuffix(q.URL.Path, "/execute") { // slow, but never silent for long
@@ -610,7 +610,7 @@ func TestTimeoutsAndCancellation(t *testing.T) {
 	})
 }
 
-func TestNoSecretInAnyText(t *testing.T) {
+func TestClient_AnyFormat_ShowsNoSecret(t *testing.T) {
 	const key = "sk-very-secret"
 	server := record(t, jsonAnswer(401, `{"error":"no"}`))
 	client := newClient(t, server.URL, aureus.WithAPIKey(key))
@@ -623,7 +623,7 @@ func TestNoSecretInAnyText(t *testing.T) {
 	}
 }
 
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestClose_Client_LeavesNoGoroutine(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	server := httptest.NewServer(jsonAnswer(200, `{"accepted":1,"rejected":[]}`))
 	client, err := aureus.NewClient(server.URL)

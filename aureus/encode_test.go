@@ -55,7 +55,7 @@ func FuzzEncoders(f *testing.F) {
 	})
 }
 
-func TestEncodersRefuse(t *testing.T) {
+func TestEncoders_ValueWithoutJSON_IsAnError(t *testing.T) {
 	loop := map[string]any{}
 	loop["self"] = loop
 	list := make([]any, 1)
@@ -80,7 +80,7 @@ func TestEncodersRefuse(t *testing.T) {
 }
 
 // A field added to a model must be added to its encoder.
-func TestEncodersKnowEveryField(t *testing.T) {
+func TestEncoders_EveryField_IsWritten(t *testing.T) {
 	for _, item := range []encoder{&Span{}, &Metric{}, &TelemetryEvent{}, &SpanLog{}} {
 		v := reflect.ValueOf(item).Elem()
 		fill(v)

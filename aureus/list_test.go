@@ -13,7 +13,7 @@ import (
 
 const oneMetric = `[{"name":"a","value":1,"timestamp":"t"}]`
 
-func TestAListThatComesToNoEndIsRefused(t *testing.T) {
+func TestList_WithoutAnEnd_IsMalformed(t *testing.T) {
 	for reason, c := range map[string]struct {
 		page  func(asked string) (items, next string)
 		pages int
@@ -57,7 +57,7 @@ func TestAListThatComesToNoEndIsRefused(t *testing.T) {
 	}
 }
 
-func TestPagesWithoutItemsAreReadOver(t *testing.T) {
+func TestList_EmptyPages_AreSkipped(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		n, _ := strconv.Atoi(q.URL.Query().Get("cursor")) // the first asks for none
 		items := `[]`

@@ -16,7 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-func TestTheZeroValuesRefuse(t *testing.T) {
+func TestZeroValues_Decisions_Deny(t *testing.T) {
 	var decision aureus.Decision
 	require.Equal(t, aureus.Deny, decision.Effect)
 	require.Equal(t, "deny", decision.Effect.String())
@@ -39,7 +39,7 @@ func TestTheZeroValuesRefuse(t *testing.T) {
 	}
 }
 
-func TestDecisionIDs(t *testing.T) {
+func TestDecisionID_Text_SortsByTimeAndParses(t *testing.T) {
 	at := time.Date(2026, 11, 24, 5, 22, 0, 123e6, time.UTC)
 	a, b := aureus.NewDecisionID(at), aureus.NewDecisionID(at.Add(time.Millisecond))
 	require.Equal(t, at, a.Time())
@@ -67,7 +67,7 @@ func TestDecisionIDs(t *testing.T) {
 	require.False(t, idtext.IsApproval(a.String()))
 }
 
-func TestDigestText(t *testing.T) {
+func TestDigest_Text_ParsesBack(t *testing.T) {
 	require.NoError(t, quick.Check(func(d aureus.Digest) bool {
 		text, err := d.MarshalText()
 		var back aureus.Digest
@@ -79,7 +79,7 @@ func TestDigestText(t *testing.T) {
 	}
 }
 
-func TestBodiesKeepTheirBytes(t *testing.T) {
+func TestBody_Text_KeepsEveryByte(t *testing.T) {
 	for _, body := range []string{"", "plain", "{\"a\":1}", "\xff\x00", "base64:AAAA", "base64:", "é€😀", "a\tb\r\n", "\x00", "a\x1bb", "\x7f"} {
 		text, err := aureus.Body(body).MarshalText()
 		require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestBodiesKeepTheirBytes(t *testing.T) {
 	}
 }
 
-func TestTimestamps(t *testing.T) {
+func TestTimestamp_Time_ParsesTheForms(t *testing.T) {
 	want := time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 	for text, at := range map[string]time.Time{
 		"2026-01-02T03:04:05.123456":       want, // Python's utcnow().isoformat()
@@ -119,7 +119,7 @@ func TestTimestamps(t *testing.T) {
 	require.Empty(t, aureus.TimestampOf(time.Time{}))
 }
 
-func TestTiersAreReadInEitherCaseAndWrittenInTheirOwn(t *testing.T) {
+func TestTiers_EitherCase_IsRead(t *testing.T) {
 	var action aureus.Action
 	require.NoError(t, strictjson.Unmarshal([]byte(`{"id":"a","name":"A","risk_tier":"HIGH","required_permissions":[]}`), &action))
 	require.Equal(t, aureus.TierHigh, action.RiskTier)
@@ -130,7 +130,7 @@ func TestTiersAreReadInEitherCaseAndWrittenInTheirOwn(t *testing.T) {
 }
 
 // A request that goes over the wire as a context and back asks the same.
-func TestRequestsSurviveTheWire(t *testing.T) {
+func TestRequest_ThroughTheWire_IsTheSame(t *testing.T) {
 	request := aureus.Request{
 		Principal:  aureus.Principal{ID: "p", Type: "agent", Permissions: []aureus.Permission{{Action: "a", Resource: "r", Conditions: map[string]any{"n": json.Number("1")}}}},
 		OnBehalfOf: "boss",
@@ -146,7 +146,7 @@ func TestRequestsSurviveTheWire(t *testing.T) {
 	require.Equal(t, request, context.Request())
 }
 
-func TestMetadataFillsWhatIsEmpty(t *testing.T) {
+func TestPolicyContext_Request_MetadataFillsEmptyFields(t *testing.T) {
 	metadata := map[string]any{"tool_name": "m-tool", "approval_token": "m-token", "workflowId": "m-w", "taskId": 7}
 	request := aureus.PolicyContext{Action: aureus.Action{Metadata: metadata}, ApprovalToken: "own"}.Request()
 	require.Equal(t, "m-tool", request.Tool)
@@ -156,7 +156,7 @@ func TestMetadataFillsWhatIsEmpty(t *testing.T) {
 }
 
 // Every word of a vocabulary is valid where the type says what is valid.
-func TestVocabularies(t *testing.T) {
+func TestWords_Valid_AgreesWithTheList(t *testing.T) {
 	for _, v := range []interface{ Words() []string }{
 		aureus.Intent(""), aureus.DataZone(""), aureus.PolicyRiskTier(""), aureus.FailureTaxonomy(""),
 	} {

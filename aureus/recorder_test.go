@@ -14,7 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-func TestRecorderSendsEverything(t *testing.T) {
+func TestRecorder_Records_AreAllSent(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	server := record(t, batchServer(func(map[string]any) string { return "" }))
 	client := newClient(t, server.URL)
@@ -44,7 +44,7 @@ func TestRecorderSendsEverything(t *testing.T) {
 	server.Close()
 }
 
-func TestRecorderIsBoundedAndEnds(t *testing.T) {
+func TestRecorder_QueueIsFull_DropsAndEnds(t *testing.T) {
 	entered := make(chan struct{}, 1)
 	server := record(t, func(_ http.ResponseWriter, q *http.Request) {
 		select {

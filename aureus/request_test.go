@@ -23,7 +23,7 @@ func (c *closer) Write(p []byte) (int, error) {
 }
 
 // A buffer is used again only when nobody reads it, whatever was closed before.
-func TestABodyIsInUseUntilItsLastReadHasEnded(t *testing.T) {
+func TestBodyReader_ClosedDuringARead_IsReleasedAfterIt(t *testing.T) {
 	x := &exchange{body: []byte("body")}
 	x.call.released = func() {}
 

@@ -57,7 +57,7 @@ func unanswered(cause error) *Error {
 	return &Error{Op: "Test", Err: errors.Join(ErrUnavailable, cause)}
 }
 
-func TestWhatIsTriedAgain(t *testing.T) {
+func TestRun_Errors_AreRetriedOrNot(t *testing.T) {
 	for name, test := range map[string]struct {
 		err   error
 		again bool
@@ -103,7 +103,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestDelays(t *testing.T) {
+func TestRetryPolicy_Delays_GrowWithJitter(t *testing.T) {
 	policy := RetryPolicy{MaxAttempts: 99, FirstDelay: time.Second, MaxDelay: 10 * time.Second}
 	for attempt, limit := range map[int]time.Duration{1: 1 * time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 5: 10 * time.Second, 64: 10 * time.Second, 1000: 10 * time.Second} {
 		lowest, highest := limit, time.Duration(0)
@@ -131,7 +131,7 @@ func TestDelays(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestRetryAfter_Header_IsTheLeastDelay(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for text, want := range map[string]time.Duration{
 		"7":                              7 * time.Second,
@@ -152,7 +152,7 @@ func TestRetryAfter(t *testing.T) {
 	require.Greater(t, retryAfter(http.Header{"Retry-After": {"Fri, 31 Dec 9999 23:59:59 GMT"}}, now), 200*365*24*time.Hour)
 }
 
-func TestAttemptsEnd(t *testing.T) {
+func TestRun_Limits_EndTheAttempts(t *testing.T) {
 	endless := make([]error, 100)
 	for i := range endless {
 		endless[i] = status(503, 0)
@@ -219,7 +219,7 @@ func TestAttemptsEnd(t *testing.T) {
 
 // What an earlier attempt still does is waited for as long as the budget and the
 // caller allow, and not only for as many attempts as are made otherwise.
-func TestWhatIsUnderWayIsWaitedOut(t *testing.T) {
+func TestRun_EarlierAttemptUnderWay_IsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		busy := func(n int) []error {
 			ends := []error{unanswered(io.EOF)}
@@ -247,7 +247,7 @@ func TestWhatIsUnderWayIsWaitedOut(t *testing.T) {
 
 // The caller's next call has another key, so that it is not safe once an attempt
 // may have been heard, however the last one ended.
-func TestWhatMayHaveBeenHeardIsNotSafeToRetry(t *testing.T) {
+func TestSafeToRetry_EarlierAttemptMayHaveArrived_IsFalse(t *testing.T) {
 	refused := &Error{Op: "Test", Err: errors.Join(ErrUnavailable, syscall.ECONNREFUSED), unsent: true}
 	lost := &Error{Op: "Test", Err: ErrUnavailable, timedOut: true}
 	for name, test := range map[string]struct {
@@ -273,7 +273,7 @@ func TestWhatMayHaveBeenHeardIsNotSafeToRetry(t *testing.T) {
 	require.True(t, SafeToRetry(refused), "the error that was given is left as it was")
 }
 
-func TestBreaker(t *testing.T) {
+func TestBreaker_Failures_OpenAndProbe(t *testing.T) {
 	down := func() *script { return &script{ends: []error{status(500, 0)}} }
 	t.Run("opens, probes once, and closes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -338,7 +338,7 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
-func TestObserverSeesEveryAttempt(t *testing.T) {
+func TestWithAttemptObserver_EachAttempt_IsObserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen []Attempt
 		s := settings{retry: defaultRetries, observe: func(_ context.Context, a Attempt) { seen = append(seen, a) }}
@@ -351,7 +351,7 @@ func TestObserverSeesEveryAttempt(t *testing.T) {
 	})
 }
 
-func TestSafeToRetry(t *testing.T) {
+func TestSafeToRetry_Errors_ByTheirKind(t *testing.T) {
 	require.True(t, SafeToRetry(&Error{unsent: true}))
 	require.True(t, SafeToRetry(status(503, 0)))
 	require.True(t, SafeToRetry(status(429, 0)))
@@ -380,7 +380,7 @@ func (*nothing) opName() string                 { return "Nothing" }
 func (*nothing) statusCode() int                { return 200 }
 func (*nothing) try(context.Context, int) error { return nil }
 
-func TestRetryBookkeepingAllocatesNothing(t *testing.T) {
+func TestRun_FirstAttemptSucceeds_AllocatesNothing(t *testing.T) {
 	s := settings{retry: defaultRetries}
 	conn := on(t, newBreaker(defaultBreaker))
 	call := &nothing{}

@@ -30,7 +30,7 @@ func gzipped(t *testing.T, text string) []byte {
 }
 
 // A copy is refused what NewClient would refuse.
-func TestACopyDoesNotSendItsKeyInTheClear(t *testing.T) {
+func TestWith_KeyWithoutEncryption_IsRefused(t *testing.T) {
 	proxy := record(t, jsonAnswer(200, `{}`)) // whatever leaves this machine comes here
 	address, err := url.Parse(proxy.URL)
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestACopyDoesNotSendItsKeyInTheClear(t *testing.T) {
 	require.NoError(t, named.With(aureus.WithAPIKey("k")).Call(t.Context(), "GET", "/x", nil, nil))
 }
 
-func TestNoFormatShowsASecret(t *testing.T) {
+func TestClient_FormatVerbs_ShowNoSecret(t *testing.T) {
 	server := record(t, jsonAnswer(401, `{"error":"no"}`))
 	unreadable := "http://user:sekret-of-the-proxy@[nowhere"
 	proxied := newClient(t, "https://aureus.example.com", aureus.WithProxy(func(*http.Request) (*url.URL, error) {
@@ -83,7 +83,7 @@ func TestNoFormatShowsASecret(t *testing.T) {
 }
 
 // Mistakes in a header show at once, and not as a server that is away.
-func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
+func TestWithHeader_InvalidHeader_IsRefused(t *testing.T) {
 	for name, option := range map[string]aureus.Option{
 		"no name":              aureus.WithHeader("", "v"),
 		"a name with a space":  aureus.WithHeader("a b", "v"),
@@ -107,7 +107,7 @@ func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
 
 // Whatever a server puts into an answer, the error's text is bounded and of one
 // line.
-func TestAnswersForgeNoLinesOfALog(t *testing.T) {
+func TestError_TextOfTheServer_IsOneShortLine(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	for name, answer := range map[string]http.HandlerFunc{
 		"a name twice":       jsonAnswer(200, `{"a\nlevel=INFO b":1,"a\nlevel=INFO b":1}`),

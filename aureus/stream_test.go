@@ -29,7 +29,7 @@ func streamAnswer(parts ...string) http.HandlerFunc {
 	}
 }
 
-func TestStreamResumesWhereItLeftOff(t *testing.T) {
+func TestStream_ConnectionEnds_ContinuesAfterTheLastEvent(t *testing.T) {
 	calls := 0
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		calls++
@@ -66,7 +66,7 @@ func TestStreamResumesWhereItLeftOff(t *testing.T) {
 }
 
 // An id without an event says how far the stream has come, and a reset is seen.
-func TestStream_PlacesAndResets_AreWhereItGoesOn(t *testing.T) {
+func TestStream_IDsAndResets_SetWhereItContinues(t *testing.T) {
 	calls := 0
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		calls++
@@ -93,7 +93,7 @@ func TestStream_PlacesAndResets_AreWhereItGoesOn(t *testing.T) {
 	require.Equal(t, []string{"1", "7", "0-0-x"}, resumed)
 }
 
-func TestStreamEnds(t *testing.T) {
+func TestStream_FinalErrors_EndIt(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
 		is     error
@@ -177,7 +177,7 @@ func TestStreamEnds(t *testing.T) {
 
 // A stream that the server ends in good order is no failure of the server, and
 // events without an id of their own leave the place where it is.
-func TestAStreamThatEndsIsNoFailure(t *testing.T) {
+func TestStream_ServerEndsIt_IsNoFailure(t *testing.T) {
 	calls := 0
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		calls++
@@ -213,7 +213,7 @@ func TestAStreamThatEndsIsNoFailure(t *testing.T) {
 
 // The timeout is for answers. A stream on which nothing happens is none that is
 // away, and is not begun anew for it.
-func TestAQuietStreamIsLeftAlone(t *testing.T) {
+func TestStream_NoEventsForLong_StaysConnected(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		streamAnswer(": hello\n\n")(w, q)
 		select {

@@ -109,7 +109,7 @@ var wireCalls = map[string]func(context.Context, *aureus.Client) error{
 // What the published client sends, ours sends too: the same method, path,
 // headers and values. Unset fields are left out instead of sent as null, and
 // numbers are compared as numbers (1 is 1.0), since both mean the same.
-func TestRequestsAreThoseOfThePublishedClient(t *testing.T) {
+func TestRequests_OnTheWire_AreThoseOfThePublishedClient(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{"passed":false,"gate_name":"g","validation_results":[],"blocked_commit":true,"timestamp":"t","crv_status":"blocked","workflow_id":"w","status":"success","task_results":{}}`))
 	client := newClient(t, server.URL)
 	for _, v := range wireVectors(t, "request") {
@@ -184,7 +184,7 @@ var strictness = map[string]string{
 	"report_ignores_status_503":      `as above`,
 }
 
-func TestAnswersAreTakenAsByThePublishedClient(t *testing.T) {
+func TestResponses_OfThePublishedContract_AreRead(t *testing.T) {
 	calls := map[string]func(context.Context, *aureus.Client) (any, error){
 		"execute": func(ctx context.Context, c *aureus.Client) (any, error) {
 			return c.ExecuteWorkflow(ctx, aureus.WorkflowSpec{ID: "w", Name: "W"})

@@ -68,7 +68,7 @@ func pendingID(ctx context.Context) string { id, _ := ctx.Value(idKey{}).(string
 
 // No fault becomes an allow: neither of what is denied nor of what is allowed,
 // in memory or over a socket, with retries or without.
-func TestAFaultNeverBecomesAnAllow(t *testing.T) {
+func TestFault_AnyCall_IsNoAllow(t *testing.T) {
 	for name, f := range faults {
 		for op, ask := range asked {
 			for _, scripted := range []string{"denied", "allowed"} {
@@ -120,7 +120,7 @@ func passed(srv *aureustest.Server) (passed []aureustest.Validated) {
 
 // What damages an answer shows a lenient reader an allow. If it did not, the
 // test above would prove nothing.
-func TestDamagedAnswersWouldFoolALenientReader(t *testing.T) {
+func TestFault_DamagedResponses_FoolALenientReader(t *testing.T) {
 	srv := aureustest.New(t)
 	get := func(path string, follow bool) string {
 		client := http.Client{}
@@ -145,7 +145,7 @@ func TestDamagedAnswersWouldFoolALenientReader(t *testing.T) {
 	require.False(t, lenientlyAllowed(t, get("/api/v1/policy/evaluate", false)), "without a fault it is denied")
 }
 
-func TestFaultsEnd(t *testing.T) {
+func TestFault_TimesAndClear_EndIt(t *testing.T) {
 	once := []aureus.Option{aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry, Reports: aureus.NoRetry})}
 	t.Run("in memory", func(t *testing.T) {
 		srv := aureustest.New(t)
@@ -195,7 +195,7 @@ func faultsEnd(t *testing.T, srv *aureustest.Server, client *aureus.Client) {
 	require.NoError(t, ask())
 }
 
-func TestTheClientTriesAgain(t *testing.T) {
+func TestFault_Once_ClientRetries(t *testing.T) {
 	for name, fault := range map[string]aureustest.Fault{
 		"reset": aureustest.Reset(), "lost answer": aureustest.LostResponse(), "truncated": aureustest.Truncated(), "503": aureustest.Unavailable(0),
 	} {
@@ -216,7 +216,7 @@ func TestTheClientTriesAgain(t *testing.T) {
 
 // The approval was spent by the attempt whose answer was lost. The next attempt
 // hears that answer.
-func TestALostResponseIsGivenAgain(t *testing.T) {
+func TestLostResponse_Retry_GetsTheSameResponse(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	client := srv.Client(quick())
@@ -236,7 +236,7 @@ func TestALostResponseIsGivenAgain(t *testing.T) {
 }
 
 // In a bubble, an hour of waiting takes no time.
-func TestWaitingTakesNoTimeInABubble(t *testing.T) {
+func TestSlow_InASynctestBubble_TakesNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := aureustest.New(t)
 		srv.Allow(balance.ID)
@@ -263,7 +263,7 @@ func TestWaitingTakesNoTimeInABubble(t *testing.T) {
 	})
 }
 
-func TestFaultsThatCannotBeMeantFailTheTest(t *testing.T) {
+func TestFault_Unusable_FailsTheTest(t *testing.T) {
 	for reason, fault := range map[string]aureustest.Fault{
 		"no fault":       {},
 		"never":          aureustest.Reset().Times(0),

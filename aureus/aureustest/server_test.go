@@ -19,7 +19,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-func TestWhatNobodyScriptedIsDenied(t *testing.T) {
+func TestServer_ActionNotSet_IsDenied(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	decision, err := client.Decide(t.Context(), read())
@@ -44,7 +44,7 @@ func TestWhatNobodyScriptedIsDenied(t *testing.T) {
 	require.Equal(t, aureus.Deny, decision.Effect, "the zero decision")
 }
 
-func TestScripts(t *testing.T) {
+func TestServer_SetDecisions_AreReturned(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	decide := func(request aureus.Request) aureus.Decision {
@@ -98,7 +98,7 @@ func TestScripts(t *testing.T) {
 	require.ErrorIs(t, err, aureus.ErrInvalid, "words are checked as strictly as a control plane does")
 }
 
-func TestAScriptThatPanicsDecidesNothing(t *testing.T) {
+func TestDecide_FunctionPanics_IsUndecided(t *testing.T) {
 	failures := failing(func(ft aureustest.TB) {
 		srv := aureustest.New(ft)
 		srv.Decide(func(aureus.Request) aureus.Decision { panic("oops") })
@@ -118,7 +118,7 @@ func TestAScriptThatPanicsDecidesNothing(t *testing.T) {
 	require.Contains(t, failures[0], "oops")
 }
 
-func TestApprovals(t *testing.T) {
+func TestApprovals_Approved_AllowOnce(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	client := srv.Client()
@@ -175,7 +175,7 @@ func TestApprovals(t *testing.T) {
 	require.Equal(t, aureus.ReasonApprovalMismatch, code(presented))
 }
 
-func TestApprovalsExpireByTheServersClock(t *testing.T) {
+func TestApprovals_ServersClock_ExpiresThem(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	client := srv.Client()
@@ -198,7 +198,7 @@ func TestApprovalsExpireByTheServersClock(t *testing.T) {
 	}), aureus.ReasonApprovalExpired.Err())
 }
 
-func TestVolatileValuesAreNotBound(t *testing.T) {
+func TestApprovals_VolatileValues_MayDiffer(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.Volatile = []string{"/arguments/try", "/arguments/list"}
 	srv.RequireApproval(transfer.ID)
@@ -221,7 +221,7 @@ func TestVolatileValuesAreNotBound(t *testing.T) {
 	require.Equal(t, []aureus.MayChange{{Pointer: "/arguments/try", Value: json.Number("1")}, {Pointer: "/arguments/list/0", Value: json.Number("1")}}, approval.MayChange)
 }
 
-func TestOnlyAnOperatorDecides(t *testing.T) {
+func TestApprovals_KeyOfAService_CannotDecide(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	client, operator := srv.Client(), srv.Operator()
@@ -252,7 +252,7 @@ func TestOnlyAnOperatorDecides(t *testing.T) {
 	require.ErrorIs(t, err, aureus.ErrForbidden, "who asks never decides")
 }
 
-func TestAPrincipalHasTwentyPendingApprovals(t *testing.T) {
+func TestApprovals_MoreThanTwentyPending_AreRefused(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	client := srv.Client()
@@ -272,7 +272,7 @@ func TestAPrincipalHasTwentyPendingApprovals(t *testing.T) {
 	require.Len(t, pending, 20)
 }
 
-func TestDecidingWhatIsNotPendingFailsTheTest(t *testing.T) {
+func TestApprove_NotPending_FailsTheTest(t *testing.T) {
 	failures := failing(func(ft aureustest.TB) {
 		srv := aureustest.New(ft)
 		srv.RequireApproval(transfer.ID)
@@ -287,7 +287,7 @@ func TestDecidingWhatIsNotPendingFailsTheTest(t *testing.T) {
 	require.Contains(t, failures[1], "no longer pending")
 }
 
-func TestSpendingAnApproval(t *testing.T) {
+func TestConsumeApproval_Mismatches_AreRefused(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	ticket, err := client.AskApproval(t.Context(), aureus.ApprovalAsk{Request: pay(20), Reason: "please"})
@@ -324,7 +324,7 @@ func TestSpendingAnApproval(t *testing.T) {
 }
 
 // A single approval lets one of many requests through.
-func TestOneApprovalIsSpentOnce(t *testing.T) {
+func TestConsumeApproval_Concurrent_SucceedsOnce(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	client := srv.Client()
@@ -350,7 +350,7 @@ func TestOneApprovalIsSpentOnce(t *testing.T) {
 	require.Equal(t, 1, allowed)
 }
 
-func TestGates(t *testing.T) {
+func TestGate_SetResults_AreReturned(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	strategy := aureus.Escalate{Reason: "a person should look"}.Strategy()
@@ -387,7 +387,7 @@ func TestGates(t *testing.T) {
 	require.True(t, commits[0].Result.Passed)
 }
 
-func TestAGateResultThatContradictsItselfFailsTheTest(t *testing.T) {
+func TestGate_ContradictoryResult_FailsTheTest(t *testing.T) {
 	for reason, result := range map[string]aureus.GateResult{
 		"passed and blocked":     {Passed: true, BlockedCommit: true},
 		"passed with a warning":  {Passed: true, CRVStatus: vocab.CRVWarning},
@@ -401,7 +401,7 @@ func TestAGateResultThatContradictsItselfFailsTheTest(t *testing.T) {
 	}
 }
 
-func TestRequestsAreRecorded(t *testing.T) {
+func TestRequests_Calls_AreRecorded(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.Allow(balance.ID)
 	client := srv.Client(aureus.WithGzip(1))
@@ -445,7 +445,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 	require.Equal(t, aureus.EventCRVResult, srv.Requests().Events[2].Type)
 }
 
-func TestRefusedItemsOfABatch(t *testing.T) {
+func TestBatch_InvalidItems_AreRejected(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	id := aureus.NewDecisionID(time.Now())
@@ -476,7 +476,7 @@ func TestRefusedItemsOfABatch(t *testing.T) {
 	require.Contains(t, partial.Rejected[0].Reason, "/type")
 }
 
-func TestQueries(t *testing.T) {
+func TestQueries_Filters_SelectItems(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	at := func(minute int) aureus.Timestamp {
@@ -538,7 +538,7 @@ func TestQueries(t *testing.T) {
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 }
 
-func TestListsHavePages(t *testing.T) {
+func TestLists_ManyItems_HavePages(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	client := srv.Client()
@@ -555,7 +555,7 @@ func TestListsHavePages(t *testing.T) {
 	require.Equal(t, srv.Approvals()[n-1].ID, approvals[n-1].ID)
 }
 
-func TestWhatIsNotServedSaysSo(t *testing.T) {
+func TestServer_OtherEndpoints_AreNotServed(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	for reason, call := range map[string]struct {
@@ -589,7 +589,7 @@ func TestWhatIsNotServedSaysSo(t *testing.T) {
 	}
 }
 
-func TestRequestsAreReadStrictly(t *testing.T) {
+func TestServer_MalformedRequests_AreRefused(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.Allow("x")
 	const good = `"principal":{"id":"a","type":"agent","permissions":[]},"action":{"id":"x","name":"X","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]`
@@ -616,7 +616,7 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 	}
 }
 
-func TestIdempotencyKeys(t *testing.T) {
+func TestIdempotencyKey_SameRequest_GetsTheSameResponse(t *testing.T) {
 	srv := aureustest.New(t)
 	post := func(key, body string) *http.Response {
 		t.Helper()
@@ -645,7 +645,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	require.Equal(t, 200, post("bad", span).StatusCode, "a failure is not kept")
 }
 
-func TestARequestUnderWayIsNotMadeTwice(t *testing.T) {
+func TestIdempotencyKey_FirstRequestUnderWay_IsConflict(t *testing.T) {
 	srv := aureustest.New(t)
 	entered, leave := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -677,7 +677,7 @@ func TestARequestUnderWayIsNotMadeTwice(t *testing.T) {
 }
 
 // A request that hangs keeps nothing of what comes behind it.
-func TestAnswersAreForgottenWhileARequestHangs(t *testing.T) {
+func TestIdempotencyKey_RequestHangs_OldResponsesAreDropped(t *testing.T) {
 	srv := aureustest.New(t)
 	entered, leave := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -730,7 +730,7 @@ func TestAnswersAreForgottenWhileARequestHangs(t *testing.T) {
 	require.Equal(t, 409, hang(), "what hangs is under way all the same")
 }
 
-func TestMemoryIsBounded(t *testing.T) {
+func TestServer_ManyItems_AreLimited(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	spans := make([]aureus.Span, 10_500)
@@ -776,7 +776,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-func TestConcurrentUse(t *testing.T) {
+func TestServer_ConcurrentUse_IsSafe(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	var wg sync.WaitGroup
@@ -801,7 +801,7 @@ func TestConcurrentUse(t *testing.T) {
 
 // What is under way ends with the test, and nothing is left behind: the bubble
 // and TestMain would tell.
-func TestClosing(t *testing.T) {
+func TestServer_Close_EndsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ft := &fakeT{}
 		srv := aureustest.New(ft)
@@ -825,7 +825,7 @@ func TestClosing(t *testing.T) {
 	})
 }
 
-func TestTheSocketIsClosed(t *testing.T) {
+func TestURL_AfterTheTest_IsClosed(t *testing.T) {
 	ft := &fakeT{}
 	srv := aureustest.New(ft)
 	url := srv.URL()
@@ -847,7 +847,7 @@ func TestTheSocketIsClosed(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestOptionsThatClashFailTheTest(t *testing.T) {
+func TestClient_WrongOptions_FailTheTest(t *testing.T) {
 	failures := failing(func(t aureustest.TB) {
 		aureustest.New(t).Client(aureus.WithTimeout(-1))
 	})
@@ -855,7 +855,7 @@ func TestOptionsThatClashFailTheTest(t *testing.T) {
 	require.Contains(t, failures[0], "timeout")
 }
 
-func TestTheEnvironmentIsLeftOut(t *testing.T) {
+func TestClient_Environment_IsIgnored(t *testing.T) {
 	t.Setenv("AUREUS_TIMEOUT", "nonsense")
 	t.Setenv("AUREUS_API_KEY", "sk-of-production")
 	t.Setenv("AUREUS_BASE_URL", "https://aureus.example.com")
@@ -865,7 +865,7 @@ func TestTheEnvironmentIsLeftOut(t *testing.T) {
 	require.Len(t, srv.Requests().Decisions, 1)
 }
 
-func TestAsserting(t *testing.T) {
+func TestRequire_Mismatches_FailTheTest(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.Allow(balance.ID)
 	srv.RequireApproval(transfer.ID)

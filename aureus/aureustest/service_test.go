@@ -44,7 +44,7 @@ func (b *bank) post(body string) int {
 
 // Whatever happens to the control plane, a guarded service does not do what it
 // could not ask about. A bubble spares the waiting.
-func TestAGuardedServiceDoesNothingUnasked(t *testing.T) {
+func TestGuardedService_AnyFault_DoesNothing(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestAGuardedServiceDoesNothingUnasked(t *testing.T) {
 }
 
 // A service that decides by itself is looked at in the same way.
-func TestALocalDeciderAsksAndReportsHere(t *testing.T) {
+func TestLocalDecider_Approval_IsAskedAndReported(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
 	recorder := client.NewRecorder()
@@ -96,7 +96,7 @@ func TestALocalDeciderAsksAndReportsHere(t *testing.T) {
 
 // A gate that blocks gives the approval back, once: the kit settles outcomes as a
 // control plane does.
-func TestApproval_GateBlocks_IsGivenBackOnce(t *testing.T) {
+func TestApproval_GateBlocks_IsUsableOnceMore(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	for name, decider := range map[string]guard.Decider{"remote": srv.Client(), "local": &guard.Local{Approvals: srv.Client()}} {
@@ -138,7 +138,7 @@ func TestApproval_GateBlocks_IsGivenBackOnce(t *testing.T) {
 }
 
 // The approvals of a service are its own, also in the kit; an operator sees all.
-func TestApproval_ServiceAndOperator_HaveOneEach(t *testing.T) {
+func TestApproval_ServiceAndOperator_HaveTheirOwn(t *testing.T) {
 	srv := aureustest.New(t)
 	service, operator := srv.Client(), srv.Operator()
 	ask := func(c *aureus.Client, version string) aureus.Approval {

@@ -14,7 +14,7 @@ import (
 
 // A request runs once its approval is spent, so that the answer has to say just
 // that.
-func TestASpentApprovalIsTheOneThatWasMeant(t *testing.T) {
+func TestConsumeApproval_OtherApprovalInResponse_IsMalformed(t *testing.T) {
 	digest := aureus.Digest{1}
 	decision, another := aureus.NewDecisionID(time.Now()), aureus.NewDecisionID(time.Now())
 	id, other := idtext.Approval([16]byte{1}), idtext.Approval([16]byte{2})
@@ -49,7 +49,7 @@ func TestASpentApprovalIsTheOneThatWasMeant(t *testing.T) {
 	}
 }
 
-func TestAGateThatSaysTwoThingsHasNotPassed(t *testing.T) {
+func TestValidateCommit_ContradictoryResult_IsMalformed(t *testing.T) {
 	const passed = `{"passed":true,"gate_name":"g","validation_results":[{"valid":true}],"blocked_commit":false,"timestamp":"t","crv_status":"passed"}`
 	for name, text := range map[string]string{
 		"it blocked":              strings.Replace(passed, `"blocked_commit":false`, `"blocked_commit":true`, 1),

@@ -49,7 +49,7 @@ func mute(t *testing.T) string {
 }
 
 // What broke off over HTTP/2 is tried again, as over HTTP/1.
-func TestAStreamOfHTTP2ThatIsResetIsTriedAgain(t *testing.T) {
+func TestCall_HTTP2StreamReset_IsRetried(t *testing.T) {
 	for name, fail := range map[string]http.HandlerFunc{
 		"before the answer": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"in the answer": func(w http.ResponseWriter, _ *http.Request) {
@@ -85,7 +85,7 @@ func TestAStreamOfHTTP2ThatIsResetIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyAnswersInTimeIsTriedAgain(t *testing.T) {
+func TestCall_NoResponseInTime_IsRetried(t *testing.T) {
 	for name, row := range map[string]struct {
 		scheme string
 		client *http.Client
@@ -108,7 +108,7 @@ func TestWhatNobodyAnswersInTimeIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAProxyThatIsAwayIsTriedAgain(t *testing.T) {
+func TestCall_ProxyIsUnreachable_IsRetried(t *testing.T) {
 	proxy, err := url.Parse("http://user:pa55word@" + freeAddress(t))
 	require.NoError(t, err)
 	var count atomic.Int32
@@ -122,7 +122,7 @@ func TestAProxyThatIsAwayIsTriedAgain(t *testing.T) {
 
 // A server may close an idle connection just when the next call takes it. The
 // transport makes the call on another one, where it knows that it may.
-func TestAnIdleConnectionThatIsClosedCostsNoAttempt(t *testing.T) {
+func TestCall_IdleConnectionClosed_CostsNoAttempt(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, listener.Close()) }()
@@ -153,7 +153,7 @@ func TestAnIdleConnectionThatIsClosedCostsNoAttempt(t *testing.T) {
 
 // A question has no key: what tells the transport that it may be repeated stays
 // at home.
-func TestAQuestionCarriesNoKey(t *testing.T) {
+func TestCall_Read_HasNoIdempotencyKey(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{"allowed":true}`))
 	client := newClient(t, server.URL)
 	_, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})
@@ -166,7 +166,7 @@ func TestAQuestionCarriesNoKey(t *testing.T) {
 
 // A report goes out in several requests. Once one of them was taken, repeating
 // the whole would tell something twice.
-func TestAReportTakenInPartIsNotSafeToRetry(t *testing.T) {
+func TestSafeToRetry_BatchAcceptedInPart_IsFalse(t *testing.T) {
 	metrics := make([]aureus.Metric, 5000)
 	for name, row := range map[string]struct {
 		taken int32
@@ -194,7 +194,7 @@ func TestAReportTakenInPartIsNotSafeToRetry(t *testing.T) {
 
 // One by one it is the same: what was stopped with the first failure may have
 // been taken.
-func TestAReportOneByOneIsNotSafeToRetry(t *testing.T) {
+func TestSafeToRetry_ItemsSentSingly_IsFalse(t *testing.T) {
 	for n, safe := range map[int]bool{1: true, 8: false} {
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			if strings.HasSuffix(q.URL.Path, "/batch") {
@@ -210,7 +210,7 @@ func TestAReportOneByOneIsNotSafeToRetry(t *testing.T) {
 }
 
 // An answer may be small on the wire and without end in memory.
-func TestACompressedAnswerIsBounded(t *testing.T) {
+func TestCall_CompressedResponse_IsLimited(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Encoding", "gzip")
@@ -220,7 +220,7 @@ func TestACompressedAnswerIsBounded(t *testing.T) {
 }
 
 // Every way to take an answer leaves the connection for the next call.
-func TestConnectionsAreUsedAgain(t *testing.T) {
+func TestCall_AfterEachResponse_ConnectionIsReused(t *testing.T) {
 	var connections atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		body := map[string]string{
@@ -263,7 +263,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 }
 
 // An observer is told what came, whatever became of it.
-func TestObserversSeeTheStatusOfTheAnswer(t *testing.T) {
+func TestWithAttemptObserver_EachAttempt_HasItsStatus(t *testing.T) {
 	answers := []http.HandlerFunc{
 		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		jsonAnswer(503, `{}`),
@@ -288,7 +288,7 @@ func TestObserversSeeTheStatusOfTheAnswer(t *testing.T) {
 // A server may refuse a large body at once and hang up. The answer is then lost
 // where the connection is reset while the body is sent, so the next attempt asks
 // first.
-func TestCall_ServerHangsUpWhileTheBodyIsSent_NextAttemptAsksFirst(t *testing.T) {
+func TestCall_ServerClosesWhileBodyIsSent_NextAttemptExpectsContinue(t *testing.T) {
 	for name, row := range map[string]struct {
 		call  func(context.Context, *aureus.Client) error
 		check func(*testing.T, error)

@@ -111,7 +111,7 @@ func TestError_TextOfTheServer_HasNoFormatCharacters(t *testing.T) {
 }
 
 // An id is sent back in a header: one that no server would take there is none.
-func TestStream_LongEventID_IsNotTakenOver(t *testing.T) {
+func TestStream_LongEventID_IsIgnored(t *testing.T) {
 	first := true
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		if !first {

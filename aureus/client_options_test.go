@@ -19,7 +19,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-func TestCall(t *testing.T) {
+func TestCall_OtherEndpoint_ReadsAnyOut(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{"big":12345678901234567890,"name":"n"}`))
 	client := newClient(t, server.URL+"/pre")
 	var raw json.RawMessage
@@ -50,7 +50,7 @@ func TestCall(t *testing.T) {
 
 // What the caller had put into out stays where the answer says nothing, also in
 // a model that has a quick reader, which are for zero values.
-func TestCallKeepsWhatTheAnswerLeavesAlone(t *testing.T) {
+func TestCall_FieldsNotInTheResponse_KeepTheirValues(t *testing.T) {
 	client := newClient(t, record(t, jsonAnswer(200, `{"allowed":false,"reason":"r","requires_human_approval":false}`)).URL)
 	decision := aureus.GuardDecision{Rule: "mine", Reason: "before"}
 	require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, &decision))
@@ -61,7 +61,7 @@ func TestCallKeepsWhatTheAnswerLeavesAlone(t *testing.T) {
 	require.Equal(t, aureus.GuardDecision{Rule: "mine", Reason: "r"}, decision)
 }
 
-func TestWithChangesACopy(t *testing.T) {
+func TestWith_Options_ChangeTheCopy(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{}`))
 	client := newClient(t, server.URL, aureus.WithHeader("X-Team", "a"), aureus.WithHeader("User-Agent", "ledger/2"))
 	copied := client.With(aureus.WithHeader("X-Call", "b"), aureus.WithAPIKey("other"))
@@ -87,7 +87,7 @@ func TestWithChangesACopy(t *testing.T) {
 	require.Nil(t, (*aureus.Client)(nil).With())
 }
 
-func TestCredentialsRotate(t *testing.T) {
+func TestWithCredentials_EachAttempt_AsksAgain(t *testing.T) {
 	server := record(t, jsonAnswer(200, `{}`))
 	keys := []string{"first", "second"}
 	client := newClient(t, server.URL, aureus.WithCredentials(func(context.Context) (string, error) {
@@ -109,7 +109,7 @@ func TestCredentialsRotate(t *testing.T) {
 	require.Len(t, server.all(), 2, "without credentials nothing is sent")
 }
 
-func TestAKeyDoesNotTravelInTheClear(t *testing.T) {
+func TestNewClient_KeyWithoutEncryption_IsRefused(t *testing.T) {
 	for _, address := range []string{"http://aureus.example.com", "http://10.0.0.1:3000", "http://localhost.evil.example", "http://127.0.0.1.evil.example"} {
 		_, err := aureus.NewClient(address, aureus.WithAPIKey("k"))
 		require.ErrorContains(t, err, "without encryption", address)
@@ -131,7 +131,7 @@ func TestAKeyDoesNotTravelInTheClear(t *testing.T) {
 	}
 }
 
-func TestTLS(t *testing.T) {
+func TestWithTLS_Configuration_IsUsed(t *testing.T) {
 	server := httptest.NewTLSServer(jsonAnswer(200, `{}`))
 	defer server.Close()
 	server.Config.ErrorLog = nil
@@ -159,7 +159,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-func TestProxy(t *testing.T) {
+func TestWithProxy_Requests_GoThroughIt(t *testing.T) {
 	proxy := record(t, jsonAnswer(200, `{}`))
 	address, err := url.Parse(proxy.URL)
 	require.NoError(t, err)
@@ -170,7 +170,7 @@ func TestProxy(t *testing.T) {
 	require.Len(t, proxy.all(), 1)
 }
 
-func TestGzip(t *testing.T) {
+func TestWithGzip_LargeBodies_AreCompressed(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, q *http.Request) { jsonAnswer(200, `{"accepted":1,"rejected":[]}`)(w, q) })
 	client := newClient(t, server.URL, aureus.WithGzip(100))
 	name := strings.Repeat("long ", 100)
@@ -187,7 +187,7 @@ func TestGzip(t *testing.T) {
 	require.Empty(t, server.all()[1].header.Get("Content-Encoding"), "too small")
 }
 
-func TestConcurrentReportsDoNotMixTheirBuffers(t *testing.T) {
+func TestReportSpans_Concurrent_BuffersAreNotMixed(t *testing.T) {
 	server := record(t, batchServer(func(item map[string]any) string {
 		if item["name"] != item["trace_id"] {
 			return "mixed"

@@ -23,7 +23,7 @@ import (
 
 // An own certificate authority, and a certificate of the client's that the
 // server asks for.
-func TestClientCertificates(t *testing.T) {
+func TestWithTLS_ClientCertificate_IsSent(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
@@ -63,7 +63,7 @@ func TestClientCertificates(t *testing.T) {
 	require.ErrorIs(t, without.Call(t.Context(), "GET", "/x", nil, &answer), aureus.ErrUnavailable)
 }
 
-func TestAnAddressThatDoesNotSpeakTLSIsNamedAsSuch(t *testing.T) {
+func TestCall_ServerWithoutTLS_ErrorSaysSo(t *testing.T) {
 	server := httptest.NewServer(jsonAnswer(200, `{}`))
 	t.Cleanup(server.Close)
 	client := newClient(t, "https"+strings.TrimPrefix(server.URL, "http"))

@@ -18,7 +18,7 @@ import (
 
 // Whatever was under way, over HTTP/1 and HTTP/2, nothing of the client is left
 // behind its Close.
-func TestNothingOfACallIsLeftBehind(t *testing.T) {
+func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 	stall := func(_ http.ResponseWriter, q *http.Request) {
 		_, _ = io.Copy(io.Discard, q.Body) // only then does the server look at the connection
 		select {

@@ -43,9 +43,9 @@ var (
 	plainAsk   = members{"allowed": false, "reason": "r", "requires_human_approval": true}
 )
 
-// TestEvaluatePolicy_Answers is the table of the answers that say one thing. Every
+// TestEvaluatePolicy_Response_IsReadOrMalformed is the table of the answers that say one thing. Every
 // other one is ErrMalformed, by EvaluatePolicy and by Decide.
-func TestEvaluatePolicy_Answers(t *testing.T) {
+func TestEvaluatePolicy_Response_IsReadOrMalformed(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		answer members
@@ -198,9 +198,9 @@ func consequential(t *testing.T) map[string]struct {
 	}
 }
 
-// TestConsequentialAnswers_Contradictions_AreMalformed changes good answers, each
+// TestResponses_Contradictions_AreMalformed changes good answers, each
 // in one thing.
-func TestConsequentialAnswers_Contradictions_AreMalformed(t *testing.T) {
+func TestResponses_Contradictions_AreMalformed(t *testing.T) {
 	t.Parallel()
 	quorum := func(needed, have int) members { return members{"needed": needed, "have": have} }
 	verdicts := func(words ...string) []any {
@@ -260,9 +260,9 @@ func TestConsequentialAnswers_Contradictions_AreMalformed(t *testing.T) {
 	}
 }
 
-// TestConsequentialAnswers_OtherForms_AreMalformed sends good answers under other
+// TestResponses_OtherForms_AreMalformed sends good answers under other
 // statuses and content types.
-func TestConsequentialAnswers_OtherForms_AreMalformed(t *testing.T) {
+func TestResponses_OtherForms_AreMalformed(t *testing.T) {
 	t.Parallel()
 	for name, row := range consequential(t) {
 		t.Run(name, func(t *testing.T) {

@@ -47,7 +47,7 @@ func shortly(ctx context.Context, call func(context.Context) error) error {
 
 // What the caller ended shuts nobody out, however often it happens. What the
 // server failed to answer does.
-func TestBreaker_CountsFailuresOfTheServerOnly(t *testing.T) {
+func TestBreaker_ErrorsOfTheCaller_DoNotCount(t *testing.T) {
 	const failures = 3
 	ask := func(ctx context.Context, c *aureus.Client) error {
 		var out map[string]any
