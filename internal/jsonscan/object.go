@@ -41,8 +41,8 @@ func (s *Scanner) object(shape *Shape, field func(i int) bool) bool {
 	return ok && seen&shape.required == shape.required
 }
 
-// Members reads an object of any names and calls member for each, to read its
-// value. A name that is kept must be copied if the text is long: see Map.
+// Members reads an object of any names and calls member for each name, to read its
+// value. The name shares the memory of the text.
 func (s *Scanner) Members(member func(name string) bool) bool {
 	var known names
 	return s.members(func(name string) bool { return known.add(name) && member(name) })
@@ -76,7 +76,7 @@ func (s *Scanner) Strings(v *map[string]string) bool { //nolint:gocritic // it f
 	})
 }
 
-// List reads an array and calls item to read each of its items.
+// List reads an array and calls item for each item, to read it.
 func (s *Scanner) List(item func() bool) bool {
 	if !s.take('[') || !s.deeper() {
 		return false
@@ -97,7 +97,7 @@ func (s *Scanner) List(item func() bool) bool {
 	return false
 }
 
-// members reads an object, whatever its names.
+// members is Members without the check that no name comes twice.
 func (s *Scanner) members(member func(name string) bool) bool {
 	if !s.take('{') || !s.deeper() {
 		return false
@@ -121,21 +121,22 @@ func (s *Scanner) members(member func(name string) bool) bool {
 	}
 }
 
-// deeper enters an array or object.
+// deeper enters an array or object, and reports whether that is still within
+// [strictjson.MaxDepth].
 func (s *Scanner) deeper() bool {
 	s.depth++
 	return s.depth <= strictjson.MaxDepth
 }
 
-// names finds a name that comes twice: among few by looking, among many by a
-// map.
+// names is the set of names of one object: up to 16 in an array, more in a map.
 type names struct {
 	few   [16]string
 	count int
 	many  map[string]struct{}
 }
 
-func (n *names) add(name string) (fresh bool) {
+// add adds a name and reports whether it was not there before.
+func (n *names) add(name string) (added bool) {
 	if n.many == nil {
 		if slices.Contains(n.few[:n.count], name) {
 			return false

@@ -122,7 +122,7 @@ func compileText(t reflect.Type) read {
 			return true
 		}
 		u, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
-		return ok && u.UnmarshalText(append(s.room[:0], text...)) == nil
+		return ok && u.UnmarshalText(append(s.buffer[:0], text...)) == nil
 	}
 }
 

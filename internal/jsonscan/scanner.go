@@ -1,13 +1,17 @@
-// Package jsonscan reads JSON strictly, in one pass and without reflection, for
-// the few texts that are read so often that it counts. [Unmarshal] is the way
-// in; package aureus registers how its models are read.
+// Package jsonscan reads JSON in one pass over the text, several times as fast as
+// package strictjson, and accepts the same texts with the same values. [Unmarshal]
+// reads into any Go type; [Scanner] is for callers that keep only a part of a text,
+// as the telemetry store does.
 //
-// It knows no errors. A method reports whether it found what it was asked for,
-// and after a no the whole text goes to package strictjson, which decides and
-// says what is wrong. So a scanner may give up on anything, but what it takes
-// is what strictjson takes, with the same values: no name twice, none in
-// another case than declared, valid UTF-8, no half surrogates, nothing behind
-// the end, and no nesting beyond [strictjson.MaxDepth].
+// How a struct is read is compiled once from the json and aureus tags that
+// strictjson uses.
+//
+// The package reports no errors. A method returns false if it did not find what it
+// was asked for; the caller then gives the whole text to strictjson, which decides
+// whether the text is valid and says what is wrong with it. So a scanner may return
+// false for any text, but one that it accepts must be valid: no name twice, no name
+// in another case than declared, valid UTF-8, no unpaired surrogates, nothing after
+// the value, and no nesting beyond [strictjson.MaxDepth].
 package jsonscan
 
 import (
@@ -19,28 +23,30 @@ import (
 )
 
 const (
-	// maxText bounds a text, in bytes. A text of n bytes holds at most (n+1)/2
-	// values, so that nobody need count up to strictjson.MaxValues.
+	// maxText is the limit of a text, in bytes. A text of n bytes holds at most
+	// (n+1)/2 values, so a text within this limit cannot exceed
+	// strictjson.MaxValues, and the scanner need not count.
 	maxText = 2*strictjson.MaxValues - 1
 
-	// maxShared bounds a text whose strings are parts of it, in bytes. Whoever
-	// keeps one of them keeps no more than this with it; the strings of a longer
-	// text are copied one by one.
+	// maxShared is the limit of a text, in bytes, whose strings share its memory. A
+	// caller that keeps one string keeps at most this much with it. The strings of a
+	// longer text are copied.
 	maxShared = 4 << 10
 )
 
-// Scanner reads one text from its beginning to its end. The zero value finds
-// nothing. It is for one goroutine.
+// Scanner reads one text from its beginning to its end. The zero value reads an
+// empty text. A Scanner must not be used by several goroutines at once.
 type Scanner struct {
 	text   string
-	at     int
-	depth  int  // of what is read next
-	copies bool // strings are no parts of text
-	spaced bool
-	room   [80]byte // for a text that is handed on, such as a digest
+	pos    int      // offset in text of the next byte to read
+	depth  int      // number of arrays and objects that are open
+	copies bool     // strings are copied; see maxShared
+	spaced bool     // there was white space between tokens
+	buffer [80]byte // for a text that UnmarshalText reads, such as a digest
 }
 
-// New is a scanner of the text.
+// New returns a scanner of the text. It accepts nothing if the text is longer than
+// maxText.
 func New(text string) Scanner {
 	if len(text) > maxText {
 		return Scanner{}
@@ -48,13 +54,14 @@ func New(text string) Scanner {
 	return Scanner{text: text, copies: len(text) > maxShared}
 }
 
-// End reports whether nothing is left but white space.
+// End reports whether only white space is left.
 func (s *Scanner) End() bool {
 	s.peek()
-	return s.at == len(s.text)
+	return s.pos == len(s.text)
 }
 
-// Spaced reports whether there was white space between the values so far.
+// Spaced reports whether there was white space before or between the tokens read so
+// far.
 func (s *Scanner) Spaced() bool { return s.spaced }
 
 // Null reads a null.
@@ -99,7 +106,7 @@ func (s *Scanner) Float(v *float64) bool {
 	return err == nil
 }
 
-// Value reads any value into its free form, in which numbers are json.Number.
+// Value reads any value as a free-form value, with numbers as json.Number.
 func (s *Scanner) Value(v *any) bool {
 	switch c := s.peek(); c {
 	case '"':
@@ -138,7 +145,7 @@ func (s *Scanner) Value(v *any) bool {
 	}
 }
 
-// Skip reads any value and keeps nothing of it.
+// Skip reads any value and drops it.
 func (s *Scanner) Skip() bool {
 	switch s.peek() {
 	case '"':
@@ -160,7 +167,8 @@ func (s *Scanner) Skip() bool {
 	}
 }
 
-// keep is the text as something to keep; see maxShared.
+// keep returns the text, copied if it would keep a long text in memory; see
+// maxShared.
 func (s *Scanner) keep(text string) string {
 	if s.copies {
 		return strings.Clone(text)
@@ -168,11 +176,11 @@ func (s *Scanner) keep(text string) string {
 	return text
 }
 
-// peek goes to the next byte that is no white space; 0 is the end, and begins
-// nothing either.
+// peek skips white space and returns the next byte, and 0 at the end of the text. No
+// token begins with a byte 0.
 func (s *Scanner) peek() byte {
-	for ; s.at < len(s.text); s.at++ {
-		c := s.text[s.at]
+	for ; s.pos < len(s.text); s.pos++ {
+		c := s.text[s.pos]
 		if c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return c
 		}
@@ -181,30 +189,30 @@ func (s *Scanner) peek() byte {
 	return 0
 }
 
-// take reads the one byte.
+// take skips white space and reads the byte c.
 func (s *Scanner) take(c byte) bool {
-	if s.at == len(s.text) || s.text[s.at] != c { // mostly it is right here
+	if s.pos == len(s.text) || s.text[s.pos] != c { // usually there is no white space
 		if s.peek() != c {
 			return false
 		}
 	}
-	s.at++
+	s.pos++
 	return true
 }
 
 func (s *Scanner) literal(word string) bool {
 	s.peek()
-	if !strings.HasPrefix(s.text[s.at:], word) {
+	if !strings.HasPrefix(s.text[s.pos:], word) {
 		return false
 	}
-	s.at += len(word)
+	s.pos += len(word)
 	return true
 }
 
-// number reads a number as JSON spells it (RFC 8259, 6).
+// number reads a number (RFC 8259, section 6).
 func (s *Scanner) number() (text string, ok bool) {
 	s.peek()
-	start := s.at
+	start := s.pos
 	s.one("-")
 	if !s.one("0") && !s.digits() {
 		return "", false
@@ -218,22 +226,22 @@ func (s *Scanner) number() (text string, ok bool) {
 			return "", false
 		}
 	}
-	return s.text[start:s.at], true
+	return s.text[start:s.pos], true
 }
 
-// one reads one of the bytes, if it stands right here.
+// one reads the next byte if it is one of the given ones.
 func (s *Scanner) one(of string) bool {
-	if s.at == len(s.text) || strings.IndexByte(of, s.text[s.at]) < 0 {
+	if s.pos == len(s.text) || strings.IndexByte(of, s.text[s.pos]) < 0 {
 		return false
 	}
-	s.at++
+	s.pos++
 	return true
 }
 
 func (s *Scanner) digits() bool {
-	start := s.at
-	for s.at < len(s.text) && '0' <= s.text[s.at] && s.text[s.at] <= '9' {
-		s.at++
+	start := s.pos
+	for s.pos < len(s.text) && '0' <= s.text[s.pos] && s.text[s.pos] <= '9' {
+		s.pos++
 	}
-	return s.at > start
+	return s.pos > start
 }

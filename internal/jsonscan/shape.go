@@ -7,11 +7,11 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Shape is the names that an object may have and must have, as package
-// strictjson takes them from the json tags of a struct.
+// Shape holds the names that the tags of a struct declare, and which of them an
+// object must have. It is immutable.
 type Shape struct {
 	names    []string
-	required uint64 // a bit a name
+	required uint64 // bit i is set if names[i] is required
 }
 
 // ShapeOf returns the shape of the struct T. It is for package variables, and
@@ -50,9 +50,9 @@ func shapeOf(t reflect.Type) (s *Shape, ok bool) {
 	return s, true
 }
 
-// find is the place of a name. The search begins at the given place: the one
-// behind the last name found is mostly that of the next.
-func (s *Shape) find(name string, from int) (place int, ok bool) {
+// find returns the index of a name. The search begins at index from: members usually
+// come in the order of the declaration, so the next name is right after the last.
+func (s *Shape) find(name string, from int) (index int, ok bool) {
 	for i := from; i < len(s.names); i++ {
 		if s.names[i] == name {
 			return i, true

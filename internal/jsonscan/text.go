@@ -6,23 +6,23 @@ import (
 	"unicode/utf8"
 )
 
-// quoted reads a string (RFC 8259, 7). What it gives is a part of the text
-// where nothing is escaped.
+// quoted reads a string (RFC 8259, section 7). A string without escapes shares the
+// memory of the text.
 func (s *Scanner) quoted() (text string, ok bool) {
 	if !s.take('"') {
 		return "", false
 	}
-	rest := s.text[s.at:]
-	var bits byte // of all bytes
+	rest := s.text[s.pos:]
+	var bits byte // all bytes, combined with or
 	for i := range len(rest) {
 		c := rest[i]
 		if c == '"' {
-			s.at += i + 1
+			s.pos += i + 1
 			return rest[:i], bits < utf8.RuneSelf || utf8.ValidString(rest[:i])
 		}
 		if c == '\\' {
-			start := s.at
-			s.at += i
+			start := s.pos
+			s.pos += i
 			return s.escaped(start)
 		}
 		if c < ' ' {
@@ -33,13 +33,14 @@ func (s *Scanner) quoted() (text string, ok bool) {
 	return "", false
 }
 
-// escaped goes on reading the string that began at start, at its first escape.
+// escaped reads the rest of a string that began at start. The next byte is its first
+// backslash.
 func (s *Scanner) escaped(start int) (text string, ok bool) {
-	var room [128]byte
-	plain := append(room[:0], s.text[start:s.at]...)
-	for s.at < len(s.text) {
-		c := s.text[s.at]
-		s.at++
+	var buffer [128]byte
+	plain := append(buffer[:0], s.text[start:s.pos]...)
+	for s.pos < len(s.text) {
+		c := s.text[s.pos]
+		s.pos++
 		switch {
 		case c == '"':
 			return string(plain), utf8.Valid(plain)
@@ -56,13 +57,14 @@ func (s *Scanner) escaped(start int) (text string, ok bool) {
 	return "", false
 }
 
-// escape appends what the escape stands for whose backslash was read.
+// escape reads the rest of an escape after its backslash, and appends what it stands
+// for.
 func (s *Scanner) escape(plain []byte) (_ []byte, ok bool) {
-	if s.at == len(s.text) {
+	if s.pos == len(s.text) {
 		return plain, false
 	}
-	c := s.text[s.at]
-	s.at++
+	c := s.text[s.pos]
+	s.pos++
 	switch c {
 	case '"', '\\', '/':
 		return append(plain, c), true
@@ -85,7 +87,7 @@ func (s *Scanner) escape(plain []byte) (_ []byte, ok bool) {
 			}
 			low, ok = s.unit()
 			r = utf16.DecodeRune(r, low)
-			ok = ok && r != utf8.RuneError // which no pair of surrogates stands for
+			ok = ok && r != utf8.RuneError // no pair of surrogates stands for U+FFFD
 		}
 		return utf8.AppendRune(plain, r), ok
 	}
@@ -94,10 +96,10 @@ func (s *Scanner) escape(plain []byte) (_ []byte, ok bool) {
 
 // unit reads the four hex digits of a UTF-16 code unit.
 func (s *Scanner) unit() (r rune, ok bool) {
-	if len(s.text)-s.at < 4 {
+	if len(s.text)-s.pos < 4 {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(s.text[s.at:s.at+4], 16, 16) // takes neither sign nor underscore
-	s.at += 4
+	n, err := strconv.ParseUint(s.text[s.pos:s.pos+4], 16, 16) // takes neither sign nor underscore
+	s.pos += 4
 	return rune(n), err == nil
 }

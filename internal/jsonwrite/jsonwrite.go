@@ -1,5 +1,5 @@
-// Package jsonwrite appends JSON texts and numbers to a buffer, without
-// reflection. It is what the encoders of telemetry are made of.
+// Package jsonwrite appends JSON strings and numbers to a buffer, without reflection.
+// The encoders of telemetry and of policy requests use it.
 package jsonwrite
 
 import (
@@ -9,11 +9,12 @@ import (
 	"strconv"
 )
 
-// ErrNotFinite says that a number has no JSON form.
+// ErrNotFinite is the error for a number that JSON cannot hold.
 var ErrNotFinite = errors.New("NaN and the infinities have no JSON form")
 
-// Float appends the shortest text that reads as the same number, in the form of
-// ECMAScript's Number::toString, as encoding/json does.
+// Float appends the shortest text that reads back as the same number, in the form
+// that encoding/json writes: with an exponent from 1e21 up and below 1e-6. NaN and
+// the infinities are [ErrNotFinite].
 func Float(b []byte, f float64) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return b, ErrNotFinite
@@ -32,8 +33,8 @@ func Float(b []byte, f float64) ([]byte, error) {
 	return strconv.AppendFloat(b, f, 'f', -1, 64), nil
 }
 
-// String appends a text in quotes. It leaves bytes that are not UTF-8 as they
-// are: whoever asked for the text checks the whole of it once.
+// String appends a string in quotes. It does not check for UTF-8: the caller checks
+// the finished text once.
 func String(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := len(b)
@@ -50,10 +51,11 @@ func String(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// special reports whether one of eight bytes must be escaped: one below a space,
-// a quote or a backslash. The terms are those for a byte that is less than a
-// small number, or zero, in a word: a byte has its highest bit set in the result
-// if it was, and no other byte has unless one was.
+// special reports whether one of the eight bytes of a word must be escaped: a byte
+// below a space, a quote or a backslash. (w - ones*n) &^ w sets the highest bit of
+// each byte that is below n, for n up to 128; another byte's highest bit is set only
+// if such a byte is there too. A quote or a backslash is found as a zero byte, which
+// is below 1, after exclusive or.
 func special(word uint64) bool {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := word^(ones*'"'), word^(ones*'\\')
@@ -62,8 +64,8 @@ func special(word uint64) bool {
 
 const hexDigits = "0123456789abcdef"
 
-// escape appends the rest of a text, which begins with a special character, and
-// the quote behind it.
+// escape appends the rest of a string, which begins with a character to escape, and
+// the closing quote.
 func escape(b []byte, s string) []byte {
 	start := 0
 	for i := range len(s) {

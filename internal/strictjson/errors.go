@@ -10,17 +10,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxListed bounds how many problems an error's text spells out, and
-// maxProblems how many are collected at all.
 const (
-	maxListed   = 8
-	maxProblems = 100
+	maxListed   = 8   // problems in the text of an error
+	maxProblems = 100 // problems in an error at all
 )
 
-// SyntaxError says that a text is not one JSON value, and where.
+// SyntaxError is the error for a text that is not one JSON value.
 type SyntaxError struct {
-	Line, Column int    // both from 1; Column counts bytes
-	Pointer      string // JSON pointer of the last value begun
+	Line, Column int    // of the error, from 1; Column counts bytes
+	Pointer      string // JSON pointer (RFC 6901) of the value that was being read
 	Message      string
 }
 
@@ -31,10 +29,11 @@ func (e *SyntaxError) Error() string {
 // Problem is one way in which a JSON value differs from the declared shape.
 type Problem struct {
 	Pointer string `json:"pointer"` // RFC 6901; "" is the whole value
-	Message string `json:"message"` // what is wrong and what would be right; never the value of a string
+	Message string `json:"message"` // what is wrong and what is allowed; it never quotes a string of the value
 }
 
-// ShapeError lists all problems of one value, in the order of the declaration.
+// ShapeError lists the problems of one value, at most 100, in the order of the
+// declaration.
 type ShapeError struct{ Problems []Problem }
 
 func (e *ShapeError) Error() string {

@@ -11,8 +11,8 @@ type Member struct {
 }
 
 // Members reads data, which must be one JSON object, and keeps the order of its
-// names, for the few places where the order means something. Errors are those
-// of [Unmarshal].
+// names, for the few places where that order has a meaning. The errors are those of
+// [Unmarshal].
 func Members(data []byte) ([]Member, error) {
 	tree, err := Parse(data)
 	if err != nil {

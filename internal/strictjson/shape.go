@@ -17,15 +17,15 @@ import (
 // UnmarshalText accepts.
 type Words interface{ Words() []string }
 
-// Check compares a free-form value with the shape that type t declares and
-// returns what differs, at most 100 problems. Fields in their other spelling get
-// the declared one in the value.
+// Check compares a free-form value with the shape that type t declares and returns
+// the differences, at most 100. In the value, a member under a field's second name
+// (see the package documentation) is renamed to the first.
 func Check(value any, t reflect.Type) []Problem {
 	problems, _ := check(value, t)
 	return problems
 }
 
-// check is Check, and reports whether a field was spelled otherwise.
+// check is Check, and reports whether a member was renamed.
 func check(value any, t reflect.Type) (problems []Problem, renamed bool) {
 	var c checker
 	if value == nil && t.Kind() == reflect.Struct {
@@ -62,7 +62,7 @@ func (c *checker) value(pointer string, value any, t reflect.Type, b Bounds) {
 	if t.Kind() == reflect.Interface || t == reflect.TypeFor[jsontext.Value]() {
 		return
 	}
-	if value == nil { // a null is an absent value; who needs it checks for it
+	if value == nil { // a null counts as absent; object checks whether the field is required
 		return
 	}
 	if t == number {
@@ -121,7 +121,7 @@ func (c *checker) value(pointer string, value any, t reflect.Type, b Bounds) {
 	}
 }
 
-// wrongKind accepts a string where a struct reads itself from text.
+// wrongKind accepts a string for a struct that reads itself from text.
 func (c *checker) wrongKind(pointer string, value any, t reflect.Type, want string) {
 	if reflect.PointerTo(t).Implements(textUnmarshaler) {
 		c.text(pointer, value)
@@ -205,11 +205,11 @@ func (c *checker) object(pointer string, object map[string]any, t reflect.Type) 
 	}
 }
 
-// Fold is what two names have in common that differ only in case. It takes each
-// letter for the same that encoding/json does, so that nobody behind us reads a
-// name that was unknown here.
+// Fold returns the same text for two names that differ only in case. It folds every
+// letter that encoding/json folds, so that a later reader which uses encoding/json
+// does not find a declared name where this package found an unknown one.
 func Fold(name string) string {
-	return strings.ToLower(strings.ReplaceAll(name, "\u017f", "s")) // a long s, whose capital is S
+	return strings.ToLower(strings.ReplaceAll(name, "\u017f", "s")) // the long s: its capital is S
 }
 
 type declaration struct {

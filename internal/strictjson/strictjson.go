@@ -1,7 +1,7 @@
-// Package strictjson is the one way in which this project reads and writes JSON
-// that something depends on.
+// Package strictjson reads and writes JSON strictly. All JSON that a decision
+// depends on is read by it, or by package jsonscan, which accepts the same.
 //
-// Reading refuses what encoding/json lets pass: duplicate names, names that
+// Reading refuses what encoding/json accepts: duplicate names, names that
 // differ from a declared one only in case, invalid UTF-8, trailing data, and
 // nesting beyond [MaxDepth]. Declared fields are checked against the Go type
 // they are meant for, and every problem is reported at once with its JSON
@@ -29,12 +29,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxDepth bounds how deeply arrays and objects may be nested. It protects
-// everything behind it that walks a value recursively.
+// MaxDepth is how deeply arrays and objects may be nested. It protects all code that
+// walks a value recursively.
 const MaxDepth = 100
 
-// MaxValues bounds how many values a text may hold, so that a small text of many
-// small values does not take far more memory than its size.
+// MaxValues is how many values a text may hold, so that a text of many small values
+// does not take far more memory than its size.
 const MaxValues = 250_000
 
 var (
@@ -55,13 +55,13 @@ var (
 // Invalid UTF-8, NaN and the infinities are errors.
 func Marshal(v any) ([]byte, error) { return jsonv2.Marshal(v, options) }
 
-// MarshalText is Marshal for what is only reported: invalid UTF-8 becomes
-// U+FFFD instead of an error.
+// MarshalText is like [Marshal], but writes U+FFFD for invalid UTF-8 instead of
+// returning an error. It is for telemetry, logs and messages.
 func MarshalText(v any) ([]byte, error) { return jsonv2.Marshal(v, lenientText) }
 
 // Unmarshal reads data, which must be one JSON value of the shape that v, a
 // non-nil pointer, declares. A value of another shape is a [*ShapeError] that
-// lists every problem; text that is no JSON is a [*SyntaxError].
+// lists up to 100 problems; a text that is not JSON is a [*SyntaxError].
 func Unmarshal(data []byte, v any) error {
 	tree, err := Parse(data)
 	if err != nil {
@@ -100,8 +100,8 @@ func Parse(data []byte) (any, error) {
 	return v, nil
 }
 
-// Normalize turns any Go value into the free-form value that Parse would read
-// from its JSON text: json.Number for numbers, map[string]any for structs.
+// Normalize returns any Go value as the free-form value that [Parse] reads from its
+// JSON text, with json.Number for numbers and map[string]any for structs.
 func Normalize(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, bool:
@@ -118,8 +118,8 @@ func Normalize(v any) (any, error) {
 	return Parse(text)
 }
 
-// readValue reads one value within as many others as depth, and takes what it
-// holds off what is left.
+// readValue reads one value that stands inside depth arrays and objects. left is how
+// many more values the text may hold; readValue counts it down.
 func readValue(dec *jsontext.Decoder, depth int, left *int) (any, error) {
 	*left--
 	if *left < 0 {
@@ -153,7 +153,7 @@ func readValue(dec *jsontext.Decoder, depth int, left *int) (any, error) {
 		}
 		_, err := dec.ReadToken()
 		return list, err
-	default: // '{': the decoder has refused everything else
+	default: // '{': the decoder refuses everything else
 		object := map[string]any{}
 		for dec.PeekKind() != '}' {
 			name, err := dec.ReadToken()
@@ -209,14 +209,15 @@ func unmarshalInt[T int | int64](dec *jsontext.Decoder, v *T) error {
 	return nil
 }
 
-// Int is the whole number, if it is one that an int64 holds, for which the text
-// of a JSON number stands. 2.0 is 2, as in the published client's models.
+// Int reads a JSON number as a whole number. 2.0 and 2e0 are 2. ok is false if the
+// number is not whole, does not fit an int64, or has a point or an exponent and is
+// 2^53 or more.
 func Int(text string) (n int64, ok bool) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, true
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.Abs(f) >= 1<<53 || f != math.Trunc(f) { // beyond it a digit would be lost
+	if err != nil || math.Abs(f) >= 1<<53 || f != math.Trunc(f) { // a float64 would lose a digit
 		return 0, false
 	}
 	return int64(f), true
