@@ -11,8 +11,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// A page of 512 spans: as the client reads it from the connection, one span at
-// a time, and held whole for the readers that go by reflection.
+// A page of 512 spans: the client reads it from the connection, one span at a time;
+// the other readers get the whole page.
 func BenchmarkDecodeSpans512(b *testing.B) {
 	page, err := json.Marshal(benchmarkSpans())
 	require.NoError(b, err)
@@ -51,8 +51,8 @@ func BenchmarkDecodeSpans512(b *testing.B) {
 	})
 }
 
-// Each model as it is read here, beside the readers that go by reflection, of
-// which encoding/json takes what must be refused.
+// Each model as the client reads it, beside strictjson alone, and beside
+// encoding/json, which also accepts what must be refused.
 func BenchmarkDecodeModel(b *testing.B) {
 	benchmarkModel[GuardDecision](b, "decision", plainDecision)
 	benchmarkModel[PolicyContext](b, "question", plainContext)

@@ -114,7 +114,11 @@ func FuzzDecodeAuditRecord(f *testing.F)    { fuzzAgreement[AuditRecord](f, plai
 func FuzzDecodeDecisionRecord(f *testing.F) { fuzzAgreement[DecisionRecord](f, plainDecisionRecord) }
 func FuzzDecodeOutcome(f *testing.F)        { fuzzAgreement[Outcome](f, plainOutcome) }
 func FuzzDecodeCommit(f *testing.F)         { fuzzAgreement[Commit](f, plainCommit) }
-func FuzzDecodeGateConfig(f *testing.F)     { fuzzAgreement[GateConfig](f, plainGateConfig) }
+func FuzzDecodeWorkflow(f *testing.F)       { fuzzAgreement[executeRequest](f, plainWorkflow) }
+func FuzzDecodeWorkflowResult(f *testing.F) {
+	fuzzAgreement[WorkflowExecutionResult](f, plainWorkflowResult)
+}
+func FuzzDecodeGateConfig(f *testing.F) { fuzzAgreement[GateConfig](f, plainGateConfig) }
 
 // A field added to a model must be added to its sample here.
 func TestDecode_Samples_FillTheirModels(t *testing.T) {

@@ -69,50 +69,52 @@ var things = map[string]struct {
 	text string
 	want bool
 }{
-	"what is required":                  {`{"name":"n","flag":false}`, true},
-	"in another order":                  {`{"flag":true,"task_k":"t","name":"n","color":"red"}`, true},
-	"everything":                        {`{"name":"n","color":"green","share":1,"task_k":"t","flag":true,"tags":{"a":"b"},"free":{"a":[1]},"parts":[{"name":"m","flag":false}]}`, true},
-	"what is empty":                     {`{"name":"","flag":false,"tags":{},"free":{},"parts":[]}`, true},
-	"a name that is escaped":            {`{"n\u0061me":"n","flag":false}`, true},
-	"nulls for what is optional":        {`{"name":"n","color":null,"share":null,"task_k":null,"flag":true,"tags":null,"free":null,"parts":null}`, true},
-	"other names":                       {`{"x":{"NAME":[1]},"name":"n","y":null,"flag":true,"Hidden":1,"naïve":"é","-":2}`, true},
-	"more other names than a few":       {`{"name":"n","flag":true,` + manyNames(40)[1:], true},
-	"nothing":                           {`{}`, false},
-	"no name":                           {`{"flag":true}`, false},
-	"null for what is required":         {`{"name":null,"flag":true}`, false},
-	"null for the whole":                {`null`, false},
-	"a list for the whole":              {`[]`, false},
-	"a declared name twice":             {`{"name":"n","name":"n","flag":true}`, false},
-	"a declared name twice as null":     {`{"name":"n","flag":true,"color":null,"color":null}`, false},
-	"a declared name twice, escaped":    {`{"name":"n","\u006eame":"n","flag":true}`, false},
-	"another name twice":                {`{"name":"n","flag":true,"x":1,"x":1}`, false},
-	"another name twice, among many":    {`{"name":"n","flag":true,"last":2,` + manyNames(40)[1:], false},
-	"a name twice in what is dropped":   {`{"name":"n","flag":true,"x":[{"a":1,"a":1}]}`, false},
-	"half a surrogate in it":            {`{"name":"n","flag":true,"x":"\ud800"}`, false},
-	"a name in another case":            {`{"name":"n","flag":true,"Color":"red"}`, false},
-	"a name in another case, beside it": {`{"name":"n","flag":true,"NAME":"m"}`, false},
-	"a name with a long s":              {`{"name":"n","flag":true,"tag` + "\u017f" + `":{}}`, false},
-	"a name with the sign for kelvin":   {`{"name":"n","flag":true,"tas` + "\u212a" + `_k":"t"}`, false},
-	"a name with a long s, escaped":     {`{"name":"n","flag":true,"\u017fhare":1}`, false},
-	"a word that is none":               {`{"name":"n","flag":true,"color":"blue"}`, false},
-	"a word in another case":            {`{"name":"n","flag":true,"color":"Red"}`, false},
-	"an empty word":                     {`{"name":"n","flag":true,"color":""}`, false},
-	"a tag that is null":                {`{"name":"n","flag":true,"tags":{"a":null}}`, false},
-	"a tag twice":                       {`{"name":"n","flag":true,"tags":{"a":"b","a":"b"}}`, false},
-	"a part that is null":               {`{"name":"n","flag":true,"parts":[null]}`, false},
-	"a part without a name":             {`{"name":"n","flag":true,"parts":[{}]}`, false},
-	"a flag that is a text":             {`{"name":"n","flag":"true"}`, false},
-	"a number that is a text":           {`{"name":"n","flag":true,"share":"1"}`, false},
-	"a number beyond float64":           {`{"name":"n","flag":true,"share":1e309}`, false},
-	"more behind it":                    {`{"name":"n","flag":true}}`, false},
-	"as deep as it goes":                {`{"name":"n","flag":true,"free":{"a":` + nested(strictjson.MaxDepth-2) + `},"x":` + nested(strictjson.MaxDepth-1) + `}`, true},
-	"one level too deep":                {`{"name":"n","flag":true,"free":{"a":` + nested(strictjson.MaxDepth-1) + `}}`, false},
-	"one level too deep in the dropped": {`{"name":"n","flag":true,"x":` + nested(strictjson.MaxDepth) + `}`, false},
+	"only what is required":                       {`{"name":"n","flag":false}`, true},
+	"in another order":                            {`{"flag":true,"task_k":"t","name":"n","color":"red"}`, true},
+	"everything":                                  {`{"name":"n","color":"green","share":1,"task_k":"t","flag":true,"tags":{"a":"b"},"free":{"a":[1]},"parts":[{"name":"m","flag":false}]}`, true},
+	"what is empty":                               {`{"name":"","flag":false,"tags":{},"free":{},"parts":[]}`, true},
+	"a name that is escaped":                      {`{"n\u0061me":"n","flag":false}`, true},
+	"null for every optional member":              {`{"name":"n","color":null,"share":null,"task_k":null,"flag":true,"tags":null,"free":null,"parts":null}`, true},
+	"unknown names":                               {`{"x":{"NAME":[1]},"name":"n","y":null,"flag":true,"Hidden":1,"naïve":"é","-":2}`, true},
+	"many unknown names":                          {`{"name":"n","flag":true,` + manyNames(40)[1:], true},
+	"nothing":                                     {`{}`, false},
+	"no name":                                     {`{"flag":true}`, false},
+	"null for what is required":                   {`{"name":null,"flag":true}`, false},
+	"null for the whole":                          {`null`, false},
+	"a list for the whole":                        {`[]`, false},
+	"a declared name twice":                       {`{"name":"n","name":"n","flag":true}`, false},
+	"a declared name twice as null":               {`{"name":"n","flag":true,"color":null,"color":null}`, false},
+	"a declared name twice, escaped":              {`{"name":"n","\u006eame":"n","flag":true}`, false},
+	"an unknown name twice":                       {`{"name":"n","flag":true,"x":1,"x":1}`, false},
+	"an unknown name twice, among many":           {`{"name":"n","flag":true,"last":2,` + manyNames(40)[1:], false},
+	"a name twice in an unknown value":            {`{"name":"n","flag":true,"x":[{"a":1,"a":1}]}`, false},
+	"an unpaired surrogate in an unknown value":   {`{"name":"n","flag":true,"x":"\ud800"}`, false},
+	"a name in another case":                      {`{"name":"n","flag":true,"Color":"red"}`, false},
+	"a name in another case, beside the declared": {`{"name":"n","flag":true,"NAME":"m"}`, false},
+	"a name with a long s":                        {`{"name":"n","flag":true,"tag` + "\u017f" + `":{}}`, false},
+	"a name with the sign for kelvin":             {`{"name":"n","flag":true,"tas` + "\u212a" + `_k":"t"}`, false},
+	"a name with a long s, escaped":               {`{"name":"n","flag":true,"\u017fhare":1}`, false},
+	"an unknown word":                             {`{"name":"n","flag":true,"color":"blue"}`, false},
+	"a word in another case":                      {`{"name":"n","flag":true,"color":"Red"}`, false},
+	"an empty word":                               {`{"name":"n","flag":true,"color":""}`, false},
+	"a tag that is null":                          {`{"name":"n","flag":true,"tags":{"a":null}}`, false},
+	"a tag twice":                                 {`{"name":"n","flag":true,"tags":{"a":"b","a":"b"}}`, false},
+	"a part that is null":                         {`{"name":"n","flag":true,"parts":[null]}`, false},
+	"a part without a name":                       {`{"name":"n","flag":true,"parts":[{}]}`, false},
+	"a flag that is a text":                       {`{"name":"n","flag":"true"}`, false},
+	"a number that is a text":                     {`{"name":"n","flag":true,"share":"1"}`, false},
+	"a number beyond float64":                     {`{"name":"n","flag":true,"share":1e309}`, false},
+	"text after the object":                       {`{"name":"n","flag":true}}`, false},
+	"as deep as allowed":                          {`{"name":"n","flag":true,"free":{"a":` + nested(strictjson.MaxDepth-2) + `},"x":` + nested(strictjson.MaxDepth-1) + `}`, true},
+	"one level too deep":                          {`{"name":"n","flag":true,"free":{"a":` + nested(strictjson.MaxDepth-1) + `}}`, false},
+	"one level too deep in an unknown value":      {`{"name":"n","flag":true,"x":` + nested(strictjson.MaxDepth) + `}`, false},
 }
 
-func TestObject(t *testing.T) {
+func TestScanner_Object_AcceptsWhatStrictjsonAccepts(t *testing.T) {
+	t.Parallel()
 	for name, test := range things {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			got, ok := readThing(test.text)
 			require.Equal(t, test.want, ok)
 			var want thing
@@ -140,7 +142,8 @@ func FuzzObject(f *testing.F) {
 	})
 }
 
-func TestShapesThatThereAreNone(t *testing.T) {
+func TestShapeOf_OtherStructs_Panics(t *testing.T) {
+	t.Parallel()
 	type embedded struct {
 		thing
 	}
@@ -153,10 +156,11 @@ func TestShapesThatThereAreNone(t *testing.T) {
 		jsonscan.ShapeOf[struct {
 			Name string `json:"aName"` //nolint:tagliatelle // that is the point
 		}]()
-	}, "a name in upper case, whose other cases nobody would look for")
+	}, "a name in upper case: its other cases would be unknown names")
 }
 
-func TestANameTwiceIsFoundAmongAnyNumber(t *testing.T) {
+func TestScanner_Members_RefusesANameTwiceAmongAnyNumber(t *testing.T) {
+	t.Parallel()
 	for _, count := range []int{2, 15, 16, 17, 18, 40} {
 		object := manyNames(count)
 		require.True(t, skip(object))

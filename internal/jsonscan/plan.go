@@ -94,7 +94,7 @@ func compile(t reflect.Type, bounds strictjson.Bounds, outer []reflect.Type) rea
 
 // address returns the pointer to v, which is of type T and can be addressed.
 func address[T any](v reflect.Value) *T {
-	p, _ := v.Addr().Interface().(*T)
+	p, _ := reflect.TypeAssert[*T](v.Addr())
 	return p
 }
 
@@ -121,7 +121,7 @@ func compileText(t reflect.Type) read {
 			v.SetString(words[i])
 			return true
 		}
-		u, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+		u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 		return ok && u.UnmarshalText(append(s.buffer[:0], text...)) == nil
 	}
 }

@@ -27,7 +27,7 @@ func nested(levels int) string {
 	return strings.Repeat("[", levels) + "0" + strings.Repeat("]", levels)
 }
 
-// hollow is an empty array within as many others as make that many levels.
+// hollow is an empty array nested in that many levels, itself included.
 func hollow(levels int) string {
 	return strings.Repeat("[", levels) + strings.Repeat("]", levels)
 }
@@ -42,7 +42,7 @@ func manyNames(n int) string {
 	return b.String() + "}"
 }
 
-var taken = map[string]string{
+var valid = map[string]string{
 	"null":                             `null`,
 	"white space of every kind around": " \t\r\n[ 1 ,\n2 ] \r\n",
 	"an empty object in an array":      `[{},[],""]`,
@@ -66,7 +66,7 @@ var taken = map[string]string{
 	"an empty object at the deepest":   strings.Replace(hollow(strictjson.MaxDepth), "[]", "{}", 1),
 }
 
-var refused = map[string]string{
+var invalid = map[string]string{
 	"nothing":                                ``,
 	"white space alone":                      " \n",
 	"a byte order mark":                      "\ufeff1",
@@ -132,9 +132,11 @@ var refused = map[string]string{
 	"far too deep in objects":                strings.Repeat(`{"a":`, 100_000),
 }
 
-func TestTaken(t *testing.T) {
-	for name, text := range taken {
+func TestScanner_ValidText_IsReadAsByStrictjson(t *testing.T) {
+	t.Parallel()
+	for name, text := range valid {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			got, ok := value(text)
 			require.True(t, ok)
 			want, err := strictjson.Parse([]byte(text))
@@ -145,9 +147,11 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
-	for name, text := range refused {
+func TestScanner_InvalidText_IsRefused(t *testing.T) {
+	t.Parallel()
+	for name, text := range invalid {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, ok := value(text)
 			require.False(t, ok)
 			_, err := strictjson.Parse([]byte(text))
@@ -157,10 +161,10 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Up to its length, the scanner takes all that package strictjson takes, with
-// the same value, and nothing else.
+// Within its limit of length, the scanner accepts what strictjson accepts, with the
+// same value, and nothing else.
 func FuzzValue(f *testing.F) {
-	for _, texts := range []map[string]string{taken, refused} {
+	for _, texts := range []map[string]string{valid, invalid} {
 		for _, text := range texts {
 			if len(text) < 10_000 {
 				f.Add([]byte(text))
@@ -180,14 +184,15 @@ func FuzzValue(f *testing.F) {
 
 // The longest text that is read cannot hold more values than are allowed; the
 // next longer one can.
-func TestALongTextIsForOthers(t *testing.T) {
-	most := "[" + strings.Repeat("0,", strictjson.MaxValues-2) + "0]"
-	require.True(t, skip(most))
-	_, err := strictjson.Parse([]byte(most))
+func TestScanner_TextBeyondTheLimit_IsRefused(t *testing.T) {
+	t.Parallel()
+	longest := "[" + strings.Repeat("0,", strictjson.MaxValues-2) + "0]"
+	require.True(t, skip(longest))
+	_, err := strictjson.Parse([]byte(longest))
 	require.NoError(t, err)
 	for name, longer := range map[string]string{
-		"one value more": strings.Replace(most, "0]", "0,0]", 1),
-		"a space more":   most + " ",
+		"one value more": strings.Replace(longest, "0]", "0,0]", 1),
+		"a space more":   longest + " ",
 	} {
 		require.False(t, skip(longer), name)
 		_, ok := value(longer)
@@ -195,13 +200,15 @@ func TestALongTextIsForOthers(t *testing.T) {
 	}
 }
 
-func TestTheZeroScannerFindsNothing(t *testing.T) {
+func TestScanner_ZeroValue_ReadsNothing(t *testing.T) {
+	t.Parallel()
 	var s jsonscan.Scanner
 	var v any
 	require.False(t, s.Null() || s.Value(&v) || s.Skip())
 }
 
-func TestWhiteSpaceIsNoticed(t *testing.T) {
+func TestScanner_Spaced_ReportsWhiteSpaceBetweenTokens(t *testing.T) {
+	t.Parallel()
 	for text, spaced := range map[string]bool{`{"a b":[1," "]}`: false, ` 1`: true, `1 `: true, `{"a": 1}`: true, "[1,\n2]": true} {
 		s := jsonscan.New(text)
 		require.True(t, s.Skip() && s.End())
@@ -209,7 +216,8 @@ func TestWhiteSpaceIsNoticed(t *testing.T) {
 	}
 }
 
-func TestNumbers(t *testing.T) {
+func TestScanner_Float_TakesWhatAFloat64Holds(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]bool{`1`: true, `-0`: true, `1e-400`: true, `1.5E3`: true, `1e400`: false, `"1"`: false, `null`: false, `true`: false} {
 		s := jsonscan.New(text)
 		var got, read float64
@@ -221,13 +229,15 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// Who keeps a string keeps no more than a small text with it.
-func TestStringsAreNoPartsOfALongText(t *testing.T) {
+// A string that is kept keeps at most a small text with it.
+func TestScanner_LongText_StringsAreCopies(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		length int
 		part   bool
 	}{"a short text": {4 << 10, true}, "a longer one": {4<<10 + 1, false}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			const head = `[{"name":"value"},"plain",12,"`
 			text := head + strings.Repeat("x", test.length-len(head)-2) + `"]`
 			require.Len(t, text, test.length)
@@ -250,7 +260,7 @@ func isPart(text, part string) bool {
 	return begin <= at && at < begin+uintptr(len(text))
 }
 
-func TestReadingAllocatesNothingButWhatIsKept(t *testing.T) {
+func TestScanner_Skip_DoesNotAllocate(t *testing.T) {
 	const text = `{"name":"n","value":-1.5e3,"flag":true,"free":{"a":[1,2,{"b":null}],"c":"d"},"list":["x","y"]}`
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		if !skip(text) {

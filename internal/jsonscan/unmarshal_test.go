@@ -195,7 +195,6 @@ func TestScan_OtherTypes_ReadsNothing(t *testing.T) {
 	require.False(t, jsonscan.Scan([]byte(`null`), nil))
 }
 
-// What is read by the scanner must not depend on what is not there.
 func TestUnmarshal_PartThatTheScannerDoesNotRead_LeavesTheTextToStrictjson(t *testing.T) {
 	t.Parallel()
 	var got logged

@@ -23,6 +23,7 @@ func TestSplit_Array_GivesTheTextsOfItsItems(t *testing.T) {
 		"an item that is nested too deep to read": {`[` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `,1]`, []string{strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), `1`}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			items, err := Split([]byte(test.text), 10)
 			require.NoError(t, err)
 			got := []string{}
@@ -55,6 +56,7 @@ func TestSplit_NoArray_IsAnError(t *testing.T) {
 		"two arrays":                 `[1][2]`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, err := Split([]byte(text), 10)
 			require.ErrorIs(t, err, ErrNoArray)
 			require.NotErrorIs(t, err, ErrTooMany)

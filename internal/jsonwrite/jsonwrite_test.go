@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFloatsAreWrittenAsECMAScriptWritesThem(t *testing.T) {
+func TestFloat_AnyNumber_IsWrittenAsByEncodingJSON(t *testing.T) {
+	t.Parallel()
 	for _, f := range []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 1e20, 1e21, 1.5e21, 1e-6, 1e-7, 123456789012345680000, 1 << 53, 1<<53 + 2, -(1 << 53), math.MaxFloat64, math.SmallestNonzeroFloat64, 5e-324, 100, 1e-10} {
 		got, err := Float(nil, f)
 		require.NoError(t, err)
@@ -30,8 +31,10 @@ func TestFloatsAreWrittenAsECMAScriptWritesThem(t *testing.T) {
 	}
 }
 
-// Every byte at every place of a word and behind it is told from its neighbours.
-func TestStringsAreEscapedWhereverTheSpecialByteStands(t *testing.T) {
+// Strings are examined eight bytes at once, so every byte is tried at every position
+// of such a group and after it.
+func TestString_SpecialByteAtAnyPosition_IsEscaped(t *testing.T) {
+	t.Parallel()
 	for c := range 256 {
 		for _, length := range []int{1, 7, 8, 9, 17} {
 			for at := range length {
@@ -52,7 +55,7 @@ func requireString(t *testing.T, s string) {
 	for _, c := range got[6:] {
 		require.GreaterOrEqual(t, c, byte(' '), "%q", s)
 	}
-	if !utf8.ValidString(s) { // the bytes stay: what is mended afterwards is the text mended
+	if !utf8.ValidString(s) { // String leaves the bytes as they are; the caller replaces them later
 		got, s = []byte(strings.ToValidUTF8(string(got), "\uFFFD")), strings.ToValidUTF8(s, "\uFFFD")
 	}
 	var back string

@@ -8,7 +8,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-func TestMembersKeepTheirOrder(t *testing.T) {
+func TestMembers_Object_KeepsTheOrderOfItsNames(t *testing.T) {
+	t.Parallel()
 	members, err := strictjson.Members([]byte(` {"b": [1, {"z":2}], "a" :null,"c":"x"} `))
 	require.NoError(t, err)
 	require.Equal(t, []strictjson.Member{
@@ -18,7 +19,8 @@ func TestMembersKeepTheirOrder(t *testing.T) {
 	}, members)
 }
 
-func TestMembersRefuses(t *testing.T) {
+func TestMembers_OtherText_IsAnError(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"a name twice":      `{"a":1,"a":2}`,
 		"a name twice deep": `{"a":{"b":1,"b":2}}`,
@@ -28,6 +30,7 @@ func TestMembersRefuses(t *testing.T) {
 		"null":              `null`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			members, err := strictjson.Members([]byte(text))
 			require.Error(t, err)
 			require.Empty(t, members)

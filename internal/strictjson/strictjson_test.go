@@ -37,7 +37,8 @@ type outer struct {
 	Number int               `json:"number,omitzero"`
 }
 
-func TestUnmarshal(t *testing.T) {
+func TestUnmarshal_ValidText_FillsTheFields(t *testing.T) {
+	t.Parallel()
 	var got outer
 	require.NoError(t, strictjson.Unmarshal([]byte(`{"id":"","flag":false,"share":null,"list":[{"name":"a","count":2.0}],"free":null,"number":2e2,
 		"loose":{"big":1000000000000000000000000000000,"nil":null,"f":1.50},"unknown":{"ID":1,"id":2}}`), &got))
@@ -47,7 +48,8 @@ func TestUnmarshal(t *testing.T) {
 	}, got)
 }
 
-func TestEveryProblemIsNamedAtOnce(t *testing.T) {
+func TestUnmarshal_ManyProblems_ListsAllAtOnce(t *testing.T) {
+	t.Parallel()
 	var got outer
 	err := strictjson.Unmarshal([]byte(`{"flag":"yes","share":1.01,"color":"blue","inner":{"Name":"x","count":9},"list":[{"name":"a"},null,{"name":7,"count":1.5}],
 		"named":{"a/b":{},"c~":null},"FREE":1,"tags":{"k":1},"number":"1"}`), &got)
@@ -78,7 +80,8 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 	require.ErrorContains(t, err, "and 8 more")
 }
 
-func TestWholeNumbers(t *testing.T) {
+func TestUnmarshal_Int64_TakesWholeNumbersOnly(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]int64{
 		"0": 0, "-0": 0, "-7": -7, "2.0": 2, "-2e2": -200, "9007199254740993": 9007199254740993,
 		"9223372036854775807": math.MaxInt64, "-9223372036854775808": math.MinInt64,
@@ -97,7 +100,8 @@ func TestWholeNumbers(t *testing.T) {
 	}
 }
 
-func TestASecondSpellingIsRead(t *testing.T) {
+func TestUnmarshal_Alias_IsReadAsTheDeclaredName(t *testing.T) {
+	t.Parallel()
 	type move struct {
 		From color `json:"from_color" aureus:"alias=from"`
 		To   color `json:"to_color,omitzero" aureus:"alias=to"`
@@ -111,12 +115,28 @@ func TestASecondSpellingIsRead(t *testing.T) {
 		"free":{"from":1000000000000000000000000000000}}`), &got))
 	require.Equal(t, moves{
 		List: []move{{"red", "green"}, {"green", ""}}, Free: map[string]any{"from": json.Number("1000000000000000000000000000000")},
-	}, got, "the declared spelling wins, and what is free-form stays as it is")
+	}, got, "the declared name wins, and free-form values are not changed")
 	require.Equal(t, `{"from_color":"red","to_color":"green"}`, string(must(t, got.List[0]))) //nolint:testifylint // to the byte
 
 	err := strictjson.Unmarshal([]byte(`{"list":[{"from":"blue"},{}]}`), &got)
 	require.ErrorContains(t, err, "/list/0/from_color: must be one of red, green")
 	require.ErrorContains(t, err, "/list/1/from_color: is required")
+}
+
+func TestUnmarshal_OptionalField_MayBeAbsentAndIsAlwaysWritten(t *testing.T) {
+	t.Parallel()
+	type answer struct {
+		Token  string  `json:"token"`
+		Joined bool    `json:"joined" aureus:"optional"`
+		Of     *answer `json:"of" aureus:"optional"`
+	}
+	for _, text := range []string{`{"token":"t"}`, `{"token":"t","joined":null,"of":null}`} {
+		var got answer
+		require.NoError(t, strictjson.Unmarshal([]byte(text), &got))
+		require.Equal(t, answer{Token: "t"}, got)
+	}
+	require.Equal(t, `{"token":"t","joined":false,"of":null}`, string(must(t, answer{Token: "t"}))) //nolint:testifylint // to the byte
+	require.ErrorContains(t, strictjson.Unmarshal([]byte(`{"joined":true}`), new(answer)), "/token: is required")
 }
 
 func must(t *testing.T, v any) []byte {
@@ -126,7 +146,8 @@ func must(t *testing.T, v any) []byte {
 	return text
 }
 
-func TestSyntax(t *testing.T) {
+func TestParse_InvalidText_IsASyntaxError(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":                     {"", "the text is empty"},
 		"duplicate":                 {"{\"a\":1,\n \"a\":2}", "line 2, column 2: the name a stands twice"},
@@ -145,6 +166,7 @@ func TestSyntax(t *testing.T) {
 		"far too deep":              {strings.Repeat(`{"a":`, 1_000_000), "nested more than 100 levels deep"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, err := strictjson.Parse([]byte(test.text))
 			_, ok := errors.AsType[*strictjson.SyntaxError](err)
 			require.True(t, ok, "%v", err)
@@ -159,7 +181,8 @@ func TestSyntax(t *testing.T) {
 	}
 }
 
-func TestMarshal(t *testing.T) {
+func TestMarshal_ValueWithoutJSONForm_IsAnError(t *testing.T) {
+	t.Parallel()
 	text, err := strictjson.Marshal(map[string]any{"b": json.Number("1e2"), "a": []any{"<&>", nil, 1.5}})
 	require.NoError(t, err)
 	require.Equal(t, `{"a":["<&>",null,1.5],"b":1e2}`, string(text)) //nolint:testifylint // to the byte
@@ -173,7 +196,8 @@ func TestMarshal(t *testing.T) {
 	require.Equal(t, "\"a\ufffdb\"", string(text))
 }
 
-func TestNormalize(t *testing.T) {
+func TestNormalize_AnyValue_GivesFreeForm(t *testing.T) {
+	t.Parallel()
 	got, err := strictjson.Normalize(inner{Name: "n", Count: 3})
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"name": "n", "count": json.Number("3")}, got)
@@ -183,7 +207,7 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-// Whatever is taken can be written again, and is then the same.
+// A value that is read can be written again, and reads back as the same value.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,2.50,-0,1e400,"é\u0000",null,true]}`, `{"A":1,"a":2}`, `"x" `, `[[[]]]`, "{\"\xff\":1}", `{"id":"x","flag":true,"list":[],"free":1}`} {
 		f.Add([]byte(seed))
@@ -201,13 +225,14 @@ func FuzzParse(f *testing.F) {
 
 		var o outer
 		if strictjson.Unmarshal(data, &o) == nil {
-			require.Empty(t, strictjson.Check(tree, reflect.TypeFor[outer]()), "what was read has the shape")
+			require.Empty(t, strictjson.Check(tree, reflect.TypeFor[outer]()), "a value that was read has the shape")
 		}
 	})
 }
 
-// A name that encoding/json would take for a declared one is not passed over.
-func TestNamesThatALenientReaderTakesForDeclared(t *testing.T) {
+// encoding/json reads these names as declared ones.
+func TestUnmarshal_NameInAnotherCase_IsAnError(t *testing.T) {
+	t.Parallel()
 	type decision struct {
 		Passed bool   `json:"passed"`
 		Task   string `json:"task,omitzero"`
@@ -219,16 +244,17 @@ func TestNamesThatALenientReaderTakesForDeclared(t *testing.T) {
 		}
 		var lenient decision
 		require.NoError(t, json.Unmarshal([]byte(text), &lenient), name)
-		require.NotEqual(t, decision{}, lenient, "encoding/json takes %s", name)
+		require.NotEqual(t, decision{}, lenient, "encoding/json reads %s", name)
 		var strict decision
 		require.ErrorContains(t, strictjson.Unmarshal([]byte(text), &strict), "another case", name)
 	}
 	var strict decision
-	require.NoError(t, strictjson.Unmarshal([]byte(`{"passed":true,"ﬁeld":1,"paßed":2,"tàsk":3,"task\u0131":4}`), &strict), "other names are others")
+	require.NoError(t, strictjson.Unmarshal([]byte(`{"passed":true,"ﬁeld":1,"paßed":2,"tàsk":3,"task\u0131":4}`), &strict), "these names do not differ in case only")
 }
 
-// Whole numbers are read to the digit, or not at all.
-func TestWholeNumbersKeepTheirDigits(t *testing.T) {
+// Whole numbers keep every digit, or are refused.
+func TestUnmarshal_LargeWholeNumber_KeepsItsDigits(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]int64{
 		"0": 0, "-0": 0, "2.0": 2, "2e3": 2000, "-1.5e1": -15,
 		"9007199254740993": 1<<53 + 1, "9007199254740991.0": 1<<53 - 1,

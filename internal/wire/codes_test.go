@@ -7,8 +7,9 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/farmountain/aureus-go/internal/wire"
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // The client refuses a decision that allows and has an error code, so a code that
