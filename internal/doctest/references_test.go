@@ -66,7 +66,7 @@ var (
 	link     = regexp.MustCompile(`\]\(([^)\s:]*#[^)\s]*)\)`)
 	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
 	fenced   = regexp.MustCompile("(?s)(?:^|\n) *(?:```|~~~).*?\n *(?:```|~~~)")
-	numbered = regexp.MustCompile(`\bSPEC(?:,|\s|//|section|trap)*\s(?:[0-9]|[A-Z][0-9])`)
+	numbered = regexp.MustCompile(`\bSPEC(?:,|\s|//|section|trap)*\s(?:\d|[A-Z]\d)`)
 )
 
 // headings are the anchors of the headings of pages.
