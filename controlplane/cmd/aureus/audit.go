@@ -18,40 +18,32 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-const auditUsage = `Check the audit log in a database file, or move its beginning to a file, also
-while a server has it open.
+const auditUsage = `Check the audit log in a database file, or move its oldest entries to a file, also
+while a server has the database open.
 
 Usage:
 
   aureus audit verify [--entries N --head HASH] [--tenant T] [--db FILE]
   aureus audit archive --to FILE --key FILE [--create-key] [--before 2160h] [--tenant T] [--db FILE]
 
-verify prints entries and head: keep them elsewhere, and give them the next time.
-archive signs with the Ed25519 key in --key (PEM); --create-key makes one.
+verify prints --entries and --head: store them elsewhere and pass them to the next
+verification. archive signs with the Ed25519 key in the file --key (PEM);
+--create-key creates the key.
 `
 
-// auditLog is the command audit.
+// auditLog runs the command audit.
 func auditLog(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	verb := ""
 	if len(args) > 0 {
 		verb, args = args[0], args[1:]
 	}
-	flags := flag.NewFlagSet("audit "+verb, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	environment := getenv
-	getenv = func(name string) string { // the file alone
-		if name != "AUREUS_DB" {
-			return ""
-		}
-		return environment(name)
-	}
-	db := flags.String("db", "aureus.db", "the database `file`")
+	flags, db, getenv := newFileFlags("audit "+verb, "the database `file`", getenv, stderr)
 	tenant := flags.String("tenant", controlplane.DefaultTenant, "the tenant of the log")
 	switch verb {
 	case "verify":
-		entries := flags.Int64("entries", 0, "the entries of an earlier verification, with its --head")
-		head := flags.String("head", "", "the head of an earlier verification, with its --entries")
-		if err := parse(flags, args, 0, getenv); err != nil {
+		entries := flags.Int64("entries", 0, "the number of entries that an earlier verification printed; needs --head")
+		head := flags.String("head", "", "the hash that an earlier verification printed; needs --entries")
+		if err := parse(flags, args, getenv); err != nil {
 			return err
 		}
 		earlier, err := earlierVerification(flags, *entries, *head)
@@ -61,28 +53,28 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 		if *tenant == "" {
 			return errNoTenant
 		}
-		if err := isThere(*db, ""); err != nil {
+		if err := requireDatabase(*db, ""); err != nil {
 			return err
 		}
 		return verifyLog(ctx, *db, *tenant, earlier, stdout)
 	case "archive":
 		to := flags.String("to", "", "the new `file` for the entries")
-		keyFile := flags.String("key", "", "the `file` of the Ed25519 private key that signs, PEM")
-		create := flags.Bool("create-key", false, "make the key if the file is not there")
-		before := flags.Duration("before", controlplane.DefaultRetention, "how old an entry must be to be archived")
-		if err := parse(flags, args, 0, getenv); err != nil {
+		keyFile := flags.String("key", "", "the `file` of the Ed25519 private key (PEM) that signs the archive")
+		create := flags.Bool("create-key", false, "create the key if the file does not exist")
+		before := flags.Duration("before", controlplane.DefaultRetention, "the minimum age of archived entries")
+		if err := parse(flags, args, getenv); err != nil {
 			return err
 		}
 		if *to == "" || *keyFile == "" {
-			return errors.New("--to and --key must each name a file")
+			return errors.New("--to and --key are required, and each must name a file")
 		}
 		switch {
 		case *before < 0:
-			return errors.New("--before is the age of an entry, and must not be negative; 0s archives all of them")
+			return errors.New("--before is the minimum age of archived entries and must not be negative; 0s archives all entries")
 		case *tenant == "":
 			return errNoTenant
 		}
-		if err := isThere(*db, ""); err != nil {
+		if err := requireDatabase(*db, ""); err != nil {
 			return err
 		}
 		key, err := signingKey(*keyFile, *create)
@@ -93,7 +85,7 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(stdout, "%d entries are in %s and no longer in the database. Keep the file: entry %d has the hash %s.\n", a.Entries, *to, a.Last, a.Head)
+		_, err = fmt.Fprintf(stdout, "%d entries were moved from the database to %s. Keep the file; the hash of entry %d is %s.\n", a.Entries, *to, a.Last, a.Head)
 		return err
 	case "help", "-h", "--help", "-help":
 		_, err := io.WriteString(stdout, auditUsage)
@@ -103,10 +95,10 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 	return errUsage
 }
 
-// earlierVerification is what the log is held against: nothing, or the one
-// verification that --entries and --head describe. A half of one, or one of no
-// entries, is an error, so that a script whose variable is empty does not check
-// less than it says.
+// earlierVerification returns the verification that --entries and --head describe,
+// or none if neither is given. It is an error if only one of them is given or one
+// of them is empty, so that a script with an unset variable does not skip the check
+// without notice.
 func earlierVerification(flags *flag.FlagSet, entries int64, head string) ([]aureus.AuditVerification, error) {
 	given := map[string]bool{}
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -114,9 +106,9 @@ func earlierVerification(flags *flag.FlagSet, entries int64, head string) ([]aur
 	case !given["entries"] && !given["head"]:
 		return nil, nil
 	case !given["entries"] || !given["head"]:
-		return nil, errors.New("--entries and --head come together")
+		return nil, errors.New("--entries and --head must be used together")
 	case entries < 1:
-		return nil, errors.New("--entries must be at least 1; leave out --entries and --head where the log was empty")
+		return nil, errors.New("--entries must be at least 1; omit --entries and --head if the log was empty")
 	case head == "":
 		return nil, errors.New("--head must be the hash that an earlier verification printed")
 	}
@@ -129,46 +121,47 @@ func verifyLog(ctx context.Context, db, tenant string, earlier []aureus.AuditVer
 		return err
 	}
 	if !v.Valid {
-		return fmt.Errorf("the audit log is not valid: entry %d is changed, missing or added", v.FirstInvalid)
+		return fmt.Errorf("the audit log is not valid: entry %d was changed, removed or inserted", v.FirstInvalid)
 	}
 	if v.Entries == 0 {
 		_, err = fmt.Fprintf(stdout, "The audit log of the tenant %q is empty.\n", tenant)
 		return err
 	}
 	if v.Archived > 0 {
-		_, _ = fmt.Fprintf(stdout, "The first %d entries are archived, signed by the key %s.\n", v.Archived, v.ArchiveKey)
+		_, _ = fmt.Fprintf(stdout, "The first %d entries are archived; the archive is signed by the key %s.\n", v.Archived, v.ArchiveKey)
 	}
-	_, err = fmt.Fprintf(stdout, "The audit log is valid. Keep this elsewhere, for the next time:\n\n  --entries %d --head %s\n", v.Entries, v.Head)
+	_, err = fmt.Fprintf(stdout, "The audit log is valid. Store this elsewhere for the next verification:\n\n  --entries %d --head %s\n", v.Entries, v.Head)
 	return err
 }
 
 const keyBlock = "PRIVATE KEY"
 
-// signingKey reads the key, or makes it.
+// signingKey reads the key, or creates it if create is set and the file does not
+// exist.
 func signingKey(file string, create bool) (ed25519.PrivateKey, error) {
 	text, err := os.ReadFile(file) //nolint:gosec // the operator's own path
 	if errors.Is(err, fs.ErrNotExist) && create {
-		return makeSigningKey(file)
+		return createSigningKey(file)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--key: %w; --create-key makes one", err)
+		return nil, fmt.Errorf("--key: %w; --create-key creates a key", err)
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != keyBlock {
-		return nil, fmt.Errorf("--key: %s holds no PEM block %q", file, keyBlock)
+		return nil, fmt.Errorf("--key: %s has no PEM block of type %q", file, keyBlock)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("--key: %s holds no private key that can be read", file) // the cause may quote it
+		return nil, fmt.Errorf("--key: the private key in %s is not valid", file) // the cause may contain the key
 	}
 	key, ok := parsed.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("--key: %s holds a key that is not Ed25519", file)
+		return nil, fmt.Errorf("--key: the key in %s is not an Ed25519 key", file)
 	}
 	return key, nil
 }
 
-func makeSigningKey(file string) (ed25519.PrivateKey, error) {
+func createSigningKey(file string) (ed25519.PrivateKey, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err

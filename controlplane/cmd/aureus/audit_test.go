@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAuditCommand_ArchivesAndVerifies(t *testing.T) {
+func TestAudit_ArchiveThenVerify_StaysValid(t *testing.T) {
 	folder := t.TempDir()
 	db, key := filepath.Join(folder, "aureus.db"), filepath.Join(folder, "audit.key")
 	command := func(args ...string) (int, string) {

@@ -12,7 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-func TestBackup(t *testing.T) {
+func TestBackup_Arguments_AreChecked(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db})
 	require.NoError(t, err)
@@ -32,8 +32,8 @@ func TestBackup(t *testing.T) {
 	require.Equal(t, 2, run(t.Context(), []string{"backup", "--nonsense"}, none, &out, &complaints))
 }
 
-// As the page says it: with names of files in the working directory.
-func TestBackupOfARelativePath(t *testing.T) {
+// The documentation uses file names in the working directory.
+func TestBackup_RelativePath_CopiesTheDatabase(t *testing.T) {
 	t.Chdir(t.TempDir())
 	none := func(string) string { return "" }
 	for _, db := range []string{"aureus.db", "./aureus #y%20.db", "data/aureus.db"} {
@@ -48,7 +48,7 @@ func TestBackupOfARelativePath(t *testing.T) {
 		require.NoError(t, srv.Close())
 
 		copied, err := controlplane.Open(t.Context(), controlplane.Config{DB: filepath.Join(to, filepath.Base(db))})
-		require.NoError(t, err, "the copy serves")
+		require.NoError(t, err, "the copy can be opened")
 		keys, err := copied.Keys().List(t.Context())
 		require.NoError(t, err)
 		require.Len(t, keys, 1)

@@ -6,12 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
@@ -23,17 +22,17 @@ Usage:
   aureus keys list [--db FILE] [--output text|json]
   aureus keys revoke KEY_ID [--db FILE] [--output text|json]
 
-With --output json, standard output has one line of JSON and nothing else: the
-new key with its "secret", the list of all keys, or what was revoked. It is empty
-where the command fails; the reason stands on standard error, and the exit code
-is 1, or 2 for arguments that cannot be understood. Only keys add shows a secret.
+With --output json, standard output contains exactly one line of JSON: the new key
+with its "secret", the list of all keys, or the revoked key. If the command fails,
+standard output is empty, the reason is on standard error, and the exit code is 1,
+or 2 for invalid arguments. Only keys add shows a secret.
 
-The database is the one of the server; --create makes a new one. A service that
+The database is that of the server; --create creates a new one. A service that
 asks about other principals than its own subject needs --speaks-for with their
 ids, or with * for all.
 `
 
-// byCommand is who the audit log names for changes made here.
+// byCommand is the author of changes made by this command, in the audit log.
 const byCommand = "aureus keys"
 
 func keys(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
@@ -41,25 +40,22 @@ func keys(ctx context.Context, args []string, getenv func(string) string, stdout
 	if len(args) > 0 {
 		verb, args = args[0], args[1:]
 	}
-	flags := flag.NewFlagSet("keys "+verb, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	environment := getenv
-	getenv = func(name string) string { // the file alone: a key is described by hand
-		if name != "AUREUS_DB" {
-			return ""
-		}
-		return environment(name)
-	}
-	db := flags.String("db", "aureus.db", "the database `file`")
+	flags, db, getenv := newFileFlags("keys "+verb, "the database `file`", getenv, stderr)
 	out := printer{stdout: stdout}
-	flags.Var(&out, "output", "the `form` of what is printed, text or json")
+	flags.Var(&out, "output", "the `format` of the output, text or json")
 	switch verb {
 	case "add":
 		return addKey(ctx, flags, db, args, getenv, &out)
 	case "list":
-		return withKeys(ctx, flags, db, args, 0, getenv, func(k *controlplane.Keys) error { return listKeys(ctx, k, &out) })
+		if err := parse(flags, args, getenv); err != nil {
+			return err
+		}
+		return withKeys(ctx, *db, func(k *controlplane.Keys) error { return listKeys(ctx, k, &out) })
 	case "revoke":
-		return withKeys(ctx, flags, db, args, 1, getenv, func(k *controlplane.Keys) error { return revokeKey(ctx, k, flags.Arg(0), &out) })
+		if err := parse(flags, args, getenv, "KEY_ID"); err != nil {
+			return err
+		}
+		return withKeys(ctx, *db, func(k *controlplane.Keys) error { return revokeKey(ctx, k, *db, flags.Arg(0), &out) })
 	case "help", "-h", "--help", "-help":
 		_, err := io.WriteString(stdout, keysUsage)
 		return err
@@ -68,32 +64,17 @@ func keys(ctx context.Context, args []string, getenv func(string) string, stdout
 	return errUsage
 }
 
-var errNoTenant = errors.New(`--tenant must name a tenant; leave it out for "` + controlplane.DefaultTenant + `"`)
+var errNoTenant = errors.New(`--tenant must not be empty; omit it for the tenant "` + controlplane.DefaultTenant + `"`)
 
-// withKeys does something with the keys of a file that is there.
-func withKeys(ctx context.Context, flags *flag.FlagSet, db *string, args []string, wantArgs int, getenv func(string) string, do func(*controlplane.Keys) error) error {
-	if err := parse(flags, args, wantArgs, getenv); err != nil {
+// withKeys calls do with the keys of an existing database.
+func withKeys(ctx context.Context, db string, do func(*controlplane.Keys) error) error {
+	if err := requireDatabase(db, ""); err != nil {
 		return err
 	}
-	if err := isThere(*db, ""); err != nil {
-		return err
-	}
-	return openKeys(ctx, *db, do)
+	return openKeys(ctx, db, do)
 }
 
-// isThere refuses a database that does not exist: a name that is mistyped would
-// make a new one that no server reads.
-func isThere(db, orElse string) error {
-	_, err := os.Stat(db) //nolint:gosec // the operator's own path
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no database %s: --db names the file of the server; start aureus serve --db %s first%s", db, db, orElse)
-	}
-	if err != nil {
-		return fmt.Errorf("the database cannot be opened: %w", err)
-	}
-	return nil
-}
-
+// openKeys calls do with the keys of a database, which is created if needed.
 func openKeys(ctx context.Context, db string, do func(*controlplane.Keys) error) (err error) {
 	opened, err := controlplane.OpenKeys(ctx, db)
 	if err != nil {
@@ -106,17 +87,17 @@ func openKeys(ctx context.Context, db string, do func(*controlplane.Keys) error)
 func addKey(ctx context.Context, flags *flag.FlagSet, db *string, args []string, getenv func(string) string, out *printer) error {
 	subject := flags.String("subject", "", "who holds the key")
 	role := flags.String("role", "", "service, operator or admin")
-	tenant := flags.String("tenant", controlplane.DefaultTenant, "the tenant the key works in")
-	speaksFor := flags.String("speaks-for", "", "the `principals` it may ask about, with commas between, or *")
-	create := flags.Bool("create", false, "make the database if it is not there")
-	if err := parse(flags, args, 0, getenv); err != nil {
+	tenant := flags.String("tenant", controlplane.DefaultTenant, "the tenant of the key")
+	speaksFor := flags.String("speaks-for", "", "the ids of the `principals` that it may ask about, separated by commas, or *")
+	create := flags.Bool("create", false, "create the database if it does not exist")
+	if err := parse(flags, args, getenv); err != nil {
 		return err
 	}
 	if *tenant == "" {
-		return errNoTenant // an empty variable of a script is not a wish for the default
+		return errNoTenant // probably an unset variable of a script, which must not mean the default
 	}
 	if !*create {
-		if err := isThere(*db, ", or give --create to make it now"); err != nil {
+		if err := requireDatabase(*db, ", or use --create to create it now"); err != nil {
 			return err
 		}
 	}
@@ -138,20 +119,24 @@ func addKey(ctx context.Context, flags *flag.FlagSet, db *string, args []string,
 			described.Secret = secret
 			return out.print(described)
 		}
-		_, err = fmt.Fprintf(out.stdout, "%s for %s (%s, tenant %s). The key is shown once; keep it safe.\n\n  %s\n",
+		_, err = fmt.Fprintf(out.stdout, "%s for %s (%s, tenant %s). The key is shown only once; keep it safe.\n\n  %s\n",
 			added.ID, added.Subject, added.Role, added.Tenant, secret)
 		return err
 	})
 }
 
-func revokeKey(ctx context.Context, k *controlplane.Keys, id string, out *printer) error {
-	if err := k.Revoke(ctx, byCommand, id); err != nil {
+func revokeKey(ctx context.Context, k *controlplane.Keys, db, id string, out *printer) error {
+	err := k.Revoke(ctx, byCommand, id)
+	if errors.Is(err, aureus.ErrNotFound) {
+		return fmt.Errorf("the database %s has no key %q; aureus keys list shows the ids of its keys", db, id)
+	}
+	if err != nil {
 		return err
 	}
 	if out.json {
 		return out.print(revokedKey{ID: id, Revoked: true})
 	}
-	_, err := fmt.Fprintf(out.stdout, "%s is revoked.\n", id)
+	_, err = fmt.Fprintf(out.stdout, "%s is revoked.\n", id)
 	return err
 }
 
@@ -168,7 +153,7 @@ func listKeys(ctx context.Context, k *controlplane.Keys, out *printer) error {
 		return out.print(described)
 	}
 	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "ID\tSUBJECT\tROLE\tTENANT\tSPEAKS FOR\tMADE\tREVOKED")
+	_, _ = fmt.Fprintln(table, "ID\tSUBJECT\tROLE\tTENANT\tSPEAKS FOR\tCREATED\tREVOKED")
 	for _, key := range list {
 		revoked := "-"
 		if !key.RevokedAt.IsZero() {

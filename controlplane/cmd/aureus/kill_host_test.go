@@ -27,30 +27,31 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The environment of a process of this test binary that is a host and runs no
-// tests.
+// Environment variables that make a process of this test binary a server instead of
+// running tests.
 const (
-	hostFolder = "AUREUS_TEST_HOST"         // where its files are
-	hostNumber = "AUREUS_TEST_HOST_PROCESS" // which process in a row it is
+	hostFolderVar = "AUREUS_TEST_HOST"         // the folder of its files
+	hostNumberVar = "AUREUS_TEST_HOST_PROCESS" // the number of the process in its test
 )
 
-// startHost starts a server with tools of its own, which keep a journal of what
-// they do, and waits until it says where it listens.
-func startHost(t *testing.T, folder string, process int) *running {
+// startHost starts a server whose tools write a journal of what they do, and
+// waits until it prints its address.
+func startHost(t *testing.T, folder string, process int) *serverProcess {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = []string{
-		hostFolder + "=" + folder, hostNumber + "=" + strconv.Itoa(process),
+		hostFolderVar + "=" + folder, hostNumberVar + "=" + strconv.Itoa(process),
 		"HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"),
 	}
-	return await(t, cmd)
+	return startAndWait(t, cmd)
 }
 
-// host is that process. It never returns where it is killed.
-func host(folder string) error {
-	process, err := strconv.Atoi(os.Getenv(hostNumber))
+// runHost is the main function of such a server. It does not return if it is
+// killed.
+func runHost(folder string) error {
+	process, err := strconv.Atoi(os.Getenv(hostNumberVar))
 	if err != nil {
 		return err
 	}
@@ -79,19 +80,18 @@ func host(folder string) error {
 	return errors.Join(listen(ctx, listener, nil, srv, log, defaultConnections), srv.Close())
 }
 
-// execution is a line of the journal: a tool has begun, or has ended with a
-// result.
-type execution struct {
+// journalLine is a line of the journal: a tool started, or ended with a result.
+type journalLine struct {
 	Process    int    `json:"process"`
 	WorkflowID string `json:"workflow_id"`
 	TaskID     string `json:"task_id"`
 	Undo       bool   `json:"undo,omitzero"`
 	Key        string `json:"key"`
-	Result     string `json:"result,omitzero"` // only at its end; no two are the same
+	Result     string `json:"result,omitzero"` // only at the end; unique
 }
 
-// journal is a file with a line for all that tools do. What a process has
-// written there survives its kill.
+// journal is a file with a line for everything that tools do. Lines that a
+// process has written survive when it is killed.
 type journal struct {
 	file    *os.File
 	process int
@@ -99,22 +99,22 @@ type journal struct {
 }
 
 func (j *journal) note(call controlplane.ToolCall, result string) error {
-	line, err := strictjson.Marshal(execution{
+	line, err := strictjson.Marshal(journalLine{
 		Process: j.process, WorkflowID: call.WorkflowID, TaskID: call.TaskID, Undo: call.Compensation, Key: call.IdempotencyKey, Result: result,
 	})
 	if err == nil {
-		_, err = j.file.Write(append(line, '\n')) // one write: whole, or not there
+		_, err = j.file.Write(append(line, '\n')) // a single write, so that a line is complete or missing
 	}
 	return err
 }
 
-// takes is a tool that needs so long at the most.
-func (j *journal) takes(most time.Duration) func(context.Context, controlplane.ToolCall) (any, error) {
+// takes returns a tool that runs for a random time below the limit.
+func (j *journal) takes(limit time.Duration) func(context.Context, controlplane.ToolCall) (any, error) {
 	return func(ctx context.Context, call controlplane.ToolCall) (any, error) {
 		if err := j.note(call, ""); err != nil {
 			return nil, err
 		}
-		timer := time.NewTimer(rand.N(most))
+		timer := time.NewTimer(rand.N(limit))
 		defer timer.Stop()
 		select {
 		case <-ctx.Done():
@@ -137,17 +137,17 @@ func (j *journal) tools() map[string]controlplane.Tool {
 			if err := j.note(call, ""); err != nil {
 				return nil, err
 			}
-			return nil, errors.New("it never works")
+			return nil, errors.New("the tool always fails")
 		}},
 	}
 }
 
-// journalReader reads the lines that have come since it was last asked, by
+// journalReader reads the lines that were added since its last read, by
 // workflow.
 type journalReader struct {
 	file   string
 	offset int64
-	lines  map[string][]execution
+	lines  map[string][]journalLine
 }
 
 func (r *journalReader) read(t *testing.T) {
@@ -159,10 +159,10 @@ func (r *journalReader) read(t *testing.T) {
 	require.NoError(t, err)
 	text, err := io.ReadAll(file)
 	require.NoError(t, err)
-	text = text[:bytes.LastIndexByte(text, '\n')+1] // the rest is being written
+	text = text[:bytes.LastIndexByte(text, '\n')+1] // ignore an incomplete line
 	r.offset += int64(len(text))
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		var line execution
+		var line journalLine
 		require.NoError(t, strictjson.Unmarshal(lines.Bytes(), &line), lines.Text())
 		r.lines[line.WorkflowID] = append(r.lines[line.WorkflowID], line)
 	}

@@ -12,34 +12,35 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// flowCheck compares what was said about workflows, what is said after a kill,
-// and what their tools did.
-type flowCheck struct {
+// workflowCheck compares what the server reported about workflows before and
+// after it was killed, and what their tools did.
+type workflowCheck struct {
 	journal journalReader
 
-	ends                       map[string]int // by shape and word
+	ends                       map[string]int // by shape and status
 	interrupted, waited, again int
 }
 
-func (c *flowCheck) String() string {
-	return fmt.Sprintf("%d were under way when the server was killed, and %d waited for a person; %d tasks ran a second time",
+func (c *workflowCheck) String() string {
+	return fmt.Sprintf("%d were running when the server was killed, and %d waited for an approval; %d tasks ran twice",
 		c.interrupted, c.waited, c.again)
 }
 
-// all brings every workflow to its end, and looks at those that had one before.
-func (c *flowCheck) all(t *testing.T, address string, list *flows, process int) {
+// checkAll brings every workflow to its end, and checks those that had ended
+// before.
+func (c *workflowCheck) checkAll(t *testing.T, listenAddress string, list *workflowList, process int) {
 	t.Helper()
-	service := clientFor(t, address, "")
+	service := clientFor(t, listenAddress, "")
 	kept := list.all[:0]
 	for _, f := range list.all {
-		if !f.known && !c.comesToItsEnd(t, service, f, process) {
-			continue // it never got to the server
+		if !f.known && !c.waitForEnd(t, service, f, process) {
+			continue // the server never received it
 		}
-		c.stands(t, service, f)
+		c.checkStatus(t, service, f)
 		if f.status == "awaiting_approval" {
 			c.waited++
 			require.NoError(t, list.approve(t.Context(), service, f, process))
-			c.stands(t, service, f)
+			c.checkStatus(t, service, f)
 		}
 		require.Contains(t, f.ends, f.status, f.id)
 		if !f.counted {
@@ -54,16 +55,16 @@ func (c *flowCheck) all(t *testing.T, address string, list *flows, process int) 
 	c.again = 0
 	for _, f := range list.all {
 		known[f.id] = true
-		c.didOnce(t, f)
+		c.checkExecutions(t, f)
 	}
 	for id := range c.journal.lines {
-		require.True(t, known[id], "the workflow %s, which the server does not know, has run", id)
+		require.True(t, known[id], "the workflow %s has run, but the server does not know it", id)
 	}
 }
 
-// comesToItsEnd waits for the end, without doing anything for it. It reports
-// false for a workflow that the server never took.
-func (c *flowCheck) comesToItsEnd(t *testing.T, service *aureus.Client, f *flow, process int) bool {
+// waitForEnd waits until the workflow ends without further requests. It returns
+// false for a workflow that the server never accepted.
+func (c *workflowCheck) waitForEnd(t *testing.T, service *aureus.Client, f *testWorkflow, process int) bool {
 	t.Helper()
 	var status aureus.WorkflowStatus
 	missing := false
@@ -73,33 +74,33 @@ func (c *flowCheck) comesToItsEnd(t *testing.T, service *aureus.Client, f *flow,
 		answer, ok := errors.AsType[*aureus.Error](err)
 		missing = ok && answer.StatusCode == http.StatusNotFound
 		approved := slices.ContainsFunc(status.PendingApprovals, func(p aureus.PendingApproval) bool { return p.Status == aureus.ApprovalApproved })
-		return missing || err == nil && status.Status != "running" && !approved // what is approved goes on by itself
-	}, wait, tick, "%s does not come to an end", f.id)
+		return missing || err == nil && status.Status != "running" && !approved // an approved workflow continues by itself
+	}, wait, tick, "%s does not end", f.id)
 	if missing {
 		require.Empty(t, f.done, "%s is lost", f.id)
 		return false
 	}
 	c.interrupted++
-	answer := executed{Status: status.Status, TaskResults: status.Tasks}
-	f.said(process, answer)
+	answer := executeResponse{Status: status.Status, TaskResults: status.Tasks}
+	f.record(process, answer)
 	if status.Status == "awaiting_approval" {
 		c.journal.read(t)
-		begun := slices.ContainsFunc(c.journal.lines[f.id], func(line execution) bool { return line.TaskID == "pay" })
-		require.False(t, begun, "%s asks a person again for a task that had begun with an approval", f.id)
-		// Asking once more tells the tokens.
-		require.NoError(t, (&flows{}).execute(t.Context(), service, f, process))
+		begun := slices.ContainsFunc(c.journal.lines[f.id], func(line journalLine) bool { return line.TaskID == "pay" })
+		require.False(t, begun, "%s asks for another approval of a task that had started with one", f.id)
+		// Executing it again returns the tokens of its approvals.
+		require.NoError(t, (&workflowList{}).execute(t.Context(), service, f, process))
 	}
 	return true
 }
 
-// stands wants the status that was said, and the results of the tasks.
-func (c *flowCheck) stands(t *testing.T, service *aureus.Client, f *flow) {
+// checkStatus checks the status and the results that were reported.
+func (c *workflowCheck) checkStatus(t *testing.T, service *aureus.Client, f *testWorkflow) {
 	t.Helper()
 	status, err := service.WorkflowStatus(t.Context(), f.id)
 	require.NoError(t, err, f.id)
 	require.Equal(t, f.status, status.Status, f.id)
 	if f.tasks == nil {
-		f.said(f.process, executed{Status: f.status, TaskResults: status.Tasks})
+		f.record(f.process, executeResponse{Status: f.status, TaskResults: status.Tasks})
 	}
 	require.Equal(t, f.tasks, status.Tasks, f.id)
 	for id := range f.done {
@@ -107,28 +108,29 @@ func (c *flowCheck) stands(t *testing.T, service *aureus.Client, f *flow) {
 	}
 }
 
-// didOnce wants of what the tools did that it went forward only: a task that was
-// done, since somebody was told or a later one had begun, never ran again.
-func (c *flowCheck) didOnce(t *testing.T, f *flow) {
+// checkExecutions checks that the tools were executed in order only: a task
+// that was reported as done, or that later tasks followed, was never executed
+// again.
+func (c *workflowCheck) checkExecutions(t *testing.T, f *testWorkflow) {
 	t.Helper()
 	lines := c.journal.lines[f.id]
-	place := func(line execution) int {
-		i := slices.IndexFunc(f.shape.tasks, func(task aureus.TaskSpec) bool { return task.ID == line.TaskID })
+	step := func(line journalLine) int {
+		i := slices.IndexFunc(f.workflowShape.tasks, func(task aureus.TaskSpec) bool { return task.ID == line.TaskID })
 		if line.Undo {
-			i = 2*len(f.shape.tasks) - 1 - i // last one first
+			i = 2*len(f.workflowShape.tasks) - 1 - i // compensations run in reverse order
 		}
 		return i
 	}
-	keys, ran, results := map[int]string{}, map[int]int{}, map[int]string{}
+	keys, commandResult, results := map[int]string{}, map[int]int{}, map[int]string{}
 	furthest, process := 0, 0
 	for _, line := range lines {
-		at := place(line)
-		// Who cancels a task does not wait for its tool, which may only just begin.
+		at := step(line)
+		// A cancellation does not wait for the tool, which may still start.
 		if leftBehind := f.status == "cancelled" && line.TaskID == "b" && line.Process == process; !leftBehind {
-			require.GreaterOrEqual(t, at, furthest, "%s went back: %+v", f.id, lines)
+			require.GreaterOrEqual(t, at, furthest, "%s executed an earlier task again: %+v", f.id, lines)
 		}
 		furthest, process = max(furthest, at), line.Process
-		require.LessOrEqual(t, line.Process, f.process, "%s went on after its end: %+v", f.id, lines)
+		require.LessOrEqual(t, line.Process, f.process, "%s continued after its end: %+v", f.id, lines)
 		if line.Result != "" {
 			results[at] = line.Result
 			continue
@@ -136,21 +138,21 @@ func (c *flowCheck) didOnce(t *testing.T, f *flow) {
 		if key, before := keys[at]; before {
 			require.Equal(t, key, line.Key, "%s: %+v", f.id, lines)
 			c.again++
-			require.Greater(t, line.Process, ran[at], "%s did the same twice in one process: %+v", f.id, lines)
+			require.Greater(t, line.Process, commandResult[at], "%s executed a task twice in one process: %+v", f.id, lines)
 		}
-		if told, done := f.done[line.TaskID]; done && !line.Undo {
-			require.LessOrEqual(t, line.Process, told, "%s did %s again: %+v", f.id, line.TaskID, lines)
+		if reported, done := f.done[line.TaskID]; done && !line.Undo {
+			require.LessOrEqual(t, line.Process, reported, "%s executed %s again: %+v", f.id, line.TaskID, lines)
 		}
-		keys[at], ran[at] = line.Key, line.Process
+		keys[at], commandResult[at] = line.Key, line.Process
 	}
-	for i, task := range f.shape.tasks {
-		said := f.tasks[task.ID]
-		if said.Status != "success" {
-			require.Nil(t, said.Result, f.id)
+	for i, task := range f.workflowShape.tasks {
+		result := f.tasks[task.ID]
+		if result.Status != "success" {
+			require.Nil(t, result.Result, f.id)
 			continue
 		}
-		require.Equal(t, results[i], said.Result, "%s: the result of %s", f.id, task.ID)
-		if undone := 2*len(f.shape.tasks) - 1 - i; task.CompensationAction != nil && f.status != "success" {
+		require.Equal(t, results[i], result.Result, "%s: the result of %s", f.id, task.ID)
+		if undone := 2*len(f.workflowShape.tasks) - 1 - i; task.CompensationAction != nil && f.status != "success" {
 			require.NotEmpty(t, results[undone], "%s did not undo %s: %+v", f.id, task.ID, lines)
 		} else {
 			require.Empty(t, results[undone], "%s undid %s: %+v", f.id, task.ID, lines)

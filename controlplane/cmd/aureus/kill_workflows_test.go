@@ -18,14 +18,14 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// shape is a sort of workflow, with the ends that it can have.
-type shape struct {
+// workflowShape is a kind of workflow, with the statuses that it can end with.
+type workflowShape struct {
 	name  string
 	tasks []aureus.TaskSpec
 	ends  []string
 }
 
-func chained(id, tool string, change ...func(*aureus.TaskSpec)) aureus.TaskSpec {
+func task(id, tool string, change ...func(*aureus.TaskSpec)) aureus.TaskSpec {
 	task := aureus.TaskSpec{ID: id, Name: id, Type: "action", ToolName: tool}
 	for _, fn := range change {
 		fn(&task)
@@ -43,28 +43,28 @@ func risky(task *aureus.TaskSpec) {
 }
 
 var (
-	plain     = &shape{name: "plain", tasks: []aureus.TaskSpec{chained("a", "work"), chained("b", "work"), chained("c", "work")}, ends: []string{"success"}}
-	approval  = &shape{name: "approval", tasks: []aureus.TaskSpec{chained("a", "work"), chained("pay", "pay", risky), chained("c", "work")}, ends: []string{"success"}}
-	failing   = &shape{name: "failing", tasks: []aureus.TaskSpec{chained("a", "work", undoable), chained("b", "work", undoable), chained("c", "fail")}, ends: []string{"failed"}}
-	cancelled = &shape{name: "cancelled", tasks: []aureus.TaskSpec{chained("a", "work", undoable), chained("b", "slow"), chained("c", "work")}, ends: []string{"cancelled", "success"}}
+	plain     = &workflowShape{name: "plain", tasks: []aureus.TaskSpec{task("a", "work"), task("b", "work"), task("c", "work")}, ends: []string{"success"}}
+	approval  = &workflowShape{name: "approval", tasks: []aureus.TaskSpec{task("a", "work"), task("pay", "pay", risky), task("c", "work")}, ends: []string{"success"}}
+	failing   = &workflowShape{name: "failing", tasks: []aureus.TaskSpec{task("a", "work", undoable), task("b", "work", undoable), task("c", "fail")}, ends: []string{"failed"}}
+	cancelled = &workflowShape{name: "cancelled", tasks: []aureus.TaskSpec{task("a", "work", undoable), task("b", "slow"), task("c", "work")}, ends: []string{"cancelled", "success"}}
 )
 
-// flow is a workflow that a client executes under an id of its own.
-type flow struct {
-	*shape
+// testWorkflow is a workflow that a client executes under its own id.
+type testWorkflow struct {
+	*workflowShape
 	id string
 
-	known   bool // what follows is what the server said last; otherwise nobody knows, since it was killed
+	known   bool // the fields below are the last response; false if the server was killed before it responded
 	status  string
-	tasks   map[string]aureus.TaskResult // nil where only the status was said
+	tasks   map[string]aureus.TaskResult // nil if only the status was reported
 	tokens  []string                     // of the approvals that it waits for
-	process int                          // which said so
-	done    map[string]int               // the tasks that some process said to have succeeded, and which
+	process int                          // the process that responded
+	done    map[string]int               // the tasks that were reported as successful, with the process that did
 	counted bool
 }
 
-func (f *flow) request() map[string]any {
-	spec := aureus.WorkflowSpec{ID: f.id, Name: f.id, Tasks: f.shape.tasks, Dependencies: map[string][]string{}}
+func (f *testWorkflow) request() map[string]any {
+	spec := aureus.WorkflowSpec{ID: f.id, Name: f.id, Tasks: f.workflowShape.tasks, Dependencies: map[string][]string{}}
 	for i := 1; i < len(spec.Tasks); i++ {
 		spec.Dependencies[spec.Tasks[i].ID] = []string{spec.Tasks[i-1].ID}
 	}
@@ -73,8 +73,8 @@ func (f *flow) request() map[string]any {
 	}}
 }
 
-// executed is the answer to execute.
-type executed struct {
+// executeResponse is the response to execute.
+type executeResponse struct {
 	Status           string                       `json:"status"`
 	TaskResults      map[string]aureus.TaskResult `json:"task_results"`
 	PendingApprovals []struct {
@@ -82,10 +82,10 @@ type executed struct {
 	} `json:"pending_approvals,omitzero"`
 }
 
-func (f *flow) said(process int, answer executed) {
+func (f *testWorkflow) record(process int, answer executeResponse) {
 	f.known, f.process, f.status, f.tasks, f.tokens = true, process, answer.Status, answer.TaskResults, nil
 	for _, pending := range answer.PendingApprovals {
-		f.status = "awaiting_approval" // which execute calls partial
+		f.status = "awaiting_approval" // execute reports it as partial
 		f.tokens = append(f.tokens, pending.ApprovalToken)
 	}
 	for id, task := range f.tasks {
@@ -95,25 +95,25 @@ func (f *flow) said(process int, answer executed) {
 	}
 }
 
-// flows are all that the clients have executed.
-type flows struct {
+// workflowList holds all workflows that the clients have executed.
+type workflowList struct {
 	mu       sync.Mutex
-	all      []*flow
-	wrong    []error // answers that nobody should have got
+	all      []*testWorkflow
+	wrong    []error // unexpected errors
 	answered atomic.Int64
 }
 
-// Workflows survive kill -9 at any point, under load from several clients. Every
-// answer to execute and to cancel stands. A run that was under way comes to its
-// end by itself, and one that waits for a person waits on until it is approved,
-// and then goes on by itself. No task that was done is done again; the one that was
-// under way is, under the same idempotency key. What else has been acknowledged
-// meanwhile is there. AUREUS_KILL_ROUNDS is as for TestKillNine.
-func TestWorkflowsSurviveKillNine(t *testing.T) {
+// Workflows survive when the server is killed at any moment, under load from
+// several clients. Every response to execute and cancel stays valid. A running
+// workflow ends by itself; one that waits for an approval continues by itself
+// once it is approved. A finished task is not executed again; an interrupted
+// one is, with the same idempotency key. Other acknowledged changes are stored.
+// AUREUS_KILL_ROUNDS is the number of rounds.
+func TestWorkflows_SurviveSIGKILL(t *testing.T) {
 	rounds := killRounds(t)
 	folder := t.TempDir()
-	list, acks := &flows{}, newAcknowledged()
-	check := &flowCheck{ends: map[string]int{}, journal: journalReader{file: filepath.Join(folder, "journal"), lines: map[string][]execution{}}}
+	list, acks := &workflowList{}, newAcknowledgedChanges()
+	check := &workflowCheck{ends: map[string]int{}, journal: journalReader{file: filepath.Join(folder, "journal"), lines: map[string][]journalLine{}}}
 	server := startHost(t, folder, 0)
 	for round := range rounds {
 		before := list.answered.Load()
@@ -132,32 +132,32 @@ func TestWorkflowsSurviveKillNine(t *testing.T) {
 		require.Empty(t, list.wrong)
 
 		server = startHost(t, folder, round+1)
-		check.all(t, server.url, list, round+1)
+		check.checkAll(t, server.url, list, round+1)
 		compare(t, clientFor(t, server.url, killOperator), clientFor(t, server.url, ""), acks)
 	}
 	server.stop(t, syscall.SIGTERM)
-	t.Logf("%d rounds, %d answers about %d workflows: %v; %s", rounds, list.answered.Load(), len(list.all), check.ends, check)
+	t.Logf("%d rounds, %d responses about %d workflows: %v; %s", rounds, list.answered.Load(), len(list.all), check.ends, check)
 }
 
-// work executes workflows of all shapes, until the server is gone.
-func (l *flows) work(ctx context.Context, address, name string, process int) {
-	service, err := aureus.NewClient(address, aureus.WithAPIKey(""), aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.NoRetry, Changes: aureus.NoRetry}))
+// work executes workflows of all shapes until the server is killed.
+func (l *workflowList) work(ctx context.Context, listenAddress, name string, process int) {
+	service, err := aureus.NewClient(listenAddress, aureus.WithAPIKey(""), aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.NoRetry, Changes: aureus.NoRetry}))
 	if err != nil {
 		l.fails(err)
 		return
 	}
 	defer func() { _ = service.Close() }()
-	shapes := []*shape{plain, approval, failing, cancelled}
+	shapes := []*workflowShape{plain, approval, failing, cancelled}
 	for n := rand.N(len(shapes)); ctx.Err() == nil; n++ {
-		f := &flow{shape: shapes[n%len(shapes)], id: fmt.Sprintf("%s-%d", name, n), done: map[string]int{}}
+		f := &testWorkflow{workflowShape: shapes[n%len(shapes)], id: fmt.Sprintf("%s-%d", name, n), done: map[string]int{}}
 		l.mu.Lock()
 		l.all = append(l.all, f)
 		l.mu.Unlock()
 		var err error
 		switch {
-		case f.shape == cancelled:
+		case f.workflowShape == cancelled:
 			err = l.executeAndCancel(ctx, service, f, process)
-		case f.shape == approval && n%8 < 4: // the others are left waiting
+		case f.workflowShape == approval && n%8 < 4: // the others keep waiting
 			if err = l.execute(ctx, service, f, process); err == nil {
 				err = l.approve(ctx, service, f, process)
 			}
@@ -171,8 +171,8 @@ func (l *flows) work(ctx context.Context, address, name string, process int) {
 	}
 }
 
-// fails notes an error that is not the end of the server.
-func (l *flows) fails(err error) {
+// fails records an error, unless the server is gone.
+func (l *workflowList) fails(err error) {
 	if answer, ok := errors.AsType[*aureus.Error](err); ok && answer.StatusCode == 0 {
 		return
 	}
@@ -181,39 +181,39 @@ func (l *flows) fails(err error) {
 	l.wrong = append(l.wrong, err)
 }
 
-func (l *flows) execute(ctx context.Context, service *aureus.Client, f *flow, process int) error {
+func (l *workflowList) execute(ctx context.Context, service *aureus.Client, f *testWorkflow, process int) error {
 	f.known = false
-	var answer executed
+	var answer executeResponse
 	if err := service.Call(ctx, "POST", "/workflows/execute", f.request(), &answer); err != nil {
 		return err
 	}
-	f.said(process, answer)
+	f.record(process, answer)
 	l.answered.Add(1)
 	return nil
 }
 
-// approve approves what the workflow waits for, and goes on with it.
-func (l *flows) approve(ctx context.Context, service *aureus.Client, f *flow, process int) error {
+// approve approves what the workflow waits for, and executes it again.
+func (l *workflowList) approve(ctx context.Context, service *aureus.Client, f *testWorkflow, process int) error {
 	operator := service.With(aureus.WithAPIKey(killOperator))
 	for _, token := range f.tokens {
-		asked, err := operator.Approval(ctx, token)
+		keyedRequest, err := operator.Approval(ctx, token)
 		if err != nil {
 			return err
 		}
-		if asked.Status != aureus.ApprovalPending {
-			continue // before the server was killed
+		if keyedRequest.Status != aureus.ApprovalPending {
+			continue // it was approved before the server was killed
 		}
-		f.known = false // once it is approved, it goes on by itself
-		if _, err := operator.Approve(ctx, token, asked.ActionDigest, ""); err != nil {
+		f.known = false // once approved, it continues by itself
+		if _, err := operator.Approve(ctx, token, keyedRequest.ActionDigest, ""); err != nil {
 			return err
 		}
 	}
 	return l.execute(ctx, service, f, process)
 }
 
-// executeAndCancel cancels the workflow while its slow task is under way.
-func (l *flows) executeAndCancel(ctx context.Context, service *aureus.Client, f *flow, process int) error {
-	var answer executed
+// executeAndCancel cancels the workflow while its slow task runs.
+func (l *workflowList) executeAndCancel(ctx context.Context, service *aureus.Client, f *testWorkflow, process int) error {
+	var answer executeResponse
 	ended := make(chan error, 1)
 	go func() { ended <- service.Call(ctx, "POST", "/workflows/execute", f.request(), &answer) }()
 	cancel := func() error {
@@ -227,13 +227,13 @@ func (l *flows) executeAndCancel(ctx context.Context, service *aureus.Client, f 
 			case status.CompletedAt != "":
 				return nil
 			case status.CurrentTask == "b":
-				said, err := service.CancelWorkflow(ctx, f.id)
+				response, err := service.CancelWorkflow(ctx, f.id)
 				if err != nil {
 					return err
 				}
 				l.answered.Add(1)
-				if said.Cancelled {
-					f.said(process, executed{Status: said.Status})
+				if response.Cancelled {
+					f.record(process, executeResponse{Status: response.Status})
 				}
 				return nil
 			}
@@ -241,9 +241,9 @@ func (l *flows) executeAndCancel(ctx context.Context, service *aureus.Client, f 
 	}
 	errCancel := cancel()
 	if err := <-ended; err != nil {
-		return err // what cancel was answered, if it was, stands
+		return err // a response to cancel stays recorded
 	}
-	f.said(process, answer)
+	f.record(process, answer)
 	l.answered.Add(1)
 	return errCancel
 }

@@ -1,5 +1,5 @@
-// Command aureus runs the control plane and manages its keys. Run aureus help
-// for what it takes.
+// Command aureus runs the control plane and manages its keys, backups and audit
+// log. Run aureus help for its commands.
 package main
 
 import (
@@ -23,13 +23,14 @@ Usage:
   aureus serve [flags]          run the control plane
   aureus keys add|list|revoke   manage API keys, also while it runs
   aureus backup --to FOLDER     copy the database, also while it runs
-  aureus audit verify|archive   check the audit log, or move its beginning to a file
+  aureus audit verify|archive   check the audit log, or move its oldest entries to a file
   aureus version                print the version
   aureus help                   print this text
 
-Every flag of serve can be given in the environment instead, as AUREUS_ and its
-name in capitals (AUREUS_ADDR, AUREUS_DB, AUREUS_DEV, AUREUS_TLS_CERT, ...); a
-flag wins. AUREUS_OPERATOR_KEY is the operator's key of development mode.
+Every flag of serve can also be set by an environment variable: AUREUS_ and the
+name of the flag in capitals (AUREUS_ADDR, AUREUS_DB, AUREUS_DEV,
+AUREUS_TLS_CERT, ...). A flag takes precedence. AUREUS_OPERATOR_KEY is the
+operator's key in development mode.
 
 Try it:
 
@@ -39,20 +40,20 @@ Try it:
     "principal": {"id": "agent-1", "type": "agent", "permissions": []},
     "action": {"id": "look", "name": "Look", "risk_tier": "low", "required_permissions": []}}'
 
-"aureus serve -h", "aureus keys" and "aureus audit" say more.
+"aureus serve -h", "aureus keys" and "aureus audit" print more help.
 `
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// errUsage is an error whose text has been printed.
+// errUsage means invalid arguments. Its message has been printed already.
 var errUsage = errors.New("usage")
 
-// run is main without the process: 0 for success, 1 for a failure, 2 for
-// arguments that cannot be understood.
+// run runs a command and returns the exit code: 0 for success, 1 for a failure, 2
+// for invalid arguments.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	command := ""
 	if len(args) > 0 {
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprint(stderr, usage)
 		return 2
 	default:
-		fmt.Fprintf(stderr, "aureus: there is no command %q\n\n%s", command, usage)
+		fmt.Fprintf(stderr, "aureus: unknown command %q\n\n%s", command, usage)
 		return 2
 	}
 	switch {
@@ -89,26 +90,25 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return 1
 }
 
-// unknownVerb prints how the command is used and, if a verb was given, that there
-// is none of that name.
+// unknownVerb prints the usage of a command and, if a verb was given, that it is
+// unknown.
 func unknownVerb(stderr io.Writer, command, verb, usage string) {
 	if verb != "" {
-		fmt.Fprintf(stderr, "aureus: there is no command %q\n\n", command+" "+verb)
+		fmt.Fprintf(stderr, "aureus: unknown command %q\n\n", command+" "+verb)
 	}
 	fmt.Fprint(stderr, usage)
 }
 
-// parse reads the flags of a command that takes no other arguments but those
-// that are asked for, and fills in from the environment what no flag has set.
-// Flags may stand before, between and behind the arguments; behind "--" there
-// are only arguments.
-func parse(flags *flag.FlagSet, args []string, wantArgs int, getenv func(string) string) error {
+// parse parses the flags of a command and sets those that are not given from the
+// environment. Flags may be before, between and after the other arguments; after
+// "--" there are only arguments. The command must have exactly the named arguments.
+func parse(flags *flag.FlagSet, args []string, getenv func(string) string, names ...string) error {
 	arguments := []string{"--"}
 	for rest := args; ; {
 		if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
 			return err
 		} else if err != nil {
-			return errUsage // the flag set has told why
+			return errUsage // the flag set has printed the reason
 		}
 		read := rest[:len(rest)-flags.NArg()]
 		rest = flags.Args()
@@ -118,13 +118,17 @@ func parse(flags *flag.FlagSet, args []string, wantArgs int, getenv func(string)
 		}
 		arguments, rest = append(arguments, rest[0]), rest[1:]
 	}
-	if err := flags.Parse(arguments); err != nil { // which has no flag in it
+	if err := flags.Parse(arguments); err != nil { // cannot fail: after "--" there are no flags
 		return errUsage
 	}
-	if flags.NArg() != wantArgs {
-		fmt.Fprintf(flags.Output(), "aureus: %s takes %d argument(s) beside its flags, not %d\n", flags.Name(), wantArgs, flags.NArg())
-		flags.Usage()
-		return errUsage
+	switch n := flags.NArg(); {
+	case n > len(names):
+		fmt.Fprintf(flags.Output(), "aureus: %s: unexpected argument %q\n", flags.Name(), flags.Arg(len(names)))
+	case n < len(names):
+		fmt.Fprintf(flags.Output(), "aureus: %s: the argument %s is missing\n", flags.Name(), names[n])
+	default:
+		return fromEnvironment(flags, getenv)
 	}
-	return fromEnvironment(flags, getenv)
+	flags.Usage()
+	return errUsage
 }

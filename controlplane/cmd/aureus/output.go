@@ -9,8 +9,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// printer writes to standard output in the form that the flag --output names.
-// It is a [flag.Value]; its zero value writes text.
+// printer writes to standard output in the format of the flag --output. It is a
+// [flag.Value]; the zero value writes text.
 type printer struct {
 	stdout io.Writer
 	json   bool
@@ -25,11 +25,11 @@ func (p *printer) String() string {
 }
 
 // Set implements [flag.Value].
-func (p *printer) Set(form string) error {
-	if form != "text" && form != "json" {
-		return fmt.Errorf("it must be text or json, not %.20q", form)
+func (p *printer) Set(format string) error {
+	if format != "text" && format != "json" {
+		return fmt.Errorf("must be text or json, not %.20q", format)
 	}
-	p.json = form == "json"
+	p.json = format == "json"
 	return nil
 }
 
@@ -43,8 +43,8 @@ func (p *printer) print(value any) error {
 	return err
 }
 
-// describedKey is a key in JSON. Scripts read it: fields are added, and never
-// renamed or removed.
+// describedKey is a key in JSON. Scripts depend on it: fields may be added, but
+// never renamed or removed.
 type describedKey struct {
 	ID        string   `json:"id"`
 	Tenant    string   `json:"tenant"`
@@ -52,8 +52,8 @@ type describedKey struct {
 	Role      string   `json:"role"`
 	SpeaksFor []string `json:"speaks_for"`
 	CreatedAt string   `json:"created_at"`          // RFC 3339
-	RevokedAt string   `json:"revoked_at,omitzero"` // RFC 3339; absent while the key is good
-	Secret    string   `json:"secret,omitzero"`     // of a key just made
+	RevokedAt string   `json:"revoked_at,omitzero"` // RFC 3339; absent if the key is not revoked
+	Secret    string   `json:"secret,omitzero"`     // only for a new key
 }
 
 func describe(key controlplane.Key) describedKey {
@@ -70,7 +70,7 @@ func describe(key controlplane.Key) describedKey {
 	return d
 }
 
-// revokedKey says that a key is revoked, now or before.
+// revokedKey is the result of keys revoke; the key may have been revoked before.
 type revokedKey struct {
 	ID      string `json:"id"`
 	Revoked bool   `json:"revoked"`

@@ -42,37 +42,37 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	var c serveConfig
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&c.addr, "addr", "127.0.0.1:3000", "the `host:port` to listen on; port 0 takes a free one")
-	flags.StringVar(&c.db, "db", "aureus.db", "the database `file`; telemetry is kept beside it")
-	flags.BoolVar(&c.dev, "dev", false, "development mode: no key for service calls, loopback only")
-	flags.StringVar(&c.tlsCert, "tls-cert", "", "the certificate `file` (PEM); needed to listen beyond the loopback")
-	flags.StringVar(&c.tlsKey, "tls-key", "", "the `file` with the certificate's key (PEM)")
-	flags.BoolVar(&c.insecureHTTP, "insecure-http", false, "listen beyond the loopback without TLS: keys travel in the clear, unless something in front adds it")
-	flags.BoolVar(&c.lenient, "lenient-permissions", false, "let held permissions without an intent or a data zone cover everything")
-	flags.DurationVar(&c.approvalLifetime, "approval-lifetime", controlplane.DefaultApprovalLifetime, "how long a person may decide an approval after it was asked for")
-	flags.DurationVar(&c.retention, "retention", controlplane.DefaultRetention, "how long decisions, outcomes and approvals are kept after they have ended")
+	flags.StringVar(&c.addr, "addr", "127.0.0.1:3000", "the `host:port` to listen on; with port 0 the system chooses a free port")
+	flags.StringVar(&c.db, "db", "aureus.db", "the database `file`; telemetry is stored in a second file next to it")
+	flags.BoolVar(&c.dev, "dev", false, "development mode: service calls need no key; only loopback addresses")
+	flags.StringVar(&c.tlsCert, "tls-cert", "", "the certificate `file` (PEM); required for addresses other than loopback")
+	flags.StringVar(&c.tlsKey, "tls-key", "", "the `file` of the certificate's key (PEM)")
+	flags.BoolVar(&c.insecureHTTP, "insecure-http", false, "allow addresses other than loopback without TLS: keys are sent unencrypted, unless a proxy in front adds TLS")
+	flags.BoolVar(&c.lenient, "lenient-permissions", false, "let held permissions without an intent or a data zone cover every intent and data zone")
+	flags.DurationVar(&c.approvalLifetime, "approval-lifetime", controlplane.DefaultApprovalLifetime, "how long a person may decide an approval after it was requested")
+	flags.DurationVar(&c.retention, "retention", controlplane.DefaultRetention, "how long decisions, outcomes and ended approvals are kept")
 	flags.DurationVar(&c.approvalUseTime, "approval-use-time", controlplane.DefaultApprovalUseTime, "how long an approval may be used after it was approved")
-	flags.Func("volatile", "JSON `pointers`, with commas between them, to values that an approval does not bind, such as /arguments/attempt (default none)", func(pointers string) error {
+	flags.Func("volatile", "JSON `pointers`, separated by commas, to values that an approval does not bind, such as /arguments/attempt (default none)", func(pointers string) error {
 		if pointers == "" {
-			return nil // none
+			return nil
 		}
 		c.volatile = append(c.volatile, strings.Split(pointers, ",")...)
 		return nil
 	})
-	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.DefaultMaxMemory, "the `bytes` of memory for bodies of requests and what is read of them; 340 MiB at the least")
-	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of requests that are answered at once; one key gets a quarter")
-	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of clients that follow the stream at once; one key gets a quarter")
-	flags.IntVar(&c.maxRuns, "max-runs", controlplane.DefaultMaxRuns, "the `number` of workflows that work at once; one key gets a quarter")
-	flags.IntVar(&c.maxConnections, "max-connections", defaultConnections, "the `number` of connections that are open at once; one address gets three quarters")
-	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug has a line for every request")
+	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.DefaultMaxMemory, "the `bytes` of memory for request bodies and the values decoded from them; at least 340 MiB")
+	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of concurrent requests; one key may use a quarter")
+	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of concurrent clients of the event stream; one key may use a quarter")
+	flags.IntVar(&c.maxRuns, "max-runs", controlplane.DefaultMaxRuns, "the `number` of concurrent workflow runs; one key may use a quarter")
+	flags.IntVar(&c.maxConnections, "max-connections", defaultConnections, "the `number` of open connections; one address may use three quarters")
+	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug logs every request")
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
-	if err := parse(flags, args, 0, getenv); err != nil {
+	if err := parse(flags, args, getenv); err != nil {
 		return c, err
 	}
-	c.operatorKey = getenv("AUREUS_OPERATOR_KEY") // never a flag: those are seen by every user of the machine
+	c.operatorKey = getenv("AUREUS_OPERATOR_KEY") // not a flag: every user of the machine can read the flags of a process
 	switch {
 	case (c.tlsCert == "") != (c.tlsKey == ""):
-		return c, errors.New("--tls-cert and --tls-key come together")
+		return c, errors.New("--tls-cert and --tls-key must be used together")
 	case c.logFormat != "text" && c.logFormat != "json":
 		return c, errors.New("--log-format must be text or json")
 	case c.db == "":
@@ -80,28 +80,29 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	case c.addr == "":
 		return c, errors.New("--addr must name the address to listen on, such as 127.0.0.1:3000")
 	case c.retention <= 0:
-		return c, errors.New("--retention must be longer than nothing: at least 8 days, 192h")
+		return c, errors.New("--retention must be at least 8 days (192h)")
 	case c.approvalLifetime <= 0, c.approvalUseTime <= 0:
-		return c, errors.New("--approval-lifetime and --approval-use-time must be longer than nothing")
+		return c, errors.New("--approval-lifetime and --approval-use-time must be positive")
 	case c.maxMemory < 1, c.maxRequests < 1, c.maxStreams < 1, c.maxRuns < 1, c.maxConnections < 1:
 		return c, errors.New("--max-memory, --max-requests, --max-streams, --max-runs and --max-connections must be at least 1")
 	}
 	return c, nil
 }
 
-// listenAddr resolves the address and refuses one that the mode does not allow.
+// listenAddr resolves the address. It fails if the address is not allowed without
+// TLS or in development mode.
 func (c serveConfig) listenAddr() (*net.TCPAddr, error) {
 	addr, err := net.ResolveTCPAddr("tcp", c.addr)
 	if err != nil {
-		return nil, fmt.Errorf("--addr %q is no address to listen on: %w", c.addr, err)
+		return nil, fmt.Errorf("--addr %q is not a valid address to listen on: %w", c.addr, err)
 	}
 	switch loopback := addr.IP.IsLoopback(); {
 	case loopback:
 		return addr, nil
 	case c.dev:
-		return nil, fmt.Errorf("--dev listens on the loopback only, and %s is not on it; use 127.0.0.1", c.addr)
+		return nil, fmt.Errorf("--dev allows loopback addresses only, and %s is not one; use 127.0.0.1", c.addr)
 	case c.tlsCert == "" && !c.insecureHTTP:
-		return nil, fmt.Errorf("%s is not on the loopback, and keys would travel in the clear: give --tls-cert and --tls-key, or --insecure-http if something in front adds TLS", c.addr)
+		return nil, fmt.Errorf("%s is not a loopback address, and keys would be sent unencrypted: use --tls-cert and --tls-key, or --insecure-http if a proxy in front adds TLS", c.addr)
 	}
 	return addr, nil
 }
@@ -128,8 +129,8 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	if err != nil {
 		return err
 	}
-	madeKey := c.dev && c.operatorKey == ""
-	if madeKey {
+	generatedKey := c.dev && c.operatorKey == ""
+	if generatedKey {
 		c.operatorKey = "operator-" + rand.Text()
 	}
 	log := c.logger(stderr)
@@ -146,8 +147,8 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	defer func() { _ = listener.Close() }() // closed by the server already, or never used
-	if err := c.greet(ctx, stdout, srv, listener.Addr(), madeKey); err != nil {
+	defer func() { _ = listener.Close() }() // the server may have closed it already
+	if err := c.greet(ctx, stdout, srv, listener.Addr(), generatedKey); err != nil {
 		return err
 	}
 	log.Info("serving", slog.String("addr", listener.Addr().String()), slog.String("db", c.db), slog.Bool("dev", c.dev),
@@ -155,19 +156,19 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	return listen(ctx, listener, certificate, srv, log, c.maxConnections)
 }
 
-// greet says where the server listens and shows the keys that are shown once.
-func (c serveConfig) greet(ctx context.Context, stdout io.Writer, srv *controlplane.Server, addr net.Addr, madeKey bool) error {
+// greet prints the address of the server, and keys that are shown only once.
+func (c serveConfig) greet(ctx context.Context, stdout io.Writer, srv *controlplane.Server, addr net.Addr, generatedKey bool) error {
 	if c.dev {
-		if madeKey {
-			fmt.Fprintf(stdout, "The operator's key of this run (AUREUS_OPERATOR_KEY sets your own):\n\n  %s\n\n", c.operatorKey)
+		if generatedKey {
+			fmt.Fprintf(stdout, "The operator's key for this run (set AUREUS_OPERATOR_KEY to use your own):\n\n  %s\n\n", c.operatorKey)
 		}
 	} else {
-		_, secret, made, err := srv.Keys().First(ctx)
+		_, secret, created, err := srv.Keys().First(ctx)
 		if err != nil {
 			return err
 		}
-		if made {
-			fmt.Fprintf(stdout, "There was no admin key: this is the admin key. It is shown once; keep it safe.\n\n  %s\n\n", secret)
+		if created {
+			fmt.Fprintf(stdout, "There was no admin key, so one was created. It is shown only once; keep it safe.\n\n  %s\n\n", secret)
 		}
 	}
 	scheme := "http"
@@ -178,24 +179,24 @@ func (c serveConfig) greet(ctx context.Context, stdout io.Writer, srv *controlpl
 	return err
 }
 
-// The times that slow clients are given.
+// Time limits for slow clients.
 const (
 	headerTimeout   = 10 * time.Second
 	readTimeout     = time.Minute
-	writeTimeout    = 30 * time.Second // for each piece, so that long answers may take longer
+	writeTimeout    = 30 * time.Second // for each write, so that long responses may take longer
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 10 * time.Second
 	maxHeaderBytes  = 64 << 10
 )
 
-// defaultConnections is more than can be answered at once by default, also for
-// one address alone, which may be that of a proxy.
+// defaultConnections is larger than the default number of concurrent requests, even
+// for a single address, which may be that of a proxy.
 const defaultConnections = 4000
 
-// certificate is the TLS configuration, or nil for none.
+// certificate returns the TLS configuration, or nil without one.
 func (c serveConfig) certificate() (*tls.Config, error) {
 	if c.tlsCert == "" {
-		return nil, nil //nolint:nilnil // there is none and that is no error
+		return nil, nil //nolint:nilnil // nil means no TLS
 	}
 	pair, err := tls.LoadX509KeyPair(c.tlsCert, c.tlsKey)
 	if err != nil {
@@ -204,15 +205,16 @@ func (c serveConfig) certificate() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
+// listen serves until ctx ends, and then waits for running requests to finish.
 func listen(ctx context.Context, listener net.Listener, certificate *tls.Config, srv http.Handler, log *slog.Logger, connections int) error {
 	server := &http.Server{
-		Handler: impatient(srv), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		DisableGeneralOptionsHandler: true, // OPTIONS * gets an answer in JSON too
+		Handler: withWriteTimeout(srv), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		DisableGeneralOptionsHandler: true, // so that OPTIONS * has a JSON response too
 		MaxHeaderBytes:               maxHeaderBytes, TLSConfig: certificate, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	listener = governor.NewConnections(connections, connections-connections/4).Bound(listener, server)
 	failed := make(chan error, 1)
-	go func() { // ends with the listener
+	go func() { // ends when the listener is closed
 		if certificate != nil {
 			failed <- server.ServeTLS(listener, "", "")
 			return
@@ -229,29 +231,29 @@ func listen(ctx context.Context, listener net.Listener, certificate *tls.Config,
 	defer cancel()
 	err := server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		log.Warn("some requests did not finish in time and were ended")
+		log.Warn("some requests did not finish in time and were aborted")
 		err = server.Close()
 	}
-	<-failed //nolint:errcheck // it says that the server was shut down
+	<-failed //nolint:errcheck // always http.ErrServerClosed here
 	return err
 }
 
-// impatient gives every piece of an answer its own time, so that a client that
-// does not read holds nothing for long and a long answer is not cut off.
-func impatient(next http.Handler) http.Handler {
+// withWriteTimeout sets a new deadline before each write, so that a client that does
+// not read is disconnected soon, but a long response is not cut off.
+func withWriteTimeout(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(&impatientWriter{ResponseWriter: w, control: http.NewResponseController(w)}, r)
+		next.ServeHTTP(&deadlineWriter{ResponseWriter: w, control: http.NewResponseController(w)}, r)
 	})
 }
 
-type impatientWriter struct {
+type deadlineWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
 }
 
-func (w *impatientWriter) Write(p []byte) (int, error) {
-	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it cannot be set there is none
+func (w *deadlineWriter) Write(p []byte) (int, error) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // ignored if the connection has no deadlines
 	return w.ResponseWriter.Write(p)
 }
 
-func (w *impatientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *deadlineWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -22,8 +22,8 @@ import (
 
 const killOperator = "the-operator-of-this-test"
 
-// acknowledged is what the server said it had taken.
-type acknowledged struct {
+// acknowledgedChanges records what the server has acknowledged.
+type acknowledgedChanges struct {
 	mu         sync.Mutex
 	decisions  map[aureus.DecisionID]bool
 	approvals  map[string]aureus.ApprovalStatus
@@ -32,39 +32,39 @@ type acknowledged struct {
 	count      atomic.Int64
 }
 
-func newAcknowledged() *acknowledged {
-	return &acknowledged{
+func newAcknowledgedChanges() *acknowledgedChanges {
+	return &acknowledgedChanges{
 		decisions: map[aureus.DecisionID]bool{}, approvals: map[string]aureus.ApprovalStatus{},
 		validators: map[string]bool{}, spans: map[string]bool{},
 	}
 }
 
-func (a *acknowledged) note(do func()) {
+func (a *acknowledgedChanges) note(do func()) {
 	a.mu.Lock()
 	do()
 	a.mu.Unlock()
 	a.count.Add(1)
 }
 
-// What a control plane has acknowledged survives kill -9 at any point, under
-// load from several clients: decisions, approvals, audit, validators and
-// telemetry. AUREUS_KILL_ROUNDS says how often it is killed; 50 rounds are the
-// full run.
-func TestKillNine(t *testing.T) {
+// Everything that a server has acknowledged under load from several clients
+// survives when it is killed at any moment: decisions, approvals, audit log,
+// validators and telemetry. AUREUS_KILL_ROUNDS is the number of rounds; 50 is
+// the full test.
+func TestAcknowledgedChanges_SurviveSIGKILL(t *testing.T) {
 	rounds := killRounds(t)
 	db := filepath.Join(t.TempDir(), "aureus.db")
-	acks := newAcknowledged()
+	acks := newAcknowledgedChanges()
 	for round := range rounds {
 		before := acks.count.Load()
 		killUnderLoad(t, db, round, acks)
-		require.Greater(t, acks.count.Load(), before, "round %d did nothing", round)
+		require.Greater(t, acks.count.Load(), before, "no request succeeded in round %d", round)
 		compareFile(t, db, acks)
 	}
 	t.Logf("%d rounds, %d acknowledged: %d decisions, %d approvals, %d validators, %d spans",
 		rounds, acks.count.Load(), len(acks.decisions), len(acks.approvals), len(acks.validators), len(acks.spans))
 }
 
-// killRounds is how often a server is killed.
+// killRounds returns how often a server is killed.
 func killRounds(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("AUREUS_KILL_ROUNDS")
@@ -76,9 +76,9 @@ func killRounds(t *testing.T) int {
 	return rounds
 }
 
-// killUnderLoad starts the server, lets clients work, and kills it at a random
-// moment.
-func killUnderLoad(t *testing.T, db string, round int, acks *acknowledged) {
+// killUnderLoad starts the server, runs clients, and kills the server at a
+// random moment.
+func killUnderLoad(t *testing.T, db string, round int, acks *acknowledgedChanges) {
 	t.Helper()
 	server := start(t, []string{"AUREUS_OPERATOR_KEY=" + killOperator}, "serve", "--db", db, "--dev", "--addr", "127.0.0.1:0")
 
@@ -105,9 +105,9 @@ func killUnderLoad(t *testing.T, db string, round int, acks *acknowledged) {
 	workers.Wait()
 }
 
-// work does everything that is to survive, until the server is gone.
-func work(ctx context.Context, address, name string, acks *acknowledged) {
-	service, err := aureus.NewClient(address, aureus.WithAPIKey(""), aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry, Changes: aureus.NoRetry, Reports: aureus.NoRetry}))
+// work makes all kinds of changes until the server is killed.
+func work(ctx context.Context, listenAddress, name string, acks *acknowledgedChanges) {
+	service, err := aureus.NewClient(listenAddress, aureus.WithAPIKey(""), aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry, Changes: aureus.NoRetry, Reports: aureus.NoRetry}))
 	if err != nil {
 		return
 	}
@@ -134,25 +134,25 @@ func work(ctx context.Context, address, name string, acks *acknowledged) {
 		}
 
 		request.Action.RiskTier = aureus.TierHigh
-		asked, err := service.Decide(ctx, request)
+		keyedRequest, err := service.Decide(ctx, request)
 		if err != nil {
 			return
 		}
 		acks.note(func() {
-			acks.decisions[asked.ID] = true
-			acks.approvals[asked.Approval.ID] = aureus.ApprovalPending
+			acks.decisions[keyedRequest.ID] = true
+			acks.approvals[keyedRequest.Approval.ID] = aureus.ApprovalPending
 		})
-		if _, err := operator.Approve(ctx, asked.Approval.ID, asked.Digest, ""); err != nil {
+		if _, err := operator.Approve(ctx, keyedRequest.Approval.ID, keyedRequest.Digest, ""); err != nil {
 			return
 		}
-		acks.note(func() { acks.approvals[asked.Approval.ID] = aureus.ApprovalApproved })
+		acks.note(func() { acks.approvals[keyedRequest.Approval.ID] = aureus.ApprovalApproved })
 		used, err := service.Decide(ctx, request)
 		if err != nil || used.Effect != aureus.Allow {
 			return
 		}
 		acks.note(func() {
 			acks.decisions[used.ID] = true
-			acks.approvals[asked.Approval.ID] = aureus.ApprovalConsumed
+			acks.approvals[keyedRequest.Approval.ID] = aureus.ApprovalConsumed
 		})
 		if _, err := service.RegisterValidator(ctx, id, map[string]any{"type": "max_size", "parameters": map[string]any{"max": 10}}); err != nil {
 			return
@@ -161,10 +161,11 @@ func work(ctx context.Context, address, name string, acks *acknowledged) {
 	}
 }
 
-var progress = map[aureus.ApprovalStatus]int{aureus.ApprovalPending: 1, aureus.ApprovalApproved: 2, aureus.ApprovalConsumed: 3}
+var approvalRank = map[aureus.ApprovalStatus]int{aureus.ApprovalPending: 1, aureus.ApprovalApproved: 2, aureus.ApprovalConsumed: 3}
 
-// compareFile opens what the killed server left.
-func compareFile(t *testing.T, db string, acks *acknowledged) {
+// compareFile opens the files of the killed server and compares them with what
+// it acknowledged.
+func compareFile(t *testing.T, db string, acks *acknowledgedChanges) {
 	t.Helper()
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db, Dev: true})
 	require.NoError(t, err)
@@ -174,9 +175,9 @@ func compareFile(t *testing.T, db string, acks *acknowledged) {
 	compare(t, srv.Operator("auditor"), clientFor(t, site.URL, ""), acks)
 }
 
-// compare wants everything that was acknowledged. Validators belong to the service
-// that registered them.
-func compare(t *testing.T, operator, service *aureus.Client, acks *acknowledged) {
+// compare checks that everything that was acknowledged is stored. Validators
+// belong to the service that registered them.
+func compare(t *testing.T, operator, service *aureus.Client, acks *acknowledgedChanges) {
 	t.Helper()
 	verified, err := operator.VerifyAudit(t.Context())
 	require.NoError(t, err)
@@ -198,7 +199,7 @@ func compare(t *testing.T, operator, service *aureus.Client, acks *acknowledged)
 		statuses[approval.ID] = approval.Status
 	}
 	for id, status := range acks.approvals {
-		require.GreaterOrEqual(t, progress[statuses[id]], progress[status], "approval %s fell back to %q", id, statuses[id])
+		require.GreaterOrEqual(t, approvalRank[statuses[id]], approvalRank[status], "approval %s fell back to %q", id, statuses[id])
 	}
 
 	spans, err := operator.Trace(t.Context(), "kill")

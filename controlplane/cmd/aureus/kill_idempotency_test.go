@@ -16,12 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asked is a request under an Idempotency-Key, and what it was answered.
-type asked struct{ path, body, key, answer string }
+// keyedRequest is a request with an Idempotency-Key, and the response to it.
+type keyedRequest struct{ path, body, key, answer string }
 
-// send asks the server, and says whether it gave an earlier answer again.
-func (a *asked) send(ctx context.Context, address string) (status int, answer string, replayed bool, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address+a.path, strings.NewReader(a.body))
+// send sends the request. replayed is true if the server repeated an earlier
+// response.
+func (a *keyedRequest) send(ctx context.Context, listenAddress string) (status int, answer string, replayed bool, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, listenAddress+a.path, strings.NewReader(a.body))
 	if err != nil {
 		return 0, "", false, err
 	}
@@ -36,25 +37,25 @@ func (a *asked) send(ctx context.Context, address string) (status int, answer st
 	return response.StatusCode, string(body), response.Header.Get("Idempotency-Replayed") == "true", err
 }
 
-func (a *asked) name(n string) *asked {
-	return &asked{path: a.path, body: strings.ReplaceAll(a.body, "NAME", n), key: n}
+func (a *keyedRequest) name(n string) *keyedRequest {
+	return &keyedRequest{path: a.path, body: strings.ReplaceAll(a.body, "NAME", n), key: n}
 }
 
-var keyedChanges = []asked{
+var keyedChanges = []keyedRequest{
 	{path: "/api/v1/policy/approval", body: `{"principal":{"id":"NAME","type":"agent","permissions":[]},"action":{"id":"wipe","name":"Wipe","risk_tier":"high","required_permissions":[]},"reason":"x"}`},
 	{path: "/api/v1/crv/validators", body: `{"validator_id":"NAME","config":{"type":"max_size","parameters":{"max":10}}}`},
 	{path: "/api/v1/observability/events/batch", body: `[{"type":"custom","timestamp":"2026-03-01T00:00:00Z","workflow_id":"NAME","data":{}}]`},
 }
 
-// Whoever was answered before a kill -9 at any point gets the same answer again
-// from the next process.
-func TestAnswersSurviveKillNine(t *testing.T) {
+// A response that was sent before the server is killed at any moment is
+// repeated by the next process.
+func TestIdempotencyKeys_SurviveSIGKILL(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "aureus.db")
-	serve := func() *running { return start(t, nil, "serve", "--db", db, "--dev", "--addr", "127.0.0.1:0") }
+	serve := func() *serverProcess { return start(t, nil, "serve", "--db", db, "--dev", "--addr", "127.0.0.1:0") }
 	server := serve()
 	for round := range 3 {
 		var mu sync.Mutex
-		var answered []*asked
+		var answered []*keyedRequest
 		var count atomic.Int64
 		var clients sync.WaitGroup
 		for client := range 4 {
@@ -63,7 +64,7 @@ func TestAnswersSurviveKillNine(t *testing.T) {
 					a := keyedChanges[n%len(keyedChanges)].name(fmt.Sprintf("r%d-c%d-%d", round, client, n))
 					status, answer, _, err := a.send(context.Background(), server.url)
 					if err != nil {
-						return // it was killed
+						return // the server was killed
 					}
 					if status != http.StatusOK {
 						t.Errorf("%s: %d %s", a.key, status, answer)
@@ -88,7 +89,7 @@ func TestAnswersSurviveKillNine(t *testing.T) {
 			status, answer, replayed, err := a.send(t.Context(), server.url)
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, status, answer)
-			require.True(t, replayed, "the answer to %s is lost", a.key)
+			require.True(t, replayed, "the response to %s is lost", a.key)
 			require.Equal(t, a.answer, answer)
 		}
 		other := *answered[0]
