@@ -103,7 +103,6 @@ func expired(ctx context.Context) context.Context {
 }
 
 func TestCheck_FailClosedCases_AreRefused(t *testing.T) {
-	t.Parallel()
 	for _, c := range refused {
 		t.Run(c.name, func(t *testing.T) {
 			applied := false
@@ -140,7 +139,6 @@ func TestCheck_FailClosedCases_AreRefused(t *testing.T) {
 // TestCheck_AdmittedCases_ReturnNil shows that the rows above are refused for the
 // reason that they state.
 func TestCheck_AdmittedCases_ReturnNil(t *testing.T) {
-	t.Parallel()
 	for name, gate := range map[string]crvgate.Checker[int]{
 		"all pass":                            crvgate.New("g", pass, sure(1)),
 		"more validators than fit the stack":  crvgate.New("g", slices.Repeat([]crvgate.Validator[int]{pass}, 6)...),
@@ -171,7 +169,6 @@ func TestCheck_AdmittedCases_ReturnNil(t *testing.T) {
 }
 
 func TestValidate_ContextEndsWhileJudging_IsToolError(t *testing.T) {
-	t.Parallel()
 	for name, endAt := range map[string]int{"in the middle": 1, "in the last validator": 2} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -232,7 +229,6 @@ func TestWrap_GoexitInAValidator_DoesNotApply(t *testing.T) {
 }
 
 func TestConstructors_InvalidArguments_Panic(t *testing.T) {
-	t.Parallel()
 	for name, mistake := range map[string]func(){
 		"no function to wrap":      func() { crvgate.Wrap[int](crvgate.New("g", pass), nil) },
 		"no function with a value": func() { crvgate.WrapValue[int, int](crvgate.New("g", pass), nil) },

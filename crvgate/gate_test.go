@@ -269,7 +269,6 @@ type explosive struct{}
 func (explosive) MarshalJSON() ([]byte, error) { panic("boom") }
 
 func TestWith_ChangeWithoutJSONForm_IsConflict(t *testing.T) {
-	t.Parallel()
 	for name, data := range map[string]any{
 		"a channel": make(chan int), "NaN": nan(), "invalid UTF-8": "\xff", "a panic": explosive{}, "a map that holds one": map[string]any{"a": func() {}},
 		"a number that is none": json.Number("1x"), "a loop": loop(), "deep nesting": deep(200),

@@ -133,7 +133,6 @@ func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
 // TestEnforce_HTTPCall_HasThePartsOfTheRequest: these parts of the request reach the
 // decider.
 func TestEnforce_HTTPCall_HasThePartsOfTheRequest(t *testing.T) {
-	t.Parallel()
 	ask := func(r *http.Request, describe func(*http.Request) (aureus.Request, error), options ...middleware.Options) *aureus.HTTPCall {
 		var asked aureus.Request
 		middleware.Enforce(wanting(&asked), describe, options...)(echo).ServeHTTP(httptest.NewRecorder(), r)

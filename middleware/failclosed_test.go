@@ -25,7 +25,6 @@ var errBroken = errors.New("broken: password=hunter2")
 // TestEnforce_FailClosedCases_AreRefused: everything that is not an allow has a row
 // here. No row may reach the handler.
 func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
-	t.Parallel()
 	cancelled, cancel := context.WithCancelCause(context.Background())
 	cancel(errBroken)
 	late, stop := context.WithDeadline(context.Background(), time.Unix(0, 0))
@@ -144,7 +143,6 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 // TestEnforce_PanicInDescribe_PassesThrough: only net/http and the program may recover
 // it. The handler is not reached.
 func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
-	t.Parallel()
 	outcomes := &outcomes{}
 	for name, handler := range map[string]http.Handler{
 		"without outcomes": middleware.Enforce(allow, func(*http.Request) (aureus.Request, error) { panic(errBroken) })(unreachable(t)),
@@ -180,7 +178,6 @@ func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
 
 // TestEnforce_InvalidArguments_Panic: a mistake of the program shows when it starts.
 func TestEnforce_InvalidArguments_Panic(t *testing.T) {
-	t.Parallel()
 	rows := []struct {
 		name  string
 		build func()

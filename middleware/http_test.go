@@ -44,7 +44,6 @@ func servers(t *testing.T, handler http.Handler) map[string]*httptest.Server {
 }
 
 func TestEnforce_Streaming_Works(t *testing.T) {
-	t.Parallel()
 	for name, protect := range guards() {
 		next := make(chan struct{})
 		handler := protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,7 +111,6 @@ func TestEnforce_Hijack_Works(t *testing.T) {
 }
 
 func TestEnforce_ResponseController_Works(t *testing.T) {
-	t.Parallel()
 	for name, protect := range guards() {
 		handler := protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			controller := http.NewResponseController(w)
@@ -151,7 +149,6 @@ func TestEnforce_ResponseController_Works(t *testing.T) {
 // TestEnforce_FullDuplex_Works: the handler responds with a line before the client
 // sends the next.
 func TestEnforce_FullDuplex_Works(t *testing.T) {
-	t.Parallel()
 	for name, protect := range guards() {
 		if name == "reading the body" {
 			continue // it needs the whole body before it can decide

@@ -66,7 +66,6 @@ func handlerSaying(status int) http.HandlerFunc {
 }
 
 func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
-	t.Parallel()
 	blockedBy := func(w http.ResponseWriter, r *http.Request) {
 		middleware.WriteError(w, r, gateError{aureus.GateResult{GateName: "ledger", FailureCode: aureus.OutOfScope, BlockedCommit: true}})
 	}
@@ -142,7 +141,6 @@ func TestNotDone_OutcomesRecorded_TheSameOutcome(t *testing.T) {
 
 // NotDone applies to every guard in front of the handler.
 func TestNotDone_TwoGuards_BothReport(t *testing.T) {
-	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"says so": handlerSaying(503),
 		"blocked": func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) },

@@ -41,7 +41,6 @@ func (o *outcomes) only(t testing.TB) aureus.Outcome {
 }
 
 func TestOutcomes_HandlerResults_HaveStatusAndClass(t *testing.T) {
-	t.Parallel()
 	status := func(codes ...int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			for _, code := range codes {

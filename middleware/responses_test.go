@@ -88,7 +88,6 @@ func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 }
 
 func TestApprovalURL_Option_ReplacesTheURL(t *testing.T) {
-	t.Parallel()
 	d := aureus.Decision{Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: approvalID, URL: "http://10.0.0.1/inside"}}
 	for name, row := range map[string]struct {
 		option middleware.Options
@@ -157,7 +156,6 @@ func TestEnforce_Refusal_ReplacesContentHeaders(t *testing.T) {
 
 // TestWriteError_Errors_HaveTheirResponses: each error of a handler, and its response.
 func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
-	t.Parallel()
 	failed := func(code aureus.FailureTaxonomy, reason string) aureus.ValidationResult {
 		return aureus.ValidationResult{FailureCode: code, Reason: reason, Metadata: map[string]any{"iban": "hunter2"}}
 	}

@@ -26,7 +26,6 @@ func (w *routersWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // TestOutcomes_ResponseNotSeen_IsUnknown: a response that the guard did not see does
 // not count as a success.
 func TestOutcomes_ResponseNotSeen_IsUnknown(t *testing.T) {
-	t.Parallel()
 	for name, row := range map[string]struct {
 		handler func(outer http.ResponseWriter) http.HandlerFunc
 		status  string

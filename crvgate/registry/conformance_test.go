@@ -71,7 +71,6 @@ var overriddenInGo = map[string]map[string]any{
 }
 
 func TestRegistry_ConformanceCases_HaveTheExpectedResults(t *testing.T) {
-	t.Parallel()
 	text, err := os.ReadFile("testdata/crv.json")
 	require.NoError(t, err)
 	var file caseFile

@@ -154,7 +154,6 @@ func TestRegister_TooManyValidators_IsConflict(t *testing.T) {
 // Every type, with its parameters in snake_case and in camelCase, makes the same
 // validator.
 func TestRegister_SnakeCaseAndCamelCase_AreTheSame(t *testing.T) {
-	t.Parallel()
 	now := func() time.Time { return time.UnixMilli(10_000) }
 	object := func(pairs ...any) map[string]any {
 		m := map[string]any{}
@@ -206,7 +205,6 @@ func TestRegister_SnakeCaseAndCamelCase_AreTheSame(t *testing.T) {
 }
 
 func TestRegister_InvalidConfiguration_ListsProblems(t *testing.T) {
-	t.Parallel()
 	for name, c := range map[string]struct {
 		config   string
 		pointers []string
@@ -358,7 +356,6 @@ func TestType_AddedType_UsesTheBuilder(t *testing.T) {
 }
 
 func TestRegister_FailingTests_AreRefused(t *testing.T) {
-	t.Parallel()
 	config := func(tests string) []byte {
 		return []byte(`{"type":"max_size","parameters":{"max":5},"tests":` + tests + `}`)
 	}
@@ -431,7 +428,6 @@ func TestRegistry_ConcurrentUse_IsSafe(t *testing.T) {
 func notNull([]byte) (crvgate.Validator[any], error) { return validators.NotNull(), nil }
 
 func TestRegistry_InvalidArguments_Panic(t *testing.T) {
-	t.Parallel()
 	for name, mistake := range map[string]func(){
 		"a host function of no name": func() {
 			new(registry.Registry).Func("", func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {

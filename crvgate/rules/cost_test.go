@@ -28,7 +28,6 @@ func longNumber(i int) string { return fmt.Sprintf("%d.%se399", i%9+1, strings.R
 // Each of these schemas took seconds to minutes for one small commit while few steps
 // were counted. The work of the library beside the keywords must be counted too.
 func TestSchemaSteps_EveryKeyword_IsCounted(t *testing.T) {
-	t.Parallel()
 	wide := "{" + list(50_000, func(i int) string { return fmt.Sprintf(`"k%d":1`, i) }) + "}"
 	chain := list(150, func(i int) string { return fmt.Sprintf(`"a%d":{"$ref":"#/$defs/a%d"}`, i, i+1) })
 	for reason, row := range map[string]struct{ schema, data string }{

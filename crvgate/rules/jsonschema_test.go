@@ -22,7 +22,6 @@ func schema(t testing.TB, text string) crvgate.Validator[any] {
 }
 
 func TestJSONSchema_Results(t *testing.T) {
-	t.Parallel()
 	const order = `{
 		"$schema": "https://json-schema.org/draft/2020-12/schema",
 		"type": "object", "required": ["id", "lines"],
@@ -162,7 +161,6 @@ func doubling(levels int) string {
 }
 
 func TestSchemaSteps_ExpensiveSchema_IsToolError(t *testing.T) {
-	t.Parallel()
 	for reason, text := range exponential {
 		t.Run(reason, func(t *testing.T) {
 			result := judge(t, schema(t, text), deep(80))

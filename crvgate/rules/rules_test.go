@@ -62,7 +62,6 @@ func confidence(result aureus.ValidationResult) float64 {
 }
 
 func TestCEL_Results(t *testing.T) {
-	t.Parallel()
 	type want struct {
 		code       aureus.FailureTaxonomy // empty: it passes
 		reason     string
@@ -124,7 +123,6 @@ func TestCEL_Variables_AreTheWholeChange(t *testing.T) {
 }
 
 func TestRegister_InvalidParameters_AreRefused(t *testing.T) {
-	t.Parallel()
 	type place struct {
 		pointer      string
 		line, column int

@@ -10,7 +10,6 @@ import (
 // A violation has the pointer of the value, the keyword, and the pointer of the keyword
 // in the registered schema.
 func TestViolations_Pointers_AreThoseOfValueAndKeyword(t *testing.T) {
-	t.Parallel()
 	for reason, row := range map[string]struct{ schema, data, pointer, keyword, place string }{
 		"not":                                {`{"properties":{"a":{"not":{"const":1}}}}`, `{"a":1}`, "/a", "not", "/properties/a/not"},
 		"not, at the top":                    {`{"not":{}}`, `1`, "", "not", "/not"},

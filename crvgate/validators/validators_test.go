@@ -71,7 +71,6 @@ func (c ruleCase) check(t *testing.T, rule crvgate.Validator[any]) {
 }
 
 func TestSchema_Cases(t *testing.T) {
-	t.Parallel()
 	rule := validators.Schema(validators.Field{Name: "z", Type: "string"}, validators.Field{Name: "a", Type: "number"}, validators.Field{Name: "list", Type: "array"}, validators.Field{Name: "n", Type: "integer"}, validators.Field{Name: "o", Type: "object"}, validators.Field{Name: "b", Type: "boolean"})
 	for _, c := range []ruleCase{
 		{name: "as declared", data: `{"z":"","a":0.5,"list":[],"n":2.0,"o":{},"b":false,"more":1}`},
@@ -93,7 +92,6 @@ func TestSchema_Cases(t *testing.T) {
 }
 
 func TestMonotonic_Cases(t *testing.T) {
-	t.Parallel()
 	for _, c := range []ruleCase{
 		{name: "no previous state", data: `{"version":1}`},
 		{name: "a previous state of 0", data: `{"version":1}`, previous: `0`},
@@ -132,7 +130,6 @@ func TestMonotonic_Cases(t *testing.T) {
 }
 
 func TestStatisticalBounds_Cases(t *testing.T) {
-	t.Parallel()
 	limits := validators.StatisticalBounds("x", validators.Bounds{Min: new(-1.5), Max: new(10.0)})
 	for _, c := range []ruleCase{
 		{name: "at the minimum", data: `{"x":-1.5}`, metadata: `{"bounds":{"max":10,"min":-1.5},"field":"x","value":-1.5}`},
@@ -161,7 +158,6 @@ func TestStatisticalBounds_Cases(t *testing.T) {
 }
 
 func TestAnomalyDetection_Cases(t *testing.T) {
-	t.Parallel()
 	for _, c := range []ruleCase{
 		{name: "one earlier value", data: `{"x":99}`, confidence: 0.5, metadata: `{"field":"x","historicalDataSize":1,"value":99}`},
 	} {
@@ -186,7 +182,6 @@ func TestAnomalyDetection_Cases(t *testing.T) {
 }
 
 func TestCrossFieldConsistency_Cases(t *testing.T) {
-	t.Parallel()
 	holds := func(answer bool, err error) func(context.Context, map[string]any) (bool, error) {
 		return func(_ context.Context, values map[string]any) (bool, error) { clear(values); return answer, err }
 	}
@@ -232,7 +227,6 @@ func TestCrossFieldConsistency_Cases(t *testing.T) {
 }
 
 func TestTemporalMonotonic_Cases(t *testing.T) {
-	t.Parallel()
 	usual := validators.TemporalMonotonic(validators.TemporalOptions{})
 	for _, c := range []ruleCase{
 		{name: "first", data: `null`, metadata: `{"isFirstCommit":true}`},
@@ -264,7 +258,6 @@ func TestTemporalMonotonic_Cases(t *testing.T) {
 }
 
 func TestMemoryValidators_Cases(t *testing.T) {
-	t.Parallel()
 	now := func() time.Time { return time.UnixMilli(10_000) }
 	retention := validators.MemoryRetention(validators.Retention{Max: time.Second, Now: now, TimestampField: "at"})
 	for _, c := range []ruleCase{
@@ -328,7 +321,6 @@ func TestMemoryValidators_Cases(t *testing.T) {
 }
 
 func TestAccountValidators_Cases(t *testing.T) {
-	t.Parallel()
 	for _, c := range []ruleCase{
 		{name: "an object", data: `{"a":1}`},
 		{name: "keeps keys and kinds", data: `{"a":2.5,"b":[],"new":{}}`, previous: `{"a":1,"b":[1]}`},
@@ -392,7 +384,6 @@ func TestValidators_GoValues_AreConverted(t *testing.T) {
 }
 
 func TestConstructors_InvalidArguments_Panic(t *testing.T) {
-	t.Parallel()
 	for name, mistake := range map[string]func(){
 		"no predicate": func() { validators.Custom[int]("c", nil, "", "") },
 		"an unknown code": func() {

@@ -16,6 +16,8 @@ func recovered(function func(), describe func(value any) string) (description st
 	return "it did not panic"
 }
 
+var noMap map[string]int // nil
+
 func panics(value any) func() { return func() { panic(value) } }
 
 func TestDescribe_PanicValue_IsNotShown(t *testing.T) {
@@ -26,7 +28,7 @@ func TestDescribe_PanicValue_IsNotShown(t *testing.T) {
 	}{
 		"a string":        {panics("secret"), `^ in panicsite_test\.\S+ \(panicsite_test\.go:\d+\) with a string$`},
 		"an error":        {panics(errors.New("secret")), `^ in panicsite_test\.\S+ \(panicsite_test\.go:\d+\) with a \*errors\.errorString$`},
-		"a runtime error": {func() { var m map[string]int; m["x"] = 1 }, `^ in panicsite_test\.\S+ \(panicsite_test\.go:\d+\): assignment to entry in nil map$`},
+		"a runtime error": {func() { noMap["x"] = 1 }, `^ in panicsite_test\.\S+ \(panicsite_test\.go:\d+\): assignment to entry in nil map$`},
 	} {
 		require.Regexp(t, c.want, recovered(c.function, panicsite.Describe), name)
 	}

@@ -39,7 +39,6 @@ func TestCheck_Cases(t *testing.T) {
 
 // The limits that the standards set.
 func TestCheck_Lengths(t *testing.T) {
-	t.Parallel()
 	x := func(n int) string { return strings.Repeat("x", n) }
 	labels := x(63) + "." + x(63) + "." + x(63) + "."
 	for reason, row := range map[string]struct{ name, valid, invalid string }{
