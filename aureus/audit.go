@@ -110,9 +110,9 @@ type GateRecord struct {
 }
 
 // Record is the part of the result that the audit log keeps.
-func (r GateResult) Record() GateRecord {
+func (g GateResult) Record() GateRecord {
 	return GateRecord{
-		GateName: r.GateName, CRVStatus: r.CRVStatus, Passed: r.Passed, Blocked: r.BlockedCommit, FailureCode: r.FailureCode,
+		GateName: g.GateName, CRVStatus: g.CRVStatus, Passed: g.Passed, Blocked: g.BlockedCommit, FailureCode: g.FailureCode,
 	}
 }
 

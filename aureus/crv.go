@@ -29,7 +29,7 @@ type ValidationResult struct {
 }
 
 // GateResult is the result of a gate. The zero value has not passed.
-type GateResult struct {
+type GateResult struct { //nolint:recvcheck // the check of contradictions avoids a copy
 	Passed            bool               `json:"passed"`
 	GateName          string             `json:"gate_name"`
 	ValidationResults []ValidationResult `json:"validation_results"`
@@ -41,21 +41,21 @@ type GateResult struct {
 	Remediation       string             `json:"remediation,omitzero"`
 }
 
-// Undecided reports whether nothing is known against the change: it was not judged,
-// because every validator that failed did so with TOOL_ERROR. A service then responds
-// with 503 rather than 422.
-func (r GateResult) Undecided() bool {
-	for i := range r.ValidationResults {
-		if result := &r.ValidationResults[i]; !result.Valid && result.FailureCode != ToolError {
+// Undecided reports whether the gate failed only because validators could not run: every
+// invalid result has the code TOOL_ERROR. No validator found a fault in the change then,
+// and a service should respond with 503 rather than 422.
+func (g GateResult) Undecided() bool {
+	for i := range g.ValidationResults {
+		if result := &g.ValidationResults[i]; !result.Valid && result.FailureCode != ToolError {
 			return false
 		}
 	}
-	return r.FailureCode == ToolError
+	return g.FailureCode == ToolError
 }
 
-// RecoveryStrategy is one of [RetryAltTool], [AskUser], [Escalate] and
-// [Ignore]. Strategy gives it the untyped form that [GateConfig] and
-// [GateResult] carry.
+// RecoveryStrategy is one of [RetryAltTool], [AskUser], [Escalate] and [Ignore]. Strategy
+// returns it in the form of GateConfig.RecoveryStrategy and GateResult.RecoveryStrategy.
+// See docs/spec/gates.md#recovery-strategies.
 type RecoveryStrategy interface{ Strategy() map[string]any }
 
 // RetryAltTool says that another tool should be used.

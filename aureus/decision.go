@@ -35,7 +35,7 @@ type Request struct { //nolint:recvcheck // Validate runs for every decision, an
 	Volatile []string
 
 	// ApprovalToken is the id of the approval that an earlier decision named. It is a
-	// hint: an approval is found by the digest of the request, and its id alone allows
+	// hint: the digest of the request selects the approval, and the id alone allows
 	// nothing. See docs/spec/policy.md#a-presented-approval.
 	ApprovalToken string
 

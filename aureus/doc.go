@@ -67,7 +67,7 @@
 //
 // Fields with a fixed set of words have a string type of their own, such as [Intent] or
 // [TaskType], whose documentation lists the words. Where there is no constant, write the
-// word: Type: "action". The server refuses a word that is not in the list, and says so.
+// word: Type: "action". The server refuses other words with an error that lists the valid ones.
 //
 // # Free-form values
 //

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// The defaults of a [Client], and the environment variables that replace them
-// where [NewClient] was not told.
+// The defaults of a [Client], and the environment variables that replace them if
+// NewClient gets no address, key or timeout.
 const (
 	defaultBaseURL = "http://localhost:3000"
 	defaultTimeout = 30 * time.Second

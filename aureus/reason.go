@@ -1,7 +1,8 @@
 package aureus
 
-// ReasonCode says in one stable word why a decision came out as it did. Decisions
-// of other servers and of deciders with rules of their own may have other codes.
+// ReasonCode is the reason of a decision as one word, which does not change between
+// versions. Other servers, and deciders with rules of their own, may use other codes. See
+// docs/spec/policy.md#reason-codes.
 type ReasonCode string
 
 // The reason codes of the policy.
@@ -20,21 +21,21 @@ const (
 	ReasonNoApprovals      ReasonCode = "APPROVALS_NOT_AVAILABLE" // a person has to approve, and no approval can be opened
 )
 
-// The reason codes that say why an approval does not allow a request. Each has an
-// error: see [ReasonCode.Err].
+// The reason codes that say why an approval does not allow a request. For these
+// [ReasonCode.Err] returns an error.
 const (
 	ReasonApprovalPending       ReasonCode = "APPROVAL_PENDING"        // nobody has decided yet
 	ReasonApprovalRejected      ReasonCode = "APPROVAL_REJECTED"       // a person rejected the request
 	ReasonApprovalExpired       ReasonCode = "APPROVAL_EXPIRED"        // its time ended before it was used
 	ReasonApprovalConsumed      ReasonCode = "APPROVAL_CONSUMED"       // another decision used it
-	ReasonApprovalMismatch      ReasonCode = "APPROVAL_MISMATCH"       // it is for another request, or for other values of it
-	ReasonApprovalUnknown       ReasonCode = "APPROVAL_UNKNOWN"        // there is none with that id that this key may use
+	ReasonApprovalMismatch      ReasonCode = "APPROVAL_MISMATCH"       // it is for another request, or for other values in it
+	ReasonApprovalUnknown       ReasonCode = "APPROVAL_UNKNOWN"        // there is no approval with that id, or the key may not use it
 	ReasonApprovalPolicyChanged ReasonCode = "APPROVAL_POLICY_CHANGED" // the policy that required it has changed since
 	ReasonTooManyPending        ReasonCode = "TOO_MANY_PENDING_APPROVALS"
 )
 
-// approvalError is the error of a reason code about an approval. Two errors of
-// the same code are equal.
+// approvalError is the error of a reason code about an approval. Errors with the same code
+// are equal.
 type approvalError ReasonCode
 
 var approvalTexts = map[ReasonCode]string{
@@ -51,9 +52,12 @@ var approvalTexts = map[ReasonCode]string{
 // Error says what is wrong with the approval.
 func (e approvalError) Error() string { return approvalTexts[ReasonCode(e)] }
 
-// Err is the error for a code that says why an approval does not allow a request,
-// to return and to compare with [errors.Is]. It is nil for every other code.
-// Errors of the server with such a code match it and [ErrConflict].
+// Err returns the error of a code that says why an approval does not allow a request; nil
+// for any other code. Compare it with errors.Is:
+//
+//	if errors.Is(err, aureus.ReasonApprovalRejected.Err()) {
+//
+// Errors of the server with that code match it, and so do the errors of package guard.
 func (c ReasonCode) Err() error {
 	if approvalTexts[c] == "" {
 		return nil

@@ -25,8 +25,8 @@ const (
 	numClasses = iota
 )
 
-// RetryPolicies has a [RetryPolicy] for each class of calls, for [WithRetry]. A
-// policy that is its zero value stays as it is.
+// RetryPolicies has a [RetryPolicy] for each class of calls, for [WithRetry]. A zero
+// RetryPolicy leaves the policy of its class unchanged.
 type RetryPolicies struct {
 	// Decisions are EvaluatePolicy, Decide, CheckPermission and ValidateCommit:
 	// a request waits for the response. The default is 3 attempts in 3 s.
@@ -35,13 +35,13 @@ type RetryPolicies struct {
 	// Reads change nothing. The default is 4 attempts in 1 min.
 	Reads RetryPolicy
 
-	// Changes are calls that change something. Every attempt carries the same
-	// Idempotency-Key, so that the server changes it once. The default is 4
-	// attempts in 1 min.
+	// Changes are calls that change something on the server. All attempts of a call have
+	// the same Idempotency-Key, so that the server makes the change once. The default is
+	// 4 attempts in 1 min.
 	Changes RetryPolicy
 
-	// Reports send telemetry and records for the audit log, every attempt with the
-	// same Idempotency-Key. The default is 10 attempts in 2 min.
+	// Reports send telemetry, and records for the audit log, with an Idempotency-Key as
+	// Changes do. The default is 10 attempts in 2 min.
 	Reports RetryPolicy
 }
 
@@ -58,7 +58,7 @@ type RetryPolicy struct {
 	MaxAttempts int           // including the first one; 1 means no retry, and so does 0 if another field is set
 	FirstDelay  time.Duration // the longest delay before the second attempt
 	MaxDelay    time.Duration // the longest delay before any attempt; a Retry-After may be longer
-	Budget      time.Duration // from the start of the call: no attempt begins after it; 0 is no limit beside the context
+	Budget      time.Duration // no attempt begins later than this after the start of the call; 0 is no limit
 }
 
 // NoRetry is the policy of one attempt without a retry.

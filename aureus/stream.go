@@ -38,8 +38,8 @@ type StreamQuery struct {
 //	approval   a change of an approval, as it stands in the audit log
 //	reset      the server does not know the event to continue after, because its
 //	           database was replaced or restored. The stream starts at the first
-//	           event that the server has, so that none is missed; events that came
-//	           before come again. This kind comes whatever StreamQuery.Kinds says.
+//	           event that the server has, so that no event is missed, and some
+//	           come a second time. StreamQuery.Kinds does not exclude this kind.
 type StreamEvent struct {
 	ID        string // continues after this event, as StreamQuery.LastEventID
 	Kind      string
@@ -125,8 +125,8 @@ const (
 
 // readStream reads server-sent events (WHATWG HTML, 9.2) until the stream ends or
 // take returns false. last is the id of an event that comes without one. An event
-// that has only an id is passed to take with the id alone: it advances the place to
-// continue at.
+// that has only an id is passed to take with the id alone: the stream
+// continues after it.
 func readStream(op, last string, response *http.Response, take func(StreamEvent) bool) error {
 	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
 		return malformed(op, errors.New("the content type is not text/event-stream"))

@@ -15,10 +15,9 @@ const (
 	maxRequestDepth  = 98 // two levels less than a response may have: one holds the request inside an approval
 )
 
-// Validate says what keeps the request from being decided about: the error's text
-// begins with the JSON pointer (RFC 6901) of the wrong value, such as /action/id,
-// and the error matches [ErrInvalid]. nil is a request to which the answer depends
-// on the policy alone. guard.Local and the control plane both call it first, so that
+// Validate returns an error for a request that no decision can be made about. Its text
+// begins with the JSON pointer (RFC 6901) of the wrong value, such as /action/id, and it
+// matches [ErrInvalid]. guard.Local and the control plane both call it first, so that
 // they refuse the same requests. It requires that
 //
 //   - the principal and the action have an id;

@@ -97,7 +97,7 @@ type WorkflowExecutionResult struct {
 	Constraints      []string          `json:"constraints,omitzero"`
 	SuccessCriteria  []string          `json:"success_criteria,omitzero"`
 	Warnings         []SafetyViolation `json:"warnings,omitzero"`          // rules of the safety policy that the workflow breaks; it ran all the same
-	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // what it waits for: once they are given, it goes on by itself
+	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // for which the run waits; it continues by itself after the verdict
 }
 
 // PendingApproval is the approval that a task of a workflow waits for.

@@ -10,11 +10,11 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// digestOf binds an approval to a request: to its principal's id, its action's
-// definition, its tool, its arguments and its HTTP call, in their canonical
-// JSON. It is not the digest of package guard, which also takes 1.0 and 1 for
-// the same number; it binds the same things.
-// why says what makes the request one that cannot be bound.
+// digestOf is the SHA-256 of the request's canonical JSON: the ids of its principals, the
+// action, the tool, the arguments and the HTTP call, without the volatile values. It covers
+// the same as guard.Digest, but the digests differ: guard.Digest treats 1.0 and 1 as the
+// same number.
+// reason says why the request has no digest; it is empty if it has one.
 func digestOf(request aureus.Request) (_ aureus.Digest, reason string) {
 	value, err := strictjson.Normalize(struct {
 		Principal  string           `json:"principal"`
@@ -53,7 +53,8 @@ func digestOf(request aureus.Request) (_ aureus.Digest, reason string) {
 	return sha256.Sum256(text), ""
 }
 
-// leaveOut takes the value at the pointer (RFC 6901) out of a free-form value.
+// leaveOut removes the value at the pointer (RFC 6901) from a free-form value; an item of a
+// list becomes nil.
 func leaveOut(value any, tokens []string) {
 	token := strings.ReplaceAll(strings.ReplaceAll(tokens[0], "~1", "/"), "~0", "~")
 	last := len(tokens) == 1
