@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // maxStack is how many bytes of the stack of a panic are logged and recorded.
@@ -150,5 +152,5 @@ func writeInternalError(w http.ResponseWriter) {
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusInternalServerError)
-	_, _ = io.WriteString(w, `{"type":"about:blank","title":"Internal Server Error","status":500,"code":"INTERNAL_ERROR"}`+"\n") // an error here cannot be reported to anybody
+	_, _ = io.WriteString(w, `{"type":"about:blank","title":"Internal Server Error","status":500,"code":"`+wire.CodeInternal+`"}`+"\n") // an error here cannot be reported to anybody
 }
