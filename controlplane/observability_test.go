@@ -2,14 +2,12 @@ package controlplane
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/observe"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
-	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -33,7 +31,7 @@ type telemetryBench struct {
 
 var observedNow = time.Date(2026, 1, 2, 12, 0, 0, 500_000_000, time.UTC)
 
-func observe(t *testing.T) telemetryBench {
+func openTelemetry(t *testing.T) telemetryBench {
 	t.Helper()
 	srv, err := Open(t.Context(), Config{Ephemeral: true, Dev: true, Now: func() time.Time { return observedNow }})
 	require.NoError(t, err)
@@ -64,6 +62,12 @@ func (b telemetryBench) do(method, path, body string) telemetryAnswer {
 	require.True(b, json.Valid(text), "every answer is JSON: %q", text)
 	require.Equal(b, "application/json", response.Header.Get("Content-Type"))
 	return telemetryAnswer{response.StatusCode, response.Header, strings.TrimSuffix(string(text), "\n")}
+}
+
+// count is how many items of the kind had that outcome.
+func (b telemetryBench) count(kind telemetry.Kind, outcome string) int64 {
+	b.Helper()
+	return b.server.observe.Count("default", kind, outcome)
 }
 
 func (b telemetryBench) post(path, body string) telemetryAnswer {
@@ -100,7 +104,7 @@ func (b telemetryBench) refused(answer telemetryAnswer, status int, code string)
 }
 
 func TestReportedTelemetryComesBackUnchanged(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	spans := []string{
 		`{"id":"a","trace_id":"t","parent_id":null,"name":"root","start_time":"2026-01-02T03:04:05.000000","end_time":null,"duration":null,"tags":null,"logs":null}`,
 		`{"id":"b","trace_id":"t","parent_id":"a","name":"é","start_time":"2026-01-02T03:04:06Z","duration":1.0,"tags":{},"logs":[{"timestamp":"t","level":"error","message":"m","context":{"n":123456789012345678901234567890,"z":null}}]}`,
@@ -123,7 +127,7 @@ func TestReportedTelemetryComesBackUnchanged(t *testing.T) {
 }
 
 func TestTraceIDs(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	for _, id := range []string{"", "a/b", "ä 1", "a%2Fb", "a+b", "?"} {
 		text, err := json.Marshal(aureus.Span{ID: "1", TraceID: id, Name: "n", StartTime: "t"})
 		require.NoError(t, err)
@@ -155,20 +159,20 @@ func TestSingleReportsThatAreRefused(t *testing.T) {
 		"a body that is too large":                      {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", DefaultMaxBody) + `"}}`, 413, wire.CodeTooLarge, `bytes`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := observe(t)
+			b := openTelemetry(t)
 			body := b.refused(b.post(test.path, test.body), test.status, test.code)
 			require.Contains(t, body, test.want)
 			require.NotContains(t, body, "hunter2", "a reported value")
 			kind := map[string]telemetry.Kind{"spans": telemetry.Spans, "metrics": telemetry.Metrics, "events": telemetry.Events}[test.path]
-			require.EqualValues(t, 1, b.server.reports.of("default").refused[kind].Load(), "the published client hides it, so it is counted")
-			require.Zero(t, b.server.reports.of("default").accepted[kind].Load())
-			require.EqualValues(t, 0, b.server.telemetry.Stats().Kinds[test.path].Rows)
+			require.EqualValues(t, 1, b.count(kind, "refused"), "the published client hides it, so it is counted")
+			require.Zero(t, b.count(kind, "accepted"))
+			require.EqualValues(t, 0, b.server.observe.Telemetry.Stats().Kinds[test.path].Rows)
 		})
 	}
 }
 
 func TestBatch(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	answer := b.post("metrics/batch", `[
 		{"name":"m","value":1,"timestamp":"2026-01-01"},
 		{"name":"m","value":null,"timestamp":"2026-01-01"},
@@ -181,7 +185,7 @@ func TestBatch(t *testing.T) {
 	]`)
 	require.Equal(t, http.StatusOK, answer.status, answer.body)
 	require.NotContains(t, answer.body, "hunter2")
-	var got batchResponse
+	var got wire.BatchResponse[aureus.Rejection]
 	require.NoError(t, json.Unmarshal([]byte(answer.body), &got))
 	require.Equal(t, 2, got.Accepted)
 	reasons := map[int]string{}
@@ -196,8 +200,8 @@ func TestBatch(t *testing.T) {
 	require.NotEmpty(t, reasons[5])
 	require.Contains(t, reasons[6], "stands twice")
 	require.JSONEq(t, `[{"name":"m","value":1,"timestamp":"2026-01-01"},{"name":"m","value":2,"timestamp":"2026-01-01"}]`, b.get("metrics"))
-	require.EqualValues(t, 2, b.server.reports.of("default").accepted[telemetry.Metrics].Load())
-	require.EqualValues(t, 6, b.server.reports.of("default").refused[telemetry.Metrics].Load())
+	require.EqualValues(t, 2, b.count(telemetry.Metrics, "accepted"))
+	require.EqualValues(t, 6, b.count(telemetry.Metrics, "refused"))
 
 	for _, kind := range telemetry.Kinds {
 		answer := b.post(kind.String()+"/batch", `[]`)
@@ -207,7 +211,7 @@ func TestBatch(t *testing.T) {
 }
 
 func TestBatchThatIsRefused(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	for name, body := range map[string]string{
 		"no body": ``, "an object": `{"name":"m","value":1,"timestamp":"t"}`, "null": `null`,
 		"an array that breaks off": `[{"name":"m","value":1,"timestamp":"t"}`, "an array and more": `[] []`,
@@ -220,20 +224,20 @@ func TestBatchThatIsRefused(t *testing.T) {
 	}
 	t.Run("too many items", func(t *testing.T) {
 		b := telemetryBench{t, b.server, b.base}
-		b.refused(b.post("metrics/batch", "["+strings.Repeat("1,", maxBatchItems)+"1]"), http.StatusRequestEntityTooLarge, wire.CodeTooLarge)
+		b.refused(b.post("metrics/batch", "["+strings.Repeat("1,", observe.MaxBatchItems)+"1]"), http.StatusRequestEntityTooLarge, wire.CodeTooLarge)
 	})
 	require.Equal(t, "[]", b.get("metrics"), "nothing of them was stored")
 }
 
 func TestAReasonIsBounded(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	answer := b.post("metrics/batch", `[{"name":"m","value":1,"timestamp":"t","tags":{"`+strings.Repeat("é", 100_000)+`":1}}]`)
 	require.Equal(t, http.StatusOK, answer.status)
-	require.Less(t, len(answer.body), 2*maxRejection)
+	require.Less(t, len(answer.body), 2*observe.MaxRejection)
 }
 
 func TestQueryMetrics(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	for i, timestamp := range []string{"2026-01-01T00:00:00", "2026-01-02T00:00:00.000001", "2026-01-03T00:00:00Z", "t"} {
 		b.report("metrics", fmt.Sprintf(`{"name":"m%d","value":%d,"timestamp":%q,"tags":{"workflow_id":"w 1","n":"%d"}}`, i%2, i, timestamp, i))
 	}
@@ -268,7 +272,7 @@ func TestQueryMetrics(t *testing.T) {
 }
 
 func TestQueryEvents(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	for i, kind := range []string{"step_end", "custom", "step_end", "llm_response"} {
 		b.report("events", fmt.Sprintf(`{"type":%q,"timestamp":"2026-01-0%dT00:00:00Z","workflow_id":"w%d","task_id":"t","data":{"n":%d}}`, kind, i+1, i/2, i))
 	}
@@ -294,7 +298,7 @@ func TestQueryEvents(t *testing.T) {
 }
 
 func TestQueriesThatAreRefused(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	for _, query := range []string{
 		"metrics?start_time=yesterday", "metrics?end_time=t", "metrics?tags=%7B", "metrics?tags=%5B%5D", "metrics?tags=null2",
 		"metrics?tags=" + url.QueryEscape(`{"a":1}`), "metrics?tags=" + url.QueryEscape(`{"a":"1","a":"2"}`), "metrics?tags=" + url.QueryEscape(`{"a":null}`),
@@ -307,7 +311,7 @@ func TestQueriesThatAreRefused(t *testing.T) {
 	}
 	b.refused(b.do(http.MethodGet, "metrics?name=%zz", ""), http.StatusBadRequest, wire.CodeMalformed)
 	many := map[string]string{}
-	for i := range maxQueryTags + 1 {
+	for i := range observe.MaxQueryTags + 1 {
 		many[strconv.Itoa(i)] = "x"
 	}
 	text, err := json.Marshal(many)
@@ -316,7 +320,7 @@ func TestQueriesThatAreRefused(t *testing.T) {
 }
 
 func TestPagesOfTelemetry(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	var want []string
 	for i := range 25 {
 		want = append(want, fmt.Sprintf(`{"id":"%d","trace_id":"a/b","name":"n","start_time":"2026-01-02T03:04:%02dZ"}`, i, i))
@@ -346,7 +350,7 @@ func TestPagesOfTelemetry(t *testing.T) {
 }
 
 func TestTelemetryThroughTheClient(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	client := b.server.Client()
 	defer func() { require.NoError(t, client.Close()) }()
 	ctx := t.Context()
@@ -367,7 +371,7 @@ func TestTelemetryThroughTheClient(t *testing.T) {
 
 	event := aureus.TelemetryEvent{Type: aureus.EventPolicyCheck, Timestamp: "2026-01-01", Data: map[string]any{"requiresHumanApproval": true, "big": json.Number("123456789012345678901234567890")}}
 	require.NoError(t, client.ReportEvent(ctx, event))
-	require.NoError(t, b.server.appendEvents(ctx, DefaultTenant, []aureus.TelemetryEvent{{Type: aureus.EventCRVResult, Timestamp: "2026-01-02", Data: map[string]any{"bad": "\xff"}}}))
+	require.NoError(t, b.server.observe.Report(ctx, DefaultTenant, aureus.TelemetryEvent{Type: aureus.EventCRVResult, Timestamp: "2026-01-02", Data: map[string]any{"bad": "\xff"}}))
 	events, err := aureus.Collect(client.Events(ctx, aureus.EventQuery{}))
 	require.NoError(t, err)
 	require.Len(t, events, 2)
@@ -377,11 +381,11 @@ func TestTelemetryThroughTheClient(t *testing.T) {
 	summary, err := client.Summary(ctx, aureus.SummaryQuery{StartTime: "2026-01-01"})
 	require.NoError(t, err)
 	require.Equal(t, aureus.Summary{TotalEvents: 2, HumanEscalationRate: 1, TaskSuccessRateByType: map[string]float64{}, StartTime: "2026-01-01"}, summary)
-	require.Error(t, b.server.appendEvents(ctx, DefaultTenant, []aureus.TelemetryEvent{{Type: "no such"}}))
+	require.Error(t, b.server.observe.Report(ctx, DefaultTenant, aureus.TelemetryEvent{Type: "no such"}))
 }
 
 func TestSummaryOverTheWire(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	end := func(offset time.Duration, success bool) string {
 		return fmt.Sprintf(`{"type":"step_end","timestamp":%q,"workflow_id":"w","task_id":"t","task_type":"action","data":{"success":%t,"duration":10}}`,
 			observedNow.Add(offset).Format(time.RFC3339Nano), success)
@@ -399,51 +403,6 @@ func TestSummaryOverTheWire(t *testing.T) {
 			b := telemetryBench{t, b.server, b.base}
 			require.JSONEq(t, test.want, b.get("summary"+test.query))
 		})
-	}
-}
-
-// TestConformanceTimeRange runs the cases of kind parse_time_range.
-func TestConformanceTimeRange(t *testing.T) {
-	text, err := os.ReadFile("testdata/observability.json")
-	require.NoError(t, err)
-	var file struct {
-		Vectors []struct {
-			Name, Kind string
-			Input      struct{ Text string }
-			Expected   struct {
-				MS    int64
-				Error bool
-			}
-		}
-	}
-	require.NoError(t, json.Unmarshal(text, &file))
-	ran := 0
-	for _, v := range file.Vectors {
-		if v.Kind != "parse_time_range" {
-			continue
-		}
-		ran++
-		seconds, ok := parseRange(v.Input.Text)
-		require.Equal(t, !v.Expected.Error, ok, v.Name)
-		require.Equal(t, v.Expected.MS, seconds*1000, v.Name)
-	}
-	require.Equal(t, 4, ran)
-}
-
-func TestParseRange(t *testing.T) {
-	for text, want := range map[string]int64{"1m": 60, "2h": 7200, "3d": 259200, "007d": 604800, "0": 0, "0d": 0, "000m": 0} {
-		seconds, ok := parseRange(text)
-		require.True(t, ok, text)
-		require.Equal(t, want, seconds, text)
-	}
-	for _, text := range []string{"9223372036854775807m", "999999999999999999999h"} {
-		seconds, ok := parseRange(text)
-		require.True(t, ok, text)
-		require.Positive(t, seconds, "it does not wrap around")
-	}
-	for _, text := range []string{"", "d", "1", "00", "1s", "1D", "1.5h", " 1h", "1h ", "+1h", "-1h", "1hh", "1h1m", "١h", "1h\n"} {
-		_, ok := parseRange(text)
-		require.False(t, ok, "%q", text)
 	}
 }
 
@@ -498,30 +457,11 @@ func TestTelemetryOfAnotherTenant(t *testing.T) {
 	}
 }
 
-// TestErrorsOfTheTelemetryStore wants the answer of each kind of failure.
-func TestErrorsOfTheTelemetryStore(t *testing.T) {
-	for want, err := range map[int]error{
-		http.StatusTooManyRequests:     telemetry.ErrBusy,
-		http.StatusServiceUnavailable:  fmt.Errorf("%w: %w", telemetry.ErrUnavailable, telemetry.ErrDiskFull),
-		http.StatusBadRequest:          telemetry.ErrCursor,
-		http.StatusUnprocessableEntity: telemetry.ErrTooManyTypes,
-	} {
-		e := web.ErrorOf(telemetryProblem(err))
-		require.Equal(t, want, e.Status())
-		if want == http.StatusTooManyRequests || want == http.StatusServiceUnavailable {
-			require.Positive(t, e.RetryAfter())
-		}
-	}
-	for _, err := range []error{telemetry.ErrUnavailable, telemetry.ErrClosed, telemetry.ErrReadOnly, context.Canceled, context.DeadlineExceeded} {
-		require.Equal(t, http.StatusServiceUnavailable, web.ErrorOf(telemetryProblem(err)).Status(), err)
-	}
-}
-
 // TestATelemetryStoreThatIsGone is the whole way of a failure: closed under the
 // running server, it answers 503 to reports and queries alike.
 func TestATelemetryStoreThatIsGone(t *testing.T) {
-	b := observe(t)
-	require.NoError(t, b.server.telemetry.Close())
+	b := openTelemetry(t)
+	require.NoError(t, b.server.observe.Telemetry.Close())
 	for _, answer := range []telemetryAnswer{
 		b.post("spans", `{"id":"1","trace_id":"t","name":"n","start_time":"s"}`),
 		b.post("spans/batch", `[{"id":"1","trace_id":"t","name":"n","start_time":"s"}]`),
@@ -530,13 +470,13 @@ func TestATelemetryStoreThatIsGone(t *testing.T) {
 		b.refused(answer, http.StatusServiceUnavailable, wire.CodeShuttingDown)
 		require.NotEmpty(t, answer.header.Get("Retry-After"))
 	}
-	require.EqualValues(t, 2, b.server.reports.of("default").deferred[telemetry.Spans].Load())
+	require.EqualValues(t, 2, b.count(telemetry.Spans, "deferred"))
 }
 
 // TestAnAnswerThatBreaksOff ends the connection, so that the client sees that it
 // has not got everything.
 func TestAnAnswerThatBreaksOff(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	filler := strings.Repeat("x", 100_000)
 	for i := range 100 {
 		b.report("events", fmt.Sprintf(`{"type":"custom","timestamp":"t","data":{"n":%d,"x":%q}}`, i, filler))
@@ -549,14 +489,14 @@ func TestAnAnswerThatBreaksOff(t *testing.T) {
 	first := make([]byte, 1000)
 	_, err = io.ReadFull(response.Body, first)
 	require.NoError(t, err)
-	require.NoError(t, b.server.telemetry.Close())
+	require.NoError(t, b.server.observe.Telemetry.Close())
 	_, err = io.ReadAll(response.Body)
 	require.Error(t, err)
 }
 
 // TestAnAnswerIsStreamed reads an answer larger than what is held of it.
 func TestAnAnswerIsStreamed(t *testing.T) {
-	b := observe(t)
+	b := openTelemetry(t)
 	var body bytes.Buffer
 	body.WriteString("[")
 	for i := range 5000 {

@@ -7,6 +7,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/crv"
+	"github.com/farmountain/aureus-go/controlplane/internal/observe"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -58,7 +59,7 @@ func Models() map[string]reflect.Type {
 		"RegisteredValidator": reflect.TypeFor[crv.RegisteredValidator](),
 
 		"TelemetryEvent": reflect.TypeFor[aureus.TelemetryEvent](), "Metric": reflect.TypeFor[aureus.Metric](), "Span": reflect.TypeFor[aureus.Span](),
-		"SpanLog": reflect.TypeFor[aureus.SpanLog](), "Rejection": reflect.TypeFor[aureus.Rejection](), "BatchAnswer": reflect.TypeFor[batchResponse](),
+		"SpanLog": reflect.TypeFor[aureus.SpanLog](), "Rejection": reflect.TypeFor[aureus.Rejection](), "BatchAnswer": reflect.TypeFor[wire.BatchResponse[aureus.Rejection]](),
 		"Summary": reflect.TypeFor[aureus.Summary](),
 
 		"WorkflowSpec": reflect.TypeFor[aureus.WorkflowSpec](), "TaskSpec": reflect.TypeFor[aureus.TaskSpec](), "RetryConfig": reflect.TypeFor[aureus.RetryConfig](),
@@ -69,6 +70,6 @@ func Models() map[string]reflect.Type {
 		"SafetyViolation": reflect.TypeFor[aureus.SafetyViolation](), "PendingApproval": reflect.TypeFor[aureus.PendingApproval](),
 		"SafetyRule": reflect.TypeFor[aureus.SafetyRule](),
 
-		"Health": reflect.TypeFor[health](), "Error": reflect.TypeFor[wire.ErrorBody](), "Problem": reflect.TypeFor[registry.Problem](),
+		"Health": reflect.TypeFor[observe.Health](), "Error": reflect.TypeFor[wire.ErrorBody](), "Problem": reflect.TypeFor[registry.Problem](),
 	}
 }

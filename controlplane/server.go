@@ -12,10 +12,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/audit"
 	"github.com/farmountain/aureus-go/controlplane/internal/crv"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
+	"github.com/farmountain/aureus-go/controlplane/internal/observe"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/runs"
@@ -35,23 +37,20 @@ type Server struct {
 	log    *slog.Logger
 	web    *web.Kernel
 
-	db        storage.Store
-	telemetry telemetry.Store
-	folder    string // removed by Close; empty unless the server is ephemeral
+	db     storage.Store
+	folder string // removed by Close; empty unless the server is ephemeral
 
 	approvals *approvals.Service
 	policy    *policy.Service
 	audit     *audit.Service
 	retention audit.Retention
 	crv       *crv.Service
+	observe   *observe.Service
 	runs      *runs.Service
 
 	clients  clientKeys
-	reports  reportCounters // for the metrics
-	pruning  sync.WaitGroup // the goroutine of retention.Run
+	pruning  sync.WaitGroup // the goroutines that delete what is past its retention
 	governor *governor.Governor
-	feeds    feeds
-	files    string // tells these stores from others, in the ids of the stream
 
 	longRead time.Duration // how long one read of a store may take
 }
@@ -67,6 +66,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	}
 	s := &Server{config: config, log: config.Logger, clients: clientKeys{secrets: map[string]string{}}, governor: config.governor(runtime.GOMAXPROCS(0))}
 	s.longRead = web.MaxLongRead
+	s.observe = &observe.Service{Now: config.Now, Log: s.log, Streams: s.governor.Streams.InUse}
 	defer func() {
 		if err != nil {
 			_ = s.Close() // the first error says more
@@ -77,48 +77,53 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.folder = folder
-	db, err := sqlite.Open(ctx, control, storage.Options{OwnKey: s.ownKey, OnAudit: s.news, LetIn: s.longReads(s.governor.Audit)})
+	db, err := sqlite.Open(ctx, control, storage.Options{OwnKey: s.ownKey, OnAudit: s.observe.News, LetIn: s.longReads(s.governor.Audit)})
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
-	s.db = db
+	s.db, s.observe.Store = db, db
 	if config.wrapStore != nil {
 		s.db = config.wrapStore(db)
+		s.observe.Store = s.db
 	}
-	reports, err := telemetrysqlite.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.news, LetIn: s.longReads(s.governor.Reads)})
+	reports, err := telemetrysqlite.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.observe.News, LetIn: s.longReads(s.governor.Reads)})
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
-	s.telemetry = reports
+	s.observe.Telemetry = reports
 	identity, err := s.db.Identity(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
-	s.files = identity + s.telemetry.Identity()
+	s.observe.Files = identity + s.observe.Telemetry.Identity()
 	s.web = web.New(web.Config{
 		Log: s.log, Now: config.Now, Dev: config.Dev, Tenant: config.Tenant, MaxBody: config.MaxBody, MaxBatchBody: config.MaxBatchBody,
 		Governor: s.governor, Keys: s.db, Replies: s.db,
 	})
+	s.observe.Life, s.observe.Identify, s.observe.OpenRequests = s.web.Life(), s.web.Identify, s.web.OpenRequests
 	if err := s.web.LoadReplies(ctx); err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
 	if config.OperatorKey != "" {
 		s.web.AddKey(config.OperatorKey, web.Caller{KeyID: devOperatorKeyID, Subject: "operator", Tenant: config.Tenant, Role: web.Operator})
 	}
+	report := func(ctx context.Context, tenant string, event aureus.TelemetryEvent) error {
+		return s.observe.Report(ctx, tenant, event)
+	}
 	decide := rules.Rules{LenientPermissions: config.LenientPermissions, Volatile: config.Volatile, Now: config.Now}
 	s.approvals = &approvals.Service{
 		Store: s.db, Now: config.Now, Rules: decide, Life: approval.Life{Decide: config.ApprovalLifetime, Use: config.ApprovalUseTime},
 		Changed: func() { s.runs.Wake() }, // a run may wait for the approval
 	}
-	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Report: s.report}
+	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Report: report}
 	s.audit = &audit.Service{Store: s.db, Now: config.Now}
 	s.retention = audit.Retention{Store: s.db, Now: config.Now, Log: s.log, Keep: config.Retention}
 	s.runs = runs.New(runs.Config{
 		Log: s.log, Now: config.Now, Store: s.db, Governor: s.governor, Policy: s.policy, Tools: forRuns(config.tools()), Quota: config.runQuota(),
-		Life: s.web.Life(), Report: s.report,
+		Life: s.web.Life(), Report: report,
 	})
 	s.crv, err = crv.New(ctx, crv.Config{
-		Store: s.db, Now: config.Now, Log: s.log, Tenant: config.Tenant, MaxMemory: config.MaxMemory, SetUp: config.Validators, Report: s.report,
+		Store: s.db, Now: config.Now, Log: s.log, Tenant: config.Tenant, MaxMemory: config.MaxMemory, SetUp: config.Validators, Report: report,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
@@ -133,8 +138,8 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 }
 
 func (s *Server) routes() []web.Route {
-	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.audit.Routes(), s.streamRoutes(), s.crv.Routes(),
-		s.observabilityRoutes(), s.runs.Routes(), s.healthRoutes(), s.metricsRoutes(), contractRoutes())
+	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.audit.Routes(), s.crv.Routes(),
+		s.observe.Routes(), s.runs.Routes(), contractRoutes())
 }
 
 // ServeHTTP answers one request.
@@ -156,13 +161,13 @@ func (s *Server) Close() error {
 	first := s.web == nil || s.web.Close()
 	s.pruning.Wait()
 	s.runs.Close()
-	s.feeds.ended.Wait()
+	s.observe.Wait()
 	if !first {
 		return nil
 	}
 	var errs []error
-	if s.telemetry != nil {
-		errs = append(errs, s.telemetry.Close())
+	if s.observe.Telemetry != nil {
+		errs = append(errs, s.observe.Telemetry.Close())
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())

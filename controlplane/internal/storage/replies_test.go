@@ -68,10 +68,16 @@ func TestReplies_BeyondTheBounds_TheLargestOwnerLosesItsOldest(t *testing.T) {
 	}{
 		"by number": {fair.Bounds{Rows: 3, Cost: 100}, []Reply{of("t", "k", "1"), of("t", "k", "2"), of("t", "k", "3"), of("t", "k", "4"), of("t", "k", "5")}, []string{"3", "4", "5"}},
 		"by size":   {fair.Bounds{Rows: 100, Cost: 10}, []Reply{of("t", "k", "1"), of("t", "k", "8 bytes."), of("t", "k", "3"), of("t", "k", "4")}, []string{"8 bytes.", "3", "4"}},
-		"of the key that has most": {fair.Bounds{Rows: 4, Cost: 100},
-			[]Reply{of("t", "quiet", "1"), of("t", "flood", "2"), of("t", "flood", "3"), of("t", "flood", "4"), of("t", "flood", "5")}, []string{"1", "3", "4", "5"}},
-		"of the tenant that has most": {fair.Bounds{Rows: 4, Cost: 100},
-			[]Reply{of("quiet", "k", "1"), of("quiet", "k", "2"), of("busy", "a", "3"), of("busy", "b", "4"), of("busy", "c", "5")}, []string{"1", "2", "4", "5"}},
+		"of the key that has most": {
+			fair.Bounds{Rows: 4, Cost: 100},
+			[]Reply{of("t", "quiet", "1"), of("t", "flood", "2"), of("t", "flood", "3"), of("t", "flood", "4"), of("t", "flood", "5")},
+			[]string{"1", "3", "4", "5"},
+		},
+		"of the tenant that has most": {
+			fair.Bounds{Rows: 4, Cost: 100},
+			[]Reply{of("quiet", "k", "1"), of("quiet", "k", "2"), of("busy", "a", "3"), of("busy", "b", "4"), of("busy", "c", "5")},
+			[]string{"1", "2", "4", "5"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,4 +1,4 @@
-package controlplane
+package observe
 
 import (
 	"bytes"
@@ -12,15 +12,10 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// metricsRoutes serves figures about the server and about the tenant of the
-// key that asks. An operator reads everything of its tenant.
-func (s *Server) metricsRoutes() []web.Route {
-	return []web.Route{{Pattern: "GET /metrics", Role: web.Operator, Handler: s.tellMetrics}}
-}
-
-// tellMetrics writes the figures in the text format of Prometheus (0.0.4). Their
-// number is fixed: nothing that a client names becomes a label.
-func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, c web.Caller) error {
+// writeMetrics writes figures about the server and about the tenant of the key, in
+// the text format of Prometheus (0.0.4). Their number is fixed: nothing that a client
+// names becomes a label.
+func (s *Service) writeMetrics(w http.ResponseWriter, _ *http.Request, c web.Caller) error {
 	var b bytes.Buffer
 	head := func(name, kind, help string) {
 		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
@@ -37,14 +32,23 @@ func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request, c web.Calle
 		}
 	}
 	head("aureus_open_requests", "gauge", "Requests that are answered now, this one too.")
-	fmt.Fprintf(&b, "aureus_open_requests %d\n", s.web.OpenRequests())
+	fmt.Fprintf(&b, "aureus_open_requests %d\n", s.OpenRequests())
 	head("aureus_stream_clients", "gauge", "Clients that follow the stream.")
-	fmt.Fprintf(&b, "aureus_stream_clients %d\n", s.governor.Streams.InUse())
+	fmt.Fprintf(&b, "aureus_stream_clients %d\n", s.Streams())
 	head("aureus_build_info", "gauge", "The version that runs.")
 	fmt.Fprintf(&b, "aureus_build_info{version=%q} 1\n", aureus.Version)
 
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
-	_, _ = w.Write(b.Bytes()) // a client that is gone does not hear of it
+	_, _ = w.Write(b.Bytes()) // fails where the client is gone
 	return nil
+}
+
+// Count is how many items of the kind the tenant reported since the start with
+// that outcome: accepted, refused or deferred.
+func (s *Service) Count(tenant string, kind telemetry.Kind, outcome string) int64 {
+	counts := s.reports.of(tenant)
+	return map[string]*atomic.Int64{
+		"accepted": &counts.accepted[kind], "refused": &counts.refused[kind], "deferred": &counts.deferred[kind],
+	}[outcome].Load()
 }

@@ -1,33 +1,45 @@
-package controlplane
+package observe
 
 import (
 	"bytes"
+	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
+	telemetrysqlite "github.com/farmountain/aureus-go/controlplane/internal/telemetry/sqlite"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-func openForFeeds(t *testing.T) *Server {
+func openForFeeds(t *testing.T) *Service {
 	t.Helper()
-	srv, err := Open(t.Context(), Config{DB: filepath.Join(t.TempDir(), "a.db")})
+	s := &Service{Now: time.Now, Log: slog.New(slog.DiscardHandler), Life: t.Context()}
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), storage.Options{OnAudit: s.News})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, srv.Close()) })
-	return srv
+	s.Store = db
+	s.Telemetry, err = telemetrysqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), telemetry.Options{OnEvents: s.News})
+	require.NoError(t, err)
+	identity, err := db.Identity(t.Context())
+	require.NoError(t, err)
+	s.Files = identity + s.Telemetry.Identity()
+	t.Cleanup(func() { require.NoError(t, errors.Join(s.Telemetry.Close(), db.Close())) })
+	return s
 }
 
-func (s *Server) addAudit(t *testing.T, kind string, n int) {
+func (s *Service) addAudit(t *testing.T, kind string, n int) {
 	t.Helper()
-	require.NoError(t, s.db.Update(t.Context(), func(tx storage.Tx) error {
+	require.NoError(t, s.Store.Update(t.Context(), func(tx storage.Tx) error {
 		for range n {
-			if err := tx.Audit().Append(DefaultTenant, s.config.Now(), aureus.AuditRecord{Kind: kind, Principal: "p"}); err != nil {
+			if err := tx.Audit().Append(tenant, s.Now(), aureus.AuditRecord{Kind: kind, Principal: "p"}); err != nil {
 				return err
 			}
 		}
@@ -35,10 +47,12 @@ func (s *Server) addAudit(t *testing.T, kind string, n int) {
 	}))
 }
 
+const tenant = "default"
+
 // begunFeed is a feed that has read where the stores end, without its goroutine.
-func begunFeed(t *testing.T, s *Server) *feed {
+func begunFeed(t *testing.T, s *Service) *feed {
 	t.Helper()
-	f := &feed{server: s, tenant: DefaultTenant, changed: make(chan struct{})}
+	f := &feed{service: s, tenant: tenant, changed: make(chan struct{})}
 	_, err := f.look(t.Context())
 	require.NoError(t, err)
 	return f
@@ -51,7 +65,7 @@ func TestStream_FilteredToApprovals_PassesDecisionsInLargeSteps(t *testing.T) {
 	s.addAudit(t, vocab.AuditDecision, 25_000)
 	s.addAudit(t, vocab.AuditApprovalRequested, 1)
 	feed := begunFeed(t, s)
-	f := &follower{server: s, caller: web.Caller{Tenant: DefaultTenant}, approvals: true}
+	f := &follower{service: s, caller: web.Caller{Tenant: tenant}, approvals: true}
 	var out bytes.Buffer
 	looks := 0
 	for more := true; more; looks++ {
@@ -77,10 +91,10 @@ func TestStream_FilteredToAType_PassesOtherEventsInLargeSteps(t *testing.T) {
 	for i := range many {
 		many[i] = item(aureus.EventCustom)
 	}
-	require.NoError(t, s.telemetry.Append(t.Context(), DefaultTenant, many))
-	require.NoError(t, s.telemetry.Append(t.Context(), "other", many))
-	require.NoError(t, s.telemetry.Append(t.Context(), DefaultTenant, []telemetry.Item{item(aureus.EventStepEnd)}))
-	f := &follower{server: s, caller: web.Caller{Tenant: DefaultTenant}, telemetry: true, eventType: string(aureus.EventStepEnd)}
+	require.NoError(t, s.Telemetry.Append(t.Context(), tenant, many))
+	require.NoError(t, s.Telemetry.Append(t.Context(), "other", many))
+	require.NoError(t, s.Telemetry.Append(t.Context(), tenant, []telemetry.Item{item(aureus.EventStepEnd)}))
+	f := &follower{service: s, caller: web.Caller{Tenant: tenant}, telemetry: true, eventType: string(aureus.EventStepEnd)}
 	feed := begunFeed(t, s)
 	var out bytes.Buffer
 	looks := 0
@@ -162,17 +176,17 @@ func TestStream_APlaceThatTheStoresDoNotHave_IsAReset(t *testing.T) {
 		reset  bool
 		begins place
 	}{
-		"now":                            {"", false, place{0, 5, s.files}},
-		"an event of these":              {"0-3-" + s.files, false, place{0, 3, s.files}},
-		"an event of an older version":   {"0-3", false, place{0, 3, s.files}},
-		"another database":               {"0-3-0123456789ab0123456789ab", true, place{0, 0, s.files}},
-		"behind the end of the audit":    {"0-6-" + s.files, true, place{0, 0, s.files}},
-		"behind the end of telemetry":    {"1-3-" + s.files, true, place{0, 0, s.files}},
-		"behind the end, older version":  {"0-6", true, place{0, 0, s.files}},
-		"the end, where nothing is lost": {"0-5-" + s.files, false, place{0, 5, s.files}},
+		"now":                            {"", false, place{0, 5, s.Files}},
+		"an event of these":              {"0-3-" + s.Files, false, place{0, 3, s.Files}},
+		"an event of an older version":   {"0-3", false, place{0, 3, s.Files}},
+		"another database":               {"0-3-0123456789ab0123456789ab", true, place{0, 0, s.Files}},
+		"behind the end of the audit":    {"0-6-" + s.Files, true, place{0, 0, s.Files}},
+		"behind the end of telemetry":    {"1-3-" + s.Files, true, place{0, 0, s.Files}},
+		"behind the end, older version":  {"0-6", true, place{0, 0, s.Files}},
+		"the end, where nothing is lost": {"0-5-" + s.Files, false, place{0, 5, s.Files}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &follower{server: s, caller: web.Caller{Tenant: DefaultTenant}}
+			f := &follower{service: s, caller: web.Caller{Tenant: tenant}}
 			require.NoError(t, f.begin(t.Context(), row.last))
 			require.Equal(t, row.reset, f.reset != "")
 			require.Equal(t, row.begins, f.at)

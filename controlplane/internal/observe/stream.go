@@ -1,4 +1,4 @@
-package controlplane
+package observe
 
 import (
 	"bytes"
@@ -24,10 +24,6 @@ const (
 	// good, where there is nothing to tell.
 	streamCheck = time.Second
 )
-
-func (s *Server) streamRoutes() []web.Route {
-	return []web.Route{{Pattern: "GET /api/v1/stream", Role: web.Service, Query: []string{"kinds", "type", "workflow_id", "principal"}, Handler: s.followStream}}
-}
 
 // place is how far a stream has come in both stores, and in which: files is
 // theirs alone. Its text is an event's id.
@@ -60,10 +56,10 @@ func parsePlace(text string) (p place, ok bool) {
 // follower is one client of the stream. What it has not read waits in the
 // stores, not in memory.
 type follower struct {
-	server *Server
-	caller web.Caller
-	at     place
-	reset  string // why it does not begin where the client left off, or nothing
+	service *Service
+	caller  web.Caller
+	at      place
+	reset   string // why it does not begin where the client left off, or nothing
 
 	telemetry, decisions, approvals bool
 	eventType, workflow, principal  string
@@ -71,8 +67,8 @@ type follower struct {
 
 // followStream sends what happens as server-sent events (WHATWG HTML, 9.2), from
 // the event in Last-Event-ID on, or from now on.
-func (s *Server) followStream(w http.ResponseWriter, r *http.Request, c web.Caller) error {
-	f := &follower{server: s, caller: c}
+func (s *Service) followStream(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	f := &follower{service: s, caller: c}
 	if err := f.read(r); err != nil {
 		return err
 	}
@@ -128,7 +124,7 @@ func (f *follower) read(r *http.Request) error {
 		}
 	}
 	if (f.decisions || f.approvals) && !mayAudit {
-		return web.Problem(http.StatusForbidden, wire.CodeForbidden, "following decisions and approvals needs the role "+string(RoleOperator))
+		return web.Problem(http.StatusForbidden, wire.CodeForbidden, "following decisions and approvals needs the role "+string(web.Operator))
 	}
 	return nil
 }
@@ -137,11 +133,11 @@ func (f *follower) read(r *http.Request) error {
 // one of other files, such as a copy that was restored: then the stream starts
 // over at their beginning, and says so.
 func (f *follower) begin(ctx context.Context, last string) error {
-	end, err := f.server.endOf(ctx, f.caller.Tenant)
+	end, err := f.service.endOf(ctx, f.caller.Tenant)
 	if err != nil {
 		return err
 	}
-	end.files = f.server.files
+	end.files = f.service.Files
 	if last == "" {
 		f.at = end
 		return nil
@@ -240,7 +236,7 @@ func send(w http.ResponseWriter, out *bytes.Buffer) error {
 // stillMay reports whether the key that the stream began with is good: one that
 // is revoked hears nothing more.
 func (f *follower) stillMay(r *http.Request) bool {
-	c, err := f.server.web.Identify(r)
+	c, err := f.service.Identify(r)
 	return err == nil && c.KeyID == f.caller.KeyID
 }
 
@@ -293,7 +289,7 @@ func (f *follower) follows(kind string) bool {
 
 // catchUpTelemetry reads a portion of what the feed does not hold any more.
 func (f *follower) catchUpTelemetry(ctx context.Context, out *bytes.Buffer) error {
-	events, reached, err := f.server.telemetry.Tail(ctx, f.caller.Tenant, f.eventType, f.workflow, f.at.telemetry)
+	events, reached, err := f.service.Telemetry.Tail(ctx, f.caller.Tenant, f.eventType, f.workflow, f.at.telemetry)
 	if err != nil {
 		return err
 	}
@@ -307,7 +303,7 @@ func (f *follower) catchUpTelemetry(ctx context.Context, out *bytes.Buffer) erro
 
 func (f *follower) catchUpAudit(ctx context.Context, out *bytes.Buffer) error {
 	which := storage.AuditTail{Decisions: f.decisions, Approvals: f.approvals, Principal: f.principal}
-	events, reached, _, err := f.server.auditTail(ctx, f.caller.Tenant, which, f.at.audit)
+	events, reached, _, err := f.service.auditTail(ctx, f.caller.Tenant, which, f.at.audit)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package controlplane
+package observe
 
 import (
 	"context"
@@ -19,29 +19,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// observabilityRoutes are the reports, one by one and in batches, and the queries
-// over what was reported.
-func (s *Server) observabilityRoutes() []web.Route {
-	const base = "/api/v1/observability/"
-	events := []string{"type", "workflow_id", "task_id", "source", "start_time", "end_time", "limit", "cursor"}
-	routes := []web.Route{
-		{Pattern: "GET " + base + "metrics", Role: web.Service, Query: []string{"name", "start_time", "end_time", "tags", "limit", "cursor"}, Handler: s.listMetrics},
-		{Pattern: "GET " + base + "events", Role: web.Service, Query: events, Handler: s.listEvents},
-		// The id of a trace may be empty, or contain a slash.
-		{Pattern: "GET " + base + "traces/{trace_id...}", Role: web.Service, Query: []string{"limit", "cursor"}, Handler: s.listTrace},
-		{Pattern: "GET " + base + "summary", Role: web.Service, Query: []string{"range", "start_time", "end_time"}, Handler: s.summarize},
-	}
-	for _, kind := range telemetry.Kinds {
-		countRefused := func(c web.Caller) { _ = s.refuse(c, kind, nil) }
-		routes = append(routes,
-			web.Route{Pattern: "POST " + base + kind.String(), Role: web.Service, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.takeOne(kind)},
-			web.Route{Pattern: "POST " + base + kind.String() + "/batch", Role: web.Service, Body: web.BatchBody, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.takeBatch(kind)})
-	}
-	return routes
-}
-
 // reportCounters counts what the tenants reported. The published client never
-// looks at the answer to a report, so refusals show here: see tellMetrics. There
+// looks at the answer to a report, so refusals show here: see writeMetrics. There
 // are no more tenants than keys name. The zero value is ready.
 type reportCounters struct{ byTenant sync.Map }
 
@@ -59,14 +38,14 @@ func (r *reportCounters) of(tenant string) *reportCounts {
 	return counts
 }
 
-// maxBatchItems limits the items of one batch.
-const maxBatchItems = 10_000
+// MaxBatchItems limits the items of one batch.
+const MaxBatchItems = 10_000
 
 type batchResponse = wire.BatchResponse[aureus.Rejection]
 
 // takeOne stores a single item: 200 when it is committed, 400 and 422 for what
 // is none.
-func (s *Server) takeOne(kind telemetry.Kind) web.Handler {
+func (s *Service) takeOne(kind telemetry.Kind) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 		body, err := web.ReadBody(r)
 		if err != nil {
@@ -91,22 +70,22 @@ func (s *Server) takeOne(kind telemetry.Kind) web.Handler {
 	}
 }
 
-func (s *Server) refuse(c web.Caller, kind telemetry.Kind, err error) error {
+func (s *Service) refuse(c web.Caller, kind telemetry.Kind, err error) error {
 	s.reports.of(c.Tenant).refused[kind].Add(1)
 	return err
 }
 
 // takeBatch stores the items of an array, all that can be read in one
 // transaction, and says of the others why not.
-func (s *Server) takeBatch(kind telemetry.Kind) web.Handler {
+func (s *Service) takeBatch(kind telemetry.Kind) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 		body, err := web.ReadBody(r)
 		if err != nil {
 			return s.refuse(c, kind, err)
 		}
-		texts, err := jsonvalue.Split(body, maxBatchItems)
+		texts, err := jsonvalue.Split(body, MaxBatchItems)
 		if err != nil {
-			return s.refuse(c, kind, web.BadArray(err, maxBatchItems))
+			return s.refuse(c, kind, web.BadArray(err, MaxBatchItems))
 		}
 		account := web.Account(r)
 		transient, err := chargeItems(account, texts)
@@ -118,7 +97,7 @@ func (s *Server) takeBatch(kind telemetry.Kind) web.Handler {
 		for i, text := range texts {
 			item, err := telemetry.Read(kind, text)
 			if err != nil {
-				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: jsonvalue.Clip(err.Error(), maxRejection)})
+				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: jsonvalue.Clip(err.Error(), MaxRejection)})
 				continue
 			}
 			items = append(items, item)
@@ -136,7 +115,7 @@ func (s *Server) takeBatch(kind telemetry.Kind) web.Handler {
 }
 
 // deferred counts items that could not be taken now.
-func (s *Server) deferred(c web.Caller, kind telemetry.Kind, items int, err error) error {
+func (s *Service) deferred(c web.Caller, kind telemetry.Kind, items int, err error) error {
 	s.reports.of(c.Tenant).deferred[kind].Add(int64(items))
 	return err
 }
@@ -158,13 +137,13 @@ func chargeItems(account *governor.Account, texts [][]byte) (transient int64, er
 	return transient, account.Charge(kept + transient)
 }
 
-// maxRejection is the limit of the reason why an item was refused, in bytes. A
+// MaxRejection is the limit of the reason why an item was refused, in bytes. A
 // reason lists problems and names members of the item.
-const maxRejection = 1000
+const MaxRejection = 1000
 
 // keep appends the items and returns when they are committed.
-func (s *Server) keep(ctx context.Context, tenant string, kind telemetry.Kind, items []telemetry.Item) error {
-	if err := s.telemetry.Append(ctx, tenant, items); err != nil {
+func (s *Service) keep(ctx context.Context, tenant string, kind telemetry.Kind, items []telemetry.Item) error {
+	if err := s.Telemetry.Append(ctx, tenant, items); err != nil {
 		s.reports.of(tenant).deferred[kind].Add(int64(len(items)))
 		return telemetryProblem(err)
 	}
@@ -172,9 +151,9 @@ func (s *Server) keep(ctx context.Context, tenant string, kind telemetry.Kind, i
 	return nil
 }
 
-// appendEvents stores events that the server itself makes, and returns when
+// Report stores events that the server itself makes, and returns when
 // they are committed.
-func (s *Server) appendEvents(ctx context.Context, tenant string, events []aureus.TelemetryEvent) error {
+func (s *Service) Report(ctx context.Context, tenant string, events ...aureus.TelemetryEvent) error {
 	items := make([]telemetry.Item, 0, len(events))
 	for _, event := range events {
 		event.Source = vocab.SourceServer
@@ -218,9 +197,4 @@ func telemetryProblem(err error) error {
 	default:
 		return err
 	}
-}
-
-// report stores an event of the server itself.
-func (s *Server) report(ctx context.Context, tenant string, event aureus.TelemetryEvent) error {
-	return s.appendEvents(ctx, tenant, []aureus.TelemetryEvent{event})
 }

@@ -1,4 +1,4 @@
-package controlplane
+package observe
 
 import (
 	"bufio"
@@ -19,11 +19,11 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// maxQueryTags bounds the tags of one query: each is a search in every row.
-const maxQueryTags = 32
+// MaxQueryTags bounds the tags of one query: each is a search in every row.
+const MaxQueryTags = 32
 
 // listMetrics answers GET metrics with a bare array, ordered by time.
-func (s *Server) listMetrics(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+func (s *Service) listMetrics(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
 		return err
@@ -36,12 +36,12 @@ func (s *Server) listMetrics(w http.ResponseWriter, r *http.Request, c web.Calle
 	if err != nil {
 		return err
 	}
-	page, err := s.telemetry.Metrics(r.Context(), c.Tenant, telemetry.MetricQuery{Name: q.values.Get("name"), Range: within, Tags: tags}, q.paging)
+	page, err := s.Telemetry.Metrics(r.Context(), c.Tenant, telemetry.MetricQuery{Name: q.values.Get("name"), Range: within, Tags: tags}, q.paging)
 	return s.stream(w, r, page, err)
 }
 
 // listEvents answers GET events with a bare array, ordered by time.
-func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+func (s *Service) listEvents(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c web.Caller
 	if err != nil {
 		return err
 	}
-	page, err := s.telemetry.Events(r.Context(), c.Tenant, telemetry.EventQuery{
+	page, err := s.Telemetry.Events(r.Context(), c.Tenant, telemetry.EventQuery{
 		Type: kind, WorkflowID: q.values.Get("workflow_id"), TaskID: q.values.Get("task_id"), Own: own, Range: within,
 	}, q.paging)
 	return s.stream(w, r, page, err)
@@ -66,26 +66,26 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, c web.Caller
 
 // listTrace answers GET traces/{trace_id} with a bare array, ordered by start
 // time. It is empty for an unknown trace.
-func (s *Server) listTrace(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+func (s *Service) listTrace(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
 		return err
 	}
-	page, err := s.telemetry.Trace(r.Context(), c.Tenant, r.PathValue("trace_id"), q.paging)
+	page, err := s.Telemetry.Trace(r.Context(), c.Tenant, r.PathValue("trace_id"), q.paging)
 	return s.stream(w, r, page, err)
 }
 
 // summarize answers GET summary. See docs/spec/telemetry.md#summary.
-func (s *Server) summarize(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+func (s *Service) summarize(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	q, err := readQuery(r)
 	if err != nil {
 		return err
 	}
-	within, start, end, err := q.span(s.config.Now())
+	within, start, end, err := q.span(s.Now())
 	if err != nil {
 		return err
 	}
-	summary, err := s.telemetry.Summary(r.Context(), c.Tenant, within)
+	summary, err := s.Telemetry.Summary(r.Context(), c.Tenant, within)
 	if err != nil {
 		return telemetryProblem(err)
 	}
@@ -101,7 +101,7 @@ const patience = 30 * time.Second
 // stream answers with the items of a page, as they were reported, while they are
 // read. What fails before the first byte is an ordinary error; what fails later
 // ends the connection, so that half an answer is never taken for a whole one.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, page *telemetry.Page, err error) error {
+func (s *Service) stream(w http.ResponseWriter, r *http.Request, page *telemetry.Page, err error) error {
 	if err != nil {
 		return telemetryProblem(err)
 	}
@@ -206,8 +206,8 @@ func (q query) tags() (map[string]string, error) {
 	if err := strictjson.Unmarshal([]byte(text), &tags); err != nil {
 		return nil, web.BadQuery("tags", `must be the JSON text of an object of texts, such as {"env":"prod"}: `+err.Error())
 	}
-	if len(tags) > maxQueryTags {
-		return nil, web.BadQuery("tags", "must name "+strconv.Itoa(maxQueryTags)+" tags at most")
+	if len(tags) > MaxQueryTags {
+		return nil, web.BadQuery("tags", "must name "+strconv.Itoa(MaxQueryTags)+" tags at most")
 	}
 	return tags, nil
 }

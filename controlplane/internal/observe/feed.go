@@ -1,4 +1,4 @@
-package controlplane
+package observe
 
 import (
 	"context"
@@ -39,10 +39,10 @@ type feeds struct {
 // the latest of it. Who is further behind reads the stores. It has a goroutine,
 // which ends with the last follower.
 type feed struct {
-	server *Server
-	tenant string
-	wake   chan struct{} // holds one signal: there is something new
-	end    context.CancelFunc
+	service *Service
+	tenant  string
+	wake    chan struct{} // holds one signal: there is something new
+	end     context.CancelFunc
 
 	followers int // guarded by feeds.mu
 
@@ -69,13 +69,13 @@ type recent[T any] struct {
 }
 
 // follow gives the tenant's feed, which runs until leave is called.
-func (s *Server) follow(tenant string) (f *feed, leave func()) {
+func (s *Service) follow(tenant string) (f *feed, leave func()) {
 	s.feeds.mu.Lock()
 	defer s.feeds.mu.Unlock()
 	f = s.feeds.byTenant[tenant]
 	if f == nil {
-		ctx, cancel := context.WithCancel(s.web.Life())
-		f = &feed{server: s, tenant: tenant, wake: make(chan struct{}, 1), end: cancel, changed: make(chan struct{})}
+		ctx, cancel := context.WithCancel(s.Life)
+		f = &feed{service: s, tenant: tenant, wake: make(chan struct{}, 1), end: cancel, changed: make(chan struct{})}
 		if s.feeds.byTenant == nil {
 			s.feeds.byTenant = map[string]*feed{}
 		}
@@ -94,8 +94,9 @@ func (s *Server) follow(tenant string) (f *feed, leave func()) {
 	})
 }
 
-// news tells the tenant's feed, if there is one, that there is something new.
-func (s *Server) news(tenant string) {
+// News tells the tenant's feed, if there is one, that there is something new. It
+// returns at once.
+func (s *Service) News(tenant string) {
 	s.feeds.mu.Lock()
 	f := s.feeds.byTenant[tenant]
 	s.feeds.mu.Unlock()
@@ -114,7 +115,7 @@ func (f *feed) run(ctx context.Context) {
 	for {
 		more, err := f.look(ctx)
 		if err != nil && ctx.Err() == nil {
-			f.server.log.WarnContext(ctx, "what is new cannot be read for those who follow", slog.String("tenant", f.tenant), slog.Any("error", err))
+			f.service.Log.WarnContext(ctx, "what is new cannot be read for those who follow", slog.String("tenant", f.tenant), slog.Any("error", err))
 		}
 		pause := time.NewTimer(feedPause)
 		select {
@@ -141,15 +142,15 @@ func (f *feed) look(ctx context.Context) (more bool, err error) {
 	begun, at := f.begun, place{telemetry: f.telemetry.to, audit: f.audit.to}
 	f.mu.Unlock()
 	if !begun {
-		if at, err = f.server.endOf(ctx, f.tenant); err != nil {
+		if at, err = f.service.endOf(ctx, f.tenant); err != nil {
 			return false, err
 		}
 	}
-	events, seen, err := f.server.telemetry.Tail(ctx, f.tenant, "", "", at.telemetry)
+	events, seen, err := f.service.Telemetry.Tail(ctx, f.tenant, "", "", at.telemetry)
 	if err != nil {
 		return false, err
 	}
-	entries, reached, last, err := f.server.auditTail(ctx, f.tenant, storage.AuditTail{Decisions: true, Approvals: true}, at.audit)
+	entries, reached, last, err := f.service.auditTail(ctx, f.tenant, storage.AuditTail{Decisions: true, Approvals: true}, at.audit)
 	if err != nil {
 		return false, err
 	}
@@ -165,7 +166,7 @@ func (f *feed) look(ctx context.Context) (more bool, err error) {
 	f.audit.add(entries, reached, func(e auditEvent) (int64, int) { return e.sequence, len(e.text) })
 	close(f.changed)
 	f.changed = make(chan struct{})
-	return seen < f.server.telemetry.Latest() || reached < last, nil
+	return seen < f.service.Telemetry.Latest() || reached < last, nil
 }
 
 // add appends items that were found up to the place to, and lets go of the
@@ -197,9 +198,9 @@ func (f *feed) snapshot() (events recent[telemetry.Arrived], audit recent[auditE
 }
 
 // endOf is where both stores end now.
-func (s *Server) endOf(ctx context.Context, tenant string) (at place, err error) {
-	at.telemetry = s.telemetry.Latest()
-	err = s.db.View(ctx, func(t storage.Tx) error {
+func (s *Service) endOf(ctx context.Context, tenant string) (at place, err error) {
+	at.telemetry = s.Telemetry.Latest()
+	err = s.Store.View(ctx, func(t storage.Tx) error {
 		at.audit, err = t.Audit().Last(tenant)
 		return err
 	})
@@ -207,10 +208,10 @@ func (s *Server) endOf(ctx context.Context, tenant string) (at place, err error)
 }
 
 // auditTail reads entries that may be told behind a place.
-func (s *Server) auditTail(ctx context.Context, tenant string, which storage.AuditTail, after int64) (events []auditEvent, reached, last int64, err error) {
+func (s *Service) auditTail(ctx context.Context, tenant string, which storage.AuditTail, after int64) (events []auditEvent, reached, last int64, err error) {
 	which.Limit = streamAudit
 	var entries []aureus.AuditRecord
-	err = s.db.View(ctx, func(t storage.Tx) error {
+	err = s.Store.View(ctx, func(t storage.Tx) error {
 		entries, reached, last, err = t.Audit().Tail(tenant, which, after)
 		return err
 	})
