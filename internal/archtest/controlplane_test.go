@@ -51,8 +51,11 @@ func TestControlPlane_ServicesImportDownwardOnly(t *testing.T) {
 	require.NoError(t, mayImportService(internal+"runs", internal+"web"))
 	require.NoError(t, mayImportService(controlPlane, internal+"runs"))
 	for _, arrow := range [][2]string{
-		{internal + "policy", internal + "runs"}, {internal + "audit", internal + "policy"}, {internal + "storage/sqlite", internal + "approvals"},
-		{internal + "web", internal + "audit"}, {internal + "runs", controlPlane},
+		{internal + "policy", internal + "runs"},
+		{internal + "audit", internal + "policy"},
+		{internal + "storage/sqlite", internal + "approvals"},
+		{internal + "web", internal + "audit"},
+		{internal + "runs", controlPlane},
 	} {
 		require.Error(t, mayImportService(arrow[0], arrow[1]), "%s imports %s", arrow[0], arrow[1])
 	}

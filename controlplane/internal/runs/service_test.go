@@ -51,10 +51,12 @@ func newService(t *testing.T, tools map[string]Tool) *Service {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	return serviceOn(t, db, tools)
+	s, _ := serviceOn(t, db, tools)
+	return s
 }
 
-func serviceOn(t *testing.T, db storage.Store, tools map[string]Tool) *Service {
+// serviceOn is newService on an open store. end ends its life.
+func serviceOn(t *testing.T, db storage.Store, tools map[string]Tool) (s *Service, end context.CancelFunc) {
 	t.Helper()
 	decide := rules.Rules{Now: time.Now}
 	asked := &approvals.Service{
@@ -62,7 +64,7 @@ func serviceOn(t *testing.T, db storage.Store, tools map[string]Tool) *Service {
 	}
 	report := func(context.Context, string, aureus.TelemetryEvent) error { return nil }
 	life, end := context.WithCancel(context.WithoutCancel(t.Context()))
-	s := New(Config{
+	s = New(Config{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: db, Tools: tools, Life: life, Report: report,
 		Policy:   &policy.Service{Store: db, Now: time.Now, Rules: decide, Approvals: asked, Report: report},
 		Quota:    storage.RunQuota{Subject: 100, Bytes: 1 << 30, Tenant: 100, Beyond: 1},
@@ -72,7 +74,7 @@ func serviceOn(t *testing.T, db storage.Store, tools map[string]Tool) *Service {
 		end()
 		s.Close()
 	})
-	return s
+	return s, end
 }
 
 // serve answers a request with the routes, in the name of svc.

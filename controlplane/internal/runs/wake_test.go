@@ -73,8 +73,7 @@ func TestResume_RunUnderWay_NextRequestGetsTheResult(t *testing.T) {
 		return "done", nil
 	}}}
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "a", Name: "a", Type: "action", ToolName: "work"}}}
-	s, end := newService(t, tools), context.CancelFunc(nil)
-	s.config.Life, end = context.WithCancel(t.Context())
+	s, end := serviceOn(t, newService(t, tools).config.Store, tools)
 	first, err := s.startOrJoin(t.Context(), svc(), request{Workflow: spec})
 	require.NoError(t, err)
 	<-began
@@ -82,7 +81,7 @@ func TestResume_RunUnderWay_NextRequestGetsTheResult(t *testing.T) {
 	<-first.done
 	require.Error(t, first.err)
 
-	next := serviceOn(t, s.config.Store, tools)
+	next, _ := serviceOn(t, s.config.Store, tools)
 	require.NoError(t, next.resume(t.Context()))
 	for _, live := range next.live.snapshot() {
 		<-live.done
