@@ -51,19 +51,6 @@ func TestAppendFromMany(t *testing.T) {
 	require.EqualValues(t, len(all), s.Stats().Kinds["spans"].Rows)
 }
 
-func TestAppendKeepsKindsTogether(t *testing.T) {
-	s := openStore(t, telemetry.Options{})
-	items := read(t, telemetry.Spans, span(1))
-	items = append(items, read(t, telemetry.Metrics, metric("m", "2026-01-01"))...)
-	items = append(items, read(t, telemetry.Events, `{"type":"custom","timestamp":"t","data":{}}`)...)
-	require.NoError(t, s.Append(t.Context(), tenant, items))
-	for _, kind := range telemetry.Kinds {
-		require.Len(t, allOf(t, s, tenant, kind), 1, kind)
-	}
-	require.NoError(t, s.Append(t.Context(), tenant, nil))
-	require.Error(t, s.Append(t.Context(), tenant, []telemetry.Item{{}}), "an item that telemetry.Read has not made")
-}
-
 // hold keeps the writer of the store waiting, as a backup by another program
 // would, until the returned function is called.
 func hold(t *testing.T, s *Store) (release func()) {

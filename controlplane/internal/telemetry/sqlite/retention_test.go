@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,27 +13,6 @@ import (
 
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
-
-func TestTheOldestGoFirst(t *testing.T) {
-	for name, options := range map[string]telemetry.Options{
-		"by number": {MaxRows: 3},
-		"by size":   {MaxBytes: 3 * read(t, telemetry.Spans, span(1))[0].Cost()},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := openStore(t, options)
-			add(t, s, telemetry.Spans, span(9), span(1))
-			require.Zero(t, s.Stats().Kinds["spans"].Trimmed)
-			add(t, s, telemetry.Spans, span(5), span(2), span(3))
-			require.Equal(t, []string{span(2), span(3), span(5)}, allOf(t, s, tenant, telemetry.Spans), "by arrival, not by time")
-			stats := s.Stats().Kinds["spans"]
-			require.EqualValues(t, 3, stats.Rows)
-			require.EqualValues(t, 2, stats.Trimmed)
-			require.Equal(t, 3*read(t, telemetry.Spans, span(1))[0].Cost(), stats.Bytes)
-			add(t, s, telemetry.Metrics, metric("m", "t"), metric("m", "t"))
-			require.Len(t, allOf(t, s, tenant, telemetry.Spans), 3, "each kind has its own bounds")
-		})
-	}
-}
 
 func TestBoundsThatWereLowered(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
@@ -62,19 +40,6 @@ func TestAnArrivalNumberIsNeverUsedTwice(t *testing.T) {
 	page, err := s.selectTrace(tenant, "t").read(t.Context(), telemetry.Paging{}, telemetry.MaxLimit)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, page.portion[0].Seq)
-}
-
-func TestAge(t *testing.T) {
-	var now atomic.Int64
-	now.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
-	s := openStore(t, telemetry.Options{MaxAge: time.Hour, Clock: func() time.Time { return time.UnixMilli(now.Load()) }})
-	add(t, s, telemetry.Spans, span(1))
-	now.Add(time.Hour.Milliseconds())
-	add(t, s, telemetry.Spans, span(2))
-	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 2, "an hour is not more than an hour")
-	now.Add(1)
-	add(t, s, telemetry.Metrics, metric("m", "t"))
-	require.Equal(t, []string{span(2)}, allOf(t, s, tenant, telemetry.Spans))
 }
 
 // TestAgeWithoutWrites runs the writing goroutine's own minute.

@@ -183,38 +183,6 @@ func TestWhatWasStoredIsThereAfterReopening(t *testing.T) {
 	require.Equal(t, []string{span(1), span(2)}, allOf(t, s, tenant, telemetry.Spans))
 }
 
-func TestAfterClose(t *testing.T) {
-	s := openStore(t, telemetry.Options{})
-	page, err := s.Trace(t.Context(), tenant, "t", telemetry.Paging{})
-	require.NoError(t, err)
-	require.Empty(t, page.Next)
-	require.NoError(t, s.Close())
-
-	require.ErrorIs(t, s.Append(t.Context(), tenant, read(t, telemetry.Spans, span(1))), telemetry.ErrClosed)
-	_, err = s.Trace(t.Context(), tenant, "t", telemetry.Paging{})
-	require.ErrorIs(t, err, telemetry.ErrClosed)
-	_, err = s.Summary(t.Context(), tenant, telemetry.Range{})
-	require.ErrorIs(t, err, telemetry.ErrClosed)
-}
-
-func TestTenantsAreApart(t *testing.T) {
-	s := openStore(t, telemetry.Options{})
-	event := `{"type":"step_end","timestamp":"2026-01-01","data":{"success":true}}`
-	for _, tenant := range []string{"a", "b"} {
-		require.NoError(t, s.Append(t.Context(), tenant, read(t, telemetry.Spans, fmt.Sprintf(`{"id":%q,"trace_id":"t","name":"n","start_time":"s"}`, tenant))))
-	}
-	require.NoError(t, s.Append(t.Context(), "a", read(t, telemetry.Events, event)))
-	require.NoError(t, s.Append(t.Context(), "a", read(t, telemetry.Metrics, metric("m", "2026-01-01"))))
-	require.Len(t, allOf(t, s, "a", telemetry.Spans), 1)
-	require.Contains(t, allOf(t, s, "b", telemetry.Spans)[0], `"id":"b"`)
-	require.Empty(t, allOf(t, s, "b", telemetry.Events))
-	require.Empty(t, allOf(t, s, "b", telemetry.Metrics))
-	summary, err := s.Summary(t.Context(), "b", telemetry.Range{})
-	require.NoError(t, err)
-	require.Zero(t, summary.TotalEvents)
-	require.Error(t, s.Append(t.Context(), "", read(t, telemetry.Events, event)), "no tenant")
-}
-
 func at(t testing.TB, text string) *time.Time {
 	t.Helper()
 	moment, err := time.Parse(time.RFC3339Nano, text)
