@@ -11,7 +11,7 @@ import (
 // The usages of owners say the same as a ledger with all entries.
 func TestLargest_RandomEntries_ChoosesAsTheLedgerDoes(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+	random := rand.New(rand.NewPCG(1, 2))
 	bounds := Bounds{Rows: 40, Cost: 1000}
 	var ledger Ledger[Usage]
 	var usages []Usage

@@ -24,7 +24,7 @@ type approvalRules struct {
 }
 
 // State is the approval as the rules see it.
-func (r *ApprovalRow) State() approval.State {
+func (r ApprovalRow) State() approval.State {
 	return approval.State{
 		Status: r.Status, DecideBy: r.DecideUntil, UseBy: r.UseUntil, SpentBy: r.ConsumedBy,
 		Committed: r.Committed, ReleasedBy: r.ReleasedBy,
@@ -455,7 +455,7 @@ func (t *approvalRules) Get(tenant string, now time.Time, id string, charge func
 		err = charge(document)
 	}
 	if err == nil {
-		err = row.decode(document)
+		err = decode(&row, document)
 	}
 	if err != nil {
 		return aureus.Approval{}, err
@@ -493,7 +493,7 @@ func (t *approvalRules) List(tenant string, f ApprovalFilter) (list []ApprovalRo
 				return err
 			}
 		}
-		err := row.decode(document)
+		err := decode(&row, document)
 		list = append(list, row)
 		return err
 	})
@@ -512,7 +512,7 @@ func (t *approvalRules) List(tenant string, f ApprovalFilter) (list []ApprovalRo
 }
 
 // decode puts the document into the row, except where columns know better.
-func (r *ApprovalRow) decode(document []byte) error {
+func decode(r *ApprovalRow, document []byte) error {
 	columns := r.Approval
 	r.Approval = aureus.Approval{}
 	if err := jsonscan.Unmarshal(document, &r.Approval); err != nil {

@@ -180,13 +180,11 @@ func (t approvals) AddVerdict(tenant string, v storage.Verdict) (bool, error) {
 
 // Verdicts implements [storage.ApprovalRows].
 func (t approvals) Verdicts(_ string, ids []string) (list []storage.Verdict, err error) {
-	which, arg := "= ?", any("")
-	switch len(ids) {
-	case 0:
+	if len(ids) == 0 {
 		return nil, nil
-	case 1:
-		arg = ids[0]
-	default:
+	}
+	which, arg := "= ?", ids[0]
+	if len(ids) > 1 {
 		text, err := strictjson.Marshal(ids)
 		if err != nil {
 			return nil, err

@@ -15,7 +15,6 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
-	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
@@ -29,18 +28,6 @@ func openStore(t testing.TB) *DB {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
-}
-
-// hour is a life of an hour to decide, and one to use.
-var hour = approval.Life{Decide: time.Hour, Use: time.Hour}
-
-// askFor prepares and asks for an approval.
-func askFor(tx storage.Tx, now time.Time, by storage.Actor, a aureus.Approval) (aureus.Approval, bool, error) {
-	prepared, err := storage.PrepareApproval(now, by, a, aureus.DecisionID{})
-	if err != nil {
-		return aureus.Approval{}, false, err
-	}
-	return tx.Approvals().Ask("default", now, by, prepared, hour)
 }
 
 func entry(text string) aureus.AuditRecord {
@@ -202,15 +189,6 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 	limit("PRAGMA max_page_count = 1000000")
 	require.NoError(t, db.Update(t.Context(), appendEntry("after")), "it recovers by itself")
 	require.Equal(t, []string{"before", "after"}, texts(t, db))
-}
-
-func TestAClosedStoreIsUnavailable(t *testing.T) {
-	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), storage.Options{})
-	require.NoError(t, err)
-	require.NoError(t, db.Close())
-	require.ErrorIs(t, db.Update(t.Context(), appendEntry("x")), storage.ErrUnavailable)
-	require.ErrorIs(t, db.View(t.Context(), func(storage.Tx) error { return nil }), storage.ErrUnavailable)
-	require.ErrorIs(t, db.Ready(t.Context()), storage.ErrUnavailable)
 }
 
 func TestMigrationsFromNothing(t *testing.T) {

@@ -675,7 +675,8 @@ func approvalsCharge(t *testing.T, open Open) {
 		charged := 0
 		charge := func(document []byte) error {
 			require.NotEmpty(t, document)
-			if charged++; charged > 1 {
+			charged++
+			if charged > 1 {
 				return refused
 			}
 			return nil

@@ -28,7 +28,7 @@ var auditTests = []func(t *testing.T, open Open){
 // The check reads page by page, over the bounds of pages.
 func verifyOfALongLogReadsPageByPage(t *testing.T, open Open) {
 	for _, n := range []int{storage.VerifyPage - 1, storage.VerifyPage, storage.VerifyPage + 1, 2*storage.VerifyPage + 5} {
-		db, _ := aLog(t, open, n)
+		db := aLog(t, open, n)
 		v, err := storage.VerifyAudit(t.Context(), db, "default")
 		require.NoError(t, err)
 		require.True(t, v.Valid, "%d: %d", n, v.FirstInvalid)
@@ -41,7 +41,7 @@ func verifyOfALongLogReadsPageByPage(t *testing.T, open Open) {
 
 // Only what is archived can be deleted; the chain goes on from the signed end.
 func archiveIsWhatMayBeDeleted(t *testing.T, open Open) {
-	db, _ := aLog(t, open, 5)
+	db := aLog(t, open, 5)
 	whole, err := storage.VerifyAudit(t.Context(), db, "default")
 	require.NoError(t, err)
 	a := archiveOf(t, db, 3, [ed25519.SeedSize]byte{7})
@@ -198,7 +198,7 @@ func archiveForgedIsFound(t *testing.T, open Open) {
 		"another time":      func(a *storage.Archive) { a.At = a.At.Add(time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			db, _ := aLog(t, open, 5)
+			db := aLog(t, open, 5)
 			a := archiveOf(t, db, 3, [ed25519.SeedSize]byte{7})
 			change(&a)
 			write(t, db, func(tx storage.Tx) error { return tx.Audit().AddArchive(a) })
@@ -215,7 +215,7 @@ func archiveForgedIsFound(t *testing.T, open Open) {
 // A log that has grown still has the head that was kept; a log that has become
 // shorter does not, nor does another tenant's.
 func verifyExpectedHead(t *testing.T, open Open) {
-	db, _ := aLog(t, open, 5)
+	db := aLog(t, open, 5)
 	before, err := storage.VerifyAudit(t.Context(), db, "default")
 	require.NoError(t, err)
 	kept := storage.Head{Sequence: before.Entries, Hash: before.Head}

@@ -105,7 +105,7 @@ func earlyOutcomesAreSettled(t *testing.T, open Open) {
 				settled := 0
 				for _, e := range list {
 					require.Equal(t, "1", e.Details["n"])
-					if e.Details["early"] != true {
+					if early, _ := e.Details["early"].(bool); !early {
 						settled++
 					}
 				}

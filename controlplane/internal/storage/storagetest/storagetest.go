@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,7 +91,7 @@ func texts(t *testing.T, db storage.Store) (list []string) {
 }
 
 // aLog is a log of n entries, of which the last one is that of a decision.
-func aLog(t *testing.T, open Open, n int) (storage.Store, storage.Decision) {
+func aLog(t *testing.T, open Open, n int) storage.Store {
 	t.Helper()
 	db := open(t, storage.Options{})
 	record := aureus.DecisionRecord{DecisionID: aureus.NewDecisionID(noon), Principal: "p", Action: "a", Effect: "deny"}
@@ -98,7 +99,7 @@ func aLog(t *testing.T, open Open, n int) (storage.Store, storage.Decision) {
 	require.NoError(t, err)
 	write(t, db, func(tx storage.Tx) error {
 		for i := range n - 1 {
-			if err := appendEntry(fmt.Sprint(i))(tx); err != nil {
+			if err := appendEntry(strconv.Itoa(i))(tx); err != nil {
 				return err
 			}
 		}
@@ -107,5 +108,5 @@ func aLog(t *testing.T, open Open, n int) (storage.Store, storage.Decision) {
 		})
 		return err
 	})
-	return db, d
+	return db
 }

@@ -83,10 +83,12 @@ func validatorsPages(t *testing.T, open Open) {
 	ids := func(subject, after string, limit int) (ids string, more bool) {
 		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
 			list, m, err := tx.Validators().List("t", subject, after, limit)
-			ids, more = "", m
+			more = m
+			var b strings.Builder
 			for _, v := range list {
-				ids += v.ID
+				b.WriteString(v.ID)
 			}
+			ids = b.String()
 			return err
 		}))
 		return ids, more
