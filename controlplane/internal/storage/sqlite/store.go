@@ -5,16 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
-
-	"github.com/gofrs/flock"
-	"modernc.org/sqlite"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
@@ -28,13 +21,11 @@ const (
 // DB is an open store: it implements [storage.Store]. It is safe for concurrent use.
 type DB struct {
 	sql    *sql.DB
-	writer *sql.Conn    // of sql, for every write; while it is open, so is the write-ahead log. Guarded by writing
-	lock   *flock.Flock // nil where another process may have it
+	writer *sql.Conn // of sql, for every write; while it is open, so is the write-ahead log. Guarded by writing
 
 	options   storage.Options
-	file      string
+	file      *dbfile.Opened
 	log       dbfile.Checkpoint // guarded by writing
-	files     *dbfile.Files
 	condition dbfile.Condition
 
 	writing sync.Mutex // held by whoever commits a batch
@@ -60,43 +51,32 @@ func OpenBeside(ctx context.Context, path string) (*DB, error) {
 }
 
 func open(ctx context.Context, path string, options storage.Options, exclusive bool) (_ *DB, err error) {
-	file, err := create(path)
+	opened, err := dbfile.Open(path, exclusive)
+	if errors.Is(err, dbfile.ErrLocked) {
+		return nil, fmt.Errorf("%w: %w", storage.ErrLocked, err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening the store: %w", err)
 	}
-	lock, err := tryLock(file)
-	if err != nil && (exclusive || !errors.Is(err, storage.ErrLocked)) {
-		return nil, err
-	}
-	db := &DB{file: file, lock: lock, options: options}
+	db := &DB{file: opened, options: options}
 	defer func() {
 		if err != nil {
 			_ = db.Close() // the first error says more
 		}
 	}()
-	if lock != nil {
-		if err := makePrivate(file); err != nil {
-			return nil, err
-		}
+	if db.sql, err = opened.Connect(connectionOptions()); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", opened.Path, err)
 	}
-	if db.files, err = dbfile.Note(file); err != nil {
-		return nil, fmt.Errorf("opening the store: %w", err)
-	}
-	connector, err := sqlite.NewConnector(dsn(file))
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", file, err)
-	}
-	db.sql = sql.OpenDB(db.files.Guarded(connector))
 	db.sql.SetMaxOpenConns(connections)
 	db.sql.SetMaxIdleConns(connections)
 	if db.writer, err = db.sql.Conn(ctx); err != nil {
-		return nil, notOpened(file, err)
+		return nil, notOpened(opened.Path, err)
 	}
-	if err := migrate(ctx, db.sql, lock != nil); err != nil {
-		return nil, notOpened(file, err)
+	if err := migrate(ctx, db.sql, opened.Owner()); err != nil {
+		return nil, notOpened(opened.Path, err)
 	}
-	if err := db.files.NoteLog(); err != nil {
-		return nil, fmt.Errorf("opening %s: %w", file, err)
+	if err := opened.Files.NoteLog(); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", opened.Path, err)
 	}
 	return db, nil
 }
@@ -108,76 +88,8 @@ func notOpened(file string, err error) error {
 	return fmt.Errorf("opening %s: %w", file, err)
 }
 
-// create makes the file if there is none, and gives its one true path, so that
-// two names of one file share one lock. It opens no file that is there: SQLite's
-// own locks on it end with any descriptor that this process closes.
-func create(path string) (string, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("opening the store: %w", err)
-	}
-	resolved, err := filepath.EvalSymlinks(absolute)
-	if !errors.Is(err, fs.ErrNotExist) {
-		if err != nil {
-			err = fmt.Errorf("opening the store: %w", err)
-		}
-		return resolved, err
-	}
-	f, err := os.OpenFile(absolute, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
-	if err != nil {
-		return "", fmt.Errorf("opening the store: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return "", fmt.Errorf("opening the store: %w", err)
-	}
-	if resolved, err = filepath.EvalSymlinks(absolute); err != nil {
-		return "", fmt.Errorf("opening the store: %w", err)
-	}
-	return resolved, nil
-}
-
-// makePrivate takes the file from group and others, and finds out whether it may
-// be written. It is for whoever holds the lock.
-func makePrivate(file string) error {
-	f, err := os.OpenFile(file, os.O_RDWR, 0) //nolint:gosec // the operator's own path
-	if err != nil {
-		return fmt.Errorf("opening the store: %w", err)
-	}
-	info, err := f.Stat()
-	if err == nil && info.Mode().Perm()&0o077 != 0 { // approvals and hashes of keys are nobody else's business
-		err = f.Chmod(0o600)
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("opening the store: %w", err)
-	}
-	return nil
-}
-
-// tryLock takes the operating system's lock on the file beside the store. It
-// ends with the process, however that ends.
-func tryLock(file string) (*flock.Flock, error) {
-	name := file + ".lock"
-	lock := flock.New(name)
-	held, err := lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("locking %s: %w", name, err)
-	}
-	if !held {
-		holder := ""
-		if pid, err := os.ReadFile(name); err == nil && len(pid) > 0 && len(pid) < 20 { //nolint:gosec // the lock beside that path
-			holder = " (process " + strings.TrimSpace(string(pid)) + ")"
-		}
-		return nil, fmt.Errorf("%s: %w%s; stop it, or use another file", file, storage.ErrLocked, holder)
-	}
-	if err := os.WriteFile(name, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
-		_ = lock.Unlock() // the first error says more
-		return nil, fmt.Errorf("locking %s: %w", name, err)
-	}
-	return lock, nil
-}
-
-func dsn(file string) string {
-	options := url.Values{
+func connectionOptions() url.Values {
+	return url.Values{
 		"_busy_timeout": {strconv.Itoa(busyMillis)},
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
@@ -187,13 +99,12 @@ func dsn(file string) string {
 		"_dqs":          {"false"},
 		"_pragma":       {"journal_size_limit(67108864)"},
 	}
-	return dbfile.Address(file, options)
 }
 
 // Ready implements [storage.Store]: it also fails where the file is not the one
 // that was opened.
 func (db *DB) Ready(ctx context.Context) error {
-	if err := db.files.Check(); err != nil {
+	if err := db.file.Files.Check(); err != nil {
 		return unavailable(err)
 	}
 	err := db.condition.Ready(func() {
@@ -221,10 +132,7 @@ func (db *DB) Close() error {
 	if db.sql != nil {
 		errs = append(errs, db.sql.Close())
 	}
-	if db.lock != nil {
-		errs = append(errs, db.lock.Unlock())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, db.file.Unlock())...)
 }
 
 // Identity implements [storage.Store].

@@ -53,7 +53,7 @@ func TestWriteAheadLog_OfTheControlStoreUnderSteadyReaders_StaysWithinItsBound(t
 	highest := int64(0)
 	for range 150 { // about 15 MiB
 		add(20)
-		info, err := os.Stat(db.file + "-wal")
+		info, err := os.Stat(db.file.Path + "-wal")
 		require.NoError(t, err)
 		highest = max(highest, info.Size())
 	}

@@ -113,7 +113,7 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 		return unavailable(err)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	if err := db.files.Check(); err != nil {
+	if err := db.file.Files.Check(); err != nil {
 		return unavailable(err)
 	}
 	if probing {
@@ -132,7 +132,7 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 	}
 	// What is committed stands, whether or not the log can begin anew: the next
 	// commit tries again.
-	_ = db.log.After(ctx, db.file, db.writer, strconv.Itoa(busyMillis))
+	_ = db.log.After(ctx, db.file.Path, db.writer, strconv.Itoa(busyMillis))
 	if db.options.OnAudit != nil {
 		for tenant := range audited { // also of jobs that were rolled back: who is told looks
 			db.options.OnAudit(tenant)

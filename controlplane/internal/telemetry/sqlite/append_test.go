@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
@@ -57,7 +58,7 @@ func hold(t *testing.T, s *Store) (release func()) {
 	t.Helper()
 	var path string
 	require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT file FROM pragma_database_list").Scan(&path))
-	db, err := sql.Open("sqlite", address(path, "immediate"))
+	db, err := sql.Open("sqlite", dbfile.Address(path, connectionOptions("immediate")))
 	require.NoError(t, err)
 	tx, err := db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/gofrs/flock"
-
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
@@ -15,13 +13,11 @@ import (
 // Store is an open file: it implements [telemetry.Store]. Make one with [Open].
 type Store struct {
 	options          telemetry.Options
-	lock             *flock.Flock
-	files            *dbfile.Files
+	file             *dbfile.Opened
 	condition        dbfile.Condition
 	writer           *sql.DB // one connection, used by the writing goroutine
 	reader           *sql.DB
 	queue            *queue
-	path             string
 	checkpoint       dbfile.Checkpoint // the writing goroutine's own
 	checkpointFailed atomic.Int64
 	done             chan struct{} // closed when the writing goroutine has ended
@@ -84,7 +80,7 @@ func (s *Store) start(ctx context.Context) error {
 // something small is written once a second at the most, so that the answer is
 // true again when the disk is.
 func (s *Store) Ready(ctx context.Context) error {
-	if err := s.files.Check(); err != nil {
+	if err := s.file.Files.Check(); err != nil {
 		return storeError("look at the file", err)
 	}
 	return s.condition.Ready(func() {
@@ -121,8 +117,6 @@ func (s *Store) release() error {
 	if s.writer != nil {
 		keep(s.writer.Close())
 	}
-	if s.lock != nil {
-		keep(s.lock.Unlock())
-	}
+	keep(s.file.Unlock())
 	return first
 }

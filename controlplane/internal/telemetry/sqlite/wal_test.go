@@ -46,7 +46,7 @@ func TestWriteAheadLog_UnderSteadyReaders_StaysWithinItsBound(t *testing.T) {
 			texts = append(texts, fmt.Sprintf(`{"id":"%d","trace_id":"%d","name":%q,"start_time":"t"}`, n, i, text))
 		}
 		add(t, s, telemetry.Spans, texts...)
-		info, err := os.Stat(s.path + "-wal")
+		info, err := os.Stat(s.file.Path + "-wal")
 		require.NoError(t, err)
 		highest = max(highest, info.Size())
 	}

@@ -60,7 +60,7 @@ func (s *Store) commit(batch []*request) (err error) {
 		return storeError("begin", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	if err := s.files.Check(); err != nil {
+	if err := s.file.Files.Check(); err != nil {
 		return storeError("write", err)
 	}
 	now := s.options.Clock()
@@ -93,7 +93,7 @@ func (s *Store) commit(batch []*request) (err error) {
 		return storeError("commit", err)
 	}
 	s.condition.Note(nil)
-	if err := s.checkpoint.After(ctx, s.path, s.writer, busyTimeout); err != nil {
+	if err := s.checkpoint.After(ctx, s.file.Path, s.writer, busyTimeout); err != nil {
 		s.checkpointFailed.Add(1) // what was committed stands; the next commit tries again
 	}
 	s.publish()
