@@ -131,3 +131,63 @@ func ExampleChain() {
 	// paid 5 to acme
 	// <nil>
 }
+
+// memoryLog keeps gate records; a service uses an aureus.Recorder.
+type memoryLog struct{ records []aureus.GateRecord }
+
+func (l *memoryLog) RecordGate(_ context.Context, record aureus.GateRecord) {
+	l.records = append(l.records, record)
+}
+
+// Record puts every judgement into an audit log, and Describe gives the change its id.
+func ExampleRecord() {
+	log := &memoryLog{}
+	gate := crvgate.New("payments", withinLimit).
+		Describe(func(_ context.Context, p Payment) (string, map[string]any) { return "payment to " + p.To, nil }).
+		Observe(crvgate.Record(log))
+	_ = crvgate.Wrap(gate, pay)(context.Background(), Payment{To: "acme", Amount: 900})
+	fmt.Println(log.records[0].GateName, log.records[0].CommitID, log.records[0].Blocked, log.records[0].FailureCode)
+	// Output: payments payment to acme true OUT_OF_SCOPE
+}
+
+// Previous loads the state before a change, so that a validator can compare the two.
+func ExampleGate_Previous() {
+	stored := Account{Balance: 100, Version: 7}
+	nextVersion := func(_ context.Context, change crvgate.Change[Account]) aureus.ValidationResult {
+		if change.HasPrevious && change.Data.Version != change.Previous.Version+1 {
+			return crvgate.Fail(aureus.Conflict, "the account has changed in the meantime")
+		}
+		return crvgate.Pass()
+	}
+	gate := crvgate.New("accounts", nextVersion).
+		Previous(func(context.Context, Account) (Account, bool, error) { return stored, true, nil })
+	ctx := context.Background()
+	fmt.Println(gate.Check(ctx, crvgate.Change[Account]{Data: Account{Balance: 80, Version: 8}}))
+	fmt.Println(crvgate.FailureCode(gate.Check(ctx, crvgate.Change[Account]{Data: Account{Balance: 80, Version: 7}})))
+	// Output:
+	// <nil>
+	// CONFLICT
+}
+
+// With a required confidence, a validator that is not sure blocks the change.
+func ExampleGate_RequireConfidence() {
+	guess := func(context.Context, crvgate.Change[Payment]) aureus.ValidationResult {
+		result := crvgate.Pass()
+		result.Confidence = new(0.6)
+		return result
+	}
+	gate := crvgate.New("payments", guess).RequireConfidence(0.8)
+	fmt.Println(crvgate.FailureCode(gate.Check(context.Background(), crvgate.Change[Payment]{})))
+	// Output: LOW_CONFIDENCE
+}
+
+// In a test, DetectMutation finds a validator that modifies the change.
+func ExampleGate_DetectMutation() {
+	clears := func(_ context.Context, change crvgate.Change[*Payment]) aureus.ValidationResult {
+		change.Data.To = ""
+		return crvgate.Pass()
+	}
+	gate := crvgate.New("payments", clears).DetectMutation()
+	fmt.Println(gate.Check(context.Background(), crvgate.Change[*Payment]{Data: &Payment{To: "acme"}}))
+	// Output: crvgate: gate "payments" blocked the change: TOOL_ERROR: validator 1 modified the change it was given (Read the tool's logs, and check its configuration and error handling.)
+}

@@ -3,8 +3,10 @@ package middleware_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -165,6 +167,44 @@ func ExampleWriteError() {
 	// Output:
 	// 422 OUT_OF_SCOPE The change was blocked: the balance does not cover the amount
 	// remedy: Check the allowed range or scope of the operation and bring the value inside it.
+}
+
+// Options record what became of each request, and log refusals.
+func ExampleOptions() {
+	describe := func(*http.Request) (aureus.Request, error) {
+		who := aureus.Principal{ID: "reader", Type: "agent", Permissions: held["reader"]}
+		return aureus.Request{Principal: who, Action: transfer}, nil
+	}
+	protect := middleware.Enforce(&guard.Local{}, describe, middleware.Options{
+		Outcomes: func(_ context.Context, outcome aureus.Outcome) { fmt.Println(outcome.Status, outcome.ErrorClass) },
+		Logger:   slog.New(slog.DiscardHandler),
+	})
+
+	server := httptest.NewServer(protect(http.NotFoundHandler()))
+	defer server.Close()
+	show(post(server.URL+"/transfers", "", `{"amount": 20}`))
+	// Output:
+	// refused PERMISSION_DENIED
+	// 403 PERMISSION_DENIED This is not allowed
+}
+
+// A handler that could do nothing gives the approval of the request back: the same request
+// passes once more.
+func ExampleNotDone() {
+	connect := func() error { return errors.New("the database is not reachable") }
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := connect(); err != nil { // before anything was written
+			middleware.NotDone(r)
+			http.Error(w, "try again later", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprint(w, "done")
+	})
+
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	show(post(server.URL, "clerk", ""))
+	// Output: 503 try again later
 }
 
 // Behind a proxy that authenticates: the header counts only if the proxy sends it.
