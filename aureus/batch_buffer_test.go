@@ -14,15 +14,15 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// earlyTransport answers a batch before it has read it, as a transport may
-// ([http.RoundTripper]), and reads the body when it is told to.
+// earlyTransport responds to a batch before it has read the whole body, as an
+// [http.RoundTripper] may, and reads the rest when the test says so.
 type earlyTransport struct {
 	items int // of each batch
 	wg    sync.WaitGroup
 
 	mu     sync.Mutex
 	waits  []chan struct{}
-	bodies []string // as they were read in the end, by request
+	bodies []string // whole bodies, by request
 }
 
 func (e *earlyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -30,7 +30,7 @@ func (e *earlyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer e.mu.Unlock()
 	wait, i := make(chan struct{}), len(e.waits)
 	e.waits, e.bodies = append(e.waits, wait), append(e.bodies, "")
-	first := make([]byte, 16) // a part is read before the answer
+	first := make([]byte, 16) // a part is read before the response
 	n, err := io.ReadFull(r.Body, first)
 	e.wg.Go(func() {
 		<-wait
@@ -49,8 +49,8 @@ func (e *earlyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// A batch's buffer is used for the next one only once the transport has closed
-// the body, be the answer there or not.
+// The buffer of a batch is reused only after the transport has closed the body, which may
+// be after the response.
 func TestBatch_TransportStillReads_BufferIsNotReused(t *testing.T) {
 	const items, rounds = 3, 20
 	transport := &earlyTransport{items: items}
@@ -62,7 +62,7 @@ func TestBatch_TransportStillReads_BufferIsNotReused(t *testing.T) {
 		}
 		require.NoError(t, client.ReportMetrics(t.Context(), metrics))
 	}
-	for round := range rounds { // each may take the buffer of one before
+	for round := range rounds { // a round may reuse the buffer of an earlier one
 		report(round)
 	}
 	for _, wait := range transport.waits {

@@ -20,12 +20,12 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// bounded is a server of batches that answers 413 to more than items or bytes in
-// a request, and otherwise takes everything but what refuse has a reason against.
+// bounded is a server that responds with 413 to a batch of more than so many items or
+// bytes. It accepts the items of other batches, unless refuse returns a reason.
 type bounded struct {
 	items, bytes int
 	refuse       func(item string) string
-	fail         string // a request of allowed size with this text in it is answered with 500
+	fail         string // a request with this text in it gets the status 500
 
 	mu    sync.Mutex
 	taken []string // the texts of the items
@@ -34,18 +34,18 @@ type bounded struct {
 func (b *bounded) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	var items []json.RawMessage
 	if err := json.NewDecoder(q.Body).Decode(&items); err != nil {
-		jsonAnswer(400, `{"error":"no array"}`)(w, q)
+		jsonResponse(400, `{"error":"no array"}`)(w, q)
 		return
 	}
 	if len(items) > b.items || q.ContentLength > int64(b.bytes) {
-		jsonAnswer(413, `{"error":"the batch is too large","code":"BODY_TOO_LARGE"}`)(w, q)
+		jsonResponse(413, `{"error":"the batch is too large","code":"BODY_TOO_LARGE"}`)(w, q)
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, item := range items {
 		if b.fail != "" && strings.Contains(string(item), b.fail) {
-			jsonAnswer(500, `{"error":"broken","code":"INTERNAL_ERROR"}`)(w, q)
+			jsonResponse(500, `{"error":"broken","code":"INTERNAL_ERROR"}`)(w, q)
 			return
 		}
 	}
@@ -61,65 +61,65 @@ func (b *bounded) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	if err != nil {
 		panic(err)
 	}
-	jsonAnswer(200, string(text))(w, q)
+	jsonResponse(200, string(text))(w, q)
 }
 
 func refuseNothing(string) string { return "" }
 
-// reports are the ways to send n items of a batch. Each item names its place as
-// "#i#", and has size characters more where large has a size for its place.
+// reports are the methods that send a batch of n items. Item i has the marker "#i#", and
+// large[i] more characters.
 var reports = map[string]func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error{
 	"ReportSpans": func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error {
 		spans := make([]aureus.Span, n)
 		for i := range spans {
-			spans[i] = aureus.Span{ID: place(i), TraceID: "t", Name: strings.Repeat("x", large[i]), StartTime: "2026-01-01"}
+			spans[i] = aureus.Span{ID: marker(i), TraceID: "t", Name: strings.Repeat("x", large[i]), StartTime: "2026-01-01"}
 		}
 		return c.ReportSpans(ctx, spans)
 	},
 	"ReportMetrics": func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error {
 		metrics := make([]aureus.Metric, n)
 		for i := range metrics {
-			metrics[i] = aureus.Metric{Name: place(i) + strings.Repeat("x", large[i]), Timestamp: "2026-01-01"}
+			metrics[i] = aureus.Metric{Name: marker(i) + strings.Repeat("x", large[i]), Timestamp: "2026-01-01"}
 		}
 		return c.ReportMetrics(ctx, metrics)
 	},
 	"ReportEvents": func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error {
 		events := make([]aureus.TelemetryEvent, n)
 		for i := range events {
-			events[i] = aureus.TelemetryEvent{Type: aureus.EventCustom, Timestamp: "2026-01-01", TaskID: place(i), Data: map[string]any{"x": strings.Repeat("x", large[i])}}
+			events[i] = aureus.TelemetryEvent{Type: aureus.EventCustom, Timestamp: "2026-01-01", TaskID: marker(i), Data: map[string]any{"x": strings.Repeat("x", large[i])}}
 		}
 		return c.ReportEvents(ctx, events)
 	},
 	"ReportSpansFunc": func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error {
 		return c.ReportSpansFunc(ctx, n, func(b []byte, i int) ([]byte, error) {
-			return fmt.Appendf(b, `{"id":%q,"name":%q}`, place(i), strings.Repeat("x", large[i])), nil
+			return fmt.Appendf(b, `{"id":%q,"name":%q}`, marker(i), strings.Repeat("x", large[i])), nil
 		})
 	},
 	"ReportMetricsFunc": func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error {
 		return c.ReportMetricsFunc(ctx, n, func(b []byte, i int) ([]byte, error) {
-			return fmt.Appendf(b, `{"name":%q,"x":%q}`, place(i), strings.Repeat("x", large[i])), nil
+			return fmt.Appendf(b, `{"name":%q,"x":%q}`, marker(i), strings.Repeat("x", large[i])), nil
 		})
 	},
 	"RecordDecisions": func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error {
 		records := make([]aureus.DecisionRecord, n)
 		for i := range records {
-			records[i] = aureus.DecisionRecord{DecisionID: aureus.NewDecisionID(time.Now()), Principal: place(i), Action: strings.Repeat("x", large[i])}
+			records[i] = aureus.DecisionRecord{DecisionID: aureus.NewDecisionID(time.Now()), Principal: marker(i), Action: strings.Repeat("x", large[i])}
 		}
 		return c.RecordDecisions(ctx, records)
 	},
 	"RecordOutcomes": func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error {
 		outcomes := make([]aureus.Outcome, n)
 		for i := range outcomes {
-			outcomes[i] = aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: vocab.OutcomeSuccess, ErrorClass: place(i) + strings.Repeat("x", large[i])}
+			outcomes[i] = aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: vocab.OutcomeSuccess, ErrorClass: marker(i) + strings.Repeat("x", large[i])}
 		}
 		return c.RecordOutcomes(ctx, outcomes)
 	},
 }
 
-func place(i int) string { return "#" + strconv.Itoa(i) + "#" }
+func marker(i int) string { return "#" + strconv.Itoa(i) + "#" }
 
-// placeOf is the place that the text of an item names.
-func placeOf(t *testing.T, text string) int {
+// markerOf is the marker in the text of an item.
+func markerOf(t *testing.T, text string) int {
 	t.Helper()
 	parts := strings.Split(text, "#")
 	require.GreaterOrEqual(t, len(parts), 3, text)
@@ -138,8 +138,8 @@ func upTo(n int, without ...int) []int {
 	return places
 }
 
-// Whatever the server's bound is, everything arrives once, and an item that is
-// too large alone is rejected at its place, beside what is rejected otherwise.
+// With every limit of the server, each item arrives once. An item that is too large alone
+// is rejected, and items that the server rejects are too.
 func TestBatch_TooLarge_IsHalvedAndSentAgain(t *testing.T) {
 	t.Parallel()
 	const n = 200
@@ -152,7 +152,7 @@ func TestBatch_TooLarge_IsHalvedAndSentAgain(t *testing.T) {
 	} {
 		for kind, report := range reports {
 			if kind != "ReportMetrics" && name != "fewer of both" {
-				continue // the bounds are the same for all kinds
+				continue // the limits are the same for all kinds
 			}
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
@@ -178,7 +178,7 @@ func TestBatch_TooLarge_IsHalvedAndSentAgain(t *testing.T) {
 
 				var taken []int
 				for _, text := range handler.taken {
-					taken = append(taken, placeOf(t, text))
+					taken = append(taken, markerOf(t, text))
 				}
 				require.ElementsMatch(t, upTo(n, 0, 3, 150, 151, 198), taken, "each once")
 			})
@@ -186,8 +186,7 @@ func TestBatch_TooLarge_IsHalvedAndSentAgain(t *testing.T) {
 	}
 }
 
-// A half is a request of its own: its key is none that another body went out
-// under, and stays the same when it is tried again.
+// Each half is a request with an Idempotency-Key of its own, which its retries keep.
 func TestBatch_TooLarge_HalvesHaveTheirOwnKeys(t *testing.T) {
 	handler := &bounded{items: 50, bytes: 1 << 20, refuse: refuseNothing}
 	var mu sync.Mutex
@@ -199,7 +198,7 @@ func TestBatch_TooLarge_HalvesHaveTheirOwnKeys(t *testing.T) {
 		tried[key] = true
 		mu.Unlock()
 		if !again {
-			jsonAnswer(503, `{}`)(w, q)
+			jsonResponse(503, `{}`)(w, q)
 			return
 		}
 		handler.ServeHTTP(w, q)
@@ -218,9 +217,9 @@ func TestBatch_TooLarge_HalvesHaveTheirOwnKeys(t *testing.T) {
 	require.Len(t, server.all(), 14, "each tried twice")
 }
 
-// A server that takes nothing is not asked for every item.
+// A batch is given up if the server accepts nothing.
 func TestBatch_TooLargeAlways_IsGivenUp(t *testing.T) {
-	server := record(t, jsonAnswer(413, `{"error":"no","code":"BODY_TOO_LARGE"}`))
+	server := record(t, jsonResponse(413, `{"error":"no","code":"BODY_TOO_LARGE"}`))
 	err := reports["ReportMetrics"](t.Context(), newClient(t, server.URL), 2000, nil)
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 	require.ErrorContains(t, err, "given up")
@@ -233,7 +232,7 @@ func TestBatch_TooLargeAlways_IsGivenUp(t *testing.T) {
 	require.ErrorIs(t, partial.Err, aureus.ErrInvalid, "and what became of the others")
 }
 
-// But one that takes small requests is, as often as that needs.
+// A batch is not given up if the server accepts small requests.
 func TestBatch_TooLargeOften_IsDelivered(t *testing.T) {
 	handler := &bounded{items: 2, bytes: 1 << 20, refuse: refuseNothing}
 	server := record(t, handler.ServeHTTP)
@@ -243,7 +242,7 @@ func TestBatch_TooLargeOften_IsDelivered(t *testing.T) {
 	require.Less(t, len(server.all()), 2*n)
 }
 
-// What was rejected is told of also where a later request fails.
+// Rejections are returned also if a later request fails.
 func TestBatch_RejectionsAndFailure_AreBothReturned(t *testing.T) {
 	for name, row := range map[string]struct {
 		refuse   func(string) string
@@ -276,7 +275,7 @@ func TestWithBatchSize_EachRequest_IsWithinTheLimits(t *testing.T) {
 	count := func(body string) int { return strings.Count(body, `"timestamp"`) }
 	for name, row := range map[string]struct {
 		items, bytes int
-		most         int
+		maxItems     int
 		requests     int
 	}{
 		"items":                      {7, 1 << 20, 7, 15},
@@ -295,8 +294,8 @@ func TestWithBatchSize_EachRequest_IsWithinTheLimits(t *testing.T) {
 			require.NoError(t, client.With(aureus.WithBatchSize(row.items, row.bytes)).ReportMetrics(t.Context(), metrics))
 			require.Len(t, server.all(), row.requests)
 			for _, request := range server.all() {
-				require.LessOrEqual(t, count(request.body), row.most)
-				if row.most > 1 {
+				require.LessOrEqual(t, count(request.body), row.maxItems)
+				if row.maxItems > 1 {
 					require.LessOrEqual(t, len(request.body), row.bytes)
 				}
 			}
@@ -322,7 +321,7 @@ func TestBatch_WrongCountsInResponse_AreMalformed(t *testing.T) {
 		`{"accepted":0,"rejected":[{"index":0,"reason":"r"},{"index":0,"reason":"r"}]}`,
 		`{"accepted":1,"rejected":[{"index":2,"reason":"r"}]}`, `{"accepted":1,"rejected":[{"index":-1,"reason":"r"}]}`,
 	} {
-		server := record(t, jsonAnswer(200, body))
+		server := record(t, jsonResponse(200, body))
 		require.ErrorIs(t, newClient(t, server.URL).ReportMetrics(t.Context(), make([]aureus.Metric, 2)), aureus.ErrMalformed, body)
 	}
 }
@@ -344,7 +343,7 @@ func TestPartialError_Text_HasEveryReasonOnce(t *testing.T) {
 	require.Contains(t, partial.Error(), "; and 9992 more reasons; others")
 }
 
-// What a recorder lost is what was not accepted, and no more.
+// A recorder counts the items that were not accepted as dropped.
 func TestRecorder_BatchAcceptedInPart_CountsTheRest(t *testing.T) {
 	handler := &bounded{items: 3, bytes: 1 << 20, refuse: refuseNothing}
 	entered, release := make(chan struct{}), make(chan struct{})
@@ -356,7 +355,7 @@ func TestRecorder_BatchAcceptedInPart_CountsTheRest(t *testing.T) {
 			<-release
 		}
 		if strings.Contains(q.Header.Get("Content-Type"), "json") && len(handler.taken) >= 4 {
-			jsonAnswer(500, `{}`)(w, q)
+			jsonResponse(500, `{}`)(w, q)
 			return
 		}
 		handler.ServeHTTP(w, q)

@@ -13,21 +13,21 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// silent answers /api/v1/well at once. Every other path it leaves without an
-// answer, or in the middle of one where it is a list or a stream.
+// silent responds to /api/v1/well at once. It does not respond on other paths; lists and
+// streams stop in the middle.
 func silent(t *testing.T) *recorder {
 	t.Helper()
 	return record(t, func(w http.ResponseWriter, q *http.Request) {
 		switch q.URL.Path {
 		case "/api/v1/well":
-			jsonAnswer(200, `{}`)(w, q)
+			jsonResponse(200, `{}`)(w, q)
 			return
 		case "/api/v1/unknown":
-			jsonAnswer(501, `{"error":"not here","code":"NOT_IMPLEMENTED"}`)(w, q)
+			jsonResponse(501, `{"error":"not here","code":"NOT_IMPLEMENTED"}`)(w, q)
 			return
 		case "/api/v1/observability/metrics":
 			if q.Method == http.MethodGet {
-				jsonAnswer(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
+				jsonResponse(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
 				_ = http.NewResponseController(w).Flush()
 			}
 		case "/api/v1/stream":
@@ -38,15 +38,14 @@ func silent(t *testing.T) *recorder {
 	})
 }
 
-// shortly makes a call whose deadline passes while the server is silent.
+// shortly makes a call whose deadline passes before the server responds.
 func shortly(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()
 	return call(ctx)
 }
 
-// What the caller ended shuts nobody out, however often it happens. What the
-// server failed to answer does.
+// Calls that the caller ends never open the circuit. Calls without a response do.
 func TestBreaker_ErrorsOfTheCaller_DoNotCount(t *testing.T) {
 	const failures = 3
 	ask := func(ctx context.Context, c *aureus.Client) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// host is a control plane that is there or away.
+// host is a control plane that can be switched off.
 type host struct {
 	*httptest.Server
 
@@ -37,8 +37,8 @@ func newHost(t *testing.T, away bool) *host {
 	return h
 }
 
-// One host that is away does not stop the calls to another, whatever else the
-// clients share; the copies of a client know what it knows.
+// The breaker of a client does not stop calls of another client, even if both share a
+// transport. Copies of a client share its breaker.
 func TestBreaker_TwoClients_HaveTheirOwn(t *testing.T) {
 	away, well := newHost(t, true), newHost(t, false)
 	shared := &http.Client{Transport: &http.Transport{}}
@@ -65,7 +65,7 @@ func TestBreaker_TwoClients_HaveTheirOwn(t *testing.T) {
 	require.NotErrorIs(t, ask(connect(away)), ErrCircuitOpen, "another client finds out for itself")
 }
 
-// testBreaker keeps the probeID of the call that was admitted last.
+// testBreaker remembers the probeID of the last admitted call.
 type testBreaker struct {
 	*breaker
 
@@ -89,8 +89,7 @@ func (b *testBreaker) admit(op string) error {
 
 func (b *testBreaker) note(err error) { b.breaker.note(b.admitted, err) }
 
-// Many calls at once, as soon as the circuit may be probed: one of them goes
-// through.
+// Of many concurrent calls after the cooldown, one is sent.
 func TestBreaker_ConcurrentCalls_OneIsTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: 10 * time.Second})
@@ -113,8 +112,8 @@ func TestBreaker_ConcurrentCalls_OneIsTheProbe(t *testing.T) {
 	})
 }
 
-// What failed before anything was sent says nothing of the server: it neither
-// closes the circuit nor opens it, and makes room for another probe.
+// A call that fails before it is sent neither closes nor opens the circuit. If it was the
+// probe, the next call is one.
 func TestBreaker_CallNotSent_DoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notSent := &Error{Op: "Test", Err: errors.Join(ErrUnauthenticated, errors.New("the vault is sealed"))}
@@ -129,12 +128,11 @@ func TestBreaker_CallNotSent_DoesNotCount(t *testing.T) {
 		require.NoError(t, b.admit("another probe"))
 		require.ErrorIs(t, b.admit("while it is probed"), ErrCircuitOpen)
 		b.note(status(401, 0))
-		require.NoError(t, b.admit("a refusal of the server is an answer"))
+		require.NoError(t, b.admit("a refusal of the server is a response"))
 	})
 }
 
-// A probe that takes long, or was lost to a panic, does not keep the circuit
-// open for ever.
+// A probe that takes long, or that never ends, does not keep the circuit open for ever.
 func TestBreaker_LongProbe_IsFollowedByAnother(t *testing.T) {
 	for name, row := range map[string]struct{ cooldown, next time.Duration }{
 		"another one each cooldown":    {10 * time.Second, 10 * time.Second},
@@ -163,8 +161,8 @@ func TestBreaker_LongProbe_IsFollowedByAnother(t *testing.T) {
 	}
 }
 
-// Calls that began before the circuit opened may end at any time: they neither
-// take the place of the probe under way nor decide for it.
+// A call that began before the circuit opened is not the probe, and its failure does not
+// keep the circuit open.
 func TestBreaker_CallFromBeforeItOpened_IsNotTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBreaker(BreakerPolicy{Failures: 1, Cooldown: 10 * time.Second})
@@ -176,11 +174,11 @@ func TestBreaker_CallFromBeforeItOpened_IsNotTheProbe(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEqual(t, early, probe)
 
-		b.note(early, blameCaller(unanswered(context.DeadlineExceeded)))
+		b.note(early, blameCaller(noResponse(context.DeadlineExceeded)))
 		_, err = b.admit("after a call that its caller ended")
 		require.ErrorIs(t, err, ErrCircuitOpen, "the probe is still under way")
 		b.note(early, status(500, 0))
-		b.note(probe, blameCaller(unanswered(context.DeadlineExceeded)))
+		b.note(probe, blameCaller(noResponse(context.DeadlineExceeded)))
 		second, err := b.admit("after the probe was given back")
 		require.NoError(t, err, "the late failure did not begin another cooldown")
 
@@ -190,7 +188,7 @@ func TestBreaker_CallFromBeforeItOpened_IsNotTheProbe(t *testing.T) {
 		b.note(second, status(500, 0))
 		_, err = b.admit("while the third is under way")
 		require.ErrorIs(t, err, ErrCircuitOpen)
-		b.note(second, blameCaller(unanswered(context.Canceled)))
+		b.note(second, blameCaller(noResponse(context.Canceled)))
 		_, err = b.admit("while the third is under way")
 		require.ErrorIs(t, err, ErrCircuitOpen)
 		b.note(third, nil)

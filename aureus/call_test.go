@@ -46,7 +46,7 @@ func TestReadWhole_EndlessBody_StopsAtTheLimit(t *testing.T) {
 	}
 }
 
-// One piece of memory holds an answer of the announced length.
+// A response of the announced length is read with one allocation.
 func TestReadWhole_RightLength_AllocatesOnce(t *testing.T) {
 	text := bytes.Repeat([]byte("x"), 700)
 	reader := bytes.NewReader(text)

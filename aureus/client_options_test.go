@@ -20,7 +20,7 @@ import (
 )
 
 func TestCall_OtherEndpoint_ReadsAnyOut(t *testing.T) {
-	server := record(t, jsonAnswer(200, `{"big":12345678901234567890,"name":"n"}`))
+	server := record(t, jsonResponse(200, `{"big":12345678901234567890,"name":"n"}`))
 	client := newClient(t, server.URL+"/pre")
 	var raw json.RawMessage
 	require.NoError(t, client.Call(t.Context(), "GET", "/new/thing%2Fx?a=1&a=2", nil, &raw))
@@ -48,21 +48,20 @@ func TestCall_OtherEndpoint_ReadsAnyOut(t *testing.T) {
 	require.ErrorIs(t, client.Call(t.Context(), "GET", "/x", nil, &shape), aureus.ErrMalformed)
 }
 
-// What the caller had put into out stays where the answer says nothing, also in
-// a model that has a quick reader, which are for zero values.
+// Fields of out that the response does not name keep the values of the caller.
 func TestCall_FieldsNotInTheResponse_KeepTheirValues(t *testing.T) {
-	client := newClient(t, record(t, jsonAnswer(200, `{"allowed":false,"reason":"r","requires_human_approval":false}`)).URL)
+	client := newClient(t, record(t, jsonResponse(200, `{"allowed":false,"reason":"r","requires_human_approval":false}`)).URL)
 	decision := aureus.GuardDecision{Rule: "mine", Reason: "before"}
 	require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, &decision))
 	require.Equal(t, aureus.GuardDecision{Rule: "mine", Reason: "r"}, decision)
 
-	client = newClient(t, record(t, jsonAnswer(200, `{"allowed":1}`)).URL)
+	client = newClient(t, record(t, jsonResponse(200, `{"allowed":1}`)).URL)
 	require.ErrorIs(t, client.Call(t.Context(), "GET", "/x", nil, &decision), aureus.ErrMalformed)
 	require.Equal(t, aureus.GuardDecision{Rule: "mine", Reason: "r"}, decision)
 }
 
 func TestWith_Options_ChangeTheCopy(t *testing.T) {
-	server := record(t, jsonAnswer(200, `{}`))
+	server := record(t, jsonResponse(200, `{}`))
 	client := newClient(t, server.URL, aureus.WithHeader("X-Team", "a"), aureus.WithHeader("User-Agent", "ledger/2"))
 	copied := client.With(aureus.WithHeader("X-Call", "b"), aureus.WithAPIKey("other"))
 	for _, c := range []*aureus.Client{client, copied} {
@@ -88,7 +87,7 @@ func TestWith_Options_ChangeTheCopy(t *testing.T) {
 }
 
 func TestWithCredentials_EachAttempt_AsksAgain(t *testing.T) {
-	server := record(t, jsonAnswer(200, `{}`))
+	server := record(t, jsonResponse(200, `{}`))
 	keys := []string{"first", "second"}
 	client := newClient(t, server.URL, aureus.WithCredentials(func(context.Context) (string, error) {
 		if len(keys) == 0 {
@@ -132,7 +131,7 @@ func TestNewClient_KeyWithoutEncryption_IsRefused(t *testing.T) {
 }
 
 func TestWithTLS_Configuration_IsUsed(t *testing.T) {
-	server := httptest.NewTLSServer(jsonAnswer(200, `{}`))
+	server := httptest.NewTLSServer(jsonResponse(200, `{}`))
 	defer server.Close()
 	server.Config.ErrorLog = nil
 
@@ -160,7 +159,7 @@ func TestWithTLS_Configuration_IsUsed(t *testing.T) {
 }
 
 func TestWithProxy_Requests_GoThroughIt(t *testing.T) {
-	proxy := record(t, jsonAnswer(200, `{}`))
+	proxy := record(t, jsonResponse(200, `{}`))
 	address, err := url.Parse(proxy.URL)
 	require.NoError(t, err)
 	client := newClient(t, "http://aureus.example.com", aureus.WithInsecureHTTP("aureus.example.com"), aureus.WithConcurrency(4),
@@ -171,7 +170,7 @@ func TestWithProxy_Requests_GoThroughIt(t *testing.T) {
 }
 
 func TestWithGzip_LargeBodies_AreCompressed(t *testing.T) {
-	server := record(t, func(w http.ResponseWriter, q *http.Request) { jsonAnswer(200, `{"accepted":1,"rejected":[]}`)(w, q) })
+	server := record(t, func(w http.ResponseWriter, q *http.Request) { jsonResponse(200, `{"accepted":1,"rejected":[]}`)(w, q) })
 	client := newClient(t, server.URL, aureus.WithGzip(100))
 	name := strings.Repeat("long ", 100)
 	require.NoError(t, client.ReportSpans(t.Context(), []aureus.Span{{Name: name}}))

@@ -23,7 +23,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// noRetries is a context whose deadline is always now, so that no delay fits.
+// noRetries is a context whose deadline is always now, so that no call waits for a retry.
 type noRetries struct{ context.Context }
 
 func (noRetries) Deadline() (time.Time, bool) { return time.Now().Add(time.Millisecond), true }
@@ -33,7 +33,7 @@ func TestNewClient_Arguments_AreChecked(t *testing.T) {
 		baseURL string
 		env     map[string]string
 		options []aureus.Option
-		want    string // part of the error; empty: none
+		want    string // part of the error; empty without an error
 	}{
 		"nothing at all is localhost":        {},
 		"a path prefix":                      {baseURL: "https://h.example/pre/fix/"},
@@ -74,7 +74,7 @@ func TestNewClient_Arguments_AreChecked(t *testing.T) {
 }
 
 func TestNewClient_NoArguments_UsesTheEnvironment(t *testing.T) {
-	server := record(t, jsonAnswer(200, `{}`))
+	server := record(t, jsonResponse(200, `{}`))
 	t.Setenv("AUREUS_BASE_URL", server.URL+"/pre/fix/")
 	t.Setenv("AUREUS_API_KEY", "from-env")
 	client, err := aureus.NewClient("")
@@ -98,7 +98,7 @@ func TestNewClient_NoArguments_UsesTheEnvironment(t *testing.T) {
 }
 
 func TestCall_IDThatFitsNoPath_IsInvalid(t *testing.T) {
-	server := record(t, jsonAnswer(200, `{}`))
+	server := record(t, jsonResponse(200, `{}`))
 	client := newClient(t, server.URL)
 	for _, id := range []string{"", ".", "..", "a\nb", "a\x00b"} {
 		_, err := client.WorkflowStatus(t.Context(), id)
@@ -129,7 +129,7 @@ func TestError_Responses_HaveStatusCodeAndMessage(t *testing.T) {
 			server := record(t, func(w http.ResponseWriter, q *http.Request) {
 				w.Header().Set("Location", "/elsewhere")
 				w.Header().Set("Retry-After", "7")
-				jsonAnswer(test.status, test.body)(w, q)
+				jsonResponse(test.status, test.body)(w, q)
 			})
 			client := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry}))
 			_, err := client.EvaluatePolicy(t.Context(), aureus.PolicyContext{})
@@ -146,13 +146,13 @@ func TestError_Responses_HaveStatusCodeAndMessage(t *testing.T) {
 	}
 }
 
-// Whatever is not a clean, consistent answer is an error beside a denial.
+// Every response that is malformed or contradictory is an error, and the decision denies.
 func TestDecide_AnyFailure_IsNoAllow(t *testing.T) {
 	good := `{"allowed":true,"reason":"r","requires_human_approval":false}`
 	server := func(handler http.HandlerFunc) func(*testing.T) string {
 		return func(t *testing.T) string { t.Helper(); return record(t, handler).URL }
 	}
-	body := func(text string) func(*testing.T) string { return server(jsonAnswer(200, text)) }
+	body := func(text string) func(*testing.T) string { return server(jsonResponse(200, text)) }
 	for name, address := range map[string]func(*testing.T) string{
 		"duplicate names":             body(`{"allowed":false,"allowed":true,"reason":"r","requires_human_approval":false}`),
 		"a name in another case":      body(`{"allowed":false,"ALLOWED":true,"reason":"r","requires_human_approval":false}`),
@@ -178,10 +178,10 @@ func TestDecide_AnyFailure_IsNoAllow(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = io.WriteString(w, good)
 		}),
-		"a redirect to an allow":        server(redirectTo(jsonAnswer(200, good))),
-		"an error status with an allow": server(jsonAnswer(500, good)),
+		"a redirect to an allow":        server(redirectTo(jsonResponse(200, good))),
+		"an error status with an allow": server(jsonResponse(500, good)),
 		"a connection reset":            server(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
-		"a reset after half of the answer": server(func(w http.ResponseWriter, _ *http.Request) {
+		"a reset after half of the response": server(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Length", strconv.Itoa(len(good)))
 			_, _ = io.WriteString(w, good[:30])
@@ -197,7 +197,7 @@ func TestDecide_AnyFailure_IsNoAllow(t *testing.T) {
 			require.NotEqual(t, aureus.Allow, decision.Effect)
 		})
 	}
-	t.Run("a clean answer passes, so that the table above means something", func(t *testing.T) {
+	t.Run("a clean response passes, so that the table above means something", func(t *testing.T) {
 		decision, err := newClient(t, body(good)(t)).Decide(t.Context(), plainRequest())
 		require.NoError(t, err)
 		require.Equal(t, aureus.Allow, decision.Effect)
@@ -251,7 +251,7 @@ func freeAddress(t *testing.T) string {
 
 func TestDecide_Response_FillsTheDecision(t *testing.T) {
 	id := aureus.NewDecisionID(time.Now())
-	server := record(t, jsonAnswer(200, fmt.Sprintf(`{"allowed":false,"reason":"ask","requires_human_approval":true,"approval_token":"apr_x",
+	server := record(t, jsonResponse(200, fmt.Sprintf(`{"allowed":false,"reason":"ask","requires_human_approval":true,"approval_token":"apr_x",
 		"decision_id":%q,"effect":"require_approval","reason_code":"HIGH_NEEDS_HUMAN_APPROVAL","rule":"risk_tier","policy_version":"p/1","claimed":true,
 		"approval":{"id":"apr_x","status":"pending","expires_at":"2026-01-01T00:00:00Z","url":"http://evil.example/"},"metadata":{"n":9007199254740993}}`, id)))
 	client := newClient(t, server.URL+"/pre")
@@ -282,9 +282,9 @@ func TestReportEvents_ServerRestarts_EverythingIsDelivered(t *testing.T) {
 	for name, away := range map[string]http.HandlerFunc{
 		"503 with Retry-After": func(w http.ResponseWriter, q *http.Request) {
 			w.Header().Set("Retry-After", "1")
-			jsonAnswer(503, `{}`)(w, q)
+			jsonResponse(503, `{}`)(w, q)
 		},
-		"connection closed without an answer": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"connection closed without a response": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls atomic.Int32
@@ -293,7 +293,7 @@ func TestReportEvents_ServerRestarts_EverythingIsDelivered(t *testing.T) {
 					away(w, q)
 					return
 				}
-				jsonAnswer(200, `{"accepted":1,"rejected":[]}`)(w, q)
+				jsonResponse(200, `{"accepted":1,"rejected":[]}`)(w, q)
 			})
 			require.NoError(t, newClient(t, server.URL).ReportSpans(t.Context(), []aureus.Span{{ID: "a"}}))
 			requests := server.all()
@@ -307,13 +307,13 @@ func TestReportEvents_ServerRestarts_EverythingIsDelivered(t *testing.T) {
 		address := freeAddress(t)
 		started := make(chan *http.Server, 1)
 		go func() {
-			time.Sleep(200 * time.Millisecond) // the outage itself, not a wait for a result
+			time.Sleep(200 * time.Millisecond) // the length of the outage
 			listener, err := net.Listen("tcp", address)
 			if err != nil {
 				started <- nil
 				return
 			}
-			server := &http.Server{Handler: jsonAnswer(200, `{"accepted":1,"rejected":[]}`), ReadHeaderTimeout: time.Second}
+			server := &http.Server{Handler: jsonResponse(200, `{"accepted":1,"rejected":[]}`), ReadHeaderTimeout: time.Second}
 			started <- server
 			_ = server.Serve(listener)
 		}()
@@ -326,7 +326,7 @@ func TestReportEvents_ServerRestarts_EverythingIsDelivered(t *testing.T) {
 	t.Run("a delay that does not fit the deadline returns at once with the last error", func(t *testing.T) {
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			w.Header().Set("Retry-After", "3600")
-			jsonAnswer(503, `{"error":"down for maintenance"}`)(w, q)
+			jsonResponse(503, `{"error":"down for maintenance"}`)(w, q)
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -345,7 +345,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		return list
 	}
 	t.Run("nothing sends nothing", func(t *testing.T) {
-		server := record(t, jsonAnswer(500, `{}`))
+		server := record(t, jsonResponse(500, `{}`))
 		require.NoError(t, newClient(t, server.URL).ReportMetrics(t.Context(), nil))
 		require.Empty(t, server.all())
 	})
@@ -372,10 +372,10 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 	t.Run("a server without batch paths gets them singly, and is remembered", func(t *testing.T) {
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			if strings.HasSuffix(q.URL.Path, "/batch") {
-				jsonAnswer(404, `{}`)(w, q)
+				jsonResponse(404, `{}`)(w, q)
 				return
 			}
-			w.WriteHeader(http.StatusAccepted) // any success, and no body to speak of
+			w.WriteHeader(http.StatusAccepted) // any success status, without a body
 		})
 		client := newClient(t, server.URL)
 		require.NoError(t, client.ReportMetrics(t.Context(), items(3)))
@@ -397,11 +397,11 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		var singles atomic.Int32
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			if strings.HasSuffix(q.URL.Path, "/batch") {
-				jsonAnswer(404, `{}`)(w, q)
+				jsonResponse(404, `{}`)(w, q)
 				return
 			}
 			singles.Add(1)
-			jsonAnswer(200, `{}`)(w, q)
+			jsonResponse(200, `{}`)(w, q)
 		})
 		client := newClient(t, server.URL)
 		require.NoError(t, client.ReportMetrics(ctx, items(1)))
@@ -415,7 +415,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		take := batchServer(func(map[string]any) string { return "" })
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			if away.Load() {
-				jsonAnswer(404, `{}`)(w, q)
+				jsonResponse(404, `{}`)(w, q)
 				return
 			}
 			take(w, q)
@@ -427,9 +427,9 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		all := server.all()
 		require.Equal(t, "/api/v1/observability/metrics/batch", all[len(all)-1].path)
 	})
-	t.Run("an answer that does not account for all items is not believed", func(t *testing.T) {
+	t.Run("a response that does not account for all items is not believed", func(t *testing.T) {
 		for _, body := range []string{`{"accepted":0,"rejected":[]}`, `{"accepted":1,"rejected":[{"index":9,"reason":"r"}]}`, `{"accepted":2}`} {
-			server := record(t, jsonAnswer(200, body))
+			server := record(t, jsonResponse(200, body))
 			require.ErrorIs(t, newClient(t, server.URL).ReportMetrics(t.Context(), items(2)), aureus.ErrMalformed, body)
 		}
 	})
@@ -440,7 +440,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 	})
 }
 
-// What writes spans of its own can neither harm the others nor send nothing.
+// A function that writes no span, or invalid bytes, affects no other span.
 func TestReportSpansFunc_TextOfTheCaller_IsSent(t *testing.T) {
 	server := record(t, batchServer(func(map[string]any) string { return "" }))
 	texts := []string{`{"id":"a"}`, "", "{\"id\":\"b\xff\"}", "fails", "shorter", `{"id":"c"}`}
@@ -464,18 +464,18 @@ func TestReportSpansFunc_TextOfTheCaller_IsSent(t *testing.T) {
 	require.Len(t, server.all(), 1)
 	require.JSONEq(t, "[{\"id\":\"a\"},{\"id\":\"b\ufffd\"},{\"id\":\"c\"}]", server.all()[0].body)
 
-	server = record(t, jsonAnswer(400, `{"error":"no JSON","code":"MALFORMED_JSON"}`))
+	server = record(t, jsonResponse(400, `{"error":"no JSON","code":"MALFORMED_JSON"}`))
 	err = newClient(t, server.URL).ReportSpansFunc(t.Context(), 1, func(b []byte, _ int) ([]byte, error) { return append(b, '?'), nil })
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 }
 
 // batchServer accepts batches as the control plane does: refuse returns the reason
-// against an item, or nothing.
+// to reject an item, or nothing.
 func batchServer(refuse func(map[string]any) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, q *http.Request) {
 		var items []map[string]any
 		if err := json.NewDecoder(q.Body).Decode(&items); err != nil {
-			jsonAnswer(400, `{"error":"no array"}`)(w, q)
+			jsonResponse(400, `{"error":"no array"}`)(w, q)
 			return
 		}
 		rejected := []aureus.Rejection{}
@@ -488,7 +488,7 @@ func batchServer(refuse func(map[string]any) string) http.HandlerFunc {
 		if err != nil {
 			panic(err)
 		}
-		jsonAnswer(200, string(text))(w, q)
+		jsonResponse(200, string(text))(w, q)
 	}
 }
 
@@ -497,9 +497,9 @@ func TestList_SeveralPages_AreReadInOrder(t *testing.T) {
 		switch q.URL.Query().Get("cursor") {
 		case "":
 			w.Header().Set("Link", `<http://evil.example/steal?cursor=2>; rel="next"`)
-			jsonAnswer(200, `[{"name":"a","value":1,"timestamp":"t"},{"name":"b","value":2,"timestamp":"t"}]`)(w, q)
+			jsonResponse(200, `[{"name":"a","value":1,"timestamp":"t"},{"name":"b","value":2,"timestamp":"t"}]`)(w, q)
 		case "2":
-			jsonAnswer(200, `[{"name":"c","value":3,"timestamp":"t"}]`)(w, q)
+			jsonResponse(200, `[{"name":"c","value":3,"timestamp":"t"}]`)(w, q)
 		}
 	})
 	client := newClient(t, server.URL)
@@ -511,7 +511,7 @@ func TestList_SeveralPages_AreReadInOrder(t *testing.T) {
 		"cursor=2&name=n&start_time=s&tags=%7B%22k%22%3A%22v+1%22%7D",
 	}, []string{server.all()[0].query, server.all()[1].query})
 
-	for _, err := range client.Metrics(t.Context(), aureus.MetricQuery{}) { // stopping early asks for no second page
+	for _, err := range client.Metrics(t.Context(), aureus.MetricQuery{}) { // stopping early requests no second page
 		require.NoError(t, err)
 		break
 	}
@@ -532,10 +532,10 @@ func TestList_ConnectionBreaks_EndsWithAnError(t *testing.T) {
 	require.Len(t, server.all(), 1)
 }
 
-// Whoever ends a list in its midst is in the chain of its error.
+// The error of a list that was ended early wraps the cause.
 func TestList_ContextEnds_ErrorHasTheCause(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
-		jsonAnswer(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
+		jsonResponse(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
 		_ = http.NewResponseController(w).Flush()
 		<-q.Context().Done()
 	})
@@ -563,12 +563,12 @@ func TestList_ContextEnds_ErrorHasTheCause(t *testing.T) {
 func TestCall_TimeoutOrCancellation_EndsTheCall(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if strings.HasSuffix(q.URL.Path, "/execute") { // slow, but never silent for long
+		if strings.HasSuffix(q.URL.Path, "/execute") { // slow, but data comes often enough
 			w.Header().Set("Content-Type", "application/json")
 			for range 8 {
 				_, _ = io.WriteString(w, " ")
 				_ = http.NewResponseController(w).Flush()
-				time.Sleep(60 * time.Millisecond) // the slowness under test
+				time.Sleep(60 * time.Millisecond) // the delay under test
 			}
 			_, _ = io.WriteString(w, `{"workflow_id":"w","status":"success","task_results":{}}`)
 			return
@@ -581,7 +581,7 @@ func TestCall_TimeoutOrCancellation_EndsTheCall(t *testing.T) {
 	defer server.Close()
 	defer close(release)
 
-	t.Run("an answer that does not come in time", func(t *testing.T) {
+	t.Run("a response that does not come in time", func(t *testing.T) {
 		_, err := newClient(t, server.URL, aureus.WithTimeout(50*time.Millisecond)).Decide(t.Context(), plainRequest())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, aureus.ErrUnavailable)
@@ -612,7 +612,7 @@ func TestCall_TimeoutOrCancellation_EndsTheCall(t *testing.T) {
 
 func TestClient_AnyFormat_ShowsNoSecret(t *testing.T) {
 	const key = "sk-very-secret"
-	server := record(t, jsonAnswer(401, `{"error":"no"}`))
+	server := record(t, jsonResponse(401, `{"error":"no"}`))
 	client := newClient(t, server.URL, aureus.WithAPIKey(key))
 	_, err := client.Decide(t.Context(), plainRequest())
 	require.Error(t, err)
@@ -625,7 +625,7 @@ func TestClient_AnyFormat_ShowsNoSecret(t *testing.T) {
 
 func TestClose_Client_LeavesNoGoroutine(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	server := httptest.NewServer(jsonAnswer(200, `{"accepted":1,"rejected":[]}`))
+	server := httptest.NewServer(jsonResponse(200, `{"accepted":1,"rejected":[]}`))
 	client, err := aureus.NewClient(server.URL)
 	require.NoError(t, err)
 	require.NoError(t, client.ReportSpans(t.Context(), []aureus.Span{{}}))
@@ -634,7 +634,7 @@ func TestClose_Client_LeavesNoGoroutine(t *testing.T) {
 	server.Close()
 }
 
-// plainRequest is a valid request, of a low risk.
+// plainRequest is a valid request with a low risk.
 func plainRequest() aureus.Request {
 	return aureus.Request{
 		Principal: aureus.Principal{ID: "agent-1", Type: "agent"},

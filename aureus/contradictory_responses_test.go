@@ -15,7 +15,7 @@ import (
 
 type members = map[string]any
 
-// over is the base with other members; nil takes one away.
+// over is the base with changed members; nil removes a member.
 func over(base members, changes ...members) members {
 	all := maps.Clone(base)
 	for _, change := range changes {
@@ -36,82 +36,82 @@ func approvalRef(status string) members {
 	return members{"id": ticketID, "status": status, "expires_at": "2026-03-01T13:00:00Z"}
 }
 
-// The answers of a server that has only the published fields, and of ours.
+// Responses with the published fields alone.
 var (
 	plainAllow = members{"allowed": true, "reason": "r", "requires_human_approval": false}
 	plainDeny  = members{"allowed": false, "reason": "r", "requires_human_approval": false}
 	plainAsk   = members{"allowed": false, "reason": "r", "requires_human_approval": true}
 )
 
-// TestEvaluatePolicy_Response_IsReadOrMalformed is the table of the answers that say one thing. Every
-// other one is ErrMalformed, by EvaluatePolicy and by Decide.
+// TestEvaluatePolicy_Response_IsReadOrMalformed has a table of consistent responses and of
+// contradictory ones, which are ErrMalformed for EvaluatePolicy and Decide.
 func TestEvaluatePolicy_Response_IsReadOrMalformed(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		answer members
-		want   aureus.Effect
-		bad    bool
+		response members
+		want     aureus.Effect
+		bad      bool
 	}{
-		"published allow":                     {answer: plainAllow, want: aureus.Allow},
-		"published allow with nulls":          {answer: over(plainAllow, members{"metadata": members{"a": 1}}), want: aureus.Allow},
-		"published denial":                    {answer: plainDeny},
-		"published ask":                       {answer: plainAsk, want: aureus.RequireApproval},
-		"published ask with a token":          {answer: over(plainAsk, members{"approval_token": "approval-delete-1-ab"}), want: aureus.RequireApproval},
-		"allow with its effect and code":      {answer: over(plainAllow, members{"effect": "allow", "reason_code": "LOW_RISK_ALLOWED", "claimed": true}), want: aureus.Allow},
-		"allow with a code that is not known": {answer: over(plainAllow, members{"reason_code": "SMALL_AMOUNT", "later": 1}), want: aureus.Allow},
-		"allow by an approval":                {answer: over(plainAllow, members{"reason_code": "APPROVED", "approval": approvalRef("consumed")}), want: aureus.Allow},
-		"ask with its approval":               {answer: over(plainAsk, members{"effect": "require_approval", "reason_code": "HIGH_NEEDS_HUMAN_APPROVAL", "approval_token": ticketID, "approval": approvalRef("pending")}), want: aureus.RequireApproval},
-		"ask anew after one expired":          {answer: over(plainAsk, members{"reason_code": "APPROVAL_EXPIRED", "approval_token": ticketID, "approval": approvalRef("pending")}), want: aureus.RequireApproval},
-		"denial of what was rejected":         {answer: over(plainDeny, members{"effect": "deny", "reason_code": "APPROVAL_REJECTED", "approval": approvalRef("rejected")})},
-		"denial after the rules changed":      {answer: over(plainDeny, members{"reason_code": "APPROVAL_POLICY_CHANGED", "approval": approvalRef("approved")})},
+		"published allow":                     {response: plainAllow, want: aureus.Allow},
+		"published allow with nulls":          {response: over(plainAllow, members{"metadata": members{"a": 1}}), want: aureus.Allow},
+		"published denial":                    {response: plainDeny},
+		"published, requires approval":        {response: plainAsk, want: aureus.RequireApproval},
+		"published ask with a token":          {response: over(plainAsk, members{"approval_token": "approval-delete-1-ab"}), want: aureus.RequireApproval},
+		"allow with its effect and code":      {response: over(plainAllow, members{"effect": "allow", "reason_code": "LOW_RISK_ALLOWED", "claimed": true}), want: aureus.Allow},
+		"allow with a code that is not known": {response: over(plainAllow, members{"reason_code": "SMALL_AMOUNT", "later": 1}), want: aureus.Allow},
+		"allow by an approval":                {response: over(plainAllow, members{"reason_code": "APPROVED", "approval": approvalRef("consumed")}), want: aureus.Allow},
+		"ask with its approval":               {response: over(plainAsk, members{"effect": "require_approval", "reason_code": "HIGH_NEEDS_HUMAN_APPROVAL", "approval_token": ticketID, "approval": approvalRef("pending")}), want: aureus.RequireApproval},
+		"ask anew after one expired":          {response: over(plainAsk, members{"reason_code": "APPROVAL_EXPIRED", "approval_token": ticketID, "approval": approvalRef("pending")}), want: aureus.RequireApproval},
+		"denial of what was rejected":         {response: over(plainDeny, members{"effect": "deny", "reason_code": "APPROVAL_REJECTED", "approval": approvalRef("rejected")})},
+		"denial after the rules changed":      {response: over(plainDeny, members{"reason_code": "APPROVAL_POLICY_CHANGED", "approval": approvalRef("approved")})},
 
-		"allow and ask":                           {answer: over(plainAllow, members{"requires_human_approval": true}), bad: true},
-		"allow, effect deny":                      {answer: over(plainAllow, members{"effect": "deny"}), bad: true},
-		"allow, effect require_approval":          {answer: over(plainAllow, members{"effect": "require_approval"}), bad: true},
-		"allow, unknown effect":                   {answer: over(plainAllow, members{"effect": "permit"}), bad: true},
-		"denial, effect allow":                    {answer: over(plainDeny, members{"effect": "allow"}), bad: true},
-		"ask, effect allow":                       {answer: over(plainAsk, members{"effect": "allow"}), bad: true},
-		"allow, approval pending":                 {answer: over(plainAllow, members{"approval": approvalRef("pending")}), bad: true},
-		"allow, approval rejected":                {answer: over(plainAllow, members{"approval": approvalRef("rejected")}), bad: true},
-		"allow, approval expired":                 {answer: over(plainAllow, members{"approval": approvalRef("expired")}), bad: true},
-		"allow, approval without an id":           {answer: over(plainAllow, members{"approval": members{"id": "", "status": "consumed", "expires_at": "t"}}), bad: true},
-		"allow, approval of an unknown status":    {answer: over(plainAllow, members{"approval": approvalRef("granted")}), bad: true},
-		"low risk that used an approval":          {answer: over(plainAllow, members{"reason_code": "LOW_RISK_ALLOWED", "approval": approvalRef("consumed")}), bad: true},
-		"allow, a token to wait with":             {answer: over(plainAllow, members{"approval_token": ticketID}), bad: true},
-		"allow, a token of another approval":      {answer: over(plainAllow, members{"approval_token": "apr_x", "approval": approvalRef("consumed")}), bad: true},
-		"allow, code PERMISSION_DENIED":           {answer: over(plainAllow, members{"reason_code": "PERMISSION_DENIED"}), bad: true},
-		"allow, code TOOL_REQUIRED":               {answer: over(plainAllow, members{"reason_code": "TOOL_REQUIRED"}), bad: true},
-		"allow, code INVALID_REQUEST":             {answer: over(plainAllow, members{"reason_code": "INVALID_REQUEST"}), bad: true},
-		"allow, code APPROVAL_PENDING":            {answer: over(plainAllow, members{"reason_code": "APPROVAL_PENDING"}), bad: true},
-		"allow, code APPROVAL_REJECTED":           {answer: over(plainAllow, members{"reason_code": "APPROVAL_REJECTED"}), bad: true},
-		"allow, code of high risk":                {answer: over(plainAllow, members{"reason_code": "HIGH_NEEDS_HUMAN_APPROVAL"}), bad: true},
-		"allow, a denial's code in small letters": {answer: over(plainAllow, members{"reason_code": "permission_denied"}), bad: true},
-		"allow, a denial's code with a space":     {answer: over(plainAllow, members{"reason_code": " PERMISSION_DENIED"}), bad: true},
-		"allow, code STATE_CONFLICT":              {answer: over(plainAllow, members{"reason_code": "STATE_CONFLICT"}), bad: true},
-		"allow, code RESOURCE_EXHAUSTED":          {answer: over(plainAllow, members{"reason_code": "RESOURCE_EXHAUSTED"}), bad: true},
-		"allow, code of an overloaded server":     {answer: over(plainAllow, members{"reason_code": "OVERLOADED"}), bad: true},
-		"allow, code UNAUTHORIZED":                {answer: over(plainAllow, members{"reason_code": "UNAUTHORIZED"}), bad: true},
-		"allow, an error":                         {answer: over(plainAllow, members{"error": "denied"}), bad: true},
-		"allow, an error that is false":           {answer: over(plainAllow, members{"error": false}), bad: true},
-		"allow, a code":                           {answer: over(plainAllow, members{"code": "UNDECIDED"}), bad: true},
-		"denial, code of an allow":                {answer: over(plainDeny, members{"reason_code": "APPROVED"}), bad: true},
-		"denial, a token":                         {answer: over(plainDeny, members{"approval_token": ticketID}), bad: true},
-		"denial, a code of asking":                {answer: over(plainDeny, members{"reason_code": "CRITICAL_NEEDS_HUMAN_APPROVAL"}), bad: true},
-		"ask, code of an allow":                   {answer: over(plainAsk, members{"reason_code": "LOW_RISK_ALLOWED"}), bad: true},
-		"ask, code of a denial":                   {answer: over(plainAsk, members{"reason_code": "PERMISSION_DENIED"}), bad: true},
-		"ask, approval rejected":                  {answer: over(plainAsk, members{"approval": approvalRef("rejected")}), bad: true},
-		"ask, a token of another approval":        {answer: over(plainAsk, members{"approval_token": "apr_x", "approval": approvalRef("pending")}), bad: true},
+		"allow and ask":                           {response: over(plainAllow, members{"requires_human_approval": true}), bad: true},
+		"allow, effect deny":                      {response: over(plainAllow, members{"effect": "deny"}), bad: true},
+		"allow, effect require_approval":          {response: over(plainAllow, members{"effect": "require_approval"}), bad: true},
+		"allow, unknown effect":                   {response: over(plainAllow, members{"effect": "permit"}), bad: true},
+		"denial, effect allow":                    {response: over(plainDeny, members{"effect": "allow"}), bad: true},
+		"ask, effect allow":                       {response: over(plainAsk, members{"effect": "allow"}), bad: true},
+		"allow, approval pending":                 {response: over(plainAllow, members{"approval": approvalRef("pending")}), bad: true},
+		"allow, approval rejected":                {response: over(plainAllow, members{"approval": approvalRef("rejected")}), bad: true},
+		"allow, approval expired":                 {response: over(plainAllow, members{"approval": approvalRef("expired")}), bad: true},
+		"allow, approval without an id":           {response: over(plainAllow, members{"approval": members{"id": "", "status": "consumed", "expires_at": "t"}}), bad: true},
+		"allow, approval of an unknown status":    {response: over(plainAllow, members{"approval": approvalRef("granted")}), bad: true},
+		"low risk that used an approval":          {response: over(plainAllow, members{"reason_code": "LOW_RISK_ALLOWED", "approval": approvalRef("consumed")}), bad: true},
+		"allow, a token to wait with":             {response: over(plainAllow, members{"approval_token": ticketID}), bad: true},
+		"allow, a token of another approval":      {response: over(plainAllow, members{"approval_token": "apr_x", "approval": approvalRef("consumed")}), bad: true},
+		"allow, code PERMISSION_DENIED":           {response: over(plainAllow, members{"reason_code": "PERMISSION_DENIED"}), bad: true},
+		"allow, code TOOL_REQUIRED":               {response: over(plainAllow, members{"reason_code": "TOOL_REQUIRED"}), bad: true},
+		"allow, code INVALID_REQUEST":             {response: over(plainAllow, members{"reason_code": "INVALID_REQUEST"}), bad: true},
+		"allow, code APPROVAL_PENDING":            {response: over(plainAllow, members{"reason_code": "APPROVAL_PENDING"}), bad: true},
+		"allow, code APPROVAL_REJECTED":           {response: over(plainAllow, members{"reason_code": "APPROVAL_REJECTED"}), bad: true},
+		"allow, code of high risk":                {response: over(plainAllow, members{"reason_code": "HIGH_NEEDS_HUMAN_APPROVAL"}), bad: true},
+		"allow, a denial's code in small letters": {response: over(plainAllow, members{"reason_code": "permission_denied"}), bad: true},
+		"allow, a denial's code with a space":     {response: over(plainAllow, members{"reason_code": " PERMISSION_DENIED"}), bad: true},
+		"allow, code STATE_CONFLICT":              {response: over(plainAllow, members{"reason_code": "STATE_CONFLICT"}), bad: true},
+		"allow, code RESOURCE_EXHAUSTED":          {response: over(plainAllow, members{"reason_code": "RESOURCE_EXHAUSTED"}), bad: true},
+		"allow, code of an overloaded server":     {response: over(plainAllow, members{"reason_code": "OVERLOADED"}), bad: true},
+		"allow, code UNAUTHORIZED":                {response: over(plainAllow, members{"reason_code": "UNAUTHORIZED"}), bad: true},
+		"allow, an error":                         {response: over(plainAllow, members{"error": "denied"}), bad: true},
+		"allow, an error that is false":           {response: over(plainAllow, members{"error": false}), bad: true},
+		"allow, a code":                           {response: over(plainAllow, members{"code": "UNDECIDED"}), bad: true},
+		"denial, code of an allow":                {response: over(plainDeny, members{"reason_code": "APPROVED"}), bad: true},
+		"denial, a token":                         {response: over(plainDeny, members{"approval_token": ticketID}), bad: true},
+		"denial, a code of asking":                {response: over(plainDeny, members{"reason_code": "CRITICAL_NEEDS_HUMAN_APPROVAL"}), bad: true},
+		"ask, code of an allow":                   {response: over(plainAsk, members{"reason_code": "LOW_RISK_ALLOWED"}), bad: true},
+		"ask, code of a denial":                   {response: over(plainAsk, members{"reason_code": "PERMISSION_DENIED"}), bad: true},
+		"ask, approval rejected":                  {response: over(plainAsk, members{"approval": approvalRef("rejected")}), bad: true},
+		"ask, a token of another approval":        {response: over(plainAsk, members{"approval_token": "apr_x", "approval": approvalRef("pending")}), bad: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body := marshal(t, row.answer)
-			client := newClient(t, record(t, jsonAnswer(200, body)).URL)
-			answer, err := client.EvaluatePolicy(t.Context(), aureus.PolicyContext{})
+			body := marshal(t, row.response)
+			client := newClient(t, record(t, jsonResponse(200, body)).URL)
+			response, err := client.EvaluatePolicy(t.Context(), aureus.PolicyContext{})
 			decision, decideErr := client.Decide(t.Context(), plainRequest())
 			if row.bad {
 				require.ErrorIs(t, err, aureus.ErrMalformed)
 				require.ErrorIs(t, decideErr, aureus.ErrMalformed)
-				require.Zero(t, answer)
+				require.Zero(t, response)
 				require.Zero(t, decision)
 				return
 			}
@@ -129,8 +129,7 @@ func marshal(t *testing.T, v any) string {
 	return string(text)
 }
 
-// calls of everything that something is done because of, with an answer that is
-// good for it.
+// consequential has the calls whose response allows something, each with a valid response.
 func consequential(t *testing.T) map[string]struct {
 	good members
 	call func(ctx context.Context, c *aureus.Client) (yes bool, err error)
@@ -198,8 +197,8 @@ func consequential(t *testing.T) map[string]struct {
 	}
 }
 
-// TestResponses_Contradictions_AreMalformed changes good answers, each
-// in one thing.
+// TestResponses_Contradictions_AreMalformed changes one member of a valid response at a
+// time.
 func TestResponses_Contradictions_AreMalformed(t *testing.T) {
 	t.Parallel()
 	quorum := func(needed, have int) members { return members{"needed": needed, "have": have} }
@@ -244,14 +243,14 @@ func TestResponses_Contradictions_AreMalformed(t *testing.T) {
 	for name, row := range consequential(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			yes, err := row.call(t.Context(), newClient(t, record(t, jsonAnswer(200, marshal(t, row.good))).URL))
-			require.NoError(t, err, "the good answer, so that the rest means something")
+			yes, err := row.call(t.Context(), newClient(t, record(t, jsonResponse(200, marshal(t, row.good))).URL))
+			require.NoError(t, err, "the good response, so that the rest means something")
 			require.True(t, yes)
 
 			changes := map[string]members{"an error": {"error": "no"}, "a code": {"code": "STATE_CONFLICT"}}
 			maps.Copy(changes, byCall[name])
 			for what, change := range changes {
-				client := newClient(t, record(t, jsonAnswer(200, marshal(t, over(row.good, change)))).URL)
+				client := newClient(t, record(t, jsonResponse(200, marshal(t, over(row.good, change)))).URL)
 				yes, err := row.call(t.Context(), client)
 				require.ErrorIs(t, err, aureus.ErrMalformed, what)
 				require.False(t, yes, what)
@@ -260,14 +259,14 @@ func TestResponses_Contradictions_AreMalformed(t *testing.T) {
 	}
 }
 
-// TestResponses_OtherForms_AreMalformed sends good answers under other
-// statuses and content types.
+// TestResponses_OtherForms_AreMalformed sends valid bodies with other statuses and content
+// types.
 func TestResponses_OtherForms_AreMalformed(t *testing.T) {
 	t.Parallel()
 	for name, row := range consequential(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			answer := func(status int, kinds ...string) (bool, error) {
+			response := func(status int, kinds ...string) (bool, error) {
 				client := newClient(t, record(t, func(w http.ResponseWriter, _ *http.Request) {
 					w.Header()["Content-Type"] = kinds
 					w.WriteHeader(status)
@@ -276,12 +275,12 @@ func TestResponses_OtherForms_AreMalformed(t *testing.T) {
 				return row.call(t.Context(), client)
 			}
 			for _, kind := range []string{"application/json", "application/json; charset=utf-8", `application/json;charset="UTF-8"`} {
-				yes, err := answer(200, kind)
+				yes, err := response(200, kind)
 				require.NoError(t, err, kind)
 				require.True(t, yes)
 			}
 			for _, status := range []int{202, 203, 206, 207, 226, 299} {
-				yes, err := answer(status, "application/json")
+				yes, err := response(status, "application/json")
 				require.ErrorIs(t, err, aureus.ErrMalformed, "%d", status)
 				require.False(t, yes)
 			}
@@ -297,7 +296,7 @@ func TestResponses_OtherForms_AreMalformed(t *testing.T) {
 				{"application/jso"},
 				{"application/json; charset"},
 			} {
-				yes, err := answer(200, kinds...)
+				yes, err := response(200, kinds...)
 				require.ErrorIs(t, err, aureus.ErrMalformed, "%q", kinds)
 				require.False(t, yes)
 			}

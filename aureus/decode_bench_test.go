@@ -17,13 +17,13 @@ func BenchmarkDecodeSpans512(b *testing.B) {
 	page, err := json.Marshal(benchmarkSpans())
 	require.NoError(b, err)
 	text := string(page)
-	answer := func() *http.Response { return answerOf(http.StatusOK, "application/json", text) }
+	response := func() *http.Response { return responseOf(http.StatusOK, "application/json", text) }
 	b.Run("aureus", func(b *testing.B) {
 		b.ReportAllocs()
 		b.SetBytes(int64(len(page)))
 		for b.Loop() {
 			count := 0
-			err := eachItem("Test", answer(), func(Span) bool { count++; return true })
+			err := eachItem("Test", response(), func(Span) bool { count++; return true })
 			if err != nil || count != 512 {
 				b.Fatal(count, err)
 			}

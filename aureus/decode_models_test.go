@@ -250,14 +250,14 @@ func TestDecode_InvalidText_ErrorListsEveryProblem(t *testing.T) {
 // in maps; ids and digests go through two copies of their text.
 func TestScan_Models_AllocateLittle(t *testing.T) {
 	for name, test := range map[string]struct {
-		text string
-		v    any
-		most float64
+		text     string
+		v        any
+		maxItems float64
 	}{
 		"an audit record without details": {`{"sequence":1,"timestamp":"t","kind":"decision","decision_id":"dec_0123456789abcdefghijklmnop","principal":"p","action":"a",
 			"decision":"allow","by":"b","key_id":"k","previous_hash":"p","hash":"h"}`, new(AuditRecord), 3},
-		"the answer to a check":           {`{"allowed":true}`, new(checkAnswer), 2},
-		"the answer to a batch, all well": {`{"accepted":512,"rejected":[]}`, new(batchResponse), 2},
+		"the response to a check":           {`{"allowed":true}`, new(checkAnswer), 2},
+		"the response to a batch, all well": {`{"accepted":512,"rejected":[]}`, new(batchResponse), 2},
 		"a plain question": {`{"principal":{"id":"p","type":"agent","permissions":[{"action":"a","resource":"r"}]},
 			"action":{"id":"a","name":"A","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]}`, new(PolicyContext), 3},
 	} {
@@ -269,7 +269,7 @@ func TestScan_Models_AllocateLittle(t *testing.T) {
 				if !jsonscan.Scan(text, test.v) {
 					t.Error("not read")
 				}
-			}), test.most)
+			}), test.maxItems)
 		})
 	}
 }

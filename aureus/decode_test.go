@@ -203,7 +203,7 @@ func FuzzDecodeSpans(f *testing.F) {
 			return
 		}
 		spans := []Span{}
-		require.NoError(t, eachItem("Test", answerOf(http.StatusOK, "application/json", string(page)), func(span Span) bool {
+		require.NoError(t, eachItem("Test", responseOf(http.StatusOK, "application/json", string(page)), func(span Span) bool {
 			spans = append(spans, span)
 			return true
 		}))
@@ -233,7 +233,7 @@ func TestDecode_Samples_HaveEveryField(t *testing.T) {
 func TestEachItem_Items_ShareNothing(t *testing.T) {
 	page := `[{"name":"a","value":1,"timestamp":"t","tags":{"k":"v"}},{"name":"b","value":2,"timestamp":"t"},{"name":"c","value":3,"timestamp":"t","tags":{"l":"w"}}]`
 	var got []Metric
-	require.NoError(t, eachItem("Test", answerOf(http.StatusOK, "application/json", page), func(m Metric) bool { got = append(got, m); return true }))
+	require.NoError(t, eachItem("Test", responseOf(http.StatusOK, "application/json", page), func(m Metric) bool { got = append(got, m); return true }))
 	require.Equal(t, []Metric{
 		{Name: "a", Value: 1, Timestamp: "t", Tags: map[string]string{"k": "v"}},
 		{Name: "b", Value: 2, Timestamp: "t"},
@@ -256,7 +256,7 @@ func TestEachItem_InvalidItem_IsMalformed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			count := 0
-			err := eachItem("Test", answerOf(http.StatusOK, "application/json", "["+good+","+bad+","+good+"]"), func(Metric) bool { count++; return true })
+			err := eachItem("Test", responseOf(http.StatusOK, "application/json", "["+good+","+bad+","+good+"]"), func(Metric) bool { count++; return true })
 			require.ErrorIs(t, err, ErrMalformed)
 			require.ErrorContains(t, err, "item /1: ")
 			require.Equal(t, 1, count)
@@ -267,9 +267,9 @@ func TestEachItem_InvalidItem_IsMalformed(t *testing.T) {
 func TestEachItem_TextAfterTheArray_IsMalformed(t *testing.T) {
 	take := func(Metric) bool { return true }
 	for _, tail := range []string{"x", "[]", "1", "null", "]", ","} {
-		require.ErrorIs(t, eachItem("Test", answerOf(http.StatusOK, "application/json", "[]"+tail), take), ErrMalformed, tail)
+		require.ErrorIs(t, eachItem("Test", responseOf(http.StatusOK, "application/json", "[]"+tail), take), ErrMalformed, tail)
 	}
-	require.NoError(t, eachItem("Test", answerOf(http.StatusOK, "application/json", "[] \n"), take))
+	require.NoError(t, eachItem("Test", responseOf(http.StatusOK, "application/json", "[] \n"), take))
 }
 
 // One copy of the text, the scanner, two a map, and one for each pointer, list
@@ -329,7 +329,7 @@ func TestEncodeStrict_TextThatStrictjsonRefuses_IsInvalid(t *testing.T) {
 	}
 }
 
-// An answer may be nested as deep as a request may, by whichever reader.
+// A response may be nested as deep as a request may, by whichever reader.
 func TestEvaluatePolicy_AnswerNestedBeyondAHundredLevels_IsMalformed(t *testing.T) {
 	for _, innermost := range []string{"", "0"} {
 		text := func(levels int) string {

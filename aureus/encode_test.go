@@ -13,9 +13,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// sameAsJSON holds what the encoder wrote against encoding/json's text for the
-// same value: both must read back as one value. encoding/json knows no omitzero
-// for these tags' older readers and escapes HTML, so bytes may differ.
+// sameAsJSON compares the text of the encoder with that of encoding/json: both must decode
+// to the same value. The bytes may differ, since encoding/json escapes HTML.
 func sameAsJSON(t *testing.T, item encoder) {
 	t.Helper()
 	got, err := appendReport(nil, item)

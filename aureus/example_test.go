@@ -11,9 +11,9 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// A denial is an answer; only what could not be answered is an error.
+// A denial is not an error. With an error there is no decision.
 func ExampleClient_Decide() {
-	server := httptest.NewServer(jsonAnswer(200, `{"allowed":false,"reason":"the amount is above the limit","requires_human_approval":true,"approval_token":"apr_1"}`))
+	server := httptest.NewServer(jsonResponse(200, `{"allowed":false,"reason":"the amount is above the limit","requires_human_approval":true,"approval_token":"apr_1"}`))
 	defer server.Close()
 
 	client, err := aureus.NewClient(server.URL)
@@ -36,9 +36,9 @@ func ExampleClient_Decide() {
 	// Output: require_approval apr_1
 }
 
-// Errors match a sentinel and carry what the server said.
+// Errors match a sentinel and have the code and the remediation of the server.
 func ExampleError() {
-	server := httptest.NewServer(jsonAnswer(403, `{"error":"this key may not decide approvals","code":"ROLE_TOO_SMALL","remediation":"use an operator's key","request_id":"r-1"}`))
+	server := httptest.NewServer(jsonResponse(403, `{"error":"this key may not decide approvals","code":"ROLE_TOO_SMALL","remediation":"use an operator's key","request_id":"r-1"}`))
 	defer server.Close()
 	client, err := aureus.NewClient(server.URL)
 	if err != nil {
@@ -57,14 +57,13 @@ func ExampleError() {
 	// ROLE_TOO_SMALL - use an operator's key
 }
 
-// Spans that you hold in a form of your own are written straight into the
-// request.
+// Spans in a form of your own are written into the request without a copy.
 func ExampleClient_ReportSpansFunc() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Println(r.URL.Path)
 		fmt.Println(string(body))
-		jsonAnswer(200, `{"accepted":2,"rejected":[]}`)(w, r)
+		jsonResponse(200, `{"accepted":2,"rejected":[]}`)(w, r)
 	}))
 	defer server.Close()
 	client, err := aureus.NewClient(server.URL)

@@ -16,19 +16,19 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Whatever was under way, over HTTP/1 and HTTP/2, nothing of the client is left
-// behind its Close.
+// Close leaves no goroutine of the client, whatever calls were under way, with HTTP/1 and
+// HTTP/2.
 func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 	stall := func(_ http.ResponseWriter, q *http.Request) {
-		_, _ = io.Copy(io.Discard, q.Body) // only then does the server look at the connection
+		_, _ = io.Copy(io.Discard, q.Body) // the server notices a closed connection only after that
 		select {
 		case <-q.Context().Done():
 		case <-time.After(time.Minute):
 		}
 	}
 	for name, row := range map[string]struct {
-		answer http.HandlerFunc
-		use    func(*testing.T, *aureus.Client)
+		response http.HandlerFunc
+		use      func(*testing.T, *aureus.Client)
 	}{
 		"a stream that was left": {
 			func(w http.ResponseWriter, q *http.Request) {
@@ -45,7 +45,7 @@ func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 		},
 		"a list that was left": {
 			func(w http.ResponseWriter, q *http.Request) {
-				jsonAnswer(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
+				jsonResponse(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
 				_ = http.NewResponseController(w).Flush()
 				stall(w, q)
 			},
@@ -95,9 +95,9 @@ func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 	} {
 		for _, http2 := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: ", HTTP/2"}[http2], func(t *testing.T) {
-				server := httptest.NewUnstartedServer(row.answer)
+				server := httptest.NewUnstartedServer(row.response)
 				server.EnableHTTP2 = http2
-				server.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of every connection that ends early
+				server.Config.ErrorLog = log.New(io.Discard, "", 0) // it logs every connection that ends early
 				server.StartTLS()
 				defer server.Close()
 				transport, ok := server.Client().Transport.(*http.Transport)
@@ -113,7 +113,7 @@ func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 						break
 					}
 				}
-				require.NoError(t, left) // of the server neither: it holds no connection any more
+				require.NoError(t, left) // the server has no connection any more either
 			})
 		}
 	}

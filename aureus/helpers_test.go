@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// recorded is a request as it stood on the wire.
+// recorded is a request that a server received.
 type recorded struct {
 	method, path, query string
 	header              http.Header
@@ -21,14 +21,14 @@ type recorded struct {
 	length              int64
 }
 
-// recorder is a server that notes every request before it hands it on.
+// recorder is a server that records every request before it calls its handler.
 type recorder struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests []recorded
 }
 
-func record(t *testing.T, answer http.HandlerFunc) *recorder {
+func record(t *testing.T, response http.HandlerFunc) *recorder {
 	t.Helper()
 	r := &recorder{}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -40,7 +40,7 @@ func record(t *testing.T, answer http.HandlerFunc) *recorder {
 		r.requests = append(r.requests, recorded{q.Method, q.URL.EscapedPath(), q.URL.RawQuery, q.Header.Clone(), string(body), q.ContentLength})
 		r.mu.Unlock()
 		q.Body = io.NopCloser(strings.NewReader(string(body)))
-		answer(w, q)
+		response(w, q)
 	}))
 	t.Cleanup(r.Close)
 	return r
@@ -52,8 +52,8 @@ func (r *recorder) all() []recorded {
 	return append([]recorded(nil), r.requests...)
 }
 
-// jsonAnswer answers everything with one status and body.
-func jsonAnswer(status int, body string) http.HandlerFunc {
+// jsonResponse responds to every request with the same status and body.
+func jsonResponse(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)

@@ -15,9 +15,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// raw is a server that reads a request and then does what it likes with the
-// connection.
-func raw(t *testing.T, answer func(net.Conn)) string {
+// raw is a server that reads a request and then passes the connection to the function.
+func raw(t *testing.T, response func(net.Conn)) string {
 	t.Helper()
 	server := record(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -25,12 +24,12 @@ func raw(t *testing.T, answer func(net.Conn)) string {
 			panic(err)
 		}
 		defer func() { _ = conn.Close() }()
-		answer(conn)
+		response(conn)
 	})
 	return server.URL
 }
 
-// calls are one of each way to read an answer.
+// calls has one call for each way in which the client reads a response.
 var calls = map[string]func(context.Context, *aureus.Client) error{
 	"a decision": func(ctx context.Context, c *aureus.Client) error {
 		_, err := c.Decide(ctx, aureus.Request{Principal: aureus.Principal{ID: "a"}, Action: aureus.Action{ID: "x", RiskTier: aureus.TierLow}})
@@ -49,7 +48,7 @@ var calls = map[string]func(context.Context, *aureus.Client) error{
 	},
 }
 
-// Whatever a server sends, a call ends, with an error, and holds little memory.
+// Whatever the server sends, the call ends with an error and needs little memory.
 func TestCall_HostileServer_Ends(t *testing.T) {
 	t.Parallel()
 	head := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -58,10 +57,10 @@ func TestCall_HostileServer_Ends(t *testing.T) {
 			if _, err := io.WriteString(conn, piece); err != nil {
 				return
 			}
-			time.Sleep(2 * time.Millisecond) // the slowness under test
+			time.Sleep(2 * time.Millisecond) // the delay under test
 		}
 	}
-	for name, answer := range map[string]func(net.Conn){
+	for name, response := range map[string]func(net.Conn){
 		"an error that drips":      func(c net.Conn) { drip(c, "HTTP/1.1 400 No\r\nContent-Length: 60000\r\n\r\n", 1); drip(c, "x", 60_000) },
 		"a header that drips":      func(c net.Conn) { drip(c, head, 1); drip(c, "X: y\r\n", 60_000) },
 		"a header without an end":  func(c net.Conn) { drip(c, head+"X-Long: "+strings.Repeat("x", 1<<20), 1) },
@@ -84,15 +83,15 @@ func TestCall_HostileServer_Ends(t *testing.T) {
 		},
 		"nothing":    func(net.Conn) {},
 		"no content": func(c net.Conn) { drip(c, "HTTP/1.1 204 No Content\r\n\r\n", 1) },
-		"a partial answer": func(c net.Conn) {
+		"a partial response": func(c net.Conn) {
 			drip(c, "HTTP/1.1 206 Partial\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n[]", 1)
 		},
 	} {
 		for kind, call := range calls {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
-				client := newClient(t, raw(t, answer), aureus.WithTimeout(100*time.Millisecond), aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry, Reads: aureus.NoRetry, Changes: aureus.NoRetry, Reports: aureus.NoRetry}))
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // far beyond what it may take
+				client := newClient(t, raw(t, response), aureus.WithTimeout(100*time.Millisecond), aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry, Reads: aureus.NoRetry, Changes: aureus.NoRetry, Reports: aureus.NoRetry}))
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // much longer than the call may take
 				defer cancel()
 				err := call(ctx, client)
 				require.Error(t, err)
@@ -103,19 +102,19 @@ func TestCall_HostileServer_Ends(t *testing.T) {
 	}
 }
 
-// What a server says can neither forge a line of a log nor turn its text around.
+// The text of a server cannot add a line to a log or change the direction of its text.
 func TestError_TextOfTheServer_HasNoFormatCharacters(t *testing.T) {
-	server := record(t, jsonAnswer(400, `{"error":"a\u202eb\u2066c\u200bd\u2028e\u0007f","code":"X\u202e"}`))
+	server := record(t, jsonResponse(400, `{"error":"a\u202eb\u2066c\u200bd\u2028e\u0007f","code":"X\u202e"}`))
 	err := newClient(t, server.URL).ReportMetric(t.Context(), aureus.Metric{})
 	require.ErrorContains(t, err, "status 400 X : a b c d e f")
 }
 
-// An id is sent back in a header: one that no server would take there is none.
+// An id that is too long for a header is ignored.
 func TestStream_LongEventID_IsIgnored(t *testing.T) {
 	first := true
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		if !first {
-			jsonAnswer(403, `{}`)(w, q)
+			jsonResponse(403, `{}`)(w, q)
 			return
 		}
 		first = false

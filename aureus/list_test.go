@@ -27,7 +27,7 @@ func TestList_WithoutAnEnd_IsMalformed(t *testing.T) {
 			return `[]`, "a"
 		}, 1000, 0, "1000 pages in a row"},
 		"new cursors without an end, and no items but at first": {func(asked string) (string, string) {
-			n, _ := strconv.Atoi(asked) // the first asks for none
+			n, _ := strconv.Atoi(asked) // the first page has no cursor
 			if n == 0 {
 				return oneMetric, "1"
 			}
@@ -46,7 +46,7 @@ func TestList_WithoutAnEnd_IsMalformed(t *testing.T) {
 				pages++
 				items, next := c.page(q.URL.Query().Get("cursor"))
 				w.Header().Set("Link", `</x?cursor=`+next+`>; rel="next"`)
-				jsonAnswer(200, items)(w, q)
+				jsonResponse(200, items)(w, q)
 			})
 			got, err := aureus.Collect(newClient(t, server.URL).Metrics(t.Context(), aureus.MetricQuery{}))
 			require.ErrorIs(t, err, aureus.ErrMalformed)
@@ -59,7 +59,7 @@ func TestList_WithoutAnEnd_IsMalformed(t *testing.T) {
 
 func TestList_EmptyPages_AreSkipped(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
-		n, _ := strconv.Atoi(q.URL.Query().Get("cursor")) // the first asks for none
+		n, _ := strconv.Atoi(q.URL.Query().Get("cursor")) // the first page has no cursor
 		items := `[]`
 		if n%900 == 899 {
 			items = oneMetric
@@ -67,19 +67,19 @@ func TestList_EmptyPages_AreSkipped(t *testing.T) {
 		if n < 1800 {
 			w.Header().Set("Link", `</x?cursor=`+strconv.Itoa(n+1)+`>; rel="next"`)
 		}
-		jsonAnswer(200, items)(w, q)
+		jsonResponse(200, items)(w, q)
 	})
 	got, err := aureus.Collect(newClient(t, server.URL).Metrics(t.Context(), aureus.MetricQuery{}))
 	require.NoError(t, err)
 	require.Len(t, got, 2)
 }
 
-// Only what the server says is the next page is one, in whatever form RFC 8288
-// allows; and a list that goes on is not taken for a whole one.
+// The next page is the link with rel="next", in every form of RFC 8288. A list that
+// continues is never taken for a whole one.
 func TestList_Link_LeadsToTheNextPage(t *testing.T) {
 	for name, row := range map[string]struct {
 		links []string
-		next  string // the cursor that is asked for; empty: the list ends
+		next  string // the cursor of the next request; empty at the end of the list
 		bad   bool
 	}{
 		"none":                       {},
@@ -106,7 +106,7 @@ func TestList_Link_LeadsToTheNextPage(t *testing.T) {
 				if q.URL.Query().Get("cursor") == "" {
 					w.Header()["Link"] = row.links
 				}
-				jsonAnswer(200, `[{"name":"a","value":1,"timestamp":"t"}]`)(w, q)
+				jsonResponse(200, `[{"name":"a","value":1,"timestamp":"t"}]`)(w, q)
 			})
 			_, err := aureus.Collect(newClient(t, server.URL).Metrics(t.Context(), aureus.MetricQuery{Name: "a"}))
 			if row.bad {

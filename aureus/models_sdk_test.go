@@ -15,8 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// schema is the part of JSON Schema that the models of the published client are
-// described in.
+// schema has the keywords of JSON Schema that describe the published models.
 type schema struct {
 	Type       string            `json:"type"`
 	Ref        string            `json:"$ref"`
@@ -42,7 +41,7 @@ var words = map[string][]string{
 }
 
 // goModels are our types for the published models. The four recovery strategies are
-// functions of our types: see TestRecoveryStrategies_Maps_AreThePublishedModels.
+// methods of our types: see TestRecoveryStrategies_Maps_AreThePublishedModels.
 var goModels = map[string]reflect.Type{
 	"Action": reflect.TypeFor[Action](), "AuditEntry": reflect.TypeFor[AuditEntry](),
 	"Commit": reflect.TypeFor[Commit](), "CompensationAction": reflect.TypeFor[CompensationAction](), "CompensationHook": reflect.TypeFor[CompensationHooks](),
@@ -72,8 +71,7 @@ func sdkModels(t *testing.T) (models map[string]schema, text []byte) {
 	return file.Models, text
 }
 
-// fieldOf is the field of a model with that name on the wire. from and to of a
-// state transition go out as from_state and to_state, and are read as well.
+// fieldOf is the field of a model with that JSON name or alias.
 func fieldOf(t *testing.T, model reflect.Type, name string) reflect.StructField {
 	t.Helper()
 	for field := range model.Fields() {
@@ -86,7 +84,7 @@ func fieldOf(t *testing.T, model reflect.Type, name string) reflect.StructField 
 	return reflect.StructField{}
 }
 
-// plain is the schema without its null, and whether it had one.
+// plain is the schema without null, and whether null was allowed.
 func (s schema) plain() (_ schema, nullable bool) {
 	if len(s.AnyOf) == 0 {
 		return s, false
@@ -100,7 +98,7 @@ func (s schema) plain() (_ schema, nullable bool) {
 }
 
 // fits compares a field's type with what the schema says of it.
-func (s schema) fits(t *testing.T, models map[string]schema, place string, got reflect.Type, tag string) {
+func (s schema) fits(t *testing.T, models map[string]schema, path string, got reflect.Type, tag string) {
 	t.Helper()
 	s, _ = s.plain() //nolint:revive // the schema without its null
 	for got.Kind() == reflect.Pointer {
@@ -120,40 +118,40 @@ func (s schema) fits(t *testing.T, models map[string]schema, place string, got r
 				found = part
 			}
 		}
-		require.Equal(t, want, found, "%s: its bound", place)
+		require.Equal(t, want, found, "%s: its bound", path)
 	}
 	name := strings.TrimPrefix(s.Ref, "#/$defs/")
 	switch {
 	case s.Ref != "" && words[name] != nil:
-		require.Equal(t, reflect.String, got.Kind(), place)
+		require.Equal(t, reflect.String, got.Kind(), path)
 		list, ok := reflect.TypeAssert[strictjson.Words](reflect.Zero(got))
-		require.True(t, ok, "%s: %s has no words", place, got)
+		require.True(t, ok, "%s: %s has no words", path, got)
 		for _, word := range words[name] {
-			require.Contains(t, list.Words(), word, place)
+			require.Contains(t, list.Words(), word, path)
 		}
 		if name != "TelemetryEventType" { // the server side of Aureus knows three more
-			require.Len(t, list.Words(), len(words[name]), place)
+			require.Len(t, list.Words(), len(words[name]), path)
 		}
 	case s.Ref != "":
-		require.Equal(t, goModels[name], got, place)
+		require.Equal(t, goModels[name], got, path)
 	case s.Type == "":
-		require.Equal(t, reflect.Interface, got.Kind(), place)
+		require.Equal(t, reflect.Interface, got.Kind(), path)
 	case s.Type == "array":
-		require.Equal(t, reflect.Slice, got.Kind(), place)
-		s.Items.fits(t, models, place+"[]", got.Elem(), "")
+		require.Equal(t, reflect.Slice, got.Kind(), path)
+		s.Items.fits(t, models, path+"[]", got.Elem(), "")
 	case s.Type == "object":
-		require.Equal(t, reflect.Map, got.Kind(), place)
+		require.Equal(t, reflect.Map, got.Kind(), path)
 		if s.Additional != nil {
-			s.Additional.fits(t, models, place+"{}", got.Elem(), "")
+			s.Additional.fits(t, models, path+"{}", got.Elem(), "")
 		} else {
-			require.Equal(t, reflect.Interface, got.Elem().Kind(), place)
+			require.Equal(t, reflect.Interface, got.Elem().Kind(), path)
 		}
 	default:
 		want := map[string]reflect.Kind{"string": reflect.String, "boolean": reflect.Bool, "integer": reflect.Int, "number": reflect.Float64}[s.Type]
-		require.Equal(t, want, got.Kind(), place)
+		require.Equal(t, want, got.Kind(), path)
 		if want == reflect.String {
 			_, closed := reflect.TypeAssert[strictjson.Words](reflect.Zero(got))
-			require.False(t, closed, "%s: it is free text in the published model", place)
+			require.False(t, closed, "%s: it is free text in the published model", path)
 		}
 	}
 }
@@ -182,7 +180,7 @@ func TestModels_EveryPublishedField_IsOurs(t *testing.T) {
 				require.Equal(t, slices.Contains(model.Required, property), required, "%s: whether it is required", property)
 				s.fits(t, models, name+"."+property, field.Type, field.Tag.Get("aureus"))
 			}
-			// What we add must never be required, or the published client could not ask.
+			// Our additions must not be required: the published client does not send them.
 			for field := range got.Fields() {
 				tag, rest, _ := strings.Cut(field.Tag.Get("json"), ",")
 				_, published := model.Properties[strings.TrimSuffix(tag, "_state")]
@@ -194,7 +192,7 @@ func TestModels_EveryPublishedField_IsOurs(t *testing.T) {
 	}
 }
 
-// instance is a value of the schema. depth ends what refers to itself.
+// instance is a value that fits the schema; depth stops recursion.
 func (s schema) instance(models map[string]schema, depth int) any {
 	s, _ = s.plain()
 	name := strings.TrimPrefix(s.Ref, "#/$defs/")
@@ -234,8 +232,8 @@ func (s schema) full(models map[string]schema, depth int) map[string]any {
 	return object
 }
 
-// TestModels_GeneratedInstances_AreReadAndWritten reads instances of each published
-// model, refuses what it refuses, and writes what it reads.
+// TestModels_GeneratedInstances_AreReadAndWritten decodes and encodes instances of each
+// published model, and checks that invalid instances are refused.
 func TestModels_GeneratedInstances_AreReadAndWritten(t *testing.T) {
 	t.Parallel()
 	models, _ := sdkModels(t)
@@ -266,7 +264,7 @@ func TestModels_GeneratedInstances_AreReadAndWritten(t *testing.T) {
 					bare[property] = full[property]
 				default:
 					if _, nullable := s.plain(); nullable {
-						bare[property] = nil // as the published client sends what is unset
+						bare[property] = nil // as the published client sends unset fields
 					}
 				}
 			}
@@ -324,7 +322,7 @@ func mustParse(t *testing.T, v any) any {
 	return parsed
 }
 
-// asWritten is the value as we write it: transitions with their names on the wire.
+// asWritten renames from and to of state transitions as our encoder writes them.
 func asWritten(value any) any {
 	switch value := value.(type) {
 	case map[string]any:

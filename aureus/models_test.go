@@ -90,7 +90,7 @@ func TestBody_Text_KeepsEveryByte(t *testing.T) {
 	var body aureus.Body
 	require.Error(t, body.UnmarshalText([]byte("base64:*")))
 
-	for _, filler := range []string{"\x00", "\x1b", "\"", "\n", "\xff", "é"} { // a body that may be bound has to fit into a question
+	for _, filler := range []string{"\x00", "\x1b", "\"", "\n", "\xff", "é"} { // a body with any bytes must fit into a request
 		text, err := strictjson.Marshal(aureus.Body(strings.Repeat(filler, 1000)))
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(text), 2*1000*len(filler)+20, "%q", filler)
@@ -129,7 +129,7 @@ func TestTiers_EitherCase_IsRead(t *testing.T) {
 	require.Error(t, strictjson.Unmarshal([]byte(`{"id":"a","name":"A","risk_tier":"severe","required_permissions":[]}`), &action))
 }
 
-// A request that goes over the wire as a context and back asks the same.
+// A request is the same after it was sent as a PolicyContext.
 func TestRequest_ThroughTheWire_IsTheSame(t *testing.T) {
 	request := aureus.Request{
 		Principal:  aureus.Principal{ID: "p", Type: "agent", Permissions: []aureus.Permission{{Action: "a", Resource: "r", Conditions: map[string]any{"n": json.Number("1")}}}},
@@ -155,7 +155,7 @@ func TestPolicyContext_Request_MetadataFillsEmptyFields(t *testing.T) {
 	require.Empty(t, request.TaskID, "only text counts")
 }
 
-// Every word of a vocabulary is valid where the type says what is valid.
+// Valid accepts exactly the words that Words lists.
 func TestWords_Valid_AgreesWithTheList(t *testing.T) {
 	for _, v := range []interface{ Words() []string }{
 		aureus.Intent(""), aureus.DataZone(""), aureus.PolicyRiskTier(""), aureus.FailureTaxonomy(""),

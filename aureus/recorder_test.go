@@ -24,7 +24,7 @@ func TestRecorder_Records_AreAllSent(t *testing.T) {
 		recorder.RecordDecision(t.Context(), decision)
 		recorder.RecordOutcome(t.Context(), aureus.Outcome{DecisionID: decision.ID, Status: vocab.OutcomeSuccess})
 	}
-	recorder.RecordOutcome(t.Context(), aureus.Outcome{Status: vocab.OutcomeRefused}) // of nothing that was decided
+	recorder.RecordOutcome(t.Context(), aureus.Outcome{Status: vocab.OutcomeRefused}) // without a decision
 	require.NoError(t, recorder.Close(t.Context()))
 	require.NoError(t, recorder.Close(t.Context()))
 
@@ -56,7 +56,7 @@ func TestRecorder_QueueIsFull_DropsAndEnds(t *testing.T) {
 	recorder := newClient(t, server.URL).NewRecorder()
 	id := aureus.NewDecisionID(time.Now())
 	recorder.RecordOutcome(t.Context(), aureus.Outcome{DecisionID: id})
-	<-entered // the sender is busy, for ever
+	<-entered // the sender blocks until the end of the test
 	for range 5000 {
 		recorder.RecordOutcome(t.Context(), aureus.Outcome{DecisionID: id})
 	}

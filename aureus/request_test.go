@@ -9,11 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// closer ends the body in the middle of a write of it.
+// closer closes the body during a write.
 type closer struct {
 	body     io.Closer
 	exchange *exchange
-	open     int32 // how many readers the exchange then knew
+	open     int32 // readers that the exchange counts during the write
 }
 
 func (c *closer) Write(p []byte) (int, error) {
@@ -22,7 +22,7 @@ func (c *closer) Write(p []byte) (int, error) {
 	return len(p), errors.Join(err, c.body.Close())
 }
 
-// A buffer is used again only when nobody reads it, whatever was closed before.
+// A buffer is reused only when no read is under way, even if the body was closed.
 func TestBodyReader_ClosedDuringARead_IsReleasedAfterIt(t *testing.T) {
 	x := &exchange{body: []byte("body")}
 	x.call.released = func() {}

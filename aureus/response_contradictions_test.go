@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// A request runs once its approval is spent, so that the answer has to say just
-// that.
+// The caller carries out the request after this response, so it must be about this
+// approval and this decision.
 func TestConsumeApproval_OtherApprovalInResponse_IsMalformed(t *testing.T) {
 	digest := aureus.Digest{1}
 	decision, another := aureus.NewDecisionID(time.Now()), aureus.NewDecisionID(time.Now())
@@ -21,7 +21,7 @@ func TestConsumeApproval_OtherApprovalInResponse_IsMalformed(t *testing.T) {
 	spent := aureus.Approval{ID: id, Status: aureus.ApprovalConsumed, Action: aureus.Action{RiskTier: aureus.TierHigh}, RiskTier: aureus.TierHigh, ActionDigest: digest, ConsumedBy: decision}
 	for name, row := range map[string]struct {
 		change func(*aureus.Approval)
-		want   string // part of the error; empty: none
+		want   string // part of the error; empty without an error
 	}{
 		"spent":                         {func(*aureus.Approval) {}, ""},
 		"spent, by nobody in its words": {func(a *aureus.Approval) { a.ConsumedBy = aureus.DecisionID{} }, ""},
@@ -33,11 +33,11 @@ func TestConsumeApproval_OtherApprovalInResponse_IsMalformed(t *testing.T) {
 		"another decision":              {func(a *aureus.Approval) { a.ConsumedBy = another }, "another decision"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer := spent
-			row.change(&answer)
-			text, err := strictjson.Marshal(answer)
+			response := spent
+			row.change(&response)
+			text, err := strictjson.Marshal(response)
 			require.NoError(t, err)
-			client := newClient(t, record(t, jsonAnswer(200, string(text))).URL)
+			client := newClient(t, record(t, jsonResponse(200, string(text))).URL)
 			err = client.ConsumeApproval(t.Context(), id, aureus.ApprovalUse{PrincipalID: "p", ActionDigest: digest, DecisionID: decision})
 			if row.want == "" {
 				require.NoError(t, err)
@@ -58,11 +58,11 @@ func TestValidateCommit_ContradictoryResult_IsMalformed(t *testing.T) {
 		"a validator said no":     strings.Replace(passed, `[{"valid":true}]`, `[{"valid":true},{"valid":false}]`, 1),
 		"an unknown failure code": strings.Replace(passed, `{"valid":true}`, `{"valid":true,"failure_code":"SOMETHING"}`, 1),
 	} {
-		result, err := newClient(t, record(t, jsonAnswer(200, text)).URL).ValidateCommit(t.Context(), aureus.Commit{}, aureus.GateConfig{})
+		result, err := newClient(t, record(t, jsonResponse(200, text)).URL).ValidateCommit(t.Context(), aureus.Commit{}, aureus.GateConfig{})
 		require.ErrorIs(t, err, aureus.ErrMalformed, name)
 		require.Equal(t, aureus.GateResult{}, result, name)
 	}
-	result, err := newClient(t, record(t, jsonAnswer(200, passed)).URL).ValidateCommit(t.Context(), aureus.Commit{}, aureus.GateConfig{})
+	result, err := newClient(t, record(t, jsonResponse(200, passed)).URL).ValidateCommit(t.Context(), aureus.Commit{}, aureus.GateConfig{})
 	require.NoError(t, err)
 	require.True(t, result.Passed)
 }

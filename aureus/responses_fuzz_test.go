@@ -13,20 +13,20 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-func answerOf(status int, contentType, body string) *http.Response {
+func responseOf(status int, contentType, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// A stream of anything ends, and tells only events of the kinds that there are.
+// Reading any bytes as a stream ends, and yields only events of known kinds.
 func FuzzStream(f *testing.F) {
 	f.Add("id: 1\nevent: telemetry\ndata: {\"type\":\"custom\",\"timestamp\":\"t\",\"data\":{}}\n\n")
 	f.Add(": beat\n\nevent: decision\ndata: {\ndata: }\n\n")
 	f.Add("data\n\nevent:x\ndata:{}\n\nid\n")
 	f.Add("id: 2\n\nid: 3\nevent: reset\ndata: {}\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		err := readStream("Test", "", answerOf(200, "text/event-stream", text), func(e StreamEvent) bool {
+		err := readStream("Test", "", responseOf(200, "text/event-stream", text), func(e StreamEvent) bool {
 			switch e.Kind {
-			case "": // the stream has come further, past events that were not asked for
+			case "": // only the id advances
 				require.Nil(t, e.Telemetry)
 				require.Nil(t, e.Audit)
 			case vocab.StreamReset:
@@ -47,14 +47,13 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-// An answer of anything that is not a success is an error whose text is bounded
-// and of one line.
+// Any error response gives an error whose text is short and has one line.
 func FuzzErrorAnswer(f *testing.F) {
 	f.Add(422, `{"error":"e","code":"C","details":[1],"remediation":"r","request_id":"i"}`, "7")
 	f.Add(307, `{"title":"t\nx"}`, "Wed, 21 Oct 2015 07:28:00 GMT")
 	f.Add(500, `[`, "-1")
 	f.Fuzz(func(t *testing.T, status int, body, after string) {
-		response := answerOf(status, "application/json", body)
+		response := responseOf(status, "application/json", body)
 		response.Header.Set("Retry-After", after)
 		e := errorFromResponse("Test", response)
 		require.NotContains(t, e.Error(), "\n")
@@ -63,17 +62,17 @@ func FuzzErrorAnswer(f *testing.F) {
 	})
 }
 
-// A page of anything is read item by item, or refused.
+// Any bytes as a page are read item by item, or refused.
 func FuzzList(f *testing.F) {
 	f.Add(`[{"name":"n","value":1,"timestamp":"t"}]`)
 	f.Add(`[{"name":"n","value":1,"timestamp":"t"},`)
 	f.Add(`{"items":[]}`)
 	f.Fuzz(func(_ *testing.T, body string) {
-		_ = eachItem("Test", answerOf(200, "application/json", body), func(Metric) bool { return true })
+		_ = eachItem("Test", responseOf(200, "application/json", body), func(Metric) bool { return true })
 	})
 }
 
-// Whatever stands in a Link header, the next cursor is one that can be sent.
+// With any Link header, the next cursor can be sent in a query.
 func FuzzLink(f *testing.F) {
 	f.Add(`</api/v1/audit?cursor=MTA%3D&limit=5>; rel="next"`)
 	f.Add(`<a>, <b?cursor=1>; title="x,y"; rel=next`)

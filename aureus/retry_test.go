@@ -16,7 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// script is a call whose attempts end as written; beyond the end they succeed.
+// script is a call whose attempts end with these errors; later attempts succeed.
 type script struct {
 	ends  []error
 	tries []time.Time
@@ -53,7 +53,7 @@ func status(code int, after time.Duration) *Error {
 	return &Error{Op: "Test", StatusCode: code, RetryAfter: after}
 }
 
-func unanswered(cause error) *Error {
+func noResponse(cause error) *Error {
 	return &Error{Op: "Test", Err: errors.Join(ErrUnavailable, cause)}
 }
 
@@ -67,10 +67,10 @@ func TestRun_Errors_AreRetriedOrNot(t *testing.T) {
 		"503":                         {status(503, 0), true},
 		"504":                         {status(504, 0), true},
 		"connection refused":          {&Error{Err: errors.Join(ErrUnavailable, syscall.ECONNREFUSED), unsent: true}, true},
-		"connection reset":            {unanswered(syscall.ECONNRESET), true},
-		"connection closed":           {unanswered(io.EOF), true},
-		"cut short":                   {unanswered(io.ErrUnexpectedEOF), true},
-		"no answer in time":           {&Error{Err: ErrUnavailable, timedOut: true}, true},
+		"connection reset":            {noResponse(syscall.ECONNRESET), true},
+		"connection closed":           {noResponse(io.EOF), true},
+		"cut short":                   {noResponse(io.ErrUnexpectedEOF), true},
+		"no response in time":         {&Error{Err: ErrUnavailable, timedOut: true}, true},
 		"another attempt still runs":  {&Error{StatusCode: 409, Code: wire.CodeInFlight}, true},
 		"400":                         {status(400, 0), false},
 		"401":                         {status(401, 0), false},
@@ -82,8 +82,8 @@ func TestRun_Errors_AreRetriedOrNot(t *testing.T) {
 		"501":                         {status(501, 0), false},
 		"garbage":                     {malformed("Test", io.ErrUnexpectedEOF), false},
 		"a list that broke off":       {&Error{Err: errors.Join(ErrUnavailable, io.EOF), final: true}, false},
-		"the caller's cancellation":   {unanswered(context.Canceled), false},
-		"a certificate not trusted":   {unanswered(errors.New("x509")), false},
+		"the caller's cancellation":   {noResponse(context.Canceled), false},
+		"a certificate not trusted":   {noResponse(errors.New("x509")), false},
 		"an error of no known origin": {errors.New("?"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestRetryPolicy_Delays_GrowWithJitter(t *testing.T) {
 
 	const longest = time.Duration(math.MaxInt64)
 	require.NoError(t, RetryPolicy{MaxAttempts: 99, FirstDelay: longest, MaxDelay: longest}.valid())
-	for _, attempt := range []int{1, 2, 30, 64, 1000} { // neither a panic nor a wait that wrapped around
+	for _, attempt := range []int{1, 2, 30, 64, 1000} { // no panic, and no overflow of the delay
 		require.GreaterOrEqual(t, RetryPolicy{FirstDelay: longest, MaxDelay: longest}.delay(attempt, io.EOF), time.Duration(0))
 		policy := RetryPolicy{FirstDelay: time.Hour + 1, MaxDelay: longest}
 		highest := time.Duration(0)
@@ -138,9 +138,9 @@ func TestRetryAfter_Header_IsTheLeastDelay(t *testing.T) {
 		" 7 ":                            7 * time.Second,
 		"0":                              0,
 		"Fri, 02 Jan 2026 03:05:05 GMT":  time.Minute,
-		"Friday, 02-Jan-26 03:05:05 GMT": time.Minute,               // RFC 850, which RFC 9110 still has us read
+		"Friday, 02-Jan-26 03:05:05 GMT": time.Minute,               // RFC 850, which RFC 9110 requires clients to accept
 		"Fri, 02 Jan 2026 03:03:05 GMT":  0,                         // over
-		"99999999999":                    (1<<31 - 1) * time.Second, // beyond the range: never sooner than asked
+		"99999999999":                    (1<<31 - 1) * time.Second, // too large: the longest delay
 		"99999999999999999999999999999":  (1<<31 - 1) * time.Second,
 		"-1":                             0,
 		"1.5":                            0,
@@ -217,12 +217,12 @@ func TestRun_Limits_EndTheAttempts(t *testing.T) {
 	})
 }
 
-// What an earlier attempt still does is waited for as long as the budget and the
-// caller allow, and not only for as many attempts as are made otherwise.
+// A call waits for its earlier attempt until the budget or the context ends; these waits do
+// not count as attempts.
 func TestRun_EarlierAttemptUnderWay_IsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		busy := func(n int) []error {
-			ends := []error{unanswered(io.EOF)}
+			ends := []error{noResponse(io.EOF)}
 			for range n {
 				ends = append(ends, &Error{Op: "Test", StatusCode: 409, Code: wire.CodeInFlight, RetryAfter: time.Second})
 			}
@@ -245,8 +245,8 @@ func TestRun_EarlierAttemptUnderWay_IsWaitedFor(t *testing.T) {
 	})
 }
 
-// The caller's next call has another key, so that it is not safe once an attempt
-// may have been heard, however the last one ended.
+// The caller's next call has another Idempotency-Key. So it is not safe if any attempt may
+// have reached the server, however the last one ended.
 func TestSafeToRetry_EarlierAttemptMayHaveArrived_IsFalse(t *testing.T) {
 	refused := &Error{Op: "Test", Err: errors.Join(ErrUnavailable, syscall.ECONNREFUSED), unsent: true}
 	lost := &Error{Op: "Test", Err: ErrUnavailable, timedOut: true}
@@ -255,11 +255,11 @@ func TestSafeToRetry_EarlierAttemptMayHaveArrived_IsFalse(t *testing.T) {
 		ends  []error
 		safe  bool
 	}{
-		"never sent":                             {classChanges, []error{refused, refused, refused, refused}, true},
-		"told to come again":                     {classChanges, []error{status(503, 0), status(429, 0), status(503, 0), refused}, true},
-		"no answer, and then nobody there":       {classChanges, []error{lost, refused, refused, refused}, false},
-		"a gateway's 502, and then 503":          {classReports, []error{status(502, 0), status(503, time.Hour)}, false},
-		"a question has no effect to make twice": {classReads, []error{lost, refused, refused, refused}, true},
+		"never sent":                         {classChanges, []error{refused, refused, refused, refused}, true},
+		"told to come again":                 {classChanges, []error{status(503, 0), status(429, 0), status(503, 0), refused}, true},
+		"no response, and then nobody there": {classChanges, []error{lost, refused, refused, refused}, false},
+		"a gateway's 502, and then 503":      {classReports, []error{status(502, 0), status(503, time.Hour)}, false},
+		"a read changes nothing":             {classReads, []error{lost, refused, refused, refused}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -307,11 +307,11 @@ func TestBreaker_Failures_OpenAndProbe(t *testing.T) {
 			b.note(status(500, 0))
 			time.Sleep(time.Second)
 			require.NoError(t, b.admit("probe"))
-			b.note(blameCaller(unanswered(context.Canceled)))
+			b.note(blameCaller(noResponse(context.Canceled)))
 			require.NoError(t, b.admit("next probe"))
 		})
 	})
-	t.Run("a refusal is an answer", func(t *testing.T) {
+	t.Run("a refusal is a response", func(t *testing.T) {
 		b := newTestBreaker(BreakerPolicy{Failures: 2, Cooldown: time.Minute})
 		for range 10 {
 			b.note(status(403, 0))
@@ -355,12 +355,12 @@ func TestSafeToRetry_Errors_ByTheirKind(t *testing.T) {
 	require.True(t, SafeToRetry(&Error{unsent: true}))
 	require.True(t, SafeToRetry(status(503, 0)))
 	require.True(t, SafeToRetry(status(429, 0)))
-	for _, err := range []error{nil, io.EOF, status(500, 0), unanswered(io.EOF), &Error{Err: ErrClosed}, &Error{unsent: true, final: true}} {
+	for _, err := range []error{nil, io.EOF, status(500, 0), noResponse(io.EOF), &Error{Err: ErrClosed}, &Error{unsent: true, final: true}} {
 		require.False(t, SafeToRetry(err), "%v", err)
 	}
 }
 
-// The bookkeeping of retries and breaker, on the path where all goes well.
+// The cost of retries and breaker for a call whose first attempt succeeds.
 func BenchmarkRetryBookkeeping(b *testing.B) {
 	s := settings{retry: defaultRetries}
 	conn := on(b, newBreaker(defaultBreaker))

@@ -22,15 +22,15 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// soon is a policy of three attempts that hardly wait.
+// soon is a policy of three attempts with short delays.
 var soon = aureus.RetryPolicy{MaxAttempts: 3, FirstDelay: time.Millisecond, MaxDelay: time.Millisecond}
 
-// attempts counts those of a client.
+// attempts counts the attempts of a client.
 func attempts(count *atomic.Int32) aureus.Option {
 	return aureus.WithAttemptObserver(func(context.Context, aureus.Attempt) { count.Add(1) })
 }
 
-// mute is an address that takes connections and says nothing.
+// mute is the address of a server that accepts connections and never responds.
 func mute(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,11 +48,11 @@ func mute(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// What broke off over HTTP/2 is tried again, as over HTTP/1.
+// A call whose HTTP/2 stream or connection breaks is retried, as with HTTP/1.
 func TestCall_HTTP2StreamReset_IsRetried(t *testing.T) {
 	for name, fail := range map[string]http.HandlerFunc{
-		"before the answer": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"in the answer": func(w http.ResponseWriter, _ *http.Request) {
+		"before the response": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"in the response": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, `{"allowed":`)
 			_ = http.NewResponseController(w).Flush()
@@ -66,10 +66,10 @@ func TestCall_HTTP2StreamReset_IsRetried(t *testing.T) {
 					fail(w, q)
 				}
 				if q.ProtoMajor != 2 {
-					jsonAnswer(400, `{"error":"not HTTP/2"}`)(w, q)
+					jsonResponse(400, `{"error":"not HTTP/2"}`)(w, q)
 					return
 				}
-				jsonAnswer(200, `{"allowed":true}`)(w, q)
+				jsonResponse(200, `{"allowed":true}`)(w, q)
 			}))
 			server.EnableHTTP2 = true
 			server.StartTLS()
@@ -93,7 +93,7 @@ func TestCall_NoResponseInTime_IsRetried(t *testing.T) {
 		"a TLS handshake": {"https://", &http.Client{Transport: &http.Transport{
 			TLSHandshakeTimeout: 20 * time.Millisecond, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 		}}},
-		"the header of an answer":       {"http://", &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 20 * time.Millisecond}}},
+		"the header of a response":      {"http://", &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 20 * time.Millisecond}}},
 		"a client with its own timeout": {"http://", &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,8 +120,8 @@ func TestCall_ProxyIsUnreachable_IsRetried(t *testing.T) {
 	require.NotContains(t, err.Error(), "pa55word")
 }
 
-// A server may close an idle connection just when the next call takes it. The
-// transport makes the call on another one, where it knows that it may.
+// A server may close an idle connection when the next call begins to use it. The transport
+// then repeats the call on another connection, if the call allows that.
 func TestCall_IdleConnectionClosed_CostsNoAttempt(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -132,7 +132,7 @@ func TestCall_IdleConnectionClosed_CostsNoAttempt(t *testing.T) {
 			if err != nil {
 				return
 			}
-			go func() { // one answer, and then the end of the connection behind the next request
+			go func() { // one response; the connection closes after the next request
 				defer func() { _ = conn.Close() }()
 				requests := bufio.NewReader(conn)
 				if q, err := http.ReadRequest(requests); err == nil {
@@ -151,10 +151,10 @@ func TestCall_IdleConnectionClosed_CostsNoAttempt(t *testing.T) {
 	}
 }
 
-// A question has no key: what tells the transport that it may be repeated stays
-// at home.
+// A read has no Idempotency-Key: the empty header that tells the transport to repeat the
+// request is not sent.
 func TestCall_Read_HasNoIdempotencyKey(t *testing.T) {
-	server := record(t, jsonAnswer(200, `{"allowed":true}`))
+	server := record(t, jsonResponse(200, `{"allowed":true}`))
 	client := newClient(t, server.URL)
 	_, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})
 	require.NoError(t, err)
@@ -164,8 +164,8 @@ func TestCall_Read_HasNoIdempotencyKey(t *testing.T) {
 	}
 }
 
-// A report goes out in several requests. Once one of them was taken, repeating
-// the whole would tell something twice.
+// A report can need several requests. After one was accepted, repeating the whole report
+// would report its items twice.
 func TestSafeToRetry_BatchAcceptedInPart_IsFalse(t *testing.T) {
 	metrics := make([]aureus.Metric, 5000)
 	for name, row := range map[string]struct {
@@ -183,7 +183,7 @@ func TestSafeToRetry_BatchAcceptedInPart_IsFalse(t *testing.T) {
 					take(w, q)
 					return
 				}
-				jsonAnswer(503, `{}`)(w, q)
+				jsonResponse(503, `{}`)(w, q)
 			})
 			err := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Reports: aureus.NoRetry})).ReportMetrics(t.Context(), metrics)
 			require.ErrorIs(t, err, aureus.ErrUnavailable)
@@ -192,16 +192,16 @@ func TestSafeToRetry_BatchAcceptedInPart_IsFalse(t *testing.T) {
 	}
 }
 
-// One by one it is the same: what was stopped with the first failure may have
-// been taken.
+// The same holds for items that are sent one by one: requests that the first failure
+// stopped may have been accepted.
 func TestSafeToRetry_ItemsSentSingly_IsFalse(t *testing.T) {
 	for n, safe := range map[int]bool{1: true, 8: false} {
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			if strings.HasSuffix(q.URL.Path, "/batch") {
-				jsonAnswer(405, `{}`)(w, q)
+				jsonResponse(405, `{}`)(w, q)
 				return
 			}
-			jsonAnswer(503, `{}`)(w, q)
+			jsonResponse(503, `{}`)(w, q)
 		})
 		err := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Reports: aureus.NoRetry})).ReportMetrics(t.Context(), make([]aureus.Metric, n))
 		require.ErrorIs(t, err, aureus.ErrUnavailable)
@@ -209,7 +209,7 @@ func TestSafeToRetry_ItemsSentSingly_IsFalse(t *testing.T) {
 	}
 }
 
-// An answer may be small on the wire and without end in memory.
+// A small compressed response can decompress to a huge one.
 func TestCall_CompressedResponse_IsLimited(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -219,7 +219,7 @@ func TestCall_CompressedResponse_IsLimited(t *testing.T) {
 	require.ErrorIs(t, newClient(t, server.URL).Call(t.Context(), "GET", "/x", nil, new(map[string]any)), aureus.ErrMalformed)
 }
 
-// Every way to take an answer leaves the connection for the next call.
+// Every way to read a response leaves the connection for the next call.
 func TestCall_AfterEachResponse_ConnectionIsReused(t *testing.T) {
 	var connections atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -231,11 +231,11 @@ func TestCall_AfterEachResponse_ConnectionIsReused(t *testing.T) {
 		case strings.HasSuffix(q.URL.Path, "/redirect"):
 			http.Redirect(w, q, "/elsewhere", http.StatusTemporaryRedirect)
 		case strings.HasSuffix(q.URL.Path, "/error"):
-			jsonAnswer(400, `{"error":"no","x":"`+strings.Repeat("x", 1000)+`"}`)(w, q)
+			jsonResponse(400, `{"error":"no","x":"`+strings.Repeat("x", 1000)+`"}`)(w, q)
 		case body == "":
-			jsonAnswer(200, `{"x":"`+strings.Repeat("x", 1000)+`"}`)(w, q)
+			jsonResponse(200, `{"x":"`+strings.Repeat("x", 1000)+`"}`)(w, q)
 		default:
-			jsonAnswer(200, body)(w, q)
+			jsonResponse(200, body)(w, q)
 		}
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -262,18 +262,18 @@ func TestCall_AfterEachResponse_ConnectionIsReused(t *testing.T) {
 	require.EqualValues(t, 1, connections.Load())
 }
 
-// An observer is told what came, whatever became of it.
+// An observer gets the status of every response, also of a malformed one.
 func TestWithAttemptObserver_EachAttempt_HasItsStatus(t *testing.T) {
-	answers := []http.HandlerFunc{
+	responses := []http.HandlerFunc{
 		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		jsonAnswer(503, `{}`),
-		jsonAnswer(202, `garbage`),
-		jsonAnswer(201, `{}`),
+		jsonResponse(503, `{}`),
+		jsonResponse(202, `garbage`),
+		jsonResponse(201, `{}`),
 	}
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
-		answer := answers[0]
-		answers = answers[1:]
-		answer(w, q)
+		response := responses[0]
+		responses = responses[1:]
+		response(w, q)
 	})
 	var seen []int
 	client := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Reads: soon}), aureus.WithAttemptObserver(func(_ context.Context, a aureus.Attempt) {
@@ -285,9 +285,8 @@ func TestWithAttemptObserver_EachAttempt_HasItsStatus(t *testing.T) {
 	require.Equal(t, []int{0, 503, 202, 201}, seen)
 }
 
-// A server may refuse a large body at once and hang up. The answer is then lost
-// where the connection is reset while the body is sent, so the next attempt asks
-// first.
+// A server may refuse a large body at once and close the connection. The response can be
+// lost then, so the next attempt sends Expect: 100-continue.
 func TestCall_ServerClosesWhileBodyIsSent_NextAttemptExpectsContinue(t *testing.T) {
 	for name, row := range map[string]struct {
 		call  func(context.Context, *aureus.Client) error
@@ -335,15 +334,15 @@ func TestCall_ServerClosesWhileBodyIsSent_NextAttemptExpectsContinue(t *testing.
 	}
 }
 
-// refuseLargeBodies answers one request. It resets the connection where a large
-// body comes unasked.
+// refuseLargeBodies serves one request. It resets the connection if a large body comes
+// without Expect: 100-continue.
 func refuseLargeBodies(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	request, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {
 		return
 	}
-	status, answer := "200 OK", `{"accepted":1,"rejected":[]}`
+	status, response := "200 OK", `{"accepted":1,"rejected":[]}`
 	if request.ContentLength > 1<<20 {
 		if request.Header.Get("Expect") == "" {
 			if tcp, ok := conn.(*net.TCPConn); ok {
@@ -351,9 +350,9 @@ func refuseLargeBodies(conn net.Conn) {
 			}
 			return
 		}
-		status, answer = "413 Content Too Large", `{"error":"too large","code":"BODY_TOO_LARGE"}`
+		status, response = "413 Content Too Large", `{"error":"too large","code":"BODY_TOO_LARGE"}`
 	} else {
 		_, _ = io.Copy(io.Discard, request.Body)
 	}
-	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(answer), answer)
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(response), response)
 }

@@ -29,9 +29,9 @@ func gzipped(t *testing.T, text string) []byte {
 	return out.Bytes()
 }
 
-// A copy is refused what NewClient would refuse.
+// A copy with an option that NewClient would refuse cannot make calls.
 func TestWith_KeyWithoutEncryption_IsRefused(t *testing.T) {
-	proxy := record(t, jsonAnswer(200, `{}`)) // whatever leaves this machine comes here
+	proxy := record(t, jsonResponse(200, `{}`)) // requests to other machines go through this proxy
 	address, err := url.Parse(proxy.URL)
 	require.NoError(t, err)
 	client := newClient(t, "http://aureus.example.com", aureus.WithAPIKey(""), aureus.WithProxy(http.ProxyURL(address)))
@@ -51,7 +51,7 @@ func TestWith_KeyWithoutEncryption_IsRefused(t *testing.T) {
 }
 
 func TestClient_FormatVerbs_ShowNoSecret(t *testing.T) {
-	server := record(t, jsonAnswer(401, `{"error":"no"}`))
+	server := record(t, jsonResponse(401, `{"error":"no"}`))
 	unreadable := "http://user:sekret-of-the-proxy@[nowhere"
 	proxied := newClient(t, "https://aureus.example.com", aureus.WithProxy(func(*http.Request) (*url.URL, error) {
 		return url.Parse(unreadable)
@@ -82,7 +82,7 @@ func TestClient_FormatVerbs_ShowNoSecret(t *testing.T) {
 	require.Len(t, server.all(), 1, "what cannot be sent is not")
 }
 
-// Mistakes in a header show at once, and not as a server that is away.
+// A wrong header is an error of its own, and does not look like an unavailable server.
 func TestWithHeader_InvalidHeader_IsRefused(t *testing.T) {
 	for name, option := range map[string]aureus.Option{
 		"no name":              aureus.WithHeader("", "v"),
@@ -97,7 +97,7 @@ func TestWithHeader_InvalidHeader_IsRefused(t *testing.T) {
 		_, err := aureus.NewClient("", option)
 		require.Error(t, err, name)
 	}
-	server := record(t, jsonAnswer(200, `{}`))
+	server := record(t, jsonResponse(200, `{}`))
 	client := newClient(t, server.URL, aureus.WithCredentials(func(context.Context) (string, error) { return "a\nb", nil }))
 	err := client.Call(t.Context(), "GET", "/x", nil, nil)
 	require.ErrorIs(t, err, aureus.ErrUnauthenticated)
@@ -105,18 +105,17 @@ func TestWithHeader_InvalidHeader_IsRefused(t *testing.T) {
 	require.Empty(t, server.all())
 }
 
-// Whatever a server puts into an answer, the error's text is bounded and of one
-// line.
+// The text of an error is short and has one line, whatever the server sends.
 func TestError_TextOfTheServer_IsOneShortLine(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
-	for name, answer := range map[string]http.HandlerFunc{
-		"a name twice":       jsonAnswer(200, `{"a\nlevel=INFO b":1,"a\nlevel=INFO b":1}`),
-		"a long name twice":  jsonAnswer(200, `{"`+long+`":1,"`+long+`":1}`),
+	for name, response := range map[string]http.HandlerFunc{
+		"a name twice":       jsonResponse(200, `{"a\nlevel=INFO b":1,"a\nlevel=INFO b":1}`),
+		"a long name twice":  jsonResponse(200, `{"`+long+`":1,"`+long+`":1}`),
 		"a header that none": hijacked("HTTP/1.1 200 OK\r\n\x1b[31mlevel=INFO " + long + "\r\n\r\n"),
 		"a status that none": hijacked("HTTP/1.1 \x1b[31m" + long + "\r\n\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := record(t, answer)
+			server := record(t, response)
 			_, err := newClient(t, server.URL, aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry})).Decide(t.Context(), plainRequest())
 			require.Error(t, err)
 			require.Less(t, len(err.Error()), 700)

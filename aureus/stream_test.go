@@ -38,11 +38,11 @@ func TestStream_ConnectionEnds_ContinuesAfterTheLastEvent(t *testing.T) {
 			streamAnswer(": hello\n\n", sse(1, "a"), sse(2, "b"))(w, q)
 			panic(http.ErrAbortHandler)
 		case 2:
-			jsonAnswer(503, `{}`)(w, q)
+			jsonResponse(503, `{}`)(w, q)
 		case 3:
 			streamAnswer(sse(3, "c"))(w, q)
 		default:
-			jsonAnswer(401, `{"error":"the key was revoked"}`)(w, q)
+			jsonResponse(401, `{"error":"the key was revoked"}`)(w, q)
 		}
 	})
 	seen := []string{}
@@ -65,7 +65,7 @@ func TestStream_ConnectionEnds_ContinuesAfterTheLastEvent(t *testing.T) {
 	require.Equal(t, []string{"0", "2", "2", "3"}, resumed)
 }
 
-// An id without an event says how far the stream has come, and a reset is seen.
+// A stream continues after an id that came without an event, and yields a reset.
 func TestStream_IDsAndResets_SetWhereItContinues(t *testing.T) {
 	calls := 0
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
@@ -76,7 +76,7 @@ func TestStream_IDsAndResets_SetWhereItContinues(t *testing.T) {
 		case 2:
 			streamAnswer("id: 0-0-x\nevent: reset\ndata: {\"reason\":\"another database\"}\n\n")(w, q)
 		default:
-			jsonAnswer(401, `{"error":"the key was revoked"}`)(w, q)
+			jsonResponse(401, `{"error":"the key was revoked"}`)(w, q)
 		}
 	})
 	seen := []aureus.StreamEvent{}
@@ -95,19 +95,19 @@ func TestStream_IDsAndResets_SetWhereItContinues(t *testing.T) {
 
 func TestStream_FinalErrors_EndIt(t *testing.T) {
 	for name, test := range map[string]struct {
-		answer http.HandlerFunc
-		is     error
+		response http.HandlerFunc
+		is       error
 	}{
-		"another content type": {jsonAnswer(200, `[]`), aureus.ErrMalformed},
+		"another content type": {jsonResponse(200, `[]`), aureus.ErrMalformed},
 		"an unknown kind":      {streamAnswer("event: surprise\ndata: {}\n\n"), aureus.ErrMalformed},
 		"no event":             {streamAnswer("event: telemetry\ndata: {}\n\n"), aureus.ErrMalformed},
 		"duplicate names":      {streamAnswer("event: decision\ndata: {\"sequence\":1,\"sequence\":2}\n\n"), aureus.ErrMalformed},
 		"an event without end": {streamAnswer("data: " + strings.Repeat("x", 5<<20)), aureus.ErrMalformed},
 		"many lines of data":   {streamAnswer(strings.Repeat("data: "+strings.Repeat("x", 1<<20)+"\n", 5)), aureus.ErrMalformed},
-		"a role too small":     {jsonAnswer(403, `{}`), aureus.ErrForbidden},
+		"a role too small":     {jsonResponse(403, `{}`), aureus.ErrForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := record(t, test.answer)
+			server := record(t, test.response)
 			count := 0
 			for _, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{}) {
 				require.ErrorIs(t, err, test.is)
@@ -135,7 +135,7 @@ func TestStream_FinalErrors_EndIt(t *testing.T) {
 		defer cancel()
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			w.Header().Set("Retry-After", "3600")
-			jsonAnswer(503, `{}`)(w, q)
+			jsonResponse(503, `{}`)(w, q)
 		})
 		client := newClient(t, server.URL, aureus.WithAttemptObserver(func(context.Context, aureus.Attempt) { cancel() }))
 		for _, err := range client.Stream(ctx, aureus.StreamQuery{}) {
@@ -175,25 +175,25 @@ func TestStream_FinalErrors_EndIt(t *testing.T) {
 	})
 }
 
-// A stream that the server ends in good order is no failure of the server, and
-// events without an id of their own leave the place where it is.
+// A stream that the server closes is not a failure of the server, and an event without an
+// id does not change where the stream continues.
 func TestStream_ServerEndsIt_IsNoFailure(t *testing.T) {
 	calls := 0
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		calls++
 		switch {
 		case strings.HasSuffix(q.URL.Path, "/x"):
-			jsonAnswer(200, `{}`)(w, q)
+			jsonResponse(200, `{}`)(w, q)
 		case calls == 1:
 			streamAnswer(sse(7, "a"), "id: 8\x01\n\n")(w, q)
 		case calls < 5:
 			streamAnswer(strings.TrimPrefix(sse(0, "b"), "id: 0\n"))(w, q)
 		default:
-			jsonAnswer(401, `{}`)(w, q)
+			jsonResponse(401, `{}`)(w, q)
 		}
 	})
 	client := newClient(t, server.URL, aureus.WithBreaker(aureus.BreakerPolicy{Failures: 1, Cooldown: time.Hour}))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // it ends by itself; else it would go on for ever
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // in case it does not end by itself
 	defer cancel()
 	ids := []string{}
 	for event, err := range client.Stream(ctx, aureus.StreamQuery{}) {
@@ -211,13 +211,12 @@ func TestStream_ServerEndsIt_IsNoFailure(t *testing.T) {
 	}
 }
 
-// The timeout is for answers. A stream on which nothing happens is none that is
-// away, and is not begun anew for it.
+// The client's timeout does not end a stream without events.
 func TestStream_NoEventsForLong_StaysConnected(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
 		streamAnswer(": hello\n\n")(w, q)
 		select {
-		case <-time.After(400 * time.Millisecond): // the quiet itself
+		case <-time.After(400 * time.Millisecond): // the time without events
 		case <-q.Context().Done():
 		}
 		streamAnswer(sse(1, "a"))(w, q)

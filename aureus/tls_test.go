@@ -21,8 +21,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// An own certificate authority, and a certificate of the client's that the
-// server asks for.
+// A server with a private certificate authority that requires a client certificate.
 func TestWithTLS_ClientCertificate_IsSent(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -38,33 +37,33 @@ func TestWithTLS_ClientCertificate_IsSent(t *testing.T) {
 	known.AddCert(ours)
 
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		jsonAnswer(200, `{"who":"`+q.TLS.PeerCertificates[0].Subject.CommonName+`","http":`+string(rune('0'+q.ProtoMajor))+`}`)(w, q)
+		jsonResponse(200, `{"who":"`+q.TLS.PeerCertificates[0].Subject.CommonName+`","http":`+string(rune('0'+q.ProtoMajor))+`}`)(w, q)
 	}))
 	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: known, MinVersion: tls.VersionTLS13}
 	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of every connection that ends early
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it logs every connection that ends early
 	server.StartTLS()
 	defer server.Close()
 	authority := x509.NewCertPool()
 	authority.AddCert(server.Certificate())
 
-	var answer struct {
+	var response struct {
 		Who  string `json:"who"`
 		HTTP int    `json:"http"`
 	}
 	with := newClient(t, server.URL, aureus.WithTLS(&tls.Config{
 		RootCAs: authority, Certificates: []tls.Certificate{{Certificate: [][]byte{raw}, PrivateKey: key}}, MinVersion: tls.VersionTLS13,
 	}))
-	require.NoError(t, with.Call(t.Context(), "GET", "/x", nil, &answer))
-	require.Equal(t, "ledger", answer.Who)
-	require.Equal(t, 2, answer.HTTP, "HTTP/2 wherever there is TLS")
+	require.NoError(t, with.Call(t.Context(), "GET", "/x", nil, &response))
+	require.Equal(t, "ledger", response.Who)
+	require.Equal(t, 2, response.HTTP, "HTTP/2 wherever there is TLS")
 
 	without := newClient(t, server.URL, aureus.WithTLS(&tls.Config{RootCAs: authority, MinVersion: tls.VersionTLS13}))
-	require.ErrorIs(t, without.Call(t.Context(), "GET", "/x", nil, &answer), aureus.ErrUnavailable)
+	require.ErrorIs(t, without.Call(t.Context(), "GET", "/x", nil, &response), aureus.ErrUnavailable)
 }
 
 func TestCall_ServerWithoutTLS_ErrorSaysSo(t *testing.T) {
-	server := httptest.NewServer(jsonAnswer(200, `{}`))
+	server := httptest.NewServer(jsonResponse(200, `{}`))
 	t.Cleanup(server.Close)
 	client := newClient(t, "https"+strings.TrimPrefix(server.URL, "http"))
 	_, err := client.CheckPermission(t.Context(), aureus.Principal{}, aureus.Action{})

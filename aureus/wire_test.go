@@ -106,16 +106,15 @@ var wireCalls = map[string]func(context.Context, *aureus.Client) error{
 	},
 }
 
-// What the published client sends, ours sends too: the same method, path,
-// headers and values. Unset fields are left out instead of sent as null, and
-// numbers are compared as numbers (1 is 1.0), since both mean the same.
+// Our client sends the same method, path, headers and values as the published client. It
+// omits unset fields instead of sending null, and numbers are compared by value (1 is 1.0).
 func TestRequests_OnTheWire_AreThoseOfThePublishedClient(t *testing.T) {
-	server := record(t, jsonAnswer(200, `{"passed":false,"gate_name":"g","validation_results":[],"blocked_commit":true,"timestamp":"t","crv_status":"blocked","workflow_id":"w","status":"success","task_results":{}}`))
+	server := record(t, jsonResponse(200, `{"passed":false,"gate_name":"g","validation_results":[],"blocked_commit":true,"timestamp":"t","crv_status":"blocked","workflow_id":"w","status":"success","task_results":{}}`))
 	client := newClient(t, server.URL)
 	for _, v := range wireVectors(t, "request") {
 		t.Run(v.Name, func(t *testing.T) {
 			if v.Name == "report_metric_nan_becomes_null" {
-				// A value that is no number is refused where it arises, instead of
+				// NaN is refused by our client, instead of
 				// becoming null (a server must answer it with 422, and not store a zero).
 				err := client.ReportMetric(t.Context(), aureus.Metric{Name: "m", Value: math.NaN(), Timestamp: "t"})
 				require.ErrorIs(t, err, aureus.ErrInvalid)
@@ -144,8 +143,8 @@ func TestRequests_OnTheWire_AreThoseOfThePublishedClient(t *testing.T) {
 	}
 }
 
-// withoutNulls reads a body with absent and null as one outside free-form
-// values, and numbers by their value.
+// withoutNulls decodes a body, removes null members outside free-form values, and
+// normalises numbers.
 func withoutNulls(t *testing.T, body string) any {
 	t.Helper()
 	tree, err := strictjson.Parse([]byte(body))
@@ -174,8 +173,8 @@ func withoutNulls(t *testing.T, body string) any {
 	return clean(tree, false)
 }
 
-// strictness names the answers that the published client takes and ours does
-// not, since a decision depends on them.
+// strictness lists the responses that the published client accepts and ours does not,
+// since a decision depends on them.
 var strictness = map[string]string{
 	"decision_string_bools_accepted": `a decision is a boolean and nothing that looks like one`,
 	"report_ignores_status_400":      `our client returns the error that the published client hides`,
@@ -218,7 +217,7 @@ func TestResponses_OfThePublishedContract_AreRead(t *testing.T) {
 			return len(spans), err
 		},
 		"report": func(ctx context.Context, c *aureus.Client) (any, error) {
-			// A context that is too short for a second attempt gives the first answer.
+			// The deadline is too short for a retry, so the call returns the first response.
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			err := c.ReportEvent(noRetries{ctx}, aureus.TelemetryEvent{Type: aureus.EventCustom, Timestamp: "t"})
@@ -229,10 +228,10 @@ func TestResponses_OfThePublishedContract_AreRead(t *testing.T) {
 		t.Run(v.Name, func(t *testing.T) {
 			kind, _, _ := strings.Cut(v.Name, "_")
 			body := string(v.Input.Body)
-			if body[0] == '"' { // a text is the body itself
+			if body[0] == '"' { // a JSON string is the body itself
 				require.NoError(t, json.Unmarshal(v.Input.Body, &body))
 			}
-			server := record(t, jsonAnswer(v.Input.Status, body))
+			server := record(t, jsonResponse(v.Input.Status, body))
 			got, err := calls[kind](t.Context(), newClient(t, server.URL))
 			if reason, ours := strictness[v.Name]; ours {
 				require.Error(t, err, reason)

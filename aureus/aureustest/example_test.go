@@ -16,17 +16,17 @@ import (
 	"github.com/farmountain/aureus-go/middleware" //nolint:depguard // the same
 )
 
-// Script what is allowed and hand the client to the service. What nobody
-// scripted is denied.
+// Set which actions are allowed, and pass the client to the service. Other actions are
+// denied.
 func ExampleServer() {
-	t := newT() // the *testing.T of your test, which ends what it began
+	t := newT() // the *testing.T of your test
 	defer t.end()
 
 	srv := aureustest.New(t)
 	srv.Allow("balance.read")
 	srv.Deny("books.close", aureus.ReasonPermissionDenied)
 
-	client := srv.Client() // what the service under test gets
+	client := srv.Client() // for the service under test
 	ctx := context.Background()
 	for _, action := range []string{"balance.read", "books.close", "account.delete"} {
 		decision, err := client.Decide(ctx, aureus.Request{
@@ -45,8 +45,8 @@ func ExampleServer() {
 	// account.delete deny NOT_SCRIPTED
 }
 
-// Test a service behind middleware.Enforce: what its callers see, what was
-// asked in their name, and what the service reported of it.
+// Test a service behind middleware.Enforce: its responses, the decisions, and the outcomes
+// that it reports.
 func Example_middleware() {
 	t := newT() // the *testing.T of your test
 	defer t.end()
@@ -56,7 +56,7 @@ func Example_middleware() {
 	client := srv.Client()
 	recorder := client.NewRecorder()
 
-	// The service, made as main makes it.
+	// The service, as in production.
 	describe := func(*http.Request) (aureus.Request, error) {
 		return aureus.Request{
 			Principal: aureus.Principal{ID: "agent-7", Type: "agent"},
@@ -79,9 +79,9 @@ func Example_middleware() {
 	post(`{"amount": 20}`)
 	aureustest.RequireAllowed(t, srv, "transfer.make", "agent-7")
 
-	_ = recorder.Close(context.Background()) // sends what is queued
+	_ = recorder.Close(context.Background()) // sends the queued records
 	aureustest.RequireOutcome(t, srv, "transfer.make", "agent-7", vocab.OutcomeSuccess)
-	post(`{"amount": 20}`) // an approval lets one request through
+	post(`{"amount": 20}`) // an approval allows one request
 	// Output:
 	// 403 true
 	// 403 true
@@ -89,8 +89,8 @@ func Example_middleware() {
 	// 403 true
 }
 
-// Plain code that asks through guard.Check is tested the same way; here, that
-// it does nothing while the control plane is away.
+// Code that calls guard.Check is tested in the same way: it does nothing while the control
+// plane fails.
 func Example_check() {
 	t := newT() // the *testing.T of your test
 	defer t.end()
@@ -124,8 +124,8 @@ func Example_check() {
 	// duplicate keys true
 }
 
-// Where an answer depends on what is asked, decide in a function. It may be a
-// policy of package guard: then the test runs with the rules of production.
+// A function can decide by the request. It may call a policy of package guard, so that the
+// test uses the rules of production.
 func ExampleServer_Decide() {
 	t := newT() // the *testing.T of your test
 	defer t.end()
@@ -162,7 +162,7 @@ func ExampleServer_Decide() {
 	// deny PERMISSION_DENIED
 }
 
-// Approvals live an hour by the server's clock.
+// Approvals expire after an hour of the server's clock.
 func ExampleClock() {
 	t := newT() // the *testing.T of your test
 	defer t.end()
@@ -184,7 +184,7 @@ func ExampleClock() {
 	// Output: require_approval APPROVAL_EXPIRED
 }
 
-// A gate's result is scripted by its name.
+// Set the result of a gate by its name.
 func ExampleServer_Gate() {
 	t := newT() // the *testing.T of your test
 	defer t.end()
@@ -201,7 +201,7 @@ func ExampleServer_Gate() {
 	// c-1
 }
 
-// A failure says what was decided instead.
+// The text of a failure names the decision.
 func ExampleRequireAllowed() {
 	t := newT() // the *testing.T of your test
 	defer t.end()

@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus/aureustest"
 )
 
-// faults are all there are, with what a client makes of them.
+// faults has every fault, with the error of the client.
 var faults = map[string]struct {
 	fault aureustest.Fault
 	want  error
@@ -26,7 +26,7 @@ var faults = map[string]struct {
 	"a refused key":           {aureustest.Status(http.StatusUnauthorized), aureus.ErrUnauthenticated},
 	"too many requests":       {aureustest.Status(http.StatusTooManyRequests), aureus.ErrRateLimited},
 	"reset":                   {aureustest.Reset(), aureus.ErrUnavailable},
-	"a lost answer":           {aureustest.LostResponse(), aureus.ErrUnavailable},
+	"a lost response":         {aureustest.LostResponse(), aureus.ErrUnavailable},
 	"garbage":                 {aureustest.Garbage(), aureus.ErrMalformed},
 	"redirected":              {aureustest.Redirect(), aureus.ErrMalformed},
 	"cut off":                 {aureustest.Truncated(), aureus.ErrUnavailable},
@@ -34,8 +34,7 @@ var faults = map[string]struct {
 	"names in another case":   {aureustest.CaseVariants(), aureus.ErrMalformed},
 }
 
-// asked are the calls that something depends on. Each gives whether it was
-// answered with a yes.
+// asked has the calls that can allow something. Each returns whether it was allowed.
 var asked = map[string]func(context.Context, *aureus.Client) (bool, error){
 	"Decide": func(ctx context.Context, c *aureus.Client) (bool, error) {
 		d, err := c.Decide(ctx, read())
@@ -66,8 +65,8 @@ type idKey struct{}
 
 func pendingID(ctx context.Context) string { id, _ := ctx.Value(idKey{}).(string); return id }
 
-// No fault becomes an allow: neither of what is denied nor of what is allowed,
-// in memory or over a socket, with retries or without.
+// With a fault no call is allowed: whatever the test set, in memory and over a socket, with
+// retries and without.
 func TestFault_AnyCall_IsNoAllow(t *testing.T) {
 	for name, f := range faults {
 		for op, ask := range asked {
@@ -88,7 +87,7 @@ func TestFault_AnyCall_IsNoAllow(t *testing.T) {
 					require.NoError(t, err)
 					defer func() { require.NoError(t, overSocket.Close()) }()
 					if f.fault.String() != "slow" {
-						clients[0] = srv.Client(quickly[1:]...) // slow machines are not what is meant
+						clients[0] = srv.Client(quickly[1:]...) // without the short timeout, for slow machines
 						overSocket = overSocket.With(aureus.WithTimeout(time.Minute))
 					}
 					srv.Fault(f.fault)
@@ -118,8 +117,8 @@ func passed(srv *aureustest.Server) (passed []aureustest.Validated) {
 	return passed
 }
 
-// What damages an answer shows a lenient reader an allow. If it did not, the
-// test above would prove nothing.
+// A lenient reader takes the damaged responses for an allow. Otherwise the test above would
+// prove nothing.
 func TestFault_DamagedResponses_FoolALenientReader(t *testing.T) {
 	srv := aureustest.New(t)
 	get := func(path string, follow bool) string {
@@ -197,7 +196,7 @@ func faultsEnd(t *testing.T, srv *aureustest.Server, client *aureus.Client) {
 
 func TestFault_Once_ClientRetries(t *testing.T) {
 	for name, fault := range map[string]aureustest.Fault{
-		"reset": aureustest.Reset(), "lost answer": aureustest.LostResponse(), "truncated": aureustest.Truncated(), "503": aureustest.Unavailable(0),
+		"reset": aureustest.Reset(), "lost response": aureustest.LostResponse(), "truncated": aureustest.Truncated(), "503": aureustest.Unavailable(0),
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := aureustest.New(t)
@@ -214,8 +213,8 @@ func TestFault_Once_ClientRetries(t *testing.T) {
 	}
 }
 
-// The approval was spent by the attempt whose answer was lost. The next attempt
-// hears that answer.
+// The attempt whose response was lost used the approval. The next attempt gets the same
+// response.
 func TestLostResponse_Retry_GetsTheSameResponse(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
@@ -232,10 +231,10 @@ func TestLostResponse_Retry_GetsTheSameResponse(t *testing.T) {
 
 	third, err := client.Decide(t.Context(), pay(20))
 	require.NoError(t, err)
-	require.Equal(t, aureus.RequireApproval, third.Effect, "another call is another question")
+	require.Equal(t, aureus.RequireApproval, third.Effect, "another call is another request")
 }
 
-// In a bubble, an hour of waiting takes no time.
+// In a bubble, an hour of waiting takes no real time.
 func TestSlow_InASynctestBubble_TakesNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := aureustest.New(t)

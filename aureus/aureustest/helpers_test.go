@@ -18,7 +18,7 @@ import (
 
 var _ aureustest.TB = testing.TB(nil)
 
-// fakeT is a test that may fail without failing ours. Examples have no other.
+// fakeT is a TB whose failure does not fail the real test.
 type fakeT struct {
 	mu       sync.Mutex
 	cleanups []func()
@@ -39,14 +39,14 @@ func (t *fakeT) Errorf(format string, args ...any) {
 
 func (t *fakeT) FailNow() { runtime.Goexit() }
 
-// end does what the testing package does when a test has ended.
+// end runs the cleanups, as the testing package does at the end of a test.
 func (t *fakeT) end() {
 	for _, f := range slices.Backward(t.cleanups) {
 		f()
 	}
 }
 
-// failing runs f as a test and gives what it failed with.
+// failing runs f as a test and returns its failures.
 func failing(f func(t aureustest.TB)) []string {
 	t := &fakeT{}
 	done := make(chan struct{})
@@ -71,7 +71,7 @@ func pay(amount int) aureus.Request {
 
 func read() aureus.Request { return aureus.Request{Principal: agent, Action: balance} }
 
-// quick retries without waiting.
+// quick retries without delays.
 func quick() aureus.Option {
 	policy := aureus.RetryPolicy{MaxAttempts: 3, Budget: time.Minute}
 	return aureus.WithRetry(aureus.RetryPolicies{Decisions: policy, Reads: policy, Changes: policy, Reports: policy})
@@ -79,12 +79,12 @@ func quick() aureus.Option {
 
 func copyTo(w io.Writer, r io.Reader) (int64, error) { return io.Copy(w, r) }
 
-// lenientlyAllowed reads an answer as encoding/json does.
+// lenientlyAllowed decodes a response with encoding/json.
 func lenientlyAllowed(t *testing.T, text string) bool {
 	t.Helper()
-	var answer struct {
+	var response struct {
 		Allowed bool `json:"allowed"`
 	}
-	require.NoError(t, json.Unmarshal([]byte(text), &answer), text)
-	return answer.Allowed
+	require.NoError(t, json.Unmarshal([]byte(text), &response), text)
+	return response.Allowed
 }

@@ -82,7 +82,7 @@ func notServed(q *request) (any, error) {
 func (h route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, ok := w.(*pending)
 	if !ok {
-		panic("aureustest: a handler was served without an answer to fill")
+		panic("aureustest: a handler was called without a *pending")
 	}
 	q := &request{Request: r, body: a.body, header: http.Header{}}
 	value, err := any(nil), checkQuery(r, h.parameters)

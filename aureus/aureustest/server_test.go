@@ -159,7 +159,7 @@ func TestApprovals_Approved_AllowOnce(t *testing.T) {
 	require.Equal(t, aureus.ApprovalConsumed, passed.Approval.Status)
 	again := decide(retried)
 	require.Equal(t, aureus.RequireApproval, again.Effect, "once")
-	require.Equal(t, aureus.ReasonApprovalConsumed, again.ReasonCode, "and the answer says why the ticket does not count")
+	require.Equal(t, aureus.ReasonApprovalConsumed, again.ReasonCode, "and the response says why the ticket does not count")
 
 	srv.Reject(again.Approval.ID)
 	require.Equal(t, aureus.ReasonApprovalRejected, code(pay(20)))
@@ -319,11 +319,11 @@ func TestConsumeApproval_Mismatches_AreRefused(t *testing.T) {
 	require.ErrorIs(t, spend(as), aureus.ReasonApprovalRejected.Err())
 	ticket, err = client.AskApproval(t.Context(), aureus.ApprovalAsk{Request: pay(20)})
 	require.NoError(t, err)
-	require.True(t, ticket.Joined, "after a rejection the answer is rejected")
+	require.True(t, ticket.Joined, "after a rejection the response is rejected")
 	require.Equal(t, aureus.ApprovalRejected, ticket.Approval.Status)
 }
 
-// A single approval lets one of many requests through.
+// One approval allows one of many concurrent requests.
 func TestConsumeApproval_Concurrent_SucceedsOnce(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
@@ -542,7 +542,7 @@ func TestLists_ManyItems_HavePages(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
 	client := srv.Client()
-	const n = 130 // more than one page of the control plane's
+	const n = 130 // more than a page of the control plane
 	for i := range n {
 		request := pay(1)
 		request.Principal.ID = fmt.Sprintf("agent-%d", i)
@@ -676,7 +676,7 @@ func TestIdempotencyKey_FirstRequestUnderWay_IsConflict(t *testing.T) {
 	wg.Wait()
 }
 
-// A request that hangs keeps nothing of what comes behind it.
+// A request that hangs does not keep later responses in memory.
 func TestIdempotencyKey_RequestHangs_OldResponsesAreDropped(t *testing.T) {
 	srv := aureustest.New(t)
 	entered, leave := make(chan struct{}), make(chan struct{})
@@ -799,8 +799,8 @@ func TestServer_ConcurrentUse_IsSafe(t *testing.T) {
 	wg.Wait()
 }
 
-// What is under way ends with the test, and nothing is left behind: the bubble
-// and TestMain would tell.
+// Requests under way end with the test and leave no goroutine: the bubble and TestMain
+// would fail otherwise.
 func TestServer_Close_EndsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ft := &fakeT{}
@@ -813,7 +813,7 @@ func TestServer_Close_EndsRequests(t *testing.T) {
 			_, err := client.Decide(t.Context(), read())
 			done <- err
 		}()
-		synctest.Wait() // until the server is waiting
+		synctest.Wait() // until the server waits
 		require.Len(t, srv.Requests().Calls, 1)
 		go ft.end()
 		require.ErrorIs(t, <-done, aureus.ErrClosed)

@@ -18,7 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/middleware" //nolint:depguard // the same
 )
 
-// bank is a guarded service. It counts what it has done.
+// bank is a guarded service that counts its transfers.
 type bank struct {
 	http.Handler
 	recorder *aureus.Recorder
@@ -42,8 +42,8 @@ func (b *bank) post(body string) int {
 	return w.Code
 }
 
-// Whatever happens to the control plane, a guarded service does not do what it
-// could not ask about. A bubble spares the waiting.
+// With every fault of the control plane, a guarded service does nothing. The bubble saves
+// the waiting.
 func TestGuardedService_AnyFault_DoesNothing(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestGuardedService_AnyFault_DoesNothing(t *testing.T) {
 	}
 }
 
-// A service that decides by itself is looked at in the same way.
+// A service with a local decider is tested in the same way.
 func TestLocalDecider_Approval_IsAskedAndReported(t *testing.T) {
 	srv := aureustest.New(t)
 	client := srv.Client()
@@ -94,8 +94,7 @@ func TestLocalDecider_Approval_IsAskedAndReported(t *testing.T) {
 	require.Empty(t, srv.Pending())
 }
 
-// A gate that blocks gives the approval back, once: the kit settles outcomes as a
-// control plane does.
+// After a gate blocks, the approval can be used once more, as with a control plane.
 func TestApproval_GateBlocks_IsUsableOnceMore(t *testing.T) {
 	srv := aureustest.New(t)
 	srv.RequireApproval(transfer.ID)
@@ -137,7 +136,7 @@ func TestApproval_GateBlocks_IsUsableOnceMore(t *testing.T) {
 	}
 }
 
-// The approvals of a service are its own, also in the kit; an operator sees all.
+// A service sees its own approvals, an operator sees all.
 func TestApproval_ServiceAndOperator_HaveTheirOwn(t *testing.T) {
 	srv := aureustest.New(t)
 	service, operator := srv.Client(), srv.Operator()
