@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// cpuTime is what the process has used of the processors, the server of the
-// benchmark included.
+// cpuTime returns the processor time that this process has used, including the
+// server of the benchmark.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

@@ -12,10 +12,10 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// BenchmarkEvaluatePolicy asks a policy question over the loopback, beside a bare
-// POST of the same body by net/http, both with a key and a timeout. An op is one
-// call of each; cpu-ratio is what the process used of the processors for one over
-// what it used for the other, the server's part of both included.
+// BenchmarkEvaluatePolicy compares EvaluatePolicy over the loopback with a
+// plain POST of the same body by net/http, both with a key and a timeout. An op
+// is one call of each. cpu-ratio is the processor time of the first divided by
+// that of the second, both including the server's part.
 func BenchmarkEvaluatePolicy(b *testing.B) {
 	const path = "/api/v1/policy/evaluate"
 	answer := []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false,"decision_id":"dec_00000000000000000000000001","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1","claimed":true}`)
@@ -51,9 +51,9 @@ func BenchmarkEvaluatePolicy(b *testing.B) {
 	}
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
-		b.Fatal("the default transport is another one")
+		b.Fatal("http.DefaultTransport is not an *http.Transport")
 	}
-	plain := &http.Client{Transport: transport.Clone(), Timeout: 30*time.Second}
+	plain := &http.Client{Transport: transport.Clone(), Timeout: 30 * time.Second}
 	defer plain.CloseIdleConnections()
 	post := func() error {
 		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL+path, bytes.NewReader(body))
@@ -71,12 +71,12 @@ func BenchmarkEvaluatePolicy(b *testing.B) {
 	if err := post(); err != nil {
 		b.Fatal(err)
 	}
-	processors(b, post, ask)
+	measureCPU(b, post, ask)
 }
 
-// processors runs both by turns, so that what else the machine does falls on
-// both, and reports what the process used of the processors for a call of each.
-func processors(b *testing.B, bare, with func() error) {
+// measureCPU runs both functions alternately, so that other load on the machine
+// affects both equally, and reports the processor time for a call of each.
+func measureCPU(b *testing.B, bare, with func() error) {
 	b.Helper()
 	b.ReportAllocs()
 	const turn = 128

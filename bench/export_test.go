@@ -23,14 +23,14 @@ import (
 	"github.com/farmountain/aureus-go/otelbridge"
 )
 
-// batchSize is the batch processor's own.
+// batchSize is the default batch size of the SDK's batch processor.
 const batchSize = 512
 
-// BenchmarkSpanExport sends the same batch of 512 spans, as the SDK hands it
-// over, to a server on the loopback that reads and discards it.
+// BenchmarkSpanExport exports a batch of 512 spans to a server on the loopback
+// that discards them.
 func BenchmarkSpanExport(b *testing.B) {
 	spans := serverSpans(b, batchSize)
-	server := sink(fmt.Sprintf(`{"accepted":%d,"rejected":[]}`, batchSize))
+	server := discardingServer(fmt.Sprintf(`{"accepted":%d,"rejected":[]}`, batchSize))
 	defer server.Close()
 	ctx := context.Background()
 
@@ -60,9 +60,10 @@ func BenchmarkSpanExport(b *testing.B) {
 	}
 }
 
-// BenchmarkMetricExport sends what a service of ten routes measures, a counter
-// and a histogram of 15 buckets each, and 200 counters alone. A point is one flat
-// value: a histogram has 19 of them, and OTLP sends it as one.
+// BenchmarkMetricExport exports the metrics of a service with ten routes, a
+// counter and a histogram of 15 buckets for each, and 200 counters alone. A
+// point is one value of Aureus: a histogram has 19 points, while OTLP sends it
+// as one.
 func BenchmarkMetricExport(b *testing.B) {
 	benchmarkMetrics(b, "histograms", serverMetrics(b, 10, true), 10*(1+15+4))
 	benchmarkMetrics(b, "counters", serverMetrics(b, 200, false), 200)
@@ -70,7 +71,7 @@ func BenchmarkMetricExport(b *testing.B) {
 
 func benchmarkMetrics(b *testing.B, name string, collected *metricdata.ResourceMetrics, points int) {
 	b.Helper()
-	server := sink(fmt.Sprintf(`{"accepted":%d,"rejected":[]}`, points))
+	server := discardingServer(fmt.Sprintf(`{"accepted":%d,"rejected":[]}`, points))
 	defer server.Close()
 	ctx := context.Background()
 	b.Run(name+"/aureus", func(b *testing.B) {
@@ -106,9 +107,9 @@ func measure(b *testing.B, items float64, item string, export func() error) {
 	}
 }
 
-// sink answers every request with the text, and with nothing of OTLP's form,
-// which takes an empty body for a success.
-func sink(answer string) *httptest.Server {
+// discardingServer responds to every request with the text, or with an empty
+// body to requests of OTLP, for which that means success.
+func discardingServer(response string) *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			return
@@ -118,7 +119,7 @@ func sink(answer string) *httptest.Server {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, answer)
+		_, _ = io.WriteString(w, response)
 	}))
 }
 
@@ -143,11 +144,11 @@ func service() *resource.Resource {
 		attribute.String("telemetry.sdk.language", "go"), attribute.String("telemetry.sdk.name", "opentelemetry"))
 }
 
-// serverSpans are spans as an instrumented server makes them, one in four with
-// an event, as the SDK hands them to an exporter.
+// serverSpans returns spans of an instrumented server, one in four with an
+// event.
 func serverSpans(b *testing.B, n int) []sdktrace.ReadOnlySpan {
 	b.Helper()
-	kept := &keeper{}
+	kept := &spanCollector{}
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(kept), sdktrace.WithResource(service()))
 	tracer := tp.Tracer("github.com/example/ledger", trace.WithInstrumentationVersion("0.1.0"))
 	for i := range n {
@@ -197,10 +198,10 @@ func serverMetrics(b *testing.B, routes int, histograms bool) *metricdata.Resour
 	return collected
 }
 
-// keeper keeps the ended spans as the SDK hands them over.
-type keeper struct{ spans []sdktrace.ReadOnlySpan }
+// spanCollector collects ended spans.
+type spanCollector struct{ spans []sdktrace.ReadOnlySpan }
 
-func (*keeper) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
-func (k *keeper) OnEnd(span sdktrace.ReadOnlySpan)              { k.spans = append(k.spans, span) }
-func (*keeper) Shutdown(context.Context) error                  { return nil }
-func (*keeper) ForceFlush(context.Context) error                { return nil }
+func (*spanCollector) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+func (k *spanCollector) OnEnd(span sdktrace.ReadOnlySpan)              { k.spans = append(k.spans, span) }
+func (*spanCollector) Shutdown(context.Context) error                  { return nil }
+func (*spanCollector) ForceFlush(context.Context) error                { return nil }

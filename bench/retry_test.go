@@ -20,9 +20,10 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// BenchmarkRetryCall guards a function that succeeds. The bookkeeping of aureus
-// is not for functions and has no name outside its package: there it is
-// BenchmarkRetryBookkeeping, and what it adds to a call is in BenchmarkRetryHTTP.
+// BenchmarkRetryCall measures the retry libraries around a function that
+// succeeds. The retries of aureus cannot wrap a function; their overhead is
+// measured by BenchmarkRetryBookkeeping in package aureus and by
+// BenchmarkRetryHTTP.
 func BenchmarkRetryCall(b *testing.B) {
 	ctx := context.Background()
 	n := 0
@@ -31,9 +32,9 @@ func BenchmarkRetryCall(b *testing.B) {
 	retries := retrypolicy.NewBuilder[int]().WithMaxAttempts(4).WithBackoff(firstDelay, maxDelay).Build()
 	breaker := circuitbreaker.NewBuilder[int]().WithFailureThreshold(failures).WithDelay(cooldown).Build()
 
-	over(b, "bare function", bare, bare)
-	over(b, "failsafe-go retries", bare, guarded(failsafe.With[int](retries).WithContext(ctx), work))
-	over(b, "failsafe-go retries and breaker", bare, guarded(failsafe.With[int](retries, breaker).WithContext(ctx), work))
+	measureOverhead(b, "bare function", bare, bare)
+	measureOverhead(b, "failsafe-go retries", bare, withExecutor(failsafe.With[int](retries).WithContext(ctx), work))
+	measureOverhead(b, "failsafe-go retries and breaker", bare, withExecutor(failsafe.With[int](retries, breaker).WithContext(ctx), work))
 }
 
 const (
@@ -43,39 +44,39 @@ const (
 	cooldown   = 5 * time.Second
 )
 
-func guarded(executor failsafe.Executor[int], work func() (int, error)) func() error {
+func withExecutor(executor failsafe.Executor[int], work func() (int, error)) func() error {
 	return func() error {
 		_, err := executor.Get(work)
 		return err
 	}
 }
 
-// BenchmarkRetryHTTP posts a policy question to a transport in memory that
-// answers it, each client beside itself without what it is measured for: the
-// peers beside a bare http.Client, aureus beside the same client without retries
-// and breaker.
+// BenchmarkRetryHTTP posts a policy request to a transport in memory, and
+// measures each client against itself without retries: the other libraries
+// against a plain http.Client, aureus against a client without retries and
+// breaker.
 func BenchmarkRetryHTTP(b *testing.B) {
 	bare := posting(&http.Client{Transport: inMemory{}})
-	over(b, "bare http.Client", bare, bare) // how far the figures can be trusted
+	measureOverhead(b, "bare http.Client", bare, bare) // shows the accuracy of the measurement
 
 	transport := aureus.WithHTTPClient(&http.Client{Transport: inMemory{}})
 	client := func(options ...aureus.Option) func() error {
 		return asking(connect(b, "http://localhost", append(options, transport)...))
 	}
 	plain := client(aureus.WithRetry(aureus.RetryPolicies{Decisions: aureus.NoRetry}), aureus.WithBreaker(aureus.BreakerPolicy{}))
-	over(b, "aureus without", plain, plain)
-	over(b, "aureus retries", plain, client())
-	over(b, "aureus retries and breaker", plain, client(aureus.WithBreaker(aureus.BreakerPolicy{Failures: failures, Cooldown: cooldown, Decisions: true})))
+	measureOverhead(b, "aureus without", plain, plain)
+	measureOverhead(b, "aureus retries", plain, client())
+	measureOverhead(b, "aureus retries and breaker", plain, client(aureus.WithBreaker(aureus.BreakerPolicy{Failures: failures, Cooldown: cooldown, Decisions: true})))
 
 	retries := failsafehttp.NewRetryPolicyBuilder().WithMaxAttempts(4).WithBackoff(firstDelay, maxDelay).Build()
 	breaker := circuitbreaker.NewBuilder[*http.Response]().WithFailureThreshold(failures).WithDelay(cooldown).Build()
-	over(b, "failsafehttp retries", bare, posting(&http.Client{Transport: failsafehttp.NewRoundTripper(inMemory{}, retries)}))
-	over(b, "failsafehttp retries and breaker", bare, posting(&http.Client{Transport: failsafehttp.NewRoundTripper(inMemory{}, retries, breaker)}))
+	measureOverhead(b, "failsafehttp retries", bare, posting(&http.Client{Transport: failsafehttp.NewRoundTripper(inMemory{}, retries)}))
+	measureOverhead(b, "failsafehttp retries and breaker", bare, posting(&http.Client{Transport: failsafehttp.NewRoundTripper(inMemory{}, retries, breaker)}))
 
 	peer := retryablehttp.NewClient()
 	peer.HTTPClient = &http.Client{Transport: inMemory{}}
 	peer.Logger = nil
-	over(b, "retryablehttp retries", bare, func() error {
+	measureOverhead(b, "retryablehttp retries", bare, func() error {
 		request, err := retryablehttp.NewRequestWithContext(context.Background(), http.MethodPost, endpoint, question)
 		if err != nil {
 			return err
@@ -150,10 +151,10 @@ func (inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// over runs both by turns, so that what else the machine does falls on both, and
+// measureOverhead runs both by turns, so that what else the machine does falls on both, and
 // reports the median time and the allocations of a call of with, and what of
 // them is over those of bare. An op is one call of each.
-func over(b *testing.B, name string, bare, with func() error) {
+func measureOverhead(b *testing.B, name string, bare, with func() error) {
 	b.Helper()
 	const turn = 16
 	b.Run(name, func(b *testing.B) {
@@ -169,11 +170,11 @@ func over(b *testing.B, name string, bare, with func() error) {
 			if !bareFirst {
 				first, second = with, bare
 			}
-			without, guarded := stopwatch(b, turn, first), stopwatch(b, turn, second)
+			without, withExecutor := stopwatch(b, turn, first), stopwatch(b, turn, second)
 			if !bareFirst {
-				without, guarded = guarded, without
+				without, withExecutor = withExecutor, without
 			}
-			spent, more = append(spent, guarded), append(more, guarded-without)
+			spent, more = append(spent, withExecutor), append(more, withExecutor-without)
 		}
 		bareAllocs, _ := memory(b, bare)
 		allocs, size := memory(b, with)
@@ -185,7 +186,7 @@ func over(b *testing.B, name string, bare, with func() error) {
 	})
 }
 
-// stopwatch is the time of one of several calls, in nanoseconds.
+// stopwatch returns the mean time of a call, in nanoseconds.
 func stopwatch(b *testing.B, calls int, call func() error) float64 {
 	b.Helper()
 	began := time.Now()
@@ -202,7 +203,7 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// memory is how often and how much the call allocates.
+// memory returns the number and the size of allocations of a call.
 func memory(b *testing.B, call func() error) (allocs, size float64) {
 	b.Helper()
 	const calls = 1000

@@ -1,5 +1,5 @@
-// Package examples_test runs the small examples, each in its folder, and holds
-// what they print against what they should.
+// Package examples_test runs the small examples and compares their output with the
+// expected one.
 package examples_test
 
 import (
@@ -28,10 +28,10 @@ var outputs = map[string]string{
 	"embed-controlplane": "not yet: require_approval\napproved, first time: <nil>\napproved, second time: true\n",
 }
 
-func TestExamples(t *testing.T) {
+func TestExamples_Output_IsAsDocumented(t *testing.T) {
 	folders, err := filepath.Glob("*/main.go")
 	require.NoError(t, err)
-	require.Len(t, folders, len(outputs)+1, "every example but quickstart, which has a test of its own, is run here")
+	require.Len(t, folders, len(outputs)+1, "every example except quickstart, which has its own test, must have an expected output here")
 	for name, want := range outputs {
 		t.Run(name, func(t *testing.T) {
 			command := exec.CommandContext(t.Context(), "go", "run", "./"+name)

@@ -1,3 +1,4 @@
-// Package tools is a module of its own for the programs that `make` runs on this
-// repository, so that what they need stays out of the modules that users install.
+// Package tools is the module of the programs that make runs on this
+// repository. It is a separate module, so that users do not install the
+// dependencies of these programs.
 package tools

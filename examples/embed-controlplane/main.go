@@ -1,5 +1,5 @@
-// Embed-controlplane runs a control plane inside the process: an agent asks for
-// something risky, a person approves it, and it may be done once.
+// Embed-controlplane runs a control plane inside the process. An agent requests a
+// risky action, a person approves it, and the action is allowed once.
 package main
 
 import (
@@ -14,13 +14,13 @@ import (
 
 func main() {
 	ctx := context.Background()
-	server, err := controlplane.Open(ctx, controlplane.Config{Ephemeral: true}) // to keep things: DB: "aureus.db"
+	server, err := controlplane.Open(ctx, controlplane.Config{Ephemeral: true}) // to store data in a file: DB: "aureus.db"
 	if err != nil {
 		panic(err)
 	}
 	defer func() { _ = server.Close() }()
 
-	decider := server.Client() // needs no socket
+	decider := server.Client() // calls the control plane without a network connection
 	request := aureus.Request{
 		Principal: aureus.Principal{ID: "agent-7", Type: "agent", Permissions: []aureus.Permission{{Action: "delete", Resource: "records", Intent: aureus.IntentDelete}}},
 		Action: aureus.Action{

@@ -1,5 +1,4 @@
-// Export-traces sends every span of OpenTelemetry to Aureus and reads the trace
-// back.
+// Export-traces exports OpenTelemetry spans to Aureus and reads the trace back.
 package main
 
 import (
@@ -27,7 +26,7 @@ func main() {
 	_, child := tracer.Start(ctx, "pay")
 	child.End()
 	parent.End()
-	if err := traces.Shutdown(context.Background()); err != nil { // sends what is queued
+	if err := traces.Shutdown(context.Background()); err != nil { // exports the queued spans
 		panic(err)
 	}
 

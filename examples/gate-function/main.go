@@ -1,5 +1,5 @@
-// Gate-function validates a change before it is made. The wrapped function is
-// not called unless every validator is content.
+// Gate-function validates a change before it is made. The wrapped function is called
+// only if every validator passes.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Guard-handler puts a policy guard before an http.Handler. The service says
-// who asks and what is asked; what is not allowed never reaches the handler.
+// Guard-handler protects an http.Handler with a policy guard. The service describes
+// the principal and the action of each request; a request that is not allowed does
+// not reach the handler.
 package main
 
 import (
@@ -20,10 +21,10 @@ var readReport = aureus.Action{
 	RequiredPermissions: []aureus.Permission{{Action: "read", Resource: "reports"}},
 }
 
-// held is what each agent may do.
+// held lists the permissions of each agent.
 var held = map[string][]aureus.Permission{"agent-7": {{Action: "read", Resource: "reports"}}}
 
-// agentOf believes the header of a proxy on this machine, and of nobody else.
+// agentOf trusts the header X-Agent of a proxy on this machine only.
 var agentOf = middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("127.0.0.0/8"))
 
 func describe(r *http.Request) (aureus.Request, error) {

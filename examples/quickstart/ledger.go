@@ -99,6 +99,6 @@ func readTransfer(r *http.Request) (Transfer, error) {
 func respond(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(value); err != nil {
-		panic(http.ErrAbortHandler) // the caller is gone
+		panic(http.ErrAbortHandler) // the caller has disconnected
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The demonstration goes as its text says.
-func TestStory(t *testing.T) {
+// Every step of the demonstration must succeed and be printed.
+func TestRun_Demonstration_Succeeds(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out, false), "%s", &out)
 	for _, part := range []string{"-> 200", "-> 401", "-> 403 PERMISSION_DENIED", "-> 422 OUT_OF_SCOPE", "APPROVAL_CONSUMED", "-> 503 UNDECIDED", "a large transfer", "chain of"} {
@@ -20,22 +20,22 @@ func TestStory(t *testing.T) {
 	t.Log("\n" + out.String())
 }
 
-// With -serve it runs until it is stopped, and says what to try.
-func TestServe(t *testing.T) {
+// With -serve the program prints what to try and runs until it is stopped.
+func TestRun_Serve_RunsUntilStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	out := &watched{until: "Ctrl-C", then: cancel}
+	out := &stopWriter{until: "Ctrl-C", then: cancel}
 	require.NoError(t, run(ctx, out, true))
 	require.Contains(t, out.String(), "curl -i -H 'X-Agent: clerk-7'")
 }
 
-type watched struct {
+type stopWriter struct {
 	mu    sync.Mutex
 	text  strings.Builder
 	until string
 	then  func()
 }
 
-func (w *watched) Write(p []byte) (int, error) {
+func (w *stopWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n, err := w.text.Write(p)
@@ -45,7 +45,7 @@ func (w *watched) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (w *watched) String() string {
+func (w *stopWriter) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.text.String()

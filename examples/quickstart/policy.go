@@ -9,10 +9,12 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// largeTransfer is the amount from which on a person has to agree.
+// largeTransfer is the amount, in euros, from which on a person must approve a
+// transfer.
 const largeTransfer = 1000
 
-// held is what each agent may do. The service keeps it; agents never send it.
+// held lists the permissions of each agent. The service stores them; agents
+// never send them.
 var held = map[string][]aureus.Permission{
 	"reader-1": {{Action: "read", Resource: "accounts"}},
 	"clerk-7":  {{Action: "read", Resource: "accounts"}, {Action: "write", Resource: "accounts"}},
@@ -29,11 +31,11 @@ var actions = map[string]aureus.Action{
 	},
 }
 
-// agentOf trusts the header X-Agent, but only from a proxy on this machine,
-// which stands for whatever authenticates your callers.
+// agentOf trusts the header X-Agent of a proxy on this machine only. It stands
+// for your own authentication.
 var agentOf = middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 
-// describe says who asks and what is asked.
+// describe returns the principal and the action of a request.
 func describe(r *http.Request) (aureus.Request, error) {
 	who, err := agentOf(r)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/farmountain/aureus-go/otelbridge"
 )
 
-// service is the ledger as a guarded, validated and visible HTTP service.
+// service is the ledger as an HTTP service with a guard, a gate and telemetry.
 type service struct {
 	address  string
 	client   *aureus.Client
@@ -62,7 +62,7 @@ func startService(ctx context.Context, planeURL, key, address string) (*service,
 
 func (s *service) url() string { return "http://" + s.address }
 
-// flush sends what telemetry is queued.
+// flush exports the queued telemetry.
 func (s *service) flush(ctx context.Context) error {
 	return errors.Join(s.traces.ForceFlush(ctx), s.metrics.ForceFlush(ctx))
 }

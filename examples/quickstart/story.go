@@ -18,8 +18,8 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// story drives the ledger as agents would, over real HTTP, and tells what came
-// of each step.
+// story sends requests to the ledger as agents would, over HTTP, and prints the
+// result of each step.
 type story struct {
 	out     io.Writer
 	plane   *plane
@@ -136,7 +136,8 @@ func (s *story) outage(ctx context.Context) error {
 
 func transfer(amount int64) Transfer { return Transfer{From: "acme", To: "zeta", Amount: amount} }
 
-// expect makes a request and fails unless it ends as it should.
+// expect sends a request and fails unless the response has the expected status
+// and code.
 func (s *story) expect(ctx context.Context, what, agent, target string, body any, ticket string, status int, code string) (answer, error) {
 	a, err := s.send(ctx, agent, target, body, ticket)
 	if err != nil {

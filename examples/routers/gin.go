@@ -9,9 +9,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Gin is a guard as a handler of gin, for a route, a group or the whole engine.
-// describe finds the pattern of the route in r.Pattern, as "POST /accounts/:id",
-// and the parameters with r.PathValue.
+// Gin returns a guard as gin middleware for a route, a group or the whole
+// engine. In describe, r.Pattern is the pattern of the route, such as "POST
+// /accounts/:id", and r.PathValue returns the parameters.
 func Gin(protect func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		c.Request.Pattern = c.Request.Method + " " + c.FullPath()
@@ -27,13 +27,13 @@ func Gin(protect func(http.Handler) http.Handler) gin.HandlerFunc {
 			c.Next()
 		})).ServeHTTP(c.Writer, c.Request)
 		if !passed {
-			c.Abort() // without it, gin goes on to the handler that was refused
+			c.Abort() // otherwise gin would still call the handler
 		}
 	}
 }
 
-// ginWriter lets handlers write through the guard's writer, which sees what they
-// answer, and asks gin's own for the rest.
+// ginWriter writes through the guard's writer, so that the guard sees the
+// response, and leaves the rest to gin's writer.
 type ginWriter struct {
 	gin.ResponseWriter
 
@@ -50,7 +50,9 @@ func (w *ginWriter) WriteHeader(status int) { w.guarded.WriteHeader(status) }
 func (w *ginWriter) Write(b []byte) (int, error) { return w.guarded.Write(b) }
 
 // WriteString implements io.StringWriter.
-func (w *ginWriter) WriteString(text string) (int, error) { return io.WriteString(w.guarded, text) }
+func (w *ginWriter) WriteString(text string) (int, error) {
+	return io.WriteString(w.guarded, text)
+}
 
 // Flush implements http.Flusher.
 func (w *ginWriter) Flush() { _ = http.NewResponseController(w.guarded).Flush() }

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// guarded is a guard with what it let through and what became of it.
-type guarded struct {
+// recordingGuard is a guard that records the requests and their outcomes.
+type recordingGuard struct {
 	tier     aureus.PolicyRiskTier
 	patterns []string
 	ids      []string
@@ -39,7 +39,7 @@ type guarded struct {
 	reached  int // how often a handler ran
 }
 
-func (g *guarded) protect() func(http.Handler) http.Handler {
+func (g *recordingGuard) protect() func(http.Handler) http.Handler {
 	return middleware.Enforce(&guard.Local{}, func(r *http.Request) (aureus.Request, error) {
 		g.patterns, g.ids = append(g.patterns, r.Pattern), append(g.ids, r.PathValue("id"))
 		return aureus.Request{
@@ -49,15 +49,16 @@ func (g *guarded) protect() func(http.Handler) http.Handler {
 	}, middleware.Options{Outcomes: func(_ context.Context, o aureus.Outcome) { g.outcomes = append(g.outcomes, o) }})
 }
 
-// statusOf is what the handler is asked to answer; 0 is nothing.
+// statusOf returns the status that the handler should respond with; 0 means no
+// response.
 func statusOf(r *http.Request) int {
 	status, _ := strconv.Atoi(r.URL.Query().Get("status"))
 	return status
 }
 
-// The routers, each with POST /accounts/{id} behind the guard.
-func all() map[string]func(*guarded) http.Handler {
-	plain := func(g *guarded) http.HandlerFunc {
+// all returns the routers, each with POST /accounts/{id} behind the guard.
+func all() map[string]func(*recordingGuard) http.Handler {
+	plain := func(g *recordingGuard) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			g.reached++
 			if status := statusOf(r); status != 0 {
@@ -66,40 +67,40 @@ func all() map[string]func(*guarded) http.Handler {
 			}
 		}
 	}
-	return map[string]func(*guarded) http.Handler{
-		"gin, a route": func(g *guarded) http.Handler {
+	return map[string]func(*recordingGuard) http.Handler{
+		"gin, a route": func(g *recordingGuard) http.Handler {
 			engine := gin.New()
 			engine.POST("/accounts/:id", routers.Gin(g.protect()), ginHandler(g))
 			return engine
 		},
-		"gin, everything": func(g *guarded) http.Handler {
+		"gin, everything": func(g *recordingGuard) http.Handler {
 			engine := gin.New()
 			engine.Use(gin.Recovery(), routers.Gin(g.protect()))
 			engine.POST("/accounts/:id", ginHandler(g))
 			return engine
 		},
-		"echo": func(g *guarded) http.Handler {
+		"echo": func(g *recordingGuard) http.Handler {
 			e := echo.New()
 			e.POST("/accounts/:id", echoHandler(g), routers.Echo(g.protect()))
 			return e
 		},
-		"echo, everything": func(g *guarded) http.Handler {
+		"echo, everything": func(g *recordingGuard) http.Handler {
 			e := echo.New()
 			e.Use(routers.Echo(g.protect()))
 			e.POST("/accounts/:id", echoHandler(g))
 			return e
 		},
-		"echo 4": func(g *guarded) http.Handler {
+		"echo 4": func(g *recordingGuard) http.Handler {
 			e := echov4.New()
 			e.POST("/accounts/:id", echoV4Handler(g), routers.EchoV4(g.protect()))
 			return e
 		},
-		"chi": func(g *guarded) http.Handler {
+		"chi": func(g *recordingGuard) http.Handler {
 			router := chi.NewRouter()
 			router.With(g.protect()).Post("/accounts/{id}", plain(g))
 			return router
 		},
-		"gorilla/mux": func(g *guarded) http.Handler {
+		"gorilla/mux": func(g *recordingGuard) http.Handler {
 			router := mux.NewRouter()
 			router.Use(g.protect())
 			router.HandleFunc("/accounts/{id}", plain(g)).Methods(http.MethodPost)
@@ -108,7 +109,7 @@ func all() map[string]func(*guarded) http.Handler {
 	}
 }
 
-func ginHandler(g *guarded) gin.HandlerFunc {
+func ginHandler(g *recordingGuard) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		g.reached++
 		if status := statusOf(c.Request); status != 0 {
@@ -117,7 +118,7 @@ func ginHandler(g *guarded) gin.HandlerFunc {
 	}
 }
 
-func echoHandler(g *guarded) echo.HandlerFunc {
+func echoHandler(g *recordingGuard) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		g.reached++
 		if status := statusOf(c.Request()); status >= http.StatusBadRequest {
@@ -129,7 +130,7 @@ func echoHandler(g *guarded) echo.HandlerFunc {
 	}
 }
 
-func echoV4Handler(g *guarded) echov4.HandlerFunc {
+func echoV4Handler(g *recordingGuard) echov4.HandlerFunc {
 	return func(c echov4.Context) error {
 		g.reached++
 		if status := statusOf(c.Request()); status >= http.StatusBadRequest {
@@ -141,7 +142,7 @@ func echoV4Handler(g *guarded) echov4.HandlerFunc {
 	}
 }
 
-// ask sends a request over a listener and gives the answer with its body.
+// ask sends a request over a listener and returns the response with its body.
 func ask(t *testing.T, handler http.Handler, path string) (*http.Response, string) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -155,10 +156,10 @@ func ask(t *testing.T, handler http.Handler, path string) (*http.Response, strin
 	return answer, string(body)
 }
 
-func TestRouters_RefusedRequest_NeverReachesTheHandler(t *testing.T) {
+func TestRouters_Refused_DoesNotReachTheHandler(t *testing.T) {
 	for name, router := range all() {
 		t.Run(name, func(t *testing.T) {
-			g := &guarded{tier: aureus.TierHigh}
+			g := &recordingGuard{tier: aureus.TierHigh}
 			answer, body := ask(t, router(g), "/accounts/7?status=200")
 			require.Equal(t, http.StatusForbidden, answer.StatusCode)
 			require.Equal(t, "application/problem+json", answer.Header.Get("Content-Type"))
@@ -170,11 +171,11 @@ func TestRouters_RefusedRequest_NeverReachesTheHandler(t *testing.T) {
 	}
 }
 
-func TestRouters_AllowedRequest_HasTheOutcomeThatItsHandlerAnswered(t *testing.T) {
+func TestRouters_Allowed_ReportsTheStatusAsOutcome(t *testing.T) {
 	for name, router := range all() {
 		t.Run(name, func(t *testing.T) {
 			for _, status := range []int{200, 201, 404, 409, 418, 500} {
-				g := &guarded{tier: aureus.TierLow}
+				g := &recordingGuard{tier: aureus.TierLow}
 				answer, body := ask(t, router(g), "/accounts/7?status="+strconv.Itoa(status))
 				require.Equal(t, status, answer.StatusCode)
 				require.Contains(t, body, "handler")
@@ -191,9 +192,9 @@ func TestRouters_AllowedRequest_HasTheOutcomeThatItsHandlerAnswered(t *testing.T
 	}
 }
 
-func TestRouters_Describe_FindsTheRoute(t *testing.T) {
+func TestRouters_Describe_ReceivesTheRoute(t *testing.T) {
 	for _, name := range []string{"gin, a route", "gin, everything", "echo", "echo, everything", "echo 4"} {
-		g := &guarded{tier: aureus.TierLow}
+		g := &recordingGuard{tier: aureus.TierLow}
 		answer, _ := ask(t, all()[name](g), "/accounts/7?status=200")
 		require.Equal(t, http.StatusOK, answer.StatusCode)
 		require.Equal(t, []string{"POST /accounts/:id"}, g.patterns, name)
@@ -201,9 +202,9 @@ func TestRouters_Describe_FindsTheRoute(t *testing.T) {
 	}
 }
 
-// TestTraps_WrongCode_DoesWhatThePagesWarnOf: if a router changes so that one of
-// these goes well, the pages have to change.
-func TestTraps_WrongCode_DoesWhatThePagesWarnOf(t *testing.T) {
+// If a router changes so that one of these works, the documentation must
+// change.
+func TestWrongCode_EachTrap_BehavesAsDocumented(t *testing.T) {
 	wrong := func(protect func(http.Handler) http.Handler) gin.HandlerFunc {
 		return func(c *gin.Context) {
 			protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -213,7 +214,7 @@ func TestTraps_WrongCode_DoesWhatThePagesWarnOf(t *testing.T) {
 		}
 	}
 	t.Run("gin runs the handler after the 403", func(t *testing.T) {
-		g := &guarded{tier: aureus.TierHigh}
+		g := &recordingGuard{tier: aureus.TierHigh}
 		engine := gin.New()
 		engine.POST("/accounts/:id", wrong(g.protect()), ginHandler(g))
 		answer, body := ask(t, engine, "/accounts/7?status=200")
@@ -222,7 +223,7 @@ func TestTraps_WrongCode_DoesWhatThePagesWarnOf(t *testing.T) {
 		require.Contains(t, body, "handler")
 	})
 	t.Run("gin.WrapH lets those behind it run", func(t *testing.T) {
-		g := &guarded{tier: aureus.TierHigh}
+		g := &recordingGuard{tier: aureus.TierHigh}
 		engine := gin.New()
 		engine.POST("/accounts/:id", gin.WrapH(g.protect()(http.NotFoundHandler())), ginHandler(g))
 		answer, _ := ask(t, engine, "/accounts/7?status=200")
@@ -231,7 +232,7 @@ func TestTraps_WrongCode_DoesWhatThePagesWarnOf(t *testing.T) {
 	})
 	t.Run("what gin answers past the guard is no success", func(t *testing.T) {
 		for _, status := range []string{"200", "404", "409", "418"} {
-			g := &guarded{tier: aureus.TierLow}
+			g := &recordingGuard{tier: aureus.TierLow}
 			engine := gin.New()
 			engine.POST("/accounts/:id", wrong(g.protect()), ginHandler(g))
 			_, _ = ask(t, engine, "/accounts/7?status="+status)
@@ -239,7 +240,7 @@ func TestTraps_WrongCode_DoesWhatThePagesWarnOf(t *testing.T) {
 		}
 	})
 	t.Run("what gin answers itself is no success", func(t *testing.T) {
-		g := &guarded{tier: aureus.TierLow}
+		g := &recordingGuard{tier: aureus.TierLow}
 		engine := gin.New()
 		engine.Use(wrong(g.protect()))
 		answer, _ := ask(t, engine, "/nowhere")
@@ -248,13 +249,13 @@ func TestTraps_WrongCode_DoesWhatThePagesWarnOf(t *testing.T) {
 	})
 	t.Run("an error of echo's handler is no success", func(t *testing.T) {
 		for _, status := range []string{"404", "409", "418"} {
-			g := &guarded{tier: aureus.TierLow}
+			g := &recordingGuard{tier: aureus.TierLow}
 			e := echo.New()
 			e.POST("/accounts/:id", echoHandler(g), echo.WrapMiddleware(g.protect()))
 			_, _ = ask(t, e, "/accounts/7?status="+status)
 			require.Equal(t, "unknown", g.outcomes[0].Status, status)
 
-			old := &guarded{tier: aureus.TierLow}
+			old := &recordingGuard{tier: aureus.TierLow}
 			four := echov4.New()
 			four.POST("/accounts/:id", echoV4Handler(old), echov4.WrapMiddleware(old.protect()))
 			_, _ = ask(t, four, "/accounts/7?status="+status)
@@ -263,9 +264,9 @@ func TestTraps_WrongCode_DoesWhatThePagesWarnOf(t *testing.T) {
 	})
 }
 
-// TestGin_Stream_ArrivesPieceByPiece: the writer flushes through the guard's.
-func TestGin_Stream_ArrivesPieceByPiece(t *testing.T) {
-	g := &guarded{tier: aureus.TierLow}
+// Flush of gin's writer flushes the guard's writer.
+func TestGin_Stream_IsFlushed(t *testing.T) {
+	g := &recordingGuard{tier: aureus.TierLow}
 	next := make(chan struct{})
 	engine := gin.New()
 	engine.POST("/stream", routers.Gin(g.protect()), func(c *gin.Context) {

@@ -41,7 +41,7 @@ func mayImportService(importer, path string) error {
 }
 
 func TestControlPlane_ServicesImportDownwardOnly(t *testing.T) {
-	for _, p := range ours(t) {
+	for _, p := range allPackages(t) {
 		for _, path := range slices.Concat(p.Imports, p.TestImports) {
 			require.NoError(t, mayImportService(p.ImportPath, path))
 		}

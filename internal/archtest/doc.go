@@ -1,5 +1,5 @@
-// Package archtest holds the tests of the house itself: which package may
-// import which, what the root packages link, that every package tells its
-// story, that the workspace names every module, and that no file speaks of the
-// machine it was written on. It has no code but tests.
+// Package archtest holds tests of the repository as a whole: which package may
+// import which, what the root packages depend on, that every package has a
+// package comment, that go.work lists every module, and that no file contains
+// paths of the machine it was written on. It has no code but tests.
 package archtest

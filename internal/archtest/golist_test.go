@@ -18,8 +18,7 @@ import (
 
 const modulePath = "github.com/farmountain/aureus-go"
 
-// goPackage is what these tests need to know of a package, as the go command
-// tells it.
+// goPackage is a part of what go list prints about a package.
 type goPackage struct {
 	ImportPath   string
 	Dir          string
@@ -32,14 +31,15 @@ type goPackage struct {
 	XTestImports []string
 }
 
-// root is the folder of the repository: the one above that has the go.work.
+// root returns the root of the repository: the folder above this one that has a
+// go.work.
 func root(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	require.NoError(t, err)
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			look(t, dir)
+			readFolders(t, dir)
 			return dir
 		}
 		parent := filepath.Dir(dir)
@@ -48,10 +48,10 @@ func root(t *testing.T) string {
 	}
 }
 
-// look reads every folder of the repository. The go command keeps a test's
-// result for as long as what the test itself opened is unchanged; what the
-// commands below open it cannot know.
-func look(t *testing.T, dir string) {
+// readFolders reads every folder of the repository. The go command caches a
+// test result as long as the files that the test itself opened are unchanged;
+// it does not know what the commands below open.
+func readFolders(t *testing.T, dir string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && path != dir && strings.HasPrefix(entry.Name(), ".") {
@@ -61,8 +61,8 @@ func look(t *testing.T, dir string) {
 	}))
 }
 
-// output runs a command in the folder of the repository, with the workspace on
-// whatever the environment says, and returns what it printed.
+// output runs a command in the root of the repository, with the workspace
+// enabled whatever the environment says, and returns its standard output.
 func output(t *testing.T, name string, args ...string) []byte {
 	t.Helper()
 	dir := root(t)
@@ -76,7 +76,7 @@ func output(t *testing.T, name string, args ...string) []byte {
 	return out
 }
 
-// goList is what `go list -json` says of the patterns.
+// goList returns what go list prints for the patterns.
 func goList(t *testing.T, args ...string) []goPackage {
 	t.Helper()
 	fields := "-json=ImportPath,Dir,Name,Doc,Standard,GoFiles,Imports,TestImports,XTestImports"
@@ -93,8 +93,8 @@ func goList(t *testing.T, args ...string) []goPackage {
 	}
 }
 
-// modules are the folders of the modules, relative to the repository, as go.work
-// names them.
+// modules returns the folders of the modules in go.work, relative to the
+// repository.
 func modules(t *testing.T) []string {
 	t.Helper()
 	var work struct{ Use []struct{ DiskPath string } }
@@ -107,8 +107,8 @@ func modules(t *testing.T) []string {
 	return dirs
 }
 
-// ours are the packages of every module.
-func ours(t *testing.T) []goPackage {
+// allPackages returns the packages of all modules.
+func allPackages(t *testing.T) []goPackage {
 	t.Helper()
 	var patterns []string
 	for _, dir := range modules(t) {

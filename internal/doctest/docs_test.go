@@ -21,7 +21,7 @@ import (
 // it was.
 var pages = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/*/*.md"}
 
-func TestGoBlocks(t *testing.T) {
+func TestPages_GoBlocks_Compile(t *testing.T) {
 	root := repository(t)
 	blocks := pageBlocks(t, root, "go")
 	require.True(t, slices.ContainsFunc(blocks, func(b block) bool { return b.page == "README.md" }),
@@ -29,7 +29,7 @@ func TestGoBlocks(t *testing.T) {
 	require.NoError(t, compile(t, root, blocks))
 }
 
-func TestShellBlocks(t *testing.T) {
+func TestPages_ShellBlocks_NameExistingThings(t *testing.T) {
 	root := repository(t)
 	blocks := pageBlocks(t, root, "sh", "console")
 	require.NotEmpty(t, blocks, "no page holds a shell block, so nothing was checked")
@@ -38,8 +38,8 @@ func TestShellBlocks(t *testing.T) {
 	}
 }
 
-// A page that names a file of the repository names one that is there.
-func TestLinks(t *testing.T) {
+// Links to files of the repository lead to files that exist.
+func TestPages_Links_LeadToExistingFiles(t *testing.T) {
 	root := repository(t)
 	link := regexp.MustCompile(`\]\(([^)#\s:]+)(?:#[^)]*)?\)`)
 	for _, page := range pageNames(t, root) {
@@ -51,9 +51,9 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// repository is the folder of the repository. It looks into every folder on the
-// way: the go command keeps a test's result for as long as what the test itself
-// opened is unchanged, and what the compiler opens it cannot know.
+// repository returns the root of the repository. It reads every folder: the go
+// command caches a test result as long as the files that the test itself opened
+// are unchanged, and it does not know what the compiler opens.
 func repository(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -68,7 +68,7 @@ func repository(t *testing.T) string {
 	return root
 }
 
-// pageNames are the pages that are checked, relative to the repository.
+// pageNames returns the pages to check, relative to the repository.
 func pageNames(t *testing.T, root string) []string {
 	t.Helper()
 	require.FileExists(t, filepath.Join(root, "README.md"), "README.md is the first page to check, and it is not there")
@@ -85,7 +85,7 @@ func pageNames(t *testing.T, root string) []string {
 	return names
 }
 
-// pageBlocks are the blocks of all pages that hold one of the languages.
+// pageBlocks returns the blocks of all pages in one of the languages.
 func pageBlocks(t *testing.T, root string, languages ...string) []block {
 	t.Helper()
 	var all []block
@@ -99,8 +99,8 @@ func pageBlocks(t *testing.T, root string, languages ...string) []block {
 	return slices.DeleteFunc(all, func(b block) bool { return !slices.Contains(languages, b.language) })
 }
 
-// compile checks the blocks as packages of a module outside of ours, all at
-// once, and runs those that are to be run. Its error tells pages and lines.
+// compile compiles the blocks as packages of a separate module, all at once,
+// and runs those that are marked to be run. The error names pages and lines.
 func compile(t *testing.T, root string, blocks []block) error {
 	t.Helper()
 	dir := t.TempDir()
@@ -146,8 +146,8 @@ func compile(t *testing.T, root string, blocks []block) error {
 	return nil
 }
 
-// workspace makes dir a module that sees ours as a user's workspace would, and
-// returns the environment for it.
+// workspace makes dir a module that uses the modules of this repository, and
+// returns the environment for the go command.
 func workspace(t *testing.T, root, dir string) []string {
 	t.Helper()
 	ours, err := os.ReadFile(filepath.Join(root, "go.work"))

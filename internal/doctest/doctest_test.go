@@ -19,7 +19,7 @@ func read(t *testing.T, name string, lines ...string) []block {
 	return blocks
 }
 
-func TestBlocksThatCompile(t *testing.T) {
+func TestCompile_ValidBlocks_Succeed(t *testing.T) {
 	root := repository(t)
 	var all []block
 	for reason, lines := range map[string][]string{
@@ -64,7 +64,7 @@ func TestBlocksThatCompile(t *testing.T) {
 	require.NoError(t, compile(t, root, all))
 }
 
-func TestBlocksThatDoNotCompile(t *testing.T) {
+func TestCompile_InvalidBlocks_Fail(t *testing.T) {
 	root := repository(t)
 	var all []block
 	var expected []string
@@ -113,12 +113,12 @@ func TestBlocksThatDoNotCompile(t *testing.T) {
 	require.ErrorContains(t, compile(t, root, internal), "p.md:2:8: use of internal package")
 }
 
-func TestPagesThatCannotBeRead(t *testing.T) {
+func TestReadPage_InvalidPages_Fail(t *testing.T) {
 	for reason, wrong := range map[string]struct {
 		lines  []string
 		expect string
 	}{
-		"a block that does not say what it holds": {[]string{"'''", "x := 1", "'''"}, "p.md:1: a block has to say what it holds"},
+		"a block that does not say what it holds": {[]string{"'''", "x := 1", "'''"}, "p.md:1: a block must name its language"},
 		"Go under another name":                   {[]string{"'''golang", "x := 1", "'''"}, `this one says "golang"`},
 		"a block without an end":                  {[]string{"'''go", "x := 1"}, "p.md:1: this block has no end"},
 		"a comment without an end":                {[]string{"", "<!-- doctest", "x"}, "p.md:2: this comment has no end"},
@@ -126,9 +126,9 @@ func TestPagesThatCannotBeRead(t *testing.T) {
 		"a comment before text":                   {[]string{"<!-- doctest: run -->", "text"}, "right before a block of Go"},
 		"a comment before another block":          {[]string{"<!-- doctest: run -->", "'''sh", "make", "'''"}, "right before a block of Go"},
 		"a comment at the end":                    {[]string{"text", "", "<!-- doctest: run -->"}, "p.md:3: a doctest comment"},
-		"output of no program":                    {[]string{"'''go", "x := 1", "'''", "<!-- doctest: output -->", "'''text", "1", "'''"}, "no program that is run"},
+		"output of no program":                    {[]string{"'''go", "x := 1", "'''", "<!-- doctest: output -->", "'''text", "1", "'''"}, "not a program that is run"},
 		"output that is Go":                       {[]string{"<!-- doctest: run -->", "'''go", "package main", "func main() {}", "'''", "<!-- doctest: output -->", "'''go", "x := 1", "'''"}, "right before a block of text"},
-		"nothing to go on from":                   {[]string{"<!-- doctest: continue -->", "'''go", "'''"}, "no block of Go before this one"},
+		"nothing to go on from":                   {[]string{"<!-- doctest: continue -->", "'''go", "'''"}, "no Go block before this one"},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			_, err := readPage("p.md", page(wrong.lines...))
@@ -137,7 +137,7 @@ func TestPagesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestShellBlocksNameWhatIsThere(t *testing.T) {
+func TestCheckShell_MissingNames_AreReported(t *testing.T) {
 	root := repository(t)
 	for reason, text := range map[string]string{
 		"targets":                   "make demo && make test TESTFLAGS='-run Approval -v' # both",

@@ -14,7 +14,7 @@ import (
 
 // A name of a package of ours that a page shows as code, such as
 // `guard.Local.Volatile`, is one that the package exports.
-func TestNames_OfOurPackages_AreExported(t *testing.T) {
+func TestNames_InPages_AreExported(t *testing.T) {
 	root := repository(t)
 	exported := map[string]exports{}
 	for name, imported := range packages {
@@ -35,7 +35,7 @@ func TestNames_OfOurPackages_AreExported(t *testing.T) {
 	require.Greater(t, checked, 20, "next to no page names anything")
 }
 
-func TestNames_AreFoundAsTheyAreWritten(t *testing.T) {
+func TestNames_Patterns_FindEachForm(t *testing.T) {
 	require.Equal(t, [][]string{{"`guard.Local.Volatile", "guard", "Local.Volatile"}, {"`aureus.NewClient", "aureus", "NewClient"}},
 		qualified.FindAllStringSubmatch("`guard.Local.Volatile`, `aureus.NewClient(url)`, `go.mod`, Guard.Local", -1))
 	own := exportsOf(t, filepath.Join("..", "..", "guard"))

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// A fragment is some lines of a page.
+// fragment is a part of a page.
 type fragment struct {
 	page string // the page's path, as messages show it
 	line int    // the number of the first line, from 1
 	text string
 }
 
-// A block is a fenced block, with what the comments before it say.
+// block is a fenced block, with the options of the comments before it.
 type block struct {
 	fragment
 	language string
@@ -25,11 +25,11 @@ type block struct {
 	prints   *fragment  // what the program prints, where the page shows it; nil does not compare
 }
 
-// Without a word behind its fence, Go could stand on a page and be compiled by
-// nobody. These are the words there are.
+// languages are the languages that a fenced block may name. Every block must
+// name one, so that no Go block is left out of the check.
 var languages = []string{"go", "sh", "console", "text", "json", "yaml", "http", "sql", "mermaid", "dockerfile", "diff"}
 
-// A reader goes through a page line by line.
+// reader reads a page line by line.
 type reader struct {
 	page  string
 	lines []string
@@ -43,7 +43,7 @@ type reader struct {
 	output    bool // the next block is what the program before it prints
 }
 
-// readPage is the page's blocks, in order.
+// readPage returns the blocks of the page in order.
 func readPage(page, text string) ([]block, error) {
 	r := reader{page: page, lines: strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")}
 	for ; r.at < len(r.lines); r.at++ {
@@ -54,20 +54,20 @@ func readPage(page, text string) ([]block, error) {
 		case strings.HasPrefix(line, "```"), strings.HasPrefix(line, "~~~"):
 			err = r.block()
 		case line != "":
-			err = r.nothingAnnounced()
+			err = r.checkAnnounced()
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	return r.blocks, r.nothingAnnounced()
+	return r.blocks, r.checkAnnounced()
 }
 
 func (r *reader) errorf(line int, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s", r.page, line, fmt.Sprintf(format, args...))
 }
 
-func (r *reader) nothingAnnounced() error {
+func (r *reader) checkAnnounced() error {
 	if r.announced == 0 {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (r *reader) nothingAnnounced() error {
 
 const commentStart, commentEnd = "<!-- doctest", "-->"
 
-// comment reads a comment that is meant for us.
+// comment reads a doctest comment.
 func (r *reader) comment() error {
 	first := r.at
 	for !strings.Contains(r.lines[r.at], commentEnd) {
@@ -116,7 +116,7 @@ func (r *reader) comment() error {
 	case in:
 		r.next.function = function
 	default:
-		return r.errorf(first+1, "%q is no option of doctest: there are page, continue, run, test, output and in", option)
+		return r.errorf(first+1, "%q is not an option of doctest; the options are page, continue, run, test, output and in", option)
 	}
 	return nil
 }
@@ -146,17 +146,17 @@ func (r *reader) block() error {
 	b.language, _, _ = strings.Cut(strings.TrimSpace(word), " ")
 	b.fragment = fragment{page: r.page, line: first + 2, text: strings.Join(content, "\n") + "\n"}
 	if !slices.Contains(languages, b.language) {
-		return r.errorf(first+1, "a block has to say what it holds, one of %s; this one says %q", strings.Join(languages, ", "), b.language)
+		return r.errorf(first+1, "a block must name its language, one of %s; this one names %q", strings.Join(languages, ", "), b.language)
 	}
 	if b.language == "text" && r.output {
 		return r.printed(b.fragment)
 	}
 	if b.language != "go" {
 		r.blocks = append(r.blocks, b)
-		return r.nothingAnnounced()
+		return r.checkAnnounced()
 	}
 	if r.output {
-		return r.nothingAnnounced()
+		return r.checkAnnounced()
 	}
 	b.context = slices.Concat(r.forPage, b.context)
 	if r.continues {
@@ -165,7 +165,7 @@ func (r *reader) block() error {
 			last--
 		}
 		if last < 0 {
-			return r.errorf(first+1, "there is no block of Go before this one that it could continue")
+			return r.errorf(first+1, "there is no Go block before this one to continue")
 		}
 		b.before = append(slices.Clone(r.blocks[last].before), r.blocks[last].fragment)
 		b.context = slices.Concat(r.blocks[last].context, b.context[len(r.forPage):])
@@ -175,11 +175,11 @@ func (r *reader) block() error {
 	return nil
 }
 
-// printed notes what the program before it prints.
+// printed sets the expected output of the program before it.
 func (r *reader) printed(text fragment) error {
 	last := len(r.blocks) - 1
 	if last < 0 || !r.blocks[last].run {
-		return r.errorf(r.announced, "the block before this output is no program that is run")
+		return r.errorf(r.announced, "the block before this output is not a program that is run")
 	}
 	r.blocks[last].prints = &text
 	r.output, r.announced = false, 0

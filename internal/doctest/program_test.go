@@ -63,11 +63,12 @@ var packages = map[string]string{
 	"url":      "net/url",
 }
 
-// usualFunction is the function that statements stand in.
-const usualFunction = "func(ctx context.Context) error"
+// defaultFunction is the function around statements without the option in.
+const defaultFunction = "func(ctx context.Context) error"
 
-// leading are the import declarations that statements may start with.
-var leading = regexp.MustCompile(`\A(\s|//[^\n]*\n)*(import\s+(\([^)]*\)|[^\n(]+)\s*\n\s*)+`)
+// leadingImports matches the import declarations at the beginning of
+// statements.
+var leadingImports = regexp.MustCompile(`\A(\s|//[^\n]*\n)*(import\s+(\([^)]*\)|[^\n(]+)\s*\n\s*)+`)
 
 // files are the files of the package that makes the block a program, by name.
 // Whoever compiles them tells of errors by page and line.
@@ -101,7 +102,7 @@ func (b block) files(root string) (map[string]string, error) {
 		}
 	}
 	if len(statements) > 0 {
-		text, err := inFunction(root, name, cmp.Or(b.function, usualFunction), statements)
+		text, err := inFunction(root, name, cmp.Or(b.function, defaultFunction), statements)
 		if err != nil {
 			return nil, b.errorf("as a file, as declarations and as statements this is not Go: %w", err)
 		}
@@ -145,7 +146,7 @@ func inFunction(root, name, function string, statements []fragment) (string, err
 	}
 	var own, body strings.Builder
 	for _, f := range statements {
-		imports := leading.FindString(f.text)
+		imports := leadingImports.FindString(f.text)
 		if imports != "" {
 			own.WriteString("\n" + f.at(root) + imports)
 		}
@@ -204,8 +205,8 @@ func variables(file *ast.File) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// missing are import declarations, to stand behind a package's name, for the
-// packages that the file uses without importing them and that the table knows.
+// missing returns import declarations, to follow the package clause, for the
+// packages of the table that the file uses without importing them.
 func missing(file *ast.File) string {
 	unknown := map[*ast.Ident]bool{}
 	for _, name := range file.Unresolved {

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A link of a page to a heading, and a mention of a page or of a heading in a Go
-// file, lead to one that is there. Go files name pages from the root of the
+// Links of pages to headings, and mentions of pages and headings in Go files,
+// lead to existing ones. Go files name pages relative to the root of the
 // repository, such as docs/spec/policy.md#risk-tiers.
-func TestReferences_ToHeadings_LeadToOneThatIsThere(t *testing.T) {
+func TestReferences_Headings_Exist(t *testing.T) {
 	root := repository(t)
 	headings := pageHeadings(t, root)
 	for _, page := range pageNames(t, root) {
@@ -35,15 +35,16 @@ func TestReferences_ToHeadings_LeadToOneThatIsThere(t *testing.T) {
 	require.Positive(t, mentioned, "no Go file mentions a page, so nothing was checked")
 }
 
-// A section of a paper that the repository does not have tells a reader nothing.
-func TestReferences_ToPapersThatAreNotHere_AreNotMade(t *testing.T) {
+// References to numbered sections of documents outside the repository are not
+// allowed.
+func TestReferences_NumberedSections_DoNotOccur(t *testing.T) {
 	root := repository(t)
 	for _, file := range append(goFiles(t, root), pageNames(t, root)...) {
 		require.Empty(t, numbered.FindString(readText(t, root, file)), "%s cites a section by its number; write the rule itself, or link to docs/spec", file)
 	}
 }
 
-func TestReferences_AreFoundAsTheyAreWritten(t *testing.T) {
+func TestReferences_Patterns_FindEachForm(t *testing.T) {
 	const page = "# The page\n\n## What is kept?\n\n```sh\n# no heading\n```\n\n### The `id` of a key, and\u00a0more\n\n## What is kept?\n"
 	all := headings{"docs/spec/a.md": anchors(page)}
 	for _, good := range []string{"docs/spec/a.md", "docs/spec/a.md#the-page", "docs/spec/a.md#what-is-kept", "docs/spec/a.md#what-is-kept-1", "docs/spec/a.md#the-id-of-a-key-andmore"} {
@@ -93,9 +94,9 @@ func pageHeadings(t *testing.T, root string) headings {
 	return all
 }
 
-// anchors are those that the headings of a page get where it is shown: in lower
-// case, with hyphens for spaces and without punctuation, and numbered from 1 on
-// where the same one stands again.
+// anchors returns the anchors of the headings of a page, as a renderer creates
+// them: in lower case, with hyphens for spaces, without punctuation, and
+// numbered from 1 on if they repeat.
 func anchors(text string) map[string]bool {
 	found := map[string]bool{}
 	for _, line := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
@@ -117,8 +118,8 @@ func anchors(text string) map[string]bool {
 	return found
 }
 
-// linksOf are the pages and headings that a page links to, from the root of the
-// repository.
+// linksOf returns the pages and headings that a page links to, relative to the
+// root of the repository.
 func linksOf(page, text string) (targets []string) {
 	for _, found := range link.FindAllStringSubmatch(text, -1) {
 		file, anchor, _ := strings.Cut(found[1], "#")
@@ -132,8 +133,8 @@ func linksOf(page, text string) (targets []string) {
 	return targets
 }
 
-// goFiles are the Go files of all modules, this one excepted, since it shows what
-// it looks for.
+// goFiles returns the Go files of all modules, except this one, which contains
+// the patterns.
 func goFiles(t *testing.T, root string) (files []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {

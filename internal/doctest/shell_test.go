@@ -9,11 +9,12 @@ import (
 	"strings"
 )
 
-// commands are what a shell block may start a command with. What curl is shown
-// to answer is checked where the server is.
+// commands are the commands that shell blocks may use. The responses to curl
+// are checked where the server is tested.
 var commands = []string{"aureus", "bin/aureus", "cd", "curl", "export", "git", "go", "make"}
 
-// checkShell tells what a shell block names that is not there.
+// checkShell returns an error for something that the block names and that does
+// not exist.
 func (b block) checkShell(root string) error {
 	for _, words := range b.commandLines() {
 		for len(words) > 1 && assignment.MatchString(words[0]) {
@@ -45,8 +46,8 @@ var (
 	lexeme = regexp.MustCompile(`#[^\n]*|(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\|&;])+|[|&;\n]+`)
 )
 
-// commandLines are the commands of the block, each in words. In a console block
-// only the lines behind a prompt are commands, the rest is what they print.
+// commandLines returns the commands of the block as lists of words. In a
+// console block only the lines after a prompt are commands.
 func (b block) commandLines() [][]string {
 	text := strings.ReplaceAll(b.text, "\\\n", " ")
 	if b.language == "console" {
@@ -87,8 +88,7 @@ func checkMake(root string, arguments []string) error {
 	return nil
 }
 
-// checkGo checks that the packages named are there: by folder, or by import path
-// where that is ours.
+// checkGo checks that the named packages exist.
 func checkGo(root string, arguments []string) error {
 	for _, argument := range arguments {
 		folder, ours := strings.CutPrefix(argument, "github.com/farmountain/aureus-go")

@@ -1,11 +1,11 @@
-// Command releasecheck tries this repository as its users will have it after a
-// release. It publishes every module of the workspace, as the working tree has
-// it, to a module proxy in a temporary folder; then, in empty folders outside of
-// the workspace, it installs every command and builds a program with every
-// public package of each module. It fails where a user would: at a go.mod with a
-// replace, at a version that nobody publishes, at a file that is not committed.
+// Command releasecheck tests whether a release of this repository could be used. It
+// publishes every module of the workspace, as it is in the working tree, to a module
+// proxy in a temporary folder. Then, in empty folders outside the workspace, it
+// installs every command and builds a program with every public package. It fails
+// for the same reasons as for a user: a replace in a go.mod, a version that does not
+// exist, a file that is not committed.
 //
-// Run it in the folder of the repository: make release-check.
+// Run it from the root of the repository with make release-check.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() {
 	defer stop()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "release-check:", err)
-		os.Exit(1) //nolint:gocritic // stop only gives the signal back
+		os.Exit(1) //nolint:gocritic // stop only restores the default signal handling
 	}
 }
 
@@ -48,10 +48,10 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
-	sayf("release-check: every command and every package of %d modules can be had at %s", len(modules), version)
+	printf("release-check: all commands and packages of %d modules can be installed at %s", len(modules), version)
 	return nil
 }
 
-func sayf(format string, args ...any) {
-	_, _ = fmt.Fprintf(os.Stdout, format+"\n", args...) // nobody to tell if it cannot be told
+func printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(os.Stdout, format+"\n", args...) // an error cannot be reported
 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// ours is what the path of every module of this repository begins with.
-const ours = "github.com/farmountain/aureus-go"
+// modulePrefix is the prefix of the path of every module of this repository.
+const modulePrefix = "github.com/farmountain/aureus-go"
 
 // goModule is a module of the workspace.
 type goModule struct {
@@ -24,13 +24,13 @@ type goModule struct {
 	file   *modfile.File
 }
 
-// readModules reads the modules that go.work names, and the version that they
-// are released at: the one of aureus.Version. It refuses a go.mod that users
-// could not install.
+// readModules returns the modules of go.work, and the version of the release:
+// that of aureus.Version. It fails if users could not install one of the
+// modules.
 func readModules() (modules []goModule, version string, err error) {
 	source, err := os.ReadFile(filepath.Join("aureus", "version.go"))
 	if err != nil {
-		return nil, "", fmt.Errorf("this is not the folder of the repository: %w", err)
+		return nil, "", fmt.Errorf("this is not the root of the repository: %w", err)
 	}
 	found := regexp.MustCompile(`(?m)^const Version = "(.+)"$`).FindSubmatch(source)
 	if found == nil {
@@ -64,23 +64,26 @@ func readModules() (modules []goModule, version string, err error) {
 	return modules, version, nil
 }
 
-// installable says why users could not install the module of this go.mod.
+// installable returns why users could not install the module of this go.mod, or
+// nil.
 func installable(file *modfile.File, version string) error {
 	if len(file.Replace) > 0 || len(file.Exclude) > 0 {
-		return errors.New("it has a replace or an exclude, and `go install` refuses such a module; put a replace for development into go.work")
+		return errors.New("it has a replace or an exclude, which `go install` refuses; for development, use go.work instead")
 	}
 	for _, need := range file.Require {
 		if isOurs(need.Mod.Path) && need.Mod.Version != version {
-			return fmt.Errorf("it requires %s %s, and what is released is %s, as aureus.Version says", need.Mod.Path, need.Mod.Version, version)
+			return fmt.Errorf("it requires %s %s, but aureus.Version says that the release is %s", need.Mod.Path, need.Mod.Version, version)
 		}
 	}
 	return nil
 }
 
-func isOurs(path string) bool { return path == ours || strings.HasPrefix(path, ours+"/") }
+func isOurs(path string) bool {
+	return path == modulePrefix || strings.HasPrefix(path, modulePrefix+"/")
+}
 
-// command runs a command in a folder and returns what it prints to standard
-// output. Its error holds what it printed.
+// command runs a command in a folder and returns its standard output. The error
+// contains all of its output.
 func command(ctx context.Context, folder string, environment []string, name string, args ...string) (string, error) {
 	run := exec.CommandContext(ctx, name, args...) //nolint:gosec // the go command, git, and what was just built
 	var output, problems strings.Builder
@@ -91,8 +94,8 @@ func command(ctx context.Context, folder string, environment []string, name stri
 	return output.String(), nil
 }
 
-// packagesOf are the packages of the module that users can name: commands, and
-// packages to import, without those that are internal.
+// packagesOf returns the packages of the module that users can name: commands
+// and importable packages, without internal ones.
 func (m goModule) packagesOf(ctx context.Context) (commands, libraries []string, err error) {
 	text, err := command(ctx, m.folder, nil, "go", "list", "-f", "{{.Name}} {{.ImportPath}}", "./...")
 	if err != nil {

@@ -7,14 +7,14 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-func TestInstallable_GoModThatUsersCannotInstall_IsRefused(t *testing.T) {
-	const plain = "module " + ours + "/x\n\ngo 1.26.0\n\nrequire " + ours + " v1.2.3\n"
+func TestInstallable_InvalidGoMod_IsRefused(t *testing.T) {
+	const plain = "module " + modulePrefix + "/x\n\ngo 1.26.0\n\nrequire " + modulePrefix + " v1.2.3\n"
 	for reason, row := range map[string]struct{ text, want string }{
-		"a module as it should be":      {plain, ""},
-		"a replace":                     {plain + "\nreplace " + ours + " => ../\n", "replace"},
-		"an exclude":                    {plain + "\nexclude " + ours + " v1.2.2\n", "exclude"},
-		"a sibling of another version":  {strings.ReplaceAll(plain, "v1.2.3", "v0.0.0"), "requires " + ours + " v0.0.0"},
-		"a stranger of another version": {plain + "\nrequire example.com/other v0.1.0\n", ""},
+		"a valid module": {plain, ""},
+		"a replace":      {plain + "\nreplace " + modulePrefix + " => ../\n", "replace"},
+		"an exclude":     {plain + "\nexclude " + modulePrefix + " v1.2.2\n", "exclude"},
+		"another version of a module of this repository": {strings.ReplaceAll(plain, "v1.2.3", "v0.0.0"), "requires " + modulePrefix + " v0.0.0"},
+		"another version of a foreign module":            {plain + "\nrequire example.com/other v0.1.0\n", ""},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			file, err := modfile.Parse("go.mod", []byte(row.text), nil)
@@ -29,7 +29,7 @@ func TestInstallable_GoModThatUsersCannotInstall_IsRefused(t *testing.T) {
 	}
 }
 
-func TestFiles_ModuleBelow_IsLeftOut(t *testing.T) {
+func TestInside_NestedModule_IsOmitted(t *testing.T) {
 	below := map[string]bool{"controlplane": true}
 	for name, want := range map[string]bool{"go.mod": false, "aureus/client.go": false, "controlplane/go.mod": true, "controlplane/cmd/aureus/main.go": true} {
 		if got := inside(name, below); got != want {

@@ -15,9 +15,10 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// publish puts the module into the proxy: the files that git tracks in its
-// folder, as they are in the working tree, without those of the modules below.
-// The form of a proxy's folder is that of https://go.dev/ref/mod#goproxy-protocol.
+// publish adds the module to the proxy: the files in its folder that git
+// tracks, as they are in the working tree, without nested modules. The layout
+// of the proxy's folder is described at
+// https://go.dev/ref/mod#goproxy-protocol.
 func (m goModule) publish(ctx context.Context, proxy, version string) error {
 	files, err := m.files(ctx)
 	if err != nil {
@@ -50,10 +51,10 @@ func (m goModule) publish(ctx context.Context, proxy, version string) error {
 	return nil
 }
 
-// file is a file of the working tree, with its place in the module.
-type file struct{ place, name string }
+// file is a file of the working tree, and its path in the module.
+type file struct{ path, name string }
 
-func (f file) Path() string                 { return f.place }
+func (f file) Path() string                 { return f.path }
 func (f file) Lstat() (fs.FileInfo, error)  { return os.Lstat(f.name) }
 func (f file) Open() (io.ReadCloser, error) { return os.Open(f.name) }
 
@@ -71,13 +72,13 @@ func (m goModule) files(ctx context.Context) (files []zip.File, err error) {
 	}
 	for _, name := range names {
 		if !inside(name, below) {
-			files = append(files, file{place: name, name: filepath.Join(m.folder, filepath.FromSlash(name))})
+			files = append(files, file{path: name, name: filepath.Join(m.folder, filepath.FromSlash(name))})
 		}
 	}
 	return files, nil
 }
 
-// inside reports whether the file is in one of the folders or below it.
+// inside reports whether the file is inside one of the folders.
 func inside(name string, folders map[string]bool) bool {
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		if folders[dir] {

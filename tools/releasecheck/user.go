@@ -9,12 +9,13 @@ import (
 	"strings"
 )
 
-// user is somebody with an empty folder and the go command: no workspace, no
-// module of ours in the cache, and a proxy that has what was published.
+// user is a user with an empty folder and the go command: without a workspace
+// or cached modules of this repository, and with a proxy that has the published
+// ones.
 type user struct {
 	folder, proxy, version string
 	environment            []string
-	tried                  int
+	folders                int
 }
 
 func newUser(ctx context.Context, folder, version string) (*user, error) {
@@ -25,17 +26,18 @@ func newUser(ctx context.Context, folder, version string) (*user, error) {
 	lines := append(strings.Split(text, "\n"), "", "", "")
 	cache, proxies, flags := lines[0], lines[1], lines[2]
 	u := &user{folder: folder, proxy: filepath.Join(folder, "proxy"), version: version}
-	// What this machine has downloaded is a proxy too; the user's own cache is
-	// empty, so that nothing of ours is in it from an earlier run.
+	// The download cache of this machine also serves as a proxy. The user's own cache
+	// is empty, so that it has no modules of an earlier run.
 	sources := "file://" + filepath.ToSlash(u.proxy) + ",file://" + filepath.ToSlash(filepath.Join(cache, "cache", "download")) + "," + proxies
 	u.environment = append(os.Environ(),
-		"GOPROXY="+sources, "GONOSUMDB="+ours+","+ours+"/*", "GOPRIVATE=", "GONOPROXY=",
+		"GOPROXY="+sources, "GONOSUMDB="+modulePrefix+","+modulePrefix+"/*", "GOPRIVATE=", "GONOPROXY=",
 		"GOMODCACHE="+filepath.Join(folder, "cache"), "GOBIN="+filepath.Join(folder, "bin"),
 		"GOWORK=off", "GOFLAGS="+strings.TrimSpace(flags+" -modcacherw -trimpath"), "CGO_ENABLED=0")
 	return u, nil
 }
 
-// try installs the commands of the module and builds with its packages.
+// try installs the commands of the module and builds a program with its
+// packages.
 func (u *user) try(ctx context.Context, m goModule) error {
 	commands, libraries, err := m.packagesOf(ctx)
 	if err != nil {
@@ -52,10 +54,10 @@ func (u *user) try(ctx context.Context, m goModule) error {
 	return nil
 }
 
-// install is `go install NAME@VERSION` in an empty folder. The command aureus
-// must also say that it is of that version.
+// install runs `go install NAME@VERSION` in an empty folder. The command aureus
+// must also print that version.
 func (u *user) install(ctx context.Context, name string) error {
-	sayf("go install %s@%s", name, u.version)
+	printf("go install %s@%s", name, u.version)
 	folder, err := u.emptyFolder()
 	if err != nil {
 		return err
@@ -76,10 +78,10 @@ func (u *user) install(ctx context.Context, name string) error {
 	return nil
 }
 
-// build is `go get MODULE@VERSION` and `go build` in a new module with a program
-// that imports each of the packages.
+// build runs `go get MODULE@VERSION` and `go build` in a new module with a
+// program that imports each of the packages.
 func (u *user) build(ctx context.Context, m goModule, libraries []string) error {
-	sayf("go get %s@%s", m.path, u.version)
+	printf("go get %s@%s", m.path, u.version)
 	folder, err := u.emptyFolder()
 	if err != nil {
 		return err
@@ -105,7 +107,7 @@ func (u *user) build(ctx context.Context, m goModule, libraries []string) error 
 }
 
 func (u *user) emptyFolder() (string, error) {
-	u.tried++
-	folder := filepath.Join(u.folder, fmt.Sprintf("user%d", u.tried))
+	u.folders++
+	folder := filepath.Join(u.folder, fmt.Sprintf("user%d", u.folders))
 	return folder, os.Mkdir(folder, 0o750)
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every package says what it is, in the form that `go doc` and a search expect.
-func TestEveryPackageTellsItsStory(t *testing.T) {
-	for _, p := range ours(t) {
+// Every package has a package comment in the usual form.
+func TestPackages_All_HaveAPackageComment(t *testing.T) {
+	for _, p := range allPackages(t) {
 		if len(p.GoFiles) == 0 {
-			continue // tests alone have nobody to tell
+			continue // only tests
 		}
 		require.NotEmpty(t, p.Doc, "%s has no package comment: say in a doc.go what it is for", p.ImportPath)
 		if p.Name != "main" {
@@ -24,9 +24,9 @@ func TestEveryPackageTellsItsStory(t *testing.T) {
 	}
 }
 
-// make, CI and these tests visit what go.work names: a module that it does not
-// name is checked by nobody.
-func TestTheWorkspaceNamesEveryModule(t *testing.T) {
+// make, CI and these tests visit the modules of go.work. A module that it does
+// not list would not be tested.
+func TestWorkspace_Modules_AreAllListed(t *testing.T) {
 	dir := root(t)
 	var found []string
 	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {

@@ -14,12 +14,12 @@ const openTelemetry = "go.opentelemetry.io"
 // A room is a folder at the top of the repository. Its entry says which rooms
 // its packages may import, and which its tests may import besides. A package in
 // a room may have an entry of its own.
-type room struct {
+type folderRules struct {
 	imports, testsImport []string
 	openTelemetry        bool // may import OpenTelemetry
 }
 
-var rooms = map[string]room{
+var importRules = map[string]folderRules{
 	"aureus": {imports: []string{"internal"}},
 
 	// Its examples test a service that is guarded.
@@ -40,8 +40,9 @@ var rooms = map[string]room{
 	"tools":        {},
 }
 
-// roomOf is the first folder of an import path of ours, and empty for others'.
-func roomOf(importPath string) string {
+// topFolder returns the top folder of an import path of this repository, or ""
+// for others.
+func topFolder(importPath string) string {
 	rest, ok := strings.CutPrefix(importPath, modulePath+"/")
 	if !ok {
 		return ""
@@ -50,11 +51,12 @@ func roomOf(importPath string) string {
 	return name
 }
 
-// mayImport is nil where a package (inTest: one of its tests) may import path.
+// mayImport returns nil if a package, or one of its tests if inTest is set, may
+// import path.
 func mayImport(importer string, inTest bool, path string) error {
-	from, ok := rooms[strings.TrimPrefix(importer, modulePath+"/")]
+	from, ok := importRules[strings.TrimPrefix(importer, modulePath+"/")]
 	if !ok {
-		from, ok = rooms[roomOf(importer)]
+		from, ok = importRules[topFolder(importer)]
 	}
 	if !ok {
 		return fmt.Errorf("%s is in a room without an entry in this test: say what it may import", importer)
@@ -64,20 +66,20 @@ func mayImport(importer string, inTest bool, path string) error {
 		if from.openTelemetry || (inTest && slices.Contains(from.testsImport, "otelbridge")) {
 			return nil
 		}
-		return fmt.Errorf("%s imports %s: only otelbridge knows OpenTelemetry", importer, path)
+		return fmt.Errorf("%s imports %s: only otelbridge may import OpenTelemetry", importer, path)
 	}
-	to := roomOf(path)
+	to := topFolder(path)
 	switch {
-	case to == "", to == roomOf(importer), slices.Contains(from.imports, to):
+	case to == "", to == topFolder(importer), slices.Contains(from.imports, to):
 		return nil
 	case inTest && slices.Contains(from.testsImport, to):
 		return nil
 	}
-	return fmt.Errorf("%s imports %s: that is no arrow of this house", importer, path)
+	return fmt.Errorf("%s imports %s: the rules in this test do not allow that", importer, path)
 }
 
-func TestArrowsHold(t *testing.T) {
-	for _, p := range ours(t) {
+func TestImports_AllPackages_FollowTheRules(t *testing.T) {
+	for _, p := range allPackages(t) {
 		for _, path := range p.Imports {
 			require.NoError(t, mayImport(p.ImportPath, false, path))
 		}
@@ -87,7 +89,7 @@ func TestArrowsHold(t *testing.T) {
 	}
 }
 
-func TestArrowsRefuse(t *testing.T) {
+func TestMayImport_ForbiddenImport_IsAnError(t *testing.T) {
 	for reason, arrow := range map[string]struct {
 		from, to string
 		inTest   bool
@@ -119,9 +121,9 @@ func TestArrowsRefuse(t *testing.T) {
 	}
 }
 
-// What the root packages may link besides the standard library: this, and no
-// CEL, no JSON Schema, no OpenTelemetry.
-var links = map[string][]string{
+// allowedLinks lists what the root packages may link besides the standard
+// library. CEL, JSON Schema and OpenTelemetry are not allowed.
+var allowedLinks = map[string][]string{
 	"aureus":  {"github.com/go-json-experiment/json"},
 	"guard":   {"github.com/go-json-experiment/json"},
 	"crvgate": {"github.com/go-json-experiment/json"},
@@ -132,8 +134,8 @@ var links = map[string][]string{
 	"middleware": {"github.com/go-json-experiment/json", "github.com/felixge/httpsnoop"},
 }
 
-func TestRootPackagesLinkLittle(t *testing.T) {
-	for name, allowed := range links {
+func TestLinks_RootPackages_HaveFewDependencies(t *testing.T) {
+	for name, allowed := range allowedLinks {
 		t.Run(name, func(t *testing.T) {
 			allowed := append(slices.Clone(allowed), modulePath)
 			for _, p := range goList(t, "-deps", "./"+name) {

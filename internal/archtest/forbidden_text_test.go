@@ -11,37 +11,37 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// trace is something that a file says about the machine or the workplace where
-// it was written. The project is read elsewhere, and speaks of itself alone.
-type trace struct {
+// forbiddenText is a text that depends on the machine or the environment where
+// a file was written, and that means nothing to other readers.
+type forbiddenText struct {
 	what    string
 	pattern *regexp.Regexp
-	inTests bool // looked for in tests and their data too
+	inTests bool // also forbidden in tests and their data
 }
 
-var traces = []trace{
+var forbiddenTexts = []forbiddenText{
 	{"a path of the machine it was written on", regexp.MustCompile("(?m)(^|[\\s\"'`(=:<])/(work|root)/"), true},
-	{"a path of papers that are not in this repository", regexp.MustCompile(`\bshared/(DESIGN|SPEC|STYLE|OTEL|conformance)\b`), true},
+	{"a path of documents that are not in this repository", regexp.MustCompile(`\bshared/(DESIGN|SPEC|STYLE|OTEL|conformance)\b`), true},
 	{"a temporary folder", regexp.MustCompile("(?m)(^|[\\s\"'`(=:<])/tmp/"), false},
 	{"the host of a package registry", regexp.MustCompile(`(?i)\b(proxy|sum)\.golang\.org\b|\b(deb|security|ftp)\.debian\.org\b|\bregistry\.(npmjs|yarnpkg)\.(org|com)\b|\b(files\.pythonhosted|pypi)\.org\b`), true},
 }
 
-// found is what the text of the named file gives away, and empty if nothing.
-func found(name string, text []byte) (what, where string) {
+// findForbidden returns the first forbidden text in the named file, or "".
+func findForbidden(name string, text []byte) (what, where string) {
 	test := strings.HasSuffix(name, "_test.go") || strings.Contains(name, "testdata/")
-	for _, trace := range traces {
-		if test && !trace.inTests {
+	for _, forbiddenText := range forbiddenTexts {
+		if test && !forbiddenText.inTests {
 			continue
 		}
-		if match := trace.pattern.Find(text); match != nil {
-			return trace.what, strings.TrimSpace(string(match))
+		if match := forbiddenText.pattern.Find(text); match != nil {
+			return forbiddenText.what, strings.TrimSpace(string(match))
 		}
 	}
 	return "", ""
 }
 
-// What is committed, and what would be next.
-func TestNoFileSpeaksOfItsMachine(t *testing.T) {
+// Checks all files that are committed or could be.
+func TestFiles_All_ContainNoLocalPaths(t *testing.T) {
 	dir := root(t)
 	names := strings.Split(string(output(t, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")), "\x00")
 	read := 0
@@ -51,21 +51,21 @@ func TestNoFileSpeaksOfItsMachine(t *testing.T) {
 		}
 		text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
 		if os.IsNotExist(err) {
-			continue // removed, and not yet committed
+			continue // removed, but not committed yet
 		}
 		require.NoError(t, err)
 		read++
 		if bytes.IndexByte(text, 0) >= 0 {
-			continue // an image or another file that nobody reads as text
+			continue // not a text file
 		}
-		what, where := found(name, text)
+		what, where := findForbidden(name, text)
 		require.Empty(t, what, "%s holds %s: %q", name, what, where)
 	}
 	require.Greater(t, read, 20, "git knows next to no file")
 }
 
-func TestTracesAreFound(t *testing.T) {
-	// Put together here, so that this file gives nothing away either.
+func TestFindForbidden_EachKind_IsFound(t *testing.T) {
+	// The texts are concatenated, so that this file does not contain them.
 	for text, in := range map[string]string{
 		"see /wo" + "rk/main/aureus":            "README.md",
 		`{"dir":"/ro` + `ot/go"}`:               "guard/testdata/case.json",
@@ -74,7 +74,7 @@ func TestTracesAreFound(t *testing.T) {
 		"from https://proxy.gol" + "ang.org/x":  "CONTRIBUTING.md",
 		"deb http://deb.deb" + "ian.org/debian": ".ci/run",
 	} {
-		what, _ := found(in, []byte(text))
+		what, _ := findForbidden(in, []byte(text))
 		require.NotEmpty(t, what, "%q in %s", text, in)
 	}
 	for text, in := range map[string]string{
@@ -83,7 +83,7 @@ func TestTracesAreFound(t *testing.T) {
 		`"path":"/t` + `mp/upload"`:               "guard/testdata/case.json",
 		"golang.org/x/vuln and RFC 9457 are fine": "Makefile",
 	} {
-		what, where := found(in, []byte(text))
+		what, where := findForbidden(in, []byte(text))
 		require.Empty(t, what, "%q in %s", where, in)
 	}
 }
