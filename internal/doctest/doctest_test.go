@@ -119,10 +119,10 @@ func TestReadPage_InvalidPages_Fail(t *testing.T) {
 		expect string
 	}{
 		"a block that does not say what it holds": {[]string{"'''", "x := 1", "'''"}, "p.md:1: a block must name its language"},
-		"Go under another name":                   {[]string{"'''golang", "x := 1", "'''"}, `this one says "golang"`},
+		"Go under another name":                   {[]string{"'''golang", "x := 1", "'''"}, `this one names "golang"`},
 		"a block without an end":                  {[]string{"'''go", "x := 1"}, "p.md:1: this block has no end"},
 		"a comment without an end":                {[]string{"", "<!-- doctest", "x"}, "p.md:2: this comment has no end"},
-		"an option that there is not":             {[]string{"<!-- doctest: skip -->", "'''go", "'''"}, `"skip" is no option`},
+		"an unknown option":                       {[]string{"<!-- doctest: skip -->", "'''go", "'''"}, `"skip" is not an option`},
 		"a comment before text":                   {[]string{"<!-- doctest: run -->", "text"}, "right before a block of Go"},
 		"a comment before another block":          {[]string{"<!-- doctest: run -->", "'''sh", "make", "'''"}, "right before a block of Go"},
 		"a comment at the end":                    {[]string{"text", "", "<!-- doctest: run -->"}, "p.md:3: a doctest comment"},
