@@ -77,7 +77,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.folder = folder
-	db, err := sqlite.Open(ctx, control, storage.Options{OwnKey: s.ownKey, OnAudit: s.observe.News, LetIn: s.longReads(s.governor.Audit)})
+	db, err := sqlite.Open(ctx, control, storage.Options{OwnKey: s.ownKey, OnAudit: s.observe.Notify, LetIn: s.longReads(s.governor.Audit)})
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
@@ -86,7 +86,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		s.db = config.wrapStore(db)
 		s.observe.Store = s.db
 	}
-	reports, err := telemetrysqlite.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.observe.News, LetIn: s.longReads(s.governor.Reads)})
+	reports, err := telemetrysqlite.Open(ctx, telemetryFile, telemetry.Options{Clock: config.Now, OnEvents: s.observe.Notify, LetIn: s.longReads(s.governor.Reads)})
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}

@@ -15,61 +15,50 @@ import (
 )
 
 const (
-	// feedPoll is how often a feed looks into the stores although nobody told it of
-	// anything new: another process may have written.
+	// feedPoll is how often a feed reads the stores without a call of Notify.
 	feedPoll = time.Second
-	// feedPause is the least time between two looks, so that many small commits
+	// feedPause is the shortest time between two reads, so that many small commits
 	// are read together.
 	feedPause = 20 * time.Millisecond
-	// maxRecent and maxRecentBytes bound what a feed holds of each store.
-	maxRecent      = 1024
-	maxRecentBytes = 4 << 20
-	// streamAudit is how many entries of the audit log are read at a time.
-	streamAudit = 256
+	// auditReadLimit is how many entries of the audit log one read returns.
+	auditReadLimit = 256
 )
 
-// feeds has one feed for each tenant that somebody follows.
+// feeds holds one feed for each tenant whose stream has clients.
 type feeds struct {
 	mu       sync.Mutex
 	byTenant map[string]*feed
-	ended    sync.WaitGroup
+	ended    sync.WaitGroup // the goroutines of the feeds
 }
 
-// feed reads what is new of one tenant once for all who follow it, and holds
-// the latest of it. Who is further behind reads the stores. It has a goroutine,
-// which ends with the last follower.
+// feed reads the new events of one tenant once for all its followers, and keeps
+// the latest ones in memory. A follower that needs older events reads the stores
+// itself. The feed's goroutine ends when the last follower unsubscribes.
 type feed struct {
 	service *Service
 	tenant  string
-	wake    chan struct{} // holds one signal: there is something new
+	wake    chan struct{} // capacity 1: a value means that there are new events to read
 	end     context.CancelFunc
 
 	followers int // guarded by feeds.mu
 
 	mu        sync.Mutex
-	changed   chan struct{} // closed when there is more, and replaced
-	begun     bool          // it knows where the stores end
-	telemetry recent[telemetry.Arrived]
-	audit     recent[auditEvent]
+	changed   chan struct{} // closed and replaced after every read that advances
+	started   bool          // the first read is done, so the windows have a position
+	telemetry window[telemetry.Arrived]
+	audit     window[auditEvent]
 }
 
-// auditEvent is an entry that may be told, as it is told.
+// auditEvent is an audit entry in the form in which the stream sends it.
 type auditEvent struct {
 	sequence        int64
 	kind, principal string
-	text            []byte
+	text            []byte // JSON
 }
 
-// recent is the latest items of a store: all there are behind the place from, up
-// to the place to.
-type recent[T any] struct {
-	from, to int64
-	items    []T
-	bytes    int
-}
-
-// follow gives the tenant's feed, which runs until leave is called.
-func (s *Service) follow(tenant string) (f *feed, leave func()) {
+// subscribe returns the feed of the tenant, and starts it for the first follower.
+// The follower must call unsubscribe when it ends.
+func (s *Service) subscribe(tenant string) (f *feed, unsubscribe func()) {
 	s.feeds.mu.Lock()
 	defer s.feeds.mu.Unlock()
 	f = s.feeds.byTenant[tenant]
@@ -94,9 +83,9 @@ func (s *Service) follow(tenant string) (f *feed, leave func()) {
 	})
 }
 
-// News tells the tenant's feed, if there is one, that there is something new. It
-// returns at once.
-func (s *Service) News(tenant string) {
+// Notify makes the feed of the tenant, if there is one, read the stores soon. The
+// stores call it after a commit. It does not block.
+func (s *Service) Notify(tenant string) {
 	s.feeds.mu.Lock()
 	f := s.feeds.byTenant[tenant]
 	s.feeds.mu.Unlock()
@@ -105,17 +94,19 @@ func (s *Service) News(tenant string) {
 	}
 	select {
 	case f.wake <- struct{}{}:
-	default: // it is about to look
+	default: // a read is already due
 	}
 }
 
+// run reads the stores after each call of Notify, and at least once per feedPoll,
+// until the context ends.
 func (f *feed) run(ctx context.Context) {
 	poll := time.NewTicker(feedPoll)
 	defer poll.Stop()
 	for {
-		more, err := f.look(ctx)
+		more, err := f.readNew(ctx)
 		if err != nil && ctx.Err() == nil {
-			f.service.Log.WarnContext(ctx, "what is new cannot be read for those who follow", slog.String("tenant", f.tenant), slog.Any("error", err))
+			f.service.Log.WarnContext(ctx, "reading new events for the stream failed", slog.String("tenant", f.tenant), slog.Any("error", err))
 		}
 		pause := time.NewTimer(feedPause)
 		select {
@@ -136,98 +127,83 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// look reads a portion of what is new, and says whether there is more.
-func (f *feed) look(ctx context.Context) (more bool, err error) {
+// readNew reads a limited number of new events into the windows. more is true if
+// the stores have further ones. The first call starts at the present ends of the
+// stores.
+func (f *feed) readNew(ctx context.Context) (more bool, err error) {
 	f.mu.Lock()
-	begun, at := f.begun, place{telemetry: f.telemetry.to, audit: f.audit.to}
+	started, from := f.started, position{telemetry: f.telemetry.to, audit: f.audit.to}
 	f.mu.Unlock()
-	if !begun {
-		if at, err = f.service.endOf(ctx, f.tenant); err != nil {
+	if !started {
+		if from, err = f.service.storeEnds(ctx, f.tenant); err != nil {
 			return false, err
 		}
 	}
-	events, seen, err := f.service.Telemetry.Tail(ctx, f.tenant, "", "", at.telemetry)
+	events, telemetryTo, err := f.service.Telemetry.Tail(ctx, f.tenant, "", "", from.telemetry)
 	if err != nil {
 		return false, err
 	}
-	entries, reached, last, err := f.service.auditTail(ctx, f.tenant, storage.AuditTail{Decisions: true, Approvals: true}, at.audit)
+	entries, auditTo, lastAudit, err := f.service.readAudit(ctx, f.tenant, storage.AuditTail{Decisions: true, Approvals: true}, from.audit)
 	if err != nil {
 		return false, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.begun {
-		f.begun = true
-		f.telemetry.from, f.telemetry.to, f.audit.from, f.audit.to = at.telemetry, at.telemetry, at.audit, at.audit
-	} else if seen == at.telemetry && reached == at.audit {
+	if !f.started {
+		f.started = true
+		f.telemetry.from, f.telemetry.to, f.audit.from, f.audit.to = from.telemetry, from.telemetry, from.audit, from.audit
+	} else if telemetryTo == from.telemetry && auditTo == from.audit {
 		return false, nil
 	}
-	f.telemetry.add(events, seen, func(e telemetry.Arrived) (int64, int) { return e.Seq, len(e.Body) })
-	f.audit.add(entries, reached, func(e auditEvent) (int64, int) { return e.sequence, len(e.text) })
+	f.telemetry.add(events, telemetryTo, func(e telemetry.Arrived) (int64, int) { return e.Seq, len(e.Body) })
+	f.audit.add(entries, auditTo, func(e auditEvent) (int64, int) { return e.sequence, len(e.text) })
 	close(f.changed)
 	f.changed = make(chan struct{})
-	return seen < f.service.Telemetry.Latest() || reached < last, nil
+	return telemetryTo < f.service.Telemetry.Latest() || auditTo < lastAudit, nil
 }
 
-// add appends items that were found up to the place to, and lets go of the
-// oldest beyond the bounds. Slices that were given out stay as they are.
-func (r *recent[T]) add(items []T, to int64, of func(T) (place int64, size int)) {
-	for _, item := range items {
-		_, size := of(item)
-		r.bytes += size
-	}
-	r.items, r.to = append(r.items, items...), to
-	drop := 0
-	for len(r.items)-drop > maxRecent || r.bytes > maxRecentBytes {
-		at, size := of(r.items[drop])
-		r.from = at
-		r.bytes -= size
-		drop++
-	}
-	if drop > 0 {
-		r.items = append([]T(nil), r.items[drop:]...)
-	}
-}
-
-// snapshot is what the feed holds, and a channel that is closed when it holds
-// more.
-func (f *feed) snapshot() (events recent[telemetry.Arrived], audit recent[auditEvent], begun bool, changed <-chan struct{}) {
+// snapshot returns the windows of the feed, whether the feed has started, and a
+// channel that is closed when the windows change.
+func (f *feed) snapshot() (events window[telemetry.Arrived], audit window[auditEvent], started bool, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.telemetry, f.audit, f.begun, f.changed
+	return f.telemetry, f.audit, f.started, f.changed
 }
 
-// endOf is where both stores end now.
-func (s *Service) endOf(ctx context.Context, tenant string) (at place, err error) {
-	at.telemetry = s.Telemetry.Latest()
+// storeEnds returns the position of the latest event in both stores.
+func (s *Service) storeEnds(ctx context.Context, tenant string) (end position, err error) {
+	end.telemetry = s.Telemetry.Latest()
 	err = s.Store.View(ctx, func(t storage.Tx) error {
-		at.audit, err = t.Audit().Last(tenant)
+		end.audit, err = t.Audit().Last(tenant)
 		return err
 	})
-	return at, err
+	return end, err
 }
 
-// auditTail reads entries that may be told behind a place.
-func (s *Service) auditTail(ctx context.Context, tenant string, which storage.AuditTail, after int64) (events []auditEvent, reached, last int64, err error) {
-	which.Limit = streamAudit
+// readAudit returns the selected entries of the audit log after the sequence
+// after, in order, auditReadLimit at most. reached is the sequence of the last
+// entry that was examined: continue from there. last is the last one of the log.
+func (s *Service) readAudit(ctx context.Context, tenant string, selected storage.AuditTail, after int64) (events []auditEvent, reached, last int64, err error) {
+	selected.Limit = auditReadLimit
 	var entries []aureus.AuditRecord
 	err = s.Store.View(ctx, func(t storage.Tx) error {
-		entries, reached, last, err = t.Audit().Tail(tenant, which, after)
+		entries, reached, last, err = t.Audit().Tail(tenant, selected, after)
 		return err
 	})
 	for i := range entries {
 		if err != nil {
 			break
 		}
-		event := auditEvent{sequence: entries[i].Sequence, kind: kindOf(entries[i].Kind), principal: entries[i].Principal}
+		event := auditEvent{sequence: entries[i].Sequence, kind: streamKind(entries[i].Kind), principal: entries[i].Principal}
 		event.text, err = strictjson.MarshalText(entries[i])
 		events = append(events, event)
 	}
 	return events, reached, last, err
 }
 
-// kindOf is the stream's word for a kind of audit entry, or empty.
-func kindOf(entry string) string {
+// streamKind returns the stream's name for a kind of audit entry, and "" for a
+// kind that the stream does not send.
+func streamKind(entry string) string {
 	switch {
 	case entry == vocab.AuditDecision:
 		return vocab.StreamDecision

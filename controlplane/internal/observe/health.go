@@ -16,13 +16,14 @@ type Health struct {
 	Version string `json:"version"`
 }
 
-// alive answers GET /healthz: the process runs.
+// alive answers GET /healthz: 200 as long as the process runs.
 func (*Service) alive(w http.ResponseWriter, _ *http.Request, _ web.Caller) error {
 	web.WriteJSON(w, http.StatusOK, Health{Status: "ok", Version: aureus.Version})
 	return nil
 }
 
-// ready answers GET /readyz: both stores can be read and written.
+// ready answers GET /readyz: 200 if both stores can be read and written, otherwise
+// 503.
 func (s *Service) ready(w http.ResponseWriter, r *http.Request, _ web.Caller) error {
 	for _, store := range []struct {
 		name  string
@@ -36,10 +37,10 @@ func (s *Service) ready(w http.ResponseWriter, r *http.Request, _ web.Caller) er
 	return nil
 }
 
-// notReady says which of the two stores is not ready. The cause is logged only,
-// since everyone may ask.
+// notReady is the response for a store that is not ready. The cause is only logged,
+// because the route needs no key.
 func notReady(store string, cause error) error {
-	return web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the "+store+" cannot be read or written now: requests that change it are refused, those that only read are served",
-		web.WithRemediation("Look at the server's log, the free space of its disk, and the permissions of its files. It is ready again by itself as soon as a write succeeds."),
+	return web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the "+store+" cannot be read or written now: requests that change it are refused, requests that only read are served",
+		web.WithRemediation("Check the server's log, the free space of its disk and the permissions of its files. The server becomes ready again by itself when a write succeeds."),
 		web.WithRetryAfter(time.Second), web.WithCause(cause))
 }

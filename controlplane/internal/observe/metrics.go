@@ -12,9 +12,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// writeMetrics writes figures about the server and about the tenant of the key, in
-// the text format of Prometheus (0.0.4). Their number is fixed: nothing that a client
-// names becomes a label.
+// writeMetrics answers GET /metrics with counters and gauges of the server and of
+// the key's tenant, in the text format of Prometheus (0.0.4). The number of series
+// is fixed: no text that a client sent becomes a label.
 func (s *Service) writeMetrics(w http.ResponseWriter, _ *http.Request, c web.Caller) error {
 	var b bytes.Buffer
 	head := func(name, kind, help string) {
@@ -22,7 +22,7 @@ func (s *Service) writeMetrics(w http.ResponseWriter, _ *http.Request, c web.Cal
 	}
 	const reports = "aureus_reports_total"
 	counts := s.reports.of(c.Tenant)
-	head(reports, "counter", "Telemetry items that the tenant reported since the start: accepted, refused for what they are, or deferred because the store did not take them.")
+	head(reports, "counter", "Telemetry items that the tenant reported since the start: accepted, refused as invalid, or deferred because the store could not take them now.")
 	for _, kind := range telemetry.Kinds {
 		for _, outcome := range []struct {
 			name  string
@@ -31,24 +31,15 @@ func (s *Service) writeMetrics(w http.ResponseWriter, _ *http.Request, c web.Cal
 			fmt.Fprintf(&b, "%s{kind=%q,outcome=%q} %d\n", reports, kind, outcome.name, outcome.count.Load())
 		}
 	}
-	head("aureus_open_requests", "gauge", "Requests that are answered now, this one too.")
+	head("aureus_open_requests", "gauge", "Requests being answered now, including this one.")
 	fmt.Fprintf(&b, "aureus_open_requests %d\n", s.OpenRequests())
 	head("aureus_stream_clients", "gauge", "Clients that follow the stream.")
 	fmt.Fprintf(&b, "aureus_stream_clients %d\n", s.Streams())
-	head("aureus_build_info", "gauge", "The version that runs.")
+	head("aureus_build_info", "gauge", "The version of the server.")
 	fmt.Fprintf(&b, "aureus_build_info{version=%q} 1\n", aureus.Version)
 
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
-	_, _ = w.Write(b.Bytes()) // fails where the client is gone
+	_, _ = w.Write(b.Bytes()) // it fails if the client has disconnected
 	return nil
-}
-
-// Count is how many items of the kind the tenant reported since the start with
-// that outcome: accepted, refused or deferred.
-func (s *Service) Count(tenant string, kind telemetry.Kind, outcome string) int64 {
-	counts := s.reports.of(tenant)
-	return map[string]*atomic.Int64{
-		"accepted": &counts.accepted[kind], "refused": &counts.refused[kind], "deferred": &counts.deferred[kind],
-	}[outcome].Load()
 }

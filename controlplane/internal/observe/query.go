@@ -1,12 +1,9 @@
 package observe
 
 import (
-	"bufio"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,133 +16,12 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// MaxQueryTags bounds the tags of one query: each is a search in every row.
+// MaxQueryTags limits the tags of one query, because the store compares each of
+// them with every metric in the time range.
 const MaxQueryTags = 32
 
-// listMetrics answers GET metrics with a bare array, ordered by time.
-func (s *Service) listMetrics(w http.ResponseWriter, r *http.Request, c web.Caller) error {
-	q, err := readQuery(r)
-	if err != nil {
-		return err
-	}
-	within, err := q.times()
-	if err != nil {
-		return err
-	}
-	tags, err := q.tags()
-	if err != nil {
-		return err
-	}
-	page, err := s.Telemetry.Metrics(r.Context(), c.Tenant, telemetry.MetricQuery{Name: q.values.Get("name"), Range: within, Tags: tags}, q.paging)
-	return s.stream(w, r, page, err)
-}
-
-// listEvents answers GET events with a bare array, ordered by time.
-func (s *Service) listEvents(w http.ResponseWriter, r *http.Request, c web.Caller) error {
-	q, err := readQuery(r)
-	if err != nil {
-		return err
-	}
-	within, err := q.times()
-	if err != nil {
-		return err
-	}
-	kind := aureus.TelemetryEventType(q.values.Get("type"))
-	if words := kind.Words(); kind != "" && !slices.Contains(words, string(kind)) {
-		return web.BadQuery("type", "must be one of "+strings.Join(words, ", "))
-	}
-	own, err := q.source()
-	if err != nil {
-		return err
-	}
-	page, err := s.Telemetry.Events(r.Context(), c.Tenant, telemetry.EventQuery{
-		Type: kind, WorkflowID: q.values.Get("workflow_id"), TaskID: q.values.Get("task_id"), Own: own, Range: within,
-	}, q.paging)
-	return s.stream(w, r, page, err)
-}
-
-// listTrace answers GET traces/{trace_id} with a bare array, ordered by start
-// time. It is empty for an unknown trace.
-func (s *Service) listTrace(w http.ResponseWriter, r *http.Request, c web.Caller) error {
-	q, err := readQuery(r)
-	if err != nil {
-		return err
-	}
-	page, err := s.Telemetry.Trace(r.Context(), c.Tenant, r.PathValue("trace_id"), q.paging)
-	return s.stream(w, r, page, err)
-}
-
-// summarize answers GET summary. See docs/spec/telemetry.md#summary.
-func (s *Service) summarize(w http.ResponseWriter, r *http.Request, c web.Caller) error {
-	q, err := readQuery(r)
-	if err != nil {
-		return err
-	}
-	within, start, end, err := q.span(s.Now())
-	if err != nil {
-		return err
-	}
-	summary, err := s.Telemetry.Summary(r.Context(), c.Tenant, within)
-	if err != nil {
-		return telemetryProblem(err)
-	}
-	summary.StartTime, summary.EndTime = start, end
-	web.WriteJSON(w, http.StatusOK, summary)
-	return nil
-}
-
-// patience is how long a reader of a streamed answer may take for each part of
-// it.
-const patience = 30 * time.Second
-
-// stream answers with the items of a page, as they were reported, while they are
-// read. What fails before the first byte is an ordinary error; what fails later
-// ends the connection, so that half an answer is never taken for a whole one.
-func (s *Service) stream(w http.ResponseWriter, r *http.Request, page *telemetry.Page, err error) error {
-	if err != nil {
-		return telemetryProblem(err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if page.Next != "" {
-		web.SetNext(w, r, page.Next)
-	}
-	// A patient writer: what takes its deadline from the server as a whole would
-	// cut long answers, however fast they are read.
-	out := bufio.NewWriterSize(&patientWriter{w: w, control: http.NewResponseController(w)}, 32<<10)
-	separator := "["
-	for body, err := range page.Bodies(r.Context()) {
-		if err == nil {
-			_, _ = out.WriteString(separator) // the writer keeps its first error
-			_, err = out.WriteString(body)
-			separator = ","
-		}
-		if err != nil {
-			web.Logger(r).WarnContext(r.Context(), "an answer broke off", slog.Any("error", err))
-			panic(http.ErrAbortHandler)
-		}
-	}
-	if separator == "[" {
-		_, _ = out.WriteString(separator)
-	}
-	_, _ = out.WriteString("]\n")
-	if err := out.Flush(); err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	return nil
-}
-
-type patientWriter struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (p *patientWriter) Write(b []byte) (int, error) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(patience)) // not every writer has one
-	return p.w.Write(b)
-}
-
-// query is the query string of a list or a summary. An empty parameter is as
-// good as none, and one that stands twice is refused.
+// query is the query string of a list or a summary. An empty parameter counts as
+// missing; a parameter that is given twice is refused.
 type query struct {
 	values url.Values
 	paging telemetry.Paging
@@ -160,7 +36,7 @@ func readQuery(r *http.Request) (query, error) {
 	return query{values: values, paging: telemetry.Paging{Limit: limit, Cursor: cursor}}, err
 }
 
-// times reads start_time and end_time, both inclusive.
+// times parses start_time and end_time. Both are inclusive.
 func (q query) times() (within telemetry.Range, err error) {
 	if err = q.time("start_time", &within.Start); err == nil {
 		err = q.time("end_time", &within.End)
@@ -168,26 +44,26 @@ func (q query) times() (within telemetry.Range, err error) {
 	return within, err
 }
 
-// time reads the parameter into bound, which stays nil where there is none.
+// time parses the parameter into bound, which stays nil if it is missing.
 func (q query) time(name string, bound **time.Time) error {
 	text := q.values.Get(name)
 	if text == "" {
 		return nil
 	}
-	at, ok := web.ParseTime(text)
+	parsed, ok := web.ParseTime(text)
 	if !ok {
 		return web.BadQuery(name, web.TimeForms)
 	}
-	*bound = &at
+	*bound = &parsed
 	return nil
 }
 
-// source reads which events are meant: the control plane's own, those that keys
-// have reported, or, as nil, both.
+// source parses the parameter source: true selects the events of the control plane
+// itself, false those that clients reported, and nil both.
 func (q query) source() (own *bool, err error) {
 	switch q.values.Get("source") {
 	case "":
-		return nil, nil //nolint:nilnil // both are meant, and that is no error
+		return nil, nil //nolint:nilnil // nil selects both sources
 	case vocab.SourceServer:
 		return new(true), nil
 	case storage.SourceReported:
@@ -196,7 +72,7 @@ func (q query) source() (own *bool, err error) {
 	return nil, web.BadQuery("source", "must be server or reported")
 }
 
-// tags reads the JSON text of the parameter tags.
+// tags parses the parameter tags, a JSON object of strings.
 func (q query) tags() (map[string]string, error) {
 	tags := map[string]string{}
 	text := q.values.Get("tags")
@@ -204,16 +80,17 @@ func (q query) tags() (map[string]string, error) {
 		return tags, nil
 	}
 	if err := strictjson.Unmarshal([]byte(text), &tags); err != nil {
-		return nil, web.BadQuery("tags", `must be the JSON text of an object of texts, such as {"env":"prod"}: `+err.Error())
+		return nil, web.BadQuery("tags", `must be a JSON object of strings, such as {"env":"prod"}: `+err.Error())
 	}
 	if len(tags) > MaxQueryTags {
-		return nil, web.BadQuery("tags", "must name "+strconv.Itoa(MaxQueryTags)+" tags at most")
+		return nil, web.BadQuery("tags", "must have at most "+strconv.Itoa(MaxQueryTags)+" tags")
 	}
 	return tags, nil
 }
 
-// span reads what a summary covers: a range back from now, or explicit times.
-// start and end are what the answer says.
+// span parses the time span of a summary: either range, which ends now, or
+// start_time and end_time. start and end are the times for the response; they are
+// empty where the span has no limit.
 func (q query) span(now time.Time) (within telemetry.Range, start, end aureus.Timestamp, err error) {
 	start, end = aureus.Timestamp(q.values.Get("start_time")), aureus.Timestamp(q.values.Get("end_time"))
 	text := q.values.Get("range")
@@ -222,29 +99,29 @@ func (q query) span(now time.Time) (within telemetry.Range, start, end aureus.Ti
 		return within, start, end, err
 	}
 	if start != "" || end != "" {
-		return within, "", "", web.BadQuery("range", "excludes start_time and end_time")
+		return within, "", "", web.BadQuery("range", "must not be combined with start_time or end_time")
 	}
 	seconds, ok := parseRange(text)
 	if !ok {
-		return within, "", "", web.BadQuery("range", "must be a whole number and d, h or m, such as 7d, 24h or 90m, or 0 for everything")
+		return within, "", "", web.BadQuery("range", "must be a whole number with the unit d, h or m, such as 7d, 24h or 90m, or 0 for all time")
 	}
 	if seconds == 0 {
 		return within, "", "", nil
 	}
 	within.End, end = &now, aureus.TimestampOf(now)
-	if from := now.Unix() - seconds; from >= firstSecond { // else it reaches back beyond all time
-		at := time.Unix(from, int64(now.Nanosecond())).UTC()
-		within.Start, start = &at, aureus.TimestampOf(at)
+	if from := now.Unix() - seconds; from >= firstSecond { // an earlier time cannot be written; the span then has no start
+		first := time.Unix(from, int64(now.Nanosecond())).UTC()
+		within.Start, start = &first, aureus.TimestampOf(first)
 	}
 	return within, start, end, nil
 }
 
-// firstSecond is the beginning of the year 1; Timestamp cannot write much before
-// it.
+// firstSecond is the Unix time of the start of the year 1. A Timestamp cannot
+// express times before that year.
 const firstSecond = -62135596800
 
-// parseRange reads a text such as 7d, 24h or 90m as seconds; 0 is everything. A
-// range too large to count is the largest.
+// parseRange parses a text such as 7d, 24h or 90m into seconds. 0 stands for all
+// time. A range that is too large for the calculation is cut to the largest one.
 func parseRange(text string) (seconds int64, ok bool) {
 	if text == "0" {
 		return 0, true
@@ -264,10 +141,10 @@ func parseRange(text string) (seconds int64, ok bool) {
 	if unit == 0 || digits == "" || strings.ContainsFunc(digits, func(r rune) bool { return r < '0' || r > '9' }) {
 		return 0, false
 	}
-	const most = math.MaxInt64 / 4 // can be taken from any time of today
+	const limit = math.MaxInt64 / 4 // seconds; subtracting it from the present time does not overflow
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n > most/unit {
-		return most, true
+	if err != nil || n > limit/unit {
+		return limit, true
 	}
 	return n * unit, true
 }

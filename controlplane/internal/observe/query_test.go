@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParseRange_Conformance_AgreesWithEachCase(t *testing.T) {
+func TestParseRange_ConformanceVectors_Agree(t *testing.T) {
 	text, err := os.ReadFile("../../testdata/observability.json")
 	require.NoError(t, err)
 	var file struct {
@@ -35,7 +35,7 @@ func TestParseRange_Conformance_AgreesWithEachCase(t *testing.T) {
 	require.Equal(t, 4, ran)
 }
 
-func TestParseRange_Texts_AreReadOrRefused(t *testing.T) {
+func TestParseRange_ValidAndInvalidTexts_AreParsedOrRefused(t *testing.T) {
 	for text, want := range map[string]int64{"1m": 60, "2h": 7200, "3d": 259200, "007d": 604800, "0": 0, "0d": 0, "000m": 0} {
 		seconds, ok := parseRange(text)
 		require.True(t, ok, text)

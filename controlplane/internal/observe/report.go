@@ -2,12 +2,8 @@ package observe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
@@ -19,33 +15,14 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// reportCounters counts what the tenants reported. The published client never
-// looks at the answer to a report, so refusals show here: see writeMetrics. There
-// are no more tenants than keys name. The zero value is ready.
-type reportCounters struct{ byTenant sync.Map }
-
-// reportCounts are those of one tenant, by kind.
-type reportCounts struct {
-	accepted, refused, deferred [len(telemetry.Kinds) + 1]atomic.Int64
-}
-
-func (r *reportCounters) of(tenant string) *reportCounts {
-	found, ok := r.byTenant.Load(tenant)
-	if !ok {
-		found, _ = r.byTenant.LoadOrStore(tenant, new(reportCounts))
-	}
-	counts, _ := found.(*reportCounts) // nothing else is stored
-	return counts
-}
-
 // MaxBatchItems limits the items of one batch.
 const MaxBatchItems = 10_000
 
 type batchResponse = wire.BatchResponse[aureus.Rejection]
 
-// takeOne stores a single item: 200 when it is committed, 400 and 422 for what
-// is none.
-func (s *Service) takeOne(kind telemetry.Kind) web.Handler {
+// reportOne answers a report of a single item: 200 after it is committed, 400 or
+// 422 if it is not a valid item of the kind.
+func (s *Service) reportOne(kind telemetry.Kind) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 		body, err := web.ReadBody(r)
 		if err != nil {
@@ -53,7 +30,7 @@ func (s *Service) takeOne(kind telemetry.Kind) web.Handler {
 		}
 		if len(body) > telemetry.MaxItem {
 			return s.refuse(c, kind, web.Problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge,
-				fmt.Sprintf("an item may have %d bytes", telemetry.MaxItem), web.WithRemediation("Report less in one item.")))
+				fmt.Sprintf("an item must not be larger than %d bytes", telemetry.MaxItem), web.WithRemediation("Report less in one item.")))
 		}
 		if err := web.Account(r).Charge(governor.Weigh(body)); err != nil {
 			return s.deferred(c, kind, 1, web.CapacityError(err))
@@ -62,7 +39,7 @@ func (s *Service) takeOne(kind telemetry.Kind) web.Handler {
 		if err != nil {
 			return s.refuse(c, kind, web.BadBody(err))
 		}
-		if err := s.keep(r.Context(), c.Tenant, kind, []telemetry.Item{item}); err != nil {
+		if err := s.store(r.Context(), c.Tenant, kind, []telemetry.Item{item}); err != nil {
 			return err
 		}
 		web.WriteJSON(w, http.StatusOK, batchResponse{Accepted: 1, Rejected: []aureus.Rejection{}})
@@ -70,14 +47,15 @@ func (s *Service) takeOne(kind telemetry.Kind) web.Handler {
 	}
 }
 
+// refuse counts a refused report and returns err.
 func (s *Service) refuse(c web.Caller, kind telemetry.Kind, err error) error {
 	s.reports.of(c.Tenant).refused[kind].Add(1)
 	return err
 }
 
-// takeBatch stores the items of an array, all that can be read in one
-// transaction, and says of the others why not.
-func (s *Service) takeBatch(kind telemetry.Kind) web.Handler {
+// reportBatch answers a report of an array of items. The valid ones are stored in
+// one transaction; the response names each invalid one with the reason.
+func (s *Service) reportBatch(kind telemetry.Kind) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 		body, err := web.ReadBody(r)
 		if err != nil {
@@ -93,39 +71,40 @@ func (s *Service) takeBatch(kind telemetry.Kind) web.Handler {
 			return s.deferred(c, kind, len(texts), web.CapacityError(err))
 		}
 		items := make([]telemetry.Item, 0, len(texts))
-		answer := batchResponse{Rejected: []aureus.Rejection{}}
+		response := batchResponse{Rejected: []aureus.Rejection{}}
 		for i, text := range texts {
 			item, err := telemetry.Read(kind, text)
 			if err != nil {
-				answer.Rejected = append(answer.Rejected, aureus.Rejection{Index: i, Reason: jsonvalue.Clip(err.Error(), MaxRejection)})
+				response.Rejected = append(response.Rejected, aureus.Rejection{Index: i, Reason: jsonvalue.Clip(err.Error(), MaxRejection)})
 				continue
 			}
 			items = append(items, item)
 		}
 		account.Refund(transient)
-		account.Rest() // waiting for the disk is no work
-		if err := s.keep(r.Context(), c.Tenant, kind, items); err != nil {
+		account.Rest() // other requests may use the processor while this one waits for the disk
+		if err := s.store(r.Context(), c.Tenant, kind, items); err != nil {
 			return err
 		}
-		s.reports.of(c.Tenant).refused[kind].Add(int64(len(answer.Rejected)))
-		answer.Accepted = len(items)
-		web.WriteJSON(w, http.StatusOK, answer)
+		s.reports.of(c.Tenant).refused[kind].Add(int64(len(response.Rejected)))
+		response.Accepted = len(items)
+		web.WriteJSON(w, http.StatusOK, response)
 		return nil
 	}
 }
 
-// deferred counts items that could not be taken now.
+// deferred counts items that the server could not store now, and returns err.
 func (s *Service) deferred(c web.Caller, kind telemetry.Kind, items int, err error) error {
 	s.reports.of(c.Tenant).deferred[kind].Add(int64(items))
 	return err
 }
 
-// itemBytes is what is kept of an item beside its text, until it is written.
+// itemBytes is the memory that an item takes besides its text until it is written.
 const itemBytes = 512
 
-// chargeItems charges for the items of a batch until they are written: for their
-// texts, which are copied, and what is indexed. transient is what reading the one
-// that decodes into most takes for a moment; they are read one after the other.
+// chargeItems charges the account for the items of a batch: for copies of their
+// texts, which are kept until they are written, and for decoding. Items are decoded
+// one after the other, so decoding is charged once, for the item that takes the
+// most memory. The caller gives that part, transient, back after decoding.
 func chargeItems(account *governor.Account, texts [][]byte) (transient int64, err error) {
 	kept := int64(0)
 	for _, text := range texts {
@@ -137,12 +116,12 @@ func chargeItems(account *governor.Account, texts [][]byte) (transient int64, er
 	return transient, account.Charge(kept + transient)
 }
 
-// MaxRejection is the limit of the reason why an item was refused, in bytes. A
-// reason lists problems and names members of the item.
+// MaxRejection limits the reason why an item of a batch was refused, in bytes. A
+// longer reason is cut.
 const MaxRejection = 1000
 
-// keep appends the items and returns when they are committed.
-func (s *Service) keep(ctx context.Context, tenant string, kind telemetry.Kind, items []telemetry.Item) error {
+// store appends the items and returns after they are committed.
+func (s *Service) store(ctx context.Context, tenant string, kind telemetry.Kind, items []telemetry.Item) error {
 	if err := s.Telemetry.Append(ctx, tenant, items); err != nil {
 		s.reports.of(tenant).deferred[kind].Add(int64(len(items)))
 		return telemetryProblem(err)
@@ -151,50 +130,21 @@ func (s *Service) keep(ctx context.Context, tenant string, kind telemetry.Kind, 
 	return nil
 }
 
-// Report stores events that the server itself makes, and returns when
-// they are committed.
+// Report stores events of the control plane itself, and returns after they are
+// committed.
 func (s *Service) Report(ctx context.Context, tenant string, events ...aureus.TelemetryEvent) error {
 	items := make([]telemetry.Item, 0, len(events))
 	for _, event := range events {
 		event.Source = vocab.SourceServer
 		text, err := strictjson.MarshalText(event)
 		if err != nil {
-			return fmt.Errorf("controlplane: an event has no JSON form: %w", err)
+			return fmt.Errorf("controlplane: an event of the server has no JSON form: %w", err)
 		}
 		item, err := telemetry.ReadOwn(text)
 		if err != nil {
-			return fmt.Errorf("controlplane: an event is not one: %w", err)
+			return fmt.Errorf("controlplane: an event of the server is invalid: %w", err)
 		}
 		items = append(items, item)
 	}
-	return s.keep(ctx, tenant, telemetry.Events, items)
-}
-
-// telemetryProblem is the answer for an error of the telemetry store. Those of a
-// context stay what they are.
-func telemetryProblem(err error) error {
-	const lasting = "If it lasts, look at the server's log, the free space of its disk and the permissions of its files."
-	switch {
-	case errors.Is(err, telemetry.ErrBusy):
-		return web.Problem(http.StatusTooManyRequests, wire.CodeExhausted, "more telemetry is waiting to be written than the server holds; nothing was stored",
-			web.WithRemediation("Report it again after the time in Retry-After, in larger batches if you can."), web.WithRetryAfter(time.Second))
-	case errors.Is(err, telemetry.ErrClosed):
-		return web.Problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the server is shutting down", web.WithRetryAfter(time.Second))
-	case errors.Is(err, telemetry.ErrDiskFull):
-		return web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the disk of the telemetry store is full; nothing was stored",
-			web.WithRemediation("Report it again later. The server needs space on its disk."), web.WithRetryAfter(10*time.Second), web.WithCause(err))
-	case errors.Is(err, telemetry.ErrReadOnly):
-		return web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the telemetry store may not be written; nothing was stored",
-			web.WithRemediation("Report it again later. The server's telemetry file is read-only."), web.WithRetryAfter(10*time.Second), web.WithCause(err))
-	case errors.Is(err, telemetry.ErrUnavailable):
-		return web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the telemetry store cannot be reached",
-			web.WithRemediation("Try again. "+lasting), web.WithRetryAfter(time.Second), web.WithCause(err))
-	case errors.Is(err, telemetry.ErrCursor):
-		return web.BadQuery("cursor", "is none of this server's; begin without one")
-	case errors.Is(err, telemetry.ErrTooManyTypes):
-		return web.Problem(http.StatusUnprocessableEntity, wire.CodeExhausted, "the events have more task types than one summary lists",
-			web.WithRemediation("Ask for a shorter range."), web.WithCause(err))
-	default:
-		return err
-	}
+	return s.store(ctx, tenant, telemetry.Events, items)
 }

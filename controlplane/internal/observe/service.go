@@ -1,6 +1,6 @@
-// Package observe serves what can be seen of services and of the server: telemetry
-// that services report, queries over it, the event stream, the metrics for Prometheus
-// and the health of the server.
+// Package observe serves telemetry and the state of the server: reports of metrics,
+// events and spans, queries over them, the event stream (GET /api/v1/stream), the
+// metrics for Prometheus and the health checks.
 package observe
 
 import (
@@ -14,33 +14,35 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// Service serves telemetry. Every field must be set before the first request. It
-// is safe for concurrent use. The stores may be opened after it is made, because
-// they call News.
+// Service serves telemetry and the state of the server. Every field must be set
+// before the first request; then it is safe for concurrent use. Store and Telemetry
+// may be opened after the Service exists, because their options name its method
+// Notify.
 type Service struct {
 	Store     storage.Store
 	Telemetry telemetry.Store
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	// Files tells these two stores from all others, in the ids of stream events.
+	// Files identifies these two stores in the ids of stream events, so that a
+	// client that returns after a restored backup is recognised.
 	Files string
 
-	// Life ends the feeds of the stream.
-	Life context.Context //nolint:containedctx // it belongs to the server, not to a call
+	// Life ends when the server closes, and ends the feeds of the stream.
+	Life context.Context //nolint:containedctx // the lifetime of the server, not of one call
 
-	// Identify finds whose key a request carries.
+	// Identify returns the caller whose key the request carries.
 	Identify func(r *http.Request) (web.Caller, error)
 
-	// OpenRequests and Streams are figures for the metrics: how many requests are
-	// being answered, and how many clients follow the stream.
+	// OpenRequests and Streams return the number of requests being answered and of
+	// clients that follow the stream, for the metrics.
 	OpenRequests, Streams func() int64
 
 	reports reportCounters
 	feeds   feeds
 }
 
-// Wait returns when the feeds of the stream have ended, which Life makes them do.
+// Wait returns after the feeds of the stream have ended. Life must end first.
 func (s *Service) Wait() { s.feeds.ended.Wait() }
 
 // Routes are the paths of the service.
@@ -61,8 +63,8 @@ func (s *Service) Routes() []web.Route {
 	for _, kind := range telemetry.Kinds {
 		countRefused := func(c web.Caller) { _ = s.refuse(c, kind, nil) }
 		routes = append(routes,
-			web.Route{Pattern: "POST " + base + kind.String(), Role: web.Service, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.takeOne(kind)},
-			web.Route{Pattern: "POST " + base + kind.String() + "/batch", Role: web.Service, Body: web.BatchBody, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.takeBatch(kind)})
+			web.Route{Pattern: "POST " + base + kind.String(), Role: web.Service, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.reportOne(kind)},
+			web.Route{Pattern: "POST " + base + kind.String() + "/batch", Role: web.Service, Body: web.BatchBody, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.reportBatch(kind)})
 	}
 	return routes
 }

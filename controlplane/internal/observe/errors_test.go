@@ -12,7 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-func TestStoreError_EachKind_HasItsAnswer(t *testing.T) {
+func TestTelemetryProblem_EachStoreError_HasItsStatus(t *testing.T) {
 	for want, err := range map[int]error{
 		http.StatusTooManyRequests:     telemetry.ErrBusy,
 		http.StatusServiceUnavailable:  fmt.Errorf("%w: %w", telemetry.ErrUnavailable, telemetry.ErrDiskFull),
