@@ -1,8 +1,8 @@
-// Package bench holds the benchmarks that put a peer beside this project in the
-// same run, so that their ratio holds on any machine:
+// Package bench holds the benchmarks that compare this project with other libraries
+// in the same run, so that the ratios are meaningful on any machine:
 //
 //	go test -bench . -benchmem
 //
-// It is a module of its own, so that nobody who imports the project downloads the
-// peers. It has no code but its tests.
+// It is a separate module, so that users of this project do not download the other
+// libraries. It has no code but tests.
 package bench

@@ -9,7 +9,7 @@
 //		return err
 //	}
 //
-// # Three answers
+// # Decisions
 //
 // A decision is allow, deny or require_approval. An action of low or medium risk
 // is allowed if the action permits the request's tool and the principal holds

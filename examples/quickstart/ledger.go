@@ -40,7 +40,7 @@ func (l *Ledger) Transfer(ctx context.Context, t Transfer) error {
 	return l.apply(ctx, t)
 }
 
-// Balance is what the account holds.
+// Balance returns the balance of the account.
 func (l *Ledger) Balance(account string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -75,7 +75,7 @@ func tell(ctx context.Context, out io.Writer, plane *plane, service *service) er
 		return fmt.Errorf("sending the telemetry: %w", err)
 	}
 
-	fmt.Fprintf(out, "\nThe large transfer, as its trace stands in Aureus:\n")
+	fmt.Fprintf(out, "\nThe trace of the large transfer, read from Aureus:\n")
 	if err := printTrace(ctx, out, service.client, story.traces[1]); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type story struct {
 	traces  []string // the trace of each part, in order
 }
 
-// answer is what an agent gets: the ledger's own fields, or a problem's
+// answer is the response to an agent: fields of the ledger, or problem details
 // (RFC 9457).
 type answer struct {
 	status      int
@@ -70,7 +70,7 @@ func (s *story) everyday(ctx context.Context) error {
 	if _, err := s.expect(ctx, "reader-1 tries a transfer without the permission", "reader-1", "POST /transfers", transfer(20), "", 403, "PERMISSION_DENIED"); err != nil {
 		return err
 	}
-	if _, err := s.expect(ctx, "nobody in particular tries one", "", "POST /transfers", transfer(20), "", 401, "AUTHENTICATION_FAILED"); err != nil {
+	if _, err := s.expect(ctx, "a caller without a name tries a transfer", "", "POST /transfers", transfer(20), "", 401, "AUTHENTICATION_FAILED"); err != nil {
 		return err
 	}
 	if _, err := s.expect(ctx, "clerk-7 transfers 20", "clerk-7", "POST /transfers", transfer(20), "", 200, ""); err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/labstack/echo/v5"
 )
 
-// Echo is a guard as a middleware of echo 5, for a route, a group or everything.
-// describe finds the pattern of the route in r.Pattern, as "POST /accounts/:id",
-// and the parameters with r.PathValue.
+// Echo returns a guard as echo 5 middleware for a route, a group or the whole
+// server. In describe, r.Pattern is the pattern of the route, such as "POST
+// /accounts/:id", and r.PathValue returns the parameters.
 func Echo(protect func(http.Handler) http.Handler) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
@@ -22,10 +22,10 @@ func Echo(protect func(http.Handler) http.Handler) echo.MiddlewareFunc {
 				c.SetRequest(r)
 				c.SetResponse(echo.NewResponse(w, c.Logger()))
 				if err := next(c); err != nil {
-					c.Echo().HTTPErrorHandler(c, err) // now, so that the guard sees the answer
+					c.Echo().HTTPErrorHandler(c, err) // here, so that the guard sees the response
 				}
 			})).ServeHTTP(c.Response(), request)
-			return nil // a refusal is answered already
+			return nil // the response to a denial has been written
 		}
 	}
 }
@@ -43,10 +43,10 @@ func EchoV4(protect func(http.Handler) http.Handler) echov4.MiddlewareFunc {
 				c.SetRequest(r)
 				c.SetResponse(echov4.NewResponse(w, c.Echo()))
 				if err := next(c); err != nil {
-					c.Error(err) // now, so that the guard sees the answer
+					c.Error(err) // here, so that the guard sees the response
 				}
 			})).ServeHTTP(c.Response(), request)
-			return nil // a refusal is answered already
+			return nil // the response to a denial has been written
 		}
 	}
 }

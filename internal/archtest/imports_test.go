@@ -11,9 +11,9 @@ import (
 
 const openTelemetry = "go.opentelemetry.io"
 
-// A room is a folder at the top of the repository. Its entry says which rooms
-// its packages may import, and which its tests may import besides. A package in
-// a room may have an entry of its own.
+// folderRules says what the packages in a top folder of the repository may
+// import, and what their tests may import in addition. A single package may
+// have an entry of its own.
 type folderRules struct {
 	imports, testsImport []string
 	openTelemetry        bool // may import OpenTelemetry
@@ -59,7 +59,7 @@ func mayImport(importer string, inTest bool, path string) error {
 		from, ok = importRules[topFolder(importer)]
 	}
 	if !ok {
-		return fmt.Errorf("%s is in a room without an entry in this test: say what it may import", importer)
+		return fmt.Errorf("%s is in a top folder that has no entry in importRules; add one that says what it may import", importer)
 	}
 	if path == openTelemetry || strings.HasPrefix(path, openTelemetry+"/") {
 		// What tests otelbridge against a real control plane needs both.
@@ -94,22 +94,22 @@ func TestMayImport_ForbiddenImport_IsAnError(t *testing.T) {
 		from, to string
 		inTest   bool
 	}{
-		"middleware knows a gate by its error alone":  {from: "middleware", to: "crvgate"},
-		"a policy guard knows no gate":                {from: "guard", to: "crvgate"},
-		"a gate knows no policy guard":                {from: "crvgate", to: "guard"},
-		"a test of the gate is no exception":          {from: "crvgate", to: "guard", inTest: true},
-		"the vocabulary knows nobody":                 {from: "aureus", to: "guard"},
-		"its tests know nobody either":                {from: "aureus", to: "guard", inTest: true},
-		"the test kit shows the guard in tests only":  {from: "aureus/aureustest", to: "guard"},
-		"middleware is imported by nobody":            {from: "guard/policy", to: "middleware"},
-		"telemetry decorates from outside":            {from: "middleware", to: "otelbridge"},
-		"otelbridge takes a func, not middleware":     {from: "otelbridge/autoexport", to: "middleware"},
-		"the server enforces nothing on net/http":     {from: "controlplane", to: "middleware"},
-		"examples are imported by nobody":             {from: "controlplane", to: "examples/quickstart", inTest: true},
-		"the root tests without the control plane":    {from: "guard", to: "controlplane", inTest: true},
-		"a new room says first what it may import":    {from: "attic", to: "aureus"},
-		"OpenTelemetry stays in otelbridge":           {from: "guard", to: "!" + openTelemetry + "/otel"},
-		"OpenTelemetry stays there for tests as well": {from: "middleware", to: "!" + openTelemetry + "/otel/trace", inTest: true},
+		"middleware must not import crvgate":        {from: "middleware", to: "crvgate"},
+		"guard must not import crvgate":             {from: "guard", to: "crvgate"},
+		"crvgate must not import guard":             {from: "crvgate", to: "guard"},
+		"nor may a test of crvgate":                 {from: "crvgate", to: "guard", inTest: true},
+		"aureus must not import guard":              {from: "aureus", to: "guard"},
+		"nor may a test of aureus":                  {from: "aureus", to: "guard", inTest: true},
+		"aureustest may import guard in tests only": {from: "aureus/aureustest", to: "guard"},
+		"guard must not import middleware":          {from: "guard/policy", to: "middleware"},
+		"middleware must not import otelbridge":     {from: "middleware", to: "otelbridge"},
+		"otelbridge must not import middleware":     {from: "otelbridge/autoexport", to: "middleware"},
+		"controlplane must not import middleware":   {from: "controlplane", to: "middleware"},
+		"nothing may import examples":               {from: "controlplane", to: "examples/quickstart", inTest: true},
+		"root tests must not import controlplane":   {from: "guard", to: "controlplane", inTest: true},
+		"a top folder without rules":                {from: "attic", to: "aureus"},
+		"guard must not import OpenTelemetry":       {from: "guard", to: "!" + openTelemetry + "/otel"},
+		"nor may a test of middleware":              {from: "middleware", to: "!" + openTelemetry + "/otel/trace", inTest: true},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			to := modulePath + "/" + arrow.to
