@@ -63,7 +63,7 @@ func TestValidate_RandomGates_FollowTheAlgorithm(t *testing.T) {
 		}
 		require.Len(t, ran, len(given), "every validator runs")
 		require.IsIncreasing(t, append([]int{-1}, ran...), "in order")
-		require.Len(t, result.ValidationResults, len(given), "every finding is kept")
+		require.Len(t, result.ValidationResults, len(given), "every result is kept")
 		invalid, unsure := false, false
 		var code aureus.FailureTaxonomy
 		for i, g := range given {
@@ -100,6 +100,6 @@ func TestValidate_RandomGates_FollowTheAlgorithm(t *testing.T) {
 		text, err := strictjson.Marshal(result)
 		require.NoError(t, err, "it has a JSON form")
 		var back aureus.GateResult
-		require.NoError(t, strictjson.Unmarshal(text, &back), "which reads back with all its constraints")
+		require.NoError(t, strictjson.Unmarshal(text, &back), "it can be read back as a GateResult")
 	}
 }

@@ -53,15 +53,15 @@ var refused = []struct {
 	{name: "the second gate of a chain", gate: crvgate.Chain(crvgate.New("g", pass), crvgate.New("h", saying(crvgate.Fail(aureus.Conflict, "")))), code: aureus.Conflict},
 
 	{name: "a nil validator", gate: crvgate.New[int]("g", pass, nil), undecided: true, code: aureus.ToolError},
-	{name: "a nil rule", gate: crvgate.New("g", pass).With(nil), undecided: true, code: aureus.ToolError},
+	{name: "a nil validator of With", gate: crvgate.New("g", pass).With(nil), undecided: true, code: aureus.ToolError},
 	{name: "the zero result", gate: crvgate.New("g", pass, saying(aureus.ValidationResult{}), sure(1))},
 	{name: "a failure", gate: crvgate.New("g", saying(crvgate.Fail(aureus.OutOfScope, "too much")), pass), code: aureus.OutOfScope},
-	{name: "a failure with a code that is none", gate: crvgate.New("g", saying(crvgate.Fail("NONSENSE", "what")))},
+	{name: "a failure with an unknown code", gate: crvgate.New("g", saying(crvgate.Fail("NONSENSE", "what")))},
 	{name: "a panic", gate: crvgate.New("g", pass, func(context.Context, crvgate.Change[int]) aureus.ValidationResult { panic("boom") }, sure(1)), undecided: true, code: aureus.ToolError},
 	{name: "a panic with nil", gate: crvgate.New("g", func(context.Context, crvgate.Change[int]) aureus.ValidationResult { panic(nil) }), undecided: true, code: aureus.ToolError},
 	{name: "a panic and a failure", gate: crvgate.New("g", func(context.Context, crvgate.Change[int]) aureus.ValidationResult { panic("boom") }, saying(crvgate.Fail(aureus.Conflict, ""))), code: aureus.ToolError},
 
-	{name: "no confidence where some is required", gate: crvgate.New("g", saying(aureus.ValidationResult{Valid: true})).RequireConfidence(0.1), code: aureus.LowConfidence},
+	{name: "no confidence with a required confidence", gate: crvgate.New("g", saying(aureus.ValidationResult{Valid: true})).RequireConfidence(0.1), code: aureus.LowConfidence},
 	{name: "too little confidence", gate: crvgate.New("g", sure(0.79), pass).RequireConfidence(0.8), code: aureus.LowConfidence},
 	{name: "confidence zero", gate: crvgate.New("g", sure(0)).RequireConfidence(0.01), code: aureus.LowConfidence},
 	{name: "confidence NaN", gate: crvgate.New("g", sure(math.NaN())).RequireConfidence(0.1), code: aureus.LowConfidence},
@@ -76,14 +76,14 @@ var refused = []struct {
 	{name: "a context cancelled in a chain", gate: crvgate.Chain(crvgate.New("g", pass)), ctx: cancelled, undecided: true, code: aureus.ToolError},
 
 	{name: "a previous state that cannot be loaded", gate: crvgate.New("g", pass).Previous(func(context.Context, int) (int, bool, error) { return 1, true, errors.New("no database") }), undecided: true, code: aureus.ToolError},
-	{name: "the same, non-blocking", gate: crvgate.New("g", pass).NonBlocking().Previous(func(context.Context, int) (int, bool, error) { return 1, true, errors.New("no database") }), undecided: true, code: aureus.ToolError},
-	{name: "a panic while loading it", gate: crvgate.New("g", pass).NonBlocking().Previous(func(context.Context, int) (int, bool, error) { panic("boom") }), undecided: true, code: aureus.ToolError},
+	{name: "a previous state that cannot be loaded, non-blocking", gate: crvgate.New("g", pass).NonBlocking().Previous(func(context.Context, int) (int, bool, error) { return 1, true, errors.New("no database") }), undecided: true, code: aureus.ToolError},
+	{name: "a panic while the previous state is loaded", gate: crvgate.New("g", pass).NonBlocking().Previous(func(context.Context, int) (int, bool, error) { panic("boom") }), undecided: true, code: aureus.ToolError},
 	{name: "a panic while describing the change", gate: crvgate.New("g", pass).NonBlocking().Describe(func(context.Context, int) (string, map[string]any) { panic("boom") }), undecided: true, code: aureus.ToolError},
 
-	{name: "a rule that fails", gate: crvgate.New("g", pass).With(validators.NotNull(), validators.MaxSize(1)), code: aureus.OutOfScope},
-	{name: "a registered validator that is not there", gate: crvgate.New("g", pass).With(new(registry.Registry).Validator("nobody")), undecided: true, code: aureus.ToolError},
-	{name: "a panicking observer does not turn a failure", gate: crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).Observe(func(context.Context, crvgate.Report) { panic("boom") }), code: aureus.Conflict},
-	{name: "a lying observer does not turn a failure", gate: crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).Observe(func(_ context.Context, r crvgate.Report) {
+	{name: "a validator of With that fails", gate: crvgate.New("g", pass).With(validators.NotNull(), validators.MaxSize(1)), code: aureus.OutOfScope},
+	{name: "an id without a registered validator", gate: crvgate.New("g", pass).With(new(registry.Registry).Validator("nobody")), undecided: true, code: aureus.ToolError},
+	{name: "a failure with an observer that panics", gate: crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).Observe(func(context.Context, crvgate.Report) { panic("boom") }), code: aureus.Conflict},
+	{name: "a failure with an observer that modifies its report", gate: crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).Observe(func(_ context.Context, r crvgate.Report) {
 		r.Result.Passed, r.Result.ValidationResults[0].Valid = true, true
 	}), code: aureus.Conflict},
 }
@@ -159,7 +159,7 @@ func TestCheck_AdmittedCases_ReturnNil(t *testing.T) {
 			applied := 0
 			boom := errors.New("of the function itself")
 			apply := crvgate.Wrap(gate, func(_ context.Context, n int) error { applied = n; return boom })
-			require.Equal(t, boom, apply(t.Context(), 123), "the function's error is left as it is")
+			require.Equal(t, boom, apply(t.Context(), 123), "the error of the function is returned unchanged")
 			require.Equal(t, 123, applied)
 			value, err := crvgate.WrapValue(gate, func(_ context.Context, n int) (int, error) { return n + 1, nil })(t.Context(), 1)
 			require.NoError(t, err)
@@ -191,7 +191,7 @@ func TestValidate_ContextEndsWhileJudging_IsToolError(t *testing.T) {
 			require.ErrorIs(t, err, reason)
 			require.Equal(t, endAt+1, ran)
 			blocked, _ := errors.AsType[*crvgate.Blocked](err)
-			require.Len(t, blocked.Result.ValidationResults, ran+1, "what ran is kept, and what stopped it is told")
+			require.Len(t, blocked.Result.ValidationResults, ran+1, "the results so far are kept, and the last one says what stopped the gate")
 			for _, result := range blocked.Result.ValidationResults[:ran] {
 				require.True(t, result.Valid)
 			}

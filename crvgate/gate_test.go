@@ -58,10 +58,10 @@ func TestValidate_SeveralFailures_KeepsEveryResult(t *testing.T) {
 	}
 	require.Equal(t, []bool{false, false, false, true, true, false, false, false, true}, valid)
 	require.Equal(t, []aureus.FailureTaxonomy{"CONFLICT", "TOOL_ERROR", "TOOL_ERROR", "", "", "", "TOOL_ERROR", "OUT_OF_SCOPE", ""}, codes)
-	require.Contains(t, results[1].Reason, "assignment to entry in nil map", "what the runtime says is told")
-	require.Contains(t, results[1].Reason, "gate_test.go:", "and where")
+	require.Contains(t, results[1].Reason, "assignment to entry in nil map", "the text of a runtime error is shown")
+	require.Contains(t, results[1].Reason, "gate_test.go:", "the line of the panic is shown")
 	require.Equal(t, "the validator is nil", results[2].Reason)
-	require.NotContains(t, results[6].Reason, "s3cret", "what a panic carries is not")
+	require.NotContains(t, results[6].Reason, "s3cret", "the value of a panic is not shown")
 	require.Contains(t, results[6].Reason, "string")
 	for _, r := range results {
 		require.Equal(t, !r.Valid && r.FailureCode != "", r.Remediation != "", "each coded failure has a remediation: %s", r.Reason)
@@ -75,7 +75,7 @@ func TestValidate_OnlyConfidenceTooLow_IsLowConfidence(t *testing.T) {
 	require.Equal(t, aureus.LowConfidence, result.FailureCode)
 	require.Equal(t, aureus.LowConfidence.Remediation(), result.Remediation)
 	require.Equal(t, "ask_user", result.RecoveryStrategy["type"])
-	require.True(t, result.ValidationResults[1].Valid, "the result itself stays as it was")
+	require.True(t, result.ValidationResults[1].Valid, "the result of the validator does not change")
 
 	result = gate.NonBlocking().Validate(t.Context(), crvgate.Change[int]{})
 	require.Equal(t, vocab.CRVWarning, result.CRVStatus)
@@ -131,7 +131,7 @@ func TestPass_ConfidenceModifiedByACaller_DoesNotAffectOthers(t *testing.T) {
 	require.True(t, result.Passed)
 	require.InDelta(t, 1, *result.ValidationResults[0].Confidence, 0)
 	*result.ValidationResults[0].Confidence = 0.3
-	require.InDelta(t, 0, *spoilt.Confidence, 0, "results have pointers of their own")
+	require.InDelta(t, 0, *spoilt.Confidence, 0, "each result has its own pointer")
 }
 
 type strategy map[string]any
@@ -206,7 +206,7 @@ func TestWrap_PreviousAndDescribe_CompleteTheChange(t *testing.T) {
 
 	given := crvgate.Change[account]{ID: "mine", Data: account{Balance: 5}, Previous: account{Balance: 9}, HasPrevious: true}
 	require.NoError(t, gate.Check(t.Context(), given))
-	require.Equal(t, given, seen, "what a change brings is not replaced")
+	require.Equal(t, given, seen, "the id and the previous state of the change are not replaced")
 }
 
 func TestBlocked_ErrorOfPrevious_IsNotInTheResult(t *testing.T) {
@@ -217,7 +217,7 @@ func TestBlocked_ErrorOfPrevious_IsNotInTheResult(t *testing.T) {
 	require.ErrorIs(t, err, cause)
 	require.ErrorContains(t, err, "10.0.0.7")
 	blocked, _ := errors.AsType[*crvgate.Blocked](err)
-	require.NotContains(t, blocked.Result.ValidationResults[0].Reason, "10.0.0.7", "results travel")
+	require.NotContains(t, blocked.Result.ValidationResults[0].Reason, "10.0.0.7", "results are sent to other services")
 }
 
 func TestWith_Validators_SeeFreeFormJSON(t *testing.T) {
@@ -330,7 +330,7 @@ func TestDetectMutation_ValidatorThatModifies_IsToolError(t *testing.T) {
 		return crvgate.Change[map[string]int]{Data: map[string]int{"a": 1}, Metadata: map[string]any{}}
 	}
 	require.NoError(t, crvgate.New("g", honest).With(validators.NotNull()).DetectMutation().Check(t.Context(), change()))
-	require.NoError(t, crvgate.New("g", spoil).Check(t.Context(), change()), "nobody looks without the option")
+	require.NoError(t, crvgate.New("g", spoil).Check(t.Context(), change()), "mutations are found only with DetectMutation")
 	result := crvgate.New("g", honest, spoil, alike, spoilMetadata).DetectMutation().Validate(t.Context(), change())
 	require.Len(t, result.ValidationResults, 6)
 	require.Equal(t, aureus.ToolError, result.FailureCode)
@@ -349,7 +349,7 @@ func TestDetectMutation_ValidatorThatModifies_IsToolError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := func(context.Context, crvgate.Change[int]) aureus.ValidationResult { cancel(); return crvgate.Pass() }
 	result = crvgate.New("g", stop, pass).DetectMutation().Validate(ctx, crvgate.Change[int]{})
-	require.Len(t, result.ValidationResults, 2, "the first, and what stopped it")
+	require.Len(t, result.ValidationResults, 2, "the first result, and the one that says what stopped the gate")
 }
 
 func TestObserve_EveryJudgement_IsReportedOnce(t *testing.T) {
@@ -370,14 +370,14 @@ func TestObserve_EveryJudgement_IsReportedOnce(t *testing.T) {
 			Observe(func(ctx context.Context, r crvgate.Report) {
 				order = append(order, "second")
 				require.Equal(t, "value", ctx.Value(key{}))
-				require.NoError(t, ctx.Err(), "a record is made of cancelled requests too")
+				require.NoError(t, ctx.Err(), "the outcome of a cancelled request is recorded too")
 				reports = append(reports, r)
 				r.Result.ValidationResults[0].Valid = false
 			})
 		change := crvgate.Change[int]{ID: "c", Data: 1, Metadata: map[string]any{"k": "v"}}
 		require.NoError(t, gate.Check(ctx, change))
 		result := gate.Validate(ctx, change)
-		require.True(t, result.ValidationResults[0].Valid, "observers have a list of their own")
+		require.True(t, result.ValidationResults[0].Valid, "each observer has its own list of results")
 		require.Error(t, gate.Check(ctx, crvgate.Change[int]{Data: -1}))
 
 		require.Equal(t, []string{"first", "second", "first", "second", "first", "second"}, order, "once each, in order")
@@ -404,7 +404,7 @@ func TestBlocked_Error_HasGateCodeReasonAndRemediation(t *testing.T) {
 	require.Empty(t, crvgate.FailureCode(errors.New("another")))
 	blocked, _ := errors.AsType[gateError](errWrap{err})
 	require.Equal(t, "ledger", blocked.GateResult().GateName)
-	require.NotErrorIs(t, &crvgate.Blocked{}, crvgate.ErrUndecided, "an error made by hand is judged by its result")
+	require.NotErrorIs(t, &crvgate.Blocked{}, crvgate.ErrUndecided, "an error that a caller has made is judged by its result")
 }
 
 // gateError is how a package that does not import crvgate recognizes the error.

@@ -61,8 +61,8 @@ func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 		ContentType: "application/json", Headers: map[string][]string{"If-Match": {`"v1"`}}, Body: aureus.Body(`{"close": true}`),
 	}, bound, "an approver sees what is bound, and nothing else")
 
-	require.Equal(t, id, refused("APPROVAL_PENDING", id).Approval.ID, "asking again joins")
-	require.Equal(t, id, refused("APPROVAL_PENDING", "").Approval.ID, "with or without the hint")
+	require.Equal(t, id, refused("APPROVAL_PENDING", id).Approval.ID, "a second request joins the pending approval")
+	require.Equal(t, id, refused("APPROVAL_PENDING", "").Approval.ID, "with and without the approval header")
 	people.verdict(id, aureus.ApprovalApproved)
 
 	body := func(text string) change {
@@ -89,14 +89,14 @@ func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := refused("APPROVAL_MISMATCH", id, change)
-			require.NotEqual(t, id, p.Approval.ID, "it is another request, and a person is asked anew")
+			require.NotEqual(t, id, p.Approval.ID, "it is another request, so a person is asked again")
 		})
 	}
 	require.Zero(t, reached)
 
 	answer, text := send(id, header("X-Undeclared", "differs"))
 	require.Equal(t, http.StatusOK, answer.StatusCode, text)
-	require.Equal(t, `{"close": true} <nil> `+id+` []`, text, "the handler learns of the approval from the decision, not from the header")
+	require.Equal(t, `{"close": true} <nil> `+id+` []`, text, "the handler sees the approval in the decision and not in the header")
 	again := refused("APPROVAL_CONSUMED", id)
 	require.NotEqual(t, id, again.Approval.ID)
 	require.Equal(t, 1, reached)
@@ -122,12 +122,12 @@ func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
 	middleware.Enforce(wanting(&asked), about(small))(echo).ServeHTTP(w, r)
 	require.Equal(t, http.StatusOK, w.Code)
 	require.Equal(t, approvalID, asked.ApprovalToken)
-	require.Equal(t, []string{approvalID}, r.Header[middleware.ApprovalHeader], "those in front keep their header")
+	require.Equal(t, []string{approvalID}, r.Header[middleware.ApprovalHeader], "the outer request keeps its header")
 
 	own := small
 	own.ApprovalToken = "apr_00000000000000000000000001"
 	middleware.Enforce(wanting(&asked), about(own))(echo).ServeHTTP(httptest.NewRecorder(), r)
-	require.Equal(t, own.ApprovalToken, asked.ApprovalToken, "what describe said stands")
+	require.Equal(t, own.ApprovalToken, asked.ApprovalToken, "the value that describe has set is used")
 }
 
 // TestEnforce_HTTPCall_HasThePartsOfTheRequest: these parts of the request reach the
@@ -143,7 +143,7 @@ func TestEnforce_HTTPCall_HasThePartsOfTheRequest(t *testing.T) {
 		require.Nil(t, call.GetBody)
 		require.Equal(t, &aureus.HTTPCall{Method: "GET", Host: "example.com", Path: "/a", Query: "b=c"}, call)
 	})
-	t.Run("what describe said stands", func(t *testing.T) {
+	t.Run("the value that describe has set is used", func(t *testing.T) {
 		own := small
 		own.HTTP = &aureus.HTTPCall{Method: "X"}
 		require.Same(t, own.HTTP, ask(httptest.NewRequest(http.MethodPost, "/", strings.NewReader("a")), about(own)))

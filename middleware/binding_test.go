@@ -81,7 +81,7 @@ func TestEnforce_MethodOverride_IsRefused(t *testing.T) {
 		r.Header.Set(header, http.MethodDelete)
 		declared.ServeHTTP(w, r)
 		require.Equal(t, http.StatusNoContent, w.Code)
-		require.Equal(t, []string{http.MethodDelete}, asked.HTTP.Headers[http.CanonicalHeaderKey(header)], "declared, it is bound")
+		require.Equal(t, []string{http.MethodDelete}, asked.HTTP.Headers[http.CanonicalHeaderKey(header)], "a header in the options is bound")
 	}
 }
 
@@ -110,7 +110,7 @@ func TestEnforce_Trailers_AreBound(t *testing.T) {
 	require.NotEqual(t, digests[0], digests[1])
 	require.Equal(t, digests[0], digests[2])
 	require.NotEqual(t, digests[0], digests[3])
-	require.Equal(t, digests[1], digests[4], "what the handler sees counts, not how it was announced")
+	require.Equal(t, digests[1], digests[4], "announced and unannounced trailers have the same digest")
 	require.Equal(t, []string{"5", "500", "5", "", "500"}, seen)
 }
 

@@ -62,7 +62,7 @@ func TestBody_ReadByDescribe_IsReadAgainByTheHandler(t *testing.T) {
 		described, err := io.ReadAll(io.LimitReader(r.Body, int64(part)))
 		require.NoError(t, err)
 		require.Equal(t, string(text[:min(part, len(text))]), string(described))
-		require.NoError(t, r.Body.Close(), "describe closes nothing for the others")
+		require.NoError(t, r.Body.Close(), "a Close in describe does not close the body for the handler")
 		if random.IntN(2) == 0 {
 			whole, err := b.all()
 			require.NoError(t, err)
@@ -122,7 +122,7 @@ func TestBody_LongerThanTheLimit_Fails(t *testing.T) {
 			var large *http.MaxBytesError
 			require.ErrorAs(t, err, &large)
 			require.Equal(t, int64(10), large.Limit)
-			require.Equal(t, row.reads, src.reads > 0, "a body that says it is too large is not even begun")
+			require.Equal(t, row.reads, src.reads > 0, "a body whose Content-Length is too large is not read")
 			require.LessOrEqual(t, len(b.kept), 11)
 			require.ErrorAs(t, b.failure(), &large)
 			require.ErrorAs(t, b.seal(), &large)
@@ -171,7 +171,7 @@ func TestBody_GetBodyAfterTheDecision_Fails(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, b.seal())
 	whole, err := b.all()
-	require.NoError(t, err, "what is known can be told")
+	require.NoError(t, err, "a principal that is known may be logged")
 	require.Equal(t, "abc", string(whole))
 }
 

@@ -54,15 +54,15 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 		{name: "an unknown effect", decider: saying(aureus.Decision{Effect: 3}, nil), status: 503, code: "UNDECIDED"},
 		{name: "the highest effect", decider: saying(aureus.Decision{Effect: 255}, nil), status: 503, code: "UNDECIDED"},
 		{name: "an allow with an error", decider: saying(aureus.Decision{Effect: aureus.Allow}, errBroken), status: 503, code: "UNDECIDED"},
-		{name: "an error that looks like an answer", decider: saying(aureus.Decision{Effect: aureus.Allow}, middleware.ErrNoIdentity), status: 503, code: "UNDECIDED"},
-		{name: "an error that looks like bad input", decider: saying(aureus.Decision{Effect: aureus.Allow}, &middleware.Invalid{}), status: 503, code: "UNDECIDED"},
+		{name: "ErrNoIdentity from the decider", decider: saying(aureus.Decision{Effect: aureus.Allow}, middleware.ErrNoIdentity), status: 503, code: "UNDECIDED"},
+		{name: "an Invalid from the decider", decider: saying(aureus.Decision{Effect: aureus.Allow}, &middleware.Invalid{}), status: 503, code: "UNDECIDED"},
 		{name: "a panic", decider: guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { panic(errBroken) }), status: 503, code: "UNDECIDED"},
 		{name: "a nil function", decider: guard.DeciderFunc(nil), status: 503, code: "UNDECIDED"},
 		{name: "a nil client", decider: nilClient, status: 503, code: "UNDECIDED"},
 		{name: "a nil local guard", decider: nilLocal, status: 503, code: "UNDECIDED"},
 		{name: "too many approvals are pending", decider: saying(aureus.Decision{ReasonCode: aureus.ReasonTooManyPending}, nil), status: 429, code: "TOO_MANY_PENDING_APPROVALS"},
 		{name: "too many approvals are pending, as an error", decider: saying(aureus.Decision{Effect: aureus.Allow}, aureus.ReasonTooManyPending.Err()), status: 429, code: "TOO_MANY_PENDING_APPROVALS"},
-		{name: "an allow without the body that it wanted", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+		{name: "an allow after the body was too large", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
 			_, err := request.HTTP.Load()
 			if err == nil {
 				return aureus.Decision{}, errors.New("the body was to be too large")
@@ -71,13 +71,13 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 		}), change: func(r *http.Request) {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("x", 1<<20+1))), -1
 		}, status: 413, code: "BODY_TOO_LARGE"},
-		{name: "an allow without a body that broke off", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+		{name: "an allow after an incomplete body", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
 			_, _ = request.HTTP.Load()
 			return aureus.Decision{Effect: aureus.Allow}, nil
 		}), change: func(r *http.Request) {
 			r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader("x"), errorReader{errBroken})), -1
 		}, status: 400, code: "VALIDATION_ERROR"},
-		{name: "a denial that did not need the body that it wanted", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+		{name: "a denial after the body could not be read", decider: guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
 			_, _ = request.HTTP.Load()
 			return aureus.Decision{ReasonCode: aureus.ReasonToolRequired}, nil
 		}), change: func(r *http.Request) {
@@ -90,19 +90,19 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 		{name: "two approvals", change: header("apr_00000000000000000000000000", "apr_00000000000000000000000001"), status: 400, code: "VALIDATION_ERROR"},
 		{name: "the same approval twice", change: header("apr_00000000000000000000000000", "apr_00000000000000000000000000"), status: 400, code: "VALIDATION_ERROR"},
 		{name: "two approvals in one header", change: header("apr_00000000000000000000000000, apr_00000000000000000000000001"), status: 400, code: "VALIDATION_ERROR"},
-		{name: "an approval of another form", change: header("approval-1-2-3"), status: 400, code: "VALIDATION_ERROR"},
+		{name: "an approval with an invalid id", change: header("approval-1-2-3"), status: 400, code: "VALIDATION_ERROR"},
 		{name: "an empty approval", change: header(""), status: 400, code: "VALIDATION_ERROR"},
 
 		// describe.
-		{name: "describe names nobody", describe: about(aureus.Request{Action: small.Action}), status: 401, code: "AUTHENTICATION_FAILED"},
-		{name: "describe cannot say who asks", describe: failing(fmt.Errorf("%w: %w", middleware.ErrNoIdentity, errBroken)), status: 401, code: "AUTHENTICATION_FAILED"},
+		{name: "describe returns no principal", describe: about(aureus.Request{Action: small.Action}), status: 401, code: "AUTHENTICATION_FAILED"},
+		{name: "describe returns ErrNoIdentity", describe: failing(fmt.Errorf("%w: %w", middleware.ErrNoIdentity, errBroken)), status: 401, code: "AUTHENTICATION_FAILED"},
 		{name: "describe has no principal in its context", describe: func(r *http.Request) (aureus.Request, error) {
 			who, err := middleware.PrincipalFromContext(r.Context())
 			return aureus.Request{Principal: who, Action: small.Action}, err
 		}, status: 401, code: "AUTHENTICATION_FAILED"},
-		{name: "describe refuses the input", describe: failing(fmt.Errorf("%w: %w", aureus.ErrInvalid, errBroken)), status: 400, code: "VALIDATION_ERROR"},
-		{name: "describe names a mistake", describe: failing(&middleware.Invalid{Pointer: "/amount", Reason: "must be a number"}), status: 400, code: "VALIDATION_ERROR"},
-		{name: "describe fails", describe: failing(errBroken), status: 503, code: "UNDECIDED"},
+		{name: "describe returns ErrInvalid", describe: failing(fmt.Errorf("%w: %w", aureus.ErrInvalid, errBroken)), status: 400, code: "VALIDATION_ERROR"},
+		{name: "describe returns an Invalid", describe: failing(&middleware.Invalid{Pointer: "/amount", Reason: "must be a number"}), status: 400, code: "VALIDATION_ERROR"},
+		{name: "describe returns another error", describe: failing(errBroken), status: 503, code: "UNDECIDED"},
 		{name: "describe asks the control plane, which refuses", describe: failing(&aureus.Error{Op: "Approval", StatusCode: 422}), status: 503, code: "UNDECIDED"},
 		{name: "describe asks a guard, which refuses", describe: failing(&guard.Refusal{}), status: 403, code: "DENIED"},
 		{name: "describe asks a guard, which cannot decide", describe: failing(guard.ErrUndecided), status: 503, code: "UNDECIDED"},
@@ -206,7 +206,7 @@ func TestEnforce_InvalidArguments_Panic(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			defer func() {
 				said, ok := recover().(string)
-				require.True(t, ok, "it must panic with a text")
+				require.True(t, ok, "it must panic with a string")
 				require.True(t, strings.HasPrefix(said, "middleware: "), said)
 				require.Contains(t, said, row.says)
 			}()

@@ -263,11 +263,11 @@ func TestEnforce_HandlersContext_HasTheDecision(t *testing.T) {
 	defer cancel()
 	got, ok := aureus.DecisionFromContext(derived)
 	require.True(t, ok)
-	require.Equal(t, inner, got, "of the innermost guard")
+	require.Equal(t, inner, got, "the decision of the innermost guard")
 	require.Equal(t, "kept", derived.Value(key{}))
-	require.Equal(t, "middleware.exchange", fmt.Sprint(reached.Context()), "a context that is printed tells nothing")
+	require.Equal(t, "middleware.exchange", fmt.Sprint(reached.Context()), "a printed context does not show the request")
 	_, ok = aureus.DecisionFromContext(r.Context())
-	require.False(t, ok, "those in front keep their context")
+	require.False(t, ok, "the outer request keeps its context")
 }
 
 // TestEnforce_TimeoutHandler_WorksOnEitherSide: http.TimeoutHandler works in front of

@@ -50,7 +50,7 @@ func TestEnforce_IdempotencyKeyOfTheCaller_IsNotForwarded(t *testing.T) {
 		service.ServeHTTP(w, r)
 		require.Equal(t, http.StatusOK, w.Code)
 	}
-	require.Equal(t, []string{key, key}, reached, "it is the handler's to honour")
+	require.Equal(t, []string{key, key}, reached, "the limit applies to the handler")
 	require.Empty(t, leaked)
 	require.Len(t, keys, 2)
 	require.NotEqual(t, keys[0], keys[1])

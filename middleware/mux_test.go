@@ -272,7 +272,7 @@ func TestMux_Pattern_IsCopiedToTheOuterRequest(t *testing.T) {
 	require.Panics(t, func() {
 		middleware.Enforce(allow, about(small))(http.HandlerFunc(panicking.ServeHTTP)).ServeHTTP(httptest.NewRecorder(), r)
 	})
-	require.Equal(t, "/accounts/", r.Pattern, "after a panic too")
+	require.Equal(t, "/accounts/", r.Pattern, "also after a panic")
 }
 
 // TestMux_ConcurrentUse_IsSafe: from the first request on.

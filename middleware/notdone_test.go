@@ -99,12 +99,12 @@ func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
 			require.Equal(t, row.status, got.Status)
 			require.Equal(t, row.class, got.ErrorClass)
 			require.Equal(t, row.notDone, got.NotDone)
-			require.Equal(t, []bool{true}, decider.deadline, "it is bounded in time, and goes on without the caller")
+			require.Equal(t, []bool{true}, decider.deadline, "it has a time limit and does not end with the request")
 
 			decider = newSettling()
 			decider.spent = false
 			through(middleware.Enforce(decider, about(large), row.options...)(row.handler), "")
-			require.Empty(t, decider.told, "without an approval there is nothing to give back")
+			require.Empty(t, decider.told, "without an approval, nothing is reported")
 		})
 	}
 }

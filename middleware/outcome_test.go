@@ -75,7 +75,7 @@ func TestOutcomes_HandlerResults_HaveStatusAndClass(t *testing.T) {
 		{name: "a gate", handler: answering(gateError{overdraft}), status: "blocked", class: "OUT_OF_SCOPE", gate: true},
 		{name: "a stale state", handler: answering(middleware.ErrStale), status: "blocked", class: "PRECONDITION_FAILED"},
 		{name: "another guard", handler: answering(&guard.Refusal{}), status: "refused", class: "DENIED"},
-		{name: "another guard without an answer", handler: answering(guard.ErrUndecided), status: "failed", class: "UNDECIDED"},
+		{name: "another guard that could not decide", handler: answering(guard.ErrUndecided), status: "failed", class: "UNDECIDED"},
 		{name: "an error", handler: answering(errBroken), status: "failed", class: "INTERNAL_ERROR"},
 	}
 	for _, row := range rows {
@@ -151,7 +151,7 @@ func TestOutcomes_Refusal_HasTheIDOfTheResponse(t *testing.T) {
 
 	without := middleware.Enforce(allow, about(aureus.Request{}))(unreachable(t))
 	p = refusal(t, without, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusUnauthorized)
-	require.Empty(t, p.DecisionID, "nobody keeps it, so nobody is told of it")
+	require.Empty(t, p.DecisionID, "without outcomes and a logger, no id is made")
 }
 
 // TestOutcomes_PanicInTheHandler_PassesThrough: a panic ends the connection as it does

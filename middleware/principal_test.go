@@ -80,7 +80,7 @@ func TestTrustedHeader_Requests_AreAcceptedOrRefused(t *testing.T) {
 			if row.want == "" {
 				require.ErrorIs(t, err, middleware.ErrNoIdentity)
 				require.Equal(t, aureus.Principal{}, who)
-				require.NotContains(t, err.Error(), "agent-7", "a log is no place for what somebody claims to be")
+				require.NotContains(t, err.Error(), "agent-7", "an unauthenticated name is not logged")
 				return
 			}
 			require.NoError(t, err)

@@ -74,8 +74,8 @@ func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 			require.Contains(t, p.Detail, row.detail)
 			require.Equal(t, d.ID.String(), p.DecisionID)
 			require.Equal(t, "urn:aureus:decision:"+d.ID.String(), p.Instance)
-			require.NotContains(t, text, "hunter2", "policy detail stays inside")
-			require.NotContains(t, text, "0123456789abcdef", "a token stays inside")
+			require.NotContains(t, text, "hunter2", "details of the policy are not shown")
+			require.NotContains(t, text, "0123456789abcdef", "a token is not shown")
 			require.Equal(t, row.approval, p.Approval != nil)
 			if row.approval {
 				require.Equal(t, approvalID, p.Approval.ID)
@@ -276,7 +276,7 @@ func TestWriteError_BehindAGuard_HasTheDecisionID(t *testing.T) {
 	w, _ := ask(middleware.ErrNoIdentity)
 	require.Equal(t, "Basic", w.Header().Get("WWW-Authenticate"))
 	_, p = ask(&guard.Refusal{Decision: inner})
-	require.Equal(t, inner.ID.String(), p.DecisionID, "the decision that refused")
+	require.Equal(t, inner.ID.String(), p.DecisionID, "the id of the decision that refused")
 	require.Equal(t, "https://ask.example/"+approvalID, p.Approval.URL)
 }
 

@@ -71,7 +71,7 @@ func TestValidate_SpecialConfigurations_HaveTheDocumentedResults(t *testing.T) {
 
 	result = validate(t, &r, "x", "not_null", "nobody", "not_null")
 	require.True(t, result.BlockedCommit)
-	require.Len(t, result.ValidationResults, 2, "each runs once, however often it is named")
+	require.Len(t, result.ValidationResults, 2, "each validator runs once, however often it is named")
 	require.Equal(t, aureus.ToolError, result.FailureCode)
 	require.Contains(t, result.ValidationResults[1].Reason, `"nobody"`)
 	require.NotEmpty(t, result.Remediation)
@@ -107,14 +107,14 @@ func TestRegister_Replacement_IsInForceAtOnce(t *testing.T) {
 
 	_, err = r.Register(t.Context(), "small", []byte(`{"type":"max_size","parameters":{"max":"x"}}`))
 	require.ErrorIs(t, err, aureus.ErrInvalid)
-	require.False(t, live(t.Context(), crvgate.Change[any]{Data: "four"}).Valid, "the version in force stays")
+	require.False(t, live(t.Context(), crvgate.Change[any]{Data: "four"}).Valid, "the earlier version stays")
 	require.NoError(t, r.Check(t.Context(), "small", []byte(`{"type":"max_size","parameters":{"max":30}}`)))
 	require.False(t, live(t.Context(), crvgate.Change[any]{Data: "four"}).Valid, "Check changes nothing")
 
 	got, err = r.Register(t.Context(), "small", []byte(`{"type":"max_size","parameters":{"max":30}}`))
 	require.NoError(t, err)
 	require.Equal(t, aureus.ValidatorRegistration{ValidatorID: "small", Registered: true, Replaced: true, Version: 2}, got)
-	require.True(t, live(t.Context(), crvgate.Change[any]{Data: "four"}).Valid, "what runs is what is registered when it runs")
+	require.True(t, live(t.Context(), crvgate.Change[any]{Data: "four"}).Valid, "the validator that is registered when the gate runs is used")
 
 	for name, id := range map[string]string{"empty": "", "long": strings.Repeat("x", registry.MaxIDBytes+1), "a control character": "a\nb"} {
 		_, err = r.Register(t.Context(), id, []byte(`{"type":"not_null"}`))
@@ -148,7 +148,7 @@ func TestRegister_TooManyValidators_IsConflict(t *testing.T) {
 	_, err := r.Register(t.Context(), "one more", []byte(`{"type":"not_null"}`))
 	require.ErrorIs(t, err, aureus.ErrConflict)
 	_, err = r.Register(t.Context(), "7", []byte(`{"type":"not_null"}`))
-	require.NoError(t, err, "replacing takes no room")
+	require.NoError(t, err, "a replacement does not count")
 }
 
 // Every type, with its parameters in snake_case and in camelCase, makes the same
@@ -290,12 +290,12 @@ func TestFunc_CustomConfiguration_CallsTheFunction(t *testing.T) {
 	_, err := r.Register(t.Context(), "v", []byte(`{"type":"custom","validation_logic":"check_business_rules","parameters":{"min_amount":100,"camelCase":{"a":null}}}`))
 	require.NoError(t, err)
 	result := validate(t, &r, "x", "v")
-	require.True(t, result.Passed, "the function judges, not the limits")
+	require.True(t, result.Passed, "the function judges and not min and max")
 	require.Equal(t, map[string]any{"min_amount": json.Number("100"), "camelCase": map[string]any{"a": nil}}, got, "as written")
 	require.Equal(t, map[string]any{"seen": json.Number("1"), "data": "x"}, result.ValidationResults[0].Metadata, "in free form")
 	delete(got, "min_amount")
 	validate(t, &r, "x", "v")
-	require.Len(t, got, 2, "each call has a map of its own")
+	require.Len(t, got, 2, "each call gets its own map")
 
 	r.Func("odd", func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
 		result := crvgate.Fail(aureus.Conflict, "odd")
@@ -306,7 +306,7 @@ func TestFunc_CustomConfiguration_CallsTheFunction(t *testing.T) {
 	require.NoError(t, err)
 	result = validate(t, &r, "x", "odd")
 	require.Equal(t, aureus.Conflict, result.FailureCode)
-	require.Nil(t, result.ValidationResults[0].Metadata, "what the wire cannot carry is left out")
+	require.Nil(t, result.ValidationResults[0].Metadata, "metadata without a JSON form is left out")
 
 	_, err = r.Register(t.Context(), "w", []byte(`{"type":"custom","validation_logic":"another"}`))
 	require.ErrorContains(t, err, "functions of this host are check_business_rules, odd")
@@ -350,7 +350,7 @@ func TestType_AddedType_UsesTheBuilder(t *testing.T) {
 		_, err = r.Register(t.Context(), "v", fmt.Appendf(nil, `{"type":"equals","parameters":{"x":%q}}`, word))
 		require.Error(t, err, word)
 	}
-	require.True(t, validate(t, &r, "x", "v").Passed, "the version in force stays")
+	require.True(t, validate(t, &r, "x", "v").Passed, "the earlier version stays")
 	_, err = r.Register(t.Context(), "w", []byte(`{"type":"none"}`))
 	require.ErrorContains(t, err, "equals")
 }
@@ -422,7 +422,7 @@ func TestRegistry_ConcurrentUse_IsSafe(t *testing.T) {
 	group.Wait()
 	got, err := r.Register(t.Context(), "shared", []byte(`{"type":"not_null"}`))
 	require.NoError(t, err)
-	require.Equal(t, 8*20+1, got.Version, "no version is given twice")
+	require.Equal(t, 8*20+1, got.Version, "every version is used once")
 }
 
 func notNull([]byte) (crvgate.Validator[any], error) { return validators.NotNull(), nil }

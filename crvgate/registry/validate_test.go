@@ -237,6 +237,6 @@ func TestValidate_PreviousState_IsFreeForm(t *testing.T) {
 		require.Equal(t, reason == "a nil map", seen.HasPrevious, "JSON has no nil map: it is an empty object")
 	}
 	result := r.Validate(t.Context(), aureus.Commit{Data: free, PreviousState: func() {}}, gateOf(ids))
-	require.Equal(t, aureus.Conflict, result.FailureCode, "what has no JSON form")
+	require.Equal(t, aureus.Conflict, result.FailureCode, "a value without a JSON form")
 	require.True(t, result.BlockedCommit)
 }

@@ -117,9 +117,9 @@ func TestCEL_Variables_AreTheWholeChange(t *testing.T) {
 	change := crvgate.Change[any]{Data: state{2, 0.5}, Previous: state{1, 0}, HasPrevious: true, Metadata: map[string]any{"actor": "ann"}}
 	require.True(t, validator(t.Context(), change).Valid, "Go values as well as free-form ones")
 	change.HasPrevious = false
-	require.Equal(t, aureus.MissingData, validator(t.Context(), change).FailureCode, "a previous state that is none is not looked at")
+	require.Equal(t, aureus.MissingData, validator(t.Context(), change).FailureCode, "Previous is ignored without HasPrevious")
 	change.Data = make(chan int)
-	require.Equal(t, aureus.Conflict, validator(t.Context(), change).FailureCode, "what has no JSON form")
+	require.Equal(t, aureus.Conflict, validator(t.Context(), change).FailureCode, "a value without a JSON form")
 }
 
 func TestRegister_InvalidParameters_AreRefused(t *testing.T) {
@@ -256,7 +256,7 @@ func TestCrossFieldConsistency_Results(t *testing.T) {
 	}
 
 	result = validator(t.Context(), crvgate.Change[any]{Data: parse(t, good), Previous: parse(t, `{"total":4}`), HasPrevious: true})
-	require.Equal(t, aureus.Conflict, result.FailureCode, "a rule sees the previous state")
+	require.Equal(t, aureus.Conflict, result.FailureCode, "a validator sees the previous state")
 	require.Equal(t, "grows", result.Metadata["rule"])
 }
 

@@ -75,6 +75,6 @@ func FuzzValidators(f *testing.F) {
 		}
 		unchanged, err := strictjson.Parse([]byte(dataText))
 		require.NoError(t, err)
-		require.Equal(t, unchanged, data, "no rule modifies what it judges")
+		require.Equal(t, unchanged, data, "no validator modifies the data")
 	})
 }
