@@ -19,7 +19,7 @@ func TestMainFlows_EveryTransactionRunTwice_GiveTheSame(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"keys":                       TestTheFirstKeyIsMadeOnce,
 		"keys are checked":           TestKeysAreChecked,
-		"keys are listed once":       listedOnce,
+		"keys are listed once":       TestKeys_ListedAfterAnAddition_AreThereOnce,
 		"keys of other tenants":      TestTenantsAreKeptApart,
 		"approvals":                  TestWhoMayDecideAnApproval,
 		"approvals, spent once":      TestOneOfFiftyEvaluationsPasses,
@@ -44,9 +44,7 @@ func TestMainFlows_EveryTransactionRunTwice_GiveTheSame(t *testing.T) {
 }
 
 // The keys of a store are listed once each, and those that are refused are not added.
-func TestKeys_ListedAfterAnAddition_AreThereOnce(t *testing.T) { listedOnce(t) }
-
-func listedOnce(t *testing.T) {
+func TestKeys_ListedAfterAnAddition_AreThereOnce(t *testing.T) {
 	srv := open(t)
 	ctx := t.Context()
 	added, _, err := srv.Keys().Add(ctx, "olga", controlplane.Key{Tenant: "default", Subject: "svc", Role: controlplane.RoleService})

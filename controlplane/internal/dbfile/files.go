@@ -1,6 +1,6 @@
-// Package dbfile checks the files of an open SQLite database: that they are
-// still the files that were opened, that they can be written, and that the
-// write-ahead log stays small.
+// Package dbfile opens, locks and migrates the file of a SQLite database, and checks
+// the files while it is open: that they are still the files that were opened, that
+// they can be written, and that the write-ahead log stays small.
 package dbfile
 
 import (
