@@ -9,12 +9,11 @@
 //
 // [Custom] is the exception: it makes a validator of a function for any type.
 //
-// Except for Custom, each validator is also a type of configuration in package
-// registry, or built in there, with the same results: the failure code, the
-// confidence, and the metadata. docs/spec/gates.md lists them.
+// Except for Custom, each validator is also a type of configuration in package registry
+// or rules, or built into every registry, with the same failure code, confidence and
+// metadata. docs/spec/gates.md lists them.
 //
-// The validators follow the JavaScript program that first had these rules where it
-// matters to a result. An array counts as an object, with length and its indexes as
+// The results are those of the JavaScript program that first had these validators. An array counts as an object, with length and its indexes as
 // fields. Sizes are UTF-16 code units of the text that JavaScript would write. Numbers
 // compare exactly, also integers beyond 2^53. A change that has no JSON form, such as
 // one with a channel in it, fails with CONFLICT.
