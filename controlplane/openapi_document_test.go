@@ -272,7 +272,7 @@ func TestTheCheckerOfTheDocument(t *testing.T) {
 		t.Run(reason, func(t *testing.T) {
 			value, err := strictjson.Parse([]byte(test.body))
 			require.NoError(t, err)
-			problems := d.check(d.at("components", "schemas", "ValidationQuestion"), value, true)
+			problems := d.check(d.at("components", "schemas", "ValidateRequest"), value, true)
 			if test.want == "" {
 				require.Empty(t, problems)
 				return

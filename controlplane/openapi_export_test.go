@@ -6,15 +6,20 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/contract"
 	"github.com/farmountain/aureus-go/controlplane/internal/crv"
 	"github.com/farmountain/aureus-go/controlplane/internal/observe"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // Contract is the document as it is served.
-func Contract() []byte { return contract }
+func Contract() []byte { return contract.Document() }
+
+// Routes are the routes that the server serves.
+func Routes(s *Server) []web.Route { return s.web.Routes() }
 
 // Served is what the mux serves, as "METHOD /path", with the role that it needs.
 func Served(s *Server) map[string]Role {
@@ -29,7 +34,11 @@ func Served(s *Server) map[string]Role {
 func Parameters(s *Server) map[string][]string {
 	parameters := map[string][]string{}
 	for _, one := range s.web.Routes() {
-		parameters[strings.ReplaceAll(one.Pattern, "...}", "}")] = one.Query
+		names := []string{}
+		for _, p := range one.Query {
+			names = append(names, p.Name)
+		}
+		parameters[strings.ReplaceAll(one.Pattern, "...}", "}")] = names
 	}
 	return parameters
 }
@@ -41,9 +50,9 @@ func Models() map[string]reflect.Type {
 		"StateTransition": reflect.TypeFor[aureus.StateTransition](), "AuditEntry": reflect.TypeFor[aureus.AuditEntry](),
 		"HTTPCall": reflect.TypeFor[aureus.HTTPCall](), "PolicyContext": reflect.TypeFor[aureus.PolicyContext](),
 		"GuardDecision": reflect.TypeFor[aureus.GuardDecision](), "ApprovalRef": reflect.TypeFor[aureus.ApprovalRef](),
-		"CheckQuestion": reflect.TypeFor[policy.CheckRequest](), "CheckAnswer": reflect.TypeFor[wire.CheckResponse](),
+		"CheckRequest": reflect.TypeFor[policy.CheckRequest](), "CheckResponse": reflect.TypeFor[wire.CheckResponse](),
 
-		"ApprovalRequest": reflect.TypeFor[approvals.Request](), "ApprovalAnswer": reflect.TypeFor[approvals.Response](),
+		"ApprovalRequest": reflect.TypeFor[approvals.Request](), "ApprovalResponse": reflect.TypeFor[approvals.Response](),
 		"Approval": reflect.TypeFor[aureus.Approval](), "Quorum": reflect.TypeFor[aureus.Quorum](), "MayChange": reflect.TypeFor[aureus.MayChange](),
 		"ApprovalDecision": reflect.TypeFor[aureus.ApprovalDecision](), "ApprovalVerdict": reflect.TypeFor[wire.ApprovalVerdict[aureus.Digest]](),
 		"ApprovalUse": reflect.TypeFor[aureus.ApprovalUse](),
@@ -53,20 +62,20 @@ func Models() map[string]reflect.Type {
 		"GateRecord": reflect.TypeFor[aureus.GateRecord](), "DecisionDetails": reflect.TypeFor[aureus.DecisionDetails](),
 		"DecisionOutcome": reflect.TypeFor[aureus.DecisionOutcome](),
 
-		"Commit": reflect.TypeFor[aureus.Commit](), "GateConfig": reflect.TypeFor[aureus.GateConfig](), "ValidationQuestion": reflect.TypeFor[crv.ValidateRequest](),
+		"Commit": reflect.TypeFor[aureus.Commit](), "GateConfig": reflect.TypeFor[aureus.GateConfig](), "ValidateRequest": reflect.TypeFor[crv.ValidateRequest](),
 		"ValidationResult": reflect.TypeFor[aureus.ValidationResult](), "GateResult": reflect.TypeFor[aureus.GateResult](),
-		"ValidatorRegistration": reflect.TypeFor[crv.RegisterRequest](), "ValidatorRegistered": reflect.TypeFor[aureus.ValidatorRegistration](),
+		"RegisterRequest": reflect.TypeFor[crv.RegisterRequest](), "ValidatorRegistration": reflect.TypeFor[aureus.ValidatorRegistration](),
 		"RegisteredValidator": reflect.TypeFor[crv.RegisteredValidator](),
 
 		"TelemetryEvent": reflect.TypeFor[aureus.TelemetryEvent](), "Metric": reflect.TypeFor[aureus.Metric](), "Span": reflect.TypeFor[aureus.Span](),
-		"SpanLog": reflect.TypeFor[aureus.SpanLog](), "Rejection": reflect.TypeFor[aureus.Rejection](), "BatchAnswer": reflect.TypeFor[wire.BatchResponse[aureus.Rejection]](),
+		"SpanLog": reflect.TypeFor[aureus.SpanLog](), "Rejection": reflect.TypeFor[aureus.Rejection](), "BatchResponse": reflect.TypeFor[wire.BatchResponse[aureus.Rejection]](),
 		"Summary": reflect.TypeFor[aureus.Summary](),
 
 		"WorkflowSpec": reflect.TypeFor[aureus.WorkflowSpec](), "TaskSpec": reflect.TypeFor[aureus.TaskSpec](), "RetryConfig": reflect.TypeFor[aureus.RetryConfig](),
 		"CompensationHooks": reflect.TypeFor[aureus.CompensationHooks](), "CompensationAction": reflect.TypeFor[aureus.CompensationAction](),
 		"SandboxConfig": reflect.TypeFor[aureus.SandboxConfig](), "SafetyPolicy": reflect.TypeFor[aureus.SafetyPolicy](),
-		"WorkflowExecution": reflect.TypeFor[wire.RunRequest[aureus.WorkflowSpec]](), "WorkflowResult": reflect.TypeFor[aureus.WorkflowExecutionResult](), "TaskResult": reflect.TypeFor[aureus.TaskResult](),
-		"WorkflowRunStatus": reflect.TypeFor[aureus.WorkflowStatus](), "WorkflowCancelled": reflect.TypeFor[aureus.WorkflowCancellation](),
+		"RunRequest": reflect.TypeFor[wire.RunRequest[aureus.WorkflowSpec]](), "WorkflowExecutionResult": reflect.TypeFor[aureus.WorkflowExecutionResult](), "TaskResult": reflect.TypeFor[aureus.TaskResult](),
+		"WorkflowStatus": reflect.TypeFor[aureus.WorkflowStatus](), "WorkflowCancellation": reflect.TypeFor[aureus.WorkflowCancellation](),
 		"SafetyViolation": reflect.TypeFor[aureus.SafetyViolation](), "PendingApproval": reflect.TypeFor[aureus.PendingApproval](),
 		"SafetyRule": reflect.TypeFor[aureus.SafetyRule](),
 

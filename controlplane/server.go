@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/audit"
+	"github.com/farmountain/aureus-go/controlplane/internal/contract"
 	"github.com/farmountain/aureus-go/controlplane/internal/crv"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/observe"
@@ -139,7 +140,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 
 func (s *Server) routes() []web.Route {
 	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.audit.Routes(), s.crv.Routes(),
-		s.observe.Routes(), s.runs.Routes(), contractRoutes())
+		s.observe.Routes(), s.runs.Routes(), contract.Routes())
 }
 
 // ServeHTTP answers one request.

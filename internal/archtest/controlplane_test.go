@@ -22,6 +22,7 @@ var services = map[string][]string{
 	"audit":     nil,
 	"crv":       nil,
 	"observe":   nil,
+	"contract":  nil,
 }
 
 // mayImportService is nil where a package of the control plane may import path.

@@ -26,19 +26,6 @@ type Service struct {
 	Changed func()
 }
 
-// Routes are the paths of the service.
-func (s *Service) Routes() []web.Route {
-	const one = "/api/v1/policy/approvals/{id}"
-	return []web.Route{
-		{Pattern: "POST /api/v1/policy/approval", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Handler: s.ask},
-		{Pattern: "GET /api/v1/policy/approvals", Role: web.Service, Urgent: true, Query: []string{"status", "limit", "cursor"}, Handler: s.list},
-		{Pattern: "GET " + one, Role: web.Service, Urgent: true, Handler: s.get},
-		{Pattern: "POST " + one + "/approve", Role: web.Operator, Urgent: true, Replay: web.ReplayDurable, Handler: s.decide(true)},
-		{Pattern: "POST " + one + "/reject", Role: web.Operator, Urgent: true, Replay: web.ReplayDurable, Handler: s.decide(false)},
-		{Pattern: "POST " + one + "/consume", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Valid: s.consumptionValid, Handler: s.consume},
-	}
-}
-
 // Path is the path of the approval with that id.
 func Path(id string) string { return "/api/v1/policy/approvals/" + id }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
-	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
@@ -64,15 +63,4 @@ func New(ctx context.Context, config Config) (*Service, error) {
 		}
 	}
 	return s, nil
-}
-
-// Routes are the paths of the service.
-func (s *Service) Routes() []web.Route {
-	return []web.Route{
-		// The response may quote the data that was judged, which is written nowhere.
-		{Pattern: "POST /api/v1/crv/validate", Role: web.Service, LongWork: true, Replay: web.ReplayMemory, Handler: s.validate},
-		{Pattern: "POST /api/v1/crv/validators", Role: web.Service, LongWork: true, Replay: web.ReplayDurable, Handler: s.register},
-		{Pattern: "GET /api/v1/crv/validators", Role: web.Service, LongWork: true, Query: []string{"limit", "cursor"}, Handler: s.list},
-		{Pattern: "GET /api/v1/crv/validators/{id}", Role: web.Service, LongWork: true, Handler: s.get},
-	}
 }

@@ -44,27 +44,3 @@ type Service struct {
 
 // Wait returns after the feeds of the stream have ended. Life must end first.
 func (s *Service) Wait() { s.feeds.ended.Wait() }
-
-// Routes are the paths of the service.
-func (s *Service) Routes() []web.Route {
-	const base = "/api/v1/observability/"
-	events := []string{"type", "workflow_id", "task_id", "source", "start_time", "end_time", "limit", "cursor"}
-	routes := []web.Route{
-		{Pattern: "GET " + base + "metrics", Role: web.Service, Query: []string{"name", "start_time", "end_time", "tags", "limit", "cursor"}, Handler: s.listMetrics},
-		{Pattern: "GET " + base + "events", Role: web.Service, Query: events, Handler: s.listEvents},
-		// The id of a trace may be empty, or contain a slash.
-		{Pattern: "GET " + base + "traces/{trace_id...}", Role: web.Service, Query: []string{"limit", "cursor"}, Handler: s.listTrace},
-		{Pattern: "GET " + base + "summary", Role: web.Service, Query: []string{"range", "start_time", "end_time"}, Handler: s.summarize},
-		{Pattern: "GET /api/v1/stream", Role: web.Service, Query: []string{"kinds", "type", "workflow_id", "principal"}, Handler: s.followStream},
-		{Pattern: "GET /metrics", Role: web.Operator, Handler: s.writeMetrics},
-		{Pattern: "GET /healthz", Public: true, Handler: s.alive},
-		{Pattern: "GET /readyz", Public: true, Handler: s.ready},
-	}
-	for _, kind := range telemetry.Kinds {
-		countRefused := func(c web.Caller) { _ = s.refuse(c, kind, nil) }
-		routes = append(routes,
-			web.Route{Pattern: "POST " + base + kind.String(), Role: web.Service, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.reportOne(kind)},
-			web.Route{Pattern: "POST " + base + kind.String() + "/batch", Role: web.Service, Body: web.BatchBody, Replay: web.ReplayDurable, OnTooLarge: countRefused, Handler: s.reportBatch(kind)})
-	}
-	return routes
-}

@@ -11,7 +11,6 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
-	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
 // Service decides requests. Every field must be set. It is safe for concurrent
@@ -25,13 +24,4 @@ type Service struct {
 	// Report stores a telemetry event. Its error is logged, and does not change the
 	// decision.
 	Report func(ctx context.Context, tenant string, event aureus.TelemetryEvent) error
-}
-
-// Routes are the paths of the service.
-func (s *Service) Routes() []web.Route {
-	return []web.Route{
-		{Pattern: "POST /api/v1/policy/evaluate", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Valid: s.decisionValid, Handler: s.evaluate},
-		{Pattern: "POST /api/v1/policy/check", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Handler: s.check},
-		{Pattern: "GET /api/v1/decisions/{id}", Role: web.Service, Handler: s.getDecision},
-	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
-	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
 const (
@@ -94,15 +93,6 @@ func (s *Service) Close() {
 			s.config.Log.ErrorContext(context.Background(), "tools of workflows are still running although they were told to end", slog.Int("tools", n))
 		}
 	})
-}
-
-// Routes are the paths of workflows.
-func (s *Service) Routes() []web.Route {
-	return []web.Route{
-		{Pattern: "POST /api/v1/workflows/execute", Role: web.Service, Replay: web.ReplayDurable, Handler: s.execute},
-		{Pattern: "GET /api/v1/workflows/{id}/status", Role: web.Service, Query: []string{"subject"}, Handler: s.status},
-		{Pattern: "POST /api/v1/workflows/{id}/cancel", Role: web.Service, Query: []string{"subject"}, Replay: web.ReplayDurable, Handler: s.cancel},
-	}
 }
 
 // SetHeartbeat replaces how often a waiting request is sent white space. It is for

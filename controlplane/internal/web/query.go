@@ -18,7 +18,7 @@ import (
 // checkQuery refuses a query string that cannot be parsed, that repeats a
 // parameter, or that has a parameter which the route does not declare: a filter
 // that is silently ignored would answer with everything.
-func checkQuery(r *http.Request, known []string) error {
+func checkQuery(r *http.Request, parameters []Parameter) error {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
@@ -26,6 +26,7 @@ func checkQuery(r *http.Request, known []string) error {
 	if err != nil {
 		return err
 	}
+	known := names(parameters)
 	var problems []strictjson.Problem
 	for name := range values {
 		if !slices.Contains(known, name) {

@@ -39,9 +39,9 @@ type Route struct {
 	Role   Role
 	Public bool
 
-	// Query names all parameters that the query may have. A request with any
+	// Query lists all parameters that the query may have. A request with any
 	// other one is answered with 400.
-	Query []string
+	Query []Parameter
 
 	Body   BodyLimit
 	Replay Replay
@@ -63,6 +63,10 @@ type Route struct {
 	OnTooLarge func(Caller)
 
 	Handler Handler
+
+	// Doc describes the route for the OpenAPI document. It has no effect on
+	// requests.
+	Doc Doc
 }
 
 // Handle registers the routes. It must not be called after the first request.

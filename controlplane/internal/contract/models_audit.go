@@ -1,0 +1,54 @@
+package contract
+
+// The types of the audit log.
+var auditModels = map[string]model{
+	"aureus.AuditRecord": {text: "One entry of the audit log. Its hash covers the hash of the entry before.", fields: fields{
+		"sequence":      "From 1, without gaps.",
+		"kind":          "decision, outcome, approval_requested, approval_approved, approval_rejected, approval_expired, approval_consumed, approval_committed, approval_released, gate_result, validator_registered, key_added, key_revoked, task_undone, workflow_parked or workflow_taken.",
+		"decision":      "The effect, the verdict or the outcome.",
+		"by":            "The subject whose key caused the entry.",
+		"key_id":        "The id of that key.",
+		"details":       "Further members, with secrets hidden.",
+		"previous_hash": "The hash of the entry before; empty for the first.",
+		"hash":          "SHA-256 over the previous hash and this entry.",
+	}},
+	"aureus.AuditVerification": {text: "Whether the chain of hashes is intact.", fields: fields{
+		"head":          "The hash of the last entry; empty without entries. Store it outside the server: a later verification then shows whether the end was cut off.",
+		"first_invalid": "The sequence of the first entry that is not valid.",
+		"archived":      "How many of the entries are archived, and were not checked again.",
+		"archive_key":   "The Ed25519 public key, in base64, that signed the last archive. Compare it with yours.",
+	}},
+	"aureus.DecisionRecord": {text: "A decision that was made outside the control plane, for the audit log.", fields: fields{
+		"effect":      "allow, deny or require_approval.",
+		"approval_id": "It must be one that the key's subject has asked for, for this principal, action and digest; an allow must have used it.",
+		"claimed":     "The audit log has true, whatever is sent here.",
+	}},
+	"aureus.GateRecord": {text: "The result of a gate that ran outside the control plane.", fields: fields{
+		"decision_id": "The decision that allowed the change.",
+		"crv_status":  "passed, blocked or warning. It must agree with the fields passed and blocked.",
+	}},
+	"aureus.DecisionDetails": {text: "All that is known about one decision.", fields: fields{
+		"timestamp":        "The time of its entry in the audit log.",
+		"sequence":         "The sequence of that entry.",
+		"source":           "evaluated by the control plane, or reported by a key.",
+		"method":           "The method of the HTTP request that was decided.",
+		"path":             "Escaped, without the query; cut at 1,024 bytes.",
+		"action_digest":    "Present where an approval was or may be asked for.",
+		"arguments_digest": "The digest of a request of the tenant that has these arguments and nothing else. Absent without arguments, and in reported decisions.",
+		"effect":           "allow, deny or require_approval.",
+		"reason":           "An explanation for people; absent from reported decisions.",
+		"by":               "The subject whose key asked or reported.",
+		"approval":         "Absent where no approval is involved.",
+		"outcome":          "Absent where no outcome was reported.",
+	}},
+	"aureus.DecisionOutcome": {text: "The outcome of a decision, as it was reported.", fields: fields{
+		"duration_ms": "Milliseconds.",
+		"by":          "The subject that reported it.",
+	}},
+	"aureus.Outcome": {text: "The outcome of a request after its decision.", fields: fields{
+		"status":      "success, failed, blocked, panicked, refused or unknown; other words are stored too.",
+		"error_class": "A word from a small set, never the text of an error.",
+		"not_done":    "The action failed before anything was done. It is allowed with failed, blocked and refused; the latter two imply it. The approval that the decision used can then be used again, once and until use_by.",
+		"duration_ms": "Milliseconds.",
+	}},
+}

@@ -1,0 +1,42 @@
+package contract
+
+import (
+	"slices"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/wire"
+)
+
+// ErrorCode is the type of the member code of an error in the document.
+type ErrorCode string
+
+// Words are all codes that this server answers with.
+func (ErrorCode) Words() []string {
+	codes := slices.DeleteFunc(wire.ErrorCodes(), func(code string) bool { return code == wire.CodeNotServed }) // only the server of package aureustest answers so
+	for _, reason := range []aureus.ReasonCode{
+		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed,
+		aureus.ReasonApprovalMismatch, aureus.ReasonApprovalUnknown, aureus.ReasonApprovalPolicyChanged, aureus.ReasonTooManyPending,
+	} {
+		codes = append(codes, string(reason))
+	}
+	return codes
+}
+
+// ValidatorConfig is the configuration of a validator as the document has it. The
+// server reads it with package registry, member by member.
+type ValidatorConfig struct {
+	Type            string          `json:"type"`
+	Parameters      map[string]any  `json:"parameters,omitzero"`
+	ValidationLogic string          `json:"validation_logic,omitzero"`
+	Tests           []ValidatorTest `json:"tests,omitzero"`
+	Name            string          `json:"name,omitzero"`
+	Description     string          `json:"description,omitzero"`
+}
+
+// ValidatorTest is one test of a configuration.
+type ValidatorTest struct {
+	Name        string                 `json:"name"`
+	Commit      aureus.Commit          `json:"commit"`
+	Want        string                 `json:"want"`
+	FailureCode aureus.FailureTaxonomy `json:"failure_code,omitzero"`
+}
