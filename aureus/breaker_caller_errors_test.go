@@ -31,7 +31,7 @@ func silent(t *testing.T) *recorder {
 				_ = http.NewResponseController(w).Flush()
 			}
 		case "/api/v1/stream":
-			streamAnswer(sse(1, "a"))(w, q)
+			streamResponse(sse(1, "a"))(w, q)
 			_ = http.NewResponseController(w).Flush()
 		}
 		<-q.Context().Done()

@@ -189,7 +189,7 @@ func (c *Client) RequestApproval(ctx context.Context, action Action, principal P
 	if err != nil {
 		return "", err
 	}
-	var ticket ticketAnswer
+	var ticket ticketResponse
 	err = c.invoke(ctx, call{op: op, class: classChanges, keyed: true, method: http.MethodPost, path: "/policy/approval", body: body}, &ticket)
 	if err != nil {
 		return "", err
@@ -197,8 +197,8 @@ func (c *Client) RequestApproval(ctx context.Context, action Action, principal P
 	return ticket.ApprovalToken, nil
 }
 
-// ticketAnswer is the response to RequestApproval.
-type ticketAnswer struct {
+// ticketResponse is the response to RequestApproval.
+type ticketResponse struct {
 	ApprovalToken string `json:"approval_token,omitzero"`
 	Approval      *struct {
 		ID string `json:"id,omitzero"`

@@ -35,26 +35,26 @@ func TestNewClient_Arguments_AreChecked(t *testing.T) {
 		options []aureus.Option
 		want    string // part of the error; empty without an error
 	}{
-		"nothing at all is localhost":        {},
-		"a path prefix":                      {baseURL: "https://h.example/pre/fix/"},
-		"the environment's URL":              {env: map[string]string{"AUREUS_BASE_URL": "ftp://x"}, want: "must begin with http"},
-		"no scheme":                          {baseURL: "localhost:3000", want: "must begin with http"},
-		"no host":                            {baseURL: "http://", want: "no host"},
-		"a password in the URL":              {baseURL: "http://u:secret@h", want: "WithAPIKey"},
-		"a query":                            {baseURL: "http://h/?a=b", want: "path prefix"},
-		"the prefix that the client adds":    {baseURL: "http://h/api/v1", want: "the client adds itself"},
-		"behind another one":                 {baseURL: "https://h.example/pre/API/v1/", want: "the client adds itself"},
-		"the same from the environment":      {env: map[string]string{"AUREUS_BASE_URL": "http://h/api/v1/"}, want: "the client adds itself"},
-		"a prefix that holds it":             {baseURL: "https://h.example/api/v1/aureus"},
-		"a control character":                {baseURL: "http://h/\x7f", want: "is malformed"},
-		"timeout in seconds":                 {env: map[string]string{"AUREUS_TIMEOUT": "60"}},
-		"timeout as duration":                {env: map[string]string{"AUREUS_TIMEOUT": "1m30s"}},
-		"timeout of no form":                 {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, want: "AUREUS_TIMEOUT"},
-		"timeout below zero":                 {env: map[string]string{"AUREUS_TIMEOUT": "-1"}, want: "positive"},
-		"timeout option of zero":             {options: []aureus.Option{aureus.WithTimeout(0)}, want: "positive"},
-		"an option beats a bad environment":  {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, options: []aureus.Option{aureus.WithTimeout(time.Second)}},
-		"a key that was copied with newline": {options: []aureus.Option{aureus.WithAPIKey("sekret\n")}, want: "line break"},
-		"no HTTP client":                     {options: []aureus.Option{aureus.WithHTTPClient(nil)}, want: "nil"},
+		"nothing at all is localhost":         {},
+		"a path prefix":                       {baseURL: "https://h.example/pre/fix/"},
+		"the environment's URL":               {env: map[string]string{"AUREUS_BASE_URL": "ftp://x"}, want: "must begin with http"},
+		"no scheme":                           {baseURL: "localhost:3000", want: "must begin with http"},
+		"no host":                             {baseURL: "http://", want: "no host"},
+		"a password in the URL":               {baseURL: "http://u:secret@h", want: "WithAPIKey"},
+		"a query":                             {baseURL: "http://h/?a=b", want: "path prefix"},
+		"the prefix that the client adds":     {baseURL: "http://h/api/v1", want: "the client adds itself"},
+		"behind another one":                  {baseURL: "https://h.example/pre/API/v1/", want: "the client adds itself"},
+		"the same from the environment":       {env: map[string]string{"AUREUS_BASE_URL": "http://h/api/v1/"}, want: "the client adds itself"},
+		"a path prefix that contains /api/v1": {baseURL: "https://h.example/api/v1/aureus"},
+		"a control character":                 {baseURL: "http://h/\x7f", want: "is malformed"},
+		"timeout in seconds":                  {env: map[string]string{"AUREUS_TIMEOUT": "60"}},
+		"timeout as duration":                 {env: map[string]string{"AUREUS_TIMEOUT": "1m30s"}},
+		"timeout of no form":                  {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, want: "AUREUS_TIMEOUT"},
+		"timeout below zero":                  {env: map[string]string{"AUREUS_TIMEOUT": "-1"}, want: "positive"},
+		"timeout option of zero":              {options: []aureus.Option{aureus.WithTimeout(0)}, want: "positive"},
+		"an option beats a bad environment":   {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, options: []aureus.Option{aureus.WithTimeout(time.Second)}},
+		"a key that was copied with newline":  {options: []aureus.Option{aureus.WithAPIKey("sekret\n")}, want: "line break"},
+		"no HTTP client":                      {options: []aureus.Option{aureus.WithHTTPClient(nil)}, want: "nil"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for key, value := range test.env {
@@ -115,7 +115,7 @@ func TestError_Responses_HaveStatusCodeAndMessage(t *testing.T) {
 		text   string
 	}{
 		"the control plane's form": {409, `{"error":"it was decided","code":"APPROVAL_CONSUMED","remediation":"ask again","request_id":"r1","details":{"a":1}}`, []error{aureus.ErrConflict, aureus.ReasonApprovalConsumed.Err()}, "aureus: EvaluatePolicy: status 409 APPROVAL_CONSUMED: it was decided (ask again) [request r1]"},
-		"an RFC 9457 problem":      {403, `{"title":"Forbidden","code":"ROLE_TOO_SMALL"}`, []error{aureus.ErrForbidden}, "status 403 ROLE_TOO_SMALL: Forbidden"},
+		"an RFC 9457 problem":      {403, `{"title":"Forbidden","code":"PERMISSION_DENIED"}`, []error{aureus.ErrForbidden}, "status 403 PERMISSION_DENIED: Forbidden"},
 		"a body of another kind":   {422, `[1]`, []error{aureus.ErrInvalid}, "status 422: Unprocessable Entity"},
 		"no JSON":                  {502, `<html>`, []error{aureus.ErrUnavailable}, "status 502: Bad Gateway"},
 		"unauthenticated":          {401, `{}`, []error{aureus.ErrUnauthenticated}, "401"},
@@ -197,7 +197,7 @@ func TestDecide_AnyFailure_IsNoAllow(t *testing.T) {
 			require.NotEqual(t, aureus.Allow, decision.Effect)
 		})
 	}
-	t.Run("a clean response passes, so that the table above means something", func(t *testing.T) {
+	t.Run("a valid response is an allow", func(t *testing.T) {
 		decision, err := newClient(t, body(good)(t)).Decide(t.Context(), plainRequest())
 		require.NoError(t, err)
 		require.Equal(t, aureus.Allow, decision.Effect)
@@ -369,7 +369,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		require.ElementsMatch(t, []int{5, 7, 3000}, indexes)
 		require.Len(t, server.all(), 3)
 	})
-	t.Run("a server without batch paths gets them singly, and is remembered", func(t *testing.T) {
+	t.Run("a server without batch endpoints gets single items, and is remembered", func(t *testing.T) {
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			if strings.HasSuffix(q.URL.Path, "/batch") {
 				jsonResponse(404, `{}`)(w, q)
@@ -409,7 +409,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		require.ErrorIs(t, client.ReportMetrics(ctx, items(3)), context.Canceled)
 		require.EqualValues(t, 1, singles.Load())
 	})
-	t.Run("a server that has nothing at all for a while is not remembered for it", func(t *testing.T) {
+	t.Run("a server that responds 404 to everything is not remembered as one without batches", func(t *testing.T) {
 		var away atomic.Bool
 		away.Store(true)
 		take := batchServer(func(map[string]any) string { return "" })
@@ -427,7 +427,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		all := server.all()
 		require.Equal(t, "/api/v1/observability/metrics/batch", all[len(all)-1].path)
 	})
-	t.Run("a response that does not account for all items is not believed", func(t *testing.T) {
+	t.Run("a response that does not count all items is malformed", func(t *testing.T) {
 		for _, body := range []string{`{"accepted":0,"rejected":[]}`, `{"accepted":1,"rejected":[{"index":9,"reason":"r"}]}`, `{"accepted":2}`} {
 			server := record(t, jsonResponse(200, body))
 			require.ErrorIs(t, newClient(t, server.URL).ReportMetrics(t.Context(), items(2)), aureus.ErrMalformed, body)
@@ -587,7 +587,7 @@ func TestCall_TimeoutOrCancellation_EndsTheCall(t *testing.T) {
 		require.ErrorIs(t, err, aureus.ErrUnavailable)
 		require.ErrorContains(t, err, "no response within 50ms")
 	})
-	t.Run("a workflow's timeout is silence", func(t *testing.T) {
+	t.Run("the timeout of a workflow is the time without data", func(t *testing.T) {
 		result, err := newClient(t, server.URL, aureus.WithTimeout(250*time.Millisecond)).ExecuteWorkflow(t.Context(), aureus.WorkflowSpec{})
 		require.NoError(t, err)
 		require.Equal(t, "success", result.Status)

@@ -142,7 +142,7 @@ func (a *checkAnswer) contradiction() string {
 	return decision.contradiction()
 }
 
-func (a *ticketAnswer) contradiction() string {
+func (a *ticketResponse) contradiction() string {
 	if a.Approval != nil && a.Approval.ID != a.ApprovalToken {
 		return "its approval_token is not the id of its approval"
 	}

@@ -258,7 +258,7 @@ func TestScan_Models_AllocateLittle(t *testing.T) {
 			"decision":"allow","by":"b","key_id":"k","previous_hash":"p","hash":"h"}`, new(AuditRecord), 3},
 		"the response to a check":           {`{"allowed":true}`, new(checkAnswer), 2},
 		"the response to a batch, all well": {`{"accepted":512,"rejected":[]}`, new(batchResponse), 2},
-		"a plain question": {`{"principal":{"id":"p","type":"agent","permissions":[{"action":"a","resource":"r"}]},
+		"a GET without a query": {`{"principal":{"id":"p","type":"agent","permissions":[{"action":"a","resource":"r"}]},
 			"action":{"id":"a","name":"A","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]}`, new(PolicyContext), 3},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func ExampleClient_Decide() {
 
 // Errors match a sentinel and have the code and the remediation of the server.
 func ExampleError() {
-	server := httptest.NewServer(jsonResponse(403, `{"error":"this key may not decide approvals","code":"ROLE_TOO_SMALL","remediation":"use an operator's key","request_id":"r-1"}`))
+	server := httptest.NewServer(jsonResponse(403, `{"error":"this key may not decide approvals","code":"PERMISSION_DENIED","remediation":"use an operator's key","request_id":"r-1"}`))
 	defer server.Close()
 	client, err := aureus.NewClient(server.URL)
 	if err != nil {
@@ -54,7 +54,7 @@ func ExampleError() {
 	}
 	// Output:
 	// true
-	// ROLE_TOO_SMALL - use an operator's key
+	// PERMISSION_DENIED - use an operator's key
 }
 
 // Spans in a form of your own are written into the request without a copy.

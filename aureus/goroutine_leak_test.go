@@ -30,9 +30,9 @@ func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 		response http.HandlerFunc
 		use      func(*testing.T, *aureus.Client)
 	}{
-		"a stream that was left": {
+		"a stream that the caller stopped reading": {
 			func(w http.ResponseWriter, q *http.Request) {
-				streamAnswer(sse(1, "a"), sse(2, "b"))(w, q)
+				streamResponse(sse(1, "a"), sse(2, "b"))(w, q)
 				stall(w, q)
 			},
 			func(t *testing.T, c *aureus.Client) {
@@ -43,7 +43,7 @@ func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 				}
 			},
 		},
-		"a list that was left": {
+		"a list that the caller stopped reading": {
 			func(w http.ResponseWriter, q *http.Request) {
 				jsonResponse(200, `[{"name":"a","value":1,"timestamp":"t"},`)(w, q)
 				_ = http.NewResponseController(w).Flush()
@@ -58,7 +58,7 @@ func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 			},
 		},
 		"a loop that panicked": {
-			func(w http.ResponseWriter, q *http.Request) { streamAnswer(sse(1, "a"))(w, q); stall(w, q) },
+			func(w http.ResponseWriter, q *http.Request) { streamResponse(sse(1, "a"))(w, q); stall(w, q) },
 			func(t *testing.T, c *aureus.Client) {
 				t.Helper()
 				require.Panics(t, func() {

@@ -61,23 +61,23 @@ func TestCall_HostileServer_Ends(t *testing.T) {
 		}
 	}
 	for name, response := range map[string]func(net.Conn){
-		"an error that drips":      func(c net.Conn) { drip(c, "HTTP/1.1 400 No\r\nContent-Length: 60000\r\n\r\n", 1); drip(c, "x", 60_000) },
-		"a header that drips":      func(c net.Conn) { drip(c, head, 1); drip(c, "X: y\r\n", 60_000) },
-		"a header without an end":  func(c net.Conn) { drip(c, head+"X-Long: "+strings.Repeat("x", 1<<20), 1) },
-		"a flood of early hints":   func(c net.Conn) { drip(c, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 50_000), 1) },
-		"100 Continue and no more": func(c net.Conn) { drip(c, "HTTP/1.1 100 Continue\r\n\r\n", 60_000) },
-		"a body cut short":         func(c net.Conn) { drip(c, head+"Content-Length: 100\r\n\r\n{", 1) },
-		"a chunk cut short":        func(c net.Conn) { drip(c, head+"Transfer-Encoding: chunked\r\n\r\nff\r\n[", 1) },
-		"two lengths":              func(c net.Conn) { drip(c, head+"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 1) },
-		"another protocol":         func(c net.Conn) { drip(c, "SSH-2.0-OpenSSH_9.9\r\n", 1) },
+		"an error that comes byte by byte": func(c net.Conn) { drip(c, "HTTP/1.1 400 No\r\nContent-Length: 60000\r\n\r\n", 1); drip(c, "x", 60_000) },
+		"a header that comes byte by byte": func(c net.Conn) { drip(c, head, 1); drip(c, "X: y\r\n", 60_000) },
+		"a header without an end":          func(c net.Conn) { drip(c, head+"X-Long: "+strings.Repeat("x", 1<<20), 1) },
+		"a flood of early hints":           func(c net.Conn) { drip(c, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 50_000), 1) },
+		"100 Continue and no more":         func(c net.Conn) { drip(c, "HTTP/1.1 100 Continue\r\n\r\n", 60_000) },
+		"a body cut short":                 func(c net.Conn) { drip(c, head+"Content-Length: 100\r\n\r\n{", 1) },
+		"a chunk cut short":                func(c net.Conn) { drip(c, head+"Transfer-Encoding: chunked\r\n\r\nff\r\n[", 1) },
+		"two lengths":                      func(c net.Conn) { drip(c, head+"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 1) },
+		"another protocol":                 func(c net.Conn) { drip(c, "SSH-2.0-OpenSSH_9.9\r\n", 1) },
 		"switching protocols": func(c net.Conn) {
 			drip(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 1)
 		},
 		"a page": func(c net.Conn) {
 			drip(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", 1)
 		},
-		"an encoding that nobody asked": func(c net.Conn) { drip(c, head+"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n\x8b\x00", 1) },
-		"gzip that is none":             func(c net.Conn) { drip(c, head+"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 1) },
+		"an encoding that was not requested": func(c net.Conn) { drip(c, head+"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n\x8b\x00", 1) },
+		"gzip that is none":                  func(c net.Conn) { drip(c, head+"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 1) },
 		"a redirect to another host": func(c net.Conn) {
 			drip(c, "HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", 1)
 		},
@@ -121,7 +121,7 @@ func TestStream_LongEventID_IsIgnored(t *testing.T) {
 		event := func(id string) string {
 			return fmt.Sprintf("id: %s\nevent: telemetry\ndata: {\"type\":\"custom\",\"timestamp\":\"t\",\"data\":{}}\n\n", id)
 		}
-		streamAnswer(event("1-1"), event(strings.Repeat("9", 1025)))(w, q)
+		streamResponse(event("1-1"), event(strings.Repeat("9", 1025)))(w, q)
 	})
 	var ids []string
 	for event, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{}) {

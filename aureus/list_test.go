@@ -33,7 +33,7 @@ func TestList_WithoutAnEnd_IsMalformed(t *testing.T) {
 			}
 			return `[]`, strconv.Itoa(n + 1)
 		}, 1001, 1, "1000 pages in a row"},
-		"a page that comes next to itself": {func(asked string) (string, string) {
+		"a page that links to itself": {func(asked string) (string, string) {
 			if asked == "" {
 				return oneMetric, "a"
 			}

@@ -81,7 +81,7 @@ func TestRun_Errors_AreRetriedOrNot(t *testing.T) {
 		"500":                         {status(500, 0), false},
 		"501":                         {status(501, 0), false},
 		"garbage":                     {malformed("Test", io.ErrUnexpectedEOF), false},
-		"a list that broke off":       {&Error{Err: errors.Join(ErrUnavailable, io.EOF), final: true}, false},
+		"a list that ended early":     {&Error{Err: errors.Join(ErrUnavailable, io.EOF), final: true}, false},
 		"the caller's cancellation":   {noResponse(context.Canceled), false},
 		"a certificate not trusted":   {noResponse(errors.New("x509")), false},
 		"an error of no known origin": {errors.New("?"), false},
@@ -301,7 +301,7 @@ func TestBreaker_Failures_OpenAndProbe(t *testing.T) {
 			require.NoError(t, s.run(t.Context(), classReads, on(t, b.breaker), &script{}))
 		})
 	})
-	t.Run("a probe that the caller cancels makes room for another", func(t *testing.T) {
+	t.Run("after a probe that the caller cancels, the next call is a probe", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: time.Second})
 			b.note(status(500, 0))
@@ -311,7 +311,7 @@ func TestBreaker_Failures_OpenAndProbe(t *testing.T) {
 			require.NoError(t, b.admit("next probe"))
 		})
 	})
-	t.Run("a refusal is a response", func(t *testing.T) {
+	t.Run("a refusal is a success of the server", func(t *testing.T) {
 		b := newTestBreaker(BreakerPolicy{Failures: 2, Cooldown: time.Minute})
 		for range 10 {
 			b.note(status(403, 0))
@@ -328,7 +328,7 @@ func TestBreaker_Failures_OpenAndProbe(t *testing.T) {
 	t.Run("off", func(t *testing.T) {
 		require.Nil(t, newBreaker(BreakerPolicy{}))
 	})
-	t.Run("a patient call waits for it to close", func(t *testing.T) {
+	t.Run("a call with a long deadline waits until it closes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := settings{retry: defaultRetries}
 			b := newTestBreaker(BreakerPolicy{Failures: 1, Cooldown: 5 * time.Second})

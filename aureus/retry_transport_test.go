@@ -172,8 +172,8 @@ func TestSafeToRetry_BatchAcceptedInPart_IsFalse(t *testing.T) {
 		taken int32
 		safe  bool
 	}{
-		"nothing was taken": {0, true},
-		"a part was taken":  {1, false},
+		"nothing was taken":        {0, true},
+		"some items were accepted": {1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls atomic.Int32

@@ -25,7 +25,7 @@ type StreamQuery struct {
 	Principal  string             // decisions and approvals about this principal only
 
 	// LastEventID continues after the event with that id: the events that happened
-	// since then come first, also after days. Where the server does not know that
+	// since then come first, even if that was days ago. If the server does not know that
 	// event any more, an event of the kind reset comes first, and then every event
 	// that the server has.
 	LastEventID string
@@ -34,8 +34,8 @@ type StreamQuery struct {
 // StreamEvent is one event of a stream. Its kind is one of
 //
 //	telemetry  a telemetry event, reported or made by the control plane
-//	decision   a policy decision, as it stands in the audit log
-//	approval   a change of an approval, as it stands in the audit log
+//	decision   a policy decision, as in the audit log
+//	approval   a change of an approval, as in the audit log
 //	reset      the server does not know the event to continue after, because its
 //	           database was replaced or restored. The stream starts at the first
 //	           event that the server has, so that no event is missed, and some

@@ -19,7 +19,7 @@ func sse(id int, workflow string) string {
 	return fmt.Sprintf("id: %d\nevent: telemetry\ndata: {\"type\":\"custom\",\"timestamp\":\"t\",\ndata: \"workflow_id\":%q,\"data\":{}}\n\n", id, workflow)
 }
 
-func streamAnswer(parts ...string) http.HandlerFunc {
+func streamResponse(parts ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		for _, part := range parts {
@@ -35,12 +35,12 @@ func TestStream_ConnectionEnds_ContinuesAfterTheLastEvent(t *testing.T) {
 		calls++
 		switch calls {
 		case 1:
-			streamAnswer(": hello\n\n", sse(1, "a"), sse(2, "b"))(w, q)
+			streamResponse(": hello\n\n", sse(1, "a"), sse(2, "b"))(w, q)
 			panic(http.ErrAbortHandler)
 		case 2:
 			jsonResponse(503, `{}`)(w, q)
 		case 3:
-			streamAnswer(sse(3, "c"))(w, q)
+			streamResponse(sse(3, "c"))(w, q)
 		default:
 			jsonResponse(401, `{"error":"the key was revoked"}`)(w, q)
 		}
@@ -72,9 +72,9 @@ func TestStream_IDsAndResets_SetWhereItContinues(t *testing.T) {
 		calls++
 		switch calls {
 		case 1:
-			streamAnswer(": hello\nid: 5\n\n", ":\nid: 7\n\n")(w, q)
+			streamResponse(": hello\nid: 5\n\n", ":\nid: 7\n\n")(w, q)
 		case 2:
-			streamAnswer("id: 0-0-x\nevent: reset\ndata: {\"reason\":\"another database\"}\n\n")(w, q)
+			streamResponse("id: 0-0-x\nevent: reset\ndata: {\"reason\":\"another database\"}\n\n")(w, q)
 		default:
 			jsonResponse(401, `{"error":"the key was revoked"}`)(w, q)
 		}
@@ -98,13 +98,13 @@ func TestStream_FinalErrors_EndIt(t *testing.T) {
 		response http.HandlerFunc
 		is       error
 	}{
-		"another content type": {jsonResponse(200, `[]`), aureus.ErrMalformed},
-		"an unknown kind":      {streamAnswer("event: surprise\ndata: {}\n\n"), aureus.ErrMalformed},
-		"no event":             {streamAnswer("event: telemetry\ndata: {}\n\n"), aureus.ErrMalformed},
-		"duplicate names":      {streamAnswer("event: decision\ndata: {\"sequence\":1,\"sequence\":2}\n\n"), aureus.ErrMalformed},
-		"an event without end": {streamAnswer("data: " + strings.Repeat("x", 5<<20)), aureus.ErrMalformed},
-		"many lines of data":   {streamAnswer(strings.Repeat("data: "+strings.Repeat("x", 1<<20)+"\n", 5)), aureus.ErrMalformed},
-		"a role too small":     {jsonResponse(403, `{}`), aureus.ErrForbidden},
+		"another content type":        {jsonResponse(200, `[]`), aureus.ErrMalformed},
+		"an unknown kind":             {streamResponse("event: surprise\ndata: {}\n\n"), aureus.ErrMalformed},
+		"no event":                    {streamResponse("event: telemetry\ndata: {}\n\n"), aureus.ErrMalformed},
+		"duplicate names":             {streamResponse("event: decision\ndata: {\"sequence\":1,\"sequence\":2}\n\n"), aureus.ErrMalformed},
+		"an event without end":        {streamResponse("data: " + strings.Repeat("x", 5<<20)), aureus.ErrMalformed},
+		"many lines of data":          {streamResponse(strings.Repeat("data: "+strings.Repeat("x", 1<<20)+"\n", 5)), aureus.ErrMalformed},
+		"a role that may not do this": {jsonResponse(403, `{}`), aureus.ErrForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t, test.response)
@@ -118,7 +118,7 @@ func TestStream_FinalErrors_EndIt(t *testing.T) {
 	}
 	t.Run("by the caller's context", func(t *testing.T) {
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
-			streamAnswer(sse(1, "a"))(w, q)
+			streamResponse(sse(1, "a"))(w, q)
 			<-q.Context().Done()
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -146,7 +146,7 @@ func TestStream_FinalErrors_EndIt(t *testing.T) {
 	t.Run("by the caller, just when the server ended it", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		server := record(t, streamAnswer(": hello\n\n"))
+		server := record(t, streamResponse(": hello\n\n"))
 		client := newClient(t, server.URL, aureus.WithAttemptObserver(func(context.Context, aureus.Attempt) { cancel() }))
 		count := 0
 		for _, err := range client.Stream(ctx, aureus.StreamQuery{}) {
@@ -156,7 +156,7 @@ func TestStream_FinalErrors_EndIt(t *testing.T) {
 		require.Equal(t, 1, count)
 	})
 	t.Run("before it begins, with an id that is none", func(t *testing.T) {
-		server := record(t, streamAnswer(sse(1, "a")))
+		server := record(t, streamResponse(sse(1, "a")))
 		for _, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{LastEventID: "1\n2"}) {
 			require.ErrorIs(t, err, aureus.ErrInvalid)
 		}
@@ -164,7 +164,7 @@ func TestStream_FinalErrors_EndIt(t *testing.T) {
 	})
 	t.Run("by the caller's break", func(t *testing.T) {
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
-			streamAnswer(sse(1, "a"), sse(2, "b"))(w, q)
+			streamResponse(sse(1, "a"), sse(2, "b"))(w, q)
 			<-q.Context().Done()
 		})
 		for _, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{}) {
@@ -185,9 +185,9 @@ func TestStream_ServerEndsIt_IsNoFailure(t *testing.T) {
 		case strings.HasSuffix(q.URL.Path, "/x"):
 			jsonResponse(200, `{}`)(w, q)
 		case calls == 1:
-			streamAnswer(sse(7, "a"), "id: 8\x01\n\n")(w, q)
+			streamResponse(sse(7, "a"), "id: 8\x01\n\n")(w, q)
 		case calls < 5:
-			streamAnswer(strings.TrimPrefix(sse(0, "b"), "id: 0\n"))(w, q)
+			streamResponse(strings.TrimPrefix(sse(0, "b"), "id: 0\n"))(w, q)
 		default:
 			jsonResponse(401, `{}`)(w, q)
 		}
@@ -214,12 +214,12 @@ func TestStream_ServerEndsIt_IsNoFailure(t *testing.T) {
 // The client's timeout does not end a stream without events.
 func TestStream_NoEventsForLong_StaysConnected(t *testing.T) {
 	server := record(t, func(w http.ResponseWriter, q *http.Request) {
-		streamAnswer(": hello\n\n")(w, q)
+		streamResponse(": hello\n\n")(w, q)
 		select {
 		case <-time.After(400 * time.Millisecond): // the time without events
 		case <-q.Context().Done():
 		}
-		streamAnswer(sse(1, "a"))(w, q)
+		streamResponse(sse(1, "a"))(w, q)
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()

@@ -171,7 +171,7 @@ func TestTheDocumentHasEveryModelAndNoOther(t *testing.T) {
 	require.Equal(t, map[string]bool{ // what is read or written here, but not by this server
 		"storedCaller":   true, // stored, and never sent
 		"failureMembers": true, // what the client looks for to refuse an answer
-		"ticketAnswer":   true, // the part of an ApprovalTicket that the client reads
+		"ticketResponse": true, // the part of an ApprovalTicket that the client reads
 		"checkAnswer":    true, // a CheckResponse, and members of other servers that the client looks for
 	}, unknown)
 }
