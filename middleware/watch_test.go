@@ -91,7 +91,8 @@ func TestOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
 
 func TestOutcomes_HijackedConnection_IsUnknown(t *testing.T) {
 	seen := &outcomes{}
-	server := serve(t, middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})(
+	returned := make(chan struct{}) // a server does not wait for the handlers of hijacked connections
+	guarded := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})(
 		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
@@ -100,9 +101,13 @@ func TestOutcomes_HijackedConnection_IsUnknown(t *testing.T) {
 			}
 			_, _ = io.WriteString(conn, "HTTP/1.1 500 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 			_ = conn.Close()
-		})))
+		}))
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
+		guarded.ServeHTTP(w, r)
+	}))
 	require.Contains(t, raw(t, server.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "500 No")
-	server.Close() // waits for the handler
+	<-returned
 	require.Equal(t, vocab.OutcomeUnknown, seen.only(t).Status)
 }
 
