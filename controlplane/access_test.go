@@ -36,7 +36,7 @@ func routes(t *testing.T) (all []route) {
 	return all
 }
 
-func TestEveryPathAsksForAKey(t *testing.T) {
+func TestEveryPath_WithoutKey_Is401(t *testing.T) {
 	srv, routes := open(t), routes(t)
 	revoked := newKey(t, srv, controlplane.RoleAdmin, "gone")
 	keys, err := srv.Keys().List(t.Context())
@@ -81,7 +81,7 @@ func TestEveryPathAsksForAKey(t *testing.T) {
 	})
 }
 
-func TestHealthNeedsNoKey(t *testing.T) {
+func TestHealth_WithoutKey_IsAnswered(t *testing.T) {
 	srv := open(t)
 	for _, path := range []string{"/healthz", "/readyz"} {
 		got := raw{method: "GET", path: path}.do(t, srv)
@@ -90,9 +90,9 @@ func TestHealthNeedsNoKey(t *testing.T) {
 	}
 }
 
-// TestTenantsAreKeptApart fills one tenant and walks through every path with
+// The test fills one tenant and sends a request to every path with
 // another one's key.
-func TestTenantsAreKeptApart(t *testing.T) {
+func TestTenants_OfOneServer_AreKeptApart(t *testing.T) {
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	approval := ask(t, service, 500)
@@ -144,7 +144,7 @@ func TestTenantsAreKeptApart(t *testing.T) {
 	require.Equal(t, "0", summary["total_events"].(interface{ String() string }).String())
 }
 
-func TestAKeySpeaksForItsPrincipalsOnly(t *testing.T) {
+func TestKey_OtherPrincipal_IsRefused(t *testing.T) {
 	srv := open(t)
 	request := transfer(aureus.TierLow, 1)
 	for name, row := range map[string]struct {
@@ -184,7 +184,7 @@ func TestAKeySpeaksForItsPrincipalsOnly(t *testing.T) {
 	}
 }
 
-func TestKeysAreChecked(t *testing.T) {
+func TestKeys_InvalidFields_AreRefused(t *testing.T) {
 	srv := open(t)
 	for name, key := range map[string]controlplane.Key{
 		"no subject":                    {Role: controlplane.RoleService},
@@ -205,7 +205,7 @@ func TestKeysAreChecked(t *testing.T) {
 	require.ErrorIs(t, srv.Keys().Revoke(t.Context(), "test", "key_unknown"), aureus.ErrNotFound)
 }
 
-func TestTheFirstKeyIsMadeOnce(t *testing.T) {
+func TestFirstKey_CalledTwice_IsMadeOnce(t *testing.T) {
 	srv := open(t)
 	key, secret, made, err := srv.Keys().First(t.Context())
 	require.NoError(t, err)
@@ -231,7 +231,7 @@ func TestTheFirstKeyIsMadeOnce(t *testing.T) {
 	require.True(t, made, "without an admin there is a first one again")
 }
 
-func TestDevelopmentMode(t *testing.T) {
+func TestDevelopmentMode_EachRequest_IsTakenOrRefused(t *testing.T) {
 	const operatorKey = "operator-0123456789"
 	srv := open(t, func(c *controlplane.Config) { c.Dev, c.OperatorKey = true, operatorKey })
 	evaluate := raw{path: "/api/v1/policy/evaluate", body: wireContext}
@@ -309,7 +309,7 @@ func TestDevelopmentMode(t *testing.T) {
 	})
 }
 
-func TestRequestIDs(t *testing.T) {
+func TestRequestID_OfTheClient_IsEchoedIfValid(t *testing.T) {
 	srv := open(t)
 	get := func(id string) answer {
 		return raw{method: "GET", path: "/healthz", header: http.Header{"X-Request-Id": {id}}}.do(t, srv)

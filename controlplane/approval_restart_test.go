@@ -68,12 +68,12 @@ func statusOnceNotRunning(t *testing.T, config controlplane.Config) string {
 
 // A task that a person has approved and that was under way when the server
 // stopped goes on with that approval, and comes to its end by itself.
-func TestAnApprovedTaskThatWasInterruptedGoesOn(t *testing.T) {
+func TestInterruptedTask_Approved_Continues(t *testing.T) {
 	require.Equal(t, "success", statusOnceNotRunning(t, interrupted(t, nil)))
 }
 
 // An approval has an end, also for a task that was interrupted.
-func TestAnInterruptedTaskAsksAgainWhenItsApprovalIsOver(t *testing.T) {
+func TestInterruptedTask_ApprovalExpired_AsksAgain(t *testing.T) {
 	config := interrupted(t, nil)
 	config.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	require.Equal(t, "awaiting_approval", statusOnceNotRunning(t, config))
@@ -81,7 +81,7 @@ func TestAnInterruptedTaskAsksAgainWhenItsApprovalIsOver(t *testing.T) {
 
 // An approval is that of the rules that asked for it, also for a task that was
 // interrupted; the tool's own tier may change as long as the task's covers it.
-func TestAnInterruptedTaskIsHeldAgainstTheRulesOfNow(t *testing.T) {
+func TestInterruptedTask_OtherRulesAfterRestart_AsksAgain(t *testing.T) {
 	config := interrupted(t, nil)
 	config.LenientPermissions = true
 	require.Equal(t, "awaiting_approval", statusOnceNotRunning(t, config))

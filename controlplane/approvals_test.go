@@ -32,7 +32,7 @@ func use(a aureus.Approval) aureus.ApprovalUse {
 	return aureus.ApprovalUse{PrincipalID: a.Principal.ID, ActionDigest: a.ActionDigest, DecisionID: aureus.NewDecisionID(time.Now())}
 }
 
-func TestAnApprovalShowsWhatTheDigestCovers(t *testing.T) {
+func TestApproval_Shown_HasAllThatTheDigestCovers(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock), func(c *controlplane.Config) { c.Volatile = []string{"/arguments/attempt"} })
 	request := transfer(aureus.TierCritical, 500)
@@ -62,7 +62,7 @@ func TestAnApprovalShowsWhatTheDigestCovers(t *testing.T) {
 	require.Equal(t, decision.Digest, digest, "an approver can compute the digest from what is shown")
 }
 
-func TestWhoMayDecideAnApproval(t *testing.T) {
+func TestApprove_EachKindOfPerson_MayOrMayNot(t *testing.T) {
 	srv := open(t)
 	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "ledger"))
 	approval := ask(t, service, 500)
@@ -124,7 +124,7 @@ func TestWhoMayDecideAnApproval(t *testing.T) {
 	}
 }
 
-func TestWhoMaySeeAnApproval(t *testing.T) {
+func TestApproval_EachCaller_SeesItOrNot(t *testing.T) {
 	srv := open(t)
 	mine := client(t, srv, newKey(t, srv, controlplane.RoleService, "ledger"))
 	successor := client(t, srv, newKey(t, srv, controlplane.RoleService, "ledger"))
@@ -172,8 +172,8 @@ func mustList(t *testing.T, c *aureus.Client) []aureus.Approval {
 	return list
 }
 
-// TestWhyAnApprovalCannotBeSpent walks through the codes of consume.
-func TestWhyAnApprovalCannotBeSpent(t *testing.T) {
+// The rows are the reason codes of consume.
+func TestConsume_EachObstacle_HasItsCode(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	service, olga := srv.Client(), srv.Operator("olga")
@@ -223,7 +223,7 @@ func TestWhyAnApprovalCannotBeSpent(t *testing.T) {
 	require.ErrorIs(t, service.ConsumeApproval(t.Context(), "apr_00000000000000000000000000", use(approved)), aureus.ReasonApprovalUnknown.Err())
 }
 
-func TestARejectionStandsUntilItExpires(t *testing.T) {
+func TestRejection_UntilItExpires_DeniesTheRequest(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	service, olga := srv.Client(), srv.Operator("olga")
@@ -258,9 +258,9 @@ func TestARejectionStandsUntilItExpires(t *testing.T) {
 	require.Equal(t, aureus.ApprovalRejected, past.Status, "what a person decided is not forgotten")
 }
 
-// TestHints presents tickets that do not count: the request is decided anew, and
-// the reason code says why the ticket did not count.
-func TestHints(t *testing.T) {
+// An approval that does not count is presented: the request is decided as without
+// it, and the reason code says why the approval did not count.
+func TestEvaluate_ApprovalThatDoesNotCount_ReasonCodeSaysWhy(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	service, olga := srv.Client(), srv.Operator("olga")
@@ -299,7 +299,7 @@ func TestHints(t *testing.T) {
 	}
 }
 
-func TestOneOfFiftySpendsAnApproval(t *testing.T) {
+func TestConsume_FiftyAtOnce_OneSucceeds(t *testing.T) {
 	srv := open(t)
 	service := srv.Client()
 	approval := ask(t, service, 500)
@@ -317,7 +317,7 @@ func TestOneOfFiftySpendsAnApproval(t *testing.T) {
 	require.EqualValues(t, 1, won.Load())
 }
 
-func TestOneOfFiftyEvaluationsPasses(t *testing.T) {
+func TestEvaluate_FiftyWithOneApproval_OneIsAllowed(t *testing.T) {
 	srv := open(t)
 	service := srv.Client()
 	approval := ask(t, service, 500)
@@ -342,7 +342,7 @@ func TestOneOfFiftyEvaluationsPasses(t *testing.T) {
 	require.True(t, verified.Valid)
 }
 
-func TestDuplicatesJoinUnderConcurrency(t *testing.T) {
+func TestApprovals_ConcurrentDuplicates_JoinOneApproval(t *testing.T) {
 	srv := open(t)
 	ids := make([]string, 50)
 	together(len(ids), func(i int) {
@@ -370,7 +370,7 @@ func together(n int, do func(i int)) {
 	all.Wait()
 }
 
-func TestAPrincipalHasAtMostTwentyPending(t *testing.T) {
+func TestPendingApprovals_OfOnePrincipal_AreAtMostTwenty(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	service := srv.Client()
@@ -397,7 +397,7 @@ func TestAPrincipalHasAtMostTwentyPending(t *testing.T) {
 	require.Equal(t, aureus.RequireApproval, answer.Effect, "what has expired is not pending")
 }
 
-func TestALocalDeciderUsesTheServersApprovals(t *testing.T) {
+func TestLocalDecider_ApprovalsOfAServer_AreUsed(t *testing.T) {
 	srv := open(t)
 	local := &guard.Local{Approvals: srv.Client()}
 	request := transfer(aureus.TierHigh, 500)
@@ -421,7 +421,7 @@ func TestALocalDeciderUsesTheServersApprovals(t *testing.T) {
 	require.ErrorIs(t, err, aureus.ReasonApprovalMismatch.Err(), "another tenant's digest is refused, not stored")
 }
 
-func TestOtherRulesAskAnew(t *testing.T) {
+func TestApproval_OtherPolicyVersion_IsNotUsed(t *testing.T) {
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	approval := ask(t, service, 500)
@@ -441,7 +441,7 @@ func TestOtherRulesAskAnew(t *testing.T) {
 	require.Equal(t, approval.ID, answer.Approval.ID)
 }
 
-func TestApprovalsArePaged(t *testing.T) {
+func TestApprovals_List_IsPaged(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "ledger")
 	service := client(t, srv, key)

@@ -44,7 +44,7 @@ func busy(t *testing.T, srv *controlplane.Server, clock *clock) {
 	require.NoError(t, err)
 }
 
-func TestTheAuditLogTellsEverything(t *testing.T) {
+func TestAudit_EachKindOfChange_HasAnEntry(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	busy(t, srv, clock)
@@ -83,9 +83,9 @@ func TestTheAuditLogTellsEverything(t *testing.T) {
 	require.Equal(t, entries[9].ApprovalID, entries[12].ApprovalID)
 }
 
-// TestAnyoneCanCheckTheExport recomputes the chain from the exported lines and
+// The test recomputes the chain from the exported lines and
 // the documented encoding alone.
-func TestAnyoneCanCheckTheExport(t *testing.T) {
+func TestExport_VerifiedByHand_IsComplete(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	busy(t, srv, clock)
@@ -121,9 +121,9 @@ func TestAnyoneCanCheckTheExport(t *testing.T) {
 	require.Equal(t, aureus.AuditVerification{Valid: true, Entries: int64(len(lines)), Head: previous}, verified)
 }
 
-// TestTamperingIsFound changes the file behind the server's back, as someone
+// The test changes the file without the server, as someone
 // with access to the disk could.
-func TestTamperingIsFound(t *testing.T) {
+func TestVerify_ChangedEntry_IsFound(t *testing.T) {
 	for name, row := range map[string]struct {
 		statement string
 		first     int64
@@ -175,7 +175,7 @@ func TestTamperingIsFound(t *testing.T) {
 	}
 }
 
-func TestAuditFiltersAndPages(t *testing.T) {
+func TestAudit_FiltersAndPages_GiveWhatMatches(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	service := srv.Client()
@@ -220,7 +220,7 @@ func TestAuditFiltersAndPages(t *testing.T) {
 	}
 }
 
-func TestDecisionsMadeElsewhereAreRecordedOnce(t *testing.T) {
+func TestReportedDecisions_SentTwice_AreRecordedOnce(t *testing.T) {
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	records := []aureus.DecisionRecord{record("agent-1"), record("agent-2")}
@@ -254,7 +254,7 @@ func TestDecisionsMadeElsewhereAreRecordedOnce(t *testing.T) {
 	require.Len(t, collectAudit(t, olga), 4)
 }
 
-func TestOutcomes(t *testing.T) {
+func TestOutcomes_Reported_AreRecordedOrRejected(t *testing.T) {
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	decision, err := service.Decide(t.Context(), transfer(aureus.TierLow, 1))
@@ -287,7 +287,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestABatchHasABound(t *testing.T) {
+func TestAuditBatch_TooManyRecords_IsRefused(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	many := raw{path: "/api/v1/audit/outcomes/batch", body: "[" + strings.Repeat("{},", 2048) + "{}]", key: key}.do(t, srv)

@@ -41,7 +41,7 @@ func worlds(t *testing.T) (double, plane world) {
 
 // The same calls in the same order get answers of the same form from both, and
 // the same words where words are what callers branch on.
-func TestTheTestDoubleAnswersAsTheControlPlane(t *testing.T) {
+func TestTestServer_SameCalls_EqualTheControlPlane(t *testing.T) {
 	double, plane := worlds(t)
 	fromDouble, fromReal := double.story(t), plane.story(t)
 	require.Len(t, fromDouble, len(fromReal))
@@ -260,7 +260,7 @@ func (w world) story(t *testing.T) (story []told) {
 }
 
 // A local decider keeps its approvals in the double as in a control plane.
-func TestALocalDeciderAsksTheTestDoubleAsTheControlPlane(t *testing.T) {
+func TestTestServer_ApprovalsOfALocalDecider_EqualTheControlPlane(t *testing.T) {
 	double, plane := worlds(t)
 	tell := func(w world) (story []string) {
 		ctx := context.WithoutCancel(t.Context())

@@ -14,7 +14,7 @@ import (
 )
 
 // A backup that is made while clients write is whole, and serves.
-func TestBackupAndRestore(t *testing.T) {
+func TestBackup_Restored_HasEverything(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, func(c *controlplane.Config) { c.DB = db })
 	client := srv.Client()
@@ -77,7 +77,7 @@ func TestBackupAndRestore(t *testing.T) {
 
 // A database that no server has opened yet has nothing beside it: the error says
 // what to do.
-func TestABackupSaysWhatIsMissing(t *testing.T) {
+func TestBackup_FileNeverOpened_SaysWhatToDo(t *testing.T) {
 	folder := t.TempDir()
 	err := controlplane.Backup(t.Context(), filepath.Join(folder, "none.db"), filepath.Join(folder, "to"))
 	require.ErrorIs(t, err, os.ErrNotExist)

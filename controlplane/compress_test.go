@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-func TestLongAnswersAreCompressed(t *testing.T) {
+func TestResponses_Long_AreCompressed(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	for range 100 {

@@ -210,7 +210,7 @@ func (p *crvPair) validate(t *testing.T, commit aureus.Commit, gate crvGate) aur
 	return got
 }
 
-func TestCRVConformance(t *testing.T) {
+func TestCRV_PublishedVectors_GiveTheirResults(t *testing.T) {
 	var file struct {
 		Count   int       `json:"count"`
 		Vectors []crvCase `json:"vectors"`

@@ -29,10 +29,10 @@ type observabilityCase struct {
 	Expected jsontext.Value `json:"expected"`
 }
 
-// TestObservabilityConformance reports the events of each case in a tenant of its
+// The test reports the events of each case in a tenant of its
 // own, one by one and as a batch, and asks for the summary over the wire. The
 // cases of the shapes of events are package telemetry's.
-func TestObservabilityConformance(t *testing.T) {
+func TestObservability_PublishedVectors_GiveTheirResults(t *testing.T) {
 	var file struct {
 		Vectors []observabilityCase `json:"vectors"`
 	}

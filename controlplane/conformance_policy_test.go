@@ -58,10 +58,10 @@ func (c policyCase) request() aureus.Request {
 	}
 }
 
-// TestPolicyConformance asks each case twice: of a server through a client, and
+// Each case is evaluated twice: of a server through a client, and
 // of a decision point in this process that keeps its approvals on the server.
 // Both answer the same, and as the original did.
-func TestPolicyConformance(t *testing.T) {
+func TestPolicy_PublishedVectors_GiveTheirResults(t *testing.T) {
 	var file struct {
 		Count   int          `json:"count"`
 		Vectors []policyCase `json:"vectors"`

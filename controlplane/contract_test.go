@@ -21,9 +21,9 @@ import (
 
 // The rules of the wire (docs/spec/contract.md and docs/spec/json.md), one by one,
 // over a connection. Those that a published client is likely to break on are in
-// traps_test.go.
+// published_client_test.go.
 
-func TestAPathPrefixIsKept(t *testing.T) {
+func TestClient_BaseURLWithPath_KeepsThePath(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	listening := httptest.NewServer(http.StripPrefix("/pre/fix", srv))
@@ -38,7 +38,7 @@ func TestAPathPrefixIsKept(t *testing.T) {
 	}
 }
 
-func TestWithoutAKeyTheAnswerIsJSON(t *testing.T) {
+func TestRequest_WithoutValidKey_IsRefusedInJSON(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, key := range []string{"", "key_x.y"} {
 		got := s.as(key).post(t, "/api/v1/policy/check", "{}")
@@ -49,7 +49,7 @@ func TestWithoutAKeyTheAnswerIsJSON(t *testing.T) {
 }
 
 // The published client follows no redirect, so there is none: send checks that.
-func TestUncleanPathsAreNotRedirected(t *testing.T) {
+func TestPaths_NotClean_AreNotRedirected(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, path := range []string{
 		"//api/v1/observability/metrics", "/api//v1/observability/metrics", "/api/v1/policy/approvals//approve", "/api/v1/workflows//status",
@@ -68,7 +68,7 @@ func TestUncleanPathsAreNotRedirected(t *testing.T) {
 }
 
 // A request that no client would make is answered too.
-func TestARawPathIsAnswered(t *testing.T) {
+func TestRequestLine_UnusualPath_IsAnswered(t *testing.T) {
 	s := newSite(t, open(t))
 	address, err := url.Parse(s.url)
 	require.NoError(t, err)
@@ -97,8 +97,8 @@ func TestARawPathIsAnswered(t *testing.T) {
 }
 
 // Ids stand raw in paths, so none that would leave its segment is taken. Those of
-// workflows are in TestTrap17StatusAndCancelTakeTheWorkflowsOwnID.
-func TestIDsThatWouldLeaveTheirSegmentAreRefused(t *testing.T) {
+// workflows are in TestPublishedClient17_StatusAndCancel_TakeTheIDOfTheWorkflow.
+func TestIDs_WithPathSeparators_AreRefused(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, id := range []string{"", ".", "..", "a/b", "/", "../x", `a\nb`, `\u0000`, `\u007f`, strings.Repeat("x", 257)} {
 		got := s.post(t, "/api/v1/crv/validators", `{"validator_id":"`+id+`","config":{"type":"not_null"}}`)
@@ -111,7 +111,7 @@ func TestIDsThatWouldLeaveTheirSegmentAreRefused(t *testing.T) {
 	}
 }
 
-func TestEveryErrorIsJSON(t *testing.T) {
+func TestErrors_OfEveryPath_AreJSON(t *testing.T) {
 	s := newSite(t, open(t, func(c *controlplane.Config) { c.MaxBody = 2000 }))
 	for reason, test := range map[string]struct {
 		method, path, body string
@@ -152,7 +152,7 @@ func TestEveryErrorIsJSON(t *testing.T) {
 
 // The content type of a GET, and that of a POST outside of development mode,
 // count for nothing.
-func TestContentTypesAreNotLookedAt(t *testing.T) {
+func TestContentType_AnyOrNone_IsTaken(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, kind := range []string{"application/json", "text/plain", ""} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/policy/check", strings.NewReader(`{"principal":`+agentJSON+`,"action":`+lookJSON+`}`))
@@ -166,7 +166,7 @@ func TestContentTypesAreNotLookedAt(t *testing.T) {
 	s.get(t, "/api/v1/observability/metrics").ok(t) // get sends application/json
 }
 
-func TestFreeFormNumbersKeepTheirDigits(t *testing.T) {
+func TestFreeFormNumbers_SentAndRead_KeepTheirDigits(t *testing.T) {
 	s := newSite(t, open(t))
 	const big = "1000000000000000000000000000000"
 	event := `{"type":"custom","timestamp":"t","data":{"big":` + big + `,"int":1,"float":1.0,"small":0.1,"exp":1e400}}`
@@ -188,7 +188,7 @@ func TestFreeFormNumbersKeepTheirDigits(t *testing.T) {
 }
 
 // Fields declared as whole numbers take 2.0, and no 2.5; floats come with a fraction.
-func TestDeclaredNumbers(t *testing.T) {
+func TestDeclaredNumbers_EachForm_AreTakenOrRefused(t *testing.T) {
 	s := newSite(t, open(t))
 	gate := func(confidence string) answer {
 		return s.post(t, "/api/v1/crv/validate", `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["not_null"],"block_on_failure":true,"required_confidence":`+confidence+`}}`)
@@ -205,7 +205,7 @@ func TestDeclaredNumbers(t *testing.T) {
 	}
 }
 
-func TestEveryProblemIsNamedAtOnceOverTheWire(t *testing.T) {
+func TestValidationError_SeveralProblems_ListsAll(t *testing.T) {
 	s := newSite(t, open(t))
 	body := s.post(t, "/api/v1/policy/evaluate", `{"principal":{"id":1,"permissions":[{"action":"a","resource":null,"intent":"rename"}]},"action":{"id":"a","name":"A","risk_tier":"severe","required_permissions":{}},
 		"current_state":"resting","Audit_log":[],"volatile":"x"}`).refusal(t, 422, "VALIDATION_ERROR")
@@ -220,7 +220,7 @@ func TestEveryProblemIsNamedAtOnceOverTheWire(t *testing.T) {
 	}, pointers)
 }
 
-func TestTagsAreJSONTextInAQuery(t *testing.T) {
+func TestQuery_Tags_AreJSONText(t *testing.T) {
 	s := newSite(t, open(t))
 	for name, tags := range map[string]string{"m1": `{"workflow_id":"w 1","env":"prod"}`, "m2": `{"workflow_id":"w 1","env":"tést"}`, "m3": `{"env":"prod"}`, "m4": "null"} {
 		s.post(t, "/api/v1/observability/metrics", `{"name":"`+name+`","value":1.0,"timestamp":"2026-01-02T03:04:05","tags":`+tags+`}`).ok(t)
@@ -248,7 +248,7 @@ func TestTagsAreJSONTextInAQuery(t *testing.T) {
 	}
 }
 
-func TestRangesAreInclusive(t *testing.T) {
+func TestTimeRange_BothEnds_AreInclusive(t *testing.T) {
 	s := newSite(t, open(t))
 	for i := range 5 {
 		s.post(t, "/api/v1/observability/metrics", fmt.Sprintf(`{"name":"m","value":%d.0,"timestamp":"2026-01-02T03:04:0%d","tags":null}`, i, i)).ok(t)
@@ -270,7 +270,7 @@ func TestRangesAreInclusive(t *testing.T) {
 }
 
 // Unknown names are left alone, in what is declared and in what is free.
-func TestUnknownNamesAreIgnored(t *testing.T) {
+func TestBody_UnknownNames_AreIgnored(t *testing.T) {
 	s := newSite(t, open(t))
 	s.post(t, "/api/v1/policy/check", `{"principal":`+agentJSON+`,"action":`+lookJSON+`,"severity":"high","later":{"Id":1,"id":2}}`).ok(t)
 }

@@ -31,7 +31,7 @@ import (
 // the answer as an environment variable for the blocks that follow.
 const apiPage = "../docs/api.md"
 
-func TestTheAPIByExample(t *testing.T) {
+func TestAPIPage_Examples_AreWhatTheServerAnswers(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("bash is not installed: install it to have the examples of docs/api.md run")
@@ -206,7 +206,7 @@ func pointed(value any, pointer string) any {
 	return value
 }
 
-func TestWhatThePageShowsMustBeThere(t *testing.T) {
+func TestAPIPage_DifferentResponse_IsFound(t *testing.T) {
 	for reason, test := range map[string]struct {
 		want, got string
 		ok        bool

@@ -16,9 +16,9 @@ const (
 	wireContext   = `{"principal":` + wirePrincipal + `,"action":` + wireAction + `,"current_state":"idle","audit_log":[]}`
 )
 
-// TestNothingPassesByAccident is the table of what must never be an allow, nor
-// anything else than the error in its row.
-func TestNothingPassesByAccident(t *testing.T) {
+// None of these requests may be allowed; each is refused with the status and the
+// code in its row.
+func TestInvalidRequests_Each_IsRefusedWithItsCode(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleOperator, "olga")
 	evaluate := func(body string) raw { return raw{path: "/api/v1/policy/evaluate", body: body, key: key} }
@@ -101,7 +101,7 @@ func TestNothingPassesByAccident(t *testing.T) {
 	}
 }
 
-func TestProblemsAreNamedAllAtOnce(t *testing.T) {
+func TestEvaluate_SeveralProblems_AreAllNamed(t *testing.T) {
 	srv := open(t, func(c *controlplane.Config) { c.Dev = true })
 	body := raw{path: "/api/v1/policy/evaluate", body: `{"principal":{"id":1},"action":{"id":"a","name":"A","risk_tier":"x"}}`}.do(t, srv).
 		refusal(t, 422, "VALIDATION_ERROR")
@@ -117,7 +117,7 @@ func TestProblemsAreNamedAllAtOnce(t *testing.T) {
 	}, pointers)
 }
 
-func TestAnUnknownValidatorFailsTheGate(t *testing.T) {
+func TestGate_UnknownValidator_Fails(t *testing.T) {
 	srv := open(t, func(c *controlplane.Config) { c.Dev = true })
 	got := raw{path: "/api/v1/crv/validate", body: `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["nobody"],"block_on_failure":true}}`}.do(t, srv)
 	require.Equal(t, http.StatusOK, got.status)
@@ -127,7 +127,7 @@ func TestAnUnknownValidatorFailsTheGate(t *testing.T) {
 	require.Contains(t, got.body, "nobody")
 }
 
-func TestGzipBodiesAreReadWithinTheBound(t *testing.T) {
+func TestGzipBody_LargerThanTheLimit_IsRefused(t *testing.T) {
 	srv := open(t, func(c *controlplane.Config) { c.Dev, c.MaxBody = true, 64<<10 })
 	send := func(body string) answer {
 		return raw{path: "/api/v1/policy/evaluate", body: gzipped(t, body), header: http.Header{"Content-Encoding": {"gzip"}}}.do(t, srv)

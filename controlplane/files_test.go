@@ -36,7 +36,7 @@ func (l *logged) String() string {
 // What is written to a file that has lost its name is lost with the process. A
 // server whose file is deleted or replaced refuses to write, says so and what to
 // do, and goes on when the file is back.
-func TestAFileThatIsDeletedUnderTheServer(t *testing.T) {
+func TestFile_DeletedWhileOpen_IsNoticed(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not let an open file be deleted or renamed: run this on a Unix")
 	}
@@ -96,7 +96,7 @@ func TestAFileThatIsDeletedUnderTheServer(t *testing.T) {
 }
 
 // Each name of a file has a lock of its own, so that two servers could open it.
-func TestAFileWithTwoNamesIsNotOpened(t *testing.T) {
+func TestOpen_FileWithTwoNames_IsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not tell how many names a file has: run this on a Unix")
 	}

@@ -32,7 +32,7 @@ func losing(srv http.Handler, path string, lost *atomic.Int32) http.HandlerFunc 
 
 // The client, the wire and the control plane together: an answer that is lost is
 // given again, and nothing is done twice.
-func TestALostAnswerIsGivenAgainToTheClient(t *testing.T) {
+func TestClient_LostResponse_IsReplayed(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	request := transfer(aureus.TierHigh, 20)
@@ -73,7 +73,7 @@ func TestALostAnswerIsGivenAgainToTheClient(t *testing.T) {
 
 // The first attempt's connection breaks while the control plane is still at
 // work: the attempts that follow find it under way, and wait for its answer.
-func TestTheClientWaitsOutWhatIsUnderWay(t *testing.T) {
+func TestClient_SameKeyUnderWay_WaitsForItsResponse(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	var calls, busy atomic.Int32

@@ -61,7 +61,7 @@ const (
 )
 
 // What a key was answered before a restart, it is answered after it.
-func TestAnswersSurviveARestart(t *testing.T) {
+func TestReplay_AfterRestart_GivesTheStoredResponse(t *testing.T) {
 	srv := openRestarted(t)
 	key, other := newKey(t, srv.Server, controlplane.RoleService, "svc"), newKey(t, srv.Server, controlplane.RoleService, "other")
 	elsewhere := newKey(t, srv.Server, controlplane.RoleService, "svc", func(k *controlplane.Key) { k.Tenant = "elsewhere" })
@@ -105,7 +105,7 @@ func TestAnswersSurviveARestart(t *testing.T) {
 
 // The ten minutes are counted from the first answer, whether or not the server
 // ran all the time.
-func TestAnswersExpireAfterARestart(t *testing.T) {
+func TestReplay_AfterRestart_Expires(t *testing.T) {
 	clock := newClock()
 	srv := openRestarted(t, at(clock))
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
@@ -154,7 +154,7 @@ func TestReplies_Expired_LeaveTheFile(t *testing.T) {
 }
 
 // An operator approves, does not hear it, and approves again after a restart.
-func TestAnApprovalIsDecidedOnceAcrossARestart(t *testing.T) {
+func TestReplay_DecidedApprovalAfterRestart_IsDecidedOnce(t *testing.T) {
 	srv := openRestarted(t)
 	service, olga := newKey(t, srv.Server, controlplane.RoleService, "svc"), newKey(t, srv.Server, controlplane.RoleOperator, "olga")
 	ticket := raw{path: "/api/v1/policy/approval", body: askApproval, key: service}.do(t, srv).json(t)
@@ -175,7 +175,7 @@ func TestAnApprovalIsDecidedOnceAcrossARestart(t *testing.T) {
 
 // Neither a key nor the body of a request is in the files, nor an answer that
 // quotes it.
-func TestWhatIsNotWritten(t *testing.T) {
+func TestReplay_KeysAndBodies_AreNotInTheFiles(t *testing.T) {
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
 	schema := `{"validator_id":"iban","config":{"type":"json_schema","parameters":{"schema":{"properties":{"iban":{"const":"none"}}}}}}`
@@ -208,7 +208,7 @@ func TestWhatIsNotWritten(t *testing.T) {
 
 // Where an answer cannot be written, the change has happened, and it is given
 // and known until the server ends.
-func TestAnAnswerThatCannotBeWrittenIsGiven(t *testing.T) {
+func TestReplay_StoreCannotWrite_ResponseIsStillSent(t *testing.T) {
 	var log bytes.Buffer
 	srv := openRestarted(t, func(c *controlplane.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
@@ -237,7 +237,7 @@ func TestAnAnswerThatCannotBeWrittenIsGiven(t *testing.T) {
 
 // A file whose answers cannot be read is not served: what was done could be done
 // again.
-func TestDamagedAnswersAreNotOpened(t *testing.T) {
+func TestReplay_DamagedResponse_IsNotReplayed(t *testing.T) {
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
 	require.Equal(t, 200, raw{path: "/api/v1/observability/events", body: anEvent, key: key, header: keyed("k")}.do(t, srv).status)
@@ -251,7 +251,7 @@ func TestDamagedAnswersAreNotOpened(t *testing.T) {
 
 // Many callers at once, some with the same key; after the restart everything
 // that was answered is known.
-func TestManyAnswersSurviveARestart(t *testing.T) {
+func TestReplay_ManyResponsesAfterRestart_AreReplayed(t *testing.T) {
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
 	report := func(n int) answer {
@@ -278,7 +278,7 @@ func TestManyAnswersSurviveARestart(t *testing.T) {
 }
 
 // The answers come with a backup, and never without the change they tell of.
-func TestABackupHasTheAnswers(t *testing.T) {
+func TestBackup_StoredResponses_AreReplayed(t *testing.T) {
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
 	ask := func(n int) raw {

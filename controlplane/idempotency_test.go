@@ -18,7 +18,7 @@ import (
 
 func keyed(key string) http.Header { return http.Header{"Idempotency-Key": {key}} }
 
-func TestAnIdempotencyKeyGivesTheFirstAnswerAgain(t *testing.T) {
+func TestReplay_SameIdempotencyKey_GivesTheFirstResponse(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	key, other := newKey(t, srv, controlplane.RoleService, "svc"), newKey(t, srv, controlplane.RoleService, "other")
@@ -57,7 +57,7 @@ func TestAnIdempotencyKeyGivesTheFirstAnswerAgain(t *testing.T) {
 
 // A client that did not hear that its approval was spent asks again with the
 // same key, and is told the same.
-func TestASpentApprovalIsToldAgain(t *testing.T) {
+func TestReplay_ConsumedApproval_IsReplayed(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	body := `{"principal":{"id":"svc","type":"agent","permissions":[]},"action":{"id":"a","name":"A","risk_tier":"high","required_permissions":[]},"current_state":"idle","audit_log":[]}`
@@ -79,7 +79,7 @@ func TestASpentApprovalIsToldAgain(t *testing.T) {
 	require.NotContains(t, evaluate("go on").body, `"effect":"allow"`, "another request is another question")
 }
 
-func TestOneOfManyWithOneIdempotencyKeyIsServed(t *testing.T) {
+func TestReplay_ManyAtOnceWithOneKey_OneIsServed(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	var all sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 // A program may look at the keys beside its own control plane. That takes no
 // lock on the file away from it, which closing any descriptor of the file would,
 // and without which another process takes the file for its own.
-func TestKeysInTheServersProcess(t *testing.T) {
+func TestOpenKeys_InTheServersProcess_KeepsTheLock(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	file, err := os.OpenFile(db, os.O_RDWR|os.O_CREATE, 0o600)
 	require.NoError(t, err)

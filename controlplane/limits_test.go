@@ -140,7 +140,7 @@ func TestLimits_NamesOfARequest_EachHasItsBound(t *testing.T) {
 	}
 }
 
-func TestTheLimitsOnThePage(t *testing.T) {
+func TestLimitsPage_EachLimit_IsWhatTheServerEnforces(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "limits.md"))
 	require.NoError(t, err)
 	srv := open(t)
@@ -164,7 +164,7 @@ func TestTheLimitsOnThePage(t *testing.T) {
 	}
 }
 
-func TestAGateOfTooManyValidatorsBlocks(t *testing.T) {
+func TestGate_TooManyValidators_Blocks(t *testing.T) {
 	s := newSite(t, open(t))
 	gate := func(n int) map[string]any {
 		names := strings.TrimSuffix(strings.Repeat(`"not_null",`, n), ",")
@@ -212,7 +212,7 @@ func TestGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
 }
 
 // Items of a batch that are too large leave the others alone.
-func TestALargeItemOfABatchIsRejectedAlone(t *testing.T) {
+func TestBatch_TooLargeItem_IsRejectedAlone(t *testing.T) {
 	s := newSite(t, open(t))
 	items := [][]byte{}
 	for _, size := range []int{1, 1 << 20, 4<<10 + 1} {

@@ -11,7 +11,7 @@ import (
 )
 
 // The published client sees no refusal of what it reports: the operator does.
-func TestRefusedReportsAreCounted(t *testing.T) {
+func TestMetrics_RefusedReports_AreCounted(t *testing.T) {
 	srv := open(t)
 	s := newSite(t, srv)
 	s.post(t, "/api/v1/observability/metrics", `{"name":"m","value":1.0,"timestamp":"t","tags":null}`).ok(t)

@@ -103,7 +103,7 @@ func (b telemetryBench) refused(answer telemetryAnswer, status int, code string)
 	return answer.body
 }
 
-func TestReportedTelemetryComesBackUnchanged(t *testing.T) {
+func TestReport_Queried_ComesBackUnchanged(t *testing.T) {
 	b := openTelemetry(t)
 	spans := []string{
 		`{"id":"a","trace_id":"t","parent_id":null,"name":"root","start_time":"2026-01-02T03:04:05.000000","end_time":null,"duration":null,"tags":null,"logs":null}`,
@@ -126,7 +126,7 @@ func TestReportedTelemetryComesBackUnchanged(t *testing.T) {
 	require.Equal(t, "["+strings.Join(events, ",")+"]", b.get("events"))
 }
 
-func TestTraceIDs(t *testing.T) {
+func TestTrace_UnusualID_IsFound(t *testing.T) {
 	b := openTelemetry(t)
 	for _, id := range []string{"", "a/b", "ä 1", "a%2Fb", "a+b", "?"} {
 		text, err := json.Marshal(aureus.Span{ID: "1", TraceID: id, Name: "n", StartTime: "t"})
@@ -140,7 +140,7 @@ func TestTraceIDs(t *testing.T) {
 	require.Contains(t, b.get("traces/a/b"), `"trace_id":"a/b"`, "the published client does not escape the slash")
 }
 
-func TestSingleReportsThatAreRefused(t *testing.T) {
+func TestReport_Invalid_IsRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		path, body string
 		status     int
@@ -171,7 +171,7 @@ func TestSingleReportsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestBatch(t *testing.T) {
+func TestBatch_ValidAndInvalidItems_AreAcceptedAndRejected(t *testing.T) {
 	b := openTelemetry(t)
 	answer := b.post("metrics/batch", `[
 		{"name":"m","value":1,"timestamp":"2026-01-01"},
@@ -210,7 +210,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-func TestBatchThatIsRefused(t *testing.T) {
+func TestBatch_Invalid_IsRefused(t *testing.T) {
 	b := openTelemetry(t)
 	for name, body := range map[string]string{
 		"no body": ``, "an object": `{"name":"m","value":1,"timestamp":"t"}`, "null": `null`,
@@ -229,14 +229,14 @@ func TestBatchThatIsRefused(t *testing.T) {
 	require.Equal(t, "[]", b.get("metrics"), "nothing of them was stored")
 }
 
-func TestAReasonIsBounded(t *testing.T) {
+func TestBatch_LongReason_IsShortened(t *testing.T) {
 	b := openTelemetry(t)
 	answer := b.post("metrics/batch", `[{"name":"m","value":1,"timestamp":"t","tags":{"`+strings.Repeat("é", 100_000)+`":1}}]`)
 	require.Equal(t, http.StatusOK, answer.status)
 	require.Less(t, len(answer.body), 2*observe.MaxRejection)
 }
 
-func TestQueryMetrics(t *testing.T) {
+func TestMetricQuery_Filters_GiveWhatMatches(t *testing.T) {
 	b := openTelemetry(t)
 	for i, timestamp := range []string{"2026-01-01T00:00:00", "2026-01-02T00:00:00.000001", "2026-01-03T00:00:00Z", "t"} {
 		b.report("metrics", fmt.Sprintf(`{"name":"m%d","value":%d,"timestamp":%q,"tags":{"workflow_id":"w 1","n":"%d"}}`, i%2, i, timestamp, i))
@@ -271,7 +271,7 @@ func TestQueryMetrics(t *testing.T) {
 	}
 }
 
-func TestQueryEvents(t *testing.T) {
+func TestEventQuery_Filters_GiveWhatMatches(t *testing.T) {
 	b := openTelemetry(t)
 	for i, kind := range []string{"step_end", "custom", "step_end", "llm_response"} {
 		b.report("events", fmt.Sprintf(`{"type":%q,"timestamp":"2026-01-0%dT00:00:00Z","workflow_id":"w%d","task_id":"t","data":{"n":%d}}`, kind, i+1, i/2, i))
@@ -297,7 +297,7 @@ func TestQueryEvents(t *testing.T) {
 	}
 }
 
-func TestQueriesThatAreRefused(t *testing.T) {
+func TestTelemetryQuery_Invalid_IsRefused(t *testing.T) {
 	b := openTelemetry(t)
 	for _, query := range []string{
 		"metrics?start_time=yesterday", "metrics?end_time=t", "metrics?tags=%7B", "metrics?tags=%5B%5D", "metrics?tags=null2",
@@ -319,7 +319,7 @@ func TestQueriesThatAreRefused(t *testing.T) {
 	b.refused(b.do(http.MethodGet, "metrics?tags="+url.QueryEscape(string(text)), ""), http.StatusBadRequest, wire.CodeValidation)
 }
 
-func TestPagesOfTelemetry(t *testing.T) {
+func TestTelemetryList_Pages_GiveEveryItemOnce(t *testing.T) {
 	b := openTelemetry(t)
 	var want []string
 	for i := range 25 {
@@ -349,7 +349,7 @@ func TestPagesOfTelemetry(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-func TestTelemetryThroughTheClient(t *testing.T) {
+func TestTelemetry_ThroughTheClient_IsReportedAndQueried(t *testing.T) {
 	b := openTelemetry(t)
 	client := b.server.Client()
 	defer func() { require.NoError(t, client.Close()) }()
@@ -384,7 +384,7 @@ func TestTelemetryThroughTheClient(t *testing.T) {
 	require.Error(t, b.server.observe.Report(ctx, DefaultTenant, aureus.TelemetryEvent{Type: "no such"}))
 }
 
-func TestSummaryOverTheWire(t *testing.T) {
+func TestSummary_OfReportedEvents_IsWhatTheAPISends(t *testing.T) {
 	b := openTelemetry(t)
 	end := func(offset time.Duration, success bool) string {
 		return fmt.Sprintf(`{"type":"step_end","timestamp":%q,"workflow_id":"w","task_id":"t","task_type":"action","data":{"success":%t,"duration":10}}`,
@@ -406,7 +406,7 @@ func TestSummaryOverTheWire(t *testing.T) {
 	}
 }
 
-func TestTelemetryOfAnotherTenant(t *testing.T) {
+func TestTelemetry_OfAnotherTenant_IsNotSeen(t *testing.T) {
 	srv, err := Open(t.Context(), Config{Ephemeral: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
@@ -457,9 +457,9 @@ func TestTelemetryOfAnotherTenant(t *testing.T) {
 	}
 }
 
-// TestATelemetryStoreThatIsGone is the whole way of a failure: closed under the
-// running server, it answers 503 to reports and queries alike.
-func TestATelemetryStoreThatIsGone(t *testing.T) {
+// If the telemetry store of a running server is closed, reports and queries are
+// answered with 503.
+func TestTelemetry_StoreClosed_Is503(t *testing.T) {
 	b := openTelemetry(t)
 	require.NoError(t, b.server.observe.Telemetry.Close())
 	for _, answer := range []telemetryAnswer{
@@ -473,9 +473,9 @@ func TestATelemetryStoreThatIsGone(t *testing.T) {
 	require.EqualValues(t, 2, b.count(telemetry.Spans, "deferred"))
 }
 
-// TestAnAnswerThatBreaksOff ends the connection, so that the client sees that it
-// has not got everything.
-func TestAnAnswerThatBreaksOff(t *testing.T) {
+// The server ends the connection, so that the client sees that the response is
+// incomplete.
+func TestTelemetryList_FailsHalfway_EndsTheConnection(t *testing.T) {
 	b := openTelemetry(t)
 	filler := strings.Repeat("x", 100_000)
 	for i := range 100 {
@@ -494,8 +494,8 @@ func TestAnAnswerThatBreaksOff(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestAnAnswerIsStreamed reads an answer larger than what is held of it.
-func TestAnAnswerIsStreamed(t *testing.T) {
+// The response is larger than what the server keeps of it in memory.
+func TestTelemetryList_Long_IsStreamed(t *testing.T) {
 	b := openTelemetry(t)
 	var body bytes.Buffer
 	body.WriteString("[")

@@ -10,7 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-func TestApprovalLetsTheSameRequestPassOnce(t *testing.T) {
+func TestApproval_SameRequest_PassesOnce(t *testing.T) {
 	srv := open(t)
 	service, alice := srv.Client(), srv.Operator("alice")
 	request := transfer(aureus.TierHigh, 500)

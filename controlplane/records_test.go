@@ -26,7 +26,7 @@ func rejectedBecause(t *testing.T, err error) string {
 
 // One id is one decision: the same again changes nothing, and anything else
 // under it is refused aloud, in whichever field it differs.
-func TestAnotherDecisionUnderAnIDIsRefused(t *testing.T) {
+func TestReportedDecision_KnownIDOtherContent_IsRefused(t *testing.T) {
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	reported := record("agent-1")
@@ -59,9 +59,9 @@ func TestAnotherDecisionUnderAnIDIsRefused(t *testing.T) {
 	}
 }
 
-// TestWhoseOutcomeStands lets outcomes come before their decision, in every
+// Outcomes are reported before their decision, in every
 // order, from its own service, another one and an operator.
-func TestWhoseOutcomeStands(t *testing.T) {
+func TestOutcomes_BeforeTheirDecision_TheOwnersCounts(t *testing.T) {
 	const own, stranger, operator = "ledger", "payroll", "olga"
 	for name, row := range map[string]struct {
 		early  []string // who reports, before the decision is there
@@ -128,7 +128,7 @@ func TestWhoseOutcomeStands(t *testing.T) {
 
 // An operator may say what became of a decision that another key made, as it
 // reads everything of its tenant anyway.
-func TestAnOperatorReportsAnOutcome(t *testing.T) {
+func TestOutcome_OfAnOperator_IsRecorded(t *testing.T) {
 	srv := open(t)
 	decision, err := srv.Client().Decide(t.Context(), transfer(aureus.TierLow, 1))
 	require.NoError(t, err)
@@ -141,8 +141,9 @@ func TestAnOperatorReportsAnOutcome(t *testing.T) {
 	require.Equal(t, "agent-1", entries[len(entries)-1].Principal)
 }
 
-// TestNamesThatLookLikeTheRequesters are one person, as far as deciding goes.
-func TestNamesThatLookLikeTheRequesters(t *testing.T) {
+// A name that looks like the requester's counts as the requester, who may not
+// decide the approval.
+func TestApprove_NameThatLooksLikeTheRequester_IsRefused(t *testing.T) {
 	srv := open(t)
 	asking := client(t, srv, newKey(t, srv, controlplane.RoleService, "Ölga"))
 	request := transfer(aureus.TierHigh, 1)
@@ -180,7 +181,7 @@ func TestNamesThatLookLikeTheRequesters(t *testing.T) {
 }
 
 // A name that shows as another one is somebody else's name.
-func TestSubjectsThatCannotBeSeen(t *testing.T) {
+func TestKeys_SubjectWithInvisibleCharacters_IsRefused(t *testing.T) {
 	srv := open(t)
 	for what, subject := range map[string]string{
 		"empty":                       "",
@@ -220,7 +221,7 @@ func TestSubjectsThatCannotBeSeen(t *testing.T) {
 }
 
 // Where nothing can be written, reads still tell what holds now.
-func TestExpiredApprovalsAreReadWithoutAWrite(t *testing.T) {
+func TestApprovals_Expired_AreReadWithoutAWrite(t *testing.T) {
 	clock := newClock()
 	srv, unplug := unpluggable(t, at(clock))
 	service, olga := srv.Client(), srv.Operator("olga")

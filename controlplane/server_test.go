@@ -20,7 +20,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpen_InvalidConfig_IsRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	for name, row := range map[string]struct {
 		config controlplane.Config
@@ -51,7 +51,7 @@ func TestOpenRefuses(t *testing.T) {
 	require.NoError(t, srv.Close())
 }
 
-func TestTheFilesAreTheServersAlone(t *testing.T) {
+func TestOpen_FilesOfARunningServer_AreRefused(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "aureus.db")
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})
@@ -79,7 +79,7 @@ func TestTheFilesAreTheServersAlone(t *testing.T) {
 	require.NoError(t, again.Close())
 }
 
-func TestKeysAreManagedBesideARunningServer(t *testing.T) {
+func TestKeys_ManagedWhileServing_TakeEffect(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, func(c *controlplane.Config) { c.DB = file })
 	beside, err := controlplane.OpenKeys(t.Context(), file)
@@ -102,7 +102,7 @@ func TestKeysAreManagedBesideARunningServer(t *testing.T) {
 	require.ErrorContains(t, err, "set DB")
 }
 
-func TestARestartKeepsEverything(t *testing.T) {
+func TestRestart_SameFile_KeepsEverything(t *testing.T) {
 	clock := newClock()
 	config := controlplane.Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Now: clock.Now, Validators: hostFunctions}
 	srv, err := controlplane.Open(t.Context(), config)
@@ -162,7 +162,7 @@ func TestARestartKeepsEverything(t *testing.T) {
 	require.True(t, verified.Valid)
 }
 
-func TestAnEphemeralServerLeavesNothing(t *testing.T) {
+func TestServer_Ephemeral_LeavesNoFiles(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{Ephemeral: true})
 	require.NoError(t, err)
@@ -178,7 +178,7 @@ func TestAnEphemeralServerLeavesNothing(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-func TestAFileOfANewerVersionIsRefused(t *testing.T) {
+func TestOpen_FileOfANewerVersion_IsRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})
 	require.NoError(t, err)
@@ -188,9 +188,9 @@ func TestAFileOfANewerVersionIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "written by a newer one")
 }
 
-// TestAnExportStreams reads the first line of an export that is far longer than
-// anything in between holds, and then turns away from the rest.
-func TestAnExportStreams(t *testing.T) {
+// The test reads the first line of an export that is longer than all buffers, and
+// then closes the body.
+func TestExport_InProcess_IsStreamed(t *testing.T) {
 	srv := open(t)
 	records := make([]aureus.DecisionRecord, 3000)
 	for i := range records {
@@ -212,7 +212,7 @@ func TestAnExportStreams(t *testing.T) {
 	require.NoError(t, response.Body.Close(), "the handler ends with its reader; goleak looks for it at the end")
 }
 
-func TestTheTransportInTheProcess(t *testing.T) {
+func TestInProcess_RoundTrip_BehavesAsATransport(t *testing.T) {
 	srv := open(t)
 	transport := controlplane.InProcess(srv)
 	ask := func(ctx context.Context, method, path string) (*http.Response, error) {
@@ -259,7 +259,7 @@ func TestTheTransportInTheProcess(t *testing.T) {
 	})
 }
 
-func TestACancelledRequestDecidesNothing(t *testing.T) {
+func TestEvaluate_CancelledRequest_DecidesNothing(t *testing.T) {
 	srv := open(t)
 	approval := ask(t, srv.Client(), 500)
 	_, err := srv.Operator("olga").Approve(t.Context(), approval.ID, approval.ActionDigest, "")
@@ -274,7 +274,7 @@ func TestACancelledRequestDecidesNothing(t *testing.T) {
 	require.Equal(t, aureus.ApprovalApproved, still.Status)
 }
 
-func TestAZeroServerRefuses(t *testing.T) {
+func TestServer_Zero_RefusesRequests(t *testing.T) {
 	for name, srv := range map[string]*controlplane.Server{"nil": nil, "zero": {}} {
 		t.Run(name, func(t *testing.T) {
 			got := raw{path: "/api/v1/policy/evaluate", body: wireContext}.do(t, srv)
@@ -284,7 +284,7 @@ func TestAZeroServerRefuses(t *testing.T) {
 	}
 }
 
-func TestRegisteringValidators(t *testing.T) {
+func TestValidators_EachRole_RegistersItsOwn(t *testing.T) {
 	srv := open(t)
 	mine := client(t, srv, newKey(t, srv, controlplane.RoleService, "mine"))
 	other := client(t, srv, newKey(t, srv, controlplane.RoleOperator, "other"))
@@ -334,7 +334,7 @@ func TestRegisteringValidators(t *testing.T) {
 	_ = time.Now
 }
 
-func TestSecretsAreNeitherShownNorKept(t *testing.T) {
+func TestSecrets_InRequests_AreNeitherShownNorStored(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, func(c *controlplane.Config) { c.DB = file })
 	const hidden = "hunter2-very-secret"

@@ -27,7 +27,7 @@ func event(workflow string) aureus.TelemetryEvent {
 
 // What happens is told as it happens, over a real connection, and from where a
 // client left off after a restart.
-func TestStream(t *testing.T) {
+func TestStream_Events_AreSentAndResumed(t *testing.T) {
 	srv := open(t)
 	listening := httptest.NewServer(srv)
 	defer listening.Close()
@@ -76,7 +76,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-func TestStreamKeepsTenantsAndRolesApart(t *testing.T) {
+func TestStream_TenantsAndRoles_AreKeptApart(t *testing.T) {
 	srv := open(t)
 	_, secret, err := srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: "x", Tenant: "other", Role: controlplane.RoleOperator})
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestStreamKeepsTenantsAndRolesApart(t *testing.T) {
 	require.ErrorContains(t, follow(service, aureus.StreamQuery{LastEventID: "0-0"}), "told of telemetry")
 }
 
-func TestAStreamEndsWithItsKey(t *testing.T) {
+func TestStream_KeyRevoked_Ends(t *testing.T) {
 	srv := open(t)
 	key, secret, err := srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: "olga", Role: controlplane.RoleOperator})
 	require.NoError(t, err)

@@ -21,10 +21,10 @@ import (
 // other one asks.
 const apart = "kept-apart"
 
-// TestEveryPathWithAnotherTenantsKey asks every path of the contract for what a
+// The test asks every path of the contract for what a
 // tenant has, with the greatest key of another tenant. None of the answers tells
 // of it, and afterwards it is as it was. A path that is new must be added here.
-func TestEveryPathWithAnotherTenantsKey(t *testing.T) {
+func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"tell": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return apart, nil }, RiskTier: aureus.TierLow},
 	}))

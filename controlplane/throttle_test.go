@@ -14,7 +14,7 @@ import (
 )
 
 // Who guesses keys is slowed down, and nobody else.
-func TestFailuresToAuthenticateAreLimited(t *testing.T) {
+func TestAuthentication_ManyFailures_AreLimited(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	_, good, err := srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: "s", Role: controlplane.RoleService})

@@ -22,9 +22,9 @@ import (
 // the schema: AUREUS_MAKE_OLD_FILES=testdata/v5 go test -run MakeOldFiles .
 const makeOld = "AUREUS_MAKE_OLD_FILES"
 
-// TestMakeOldFiles writes the files that TestFilesOfOlderVersions opens from
-// then on. They stay as they are for ever.
-func TestMakeOldFiles(t *testing.T) {
+// The test writes the files that TestOpen_FilesOfOlderVersions_AreMigrated opens
+// from then on. They are never changed.
+func TestOldFiles_OnRequest_AreWritten(t *testing.T) {
 	to := os.Getenv(makeOld)
 	if to == "" {
 		t.Skip("set " + makeOld + " to a new folder to keep this version's files for later versions")
@@ -65,7 +65,7 @@ var oldFiles = []string{"aureus.db", "aureus.telemetry.db"}
 
 // Files that an older version has written open, are brought up to date, and
 // hold what they held, the chain of the audit log included.
-func TestFilesOfOlderVersions(t *testing.T) {
+func TestOpen_FilesOfOlderVersions_AreMigrated(t *testing.T) {
 	versions, err := filepath.Glob("testdata/v*")
 	require.NoError(t, err)
 	require.NotEmpty(t, versions)

@@ -14,10 +14,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// TestWireRequests sends what the published Python client sends, byte for byte
+// TestPublishedClient_RecordedRequests_AreTaken sends what the published Python client sends, byte for byte
 // and over a real connection, to a server in development mode: it takes the
 // client's key k for none.
-func TestWireRequests(t *testing.T) {
+func TestPublishedClient_RecordedRequests_AreTaken(t *testing.T) {
 	var file struct {
 		Vectors []struct {
 			Name     string `json:"name"`
@@ -68,9 +68,9 @@ func TestWireRequests(t *testing.T) {
 	require.Len(t, want, seen, "each request of the cases has its answer here")
 }
 
-// TestPublishedClientParsesAnswers checks that the responses have the fields that
+// TestPublishedClient_ResponseFields_AreThere checks that the responses have the fields that
 // must be there for the published client to parse them.
-func TestPublishedClientParsesAnswers(t *testing.T) {
+func TestPublishedClient_ResponseFields_AreThere(t *testing.T) {
 	srv := open(t, func(c *controlplane.Config) { c.Dev = true })
 	const (
 		principal = `{"id":"agent-1","type":"agent","permissions":[]}`

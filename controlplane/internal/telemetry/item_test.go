@@ -10,7 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-func TestReadTakes(t *testing.T) {
+func TestRead_ValidItem_IsTaken(t *testing.T) {
 	const head = `"timestamp":"2026-01-01T00:00:00Z"`
 	for name, test := range map[string]struct {
 		kind Kind
@@ -41,7 +41,7 @@ func TestReadTakes(t *testing.T) {
 	}
 }
 
-func TestReadRefuses(t *testing.T) {
+func TestRead_InvalidItem_IsRefused(t *testing.T) {
 	const secret = "hunter2"
 	for name, test := range map[string]struct {
 		kind Kind
@@ -88,7 +88,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-func TestTruth(t *testing.T) {
+func TestTruthy_EachValue_IsAsInJavaScript(t *testing.T) {
 	for text, want := range map[string]bool{
 		`true`: true, `false`: false, `null`: false,
 		`1`: true, `0`: false, `-0`: false, `0.0`: false, `0e9`: false, `-1`: true, `1e-400`: false, `1e400`: true,

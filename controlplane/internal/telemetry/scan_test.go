@@ -79,7 +79,7 @@ func hostile(object string) []string {
 	return texts
 }
 
-func TestReadersAgree(t *testing.T) {
+func TestRead_FastAndStrictReader_Agree(t *testing.T) {
 	for _, sample := range samples {
 		_, _, ok := scan(sample.kind, sample.text)
 		require.True(t, ok, "the usual is read in one pass: %s", sample.text)
@@ -105,7 +105,7 @@ func FuzzScan(f *testing.F) {
 }
 
 // A text that is too long for the quick reader, but not for an item.
-func TestALongItemIsReadToo(t *testing.T) {
+func TestRead_LongItem_IsRead(t *testing.T) {
 	text := `{"type":"custom","timestamp":"t","workflow_id":"w","data":{"a":"` + strings.Repeat("x", 600_000) + `"}}`
 	_, _, ok := scan(Events, text)
 	require.False(t, ok)
@@ -116,7 +116,7 @@ func TestALongItemIsReadToo(t *testing.T) {
 }
 
 // Its body, its columns, and the trace id as one of them; no tree.
-func TestReadingASpanAllocatesLittle(t *testing.T) {
+func TestRead_Span_AllocatesLittle(t *testing.T) {
 	text := benchSpan(1)
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
 		if _, err := Read(Spans, text); err != nil {

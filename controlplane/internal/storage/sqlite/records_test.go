@@ -14,7 +14,7 @@ import (
 )
 
 // A connection that has been given up does not keep the store from writing.
-func TestAnotherConnectionWrites(t *testing.T) {
+func TestStore_WriterConnectionClosed_OpensAnother(t *testing.T) {
 	db := openStore(t)
 	require.NoError(t, db.Update(t.Context(), appendEntry("first")))
 	require.NoError(t, db.writer.Close())
@@ -23,9 +23,9 @@ func TestAnotherConnectionWrites(t *testing.T) {
 	require.NoError(t, db.Ready(t.Context()))
 }
 
-// TestReadinessOfAStoreThatTakesNoWrites lets the engine refuse them; what real
+// The test lets SQLite refuse writes; what real
 // disks do is tested with the command.
-func TestReadinessOfAStoreThatTakesNoWrites(t *testing.T) {
+func TestReady_StoreWithoutWrites_IsAnError(t *testing.T) {
 	db := openStore(t)
 	refuse := func(statement string) {
 		_, err := db.writer.ExecContext(t.Context(), statement)

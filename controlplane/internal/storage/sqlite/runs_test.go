@@ -29,7 +29,7 @@ func schemaVersion(t *testing.T, file string, version int64) {
 
 // Runs that an older version has kept in one piece go on with what their tasks
 // came to, to the digit.
-func TestRunsOfAnOlderSchemaKeepTheirTasks(t *testing.T) {
+func TestMigrate_RunsOfAnOlderSchema_KeepTheirTasks(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	tasks := map[string]string{
 		"a":        `{"status":"completed","result":{"n":1.0,"big":1000000000000000000000000000001,"text":"ü\n\"</"}}`,
@@ -73,7 +73,7 @@ func TestRunsOfAnOlderSchemaKeepTheirTasks(t *testing.T) {
 
 // Whatever their ids, ended runs of a tenant are bounded; those that have not
 // ended, and those of others, are left alone.
-func TestTheEndedRunsOfATenantAreBounded(t *testing.T) {
+func TestRuns_EndedOfATenant_AreBounded(t *testing.T) {
 	db := openStore(t)
 	count := func(where string, args ...any) (n int) {
 		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {

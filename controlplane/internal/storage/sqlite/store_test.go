@@ -54,9 +54,9 @@ func texts(t *testing.T, db *DB) (list []string) {
 	return list
 }
 
-// TestABadJobLeavesTheOthersAlone commits one batch by hand, so that the jobs
+// The test commits one batch itself, so that the jobs
 // are certain to share it.
-func TestABadJobLeavesTheOthersAlone(t *testing.T) {
+func TestCommit_FailedJobInABatch_LeavesTheOthersAlone(t *testing.T) {
 	db := openStore(t)
 	refused := errors.New("refused")
 	cancelled, cancel := context.WithCancelCause(t.Context())
@@ -120,7 +120,7 @@ func TestWrite_LargeAndSmall_TakeTurns(t *testing.T) {
 
 // Statements that are prepared for a commit go on after one of them has failed,
 // and after a job was rolled back.
-func TestStatementsOfACommit(t *testing.T) {
+func TestStatements_AfterAFailure_StayUsable(t *testing.T) {
 	db := openStore(t)
 	seq := 0
 	insert := func(tx storage.Tx, sequence int) error {
@@ -166,8 +166,8 @@ func TestStatementsOfACommit(t *testing.T) {
 	}
 }
 
-// TestAFullDiskChangesNothing takes the store's room away and gives it back.
-func TestAFullDiskChangesNothing(t *testing.T) {
+// The test limits the size of the file and raises the limit again.
+func TestUpdate_FullDisk_ChangesNothing(t *testing.T) {
 	db := openStore(t)
 	require.NoError(t, db.Update(t.Context(), appendEntry("before")))
 	limit := func(statement string) {
@@ -191,7 +191,7 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 	require.Equal(t, []string{"before", "after"}, texts(t, db))
 }
 
-func TestMigrationsFromNothing(t *testing.T) {
+func TestMigrate_EmptyFile_HasTheWholeSchema(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	db, err := OpenBeside(t.Context(), file)
 	require.NoError(t, err, "without a server it may make the file")
@@ -215,9 +215,9 @@ func TestMigrationsFromNothing(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-// TestARewrittenEntryIsFound gives a changed entry the hash that it then must
-// have: the next one still commits to the old.
-func TestARewrittenEntryIsFound(t *testing.T) {
+// The test changes an entry and gives it the hash of its new content: the next
+// entry still has the old hash.
+func TestVerify_RewrittenEntry_IsFound(t *testing.T) {
 	db := openStore(t)
 	for i := range 3 {
 		require.NoError(t, db.Update(t.Context(), appendEntry(strconv.Itoa(i))))

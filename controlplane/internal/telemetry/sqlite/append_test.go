@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-func TestAppendFromMany(t *testing.T) {
+func TestAppend_ManyCallers_AllIsStored(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	const callers, calls = 16, 25
 	var wg sync.WaitGroup
@@ -79,7 +79,7 @@ func until(t *testing.T, ok func() bool) {
 	}
 }
 
-func TestAFullQueueRefusesAtOnce(t *testing.T) {
+func TestAppend_FullQueue_IsRefusedAtOnce(t *testing.T) {
 	s := openStore(t, telemetry.Options{QueueBytes: 800})
 	release := hold(t, s)
 	results := make(chan error, 3)
@@ -103,13 +103,13 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 	add(t, s, telemetry.Spans, span(4))
 }
 
-func TestACallLargerThanTheQueueIsTakenAlone(t *testing.T) {
+func TestAppend_CallLargerThanTheQueue_IsTakenAlone(t *testing.T) {
 	s := openStore(t, telemetry.Options{QueueBytes: 10})
 	add(t, s, telemetry.Spans, span(1), span(2))
 	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 2)
 }
 
-func TestACallerThatGivesUpTakesItsItemsBack(t *testing.T) {
+func TestAppend_CallerGivesUp_ItsItemsAreNotStored(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -134,7 +134,7 @@ func TestACallerThatGivesUpTakesItsItemsBack(t *testing.T) {
 	require.Equal(t, []string{span(1), span(3)}, allOf(t, s, tenant, telemetry.Spans))
 }
 
-func TestCloseCommitsWhatWaits(t *testing.T) {
+func TestClose_ItemsWait_AreCommitted(t *testing.T) {
 	path := t.TempDir() + "/t.db"
 	s := openFile(t, path, telemetry.Options{})
 	const callers = 50
@@ -178,7 +178,7 @@ func TestCloseCommitsWhatWaits(t *testing.T) {
 	require.Len(t, there, n, "and nothing else is there")
 }
 
-func TestCloseCommitsMoreThanOneTransaction(t *testing.T) {
+func TestClose_MoreThanOneTransactionWaits_AllIsCommitted(t *testing.T) {
 	path := t.TempDir() + "/t.db"
 	s := openFile(t, path, telemetry.Options{QueueBytes: 10 * maxCommit})
 	release := hold(t, s)
@@ -201,7 +201,7 @@ func TestCloseCommitsMoreThanOneTransaction(t *testing.T) {
 	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 5)
 }
 
-func TestAFullDisk(t *testing.T) {
+func TestAppend_FullDisk_IsAnError(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	add(t, s, telemetry.Spans, span(1))
 	var pages int
@@ -228,7 +228,7 @@ func TestAFullDisk(t *testing.T) {
 	require.EqualValues(t, 12, s.Stats().Kinds["spans"].Rows)
 }
 
-func TestAReadOnlyFile(t *testing.T) {
+func TestAppend_ReadOnlyFile_IsAnError(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	_, err := s.writer.ExecContext(t.Context(), "PRAGMA query_only = 1")
 	require.NoError(t, err)
@@ -241,7 +241,7 @@ func TestAReadOnlyFile(t *testing.T) {
 	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 1)
 }
 
-func TestAPanicOfTheWriterReachesItsCallers(t *testing.T) {
+func TestAppend_WriterPanics_CallersGetAnError(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	item := read(t, telemetry.Events, `{"type":"custom","timestamp":"t","data":{}}`)[0].WithColumns(make(chan int)) // of another number
 	require.Error(t, s.Append(t.Context(), tenant, []telemetry.Item{item}))

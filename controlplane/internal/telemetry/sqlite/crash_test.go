@@ -23,9 +23,9 @@ const crashFile = "AUREUS_TEST_TELEMETRY_FILE"
 // crashBase is the variable with the number that it begins to count from.
 const crashBase = "AUREUS_TEST_TELEMETRY_BASE"
 
-// TestKill9 kills a process while it reports, at different points, and wants
+// The test kills a process while it reports, at different points, and wants
 // every report that was acknowledged to be there afterwards.
-func TestKill9(t *testing.T) {
+func TestAppend_ProcessKilled_KeepsWhatWasAcknowledged(t *testing.T) {
 	rounds := 8
 	if testing.Short() {
 		rounds = 2
@@ -75,7 +75,7 @@ func mustTrace(t *testing.T, s *Store) *telemetry.Page {
 	return page
 }
 
-// reportUntilKilled is the child of TestKill9: several callers report, and each
+// reportUntilKilled runs in the process that is killed: several callers report, and each
 // number is printed after it was acknowledged.
 func reportUntilKilled(path string) {
 	s, err := Open(context.Background(), path, telemetry.Options{})

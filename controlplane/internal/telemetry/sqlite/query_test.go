@@ -12,7 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-func TestAPageIsBoundedInBytes(t *testing.T) {
+func TestPage_LargeItems_IsLimitedInBytes(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	filler := strings.Repeat("x", telemetry.MaxItem-200)
 	const n = telemetry.MaxPageBytes/telemetry.MaxItem + 10
@@ -37,7 +37,7 @@ func TestAPageIsBoundedInBytes(t *testing.T) {
 	require.Len(t, allOf(t, s, tenant, telemetry.Events), n)
 }
 
-func TestCursor(t *testing.T) {
+func TestCursor_WrittenAndRead_IsTheSame(t *testing.T) {
 	for _, p := range []telemetry.Position{{Instant: telemetry.Untimed, Seq: 7}, {Instant: telemetry.Instant{Sec: math.MinInt64}, Seq: math.MaxInt64}, {Instant: telemetry.Instant{Sec: -62135596800, Nsec: 999_999_999}, Seq: 1}} {
 		again, err := telemetry.ParseCursor(telemetry.FormatCursor(p))
 		require.NoError(t, err)
@@ -60,9 +60,8 @@ func TestCursor(t *testing.T) {
 	require.ErrorIs(t, err, telemetry.ErrCursor)
 }
 
-// TestPlans keeps each query on its index: none sorts, and none reads more of
-// the index than it gives out.
-func TestPlans(t *testing.T) {
+// No query sorts, and none reads more rows of its index than it returns.
+func TestQueryPlans_EachQuery_UsesItsIndex(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	within := telemetry.Range{Start: at(t, "2026-01-01T00:00:00Z"), End: at(t, "2026-01-02T00:00:00Z")}
 	check := func(q *selection, err error) {

@@ -9,9 +9,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// TestReadinessOfAStoreThatTakesNoWrites lets the engine refuse them; what real
+// The test lets SQLite refuse writes; what real
 // disks do is tested with the command.
-func TestReadinessOfAStoreThatTakesNoWrites(t *testing.T) {
+func TestReady_StoreWithoutWrites_IsAnError(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	refuse := func(statement string) {
 		_, err := s.writer.ExecContext(t.Context(), statement)

@@ -14,7 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-func TestBoundsThatWereLowered(t *testing.T) {
+func TestOpen_LowerLimits_DeleteTheOldest(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
 	s := openFile(t, path, telemetry.Options{})
 	for i := range 100 {
@@ -29,7 +29,7 @@ func TestBoundsThatWereLowered(t *testing.T) {
 	require.Equal(t, span(100), allOf(t, s, tenant, telemetry.Spans)[9])
 }
 
-func TestAnArrivalNumberIsNeverUsedTwice(t *testing.T) {
+func TestRetention_AllDeleted_ArrivalNumbersAreNotReused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
 	s := openFile(t, path, telemetry.Options{MaxBytes: 1})
 	add(t, s, telemetry.Spans, span(1), span(2))
@@ -42,8 +42,8 @@ func TestAnArrivalNumberIsNeverUsedTwice(t *testing.T) {
 	require.EqualValues(t, 3, page.portion[0].Seq)
 }
 
-// TestAgeWithoutWrites runs the writing goroutine's own minute.
-func TestAgeWithoutWrites(t *testing.T) {
+// Items that are too old are deleted every minute, also if nothing is written.
+func TestRetention_NoWrites_OldItemsAreDeleted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
 	synctest.Test(t, func(t *testing.T) {
 		s, err := Open(t.Context(), path, telemetry.Options{MaxAge: time.Hour})
@@ -59,9 +59,9 @@ func TestAgeWithoutWrites(t *testing.T) {
 	})
 }
 
-// TestTheFileIsBounded keeps MaxBytes honest: the file and what stands beside it
+// MaxBytes holds on the disk: the file and the files beside it
 // stay near it, whatever the items look like.
-func TestTheFileIsBounded(t *testing.T) {
+func TestRetention_ManyItems_FileStaysSmall(t *testing.T) {
 	const bound = 2 << 20
 	long := strings.Repeat("x", telemetry.MaxKey)
 	for name, text := range map[string]func(n int) string{

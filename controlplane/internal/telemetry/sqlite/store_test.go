@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(crashFile); path != "" { // see TestKill9
+	if path := os.Getenv(crashFile); path != "" { // see TestAppend_ProcessKilled_KeepsWhatWasAcknowledged
 		reportUntilKilled(path)
 	}
 	goleak.VerifyTestMain(m)
@@ -94,7 +94,7 @@ func metric(name, timestamp string) string {
 	return fmt.Sprintf(`{"name":%q,"value":1,"timestamp":%q}`, name, timestamp)
 }
 
-func TestOpenMakesAPrivateFile(t *testing.T) {
+func TestOpen_NewFile_IsPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no file modes; run this on a Unix system")
 	}
@@ -118,7 +118,7 @@ func TestOpenMakesAPrivateFile(t *testing.T) {
 	}
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpen_InvalidConfig_IsRefused(t *testing.T) {
 	dir := t.TempDir()
 	for name, path := range map[string]string{
 		"no path":                 "",
@@ -143,7 +143,7 @@ func TestOpenRefuses(t *testing.T) {
 	})
 }
 
-func TestOpenTwice(t *testing.T) {
+func TestOpen_Twice_IsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
 	s := openFile(t, path, telemetry.Options{})
 	_, err := Open(t.Context(), path, telemetry.Options{})
@@ -153,7 +153,7 @@ func TestOpenTwice(t *testing.T) {
 	openFile(t, path, telemetry.Options{})
 }
 
-func TestOpenLeavesANewerFileAlone(t *testing.T) {
+func TestOpen_FileOfANewerVersion_IsLeftAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
 	s := openFile(t, path, telemetry.Options{})
 	add(t, s, telemetry.Spans, span(1))
@@ -170,7 +170,7 @@ func TestOpenLeavesANewerFileAlone(t *testing.T) {
 	require.ErrorContains(t, err, "999")
 }
 
-func TestWhatWasStoredIsThereAfterReopening(t *testing.T) {
+func TestReopen_StoredItems_AreThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
 	s := openFile(t, path, telemetry.Options{})
 	add(t, s, telemetry.Spans, span(2), span(1))

@@ -40,8 +40,8 @@ func vectors(t *testing.T, kind string) []vector {
 	return found
 }
 
-// TestConformanceSummary runs the cases of kind metrics_summary.
-func TestConformanceSummary(t *testing.T) {
+// The cases are those of kind metrics_summary.
+func TestSummary_PublishedVectors_GiveTheirResults(t *testing.T) {
 	for _, v := range vectors(t, "metrics_summary") {
 		t.Run(v.Name, func(t *testing.T) {
 			s := openStore(t, telemetry.Options{})
@@ -72,9 +72,9 @@ func event(kind, workflow, task string, ms int, data string) string {
 	return fmt.Sprintf(`{"type":%q,"workflow_id":%q,"task_id":%q,"task_type":"x","timestamp":%q,"data":%s}`, kind, workflow, task, timestamp, data)
 }
 
-// TestConformanceEventShapes reports events of each shape that the original
+// The test reports events of each shape that the original
 // records, and wants them back unchanged.
-func TestConformanceEventShapes(t *testing.T) {
+func TestReport_PublishedEventShapes_ComeBackUnchanged(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	var want []string
 	for _, v := range vectors(t, "event_shape") {

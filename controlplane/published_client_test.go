@@ -49,7 +49,7 @@ var publishedCalls = []struct{ name, method, path, body string }{
 	{"get_trace", "GET", "/api/v1/observability/traces/nobody-knows-it", ""},
 }
 
-func TestTrap01EveryPathOfTheContractIsServedHere(t *testing.T) {
+func TestPublishedClient01_EveryPath_IsServed(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, call := range publishedCalls {
 		got := s.send(t, call.method, call.path, call.body)
@@ -59,7 +59,7 @@ func TestTrap01EveryPathOfTheContractIsServedHere(t *testing.T) {
 	s.send(t, http.MethodPut, "/api/v1/policy/evaluate", "{}").refusal(t, http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED")
 }
 
-func TestTrap02BodiesAreSnakeCaseAndWhatIsInsideThemStaysAsItIs(t *testing.T) {
+func TestPublishedClient02_Bodies_AreSnakeCaseAndFreeFormIsUnchanged(t *testing.T) {
 	s := newSite(t, open(t))
 	mcp := strings.Replace(lookJSON, `"metadata":null`, `"metadata":{"mcpServerName":"files","mcpActionName":"read","requiresCRVValidation":true,"crvGateName":"G"}`, 1)
 	body := s.post(t, "/api/v1/policy/evaluate", evaluation(mcp)).ok(t).json(t)
@@ -77,7 +77,7 @@ func TestTrap02BodiesAreSnakeCaseAndWhatIsInsideThemStaysAsItIs(t *testing.T) {
 	require.JSONEq(t, "["+event+"]", s.get(t, "/api/v1/observability/events?type=policy_check").ok(t).body)
 }
 
-func TestTrap03NullIsAbsentForDeclaredFieldsAndAValueInFreeOnes(t *testing.T) {
+func TestPublishedClient03_Null_IsAbsentIfDeclaredAndAValueIfFreeForm(t *testing.T) {
 	s := newSite(t, open(t))
 	// The same question, with every optional field null at every depth, and without them.
 	nulls := evaluation(deletionJSON)
@@ -105,7 +105,7 @@ func TestTrap03NullIsAbsentForDeclaredFieldsAndAValueInFreeOnes(t *testing.T) {
 
 // The tasks stand in the wrong order on purpose, and the tool tells in which one
 // they ran.
-func TestTrap04DependenciesAreWhatATaskDependsOn(t *testing.T) {
+func TestPublishedClient04_Dependencies_NameWhatATaskDependsOn(t *testing.T) {
 	var ran []string
 	note := func(_ context.Context, call controlplane.ToolCall) (any, error) {
 		ran = append(ran, call.TaskID)
@@ -128,7 +128,7 @@ func TestTrap04DependenciesAreWhatATaskDependsOn(t *testing.T) {
 	require.Contains(t, description, "the tasks that it depends on: they run before it")
 }
 
-func TestTrap05TiersAreReadInEitherCaseAndWrittenInTheirOwn(t *testing.T) {
+func TestPublishedClient05_Tiers_AreReadInEitherCase(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, tier := range []string{"critical", "CRITICAL", "Critical"} {
 		got := s.post(t, "/api/v1/policy/evaluate", evaluation(strings.Replace(deletionJSON, "critical", tier, 1))).ok(t)
@@ -147,7 +147,7 @@ func TestTrap05TiersAreReadInEitherCaseAndWrittenInTheirOwn(t *testing.T) {
 	require.Error(t, strictjson.Unmarshal([]byte(`{"id":"t","name":"T","type":"action","risk_tier":"severe"}`), new(aureus.TaskSpec)))
 }
 
-func TestTrap06DenialsAndFailuresAreAnswers(t *testing.T) {
+func TestPublishedClient06_DenialsAndFailures_AreResponsesWithStatus200(t *testing.T) {
 	s := newSite(t, open(t))
 	nothing := strings.Replace(evaluation(deletionJSON), `"permissions":[{"action":"delete","resource":"records","intent":"delete","data_zone":null,"conditions":null}]`, `"permissions":[]`, 1)
 	body := s.post(t, "/api/v1/policy/evaluate", nothing).ok(t).json(t)
@@ -164,7 +164,7 @@ func TestTrap06DenialsAndFailuresAreAnswers(t *testing.T) {
 	require.Contains(t, run.field(t, "task_results", "t", "error"), "nobody", "a text, never an object")
 }
 
-func TestTrap07WhatReportsRefuseCanBeSeenOnTheServer(t *testing.T) {
+func TestPublishedClient07_RefusedReports_AreVisibleOnTheServer(t *testing.T) {
 	var log bytes.Buffer
 	t.Cleanup(func() { // after the server has ended
 		require.Contains(t, log.String(), "path=/api/v1/observability/metrics status=422")
@@ -177,7 +177,7 @@ func TestTrap07WhatReportsRefuseCanBeSeenOnTheServer(t *testing.T) {
 	require.Equal(t, "[]\n", s.get(t, "/api/v1/observability/metrics").body, "nothing is stored for it, a zero least of all")
 }
 
-func TestTrap08AnswersAreNeverEmptyNorRedirectsAndListsAreBare(t *testing.T) {
+func TestPublishedClient08_Responses_AreNotEmptyNorRedirectsAndListsAreArrays(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, call := range publishedCalls { // send looks at status, body and media type
 		s.send(t, call.method, call.path, call.body)
@@ -192,7 +192,7 @@ func TestTrap08AnswersAreNeverEmptyNorRedirectsAndListsAreBare(t *testing.T) {
 	require.Equal(t, []any{}, s.post(t, "/api/v1/crv/validate", `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":[],"block_on_failure":true}}`).json(t)["validation_results"], "never null")
 }
 
-func TestTrap09CancelHasAJSONContentTypeAndNoBody(t *testing.T) {
+func TestPublishedClient09_Cancel_HasAContentTypeAndNoBody(t *testing.T) {
 	for mode, dev := range map[string]bool{"with keys": false, "development mode": true} {
 		t.Run(mode, func(t *testing.T) {
 			s := newSite(t, open(t, func(c *controlplane.Config) { c.Dev = dev }))
@@ -203,7 +203,7 @@ func TestTrap09CancelHasAJSONContentTypeAndNoBody(t *testing.T) {
 	}
 }
 
-func TestTrap10TimesHaveNoZoneAndSometimesAreNone(t *testing.T) {
+func TestPublishedClient10_TimesWithoutZone_AreTaken(t *testing.T) {
 	s := newSite(t, open(t))
 	times := []string{"2026-01-02T03:04:05.123456", "2026-01-02T03:04:05", "2026-01-02T04:04:05+01:00", "2026-01-02", "t", "", "01/02/2026"}
 	for i, text := range times {
@@ -227,7 +227,7 @@ func TestTrap10TimesHaveNoZoneAndSometimesAreNone(t *testing.T) {
 	require.Equal(t, []string{"t", "", "01/02/2026"}, slices.DeleteFunc(none, func(text string) bool { return strings.HasPrefix(text, "2026") }), "in order of arrival")
 }
 
-func TestTrap11FailureCodesAndConfidencesStayWithinTheModel(t *testing.T) {
+func TestPublishedClient11_FailureCodesAndConfidences_AreOfTheModel(t *testing.T) {
 	s := newSite(t, open(t, func(c *controlplane.Config) {
 		c.Validators = func(r *registry.Registry) error {
 			r.Func("wild", func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
@@ -253,7 +253,7 @@ func TestTrap11FailureCodesAndConfidencesStayWithinTheModel(t *testing.T) {
 	}
 }
 
-func TestTrap12StateTransitionsAreReadInBothSpellings(t *testing.T) {
+func TestPublishedClient12_StateTransitions_AreReadInBothSpellings(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, transition := range []string{`{"from_state":"idle","to_state":"approved"}`, `{"from":"idle","to":"approved"}`} {
 		entry := `{"timestamp":"t","principal":` + agentJSON + `,"action":` + lookJSON + `,"decision":{"allowed":true,"reason":"r","requires_human_approval":false,"approval_token":null,"metadata":null},"state_transition":` + transition + `,"approval_token":null}`
@@ -268,7 +268,7 @@ func TestTrap12StateTransitionsAreReadInBothSpellings(t *testing.T) {
 	require.Equal(t, "approved", object(entries[0])["to_state"])
 }
 
-func TestTrap13AnApprovalIsFoundWithoutItsToken(t *testing.T) {
+func TestPublishedClient13_Approval_IsFoundWithoutItsToken(t *testing.T) {
 	s := newSite(t, open(t))
 	asked := s.post(t, "/api/v1/policy/evaluate", evaluation(deletionJSON)).ok(t)
 	require.Equal(t, false, asked.json(t)["allowed"])
@@ -286,7 +286,7 @@ func TestTrap13AnApprovalIsFoundWithoutItsToken(t *testing.T) {
 
 // An evaluation without a tool is refused where the action lists some, and takes
 // it from where the published client can put it.
-func TestTrap14AnEvaluationNamesNoTool(t *testing.T) {
+func TestPublishedClient14_Evaluation_NamesNoTool(t *testing.T) {
 	s := newSite(t, open(t))
 	tools := strings.Replace(lookJSON, `"allowed_tools":null`, `"allowed_tools":["sql"]`, 1)
 	body := s.post(t, "/api/v1/policy/evaluate", evaluation(tools)).ok(t).json(t)
@@ -302,7 +302,7 @@ func TestTrap14AnEvaluationNamesNoTool(t *testing.T) {
 
 // An execution names no principal: it is the subject of the key, and the context
 // names another one only where the key may speak for it.
-func TestTrap14AnExecutionNamesNoPrincipal(t *testing.T) {
+func TestPublishedClient14_Execution_NamesNoPrincipal(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}}))
 	s := newSite(t, srv)
 	spec := `{"workflow":{"id":"w","name":"W","tasks":[{"id":"t","name":"T","type":"action","tool_name":"echo"}],"dependencies":{}},"context":CONTEXT}`
@@ -329,7 +329,7 @@ func TestTrap14AnExecutionNamesNoPrincipal(t *testing.T) {
 
 // The published client can send neither enabled nor severity nor a tier, so a
 // rule without them is on, an error, and of tier HIGH.
-func TestTrap15ASafetyRuleThatSaysNothingIsNotOff(t *testing.T) {
+func TestPublishedClient15_SafetyRuleWithoutEnabled_IsOn(t *testing.T) {
 	s := newSite(t, open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}})))
 	const (
 		high     = `{"id":"a","name":"A","type":"action","risk_tier":"HIGH","tool_name":"echo"}`
@@ -362,7 +362,7 @@ func TestTrap15ASafetyRuleThatSaysNothingIsNotOff(t *testing.T) {
 	require.NotContains(t, fields, "severity")
 }
 
-func TestTrap16TheGuidesGateRunsAsPrinted(t *testing.T) {
+func TestPublishedClient16_GateOfTheGuide_Runs(t *testing.T) {
 	s := newSite(t, open(t))
 	gate := `{"commit":{"id":"commit-1","data":{"balance":1000.0,"currency":"USD","user_id":"user-123"},"previous_state":{"balance":900.0,"currency":"USD","user_id":"user-123"},"metadata":null},
 		"gate_config":{"name":"Account gate","validators":["not_null","schema_check","balance_positive"],"block_on_failure":true,"required_confidence":0.8,"recovery_strategy":null}}`
@@ -382,7 +382,7 @@ func TestTrap16TheGuidesGateRunsAsPrinted(t *testing.T) {
 	require.Contains(t, unknown.ValidationResults[1].Reason, "business_rules_validator")
 }
 
-func TestTrap17StatusAndCancelTakeTheWorkflowsOwnID(t *testing.T) {
+func TestPublishedClient17_StatusAndCancel_TakeTheIDOfTheWorkflow(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, id := range []string{"w1", "w 1", "é", "w%2F1", "a.b", "status", "%C3%A9"} {
 		s.get(t, "/api/v1/workflows/"+url.PathEscape(id)+"/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
@@ -401,7 +401,7 @@ func TestTrap17StatusAndCancelTakeTheWorkflowsOwnID(t *testing.T) {
 
 // What a slow answer may look like is tested on the client: silence ends a call,
 // and whitespace is not silence. TestASlowWorkflowIsKeptAlive is the server's side.
-func TestTrap18WhitespaceKeepsASlowAnswerAlive(t *testing.T) {
+func TestPublishedClient18_SlowResponse_IsKeptAliveByWhitespace(t *testing.T) {
 	heard := make(chan struct{})
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -432,7 +432,7 @@ func TestTrap18WhitespaceKeepsASlowAnswerAlive(t *testing.T) {
 	require.False(t, allowed)
 }
 
-func TestTrap19SizesAreUTF16UnitsAndTiesRoundUp(t *testing.T) {
+func TestPublishedClient19_Sizes_AreUTF16UnitsAndTiesRoundUp(t *testing.T) {
 	s := newSite(t, open(t))
 	validate := func(validator, config, data string) aureus.ValidationResult {
 		s.post(t, "/api/v1/crv/validators", `{"validator_id":"`+validator+`","config":`+config+`}`).ok(t)
@@ -449,7 +449,7 @@ func TestTrap19SizesAreUTF16UnitsAndTiesRoundUp(t *testing.T) {
 	}
 }
 
-func TestTrap20BatchesAndCorrelationAreRealHere(t *testing.T) {
+func TestPublishedClient20_BatchesAndCorrelation_AreServed(t *testing.T) {
 	s := newSite(t, open(t))
 	events := `[{"type":"custom","timestamp":"2026-01-02T03:04:05","correlation_id":"corr-1","data":{}},{"type":"custom","timestamp":"2026-01-02T03:04:06","data":{}},{"type":"nonsense"}]`
 	body := s.post(t, "/api/v1/observability/events/batch", events).ok(t).json(t)
