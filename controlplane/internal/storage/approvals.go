@@ -145,8 +145,9 @@ type Approvals interface {
 	// has been given back since.
 	SpentBy(tenant, id string, decision aureus.DecisionID) (bool, error)
 
-	// Prune deletes at most limit approvals that ended before the time, and gives
-	// their number: 0 means that there are no more.
+	// Prune deletes at most limit approvals of any tenant that ended before the time,
+	// and gives their number: 0 means that there are no more. A pending or approved
+	// one that is past its time has to be ended by Expire before.
 	Prune(ended time.Time, limit int) (int64, error)
 }
 

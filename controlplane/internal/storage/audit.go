@@ -14,20 +14,23 @@ import (
 // documents of approvals, the details of audit entries, the texts of validators.
 const MaxPageBytes = 8 << 20
 
-// AuditFilter selects entries; what is zero selects all.
+// AuditFilter selects entries; what is zero selects all. Limit has no such value: a
+// backend gives no entry where it is 0.
 type AuditFilter struct {
-	Principal, Action, Kind, Decision, TraceID string
-	DecisionID                                 aureus.DecisionID
-	From, To                                   time.Time // both inclusive
-	After                                      int64     // entries with a higher sequence
-	Limit                                      int
+	Principal, Action, Kind, Decision string // as in the entry, byte by byte
+	TraceID                           string // the detail trace_id of the entry
+	DecisionID                        aureus.DecisionID
+	From, To                          time.Time // of the entry, in nanoseconds; both inclusive
+	After                             int64     // entries with a higher sequence
+	Limit                             int
 }
 
 // AuditTail selects entries of the audit log that are followed.
 type AuditTail struct {
-	Decisions, Approvals bool   // which entries; none is every entry
-	Principal            string // entries about this principal; empty is about any
-	Limit                int
+	Decisions bool   // entries of the kind decision
+	Approvals bool   // entries whose kind begins with approval_; with neither, every entry
+	Principal string // entries about this principal; empty is about any
+	Limit     int
 }
 
 // TailSteps is how many entries one call of [Audit.Tail] looks at, so that a call
@@ -69,10 +72,13 @@ type Audit interface {
 	Head(tenant string) (Head, error)
 	// Differing is the lowest sequence behind from and up to upTo at which an entry
 	// differs from the decision or the outcome that was stored with it, or is
-	// missing, and 0 where there is none.
+	// missing, and 0 where there is none. Of a decision the kind, the id, principal,
+	// action, effect (the entry's Decision) and subject (its By) are compared; of an
+	// outcome the kind, the id and the status (its Decision).
 	Differing(tenant string, from, upTo int64) (int64, error)
-	// Witnessed is a number of entries that the chain must have at least, since
-	// decisions, outcomes and keys were stored with that many.
+	// Witnessed is a number of entries that the chain must have at least: the highest
+	// sequence that a decision or an outcome of the tenant was stored with, or the
+	// number of its keys if that is higher, since each key was stored with an entry.
 	Witnessed(tenant string) (int64, error)
 
 	// LastArchive is the latest archive of the tenant, or ErrNotFound.

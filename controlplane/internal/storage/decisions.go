@@ -89,7 +89,8 @@ type Decisions interface {
 	// others are deleted.
 	SettleOutcomes(tenant string, now time.Time, d Decision) error
 
-	// Prune deletes at most limit rows that are no longer kept, and gives their
-	// number: 0 means that there are no more.
+	// Prune deletes at most limit rows that are no longer kept, by the time with
+	// which each was added, and gives their number: 0 means that there are no more.
+	// An outcome and its decision are rows of their own.
 	Prune(r Retention, limit int) (int64, error)
 }

@@ -38,8 +38,8 @@ type Replies interface {
 	// its time, at most 1000, and those beyond the other bounds. It fails where the
 	// body is larger than [MaxReply].
 	Add(r Reply) error
-	// Each calls visit for the replies that are not older than the time, the oldest
-	// first. visit does not use the transaction.
+	// Each calls visit for the replies that are not older than the time, in the order
+	// in which they were stored. visit does not use the transaction.
 	Each(since time.Time, visit func(Reply) error) error
 	// Expired reports whether there is a reply that is older than the time.
 	Expired(before time.Time) (bool, error)
@@ -55,7 +55,7 @@ type ReplyRows interface {
 	Expired(before time.Time) (bool, error)
 	// Prune is as in [Replies]. It deletes the oldest first.
 	Prune(before time.Time, limit int) (int64, error)
-	// Add stores a reply.
+	// Add stores a reply, also where there is one with the same Owner and Scope.
 	Add(r Reply) error
 	// Usage gives how many replies each owner has, and the bytes of their bodies.
 	Usage() ([]fair.Usage, error)

@@ -12,6 +12,10 @@ import (
 //
 // Where a method takes a function, this is called while the rows are read: it does
 // not use the transaction, and its error ends the reading and is returned as it is.
+//
+// The ids of keys, approvals and runs are unique in the whole store, not only in a
+// tenant. Where a comment does not name the error of a method, callers do not look
+// at its kind.
 type Rows interface {
 	Keys() KeyRows
 	Approvals() ApprovalRows
@@ -39,8 +43,10 @@ type KeyRows interface {
 }
 
 // ApprovalRow is a row of the approvals. Get and List of [Approvals] give its whole
-// approval; otherwise the approval has what is in columns only: of the principal
-// and the action the ids, no arguments, no decisions, and Quorum.Have is 0.
+// approval; otherwise the approval has what is in columns only: ID, Status, the ids
+// of Principal and Action, OnBehalfOf, ToolName, RiskTier, ReasonCode, Rule,
+// PolicyVersion, RequestedAt, RequestedByKey, RequestedBy, ExpiresAt, DecideBy,
+// UseBy, Quorum.Needed, ActionDigest, ConsumedBy and ReleasedBy.
 type ApprovalRow struct {
 	aureus.Approval
 
@@ -76,8 +82,9 @@ type ApprovalRows interface {
 	// Due gives at most limit live rows whose end is before the time, those that end
 	// first at first. The end of a row is the End of its approval.State.
 	Due(tenant string, now time.Time, limit int) ([]ApprovalRow, error)
-	// OfKey gives the live rows, pending or approved, that the key asked for or
-	// approved.
+	// OfKey gives the live rows, pending or approved, whose RequestedByKey is the key,
+	// or that the key approved. A key that AddRequester added later does not count,
+	// nor does one that rejected.
 	OfKey(tenant, keyID string) ([]ApprovalRow, error)
 	// CountPending counts the pending rows whose end is not before the time.
 	CountPending(tenant string, now time.Time, subject, principal string) (PendingCount, error)
@@ -96,7 +103,7 @@ type ApprovalRows interface {
 	// nothing, where the status or Live of the row are not those of before.
 	Change(tenant string, before, after ApprovalRow) (bool, error)
 	// AddRequester stores that the actor's key asked for the approval. It reports
-	// false where that is stored already.
+	// false where that key is stored for the approval already.
 	AddRequester(tenant, id string, by Actor, at time.Time) (bool, error)
 	// Requesters gives who asked for the approval, and for every live one of the
 	// tenant with the digest.
@@ -114,7 +121,9 @@ type ApprovalRows interface {
 	Documents(tenant string, f ApprovalFilter, limit int, visit func(row ApprovalRow, document []byte) error) error
 	// Document is the row with its document, or aureus.ReasonApprovalUnknown.Err().
 	Document(tenant, id string) (ApprovalRow, []byte, error)
-	// Prune is as in [Approvals].
+	// Prune deletes at most limit rows that are not live and whose end is before the
+	// time, in all tenants, with their documents, requesters and verdicts. It gives
+	// the number of the rows.
 	Prune(ended time.Time, limit int) (int64, error)
 }
 
@@ -160,7 +169,7 @@ type DecisionRows interface {
 
 	// Outcome is the status of the decision's outcome, or ErrNotFound.
 	Outcome(tenant string, id aureus.DecisionID) (status string, err error)
-	// AddOutcome stores the outcome of a decision, which has none.
+	// AddOutcome stores the outcome of a decision, which has none yet.
 	AddOutcome(tenant string, now time.Time, id aureus.DecisionID, status string, sequence int64) error
 
 	// EarlyOutcome is the status of the outcome that the subject has told of a

@@ -7,9 +7,9 @@ import (
 
 // The bounds of what is kept of ended runs.
 const (
-	KeptRuns         = 100     // of one subject's workflow
+	KeptRuns         = 100     // of one subject's workflow, those that have not ended counted too
 	KeptRunsOfTenant = 10_000  // of all workflows of a tenant
-	KeptRunBytes     = 1 << 30 // that those of a tenant take
+	KeptRunBytes     = 1 << 30 // that the requests, states and tasks of a tenant's take
 )
 
 // The limits of the results of tasks with an idempotency key. Together they keep
@@ -100,13 +100,16 @@ type TaskResult struct {
 type Runs interface {
 	// CountOpen counts the runs that have not ended, see [RunQuota.Room].
 	CountOpen(tenant, subject string) (OpenRuns, error)
-	// Add stores a new run, without tasks. Ended runs beyond [KeptRuns] of the
-	// workflow, and beyond the bounds of the tenant, are deleted, the oldest of the
-	// subject that has most first.
+	// Add stores a new run, without tasks. Then it deletes ended runs with their
+	// tasks: those of the same subject's workflow that are not among its latest
+	// [KeptRuns], and, while the tenant has more ended runs than [KeptRunsOfTenant]
+	// or they take more than [KeptRunBytes], the oldest one of the subject that has
+	// most of what is exceeded. The latest run is the one that was added last.
 	Add(r Run) error
 	// Save stores how far a run is. tasks are the states of the tasks that have
-	// changed; an empty text deletes one. A run that ends counts into the bounds of
-	// Add and loses its admissions. ErrNotFound: there is no such run.
+	// changed; an empty text deletes one. Where the run ends, its admissions are
+	// deleted, and so are other ended runs beyond the bounds of the tenant, as in
+	// Add. ErrNotFound: there is no such run.
 	Save(tenant, id, state string, ended bool, tasks map[string]string) error
 	// Take lets a run that has not ended go on with another key of the subject that
 	// started it. caller is as in [Run]. ErrNotFound: there is no such run.
@@ -124,10 +127,11 @@ type Runs interface {
 	// SetWaits stores the approvals that a run waits for, by task, and forgets those
 	// that it waited for before.
 	SetWaits(tenant, id string, approvals map[string]string) error
-	// ToWake gives, in random order, at most limit runs that wait for nothing any
-	// more: an approval is not pending at that time, or is gone, or the key of the
-	// run has been revoked. next is when the first of the other approvals expires,
-	// and zero where there is none.
+	// ToWake gives, in random order, at most limit of the runs that SetWaits stored
+	// approvals for, that have not ended, and that can go on: at least one of those
+	// approvals is not pending at that time, or is gone, or the key of the run has
+	// been revoked. A run is given once. next is the earliest end of those approvals
+	// that are pending at that time, and zero where there is none.
 	ToWake(now time.Time, limit int) (list []RunRef, next time.Time, err error)
 
 	// Admission is the approval that the task of the run has asked for, or
@@ -143,9 +147,9 @@ type Runs interface {
 	// longer ago than [TaskResultLife].
 	Result(key TaskKey, now time.Time) (TaskResult, error)
 	// AddResult stores the result of a task in the place of the one that the key has,
-	// and deletes results that are older than [TaskResultLife]. Of the subject's, it
-	// keeps the latest [KeptTaskResults], and of the large ones the latest
-	// [KeptLargeTaskResults].
+	// and deletes results of every tenant that are [TaskResultLife] older than this
+	// one, or more. Of the subject's results it keeps the [KeptTaskResults] that were
+	// stored last, and of the large ones the last [KeptLargeTaskResults].
 	AddResult(r TaskResult) error
 	// ForgetResult deletes what a task of a run came to, since it was undone.
 	ForgetResult(runID, taskID string) error

@@ -18,8 +18,10 @@ type Transactions interface {
 	// error is the cause of ctx. Later it may be ignored.
 	Update(ctx context.Context, fn func(Tx) error) error
 
-	// View runs fn on one state of the database. fn changes nothing; like a
-	// function given to Update, it may be called more than once. Where ctx ends,
+	// View runs fn on one state of the database: that of an update that was committed
+	// when View began, or a later one. An update that is committed while fn runs is
+	// not seen, and does not wait for fn. fn changes nothing; like a function given
+	// to Update, it may be called more than once. Where ctx ends,
 	// the error is the cause of ctx or that of the statement that was interrupted.
 	View(ctx context.Context, fn func(Tx) error) error
 }
