@@ -185,7 +185,7 @@ func TestOpen_FileOfANewerVersion_IsRefused(t *testing.T) {
 	require.NoError(t, srv.Close())
 	execute(t, file, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)`)
 	_, err = controlplane.Open(t.Context(), controlplane.Config{DB: file})
-	require.ErrorContains(t, err, "written by a newer one")
+	require.ErrorContains(t, err, "written by a newer version")
 }
 
 // The test reads the first line of an export that is longer than all buffers, and

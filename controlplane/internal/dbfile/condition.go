@@ -20,7 +20,7 @@ type Condition struct {
 	failed error
 
 	probing sync.Mutex // held during a probe
-	probed  time.Time  // checkedConnector by probing
+	probed  time.Time  // time of the last probe; guarded by probing
 }
 
 // Note records the result of a write. Call it with nil only for a write that

@@ -20,26 +20,28 @@ import (
 
 // The errors of opening, for errors.Is.
 var (
-	// ErrLocked says that another process, or this one, holds the lock of the file.
+	// ErrLocked means that another process, or this one, holds the lock of the file.
 	ErrLocked = errors.New("the database's file is locked")
-	// ErrNewer says that a newer version of this program has written the file.
-	ErrNewer = errors.New("it was written by a newer one")
+	// ErrNewer means that a newer version of this program has written the file.
+	ErrNewer = errors.New("the file was written by a newer version of this program")
 )
 
-// Opened is a database's file that this process has opened, without a connection yet.
+// Opened is a database file that is prepared for connections, and locked if this
+// process is its owner.
 type Opened struct {
 	Path  string // absolute, without symbolic links
 	Files *Files
 
-	lock *flock.Flock // nil where another process has it
+	lock *flock.Flock // nil if another process holds the lock
 }
 
-// Open makes the file at path if there is none, readable and writable by its owner
-// only, and takes the lock of the operating system on the file beside it (with the
-// suffix .lock), which ends with the process. Where another process has the lock,
-// the error matches ErrLocked; not exclusive opens the file all the same.
+// Open creates the file at path if it does not exist, with access for the owning
+// user only, and locks it: it takes an operating system lock on a second file with
+// the suffix .lock, which ends with the process at the latest. If another process
+// holds the lock, Open fails with [ErrLocked] if exclusive is true, and otherwise
+// opens the file without the lock; see [Opened.Owner].
 //
-// Symbolic links are resolved, so that two names of one file share one lock; a file
+// Symbolic links are resolved, so that all names of one file share one lock. A file
 // with several hard links is refused with [ErrLinked].
 func Open(path string, exclusive bool) (_ *Opened, err error) {
 	o := &Opened{}
@@ -64,10 +66,10 @@ func Open(path string, exclusive bool) (_ *Opened, err error) {
 	return o, nil
 }
 
-// Owner reports whether this process has the lock.
+// Owner reports whether this process holds the lock of the file.
 func (o *Opened) Owner() bool { return o.lock != nil }
 
-// Unlock gives the lock back. Close the connections first.
+// Unlock releases the lock, if this process holds it. Close the connections first.
 func (o *Opened) Unlock() error {
 	if o == nil || o.lock == nil {
 		return nil
@@ -75,7 +77,8 @@ func (o *Opened) Unlock() error {
 	return o.lock.Unlock()
 }
 
-// Connect gives connections to the file, as long as it is the one that was opened.
+// Connect returns a pool of connections to the file. New connections fail with
+// [ErrGone] if the file has been deleted or replaced since Open.
 func (o *Opened) Connect(options url.Values) (*sql.DB, error) {
 	connector, err := sqlite.NewConnector(Address(o.Path, options))
 	if err != nil {
@@ -84,9 +87,9 @@ func (o *Opened) Connect(options url.Values) (*sql.DB, error) {
 	return sql.OpenDB(o.Files.Guarded(connector)), nil
 }
 
-// create makes the file if there is none, and gives its path without symbolic links.
-// It does not open a file that is there: SQLite's own locks on it end with any
-// descriptor that this process closes.
+// create creates the file if it does not exist, and returns its absolute path
+// without symbolic links. It does not open an existing file: when a process closes
+// any descriptor of a file, it loses SQLite's locks on that file.
 func create(path string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -106,15 +109,15 @@ func create(path string) (string, error) {
 	return filepath.EvalSymlinks(absolute)
 }
 
-// makePrivate takes the file from group and others, and finds out whether it may be
-// written. It is for whoever holds the lock.
+// makePrivate removes the access of group and others to the file. It fails if this
+// process may not write the file. Call it only while holding the lock.
 func makePrivate(file string) error {
 	f, err := os.OpenFile(file, os.O_RDWR, 0) //nolint:gosec // the operator's own path
 	if err != nil {
 		return err
 	}
 	info, err := f.Stat()
-	if err == nil && info.Mode().Perm()&0o077 != 0 { // approvals and hashes of keys are nobody else's business
+	if err == nil && info.Mode().Perm()&0o077 != 0 { // the file contains approvals and hashes of keys
 		err = f.Chmod(0o600)
 	}
 	return errors.Join(err, f.Close())
@@ -129,10 +132,10 @@ func tryLock(file string) (*flock.Flock, error) {
 	}
 	if !held {
 		holder := ""
-		if pid, err := os.ReadFile(name); err == nil && len(pid) > 0 && len(pid) < 20 { //nolint:gosec // the lock beside that path
+		if pid, err := os.ReadFile(name); err == nil && len(pid) > 0 && len(pid) < 20 { //nolint:gosec // the operator's own path with a suffix
 			holder = " (process " + strings.TrimSpace(string(pid)) + ")"
 		}
-		return nil, fmt.Errorf("%w: %s is held%s; stop the other one, or use another file", ErrLocked, name, holder)
+		return nil, fmt.Errorf("%w: %s is held%s; stop the other process, or use another file", ErrLocked, name, holder)
 	}
 	if err := os.WriteFile(name, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("locking %s: %w", name, err), lock.Unlock())
@@ -140,9 +143,10 @@ func tryLock(file string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// Migrate brings the schema of the file up to date with the migrations, or only
-// checks it where this process is not the owner. A file of a later version is
-// refused with ErrNewer and not changed, and one that is not in WAL mode, too.
+// Migrate applies the migrations that the file does not have yet. If owner is
+// false, it changes nothing, and fails if a migration is missing. It also fails,
+// without changing the file, if the schema is newer than the migrations (ErrNewer)
+// or the file is not in WAL mode.
 func Migrate(ctx context.Context, db *sql.DB, migrations fs.FS, owner bool) error {
 	var mode string
 	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
@@ -162,14 +166,14 @@ func Migrate(ctx context.Context, db *sql.DB, migrations fs.FS, owner bool) erro
 	}
 	switch {
 	case have > want:
-		return fmt.Errorf("the file has version %d of the schema and this program knows up to %d: %w", have, want, ErrNewer)
+		return fmt.Errorf("schema version %d, this program supports up to %d: %w", have, want, ErrNewer)
 	case have == want:
 		return nil
 	case !owner:
-		return errors.New("the file has an older schema and a server has it open; stop the server and try again")
+		return errors.New("the schema is older than this program and another process has the file open; stop that process and try again")
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("bringing the schema from version %d to %d: %w", have, want, err)
+		return fmt.Errorf("migrating the schema from version %d to %d: %w", have, want, err)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Owner says whose entry it is.
+// Owner identifies the key, within its tenant, that an entry is counted for.
 type Owner struct{ Tenant, Key string }
 
 // Bounds limits the number of entries and the sum of their costs.

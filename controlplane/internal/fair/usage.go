@@ -1,16 +1,16 @@
 package fair
 
-// Usage is how much of what is bounded an owner has.
+// Usage holds the number of an owner's entries and the sum of their costs.
 type Usage struct {
 	Owner
 
 	Rows, Cost int64
 }
 
-// Largest says whose entry has to be removed next, as [Ledger.Evict] does: the index
-// of the key with the largest share in the tenant with the largest share. exceeded is
-// false where all usages together are within the bounds. Of equal shares the first
-// one in usages counts.
+// Largest chooses the owner whose entry is to be removed next, by the rule of
+// [Ledger.Evict]: it returns the index of the key with the largest share in the
+// tenant with the largest share, or the first of several equal ones. exceeded is
+// false, and index is meaningless, if all usages together are within the bounds.
 func Largest(usages []Usage, b Bounds) (index int, exceeded bool) {
 	var all usage
 	tenants := map[string]*usage{}
@@ -26,21 +26,21 @@ func Largest(usages []Usage, b Bounds) (index int, exceeded bool) {
 	if all.rows == 0 || all.rows <= b.Rows && all.cost <= b.Cost {
 		return 0, false
 	}
-	best := -1
+	largest := -1
 	for i, u := range usages {
 		if u.Rows == 0 {
 			continue
 		}
 		own := usage{u.Rows, u.Cost}
-		if best < 0 {
-			best = i
+		if largest < 0 {
+			largest = i
 			continue
 		}
-		most := usage{usages[best].Rows, usages[best].Cost}
-		tenant, mostTenant := tenants[u.Tenant].share(b), tenants[usages[best].Tenant].share(b)
-		if tenant > mostTenant || u.Tenant == usages[best].Tenant && own.share(b) > most.share(b) {
-			best = i
+		other := usage{usages[largest].Rows, usages[largest].Cost}
+		tenantShare, otherTenantShare := tenants[u.Tenant].share(b), tenants[usages[largest].Tenant].share(b)
+		if tenantShare > otherTenantShare || u.Tenant == usages[largest].Tenant && own.share(b) > other.share(b) {
+			largest = i
 		}
 	}
-	return best, true
+	return largest, true
 }

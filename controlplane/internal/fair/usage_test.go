@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The usages of owners say the same as a ledger with all entries.
-func TestLargest_RandomEntries_ChoosesAsTheLedgerDoes(t *testing.T) {
+// Largest, which sees only one row per owner, chooses the same owner as a ledger
+// that holds all entries.
+func TestLargest_RandomEntries_ChoosesLikeLedger(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	bounds := Bounds{Rows: 40, Cost: 1000}
@@ -32,7 +33,8 @@ func TestLargest_RandomEntries_ChoosesAsTheLedgerDoes(t *testing.T) {
 			if !exceeded {
 				break
 			}
-			// Equal shares may be told apart differently; the share that loses may not.
+			// Of several owners with equal shares, the two may choose different ones. So
+			// compare the shares, not the owners.
 			evicted, ok := ledger.Evict(bounds)
 			require.True(t, ok)
 			require.InDelta(t, tenantShare(usages, usages[i].Tenant, bounds), tenantShare(usages, evicted.Tenant, bounds), 0)

@@ -11,10 +11,10 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// Admit implements [workflow.Host]. The tool must be there and its tier not above
-// the task's. A result that is stored under the task's idempotency key is reused.
-// Otherwise the key of the run must not be revoked, and the policy decides, for
-// each attempt anew. See docs/spec/workflows.md#attempts.
+// Admit implements [workflow.Host]. The tool must exist, and its tier must not be
+// above the task's. A result that is stored under the task's idempotency key is
+// reused. Otherwise the key of the run must not be revoked, and the policy decides
+// about each attempt. See docs/spec/workflows.md#attempts.
 func (h *host) Admit(ctx context.Context, call workflow.Call) (admission workflow.Admission, err error) {
 	task, attempts := call.Task, workflow.MaxAttemptsOf(call.Task)
 	if call.Attempt > attempts {
@@ -63,7 +63,7 @@ func refused(reason string) workflow.Admission { return workflow.Admission{Reaso
 
 var tiers = []aureus.PolicyRiskTier{aureus.TierLow, aureus.TierMedium, aureus.TierHigh, aureus.TierCritical}
 
-// rank orders the tiers. An unknown one is above all.
+// rank orders the tiers. An unknown tier is above all others.
 func rank(tier aureus.PolicyRiskTier) int {
 	if i := slices.Index(tiers, tier); i >= 0 {
 		return i
@@ -71,13 +71,13 @@ func rank(tier aureus.PolicyRiskTier) int {
 	return len(tiers)
 }
 
-// effectiveTier is the tier that the policy decides the task with. Where the task
-// cannot be run here, the problem says why.
+// effectiveTier returns the tier for the policy request of the task. If the task
+// cannot be run on this server, problem says why.
 func (s *Service) effectiveTier(task *aureus.TaskSpec) (tier aureus.PolicyRiskTier, problem string) {
 	tier = aureus.PolicyRiskTier(strings.ToLower(string(task.RiskTier)))
 	if task.ToolName == "" {
 		if tier == "" {
-			tier = aureus.TierLow // it does nothing
+			tier = aureus.TierLow // a task without a tool does nothing
 		}
 		if task.CompensationAction != nil {
 			return "", "a task without a tool does nothing that could be undone"
@@ -100,8 +100,8 @@ func (s *Service) effectiveTier(task *aureus.TaskSpec) (tier aureus.PolicyRiskTi
 	return tier, s.compensationProblem(task, tier)
 }
 
-// compensationProblem is the reason why the compensation action of the task cannot
-// be run here, or empty.
+// compensationProblem returns the reason why the compensation action of the task
+// cannot be run on this server, or an empty text.
 func (s *Service) compensationProblem(task *aureus.TaskSpec, tier aureus.PolicyRiskTier) string {
 	if task.CompensationAction == nil {
 		return ""

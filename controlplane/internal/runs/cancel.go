@@ -36,8 +36,8 @@ func (s *Service) cancel(w http.ResponseWriter, r *http.Request, c web.Caller) e
 	return nil
 }
 
-// cancelAndWait gives the run when it is no longer under way. wasOpen is false
-// where it had ended before.
+// cancelAndWait cancels the run, waits until it is no longer under way, and returns
+// it. wasOpen is false if the run had already ended.
 func (s *Service) cancelAndWait(ctx context.Context, c web.Caller, id, subject string) (live *liveRun, wasOpen bool, err error) {
 	live, wasOpen, err = s.cancelLatest(ctx, c, id, subject)
 	if err != nil {
@@ -47,18 +47,18 @@ func (s *Service) cancelAndWait(ctx context.Context, c web.Caller, id, subject s
 	select {
 	case <-live.done:
 		return live, wasOpen, live.err
-	case <-failing: // it is cancelled as soon as the store takes that
+	case <-failing: // the run ends when the store works again
 		if _, failure := live.storeFailure(); failure != nil {
 			return nil, false, failure
 		}
-		return nil, false, web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the store did not take the cancellation at once; ask for the status", web.WithRetryAfter(time.Second))
+		return nil, false, web.Problem(http.StatusServiceUnavailable, wire.CodeStore, "the cancellation could not be stored at once; read the status of the workflow later", web.WithRetryAfter(time.Second))
 	case <-ctx.Done():
 		return nil, false, context.Cause(ctx)
 	}
 }
 
-// cancelLatest tells the run under way to stop. One that waits or is parked is
-// started for that.
+// cancelLatest cancels the latest visible run of the workflow. A run that waits or is
+// parked is resumed as cancelled.
 func (s *Service) cancelLatest(ctx context.Context, c web.Caller, id, subject string) (live *liveRun, wasOpen bool, err error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
@@ -90,10 +90,10 @@ func (s *Service) cancelLatest(ctx context.Context, c web.Caller, id, subject st
 	return live, true, nil
 }
 
-// takeOverToCancel lets whoever cancels a run whose key has been revoked
-// compensate it with the canceller's key. The cancellation is stored together with
-// the key, so that the run can do nothing else with that key, also where it cannot
-// be continued at once.
+// takeOverToCancel gives a run whose key has been revoked the key of the caller who
+// cancels it, so that the run can be compensated. The cancellation is stored in the
+// same transaction as the new key, so that the run can do nothing else with that key,
+// even if it cannot be resumed now.
 func (s *Service) takeOverToCancel(ctx context.Context, r *run, c web.Caller) error {
 	err := s.config.Store.View(ctx, r.checkKey)
 	if !errors.Is(err, errKeyRevoked) {

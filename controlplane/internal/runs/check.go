@@ -20,7 +20,7 @@ import (
 
 const (
 	maxCorrelationID = 1024 // bytes
-	maxProblems      = 100  // problems that the answer lists, of those that checkNames finds
+	maxProblems      = 100  // problems that checkNames returns at most
 )
 
 type (
@@ -28,8 +28,8 @@ type (
 	violation = aureus.SafetyViolation
 )
 
-// check makes every check that can be made before anything runs. Its error is the
-// answer. warnings go with the result.
+// check makes all checks that are possible before the run starts. Its error is the
+// response. The warnings are part of the result.
 func (s *Service) check(c web.Caller, body *request) (warnings []violation, err error) {
 	problems := workflow.Check(&body.Workflow)
 	for i := range problems {
@@ -85,9 +85,9 @@ func checkContext(context map[string]any) (problems []strictjson.Problem) {
 	return problems
 }
 
-// checkNames finds the names of tasks, tools and the principal that no policy
-// decides about: each of these tasks would only fail later. It gives at most one
-// problem of each request to the policy, and at most maxProblems.
+// checkNames finds invalid names of tasks, tools and the principal, with which a
+// policy request would fail later. It returns at most one problem for each policy
+// request, and at most maxProblems.
 func checkNames(c web.Caller, body *request) (problems []strictjson.Problem) {
 	check := func(request aureus.Request, pointers ...string) {
 		if bad, ok := errors.AsType[*invalidrequest.Error](request.Validate()); ok {
@@ -113,9 +113,9 @@ func checkNames(c web.Caller, body *request) (problems []strictjson.Problem) {
 	return problems[:min(len(problems), maxProblems)]
 }
 
-// addWarningsByTool checks the safety policy again, with the tier of its tool for
-// every task that has none. The author of the workflow did not give these tiers,
-// so what is violated only then is a warning.
+// addWarningsByTool checks the safety policy again, and uses the tier of the tool for
+// each task without a tier. Because the author of the workflow did not set these
+// tiers, the violations found only now are warnings.
 func (s *Service) addWarningsByTool(spec *aureus.WorkflowSpec, warnings []violation) []violation {
 	effective := *spec
 	effective.Tasks = slices.Clone(spec.Tasks)

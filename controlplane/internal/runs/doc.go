@@ -9,13 +9,13 @@
 //	check.go     refuses what cannot be run
 //	start.go     joins the run under way, continues a stored one, or stores a new one
 //	live.go      starts the run's goroutine
-//	host.go      runs the interpreter (package workflow), and is what it runs on:
+//	host.go      runs the interpreter (package workflow) and implements its Host:
 //	             admit.go decides about an attempt at a task, tool_call.go calls the
 //	             tool, save.go stores the state
-//	result.go    makes the response from the run as the goroutine left it
+//	result.go    makes the response from the state of the run
 //
 // status.go and cancel.go serve the other two paths. wake.go continues runs whose
 // approval has been decided and stops those whose key has been revoked.
 //
-// What users may rely on is in docs/spec/workflows.md.
+// The behaviour for users is specified in docs/spec/workflows.md.
 package runs

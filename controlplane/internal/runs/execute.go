@@ -26,7 +26,7 @@ func (s *Service) execute(w http.ResponseWriter, r *http.Request, c web.Caller) 
 	if err != nil {
 		return err
 	}
-	web.Account(r).Rest() // waiting is not processing
+	web.Account(r).Rest() // waiting needs no processor
 	begun, err := s.waitFor(w, r, live)
 	if err == nil {
 		err = s.writeResult(w, r, live.run, begun, body.CorrelationID, warnings)
@@ -38,9 +38,9 @@ func (s *Service) execute(w http.ResponseWriter, r *http.Request, c web.Caller) 
 }
 
 // waitFor waits until the run is no longer under way. begun reports whether white
-// space was sent, as the beginning of the response. While the store does not take
-// the run's state, the request is answered with that error; the run continues
-// without it.
+// space was sent, which begins the response. If the state of the run cannot be
+// stored, waitFor returns that error at once, and the run continues without the
+// request.
 func (s *Service) waitFor(w http.ResponseWriter, r *http.Request, live *liveRun) (begun bool, err error) {
 	beat := time.NewTicker(s.heartbeat)
 	defer beat.Stop()
@@ -70,15 +70,15 @@ func (s *Service) waitFor(w http.ResponseWriter, r *http.Request, live *liveRun)
 	}
 }
 
-// writeResult answers with the run, which is not under way. begun is as waitFor
-// returned it.
+// writeResult sends the result of a run that is not under way. begun is the result
+// of waitFor.
 func (s *Service) writeResult(w http.ResponseWriter, r *http.Request, run *run, begun bool, correlationID string, warnings []violation) error {
 	result, err := s.resultOf(r.Context(), run)
 	if err != nil {
 		return err
 	}
 	result.Warnings = warnings
-	if correlationID != "" { // that of this request, whichever request started the run
+	if correlationID != "" { // of this request, even if another one started the run
 		result.CorrelationID = correlationID
 	}
 	text, err := strictjson.MarshalText(result)
@@ -86,7 +86,7 @@ func (s *Service) writeResult(w http.ResponseWriter, r *http.Request, run *run, 
 		return err
 	}
 	if len(text) > web.LongBody {
-		if err := web.Account(r).Charge(2 * int64(len(text))); err != nil { // the text, and the values that it was made of
+		if err := web.Account(r).Charge(2 * int64(len(text))); err != nil { // for the text and the values it was made from
 			s.setUnreported(r.Context(), run, true)
 			return web.CapacityError(err)
 		}
@@ -95,7 +95,7 @@ func (s *Service) writeResult(w http.ResponseWriter, r *http.Request, run *run, 
 		s.setUnreported(r.Context(), run, false)
 	}
 	if begun {
-		_, _ = w.Write(text) // fails where the client is gone
+		_, _ = w.Write(text) // fails if the client has disconnected
 		return nil
 	}
 	web.WriteJSONText(w, http.StatusOK, text)

@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// The memory of a large response is charged to the request. Where there is no room
+// The memory of a large response is charged to the request. If there is no room
 // for it, the next request for the same gets the result, and only that one.
 func TestExecute_NoRoomForTheResult_NextRequestGetsIt(t *testing.T) {
 	s := newService(t, map[string]Tool{"large": {RiskTier: aureus.TierLow, Run: func(context.Context, ToolCall) (any, error) {

@@ -13,31 +13,30 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 )
 
-// host is what the interpreter runs one run on. It belongs to the goroutine of the
-// run, except where a tool is called.
+// host implements [workflow.Host] for one run. Only the goroutine of the run uses
+// it, and callTool, which runs on a goroutine of its own.
 type host struct {
 	*run
 
 	service *Service
 	live    *liveRun
-	slot    *governor.Run     // what the run holds of the limits while it is under way
+	slot    *governor.Run     // the slot and the memory that the run holds while it is under way
 	held    *heldTask         // the task whose idempotency key is held now, or nil
-	waits   map[string]string // the stored approvals that the run waits for, by task; nil: not known
+	waits   map[string]string // the stored ids of the approvals that the run waits for, by task; nil if not known
 }
 
 var _ workflow.Host = (*host)(nil)
 
-// How long a run waits before it tries the store again: at first, and at most.
+// The first and the longest wait before a run tries the store again.
 const (
 	firstStoreWait = 100 * time.Millisecond
 	maxStoreWait   = 10 * time.Second
 )
 
 // runUntilItStops runs the workflow until it ends, waits for an approval, or is
-// parked because its key was revoked. While the store does not take the state, it
-// tries again: what was done stays in memory, and no task begins before all of it
-// is stored. ctx ends when the run is cancelled. life ends when the run is halted,
-// or with the server.
+// parked because its key was revoked. If the state cannot be stored, it tries again:
+// the state stays in memory, and no task begins before it is stored. ctx ends when
+// the run is cancelled. life ends when the run is halted or the server closes.
 func (h *host) runUntilItStops(ctx, life context.Context) error {
 	server := h.service.config.Life
 	err := workflow.Run(ctx, life, &h.request.Workflow, h.state, h)
@@ -68,10 +67,10 @@ func (h *host) runUntilItStops(ctx, life context.Context) error {
 	return err
 }
 
-// errKeyRevoked is the cause of the end of a run whose key may no longer act.
+// errKeyRevoked is the reason why a run is parked: its key has been revoked.
 var errKeyRevoked = errors.New("the API key that the workflow runs with has been revoked")
 
-// checkKey is errKeyRevoked where the key of the run may no longer act.
+// checkKey returns errKeyRevoked if the key of the run has been revoked.
 func (r *run) checkKey(t storage.Tx) error {
 	live, err := t.Keys().Live(r.caller.Tenant, r.caller.KeyID)
 	if err == nil && !live {
@@ -88,8 +87,8 @@ func (h *host) Report(kind aureus.TelemetryEventType, task *aureus.TaskSpec, dat
 	})
 }
 
-// report stores a telemetry event of the run. The run continues where it cannot be
-// stored.
+// report stores a telemetry event of the run. A failure is logged, and the run
+// continues.
 func (h *host) report(event aureus.TelemetryEvent) {
 	ctx := context.WithoutCancel(h.service.config.Life)
 	event.CorrelationID = h.request.CorrelationID
@@ -98,8 +97,7 @@ func (h *host) report(event aureus.TelemetryEvent) {
 	}
 }
 
-// longWait is how long a run must wait at least to give its slot to others
-// meanwhile.
+// longWait is the shortest wait during which a run gives its slot to other runs.
 const longWait = time.Second
 
 // Sleep implements [workflow.Host].
@@ -109,7 +107,7 @@ func (h *host) Sleep(ctx context.Context, wait time.Duration) error {
 	}
 	h.slot.Park()
 	if err := sleep(ctx, wait); err != nil {
-		return err // the run ends, for which it needs no slot
+		return err // the run stops, and needs no slot for that
 	}
 	return h.slot.Unpark(ctx)
 }
@@ -126,11 +124,11 @@ func sleep(ctx context.Context, wait time.Duration) error {
 }
 
 // Random implements [workflow.Host].
-func (h *host) Random() float64 { return rand.Float64() } //nolint:gosec // it only spreads retries
+func (h *host) Random() float64 { return rand.Float64() } //nolint:gosec // it is only the jitter of retries
 
 // Now implements [workflow.Host].
 func (h *host) Now() time.Time { return h.service.config.Now() }
 
-// runID and errorAttr are the attributes of log lines.
+// runID and errorAttr return attributes of log lines.
 func runID(id string) slog.Attr     { return slog.String("run_id", id) }
 func errorAttr(err error) slog.Attr { return slog.Any("error", err) }

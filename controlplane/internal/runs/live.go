@@ -14,24 +14,24 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// runKey identifies the runs of which at most one is under way: those of one
-// workflow of one subject.
+// runKey identifies one workflow of one subject. At most one of its runs is under
+// way.
 type runKey struct{ tenant, subject, workflow string }
 
-// liveRuns are the runs under way. The zero value has none.
+// liveRuns holds the runs under way. The zero value is empty.
 type liveRuns struct {
 	mu   sync.Mutex
 	runs map[runKey]*liveRun
 }
 
-// find is the run under way, or nil.
+// find returns the run under way, or nil.
 func (l *liveRuns) find(key runKey) *liveRun {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.runs[key]
 }
 
-// snapshot are the runs under way now. The map is the caller's.
+// snapshot returns a new map with the runs under way now.
 func (l *liveRuns) snapshot() map[runKey]*liveRun {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -46,30 +46,30 @@ func (l *liveRuns) remove(key runKey, live *liveRun) {
 	}
 }
 
-// liveRun is a run under way. Only what is behind mu changes, and err, which is
-// set before done is closed.
+// liveRun is a run under way. Only err, which is set before done is closed, and the
+// fields guarded by mu change.
 type liveRun struct {
-	run    *run                    // its state belongs to the goroutine until done is closed
-	cancel context.CancelCauseFunc // ends it as cancelled: it still compensates
-	halt   context.CancelCauseFunc // ends it at once, without compensation
-	life   context.Context         //nolint:containedctx // ends when it is halted, or with the server
-	done   chan struct{}
-	err    error // why it could not be run to its end, or until it waits
+	run    *run                    // only the goroutine of the run uses its state until done is closed
+	cancel context.CancelCauseFunc // cancels the run, which then compensates
+	halt   context.CancelCauseFunc // stops the run at once, without compensation
+	life   context.Context         //nolint:containedctx // ends when the run is halted or the server closes
+	done   chan struct{}           // closed when the run is no longer under way
+	err    error                   // the failure of the run, or nil if it ended, waits or is parked
 
 	mu      sync.Mutex
-	failure error         // why the store does not take the run's state now
+	failure error         // why the state of the run cannot be stored now
 	failing chan struct{} // closed while failure is not nil
 }
 
-// endedRun is a run that has ended, in the form of one that was under way.
+// endedRun returns a liveRun for a run that has already ended.
 func endedRun(r *run) *liveRun {
 	live := &liveRun{run: r, done: make(chan struct{}), failing: make(chan struct{})}
 	close(live.done)
 	return live
 }
 
-// setStoreFailure tells whoever waits for the run why it cannot continue until
-// the store works again; nil says that it does.
+// setStoreFailure sets the error for requests that wait for the run: why its state
+// cannot be stored now, or nil if it can.
 func (l *liveRun) setStoreFailure(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,20 +82,19 @@ func (l *liveRun) setStoreFailure(err error) {
 	l.failure = err
 }
 
-// storeFailure is the error that the store gives now. failing is closed when there
-// is one.
+// storeFailure returns the error of setStoreFailure. failing is closed as soon as
+// there is one.
 func (l *liveRun) storeFailure() (failing <-chan struct{}, failure error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.failing, l.failure
 }
 
-// launch starts the goroutine of a run, which needs a slot: without a free one it
-// fails.
+// launch takes a slot and starts the goroutine of a run. It fails if no slot is free.
 func (s *Service) launch(r *run) (*liveRun, error) { return s.start(r, false) }
 
-// launchWaiting is launch for a run that was under way when the process ended: its
-// goroutine waits for the slot.
+// launchWaiting is like launch, for a run that was under way when the process ended:
+// its goroutine waits until a slot is free.
 func (s *Service) launchWaiting(r *run) (*liveRun, error) { return s.start(r, true) }
 
 func (s *Service) start(r *run, waits bool) (*liveRun, error) {
@@ -122,14 +121,14 @@ func (s *Service) start(r *run, waits bool) (*liveRun, error) {
 	}
 	key := runKey{r.caller.Tenant, r.caller.Subject, r.request.Workflow.ID}
 	s.live.runs[key] = live
-	go func() { // ends with the run, or with the server's life
+	go func() { // ends with the run, or when the server closes
 		defer close(live.done)
 		defer halt(nil)
 		defer cancel(nil)
 		defer func() {
 			s.live.remove(key, live)
 			if len(h.waits) > 0 {
-				s.Wake() // what it waits for may have been decided meanwhile
+				s.Wake() // an approval may have been decided meanwhile
 			}
 		}()
 		defer h.releaseTask()
@@ -142,9 +141,9 @@ func (s *Service) start(r *run, waits bool) (*liveRun, error) {
 		if waits {
 			var err error
 			if h.slot, err = s.config.Governor.ResumeRun(ctx, owner, weight); err != nil && s.config.Life.Err() != nil {
-				live.err = err // it continues when the server is opened again
+				live.err = err // the run continues when the server is opened again
 				return
-			} // else it was cancelled, or its key was revoked: it ends, for which it needs no slot
+			} // otherwise it was cancelled, or its key was revoked: it stops, and needs no slot for that
 		}
 		defer h.slot.Close()
 		live.err = h.runUntilItStops(ctx, life)
@@ -152,9 +151,9 @@ func (s *Service) start(r *run, waits bool) (*liveRun, error) {
 	return live, nil
 }
 
-// weightOf is what a run is charged at its start, in bytes: for its request, and
-// for the results that it has already. It is at most what a key may have, because
-// a run that was started must be able to continue.
+// weightOf returns the bytes of memory that a run is charged at its start: for its
+// request and its existing results. It is at most the limit of one key, because a run
+// that was started must be able to continue.
 func (s *Service) weightOf(stored storage.Run) int64 {
 	weight := governor.Weigh([]byte(stored.Request))
 	for _, task := range stored.Tasks {
@@ -163,7 +162,7 @@ func (s *Service) weightOf(stored storage.Run) int64 {
 	return min(weight, s.config.Governor.Bytes.Room(false))
 }
 
-// checkRoom is nil where the owner has room for one more run under way.
+// checkRoom returns nil if the owner may have one more run under way.
 func (s *Service) checkRoom(owner governor.Owner) error {
 	if err := s.config.Governor.Runs.Take(owner, 1, false); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 )
 
-// resultOf is the response about a run that is not under way.
+// resultOf returns the result of a run that is not under way.
 func (s *Service) resultOf(ctx context.Context, r *run) (aureus.WorkflowExecutionResult, error) {
 	spec, state := &r.request.Workflow, r.state
 	end := s.config.Now()
@@ -32,8 +32,9 @@ func (s *Service) resultOf(ctx context.Context, r *run) (aureus.WorkflowExecutio
 	return result, err
 }
 
-// taskResults has every task of the specification. One that is not in the state
-// was never started: it is pending while the workflow runs, and skipped otherwise.
+// taskResults returns the results of all tasks of the specification. A task that is
+// not in the state was never started: it is pending while the workflow runs, and
+// skipped otherwise.
 func taskResults(spec *aureus.WorkflowSpec, state *workflow.State) map[string]aureus.TaskResult {
 	results := make(map[string]aureus.TaskResult, len(spec.Tasks))
 	for i := range spec.Tasks {
@@ -55,8 +56,8 @@ func taskResults(spec *aureus.WorkflowSpec, state *workflow.State) map[string]au
 	return results
 }
 
-// pendingApprovals are the approvals that a waiting run waits for, with their
-// status now and what to do next.
+// pendingApprovals returns the approvals that a run waits for, with their current
+// status and the next step.
 func (s *Service) pendingApprovals(ctx context.Context, r *run) (list []aureus.PendingApproval, err error) {
 	waits := r.state.Waits()
 	if len(waits) == 0 {
@@ -83,7 +84,7 @@ func (s *Service) pendingApprovals(ctx context.Context, r *run) (list []aureus.P
 	return list, err
 }
 
-// nextStep says what is to be done about an approval that a run waits for.
+// nextStep describes what has to be done about an approval that a run waits for.
 func nextStep(a aureus.Approval) string {
 	switch a.Status {
 	case aureus.ApprovalPending:

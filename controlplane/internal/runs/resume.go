@@ -42,7 +42,7 @@ func (s *Service) resume(ctx context.Context) error {
 		case r.state.Status == workflow.Running:
 			r.state.ByItself = true // no request waits for it
 		case r.state.Status == workflow.AwaitingApproval && revoked[stored.ID]:
-			r.state.Resume() // it parks itself
+			r.state.Resume() // the run then finds that its key is revoked, and is parked
 		default:
 			continue
 		}

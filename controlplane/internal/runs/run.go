@@ -17,16 +17,16 @@ import (
 // run is a run in memory. While it is under way it belongs to its goroutine;
 // before and after that nobody changes it.
 type run struct {
-	stored  storage.Run // as it was read or added; its texts may be older than what follows
-	caller  web.Caller  // with whose key it runs
+	stored  storage.Run // as it was read or added; its JSON texts may be older than the fields below
+	caller  web.Caller  // the caller whose key it runs with
 	request request
 	state   *workflow.State
 
 	saved map[string]workflow.TaskState // the tasks as they are stored, without their results
 	asked []string                      // the approvals that it has asked for
 
-	// What the results of its tasks take together. A tool that was left behind may
-	// still count its result.
+	// The size of all task results. They are atomic because a tool that exceeded its
+	// time may still add its result.
 	resultBytes, resultValues atomic.Int64
 }
 
@@ -59,9 +59,9 @@ func loadRun(stored storage.Run) (*run, error) {
 	return r, nil
 }
 
-// latest is the latest run of the workflow that the subject started, or, with an
-// empty subject, that anybody in the tenant started. storage.ErrNotFound: there is
-// none.
+// latest returns the latest run of the workflow that the subject started, or, if
+// subject is empty, of any subject of the tenant. It fails with storage.ErrNotFound
+// if there is none.
 func (s *Service) latest(ctx context.Context, tenant, subject, workflowID string) (*run, error) {
 	stored, err := s.latestStored(ctx, tenant, subject, workflowID)
 	if err != nil {
@@ -82,9 +82,9 @@ func (s *Service) latestStored(ctx context.Context, tenant, subject, workflowID 
 	return stored, err
 }
 
-// setUnreported stores whether the result of a run that has ended is still to be
-// received by a request. A failure is logged: then the next request for the same
-// gets another answer than it should.
+// setUnreported stores, for a run that has ended, whether no request has received its
+// result yet. A failure is only logged; then the next request for the same workflow
+// may get this result again, or miss it.
 func (s *Service) setUnreported(ctx context.Context, r *run, unreported bool) {
 	if !workflow.Ended(r.state.Status) {
 		return
@@ -102,13 +102,12 @@ func (s *Service) setUnreported(ctx context.Context, r *run, unreported bool) {
 	}
 }
 
-// principal is who the run acts for.
+// principal returns the principal that the run acts for.
 func (r *run) principal() aureus.Principal { return principalOf(r.caller, r.request.Context) }
 
-// principalOf is the subject of the key, or the principal that the context names
-// in principal_id. Its permissions are claimed in the context, as those of
-// POST /policy/evaluate are claimed in its body. See
-// docs/spec/workflows.md#who-acts.
+// principalOf returns the principal that the context names in principal_id, or the
+// subject of the key. Its permissions are those that the context claims, like those
+// in the body of POST /policy/evaluate. See docs/spec/workflows.md#who-acts.
 func principalOf(c web.Caller, context map[string]any) aureus.Principal {
 	principal := aureus.Principal{ID: c.Subject, Type: "service", Permissions: []aureus.Permission{}}
 	if id, ok := context["principal_id"].(string); ok && id != "" {
@@ -128,8 +127,8 @@ func permissionsOf(claimed any) (list []aureus.Permission, err error) {
 	return list, err
 }
 
-// auditEntry is an entry about the run, or about one of its tasks. The server
-// makes it in the name of the run's key. details must not be nil.
+// auditEntry returns an audit entry about the run, or about one of its tasks, in the
+// name of the run's key. It adds the ids to details, which must not be nil.
 func (r *run) auditEntry(kind string, task *aureus.TaskSpec, details map[string]any) aureus.AuditRecord {
 	details["workflow_id"], details["run_id"] = r.request.Workflow.ID, r.stored.ID
 	entry := aureus.AuditRecord{Kind: kind, Principal: r.principal().ID, By: r.caller.Subject, KeyID: r.caller.KeyID, Details: details}
@@ -139,8 +138,8 @@ func (r *run) auditEntry(kind string, task *aureus.TaskSpec, details map[string]
 	return entry
 }
 
-// storedCaller is what is stored of the caller: enough to continue in its name
-// after a restart.
+// storedCaller is the part of the caller that is stored with a run, so that the run
+// can continue with the same rights after a restart.
 type storedCaller struct {
 	KeyID     string   `json:"key_id"`
 	Subject   string   `json:"subject"`
@@ -156,8 +155,8 @@ func (c storedCaller) in(tenant string) web.Caller {
 	return web.Caller{KeyID: c.KeyID, Subject: c.Subject, Tenant: tenant, Role: web.Role(c.Role), SpeaksFor: c.SpeaksFor}
 }
 
-// withoutResult is what of a task's state is compared with the stored one: a
-// result changes only together with the status.
+// withoutResult returns the task state without its result, for comparison with the
+// stored one. A result changes only together with the status.
 func withoutResult(task *workflow.TaskState) workflow.TaskState {
 	short := *task
 	short.Result = nil

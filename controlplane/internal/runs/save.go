@@ -10,9 +10,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Save implements [workflow.Host]. A run that ends withdraws the approvals that it
-// asked for and did not use: nobody else can use them. The context is not used,
-// because what was done is also stored where the run has been cancelled.
+// Save implements [workflow.Host]. If the run has ended, it withdraws the approvals
+// that the run asked for and did not use, because nobody else can use them. It
+// ignores the context, because the state must be stored even if the run was
+// cancelled.
 func (h *host) Save(_ context.Context, state *workflow.State) error {
 	return h.store(state, func(t storage.Tx) error {
 		if !workflow.Ended(state.Status) {
@@ -22,9 +23,9 @@ func (h *host) Save(_ context.Context, state *workflow.State) error {
 	})
 }
 
-// park stores that the run stops because its key was revoked, and withdraws what
-// it asked for. Another key of the same subject may continue it, or somebody
-// cancels it.
+// park stores that the run is parked because its key was revoked, and withdraws the
+// approvals that it asked for. The run can be continued with another key of the same
+// subject, or be cancelled.
 func (h *host) park() error {
 	h.state.Park(errKeyRevoked.Error() + "; execute the workflow with another key of the same subject to continue it, or cancel it")
 	entry := h.auditEntry(vocab.AuditWorkflowParked, nil, map[string]any{"reason": errKeyRevoked.Error()})
@@ -39,7 +40,7 @@ func (h *host) park() error {
 	})
 }
 
-// withdrawAll ends those of the approvals that the run asked for which have not
+// withdrawAll withdraws the approvals that the run asked for and that have not
 // ended.
 func (h *host) withdrawAll(t storage.Tx, reason string) error {
 	for _, id := range h.asked {
@@ -50,8 +51,8 @@ func (h *host) withdrawAll(t storage.Tx, reason string) error {
 	return nil
 }
 
-// store writes the state and, in the same transaction, the result of the held task
-// and what also writes.
+// store writes the state and the result of the held task, and calls also, in one
+// transaction.
 func (h *host) store(state *workflow.State, also func(storage.Tx) error) error {
 	head, err := headText(state)
 	if err != nil {
@@ -99,7 +100,7 @@ func (h *host) store(state *workflow.State, also func(storage.Tx) error) error {
 	return nil
 }
 
-// headText is the state without its tasks, which are stored each by itself.
+// headText returns the state as JSON, without the tasks, which are stored separately.
 func headText(state *workflow.State) (string, error) {
 	head := *state
 	head.Tasks = nil
@@ -107,7 +108,8 @@ func headText(state *workflow.State) (string, error) {
 	return string(text), err
 }
 
-// changedTasks are the task states to upsert; an empty text deletes the task.
+// changedTasks returns the task states to store, as JSON by id. An empty text deletes
+// the task.
 func (h *host) changedTasks(state *workflow.State) (texts map[string]string, err error) {
 	texts = map[string]string{}
 	for id, task := range state.Tasks {
@@ -128,7 +130,7 @@ func (h *host) changedTasks(state *workflow.State) (texts map[string]string, err
 	return texts, nil
 }
 
-// noteSaved notes that the changed tasks have been stored.
+// noteSaved records that the changed tasks have been stored.
 func (h *host) noteSaved(state *workflow.State, changed map[string]string) {
 	if h.saved == nil {
 		h.saved = map[string]workflow.TaskState{}

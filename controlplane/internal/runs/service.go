@@ -36,8 +36,8 @@ type Config struct {
 	// Quota limits the runs that have not ended.
 	Quota storage.RunQuota
 
-	// Life ends all runs: its end is the first step of closing the server. They
-	// continue when the server is opened again.
+	// Life ends when the server begins to close, and stops all runs. They continue
+	// when the server is opened again.
 	Life context.Context //nolint:containedctx // it is the life of the server, not of a call
 
 	// Report stores a telemetry event of a run.
@@ -58,8 +58,8 @@ type Service struct {
 	keys     taskKeys  // the idempotency keys of tasks under way
 	tools    toolCalls // the tools under way
 
-	wake    chan struct{}  // holds at most one signal: look at the waiting runs now
-	waking  sync.WaitGroup // the goroutine that looks at them
+	wake    chan struct{}  // a signal for the waker to scan now; holds at most one
+	waking  sync.WaitGroup // the goroutine of the waker
 	closing sync.Once
 }
 
@@ -69,7 +69,7 @@ func New(config Config) *Service {
 }
 
 // Start continues the runs that were under way when the process ended, and starts
-// to look after those that wait.
+// the waker, which continues waiting runs.
 func (s *Service) Start(ctx context.Context) error {
 	if err := s.resume(ctx); err != nil {
 		return err
@@ -95,8 +95,8 @@ func (s *Service) Close() {
 	})
 }
 
-// SetHeartbeat replaces how often a waiting request is sent white space. It is for
-// tests, before the first request.
+// SetHeartbeat sets the interval at which white space is sent to a waiting request.
+// It is for tests, before the first request.
 func (s *Service) SetHeartbeat(d time.Duration) { s.heartbeat = d }
 
 // SetQuota replaces the limits of the runs that have not ended. It is for tests,

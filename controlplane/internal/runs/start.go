@@ -18,10 +18,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// startOrJoin gives the run that answers the request. That is, of the caller's
-// runs of this workflow, the one under way; or the stored one that has not ended,
-// which it continues; or one that has ended and whose result is the answer; or a
-// new one.
+// startOrJoin returns the run whose result is the response to the request. Of the
+// caller's runs of this workflow, it is the one under way; or else the stored one that
+// has not ended, which it continues; or else one that has ended and whose result can
+// be returned again; or else a new one.
 func (s *Service) startOrJoin(ctx context.Context, c web.Caller, body request) (*liveRun, error) {
 	if err := s.waitForParking(ctx, c, body.Workflow.ID); err != nil {
 		return nil, err
@@ -46,21 +46,21 @@ func (s *Service) startOrJoin(ctx context.Context, c web.Caller, body request) (
 	case !latest.stored.Ended:
 		return s.continueStored(ctx, c, latest, body)
 	}
-	if answers, err := s.answersAgain(ctx, latest, body); err != nil {
+	if again, err := s.returnsAgain(ctx, latest, body); err != nil {
 		return nil, err
-	} else if answers {
+	} else if again {
 		return endedRun(latest), nil
 	}
 	return s.startNew(ctx, c, body)
 }
 
-// newID is a new id without a prefix.
+// newID returns a new id without a prefix.
 func (s *Service) newID() string {
 	return strings.TrimPrefix(aureus.NewDecisionID(s.config.Now()).String(), "dec_")
 }
 
-// waitForParking waits until a run whose key was revoked has stopped, so that the
-// caller can continue it with its own key.
+// waitForParking waits, if the key of the run under way was revoked, until the run is
+// parked, so that the caller can continue it with its own key.
 func (s *Service) waitForParking(ctx context.Context, c web.Caller, id string) error {
 	live := s.live.find(runKey{c.Tenant, c.Subject, id})
 	if live == nil || !errors.Is(context.Cause(live.life), errKeyRevoked) {
@@ -90,10 +90,10 @@ func (s *Service) continueStored(ctx context.Context, c web.Caller, r *run, body
 	return s.launch(r)
 }
 
-// takeOver lets a run that has not ended continue with the key of another caller:
-// a key of the same subject, or that of whoever cancels a run whose own key was
-// revoked. The run still belongs to its subject. also, if not nil, writes what
-// belongs to it in the same transaction.
+// takeOver gives a run that has not ended the key of another caller: a key of the
+// same subject, or that of an operator who cancels a run whose key was revoked. The
+// run still belongs to its subject. also, if not nil, is called in the same
+// transaction.
 func (s *Service) takeOver(ctx context.Context, r *run, by web.Caller, reason string, also func(storage.Tx) error) error {
 	if r.caller.KeyID == by.KeyID {
 		return nil
@@ -110,7 +110,7 @@ func (s *Service) takeOver(ctx context.Context, r *run, by web.Caller, reason st
 	entry := r.auditEntry(vocab.AuditWorkflowTaken, nil, map[string]any{"reason": reason, "from_key_id": before})
 	entry.By = by.Subject
 	return s.config.Store.Update(ctx, func(t storage.Tx) error {
-		if err := t.Runs().Take(r.caller.Tenant, r.stored.ID, by.KeyID, string(caller)); err != nil {
+		if err := t.Runs().SetKey(r.caller.Tenant, r.stored.ID, by.KeyID, string(caller)); err != nil {
 			return err
 		}
 		if also != nil {
@@ -122,15 +122,15 @@ func (s *Service) takeOver(ctx context.Context, r *run, by web.Caller, reason st
 	})
 }
 
-// unreportedLife is how long the result of a run that no request has received is
-// the answer to a request for the same.
+// unreportedLife is how long after its end a run that no request has received the
+// result of is returned to a request for the same workflow.
 const unreportedLife = time.Hour
 
-// answersAgain reports whether the result of a run that has ended is the answer to
-// the request: the request is the same, and either no request has received the
-// result yet, or every task of the run succeeded under an idempotency key that is
-// still known.
-func (s *Service) answersAgain(ctx context.Context, r *run, body request) (bool, error) {
+// returnsAgain reports whether the result of a run that has ended is returned to the
+// request instead of starting a new run: the request is the same, and either no
+// request has received the result yet, or every task of the run succeeded and has an
+// idempotency key whose result is still stored.
+func (s *Service) returnsAgain(ctx context.Context, r *run, body request) (bool, error) {
 	if !sameRequest(r.request, body) {
 		return false, nil
 	}
@@ -172,7 +172,7 @@ func (s *Service) startNew(ctx context.Context, c web.Caller, body request) (*li
 	return s.launch(r)
 }
 
-// newRun is a run that has not begun and is not stored.
+// newRun returns a run that has not begun and is not stored.
 func (s *Service) newRun(c web.Caller, body request) (*run, error) {
 	r := &run{caller: c, request: body, state: workflow.NewState()}
 	caller, errCaller := strictjson.MarshalText(storedCallerOf(c))

@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// status answers with how far the latest visible run of the workflow is.
+// status sends the progress of the latest visible run of the workflow.
 func (s *Service) status(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	query, err := web.Query(r)
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *Service) status(w http.ResponseWriter, r *http.Request, c web.Caller) e
 	}
 	account := web.Account(r)
 	if size := storedSize(stored); size > web.LongBody {
-		if err := account.Charge(3 * size); err != nil { // the texts, what they are decoded into, and the response
+		if err := account.Charge(3 * size); err != nil { // for the texts, the decoded values, and the response
 			return web.CapacityError(err)
 		}
 		if err := account.Work(r.Context()); err != nil {
@@ -44,7 +44,7 @@ func (s *Service) status(w http.ResponseWriter, r *http.Request, c web.Caller) e
 	if err != nil {
 		return err
 	}
-	account.Rest() // waiting for the reader is not processing
+	account.Rest() // sending the response needs no processor
 	web.WriteJSONText(w, http.StatusOK, text)
 	return nil
 }
@@ -66,9 +66,9 @@ func (s *Service) statusOf(ctx context.Context, r *run) (status aureus.WorkflowS
 	return status, err
 }
 
-// visible is the latest run of the workflow that the caller may see. A service
-// sees the runs of its own subject. An operator sees those of the named subject
-// or, without one, of everybody.
+// visible returns the latest run of the workflow that the caller may see. A service
+// sees the runs of its own subject. An operator sees those of the named subject, or
+// of all subjects if none is named.
 func (s *Service) visible(ctx context.Context, c web.Caller, id, subject string) (storage.Run, error) {
 	if !c.Role.AtLeast(web.Operator) {
 		if subject != "" && subject != c.Subject {
@@ -83,7 +83,7 @@ func (s *Service) visible(ctx context.Context, c web.Caller, id, subject string)
 	return stored, err
 }
 
-// storedSize is how many bytes the texts of a stored run take.
+// storedSize returns the bytes of the JSON texts of a stored run.
 func storedSize(stored storage.Run) int64 {
 	size := len(stored.Request) + len(stored.State)
 	for _, text := range stored.Tasks {

@@ -11,17 +11,16 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// taskApprovals are the approvals of one attempt at a task, in the transaction that
-// stores the decision about it.
+// taskApprovals implements [policy.Approvals] for one attempt at a task. It is used in
+// the transaction that stores the decision about the attempt.
 //
-// An approval of a task is valid for the attempts that the approver was shown
-// ("attempts" in the arguments), in this run alone. The first attempt uses it. An
-// interrupted task may continue with the approval it started with, and a later
-// attempt may follow with it, while that has not expired, digest and policy version
-// match, and neither the key that asked for it nor one that approved it has been
-// revoked; otherwise a new approval is asked for. Where the approval is rejected,
-// withdrawn or expired before the task has begun, the task fails. See
-// docs/spec/workflows.md#approvals-in-a-run.
+// An approval of a task is valid only in this run, for the number of attempts that
+// the approver was shown ("attempts" in the arguments). The first attempt uses it. An
+// interrupted attempt or a later one may continue with it, as long as it has not
+// expired, its digest and policy version match, and neither the key that asked for it
+// nor a key that approved it has been revoked. Otherwise the attempt asks for a new
+// approval. If the approval is rejected, withdrawn or expired before the task begins,
+// the task fails. See docs/spec/workflows.md#approvals-in-a-run.
 type taskApprovals struct {
 	*approvals.Tx
 
@@ -31,15 +30,15 @@ type taskApprovals struct {
 	attempt int
 	details map[string]any // of the audit entry
 
-	continued string // the approval, used before, that this attempt continues with; empty: none
+	continued string // the already used approval that this attempt continues with; empty if none
 	ended     bool   // the approval that the task waited for was rejected, withdrawn or has expired
 }
 
 var _ policy.Approvals = (*taskApprovals)(nil)
 
-// decide decides about one attempt at a task and stores the decision and the
-// attempt, both or neither. errKeyRevoked says that the key of the run may no
-// longer act.
+// decide decides about one attempt at a task, and stores the decision and the attempt
+// in one transaction. It fails with errKeyRevoked if the key of the run has been
+// revoked.
 func (h *host) decide(ctx context.Context, request aureus.Request, attempt, attempts int) (aureus.Decision, error) {
 	return h.service.config.Policy.Decide(ctx, h.caller, request, func(plain *approvals.Tx) (policy.Approvals, error) {
 		return &taskApprovals{
@@ -50,8 +49,8 @@ func (h *host) decide(ctx context.Context, request aureus.Request, attempt, atte
 	})
 }
 
-// AskApproval implements [guard.Approvals]: it finds the approval that the task has
-// asked for before, or asks for one.
+// AskApproval implements [guard.Approvals]: it returns the approval that the task has
+// asked for before, or asks for a new one.
 func (a *taskApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
 	own, err := a.Storage.Runs().Admission(a.Caller.Tenant, a.runID, a.taskID)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -100,9 +99,9 @@ func (a *taskApprovals) coversAttempt(own storage.TaskAdmission, found aureus.Ap
 		(a.attempt == own.Attempt || a.attempt == own.Attempt+1)
 }
 
-// askNew asks for an approval for this run, or joins a pending one of the same
-// digest. One that was approved for something else, and a pending one whose keys
-// were revoked, is withdrawn and not used.
+// askNew asks for an approval for this run, or joins a pending one with the same
+// digest. If the approval found was already approved, for another run, or if it is
+// pending and its keys were revoked, askNew withdraws it and asks again.
 func (a *taskApprovals) askNew(ctx context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
 	ticket, err := a.Tx.AskApproval(ctx, ask)
 	if err == nil && ticket.Joined {
@@ -128,7 +127,7 @@ func (a *taskApprovals) askNew(ctx context.Context, ask aureus.ApprovalAsk) (aur
 }
 
 func (a *taskApprovals) withdraw(id string) error {
-	return a.Storage.Approvals().Withdraw(a.Caller.Tenant, a.now, id, "it no longer admits the task of the workflow that asked for it")
+	return a.Storage.Approvals().Withdraw(a.Caller.Tenant, a.now, id, "it is no longer valid for the task of the workflow that asked for it")
 }
 
 // ConsumeApproval implements [guard.Approvals].
@@ -139,9 +138,9 @@ func (a *taskApprovals) ConsumeApproval(ctx context.Context, id string, use aure
 	return a.Tx.ConsumeApproval(ctx, id, use)
 }
 
-// Decided implements [policy.Approvals]: it stores which approval the attempt
-// begins with. The server runs the tool itself, so the approval is committed at
-// once, and no report that nothing was done gives it back.
+// Decided implements [policy.Approvals]: it stores which approval the attempt begins
+// with. Because the server runs the tool itself, the approval is committed at once,
+// and a reported outcome cannot give it back.
 func (a *taskApprovals) Decided(decision aureus.Decision) (aureus.Decision, map[string]any, error) {
 	if a.ended {
 		decision.Effect = aureus.Deny

@@ -7,9 +7,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// taskKeys are the idempotency keys of tasks that are under way or being undone in
-// this process. A task with the same key waits for the first one and then reuses
-// its result. The zero value has none. See
+// taskKeys holds the idempotency keys of the tasks that this process is running or
+// compensating. Another task with the same key waits for the first one and then
+// reuses its result. The zero value is empty. See
 // docs/spec/workflows.md#idempotency-keys.
 type taskKeys struct {
 	mu   sync.Mutex

@@ -5,12 +5,12 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 )
 
-// policyRequest is the request that the policy decides about an attempt. Its
-// arguments, which an approver sees and an approval binds, are all that the tool is
-// given, how often and how long it may be tried, and what runs when it fails or is
-// undone. The run's id is not one of them, so that a rejection also holds for the
-// next run of the same workflow; an approval is nevertheless used only by the run
-// that asked for it, see taskApprovals.
+// policyRequest returns the policy request for an attempt. Its arguments, which an
+// approver sees and an approval binds, are everything that the tool receives, how
+// often and for how long it may be tried, and what runs when it fails or is
+// compensated. The id of the run is not among them, so that a rejection also applies
+// to the next run of the same workflow. An approval is still used only by the run that
+// asked for it, see taskApprovals.
 func (r *run) policyRequest(call workflow.Call, tier aureus.PolicyRiskTier) aureus.Request {
 	task := call.Task
 	arguments := map[string]any{
@@ -60,8 +60,8 @@ func retryArgument(retry *aureus.RetryConfig) map[string]any {
 	return argument
 }
 
-// hooksArgument has the tasks that run when this one fails, with their tools. Each
-// of them is decided about by itself before it runs.
+// hooksArgument returns the tasks that run when this one fails, with their tools. The
+// policy decides about each of them separately before it runs.
 func (r *run) hooksArgument(hooks *aureus.CompensationHooks) map[string]any {
 	argument := map[string]any{}
 	if hooks == nil {
@@ -82,8 +82,8 @@ func (r *run) hooksArgument(hooks *aureus.CompensationHooks) map[string]any {
 	return argument
 }
 
-// withoutNulls are the members that are not null: the published client sends null
-// for what is not set.
+// withoutNulls returns the members that are not null. The published client sends null
+// for a value that is not set.
 func withoutNulls(members map[string]any) map[string]any {
 	kept := make(map[string]any, len(members))
 	for name, value := range members {

@@ -19,11 +19,11 @@ type heldTask struct {
 	id      string
 	key     storage.TaskKey
 	content []byte // digest of the tool and its inputs
-	undoing bool   // it was done, and is being undone
+	undoing bool   // the task has completed and is being compensated
 }
 
-// heldTaskOf is the task with its idempotency key, or nil where it has none. A
-// simulated task has none, because nothing is done.
+// heldTaskOf returns the task with its idempotency key, or nil if it has no key. The
+// key of a simulated task is ignored, because such a task has no effect.
 func (r *run) heldTaskOf(task *aureus.TaskSpec) (*heldTask, error) {
 	if task.IdempotencyKey == "" || simulated(task.SandboxConfig) {
 		return nil, nil //nolint:nilnil // there is no key
@@ -62,9 +62,10 @@ func (h *host) releaseTask() {
 	}
 }
 
-// BeforeUndo implements [workflow.Host]. While a task is being undone, no other
-// task reuses its result. The audit log has the entry before the compensation
-// action runs; the action was allowed together with the task.
+// BeforeUndo implements [workflow.Host]. It holds the idempotency key, so that no other
+// task reuses the result while the task is being compensated. It writes the audit
+// entry before the compensation action runs. The policy allowed the action together
+// with the task.
 func (h *host) BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error {
 	if err := h.holdTask(ctx, task); err != nil {
 		return err
@@ -82,13 +83,13 @@ func (h *host) BeforeUndo(ctx context.Context, task *aureus.TaskSpec) error {
 	return err
 }
 
-// heldIsUndone reports whether the held task has been undone.
+// heldIsUndone reports whether the held task has been compensated.
 func (h *host) heldIsUndone(state *workflow.State) bool {
 	return h.held != nil && h.held.undoing && state.Tasks[h.held.id].Compensated
 }
 
-// heldResult is the result of the held task, to be stored under its key, or nil
-// where there is none yet.
+// heldResult returns the result of the held task, to be stored under its key, or nil
+// if there is none yet.
 func (h *host) heldResult(state *workflow.State) (*storage.TaskResult, error) {
 	if h.held == nil || h.held.undoing {
 		return nil, nil //nolint:nilnil // there is nothing to store
@@ -104,8 +105,8 @@ func (h *host) heldResult(state *workflow.State) (*storage.TaskResult, error) {
 }
 
 // reuseResult returns the result stored under the held task's idempotency key. It
-// checks the policy again and refuses on deny. A policy that requires an approval
-// does not matter, because nothing is done.
+// checks the policy again and refuses on deny. It ignores that the policy requires an
+// approval, because reusing a result has no effect.
 func (h *host) reuseResult(ctx context.Context, request aureus.Request) (admission workflow.Admission, found bool, err error) {
 	if h.held == nil {
 		return admission, false, nil
@@ -136,7 +137,7 @@ func (h *host) reuseResult(ctx context.Context, request aureus.Request) (admissi
 var errOtherContent = errors.New("IDEMPOTENCY_VIOLATION: its idempotency key has been used for another tool or other inputs")
 
 // storedResult is the result stored under the task's key. It fails with
-// storage.ErrNotFound, or errOtherContent where the key was used for something
+// storage.ErrNotFound, or errOtherContent if the key was used for something
 // else.
 func (s *Service) storedResult(ctx context.Context, task *heldTask) (result storage.TaskResult, err error) {
 	err = s.config.Store.View(ctx, func(t storage.Tx) (err error) {

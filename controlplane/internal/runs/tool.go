@@ -27,7 +27,7 @@ type ToolCall struct {
 	IdempotencyKey            string
 }
 
-// tier is the tool's risk tier: high where none is given.
+// tier returns the risk tier of the tool, which is high if none is set.
 func (t Tool) tier() aureus.PolicyRiskTier {
 	if t.RiskTier == "" {
 		return aureus.TierHigh
@@ -35,8 +35,8 @@ func (t Tool) tier() aureus.PolicyRiskTier {
 	return t.RiskTier
 }
 
-// runOrSimulate is the function to call for a task with that sandbox. It is nil
-// where the tool has none.
+// runOrSimulate returns the function to call for a task with that sandbox, or nil if
+// the tool has no such function.
 func (t Tool) runOrSimulate(sandbox *aureus.SandboxConfig) func(context.Context, ToolCall) (any, error) {
 	if simulated(sandbox) {
 		return t.Simulate
@@ -44,8 +44,8 @@ func (t Tool) runOrSimulate(sandbox *aureus.SandboxConfig) func(context.Context,
 	return t.Run
 }
 
-// simulated reports whether a sandbox only simulates: it is enabled and of the
-// types mock or simulation, or of no type.
+// simulated reports whether the sandbox requires that tools are only simulated: it is
+// enabled, and its type is mock, simulation or empty.
 func simulated(sandbox *aureus.SandboxConfig) bool {
 	return sandbox != nil && sandbox.Enabled &&
 		(sandbox.Type == "" || sandbox.Type == "mock" || sandbox.Type == "simulation")

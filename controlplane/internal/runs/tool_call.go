@@ -26,8 +26,8 @@ func (h *host) Execute(ctx context.Context, call workflow.Call) (any, error) {
 	})
 }
 
-// Compensate implements [workflow.Host]. The action was allowed together with the
-// task.
+// Compensate implements [workflow.Host]. The policy allowed the action together with
+// the task.
 func (h *host) Compensate(ctx context.Context, task *aureus.TaskSpec, action aureus.CompensationAction) error {
 	tool := h.service.config.Tools[action.Tool].runOrSimulate(task.SandboxConfig)
 	_, err := h.callTool(ctx, tool, ToolCall{
@@ -37,7 +37,8 @@ func (h *host) Compensate(ctx context.Context, task *aureus.TaskSpec, action aur
 	return err
 }
 
-// idempotencyKey is the same for each attempt, also after a restart.
+// idempotencyKey returns the key that the tool receives. It is the same for each
+// attempt, even after a restart.
 func (r *run) idempotencyKey(task *aureus.TaskSpec, suffix string) string {
 	if task.IdempotencyKey != "" {
 		return task.IdempotencyKey + suffix
@@ -45,15 +46,15 @@ func (r *run) idempotencyKey(task *aureus.TaskSpec, suffix string) string {
 	return r.stored.ID + ":" + task.ID + suffix
 }
 
-// callTool calls a tool and gives its result as it will be read back from its JSON
-// text. It runs on a goroutine of its own, which may outlive the run.
+// callTool calls a tool and returns its result, converted to JSON and parsed again.
+// It runs on a goroutine of its own, which may outlive the run.
 func (h *host) callTool(ctx context.Context, tool func(context.Context, ToolCall) (any, error), call ToolCall) (result any, err error) {
 	if tool == nil { // the run was started by a process with other tools
 		return nil, &workflow.Final{Reason: fmt.Sprintf("there is no tool %.80q here", call.Tool)}
 	}
 	leave, ok := h.service.tools.enter()
 	if !ok {
-		return nil, fmt.Errorf("%d tools are running, those that did not end in time included", maxToolCalls)
+		return nil, fmt.Errorf("%d tools are running, including those that did not end in time", maxToolCalls)
 	}
 	defer leave()
 	call.Tenant, call.Principal = h.caller.Tenant, h.principal().ID
@@ -61,7 +62,7 @@ func (h *host) callTool(ctx context.Context, tool func(context.Context, ToolCall
 	call.CorrelationID = h.request.CorrelationID
 	for given, values := range map[*map[string]any]map[string]any{
 		&call.Inputs: call.Inputs, &call.Results: call.Results, &call.Context: withoutNulls(h.request.Context),
-	} { // copies: the tool may change them, also after it was left behind
+	} { // copies, because the tool may change them, even after its time has ended
 		if *given, err = deepCopy(values); err != nil {
 			return nil, err
 		}
@@ -78,8 +79,8 @@ func (h *host) callTool(ctx context.Context, tool func(context.Context, ToolCall
 	return h.acceptResult(ctx, result)
 }
 
-// acceptResult checks what a tool returned, and gives it as it is read from its
-// JSON text.
+// acceptResult checks what a tool returned, and returns it converted to JSON and
+// parsed again.
 func (h *host) acceptResult(ctx context.Context, result any) (any, error) {
 	text, err := strictjson.MarshalText(result)
 	switch {
@@ -102,8 +103,8 @@ func (h *host) acceptResult(ctx context.Context, result any) (any, error) {
 	return parsed, nil
 }
 
-// chargeResult counts a result and charges its memory to the run. The problem is
-// the reason why there is no room for it.
+// chargeResult counts a result and charges its memory to the run. problem says which
+// limit the result exceeds, or is empty.
 func (h *host) chargeResult(ctx context.Context, text []byte, result any) (problem string, err error) {
 	values, _ := jsonvalue.Weight(result)
 	switch {

@@ -5,19 +5,20 @@ import (
 	"time"
 )
 
-// maxToolCalls is how many tools may be running in this process, those that were
-// left behind included.
+// maxToolCalls is how many tools may be running in this process, including those that
+// did not end in time.
 const maxToolCalls = 1000
 
-// toolCalls counts the tools that are running. Those that did not end in time and
-// were left behind are among them. The zero value has none.
+// toolCalls counts the tools that are running, including those that did not end in
+// time. The zero value counts none.
 type toolCalls struct {
 	mu    sync.Mutex
 	n     int
-	ended chan struct{} // not nil: closed when none is left
+	ended chan struct{} // if not nil, closed when no tool is left
 }
 
-// enter counts a tool in, unless there are too many.
+// enter counts a tool, or returns false if too many are running. Call leave when the
+// tool has returned.
 func (c *toolCalls) enter() (leave func(), ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,9 +6,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// The limits of the tools' results. Results are part of the state and of the
-// response, and the arguments of a task are part of a list of approvals; these are
-// read with the limits of every JSON text, so their parts must be smaller.
+// The limits of results and arguments of tools. Results are part of the stored state
+// and of the response, and arguments are part of a list of approvals. Those whole
+// texts must stay within the limits of package strictjson, so their parts must be
+// smaller.
 const (
 	maxResult       = 1 << 20  // bytes of JSON of one result
 	maxResults      = 16 << 20 // bytes of JSON of all results of a run
@@ -16,16 +17,16 @@ const (
 	maxResultValues = 100_000 // of all results of a run
 
 	maxArgumentsDepth = 90
-	maxArguments      = 200_000 // values in what a task is given
+	maxArguments      = 200_000 // values in the arguments of a task
 )
 
-// argumentsProblem is what is wrong with the size of a task's arguments, or empty.
+// argumentsProblem says which limit the arguments of a task exceed, or is empty.
 func argumentsProblem(arguments any) string {
 	switch values, _ := jsonvalue.Weight(arguments); {
 	case values > maxArguments:
-		return fmt.Sprintf("what the task is given, the context and the results it depends on included, has more than %d values", maxArguments)
+		return fmt.Sprintf("the arguments of the task, including the context and the results it depends on, have more than %d values", maxArguments)
 	case jsonvalue.DeeperThan(arguments, maxArgumentsDepth):
-		return fmt.Sprintf("what the task is given, the context and the results it depends on included, is nested more than %d levels deep", maxArgumentsDepth)
+		return fmt.Sprintf("the arguments of the task, including the context and the results it depends on, are nested more than %d levels deep", maxArgumentsDepth)
 	}
 	return ""
 }

@@ -15,25 +15,25 @@ const (
 	// whether another process has revoked a key in the same file.
 	wakeInterval = time.Second
 
-	intervalsUntilScan = 10  // after so many intervals it looks at all waiting runs, whether or not a change is known
-	maxWoken           = 100 // runs that are continued in one pass; others come with the next
+	intervalsUntilScan = 10  // after so many intervals the waker scans all waiting runs, even if no change is known
+	maxWoken           = 100 // runs that are continued in one pass at most
 )
 
 // waker continues waiting runs whose approval has been decided or has expired, and
-// stops runs under way whose key has been revoked. It belongs to one goroutine.
+// stops runs under way whose key has been revoked. Only one goroutine uses it.
 type waker struct {
 	service *Service
 
 	revoked    int64     // how many keys had been revoked at the last scan
-	nextExpiry time.Time // when the first of the approvals that runs wait for expires; zero: none does
+	nextExpiry time.Time // when the first of the approvals that runs wait for expires; zero if there is none
 	intervals  int       // since the last scan
 }
 
-// Wake makes the waker look at all waiting runs now. It returns at once.
+// Wake makes the waker scan all waiting runs now. It returns at once.
 func (s *Service) Wake() {
 	select {
 	case s.wake <- struct{}{}:
-	default: // it is about to look
+	default: // a signal is already waiting
 	}
 }
 
@@ -57,7 +57,8 @@ func (s *Service) keepWaking() {
 	}
 }
 
-// pass is one look. Without scan it stops early where nothing can have changed.
+// pass examines the runs once. Without scan it does so only if something may have
+// changed.
 func (w *waker) pass(ctx context.Context, scan bool) error {
 	w.intervals++
 	found, err := w.look(ctx, scan)
@@ -67,7 +68,7 @@ func (w *waker) pass(ctx context.Context, scan bool) error {
 	for _, live := range found.revoked {
 		live.halt(errKeyRevoked)
 	}
-	left := false // a run could not be continued for want of room
+	left := false // whether a run could not be continued because no slot was free
 	for _, ref := range found.ready {
 		if w.service.checkRoom(governor.Owner{Tenant: ref.Tenant, Key: ref.KeyID}) != nil {
 			left = true
@@ -81,14 +82,14 @@ func (w *waker) pass(ctx context.Context, scan bool) error {
 	}
 	switch {
 	case left:
-		w.intervals = intervalsUntilScan // look again at the next interval
+		w.intervals = intervalsUntilScan // scan again at the next interval
 	case len(found.ready) == maxWoken:
 		w.service.Wake()
 	}
 	return nil
 }
 
-// found is what a look has found.
+// found is the result of one scan.
 type found struct {
 	revoked []*liveRun       // runs under way whose key has been revoked
 	ready   []storage.RunRef // runs that no longer wait for an approval
@@ -133,7 +134,7 @@ func (w *waker) look(ctx context.Context, scan bool) (found, error) {
 }
 
 // continueWaiting continues a run that waited for an approval, and reports whether
-// nothing is left to do for it: it is false where there is no room for the run. A
+// nothing is left to do for it: it is false if there is no room for the run. A
 // run whose key has been revoked is continued too: it parks itself.
 func (s *Service) continueWaiting(ctx context.Context, ref storage.RunRef) (done bool, err error) {
 	s.starting.Lock()

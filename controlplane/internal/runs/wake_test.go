@@ -94,7 +94,7 @@ func TestResume_RunUnderWay_NextRequestGetsTheResult(t *testing.T) {
 }
 
 // A run that begins to wait for an approval at the moment of its cancellation is
-// cancelled all the same.
+// cancelled anyway.
 func TestCancel_RunBeginsToWaitAtThatMoment_IsCancelled(t *testing.T) {
 	var paid atomic.Int64
 	spec, tools := paying(&paid)

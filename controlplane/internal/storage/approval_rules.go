@@ -13,9 +13,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// approvalRules implements [Approvals]: who may ask for, decide and use an approval,
-// and what becomes of the others then. What one approval may become is decided by
-// approval.State.
+// approvalRules implements [Approvals]: it checks who may ask for, decide and use an
+// approval, and ends other approvals that a change makes obsolete. The state changes
+// that one approval allows are in approval.State.
 type approvalRules struct {
 	rows      ApprovalRows
 	keys      *keyRules
@@ -23,7 +23,7 @@ type approvalRules struct {
 	decisions *decisionRules
 }
 
-// State is the approval as the rules see it.
+// State returns the state of the approval for the rules of package approval.
 func (r ApprovalRow) State() approval.State {
 	return approval.State{
 		Status: r.Status, DecideBy: r.DecideUntil, UseBy: r.UseUntil, SpentBy: r.ConsumedBy,
@@ -31,7 +31,7 @@ func (r ApprovalRow) State() approval.State {
 	}
 }
 
-// in is the row in another state.
+// in returns a copy of the row in another state.
 func (r ApprovalRow) in(next approval.State, live bool) ApprovalRow {
 	r.Status, r.ConsumedBy, r.Committed, r.ReleasedBy, r.Live = next.Status, next.SpentBy, next.Committed, next.ReleasedBy, live
 	r.DecideUntil, r.UseUntil = next.DecideBy, next.UseBy
@@ -39,16 +39,16 @@ func (r ApprovalRow) in(next approval.State, live bool) ApprovalRow {
 	return r
 }
 
-// stampOf is the wire's form of a time, and empty for the zero time.
-func stampOf(at time.Time) aureus.Timestamp {
-	if at.IsZero() {
+// stampOf returns the time in the form of the API. It is empty for the zero time.
+func stampOf(t time.Time) aureus.Timestamp {
+	if t.IsZero() {
 		return ""
 	}
-	return aureus.TimestampOf(at)
+	return aureus.TimestampOf(t)
 }
 
-// setState stores the next state of an approval. It fails with ErrConflict where
-// the row was changed since it was read.
+// setState stores the next state of an approval. It fails with ErrConflict if the
+// row has changed since it was read.
 func (t *approvalRules) setState(tenant string, r *ApprovalRow, next approval.State, live bool) error {
 	after := r.in(next, live)
 	changed, err := t.rows.Change(tenant, *r, after)
@@ -61,7 +61,7 @@ func (t *approvalRules) setState(tenant string, r *ApprovalRow, next approval.St
 
 // Ask implements [Approvals].
 func (t *approvalRules) Ask(tenant string, now time.Time, by Actor, n NewApproval, life approval.Life) (_ aureus.Approval, joined bool, err error) {
-	live, err := t.rows.Askable(tenant, n.Approval.ActionDigest, by.Subject, n.Approval.PolicyVersion)
+	live, err := t.rows.Joinable(tenant, n.Approval.ActionDigest, by.Subject, n.Approval.PolicyVersion)
 	if err != nil {
 		return aureus.Approval{}, false, err
 	}
@@ -114,8 +114,8 @@ func (t *approvalRules) open(tenant string, now time.Time, by Actor, n NewApprov
 	return a, t.audit.Append(tenant, now, entry)
 }
 
-// join adds a key that asked. A later one has an audit entry of its own; the first
-// one is in the entry of the request itself.
+// join adds the actor's key to the requesters of the approval. The first requester
+// is named in the audit entry of the request; each later one gets its own entry.
 func (t *approvalRules) join(tenant string, now time.Time, by Actor, a aureus.Approval) error {
 	added, err := t.rows.AddRequester(tenant, a.ID, by, now)
 	if err != nil || !added || a.RequestedByKey == by.KeyID {
@@ -221,8 +221,8 @@ func (t *approvalRules) Consume(tenant string, now time.Time, by Actor, id strin
 	return t.audit.Append(tenant, now, entry)
 }
 
-// mayConsume is nil where nothing but the row itself keeps the approval from being
-// used.
+// mayConsume makes the checks that need more than the row itself, and returns the
+// reason why the approval cannot be used, or nil.
 func (t *approvalRules) mayConsume(tenant string, now time.Time, row *ApprovalRow, decision aureus.DecisionID) error {
 	reason, err := t.lostAuthority(tenant, row)
 	switch {
@@ -235,7 +235,7 @@ func (t *approvalRules) mayConsume(tenant string, now time.Time, row *ApprovalRo
 	switch {
 	case err != nil:
 		return err
-	case rejected: // under another version of the rules
+	case rejected: // under another policy version
 		return aureus.ReasonApprovalRejected.Err()
 	}
 	used, err := t.rows.IsUsed(tenant, decision)
@@ -273,7 +273,7 @@ func (t *approvalRules) Settle(tenant string, now time.Time, by Actor, decision 
 	case released:
 		kind, into = vocab.AuditApprovalReleased, vocab.StateApproved
 	case notDone && reason == "":
-		reason = "it was given back once before, or its time to be used is over"
+		reason = "it was given back once before, or it can no longer be used"
 	}
 	entry := ApprovalEntry(kind, row.Approval, by)
 	entry.DecisionID, entry.FromState, entry.ToState = decision, vocab.StateIdle, into
@@ -283,36 +283,36 @@ func (t *approvalRules) Settle(tenant string, now time.Time, by Actor, decision 
 	return t.audit.Append(tenant, now, entry)
 }
 
-// keptFromRelease gives the reason why an approval cannot be given back, and none
-// if it can. A request for the same that was opened in the meantime, and that nobody
-// has decided, is withdrawn: the approval that comes back answers it.
+// keptFromRelease returns the reason why an approval cannot be given back, or an
+// empty string if it can. It withdraws pending approvals of the same request that
+// were opened meanwhile, because the approval that is given back replaces them.
 func (t *approvalRules) keptFromRelease(tenant string, now time.Time, row *ApprovalRow) (reason string, err error) {
 	if reason, err = t.lostAuthority(tenant, row); err != nil || reason != "" {
 		return reason, err
 	}
 	if next, _ := row.State().Settle(now, row.ConsumedBy, true); next.Status != aureus.ApprovalApproved {
-		return "", nil // there is nothing to make room for
+		return "", nil // it will be committed, so it replaces nothing
 	}
-	others, err := t.rows.Askable(tenant, row.ActionDigest, row.RequestedBy, row.PolicyVersion)
+	others, err := t.rows.Joinable(tenant, row.ActionDigest, row.RequestedBy, row.PolicyVersion)
 	if err != nil {
 		return "", err
 	}
 	for i := range others {
 		if others[i].Status != aureus.ApprovalPending && others[i].State().Live(now) {
-			return "the same was decided anew in the meantime", nil
+			return "another approval of the same request was decided meanwhile", nil
 		}
 	}
 	for i := range others {
-		if err := t.expire(tenant, now, &others[i], "the approval that was there before has been given back"); err != nil {
+		if err := t.expire(tenant, now, &others[i], "an earlier approval of the same request was given back"); err != nil {
 			return "", err
 		}
 	}
 	return "", nil
 }
 
-// lostAuthority gives the reason why an approval gives no authority although its
-// time is not over, and none if it does: the key that asked for it, or one that
-// approved it, has been revoked since.
+// lostAuthority returns the reason why an approval is void although it has not
+// expired: the key that asked for it, or one that approved it, has been revoked. It
+// returns an empty string if the approval is valid.
 func (t *approvalRules) lostAuthority(tenant string, row *ApprovalRow) (reason string, err error) {
 	live, err := t.keys.Live(tenant, row.RequestedByKey)
 	if err != nil || !live {
@@ -367,12 +367,12 @@ func (t *approvalRules) SpentBy(tenant, id string, decision aureus.DecisionID) (
 	case decision.IsZero():
 		return false, nil
 	}
-	return t.audit.Tells(tenant, vocab.AuditApprovalConsumed, decision, id)
+	return t.audit.HasEntry(tenant, vocab.AuditApprovalConsumed, decision, id)
 }
 
-// mayHaveAsked reports whether the actor, or somebody of a name so much like the
-// actor's that it may be the same person, asked for the approval, or has a live
-// one for the same digest.
+// mayHaveAsked reports whether the actor may be one of the requesters of the
+// approval, or of another live approval with the same digest: the key is the same,
+// or the subjects are the same by [SameSubject].
 func (t *approvalRules) mayHaveAsked(tenant string, row *ApprovalRow, by Actor) (bool, error) {
 	asked, err := t.rows.Requesters(tenant, row.ID, row.ActionDigest)
 	return slices.ContainsFunc(asked, func(a Actor) bool { return a.KeyID == by.KeyID || SameSubject(a.Subject, by.Subject) }), err
@@ -402,8 +402,7 @@ func (t *approvalRules) expireSome(tenant string, now time.Time, limit int) erro
 	return nil
 }
 
-// expireOfKey ends the approvals that a revoked key asked for or approved, and
-// that have not been used.
+// expireOfKey ends the unused approvals that a revoked key asked for or approved.
 func (t *approvalRules) expireOfKey(tenant string, now time.Time, keyID string) error {
 	open, err := t.rows.OfKey(tenant, keyID)
 	if err != nil {
@@ -433,7 +432,8 @@ func (t *approvalRules) Withdraw(tenant string, now time.Time, id, reason string
 	return t.expire(tenant, now, &row, reason)
 }
 
-// expire ends an approval, at its end or, with a reason, before.
+// expire ends an approval. reason says why it ends early; it is empty if the
+// approval has reached its end.
 func (t *approvalRules) expire(tenant string, now time.Time, row *ApprovalRow, reason string) error {
 	before := row.Status
 	next, open := row.State().Withdraw()
@@ -511,7 +511,8 @@ func (t *approvalRules) List(tenant string, f ApprovalFilter) (list []ApprovalRo
 	return list, more, nil
 }
 
-// decode puts the document into the row, except where columns know better.
+// decode reads the document into the row. Where a value is also in a column, the
+// column counts, because only columns are updated.
 func decode(r *ApprovalRow, document []byte) error {
 	columns := r.Approval
 	r.Approval = aureus.Approval{}
@@ -525,24 +526,25 @@ func decode(r *ApprovalRow, document []byte) error {
 	return nil
 }
 
-// hasDecided reports whether a verdict of that person is among the decisions.
+// hasDecided reports whether the decisions contain a verdict of that person.
 func hasDecided(a aureus.Approval, subject string) bool {
 	return slices.ContainsFunc(a.Decisions, func(d aureus.ApprovalDecision) bool { return SameSubject(d.By, subject) })
 }
 
-// addVerdicts fills in the decisions and the quorum, for all rows at once.
+// addVerdicts reads the verdicts of all rows with one query, and sets their
+// decisions and quorums.
 func (t *approvalRules) addVerdicts(tenant string, list []ApprovalRow) error {
 	if len(list) == 0 {
 		return nil
 	}
-	ids, at := make([]string, len(list)), make(map[string]*aureus.Approval, len(list))
+	ids, byID := make([]string, len(list)), make(map[string]*aureus.Approval, len(list))
 	for i := range list {
 		list[i].Decisions = []aureus.ApprovalDecision{}
-		ids[i], at[list[i].ID] = list[i].ID, &list[i].Approval
+		ids[i], byID[list[i].ID] = list[i].ID, &list[i].Approval
 	}
 	verdicts, err := t.rows.Verdicts(tenant, ids)
 	for _, v := range verdicts {
-		a := at[v.ApprovalID]
+		a := byID[v.ApprovalID]
 		if v.Verdict == "approve" && !hasDecided(*a, v.By.Subject) {
 			a.Quorum.Have++
 		}

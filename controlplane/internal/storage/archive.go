@@ -12,24 +12,24 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// archiveVersion begins what is signed.
+// archiveVersion is the first part of the signed message.
 const archiveVersion = "aureus.audit.archive.v1"
 
-// Archive is the beginning of a tenant's chain, up to and including one entry,
-// that was written to a file. It stays in the store when the entries are deleted:
-// the chain goes on from its hash.
+// Archive records that the beginning of a tenant's chain, up to and including one
+// entry, was written to a file and signed. It stays in the store after the entries
+// are deleted, because the rest of the chain begins with its hash.
 type Archive struct {
 	Tenant    string
-	Sequence  int64 // of the last entry
-	Hash      string
-	At        time.Time
+	Sequence  int64     // of the last entry
+	Hash      string    // of the last entry
+	At        time.Time // when the archive was made
 	PublicKey ed25519.PublicKey
 	Signature []byte
 }
 
-// Message is what the signature is of: the version, the tenant, the sequence, the
-// hash and the time in Unix nanoseconds, each as text behind its length in bytes,
-// which is eight bytes, big-endian.
+// Message returns the signed bytes: the version, the tenant, the sequence, the hash
+// and the time in Unix nanoseconds. Each is a text, preceded by its length in bytes
+// as a big-endian 64-bit integer.
 func (a Archive) Message() []byte {
 	var b bytes.Buffer
 	for _, part := range []string{archiveVersion, a.Tenant, strconv.FormatInt(a.Sequence, 10), a.Hash, strconv.FormatInt(a.At.UnixNano(), 10)} {
@@ -39,17 +39,17 @@ func (a Archive) Message() []byte {
 	return b.Bytes()
 }
 
-// Signed reports whether the signature is that of its own public key. Whose key
-// that is, the reader has to know.
+// Signed reports whether the signature is valid for PublicKey. It does not check
+// who owns that key.
 func (a Archive) Signed() bool {
 	return len(a.PublicKey) == ed25519.PublicKeySize && ed25519.Verify(a.PublicKey, a.Message(), a.Signature)
 }
 
-// KeyText is the public key in base64.
+// KeyText returns the public key in base64.
 func (a Archive) KeyText() string { return base64.StdEncoding.EncodeToString(a.PublicKey) }
 
-// EachAudit calls visit for the entries of the tenant in order, behind the
-// sequence after and up to upTo. It reads page by page, in a view for each, and
+// EachAudit calls visit, in order, for the tenant's entries whose sequences are
+// greater than after and at most upTo. It reads each page in a view of its own, and
 // calls visit between the views.
 func EachAudit(ctx context.Context, s Store, tenant string, after, upTo int64, visit func(aureus.AuditRecord) error) error {
 	for after < upTo {

@@ -10,12 +10,13 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// MaxPageBytes bounds what one page of a list holds, beyond its first item: the
-// documents of approvals, the details of audit entries, the texts of validators.
+// MaxPageBytes limits the bytes that one page of a list holds: documents of
+// approvals, details of audit entries, or texts of validators. A page always holds
+// one item, even a larger one.
 const MaxPageBytes = 8 << 20
 
-// AuditFilter selects entries; what is zero selects all. Limit has no such value: a
-// backend gives no entry where it is 0.
+// AuditFilter selects entries. A zero field does not filter, except Limit: if it is
+// 0, no entry is selected.
 type AuditFilter struct {
 	Principal, Action, Kind, Decision string // as in the entry, byte by byte
 	TraceID                           string // the detail trace_id of the entry
@@ -25,19 +26,19 @@ type AuditFilter struct {
 	Limit                             int
 }
 
-// AuditTail selects entries of the audit log that are followed.
+// AuditTail selects the entries that a follower of the audit log receives.
 type AuditTail struct {
 	Decisions bool   // entries of the kind decision
-	Approvals bool   // entries whose kind begins with approval_; with neither, every entry
-	Principal string // entries about this principal; empty is about any
+	Approvals bool   // entries whose kind begins with approval_; if neither is set, entries of every kind
+	Principal string // entries about this principal; if empty, about every principal
 	Limit     int
 }
 
-// TailSteps is how many entries one call of [Audit.Tail] looks at, so that a call
-// is bounded also where few of them are selected.
+// TailSteps is how many entries one call of [Audit.Tail] examines at most, so that
+// a call takes a limited time even if few entries are selected.
 const TailSteps = 10_000
 
-// Head is an entry of a chain, in most cases its last one.
+// Head identifies an entry of a chain, usually the last one.
 type Head struct {
 	Sequence int64
 	Hash     string
@@ -49,54 +50,58 @@ type Audit interface {
 	// Append adds an entry to the tenant's chain, in the transaction of the change
 	// that it describes. It sets the sequence, the time and the hashes.
 	Append(tenant string, at time.Time, e aureus.AuditRecord) error
-	// List is Page without more.
+	// List is like Page, but does not report whether others follow.
 	List(tenant string, f AuditFilter) ([]aureus.AuditRecord, error)
-	// Page gives entries in the order of the chain, at most the filter's limit and
-	// [MaxPageBytes], but one at least. more says that there are others behind them.
+	// Page returns entries in the order of the chain, up to the filter's limit and
+	// [MaxPageBytes], but at least one. more reports whether others follow.
 	Page(tenant string, f AuditFilter) (entries []aureus.AuditRecord, more bool, err error)
-	// Tail gives the entries of the tenant's chain behind the sequence after that
-	// are selected. Every entry up to reached has been looked at, at most
-	// [TailSteps] of them: the next call begins there. last is the sequence of the
-	// last entry of the chain; where reached is last, there is nothing behind it.
+	// Tail returns the selected entries of the tenant's chain whose sequences are
+	// greater than after. It examines at most [TailSteps] entries. reached is the
+	// sequence of the last examined entry, where the next call begins. last is the
+	// sequence of the last entry of the chain; if reached equals last, no entry is
+	// left.
 	Tail(tenant string, f AuditTail, after int64) (entries []aureus.AuditRecord, reached, last int64, err error)
-	// Last is the sequence of the last entry of the tenant, and 0 without any.
+	// Last returns the sequence of the tenant's last entry, or 0 if it has none.
 	Last(tenant string) (int64, error)
-	// LastBefore is the last entry of the tenant before the first one that is not
-	// older than the time; ErrNotFound where there is none.
+	// LastBefore finds the tenant's first entry that is not older than the given
+	// time, and returns the entry before it, or the last entry if all are older. It
+	// fails with ErrNotFound if there is no such entry.
 	LastBefore(tenant string, before time.Time) (Head, error)
 
-	// Rows calls visit for the entries behind the sequence after, in order, at most
-	// limit of them. visit does not use the transaction.
+	// Rows calls visit, in order, for at most limit entries whose sequences are
+	// greater than after. visit must not use the transaction.
 	Rows(tenant string, after int64, limit int, visit func(AuditRow) error) error
-	// Head is the head that was stored with the last entry, and zero without any.
+	// Head returns the head that was stored with the last entry, or a zero Head if
+	// the tenant has no entry.
 	Head(tenant string) (Head, error)
-	// Differing is the lowest sequence behind from and up to upTo at which an entry
-	// differs from the decision or the outcome that was stored with it, or is
-	// missing, and 0 where there is none. Of a decision the kind, the id, principal,
-	// action, effect (the entry's Decision) and subject (its By) are compared; of an
-	// outcome the kind, the id and the status (its Decision).
-	Differing(tenant string, from, upTo int64) (int64, error)
-	// Witnessed is a number of entries that the chain must have at least: the highest
-	// sequence that a decision or an outcome of the tenant was stored with, or the
-	// number of its keys if that is higher, since each key was stored with an entry.
-	Witnessed(tenant string) (int64, error)
+	// FirstDifference returns the lowest sequence, greater than from and at most
+	// upTo, whose entry is missing or differs from the decision or outcome that was
+	// stored with it, or 0 if there is none. It compares, for a decision, the kind, the
+	// id, the principal, the action, the effect (the entry's Decision) and the subject
+	// (its By); for an outcome, the kind, the id and the status (its Decision).
+	FirstDifference(tenant string, from, upTo int64) (int64, error)
+	// MinLength returns a number of entries that the chain must have at least: the
+	// highest sequence that a decision or an outcome of the tenant was stored with, or
+	// the number of its keys if that is higher, because each key was stored with an
+	// entry.
+	MinLength(tenant string) (int64, error)
 
-	// LastArchive is the latest archive of the tenant, or ErrNotFound.
+	// LastArchive returns the latest archive of the tenant, or ErrNotFound.
 	LastArchive(tenant string) (Archive, error)
-	// ArchiveAt is the archive that ends with that entry, or ErrNotFound.
+	// ArchiveAt returns the archive that ends with that entry, or ErrNotFound.
 	ArchiveAt(tenant string, sequence int64) (Archive, error)
-	// AddArchive stores that the chain up to the archive's entry is in a file. From
-	// then on those entries may be deleted. It fails with ErrConflict where the
-	// entry is not there with that hash, or something later is archived already.
+	// AddArchive stores an archive, after which its entries may be deleted. It fails
+	// with ErrConflict if the chain has no such entry with that hash, or if that
+	// entry or a later one is already archived.
 	AddArchive(a Archive) error
-	// PruneArchived deletes at most limit entries that are archived, the oldest
-	// first, and gives their number: 0 means that there are no more.
+	// PruneArchived deletes at most limit archived entries, the oldest first, and
+	// returns their number: 0 means that none is left.
 	PruneArchived(tenant string, limit int) (int64, error)
 }
 
-// AuditRow is an entry as the database has it. What is hashed is taken from here,
-// and the decision's id and the digest are texts, since a changed row may hold
-// anything.
+// AuditRow is an entry as it is stored. Its hash is computed from these values. The
+// id of the decision and the digest are texts, because a manipulated row may hold
+// any text.
 type AuditRow struct {
 	Entry      aureus.AuditRecord // without DecisionID, ActionDigest and Details
 	DecisionID string
@@ -104,7 +109,7 @@ type AuditRow struct {
 	Details    string // compact JSON with sorted names; empty for none
 }
 
-// Record is the entry as the API shows it.
+// Record returns the entry in the form of the API.
 func (r AuditRow) Record() (aureus.AuditRecord, error) {
 	e := r.Entry
 	if err := errors.Join(e.DecisionID.UnmarshalText([]byte(r.DecisionID)), e.ActionDigest.UnmarshalText([]byte(r.Digest))); err != nil {
@@ -121,8 +126,8 @@ func (r AuditRow) Record() (aureus.AuditRecord, error) {
 	return e, nil
 }
 
-// Hash is what the entry's hash must be, and empty where its row is not that of
-// an entry.
+// Hash computes the hash that the entry must have. It returns an empty text if the
+// row cannot be read as an entry.
 func (r AuditRow) Hash(tenant string) string {
 	e, err := r.Record()
 	if err != nil {
@@ -131,8 +136,8 @@ func (r AuditRow) Hash(tenant string) string {
 	return chainHash(tenant, strconv.FormatInt(e.Sequence, 10), &e, r.Details)
 }
 
-// nextRow is the row that follows the head in the tenant's chain for an entry: it
-// sets the sequence, the time and the hashes.
+// nextRow returns the row of an entry that follows the head in the tenant's chain.
+// It sets the sequence, the time and the hashes.
 func nextRow(tenant string, at time.Time, head Head, e aureus.AuditRecord) (AuditRow, error) {
 	details := ""
 	if len(e.Details) > 0 {
@@ -143,7 +148,7 @@ func nextRow(tenant string, at time.Time, head Head, e aureus.AuditRecord) (Audi
 		details = string(text)
 	}
 	e.Sequence, e.PreviousHash = head.Sequence+1, head.Hash
-	e.Timestamp = aureus.TimestampOf(time.Unix(0, at.UnixNano())) // as a row gives it back
+	e.Timestamp = aureus.TimestampOf(time.Unix(0, at.UnixNano())) // as it is read from a row
 	e.Hash = chainHash(tenant, strconv.FormatInt(e.Sequence, 10), &e, details)
 	return AuditRow{Entry: e, DecisionID: e.DecisionID.String(), Digest: e.ActionDigest.String(), Details: details}, nil
 }

@@ -20,10 +20,10 @@ func (l *auditRules) Append(tenant string, at time.Time, e aureus.AuditRecord) e
 	if err != nil {
 		return err
 	}
-	return l.appendBehind(tenant, at, head, e)
+	return l.appendAfter(tenant, at, head, e)
 }
 
-func (l *auditRules) appendBehind(tenant string, at time.Time, head Head, e aureus.AuditRecord) error {
+func (l *auditRules) appendAfter(tenant string, at time.Time, head Head, e aureus.AuditRecord) error {
 	row, err := nextRow(tenant, at, head, e)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (l *auditRules) List(tenant string, f AuditFilter) ([]aureus.AuditRecord, e
 	return entries, err
 }
 
-// errPageFull ends the reading of rows for a page.
+// errPageFull is returned by a visit function to stop reading rows for a page.
 var errPageFull = errors.New("the page is full")
 
 // Page implements [Audit].

@@ -9,17 +9,17 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// chainVersion begins what is hashed, so that a later form of it cannot be
-// taken for this one.
+// chainVersion is the first part of the hashed bytes, so that a later format has
+// other hashes.
 const chainVersion = "aureus.audit.v1"
 
-// chainHash is the hash of an audit entry: the lower-case hex of SHA-256 over
-// the version, the tenant, and the entry's fields in the order of the wire form
-// (aureus.AuditRecord), the previous entry's hash last. Each part is preceded
-// by its length in bytes as eight bytes, big-endian, so that no two entries
-// have the same encoding. A part is the text that the wire shows: the sequence
-// in decimal, an absent field as nothing, the details as compact JSON with
-// sorted names. The first entry of a chain has an empty previous hash.
+// chainHash returns the hash of an audit entry: the lower-case hex of the SHA-256 of
+// the version, the tenant, and the entry's fields in the order of
+// aureus.AuditRecord, with the previous entry's hash last. Each part is preceded by
+// its length in bytes as a big-endian 64-bit integer, so that two different entries
+// never have the same encoding. A part is the text of the API: the sequence in
+// decimal, an absent field as an empty text, the details as compact JSON with sorted
+// names. The first entry of a chain has an empty previous hash.
 func chainHash(tenant, sequence string, e *aureus.AuditRecord, details string) string {
 	h := sha256.New()
 	for _, part := range [...]string{

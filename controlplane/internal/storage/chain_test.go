@@ -8,7 +8,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-func TestChainHash_TextMovedToTheNextField_IsAnotherHash(t *testing.T) {
+func TestChainHash_TextMovedToNextField_ChangesHash(t *testing.T) {
 	t.Parallel()
 	one := chainHash("t", "1", &aureus.AuditRecord{Principal: "ab", OnBehalfOf: "c"}, "")
 	two := chainHash("t", "1", &aureus.AuditRecord{Principal: "a", OnBehalfOf: "bc"}, "")

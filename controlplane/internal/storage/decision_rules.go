@@ -27,7 +27,7 @@ func (t *decisionRules) Add(tenant string, now time.Time, d Decision, entry aure
 	if err := t.DecisionRows.Add(tenant, now, d, head.Sequence+1); err != nil {
 		return false, err
 	}
-	return true, t.audit.appendBehind(tenant, now, head, entry)
+	return true, t.audit.appendAfter(tenant, now, head, entry)
 }
 
 // Knows implements [Decisions].
@@ -45,15 +45,16 @@ func (t *decisionRules) Knows(tenant string, d Decision) (bool, error) {
 	return err == nil, err
 }
 
-// mayName is ErrDecisionOfOther where the decision is stored and another
-// subject's: the actor may then not name it in what it asks for or uses.
+// mayName returns ErrDecisionOfOther if the decision is stored and belongs to
+// another subject than the actor's. Then the actor may not ask for or use an
+// approval in its name.
 func (t *decisionRules) mayName(tenant string, by Actor, id aureus.DecisionID) error {
 	if id.IsZero() {
 		return nil
 	}
 	known, err := t.Get(tenant, id)
 	switch {
-	case errors.Is(err, ErrNotFound): // it may come later
+	case errors.Is(err, ErrNotFound): // it may be reported later
 		return nil
 	case err == nil && known.Subject != by.Subject:
 		return ErrDecisionOfOther
@@ -65,7 +66,7 @@ func (t *decisionRules) mayName(tenant string, by Actor, id aureus.DecisionID) e
 func (t *decisionRules) AddOutcome(tenant string, now time.Time, d Decision, o Outcome) error {
 	known, err := t.Outcome(tenant, o.DecisionID)
 	if !errors.Is(err, ErrNotFound) {
-		return same(known, o.Status, err)
+		return conflictUnlessSame(known, o.Status, err)
 	}
 	head, err := t.audit.Head(tenant)
 	if err != nil {
@@ -76,14 +77,14 @@ func (t *decisionRules) AddOutcome(tenant string, now time.Time, d Decision, o O
 	}
 	entry := o.entry()
 	entry.Principal, entry.Action = d.Principal, d.Action
-	return t.audit.appendBehind(tenant, now, head, entry)
+	return t.audit.appendAfter(tenant, now, head, entry)
 }
 
 // AddEarlyOutcome implements [Decisions].
 func (t *decisionRules) AddEarlyOutcome(tenant string, now time.Time, o Outcome) error {
 	known, err := t.EarlyOutcome(tenant, o.DecisionID, o.By.Subject)
 	if !errors.Is(err, ErrNotFound) {
-		return same(known, o.Status, err)
+		return conflictUnlessSame(known, o.Status, err)
 	}
 	if err := t.DecisionRows.AddEarlyOutcome(tenant, now, o); err != nil {
 		return err
@@ -93,7 +94,8 @@ func (t *decisionRules) AddEarlyOutcome(tenant string, now time.Time, o Outcome)
 	return t.audit.Append(tenant, now, entry)
 }
 
-func same(known, status string, err error) error {
+// conflictUnlessSame returns ErrConflict if another status is already stored.
+func conflictUnlessSame(known, status string, err error) error {
 	if err == nil && known != status {
 		err = ErrConflict
 	}
@@ -115,18 +117,18 @@ func (t *decisionRules) SettleOutcomes(tenant string, now time.Time, d Decision)
 	if err != nil || len(early) == 0 {
 		return err
 	}
-	var stands *Outcome
+	var chosen *Outcome
 	for i := range early {
 		own := early[i].By.Subject == d.Subject
-		if own || early[i].Trusted && stands == nil {
-			stands = &early[i]
+		if own || early[i].Trusted && chosen == nil {
+			chosen = &early[i]
 		}
 		if own {
 			break
 		}
 	}
-	if err := t.DeleteEarlyOutcomes(tenant, d.ID); err != nil || stands == nil {
+	if err := t.DeleteEarlyOutcomes(tenant, d.ID); err != nil || chosen == nil {
 		return err
 	}
-	return t.AddOutcome(tenant, now, d, *stands)
+	return t.AddOutcome(tenant, now, d, *chosen)
 }

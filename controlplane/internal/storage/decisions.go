@@ -12,19 +12,19 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Decision is what of a decision is kept beside its audit entry, to know it
-// again.
+// Decision is stored for each decision in addition to its audit entry, to recognize
+// the decision when it is reported again.
 type Decision struct {
 	ID        aureus.DecisionID
 	Principal string
 	Action    string
 	Effect    string
 	Subject   string // whose key made or reported it
-	Content   string // a hash of the whole record; empty where an older version has kept it
+	Content   string // a hash of the whole record; empty if an older version stored the decision
 }
 
-// DecisionOf is the decision that a record tells of, made or reported by the
-// subject's key.
+// DecisionOf returns the decision of a record that a key of the subject made or
+// reported.
 func DecisionOf(record aureus.DecisionRecord, subject string) (Decision, error) {
 	text, err := strictjson.Marshal(record)
 	if err != nil {
@@ -37,16 +37,16 @@ func DecisionOf(record aureus.DecisionRecord, subject string) (Decision, error) 
 	}, nil
 }
 
-// Outcome is what somebody reported to have become of a decision.
+// Outcome is the reported outcome of a decision.
 type Outcome struct {
 	DecisionID aureus.DecisionID
 	Status     string
 	By         Actor
-	Trusted    bool           // whether By may speak of the decisions of others
+	Trusted    bool           // whether By may report outcomes of other subjects' decisions
 	Details    map[string]any // for the audit log
 }
 
-// entry is the outcome's entry in the audit log.
+// entry returns the audit entry of the outcome.
 func (o Outcome) entry() aureus.AuditRecord {
 	details := maps.Clone(o.Details)
 	if details == nil {
@@ -58,39 +58,37 @@ func (o Outcome) entry() aureus.AuditRecord {
 	}
 }
 
-// Decisions are the decisions that are known, and what became of them.
+// Decisions reads and stores decisions and their outcomes.
 type Decisions interface {
-	// Add stores a decision, once, with its entry in the audit log. It reports
-	// false for one that is there already, and ErrConflict where something else is
-	// stored under its id.
+	// Add stores a decision with its audit entry. It returns false if the decision
+	// is already stored, and ErrConflict if another decision is stored under its id.
 	Add(tenant string, now time.Time, d Decision, entry aureus.AuditRecord) (added bool, err error)
-	// Knows reports whether the decision is stored, with ErrConflict where
-	// something else is under its id.
+	// Knows reports whether the decision is stored. It fails with ErrConflict if
+	// another decision is stored under its id.
 	Knows(tenant string, d Decision) (bool, error)
-	// Get is the decision with that id, or ErrNotFound.
+	// Get returns the decision with that id, or ErrNotFound.
 	Get(tenant string, id aureus.DecisionID) (Decision, error)
 
-	// AddOutcome stores what became of the decision d, once, with its entry in the
-	// audit log. It does nothing where the same is known already, and fails with
-	// ErrConflict where something else is.
+	// AddOutcome stores the outcome of the decision d with its audit entry. It does
+	// nothing if an outcome with the same status is already stored, and fails with
+	// ErrConflict if one with another status is.
 	AddOutcome(tenant string, now time.Time, d Decision, o Outcome) error
-	// AddEarlyOutcome stores an outcome whose decision is not there yet, one for
-	// each subject. The audit log shows it as early: it stands only if
-	// SettleOutcomes says so. It fails with ErrConflict where the subject has told
-	// something else.
+	// AddEarlyOutcome stores an outcome whose decision is not stored yet, at most one
+	// for each subject. Its audit entry is marked as early, because it counts only
+	// if SettleOutcomes chooses it. It fails with ErrConflict if the subject has
+	// reported another status before.
 	AddEarlyOutcome(tenant string, now time.Time, o Outcome) error
-	// HasEarlyOutcome reports whether the subject has told of the decision's
-	// outcome before the decision is there.
+	// HasEarlyOutcome reports whether an early outcome of the decision from that
+	// subject is stored.
 	HasEarlyOutcome(tenant string, id aureus.DecisionID, subject string) (bool, error)
-	// SettleOutcomes is for a decision that has just been added. Of the outcomes
-	// that came before it, the one of the decision's own subject stands, or else the
-	// first one of somebody who may speak of the decisions of others, in the order
-	// of the subjects; it is stored again, as what became of the decision. The
-	// others are deleted.
+	// SettleOutcomes chooses one of the early outcomes of a decision that has just
+	// been added: that of the decision's own subject, or otherwise the first trusted
+	// one in the order of the subjects. It stores the chosen one with AddOutcome, and
+	// deletes all early outcomes of the decision.
 	SettleOutcomes(tenant string, now time.Time, d Decision) error
 
-	// Prune deletes at most limit rows that are no longer kept, by the time with
-	// which each was added, and gives their number: 0 means that there are no more.
-	// An outcome and its decision are rows of their own.
+	// Prune deletes at most limit rows that the retention no longer keeps, by the time
+	// at which each was added, and returns their number: 0 means that none is left. An
+	// outcome and its decision are separate rows.
 	Prune(r Retention, limit int) (int64, error)
 }

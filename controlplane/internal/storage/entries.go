@@ -5,14 +5,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// The values of the detail "source" of an audit entry. The server sets it: a
-// report cannot.
+// The values of the detail "source" of an audit entry. Only the server sets it: the
+// value in a report is ignored.
 const (
 	SourceEvaluated = "evaluated" // the control plane itself decided or validated
 	SourceReported  = "reported"  // a key reported it
 )
 
-// DecisionEntry is the audit entry of a decision, made or reported by the actor.
+// DecisionEntry returns the audit entry of a decision that the actor made or
+// reported.
 func DecisionEntry(d aureus.DecisionRecord, by Actor) aureus.AuditRecord {
 	details := map[string]any{"claimed": d.Claimed}
 	for name, value := range map[string]string{
@@ -30,8 +31,8 @@ func DecisionEntry(d aureus.DecisionRecord, by Actor) aureus.AuditRecord {
 	}
 }
 
-// GateDetails are the details of an audit entry about the result of a gate. They
-// leave out the data and the reasons, which may quote it.
+// GateDetails returns the details of an audit entry about the result of a gate. They
+// contain neither the checked data nor the reasons, which may quote it.
 func GateDetails(result aureus.GateResult) map[string]any {
 	details := map[string]any{"gate_name": result.GateName, "passed": result.Passed, "blocked": result.BlockedCommit, "crv_status": result.CRVStatus}
 	if result.FailureCode != "" {

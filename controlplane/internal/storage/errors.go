@@ -4,31 +4,31 @@ import "errors"
 
 // The errors that callers test for with errors.Is.
 var (
-	// ErrUnavailable says that the database cannot be used now: its disk is full,
-	// it is read-only, busy, closed, or its file is gone. Nothing was changed.
+	// ErrUnavailable means that the database cannot be used now: its disk is full,
+	// it is read-only, busy or closed, or its file is missing. Nothing has changed.
 	ErrUnavailable = errors.New("the store cannot be used now")
-	// ErrLocked says that another process has the database open, and that the
+	// ErrLocked means that another process has the database open, and that the
 	// backend allows one process at a time.
 	ErrLocked = errors.New("another process has the store open")
-	// ErrNotFound says that there is no row under that id in the tenant.
+	// ErrNotFound means that the tenant has no row with that id.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict says that the present state does not allow the change.
+	// ErrConflict means that the present state does not allow the change.
 	ErrConflict = errors.New("the state does not allow this")
-	// ErrDigest says that a person decided about another digest than that of the
-	// approval.
+	// ErrDigest means that the digest that a person decided about is not the digest
+	// of the approval.
 	ErrDigest = errors.New("the digest is not that of the approval")
-	// ErrRequester says that somebody tried to decide an approval that they, or
-	// somebody with a name that may be theirs, asked for.
-	ErrRequester = errors.New("who asked for an approval cannot decide it")
-	// ErrDecisionUsed says that the decision has used another approval already.
+	// ErrRequester means that the person who tried to decide an approval is, or by
+	// name may be, one of its requesters.
+	ErrRequester = errors.New("a requester of an approval may not decide it")
+	// ErrDecisionUsed means that the decision has used another approval already.
 	ErrDecisionUsed = errors.New("the decision has used another approval")
-	// ErrDecisionOfOther says that another subject's key made or reported the
+	// ErrDecisionOfOther means that another subject's key made or reported the
 	// decision.
-	ErrDecisionOfOther = errors.New("the decision is another subject's")
-	// ErrTooManyRuns says that a subject or its tenant has as many unfinished runs
-	// as it may have.
+	ErrDecisionOfOther = errors.New("the decision belongs to another subject")
+	// ErrTooManyRuns means that the limit of unfinished runs is reached, for a subject
+	// or for its tenant.
 	ErrTooManyRuns = errors.New("too many workflows have not ended")
-	// ErrArchived says that the entry that a verification expects is archived and
-	// no longer in the database, so that nothing can be said about it.
+	// ErrArchived means that an entry that a verification expects is archived, so that
+	// its hash cannot be compared.
 	ErrArchived = errors.New("the entry is archived")
 )

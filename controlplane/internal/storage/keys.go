@@ -11,25 +11,24 @@ type Key struct {
 	SpeaksFor []string
 	Hash      [32]byte
 	CreatedAt time.Time
-	RevokedAt time.Time // zero while the key is good
+	RevokedAt time.Time // zero if the key is not revoked
 }
 
-// Keys are the API keys of all tenants.
+// Keys reads and changes the API keys of all tenants.
 type Keys interface {
 	// Add stores a new key.
 	Add(k Key) error
-	// List gives all keys in the order of their creation.
+	// List returns all keys in the order of their creation.
 	List() ([]Key, error)
-	// Live reports whether there is a key with that id in the tenant that may
-	// still act: one that has not been revoked, or one of the process, see
-	// [Options.OwnKey].
+	// Live reports whether the tenant has a key with that id that is not revoked.
+	// It includes keys of the process, see [Options.OwnKey].
 	Live(tenant, id string) (bool, error)
-	// Revoked is the number of keys that have been revoked. It only grows.
+	// Revoked returns the number of revoked keys. It never decreases.
 	Revoked() (int64, error)
-	// HasAdmin reports whether there is a good key with the role admin.
+	// HasAdmin reports whether a key with the role admin exists that is not revoked.
 	HasAdmin() (bool, error)
-	// Revoke ends a key and gives it back. The approvals that it asked for or
-	// approved and that have not been used end with it. ErrNotFound: there is no
-	// such key; ErrConflict: it was revoked before.
+	// Revoke revokes a key and returns it. The unused approvals that the key asked
+	// for or approved are ended. It fails with ErrNotFound if there is no such key,
+	// and with ErrConflict if the key was revoked before.
 	Revoke(id string, at time.Time) (Key, error)
 }

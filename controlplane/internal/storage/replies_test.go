@@ -31,12 +31,12 @@ func (l *replyList) Prune(before time.Time, limit int) (n int64, err error) {
 }
 
 func (l *replyList) Usage() (usage []fair.Usage, err error) {
-	at := map[fair.Owner]int{}
+	indexes := map[fair.Owner]int{}
 	for _, r := range l.list {
-		i, ok := at[r.Owner]
+		i, ok := indexes[r.Owner]
 		if !ok {
 			i = len(usage)
-			at[r.Owner] = i
+			indexes[r.Owner] = i
 			usage = append(usage, fair.Usage{Owner: r.Owner})
 		}
 		usage[i].Rows++
@@ -55,7 +55,7 @@ func (l *replyList) DeleteOldest(owner fair.Owner) (int64, error) {
 	return 0, ErrNotFound
 }
 
-func TestReplies_BeyondTheBounds_TheLargestOwnerLosesItsOldest(t *testing.T) {
+func TestReplies_BeyondLimits_LargestOwnerLosesOldest(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1000, 0)
 	of := func(tenant, key, body string) Reply {
@@ -68,12 +68,12 @@ func TestReplies_BeyondTheBounds_TheLargestOwnerLosesItsOldest(t *testing.T) {
 	}{
 		"by number": {fair.Bounds{Rows: 3, Cost: 100}, []Reply{of("t", "k", "1"), of("t", "k", "2"), of("t", "k", "3"), of("t", "k", "4"), of("t", "k", "5")}, []string{"3", "4", "5"}},
 		"by size":   {fair.Bounds{Rows: 100, Cost: 10}, []Reply{of("t", "k", "1"), of("t", "k", "8 bytes."), of("t", "k", "3"), of("t", "k", "4")}, []string{"8 bytes.", "3", "4"}},
-		"of the key that has most": {
+		"the key with the largest share": {
 			fair.Bounds{Rows: 4, Cost: 100},
 			[]Reply{of("t", "quiet", "1"), of("t", "flood", "2"), of("t", "flood", "3"), of("t", "flood", "4"), of("t", "flood", "5")},
 			[]string{"1", "3", "4", "5"},
 		},
-		"of the tenant that has most": {
+		"the tenant with the largest share": {
 			fair.Bounds{Rows: 4, Cost: 100},
 			[]Reply{of("quiet", "k", "1"), of("quiet", "k", "2"), of("busy", "a", "3"), of("busy", "b", "4"), of("busy", "c", "5")},
 			[]string{"1", "2", "4", "5"},
@@ -94,11 +94,11 @@ func TestReplies_BeyondTheBounds_TheLargestOwnerLosesItsOldest(t *testing.T) {
 	}
 }
 
-func TestReplies_ManyExpired_GoAPortionAtATime(t *testing.T) {
+func TestReplies_ManyExpired_AreDeletedInParts(t *testing.T) {
 	t.Parallel()
 	rows := &replyList{}
 	old := time.Unix(1000, 0)
-	for n := range repliesExpired + 5 {
+	for n := range maxExpiredReplies + 5 {
 		rows.list = append(rows.list, Reply{At: old, Body: fmt.Append(nil, n)})
 	}
 	rules := replyRules{rows, fair.Bounds{Rows: MaxReplies, Cost: MaxReplyBytes}}

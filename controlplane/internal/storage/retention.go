@@ -5,36 +5,37 @@ import (
 	"time"
 )
 
-// PruneRows bounds how many rows one transaction deletes, since others wait for it.
+// PruneRows is how many rows one transaction deletes at most, so that other
+// transactions do not wait long.
 const PruneRows = 500
 
-// Retention says until when things are kept.
+// Retention holds the times before which rows are deleted.
 type Retention struct {
-	Ended time.Time // decisions, outcomes and approvals that ended before this are deleted
-	Early time.Time // outcomes whose decision has not come by this are deleted
+	Ended time.Time // for decisions, outcomes, and approvals that have ended
+	Early time.Time // for early outcomes, whose decision was never reported
 }
 
-// Prune deletes what is no longer kept, of every tenant, some in each transaction,
-// and gives the number of rows. The audit log still describes what was deleted,
-// until that part of the log is archived.
+// Prune deletes the rows of all tenants that the retention no longer keeps, in
+// several transactions, and returns their number. The audit log still describes
+// them, until that part of it is archived and deleted.
 func Prune(ctx context.Context, s Store, r Retention) (int64, error) {
-	n, err := untilNone(ctx, s, func(t Tx) (int64, error) { return t.Decisions().Prune(r, PruneRows) })
+	n, err := pruneAll(ctx, s, func(t Tx) (int64, error) { return t.Decisions().Prune(r, PruneRows) })
 	if err != nil {
 		return n, err
 	}
-	approvals, err := untilNone(ctx, s, func(t Tx) (int64, error) { return t.Approvals().Prune(r.Ended, PruneRows) })
+	approvals, err := pruneAll(ctx, s, func(t Tx) (int64, error) { return t.Approvals().Prune(r.Ended, PruneRows) })
 	return n + approvals, err
 }
 
-// PruneArchived deletes the audit entries of the tenant that are archived, some in
-// each transaction, and gives their number.
+// PruneArchived deletes the archived audit entries of the tenant, in several
+// transactions, and returns their number.
 func PruneArchived(ctx context.Context, s Store, tenant string) (int64, error) {
-	return untilNone(ctx, s, func(t Tx) (int64, error) { return t.Audit().PruneArchived(tenant, PruneRows) })
+	return pruneAll(ctx, s, func(t Tx) (int64, error) { return t.Audit().PruneArchived(tenant, PruneRows) })
 }
 
-// untilNone calls prune in one transaction after the other until it deletes
-// nothing, and gives the sum.
-func untilNone(ctx context.Context, s Transactions, prune func(Tx) (int64, error)) (all int64, err error) {
+// pruneAll calls prune in one transaction after another until it deletes nothing,
+// and returns the total.
+func pruneAll(ctx context.Context, s Transactions, prune func(Tx) (int64, error)) (all int64, err error) {
 	for {
 		n := int64(0)
 		err := s.Update(ctx, func(t Tx) (err error) {

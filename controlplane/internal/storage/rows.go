@@ -6,16 +6,16 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Rows is one transaction as a backend has it: what can be read and written, without
-// the rules. [NewTx] puts the rules above it. Each method is a statement or a few,
-// on the same isolated state of the database.
+// Rows is one transaction of a backend. It reads and writes rows without the rules,
+// which [NewTx] adds. All its methods use the same isolated state of the database.
 //
-// Where a method takes a function, this is called while the rows are read: it does
-// not use the transaction, and its error ends the reading and is returned as it is.
+// If a method takes a function, it calls the function while it reads rows. The
+// function must not use the transaction. If it fails, the method stops and returns
+// its error unchanged.
 //
 // The ids of keys, approvals and runs are unique in the whole store, not only in a
-// tenant. Where a comment does not name the error of a method, callers do not look
-// at its kind.
+// tenant. If a comment does not name the error of a method, callers do not
+// distinguish errors.
 type Rows interface {
 	Keys() KeyRows
 	Approvals() ApprovalRows
@@ -26,32 +26,32 @@ type Rows interface {
 	Replies() ReplyRows
 }
 
-// KeyRows are the API keys of all tenants.
+// KeyRows reads and writes the rows of the API keys of all tenants.
 type KeyRows interface {
 	// Add, List, HasAdmin and Revoked are as in [Keys].
 	Add(k Key) error
 	List() ([]Key, error)
 	HasAdmin() (bool, error)
 	Revoked() (int64, error)
-	// Get is the key with that id, or ErrNotFound.
+	// Get returns the key with that id, or ErrNotFound.
 	Get(id string) (Key, error)
-	// State is what of Get says whether the key may act: its tenant, and whether it
-	// was revoked. ErrNotFound: there is no such key.
+	// State returns the tenant of the key and whether the key is revoked, or
+	// ErrNotFound.
 	State(id string) (tenant string, revoked bool, err error)
 	// SetRevoked sets the time at which the key was revoked.
 	SetRevoked(id string, at time.Time) error
 }
 
-// ApprovalRow is a row of the approvals. Get and List of [Approvals] give its whole
-// approval; otherwise the approval has what is in columns only: ID, Status, the ids
-// of Principal and Action, OnBehalfOf, ToolName, RiskTier, ReasonCode, Rule,
-// PolicyVersion, RequestedAt, RequestedByKey, RequestedBy, ExpiresAt, DecideBy,
-// UseBy, Quorum.Needed, ActionDigest, ConsumedBy and ReleasedBy.
+// ApprovalRow is a row of an approval. In the results of List of [Approvals], the
+// approval is whole. Otherwise it has only the values that are in columns: ID,
+// Status, the ids of Principal and Action, OnBehalfOf, ToolName, RiskTier,
+// ReasonCode, Rule, PolicyVersion, RequestedAt, RequestedByKey, RequestedBy,
+// ExpiresAt, DecideBy, UseBy, Quorum.Needed, ActionDigest, ConsumedBy and ReleasedBy.
 type ApprovalRow struct {
 	aureus.Approval
 
-	Seq  int64 // its place in the order in which approvals were asked for; set by the database
-	Live bool  // whether asking again may join it, or a rejection still stands
+	Seq  int64 // increases with each approval that is asked for; set by the database
+	Live bool  // whether a new request for the same may join the approval
 
 	// The life of the approval, see approval.State. UseUntil is zero until it is
 	// approved.
@@ -68,58 +68,59 @@ type Verdict struct {
 	Comment    string
 }
 
-// ApprovalRows are the approvals, with a document, the verdicts and those who asked
-// for each. A list without an order in its comment may have any.
+// ApprovalRows reads and writes the rows of approvals, with their documents,
+// verdicts and requesters. If the comment of a method does not define the order of a
+// list, it may be in any order.
 type ApprovalRows interface {
-	// Get is the row with that id, or aureus.ReasonApprovalUnknown.Err().
+	// Get returns the row with that id, or aureus.ReasonApprovalUnknown.Err().
 	Get(tenant, id string) (ApprovalRow, error)
-	// Askable gives the live rows of the subject for the digest that are of that
-	// version of the rules or rejected: the rejected ones first, then by Seq.
-	Askable(tenant string, digest aureus.Digest, subject, policyVersion string) ([]ApprovalRow, error)
-	// ReservedBy gives the rows of the subject that are consumed by the decision and
-	// not committed.
+	// Joinable returns the live rows of the subject and the digest that are rejected
+	// or have that policy version: the rejected ones first, then by Seq.
+	Joinable(tenant string, digest aureus.Digest, subject, policyVersion string) ([]ApprovalRow, error)
+	// ReservedBy returns the rows of the subject that the decision has consumed and
+	// that are not committed.
 	ReservedBy(tenant string, decision aureus.DecisionID, subject string) ([]ApprovalRow, error)
-	// Due gives at most limit live rows whose end is before the time, those that end
-	// first at first. The end of a row is the End of its approval.State.
+	// Due returns at most limit live rows whose end is before now, in the order of
+	// their ends. The end of a row is the End of its approval.State.
 	Due(tenant string, now time.Time, limit int) ([]ApprovalRow, error)
-	// OfKey gives the live rows, pending or approved, whose RequestedByKey is the key,
-	// or that the key approved. A key that AddRequester added later does not count,
-	// nor does one that rejected.
+	// OfKey returns the live rows that are pending or approved, and whose
+	// RequestedByKey is the key or that the key approved. It does not return rows that
+	// the key only joined (AddRequester) or rejected.
 	OfKey(tenant, keyID string) ([]ApprovalRow, error)
-	// CountPending counts the pending rows whose end is not before the time.
+	// CountPending counts the pending rows whose end is not before now.
 	CountPending(tenant string, now time.Time, subject, principal string) (PendingCount, error)
-	// IsRejected reports whether there is a live rejected row of the subject for the
-	// digest, of any version, whose end is not before the time.
+	// IsRejected reports whether the subject has a live rejected row with the digest,
+	// of any policy version, whose end is not before now.
 	IsRejected(tenant string, now time.Time, digest aureus.Digest, subject string) (bool, error)
-	// IsUsed reports whether a row of the tenant is consumed by the decision.
+	// IsUsed reports whether the decision has consumed a row of the tenant.
 	IsUsed(tenant string, decision aureus.DecisionID) (bool, error)
 
-	// Add stores a new row with its document. The document is JSON and is given
-	// back byte by byte. Its columns are those of the row; the time at which the
-	// approval was asked for is now.
+	// Add stores a new row, and its document, a JSON text that is returned
+	// unchanged. now is stored as the time at which the approval was asked for.
 	Add(tenant string, now time.Time, row ApprovalRow, document string) error
-	// Change stores what of a row changes: Status, Live, the end, DecideUntil,
-	// UseUntil, ConsumedBy, Committed and ReleasedBy. It reports false, and changes
-	// nothing, where the status or Live of the row are not those of before.
+	// Change stores the values of after that can change: Status, Live, the end,
+	// DecideUntil, UseUntil, ConsumedBy, Committed and ReleasedBy. It changes nothing
+	// and returns false if Status or Live of the stored row differ from before.
 	Change(tenant string, before, after ApprovalRow) (bool, error)
-	// AddRequester stores that the actor's key asked for the approval. It reports
-	// false where that key is stored for the approval already.
+	// AddRequester stores that the actor's key asked for the approval. It returns
+	// false if that key is already stored for the approval.
 	AddRequester(tenant, id string, by Actor, at time.Time) (bool, error)
-	// Requesters gives who asked for the approval, and for every live one of the
-	// tenant with the digest.
+	// Requesters returns the requesters of the approval, and those of every live
+	// approval of the tenant with the digest.
 	Requesters(tenant, id string, digest aureus.Digest) ([]Actor, error)
-	// AddVerdict stores a verdict. It reports false where the subject has one on the
-	// approval already.
+	// AddVerdict stores a verdict. It returns false if a verdict of the subject on
+	// the approval is already stored.
 	AddVerdict(tenant string, v Verdict) (bool, error)
-	// Verdicts gives the verdicts on the approvals, in the order of time and subject.
+	// Verdicts returns the verdicts on the approvals, by time and then by subject.
 	Verdicts(tenant string, ids []string) ([]Verdict, error)
 
-	// Documents calls visit for the rows that the filter selects, in the order of
-	// Seq, at most limit of them; Limit and Charge of the filter do not count. Where
-	// the filter has Now, a live row that is not rejected and whose end is before it
-	// counts as expired.
+	// Documents calls visit, in the order of Seq, for at most limit rows that the
+	// filter selects. It ignores the filter's Limit and Charge. If the filter has
+	// Now, a live row that is not rejected and whose end is before Now counts as
+	// expired.
 	Documents(tenant string, f ApprovalFilter, limit int, visit func(row ApprovalRow, document []byte) error) error
-	// Document is the row with its document, or aureus.ReasonApprovalUnknown.Err().
+	// Document returns the row and its document, or
+	// aureus.ReasonApprovalUnknown.Err().
 	Document(tenant, id string) (ApprovalRow, []byte, error)
 	// Prune deletes at most limit rows that are not live and whose end is before the
 	// time, in all tenants, with their documents, requesters and verdicts. It gives
@@ -127,66 +128,67 @@ type ApprovalRows interface {
 	Prune(ended time.Time, limit int) (int64, error)
 }
 
-// AuditRows are the entries, heads and archives of the audit log. Entries can be
-// added, and deleted once they are archived; nothing can change one.
+// AuditRows reads and writes the entries, heads and archives of the audit log. An
+// entry can be added, and deleted after it was archived, but never changed.
 type AuditRows interface {
-	// Add stores the row and makes it the head of the tenant's chain. at is the
-	// time of the entry. It fails where the tenant has an entry of that sequence.
+	// Add stores the row and makes it the head of the tenant's chain. at is the time
+	// of the entry. It fails if the tenant already has an entry with that sequence.
 	Add(tenant string, at time.Time, row AuditRow) error
-	// Select calls visit for the entries that the filter selects, in the order of
-	// the chain, at most the filter's limit.
+	// Select calls visit, in the order of the chain, for the entries that the filter
+	// selects, up to its limit.
 	Select(tenant string, f AuditFilter, visit func(AuditRow) error) error
-	// SelectTail calls visit for the entries behind the sequence after and up to
-	// upTo that the tail selects, in order, at most the tail's limit.
+	// SelectTail calls visit, in order, for the entries that f selects, up to its
+	// limit, whose sequences are greater than after and at most upTo.
 	SelectTail(tenant string, f AuditTail, after, upTo int64, visit func(AuditRow) error) error
-	// Tells reports whether there is an entry of the kind about both the decision
-	// and the approval.
-	Tells(tenant, kind string, decision aureus.DecisionID, approvalID string) (bool, error)
+	// HasEntry reports whether there is an entry of the kind that names both the
+	// decision and the approval.
+	HasEntry(tenant, kind string, decision aureus.DecisionID, approvalID string) (bool, error)
 
 	// These are as in [Audit].
 	LastBefore(tenant string, before time.Time) (Head, error)
 	Rows(tenant string, after int64, limit int, visit func(AuditRow) error) error
 	Head(tenant string) (Head, error)
-	Differing(tenant string, from, upTo int64) (int64, error)
-	Witnessed(tenant string) (int64, error)
+	FirstDifference(tenant string, from, upTo int64) (int64, error)
+	MinLength(tenant string) (int64, error)
 	LastArchive(tenant string) (Archive, error)
 	ArchiveAt(tenant string, sequence int64) (Archive, error)
 	PruneArchived(tenant string, limit int) (int64, error)
 
-	// Hash is the hash of the entry, or ErrNotFound.
+	// Hash returns the stored hash of the entry, or ErrNotFound.
 	Hash(tenant string, sequence int64) (string, error)
 	// AddArchive stores an archive.
 	AddArchive(a Archive) error
 }
 
-// DecisionRows are the decisions and their outcomes. sequence is that of the audit
-// entry that is stored in the same transaction.
+// DecisionRows reads and writes the rows of decisions and outcomes. The parameter
+// sequence is that of the audit entry stored in the same transaction.
 type DecisionRows interface {
-	// Get is the decision with that id, or ErrNotFound.
+	// Get returns the decision with that id, or ErrNotFound.
 	Get(tenant string, id aureus.DecisionID) (Decision, error)
-	// Add stores a decision. It fails where one with its id is stored.
+	// Add stores a decision. It fails if the tenant already has one with that id.
 	Add(tenant string, now time.Time, d Decision, sequence int64) error
 
-	// Outcome is the status of the decision's outcome, or ErrNotFound.
+	// Outcome returns the status of the decision's outcome, or ErrNotFound.
 	Outcome(tenant string, id aureus.DecisionID) (status string, err error)
-	// AddOutcome stores the outcome of a decision, which has none yet.
+	// AddOutcome stores the outcome of a decision that has none yet.
 	AddOutcome(tenant string, now time.Time, id aureus.DecisionID, status string, sequence int64) error
 
-	// EarlyOutcome is the status of the outcome that the subject has told of a
-	// decision that is not there yet, or ErrNotFound.
+	// EarlyOutcome returns the status of the early outcome that the subject reported
+	// for the decision, or ErrNotFound.
 	EarlyOutcome(tenant string, id aureus.DecisionID, subject string) (status string, err error)
-	// EarlyOutcomes gives all of them, in the order of the subjects.
+	// EarlyOutcomes returns all early outcomes of the decision, by subject.
 	EarlyOutcomes(tenant string, id aureus.DecisionID) ([]Outcome, error)
-	// AddEarlyOutcome stores one. The subject has none of that decision.
+	// AddEarlyOutcome stores an early outcome. The subject has none yet for the
+	// decision.
 	AddEarlyOutcome(tenant string, now time.Time, o Outcome) error
-	// DeleteEarlyOutcomes deletes those of a decision.
+	// DeleteEarlyOutcomes deletes all early outcomes of the decision.
 	DeleteEarlyOutcomes(tenant string, id aureus.DecisionID) error
 
 	// Prune is as in [Decisions].
 	Prune(r Retention, limit int) (int64, error)
 }
 
-// ValidatorRows are the registered validators.
+// ValidatorRows reads and writes the rows of registered validators.
 type ValidatorRows interface {
 	// Put, Scoped, InForce, ListAll and Count are as in [Validators].
 	Put(v Validator) (int64, error)
@@ -194,10 +196,10 @@ type ValidatorRows interface {
 	InForce(tenant, subject, id string) (Validator, error)
 	ListAll() ([]Validator, error)
 	Count(tenant, owner string) (all, owned int, err error)
-	// EachInForce calls visit for what is in force for the subject, in the order of
-	// the ids: those greater than after, at most limit of them.
+	// EachInForce calls visit, in the order of the ids, for at most limit validators
+	// in force for the subject whose ids are greater than after.
 	EachInForce(tenant, subject, after string, limit int, visit func(Validator) error) error
-	// EachOfTenant calls visit for every registration of the tenant, in the order of
-	// id, scope and owner: those behind after, at most limit of them.
+	// EachOfTenant calls visit, in the order of id, scope and owner, for at most limit
+	// registrations of the tenant that follow after in that order.
 	EachOfTenant(tenant string, after Validator, limit int, visit func(Validator) error) error
 }

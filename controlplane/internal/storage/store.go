@@ -4,25 +4,26 @@ import "context"
 
 // Transactions runs transactions.
 type Transactions interface {
-	// Update runs fn in a transaction and returns when the transaction is on the
-	// disk, or why it is not: then nothing of it is. An error of fn rolls the
-	// transaction back and is returned as it is; so does a panic, as an error.
+	// Update runs fn in a transaction. It returns nil when the changes are on the
+	// disk, and otherwise an error, after which nothing has changed. If fn fails, the
+	// transaction is rolled back and the error is returned unchanged; a panic in fn
+	// becomes an error.
 	//
-	// fn may be called more than once and on another goroutine, but never twice at
-	// the same time; the last call is the one that counts. It is short, does no
-	// I/O but through its Tx, does not call the store, and changes nothing outside
-	// the transaction except variables for its results, which it sets in every
-	// call. The results count only if Update returns nil.
+	// fn may be called more than once, and on another goroutine, but never twice at
+	// the same time; only the last call counts. fn must be short, do no I/O except
+	// through its Tx, and not call the store. It must change nothing outside of the
+	// transaction except variables for its results, which each call must set. They are
+	// valid only if Update returns nil.
 	//
-	// Where ctx ends before the transaction has begun, nothing is done and the
-	// error is the cause of ctx. Later it may be ignored.
+	// If ctx ends before the transaction begins, nothing is done and the error is the
+	// cause of ctx. After that, ctx may be ignored.
 	Update(ctx context.Context, fn func(Tx) error) error
 
-	// View runs fn on one state of the database: that of an update that was committed
-	// when View began, or a later one. An update that is committed while fn runs is
-	// not seen, and does not wait for fn. fn changes nothing; like a function given
-	// to Update, it may be called more than once. Where ctx ends,
-	// the error is the cause of ctx or that of the statement that was interrupted.
+	// View runs fn on one committed state of the database: that when View began, or a
+	// later one. An update that is committed while fn runs is not seen, and does not
+	// wait for fn. fn must not change anything. Like a function given to Update, it may
+	// be called more than once. If ctx ends, the error is the cause of ctx or that of
+	// the interrupted statement.
 	View(ctx context.Context, fn func(Tx) error) error
 }
 
@@ -30,36 +31,35 @@ type Transactions interface {
 type Store interface {
 	Transactions
 
-	// UpdateSized is Update for a transaction that writes about so many bytes. It
-	// is a hint with which a backend that groups small transactions can keep large
-	// ones apart.
+	// UpdateSized is like Update. bytes estimates how much fn writes: a backend that
+	// combines small transactions can run a large one by itself.
 	UpdateSized(ctx context.Context, bytes int, fn func(Tx) error) error
 
-	// ViewLong is View for reads that may take long, in the name of a tenant. It
-	// waits for [Options.LetIn], runs in the context that this gives, and returns
-	// the cause of that context where it has ended.
+	// ViewLong is like View, for reads that may take long. It calls [Options.LetIn]
+	// for the tenant and runs with the context that this returns. If that context
+	// ends, the error is its cause.
 	ViewLong(ctx context.Context, tenant string, fn func(Tx) error) error
 
-	// Key is the API key with that id, in whichever tenant, revoked or not, or
-	// ErrNotFound. It is what every request reads first, outside of a transaction.
+	// Key returns the API key with that id, of any tenant, revoked or not, or
+	// ErrNotFound. Every request calls it first, to authenticate the caller.
 	Key(ctx context.Context, id string) (Key, error)
 
-	// Identity is a text that belongs to this database alone. A restored copy has
-	// another one, so that cursors into the original are known to be foreign.
+	// Identity returns a random text that identifies this database. A restored copy
+	// has another one, so that a cursor of the original database is not used on it.
 	Identity(ctx context.Context) (string, error)
 
-	// Ready is nil where the database can be read and the last write succeeded.
-	// While the last one failed it tries a small write, at most once a second.
+	// Ready returns nil if the database can be read and the last write succeeded. If
+	// the last write failed, it tries a small one, at most once a second.
 	Ready(ctx context.Context) error
 
-	// Close waits for the update under way and closes the database. After it every
-	// method fails.
+	// Close waits for the running update and closes the database. All later calls
+	// fail.
 	Close() error
 }
 
-// Tx is a transaction. It is valid until the function that it was given to
-// returns, and only on the goroutine that runs that function. In a view, the
-// methods that change something must not be called.
+// Tx is a transaction. It is valid only until the function that received it
+// returns, and only on the goroutine that runs this function. In a view, methods
+// that change something must not be called.
 type Tx interface {
 	Keys() Keys
 	Approvals() Approvals
@@ -70,26 +70,26 @@ type Tx interface {
 	Replies() Replies
 }
 
-// Options are what a store calls in the process that opens it. Every field may
-// be nil.
+// Options holds functions that a store calls. Each field may be nil.
 type Options struct {
-	// OwnKey reports whether the id is that of a key which exists in this process
-	// only, is in no table and cannot be revoked. nil: every key that is in no
-	// table is one.
+	// OwnKey reports whether the id is that of a key of this process, which is not
+	// stored and cannot be revoked. nil means that every key that is not stored is
+	// one.
 	OwnKey func(tenant, id string) bool
 
-	// OnAudit is called with each tenant to whose audit log a committed
-	// transaction has added entries, after it is on the disk. It may also be
-	// called for a transaction that was rolled back. It must return at once.
+	// OnAudit is called, after a commit, for each tenant whose audit log has new
+	// entries. It may also be called for a transaction that was rolled back. It must
+	// return quickly.
 	OnAudit func(tenant string)
 
-	// LetIn lets in long reads: it waits for the tenant's turn, which ends with
-	// leave, and gives the context to read in. Its error is that of the read.
+	// LetIn limits concurrent long reads: it waits until the tenant may read, and
+	// returns the context for the read. leave is called after the read. If LetIn
+	// fails, the read fails with its error. nil means no limit.
 	LetIn func(ctx context.Context, tenant string) (within context.Context, leave func(), err error)
 }
 
-// ViewLong is what a backend needs for [Store.ViewLong]: it runs fn in a view
-// of s in the turn that the options give.
+// ViewLong implements [Store.ViewLong] for a backend: it calls LetIn and then runs
+// fn in a view of s.
 func (o *Options) ViewLong(ctx context.Context, s Transactions, tenant string, fn func(Tx) error) error {
 	if o.LetIn != nil {
 		within, leave, err := o.LetIn(ctx, tenant)

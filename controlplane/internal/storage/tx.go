@@ -2,9 +2,9 @@ package storage
 
 import "github.com/farmountain/aureus-go/controlplane/internal/fair"
 
-// NewTx puts the rules of this package above the rows of a backend's transaction.
-// options are those that the store was opened with; added, if it is not nil, is
-// called with each tenant to whose audit log the transaction adds an entry.
+// NewTx returns a transaction that applies the rules of this package to the rows of
+// a backend. options are those that the store was opened with. added, if not nil, is
+// called with the tenant each time the transaction adds an audit entry.
 func NewTx(rows Rows, options *Options, added func(tenant string)) Tx {
 	t := &tx{rows: rows}
 	t.audit = auditRules{AuditRows: rows.Audit(), added: added}
@@ -32,7 +32,7 @@ func (t *tx) Replies() Replies {
 	return replyRules{t.rows.Replies(), fair.Bounds{Rows: MaxReplies, Cost: MaxReplyBytes}}
 }
 
-// RowsOf is what a transaction of this package stands on, for the tests of a
+// RowsOf returns the rows of a transaction made by NewTx. It is for tests of a
 // backend.
 func RowsOf(t Tx) Rows {
 	own, _ := t.(*tx) // anything else panics, which fails the test

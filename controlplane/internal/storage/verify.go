@@ -7,23 +7,22 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// VerifyPage is how many entries are checked in one transaction: a check of a
-// long log neither holds it in memory nor keeps the write-ahead log from being
-// written back.
+// VerifyPage is how many entries are checked in one transaction, so that checking a
+// long log takes little memory, and a backend's write-ahead log can be reset
+// meanwhile.
 const VerifyPage = 1000
 
-// VerifyAudit recomputes the tenant's chain, from the last archive to the end, and
-// finds the first entry that is changed, missing or added: that entry's sequence,
-// or the place of the missing one. An empty log is valid, unless something in the
-// store says that there were entries.
+// VerifyAudit recomputes the hashes of the tenant's chain, from the last archive to
+// the end, and reports the sequence of the first entry that was changed, deleted or
+// inserted. An empty log is valid, unless other tables refer to entries.
 //
-// The chain also has to hold the head that is expected, if one is given: who
-// writes the file can make a new chain that fits in itself, and only what is kept
-// elsewhere tells. It fails with ErrArchived where the expected entry is archived
+// The chain must also contain each expected head. Somebody who can write the file
+// can replace the whole chain by another consistent one; only a head that was stored
+// elsewhere reveals this. It fails with ErrArchived if the expected entry is archived
 // and is not the last one of an archive.
 //
-// It reads page by page, each in a [Store.ViewLong] of its own; what is appended
-// meanwhile is checked as well.
+// It reads each page in a [Store.ViewLong] of its own, and also checks entries that
+// are appended meanwhile.
 func VerifyAudit(ctx context.Context, s Store, tenant string, expected ...Head) (aureus.AuditVerification, error) {
 	c := chainCheck{tenant: tenant, expected: expected}
 	for ended := false; !ended; {
@@ -45,7 +44,7 @@ func VerifyAudit(ctx context.Context, s Store, tenant string, expected ...Head) 
 	return c.result, nil
 }
 
-// chainCheck is a verification under way.
+// chainCheck is the state of a verification between two pages.
 type chainCheck struct {
 	tenant   string
 	expected []Head
@@ -60,9 +59,10 @@ func (c *chainCheck) invalid(sequence int64) {
 	}
 }
 
-// page checks the next entries, and at the end whether it is the end.
+// page checks the next entries, and after the last one the end of the log. ended
+// reports whether that was done.
 func (c *chainCheck) page(log Audit) (ended bool, err error) {
-	if err := c.startBehindArchive(log); err != nil {
+	if err := c.skipArchived(log); err != nil {
 		return false, err
 	}
 	from, n := c.after, 0
@@ -73,7 +73,7 @@ func (c *chainCheck) page(log Audit) (ended bool, err error) {
 	}); err != nil {
 		return false, err
 	}
-	differs, err := log.Differing(c.tenant, from, c.after)
+	differs, err := log.FirstDifference(c.tenant, from, c.after)
 	if err != nil {
 		return false, err
 	}
@@ -103,9 +103,9 @@ func (c *chainCheck) entry(row AuditRow) {
 	c.after, c.previous = e.Sequence, e.Hash
 }
 
-// startBehindArchive goes on behind the last archive, where that has moved beyond
-// what was checked. What is archived and not yet deleted is not looked at.
-func (c *chainCheck) startBehindArchive(log Audit) error {
+// skipArchived continues after the last archive, if it ends later than the entries
+// checked so far. Entries that are archived and not yet deleted are not checked.
+func (c *chainCheck) skipArchived(log Audit) error {
 	archive, err := log.LastArchive(c.tenant)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -120,14 +120,14 @@ func (c *chainCheck) startBehindArchive(log Audit) error {
 		if head.Sequence > archive.Sequence || head.Sequence <= c.after {
 			continue
 		}
-		of, err := log.ArchiveAt(c.tenant, head.Sequence)
+		at, err := log.ArchiveAt(c.tenant, head.Sequence)
 		if errors.Is(err, ErrNotFound) {
 			return ErrArchived
 		}
 		if err != nil {
 			return err
 		}
-		if of.Hash != head.Hash {
+		if at.Hash != head.Hash {
 			c.invalid(head.Sequence)
 		}
 	}
@@ -136,8 +136,8 @@ func (c *chainCheck) startBehindArchive(log Audit) error {
 	return nil
 }
 
-// end holds the end of the log against its head, against the latest entry that
-// other tables know of, and against what is expected.
+// end compares the end of the log with its head, with the number of entries that
+// other tables refer to, and with the expected heads.
 func (c *chainCheck) end(log Audit) error {
 	head, err := log.Head(c.tenant)
 	if err != nil {
@@ -148,12 +148,12 @@ func (c *chainCheck) end(log Audit) error {
 	switch {
 	case last < head.Sequence:
 		c.invalid(last + 1)
-	case last > head.Sequence: // entries that the head does not know
+	case last > head.Sequence: // entries after the head
 		c.invalid(head.Sequence + 1)
 	case c.previous != head.Hash:
 		c.invalid(max(last, 1))
 	}
-	known, err := log.Witnessed(c.tenant)
+	known, err := log.MinLength(c.tenant)
 	if err != nil {
 		return err
 	}

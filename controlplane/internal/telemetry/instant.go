@@ -28,7 +28,7 @@ func instantOfText(text string) Instant {
 	return InstantOf(t)
 }
 
-// Compare is negative where i is before j, and positive where it is after it.
+// Compare is negative if i is before j, and positive if it is after it.
 func (i Instant) Compare(j Instant) int {
 	return cmp.Or(cmp.Compare(i.Sec, j.Sec), cmp.Compare(i.Nsec, j.Nsec))
 }
@@ -50,7 +50,7 @@ var (
 	Last  = Position{Instant: Instant{Sec: math.MaxInt64, Nsec: math.MaxInt64}, Seq: math.MaxInt64}
 )
 
-// Compare is negative where p is before q, and positive where it is after it.
+// Compare is negative if p is before q, and positive if it is after it.
 func (p Position) Compare(q Position) int {
 	return cmp.Or(p.Instant.Compare(q.Instant), cmp.Compare(p.Seq, q.Seq))
 }

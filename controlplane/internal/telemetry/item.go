@@ -234,7 +234,7 @@ func (f *facts) values(kind Kind) ([]any, error) {
 	return values, nil
 }
 
-// figures reads what summaries need of an event's data, and nil where they need
+// figures reads what summaries need of an event's data, and nil if they need
 // nothing.
 func figures(eventType string, data map[string]any) (success, duration, escalated any) {
 	switch eventType {

@@ -7,52 +7,51 @@ import (
 	"iter"
 )
 
-// Bounds of one page of an answer.
+// The limits of one page of a result.
 const (
-	DefaultLimit = 10_000   // where a query names none
+	DefaultLimit = 10_000   // items, if a query sets no limit
 	MaxLimit     = 100_000  // items
-	MaxPageBytes = 64 << 20 // of JSON text; a page holds at least one item
+	MaxPageBytes = 64 << 20 // bytes of JSON text; a page always holds at least one item
 )
 
-// Paging selects a page of an answer.
+// Paging selects a page of a result.
 type Paging struct {
-	// Limit is how many items the page holds at most: 0 is the default of the
-	// query, and more than MaxLimit is MaxLimit.
+	// Limit is how many items the page holds at most. 0 means the default of the
+	// query. A larger value than MaxLimit means MaxLimit.
 	Limit int
 	// Cursor is where the page begins: Page.Next of the page before, or empty for
-	// the beginning.
+	// the first page.
 	Cursor string
 }
 
-// Page is a part of an answer, in order. What arrives after the page was asked
-// for is not part of it.
+// Page is one page of a result. Items that arrive after the query are not part of it.
 type Page struct {
-	// Next is the cursor of the page after this one, and empty on the last.
+	// Next is the cursor of the next page. It is empty on the last page.
 	Next string
 
 	bodies func(ctx context.Context) iter.Seq2[string, error]
 }
 
-// NewPage is a page whose items bodies yields. It may be called repeatedly, and
-// begins anew each time.
+// NewPage returns a page whose items are those that bodies yields. bodies may be
+// called several times, and must yield all items each time.
 func NewPage(next string, bodies func(ctx context.Context) iter.Seq2[string, error]) *Page {
 	return &Page{Next: next, bodies: bodies}
 }
 
-// Bodies yields the JSON text of each item of the page. An error is yielded
-// once, as the last thing. Bodies may be ranged over again; it then begins anew.
+// Bodies yields the JSON text of each item of the page, in order. If it fails, it
+// yields the error and ends. Each call begins with the first item.
 func (p *Page) Bodies(ctx context.Context) iter.Seq2[string, error] { return p.bodies(ctx) }
 
-// FormatCursor writes a position as text that a client hands back.
+// FormatCursor encodes a position as a cursor for clients.
 func FormatCursor(p Position) string {
-	b := []byte{1} // the version of the form
+	b := []byte{1} // the version of the encoding
 	b = binary.AppendVarint(b, p.Sec)
 	b = binary.AppendVarint(b, p.Nsec)
 	b = binary.AppendVarint(b, p.Seq)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// ParseCursor reads what FormatCursor has written, or fails with ErrCursor.
+// ParseCursor decodes a cursor of FormatCursor, or fails with ErrCursor.
 func ParseCursor(text string) (p Position, err error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) == 0 || b[0] != 1 {

@@ -10,7 +10,7 @@ import (
 // Store keeps telemetry. It is safe for concurrent use. Every tenant sees its own
 // items only.
 //
-// A backend gives items back in the order of their times and, where these are equal,
+// A backend gives items back in the order of their times and, if these are equal,
 // of their arrival; an item without a readable time comes after all others, in the
 // order of arrival. Package telemetrytest tests it.
 type Store interface {
@@ -39,7 +39,7 @@ type Store interface {
 	// Tail is the events of the tenant that arrived behind the place after, in order
 	// of arrival, at most a portion of the backend's. An empty type or workflow
 	// selects all. Every event up to the place reached has been looked at, at most
-	// TailSteps: the next call begins there. Where reached is Latest, there is
+	// TailSteps: the next call begins there. If reached is Latest, there is
 	// nothing behind it.
 	Tail(ctx context.Context, tenant, eventType, workflow string, after int64) (list []Arrived, reached int64, err error)
 	// Identity is a text that this store alone has: places in another store are of
@@ -48,7 +48,7 @@ type Store interface {
 
 	// Stats says what the store holds and has refused.
 	Stats() Stats
-	// Ready is nil where the last write succeeded. While it did not, something small
+	// Ready is nil if the last write succeeded. While it did not, something small
 	// is written, at most once a second.
 	Ready(ctx context.Context) error
 	// Close refuses what comes from now on, commits what was accepted before and
@@ -57,7 +57,7 @@ type Store interface {
 }
 
 // TailSteps is how many places one call of [Store.Tail] goes through at most, so
-// that a call is bounded also where few of them are selected.
+// that a call is bounded also if few of them are selected.
 const TailSteps = 10_000
 
 // Arrived is an event and its place in the order of arrival.
@@ -92,7 +92,7 @@ const (
 
 // Options bounds a store. Zero fields mean the defaults.
 type Options struct {
-	// MaxRows bounds the items kept of each kind. Where there are more, the tenant
+	// MaxRows bounds the items kept of each kind. If there are more, the tenant
 	// that has most loses its oldest: with n tenants, each may keep an n-th part,
 	// whatever the others report.
 	MaxRows int64

@@ -15,7 +15,7 @@ type Checks struct {
 	All, Escalated    int64 // of everybody
 }
 
-// Fill writes what the checks say into the summary. Where the control plane has made
+// Fill writes what the checks say into the summary. If the control plane has made
 // some itself, what was reported says nothing of what was decided here.
 func (c Checks) Fill(summary *aureus.Summary) {
 	escalated, all := c.Escalated, c.All

@@ -82,8 +82,8 @@ func (t approvals) Get(tenant, id string) (storage.ApprovalRow, error) {
 	return found[0], nil
 }
 
-// Askable implements [storage.ApprovalRows].
-func (t approvals) Askable(tenant string, digest aureus.Digest, subject, policyVersion string) ([]storage.ApprovalRow, error) {
+// Joinable implements [storage.ApprovalRows].
+func (t approvals) Joinable(tenant string, digest aureus.Digest, subject, policyVersion string) ([]storage.ApprovalRow, error) {
 	return t.list(`tenant = ? AND digest = ? AND subject = ? AND live = 1 AND (policy_version = ? OR status = 'rejected')
 		ORDER BY status = 'rejected' DESC, seq`, tenant, digest[:], subject, policyVersion)
 }

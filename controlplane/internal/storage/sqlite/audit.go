@@ -41,8 +41,8 @@ func (t audit) Hash(tenant string, sequence int64) (hash string, err error) {
 	return hash, found(err)
 }
 
-// Tells implements [storage.AuditRows].
-func (t audit) Tells(tenant, kind string, decision aureus.DecisionID, approvalID string) (told bool, err error) {
+// HasEntry implements [storage.AuditRows].
+func (t audit) HasEntry(tenant, kind string, decision aureus.DecisionID, approvalID string) (told bool, err error) {
 	err = t.row(`SELECT EXISTS (SELECT 1 FROM audit WHERE tenant = ? AND decision_id = ? AND decision_id <> '' AND kind = ? AND approval_id = ?)`,
 		tenant, decision.String(), kind, approvalID).Scan(&told)
 	return told, err

@@ -19,7 +19,7 @@ func (t decisions) Get(tenant string, id aureus.DecisionID) (storage.Decision, e
 	return d, found(err)
 }
 
-// found says ErrNotFound where there was no row.
+// found says ErrNotFound if there was no row.
 func found(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return storage.ErrNotFound

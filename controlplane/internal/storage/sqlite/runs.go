@@ -99,8 +99,8 @@ func (t runs) Save(tenant, id, state string, ended bool, tasks map[string]string
 	return t.forgetRuns(tenant, id, storage.KeptRunsOfTenant, storage.KeptRunBytes)
 }
 
-// Take implements [storage.Runs].
-func (t runs) Take(tenant, id, keyID, caller string) error {
+// SetKey implements [storage.Runs].
+func (t runs) SetKey(tenant, id, keyID, caller string) error {
 	n, err := t.changed(`UPDATE runs SET key_id = ?, caller = ? WHERE tenant = ? AND run_id = ? AND ended = 0`, keyID, caller, tenant, id)
 	if err == nil && n == 0 {
 		err = storage.ErrNotFound

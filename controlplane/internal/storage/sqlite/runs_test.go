@@ -27,7 +27,7 @@ func schemaVersion(t *testing.T, file string, version int64) {
 	require.NoError(t, err)
 }
 
-// Runs that an older version has kept in one piece go on with what their tasks
+// Runs that an older version has kept in one piece continue with what their tasks
 // came to, to the digit.
 func TestMigrate_RunsOfAnOlderSchema_KeepTheirTasks(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")

@@ -101,7 +101,7 @@ func connectionOptions() url.Values {
 	}
 }
 
-// Ready implements [storage.Store]: it also fails where the file is not the one
+// Ready implements [storage.Store]: it also fails if the file is not the one
 // that was opened.
 func (db *DB) Ready(ctx context.Context) error {
 	if err := db.file.Files.Check(); err != nil {

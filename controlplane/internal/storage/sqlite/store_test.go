@@ -118,7 +118,7 @@ func TestWrite_LargeAndSmall_TakeTurns(t *testing.T) {
 	require.Len(t, db.takeJobs(), 1)
 }
 
-// Statements that are prepared for a commit go on after one of them has failed,
+// Statements that are prepared for a commit continue after one of them has failed,
 // and after a job was rolled back.
 func TestStatements_AfterAFailure_StayUsable(t *testing.T) {
 	db := openStore(t)
@@ -211,7 +211,7 @@ func TestMigrate_EmptyFile_HasTheWholeSchema(t *testing.T) {
 	_, err = db.sql.Exec("DELETE FROM goose_db_version WHERE version_id > 0")
 	require.NoError(t, err)
 	_, err = OpenBeside(t.Context(), file)
-	require.ErrorContains(t, err, "an older schema and a server has it open")
+	require.ErrorContains(t, err, "the schema is older than this program")
 	require.NoError(t, db.Close())
 }
 

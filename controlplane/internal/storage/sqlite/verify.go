@@ -1,7 +1,7 @@
 package sqlite
 
-// Differing implements [storage.AuditRows].
-func (t audit) Differing(tenant string, from, upTo int64) (first int64, err error) {
+// FirstDifference implements [storage.AuditRows].
+func (t audit) FirstDifference(tenant string, from, upTo int64) (first int64, err error) {
 	for _, query := range []string{
 		`SELECT coalesce(min(d.sequence), 0) FROM decisions d LEFT JOIN audit a ON a.tenant = d.tenant AND a.sequence = d.sequence
 			WHERE d.tenant = ? AND d.sequence > ? AND d.sequence <= ? AND (a.sequence IS NULL OR a.kind <> 'decision' OR a.decision_id <> d.decision_id
@@ -21,8 +21,8 @@ func (t audit) Differing(tenant string, from, upTo int64) (first int64, err erro
 	return first, nil
 }
 
-// Witnessed implements [storage.AuditRows].
-func (t audit) Witnessed(tenant string) (n int64, err error) {
+// MinLength implements [storage.AuditRows].
+func (t audit) MinLength(tenant string) (n int64, err error) {
 	err = t.row(`SELECT max(
 			(SELECT coalesce(max(sequence), 0) FROM decisions WHERE tenant = ?1),
 			(SELECT coalesce(max(sequence), 0) FROM outcomes WHERE tenant = ?1),

@@ -114,7 +114,7 @@ func TestVerify_TheLastEntryRewrittenWithTheHead_IsFound(t *testing.T) {
 	}
 }
 
-// A chain made anew, in which every table agrees, is found by the head that was
+// A chain made again, in which every table agrees, is found by the head that was
 // kept elsewhere, and by nothing else.
 func TestVerify_AChainMadeAnew_IsFoundByTheHeadKeptElsewhere(t *testing.T) {
 	db := aLog(t, 5)

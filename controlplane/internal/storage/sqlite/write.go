@@ -23,7 +23,7 @@ type transaction struct {
 	ctx context.Context //nolint:containedctx // as database/sql's own Tx: it bounds the transaction and nothing else
 	tx  *sql.Tx
 
-	statements statements // of the commit; nil where it only reads
+	statements statements // of the commit; nil if it only reads
 }
 
 type job struct {
@@ -86,7 +86,7 @@ func (db *DB) takeJobs() (jobs []*job) {
 }
 
 // commit runs the jobs in one transaction. A job that fails is rolled back
-// alone, and the others go on; a failure of the store fails them all, since
+// alone, and the others continue; a failure of the store fails them all, since
 // SQLite may then have rolled back everything by itself.
 func (db *DB) commit(jobs []*job) {
 	before := db.condition.Failed()
@@ -103,7 +103,7 @@ func (db *DB) commit(jobs []*job) {
 }
 
 // runAll runs the jobs, and for probing also the smallest write, so that a
-// commit says something even where no job has changed anything.
+// commit says something even if no job has changed anything.
 func (db *DB) runAll(jobs []*job, probing bool) error {
 	// A transaction under way is never interrupted by one caller's impatience:
 	// it holds the changes of others.
@@ -130,7 +130,7 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 	if err := tx.Commit(); err != nil {
 		return unavailable(err)
 	}
-	// What is committed stands, whether or not the log can begin anew: the next
+	// What is committed stands, whether or not the log can begin again: the next
 	// commit tries again.
 	_ = db.log.After(ctx, db.file.Path, db.writer, strconv.Itoa(busyMillis))
 	if db.options.OnAudit != nil {
@@ -141,7 +141,7 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 	return nil
 }
 
-// begin begins a write on the connection for them, or on another one where that
+// begin begins a write on the connection for them, or on another one if that
 // one has been given up.
 func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
 	tx, err := db.writer.BeginTx(ctx, nil)

@@ -39,7 +39,7 @@ func verifyOfALongLogReadsPageByPage(t *testing.T, open Open) {
 	}
 }
 
-// Only what is archived can be deleted; the chain goes on from the signed end.
+// Only what is archived can be deleted; the chain continues from the signed end.
 func archiveIsWhatMayBeDeleted(t *testing.T, open Open) {
 	db := aLog(t, open, 5)
 	whole, err := storage.VerifyAudit(t.Context(), db, "default")
@@ -112,7 +112,7 @@ func pruneDeletesWhatIsNoLongerKept(t *testing.T, open Open) {
 	require.True(t, v.Valid, "the log still has them")
 }
 
-// A page of large entries ends before its limit, and the next one goes on behind
+// A page of large entries ends before its limit, and the next one continues behind
 // it, so that every entry is read once.
 func auditPageLargeEntriesEndsAtTheBytesOfAPage(t *testing.T, open Open) {
 	const n = 20

@@ -103,8 +103,8 @@ func runsSaveAndTakeOnlyTheTenantsOwn(t *testing.T, open Open) {
 	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error {
 		return tx.Runs().Save("other", "r", "{}", true, map[string]string{"x": "{}"})
 	}), storage.ErrNotFound)
-	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Take("other", "r", "k", "{}") }), storage.ErrNotFound)
-	write(t, db, func(tx storage.Tx) error { return tx.Runs().Take("t", "r", "k2", `{"key_id":"k2"}`) })
+	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().SetKey("other", "r", "k", "{}") }), storage.ErrNotFound)
+	write(t, db, func(tx storage.Tx) error { return tx.Runs().SetKey("t", "r", "k2", `{"key_id":"k2"}`) })
 	run := readRun(t, db, "t", "r")
 	require.Equal(t, "k2", run.KeyID)
 	require.Equal(t, "a", run.Subject, "it stays its subject's")
@@ -112,7 +112,7 @@ func runsSaveAndTakeOnlyTheTenantsOwn(t *testing.T, open Open) {
 	require.False(t, run.Ended)
 	require.Empty(t, run.Tasks)
 	endRun(t, db, "t", "r")
-	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Take("t", "r", "k3", "{}") }), storage.ErrNotFound)
+	require.ErrorIs(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().SetKey("t", "r", "k3", "{}") }), storage.ErrNotFound)
 	require.Equal(t, "k2", readRun(t, db, "t", "r").KeyID)
 }
 

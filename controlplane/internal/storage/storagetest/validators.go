@@ -71,7 +71,7 @@ func validatorsVersionsAndScopes(t *testing.T, open Open) {
 	}))
 }
 
-// Lists go on behind the last one that was given, and end at their limit or the
+// Lists continue behind the last one that was given, and end at their limit or the
 // bytes of a page.
 func validatorsPages(t *testing.T, open Open) {
 	db := open(t, storage.Options{})

@@ -41,7 +41,7 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 	case err := <-r.done:
 		return err
 	case <-ctx.Done():
-		r.claimed.CompareAndSwap(false, true) // where this wins, the writer passes it over
+		r.claimed.CompareAndSwap(false, true) // if this wins, the writer passes it over
 		return ctx.Err()
 	}
 }

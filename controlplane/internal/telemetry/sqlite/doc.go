@@ -11,5 +11,5 @@
 // commits (those since the last checkpoint); the file stays consistent.
 //
 // Rows are read in small portions and no portion outlives its reading: a read
-// transaction would keep the write-ahead log from being begun anew.
+// transaction would keep the write-ahead log from being begun again.
 package sqlite

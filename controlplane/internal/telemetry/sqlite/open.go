@@ -25,7 +25,7 @@ const busyTimeout = "5000"
 var schema embed.FS
 
 // Open opens the store in the file at path, and makes the file, readable and
-// writable by its owner only, where there is none. A lock beside it (path with
+// writable by its owner only, if there is none. A lock beside it (path with
 // .lock) keeps every other Open out until [Store.Close], or the end of the
 // process: ErrLocked. The context bounds the opening, not the store.
 func Open(ctx context.Context, path string, options telemetry.Options) (_ *Store, err error) {

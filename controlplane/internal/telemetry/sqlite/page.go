@@ -9,40 +9,39 @@ import (
 )
 
 const (
-	// portionRows and portionBytes bound what is read, and held in memory, at a
-	// time.
+	// portionRows and portionBytes limit what is read at once and held in memory.
 	portionRows  = 256
 	portionBytes = 1 << 20
 )
 
-// page is what is read of a page, and where the rest is.
+// page is a page whose first portion has been read.
 type page struct {
 	next      string
-	selection selection
-	portion   []row // the first, already read
-	ended     bool  // there is no other portion
+	selection selection // selects the rows of the whole page
+	portion   []row     // the first portion
+	ended     bool      // whether the first portion is the whole page
 }
 
-// row is what a page gives out, and where it stands.
+// row is a row of a page and its position.
 type row struct {
 	telemetry.Position
 	body string
 }
 
-// selection is a query that is made: which rows of a table, and between which
+// selection describes the rows that a query selects: a condition, and a range of
 // positions.
 type selection struct {
 	store       *Store
 	tenant      string
 	from        string // table, index and conditions
 	args        []any
-	after, upTo telemetry.Position // upTo is part of it
-	latest      int64              // the last arrival that counts
-	cacheable   bool               // the text of from is one of a few
+	after, upTo telemetry.Position // the range; it includes upTo, but not after
+	latest      int64              // rows that arrived later are ignored
+	cacheable   bool               // whether from is one of a few texts, so that a prepared statement can be kept
 }
 
-// page reads the first portion and, where that is not all, finds the end of the
-// page, so that Next is known before the first row is given out.
+// page reads the first portion of a page. If there are more portions, it also finds
+// the end of the page, because Next must be known before the first row is sent.
 func (q *selection) page(ctx context.Context, paging telemetry.Paging, fallback int) (*telemetry.Page, error) {
 	p, err := q.read(ctx, paging, fallback)
 	if err != nil {
@@ -110,17 +109,17 @@ func (p *page) bodies(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// portion reads the next rows, no more than most and within the bounds of a
-// portion, but at least one. ended says that there are no more.
-func (q *selection) portion(ctx context.Context, most int) (portion []row, ended bool, err error) {
-	most = min(most, portionRows)
+// portion reads the next rows, at most limit and within the limits of a portion, but
+// at least one. ended reports whether no rows are left.
+func (q *selection) portion(ctx context.Context, limit int) (portion []row, ended bool, err error) {
+	limit = min(limit, portionRows)
 	size := 0
-	ended, err = walk(ctx, q, "body", most, func(at telemetry.Position, body string) bool {
+	ended, err = walk(ctx, q, "body", limit, func(at telemetry.Position, body string) bool {
 		portion = append(portion, row{at, body})
 		size += len(body)
 		return size < portionBytes
 	})
-	return portion, ended && len(portion) < most, err
+	return portion, ended && len(portion) < limit, err
 }
 
 // end finds the last row of a page of at most limit rows and MaxPageBytes, and
@@ -140,7 +139,8 @@ func (q *selection) end(ctx context.Context, limit int) (end telemetry.Position,
 	return end, more, err
 }
 
-// selectFrom selects rows; the first of args is the tenant.
+// selectFrom returns a selection of rows of the kind. The first of args is the
+// tenant.
 func (s *Store) selectFrom(kind telemetry.Kind, index, conditions string, args ...any) *selection {
 	tenant, _ := args[0].(string)
 	return &selection{

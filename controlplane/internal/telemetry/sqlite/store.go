@@ -76,7 +76,7 @@ func (s *Store) start(ctx context.Context) error {
 }
 
 // Ready reports whether the store takes writes: whether its file is still the one
-// that was opened, and whether the last write succeeded. Where it did not,
+// that was opened, and whether the last write succeeded. If it did not,
 // something small is written once a second at the most, so that the answer is
 // true again when the disk is.
 func (s *Store) Ready(ctx context.Context) error {

@@ -127,7 +127,7 @@ func (s *Store) saveShares(ctx context.Context, tx *sql.Tx, kind telemetry.Kind)
 	return nil
 }
 
-// leastTurn is how many rows a tenant loses at a time where that many have to
+// leastTurn is how many rows a tenant loses at a time if that many have to
 // go, so that tenants of the same size do not lose one each in turn.
 const leastTurn = 100
 

@@ -11,15 +11,15 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// walk visits the rows of the selection in order, at most most, each with one
-// column, until visit says false. ended says that it came to the end of the
-// selection, or to most.
+// walk calls visit, in order, for at most limit rows of the selection, with the value
+// of one column, until visit returns false. ended reports whether it reached the end
+// of the selection or the limit.
 //
-// It asks for the rest of the instant that the selection begins in, and then
-// for all later instants: with the three of time and arrival in one comparison,
-// SQLite would read all rows of that instant again for each portion, and there
-// may be many without a time.
-func walk[T string | int64](ctx context.Context, q *selection, column string, most int, visit func(telemetry.Position, T) bool) (ended bool, err error) {
+// It uses two queries: one for the remaining rows with the time at which the selection
+// begins, and one for all later times. With a single comparison of seconds,
+// nanoseconds and seq, SQLite would read all rows of the first time again for each
+// portion, and very many rows may have no readable time.
+func walk[T string | int64](ctx context.Context, q *selection, column string, limit int, visit func(telemetry.Position, T) bool) (ended bool, err error) {
 	ctx, leave, err := q.store.options.LetIn(ctx, q.tenant)
 	if err != nil {
 		return false, err
@@ -27,7 +27,7 @@ func walk[T string | int64](ctx context.Context, q *selection, column string, mo
 	defer leave()
 	choose := "SELECT sec, nsec, seq, " + column + " FROM " + q.from
 	args := slices.Clip(q.args)
-	left, ended := most, true
+	left, ended := limit, true
 	step := func(query string, args ...any) error {
 		rows, err := q.store.query(ctx, query, q.cacheable, args...)
 		if err != nil {
@@ -55,7 +55,7 @@ func walk[T string | int64](ctx context.Context, q *selection, column string, mo
 	from := q.after.Instant
 	if q.after.Seq > 0 {
 		err = step(choose+sameInstant, append(args, from.Sec, from.Nsec, q.after.Seq, q.latest, left)...)
-		from.Nsec++ // what is later by the least there is, or more
+		from.Nsec++ // the next possible time
 	}
 	if err == nil && left > 0 {
 		err = step(choose+laterInstants, append(args, from.Sec, from.Nsec, q.upTo.Sec, q.upTo.Nsec, q.latest, left)...)
@@ -63,7 +63,8 @@ func walk[T string | int64](ctx context.Context, q *selection, column string, mo
 	return ended, readError(ctx, err)
 }
 
-// readError is storeError for a read, which its context may have interrupted.
+// readError is like storeError, for a read. If the context has ended, the error is its
+// cause.
 func readError(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("telemetry: read: %w", context.Cause(ctx))
@@ -76,14 +77,14 @@ const (
 	laterInstants = " AND (sec, nsec) >= (?, ?) AND (sec, nsec) <= (?, ?) AND seq <= ? ORDER BY sec, nsec, seq LIMIT ?"
 )
 
-// statements are the prepared queries, by their text. There are only as many as
-// the package has forms of queries.
+// statements holds the prepared queries by their text. The number of different texts
+// is small and fixed.
 type statements struct {
 	mu       sync.Mutex
 	prepared map[string]*sql.Stmt
 }
 
-// query runs a query, prepared if its text is one of a few.
+// query runs a query. If it is cacheable, it is prepared once.
 func (s *Store) query(ctx context.Context, query string, cacheable bool, args ...any) (*sql.Rows, error) {
 	if s.closed.Load() {
 		return nil, telemetry.ErrClosed
@@ -104,7 +105,8 @@ func (s *Store) query(ctx context.Context, query string, cacheable bool, args ..
 	return stmt.QueryContext(ctx, args...)
 }
 
-// keep remembers the statement, unless another call was faster.
+// keep stores the statement and returns it, or the one that another call has stored
+// meanwhile.
 func (s *statements) keep(query string, stmt *sql.Stmt) *sql.Stmt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +125,7 @@ func (s *statements) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, stmt := range s.prepared {
-		_ = stmt.Close() // the connections go next
+		_ = stmt.Close() // the connections are closed next
 	}
 	s.prepared = nil
 }
