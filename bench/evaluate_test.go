@@ -12,10 +12,10 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// BenchmarkEvaluatePolicy compares EvaluatePolicy over the loopback with a
-// plain POST of the same body by net/http, both with a key and a timeout. An op
-// is one call of each. cpu-ratio is the processor time of the first divided by
-// that of the second, both including the server's part.
+// BenchmarkEvaluatePolicy compares EvaluatePolicy over the loopback interface with a
+// plain POST of the same body by net/http, both with a key and a timeout. An op is one
+// call of each. cpu-ratio is the processor time of EvaluatePolicy divided by that of the
+// plain POST; both include the processor time of the server.
 func BenchmarkEvaluatePolicy(b *testing.B) {
 	const path = "/api/v1/policy/evaluate"
 	answer := []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false,"decision_id":"dec_00000000000000000000000001","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1","claimed":true}`)

@@ -26,8 +26,7 @@ import (
 // batchSize is the default batch size of the SDK's batch processor.
 const batchSize = 512
 
-// BenchmarkSpanExport exports a batch of 512 spans to a server on the loopback
-// that discards them.
+// BenchmarkSpanExport exports a batch of 512 spans to a local server that discards them.
 func BenchmarkSpanExport(b *testing.B) {
 	spans := serverSpans(b, batchSize)
 	server := discardingServer(fmt.Sprintf(`{"accepted":%d,"rejected":[]}`, batchSize))
@@ -60,10 +59,9 @@ func BenchmarkSpanExport(b *testing.B) {
 	}
 }
 
-// BenchmarkMetricExport exports the metrics of a service with ten routes, a
-// counter and a histogram of 15 buckets for each, and 200 counters alone. A
-// point is one value of Aureus: a histogram has 19 points, while OTLP sends it
-// as one.
+// BenchmarkMetricExport exports the metrics of a service with ten routes, each with a
+// counter and a histogram of 15 buckets, and in a second case 200 counters. A point is
+// one value in Aureus: a histogram has 19 points, but OTLP sends it as one.
 func BenchmarkMetricExport(b *testing.B) {
 	benchmarkMetrics(b, "histograms", serverMetrics(b, 10, true), 10*(1+15+4))
 	benchmarkMetrics(b, "counters", serverMetrics(b, 200, false), 200)
@@ -107,8 +105,8 @@ func measure(b *testing.B, items float64, item string, export func() error) {
 	}
 }
 
-// discardingServer responds to every request with the text, or with an empty
-// body to requests of OTLP, for which that means success.
+// discardingServer responds to every request with the text. To OTLP requests it responds
+// with an empty body, which means success there.
 func discardingServer(response string) *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {

@@ -51,10 +51,9 @@ func withExecutor(executor failsafe.Executor[int], work func() (int, error)) fun
 	}
 }
 
-// BenchmarkRetryHTTP posts a policy request to a transport in memory, and
-// measures each client against itself without retries: the other libraries
-// against a plain http.Client, aureus against a client without retries and
-// breaker.
+// BenchmarkRetryHTTP posts a policy request to a transport in memory. It compares each
+// client with a client without retries: the other libraries with a plain http.Client,
+// and aureus with an aureus client without retries and breaker.
 func BenchmarkRetryHTTP(b *testing.B) {
 	bare := posting(&http.Client{Transport: inMemory{}})
 	measureOverhead(b, "bare http.Client", bare, bare) // shows the accuracy of the measurement
@@ -101,7 +100,7 @@ var (
 	allowed  = []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false}`)
 )
 
-// asking lets the client ask, and read the answer.
+// asking returns a function that evaluates a request with the client.
 func asking(client *aureus.Client) func() error {
 	return func() error {
 		_, err := client.EvaluatePolicy(context.Background(), asked)
@@ -109,7 +108,8 @@ func asking(client *aureus.Client) func() error {
 	}
 }
 
-// posting lets a plain client send the same, and read the bytes of the answer.
+// posting returns a function that posts the same request with a plain client and reads
+// the response body.
 func posting(client *http.Client) func() error {
 	return func() error {
 		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, endpoint, bytes.NewReader(question))
@@ -133,7 +133,7 @@ func take(response *http.Response) error {
 	return err
 }
 
-// inMemory is a transport that takes every request and allows it.
+// inMemory is a transport that responds to every request with an allow.
 type inMemory struct{}
 
 func (inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -151,9 +151,9 @@ func (inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// measureOverhead runs both by turns, so that what else the machine does falls on both, and
-// reports the median time and the allocations of a call of with, and what of
-// them is over those of bare. An op is one call of each.
+// measureOverhead runs both functions alternately, so that other load on the machine
+// affects both equally. It reports the median time and the allocations of a call of with,
+// and how much of them exceeds a call of bare. An op is one call of each.
 func measureOverhead(b *testing.B, name string, bare, with func() error) {
 	b.Helper()
 	const turn = 16

@@ -154,7 +154,7 @@ func TestReport_Invalid_IsRefused(t *testing.T) {
 		"null":                                          {"spans", `null`, 422, wire.CodeValidation, `must be an object`},
 		"no body":                                       {"spans", ``, 400, wire.CodeMalformed, `empty`},
 		"no JSON":                                       {"spans", `{"id":hunter2}`, 400, wire.CodeMalformed, `"line":1`},
-		"a name that stands twice":                      {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, wire.CodeMalformed, `stands twice`},
+		"a name that occurs twice":                      {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, wire.CodeMalformed, `occurs twice`},
 		"an item that is too large":                     {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", telemetry.MaxItem) + `"}}`, 413, wire.CodeTooLarge, `1048576`},
 		"a body that is too large":                      {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", DefaultMaxBody) + `"}}`, 413, wire.CodeTooLarge, `bytes`},
 	} {
@@ -198,7 +198,7 @@ func TestBatch_ValidAndInvalidItems_AreAcceptedAndRejected(t *testing.T) {
 	require.Contains(t, reasons[3], "must be an object, not null")
 	require.Equal(t, "/value: must be a number, not a string", reasons[4])
 	require.NotEmpty(t, reasons[5])
-	require.Contains(t, reasons[6], "stands twice")
+	require.Contains(t, reasons[6], "occurs twice")
 	require.JSONEq(t, `[{"name":"m","value":1,"timestamp":"2026-01-01"},{"name":"m","value":2,"timestamp":"2026-01-01"}]`, b.get("metrics"))
 	require.EqualValues(t, 2, b.count(telemetry.Metrics, "accepted"))
 	require.EqualValues(t, 6, b.count(telemetry.Metrics, "refused"))

@@ -14,7 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// randomResult is a random result of a validator, with valid and invalid values.
+// randomResult returns a random result of a validator, with valid and invalid values.
 func randomResult(r *rand.Rand) aureus.ValidationResult {
 	result := aureus.ValidationResult{Valid: r.IntN(4) > 0}
 	confidences := []*float64{nil, new(0.0), new(0.3), new(0.7), new(1.0), new(1.5), new(-0.1), new(math.NaN())}
@@ -98,8 +98,8 @@ func TestValidate_RandomGates_FollowTheAlgorithm(t *testing.T) {
 		}
 		require.Equal(t, status, result.CRVStatus)
 		text, err := strictjson.Marshal(result)
-		require.NoError(t, err, "it has a JSON form")
+		require.NoError(t, err, "the result can be encoded as JSON")
 		var back aureus.GateResult
-		require.NoError(t, strictjson.Unmarshal(text, &back), "it can be read back as a GateResult")
+		require.NoError(t, strictjson.Unmarshal(text, &back), "the JSON can be decoded as a GateResult")
 	}
 }

@@ -17,7 +17,7 @@ var (
 	// every failure is a TOOL_ERROR, for example because a validator panicked, the
 	// context ended or the gate has no validators. No fault was found in the change
 	// itself, so a service responds with 503 rather than 422.
-	ErrUndecided = errors.New("it could not be decided")
+	ErrUndecided = errors.New("the change could not be judged")
 )
 
 // Blocked is the error for a change that was refused. It matches [ErrBlocked], and

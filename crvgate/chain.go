@@ -7,11 +7,12 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Gates is a sequence of gates, made by [Chain]. It is immutable and safe for concurrent
-// use. The zero value, a nil *Gates and one without gates refuse every change.
+// Gates is a sequence of gates, created by [Chain]. It is immutable and safe for
+// concurrent use. The zero value, a nil *Gates and a sequence without gates refuse every
+// change.
 type Gates[T any] struct{ gates []*Gate[T] }
 
-// Chain makes a sequence of gates. A change is admitted if every gate admits it. The
+// Chain returns a sequence of gates. A change is admitted if every gate admits it. The
 // gates run in order, and none runs after the first that blocks. A warning does not
 // block. A nil gate blocks.
 func Chain[T any](gates ...*Gate[T]) *Gates[T] {

@@ -31,8 +31,8 @@ type Validator[T any] func(ctx context.Context, change Change[T]) aureus.Validat
 // because a caller could have changed it.
 var certain = 1.0
 
-// Pass is the result for a change that may be made: valid, with confidence 1. For less
-// confidence, set a pointer of your own:
+// Pass returns the result for a change that may be made: valid, with confidence 1. For
+// a lower confidence, set a new pointer:
 //
 //	result := crvgate.Pass()
 //	result.Confidence = new(0.7)
@@ -40,10 +40,10 @@ func Pass() aureus.ValidationResult {
 	return aureus.ValidationResult{Valid: true, Confidence: &certain}
 }
 
-// Fail is the result for a change that must not be made: with the code, a reason for
-// people, the standard remediation of the code, and confidence 1. The reason and the
-// metadata of a result appear in errors, reports and telemetry, so they must not hold
-// secrets.
+// Fail returns the result for a change that must not be made: with the code, a reason
+// for people, the standard remediation of the code, and confidence 1. The reason and
+// the metadata of a result appear in errors, reports and telemetry, so they must not
+// contain secrets.
 func Fail(code aureus.FailureTaxonomy, reason string) aureus.ValidationResult {
 	return aureus.ValidationResult{
 		Reason: reason, Confidence: &certain, FailureCode: code, Remediation: code.Remediation(),

@@ -65,11 +65,11 @@ func ExampleWrapValue() {
 	// Output: receipt for acme <nil>
 }
 
-// The error has the results of all validators. ErrUndecided tells that only tools
-// failed.
+// The error has the results of all validators. It matches ErrUndecided if every failure
+// is a TOOL_ERROR.
 func ExampleBlocked() {
 	broken := func(context.Context, crvgate.Change[Payment]) aureus.ValidationResult {
-		panic("the rates are not there")
+		panic("the rates are not available")
 	}
 	err := crvgate.New("payments", withinLimit, broken, knownPayee).Check(context.Background(), crvgate.Change[Payment]{})
 
@@ -110,7 +110,7 @@ func ExampleGate_With() {
 
 // A gate that does not block admits the change and reports what failed.
 func ExampleGate_NonBlocking() {
-	gate := crvgate.New("payments", withinLimit).NonBlocking().Recover(aureus.Escalate{Reason: "large payments are looked at"}).
+	gate := crvgate.New("payments", withinLimit).NonBlocking().Recover(aureus.Escalate{Reason: "a person checks large payments"}).
 		Observe(func(_ context.Context, report crvgate.Report) {
 			fmt.Println(report.Result.CRVStatus, report.Result.FailureCode, report.Result.RecoveryStrategy["type"])
 		})

@@ -43,7 +43,7 @@ var refused = []struct {
 	{name: "the zero gate, made non-blocking", gate: (&crvgate.Gate[int]{}).NonBlocking(), undecided: true, code: aureus.ToolError},
 	{name: "a nil gate, made non-blocking", gate: (*crvgate.Gate[int])(nil).NonBlocking(), undecided: true, code: aureus.ToolError},
 	{name: "no validators", gate: crvgate.New[int]("g"), undecided: true, code: aureus.ToolError},
-	{name: "no validators, observed and with everything else", gate: crvgate.New[int]("g").With().Observe(ignore).RequireConfidence(0).Recover(aureus.Ignore{}), undecided: true, code: aureus.ToolError},
+	{name: "no validators, with all options", gate: crvgate.New[int]("g").With().Observe(ignore).RequireConfidence(0).Recover(aureus.Ignore{}), undecided: true, code: aureus.ToolError},
 	{name: "no validators, non-blocking", gate: crvgate.New[int]("g").NonBlocking(), undecided: true, code: aureus.ToolError},
 
 	{name: "a nil chain", gate: (*crvgate.Gates[int])(nil), undecided: true, code: aureus.ToolError},
@@ -136,28 +136,28 @@ func TestCheck_FailClosedCases_AreRefused(t *testing.T) {
 	}
 }
 
-// TestCheck_AdmittedCases_ReturnNil shows that the rows above are refused for the
-// reason that they state.
+// TestCheck_AdmittedCases_ReturnNil shows that similar gates without the fault admit the
+// change, so the rows above are refused because of their fault.
 func TestCheck_AdmittedCases_ReturnNil(t *testing.T) {
 	for name, gate := range map[string]crvgate.Checker[int]{
-		"all pass":                            crvgate.New("g", pass, sure(1)),
-		"more validators than fit the stack":  crvgate.New("g", slices.Repeat([]crvgate.Validator[int]{pass}, 6)...),
-		"only rules":                          crvgate.New[int]("g").With(validators.NotNull()),
-		"confidence just reached":             crvgate.New("g", sure(0.8)).RequireConfidence(0.8),
-		"confidence 1 of Pass":                crvgate.New("g", pass).RequireConfidence(1),
-		"no confidence and none required":     crvgate.New("g", saying(aureus.ValidationResult{Valid: true})),
-		"a threshold of 0 is none":            crvgate.New("g", sure(0.01), sure(math.NaN())).RequireConfidence(0),
-		"a warning of a non-blocking gate":    crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).NonBlocking(),
-		"a panic in a non-blocking gate":      crvgate.New("g", func(context.Context, crvgate.Change[int]) aureus.ValidationResult { panic("boom") }).NonBlocking(),
-		"low confidence in one":               crvgate.New("g", sure(0.1)).RequireConfidence(1).NonBlocking(),
-		"a panicking observer":                crvgate.New("g", pass).Observe(func(context.Context, crvgate.Report) { panic("boom") }),
-		"a chain":                             crvgate.Chain(crvgate.New("g", pass), crvgate.New("h", pass)),
-		"a chain with a warning":              crvgate.Chain(crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).NonBlocking(), crvgate.New("h", pass)),
-		"a previous state that was not found": crvgate.New("g", pass).Previous(func(context.Context, int) (int, bool, error) { return 0, false, nil }),
+		"all pass":                              crvgate.New("g", pass, sure(1)),
+		"more validators than inlineResults":    crvgate.New("g", slices.Repeat([]crvgate.Validator[int]{pass}, 6)...),
+		"only rules":                            crvgate.New[int]("g").With(validators.NotNull()),
+		"confidence at the threshold":           crvgate.New("g", sure(0.8)).RequireConfidence(0.8),
+		"confidence 1 of Pass":                  crvgate.New("g", pass).RequireConfidence(1),
+		"no confidence and none required":       crvgate.New("g", saying(aureus.ValidationResult{Valid: true})),
+		"a threshold of 0":                      crvgate.New("g", sure(0.01), sure(math.NaN())).RequireConfidence(0),
+		"a warning of a non-blocking gate":      crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).NonBlocking(),
+		"a panic in a non-blocking gate":        crvgate.New("g", func(context.Context, crvgate.Change[int]) aureus.ValidationResult { panic("boom") }).NonBlocking(),
+		"low confidence in a non-blocking gate": crvgate.New("g", sure(0.1)).RequireConfidence(1).NonBlocking(),
+		"a panicking observer":                  crvgate.New("g", pass).Observe(func(context.Context, crvgate.Report) { panic("boom") }),
+		"a chain":                               crvgate.Chain(crvgate.New("g", pass), crvgate.New("h", pass)),
+		"a chain with a warning":                crvgate.Chain(crvgate.New("g", saying(crvgate.Fail(aureus.Conflict, ""))).NonBlocking(), crvgate.New("h", pass)),
+		"a previous state that was not found":   crvgate.New("g", pass).Previous(func(context.Context, int) (int, bool, error) { return 0, false, nil }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			applied := 0
-			boom := errors.New("of the function itself")
+			boom := errors.New("the error of the function")
 			apply := crvgate.Wrap(gate, func(_ context.Context, n int) error { applied = n; return boom })
 			require.Equal(t, boom, apply(t.Context(), 123), "the error of the function is returned unchanged")
 			require.Equal(t, 123, applied)
@@ -173,7 +173,7 @@ func TestValidate_ContextEndsWhileJudging_IsToolError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			reason := errors.New("the caller hung up")
+			reason := errors.New("the caller disconnected")
 			var validators []crvgate.Validator[int]
 			ran := 0
 			for i := range 3 {
@@ -191,7 +191,7 @@ func TestValidate_ContextEndsWhileJudging_IsToolError(t *testing.T) {
 			require.ErrorIs(t, err, reason)
 			require.Equal(t, endAt+1, ran)
 			blocked, _ := errors.AsType[*crvgate.Blocked](err)
-			require.Len(t, blocked.Result.ValidationResults, ran+1, "the results so far are kept, and the last one says what stopped the gate")
+			require.Len(t, blocked.Result.ValidationResults, ran+1, "earlier results are kept, and the last result says why the gate stopped")
 			for _, result := range blocked.Result.ValidationResults[:ran] {
 				require.True(t, result.Valid)
 			}
@@ -236,8 +236,8 @@ func TestConstructors_InvalidArguments_Panic(t *testing.T) {
 		"a negative threshold":     func() { crvgate.New("g", pass).RequireConfidence(-0.1) },
 		"a threshold that is NaN":  func() { crvgate.New("g", pass).RequireConfidence(math.NaN()) },
 		"no observer":              func() { crvgate.New("g", pass).Observe(nil) },
-		"nothing to load with":     func() { crvgate.New("g", pass).Previous(nil) },
-		"nothing to describe with": func() { crvgate.New("g", pass).Describe(nil) },
+		"no function Previous":     func() { crvgate.New("g", pass).Previous(nil) },
+		"no function Describe":     func() { crvgate.New("g", pass).Describe(nil) },
 	} {
 		t.Run(name, func(t *testing.T) { require.Panics(t, mistake) })
 	}

@@ -29,22 +29,22 @@ type Gate[T any] struct {
 type settings struct {
 	name           string
 	nonBlocking    bool
-	required       float64 // 0 is no threshold
+	required       float64 // 0 means no threshold
 	recovery       map[string]any
 	observers      []func(ctx context.Context, report Report)
 	detectMutation bool
 }
 
-// New makes a gate. The name appears in results, errors and telemetry. The type of the
+// New returns a gate. The name appears in results, errors and telemetry. The type of the
 // change is inferred from the validators.
 func New[T any](name string, validators ...Validator[T]) *Gate[T] {
 	return &Gate[T]{settings: settings{name: name}, validators: slices.Clone(validators)}
 }
 
-// Name is the name that was given to [New].
+// Name returns the name that was given to [New].
 func (g *Gate[T]) Name() string { return g.settingsOf().name }
 
-// copy returns a copy to change. The copy of a nil gate is an empty gate.
+// copy returns a copy for modification. The copy of a nil gate is an empty gate.
 func (g *Gate[T]) copy() *Gate[T] {
 	if g == nil {
 		return &Gate[T]{}
@@ -53,7 +53,7 @@ func (g *Gate[T]) copy() *Gate[T] {
 	return &c
 }
 
-// With adds validators that see the change as free-form JSON, such as those of packages
+// With adds validators that receive the change as free-form JSON, such as those of packages
 // validators and registry: Data and Previous are nil, bool, string, [json.Number],
 // []any or map[string]any. These validators run after the others. Data and Previous are
 // converted once for all of them, so a validator that modifies the converted form does
@@ -74,9 +74,9 @@ func (g *Gate[T]) NonBlocking() *Gate[T] {
 	return c
 }
 
-// RequireConfidence sets the confidence, from 0 to 1, that every valid result must have
-// at least. 0 is no threshold. With a threshold above 0, a result without a confidence,
-// or with one that is not a number from 0 to 1, does not reach it. If that is the only
+// RequireConfidence sets the minimum confidence, from 0 to 1, of every valid result. 0
+// means no minimum. If the minimum is above 0, a result without a confidence, or with a
+// confidence that is not a number from 0 to 1, does not reach it. If that is the only
 // fault, the code of the gate is LOW_CONFIDENCE. RequireConfidence panics if the
 // threshold is not a number from 0 to 1.
 func (g *Gate[T]) RequireConfidence(threshold float64) *Gate[T] {
@@ -88,9 +88,9 @@ func (g *Gate[T]) RequireConfidence(threshold float64) *Gate[T] {
 	return c
 }
 
-// Recover sets the recovery strategy that the result of a failure or a warning names.
-// The result of a pass names none. nil removes the strategy. The gate does not act on
-// the strategy: the caller does.
+// Recover sets the recovery strategy in the result of a failure or a warning. The result
+// of a pass has none. nil removes the strategy. The gate only returns the strategy; the
+// caller carries it out.
 func (g *Gate[T]) Recover(strategy aureus.RecoveryStrategy) *Gate[T] {
 	c := g.copy()
 	c.recovery = nil
@@ -115,9 +115,9 @@ func (g *Gate[T]) Observe(observer func(ctx context.Context, report Report)) *Ga
 }
 
 // Previous sets the function that loads the state before a change, for changes without
-// HasPrevious; those that come through [Wrap] are always without. If the function returns
-// an error or panics, the change could not be judged: it is refused with TOOL_ERROR, and
-// no validator runs. Previous panics if the function is nil.
+// HasPrevious. Changes from [Wrap] never have it. If the function returns an error or
+// panics, the change cannot be judged: it is refused with TOOL_ERROR, and no validator
+// runs. Previous panics if the function is nil.
 func (g *Gate[T]) Previous(load func(ctx context.Context, data T) (previous T, found bool, err error)) *Gate[T] {
 	if load == nil {
 		panic("crvgate: Previous: the function is nil")
@@ -128,9 +128,9 @@ func (g *Gate[T]) Previous(load func(ctx context.Context, data T) (previous T, f
 }
 
 // Describe sets the function that gives a change its id and metadata, for changes that
-// have neither; those that come through [Wrap] never have. A panic in the function has
-// the effect of one in the function of [Gate.Previous]. Describe panics if the function
-// is nil.
+// have neither. Changes from [Wrap] never have them. If the function panics, the change
+// is refused as after a panic in the function of [Gate.Previous]. Describe panics if the
+// function is nil.
 func (g *Gate[T]) Describe(describe func(ctx context.Context, data T) (id string, metadata map[string]any)) *Gate[T] {
 	if describe == nil {
 		panic("crvgate: Describe: the function is nil")
@@ -142,8 +142,9 @@ func (g *Gate[T]) Describe(describe func(ctx context.Context, data T) (id string
 
 // DetectMutation is for tests. It compares the JSON form of the change before and after
 // each validator, and adds a result with TOOL_ERROR after a validator that modified what
-// the change points to. It does not see what JSON does not show, such as unexported
-// fields. It costs two conversions to JSON for each validator.
+// the change points to. It does not find modifications of values that are not part of
+// the JSON form, such as unexported fields. It converts the change to JSON twice for each
+// validator.
 func (g *Gate[T]) DetectMutation() *Gate[T] {
 	c := g.copy()
 	c.detectMutation = true

@@ -86,11 +86,11 @@ func TestValidate_OnlyConfidenceTooLow_IsLowConfidence(t *testing.T) {
 		"a failure without a code beside it":      crvgate.New("g", sure(0.1), saying(aureus.ValidationResult{})).RequireConfidence(0.8).Validate(t.Context(), crvgate.Change[int]{}),
 		"a failure without a code that is unsure": crvgate.New("g", saying(aureus.ValidationResult{Confidence: new(0.1)})).RequireConfidence(0.8).Validate(t.Context(), crvgate.Change[int]{}),
 	} {
-		require.Empty(t, result.FailureCode, "%s: not confidence alone", name)
+		require.Empty(t, result.FailureCode, "%s: confidence is not the only failure", name)
 	}
 }
 
-func TestRecover_Pass_HasNoStrategy(t *testing.T) {
+func TestRecover_GatePasses_HasNoStrategy(t *testing.T) {
 	t.Parallel()
 	result := crvgate.New("g", pass).Recover(aureus.Ignore{Justification: "x"}).Validate(t.Context(), crvgate.Change[int]{})
 	require.True(t, result.Passed)
@@ -99,7 +99,7 @@ func TestRecover_Pass_HasNoStrategy(t *testing.T) {
 	require.Empty(t, result.Remediation)
 }
 
-func TestValidate_FirstCodedFailure_GivesTheRemediation(t *testing.T) {
+func TestValidate_SeveralFailures_UsesRemediationOfFirstWithCode(t *testing.T) {
 	t.Parallel()
 	own := crvgate.Fail(aureus.Conflict, "r")
 	own.Remediation = "call accounting"
@@ -270,8 +270,8 @@ func (explosive) MarshalJSON() ([]byte, error) { panic("boom") }
 
 func TestWith_ChangeWithoutJSONForm_IsConflict(t *testing.T) {
 	for name, data := range map[string]any{
-		"a channel": make(chan int), "NaN": nan(), "invalid UTF-8": "\xff", "a panic": explosive{}, "a map that holds one": map[string]any{"a": func() {}},
-		"a number that is none": json.Number("1x"), "a loop": loop(), "deep nesting": deep(200),
+		"a channel": make(chan int), "NaN": nan(), "invalid UTF-8": "\xff", "a panic": explosive{}, "a map with a function": map[string]any{"a": func() {}},
+		"an invalid number": json.Number("1x"), "a loop": loop(), "deep nesting": deep(200),
 	} {
 		t.Run(name, func(t *testing.T) {
 			gate := crvgate.New("g", func(context.Context, crvgate.Change[any]) aureus.ValidationResult { return crvgate.Pass() })
@@ -313,7 +313,7 @@ func TestDetectMutation_ValidatorThatModifies_IsToolError(t *testing.T) {
 	honest := func(_ context.Context, c crvgate.Change[map[string]int]) aureus.ValidationResult {
 		c.Data = nil // its own copy
 		if c.Data != nil {
-			return crvgate.Fail(aureus.Conflict, "it is not")
+			return crvgate.Fail(aureus.Conflict, "the data is not nil")
 		}
 		return crvgate.Pass()
 	}
@@ -344,12 +344,12 @@ func TestDetectMutation_ValidatorThatModifies_IsToolError(t *testing.T) {
 	}
 	require.Error(t, crvgate.New("g", honest).With(rule).DetectMutation().Check(t.Context(), change()))
 	require.Error(t, crvgate.New("g", func(context.Context, crvgate.Change[any]) aureus.ValidationResult { return crvgate.Pass() }).
-		DetectMutation().Check(t.Context(), crvgate.Change[any]{Data: func() {}}), "what cannot be watched is not vouched for")
+		DetectMutation().Check(t.Context(), crvgate.Change[any]{Data: func() {}}), "a change without a digest cannot be checked for mutation")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := func(context.Context, crvgate.Change[int]) aureus.ValidationResult { cancel(); return crvgate.Pass() }
 	result = crvgate.New("g", stop, pass).DetectMutation().Validate(ctx, crvgate.Change[int]{})
-	require.Len(t, result.ValidationResults, 2, "the first result, and the one that says what stopped the gate")
+	require.Len(t, result.ValidationResults, 2, "the first result, and a result with the reason why the gate stopped")
 }
 
 func TestObserve_EveryJudgement_IsReportedOnce(t *testing.T) {
@@ -404,7 +404,7 @@ func TestBlocked_Error_HasGateCodeReasonAndRemediation(t *testing.T) {
 	require.Empty(t, crvgate.FailureCode(errors.New("another")))
 	blocked, _ := errors.AsType[gateError](errWrap{err})
 	require.Equal(t, "ledger", blocked.GateResult().GateName)
-	require.NotErrorIs(t, &crvgate.Blocked{}, crvgate.ErrUndecided, "an error that a caller has made is judged by its result")
+	require.NotErrorIs(t, &crvgate.Blocked{}, crvgate.ErrUndecided, "an error that the caller created matches according to its result")
 }
 
 // gateError is how a package that does not import crvgate recognizes the error.
@@ -417,7 +417,7 @@ type errWrap struct{ error }
 
 func (e errWrap) Unwrap() error { return e.error }
 
-func TestChain_GateThatBlocks_IsTheLastToRun(t *testing.T) {
+func TestChain_GateBlocks_LaterGatesDoNotRun(t *testing.T) {
 	t.Parallel()
 	ran := 0
 	count := func(context.Context, crvgate.Change[int]) aureus.ValidationResult { ran++; return crvgate.Pass() }
@@ -437,7 +437,7 @@ func TestChain_GateThatBlocks_IsTheLastToRun(t *testing.T) {
 	gates := []*crvgate.Gate[int]{crvgate.New("a", count)}
 	chain = crvgate.Chain(gates...)
 	gates[0] = block
-	require.NoError(t, chain.Check(t.Context(), crvgate.Change[int]{}), "a chain keeps its own list")
+	require.NoError(t, chain.Check(t.Context(), crvgate.Change[int]{}), "a chain has its own copy of the list")
 	require.NotNil(t, (*crvgate.Gates[int])(nil).Validate(t.Context(), crvgate.Change[int]{}))
 }
 

@@ -125,8 +125,8 @@ func (g *Gate[T]) complete(ctx context.Context, change *Change[T]) (reason strin
 	return "", nil
 }
 
-// freeFormOf is the change as free-form JSON. It is an error if the change has no JSON
-// form, or if a method that writes it panics.
+// freeFormOf returns the change as free-form JSON. It returns an error if the change has
+// no JSON form, or if a MarshalJSON or MarshalText method panics.
 func freeFormOf[T any](change *Change[T]) (document Change[any], err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -12,13 +12,13 @@ import (
 )
 
 // judgement collects the results of the validators of one gate for one change. It does
-// not depend on the type of the change, so that gates of every type decide by the same
-// code. It is passed by value, so that its results can stay on the stack.
+// not depend on the type of the change, so that gates of every type share this code. It
+// is passed by value, so that its results can stay on the stack.
 type judgement struct {
 	results []aureus.ValidationResult
 	invalid bool // some result is invalid
 	unsure  bool // some valid result does not reach the required confidence
-	stopped bool // the change could not be judged, so it is refused in every mode
+	stopped bool // the change could not be judged, so it is refused even by a non-blocking gate
 }
 
 // add adds a result.
@@ -44,7 +44,7 @@ func (j judgement) assess(from int, required float64) judgement {
 	return j
 }
 
-// refuseEach adds a result for each validator that could not see the change.
+// refuseEach adds a failure for each validator that needs the JSON form of the change.
 func (j judgement) refuseEach(rules int, err error) judgement {
 	for range rules {
 		j = j.add(Fail(aureus.Conflict, "the change has no JSON form: "+err.Error()))
@@ -77,7 +77,7 @@ func (j judgement) admitted(set *settings) bool {
 	return j.passed() || set.nonBlocking && !j.stopped
 }
 
-// conclude makes the result of the gate.
+// conclude returns the result of the gate.
 func (s *settings) conclude(j judgement) aureus.GateResult {
 	result := aureus.GateResult{
 		Passed: j.passed(), GateName: s.name, ValidationResults: presentable(j.results),
@@ -107,9 +107,9 @@ func (s *settings) conclude(j judgement) aureus.GateResult {
 	return result
 }
 
-// presentable copies results for callers to keep. Each copy has its own confidence, and
-// only a confidence and a failure code that the API accepts; each failure with a code has
-// a remediation.
+// presentable returns copies of results for the caller. Each copy has its own confidence
+// pointer. Confidences and failure codes that the API does not accept are removed, and
+// each failure with a code has a remediation.
 func presentable(results []aureus.ValidationResult) []aureus.ValidationResult {
 	copies := append([]aureus.ValidationResult{}, results...)
 	for i := range copies {
@@ -120,7 +120,7 @@ func presentable(results []aureus.ValidationResult) []aureus.ValidationResult {
 			r.Confidence = nil
 		}
 		if r.FailureCode != "" && !r.FailureCode.Valid() {
-			r.Reason += fmt.Sprintf(" [the validator names the unknown failure code %q]", r.FailureCode)
+			r.Reason += fmt.Sprintf(" [the validator returned the unknown failure code %q]", r.FailureCode)
 			r.FailureCode = ""
 		}
 		if !r.Valid && r.FailureCode != "" && r.Remediation == "" {
@@ -130,8 +130,8 @@ func presentable(results []aureus.ValidationResult) []aureus.ValidationResult {
 	return copies
 }
 
-// confidenceOf is the confidence of a result. known is false if it has none, or one that
-// is not a number from 0 to 1.
+// confidenceOf returns the confidence of a result. known is false if the result has no
+// confidence from 0 to 1.
 func confidenceOf(result *aureus.ValidationResult) (confidence float64, known bool) {
 	switch {
 	case result.Confidence == nil:
@@ -143,8 +143,8 @@ func confidenceOf(result *aureus.ValidationResult) (confidence float64, known bo
 	return confidence, confidence >= 0 && confidence <= 1
 }
 
-// toolError is the result for a validator that could not judge. It has no confidence,
-// because nothing was judged.
+// toolError returns the result of a validator that could not judge the change. It has no
+// confidence, because nothing was judged.
 func toolError(reason string) aureus.ValidationResult {
 	return aureus.ValidationResult{
 		Reason: reason, FailureCode: aureus.ToolError, Remediation: aureus.ToolError.Remediation(),

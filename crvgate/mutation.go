@@ -9,7 +9,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// judgeDetectingMutation runs each validator between two digests of the change.
+// judgeDetectingMutation compares the digests of the change before and after each
+// validator.
 func judgeDetectingMutation[T any](ctx context.Context, judged judgement, required float64, validators []Validator[T], change *Change[T]) judgement {
 	for i := range validators {
 		before, err := digestOf(change)
@@ -27,7 +28,7 @@ func judgeDetectingMutation[T any](ctx context.Context, judged judgement, requir
 	return judged
 }
 
-// digestOf is a digest of the JSON form of the change.
+// digestOf returns a digest of the JSON form of the change.
 func digestOf[T any](change *Change[T]) (digest [sha256.Size]byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -8,19 +8,19 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Report is what an observer learns of one judgement; see [Gate.Observe].
+// Report describes one judgement for an observer; see [Gate.Observe].
 type Report struct {
 	Result             aureus.GateResult
 	ChangeID           string
 	Metadata           map[string]any // of the change; it is shared and must not be modified
-	RequiredConfidence float64        // 0 is no threshold
+	RequiredConfidence float64        // 0 means no threshold
 	Duration           time.Duration  // how long the judgement took
 }
 
-// Event is the telemetry event of type crv_result for the judgement. It reports
-// false if the metadata of the change lack workflowId or taskId, both non-empty
-// strings, which every event needs. A control plane makes this event itself for the
-// gates that it runs.
+// Event returns the telemetry event of type crv_result for the judgement. ok is false
+// unless the metadata of the change has workflowId and taskId, both non-empty strings:
+// every event needs them. A control plane creates this event itself for the gates that
+// it runs.
 func (r Report) Event() (event aureus.TelemetryEvent, ok bool) {
 	workflow, _ := r.Metadata["workflowId"].(string)
 	task, _ := r.Metadata["taskId"].(string)

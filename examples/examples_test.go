@@ -16,8 +16,8 @@ var outputs = map[string]string{
 	"gate-function": "set to 450\nblocked: OUT_OF_SCOPE - Check the allowed range or scope of the operation and bring the value inside it.\nstill 450\n",
 	"export-traces": "order false\npay true\n",
 	"gate-transaction": "a transfer of 30: committed\n  acme 70, zeta 30\n" +
-		"one of 500: rolled back, OUT_OF_SCOPE\n  acme 70, zeta 30\n" +
-		"one to nobody: rolled back, CONFLICT\n  acme 70, zeta 30\n",
+		"a transfer of 500: rolled back, OUT_OF_SCOPE\n  acme 70, zeta 30\n" +
+		"a transfer to an unknown account: rolled back, CONFLICT\n  acme 70, zeta 30\n",
 	"workflow-approval": "  reserve the goods of A-17\n" +
 		"started: partial the task \"pay\" waits for an approval\n  reserve: success\n  pay: waiting\n  ship: skipped\n" +
 		"olga approves pay\n" +

@@ -30,7 +30,7 @@ func (l *Local) requireApproval(ctx context.Context, request aureus.Request, dec
 // denyWithTicket completes the denial of a request that presents the ticket of
 // an approval. If that approval was granted for this request under an earlier
 // definition of the action or an earlier version of the rules, the reason code
-// becomes APPROVAL_POLICY_CHANGED. The effect stays deny, also if the approval
+// becomes APPROVAL_POLICY_CHANGED. The effect is always deny, even if the approval
 // cannot be looked up.
 func (l *Local) denyWithTicket(ctx context.Context, request aureus.Request, decision aureus.Decision) (aureus.Decision, error) {
 	if l.Approvals == nil || !idtext.IsApproval(request.ApprovalToken) {

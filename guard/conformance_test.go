@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// vector is one case of testdata/policy.json: an input as it is sent in JSON, and
-// the result of the original implementation.
+// vector is one case of testdata/policy.json: an input in the form of the API, and the
+// result of the original implementation.
 type vector struct {
 	Name     string   `json:"name"`
 	Kind     string   `json:"kind"`

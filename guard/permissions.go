@@ -6,8 +6,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// match says how far a held permission matches a required one. The checks are
-// made in the order of the constants; a larger value means that more of them
+// match is the result of comparing a held permission with a required one. The checks
+// are made in the order of the constants; a larger value means that more checks
 // succeeded.
 type match uint8
 
@@ -19,8 +19,8 @@ const (
 	fullMatch
 )
 
-// requirement is a required permission. The action's own intent and data zone
-// apply where the permission names none.
+// requirement is a required permission. If the permission has no intent or no data zone,
+// those of the action apply.
 type requirement struct {
 	*aureus.Permission
 	intent aureus.Intent
@@ -105,12 +105,12 @@ next:
 	return false
 }
 
-// maxMissing is how many missing permissions a reason describes; it counts the
-// others.
+// maxMissing is the maximum number of missing permissions that a reason describes; it
+// has only the number of the others.
 const maxMissing = 3
 
-// describeMissing returns the reason for a denial: the missing permissions and,
-// for each that is held in part, what differs.
+// describeMissing returns the reason for a denial: the missing permissions and, if a
+// held permission matches in part, what differs.
 func describeMissing(request *aureus.Request, lenient bool) string {
 	text := append(make([]byte, 0, 512), "missing permission: "...)
 	missing := 0
@@ -158,8 +158,8 @@ func describeMissing(request *aureus.Request, lenient bool) string {
 	return string(text)
 }
 
-// appendDifference appends what is held, after with or, if it is empty, as
-// without, and then what is required.
+// appendDifference appends with and the held value, or without if that value is empty,
+// and then the required value.
 func appendDifference(text []byte, with, without, held, required string) []byte {
 	if held == "" {
 		text = append(text, without...)
@@ -169,7 +169,7 @@ func appendDifference(text []byte, with, without, held, required string) []byte 
 	return append(append(text, ", and needed for "...), required...)
 }
 
-// equalNames is a == b. Most names that are not equal differ in length or in the
+// equalNames returns a == b. Most names that are not equal differ in length or in the
 // last byte, as table-1 and table-2 do, so it compares these first.
 func equalNames(a, b string) bool {
 	n := len(a)

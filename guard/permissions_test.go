@@ -136,7 +136,7 @@ func TestPermissions_Conditions_MustMatch(t *testing.T) {
 		"null and nothing":                    {m{"x": nil}, m{}, false},
 		"objects in any order":                {m{"o": m{"a": 1, "b": "x"}}, m{"o": m{"b": "x", "a": json.Number("1.0")}}, true},
 		"objects differ":                      {m{"o": m{"a": 1}}, m{"o": m{"a": 1, "b": nil}}, false},
-		"a string type of the host":           {m{"region": region("eu")}, m{"region": "eu"}, true},
+		"a named string type":                 {m{"region": region("eu")}, m{"region": "eu"}, true},
 		"empty name":                          {m{"": "x"}, m{}, false},
 		"required has no JSON form":           {m{"f": func() {}}, m{"f": func() {}}, false},
 		"held has no JSON form":               {m{"f": "x"}, m{"f": make(chan int)}, false},

@@ -102,7 +102,7 @@ type valueError struct {
 	err     error
 }
 
-// maxPointer is how many bytes of the pointer an error text contains.
+// maxPointer is the maximum number of bytes of the pointer in an error text.
 const maxPointer = 256
 
 func (e *valueError) Error() string {

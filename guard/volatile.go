@@ -44,8 +44,8 @@ func (m *mask) omit(path []string) {
 	m.omitted = true
 }
 
-// usedByRules are the names in metadata that the rules read. They must not be
-// volatile: their values may not change after a person has approved them.
+// usedByRules lists the names in metadata that the rules read. They must not be
+// volatile: their values must not change after a person has approved them.
 var usedByRules = []string{mcpServerName, mcpActionName, requiresCRVValidation, crvGateName, "tool_name"}
 
 // masks builds, from the volatile list of a request, the masks for its arguments

@@ -17,9 +17,9 @@ const (
 
 var errBodyHandedOver = errors.New("middleware: GetBody was called after the decision; the handler reads the body now")
 
-// body replaces the body of a request until the decision is made. What describe or the
-// decider reads is kept, up to the limit, and the handler reads it again. What nobody reads
-// stays unread.
+// body replaces the body of a request until the decision is made. It keeps the bytes that
+// describe or the decider reads, up to the limit, and the handler reads them again. The
+// other bytes stay unread.
 type body struct {
 	src    io.ReadCloser // nil if the request has no body
 	limit  int64
@@ -28,8 +28,8 @@ type body struct {
 
 	mu     sync.Mutex
 	kept   []byte // what was read from src
-	offset int    // how much of kept the current reader has read
-	end    error  // how src ended: io.EOF or a failure; nil before that
+	offset int    // number of bytes of kept that the current reader has read
+	end    error  // the final error of src: io.EOF or a failure; nil before that
 	sealed bool   // the decision is made, and the handler reads
 	closed bool   // the handler has closed the body
 }
@@ -91,7 +91,7 @@ func (b *body) Close() error {
 	return b.src.Close()
 }
 
-// all is the whole body, for [aureus.HTTPCall].GetBody.
+// all returns the whole body, for [aureus.HTTPCall].GetBody.
 func (b *body) all() (aureus.Body, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -118,8 +118,8 @@ func (b *body) all() (aureus.Body, error) {
 	return b.kept, nil
 }
 
-// tooLong fails if Content-Length is above the limit, before a byte is read and a client
-// that waits gets 100 Continue.
+// tooLong reports whether Content-Length is above the limit. The check is made before the
+// first read, so a client that waits for 100 Continue does not send the body.
 func (b *body) tooLong() bool {
 	if b.length <= b.limit {
 		return false
@@ -128,8 +128,9 @@ func (b *body) tooLong() bool {
 	return true
 }
 
-// chunkSize is how many bytes to read at once. It does not depend on a large
-// Content-Length, so that a client cannot make the guard allocate memory by claiming one.
+// chunkSize returns the number of bytes to read at once. It is limited also if
+// Content-Length is large, so that a client cannot make the guard allocate memory with a
+// false Content-Length.
 func (b *body) chunkSize() int64 {
 	size := min(b.limit+1, 16<<10)
 	if b.length >= 0 {
@@ -138,8 +139,8 @@ func (b *body) chunkSize() int64 {
 	return size
 }
 
-// fill reads from src once, keeps what was read, and returns how many of those bytes are
-// within the limit.
+// fill reads from src once, keeps those bytes, and returns how many of them are within the
+// limit.
 func (b *body) fill(p []byte) int {
 	remaining := b.limit - int64(len(b.kept)) + 1 // one more byte shows that the body is too long
 	n, err := b.src.Read(p[:min(int64(len(p)), remaining)])
@@ -152,8 +153,8 @@ func (b *body) fill(p []byte) int {
 	return n
 }
 
-// failure is the error of reading the body, or nil. It does not wait for a reader that is
-// still running.
+// failure returns the error of reading the body, or nil. It does not wait for a reader that
+// is still running.
 func (b *body) failure() error {
 	if !b.mu.TryLock() {
 		return nil
@@ -169,8 +170,8 @@ func (b *body) failed() error {
 	return b.end
 }
 
-// seal gives the body to the handler. It returns the error if the body was read and that
-// failed.
+// seal gives the body to the handler. If the body was read and reading failed, it returns
+// the error.
 func (b *body) seal() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -178,7 +179,7 @@ func (b *body) seal() error {
 	return b.failed()
 }
 
-// forHandler is the body for the handler: the original one if nobody has read from it.
+// forHandler returns the body for the handler: the original body if no byte was read.
 func (b *body) forHandler() io.ReadCloser {
 	if len(b.kept) == 0 && b.end == nil {
 		return b.src

@@ -31,9 +31,8 @@ func attached(src io.Reader, length, limit int64) (*body, *http.Request, *source
 	return b, r, s
 }
 
-// TestBody_ReadByDescribe_IsReadAgainByTheHandler: in whatever pieces describe reads,
-// and if the whole body is asked for too, the handler gets exactly the bytes of the
-// request.
+// The handler gets exactly the bytes of the request, for any size of the reads in describe,
+// and also if the decider reads the whole body.
 func TestBody_ReadByDescribe_IsReadAgainByTheHandler(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -101,14 +100,14 @@ func TestBody_LongerThanTheLimit_Fails(t *testing.T) {
 		reads  bool
 		fits   bool
 	}{
-		"one less":                            {9, 9, true, true},
-		"exactly":                             {10, 10, true, true},
-		"exactly, chunked":                    {10, -1, true, true},
-		"one more":                            {11, 11, false, false},
-		"one more, chunked":                   {11, -1, true, false},
-		"far more, chunked":                   {1 << 20, -1, true, false},
-		"more than it said":                   {11, 5, true, false},
-		"as much as it said is not much read": {3, 1 << 40, false, false},
+		"one byte less":                    {9, 9, true, true},
+		"exactly":                          {10, 10, true, true},
+		"exactly, chunked":                 {10, -1, true, true},
+		"one byte more":                    {11, 11, false, false},
+		"one byte more, chunked":           {11, -1, true, false},
+		"much more, chunked":               {1 << 20, -1, true, false},
+		"more than Content-Length":         {11, 5, true, false},
+		"a Content-Length above the limit": {3, 1 << 40, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, _, src := attached(strings.NewReader(strings.Repeat("x", row.size)), row.length, 10)
@@ -130,8 +129,7 @@ func TestBody_LongerThanTheLimit_Fails(t *testing.T) {
 	}
 }
 
-// TestBody_DescribeReadsBeyondTheLimit_Fails: describe gets the bytes within the limit,
-// and then the error.
+// describe gets the bytes within the limit, and then the error.
 func TestBody_DescribeReadsBeyondTheLimit_Fails(t *testing.T) {
 	t.Parallel()
 	b, r, _ := attached(strings.NewReader(strings.Repeat("x", 100)), -1, 10)
@@ -142,8 +140,7 @@ func TestBody_DescribeReadsBeyondTheLimit_Fails(t *testing.T) {
 	require.ErrorAs(t, b.failure(), &large)
 }
 
-// TestBody_Incomplete_Fails: every reader gets the error, and none takes it for the end
-// of the body.
+// Every reader gets the error, so none mistakes it for the end of the body.
 func TestBody_Incomplete_Fails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -156,8 +153,7 @@ func TestBody_Incomplete_Fails(t *testing.T) {
 	require.ErrorIs(t, b.seal(), broken)
 }
 
-// TestBody_GetBodyAfterTheDecision_Fails: a decider that reads late cannot take the
-// body away from the handler.
+// A decider that reads after the decision cannot take bytes from the handler.
 func TestBody_GetBodyAfterTheDecision_Fails(t *testing.T) {
 	t.Parallel()
 	b, _, src := attached(strings.NewReader("abc"), 3, 10)
@@ -175,8 +171,8 @@ func TestBody_GetBodyAfterTheDecision_Fails(t *testing.T) {
 	require.Equal(t, "abc", string(whole))
 }
 
-// TestBody_FailureDuringARead_DoesNotWait: if the decider gives up while the body is
-// being read, the response does not wait for the read.
+// If the decider returns while the body is being read, the response does not wait for the
+// read.
 func TestBody_FailureDuringARead_DoesNotWait(t *testing.T) {
 	t.Parallel()
 	reader, writer := io.Pipe()
@@ -186,14 +182,14 @@ func TestBody_FailureDuringARead_DoesNotWait(t *testing.T) {
 		defer close(done)
 		_, _ = b.all()
 	}()
-	_, err := writer.Write([]byte("a")) // the reader is in the middle of it
+	_, err := writer.Write([]byte("a")) // the read of the body has begun and has not ended
 	require.NoError(t, err)
 	require.NoError(t, b.failure())
 	require.NoError(t, writer.Close())
 	<-done
 }
 
-// TestBody_ReadAfterClose_Fails: as with the body of the server.
+// The body behaves like that of the server.
 func TestBody_ReadAfterClose_Fails(t *testing.T) {
 	t.Parallel()
 	b, _, _ := attached(strings.NewReader("abc"), 3, 10)
@@ -206,8 +202,7 @@ func TestBody_ReadAfterClose_Fails(t *testing.T) {
 	require.ErrorIs(t, err, http.ErrBodyReadAfterClose)
 }
 
-// TestBody_Close_InterruptsARead: a handler that reads beyond the kept bytes does not
-// hold the lock that Close needs.
+// A handler that reads beyond the kept bytes does not hold the lock that Close needs.
 func TestBody_Close_InterruptsARead(t *testing.T) {
 	t.Parallel()
 	reader, writer := io.Pipe()

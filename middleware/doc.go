@@ -1,9 +1,8 @@
 // Package middleware is the policy enforcement point (PEP) for net/http: a request
 // reaches its handler only if a policy decision point allows it.
 //
-// [Enforce] makes a middleware from a decider and from a function that describes the
-// request: who asks, and what is asked. The middleware goes around one route or around a
-// whole mux:
+// [Enforce] returns a middleware for a decider and a function that describes the request:
+// its principal and its action. Wrap one route or a whole mux with the middleware:
 //
 //	protect := middleware.Enforce(client, describe)
 //	mux.Handle("POST /transfers", protect(transfers))
@@ -19,13 +18,13 @@
 // A request that is not allowed gets a response of application/problem+json (RFC 9457) with
 // a stable code, without details of the policy, and never cacheable:
 //
-//	400  VALIDATION_ERROR        describe found a mistake in the request
+//	400  VALIDATION_ERROR        describe found an error in the request
 //	401  AUTHENTICATION_FAILED   the caller is not known; with WWW-Authenticate
 //	403  a reason code           denied
 //	403  a reason code           a person has to approve first: with the approval and where to poll
 //	413  BODY_TOO_LARGE          an approval has to bind the body, which is longer than the limit
 //	429  TOO_MANY_PENDING_...    too many requests of the principal wait for a person; with Retry-After
-//	503  UNDECIDED               it could not be decided, for whatever reason; with Retry-After
+//	503  UNDECIDED               the decision failed, for any reason; with Retry-After
 //
 // A handler uses [WriteError] to give the same responses for the errors of guard.Check and
 // of a gate: 422 for a blocked change with the reasons, 409 for a conflict, 412 and 428 for
@@ -40,11 +39,11 @@
 // reads the body only if an approval may be needed or was presented, up to 1 MiB, and the
 // handler reads it again.
 //
-// The approval is used up before the handler runs. If nothing was done, because a gate
+// The approval is consumed before the handler runs. If nothing was done, because a gate
 // blocked the change, a precondition failed, or the handler called [NotDone], the guard
-// reports that before the response is complete, and the same request passes once more. For
-// that the decider must be an [aureus.Client], or a guard.Local whose Approvals is one.
-// After any other outcome, such as a panic or an error response, it stays used up.
+// reports that before the response is complete, and the same request may pass once more.
+// For that the decider must be an [aureus.Client], or a guard.Local whose Approvals is one.
+// After any other outcome, such as a panic or an error response, it stays consumed.
 //
 // # What an approval binds
 //
@@ -61,18 +60,18 @@
 //	                     X-Rewrite-Url, X-Host, X-Script-Name
 //
 // A header that names another method than that of the request (X-HTTP-Method-Override,
-// X-HTTP-Method, X-Method-Override) is refused with 400, whatever the risk, because
-// describe decides on the method of the request. If you use such a header, put the code that
+// X-HTTP-Method, X-Method-Override) is refused with 400, at every risk tier, because
+// describe uses the method of the request. If you use such a header, put the code that
 // changes the method in front of the guard and let it remove the header, or list the header
 // in Options.Headers and read it in describe. A _method parameter in the query or in a form
-// is bound with them; a framework that acts on it belongs in front of the guard too.
+// is bound as a part of them; put a framework that uses it in front of the guard too.
 //
 // Everything else is not bound: all other headers, including cookies and credentials, the
 // address of the caller, and what is sent over a connection after an upgrade. If your handler
 // acts on more than the list above, add it to Options.Headers, or to Request.Arguments in
 // describe.
 //
-// # Routers with a ResponseWriter of their own
+// # Routers that have their own ResponseWriter
 //
 // A router that gives its own ResponseWriter or context to handlers (gin, echo) does not
 // notice that the guard has responded, and calls the handler anyway. ADD CODE THAT STOPS THE
@@ -81,13 +80,13 @@
 // response that such a router writes to another writer; the outcome is then unknown, and
 // never a success.
 //
-// # What stays as it is
+// # What does not change
 //
-// Streaming, flushing, hijacking, trailers and http.ResponseController work behind the
-// guard as they do without it. The ResponseWriter is wrapped only if outcomes are recorded
-// ([Options].Outcomes), and the wrapper has the same optional interfaces. Panics pass
-// through, after they are recorded. The request of the handler differs from that of the
-// guard in its context, which has the decision ([aureus.DecisionFromContext]), and lacks the
-// approval header. What the handler learns about the route is copied back to the request of
-// the middleware in front.
+// Streaming, flushing, hijacking, trailers and http.ResponseController work in the handler
+// as they do without a guard. The ResponseWriter is wrapped only if outcomes are recorded
+// ([Options].Outcomes), and the wrapper has the same optional interfaces. A panic is
+// recorded and continues. The request of the handler differs from that of the guard in two
+// points: its context has the decision ([aureus.DecisionFromContext]), and it lacks the
+// approval header. Pattern and path values that a mux sets in the handler's request are
+// copied to the guard's request, for middleware in front of the guard.
 package middleware

@@ -166,7 +166,7 @@ func ExampleWriteError() {
 	show(post(server.URL, "clerk", ""))
 	// Output:
 	// 422 OUT_OF_SCOPE The change was blocked: the balance does not cover the amount
-	// remedy: Check the allowed range or scope of the operation and bring the value inside it.
+	// remediation: Check the allowed range or scope of the operation and bring the value inside it.
 }
 
 // Options record what became of each request, and log refusals.
@@ -276,6 +276,6 @@ func show(answer *http.Response, err error) {
 	}
 	fmt.Println()
 	if problem.Remediation != "" {
-		fmt.Printf("remedy: %s\n", problem.Remediation)
+		fmt.Printf("remediation: %s\n", problem.Remediation)
 	}
 }

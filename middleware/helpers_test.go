@@ -22,7 +22,7 @@ import (
 // agent is a principal with every permission.
 var agent = aureus.Principal{ID: "agent-7", Type: "agent", Permissions: []aureus.Permission{{Action: "write", Resource: "ledger"}}}
 
-// about makes a describe function that returns the same request each time.
+// about returns a describe function that always returns the same request.
 func about(request aureus.Request) func(*http.Request) (aureus.Request, error) {
 	return func(*http.Request) (aureus.Request, error) { return request, nil }
 }
@@ -33,7 +33,7 @@ var (
 	large = aureus.Request{Principal: agent, Action: aureus.Action{ID: "ledger.close", RiskTier: aureus.TierHigh}}
 )
 
-// saying makes a decider that always returns the same decision.
+// saying returns a decider that always returns the same decision.
 func saying(decision aureus.Decision, err error) guard.Decider {
 	return guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) { return decision, err })
 }
@@ -46,7 +46,7 @@ var reading = guard.DeciderFunc(func(_ context.Context, request aureus.Request) 
 	return aureus.Decision{Effect: aureus.Allow}, err
 })
 
-// wanting makes a decider that keeps the request and allows.
+// wanting returns a decider that stores the request and allows it.
 func wanting(asked *aureus.Request) guard.Decider {
 	return guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
 		*asked = request
@@ -78,7 +78,7 @@ type problem struct {
 	} `json:"errors"`
 }
 
-// readProblem checks what all refusals have in common, and reads one.
+// readProblem reads the response of a refusal, and checks what all refusals have in common.
 func readProblem(t testing.TB, status int, header http.Header, body io.Reader) problem {
 	t.Helper()
 	text, err := io.ReadAll(body)
@@ -141,7 +141,7 @@ func newRequest(t testing.TB, method, url string, body io.Reader) *http.Request 
 	return r
 }
 
-// memoryApprovals keeps approvals in memory: one for each digest, and each usable once.
+// memoryApprovals keeps approvals in memory: one for each digest. Each can be used once.
 type memoryApprovals struct {
 	mu        sync.Mutex
 	approvals map[string]aureus.Approval

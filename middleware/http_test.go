@@ -22,8 +22,8 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// guards are the kinds of guard whose presence the handler must not notice: without and
-// with a wrapped writer, and with the body read before.
+// guards returns guards that must not affect the handler: without and with a wrapped
+// writer, and with a body that was read before.
 func guards() map[string]func(http.Handler) http.Handler {
 	ignore := middleware.Options{Outcomes: func(context.Context, aureus.Outcome) {}}
 	return map[string]func(http.Handler) http.Handler{
@@ -33,7 +33,7 @@ func guards() map[string]func(http.Handler) http.Handler {
 	}
 }
 
-// servers start a server for each protocol.
+// servers starts a server for each protocol.
 func servers(t *testing.T, handler http.Handler) map[string]*httptest.Server {
 	t.Helper()
 	h2 := httptest.NewUnstartedServer(handler)
@@ -136,7 +136,7 @@ func TestEnforce_ResponseController_Works(t *testing.T) {
 				require.Equal(t, http.StatusOK, answer.StatusCode)
 
 				answer, err := server.Client().Do(newRequest(t, http.MethodGet, server.URL+"/late", nil))
-				if err == nil { // the deadline is real: the answer does not come whole
+				if err == nil { // the deadline applies: the response is incomplete
 					_, err = io.Copy(io.Discard, answer.Body)
 					_ = answer.Body.Close()
 				}
@@ -146,8 +146,7 @@ func TestEnforce_ResponseController_Works(t *testing.T) {
 	}
 }
 
-// TestEnforce_FullDuplex_Works: the handler responds with a line before the client
-// sends the next.
+// The handler responds with a line before the client sends the next line.
 func TestEnforce_FullDuplex_Works(t *testing.T) {
 	for name, protect := range guards() {
 		if name == "reading the body" {
@@ -188,8 +187,8 @@ func TestEnforce_FullDuplex_Works(t *testing.T) {
 	}
 }
 
-// TestOutcomes_Writer_KeepsItsInterfaces: with outcomes, a type assertion finds the
-// same interfaces. Without, the handler gets the original writer.
+// With outcomes, a type assertion finds the same interfaces. Without outcomes, the handler
+// gets the original writer.
 func TestOutcomes_Writer_KeepsItsInterfaces(t *testing.T) {
 	t.Parallel()
 	interfaces := func(w any) string {
@@ -220,9 +219,8 @@ func TestOutcomes_Writer_KeepsItsInterfaces(t *testing.T) {
 	require.Same(t, w, got)
 }
 
-// TestEnforce_ClientGone_CancelsTheContext: the context of the handler ends with that
-// of the request.
-func TestEnforce_ClientGone_CancelsTheContext(t *testing.T) {
+// The context of the handler ends when that of the request ends.
+func TestEnforce_ClientDisconnects_CancelsTheContext(t *testing.T) {
 	for name, protect := range guards() {
 		t.Run(name, func(t *testing.T) {
 			started, ended := make(chan struct{}), make(chan struct{})
@@ -243,8 +241,7 @@ func TestEnforce_ClientGone_CancelsTheContext(t *testing.T) {
 	}
 }
 
-// TestEnforce_HandlersContext_HasTheDecision: the context of the handler is that of the
-// request, with the decision.
+// The context of the handler is that of the request with the decision added.
 func TestEnforce_HandlersContext_HasTheDecision(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -270,8 +267,7 @@ func TestEnforce_HandlersContext_HasTheDecision(t *testing.T) {
 	require.False(t, ok, "the outer request keeps its context")
 }
 
-// TestEnforce_TimeoutHandler_WorksOnEitherSide: http.TimeoutHandler works in front of
-// the guard and behind it.
+// http.TimeoutHandler works in front of the guard and behind it.
 func TestEnforce_TimeoutHandler_WorksOnEitherSide(t *testing.T) {
 	protect := middleware.Enforce(reading, about(small))
 	for name, handler := range map[string]http.Handler{
@@ -286,8 +282,7 @@ func TestEnforce_TimeoutHandler_WorksOnEitherSide(t *testing.T) {
 	}
 }
 
-// TestEnforce_Chi_Works: the guard is middleware of the router, of one route, and of a
-// group.
+// The guard is middleware of the router, of one route, and of a group.
 func TestEnforce_Chi_Works(t *testing.T) {
 	var seen string
 	protect := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
@@ -337,8 +332,8 @@ func TestEnforce_Chi_Works(t *testing.T) {
 	}
 }
 
-// TestEnforce_ReverseProxyBehind_Works: the guarded handler may forward to another
-// service. Bodies, upgrades and trailers pass; the approval header is not forwarded.
+// The guarded handler may forward to another service. Bodies, upgrades and trailers are
+// forwarded; the approval header is not.
 func TestEnforce_ReverseProxyBehind_Works(t *testing.T) {
 	upstream := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") == "echo" {
@@ -389,8 +384,7 @@ func TestEnforce_ReverseProxyBehind_Works(t *testing.T) {
 	}
 }
 
-// TestEnforce_ReverseProxyInFront_Works: the responses of the guard pass through the
-// proxy of another service unchanged.
+// A proxy in front of the service forwards the responses of the guard unchanged.
 func TestEnforce_ReverseProxyInFront_Works(t *testing.T) {
 	service := serve(t, middleware.Enforce(reading, func(r *http.Request) (aureus.Request, error) {
 		request := small

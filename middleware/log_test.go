@@ -101,8 +101,8 @@ func TestLogger_InvalidTraceparent_IsIgnored(t *testing.T) {
 	for name, header := range map[string]string{
 		"short": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", "capitals": strings.ToUpper(traceparent),
 		"no trace": "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "no parent": "00-" + traceOfIt + "-0000000000000000-01",
-		"version ff": "ff" + traceparent[2:], "more than version 00 has": traceparent + "-x", "no hex": strings.Replace(traceparent, "4bf", "xyz", 1),
-		"other dashes": strings.ReplaceAll(traceparent, "-", "_"), "a line": strings.Replace(traceparent, "4bf", "\r\nx", 1),
+		"version ff": "ff" + traceparent[2:], "text after version 00": traceparent + "-x", "not hexadecimal": strings.Replace(traceparent, "4bf", "xyz", 1),
+		"other dashes": strings.ReplaceAll(traceparent, "-", "_"), "a line break": strings.Replace(traceparent, "4bf", "\r\nx", 1),
 	} {
 		r := posted()
 		r.Header["Traceparent"] = []string{header}

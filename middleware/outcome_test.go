@@ -104,10 +104,10 @@ func TestOutcomes_HandlerResults_HaveStatusAndClass(t *testing.T) {
 // gateError has the method by which the guard recognizes the error of a gate.
 type gateError struct{ result aureus.GateResult }
 
-func (gateError) Error() string                   { return "the gate said no: password=hunter2" }
+func (gateError) Error() string                   { return "the gate blocked the change: password=hunter2" }
 func (e gateError) GateResult() aureus.GateResult { return e.result }
 
-// TestOutcomes_Duration_IsThatOfTheHandler: the time of the decision is not included.
+// The time of the decision is not included.
 func TestOutcomes_Duration_IsThatOfTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &outcomes{}
@@ -122,8 +122,7 @@ func TestOutcomes_Duration_IsThatOfTheHandler(t *testing.T) {
 	})
 }
 
-// TestOutcomes_Context_IsNotCancelled: the context has the values of the request and
-// does not end with it.
+// The context has the values of the request's context and does not end with it.
 func TestOutcomes_Context_IsNotCancelled(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -138,8 +137,8 @@ func TestOutcomes_Context_IsNotCancelled(t *testing.T) {
 	require.Equal(t, "trace", seen.ctx[0].Value(key{}))
 }
 
-// TestOutcomes_Refusal_HasTheIDOfTheResponse: if a request was refused before it was
-// decided, its outcome has the decision id of the response.
+// If a request was refused before the decision, its outcome has the decision id of the
+// response.
 func TestOutcomes_Refusal_HasTheIDOfTheResponse(t *testing.T) {
 	t.Parallel()
 	seen := &outcomes{}
@@ -151,11 +150,10 @@ func TestOutcomes_Refusal_HasTheIDOfTheResponse(t *testing.T) {
 
 	without := middleware.Enforce(allow, about(aureus.Request{}))(unreachable(t))
 	p = refusal(t, without, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusUnauthorized)
-	require.Empty(t, p.DecisionID, "without outcomes and a logger, no id is made")
+	require.Empty(t, p.DecisionID, "without outcomes and a logger, no id is created")
 }
 
-// TestOutcomes_PanicInTheHandler_PassesThrough: a panic ends the connection as it does
-// without a guard, and the server goes on.
+// A panic ends the connection as it does without a guard, and the server continues.
 func TestOutcomes_PanicInTheHandler_PassesThrough(t *testing.T) {
 	seen := &outcomes{}
 	handler := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})(

@@ -26,7 +26,7 @@ func WithPrincipal(ctx context.Context, principal aureus.Principal) context.Cont
 func PrincipalFromContext(ctx context.Context) (aureus.Principal, error) {
 	principal, ok := ctx.Value(principalKey{}).(aureus.Principal)
 	if !ok || principal.ID == "" {
-		return aureus.Principal{}, fmt.Errorf("middleware: %w: the context names no principal", ErrNoIdentity)
+		return aureus.Principal{}, fmt.Errorf("middleware: %w: the context has no principal", ErrNoIdentity)
 	}
 	if problem := nametext.Identifier(principal.ID); problem != "" {
 		return aureus.Principal{}, fmt.Errorf("middleware: %w: the id of the context's principal %s", ErrNoIdentity, problem)
@@ -51,9 +51,9 @@ const maxIdentity = 256
 // the guard may set RemoteAddr from a header such as X-Forwarded-For. Otherwise a client can
 // choose its identity.
 //
-// TrustedHeader panics without a prefix, and for an invalid prefix, a prefix of all
-// addresses, an IPv4 prefix written as IPv6, and a name that is not a valid header name, so
-// that these mistakes show when the program starts.
+// TrustedHeader panics if no prefix is given, or if a prefix is invalid, contains all
+// addresses, or is an IPv4 prefix written as IPv6. It also panics if the name is not a valid
+// header name. So these mistakes are found when the program starts.
 func TrustedHeader(name string, proxies ...netip.Prefix) func(*http.Request) (aureus.Principal, error) {
 	header := headerName("TrustedHeader", name)
 	if len(proxies) == 0 {
@@ -63,7 +63,7 @@ func TrustedHeader(name string, proxies ...netip.Prefix) func(*http.Request) (au
 	for i, prefix := range proxies {
 		switch {
 		case !prefix.IsValid():
-			panic("middleware: TrustedHeader: a prefix is invalid; make it with netip.MustParsePrefix")
+			panic("middleware: TrustedHeader: a prefix is invalid; create it with netip.MustParsePrefix")
 		case prefix.Bits() == 0:
 			panic(fmt.Sprintf("middleware: TrustedHeader: %s trusts every address; give the addresses of the proxies", prefix))
 		case prefix.Addr().Is4In6():
@@ -105,7 +105,8 @@ func validIdentity(value string) bool {
 	return value != "" && len(value) <= maxIdentity && nametext.Identifier(value) == ""
 }
 
-// headerName is the canonical form of a header name. It panics if the name is not valid.
+// headerName returns the canonical form of a header name. It panics if the name is not
+// valid.
 func headerName(who, name string) string {
 	for i := range len(name) {
 		if c := name[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {

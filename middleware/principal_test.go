@@ -25,9 +25,9 @@ func TestPrincipalFromContext_InvalidPrincipal_IsErrNoIdentity(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, agent, got)
 	for name, ctx := range map[string]context.Context{
-		"nobody":         t.Context(),
-		"without an id":  middleware.WithPrincipal(t.Context(), aureus.Principal{Type: "agent"}),
-		"somebody taken": middleware.WithPrincipal(middleware.WithPrincipal(t.Context(), agent), aureus.Principal{}),
+		"nobody":                         t.Context(),
+		"without an id":                  middleware.WithPrincipal(t.Context(), aureus.Principal{Type: "agent"}),
+		"replaced by an empty principal": middleware.WithPrincipal(middleware.WithPrincipal(t.Context(), agent), aureus.Principal{}),
 	} {
 		got, err := middleware.PrincipalFromContext(ctx)
 		require.ErrorIs(t, err, middleware.ErrNoIdentity, name)
@@ -49,13 +49,13 @@ func TestTrustedHeader_Requests_AreAcceptedOrRefused(t *testing.T) {
 		{"from a proxy with a zone", "[2001:db8::1%eth0]:555", []string{"agent-7"}, "agent-7"},
 		{"a value with a space and an accent", "127.0.0.1:1", []string{"agent é 7"}, "agent é 7"},
 		{"a list is one value", "127.0.0.1:1", []string{"agent-7, admin"}, "agent-7, admin"},
-		{"as long as may be", "127.0.0.1:1", []string{strings.Repeat("a", 256)}, strings.Repeat("a", 256)},
+		{"at the length limit", "127.0.0.1:1", []string{strings.Repeat("a", 256)}, strings.Repeat("a", 256)},
 		{"from elsewhere", "11.0.0.1:555", []string{"agent-7"}, ""},
 		{"from the next address", "127.0.0.2:555", []string{"agent-7"}, ""},
 		{"from elsewhere, mapped into IPv6", "[::ffff:11.0.0.1]:555", []string{"agent-7"}, ""},
 		{"from a Unix socket", "@", []string{"agent-7"}, ""},
-		{"from nowhere", "", []string{"agent-7"}, ""},
-		{"from an address that a middleware wrote", "10.0.0.1", []string{"agent-7"}, ""},
+		{"without an address", "", []string{"agent-7"}, ""},
+		{"from an address without a port", "10.0.0.1", []string{"agent-7"}, ""},
 		{"from a name", "localhost:80", []string{"agent-7"}, ""},
 		{"without the header", "127.0.0.1:1", nil, ""},
 		{"twice", "127.0.0.1:1", []string{"agent-7", "agent-8"}, ""},
@@ -67,7 +67,7 @@ func TestTrustedHeader_Requests_AreAcceptedOrRefused(t *testing.T) {
 		{"too long", "127.0.0.1:1", []string{strings.Repeat("a", 257)}, ""},
 		{"a control character", "127.0.0.1:1", []string{"agent\x007"}, ""},
 		{"a line break", "127.0.0.1:1", []string{"agent-7\r\nX-Agent-Id: admin"}, ""},
-		{"no UTF-8", "127.0.0.1:1", []string{"agent\xff"}, ""},
+		{"not UTF-8", "127.0.0.1:1", []string{"agent\xff"}, ""},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -111,8 +111,8 @@ func TestTrustedHeader_InvalidArguments_Panic(t *testing.T) {
 	}
 }
 
-// TestTrustedHeader_SmuggledHeaders_AreRefused: what a client can send to pretend to be
-// another principal, directly and through a proxy that sets the header.
+// A client sends headers to pretend to be another principal, directly and through a proxy
+// that sets the header.
 func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 	identify := middleware.TrustedHeader("X-Agent-Id", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 	service := serve(t, middleware.Enforce(&guard.Local{}, func(r *http.Request) (aureus.Request, error) {
@@ -127,20 +127,20 @@ func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 	require.NoError(t, err)
 	proxy := serve(t, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
-		r.Out.Header.Set("X-Agent-Id", "mallory") // whom it has authenticated
+		r.Out.Header.Set("X-Agent-Id", "mallory") // the principal that the proxy has authenticated
 	}})
 
 	// The service trusts this machine, so these requests go to it directly.
 	straight := map[string]string{
 		"two headers":            "X-Agent-Id: mallory\r\nX-Agent-Id: admin\r\n",
 		"two headers, two cases": "X-Agent-Id: mallory\r\nx-agent-id: admin\r\n",
-		"an empty one":           "X-Agent-Id:\r\n",
+		"an empty header":        "X-Agent-Id:\r\n",
 		"a trailer":              "Transfer-Encoding: chunked\r\nTrailer: X-Agent-Id\r\n\r\n0\r\nX-Agent-Id: admin\r\n",
 		"an underscore":          "X_Agent_Id: admin\r\n",
 		"a space before a colon": "X-Agent-Id : admin\r\n",
 	}
 	for name, headers := range straight {
-		t.Run("straight, "+name, func(t *testing.T) {
+		t.Run("direct, "+name, func(t *testing.T) {
 			answer := raw(t, service.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n"+headers+"\r\n")
 			require.NotContains(t, answer, "you are admin")
 			require.NotContains(t, answer, "HTTP/1.1 200")
@@ -162,8 +162,8 @@ func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 	}
 }
 
-// TestTrustedHeader_HopByHopHeader_IsRefused: a client can make a proxy drop the header
-// by naming it in Connection. The request is then refused.
+// A client can make a proxy drop the header by naming it in Connection. The request is then
+// refused.
 func TestTrustedHeader_HopByHopHeader_IsRefused(t *testing.T) {
 	identify := middleware.TrustedHeader("X-Agent-Id", netip.MustParsePrefix("127.0.0.0/8"))
 	service := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {

@@ -14,16 +14,16 @@ import (
 // problemBase is the page that explains the types of problems.
 const problemBase = "https://github.com/farmountain/aureus-go/blob/main/middleware/PROBLEMS.md#"
 
-// The limits of what a response shows.
+// The limits of a response.
 const (
 	maxFaults    = 20   // failures listed
 	maxFaultText = 1024 // bytes of a text from the application
 	maxCode      = 64   // bytes of a code
 )
 
-// problem is a response of the guard, as defined by RFC 9457. From the request and the
-// policy it has only codes and ids. The texts of a gate and of an [Invalid] are for the
-// caller.
+// problem is a response of the guard, as defined by RFC 9457. Of the request and the policy
+// it contains only codes and ids. It also contains the texts of a gate and of an [Invalid],
+// which are written for the caller.
 type problem struct {
 	Type        string             `json:"type"`
 	Title       string             `json:"title"`
@@ -35,8 +35,8 @@ type problem struct {
 	Approval    *approvalMember    `json:"approval,omitzero"`
 	Remediation string             `json:"remediation,omitzero"`
 	Errors      []fault            `json:"errors,omitzero"`
-	retryAfter  time.Duration      // of Retry-After; 0 is none
-	challenge   string             // of WWW-Authenticate; empty is none
+	retryAfter  time.Duration      // of Retry-After; 0 means none
+	challenge   string             // of WWW-Authenticate; empty means none
 	outcome     string             // aureus.Outcome.Status, if WriteError writes the problem
 	gate        *aureus.GateResult // for the outcome
 }
@@ -49,7 +49,7 @@ type approvalMember struct {
 	URL       string                `json:"url,omitzero"` // where to poll
 }
 
-// fault is one thing that is wrong.
+// fault is one error in the request or one failure of a validator.
 type fault struct {
 	Code        string `json:"code,omitzero"`
 	Pointer     string `json:"pointer,omitzero"`
@@ -57,8 +57,8 @@ type fault struct {
 	Remediation string `json:"remediation,omitzero"`
 }
 
-// newProblem makes a problem. kind is the type, a heading of PROBLEMS.md; each type has one
-// title.
+// newProblem returns a problem. kind is the type, a heading of PROBLEMS.md; each type has
+// one title.
 func newProblem(status int, kind, title, code, detail string) *problem {
 	return &problem{
 		Type: problemBase + kind, Title: title, Status: status, Code: code, Detail: detail,
@@ -66,7 +66,7 @@ func newProblem(status int, kind, title, code, detail string) *problem {
 	}
 }
 
-// identify sets the decision id, by which a caller can ask for the reason.
+// identify sets the decision id, with which a caller can ask the operator for the reason.
 func (p *problem) identify(id aureus.DecisionID) {
 	if id.IsZero() {
 		return
@@ -98,8 +98,8 @@ func (p *problem) write(w http.ResponseWriter) {
 	_, _ = w.Write(append(text, '\n')) // an error means that the client has gone
 }
 
-// codeWord is the code if it has the form of a code, and otherwise the fallback, so that a
-// decider cannot put other text into a response.
+// codeWord returns the code if it has the form of a code, and otherwise the fallback, so
+// that a decider cannot put other text into a response.
 func codeWord(code, fallback string) string {
 	if code == "" || len(code) > maxCode {
 		return fallback
@@ -112,5 +112,5 @@ func codeWord(code, fallback string) string {
 	return code
 }
 
-// cut limits a text that a caller or a validator wrote, in bytes.
+// cut shortens a text of a caller or a validator to maxFaultText bytes.
 func cut(text string) string { return jsonvalue.Clip(text, maxFaultText) }

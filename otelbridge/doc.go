@@ -27,8 +27,8 @@
 // An Aureus span has an id, a parent, a name, times, text tags and logs. All other
 // data of an OpenTelemetry span become tags:
 //
-//	attributes            under their own names, as text (typed in events)
-//	resource              under its own names; resource.<key> if the span has another value under <key>
+//	attributes            with their own names, as text (with their types in events)
+//	resource              with its own names; resource.<key> if the span has another value for <key>
 //	kind                  span.kind = client, server, producer, consumer, internal
 //	status                otel.status_code = OK, ERROR; otel.status_description
 //	scope                 otel.scope.name, .version, .schema_url; an attribute k as otel.scope.<k>

@@ -72,8 +72,8 @@ func (e *MetricExporter) Export(ctx context.Context, metrics *metricdata.Resourc
 // has no queue.
 func (*MetricExporter) ForceFlush(ctx context.Context) error { return ctx.Err() }
 
-// Shutdown makes later exports fail and cancels running ones, also if ctx is
-// already done; it then returns ctx's error. A second call returns
+// Shutdown makes later exports fail and cancels running exports, even if ctx is
+// already done; in that case it returns ctx's error. A second call returns
 // [sdkmetric.ErrExporterShutdown].
 func (e *MetricExporter) Shutdown(ctx context.Context) error {
 	if !e.session.shutdown() {
@@ -82,6 +82,6 @@ func (e *MetricExporter) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// MarshalLog returns what the SDK's log shows of the exporter: only its type,
+// MarshalLog returns the value that the SDK logs for the exporter: only its type,
 // never the server's address or the key.
 func (*MetricExporter) MarshalLog() any { return struct{ Type string }{"aureus"} }

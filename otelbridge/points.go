@@ -15,7 +15,7 @@ import (
 // points collects the points of one export as JSON texts, and the values that
 // cannot be sent.
 type points struct {
-	measurement measurement // which the next points belong to
+	measurement measurement // the measurement of the next points
 	text        []byte      // the JSON texts of all points
 	ends        []int       // the end of each point in text
 	indexes     []int       // the index of each point, counting rejected values too
@@ -94,7 +94,7 @@ func (p *points) outcome(err error) error {
 	case err == nil:
 		return all
 	case !ok:
-		all.Accepted, all.Err = 0, err // how many were accepted is unknown
+		all.Accepted, all.Err = 0, err // the number of accepted points is unknown
 		return all
 	}
 	all.Accepted, all.Err = partial.Accepted, partial.Err

@@ -61,13 +61,13 @@ func (e *SpanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnl
 	})
 }
 
-// Shutdown makes later exports fail and cancels running ones, also if ctx is
-// already done; it then returns ctx's error. It may be called more than once.
+// Shutdown makes later exports fail and cancels running exports, even if ctx is
+// already done; in that case it returns ctx's error. It may be called more than once.
 func (e *SpanExporter) Shutdown(ctx context.Context) error {
 	e.session.shutdown()
 	return ctx.Err()
 }
 
-// MarshalLog returns what the SDK's log shows of the exporter: only its type,
+// MarshalLog returns the value that the SDK logs for the exporter: only its type,
 // never the server's address or the key.
 func (*SpanExporter) MarshalLog() any { return struct{ Type string }{"aureus"} }

@@ -17,7 +17,7 @@ import (
 
 const customType = "custom"
 
-// compile makes the validator of a configuration, and runs its tests if asked to.
+// compile creates the validator of a configuration, and runs its tests if withTests is set.
 func (r *Registry) compile(ctx context.Context, id string, config []byte, withTests bool) (crvgate.Validator[any], error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -58,7 +58,8 @@ func (r *Registry) compile(ctx context.Context, id string, config []byte, withTe
 	return validator, nil
 }
 
-// build makes a validator of a type and its parameters, which stand at the pointer.
+// build creates a validator from its type and the text of its parameters. pointer is
+// the place of the parameters in the configuration.
 func (r *Registry) build(kind, logic, pointer string, text []byte) (crvgate.Validator[any], error) {
 	p := parameters.Read(pointer, text, kind == customType)
 	if err := configError(p.Problems); err != nil {
@@ -80,8 +81,8 @@ func (r *Registry) build(kind, logic, pointer string, text []byte) (crvgate.Vali
 	return validator, configError(p.Problems)
 }
 
-// buildCustom makes a validator of the host's function with that name. If there is
-// none, parameters such as min_amount bound the fields that they name.
+// buildCustom creates a validator that calls the function with that name. If there is
+// no such function, parameters such as min_amount limit the fields that they name.
 func (r *Registry) buildCustom(logic string, p *parameters.Object) crvgate.Validator[any] {
 	if function := r.function(logic); function != nil {
 		return hostValidator(function, p.TakeAll())
@@ -89,8 +90,8 @@ func (r *Registry) buildCustom(logic string, p *parameters.Object) crvgate.Valid
 	return checks.BuildLimits(p, r.functionNames())
 }
 
-// hostValidator calls a function of the host with its parameters. The function gets
-// a copy of the map, and metadata that it returns become free-form JSON.
+// hostValidator returns a validator that calls the function with the parameters. The
+// function gets a copy of the map, and its metadata is converted to free-form JSON.
 func hostValidator(function Func, given map[string]any) crvgate.Validator[any] {
 	return func(ctx context.Context, change crvgate.Change[any]) aureus.ValidationResult {
 		result := function(ctx, change, maps.Clone(given))
@@ -107,8 +108,8 @@ func hostValidator(function Func, given map[string]any) crvgate.Validator[any] {
 	}
 }
 
-// buildAdded calls a builder that the host added. The builder sees names in
-// snake_case; its problems are reported under the names that were written.
+// buildAdded calls a builder that the program added. The builder gets names in
+// snake_case; its problems are reported with the names as the configuration has them.
 func buildAdded(build Builder, p *parameters.Object) (validator crvgate.Validator[any], err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -117,7 +118,7 @@ func buildAdded(build Builder, p *parameters.Object) (validator crvgate.Validato
 	}()
 	validator, err = build(p.SnakeCase())
 	if err == nil && validator == nil {
-		err = errors.New("give no validator: the builder of this type returned nil")
+		err = errors.New("the builder of this type returned no validator")
 	}
 	if err == nil {
 		return validator, nil

@@ -10,15 +10,15 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/internal/parameters"
 )
 
-// Problem is one thing that is wrong with a configuration.
+// Problem is one problem of a configuration.
 type Problem struct {
-	Pointer string `json:"pointer"`         // JSON pointer (RFC 6901) into the configuration; "" is all of it
-	Line    int    `json:"line,omitzero"`   // from 1, in the text at Pointer, if that is an expression or invalid JSON; else 0
-	Column  int    `json:"column,omitzero"` // from 1, as Line; else 0
-	Message string `json:"message"`         // what is wrong, and what would be right
+	Pointer string `json:"pointer"`         // JSON pointer (RFC 6901) into the configuration; "" is the whole configuration
+	Line    int    `json:"line,omitzero"`   // from 1, in the text at Pointer, if that is an expression or invalid JSON; otherwise 0
+	Column  int    `json:"column,omitzero"` // from 1, under the same condition as Line; otherwise 0
+	Message string `json:"message"`         // what is wrong and what is allowed
 }
 
-// String is the pointer, the line and column if there are any, and the message.
+// String returns the pointer, the line and column unless they are 0, and the message.
 func (p Problem) String() string {
 	var text strings.Builder
 	text.WriteString(p.Pointer)
@@ -32,11 +32,11 @@ func (p Problem) String() string {
 	return strings.TrimSpace(text.String())
 }
 
-// ConfigError lists everything that is wrong with a configuration. It matches
-// [aureus.ErrInvalid], which the 422 response of a control plane matches too.
+// ConfigError lists all problems of a configuration. It matches [aureus.ErrInvalid], as
+// does the client's error for a 422 response of a control plane.
 type ConfigError struct{ Problems []Problem }
 
-// Error shows the first eight problems, and how many more there are.
+// Error returns the first eight problems and the number of other problems.
 func (e *ConfigError) Error() string {
 	const limit = 8
 	listed := make([]string, 0, limit)
@@ -57,7 +57,7 @@ func invalid(pointer, format string, args ...any) error {
 	return &ConfigError{Problems: []Problem{{Pointer: pointer, Message: fmt.Sprintf(format, args...)}}}
 }
 
-// problemsOf turns an error into problems at or below a pointer.
+// problemsOf returns an error as problems at or below a pointer.
 func problemsOf(pointer string, err error) []Problem {
 	if config, ok := errors.AsType[*ConfigError](err); ok {
 		problems := slices.Clone(config.Problems)
@@ -69,7 +69,7 @@ func problemsOf(pointer string, err error) []Problem {
 	return public(parameters.ProblemsOf(pointer, err))
 }
 
-// configError is the error for problems, and nil if there are none.
+// configError returns the error for problems, or nil if there are none.
 func configError(problems []parameters.Problem) error {
 	if len(problems) == 0 {
 		return nil

@@ -62,7 +62,7 @@ var overridden = map[string]map[string]any{
 	"gate_first_coded_failure_reported": {"remediation_kind": "standard:MISSING_DATA"}, // C6: the code's hint, where the first coded failure has none
 }
 
-// overriddenInGo has those that differ for a gate in Go.
+// overriddenInGo has the expected results that differ for a gate in Go.
 var overriddenInGo = map[string]map[string]any{
 	"gate_no_validators_passes": { // C7: only the wire's empty list passes
 		"passed": false, "blocked_commit": true, "crv_status": "blocked", "failure_code": "TOOL_ERROR", "remediation_kind": "standard:TOOL_ERROR",
@@ -95,7 +95,7 @@ func TestRegistry_ConformanceCases_HaveTheExpectedResults(t *testing.T) {
 			case "chain":
 				c.chain(t, r)
 			default:
-				t.Fatalf("what is a %s?", c.Kind)
+				t.Fatalf("unknown kind of case %q", c.Kind)
 			}
 		})
 	}
@@ -163,8 +163,8 @@ func (g caseGate) gate(t *testing.T, r *registry.Registry) *crvgate.Gate[any] {
 	return gate
 }
 
-// register registers the validator of a case and returns its id. Those of the types
-// custom and stub are functions of the host.
+// register registers the validator of a case and returns its id. Validators of the types
+// custom and stub are functions in Go.
 func (v caseValidator) register(t *testing.T, r *registry.Registry, id string) string {
 	t.Helper()
 	config := map[string]any{"type": v.Type, "parameters": v.Params}
@@ -178,8 +178,8 @@ func (v caseValidator) register(t *testing.T, r *registry.Registry, id string) s
 	return id
 }
 
-// caseRegistry is a registry with the clock of the cases, the functions of the host,
-// and the rule language of the cases.
+// caseRegistry returns a registry with the clock, the functions and the rule language of
+// the cases.
 func caseRegistry() *registry.Registry {
 	r := &registry.Registry{Now: func() time.Time { return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }}
 	r.Func("stub", func(_ context.Context, _ crvgate.Change[any], params map[string]any) aureus.ValidationResult {
@@ -244,7 +244,7 @@ func evaluate(predicate, data any) (bool, error) {
 	}
 	left, right := side(p["left"], data), side(p["right"], data)
 	if left == nil || right == nil {
-		return false, errors.New("a side is no number")
+		return false, errors.New("an operand is not a number")
 	}
 	order := left.Cmp(right)
 	switch p["op"] {
@@ -261,7 +261,7 @@ func evaluate(predicate, data any) (bool, error) {
 	case "!=", "!==":
 		return order != 0, nil
 	default:
-		return false, fmt.Errorf("what does %v mean?", p["op"])
+		return false, fmt.Errorf("unknown operator %v", p["op"])
 	}
 }
 
@@ -302,7 +302,7 @@ func requireGate(t *testing.T, want map[string]any, got aureus.GateResult) {
 	recovery, _ := want["recovery_strategy"].(map[string]any)
 	require.Equal(t, recovery, got.RecoveryStrategy)
 	_, ok := got.Timestamp.Time()
-	require.True(t, ok, "a time: %q", got.Timestamp)
+	require.True(t, ok, "not a time: %q", got.Timestamp)
 	results, _ := want["validation_results"].([]any)
 	require.NotNil(t, got.ValidationResults)
 	require.Len(t, got.ValidationResults, len(results))

@@ -9,8 +9,8 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
-// A registry makes a validator of a configuration and judges commits by the ids of
-// validators.
+// A registry creates a validator from a configuration, and validates commits with the
+// validators that a gate configuration names.
 func ExampleRegistry() {
 	var r registry.Registry
 	ctx := context.Background()
@@ -34,13 +34,13 @@ func ExampleRegistry() {
 	// crvgate: the configuration of the validator is invalid: /parameters/field: is required; /parameters/min: must be a number, not string
 }
 
-// A function of the host is used by configurations of the type custom.
+// A configuration of the type custom calls a function in Go.
 func ExampleRegistry_Func() {
 	var r registry.Registry
 	r.Func("known_currency", func(_ context.Context, change crvgate.Change[any], parameters map[string]any) aureus.ValidationResult {
 		data, _ := change.Data.(map[string]any)
 		if data["currency"] != parameters["currency"] {
-			return crvgate.Fail(aureus.OutOfScope, "another currency")
+			return crvgate.Fail(aureus.OutOfScope, "the currency differs")
 		}
 		return crvgate.Pass()
 	})
@@ -71,7 +71,7 @@ func ExampleRegistry_Type() {
 	// crvgate: the configuration of the validator is invalid: /parameters: takes no parameters
 }
 
-// A registered validator in a gate in Go.
+// A gate in Go can use a registered validator.
 func ExampleRegistry_Validator() {
 	type account struct {
 		Balance int `json:"balance"`
@@ -89,7 +89,7 @@ func ExampleRegistry_Validator() {
 	// OUT_OF_SCOPE
 }
 
-// Compile makes a validator of a stored configuration that was checked before.
+// Compile creates a validator from a stored configuration that was checked before.
 func ExampleRegistry_Compile() {
 	var r registry.Registry
 	validator, err := r.Compile("small", []byte(`{"type": "max_size", "parameters": {"max": 10}}`))

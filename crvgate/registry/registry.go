@@ -16,7 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wiregate"
 )
 
-// The limits of a [Registry]. What exceeds one is refused.
+// The limits of a [Registry]. It refuses configurations that exceed one.
 const (
 	MaxValidators   = 10_000                 // registered at the same time, built-in ones not counted
 	MaxConfigBytes  = 1 << 20                // of one configuration (1 MiB)
@@ -27,22 +27,22 @@ const (
 
 // The limits of one call of [Registry.Validate], and of all tests of one
 // configuration. A step is about half a microsecond of one processor: a JSON Schema
-// takes about one step for each keyword and value that it looks at, an expression
-// one for each unit of its cost, and every validator one for ten values of the
-// commit.
+// takes about one step for each keyword and value that it examines, an expression
+// one step for each unit of its cost, and every validator one step for each ten values
+// of the commit.
 const (
 	MaxGateSteps = wiregate.MaxSteps // of all validators together: 3,000,000
 	MaxGateTime  = wiregate.MaxTime  // of all validators together: 10 seconds
 )
 
-// Registry holds validators under their ids. The zero value is ready for use and has
-// the built-in validators: not_null, monotonic, temporal_monotonic,
-// memory_encryption, memory_policy, schema_check and balance_positive. They are
-// those of package validators, without parameters.
+// Registry holds validators by their ids. The zero value is ready for use and has the
+// built-in validators: not_null, monotonic, temporal_monotonic, memory_encryption,
+// memory_policy, schema_check and balance_positive. They are the validators with these
+// names in package validators, with default parameters.
 //
 // A Registry is safe for concurrent use and must not be copied after first use.
 type Registry struct {
-	// Now is the clock of the validators that need the time; nil is [time.Now]. Set
+	// Now returns the time, for the validators that need it; nil means [time.Now]. Set
 	// it before the first use.
 	Now func() time.Time
 
@@ -58,27 +58,27 @@ type entry struct {
 	version   int
 }
 
-// Func is a validator in Go that configurations of the type custom name as their
-// validation_logic. parameters are those of the configuration under the names
-// written there; their values are free-form JSON: nil, bool, string, [json.Number],
+// Func is a validator in Go for configurations of the type custom, which name it in
+// validation_logic. parameters has the parameters of the configuration, with their
+// names unchanged; the values are free-form JSON: nil, bool, string, [json.Number],
 // []any or map[string]any. The function must be safe for concurrent use.
 type Func func(ctx context.Context, change crvgate.Change[any], parameters map[string]any) aureus.ValidationResult
 
-// Builder makes a validator of the parameters of a configuration, for a type that
-// the host of the registry adds. parameters is the JSON text of one object with
-// names in snake_case; it is {} if the configuration has none. What is wrong with
-// them is returned as a [*ConfigError] with pointers into that object; any other
-// error counts as a problem of the parameters as a whole. The validator sees the
-// change as free-form JSON.
+// Builder creates a validator from the parameters of a configuration, for a type that
+// the program adds with [Registry.Type]. parameters is the JSON text of one object with
+// names in snake_case; it is {} if the configuration has none. If parameters are
+// invalid, return a [*ConfigError] with pointers into that object; any other error
+// counts as a problem of the parameters as a whole. The validator receives the change
+// as free-form JSON.
 type Builder func(parameters []byte) (crvgate.Validator[any], error)
 
-// Func makes a function known under a name, for configurations that are registered
-// after that. It panics if the function is nil, and if the name is empty or taken.
+// Func adds a function with a name, for configurations that are registered after the
+// call. It panics if the function is nil, or if the name is empty or already in use.
 func (r *Registry) Func(name string, function Func) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if name == "" || function == nil || r.functions[name] != nil {
-		panic(fmt.Sprintf("crvgate: Registry.Func(%q): it takes a function and a name that is free", name))
+		panic(fmt.Sprintf("crvgate: Registry.Func(%q): it needs a function and a name that is not in use", name))
 	}
 	if r.functions == nil {
 		r.functions = map[string]Func{}
@@ -86,14 +86,14 @@ func (r *Registry) Func(name string, function Func) {
 	r.functions[name] = function
 }
 
-// Type makes a type of configuration known, as package crvgate/rules does for the
-// types with a rule language. It panics if the builder is nil, and if the name is
-// empty or taken.
+// Type adds a type of configuration, as package crvgate/rules does for the types with a
+// rule language. It panics if the builder is nil, or if the name is empty or already
+// in use.
 func (r *Registry) Type(name string, build Builder) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if name == "" || build == nil || name == customType || checks.Types[name] != nil || r.types[name] != nil {
-		panic(fmt.Sprintf("crvgate: Registry.Type(%q): it takes a builder and a name that is free", name))
+		panic(fmt.Sprintf("crvgate: Registry.Type(%q): it needs a builder and a name that is not in use", name))
 	}
 	if r.types == nil {
 		r.types = map[string]Builder{}
@@ -101,16 +101,16 @@ func (r *Registry) Type(name string, build Builder) {
 	r.types[name] = build
 }
 
-// Register makes a validator of a configuration, runs the tests that the
-// configuration has, and puts the validator under the id, in place of the one that
-// was there. The first version of an id is 1, and each replacement adds 1. The
+// Register creates a validator from a configuration, runs the tests of the
+// configuration, and registers the validator with the id. A validator that already has
+// the id is replaced. The first version of an id is 1, and each replacement adds 1. The
 // package documentation describes configurations.
 //
 // The id has 1 to [MaxIDBytes] bytes of visible characters and plain spaces. An
 // invalid id matches [aureus.ErrInvalid]. A configuration that is invalid, or whose
-// tests fail, is a [*ConfigError], and the validator that was there stays. The id of
-// a built-in validator, and a new id beyond [MaxValidators], match
-// [aureus.ErrConflict].
+// tests fail, is a [*ConfigError], and an earlier validator with the id stays
+// registered. The id of a built-in validator, and a new id beyond [MaxValidators],
+// match [aureus.ErrConflict].
 func (r *Registry) Register(ctx context.Context, id string, config []byte) (aureus.ValidatorRegistration, error) {
 	validator, err := r.compile(ctx, id, config, true)
 	if err != nil {
@@ -131,13 +131,13 @@ func (r *Registry) Register(ctx context.Context, id string, config []byte) (aure
 }
 
 // Check returns the error that [Registry.Register] would return for the id and the
-// configuration, tests included, and registers nothing.
+// configuration. It runs the tests of the configuration and registers nothing.
 func (r *Registry) Check(ctx context.Context, id string, config []byte) error {
 	_, err := r.compile(ctx, id, config, true)
 	return err
 }
 
-// Compile makes the validator of a configuration and returns it without registering
+// Compile creates the validator of a configuration and returns it without registering
 // it. It does not run the tests of the configuration: use it for configurations that
 // were checked before, such as those in a database. Errors are those of
 // [Registry.Register].
@@ -148,9 +148,9 @@ func (r *Registry) Compile(id string, config []byte) (crvgate.Validator[any], er
 // Has reports whether there is a validator with the id, built-in or registered.
 func (r *Registry) Has(id string) bool { return r.find(id) != nil }
 
-// Validator returns the validator with the id, for [crvgate.Gate.With]. It looks the
-// id up at each judgement, so that it follows later registrations. While nothing is
-// registered under the id, its result is a TOOL_ERROR that names the id.
+// Validator returns the validator with the id, for [crvgate.Gate.With]. It looks up the
+// id for each change, so it uses the latest registration. While no validator has the
+// id, its result is a TOOL_ERROR that names the id.
 func (r *Registry) Validator(id string) crvgate.Validator[any] {
 	return func(ctx context.Context, change crvgate.Change[any]) aureus.ValidationResult {
 		validator := r.find(id)
@@ -162,19 +162,19 @@ func (r *Registry) Validator(id string) crvgate.Validator[any] {
 }
 
 // Validate judges a commit with the validators that the configuration names, as a
-// control plane does for POST /api/v1/crv/validate. Each validator runs once,
-// however often it is named. An empty list of validators passes. An id without a
-// validator gives a result with TOOL_ERROR, and so does each validator that no
-// longer runs because [MaxGateSteps] or [MaxGateTime] is used up. A required
-// confidence that is not a number from 0 to 1 is never reached.
+// control plane does for POST /api/v1/crv/validate. Each validator runs once, even if
+// it is named more than once. An empty list of validators passes. The result for an id
+// without a validator is a TOOL_ERROR, and so is the result of each validator that does
+// not run because [MaxGateSteps] or [MaxGateTime] is reached. If the required
+// confidence is not a number from 0 to 1, no result reaches it.
 //
-// Validate returns no error: a commit that could not be judged has a result that did
-// not pass.
+// Validate returns no error: the result of a commit that cannot be judged has not
+// passed.
 func (r *Registry) Validate(ctx context.Context, commit aureus.Commit, config aureus.GateConfig) aureus.GateResult {
 	return wiregate.Validate(ctx, commit, config, r.find)
 }
 
-// find is the validator with the id, or nil. Built-in ones come first.
+// find returns the validator with the id, or nil. It looks for a built-in one first.
 func (r *Registry) find(id string) crvgate.Validator[any] {
 	if validator := checks.BuiltIn(id); validator != nil {
 		return validator
@@ -197,7 +197,7 @@ func (r *Registry) function(name string) Func {
 	return r.functions[name]
 }
 
-// builder makes validators of a type that the host added. It is nil for other types.
+// builder returns the builder of a type that the program added, or nil for other types.
 func (r *Registry) builder(kind string) Builder {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -222,7 +222,7 @@ func (r *Registry) typeNames() string {
 	return strings.Join(names, ", ")
 }
 
-// checkID says what is wrong with the id of a new validator.
+// checkID returns an error if a new validator cannot have the id.
 func checkID(id string) error {
 	switch {
 	case id == "":

@@ -27,7 +27,7 @@ func validate(t *testing.T, r *registry.Registry, data any, ids ...string) aureu
 }
 
 // The gate of the published guide uses validators that the guide never registers.
-func TestValidate_GateOfTheGuide_WorksAsPrinted(t *testing.T) {
+func TestValidate_GateOfThePublishedGuide_PassesAndBlocks(t *testing.T) {
 	t.Parallel()
 	var r registry.Registry
 	commit := aureus.Commit{
@@ -71,7 +71,7 @@ func TestValidate_SpecialConfigurations_HaveTheDocumentedResults(t *testing.T) {
 
 	result = validate(t, &r, "x", "not_null", "nobody", "not_null")
 	require.True(t, result.BlockedCommit)
-	require.Len(t, result.ValidationResults, 2, "each validator runs once, however often it is named")
+	require.Len(t, result.ValidationResults, 2, "each validator runs once, even if it is named twice")
 	require.Equal(t, aureus.ToolError, result.FailureCode)
 	require.Contains(t, result.ValidationResults[1].Reason, `"nobody"`)
 	require.NotEmpty(t, result.Remediation)
@@ -93,10 +93,10 @@ func TestValidate_SpecialConfigurations_HaveTheDocumentedResults(t *testing.T) {
 	result = r.Validate(t.Context(), aureus.Commit{}, aureus.GateConfig{Validators: []string{"not_null"}, RecoveryStrategy: echoed})
 	require.Equal(t, vocab.CRVWarning, result.CRVStatus)
 	require.False(t, result.BlockedCommit)
-	require.Equal(t, echoed, result.RecoveryStrategy, "echoed in either spelling")
+	require.Equal(t, echoed, result.RecoveryStrategy, "the strategy is returned unchanged in both spellings")
 }
 
-func TestRegister_Replacement_IsInForceAtOnce(t *testing.T) {
+func TestRegister_Replacement_IsUsedAtOnce(t *testing.T) {
 	t.Parallel()
 	var r registry.Registry
 	got, err := r.Register(t.Context(), "small", []byte(`{"type":"max_size","parameters":{"max":3}}`))
@@ -122,7 +122,7 @@ func TestRegister_Replacement_IsInForceAtOnce(t *testing.T) {
 	}
 }
 
-func TestCompile_NeitherRegistersNorRunsTests(t *testing.T) {
+func TestCompile_ConfigurationWithTests_NeitherRegistersNorRunsTests(t *testing.T) {
 	t.Parallel()
 	var r registry.Registry
 	validator, err := r.Compile("v", []byte(`{"type":"max_size","parameters":{"max":20},"tests":[{"name":"t","commit":{"id":"c","data":"`+strings.Repeat("x", 50)+`"},"want":"passed"}]}`))
@@ -151,8 +151,7 @@ func TestRegister_TooManyValidators_IsConflict(t *testing.T) {
 	require.NoError(t, err, "a replacement does not count")
 }
 
-// Every type, with its parameters in snake_case and in camelCase, makes the same
-// validator.
+// For every type, parameters in snake_case and in camelCase give the same validator.
 func TestRegister_SnakeCaseAndCamelCase_AreTheSame(t *testing.T) {
 	now := func() time.Time { return time.UnixMilli(10_000) }
 	object := func(pairs ...any) map[string]any {
@@ -182,8 +181,8 @@ func TestRegister_SnakeCaseAndCamelCase_AreTheSame(t *testing.T) {
 			`{"type":"memory_policy","parameters":{"maxRetentionMs":1000,"requireCompression":true,"maxSizeBytes":200,"requireEncryption":true,"requiredCompliance":["GDPR"]}}`,
 			object("timestamp", json.Number("9500"), "complianceStandards", []any{"GDPR"}), object("timestamp", json.Number("1"), "complianceStandards", []any{"GDPR"}), nil, aureus.PolicyViolation,
 		},
-		"a flag without its size is not run":  {`{"type":"memory_policy","parameters":{"require_compression":true,"max_retention_ms":9000}}`, `{"type":"memory_policy","parameters":{"threshold":1,"max_retention_ms":9000}}`, object("timestamp", json.Number("1000")), object("timestamp", json.Number("999")), nil, aureus.PolicyViolation},
-		"custom without a function is limits": {`{"type":"custom","validation_logic":"check_business_rules","parameters":{"min_amount":100,"max_amount":10000}}`, `{"type":"custom","validationLogic":"check_business_rules","parameters":{"max_amount":10000,"min_amount":100}}`, object("amount", json.Number("10000")), object("amount", json.Number("10000.01")), nil, aureus.OutOfScope},
+		"a flag without a size has no effect": {`{"type":"memory_policy","parameters":{"require_compression":true,"max_retention_ms":9000}}`, `{"type":"memory_policy","parameters":{"threshold":1,"max_retention_ms":9000}}`, object("timestamp", json.Number("1000")), object("timestamp", json.Number("999")), nil, aureus.PolicyViolation},
+		"custom limits without a function":    {`{"type":"custom","validation_logic":"check_business_rules","parameters":{"min_amount":100,"max_amount":10000}}`, `{"type":"custom","validationLogic":"check_business_rules","parameters":{"max_amount":10000,"min_amount":100}}`, object("amount", json.Number("10000")), object("amount", json.Number("10000.01")), nil, aureus.OutOfScope},
 		"not_null":                            {`{"type":"not_null"}`, `{"type":"not_null","parameters":{},"name":"n","description":"d","tests":null}`, "x", nil, nil, aureus.MissingData},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,32 +209,32 @@ func TestRegister_InvalidConfiguration_ListsProblems(t *testing.T) {
 		pointers []string
 		says     string
 	}{
-		"no JSON":                      {`{"type":`, []string{"/type"}, "line 1, column"},
-		"a name twice":                 {`{"type":"not_null","type":"max_size"}`, []string{"/type"}, "stands twice"},
-		"no object":                    {`[]`, []string{""}, "must be an object"},
-		"nothing":                      {``, []string{"/type"}, "is required"},
+		"not JSON":                     {`{"type":`, []string{"/type"}, "line 1, column"},
+		"a name twice":                 {`{"type":"not_null","type":"max_size"}`, []string{"/type"}, "occurs twice"},
+		"not an object":                {`[]`, []string{""}, "must be an object"},
+		"an empty text":                {``, []string{"/type"}, "is required"},
 		"null":                         {`null`, []string{""}, "must be an object"},
 		"no type":                      {`{"parameters":{}}`, []string{"/type"}, "is required"},
-		"a type that is none":          {`{"type":"maxsize"}`, []string{"/type"}, "must be one of anomaly_detection, compliance_standards, custom, max_size"},
-		"a type of another kind":       {`{"type":1}`, []string{"/type"}, "must be a string, not number"},
-		"an unknown name":              {`{"type":"not_null","params":{}}`, []string{"/params"}, "known are type, validation_logic, parameters"},
-		"parameters that are none":     {`{"type":"not_null","parameters":[]}`, []string{"/parameters"}, "must be an object"},
-		"an unknown parameter":         {`{"type":"max_size","parameters":{"max":1,"maxx":2}}`, []string{"/parameters/maxx"}, "known are max"},
-		"a parameter for nothing":      {`{"type":"not_null","parameters":{"x":1}}`, []string{"/parameters/x"}, "there are no parameters"},
-		"a parameter missing":          {`{"type":"max_size"}`, []string{"/parameters/max"}, "is required"},
+		"an unknown type":              {`{"type":"maxsize"}`, []string{"/type"}, "must be one of anomaly_detection, compliance_standards, custom, max_size"},
+		"a type that is a number":      {`{"type":1}`, []string{"/type"}, "must be a string, not number"},
+		"an unknown name":              {`{"type":"not_null","params":{}}`, []string{"/params"}, "known names are type, validation_logic, parameters"},
+		"parameters that are an array": {`{"type":"not_null","parameters":[]}`, []string{"/parameters"}, "must be an object"},
+		"an unknown parameter":         {`{"type":"max_size","parameters":{"max":1,"maxx":2}}`, []string{"/parameters/maxx"}, "known names are max"},
+		"a type without parameters":    {`{"type":"not_null","parameters":{"x":1}}`, []string{"/parameters/x"}, "there are no parameters"},
+		"a missing parameter":          {`{"type":"max_size"}`, []string{"/parameters/max"}, "is required"},
 		"a parameter that is null":     {`{"type":"max_size","parameters":{"max":null}}`, []string{"/parameters/max"}, "is required"},
-		"two spellings of one":         {`{"type":"temporal_monotonic","parameters":{"allow_equal":true,"allowEqual":false}}`, []string{"/parameters/allowEqual"}, `is given twice: "allow_equal" is the same`},
-		"two names of one":             {`{"type":"max_size","parameters":{"max":1,"maxBytes":2}}`, []string{"/parameters/maxBytes"}, "is given twice"},
-		"all that is wrong":            {`{"type":"statistical_bounds","parameters":{"min":"a","max":true,"stddev":-1,"tolerance":1e999}}`, []string{"/parameters/field", "/parameters/min", "/parameters/max", "/parameters/stddev", "/parameters/tolerance"}, "must be a number, not string"},
-		"bounds of nothing":            {`{"type":"statistical_bounds","parameters":{"field":"x"}}`, []string{"/parameters"}, "bounds nothing: give min"},
-		"bounds that are null":         {`{"type":"statistical_bounds","parameters":{"field":"x","min":null,"max":null}}`, []string{"/parameters"}, "bounds nothing: give min"},
+		"two spellings of a parameter": {`{"type":"temporal_monotonic","parameters":{"allow_equal":true,"allowEqual":false}}`, []string{"/parameters/allowEqual"}, `is given twice: "allow_equal" is the same`},
+		"two names of a parameter":     {`{"type":"max_size","parameters":{"max":1,"maxBytes":2}}`, []string{"/parameters/maxBytes"}, "is given twice"},
+		"several problems":             {`{"type":"statistical_bounds","parameters":{"min":"a","max":true,"stddev":-1,"tolerance":1e999}}`, []string{"/parameters/field", "/parameters/min", "/parameters/max", "/parameters/stddev", "/parameters/tolerance"}, "must be a number, not string"},
+		"no bounds":                    {`{"type":"statistical_bounds","parameters":{"field":"x"}}`, []string{"/parameters"}, "sets no bounds: give min"},
+		"bounds that are null":         {`{"type":"statistical_bounds","parameters":{"field":"x","min":null,"max":null}}`, []string{"/parameters"}, "sets no bounds: give min"},
 		"a misspelt bound":             {`{"type":"statistical_bounds","parameters":{"field":"x","maximum":1}}`, []string{"/parameters", "/parameters/maximum"}, "is not known here"},
 		"a mean alone":                 {`{"type":"statistical_bounds","parameters":{"field":"x","mean":1,"max":5}}`, []string{"/parameters/mean"}, "without stddev"},
 		"a deviation alone":            {`{"type":"statistical_bounds","parameters":{"field":"x","stddev":1}}`, []string{"/parameters/stddev"}, "without mean"},
 		"a tolerance alone":            {`{"type":"statistical_bounds","parameters":{"field":"x","min":1,"tolerance":2}}`, []string{"/parameters/tolerance"}, "without mean and stddev"},
-		"a limit of no field":          {`{"type":"custom","parameters":{"min_":1}}`, []string{"/parameters/min_", "/validation_logic"}, "known are min_x and max_x"},
-		"a limit in another spelling":  {`{"type":"custom","parameters":{"min_a":1,"maxAmount":2}}`, []string{"/parameters/maxAmount"}, "known are min_x and max_x"},
-		"a limit with another word":    {`{"type":"custom","parameters":{"min_a":1,"mx_b":2,"minimum_b":3,"Max_b":4}}`, []string{"/parameters/mx_b", "/parameters/minimum_b", "/parameters/Max_b"}, "known are min_x and max_x"},
+		"a limit without a field":      {`{"type":"custom","parameters":{"min_":1}}`, []string{"/parameters/min_", "/validation_logic"}, "known names are min_x and max_x"},
+		"a limit in another spelling":  {`{"type":"custom","parameters":{"min_a":1,"maxAmount":2}}`, []string{"/parameters/maxAmount"}, "known names are min_x and max_x"},
+		"misspelt limits":              {`{"type":"custom","parameters":{"min_a":1,"mx_b":2,"minimum_b":3,"Max_b":4}}`, []string{"/parameters/mx_b", "/parameters/minimum_b", "/parameters/Max_b"}, "known names are min_x and max_x"},
 		"an unknown type of field":     {`{"type":"schema","parameters":{"fields":{"a/b":"text","~":1,"ok":"string"}}}`, []string{"/parameters/fields/a~1b", "/parameters/fields/~0"}, "must be one of string, number"},
 		"fields that are a list":       {`{"type":"schema","parameters":{"fields":["a"]}}`, []string{"/parameters/fields"}, "must be an object, not array"},
 		"a history with text":          {`{"type":"anomaly_detection","parameters":{"field":"x","history":[1,"2",null]}}`, []string{"/parameters/history/1", "/parameters/history/2"}, "must be a number"},
@@ -243,13 +242,13 @@ func TestRegister_InvalidConfiguration_ListsProblems(t *testing.T) {
 		"an empty field":               {`{"type":"statistical_bounds","parameters":{"field":""}}`, []string{"/parameters/field"}, "must not be empty"},
 		"a flag that is text":          {`{"type":"temporal_monotonic","parameters":{"allow_equal":"yes"}}`, []string{"/parameters/allow_equal"}, "must be true or false"},
 		"standards that are numbers":   {`{"type":"compliance_standards","parameters":{"required":[1]}}`, []string{"/parameters/required/0"}, "must be a string"},
-		"standards that are no list":   {`{"type":"compliance_standards","parameters":{"required":"GDPR"}}`, []string{"/parameters/required"}, "must be an array"},
-		"logic where there is none":    {`{"type":"not_null","validation_logic":"f"}`, []string{"/validation_logic"}, "is for the type custom only"},
-		"custom with nothing to check": {`{"type":"custom","validation_logic":"f"}`, []string{"/validation_logic"}, "names no function of this host"},
-		"custom without a word":        {`{"type":"custom"}`, []string{"/validation_logic"}, "names no function"},
+		"standards that are a string":  {`{"type":"compliance_standards","parameters":{"required":"GDPR"}}`, []string{"/parameters/required"}, "must be an array"},
+		"logic for another type":       {`{"type":"not_null","validation_logic":"f"}`, []string{"/validation_logic"}, "is for the type custom only"},
+		"custom, unknown function":     {`{"type":"custom","validation_logic":"f"}`, []string{"/validation_logic"}, "names no function of this host"},
+		"custom without logic":         {`{"type":"custom"}`, []string{"/validation_logic"}, "names no function"},
 		"custom with other parameters": {`{"type":"custom","parameters":{"min_a":1,"least":2}}`, []string{"/parameters/least"}, "min_x and max_x"},
 		"a limit that is text":         {`{"type":"custom","parameters":{"min_a":"1"}}`, []string{"/parameters/min_a"}, "must be a number"},
-		"a language that is not here":  {`{"type":"cel","parameters":{"expression":"true"}}`, []string{"/type"}, "must be one of"},
+		"a type of another package":    {`{"type":"cel","parameters":{"expression":"true"}}`, []string{"/type"}, "must be one of"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var r registry.Registry
@@ -290,9 +289,9 @@ func TestFunc_CustomConfiguration_CallsTheFunction(t *testing.T) {
 	_, err := r.Register(t.Context(), "v", []byte(`{"type":"custom","validation_logic":"check_business_rules","parameters":{"min_amount":100,"camelCase":{"a":null}}}`))
 	require.NoError(t, err)
 	result := validate(t, &r, "x", "v")
-	require.True(t, result.Passed, "the function judges and not min and max")
-	require.Equal(t, map[string]any{"min_amount": json.Number("100"), "camelCase": map[string]any{"a": nil}}, got, "as written")
-	require.Equal(t, map[string]any{"seen": json.Number("1"), "data": "x"}, result.ValidationResults[0].Metadata, "in free form")
+	require.True(t, result.Passed, "the function is called instead of checking min and max")
+	require.Equal(t, map[string]any{"min_amount": json.Number("100"), "camelCase": map[string]any{"a": nil}}, got, "names are not converted")
+	require.Equal(t, map[string]any{"seen": json.Number("1"), "data": "x"}, result.ValidationResults[0].Metadata, "metadata is converted to free-form JSON")
 	delete(got, "min_amount")
 	validate(t, &r, "x", "v")
 	require.Len(t, got, 2, "each call gets its own map")
@@ -322,7 +321,7 @@ func TestType_AddedType_UsesTheBuilder(t *testing.T) {
 		case strings.Contains(got, "panic"):
 			panic("boom")
 		case strings.Contains(got, "nothing"):
-			return nil, nil //nolint:nilnil // that is the case
+			return nil, nil //nolint:nilnil // the case under test
 		case strings.Contains(got, "plain"):
 			return nil, errors.New("cannot be done")
 		case strings.Contains(got, "placed"):
@@ -332,7 +331,7 @@ func TestType_AddedType_UsesTheBuilder(t *testing.T) {
 	})
 	_, err := r.Register(t.Context(), "v", []byte(`{"type":"equals","parameters":{"zName":{"innerName":1},"a":2.0}}`))
 	require.NoError(t, err)
-	require.Equal(t, `{"z_name":{"innerName":1},"a":2.0}`, got, "in order, in snake_case, values untouched") //nolint:testifylint // the text itself is the point
+	require.Equal(t, `{"z_name":{"innerName":1},"a":2.0}`, got, "in order, in snake_case, values unchanged") //nolint:testifylint // compares the text
 	_, err = r.Register(t.Context(), "v", []byte(`{"type":"equals"}`))
 	require.NoError(t, err)
 	require.Equal(t, `{}`, got)
@@ -343,7 +342,7 @@ func TestType_AddedType_UsesTheBuilder(t *testing.T) {
 	require.Equal(t, []registry.Problem{
 		{Pointer: "/parameters/snakeName/0", Line: 2, Column: 3, Message: "what?"},
 		{Pointer: "/parameters", Message: "all of it"},
-	}, config.Problems, "told under the name that was written")
+	}, config.Problems, "problems have the name as the configuration has it")
 	require.EqualError(t, err, "crvgate: the configuration of the validator is invalid: /parameters/snakeName/0 line 2, column 3: what?; /parameters: all of it")
 
 	for _, word := range []string{"panic", "nothing", "plain"} {
@@ -363,7 +362,7 @@ func TestRegister_FailingTests_AreRefused(t *testing.T) {
 	require.NoError(t, r.Check(t.Context(), "v", config(`[
 		{"name":"fits","commit":{"id":"c","data":"abc"},"want":"passed"},
 		{"name":"does not","commit":{"id":"c","data":"abcd"},"want":"blocked","failure_code":"OUT_OF_SCOPE"},
-		{"name":"is told","commit":{"id":"c","data":"abcd"},"want":"warning"}]`)))
+		{"name":"warns","commit":{"id":"c","data":"abcd"},"want":"warning"}]`)))
 	for name, c := range map[string]struct{ tests, pointer, says string }{
 		"fails":            {`[{"name":"fits","commit":{"id":"c","data":"abc"},"want":"passed"},{"name":"n","commit":{"id":"c","data":"abcd"},"want":"passed"}]`, "/tests/1", `the test "n" wants passed and got blocked: the data has 6 characters`},
 		"passes":           {`[{"name":"n","commit":{"id":"c","data":null},"want":"warning"}]`, "/tests/0", "wants warning and got passed"},
@@ -371,7 +370,7 @@ func TestRegister_FailingTests_AreRefused(t *testing.T) {
 		"an unknown code":  {`[{"name":"n","commit":{"id":"c","data":"abcd"},"want":"blocked","failure_code":"NO"}]`, "/tests/0/failure_code", "must be one of MISSING_DATA"},
 		"an unknown want":  {`[{"name":"n","commit":{"id":"c","data":1},"want":"ok"}]`, "/tests/0/want", "must be one of passed, blocked, warning"},
 		"no commit":        {`[{"name":"n","want":"passed"}]`, "/tests/0/commit", "is required"},
-		"tests of no kind": {`{"a":1}`, "/tests", "must be an array"},
+		"tests not a list": {`{"a":1}`, "/tests", "must be an array"},
 		"too many":         {`[` + strings.TrimSuffix(strings.Repeat(`{"name":"n","commit":{"id":"c","data":1},"want":"passed"},`, registry.MaxTestsPerRule+1), ",") + `]`, "/tests", "the limit is 100"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -429,13 +428,13 @@ func notNull([]byte) (crvgate.Validator[any], error) { return validators.NotNull
 
 func TestRegistry_InvalidArguments_Panic(t *testing.T) {
 	for name, mistake := range map[string]func(){
-		"a host function of no name": func() {
+		"a function without a name": func() {
 			new(registry.Registry).Func("", func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
 				return crvgate.Pass()
 			})
 		},
-		"no host function": func() { new(registry.Registry).Func("f", nil) },
-		"a type that is there": func() {
+		"no function": func() { new(registry.Registry).Func("f", nil) },
+		"a type that exists": func() {
 			new(registry.Registry).Type("not_null", notNull)
 		},
 		"the type custom": func() {

@@ -22,9 +22,9 @@ type configTest struct {
 	FailureCode aureus.FailureTaxonomy `json:"failure_code,omitzero"`
 }
 
-// runTests runs the tests of a configuration. Each test puts the validator alone into
-// a gate, which does not block if the test wants a warning. All tests share the
-// limits of one gate; tests that exceed them are a problem.
+// runTests runs the tests of a configuration. Each test uses a gate with this validator
+// only, which is non-blocking if the test wants a warning. All tests share the limits of
+// one gate; exceeding them is a problem.
 func runTests(ctx context.Context, validator crvgate.Validator[any], pointer string, text []byte) []Problem {
 	var tests []configTest
 	if err := strictjson.Unmarshal(text, &tests); err != nil {
@@ -67,7 +67,7 @@ func runTests(ctx context.Context, validator crvgate.Validator[any], pointer str
 	return problems
 }
 
-// reasonOf is the reason of the only validator, after a colon, if it gave one.
+// reasonOf returns the reason of the only validator after a colon, or "" if there is none.
 func reasonOf(result aureus.GateResult) string {
 	if len(result.ValidationResults) == 0 || result.ValidationResults[0].Reason == "" {
 		return ""

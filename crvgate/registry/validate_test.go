@@ -17,8 +17,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/steps"
 )
 
-// hostRegistry is a registry with n validators v0, v1, and so on, which all call the
-// function.
+// hostRegistry returns a registry with n validators v0, v1, and so on, which all call
+// the function.
 func hostRegistry(t *testing.T, n int, function registry.Func) (*registry.Registry, []string) {
 	t.Helper()
 	r := &registry.Registry{}
@@ -32,7 +32,7 @@ func hostRegistry(t *testing.T, n int, function registry.Func) (*registry.Regist
 	return r, ids
 }
 
-// spending is a function of the host that uses n steps of its gate.
+// spending returns a function that uses n steps of its gate.
 func spending(n int, calls *int) registry.Func {
 	return func(ctx context.Context, _ crvgate.Change[any], _ map[string]any) aureus.ValidationResult {
 		*calls++
@@ -55,7 +55,7 @@ func TestValidate_RepeatedValidator_RunsOnce(t *testing.T) {
 	require.Len(t, result.ValidationResults, 2)
 }
 
-// The steps of all validators of a gate are limited together. Those that no longer run
+// The steps of all validators of a gate are limited together. Validators that do not run
 // have results too.
 func TestValidate_StepsUsedUp_OthersAreToolErrors(t *testing.T) {
 	t.Parallel()
@@ -113,7 +113,7 @@ func TestValidate_TimeOver_OthersAreToolErrors(t *testing.T) {
 		calls := 0
 		r, ids := hostRegistry(t, 5, func(ctx context.Context, _ crvgate.Change[any], _ map[string]any) aureus.ValidationResult {
 			calls++
-			select { // one that heeds its context
+			select { // a validator that observes its context
 			case <-ctx.Done():
 				return crvgate.Fail(aureus.ToolError, "interrupted: "+context.Cause(ctx).Error())
 			case <-time.After(4 * time.Second):
@@ -125,7 +125,7 @@ func TestValidate_TimeOver_OthersAreToolErrors(t *testing.T) {
 		require.True(t, result.BlockedCommit)
 		require.Len(t, result.ValidationResults, 5)
 		require.True(t, result.ValidationResults[1].Valid)
-		require.Contains(t, result.ValidationResults[2].Reason, "the time of the gate is over")
+		require.Contains(t, result.ValidationResults[2].Reason, "the time limit of the gate has passed")
 		for _, one := range result.ValidationResults[3:] {
 			require.Equal(t, aureus.ToolError, one.FailureCode)
 			require.Contains(t, one.Reason, "10s together")
@@ -133,7 +133,7 @@ func TestValidate_TimeOver_OthersAreToolErrors(t *testing.T) {
 	})
 }
 
-// The end of the context of the caller stops the gate.
+// The gate stops when the caller's context ends.
 func TestValidate_CallersContextEnds_Stops(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -147,7 +147,7 @@ func TestValidate_CallersContextEnds_Stops(t *testing.T) {
 	config.BlockOnFailure = false
 	result := r.Validate(ctx, aureus.Commit{ID: "c"}, config)
 	require.Equal(t, 1, calls)
-	require.True(t, result.BlockedCommit, "in every mode")
+	require.True(t, result.BlockedCommit, "blocked even if the gate does not block")
 }
 
 // Results are short enough that a response can have a thousand of them.
@@ -201,8 +201,8 @@ func TestRegister_TestsBeyondTheLimits_AreRefused(t *testing.T) { // not paralle
 	require.NoError(t, err)
 }
 
-// A validator of a registry sees the previous state as free-form JSON, as it would come
-// over the API, whatever the commit in Go holds.
+// A validator of a registry receives the previous state as free-form JSON, as from the
+// API, even if the commit in Go has another type.
 func TestValidate_PreviousState_IsFreeForm(t *testing.T) {
 	t.Parallel()
 	type state struct {
@@ -234,7 +234,7 @@ func TestValidate_PreviousState_IsFreeForm(t *testing.T) {
 	} {
 		require.True(t, r.Validate(t.Context(), commit, gateOf(ids)).Passed, reason)
 		require.Nil(t, seen.Previous, reason)
-		require.Equal(t, reason == "a nil map", seen.HasPrevious, "JSON has no nil map: it is an empty object")
+		require.Equal(t, reason == "a nil map", seen.HasPrevious, "a nil map becomes an empty object in JSON")
 	}
 	result := r.Validate(t.Context(), aureus.Commit{Data: free, PreviousState: func() {}}, gateOf(ids))
 	require.Equal(t, aureus.Conflict, result.FailureCode, "a value without a JSON form")

@@ -16,7 +16,7 @@ var benchmarks = map[string]struct{ kind, parameters string }{
 		"total":{"type":"number","minimum":0},"currency":{"enum":["EUR","USD"]},"lines":{"type":"array","items":{"type":"object","required":["sku"],"properties":{"count":{"type":"integer","minimum":1}}}}}}}`},
 }
 
-// BenchmarkEvaluate is one validation that passes.
+// BenchmarkEvaluate measures one validation that passes.
 func BenchmarkEvaluate(b *testing.B) {
 	for name, rule := range benchmarks {
 		b.Run(name, func(b *testing.B) {
@@ -32,7 +32,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 }
 
-// BenchmarkRegister is the check of one configuration.
+// BenchmarkRegister measures the check of one configuration.
 func BenchmarkRegister(b *testing.B) {
 	for name, rule := range benchmarks {
 		b.Run(name, func(b *testing.B) {

@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/celx"
 )
 
-// language compiles all expressions. It is made when the first one is compiled.
+// language compiles all expressions. It is created when the first one is compiled.
 var language = sync.OnceValue(func() *celx.Language { return celx.New("data", "previous", "metadata") })
 
 // celParameters are the parameters of the type cel.
@@ -106,7 +106,7 @@ func (r *celRule) validate(ctx context.Context, change crvgate.Change[any]) aure
 	return result
 }
 
-// notEvaluated is the result if the expression could not be evaluated.
+// notEvaluated returns the result if the expression could not be evaluated.
 func notEvaluated(err error) aureus.ValidationResult {
 	failure, ok := errors.AsType[*celx.EvalError](err)
 	code := aureus.ToolError
@@ -121,7 +121,8 @@ func notEvaluated(err error) aureus.ValidationResult {
 	return result
 }
 
-// withConfidence returns the result with a confidence. 1 is the confidence that it has.
+// withConfidence returns the result with a confidence. If that is 1, the result is
+// returned unchanged, because it has that confidence already.
 func withConfidence(result aureus.ValidationResult, confidence float64) aureus.ValidationResult {
 	if confidence != 1 {
 		result.Confidence = &confidence

@@ -24,10 +24,10 @@ const (
 
 var (
 	errPatterns = fmt.Errorf("the patterns of the schema have more than %d instructions together", maxPatternsSize)
-	errOutside  = errors.New("nothing outside the document is loaded")
+	errOutside  = errors.New("documents other than the schema itself are not loaded")
 )
 
-// noLoader is a loader for the schema library that loads nothing.
+// noLoader is a loader for the schema library that always returns an error.
 type noLoader struct{}
 
 // Load implements the library's URLLoader.
@@ -107,9 +107,10 @@ func registerFormats(compiler *jsonschema.Compiler) {
 	}
 }
 
-// compileVerdict compiles a schema that says whether the data matches the document, and
-// not why. Below a not, the library collects no reasons, which can take much more memory
-// than the data. The not stands twice, so that an error inside of it is not a match.
+// compileVerdict compiles a schema that matches the same data as the document but gives no
+// reasons: inside the keyword not, the library collects none, and reasons can need much
+// more memory than the data. The keyword is used twice, so that an error in the inner not
+// does not count as a match.
 func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 	not := func(schema any) map[string]any { return map[string]any{"not": schema} }
 	if err := compiler.AddResource(verdictURL, not(not(map[string]any{"$ref": documentURL}))); err != nil {
@@ -118,8 +119,8 @@ func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 	return compiler.Compile(verdictURL)
 }
 
-// checkKeywords finds keywords that would check nothing, another dialect and unknown
-// formats.
+// checkKeywords returns a problem for each keyword that would check nothing, for another
+// dialect, and for each unknown format.
 func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []registry.Problem) {
 	pointer := pointerIn(schema.Location)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
@@ -132,13 +133,13 @@ func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems [
 	}
 	if name, ok := object["format"].(string); ok && schema.Format == nil {
 		problems = append(problems, registry.Problem{
-			Pointer: pointer + "/format", Message: fmt.Sprintf("%q is not known here: known are %s", name, strings.Join(formats, ", ")),
+			Pointer: pointer + "/format", Message: fmt.Sprintf("%q is not known here: known formats are %s", name, strings.Join(formats, ", ")),
 		})
 	}
 	return problems
 }
 
-// schemaProblems turns an error of the library into problems of the document.
+// schemaProblems returns an error of the library as problems of the document.
 func schemaProblems(document any, err error) []registry.Problem {
 	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		if violated, ok := errors.AsType[*jsonschema.ValidationError](invalid.Err); ok {
@@ -166,7 +167,7 @@ func schemaProblems(document any, err error) []registry.Problem {
 }
 
 // notASchema lists where a document differs from the metaschema. If the metaschema has
-// alternatives, it uses the first, which is the one that people mean.
+// alternatives, it uses the first, which authors usually mean.
 func notASchema(pointer string, err *jsonschema.ValidationError) (problems []registry.Problem) {
 	var visit func(*jsonschema.ValidationError)
 	visit = func(err *jsonschema.ValidationError) {
@@ -200,7 +201,7 @@ func isOutside(err error) bool {
 	return ok
 }
 
-// references are the pointers of the references in the document that the text of an
+// references returns the pointers of the references in the document that the text of an
 // error mentions.
 func references(value any, pointer, text string) (pointers []string) {
 	switch value := value.(type) {
@@ -225,7 +226,7 @@ func references(value any, pointer, text string) (pointers []string) {
 	return pointers
 }
 
-// pointerIn turns a location of the library into a pointer into the parameters.
+// pointerIn returns a location of the library as a pointer into the parameters.
 func pointerIn(location string) string {
 	_, fragment, _ := strings.Cut(location, "#")
 	if decoded, err := url.PathUnescape(fragment); err == nil {
@@ -234,7 +235,7 @@ func pointerIn(location string) string {
 	return "/schema" + fragment
 }
 
-// formats are the names of all known formats. The library itself checks semver.
+// formats has the names of all known formats. The library itself checks semver.
 var formats = func() []string {
 	names := append(format.Names(), formatRegex, "semver")
 	slices.Sort(names)

@@ -79,11 +79,11 @@ func buildCrossField(parameters []byte) (crvgate.Validator[any], error) {
 	}, nil
 }
 
-// scopeKey is the key of the scope in the context of a rule. The function of a rule gets
-// only the values of its fields, and an expression may use others too.
+// scopeKey is the context key of the scope of a rule. The function of a rule gets only
+// the values of its fields, but an expression may use the other values of the change.
 type scopeKey struct{}
 
-// holds makes the function of a rule from its condition.
+// holds returns the function of a rule with the condition.
 func holds(condition *celx.Condition) func(context.Context, map[string]any) (bool, error) {
 	return func(ctx context.Context, _ map[string]any) (bool, error) {
 		s, ok := ctx.Value(scopeKey{}).(*scope)

@@ -1,12 +1,12 @@
 // Package rules adds rule languages to the registry of an admission gate: validators
-// that are configuration, not code. [Register] makes three types known to a
+// that are configuration, not code. [Register] adds three types to a
 // [registry.Registry]:
 //
 //   - cel: one CEL expression over data, previous and metadata.
 //   - cross_field_consistency: several expressions, each over fields that are required.
 //   - json_schema: a JSON Schema 2020-12 document for the data.
 //
-// It is a package of its own, so that a program without rule languages links none.
+// It is a separate package, so that programs without rule languages do not link them.
 //
 //	var r registry.Registry
 //	rules.Register(&r)
@@ -15,10 +15,10 @@
 //		"parameters": {"expression": "data.amount <= data.balance"}
 //	}`))
 //
-// A configuration is compiled when it is registered. What is wrong with it is a
-// [*registry.ConfigError] with the JSON pointer, and with the line and column inside an
-// expression. Rules may come over an API from people who are not trusted with code, so
-// they read and write nothing, and what they may cost is limited.
+// A configuration is compiled when it is registered. The error for an invalid
+// configuration is a [*registry.ConfigError] with the JSON pointer of each problem, and
+// with the line and column inside an expression. Rules may come over an API from people
+// who may not deploy code, so rules have no input or output, and their cost is limited.
 //
 // # cel
 //
@@ -37,12 +37,12 @@
 // puts it there. If a message_expression cannot be evaluated, the failure has the reason
 // that it would have without one.
 //
-// Numbers are doubles, and integers mix with them, so data.amount + 1 works. Integers
+// Numbers are doubles and can be mixed with integers, so data.amount + 1 works. Integers
 // beyond 2^53 stay exact up to 64 bits. A number that cannot be represented exactly (a
 // larger one, or one with more digits than a double has) is a TOOL_ERROR; it is never
 // rounded. 0.1 + 0.2 is not 0.3, as always with doubles: use cents for money, or compare
-// with a margin. Operands of different number types are found at registration: for
-// size(data.items) == 1.0 the message says to write 1.
+// with a tolerance. If an expression mixes number types that cannot be equal, as in
+// size(data.items) == 1.0, registration fails with a message that says what to write.
 //
 // string(data.account) writes a number in decimal digits without an exponent: 123456789,
 // and 1 for 1.0. A number is never equal to a string, so a list of strings needs the
@@ -54,13 +54,13 @@
 // optionally a message. All fields of all rules must be in the data; otherwise the result
 // is MISSING_DATA and lists them. Then the first rule that is false is a CONFLICT, and
 // the first that cannot be evaluated is a TOOL_ERROR with confidence 0.5. With an empty
-// list of rules, the validator checks that the data is an object, and its metadata say
+// list of rules, the validator checks that the data is an object, and its metadata says
 // that it checked no rule.
 //
 // # json_schema
 //
 // The parameter is schema, a 2020-12 document. If the data only lacks properties, the code
-// is MISSING_DATA, otherwise CONFLICT. The metadata have violations, sorted by pointer and
+// is MISSING_DATA, otherwise CONFLICT. The metadata has violations, sorted by pointer and
 // at most 20: each has the pointer of the value, the keyword, the pointer of the keyword in
 // the schema, and a message. violationCount is the number of all violations.
 // missingFields has the pointers of absent properties. Messages describe the schema and
@@ -81,9 +81,9 @@
 //     (without an index offset), and semver and period, which the standard does not have.
 //     The format regex is that of RE2. An unknown format is refused at registration.
 //   - A misspelt keyword (Required, max_length, maxLenght) and a keyword of an older draft
-//     (additionalItems) is refused, because it would check nothing. Annotations of your
-//     own need names that no keyword resembles, or begin with x-.
-//   - A reference leads to a place in the document itself or to the metaschema of the
+//     (additionalItems) is refused, because it would check nothing. Names of your own
+//     annotations must not resemble a keyword, or must begin with x-.
+//   - A reference must refer to a part of the document itself or to the metaschema of the
 //     standard. Nothing is loaded from a file or a network.
 //   - Patterns are RE2, which has no look-around and no backtracking. \s and \d match ASCII
 //     characters only.

@@ -1,4 +1,4 @@
 package rules
 
-// RegisterFormats makes a compiler of the library check formats as this package does.
+// RegisterFormats adds the formats of this package to a compiler of the library.
 var RegisterFormats = registerFormats

@@ -29,10 +29,10 @@ const (
 	formatRegex      = "regex"
 )
 
-// schemaDocument is a schema that compiles. Each compiled copy serves one validation at a
-// time, because it counts the steps of that validation. There are at most as many copies
-// as processors. When all are in use, a validation waits, which costs less than compiling
-// another copy.
+// schemaDocument is a valid schema and its compiled copies. A copy is used by one
+// validation at a time, because it counts the steps of that validation. There are at most
+// as many copies as processors. When all are in use, a validation waits, which takes less
+// time than compiling another copy.
 type schemaDocument struct {
 	document any
 	free     chan *compiledSchema
@@ -62,8 +62,8 @@ func buildJSONSchema(parameters []byte) (crvgate.Validator[any], error) {
 	return schema.validate, nil
 }
 
-// take returns a compiled copy, which the caller puts back into free. It waits if all are
-// in use.
+// take returns a compiled copy, which the caller must put back into free. It waits if all
+// are in use.
 func (s *schemaDocument) take(ctx context.Context) (*compiledSchema, error) {
 	select {
 	case copied := <-s.free:
@@ -139,8 +139,8 @@ func countValues(value any) int {
 	return n
 }
 
-// boundNumbers reports whether every number in a value is cheap to compute with, and if
-// not, the pointer of one that is not. A text that is not a JSON number is not cheap.
+// boundNumbers reports whether arithmetic is cheap for every number in a value. If not, it
+// also returns the pointer of such a number. A text that is not a JSON number is not cheap.
 func boundNumbers(value any, pointer string) (string, bool) {
 	switch value := value.(type) {
 	case json.Number:
@@ -167,8 +167,8 @@ func boundNumbers(value any, pointer string) (string, bool) {
 	return "", true
 }
 
-// isLeaf reports whether a value is a cheap number or holds no number, so that its pointer
-// is not needed.
+// isLeaf reports whether a value is a cheap number or contains no number, so that its
+// pointer is not needed.
 func isLeaf(value any) bool {
 	switch value := value.(type) {
 	case json.Number:

@@ -21,7 +21,7 @@ func schema(t testing.TB, text string) crvgate.Validator[any] {
 	return register(t, "json_schema", `{"schema":`+text+`}`)
 }
 
-func TestJSONSchema_Results(t *testing.T) {
+func TestJSONSchema_Data_HasTheExpectedResult(t *testing.T) {
 	const order = `{
 		"$schema": "https://json-schema.org/draft/2020-12/schema",
 		"type": "object", "required": ["id", "lines"],
@@ -37,33 +37,33 @@ func TestJSONSchema_Results(t *testing.T) {
 	}{
 		"it matches":                             {order, `{"id":"123e4567-e89b-12d3-a456-426614174000","lines":[{"sku":"a","count":1}]}`, "", ""},
 		"properties are absent":                  {order, `{}`, aureus.MissingData, `the data lacks "id", "lines"`},
-		"a property is absent further down":      {order, `{"id":"123e4567-e89b-12d3-a456-426614174000","lines":[{}]}`, aureus.MissingData, `/lines/0 lacks "sku"`},
-		"one is absent and one is wrong":         {order, `{"id":"123e4567-e89b-12d3-a456-426614174000","lines":[{"count":0}]}`, aureus.Conflict, "and 1 more"},
+		"a nested property is absent":            {order, `{"id":"123e4567-e89b-12d3-a456-426614174000","lines":[{}]}`, aureus.MissingData, `/lines/0 lacks "sku"`},
+		"one property is absent and one invalid": {order, `{"id":"123e4567-e89b-12d3-a456-426614174000","lines":[{"count":0}]}`, aureus.Conflict, "and 1 more"},
 		"null is not absent":                     {order, `{"id":null,"lines":[{"sku":"a"}]}`, aureus.Conflict, "/id must be of type string, not null"},
 		"null data":                              {order, `null`, aureus.Conflict, "the data must be of type object, not null"},
 		"a value is too small":                   {order, `{"id":"123e4567-e89b-12d3-a456-426614174000","lines":[{"sku":"a","count":0}]}`, aureus.Conflict, "/lines/0/count must be at least 1"},
-		"a whole number is written with a point": {`{"type":"integer"}`, `2.0`, "", ""},
-		"a fraction is no integer":               {`{"type":"integer"}`, `2.5`, aureus.Conflict, "must be of type integer, not number"},
+		"2.0 is an integer":                      {`{"type":"integer"}`, `2.0`, "", ""},
+		"a fraction is not an integer":           {`{"type":"integer"}`, `2.5`, aureus.Conflict, "must be of type integer, not number"},
 		"a format is an assertion":               {order, `{"id":"nix","lines":[{"sku":"a"}]}`, aureus.Conflict, "/id is not of the format uuid"},
-		"all":                                    {`true`, `{"a":1}`, "", ""},
-		"nothing":                                {`false`, `{"a":1}`, aureus.Conflict, "is not allowed"},
+		"the schema true":                        {`true`, `{"a":1}`, "", ""},
+		"the schema false":                       {`false`, `{"a":1}`, aureus.Conflict, "is not allowed"},
 		"integers beyond 2^53 are exact":         {`{"const":9007199254740993}`, `9007199254740992`, aureus.Conflict, "must be 9007199254740993"},
-		"and beyond 64 bits":                     {`{"maximum":123456789012345678901234}`, `123456789012345678901235`, aureus.Conflict, "must be at most 123456789012345678901234"},
+		"integers beyond 64 bits are exact":      {`{"maximum":123456789012345678901234}`, `123456789012345678901235`, aureus.Conflict, "must be at most 123456789012345678901234"},
 		"fractions are exact":                    {`{"multipleOf":0.1}`, `0.3`, "", ""},
 		"1 and 1.0 are the same item":            {`{"uniqueItems":true}`, `[1,1.0]`, aureus.Conflict, "0 and 1 are the same"},
-		"a number beyond arithmetic":             {`{"type":"number"}`, `[1,{"a":1e100000}]`, aureus.Conflict, `the number at "/1/a"`},
-		"alternatives that all lack something":   {`{"anyOf":[{"required":["a"]},{"required":["b"]}]}`, `{}`, aureus.MissingData, "matches none of the schemas of anyOf"},
+		"a number with too many digits":          {`{"type":"number"}`, `[1,{"a":1e100000}]`, aureus.Conflict, `the number at "/1/a"`},
+		"alternatives with absent properties":    {`{"anyOf":[{"required":["a"]},{"required":["b"]}]}`, `{}`, aureus.MissingData, "matches none of the schemas of anyOf"},
 		"alternatives, one of another type":      {`{"anyOf":[{"required":["a"]},{"type":"string"}]}`, `{}`, aureus.Conflict, "matches none of the schemas of anyOf"},
 		"more than one alternative":              {`{"oneOf":[{"minimum":1},{"minimum":2}]}`, `3`, aureus.Conflict, "more than one"},
-		"what must not match":                    {`{"not":{"required":["a"]}}`, `{"a":1}`, aureus.Conflict, "the schema of not"},
+		"not":                                    {`{"not":{"required":["a"]}}`, `{"a":1}`, aureus.Conflict, "the schema of not"},
 		"a property that another needs":          {`{"dependentRequired":{"a":["b"]}}`, `{"a":1}`, aureus.MissingData, `lacks "b", which "a" needs`},
-		"a property too many":                    {`{"properties":{"a":true},"additionalProperties":false}`, `{"a":1,"c":1,"b":2}`, aureus.Conflict, `must not have "b", "c"`},
-		"a property that nobody evaluated":       {`{"allOf":[{"properties":{"a":true}}],"unevaluatedProperties":false}`, `{"a":1,"b":2}`, aureus.Conflict, "/b is not allowed"},
+		"additional properties":                  {`{"properties":{"a":true},"additionalProperties":false}`, `{"a":1,"c":1,"b":2}`, aureus.Conflict, `must not have "b", "c"`},
+		"an unevaluated property":                {`{"allOf":[{"properties":{"a":true}}],"unevaluatedProperties":false}`, `{"a":1,"b":2}`, aureus.Conflict, "/b is not allowed"},
 		"the standard's own metaschema":          {`{"$ref":"https://json-schema.org/draft/2020-12/schema"}`, `{"type":"strin"}`, aureus.Conflict, "/type"},
 		"a subschema by its $id":                 {`{"$defs":{"a":{"$id":"urn:example:a","type":"string"}},"$ref":"urn:example:a"}`, `1`, aureus.Conflict, "must be of type string"},
 		"a subschema by its anchor":              {`{"$defs":{"a":{"$anchor":"text","type":"string"}},"$ref":"#text"}`, `1`, aureus.Conflict, "must be of type string"},
 		"a tree that refers to itself, extended": {`{"$id":"https://example.com/strict","$dynamicAnchor":"node","$ref":"tree","unevaluatedProperties":false,"$defs":{"tree":{"$id":"tree","$dynamicAnchor":"node","type":"object","properties":{"data":true,"children":{"type":"array","items":{"$dynamicRef":"#node"}}}}}}`, `{"children":[{"daat":1}]}`, aureus.Conflict, "is not allowed"},
-		"content is not looked into":             {`{"contentEncoding":"base64","contentMediaType":"application/json"}`, `"%"`, "", ""},
+		"content is not checked":                 {`{"contentEncoding":"base64","contentMediaType":"application/json"}`, `"%"`, "", ""},
 		"an unknown keyword is an annotation":    {`{"x-owner":"ann","example":1}`, `1`, "", ""},
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestJSONSchema_Results(t *testing.T) {
 func TestViolations_SeveralKeywords_AreListedInOrder(t *testing.T) {
 	t.Parallel()
 	validator := schema(t, `{"type":"object","required":["a/b"],"properties":{"x":{"type":"array","items":{"minimum":1,"multipleOf":0.5}}}}`)
-	for range 20 { // the library's order is that of a map
+	for range 20 { // the order of the library is random
 		result := judge(t, validator, `{"x":[0,0.7]}`)
 		requireJSON(t, `{
 			"violationCount": 4,
@@ -121,7 +121,7 @@ func TestViolations_Data_IsNotShown(t *testing.T) {
 	}
 }
 
-// A file that exists and holds a schema is not read.
+// A file with a schema is not read, even if it exists.
 func TestSchema_Reference_ReadsNoFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "schema.json")
@@ -140,16 +140,17 @@ func deep(levels int) string {
 // Small schemas whose time is exponential in the depth of the data.
 var exponential = map[string]string{
 	"each item twice":             `{"$defs":{"n":{"allOf":[{"items":{"$ref":"#/$defs/n"}},{"items":{"$ref":"#/$defs/n"}}]}},"$ref":"#/$defs/n"}`,
-	"where nobody asks why":       `{"$defs":{"n":{"type":"array","items":{"$ref":"#/$defs/n"},"contains":{"$ref":"#/$defs/n"},"minItems":5}},"not":{"$ref":"#/$defs/n"}}`,
+	"inside not":                  `{"$defs":{"n":{"type":"array","items":{"$ref":"#/$defs/n"},"contains":{"$ref":"#/$defs/n"},"minItems":5}},"not":{"$ref":"#/$defs/n"}}`,
 	"by a dynamic reference":      `{"$defs":{"n":{"$dynamicAnchor":"n","allOf":[{"items":{"$dynamicRef":"#n"}},{"items":{"$dynamicRef":"#n"}}]}},"$ref":"#/$defs/n"}`,
-	"from schema to schema":       doubling(40),
-	"with an enum at every turn":  `{"$defs":{"n":{"anyOf":[{"items":{"$ref":"#/$defs/n"},"minItems":2},{"items":{"$ref":"#/$defs/n"},"maxItems":0},{"enum":[1,2,3]}]}},"$ref":"#/$defs/n"}`,
+	"two references in each":      doubling(40),
+	"with an enum at every level": `{"$defs":{"n":{"anyOf":[{"items":{"$ref":"#/$defs/n"},"minItems":2},{"items":{"$ref":"#/$defs/n"},"maxItems":0},{"enum":[1,2,3]}]}},"$ref":"#/$defs/n"}`,
 	"with conditions":             `{"$defs":{"n":{"if":{"items":{"$ref":"#/$defs/n"}},"then":{"items":{"$ref":"#/$defs/n"}},"else":{"items":{"$ref":"#/$defs/n"}}}},"$ref":"#/$defs/n"}`,
-	"with what nobody evaluated":  `{"$defs":{"n":{"contains":{"$ref":"#/$defs/n"},"minContains":0,"unevaluatedItems":{"$ref":"#/$defs/n"},"prefixItems":[{"$ref":"#/$defs/n"}],"minItems":3}},"$ref":"#/$defs/n"}`,
-	"and where it is all allowed": `{"$defs":{"n":{"items":{"$ref":"#/$defs/n"},"contains":{"$ref":"#/$defs/n"}}},"$ref":"#/$defs/n"}`,
+	"with unevaluated items":      `{"$defs":{"n":{"contains":{"$ref":"#/$defs/n"},"minContains":0,"unevaluatedItems":{"$ref":"#/$defs/n"},"prefixItems":[{"$ref":"#/$defs/n"}],"minItems":3}},"$ref":"#/$defs/n"}`,
+	"with items and contains":     `{"$defs":{"n":{"items":{"$ref":"#/$defs/n"},"contains":{"$ref":"#/$defs/n"}}},"$ref":"#/$defs/n"}`,
 }
 
-// doubling is a schema that applies the next one twice to the same value.
+// doubling returns a schema in which each subschema applies the next one twice to the same
+// value.
 func doubling(levels int) string {
 	var text strings.Builder
 	text.WriteString(`{"$ref":"#/$defs/0","$defs":{`)
@@ -171,7 +172,7 @@ func TestSchemaSteps_ExpensiveSchema_IsToolError(t *testing.T) {
 	}
 	for reason, row := range map[string]struct{ schema, data string }{
 		"a pattern for a long text":   {`{"pattern":"^(a?){500}b$"}`, `"` + strings.Repeat("a", 1_000_000) + `"`},
-		"a dear enum for many items":  {`{"items":{"enum":[` + strings.Repeat("1,", 5000) + `1]}}`, `[` + strings.Repeat("2,", 5000) + `2]`},
+		"a long enum for many items":  {`{"items":{"enum":[` + strings.Repeat("1,", 5000) + `1]}}`, `[` + strings.Repeat("2,", 5000) + `2]`},
 		"many patterns for each name": {`{"patternProperties":{` + manyPatterns(400) + `}}`, `{` + manyNames(5000) + `}`},
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -179,7 +180,7 @@ func TestSchemaSteps_ExpensiveSchema_IsToolError(t *testing.T) {
 			require.Equal(t, aureus.ToolError, result.FailureCode, result.Reason)
 		})
 	}
-	t.Run("a copy that was stopped serves again", func(t *testing.T) {
+	t.Run("a stopped validation does not affect the next", func(t *testing.T) {
 		validator := schema(t, exponential["each item twice"])
 		require.False(t, judge(t, validator, deep(80)).Valid)
 		require.True(t, judge(t, validator, deep(3)).Valid)
@@ -189,7 +190,7 @@ func TestSchemaSteps_ExpensiveSchema_IsToolError(t *testing.T) {
 		require.Equal(t, aureus.Conflict, result.FailureCode)
 		require.Contains(t, result.Reason, "too many violations to list")
 	})
-	t.Run("large data is no reason", func(t *testing.T) {
+	t.Run("large data with a cheap schema passes", func(t *testing.T) {
 		validator := schema(t, `{"items":{"type":"object","required":["a"],"properties":{"a":{"type":"integer","minimum":0}}}}`)
 		result := judge(t, validator, `[`+strings.Repeat(`{"a":1},`, 50_000)+`{"a":1}]`)
 		require.True(t, result.Valid, result.Reason)
@@ -228,7 +229,7 @@ func TestJSONSchema_ContextEnds_StopsValidation(t *testing.T) {
 	require.Contains(t, result.Reason, context.Canceled.Error())
 }
 
-// endsAfter is a context that ends after Err was called that many times.
+// endsAfter is a context that ends after a number of calls of Err.
 type endsAfter struct {
 	context.Context
 

@@ -11,9 +11,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// uniqueItems is the keyword uniqueItems. The library compares each pair of items that have
-// the same hash, and it is easy to make arrays whose items all have the same hash. Here
-// each item is written once in a canonical form, and the texts are compared.
+// uniqueItems implements the keyword uniqueItems. The library compares each pair of items
+// that have the same hash, and it is easy to construct arrays whose items all have the same
+// hash. Here each item is encoded once in a canonical form, and the texts are compared.
 type uniqueItems struct{ meter *meter }
 
 // Validate implements the library's SchemaExt.
@@ -73,8 +73,8 @@ func appendText(text []byte, value string) []byte {
 	return append(append(strconv.AppendInt(append(text, '"'), int64(len(value)), 10), '"'), value...)
 }
 
-// canonicalNumber is a number as its digits, without zeros at either end, and the
-// exponent of the first.
+// canonicalNumber returns the digits of a number, without zeros at either end, and the
+// exponent of the first digit.
 func canonicalNumber(number string) string {
 	unsigned, negative := strings.CutPrefix(number, "-")
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(unsigned), "e")
@@ -93,7 +93,7 @@ func canonicalNumber(number string) string {
 	return digits + "e" + strconv.Itoa(point)
 }
 
-// propertyNames is the keyword propertyNames. The library reports its violations with the
+// propertyNames implements the keyword propertyNames. The library reports its violations with the
 // pointer of another value.
 type propertyNames struct{ schema *jsonschema.Schema }
 

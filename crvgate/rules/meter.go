@@ -11,17 +11,17 @@ import (
 	"github.com/farmountain/aureus-go/internal/steps"
 )
 
-// Schemas come over an API, and a small one can take exponential time to validate. The
-// library has neither a limit nor a context. So every schema of a document gets a format
-// that accepts every value and counts steps: the library checks the format of a schema
-// before its other keywords. Before that it compares the value with an enum, and copies
-// the names that are not evaluated yet; the schema that leads here has counted those
-// steps. File price.go computes the number of steps.
+// Schemas are received over an API, and a small schema can take exponential time to
+// validate. The library has neither a limit nor a context. So every schema of a document
+// gets a format that accepts every value and counts steps: the library checks the format
+// of a schema before its other keywords. Before the format, it compares the value with an
+// enum and copies the names that are not evaluated yet; those steps are counted by the
+// schema that refers to this one. File price.go computes the number of steps.
 
 // meter counts the steps of one validation at a time, and stops it at the limit.
 type meter struct {
-	ctx       context.Context //nolint:containedctx // of the validation that is running
-	left      int             // steps that may still be taken
+	ctx       context.Context //nolint:containedctx // of the current validation
+	left      int             // remaining steps
 	unchecked int             // steps since the context was last checked
 	data      extent          // of the data that is validated
 
@@ -37,7 +37,7 @@ type halt struct{ err error }
 // stepsBetweenChecks is how many steps pass before the context is checked again.
 const stepsBetweenChecks = 10_000
 
-// charge counts steps that are about to be taken.
+// charge counts steps before they are executed.
 func (m *meter) charge(steps int) {
 	m.left -= steps
 	m.unchecked += steps
@@ -60,7 +60,7 @@ type compiledSchema struct {
 
 // validate reports whether data matches. If not, violated lists the violations, or is nil
 // if finding them takes too many steps. An error means that the data could not be
-// validated. The steps are taken from the budget of the context.
+// validated. The steps are subtracted from the budget of the context.
 func (s *compiledSchema) validate(ctx context.Context, data any, size extent) (matches bool, violated *jsonschema.ValidationError, err error) {
 	s.meter.data = size
 	failure, err := s.meter.run(ctx, s.verdict, data, MaxSchemaSteps)
@@ -75,7 +75,7 @@ func (s *compiledSchema) validate(ctx context.Context, data any, size extent) (m
 	return false, violated, nil
 }
 
-// errBudget stands for errSteps if the budget of the gate is used up.
+// errBudget is returned instead of errSteps if the budget of the gate is used up.
 var errBudget = errors.New("the steps of the gate are used up")
 
 // run validates data with at most limit steps. failure is the library's error for data that
@@ -138,13 +138,14 @@ type countedPattern struct {
 
 // MatchString implements the library's Regexp.
 func (p *countedPattern) MatchString(text string) bool {
-	const instructions = 50 // executed for one character, about as long as a step
+	const instructions = 50 // instructions for one character that take about as long as one step
 	p.meter.charge(1 + len(text)*p.Size/instructions)
 	return p.Pattern.MatchString(text)
 }
 
-// compilePattern is the library's RegexpEngine. It compiles RE2 patterns and limits the
-// size of each and of all in the document. The library compiles each pattern twice.
+// compilePattern is the library's RegexpEngine. It compiles RE2 patterns, and limits the
+// size of each pattern and of all patterns in the document. The library compiles each
+// pattern twice.
 func (m *meter) compilePattern(text string) (jsonschema.Regexp, error) {
 	if known := m.patterns[text]; known != nil {
 		return known, nil
@@ -174,6 +175,6 @@ func (m *meter) checkPattern(value any) error {
 	return pattern.Check(text, maxPatternLength, maxPatternSize)
 }
 
-// numberSize is how many steps arithmetic with a number costs beyond that with a short
-// number.
+// numberSize returns the additional steps for arithmetic with a number, compared with a
+// short number.
 func numberSize(n json.Number) int { return digitsOf(string(n)) / digitsPerStep }

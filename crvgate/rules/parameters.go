@@ -10,8 +10,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// read reads the JSON text of an object into a struct and returns all problems. Names
-// that are not in known are problems.
+// read reads the JSON text of an object into a struct and returns all problems. A name
+// that is not in known is a problem.
 func read(pointer string, text []byte, into any, known ...string) []registry.Problem {
 	var problems []registry.Problem
 	if err := strictjson.Unmarshal(text, into); err != nil {
@@ -28,20 +28,20 @@ func read(pointer string, text []byte, into any, known ...string) []registry.Pro
 	return append(problems, unknown(pointer, names, known...)...)
 }
 
-// unknown finds names that are not known. It accepts other upper and lower case, because
-// Unmarshal reports that.
+// unknown returns a problem for each name that is not in known. It ignores upper and lower
+// case, because Unmarshal reports a wrong case.
 func unknown(pointer string, names []string, known ...string) (problems []registry.Problem) {
 	for _, name := range names {
 		if !slices.Contains(known, strings.ToLower(name)) {
 			problems = append(problems, registry.Problem{
-				Pointer: pointer + "/" + strictjson.Token(name), Message: "is not known here: known are " + strings.Join(known, ", "),
+				Pointer: pointer + "/" + strictjson.Token(name), Message: "is not known here: known names are " + strings.Join(known, ", "),
 			})
 		}
 	}
 	return problems
 }
 
-// below turns an error of Unmarshal into problems below a pointer.
+// below returns an error of Unmarshal as problems below a pointer.
 func below(pointer string, err error) []registry.Problem {
 	shape, ok := errors.AsType[*strictjson.ShapeError](err)
 	if !ok {
@@ -54,7 +54,7 @@ func below(pointer string, err error) []registry.Problem {
 	return problems
 }
 
-// inExpression turns a compile error into problems at the pointer of the expression.
+// inExpression returns a compile error as problems at the pointer of the expression.
 func inExpression(pointer string, err error) []registry.Problem {
 	compile, ok := errors.AsType[*celx.CompileError](err)
 	if !ok {
@@ -67,7 +67,7 @@ func inExpression(pointer string, err error) []registry.Problem {
 	return problems
 }
 
-// failed is the error for problems, and nil if there are none.
+// failed returns the error for problems, or nil if there are none.
 func failed(problems []registry.Problem) error {
 	if len(problems) == 0 {
 		return nil

@@ -10,41 +10,42 @@ import (
 )
 
 const (
-	digitsPerStep  = 16 // digits of a number, with the zeros that its exponent stands for
+	digitsPerStep  = 16 // digits of a number, written without an exponent
 	scopesPerStep  = 16 // schemas in which a dynamic reference looks for its anchor
 	levelsPerStep  = 16 // levels of a value's location, which is copied for each value
 	stepsToCompare = 2  // steps of comparing two short numbers
 )
 
-// cost is what a schema costs for one value: a number of steps, and a number of comparisons
-// with numbers of the schema, which cost more if the numbers of the data are longer.
+// cost is the cost of a schema for one value: a number of steps, and a number of
+// comparisons with numbers of the schema, which cost more if the data has longer numbers.
 type cost struct{ steps, numbers int }
 
 func (c cost) plus(other cost) cost { return cost{c.steps + other.steps, c.numbers + other.numbers} }
 
-// higher is the higher of two costs, for steps and comparisons separately.
+// higher returns the higher of two costs, for steps and comparisons separately.
 func higher(a, b cost) cost { return cost{max(a.steps, b.steps), max(a.numbers, b.numbers)} }
 
 func (c cost) of(size extent) int { return c.steps + c.numbers*size.number }
 
-// price is what the keywords of one schema cost, together with the entry into the schemas
-// that it leads to. fixed is for each value; property and item are for each property and
-// item of the value.
+// price holds the costs of the keywords of one schema, with the cost of entering the
+// schemas that it applies. fixed is the cost for each value; property and item are the
+// costs for each property and each item of the value.
 type price struct {
 	fixed, property, item cost
 
 	inPlace     int  // schemas that copy the names of the same value; 0 without unevaluated keywords in the document
-	below       int  // schemas that copy the names of the values in the value
+	below       int  // schemas that copy the names of values inside the value
 	number      cost // of the keywords for numbers
-	numberReads int  // how often those keywords read the number of the data
+	numberReads int  // number of times that those keywords read the number in the data
 	dynamic     bool // the schema has a dynamic reference
 	doc         document
 }
 
-// document is what the price of a schema depends on in the other schemas of its document.
+// document holds the properties of the whole document that the price of a schema depends
+// on.
 type document struct {
-	maxEntry    cost // the highest cost of entering a schema: a dynamic reference may lead to any
-	inPlace     int  // how many schemas may follow one another for one value
+	maxEntry    cost // the highest cost of entering a schema: a dynamic reference may refer to any
+	inPlace     int  // maximum number of schemas that refer to one another for one value
 	unevaluated bool // some schema has unevaluatedProperties or unevaluatedItems
 }
 
@@ -62,7 +63,7 @@ func hasUnevaluated(s *jsonschema.Schema) bool {
 	return s.UnevaluatedProperties != nil || s.UnevaluatedItems != nil
 }
 
-// of is the number of steps for one value.
+// of returns the number of steps for one value.
 func (p *price) of(value any, size extent) int {
 	total, members := p.fixed, 0
 	switch value := value.(type) {
@@ -95,7 +96,7 @@ func (p *price) of(value any, size extent) int {
 	return total.of(size)
 }
 
-// lengthOf is the number of properties or items of a value.
+// lengthOf returns the number of properties or items of a value.
 func lengthOf(value any) int {
 	switch value := value.(type) {
 	case map[string]any:
@@ -107,7 +108,7 @@ func lengthOf(value any) int {
 	}
 }
 
-// entry is what a schema costs before its own meter counts.
+// entry returns the cost of a schema before its own format counts steps.
 func entry(schema *jsonschema.Schema) cost {
 	total := cost{steps: 1}
 	if schema == nil {
@@ -124,7 +125,7 @@ func entry(schema *jsonschema.Schema) cost {
 	return total
 }
 
-// comparing is the cost of comparing the data with a value of the schema.
+// comparing returns the cost of comparing the data with a value of the schema.
 func comparing(value any) cost {
 	total := cost{steps: 1}
 	switch value := value.(type) {
@@ -144,7 +145,7 @@ func comparing(value any) cost {
 
 // priceOf computes the price of a schema.
 func priceOf(s *jsonschema.Schema, doc document) price {
-	p := price{doc: doc, property: cost{steps: 1}} // the library looks at each name of an object
+	p := price{doc: doc, property: cost{steps: 1}} // the library examines each name of an object
 	p.fixed.steps = 1 + len(s.Required) + len(s.DependentRequired) + len(s.Dependencies)
 	sameValue := inPlace(s)
 	for _, schema := range sameValue {
@@ -207,7 +208,7 @@ func (p *price) priceItems(s *jsonschema.Schema) {
 	p.item, p.below = p.item.plus(highest), p.below+copies
 }
 
-// add counts a schema for the values in the value.
+// add adds the cost of a schema that is applied to values inside the value.
 func (p *price) add(to *cost, schema *jsonschema.Schema) {
 	if schema == nil {
 		return
@@ -218,7 +219,7 @@ func (p *price) add(to *cost, schema *jsonschema.Schema) {
 	}
 }
 
-// priceNumbers counts the keywords for numbers.
+// priceNumbers adds the cost of the keywords for numbers.
 func (p *price) priceNumbers(s *jsonschema.Schema) {
 	const division = 8 // steps for each step of a comparison, because division is quadratic in the digits
 	for _, bound := range []*big.Rat{s.Minimum, s.Maximum, s.ExclusiveMinimum, s.ExclusiveMaximum} {
@@ -233,16 +234,16 @@ func (p *price) priceNumbers(s *jsonschema.Schema) {
 	}
 }
 
-// ratSize is numberSize for a number of the schema.
+// ratSize returns the numberSize of a number of the schema.
 func ratSize(n *big.Rat) int {
 	const bitsPerDigit = 3
 	return (n.Num().BitLen() + n.Denom().BitLen()) / bitsPerDigit / digitsPerStep
 }
 
-// extent is what the cost of validation depends on in the whole data.
+// extent holds the properties of the whole data that the cost of a validation depends on.
 type extent struct {
 	number int // the highest numberSize of its numbers
-	depth  int // how deep objects and arrays are nested; 1 for a value that is neither
+	depth  int // levels of nested objects and arrays; 1 for a value that is neither
 }
 
 func extentOf(value any) extent {
@@ -269,8 +270,8 @@ func extentOf(value any) extent {
 	return size
 }
 
-// digitsOf is how many digits a number has, with the zeros that its exponent stands for.
-// The number must be one that isCheap accepts.
+// digitsOf returns the number of digits that a number has without an exponent. isCheap
+// must be true for the number.
 func digitsOf(number string) int {
 	mantissa, exponent, found := strings.Cut(strings.ToLower(number), "e")
 	if !found {

@@ -9,14 +9,14 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
-// maxInPlace is how many schemas may follow one another for the same value. At each of
-// them the library goes back through all of those before.
+// maxInPlace is the maximum number of schemas that refer to one another for the same value.
+// At each of them, the library examines all earlier ones.
 const maxInPlace = 200
 
-// checkInPlace finds a schema that leads back to itself for the same value, or through
-// more than maxInPlace others. The library treats such a loop as a failure, which a not
-// above it would turn into a pass. If there is none, deepest is how many schemas may
-// follow one another for one value.
+// checkInPlace finds a schema that refers to itself, directly or through others, for the
+// same value, or that refers to more than maxInPlace others in sequence. The library treats
+// such a loop as a failure, which an outer keyword not would turn into a pass. If there is
+// no such schema, deepest is the length of the longest sequence.
 func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registry.Problem) {
 	anchors := map[string][]*jsonschema.Schema{}
 	for _, schema := range schemas {
@@ -29,7 +29,7 @@ func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registr
 	var visit func(*jsonschema.Schema) string
 	visit = func(schema *jsonschema.Schema) string {
 		if depths[schema] == entered {
-			return "refers to itself without end: whether a value matches depends on whether it matches"
+			return "refers to itself without end, for the same value"
 		}
 		if depths[schema] > 0 {
 			return ""
@@ -61,7 +61,7 @@ func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registr
 	return deepest, nil
 }
 
-// inPlace are the schemas that a schema applies to the same value.
+// inPlace returns the schemas that a schema applies to the same value.
 func inPlace(s *jsonschema.Schema) []*jsonschema.Schema {
 	list := slices.DeleteFunc([]*jsonschema.Schema{s.Ref, s.Not, s.If, s.Then, s.Else}, func(s *jsonschema.Schema) bool { return s == nil })
 	for _, more := range [][]*jsonschema.Schema{s.AllOf, s.AnyOf, s.OneOf} {

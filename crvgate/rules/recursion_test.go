@@ -10,9 +10,9 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// A schema that leads back to itself for the same value has no defined result, and
-// below a not the library would let it pass. It is refused, whichever keyword leads
-// back.
+// A schema that refers to itself for the same value has no defined result, and inside the
+// keyword not the library would accept all data. It is refused, for every keyword that
+// contains the reference.
 func TestSchema_RecursionForTheSameValue_IsRefused(t *testing.T) {
 	for reason, schemaText := range map[string]string{
 		"$ref":                            `{"$ref":"#"}`,
@@ -27,10 +27,10 @@ func TestSchema_RecursionForTheSameValue_IsRefused(t *testing.T) {
 		"then":                            `{"if":true,"then":{"$ref":"#"}}`,
 		"else":                            `{"if":{"type":"null"},"else":{"$ref":"#"}}`,
 		"dependentSchemas":                `{"dependentSchemas":{"a":{"$ref":"#"}}}`,
-		"dependentSchemas, below a not":   `{"not":{"dependentSchemas":{"a":{"not":{"$ref":"#"}}}}}`,
+		"dependentSchemas, inside not":    `{"not":{"dependentSchemas":{"a":{"not":{"$ref":"#"}}}}}`,
 		"dependentSchemas of two":         `{"$ref":"#/$defs/a","$defs":{"a":{"dependentSchemas":{"x":{"$ref":"#/$defs/b"}}},"b":{"dependentSchemas":{"y":{"$ref":"#/$defs/a"}}}}}`,
 		"dependencies":                    `{"dependencies":{"a":{"$ref":"#"}}}`,
-		"dependencies, below a not":       `{"not":{"dependencies":{"a":{"not":{"$ref":"#"}}}}}`,
+		"dependencies, inside not":        `{"not":{"dependencies":{"a":{"not":{"$ref":"#"}}}}}`,
 		"in a property":                   `{"properties":{"a":{"dependentSchemas":{"b":{"$ref":"#/properties/a"}}}}}`,
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestSchema_RecursionForTheSameValue_IsRefused(t *testing.T) {
 	}
 }
 
-// A schema that leads back for an inner value ends with the data.
+// A schema may refer to itself for an inner value, because the data is finite.
 func TestSchema_RecursionForAnInnerValue_IsAccepted(t *testing.T) {
 	for reason, row := range map[string]struct{ schema, valid, invalid string }{
 		"properties":            {`{"type":"object","properties":{"a":{"$ref":"#"}}}`, `{"a":{"a":{}}}`, `{"a":{"a":1}}`},
@@ -64,7 +64,7 @@ func TestSchema_RecursionForAnInnerValue_IsAccepted(t *testing.T) {
 	}
 }
 
-// As many schemas as may follow one another, and one more.
+// A sequence of references may be as long as the limit, but not longer.
 func TestSchema_ChainForTheSameValue_IsLimited(t *testing.T) {
 	t.Parallel()
 	chain := func(n int, link string) string {

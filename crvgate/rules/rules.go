@@ -8,9 +8,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// Register makes the types cel, cross_field_consistency and json_schema known to a
-// registry. Call it once for each registry, before configurations of these types are
-// registered. It panics if one of the names is taken.
+// Register adds the types cel, cross_field_consistency and json_schema to a registry.
+// Call it once for each registry, before you register configurations of these types. It
+// panics if the registry already has a type with one of these names.
 func Register(r *registry.Registry) {
 	r.Type("cel", buildCEL)
 	r.Type("cross_field_consistency", buildCrossField)
@@ -20,7 +20,7 @@ func Register(r *registry.Registry) {
 // scope holds the variables of an expression, as free-form JSON.
 type scope struct{ data, previous, metadata any }
 
-// scopeOf is the scope of a change. It is an error if a part of the change has no JSON
+// scopeOf returns the scope of a change, or an error if a part of the change has no JSON
 // form.
 func scopeOf(change crvgate.Change[any]) (s scope, err error) {
 	if s.data, err = jsonvalue.FreeForm(change.Data); err != nil {
@@ -34,7 +34,7 @@ func scopeOf(change crvgate.Change[any]) (s scope, err error) {
 	s.metadata = map[string]any{}
 	if change.Metadata != nil {
 		if s.metadata, err = jsonvalue.FreeForm(change.Metadata); err != nil {
-			return scope{}, fmt.Errorf("the metadata have no JSON form: %w", err)
+			return scope{}, fmt.Errorf("the metadata has no JSON form: %w", err)
 		}
 	}
 	return s, nil

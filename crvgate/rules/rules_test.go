@@ -61,7 +61,7 @@ func confidence(result aureus.ValidationResult) float64 {
 	return *result.Confidence
 }
 
-func TestCEL_Results(t *testing.T) {
+func TestCEL_Expressions_HaveTheExpectedResults(t *testing.T) {
 	type want struct {
 		code       aureus.FailureTaxonomy // empty: it passes
 		reason     string
@@ -73,24 +73,24 @@ func TestCEL_Results(t *testing.T) {
 		parameters string
 		want       want
 	}{
-		"it holds":                                 {`{"expression":"data.amount + 1 == 6"}`, want{"", "", "", 1}},
-		"it holds with less confidence":            {`{"expression":"true","confidence":0.7}`, want{"", "", "", 0.7}},
-		"a confidence of 0 is one":                 {`{"expression":"true","confidence":0}`, want{"", "", "", 0}},
-		"it does not hold":                         {`{"expression":"data.amount <= data.limit"}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
-		"in its own words":                         {`{"expression":"false","message":"too much","failure_code":"OUT_OF_SCOPE","confidence":0.5,"remediation":"ask Ann"}`, want{aureus.OutOfScope, "too much", "ask Ann", 0.5}},
-		"in words it makes":                        {`{"expression":"false","message_expression":"'limit ' + string(data.limit)"}`, want{aureus.PolicyViolation, "limit 3", aureus.PolicyViolation.Remediation(), 1}},
-		"words that cannot be made change nothing": {`{"expression":"false","message_expression":"string(data.nothing)"}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
-		"camelCase is read as well":                {`{"expression":"false","messageExpression":"'no'","failureCode":"CONFLICT"}`, want{aureus.Conflict, "no", aureus.Conflict.Remediation(), 1}},
-		"null is absent":                           {`{"expression":"false","message":null,"confidence":null}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
-		"a key is missing":                         {`{"expression":"data.amont > 1","confidence":0.2}`, want{aureus.MissingData, `the rule could not be evaluated: the key "amont" is missing (line 1, column 5)`, aureus.MissingData.Remediation(), 1}},
-		"kinds do not match":                       {`{"expression":"data.name > 1"}`, want{aureus.ToolError, "of types that it does not take (line 1, column 11)", aureus.ToolError.Remediation(), 1}},
-		"a division by zero":                       {`{"expression":"data.amount / 0 > 1"}`, want{aureus.ToolError, "division by zero", aureus.ToolError.Remediation(), 1}},
-		"no previous state is null":                {`{"expression":"previous == null"}`, want{"", "", "", 1}},
-		"a key of no previous state":               {`{"expression":"previous.amount > 1"}`, want{aureus.MissingData, `"amount" is missing`, aureus.MissingData.Remediation(), 1}},
-		"no metadata are an empty object":          {`{"expression":"metadata == {} && !has(metadata.x)"}`, want{"", "", "", 1}},
-		"integers beyond 2^53 are not rounded":     {`{"expression":"data.big == 9007199254740992"}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
-		"and are equal to what they are":           {`{"expression":"data.big == 9007199254740993"}`, want{"", "", "", 1}},
-		"a rule that costs too much is no verdict": {`{"expression":"[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, [1,2,3,4,5,6,7,8,9,10].all(d, [1,2,3,4,5,6,7,8,9,10].all(e, a+b+c+d+e > 0)))))"}`, want{aureus.ToolError, "costs more than the limit", aureus.ToolError.Remediation(), 1}},
+		"it holds":                             {`{"expression":"data.amount + 1 == 6"}`, want{"", "", "", 1}},
+		"it holds with less confidence":        {`{"expression":"true","confidence":0.7}`, want{"", "", "", 0.7}},
+		"a confidence of 0 is used":            {`{"expression":"true","confidence":0}`, want{"", "", "", 0}},
+		"it does not hold":                     {`{"expression":"data.amount <= data.limit"}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
+		"a message of its own":                 {`{"expression":"false","message":"too much","failure_code":"OUT_OF_SCOPE","confidence":0.5,"remediation":"ask Ann"}`, want{aureus.OutOfScope, "too much", "ask Ann", 0.5}},
+		"a message expression":                 {`{"expression":"false","message_expression":"'limit ' + string(data.limit)"}`, want{aureus.PolicyViolation, "limit 3", aureus.PolicyViolation.Remediation(), 1}},
+		"a message expression that fails":      {`{"expression":"false","message_expression":"string(data.nothing)"}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
+		"camelCase is accepted":                {`{"expression":"false","messageExpression":"'no'","failureCode":"CONFLICT"}`, want{aureus.Conflict, "no", aureus.Conflict.Remediation(), 1}},
+		"null is absent":                       {`{"expression":"false","message":null,"confidence":null}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
+		"a key is missing":                     {`{"expression":"data.amont > 1","confidence":0.2}`, want{aureus.MissingData, `the rule could not be evaluated: the key "amont" is missing (line 1, column 5)`, aureus.MissingData.Remediation(), 1}},
+		"kinds do not match":                   {`{"expression":"data.name > 1"}`, want{aureus.ToolError, "of types that it does not accept (line 1, column 11)", aureus.ToolError.Remediation(), 1}},
+		"a division by zero":                   {`{"expression":"data.amount / 0 > 1"}`, want{aureus.ToolError, "division by zero", aureus.ToolError.Remediation(), 1}},
+		"no previous state is null":            {`{"expression":"previous == null"}`, want{"", "", "", 1}},
+		"a key of no previous state":           {`{"expression":"previous.amount > 1"}`, want{aureus.MissingData, `"amount" is missing`, aureus.MissingData.Remediation(), 1}},
+		"absent metadata is an empty object":   {`{"expression":"metadata == {} && !has(metadata.x)"}`, want{"", "", "", 1}},
+		"integers beyond 2^53 are not rounded": {`{"expression":"data.big == 9007199254740992"}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
+		"integers beyond 2^53 are equal":       {`{"expression":"data.big == 9007199254740993"}`, want{"", "", "", 1}},
+		"a rule that costs too much":           {`{"expression":"[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, [1,2,3,4,5,6,7,8,9,10].all(d, [1,2,3,4,5,6,7,8,9,10].all(e, a+b+c+d+e > 0)))))"}`, want{aureus.ToolError, "costs more than the limit", aureus.ToolError.Remediation(), 1}},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			result := judge(t, register(t, "cel", row.parameters), data)
@@ -107,7 +107,7 @@ func TestCEL_Results(t *testing.T) {
 	}
 }
 
-func TestCEL_Variables_AreTheWholeChange(t *testing.T) {
+func TestCEL_Variables_HaveTheWholeChange(t *testing.T) {
 	t.Parallel()
 	validator := register(t, "cel", `{"expression":"data.version > previous.version && metadata.actor == 'ann' && data.sum == 0.5"}`)
 	type state struct {
@@ -133,27 +133,27 @@ func TestRegister_InvalidParameters_AreRefused(t *testing.T) {
 		says   string
 	}{
 		"cel: no expression":                    {`{"type":"cel"}`, place{"/parameters/expression", 0, 0}, "is required"},
-		"cel: an empty one":                     {`{"type":"cel","parameters":{"expression":" "}}`, place{"/parameters/expression", 0, 0}, "must not be empty"},
-		"cel: no text":                          {`{"type":"cel","parameters":{"expression":7}}`, place{"/parameters/expression", 0, 0}, "must be a string"},
-		"cel: no CEL":                           {`{"type":"cel","parameters":{"expression":"data.a ==\n  foo"}}`, place{"/parameters/expression", 2, 3}, "undeclared reference to 'foo'"},
-		"cel: no condition":                     {`{"type":"cel","parameters":{"expression":"data.amount + 1"}}`, place{"/parameters/expression", 0, 0}, "must give true or false"},
-		"cel: an integer where a double is due": {`{"type":"cel","parameters":{"expression":"size(data) == 1.0"}}`, place{"/parameters/expression", 1, 12}, "write 1.0 instead of 1"},
+		"cel: an empty expression":              {`{"type":"cel","parameters":{"expression":" "}}`, place{"/parameters/expression", 0, 0}, "must not be empty"},
+		"cel: not a string":                     {`{"type":"cel","parameters":{"expression":7}}`, place{"/parameters/expression", 0, 0}, "must be a string"},
+		"cel: not valid CEL":                    {`{"type":"cel","parameters":{"expression":"data.a ==\n  foo"}}`, place{"/parameters/expression", 2, 3}, "undeclared reference to 'foo'"},
+		"cel: a result that is not boolean":     {`{"type":"cel","parameters":{"expression":"data.amount + 1"}}`, place{"/parameters/expression", 0, 0}, "must give true or false"},
+		"cel: an integer instead of a double":   {`{"type":"cel","parameters":{"expression":"size(data) == 1.0"}}`, place{"/parameters/expression", 1, 12}, "write 1.0 instead of 1"},
 		"cel: a clock":                          {`{"type":"cel","parameters":{"expression":"timestamp(data.at) < now()"}}`, place{"/parameters/expression", 1, 25}, "undeclared reference to 'now'"},
 		"cel: too long":                         {`{"type":"cel","parameters":{"expression":"` + strings.Repeat("true||", 2000) + `true"}}`, place{"/parameters/expression", 0, 0}, "size"},
-		"cel: a message that is no text":        {`{"type":"cel","parameters":{"expression":"true","message_expression":"data.a"}}`, place{"/parameters/message_expression", 0, 0}, "string(…)"},
-		"cel: told as it was written":           {`{"type":"cel","parameters":{"expression":"true","messageExpression":"data.a"}}`, place{"/parameters/messageExpression", 0, 0}, "string(…)"},
+		"cel: a message that is not a string":   {`{"type":"cel","parameters":{"expression":"true","message_expression":"data.a"}}`, place{"/parameters/message_expression", 0, 0}, "string(…)"},
+		"cel: the name as written":              {`{"type":"cel","parameters":{"expression":"true","messageExpression":"data.a"}}`, place{"/parameters/messageExpression", 0, 0}, "string(…)"},
 		"cel: two messages":                     {`{"type":"cel","parameters":{"expression":"true","message":"a","message_expression":"'b'"}}`, place{"/parameters/message", 0, 0}, "together with message_expression"},
 		"cel: an unknown code":                  {`{"type":"cel","parameters":{"expression":"true","failure_code":"NO"}}`, place{"/parameters/failure_code", 0, 0}, "must be one of MISSING_DATA"},
-		"cel: more confidence than there is":    {`{"type":"cel","parameters":{"expression":"true","confidence":1.5}}`, place{"/parameters/confidence", 0, 0}, "at most 1"},
-		"cel: an unknown name":                  {`{"type":"cel","parameters":{"expression":"true","severity":"high"}}`, place{"/parameters/severity", 0, 0}, "known are expression"},
+		"cel: a confidence above 1":             {`{"type":"cel","parameters":{"expression":"true","confidence":1.5}}`, place{"/parameters/confidence", 0, 0}, "at most 1"},
+		"cel: an unknown name":                  {`{"type":"cel","parameters":{"expression":"true","severity":"high"}}`, place{"/parameters/severity", 0, 0}, "known names are expression"},
 		"cel: a test that fails":                {`{"type":"cel","parameters":{"expression":"data.a > 1"},"tests":[{"name":"small","commit":{"id":"1","data":{"a":1}},"want":"passed"}]}`, place{"/tests/0", 0, 0}, "wants passed and got blocked"},
 		"rules: no list":                        {`{"type":"cross_field_consistency","parameters":{}}`, place{"/parameters/rules", 0, 0}, "is required"},
 		"rules: null for the list":              {`{"type":"cross_field_consistency","parameters":{"rules":null}}`, place{"/parameters/rules", 0, 0}, "is required"},
 		"rules: without a name":                 {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"","fields":[],"expression":"true"}]}}`, place{"/parameters/rules/0/name", 0, 0}, "must not be empty"},
 		"rules: without fields":                 {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"a","expression":"true"}]}}`, place{"/parameters/rules/0/fields", 0, 0}, "is required"},
 		"rules: without an expression":          {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"a","fields":["a"]}]}}`, place{"/parameters/rules/0/expression", 0, 0}, "is required"},
-		"rules: the second is no CEL":           {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"a","fields":[],"expression":"true"},{"name":"b","fields":[],"expression":"a <"}]}}`, place{"/parameters/rules/1/expression", 1, 4}, "Syntax error"},
-		"rules: an unknown name":                {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"a","fields":[],"expression":"true","predicate":1}]}}`, place{"/parameters/rules/0/predicate", 0, 0}, "known are name"},
+		"rules: the second is not valid CEL":    {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"a","fields":[],"expression":"true"},{"name":"b","fields":[],"expression":"a <"}]}}`, place{"/parameters/rules/1/expression", 1, 4}, "Syntax error"},
+		"rules: an unknown name":                {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"a","fields":[],"expression":"true","predicate":1}]}}`, place{"/parameters/rules/0/predicate", 0, 0}, "known names are name"},
 		"rules: too many":                       {`{"type":"cross_field_consistency","parameters":{"rules":[` + strings.Repeat(`{"name":"a","fields":[],"expression":"true"},`, rules.MaxRules) + `{"name":"a","fields":[],"expression":"true"}]}}`, place{"/parameters/rules", 0, 0}, "the limit is 100"},
 		"rules: too much to compile":            {`{"type":"cross_field_consistency","parameters":{"rules":[{"name":"a","fields":[],"expression":"true"}` + strings.Repeat(`,{"name":"a","fields":[],"expression":"`+strings.Repeat("true||", 1500)+`true"}`, 6) + `]}}`, place{"/parameters/rules", 0, 0}, "the limit is 50000"},
 		"schema: none":                          {`{"type":"json_schema"}`, place{"/parameters/schema", 0, 0}, "is required"},
@@ -162,19 +162,19 @@ func TestRegister_InvalidParameters_AreRefused(t *testing.T) {
 		"schema: an unknown type":               {`{"type":"json_schema","parameters":{"schema":{"properties":{"x/y":{"type":"strin"}}}}}`, place{"/parameters/schema/properties/x~1y/type", 0, 0}, "must be one of"},
 		"schema: a keyword of the wrong kind":   {`{"type":"json_schema","parameters":{"schema":{"required":"a"}}}`, place{"/parameters/schema/required", 0, 0}, "must be of type array"},
 		"schema: a keyword in another case":     {`{"type":"json_schema","parameters":{"schema":{"Required":["a"]}}}`, place{"/parameters/schema/Required", 0, 0}, "write required"},
-		"schema: an unknown format":             {`{"type":"json_schema","parameters":{"schema":{"items":{"format":"emial"}}}}`, place{"/parameters/schema/items/format", 0, 0}, "known are date"},
+		"schema: an unknown format":             {`{"type":"json_schema","parameters":{"schema":{"items":{"format":"emial"}}}}`, place{"/parameters/schema/items/format", 0, 0}, "known formats are date"},
 		"schema: a pattern beyond RE2":          {`{"type":"json_schema","parameters":{"schema":{"pattern":"(?=a)"}}}`, place{"/parameters/schema/pattern", 0, 0}, "format regex"},
 		"schema: a pattern that is too large":   {`{"type":"json_schema","parameters":{"schema":{"pattern":"` + strings.Repeat("a", 2000) + `"}}}`, place{"/parameters/schema/pattern", 0, 0}, "the limit is 1000"},
 		"schema: an older draft":                {`{"type":"json_schema","parameters":{"schema":{"$schema":"http://json-schema.org/draft-07/schema#"}}}`, place{"/parameters/schema/$schema", 0, 0}, "must be https://json-schema.org/draft/2020-12/schema"},
 		"schema: another dialect":               {`{"type":"json_schema","parameters":{"schema":{"$schema":"https://example.com/dialect"}}}`, place{"/parameters/schema/$schema", 0, 0}, "outside the document"},
 		"schema: a file":                        {`{"type":"json_schema","parameters":{"schema":{"properties":{"a":{"$ref":"file:///etc/hostname"}}}}}`, place{"/parameters/schema/properties/a/$ref", 0, 0}, "outside the document"},
-		"schema: a file beside it":              {`{"type":"json_schema","parameters":{"schema":{"$ref":"doc.go"}}}`, place{"/parameters/schema/$ref", 0, 0}, "outside the document"},
+		"schema: a relative file":               {`{"type":"json_schema","parameters":{"schema":{"$ref":"doc.go"}}}`, place{"/parameters/schema/$ref", 0, 0}, "outside the document"},
 		"schema: a file by its $id":             {`{"type":"json_schema","parameters":{"schema":{"$id":"file:///etc/x","$ref":"hostname"}}}`, place{"/parameters/schema/$ref", 0, 0}, "outside the document"},
 		"schema: a web page":                    {`{"type":"json_schema","parameters":{"schema":{"$dynamicRef":"https://example.com/a"}}}`, place{"/parameters/schema/$dynamicRef", 0, 0}, "outside the document"},
 		"schema: a reference to nothing":        {`{"type":"json_schema","parameters":{"schema":{"$ref":"#/$defs/none"}}}`, place{"/parameters/schema/$ref", 0, 0}, "not found"},
-		"schema: without end":                   {`{"type":"json_schema","parameters":{"schema":{"not":{"$ref":"#"}}}}`, place{"/parameters/schema", 0, 0}, "without end"},
-		"schema: without end, dynamically":      {`{"type":"json_schema","parameters":{"schema":{"$dynamicAnchor":"a","anyOf":[{"$dynamicRef":"#a"},{"type":"null"}]}}}`, place{"/parameters/schema", 0, 0}, "without end"},
-		"schema: a number beyond arithmetic":    {`{"type":"json_schema","parameters":{"schema":{"items":{"multipleOf":1e-100000}}}}`, place{"/parameters/schema/items/multipleOf", 0, 0}, "400 digits"},
+		"schema: an endless reference":          {`{"type":"json_schema","parameters":{"schema":{"not":{"$ref":"#"}}}}`, place{"/parameters/schema", 0, 0}, "without end"},
+		"schema: an endless dynamic reference":  {`{"type":"json_schema","parameters":{"schema":{"$dynamicAnchor":"a","anyOf":[{"$dynamicRef":"#a"},{"type":"null"}]}}}`, place{"/parameters/schema", 0, 0}, "without end"},
+		"schema: a number with too many digits": {`{"type":"json_schema","parameters":{"schema":{"items":{"multipleOf":1e-100000}}}}`, place{"/parameters/schema/items/multipleOf", 0, 0}, "400 digits"},
 		"schema: too large":                     {`{"type":"json_schema","parameters":{"schema":{"enum":[` + strings.Repeat("1,", rules.MaxSchemaValues) + `2]}}}`, place{"/parameters/schema", 0, 0}, "the limit is 10000"},
 		"schema: a test that fails":             {`{"type":"json_schema","parameters":{"schema":false},"tests":[{"name":"any","commit":{"id":"1","data":{}},"want":"blocked","failure_code":"MISSING_DATA"}]}`, place{"/tests/0/failure_code", 0, 0}, "wants MISSING_DATA"},
 	} {
@@ -224,7 +224,7 @@ func TestRegister_TestsOfAConfiguration_Run(t *testing.T) {
 	}
 }
 
-func TestCrossFieldConsistency_Results(t *testing.T) {
+func TestCrossFieldConsistency_Rules_HaveTheExpectedResults(t *testing.T) {
 	t.Parallel()
 	validator := register(t, "cross_field_consistency", `{"rules":[
 		{"name":"total","fields":["net","tax","total"],"expression":"data.net + data.tax == data.total","message":"the parts do not add up"},
@@ -260,8 +260,8 @@ func TestCrossFieldConsistency_Results(t *testing.T) {
 	require.Equal(t, "grows", result.Metadata["rule"])
 }
 
-// An empty list of rules is accepted. It requires an object, and the metadata say that
-// no rule was checked.
+// An empty list of rules is accepted. The data must be an object, and the metadata says
+// that no rule was checked.
 func TestCrossFieldConsistency_NoRules_ChecksOnlyTheKind(t *testing.T) {
 	t.Parallel()
 	validator := register(t, "cross_field_consistency", `{"rules":[]}`)
@@ -276,7 +276,7 @@ func TestCrossFieldConsistency_NoRules_ChecksOnlyTheKind(t *testing.T) {
 	}
 }
 
-// Every result can be read again as JSON.
+// Every result can be encoded as JSON and decoded again.
 func TestResults_Metadata_HaveAJSONForm(t *testing.T) {
 	t.Parallel()
 	r := newRegistry()

@@ -8,8 +8,8 @@ import (
 // JSON Schema ignores unknown keywords, so a misspelt keyword would check nothing. Here it
 // is refused.
 
-// assertions are the keywords of 2020-12 that check something or hold schemas that do, and
-// dependencies, which is of an older draft and which the library still checks.
+// assertions has the keywords of 2020-12 that check something or contain schemas, and the
+// keyword dependencies of an older draft, which the library still checks.
 var assertions = strings.Fields(`
 	$ref $dynamicRef allOf anyOf oneOf not if then else dependentSchemas prefixItems items contains
 	properties patternProperties additionalProperties propertyNames unevaluatedItems unevaluatedProperties
@@ -17,7 +17,7 @@ var assertions = strings.Fields(`
 	maxLength minLength pattern maxItems minItems uniqueItems maxContains minContains
 	maxProperties minProperties required dependentRequired dependencies format`)
 
-// annotations are the keywords that check nothing.
+// annotations has the keywords that check nothing.
 var annotations = strings.Fields(`
 	$schema $id $anchor $dynamicAnchor $vocabulary $comment $defs definitions
 	title description default deprecated readOnly writeOnly examples
@@ -43,13 +43,13 @@ var folded = func() map[string]string {
 	return names
 }()
 
-// fold is a name in lower case without underscores, hyphens and spaces.
+// fold returns a name in lower case without underscores, hyphens and spaces.
 func fold(name string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
 }
 
-// meantBy says what to write instead of a name that resembles a keyword. It is empty for
-// keywords and for all other names.
+// meantBy returns what to write instead of a name that resembles a keyword. It returns ""
+// for keywords and for all other names.
 func meantBy(name string) string {
 	const prefix = "x-" // of names that are never keywords
 	if strings.HasPrefix(name, prefix) || slices.Contains(assertions, name) || slices.Contains(annotations, name) {
@@ -63,14 +63,14 @@ func meantBy(name string) string {
 	}
 	for _, keyword := range assertions {
 		if isNear(fold(name), fold(keyword)) {
-			return "write " + keyword + ", or " + prefix + name + " if it is an annotation of your own"
+			return "write " + keyword + ", or " + prefix + name + " if it is your own annotation"
 		}
 	}
 	return ""
 }
 
 // isNear reports whether a name is a keyword of at least four letters with one typing
-// error, or one of at least eight letters with at most two.
+// error, or a keyword of at least eight letters with at most two.
 func isNear(name, keyword string) bool {
 	const short, long = 4, 8
 	errors := 0
@@ -86,8 +86,8 @@ func isNear(name, keyword string) bool {
 	return distance(name, keyword) <= errors
 }
 
-// distance is how many letters must be added, removed, replaced or swapped with the next
-// one to turn one text into the other (the optimal string alignment distance).
+// distance returns the number of letters that must be added, removed, replaced or swapped
+// with the next one to get one text from the other (the optimal string alignment distance).
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -43,6 +43,6 @@ func TestSchema_UnknownKeyword_IsAnAnnotation(t *testing.T) {
 	} {
 		require.True(t, judge(t, schema(t, `{"`+name+`":"y"}`), `1`).Valid, name)
 	}
-	// The name of a property and a value are not keywords.
+	// Names of properties and names inside values are not keywords.
 	require.True(t, judge(t, schema(t, `{"properties":{"maxLenght":true},"default":{"reqired":1},"examples":[{"type_":1}],"required":["maxLenght"],"const":{"maxLenght":1}}`), `{"maxLenght":1}`).Valid)
 }

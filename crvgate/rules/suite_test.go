@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// suiteGroup is a schema of the JSON Schema Test Suite with its tests.
+// suiteGroup holds a schema of the JSON Schema Test Suite and its tests.
 type suiteGroup struct {
 	Description string      `json:"description"`
 	Schema      any         `json:"schema"`
@@ -28,26 +28,28 @@ type suiteTest struct {
 	Valid       bool   `json:"valid"`
 }
 
-// notPromised are the reasons for which a schema of the suite may be refused.
-var notPromised = []string{
-	"outside the document", // nothing is loaded
+// allowedRefusals lists texts of the errors with which a schema of the suite may be
+// refused.
+var allowedRefusals = []string{
+	"outside the document", // references to other documents are not loaded
 	"is not known here",    // a format that is not checked
 	"must be https://json-schema.org/draft/2020-12/schema", // another draft or dialect
 	"is not valid in RE2", // a pattern of ECMAScript
 	"format regex",        // the same
-	"without end",         // a schema that refers to itself for one and the same value
-	"checks nothing",      // a keyword that is misspelt, or of an older draft
+	"without end",         // a schema that refers to itself for the same value
+	"checks nothing",      // a misspelt keyword, or a keyword of an older draft
 }
 
-// otherwise has the files of the suite with tests whose result differs here, and why.
-var otherwise = map[string]string{
+// differences lists the files of the suite with tests whose result differs here, with the
+// reason.
+var differences = map[string]string{
 	"format.json":                           "formats are assertions here, and annotations in the suite",
-	"optional/ecmascript-regex.json":        "patterns are RE2's, whose \\s is that of ASCII",
-	"optional/format/ecmascript-regex.json": "the format regex is RE2's",
+	"optional/ecmascript-regex.json":        "patterns are those of RE2, where \\s matches ASCII only",
+	"optional/format/ecmascript-regex.json": "the format regex is that of RE2",
 }
 
-// Every schema of the published suite that is not refused gives the results of the
-// suite.
+// For every schema of the published suite that is not refused, the results are those of
+// the suite.
 func TestSchema_PublishedSuite_AgreesOrRefuses(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("AUREUS_JSON_SCHEMA_SUITE")
@@ -55,7 +57,7 @@ func TestSchema_PublishedSuite_AgreesOrRefuses(t *testing.T) {
 		t.Skip("set AUREUS_JSON_SCHEMA_SUITE to a checkout of https://github.com/json-schema-org/JSON-Schema-Test-Suite to run it")
 	}
 	root := filepath.Join(folder, "tests", "draft2020-12")
-	counts := map[string]*[3]int{} // agree, differ, not promised
+	counts := map[string]*[3]int{} // agree, differ, refused
 	var refusals []string
 	require.NoError(t, filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -86,7 +88,7 @@ func TestSchema_PublishedSuite_AgreesOrRefuses(t *testing.T) {
 	t.Log("refused when registered:\n" + strings.Join(refusals, "\n"))
 	for _, kind := range []string{".", "optional", "optional/format"} {
 		require.NotNil(t, counts[kind], "there is no folder %s in the suite", kind)
-		t.Logf("%-16s %4d agree, %d differ, %d not promised", kind, counts[kind][0], counts[kind][1], counts[kind][2])
+		t.Logf("%-16s %4d agree, %d differ, %d refused", kind, counts[kind][0], counts[kind][1], counts[kind][2])
 	}
 }
 
@@ -98,7 +100,7 @@ func runSuiteGroup(t *testing.T, file string, group suiteGroup) (agree, differ i
 	r := newRegistry()
 	_, err = r.Register(t.Context(), "rule", fmt.Appendf(nil, `{"type":"json_schema","parameters":{"schema":%s}}`, text))
 	if err != nil {
-		if !slices.ContainsFunc(notPromised, func(reason string) bool { return strings.Contains(err.Error(), reason) }) {
+		if !slices.ContainsFunc(allowedRefusals, func(reason string) bool { return strings.Contains(err.Error(), reason) }) {
 			t.Errorf("%s: %s: %v", file, group.Description, err)
 		}
 		return 0, 0, err.Error()
@@ -110,7 +112,7 @@ func runSuiteGroup(t *testing.T, file string, group suiteGroup) (agree, differ i
 			continue
 		}
 		differ++
-		if otherwise[filepath.ToSlash(file)] != "" {
+		if differences[filepath.ToSlash(file)] != "" {
 			continue
 		}
 		t.Errorf("%s: %s: %s: valid is %t: %.120v", file, group.Description, test.Description, result.Valid, test.Data)

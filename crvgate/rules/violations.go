@@ -27,7 +27,7 @@ type violation struct {
 	missing       []string // pointers of absent properties
 }
 
-// resultOf is the result for data that violates a schema.
+// resultOf returns the result for data that violates a schema.
 func resultOf(err *jsonschema.ValidationError) aureus.ValidationResult {
 	found := violationsOf(err)
 	code := aureus.Conflict
@@ -86,7 +86,7 @@ func violationsOf(err *jsonschema.ValidationError) []violation {
 	})
 }
 
-// passesOn reports whether an error has no message of its own beside those of its causes.
+// passesOn reports whether an error has no message of its own, only those of its causes.
 func passesOn(k jsonschema.ErrorKind) bool {
 	switch k.(type) {
 	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.Reference:
@@ -96,7 +96,7 @@ func passesOn(k jsonschema.ErrorKind) bool {
 	}
 }
 
-// leadsToFalse reports whether an error is that of a reference to the schema false. That
+// leadsToFalse reports whether an error is for a reference to the schema false. That
 // schema has no keyword, so the violation is reported for the reference.
 func leadsToFalse(err *jsonschema.ValidationError) bool {
 	if _, ok := err.ErrorKind.(*kind.Reference); !ok || len(err.Causes) != 1 {
@@ -122,7 +122,7 @@ func onlyMissing(err *jsonschema.ValidationError) bool {
 	return len(err.Causes) > 0 && !slices.ContainsFunc(err.Causes, func(cause *jsonschema.ValidationError) bool { return !onlyMissing(cause) })
 }
 
-// violationOf is the violation that an error describes.
+// violationOf returns the violation that an error describes.
 func violationOf(err *jsonschema.ValidationError) violation {
 	v := violation{schemaPointer: strings.TrimPrefix(pointerIn(err.SchemaURL), "/schema")}
 	for _, token := range err.InstanceLocation {
@@ -140,8 +140,8 @@ func violationOf(err *jsonschema.ValidationError) violation {
 	return v
 }
 
-// keywordPath is the path from the schema of an error to the keyword. It adds the paths
-// that the library leaves out, and corrects one that it misspells.
+// keywordPath returns the path from the schema of an error to the keyword. It adds the
+// paths that the library omits, and corrects one that the library misspells.
 func keywordPath(k jsonschema.ErrorKind) []string {
 	switch k := k.(type) {
 	case *kind.Not:
@@ -153,14 +153,14 @@ func keywordPath(k jsonschema.ErrorKind) []string {
 	}
 }
 
-// containers are the keywords whose members have names, or numbers, that the schema
-// chooses.
+// containers lists the keywords whose value is an object with names that the schema
+// chooses, or an array of schemas.
 var containers = []string{
 	"$defs", "definitions", "properties", "patternProperties", "dependentSchemas", "dependentRequired", "dependencies",
 	"allOf", "anyOf", "oneOf", "prefixItems",
 }
 
-// keywordAt is the last keyword in a pointer into a schema.
+// keywordAt returns the last keyword in a pointer into a schema.
 func keywordAt(pointer string) string {
 	keyword := ""
 	for pointer != "" {
@@ -178,8 +178,8 @@ func keywordAt(pointer string) string {
 	return keyword
 }
 
-// describe says what the schema requires. It names properties and shows no values of the
-// data.
+// describe returns what the schema requires. The message has names of properties, but no
+// values of the data.
 func describe(k jsonschema.ErrorKind, pointer string) (message string, missing []string) {
 	switch k := k.(type) {
 	case *kind.Required:
@@ -252,7 +252,7 @@ func describe(k jsonschema.ErrorKind, pointer string) (message string, missing [
 	}
 }
 
-// membersOf are the pointers of properties of the object at a pointer.
+// membersOf returns the pointers of properties of the object at a pointer.
 func membersOf(pointer string, properties []string) []string {
 	pointers := make([]string, len(properties))
 	for i, name := range properties {
@@ -261,7 +261,7 @@ func membersOf(pointer string, properties []string) []string {
 	return pointers
 }
 
-// names lists the first ten names of properties, and how many more there are.
+// names returns the first ten names of properties and the number of other names.
 func names(list []string) string {
 	const limit = 10
 	quoted := make([]string, 0, limit)
@@ -274,7 +274,7 @@ func names(list []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// text is the JSON text of a value of the schema, or a placeholder if it is long.
+// text returns the JSON text of a value of the schema, or a placeholder if it is long.
 func text(value any) string {
 	const limit = 200
 	written, err := strictjson.Marshal(value)
@@ -284,7 +284,7 @@ func text(value any) string {
 	return string(written)
 }
 
-// decimal is a number of the schema with all its digits. A number with more than 100
+// decimal returns a number of the schema with all its digits. A number with more than 100
 // decimals is rounded and has an exponent.
 func decimal(n *big.Rat) string {
 	if n.IsInt() {

@@ -28,7 +28,7 @@ func TestViolations_Pointers_AreThoseOfValueAndKeyword(t *testing.T) {
 		"else":                               {`{"if":{"required":["a"]},"then":false,"else":{"properties":{"b":{"minimum":3}}}}`, `{"b":1}`, "/b", "minimum", "/else/properties/b/minimum"},
 		"else: false":                        {`{"properties":{"x":{"if":false,"else":false}}}`, `{"x":1}`, "/x", "else", "/properties/x/else"},
 		"contains":                           {`{"properties":{"a":{"contains":{"const":1}}}}`, `{"a":[2,3]}`, "/a", "contains", "/properties/a/contains"},
-		"contains, of nothing":               {`{"contains":true}`, `[]`, "", "contains", "/contains"},
+		"contains, an empty array":           {`{"contains":true}`, `[]`, "", "contains", "/contains"},
 		"minContains":                        {`{"contains":{"const":1},"minContains":2}`, `[1,2]`, "", "minContains", "/minContains"},
 		"maxContains":                        {`{"contains":{"const":1},"maxContains":1}`, `[1,1]`, "", "maxContains", "/maxContains"},
 		"unevaluatedProperties: false":       {`{"properties":{"a":{"allOf":[{"properties":{"b":true}}],"unevaluatedProperties":false}}}`, `{"a":{"b":1,"c":2}}`, "/a/c", "unevaluatedProperties", "/properties/a/unevaluatedProperties"},
@@ -38,7 +38,7 @@ func TestViolations_Pointers_AreThoseOfValueAndKeyword(t *testing.T) {
 		"oneOf, two":                         {`{"items":{"oneOf":[{"minimum":1},{"minimum":2}]}}`, `[1,3]`, "/1", "oneOf", "/items/oneOf"},
 		"anyOf":                              {`{"properties":{"oneOf":{"anyOf":[{"const":1},false]}}}`, `{"oneOf":2}`, "/oneOf", "anyOf", "/properties/oneOf/anyOf"},
 		"allOf, false":                       {`{"allOf":[true,false]}`, `1`, "", "allOf", "/allOf/1"},
-		"allOf, further on":                  {`{"allOf":[true,{"properties":{"0":{"maximum":1}}}]}`, `{"0":2}`, "/0", "maximum", "/allOf/1/properties/0/maximum"},
+		"allOf, a nested property":           {`{"allOf":[true,{"properties":{"0":{"maximum":1}}}]}`, `{"0":2}`, "/0", "maximum", "/allOf/1/properties/0/maximum"},
 		"a property that is not allowed":     {`{"properties":{"items":false}}`, `{"items":1}`, "/items", "properties", "/properties/items"},
 		"a property by its pattern":          {`{"patternProperties":{"^x/":false}}`, `{"x/y":1}`, "/x~1y", "patternProperties", "/patternProperties/^x~1"},
 		"additionalProperties: false":        {`{"properties":{"a":{"additionalProperties":false}}}`, `{"a":{"b":1}}`, "/a", "additionalProperties", "/properties/a/additionalProperties"},
@@ -54,7 +54,7 @@ func TestViolations_Pointers_AreThoseOfValueAndKeyword(t *testing.T) {
 		"a name that needs an escape in URL": {`{"properties":{"ä %":{"type":"number"}}}`, `{"ä %":"x"}`, "/ä %", "type", "/properties/ä %/type"},
 	} {
 		t.Run(reason, func(t *testing.T) {
-			for range 5 { // the library's order is that of a map
+			for range 5 { // the library's order is random
 				result := judge(t, schema(t, row.schema), row.data)
 				require.False(t, result.Valid)
 				require.Len(t, result.Metadata["violations"], 1, fmt.Sprint(result.Metadata))
@@ -77,7 +77,7 @@ func TestViolations_PropertyNames_HaveThePointerOfTheObject(t *testing.T) {
 	]}`, result.Metadata)
 }
 
-// Messages show values of the schema as they are written there.
+// Messages show the values that are in the schema.
 func TestViolations_Messages_ShowValuesOfTheSchema(t *testing.T) {
 	t.Parallel()
 	for schemaText, says := range map[string]string{

@@ -5,10 +5,10 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/internal/checks"
 )
 
-// SchemaCheck checks that the data is an object that keeps the shape of the previous
-// state, if that is an object too: every key of the previous state is there
-// (MISSING_DATA) and its value is of the same JSON kind (CONFLICT). New keys are
-// allowed. Data that is not an object, such as an array, is a CONFLICT.
+// SchemaCheck checks that the data is an object. If the previous state is an object too,
+// the data must have every key of it (otherwise MISSING_DATA) with a value of the same
+// JSON kind (otherwise CONFLICT). New keys are allowed. Data that is not an object, such
+// as an array, is a CONFLICT.
 func SchemaCheck() crvgate.Validator[any] { return checks.SchemaCheck }
 
 // BalancePositive fails if the field balance of the data is not a number above zero:

@@ -22,7 +22,7 @@ type Field struct{ Name, Type string }
 // Schema checks that the data has the fields, each of its type. It checks them in
 // the given order and reports the first failure: MISSING_DATA if a field is absent,
 // CONFLICT if it has another type. Data that is not an object is a CONFLICT. Fields
-// that are not listed are ignored. It panics if a Type is none of those of [Field].
+// that are not listed are ignored. It panics if a Type is not one of those in [Field].
 func Schema(fields ...Field) crvgate.Validator[any] {
 	declared := make([]checks.Field, len(fields))
 	for i, field := range fields {
@@ -36,26 +36,26 @@ func Schema(fields ...Field) crvgate.Validator[any] {
 }
 
 // Monotonic fails with CONFLICT if the field version is lower than in the previous
-// state. Two numbers compare exactly. Two strings compare as text, by UTF-16 code
-// unit. A string beside a number counts as the number that it holds; an empty string
-// and false count as 0, true as 1. A version that is an object or an array is a
+// state. Two numbers are compared exactly. Two strings are compared as text, by UTF-16
+// code unit. If only one of the two is a string, it is converted to a number; an empty
+// string and false are 0, and true is 1. A version that is an object or an array is a
 // CONFLICT.
 //
 // Without a previous state (none, null, 0, false or an empty string) it passes with
-// confidence 1. Else it passes with confidence 0.9, because it also passes if it
-// could not compare: a version is absent or null, or a number meets a string that
-// holds none. [TemporalMonotonic] is stricter.
+// confidence 1. Otherwise it passes with confidence 0.9, because it also passes if the
+// versions cannot be compared: a version is absent or null, or a number is compared with
+// a string that is not a number. [TemporalMonotonic] is stricter.
 func Monotonic() crvgate.Validator[any] { return checks.Monotonic }
 
 // MaxSize fails with OUT_OF_SCOPE if the compact JSON text of the data has more than
 // limit UTF-16 code units: "é€" has 4, with its quotation marks, and so has "😀".
 func MaxSize(limit int) crvgate.Validator[any] { return checks.MaxSize(limit) }
 
-// Custom makes a validator of a function that reports whether a change may be made.
-// If it may not, the result has the code, or POLICY_VIOLATION if the code is empty.
-// An error means that the function could not judge: TOOL_ERROR. The reason is used
-// for passes and failures; an empty one is replaced by a text with the name. The type
-// of the change is inferred from the function. Custom panics if the function is nil
+// Custom returns a validator that calls a function, which reports whether a change may
+// be made. If it may not, the result has the code, or POLICY_VIOLATION if the code is
+// empty. If the function returns an error, the result is a TOOL_ERROR. The reason is
+// used for passes and failures; if it is empty, the reason is a text with the name. The
+// type of the change is inferred from the function. Custom panics if the function is nil
 // or the code is unknown.
 func Custom[T any](name string, holds func(ctx context.Context, change crvgate.Change[T]) (bool, error), reason string, code aureus.FailureTaxonomy) crvgate.Validator[T] {
 	if holds == nil {
@@ -65,7 +65,7 @@ func Custom[T any](name string, holds func(ctx context.Context, change crvgate.C
 		code = aureus.PolicyViolation
 	}
 	if !code.Valid() {
-		panic(fmt.Sprintf("crvgate: Custom: %q is no failure code", code))
+		panic(fmt.Sprintf("crvgate: Custom: %q is not a failure code", code))
 	}
 	passed, failed := reason, reason
 	if reason == "" {

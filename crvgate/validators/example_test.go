@@ -17,7 +17,7 @@ type Payment struct {
 	Amount int64  `json:"amount"`
 }
 
-// Custom makes a validator of a function that returns true or false.
+// Custom returns a validator for a function that returns true or false.
 func ExampleCustom() {
 	even := validators.Custom("an even amount", func(_ context.Context, c crvgate.Change[Payment]) (bool, error) {
 		return c.Data.Amount%2 == 0, nil

@@ -12,7 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// allRules are all validators of the package, with parameters that reach their
+// allRules returns all validators of the package, with parameters that reach their
 // branches.
 func allRules() map[string]crvgate.Validator[any] {
 	return map[string]crvgate.Validator[any]{

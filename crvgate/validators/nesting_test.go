@@ -13,8 +13,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// A result can be read wherever its change could be read, however deeply that was
-// nested.
+// A program that accepts the change also accepts the result: values that are nested too
+// deeply are not part of it.
 func TestValidators_DeepValue_IsReplacedInMetadata(t *testing.T) {
 	t.Parallel()
 	nested := func(levels int) any {

@@ -19,10 +19,10 @@ type Bounds struct {
 }
 
 // StatisticalBounds checks that a field is a number within limits. An absent field is
-// MISSING_DATA and one that is not a number is a CONFLICT. A number below Min or above
-// Max, compared exactly, is OUT_OF_SCOPE with confidence 1. One farther from Mean than
-// the tolerance is OUT_OF_SCOPE too, and the confidence falls with the distance. It
-// panics if a limit is invalid.
+// MISSING_DATA, and a field that is not a number is a CONFLICT. A number below Min or
+// above Max, compared exactly, is OUT_OF_SCOPE with confidence 1. A number farther from
+// Mean than the tolerance is OUT_OF_SCOPE too, with a confidence that decreases with the
+// distance. It panics if a limit is invalid.
 func StatisticalBounds(field string, bounds Bounds) crvgate.Validator[any] {
 	given := map[string]json.Number{}
 	for name, bound := range map[string]*float64{
@@ -40,9 +40,9 @@ func StatisticalBounds(field string, bounds Bounds) crvgate.Validator[any] {
 }
 
 // AnomalyDetection compares a field with the mean of earlier values, in sample
-// standard deviations. A number farther from the mean than the threshold (3 is
-// customary) is OUT_OF_SCOPE, and the confidence falls with the distance. An absent
-// field is MISSING_DATA and one that is not a number is a CONFLICT.
+// standard deviations. A number farther from the mean than the threshold (usually 3) is
+// OUT_OF_SCOPE, with a confidence that decreases with the distance. An absent field is
+// MISSING_DATA, and a field that is not a number is a CONFLICT.
 //
 // A number within the threshold passes with a confidence from 0.7 to 1, so a gate
 // that requires more than 0.7 may block it. With fewer than two earlier values it

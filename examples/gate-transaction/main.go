@@ -1,6 +1,6 @@
-// Gate-transaction puts a gate inside a database transaction: the change is made,
-// judged as the transaction sees it, and committed only if the gate admits it.
-// What is blocked is rolled back.
+// Gate-transaction uses a gate inside a database transaction: the change is made in the
+// transaction, the gate judges the state that the transaction reads, and the transaction
+// is committed only if the gate admits the change. Otherwise it is rolled back.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate"
 )
 
-// balances are the cents of each account.
+// balances holds the balance of each account, in cents.
 type balances map[string]int64
 
 func noOverdraft(_ context.Context, change crvgate.Change[balances]) aureus.ValidationResult {
@@ -29,7 +29,7 @@ func noOverdraft(_ context.Context, change crvgate.Change[balances]) aureus.Vali
 
 func nothingLost(_ context.Context, change crvgate.Change[balances]) aureus.ValidationResult {
 	if sum(change.Data) != sum(change.Previous) {
-		return crvgate.Fail(aureus.Conflict, "a transfer must leave the sum of all accounts as it is")
+		return crvgate.Fail(aureus.Conflict, "a transfer must not change the sum of all accounts")
 	}
 	return crvgate.Pass()
 }
@@ -41,14 +41,15 @@ func sum(b balances) (total int64) {
 	return total
 }
 
-// change runs the statements in a transaction and commits what the gate admits.
-// The transaction is the lock: nobody else changes what was judged.
+// change runs the statements in a transaction, which it commits if the gate admits the
+// change. The transaction is also the lock: until it ends, no other transaction changes
+// the accounts that the gate judged.
 func change(ctx context.Context, db *sql.DB, gate *crvgate.Gate[balances], id string, statements func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
+	defer func() { _ = tx.Rollback() }() // no effect after a commit
 
 	before, err := read(ctx, tx)
 	if err != nil {
@@ -86,7 +87,7 @@ func read(ctx context.Context, tx *sql.Tx) (balances, error) {
 	return found, rows.Err()
 }
 
-// move is an ordinary transfer.
+// move returns the statements of a transfer.
 func move(ctx context.Context, from, to string, cents int64) func(*sql.Tx) error {
 	return func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET cents = cents - ? WHERE id = ?", cents, from); err != nil {
@@ -109,7 +110,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	db.SetMaxOpenConns(1) // each connection to :memory: is a database of its own
+	db.SetMaxOpenConns(1) // each connection to :memory: has a separate database
 	if _, err := db.ExecContext(ctx, "CREATE TABLE accounts (id TEXT PRIMARY KEY, cents INTEGER NOT NULL); INSERT INTO accounts VALUES ('acme', 100), ('zeta', 0)"); err != nil {
 		return err
 	}
@@ -120,8 +121,8 @@ func run(ctx context.Context) error {
 		cents          int64
 	}{
 		{"a transfer of 30", "acme", "zeta", 30},
-		{"one of 500", "acme", "zeta", 500},
-		{"one to nobody", "acme", "nobody", 10},
+		{"a transfer of 500", "acme", "zeta", 500},
+		{"a transfer to an unknown account", "acme", "nobody", 10},
 	} {
 		err := change(ctx, db, gate, step.name, move(ctx, step.from, step.to, step.cents))
 		var blocked *crvgate.Blocked

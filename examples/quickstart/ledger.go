@@ -18,22 +18,22 @@ type Transfer struct {
 	Amount int64  `json:"amount"` // euros
 }
 
-// Ledger is the service under governance: accounts in memory.
+// Ledger holds the accounts of the service, in memory.
 type Ledger struct {
 	mu       sync.Mutex
 	accounts map[string]int64
 	apply    func(context.Context, Transfer) error
 }
 
-// NewLedger puts the gate around the function that moves money.
+// NewLedger returns a ledger with a gate before the function that moves money.
 func NewLedger(accounts map[string]int64, observe func(context.Context, crvgate.Report)) *Ledger {
 	l := &Ledger{accounts: accounts}
 	l.apply = crvgate.Wrap(crvgate.New("ledger", positiveAmount, l.noOverdraft).Observe(observe), l.move)
 	return l
 }
 
-// Transfer moves the money if the gate lets it. The lock spans both, so that
-// the balance which the gate saw is the one that is changed.
+// Transfer moves the money if the gate admits the transfer. It holds the lock during
+// both, so that the balance cannot change in between.
 func (l *Ledger) Transfer(ctx context.Context, t Transfer) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,7 +47,7 @@ func (l *Ledger) Balance(account string) int64 {
 	return l.accounts[account]
 }
 
-// move does not look at the balance: the gate does.
+// move does not check the balance: the gate does.
 func (l *Ledger) move(_ context.Context, t Transfer) error {
 	l.accounts[t.From] -= t.Amount
 	l.accounts[t.To] += t.Amount

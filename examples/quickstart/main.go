@@ -1,11 +1,11 @@
-// Quickstart is the whole of Aureus for Go in one program: a control plane, and
-// a small ledger service whose handlers are guarded, whose transfers pass a
-// gate, and whose spans and metrics arrive in Aureus. It drives the service as
-// agents would, over real HTTP, and exits with 0 only if every step went as it
-// should.
+// Quickstart shows all parts of Aureus for Go in one program: a control plane, and a
+// small ledger service with a guard before its handlers, a gate before its transfers,
+// and spans and metrics that it exports to the control plane. The program sends requests
+// to the service over HTTP, as agents would. It exits with 0 only if every response is
+// as expected.
 //
-//	go run ./quickstart          # tell the story
-//	go run ./quickstart -serve   # keep running, and try it yourself
+//	go run ./quickstart          # send the requests and print the responses
+//	go run ./quickstart -serve   # keep running, and print curl commands to try
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	serve := flag.Bool("serve", false, "keep running, and say which curl commands to try")
+	serve := flag.Bool("serve", false, "keep running, and print curl commands to try")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -91,7 +91,7 @@ func tell(ctx context.Context, out io.Writer, plane *plane, service *service) er
 	if err := printAudit(ctx, out, plane.server.Operator("auditor")); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nEvery step went as it should, in %.1f s.\n", time.Since(began).Seconds())
+	fmt.Fprintf(out, "\nEvery step succeeded, in %.1f s.\n", time.Since(began).Seconds())
 	return nil
 }
 

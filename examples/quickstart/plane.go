@@ -20,7 +20,7 @@ type plane struct {
 	done        chan error
 }
 
-// start opens the files and serves. With an empty address it takes a free port.
+// start opens the files and serves. If the address is empty, it uses a free port.
 func (p *plane) start(ctx context.Context) error {
 	server, err := controlplane.Open(ctx, controlplane.Config{DB: p.db})
 	if err != nil {
@@ -41,7 +41,7 @@ func (p *plane) start(ctx context.Context) error {
 	return nil
 }
 
-// stop lets requests finish, closes the listener and then the files.
+// stop waits for requests to finish, closes the listener, and then closes the files.
 func (p *plane) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -54,18 +54,18 @@ func (p *plane) stop() error {
 
 func (p *plane) url() string { return "http://" + p.address }
 
-// serviceKey makes the key with which the ledger talks to the control plane.
+// serviceKey creates the API key that the ledger uses for the control plane.
 func (p *plane) serviceKey(ctx context.Context) (string, error) {
 	_, secret, err := p.server.Keys().Add(ctx, "quickstart", controlplane.Key{
 		Subject: "ledger", Role: controlplane.RoleService, SpeaksFor: []string{controlplane.Everyone},
 	})
 	if err != nil {
-		return "", fmt.Errorf("making the ledger's key: %w", err)
+		return "", fmt.Errorf("creating the ledger's key: %w", err)
 	}
 	return secret, nil
 }
 
-// operatorKey makes a key for the person at the terminal.
+// operatorKey creates a key for the user of this program.
 func (p *plane) operatorKey(ctx context.Context) (controlplane.Key, string, error) {
 	return p.server.Keys().Add(ctx, "quickstart", controlplane.Key{Subject: "you", Role: controlplane.RoleOperator})
 }

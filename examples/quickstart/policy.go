@@ -9,7 +9,7 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// largeTransfer is the amount, in euros, from which on a person must approve a
+// largeTransfer is the smallest amount, in euros, for which a person must approve a
 // transfer.
 const largeTransfer = 1000
 
@@ -31,8 +31,8 @@ var actions = map[string]aureus.Action{
 	},
 }
 
-// agentOf trusts the header X-Agent of a proxy on this machine only. It stands
-// for your own authentication.
+// agentOf trusts the header X-Agent of a proxy on this machine only. In a real service,
+// use your own authentication instead.
 var agentOf = middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 
 // describe returns the principal and the action of a request.

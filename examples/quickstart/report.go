@@ -17,7 +17,7 @@ func printTrace(ctx context.Context, out io.Writer, client *aureus.Client, trace
 		return err
 	}
 	if len(spans) < 2 {
-		return fmt.Errorf("trace %s has %d spans; the agent's and the ledger's should be there", traceID, len(spans))
+		return fmt.Errorf("trace %s has %d spans; it should have those of the agent and of the ledger", traceID, len(spans))
 	}
 	children := map[string][]aureus.Span{}
 	known := map[string]bool{}
@@ -76,7 +76,7 @@ func printMetrics(ctx context.Context, out io.Writer, client *aureus.Client) err
 	return nil
 }
 
-// printAudit prints who was allowed what, and checks the chain.
+// printAudit prints the entries of the audit log and verifies their chain.
 func printAudit(ctx context.Context, out io.Writer, operator *aureus.Client) error {
 	for entry, err := range operator.Audit(ctx, aureus.AuditQuery{}) {
 		if err != nil {
@@ -89,7 +89,7 @@ func printAudit(ctx context.Context, out io.Writer, operator *aureus.Client) err
 		return err
 	}
 	if !verified.Valid || verified.Entries == 0 {
-		return fmt.Errorf("the audit chain does not hold: %+v", verified)
+		return fmt.Errorf("the audit chain is not intact: %+v", verified)
 	}
 	fmt.Fprintf(out, "  the chain of %d entries is intact; its head is %.16s…\n", verified.Entries, verified.Head)
 	return nil

@@ -79,7 +79,7 @@ func (s *story) everyday(ctx context.Context) error {
 	a, err := s.expect(ctx, "clerk-7 tries to transfer 999 from an empty account", "clerk-7", "POST /transfers",
 		Transfer{From: "empty", To: "acme", Amount: 999}, "", 422, string(aureus.OutOfScope))
 	if err == nil && a.Remediation == "" {
-		err = errors.New("the gate gave no remedy")
+		err = errors.New("the gate gave no remediation")
 	}
 	return err
 }
@@ -90,7 +90,7 @@ func (s *story) largeTransfer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.expect(ctx, "clerk-7 asks again at once, and joins the same request", "clerk-7", "POST /transfers", large, asked.Approval.ID, 403, string(aureus.ReasonApprovalPending)); err != nil {
+	if _, err := s.expect(ctx, "clerk-7 asks again at once, and joins the same approval", "clerk-7", "POST /transfers", large, asked.Approval.ID, 403, string(aureus.ReasonApprovalPending)); err != nil {
 		return err
 	}
 
@@ -99,11 +99,11 @@ func (s *story) largeTransfer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.sayf("olga, an operator, looks at what is asked: %s by %s, risk %s\n       arguments %v", approval.Action.ID, approval.Principal.ID, approval.RiskTier, approval.Arguments)
+	s.sayf("olga, an operator, reads the approval request: %s by %s, risk %s\n       arguments %v", approval.Action.ID, approval.Principal.ID, approval.RiskTier, approval.Arguments)
 	if _, err := operator.Approve(ctx, approval.ID, approval.ActionDigest, "agreed by phone"); err != nil {
 		return err
 	}
-	s.sayf("olga approves exactly that, by its digest %.23s…", approval.ActionDigest)
+	s.sayf("olga approves this request, with its digest %.23s…", approval.ActionDigest)
 
 	if _, err := s.expect(ctx, "clerk-7 presents the approval with another amount", "clerk-7", "POST /transfers", transfer(2600), approval.ID, 403, string(aureus.ReasonApprovalMismatch)); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (s *story) outage(ctx context.Context) error {
 	if err := s.plane.start(ctx); err != nil {
 		return err
 	}
-	s.sayf("the control plane is back, on the same files")
+	s.sayf("the control plane is started again with the same files")
 	a, err := s.expect(ctx, "clerk-7 reads the account again", "clerk-7", "GET /accounts/acme", nil, "", 200, "")
 	if err == nil && (a.Balance == nil || *a.Balance != 5000-20-2500) {
 		err = fmt.Errorf("the balance should be %d", 5000-20-2500)
@@ -194,7 +194,7 @@ func (a answer) summary() string {
 		text += ", approval " + a.Approval.ID
 	}
 	if a.Remediation != "" {
-		text += "\n       remedy: " + a.Remediation
+		text += "\n       remediation: " + a.Remediation
 	}
 	return text
 }

@@ -23,10 +23,10 @@
 //		})).ServeHTTP(c.Writer, c.Request)
 //	}
 //
-// So does gin.WrapH(protect(handler)) with further handlers after it: gin calls the
-// next handler unless c.Abort() was called, although the guard has written the 403
-// to c.Writer. Also, the handler then writes to c.Writer instead of the guard's
-// writer, so the guard does not see the response, and the outcome is unknown.
+// gin.WrapH(protect(handler)) with further handlers after it is wrong too: gin calls the
+// next handler unless c.Abort() was called, although the guard has written the 403 to
+// c.Writer. Also, the handler then writes to c.Writer instead of the guard's writer, so
+// the guard does not see the response, and the outcome is unknown.
 //
 // echo does not call the handler after a denial. But it writes the response for an
 // error of the handler only after the guard has returned, so with

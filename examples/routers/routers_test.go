@@ -204,7 +204,7 @@ func TestRouters_Describe_ReceivesTheRoute(t *testing.T) {
 
 // If a router changes so that one of these works, the documentation must
 // change.
-func TestWrongCode_EachTrap_BehavesAsDocumented(t *testing.T) {
+func TestWrongCode_EachMistake_BehavesAsDocumented(t *testing.T) {
 	wrong := func(protect func(http.Handler) http.Handler) gin.HandlerFunc {
 		return func(c *gin.Context) {
 			protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -222,7 +222,7 @@ func TestWrongCode_EachTrap_BehavesAsDocumented(t *testing.T) {
 		require.Equal(t, 1, g.reached)
 		require.Contains(t, body, "handler")
 	})
-	t.Run("gin.WrapH lets those behind it run", func(t *testing.T) {
+	t.Run("gin.WrapH runs later handlers after the 403", func(t *testing.T) {
 		g := &recordingGuard{tier: aureus.TierHigh}
 		engine := gin.New()
 		engine.POST("/accounts/:id", gin.WrapH(g.protect()(http.NotFoundHandler())), ginHandler(g))
@@ -230,7 +230,7 @@ func TestWrongCode_EachTrap_BehavesAsDocumented(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, answer.StatusCode)
 		require.Equal(t, 1, g.reached)
 	})
-	t.Run("what gin answers past the guard is no success", func(t *testing.T) {
+	t.Run("a response that bypasses the guard is not a success", func(t *testing.T) {
 		for _, status := range []string{"200", "404", "409", "418"} {
 			g := &recordingGuard{tier: aureus.TierLow}
 			engine := gin.New()
@@ -239,7 +239,7 @@ func TestWrongCode_EachTrap_BehavesAsDocumented(t *testing.T) {
 			require.Equal(t, "unknown", g.outcomes[0].Status, status)
 		}
 	})
-	t.Run("what gin answers itself is no success", func(t *testing.T) {
+	t.Run("a response of gin itself is not a success", func(t *testing.T) {
 		g := &recordingGuard{tier: aureus.TierLow}
 		engine := gin.New()
 		engine.Use(wrong(g.protect()))
@@ -247,7 +247,7 @@ func TestWrongCode_EachTrap_BehavesAsDocumented(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, answer.StatusCode)
 		require.Equal(t, "unknown", g.outcomes[0].Status)
 	})
-	t.Run("an error of echo's handler is no success", func(t *testing.T) {
+	t.Run("an error of echo's handler is not a success", func(t *testing.T) {
 		for _, status := range []string{"404", "409", "418"} {
 			g := &recordingGuard{tier: aureus.TierLow}
 			e := echo.New()
@@ -291,9 +291,8 @@ func TestGin_Stream_IsFlushed(t *testing.T) {
 	}
 }
 
-// TestPage_CodeForGin_IsTheCodeThatIsTested: what readers copy from the page is
-// what runs here.
-func TestPage_CodeForGin_IsTheCodeThatIsTested(t *testing.T) {
+// The code that docs/http.md shows for readers to copy is the code of this package.
+func TestPage_CodeForGin_IsTheTestedCode(t *testing.T) {
 	source, err := os.ReadFile("gin.go")
 	require.NoError(t, err)
 	_, function, found := strings.Cut(string(source), "func Gin(")

@@ -1,5 +1,5 @@
-// Workflow-approval runs a workflow on a control plane in the process. Its payment
-// needs a person's approval, and is undone when a later task fails.
+// Workflow-approval runs a workflow on a control plane in the process. The payment needs
+// a person's approval, and is compensated when a later task fails.
 package main
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// say is a tool that tells what it does. A real one does it, and heeds ctx and
-// call.IdempotencyKey.
+// say returns a tool that only prints what it would do. A real tool must also observe
+// ctx and call.IdempotencyKey.
 func say(tier aureus.PolicyRiskTier, text string) controlplane.Tool {
 	return controlplane.Tool{RiskTier: tier, Run: func(_ context.Context, call controlplane.ToolCall) (any, error) {
 		fmt.Println("  "+text, call.Inputs["order"])
@@ -66,7 +66,7 @@ func run(ctx context.Context) error {
 	}
 	defer func() { _ = server.Close() }()
 	client := server.Client()
-	// Whom the tasks run for, and what that principal may do.
+	// The principal that the tasks run for, and its permissions.
 	principal := aureus.WithRunContext(map[string]any{
 		"principal_id":          "agent-7",
 		"principal_permissions": []any{map[string]any{"action": "charge", "resource": "card"}},
@@ -78,7 +78,7 @@ func run(ctx context.Context) error {
 	}
 	tell("started", result)
 
-	// A person looks at what waits, and approves it.
+	// A person lists the pending approvals and approves them.
 	person := server.Operator("olga")
 	for _, pending := range result.PendingApprovals {
 		approval, err := person.Approval(ctx, pending.ApprovalToken)
@@ -91,7 +91,8 @@ func run(ctx context.Context) error {
 		}
 	}
 
-	// The run goes on by itself. Executing the same again waits for its end.
+	// The run continues without another call. Executing the same workflow again waits
+	// until the run ends.
 	result, err = client.ExecuteWorkflow(ctx, spec, principal)
 	if err != nil {
 		return err

@@ -40,14 +40,14 @@ func states(t *testing.T) map[string]approval.State {
 	}
 }
 
-// The table has the next state for each state and each event, before and after End.
+// The tables have the next state for each state and each event, before and after End.
 func TestState_EveryEvent_LeadsToItsNextState(t *testing.T) {
 	t.Parallel()
 	const same = "same"
 	type results struct {
 		at, live                    string // the status, and whether a new request joins it
 		approve, reject, use        string // the next status, or the error
-		done, notDone, notDoneOther string // after an outcome of the decision first, or of the decision other
+		done, notDone, notDoneOther string // the next status after an outcome of decision first; the last one after an outcome of decision other
 		withdraw                    string
 	}
 	within := map[string]results{
@@ -105,7 +105,7 @@ func TestState_EveryEvent_LeadsToItsNextState(t *testing.T) {
 			t.Run(name+"/"+state, func(t *testing.T) {
 				t.Parallel()
 				s := all[state]
-				now := s.End() // the last moment at which it counts
+				now := s.End() // the last moment at which the approval counts
 				if name == "after" {
 					now = now.Add(1)
 				}
@@ -157,7 +157,7 @@ func TestState_UnknownStatus_CannotBeUsed(t *testing.T) {
 	}
 }
 
-// The zero state, and one that an older version approved without UseBy, are never
+// The zero state, and a state without UseBy as an older version stored it, are never
 // released.
 func TestState_ReservedWithoutUseBy_IsNotReleased(t *testing.T) {
 	t.Parallel()

@@ -98,8 +98,8 @@ func valueAt(value any, tokens []string) any {
 	return value
 }
 
-// shown returns the value, cut if it is a long text, or nil for a list or an
-// object.
+// shown returns the value as approvers see it: a long text is cut, and a list or an
+// object is nil.
 func shown(value any) any {
 	switch value := value.(type) {
 	case map[string]any, []any:

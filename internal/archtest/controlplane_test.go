@@ -11,10 +11,10 @@ import (
 
 const controlPlane = modulePath + "/controlplane"
 
-// services are the packages of controlplane/internal that serve paths of the API,
-// with the other ones of them that they may import. What all of them stand on, such
-// as web and storage, imports none of them, and nothing in controlplane/internal
-// imports the server.
+// services lists the packages of controlplane/internal that serve paths of the API,
+// each with the other services that it may import. Other packages, such as web and
+// storage, may not import a service. No package in controlplane/internal may import
+// package controlplane.
 var services = map[string][]string{
 	"runs":      {"policy", "approvals"},
 	"policy":    {"approvals"},
@@ -25,14 +25,14 @@ var services = map[string][]string{
 	"contract":  nil,
 }
 
-// mayImportService is nil where a package of the control plane may import path.
+// mayImportService returns nil if a package of the control plane may import path.
 func mayImportService(importer, path string) error {
 	from, inside := strings.CutPrefix(importer, controlPlane+"/internal/")
 	if !inside {
 		return nil
 	}
 	if path == controlPlane {
-		return fmt.Errorf("%s imports the server: take an interface or a func instead", importer)
+		return fmt.Errorf("%s imports package controlplane: take an interface or a func as a parameter instead", importer)
 	}
 	to, isInternal := strings.CutPrefix(path, controlPlane+"/internal/")
 	if _, isService := services[to]; !isInternal || !isService || to == from || slices.Contains(services[from], to) {
@@ -41,7 +41,7 @@ func mayImportService(importer, path string) error {
 	return fmt.Errorf("%s imports %s: services of the control plane import each other only as listed in this test", importer, path)
 }
 
-func TestControlPlane_ServicesImportDownwardOnly(t *testing.T) {
+func TestControlPlane_Services_ImportOnlyListedServices(t *testing.T) {
 	for _, p := range allPackages(t) {
 		for _, path := range slices.Concat(p.Imports, p.TestImports) {
 			require.NoError(t, mayImportService(p.ImportPath, path))

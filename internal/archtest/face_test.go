@@ -12,9 +12,9 @@ import (
 )
 
 // budgets says how many names each public package may export: top-level types,
-// functions, constants and variables; methods and fields do not count. A name can
-// be added on any day and removed on none, so that a budget is raised in the
-// commit that says who needs the name. Lower it when a name goes.
+// functions, constants and variables; methods and fields do not count. An exported
+// name cannot be removed without breaking users. So the commit that raises a budget
+// must say who needs the new name. Lower the budget when a name is removed.
 var budgets = map[string]int{
 	"aureus":             180,
 	"aureus/aureustest":  28,
@@ -42,7 +42,7 @@ func TestPublicPackages_ExportedNames_StayWithinTheirBudget(t *testing.T) {
 		require.LessOrEqual(t, len(names), budget, "%s exports %d names: %s", name, len(names), strings.Join(names, ", "))
 	}
 	for name := range budgets {
-		require.True(t, seen[name], "%s has a budget and is not a public package", name)
+		require.True(t, seen[name], "%s has a budget but is not a public package", name)
 	}
 }
 

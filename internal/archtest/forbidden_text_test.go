@@ -40,7 +40,7 @@ func findForbidden(name string, text []byte) (what, where string) {
 	return "", ""
 }
 
-// Checks all files that are committed or could be.
+// Checks all files that git tracks or that could be added.
 func TestFiles_All_ContainNoLocalPaths(t *testing.T) {
 	dir := root(t)
 	names := strings.Split(string(output(t, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")), "\x00")
@@ -61,7 +61,7 @@ func TestFiles_All_ContainNoLocalPaths(t *testing.T) {
 		what, where := findForbidden(name, text)
 		require.Empty(t, what, "%s holds %s: %q", name, what, where)
 	}
-	require.Greater(t, read, 20, "git knows next to no file")
+	require.Greater(t, read, 20, "git lists hardly any file")
 }
 
 func TestFindForbidden_EachKind_IsFound(t *testing.T) {

@@ -68,7 +68,7 @@ func output(t *testing.T, name string, args ...string) []byte {
 	dir := root(t)
 	command := exec.CommandContext(t.Context(), name, args...)
 	command.Dir = dir
-	command.Env = append(os.Environ(), "GOWORK="+filepath.Join(dir, "go.work"), "GOFLAGS=") // make race has flags for a module without it
+	command.Env = append(os.Environ(), "GOWORK="+filepath.Join(dir, "go.work"), "GOFLAGS=") // make race sets GOFLAGS that do not work with a workspace
 	var problems strings.Builder
 	command.Stderr = &problems
 	out, err := command.Output()
@@ -103,7 +103,7 @@ func modules(t *testing.T) []string {
 	for _, use := range work.Use {
 		dirs = append(dirs, filepath.ToSlash(filepath.Clean(use.DiskPath)))
 	}
-	require.NotEmpty(t, dirs, "go.work names no module")
+	require.NotEmpty(t, dirs, "go.work lists no module")
 	return dirs
 }
 
@@ -115,6 +115,6 @@ func allPackages(t *testing.T) []goPackage {
 		patterns = append(patterns, "./"+path.Join(dir, "..."))
 	}
 	packages := goList(t, patterns...)
-	require.Greater(t, len(packages), 5, "the go command found next to no package")
+	require.Greater(t, len(packages), 5, "the go command found hardly any package")
 	return packages
 }

@@ -22,7 +22,7 @@ type folderRules struct {
 var importRules = map[string]folderRules{
 	"aureus": {imports: []string{"internal"}},
 
-	// Its examples test a service that is guarded.
+	// Its examples test a service that uses guard and middleware.
 	"aureus/aureustest": {imports: []string{"internal"}, testsImport: []string{"guard", "middleware"}},
 
 	"guard":      {imports: []string{"aureus", "internal"}},
@@ -31,7 +31,7 @@ var importRules = map[string]folderRules{
 	"otelbridge": {imports: []string{"aureus", "guard", "crvgate", "internal"}, openTelemetry: true},
 	"internal":   {imports: []string{"aureus"}},
 
-	// The gate of a request, for the registry and the control plane.
+	// The registry and the control plane build gates with it.
 	"internal/wiregate": {imports: []string{"aureus", "crvgate"}},
 
 	"controlplane": {imports: []string{"aureus", "guard", "crvgate", "internal"}, testsImport: []string{"middleware", "otelbridge"}},
@@ -62,7 +62,7 @@ func mayImport(importer string, inTest bool, path string) error {
 		return fmt.Errorf("%s is in a top folder that has no entry in importRules; add one that says what it may import", importer)
 	}
 	if path == openTelemetry || strings.HasPrefix(path, openTelemetry+"/") {
-		// What tests otelbridge against a real control plane needs both.
+		// A test that runs otelbridge against a real control plane imports both.
 		if from.openTelemetry || (inTest && slices.Contains(from.testsImport, "otelbridge")) {
 			return nil
 		}
@@ -146,7 +146,7 @@ func TestLinks_RootPackages_HaveFewDependencies(t *testing.T) {
 			}
 		})
 	}
-	t.Run("such a link would be seen", func(t *testing.T) {
+	t.Run("a forbidden dependency would be found", func(t *testing.T) {
 		require.True(t, slices.ContainsFunc(goList(t, "-deps", "./otelbridge"), func(p goPackage) bool {
 			return strings.HasPrefix(p.ImportPath, openTelemetry+"/")
 		}))

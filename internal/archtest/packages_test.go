@@ -14,7 +14,7 @@ import (
 func TestPackages_All_HaveAPackageComment(t *testing.T) {
 	for _, p := range allPackages(t) {
 		if len(p.GoFiles) == 0 {
-			continue // only tests
+			continue // a package of tests only
 		}
 		require.NotEmpty(t, p.Doc, "%s has no package comment: say in a doc.go what it is for", p.ImportPath)
 		if p.Name != "main" {
@@ -24,7 +24,7 @@ func TestPackages_All_HaveAPackageComment(t *testing.T) {
 	}
 }
 
-// make, CI and these tests visit the modules of go.work. A module that it does
+// make, CI and these tests use the modules that go.work lists. A module that it does
 // not list would not be tested.
 func TestWorkspace_Modules_AreAllListed(t *testing.T) {
 	dir := root(t)
@@ -49,5 +49,5 @@ func TestWorkspace_Modules_AreAllListed(t *testing.T) {
 	named := modules(t)
 	slices.Sort(found)
 	slices.Sort(named)
-	require.Equal(t, found, named, "the modules of the repository, and those that go.work names")
+	require.Equal(t, found, named, "modules in the repository, and modules in go.work")
 }

@@ -15,7 +15,7 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// operator is an arithmetic operator that accepts a double with an integer, which
+// operator is an arithmetic operator that accepts one double and one integer, which
 // standard CEL does not.
 type operator struct {
 	name       string

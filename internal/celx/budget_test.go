@@ -11,8 +11,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/steps"
 )
 
-// All evaluations in a context with a budget use it, also cheap ones and those
-// that fail.
+// All evaluations in a context with a budget use it, also cheap evaluations and
+// evaluations that fail.
 func TestBudget_SeveralEvaluations_ShareIt(t *testing.T) {
 	t.Parallel()
 	data := parse(t, document)
@@ -39,7 +39,7 @@ func TestBudget_SeveralEvaluations_ShareIt(t *testing.T) {
 	require.Less(t, rounds, 200)
 	for _, text := range []string{`true`, `data.amount == 5`} {
 		holds, err := condition(t, text).Holds(ctx, data, nil)
-		require.ErrorIs(t, err, celx.ErrCost, "a budget that is used up stays so")
+		require.ErrorIs(t, err, celx.ErrCost, "a used-up budget must stay used up")
 		require.False(t, holds)
 	}
 }

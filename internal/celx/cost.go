@@ -13,8 +13,8 @@ import (
 
 // CEL's own cost tracking has two gaps, which matter for expressions of untrusted
 // origin. If the types of the operands are unknown at compile time, as for all
-// JSON, an operator costs 1 whatever the size of its operands. And a comparison
-// costs as much as the outer list is long, although the list may contain the same
+// JSON, an operator costs 1 whatever the size of its operands. And the cost of a
+// comparison is the length of the outer list, although the list may contain the same
 // inner list many times at each level: such a comparison takes exponential time
 // and cannot be interrupted. The meter closes both gaps.
 

@@ -128,7 +128,7 @@ func TestComparison_DoubleAndLargeWhole_IsExact(t *testing.T) {
 	}
 	for _, rule := range []string{`data.above < "a"`, `"a" < data.above`, `data.list < 1.0`, `data.map > data.above`, `true < data.at`, `1 in data.at`} {
 		_, err := condition(t, `dyn(0) == 1 || `+rule).Holds(t.Context(), data, nil)
-		require.ErrorContains(t, err, "types that it does not take", rule)
+		require.ErrorContains(t, err, "types that it does not accept", rule)
 	}
 }
 
@@ -157,7 +157,7 @@ func TestEquality_UnrepresentableNumbers_CompareAsJSON(t *testing.T) {
 	}
 	holds, err := condition(t, `1 in data.list`).Holds(t.Context(), parse(t, `{"list":[1e400,1]}`), nil)
 	require.NoError(t, err)
-	require.True(t, holds, "an equal item is found despite the other")
+	require.True(t, holds, "an equal item is found although another item cannot be represented")
 }
 
 func TestArithmetic_ResultBeyondExactDoubles_ExactOrAnError(t *testing.T) {

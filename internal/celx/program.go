@@ -127,7 +127,7 @@ func (p *program) explain(ctx context.Context, err error) error {
 		failure.Key, failure.cause = keyText(strings.TrimPrefix(text, "no such key: ")), ErrMissing
 		failure.Message = "the key \"" + failure.Key + "\" is missing"
 	case strings.HasPrefix(text, "no such overload"), strings.Contains(text, "expected iterable type"):
-		failure.Message = "an operator or function is applied to values of types that it does not take"
+		failure.Message = "an operator or function is applied to values of types that it does not accept"
 	case strings.HasPrefix(text, "index out of bounds"):
 		failure.Message = "an index is out of bounds"
 	case strings.HasPrefix(text, "division by zero"), strings.HasPrefix(text, "modulus by zero"):

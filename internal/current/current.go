@@ -1,6 +1,6 @@
-// Package current has the context key of the decision that allowed the current
-// request. Packages middleware and aureus set it; code that records the result of a
-// gate reads it.
+// Package current has the context key for the decision that allowed the current
+// request. Packages middleware and aureus set the value; code that records the result
+// of a gate reads it.
 package current
 
 // Decision is the key. The value is an aureus.Decision.

@@ -17,22 +17,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The pages that are checked. CHANGELOG.md is not one of them: it shows code as
-// it was.
+// The pages that are checked. CHANGELOG.md is not checked, because it shows code of
+// earlier versions.
 var pages = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/*/*.md"}
 
 func TestPages_GoBlocks_Compile(t *testing.T) {
 	root := repository(t)
 	blocks := pageBlocks(t, root, "go")
 	require.True(t, slices.ContainsFunc(blocks, func(b block) bool { return b.page == "README.md" }),
-		"README.md holds no block of Go, so nothing of it was compiled")
+		"README.md has no Go block, so nothing was compiled")
 	require.NoError(t, compile(t, root, blocks))
 }
 
 func TestPages_ShellBlocks_NameExistingThings(t *testing.T) {
 	root := repository(t)
 	blocks := pageBlocks(t, root, "sh", "console")
-	require.NotEmpty(t, blocks, "no page holds a shell block, so nothing was checked")
+	require.NotEmpty(t, blocks, "no page has a shell block, so nothing was checked")
 	for _, b := range blocks {
 		require.NoError(t, b.checkShell(root))
 	}
@@ -71,7 +71,7 @@ func repository(t *testing.T) string {
 // pageNames returns the pages to check, relative to the repository.
 func pageNames(t *testing.T, root string) []string {
 	t.Helper()
-	require.FileExists(t, filepath.Join(root, "README.md"), "README.md is the first page to check, and it is not there")
+	require.FileExists(t, filepath.Join(root, "README.md"), "README.md is missing")
 	var names []string
 	for _, pattern := range pages {
 		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
@@ -132,7 +132,7 @@ func compile(t *testing.T, root string, blocks []block) error {
 			if b.test {
 				printed, err := output(t, dir, environment, "go", "test", "-ldflags=-w", "-v", "-count=1", "./"+folder)
 				if err == nil && !strings.Contains(printed, "--- PASS: Test") {
-					err = errors.New("there is none")
+					err = errors.New("there is no test")
 				}
 				if err != nil {
 					problems = append(problems, b.errorf("the tests did not succeed: %w", err))
@@ -153,7 +153,7 @@ func workspace(t *testing.T, root, dir string) []string {
 	ours, err := os.ReadFile(filepath.Join(root, "go.work"))
 	require.NoError(t, err)
 	version := regexp.MustCompile(`(?m)^go .*$`).Find(ours)
-	require.NotEmpty(t, version, "go.work says no version of Go")
+	require.NotEmpty(t, version, "go.work has no go line")
 	work := regexp.MustCompile(`(?m)(^\s*|=> )(\./?\S*)\s*$`).ReplaceAllStringFunc(string(ours), func(end string) string {
 		start, folder, _ := strings.Cut(end, ".")
 		return start + filepath.Join(root, filepath.FromSlash("."+folder))
@@ -167,7 +167,7 @@ func workspace(t *testing.T, root, dir string) []string {
 }
 
 // runProgram builds the program in the folder, runs it in an empty folder, and
-// compares what it prints where the page shows that.
+// compares its output with the page's, unless want is nil.
 func runProgram(t *testing.T, dir string, environment []string, folder string, want *fragment) error {
 	t.Helper()
 	program := filepath.Join(dir, folder, "program")
@@ -178,7 +178,7 @@ func runProgram(t *testing.T, dir string, environment []string, folder string, w
 	if err != nil || want == nil || printed == want.text {
 		return err
 	}
-	return want.errorf("the page says that the program prints\n%sand it prints\n%s", want.text, printed)
+	return want.errorf("according to the page, the program prints\n%sbut it prints\n%s", want.text, printed)
 }
 
 // command runs a command for at most five minutes. Its error holds what was
@@ -189,7 +189,7 @@ func command(t *testing.T, dir string, environment []string, name string, argume
 	return err
 }
 
-// output is what a command prints, and otherwise as command.
+// output is like command, and also returns what the command printed.
 func output(t *testing.T, dir string, environment []string, name string, arguments ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A name of a package of ours that a page shows as code, such as
-// `guard.Local.Volatile`, is one that the package exports.
+// Where a page has a qualified name of one of our packages as inline code, such as
+// `guard.Local.Volatile`, the package must export that name.
 func TestNames_InPages_AreExported(t *testing.T) {
 	root := repository(t)
 	exported := map[string]exports{}
@@ -27,12 +27,12 @@ func TestNames_InPages_AreExported(t *testing.T) {
 	for _, page := range pageNames(t, root) {
 		for _, found := range qualified.FindAllStringSubmatch(fenced.ReplaceAllString(readText(t, root, page), ""), -1) {
 			if names := exported[found[1]]; names != nil {
-				require.True(t, names.have(found[2]), "%s names %s.%s, which is not exported", page, found[1], found[2])
+				require.True(t, names.has(found[2]), "%s names %s.%s, which is not exported", page, found[1], found[2])
 				checked++
 			}
 		}
 	}
-	require.Greater(t, checked, 20, "next to no page names anything")
+	require.Greater(t, checked, 20, "hardly any page has a qualified name, so the pattern may be wrong")
 }
 
 func TestNames_Patterns_FindEachForm(t *testing.T) {
@@ -40,18 +40,18 @@ func TestNames_Patterns_FindEachForm(t *testing.T) {
 		qualified.FindAllStringSubmatch("`guard.Local.Volatile`, `aureus.NewClient(url)`, `go.mod`, Guard.Local", -1))
 	own := exportsOf(t, filepath.Join("..", "..", "guard"))
 	for _, name := range []string{"Local", "Local.Volatile", "Local.Preview", "Check", "ErrDenied", "Decider.Decide", "ErrDenied.Decide"} {
-		require.True(t, own.have(name), name)
+		require.True(t, own.has(name), name)
 	}
 	for _, name := range []string{"policyVersion", "Missing", "Local.Missing", "Local.evaluate", "ErrDenied.Missing", "Missing.Decide"} {
-		require.False(t, own.have(name), name)
+		require.False(t, own.has(name), name)
 	}
 }
 
-// qualified is a name behind a package's, at the beginning of inline code.
+// qualified matches a qualified name, such as guard.Local, at the start of inline code.
 var qualified = regexp.MustCompile("`([a-z]+)\\.([A-Z][A-Za-z0-9]*(?:\\.[A-Za-z][A-Za-z0-9]*)?)\\b")
 
-// exports are the exported names of a package; a method or field stands behind the
-// name of its type.
+// exports holds the exported names of a package. A method or field has the name of
+// its type before it: Local.Volatile.
 type exports map[string]kind
 
 type kind uint8
@@ -63,9 +63,10 @@ const (
 	member
 )
 
-// have reports whether the package exports the name. A value may have any member
-// that some type of the package has: of which type it is, is not looked up.
-func (e exports) have(name string) bool {
+// has reports whether the package exports the name. For a variable or constant, a
+// member of any type of the package is accepted, because the type of the value is not
+// looked up.
+func (e exports) has(name string) bool {
 	if e[name] != 0 {
 		return true
 	}

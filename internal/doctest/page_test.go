@@ -8,7 +8,7 @@ import (
 
 // fragment is a part of a page.
 type fragment struct {
-	page string // the page's path, as messages show it
+	page string // path of the page, for messages
 	line int    // the number of the first line, from 1
 	text string
 }
@@ -19,10 +19,10 @@ type block struct {
 	language string
 	context  []fragment // declarations that the page does not show
 	before   []fragment // the blocks that this one continues, in order
-	function string     // the type of the function around its statements; empty for the usual one
-	run      bool       // it is a program to run
-	test     bool       // it holds tests to run
-	prints   *fragment  // what the program prints, where the page shows it; nil does not compare
+	function string     // the type of the function around its statements; empty means defaultFunction
+	run      bool       // the program is run
+	test     bool       // the tests in it are run
+	prints   *fragment  // the expected output of the program; nil if the page does not show it
 }
 
 // languages are the languages that a fenced block may name. Every block must
@@ -37,10 +37,10 @@ type reader struct {
 
 	blocks    []block
 	forPage   []fragment // declarations for every block that follows
-	next      block      // what was said about the next block
-	announced int        // number of the line that said it, 0 for none
+	next      block      // options for the next block, from comments
+	announced int        // number of the line with those options, or 0
 	continues bool
-	output    bool // the next block is what the program before it prints
+	output    bool // the next block is the expected output of the program before it
 }
 
 // readPage returns the blocks of the page in order.

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// packages are the names that a block may use without importing them. A whole
-// file imports for itself: its reader copies it as it is.
+// packages lists the packages that a block may use without importing them. A whole
+// file must have its own imports, because readers copy it unchanged.
 var packages = map[string]string{
 	"aureus":       "github.com/farmountain/aureus-go/aureus",
 	"aureustest":   "github.com/farmountain/aureus-go/aureus/aureustest",
@@ -70,22 +70,22 @@ const defaultFunction = "func(ctx context.Context) error"
 // statements.
 var leadingImports = regexp.MustCompile(`\A(\s|//[^\n]*\n)*(import\s+(\([^)]*\)|[^\n(]+)\s*\n\s*)+`)
 
-// files are the files of the package that makes the block a program, by name.
-// Whoever compiles them tells of errors by page and line.
+// files returns the source files, by name, of a package that compiles the block. They
+// have line directives, so that compiler errors name the page and its line.
 func (b block) files(root string) (map[string]string, error) {
 	files := map[string]string{}
-	if file, err := parse(b.at(root) + b.text); err == nil {
+	if file, err := parse(b.lineDirective(root) + b.text); err == nil {
 		if len(b.before) > 0 {
-			return nil, b.errorf("a whole file continues nothing")
+			return nil, b.errorf("a whole file cannot continue a block")
 		}
 		if b.test {
-			return nil, b.errorf("tests are shown without a package and imports")
+			return nil, b.errorf("a block of tests must not have a package clause or imports")
 		}
-		files["block.go"] = b.at(root) + b.text
+		files["block.go"] = b.lineDirective(root) + b.text
 		return files, declare(files, root, file.Name.Name, b.context)
 	}
 	if b.run {
-		return nil, b.errorf("only a whole program can be run: it starts with \"package main\"")
+		return nil, b.errorf("only a whole program can be run, and it must start with \"package main\"")
 	}
 	if b.test {
 		return b.testFiles(root)
@@ -104,14 +104,14 @@ func (b block) files(root string) (map[string]string, error) {
 	if len(statements) > 0 {
 		text, err := inFunction(root, name, cmp.Or(b.function, defaultFunction), statements)
 		if err != nil {
-			return nil, b.errorf("as a file, as declarations and as statements this is not Go: %w", err)
+			return nil, b.errorf("this is neither a Go file nor Go declarations nor Go statements: %w", err)
 		}
 		files["statements.go"] = text
 	}
 	return files, declare(files, root, name, declarations)
 }
 
-// testFiles are the files of the package whose tests the block holds.
+// testFiles returns the source files, by name, of a package with the block's tests.
 func (b block) testFiles(root string) (map[string]string, error) {
 	const name = "docs"
 	files := map[string]string{}
@@ -128,17 +128,17 @@ func (b block) testFiles(root string) (map[string]string, error) {
 // declare adds a file for each fragment of declarations.
 func declare(files map[string]string, root, name string, declarations []fragment) error {
 	for _, f := range declarations {
-		text := "\n" + f.at(root) + f.text
+		text := "\n" + f.lineDirective(root) + f.text
 		file, err := parse("package " + name + text)
 		if err != nil {
-			return f.errorf("these are not declarations of Go: %w", err)
+			return f.errorf("this is not a list of Go declarations: %w", err)
 		}
 		files[fmt.Sprintf("declarations_%d.go", f.line)] = "package " + name + missing(file) + text
 	}
 	return nil
 }
 
-// inFunction is a file with the statements in a function of the given type.
+// inFunction returns a source file with the statements in a function of the given type.
 func inFunction(root, name, function string, statements []fragment) (string, error) {
 	parameters, ok := strings.CutPrefix(function, "func")
 	if !ok {
@@ -148,26 +148,27 @@ func inFunction(root, name, function string, statements []fragment) (string, err
 	for _, f := range statements {
 		imports := leadingImports.FindString(f.text)
 		if imports != "" {
-			own.WriteString("\n" + f.at(root) + imports)
+			own.WriteString("\n" + f.lineDirective(root) + imports)
 		}
 		rest := fragment{page: f.page, line: f.line + strings.Count(imports, "\n"), text: f.text[len(imports):]}
-		body.WriteString("\n" + rest.at(root) + rest.text)
+		body.WriteString("\n" + rest.lineDirective(root) + rest.text)
 	}
-	// The block in the function may declare what the parameters are called, too.
-	open, end := "\nfunc statements"+parameters+" {{", "\n}; panic(\"behind the block\") }\n"
+	// The statements are in an inner block, so they may declare variables that have the
+	// names of parameters.
+	open, end := "\nfunc statements"+parameters+" {{", "\n}; panic(\"after the block\") }\n"
 	file, err := parse("package " + name + own.String() + open + body.String() + end)
 	if err != nil {
 		return "", err
 	}
-	// A page shows where a variable comes from, and leaves open what for.
+	// Pages often declare a variable without using it, so every variable is used here.
 	for _, variable := range variables(file) {
 		fmt.Fprintf(&body, "; _ = %s", variable)
 	}
 	return "package " + name + missing(file) + own.String() + open + body.String() + end, nil
 }
 
-// variables are the names that the statements in the last function declare, not
-// counting those within their bodies.
+// variables returns the variables that the statements of the last function declare,
+// without those declared in nested blocks.
 func variables(file *ast.File) []string {
 	function, ok := file.Decls[len(file.Decls)-1].(*ast.FuncDecl)
 	if !ok {
@@ -235,15 +236,14 @@ func missing(file *ast.File) string {
 	return text.String()
 }
 
-// parse is the file, or what is wrong with it, at a line of the page where the
-// text says which.
+// parse parses a source file. Its errors follow the line directives in the text.
 func parse(text string) (*ast.File, error) {
 	return parser.ParseFile(token.NewFileSet(), "", text, parser.ParseComments)
 }
 
-// at is the comment that makes the compiler count the lines that follow as those
-// of the page.
-func (f fragment) at(root string) string {
+// lineDirective returns the comment that makes the compiler report the following lines
+// as lines of the page.
+func (f fragment) lineDirective(root string) string {
 	return fmt.Sprintf("//line %s/%s:%d:1\n", root, f.page, f.line)
 }
 

@@ -13,12 +13,12 @@ import (
 // are checked where the server is tested.
 var commands = []string{"aureus", "bin/aureus", "cd", "curl", "export", "git", "go", "make"}
 
-// checkShell returns an error for something that the block names and that does
-// not exist.
+// checkShell returns an error if the block names a command, target, package or folder
+// that does not exist.
 func (b block) checkShell(root string) error {
 	for _, words := range b.commandLines() {
 		for len(words) > 1 && assignment.MatchString(words[0]) {
-			words = words[1:] // a variable for this command alone
+			words = words[1:] // an assignment before the command
 		}
 		name, arguments := words[0], words[1:]
 		if !slices.Contains(commands, name) {
@@ -42,7 +42,7 @@ func (b block) checkShell(root string) error {
 
 var (
 	assignment = regexp.MustCompile(`^[A-Z_]+=`)
-	// A comment, a word with its quotes, or what stands between commands.
+	// A comment, a word with its quotes, or the operators and line ends between commands.
 	lexeme = regexp.MustCompile(`#[^\n]*|(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\|&;])+|[|&;\n]+`)
 )
 
@@ -104,7 +104,7 @@ func checkGo(root string, arguments []string) error {
 }
 
 func checkFolder(root, folder string) error {
-	if folder == "aureus-go" { // the repository itself, freshly cloned
+	if folder == "aureus-go" { // the folder that git clone creates
 		return nil
 	}
 	info, err := os.Stat(filepath.Join(root, filepath.FromSlash(folder)))

@@ -1,5 +1,5 @@
-// Package idtext writes and reads the text form of the ids that this module
-// makes: a prefix such as "dec_" and 26 characters of base32 for 16 bytes.
+// Package idtext encodes and decodes the ids that this module creates: a prefix such
+// as "dec_", and 16 bytes as 26 characters of base32.
 package idtext
 
 import "encoding/base32"
@@ -9,10 +9,11 @@ var encoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPaddin
 
 const approvalPrefix = "apr_"
 
-// Encode writes 16 bytes as 26 characters of base32.
+// Encode returns 16 bytes as 26 characters of base32.
 func Encode(id [16]byte) string { return encoding.EncodeToString(id[:]) }
 
-// Decode reads what the prefix and [Encode] make; ok is false for any other text.
+// Decode returns the bytes of an id with this prefix. ok is false if the text is not
+// the prefix followed by the output of [Encode].
 func Decode(text []byte, prefix string) (id [16]byte, ok bool) {
 	if len(text) != len(prefix)+26 || string(text[:len(prefix)]) != prefix {
 		return id, false
@@ -21,8 +22,7 @@ func Decode(text []byte, prefix string) (id [16]byte, ok bool) {
 	return id, err == nil && n == len(id)
 }
 
-// Approval is the id of an approval that the bytes identify: "apr_" and 26
-// characters.
+// Approval returns the bytes as the id of an approval: "apr_" and 26 characters.
 func Approval(raw [16]byte) string { return approvalPrefix + Encode(raw) }
 
 // IsApproval reports whether the text has the form of an approval's id.

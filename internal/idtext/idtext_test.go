@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
-func TestDecode_WhatEncodeWrote_IsTheSame(t *testing.T) {
+func TestDecode_EncodedID_ReturnsTheID(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, quick.Check(func(id [16]byte) bool {
 		back, ok := idtext.Decode([]byte("dec_"+idtext.Encode(id)), "dec_")
@@ -35,7 +35,7 @@ func TestDecode_OtherText_IsRefused(t *testing.T) {
 	}
 }
 
-func TestIsApproval_OnlyTheFormOfApproval_IsOne(t *testing.T) {
+func TestIsApproval_OtherText_IsFalse(t *testing.T) {
 	t.Parallel()
 	id := idtext.Approval([16]byte{1})
 	require.True(t, idtext.IsApproval(id))

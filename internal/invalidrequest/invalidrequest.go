@@ -1,6 +1,6 @@
-// Package invalidrequest has the error of a request that no decision can be made
-// about. Package aureus returns it from Request.Validate, and the control plane
-// answers with its parts.
+// Package invalidrequest has the error for a request that is invalid, so that no
+// decision can be made. Request.Validate in package aureus returns it, and the control
+// plane puts its fields into the response.
 package invalidrequest
 
 import "errors"
@@ -13,10 +13,10 @@ type Error struct {
 	Pointer string // JSON pointer (RFC 6901) into the request as it is sent, such as /action/id
 	Reason  string // what is wrong and what would be right
 
-	Text string // both, where the caller has made it already; else empty
+	Text string // the complete error text, if the caller has formatted it; otherwise empty
 }
 
-// Error is the pointer and the reason.
+// Error returns Text, or the pointer and the reason if Text is empty.
 func (e *Error) Error() string {
 	switch {
 	case e.Text != "":

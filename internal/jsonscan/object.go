@@ -13,7 +13,7 @@ func (s *Scanner) Object(shape *Shape, field func(name string) bool) bool {
 	return s.object(shape, func(i int) bool { return field(shape.names[i]) })
 }
 
-// object is Object with the index of the name in the shape.
+// object is Object, except that it calls field with the index of the name in the shape.
 func (s *Scanner) object(shape *Shape, field func(i int) bool) bool {
 	var seen uint64
 	var others *names
@@ -41,15 +41,15 @@ func (s *Scanner) object(shape *Shape, field func(i int) bool) bool {
 	return ok && seen&shape.required == shape.required
 }
 
-// Members reads an object of any names and calls member for each name, to read its
+// Members reads an object with any names and calls member for each name, to read its
 // value. The name shares the memory of the text.
 func (s *Scanner) Members(member func(name string) bool) bool {
 	var known names
 	return s.members(func(name string) bool { return known.add(name) && member(name) })
 }
 
-// Map reads an object of any names and values.
-func (s *Scanner) Map(v *map[string]any) bool { //nolint:gocritic // it fills the map in
+// Map reads an object with any names and values.
+func (s *Scanner) Map(v *map[string]any) bool { //nolint:gocritic // it sets the map
 	object := map[string]any{}
 	*v = object
 	return s.Members(func(name string) bool {
@@ -62,8 +62,8 @@ func (s *Scanner) Map(v *map[string]any) bool { //nolint:gocritic // it fills th
 	})
 }
 
-// Strings reads an object of any names whose values are strings.
-func (s *Scanner) Strings(v *map[string]string) bool { //nolint:gocritic // it fills the map in
+// Strings reads an object with any names whose values are strings.
+func (s *Scanner) Strings(v *map[string]string) bool { //nolint:gocritic // it sets the map
 	object := map[string]string{}
 	*v = object
 	return s.Members(func(name string) bool {
@@ -97,7 +97,7 @@ func (s *Scanner) List(item func() bool) bool {
 	return false
 }
 
-// members is Members without the check that no name comes twice.
+// members is Members without the check for duplicate names.
 func (s *Scanner) members(member func(name string) bool) bool {
 	if !s.take('{') || !s.deeper() {
 		return false
@@ -121,7 +121,7 @@ func (s *Scanner) members(member func(name string) bool) bool {
 	}
 }
 
-// deeper enters an array or object, and reports whether that is still within
+// deeper enters an array or object. It reports whether the depth is within
 // [strictjson.MaxDepth].
 func (s *Scanner) deeper() bool {
 	s.depth++
@@ -135,7 +135,7 @@ type names struct {
 	many  map[string]struct{}
 }
 
-// add adds a name and reports whether it was not there before.
+// add adds a name and reports whether it was new.
 func (n *names) add(name string) (added bool) {
 	if n.many == nil {
 		if slices.Contains(n.few[:n.count], name) {

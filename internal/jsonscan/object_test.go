@@ -69,19 +69,19 @@ var things = map[string]struct {
 	text string
 	want bool
 }{
-	"only what is required":                       {`{"name":"n","flag":false}`, true},
+	"required members only":                       {`{"name":"n","flag":false}`, true},
 	"in another order":                            {`{"flag":true,"task_k":"t","name":"n","color":"red"}`, true},
-	"everything":                                  {`{"name":"n","color":"green","share":1,"task_k":"t","flag":true,"tags":{"a":"b"},"free":{"a":[1]},"parts":[{"name":"m","flag":false}]}`, true},
-	"what is empty":                               {`{"name":"","flag":false,"tags":{},"free":{},"parts":[]}`, true},
-	"a name that is escaped":                      {`{"n\u0061me":"n","flag":false}`, true},
+	"all members":                                 {`{"name":"n","color":"green","share":1,"task_k":"t","flag":true,"tags":{"a":"b"},"free":{"a":[1]},"parts":[{"name":"m","flag":false}]}`, true},
+	"empty values":                                {`{"name":"","flag":false,"tags":{},"free":{},"parts":[]}`, true},
+	"an escaped name":                             {`{"n\u0061me":"n","flag":false}`, true},
 	"null for every optional member":              {`{"name":"n","color":null,"share":null,"task_k":null,"flag":true,"tags":null,"free":null,"parts":null}`, true},
 	"unknown names":                               {`{"x":{"NAME":[1]},"name":"n","y":null,"flag":true,"Hidden":1,"naïve":"é","-":2}`, true},
 	"many unknown names":                          {`{"name":"n","flag":true,` + manyNames(40)[1:], true},
-	"nothing":                                     {`{}`, false},
+	"no members":                                  {`{}`, false},
 	"no name":                                     {`{"flag":true}`, false},
-	"null for what is required":                   {`{"name":null,"flag":true}`, false},
-	"null for the whole":                          {`null`, false},
-	"a list for the whole":                        {`[]`, false},
+	"null for a required member":                  {`{"name":null,"flag":true}`, false},
+	"null instead of the object":                  {`null`, false},
+	"a list instead of the object":                {`[]`, false},
 	"a declared name twice":                       {`{"name":"n","name":"n","flag":true}`, false},
 	"a declared name twice as null":               {`{"name":"n","flag":true,"color":null,"color":null}`, false},
 	"a declared name twice, escaped":              {`{"name":"n","\u006eame":"n","flag":true}`, false},
@@ -101,11 +101,11 @@ var things = map[string]struct {
 	"a tag twice":                                 {`{"name":"n","flag":true,"tags":{"a":"b","a":"b"}}`, false},
 	"a part that is null":                         {`{"name":"n","flag":true,"parts":[null]}`, false},
 	"a part without a name":                       {`{"name":"n","flag":true,"parts":[{}]}`, false},
-	"a flag that is a text":                       {`{"name":"n","flag":"true"}`, false},
-	"a number that is a text":                     {`{"name":"n","flag":true,"share":"1"}`, false},
+	"a flag that is a string":                     {`{"name":"n","flag":"true"}`, false},
+	"a number that is a string":                   {`{"name":"n","flag":true,"share":"1"}`, false},
 	"a number beyond float64":                     {`{"name":"n","flag":true,"share":1e309}`, false},
 	"text after the object":                       {`{"name":"n","flag":true}}`, false},
-	"as deep as allowed":                          {`{"name":"n","flag":true,"free":{"a":` + nested(strictjson.MaxDepth-2) + `},"x":` + nested(strictjson.MaxDepth-1) + `}`, true},
+	"the maximum depth":                           {`{"name":"n","flag":true,"free":{"a":` + nested(strictjson.MaxDepth-2) + `},"x":` + nested(strictjson.MaxDepth-1) + `}`, true},
 	"one level too deep":                          {`{"name":"n","flag":true,"free":{"a":` + nested(strictjson.MaxDepth-1) + `}}`, false},
 	"one level too deep in an unknown value":      {`{"name":"n","flag":true,"x":` + nested(strictjson.MaxDepth) + `}`, false},
 }
@@ -159,7 +159,7 @@ func TestShapeOf_OtherStructs_Panics(t *testing.T) {
 	}, "a name in upper case: its other cases would be unknown names")
 }
 
-func TestScanner_Members_RefusesANameTwiceAmongAnyNumber(t *testing.T) {
+func TestScanner_DuplicateNameAmongMany_IsRefused(t *testing.T) {
 	t.Parallel()
 	for _, count := range []int{2, 15, 16, 17, 18, 40} {
 		object := manyNames(count)

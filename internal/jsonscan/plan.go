@@ -16,11 +16,11 @@ import (
 // read reads one JSON value into v, which is settable and zero.
 type read func(s *Scanner, v reflect.Value) bool
 
-// plans holds how to read each type that was asked for. It grows with the types of
-// the program only.
+// plans caches the result of planOf. Its size is limited by the number of types in the
+// program.
 var plans sync.Map // reflect.Type to read
 
-// planOf returns how to read a type.
+// planOf returns the function that reads values of a type.
 func planOf(t reflect.Type) read {
 	if known, ok := plans.Load(t); ok {
 		return known.(read) //nolint:forcetypeassert,errcheck // the map holds nothing else
@@ -43,12 +43,12 @@ var (
 	stringsType   = reflect.TypeFor[[]string]()
 )
 
-// giveUp reads nothing: the whole text is left to package strictjson.
+// giveUp reads nothing and returns false, so that the caller uses package strictjson.
 func giveUp(*Scanner, reflect.Value) bool { return false }
 
-// compile returns how to read a type. It is giveUp for types that read themselves
-// from JSON, structs without a shape, and kinds that no model of this module has.
-// outer are the structs around the type.
+// compile returns the function that reads values of a type. It returns giveUp for types
+// with UnmarshalJSON, structs without a shape, and kinds that no model of this module
+// has. outer lists the structs that contain the type.
 func compile(t reflect.Type, bounds strictjson.Bounds, outer []reflect.Type) read {
 	for _, custom := range customTypes {
 		if t.Implements(custom) || reflect.PointerTo(t).Implements(custom) {
@@ -105,8 +105,8 @@ func readBool(s *Scanner, v reflect.Value) bool {
 	return ok
 }
 
-// compileText returns how to read a string into a type that reads itself from text.
-// The words of a type with words stand for themselves.
+// compileText returns the function that reads a string into a type with UnmarshalText.
+// If the type lists its words, a string that is one of them is stored unchanged.
 func compileText(t reflect.Type) read {
 	var words []string
 	if t.Kind() == reflect.String {
@@ -182,7 +182,7 @@ func compilePointer(t reflect.Type, bounds strictjson.Bounds, outer []reflect.Ty
 
 func compileSlice(t reflect.Type, outer []reflect.Type) read {
 	if t.Elem().Kind() == reflect.Uint8 {
-		return giveUp // bytes are a string in JSON
+		return giveUp // a []byte is a string in JSON
 	}
 	inner, empty := compile(t.Elem(), strictjson.Bounds{}, outer), reflect.MakeSlice(t, 0, 0)
 	return func(s *Scanner, v reflect.Value) bool {
@@ -217,20 +217,20 @@ func compileMap(t reflect.Type, outer []reflect.Type) read {
 	}
 }
 
-// notNull reads an item of an array or of an object of any names. Only a free-form
-// one may be null.
+// notNull reads an item of an array, or a value of an object with any names. Only a
+// free-form value may be null.
 func (s *Scanner) notNull(v reflect.Value, inner read) bool {
 	return (s.peek() != 'n' || v.Kind() == reflect.Interface) && inner(s, v)
 }
 
-// member is how to read a member of a struct.
+// member holds the function that reads one member of a struct.
 type member struct {
 	field int
 	read  read
 }
 
 func compileStruct(t reflect.Type, outer []reflect.Type) read {
-	if slices.Contains(outer, t) { // a struct within itself: its plan is there once it is needed
+	if slices.Contains(outer, t) { // a recursive struct: its plan will be in the cache when it is needed
 		return func(s *Scanner, v reflect.Value) bool { return planOf(t)(s, v) }
 	}
 	shape, ok := shapeOf(t)
@@ -240,7 +240,7 @@ func compileStruct(t reflect.Type, outer []reflect.Type) read {
 	outer = append(slices.Clip(outer), t)
 	members := make([]member, 0, len(shape.names))
 	for field := range t.Fields() {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" && field.IsExported() { // as shapeOf takes them
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" && field.IsExported() { // the same fields as in shapeOf
 			members = append(members, member{field.Index[0], compile(field.Type, strictjson.BoundsOf(field.Tag), outer)})
 		}
 	}

@@ -3,15 +3,15 @@
 // reads into any Go type; [Scanner] is for callers that keep only a part of a text,
 // as the telemetry store does.
 //
-// How a struct is read is compiled once from the json and aureus tags that
-// strictjson uses.
+// For each struct type, the json and aureus tags, which strictjson uses too, are
+// compiled once to a function that reads the struct.
 //
-// The package reports no errors. A method returns false if it did not find what it
-// was asked for; the caller then gives the whole text to strictjson, which decides
-// whether the text is valid and says what is wrong with it. So a scanner may return
-// false for any text, but one that it accepts must be valid: no name twice, no name
-// in another case than declared, valid UTF-8, no unpaired surrogates, nothing after
-// the value, and no nesting beyond [strictjson.MaxDepth].
+// The package returns no errors. A method returns false if the text does not have the
+// expected value; the caller then gives the whole text to strictjson, which decides
+// whether the text is valid and returns the error. So a scanner may return false for
+// any text, but a text that it accepts must be valid: no duplicate names, no name
+// that differs from a declared one only in case, valid UTF-8, no unpaired surrogates,
+// nothing after the value, and no nesting beyond [strictjson.MaxDepth].
 package jsonscan
 
 import (
@@ -42,11 +42,11 @@ type Scanner struct {
 	depth  int      // number of arrays and objects that are open
 	copies bool     // strings are copied; see maxShared
 	spaced bool     // there was white space between tokens
-	buffer [80]byte // for a text that UnmarshalText reads, such as a digest
+	buffer [80]byte // passed to UnmarshalText, for example for a digest
 }
 
-// New returns a scanner of the text. It accepts nothing if the text is longer than
-// maxText.
+// New returns a scanner of the text. If the text is longer than maxText, every method
+// of the scanner returns false.
 func New(text string) Scanner {
 	if len(text) > maxText {
 		return Scanner{}
@@ -176,7 +176,7 @@ func (s *Scanner) keep(text string) string {
 	return text
 }
 
-// peek skips white space and returns the next byte, and 0 at the end of the text. No
+// peek skips white space and returns the next byte, or 0 at the end of the text. No
 // token begins with a byte 0.
 func (s *Scanner) peek() byte {
 	for ; s.pos < len(s.text); s.pos++ {
@@ -229,7 +229,7 @@ func (s *Scanner) number() (text string, ok bool) {
 	return s.text[start:s.pos], true
 }
 
-// one reads the next byte if it is one of the given ones.
+// one reads the next byte if it is one of the given bytes.
 func (s *Scanner) one(of string) bool {
 	if s.pos == len(s.text) || strings.IndexByte(of, s.text[s.pos]) < 0 {
 		return false

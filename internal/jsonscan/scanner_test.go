@@ -27,12 +27,12 @@ func nested(levels int) string {
 	return strings.Repeat("[", levels) + "0" + strings.Repeat("]", levels)
 }
 
-// hollow is an empty array nested in that many levels, itself included.
+// hollow returns nested arrays of that many levels, of which the innermost is empty.
 func hollow(levels int) string {
 	return strings.Repeat("[", levels) + strings.Repeat("]", levels)
 }
 
-// manyNames is an object of n names.
+// manyNames returns an object with n names.
 func manyNames(n int) string {
 	var b strings.Builder
 	b.WriteString(`{"last":0`)
@@ -43,27 +43,27 @@ func manyNames(n int) string {
 }
 
 var valid = map[string]string{
-	"null":                             `null`,
-	"white space of every kind around": " \t\r\n[ 1 ,\n2 ] \r\n",
-	"an empty object in an array":      `[{},[],""]`,
-	"every escape":                     `"\"\\\/\b\f\n\r\tA\u00e9\uABCD\uabcd"`,
-	"a pair of surrogates":             `"\ud83d\ude00"`,
-	"a NUL that is escaped":            `"\u0000"`,
-	"U+FFFD, escaped and not":          "\"\\ufffd\ufffd\"",
-	"text that is no ASCII":            `{"naïve":"κόσμος 😀"}`,
-	"text behind an escape":            `"\nκόσμος"`,
-	"DEL, which is no control in JSON": "\"\x7f\"",
-	"a long text with escapes":         `"` + strings.Repeat(`\n€`, 1000) + `"`,
-	"an integer beyond 2^53":           `9007199254740993`,
-	"a number beyond float64":          `-1e400`,
-	"minus zero":                       `-0`,
-	"a number with all its parts":      `-10.250E+07`,
-	"names that differ in case":        `{"a":1,"A":2}`,
-	"a name in two objects":            `[{"a":{"a":1}},{"a":1}]`,
-	"more names than a few":            manyNames(40),
-	"as deep as it goes":               nested(strictjson.MaxDepth),
-	"as deep as it goes, and empty":    hollow(strictjson.MaxDepth),
-	"an empty object at the deepest":   strings.Replace(hollow(strictjson.MaxDepth), "[]", "{}", 1),
+	"null":                               `null`,
+	"white space of every kind":          " \t\r\n[ 1 ,\n2 ] \r\n",
+	"an empty object in an array":        `[{},[],""]`,
+	"every escape":                       `"\"\\\/\b\f\n\r\tA\u00e9\uABCD\uabcd"`,
+	"a pair of surrogates":               `"\ud83d\ude00"`,
+	"an escaped NUL":                     `"\u0000"`,
+	"U+FFFD, with and without escape":    "\"\\ufffd\ufffd\"",
+	"text outside ASCII":                 `{"naïve":"κόσμος 😀"}`,
+	"text after an escape":               `"\nκόσμος"`,
+	"DEL, which JSON allows":             "\"\x7f\"",
+	"a long text with escapes":           `"` + strings.Repeat(`\n€`, 1000) + `"`,
+	"an integer beyond 2^53":             `9007199254740993`,
+	"a number beyond float64":            `-1e400`,
+	"minus zero":                         `-0`,
+	"a number with all parts":            `-10.250E+07`,
+	"names that differ in case":          `{"a":1,"A":2}`,
+	"a name in two objects":              `[{"a":{"a":1}},{"a":1}]`,
+	"many names":                         manyNames(40),
+	"the maximum depth":                  nested(strictjson.MaxDepth),
+	"the maximum depth, an empty array":  hollow(strictjson.MaxDepth),
+	"the maximum depth, an empty object": strings.Replace(hollow(strictjson.MaxDepth), "[]", "{}", 1),
 }
 
 var invalid = map[string]string{
@@ -71,11 +71,11 @@ var invalid = map[string]string{
 	"white space alone":                      " \n",
 	"a byte order mark":                      "\ufeff1",
 	"a NUL":                                  "\x00",
-	"a NUL behind the value":                 "1\x00",
+	"a NUL after the value":                  "1\x00",
 	"two values":                             `1 2`,
-	"a comma behind the value":               `1,`,
-	"a word that goes on":                    `nullx`,
-	"a word that breaks off":                 `tru`,
+	"a comma after the value":                `1,`,
+	"a letter after a word":                  `nullx`,
+	"an incomplete word":                     `tru`,
 	"a word in capitals":                     `True`,
 	"words without a comma":                  `[truefalse]`,
 	"NaN":                                    `NaN`,
@@ -84,33 +84,33 @@ var invalid = map[string]string{
 	"a plus":                                 `+1`,
 	"a minus alone":                          `-`,
 	"no digit before the point":              `.5`,
-	"no digit behind the point":              `1.`,
+	"no digit after the point":               `1.`,
 	"no digit in the exponent":               `1e`,
 	"a sign alone in the exponent":           `1e+`,
 	"hexadecimal":                            `0x1`,
 	"an underscore":                          `1_0`,
-	"a text without its end":                 `"a`,
+	"a text without an end":                  `"a`,
 	"a text that ends in a backslash":        `"a\`,
 	"a text in single quotes":                `'a'`,
 	"a line break in a text":                 "\"a\nb\"",
-	"a control character behind an escape":   "\"\\n\x1f\"",
-	"an escape that is none":                 `"\x41"`,
-	"an escaped quote of the other kind":     `"\'"`,
-	"an escape of too few digits":            `"\u12"`,
-	"an escape of other digits":              `"\u12g4"`,
+	"a control character after an escape":    "\"\\n\x1f\"",
+	"an unknown escape":                      `"\x41"`,
+	"an escaped single quote":                `"\'"`,
+	"an escape with two digits":              `"\u12"`,
+	"an escape with a bad digit":             `"\u12g4"`,
 	"an escape with a sign":                  `"\u+123"`,
 	"an escape with an underscore":           `"\u1_23"`,
-	"half a pair of surrogates":              `"\ud800"`,
-	"the other half":                         `"\ude00"`,
-	"a pair the wrong way round":             `"\ude00\ud83d"`,
-	"two first halves":                       `"\ud800\ud800"`,
-	"half a pair and a letter":               `"\ud800\u0041"`,
-	"half a pair and another escape":         `"\ud800\n"`,
+	"a high surrogate alone":                 `"\ud800"`,
+	"a low surrogate alone":                  `"\ude00"`,
+	"surrogates in the wrong order":          `"\ude00\ud83d"`,
+	"two high surrogates":                    `"\ud800\ud800"`,
+	"a high surrogate and an escaped letter": `"\ud800\u0041"`,
+	"a high surrogate and another escape":    `"\ud800\n"`,
 	"bytes that are not UTF-8":               "\"\xff\"",
 	"bytes that are not UTF-8, escape first": "\"\\n\xff\"",
 	"a surrogate in UTF-8":                   "\"\xed\xa0\x80\"",
 	"an overlong slash":                      "\"\xc0\xaf\"",
-	"half a rune":                            "\"\xe2\x82\"",
+	"an incomplete rune":                     "\"\xe2\x82\"",
 	"a comma at the end of an array":         `[1,]`,
 	"a comma at the end of an object":        `{"a":1,}`,
 	"a comma at the beginning":               `[,1]`,
@@ -118,16 +118,16 @@ var invalid = map[string]string{
 	"no colon":                               `{"a" 1}`,
 	"a name without quotes":                  `{a:1}`,
 	"a name that is a number":                `{1:1}`,
-	"a bracket of the other kind":            `[1}`,
-	"an array without its end":               `[1`,
-	"an object without its end":              `{"a":1`,
+	"a wrong closing bracket":                `[1}`,
+	"an array without an end":                `[1`,
+	"an object without an end":               `{"a":1`,
 	"a name twice":                           `{"a":1,"a":1}`,
 	"a name twice, once escaped":             `{"a":1,"\u0061":1}`,
 	"an empty name twice":                    `{"":1,"":1}`,
 	"a comment":                              `1 // one`,
 	"one level too deep":                     nested(strictjson.MaxDepth + 1),
-	"one empty array too deep":               hollow(strictjson.MaxDepth + 1),
-	"one empty object too deep":              strings.Replace(hollow(strictjson.MaxDepth+1), "[]", "{}", 1),
+	"one level too deep, an empty array":     hollow(strictjson.MaxDepth + 1),
+	"one level too deep, an empty object":    strings.Replace(hollow(strictjson.MaxDepth+1), "[]", "{}", 1),
 	"far too deep":                           strings.Repeat("[", 1_000_000),
 	"far too deep in objects":                strings.Repeat(`{"a":`, 100_000),
 }
@@ -161,8 +161,8 @@ func TestScanner_InvalidText_IsRefused(t *testing.T) {
 	}
 }
 
-// Within its limit of length, the scanner accepts what strictjson accepts, with the
-// same value, and nothing else.
+// For texts within its length limit, the scanner accepts exactly what strictjson
+// accepts, and reads the same value.
 func FuzzValue(f *testing.F) {
 	for _, texts := range []map[string]string{valid, invalid} {
 		for _, text := range texts {
@@ -182,8 +182,8 @@ func FuzzValue(f *testing.F) {
 	})
 }
 
-// The longest text that is read cannot hold more values than are allowed; the
-// next longer one can.
+// The longest text that the scanner reads cannot contain more values than
+// strictjson.MaxValues; a longer text could.
 func TestScanner_TextBeyondTheLimit_IsRefused(t *testing.T) {
 	t.Parallel()
 	longest := "[" + strings.Repeat("0,", strictjson.MaxValues-2) + "0]"
@@ -191,8 +191,8 @@ func TestScanner_TextBeyondTheLimit_IsRefused(t *testing.T) {
 	_, err := strictjson.Parse([]byte(longest))
 	require.NoError(t, err)
 	for name, longer := range map[string]string{
-		"one value more": strings.Replace(longest, "0]", "0,0]", 1),
-		"a space more":   longest + " ",
+		"one more value": strings.Replace(longest, "0]", "0,0]", 1),
+		"one more space": longest + " ",
 	} {
 		require.False(t, skip(longer), name)
 		_, ok := value(longer)
@@ -216,7 +216,7 @@ func TestScanner_Spaced_ReportsWhiteSpaceBetweenTokens(t *testing.T) {
 	}
 }
 
-func TestScanner_Float_TakesWhatAFloat64Holds(t *testing.T) {
+func TestScanner_Float_AcceptsFloat64Range(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{`1`: true, `-0`: true, `1e-400`: true, `1.5E3`: true, `1e400`: false, `"1"`: false, `null`: false, `true`: false} {
 		s := jsonscan.New(text)
@@ -229,7 +229,7 @@ func TestScanner_Float_TakesWhatAFloat64Holds(t *testing.T) {
 	}
 }
 
-// A string that is kept keeps at most a small text with it.
+// A string shares memory with a short text only, so keeping it does not keep a long text.
 func TestScanner_LongText_StringsAreCopies(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

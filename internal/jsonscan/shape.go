@@ -7,15 +7,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Shape holds the names that the tags of a struct declare, and which of them an
-// object must have. It is immutable.
+// Shape holds the names that the tags of a struct declare, and which of them are
+// required. It is immutable.
 type Shape struct {
 	names    []string
 	required uint64 // bit i is set if names[i] is required
 }
 
-// ShapeOf returns the shape of the struct T. It is for package variables, and
-// panics for a struct that [shapeOf] cannot give a shape.
+// ShapeOf returns the shape of the struct T. Use it to initialize package variables. It
+// panics if [shapeOf] returns no shape for T.
 func ShapeOf[T any]() *Shape {
 	t := reflect.TypeFor[T]()
 	s, ok := shapeOf(t)
@@ -38,7 +38,7 @@ func shapeOf(t reflect.Type) (s *Shape, ok bool) {
 			return nil, false
 		case name == "-" || !field.IsExported():
 			continue
-		case name == "" || name != strictjson.Fold(name) || len(s.names) == 64: // other cases of a name in upper case would be unknown names
+		case name == "" || name != strictjson.Fold(name) || len(s.names) == 64: // a name with capital letters in another case would be an unknown name
 			return nil, false
 		case options != "" && options != "omitzero" && options != "omitempty":
 			return nil, false

@@ -57,8 +57,8 @@ func (s *Scanner) escaped(start int) (text string, ok bool) {
 	return "", false
 }
 
-// escape reads the rest of an escape after its backslash, and appends what it stands
-// for.
+// escape reads the rest of an escape after its backslash, and appends the character
+// that it means.
 func (s *Scanner) escape(plain []byte) (_ []byte, ok bool) {
 	if s.pos == len(s.text) {
 		return plain, false
@@ -87,7 +87,7 @@ func (s *Scanner) escape(plain []byte) (_ []byte, ok bool) {
 			}
 			low, ok = s.unit()
 			r = utf16.DecodeRune(r, low)
-			ok = ok && r != utf8.RuneError // no pair of surrogates stands for U+FFFD
+			ok = ok && r != utf8.RuneError // no valid pair of surrogates decodes to U+FFFD
 		}
 		return utf8.AppendRune(plain, r), ok
 	}
@@ -99,7 +99,7 @@ func (s *Scanner) unit() (r rune, ok bool) {
 	if len(s.text)-s.pos < 4 {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(s.text[s.pos:s.pos+4], 16, 16) // takes neither sign nor underscore
+	n, err := strconv.ParseUint(s.text[s.pos:s.pos+4], 16, 16) // accepts neither sign nor underscore
 	s.pos += 4
 	return rune(n), err == nil
 }

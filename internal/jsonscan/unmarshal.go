@@ -6,13 +6,13 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Scan reads data into the zero value that v points to. It reports false, and
-// leaves v as it was, if the text is not one that [strictjson.Unmarshal] accepts, or
-// the type has something in it that only strictjson reads.
+// Scan reads data into the zero value that v points to. It returns false, and does
+// not change v, if [strictjson.Unmarshal] would not accept the text, or if the type
+// contains a type that only strictjson can read.
 //
-// The data may be used again. Strings in v are parts of one copy of a small text;
-// the strings of a long text are copied one by one, so that keeping one of them
-// does not keep the whole text.
+// The caller may reuse data. Strings in v are parts of one copy of a short text; the
+// strings of a long text are copied separately, so that keeping one of them does not
+// keep the whole text.
 func Scan(data []byte, v any) bool {
 	out := reflect.ValueOf(v)
 	if out.Kind() != reflect.Pointer || out.IsNil() {

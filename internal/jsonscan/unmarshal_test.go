@@ -12,7 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// tier has words, and reads them in any case.
+// tier allows some words only, and accepts them in any case.
 type tier string
 
 func (tier) Words() []string { return []string{"low", "high"} }
@@ -20,24 +20,24 @@ func (tier) Words() []string { return []string{"low", "high"} }
 func (t *tier) UnmarshalText(text []byte) error {
 	word := strings.ToLower(string(text))
 	if word != "low" && word != "high" {
-		return errors.New("no tier")
+		return errors.New("not a tier")
 	}
 	*t = tier(word)
 	return nil
 }
 
-// digest is a struct that reads itself from text.
+// digest is a struct with the method UnmarshalText.
 type digest struct{ text string }
 
 func (d *digest) UnmarshalText(text []byte) error {
 	if len(text) != 2 {
-		return errors.New("no digest")
+		return errors.New("not a digest")
 	}
 	d.text = string(text)
 	return nil
 }
 
-// model has every kind of field that is read by a plan.
+// model has every kind of field that the scanner reads.
 type model struct {
 	Count   int                 `json:"count" aureus:"min=-10,max=1000"`
 	Total   int64               `json:"total,omitzero"`
@@ -61,48 +61,48 @@ var models = map[string]struct {
 	text string
 	want bool
 }{
-	"what is required": {`{"count":0}`, true},
-	"everything": {`{"count":-7,"total":9223372036854775807,"share":0.5,"ratio":-1e300,"always":"a","texts":["a","\n"],"tiers":["low","HIGH"],"digest":"ab","digests":{"x":"cd"},"any":[null,{"a":1.50}],"list":[null,1],"by_name":{"t":{"name":"n","flag":true}},"headers":{"A":["b","c"],"D":[],"a":["e"]},
+	"required fields only": {`{"count":0}`, true},
+	"all fields": {`{"count":-7,"total":9223372036854775807,"share":0.5,"ratio":-1e300,"always":"a","texts":["a","\n"],"tiers":["low","HIGH"],"digest":"ab","digests":{"x":"cd"},"any":[null,{"a":1.50}],"list":[null,1],"by_name":{"t":{"name":"n","flag":true}},"headers":{"A":["b","c"],"D":[],"a":["e"]},
 		"thing":{"name":"n","flag":true},"things":[{"name":"m","flag":false},{"name":"o","flag":true,"parts":[]}]}`, true},
-	"what is empty":                  {`{"count":0,"texts":[],"headers":{},"things":[]}`, true},
-	"nulls for what is optional":     {`{"count":0,"total":null,"texts":null,"headers":null,"thing":null,"things":null}`, true},
-	"minus zero":                     {`{"count":-0}`, true},
-	"whole, with a point":            {`{"count":2.0}`, true},
-	"whole, with an exponent":        {`{"count":2e2,"total":-1.5e1}`, true},
-	"beyond 2^53":                    {`{"count":0,"total":9007199254740993}`, true},
-	"at the bounds":                  {`{"count":1000,"share":1}`, true},
-	"below a bound":                  {`{"count":-11}`, false},
-	"above a bound":                  {`{"count":0,"share":1.0000000000000002}`, false},
-	"a float beyond float64":         {`{"count":0,"ratio":1e309}`, false},
-	"a tier in another case":         {`{"count":0,"tiers":["hIgH"]}`, true},
-	"a tier that is none":            {`{"count":0,"tiers":["medium"]}`, false},
-	"a tier that is null":            {`{"count":0,"tiers":[null]}`, false},
-	"a digest that is none":          {`{"count":0,"digest":"a"}`, false},
-	"a digest that is an object":     {`{"count":0,"digest":{}}`, false},
-	"a digest that is null in a map": {`{"count":0,"digests":{"x":null}}`, false},
-	"a field that JSON has not":      {`{"count":0,"Hidden":1,"-":2}`, true},
-	"an optional text that is null":  {`{"count":0,"always":null,"any":null}`, true},
-	"a thing that is null in a map":  {`{"count":0,"by_name":{"t":null}}`, false},
-	"many items of a list":           {`{"count":0,"things":[` + strings.Repeat(`{"name":"n","flag":true,"tags":{"a":"b"}},`, 20) + `{"name":"n","flag":false}]}`, true},
-	"the least":                      {`{"count":0,"total":-9223372036854775808}`, true},
-	"one more than the most":         {`{"count":0,"total":9223372036854775808}`, false},
-	"one less than the least":        {`{"count":0,"total":-9223372036854775809}`, false},
-	"half":                           {`{"count":0.5}`, false},
-	"beyond float64":                 {`{"count":1e400}`, false},
-	"a number that is a text":        {`{"count":"1"}`, false},
-	"a number that breaks off":       {`{"count":1.}`, false},
-	"a text that is a number":        {`{"count":0,"texts":["a",1]}`, false},
-	"a text that is null":            {`{"count":0,"texts":[null]}`, false},
-	"a text for texts":               {`{"count":0,"texts":"a"}`, false},
-	"a header twice":                 {`{"count":0,"headers":{"a":[],"a":[]}}`, false},
-	"a header that is null":          {`{"count":0,"headers":{"a":null}}`, false},
-	"a header that is a text":        {`{"count":0,"headers":{"a":"b"}}`, false},
-	"a header of null":               {`{"count":0,"headers":{"a":[null]}}`, false},
-	"a thing without its flag":       {`{"count":0,"thing":{"name":"n"}}`, false},
-	"a thing that is null in a list": {`{"count":0,"things":[null]}`, false},
-	"a thing that is none":           {`{"count":0,"things":[{"name":"n","flag":true},{}]}`, false},
-	"null for the whole":             {`null`, false},
-	"more behind it":                 {`{"count":0}0`, false},
+	"empty lists and maps":            {`{"count":0,"texts":[],"headers":{},"things":[]}`, true},
+	"null for optional fields":        {`{"count":0,"total":null,"texts":null,"headers":null,"thing":null,"things":null}`, true},
+	"minus zero":                      {`{"count":-0}`, true},
+	"a whole number with a point":     {`{"count":2.0}`, true},
+	"a whole number with an exponent": {`{"count":2e2,"total":-1.5e1}`, true},
+	"beyond 2^53":                     {`{"count":0,"total":9007199254740993}`, true},
+	"at the bounds":                   {`{"count":1000,"share":1}`, true},
+	"below a bound":                   {`{"count":-11}`, false},
+	"above a bound":                   {`{"count":0,"share":1.0000000000000002}`, false},
+	"a float beyond float64":          {`{"count":0,"ratio":1e309}`, false},
+	"a tier in another case":          {`{"count":0,"tiers":["hIgH"]}`, true},
+	"an unknown tier":                 {`{"count":0,"tiers":["medium"]}`, false},
+	"a tier that is null":             {`{"count":0,"tiers":[null]}`, false},
+	"an invalid digest":               {`{"count":0,"digest":"a"}`, false},
+	"a digest that is an object":      {`{"count":0,"digest":{}}`, false},
+	"a digest that is null in a map":  {`{"count":0,"digests":{"x":null}}`, false},
+	"a field that JSON does not have": {`{"count":0,"Hidden":1,"-":2}`, true},
+	"an optional text that is null":   {`{"count":0,"always":null,"any":null}`, true},
+	"a thing that is null in a map":   {`{"count":0,"by_name":{"t":null}}`, false},
+	"many items of a list":            {`{"count":0,"things":[` + strings.Repeat(`{"name":"n","flag":true,"tags":{"a":"b"}},`, 20) + `{"name":"n","flag":false}]}`, true},
+	"the smallest int64":              {`{"count":0,"total":-9223372036854775808}`, true},
+	"above the largest int64":         {`{"count":0,"total":9223372036854775808}`, false},
+	"below the smallest int64":        {`{"count":0,"total":-9223372036854775809}`, false},
+	"a fraction":                      {`{"count":0.5}`, false},
+	"beyond float64":                  {`{"count":1e400}`, false},
+	"a string for a number":           {`{"count":"1"}`, false},
+	"an incomplete number":            {`{"count":1.}`, false},
+	"a number for a string":           {`{"count":0,"texts":["a",1]}`, false},
+	"a null for a string":             {`{"count":0,"texts":[null]}`, false},
+	"a string for a list of strings":  {`{"count":0,"texts":"a"}`, false},
+	"a header twice":                  {`{"count":0,"headers":{"a":[],"a":[]}}`, false},
+	"a header that is null":           {`{"count":0,"headers":{"a":null}}`, false},
+	"a header that is a string":       {`{"count":0,"headers":{"a":"b"}}`, false},
+	"a null in a header":              {`{"count":0,"headers":{"a":[null]}}`, false},
+	"a thing without its flag":        {`{"count":0,"thing":{"name":"n"}}`, false},
+	"a thing that is null in a list":  {`{"count":0,"things":[null]}`, false},
+	"an empty thing in a list":        {`{"count":0,"things":[{"name":"n","flag":true},{}]}`, false},
+	"null":                            {`null`, false},
+	"text after the object":           {`{"count":0}0`, false},
 }
 
 func agree(t *testing.T, text string) bool {
@@ -113,7 +113,7 @@ func agree(t *testing.T, text string) bool {
 	require.Equal(t, err == nil, ok, "%v", err)
 	require.Equal(t, err, jsonscan.Unmarshal([]byte(text), &either))
 	if !ok {
-		require.Equal(t, none, got, "as it was")
+		require.Equal(t, none, got, "a refused text must not change the value")
 		return false
 	}
 	require.Equal(t, want, got)
@@ -121,7 +121,7 @@ func agree(t *testing.T, text string) bool {
 	return true
 }
 
-func TestUnmarshal_TextOfAModel_IsReadAsByStrictjson(t *testing.T) {
+func TestUnmarshal_AnyText_AgreesWithStrictjson(t *testing.T) {
 	t.Parallel()
 	for name, test := range models {
 		t.Run(name, func(t *testing.T) {
@@ -162,17 +162,17 @@ func TestScan_OtherTypes_ReadsNothing(t *testing.T) {
 		text string
 		v    any
 	}{
-		"it reads itself from JSON": {`{"a":1}`, new(raw)},
+		"a type with UnmarshalJSON": {`{"a":1}`, new(raw)},
 		"an embedded struct":        {`{"name":"n"}`, new(embedded)},
 		"a second name":             {`{"from_state":"s"}`, new(renamed)},
 		"a field without a tag":     {`{"Name":"n"}`, new(struct{ Name string })},
 		"a name in upper case": {`{"aName":"n"}`, new(struct {
 			Name string `json:"aName"` //nolint:tagliatelle // that is the point
 		})},
-		"a number that is a text": {`{"n":"1"}`, new(struct {
+		"the option string": {`{"n":"1"}`, new(struct {
 			N int `json:"n,string"`
 		})},
-		"a number as it is written": {`{"n":1.50}`, new(struct {
+		"a json.Number": {`{"n":1.50}`, new(struct {
 			N json.Number `json:"n"`
 		})},
 		"a number of 32 bits": {`{"n":1}`, new(struct {
@@ -181,10 +181,10 @@ func TestScan_OtherTypes_ReadsNothing(t *testing.T) {
 		"bytes": {`{"b":"AAEC"}`, new(struct {
 			B []byte `json:"b"`
 		})},
-		"bounds of a list": {`{"n":[1]}`, new(struct {
+		"bounds on a list": {`{"n":[1]}`, new(struct {
 			N []int `json:"n" aureus:"min=0"`
 		})},
-		"names that are no strings": {`{"m":{"a":1}}`, new(struct {
+		"map keys that are not strings": {`{"m":{"a":1}}`, new(struct {
 			M map[tier]int `json:"m"`
 		})},
 	} {
@@ -195,7 +195,7 @@ func TestScan_OtherTypes_ReadsNothing(t *testing.T) {
 	require.False(t, jsonscan.Scan([]byte(`null`), nil))
 }
 
-func TestUnmarshal_PartThatTheScannerDoesNotRead_LeavesTheTextToStrictjson(t *testing.T) {
+func TestUnmarshal_UnsupportedPart_UsesStrictjson(t *testing.T) {
 	t.Parallel()
 	var got logged
 	require.True(t, jsonscan.Scan([]byte(`{"name":"n","log":[]}`), &got))

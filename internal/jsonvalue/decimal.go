@@ -27,7 +27,7 @@ type Decimal struct {
 	beyond string
 }
 
-// maxExponent is the largest exponent that is computed with.
+// maxExponent is the largest exponent that is stored as a number.
 const maxExponent = 1e18
 
 // IsZero reports whether the number is 0, however it is written.
@@ -37,7 +37,7 @@ func (d Decimal) IsZero() bool { return d.digits == "" }
 func (d Decimal) IsInteger() bool { return d.IsZero() || int64(len(d.digits)) <= d.point }
 
 // Compare returns -1 if d is less than other, 0 if they are equal, and +1 if d is
-// greater. Numbers with an exponent of more than 18 digits are ordered by their
+// greater. Numbers with an exponent of more than 18 digits are compared by their
 // exponents first, so for them 10e(n) and 1e(n+1) are different.
 func (d Decimal) Compare(other Decimal) int {
 	if s := cmp.Compare(d.Sign(), other.Sign()); s != 0 || d.IsZero() {
@@ -47,7 +47,7 @@ func (d Decimal) Compare(other Decimal) int {
 	if d.beyond != "" && other.beyond != "" && (d.point < 0) == (other.point < 0) {
 		magnitude = cmp.Or(cmp.Compare(len(d.beyond), len(other.beyond)), strings.Compare(d.beyond, other.beyond)) * cmp.Compare(d.point, 0)
 	}
-	// The digits of both begin right after the point.
+	// In both, the first digit is directly after the point.
 	return cmp.Or(magnitude, cmp.Compare(d.point, other.point), strings.Compare(d.digits, other.digits)) * d.Sign()
 }
 
@@ -63,7 +63,7 @@ func (d Decimal) Sign() int {
 	}
 }
 
-// DecimalOf reads a number, which must be one that [IsNumber] accepts.
+// DecimalOf returns the value of a number. [IsNumber] must be true for the number.
 func DecimalOf(n json.Number) Decimal {
 	p, _ := partsOf(string(n))
 	digits := p.whole
@@ -74,7 +74,7 @@ func DecimalOf(n json.Number) Decimal {
 	d := Decimal{negative: p.negative, digits: strings.TrimRight(significant, "0")}
 	exponent, err := strconv.ParseInt(p.exponent, 10, 64)
 	if err != nil || exponent > maxExponent {
-		exponent, d.beyond = 2*maxExponent, p.exponent // more than any that is computed with
+		exponent, d.beyond = 2*maxExponent, p.exponent // larger than every exponent that is stored as a number
 	}
 	if p.small {
 		exponent = -exponent
@@ -125,7 +125,7 @@ func IsNumber(text string) bool {
 	return ok
 }
 
-// parts are the parts of a number's text.
+// parts holds the parts of a number's text.
 type parts struct {
 	negative        bool
 	whole, fraction string // digits before and after the point
@@ -133,7 +133,7 @@ type parts struct {
 	exponent        string // its digits without leading zeros; "0" if there is none
 }
 
-// partsOf splits a number into its parts. ok is false if the text is not one.
+// partsOf splits a number into its parts. ok is false if the text is not a JSON number.
 func partsOf(text string) (p parts, ok bool) {
 	text, p.negative = strings.CutPrefix(text, "-")
 	p.whole, text = cutDigits(text)
@@ -165,7 +165,7 @@ func partsOf(text string) (p parts, ok bool) {
 	return p, true
 }
 
-// cutDigits splits a text after the decimal digits at its beginning.
+// cutDigits splits a text after its leading decimal digits.
 func cutDigits(text string) (digits, rest string) {
 	n := 0
 	for n < len(text) && text[n] >= '0' && text[n] <= '9' {

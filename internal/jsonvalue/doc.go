@@ -1,11 +1,12 @@
-// Package jsonvalue works on free-form JSON values: what a JSON text of unknown
-// shape is read as. Such a value is nil, a bool, a string, a [json.Number], an
-// []any or a map[string]any, and arrays and objects hold only such values. Numbers
-// keep their digits: [DecimalOf] compares them exactly. The package also splits the
-// text of an array into its items and shortens texts for errors and logs.
+// Package jsonvalue has functions for free-form JSON values: the Go values for a JSON
+// text of unknown form. Such a value is nil, a bool, a string, a [json.Number], an
+// []any or a map[string]any, and arrays and objects contain only such values. Numbers
+// keep their digits, and [DecimalOf] compares them exactly. The package also splits
+// the text of an array into its items and shortens texts for errors and logs.
 //
-// Sizes and the text of numbers follow JavaScript, because the limits that users
-// write were first applied by a JavaScript program.
+// Sizes and the text of numbers are those of JavaScript, because the first
+// implementation, which defined the limits in configurations, was written in
+// JavaScript.
 //
-// No function changes a value it is given. All may be called concurrently.
+// No function modifies its arguments. All functions may be called concurrently.
 package jsonvalue

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Float is the double nearest to a number, and an infinity if the number is
-// beyond the range of doubles.
+// Float returns the double nearest to a number, or an infinity if the number is beyond
+// the range of doubles.
 func Float(n json.Number) float64 {
-	f, _ := strconv.ParseFloat(string(n), 64) // the only error is that of the range
+	f, _ := strconv.ParseFloat(string(n), 64) // the only possible error is that of the range
 	return f
 }
 
@@ -25,7 +25,7 @@ func FromFloat(f float64) json.Number { return json.Number(FloatText(f)) }
 // with an exponent from 1e21 up and below 1e-6.
 func FloatText(f float64) string {
 	if f == 0 {
-		return "0" // the negative zero too
+		return "0" // also for negative zero
 	}
 	mantissa, exponentText, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'e', -1, 64), "e")
 	digits := strings.Replace(mantissa, ".", "", 1)

@@ -8,8 +8,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// FreeForm returns the value itself if it is free-form already, and else its
-// [Converted] form.
+// FreeForm returns the value itself if it is free-form, and otherwise [Converted] of
+// the value.
 func FreeForm(value any) (any, error) {
 	if IsFreeForm(value) {
 		return value, nil
@@ -17,9 +17,9 @@ func FreeForm(value any) (any, error) {
 	return Converted(value)
 }
 
-// Converted returns a free-form copy of any Go value, made by writing the value
-// as JSON and reading that text. A value that cannot be written as JSON, such as
-// a channel, NaN, or text that is not UTF-8, is an error.
+// Converted returns a free-form copy of any Go value: it marshals the value to JSON
+// and parses that text. A value that cannot be marshalled, such as a channel, NaN, or
+// text that is not UTF-8, is an error.
 func Converted(value any) (any, error) {
 	text, err := strictjson.Marshal(value)
 	if err != nil {
@@ -28,12 +28,12 @@ func Converted(value any) (any, error) {
 	return strictjson.Parse(text)
 }
 
-// IsFreeForm reports whether a value is free-form: of the types named in the
-// package documentation, every string valid UTF-8, every number valid JSON, and
-// nested in at most [strictjson.MaxDepth] levels, as a text that is read may be.
+// IsFreeForm reports whether a value is free-form: it consists of the types that the
+// package documentation lists, every string is valid UTF-8, every number is valid
+// JSON, and it has at most [strictjson.MaxDepth] levels, the limit for JSON texts.
 func IsFreeForm(value any) bool { return isFreeForm(value, 0) }
 
-// isFreeForm checks a value that stands inside depth arrays and objects.
+// isFreeForm checks a value that is inside depth arrays and objects.
 func isFreeForm(value any, depth int) bool {
 	switch value := value.(type) {
 	case nil, bool:

@@ -14,9 +14,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// testdata/numbers.txt was written by a JavaScript engine: the bits of a
-// double, its text, and what toFixed(2) makes of it where that applies.
-func TestFloatText_NumbersOfAJavaScriptEngine_AreTheSame(t *testing.T) {
+// A JavaScript engine wrote testdata/numbers.txt. Each line has the bits of a double,
+// its text, and for some doubles the result of toFixed(2).
+func TestFloatText_TestdataNumbers_AreWrittenAsInJavaScript(t *testing.T) {
 	path := "testdata/numbers.txt"
 	if other := os.Getenv("JSONVALUE_NUMBERS"); other != "" {
 		path = other // a larger file of the same form
@@ -104,7 +104,7 @@ func FuzzDecimal(f *testing.F) {
 	})
 }
 
-// huge reports whether a number's exponent is too large to be written out.
+// huge reports whether a number's exponent is too large for a conversion to digits.
 func huge(text string) bool {
 	_, exponent, found := strings.Cut(strings.ToLower(text), "e")
 	n, err := strconv.Atoi(exponent)

@@ -11,14 +11,14 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-func TestSize_CountsAsJavaScriptDoes(t *testing.T) {
+func TestSize_AnyValue_IsThatOfJavaScript(t *testing.T) {
 	for text, want := range map[string]int{
 		`"é€"`:                     4,
 		`"😀"`:                      4,
 		`"<>&"`:                    5,
 		`"\u2028\u2029\u007f"`:     5,
 		`"\u0001\u001f"`:           14,
-		`"\b\f\n\r\t\"\\\/"`:       17, // the slash stays as it is
+		`"\b\f\n\r\t\"\\\/"`:       17, // the slash is not escaped
 		`1.0`:                      1,
 		`1e21`:                     5,
 		`100000000000000000000`:    21,
@@ -52,7 +52,8 @@ func FuzzSize(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// strictjson writes as JavaScript does, but for numbers, which it keeps.
+		// strictjson writes the same text as JavaScript, except that numbers keep their
+		// digits.
 		written, err := strictjson.Marshal(withoutNumbers(value))
 		require.NoError(t, err)
 		require.Len(t, utf16.Encode([]rune(string(written))), jsonvalue.Size(withoutNumbers(value)))

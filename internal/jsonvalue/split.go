@@ -11,12 +11,12 @@ var (
 	ErrTooMany = errors.New("the array has too many items")
 )
 
-// Why a text is not one JSON array; see ErrNoArray.
+// The reasons for ErrNoArray.
 var (
 	errBrackets = errors.New("the brackets do not match")
 	errCut      = errors.New("the text ends early")
 	errItem     = errors.New("an item is missing")
-	errAfter    = errors.New("there is more after the array")
+	errAfter    = errors.New("there is text after the array")
 	errStart    = errors.New("the text does not begin with [")
 )
 
@@ -24,9 +24,8 @@ var (
 // the memory of the array. An array of more than limit items is [ErrTooMany]; a
 // text that is not one array is [ErrNoArray].
 //
-// Split looks at brackets, commas and quotes only. Whether an item is valid JSON
-// shows when the item is read, so that an invalid item does not make the others
-// fail.
+// Split examines brackets, commas and quotes only. It does not check whether an item is
+// valid JSON, so the caller can accept the valid items of an array and refuse the others.
 func Split(array []byte, limit int) ([][]byte, error) {
 	s := splitter{text: array}
 	s.space()
@@ -60,10 +59,10 @@ func Split(array []byte, limit int) ([][]byte, error) {
 type splitter struct {
 	text []byte
 	at   int
-	open []byte // the closing brackets that are still to come in the item
+	open []byte // the closing brackets that the item still needs
 }
 
-// item reads one item. It stops at the comma or the bracket behind it.
+// item reads one item. It stops at the comma or the bracket after it.
 func (s *splitter) item() ([]byte, error) {
 	s.space()
 	start := s.at
@@ -92,8 +91,8 @@ func (s *splitter) item() ([]byte, error) {
 	return nil, errCut
 }
 
-// quoted goes from the quote that begins a string to the one that ends it. It
-// reports false where none does.
+// quoted moves from the quote that begins a string to the quote that ends it. It returns
+// false if there is no such quote.
 func (s *splitter) quoted() bool {
 	for s.at++; s.at < len(s.text); s.at++ {
 		switch s.text[s.at] {

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestClip_LongText_EndsBetweenCharactersWithinTheLimit(t *testing.T) {
+func TestClip_LongText_IsCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"":          "",

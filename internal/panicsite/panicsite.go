@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Describe says in which function, file and line a panic began, and what kind of
-// value it has: " in pkg.Func (file.go:12) with a *pkg.Error". It shows the text
-// of a [runtime.Error] only, because the Go runtime wrote that. The deferred
-// function that recovered the panic calls it.
+// Describe returns the function, file and line where a panic began, and the type of
+// its value: " in pkg.Func (file.go:12) with a *pkg.Error". It shows the text of a
+// value only if that is a [runtime.Error], because the Go runtime wrote that text. Call
+// it in the deferred function that recovered the panic.
 func Describe(value any) string {
 	text := ""
 	if frame, found := site(); found {
@@ -25,8 +25,8 @@ func Describe(value any) string {
 	return text + fmt.Sprintf(" with a %T", value)
 }
 
-// Line is the file, with its folder, and the line where a panic began:
-// "guard/decider.go:12". The deferred function that recovered the panic calls it.
+// Line returns the file, with its folder, and the line where a panic began:
+// "guard/decider.go:12". Call it in the deferred function that recovered the panic.
 func Line() string {
 	frame, found := site()
 	if !found {
@@ -36,8 +36,8 @@ func Line() string {
 	return fmt.Sprintf("%s/%s:%d", path.Base(folder), file, frame.Line)
 }
 
-// site is the frame that panicked: the first one outside of package runtime that
-// called, directly or not, runtime.gopanic.
+// site returns the frame that panicked: the first frame outside package runtime among
+// the direct and indirect callers of runtime.gopanic.
 func site() (runtime.Frame, bool) {
 	var callers [64]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])

@@ -76,7 +76,7 @@ func size(re *syntax.Regexp, limit int) int {
 			return limit + 1
 		}
 	}
-	switch re.Op { //nolint:exhaustive // the others need one instruction more than their parts
+	switch re.Op { //nolint:exhaustive // other operators need one instruction more than their operands
 	case syntax.OpLiteral:
 		return max(n, len(re.Rune))
 	case syntax.OpCapture:

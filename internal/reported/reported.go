@@ -15,7 +15,7 @@ import (
 
 // A report must arrive at most MaxAge after the decision, so a reporter may be
 // offline for days. The time of the decision, which is part of its id, may be at
-// most MaxAhead in the future, to allow for differing clocks.
+// most MaxAhead in the future, because clocks differ.
 const (
 	MaxAge   = 7 * 24 * time.Hour
 	MaxAhead = 5 * time.Minute

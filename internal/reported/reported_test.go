@@ -65,7 +65,7 @@ func TestConsistent_ReasonCode_MustFitTheEffect(t *testing.T) {
 		}
 	}
 	require.Contains(t, reported.Consistent(aureus.DecisionRecord{Effect: "permit"}), "/effect")
-	for _, code := range []aureus.ReasonCode{"approved", "Permission_Denied"} { // readers would take them for the known ones
+	for _, code := range []aureus.ReasonCode{"approved", "Permission_Denied"} { // a reader would confuse them with the known codes
 		require.Contains(t, reported.Consistent(aureus.DecisionRecord{Effect: allow, ReasonCode: code}), "capital letters", code)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 const (
 	maxListed   = 8   // problems in the text of an error
-	maxProblems = 100 // problems in an error at all
+	maxProblems = 100 // problems that an error contains
 )
 
 // SyntaxError is the error for a text that is not one JSON value.
@@ -29,7 +29,7 @@ func (e *SyntaxError) Error() string {
 // Problem is one way in which a JSON value differs from the declared shape.
 type Problem struct {
 	Pointer string `json:"pointer"` // RFC 6901; "" is the whole value
-	Message string `json:"message"` // what is wrong and what is allowed; it never quotes a string of the value
+	Message string `json:"message"` // what is wrong and what is allowed; it never contains a string of the value
 }
 
 // ShapeError lists the problems of one value, at most 100, in the order of the
@@ -67,7 +67,7 @@ func syntaxError(data []byte, dec *jsontext.Decoder, err error) error {
 		offset, pointer = syntactic.ByteOffset, syntactic.JSONPointer
 		message = syntactic.Err.Error()
 		if errors.Is(err, jsontext.ErrDuplicateName) {
-			message = fmt.Sprintf("the name %s stands twice", pointer.LastToken())
+			message = fmt.Sprintf("the name %s occurs twice", pointer.LastToken())
 		}
 	}
 	if len(bytes.TrimSpace(data)) == 0 {

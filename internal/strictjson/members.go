@@ -4,15 +4,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Member is one name of an object and the JSON text of its value.
+// Member is one member of an object: its name and the JSON text of its value.
 type Member struct {
 	Name  string
 	Value []byte
 }
 
-// Members reads data, which must be one JSON object, and keeps the order of its
-// names, for the few places where that order has a meaning. The errors are those of
-// [Unmarshal].
+// Members returns the members of data, which must be one JSON object, in the order of
+// the text. The errors are those of [Unmarshal].
 func Members(data []byte) ([]Member, error) {
 	tree, err := Parse(data)
 	if err != nil {

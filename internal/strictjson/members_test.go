@@ -22,12 +22,12 @@ func TestMembers_Object_KeepsTheOrderOfItsNames(t *testing.T) {
 func TestMembers_OtherText_IsAnError(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"a name twice":      `{"a":1,"a":2}`,
-		"a name twice deep": `{"a":{"b":1,"b":2}}`,
-		"more after it":     `{} {}`,
-		"an array":          `[1]`,
-		"nothing":           ``,
-		"null":              `null`,
+		"a name twice":          `{"a":1,"a":2}`,
+		"a name twice inside":   `{"a":{"b":1,"b":2}}`,
+		"text after the object": `{} {}`,
+		"an array":              `[1]`,
+		"nothing":               ``,
+		"null":                  `null`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,20 +12,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Words is implemented by string types that allow only some words. A type with
-// UnmarshalText too, which reads each of the words as itself, allows every text that
-// UnmarshalText accepts.
+// Words is implemented by string types that allow only the listed words. If the type
+// also has UnmarshalText, every text that UnmarshalText accepts is allowed; it must
+// store each of the words unchanged.
 type Words interface{ Words() []string }
 
 // Check compares a free-form value with the shape that type t declares and returns
-// the differences, at most 100. In the value, a member under a field's second name
-// (see the package documentation) is renamed to the first.
+// the differences, at most 100. It modifies the value: a member that has a field's
+// second name (see the package documentation) is renamed to the first.
 func Check(value any, t reflect.Type) []Problem {
 	problems, _ := check(value, t)
 	return problems
 }
 
-// check is Check, and reports whether a member was renamed.
+// check is like Check, and also reports whether a member was renamed.
 func check(value any, t reflect.Type) (problems []Problem, renamed bool) {
 	var c checker
 	if value == nil && t.Kind() == reflect.Struct {
@@ -50,7 +50,7 @@ func (c *checker) addf(pointer, format string, args ...any) {
 // bound. The zero value allows every number.
 type Bounds struct{ min, max *float64 }
 
-// Hold reports whether the number is within the bounds.
+// Hold reports whether the bounds allow the number.
 func (b Bounds) Hold(f float64) bool {
 	return (b.min == nil || f >= *b.min) && (b.max == nil || f <= *b.max)
 }
@@ -121,7 +121,8 @@ func (c *checker) value(pointer string, value any, t reflect.Type, b Bounds) {
 	}
 }
 
-// wrongKind accepts a string for a struct that reads itself from text.
+// wrongKind reports a value of the wrong kind, but accepts a string for a struct with
+// UnmarshalText.
 func (c *checker) wrongKind(pointer string, value any, t reflect.Type, want string) {
 	if reflect.PointerTo(t).Implements(textUnmarshaler) {
 		c.text(pointer, value)
@@ -164,7 +165,7 @@ func (c *checker) numeric(pointer string, value any, t reflect.Type, b Bounds) {
 	}
 	f, err := n.Float64()
 	if err != nil {
-		c.addf(pointer, "is a number too large to hold")
+		c.addf(pointer, "is a number that is too large")
 		return
 	}
 	if t.Kind() != reflect.Float64 && t.Kind() != reflect.Float32 {
@@ -206,8 +207,8 @@ func (c *checker) object(pointer string, object map[string]any, t reflect.Type) 
 }
 
 // Fold returns the same text for two names that differ only in case. It folds every
-// letter that encoding/json folds, so that a later reader which uses encoding/json
-// does not find a declared name where this package found an unknown one.
+// letter that encoding/json folds. Otherwise a program that reads the same text with
+// encoding/json might find a declared name where this package found an unknown one.
 func Fold(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, "\u017f", "s")) // the long s: its capital is S
 }
@@ -219,7 +220,7 @@ type declaration struct {
 
 type field struct {
 	name     string
-	alias    string // another spelling that is read as well, if any
+	alias    string // the second name that is accepted when reading; empty if there is none
 	typ      reflect.Type
 	required bool
 	bounds   Bounds
@@ -266,7 +267,7 @@ func Required(tag reflect.StructTag) bool {
 	return !strings.Contains(options, "omitzero") && !strings.Contains(options, "omitempty") && tag.Get("aureus") != "optional"
 }
 
-// BoundsOf are the bounds of a field with this tag.
+// BoundsOf returns the bounds of a field with this tag.
 func BoundsOf(tag reflect.StructTag) Bounds {
 	var b Bounds
 	for part := range strings.SplitSeq(tag.Get("aureus"), ",") {

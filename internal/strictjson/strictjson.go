@@ -1,17 +1,17 @@
 // Package strictjson reads and writes JSON strictly. All JSON that a decision
-// depends on is read by it, or by package jsonscan, which accepts the same.
+// depends on is read by this package, or by package jsonscan, which accepts the same
+// texts.
 //
-// Reading refuses what encoding/json accepts: duplicate names, names that
-// differ from a declared one only in case, invalid UTF-8, trailing data, and
-// nesting beyond [MaxDepth]. Declared fields are checked against the Go type
-// they are meant for, and every problem is reported at once with its JSON
-// pointer (RFC 6901). Free-form values (fields of type any) keep their numbers
-// as [json.Number], so that integers beyond 2^53 survive.
+// Unlike encoding/json, it refuses duplicate names, names that differ from a declared
+// one only in case, invalid UTF-8, trailing data, and nesting beyond [MaxDepth]. It
+// checks members against the Go types of their fields, and reports all problems at
+// once, each with its JSON pointer (RFC 6901). Free-form values (fields of type any)
+// keep their numbers as [json.Number], so that integers beyond 2^53 keep all digits.
 //
-// A field is required when its json tag has neither omitzero nor omitempty; a tag
-// `aureus:"optional"` makes a field optional to read that is always written. A
-// null counts as absent, a tag `aureus:"min=1,max=10"` bounds a number, and
-// `aureus:"alias=from"` has a field read under a second name as well.
+// A field is required if its json tag has neither omitzero nor omitempty. With the tag
+// `aureus:"optional"`, such a field is always written but not required when reading. A
+// null counts as absent. The tag `aureus:"min=1,max=10"` sets the bounds of a number,
+// and `aureus:"alias=from"` gives a field a second name that is accepted when reading.
 // docs/spec/json.md describes for users how JSON is read.
 package strictjson
 
@@ -29,12 +29,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxDepth is how deeply arrays and objects may be nested. It protects all code that
-// walks a value recursively.
+// MaxDepth is the maximum number of nested arrays and objects. It protects all code
+// that walks a value recursively.
 const MaxDepth = 100
 
-// MaxValues is how many values a text may hold, so that a text of many small values
-// does not take far more memory than its size.
+// MaxValues is the maximum number of values in a text, so that a text of many small
+// values does not need far more memory than its size.
 const MaxValues = 250_000
 
 var (
@@ -93,7 +93,7 @@ func Parse(data []byte) (any, error) {
 	}
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		if err == nil {
-			err = errors.New("there is more after the value")
+			err = errors.New("there is text after the value")
 		}
 		return nil, syntaxError(data, dec, err)
 	}
@@ -118,8 +118,8 @@ func Normalize(v any) (any, error) {
 	return Parse(text)
 }
 
-// readValue reads one value that stands inside depth arrays and objects. left is how
-// many more values the text may hold; readValue counts it down.
+// readValue reads one value that is inside depth arrays and objects. left is the number
+// of values that the text may still have; readValue decreases it.
 func readValue(dec *jsontext.Decoder, depth int, left *int) (any, error) {
 	*left--
 	if *left < 0 {
@@ -209,9 +209,9 @@ func unmarshalInt[T int | int64](dec *jsontext.Decoder, v *T) error {
 	return nil
 }
 
-// Int reads a JSON number as a whole number. 2.0 and 2e0 are 2. ok is false if the
-// number is not whole, does not fit an int64, or has a point or an exponent and is
-// 2^53 or more.
+// Int converts a JSON number to a whole number. 2.0 and 2e0 are 2. ok is false if the
+// number is not whole, does not fit into an int64, or has a point or an exponent and
+// an absolute value of 2^53 or more.
 func Int(text string) (n int64, ok bool) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, true

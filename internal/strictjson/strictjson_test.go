@@ -80,7 +80,7 @@ func TestUnmarshal_ManyProblems_ListsAllAtOnce(t *testing.T) {
 	require.ErrorContains(t, err, "and 8 more")
 }
 
-func TestUnmarshal_Int64_TakesWholeNumbersOnly(t *testing.T) {
+func TestUnmarshal_Int64_AcceptsWholeNumbersOnly(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{
 		"0": 0, "-0": 0, "-7": -7, "2.0": 2, "-2e2": -200, "9007199254740993": 9007199254740993,
@@ -115,7 +115,7 @@ func TestUnmarshal_Alias_IsReadAsTheDeclaredName(t *testing.T) {
 		"free":{"from":1000000000000000000000000000000}}`), &got))
 	require.Equal(t, moves{
 		List: []move{{"red", "green"}, {"green", ""}}, Free: map[string]any{"from": json.Number("1000000000000000000000000000000")},
-	}, got, "the declared name wins, and free-form values are not changed")
+	}, got, "the declared name has priority, and free-form values are not changed")
 	require.Equal(t, `{"from_color":"red","to_color":"green"}`, string(must(t, got.List[0]))) //nolint:testifylint // to the byte
 
 	err := strictjson.Unmarshal([]byte(`{"list":[{"from":"blue"},{}]}`), &got)
@@ -150,9 +150,9 @@ func TestParse_InvalidText_IsASyntaxError(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":                     {"", "the text is empty"},
-		"duplicate":                 {"{\"a\":1,\n \"a\":2}", "line 2, column 2: the name a stands twice"},
-		"nested duplicate":          {`[{"b":{"x":1,"x":1}}]`, "the name x stands twice"},
-		"trailing":                  {`{} {}`, "there is more after the value"},
+		"duplicate":                 {"{\"a\":1,\n \"a\":2}", "line 2, column 2: the name a occurs twice"},
+		"nested duplicate":          {`[{"b":{"x":1,"x":1}}]`, "the name x occurs twice"},
+		"trailing":                  {`{} {}`, "there is text after the value"},
 		"trailing comma":            {`[1,]`, "column 3"},
 		"cut short":                 {`{"a"`, "not valid JSON"},
 		"invalid UTF-8":             {"\"\xff\"", "not valid JSON"},
@@ -187,7 +187,7 @@ func TestMarshal_ValueWithoutJSONForm_IsAnError(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `{"a":["<&>",null,1.5],"b":1e2}`, string(text)) //nolint:testifylint // to the byte
 
-	for name, v := range map[string]any{"NaN": math.NaN(), "infinity": math.Inf(1), "no number": json.Number("1 2"), "text as number": json.Number(`"x"`), "invalid UTF-8": "\xff", "a function": func() {}} {
+	for name, v := range map[string]any{"NaN": math.NaN(), "infinity": math.Inf(1), "not a number": json.Number("1 2"), "text as number": json.Number(`"x"`), "invalid UTF-8": "\xff", "a function": func() {}} {
 		_, err := strictjson.Marshal(v)
 		require.Error(t, err, name)
 	}
@@ -230,7 +230,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// encoding/json reads these names as declared ones.
+// encoding/json accepts these names for declared ones.
 func TestUnmarshal_NameInAnotherCase_IsAnError(t *testing.T) {
 	t.Parallel()
 	type decision struct {

@@ -1,17 +1,17 @@
-// Package vocab holds words of the wire that several packages of this module
-// compare with or write, and that users of package aureus only read: each field
-// that carries them documents them. They are untyped, so that they fit a field of
-// type string and one of a type of its own.
+// Package vocab has constants for values in the API that several packages of this
+// module write or compare with. Users of package aureus only read these values, and
+// the documentation of each field lists them. The constants are untyped, so that they
+// can be assigned to a string and to a named string type.
 package vocab
 
 // The kinds of entries in the audit log: AuditRecord.Kind in package aureus.
 const (
 	AuditDecision          = "decision"           // the control plane, or another decider, decided about a request
-	AuditOutcome           = "outcome"            // somebody reported what became of a decided request
+	AuditOutcome           = "outcome"            // a caller reported the result of a decided request
 	AuditApprovalRequested = "approval_requested" // a request waits for a person
 	AuditApprovalApproved  = "approval_approved"  // a person approved
 	AuditApprovalRejected  = "approval_rejected"  // a person rejected
-	AuditApprovalExpired   = "approval_expired"   // its time ended
+	AuditApprovalExpired   = "approval_expired"   // its time limit passed
 	AuditApprovalConsumed  = "approval_consumed"  // it is reserved for the decision that it allowed
 	AuditApprovalCommitted = "approval_committed" // the request that it allowed was carried out, or may have been
 	AuditApprovalReleased  = "approval_released"  // it may be used again, because nothing was done
@@ -24,21 +24,21 @@ const (
 	AuditWorkflowTaken     = "workflow_taken"  // another key continues a parked run, or cancels it
 )
 
-// What became of a decided request: Outcome.Status in package aureus.
+// The results of a decided request: Outcome.Status in package aureus.
 const (
 	OutcomeSuccess  = "success"
 	OutcomeFailed   = "failed"
 	OutcomeBlocked  = "blocked"  // a gate blocked the change
 	OutcomePanicked = "panicked" // the handler panicked
 	OutcomeRefused  = "refused"  // the policy, or the handler, refused the request
-	OutcomeUnknown  = "unknown"  // the request ended, and nobody knows how
+	OutcomeUnknown  = "unknown"  // the request ended, and its result is not known
 )
 
 // The statuses of a gate's result: GateResult.CRVStatus in package aureus.
 const (
 	CRVPassed  = "passed"
 	CRVBlocked = "blocked"
-	CRVWarning = "warning" // not passed, and not blocked
+	CRVWarning = "warning" // validation failed, and the gate does not block
 )
 
 // The kinds of events of a stream: StreamEvent.Kind in package aureus.
@@ -53,8 +53,7 @@ const (
 // itself: TelemetryEvent.Source in package aureus.
 const SourceServer = "server"
 
-// The states of a request that the policy decides about: GoalGuardState in
-// package aureus.
+// The states of a request that the policy decides: GoalGuardState in package aureus.
 const (
 	StateIdle         = "idle"
 	StateEvaluating   = "evaluating"

@@ -5,13 +5,13 @@ package wire
 type ErrorBody struct {
 	Error       string `json:"error"`                // a sentence for people
 	Code        string `json:"code"`                 // one of the codes of this package or an APPROVAL_… reason code
-	Details     any    `json:"details,omitzero"`     // free-form; a list of strictjson.Problem for a body of another shape
+	Details     any    `json:"details,omitzero"`     // free-form; a list of strictjson.Problem if the body does not have the form of the type
 	Remediation string `json:"remediation,omitzero"` // what to do, for people
 	RequestID   string `json:"request_id"`           // also in the header X-Request-Id
 }
 
-// ApprovalRequest is the body of POST /policy/approval: the published members,
-// then what a decider outside the control plane adds.
+// ApprovalRequest is the body of POST /policy/approval. The members after Reason are
+// extensions, which a decider outside the control plane (guard.Local) sends.
 type ApprovalRequest[Action, Principal, HTTPCall, Digest, DecisionID any, ReasonCode ~string] struct {
 	Action    Action    `json:"action"`
 	Principal Principal `json:"principal"`
@@ -30,23 +30,23 @@ type ApprovalRequest[Action, Principal, HTTPCall, Digest, DecisionID any, Reason
 	PolicyVersion string     `json:"policy_version,omitzero"`
 }
 
-// ApprovalResponse is the body of the response to an [ApprovalRequest]. Other
-// servers send only the token; the client takes that too.
+// ApprovalResponse is the body of the response to an [ApprovalRequest]. The client
+// also accepts a response with the token alone, as other servers send it.
 type ApprovalResponse[Approval any, ReasonCode ~string] struct {
 	ApprovalToken string     `json:"approval_token"` // the id of the approval
 	Approval      *Approval  `json:"approval" aureus:"optional"`
-	Joined        bool       `json:"joined" aureus:"optional"` // the approval was there before
+	Joined        bool       `json:"joined" aureus:"optional"` // the approval existed before this request
 	Hint          ReasonCode `json:"hint,omitzero"`            // why the approval that the request named did not count
 }
 
 // ApprovalVerdict is the body of POST /policy/approvals/{id}/approve and /reject.
 type ApprovalVerdict[Digest any] struct {
-	ActionDigest Digest `json:"action_digest"` // of the approval as the person was shown it
+	ActionDigest Digest `json:"action_digest"` // the digest that was shown to the person
 	Comment      string `json:"comment,omitzero"`
 }
 
-// CheckRequest is the body of POST /policy/check: that of an evaluation without
-// the state and the audit log of the caller, and without an approval.
+// CheckRequest is the body of POST /policy/check. It has the members of an evaluation
+// except the caller's state, the caller's audit log and the approval.
 type CheckRequest[Principal, Action, HTTPCall any] struct {
 	Principal Principal `json:"principal"`
 	Action    Action    `json:"action"`
@@ -61,9 +61,9 @@ type CheckRequest[Principal, Action, HTTPCall any] struct {
 	TraceID    string    `json:"trace_id,omitzero"`
 }
 
-// CheckResponse is the body of the response to a [CheckRequest]. The client has a
-// wider type of its own: it also looks at members of other servers that contradict
-// an allow.
+// CheckResponse is the body of the response to a [CheckRequest]. The client decodes it
+// into a type with more members, because other servers send members that may
+// contradict an allow.
 type CheckResponse struct {
 	Allowed               bool   `json:"allowed"`
 	HasPermission         bool   `json:"has_permission"`
@@ -71,8 +71,8 @@ type CheckResponse struct {
 	Reason                string `json:"reason"`
 }
 
-// BatchResponse is the body of the response to every POST …/batch, and to a single
-// report of telemetry.
+// BatchResponse is the body of the response to every POST …/batch, and to a POST of
+// one span, metric or event.
 type BatchResponse[Rejection any] struct {
 	Accepted int         `json:"accepted"`
 	Rejected []Rejection `json:"rejected"` // empty, not null, if there are none

@@ -1,8 +1,8 @@
 package wire
 
-// The words in the member "code" of an error's body. The control plane answers
-// with them, beside the APPROVAL_… reason codes of package aureus; the client
-// branches on them. A new one is added to [ErrorCodes] too.
+// The values of the member "code" in an [ErrorBody]. The control plane sends them,
+// and also the APPROVAL_… reason codes of package aureus; the client acts on them.
+// Add a new one to [ErrorCodes] too.
 const (
 	CodeMalformed       = "MALFORMED_JSON"         // 400: the body is not one JSON value
 	CodeValidation      = "VALIDATION_ERROR"       // 400 for a query, 422 for a body; details list every problem
@@ -18,7 +18,7 @@ const (
 	CodeMediaType       = "UNSUPPORTED_MEDIA_TYPE" // 415
 	CodeKeyReused       = "IDEMPOTENCY_KEY_REUSED" // 422: the same Idempotency-Key with another request
 	CodePolicyViolation = "POLICY_VIOLATION"       // 422: a workflow breaks its safety policy
-	CodeExhausted       = "RESOURCE_EXHAUSTED"     // 429: over a rate or a quota; 503 for a read that took too long
+	CodeExhausted       = "RESOURCE_EXHAUSTED"     // 429: above a rate limit or a quota; 503: a read took too long
 	CodeInternal        = "INTERNAL_ERROR"         // 500
 	CodeNotServed       = "NOT_IMPLEMENTED"        // 501: only from the test server of package aureustest
 	CodeStore           = "STATE_STORE_ERROR"      // 503: the store could not be read or written

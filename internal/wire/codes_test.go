@@ -12,9 +12,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// The client refuses a decision that allows and has an error code, so a code that
-// is missing in the list would be taken for an unknown reason.
-func TestErrorCodes_ListEveryConstantOnce(t *testing.T) {
+// The client refuses an allow whose reason code is an error code. If the list did not
+// contain a code, the client would accept it as an unknown reason code.
+func TestErrorCodes_Constants_AreListedOnce(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "codes.go", nil, parser.SkipObjectResolution)
 	require.NoError(t, err)

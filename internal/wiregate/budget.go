@@ -12,10 +12,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/steps"
 )
 
-// The limits of one gate, and of the tests of one configuration. A step is about
-// half a microsecond. A schema takes about one step for each keyword and value that
-// it looks at, an expression one for each unit of its cost, and every validator one
-// for ten values of the commit.
+// The limits of one gate, and of the tests of one validator configuration. A step is
+// about half a microsecond. A schema takes about one step for each keyword and value
+// that it examines, an expression one step for each unit of its cost, and every
+// validator one step for each ten values of the commit.
 const (
 	MaxSteps = 3_000_000        // of all its validators together
 	MaxTime  = 10 * time.Second // of all its validators together
@@ -28,18 +28,19 @@ const (
 	bytesPerStep      = 256
 )
 
-var errTime = errors.New("the time of the gate is over")
+var errTime = errors.New("the time limit of the gate has passed")
 
-// Budget is what the validators of one gate may still use. They run with a context
-// that ends with the time of the gate; once a limit is reached, no more of them run.
+// Budget holds the steps and the time that the validators of one gate may still use.
+// They run with a context that ends at the gate's time limit. Once a limit is reached,
+// no further validator runs.
 type Budget struct {
-	ctx          context.Context //nolint:containedctx // of the one judgement that is running
+	ctx          context.Context //nolint:containedctx // a Budget is for one validation only
 	steps        *steps.Budget
-	perValidator int // steps that every validator costs, whatever it does
+	perValidator int // minimum number of steps that each validator uses
 }
 
-// Start begins the budget for judging commits. The returned function ends it and
-// must be called.
+// Start returns a new budget for validating the commits. The caller must call the
+// returned function, which releases the budget's context.
 func Start(ctx context.Context, commits ...aureus.Commit) (*Budget, func()) {
 	b := &Budget{steps: steps.New(MaxSteps), perValidator: stepsPerValidator}
 	for i := range commits {
@@ -53,8 +54,8 @@ func Start(ctx context.Context, commits ...aureus.Commit) (*Budget, func()) {
 	return b, cancel
 }
 
-// guardEach finds the validators with the ids, each id once and in order, and puts
-// them under the budget.
+// guardEach returns the validators with the ids, each id once and in order, limited by
+// the budget.
 func (b *Budget) guardEach(ids []string, find func(id string) crvgate.Validator[any]) []crvgate.Validator[any] {
 	seen := make(map[string]bool, len(ids))
 	validators := make([]crvgate.Validator[any], 0, len(ids))
@@ -67,7 +68,8 @@ func (b *Budget) guardEach(ids []string, find func(id string) crvgate.Validator[
 	return validators
 }
 
-// Guard puts a validator under the budget. A nil validator gives [NotFound].
+// Guard returns the validator, limited by the budget. If the validator is nil, the
+// result is [NotFound].
 func (b *Budget) Guard(id string, validator crvgate.Validator[any]) crvgate.Validator[any] {
 	return func(_ context.Context, change crvgate.Change[any]) aureus.ValidationResult {
 		if reason := b.Exceeded(); reason != "" {
@@ -79,12 +81,12 @@ func (b *Budget) Guard(id string, validator crvgate.Validator[any]) crvgate.Vali
 		if validator == nil {
 			return NotFound(id)
 		}
-		change.HasPrevious = change.HasPrevious && change.Previous != nil // null is no previous state
+		change.HasPrevious = change.HasPrevious && change.Previous != nil // null means that there is no previous state
 		return limited(validator(b.ctx, change))
 	}
 }
 
-// Exceeded says which limit is reached, and is empty while none is.
+// Exceeded returns which limit is reached, or "" if none is.
 func (b *Budget) Exceeded() string {
 	switch {
 	case errors.Is(context.Cause(b.ctx), errTime):
@@ -102,8 +104,8 @@ func notRun(id, reason string) aureus.ValidationResult {
 	return result
 }
 
-// limited cuts the texts of a result, and leaves out metadata that is too large, so
-// that a response can hold a thousand results.
+// limited cuts the texts of a result and removes metadata that is too large, so that a
+// response can hold the results of [MaxValidators] validators.
 func limited(result aureus.ValidationResult) aureus.ValidationResult {
 	result.Reason = jsonvalue.Clip(result.Reason, maxResultText)
 	result.Remediation = jsonvalue.Clip(result.Remediation, maxResultText)

@@ -1,6 +1,6 @@
-// Package wiregate is the gate that callers describe in a request: a commit, a gate
-// configuration that names validators by their ids, and bounds on what all of them
-// together may cost. The caller of the package says where a validator with an id is
-// found. Package crvgate/registry and the control plane use it, so that both give
-// the same answers.
+// Package wiregate validates a commit with a gate configuration that names validators
+// by their ids. It limits the steps and the time that all validators of the gate may
+// use together. The caller of the package supplies a function that finds a validator
+// by its id. Package crvgate/registry and the control plane use it, so that both give
+// the same results.
 package wiregate

@@ -9,17 +9,18 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// MaxValidators is how many validators one gate configuration may name.
+// MaxValidators is the maximum number of validators in one gate configuration.
 const MaxValidators = 1_000
 
 // Validate judges a commit with the validators that the configuration names, each
-// once, in the order in which they are named first. find returns the validator with
-// an id, or nil if there is none: the result for it is then a TOOL_ERROR. An empty
-// list of validators passes. Once [MaxSteps] or [MaxTime] is used up, the remaining
-// validators do not run and have results with TOOL_ERROR.
+// once, in the order of their first occurrence. find returns the validator with an id,
+// or nil if there is none; its result is then a TOOL_ERROR. An empty list of
+// validators passes. Once [MaxSteps] or [MaxTime] is reached, the remaining validators
+// do not run and have results with TOOL_ERROR.
 //
-// A required confidence that is not a number from 0 to 1 is never reached. Validate
-// returns no error: a commit that cannot be judged has a result that did not pass.
+// If the required confidence is not a number from 0 to 1, no result reaches it.
+// Validate returns no error: the result of a commit that cannot be judged has not
+// passed.
 func Validate(ctx context.Context, commit aureus.Commit, config aureus.GateConfig, find func(id string) crvgate.Validator[any]) aureus.GateResult {
 	var validators []crvgate.Validator[any]
 	switch {
@@ -42,7 +43,7 @@ func Validate(ctx context.Context, commit aureus.Commit, config aureus.GateConfi
 	return result
 }
 
-// gateOf is the gate of a configuration with the validators that it names.
+// gateOf returns the gate of a configuration with the given validators.
 func gateOf(commit aureus.Commit, config aureus.GateConfig, validators []crvgate.Validator[any]) *crvgate.Gate[any] {
 	threshold := 0.0
 	if config.RequiredConfidence != nil {
@@ -72,7 +73,7 @@ func gateOf(commit aureus.Commit, config aureus.GateConfig, validators []crvgate
 	return gate
 }
 
-// strategy is a recovery strategy that is returned as it was given.
+// strategy is a recovery strategy from a request. It is returned unchanged.
 type strategy map[string]any
 
 // Strategy returns the map itself.
@@ -86,7 +87,8 @@ func withoutConfidence(validator crvgate.Validator[any]) crvgate.Validator[any] 
 	}
 }
 
-// ChangeOf is a commit as a change. A previous state that is null is none.
+// ChangeOf returns the change that the commit describes. A null previous state means
+// that there is no previous state.
 func ChangeOf(commit aureus.Commit) crvgate.Change[any] {
 	return crvgate.Change[any]{
 		ID: commit.ID, Data: commit.Data, Previous: commit.PreviousState,
@@ -94,15 +96,15 @@ func ChangeOf(commit aureus.Commit) crvgate.Change[any] {
 	}
 }
 
-// undecided is the result for a validator that could not judge. It has no
-// confidence, because nothing was judged.
+// undecided returns the result of a validator that could not judge the commit. It has
+// no confidence, because nothing was judged.
 func undecided(reason string) aureus.ValidationResult {
 	result := crvgate.Fail(aureus.ToolError, reason)
 	result.Confidence = nil
 	return result
 }
 
-// NotFound is the result for an id under which there is no validator.
+// NotFound returns the result for an id that no validator has.
 func NotFound(id string) aureus.ValidationResult {
 	result := undecided(fmt.Sprintf("there is no validator with the id %q", id))
 	result.Remediation = "Register the validator, or name one that is registered."

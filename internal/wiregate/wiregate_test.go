@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wiregate"
 )
 
-// The rest of the gate is tested through crvgate/registry.
+// Other behaviour of the gate is tested in package crvgate/registry.
 
 func nothing(string) crvgate.Validator[any] { return nil }
 
@@ -59,7 +59,7 @@ func TestValidate_TooManyValidators_Blocks(t *testing.T) {
 	t.Parallel()
 	config := aureus.GateConfig{Validators: make([]string, wiregate.MaxValidators+1)}
 	result := wiregate.Validate(t.Context(), aureus.Commit{}, config, passing)
-	require.True(t, result.BlockedCommit, "also in a gate that does not block")
+	require.True(t, result.BlockedCommit, "a gate that does not block must block here too")
 	require.Len(t, result.ValidationResults, 1)
 	require.Contains(t, result.ValidationResults[0].Reason, "the limit is 1000")
 }

@@ -1,9 +1,9 @@
 // Command releasecheck tests whether a release of this repository could be used. It
 // publishes every module of the workspace, as it is in the working tree, to a module
 // proxy in a temporary folder. Then, in empty folders outside the workspace, it
-// installs every command and builds a program with every public package. It fails
-// for the same reasons as for a user: a replace in a go.mod, a version that does not
-// exist, a file that is not committed.
+// installs every command and builds a program with every public package. It fails if
+// the same steps would fail for a user: because of a replace in a go.mod, a version
+// that does not exist, or a file that is not committed.
 //
 // Run it from the root of the repository with make release-check.
 package main

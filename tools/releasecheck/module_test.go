@@ -14,7 +14,7 @@ func TestInstallable_InvalidGoMod_IsRefused(t *testing.T) {
 		"a replace":      {plain + "\nreplace " + modulePrefix + " => ../\n", "replace"},
 		"an exclude":     {plain + "\nexclude " + modulePrefix + " v1.2.2\n", "exclude"},
 		"another version of a module of this repository": {strings.ReplaceAll(plain, "v1.2.3", "v0.0.0"), "requires " + modulePrefix + " v0.0.0"},
-		"another version of a foreign module":            {plain + "\nrequire example.com/other v0.1.0\n", ""},
+		"another version of a module of others":          {plain + "\nrequire example.com/other v0.1.0\n", ""},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			file, err := modfile.Parse("go.mod", []byte(row.text), nil)

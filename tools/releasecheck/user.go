@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// user is a user with an empty folder and the go command: without a workspace
-// or cached modules of this repository, and with a proxy that has the published
-// ones.
+// user runs the go command as a user of a release would: in an empty folder, without a
+// workspace, without cached modules of this repository, and with a proxy that serves
+// the published modules.
 type user struct {
 	folder, proxy, version string
 	environment            []string
@@ -68,12 +68,12 @@ func (u *user) install(ctx context.Context, name string) error {
 	if path.Base(name) != "aureus" {
 		return nil
 	}
-	said, err := command(ctx, folder, nil, filepath.Join(u.folder, "bin", "aureus"), "version")
+	printed, err := command(ctx, folder, nil, filepath.Join(u.folder, "bin", "aureus"), "version")
 	if err != nil {
 		return err
 	}
-	if want := strings.TrimPrefix(u.version, "v"); !strings.Contains(said, want) {
-		return fmt.Errorf("aureus version says %q instead of %s", said, want)
+	if want := strings.TrimPrefix(u.version, "v"); !strings.Contains(printed, want) {
+		return fmt.Errorf("aureus version prints %q instead of %s", printed, want)
 	}
 	return nil
 }

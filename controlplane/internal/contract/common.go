@@ -13,11 +13,11 @@ const introduction = `The published Aureus API, as its Python client uses it, an
 - **Null is absent.** An optional field may be null, at any depth. Inside free-form values (fields without a type, and objects without declared fields) null is a value, and numbers keep all their digits.
 - **Responses are JSON** unless the path says otherwise: never empty, never a redirect, errors included. Fields may be added; ignore those that you do not know.
 - **Lists are arrays.** A list takes ` + "`limit` and `cursor`; the header `Link`" + ` has the address of the next page, relative to that of this page.
-- **Unknown parameters are refused**: a parameter of the query that the path does not know, or that stands twice, is answered with 400.
+- **Unknown parameters are refused**: a parameter of the query that the path does not know, or that occurs twice, is answered with 400.
 - **A success is durable** before it is answered.
 - **Denials and failed gates are successful responses** with status 200, not errors.
 - **Unclean paths**, with an empty or a dotted segment, are answered with 404.
-- **Bodies** have at most 4 MiB, on batch paths 64 MiB, and are nested at most 100 levels deep. They may be sent with ` + "`Content-Encoding: gzip`" + `; responses of 4 KiB and more are compressed for clients that accept it. A member that stands twice, or whose name differs from a declared one only in case, is refused.`
+- **Bodies** have at most 4 MiB, on batch paths 64 MiB, and are nested at most 100 levels deep. They may be sent with ` + "`Content-Encoding: gzip`" + `; responses of 4 KiB and more are compressed for clients that accept it. A member that occurs twice, or whose name differs from a declared one only in case, is refused.`
 
 type tag struct{ name, text string }
 

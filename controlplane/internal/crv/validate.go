@@ -117,7 +117,7 @@ func checkGateNames(text []byte) error {
 	known := []string{"name", "validators", "block_on_failure", "required_confidence", "recovery_strategy"}
 	for _, member := range members {
 		if !slices.Contains(known, member.Name) {
-			return web.InvalidBody("/gate_config/"+strictjson.Token(member.Name), "is not known here: known are "+strings.Join(known, ", "))
+			return web.InvalidBody("/gate_config/"+strictjson.Token(member.Name), "is not known here: known names are "+strings.Join(known, ", "))
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ func TestRead_InvalidItem_IsRefused(t *testing.T) {
 		"an event type in another case":           {Events, `{"type":"CUSTOM","timestamp":"t","data":{}}`, "/type: must be one of"},
 		"no data":                                 {Events, `{"type":"custom","timestamp":"t","data":null}`, "/data: is required"},
 		"data that is a list":                     {Events, `{"type":"custom","timestamp":"t","data":[]}`, "/data: must be an object"},
-		"a name that stands twice":                {Events, `{"type":"custom","timestamp":"t","data":{"a":1,"a":2}}`, "stands twice"},
+		"a name that occurs twice":                {Events, `{"type":"custom","timestamp":"t","data":{"a":1,"a":2}}`, "occurs twice"},
 		"a name in another case":                  {Events, `{"type":"custom","timestamp":"t","data":{},"Workflow_ID":"x"}`, `/Workflow_ID: is spelled in another case than "workflow_id"`},
 		"text that is not UTF-8":                  {Events, "{\"type\":\"custom\",\"timestamp\":\"t\",\"data\":{\"a\":\"\xff\"}}", "not valid JSON"},
 		"half a surrogate":                        {Events, `{"type":"custom","timestamp":"t","data":{"a":"\ud800"}}`, "not valid JSON"},

@@ -59,7 +59,7 @@ func Query(r *http.Request) (url.Values, error) {
 	}
 	for name, list := range values {
 		if len(list) > 1 {
-			return nil, BadQuery(name, "stands twice")
+			return nil, BadQuery(name, "occurs twice")
 		}
 	}
 	return values, nil

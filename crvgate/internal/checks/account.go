@@ -29,7 +29,7 @@ var SchemaCheck = onJSON(func(data, previous any) aureus.ValidationResult {
 			return crvgate.Fail(aureus.Conflict, fmt.Sprintf("the field %q is %s and was %s in the previous state", name, newKind, oldKind))
 		}
 	}
-	return withReason(crvgate.Pass(), "the data keeps the keys and types of the previous state")
+	return withReason(crvgate.Pass(), "the data has the keys and types of the previous state")
 })
 
 // BalancePositive is the built-in validator balance_positive.

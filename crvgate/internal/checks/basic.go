@@ -27,10 +27,10 @@ var NotNull = onJSON(func(data, _ any) aureus.ValidationResult {
 // Field is one field of a [Schema] and the name of its type, one of [FieldTypes].
 type Field struct{ Name, Type string }
 
-// FieldTypes are the types that a field may have.
+// FieldTypes lists the types that a field may have.
 var FieldTypes = []string{"string", "number", "boolean", "object", "array", "integer"}
 
-// Schema is the validator schema. It checks the fields in the given order. It keeps the
+// Schema returns the validator schema. It checks the fields in the given order. It keeps the
 // slice, so the caller must not modify it.
 func Schema(fields []Field) crvgate.Validator[any] {
 	return onJSON(func(data, _ any) aureus.ValidationResult {
@@ -84,7 +84,7 @@ var Monotonic = onJSON(func(data, previous any) aureus.ValidationResult {
 	return withReason(withConfidence(crvgate.Pass(), 0.9), "the version is not lower than in the previous state")
 })
 
-// isLess is a < b as JavaScript computes it for booleans, strings and numbers.
+// isLess returns a < b as JavaScript computes it for booleans, strings and numbers.
 func isLess(a, b any) bool {
 	if a, ok := a.(string); ok {
 		if b, ok := b.(string); ok {
@@ -96,8 +96,9 @@ func isLess(a, b any) bool {
 	return okX && okY && jsonvalue.DecimalOf(x).Compare(jsonvalue.DecimalOf(y)) < 0
 }
 
-// toNumber converts a value to a number as JavaScript does when it compares. ok is false
-// for a string that holds no number, which is neither less nor greater than any.
+// toNumber converts a value to a number as JavaScript does for a comparison. ok is false
+// for a string that is not a number; such a string is neither less nor greater than any
+// value.
 func toNumber(value any) (number json.Number, ok bool) {
 	switch value := value.(type) {
 	case json.Number:
@@ -133,7 +134,7 @@ func lessUTF16(a, b string) bool {
 	return a == "" && b != ""
 }
 
-// firstUnit is the first UTF-16 code unit of a character.
+// firstUnit returns the first UTF-16 code unit of a character.
 func firstUnit(r rune) rune {
 	if high, _ := utf16.EncodeRune(r); high != utf8.RuneError {
 		return high
@@ -141,7 +142,7 @@ func firstUnit(r rune) rune {
 	return r
 }
 
-// MaxSize is the validator max_size.
+// MaxSize returns the validator max_size.
 func MaxSize(limit int) crvgate.Validator[any] {
 	return onJSON(func(data, _ any) aureus.ValidationResult {
 		if size := jsonvalue.Size(data); size > limit {
@@ -184,8 +185,7 @@ func buildMaxSize(p *parameters.Object, _ func() time.Time) crvgate.Validator[an
 	return MaxSize(wholeLimit(p.Magnitude(true, "max", "max_bytes")))
 }
 
-// wholeLimit is the largest whole number that is at most the limit, and at most
-// 2^53.
+// wholeLimit returns the limit rounded down to a whole number, but at most 2^53.
 func wholeLimit(limit json.Number) int {
 	const largest = 1 << 53
 	return int(min(jsonvalue.Float(limit), largest))

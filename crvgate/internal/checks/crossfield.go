@@ -18,11 +18,11 @@ import (
 type CrossFieldRule struct {
 	Name    string
 	Fields  []string
-	Message string // the reason of a failure; empty means a text with the name
+	Message string // the reason of a failure; if it is empty, the reason names the rule
 	Holds   func(ctx context.Context, values map[string]any) (bool, error)
 }
 
-// CrossFieldConsistency is the validator cross_field_consistency. It keeps the slice, so
+// CrossFieldConsistency returns the validator cross_field_consistency. It keeps the slice, so
 // the caller must not modify it.
 func CrossFieldConsistency(rules []CrossFieldRule) crvgate.Validator[any] {
 	fields := []string{}
@@ -62,7 +62,7 @@ func CrossFieldConsistency(rules []CrossFieldRule) crvgate.Validator[any] {
 	}
 }
 
-// judge is the result of one rule.
+// judge returns the result of one rule.
 func (r *CrossFieldRule) judge(ctx context.Context, data any) aureus.ValidationResult {
 	values := make(map[string]any, len(r.Fields))
 	for _, field := range r.Fields {
@@ -72,7 +72,7 @@ func (r *CrossFieldRule) judge(ctx context.Context, data any) aureus.ValidationR
 	holds, err := r.evaluate(ctx, maps.Clone(values))
 	switch {
 	case err != nil:
-		metadata["error"] = "Error: " + strings.TrimPrefix(err.Error(), "Error: ") // the form in which the first implementation wrote it
+		metadata["error"] = "Error: " + strings.TrimPrefix(err.Error(), "Error: ") // the format of the first implementation
 		result := crvgate.Fail(aureus.ToolError, fmt.Sprintf("the rule %q could not be judged: %v", r.Name, err))
 		return withMetadata(withConfidence(result, 0.5), metadata)
 	case !holds:

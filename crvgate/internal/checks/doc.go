@@ -1,8 +1,8 @@
-// Package checks holds the ready-made validators. Each file has one family: how it
-// judges free-form JSON, and how its parameters are read from a configuration.
-// Package validators gives them to Go programs, with Go types for the parameters
-// and the documentation; package registry makes them of configurations through
-// [Types].
+// Package checks implements the ready-made validators. Each file has related
+// validators: the functions that judge free-form JSON, and the functions that read
+// their parameters from a configuration. Package validators is the public interface,
+// with documentation and Go types for the parameters. Package registry creates the
+// validators from configurations through [Types].
 //
-// A new type of validator is a file here and a line in Types.
+// To add a type of validator, add a file here and a line in Types.
 package checks

@@ -11,9 +11,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// BuildLimits makes the validator of a configuration of the type custom that names
-// no function of the host: the parameters min_x and max_x are limits of the field x.
-// functions lists the functions that the host has, for the message if there are no such
+// BuildLimits creates the validator of a configuration of the type custom that names no
+// known function: the parameters min_x and max_x are limits of the field x. functions
+// lists the names of the known functions, for the error message if there are no such
 // parameters.
 func BuildLimits(p *parameters.Object, functions string) crvgate.Validator[any] {
 	var bounds []limit

@@ -15,8 +15,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/panicsite"
 )
 
-// MemoryRetention is the validator memory_retention. maxAge is in milliseconds. An
-// empty field is timestamp, and a nil now is time.Now.
+// MemoryRetention returns the validator memory_retention. maxAge is in milliseconds. An
+// empty field means timestamp, and a nil now means time.Now.
 func MemoryRetention(maxAge json.Number, field string, now func() time.Time) crvgate.Validator[any] {
 	if field == "" {
 		field = "timestamp"
@@ -48,8 +48,8 @@ func MemoryRetention(maxAge json.Number, field string, now func() time.Time) crv
 	})
 }
 
-// MemoryCompression is the validator memory_compression. The threshold counts as
-// [jsonvalue.Size] does. An empty field is compressed.
+// MemoryCompression returns the validator memory_compression. The threshold is in the
+// units of [jsonvalue.Size]. An empty field means "compressed".
 func MemoryCompression(threshold json.Number, field string) crvgate.Validator[any] {
 	if field == "" {
 		field = "compressed"
@@ -96,7 +96,7 @@ var MemoryEncryption = onJSON(func(data, _ any) aureus.ValidationResult {
 	return withMetadata(withReason(crvgate.Pass(), "the data is encrypted or needs no encryption"), metadata)
 })
 
-// ComplianceStandards is the validator compliance_standards. It keeps the slice, so the
+// ComplianceStandards returns the validator compliance_standards. It keeps the slice, so the
 // caller must not modify it.
 func ComplianceStandards(required []string) crvgate.Validator[any] {
 	const field = "complianceStandards"
@@ -131,7 +131,7 @@ func ComplianceStandards(required []string) crvgate.Validator[any] {
 	})
 }
 
-// MemoryPolicy is the validator memory_policy. It keeps the slice, so the caller must not
+// MemoryPolicy returns the validator memory_policy. It keeps the slice, so the caller must not
 // modify it.
 func MemoryPolicy(rules []crvgate.Validator[any]) crvgate.Validator[any] {
 	return func(ctx context.Context, change crvgate.Change[any]) aureus.ValidationResult {
@@ -168,8 +168,8 @@ func MemoryPolicy(rules []crvgate.Validator[any]) crvgate.Validator[any] {
 }
 
 // judgeEach returns the results of validators for one change, in their order. A
-// validator that panics, and a nil one, has a result of its own. After the context
-// has ended, no more of them run, and the last result says so.
+// validator that panics and a nil validator have the result TOOL_ERROR. After the
+// context has ended, no further validator runs, and the last result says so.
 func judgeEach(ctx context.Context, validators []crvgate.Validator[any], change crvgate.Change[any]) []aureus.ValidationResult {
 	results := make([]aureus.ValidationResult, 0, len(validators))
 	for _, validator := range validators {
@@ -193,7 +193,8 @@ func judgeOne(ctx context.Context, validator crvgate.Validator[any], change crvg
 	return validator(ctx, change)
 }
 
-// confidenceOf is the confidence of a result. known is false if it has none from 0 to 1.
+// confidenceOf returns the confidence of a result. known is false if the result has no
+// confidence from 0 to 1.
 func confidenceOf(result *aureus.ValidationResult) (confidence float64, known bool) {
 	if result.Confidence == nil {
 		return 0, false
@@ -217,8 +218,8 @@ func buildStandards(p *parameters.Object, _ func() time.Time) crvgate.Validator[
 	return ComplianceStandards(p.Texts(true, "required", "required_standards"))
 }
 
-// buildMemoryPolicy combines the memory rules whose parameters are there.
-// Compression is checked only if both its flag and its threshold are.
+// buildMemoryPolicy combines the memory rules whose parameters are present. Compression
+// is checked only if both its flag and its threshold are present.
 func buildMemoryPolicy(p *parameters.Object, now func() time.Time) crvgate.Validator[any] {
 	var rules []crvgate.Validator[any]
 	timestampField := p.Text(false, "timestamp_field")

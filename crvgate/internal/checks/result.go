@@ -8,7 +8,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// The functions below return a copy of a result with one more part.
+// The functions below return a copy of a result with one field changed.
 
 func withReason(result aureus.ValidationResult, reason string) aureus.ValidationResult {
 	result.Reason = reason
@@ -20,7 +20,7 @@ func withConfidence(result aureus.ValidationResult, confidence float64) aureus.V
 	return result
 }
 
-// withMetadata sets metadata, which must be free-form JSON, so that a caller in Go sees
+// withMetadata sets the metadata. It must be free-form JSON, so that a caller in Go gets
 // the same values as a caller of the API.
 func withMetadata(result aureus.ValidationResult, metadata map[string]any) aureus.ValidationResult {
 	result.Metadata = metadata
@@ -33,12 +33,12 @@ func withRemediation(result aureus.ValidationResult, remediation string) aureus.
 	return result
 }
 
-// notAnObject is the result for data that is neither an object nor an array.
+// notAnObject returns the result for data that is neither an object nor an array.
 func notAnObject(data any) aureus.ValidationResult {
 	return crvgate.Fail(aureus.Conflict, "the data must be an object, not "+jsonvalue.Kind(data))
 }
 
-// missing is the result for data without a required field.
+// missing returns the result for data without a required field.
 func missing(field string) aureus.ValidationResult {
 	return crvgate.Fail(aureus.MissingData, fmt.Sprintf("the field %q is missing", field))
 }
@@ -50,8 +50,8 @@ func putNumber(metadata map[string]any, name string, f float64) {
 	}
 }
 
-// toolError is the result of a validator that could not judge. It has no confidence,
-// because nothing was judged.
+// toolError returns the result of a validator that could not judge the change. It has no
+// confidence, because nothing was judged.
 func toolError(reason string) aureus.ValidationResult {
 	result := crvgate.Fail(aureus.ToolError, reason)
 	result.Confidence = nil

@@ -13,10 +13,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// StatisticalBounds is the validator statistical_bounds. given has the limits under
-// their names in a configuration: min, max, mean, stddev, and tolerance in standard
-// deviations around the mean. A limit that is absent does not apply; tolerance is 3 if it
-// is absent.
+// StatisticalBounds returns the validator statistical_bounds. The keys of given are the
+// names of the limits in a configuration: min, max, mean, stddev, and tolerance in
+// standard deviations around the mean. A limit that is absent does not apply; tolerance
+// is 3 if it is absent.
 func StatisticalBounds(field string, given map[string]json.Number) crvgate.Validator[any] {
 	stated := map[string]any{}
 	for name, bound := range given {
@@ -70,7 +70,7 @@ func StatisticalBounds(field string, given map[string]json.Number) crvgate.Valid
 	})
 }
 
-// AnomalyDetection is the validator anomaly_detection. The threshold is a finite
+// AnomalyDetection returns the validator anomaly_detection. The threshold is a finite
 // number of 0 or more, in standard deviations.
 func AnomalyDetection(field string, history []float64, threshold float64) crvgate.Validator[any] {
 	mean, stddev := meanAndDeviation(history)
@@ -181,13 +181,13 @@ func checkBoundsApply(p *parameters.Object, given map[string]json.Number) {
 	_, tolerance := given["tolerance"]
 	switch {
 	case mean && !stddev:
-		p.Problemf("mean", "bounds nothing without stddev")
+		p.Problemf("mean", "has no effect without stddev")
 	case stddev && !mean:
-		p.Problemf("stddev", "bounds nothing without mean")
+		p.Problemf("stddev", "has no effect without mean")
 	case tolerance && !mean:
-		p.Problemf("tolerance", "bounds nothing without mean and stddev")
+		p.Problemf("tolerance", "has no effect without mean and stddev")
 	case len(given) == 0:
-		p.Problems = append(p.Problems, parameters.Problem{Pointer: p.Pointer, Message: "bounds nothing: give min, max, or mean and stddev"})
+		p.Problems = append(p.Problems, parameters.Problem{Pointer: p.Pointer, Message: "sets no bounds: give min, max, or mean and stddev"})
 	}
 }
 

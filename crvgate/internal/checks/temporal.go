@@ -12,14 +12,14 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// Temporal is the validator temporal_monotonic.
+// Temporal holds the parameters of the validator temporal_monotonic.
 type Temporal struct {
 	TimestampField, VersionField string      // not empty
 	AllowEqual                   bool        // whether an equal version or timestamp passes
-	MaxDrift                     json.Number // milliseconds; empty is no limit
+	MaxDrift                     json.Number // milliseconds; empty means no limit
 }
 
-// UsualTemporal is the validator with the parameters that it has by default.
+// UsualTemporal has the default parameters.
 var UsualTemporal = Temporal{TimestampField: "timestamp", VersionField: "version"}
 
 // Validator returns the validator.

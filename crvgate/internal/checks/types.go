@@ -7,13 +7,13 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/internal/parameters"
 )
 
-// Build makes a validator of the parameters of a configuration. Problems are noted
-// in the object; if there are any, the validator is not used. now is the clock of
-// the validators that need the time.
+// Build creates a validator from the parameters of a configuration. It adds problems to
+// the object; if there are any, the validator is not used. now returns the time, for
+// the validators that need it.
 type Build func(p *parameters.Object, now func() time.Time) crvgate.Validator[any]
 
-// Types are the types of configurations that need neither a rule language nor a
-// function of the host.
+// Types holds the types of configurations that need neither a rule language nor a
+// function in Go.
 var Types = map[string]Build{
 	"not_null":             withoutParameters(NotNull),
 	"monotonic":            withoutParameters(Monotonic),
@@ -33,8 +33,8 @@ func withoutParameters(validator crvgate.Validator[any]) Build {
 	return func(*parameters.Object, func() time.Time) crvgate.Validator[any] { return validator }
 }
 
-// BuiltIn is the validator that every registry has under that id, or nil: one for
-// each type that works without parameters, and the two that check accounts.
+// BuiltIn returns the validator that every registry has with that id, or nil. There is
+// one for each type that works without parameters, and two that check accounts.
 func BuiltIn(id string) crvgate.Validator[any] {
 	switch id {
 	case "not_null":

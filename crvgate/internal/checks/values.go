@@ -13,9 +13,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// onJSON makes a validator of a function that judges free-form JSON. previous is
-// nil if the change has no previous state. A change that has no JSON form is a
-// CONFLICT.
+// onJSON returns a validator that calls a function with the change as free-form JSON.
+// previous is nil if the change has no previous state. For a change that has no JSON
+// form, the result is a CONFLICT.
 func onJSON(judge func(data, previous any) aureus.ValidationResult) crvgate.Validator[any] {
 	return func(_ context.Context, change crvgate.Change[any]) aureus.ValidationResult {
 		data, err := jsonvalue.FreeForm(change.Data)
@@ -32,13 +32,13 @@ func onJSON(judge func(data, previous any) aureus.ValidationResult) crvgate.Vali
 	}
 }
 
-// maxShownLevels is how deep a value in a result's metadata may be nested. The
-// metadata itself stands some levels deep in the answer, and a reader accepts only
-// so many.
+// maxShownLevels is the maximum number of levels of a value in a result's metadata. The
+// metadata itself is some levels deep in the response, and clients accept at most
+// strictjson.MaxDepth levels.
 const maxShownLevels = 32
 
-// shown is a value as a result shows it: a placeholder stands for one that is
-// nested too deeply.
+// shown returns a value for the metadata of a result: the value itself, or a placeholder
+// if it is nested too deeply.
 func shown(value any) any {
 	if jsonvalue.DeeperThan(value, maxShownLevels) {
 		return fmt.Sprintf("(%s, nested more than %d levels deep)", jsonvalue.Kind(value), maxShownLevels)
@@ -46,8 +46,8 @@ func shown(value any) any {
 	return value
 }
 
-// isObject reports whether the value is an object or an array. Validators take
-// both as objects, as JavaScript does; null is not one.
+// isObject reports whether the value is an object or an array. For validators both are
+// objects, as in JavaScript, and null is not an object.
 func isObject(value any) bool {
 	switch value.(type) {
 	case map[string]any, []any:
@@ -74,8 +74,8 @@ func lookup(value any, name string) (field any, found bool) {
 	return field, found
 }
 
-// truthy reports whether JavaScript takes the value for true: everything but null,
-// false, 0 and the empty string.
+// truthy reports whether the value is true in a JavaScript condition: every value
+// except null, false, 0 and the empty string.
 func truthy(value any) bool {
 	switch value := value.(type) {
 	case nil:
@@ -91,7 +91,7 @@ func truthy(value any) bool {
 	}
 }
 
-// negatives are the strings, in lower case, that mean no.
+// negatives lists the strings, in lower case, that mean no.
 var negatives = []string{"", "false", "no", "none", "null", "off", "0"}
 
 // isYes reports whether a field means yes: it is truthy, and neither one of the

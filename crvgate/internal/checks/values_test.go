@@ -37,7 +37,7 @@ func TestInstantOf_DateText_IsMilliseconds(t *testing.T) {
 	require.Equal(t, "1704067200000.5", string(got))
 }
 
-func TestLessUTF16_SurrogatePair_SortsBelowUFFEE(t *testing.T) {
+func TestLessUTF16_SurrogatePair_IsLessThanUFFEE(t *testing.T) {
 	t.Parallel()
 	require.True(t, lessUTF16("10", "9"))
 	require.False(t, lessUTF16("9", "10"))
@@ -62,5 +62,5 @@ func TestLookup_Array_HasIndexesAndLength(t *testing.T) {
 		require.False(t, found, name)
 	}
 	_, found := lookup(map[string]any{}, "toString")
-	require.False(t, found, "inherited names are none")
+	require.False(t, found, "an inherited name is not a field")
 }

@@ -1,6 +1,5 @@
-// Package parameters reads the JSON objects of a validator's configuration and
-// collects everything that is wrong with them, so that a caller sees all problems
-// at once.
+// Package parameters reads the JSON objects in a validator's configuration and collects
+// all problems in them, so that a caller sees them at once.
 package parameters
 
 import (
@@ -15,21 +14,20 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Problem is one thing that is wrong with a configuration. Its fields are those of
-// the public type in package registry, which documents them.
+// Problem is one problem of a configuration. Its fields are those of the public type in
+// package registry, which documents them.
 type Problem struct {
 	Pointer      string
 	Line, Column int
 	Message      string
 }
 
-// Object is one object of a configuration. Its methods look members up by name and
-// note what is wrong with them; Problems are all that was found so far. A member
-// that is null counts as absent. Names are accepted in snake_case and in camelCase,
-// and problems show the name as it was written. An Object is not safe for
-// concurrent use.
+// Object is one object of a configuration. Its methods look up members by name and add
+// what is wrong with them to Problems. A member that is null counts as absent. Names are
+// accepted in snake_case and in camelCase, and a problem shows the name as the
+// configuration has it. An Object is not safe for concurrent use.
 type Object struct {
-	Pointer  string // where the object stands in the configuration
+	Pointer  string // JSON pointer of the object in the configuration
 	Members  []Member
 	Problems []Problem
 
@@ -38,16 +36,16 @@ type Object struct {
 
 // Member is one member of an object.
 type Member struct {
-	Name    string // in snake_case, unless the object was read verbatim
-	Written string // as it stands in the text
+	Name    string // in snake_case, unless Read was called with verbatim
+	Written string // the name as the text has it
 	Text    []byte // the JSON text of the value
 	Value   any    // free-form
 
 	used bool
 }
 
-// Read reads the object that stands at a pointer of the configuration. An empty
-// text is an empty object. verbatim leaves names as they are written.
+// Read reads the text of the object at a pointer of the configuration. An empty text is
+// an empty object. If verbatim is true, names are not converted to snake_case.
 func Read(pointer string, text []byte, verbatim bool) *Object {
 	o := &Object{Pointer: pointer}
 	if len(text) == 0 {
@@ -91,12 +89,12 @@ func snakeCase(name string) string {
 	return b.String()
 }
 
-// Problemf notes a problem of the member with that written name.
+// Problemf adds a problem with the member that has that name in the text.
 func (o *Object) Problemf(written, format string, args ...any) {
 	o.Problems = append(o.Problems, Problem{Pointer: PointerTo(o.Pointer, written), Message: fmt.Sprintf(format, args...)})
 }
 
-// Find is the member with that name, or nil.
+// Find returns the member with that name, or nil.
 func (o *Object) Find(name string) *Member {
 	i := slices.IndexFunc(o.Members, func(m Member) bool { return m.Name == name })
 	if i < 0 {
@@ -105,8 +103,8 @@ func (o *Object) Find(name string) *Member {
 	return &o.Members[i]
 }
 
-// Take finds a member by any of its names and marks it as used. A problem names
-// the first of the names when the member is required and absent.
+// Take finds a member by any of its names and marks it as used. If the member is
+// required and absent, the problem has the first of the names.
 func (o *Object) Take(required bool, names ...string) *Member {
 	var taken *Member
 	if !slices.Contains(o.known, names[0]) {
@@ -132,7 +130,7 @@ func (o *Object) Take(required bool, names ...string) *Member {
 	return taken
 }
 
-// TakeAll marks every member as used and returns them by their written names.
+// TakeAll marks every member as used and returns their values, by the names in the text.
 func (o *Object) TakeAll() map[string]any {
 	values := map[string]any{}
 	for i := range o.Members {
@@ -142,16 +140,16 @@ func (o *Object) TakeAll() map[string]any {
 	return values
 }
 
-// Describe sets what the message about unknown members says is known, for an
-// object whose names are not looked up one by one.
+// Describe sets the text about known names in the message for unknown members. It is
+// for an object whose names are not looked up one by one.
 func (o *Object) Describe(known string) { o.known = []string{known} }
 
-// WrongKind notes that a member is not of the JSON kind that is wanted.
+// WrongKind adds the problem that a member does not have the expected JSON kind.
 func (o *Object) WrongKind(m *Member, want string) {
 	o.Problemf(m.Written, "must be %s, not %s", want, jsonvalue.Kind(m.Value))
 }
 
-// Text is a member that is a string and not empty. It returns "" for an absent one.
+// Text returns a member that must be a non-empty string, or "" if it is absent.
 func (o *Object) Text(required bool, names ...string) string {
 	member := o.Take(required, names...)
 	if member == nil {
@@ -167,7 +165,7 @@ func (o *Object) Text(required bool, names ...string) string {
 	return text
 }
 
-// Flag is a member that is a boolean. It returns false for an absent one.
+// Flag returns a member that must be a boolean, or false if it is absent.
 func (o *Object) Flag(names ...string) bool {
 	member := o.Take(false, names...)
 	if member == nil {
@@ -180,8 +178,8 @@ func (o *Object) Flag(names ...string) bool {
 	return flag
 }
 
-// Number is a member that is a number within the range of doubles. It returns ""
-// for an absent one.
+// Number returns a member that must be a number within the range of doubles, or "" if it
+// is absent.
 func (o *Object) Number(required bool, names ...string) json.Number {
 	member := o.Take(required, names...)
 	if member == nil {
@@ -198,7 +196,7 @@ func (o *Object) Number(required bool, names ...string) json.Number {
 	return number
 }
 
-// Magnitude is a [Object.Number] that is 0 or more.
+// Magnitude is like [Object.Number] for a number that must be 0 or more.
 func (o *Object) Magnitude(required bool, names ...string) json.Number {
 	number := o.Number(required, names...)
 	if number != "" && jsonvalue.DecimalOf(number).Sign() < 0 {
@@ -207,8 +205,8 @@ func (o *Object) Magnitude(required bool, names ...string) json.Number {
 	return number
 }
 
-// list calls accept for each item of a member that is an array. accept returns
-// what the item must be if it is not that.
+// list calls accept for each item of a member that must be an array. accept returns ""
+// if it accepts the item, and otherwise what the item must be.
 func (o *Object) list(required bool, names []string, accept func(item any) (want string)) {
 	member := o.Take(required, names...)
 	if member == nil {
@@ -229,7 +227,7 @@ func (o *Object) list(required bool, names []string, accept func(item any) (want
 	}
 }
 
-// Numbers is a member that is an array of numbers within the range of doubles.
+// Numbers returns a member that must be an array of numbers within the range of doubles.
 func (o *Object) Numbers(required bool, names ...string) (numbers []float64) {
 	o.list(required, names, func(item any) string {
 		number, ok := item.(json.Number)
@@ -242,7 +240,7 @@ func (o *Object) Numbers(required bool, names ...string) (numbers []float64) {
 	return numbers
 }
 
-// Texts is a member that is an array of strings.
+// Texts returns a member that must be an array of strings.
 func (o *Object) Texts(required bool, names ...string) (texts []string) {
 	o.list(required, names, func(item any) string {
 		text, ok := item.(string)
@@ -255,11 +253,11 @@ func (o *Object) Texts(required bool, names ...string) (texts []string) {
 	return texts
 }
 
-// Finish notes every member that was not looked up as unknown.
+// Finish adds a problem for every member that was not looked up.
 func (o *Object) Finish() {
 	known := "there are no parameters"
 	if len(o.known) > 0 {
-		known = "known are " + strings.Join(o.known, ", ")
+		known = "known names are " + strings.Join(o.known, ", ")
 	}
 	for _, member := range o.Members {
 		if !member.used {
@@ -268,8 +266,8 @@ func (o *Object) Finish() {
 	}
 }
 
-// SnakeCase is the JSON text of the object with its names in snake_case, members
-// in the order in which they were written.
+// SnakeCase returns the JSON text of the object with its names in snake_case. The
+// members keep their order.
 func (o *Object) SnakeCase() []byte {
 	text := []byte{'{'}
 	for i, member := range o.Members {
@@ -282,8 +280,8 @@ func (o *Object) SnakeCase() []byte {
 	return append(text, '}')
 }
 
-// ProblemsOf turns an error of package strictjson, or any other one, into problems
-// at or below a pointer.
+// ProblemsOf returns an error of package strictjson, or another error, as problems at or
+// below a pointer.
 func ProblemsOf(pointer string, err error) []Problem {
 	if shape, ok := errors.AsType[*strictjson.ShapeError](err); ok {
 		problems := make([]Problem, len(shape.Problems))
@@ -301,5 +299,5 @@ func ProblemsOf(pointer string, err error) []Problem {
 	return []Problem{{Pointer: pointer, Message: err.Error()}}
 }
 
-// PointerTo is the JSON pointer of a member of the object at the parent pointer.
+// PointerTo returns the JSON pointer of a member of the object at the parent pointer.
 func PointerTo(parent, name string) string { return parent + "/" + strictjson.Token(name) }

@@ -1,6 +1,6 @@
-// Package format checks strings against the formats of JSON Schema 2020-12, each by the
-// grammar of the document that defines it. Errors say what is wrong and never contain the
-// string. Every check takes time in proportion to the length of the string.
+// Package format checks strings against the formats of JSON Schema 2020-12, each with the
+// grammar in the document that defines the format. Errors say what is wrong and never
+// contain the string. The time of a check is proportional to the length of the string.
 package format
 
 import (
@@ -34,10 +34,10 @@ var checks = map[string]Check{
 	"relative-json-pointer": relativeJSONPointer,
 }
 
-// Named is the check of a format, or nil if there is no format with that name.
+// Named returns the check of a format, or nil if there is no format with that name.
 func Named(name string) Check { return checks[name] }
 
-// Names are the names of all formats, sorted.
+// Names returns the names of all formats, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(checks)) }
 
 var (
@@ -51,7 +51,7 @@ func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 
 func isHex(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
 
-// leadingDigits is how many digits a string begins with.
+// leadingDigits returns the number of digits at the beginning of a string.
 func leadingDigits(text string) int {
 	n := 0
 	for n < len(text) && isDigit(text[n]) {

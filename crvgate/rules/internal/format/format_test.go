@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-func TestCheck_Cases(t *testing.T) {
+func TestCheck_TestdataCases_AreJudgedAsListed(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/cases.json")
 	require.NoError(t, err)
@@ -37,17 +37,17 @@ func TestCheck_Cases(t *testing.T) {
 	}
 }
 
-// The limits that the standards set.
-func TestCheck_Lengths(t *testing.T) {
+// The standards limit the lengths.
+func TestCheck_StringBeyondLengthLimit_IsInvalid(t *testing.T) {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	labels := x(63) + "." + x(63) + "." + x(63) + "."
 	for reason, row := range map[string]struct{ name, valid, invalid string }{
-		"a label":            {"hostname", x(63), x(64)},
-		"a name":             {"hostname", labels + x(61), labels + x(62)},
-		"an international":   {"idn-hostname", "ö" + x(50), "ö" + x(63)},
-		"its name":           {"idn-hostname", labels + x(61), labels + x(62)},
-		"before the at sign": {"email", x(64) + "@a", x(65) + "@a"},
-		"an address":         {"email", x(64) + "@" + x(63) + "." + x(63) + "." + x(61), x(64) + "@" + x(63) + "." + x(63) + "." + x(62)},
+		"a label":                {"hostname", x(63), x(64)},
+		"a name":                 {"hostname", labels + x(61), labels + x(62)},
+		"an international label": {"idn-hostname", "ö" + x(50), "ö" + x(63)},
+		"an international name":  {"idn-hostname", labels + x(61), labels + x(62)},
+		"before the at sign":     {"email", x(64) + "@a", x(65) + "@a"},
+		"an address":             {"email", x(64) + "@" + x(63) + "." + x(63) + "." + x(61), x(64) + "@" + x(63) + "." + x(63) + "." + x(62)},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			require.NoError(t, format.Named(row.name)(row.valid))
@@ -72,7 +72,7 @@ func FuzzCheck(f *testing.F) {
 		}
 		for narrow, wide := range map[string]string{"uri": "iri", "uri-reference": "iri-reference", "iri": "iri-reference"} {
 			if results[narrow] == nil && results[wide] != nil {
-				t.Errorf("%q is a %s and no %s", text, narrow, wide)
+				t.Errorf("%q is a valid %s but not a valid %s", text, narrow, wide)
 			}
 		}
 	})

@@ -59,8 +59,8 @@ var dots = strings.NewReplacer("\u3002", ".", "\uFF0E", ".", "\uFF61", ".")
 
 // internationalHostname checks a name of RFC 5890.
 func internationalHostname(text string) error {
-	const most = 4 * maxName // bytes of so many characters
-	if len(text) > most {
+	const maxBytes = 4 * maxName // a character has at most four bytes
+	if len(text) > maxBytes {
 		return errLength
 	}
 	return checkLabels(strings.Split(dots.Replace(text), "."))
@@ -99,7 +99,7 @@ func checkLabels(labels []string) error {
 		decoded[i] = unicode
 	}
 	name := strings.Join(decoded, ".")
-	ascii, err := profile.ToASCII(strings.ToLower(name)) // the rule for both directions is about all labels
+	ascii, err := profile.ToASCII(strings.ToLower(name)) // the rule for text direction applies to all labels together
 	if err != nil || len(ascii) > maxName || strings.HasSuffix(name, ".") {
 		return errName
 	}

@@ -19,7 +19,7 @@ func isAllowed(label string) bool {
 	return true
 }
 
-// exceptions are the characters that RFC 5892 lists one by one (section 2.6).
+// exceptions has the characters that RFC 5892 lists individually (section 2.6).
 var exceptions = map[rune]bool{
 	0x00DF: true, 0x03C2: true, 0x06FD: true, 0x06FE: true, 0x0F0B: true, 0x3007: true,
 	0x0640: false, 0x07FA: false, 0x302E: false, 0x302F: false, 0x3031: false, 0x3032: false, 0x3033: false, 0x3034: false, 0x3035: false, 0x303B: false,

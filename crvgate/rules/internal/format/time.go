@@ -20,7 +20,8 @@ func number(text string, digits int) (n int, rest string, ok bool) {
 	return n, text[digits:], true
 }
 
-// after is the rest of a string after a separator.
+// after returns the string without its first character, which must be one of the
+// separators.
 func after(text, separators string) (string, bool) {
 	if text == "" || !strings.Contains(separators, text[:1]) {
 		return text, false
@@ -119,7 +120,7 @@ func dateTime(text string) error {
 	return clock(text[dateLength+1:])
 }
 
-// If a duration has two units, it has the units between them too (RFC 3339,
+// A duration must not omit a unit between its largest and its smallest unit (RFC 3339,
 // appendix A).
 var durations = regexp.MustCompile(`^P(\d+W|(\d+Y(\d+M(\d+D)?)?|\d+M(\d+D)?|\d+D)(T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))?|T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))$`)
 

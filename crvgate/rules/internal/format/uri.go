@@ -26,7 +26,7 @@ func uri(text string, absolute, international bool) error {
 	rest, query, _ := strings.Cut(rest, "?")
 	scheme, path, hasScheme := strings.Cut(rest, ":")
 	if hasScheme && strings.Contains(scheme, "/") {
-		scheme, path, hasScheme = "", rest, false // the colon is further on in the path
+		scheme, path, hasScheme = "", rest, false // the colon is in a later part of the path
 	}
 	switch {
 	case hasScheme && !isScheme(scheme):
@@ -142,7 +142,7 @@ func isUCS(r rune) bool {
 	case r >= 0xE_0000 && r < 0xE_1000, r > lastPlane:
 		return false
 	default:
-		return r%planes <= 0xFFFD // the last two of a plane are no characters
+		return r%planes <= 0xFFFD // the last two code points of a plane are not characters
 	}
 }
 
