@@ -137,7 +137,7 @@ func TestMiddleware_NothingDone_ApprovalIsGivenBackOnce(t *testing.T) {
 					if recorded {
 						require.NoError(t, g.recorder.Close(t.Context()))
 					}
-					require.NotContains(t, g.log.String(), "could not be given back")
+					require.NotContains(t, g.log.String(), "could not be released")
 					after, err := g.srv.Operator("olga").Approval(t.Context(), approved.ID)
 					require.NoError(t, err)
 					require.Equal(t, aureus.ApprovalConsumed, after.Status)
@@ -245,7 +245,7 @@ func TestMiddleware_ReleaseFails_StaysSpentAndIsLogged(t *testing.T) {
 			}
 			g.approved()
 			require.Equal(t, http.StatusUnprocessableEntity, g.send())
-			require.Contains(t, g.log.String(), "could not be given back")
+			require.Contains(t, g.log.String(), "could not be released")
 		})
 	}
 }

@@ -17,7 +17,7 @@ type Decider interface {
 	Decide(ctx context.Context, request aureus.Request) (aureus.Decision, error)
 }
 
-// DeciderFunc makes a function a [Decider]. Decide of a nil function returns an
+// DeciderFunc is a function that is a [Decider]. Decide of a nil function returns an
 // error.
 type DeciderFunc func(ctx context.Context, request aureus.Request) (aureus.Decision, error)
 

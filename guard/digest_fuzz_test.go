@@ -14,8 +14,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// same is the test oracle: it reports whether two JSON values are equal, by other
-// means than the digest.
+// same is the test oracle: it reports whether two JSON values are equal, without using
+// the digest.
 func same(a, b any) bool {
 	switch a := a.(type) {
 	case json.Number:

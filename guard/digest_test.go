@@ -55,41 +55,41 @@ func fullRequest() aureus.Request {
 
 // boundChanges has one change for each part that the digest binds.
 var boundChanges = map[string]func(r *aureus.Request){
-	"principal":                    func(r *aureus.Request) { r.Principal.ID = "agent-8" },
-	"on behalf of":                 func(r *aureus.Request) { r.OnBehalfOf = "bob" },
-	"on behalf of nobody":          func(r *aureus.Request) { r.OnBehalfOf = "" },
-	"a text moved to the next one": func(r *aureus.Request) { r.Principal.ID, r.OnBehalfOf = "agent-7a", "lice" },
-	"action id":                    func(r *aureus.Request) { r.Action.ID = "transfer2" },
-	"action name":                  func(r *aureus.Request) { r.Action.Name = "Transfer" },
-	"tier":                         func(r *aureus.Request) { r.Action.RiskTier = aureus.TierCritical },
-	"permission action":            func(r *aureus.Request) { r.Action.RequiredPermissions[0].Action = "read" },
-	"permission resource":          func(r *aureus.Request) { r.Action.RequiredPermissions[0].Resource = "books" },
-	"permission intent":            func(r *aureus.Request) { r.Action.RequiredPermissions[0].Intent = "" },
-	"permission zone":              func(r *aureus.Request) { r.Action.RequiredPermissions[0].DataZone = "" },
-	"permission condition value":   func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions["max"] = json.Number("101") },
+	"principal":                         func(r *aureus.Request) { r.Principal.ID = "agent-8" },
+	"on behalf of":                      func(r *aureus.Request) { r.OnBehalfOf = "bob" },
+	"no on behalf of":                   func(r *aureus.Request) { r.OnBehalfOf = "" },
+	"characters moved to the next text": func(r *aureus.Request) { r.Principal.ID, r.OnBehalfOf = "agent-7a", "lice" },
+	"action id":                         func(r *aureus.Request) { r.Action.ID = "transfer2" },
+	"action name":                       func(r *aureus.Request) { r.Action.Name = "Transfer" },
+	"tier":                              func(r *aureus.Request) { r.Action.RiskTier = aureus.TierCritical },
+	"permission action":                 func(r *aureus.Request) { r.Action.RequiredPermissions[0].Action = "read" },
+	"permission resource":               func(r *aureus.Request) { r.Action.RequiredPermissions[0].Resource = "books" },
+	"permission intent":                 func(r *aureus.Request) { r.Action.RequiredPermissions[0].Intent = "" },
+	"permission zone":                   func(r *aureus.Request) { r.Action.RequiredPermissions[0].DataZone = "" },
+	"permission condition value":        func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions["max"] = json.Number("101") },
 	"permission condition name": func(r *aureus.Request) {
 		r.Action.RequiredPermissions[0].Conditions = map[string]any{"currency": "EUR", "min": json.Number("100")}
 	},
-	"permission conditions gone": func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions = nil },
-	"one permission more": func(r *aureus.Request) {
+	"no permission conditions": func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions = nil },
+	"one more permission": func(r *aureus.Request) {
 		r.Action.RequiredPermissions = append(r.Action.RequiredPermissions, aureus.Permission{})
 	},
-	"one permission less": func(r *aureus.Request) { r.Action.RequiredPermissions = r.Action.RequiredPermissions[:1] },
-	"no permission":       func(r *aureus.Request) { r.Action.RequiredPermissions = nil },
+	"one permission fewer": func(r *aureus.Request) { r.Action.RequiredPermissions = r.Action.RequiredPermissions[:1] },
+	"no permission":        func(r *aureus.Request) { r.Action.RequiredPermissions = nil },
 	"permissions in another order": func(r *aureus.Request) {
 		p := r.Action.RequiredPermissions
 		p[0], p[1] = p[1], p[0]
 	},
 	"intent":                     func(r *aureus.Request) { r.Action.Intent = aureus.IntentAdmin },
 	"zone":                       func(r *aureus.Request) { r.Action.DataZone = aureus.ZoneRestricted },
-	"a tool more":                func(r *aureus.Request) { r.Action.AllowedTools = []string{"psql", "curl", ""} },
+	"one more tool":              func(r *aureus.Request) { r.Action.AllowedTools = []string{"psql", "curl", ""} },
 	"the tools joined":           func(r *aureus.Request) { r.Action.AllowedTools = []string{"psqlcurl"} },
 	"the tools in another order": func(r *aureus.Request) { r.Action.AllowedTools = []string{"curl", "psql"} },
 	"no tools":                   func(r *aureus.Request) { r.Action.AllowedTools = nil },
 	"metadata value":             func(r *aureus.Request) { r.Action.Metadata["mcpServerName"] = "shop" },
 	"metadata null":              func(r *aureus.Request) { r.Action.Metadata["mcpServerName"] = nil },
-	"metadata name more":         func(r *aureus.Request) { r.Action.Metadata["x"] = nil },
-	"metadata name less":         func(r *aureus.Request) { delete(r.Action.Metadata, "mcpServerName") },
+	"one more metadata name":     func(r *aureus.Request) { r.Action.Metadata["x"] = nil },
+	"one metadata name fewer":    func(r *aureus.Request) { delete(r.Action.Metadata, "mcpServerName") },
 	"tool":                       func(r *aureus.Request) { r.Tool = "curl" },
 	"no tool":                    func(r *aureus.Request) { r.Tool = "" },
 	"argument":                   func(r *aureus.Request) { r.Arguments.(map[string]any)["to"] = "acme2" },
@@ -105,8 +105,8 @@ var boundChanges = map[string]func(r *aureus.Request){
 	"argument empty object":      func(r *aureus.Request) { r.Arguments.(map[string]any)["to"] = map[string]any{} },
 	"argument empty text":        func(r *aureus.Request) { r.Arguments.(map[string]any)["to"] = "" },
 	"argument zero":              func(r *aureus.Request) { r.Arguments.(map[string]any)["to"] = 0 },
-	"argument more":              func(r *aureus.Request) { r.Arguments.(map[string]any)["x"] = nil },
-	"argument less":              func(r *aureus.Request) { delete(r.Arguments.(map[string]any), "to") },
+	"one more argument":          func(r *aureus.Request) { r.Arguments.(map[string]any)["x"] = nil },
+	"one argument fewer":         func(r *aureus.Request) { delete(r.Arguments.(map[string]any), "to") },
 	"list in another order": func(r *aureus.Request) {
 		r.Arguments.(map[string]any)["tags"] = []any{nil, "a", true, map[string]any{}}
 	},
@@ -122,7 +122,7 @@ var boundChanges = map[string]func(r *aureus.Request){
 	"method":                    func(r *aureus.Request) { r.HTTP.Method = "PUT" },
 	"host":                      func(r *aureus.Request) { r.HTTP.Host = "bank.example" },
 	"path unescaped":            func(r *aureus.Request) { r.HTTP.Path = "/v1/a/b" },
-	"path escaped otherwise":    func(r *aureus.Request) { r.HTTP.Path = "/v1/a%2fb" },
+	"path in another escape":    func(r *aureus.Request) { r.HTTP.Path = "/v1/a%2fb" },
 	"query":                     func(r *aureus.Request) { r.HTTP.Query = "y=2&x=1" },
 	"no query":                  func(r *aureus.Request) { r.HTTP.Query = "" },
 	"content type":              func(r *aureus.Request) { r.HTTP.ContentType = "text/plain" },
@@ -131,15 +131,15 @@ var boundChanges = map[string]func(r *aureus.Request){
 	"header values joined":      func(r *aureus.Request) { r.HTTP.Headers["Idempotency-Key"] = []string{"k1, k2"} },
 	"header without value":      func(r *aureus.Request) { r.HTTP.Headers["X-Desk"] = nil },
 	"header with empty value":   func(r *aureus.Request) { r.HTTP.Headers["X-Desk"] = []string{""} },
-	"header more":               func(r *aureus.Request) { r.HTTP.Headers["X-Other"] = []string{"fx"} },
-	"header less":               func(r *aureus.Request) { delete(r.HTTP.Headers, "X-Desk") },
+	"one more header":           func(r *aureus.Request) { r.HTTP.Headers["X-Other"] = []string{"fx"} },
+	"one header fewer":          func(r *aureus.Request) { delete(r.HTTP.Headers, "X-Desk") },
 	"no headers":                func(r *aureus.Request) { r.HTTP.Headers = nil },
 	"body":                      func(r *aureus.Request) { r.HTTP.Body = append(r.HTTP.Body, ' ') },
 	"no body":                   func(r *aureus.Request) { r.HTTP.Body = nil },
-	"volatile more":             func(r *aureus.Request) { r.Volatile = append(r.Volatile, "/arguments/never-there") },
-	"volatile less":             func(r *aureus.Request) { r.Volatile = r.Volatile[:1] },
+	"one more volatile value":   func(r *aureus.Request) { r.Volatile = append(r.Volatile, "/arguments/never-there") },
+	"one volatile value fewer":  func(r *aureus.Request) { r.Volatile = r.Volatile[:1] },
 	"nothing volatile":          func(r *aureus.Request) { r.Volatile = nil },
-	"volatile, and another one": func(r *aureus.Request) { r.Volatile[0] = "/arguments/amount" },
+	"another volatile value":    func(r *aureus.Request) { r.Volatile[0] = "/arguments/amount" },
 }
 
 func TestDigest_AnyBoundPartChanged_Differs(t *testing.T) {
@@ -169,12 +169,12 @@ func TestDigest_VolatilePartChanged_StaysTheSame(t *testing.T) {
 		"no ticket in the metadata":  func(r *aureus.Request) { delete(r.Action.Metadata, "approval_token") },
 		"ticket that is an object":   func(r *aureus.Request) { r.Action.Metadata["approval_token"] = map[string]any{"x": 1} },
 		"volatile argument":          func(r *aureus.Request) { r.Arguments.(map[string]any)["try"] = json.Number("2") },
-		"volatile argument gone":     func(r *aureus.Request) { delete(r.Arguments.(map[string]any), "try") },
-		"volatile argument deep":     func(r *aureus.Request) { r.Arguments.(map[string]any)["try"] = []any{map[string]any{"x": 1}} },
+		"no volatile argument":       func(r *aureus.Request) { delete(r.Arguments.(map[string]any), "try") },
+		"nested volatile argument":   func(r *aureus.Request) { r.Arguments.(map[string]any)["try"] = []any{map[string]any{"x": 1}} },
 		"volatile metadata":          func(r *aureus.Request) { r.Action.Metadata["retry"] = "often" },
 		"the principal's type":       func(r *aureus.Request) { r.Principal.Type = "human" },
 		"the principal's permission": func(r *aureus.Request) { r.Principal.Permissions = nil },
-		"the run":                    func(r *aureus.Request) { r.WorkflowID, r.TaskID, r.TraceID = "w2", "t2", "trace" },
+		"the ids of the run":         func(r *aureus.Request) { r.WorkflowID, r.TaskID, r.TraceID = "w2", "t2", "trace" },
 		"no GetBody":                 func(r *aureus.Request) { r.HTTP.GetBody = nil },
 	} {
 		request := fullRequest()
@@ -300,15 +300,15 @@ func TestDigest_InvalidRequest_ErrorNamesThePlace(t *testing.T) {
 		change   func(r *aureus.Request)
 		contains []string
 	}{
-		"a function":      {func(r *aureus.Request) { r.Arguments = map[string]any{"a/b": []any{1, func() {}}} }, []string{"/arguments/a~1b/1", "no JSON form"}},
-		"not a number":    {func(r *aureus.Request) { r.Arguments = []any{math.NaN()} }, []string{"/arguments/0"}},
-		"infinite":        {func(r *aureus.Request) { r.Arguments = math.Inf(1) }, []string{"/arguments:"}},
-		"no JSON number":  {func(r *aureus.Request) { r.Arguments = json.Number("0x10") }, []string{"/arguments:", "JSON number"}},
-		"a huge exponent": {func(r *aureus.Request) { r.Arguments = json.Number("1e99999999999") }, []string{"/arguments:", "exponent"}},
-		"too deep":        {func(r *aureus.Request) { r.Arguments = deep }, []string{"nested more than 100 levels"}},
-		"a cycle":         {func(r *aureus.Request) { r.Arguments = cycle }, []string{"nested more than 100 levels"}},
-		"a long name":     {func(r *aureus.Request) { r.Arguments = map[string]any{strings.Repeat("é", 1<<16): math.NaN()} }, []string{"/arguments/é"}},
-		"in metadata":     {func(r *aureus.Request) { r.Action.Metadata["x"] = json.Number("1.") }, []string{"/action/metadata/x"}},
+		"a function":        {func(r *aureus.Request) { r.Arguments = map[string]any{"a/b": []any{1, func() {}}} }, []string{"/arguments/a~1b/1", "no JSON form"}},
+		"not a number":      {func(r *aureus.Request) { r.Arguments = []any{math.NaN()} }, []string{"/arguments/0"}},
+		"infinite":          {func(r *aureus.Request) { r.Arguments = math.Inf(1) }, []string{"/arguments:"}},
+		"an invalid number": {func(r *aureus.Request) { r.Arguments = json.Number("0x10") }, []string{"/arguments:", "JSON number"}},
+		"a huge exponent":   {func(r *aureus.Request) { r.Arguments = json.Number("1e99999999999") }, []string{"/arguments:", "exponent"}},
+		"too deep":          {func(r *aureus.Request) { r.Arguments = deep }, []string{"nested more than 100 levels"}},
+		"a cycle":           {func(r *aureus.Request) { r.Arguments = cycle }, []string{"nested more than 100 levels"}},
+		"a long name":       {func(r *aureus.Request) { r.Arguments = map[string]any{strings.Repeat("é", 1<<16): math.NaN()} }, []string{"/arguments/é"}},
+		"in metadata":       {func(r *aureus.Request) { r.Action.Metadata["x"] = json.Number("1.") }, []string{"/action/metadata/x"}},
 		"in a condition": {func(r *aureus.Request) {
 			r.Action.RequiredPermissions[1].Conditions = map[string]any{"c": json.Number("-")}
 		}, []string{"/action/required_permissions/1/conditions/c"}},
@@ -410,7 +410,7 @@ func TestDigest_HugeExponents_UseLittleMemory(t *testing.T) {
 	require.Equal(t, first, digest(t, request))
 }
 
-var update = flag.Bool("update", false, "rewrite the golden digests; every approval given under the old ones stops counting")
+var update = flag.Bool("update", false, "rewrite the golden digests; approvals with the earlier digests become unusable")
 
 // The encoding must not change within a version. A new encoding needs a new
 // digestVersion, not a new golden file.

@@ -35,7 +35,7 @@ func (a stubApprovals) ConsumeApproval(context.Context, string, aureus.ApprovalU
 }
 
 func (a stubApprovals) Approval(context.Context, string) (aureus.Approval, error) {
-	return aureus.Approval{}, errors.New("not asked for")
+	return aureus.Approval{}, errors.New("not expected")
 }
 
 // approved returns a function that returns a matching approved approval after
@@ -272,8 +272,8 @@ func brokenBody() *aureus.HTTPCall {
 	return &aureus.HTTPCall{Method: "POST", GetBody: func() (aureus.Body, error) { return nil, errBroken }}
 }
 
-// setConditionsWithoutJSON gives the held and the required permission conditions
-// that have no JSON form.
+// setConditionsWithoutJSON sets conditions without a JSON form in the held and the
+// required permission.
 func setConditionsWithoutJSON(r *aureus.Request) {
 	r.Principal.Permissions[0].Conditions = map[string]any{"f": errBroken}
 	r.Action.RequiredPermissions[0].Conditions = map[string]any{"f": func() {}}

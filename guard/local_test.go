@@ -133,7 +133,7 @@ func TestPreview_EachRule_ReturnsItsVerdict(t *testing.T) {
 			func(r *aureus.Request) { r.Principal.Permissions[0].Action = "write" },
 			aureus.Deny, aureus.ReasonPermissionDenied, "permissions", `"read" on "db" is not held`,
 		},
-		"unpermitted and critical is denied, not pending": {func(r *aureus.Request) {
+		"a critical action without the permission is denied": {func(r *aureus.Request) {
 			r.Principal.Permissions, r.Action.RiskTier = nil, aureus.TierCritical
 		}, aureus.Deny, aureus.ReasonPermissionDenied, "permissions", ""},
 		"permissions before MCP": {
@@ -211,9 +211,9 @@ func TestDecide_MCPAction_FollowsItsRiskTier(t *testing.T) {
 			"critical", nil, aureus.RequireApproval, aureus.ReasonCriticalRisk,
 			m{"mcpAction": true, "mcpServerName": "s", "mcpActionName": "x", "requiresCRV": false},
 		},
-		"unknown tier":                   {"severe", nil, aureus.Deny, aureus.ReasonInvalidRequest, nil},
-		"an empty name is no MCP action": {"low", m{"mcpActionName": ""}, aureus.Allow, aureus.ReasonLowRisk, nil},
-		"a name that is not a string":    {"high", m{"mcpActionName": 7}, aureus.RequireApproval, aureus.ReasonHighRisk, nil},
+		"unknown tier":                       {"severe", nil, aureus.Deny, aureus.ReasonInvalidRequest, nil},
+		"an empty name is not an MCP action": {"low", m{"mcpActionName": ""}, aureus.Allow, aureus.ReasonLowRisk, nil},
+		"a name that is not a string":        {"high", m{"mcpActionName": 7}, aureus.RequireApproval, aureus.ReasonHighRisk, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -53,7 +53,7 @@ var (
 )
 
 // riskVerdict decides by the risk tier alone. [aureus.Request.Validate] has
-// refused unknown tiers before.
+// has already refused unknown tiers.
 func riskVerdict(tier aureus.PolicyRiskTier) *verdict {
 	switch tier {
 	case aureus.TierLow:
@@ -100,7 +100,7 @@ func denyTool(request *aureus.Request) *verdict {
 	return v
 }
 
-// maxName is how many bytes of a name from the request a reason may contain.
+// maxName is the maximum number of bytes of a name from the request in a reason.
 const maxName = 64
 
 // appendName appends a name from the request, quoted, escaped and cut to at most

@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// TestEnforce_ApprovedRequest_PassesOnce: over a connection, a request is pending, is
+// Over a connection, a request is pending, is
 // approved, passes once and does not pass again. A changed request is another request.
 func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	people := &memoryApprovals{}
@@ -73,7 +73,7 @@ func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	header := func(name string, values ...string) change { return func(r *http.Request) { r.Header[name] = values } }
 	for name, change := range map[string]change{
 		"another body":               body(`{"close": false}`),
-		"a space more in the body":   body(`{"close":  true}`),
+		"one more space in the body": body(`{"close":  true}`),
 		"no body":                    body(""),
 		"another method":             func(r *http.Request) { r.Method = http.MethodPut },
 		"another path":               func(r *http.Request) { r.URL.Path, r.URL.RawPath = "/books/a/b", "" },
@@ -107,7 +107,7 @@ func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	require.Equal(t, 1, reached)
 }
 
-// TestApprovalHeader_UnknownApproval_GrantsNothing: an id that no approval has does not
+// An id that no approval has does not
 // help, and does not hinder a request that needs no approval.
 func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
 	t.Parallel()
@@ -130,7 +130,7 @@ func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
 	require.Equal(t, own.ApprovalToken, asked.ApprovalToken, "the value that describe has set is used")
 }
 
-// TestEnforce_HTTPCall_HasThePartsOfTheRequest: these parts of the request reach the
+// These parts of the request reach the
 // decider.
 func TestEnforce_HTTPCall_HasThePartsOfTheRequest(t *testing.T) {
 	ask := func(r *http.Request, describe func(*http.Request) (aureus.Request, error), options ...middleware.Options) *aureus.HTTPCall {
@@ -165,7 +165,7 @@ func TestEnforce_HTTPCall_HasThePartsOfTheRequest(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "http://other.example/a", nil)
 		require.Equal(t, &aureus.HTTPCall{Method: "GET", Host: "other.example", Path: "/a"}, ask(r, about(small)))
 	})
-	t.Run("a path that Go writes otherwise", func(t *testing.T) {
+	t.Run("a path that Go encodes in another way", func(t *testing.T) {
 		one, ok := parse("GET", "x", `/a%2Fb|`)
 		require.True(t, ok)
 		two, ok := parse("GET", "x", `/a/b|`)

@@ -26,7 +26,7 @@ func (nowhere) WriteHeader(int)             {}
 
 var bare = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// guarded puts a guard with a local decision before a handler. The principal has ten
+// guarded returns a handler with a guard that decides locally. The principal has ten
 // permissions.
 func guarded(next http.Handler, options ...middleware.Options) http.Handler {
 	held := make([]aureus.Permission, 10)
@@ -51,8 +51,9 @@ func routes() *http.ServeMux {
 	return mux
 }
 
-// pathways are the ways through the guard whose allocations are limited.
-func pathways() map[string]http.Handler {
+// guardedHandlers returns handlers with different kinds of guard. A test limits their
+// allocations.
+func guardedHandlers() map[string]http.Handler {
 	outcomes := middleware.Options{Outcomes: func(context.Context, aureus.Outcome) {}}
 	return map[string]http.Handler{
 		"guarded":              guarded(bare),
@@ -64,7 +65,7 @@ func pathways() map[string]http.Handler {
 // BenchmarkEnforce compares guarded handlers with the bare handler. The decision is
 // included.
 func BenchmarkEnforce(b *testing.B) {
-	handlers := pathways()
+	handlers := guardedHandlers()
 	handlers["bare"], handlers["bare-mux"] = bare, routes()
 	for _, name := range slices.Sorted(maps.Keys(handlers)) {
 		b.Run(name, func(b *testing.B) {
@@ -78,7 +79,7 @@ func BenchmarkEnforce(b *testing.B) {
 	}
 }
 
-// BenchmarkEnforceReadingTheBody is a request whose body of 1 KiB is read for an
+// BenchmarkEnforceReadingTheBody measures a request whose body of 1 KiB is read for an
 // approval. The digest is not included.
 func BenchmarkEnforceReadingTheBody(b *testing.B) {
 	handler := middleware.Enforce(reading, about(small))(bare)
@@ -92,10 +93,9 @@ func BenchmarkEnforceReadingTheBody(b *testing.B) {
 	}
 }
 
-// TestEnforce_Allowed_AllocatesLittle: each way through the guard has at most eight
-// allocations.
+// Each kind of guard has at most eight allocations.
 func TestEnforce_Allowed_AllocatesLittle(t *testing.T) {
-	for name, handler := range pathways() {
+	for name, handler := range guardedHandlers() {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/accounts/7", http.NoBody)
 			w := nowhere{http.Header{}}

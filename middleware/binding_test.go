@@ -28,7 +28,7 @@ func digesting(t *testing.T, digests *[]aureus.Digest) guard.Decider {
 	})
 }
 
-// TestEnforce_HeadersThatChangeTheRequest_AreBound: each of these headers may change
+// Each of these headers may change
 // what any handler does, so an approval is for one value only.
 func TestEnforce_HeadersThatChangeTheRequest_AreBound(t *testing.T) {
 	t.Parallel()
@@ -62,8 +62,7 @@ func TestEnforce_HeadersThatChangeTheRequest_AreBound(t *testing.T) {
 	require.Equal(t, digestOf("Forwarded", "for=192.0.2.1;host=a"), digestOf("Forwarded", "for=192.0.2.9; host=a, by=x"))
 }
 
-// TestEnforce_MethodOverride_IsRefused: at every risk tier, because describe decides on
-// the method of the request.
+// The header is refused at every risk tier, because describe uses the method of the request.
 func TestEnforce_MethodOverride_IsRefused(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
@@ -85,7 +84,7 @@ func TestEnforce_MethodOverride_IsRefused(t *testing.T) {
 	}
 }
 
-// TestEnforce_Trailers_AreBound: whether they are announced or not.
+// Trailers are bound, whether they are announced or not.
 func TestEnforce_Trailers_AreBound(t *testing.T) {
 	var digests []aureus.Digest
 	var seen []string
@@ -114,7 +113,7 @@ func TestEnforce_Trailers_AreBound(t *testing.T) {
 	require.Equal(t, []string{"5", "500", "5", "", "500"}, seen)
 }
 
-// TestEnforce_LongBodyThatDescribeReads_IsRefusedBeforeItIsSent: a client that waits
+// A client that waits
 // for 100 Continue does not get it.
 func TestEnforce_LongBodyThatDescribeReads_IsRefusedBeforeItIsSent(t *testing.T) {
 	server := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {

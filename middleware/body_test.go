@@ -25,15 +25,15 @@ import (
 
 const mib = 1 << 20
 
-// echo is a handler that responds with all that it sees of the body.
+// echo is a handler that responds with what it can read of the body.
 var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	fmt.Fprintf(w, "length=%d encoding=%v trailer=%v err=%v %d ", r.ContentLength, r.TransferEncoding, r.Trailer, err, len(body))
 	_, _ = w.Write(body[:min(len(body), 64)])
 })
 
-// TestEnforce_Bodies_ReachTheHandler: a guard that reads the body changes nothing for
-// the handler, and responds with 413 above its limit.
+// A guard that reads the body does not affect the handler, and responds with 413 if the body
+// is above its limit.
 func TestEnforce_Bodies_ReachTheHandler(t *testing.T) {
 	bare := serve(t, echo)
 	untouched := serve(t, middleware.Enforce(allow, about(small))(echo))
@@ -85,8 +85,8 @@ func TestEnforce_Bodies_ReachTheHandler(t *testing.T) {
 	}
 }
 
-// TestEnforce_Trailers_ReachTheHandler: announced trailers are there after the body,
-// whether the guard has read the body or not.
+// The handler can read announced trailers after the body, whether the guard has read the
+// body or not.
 func TestEnforce_Trailers_ReachTheHandler(t *testing.T) {
 	request := "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 42\r\n\r\n"
 	for name, decider := range map[string]guard.Decider{"untouched": allow, "read before": reading} {
@@ -97,7 +97,7 @@ func TestEnforce_Trailers_ReachTheHandler(t *testing.T) {
 	}
 }
 
-// TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead: a client that waits for 100
+// A client that waits for 100
 // Continue gets it only if the body is read, and not for a body that is too large.
 func TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead(t *testing.T) {
 	rows := []struct {
@@ -137,7 +137,7 @@ func TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead(t *testing.T) {
 	}
 }
 
-// TestEnforce_IncompleteBody_IsRefused: a client that sends less than Content-Length
+// A client that sends less than Content-Length
 // says gets 400.
 func TestEnforce_IncompleteBody_IsRefused(t *testing.T) {
 	server := serve(t, middleware.Enforce(reading, about(small))(unreachable(t)))
@@ -146,7 +146,7 @@ func TestEnforce_IncompleteBody_IsRefused(t *testing.T) {
 	require.True(t, strings.HasPrefix(answer, "HTTP/1.1 400 "), answer)
 }
 
-// TestEnforce_MaxBytesReaderInFront_IsRespected: the limit of a handler in front gives
+// The limit of a handler in front gives
 // the same response as the limit of the guard.
 func TestEnforce_MaxBytesReaderInFront_IsRespected(t *testing.T) {
 	server := serve(t, http.MaxBytesHandler(middleware.Enforce(reading, about(small))(unreachable(t)), 5))
@@ -155,7 +155,7 @@ func TestEnforce_MaxBytesReaderInFront_IsRespected(t *testing.T) {
 	require.Contains(t, body, "at most 5 bytes")
 }
 
-// TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal: describe may read the
+// describe may read the
 // body and set another reader. The handler still gets the bytes of the request, which
 // an approval binds.
 func TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal(t *testing.T) {
@@ -169,7 +169,7 @@ func TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal(t *testing.T) {
 	require.True(t, strings.HasSuffix(body, "genuine"), body)
 }
 
-// TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain: the handler sees the form, and
+// The handler sees the form, and
 // an approval binds the body.
 func TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain(t *testing.T) {
 	var bound aureus.Body
@@ -193,7 +193,7 @@ func TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain(t *testing.T) {
 	require.Equal(t, "amount=20", string(bound))
 }
 
-// TestEnforce_MultipartFiles_AreRemoved: the server removes the temporary files of a
+// The server removes the temporary files of a
 // form that a handler behind the guard has parsed.
 func TestEnforce_MultipartFiles_AreRemoved(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
@@ -222,7 +222,7 @@ func TestEnforce_MultipartFiles_AreRemoved(t *testing.T) {
 	require.Empty(t, files())
 }
 
-// TestEnforce_LargeUpload_IsStreamed: the guard reads nothing that is not needed for
+// The guard reads nothing that is not needed for
 // the decision, and the handler gets the bytes that describe has read at the start of
 // the stream.
 func TestEnforce_LargeUpload_IsStreamed(t *testing.T) {

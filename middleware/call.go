@@ -9,9 +9,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
-// ApprovalHeader is the request header for the id of an approval. The response that asks
-// for an approval has the id; the caller puts it into this header when it sends the request
-// again. The id grants nothing by itself: the request is decided again.
+// ApprovalHeader is the request header for the id of an approval. The caller receives the id
+// in the 403 response, and puts it into this header when it sends the request again. The id
+// grants nothing by itself: the request is decided again.
 const ApprovalHeader = "Aureus-Approval"
 
 // rawPath is the name in HTTPCall.Headers for the path as the server received it, if a
@@ -32,15 +32,15 @@ var overrides = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method
 func checkOverrides(r *http.Request, declared []string) error {
 	for _, name := range overrides {
 		if _, ok := r.Header[name]; ok && !slices.Contains(declared, name) {
-			return &Invalid{Reason: name + " is not accepted, because the policy decides on the method of the request; send the request with the method that you mean"}
+			return &Invalid{Reason: name + " is not accepted, because the policy uses the method of the request; send the request with the intended method"}
 		}
 	}
 	return nil
 }
 
-// isAlwaysBound reports whether a header may change what any handler does: conditions and
-// ranges, operations named in a header, and what proxies say about the address. The package
-// documentation lists these headers.
+// isAlwaysBound reports whether an approval always binds a header, because the header may
+// change what any handler does: conditions and ranges, operations named in a header, and the
+// original address as proxies report it. The package documentation lists these headers.
 func isAlwaysBound(name string) bool {
 	switch name {
 	case "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "If",
@@ -78,7 +78,7 @@ func (v *exchange) bind(r *http.Request, headers []string) *aureus.HTTPCall {
 		v.bindHeader(rawPath, []string{received})
 	}
 	if v.body.src != nil {
-		if v.body.length < 0 || len(r.Trailer) > 0 { // there may be trailers, which are known after the end of the body
+		if v.body.length < 0 || len(r.Trailer) > 0 { // there may be trailers, which can be read after the end of the body
 			if c.Headers == nil {
 				c.Headers = make(map[string][]string)
 			}
@@ -99,8 +99,8 @@ func (v *exchange) bindTrailers(trailers http.Header) {
 	}
 }
 
-// bindForwarded binds what Forwarded (RFC 7239) says about the host and the scheme. It
-// leaves out for and by, which may differ when the caller sends the request again.
+// bindForwarded binds the host and the scheme in the header Forwarded (RFC 7239). It omits
+// for and by, which may differ when the caller sends the request again.
 func (v *exchange) bindForwarded(values []string) {
 	var kept []string
 	for _, value := range values {
@@ -136,8 +136,8 @@ func (v *exchange) bindHeader(name string, values []string) {
 	v.call.Headers[name] = values
 }
 
-// presentedApproval is the id of the approval that the request presents, or "". The header
-// must not occur more than once and must have the form of an id.
+// presentedApproval returns the id of the approval that the request presents, or "". The
+// header must not occur more than once and must have the form of an id.
 func presentedApproval(header http.Header) (string, error) {
 	values := header[ApprovalHeader]
 	switch {

@@ -10,38 +10,38 @@ import (
 	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
-// Enforce puts a guard before handlers: a request reaches the handler only if the decider
-// allows what describe returns for it. The guard responds to every other request; the
-// package documentation lists the responses.
+// Enforce returns a middleware with a guard: a request reaches the handler only if the
+// decider allows the request that describe returns for it. The guard responds to every
+// other request; the package documentation lists the responses.
 //
-// describe returns who asks and what is asked; neither has a default. It may read
-// r.Pattern, the path values, headers and, if it must, the body: the handler reads again
-// what describe has read of r.Body, up to Options.MaxBody. An error of describe gives a
-// response: 401 for [ErrNoIdentity], 400 for an [*Invalid] and every other error that
+// describe returns the principal and the action; neither has a default. It may read
+// r.Pattern, the path values, headers and, if necessary, the body, up to Options.MaxBody:
+// the handler reads the same bytes again. If describe returns an error, the response is 401
+// for [ErrNoIdentity], 400 for an [*Invalid] and every other error that
 // matches [aureus.ErrInvalid], 413 for a body longer than the limit, and 503 for every other
-// error. A panic in describe passes through, and the handler is not reached.
+// error. A panic in describe is not recovered, and the handler is not reached.
 //
-// If describe leaves Request.HTTP nil, an approval binds the request itself, and otherwise
-// what describe has set. If it leaves Request.TraceID empty, the guard takes it from the
-// traceparent header.
+// If describe does not set Request.HTTP, an approval binds the parts of the HTTP request
+// that the package documentation lists. If describe does not set Request.TraceID, the guard
+// uses the trace id of the traceparent header.
 //
 // The handler may be that of one route, or a whole [http.ServeMux]. The guard first asks a
 // mux how it routes the request, so that describe sees the pattern and the path values. The
-// mux itself gives its own responses (redirects, 404, 405), and describe does not run for
-// those. The guard does not recognize a mux inside another handler: put such a handler in
-// front of the guard.
+// mux writes its own responses (redirects, 404, 405), and describe does not run for those.
+// The guard does not recognize a mux inside another handler: put such a handler in front of
+// the guard.
 //
 // Enforce takes at most one Options. It panics if decider or describe is nil or the Options
 // are invalid, and the function that it returns panics if the handler is nil, so that these
-// mistakes show when the program starts. A decider that fails for every request, such as a
-// nil pointer in an interface, gives 503 for each. The handlers are safe for concurrent use
-// if decider and describe are.
+// mistakes are found when the program starts. If the decider fails for every request, as a
+// nil pointer in an interface does, each response is 503. The handlers are safe for
+// concurrent use if decider and describe are.
 func Enforce(decider guard.Decider, describe func(*http.Request) (aureus.Request, error), options ...Options) func(http.Handler) http.Handler {
 	if decider == nil {
 		panic("middleware: Enforce: the decider is nil")
 	}
 	if describe == nil {
-		panic("middleware: Enforce: describe is nil, and there is no default for who asks and what is asked")
+		panic("middleware: Enforce: describe is nil, and the principal and the action have no default")
 	}
 	c := newOptions(options)
 	return func(next http.Handler) http.Handler {
@@ -112,7 +112,7 @@ func (g *guarded) admit(v *exchange, r *http.Request) *problem {
 	return nil
 }
 
-// policyRequest is the request for the decider.
+// policyRequest returns the request for the decider.
 func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, error) {
 	if err := checkOverrides(r, g.Headers); err != nil {
 		return aureus.Request{}, err
@@ -142,8 +142,8 @@ func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, e
 	return request, nil
 }
 
-// refuse makes the response for an error. If the body was needed and could not be read,
-// that is the cause of every error but a refusal by the policy.
+// refuse returns the response for an error. If the body was needed and could not be read,
+// the response is for that, unless the policy refused the request.
 func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
 	if v.decision.ID.IsZero() && (g.Outcomes != nil || g.Logger != nil) {
 		v.decision.ID = aureus.NewDecisionID(time.Now())

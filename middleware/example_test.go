@@ -37,7 +37,7 @@ var held = map[string][]aureus.Permission{
 	"clerk":  {{Action: "read", Resource: "ledger"}, {Action: "write", Resource: "ledger"}},
 }
 
-// signedIn stands for the authentication of the service.
+// signedIn represents the authentication of the service.
 func signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if id, _, ok := r.BasicAuth(); ok {
@@ -48,7 +48,7 @@ func signedIn(next http.Handler) http.Handler {
 	})
 }
 
-// A guard around one route: describe returns who asks and what is asked.
+// A guard around one route: describe returns the principal and the action.
 func ExampleEnforce() {
 	describe := func(r *http.Request) (aureus.Request, error) {
 		who, err := middleware.PrincipalFromContext(r.Context())
@@ -93,7 +93,7 @@ func ExampleEnforce_mux() {
 	mux.HandleFunc("GET /accounts/{id}", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "balance of %s", r.PathValue("id"))
 	})
-	mux.HandleFunc("GET /debug", func(http.ResponseWriter, *http.Request) { panic("nobody gets here") })
+	mux.HandleFunc("GET /debug", func(http.ResponseWriter, *http.Request) { panic("not reached") })
 
 	protect := middleware.Enforce(&guard.Local{}, describe)
 	server := httptest.NewServer(signedIn(protect(mux)))
@@ -140,7 +140,7 @@ func ExampleEnforce_body() {
 	// 400 VALIDATION_ERROR The request is invalid: /amount must be a whole number above 0
 }
 
-// The response to a change that a gate refused: it says why, and what to do.
+// The response to a change that a gate refused has the reason and the remediation.
 func ExampleWriteError() {
 	type withdrawal struct{ Amount, Balance int }
 	noOverdraft := func(_ context.Context, change crvgate.Change[withdrawal]) aureus.ValidationResult {
@@ -169,7 +169,7 @@ func ExampleWriteError() {
 	// remediation: Check the allowed range or scope of the operation and bring the value inside it.
 }
 
-// Options record what became of each request, and log refusals.
+// Options record the outcome of each request, and log refusals.
 func ExampleOptions() {
 	describe := func(*http.Request) (aureus.Request, error) {
 		who := aureus.Principal{ID: "reader", Type: "agent", Permissions: held["reader"]}
@@ -188,8 +188,8 @@ func ExampleOptions() {
 	// 403 PERMISSION_DENIED This is not allowed
 }
 
-// A handler that could do nothing gives the approval of the request back: the same request
-// passes once more.
+// A handler that did nothing releases the approval of the request: the same request may pass
+// once more.
 func ExampleNotDone() {
 	connect := func() error { return errors.New("the database is not reachable") }
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -27,7 +27,7 @@ type exchange struct {
 	finished bool                    // the handler returned, or the refusal was written
 	refused  string                  // the code of the refusal
 	writer   http.ResponseWriter     // the original of the handler's writer
-	status   atomic.Int64            // the highest status that the handler set; 0 is none
+	status   atomic.Int64            // the highest status that the handler set; 0 means none
 	wrote    atomic.Bool             // the handler wrote something, or sent the header
 	hijacked atomic.Bool             // the handler took the connection over
 	cutShort atomic.Bool             // the handler's last read of the body was full, and there is more
@@ -36,7 +36,7 @@ type exchange struct {
 	settled  *aureus.Outcome         // the outcome that was reported to give back the approval, if any
 }
 
-// asked has who asked for what, for the log.
+// asked has the parts of the request for the log.
 type asked struct{ principal, onBehalfOf, action, tool, trace string }
 
 type exchangeKey struct{}
@@ -52,7 +52,7 @@ func (v *exchange) Value(key any) any {
 	return v.Context.Value(key)
 }
 
-// String prevents that printing the context shows the request.
+// String is fixed, so that printing the context does not show the request.
 func (v *exchange) String() string { return "middleware.exchange" }
 
 func exchangeOf(ctx context.Context) *exchange {
@@ -60,8 +60,8 @@ func exchangeOf(ctx context.Context) *exchange {
 	return v
 }
 
-// inner is the request for the handler, with the decision in its context and without the
-// approval header.
+// inner returns the request for the handler, with the decision in its context and without
+// the approval header.
 func (v *exchange) inner(r *http.Request) *http.Request {
 	inner := r.WithContext(v)
 	if v.body.src != nil {

@@ -22,8 +22,7 @@ import (
 
 var errBroken = errors.New("broken: password=hunter2")
 
-// TestEnforce_FailClosedCases_AreRefused: everything that is not an allow has a row
-// here. No row may reach the handler.
+// Every result that is not an allow has a row here. No row may reach the handler.
 func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 	cancelled, cancel := context.WithCancelCause(context.Background())
 	cancel(errBroken)
@@ -41,8 +40,8 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 	}
 	rows := []struct {
 		name     string
-		decider  guard.Decider // allows, unless said otherwise
-		describe describe      // says something that may pass, unless said otherwise
+		decider  guard.Decider // nil means one that allows
+		describe describe      // nil means one whose request may pass
 		change   func(*http.Request)
 		status   int
 		code     string
@@ -140,7 +139,7 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 	}
 }
 
-// TestEnforce_PanicInDescribe_PassesThrough: only net/http and the program may recover
+// Only net/http and the program may recover
 // it. The handler is not reached.
 func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
 	outcomes := &outcomes{}
@@ -160,7 +159,7 @@ func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
 	require.Equal(t, "panic", o.ErrorClass)
 }
 
-// TestEnforce_GoexitInDescribe_DoesNotReachTheHandler: a goroutine that ends early does
+// A goroutine that ends early does
 // not count as allowed.
 func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
 	t.Parallel()
@@ -176,7 +175,7 @@ func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
 	require.Equal(t, "goexit", outcomes.only(t).ErrorClass)
 }
 
-// TestEnforce_InvalidArguments_Panic: a mistake of the program shows when it starts.
+// A mistake of the program shows when it starts.
 func TestEnforce_InvalidArguments_Panic(t *testing.T) {
 	rows := []struct {
 		name  string
@@ -188,8 +187,8 @@ func TestEnforce_InvalidArguments_Panic(t *testing.T) {
 		{"two options", func() { middleware.Enforce(allow, about(small), middleware.Options{}, middleware.Options{}) }, "put all fields into one"},
 		{"no handler", func() { middleware.Enforce(allow, about(small))(nil) }, "handler is nil"},
 		{"a nil mux", func() { middleware.Enforce(allow, about(small))((*http.ServeMux)(nil)) }, "mux is nil"},
-		{"a negative bound", func() { middleware.Enforce(allow, about(small), middleware.Options{MaxBody: -1}) }, "not between"},
-		{"a bound that is none", func() { middleware.Enforce(allow, about(small), middleware.Options{MaxBody: 16<<20 + 1}) }, "not between"},
+		{"a negative limit", func() { middleware.Enforce(allow, about(small), middleware.Options{MaxBody: -1}) }, "not between"},
+		{"a limit above the maximum", func() { middleware.Enforce(allow, about(small), middleware.Options{MaxBody: 16<<20 + 1}) }, "not between"},
 		{"a header without a name", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{""}}) }, "needs a name"},
 		{"a header with a space", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{"If Match"}}) }, "not a valid header name"},
 		{"a header with a colon", func() { middleware.Enforce(allow, about(small), middleware.Options{Headers: []string{":path"}}) }, "not a valid header name"},

@@ -16,8 +16,8 @@ type gateError interface {
 
 const codeBlocked = "CRV_VALIDATION_FAILED" // if the gate has no failure code
 
-// blocked is the response for a change that a gate refused. It shows the reasons of the
-// validators and not their metadata.
+// blocked returns the response for a change that a gate refused. It contains the reasons of
+// the validators, but not their metadata.
 func blocked(result aureus.GateResult) *problem {
 	code := string(result.FailureCode)
 	if !result.FailureCode.Valid() {

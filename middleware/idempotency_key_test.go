@@ -13,9 +13,9 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// The Idempotency-Key of a request is between its sender and the service. If the guard
-// forwarded it to the control plane, one caller could get the decision for the request
-// of another. Each decision request has its own key.
+// The Idempotency-Key of a request is for the service only. If the guard forwarded it to the
+// control plane, a caller could get the decision for the request of another caller. Each
+// decision request has its own key.
 func TestEnforce_IdempotencyKeyOfTheCaller_IsNotForwarded(t *testing.T) {
 	const key = "the-callers-own-key"
 	var keys, leaked []string

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// routes asks a mux how it would route a request, for a guard in front of a whole mux.
+// routes finds the route that a mux would select for a request, for a guard in front of a
+// whole mux.
 type routes struct {
 	mux *http.ServeMux
 
@@ -14,12 +15,12 @@ type routes struct {
 	probes map[string]*http.ServeMux // by pattern; at most one for each pattern of the mux
 }
 
-// redirectType is the type of the redirects that a mux makes by itself.
+// redirectType is the type of the redirect handlers that a mux creates itself.
 var redirectType = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporaryRedirect))
 
 // respond lets the mux give its own response (redirects to the clean path or to the path
-// with a trailing slash, 404, 405) and reports whether it did. No handler of the user runs
-// for these. For every other request it sets Pattern and the path values, as the mux will do
+// with a trailing slash, 404, 405) and reports whether it did. No registered handler runs for
+// these. For every other request it sets Pattern and the path values, as the mux will do
 // again.
 func (t *routes) respond(w http.ResponseWriter, r *http.Request) bool {
 	if r.RequestURI == "*" {
@@ -37,8 +38,8 @@ func (t *routes) respond(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// ownRedirect reports whether the handler is a redirect that the mux made for this request,
-// and not one that was registered: the mux makes a new one at each call.
+// ownRedirect reports whether the handler is a redirect that the mux created for this
+// request, and not a registered handler: the mux creates a new one at each call.
 func (t *routes) ownRedirect(r *http.Request, handler http.Handler) bool {
 	if reflect.TypeOf(handler) != redirectType {
 		return false
@@ -47,8 +48,8 @@ func (t *routes) ownRedirect(r *http.Request, handler http.Handler) bool {
 	return reflect.TypeOf(again) == redirectType && again != handler
 }
 
-// probe is a mux with only that pattern and a handler that does nothing. Routing a request
-// through it sets the path values by the rules of the standard library.
+// probe returns a mux with only that pattern and a handler that does nothing. Routing a
+// request through it sets the path values by the rules of the standard library.
 func (t *routes) probe(pattern string) *http.ServeMux {
 	t.mu.RLock()
 	probe := t.probes[pattern]

@@ -53,8 +53,8 @@ var targets = []string{
 	"/tree/%2F..%2Fx", "/%74ree", "/tree/%", "*",
 }
 
-// TestMux_Routing_IsTheSameWithAGuard: behind a guard that allows everything, a mux
-// gives the same responses, and describe sees what the handler sees.
+// Behind a guard that allows everything, a mux writes the same responses, and describe reads
+// the same route as the handler.
 func TestMux_Routing_IsTheSameWithAGuard(t *testing.T) {
 	t.Parallel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, route(r)) })
@@ -79,7 +79,7 @@ func TestMux_Routing_IsTheSameWithAGuard(t *testing.T) {
 				got, _ := exchange(guarded, method, host, target)
 				require.Equal(t, bare, got, name)
 				refused, _ := exchange(forbidding, method, host, target)
-				if seen == "" { // the mux answered by itself
+				if seen == "" { // the mux wrote its own response
 					require.Equal(t, bare, refused, name)
 					require.Contains(t, []int{307, 400, 404, 405}, bare.status, name)
 					continue
@@ -117,8 +117,8 @@ func parse(method, host, target string) (*http.Request, bool) {
 	return r, err == nil
 }
 
-// FuzzMux: whatever the path, a guard that refuses lets no request reach a handler, and
-// the mux itself responds only if it would not have reached a handler.
+// For every path, no request reaches a handler if the guard refuses, and the mux itself
+// responds only if it would not call a handler.
 func FuzzMux(f *testing.F) {
 	for _, target := range targets {
 		f.Add("GET", "example.com", target)
@@ -151,8 +151,8 @@ func FuzzMux(f *testing.F) {
 	})
 }
 
-// TestMux_RegisteredRedirect_IsGuarded: a registered redirect looks like one that the
-// mux makes by itself, and may lead to a secret.
+// A registered redirect looks like one that the mux creates itself, and its address may be
+// secret.
 func TestMux_RegisteredRedirect_IsGuarded(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
@@ -166,7 +166,7 @@ func TestMux_RegisteredRedirect_IsGuarded(t *testing.T) {
 	}
 }
 
-// TestMux_OverAConnection_RoutesTheSame: unclean paths, redirects and methods as a
+// Unclean paths, redirects and methods as a
 // client sees them. describe does not run if the mux itself responds.
 func TestMux_OverAConnection_RoutesTheSame(t *testing.T) {
 	asked := 0
@@ -219,7 +219,7 @@ func raw(t testing.TB, address, text string) string {
 	return answer.String()
 }
 
-// TestMux_GuardAroundOneRoute_SeesThePattern: behind a mux, describe reads the pattern
+// Behind a mux, describe reads the pattern
 // and the path values that the mux has set.
 func TestMux_GuardAroundOneRoute_SeesThePattern(t *testing.T) {
 	var seen string
@@ -235,7 +235,7 @@ func TestMux_GuardAroundOneRoute_SeesThePattern(t *testing.T) {
 	require.Equal(t, body, seen)
 }
 
-// TestMux_InsideAMux_SeesTheInnerPattern: describe sees the pattern of the guarded mux,
+// describe sees the pattern of the guarded mux,
 // not that of the mux in front. An approval also binds a prefix that was cut off.
 func TestMux_InsideAMux_SeesTheInnerPattern(t *testing.T) {
 	t.Parallel()
@@ -251,7 +251,7 @@ func TestMux_InsideAMux_SeesTheInnerPattern(t *testing.T) {
 	require.Equal(t, []string{"/admin/x/users/7"}, asked.HTTP.Headers[":path"])
 }
 
-// TestMux_Pattern_IsCopiedToTheOuterRequest: middleware in front of the guard learns
+// Middleware in front of the guard learns
 // the pattern, whether the request is allowed or not, as it does without a guard.
 func TestMux_Pattern_IsCopiedToTheOuterRequest(t *testing.T) {
 	t.Parallel()
@@ -275,7 +275,7 @@ func TestMux_Pattern_IsCopiedToTheOuterRequest(t *testing.T) {
 	require.Equal(t, "/accounts/", r.Pattern, "also after a panic")
 }
 
-// TestMux_ConcurrentUse_IsSafe: from the first request on.
+// The first requests may be concurrent too.
 func TestMux_ConcurrentUse_IsSafe(t *testing.T) {
 	t.Parallel()
 	guarded := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
@@ -294,7 +294,7 @@ func TestMux_ConcurrentUse_IsSafe(t *testing.T) {
 	group.Wait()
 }
 
-// TestMux_ConnectRequest_IsRouted: a handler for CONNECT is guarded like any other.
+// A handler for CONNECT is guarded like any other.
 func TestMux_ConnectRequest_IsRouted(t *testing.T) {
 	server := serve(t, middleware.Enforce(saying(aureus.Decision{}, nil), about(small))(unreachable(t)))
 	answer := raw(t, server.Listener.Addr().String(), "CONNECT db.internal:5432 HTTP/1.1\r\nHost: db.internal:5432\r\nConnection: close\r\n\r\n")

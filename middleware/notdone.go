@@ -10,17 +10,17 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 )
 
-// releaseTimeout limits how long a request waits until its approval is given back.
+// releaseTimeout limits the time that a request waits for the release of its approval.
 const releaseTimeout = 5 * time.Second
 
 // NotDone reports that the request had no effect and will have none. Call it before you write
 // an error response, for example a 503 because the database could not be reached before
-// anything was written. The approval that the request used is then given back, so that the
-// same request passes once more, unless the approval has expired.
+// anything was written. The approval that the request used is then released, so that the
+// same request may pass once more, unless the approval has expired.
 //
-// [WriteError] does this by itself for a change that a gate refused and for a failed
-// precondition (412, 428). A handler that has already done a part of its work must write its
-// own response for those, because the whole request may be done again.
+// [WriteError] also does this for a change that a gate refused and for a failed precondition
+// (412, 428). A handler that has already done a part of its work must write its own response
+// in these cases, because the caller may send the whole request again.
 //
 // NotDone has no effect if the handler panics, or if the guard sees a status below 400, which
 // it does with [Options].Outcomes. It applies to every guard that the request has passed.
@@ -44,9 +44,9 @@ func (v *exchange) usedApproval() bool {
 	return v.decision.Effect == aureus.Allow && v.decision.ReasonCode == aureus.ReasonApproved && v.decision.Approval.ID != ""
 }
 
-// release gives back the approval of a request that had no effect, by reporting the outcome to
-// the decider. It does so before the response is complete, so that a caller who sends the
-// request again at once can use the approval. If the report fails, the approval stays used.
+// release releases the approval of a request that had no effect: it reports the outcome to the
+// decider. It does so before the response is complete, so that a caller who sends the request
+// again at once can use the approval. If the report fails, the approval stays consumed.
 func (g *guarded) release(v *exchange) {
 	if !v.usedApproval() || (v.allowed && !v.notDone.Load()) {
 		return
@@ -63,7 +63,7 @@ func (g *guarded) release(v *exchange) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.Context), releaseTimeout)
 	defer cancel()
 	if err := recorder.RecordOutcomes(ctx, []aureus.Outcome{o}); err != nil && g.Logger != nil {
-		g.Logger.LogAttrs(ctx, slog.LevelWarn, "an approval could not be given back: it stays used",
+		g.Logger.LogAttrs(ctx, slog.LevelWarn, "an approval could not be released: it stays consumed",
 			slog.String("approval", v.decision.Approval.ID), slog.String("decision_id", v.decision.ID.String()), slog.Any("error", err))
 	}
 }

@@ -77,13 +77,13 @@ func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
 		notDone  bool
 		reported bool
 	}{
-		"the handler says so":                  {handlerSaying(503), nil, vocab.OutcomeFailed, "not_done", true, true},
-		"the handler says so, and is seen":     {handlerSaying(503), []middleware.Options{{Outcomes: func(context.Context, aureus.Outcome) {}}}, vocab.OutcomeFailed, "503", true, true},
-		"it says so, and is seen to succeed":   {handlerSaying(200), []middleware.Options{{Outcomes: func(context.Context, aureus.Outcome) {}}}, "", "", false, false},
+		"the handler calls NotDone":            {handlerSaying(503), nil, vocab.OutcomeFailed, "not_done", true, true},
+		"NotDone, and its status is recorded":  {handlerSaying(503), []middleware.Options{{Outcomes: func(context.Context, aureus.Outcome) {}}}, vocab.OutcomeFailed, "503", true, true},
+		"NotDone, but its status is 200":       {handlerSaying(200), []middleware.Options{{Outcomes: func(context.Context, aureus.Outcome) {}}}, "", "", false, false},
 		"the gate blocked it":                  {blockedBy, nil, vocab.OutcomeBlocked, "OUT_OF_SCOPE", false, true},
 		"the state has changed":                {func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) }, nil, vocab.OutcomeBlocked, "PRECONDITION_FAILED", false, true},
 		"an error":                             {func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, errors.New("x")) }, nil, "", "", false, false},
-		"nothing":                              {func(http.ResponseWriter, *http.Request) {}, nil, "", "", false, false},
+		"a handler that does nothing":          {func(http.ResponseWriter, *http.Request) {}, nil, "", "", false, false},
 		"the body is too large to be approved": {unreachableFunc(t), []middleware.Options{{MaxBody: 3}}, vocab.OutcomeRefused, "BODY_TOO_LARGE", false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +118,7 @@ func unreachableFunc(t *testing.T) http.HandlerFunc {
 	}
 }
 
-// The outcome is reported although the caller has gone.
+// The outcome is reported even if the caller has disconnected.
 func TestNotDone_CallerGone_OutcomeIsReported(t *testing.T) {
 	t.Parallel()
 	decider := newSettling()
@@ -142,7 +142,7 @@ func TestNotDone_OutcomesRecorded_TheSameOutcome(t *testing.T) {
 // NotDone applies to every guard in front of the handler.
 func TestNotDone_TwoGuards_BothReport(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"says so": handlerSaying(503),
+		"NotDone": handlerSaying(503),
 		"blocked": func(w http.ResponseWriter, r *http.Request) { middleware.WriteError(w, r, middleware.ErrStale) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,8 +167,7 @@ func TestNotDone_Panic_ReportsNothing(t *testing.T) {
 	require.Empty(t, decider.told)
 }
 
-// A decider that records no outcomes is no error, and neither is a request without a
-// guard.
+// It is not an error if the decider does not record outcomes or if there is no guard.
 func TestNotDone_WithoutAGuard_DoesNothing(t *testing.T) {
 	t.Parallel()
 	silent := newSettling()

@@ -11,8 +11,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// classNotDone is the error class if the handler called NotDone and its status was not
-// seen.
+// classNotDone is the error class if the handler called NotDone and the guard did not see
+// the status.
 const classNotDone = "not_done"
 
 // begin starts measuring the duration of the outcome.
@@ -59,7 +59,7 @@ func (v *exchange) outcome(cause any) aureus.Outcome {
 	return o
 }
 
-// panicClass is the error class of a handler that did not return.
+// panicClass returns the error class of a handler that did not return.
 func panicClass(cause any) string {
 	if cause == nil {
 		return "goexit"

@@ -13,23 +13,23 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// The codes that only a guarded service uses. All others are reason codes, failure codes
-// and those of package wire.
+// The codes that only a guarded service uses. All other codes are reason codes, failure
+// codes, and the codes of package wire.
 const (
 	codeDenied  = "DENIED"
 	codeStale   = "PRECONDITION_FAILED"
 	codeNoState = "PRECONDITION_REQUIRED"
 )
 
-// How long a caller is asked to wait before it tries again.
+// The values of Retry-After.
 const (
 	retryUndecided = 5 * time.Second // unless the control plane sent another time
 	retryPending   = time.Minute     // while people have to decide first
 	retryLongest   = time.Hour
 )
 
-// problemOf is the response for an error, and nil for an error that this package does not
-// know.
+// problemOf returns the response for an error, or nil for an error that this package does
+// not know.
 func (c *Options) problemOf(err error) *problem {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problemOfBody(err)
@@ -69,7 +69,7 @@ func (c *Options) problemOf(err error) *problem {
 	return nil
 }
 
-// problemOfBody is the response if the body was needed and could not be read.
+// problemOfBody returns the response if the body was needed and could not be read.
 func problemOfBody(err error) *problem {
 	large, ok := errors.AsType[*http.MaxBytesError](err)
 	if !ok {
@@ -82,7 +82,7 @@ func problemOfBody(err error) *problem {
 	return p
 }
 
-// unknownCaller is the response if it is not known who asks.
+// unknownCaller returns the response if the caller is not known.
 func (c *Options) unknownCaller() *problem {
 	p := newProblem(http.StatusUnauthorized, "identity-required", "The caller is not known", wire.CodeUnauthorized,
 		"The request does not say who makes it, or says it in a way that is not trusted. Authenticate and send it again.")
@@ -90,7 +90,7 @@ func (c *Options) unknownCaller() *problem {
 	return p
 }
 
-// invalid is the response for a request with a mistake that the caller can correct.
+// invalid returns the response for a request with an error that the caller can correct.
 func invalid(err error) *problem {
 	p := newProblem(http.StatusBadRequest, "invalid-request", "The request is invalid", wire.CodeValidation,
 		"This service does not understand the request. Correct it before you send it again.")
@@ -100,7 +100,7 @@ func invalid(err error) *problem {
 	return p
 }
 
-// undecided is the response if the decider gave no decision.
+// undecided returns the response if the decider returned no decision.
 func undecided(err error) *problem {
 	p := newProblem(http.StatusServiceUnavailable, "undecided", "It could not be decided", wire.CodeUndecided,
 		"Whether this is allowed could not be decided, so it was not done. Try again later.")
@@ -111,8 +111,8 @@ func undecided(err error) *problem {
 	return p
 }
 
-// refused is the response for a decision that is not an allow. It does not show the rule,
-// the version of the policy or the reason, which are not for the caller.
+// refused returns the response for a decision that is not an allow. It does not contain the
+// rule, the version of the policy or the reason, which are not for the caller.
 func (c *Options) refused(d aureus.Decision) *problem {
 	var p *problem
 	switch {
@@ -138,8 +138,8 @@ func tooManyPending() *problem {
 	return p
 }
 
-// approval is what the caller learns about an approval. An id in another form is not shown,
-// because it may be a token that grants something.
+// approval returns the part of the response that describes an approval. An id in another
+// form is omitted, because it may be a token that grants something.
 func (c *Options) approval(ref aureus.ApprovalRef) *approvalMember {
 	if !idtext.IsApproval(ref.ID) {
 		return nil

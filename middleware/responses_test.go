@@ -22,8 +22,7 @@ import (
 
 const approvalID = "apr_00000000000000000000000000"
 
-// TestEnforce_Refusal_HasProblemResponse: what a caller learns from a decision that is
-// not an allow.
+// The response to a decision that is not an allow.
 func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 	ref := func(status aureus.ApprovalStatus) aureus.ApprovalRef {
 		return aureus.ApprovalRef{ID: approvalID, Status: status, ExpiresAt: "2030-01-02T03:04:05Z", URL: "https://aureus.example/a"}
@@ -43,7 +42,7 @@ func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 		{"a code that is too long", aureus.Decision{ReasonCode: aureus.ReasonCode(strings.Repeat("A", 65))}, 403, "denied", "DENIED", false, "give the decision id"},
 		{"a code of a bundle", aureus.Decision{ReasonCode: "OUTSIDE_BUSINESS_HOURS_2"}, 403, "denied", "OUTSIDE_BUSINESS_HOURS_2", false, "give the decision id"},
 		{"an invalid request is a denial", aureus.Decision{ReasonCode: aureus.ReasonInvalidRequest}, 403, "denied", "INVALID_REQUEST", false, "give the decision id"},
-		{"nobody to ask", aureus.Decision{ReasonCode: aureus.ReasonNoApprovals}, 403, "denied", "APPROVALS_NOT_AVAILABLE", false, "give the decision id"},
+		{"no approvals available", aureus.Decision{ReasonCode: aureus.ReasonNoApprovals}, 403, "denied", "APPROVALS_NOT_AVAILABLE", false, "give the decision id"},
 		{"a person is asked", aureus.Decision{Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonHighRisk, Approval: ref(aureus.ApprovalPending)}, 403, "approval-required", "HIGH_NEEDS_HUMAN_APPROVAL", true, "A person has been asked"},
 		{"a person was asked before", aureus.Decision{Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonApprovalPending, Approval: ref(aureus.ApprovalPending)}, 403, "approval-required", "APPROVAL_PENDING", true, "A person has been asked"},
 		{"rejected, as a denial", aureus.Decision{ReasonCode: aureus.ReasonApprovalRejected, Approval: ref(aureus.ApprovalRejected)}, 403, "approval-required", "APPROVAL_REJECTED", true, "has rejected"},
@@ -53,7 +52,7 @@ func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 		{"for something else", aureus.Decision{ReasonCode: aureus.ReasonApprovalMismatch, Approval: ref(aureus.ApprovalApproved)}, 403, "approval-required", "APPROVAL_MISMATCH", true, "does not allow"},
 		{"the rules changed", aureus.Decision{ReasonCode: aureus.ReasonApprovalPolicyChanged, Approval: ref(aureus.ApprovalApproved)}, 403, "approval-required", "APPROVAL_POLICY_CHANGED", true, "does not allow"},
 		{"an approval that has no id", aureus.Decision{Effect: aureus.RequireApproval}, 403, "approval-required", "APPROVAL_REQUIRED", false, "A person has to approve"},
-		{"a token that opens something", aureus.Decision{Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: "approval-a1-1700000000000-0123456789abcdef0123456789abcdef"}}, 403, "approval-required", "APPROVAL_REQUIRED", false, "A person has"},
+		{"a token that grants something", aureus.Decision{Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: "approval-a1-1700000000000-0123456789abcdef0123456789abcdef"}}, 403, "approval-required", "APPROVAL_REQUIRED", false, "A person has"},
 		{"too many pending", aureus.Decision{ReasonCode: aureus.ReasonTooManyPending}, 429, "too-many-pending", "TOO_MANY_PENDING_APPROVALS", false, "too many of your requests"},
 	}
 	for _, row := range rows {
@@ -119,8 +118,7 @@ func TestChallenge_Option_IsInWWWAuthenticate(t *testing.T) {
 	require.Equal(t, `Basic realm="ledger"`, ask(middleware.Options{Challenge: `Basic realm="ledger"`}))
 }
 
-// TestEnforce_Undecided_HasRetryAfter: the time that the control plane sent, within
-// limits, in whole seconds.
+// Retry-After is the time that the control plane sent, within limits, in whole seconds.
 func TestEnforce_Undecided_HasRetryAfter(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
@@ -137,7 +135,7 @@ func TestEnforce_Undecided_HasRetryAfter(t *testing.T) {
 	}
 }
 
-// TestEnforce_Refusal_ReplacesContentHeaders: headers that describe other content are
+// Headers that describe other content are
 // removed, and other headers of the middleware in front stay.
 func TestEnforce_Refusal_ReplacesContentHeaders(t *testing.T) {
 	t.Parallel()
@@ -154,7 +152,7 @@ func TestEnforce_Refusal_ReplacesContentHeaders(t *testing.T) {
 	require.Empty(t, w.Header().Get("Etag")+w.Header().Get("Last-Modified")+w.Header().Get("Content-Length"))
 }
 
-// TestWriteError_Errors_HaveTheirResponses: each error of a handler, and its response.
+// Each error of a handler has its own response.
 func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
 	failed := func(code aureus.FailureTaxonomy, reason string) aureus.ValidationResult {
 		return aureus.ValidationResult{FailureCode: code, Reason: reason, Metadata: map[string]any{"iban": "hunter2"}}
@@ -180,7 +178,7 @@ func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
 		{"only tools failed", gate(aureus.ToolError, failed(aureus.ToolError, "no answer"), pass), 503, "validation-failed", "TOOL_ERROR", []string{"no answer"}},
 		{"a tool failed and the change is bad", gate(aureus.ToolError, failed(aureus.ToolError, "no answer"), failed(aureus.PolicyViolation, "forbidden")), 422, "change-blocked", "TOOL_ERROR", []string{"no answer", "forbidden"}},
 		{"the zero result", gate(""), 422, "change-blocked", "CRV_VALIDATION_FAILED", nil},
-		{"a code that is none", gate("hunter2", failed("hunter2", "no")), 422, "change-blocked", "CRV_VALIDATION_FAILED", []string{"no"}},
+		{"an unknown code", gate("hunter2", failed("hunter2", "no")), 422, "change-blocked", "CRV_VALIDATION_FAILED", []string{"no"}},
 		{"a real gate", crvgate.New[int]("sum", func(context.Context, crvgate.Change[int]) aureus.ValidationResult {
 			return crvgate.Fail(aureus.Conflict, "the sums differ")
 		}).Check(t.Context(), crvgate.Change[int]{}), 409, "change-blocked", "CONFLICT", []string{"the sums differ"}},
@@ -193,7 +191,7 @@ func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
 		{"a guard that cannot decide", guard.Check(t.Context(), nil, small), 503, "undecided", "UNDECIDED", nil},
 		{"a guard with too many pending", &guard.Refusal{Decision: aureus.Decision{ReasonCode: aureus.ReasonTooManyPending}}, 429, "too-many-pending", "TOO_MANY_PENDING_APPROVALS", nil},
 		{"a client's failure", &aureus.Error{Op: "ValidateCommit", StatusCode: 422, Message: "hunter2"}, 503, "undecided", "UNDECIDED", nil},
-		{"nobody", middleware.ErrNoIdentity, 401, "identity-required", "AUTHENTICATION_FAILED", nil},
+		{"no identity", middleware.ErrNoIdentity, 401, "identity-required", "AUTHENTICATION_FAILED", nil},
 		{"bad input", fmt.Errorf("hunter2: %w", &middleware.Invalid{Pointer: "/amount", Reason: "must be above 0"}), 400, "invalid-request", "VALIDATION_ERROR", []string{"/amount must be above 0"}},
 		{"bad input that is not for the caller", fmt.Errorf("hunter2: %w", aureus.ErrInvalid), 400, "invalid-request", "VALIDATION_ERROR", nil},
 		{"too large", fmt.Errorf("hunter2: %w", &http.MaxBytesError{Limit: 10}), 413, "body-too-large", "BODY_TOO_LARGE", []string{"at most 10 bytes"}},
@@ -225,7 +223,7 @@ func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
 	}
 }
 
-// TestProblemTypes_AllOfThem_AreExplained: PROBLEMS.md has a heading for every type.
+// PROBLEMS.md has a heading for every type.
 func TestProblemTypes_AllOfThem_AreExplained(t *testing.T) {
 	t.Parallel()
 	page := problemsPage(t)
@@ -241,7 +239,7 @@ func problemsPage(t testing.TB) string {
 	return string(page)
 }
 
-// TestWriteError_LongTexts_AreCut: a gate may return long texts and many results; the
+// A gate may return long texts and many results; the
 // response is short.
 func TestWriteError_LongTexts_AreCut(t *testing.T) {
 	t.Parallel()
@@ -258,7 +256,7 @@ func TestWriteError_LongTexts_AreCut(t *testing.T) {
 	require.Equal(t, strings.Repeat("€", 341)+"…", p.Errors[0].Remediation, "cut between characters")
 }
 
-// TestWriteError_BehindAGuard_HasTheDecisionID: the response has the decision id, and
+// The response has the decision id, and
 // uses the options of the guard.
 func TestWriteError_BehindAGuard_HasTheDecisionID(t *testing.T) {
 	t.Parallel()
@@ -280,8 +278,7 @@ func TestWriteError_BehindAGuard_HasTheDecisionID(t *testing.T) {
 	require.Equal(t, "https://ask.example/"+approvalID, p.Approval.URL)
 }
 
-// TestInvalid_Error_HasPointerAndReason: the error with which describe reports a
-// mistake in the request.
+// describe returns this error for an invalid request.
 func TestInvalid_Error_HasPointerAndReason(t *testing.T) {
 	t.Parallel()
 	err := error(&middleware.Invalid{Pointer: "/a/0", Reason: "must be a number"})
@@ -291,7 +288,7 @@ func TestInvalid_Error_HasPointerAndReason(t *testing.T) {
 	require.Equal(t, "is empty", (&middleware.Invalid{Reason: "is empty"}).Error())
 }
 
-// TestEnforce_HeadRequest_HasNoBody: the refusal of a HEAD request has the headers of
+// The refusal of a HEAD request has the headers of
 // the refusal of a GET request.
 func TestEnforce_HeadRequest_HasNoBody(t *testing.T) {
 	server := serve(t, middleware.Enforce(saying(aureus.Decision{}, nil), about(small))(unreachable(t)))

@@ -184,9 +184,9 @@ func (v *exchange) sawStatus(status int) {
 	if status := int64(status); status > v.status.Load() {
 		v.status.Store(status)
 	}
-	// When http.MaxBytesReader finds a body too long, net/http closes the connection.
-	// The reader asks for that through an unexported method of the writer, which no
-	// wrapper can have. So a second reader, on the original writer, asks for it.
+	// When the body is longer than the limit of http.MaxBytesReader, net/http closes the
+	// connection. The reader requests that through an unexported method of the writer, which
+	// no wrapper can have. So a second reader, with the original writer, requests it.
 	if status == http.StatusRequestEntityTooLarge || (status >= http.StatusBadRequest && v.cutShort.Load()) {
 		_, _ = http.MaxBytesReader(v.writer, endless{}, 0).Read(make([]byte, 1))
 	}
@@ -198,8 +198,8 @@ type endless struct{}
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 func (endless) Close() error               { return nil }
 
-// watchedBody sees whether the handler stopped reading a body that has more to read, as
-// http.MaxBytesReader does: the last read before the response filled its buffer.
+// watchedBody detects that the handler stopped reading before the end of the body, as with
+// http.MaxBytesReader: then the last read before the response filled its buffer.
 type watchedBody struct {
 	io.ReadCloser
 
@@ -213,8 +213,8 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 }
 
 // seen reports whether the response of the handler is known. If the handler wrote nothing
-// and the writer is net/http's own, net/http responds with 200, because nothing behind the
-// guard has another way to that writer.
+// and the writer is net/http's own, net/http responds with 200, because the handler has no
+// other access to that writer.
 func (v *exchange) seen() bool {
 	status := v.status.Load()
 	switch {
@@ -227,9 +227,9 @@ func (v *exchange) seen() bool {
 	return origin == "net/http" || origin == "net/http/httptest"
 }
 
-// unwatched removes the wrappers of other guards, and those of httpsnoop, which write
-// nothing by themselves. It keeps the writers of routers, which may write by themselves and
-// have an Unwrap method too.
+// unwatched removes the wrappers of other guards and of httpsnoop, which never write on their
+// own. It does not remove the writers of routers, which also have an Unwrap method but may
+// write on their own.
 func unwatched(w http.ResponseWriter) http.ResponseWriter {
 	for {
 		switch watched := w.(type) {
@@ -248,7 +248,7 @@ func unwatched(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// packageOf is the import path of the package of the writer's type.
+// packageOf returns the import path of the package of the writer's type.
 func packageOf(w http.ResponseWriter) string {
 	kind := reflect.TypeOf(w)
 	if kind.Kind() == reflect.Pointer {

@@ -23,14 +23,14 @@ type routersWriter struct{ http.ResponseWriter }
 // Unwrap exists in the writers of gin and echo as well.
 func (w *routersWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// TestOutcomes_ResponseNotSeen_IsUnknown: a response that the guard did not see does
+// A response that the guard did not see does
 // not count as a success.
 func TestOutcomes_ResponseNotSeen_IsUnknown(t *testing.T) {
 	for name, row := range map[string]struct {
 		handler func(outer http.ResponseWriter) http.HandlerFunc
 		status  string
 	}{
-		"written past the guard": {func(outer http.ResponseWriter) http.HandlerFunc {
+		"written to another writer": {func(outer http.ResponseWriter) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { outer.WriteHeader(http.StatusTeapot) }
 		}, vocab.OutcomeUnknown},
 		"nothing written": {func(http.ResponseWriter) http.HandlerFunc {
@@ -56,8 +56,8 @@ func TestOutcomes_ResponseNotSeen_IsUnknown(t *testing.T) {
 	}
 }
 
-// TestOutcomes_EveryWayToWrite_IsSeen: with net/http's writers and with a writer
-// without optional interfaces.
+// The guard sees every method of writing, with net/http's writers and with a writer without
+// optional interfaces.
 func TestOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
 	t.Parallel()
 	ways := map[string]func(http.ResponseWriter){
@@ -111,8 +111,8 @@ func TestOutcomes_HijackedConnection_IsUnknown(t *testing.T) {
 	require.Equal(t, vocab.OutcomeUnknown, seen.only(t).Status)
 }
 
-// TestOutcomes_MaxBytesReader_ClosesTheConnection: as without a guard, for every
-// response of the handler; if the body was read to its end, the connection stays open.
+// The connection is closed in the same cases as without a guard, for every response of the
+// handler. If the body was read to its end, the connection stays open.
 func TestOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
 	limited := func(status int) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +125,7 @@ func TestOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
 	for _, status := range []int{http.StatusRequestEntityTooLarge, http.StatusBadRequest} {
 		for _, length := range []int{5, 10, 11, 12, 4000} {
 			if status != http.StatusRequestEntityTooLarge && length == 11 {
-				continue // the body has ended with the byte that was too much, so there is nothing left to close for
+				continue // the body ends with the first byte above the limit, so the connection may stay open
 			}
 			answers := map[string]string{}
 			for name, handler := range map[string]http.Handler{
