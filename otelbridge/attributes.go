@@ -11,8 +11,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonwrite"
 )
 
-// maxDepth is how many levels of a value are written as JSON. Deeper values are
-// written as text.
+// maxDepth is the maximum number of levels of a value that are written as JSON. Deeper
+// values are written as text.
 const maxDepth = 32
 
 // appendTyped appends the value as JSON that keeps its type. A float always has a

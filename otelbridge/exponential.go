@@ -7,8 +7,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// maxExponentialBuckets is how many bucket points one exponential histogram has,
-// not counting that of +Inf. If there are more, neighbouring buckets are merged in
+// maxExponentialBuckets is the maximum number of bucket points of one exponential
+// histogram, without that of +Inf. If there are more, neighbouring buckets are merged in
 // pairs; the counts stay exact, and the buckets become wider.
 const maxExponentialBuckets = 32
 

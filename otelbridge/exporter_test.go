@@ -369,7 +369,7 @@ func TestExport_TimeLimits_EndTheExport(t *testing.T) {
 			client, _ := server.start(t)
 			err := signal.make(client).export(context.Background())
 			require.ErrorContains(t, err, "503")
-			require.Equal(t, 1, server.gotRequests(), "a retry delay beyond the time limit is not waited for")
+			require.Equal(t, 1, server.gotRequests(), "the exporter does not wait for a retry delay beyond the time limit")
 		})
 	}
 }

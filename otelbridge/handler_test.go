@@ -92,8 +92,8 @@ func (s *service) get(t *testing.T, path string) (*http.Response, string, error)
 	return response, string(body), err
 }
 
-// reported closes the server, which waits for its requests, and gives the one
-// span and the attributes of the one point of the duration metric.
+// reported closes the server, which waits for its requests. It returns the only span and
+// the attributes of the only point of the duration metric.
 func (s *service) reported(t *testing.T) (span tracetest.SpanStub, point map[string]any) {
 	t.Helper()
 	s.Close()

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// intake is a server with the endpoints that take spans and metrics, in batches
+// intake is a server with the endpoints that receive spans and metrics, in batches
 // (docs/spec/telemetry.md#batches) and one at a time. Its zero value accepts
 // everything.
 type intake struct {
@@ -49,7 +49,7 @@ func (s *intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	items := []json.RawMessage{body}
 	if batch {
 		if err := json.Unmarshal(body, &items); err != nil {
-			http.Error(w, `{"error":"no array","code":"VALIDATION_ERROR"}`, http.StatusBadRequest)
+			http.Error(w, `{"error":"not an array","code":"VALIDATION_ERROR"}`, http.StatusBadRequest)
 			return
 		}
 	}
@@ -94,7 +94,7 @@ func (s *intake) store(path string, item json.RawMessage) (reason string) {
 		}
 		s.metrics = append(s.metrics, metric)
 	default:
-		return "no such path"
+		return "unknown path"
 	}
 	return ""
 }

@@ -51,9 +51,9 @@ func (n *nameSet) clear() {
 	n.list, n.index = n.list[:0], nil
 }
 
-// addAttribute adds the value under the name. If the name has another value
-// already, it prepends the prefix until the name is unused. It returns the name
-// that was used. added is false if that name has the same value, as text, already.
+// addAttribute adds the name with the value. If the name already has another value, it
+// prepends the prefix until the name is unused. It returns the name that was used. added
+// is false if that name already had the same value, as text.
 func (n *nameSet) addAttribute(prefix, name string, value *attribute.Value) (key string, added bool) {
 	for {
 		i := n.find(name)

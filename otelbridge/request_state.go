@@ -21,11 +21,11 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// maxStack is how many bytes of the stack of a panic are logged and recorded.
+// maxStack is the maximum number of bytes of a panic's stack that are logged and recorded.
 const maxStack = 64 << 10
 
 // requestState is the handler between otelhttp and the guard, for one request. It
-// recovers from panics and tracks how far the response has got.
+// recovers from panics and records whether the response has begun.
 type requestState struct {
 	next    http.Handler
 	status  atomic.Int64 // of the response; 0 until the header is written
