@@ -35,6 +35,9 @@ var approvalTests = []func(t *testing.T, open Open){
 	manyApprovalsExpireInSeveralSweeps,
 	aPageOfApprovalsHasABoundInBytes,
 	aPersonCountsOnce,
+	approvalsPruneDeletesWhatEndedBefore,
+	approvalsOfAKeyAreThoseItAskedForFirstOrApproved,
+	approvalsDueEndFirst,
 }
 
 var (
@@ -689,5 +692,112 @@ func approvalsCharge(t *testing.T, open Open) {
 		_, err2 = tx.Approvals().Get("default", a.Now, one.ID, charge)
 		require.ErrorIs(t, err2, refused)
 		return err
+	}))
+}
+
+// An approval that has ended is deleted once its end is before the time, with all
+// that belongs to it; one that nobody has ended stays.
+func approvalsPruneDeletesWhatEndedBefore(t *testing.T, open Open) {
+	a := newApprovalsTest(t, open)
+	var ids []string
+	for n := range 4 {
+		asked, _, err := a.Try(ledger, a.Wanted(n, "v1"))
+		require.NoError(t, err)
+		ids = append(ids, asked.ID)
+	}
+	write(t, a.DB, func(tx storage.Tx) error {
+		for _, id := range ids[:3] {
+			if err := tx.Approvals().Withdraw("default", a.Now, id, "over"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	prune := func(ended time.Time, limit int) (n int64) {
+		write(t, a.DB, func(tx storage.Tx) (err error) {
+			n, err = tx.Approvals().Prune(ended, limit)
+			return err
+		})
+		return n
+	}
+	end := a.Now.Add(bounds.Decide)
+	require.Zero(t, prune(end, 10), "it ends at that time, and not before it")
+	require.EqualValues(t, 2, prune(end.Add(1), 2))
+	require.EqualValues(t, 1, prune(end.Add(1), 2))
+	require.Zero(t, prune(end.Add(1), 2))
+	require.NoError(t, a.DB.View(t.Context(), func(tx storage.Tx) error {
+		for i, id := range ids {
+			_, err := tx.Approvals().Get("default", a.Now, id, nil)
+			if i == 3 {
+				return err
+			}
+			require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
+			asked, err := storage.RowsOf(tx).Approvals().Requesters("default", id, aureus.Digest{byte(i), 0, 1})
+			require.NoError(t, err)
+			require.Empty(t, asked)
+		}
+		return nil
+	}))
+}
+
+// A key that joined an approval, or rejected it, takes nothing with it when it is
+// revoked.
+func approvalsOfAKeyAreThoseItAskedForFirstOrApproved(t *testing.T, open Open) {
+	a := newApprovalsTest(t, open)
+	ids := make([]string, 3)
+	for n := range ids {
+		asked, _, err := a.Try(ledger, a.Wanted(n, "v1"))
+		require.NoError(t, err)
+		ids[n] = asked.ID
+	}
+	_, joined, err := a.Try(ledger2, a.Wanted(0, "v1"))
+	require.NoError(t, err)
+	require.True(t, joined)
+	write(t, a.DB, func(tx storage.Tx) error {
+		for n, approve := range map[int]bool{1: true, 2: false} {
+			if _, err := tx.Approvals().Decide("default", a.Now, olga, ids[n], approve, aureus.Digest{byte(n), 0, 1}, "", bounds); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for keyID, want := range map[string][]string{ledger.KeyID: ids[:2], ledger2.KeyID: nil, olga.KeyID: ids[1:2]} {
+		require.NoError(t, a.DB.View(t.Context(), func(tx storage.Tx) error {
+			var got []string
+			rows, err := storage.RowsOf(tx).Approvals().OfKey("default", keyID)
+			for _, row := range rows {
+				got = append(got, row.ID)
+			}
+			require.ElementsMatch(t, want, got, keyID)
+			return err
+		}))
+	}
+}
+
+// Of the approvals that are past their time, those that ended first are given first.
+func approvalsDueEndFirst(t *testing.T, open Open) {
+	a := newApprovalsTest(t, open)
+	var ids []string
+	for n, earlier := range []time.Duration{time.Minute, 2 * time.Minute, 0} {
+		wanted := a.Wanted(n, "v1")
+		ids = append(ids, wanted.ID)
+		write(t, a.DB, func(tx storage.Tx) error {
+			_, _, err := askFor(tx, noon.Add(-earlier), ledger, wanted)
+			return err
+		})
+	}
+	require.NoError(t, a.DB.View(t.Context(), func(tx storage.Tx) error {
+		for limit, want := range [][]string{0: nil, 1: {ids[1]}, 2: {ids[1], ids[0]}, 3: {ids[1], ids[0]}} {
+			var got []string
+			rows, err := storage.RowsOf(tx).Approvals().Due("default", noon.Add(hour.Decide), limit)
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				got = append(got, row.ID)
+			}
+			require.Equal(t, want, got, limit)
+		}
+		return nil
 	}))
 }

@@ -23,6 +23,9 @@ var auditTests = []func(t *testing.T, open Open){
 	pruneDeletesWhatIsNoLongerKept,
 	auditPageLargeEntriesEndsAtTheBytesOfAPage,
 	aDecisionOfAnOlderVersion,
+	verifyWhatWasStoredWithAnEntry,
+	lastEntryBeforeATime,
+	pruneOfDecisionsStopsAtItsLimit,
 }
 
 // The check reads page by page, over the bounds of pages.
@@ -337,4 +340,87 @@ func auditTail(t *testing.T, open Open) {
 			return err
 		}))
 	}
+}
+
+// An entry that differs from the decision or the outcome that was stored with it is
+// found, and so is the end of a log that has fewer entries than they say.
+func verifyWhatWasStoredWithAnEntry(t *testing.T, open Open) {
+	const n = 5 // entry 5 is that of a decision
+	d := decided(t, "svc")
+	for name, row := range map[string]struct {
+		store func(rows storage.DecisionRows) error
+		first int64
+	}{
+		"a decision at another entry":   {func(rows storage.DecisionRows) error { return rows.Add("default", noon, d, 2) }, 2},
+		"a decision at another's entry": {func(rows storage.DecisionRows) error { return rows.Add("default", noon, d, n) }, n},
+		"an outcome at another entry":   {func(rows storage.DecisionRows) error { return rows.AddOutcome("default", noon, d.ID, "success", 3) }, 3},
+		"a decision behind the end":     {func(rows storage.DecisionRows) error { return rows.Add("default", noon, d, n+4) }, n + 1},
+		"an outcome behind the end":     {func(rows storage.DecisionRows) error { return rows.AddOutcome("default", noon, d.ID, "success", n+4) }, n + 1},
+		"another tenant's decision":     {func(rows storage.DecisionRows) error { return rows.Add("other", noon, d, 2) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := aLog(t, open, n)
+			write(t, db, func(tx storage.Tx) error { return row.store(storage.RowsOf(tx).Decisions()) })
+			v, err := storage.VerifyAudit(t.Context(), db, "default")
+			require.NoError(t, err)
+			require.Equal(t, []any{row.first == 0, row.first}, []any{v.Valid, v.FirstInvalid})
+		})
+	}
+}
+
+// The last entry before a time is the one in front of the first that is not older,
+// also where the clock was set back in between.
+func lastEntryBeforeATime(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
+	write(t, db, func(tx storage.Tx) error {
+		for _, minute := range []int{0, 1, 3, 2, 4} {
+			if err := tx.Audit().Append("default", noon.Add(time.Duration(minute)*time.Minute), entry("x")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
+		for minute, want := range []int64{0: 0, 1: 1, 2: 2, 3: 2, 4: 4, 5: 5} {
+			head, err := tx.Audit().LastBefore("default", noon.Add(time.Duration(minute)*time.Minute))
+			if want == 0 {
+				require.ErrorIs(t, err, storage.ErrNotFound)
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, want, head.Sequence, minute)
+			hash, err := storage.RowsOf(tx).Audit().Hash("default", want)
+			require.NoError(t, err)
+			require.Equal(t, hash, head.Hash)
+		}
+		_, err := tx.Audit().LastBefore("other", noon.Add(time.Hour))
+		require.ErrorIs(t, err, storage.ErrNotFound)
+		return nil
+	}))
+}
+
+// One transaction deletes at most as many rows as its limit.
+func pruneOfDecisionsStopsAtItsLimit(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
+	for range 3 {
+		d := decided(t, "svc")
+		write(t, db, func(tx storage.Tx) error {
+			if err := addDecision(tx, d); err != nil {
+				return err
+			}
+			return tx.Decisions().AddOutcome("default", noon, d, storage.Outcome{DecisionID: d.ID, Status: "success", By: storage.Actor{Subject: "svc"}})
+		})
+	}
+	left := int64(6)
+	for left > 0 {
+		var n int64
+		write(t, db, func(tx storage.Tx) (err error) {
+			n, err = tx.Decisions().Prune(storage.Retention{Ended: noon.Add(1)}, 2)
+			return err
+		})
+		require.Positive(t, n)
+		require.LessOrEqual(t, n, int64(2))
+		left -= n
+	}
+	require.Zero(t, left)
 }
