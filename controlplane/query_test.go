@@ -38,7 +38,7 @@ func TestQuery_UnknownParameter_IsRefusedOnEveryPath(t *testing.T) {
 		}
 	}
 	got := s.get(t, "/api/v1/audit?principal=agent-1&dezision=deny").refusal(t, http.StatusBadRequest, "VALIDATION_ERROR")
-	require.Contains(t, got["error"], `"dezision" is not known here`)
+	require.Contains(t, got["error"], `"dezision" is unknown`)
 	require.Contains(t, got["error"], "principal, action", "the names that are known help to find the right one")
 	require.Equal(t, "/dezision", object(list(got["details"])[0])["pointer"])
 }
@@ -59,7 +59,7 @@ func TestQuery_DeclaredParameter_IsKnown(t *testing.T) {
 				query.Set("kinds", "none")
 			}
 			got := s.send(t, method, strings.ReplaceAll(path, "{trace_id}", "t")+"?"+query.Encode(), "")
-			require.NotContains(t, got.body, "is not known here", "%s: %s", name, parameter)
+			require.NotContains(t, got.body, "is unknown", "%s: %s", name, parameter)
 			tried++
 		}
 	}

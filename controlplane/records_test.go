@@ -109,7 +109,7 @@ func TestOutcomes_BeforeTheirDecision_TheOwnersCounts(t *testing.T) {
 			}
 			if row.stands == "" {
 				require.Empty(t, standing)
-				require.Contains(t, rejectedBecause(t, clients[stranger].RecordOutcomes(t.Context(), outcome(stranger))), "another key's")
+				require.Contains(t, rejectedBecause(t, clients[stranger].RecordOutcomes(t.Context(), outcome(stranger))), "another subject")
 				require.NoError(t, clients[own].RecordOutcomes(t.Context(), outcome(own)), "nobody has taken its place")
 				return
 			}
@@ -134,7 +134,7 @@ func TestOutcome_OfAnOperator_IsRecorded(t *testing.T) {
 	require.NoError(t, err)
 	outcome := []aureus.Outcome{{DecisionID: decision.ID, Status: vocab.OutcomeFailed}}
 	other := client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
-	require.Contains(t, rejectedBecause(t, other.RecordOutcomes(t.Context(), outcome)), "another key's")
+	require.Contains(t, rejectedBecause(t, other.RecordOutcomes(t.Context(), outcome)), "another subject")
 	require.NoError(t, srv.Operator("olga").RecordOutcomes(t.Context(), outcome))
 	entries := collectAudit(t, srv.Operator("olga"))
 	require.Equal(t, "olga", entries[len(entries)-1].By)

@@ -69,11 +69,11 @@ func TestRecords_NamingAnApproval_AreChecked(t *testing.T) {
 		says   string
 	}{
 		"without an approval":               {mine, approved(aureus.Approval{Principal: agent, Action: aureus.Action{ID: "transfer"}}), "/approval_id: is required"},
-		"one that does not exist":           {mine, approved(unknown), "has asked for no such approval"},
+		"one that does not exist":           {mine, approved(unknown), "has not requested an approval with this id"},
 		"one that nobody used":              {mine, approved(unused), "was not used by this decision"},
 		"one that is pending":               {mine, approved(pending), "was not used by this decision"},
 		"one that another decision used":    {mine, approved(used), "was not used by this decision"},
-		"another subject's":                 {other, approved(used, byUse), "has asked for no such approval"},
+		"another subject's":                 {other, approved(used, byUse), "has not requested an approval with this id"},
 		"one for another principal":         {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Principal = "agent-2" }), "record: principal"},
 		"one for somebody behind it":        {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.OnBehalfOf = "jane" }), "record: on_behalf_of"},
 		"one for another action":            {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Action = "delete" }), "record: action"},

@@ -15,17 +15,18 @@ import (
 )
 
 const (
-	maxProse   = 4 << 10 // bytes of a reason or a comment
-	maxShortID = 200     // bytes of the name of a rule, a code or a version
+	maxComment = 4 << 10 // bytes of a reason or a comment
+	maxLabel   = 200     // bytes of the name of a rule, a reason code or a policy version
 )
 
 type (
 	// Request is the body of POST /api/v1/policy/approval.
 	Request wire.ApprovalRequest[aureus.Action, aureus.Principal, aureus.HTTPCall, aureus.Digest, aureus.DecisionID, aureus.ReasonCode]
-	// Response is the answer to it.
+	// Response is the response to a [Request].
 	Response = wire.ApprovalResponse[aureus.Approval, aureus.ReasonCode]
 )
 
+// request returns the request that the approval is for.
 func (a Request) request() aureus.Request {
 	return aureus.PolicyContext{
 		Principal: a.Principal, Action: a.Action, ToolName: a.ToolName, Arguments: a.Arguments, HTTP: a.HTTP,
@@ -33,9 +34,11 @@ func (a Request) request() aureus.Request {
 	}.Request()
 }
 
-// ask opens an approval, or joins the live one for the
-// same digest. It does so even where permissions are missing; the operator is
-// shown that. See docs/spec/policy.md#asking-for-an-approval.
+// ask answers POST approval: it creates an approval, or returns the one that
+// the subject already has for the same digest, if that is neither expired nor
+// consumed. It does so even if the principal lacks permissions; the approval shows
+// that to the operator. See
+// docs/spec/policy.md#asking-for-an-approval.
 func (s *Service) ask(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body Request
 	if err := web.ReadJSON(r, &body); err != nil {
@@ -62,7 +65,7 @@ func (s *Service) ask(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 		return nil
 	})
 	if err != nil {
-		return answerError(err)
+		return responseError(err)
 	}
 	whole, err := s.Get(r.Context(), c, ticket.Approval.ID, nil)
 	if err != nil {
@@ -73,8 +76,8 @@ func (s *Service) ask(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 	return nil
 }
 
-// complete makes what is asked for from the body. The digest is always computed
-// here; what the body leaves out comes from the rules.
+// complete checks the body and fills in the fields that it leaves out, from the
+// rules. The digest is always computed here; one in the body must be equal.
 func (s *Service) complete(c web.Caller, body Request) (aureus.ApprovalAsk, error) {
 	request := body.request()
 	if err := s.Rules.Check(c, request); err != nil {
@@ -83,8 +86,8 @@ func (s *Service) complete(c web.Caller, body Request) (aureus.ApprovalAsk, erro
 	if err := checkAsk(body); err != nil {
 		return aureus.ApprovalAsk{}, err
 	}
-	if len(body.Reason) > maxProse {
-		return aureus.ApprovalAsk{}, web.InvalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxProse))
+	if len(body.Reason) > maxComment {
+		return aureus.ApprovalAsk{}, web.InvalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxComment))
 	}
 	digest, err := guard.Digest(c.Tenant, request)
 	if err != nil {
@@ -93,7 +96,7 @@ func (s *Service) complete(c web.Caller, body Request) (aureus.ApprovalAsk, erro
 	if !body.ActionDigest.IsZero() && body.ActionDigest != digest {
 		return aureus.ApprovalAsk{}, web.Problem(http.StatusUnprocessableEntity, string(aureus.ReasonApprovalMismatch),
 			"action_digest is not the digest of this request in the key's tenant",
-			web.WithRemediation("Let the local decider use the tenant of the key, and the same version of the module on both sides."))
+			web.WithRemediation("Give the local decider the tenant of the key, and use the same version of the module on both sides."))
 	}
 	preview := s.Rules.Preview(c.Tenant, request)
 	ask := aureus.ApprovalAsk{
@@ -106,14 +109,14 @@ func (s *Service) complete(c web.Caller, body Request) (aureus.ApprovalAsk, erro
 	return ask, nil
 }
 
-// checkAsk checks what a decider outside the control plane says about the decision
-// for which it asks. The approver sees it, and it is written to the audit log.
+// checkAsk checks the fields in which a decider outside the control plane describes
+// its decision: the approver sees them, and they are written to the audit log.
 func checkAsk(body Request) error {
 	for _, field := range []struct{ pointer, text string }{
 		{"/rule", body.Rule}, {"/reason_code", string(body.ReasonCode)}, {"/policy_version", body.PolicyVersion},
 	} {
-		if len(field.text) > maxShortID {
-			return web.InvalidBody(field.pointer, fmt.Sprintf("must not be longer than %d bytes", maxShortID))
+		if len(field.text) > maxLabel {
+			return web.InvalidBody(field.pointer, fmt.Sprintf("must not be longer than %d bytes", maxLabel))
 		}
 		if problem := nametext.Identifier(field.text); problem != "" {
 			return web.InvalidBody(field.pointer, problem)

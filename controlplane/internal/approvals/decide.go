@@ -13,14 +13,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
+// decide answers POST approve and POST reject.
 func (s *Service) decide(approve bool) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 		var verdict wire.ApprovalVerdict[aureus.Digest]
 		if err := web.ReadJSON(r, &verdict); err != nil {
 			return err
 		}
-		if len(verdict.Comment) > maxProse {
-			return web.InvalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxProse))
+		if len(verdict.Comment) > maxComment {
+			return web.InvalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxComment))
 		}
 		return s.change(w, r, c, func(t storage.Tx, id string, now time.Time) error {
 			_, err := t.Approvals().Decide(c.Tenant, now, c.Actor(), id, approve, verdict.ActionDigest, redact.Visible(verdict.Comment), s.Life)
@@ -29,6 +30,8 @@ func (s *Service) decide(approve bool) web.Handler {
 	}
 }
 
+// consume answers POST consume: it reserves an approved approval for a decision that
+// was made outside the control plane.
 func (s *Service) consume(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var use aureus.ApprovalUse
 	if err := web.ReadJSON(r, &use); err != nil {
@@ -49,9 +52,9 @@ func (s *Service) consume(w http.ResponseWriter, r *http.Request, c web.Caller) 
 	})
 }
 
-// change makes a change and answers with the approval as the change left it.
-// Expired approvals are ended before, in a transaction of their own, which stands
-// also where the change is refused.
+// change runs change in a transaction and responds with the approval as it was after
+// that. Expired approvals are marked as expired first, in a transaction of their own,
+// which is kept even if the change is refused.
 func (s *Service) change(w http.ResponseWriter, r *http.Request, c web.Caller, change func(t storage.Tx, id string, now time.Time) error) error {
 	if err := s.expire(r.Context(), c.Tenant); err != nil {
 		return err
@@ -72,31 +75,32 @@ func (s *Service) change(w http.ResponseWriter, r *http.Request, c web.Caller, c
 	})
 	s.Changed()
 	if err != nil {
-		return answerError(err)
+		return responseError(err)
 	}
 	changed, err := s.Get(r.Context(), c, id, nil)
 	if err != nil {
 		return err
 	}
-	// A workflow that waited for it may have used it by now. The answer is about
-	// this change.
+	// A workflow that waited for the approval may have consumed it since. The response
+	// shows the status right after this change.
 	changed.Status, changed.ExpiresAt, changed.DecideBy, changed.UseBy = after.Status, after.ExpiresAt, after.DecideBy, after.UseBy
 	changed.ConsumedBy, changed.ReleasedBy = after.ConsumedBy, after.ReleasedBy
 	return write(w, changed)
 }
 
+// write responds with the approval.
 func write(w http.ResponseWriter, approval aureus.Approval) error {
 	approval.URL = Path(approval.ID)
 	web.WriteJSON(w, http.StatusOK, approval)
 	return nil
 }
 
-// consumptionValid reports whether a stored response to a consumption may be
-// replayed: see Reserved.
+// consumptionValid reports whether the stored response to POST consume may be sent
+// again: see Reserved.
 func (s *Service) consumptionValid(r *http.Request, c web.Caller, body []byte) (bool, error) {
-	var answered aureus.Approval
-	if err := strictjson.Unmarshal(body, &answered); err != nil {
+	var stored aureus.Approval
+	if err := strictjson.Unmarshal(body, &stored); err != nil {
 		return false, fmt.Errorf("reading a stored approval: %w", err)
 	}
-	return s.Reserved(r.Context(), c, answered.ID, answered.ConsumedBy)
+	return s.Reserved(r.Context(), c, stored.ID, stored.ConsumedBy)
 }

@@ -1,5 +1,5 @@
-// Package approvals serves the approvals of the control plane: asking for one,
-// listing them, deciding them and using them. The states of an approval and the
-// moves between them are in the module's package internal/approval; how they are
-// stored is in package storage.
+// Package approvals serves the approvals of the control plane: requesting, listing,
+// deciding and consuming them. The states of an approval and the transitions between
+// them are in the package internal/approval of the main module; package storage
+// stores them.
 package approvals

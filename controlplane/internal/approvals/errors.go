@@ -11,13 +11,13 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// retryPending is when to come back once a principal has too many pending
-// approvals: a person needs longer than a second to decide.
-const retryPending = time.Minute
+// pendingRetryAfter is the Retry-After for a principal that has too many pending
+// approvals. It is long because people must decide some of them first.
+const pendingRetryAfter = time.Minute
 
-// answerError is the answer for an error about an approval. Other errors, and nil,
-// are returned as they are.
-func answerError(err error) error {
+// responseError converts an error about an approval into the error of the response.
+// Other errors, and nil, are returned unchanged.
+func responseError(err error) error {
 	conflict := func(code aureus.ReasonCode) error {
 		return web.Problem(http.StatusConflict, string(code), code.Err().Error())
 	}
@@ -26,18 +26,18 @@ func answerError(err error) error {
 		return web.Problem(http.StatusNotFound, string(aureus.ReasonApprovalUnknown), "approval not found, or this key may not see it")
 	case errors.Is(err, aureus.ReasonTooManyPending.Err()):
 		return web.Problem(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending),
-			err.Error(), web.WithRemediation("Wait until some are decided or expire."), web.WithRetryAfter(retryPending))
+			err.Error(), web.WithRemediation("Wait until some are decided or expire."), web.WithRetryAfter(pendingRetryAfter))
 	case errors.Is(err, storage.ErrRequester):
-		return web.Problem(http.StatusForbidden, wire.CodeSelfApproval, "whoever asked for an approval, is its principal, or is the one it acts for cannot decide it",
+		return web.Problem(http.StatusForbidden, wire.CodeSelfApproval, "this subject must not decide the approval: it requested it, is its principal, or is the one on whose behalf the principal acts",
 			web.WithRemediation("Let another operator decide."))
 	case errors.Is(err, storage.ErrDigest):
 		return web.Problem(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval",
 			web.WithRemediation("Read the approval again and decide on what it shows."))
 	case errors.Is(err, storage.ErrDecisionUsed):
-		return web.Problem(http.StatusConflict, wire.CodeConflict, "this decision has used another approval",
-			web.WithRemediation("Decide anew for every use of an approval."))
+		return web.Problem(http.StatusConflict, wire.CodeConflict, "this decision has already consumed another approval",
+			web.WithRemediation("Make a new decision for each use of an approval."))
 	case errors.Is(err, storage.ErrDecisionOfOther):
-		return web.Problem(http.StatusForbidden, wire.CodeForbidden, "decision_id names a decision of another key's subject",
+		return web.Problem(http.StatusForbidden, wire.CodeForbidden, "decision_id names a decision of another subject",
 			web.WithRemediation("Name the decision that this approval is for."))
 	case errors.Is(err, storage.ErrConflict):
 		return web.Problem(http.StatusConflict, wire.CodeConflict, "the approval is no longer pending")

@@ -13,10 +13,12 @@ import (
 )
 
 const (
-	pageSize    = 100
+	pageSize    = 100 // if the query has no limit
 	maxPageSize = 1000
 )
 
+// list answers GET approvals. A service sees the approvals that its own subject
+// requested, an operator those of the tenant.
 func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	limit, cursor, err := web.Paging(r, pageSize, maxPageSize)
 	if err != nil {
@@ -56,20 +58,21 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) err
 	return web.WriteList(w, r, approvals, next)
 }
 
+// get answers GET approvals/{id}.
 func (s *Service) get(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	if _, err := s.expireForReading(r.Context(), c.Tenant); err != nil {
 		return err
 	}
 	found, err := s.Get(r.Context(), c, r.PathValue("id"), chargeDocuments(r))
 	if err != nil {
-		return answerError(web.CapacityError(err))
+		return responseError(web.CapacityError(err))
 	}
 	return write(w, found)
 }
 
-// chargeDocuments charges the request for each document that is read for its
-// response: for its decoded form, and for its text in the response, which may wait
-// long for its reader.
+// chargeDocuments returns a function that charges the request for the memory of a
+// stored document: for its decoded form and for its text in the response, which stays
+// in memory until the client has read it.
 func chargeDocuments(r *http.Request) func(document []byte) error {
 	account := web.Account(r)
 	return func(document []byte) error { return account.Charge(governor.Weigh(document) + int64(len(document))) }

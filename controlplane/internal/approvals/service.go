@@ -14,24 +14,25 @@ import (
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
-// Service is the approvals of all tenants. Every field must be set. It is safe for
-// concurrent use.
+// Service serves the approvals of all tenants. Every field must be set before the
+// first request; then it is safe for concurrent use.
 type Service struct {
 	Store storage.Store
 	Now   func() time.Time
 	Rules rules.Rules
 	Life  approval.Life
 
-	// Changed is called after an approval may have changed. It must return at once.
+	// Changed is called after each request that may have changed an approval. It must
+	// not block.
 	Changed func()
 }
 
-// Path is the path of the approval with that id.
+// Path returns the URL path of the approval with that id.
 func Path(id string) string { return "/api/v1/policy/approvals/" + id }
 
-// Prepare makes the approval that is asked for, as an approver will see it. It
-// takes longer than writing it, because of digests, redaction and JSON of large
-// requests, so call it before the transaction.
+// Prepare makes a new approval with secrets redacted, ready to be stored by
+// Tx.AskApproval. Call it before the transaction: redacting and encoding a large
+// request takes longer than storing it.
 func (s *Service) Prepare(c web.Caller, ask aureus.ApprovalAsk) (storage.NewApproval, error) {
 	now, r := s.Now(), ask.Request
 	a := aureus.Approval{
@@ -44,9 +45,9 @@ func (s *Service) Prepare(c web.Caller, ask aureus.ApprovalAsk) (storage.NewAppr
 	return storage.PrepareApproval(now, c.Actor(), a, ask.DecisionID)
 }
 
-// Get returns the whole approval as it is now. Where there is none, or the caller
-// may not see it, the error matches APPROVAL_UNKNOWN. charge, which may be nil, is
-// called with the stored document before it is decoded.
+// Get returns the approval with its present status. If it does not exist or the
+// caller may not see it, the error matches ReasonApprovalUnknown. charge, if not nil,
+// is called with the stored document before it is decoded; its error is returned.
 func (s *Service) Get(ctx context.Context, c web.Caller, id string, charge func(document []byte) error) (found aureus.Approval, err error) {
 	err = s.Store.View(ctx, func(t storage.Tx) error {
 		a, err := t.Approvals().Get(c.Tenant, s.Now(), id, charge)
@@ -62,16 +63,16 @@ func (s *Service) Get(ctx context.Context, c web.Caller, id string, charge func(
 	return found, err
 }
 
-// maySee reports whether the caller may see the approval: its subject asked for
-// it, or its role may read everything of the tenant.
+// maySee reports whether the caller may see the approval: its subject requested the
+// approval, or the caller is an operator.
 func maySee(c web.Caller, a aureus.Approval) bool {
 	return a.RequestedBy == c.Subject || c.Role.AtLeast(web.Operator)
 }
 
-// Reserved reports whether the approval is reserved for the decision. A stored
-// response which says that an approval was used may be replayed only then: where
-// the approval was given back or committed, where it expired or one of its keys was
-// revoked, a replay would allow a second time what was allowed once.
+// Reserved reports whether the approval is still reserved for the decision. Only then
+// may a stored response that says the approval was consumed be sent again. After the
+// approval was released, committed or expired, or a key involved was revoked, sending
+// it again would permit the action a second time.
 func (s *Service) Reserved(ctx context.Context, c web.Caller, id string, decision aureus.DecisionID) (reserved bool, err error) {
 	err = s.Store.View(ctx, func(t storage.Tx) (err error) {
 		reserved, err = t.Approvals().Reserved(c.Tenant, s.Now(), id, decision)
@@ -80,8 +81,8 @@ func (s *Service) Reserved(ctx context.Context, c web.Caller, id string, decisio
 	return reserved, err
 }
 
-// expire ends the approvals of the tenant whose time is over, so that nobody sees
-// a status that no longer holds.
+// expire marks the approvals of the tenant whose time is over as expired. It writes
+// only if there are any.
 func (s *Service) expire(ctx context.Context, tenant string) error {
 	for now := s.Now(); ; {
 		due := false
@@ -98,9 +99,10 @@ func (s *Service) expire(ctx context.Context, tenant string) error {
 	}
 }
 
-// expireForReading is expire for a read, which also works while the store cannot
-// be written. Then it returns the time as of which the states must be judged;
-// otherwise the zero time.
+// expireForReading is expire for requests that only read: they must also work while
+// the store cannot be written. In that case it returns the present time, and the
+// caller computes the status of each approval as of then; otherwise it returns the
+// zero time.
 func (s *Service) expireForReading(ctx context.Context, tenant string) (now time.Time, err error) {
 	err = s.expire(ctx, tenant)
 	if errors.Is(err, storage.ErrUnavailable) {

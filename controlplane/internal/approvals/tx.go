@@ -11,27 +11,27 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Tx asks for and uses approvals in one transaction, in the name of the caller's
-// key. Make one with [Service.In].
+// Tx requests and consumes approvals for the caller within one transaction. It
+// implements [guard.Approvals] for decisions. Make one with [Service.In].
 type Tx struct {
 	Storage storage.Tx
 	Caller  web.Caller
 
-	// Before is the state of the request before it was decided: idle, or that of
-	// the approval which AskApproval joined.
+	// Before is the state of the request before the decision, for the audit log:
+	// idle, or the state of the existing approval that AskApproval returned.
 	Before aureus.GoalGuardState
 
 	service  *Service
 	prepared *storage.NewApproval
 }
 
-// In makes a Tx. It asks for the prepared approval only; nil makes AskApproval
-// fail.
+// In returns a Tx for the transaction. AskApproval stores the prepared approval; if
+// prepared is nil, it fails.
 func (s *Service) In(t storage.Tx, c web.Caller, prepared *storage.NewApproval) *Tx {
 	return &Tx{Storage: t, Caller: c, Before: vocab.StateIdle, service: s, prepared: prepared}
 }
 
-var errNotPrepared = errors.New("this decision was prepared as one that needs no approval")
+var errNotPrepared = errors.New("the decision was prepared without an approval")
 
 // AskApproval implements [guard.Approvals].
 func (a *Tx) AskApproval(_ context.Context, ask aureus.ApprovalAsk) (aureus.ApprovalTicket, error) {
@@ -54,13 +54,14 @@ func (a *Tx) ConsumeApproval(_ context.Context, id string, use aureus.ApprovalUs
 	return a.Storage.Approvals().Consume(a.Caller.Tenant, a.service.Now(), a.Caller.Actor(), id, use)
 }
 
-// Decided has nothing to write besides the decision. See policy.Approvals.
+// Decided implements policy.Approvals. It has nothing to add to the decision.
 func (*Tx) Decided(d aureus.Decision) (aureus.Decision, map[string]any, error) {
 	return d, nil, nil
 }
 
-// hint is the reason why the approval that the request presented is not the one
-// with the id found; empty where it presented none or that one.
+// hint returns the reason why the approval that the request presented could not be
+// used, so that the approval found was returned instead. It is empty if the request
+// presented no approval, or presented that one.
 func (a *Tx) hint(ask aureus.ApprovalAsk, found string) (aureus.ReasonCode, error) {
 	token := ask.Request.ApprovalToken
 	if token == "" || token == found {
@@ -80,7 +81,7 @@ func (a *Tx) hint(ask aureus.ApprovalAsk, found string) (aureus.ReasonCode, erro
 		return aureus.ReasonApprovalConsumed, nil
 	case presented.Status == aureus.ApprovalRejected:
 		return aureus.ReasonApprovalRejected, nil
-	case presented.RequestedBy != a.Caller.Subject: // only an operator sees it
+	case presented.RequestedBy != a.Caller.Subject: // visible to operators only, see maySee
 		return aureus.ReasonApprovalMismatch, nil
 	case presented.PolicyVersion != ask.PolicyVersion:
 		return aureus.ReasonApprovalPolicyChanged, nil
@@ -88,8 +89,8 @@ func (a *Tx) hint(ask aureus.ApprovalAsk, found string) (aureus.ReasonCode, erro
 	return aureus.ReasonApprovalExpired, nil
 }
 
-// ReadOnly lets a decision that needs no approval look at a presented one, outside
-// of a transaction.
+// ReadOnly returns an implementation of [guard.Approvals] that only reads, without a
+// transaction: requesting and consuming an approval fail.
 func (s *Service) ReadOnly(c web.Caller) guard.Approvals { return readOnly{s, c} }
 
 type readOnly struct {

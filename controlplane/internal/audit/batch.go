@@ -16,37 +16,39 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// maxRecords limits the items of one batch, which decisions may have to wait for.
-// It is as many as the client sends at once.
-const maxRecords = 2048
+// maxBatchItems limits the items of one batch, because decisions wait while it is
+// stored. The client of package aureus sends no more than this at once.
+const maxBatchItems = 2048
 
-// refusal is the reason why one item of a batch is rejected; the others are not.
+// refusal is the error of one item of a batch: the response lists it, and the other
+// items are stored.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
 type batchResponse = wire.BatchResponse[aureus.Rejection]
 
-// change records one item of a batch.
-type change func(t storage.Tx, now time.Time) error
+// storeItem stores one item of a batch in the transaction.
+type storeItem func(t storage.Tx, now time.Time) error
 
-// postBatch reads each item of the body, and records the items in one transaction:
-// where the response is a success all of them are on the disk, otherwise none. An item
-// that is refused, when it is read or when it is recorded, does not affect the
-// others. Items are read before the transaction, which decisions wait for.
-func (s *Service) postBatch(w http.ResponseWriter, r *http.Request, c web.Caller, read func(item []byte) (change, error)) error {
+// postBatch answers a request whose body is an array of items. read parses and checks
+// one item, before the transaction, and returns the function that stores it. All
+// items that are not refused are stored in one transaction: if the response is a
+// success they are on the disk, otherwise none is. read and the function that it
+// returns refuse an item by returning a refusal.
+func (s *Service) postBatch(w http.ResponseWriter, r *http.Request, c web.Caller, read func(item []byte) (storeItem, error)) error {
 	body, err := web.ReadBody(r)
 	if err != nil {
 		return err
 	}
-	items, err := jsonvalue.Split(body, maxRecords)
+	items, err := jsonvalue.Split(body, maxBatchItems)
 	if err != nil {
-		return web.BadArray(err, maxRecords)
+		return web.BadArray(err, maxBatchItems)
 	}
 	if err := web.Account(r).Charge(governor.Weigh(body)); err != nil {
 		return web.CapacityError(err)
 	}
-	records := make([]change, len(items))
+	records := make([]storeItem, len(items))
 	for i, item := range items {
 		record, err := read(item)
 		if problem, refused := errors.AsType[refusal](err); refused {
@@ -84,7 +86,8 @@ func (s *Service) postBatch(w http.ResponseWriter, r *http.Request, c web.Caller
 	return nil
 }
 
-// decodeItem decodes an item, and refuses one that is null or of another shape.
+// decodeItem decodes an item into v. It refuses null, and JSON that does not fit the
+// type of v.
 func decodeItem(item []byte, v any) error {
 	if string(item) == "null" {
 		return refusal("must not be null")
@@ -95,8 +98,8 @@ func decodeItem(item []byte, v any) error {
 	return nil
 }
 
-// checkNames applies a check to each name, and refuses the first that fails, in the
-// order of their JSON pointers.
+// checkNames applies check to each value of names, whose keys are JSON pointers. It
+// refuses the item with the problem of the first pointer, in alphabetical order.
 func checkNames(check func(string) string, names map[string]string) error {
 	for _, pointer := range slices.Sorted(maps.Keys(names)) {
 		if problem := check(names[pointer]); problem != "" {

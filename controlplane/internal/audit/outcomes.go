@@ -11,14 +11,16 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
+	"github.com/farmountain/aureus-go/internal/vocab"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// postOutcomes records the outcomes of decisions, one each. Only the subject that
-// made or reported the decision may report its outcome, or an operator. An outcome
-// may come before its decision; then it is checked again when the decision comes.
+// postOutcomes answers POST outcomes/batch: it records one outcome for each decision.
+// Only the subject of the decision, or an operator, may report its outcome. An
+// outcome may arrive before its decision; then it is checked when the decision
+// arrives.
 func (s *Service) postOutcomes(w http.ResponseWriter, r *http.Request, c web.Caller) error {
-	return s.postBatch(w, r, c, func(item []byte) (change, error) {
+	return s.postBatch(w, r, c, func(item []byte) (storeItem, error) {
 		var outcome aureus.Outcome
 		if err := decodeItem(item, &outcome); err != nil {
 			return nil, err
@@ -40,26 +42,29 @@ func (s *Service) postOutcomes(w http.ResponseWriter, r *http.Request, c web.Cal
 	})
 }
 
+// addOutcome stores the outcome if the caller may report it and no other outcome is
+// recorded for the decision.
 func addOutcome(t storage.Tx, c web.Caller, now time.Time, report storage.Outcome) error {
 	decision, err := t.Decisions().Get(c.Tenant, report.DecisionID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		if problem := reported.Recent(report.DecisionID, now); problem != "" { // its decision would be refused too
+		if problem := reported.Recent(report.DecisionID, now); problem != "" { // its decision would also be refused as too old
 			return refusal(problem)
 		}
 		err = t.Decisions().AddEarlyOutcome(c.Tenant, now, report)
 	case err != nil:
 	case decision.Subject != c.Subject && !report.Trusted:
-		err = refusal("the decision is another key's")
+		err = refusal("the decision belongs to another subject")
 	default:
 		err = t.Decisions().AddOutcome(c.Tenant, now, decision, report)
 	}
 	if errors.Is(err, storage.ErrConflict) {
-		return refusal(wire.CodeConflict + ": another outcome is recorded for this decision; what was recorded first stands")
+		return refusal(wire.CodeConflict + ": another outcome is already recorded for this decision, and is kept")
 	}
 	return err
 }
 
+// outcomeDetails returns the details of the audit entry.
 func outcomeDetails(outcome *aureus.Outcome) map[string]any {
 	details := map[string]any{"duration_ms": outcome.DurationMS, "source": storage.SourceReported}
 	if outcome.ErrorClass != "" {
@@ -74,6 +79,7 @@ func outcomeDetails(outcome *aureus.Outcome) map[string]any {
 	return details
 }
 
+// checkOutcome refuses an outcome that is incomplete or contradicts itself.
 func checkOutcome(outcome *aureus.Outcome) error {
 	if outcome.DecisionID.IsZero() {
 		return refusal("/decision_id: is required")
@@ -82,7 +88,7 @@ func checkOutcome(outcome *aureus.Outcome) error {
 		return refusal("/status: is required")
 	}
 	if outcome.NotDone && !approval.NotDone(*outcome) {
-		return refusal("/not_done: only what failed, was blocked or was refused can be not done")
+		return refusal("/not_done: is allowed only with the status " + vocab.OutcomeFailed + ", " + vocab.OutcomeBlocked + " or " + vocab.OutcomeRefused)
 	}
 	names := map[string]string{"/status": outcome.Status, "/error_class": outcome.ErrorClass}
 	if gate := outcome.GateResult; gate != nil {

@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	pageSize    = 500
+	pageSize    = 500 // if the query has no limit
 	maxPageSize = 5000
 )
 
+// list answers GET audit with the entries that match the query, in order.
 func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	limit, cursor, err := web.Paging(r, pageSize, maxPageSize)
 	if err != nil {
@@ -27,7 +28,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) err
 		TraceID: query.Get("trace_id"), Limit: limit,
 	}
 	if err := filter.DecisionID.UnmarshalText([]byte(query.Get("decision_id"))); err != nil {
-		return web.BadQuery("decision_id", "must be the id of a decision: dec_ and 26 characters of base32")
+		return web.BadQuery("decision_id", "must be the id of a decision: dec_ and 26 base32 characters")
 	}
 	if filter.After, err = web.SequenceCursor(cursor); err != nil {
 		return err
@@ -49,6 +50,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) err
 	return web.WriteList(w, r, entries, next)
 }
 
+// page reads one page of entries. more is true if further ones match.
 func (s *Service) page(r *http.Request, c web.Caller, filter storage.AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
 	err = s.Store.ViewLong(r.Context(), c.Tenant, func(t storage.Tx) error {
 		entries, more, err = t.Audit().Page(c.Tenant, filter)
@@ -57,6 +59,7 @@ func (s *Service) page(r *http.Request, c web.Caller, filter storage.AuditFilter
 	return entries, more, err
 }
 
+// verify answers GET audit/verify: it checks the hash chain of the tenant's log.
 func (s *Service) verify(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	expected, err := expectedHead(r)
 	if err != nil {
@@ -64,7 +67,7 @@ func (s *Service) verify(w http.ResponseWriter, r *http.Request, c web.Caller) e
 	}
 	verification, err := storage.VerifyAudit(r.Context(), s.Store, c.Tenant, expected...)
 	if errors.Is(err, storage.ErrArchived) {
-		return web.BadQuery("expect_entries", "names an entry that is archived and no longer in the log: hold the archive's file against it, and give a head from after the archive")
+		return web.BadQuery("expect_entries", "names an entry that has been archived: compare it with the archive file, and send the head of a later verification")
 	}
 	if err != nil {
 		return err
@@ -73,7 +76,8 @@ func (s *Service) verify(w http.ResponseWriter, r *http.Request, c web.Caller) e
 	return nil
 }
 
-// expectedHead is the head of an earlier verification, if the query has one.
+// expectedHead parses expect_entries and expect_head: the head of an earlier
+// verification, which the log must still contain. It is nil if both are missing.
 func expectedHead(r *http.Request) ([]storage.Head, error) {
 	query := r.URL.Query()
 	entries, head := query.Get("expect_entries"), query.Get("expect_head")
@@ -82,7 +86,7 @@ func expectedHead(r *http.Request) ([]storage.Head, error) {
 	}
 	n, err := strconv.ParseInt(entries, 10, 64)
 	if err != nil || n < 1 {
-		return nil, web.BadQuery("expect_entries", "must be the number of entries of an earlier verification, beside its head")
+		return nil, web.BadQuery("expect_entries", "must be the number of entries of an earlier verification, together with expect_head")
 	}
 	if len(head) != 64 {
 		return nil, web.BadQuery("expect_head", "must be the head of an earlier verification: 64 hex digits")
@@ -90,8 +94,8 @@ func expectedHead(r *http.Request) ([]storage.Head, error) {
 	return []storage.Head{{Sequence: n, Hash: head}}, nil
 }
 
-// export writes the whole log of the tenant, one entry a line. Where the log cannot
-// be read to its end, the connection is closed without the end of the response, so
+// export answers GET audit/export with the whole log of the tenant, one JSON entry per
+// line. If reading fails after the first byte was sent, the connection is closed, so
 // that the client does not take a part for the whole.
 func (s *Service) export(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	filter := storage.AuditFilter{Limit: pageSize}
@@ -105,23 +109,23 @@ func (s *Service) export(w http.ResponseWriter, r *http.Request, c web.Caller) e
 		for _, entry := range entries {
 			line, err := strictjson.MarshalText(entry)
 			if err != nil {
-				return breakOff(r, err)
+				return abortResponse(r, err)
 			}
 			if _, err := w.Write(append(line, '\n')); err != nil {
-				return breakOff(r, err)
+				return abortResponse(r, err)
 			}
 		}
 		filter.After = entries[len(entries)-1].Sequence
 		if entries, _, err = s.page(r, c, filter); err != nil {
-			return breakOff(r, err)
+			return abortResponse(r, err)
 		}
 	}
 	return nil
 }
 
-// breakOff closes the connection of a response that has begun and cannot be
-// finished. It does not return.
-func breakOff(r *http.Request, err error) error {
-	web.Logger(r).WarnContext(r.Context(), "an export broke off", "error", err)
+// abortResponse logs err and closes the connection of a response that cannot be
+// completed. It panics with http.ErrAbortHandler and never returns.
+func abortResponse(r *http.Request, err error) error {
+	web.Logger(r).WarnContext(r.Context(), "an export of the audit log ended early", "error", err)
 	panic(http.ErrAbortHandler)
 }

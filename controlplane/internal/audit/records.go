@@ -15,11 +15,11 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// postRecords records decisions that were made outside the control plane. One that
-// is recorded already is accepted and changes nothing; a different one with the same
-// id is refused.
+// postRecords answers POST records/batch: it records decisions that were made outside
+// the control plane. A decision that is already recorded is accepted again without a
+// change; a different decision with the same id is refused.
 func (s *Service) postRecords(w http.ResponseWriter, r *http.Request, c web.Caller) error {
-	return s.postBatch(w, r, c, func(item []byte) (change, error) {
+	return s.postBatch(w, r, c, func(item []byte) (storeItem, error) {
 		var record aureus.DecisionRecord
 		if err := decodeItem(item, &record); err != nil {
 			return nil, err
@@ -35,14 +35,14 @@ func (s *Service) postRecords(w http.ResponseWriter, r *http.Request, c web.Call
 	})
 }
 
-// addRecord records a reported decision. The server marks it as reported and as
-// resting on claims, whatever the record says. What the record says about an
-// approval must be true.
+// addRecord stores a reported decision. It is always marked as reported and as
+// claimed, because the server did not check its tier and permissions. If the record
+// names an approval, checkApproval checks it.
 func addRecord(t storage.Tx, c web.Caller, now time.Time, record aureus.DecisionRecord, decision storage.Decision) error {
 	known, err := t.Decisions().Knows(c.Tenant, decision)
 	switch {
 	case errors.Is(err, storage.ErrConflict):
-		return refusal(wire.CodeConflict + ": another decision, or another key's, has this id; what was recorded first stands")
+		return refusal(wire.CodeConflict + ": a different decision, or one of another subject, is already recorded with this id, and is kept")
 	case known || err != nil:
 		return err
 	}
@@ -51,7 +51,7 @@ func addRecord(t storage.Tx, c web.Caller, now time.Time, record aureus.Decision
 		return err
 	}
 	problem := reported.Consistent(record)
-	if !expected { // an outcome that came before its decision was checked then
+	if !expected { // otherwise its age was checked when the outcome arrived
 		problem = cmp.Or(reported.Recent(record.DecisionID, now), problem)
 	}
 	if problem != "" {
@@ -63,7 +63,7 @@ func addRecord(t storage.Tx, c web.Caller, now time.Time, record aureus.Decision
 		}
 	}
 	var effect aureus.Effect
-	_ = effect.UnmarshalText([]byte(record.Effect)) // checkRecord has checked it
+	_ = effect.UnmarshalText([]byte(record.Effect)) // checkRecord has checked that it is valid
 	record.Claimed = true
 	entry := storage.DecisionEntry(record, c.Actor())
 	entry.FromState, entry.ToState = vocab.StateEvaluating, effect.State()
@@ -74,12 +74,13 @@ func addRecord(t storage.Tx, c web.Caller, now time.Time, record aureus.Decision
 	return t.Decisions().SettleOutcomes(c.Tenant, now, decision)
 }
 
-// checkApproval checks what a reported decision says about an approval: that its
-// subject asked for it, that it is for the same action, and that an allow used it.
+// checkApproval refuses a decision whose approval does not fit: the subject must have
+// requested it, it must be for the same action, and a decision with the effect allow
+// must have consumed it.
 func checkApproval(t storage.Tx, c web.Caller, now time.Time, record aureus.DecisionRecord) error {
 	found, err := t.Approvals().Summary(c.Tenant, now, record.ApprovalID)
 	if err == nil && found.RequestedBy != c.Subject || errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {
-		return refusal("/approval_id: this key's subject has asked for no such approval")
+		return refusal("/approval_id: the subject of this key has not requested an approval with this id")
 	}
 	if err != nil {
 		return err

@@ -9,12 +9,12 @@ import (
 	"github.com/farmountain/aureus-go/internal/reported"
 )
 
-// pruneEvery is how often Retention.Run deletes.
+// pruneEvery is how often Retention.Run calls Prune.
 const pruneEvery = time.Hour
 
-// Retention deletes decisions, outcomes and approvals that have ended longer ago
-// than Keep, and outcomes whose decision can no longer come. Every field must be
-// set.
+// Retention deletes decisions, outcomes and approvals that ended longer than Keep ago,
+// and outcomes without a decision that are so old that their decision would be
+// refused. It does not delete entries of the audit log. Every field must be set.
 type Retention struct {
 	Store storage.Store
 	Now   func() time.Time
@@ -22,7 +22,7 @@ type Retention struct {
 	Keep  time.Duration
 }
 
-// Run deletes every hour until ctx ends.
+// Run calls Prune every hour until ctx ends.
 func (r Retention) Run(ctx context.Context) {
 	ticker := time.NewTicker(pruneEvery)
 	defer ticker.Stop()
@@ -36,14 +36,15 @@ func (r Retention) Run(ctx context.Context) {
 	}
 }
 
-// Prune deletes once. An error is logged: the next time tries again.
+// Prune deletes everything that is due. An error is logged, and the next call tries
+// again.
 func (r Retention) Prune(ctx context.Context) {
 	now := r.Now()
 	n, err := storage.Prune(ctx, r.Store, storage.Retention{Ended: now.Add(-r.Keep), Early: now.Add(-reported.MaxAge - reported.MaxAhead)})
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		r.Log.WarnContext(ctx, "records past their retention could not be deleted; the next try is in an hour", slog.Any("error", err))
+		r.Log.WarnContext(ctx, "deleting records past their retention failed; it is tried again in an hour", slog.Any("error", err))
 	case n > 0:
 		r.Log.InfoContext(ctx, "deleted records past their retention", slog.Int64("rows", n))
 	}

@@ -14,13 +14,14 @@ import (
 )
 
 const (
-	pageSize    = 100
+	pageSize    = 100 // if the query has no limit
 	maxPageSize = 1000
 )
 
-// RegisteredValidator is how a registration is listed.
+// RegisteredValidator is the JSON form of a registered validator in responses.
 type RegisteredValidator = wire.RegisteredValidator[aureus.Timestamp]
 
+// responseOf converts a stored validator.
 func responseOf(v storage.Validator) (RegisteredValidator, error) {
 	config, err := strictjson.Parse([]byte(v.Config))
 	return RegisteredValidator{
@@ -29,22 +30,24 @@ func responseOf(v storage.Validator) (RegisteredValidator, error) {
 	}, err
 }
 
+// etag returns the ETag of a stored validator: its version and the start of the hash of
+// its configuration.
 func etag(v storage.Validator) string {
 	return `"` + strconv.FormatInt(v.Version, 10) + "-" + hashText(v.Config)[:16] + `"`
 }
 
-// list lists the validators that the caller's gates can use; for an operator, those
-// that every subject of the tenant registered.
+// list answers GET validators. A service sees the registered validators that its own
+// gates can use, an operator those of every subject of the tenant.
 func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	limit, cursor, err := web.Paging(r, pageSize, maxPageSize)
 	if err != nil {
 		return err
 	}
-	everything := c.Role.AtLeast(web.Operator)
+	allSubjects := c.Role.AtLeast(web.Operator)
 	var stored []storage.Validator
 	more := false
 	if err := s.Store.ViewLong(r.Context(), c.Tenant, func(t storage.Tx) error {
-		if everything {
+		if allSubjects {
 			stored, more, err = t.Validators().ListTenant(c.Tenant, parseCursor(cursor), limit)
 		} else {
 			stored, more, err = t.Validators().List(c.Tenant, c.Subject, cursor, limit)
@@ -57,7 +60,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) err
 	if more {
 		last := stored[len(stored)-1]
 		next = last.ID
-		if everything {
+		if allSubjects {
 			next = cursorOf(last)
 		}
 	}
@@ -70,19 +73,21 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) err
 	return web.WriteList(w, r, list, next)
 }
 
-// cursorOf is the cursor behind a registration in the list of the whole tenant. None
-// of its parts contains a control character.
+// cursorOf returns the cursor of the page after v in the list of the whole tenant. Its
+// parts contain no control characters, so a line break separates them.
 func cursorOf(v storage.Validator) string {
 	return v.ID + "\n" + string(v.Scope) + "\n" + v.Owner
 }
 
+// parseCursor parses a cursor of cursorOf into the fields that identify a validator.
 func parseCursor(cursor string) storage.Validator {
 	id, rest, _ := strings.Cut(cursor, "\n")
 	scope, owner, _ := strings.Cut(rest, "\n")
 	return storage.Validator{ID: id, Scope: storage.Scope(scope), Owner: owner}
 }
 
-// get answers with the registration that the caller's gates use under the id.
+// get answers GET validators/{id} with the registered validator that the id stands for
+// in the caller's gates.
 func (s *Service) get(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var stored storage.Validator
 	err := s.Store.View(r.Context(), func(t storage.Tx) (err error) {
@@ -95,12 +100,12 @@ func (s *Service) get(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 	if err != nil {
 		return err
 	}
-	answer, err := responseOf(stored)
+	response, err := responseOf(stored)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("ETag", answer.ETag)
+	w.Header().Set("ETag", response.ETag)
 	w.Header().Set("Last-Modified", stored.RegisteredAt.UTC().Format(http.TimeFormat))
-	web.WriteJSON(w, http.StatusOK, answer)
+	web.WriteJSON(w, http.StatusOK, response)
 	return nil
 }

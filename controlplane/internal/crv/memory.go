@@ -15,13 +15,13 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// memory limits the memory of the registered validators, which stay compiled for as
-// long as they are registered: a subject may take a quarter of the limit, a tenant
-// half of it. It is safe for concurrent use.
+// memory limits the memory of the registered validators, which stay compiled while
+// they are registered. A subject may use a quarter of the limit, a tenant half of it.
+// It is safe for concurrent use.
 type memory struct {
 	mu       sync.Mutex
 	weights  map[validatorName]int64
-	subjects map[validatorOwner]int64 // without those registered for the tenant
+	subjects map[validatorOwner]int64 // without validators of the whole tenant
 	tenants  map[string]int64
 	total    int64
 }
@@ -38,10 +38,10 @@ func nameOf(v storage.Validator) validatorName {
 	return validatorName{validatorOwner{v.Tenant, v.Owner}, v.Scope, v.ID}
 }
 
-// take counts the validator instead of the one with the same name, or refuses it
-// where the limit is reached. A validator that takes no more than the one before it
-// is never refused. undo counts the one before again.
-func (m *memory) take(v storage.Validator, limit int64) (undo func(), err error) {
+// reserve counts the weight of a new validator in place of the one with the same name,
+// or returns the error response if that would exceed a limit. A validator that is not
+// heavier than the one it replaces is never refused. undo restores the weight before.
+func (m *memory) reserve(v storage.Validator, limit int64) (undo func(), err error) {
 	name, weight := nameOf(v), weighValidator(v.Config)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,8 +57,8 @@ func (m *memory) take(v storage.Validator, limit int64) (undo func(), err error)
 			{"server", m.total, limit, true},
 		} {
 			if level.counts && level.has+more > level.limit {
-				return nil, web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the validator takes about %d KiB of memory, and those of this %s have %d of %d KiB already",
-					weight>>10, level.name, level.has>>10, level.limit>>10), web.WithRemediation("Register fewer or smaller ones: patterns take most, then expressions."))
+				return nil, web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the validator needs about %d KiB of memory, and those of this %s already use %d of %d KiB",
+					weight>>10, level.name, level.has>>10, level.limit>>10), web.WithRemediation("Register fewer or smaller validators: patterns need the most memory, then expressions."))
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func (m *memory) take(v storage.Validator, limit int64) (undo func(), err error)
 	}, nil
 }
 
-// add counts a stored validator, also above the limit.
+// add counts a stored validator when the server starts, even if that exceeds a limit.
 func (m *memory) add(v storage.Validator) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,34 +93,34 @@ func (m *memory) set(name validatorName, weight int64) {
 	}
 }
 
-// How many bytes the parts of a configuration take when they are compiled, each
-// above the highest measured value.
+// Upper estimates of the memory that the parts of a configuration need when compiled,
+// in bytes. Each is above the highest measured value.
 const (
 	weightOfValidator   = 8 << 10
 	weightOfValue       = 1280      // a value of the configuration, such as a keyword of a schema
 	weightOfText        = 4         // a byte of a text
 	weightOfExpression  = 400       // a byte of an expression
-	weightOfMatch       = 192 << 10 // a match in an expression, with a pattern of the largest size
-	weightOfClassMatch  = 8 << 20   // the same with classes of Unicode
+	weightOfMatch       = 192 << 10 // a call of matches in an expression, with the largest pattern
+	weightOfClassMatch  = 8 << 20   // the same with a Unicode class in the pattern
 	weightOfPattern     = 4 << 10
 	weightOfInstruction = 192 // an instruction of a pattern
 	weightOfRune        = 16  // a rune that an instruction names
 )
 
-// unicodeClass finds what may be a Unicode class in an expression: \p, or an escape
-// that may stand for its backslash.
+// unicodeClass matches what may be a Unicode class in an expression: \p, or an escape
+// sequence that may stand for its backslash.
 var unicodeClass = regexp.MustCompile(`\\[pPxXuU0-7]`)
 
-// weighValidator estimates how many bytes a configuration takes when it is compiled.
+// weighValidator estimates the memory of a compiled configuration, in bytes.
 func weighValidator(config string) int64 {
 	value, err := strictjson.Parse([]byte(config))
-	if err != nil { // never: the configuration has been compiled before
+	if err != nil { // cannot happen: the configuration has been parsed before
 		return weightOfValidator + weightOfExpression*int64(len(config))
 	}
 	return weightOfValidator + weigh("", value)
 }
 
-// weigh weighs the value of the member with that name.
+// weigh estimates the memory of a value. name is the name of the member that holds it.
 func weigh(name string, value any) int64 {
 	weight := int64(weightOfValue)
 	switch value := value.(type) {
@@ -151,12 +151,13 @@ func weigh(name string, value any) int64 {
 	return weight
 }
 
-// The largest pattern that a configuration can have.
+// The limits of a pattern in a configuration, as in internal/pattern.Check.
 const (
 	maxPatternBytes = 1_000
 	maxPatternSize  = 10_000
 )
 
+// weighPattern estimates the memory of a compiled pattern; it is 0 for an invalid one.
 func weighPattern(text string) int64 {
 	if pattern.Check(text, maxPatternBytes, maxPatternSize) != nil { // not a valid pattern
 		return 0

@@ -16,12 +16,12 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// RegisterRequest is the body of POST /api/v1/crv/validators. The text of the
-// configuration is kept as it came, because the order of its members counts.
+// RegisterRequest is the body of POST /api/v1/crv/validators. The configuration keeps
+// its text, because the order of its members matters.
 type RegisterRequest = wire.RegisterRequest[jsontext.Value]
 
-// scopeOf says for whom the caller registers: an admin for the tenant, every other
-// role for its own subject.
+// scopeOf returns the scope and the owner of validators that the caller registers: an
+// admin registers them for the tenant, every other role for its own subject.
 func scopeOf(c web.Caller) (storage.Scope, string) {
 	if c.Role.AtLeast(web.Admin) {
 		return storage.ScopeTenant, ""
@@ -29,17 +29,16 @@ func scopeOf(c web.Caller) (storage.Scope, string) {
 	return storage.ScopeSubject, c.Subject
 }
 
-// register stores a validator and puts it in force, for the caller's subject or,
-// where the caller is an admin, for the whole tenant. A validator of the tenant takes
-// precedence over one that a subject has under the same id, and no subject can
-// replace it.
+// register answers POST validators: it stores a validator and puts it in force, for
+// the whole tenant if the caller is an admin, otherwise for the caller's subject. A
+// validator of the tenant takes precedence over one of a subject with the same id.
 func (s *Service) register(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body RegisterRequest
 	if err := web.ReadJSON(r, &body); err != nil {
 		return err
 	}
 	if strings.Contains(body.ValidatorID, "/") || body.ValidatorID == "." || body.ValidatorID == ".." {
-		return web.InvalidBody("/validator_id", "must not hold a slash and be neither . nor .., since it is part of paths")
+		return web.InvalidBody("/validator_id", "must not contain a slash and must not be . or .., because it is part of URL paths")
 	}
 	scope, owner := scopeOf(c)
 	all, err := s.inForce.tenant(c.Tenant)
@@ -52,7 +51,7 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request, c web.Caller)
 	stored := storage.Validator{
 		Tenant: c.Tenant, Scope: scope, Owner: owner, ID: body.ValidatorID, Config: string(body.Config), RegisteredBy: c.Subject, KeyID: c.KeyID, RegisteredAt: s.Now(),
 	}
-	undo, err := s.inForce.memory.take(stored, s.MaxMemory)
+	undo, err := s.inForce.memory.reserve(stored, s.MaxMemory)
 	if err != nil {
 		return err
 	}
@@ -60,7 +59,7 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request, c web.Caller)
 		if err := web.CheckKey(t, c); err != nil {
 			return err
 		}
-		if err := hasRoom(t, stored); err != nil {
+		if err := checkRoom(t, stored); err != nil {
 			return err
 		}
 		if stored.Version, err = t.Validators().Put(stored); err != nil {
@@ -85,13 +84,13 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request, c web.Caller)
 	return nil
 }
 
-// hasRoom refuses a registration above the limits, and one under the id of a
-// validator of the tenant that was registered after the first check.
-func hasRoom(t storage.Tx, v storage.Validator) error {
+// checkRoom refuses a registration beyond the limits on the number of validators. It
+// also checks again, in the transaction, that the tenant has no validator with the id.
+func checkRoom(t storage.Tx, v storage.Validator) error {
 	if v.Scope != storage.ScopeTenant {
 		switch _, err := t.Validators().Scoped(v.Tenant, storage.ScopeTenant, "", v.ID); {
 		case err == nil:
-			return web.Problem(http.StatusConflict, wire.CodeConflict, fmt.Sprintf("the validator %q is registered for the whole tenant and cannot be replaced by one of your own", v.ID),
+			return web.Problem(http.StatusConflict, wire.CodeConflict, fmt.Sprintf("the validator %q is registered for the whole tenant, and only an admin may replace it", v.ID),
 				web.WithRemediation("Choose another id, or ask an admin."))
 		case !errors.Is(err, storage.ErrNotFound):
 			return err
@@ -105,15 +104,15 @@ func hasRoom(t storage.Tx, v storage.Validator) error {
 	case err != nil:
 		return err
 	case all >= registry.MaxValidators:
-		return web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the tenant has %d validators already", all))
-	case v.Scope == storage.ScopeSubject && owned >= maxOwnValidators:
-		return web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the subject has %d validators already", owned))
+		return web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the tenant already has %d validators", all))
+	case v.Scope == storage.ScopeSubject && owned >= maxSubjectValidators:
+		return web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the subject already has %d validators", owned))
 	}
 	return nil
 }
 
-// registrationError is the answer for a configuration that cannot be registered.
-// Other errors are returned as they are.
+// registrationError converts the error of tenantValidators.check into the error of the
+// response. Other errors are returned unchanged.
 func registrationError(err error) error {
 	if config, ok := errors.AsType[*registry.ConfigError](err); ok {
 		problems := make([]registry.Problem, len(config.Problems))

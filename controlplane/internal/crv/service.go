@@ -1,5 +1,5 @@
-// Package crv serves commit validation: it validates commits by gates of registered
-// validators, and keeps the registry of validators.
+// Package crv serves Circuit Reasoning Validation: it runs gates of validators over
+// commits, and stores the validators that clients register.
 package crv
 
 import (
@@ -18,30 +18,31 @@ type Config struct {
 	Store  storage.Store
 	Now    func() time.Time
 	Log    *slog.Logger
-	Tenant string // the server's own
+	Tenant string // the tenant of the clients in the process
 
-	MaxMemory int64 // bytes that compiled validators may take
+	MaxMemory int64 // limits the memory of compiled validators, in bytes
 
-	// SetUp adds the host's own validators to the registry of a tenant.
+	// SetUp adds the validators of the host program to the registry of a tenant. nil
+	// adds none.
 	SetUp func(*registry.Registry) error
 
-	// Report stores a telemetry event. Its error is logged.
+	// Report stores a telemetry event. An error is logged and changes no response.
 	Report func(ctx context.Context, tenant string, event aureus.TelemetryEvent) error
 }
 
-// Service validates commits. It is safe for concurrent use.
+// Service serves validation. Make one with [New]. It is safe for concurrent use.
 type Service struct {
 	Config
 
 	inForce inForce
 }
 
-// New makes a service with the stored validators in force. One that can no longer
-// be compiled, because the host no longer has its function for example, is logged
-// and left out; a gate that names it fails.
+// New returns a service with the stored validators in force. A stored validator that
+// no longer compiles, for example because the host function that it calls is gone, is
+// logged and skipped; gates that name it fail.
 func New(ctx context.Context, config Config) (*Service, error) {
 	s := &Service{Config: config, inForce: inForce{now: config.Now, setUp: config.SetUp}}
-	if _, err := s.inForce.tenant(config.Tenant); err != nil { // shows an error of SetUp at the start
+	if _, err := s.inForce.tenant(config.Tenant); err != nil { // so that an error of SetUp is returned here and not by the first request
 		return nil, err
 	}
 	var stored []storage.Validator

@@ -25,8 +25,9 @@ import (
 // ValidateRequest is the body of POST /api/v1/crv/validate.
 type ValidateRequest = wire.ValidateRequest[aureus.Commit, aureus.GateConfig]
 
-// validate runs the gate of the request over its commit, with the validators of the
-// caller's subject and tenant. The result is sent once it is in the audit log.
+// validate answers POST validate: it runs the gate of the request over its commit, with
+// the validators of the caller's subject and tenant. The response is sent after the
+// result is in the audit log.
 func (s *Service) validate(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body ValidateRequest
 	text, err := web.ReadJSONText(r, &body)
@@ -68,25 +69,25 @@ func (s *Service) validate(w http.ResponseWriter, r *http.Request, c web.Caller)
 		return err
 	}
 	if event, ok := (crvgate.Report{Result: result, Metadata: body.Commit.Metadata}).Event(); ok {
-		ctx := context.WithoutCancel(r.Context()) // the result stands, also where the client is gone
+		ctx := context.WithoutCancel(r.Context()) // the result is stored, so report it even if the client has disconnected
 		if err := s.Report(ctx, c.Tenant, event); err != nil {
-			web.Logger(r).WarnContext(ctx, "an event could not be stored", slog.String("type", string(event.Type)), slog.Any("error", err))
+			web.Logger(r).WarnContext(ctx, "a telemetry event could not be stored", slog.String("type", string(event.Type)), slog.Any("error", err))
 		}
 	}
 	web.WriteJSON(w, http.StatusOK, result)
 	return nil
 }
 
-// ownDecision is the decision that the commit's metadata names as decision_id. It
-// is the zero id where the metadata names none, or a decision of another subject,
-// whose record nobody else may add to.
+// ownDecision returns the id of the decision that the commit's metadata names as
+// decision_id, for the audit entry. It is zero if the metadata names none, or one of
+// another subject: a subject cannot add gate results to decisions of others.
 func ownDecision(t storage.Tx, c web.Caller, commit aureus.Commit) (id aureus.DecisionID, err error) {
 	text, _ := commit.Metadata["decision_id"].(string)
 	if notAnID := id.UnmarshalText([]byte(text)); notAnID != nil || id.IsZero() {
-		return aureus.DecisionID{}, nil //nolint:nilerr // metadata is free-form: a text that is no id names no decision
+		return aureus.DecisionID{}, nil //nolint:nilerr // metadata is free-form: a text that is not an id is ignored
 	}
 	switch known, err := t.Decisions().Get(c.Tenant, id); {
-	case errors.Is(err, storage.ErrNotFound): // it may come later
+	case errors.Is(err, storage.ErrNotFound): // it may be recorded later
 		return id, nil
 	case err != nil || known.Subject != c.Subject:
 		return aureus.DecisionID{}, err
@@ -94,9 +95,9 @@ func ownDecision(t storage.Tx, c web.Caller, commit aureus.Commit) (id aureus.De
 	return id, nil
 }
 
-// checkGateNames refuses misspelt names of members that would silently have no
-// effect: all unknown members of gate_config, and previousState in the commit. The
-// body has the shape of a ValidateRequest.
+// checkGateNames refuses misspelt names, which otherwise would be ignored without a
+// notice: every unknown member of gate_config, and previousState in the commit. text
+// is a valid ValidateRequest.
 func checkGateNames(text []byte) error {
 	var parts struct {
 		Commit struct {
@@ -108,7 +109,7 @@ func checkGateNames(text []byte) error {
 		return err
 	}
 	if parts.Commit.PreviousState != nil {
-		return web.InvalidBody("/commit/previousState", "is not known here: write previous_state")
+		return web.InvalidBody("/commit/previousState", "is unknown: use previous_state")
 	}
 	members, err := strictjson.Members(parts.GateConfig)
 	if err != nil {
@@ -117,7 +118,7 @@ func checkGateNames(text []byte) error {
 	known := []string{"name", "validators", "block_on_failure", "required_confidence", "recovery_strategy"}
 	for _, member := range members {
 		if !slices.Contains(known, member.Name) {
-			return web.InvalidBody("/gate_config/"+strictjson.Token(member.Name), "is not known here: known names are "+strings.Join(known, ", "))
+			return web.InvalidBody("/gate_config/"+strictjson.Token(member.Name), "is unknown: the known members are "+strings.Join(known, ", "))
 		}
 	}
 	return nil

@@ -8,8 +8,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// check answers as evaluate would where no approval exists, and has no effect: it
-// asks for no approval, uses none and writes nothing to the audit log.
+// check answers POST check: with the decision that evaluate would make if there were
+// no approval. It changes nothing: it neither creates nor consumes an approval and
+// writes nothing to the audit log.
 func (s *Service) check(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body CheckRequest
 	if err := web.ReadJSON(r, &body); err != nil {
@@ -30,6 +31,7 @@ func (s *Service) check(w http.ResponseWriter, r *http.Request, c web.Caller) er
 // CheckRequest is the body of POST /api/v1/policy/check.
 type CheckRequest wire.CheckRequest[aureus.Principal, aureus.Action, aureus.HTTPCall]
 
+// request returns the request to decide.
 func (q *CheckRequest) request() aureus.Request {
 	return aureus.PolicyContext{
 		Principal: q.Principal, Action: q.Action, ToolName: q.ToolName, Arguments: q.Arguments, HTTP: q.HTTP, OnBehalfOf: q.OnBehalfOf,

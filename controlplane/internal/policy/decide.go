@@ -16,29 +16,31 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Approvals is where a decision asks for and uses an approval, in the transaction
-// that stores the decision.
+// Approvals requests and consumes approvals in the transaction that stores the
+// decision.
 type Approvals interface {
 	approval.Approvals
 
-	// Decided writes what else belongs to the decision, and may turn the decision
-	// into a denial. The returned details are added to the audit entry.
+	// Decided is called with the decision before it is stored. It may write further
+	// rows in the transaction, and may return a denial instead of the decision. The
+	// returned details are added to the audit entry.
 	Decided(decision aureus.Decision) (aureus.Decision, map[string]any, error)
 }
 
-// Decide decides a request and stores the decision, both or neither. The rules,
-// the digest and what an approver will see are worked out before the transaction,
-// which others wait for. The transaction looks only at what may have changed since:
-// the key, and the approval.
+// Decide decides a request and stores the decision; it returns the decision only if
+// it was stored. The rules, the digest and the redacted approval are computed before
+// the transaction, which other requests wait for. The transaction then reads only
+// what may have changed since: the caller's key and the approval.
 //
-// with makes the approvals of the transaction from plain ones. It must check the
-// caller's key; its error is returned. It may be called more than once.
-func (s *Service) Decide(ctx context.Context, c web.Caller, request aureus.Request, with func(plain *approvals.Tx) (Approvals, error)) (aureus.Decision, error) {
+// inTx is called at the start of the transaction, once for each attempt of the
+// transaction. It must check the caller's key, and returns the Approvals for the
+// decision: tx itself, or a wrapper of it. Its error ends the transaction.
+func (s *Service) Decide(ctx context.Context, c web.Caller, request aureus.Request, inTx func(tx *approvals.Tx) (Approvals, error)) (aureus.Decision, error) {
 	ready, err := s.prepare(ctx, c, request)
 	if err != nil {
 		return ready.decision, undecided(err)
 	}
-	asked := requestDetails(c, request)
+	details := requestDetails(c, request)
 	var prepared *storage.NewApproval
 	size := 0
 	if ready.ask != nil {
@@ -47,21 +49,21 @@ func (s *Service) Decide(ctx context.Context, c web.Caller, request aureus.Reque
 	var decision aureus.Decision
 	err = s.Store.UpdateSized(ctx, size, func(t storage.Tx) error {
 		plain := s.Approvals.In(t, c, prepared)
-		source, err := with(plain)
+		source, err := inTx(plain)
 		if err != nil {
 			return err
 		}
 		decided := ready.decision
 		if ready.ask != nil {
 			if decided, err = approval.Answer(ctx, source, ready.ask.ask, decided); err != nil {
-				return fmt.Errorf("%w: %w", errApproval, err) // an error of the store is told apart below
+				return fmt.Errorf("%w: %w", errApproval, err) // undecided below turns it into a 503
 			}
 		}
 		decided, more, err := source.Decided(decided)
 		if err != nil {
 			return err
 		}
-		if err := s.record(t, c, decided, plain.Before, asked, more); err != nil {
+		if err := s.record(t, c, decided, plain.Before, details, more); err != nil {
 			return err
 		}
 		decision = decided
@@ -73,10 +75,9 @@ func (s *Service) Decide(ctx context.Context, c web.Caller, request aureus.Reque
 	return decision, err
 }
 
-var errApproval = errors.New("asking for the approval, or using it, failed")
+var errApproval = errors.New("requesting or consuming the approval failed")
 
-// prepared is the decision of the rules and, where they require an approval, the
-// approval to ask for.
+// prepared is a decision by the rules, before the transaction.
 type prepared struct {
 	decision aureus.Decision
 	ask      *preparedAsk // nil unless an approval is required
@@ -87,7 +88,8 @@ type preparedAsk struct {
 	approval storage.NewApproval
 }
 
-// prepare decides, as far as that is possible without an approval.
+// prepare decides the request by the rules. If they require an approval, it prepares
+// the approval to request.
 func (s *Service) prepare(ctx context.Context, c web.Caller, request aureus.Request) (prepared, error) {
 	local := s.Rules.Local(c.Tenant, s.Approvals.ReadOnly(c))
 	if decision := local.Preview(request); decision.Effect == aureus.RequireApproval {
@@ -100,11 +102,12 @@ func (s *Service) prepare(ctx context.Context, c web.Caller, request aureus.Requ
 	return prepared{decision: decision}, err
 }
 
+// prepareAsk prepares the approval that the decision requires.
 func (s *Service) prepareAsk(ctx context.Context, c web.Caller, request aureus.Request, decision aureus.Decision) (_ prepared, err error) {
 	if ctx.Err() != nil {
 		return prepared{}, context.Cause(ctx)
 	}
-	if decision.Digest.IsZero() { // never: the body of an HTTP call comes with the request
+	if decision.Digest.IsZero() { // cannot happen: a digest is missing only if the body of an HTTP call is unread
 		return prepared{}, errors.New("the request has no digest")
 	}
 	ask := &preparedAsk{ask: approval.AskFor(request.Context().Request(), decision)}
@@ -114,11 +117,12 @@ func (s *Service) prepareAsk(ctx context.Context, c web.Caller, request aureus.R
 	return prepared{decision: decision, ask: ask}, nil
 }
 
-// undecided is the answer for a failure to decide, which a client must not take
-// for an allow.
+// undecided is the error response when no decision could be made: status 503, which
+// no client takes for an allow. Errors that have a response of their own are returned
+// unchanged.
 func undecided(err error) error {
 	if _, ok := errors.AsType[*web.Error](err); ok || errors.Is(err, storage.ErrUnavailable) {
 		return err
 	}
-	return web.Problem(http.StatusServiceUnavailable, wire.CodeUndecided, "it could not be decided", web.WithCause(err), web.WithRetryAfter(time.Second))
+	return web.Problem(http.StatusServiceUnavailable, wire.CodeUndecided, "the request could not be decided", web.WithCause(err), web.WithRetryAfter(time.Second))
 }

@@ -14,12 +14,13 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// maxDecisionEntries limits the audit entries that are joined for one decision:
-// gates may have reported many results.
+// maxDecisionEntries limits the audit entries that are read for one decision: many
+// gate results may name it.
 const maxDecisionEntries = 200
 
-// getDecision joins what the audit log and the approvals hold about a decision. A
-// service sees the decisions that its own subject made or reported.
+// getDecision answers GET decisions/{id} with the decision, its approval, its gate
+// results and its outcome, read from the audit log and the approvals. A service sees
+// the decisions that its own subject made or reported, an operator all of the tenant.
 func (s *Service) getDecision(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var id aureus.DecisionID
 	if err := id.UnmarshalText([]byte(r.PathValue("id"))); err != nil || id.IsZero() {
@@ -63,7 +64,7 @@ func (s *Service) decisionDetails(ctx context.Context, c web.Caller, id aureus.D
 	return details, err
 }
 
-// detailsOf reads the audit entry of a decision.
+// detailsOf converts the audit entry of a decision.
 func detailsOf(e aureus.AuditRecord) aureus.DecisionDetails {
 	text := func(name string) string {
 		value, _ := e.Details[name].(string)
@@ -84,7 +85,7 @@ func detailsOf(e aureus.AuditRecord) aureus.DecisionDetails {
 	return details
 }
 
-// digestIn parses a digest. It is the zero digest where the text is none.
+// digestIn parses a digest. It returns the zero digest if the text is not valid.
 func digestIn(text string) (digest aureus.Digest) {
 	if digest.UnmarshalText([]byte(text)) != nil {
 		return aureus.Digest{}
@@ -92,9 +93,9 @@ func digestIn(text string) (digest aureus.Digest) {
 	return digest
 }
 
-// addEntry adds what another entry says about the decision: an outcome, unless it
-// came before the decision and is not settled yet, and a gate result, if the subject
-// of the decision reported it.
+// addEntry adds another audit entry about the decision to its details. It ignores
+// gate results that another subject reported, and outcomes that are marked early:
+// reported before the decision, and accepted only by a later entry.
 func addEntry(details *aureus.DecisionDetails, e aureus.AuditRecord) {
 	early, _ := e.Details["early"].(bool)
 	switch {
@@ -105,7 +106,7 @@ func addEntry(details *aureus.DecisionDetails, e aureus.AuditRecord) {
 		outcome.ErrorClass, _ = e.Details["error_class"].(string)
 		outcome.NotDone, _ = e.Details["not_done"].(bool)
 		if n, ok := e.Details["duration_ms"].(json.Number); ok {
-			outcome.DurationMS, _ = n.Float64() // 0 where no float holds it
+			outcome.DurationMS, _ = n.Float64() // 0 if it is out of range
 		}
 		details.Outcome = &outcome
 		if gate, ok := e.Details["gate"].(map[string]any); ok {
@@ -114,6 +115,7 @@ func addEntry(details *aureus.DecisionDetails, e aureus.AuditRecord) {
 	}
 }
 
+// gateRecordIn converts the details of a gate result.
 func gateRecordIn(details map[string]any) (record aureus.GateRecord) {
 	record.GateName, _ = details["gate_name"].(string)
 	record.CRVStatus, _ = details["crv_status"].(string)
@@ -126,8 +128,8 @@ func gateRecordIn(details map[string]any) (record aureus.GateRecord) {
 	return record
 }
 
-// addApproval adds the present status of the approval. Of one that has been deleted
-// only the id remains.
+// addApproval adds the present status of the approval. If the approval has been
+// deleted, ref keeps only the id.
 func addApproval(t storage.Tx, c web.Caller, now time.Time, ref *aureus.ApprovalRef) error {
 	a, err := t.Approvals().Summary(c.Tenant, now, ref.ID)
 	if errors.Is(err, aureus.ReasonApprovalUnknown.Err()) {

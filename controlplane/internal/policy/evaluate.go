@@ -14,7 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
-// evaluate decides a request, and stores the decision.
+// evaluate answers POST evaluate: it decides the request and stores the decision.
 func (s *Service) evaluate(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body aureus.PolicyContext
 	if err := web.ReadJSON(r, &body); err != nil {
@@ -32,31 +32,32 @@ func (s *Service) evaluate(w http.ResponseWriter, r *http.Request, c web.Caller)
 		return err
 	}
 	if event, ok := guard.PolicyCheckEvent(request, decision); ok {
-		ctx := context.WithoutCancel(ctx) // the decision stands, also where the client is gone
+		ctx := context.WithoutCancel(ctx) // the decision is stored, so report it even if the client has disconnected
 		if err := s.Report(ctx, c.Tenant, event); err != nil {
-			web.Logger(r).WarnContext(ctx, "an event could not be stored", slog.String("type", string(event.Type)), slog.Any("error", err))
+			web.Logger(r).WarnContext(ctx, "a telemetry event could not be stored", slog.String("type", string(event.Type)), slog.Any("error", err))
 		}
 	}
-	if decision.ReasonCode != aureus.ReasonApproved { // only an approval that is used cannot be used again
+	if decision.ReasonCode != aureus.ReasonApproved { // without a consumed approval, deciding the request again is harmless
 		web.SkipReplay(r)
 	}
 	web.WriteJSON(w, http.StatusOK, responseOf(decision))
 	return nil
 }
 
-// decisionValid reports whether a stored decision may be replayed: see
-// approvals.Service.Reserved.
+// decisionValid reports whether the stored response to POST evaluate may be sent
+// again: see approvals.Service.Reserved.
 func (s *Service) decisionValid(r *http.Request, c web.Caller, body []byte) (bool, error) {
-	var decided aureus.GuardDecision
-	if err := strictjson.Unmarshal(body, &decided); err != nil {
+	var stored aureus.GuardDecision
+	if err := strictjson.Unmarshal(body, &stored); err != nil {
 		return false, fmt.Errorf("reading a stored decision: %w", err)
 	}
-	if decided.Approval == nil {
+	if stored.Approval == nil {
 		return false, nil
 	}
-	return s.Approvals.Reserved(r.Context(), c, decided.Approval.ID, decided.DecisionID)
+	return s.Approvals.Reserved(r.Context(), c, stored.Approval.ID, stored.DecisionID)
 }
 
+// responseOf converts a decision into the response to POST evaluate.
 func responseOf(d aureus.Decision) aureus.GuardDecision {
 	response := aureus.GuardDecision{
 		Allowed: d.Effect == aureus.Allow, Reason: d.Reason, RequiresHumanApproval: d.Effect == aureus.RequireApproval,

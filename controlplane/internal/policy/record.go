@@ -11,9 +11,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// record stores the decision with its audit entry. before is the state of the
-// request before the decision. The published system lets every decision begin at
-// evaluating, so before is only in the details. more is added to the details.
+// record stores the decision with its audit entry. The entry's from_state is always
+// evaluating, as in the published system; before, the state before that, is in the
+// details. more is added to the details.
 func (s *Service) record(t storage.Tx, c web.Caller, d aureus.Decision, before aureus.GoalGuardState, more ...map[string]any) error {
 	made := d.Record()
 	decision, err := storage.DecisionOf(made, c.Subject)
@@ -33,17 +33,16 @@ func (s *Service) record(t storage.Tx, c web.Caller, d aureus.Decision, before a
 }
 
 const (
-	maxPath   = 1024 // bytes that are kept of a request's path
-	maxMethod = 200  // bytes that are kept of its method
+	maxPath   = 1024 // bytes of a request's path in the audit log; the rest is cut
+	maxMethod = 200  // the same for its method
 )
 
-// requestDetails are the details that the audit log keeps of a request besides its
-// names. They hold neither query, headers nor body, and of the arguments only their
-// digest.
+// requestDetails returns the part of a request that goes into the details of the
+// audit entry. It has no query, headers or body, and only the digest of the arguments.
 func requestDetails(c web.Caller, request aureus.Request) map[string]any {
 	details := map[string]any{}
 	if request.Arguments != nil {
-		if digest, err := guard.Digest(c.Tenant, aureus.Request{Arguments: request.Arguments}); err == nil { // otherwise it was denied as invalid
+		if digest, err := guard.Digest(c.Tenant, aureus.Request{Arguments: request.Arguments}); err == nil { // on an error the request is denied as invalid
 			details["arguments_digest"] = digest.String()
 		}
 	}

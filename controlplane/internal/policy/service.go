@@ -1,6 +1,7 @@
-// Package policy serves decisions: POST /api/v1/policy/evaluate and check, and
-// what is known about a decision afterwards. A decision, its entry in the audit log
-// and its effect on an approval are one transaction.
+// Package policy serves decisions: POST /api/v1/policy/evaluate decides a request,
+// POST /api/v1/policy/check only previews the decision, and GET /api/v1/decisions/{id}
+// reads a decision with its outcome. A decision, its entry in the audit log and its
+// effect on an approval are stored in one transaction.
 package policy
 
 import (
@@ -13,15 +14,15 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// Service decides requests. Every field must be set. It is safe for concurrent
-// use.
+// Service decides requests. Every field must be set before the first request; then
+// it is safe for concurrent use.
 type Service struct {
 	Store     storage.Store
 	Now       func() time.Time
 	Rules     rules.Rules
 	Approvals *approvals.Service
 
-	// Report stores a telemetry event. Its error is logged, and does not change the
+	// Report stores a telemetry event. An error is logged and does not change the
 	// decision.
 	Report func(ctx context.Context, tenant string, event aureus.TelemetryEvent) error
 }

@@ -14,23 +14,23 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Everyone stands, alone in [Caller.SpeaksFor], for every principal.
+// Everyone, as the only item of [Caller.SpeaksFor], stands for all principals.
 const Everyone = "*"
 
-// Caller is who a request comes from: what its API key says.
+// Caller is the sender of a request, as its API key identifies it.
 type Caller struct {
 	KeyID     string
-	Subject   string // who holds the key
+	Subject   string // the person or service that holds the key
 	Tenant    string
 	Role      Role
 	SpeaksFor []string // the principals that the key may ask about besides its subject
 }
 
-// Actor is the caller in the form that the store writes down.
+// Actor returns the caller in the form in which it is stored.
 func (c Caller) Actor() storage.Actor { return storage.Actor{KeyID: c.KeyID, Subject: c.Subject} }
 
-// MaySpeakFor returns the answer for a key that may not ask about the principal,
-// or nil.
+// MaySpeakFor returns nil if the key may make requests about the principal, and the
+// error response with status 403 otherwise.
 func (c Caller) MaySpeakFor(principal string) error {
 	if principal == c.Subject || slices.Contains(c.SpeaksFor, principal) || slices.Equal(c.SpeaksFor, []string{Everyone}) {
 		return nil
@@ -39,8 +39,8 @@ func (c Caller) MaySpeakFor(principal string) error {
 		WithRemediation("Use a key that speaks for that principal, or for everyone (*)."))
 }
 
-// MaySpeakForBoth is MaySpeakFor for a principal and, where it acts on behalf of
-// another one, for that one too.
+// MaySpeakForBoth is MaySpeakFor for the principal and, if onBehalfOf is not empty,
+// also for onBehalfOf.
 func (c Caller) MaySpeakForBoth(principal, onBehalfOf string) error {
 	if err := c.MaySpeakFor(principal); err != nil || onBehalfOf == "" {
 		return err
@@ -54,14 +54,14 @@ const MaxSecret = 512
 // DevKeyID is the key id of requests without a key in development mode.
 const DevKeyID = "key_development"
 
-// KeyStore finds keys by their id.
+// KeyStore reads API keys.
 type KeyStore interface {
-	// Key returns storage.ErrNotFound where there is none.
+	// Key returns the key with that id, or storage.ErrNotFound.
 	Key(ctx context.Context, id string) (storage.Key, error)
 }
 
-// AddKey accepts the secret as a key of the caller until the process ends. Such
-// keys are kept in memory only.
+// AddKey makes the kernel accept the secret as the key of the caller. The key is kept
+// in memory only, until the process ends.
 func (k *Kernel) AddKey(secret string, c Caller) { k.keys.add(secret, c) }
 
 // processKeys are the keys that are kept in memory only.
@@ -92,8 +92,8 @@ func (p *processKeys) find(hash [sha256.Size]byte) (found Caller, ok bool) {
 	return found, ok
 }
 
-// authenticate finds whose key the request carries, and refuses it unless its
-// role is enough.
+// authenticate returns the caller whose key the request carries, or an error response
+// if there is none or its role is below need. Failures are counted by the throttle.
 func (k *Kernel) authenticate(r *http.Request, need Role) (Caller, error) {
 	c, err := k.Identify(r)
 	if err != nil {
@@ -107,13 +107,13 @@ func (k *Kernel) authenticate(r *http.Request, need Role) (Caller, error) {
 		return c, nil
 	}
 	if c.KeyID == DevKeyID {
-		return Caller{}, unauthorized("this needs the operator's key, in development mode too",
-			"Send the key that the server printed at its start, or that of AUREUS_OPERATOR_KEY.", "")
+		return Caller{}, unauthorized("this needs the operator's key, also in development mode",
+			"Send the key that the server printed when it started, or the one in AUREUS_OPERATOR_KEY.", "")
 	}
 	return Caller{}, Problem(http.StatusForbidden, wire.CodeForbidden, "role "+string(c.Role)+" may not do this; it needs "+string(need))
 }
 
-// Identify finds whose key the request carries, whatever its role.
+// Identify returns the caller whose key the request carries, whatever its role.
 func (k *Kernel) Identify(r *http.Request) (Caller, error) {
 	secret, present := bearerToken(r.Header)
 	c, err := k.LookUp(r.Context(), secret)
@@ -122,7 +122,7 @@ func (k *Kernel) Identify(r *http.Request) (Caller, error) {
 		return c, nil
 	case !errors.Is(err, storage.ErrNotFound):
 		return Caller{}, err
-	case k.config.Dev: // a wrong key is let in like no key: neither is asked for
+	case k.config.Dev: // no key is required, so a wrong key is treated like none
 		return Caller{KeyID: DevKeyID, Subject: "development", Tenant: k.config.Tenant, Role: Service, SpeaksFor: []string{Everyone}}, nil
 	case !present:
 		return Caller{}, unauthorized("this needs an API key", "Send the header Authorization: Bearer <key>.", "")
@@ -130,9 +130,9 @@ func (k *Kernel) Identify(r *http.Request) (Caller, error) {
 	return Caller{}, KeyNotAccepted()
 }
 
-// KeyNotAccepted is the answer for a key that is unknown or revoked.
+// KeyNotAccepted returns the error response for a key that is unknown or revoked.
 func KeyNotAccepted() error {
-	return unauthorized("the API key is not accepted", "Is it complete, and has it not been revoked?", `, error="invalid_token"`)
+	return unauthorized("the API key is not accepted", "Check that the key is complete and has not been revoked.", `, error="invalid_token"`)
 }
 
 func unauthorized(message, remediation, params string) error {
@@ -140,8 +140,9 @@ func unauthorized(message, remediation, params string) error {
 		WithHeader("WWW-Authenticate", `Bearer realm="aureus"`+params))
 }
 
-// bearerToken reads the key from the Authorization header. present is true also
-// for a header that holds none: one of another scheme, or one that is repeated.
+// bearerToken reads the key from the Authorization header. present is true if there is
+// such a header, even if it holds no key because its scheme is another one or because
+// it is repeated.
 func bearerToken(header http.Header) (secret string, present bool) {
 	values := header.Values("Authorization")
 	if len(values) != 1 {
@@ -154,8 +155,8 @@ func bearerToken(header http.Header) (secret string, present bool) {
 	return strings.TrimSpace(secret), true
 }
 
-// LookUp finds the key with the secret, or returns storage.ErrNotFound. Hashes are
-// compared in constant time.
+// LookUp returns the caller that the secret belongs to, or storage.ErrNotFound. Hashes
+// are compared in constant time.
 func (k *Kernel) LookUp(ctx context.Context, secret string) (Caller, error) {
 	if secret == "" {
 		return Caller{}, storage.ErrNotFound
@@ -178,9 +179,9 @@ func (k *Kernel) LookUp(ctx context.Context, secret string) (Caller, error) {
 	return Caller{KeyID: key.ID, Subject: key.Subject, Tenant: key.Tenant, Role: Role(key.Role), SpeaksFor: key.SpeaksFor}, nil
 }
 
-// CheckKey returns the answer for a caller whose key was revoked after the request
-// had been authenticated, and nil otherwise. Every transaction that changes
-// something in the caller's name begins with it.
+// CheckKey returns the error response if the key of the caller has been revoked since
+// the request was authenticated. Every transaction that changes something for a caller
+// calls it first.
 func CheckKey(t storage.Tx, c Caller) error {
 	live, err := t.Keys().Live(c.Tenant, c.KeyID)
 	if err == nil && !live {

@@ -15,15 +15,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// limitedBody is a body that ends with an [http.MaxBytesError] beyond its limit.
+// limitedBody is a request body that returns an [http.MaxBytesError] beyond its limit.
 type limitedBody struct {
 	io.ReadCloser
 	limit int64 // bytes
 }
 
-// ReadBody reads the whole body within its limit, and decompresses it. Its memory
-// is charged to the request's account. Where processing it may take long, ReadBody
-// waits for the request's turn to be processed.
+// ReadBody reads and decompresses the whole body, within its limit. Its memory is
+// charged to the request's account. If the body is long, or the route has LongWork,
+// ReadBody also waits until the request may use a processor.
 func ReadBody(r *http.Request) ([]byte, error) {
 	body, err := readPlain(r)
 	if err != nil {
@@ -37,14 +37,14 @@ func ReadBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// ReadJSON reads the body, which must be one JSON value of the shape that v, a
-// pointer to a zero value, declares. null is refused.
+// ReadJSON reads the body and decodes it into v, a pointer to a zero value. The body
+// must be one JSON value that fits the type of v, and not null.
 func ReadJSON(r *http.Request, v any) error {
 	_, err := ReadJSONText(r, v)
 	return err
 }
 
-// ReadJSONText is ReadJSON that also returns the text of the body.
+// ReadJSONText does the same as ReadJSON, and also returns the text of the body.
 func ReadJSONText(r *http.Request, v any) ([]byte, error) {
 	body, err := ReadBody(r)
 	if err != nil {
@@ -56,13 +56,12 @@ func ReadJSONText(r *http.Request, v any) ([]byte, error) {
 	return body, DecodeBody(body, v)
 }
 
-// Charge charges the request for what the JSON text takes in memory once it is
-// decoded.
+// Charge charges the request for the memory that the JSON text takes when decoded.
 func Charge(r *http.Request, text []byte) error {
 	return CapacityError(Account(r).Charge(governor.Weigh(text)))
 }
 
-// DecodeBody is ReadJSON for a body that has been read.
+// DecodeBody decodes a body that has been read, as ReadJSON does.
 func DecodeBody(body []byte, v any) error {
 	if string(bytes.TrimSpace(body)) == "null" {
 		return BadBody(&strictjson.ShapeError{Problems: []strictjson.Problem{{Message: "the body must not be null"}}})
@@ -73,8 +72,8 @@ func DecodeBody(body []byte, v any) error {
 	return nil
 }
 
-// readPlain reads a body that may be compressed. The limit holds for what is sent
-// and for what it expands to.
+// readPlain reads a body and decompresses it if it is compressed. The limit holds for
+// the compressed and for the decompressed bytes.
 func readPlain(r *http.Request) ([]byte, error) {
 	account := Account(r)
 	body, ok := r.Body.(*limitedBody)
@@ -95,8 +94,8 @@ func readPlain(r *http.Request) ([]byte, error) {
 		}
 		return gunzip(packed, body.limit, account)
 	}
-	return nil, Problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "the body has a content encoding that is not served here",
-		WithRemediation("Send it plain or with gzip."), WithHeader("Accept-Encoding", "gzip"))
+	return nil, Problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "the Content-Encoding of the body is not supported",
+		WithRemediation("Send the body uncompressed or with gzip."), WithHeader("Accept-Encoding", "gzip"))
 }
 
 // gunzip decompresses at most limit bytes.
@@ -112,7 +111,7 @@ func gunzip(packed []byte, limit int64, account *governor.Account) ([]byte, erro
 	return body, err
 }
 
-// readError is the answer for a body that could not be read.
+// readError converts an error of reading a body into the error of the response.
 func readError(err error) error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return bodyTooLarge(tooLarge.Limit)
@@ -124,13 +123,13 @@ func readError(err error) error {
 		return err
 	}
 	if errors.Is(err, governor.ErrSlow) {
-		return Problem(http.StatusRequestTimeout, wire.CodeTooSlow, fmt.Sprintf("the body came too slowly: after the first %s it must come with %d KiB a second, and end within %s",
-			governor.Grace, governor.MinRate>>10, governor.MaxBodyTime), WithRemediation("Send less at once, or compressed."), WithHeader("Connection", "close"))
+		return Problem(http.StatusRequestTimeout, wire.CodeTooSlow, fmt.Sprintf("the body arrived too slowly: after the first %s it must arrive with at least %d KiB per second, and be complete within %s",
+			governor.Grace, governor.MinRate>>10, governor.MaxBodyTime), WithRemediation("Send a smaller body, or compress it."), WithHeader("Connection", "close"))
 	}
-	return Problem(http.StatusBadRequest, wire.CodeMalformed, "the body broke off, or is not what its Content-Encoding says", WithCause(err))
+	return Problem(http.StatusBadRequest, wire.CodeMalformed, "the body is incomplete, or does not match its Content-Encoding", WithCause(err))
 }
 
 func bodyTooLarge(limit int64) error {
 	return Problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit),
-		WithRemediation("Send less at once."))
+		WithRemediation("Send a smaller body."))
 }

@@ -10,25 +10,25 @@ import (
 )
 
 const (
-	// LongBody is the length of a body, in bytes, from which on processing it has
-	// to wait for its turn: it may keep a processor busy for some time.
+	// LongBody is the length of a body, in bytes, above which its request waits for a
+	// processor: see ReadBody. Processing it may take long.
 	LongBody = 64 << 10
-	// longGzipBody is the same for a compressed body, which may expand to a
+	// longGzipBody is the same limit for a compressed body, which may expand to a
 	// thousand times its length.
 	longGzipBody = 4 << 10
-	// extraRequests is how many requests may be answered at once beyond those that
-	// hold a slot: those that are not authenticated yet, and those of public routes.
-	// Neither reads a body or waits for anything.
+	// extraRequests is how many requests may be answered at once without a slot of the
+	// governor: those that are not authenticated yet and those of public routes. They
+	// read no body and wait for nothing.
 	extraRequests = 1000
 )
 
-// MaxLongRead is how long one read of a store may take by default: a summary, or
-// one page of a list, of an export or of a verification.
+// MaxLongRead is how long one read of a store may take: a summary, or one page of a
+// list, an export or a verification.
 const MaxLongRead = 30 * time.Second
 
-// admit counts the request against the limits and limits its body. What the
-// request holds is given back when the account is closed. A body that is declared
-// too large is refused before the client is asked to send it.
+// admit takes a slot for the request and limits its body. The caller must close the
+// returned account, which gives the slot and the memory back. A body whose declared
+// length is too large is refused before the client sends it.
 func (k *Kernel) admit(route Route, w http.ResponseWriter, r *http.Request, c Caller) (*governor.Account, error) {
 	limit := k.config.MaxBody
 	if route.Body == BatchBody {
@@ -48,19 +48,19 @@ func (k *Kernel) admit(route Route, w http.ResponseWriter, r *http.Request, c Ca
 	state.account, state.longWork = account, route.LongWork
 	control := http.NewResponseController(w)
 	if r.ContentLength == 0 {
-		_ = control.SetReadDeadline(time.Time{}) // nothing is read, and the response may take any time
+		_ = control.SetReadDeadline(time.Time{}) // there is no body to read, and the handler may take any time
 	}
 	body := governor.NewBody(r.Body, control)
 	r.Body = &limitedBody{ReadCloser: http.MaxBytesReader(w, body, limit), limit: limit}
 	return account, nil
 }
 
-// CapacityError is the answer for an error of the governor: 429 where the caller's
-// own share is used up, 503 where everybody's is. Other errors, and nil, are
-// returned as they are.
+// CapacityError converts an error of the governor into the error of the response: 429
+// if the share of the key or tenant is used up, 503 if that of the whole server is,
+// and 413 if the body can never fit. Other errors, and nil, are returned unchanged.
 func CapacityError(err error) error {
 	if errors.Is(err, governor.ErrNoTurn) {
-		return Problem(http.StatusServiceUnavailable, wire.CodeOverloaded, "other requests were processed for so long that this one was not begun",
+		return Problem(http.StatusServiceUnavailable, wire.CodeOverloaded, "this request waited too long for a processor, which other requests use",
 			WithRemediation("Try again in a moment."), WithRetryAfter(time.Second))
 	}
 	refused, ok := errors.AsType[*governor.RefusedError](err)
@@ -68,12 +68,12 @@ func CapacityError(err error) error {
 	case !ok:
 		return err
 	case refused.Never:
-		return Problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "the body takes more memory, once it is read, than one key may have",
-			WithRemediation("Send less at once."))
+		return Problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, "the decoded body needs more memory than one key may use",
+			WithRemediation("Send a smaller body."))
 	case refused.Level == governor.LevelTotal:
-		return Problem(http.StatusServiceUnavailable, wire.CodeOverloaded, "too much is under way",
+		return Problem(http.StatusServiceUnavailable, wire.CodeOverloaded, "the server is at its capacity limit",
 			WithRemediation("Try again in a moment."), WithRetryAfter(time.Second))
 	}
-	return Problem(http.StatusTooManyRequests, wire.CodeExhausted, "this "+string(refused.Level)+" has as much under way as it may have at once",
-		WithRemediation("Wait for the end of other requests of this "+string(refused.Level)+", and try again."), WithRetryAfter(time.Second))
+	return Problem(http.StatusTooManyRequests, wire.CodeExhausted, "this "+string(refused.Level)+" uses all the capacity that it may use at once",
+		WithRemediation("Wait until other requests of this "+string(refused.Level)+" have ended, and try again."), WithRetryAfter(time.Second))
 }

@@ -9,26 +9,27 @@ import (
 	"sync"
 )
 
-// compressFrom is the size of a response, in bytes, from which on it is compressed.
-const compressFrom = 4 << 10
+// minCompressed is the smallest size of a response, in bytes, that is compressed.
+const minCompressed = 4 << 10
 
-// gzipBytes is what compressing a response takes in memory: 814 kB were measured.
+// gzipBytes is the memory charged for compressing a response; 814 kB were measured.
 const gzipBytes = 1 << 20
 
 var gzipPool = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
 
-// gzipWriter compresses a JSON response once compressFrom bytes of it are written.
-// A response that is flushed before that is sent uncompressed.
+// gzipWriter compresses a JSON response of at least minCompressed bytes. A response that
+// is flushed before it reaches that size is sent uncompressed.
 type gzipWriter struct {
 	http.ResponseWriter
 	status  int
-	waiting []byte // the beginning, until it is decided whether to compress
+	waiting []byte // the first bytes, until decide is called
 	decided bool
-	gzip    *gzip.Writer // nil where the response is not compressed
+	gzip    *gzip.Writer // nil if the response is not compressed
 	request *requestState
 }
 
-// acceptsGzip reports whether the client says that it takes gzip (RFC 9110, 12.5.3).
+// acceptsGzip reports whether the header Accept-Encoding permits gzip (RFC 9110,
+// section 12.5.3).
 func acceptsGzip(r *http.Request) bool {
 	for _, value := range r.Header.Values("Accept-Encoding") {
 		for part := range strings.SplitSeq(value, ",") {
@@ -59,7 +60,7 @@ func (c *gzipWriter) Write(p []byte) (int, error) {
 		c.status = http.StatusOK
 	}
 	if !c.decided {
-		if len(c.waiting)+len(p) < compressFrom {
+		if len(c.waiting)+len(p) < minCompressed {
 			c.waiting = append(c.waiting, p...)
 			return len(p), nil
 		}
@@ -78,11 +79,11 @@ func (c *gzipWriter) compressible() bool {
 	return (kind == "application/json" || kind == "application/x-ndjson") && c.Header().Get("Content-Encoding") == ""
 }
 
-// decide sends the header and the bytes that waited. Responses are never cached, so
-// none needs a Vary header.
+// decide sends the header and the waiting bytes, compressed if possible. No response
+// may be cached, so none needs a Vary header.
 func (c *gzipWriter) decide(compressed bool) error {
 	c.decided = true
-	if compressed && c.request.account.Charge(gzipBytes) == nil { // otherwise there is no memory for it
+	if compressed && c.request.account.Charge(gzipBytes) == nil { // if the memory is not available, the response is sent uncompressed
 		c.Header().Set("Content-Encoding", "gzip")
 		c.Header().Del("Content-Length")
 		c.gzip, _ = gzipPool.Get().(*gzip.Writer)
@@ -105,7 +106,7 @@ func (c *gzipWriter) decide(compressed bool) error {
 	return err
 }
 
-// FlushError sends what has been written, for a client that follows a stream.
+// FlushError sends everything that has been written.
 func (c *gzipWriter) FlushError() error {
 	if !c.decided {
 		if err := c.decide(false); err != nil {
@@ -120,16 +121,16 @@ func (c *gzipWriter) FlushError() error {
 	return http.NewResponseController(c.ResponseWriter).Flush()
 }
 
-// Unwrap lets an http.ResponseController find deadlines.
+// Unwrap lets an http.ResponseController set deadlines.
 func (c *gzipWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-// finish sends the rest of a complete response.
+// finish sends the rest of a response after its handler has returned.
 func (c *gzipWriter) finish() {
 	if !c.decided {
-		_ = c.decide(false) // fails where the client is gone
+		_ = c.decide(false) // it fails if the client has disconnected
 	}
 	if c.gzip != nil {
-		_ = c.gzip.Close() // the same
+		_ = c.gzip.Close() // as above
 		c.gzip.Reset(io.Discard)
 		gzipPool.Put(c.gzip)
 	}

@@ -1,9 +1,8 @@
-// Package web is the HTTP kernel of the control plane: it finds the route of a
-// request, authenticates its key, counts the request against the limits, reads
-// bodies, replays stored responses to repeated requests, and writes responses and
-// errors in the form that every path shares.
+// Package web is the HTTP kernel of the control plane. For each request it finds the
+// route, authenticates the key, applies the limits, reads the body, sends a stored
+// response if the request repeats an earlier one, and writes the response or the error
+// in the form that all paths share.
 //
-// What a path does is not here. The packages beside this one (policy, approvals,
-// audit, crv, observe, runs) give their routes as data, a list of [Route], and a
-// [Kernel] serves them.
+// It does not contain what a path does: the packages policy, approvals, audit, crv,
+// observe and runs each return a list of [Route], and a [Kernel] serves them.
 package web

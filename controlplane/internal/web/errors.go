@@ -17,11 +17,11 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// MaxListedProblems limits the problems that the details of an error list.
+// MaxListedProblems limits how many problems the details of an error contain.
 const MaxListedProblems = 100
 
-// Error is an error with the response that it is answered with. All of it but cause
-// goes to the client, so it never holds a secret; cause goes to the log only.
+// Error is an error together with its HTTP response. Every field except cause is sent
+// to the client, so they must not hold a secret; cause is only logged.
 type Error struct {
 	status      int
 	code        string
@@ -35,19 +35,19 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.code, e.message) }
 
-// Status is the HTTP status of the answer.
+// Status returns the HTTP status of the response.
 func (e *Error) Status() int { return e.status }
 
-// RetryAfter is when the client may try again, or 0.
+// RetryAfter returns how long the client should wait before it tries again; 0 if not set.
 func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Option adds to an error that Problem makes.
+// Option sets a field of an [Error] that Problem makes.
 type Option func(*Error)
 
-// Problem is the error that is answered with the status, the code and the message.
+// Problem returns an [Error] with the status, code and message of the response.
 func Problem(status int, code, message string, options ...Option) error {
 	e := &Error{status: status, code: code, message: message}
 	for _, option := range options {
@@ -56,13 +56,13 @@ func Problem(status int, code, message string, options ...Option) error {
 	return e
 }
 
-// WithDetails adds details, which must have a JSON form.
+// WithDetails sets the details, a value that can be encoded as JSON.
 func WithDetails(details any) Option { return func(e *Error) { e.details = details } }
 
-// WithRemediation adds what the client can do.
+// WithRemediation sets the text that says what the client can do.
 func WithRemediation(text string) Option { return func(e *Error) { e.remediation = text } }
 
-// WithRetryAfter adds the header Retry-After, in whole seconds, rounded up.
+// WithRetryAfter sets the header Retry-After, in whole seconds, rounded up.
 func WithRetryAfter(wait time.Duration) Option {
 	return func(e *Error) { e.retryAfter = wait }
 }
@@ -77,21 +77,21 @@ func WithHeader(name, value string) Option {
 	}
 }
 
-// WithCause adds the cause, which is logged and not sent to the client.
+// WithCause sets the cause, which is logged and not sent to the client.
 func WithCause(err error) Option { return func(e *Error) { e.cause = err } }
 
-// NotFound is the answer for a thing that does not exist, or that the caller may
-// not see.
+// NotFound returns the error response for something that does not exist or that the
+// caller may not see. what names the kind of thing.
 func NotFound(what string) error {
 	return Problem(http.StatusNotFound, wire.CodeNotFound, what+" not found")
 }
 
-// BadBody maps an error of strictjson: 400 for what is no JSON, 422 with all
-// problems for JSON of another shape.
+// BadBody converts an error of strictjson into the error of the response: 400 for
+// invalid JSON, 422 with all problems for JSON that does not fit the type.
 func BadBody(err error) error {
 	if shape, ok := errors.AsType[*strictjson.ShapeError](err); ok {
 		problems := shape.Problems[:min(len(shape.Problems), MaxListedProblems)]
-		return Problem(http.StatusUnprocessableEntity, wire.CodeValidation, "the body has another shape: "+shape.Error(), WithDetails(problems))
+		return Problem(http.StatusUnprocessableEntity, wire.CodeValidation, "the body does not have the required form: "+shape.Error(), WithDetails(problems))
 	}
 	if syntax, ok := errors.AsType[*strictjson.SyntaxError](err); ok {
 		return Problem(http.StatusBadRequest, wire.CodeMalformed, syntax.Error(), WithDetails(map[string]any{
@@ -101,8 +101,8 @@ func BadBody(err error) error {
 	return Problem(http.StatusBadRequest, wire.CodeMalformed, "the body cannot be read as JSON", WithCause(err))
 }
 
-// ErrorOf finds the answer for any error. An error that is not meant for a client
-// is answered with 500.
+// ErrorOf returns err as an [Error]. An error that has no response of its own becomes
+// status 500, with err as the cause.
 func ErrorOf(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -110,22 +110,22 @@ func ErrorOf(err error) *Error {
 	var e error
 	switch {
 	case errors.Is(err, storage.ErrUnavailable):
-		e = Problem(http.StatusServiceUnavailable, wire.CodeStore, "the control plane cannot reach or write its store; nothing was changed",
-			WithRemediation("Try again; if it lasts, look at the server's log, the free space of its disk and the permissions of its files."),
+		e = Problem(http.StatusServiceUnavailable, wire.CodeStore, "the control plane cannot read or write its store; nothing was changed",
+			WithRemediation("Try again. If this continues, check the server's log, the free space of its disk and the permissions of its files."),
 			WithRetryAfter(time.Second), WithCause(err))
 	case errors.Is(err, governor.ErrLongRead):
-		e = Problem(http.StatusServiceUnavailable, wire.CodeExhausted, fmt.Sprintf("reading this took longer than %s, and was given up", MaxLongRead),
-			WithRemediation("Ask for a shorter range of time, for fewer items, or with other filters."), WithCause(err))
+		e = Problem(http.StatusServiceUnavailable, wire.CodeExhausted, fmt.Sprintf("reading from the store took longer than %s and was stopped", MaxLongRead),
+			WithRemediation("Request a shorter time range, fewer items, or use other filters."), WithCause(err))
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e = Problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the request was given up before it was answered",
+		e = Problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the request was cancelled before it was answered",
 			WithRetryAfter(time.Second), WithCause(err))
 	default:
-		e = Problem(http.StatusInternalServerError, wire.CodeInternal, "the control plane failed to answer; its log says why under this request id", WithCause(err))
+		e = Problem(http.StatusInternalServerError, wire.CodeInternal, "the control plane failed to answer; its log has the cause under this request id", WithCause(err))
 	}
-	return e.(*Error) //nolint:forcetypeassert,errcheck,errorlint // Problem makes nothing else
+	return e.(*Error) //nolint:forcetypeassert,errcheck,errorlint // Problem always returns an *Error
 }
 
-// Fail writes the answer for an error. The cause of an error of the server is
+// Fail writes the response for an error. If its status is 500 or higher, the cause is
 // logged.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := ErrorOf(err)
@@ -146,8 +146,8 @@ func writeError(w http.ResponseWriter, e *Error, requestID string) {
 	})
 }
 
-// InvalidBody is the answer for a body of the right shape with a wrong value at the
-// JSON pointer.
+// InvalidBody returns the error response, with status 422, for a body that has an
+// invalid value at the JSON pointer. An empty pointer stands for the whole body.
 func InvalidBody(pointer, message string) error {
 	text := message
 	if pointer != "" {
@@ -157,7 +157,8 @@ func InvalidBody(pointer, message string) error {
 		WithDetails([]strictjson.Problem{{Pointer: pointer, Message: message}}))
 }
 
-// BadArray is the answer for an error of jsonvalue.Split with that limit.
+// BadArray converts an error of jsonvalue.Split into the error of the response. limit is
+// the largest number of items.
 func BadArray(err error, limit int) error {
 	if errors.Is(err, jsonvalue.ErrTooMany) {
 		return Problem(http.StatusRequestEntityTooLarge, wire.CodeTooLarge, fmt.Sprintf("the batch has more than %d items", limit),

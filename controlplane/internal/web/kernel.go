@@ -17,14 +17,13 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Config is what a [Kernel] needs. Every field must be set unless it says
-// otherwise.
+// Config is what a [Kernel] needs. Every field but Dev must be set.
 type Config struct {
 	Log *slog.Logger
 	Now func() time.Time
 
-	// Dev is development mode: requests without a key are let in as a service of
-	// Tenant, on loopback only. See docs/control-plane.md.
+	// Dev is development mode: requests without a key have the role service in Tenant,
+	// and only requests from this machine are answered. See docs/control-plane.md.
 	Dev    bool
 	Tenant string
 
@@ -55,21 +54,22 @@ type Kernel struct {
 	active sync.WaitGroup // requests being answered
 }
 
-// New makes a kernel without routes.
+// New returns a kernel without routes.
 func New(config Config) *Kernel {
 	k := &Kernel{config: config, mux: http.NewServeMux()}
 	k.life, k.end = context.WithCancel(context.Background())
 	return k
 }
 
-// Life is a context that ends when the kernel is closed.
+// Life returns a context that ends when the kernel is closed.
 func (k *Kernel) Life() context.Context { return k.life }
 
-// OpenRequests is how many requests are being answered now.
+// OpenRequests returns how many requests are being answered now.
 func (k *Kernel) OpenRequests() int64 { return k.open.Load() }
 
-// Close refuses new requests, ends those that are being answered, and waits for
-// their handlers to return. It may be called repeatedly; first is true once.
+// Close refuses new requests, cancels those that are being answered, and waits for
+// their handlers to return. It may be called repeatedly; first is true only for the
+// first call.
 func (k *Kernel) Close() (first bool) {
 	k.mu.Lock()
 	first = !k.closed
@@ -80,7 +80,8 @@ func (k *Kernel) Close() (first bool) {
 	return first
 }
 
-// enter counts a request in, unless the kernel is closed.
+// enter adds a request to those that Close waits for, unless the kernel is closed. The
+// request must call leave at its end.
 func (k *Kernel) enter() (leave func(), ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -91,9 +92,9 @@ func (k *Kernel) enter() (leave func(), ok bool) {
 	return k.active.Done, true
 }
 
-// ServeHTTP answers one request. Paths that no route serves are answered in JSON
-// as well, and a path that is not clean is answered with 404 instead of a
-// redirect: clients of the API do not follow redirects.
+// ServeHTTP answers one request. Errors for unknown paths are JSON too, and a path that
+// net/http would clean with a redirect is answered with 404: clients of the API do not
+// follow redirects.
 func (k *Kernel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	id := requestIDFrom(r.Header.Get("X-Request-Id"))
@@ -105,8 +106,9 @@ func (k *Kernel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 
 	if r.ContentLength != 0 {
-		// net/http reads what is left of a body before it sends the response, also
-		// of a request that is refused. Reading the body sets its own deadline.
+		// net/http reads the rest of the body before it sends the response, even of a
+		// request that is refused, so that needs a deadline. governor.NewBody sets
+		// another one when a handler reads the body.
 		_ = http.NewResponseController(w).SetReadDeadline(started.Add(governor.Grace))
 	}
 	writer := &statusWriter{ResponseWriter: w}
@@ -135,15 +137,16 @@ func (k *Kernel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	compressed := &gzipWriter{ResponseWriter: writer, request: state}
 	k.dispatch(compressed, r)
-	compressed.finish() // not after a panic: part of a response must not look complete
+	compressed.finish() // not called after a panic, because then the response is incomplete
 }
 
-// maxOpen limits all requests that are being answered: those that hold a slot,
-// those that follow a stream, and some that hold neither.
+// maxOpen is how many requests may be answered at once: those with a slot of the
+// governor, those that follow a stream, and extraRequests without either.
 func (k *Kernel) maxOpen() int64 {
 	return k.config.Governor.Requests.Shares().Total + k.config.Governor.Streams.Shares().Total + extraRequests
 }
 
+// dispatch refuses requests that no route serves and passes the others to the mux.
 func (k *Kernel) dispatch(w http.ResponseWriter, r *http.Request) {
 	if k.config.Dev {
 		if err := checkLoopback(r); err != nil {
@@ -152,8 +155,8 @@ func (k *Kernel) dispatch(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if !isCleanPath(r.URL.EscapedPath()) {
-		Fail(w, r, Problem(http.StatusNotFound, wire.CodeNotFound, "nothing is served at this path: it has an empty or a dotted segment",
-			WithRemediation("Is an id in the path empty, or does it contain a slash or dots?")))
+		Fail(w, r, Problem(http.StatusNotFound, wire.CodeNotFound, "there is no such path: a segment is empty, . or ..",
+			WithRemediation("Check that no id in the path is empty or contains a slash or dots.")))
 		return
 	}
 	if !k.serves(r, r.Method) {
@@ -163,8 +166,8 @@ func (k *Kernel) dispatch(w http.ResponseWriter, r *http.Request) {
 	k.mux.ServeHTTP(w, r)
 }
 
-// serves reports whether a route serves the path with that method. The mux's own
-// handlers refuse or redirect, in HTML or plain text.
+// serves reports whether a route serves the path with that method. Otherwise the mux
+// returns a handler of its own, which refuses or redirects.
 func (k *Kernel) serves(r *http.Request, method string) bool {
 	if method != r.Method {
 		other := *r
@@ -176,8 +179,8 @@ func (k *Kernel) serves(r *http.Request, method string) bool {
 	return isRoute
 }
 
-// notServed is 405 where the path is served with another method, and 404
-// otherwise.
+// notServed returns the error response for a path and method without a route: 405 if
+// the path is served with another method, otherwise 404.
 func (k *Kernel) notServed(r *http.Request) error {
 	var allow []string
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
@@ -186,15 +189,15 @@ func (k *Kernel) notServed(r *http.Request) error {
 		}
 	}
 	if len(allow) == 0 {
-		return Problem(http.StatusNotFound, wire.CodeNotFound, "nothing is served at this path")
+		return Problem(http.StatusNotFound, wire.CodeNotFound, "there is no such path")
 	}
 	list := strings.Join(allow, ", ")
-	return Problem(http.StatusMethodNotAllowed, wire.CodeMethod, fmt.Sprintf("%.20q is not served here; %s is", r.Method, list), WithHeader("Allow", list))
+	return Problem(http.StatusMethodNotAllowed, wire.CodeMethod, fmt.Sprintf("the method %.20q is not allowed here, only %s", r.Method, list), WithHeader("Allow", list))
 }
 
-// recoverPanic turns a panic of a handler into a 500 and a log line. It panics
-// again with [http.ErrAbortHandler], which makes net/http close the connection,
-// where the handler did so or where part of a response has been sent.
+// recoverPanic turns a panic of a handler into a 500 and a log line. If the handler
+// panicked with [http.ErrAbortHandler], or part of the response has been sent, it
+// panics with [http.ErrAbortHandler], and net/http closes the connection.
 func recoverPanic(w *statusWriter, r *http.Request) {
 	p := recover()
 	if p == nil {
@@ -205,12 +208,13 @@ func recoverPanic(w *statusWriter, r *http.Request) {
 	}
 	Logger(r).ErrorContext(r.Context(), "a handler panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 	if w.status == 0 {
-		Fail(w, r, Problem(http.StatusInternalServerError, wire.CodeInternal, "the control plane failed to answer; its log says why under this request id"))
+		Fail(w, r, Problem(http.StatusInternalServerError, wire.CodeInternal, "the control plane failed to answer; its log has the cause under this request id"))
 		return
 	}
 	panic(http.ErrAbortHandler)
 }
 
+// logRequest writes the log line of a finished request.
 func logRequest(r *http.Request, w *statusWriter, took time.Duration) {
 	level := slog.LevelDebug
 	if w.status >= http.StatusBadRequest {
@@ -221,8 +225,8 @@ func logRequest(r *http.Request, w *statusWriter, took time.Duration) {
 		slog.Duration("took", took), slog.String("key", stateOf(r).keyID))
 }
 
-// isCleanPath reports whether net/http's mux would serve the path as it is
-// instead of redirecting.
+// isCleanPath reports whether net/http's mux serves the path without redirecting to a
+// cleaned one.
 func isCleanPath(escaped string) bool {
 	if !strings.HasPrefix(escaped, "/") {
 		return false
@@ -234,8 +238,8 @@ func isCleanPath(escaped string) bool {
 	return clean == escaped
 }
 
-// requestIDFrom takes the request id that the client sent if it is 1 to 64
-// letters, digits, dots, dashes and underscores, and makes a new one otherwise.
+// requestIDFrom returns the request id in the header if it has 1 to 64 ASCII letters,
+// digits, dots, dashes and underscores, and a new id otherwise.
 func requestIDFrom(header string) string {
 	if len(header) < 1 || len(header) > 64 {
 		return rand.Text()

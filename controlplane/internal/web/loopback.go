@@ -11,31 +11,32 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// checkLoopback refuses requests that development mode must not answer. It asks no
-// key, so a web page in the developer's browser must not be able to call it: only
-// loopback addresses and host names are served (against DNS rebinding), no request
-// that another origin made, and only JSON bodies, which a form cannot send.
+// checkLoopback refuses requests that development mode must not answer. Development
+// mode requires no key, so a web page in the developer's browser must not be able to
+// call the server. Therefore it accepts only loopback addresses and loopback host names
+// (against DNS rebinding), no requests from other origins, and only JSON bodies, which
+// an HTML form cannot send.
 func checkLoopback(r *http.Request) error {
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && !isLoopbackAddr(addr.String()) {
-		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode answers on loopback only",
+		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode listens on loopback addresses only",
 			WithRemediation("Listen on 127.0.0.1 or [::1], or run without --dev."))
 	}
 	if !isLoopbackHost(r.Host) {
-		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode answers to the host names of the loopback only",
-			WithRemediation("Call it as localhost, 127.0.0.1 or [::1]."))
+		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode accepts loopback host names only",
+			WithRemediation("Use localhost, 127.0.0.1 or [::1] as the host."))
 	}
 	if isCrossOrigin(r) {
-		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode refuses requests that another origin made")
+		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode refuses requests from other origins")
 	}
 	if hasBody(r) && strings.HasPrefix(r.URL.Path, "/api/") && !isJSON(r.Header.Get("Content-Type")) {
-		return Problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "development mode takes JSON bodies only",
+		return Problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "development mode accepts JSON bodies only",
 			WithRemediation("Send Content-Type: application/json."))
 	}
 	return nil
 }
 
-// isCrossOrigin reports whether a browser says that another origin made the
-// request. Without a browser neither header is there.
+// isCrossOrigin reports whether the headers of a browser say that a page of another
+// origin made the request. Other clients send neither header.
 func isCrossOrigin(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
@@ -55,7 +56,7 @@ func hasBody(r *http.Request) bool {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return r.ContentLength > 0
 	}
-	return true // also for a POST without a body, which a form can send
+	return true // a form can send a POST with an empty body
 }
 
 func isJSON(contentType string) bool {
@@ -63,8 +64,8 @@ func isJSON(contentType string) bool {
 	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
 }
 
-// isLoopbackHost reports whether a Host header names the loopback, whatever the
-// port.
+// isLoopbackHost reports whether a Host header, without its port, is localhost or a
+// loopback address.
 func isLoopbackHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

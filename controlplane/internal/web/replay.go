@@ -21,49 +21,46 @@ const (
 	replayedHeader    = "Idempotency-Replayed"
 
 	maxIdempotencyKey = 255 // bytes
-	// maxStoring is how long storing a response may take.
-	maxStoring = 5 * time.Second
+	// storeTimeout is how long storing a response may take.
+	storeTimeout = 5 * time.Second
 )
 
-// ReplyStore stores responses beyond the end of the process. It is the part of
-// storage.Store that this needs.
+// ReplyStore is the part of storage.Store that stores responses.
 type ReplyStore interface {
 	storage.Transactions
 
 	UpdateSized(ctx context.Context, bytes int, fn func(storage.Tx) error) error
 }
 
-// replies holds the first response to each Idempotency-Key for
-// storage.ReplyLife, so that a client that did not receive it can repeat its
-// request without doing anything twice. A response of a route with ReplayDurable
-// is stored before its first byte is sent (one that is flushed: before its last),
-// and read again when the server is opened.
+// replies holds the first successful response to each Idempotency-Key for
+// storage.ReplyLife. A client that did not receive the response can repeat its
+// request and gets the same response, without a second effect. A response of a route
+// with ReplayDurable is also stored in the database before its first byte is sent
+// (before its last byte if the handler flushes), and read again when the server opens.
 //
-// The change and its response are not one transaction. Where the process ends
-// after the change was committed and before its response was, the client has
-// received nothing and a repeated request is served anew. The same holds for a
-// response that could not be stored and for one that is too large. Served anew, a
-// request does what the path does without a key: it finds the approval that is
-// there, or decided or spent, registers the same validator once more, or stores
-// the telemetry a second time.
+// The change that a request makes and its response are stored in two transactions.
+// If the process ends between them, the client has received nothing, and the repeated
+// request is served by the handler again, as one without a key. The same happens to a
+// response that could not be stored or is too large to be stored.
 //
 // It is safe for concurrent use. See docs/spec/contract.md#repeated-requests.
 type replies struct {
 	mu     sync.Mutex
 	active map[replyScope]struct{} // requests being answered
 	kept   map[replyScope]*storage.Reply
-	ledger fair.Ledger[*storage.Reply] // of those in kept
+	ledger fair.Ledger[*storage.Reply] // the age, size and owner of those in kept
 }
 
-// replyScope is the hash of everything that tells one use of a key from another:
-// the caller, the method, the path, the query and the key. The key itself, which
-// may hold anything, is not kept.
+// replyScope is the hash of what a repeated request must have in common with the first
+// one: the caller, the method, the path, the query and the Idempotency-Key. The key
+// itself is not stored, because clients may put anything into it.
 type replyScope = [sha256.Size]byte
 
+// scopeOf returns the scope of a request with the Idempotency-Key key.
 func scopeOf(c Caller, r *http.Request, key string) replyScope {
 	h := sha256.New()
 	parts := []string{c.Tenant, c.KeyID, r.Method, r.URL.EscapedPath(), key}
-	if r.URL.RawQuery != "" { // it may say whose workflow is cancelled
+	if r.URL.RawQuery != "" { // the query names the workflow in a request to cancel it
 		parts = append(parts, r.URL.RawQuery)
 	}
 	for _, part := range parts {
@@ -72,7 +69,7 @@ func scopeOf(c Caller, r *http.Request, key string) replyScope {
 	return replyScope(h.Sum(nil))
 }
 
-// LoadReplies reads the responses that an earlier process has stored.
+// LoadReplies reads the stored responses into memory. Call it before the first request.
 func (k *Kernel) LoadReplies(ctx context.Context) error {
 	var stored []*storage.Reply
 	err := k.config.Replies.View(ctx, func(t storage.Tx) error {
@@ -108,18 +105,18 @@ func (k *Kernel) KeepPruningReplies(ctx context.Context) {
 	}
 }
 
-// PruneReplies deletes the stored responses that have expired. An error is logged:
-// the next time tries again.
+// PruneReplies deletes the stored responses that have expired. An error is logged, and
+// the next call tries again.
 func (k *Kernel) PruneReplies(ctx context.Context) {
 	err := storage.PruneReplies(ctx, k.config.Replies, k.config.Now().Add(-storage.ReplyLife))
 	if err != nil && ctx.Err() == nil {
-		k.config.Log.WarnContext(ctx, "expired responses to requests with an Idempotency-Key could not be deleted; the next try is in a minute", slog.Any("error", err))
+		k.config.Log.WarnContext(ctx, "deleting expired responses to requests with an Idempotency-Key failed; it is tried again in a minute", slog.Any("error", err))
 	}
 }
 
-// replayOrServe answers a request that repeats an earlier one with the stored
-// response. Any other request is served by the handler, and its response is stored
-// if it is a success and the request has an Idempotency-Key.
+// replayOrServe sends the stored response if the request repeats an earlier one.
+// Otherwise the handler of the route serves the request; if the request has an
+// Idempotency-Key and the response is a success, the response is stored.
 func (k *Kernel) replayOrServe(route Route, w http.ResponseWriter, r *http.Request, c Caller) error {
 	values := r.Header.Values(idempotencyHeader)
 	if len(values) == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -127,7 +124,7 @@ func (k *Kernel) replayOrServe(route Route, w http.ResponseWriter, r *http.Reque
 	}
 	key := values[0]
 	if len(values) > 1 || key == "" || len(key) > maxIdempotencyKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return Problem(http.StatusBadRequest, wire.CodeValidation, "the Idempotency-Key must be one text of 1 to 255 printable ASCII characters")
+		return Problem(http.StatusBadRequest, wire.CodeValidation, "there must be one Idempotency-Key, with 1 to 255 printable ASCII characters")
 	}
 	if route.Replay == ReplayNever {
 		return route.Handler(w, r, c)
@@ -149,9 +146,9 @@ func (k *Kernel) replayOrServe(route Route, w http.ResponseWriter, r *http.Reque
 	}
 	if !begun {
 		return Problem(http.StatusConflict, wire.CodeInFlight, "a request with this Idempotency-Key is being answered",
-			WithRemediation("Ask again in a moment, with the same key."), WithRetryAfter(time.Second))
+			WithRemediation("Send the request again in a moment, with the same key."), WithRetryAfter(time.Second))
 	}
-	defer k.replies.end(scope) // also after an error or a panic: the client may try again
+	defer k.replies.end(scope) // also after an error or a panic, so that the client can try again
 
 	body := hashed(r)
 	buffered := &bufferedWriter{ResponseWriter: w, request: body}
@@ -166,40 +163,41 @@ func (k *Kernel) replayOrServe(route Route, w http.ResponseWriter, r *http.Reque
 		}
 		k.replies.keep(reply)
 	}
-	_ = buffered.send() // fails where the client is gone
+	_ = buffered.send() // it fails if the client has disconnected
 	return nil
 }
 
-// store stores the response. The request has taken effect already, so an error is
-// only logged: the response is sent, and kept in memory.
+// store stores the response in the database. The request has already taken effect, so
+// an error is only logged; the response is still sent and kept in memory.
 func (k *Kernel) store(r *http.Request, reply *storage.Reply) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), maxStoring)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
 	defer cancel()
 	if err := k.config.Replies.UpdateSized(ctx, len(reply.Body), func(t storage.Tx) error { return t.Replies().Add(*reply) }); err != nil {
-		Logger(r).WarnContext(ctx, "the response to a request with an Idempotency-Key could not be stored; a restart would forget it", slog.Any("error", err))
+		Logger(r).WarnContext(ctx, "the response to a request with an Idempotency-Key could not be stored; after a restart the request would be served again", slog.Any("error", err))
 	}
 }
 
-// replay sends a stored response if the body of the request is the same as then.
+// replay sends the stored response first if the body of the request equals the body of
+// the first request.
 func replay(w http.ResponseWriter, r *http.Request, first *storage.Reply) error {
 	body := hashed(r)
 	if body.finish() != nil {
-		_, err := ReadBody(r) // the answer for what is wrong with the body
+		_, err := ReadBody(r) // returns the error response for the body
 		return err
 	}
 	if body.sum() != first.Request {
-		return Problem(http.StatusUnprocessableEntity, wire.CodeKeyReused, "this Idempotency-Key was used for another body",
+		return Problem(http.StatusUnprocessableEntity, wire.CodeKeyReused, "this Idempotency-Key was used with another body",
 			WithRemediation("Use a new key for a new request."))
 	}
 	maps.Copy(w.Header(), first.Header)
 	w.Header().Set(replayedHeader, "true")
 	w.WriteHeader(first.Status)
-	_, _ = w.Write(first.Body) // fails where the client is gone
+	_, _ = w.Write(first.Body) // it fails if the client has disconnected
 	return nil
 }
 
-// begin returns the stored response of the scope. Where there is none, it marks
-// the request as being answered, and reports false if another one is already.
+// begin returns the stored response of the scope. If there is none, it marks the scope
+// as being answered; begun is false if another request of the scope is being answered.
 func (a *replies) begin(scope replyScope, now time.Time) (first *storage.Reply, begun bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -216,9 +214,9 @@ func (a *replies) begin(scope replyScope, now time.Time) (first *storage.Reply, 
 	return nil, a.activate(scope)
 }
 
-// beginAgain forgets a response that is no longer valid and marks its request as
-// being answered. It reports false if another request is, or has been answered
-// meanwhile.
+// beginAgain drops old, a response that is no longer valid, and marks the scope as
+// being answered. begun is false if another request of the scope is being answered, or
+// has been answered in the meantime.
 func (a *replies) beginAgain(scope replyScope, old *storage.Reply) (begun bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -232,8 +230,8 @@ func (a *replies) beginAgain(scope replyScope, old *storage.Reply) (begun bool) 
 	return true
 }
 
-// activate marks the scope as being answered, and reports false if it already
-// was. The caller holds mu.
+// activate marks the scope as being answered, and returns false if it already is. The
+// caller holds mu.
 func (a *replies) activate(scope replyScope) bool {
 	if _, busy := a.active[scope]; busy {
 		return false
@@ -245,16 +243,16 @@ func (a *replies) activate(scope replyScope) bool {
 	return true
 }
 
-// end marks the scope as answered.
+// end marks the scope as no longer being answered.
 func (a *replies) end(scope replyScope) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.active, scope)
 }
 
-// keep keeps a response in memory, within the limits that the store has. Where
-// there are too many, the oldest of the key that has most in the tenant that has
-// most are forgotten.
+// keep keeps a response in memory. Beyond the limits of the store it drops responses:
+// of the tenant with the most responses, and in it of the key with the most, the
+// oldest.
 func (a *replies) keep(reply *storage.Reply) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -272,8 +270,7 @@ func (a *replies) keep(reply *storage.Reply) {
 	}
 }
 
-// forget removes a response, unless another one has taken its place. The caller
-// holds mu.
+// forget removes a response, unless a newer one has replaced it. The caller holds mu.
 func (a *replies) forget(reply *storage.Reply) {
 	if a.kept[reply.Scope] == reply {
 		delete(a.kept, reply.Scope)

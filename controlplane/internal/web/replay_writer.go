@@ -10,9 +10,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// bufferedWriter buffers a response, so that it can be stored before it is sent. A
-// response that is flushed is sent as far as it is written; one that becomes too
-// large to be stored is sent from then on.
+// bufferedWriter buffers a response so that it can be stored before it is sent. A flush
+// sends what has been written so far. A response that becomes too large to be stored is
+// no longer buffered.
 type bufferedWriter struct {
 	http.ResponseWriter
 
@@ -21,10 +21,10 @@ type bufferedWriter struct {
 	status int
 	header http.Header // the headers that are stored
 	body   bytes.Buffer
-	large  bool // too large to be stored: body is empty, and writes are sent at once
+	large  bool // the response is too large to be stored: body is empty, and writes are sent at once
 
-	begun bool // the status was sent
-	sent  int  // how many bytes of body were sent
+	begun bool // the status has been sent
+	sent  int  // how many bytes of body have been sent
 }
 
 func (w *bufferedWriter) WriteHeader(status int) {
@@ -59,8 +59,7 @@ func (w *bufferedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// FlushError sends what has been written, for a client that follows a stream. What
-// is written afterwards is buffered again.
+// FlushError sends everything that has been written. Later writes are buffered again.
 func (w *bufferedWriter) FlushError() error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -71,14 +70,14 @@ func (w *bufferedWriter) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Unwrap lets an http.ResponseController find deadlines.
+// Unwrap lets an http.ResponseController set deadlines.
 func (w *bufferedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// send sends what is buffered and not sent yet.
+// send sends the buffered bytes that have not been sent yet.
 func (w *bufferedWriter) send() error {
 	if w.status != 0 && !w.begun {
 		w.begun = true
-		_ = w.request.finish() // net/http closes the body with the first byte of the response; replayOrServe asks again how it ended
+		_ = w.request.finish() // net/http closes the body with the first byte of the response; replayOrServe calls finish again and gets the same error
 		w.ResponseWriter.WriteHeader(w.status)
 	}
 	if w.large || w.sent == w.body.Len() {
@@ -89,7 +88,7 @@ func (w *bufferedWriter) send() error {
 	return err
 }
 
-// stored is the response to be stored: a success that is not too large, or nil.
+// stored returns the response to store, or nil if it is not a success or is too large.
 func (w *bufferedWriter) stored() *storage.Reply {
 	if w.large || w.status < http.StatusOK || w.status >= http.StatusMultipleChoices {
 		return nil
@@ -97,16 +96,16 @@ func (w *bufferedWriter) stored() *storage.Reply {
 	return &storage.Reply{Status: w.status, Header: w.header, Body: bytes.Clone(w.body.Bytes())}
 }
 
-// hashedBody hashes a body as it is read.
+// hashedBody hashes a request body while it is read.
 type hashedBody struct {
 	io.ReadCloser
 
 	hash hash.Hash
-	err  error // how reading ended; nil before that
+	err  error // the error at which reading ended, such as io.EOF
 }
 
-// hashed wraps the request's body so that its bytes are hashed as they are read,
-// before they are counted against the limit.
+// hashed wraps the request's body so that its bytes are hashed as they are read. Of a
+// limitedBody it wraps the inner body, so that ReadBody still finds the limit.
 func hashed(r *http.Request) *hashedBody {
 	body := &hashedBody{ReadCloser: r.Body, hash: sha256.New()}
 	if limited, ok := r.Body.(*limitedBody); ok {
@@ -128,7 +127,7 @@ func (b *hashedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finish reads the rest of the body, and returns the error of reading.
+// finish reads the rest of the body, and returns the error of reading, if any.
 func (b *hashedBody) finish() error {
 	_, err := io.Copy(io.Discard, b)
 	return err

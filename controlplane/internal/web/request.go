@@ -7,14 +7,14 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
-// requestState travels in the context of every request.
+// requestState is the state of one request. It is in the context of the request.
 type requestState struct {
 	id     string
-	logger *slog.Logger // its lines carry the id
+	logger *slog.Logger // adds the id to each line
 	keyID  string       // set by authenticate, for the log
 
-	account  *governor.Account // what the request holds; nil before it is authenticated
-	longWork bool              // processing the body has to wait for its turn
+	account  *governor.Account // nil before the request is authenticated
+	longWork bool              // ReadBody waits for a processor, see Route.LongWork
 
 	skipReplay bool
 }
@@ -29,15 +29,14 @@ func stateOf(r *http.Request) *requestState {
 	return state
 }
 
-// Logger writes lines that carry the id of the request.
+// Logger returns a logger that adds the id of the request to each line.
 func Logger(r *http.Request) *slog.Logger { return stateOf(r).logger }
 
-// Account is what the request holds of the memory and the slots that the governor
-// gives out. The methods of an account may be called on nil, which is what a
-// request has that is not authenticated.
+// Account returns the account of the memory and slots that the request uses. It is nil
+// for a request that is not authenticated; the methods of an account accept nil.
 func Account(r *http.Request) *governor.Account { return stateOf(r).account }
 
-// SkipReplay says that the response need not be stored for the request's
-// Idempotency-Key: a repeated request does nothing twice. A handler calls it
-// before it returns.
+// SkipReplay prevents that the response is stored for the request's Idempotency-Key. A
+// handler calls it before it returns, if serving the request again has no second
+// effect.
 func SkipReplay(r *http.Request) { stateOf(r).skipReplay = true }

@@ -9,27 +9,27 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// WriteJSON answers with v as JSON. A response always has a body: the published
-// Python client cannot read an empty one.
+// WriteJSON writes a response with v as JSON. There is always a body, because the
+// published Python client cannot read an empty response.
 func WriteJSON(w http.ResponseWriter, status int, v any) {
 	text, err := strictjson.MarshalText(v)
-	if err != nil { // v has no JSON form, which is an error of the server
+	if err != nil { // v cannot be encoded as JSON: a defect of the server
 		status, text = http.StatusInternalServerError, []byte(`{"error":"the response has no JSON form","code":"`+wire.CodeInternal+`","request_id":""}`)
 	}
 	WriteJSONText(w, status, text)
 }
 
-// WriteJSONText answers with a JSON text and a line end.
+// WriteJSONText writes a response with the JSON text and a line end.
 func WriteJSONText(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)+1))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // fails where the client is gone
+	_, _ = w.Write(append(text, '\n')) // it fails if the client has disconnected
 }
 
-// WriteList answers with a JSON array and, where next is not empty, the address of
-// the next page in the Link header. The response may wait long for its reader: its
-// text and the items are charged to the request first.
+// WriteList writes a response with a JSON array. If next, the cursor of the next page,
+// is not empty, the header Link has its address. The memory of the items and of their
+// text is charged to the request first, because the client may read slowly.
 func WriteList[T any](w http.ResponseWriter, r *http.Request, items []T, next string) error {
 	if items == nil {
 		items = []T{}
@@ -48,9 +48,9 @@ func WriteList[T any](w http.ResponseWriter, r *http.Request, items []T, next st
 	return nil
 }
 
-// SetNext puts the address of the next page into the Link header (RFC 8288). It
-// is relative to the request's own address, of which it replaces the query, so
-// that it holds behind every path prefix.
+// SetNext sets the header Link (RFC 8288) to the address of the next page. The address
+// is only a query, relative to the address of the request, so it is also right behind
+// a proxy that adds a path prefix.
 func SetNext(w http.ResponseWriter, r *http.Request, cursor string) {
 	query := r.URL.Query()
 	query.Set("cursor", cursor)
@@ -58,8 +58,8 @@ func SetNext(w http.ResponseWriter, r *http.Request, cursor string) {
 	w.Header().Set("Link", "<"+link.String()+`>; rel="next"`)
 }
 
-// statusWriter remembers the status. [http.ResponseController] reaches the methods
-// of the writer beneath through Unwrap.
+// statusWriter remembers the status of the response. [http.ResponseController] reaches
+// the wrapped writer through Unwrap.
 type statusWriter struct {
 	http.ResponseWriter
 	status int

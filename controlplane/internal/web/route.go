@@ -4,24 +4,24 @@ import (
 	"net/http"
 )
 
-// Handler answers one request of an authenticated caller. The kernel writes a
-// returned error as JSON, so a handler returns an error only before it has written
+// Handler answers one request of an authenticated caller. The kernel writes a returned
+// error as the response, so a handler must not return an error after it has written
 // anything.
 type Handler func(w http.ResponseWriter, r *http.Request, c Caller) error
 
-// Replay says what becomes of a successful response to a request with an
-// Idempotency-Key, so that the same request, sent again, gets the same response
-// and does nothing twice.
+// Replay says whether a successful response to a request with an Idempotency-Key is
+// stored, so that the same request, sent again, gets the same response without a second
+// effect.
 type Replay int
 
 // The kinds of replay. Requests with the methods GET and HEAD are never replayed.
 const (
-	ReplayNever   Replay = iota // the response is not stored; a repeated request is served anew
-	ReplayMemory                // stored until the process ends, for responses that must not be written to a disk
+	ReplayNever   Replay = iota // the response is not stored; a repeated request is served again
+	ReplayMemory                // stored in memory only, for responses that must not be written to a disk
 	ReplayDurable               // stored in the database before the response is sent
 )
 
-// BodyLimit says which of the two configured limits a request body has.
+// BodyLimit selects one of the two configured limits of request bodies.
 type BodyLimit int
 
 // The limits of bodies.
@@ -30,36 +30,36 @@ const (
 	BatchBody                     // Config.MaxBatchBody
 )
 
-// Route is one path of the API, with everything that the kernel has to know about
-// it. The zero value refuses every request: no role is enough.
+// Route is one path of the API with everything that the kernel needs to know about it.
+// A route without Role and Public refuses every request.
 type Route struct {
-	Pattern string // as [http.ServeMux] has it, such as "POST /api/v1/policy/evaluate"
+	Pattern string // a pattern of [http.ServeMux], such as "POST /api/v1/policy/evaluate"
 
-	// Role is the least role of the key. Public serves the route without a key.
+	// Role is the weakest role that may use the route. Public serves it without a key.
 	Role   Role
 	Public bool
 
-	// Query lists all parameters that the query may have. A request with any
-	// other one is answered with 400.
+	// Query lists all parameters that the query string may have. A request with
+	// another one is answered with 400.
 	Query []Parameter
 
 	Body   BodyLimit
 	Replay Replay
 
-	// Urgent requests may use the share that is reserved for decisions, whatever
-	// their role.
+	// Urgent lets requests of every role use the capacity that is reserved for
+	// decisions and operators.
 	Urgent bool
 
-	// LongWork makes every request with a body wait for its turn to be processed,
-	// however short the body is.
+	// LongWork makes requests wait for a processor however short their body is: see
+	// ReadBody.
 	LongWork bool
 
-	// Valid reports whether a stored response may be replayed. nil is always.
-	// Where it reports false, the request is served anew.
+	// Valid reports whether a stored response with that body may still be sent to a
+	// repeated request. If not, the request is served again. nil permits it always.
 	Valid func(r *http.Request, c Caller, body []byte) (bool, error)
 
-	// OnTooLarge is called for a request that declares a body above the limit,
-	// which is refused before it is read. nil does nothing.
+	// OnTooLarge, if not nil, is called when a request is refused because it declares
+	// a body above the limit. The handler is not called for such a request.
 	OnTooLarge func(Caller)
 
 	Handler Handler
@@ -81,14 +81,14 @@ func (k *Kernel) Handle(routes ...Route) {
 	}
 }
 
-// Routes are the registered routes, in the order of their registration.
+// Routes returns the registered routes, in the order of their registration.
 func (k *Kernel) Routes() []Route { return k.routes }
 
-// routeHandler is what Handle registers. Any other handler that the mux finds for
-// a request is the mux's own refusal or redirect.
+// routeHandler is the type of the handlers that Handle registers. A handler of another
+// type that the mux returns for a request refuses or redirects it.
 type routeHandler struct{ http.HandlerFunc }
 
-// serve answers a request of the route.
+// serve authenticates a request of the route, applies the limits and calls the handler.
 func (k *Kernel) serve(route Route, w http.ResponseWriter, r *http.Request) error {
 	if route.Public {
 		if err := checkQuery(r, route.Query); err != nil {

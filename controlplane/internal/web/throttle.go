@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// maxFailures is how many requests of one address may fail to authenticate
-	// within failureWindow.
+	// maxFailures is how many requests from one address may fail to authenticate within
+	// failureWindow.
 	maxFailures   = 100
 	failureWindow = time.Minute
-	// maxFailing bounds the addresses that are remembered. Where more fail at
-	// once, the one whose window began first is forgotten.
+	// maxFailing limits how many addresses are remembered. If there are more, the
+	// address whose window began first is dropped.
 	maxFailing = 10_000
 )
 
-// throttle limits failed authentications of each address. It is safe for
-// concurrent use.
+// throttle limits how often requests from one address may fail to authenticate. The
+// zero value is ready for use; it is safe for concurrent use.
 type throttle struct {
 	mu      sync.Mutex
 	failing map[string]*list.Element // by address
-	order   list.List                // of *failures, those whose window began first at the front
+	order   list.List                // of *failures, ordered by since
 }
 
 type failures struct {
@@ -34,10 +34,10 @@ type failures struct {
 	count   int
 }
 
-// failed counts a request that failed to authenticate. It returns refusal, and 429
-// instead once the address has failed too often. Requests with a valid key are not
-// held back: all clients behind one proxy share an address, and keys are too long
-// to be guessed.
+// failed counts a request that failed to authenticate and returns its error response:
+// refusal, or 429 once the address has failed too often. Requests with a valid key are
+// never limited here, because all clients behind one proxy share an address; keys are
+// too long to be guessed anyway.
 func (t *throttle) failed(r *http.Request, now time.Time, refusal error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -46,13 +46,13 @@ func (t *throttle) failed(r *http.Request, now time.Time, refusal error) error {
 		f.count++
 		return refusal
 	}
-	return Problem(http.StatusTooManyRequests, wire.CodeExhausted, "too many requests from this address carried no valid key",
-		WithRemediation("Wait, and send a key that is accepted."), WithRetryAfter(f.since.Add(failureWindow).Sub(now)))
+	return Problem(http.StatusTooManyRequests, wire.CodeExhausted, "too many requests from this address had no valid key",
+		WithRemediation("Wait, and then send a valid key."), WithRetryAfter(f.since.Add(failureWindow).Sub(now)))
 }
 
-// of returns the failures of the address in its current window, which begins now
-// if there is none. Headers that proxies set are ignored, since clients can set
-// them too. The caller holds mu.
+// of returns the failures of the address in its present window, and starts a window if
+// there is none. The address is never taken from headers that proxies set, because
+// clients can set them too. The caller holds mu.
 func (t *throttle) of(address string, now time.Time) *failures {
 	if known := t.failing[address]; known != nil {
 		if f, ok := known.Value.(*failures); ok && now.Sub(f.since) < failureWindow {
@@ -71,14 +71,15 @@ func (t *throttle) of(address string, now time.Time) *failures {
 	return f
 }
 
+// forget drops the failures of one address. The caller holds mu.
 func (t *throttle) forget(e *list.Element) {
 	if f, ok := t.order.Remove(e).(*failures); ok {
 		delete(t.failing, f.address)
 	}
 }
 
-// FailingAddresses is how many addresses the kernel remembers because their
-// requests failed to authenticate.
+// FailingAddresses returns how many addresses the kernel remembers for failures to
+// authenticate.
 func (k *Kernel) FailingAddresses() int {
 	k.throttle.mu.Lock()
 	defer k.throttle.mu.Unlock()

@@ -16,14 +16,14 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/rules"
 )
 
-// maxOwnValidators limits the validators of one subject, so that it does not use up
+// maxSubjectValidators limits the validators of one subject, so that no subject uses up
 // the limit of the tenant.
-const maxOwnValidators = 1000
+const maxSubjectValidators = 1000
 
-// inForce are the validators in force, by tenant. It is safe for concurrent use.
+// inForce holds the compiled validators of all tenants. It is safe for concurrent use.
 type inForce struct {
 	now   func() time.Time
-	setUp func(*registry.Registry) error // adds the host's own validators; may be nil
+	setUp func(*registry.Registry) error // adds the validators of Config.Validators; may be nil
 
 	memory memory
 
@@ -31,17 +31,17 @@ type inForce struct {
 	tenants map[string]*tenantValidators
 }
 
-// tenantValidators are the validators of one tenant. It is safe for concurrent use.
+// tenantValidators holds the validators of one tenant. It is safe for concurrent use.
 type tenantValidators struct {
-	host *registry.Registry // the built-in validators, and what Config.Validators added
+	host *registry.Registry // the built-in validators and those of Config.Validators
 
 	mu   sync.RWMutex
 	sets map[validatorSet]map[string]versionedValidator // by id
 }
 
-// validatorSet names the validators of one owner: of the whole tenant, of one
-// subject, or those that were registered before validators had owners. Subjects come
-// from keys, so their number is limited.
+// validatorSet identifies the validators of one owner: of the whole tenant, of one
+// subject, or those registered by older versions, without an owner. Subjects come
+// from keys, so the number of sets is limited.
 type validatorSet struct {
 	scope storage.Scope
 	owner string
@@ -52,7 +52,8 @@ type versionedValidator struct {
 	version   int64
 }
 
-// of finds the validators that a subject can use, by id.
+// of returns a function that finds a validator of the subject by its id; see
+// tenantValidators.find.
 func (v *inForce) of(tenant, subject string) (find func(id string) crvgate.Validator[any], err error) {
 	all, err := v.tenant(tenant)
 	if err != nil {
@@ -61,7 +62,7 @@ func (v *inForce) of(tenant, subject string) (find func(id string) crvgate.Valid
 	return func(id string) crvgate.Validator[any] { return all.find(subject, id) }, nil
 }
 
-// tenant returns the validators of a tenant, and makes them at the first call.
+// tenant returns the validators of a tenant. The first call for a tenant sets them up.
 func (v *inForce) tenant(name string) (*tenantValidators, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -82,9 +83,9 @@ func (v *inForce) tenant(name string) (*tenantValidators, error) {
 	return v.tenants[name], nil
 }
 
-// find returns the validator with the id that a subject can use, or nil. Those that
-// admins registered for the tenant come first, then those of the host, then the
-// subject's own, and last those from before validators had owners.
+// find returns the validator that the id stands for in gates of the subject, or nil.
+// Validators that admins registered for the tenant come first, then those of the
+// host, those of the subject, and last those without an owner.
 func (t *tenantValidators) find(subject, id string) crvgate.Validator[any] {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -100,8 +101,9 @@ func (t *tenantValidators) find(subject, id string) crvgate.Validator[any] {
 	return t.sets[validatorSet{scope: storage.ScopeFormer}][id].validator
 }
 
-// check returns why a configuration cannot be registered under the id, or nil. Only
-// an admin can use the id of a validator that the whole tenant has.
+// check returns an error if the configuration cannot be registered under the id. Only
+// an admin may replace a validator that the whole tenant uses: for others the error
+// matches aureus.ErrConflict.
 func (t *tenantValidators) check(ctx context.Context, scope storage.Scope, id string, config []byte) error {
 	err := t.host.Check(ctx, id, config)
 	if errors.Is(err, aureus.ErrConflict) || scope == storage.ScopeTenant {
@@ -110,19 +112,20 @@ func (t *tenantValidators) check(ctx context.Context, scope storage.Scope, id st
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if _, taken := t.sets[validatorSet{scope: storage.ScopeTenant}][id]; taken || t.host.Has(id) {
-		return fmt.Errorf("%w: %q is registered for all and cannot be replaced by one of your own; choose another id", aureus.ErrConflict, id)
+		return fmt.Errorf("%w: %q is registered for the whole tenant, and only an admin may replace it; choose another id", aureus.ErrConflict, id)
 	}
 	return err
 }
 
-// restore puts a stored validator in force, unless a newer version of it is already.
+// restore compiles a stored validator and puts it in force, unless a newer version of
+// it already is.
 func (v *inForce) restore(stored storage.Validator) error {
 	all, err := v.tenant(stored.Tenant)
 	if err != nil {
 		return err
 	}
 	if stored.Version < 1 {
-		return fmt.Errorf("version %d of the validator %q: versions count from 1", stored.Version, stored.ID)
+		return fmt.Errorf("version %d of the validator %q: versions start at 1", stored.Version, stored.ID)
 	}
 	validator, err := all.host.Compile(stored.ID, []byte(stored.Config))
 	if err != nil {
@@ -143,6 +146,7 @@ func (v *inForce) restore(stored storage.Validator) error {
 	return nil
 }
 
+// hashText returns the SHA-256 of the text, in hex.
 func hashText(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
