@@ -9,19 +9,18 @@ import (
 	"os"
 	"path/filepath"
 
-	_ "modernc.org/sqlite" // the engine, as a database/sql driver
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
 )
 
-// Backup copies a control plane's two files, db and the telemetry beside it,
-// into the folder to, whether or not a server has them open. Each copy is whole
-// and of one moment: the control data first, the telemetry a little later, so that
-// the stored responses to Idempotency-Keys, which are in the control data, never
-// tell of telemetry that the copy does not have. It is a database like the
-// original, so that restoring is opening it, or putting it in the place of the
-// original while no server runs. The folder is made if it is not there; a file
-// that is there already is never written over.
+// Backup copies the two files of a control plane, db and the telemetry file beside it,
+// into the folder to. A server may have them open. Each copy is complete and shows one
+// moment: first the control data, then the telemetry, so that the control data of a
+// backup never has a stored response to a report whose telemetry is missing. A copy is
+// an ordinary database: to restore it, open it, or put it in the place of the original
+// while no server runs. Backup creates the folder if necessary and never overwrites a
+// file.
 func Backup(ctx context.Context, db, to string) error {
 	if db == "" {
 		return errNoDB
@@ -38,11 +37,11 @@ func Backup(ctx context.Context, db, to string) error {
 			return fmt.Errorf("controlplane: backup of %s: %w", source, err)
 		}
 	}
-	return syncFolder(to)
+	return dbfile.SyncFolder(to)
 }
 
-// copyDatabase writes what a reader of the file sees now into a new file of its
-// name in the folder.
+// copyDatabase copies the present state of a database file into a new file with the
+// same name in the folder.
 func copyDatabase(ctx context.Context, source, folder string) (err error) {
 	if source, err = filepath.Abs(source); err != nil {
 		return err
@@ -53,7 +52,7 @@ func copyDatabase(ctx context.Context, source, folder string) (err error) {
 	}
 	switch _, err := os.Stat(source); {
 	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w: a server makes it when it first opens the database", err)
+		return fmt.Errorf("%w: a server creates the file when it first opens the database", err)
 	case err != nil:
 		return err
 	}
@@ -66,7 +65,7 @@ func copyDatabase(ctx context.Context, source, folder string) (err error) {
 			err = file.Sync()
 		}
 		if err = errors.Join(err, file.Close()); err != nil {
-			_ = os.Remove(target) // a part of a backup is none
+			_ = os.Remove(target) // an incomplete copy must not look like a backup
 		}
 	}()
 	reader, err := sql.Open("sqlite", dbfile.Address(source, url.Values{"_pragma": {"busy_timeout(10000)"}, "mode": {"rw"}}))
@@ -77,12 +76,12 @@ func copyDatabase(ctx context.Context, source, folder string) (err error) {
 	if _, err = reader.ExecContext(ctx, "VACUUM INTO ?", target); err != nil {
 		return err
 	}
-	return becomeAnother(ctx, target)
+	return newIdentity(ctx, target)
 }
 
-// becomeAnother gives a copy an identity of its own: what happens in it from now
-// on is not what happens in the original, and who followed that one is told.
-func becomeAnother(ctx context.Context, file string) (err error) {
+// newIdentity gives a copy an identity of its own. Clients that followed the event
+// stream of the original then notice that they follow another database.
+func newIdentity(ctx context.Context, file string) (err error) {
 	db, err := sql.Open("sqlite", dbfile.Address(file, url.Values{"mode": {"rw"}}))
 	if err != nil {
 		return err
@@ -90,17 +89,8 @@ func becomeAnother(ctx context.Context, file string) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var has int
 	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'identity'").Scan(&has); err != nil || has == 0 {
-		return err // a file of an older version gets one when it is opened
+		return err // a file of an older version gets an identity when it is opened
 	}
 	_, err = db.ExecContext(ctx, "UPDATE identity SET id = lower(hex(randomblob(6)))")
 	return err
-}
-
-func syncFolder(folder string) error {
-	dir, err := os.Open(folder) //nolint:gosec // the operator's own path
-	if err != nil {
-		return err
-	}
-	err = dir.Sync()
-	return errors.Join(err, dir.Close())
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/crvgate/registry"
@@ -20,124 +21,130 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 )
 
-// The defaults and limits of a [Config].
+// The defaults of a [Config].
 const (
 	DefaultApprovalLifetime = approval.DefaultDecide // an hour
+	DefaultApprovalUseTime  = approval.DefaultUse    // 15 minutes
 	DefaultRetention        = 90 * 24 * time.Hour
-	DefaultApprovalUseTime  = approval.DefaultUse // 15 minutes
-	DefaultMaxBody          = 4 << 20
-	DefaultMaxBatchBody     = 64 << 20
-	minRetention            = 8 * 24 * time.Hour
+	DefaultMaxBody          = 4 << 20   // bytes
+	DefaultMaxBatchBody     = 64 << 20  // bytes
+	DefaultMaxMemory        = 512 << 20 // bytes
+	DefaultMaxRequests      = 1000
+	DefaultMaxStreams       = 400
+	DefaultMaxRuns          = 100
+)
 
-	minOperatorKey = 16 // bytes
-
+const (
+	minRetention    = 8 * 24 * time.Hour
+	minOperatorKey  = 16 // bytes
 	maxApprovalTime = 365 * 24 * time.Hour
 )
 
-// Config is what [Open] needs to know. Only DB or Ephemeral must be set. It is
-// read once: changing it after Open has no effect.
+// Config configures a [Server]. Only DB or Ephemeral must be set. Open reads it once:
+// changing it afterwards has no effect.
 type Config struct {
-	// DB is the path of the SQLite file with keys, approvals, validators and the
-	// audit log. Telemetry is kept in a second file beside it (aureus.db and
-	// aureus.telemetry.db). Both are created, with mode 0600, if they are not
-	// there; the folder must be, on a local disk.
+	// DB is the path of the SQLite file with keys, approvals, validators, workflow runs
+	// and the audit log. Telemetry is kept in a second file beside it (aureus.db and
+	// aureus.telemetry.db). Open creates missing files with mode 0600. The folder must
+	// exist and be on a local disk.
 	DB string
 
-	// Ephemeral keeps everything in a temporary folder that Close removes: for
-	// tests and demonstrations. It excludes DB.
+	// Ephemeral keeps all data in a temporary folder that Close removes, for tests and
+	// demonstrations. It must not be combined with DB.
 	Ephemeral bool
 
-	// Tenant is the one that the clients in the process and development mode
-	// work in. Empty is [DefaultTenant].
+	// Tenant is the tenant of the clients in the process and of development mode. Empty
+	// means [DefaultTenant].
 	Tenant string
 
-	// Dev is development mode: no key is asked for service calls. Therefore
-	// only requests to a loopback address and host name are answered, none that
-	// another origin made, and only JSON bodies are taken. Deciding an approval
-	// needs OperatorKey in this mode as well.
+	// Dev turns on development mode: requests for the role service need no key.
+	// Therefore the server then answers only requests to a loopback address and host
+	// name, refuses requests from other origins and accepts only JSON bodies. Deciding
+	// an approval still needs a key, such as OperatorKey.
 	Dev bool
 
-	// OperatorKey is the key of the operator of development mode: any text of 16
-	// to 512 bytes without spaces. It is only for Dev.
+	// OperatorKey is the operator's key in development mode: 16 to 512 bytes of
+	// printable ASCII without spaces. It requires Dev.
 	OperatorKey string
 
-	// Logger gets one line a request (refused ones at level info, others at
-	// debug), and failures. Nothing secret is written to it. nil discards.
+	// Logger gets one line for each request (level info if it was refused, otherwise
+	// debug) and one for each failure. Secrets are never logged. nil logs nothing.
 	Logger *slog.Logger
 
-	// ApprovalLifetime is how long a person may decide an approval after it was
-	// asked for; a rejection stands until then as well. 0 is an hour, and a year
-	// the most.
+	// ApprovalLifetime is how long after the request a person may decide an approval. A
+	// rejection is also in force until then. 0 means one hour; the maximum is a year.
 	ApprovalLifetime time.Duration
 
-	// ApprovalUseTime is how long an approval may be used after it was approved.
-	// 0 is 15 minutes, and a year the most.
+	// ApprovalUseTime is how long an approval may be used after it was approved. 0 means
+	// 15 minutes; the maximum is a year.
 	ApprovalUseTime time.Duration
 
-	// Retention is how long decisions, outcomes and approvals are kept after they
-	// have ended, beside the audit log, which keeps its entries until they are
-	// archived. 0 is 90 days; less than 8 days is refused, since what is forgotten
-	// must not be recorded again: records are taken for 7.
+	// Retention is how long decisions, outcomes and approvals are kept after they have
+	// ended. It does not apply to the audit log, whose entries stay until they are
+	// archived. 0 means 90 days. The minimum is 8 days, because decisions may be
+	// reported for 7 days, and a deleted one must not be recorded a second time.
 	Retention time.Duration
 
-	// LenientPermissions lets held permissions without an intent or a data zone
-	// cover everything; see guard.Local. Leave it off.
+	// LenientPermissions lets held permissions without an intent or a data zone cover
+	// every intent and zone; see guard.Local. Leaving it off is safer.
 	LenientPermissions bool
 
-	// Volatile is what requests may declare as volatile, which an approval then
-	// does not bind and shows as what may change: JSON pointers to values inside
-	// /arguments or /metadata, such as /arguments/attempt, at most 100. A request may
-	// name one of these or what is inside of it; one that names another is answered
-	// with 422. nil allows none.
+	// Volatile lists the values that requests may declare as volatile, at most 100: JSON
+	// pointers to values inside /arguments or /metadata, such as /arguments/attempt. An
+	// approval does not bind a volatile value, and shows that it may change. A request
+	// may declare one of these or a value inside it; another one is answered with 422.
+	// nil permits none.
 	Volatile []string
 
-	// Validators is called with the validators of each tenant when they are
-	// first needed, before what was registered over the API is added: the place
-	// to register host functions for validators of type custom. An error makes
-	// Open fail, or the request that needed them.
+	// Validators, if not nil, is called once for each tenant with its registry, before
+	// the validators registered over the API are added. Use it to register validators,
+	// and host functions for validators of type custom. It is called for Tenant and for
+	// each tenant with stored validators in Open, which returns its error, and for other
+	// tenants by their first request that needs validators, which then fails.
 	Validators func(*registry.Registry) error
 
-	// Tools are what tasks of workflows may run, by name. In development mode the
-	// tools of the published client's examples are there too, simulated, unless
-	// they are named here. A task with another tool fails, and says so.
+	// Tools are the tools that tasks of workflows may run, by name. Development mode adds
+	// simulated ones for the examples of the published client, unless Tools has the
+	// name. A task that names an unknown tool fails.
 	Tools map[string]Tool
 
-	// MaxBody and MaxBatchBody bound a request's body in bytes, on ordinary and
-	// on batch paths. 0 is 4 MiB and 64 MiB.
+	// MaxBody and MaxBatchBody limit the body of a request, in bytes, on ordinary and on
+	// batch paths. 0 means 4 MiB and 64 MiB.
 	MaxBody, MaxBatchBody int64
 
-	// MaxMemory bounds, in bytes, the memory that bodies of requests and what is
-	// read of them take together. 0 is 512 MiB. It is never less than two keys need
-	// for the largest body that is allowed, about five times MaxBatchBody.
+	// MaxMemory limits, in bytes, the memory of all request bodies and their decoded
+	// values together. 0 means 512 MiB. A smaller value than two keys need for the
+	// largest permitted body, about five times MaxBatchBody, is raised to that.
 	MaxMemory int64
 
-	// MaxRequests, MaxStreams and MaxRuns bound the requests that are answered, the
-	// clients that follow the stream and the workflow runs that work, all at once.
-	// 0 is 1,000, 400 and 100.
+	// MaxRequests, MaxStreams and MaxRuns limit how many requests are answered, how many
+	// clients follow the stream and how many workflow runs execute at the same time. 0
+	// means 1,000, 400 and 100.
 	//
-	// Of these bounds and of MaxMemory, one tenant may use half, and one key a
-	// quarter. A fifth more is kept for decisions and for operators.
+	// One tenant may use half of each of these limits and of MaxMemory, and one key a
+	// quarter. The last fifth of each share is reserved for decisions and operators. See
+	// docs/limits.md.
 	MaxRequests, MaxStreams, MaxRuns int
 
-	// Now is the clock. nil is time.Now.
+	// Now returns the present time. nil means time.Now.
 	Now func() time.Time
 
-	wrapStore func(storage.Store) storage.Store // set by tests; nil changes nothing
+	wrapStore func(storage.Store) storage.Store // for tests; nil keeps the store as it is
 }
 
-var errNoDB = errors.New("controlplane: no database: set DB to the path of a file, such as aureus.db, or Ephemeral to keep nothing")
+var errNoDB = errors.New("controlplane: no database: set DB to the path of a file, such as aureus.db, or set Ephemeral to keep no data")
 
-// complete checks the configuration and fills in what was left out.
+// complete checks the configuration and sets the defaults.
 func (c *Config) complete() error {
 	switch {
 	case c.DB == "" && !c.Ephemeral:
 		return errNoDB
 	case c.DB != "" && c.Ephemeral:
-		return errors.New("controlplane: DB and Ephemeral exclude each other")
+		return errors.New("controlplane: DB and Ephemeral must not both be set")
 	case strings.Contains(c.DB, ":memory:"), strings.HasPrefix(c.DB, "file:"):
-		return errors.New("controlplane: DB is a path, neither a URI nor :memory:; use Ephemeral to keep nothing")
+		return errors.New("controlplane: DB must be a path, not a URI or :memory:; use Ephemeral to keep no data")
 	case c.OperatorKey != "" && !c.Dev:
-		return errors.New("controlplane: OperatorKey is for development mode; make an operator's key with Keys().Add")
+		return errors.New("controlplane: OperatorKey is only for development mode; otherwise create an operator's key with Keys().Add")
 	case c.OperatorKey != "" && (len(c.OperatorKey) < minOperatorKey || len(c.OperatorKey) > web.MaxSecret || !isPlainWord(c.OperatorKey)):
 		return fmt.Errorf("controlplane: OperatorKey must have %d to %d bytes of printable ASCII, without spaces", minOperatorKey, web.MaxSecret)
 	case c.ApprovalLifetime < 0, c.ApprovalUseTime < 0, c.MaxBody < 0, c.MaxBatchBody < 0, c.MaxMemory < 0, c.MaxRequests < 0, c.MaxStreams < 0, c.MaxRuns < 0:
@@ -156,7 +163,7 @@ func (c *Config) complete() error {
 		c.Tenant = DefaultTenant
 	}
 	if !tenantForm.MatchString(c.Tenant) {
-		return fmt.Errorf("controlplane: a tenant is 1 to 63 of a-z, 0-9, - and _, not %.80q", c.Tenant)
+		return fmt.Errorf("controlplane: a tenant must have 1 to 63 of the characters a-z, 0-9, - and _, not %.80q", c.Tenant)
 	}
 	if c.ApprovalLifetime == 0 {
 		c.ApprovalLifetime = DefaultApprovalLifetime
@@ -187,17 +194,18 @@ func (c *Config) complete() error {
 	return nil
 }
 
+// isPlainWord reports whether the text is printable ASCII without spaces.
 func isPlainWord(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// files are where the two stores lie, and the folder that goes with the server,
-// if it is an ephemeral one.
+// files returns the paths of the two database files. For an ephemeral server it also
+// creates and returns the folder that Close removes.
 func (c *Config) files() (control, telemetry, folder string, err error) {
 	control = c.DB
 	if c.Ephemeral {
 		if folder, err = os.MkdirTemp("", "aureus-"); err != nil {
-			return "", "", "", fmt.Errorf("controlplane: making a temporary folder: %w", err)
+			return "", "", "", fmt.Errorf("controlplane: creating a temporary folder: %w", err)
 		}
 		control = filepath.Join(folder, "aureus.db")
 	}
@@ -205,7 +213,8 @@ func (c *Config) files() (control, telemetry, folder string, err error) {
 	return control, strings.TrimSuffix(control, extension) + ".telemetry" + extension, folder, nil
 }
 
-// tools are those of the configuration and, in development mode, the examples'.
+// tools returns the tools of the configuration and, in development mode, those of the
+// examples.
 func (c *Config) tools() map[string]Tool {
 	tools := map[string]Tool{}
 	if c.Dev {
@@ -213,4 +222,31 @@ func (c *Config) tools() map[string]Tool {
 	}
 	maps.Copy(tools, c.Tools)
 	return tools
+}
+
+// The governor and the store limit workflow runs that have not ended in two ways: how
+// many wait for a retry, and how many there are in all, also those that wait for a
+// person. See docs/limits.md.
+const (
+	waitingFactor = 5 // times MaxRuns may wait for a retry
+
+	openRunsPerSubject = 500       // or MaxRuns, if that is more
+	openRunBytes       = 128 << 20 // bytes of the requests of one subject's runs
+	openRunsPerTenant  = 2000      // or 4 times MaxRuns, if that is more
+	openRunsWhenFull   = 20        // runs that each subject may have beyond the tenant's limit
+)
+
+func (c *Config) runQuota() storage.RunQuota {
+	return storage.RunQuota{
+		Subject: max(openRunsPerSubject, int64(c.MaxRuns)), Bytes: openRunBytes,
+		Tenant: max(openRunsPerTenant, 4*int64(c.MaxRuns)), Beyond: openRunsWhenFull,
+	}
+}
+
+// governor returns the governor that enforces the limits of the configuration.
+func (c *Config) governor(processors int) *governor.Governor {
+	return governor.New(governor.Limits{
+		Requests: int64(c.MaxRequests), Streams: int64(c.MaxStreams), Runs: int64(c.MaxRuns), Parked: int64(c.MaxRuns) * waitingFactor,
+		Bytes: c.MaxMemory, LargestBody: max(c.MaxBody, c.MaxBatchBody), Processors: int64(processors),
+	})
 }

@@ -1,12 +1,12 @@
-// Package controlplane is the Aureus control plane: a policy decision point
-// (PDP) with people behind it, a validation gate, an audit log that shows
-// tampering, and a store of telemetry, behind the HTTP API that clients of
-// Aureus speak.
+// Package controlplane is the Aureus control plane: a server for the HTTP API that
+// Aureus clients use. It decides requests (a policy decision point, PDP), lets people
+// approve risky ones, validates commits, runs workflows, stores telemetry, and keeps an
+// audit log in which changes can be detected.
 //
 // # In your process
 //
-// A [Server] is an [http.Handler]. It needs nothing but a file, and its own
-// clients need no socket:
+// A [Server] is an [http.Handler]. It needs only a database file, and its clients in
+// the same process need no socket:
 //
 //	srv, err := controlplane.Open(ctx, controlplane.Config{DB: "aureus.db"})
 //	if err != nil {
@@ -16,37 +16,38 @@
 //	client := srv.Client()            // a service: evaluates, validates, reports
 //	alice := srv.Operator("alice")    // a person: decides approvals, reads everything
 //
-// Serve it to others with any [http.Server]; its [Server.Keys] make the keys
-// that they need. The command aureus does just that.
+// To serve other processes, use any [http.Server], and create keys for them with
+// [Server.Keys]. The command aureus does that.
 //
-// # What it promises
+// # Guarantees
 //
-// It decides with the same package guard, and validates with the same package
-// crvgate, that a service embeds: local and remote answers do not differ. A
-// denial is an answer with status 200; what cannot be decided is an error and
-// never an allow. Every answer with a status of 2xx is on the disk before it
-// goes out, together with its entry in the audit log: both are written in one
-// transaction. Every error is JSON: {"error", "code", "details", "remediation",
-// "request_id"}, the last of which stands in the log as well.
+// The server decides with the same package guard, and validates with the same package
+// crvgate, that services can embed, so local and remote results are the same. A denial
+// is a response with status 200. If a request cannot be decided, the response is an
+// error, never an allow. Before a response with a status of 2xx is sent, the change and
+// its entry in the audit log are on the disk, written in one transaction. Every error is
+// a JSON object with the members error, code, details, remediation and request_id; the
+// request id is also in the log.
 //
 // # Approvals
 //
-// What needs a person becomes an approval, bound to the digest of everything
-// that was asked (guard.Digest). It is decided by an operator who sees what the
-// digest covers, secrets hidden, and who did not ask for it, within
-// [Config.ApprovalLifetime]; it lets the same unchanged request of the subject
-// that asked pass once, within [Config.ApprovalUseTime] from then. Asking the same
-// again joins the approval that the subject has; other subjects have their own.
+// If the policy requires a person, the server creates an approval, which is bound to the
+// digest of the request (guard.Digest). An operator decides it within
+// [Config.ApprovalLifetime]. The operator sees everything that the digest covers, with
+// secrets hidden, and must not be the subject that requested the approval. After that
+// the same unchanged request of the same subject is allowed once, within
+// [Config.ApprovalUseTime]. Requesting the same approval again returns the existing one
+// of the subject; each subject has its own.
 //
 // # Keys and tenants
 //
-// A key has a subject, a [Role], a tenant, and the principals it may speak for.
-// A tenant sees nothing of another one. Without keys, in development mode, only
-// this machine is answered.
+// A key has a subject, a [Role], a tenant, and the principals for which it may speak. A
+// tenant cannot see the data of another one. In development mode, which requires no
+// keys, the server answers only requests from the same machine.
 //
 // # Workflows
 //
-// A workflow's tasks run the tools of [Config.Tools], one at a time, each only if
-// the policy allows it. A run is kept after every step: it goes on after a
-// restart, and once an approval that it waits for is given.
+// The tasks of a workflow run the tools of [Config.Tools], one after the other, each
+// only if the policy allows it. The state of a run is stored after every step. The run
+// continues after a restart, and when an approval for which it waits is approved.
 package controlplane

@@ -8,10 +8,10 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// Governor is the server's, for tests to look at.
+// Governor returns the governor of the server.
 func Governor(s *Server) *governor.Governor { return s.governor }
 
-// OwnerOf is in whose name requests with the key are counted.
+// OwnerOf returns the owner to which requests with the key are charged.
 func OwnerOf(t *testing.T, s *Server, secret string) governor.Owner {
 	t.Helper()
 	c, err := s.web.LookUp(t.Context(), secret)
@@ -24,5 +24,5 @@ func OwnerOf(t *testing.T, s *Server, secret string) governor.Owner {
 // SetLongRead sets how long one read of a store may take.
 func SetLongRead(s *Server, d time.Duration) { s.longRead = d }
 
-// SetRunQuota bounds the runs that have not ended.
+// SetRunQuota sets the limits of runs that have not ended.
 func SetRunQuota(s *Server, quota storage.RunQuota) { s.runs.SetQuota(quota) }

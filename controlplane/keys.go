@@ -22,41 +22,40 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Everyone stands, in [Key.SpeaksFor], for every principal.
+// Everyone, in [Key.SpeaksFor], stands for all principals.
 const Everyone = web.Everyone
 
-// DefaultTenant is the tenant where none is named.
+// DefaultTenant is the tenant of keys that name none.
 const DefaultTenant = "default"
 
 // Key is an API key without its secret.
 type Key struct {
-	ID      string // "key_" and 26 characters; it is no secret and stands in logs and in the audit log
-	Tenant  string // the tenant it works in; empty for a new key is [DefaultTenant]
-	Subject string // who holds it: a person or a service; required, at most 200 bytes
+	ID      string // "key_" and 26 characters; it is not secret and appears in logs and in the audit log
+	Tenant  string // empty, in a new key, means [DefaultTenant]
+	Subject string // the person or service that holds the key; required, at most 200 bytes
 	Role    Role   // required
 
-	// SpeaksFor names the principals that the key may ask about besides its own
-	// subject. [Everyone] alone stands for all of them: a service that decides
-	// what its callers may do needs that or a list. Empty: its own subject only.
+	// SpeaksFor names the principals that requests with the key may be about, besides
+	// its own subject: at most 1000 names, or [Everyone]. A service that requests
+	// decisions about its users needs one of them. Empty permits only the own subject.
 	SpeaksFor []string
 
 	CreatedAt time.Time
-	RevokedAt time.Time // zero while the key is good
+	RevokedAt time.Time // zero if the key is not revoked
 }
 
-// Keys manages the API keys of a store. Every change is written to the audit
-// log of the key's tenant. It is safe for concurrent use.
+// Keys manages the API keys of a control plane, of all tenants. Every change is written
+// to the audit log of the key's tenant. It is safe for concurrent use.
 type Keys struct {
 	db    storage.Store
 	now   func() time.Time
-	owned bool // Close closes the store
+	owned bool // the store is closed by Close
 
-	revoked func() // not nil: called when a key has been revoked
+	revoked func() // called after a key was revoked; may be nil
 }
 
-// OpenKeys opens the keys in the file db, whether or not a control plane has it
-// open, for a program that manages them. The file is created if there is none.
-// Close it after use.
+// OpenKeys opens the keys in the database file db, for a program that manages keys. A
+// server may have the file open. A missing file is created. Call Close after use.
 func OpenKeys(ctx context.Context, db string) (*Keys, error) {
 	if db == "" {
 		return nil, errNoDB
@@ -68,7 +67,8 @@ func OpenKeys(ctx context.Context, db string) (*Keys, error) {
 	return &Keys{db: opened, now: time.Now, owned: true}, nil
 }
 
-// Close closes what [OpenKeys] opened. The keys of a [Server] are closed with it.
+// Close closes the file that [OpenKeys] opened. For the keys of a [Server] it does
+// nothing.
 func (k *Keys) Close() error {
 	if k.owned {
 		return k.db.Close()
@@ -76,9 +76,9 @@ func (k *Keys) Close() error {
 	return nil
 }
 
-// Add makes a key from the tenant, the subject, the role and SpeaksFor of the
-// given one, on behalf of by, who is named in the audit log. The secret is what
-// a client sends as its API key: it is returned this once and kept nowhere.
+// Add creates a key with the Tenant, Subject, Role and SpeaksFor of key. by is named in
+// the audit log as the one who did it. The secret is what a client sends as its API
+// key: it is returned only here, and the store keeps only its hash.
 func (k *Keys) Add(ctx context.Context, by string, key Key) (_ Key, secret string, err error) {
 	if err := validKey(&key); err != nil {
 		return Key{}, "", fmt.Errorf("controlplane: %w", err)
@@ -95,10 +95,9 @@ func (k *Keys) Add(ctx context.Context, by string, key Key) (_ Key, secret strin
 	return added, made.text, nil
 }
 
-// First makes a key with the role admin, in the default tenant and speaking for
-// everyone, if no tenant has one that is not revoked, and reports whether it did:
-// at the first start, and after the last admin's key was revoked. Call it at the
-// start and show the secret once.
+// First creates a key with the role admin, in the default tenant and speaking for
+// everyone, if no tenant has an admin's key that is not revoked; made reports whether
+// it did. Call it when the server starts, and show the secret once.
 func (k *Keys) First(ctx context.Context) (key Key, secret string, made bool, err error) {
 	fresh := newSecret()
 	err = k.db.Update(ctx, func(t storage.Tx) error {
@@ -112,7 +111,7 @@ func (k *Keys) First(ctx context.Context) (key Key, secret string, made bool, er
 		return err
 	})
 	if err != nil {
-		return Key{}, "", false, fmt.Errorf("controlplane: making the first key: %w", err)
+		return Key{}, "", false, fmt.Errorf("controlplane: creating the first key: %w", err)
 	}
 	if !made {
 		return Key{}, "", false, nil
@@ -132,7 +131,7 @@ func (k *Keys) add(t storage.Tx, by string, key Key, secret secret) (Key, error)
 	return key, t.Audit().Append(key.Tenant, key.CreatedAt, keyEntry(vocab.AuditKeyAdded, by, key))
 }
 
-// List is all keys, revoked ones too, in the order of their making.
+// List returns all keys, also revoked ones, in the order in which they were created.
 func (k *Keys) List(ctx context.Context) ([]Key, error) {
 	var keys []Key
 	err := k.db.View(ctx, func(t storage.Tx) error {
@@ -149,12 +148,11 @@ func (k *Keys) List(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
-// Revoke ends a key at once, on behalf of by. It cannot be undone; revoking a
-// key again changes nothing. Workflows that run with the key are parked: the tool
-// under way is told to end, and nothing else of them runs, undoing included. A
-// server that has the file open does so within a second, also where another
-// process revoked the key. The error matches [aureus.ErrNotFound] where there
-// is no such key.
+// Revoke makes a key invalid at once; by is named in the audit log. It cannot be
+// undone, and revoking a key again changes nothing. Workflows that run with the key are
+// parked: the context of a running tool ends, and no further task, hook or compensation
+// starts. If another process has revoked the key, the server parks them within a second.
+// If there is no such key, the error matches [aureus.ErrNotFound].
 func (k *Keys) Revoke(ctx context.Context, by, id string) error {
 	err := k.db.Update(ctx, func(t storage.Tx) error {
 		revoked, err := t.Keys().Revoke(id, k.now())
@@ -202,16 +200,16 @@ func validKey(k *Key) error {
 		k.Tenant = DefaultTenant
 	}
 	if !tenantForm.MatchString(k.Tenant) {
-		return fmt.Errorf("a tenant is 1 to 63 of a-z, 0-9, - and _, not %.80q", k.Tenant)
+		return fmt.Errorf("a tenant must have 1 to 63 of the characters a-z, 0-9, - and _, not %.80q", k.Tenant)
 	}
 	if err := validName("subject", k.Subject); err != nil {
 		return err
 	}
 	if _, err := ParseRole(string(k.Role)); err != nil {
-		return errors.New("a key needs a role: service, operator or admin")
+		return errors.New("the role of a key must be service, operator or admin")
 	}
 	if len(k.SpeaksFor) > maxSpeaksFor {
-		return fmt.Errorf("a key speaks for at most %d principals by name; use %q for all", maxSpeaksFor, Everyone)
+		return fmt.Errorf("SpeaksFor may name at most %d principals; use %q for all", maxSpeaksFor, Everyone)
 	}
 	for _, name := range k.SpeaksFor {
 		if err := validName("principal", name); err != nil {
@@ -231,14 +229,14 @@ func validName(what, name string) error {
 	case len(name) > maxName:
 		return fmt.Errorf("the %s is longer than %d bytes", what, maxName)
 	case !utf8.ValidString(name), strings.ContainsFunc(name, nametext.Unseen):
-		return fmt.Errorf("the %s %+q has a control character, one that cannot be seen, or a space other than the plain one, or is no UTF-8", what, name)
-	case strings.TrimSpace(name) != name: // "olga " looks like olga, and is someone else
+		return fmt.Errorf("the %s %+q has a control character, an invisible character or a space other than U+0020, or is not valid UTF-8", what, name)
+	case strings.TrimSpace(name) != name: // "olga " looks like "olga" but is another subject
 		return fmt.Errorf("the %s %q begins or ends with a space", what, name)
 	}
 	return nil
 }
 
-// secret is a new key's whole text: its id, a dot, and 256 random bits.
+// secret is the secret of a new key. text is its id, a dot and 256 random bits.
 type secret struct{ id, text string }
 
 var secretEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
@@ -252,6 +250,6 @@ func newSecret() secret {
 	return secret{id: name, text: name + "." + secretEncoding.EncodeToString(raw[:])}
 }
 
-// hash is what the store keeps. A plain SHA-256 is enough, where a password
-// would need a slow hash: nobody can guess 256 random bits, however fast.
+// hash returns what the store keeps of the secret. A password would need a slow hash;
+// for 256 random bits, SHA-256 is enough, because they cannot be guessed.
 func (s secret) hash() [32]byte { return sha256.Sum256([]byte(s.text)) }

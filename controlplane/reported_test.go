@@ -79,7 +79,7 @@ func TestRecords_NamingAnApproval_AreChecked(t *testing.T) {
 		"one for another action":            {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Action = "delete" }), "record: action"},
 		"one for other arguments":           {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.ActionDigest = pending.ActionDigest }), "record: action_digest"},
 		"one with a rule of its own":        {mine, approved(unused, func(r *aureus.DecisionRecord) { r.ReasonCode = "HOUSE_RULE" }), "was not used by this decision"},
-		"a pending one of another's":        {other, approved(pending, func(r *aureus.DecisionRecord) { r.Effect, r.ReasonCode = "require_approval", aureus.ReasonHighRisk }), "no such approval"},
+		"a pending one of another's":        {other, approved(pending, func(r *aureus.DecisionRecord) { r.Effect, r.ReasonCode = "require_approval", aureus.ReasonHighRisk }), "has not requested an approval with this id"},
 		"a denial with the reason of allow": {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Effect = "deny" }), "/reason_code"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,8 +31,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Server is a control plane: an [http.Handler] for the paths that docs/api.md
-// describes. Make one with [Open]; it is safe for concurrent use.
+// Server is a control plane: an [http.Handler] for the paths described in docs/api.md.
+// Make one with [Open] and call Close after use. It is safe for concurrent use.
 type Server struct {
 	config Config
 	log    *slog.Logger
@@ -49,28 +49,28 @@ type Server struct {
 	observe   *observe.Service
 	runs      *runs.Service
 
-	clients  clientKeys
-	pruning  sync.WaitGroup // the goroutines that delete what is past its retention
+	clients  clientSecrets
+	pruning  sync.WaitGroup // the goroutines that delete rows past their retention
 	governor *governor.Governor
 
-	longRead time.Duration // how long one read of a store may take
+	longRead time.Duration // the limit of one long read of a store
 }
 
-// Open opens the stores and returns a server that is ready to answer. The context
-// is for the opening, not for the server. Close the server after use.
+// Open opens the stores and returns a server that is ready for requests. ctx limits
+// Open only, not the server.
 //
-// The files belong to one process: where another one has them open, the error
-// says so.
+// Only one process can serve the files: if another server has them open, Open returns
+// an error.
 func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, log: config.Logger, clients: clientKeys{secrets: map[string]string{}}, governor: config.governor(runtime.GOMAXPROCS(0))}
+	s := &Server{config: config, log: config.Logger, clients: clientSecrets{byKeyID: map[string]string{}}, governor: config.governor(runtime.GOMAXPROCS(0))}
 	s.longRead = web.MaxLongRead
 	s.observe = &observe.Service{Now: config.Now, Log: s.log, Streams: s.governor.Streams.InUse}
 	defer func() {
 		if err != nil {
-			_ = s.Close() // the first error says more
+			_ = s.Close() // the first error matters more
 		}
 	}()
 	control, telemetryFile, folder, err := config.files()
@@ -78,7 +78,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.folder = folder
-	db, err := sqlite.Open(ctx, control, storage.Options{OwnKey: s.ownKey, OnAudit: s.observe.Notify, LetIn: s.longReads(s.governor.Audit)})
+	db, err := sqlite.Open(ctx, control, storage.Options{OwnKey: s.isProcessKey, OnAudit: s.observe.Notify, LetIn: s.longReads(s.governor.Audit)})
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
@@ -114,7 +114,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	decide := rules.Rules{LenientPermissions: config.LenientPermissions, Volatile: config.Volatile, Now: config.Now}
 	s.approvals = &approvals.Service{
 		Store: s.db, Now: config.Now, Rules: decide, Life: approval.Life{Decide: config.ApprovalLifetime, Use: config.ApprovalUseTime},
-		Changed: func() { s.runs.Wake() }, // a run may wait for the approval
+		Changed: func() { s.runs.Wake() }, // a workflow run may wait for the approval
 	}
 	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Report: report}
 	s.audit = &audit.Service{Store: s.db, Now: config.Now}
@@ -143,7 +143,7 @@ func (s *Server) routes() []web.Route {
 		s.observe.Routes(), s.runs.Routes(), contract.Routes())
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP answers one request. A zero Server answers with 500.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s == nil || s.web == nil {
 		http.Error(w, `{"error":"the server was not made with Open","code":"`+wire.CodeInternal+`","request_id":""}`, http.StatusInternalServerError)
@@ -152,12 +152,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.web.ServeHTTP(w, r)
 }
 
-// Keys manages the server's API keys.
+// longReads returns a function that waits until a read of the tenant may begin, and
+// limits its duration. Each tenant has a limited number of long reads at a time.
+func (s *Server) longReads(pool *governor.Pool) func(context.Context, string) (context.Context, func(), error) {
+	return func(ctx context.Context, tenant string) (context.Context, func(), error) {
+		within, leave, err := governor.Read(ctx, pool, tenant, s.longRead)
+		return within, leave, web.CapacityError(err)
+	}
+}
+
+// Keys returns the API keys of the server, of all tenants.
 func (s *Server) Keys() *Keys { return &Keys{db: s.db, now: s.config.Now, revoked: s.runs.Wake} }
 
-// Close ends the requests under way, waits for them, closes the stores and,
-// for an ephemeral server, removes them. Call [http.Server.Shutdown] first to
-// let requests finish. It may be called repeatedly.
+// Close cancels the requests being answered and the running workflows, waits for them,
+// closes the stores and, if the server is ephemeral, removes them. Call
+// [http.Server.Shutdown] first to let requests finish. Close may be called repeatedly.
 func (s *Server) Close() error {
 	first := s.web == nil || s.web.Close()
 	s.pruning.Wait()

@@ -27,7 +27,7 @@ func TestOpen_InvalidConfig_IsRefused(t *testing.T) {
 		says   string
 	}{
 		"the zero value":                     {controlplane.Config{}, "set DB to the path of a file"},
-		"two places":                         {controlplane.Config{DB: file, Ephemeral: true}, "exclude each other"},
+		"two places":                         {controlplane.Config{DB: file, Ephemeral: true}, "must not both be set"},
 		"memory":                             {controlplane.Config{DB: ":memory:"}, "use Ephemeral"},
 		"a URI":                              {controlplane.Config{DB: "file:x?mode=memory"}, "use Ephemeral"},
 		"a folder that is not there":         {controlplane.Config{DB: filepath.Join(file, "no", "such")}, "opening the store"},
