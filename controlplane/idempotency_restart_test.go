@@ -217,7 +217,7 @@ func TestReplay_StoreCannotWrite_ResponseIsStillSent(t *testing.T) {
 	execute(t, srv.config.DB, "CREATE TRIGGER broken BEFORE INSERT ON replies BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
 	first := ask.do(t, srv)
 	require.Equal(t, 200, first.status, first.body)
-	require.Contains(t, log.String(), "a restart would forget it")
+	require.Contains(t, log.String(), "after a restart the request would be served again")
 	require.Contains(t, log.String(), first.header.Get("X-Request-Id"))
 	require.NotContains(t, log.String(), "my-secret-key")
 	require.NotContains(t, log.String(), key)

@@ -33,7 +33,7 @@ func TestLongReads_BeyondTheirTime_AreGivenUp(t *testing.T) {
 	for _, path := range longReads {
 		got := raw{method: "GET", path: path, key: key}.do(t, srv).refusal(t, http.StatusServiceUnavailable, "RESOURCE_EXHAUSTED")
 		require.Contains(t, got["error"], "longer than", path)
-		require.Contains(t, got["remediation"], "shorter range", path)
+		require.Contains(t, got["remediation"], "shorter time range", path)
 	}
 	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: key}.do(t, srv).status, "short reads go on")
 	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/readyz"}.do(t, srv).status)
