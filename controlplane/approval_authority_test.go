@@ -225,7 +225,7 @@ func TestPendingApprovals_OneServiceAtItsBound_OthersGoOn(t *testing.T) {
 	require.ErrorContains(t, err, "this service has 20 for the principal already")
 }
 
-func TestConfig_ApprovalTimes(t *testing.T) {
+func TestConfig_ApprovalTimes_LimitDecidingAndUsing(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock), func(c *controlplane.Config) { c.ApprovalLifetime, c.ApprovalUseTime = 10*time.Minute, time.Minute })
 	olga := srv.Operator("olga")

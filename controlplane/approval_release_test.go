@@ -168,7 +168,7 @@ func TestMiddleware_NotDoneAndSuccess_StaysSpent(t *testing.T) {
 
 // The whole way over the wire, as another program would take it: the outcome of
 // the decision settles its approval, for the subject that used it alone.
-func TestOutcome_SettlesTheApproval(t *testing.T) {
+func TestOutcome_OfAConsumedApproval_CommitsOrReleasesIt(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
 	mine := client(t, srv, newKey(t, srv, controlplane.RoleService, "ledger"))

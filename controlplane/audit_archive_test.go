@@ -19,7 +19,7 @@ var archiveKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize
 
 // The beginning of the log moves to a file, while the server runs; the rest still
 // verifies, against a head from before too.
-func TestArchiveAudit_MovesTheBeginningToAFile(t *testing.T) {
+func TestArchiveAudit_OldEntries_MoveToAFile(t *testing.T) {
 	clock := newClock()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "aureus.db")
@@ -65,7 +65,7 @@ func TestArchiveAudit_MovesTheBeginningToAFile(t *testing.T) {
 }
 
 // What has ended longer ago than it is kept is deleted; what has not is not.
-func TestRetention_DeletesWhatHasEnded(t *testing.T) {
+func TestRetention_RecordsPastIt_AreDeleted(t *testing.T) {
 	clock := newClock()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, at(clock), func(c *controlplane.Config) { c.DB, c.Retention = file, 8*24*time.Hour })

@@ -109,7 +109,7 @@ func TestDecision_Arguments_AreKnownByTheirDigest(t *testing.T) {
 
 // One id joins the approval, what gates found and what became of it, and leaves
 // out what somebody else says of it.
-func TestDecision_JoinsApprovalGatesAndOutcome(t *testing.T) {
+func TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll(t *testing.T) {
 	srv := open(t)
 	service, other := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop")), client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
 	request := transfer(aureus.TierHigh, 1)
@@ -203,7 +203,7 @@ func TestGateRecords_ThatContradictThemselves_AreRejected(t *testing.T) {
 	}
 }
 
-func TestAudit_FiltersByDecisionKindAndTrace(t *testing.T) {
+func TestListAudit_DecisionKindAndTrace_FilterEntries(t *testing.T) {
 	srv := open(t)
 	s := newSite(t, srv)
 	decide := func(traceparent string, request aureus.Request) aureus.DecisionID {

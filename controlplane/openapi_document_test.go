@@ -256,7 +256,7 @@ func float(value any) (float64, bool) {
 }
 
 // The checker finds what it is there to find.
-func TestTheCheckerOfTheDocument(t *testing.T) {
+func TestOpenAPI_SchemaChecker_FindsEachViolation(t *testing.T) {
 	d := readContract(t)
 	good := `{"commit":{"id":"c","data":null,"previous_state":null},"gate_config":{"name":"g","validators":["a"],"block_on_failure":true,"required_confidence":0.5}}`
 	for reason, test := range map[string]struct{ body, want string }{

@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write the OpenAPI document instead of c
 
 // The document in the repository is the one that the routes and the types of the
 // bodies give.
-func TestOpenAPI_IsGeneratedFromRoutesAndModels(t *testing.T) {
+func TestOpenAPI_GeneratedDocument_IsTheCommittedOne(t *testing.T) {
 	generated, err := contract.Generate(controlplane.Routes(open(t)))
 	require.NoError(t, err)
 	if *update {

@@ -29,12 +29,12 @@ func evaluation(action string) string {
 	return `{"principal":` + agentJSON + `,"action":` + action + `,"current_state":"idle","audit_log":[]}`
 }
 
-// TestTheAnswersAreThoseOfTheDocument calls every operation over a connection;
+// TestOpenAPI_RealResponses_MatchTheDocument calls every operation over a connection;
 // the witness compares what is asked and answered with the document.
-func TestTheAnswersAreThoseOfTheDocument(t *testing.T) {
+func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 	now := newClock()
 	s := newSite(t, open(t, at(now), func(c *controlplane.Config) { c.Volatile = []string{"/arguments/ids"} }))
-	s.witness.strict = true
+	s.checker.strict = true
 	operator, admin := s.as(s.operator), s.as(newKey(t, s.server, controlplane.RoleAdmin, "adam"))
 
 	// Policy and approvals.
@@ -115,27 +115,27 @@ func TestTheAnswersAreThoseOfTheDocument(t *testing.T) {
 	s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"w","name":"W","goal":"g","tasks":[{"id":"a","name":"A","type":"action"},{"id":"b","name":"B","type":"action","tool_name":"x","risk_tier":"CRITICAL","required_permissions":[{"action":"a","resource":"r"}]}],"dependencies":{}}}`).ok(t)
 	s.get(t, "/api/v1/workflows/w/status").ok(t)
 	s.post(t, "/api/v1/workflows/w/cancel", "").ok(t)
-	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/metrics", key: s.operator}.do(t, s.witness).status)
+	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/metrics", key: s.operator}.do(t, s.checker).status)
 	nobody := s.as("")
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
 		nobody.get(t, path).ok(t)
 	}
-	for name := range s.witness.document.operations() { // and every path is closed to a stranger
+	for name := range s.checker.document.operations() { // and every path is closed to a stranger
 		method, path, _ := strings.Cut(name, " ")
 		if strings.HasPrefix(path, "/api/") {
 			nobody.send(t, method, strings.NewReplacer("{id}", "x", "{trace_id}", "x").Replace(path), "").refusal(t, 401, "AUTHENTICATION_FAILED")
 		}
 	}
 
-	for name := range s.witness.document.operations() {
-		require.Contains(t, s.witness.seen[name], http.StatusOK, "%s was not called", name)
+	for name := range s.checker.document.operations() {
+		require.Contains(t, s.checker.seen[name], http.StatusOK, "%s was not called", name)
 	}
 	require.Equal(t, s.get(t, "/openapi.json").body, string(controlplane.Contract()))
 }
 
-// TestTheDocumentTakesWhatThePublishedClientSends holds the bodies of the
+// TestOpenAPI_RequestsOfThePublishedClient_MatchTheDocument holds the bodies of the
 // published Python client, nulls included, against the document.
-func TestTheDocumentTakesWhatThePublishedClientSends(t *testing.T) {
+func TestOpenAPI_RequestsOfThePublishedClient_MatchTheDocument(t *testing.T) {
 	d := readContract(t)
 	seen := 0
 	for _, v := range wireVectors(t) {
@@ -186,7 +186,7 @@ func requireLines(t *testing.T, s *site) {
 	require.NoError(t, err)
 	lines := 0
 	for line := range strings.Lines(string(text)) {
-		s.witness.body("a line of the export", s.witness.document.at("components", "schemas", "AuditRecord"), []byte(line))
+		s.checker.body("a line of the export", s.checker.document.at("components", "schemas", "AuditRecord"), []byte(line))
 		lines++
 	}
 	require.Greater(t, lines, 5)
@@ -208,7 +208,7 @@ func requireStream(t *testing.T, s *site) {
 		}
 		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
 			require.Contains(t, schemas, kind)
-			s.witness.body("an event of the stream", s.witness.document.at("components", "schemas", schemas[kind]), []byte(data))
+			s.checker.body("an event of the stream", s.checker.document.at("components", "schemas", schemas[kind]), []byte(data))
 			seen[kind] = true
 		}
 	}
@@ -229,11 +229,11 @@ func (s *site) open(t *testing.T, path string, header ...string) *http.Response 
 	return response
 }
 
-// TestTheDocumentKnowsConfigurations registers a validator of every type, with
+// TestOpenAPI_ValidatorConfigurations_MatchTheDocument registers a validator of every type, with
 // everything that the document has for one.
-func TestTheDocumentKnowsConfigurations(t *testing.T) {
+func TestOpenAPI_ValidatorConfigurations_MatchTheDocument(t *testing.T) {
 	s := newSite(t, open(t))
-	s.witness.strict = true
+	s.checker.strict = true
 	parameters := map[string]string{
 		"not_null": `{}`, "monotonic": `{}`, "schema": `{"fields":{"a":"number"}}`, "max_size": `{"max":9}`,
 		"statistical_bounds": `{"field":"a","min":1,"max":2,"mean":1,"stddev":1,"tolerance":3}`,
@@ -248,7 +248,7 @@ func TestTheDocumentKnowsConfigurations(t *testing.T) {
 	answer := s.post(t, "/api/v1/crv/validators", `{"validator_id":"v","config":{"type":"perhaps"}}`).refusal(t, 422, "VALIDATION_ERROR")
 	message, _ := object(list(answer["details"])[0])["message"].(string)
 	_, words, _ := strings.Cut(message, "must be one of ")
-	description, _ := s.witness.document.at("components", "schemas", "ValidatorConfig", "properties", "type")["description"].(string)
+	description, _ := s.checker.document.at("components", "schemas", "ValidatorConfig", "properties", "type")["description"].(string)
 	described, _, _ := strings.Cut(description, ", and what the host")
 	types := strings.Split(words, ", ")
 	require.Subset(t, strings.Split(described, ", "), types, "on the left what the document has, on the right what the server takes")
@@ -265,7 +265,7 @@ func TestTheDocumentKnowsConfigurations(t *testing.T) {
 }
 
 // The witness sees what the document does not allow.
-func TestTheWitness(t *testing.T) {
+func TestOpenAPI_ResponseChecker_FindsUndocumentedResponses(t *testing.T) {
 	for reason, serve := range map[string]http.HandlerFunc{
 		"a field that is new":      func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `{"status":"ok","version":"1","more":1}`) },
 		"a field that is missing":  func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `{"status":"ok"}`) },
@@ -281,7 +281,7 @@ func TestTheWitness(t *testing.T) {
 	} {
 		t.Run(reason, func(t *testing.T) {
 			silent := new(testing.T)
-			w := newWitness(t, serve)
+			w := newResponseChecker(t, serve)
 			w.t = silent
 			raw{method: http.MethodGet, path: "/healthz"}.do(t, w)
 			require.True(t, silent.Failed())

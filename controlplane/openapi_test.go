@@ -22,7 +22,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-func TestTheDocumentHasEveryPathAndNoOther(t *testing.T) {
+func TestOpenAPI_Paths_AreThoseOfTheRoutes(t *testing.T) {
 	d := readContract(t)
 	require.Equal(t, "3.1.0", d["openapi"])
 	served := map[string]string{}
@@ -50,7 +50,7 @@ func TestTheDocumentHasEveryPathAndNoOther(t *testing.T) {
 }
 
 // What is not registered through the one way in would be missing above.
-func TestThereIsOneWayIntoTheMux(t *testing.T) {
+func TestRoutes_Mux_IsFilledInOnePlace(t *testing.T) {
 	found := 0
 	for _, text := range sources(t) {
 		found += len(regexp.MustCompile(`\bmux\.Handle(Func)?\(`).FindAllString(text, -1))
@@ -79,7 +79,7 @@ func sources(t *testing.T) (texts []string) {
 }
 
 // What any path may be answered follows from what it is.
-func TestTheDocumentHasTheAnswersOfEveryPath(t *testing.T) {
+func TestOpenAPI_EveryPath_HasItsResponses(t *testing.T) {
 	d := readContract(t)
 	for name, o := range d.operations() {
 		want := map[int]bool{200: true, 400: true, 403: true, 500: true, 503: true} // 400: a query that is not taken
@@ -97,7 +97,7 @@ func TestTheDocumentHasTheAnswersOfEveryPath(t *testing.T) {
 	}
 }
 
-func TestTheDocumentHasEveryParameterOfAQuery(t *testing.T) {
+func TestOpenAPI_QueryParameters_AreThoseOfTheRoutes(t *testing.T) {
 	d := readContract(t)
 	declared := controlplane.Parameters(open(t))
 	read := map[string]bool{}
@@ -138,7 +138,7 @@ func TestTheDocumentHasEveryParameterOfAQuery(t *testing.T) {
 	require.Equal(t, read, described, "on the left what the server reads, on the right what the document says")
 }
 
-func TestTheDocumentHasEveryModelAndNoOther(t *testing.T) {
+func TestOpenAPI_Models_AreThoseOfTheCode(t *testing.T) {
 	d := readContract(t)
 	models := controlplane.Models()
 	described := map[string]bool{}
@@ -147,7 +147,7 @@ func TestTheDocumentHasEveryModelAndNoOther(t *testing.T) {
 			described[name] = true
 		}
 	}
-	// A configuration is read by crvgate, member by member: TestTheDocumentKnowsConfigurations
+	// A configuration is read by crvgate, member by member: TestOpenAPI_ValidatorConfigurations_MatchTheDocument
 	// looks at it.
 	for _, name := range []string{"ValidatorConfig", "ValidatorTest"} {
 		require.True(t, described[name])
@@ -218,9 +218,9 @@ func forEachDeclaration(t *testing.T, folder string, visit func(ast.Node)) {
 	}
 }
 
-// TestTheDocumentHasTheModelsFields compares each schema with its Go type: the
+// TestOpenAPI_ModelFields_AreThoseOfTheTypes compares each schema with its Go type: the
 // fields, whether they are required, may be null, their kinds, words and bounds.
-func TestTheDocumentHasTheModelsFields(t *testing.T) {
+func TestOpenAPI_ModelFields_AreThoseOfTheTypes(t *testing.T) {
 	d := readContract(t)
 	asked := d.reachable("requestBody")
 	for name, model := range controlplane.Models() {
@@ -383,7 +383,7 @@ func (d document) reachable(part string) map[string]bool {
 	return found
 }
 
-func TestNothingInTheDocumentIsIdle(t *testing.T) {
+func TestOpenAPI_Components_AreAllUsed(t *testing.T) {
 	d := readContract(t)
 	used := map[string]bool{}
 	for _, part := range []string{"requestBody", "parameters", "responses"} {
@@ -403,7 +403,7 @@ func TestNothingInTheDocumentIsIdle(t *testing.T) {
 	}
 }
 
-func TestTheDocumentHasEveryWord(t *testing.T) {
+func TestOpenAPI_Enums_HaveEveryValue(t *testing.T) {
 	d := readContract(t)
 	described := map[string]bool{}
 	for name, schema := range d.at("components", "schemas") {
@@ -421,7 +421,7 @@ func TestTheDocumentHasEveryWord(t *testing.T) {
 	require.Equal(t, declared, described)
 }
 
-func TestTheDocumentHasEveryErrorCode(t *testing.T) {
+func TestOpenAPI_ErrorCodes_AreComplete(t *testing.T) {
 	codes := map[any]bool{ // those of package aureus that stand in the body of an error
 		string(aureus.ReasonTooManyPending): true, string(aureus.ReasonApprovalPending): true, string(aureus.ReasonApprovalRejected): true,
 		string(aureus.ReasonApprovalExpired): true, string(aureus.ReasonApprovalConsumed): true, string(aureus.ReasonApprovalMismatch): true,
@@ -436,7 +436,7 @@ func TestTheDocumentHasEveryErrorCode(t *testing.T) {
 }
 
 // The document names the reason codes of package aureus, which stays open.
-func TestTheDocumentHasEveryReasonCode(t *testing.T) {
+func TestOpenAPI_ReasonCodes_AreComplete(t *testing.T) {
 	description, _ := readContract(t).at("components", "schemas", "ReasonCode")["description"].(string)
 	declared := map[string]bool{}
 	forEachDeclaration(t, "../aureus", func(node ast.Node) {

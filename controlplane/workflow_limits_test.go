@@ -80,7 +80,7 @@ func TestWaitingRun_GivesItsSlotBack_AndTakesOneToContinue(t *testing.T) {
 
 // The results of a run's tasks are charged to its key while it is under way. Where
 // there is no room for a result, its task fails and says so.
-func TestTaskResults_AreChargedToTheKeyUntilTheRunEnds(t *testing.T) {
+func TestTaskResults_WhileTheRunLasts_AreChargedToTheKey(t *testing.T) {
 	second, finish := make(chan struct{}), make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"large": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {

@@ -58,7 +58,7 @@ func echo(_ context.Context, call controlplane.ToolCall) (any, error) {
 }
 
 // A tool call names whom it runs for.
-func TestToolCall_NamesItsTenantAndPrincipal(t *testing.T) {
+func TestToolCall_InATool_HasTenantAndPrincipal(t *testing.T) {
 	calls := make(chan controlplane.ToolCall, 1)
 	srv := open(t, withTools(map[string]controlplane.Tool{"look": {RiskTier: aureus.TierLow, Run: func(_ context.Context, call controlplane.ToolCall) (any, error) {
 		calls <- call

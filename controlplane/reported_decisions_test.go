@@ -15,7 +15,7 @@ import (
 
 // A service says of its own decision that nothing in it is claimed. The audit log
 // does not believe it.
-func TestRecords_AreStampedByTheServer(t *testing.T) {
+func TestRecords_Reported_AreMarkedByTheServer(t *testing.T) {
 	srv := open(t)
 	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "svc"))
 	forged := record("agent-1")
@@ -145,7 +145,7 @@ func TestRecords_OfAnImpossibleTime_AreRejected(t *testing.T) {
 
 // A key speaks for the principal and for the one that it acts for, or it is
 // refused: on every path that takes both.
-func TestOnBehalfOf_NeedsTheRightToSpeakForBoth(t *testing.T) {
+func TestOnBehalfOf_KeySpeaksForOneOnly_IsForbidden(t *testing.T) {
 	srv := open(t)
 	speaks := func(names ...string) func(*controlplane.Key) {
 		return func(k *controlplane.Key) { k.SpeaksFor = names }

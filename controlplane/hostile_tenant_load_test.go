@@ -34,10 +34,10 @@ func (b *trickle) Read(p []byte) (int, error) {
 	}
 }
 
-// TestLoad_DecisionsBesideAHostileTenant prints how long decisions of one tenant
+// TestLoad_HostileTenant_DecisionsOfOthersAreServed prints how long decisions of one tenant
 // take, alone and beside each way of another tenant's to be a burden. It asserts
 // no time: only that every decision is answered.
-func TestLoad_DecisionsBesideAHostileTenant(t *testing.T) {
+func TestLoad_HostileTenant_DecisionsOfOthersAreServed(t *testing.T) {
 	if os.Getenv("AUREUS_LOAD") == "" {
 		t.Skip("it measures for about half a minute: run it with AUREUS_LOAD=1 and -v")
 	}

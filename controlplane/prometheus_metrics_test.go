@@ -19,7 +19,7 @@ func TestMetrics_RefusedReports_AreCounted(t *testing.T) {
 	s.post(t, "/api/v1/observability/metrics/batch", `[{"name":"m","value":2,"timestamp":"t"},{},[]]`).ok(t)
 	s.post(t, "/api/v1/observability/events", `{`).refusal(t, 400, "MALFORMED_JSON")
 
-	figures := raw{method: "GET", path: "/metrics", key: s.operator}.do(t, s.witness)
+	figures := raw{method: "GET", path: "/metrics", key: s.operator}.do(t, s.checker)
 	require.Equal(t, http.StatusOK, figures.status)
 	for _, line := range []string{
 		`aureus_reports_total{kind="metrics",outcome="accepted"} 2`, `aureus_reports_total{kind="metrics",outcome="refused"} 3`,
@@ -29,8 +29,8 @@ func TestMetrics_RefusedReports_AreCounted(t *testing.T) {
 		require.Contains(t, figures.body, "\n"+line+"\n")
 	}
 	stranger := newKey(t, srv, controlplane.RoleOperator, "oleg", func(k *controlplane.Key) { k.Tenant = "other" })
-	require.Contains(t, raw{method: "GET", path: "/metrics", key: stranger}.do(t, s.witness).body, `aureus_reports_total{kind="metrics",outcome="accepted"} 0`)
-	raw{method: "GET", path: "/metrics", key: s.service}.do(t, s.witness).refusal(t, http.StatusForbidden, "PERMISSION_DENIED")
+	require.Contains(t, raw{method: "GET", path: "/metrics", key: stranger}.do(t, s.checker).body, `aureus_reports_total{kind="metrics",outcome="accepted"} 0`)
+	raw{method: "GET", path: "/metrics", key: s.service}.do(t, s.checker).refusal(t, http.StatusForbidden, "PERMISSION_DENIED")
 	dev := open(t, func(c *controlplane.Config) { c.Dev, c.OperatorKey = true, "operator-0123456789" })
 	raw{method: "GET", path: "/metrics"}.do(t, dev).refusal(t, http.StatusUnauthorized, "AUTHENTICATION_FAILED")
 }

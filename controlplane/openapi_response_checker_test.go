@@ -20,7 +20,7 @@ import (
 // witness stands between a test and a server, and holds every answer against
 // the contract document: its status, headers and media type, and its body to the
 // last field. Where it is strict, so are the requests that succeed.
-type witness struct {
+type responseChecker struct {
 	t        *testing.T
 	next     http.Handler
 	document document
@@ -31,14 +31,14 @@ type witness struct {
 	seen map[string][]int // statuses by operation
 }
 
-func newWitness(t *testing.T, next http.Handler) *witness {
+func newResponseChecker(t *testing.T, next http.Handler) *responseChecker {
 	t.Helper()
 	d := readContract(t)
-	return &witness{t: t, next: next, document: d, mux: d.mux(), seen: map[string][]int{}}
+	return &responseChecker{t: t, next: next, document: d, mux: d.mux(), seen: map[string][]int{}}
 }
 
 // ServeHTTP implements [http.Handler].
-func (w *witness) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+func (w *responseChecker) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	var asked bytes.Buffer
 	r.Body = struct {
 		io.Reader
@@ -79,7 +79,7 @@ func (w *witness) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (w *witness) note(pattern string, status int) {
+func (w *responseChecker) note(pattern string, status int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !slices.Contains(w.seen[pattern], status) {
@@ -88,7 +88,7 @@ func (w *witness) note(pattern string, status int) {
 }
 
 // headers checks that the answer has no header that the document does not name.
-func (w *witness) headers(name string, tee *teeWriter, described map[string]any) {
+func (w *responseChecker) headers(name string, tee *teeWriter, described map[string]any) {
 	named := []string{"Content-Type", "Content-Length", "Content-Encoding", "Cache-Control", "X-Content-Type-Options", "Content-Encoding"}
 	for header := range described {
 		named = append(named, http.CanonicalHeaderKey(header))
@@ -101,7 +101,7 @@ func (w *witness) headers(name string, tee *teeWriter, described map[string]any)
 }
 
 // request checks what was asked, where it was taken as a whole.
-func (w *witness) request(name string, o operation, tee *teeWriter, asked []byte) {
+func (w *responseChecker) request(name string, o operation, tee *teeWriter, asked []byte) {
 	body := object(o.body["requestBody"])
 	if !w.strict || body == nil || tee.status != http.StatusOK || strings.Contains(tee.body.String(), `"rejected":[{`) {
 		return
@@ -109,7 +109,7 @@ func (w *witness) request(name string, o operation, tee *teeWriter, asked []byte
 	w.body(name+": request", object(object(object(body["content"])["application/json"])["schema"]), asked)
 }
 
-func (w *witness) body(name string, schema map[string]any, text []byte) {
+func (w *responseChecker) body(name string, schema map[string]any, text []byte) {
 	value, err := strictjson.Parse(text)
 	if err != nil {
 		w.t.Errorf("%s is no JSON: %v: %s", name, err, text)
@@ -164,7 +164,7 @@ func (w *teeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // speak raw HTTP.
 type site struct {
 	server            *controlplane.Server
-	witness           *witness
+	checker           *responseChecker
 	url               string
 	client            *http.Client
 	service, operator string // keys
@@ -173,13 +173,13 @@ type site struct {
 // newSite serves srv until the end of the test.
 func newSite(t *testing.T, srv *controlplane.Server) *site {
 	t.Helper()
-	w := newWitness(t, srv)
+	w := newResponseChecker(t, srv)
 	listening := httptest.NewServer(w)
 	t.Cleanup(listening.Close)
 	client := listening.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // as the published client
 	return &site{
-		server: srv, witness: w, url: listening.URL, client: client,
+		server: srv, checker: w, url: listening.URL, client: client,
 		service: newKey(t, srv, controlplane.RoleService, "svc"), operator: newKey(t, srv, controlplane.RoleOperator, "olga"),
 	}
 }

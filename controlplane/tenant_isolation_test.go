@@ -93,7 +93,7 @@ func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 		if q.path != "" {
 			path = q.path
 		}
-		got := raw{method: method, path: path, body: q.body, key: theirs.service}.do(t, ours.witness)
+		got := raw{method: method, path: path, body: q.body, key: theirs.service}.do(t, ours.checker)
 		require.Equal(t, q.status, got.status, "%s: %s", name, got.body)
 		require.NotContains(t, got.body, apart, name)
 	}

@@ -78,9 +78,9 @@ func TestAPIPage_Examples_AreWhatTheServerAnswers(t *testing.T) {
 			environment[name] = text
 		}
 	}
-	for name := range s.witness.document.operations() {
+	for name := range s.checker.document.operations() {
 		require.True(t, sections[name], "%s has no section for %s", apiPage, name)
-		require.NotEmpty(t, s.witness.seen[name], "%s does not call %s", apiPage, name)
+		require.NotEmpty(t, s.checker.seen[name], "%s does not call %s", apiPage, name)
 		delete(sections, name)
 	}
 	for heading := range sections {

@@ -21,7 +21,7 @@ type route struct {
 	need         controlplane.Role
 }
 
-// routes are all of the contract: TestTheDocumentHasEveryPathAndNoOther sees to
+// routes are all of the contract: TestOpenAPI_Paths_AreThoseOfTheRoutes sees to
 // it that those are all that are served.
 func routes(t *testing.T) (all []route) {
 	t.Helper()

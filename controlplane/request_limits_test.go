@@ -253,7 +253,7 @@ func overPipes(t *testing.T, server func(*http.Server), do func(t *testing.T, sr
 }
 
 // A body that does not come is cut off after the time of grace, and says why.
-func TestSlowBody_IsCutOff(t *testing.T) {
+func TestSlowBody_BelowTheMinimumRate_Is408(t *testing.T) {
 	overPipes(t, func(*http.Server) {}, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
 		t.Helper()
 		key := newKey(t, srv, controlplane.RoleService, "svc")
@@ -315,7 +315,7 @@ func TestSlowBody_ThatNobodyReads_DoesNotHoldTheAnswer(t *testing.T) {
 
 // The deadline for a body ends with the body: what takes long to answer is not
 // cut off by it, nor by the server's own for the whole request.
-func TestSlowBody_ItsDeadlineDoesNotEndTheAnswer(t *testing.T) {
+func TestSlowBody_DeadlineOfTheBody_DoesNotEndTheResponse(t *testing.T) {
 	overPipes(t, func(s *http.Server) { s.ReadTimeout = 5 * time.Second }, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
 		t.Helper()
 		key := newKey(t, srv, controlplane.RoleService, "svc")
@@ -376,7 +376,7 @@ func TestExpectContinue_WithoutAKey_IsRefusedAtOnce(t *testing.T) {
 }
 
 // Runs of one key leave room for those of others.
-func TestWorkflowsUnderWay_AreBoundedForAKeyATenantAndAll(t *testing.T) {
+func TestRunningWorkflows_BeyondTheLimits_AreRefused(t *testing.T) {
 	finish := make(chan struct{})
 	running := make(chan struct{}, 200)
 	wait := func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
