@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// route is a path that asks for a key, with the role that it needs.
+// route is a path that needs a key, with the role that it needs.
 type route struct {
 	method, path string
 	need         controlplane.Role

@@ -20,15 +20,15 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// apiPage shows every endpoint with curl. Each shell block is run; what it
-// prints is compared with the block of json or text behind it:
+// apiPage documents every endpoint with curl. The test runs each shell block and
+// compares its output with the block of json or text that follows it:
 //
-//   - json: everything that the page shows is in the answer, which may have more
-//     fields. "…" stands for any text, alone or inside one.
-//   - text: each line is one of what was printed, "…" again for any text.
+//   - json: the response has everything that the page shows; it may have more
+//     fields. "…" stands for any text, or for any part of a text.
+//   - text: the output has each line; "…" stands for any text.
 //
-// A comment `<!-- keep NAME=/pointer -->` behind a block of json keeps a text of
-// the answer as an environment variable for the blocks that follow.
+// A comment `<!-- keep NAME=/pointer -->` after a block of json stores a value of the
+// response as an environment variable for the following blocks.
 const apiPage = "../docs/api.md"
 
 func TestAPIPage_Examples_AreWhatTheServerAnswers(t *testing.T) {
@@ -123,8 +123,8 @@ func readExamples(t *testing.T) (parts []example) {
 	return parts
 }
 
-// run runs a block for at most a minute and gives what it prints. A curl that was
-// told to end after a time may do so.
+// run runs a block for at most a minute and returns its output. A curl with a time
+// limit of its own may end with an error.
 func run(t *testing.T, bash, script string, environment map[string]string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -143,7 +143,7 @@ func run(t *testing.T, bash, script string, environment map[string]string) (stri
 	return string(printed), err
 }
 
-// contains tells what of want is not in got.
+// contains returns what of want is missing in got.
 func contains(pointer string, want, got any) error {
 	switch want := want.(type) {
 	case map[string]any:

@@ -18,7 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// addKey is a key with its client and its id.
+// addKey adds a key and returns its client and its id.
 func addKey(t *testing.T, srv *controlplane.Server, role controlplane.Role, subject string) (*aureus.Client, string) {
 	t.Helper()
 	secret := newKey(t, srv, role, subject)
@@ -33,8 +33,8 @@ func decide(t *testing.T, c guard.Decider, request aureus.Request) aureus.Decisi
 	return decision
 }
 
-// An approval is worth what stands behind it when it is used: the key of who
-// approved it, and the key that asked for it.
+// An approval is valid only while both keys are: that of its approver and that which
+// requested it.
 func TestEvaluate_KeyBehindTheApprovalRevoked_AsksAnew(t *testing.T) {
 	for name, pick := range map[string]func(requester, approver string) string{
 		"the approver's":  func(_, approver string) string { return approver },
@@ -71,8 +71,8 @@ func TestEvaluate_KeyBehindTheApprovalRevoked_AsksAnew(t *testing.T) {
 	}
 }
 
-// late is a body that revokes a key when somebody begins to read it: the request
-// has been let in by then.
+// late is a request body that revokes a key when it is first read: by then the request
+// has been authenticated.
 type late struct {
 	io.Reader
 	revoke func()
@@ -86,7 +86,7 @@ func (l *late) Read(p []byte) (int, error) {
 	return l.Reader.Read(p)
 }
 
-// A key that is revoked while its request is under way does nothing any more.
+// A request whose key is revoked while it is being answered changes nothing.
 func TestRequest_KeyRevokedOnTheWay_ChangesNothing(t *testing.T) {
 	for name, row := range map[string]struct {
 		role       controlplane.Role
@@ -155,7 +155,7 @@ func fixedPath(path string) func(aureus.Approval) string {
 	return func(aureus.Approval) string { return path }
 }
 
-// Naming another version of the rules retires nothing, whoever does it.
+// A request with another policy version does not end the existing approval.
 func TestAskApproval_MadeUpPolicyVersion_RetiresNothing(t *testing.T) {
 	srv := open(t)
 	mine, _ := addKey(t, srv, controlplane.RoleService, "ledger")
@@ -177,8 +177,7 @@ func TestAskApproval_MadeUpPolicyVersion_RetiresNothing(t *testing.T) {
 	require.Equal(t, approval.ID, decision.Approval.ID)
 }
 
-// Another service of the tenant sees nothing of an approval, and what it asks,
-// presents or says changes nothing of it.
+// Another service of the tenant can neither see nor change an approval.
 func TestApproval_AnotherServicesKey_MeetsNothing(t *testing.T) {
 	srv := open(t)
 	mine, _ := addKey(t, srv, controlplane.RoleService, "ledger")
@@ -202,8 +201,8 @@ func TestApproval_AnotherServicesKey_MeetsNothing(t *testing.T) {
 	require.Equal(t, aureus.Allow, decide(t, mine, request).Effect)
 }
 
-// What one service asks for on a principal does not keep another service, or
-// another principal, from asking.
+// The pending approvals that one service requested for a principal do not count against
+// another service or another principal.
 func TestPendingApprovals_OneServiceAtItsBound_OthersGoOn(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "limits.md"))
 	require.NoError(t, err)

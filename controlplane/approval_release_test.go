@@ -22,8 +22,8 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// guarded is a service behind the middleware whose handler does what the test
-// says. It counts how often the handler was reached.
+// guarded is a service behind the middleware whose handler is given by the test. It
+// counts the calls of the handler.
 type guarded struct {
 	*testing.T
 	srv      *controlplane.Server
@@ -34,8 +34,8 @@ type guarded struct {
 	log      bytes.Buffer
 }
 
-// deciders are the ways in which a service decides: it asks the control plane, or
-// decides by itself and keeps its approvals there.
+// deciders are the two ways in which a service decides: on the control plane, or
+// locally with approvals on the control plane.
 var deciders = map[string]func(*aureus.Client) guard.Decider{
 	"the control plane decides": func(c *aureus.Client) guard.Decider { return c },
 	"the service decides":       func(c *aureus.Client) guard.Decider { return &guard.Local{Approvals: c} },
@@ -69,15 +69,14 @@ func (g *guarded) send() (status int) {
 	return w.Code
 }
 
-// approved asks and has a person approve.
+// approved requests an approval and approves it.
 func (g *guarded) approved() aureus.Approval {
 	g.Helper()
 	require.Equal(g, http.StatusForbidden, g.send())
 	return approveOne(g.T, g.srv)
 }
 
-// passesAgain sends the same request once more and reports whether it reached the
-// handler.
+// passesAgain sends the same request again and reports whether it reached the handler.
 func (g *guarded) passesAgain() bool {
 	g.Helper()
 	before := g.reached
@@ -148,8 +147,8 @@ func TestMiddleware_NothingDone_ApprovalIsGivenBackOnce(t *testing.T) {
 	}
 }
 
-// A handler that says that nothing was done, and answers success, is not believed
-// where the answer is seen.
+// A handler that reports "not done" and responds with success is not believed: the
+// approval stays consumed.
 func TestMiddleware_NotDoneAndSuccess_StaysSpent(t *testing.T) {
 	for who, decider := range deciders {
 		t.Run(who, func(t *testing.T) {
@@ -166,8 +165,8 @@ func TestMiddleware_NotDoneAndSuccess_StaysSpent(t *testing.T) {
 	}
 }
 
-// The whole way over the wire, as another program would take it: the outcome of
-// the decision settles its approval, for the subject that used it alone.
+// Over HTTP, as another program would do it: the outcome of a decision commits or
+// releases its approval, only for the subject that consumed it.
 func TestOutcome_OfAConsumedApproval_CommitsOrReleasesIt(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
@@ -231,8 +230,8 @@ func TestOutcome_OfAConsumedApproval_CommitsOrReleasesIt(t *testing.T) {
 	require.Equal(t, aureus.ApprovalConsumed, status(approval), "its time is over")
 }
 
-// A control plane that cannot be told leaves the approval spent, the caller is
-// answered all the same, and the log says so.
+// If the outcome cannot be reported, the approval stays consumed, the caller still gets
+// its response, and the failure is logged.
 func TestMiddleware_ReleaseFails_StaysSpentAndIsLogged(t *testing.T) {
 	for who, decider := range deciders {
 		t.Run(who, func(t *testing.T) {

@@ -10,8 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// askBody is a request for an approval, with members that a decider elsewhere
-// adds.
+// askBody is a request for an approval with the members that a local decider adds.
 func askBody(more map[string]any) map[string]any {
 	body := map[string]any{
 		"principal": map[string]any{"id": "agent-1", "type": "agent", "permissions": []any{}},
@@ -22,8 +21,8 @@ func askBody(more map[string]any) map[string]any {
 	return body
 }
 
-// What a decider elsewhere says of its decision is shown to the approver and
-// stands in the audit log: it says that a person is needed, and can be seen.
+// What a local decider says about its decision is shown to the approver and written to
+// the audit log, so it must be valid, printable, and a reason to require approval.
 func TestAskApproval_WhatTheDeciderSays_IsChecked(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -59,8 +58,8 @@ func TestAskApproval_WhatTheDeciderSays_IsChecked(t *testing.T) {
 	}
 }
 
-// The decision that an approval is asked for, or used, by is one of the caller's
-// own subject, as far as the server knows it.
+// The decision that requests or consumes an approval must belong to the caller's
+// subject, if the server knows the decision.
 func TestApproval_DecisionOfAnotherSubject_IsRefused(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -88,8 +87,8 @@ func TestApproval_DecisionOfAnotherSubject_IsRefused(t *testing.T) {
 	}
 }
 
-// A key uses only approvals for whom it may speak, although another key of its
-// subject has asked for them.
+// A key can consume an approval only if it may speak for its principal, even if another
+// key of its subject requested it.
 func TestConsumeApproval_KeyThatMayNotSpeakForIt_IsRefused(t *testing.T) {
 	t.Parallel()
 	srv := open(t)

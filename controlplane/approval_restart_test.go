@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// interrupted leaves a run whose approved task was under way when its server
-// stopped, and the configuration to open it with: its tool then pays.
+// interrupted returns the configuration of a stopped server with a run whose approved
+// task was running. When a server opens it, the tool succeeds.
 func interrupted(t *testing.T, now func() time.Time) controlplane.Config {
 	t.Helper()
 	started := make(chan struct{}, 2)
@@ -66,21 +66,21 @@ func statusOnceNotRunning(t *testing.T, config controlplane.Config) string {
 	return status.Status
 }
 
-// A task that a person has approved and that was under way when the server
-// stopped goes on with that approval, and comes to its end by itself.
+// A task that was approved and running when the server stopped continues with that
+// approval.
 func TestInterruptedTask_Approved_Continues(t *testing.T) {
 	require.Equal(t, "success", statusOnceNotRunning(t, interrupted(t, nil)))
 }
 
-// An approval has an end, also for a task that was interrupted.
+// The approval of an interrupted task also expires.
 func TestInterruptedTask_ApprovalExpired_AsksAgain(t *testing.T) {
 	config := interrupted(t, nil)
 	config.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	require.Equal(t, "awaiting_approval", statusOnceNotRunning(t, config))
 }
 
-// An approval is that of the rules that asked for it, also for a task that was
-// interrupted; the tool's own tier may change as long as the task's covers it.
+// The approval of an interrupted task is valid only under the same policy version. The
+// tier of its tool may change as long as the tier of the task covers it.
 func TestInterruptedTask_OtherRulesAfterRestart_AsksAgain(t *testing.T) {
 	config := interrupted(t, nil)
 	config.LenientPermissions = true

@@ -17,7 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
-// ask opens an approval for a transfer of that amount.
+// ask requests an approval for a transfer of that amount.
 func ask(t *testing.T, c *aureus.Client, amount int) aureus.Approval {
 	t.Helper()
 	decision, err := c.Decide(t.Context(), transfer(aureus.TierHigh, amount))

@@ -9,7 +9,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// spellings are names that a reader takes for the same, in pairs.
+// spellings are pairs of names that a reader takes for the same.
 var spellings = map[string][2]string{
 	"composed and decomposed": {"Jos\u00e9", "Jose\u0301"},
 	"sharp s":                 {"stra\u00dfe", "STRASSE"},

@@ -17,8 +17,8 @@ import (
 
 var archiveKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 
-// The beginning of the log moves to a file, while the server runs; the rest still
-// verifies, against a head from before too.
+// Entries move to a file while the server runs. The rest of the log still verifies,
+// also against a head from before.
 func TestArchiveAudit_OldEntries_MoveToAFile(t *testing.T) {
 	clock := newClock()
 	folder := t.TempDir()
@@ -64,7 +64,7 @@ func TestArchiveAudit_OldEntries_MoveToAFile(t *testing.T) {
 	require.True(t, beside.Valid)
 }
 
-// What has ended longer ago than it is kept is deleted; what has not is not.
+// Records that ended longer ago than the retention are deleted, and only those.
 func TestRetention_RecordsPastIt_AreDeleted(t *testing.T) {
 	clock := newClock()
 	file := filepath.Join(t.TempDir(), "aureus.db")

@@ -21,7 +21,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// busy makes entries of every kind.
+// busy creates audit entries of every kind.
 func busy(t *testing.T, srv *controlplane.Server, clock *clock) {
 	t.Helper()
 	service, olga := srv.Client(), srv.Operator("olga")

@@ -18,7 +18,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// world is an Aureus as a service and an operator see it.
+// world is one server with a client of a service and one of an operator.
 type world struct {
 	service, operator *aureus.Client
 	clock             interface{ Advance(time.Duration) }
@@ -39,8 +39,8 @@ func worlds(t *testing.T) (double, plane world) {
 	return world{srv.Client(), srv.Operator(), srv.Clock}, world{service, operator, moved}
 }
 
-// The same calls in the same order get answers of the same form from both, and
-// the same words where words are what callers branch on.
+// The same calls in the same order get responses of the same form from both servers,
+// with equal values where callers branch on them.
 func TestTestServer_SameCalls_EqualTheControlPlane(t *testing.T) {
 	double, plane := worlds(t)
 	fromDouble, fromReal := double.story(t), plane.story(t)
@@ -51,20 +51,21 @@ func TestTestServer_SameCalls_EqualTheControlPlane(t *testing.T) {
 	require.Greater(t, len(fromReal), 40, "the story is told to its end")
 }
 
-// told is what one call came to.
+// told is the result of one call.
 type told struct {
 	step  string
 	shape any // of the answer, with the words that callers branch on
 }
 
-// words are the names whose values count, not only their kind.
+// words are the members whose values are compared, and not only their type.
 var words = map[string]bool{
 	"allowed": true, "requires_human_approval": true, "effect": true, "reason_code": true, "status": true, "joined": true, "hint": true,
 	"passed": true, "blocked_commit": true, "crv_status": true, "failure_code": true, "gate_name": true, "registered": true, "replaced": true,
 	"accepted": true, "index": true, "verdict": true, "needed": true, "have": true, "risk_tier": true, "claimed": true, "name": true, "value": true,
 }
 
-// shapeOf is the form of an answer: names and kinds, and the words.
+// shapeOf returns the form of a response: the names and types of its members, and the
+// values of words.
 func shapeOf(name string, value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -86,8 +87,8 @@ func shapeOf(name string, value any) any {
 	return fmt.Sprintf("%T", value)
 }
 
-// story makes the calls, by the client's escape for raw ones, which is also as
-// strict as its methods are.
+// story makes the calls with the client's method for raw calls, which is as strict as
+// the others.
 func (w world) story(t *testing.T) (story []told) {
 	t.Helper()
 	call := func(client *aureus.Client, method, path string, body any) map[string]any {
@@ -259,7 +260,7 @@ func (w world) story(t *testing.T) (story []told) {
 	return story
 }
 
-// A local decider keeps its approvals in the double as in a control plane.
+// A local decider can keep its approvals in the test double, as in a control plane.
 func TestTestServer_ApprovalsOfALocalDecider_EqualTheControlPlane(t *testing.T) {
 	double, plane := worlds(t)
 	tell := func(w world) (story []string) {

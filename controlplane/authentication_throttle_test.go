@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// Who guesses keys is slowed down, and nobody else.
+// A client that guesses keys is slowed down, and no other client.
 func TestAuthentication_ManyFailures_AreLimited(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
@@ -51,8 +51,8 @@ func TestAuthentication_ManyFailures_AreLimited(t *testing.T) {
 	require.LessOrEqual(t, controlplane.Failing(srv), 10_000)
 }
 
-// An IPv6 client has all addresses of its /64 network, and counts once; and who
-// fails from many networks does not have itself, or another, forgotten at once.
+// An IPv6 client has all addresses of its /64 network, so the network counts as one
+// address. Failures from many networks do not make the throttle drop recent addresses.
 func TestFailuresToAuthenticate_IPv6Networks_CountOnceEach(t *testing.T) {
 	clock := newClock()
 	srv := open(t, quiet, at(clock))

@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// A backup that is made while clients write is whole, and serves.
+// A backup made while clients write is complete and can be served.
 func TestBackup_Restored_HasEverything(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, func(c *controlplane.Config) { c.DB = db })
@@ -75,8 +75,8 @@ func TestBackup_Restored_HasEverything(t *testing.T) {
 	require.NotEmpty(t, keys)
 }
 
-// A database that no server has opened yet has nothing beside it: the error says
-// what to do.
+// A database that no server has opened has no telemetry file: the error says what to
+// do.
 func TestBackup_FileNeverOpened_SaysWhatToDo(t *testing.T) {
 	folder := t.TempDir()
 	err := controlplane.Backup(t.Context(), filepath.Join(folder, "none.db"), filepath.Join(folder, "to"))

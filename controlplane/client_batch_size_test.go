@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// A server whose bound is below the client's takes everything in smaller
-// requests, over a connection too, where it answers before it has read the body.
+// A client whose batch exceeds the server's limit sends it in smaller requests, also
+// over a connection on which the server responds before it has read the body.
 func TestBatch_LargerThanTheServersBound_ArrivesAsAWhole(t *testing.T) {
 	srv := open(t, func(c *controlplane.Config) { c.MaxBatchBody = 100 << 10 })
 	listening := httptest.NewServer(srv)

@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// logged keeps what a server logs.
+// logged stores the log of a server.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -33,9 +33,8 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// What is written to a file that has lost its name is lost with the process. A
-// server whose file is deleted or replaced refuses to write, says so and what to
-// do, and goes on when the file is back.
+// Data written to a deleted file is lost when the process ends. A server whose file is
+// deleted or replaced refuses to write, says so, and works again when the file is back.
 func TestFile_DeletedWhileOpen_IsNoticed(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not let an open file be deleted or renamed: run this on a Unix")
@@ -95,7 +94,8 @@ func TestFile_DeletedWhileOpen_IsNoticed(t *testing.T) {
 	}
 }
 
-// Each name of a file has a lock of its own, so that two servers could open it.
+// Each name of a file has its own lock, so two servers could open one file under two
+// names.
 func TestOpen_FileWithTwoNames_IsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not tell how many names a file has: run this on a Unix")

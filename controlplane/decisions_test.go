@@ -24,8 +24,7 @@ const (
 	aTraceparent = "00-" + aTrace + "-00f067aa0ba902b7-01"
 )
 
-// A denial behind the middleware is found by its id, with what was asked and
-// where it stands in the trace.
+// A denial of the middleware can be read by its id, with the request and its trace id.
 func TestDecision_OfADenial_SaysWhatWasAskedAndWhy(t *testing.T) {
 	srv := open(t)
 	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop"))
@@ -72,8 +71,8 @@ func TestDecision_OfADenial_SaysWhatWasAskedAndWhy(t *testing.T) {
 	require.ErrorIs(t, err, aureus.ErrNotFound)
 }
 
-// What was asked has a digest whatever the answer was: somebody who has the
-// arguments can tell whether a denial was about them.
+// Every decision has the digest of its arguments: whoever has the arguments can check
+// whether a decision was about them.
 func TestDecision_Arguments_AreKnownByTheirDigest(t *testing.T) {
 	srv := open(t)
 	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop"))
@@ -107,8 +106,8 @@ func TestDecision_Arguments_AreKnownByTheirDigest(t *testing.T) {
 	require.Zero(t, got.ArgumentsDigest)
 }
 
-// One id joins the approval, what gates found and what became of it, and leaves
-// out what somebody else says of it.
+// The details of a decision contain its approval, gate results and outcome, and not
+// what another subject reported.
 func TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll(t *testing.T) {
 	srv := open(t)
 	service, other := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop")), client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
@@ -163,7 +162,7 @@ func TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll(t *testing.T) {
 	}
 }
 
-// Behind the middleware the decision travels with the request's context.
+// Behind the middleware, the context of the request has the decision.
 func TestGateResults_BehindTheMiddleware_NameTheDecision(t *testing.T) {
 	srv := open(t)
 	service := srv.Client()
@@ -249,8 +248,8 @@ func TestListAudit_DecisionKindAndTrace_FilterEntries(t *testing.T) {
 	s.as(s.operator).get(t, "/api/v1/audit?decision_id=dec_1").refusal(t, 400, "VALIDATION_ERROR")
 }
 
-// Whoever knows the id of another subject's decision adds nothing to what is told
-// of it: neither by an approval, nor by what a gate found, however often.
+// A subject that knows the id of another subject's decision cannot add an approval or a
+// gate result to it.
 func TestDecision_NamedByAnotherSubject_ItsStoryStaysItsOwn(t *testing.T) {
 	srv := open(t)
 	service, other := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop")), client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))

@@ -9,8 +9,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// BenchmarkEvaluate decides over a client in the process; each answer and its
-// entry in the audit log are on the disk before it goes out.
+// BenchmarkEvaluate decides with a client in the process. Each decision and its audit
+// entry are on the disk before the response is sent.
 func BenchmarkEvaluate(b *testing.B) {
 	srv, err := controlplane.Open(b.Context(), controlplane.Config{DB: b.TempDir() + "/aureus.db"})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// A control plane in the process of the service that it governs.
+// A control plane in the process of the service that uses it.
 func Example() {
 	ctx := context.Background()
 	srv, err := controlplane.Open(ctx, controlplane.Config{Ephemeral: true}) // DB: "aureus.db" to keep it
@@ -48,7 +48,7 @@ func Example() {
 	// false again
 }
 
-// The server is an http.Handler: mount it, serve it, give out keys.
+// The server is an http.Handler: serve it and create keys for its clients.
 func ExampleServer() {
 	ctx := context.Background()
 	srv, err := controlplane.Open(ctx, controlplane.Config{Ephemeral: true})
@@ -79,7 +79,7 @@ func ExampleServer() {
 	// Output: true <nil>
 }
 
-// Nobody decides their own request.
+// A subject cannot decide its own request.
 func ExampleServer_Operator() {
 	ctx := context.Background()
 	srv, err := controlplane.Open(ctx, controlplane.Config{Ephemeral: true})

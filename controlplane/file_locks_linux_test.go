@@ -12,9 +12,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// A program may look at the keys beside its own control plane. That takes no
-// lock on the file away from it, which closing any descriptor of the file would,
-// and without which another process takes the file for its own.
+// A program may open the keys beside its own control plane. Closing them must not
+// release the lock on the file: on Linux, closing any descriptor of a file releases its
+// POSIX locks, and another process could then open the database.
 func TestOpenKeys_InTheServersProcess_KeepsTheLock(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	file, err := os.OpenFile(db, os.O_RDWR|os.O_CREATE, 0o600)

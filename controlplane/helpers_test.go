@@ -27,7 +27,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// clock is a clock that stands still until it is moved.
+// clock is a clock that changes only when the test moves it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -47,7 +47,7 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// open opens a server in a folder of the test and closes it at its end.
+// open opens a server in a folder of the test and closes it when the test ends.
 func open(t *testing.T, change ...func(*controlplane.Config)) *controlplane.Server {
 	t.Helper()
 	config := controlplane.Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
@@ -74,7 +74,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// raw is one request as a client of another language makes it.
+// raw is one HTTP request, as a client in another language sends it.
 type raw struct {
 	method, path, body, key string
 	header                  http.Header
@@ -89,7 +89,7 @@ type answer struct {
 	path   string // what was asked for, with the query
 }
 
-// do asks the handler directly, without a client in between.
+// do calls the handler directly, without a connection.
 func (q raw) do(t *testing.T, handler http.Handler) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), cmp.Or(q.method, http.MethodPost), "http://localhost/", io.NopCloser(strings.NewReader(q.body)))
@@ -111,7 +111,7 @@ func (q raw) do(t *testing.T, handler http.Handler) answer {
 	return answer{w.Code, w.Header(), w.Body.String(), q.path}
 }
 
-// json is the answer's body, read strictly.
+// json returns the body of the response, parsed strictly.
 func (a answer) json(t *testing.T) map[string]any {
 	t.Helper()
 	value, err := strictjson.Parse([]byte(a.body))
@@ -147,7 +147,7 @@ func newKey(t *testing.T, srv *controlplane.Server, role controlplane.Role, subj
 	return secret
 }
 
-// client is a client of the server's with that key, through the handler alone.
+// client returns a client of the server with that key, without a connection.
 func client(t *testing.T, handler http.Handler, key string) *aureus.Client {
 	t.Helper()
 	c, err := aureus.NewClient("http://localhost", aureus.WithAPIKey(key), aureus.WithHTTPClient(&http.Client{Transport: handlerTransport{handler}}))
@@ -176,7 +176,7 @@ var (
 	agent  = aureus.Principal{ID: "agent-1", Type: "agent", Permissions: []aureus.Permission{writer}}
 )
 
-// transfer is an action of that tier, on amount.
+// transfer returns an action of that tier, on amount.
 func transfer(tier aureus.PolicyRiskTier, amount int) aureus.Request {
 	return aureus.Request{
 		Principal: agent,
@@ -209,7 +209,7 @@ func gzipped(t *testing.T, text string) string {
 	return buffer.String()
 }
 
-// idsOf reads the ids of a bare array.
+// idsOf returns the ids of the items of a JSON array.
 func idsOf(t *testing.T, body string) (ids []string) {
 	t.Helper()
 	var items []struct {
@@ -222,8 +222,7 @@ func idsOf(t *testing.T, body string) (ids []string) {
 	return ids
 }
 
-// nextPath is the address in the Link header, relative to what was asked for, or
-// nothing.
+// nextPath returns the address in the Link header, relative to the request, or "".
 func nextPath(a answer) string {
 	target, rel, _ := strings.Cut(strings.TrimPrefix(a.header.Get("Link"), "<"), ">")
 	if !strings.Contains(rel, `rel="next"`) {
@@ -244,7 +243,7 @@ func withLocalAddr(ctx context.Context, addr net.Addr) context.Context {
 	return context.WithValue(ctx, http.LocalAddrContextKey, addr)
 }
 
-// record is a decision that was made elsewhere.
+// record returns a decision that was made outside the control plane.
 func record(principal string) aureus.DecisionRecord {
 	return aureus.DecisionRecord{
 		DecisionID: aureus.NewDecisionID(time.Now()), Principal: principal, Action: "transfer", Effect: "allow",
@@ -252,7 +251,7 @@ func record(principal string) aureus.DecisionRecord {
 	}
 }
 
-// execute changes a database file behind everyone's back.
+// execute runs a statement on a database file, without the server's knowledge.
 func execute(t *testing.T, file, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)

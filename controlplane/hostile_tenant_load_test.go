@@ -17,7 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
-// trickle is a body of a byte a second that ends with its context.
+// trickle is a body that sends one byte per second until its context ends.
 type trickle struct {
 	ctx context.Context
 }

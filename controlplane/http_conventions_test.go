@@ -19,8 +19,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// The rules of the wire (docs/spec/contract.md and docs/spec/json.md), one by one,
-// over a connection. Those that a published client is likely to break on are in
+// The rules of docs/spec/contract.md and docs/spec/json.md, tested one by one over a
+// connection. Those that the published client depends on are in
 // published_client_test.go.
 
 func TestClient_BaseURLWithPath_KeepsThePath(t *testing.T) {
@@ -48,7 +48,8 @@ func TestRequest_WithoutValidKey_IsRefusedInJSON(t *testing.T) {
 	}
 }
 
-// The published client follows no redirect, so there is none: send checks that.
+// The published client does not follow redirects, so the server sends none: send checks
+// that.
 func TestPaths_NotClean_AreNotRedirected(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, path := range []string{
@@ -67,7 +68,7 @@ func TestPaths_NotClean_AreNotRedirected(t *testing.T) {
 	}
 }
 
-// A request that no client would make is answered too.
+// Paths that no HTTP client would send get a response too.
 func TestRequestLine_UnusualPath_IsAnswered(t *testing.T) {
 	s := newSite(t, open(t))
 	address, err := url.Parse(s.url)
@@ -96,8 +97,8 @@ func TestRequestLine_UnusualPath_IsAnswered(t *testing.T) {
 	}
 }
 
-// Ids stand raw in paths, so none that would leave its segment is taken. Those of
-// workflows are in TestPublishedClient17_StatusAndCancel_TakeTheIDOfTheWorkflow.
+// Ids are not escaped in paths, so the client refuses ids that would change the path.
+// Ids of workflows are tested in published_client_test.go.
 func TestIDs_WithPathSeparators_AreRefused(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, id := range []string{"", ".", "..", "a/b", "/", "../x", `a\nb`, `\u0000`, `\u007f`, strings.Repeat("x", 257)} {
@@ -150,8 +151,7 @@ func TestErrors_OfEveryPath_AreJSON(t *testing.T) {
 	}
 }
 
-// The content type of a GET, and that of a POST outside of development mode,
-// count for nothing.
+// The content type of a request is ignored, except for a POST in development mode.
 func TestContentType_AnyOrNone_IsTaken(t *testing.T) {
 	s := newSite(t, open(t))
 	for _, kind := range []string{"application/json", "text/plain", ""} {
@@ -187,7 +187,8 @@ func TestFreeFormNumbers_SentAndRead_KeepTheirDigits(t *testing.T) {
 	}
 }
 
-// Fields declared as whole numbers take 2.0, and no 2.5; floats come with a fraction.
+// Fields declared as whole numbers accept 2.0 and refuse 2.5; floats are written with a
+// fraction.
 func TestDeclaredNumbers_EachForm_AreTakenOrRefused(t *testing.T) {
 	s := newSite(t, open(t))
 	gate := func(confidence string) answer {
@@ -269,7 +270,7 @@ func TestTimeRange_BothEnds_AreInclusive(t *testing.T) {
 	}
 }
 
-// Unknown names are left alone, in what is declared and in what is free.
+// Unknown members are ignored in declared objects and kept in free-form ones.
 func TestBody_UnknownNames_AreIgnored(t *testing.T) {
 	s := newSite(t, open(t))
 	s.post(t, "/api/v1/policy/check", `{"principal":`+agentJSON+`,"action":`+lookJSON+`,"severity":"high","later":{"Id":1,"id":2}}`).ok(t)

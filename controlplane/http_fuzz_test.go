@@ -14,7 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// fuzzed is a server in the process whose requests need no socket.
+// fuzzed returns a server that is called without a connection.
 func fuzzed(f *testing.F) (do func(t *testing.T, method, target, body string) *httptest.ResponseRecorder) {
 	f.Helper()
 	srv, err := controlplane.Open(f.Context(), controlplane.Config{
@@ -36,7 +36,7 @@ func fuzzed(f *testing.F) (do func(t *testing.T, method, target, body string) *h
 	}
 }
 
-// requireAnswer wants one of the statuses, and JSON.
+// requireAnswer fails unless the response has one of the statuses and is JSON.
 func requireAnswer(t *testing.T, answer *httptest.ResponseRecorder, statuses ...int) {
 	t.Helper()
 	require.Contains(t, statuses, answer.Code, "%.300s", answer.Body)
@@ -44,7 +44,7 @@ func requireAnswer(t *testing.T, answer *httptest.ResponseRecorder, statuses ...
 	require.NoError(t, err, "%.300s", answer.Body)
 }
 
-// Whatever stands in a query, a list is given or the query refused.
+// Any query string gives a list or is refused.
 func FuzzQuery(f *testing.F) {
 	do := fuzzed(f)
 	for _, query := range []string{
@@ -63,7 +63,7 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// Whatever is sent to be executed, the answer is a result or says what is wrong.
+// Any request to execute a workflow gets a result or an error.
 func FuzzWorkflow(f *testing.F) {
 	do := fuzzed(f)
 	for _, spec := range []string{
@@ -82,8 +82,8 @@ func FuzzWorkflow(f *testing.F) {
 	})
 }
 
-// Whatever is sent to be registered or asked of a person, the answer says what
-// became of it.
+// Any request to register a validator or to request an approval gets a response or an
+// error.
 func FuzzBodies(f *testing.F) {
 	do := fuzzed(f)
 	f.Add(`{"validator_id":"v","config":{"type":"cel","parameters":{"expression":"data.a > 1.0"}}}`)

@@ -15,9 +15,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// BenchmarkApprovalBesideReports asks for the same approval again and again while
-// others report 400 events a second, each report without and with an Idempotency-Key:
-// what the stored response of a report costs the approvals, which share its commits.
+// BenchmarkApprovalBesideReports requests the same approval repeatedly while others
+// report 400 events per second, with and without an Idempotency-Key. It shows what
+// storing the responses to reports costs the approvals.
 func BenchmarkApprovalBesideReports(b *testing.B) {
 	for _, row := range []struct {
 		name    string

@@ -18,8 +18,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// losing serves a request in full and breaks the connection off instead of
-// answering, the first time.
+// losing serves the first request completely and then closes the connection instead of
+// responding.
 func losing(srv http.Handler, path string, lost *atomic.Int32) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == path && lost.Add(1) == 1 {
@@ -30,8 +30,8 @@ func losing(srv http.Handler, path string, lost *atomic.Int32) http.HandlerFunc 
 	}
 }
 
-// The client, the wire and the control plane together: an answer that is lost is
-// given again, and nothing is done twice.
+// With a real connection: a client whose response was lost gets it by retrying, and
+// nothing happens twice.
 func TestClient_LostResponse_IsReplayed(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
@@ -71,8 +71,8 @@ func TestClient_LostResponse_IsReplayed(t *testing.T) {
 	require.Len(t, events, 1)
 }
 
-// The first attempt's connection breaks while the control plane is still at
-// work: the attempts that follow find it under way, and wait for its answer.
+// The connection of the first attempt breaks while the server still works: later
+// attempts get a conflict until the response is ready.
 func TestClient_SameKeyUnderWay_WaitsForItsResponse(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
@@ -117,7 +117,7 @@ func TestClient_SameKeyUnderWay_WaitsForItsResponse(t *testing.T) {
 	require.Len(t, events, 1)
 }
 
-// heldBody tells that it is read, and lets the reader wait.
+// heldBody signals when it is read and then blocks the reader.
 type heldBody struct {
 	*bytes.Reader
 

@@ -23,7 +23,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// restarted is a server that is closed and opened again on the same files.
+// restarted is a server that the test closes and opens again with the same files.
 type restarted struct {
 	*controlplane.Server
 
@@ -60,7 +60,7 @@ const (
 	anEvent     = `{"type":"custom","timestamp":"2026-03-01T00:00:00Z","data":{}}`
 )
 
-// What a key was answered before a restart, it is answered after it.
+// A stored response is replayed after a restart.
 func TestReplay_AfterRestart_GivesTheStoredResponse(t *testing.T) {
 	srv := openRestarted(t)
 	key, other := newKey(t, srv.Server, controlplane.RoleService, "svc"), newKey(t, srv.Server, controlplane.RoleService, "other")
@@ -103,8 +103,8 @@ func TestReplay_AfterRestart_GivesTheStoredResponse(t *testing.T) {
 	raw{path: "/api/v1/observability/events", body: anEvent}.do(t, srv).refusal(t, 401, "AUTHENTICATION_FAILED")
 }
 
-// The ten minutes are counted from the first answer, whether or not the server
-// ran all the time.
+// Responses expire ten minutes after they were stored, whether or not the server ran in
+// between.
 func TestReplay_AfterRestart_Expires(t *testing.T) {
 	clock := newClock()
 	srv := openRestarted(t, at(clock))
@@ -131,7 +131,7 @@ func TestReplay_AfterRestart_Expires(t *testing.T) {
 	require.Empty(t, report())
 }
 
-// An expired response leaves the file by itself, without another one.
+// An expired response is deleted from the file even if no other one is stored.
 func TestReplies_Expired_LeaveTheFile(t *testing.T) {
 	clock := newClock()
 	file := ""
@@ -153,7 +153,8 @@ func TestReplies_Expired_LeaveTheFile(t *testing.T) {
 	require.Zero(t, stored())
 }
 
-// An operator approves, does not hear it, and approves again after a restart.
+// An operator approves, does not receive the response, and approves again after a
+// restart.
 func TestReplay_DecidedApprovalAfterRestart_IsDecidedOnce(t *testing.T) {
 	srv := openRestarted(t)
 	service, olga := newKey(t, srv.Server, controlplane.RoleService, "svc"), newKey(t, srv.Server, controlplane.RoleOperator, "olga")
@@ -173,8 +174,8 @@ func TestReplay_DecidedApprovalAfterRestart_IsDecidedOnce(t *testing.T) {
 	require.Equal(t, 409, approve.do(t, srv).status, "without the first answer it would be a second decision")
 }
 
-// Neither a key nor the body of a request is in the files, nor an answer that
-// quotes it.
+// The files contain no Idempotency-Key, no request body, and no response that quotes
+// one.
 func TestReplay_KeysAndBodies_AreNotInTheFiles(t *testing.T) {
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
@@ -206,8 +207,8 @@ func TestReplay_KeysAndBodies_AreNotInTheFiles(t *testing.T) {
 	require.Empty(t, judge.do(t, srv).header.Get("Idempotency-Replayed"))
 }
 
-// Where an answer cannot be written, the change has happened, and it is given
-// and known until the server ends.
+// If a response cannot be stored, the change has still happened: the response is sent,
+// and replayed until the server closes.
 func TestReplay_StoreCannotWrite_ResponseIsStillSent(t *testing.T) {
 	var log bytes.Buffer
 	srv := openRestarted(t, func(c *controlplane.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -235,8 +236,8 @@ func TestReplay_StoreCannotWrite_ResponseIsStillSent(t *testing.T) {
 	require.Equal(t, "true", second.do(t, srv).header.Get("Idempotency-Replayed"), "it recovers by itself")
 }
 
-// A file whose answers cannot be read is not served: what was done could be done
-// again.
+// A file whose stored responses cannot be read is not served, because requests could
+// then take effect twice.
 func TestReplay_DamagedResponse_IsNotReplayed(t *testing.T) {
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
@@ -249,8 +250,8 @@ func TestReplay_DamagedResponse_IsNotReplayed(t *testing.T) {
 	srv.open(t)
 }
 
-// Many callers at once, some with the same key; after the restart everything
-// that was answered is known.
+// After a restart, the responses to many concurrent requests, some with the same key,
+// are all replayed.
 func TestReplay_ManyResponsesAfterRestart_AreReplayed(t *testing.T) {
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
@@ -277,7 +278,7 @@ func TestReplay_ManyResponsesAfterRestart_AreReplayed(t *testing.T) {
 	require.Len(t, events, 100)
 }
 
-// The answers come with a backup, and never without the change they tell of.
+// A backup contains the stored responses, and never one without its change.
 func TestBackup_StoredResponses_AreReplayed(t *testing.T) {
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
@@ -318,8 +319,8 @@ func TestBackup_StoredResponses_AreReplayed(t *testing.T) {
 	}
 }
 
-// BenchmarkIdempotencyKey reports one event, with and without a key: what
-// keeping the answer costs.
+// BenchmarkIdempotencyKey reports one event with and without a key: the difference is
+// the cost of storing the response.
 func BenchmarkIdempotencyKey(b *testing.B) {
 	srv, err := controlplane.Open(b.Context(), controlplane.Config{DB: b.TempDir() + "/aureus.db"})
 	if err != nil {

@@ -55,8 +55,8 @@ func TestReplay_SameIdempotencyKey_GivesTheFirstResponse(t *testing.T) {
 	}
 }
 
-// A client that did not hear that its approval was spent asks again with the
-// same key, and is told the same.
+// A client that did not receive the response to consuming an approval sends the request
+// again with the same key and gets the same response.
 func TestReplay_ConsumedApproval_IsReplayed(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
@@ -100,10 +100,9 @@ func TestReplay_ManyAtOnceWithOneKey_OneIsServed(t *testing.T) {
 	require.Len(t, events, 1)
 }
 
-// An allow that rests on an approval is told again only while the approval is
-// reserved for it. Once it was given back, or its decision is carried out, or its
-// time is over, or a key behind it is revoked, the first answer would allow a
-// second time what was approved once.
+// A stored allow that consumed an approval is replayed only while the approval is
+// reserved for it. After it was released, committed or expired, or a key involved was
+// revoked, a replay would permit the action a second time.
 func TestIdempotencyKey_AllowWhoseApprovalIsNoLongerReserved_IsDecidedAnew(t *testing.T) {
 	request := transfer(aureus.TierHigh, 7)
 	body := mustMarshal(t, map[string]any{"principal": request.Principal, "action": request.Action, "arguments": request.Arguments, "current_state": "idle", "audit_log": []any{}})
@@ -162,8 +161,8 @@ func TestIdempotencyKey_AllowWhoseApprovalIsNoLongerReserved_IsDecidedAnew(t *te
 	}
 }
 
-// The same for a service that decides by itself: the answer that an approval was
-// used is not told again once it was given back.
+// The same for a local decider: the response to consuming an approval is not replayed
+// after the approval was released.
 func TestIdempotencyKey_ConsumeWhoseApprovalWasGivenBack_IsDecidedAnew(t *testing.T) {
 	srv := open(t)
 	secret := newKey(t, srv, controlplane.RoleService, "svc")
@@ -185,8 +184,8 @@ func TestIdempotencyKey_ConsumeWhoseApprovalWasGivenBack_IsDecidedAnew(t *testin
 	consume("go", first).refusal(t, 409, "APPROVAL_CONSUMED")
 }
 
-// The query is part of what is asked for: an operator who cancels the workflows of
-// two subjects with one key cancels both.
+// The query is part of the request: an operator who cancels the workflows of two
+// subjects with one Idempotency-Key cancels both.
 func TestIdempotencyKey_AnotherQuery_IsAnotherRequest(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
 	operator := newKey(t, srv, controlplane.RoleOperator, "olga")

@@ -21,10 +21,9 @@ import (
 )
 
 // BenchmarkDecisionBesideLargeOnes measures a small decision of one service while
-// another one sends 15 requests of 3 MiB at a time, which need a person: the same
-// ones again and again, or new ones of which each is kept. It reports the median
-// and the 95th percentile of the small ones in milliseconds. What happens inside
-// the one transaction that writes shows here as waiting.
+// another service sends 15 requests of 3 MiB at a time that need an approval: either
+// always the same ones, or new ones, each of which is stored. It reports the median and
+// the 95th percentile of the small decisions in milliseconds.
 func BenchmarkDecisionBesideLargeOnes(b *testing.B) {
 	for _, row := range []struct {
 		name  string
@@ -86,7 +85,7 @@ func BenchmarkDecisionBesideLargeOnes(b *testing.B) {
 
 const marker = 987654321
 
-// largeQuestion is a question of 3 MiB that needs a person, about many values.
+// largeQuestion returns a request of 3 MiB with many values that needs an approval.
 func largeQuestion(amount int) string {
 	rows := make([]any, 40_000)
 	for i := range rows {
@@ -106,7 +105,7 @@ func mustText(question aureus.PolicyContext) string {
 	return string(text)
 }
 
-// evaluateRaw asks the handler directly, without a client in between.
+// evaluateRaw calls the handler directly, without a connection.
 func evaluateRaw(ctx context.Context, srv http.Handler, key, body string) (decision aureus.GuardDecision) {
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/api/v1/policy/evaluate", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")

@@ -18,16 +18,17 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// beyond is a request just beyond a bound, and the answer that the page has for
-// it. within is the same question at the bound, or below where that takes long.
+// beyond is a request just above a limit with the status and code that the page gives
+// for it; within is one at the limit, or below it if that would take long.
 type beyond struct {
 	within, ask raw
 	status      int
 	code        string
 }
 
-// limitsOnThePage are the bounds of docs/limits.md that one request can show, by
-// what their row begins with, and a colon and a word where there are several.
+// limitsOnThePage are the limits of docs/limits.md that one request can show. The keys
+// are the beginnings of the table rows, with a colon and a word if a row has several
+// limits.
 func limitsOnThePage() map[string]beyond {
 	post := func(path, body string) raw { return raw{path: "/api/v1/" + path, body: body} }
 	x := func(n int) string { return strings.Repeat("x", n) }
@@ -112,7 +113,7 @@ func limitsOnThePage() map[string]beyond {
 	}
 }
 
-// Every name of a request has the bound that the page gives for names.
+// Every name in a request has the limit that the page gives for names.
 func TestLimits_NamesOfARequest_EachHasItsBound(t *testing.T) {
 	longest := "/arguments/" + strings.Repeat("x", 1024-len("/arguments/"))
 	s := newSite(t, open(t, quietly, func(c *controlplane.Config) { c.Volatile = []string{"/arguments/volatile", longest} }))
@@ -174,14 +175,15 @@ func TestGate_TooManyValidators_Blocks(t *testing.T) {
 	require.Equal(t, true, gate(1001)["blocked_commit"], "even a gate that does not block")
 }
 
-// A small schema that takes exponential time for small data: all the steps there
-// are for one validator.
+// A small schema that takes exponential time for small data, so that one validator uses
+// all steps.
 const dearSchema = `{"$defs":{"n":{"allOf":[{"items":{"$ref":"#/$defs/n"}},{"items":{"$ref":"#/$defs/n"}}]}},"$ref":"#/$defs/n"}`
 
 var deepData = strings.Repeat("[", 60) + "1" + strings.Repeat("]", 60)
 
-// Many dear validators in one gate cost no more than a few: those that do not run
-// any more are results like any other, and the next gate begins anew.
+// Many expensive validators in one gate cost no more than a few: the steps of a gate
+// are limited, the validators that do not run are listed as failed, and the next gate
+// has all steps again.
 func TestGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
 	s := newSite(t, open(t))
 	const many = 20
@@ -211,7 +213,7 @@ func TestGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
 	require.Equal(t, true, result["passed"])
 }
 
-// Items of a batch that are too large leave the others alone.
+// Items of a batch that are too large do not affect the others.
 func TestBatch_TooLargeItem_IsRejectedAlone(t *testing.T) {
 	s := newSite(t, open(t))
 	items := [][]byte{}

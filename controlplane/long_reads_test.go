@@ -16,13 +16,13 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
-// What reads of a tenant may take long, and where.
+// The paths whose reads may take long.
 var longReads = []string{
 	"/api/v1/observability/summary", "/api/v1/observability/events", "/api/v1/observability/metrics?tags=%7B%22a%22%3A%22b%22%7D", "/api/v1/observability/traces/t",
 	"/api/v1/audit", "/api/v1/audit/verify", "/api/v1/audit/export", "/api/v1/policy/approvals", "/api/v1/crv/validators",
 }
 
-// A read that takes too long is given up, and the answer says what to do.
+// A read that takes too long is stopped, and the error says what to do.
 func TestLongReads_BeyondTheirTime_AreGivenUp(t *testing.T) {
 	srv := open(t, quiet)
 	key := newKey(t, srv, controlplane.RoleAdmin, "ada")
@@ -41,8 +41,8 @@ func TestLongReads_BeyondTheirTime_AreGivenUp(t *testing.T) {
 	require.Zero(t, controlplane.Governor(srv).Audit.InUse())
 }
 
-// Long reads of one tenant leave another tenant a turn, and one that gets none is
-// told so.
+// Long reads of one tenant do not block those of another; a request that waits too long
+// for its turn gets an error.
 func TestLongReads_OfOneTenant_LeaveOthersATurn(t *testing.T) {
 	srv := open(t, quiet)
 	hostile := newKey(t, srv, controlplane.RoleAdmin, "mallory", func(k *controlplane.Key) { k.Tenant = "hostile" })
@@ -73,7 +73,7 @@ func TestLongReads_OfOneTenant_LeaveOthersATurn(t *testing.T) {
 	}
 }
 
-// Who waits for a turn in vain is told after a while.
+// A request that waits too long for its turn gets an error.
 func TestLongReads_WithoutATurn_AreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := governor.NewPool(governor.Shares{Total: 3, Tenant: 2, Key: 2})
@@ -92,8 +92,8 @@ func TestLongReads_WithoutATurn_AreRefused(t *testing.T) {
 	})
 }
 
-// A page of validators ends at its bound in bytes as well, none is lost from page
-// to page, and a page takes of the memory that its key may have.
+// A page of validators is limited in bytes too. No validator is lost between pages, and
+// a page is charged to the memory of its key.
 func TestPages_OfValidators_AreBoundedInBytes(t *testing.T) {
 	srv := open(t, quiet)
 	admin := newKey(t, srv, controlplane.RoleAdmin, "ada")

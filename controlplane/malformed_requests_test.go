@@ -19,8 +19,8 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// oddRequest changes a request that would be allowed. pointer is where an invalid
-// one is wrong; empty means that the request is unusual and valid.
+// oddRequest changes a valid request. pointer is the JSON pointer of the error; empty
+// means that the changed request is unusual and valid.
 type oddRequest struct {
 	change  func(r *aureus.Request)
 	pointer string
@@ -44,7 +44,7 @@ type failingJSON struct{}
 
 func (failingJSON) MarshalJSON() ([]byte, error) { return nil, errors.New("no") }
 
-// oddRequests is the one table of requests that a program may make by mistake.
+// oddRequests are requests that a program may make by mistake.
 func oddRequests() map[string]oddRequest {
 	high := func(r *aureus.Request) { r.Action.RiskTier = aureus.TierHigh }
 	long := strings.Repeat("x", 1025)
@@ -204,7 +204,8 @@ func behindMiddleware(t *testing.T, decider guard.Decider, request aureus.Reques
 	return w
 }
 
-// sentRaw sends what has a JSON form as a client of another language would.
+// sentRaw sends a request that can be encoded as JSON, as a client in another language
+// does.
 func sentRaw(t *testing.T, srv *controlplane.Server, request aureus.Request, pointer string) {
 	t.Helper()
 	body, err := strictjson.Marshal(request.Context())

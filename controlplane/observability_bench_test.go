@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkReports measures the handlers with everything behind them, from the
-// body to the commit, without a socket. A report is answered after its commit.
+// BenchmarkReports measures a report from the body to the commit, without a connection.
 func BenchmarkReports(b *testing.B) {
 	var number atomic.Int64
 	span := func() string {

@@ -22,7 +22,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// telemetryBench is a server over a real listener, in development mode.
+// telemetryBench is a server in development mode with a real listener.
 type telemetryBench struct {
 	*testing.T
 	server *Server
@@ -64,7 +64,7 @@ func (b telemetryBench) do(method, path, body string) telemetryAnswer {
 	return telemetryAnswer{response.StatusCode, response.Header, strings.TrimSuffix(string(text), "\n")}
 }
 
-// count is how many items of the kind had that outcome.
+// count returns how many items of the kind had that outcome.
 func (b telemetryBench) count(kind telemetry.Kind, outcome string) int64 {
 	b.Helper()
 	return b.server.observe.Count("default", kind, outcome)
@@ -91,7 +91,7 @@ func (b telemetryBench) report(path string, items ...string) {
 	}
 }
 
-// refused wants an error body of the server's own form.
+// refused fails unless the response is an error with that status and code.
 func (b telemetryBench) refused(answer telemetryAnswer, status int, code string) string {
 	b.Helper()
 	require.Equal(b, status, answer.status, answer.body)

@@ -18,9 +18,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// document is the contract document, read. Its checker knows the part of JSON
-// Schema 2020-12 that the document uses, and takes a keyword that it does not
-// know for a mistake.
+// document is the parsed OpenAPI document. Its checker knows the part of JSON Schema
+// 2020-12 that the document uses, and fails for any other keyword.
 type document map[string]any
 
 func readContract(t *testing.T) document {
@@ -32,7 +31,7 @@ func readContract(t *testing.T) document {
 	return object
 }
 
-// at is the object at the path of names, or nil.
+// at returns the object at the path of names, or nil.
 func (d document) at(names ...string) map[string]any {
 	object := map[string]any(d)
 	for _, name := range names {
@@ -58,7 +57,7 @@ type operation struct {
 	body map[string]any
 }
 
-// operations are all there are, by "METHOD /path".
+// operations returns all operations, by "METHOD /path".
 func (d document) operations() map[string]operation {
 	all := map[string]operation{}
 	for path, item := range d.at("paths") {
@@ -76,7 +75,7 @@ func (d document) operations() map[string]operation {
 // documentedHandler stands for an operation in the mux of a document.
 type documentedHandler struct{ http.Handler }
 
-// mux finds the operation of a request; what it would serve does not matter.
+// mux returns a mux that finds the operation of a request. Its handlers are not called.
 func (d document) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for name := range d.operations() {
@@ -85,7 +84,7 @@ func (d document) mux() *http.ServeMux {
 	return mux
 }
 
-// response is the answer that the operation documents for the status, or nil.
+// response returns the response that the operation documents for the status, or nil.
 func (d document) response(o operation, status int) map[string]any {
 	responses, _ := o.body["responses"].(map[string]any)
 	response, ok := responses[strconv.Itoa(status)].(map[string]any)
@@ -95,15 +94,15 @@ func (d document) response(o operation, status int) map[string]any {
 	return d.resolve(response)
 }
 
-// checker compares a value with a schema. Where it is closed, an object that
-// declares its fields has no others.
+// checker compares a value with a schema. If it is closed, an object that declares its
+// fields must not have others.
 type checker struct {
 	document document
 	closed   bool
 	problems []string
 }
 
-// check tells how the value differs from the schema.
+// check returns the differences of the value from the schema.
 func (d document) check(schema map[string]any, value any, closed bool) []string {
 	c := checker{document: d, closed: closed}
 	c.value("", schema, value)
@@ -255,7 +254,7 @@ func float(value any) (float64, bool) {
 	return f, err == nil
 }
 
-// The checker finds what it is there to find.
+// The checker finds each kind of violation.
 func TestOpenAPI_SchemaChecker_FindsEachViolation(t *testing.T) {
 	d := readContract(t)
 	good := `{"commit":{"id":"c","data":null,"previous_state":null},"gate_config":{"name":"g","validators":["a"],"block_on_failure":true,"required_confidence":0.5}}`

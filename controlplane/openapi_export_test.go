@@ -15,13 +15,14 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Contract is the document as it is served.
+// Contract returns the document that the server serves.
 func Contract() []byte { return contract.Document() }
 
 // Routes are the routes that the server serves.
 func Routes(s *Server) []web.Route { return s.web.Routes() }
 
-// Served is what the mux serves, as "METHOD /path", with the role that it needs.
+// Served returns the routes of the mux, as "METHOD /path", with the role that each
+// needs.
 func Served(s *Server) map[string]Role {
 	served := map[string]Role{}
 	for _, one := range s.web.Routes() {
@@ -30,7 +31,7 @@ func Served(s *Server) map[string]Role {
 	return served
 }
 
-// Parameters are what the query of each path may have, by "METHOD /path".
+// Parameters returns the query parameters of each path, by "METHOD /path".
 func Parameters(s *Server) map[string][]string {
 	parameters := map[string][]string{}
 	for _, one := range s.web.Routes() {
@@ -43,7 +44,7 @@ func Parameters(s *Server) map[string][]string {
 	return parameters
 }
 
-// Models are the Go types of the document's schemas that have fields.
+// Models returns the Go types of the document's schemas that have fields.
 func Models() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"Permission": reflect.TypeFor[aureus.Permission](), "Principal": reflect.TypeFor[aureus.Principal](), "Action": reflect.TypeFor[aureus.Action](),

@@ -24,7 +24,7 @@ const (
 	lookJSON     = `{"id":"look","name":"Look","risk_tier":"low","required_permissions":[],"intent":null,"data_zone":null,"allowed_tools":null,"metadata":null}`
 )
 
-// evaluation is the body of the published client's evaluate_policy.
+// evaluation returns the body of the published client's evaluate_policy.
 func evaluation(action string) string {
 	return `{"principal":` + agentJSON + `,"action":` + action + `,"current_state":"idle","audit_log":[]}`
 }
@@ -214,7 +214,7 @@ func requireStream(t *testing.T, s *site) {
 	}
 }
 
-// open begins a GET whose answer is not JSON.
+// open sends a GET whose response is not JSON.
 func (s *site) open(t *testing.T, path string, header ...string) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, http.NoBody)

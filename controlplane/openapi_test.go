@@ -49,7 +49,7 @@ func TestOpenAPI_Paths_AreThoseOfTheRoutes(t *testing.T) {
 	require.Equal(t, served, described, "on the left what the server serves, and to which role; on the right what the document says")
 }
 
-// What is not registered through the one way in would be missing above.
+// A route that is registered elsewhere would be missing in the comparison above.
 func TestRoutes_Mux_IsFilledInOnePlace(t *testing.T) {
 	found := 0
 	for _, text := range sources(t) {
@@ -58,8 +58,7 @@ func TestRoutes_Mux_IsFilledInOnePlace(t *testing.T) {
 	require.Equal(t, 1, found, "register routes with web.Kernel.Handle")
 }
 
-// sources are the texts of the control plane's files, its internal packages
-// included.
+// sources returns the source text of the control plane, with its internal packages.
 func sources(t *testing.T) (texts []string) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
@@ -78,7 +77,7 @@ func sources(t *testing.T) (texts []string) {
 	return texts
 }
 
-// What any path may be answered follows from what it is.
+// The error responses of a path follow from its properties.
 func TestOpenAPI_EveryPath_HasItsResponses(t *testing.T) {
 	d := readContract(t)
 	for name, o := range d.operations() {
@@ -250,11 +249,11 @@ func TestOpenAPI_ModelFields_AreThoseOfTheTypes(t *testing.T) {
 	}
 }
 
-// alwaysSent are the members that this server always sends, though the model lets
-// them be absent, since other servers do not send them.
+// alwaysSent are members that this server always sends. The model lets them be absent
+// because other servers do not send them.
 var alwaysSent = map[string][]any{"WorkflowExecutionResult": {"run_id", "duration_ms", "correlation_id"}}
 
-// narrower are fields of which the document says more than the Go type does.
+// narrower are fields for which the document is more specific than the Go type.
 var narrower = map[string]bool{"RegisterRequest.config": true, "Error.code": true, "Error.details": true}
 
 func fieldsOf(model reflect.Type) (fields map[string]reflect.StructField, required []any) {
@@ -272,8 +271,8 @@ func fieldsOf(model reflect.Type) (fields map[string]reflect.StructField, requir
 	return fields, required
 }
 
-// boundOf is the bound that the tag gives a number, as the document would hold
-// it, or nil.
+// boundOf returns the bound that the struct tag gives a number, in the form of the
+// document, or nil.
 func boundOf(t *testing.T, f reflect.StructField, key string) any {
 	t.Helper()
 	for part := range strings.SplitSeq(f.Tag.Get("aureus"), ",") {
@@ -288,7 +287,7 @@ func boundOf(t *testing.T, f reflect.StructField, key string) any {
 
 func isAny(t reflect.Type) bool { return t.Kind() == reflect.Interface || t.Name() == "Value" }
 
-// withoutNull is the schema as it is but for null, and whether it allows that.
+// withoutNull returns the schema without null, and whether it permitted null.
 func withoutNull(schema map[string]any) (bare map[string]any, null bool) {
 	bare = maps.Clone(schema)
 	if kinds := list(schema["type"]); kinds != nil {
@@ -353,7 +352,7 @@ func requireKind(t *testing.T, d document, at string, schema map[string]any, typ
 	}
 }
 
-// reachable are the schemas that stand in that part of the operations.
+// reachable returns the schemas that a part of the operations uses.
 func (d document) reachable(part string) map[string]bool {
 	found := map[string]bool{}
 	var visit func(any)

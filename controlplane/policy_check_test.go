@@ -41,7 +41,8 @@ func TestCheck_GeneratedRequests_AnswersAsEvaluate(t *testing.T) {
 	}
 }
 
-// session posts with one key and gives the answers, which must be 200.
+// session sends requests with one key and returns the responses, which must have status
+// 200.
 func session(t *testing.T, srv *controlplane.Server, key string) func(t *testing.T, path string, body any) map[string]any {
 	t.Helper()
 	return func(t *testing.T, path string, body any) map[string]any {
@@ -54,8 +55,8 @@ func session(t *testing.T, srv *controlplane.Server, key string) func(t *testing
 
 func pick[T any](random *rand.Rand, of ...T) T { return of[random.IntN(len(of))] }
 
-// generatedQuestion is a question of check, with every rule of the guard in
-// reach.
+// generatedQuestion returns a random request of check that may meet any rule of the
+// guard.
 func generatedQuestion(random *rand.Rand, i int) map[string]any {
 	conditions := func() any {
 		return pick[any](random, nil, nil, map[string]any{"owner": "me"}, map[string]any{"owner": []any{"me", "you"}}, map[string]any{"owner": "me", "limit": 5})
@@ -84,8 +85,8 @@ func generatedQuestion(random *rand.Rand, i int) map[string]any {
 	}
 }
 
-// What evaluate refuses or denies, beyond the action and the permissions, check
-// refuses or denies as well.
+// check refuses and denies the same requests as evaluate, also for reasons besides the
+// action and the permissions.
 func TestCheck_MembersOfARequest_AreLookedAtAsByEvaluate(t *testing.T) {
 	t.Parallel()
 	srv := open(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// The published client sees no refusal of what it reports: the operator does.
+// The published client ignores refusals of its reports; the operator sees them here.
 func TestMetrics_RefusedReports_AreCounted(t *testing.T) {
 	srv := open(t)
 	s := newSite(t, srv)

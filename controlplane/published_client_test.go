@@ -27,10 +27,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Twenty properties of the published Python client and of the original system
-// that a server gets wrong easily, each with the test that ours gets it right. The
-// server is a real one on a real connection, and is sent what the published
-// Python client sends: see site.
+// Properties of the published Python client and of the original system that a server
+// easily gets wrong. Each test sends what that client sends, to a real server over a
+// real connection: see site.
 
 // publishedCalls are the requests of the published client, method by method.
 var publishedCalls = []struct{ name, method, path, body string }{
@@ -103,8 +102,8 @@ func TestPublishedClient03_Null_IsAbsentIfDeclaredAndAValueIfFreeForm(t *testing
 	require.Len(t, got["details"], 2)
 }
 
-// The tasks stand in the wrong order on purpose, and the tool tells in which one
-// they ran.
+// The tasks are listed in the wrong order on purpose; the tool records the order in
+// which they ran.
 func TestPublishedClient04_Dependencies_NameWhatATaskDependsOn(t *testing.T) {
 	var ran []string
 	note := func(_ context.Context, call controlplane.ToolCall) (any, error) {
@@ -284,8 +283,8 @@ func TestPublishedClient13_Approval_IsFoundWithoutItsToken(t *testing.T) {
 	require.NotEqual(t, asked.field(t, "approval_token"), third.field(t, "approval_token"))
 }
 
-// An evaluation without a tool is refused where the action lists some, and takes
-// it from where the published client can put it.
+// An evaluation without a tool is refused if the action lists tools. The server also
+// reads the tool from the place where the published client can put it.
 func TestPublishedClient14_Evaluation_NamesNoTool(t *testing.T) {
 	s := newSite(t, open(t))
 	tools := strings.Replace(lookJSON, `"allowed_tools":null`, `"allowed_tools":["sql"]`, 1)
@@ -300,8 +299,8 @@ func TestPublishedClient14_Evaluation_NamesNoTool(t *testing.T) {
 	}
 }
 
-// An execution names no principal: it is the subject of the key, and the context
-// names another one only where the key may speak for it.
+// An execution names no principal: the principal is the subject of the key. The context
+// may name another one only if the key may speak for it.
 func TestPublishedClient14_Execution_NamesNoPrincipal(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}}))
 	s := newSite(t, srv)
@@ -327,8 +326,8 @@ func TestPublishedClient14_Execution_NamesNoPrincipal(t *testing.T) {
 	require.Len(t, principals(), 3, "nothing ran")
 }
 
-// The published client can send neither enabled nor severity nor a tier, so a
-// rule without them is on, an error, and of tier HIGH.
+// The published client cannot send enabled, severity or a tier, so a rule without them
+// is enabled, an error, and of tier HIGH.
 func TestPublishedClient15_SafetyRuleWithoutEnabled_IsOn(t *testing.T) {
 	s := newSite(t, open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}})))
 	const (

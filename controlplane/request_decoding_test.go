@@ -24,8 +24,8 @@ const (
 		"action":{"id":"a","name":"A","risk_tier":"HIGH","required_permissions":[]},"tool_name":"t"}`
 )
 
-// agree compares jsonscan with strictjson: both accept the same text with the same
-// value.
+// agree compares jsonscan with strictjson: both must accept the same texts with the
+// same values.
 func agree[T any](t *testing.T, body []byte) {
 	t.Helper()
 	var quick, general, none T
@@ -38,7 +38,7 @@ func agree[T any](t *testing.T, body []byte) {
 	require.Equal(t, general, quick)
 }
 
-// forms are variants of the body, valid and invalid.
+// forms returns valid and invalid variants of the body.
 func forms(body string) []string {
 	return []string{
 		body, " " + body + "\n", body + "x", "[" + body + "]", "null", "{}", "", body[:len(body)/2],
@@ -51,7 +51,7 @@ func forms(body string) []string {
 	}
 }
 
-// vectors are the inputs of the cases in a file, as request bodies.
+// vectors returns the inputs of the conformance vectors in a file, as request bodies.
 func vectors(tb testing.TB, path string, form func(input map[string]json.RawMessage) any) (bodies [][]byte) {
 	tb.Helper()
 	text, err := os.ReadFile(path)

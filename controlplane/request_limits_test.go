@@ -26,11 +26,11 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
-// keysOfTwoTenants are a hostile key, another one of its tenant, and keys of
-// another tenant.
+// keysOfTwoTenants are a hostile key, other keys of its tenant, and a key of another
+// tenant.
 type keysOfTwoTenants struct{ hostile, neighbour, operator, victim string }
 
-// quiet is for a server that refuses hundreds of requests.
+// quiet turns the log off, for servers that refuse hundreds of requests.
 func quiet(c *controlplane.Config) { c.Logger = nil }
 
 func twoTenants(t *testing.T, srv *controlplane.Server) keysOfTwoTenants {
@@ -48,7 +48,7 @@ func twoTenants(t *testing.T, srv *controlplane.Server) keysOfTwoTenants {
 
 const checkBody = `{"principal":{"id":"agent-1","type":"agent","permissions":[]},"action":` + lookJSON + `}`
 
-// unfinished is a body that does not end before it is told to.
+// unfinished is a body that ends only when the test says so.
 type unfinished struct {
 	began func()
 	until <-chan struct{}
@@ -60,8 +60,8 @@ func (u *unfinished) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// held opens requests with bodies that do not end, until one is refused, and
-// returns how many were taken and the refusal.
+// held sends requests with unfinished bodies until one is refused, and returns the
+// number of accepted ones and the refusal.
 func held(t *testing.T, srv http.Handler, key, path string, finish <-chan struct{}, answered *sync.WaitGroup) (n int, refused *httptest.ResponseRecorder) {
 	t.Helper()
 	for {
@@ -82,8 +82,8 @@ func held(t *testing.T, srv http.Handler, key, path string, finish <-chan struct
 	}
 }
 
-// A thousand slow bodies of one key take its share, and neither what another
-// key, an operator or another tenant needs.
+// A thousand slow bodies of one key use only its share: another key, an operator and
+// another tenant are still served.
 func TestRequests_SlowBodiesOfOneKey_LeaveRoomForOthers(t *testing.T) {
 	srv := open(t, quiet)
 	keys := twoTenants(t, srv)
@@ -114,7 +114,7 @@ func TestRequests_SlowBodiesOfOneKey_LeaveRoomForOthers(t *testing.T) {
 	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/healthz"}.do(t, srv).status)
 }
 
-// One hostile key leaves its own tenant's operators and services alone.
+// A hostile key does not affect the operators and other services of its own tenant.
 func TestRequests_OneHostileKey_LeavesItsTenantAlone(t *testing.T) {
 	srv := open(t, quiet)
 	keys := twoTenants(t, srv)
@@ -128,7 +128,7 @@ func TestRequests_OneHostileKey_LeavesItsTenantAlone(t *testing.T) {
 	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: keys.neighbour}.do(t, srv).status)
 }
 
-// bomb is a text of n zeros, compressed.
+// bomb returns a compressed text of n zeros.
 func bomb(n int) string {
 	var b bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
@@ -146,8 +146,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Thirty bombs at once take no more memory than one key may have, and the bound
-// is on what comes out of them.
+// Thirty gzip bombs at once use no more memory than one key may; the limit is on the
+// decompressed bytes.
 func TestMemory_GzipBombsOfOneKey_StayWithinItsShare(t *testing.T) {
 	const unpacked = 16 << 20
 	srv := open(t, quiet, func(c *controlplane.Config) { c.MaxBatchBody, c.MaxMemory = unpacked, 1 })
@@ -188,7 +188,7 @@ func TestMemory_GzipBombsOfOneKey_StayWithinItsShare(t *testing.T) {
 	require.Equal(t, 30, counts[http.StatusTooManyRequests]+counts[http.StatusServiceUnavailable]+counts[http.StatusBadRequest], counts)
 }
 
-// What a body decodes into counts, and is refused before it is decoded.
+// The memory of the decoded body is charged before the body is decoded.
 func TestMemory_ABodyThatDecodesIntoMore_IsCharged(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
@@ -206,7 +206,7 @@ func TestMemory_ABodyThatDecodesIntoMore_IsCharged(t *testing.T) {
 	require.Zero(t, bytesPool.InUse())
 }
 
-// pipes is a listener for connections in memory, which have deadlines.
+// pipes is a listener for connections in memory that support deadlines.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -233,7 +233,7 @@ func (p *pipes) dial() net.Conn {
 	return client
 }
 
-// overPipes serves in a bubble of fake time, and calls do with the listener.
+// overPipes serves with fake time (testing/synctest) and calls do with the listener.
 func overPipes(t *testing.T, server func(*http.Server), do func(t *testing.T, srv *controlplane.Server, listener *pipes)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "aureus.db")
@@ -252,7 +252,7 @@ func overPipes(t *testing.T, server func(*http.Server), do func(t *testing.T, sr
 	})
 }
 
-// A body that does not come is cut off after the time of grace, and says why.
+// A body that does not arrive is refused after the grace time, with a reason.
 func TestSlowBody_BelowTheMinimumRate_Is408(t *testing.T) {
 	overPipes(t, func(*http.Server) {}, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
 		t.Helper()
@@ -286,8 +286,8 @@ func TestSlowBody_BelowTheMinimumRate_Is408(t *testing.T) {
 	})
 }
 
-// net/http waits for a small body before it sends an answer that did not need
-// it. That takes no longer than for a body that is read.
+// net/http reads a small unread body before it sends the response. That must not take
+// longer than for a body that is read.
 func TestSlowBody_ThatNobodyReads_DoesNotHoldTheAnswer(t *testing.T) {
 	overPipes(t, func(s *http.Server) { s.ReadTimeout = time.Hour }, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
 		t.Helper()
@@ -313,8 +313,8 @@ func TestSlowBody_ThatNobodyReads_DoesNotHoldTheAnswer(t *testing.T) {
 	})
 }
 
-// The deadline for a body ends with the body: what takes long to answer is not
-// cut off by it, nor by the server's own for the whole request.
+// The deadline for reading a body ends with the body: a handler that takes long can
+// still respond.
 func TestSlowBody_DeadlineOfTheBody_DoesNotEndTheResponse(t *testing.T) {
 	overPipes(t, func(s *http.Server) { s.ReadTimeout = 5 * time.Second }, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
 		t.Helper()
@@ -334,8 +334,7 @@ func TestSlowBody_DeadlineOfTheBody_DoesNotEndTheResponse(t *testing.T) {
 	})
 }
 
-// A length that is declared beyond the limit is refused before the client is
-// asked to go on.
+// A request that declares a body above the limit is refused without 100 Continue.
 func TestExpectContinue_ADeclaredLengthBeyondTheLimit_IsRefusedAtOnce(t *testing.T) {
 	srv := open(t)
 	listening := httptest.NewServer(srv)
@@ -360,7 +359,7 @@ func TestExpectContinue_ADeclaredLengthBeyondTheLimit_IsRefusedAtOnce(t *testing
 	}
 }
 
-// What is refused for its key is refused before it is asked to go on, too.
+// A request with an invalid key is refused without 100 Continue.
 func TestExpectContinue_WithoutAKey_IsRefusedAtOnce(t *testing.T) {
 	listening := httptest.NewServer(open(t))
 	defer listening.Close()
@@ -375,7 +374,7 @@ func TestExpectContinue_WithoutAKey_IsRefusedAtOnce(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
-// Runs of one key leave room for those of others.
+// Runs of one key do not use up the share of others.
 func TestRunningWorkflows_BeyondTheLimits_AreRefused(t *testing.T) {
 	finish := make(chan struct{})
 	running := make(chan struct{}, 200)
@@ -425,8 +424,7 @@ func TestRunningWorkflows_BeyondTheLimits_AreRefused(t *testing.T) {
 	require.Zero(t, controlplane.Governor(srv).Bytes.InUse())
 }
 
-// Clients that follow do not count as requests under way, and one key does not
-// take all that may follow.
+// Stream clients do not count as requests, and one key cannot take all streams.
 func TestStreams_OfOneKey_LeaveRoomForOthers(t *testing.T) {
 	srv := open(t, quiet, func(c *controlplane.Config) { c.MaxStreams = 40 })
 	keys := twoTenants(t, srv)
@@ -463,7 +461,7 @@ func TestStreams_OfOneKey_LeaveRoomForOthers(t *testing.T) {
 
 var errReset = errors.New("reset")
 
-// A request that breaks off, is refused or panics holds nothing afterwards.
+// A request that is interrupted, refused or panics gives back everything it held.
 func TestGovernor_WhateverEndsARequest_ItHoldsNothing(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
@@ -491,7 +489,7 @@ func TestGovernor_WhateverEndsARequest_ItHoldsNothing(t *testing.T) {
 	}
 }
 
-// unreadable fails with its error, or panics where it has none.
+// unreadable is a body that returns its error, or panics if it has none.
 type unreadable struct{ err error }
 
 func (u *unreadable) Read([]byte) (int, error) {

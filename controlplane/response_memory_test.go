@@ -14,8 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// unread is the writer of a client that does not read its answer until it is told
-// to.
+// unread is the response writer of a client that does not read until the test says so.
 type unread struct {
 	*httptest.ResponseRecorder
 	once  sync.Once
@@ -31,8 +30,8 @@ func (u *unread) Write(p []byte) (int, error) {
 	return u.ResponseRecorder.Write(p)
 }
 
-// unreadAnswers asks for the same so many times without reading the answers, and
-// gives how many of them the server held at once.
+// unreadAnswers sends the same request that many times without reading the responses,
+// and returns how many responses the server held at once.
 func unreadAnswers(t *testing.T, srv http.Handler, key, path string, times int) (held int, refused *httptest.ResponseRecorder) {
 	t.Helper()
 	until, settled := make(chan struct{}), make(chan *httptest.ResponseRecorder, times)
@@ -61,9 +60,8 @@ func unreadAnswers(t *testing.T, srv http.Handler, key, path string, times int) 
 	return held, refused
 }
 
-// The answers that one key lets the server hold have a bound in bytes, as what it
-// sends has: a few large approvals, listed often and not read, are not held as
-// often as they are asked for.
+// The responses that the server holds for one key are limited in bytes: a client that
+// lists large approvals often and does not read the responses is refused.
 func TestMemory_LargeAnswersThatNobodyReads_StayWithinTheKeysShare(t *testing.T) {
 	const times = 120
 	document := strings.Repeat("x", 1<<20)

@@ -25,8 +25,8 @@ func event(workflow string) aureus.TelemetryEvent {
 	return aureus.TelemetryEvent{Type: aureus.EventCustom, Timestamp: "2026-01-01T00:00:00Z", WorkflowID: workflow, Data: map[string]any{"text": "line\nbreak"}}
 }
 
-// What happens is told as it happens, over a real connection, and from where a
-// client left off after a restart.
+// Events are sent when they happen, over a real connection, and after a restart from
+// where the client stopped.
 func TestStream_Events_AreSentAndResumed(t *testing.T) {
 	srv := open(t)
 	listening := httptest.NewServer(srv)
@@ -127,8 +127,8 @@ func TestStream_KeyRevoked_Ends(t *testing.T) {
 	require.NoError(t, err, "the stream ends, and not because the test lost patience")
 }
 
-// A client that goes on at a copy of the database, which does not have the place
-// where it left off, is told so and hears everything from the beginning.
+// A client that reconnects to a restored copy of the database, which does not have its
+// last event, gets a reset and all events from the beginning.
 func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
 	folder := t.TempDir()
 	srv := open(t, func(c *controlplane.Config) { c.DB = filepath.Join(folder, "aureus.db") })
@@ -169,8 +169,8 @@ func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
 	require.Equal(t, "after the copy", told[0].Telemetry.WorkflowID)
 }
 
-// What is not followed moves the place along, so that going on does not begin
-// with all of it again.
+// Events that the filter excludes also advance the position, so that a client that
+// reconnects does not pass them again.
 func TestStream_WhatIsNotFollowed_MovesThePlace(t *testing.T) {
 	overPipes(t, func(*http.Server) {}, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
 		t.Helper()

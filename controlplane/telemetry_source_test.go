@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// A client reports, to the byte, what the control plane has said of a decision,
-// and more of the kind. Queries, the stream and the summary tell them apart.
+// A client reports the same events that the control plane itself makes. Queries, the
+// stream and the summary distinguish them by their source.
 func TestEvents_TheServersOwn_CannotBeForged(t *testing.T) {
 	srv := open(t)
 	s := newSite(t, srv)
@@ -65,7 +65,7 @@ func TestEvents_TheServersOwn_CannotBeForged(t *testing.T) {
 	require.Equal(t, []int64{1, int64(len(events) - 1)}, []int64{summary.PolicyChecks, summary.PolicyChecksReported})
 }
 
-// Where every decider is elsewhere, the rate is that of what they report.
+// If all deciders are local, the summary uses the checks that they report.
 func TestSummary_OfReportedChecksAlone_IsTheirRate(t *testing.T) {
 	srv := open(t)
 	for i := range 4 {
@@ -78,7 +78,7 @@ func TestSummary_OfReportedChecksAlone_IsTheirRate(t *testing.T) {
 	require.Equal(t, []int64{0, 0}, []int64{summary.PolicyChecks, summary.PolicyChecksReported})
 }
 
-// A report comes back as it was, but for what it says of its source.
+// A reported event is returned unchanged, except for its source.
 func TestEvents_ReportedOnes_ComeBackUnchanged(t *testing.T) {
 	s := newSite(t, open(t))
 	for said, comes := range map[string]string{
@@ -97,7 +97,8 @@ func TestEvents_ReportedOnes_ComeBackUnchanged(t *testing.T) {
 	s.post(t, "/api/v1/observability/events", `{"type":"custom","timestamp":"t","data":{},"source":7}`).refusal(t, 422, "VALIDATION_ERROR")
 }
 
-// Events of older versions count as reported: nobody wrote down who made them.
+// Events stored by older versions count as reported, because their source was not
+// stored.
 func TestEvents_OfOlderVersions_CountAsReported(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range oldFiles {

@@ -17,8 +17,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// apart stands in everything that the first tenant has, and in nothing that the
-// other one asks.
+// apart is in every value that the first tenant stores, and in no request of the other
+// tenant.
 const apart = "kept-apart"
 
 // The test asks every path of the contract for what a
@@ -105,8 +105,8 @@ func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 	require.Equal(t, before, everything(t, ours), "nothing of it has changed")
 }
 
-// furnish puts something into every store of a tenant, and gives what is needed
-// to ask for its approval.
+// furnish stores data of every kind for a tenant, and returns what is needed to request
+// its approval.
 func furnish(t *testing.T, s *site) map[string]string {
 	t.Helper()
 	asked := s.post(t, "/api/v1/policy/evaluate", strings.Replace(evaluation(deletionJSON), `"audit_log"`, `"arguments":{"note":"`+apart+`-1"},"audit_log"`, 1)).ok(t)
@@ -123,7 +123,7 @@ func furnish(t *testing.T, s *site) map[string]string {
 	}
 }
 
-// everything is what the operator of a tenant can read of it.
+// everything returns all that the operator of a tenant can read.
 func everything(t *testing.T, s *site) map[string]string {
 	t.Helper()
 	answers := map[string]string{}
@@ -136,8 +136,8 @@ func everything(t *testing.T, s *site) map[string]string {
 	return answers
 }
 
-// follower follows the stream from its beginning. What it returns waits for one of
-// the texts, and gives all that was told until then.
+// follower follows the stream from its beginning. The function that it returns waits
+// for one of the texts and returns all events until then.
 func follower(t *testing.T, s *site) (until func(texts ...string) string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/stream", http.NoBody)

@@ -13,8 +13,8 @@ import (
 // a database that has to try again.
 const everyTransactionTwice = "TestMainFlows_EveryTransactionRunTwice"
 
-// A transaction that is run twice has the effect of one: the functions that the
-// handlers give to the store keep nothing of a run that was rolled back.
+// Running a transaction twice has the effect of running it once: the functions that
+// handlers pass to the store keep no state of an attempt that was rolled back.
 func TestMainFlows_EveryTransactionRunTwice_GiveTheSame(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"keys":                       TestFirstKey_CalledTwice_IsMadeOnce,

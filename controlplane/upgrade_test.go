@@ -18,8 +18,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// makeOld is where a new set of old files is written to, when a release changes
-// the schema: AUREUS_MAKE_OLD_FILES=testdata/v5 go test -run MakeOldFiles .
+// makeOld is the folder for a new set of old files, when a release changes the schema:
+// AUREUS_MAKE_OLD_FILES=testdata/v5 go test -run MakeOldFiles .
 const makeOld = "AUREUS_MAKE_OLD_FILES"
 
 // The test writes the files that TestOpen_FilesOfOlderVersions_AreMigrated opens
@@ -63,8 +63,8 @@ func TestOldFiles_OnRequest_AreWritten(t *testing.T) {
 
 var oldFiles = []string{"aureus.db", "aureus.telemetry.db"}
 
-// Files that an older version has written open, are brought up to date, and
-// hold what they held, the chain of the audit log included.
+// Files of older versions are opened and upgraded and keep their data, and the chain of
+// the audit log stays valid.
 func TestOpen_FilesOfOlderVersions_AreMigrated(t *testing.T) {
 	versions, err := filepath.Glob("testdata/v*")
 	require.NoError(t, err)

@@ -17,9 +17,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// oldHost opens old files from v2 on, in development mode, whose key is the same
-// for ever. Its clock stands still, so that what lives for minutes is alive.
-// Tools note their tasks; hold holds its task until it is let go.
+// oldHost opens old files from v2 on, in development mode with a constant key. Its
+// clock does not move, so that nothing has expired. Tools record their tasks; hold
+// blocks its task until the test releases it.
 type oldHost struct {
 	letGo bool
 	at    time.Time
@@ -56,10 +56,10 @@ func (h *oldHost) tasks() []string {
 	return append([]string{}, h.ran...)
 }
 
-// What is in old files from v2 on, beside what is in v1: a run that has ended,
-// one that waits for an approval, one that was under way; an outcome with its
-// decision and one without; an answer kept for its Idempotency-Key. And from v3
-// on, a task that was done under an idempotency key of its own.
+// Old files from v2 on also have: a run that has ended, one that waits for an approval,
+// one that was running; an outcome with its decision and one without; a stored response
+// for an Idempotency-Key. From v3 on, also a task that was done under an idempotency
+// key of its own.
 var (
 	oldEnded    = chain("ended", task("a", "note"), task("b", "note"))
 	oldWaiting  = chain("waiting", task("a", "note"), task("b", "note", risk("HIGH")))
@@ -85,8 +85,7 @@ func oldDecisions(t *testing.T, version int) (whole, early aureus.DecisionRecord
 	return oldDecision(t, "dec_0123456789abcdefghijklmnop"), oldDecision(t, "dec_1123456789abcdefghijklmnop")
 }
 
-// makeRuns writes them, and leaves one run under way. Its call ends with the
-// server.
+// makeRuns creates the runs and leaves one running. Its call ends with the server.
 func makeRuns(t *testing.T, srv *controlplane.Server) (called *sync.WaitGroup) {
 	t.Helper()
 	client := srv.Client()
@@ -114,8 +113,8 @@ func makeRuns(t *testing.T, srv *controlplane.Server) (called *sync.WaitGroup) {
 	return called
 }
 
-// holdsTheRuns wants them as they were, and the run that was under way to come to
-// its end by itself.
+// holdsTheRuns checks that the runs are unchanged, and that the running one is
+// completed.
 func holdsTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost) {
 	t.Helper()
 	client, olga := srv.Client(), srv.Operator("olga")
@@ -140,7 +139,7 @@ func holdsTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost) {
 	require.Empty(t, again.header.Get("Idempotency-Replayed"), "the replies of older versions, which were in the telemetry file, are forgotten")
 }
 
-// holdsTheKeys wants what was done under a key not to be done again.
+// holdsTheKeys checks that a task done under an idempotency key is not run again.
 func holdsTheKeys(t *testing.T, srv *controlplane.Server, host *oldHost) {
 	t.Helper()
 	before := host.tasks()
@@ -150,7 +149,7 @@ func holdsTheKeys(t *testing.T, srv *controlplane.Server, host *oldHost) {
 	require.Equal(t, before, host.tasks(), "it was done before the upgrade")
 }
 
-// goesOnWithTheRuns uses what was waiting, once.
+// goesOnWithTheRuns approves the waiting run, and checks that it continues once.
 func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost, version int) {
 	t.Helper()
 	client, olga := srv.Client(), srv.Operator("olga")

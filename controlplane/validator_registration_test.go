@@ -20,7 +20,7 @@ func maxSizeConfig(limit int) map[string]any {
 	return map[string]any{"type": "max_size", "parameters": map[string]any{"max": limit}}
 }
 
-// judges lets a gate with that one validator judge a text of five characters.
+// judges runs a gate with that one validator over a text of five characters.
 func judges(t *testing.T, c *aureus.Client, validator string) aureus.GateResult {
 	t.Helper()
 	result, err := c.ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: "abc"}, aureus.GateConfig{Name: "g", Validators: []string{validator}, BlockOnFailure: true})
@@ -97,7 +97,7 @@ func TestValidators_OfTheTenant_StandBeforeThoseOfASubject(t *testing.T) {
 	require.True(t, judges(t, client(t, srv, ledgerKey), "late").Passed, "the tenant's new version is in force for all")
 }
 
-// A host's functions are there for the validators of every subject.
+// Validators of every subject can use the functions of the host.
 func TestValidators_OfASubject_CanUseTheHostsFunctions(t *testing.T) {
 	calls := 0
 	srv := open(t, func(c *controlplane.Config) {
@@ -118,7 +118,7 @@ func TestValidators_OfASubject_CanUseTheHostsFunctions(t *testing.T) {
 	require.Equal(t, 1, calls, "Config.Validators is asked once a tenant")
 }
 
-// One subject cannot use up what the tenant may register.
+// One subject cannot use up the validators that the tenant may register.
 func TestValidators_OfASubject_AreBounded(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, func(c *controlplane.Config) { c.DB = file })
@@ -136,10 +136,9 @@ func TestValidators_OfASubject_AreBounded(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What a service registered before validators had owners stays in force for all;
-// a subject's own stands before it, and changes nothing for the others.
-// A short pattern may take megabytes for as long as it is registered. What a
-// subject, and a tenant, may take of that is bounded, and leaves room for others.
+// Validators registered by older versions, without an owner, stay in force for all
+// subjects. A subject's own validator with the same id takes precedence, for that
+// subject only.
 func TestValidators_LargeOnesOfASubject_LeaveRoomForOthers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	withFile := func(c *controlplane.Config) { c.DB, c.MaxMemory = file, 64<<20 }
@@ -210,8 +209,8 @@ func TestValidators_OfOlderVersions_StayForAll(t *testing.T) {
 	require.True(t, judges(t, client(t, srv, payroll), "small").Passed, "an admin's stands before both")
 }
 
-// An operator reads everything of its tenant: page by page, what every subject has
-// under one id as well.
+// An operator lists the validators of every subject of its tenant, page by page, also
+// those with the same id.
 func TestValidators_ListOfAnOperator_HasThoseOfEverySubject(t *testing.T) {
 	srv := open(t)
 	for _, subject := range []string{"ledger", "payroll"} {
