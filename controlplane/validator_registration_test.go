@@ -136,9 +136,8 @@ func TestValidators_OfASubject_AreBounded(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Validators registered by older versions, without an owner, stay in force for all
-// subjects. A subject's own validator with the same id takes precedence, for that
-// subject only.
+// A short pattern may use megabytes while it is registered. The memory of one subject
+// and of one tenant is limited, and others can still register.
 func TestValidators_LargeOnesOfASubject_LeaveRoomForOthers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	withFile := func(c *controlplane.Config) { c.DB, c.MaxMemory = file, 64<<20 }
@@ -181,6 +180,9 @@ func TestValidators_LargeOnesOfASubject_LeaveRoomForOthers(t *testing.T) {
 	require.ErrorIs(t, err, aureus.ErrConflict, "what is registered counts after a restart too")
 }
 
+// Validators registered by older versions, without an owner, stay in force for all
+// subjects. A subject's own validator with the same id takes precedence, for that
+// subject only.
 func TestValidators_OfOlderVersions_StayForAll(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})
