@@ -111,7 +111,7 @@ func (s *Service) export(w http.ResponseWriter, r *http.Request, c web.Caller) e
 			if err != nil {
 				return abortResponse(r, err)
 			}
-			if _, err := w.Write(append(line, '\n')); err != nil {
+			if _, err := w.Write(append(line, '\n')); err != nil { //nolint:gosec // JSON lines, served as an attachment
 				return abortResponse(r, err)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 func TestValidators_Restore_TheNewestVersionIsInForce(t *testing.T) {
 	v := &inForce{now: time.Now}
 	stored := func(version int64, limit int) storage.Validator {
-		config := fmt.Sprintf(`{"type":"max_size","parameters":{"max":%d},"tests":[{"name":"t","commit":{"id":"c","data":"%s"},"want":"passed"}]}`, limit, strings.Repeat("x", 50))
+		config := fmt.Sprintf(`{"type":"max_size","parameters":{"max":%d},"tests":[{"name":"t","commit":{"id":"c","data":%q},"want":"passed"}]}`, limit, strings.Repeat("x", 50))
 		return storage.Validator{Tenant: "t", Scope: storage.ScopeTenant, ID: "v", Version: version, Config: config}
 	}
 	passes := func() bool {

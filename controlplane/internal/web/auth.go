@@ -14,7 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Everyone, as the only item of [Caller.SpeaksFor], stands for all principals.
+// Everyone stands for all principals, as the only item of [Caller.SpeaksFor].
 const Everyone = "*"
 
 // Caller is the sender of a request, as its API key identifies it.
