@@ -18,9 +18,9 @@ const (
 // location says where a value is in the approval. Its JSON pointer is built only when
 // it is needed, so that long names that contain many values cost little.
 type location struct {
-	inherited *location
-	name      string
-	size      int // the minimum length of the pointer
+	parent *location // nil at the top
+	name   string
+	size   int // the minimum length of the pointer
 }
 
 func (p *location) child(name string) *location {
@@ -28,14 +28,14 @@ func (p *location) child(name string) *location {
 	if p != nil {
 		size += p.size
 	}
-	return &location{inherited: p, name: name, size: size}
+	return &location{parent: p, name: name, size: size}
 }
 
 func (p *location) item(index int) *location { return p.child(strconv.Itoa(index)) }
 
 func (p *location) pointer() string {
 	var names []string
-	for ; p != nil; p = p.inherited {
+	for ; p != nil; p = p.parent {
 		names = append(names, p.name)
 	}
 	var text strings.Builder

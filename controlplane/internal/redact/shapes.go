@@ -183,11 +183,11 @@ func looksLikeCredentials(scheme, value string, whole bool) bool {
 	}
 	switch scheme {
 	case "basic":
-		notSecret, err := base64.StdEncoding.DecodeString(value)
+		decoded, err := base64.StdEncoding.DecodeString(value)
 		if err != nil {
-			notSecret, err = base64.RawStdEncoding.DecodeString(value)
+			decoded, err = base64.RawStdEncoding.DecodeString(value)
 		}
-		return err == nil && strings.Contains(string(notSecret), ":")
+		return err == nil && strings.Contains(string(decoded), ":")
 	case "bearer":
 		if whole {
 			return true

@@ -28,7 +28,7 @@ type DB struct {
 	log       dbfile.Checkpoint // guarded by writing
 	condition dbfile.Condition
 
-	writing sync.Mutex // held by whoever commits a batch
+	writing chan struct{} // has a token while somebody commits a batch
 	queue   struct {
 		sync.Mutex
 		jobs      []*job
@@ -58,7 +58,7 @@ func open(ctx context.Context, path string, options storage.Options, exclusive b
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
-	db := &DB{file: opened, options: options}
+	db := &DB{file: opened, options: options, writing: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			_ = db.Close() // the first error says more
@@ -121,8 +121,8 @@ func (db *DB) Ready(ctx context.Context) error {
 
 // Close implements [storage.Store].
 func (db *DB) Close() error {
-	db.writing.Lock()
-	defer db.writing.Unlock()
+	db.writing <- struct{}{}
+	defer func() { <-db.writing }()
 	var errs []error
 	if db.writer != nil {
 		if err := db.writer.Close(); !errors.Is(err, sql.ErrConnDone) {

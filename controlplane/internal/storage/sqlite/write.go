@@ -46,18 +46,40 @@ func (db *DB) Update(ctx context.Context, fn func(storage.Tx) error) error {
 // UpdateSized implements [storage.Store]. A large transaction has a commit of its
 // own, after which the small ones that have come in the meantime take their turn:
 // whoever writes little waits for at most one large write, however many there are.
+// A transaction that waits for the commits before it is given up when ctx ends; one
+// that is being committed is not.
 func (db *DB) UpdateSized(ctx context.Context, bytes int, fn func(storage.Tx) error) error {
 	own := &job{ctx: ctx, fn: fn, large: bytes >= large}
 	db.queue.Lock()
 	db.queue.jobs = append(db.queue.jobs, own)
 	db.queue.Unlock()
 
-	db.writing.Lock()
-	defer db.writing.Unlock()
+	select {
+	case db.writing <- struct{}{}:
+	case <-ctx.Done():
+		if db.withdraw(own) {
+			return context.Cause(ctx)
+		}
+		db.writing <- struct{}{} // it is being committed
+	}
+	defer func() { <-db.writing }()
 	for !own.done {
 		db.commit(db.takeJobs())
 	}
 	return own.err
+}
+
+// withdraw takes a job out of the queue. It reports false where the job is not in it
+// any more.
+func (db *DB) withdraw(own *job) bool {
+	db.queue.Lock()
+	defer db.queue.Unlock()
+	i := slices.Index(db.queue.jobs, own)
+	if i < 0 {
+		return false
+	}
+	db.queue.jobs = slices.Delete(db.queue.jobs, i, i+1)
+	return true
 }
 
 // takeJobs takes the writes of the next commit: the small ones that wait, up to
