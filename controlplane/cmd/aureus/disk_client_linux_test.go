@@ -61,7 +61,7 @@ func (r *serverProcess) try(ctx context.Context, method, path, key string, body 
 	return httpResponse{received.StatusCode, received.Header, value, string(text)}, err
 }
 
-func policyQuestion(principal string, tier aureus.PolicyRiskTier) aureus.PolicyContext {
+func policyContext(principal string, tier aureus.PolicyRiskTier) aureus.PolicyContext {
 	return aureus.Request{
 		Principal: aureus.Principal{ID: principal, Type: "agent"},
 		Action:    aureus.Action{ID: "act", Name: "Act", RiskTier: tier},
@@ -77,7 +77,7 @@ func object(value any) map[string]any {
 // approval.
 func (r *serverProcess) opened(t *testing.T, principal string) (approval aureus.Approval) {
 	t.Helper()
-	keyedRequest := r.ask(t, "POST", "/api/v1/policy/evaluate", "", policyQuestion(principal, aureus.TierHigh))
+	keyedRequest := r.ask(t, "POST", "/api/v1/policy/evaluate", "", policyContext(principal, aureus.TierHigh))
 	require.Equal(t, http.StatusOK, keyedRequest.status, keyedRequest.text)
 	shown := r.ask(t, "GET", fmt.Sprint("/api/v1/policy/approvals/", object(keyedRequest.body)["approval_token"]), diskOperator, nil)
 	require.NoError(t, strictjson.Unmarshal([]byte(shown.text), &approval), shown.text)
@@ -150,7 +150,7 @@ func (r *serverProcess) readsAsBefore(t *testing.T, log string, pending aureus.A
 	}
 	require.Equal(t, http.StatusOK, r.ask(t, "GET", "/api/v1/workflows/before/status", diskOperator, nil).status)
 	require.Equal(t, http.StatusNotFound, r.ask(t, "GET", "/api/v1/workflows/refused/status", diskOperator, nil).status)
-	someone := policyQuestion("someone", aureus.TierLow)
+	someone := policyContext("someone", aureus.TierLow)
 	checked := r.ask(t, "POST", "/api/v1/policy/check", "", map[string]any{"principal": someone.Principal, "action": someone.Action})
 	require.Equal(t, http.StatusOK, checked.status, "a check records nothing: %s", checked.text)
 }

@@ -70,11 +70,11 @@ func startLoad(t *testing.T, server *serverProcess) *clientLoad {
 				if n%5 == 0 {
 					tier = aureus.TierHigh
 				}
-				answer, err := server.try(t.Context(), "POST", "/api/v1/policy/evaluate", "", policyQuestion(name, tier))
-				l.decisions.note(name, answer, err)
+				response, err := server.try(t.Context(), "POST", "/api/v1/policy/evaluate", "", policyContext(name, tier))
+				l.decisions.note(name, response, err)
 				span := aureus.Span{ID: name, TraceID: "load", Name: "n", StartTime: "2026-01-01T00:00:00Z"}
-				answer, err = server.try(t.Context(), "POST", "/api/v1/observability/spans", "", span)
-				l.spans.note(name, answer, err)
+				response, err = server.try(t.Context(), "POST", "/api/v1/observability/spans", "", span)
+				l.spans.note(name, response, err)
 			}
 		})
 	}
@@ -191,7 +191,7 @@ func TestServe_TelemetryDiskFull_DecisionsContinue(t *testing.T) {
 	disk.fail(t)
 	for range 2 {
 		unavailable(t, "a span", span())
-		require.Equal(t, http.StatusOK, server.ask(t, "POST", "/api/v1/policy/evaluate", "", policyQuestion("agent", aureus.TierLow)).status)
+		require.Equal(t, http.StatusOK, server.ask(t, "POST", "/api/v1/policy/evaluate", "", policyContext("agent", aureus.TierLow)).status)
 	}
 	require.Never(t, func() bool { return server.ready(t).status == http.StatusOK }, 2500*time.Millisecond, 50*time.Millisecond, "it stays unready over several probes")
 	unready := server.ready(t)

@@ -25,12 +25,12 @@ func changes(mark string, pending, approved aureus.Approval) []change {
 	span := aureus.Span{ID: mark, TraceID: mark, Name: "n", StartTime: timestamp}
 	metric := aureus.Metric{Name: mark, Value: 1, Timestamp: timestamp}
 	event := aureus.TelemetryEvent{Type: aureus.EventStepEnd, Timestamp: timestamp, WorkflowID: mark, Data: map[string]any{}}
-	keyedRequest := policyQuestion(mark+"-asked", aureus.TierHigh)
+	keyedRequest := policyContext(mark+"-asked", aureus.TierHigh)
 	decision := aureus.NewDecisionID(time.Now())
 	const api, approvals, observability = "/api/v1/", "/api/v1/policy/approvals/", "/api/v1/observability/"
 	return []change{
-		{"an evaluation", api + "policy/evaluate", "", policyQuestion(mark, aureus.TierLow)},
-		{"an evaluation that opens an approval", api + "policy/evaluate", "", policyQuestion(mark, aureus.TierHigh)},
+		{"an evaluation", api + "policy/evaluate", "", policyContext(mark, aureus.TierLow)},
+		{"an evaluation that opens an approval", api + "policy/evaluate", "", policyContext(mark, aureus.TierHigh)},
 		{"a request for an approval", api + "policy/approval", "", map[string]any{"action": keyedRequest.Action, "principal": keyedRequest.Principal, "reason": mark}},
 		{"a person's approval", approvals + pending.ID + "/approve", diskOperator, map[string]any{"action_digest": pending.ActionDigest, "comment": mark}},
 		{"an approval that is spent", approvals + approved.ID + "/consume", "", aureus.ApprovalUse{

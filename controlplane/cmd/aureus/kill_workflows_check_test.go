@@ -121,7 +121,7 @@ func (c *workflowCheck) checkExecutions(t *testing.T, f *testWorkflow) {
 		}
 		return i
 	}
-	keys, commandResult, results := map[int]string{}, map[int]int{}, map[int]string{}
+	keys, processes, results := map[int]string{}, map[int]int{}, map[int]string{}
 	furthest, process := 0, 0
 	for _, line := range lines {
 		at := step(line)
@@ -138,12 +138,12 @@ func (c *workflowCheck) checkExecutions(t *testing.T, f *testWorkflow) {
 		if key, before := keys[at]; before {
 			require.Equal(t, key, line.Key, "%s: %+v", f.id, lines)
 			c.again++
-			require.Greater(t, line.Process, commandResult[at], "%s executed a task twice in one process: %+v", f.id, lines)
+			require.Greater(t, line.Process, processes[at], "%s executed a task twice in one process: %+v", f.id, lines)
 		}
 		if reported, done := f.done[line.TaskID]; done && !line.Undo {
 			require.LessOrEqual(t, line.Process, reported, "%s executed %s again: %+v", f.id, line.TaskID, lines)
 		}
-		keys[at], commandResult[at] = line.Key, line.Process
+		keys[at], processes[at] = line.Key, line.Process
 	}
 	for i, task := range f.workflowShape.tasks {
 		result := f.tasks[task.ID]

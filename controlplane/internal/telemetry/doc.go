@@ -1,28 +1,27 @@
-// Package telemetry says how the control plane keeps reported spans, metrics and
-// events, apart from control data, so that they never queue in front of an
-// approval, and gives them back unchanged. [Store] is what is needed of a database;
-// package telemetry/sqlite is one, and package telemetrytest tests any.
+// Package telemetry defines how the control plane stores reported spans, metrics and
+// events. They are stored separately from control data, so that an approval never
+// waits for them. [Store] is the interface of a backend. Package telemetry/sqlite is
+// a backend, and package telemetrytest tests every backend.
 //
-// # What comes in
+// # Writing
 //
-// [Read] checks one reported item against the models of package aureus and picks
-// out what is searched for; the JSON text itself is kept, without its
-// insignificant whitespace and otherwise byte for byte. Declared fields that
-// were reported as null and fields that no model knows are echoed as they came.
+// [Read] checks one reported item against the models of package aureus, and extracts
+// the values that queries use. The JSON text itself is stored unchanged, except that
+// insignificant white space is removed. Null values and unknown fields are kept.
 //
-// [Store.Append] returns after the items are committed. What waits of one tenant is
-// bounded: beyond the bound the error is [ErrBusy], at once.
+// [Store.Append] returns after the items are committed. The waiting items of each
+// tenant are limited; if the limit is exceeded, Append fails with [ErrBusy] at once.
 //
-// # What goes out
+// # Reading
 //
-// Items are ordered by time, and by arrival where times are equal. An item
-// whose timestamp is no time (see aureus.Timestamp) comes after all others, in
-// order of arrival, and matches no time filter. A page is read in small portions,
-// so that a slow reader holds neither memory nor a transaction.
+// Items are ordered by time, and those with equal times by arrival. An item without a
+// readable timestamp (see aureus.Timestamp) comes after all others, in the order of
+// arrival, and matches no time filter. A page is read in small portions, so that a
+// slow reader holds neither much memory nor a transaction.
 //
-// # Bounds
+// # Limits
 //
-// [Options] bounds the number, the size and, where wished, the age of the items
-// of each kind. The oldest by arrival, of the tenant that has most, are deleted in
-// the transaction that would exceed a bound, and counted.
+// [Options] limits the number and the size of the items of each kind and, optionally,
+// their age. A transaction that would exceed a limit deletes, and counts, the oldest
+// items by arrival of the tenant with the largest share.
 package telemetry

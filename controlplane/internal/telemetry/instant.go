@@ -8,14 +8,14 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Instant is a time as it is stored and ordered. Seconds and nanoseconds stand
-// apart because int64 nanoseconds end in 2262, and timestamps do not.
+// Instant is a time as it is stored and ordered: Unix seconds and nanoseconds. A single
+// int64 of nanoseconds cannot hold times after the year 2262.
 type Instant struct{ Sec, Nsec int64 }
 
-// Untimed is the instant of what has no readable time: after all others.
+// Untimed is the instant of an item without a readable time. It is after all others.
 var Untimed = Instant{Sec: math.MaxInt64}
 
-// InstantOf is the instant of a time.
+// InstantOf returns the instant of a time.
 func InstantOf(t time.Time) Instant {
 	return Instant{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
 }
@@ -28,17 +28,17 @@ func instantOfText(text string) Instant {
 	return InstantOf(t)
 }
 
-// Compare is negative if i is before j, and positive if it is after it.
+// Compare returns -1 if i is before j, 1 if it is after j, and 0 if they are equal.
 func (i Instant) Compare(j Instant) int {
 	return cmp.Or(cmp.Compare(i.Sec, j.Sec), cmp.Compare(i.Nsec, j.Nsec))
 }
 
-// MillisSince is the time from j to i in milliseconds.
+// MillisSince returns the time from j to i in milliseconds.
 func (i Instant) MillisSince(j Instant) float64 {
 	return float64(i.Sec-j.Sec)*1e3 + float64(i.Nsec-j.Nsec)/1e6
 }
 
-// Position is a place in the order of items: by time, then by arrival.
+// Position is the position of an item in the order: by time, then by arrival.
 type Position struct {
 	Instant
 	Seq int64
@@ -50,18 +50,18 @@ var (
 	Last  = Position{Instant: Instant{Sec: math.MaxInt64, Nsec: math.MaxInt64}, Seq: math.MaxInt64}
 )
 
-// Compare is negative if p is before q, and positive if it is after it.
+// Compare returns -1 if p is before q, 1 if it is after q, and 0 if they are equal.
 func (p Position) Compare(q Position) int {
 	return cmp.Or(p.Instant.Compare(q.Instant), cmp.Compare(p.Seq, q.Seq))
 }
 
-// Range bounds the times of a query, inclusive at both ends; nil is no bound.
-// The zero Range is everything, items without a readable time included. A Range
-// with any bound leaves those out.
+// Range limits the times of a query. Both ends are inclusive; nil means no limit. The
+// zero Range selects all items, including those without a readable time. A Range with
+// a limit excludes those.
 type Range struct{ Start, End *time.Time }
 
-// Bounds are the positions after which and up to which the range reaches. The
-// first comes before every row of its instant.
+// Bounds returns the positions of the range: it includes upTo, but not after, which
+// is before every row of its instant.
 func (r Range) Bounds() (after, upTo Position) {
 	after, upTo = First, Last
 	if r.Start == nil && r.End == nil {

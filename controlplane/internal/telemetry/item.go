@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// MaxItem bounds the JSON text of one item, in bytes.
+	// MaxItem is the maximum size of the JSON text of one item, in bytes.
 	MaxItem = 1 << 20
-	// MaxKey bounds each text that is searched for (a name, an id, a type), in
-	// bytes: they stand in indexes.
+	// MaxKey is the maximum size of each text in an index (a name, an id, a type), in
+	// bytes.
 	MaxKey = 4 << 10
 )
 
@@ -31,57 +31,58 @@ type Item struct {
 	cost   int64
 }
 
-// Kind says what the item is.
+// Kind returns the kind of the item.
 func (i Item) Kind() Kind { return i.kind }
 
-// Body is the item's compact JSON text, as it is given back.
+// Body returns the compact JSON text of the item, as queries return it.
 func (i Item) Body() string { return i.body }
 
-// At is the item's time.
+// At returns the time of the item.
 func (i Item) At() Instant { return i.at }
 
-// Columns are the values of the kind's own columns, see [Kind.Columns]: texts,
-// integers, floats, and nil. The caller does not change them.
+// Columns returns the values of the columns of [Kind.Columns]: strings, integers,
+// floats, or nil. The caller must not change them.
 func (i Item) Columns() []any { return i.values }
 
-// Cost is what the item takes, as [Options] counts: its texts, what is indexed of
-// them, and a fixed amount for a row.
+// Cost returns the size of the item for the limits of [Options], in bytes: its texts,
+// their copies in indexes, and RowCost.
 func (i Item) Cost() int64 { return i.cost }
 
-// WithColumns is the item with other values in its own columns, for tests of what
-// cannot be stored.
+// WithColumns returns the item with other column values. It is for tests of items
+// that cannot be stored.
 func (i Item) WithColumns(values ...any) Item {
 	i.values = values
 	return i
 }
 
-// WithBody is the item with another text, for tests of bounds. It is not checked.
+// WithBody returns the item with another text, which is not checked. It is for tests
+// of limits.
 func (i Item) WithBody(body string) Item {
 	i.body = body
 	return i
 }
 
-// WithCost is the item with another cost, for tests of bounds.
+// WithCost returns the item with another cost. It is for tests of limits.
 func (i Item) WithCost(cost int64) Item {
 	i.cost = cost
 	return i
 }
 
-// Read checks the JSON text of one item of the kind against its model. The
-// error is a *strictjson.SyntaxError for what is no JSON, and a
-// *strictjson.ShapeError with every problem for what is another shape; neither
-// repeats a reported value. The text is not kept: the caller may use it again.
+// Read checks the JSON text of one item of the kind against its model. If the text is
+// not JSON, the error is a *strictjson.SyntaxError; if it does not match the model, a
+// *strictjson.ShapeError with all problems. Neither contains reported values. Read
+// does not keep the text: the caller may reuse it.
 //
-// What an event says of its source is taken out: that is for ReadOwn.
+// Read removes the member source of an event, which only ReadOwn accepts.
 func Read(kind Kind, text []byte) (Item, error) { return readItem(kind, text, false) }
 
-// ReadOwn is Read for an event that the control plane itself has made: its text
-// says so by the member source, and it is stored as such.
+// ReadOwn is like Read, for an event that the control plane itself has made. It keeps
+// the member source, and the event is stored as the control plane's own.
 func ReadOwn(text []byte) (Item, error) { return readItem(Events, text, true) }
 
 func readItem(kind Kind, text []byte, own bool) (Item, error) {
 	if !kind.Valid() {
-		return Item{}, fmt.Errorf("telemetry: kind %d is none", kind)
+		return Item{}, fmt.Errorf("telemetry: kind %d does not exist", kind)
 	}
 	if len(text) > MaxItem {
 		return Item{}, shapeError("", fmt.Sprintf("is larger than %d bytes", MaxItem))
@@ -97,16 +98,16 @@ func readItem(kind Kind, text []byte, own bool) (Item, error) {
 	if !compact {
 		body := jsontext.Value(slices.Clone(text))
 		if err := body.Compact(); err != nil {
-			return Item{}, fmt.Errorf("telemetry: %w", err) // not after it was read
+			return Item{}, fmt.Errorf("telemetry: %w", err) // cannot fail, because it was read before
 		}
 		item.body = string(body)
-		if ok { // again, so that its texts are parts of the body that is kept
+		if ok { // scan again, so that the strings share the memory of the body
 			f, _, _ = scan(kind, item.body)
 		}
 	}
 	if f.own = own; f.stamped && !own {
 		if item.body, err = withoutSource(item.body); err != nil {
-			return Item{}, fmt.Errorf("telemetry: %w", err) // not after it was read
+			return Item{}, fmt.Errorf("telemetry: %w", err) // cannot fail, because it was read before
 		}
 	}
 	if item.values, err = f.values(kind); err != nil {
@@ -122,8 +123,8 @@ func readItem(kind Kind, text []byte, own bool) (Item, error) {
 	return item, nil
 }
 
-// withoutSource is the compact text of an object without its member source,
-// and otherwise as it is.
+// withoutSource returns the compact text of an object without its member source, and
+// otherwise unchanged.
 func withoutSource(text string) (string, error) {
 	decoder := jsontext.NewDecoder(strings.NewReader(text))
 	if _, err := decoder.ReadToken(); err != nil {
@@ -135,7 +136,7 @@ func withoutSource(text string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		name = slices.Clone(name) // until the next read
+		name = slices.Clone(name) // the next read overwrites it
 		member, err := jsontext.AppendUnquote(nil, name)
 		if err != nil {
 			return "", err
@@ -155,11 +156,11 @@ func withoutSource(text string) (string, error) {
 	return string(append(rest, '}')), nil
 }
 
-// RowCost is what a row costs beside its texts, in bytes: its numbers, and its
-// entries in up to three indexes.
+// RowCost is the cost of a row in addition to its texts, in bytes: its numbers, and
+// its entries in up to three indexes.
 const RowCost = 200
 
-// facts are what is stored of an item beside its body.
+// facts holds the values of an item that are stored in columns.
 type facts struct {
 	time string
 
@@ -170,11 +171,12 @@ type facts struct {
 
 	eventType, workflowID, taskID, taskType string // of an event
 	data                                    map[string]any
-	stamped                                 bool // it says something of its source
-	own                                     bool // the control plane made it
+	stamped                                 bool // whether it has a member source
+	own                                     bool // whether the control plane made it
 }
 
-// parse is scan for every text, and says what is wrong with it.
+// parse is like scan, but reads every valid text, and returns an error that describes
+// an invalid one.
 func parse(kind Kind, text []byte) (facts, error) {
 	tree, err := strictjson.Parse(text)
 	if err != nil {
@@ -182,7 +184,7 @@ func parse(kind Kind, text []byte) (facts, error) {
 	}
 	problems := strictjson.Check(tree, kinds[kind].model)
 	object, ok := tree.(map[string]any)
-	if !ok && len(problems) == 0 { // a null, which Check takes for an absent value
+	if !ok && len(problems) == 0 { // null, which Check treats as an absent value
 		problems = []strictjson.Problem{{Message: "must be an object, not null"}}
 	}
 	if len(problems) > 0 {
@@ -208,7 +210,7 @@ func parse(kind Kind, text []byte) (facts, error) {
 	return f, nil
 }
 
-// values are the columns of the kind.
+// values returns the values of the columns of the kind.
 func (f *facts) values(kind Kind) ([]any, error) {
 	var k keys
 	var values []any
@@ -234,8 +236,8 @@ func (f *facts) values(kind Kind) ([]any, error) {
 	return values, nil
 }
 
-// figures reads what summaries need of an event's data, and nil if they need
-// nothing.
+// figures returns the values of an event's data that summaries need. A value that
+// they do not need is nil.
 func figures(eventType string, data map[string]any) (success, duration, escalated any) {
 	switch eventType {
 	case string(aureus.EventStepEnd):
@@ -246,7 +248,7 @@ func figures(eventType string, data map[string]any) (success, duration, escalate
 	return success, duration, escalated
 }
 
-// keys finds texts that are too long for an index.
+// keys collects the problems of texts that are too long for an index.
 type keys struct{ problems []strictjson.Problem }
 
 func (k *keys) check(name, text string) string {
@@ -256,14 +258,14 @@ func (k *keys) check(name, text string) string {
 	return text
 }
 
-// textOf is the string under the name, and empty for an absent or null one.
+// textOf returns the string under the name, or an empty one if it is absent or null.
 func textOf(object map[string]any, name string) string {
 	s, _ := object[name].(string)
 	return s
 }
 
-// either reads a value of event data by either spelling of its name: camelCase, as
-// the published client sends it, or snake_case.
+// either returns a value of event data under one of the two spellings of its name:
+// camelCase, as the published client sends it, or else snake_case.
 func either(data map[string]any, camel, snake string) any {
 	if value, ok := data[camel]; ok {
 		return value
@@ -271,8 +273,9 @@ func either(data map[string]any, camel, snake string) any {
 	return data[snake]
 }
 
-// truthy is truth as the original reads it, which is JavaScript's: false, null,
-// zero and the empty text are false, and everything else is true.
+// truthy converts a value to a boolean as JavaScript does, because the original
+// implementation did so: false, null, zero and the empty string are false, and
+// everything else is true.
 func truthy(value any) bool {
 	switch value := value.(type) {
 	case nil:
@@ -283,13 +286,13 @@ func truthy(value any) bool {
 		return value != ""
 	case json.Number:
 		f, err := value.Float64()
-		return err != nil || f != 0 // too large for a float64 is not zero
+		return err != nil || f != 0 // a number that is too large for a float64 is not zero
 	default:
 		return true
 	}
 }
 
-// millis is a duration in milliseconds. A value that is not a number counts as 0.
+// millis returns a duration in milliseconds, or 0 for a value that is not a number.
 func millis(value any) float64 {
 	n, ok := value.(json.Number)
 	if !ok {
@@ -309,11 +312,11 @@ func bit(b bool) int64 {
 	return 0
 }
 
-// tagMark stands around each encoded tag. JSON text contains no raw control
-// character, so a mark is never part of a tag.
+// tagMark is written before and after each encoded tag. JSON text contains no raw
+// control characters, so a mark is never part of a tag.
 const tagMark = "\x1e"
 
-// encodeTags writes tags so that a pair is found by a search for EncodeTag.
+// encodeTags encodes tags so that a search for the result of EncodeTag finds a tag.
 func encodeTags(tags map[string]string) (string, error) {
 	if len(tags) == 0 {
 		return "", nil
@@ -329,8 +332,8 @@ func encodeTags(tags map[string]string) (string, error) {
 	return b.String(), nil
 }
 
-// EncodeTag writes one tag as it is part of the column tags of a metric, so that a
-// search for this text finds the metrics with the tag.
+// EncodeTag encodes one tag as in the column tags of a metric, so that a search for
+// this text finds the metrics with the tag.
 func EncodeTag(name, value string) (string, error) {
 	quoted, err := jsontext.AppendQuote([]byte(tagMark), name)
 	if err == nil {

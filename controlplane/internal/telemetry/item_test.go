@@ -75,7 +75,7 @@ func TestRead_InvalidItem_IsRefused(t *testing.T) {
 		"what is nested too deeply":               {Events, `{"type":"custom","timestamp":"t","data":{"a":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}}`, "nested more than"},
 		"what is too large":                       {Events, `{"type":"custom","timestamp":"t","data":{"a":"` + strings.Repeat("x", MaxItem) + `"}}`, "is larger than 1048576 bytes"},
 		"several things, all of which are listed": {Events, `{"type":"x","timestamp":1,"data":2,"tags":[]}`, "/type: must be one of step_start, step_end, tool_call, crv_result, policy_check, snapshot_commit, rollback, custom, llm_artifact_generated, llm_prompt, llm_response; /timestamp: must be a string, not a number; /data: must be an object, not a number; /tags: must be an object, not an array"},
-		"a kind that is none":                     {0, `{}`, "kind 0 is none"},
+		"a kind that is none":                     {0, `{}`, "kind 0 does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(test.kind, []byte(test.text))

@@ -6,10 +6,10 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Kind is what an item is: a span, a metric or an event.
+// Kind is the kind of an item: a span, a metric or an event.
 type Kind uint8
 
-// The kinds. The zero Kind is none.
+// The kinds. The zero Kind is not valid.
 const (
 	Spans Kind = iota + 1
 	Metrics
@@ -19,7 +19,7 @@ const (
 // Kinds lists the kinds.
 var Kinds = [...]Kind{Spans, Metrics, Events}
 
-// String is the kind's name in paths and tables: spans, metrics or events.
+// String returns the name of the kind in paths and tables: spans, metrics or events.
 func (k Kind) String() string {
 	if k.Valid() {
 		return kinds[k].name
@@ -30,8 +30,8 @@ func (k Kind) String() string {
 // Valid reports whether the kind is one of [Kinds].
 func (k Kind) Valid() bool { return k >= Spans && k <= Events }
 
-// kindSpec is what is stored of a kind: the model that it is checked against, and
-// the columns beside those that all kinds have.
+// kindSpec describes a kind: the model that its items are checked against, and the
+// columns that it has in addition to those of all kinds.
 type kindSpec struct {
 	model   reflect.Type
 	name    string
@@ -47,6 +47,6 @@ var kinds = [...]kindSpec{
 	},
 }
 
-// Columns are the names of what is stored of an item of the kind beside its time and
-// its body, in the order of [Item.Columns].
+// Columns returns the names of the columns that the kind has in addition to those of
+// all kinds, in the order of [Item.Columns].
 func (k Kind) Columns() []string { return kinds[k].columns }

@@ -15,9 +15,10 @@ var (
 	eventTypes = aureus.TelemetryEventType("").Words()
 )
 
-// scan reads an item in one pass that keeps only what is stored beside its
-// body. It gives up on anything out of the ordinary: see package jsonscan.
-// compact says that it was read, and has no white space between its values.
+// scan reads an item in one pass, and returns the values that are stored in columns.
+// ok is false if the text is invalid or of a rare form that needs parse; see package
+// jsonscan. compact reports whether it was read and has no white space between its
+// values.
 func scan(kind Kind, text string) (f facts, compact, ok bool) {
 	s := jsonscan.New(text)
 	switch kind {

@@ -6,17 +6,17 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// MaxTaskTypes bounds the success rates of one summary.
+// MaxTaskTypes is how many task types a summary can have success rates of.
 const MaxTaskTypes = 10_000
 
 // Checks counts the policy_check events of a summary.
 type Checks struct {
-	Own, OwnEscalated int64 // of the control plane itself: all, and those that asked a person
-	All, Escalated    int64 // of everybody
+	Own, OwnEscalated int64 // made by the control plane: all, and those that required an approval
+	All, Escalated    int64 // all events, and those that required an approval
 }
 
-// Fill writes what the checks say into the summary. If the control plane has made
-// some itself, what was reported says nothing of what was decided here.
+// Fill sets the figures of the checks in the summary. If the control plane has made
+// checks itself, only these count, because reported ones were decided elsewhere.
 func (c Checks) Fill(summary *aureus.Summary) {
 	escalated, all := c.Escalated, c.All
 	if c.Own > 0 {
@@ -26,7 +26,8 @@ func (c Checks) Fill(summary *aureus.Summary) {
 	summary.HumanEscalationRate = ratio(float64(escalated), all)
 }
 
-// Steps gathers what the step_end events of a summary tell. The zero value has none.
+// Steps computes the figures of the step_end events of a summary. The zero value has
+// no events.
 type Steps struct {
 	types      map[string]*outcomes
 	failed     *Step // the first failure since the last success of the same task
@@ -46,9 +47,9 @@ type Step struct {
 	At                       Instant
 }
 
-// Add counts a step. The steps come grouped by workflow and task, and in the order
-// of time and arrival within: a recovery then needs no more memory than the failure
-// before it. It fails with ErrTooManyTypes beyond [MaxTaskTypes].
+// Add counts a step. The steps must be added grouped by workflow and task, and within
+// a group by time and arrival, so that finding a recovery needs only the failure before
+// it. Add fails with ErrTooManyTypes if there are more than [MaxTaskTypes] types.
 func (f *Steps) Add(s Step) error {
 	if f.failed != nil && (f.failed.Workflow != s.Workflow || f.failed.Task != s.Task) {
 		f.failed = nil
@@ -57,7 +58,7 @@ func (f *Steps) Add(s Step) error {
 		return err
 	}
 	switch {
-	case s.Workflow == "" || s.Task == "" || s.At == Untimed: // nothing to recover, or no telling when
+	case s.Workflow == "" || s.Task == "" || s.At == Untimed: // without a task or a time there is no recovery
 	case !s.Success && f.failed == nil:
 		f.failed = &s
 	case s.Success && f.failed != nil:
@@ -93,7 +94,7 @@ func (f *Steps) count(s Step) error {
 	return nil
 }
 
-// Fill writes what the steps say into the summary.
+// Fill sets the figures of the steps in the summary.
 func (f *Steps) Fill(summary *aureus.Summary) {
 	summary.TaskSuccessRateByType = make(map[string]float64, len(f.types))
 	for name, o := range f.types {
@@ -103,7 +104,8 @@ func (f *Steps) Fill(summary *aureus.Summary) {
 	summary.CostPerSuccessMS = ratio(f.duration, f.successes)
 }
 
-// ratio is 0 of none, and always a number that JSON can write.
+// ratio returns sum divided by of, or 0 if of is 0. The result is always finite, as
+// JSON requires.
 func ratio(sum float64, of int64) float64 {
 	r := sum / float64(of)
 	if of == 0 || math.IsNaN(r) {

@@ -30,7 +30,7 @@ func scanApproval(rows *sql.Rows, more ...any) (r storage.ApprovalRow, err error
 		return r, err
 	}
 	if copy(r.ActionDigest[:], digest) != len(r.ActionDigest) {
-		return r, errors.New("the digest of an approval has another length")
+		return r, errors.New("a stored approval has a digest of the wrong length")
 	}
 	r.Status, r.RiskTier, r.ReasonCode = aureus.ApprovalStatus(status), aureus.PolicyRiskTier(tier), aureus.ReasonCode(code)
 	r.DecideUntil, r.UseUntil = timeOf(decideBy), timeOf(useBy)
@@ -47,11 +47,11 @@ func timeOf(nanos int64) time.Time {
 	return time.Unix(0, nanos).UTC()
 }
 
-func nanosOf(at time.Time) int64 {
-	if at.IsZero() {
+func nanosOf(t time.Time) int64 {
+	if t.IsZero() {
 		return 0
 	}
-	return at.UnixNano()
+	return t.UnixNano()
 }
 
 func stampOf(nanos int64) aureus.Timestamp {

@@ -42,10 +42,10 @@ func (t audit) Hash(tenant string, sequence int64) (hash string, err error) {
 }
 
 // HasEntry implements [storage.AuditRows].
-func (t audit) HasEntry(tenant, kind string, decision aureus.DecisionID, approvalID string) (told bool, err error) {
+func (t audit) HasEntry(tenant, kind string, decision aureus.DecisionID, approvalID string) (found bool, err error) {
 	err = t.row(`SELECT EXISTS (SELECT 1 FROM audit WHERE tenant = ? AND decision_id = ? AND decision_id <> '' AND kind = ? AND approval_id = ?)`,
-		tenant, decision.String(), kind, approvalID).Scan(&told)
-	return told, err
+		tenant, decision.String(), kind, approvalID).Scan(&found)
+	return found, err
 }
 
 // Select implements [storage.AuditRows].
@@ -76,17 +76,18 @@ func (t audit) visit(visit func(storage.AuditRow) error, query string, args ...a
 	}, query, args...)
 }
 
-// auditQuery is the statement for the filter. It names the index: without figures of
-// the table, SQLite would read the log from its beginning.
+// auditQuery returns the statement for the filter and its arguments. It names the
+// index, because SQLite has no statistics of the table and would otherwise read the
+// log from its beginning.
 func auditQuery(f storage.AuditFilter, tenant string) (string, []any) {
 	index, where, args := "", "tenant = ? AND sequence > ?", []any{tenant, f.After}
-	match := func(by, condition, value string) {
+	match := func(indexName, condition, value string) {
 		if value != "" {
-			index, where, args = by, where+" AND "+condition, append(args, value)
+			index, where, args = indexName, where+" AND "+condition, append(args, value)
 		}
 	}
-	// The last one given is the index: a decision has the fewest entries. A first
-	// condition without an argument is that of a partial index.
+	// The last value that is set chooses the index, because a decision has the fewest
+	// entries. A condition without an argument is the one of a partial index.
 	match("audit_kind", "kind = ?", f.Kind)
 	match("audit_verdict", "decision <> '' AND decision = ?", f.Decision)
 	match("audit_action", "action = ?", f.Action)
@@ -119,19 +120,19 @@ func scanAudit(rows *sql.Rows) (r storage.AuditRow, err error) {
 	return r, err
 }
 
-// stamp is the wire's form of a time of the store. The zero time is none.
+// stamp returns a stored time in the form of the API.
 func stamp(nanos int64) aureus.Timestamp {
 	return aureus.TimestampOf(time.Unix(0, nanos))
 }
 
-// nanos is the time as the store keeps it, within the years that it can keep:
-// what lies outside is as early or as late as can be.
-func nanos(at time.Time) int64 {
+// nanos returns the time as it is stored, in Unix nanoseconds. A time before the year
+// 1678 or after 2261 becomes the smallest or the largest number.
+func nanos(t time.Time) int64 {
 	switch {
-	case at.Year() < 1678:
+	case t.Year() < 1678:
 		return -1 << 63
-	case at.Year() > 2261:
+	case t.Year() > 2261:
 		return 1<<63 - 1
 	}
-	return at.UnixNano()
+	return t.UnixNano()
 }

@@ -24,9 +24,11 @@ func openTwice(t testing.TB, options storage.Options) storage.Store {
 	return storagetest.Twice(openFor(t, options))
 }
 
-func TestStore_EveryBehaviourOfABackend_IsThere(t *testing.T) { storagetest.Run(t, openFor) }
+func TestStore_BackendSuite_Passes(t *testing.T) { storagetest.Run(t, openFor) }
 
-func TestStore_EveryTransactionRunTwice_GivesTheSame(t *testing.T) { storagetest.Run(t, openTwice) }
+func TestStore_BackendSuiteWithEachTransactionTwice_Passes(t *testing.T) {
+	storagetest.Run(t, openTwice)
+}
 
 func TestStore_ParallelTransactions_AreSerializable(t *testing.T) {
 	storagetest.RunConcurrency(t, openFor)
@@ -40,7 +42,7 @@ func TestApprovals_PendingBounds_InBytes(t *testing.T) {
 	db := openStore(t)
 	a := &storagetest.ApprovalsTest{T: t, DB: db, Now: noon}
 	require.NoError(t, a.Fill(ledger, 0, 1))
-	_, err := db.sql.Exec(`UPDATE approvals SET bytes = ?`, storage.MaxPendingBytes-600) // as large ones would have it
+	_, err := db.sql.Exec(`UPDATE approvals SET bytes = ?`, storage.MaxPendingBytes-600) // as if the documents were large
 	require.NoError(t, err)
 	require.ErrorIs(t, a.Fill(ledger, 1, 2), aureus.ReasonTooManyPending.Err())
 	require.NoError(t, a.Fill(payroll, 1, 2))

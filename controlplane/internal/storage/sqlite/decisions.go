@@ -19,7 +19,7 @@ func (t decisions) Get(tenant string, id aureus.DecisionID) (storage.Decision, e
 	return d, found(err)
 }
 
-// found says ErrNotFound if there was no row.
+// found replaces sql.ErrNoRows by storage.ErrNotFound.
 func found(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return storage.ErrNotFound

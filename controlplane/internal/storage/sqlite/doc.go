@@ -1,7 +1,6 @@
-// Package sqlite keeps the control plane's data in one SQLite file: it is the
-// embedded implementation of package storage. What an acknowledged update changed
-// is on the disk, since every commit runs with synchronous=FULL.
+// Package sqlite implements package storage with one SQLite file. Every commit runs
+// with synchronous=FULL, so that its changes are on the disk when Update returns.
 //
-// The file belongs to one server process at a time, which holds an operating
-// system lock on a file beside it.
+// One server process at a time can open the file. It holds an operating system lock
+// on a second file next to it.
 package sqlite

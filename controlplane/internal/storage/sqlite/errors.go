@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// classify marks failures of the file, its disk or its connection as
-// ErrUnavailable; errors of the caller's own stay as they are.
+// classify wraps failures of the file, its disk or its connection in ErrUnavailable.
+// It returns all other errors unchanged.
 func classify(err error) error {
 	if err == nil || errors.Is(err, storage.ErrUnavailable) {
 		return err

@@ -82,7 +82,7 @@ func scanKey(row scanner) (storage.Key, error) {
 		return storage.Key{}, err
 	}
 	if copy(k.Hash[:], hash) != len(k.Hash) {
-		return storage.Key{}, errors.New("the hash of a key has another length")
+		return storage.Key{}, errors.New("a stored key has a hash of the wrong length")
 	}
 	k.CreatedAt = time.Unix(0, created).UTC()
 	if revoked != 0 {

@@ -16,10 +16,10 @@ import (
 func (t replies) Add(r storage.Reply) error {
 	header, err := strictjson.Marshal(r.Header)
 	if err != nil {
-		return fmt.Errorf("the header of a response: %w", err)
+		return fmt.Errorf("encoding the header of a response: %w", err)
 	}
 	if r.Body == nil {
-		r.Body = []byte{} // which is not NULL
+		r.Body = []byte{} // nil would be stored as NULL
 	}
 	_, err = t.exec(`INSERT INTO replies (tenant, key_id, received, cost, scope, request, status, header, body) VALUES (?,?,?,?,?,?,?,?,?)`,
 		r.Owner.Tenant, r.Owner.Key, r.At.UnixMilli(), len(r.Body), r.Scope[:], r.Request[:], r.Status, string(header), r.Body)
@@ -37,10 +37,10 @@ func (t replies) Each(since time.Time, visit func(storage.Reply) error) error {
 			return err
 		}
 		if len(scope) != sha256.Size || len(request) != sha256.Size {
-			return errors.New("a stored response has a hash of another length than a hash")
+			return errors.New("a stored response has a hash of the wrong length")
 		}
 		if err := strictjson.Unmarshal([]byte(header), &r.Header); err != nil {
-			return fmt.Errorf("the header of a stored response: %w", err)
+			return fmt.Errorf("decoding the header of a stored response: %w", err)
 		}
 		r.Scope, r.Request, r.At = [sha256.Size]byte(scope), [sha256.Size]byte(request), time.UnixMilli(received)
 		return visit(r)

@@ -2,5 +2,5 @@ package sqlite
 
 import "github.com/farmountain/aureus-go/controlplane/internal/storage"
 
-// sqlOf is the SQL transaction below tx.
+// sqlOf returns the SQL transaction of tx.
 func sqlOf(tx storage.Tx) *transaction { return storage.RowsOf(tx).(*transaction) }

@@ -34,9 +34,9 @@ func (t runs) Add(r storage.Run) error {
 	return t.forgetRuns(r.Tenant, "", storage.KeptRunsOfTenant, storage.KeptRunBytes)
 }
 
-// forgetRuns deletes ended runs of the tenant until no more than maxRuns, and no
-// more than maxBytes of them, are left: of the subject that has most, its
-// oldest first. The run named except stays: somebody waits to read it.
+// forgetRuns deletes ended runs of the tenant until at most maxRuns and maxBytes are
+// left: each time the oldest one of the subject that has the most runs or bytes. It
+// keeps the run with the id except, because a request waits for its result.
 func (t runs) forgetRuns(tenant, except string, maxRuns, maxBytes int64) error {
 	for {
 		var runs, bytes int64
@@ -183,7 +183,7 @@ func (t runs) Get(tenant, id string) (storage.Run, error) {
 	return t.wholeRun(scanRun(t.row(runColumns+` WHERE tenant = ? AND run_id = ?`, tenant, id)))
 }
 
-// wholeRun adds its tasks to what was read of a run.
+// wholeRun reads the tasks of a run and adds them to it.
 func (t runs) wholeRun(r storage.Run, err error) (storage.Run, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, storage.ErrNotFound

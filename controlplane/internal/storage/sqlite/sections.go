@@ -2,7 +2,7 @@ package sqlite
 
 import "github.com/farmountain/aureus-go/controlplane/internal/storage"
 
-// Each kind of data has its methods on a type of its own. They share the
+// Each kind of data has a type with its methods. All these types use the same
 // transaction.
 type (
 	keys       struct{ *transaction }

@@ -5,8 +5,7 @@ import (
 	"database/sql"
 )
 
-// statement is one that can be run: prepared, as an [sql.Stmt] is, or as its
-// text.
+// statement is an SQL statement: prepared ([sql.Stmt]) or as its text (plain).
 type statement interface {
 	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
@@ -30,14 +29,15 @@ func (p plain) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
 	return p.tx.QueryRowContext(ctx, p.text, args...)
 }
 
-// statements are those that one commit has run. The first time the text of one
-// is run as it is; from the second time on it is there prepared, and ends with
-// the transaction. Preparing is most of the price of a short statement: a batch
-// runs the same few for each of its items, and so do writes that share a commit.
+// statements holds the statements that one transaction has run, by their text. A
+// statement is run as text the first time, and prepared the second time; the prepared
+// one ends with the transaction. This saves time because preparing a short statement
+// costs more than running it, and because a batch, and the updates that share a
+// commit, run the same few statements many times.
 type statements map[string]statement
 
-// get is the statement for the text. One that cannot be prepared is run as it
-// is, which says why.
+// get returns the statement for the text. If it cannot be prepared, get returns it as
+// text, and running it then returns the error.
 func (s statements) get(ctx context.Context, tx *sql.Tx, text string) statement {
 	known, ran := s[text]
 	if ran && known == nil {

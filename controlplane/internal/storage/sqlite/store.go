@@ -21,31 +21,31 @@ const (
 // DB is an open store: it implements [storage.Store]. It is safe for concurrent use.
 type DB struct {
 	sql    *sql.DB
-	writer *sql.Conn // of sql, for every write; while it is open, so is the write-ahead log. Guarded by writing
+	writer *sql.Conn // a connection of sql, used for every write and guarded by writing; it keeps the write-ahead log from being deleted
 
 	options   storage.Options
 	file      *dbfile.Opened
 	log       dbfile.Checkpoint // guarded by writing
 	condition dbfile.Condition
 
-	writing chan struct{} // has a token while somebody commits a batch
+	writing chan struct{} // holds a token during a commit
 	queue   struct {
 		sync.Mutex
 		jobs      []*job
-		largeNext bool // the next commit is a large write's, if one waits
+		largeNext bool // whether the next commit is for a large write, if one waits
 	}
 }
 
-// Open opens the file for the one server that owns it, creating it with mode
-// 0600 and bringing its schema up to date. storage.ErrLocked says that another process
-// has it open.
+// Open opens the file for a server and applies missing migrations. It creates the file
+// with mode 0600 if it does not exist. It fails with storage.ErrLocked if another
+// process has the file open.
 func Open(ctx context.Context, path string, options storage.Options) (*DB, error) {
 	return open(ctx, path, options, true)
 }
 
-// OpenBeside opens the file whether or not a server has it open, for a short
-// administrative task. A new or an older file is brought up to date only where
-// no server has it open.
+// OpenBeside opens the file for a short administrative task, even if a server has it
+// open. It applies missing migrations only if no server has the file open, and
+// otherwise fails if one is missing.
 func OpenBeside(ctx context.Context, path string) (*DB, error) {
 	return open(ctx, path, storage.Options{}, false)
 }
@@ -61,7 +61,7 @@ func open(ctx context.Context, path string, options storage.Options, exclusive b
 	db := &DB{file: opened, options: options, writing: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
-			_ = db.Close() // the first error says more
+			_ = db.Close() // the first error is more useful
 		}
 	}()
 	if db.sql, err = opened.Connect(connectionOptions()); err != nil {
@@ -83,7 +83,7 @@ func open(ctx context.Context, path string, options storage.Options, exclusive b
 
 func notOpened(file string, err error) error {
 	if err = classify(err); errors.Is(err, storage.ErrUnavailable) {
-		return fmt.Errorf("opening %s: %w; is there room on its disk, and may its folder be written?", file, err)
+		return fmt.Errorf("opening %s: %w; is there room on its disk, and is its folder writable?", file, err)
 	}
 	return fmt.Errorf("opening %s: %w", file, err)
 }
@@ -94,7 +94,7 @@ func connectionOptions() url.Values {
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
 		"_foreign_keys": {"on"},
-		"_txlock":       {"immediate"}, // readers say that they only read
+		"_txlock":       {"immediate"}, // views are begun as read-only
 		"_defensive":    {"true"},
 		"_dqs":          {"false"},
 		"_pragma":       {"journal_size_limit(67108864)"},
@@ -108,7 +108,7 @@ func (db *DB) Ready(ctx context.Context) error {
 		return unavailable(err)
 	}
 	err := db.condition.Ready(func() {
-		_ = db.Update(ctx, func(storage.Tx) error { return nil }) // how it ended is noted
+		_ = db.Update(ctx, func(storage.Tx) error { return nil }) // condition records the result
 	})
 	if err != nil {
 		return err

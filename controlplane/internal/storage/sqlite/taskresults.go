@@ -36,11 +36,11 @@ func (t runs) AddResult(r storage.TaskResult) error {
 	if err := t.keepResults(r, ``, storage.KeptTaskResults); err != nil || len(r.Result) <= storage.LargeTaskResult {
 		return err
 	}
-	return t.keepResults(r, ` AND octet_length(result) > 65536`, storage.KeptLargeTaskResults) // the condition of the index task_results_large
+	return t.keepResults(r, ` AND octet_length(result) > 65536`, storage.KeptLargeTaskResults) // exactly the condition of the index task_results_large
 }
 
-// keepResults deletes the results of the subject of r for which the condition
-// holds, but for the latest n.
+// keepResults deletes the results of r's subject that match the condition, except the
+// latest n.
 func (t runs) keepResults(r storage.TaskResult, condition string, n int) error {
 	_, err := t.exec(`DELETE FROM task_results WHERE tenant = ?1 AND subject = ?2`+condition+` AND seq <= (
 		SELECT seq FROM task_results WHERE tenant = ?1 AND subject = ?2`+condition+` ORDER BY seq DESC LIMIT 1 OFFSET ?3)`, r.Tenant, r.Subject, n)

@@ -24,8 +24,8 @@ func (t validators) Scoped(tenant string, scope storage.Scope, owner, id string)
 	return v, found(err)
 }
 
-// inForce are the registrations that a subject (?2) can use in its tenant (?1):
-// of each id that of the first scope which has one.
+// inForce selects the registrations that are in force for a subject (?2) of a tenant
+// (?1): for each id, that of the first scope that has one.
 const inForce = validatorColumns + ` AS v WHERE tenant = ?1 AND owner IN ('', ?2)
 	AND NOT EXISTS (SELECT 1 FROM validators s WHERE s.tenant = ?1 AND s.scope = 'tenant' AND s.owner = '' AND s.id = v.id AND v.scope <> 'tenant')
 	AND NOT EXISTS (SELECT 1 FROM validators s WHERE s.tenant = ?1 AND s.scope = 'subject' AND s.owner = ?2 AND s.id = v.id AND v.scope = 'former')`

@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	maxBatch = 128       // writes that share one commit
-	large    = 256 << 10 // bytes from which a write has a commit of its own
+	maxBatch = 128       // updates that share one commit
+	large    = 256 << 10 // bytes from which an update has a commit of its own
 )
 
 // transaction implements [storage.Rows].
 type transaction struct {
-	ctx context.Context //nolint:containedctx // as database/sql's own Tx: it bounds the transaction and nothing else
+	ctx context.Context //nolint:containedctx // it belongs to the transaction, as in database/sql's Tx
 	tx  *sql.Tx
 
-	statements statements // of the commit; nil if it only reads
+	statements statements // shared by the updates of one commit; nil in a view
 }
 
 type job struct {
-	ctx   context.Context //nolint:containedctx // the caller's, while it waits
+	ctx   context.Context //nolint:containedctx // the caller's, until the job begins
 	fn    func(storage.Tx) error
 	large bool
 	err   error
@@ -36,18 +36,17 @@ type job struct {
 
 // Update implements [storage.Store]. It calls fn once.
 //
-// Updates that arrive while another one is being committed share the next commit,
-// each in a savepoint of its own: the price of a synchronous disk is paid once for
-// all of them. fn may run on another caller's goroutine.
+// Updates that arrive during a commit share the next one, each in its own savepoint,
+// so that the disk is synchronized once for all of them. fn may run on the goroutine
+// of another caller.
 func (db *DB) Update(ctx context.Context, fn func(storage.Tx) error) error {
 	return db.UpdateSized(ctx, 0, fn)
 }
 
-// UpdateSized implements [storage.Store]. A large transaction has a commit of its
-// own, after which the small ones that have come in the meantime take their turn:
-// whoever writes little waits for at most one large write, however many there are.
-// A transaction that waits for the commits before it is given up when ctx ends; one
-// that is being committed is not.
+// UpdateSized implements [storage.Store]. A large update has a commit of its own. After
+// it, the small updates that wait are committed before the next large one, so that a
+// small update waits for at most one large one. If ctx ends while the update waits for
+// earlier commits, it is withdrawn; once its own commit has begun, it is not.
 func (db *DB) UpdateSized(ctx context.Context, bytes int, fn func(storage.Tx) error) error {
 	own := &job{ctx: ctx, fn: fn, large: bytes >= large}
 	db.queue.Lock()
@@ -69,8 +68,8 @@ func (db *DB) UpdateSized(ctx context.Context, bytes int, fn func(storage.Tx) er
 	return own.err
 }
 
-// withdraw takes a job out of the queue. It reports false where the job is not in it
-// any more.
+// withdraw removes a job from the queue. It returns false if the job is no longer in
+// the queue.
 func (db *DB) withdraw(own *job) bool {
 	db.queue.Lock()
 	defer db.queue.Unlock()
@@ -82,8 +81,9 @@ func (db *DB) withdraw(own *job) bool {
 	return true
 }
 
-// takeJobs takes the writes of the next commit: the small ones that wait, up to
-// maxBatch, and a large one by turns. Each kind keeps its order.
+// takeJobs removes the jobs of the next commit from the queue: either one large job, or
+// all small ones up to maxBatch, alternately if both wait. Jobs of each kind stay in
+// order.
 func (db *DB) takeJobs() (jobs []*job) {
 	db.queue.Lock()
 	defer db.queue.Unlock()
@@ -107,13 +107,13 @@ func (db *DB) takeJobs() (jobs []*job) {
 	return jobs
 }
 
-// commit runs the jobs in one transaction. A job that fails is rolled back
-// alone, and the others continue; a failure of the store fails them all, since
-// SQLite may then have rolled back everything by itself.
+// commit runs the jobs in one transaction. If a job fails, only that job is rolled
+// back. If the store fails, all jobs fail, because SQLite may have rolled back the
+// whole transaction.
 func (db *DB) commit(jobs []*job) {
 	before := db.condition.Failed()
 	err := db.runAll(jobs, before != nil)
-	if err != nil || before != nil { // then it has written: that it can is news
+	if err != nil || before != nil { // without an earlier failure, a success needs no record
 		db.condition.Note(err)
 	}
 	for _, j := range jobs {
@@ -124,11 +124,12 @@ func (db *DB) commit(jobs []*job) {
 	}
 }
 
-// runAll runs the jobs, and for probing also the smallest write, so that a
-// commit says something even if no job has changed anything.
+// runAll runs the jobs and commits. If probing is true, it also makes the smallest
+// possible write, so that a commit shows that the file can be written even if no job
+// changes anything.
 func (db *DB) runAll(jobs []*job, probing bool) error {
-	// A transaction under way is never interrupted by one caller's impatience:
-	// it holds the changes of others.
+	// The context of one caller must not interrupt the transaction, because it has the
+	// changes of other callers too.
 	ctx := context.Background()
 	tx, err := db.begin(ctx)
 	if err != nil {
@@ -152,19 +153,19 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 	if err := tx.Commit(); err != nil {
 		return unavailable(err)
 	}
-	// What is committed stands, whether or not the log can begin again: the next
-	// commit tries again.
+	// If the log cannot be reset now, the commit is still valid, and the next commit
+	// tries again.
 	_ = db.log.After(ctx, db.file.Path, db.writer, strconv.Itoa(busyMillis))
 	if db.options.OnAudit != nil {
-		for tenant := range audited { // also of jobs that were rolled back: who is told looks
+		for tenant := range audited { // this includes tenants of jobs that were rolled back, which Options.OnAudit allows
 			db.options.OnAudit(tenant)
 		}
 	}
 	return nil
 }
 
-// begin begins a write on the connection for them, or on another one if that
-// one has been given up.
+// begin begins a transaction on the writing connection. If that connection has been
+// closed, it opens a new one.
 func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
 	tx, err := db.writer.BeginTx(ctx, nil)
 	if !errors.Is(err, sql.ErrConnDone) && !errors.Is(err, driver.ErrBadConn) {
@@ -178,11 +179,11 @@ func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
 	return writer.BeginTx(ctx, nil)
 }
 
-// runOne runs a job between a savepoint and its release. It returns only
-// failures of the store.
+// runOne runs a job in a savepoint. It returns only failures of the store; other errors
+// are stored in the job.
 func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, audited map[string]struct{}, j *job) error {
 	if j.err = context.Cause(j.ctx); j.err != nil {
-		return nil //nolint:nilerr // the job's failure is the job's, not the store's
+		return nil //nolint:nilerr // it is a failure of the job, not of the store
 	}
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
 		return unavailable(err)
@@ -203,12 +204,12 @@ func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, audit
 	return nil
 }
 
-// call turns a panic into an error: it may not take down the goroutine of
-// another caller, nor leave the transaction half-done.
+// call converts a panic of fn into an error, because it would otherwise reach another
+// caller's goroutine and leave the transaction open.
 func call(fn func(storage.Tx) error, tx storage.Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("a write panicked: %v", p)
+			err = fmt.Errorf("an update panicked: %v", p)
 		}
 	}()
 	return fn(tx)
@@ -229,7 +230,7 @@ func (db *DB) view(ctx context.Context, fn func(*transaction) error) error {
 	switch {
 	case ctx.Err() != nil:
 		if err == nil {
-			_ = tx.Rollback() // it has done nothing
+			_ = tx.Rollback() // nothing was read or written
 		}
 		return context.Cause(ctx)
 	case err != nil:
@@ -256,13 +257,13 @@ func (t *transaction) row(query string, args ...any) *sql.Row {
 	return t.statement(query).QueryRowContext(t.ctx, args...)
 }
 
-// each calls scan for every row. scan runs no statement.
+// each calls scan for every row. scan must not run a statement.
 func (t *transaction) each(scan func(*sql.Rows) error, query string, args ...any) error {
 	rows, err := t.statement(query).QueryContext(t.ctx, args...)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
+	defer func() { _ = rows.Close() }() // rows.Err returns the error
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return err

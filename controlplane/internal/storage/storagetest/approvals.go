@@ -69,7 +69,7 @@ func (a *ApprovalsTest) Update(fn func(storage.Tx) error) error {
 	return a.DB.Update(context.Background(), fn)
 }
 
-// Wanted is an approval for the digest n, of that version of the rules.
+// Wanted returns an approval to ask for, with the digest n and that policy version.
 func (a *ApprovalsTest) Wanted(n int, version string) aureus.Approval {
 	a.ids++
 	return aureus.Approval{
@@ -125,13 +125,13 @@ func (a *ApprovalsTest) Use(by storage.Actor, found aureus.Approval, version str
 	})
 }
 
-// Settle tells the outcome of a decision.
+// Settle settles the approval that the decision has reserved.
 func (a *ApprovalsTest) Settle(by storage.Actor, decision aureus.DecisionID, notDone bool) {
 	a.Helper()
 	require.NoError(a, a.Update(func(t storage.Tx) error { return t.Approvals().Settle("default", a.Now, by, decision, notDone) }))
 }
 
-// Get is the whole approval, as it is in the store.
+// Get returns the whole approval as it is stored.
 func (a *ApprovalsTest) Get(id string) (found aureus.Approval) {
 	a.Helper()
 	require.NoError(a, a.DB.View(a.Context(), func(t storage.Tx) (err error) {
@@ -141,7 +141,7 @@ func (a *ApprovalsTest) Get(id string) (found aureus.Approval) {
 	return found
 }
 
-// kinds are the kinds of the audit entries about an approval, oldest first.
+// kinds returns the kinds of the audit entries about an approval, the oldest first.
 func (a *ApprovalsTest) kinds(id string) (kinds []string) {
 	a.Helper()
 	require.NoError(a, a.DB.View(a.Context(), func(t storage.Tx) error {
@@ -199,8 +199,8 @@ func approvalsTwoSubjectsHaveOneEach(t *testing.T, open Open) {
 	}))
 }
 
-// Whatever version of the rules somebody names, no live approval is retired or
-// changed by it, and a rejection is not got around.
+// Asking with another policy version neither ends nor changes a live approval, and does
+// not bypass a rejection.
 func approvalsOtherPolicyVersionRetiresNothing(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	first := a.ask(ledger, 1, "v1")
@@ -295,9 +295,8 @@ func approvalsDoneOrTooLateIsCommitted(t *testing.T, open Open) {
 	}
 }
 
-// While one approval is reserved the same request may have opened another: when
-// the first comes back, the open question is withdrawn, so that one approval
-// opens one request.
+// While an approval is reserved, the same request may ask for another one. When the
+// first is given back, the pending one is withdrawn, so that the request has only one.
 func approvalsGivenBackWithdrawsWhatWasAskedInTheMeantime(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	found := a.ask(ledger, 1)
@@ -326,7 +325,7 @@ func approvalsOneDecisionUsesOneApproval(t *testing.T, open Open) {
 	require.Equal(t, aureus.ApprovalApproved, a.Get(second.ID).Status)
 }
 
-// An approval is worth as much as the keys behind it when it is used.
+// An approval cannot be used if the key that asked for it or approved it is revoked.
 func approvalsKeyRevokedGivesNoAuthority(t *testing.T, open Open) {
 	for name, row := range map[string]struct {
 		revoked  storage.Actor
@@ -371,7 +370,7 @@ func approvalsKeyRevokedGivesNoAuthority(t *testing.T, open Open) {
 	}
 }
 
-// A rejection stands whatever becomes of the keys.
+// A rejection stays valid even if the key of the person who rejected is revoked.
 func approvalsRejectersKeyRevokedStaysRejected(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	a.addKey(olga)
@@ -401,7 +400,7 @@ func approvalsTwoEnds(t *testing.T, open Open) {
 	require.NoError(t, err)
 }
 
-// A subject's pending approvals are its own: none fills up another's principal.
+// The limit of pending approvals for a principal applies to each subject separately.
 func approvalsPendingBoundsAreEachSubjectsOwn(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	hostile := storage.Actor{KeyID: "key_h", Subject: "hostile"}
@@ -450,7 +449,7 @@ func approvalsPendingBoundsOfSubjectAndTenant(t *testing.T, open Open) {
 	require.NoError(t, a.Fill(payroll, 12_000, storage.MaxPending))
 }
 
-// What a transaction reads of an approval does not grow with what was asked.
+// The values that a transaction reads of an approval do not include its document.
 func approvalsColumnsHoldWhatIsAudited(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	wanted := a.Wanted(1, "v1")
@@ -533,7 +532,8 @@ func aPageOfApprovalsHasABoundInBytes(t *testing.T, open Open) {
 	}))
 }
 
-// aPersonCountsOnce needs two, and gets one under three spellings.
+// An approval that needs two people is not approved by one person with three spellings
+// of one name.
 func aPersonCountsOnce(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	asked := aureus.Approval{
@@ -566,12 +566,12 @@ func aPersonCountsOnce(t *testing.T, open Open) {
 	}
 	_, err = decide("k5", "SVC")
 	require.ErrorIs(t, err, storage.ErrRequester)
-	for i, subject := range []string{"\uff2flga", "Ol\u200bga", "\u202eOlga", "Olga\u00a0", "OLGA\ufe0f"} { // keys that an older version has made
+	for i, subject := range []string{"\uff2flga", "Ol\u200bga", "\u202eOlga", "Olga\u00a0", "OLGA\ufe0f"} { // keys that an older version created
 		_, err = decide("older"+strconv.Itoa(i), subject)
 		require.ErrorIs(t, err, storage.ErrConflict, "%+q", subject)
 	}
 
-	// What an older version has let in counts once as well.
+	// Verdicts that an older version accepted also count only once.
 	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
 		_, err := storage.RowsOf(tx).Approvals().AddVerdict("default", storage.Verdict{
 			ApprovalID: "apr", By: storage.Actor{KeyID: "k2", Subject: "olga"}, At: time.Unix(0, 1), Verdict: "approve",
@@ -591,7 +591,7 @@ func aPersonCountsOnce(t *testing.T, open Open) {
 	require.Equal(t, 2, a.Quorum.Have)
 }
 
-// The documents of a subject's pending approvals count with their bytes.
+// The bytes of the documents of a subject's pending approvals are counted.
 func pendingCount(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	size := 0
@@ -626,8 +626,8 @@ func pendingCount(t *testing.T, open Open) {
 	}))
 }
 
-// A list has the approvals of its tenant, subject and status, behind the row that it
-// starts at, and counts as expired what is past its time.
+// A list contains the approvals of its tenant, subject and status, after the given row.
+// Approvals that have reached their end count as expired.
 func approvalsList(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	one, two, three := a.ask(ledger, 1), a.ask(payroll, 2), a.ask(ledger, 3)
@@ -667,8 +667,8 @@ func approvalsList(t *testing.T, open Open) {
 	}))
 }
 
-// What is read is charged before it is decoded. A refused first document is the
-// error of the page; a later one ends it.
+// Each document is charged before it is decoded. If the first one is refused, the page
+// fails; if a later one is, the page ends.
 func approvalsCharge(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	one := a.ask(ledger, 1)

@@ -28,7 +28,7 @@ var auditTests = []func(t *testing.T, open Open){
 	pruneOfDecisionsStopsAtItsLimit,
 }
 
-// The check reads page by page, over the bounds of pages.
+// The verification of a long log reads several pages.
 func verifyOfALongLogReadsPageByPage(t *testing.T, open Open) {
 	for _, n := range []int{storage.VerifyPage - 1, storage.VerifyPage, storage.VerifyPage + 1, 2*storage.VerifyPage + 5} {
 		db := aLog(t, open, n)
@@ -42,7 +42,7 @@ func verifyOfALongLogReadsPageByPage(t *testing.T, open Open) {
 	}
 }
 
-// Only what is archived can be deleted; the chain continues from the signed end.
+// Only archived entries can be deleted; the chain continues from the signed archive.
 func archiveIsWhatMayBeDeleted(t *testing.T, open Open) {
 	db := aLog(t, open, 5)
 	whole, err := storage.VerifyAudit(t.Context(), db, "default")
@@ -67,7 +67,7 @@ func archiveIsWhatMayBeDeleted(t *testing.T, open Open) {
 	require.EqualValues(t, 3, v.FirstInvalid)
 }
 
-// What has ended long ago is deleted, and nothing else.
+// Prune deletes only rows that ended before the given time.
 func pruneDeletesWhatIsNoLongerKept(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	var decided, undecided []aureus.DecisionID
@@ -115,8 +115,8 @@ func pruneDeletesWhatIsNoLongerKept(t *testing.T, open Open) {
 	require.True(t, v.Valid, "the log still has them")
 }
 
-// A page of large entries ends before its limit, and the next one continues behind
-// it, so that every entry is read once.
+// A page of large entries ends before its limit, and the next one continues after it,
+// so that every entry is read once.
 func auditPageLargeEntriesEndsAtTheBytesOfAPage(t *testing.T, open Open) {
 	const n = 20
 	db := open(t, storage.Options{})
@@ -143,8 +143,8 @@ func auditPageLargeEntriesEndsAtTheBytesOfAPage(t *testing.T, open Open) {
 	require.Equal(t, 3, pages)
 }
 
-// A decision that an older version has written down, of which less is known, is
-// known again by that.
+// A decision that an older version stored, without its hash, is recognized by its other
+// values.
 func aDecisionOfAnOlderVersion(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	record := aureus.DecisionRecord{DecisionID: aureus.NewDecisionID(noon), Principal: "p", Action: "a", Effect: "allow", Rule: "r"}
@@ -194,7 +194,7 @@ func archiveOf(t *testing.T, db storage.Store, sequence int64, seed [ed25519.See
 	return a
 }
 
-// An end that nobody has signed is found.
+// An archive with an invalid signature is detected.
 func archiveForgedIsFound(t *testing.T, open Open) {
 	for name, change := range map[string]func(*storage.Archive){
 		"another signature": func(a *storage.Archive) { a.Signature[0] ^= 1 },
@@ -215,8 +215,8 @@ func archiveForgedIsFound(t *testing.T, open Open) {
 	}
 }
 
-// A log that has grown still has the head that was kept; a log that has become
-// shorter does not, nor does another tenant's.
+// A log that has grown still contains an earlier head; one that has become shorter, or
+// that of another tenant, does not.
 func verifyExpectedHead(t *testing.T, open Open) {
 	db := aLog(t, open, 5)
 	before, err := storage.VerifyAudit(t.Context(), db, "default")
@@ -302,7 +302,7 @@ func auditFilters(t *testing.T, open Open) {
 	}))
 }
 
-// Who follows the log sees what it follows, in order, and learns how far it has come.
+// Tail returns the selected entries in order, and how far it has read.
 func auditTail(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	kinds := []string{vocab.AuditDecision, vocab.AuditOutcome, vocab.AuditApprovalRequested, vocab.AuditDecision, vocab.AuditApprovalApproved, vocab.AuditKeyAdded}

@@ -21,7 +21,7 @@ var concurrencyTests = []func(t *testing.T, open Open){
 	writesOfManyShareCommits,
 }
 
-// 300 approvals and 16 takers each: every approval is used once.
+// For each of 300 approvals, 16 goroutines try to use it: exactly one succeeds.
 func approvalsManyTakersOneUsesIt(t *testing.T, open Open) {
 	const approvals, takers = 300, 16
 	a := newApprovalsTest(t, open)
@@ -67,7 +67,7 @@ func approvalsManyTakersOneUsesIt(t *testing.T, open Open) {
 	}))
 }
 
-// Appends that come at the same time make one chain.
+// Concurrent appends make a single chain.
 func auditLogParallelAppendsDoNotFork(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	const tenants, each = 3, 60

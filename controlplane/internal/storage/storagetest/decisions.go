@@ -33,7 +33,7 @@ func valid(t *testing.T, db storage.Store) {
 	require.True(t, v.Valid, v.FirstInvalid)
 }
 
-// The same outcome may be told again; another one conflicts with it.
+// The same outcome may be reported again; another one is a conflict.
 func outcomesAreStoredOnce(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	d := decided(t, "svc")
@@ -55,8 +55,8 @@ func outcomesAreStoredOnce(t *testing.T, open Open) {
 	valid(t, db)
 }
 
-// Of the outcomes that came before their decision the one of its own subject counts,
-// or else the first one of somebody who may speak of the decisions of others.
+// Of the early outcomes of a decision, that of its own subject is chosen, or else the
+// first trusted one.
 func earlyOutcomesAreSettled(t *testing.T, open Open) {
 	type told struct {
 		subject, status string

@@ -45,8 +45,8 @@ func keyIsLiveRevokedOrOfAnotherTenantIsNot(t *testing.T, open Open) {
 	}))
 }
 
-// A key is given back as it was stored, also when it has been revoked, which
-// happens once.
+// A key is returned as it was stored, even if it is revoked. It can be revoked only
+// once.
 func keysAreGivenBack(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	key := storage.Key{ID: "k1", Tenant: "t", Subject: "s", Role: "admin", SpeaksFor: []string{"a", "*"}, Hash: [32]byte{1, 31: 2}, CreatedAt: noon.Add(1)}

@@ -16,7 +16,7 @@ import (
 
 var replyTests = []func(t *testing.T, open Open){repliesAreGivenBack, repliesExpire, repliesAreCounted, repliesThatAreTooLarge}
 
-// reply is one to the request n, with the text n.
+// reply returns a reply to the request n, whose body is n.
 func reply(n int, at time.Time) storage.Reply {
 	text := strconv.Itoa(n)
 	return storage.Reply{
@@ -52,7 +52,7 @@ func bodies(t *testing.T, db storage.Store) (list []string) {
 	return list
 }
 
-// What is stored is given back, in the order in which it was stored.
+// Replies are returned in the order in which they were stored.
 func repliesAreGivenBack(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	old, plain, empty := reply(1, noon.Add(-5*time.Minute)), reply(2, noon), reply(3, noon)
@@ -76,8 +76,8 @@ func repliesAreGivenBack(t *testing.T, open Open) {
 	}), stop)
 }
 
-// Replies that are older than their life go with the next one, or when they are
-// pruned.
+// Replies that are older than their life are deleted when the next one is added, or
+// when they are pruned.
 func repliesExpire(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	addReplies(t, db, reply(1, noon), reply(2, noon.Add(time.Minute)))
@@ -96,7 +96,8 @@ func repliesExpire(t *testing.T, open Open) {
 	}))
 }
 
-// The replies and bytes of each owner are known, and its oldest reply goes first.
+// The replies and bytes of each owner are counted, and its oldest reply is deleted
+// first.
 func repliesAreCounted(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	of := func(tenant, key string, n, size int) storage.Reply {

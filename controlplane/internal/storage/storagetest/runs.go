@@ -37,7 +37,7 @@ func endRun(t *testing.T, db storage.Store, tenant, id string) {
 	write(t, db, func(tx storage.Tx) error { return tx.Runs().Save(tenant, id, "{}", true, nil) })
 }
 
-// A run is found by its tenant, its subject and the id of its workflow together.
+// A run is found by its tenant, its subject and the id of its workflow.
 func runsLatestRunIsOfTenantSubjectAndWorkflow(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	addRun(t, db, "r1", "t", "a", "w")
@@ -67,8 +67,8 @@ func runsLatestRunIsOfTenantSubjectAndWorkflow(t *testing.T, open Open) {
 	}
 }
 
-// Of ended runs the latest are kept, for each subject by itself: one of them does
-// not push out what another has under the same id.
+// The latest ended runs are kept, for each subject separately: the runs of one subject
+// do not cause the deletion of another subject's runs with the same workflow id.
 func runsEndedRunsAreBoundedForEachSubject(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	addRun(t, db, "mine", "t", "a", "w")
@@ -96,7 +96,7 @@ func runsEndedRunsAreBoundedForEachSubject(t *testing.T, open Open) {
 	}
 }
 
-// Only a run of the tenant that has not ended is changed or taken over.
+// Save and SetKey change only an unfinished run of the tenant.
 func runsSaveAndTakeOnlyTheTenantsOwn(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	addRun(t, db, "r", "t", "a", "w")
@@ -125,8 +125,8 @@ func readRun(t *testing.T, db storage.Store, tenant, id string) (run storage.Run
 	return run
 }
 
-// What a task asked for is known by tenant, run and task, until the run ends or
-// all of it is forgotten.
+// An admission is found by tenant, run and task, until the run ends or its admissions
+// are deleted.
 func taskAdmissionsBelongToOneTaskOfOneRun(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	addRun(t, db, "r1", "t", "a", "w")
@@ -167,8 +167,8 @@ func taskAdmissionsBelongToOneTaskOfOneRun(t *testing.T, open Open) {
 	require.ErrorIs(t, err, storage.ErrNotFound, "a run that has ended goes on with nothing")
 }
 
-// A waiting run is woken by an approval that is decided, expired or gone, or by
-// the end of its key, and by nothing else.
+// A waiting run can continue only if one of its approvals is decided, expired or
+// deleted, or if its key is revoked.
 func runsToWakeWhatIsWaitedForHasEnded(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	ids, keys := map[string]string{}, map[string]string{}
@@ -263,8 +263,7 @@ func runsToWakeWhatIsWaitedForHasEnded(t *testing.T, open Open) {
 	require.False(t, names["approved"], "it waits for nothing any more")
 }
 
-// What was done under an idempotency key is known to the tenant, the subject and
-// the principal alone for whom it was done.
+// A result is found only by its tenant, subject, principal and idempotency key.
 func taskResultsKeyIsOfTenantSubjectAndPrincipal(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	key := storage.TaskKey{Tenant: "t", Subject: "s", Principal: "p", Key: "k"}
@@ -318,8 +317,8 @@ func taskResultsKeyIsOfTenantSubjectAndPrincipal(t *testing.T, open Open) {
 	require.ErrorIs(t, err, storage.ErrNotFound)
 }
 
-// Runs that have not ended are bounded for a subject and for its tenant, and a
-// subject or a tenant that has used up its own takes nothing from another.
+// The number of unfinished runs is limited for each subject and each tenant. One that
+// has reached its limit does not affect the others.
 func runQuotaOpenRunsAreBoundedForASubjectAndATenant(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	quota := storage.RunQuota{Subject: 3, Bytes: 100, Tenant: 5, Beyond: 1}

@@ -1,7 +1,6 @@
-// Package storagetest is the test suite of package storage: what every backend has
-// to do, whichever database it stands on. [Run] tests one call after the other,
-// [RunConcurrency] many at once. A backend runs each twice: with its own store, and
-// with that store in [Twice].
+// Package storagetest is the test suite that every backend of package storage must
+// pass. [Run] tests calls one after the other, [RunConcurrency] concurrent calls. A
+// backend must pass both with its own store, and with that store in [Twice].
 package storagetest
 
 import (
@@ -22,7 +21,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Open opens a new, empty store for one test, and has it closed at the test's end.
+// Open opens a new, empty store for one test, and closes it when the test ends.
 type Open func(t testing.TB, options storage.Options) storage.Store
 
 // Run tests a backend.
@@ -30,8 +29,8 @@ func Run(t *testing.T, open Open) {
 	run(t, open, transactionTests, keyTests, approvalTests, auditTests, decisionTests, validatorTests, runTests, replyTests)
 }
 
-// RunConcurrency tests a backend under parallel transactions. Run it with the race
-// detector too.
+// RunConcurrency tests a backend with concurrent transactions. Also run it with the race
+// detector.
 func RunConcurrency(t *testing.T, open Open) {
 	run(t, open, concurrencyTests)
 }
@@ -48,7 +47,7 @@ func run(t *testing.T, open Open, groups ...[]func(t *testing.T, open Open)) {
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// hour is a life of an hour to decide, and one to use.
+// hour is the life of an approval with an hour to decide it, and an hour to use it.
 var hour = approval.Life{Decide: time.Hour, Use: time.Hour}
 
 func write(t *testing.T, db storage.Store, fn func(storage.Tx) error) {
@@ -73,7 +72,7 @@ func appendEntry(text string) func(storage.Tx) error {
 	return func(t storage.Tx) error { return t.Audit().Append("default", noon, entry(text)) }
 }
 
-// texts are the texts of all entries, after checking the chain.
+// texts checks the chain and returns the texts of all entries.
 func texts(t *testing.T, db storage.Store) (list []string) {
 	t.Helper()
 	v, err := storage.VerifyAudit(context.WithoutCancel(t.Context()), db, "default")
@@ -90,7 +89,7 @@ func texts(t *testing.T, db storage.Store) (list []string) {
 	return list
 }
 
-// aLog is a log of n entries, of which the last one is that of a decision.
+// aLog returns a store whose log has n entries. The last one is that of a decision.
 func aLog(t *testing.T, open Open, n int) storage.Store {
 	t.Helper()
 	db := open(t, storage.Options{})

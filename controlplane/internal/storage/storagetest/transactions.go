@@ -16,8 +16,8 @@ var transactionTests = []func(t *testing.T, open Open){
 	updateThatFailsChangesNothing, viewSeesOneState, auditIsTold, longViewsWaitForTheirTurn, identityIsOfOneStore, closedStoreIsUnavailable,
 }
 
-// An update that fails, panics or begins too late changes nothing, and its error is
-// given back.
+// An update that fails, panics or whose context has ended changes nothing, and returns
+// its error.
 func updateThatFailsChangesNothing(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	refused, tooLate := errors.New("refused"), errors.New("nobody waits")
@@ -36,7 +36,7 @@ func updateThatFailsChangesNothing(t *testing.T, open Open) {
 	require.NoError(t, db.Ready(t.Context()))
 }
 
-// What is committed while a view runs is not in it.
+// A view does not see what is committed while it runs.
 func viewSeesOneState(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	write(t, db, appendEntry("first"))
@@ -53,8 +53,7 @@ func viewSeesOneState(t *testing.T, open Open) {
 	require.GreaterOrEqual(t, len(texts(t, db)), 2)
 }
 
-// Each tenant whose log a committed transaction adds to is told of, after it is there
-// to be read.
+// OnAudit is called, after the commit, for each tenant whose log has new entries.
 func auditIsTold(t *testing.T, open Open) {
 	var mu sync.Mutex
 	var told []string
@@ -73,7 +72,7 @@ func auditIsTold(t *testing.T, open Open) {
 	require.Equal(t, []string{"a", "b"}, slices.Compact(told))
 }
 
-// A long read waits for its tenant's turn, reads in the context of that, and leaves.
+// A long view calls LetIn, uses the context that it returns, and calls leave.
 func longViewsWaitForTheirTurn(t *testing.T, open Open) {
 	refused, over := errors.New("no turn"), errors.New("the turn is over")
 	in, left := 0, 0

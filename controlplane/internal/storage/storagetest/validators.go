@@ -20,8 +20,8 @@ func put(t *testing.T, db storage.Store, v storage.Validator) (version int64) {
 	return version
 }
 
-// A registration is the next version of its id under its owner, and the one of the
-// first scope is in force.
+// Each registration of an id gets the next version for its owner. That of the first
+// scope is in force.
 func validatorsVersionsAndScopes(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	v := storage.Validator{Tenant: "t", Scope: storage.ScopeFormer, ID: "v", Config: `{"n":1.0}`, RegisteredBy: "olga", KeyID: "k", RegisteredAt: noon}
@@ -71,8 +71,8 @@ func validatorsVersionsAndScopes(t *testing.T, open Open) {
 	}))
 }
 
-// Lists continue behind the last one that was given, and end at their limit or the
-// bytes of a page.
+// Lists continue after the last item of the page before, and end at their limit or at
+// MaxPageBytes.
 func validatorsPages(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	for _, id := range []string{"a", "b", "c"} {

@@ -32,7 +32,7 @@ func (s *Store) Append(ctx context.Context, tenant string, items []telemetry.Ite
 	return err
 }
 
-// submit lets the request wait for its commit.
+// submit adds the request to the queue and waits for its commit.
 func (s *Store) submit(ctx context.Context, r *request) error {
 	if err := s.queue.push(r); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 	case err := <-r.done:
 		return err
 	case <-ctx.Done():
-		r.claimed.CompareAndSwap(false, true) // if this wins, the writer passes it over
+		r.claimed.CompareAndSwap(false, true) // if it succeeds, the writer skips the request
 		return ctx.Err()
 	}
 }

@@ -7,6 +7,6 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry/telemetrytest"
 )
 
-func TestStore_EveryBehaviourOfABackend_IsThere(t *testing.T) {
+func TestStore_BackendSuite_Passes(t *testing.T) {
 	telemetrytest.Run(t, func(t testing.TB, options telemetry.Options) telemetry.Store { return openStore(t, options) })
 }

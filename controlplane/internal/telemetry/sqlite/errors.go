@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// storeError names what an error of the driver means to a caller.
+// storeError converts an error of the driver to an error of package telemetry.
 func storeError(doing string, err error) error {
 	if err == nil {
 		return nil

@@ -19,7 +19,8 @@ type inserts struct {
 	args      []any
 }
 
-// prepare has to come before a transaction, which holds the only connection.
+// prepare prepares the statements. It must be called before a transaction begins,
+// because a transaction holds the only connection.
 func (i *inserts) prepare(ctx context.Context, db *sql.DB) (err error) {
 	for _, kind := range telemetry.Kinds {
 		if i.one[kind], err = db.PrepareContext(ctx, insertOf(kind, 1)); err != nil { //nolint:sqlclosecheck // inserts.close does
@@ -35,12 +36,12 @@ func (i *inserts) prepare(ctx context.Context, db *sql.DB) (err error) {
 func (i *inserts) close() {
 	for _, stmt := range slices.Concat(i.one[:], i.many[:]) {
 		if stmt != nil {
-			_ = stmt.Close() // the connection goes next
+			_ = stmt.Close() // the connection is closed next
 		}
 	}
 }
 
-// insert stores the items of one kind and says whether there were any.
+// insert stores the items of one kind, and reports whether there were any.
 func (s *Store) insert(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, batch []*request, now time.Time) (bool, error) {
 	u := &s.usage[kind]
 	before := u.rows
@@ -65,12 +66,12 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, bat
 		}
 	}
 	err := w.flush(ctx, w.one)
-	clear(w.args[:cap(w.args)]) // hold on to no item
+	clear(w.args[:cap(w.args)]) // so that the items can be garbage collected
 	s.inserts.args = w.args[:0]
 	return u.rows > before, err
 }
 
-// rowWriter gathers the arguments of rows.
+// rowWriter collects the arguments of rows.
 type rowWriter struct {
 	tx        *sql.Tx
 	one, many *sql.Stmt
@@ -78,14 +79,14 @@ type rowWriter struct {
 	rows      int
 }
 
-// flush stores what was gathered: at once by the statement for many rows, or
-// row by row.
+// flush stores the collected rows: together with the statement for many rows, or one
+// by one.
 func (w *rowWriter) flush(ctx context.Context, prepared *sql.Stmt) error {
 	if w.rows == 0 {
 		return nil
 	}
 	stmt := w.tx.StmtContext(ctx, prepared)
-	defer stmt.Close() //nolint:errcheck // of the transaction; the prepared one stays
+	defer stmt.Close() //nolint:errcheck // it is only the transaction's copy of the prepared statement
 	width := len(w.args)
 	if prepared == w.one {
 		width /= w.rows

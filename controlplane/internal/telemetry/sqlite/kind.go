@@ -6,11 +6,11 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// shared are the columns that all kinds have, in the order in which they are
-// written: the writer's own, then the item's.
+// shared holds the columns of all kinds, in the order in which they are written: first
+// those that the writer sets, then those of the item.
 var shared = []string{"seq", "tenant", "received", "cost", "sec", "nsec", "body"}
 
-// insertOf is the statement that stores n rows of the kind, in the table of its name.
+// insertOf returns the statement that stores n rows of the kind.
 func insertOf(kind telemetry.Kind, n int) string {
 	columns := kind.Columns()
 	width := len(shared) + len(columns)

@@ -14,7 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// maxReaders bounds the connections that read at the same time.
+// maxReaders is the number of connections for reading.
 const maxReaders = 4
 
 // busyTimeout is how long a statement waits for another process's lock, such as
@@ -38,7 +38,7 @@ func Open(ctx context.Context, path string, options telemetry.Options) (_ *Store
 	}
 	defer func() {
 		if err != nil {
-			_ = s.release() // the first error says more
+			_ = s.release() // the first error is more useful
 		}
 	}()
 	if s.writer, err = s.file.Connect(connectionOptions("immediate", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)", "cache_size(-32768)")); err != nil {
@@ -66,7 +66,7 @@ func Open(ctx context.Context, path string, options telemetry.Options) (_ *Store
 	return s, nil
 }
 
-// notOpened says what it means that the file could not be opened.
+// notOpened converts an error of dbfile.Open to an error of package telemetry.
 func notOpened(err error) error {
 	switch {
 	case errors.Is(err, dbfile.ErrLocked):

@@ -56,9 +56,9 @@ func (s *Store) Events(ctx context.Context, tenant string, query telemetry.Event
 
 func (s *Store) selectEvents(tenant string, query telemetry.EventQuery) *selection {
 	index, conditions, args := "events_by_time", "tenant = ?", []any{tenant}
-	match := func(column, value, by string) {
+	match := func(column, value, indexName string) {
 		if value != "" {
-			index, conditions, args = by, conditions+" AND "+column+" = ?", append(args, value)
+			index, conditions, args = indexName, conditions+" AND "+column+" = ?", append(args, value)
 		}
 	}
 	if query.Own != nil {
@@ -67,7 +67,7 @@ func (s *Store) selectEvents(tenant string, query telemetry.EventQuery) *selecti
 	}
 	match("task_id", query.TaskID, index)
 	match("type", string(query.Type), "events_by_type")
-	match("workflow_id", query.WorkflowID, "events_by_workflow") // the last one given is the index: a workflow has the fewest
+	match("workflow_id", query.WorkflowID, "events_by_workflow") // the last value that is set chooses the index, because a workflow has the fewest events
 	q := s.selectFrom(telemetry.Events, index, conditions, args...)
 	q.after, q.upTo = query.Range.Bounds()
 	return q

@@ -12,30 +12,30 @@ type request struct {
 	tenant  string
 	items   []telemetry.Item
 	cost    int64
-	claimed atomic.Bool // by the writer, or by a caller that gave up
+	claimed atomic.Bool // set by the writer, or by a caller that no longer waits
 	done    chan error  // receives once, after the commit
 }
 
-// lane holds what waits, bounded by its cost for each tenant. The
-// requests of a tenant go in the order of arrival, and tenants take turns.
+// lane holds waiting requests, with a limit of their cost for each tenant. Requests of
+// one tenant are served in the order of arrival, and tenants take turns.
 type lane struct {
-	turns    []string // the tenants of which something waits, the next one first
+	turns    []string // the tenants with waiting requests, in the order of their turns
 	tenants  map[string]*waiting
 	requests int
 	cost     int64
 }
 
-// waiting is what waits of one tenant.
+// waiting holds the waiting requests of one tenant.
 type waiting struct {
 	requests []*request
 	cost     int64
 }
 
-// allTenants is how many times as much as of one tenant may wait of all. A tenant
-// of which nothing waits may add one request beyond that.
+// allTenants is the limit of all tenants together, as a multiple of the limit of one.
+// A tenant without a waiting request may add one beyond that.
 const allTenants = 4
 
-// room says whether the lane takes one more request.
+// room reports whether the request may be added.
 func (l *lane) room(r *request, limit int64) bool {
 	w := l.tenants[r.tenant]
 	return w == nil || w.cost+r.cost <= limit && l.cost+r.cost <= allTenants*limit
@@ -76,8 +76,8 @@ func (l *lane) pop() *request {
 	return r
 }
 
-// take moves requests to the batch, one of each tenant in turn: at least one, and
-// beyond that as many as cost no more than limit together.
+// take moves requests to the batch, one of each tenant in turn: as many as together
+// cost at most limit, but at least one.
 func (l *lane) take(batch []*request, limit int64) []*request {
 	var cost int64
 	for n := 0; l.requests > 0 && (n == 0 || cost+l.tenants[l.turns[0]].requests[0].cost <= limit); n++ {
@@ -90,20 +90,20 @@ func (l *lane) take(batch []*request, limit int64) []*request {
 	return batch
 }
 
-// queue holds what waits to be written.
+// queue holds the requests that wait to be written.
 type queue struct {
 	mu     sync.Mutex
 	items  lane
-	limit  int64 // of the cost of what waits of one tenant
+	limit  int64 // the limit of the cost of one tenant's waiting requests
 	closed bool
-	wake   chan struct{} // holds a token while there may be something to take
+	wake   chan struct{} // a signal for the writer; holds at most one
 }
 
 func newQueue(limit int64) *queue {
 	return &queue{limit: limit, wake: make(chan struct{}, 1)}
 }
 
-// push adds a request, or says why not.
+// push adds a request, or fails with ErrClosed or ErrBusy.
 func (q *queue) push(r *request) error {
 	r.done = make(chan error, 1)
 	q.mu.Lock()
@@ -119,8 +119,8 @@ func (q *queue) push(r *request) error {
 	return nil
 }
 
-// take removes the oldest requests, up to the limit in cost but at least one, and
-// claims them. ended says that the queue is closed and empty.
+// take removes and claims requests, up to limit in cost but at least one. ended reports
+// whether the queue is closed and empty.
 func (q *queue) take(limit int64) (batch []*request, ended bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -139,7 +139,7 @@ func (q *queue) close() {
 	q.signal()
 }
 
-// waiting is how many calls of Append wait.
+// waiting returns the number of calls of Append that wait.
 func (q *queue) waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// Store is an open file: it implements [telemetry.Store]. Make one with [Open].
+// Store implements [telemetry.Store] with an open file. Create one with [Open].
 type Store struct {
 	options          telemetry.Options
 	file             *dbfile.Opened
@@ -18,37 +18,37 @@ type Store struct {
 	writer           *sql.DB // one connection, used by the writing goroutine
 	reader           *sql.DB
 	queue            *queue
-	checkpoint       dbfile.Checkpoint // the writing goroutine's own
+	checkpoint       dbfile.Checkpoint // used only by the writing goroutine
 	checkpointFailed atomic.Int64
 	done             chan struct{} // closed when the writing goroutine has ended
 	closed           atomic.Bool
 	closing          sync.Once
 	closeError       error
 
-	usage  [telemetry.Events + 1]usage        // by kind; the writing goroutine's own
-	stale  bool                               // usage has to be read again; the writing goroutine's own
-	tellMu sync.Mutex                         // guards told
-	told   [telemetry.Events + 1]usage        // usage as of the last commit
-	latest [telemetry.Events + 1]atomic.Int64 // the last seq of each kind that is committed
-	busy   atomic.Int64
+	usage       [telemetry.Events + 1]usage        // by kind; used only by the writing goroutine
+	stale       bool                               // whether usage must be read again; used only by the writing goroutine
+	publishedMu sync.Mutex                         // guards published
+	published   [telemetry.Events + 1]usage        // usage as of the last commit
+	latest      [telemetry.Events + 1]atomic.Int64 // the last committed seq of each kind
+	busy        atomic.Int64
 
-	shares [telemetry.Events + 1]map[string]*tenantShare // by kind and tenant; the writing goroutine's own
+	shares [telemetry.Events + 1]map[string]*tenantShare // by kind and tenant; used only by the writing goroutine
 
 	identity   string
-	inserts    inserts // the writing goroutine's own
+	inserts    inserts // used only by the writing goroutine
 	statements statements
 }
 
-// usage is what a kind's table holds.
+// usage describes the rows of one kind.
 type usage struct{ rows, cost, lastSeq, trimmed int64 }
 
 // Stats implements [telemetry.Store].
 func (s *Store) Stats() telemetry.Stats {
-	s.tellMu.Lock()
-	defer s.tellMu.Unlock()
+	s.publishedMu.Lock()
+	defer s.publishedMu.Unlock()
 	stats := telemetry.Stats{Kinds: make(map[string]telemetry.KindStats, len(telemetry.Kinds)), Waiting: s.queue.waiting(), Busy: s.busy.Load()}
 	for _, kind := range telemetry.Kinds {
-		u := s.told[kind]
+		u := s.published[kind]
 		stats.Kinds[kind.String()] = telemetry.KindStats{Rows: u.rows, Bytes: u.cost, Trimmed: u.trimmed}
 	}
 	return stats
@@ -59,7 +59,7 @@ func newStore(options telemetry.Options) *Store {
 	return &Store{options: options, queue: newQueue(options.QueueBytes), done: make(chan struct{}), stale: true}
 }
 
-// start reads what the file holds and begins to write.
+// start reads the usage of the file and starts the writing goroutine.
 func (s *Store) start(ctx context.Context) error {
 	if err := s.loadUsage(ctx); err != nil {
 		return err
@@ -75,22 +75,20 @@ func (s *Store) start(ctx context.Context) error {
 	return nil
 }
 
-// Ready reports whether the store takes writes: whether its file is still the one
-// that was opened, and whether the last write succeeded. If it did not,
-// something small is written once a second at the most, so that the answer is
-// true again when the disk is.
+// Ready implements [telemetry.Store]. It fails if the file is not the one that was
+// opened, or if the last write failed. After a failed write it tries a small one, at
+// most once a second, so that it succeeds again when the disk has recovered.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.file.Files.Check(); err != nil {
-		return storeError("look at the file", err)
+		return storeError("check the file", err)
 	}
 	return s.condition.Ready(func() {
-		_ = s.submit(ctx, &request{}) // how it ended is noted
+		_ = s.submit(ctx, &request{}) // condition records the result
 	})
 }
 
-// Close refuses what comes from now on, commits what was accepted before, ends
-// the writing goroutine and lets go of the file. Later calls return what the
-// first returned.
+// Close implements [telemetry.Store]. It ends the writing goroutine and unlocks the
+// file.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.closed.Store(true)
@@ -101,7 +99,7 @@ func (s *Store) Close() error {
 	return s.closeError
 }
 
-// release lets go of what Open has taken, in part or whole.
+// release closes what Open has opened, even if Open has failed.
 func (s *Store) release() error {
 	var first error
 	keep := func(err error) {

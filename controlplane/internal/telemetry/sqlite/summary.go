@@ -38,7 +38,7 @@ func (s *Store) Summary(ctx context.Context, tenant string, within telemetry.Ran
 
 const rangeClause = " AND (sec, nsec) >= (?, ?) AND (sec, nsec) <= (?, ?)"
 
-// rangeArgs are the arguments, those of rangeClause last.
+// rangeArgs returns args followed by the arguments of rangeClause.
 func rangeArgs(within telemetry.Range, args ...any) []any {
 	after, upTo := within.Bounds()
 	return append(args, after.Sec, after.Nsec, upTo.Sec, upTo.Nsec)
@@ -62,8 +62,7 @@ func countEvents(ctx context.Context, tx *sql.Tx, tenant string, within telemetr
 	return summary, nil
 }
 
-// readSteps takes the steps grouped by workflow and task, and by time within, as
-// [telemetry.Steps] wants them.
+// readSteps reads the steps in the order that [telemetry.Steps.Add] requires.
 func readSteps(ctx context.Context, tx *sql.Tx, tenant string, within telemetry.Range) (steps telemetry.Steps, err error) {
 	rows, err := tx.QueryContext(ctx,
 		"SELECT workflow_id, task_id, task_type, success, duration, sec, nsec FROM events INDEXED BY events_by_type"+

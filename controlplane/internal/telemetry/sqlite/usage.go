@@ -8,15 +8,15 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// maxTrim bounds how many rows one transaction deletes of a kind. It is more
-// than a transaction usually adds; where bounds were lowered, the rest follows
-// with the next ones.
+// maxTrim is how many rows of a kind one transaction deletes at most. It is more than
+// a transaction usually adds. If a limit was lowered, several transactions may be
+// needed.
 const maxTrim = 50_000
 
-// bounds is how much a table may hold.
+// bounds holds the limits of a table.
 type bounds struct {
 	rows, cost int64
-	age        time.Duration // 0 is for ever
+	age        time.Duration // 0 means no limit
 	portion    int           // how many rows one transaction deletes at most
 }
 
@@ -24,7 +24,7 @@ func boundsOf(o telemetry.Options) bounds {
 	return bounds{rows: o.MaxRows, cost: o.MaxBytes, age: o.MaxAge, portion: maxTrim}
 }
 
-// loadUsage reads what the tables hold.
+// loadUsage reads the usage of all kinds and the shares of all tenants.
 func (s *Store) loadUsage(ctx context.Context) (err error) {
 	for _, kind := range telemetry.Kinds {
 		if s.usage[kind], err = s.readUsage(ctx, kind.String()); err != nil {
@@ -50,20 +50,20 @@ func saveUsage(ctx context.Context, tx *sql.Tx, table string, u usage) error {
 	return err
 }
 
-// publish makes what was committed known to readers.
+// publish makes the usage and the latest seq after a commit available to readers.
 func (s *Store) publish() {
-	s.tellMu.Lock()
-	s.told = s.usage
-	s.tellMu.Unlock()
+	s.publishedMu.Lock()
+	s.published = s.usage
+	s.publishedMu.Unlock()
 	for _, kind := range telemetry.Kinds {
 		s.latest[kind].Store(s.usage[kind].lastSeq)
 	}
 }
 
-// tenantShare is what one tenant has of a table.
+// tenantShare is the share of one tenant in a table.
 type tenantShare struct {
 	rows, cost int64
-	changed    bool // since it was written down
+	changed    bool // whether it differs from the stored one
 }
 
 func (t *tenantShare) add(rows, cost int64) {
@@ -107,8 +107,7 @@ func (s *Store) loadShares(ctx context.Context) error {
 	return rows.Err()
 }
 
-// saveShares writes down the shares that have changed. Those of which nothing is
-// left are forgotten.
+// saveShares stores the shares that have changed, and deletes those without rows.
 func (s *Store) saveShares(ctx context.Context, tx *sql.Tx, kind telemetry.Kind) error {
 	for tenant, t := range s.shares[kind] {
 		if !t.changed {
@@ -127,13 +126,13 @@ func (s *Store) saveShares(ctx context.Context, tx *sql.Tx, kind telemetry.Kind)
 	return nil
 }
 
-// leastTurn is how many rows a tenant loses at a time if that many have to
-// go, so that tenants of the same size do not lose one each in turn.
-const leastTurn = 100
+// minTrim is how many rows in succession are deleted from one tenant, if that many
+// must be deleted, so that tenants with equal shares do not lose single rows in turn.
+const minTrim = 100
 
-// trim deletes what is too old, and then the oldest rows, by arrival, of the
-// tenant that has most, until the bounds are kept. One call deletes at most a
-// portion.
+// trim deletes the rows that are too old, and then the oldest rows, by arrival, of the
+// tenant with the largest share, until the limits are kept. One call deletes at most
+// b.portion rows.
 func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, b bounds, now time.Time) (trimmed bool, err error) {
 	u, left := &s.usage[kind], b.portion
 	if b.age > 0 {
@@ -148,7 +147,7 @@ func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, b bou
 		tenant, second := s.heaviest(kind, b)
 		share := s.share(kind, tenant)
 		n, err := s.cut(ctx, tx, kind, tenant, left, func(_ int64, gone int) bool {
-			return (u.rows > b.rows || u.cost > b.cost) && (gone < leastTurn || share.weight(b) > second)
+			return (u.rows > b.rows || u.cost > b.cost) && (gone < minTrim || share.weight(b) > second)
 		})
 		if err != nil || n == 0 {
 			return trimmed, err
@@ -158,7 +157,8 @@ func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, b bou
 	return trimmed, nil
 }
 
-// heaviest is the tenant that has most, and how much the next one has.
+// heaviest returns the tenant with the largest share, and the share of the second
+// largest.
 func (s *Store) heaviest(kind telemetry.Kind, b bounds) (tenant string, second float64) {
 	first := -1.0
 	for name, t := range s.shares[kind] {
@@ -172,9 +172,9 @@ func (s *Store) heaviest(kind telemetry.Kind, b bounds) (tenant string, second f
 	return tenant, second
 }
 
-// cut deletes the oldest rows, by arrival, of the tenant or, without one, of all,
-// as long as goes says that the next one goes too, and at most limit. It is told
-// when the row arrived and how many have gone before.
+// cut deletes the oldest rows, by arrival, of the tenant, or of all tenants if tenant
+// is empty: at most limit, and as long as goes returns true. goes gets the time of
+// arrival of the next row, and the number of rows deleted before it.
 func (s *Store) cut(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, tenant string, limit int, goes func(received int64, gone int) bool) (n int, err error) {
 	table, which, args := kind.String(), "", []any{}
 	if tenant != "" {
@@ -182,7 +182,7 @@ func (s *Store) cut(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, tenant
 	}
 	last := int64(0)
 	read := func() error {
-		rows, err := tx.QueryContext(ctx, "SELECT seq, tenant, cost, received FROM "+table+which+" ORDER BY seq LIMIT ?", append(args, limit)...) //nolint:gosec // words of ours
+		rows, err := tx.QueryContext(ctx, "SELECT seq, tenant, cost, received FROM "+table+which+" ORDER BY seq LIMIT ?", append(args, limit)...) //nolint:gosec // the parts are constants of this package
 		if err != nil {
 			return err
 		}
@@ -212,6 +212,6 @@ func (s *Store) cut(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, tenant
 	if tenant != "" {
 		clause = which + " AND seq <= ?"
 	}
-	_, err = tx.ExecContext(ctx, "DELETE FROM "+table+clause, append(args, last)...) //nolint:gosec // words of ours
+	_, err = tx.ExecContext(ctx, "DELETE FROM "+table+clause, append(args, last)...) //nolint:gosec // the parts are constants of this package
 	return n, err
 }

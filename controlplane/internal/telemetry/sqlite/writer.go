@@ -11,13 +11,12 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// maxCommit bounds what goes into one transaction, in cost: a transaction holds
-// it in the WAL, and its callers back.
+// maxCommit limits the cost of the items in one transaction, because a large one makes
+// the write-ahead log long and its callers wait.
 const maxCommit = 16 << 20
 
-// write is the writing goroutine: it commits what waits, as much at a time as
-// has gathered, until the queue is closed and empty. Each minute it deletes
-// what has become too old.
+// write is the writing goroutine. It commits the waiting requests in batches, until
+// the queue is closed and empty. Once a minute it also deletes rows that are too old.
 func (s *Store) write() {
 	defer close(s.done)
 	ticker := time.NewTicker(time.Minute)
@@ -38,7 +37,7 @@ func (s *Store) write() {
 	}
 }
 
-// commit stores the requests in one transaction and keeps the bounds.
+// commit stores the requests and applies the limits in one transaction.
 func (s *Store) commit(batch []*request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -49,7 +48,7 @@ func (s *Store) commit(batch []*request) (err error) {
 			s.condition.Note(err)
 		}
 	}()
-	ctx := context.Background() // what was claimed is written, whoever still waits
+	ctx := context.Background() // claimed requests are written even if their callers no longer wait
 	if s.stale {
 		if err := s.loadUsage(ctx); err != nil {
 			return storeError("read", err)
@@ -65,7 +64,7 @@ func (s *Store) commit(batch []*request) (err error) {
 	}
 	now := s.options.Clock()
 	changed := s.condition.Failed() != nil
-	if changed { // a commit without anything in it would say nothing
+	if changed { // an empty commit would not show that the file can be written
 		if _, err := tx.ExecContext(ctx, dbfile.Probe); err != nil {
 			return storeError("write", err)
 		}
@@ -94,22 +93,22 @@ func (s *Store) commit(batch []*request) (err error) {
 	}
 	s.condition.Note(nil)
 	if err := s.checkpoint.After(ctx, s.file.Path, s.writer, busyTimeout); err != nil {
-		s.checkpointFailed.Add(1) // what was committed stands; the next commit tries again
+		s.checkpointFailed.Add(1) // the commit is still valid; the next one tries again
 	}
 	s.publish()
-	s.tellOfEvents(batch)
+	s.notifyEvents(batch)
 	return nil
 }
 
-// tellOfEvents tells of the tenants that have new events.
-func (s *Store) tellOfEvents(batch []*request) {
+// notifyEvents calls OnEvents for the tenants that have new events.
+func (s *Store) notifyEvents(batch []*request) {
 	if s.options.OnEvents == nil {
 		return
 	}
-	told := map[string]bool{}
+	notified := map[string]bool{}
 	for _, r := range batch {
-		if !told[r.tenant] && slices.ContainsFunc(r.items, func(i telemetry.Item) bool { return i.Kind() == telemetry.Events }) {
-			told[r.tenant] = true
+		if !notified[r.tenant] && slices.ContainsFunc(r.items, func(i telemetry.Item) bool { return i.Kind() == telemetry.Events }) {
+			notified[r.tenant] = true
 			s.options.OnEvents(r.tenant)
 		}
 	}

@@ -228,8 +228,8 @@ func pages(t *testing.T, open Open) {
 	})
 }
 
-// TestRoundTrip reports random items with odd values, in batches of random size,
-// and wants each back, byte for byte, in the order of the rule.
+// Random items with unusual values, appended in batches of random size, are returned
+// unchanged and in the right order.
 func roundTrip(t *testing.T, open Open) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -123,7 +123,8 @@ func requireSummary(t *testing.T, want, got aureus.Summary) {
 	require.InDelta(t, want.CostPerSuccessMS, got.CostPerSuccessMS, 1e-9)
 }
 
-// event writes one with a time of so many milliseconds, or none below 0.
+// event returns an event whose time is ms milliseconds, or that has no time if ms is
+// negative.
 func event(kind, workflow, task string, ms int, data string) string {
 	timestamp := "t"
 	if ms >= 0 {

@@ -1,5 +1,5 @@
-// Package telemetrytest is the test suite of package telemetry: what every backend has
-// to do, whichever database it stands on.
+// Package telemetrytest is the test suite that every backend of package telemetry must
+// pass.
 package telemetrytest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// Open opens a new, empty store for one test, and has it closed at the test's end.
+// Open opens a new, empty store for one test, and closes it when the test ends.
 type Open func(t testing.TB, options telemetry.Options) telemetry.Store
 
 // Run tests a backend.
@@ -46,7 +46,7 @@ const tenant = "default"
 // portion is a number of items that no backend is expected to read at once.
 const portion = 256
 
-// read makes items of their texts.
+// read parses the texts of items.
 func read(t testing.TB, kind telemetry.Kind, texts ...string) []telemetry.Item {
 	t.Helper()
 	items := make([]telemetry.Item, 0, len(texts))
@@ -63,7 +63,7 @@ func add(t testing.TB, s telemetry.Store, kind telemetry.Kind, texts ...string) 
 	require.NoError(t, s.Append(t.Context(), tenant, read(t, kind, texts...)))
 }
 
-// bodies gathers a page and what follows it.
+// bodies returns the items of a page and of all pages after it.
 func bodies(t testing.TB, query func(telemetry.Paging) (*telemetry.Page, error), paging telemetry.Paging) []string {
 	t.Helper()
 	all := []string{}
@@ -109,8 +109,8 @@ func at(t testing.TB, text string) *time.Time {
 	return &moment
 }
 
-// Who follows the events sees them in the order of arrival, whatever their times, and
-// learns how far it has come.
+// Tail returns events in the order of arrival, not of their times, and how far it has
+// read.
 func tail(t *testing.T, open Open) {
 	told := make(chan string, 100)
 	s := open(t, telemetry.Options{OnEvents: func(tenant string) { told <- tenant }})
@@ -154,8 +154,8 @@ func tail(t *testing.T, open Open) {
 	require.NotEqual(t, s.Identity(), open(t, telemetry.Options{}).Identity())
 }
 
-// Reports that come at the same time are stored whole, once, and can be read as soon
-// as they are acknowledged.
+// Concurrent calls of Append store all their items exactly once, and the items can be
+// read as soon as Append returns.
 func parallelReports(t *testing.T, open Open) {
 	s := open(t, telemetry.Options{})
 	const callers, each = 16, 20

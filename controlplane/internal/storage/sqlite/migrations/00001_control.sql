@@ -1,6 +1,6 @@
 -- +goose Up
 
--- Every row of every table carries the tenant it belongs to. Times are Unix
+-- Every row of every table has the tenant that it belongs to. Times are in Unix
 -- nanoseconds.
 
 CREATE TABLE keys (
@@ -30,13 +30,13 @@ CREATE TABLE approvals (
     consumed_by      TEXT    NOT NULL DEFAULT ''
 ) STRICT;
 
--- One live approval a digest, whoever asks at the same time.
+-- At most one live approval for each digest, even if several callers ask at once.
 CREATE UNIQUE INDEX approvals_live ON approvals (tenant, digest) WHERE live = 1;
 CREATE INDEX approvals_due ON approvals (tenant, expires_at) WHERE live = 1;
 CREATE INDEX approvals_pending ON approvals (tenant, principal_id) WHERE status = 'pending';
 CREATE INDEX approvals_list ON approvals (tenant, status, seq);
 
--- Everyone who asked: none of them may decide.
+-- All requesters of each approval. None of them may decide it.
 CREATE TABLE approval_requesters (
     tenant      TEXT    NOT NULL,
     approval_id TEXT    NOT NULL REFERENCES approvals (id),
@@ -59,7 +59,7 @@ CREATE TABLE approval_decisions (
     PRIMARY KEY (approval_id, decided_by)
 ) STRICT, WITHOUT ROWID;
 
--- Which decisions are in the audit log already, and who reported them.
+-- The decisions that are in the audit log, and the subjects that reported them.
 CREATE TABLE decisions (
     tenant      TEXT NOT NULL,
     decision_id TEXT NOT NULL,
@@ -88,8 +88,7 @@ CREATE TABLE validators (
     PRIMARY KEY (tenant, id)
 ) STRICT, WITHOUT ROWID;
 
--- The audit log: one chain of hashes a tenant. How a row is hashed is written
--- in chain.go.
+-- The audit log: one chain of hashes for each tenant. chain.go defines the hash.
 CREATE TABLE audit (
     tenant        TEXT    NOT NULL,
     sequence      INTEGER NOT NULL CHECK (sequence >= 1),
@@ -117,7 +116,7 @@ CREATE INDEX audit_principal ON audit (tenant, principal, sequence);
 CREATE INDEX audit_action ON audit (tenant, action, sequence);
 CREATE INDEX audit_at ON audit (tenant, at, sequence);
 
--- The end of each chain, so that missing last entries show as well.
+-- The end of each chain, so that the deletion of its last entries is detected.
 CREATE TABLE audit_heads (
     tenant   TEXT    NOT NULL PRIMARY KEY,
     sequence INTEGER NOT NULL,

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- Runs of workflows, the latest of an id last. What has ended may be deleted;
--- the audit log has the decisions.
+-- Runs of workflows. seq increases with each new run. Ended runs may be deleted,
+-- because the decisions about them are in the audit log.
 CREATE TABLE runs (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id      TEXT    NOT NULL UNIQUE,

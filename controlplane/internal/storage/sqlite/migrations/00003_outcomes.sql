@@ -1,11 +1,11 @@
 -- +goose Up
 
--- What else a decision said, to tell another one under its id. Empty where an
--- older version has written it down.
+-- A hash of the whole decision, to detect a different one with the same id. Empty if
+-- an older version stored the decision.
 ALTER TABLE decisions ADD COLUMN content TEXT NOT NULL DEFAULT '';
 
--- Outcomes that were reported before their decision, by whom. Which of them
--- stands is known when the decision is.
+-- Outcomes that were reported before their decision. When the decision is stored, one
+-- of them is chosen.
 CREATE TABLE early_outcomes (
     tenant      TEXT    NOT NULL,
     decision_id TEXT    NOT NULL,
@@ -17,8 +17,8 @@ CREATE TABLE early_outcomes (
     PRIMARY KEY (tenant, decision_id, subject)
 ) STRICT, WITHOUT ROWID;
 
--- Who reported an outcome was not kept. Without a decision it no longer keeps
--- another one out; it stays in the audit log.
+-- Older versions did not store who reported an outcome. Outcomes without a decision
+-- are deleted, so that another one can be reported; they stay in the audit log.
 DELETE FROM outcomes WHERE NOT EXISTS (
     SELECT 1 FROM decisions d WHERE d.tenant = outcomes.tenant AND d.decision_id = outcomes.decision_id);
 

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- What tasks with an idempotency key came to, so that none is run twice. They
--- are forgotten after some days, the oldest first where there are many.
+-- Results of tasks with an idempotency key, so that no such task is run twice. They
+-- are deleted after some days, or earlier, the oldest first, if there are too many.
 CREATE TABLE task_results (
     seq          INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant       TEXT    NOT NULL,

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- How far each task of a run is. They are apart from the run's state, so that a
--- step of a long workflow writes no more than what it changed.
+-- The state of each task of a run. It is separate from the state of the run, so that a
+-- step of a long workflow writes only the tasks that it changed.
 CREATE TABLE run_tasks (
     tenant  TEXT NOT NULL,
     run_id  TEXT NOT NULL REFERENCES runs (run_id),

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- The approvals that tasks of runs under way were begun with: one that was
--- interrupted goes on with its own, and no other may.
+-- The approvals with which the tasks of unfinished runs began. An interrupted task may
+-- continue only with its own approval.
 CREATE TABLE run_admissions (
     tenant      TEXT NOT NULL,
     run_id      TEXT NOT NULL,
@@ -10,11 +10,11 @@ CREATE TABLE run_admissions (
     PRIMARY KEY (tenant, run_id, task_id)
 ) STRICT, WITHOUT ROWID;
 
--- One subject's results do not push out another's.
+-- The limit of results applies to each subject separately.
 DROP INDEX task_results_order;
 CREATE INDEX task_results_order ON task_results (tenant, subject, seq);
 
--- The ended runs of a tenant, which are bounded.
+-- For the limit of the ended runs of a tenant.
 CREATE INDEX runs_ended ON runs (tenant, seq) WHERE ended = 1;
 
 -- +goose Down

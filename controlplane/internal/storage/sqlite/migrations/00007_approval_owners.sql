@@ -1,10 +1,10 @@
 -- +goose Up
 
--- An approval belongs to the subject that asked for it first, and has two ends:
--- until when it may be decided, and until when it may be used after that.
--- expires_at is the one that counts in the present state. What is checked inside
--- a transaction stands in columns; what an approver is shown is kept apart, so
--- that a transaction neither reads nor writes it again.
+-- An approval belongs to the subject that asked for it first. It has two ends: decide_by
+-- for deciding it, and use_by for using it after that. expires_at is the one that
+-- applies in its present status. Values that a transaction checks are in columns. The
+-- document that an approver sees is in a separate table, so that most transactions
+-- neither read nor write it.
 CREATE TABLE approval_documents (
     tenant      TEXT NOT NULL,
     approval_id TEXT NOT NULL PRIMARY KEY REFERENCES approvals (id),
@@ -43,7 +43,7 @@ UPDATE approvals SET subject = coalesce((
     SELECT r.subject FROM approval_requesters r WHERE r.approval_id = approvals.id
     ORDER BY r.key_id = approvals.requested_by_key DESC, r.asked_at, r.key_id LIMIT 1), '');
 
--- What was approved by an older version may be used until the end it had.
+-- Approvals that were approved by an older version keep their end.
 UPDATE approvals SET use_by = expires_at WHERE status IN ('approved', 'consumed') OR (status = 'expired' AND EXISTS (
     SELECT 1 FROM approval_decisions d WHERE d.approval_id = approvals.id AND d.verdict = 'approve'));
 
@@ -51,7 +51,7 @@ DROP INDEX approvals_live;
 DROP INDEX approvals_pending;
 ALTER TABLE approvals DROP COLUMN document;
 
--- One live approval of a request for each subject and version of the rules.
+-- At most one live approval of a request for each subject and policy version.
 CREATE UNIQUE INDEX approvals_live ON approvals (tenant, digest, subject, policy_version) WHERE live = 1;
 CREATE INDEX approvals_pending ON approvals (tenant, subject, principal_id, expires_at, bytes) WHERE status = 'pending';
 CREATE INDEX approvals_subject ON approvals (tenant, subject, seq);

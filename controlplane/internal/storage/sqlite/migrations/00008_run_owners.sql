@@ -1,19 +1,19 @@
 -- +goose Up
 
--- Whose a run is: the subject that started it, and the key that it runs with.
--- Two subjects may use one workflow id side by side.
+-- The subject that started the run, which owns it, and the key that it runs with. Two
+-- subjects may use the same workflow id for different workflows.
 ALTER TABLE runs ADD COLUMN subject TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN key_id TEXT NOT NULL DEFAULT '';
 UPDATE runs SET subject = coalesce(caller ->> '$.subject', ''), key_id = coalesce(caller ->> '$.key_id', '') WHERE json_valid(caller);
 CREATE INDEX runs_owner ON runs (tenant, subject, workflow_id, seq);
 
--- run_admissions has the approval that each task of a run under way has asked
--- for. attempt is the last attempt that was begun with it, and 0 before that.
+-- run_admissions now has the approval that each task of an unfinished run has asked
+-- for. attempt is the last attempt that began with it, or 0 if none has.
 ALTER TABLE run_admissions ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX run_admissions_approval ON run_admissions (approval_id);
 
--- The approvals that waiting runs wait for now: when one of them ends, its run
--- goes on.
+-- The approvals that runs wait for. When one of them is decided or ends, the run
+-- continues.
 CREATE TABLE run_waits (
     tenant      TEXT NOT NULL,
     run_id      TEXT NOT NULL,

@@ -1,9 +1,9 @@
 -- +goose Up
 
--- A validator belongs to the subject that registered it, or to the whole tenant:
--- then an admin registered it. What another key registered before this was so
--- stays what every subject has, under the scope former: a subject's own stands
--- before it, and nobody replaces it.
+-- A validator belongs to the subject that registered it, or to the whole tenant if an
+-- admin registered it. Validators that other keys registered before this version get
+-- the scope former: they apply to every subject that has none of its own with the same
+-- id, and cannot be replaced.
 CREATE TABLE owned_validators (
     tenant        TEXT    NOT NULL,
     scope         TEXT    NOT NULL CHECK (scope IN ('tenant', 'subject', 'former')),
@@ -23,8 +23,8 @@ FROM validators v LEFT JOIN keys k ON k.id = v.key_id;
 DROP TABLE validators;
 ALTER TABLE owned_validators RENAME TO validators;
 
--- The trace of an entry stands in its details, which the chain commits to; the
--- column only makes it searchable.
+-- The trace id of an entry is part of its details, which are hashed. The column is
+-- generated from them for searches.
 ALTER TABLE audit ADD COLUMN trace_id TEXT
     GENERATED ALWAYS AS (CASE WHEN json_valid(details) THEN json_extract(details, '$.trace_id') END) VIRTUAL;
 CREATE INDEX audit_trace ON audit (tenant, trace_id, sequence) WHERE trace_id IS NOT NULL;
@@ -32,8 +32,8 @@ CREATE INDEX audit_decision ON audit (tenant, decision_id, sequence) WHERE decis
 CREATE INDEX audit_verdict ON audit (tenant, decision, sequence) WHERE decision <> '';
 CREATE INDEX audit_kind ON audit (tenant, kind, sequence);
 
--- When a decision and its outcome were written down, and where in the audit log
--- (0 where that is not known): a log that was cut off shows by it.
+-- The time at which a decision or an outcome was stored, and the sequence of its audit
+-- entry (0 if not known), so that the deletion of the entry is detected.
 ALTER TABLE decisions ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE decisions ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
 UPDATE decisions SET (at, sequence) = (
@@ -55,9 +55,9 @@ ALTER TABLE early_outcomes ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
 UPDATE early_outcomes SET at = unixepoch() * 1000000000;
 CREATE INDEX early_outcomes_at ON early_outcomes (at);
 
--- The archives of the audit log: each is the beginning of the chain up to and
--- including one entry, which was written to a file and signed. Only what is
--- archived may be deleted.
+-- The archives of the audit log. Each one is the beginning of the chain, up to and
+-- including one entry, that was written to a file and signed. Only archived entries
+-- may be deleted.
 CREATE TABLE audit_archives (
     tenant      TEXT    NOT NULL,
     sequence    INTEGER NOT NULL CHECK (sequence >= 1), -- the last entry of the archive
@@ -76,7 +76,7 @@ BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
 END;
 -- +goose StatementEnd
--- REPLACE deletes without asking the trigger above.
+-- REPLACE deletes a row without calling the trigger above.
 -- +goose StatementBegin
 CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit
 WHEN NEW.sequence <= (SELECT max(sequence) FROM audit a WHERE a.tenant = NEW.tenant)

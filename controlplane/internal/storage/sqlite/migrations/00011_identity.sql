@@ -1,6 +1,6 @@
 -- +goose Up
 
--- One random text a file: it tells a place in this file from one in another.
+-- A random text that identifies this file, so that a cursor of another file is refused.
 CREATE TABLE identity (id TEXT NOT NULL) STRICT;
 INSERT INTO identity (id) VALUES (lower(hex(randomblob(6))));
 

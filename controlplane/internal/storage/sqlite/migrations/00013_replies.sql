@@ -2,8 +2,9 @@
 
 -- The first responses to requests with an Idempotency-Key, for as long as they are
 -- sent again. Until version 12 of this schema they were in the telemetry file. seq
--- is the order in which they were stored. scope is the hash of who asked what with
--- which key, request that of the body; neither the key nor the request is stored.
+-- is the order in which they were stored. scope is the hash of the caller, the path and
+-- the Idempotency-Key, request that of the body; neither the key nor the request is
+-- stored.
 -- received is the time of the response in Unix milliseconds, cost the length of its
 -- body, header a JSON object.
 CREATE TABLE replies (

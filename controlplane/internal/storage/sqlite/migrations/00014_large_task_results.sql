@@ -1,7 +1,7 @@
 -- +goose Up
 
--- Results of tasks that are large: how many of them a subject keeps is limited. The
--- number of bytes is storage.LargeTaskResult.
+-- For the limit of a subject's large task results. The number of bytes is
+-- storage.LargeTaskResult.
 CREATE INDEX task_results_large ON task_results (tenant, subject, seq) WHERE octet_length(result) > 65536;
 
 -- +goose Down

@@ -1,9 +1,9 @@
 -- +goose Up
 
--- seq is the order of arrival, and never used twice. sec and nsec are the time
--- in Unix seconds; sec is the largest integer where the timestamp is no time.
--- received is the time of arrival in Unix milliseconds. cost is what the row is
--- counted as against the bound on size. body is the reported JSON text.
+-- seq is the order of arrival; a number is never reused. sec and nsec are the time in
+-- Unix seconds and nanoseconds; sec is the largest integer if the timestamp cannot be
+-- read. received is the time of arrival in Unix milliseconds. cost is the size of the
+-- row for the limit, in bytes. body is the reported JSON text.
 
 CREATE TABLE spans (
   seq      INTEGER PRIMARY KEY,
@@ -18,8 +18,8 @@ CREATE TABLE spans (
 
 CREATE INDEX spans_by_trace ON spans (tenant, trace_id, sec, nsec);
 
--- tags holds each pair as its JSON text between U+001E, which JSON text never
--- contains, so that one pair is found by a plain search.
+-- tags holds the JSON text of each tag between two characters U+001E, which JSON text
+-- never contains, so that a plain text search finds a tag.
 CREATE TABLE metrics (
   seq      INTEGER PRIMARY KEY,
   tenant   TEXT    NOT NULL,
@@ -58,7 +58,8 @@ CREATE INDEX events_by_time ON events (tenant, sec, nsec);
 CREATE INDEX events_by_type ON events (tenant, type, sec, nsec);
 CREATE INDEX events_by_workflow ON events (tenant, workflow_id, sec, nsec);
 
--- What each table holds, kept in step by the transaction that changes it.
+-- The number and cost of the rows of each table, updated by each transaction that
+-- changes the table.
 CREATE TABLE usage (
   kind     TEXT    PRIMARY KEY,
   rows     INTEGER NOT NULL,

@@ -1,10 +1,10 @@
 -- +goose Up
 
--- The answers to requests that carried an Idempotency-Key, for as long as they
--- are given again. seq is the order in which they were given. scope is the hash
--- of who asked what with which key, request that of the body; neither the key
--- nor the request is kept. received is the time of the answer in Unix
--- milliseconds, cost the length of its body, header a JSON object.
+-- The first responses to requests with an Idempotency-Key, for as long as they are sent
+-- again. seq is the order in which they were stored. scope is the hash of the caller,
+-- the path and the key, request that of the body; neither the key nor the request is
+-- stored. received is the time of the response in Unix milliseconds, cost the length of
+-- its body, header a JSON object.
 --
 -- There is no index: the table is read as a whole when the file is opened, and
 -- otherwise only written.

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- What each tenant has of each table, kept in step by the transaction that
--- changes it: the tenant that has most gives way first.
+-- The share of each tenant in each table, updated by each transaction that changes the
+-- table. If a limit is exceeded, the tenant with the largest share loses rows.
 CREATE TABLE shares (
   kind   TEXT    NOT NULL,
   tenant TEXT    NOT NULL,
@@ -19,11 +19,12 @@ CREATE INDEX spans_by_arrival ON spans (tenant);
 CREATE INDEX metrics_by_arrival ON metrics (tenant);
 CREATE INDEX events_by_arrival ON events (tenant);
 
--- Whose an answer is. Those kept before belong to nobody, and go in ten minutes.
+-- The owner of a response. Existing ones have no owner, and are deleted within ten
+-- minutes.
 ALTER TABLE answers ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
 ALTER TABLE answers ADD COLUMN key_id TEXT NOT NULL DEFAULT '';
 
--- One random text a file: it tells a place in this file from one in another.
+-- A random text that identifies this file, so that a cursor of another file is refused.
 CREATE TABLE identity (id TEXT NOT NULL) STRICT;
 INSERT INTO identity VALUES (lower(hex(randomblob(6))));
 

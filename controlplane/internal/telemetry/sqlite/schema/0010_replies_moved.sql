@@ -1,8 +1,8 @@
 -- +goose Up
 
--- The first responses to requests with an Idempotency-Key are in the control file
--- from now on. Those that are here are forgotten: they would have been sent again
--- for ten minutes at most.
+-- From this version on, the first responses to requests with an Idempotency-Key are in
+-- the control file. Those in this file are deleted: they would have been sent again for
+-- at most ten minutes.
 DROP TABLE answers;
 DELETE FROM usage WHERE kind = 'answers';
 
