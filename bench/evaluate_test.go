@@ -18,7 +18,7 @@ import (
 // plain POST; both include the processor time of the server.
 func BenchmarkEvaluatePolicy(b *testing.B) {
 	const path = "/api/v1/policy/evaluate"
-	answer := []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false,"decision_id":"dec_00000000000000000000000001","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1","claimed":true}`)
+	response := []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false,"decision_id":"dec_00000000000000000000000001","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1","claimed":true}`)
 	var body []byte // of the latest request
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var err error
@@ -32,18 +32,18 @@ func BenchmarkEvaluatePolicy(b *testing.B) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(answer)
+		_, _ = w.Write(response)
 	}))
 	defer server.Close()
 
-	question := aureus.PolicyContext{
+	request := aureus.PolicyContext{
 		Principal: aureus.Principal{ID: "agent-7", Type: "agent", Permissions: []aureus.Permission{{Action: "read", Resource: "accounts", Intent: aureus.IntentRead}, {Action: "write", Resource: "accounts", Intent: aureus.IntentWrite}}},
 		Action:    aureus.Action{ID: "transfer", Name: "Transfer", RiskTier: aureus.TierLow, RequiredPermissions: []aureus.Permission{{Action: "write", Resource: "accounts"}}},
 		Arguments: map[string]any{"from": "acme", "to": "zeta", "amount": 120},
 	}
 	client := connect(b, server.URL, aureus.WithAPIKey("k"))
 	ask := func() error {
-		_, err := client.EvaluatePolicy(context.Background(), question)
+		_, err := client.EvaluatePolicy(context.Background(), request)
 		return err
 	}
 	if err := ask(); err != nil {

@@ -76,7 +76,7 @@ func BenchmarkRetryHTTP(b *testing.B) {
 	peer.HTTPClient = &http.Client{Transport: inMemory{}}
 	peer.Logger = nil
 	measureOverhead(b, "retryablehttp retries", bare, func() error {
-		request, err := retryablehttp.NewRequestWithContext(context.Background(), http.MethodPost, endpoint, question)
+		request, err := retryablehttp.NewRequestWithContext(context.Background(), http.MethodPost, endpoint, requestBody)
 		if err != nil {
 			return err
 		}
@@ -96,8 +96,8 @@ var (
 		Principal: aureus.Principal{ID: "agent-1", Type: "agent"},
 		Action:    aureus.Action{ID: "read", Name: "Read", RiskTier: aureus.TierLow},
 	}
-	question = []byte(`{"principal":{"id":"agent-1","type":"agent","permissions":[]},"action":{"id":"read","name":"Read","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]}`)
-	allowed  = []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false}`)
+	requestBody = []byte(`{"principal":{"id":"agent-1","type":"agent","permissions":[]},"action":{"id":"read","name":"Read","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]}`)
+	allowed     = []byte(`{"allowed":true,"reason":"low risk","requires_human_approval":false}`)
 )
 
 // asking returns a function that evaluates a request with the client.
@@ -112,7 +112,7 @@ func asking(client *aureus.Client) func() error {
 // the response body.
 func posting(client *http.Client) func() error {
 	return func() error {
-		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, endpoint, bytes.NewReader(question))
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, endpoint, bytes.NewReader(requestBody))
 		if err != nil {
 			return err
 		}

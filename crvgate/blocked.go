@@ -31,7 +31,7 @@ type Blocked struct {
 	cause error
 }
 
-// Error has the name of the gate, the failure code, the first reason and the
+// Error returns the name of the gate, the failure code, the first reason and the
 // remediation.
 func (b *Blocked) Error() string {
 	var text strings.Builder
@@ -51,8 +51,8 @@ func (b *Blocked) Error() string {
 	return text.String()
 }
 
-// reason is the reason of the first failure with the code of the gate, or else the first
-// reason of any failure.
+// reason returns the reason of the first failure with the code of the gate, or otherwise
+// the first reason of any failure.
 func (b *Blocked) reason() string {
 	first := ""
 	for _, r := range b.Result.ValidationResults {
@@ -83,8 +83,8 @@ func (b *Blocked) Unwrap() []error {
 // without importing crvgate, as package middleware does.
 func (b *Blocked) GateResult() aureus.GateResult { return b.Result }
 
-// FailureCode is the failure code of the [*Blocked] in the chain of err. It is empty if
-// there is no *Blocked, and if the gate failed without a code.
+// FailureCode returns the failure code of the [*Blocked] in the chain of err. It is empty
+// if there is no *Blocked, or if the gate failed without a code.
 func FailureCode(err error) aureus.FailureTaxonomy {
 	if blocked, ok := errors.AsType[*Blocked](err); ok {
 		return blocked.Result.FailureCode

@@ -25,20 +25,20 @@
 // without validators refuse every change.
 //
 // Every validator runs, and every result is kept. A validator that panics counts as a
-// failure. If the gate requires a confidence, a result without one has not reached it.
+// failure. If the gate requires a confidence, a result without one does not reach it.
 //
 // A change could not be judged if the context ended, the previous state could not be
 // loaded, or the gate has no validators. A non-blocking gate refuses such a change too.
-// [ErrUndecided] tells this apart from a change with a fault.
+// The error then matches [ErrUndecided], which it does not for a change with a fault.
 //
-// A gate judges the state that it is given. If that state can change between the
-// judgement and the commit, hold a lock or a transaction around both.
+// A gate judges the state that it receives. If that state can change between the
+// judgement and the commit, hold a lock or a transaction during both.
 //
 // # Related packages
 //
 // Package [github.com/farmountain/aureus-go/crvgate/validators] has ready-made
-// validators that see a change as JSON, for [Gate.With]. Package
-// [github.com/farmountain/aureus-go/crvgate/registry] makes validators of
+// validators that receive a change as JSON, for [Gate.With]. Package
+// [github.com/farmountain/aureus-go/crvgate/registry] creates validators from
 // configurations, as a control plane does, and package
 // [github.com/farmountain/aureus-go/crvgate/rules] adds configurations in CEL and JSON
 // Schema. [docs/spec/gates.md] has the rules of a gate in full.

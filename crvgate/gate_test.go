@@ -192,15 +192,15 @@ func TestWrap_PreviousAndDescribe_CompleteTheChange(t *testing.T) {
 		Describe(func(context.Context, account) (string, map[string]any) {
 			return "change-1", map[string]any{"workflowId": "w", "taskId": "t"}
 		})
-	var told crvgate.Report
-	gate = gate.Observe(func(_ context.Context, r crvgate.Report) { told = r })
+	var report crvgate.Report
+	gate = gate.Observe(func(_ context.Context, r crvgate.Report) { report = r })
 
 	require.NoError(t, crvgate.Wrap(gate, func(context.Context, account) error { return nil })(t.Context(), account{Balance: 5}))
 	require.Equal(t, account{Balance: 4}, seen.Previous)
 	require.True(t, seen.HasPrevious)
 	require.Equal(t, "change-1", seen.ID)
-	require.Equal(t, "change-1", told.ChangeID)
-	event, ok := told.Event()
+	require.Equal(t, "change-1", report.ChangeID)
+	event, ok := report.Event()
 	require.True(t, ok)
 	require.Equal(t, "w", event.WorkflowID)
 

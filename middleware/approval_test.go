@@ -15,8 +15,8 @@ import (
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// Over a connection, a request is pending, is
-// approved, passes once and does not pass again. A changed request is another request.
+// Over a connection, a request waits for approval, is approved, passes once and does not
+// pass again. A changed request is another request.
 func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	people := &memoryApprovals{}
 	reached := 0
@@ -42,9 +42,9 @@ func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	}
 	refused := func(code, approval string, changes ...change) problem {
 		t.Helper()
-		answer, text := send(approval, changes...)
-		require.Equal(t, http.StatusForbidden, answer.StatusCode, text)
-		p := readProblem(t, http.StatusForbidden, answer.Header, answer.Body)
+		response, text := send(approval, changes...)
+		require.Equal(t, http.StatusForbidden, response.StatusCode, text)
+		p := readProblem(t, http.StatusForbidden, response.Header, response.Body)
 		require.Equal(t, code, p.Code)
 		return p
 	}
@@ -94,8 +94,8 @@ func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	}
 	require.Zero(t, reached)
 
-	answer, text := send(id, header("X-Undeclared", "differs"))
-	require.Equal(t, http.StatusOK, answer.StatusCode, text)
+	response, text := send(id, header("X-Undeclared", "differs"))
+	require.Equal(t, http.StatusOK, response.StatusCode, text)
 	require.Equal(t, `{"close": true} <nil> `+id+` []`, text, "the handler sees the approval in the decision and not in the header")
 	again := refused("APPROVAL_CONSUMED", id)
 	require.NotEqual(t, id, again.Approval.ID)
@@ -107,8 +107,8 @@ func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	require.Equal(t, 1, reached)
 }
 
-// An id that no approval has does not
-// help, and does not hinder a request that needs no approval.
+// An unknown approval id grants nothing, and it does not affect a request that needs no
+// approval.
 func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
 	t.Parallel()
 	local := &guard.Local{Approvals: &memoryApprovals{}}
@@ -130,8 +130,7 @@ func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
 	require.Equal(t, own.ApprovalToken, asked.ApprovalToken, "the value that describe has set is used")
 }
 
-// These parts of the request reach the
-// decider.
+// The decider receives these parts of the request.
 func TestEnforce_HTTPCall_HasThePartsOfTheRequest(t *testing.T) {
 	ask := func(r *http.Request, describe func(*http.Request) (aureus.Request, error), options ...middleware.Options) *aureus.HTTPCall {
 		var asked aureus.Request

@@ -28,8 +28,8 @@ func digesting(t *testing.T, digests *[]aureus.Digest) guard.Decider {
 	})
 }
 
-// Each of these headers may change
-// what any handler does, so an approval is for one value only.
+// Each of these headers may change what any handler does, so an approval is for one value
+// only.
 func TestEnforce_HeadersThatChangeTheRequest_AreBound(t *testing.T) {
 	t.Parallel()
 	var digests []aureus.Digest
@@ -97,9 +97,9 @@ func TestEnforce_Trailers_AreBound(t *testing.T) {
 		if announced {
 			announce = "Trailer: X-Amount\r\n"
 		}
-		answer := raw(t, server.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"+
+		response := raw(t, server.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"+
 			announce+"\r\n3\r\nabc\r\n0\r\n"+trailer+"\r\n")
-		require.Contains(t, answer, "200 OK")
+		require.Contains(t, response, "200 OK")
 	}
 	send(true, "X-Amount: 5\r\n")
 	send(true, "X-Amount: 500\r\n")
@@ -113,8 +113,7 @@ func TestEnforce_Trailers_AreBound(t *testing.T) {
 	require.Equal(t, []string{"5", "500", "5", "", "500"}, seen)
 }
 
-// A client that waits
-// for 100 Continue does not get it.
+// A client that waits for 100 Continue does not get it.
 func TestEnforce_LongBodyThatDescribeReads_IsRefusedBeforeItIsSent(t *testing.T) {
 	server := serve(t, middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
 		_, err := io.ReadAll(r.Body)

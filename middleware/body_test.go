@@ -67,8 +67,8 @@ func TestEnforce_Bodies_ReachTheHandler(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			ask := func(server *httptest.Server) (int, string) {
-				answer, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, row.make(row.size)))
-				return answer.StatusCode, body
+				response, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, row.make(row.size)))
+				return response.StatusCode, body
 			}
 			_, want := ask(bare)
 			for name, fits := range map[*httptest.Server]bool{untouched: true, read: row.fits, described: row.fits, lower: row.small, higher: true} {
@@ -97,8 +97,8 @@ func TestEnforce_Trailers_ReachTheHandler(t *testing.T) {
 	}
 }
 
-// A client that waits for 100
-// Continue gets it only if the body is read, and not for a body that is too large.
+// A client that waits for 100 Continue gets it only if the body is read, and not for a
+// body that is too large.
 func TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead(t *testing.T) {
 	rows := []struct {
 		name    string
@@ -120,16 +120,16 @@ func TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead(t *testing.T) {
 			defer func() { _ = conn.Close() }()
 			_, err = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", row.length)
 			require.NoError(t, err)
-			answers := bufio.NewReader(conn)
-			line, err := answers.ReadString('\n')
+			responses := bufio.NewReader(conn)
+			line, err := responses.ReadString('\n')
 			require.NoError(t, err)
 			require.Equal(t, row.goOn, strings.HasPrefix(line, "HTTP/1.1 100 "), line)
 			if row.goOn {
-				_, err = answers.ReadString('\n')
+				_, err = responses.ReadString('\n')
 				require.NoError(t, err)
 				_, err = conn.Write([]byte("abc"))
 				require.NoError(t, err)
-				line, err = answers.ReadString('\n')
+				line, err = responses.ReadString('\n')
 				require.NoError(t, err)
 			}
 			require.Equal(t, "HTTP/1.1 "+row.status+"\r\n", line)
@@ -137,27 +137,24 @@ func TestEnforce_ExpectContinue_IsAnsweredOnlyIfTheBodyIsRead(t *testing.T) {
 	}
 }
 
-// A client that sends less than Content-Length
-// says gets 400.
+// The response is 400 if a client sends less than Content-Length.
 func TestEnforce_IncompleteBody_IsRefused(t *testing.T) {
 	server := serve(t, middleware.Enforce(reading, about(small))(unreachable(t)))
-	answer := raw(t, server.Listener.Addr().String(),
+	response := raw(t, server.Listener.Addr().String(),
 		"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
-	require.True(t, strings.HasPrefix(answer, "HTTP/1.1 400 "), answer)
+	require.True(t, strings.HasPrefix(response, "HTTP/1.1 400 "), response)
 }
 
-// The limit of a handler in front gives
-// the same response as the limit of the guard.
+// The limit of a handler in front gives the same response as the limit of the guard.
 func TestEnforce_MaxBytesReaderInFront_IsRespected(t *testing.T) {
 	server := serve(t, http.MaxBytesHandler(middleware.Enforce(reading, about(small))(unreachable(t)), 5))
-	answer, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, io.MultiReader(strings.NewReader("123456"))))
-	require.Equal(t, http.StatusRequestEntityTooLarge, answer.StatusCode)
+	response, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, io.MultiReader(strings.NewReader("123456"))))
+	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
 	require.Contains(t, body, "at most 5 bytes")
 }
 
-// describe may read the
-// body and set another reader. The handler still gets the bytes of the request, which
-// an approval binds.
+// describe may read the body and set another reader. The handler still gets the bytes of
+// the request, which an approval binds.
 func TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal(t *testing.T) {
 	handler := middleware.Enforce(reading, func(r *http.Request) (aureus.Request, error) {
 		_, err := io.ReadAll(r.Body)
@@ -169,8 +166,7 @@ func TestEnforce_DescribeReplacesTheBody_HandlerGetsTheOriginal(t *testing.T) {
 	require.True(t, strings.HasSuffix(body, "genuine"), body)
 }
 
-// The handler sees the form, and
-// an approval binds the body.
+// The handler can read the form, and an approval binds the body.
 func TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain(t *testing.T) {
 	var bound aureus.Body
 	handler := middleware.Enforce(guard.DeciderFunc(func(_ context.Context, request aureus.Request) (aureus.Decision, error) {
@@ -193,8 +189,8 @@ func TestEnforce_DescribeParsesTheForm_HandlerReadsItAgain(t *testing.T) {
 	require.Equal(t, "amount=20", string(bound))
 }
 
-// The server removes the temporary files of a
-// form that a handler behind the guard has parsed.
+// The server removes the temporary files of a form that a handler behind the guard has
+// parsed.
 func TestEnforce_MultipartFiles_AreRemoved(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	files := func() []string {
@@ -222,9 +218,8 @@ func TestEnforce_MultipartFiles_AreRemoved(t *testing.T) {
 	require.Empty(t, files())
 }
 
-// The guard reads nothing that is not needed for
-// the decision, and the handler gets the bytes that describe has read at the start of
-// the stream.
+// The guard reads only what the decision needs. The handler gets the bytes that describe
+// has read, and then the rest of the stream.
 func TestEnforce_LargeUpload_IsStreamed(t *testing.T) {
 	const size = 8 * mib
 	handler := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {
@@ -243,8 +238,8 @@ func TestEnforce_LargeUpload_IsStreamed(t *testing.T) {
 	_, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL,
 		io.MultiReader(strings.NewReader("%PDF"), io.LimitReader(zeros{}, size))))
 	require.Equal(t, fmt.Sprintf("%%PDF %d <nil>", size), body)
-	answer, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, strings.NewReader("GIF8")))
-	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
+	response, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, strings.NewReader("GIF8")))
+	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 }
 
 type zeros struct{}

@@ -251,26 +251,26 @@ func send(method, url, agent, body string) (*http.Response, error) {
 }
 
 // show prints a response: the status and the body, or the members of a problem.
-func show(answer *http.Response, err error) {
+func show(response *http.Response, err error) {
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer func() { _ = answer.Body.Close() }()
-	body, _ := io.ReadAll(answer.Body)
+	defer func() { _ = response.Body.Close() }()
+	body, _ := io.ReadAll(response.Body)
 	var problem struct {
 		Code, Title, Remediation string
 		Errors                   []struct{ Pointer, Detail string }
 	}
-	if answer.Header.Get("Content-Type") != "application/problem+json" {
-		fmt.Printf("%d %s\n", answer.StatusCode, strings.TrimSpace(string(body)))
+	if response.Header.Get("Content-Type") != "application/problem+json" {
+		fmt.Printf("%d %s\n", response.StatusCode, strings.TrimSpace(string(body)))
 		return
 	}
 	if err := json.Unmarshal(body, &problem); err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%d %s %s", answer.StatusCode, problem.Code, problem.Title)
+	fmt.Printf("%d %s %s", response.StatusCode, problem.Code, problem.Title)
 	for _, e := range problem.Errors {
 		fmt.Printf(": %s", strings.TrimSpace(e.Pointer+" "+e.Detail))
 	}

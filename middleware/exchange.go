@@ -31,7 +31,7 @@ type exchange struct {
 	wrote    atomic.Bool             // the handler wrote something, or sent the header
 	hijacked atomic.Bool             // the handler took the connection over
 	cutShort atomic.Bool             // the handler's last read of the body was full, and there is more
-	answered atomic.Pointer[problem] // what WriteError wrote, if it was called
+	answered atomic.Pointer[problem] // the problem that WriteError wrote, if it was called
 	notDone  atomic.Bool             // NotDone was called
 	settled  *aureus.Outcome         // the outcome that was reported to give back the approval, if any
 }

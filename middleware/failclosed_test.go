@@ -139,8 +139,7 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 	}
 }
 
-// Only net/http and the program may recover
-// it. The handler is not reached.
+// Only net/http and the program may recover it. The handler is not reached.
 func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
 	outcomes := &outcomes{}
 	for name, handler := range map[string]http.Handler{
@@ -159,8 +158,7 @@ func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
 	require.Equal(t, "panic", o.ErrorClass)
 }
 
-// A goroutine that ends early does
-// not count as allowed.
+// A goroutine that ends early does not count as allowed.
 func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
 	t.Parallel()
 	outcomes := &outcomes{}
@@ -178,9 +176,9 @@ func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
 // A mistake of the program shows when it starts.
 func TestEnforce_InvalidArguments_Panic(t *testing.T) {
 	rows := []struct {
-		name  string
-		build func()
-		says  string
+		name    string
+		build   func()
+		message string
 	}{
 		{"no decider", func() { middleware.Enforce(nil, about(small)) }, "decider is nil"},
 		{"no describe", func() { middleware.Enforce(allow, nil) }, "describe is nil"},
@@ -204,10 +202,10 @@ func TestEnforce_InvalidArguments_Panic(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			defer func() {
-				said, ok := recover().(string)
+				message, ok := recover().(string)
 				require.True(t, ok, "it must panic with a string")
-				require.True(t, strings.HasPrefix(said, "middleware: "), said)
-				require.Contains(t, said, row.says)
+				require.True(t, strings.HasPrefix(message, "middleware: "), message)
+				require.Contains(t, message, row.message)
 			}()
 			row.build()
 		})

@@ -125,13 +125,13 @@ func serve(t testing.TB, handler http.Handler) *httptest.Server {
 // call sends a request and reads the whole response.
 func call(t testing.TB, client *http.Client, r *http.Request) (*http.Response, string) {
 	t.Helper()
-	answer, err := client.Do(r)
+	response, err := client.Do(r)
 	require.NoError(t, err)
-	body, err := io.ReadAll(answer.Body)
+	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	answer.Body = io.NopCloser(bytes.NewReader(body))
-	return answer, string(body)
+	require.NoError(t, response.Body.Close())
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, string(body)
 }
 
 func newRequest(t testing.TB, method, url string, body io.Reader) *http.Request {

@@ -70,10 +70,10 @@ func TestEnforce_Streaming_Works(t *testing.T) {
 		}))
 		for protocol, server := range servers(t, handler) {
 			t.Run(name+" "+protocol, func(t *testing.T) {
-				answer, err := server.Client().Do(newRequest(t, http.MethodGet, server.URL, nil))
+				response, err := server.Client().Do(newRequest(t, http.MethodGet, server.URL, nil))
 				require.NoError(t, err)
-				defer func() { _ = answer.Body.Close() }()
-				lines := bufio.NewReader(answer.Body)
+				defer func() { _ = response.Body.Close() }()
+				lines := bufio.NewReader(response.Body)
 				for i := range 3 { // each arrives before the handler writes the next
 					line, err := lines.ReadString('\n')
 					require.NoError(t, err)
@@ -104,8 +104,8 @@ func TestEnforce_Hijack_Works(t *testing.T) {
 				_, _ = buffered.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n" + line)
 				_ = buffered.Flush()
 			})))
-			answer := raw(t, server.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello\n")
-			require.True(t, strings.HasSuffix(answer, "\r\n\r\nhello\n"), answer)
+			response := raw(t, server.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello\n")
+			require.True(t, strings.HasSuffix(response, "\r\n\r\nhello\n"), response)
 		})
 	}
 }
@@ -132,13 +132,13 @@ func TestEnforce_ResponseController_Works(t *testing.T) {
 		}))
 		for protocol, server := range servers(t, handler) {
 			t.Run(name+" "+protocol, func(t *testing.T) {
-				answer, _ := call(t, server.Client(), newRequest(t, http.MethodGet, server.URL, nil))
-				require.Equal(t, http.StatusOK, answer.StatusCode)
+				response, _ := call(t, server.Client(), newRequest(t, http.MethodGet, server.URL, nil))
+				require.Equal(t, http.StatusOK, response.StatusCode)
 
-				answer, err := server.Client().Do(newRequest(t, http.MethodGet, server.URL+"/late", nil))
+				response, err := server.Client().Do(newRequest(t, http.MethodGet, server.URL+"/late", nil))
 				if err == nil { // the deadline applies: the response is incomplete
-					_, err = io.Copy(io.Discard, answer.Body)
-					_ = answer.Body.Close()
+					_, err = io.Copy(io.Discard, response.Body)
+					_ = response.Body.Close()
 				}
 				require.Error(t, err)
 			})
@@ -168,10 +168,10 @@ func TestEnforce_FullDuplex_Works(t *testing.T) {
 			t.Run(name+" "+protocol, func(t *testing.T) {
 				reader, writer := io.Pipe()
 				go func() { _, _ = writer.Write([]byte("one\n")) }()
-				answer, err := server.Client().Do(newRequest(t, http.MethodPost, server.URL, reader))
+				response, err := server.Client().Do(newRequest(t, http.MethodPost, server.URL, reader))
 				require.NoError(t, err)
-				defer func() { _ = answer.Body.Close() }()
-				lines := bufio.NewReader(answer.Body)
+				defer func() { _ = response.Body.Close() }()
+				lines := bufio.NewReader(response.Body)
 				for _, word := range []string{"one\n", "two\n", "three\n"} {
 					if word != "one\n" {
 						_, err = writer.Write([]byte(word))
@@ -327,8 +327,8 @@ func TestEnforce_Chi_Works(t *testing.T) {
 	refusing.Get("/accounts/{id}", unreachable(t).ServeHTTP)
 	server := serve(t, refusing)
 	for _, path := range []string{"/accounts/7", "//accounts/7", "/accounts/a%2Fb", "/nowhere"} {
-		answer, _ := call(t, server.Client(), newRequest(t, http.MethodGet, server.URL+path, nil))
-		require.Equal(t, http.StatusForbidden, answer.StatusCode, path)
+		response, _ := call(t, server.Client(), newRequest(t, http.MethodGet, server.URL+path, nil))
+		require.Equal(t, http.StatusForbidden, response.StatusCode, path)
 	}
 }
 
@@ -370,10 +370,10 @@ func TestEnforce_ReverseProxyBehind_Works(t *testing.T) {
 			_, err = conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"))
 			require.NoError(t, err)
 			require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
-			answer := bufio.NewReader(conn) // the proxy ends the connection only after the client does
+			response := bufio.NewReader(conn) // the proxy ends the connection only after the client does
 			line := ""
 			for line != "echo hello\n" {
-				line, err = answer.ReadString('\n')
+				line, err = response.ReadString('\n')
 				require.NoError(t, err)
 				if line == "\r\n" { // upgraded
 					_, err = conn.Write([]byte("hello\n"))
@@ -398,7 +398,7 @@ func TestEnforce_ReverseProxyInFront_Works(t *testing.T) {
 	proxy := serve(t, httputil.NewSingleHostReverseProxy(target))
 	_, body := call(t, proxy.Client(), newRequest(t, http.MethodPost, proxy.URL+"/", strings.NewReader("abc")))
 	require.True(t, strings.HasSuffix(body, "3 abc"), body)
-	answer, _ := call(t, proxy.Client(), newRequest(t, http.MethodPost, proxy.URL+"/deny", strings.NewReader("abc")))
-	require.Equal(t, http.StatusUnauthorized, answer.StatusCode)
-	readProblem(t, http.StatusUnauthorized, answer.Header, answer.Body)
+	response, _ := call(t, proxy.Client(), newRequest(t, http.MethodPost, proxy.URL+"/deny", strings.NewReader("abc")))
+	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	readProblem(t, http.StatusUnauthorized, response.Header, response.Body)
 }

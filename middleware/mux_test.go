@@ -166,8 +166,8 @@ func TestMux_RegisteredRedirect_IsGuarded(t *testing.T) {
 	}
 }
 
-// Unclean paths, redirects and methods as a
-// client sees them. describe does not run if the mux itself responds.
+// Unclean paths, redirects and methods as a client sees them. describe does not run if
+// the mux itself responds.
 func TestMux_OverAConnection_RoutesTheSame(t *testing.T) {
 	asked := 0
 	describe := func(*http.Request) (aureus.Request, error) { asked++; return small, nil }
@@ -197,9 +197,9 @@ func TestMux_OverAConnection_RoutesTheSame(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.request, func(t *testing.T) {
 			asked = 0
-			answer := raw(t, server.Listener.Addr().String(), row.request+"\r\nHost: example.com\r\nConnection: close\r\n\r\n")
-			require.True(t, strings.HasPrefix(answer, "HTTP/1.1 "+row.status), answer)
-			require.Contains(t, answer, row.contains)
+			response := raw(t, server.Listener.Addr().String(), row.request+"\r\nHost: example.com\r\nConnection: close\r\n\r\n")
+			require.True(t, strings.HasPrefix(response, "HTTP/1.1 "+row.status), response)
+			require.Contains(t, response, row.contains)
 			require.Equal(t, row.asked, asked)
 		})
 	}
@@ -213,14 +213,13 @@ func raw(t testing.TB, address, text string) string {
 	defer func() { _ = conn.Close() }()
 	_, err = conn.Write([]byte(text))
 	require.NoError(t, err)
-	var answer strings.Builder
-	_, err = bufio.NewReader(conn).WriteTo(&answer)
+	var response strings.Builder
+	_, err = bufio.NewReader(conn).WriteTo(&response)
 	require.NoError(t, err)
-	return answer.String()
+	return response.String()
 }
 
-// Behind a mux, describe reads the pattern
-// and the path values that the mux has set.
+// Behind a mux, describe reads the pattern and the path values that the mux has set.
 func TestMux_GuardAroundOneRoute_SeesThePattern(t *testing.T) {
 	var seen string
 	protect := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) { seen = route(r); return small, nil })
@@ -229,14 +228,14 @@ func TestMux_GuardAroundOneRoute_SeesThePattern(t *testing.T) {
 		fmt.Fprint(w, route(r))
 	})))
 	server := serve(t, mux)
-	answer, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL+"/accounts/7/notes/a%2Fb", nil))
-	require.Equal(t, http.StatusOK, answer.StatusCode)
+	response, body := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL+"/accounts/7/notes/a%2Fb", nil))
+	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, `POST /accounts/{id}/notes/{name} id="7" name="a/b" rest=""`, body)
 	require.Equal(t, body, seen)
 }
 
-// describe sees the pattern of the guarded mux,
-// not that of the mux in front. An approval also binds a prefix that was cut off.
+// describe sees the pattern of the guarded mux, not that of the mux in front. An approval
+// also binds a prefix that was cut off.
 func TestMux_InsideAMux_SeesTheInnerPattern(t *testing.T) {
 	t.Parallel()
 	inner := muxOf("GET /users/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, route(r)) }))
@@ -251,8 +250,8 @@ func TestMux_InsideAMux_SeesTheInnerPattern(t *testing.T) {
 	require.Equal(t, []string{"/admin/x/users/7"}, asked.HTTP.Headers[":path"])
 }
 
-// Middleware in front of the guard learns
-// the pattern, whether the request is allowed or not, as it does without a guard.
+// Middleware in front of the guard learns the pattern, whether the request is allowed or
+// not, as it does without a guard.
 func TestMux_Pattern_IsCopiedToTheOuterRequest(t *testing.T) {
 	t.Parallel()
 	inFront := func(handler http.Handler) string {
@@ -297,6 +296,6 @@ func TestMux_ConcurrentUse_IsSafe(t *testing.T) {
 // A handler for CONNECT is guarded like any other.
 func TestMux_ConnectRequest_IsRouted(t *testing.T) {
 	server := serve(t, middleware.Enforce(saying(aureus.Decision{}, nil), about(small))(unreachable(t)))
-	answer := raw(t, server.Listener.Addr().String(), "CONNECT db.internal:5432 HTTP/1.1\r\nHost: db.internal:5432\r\nConnection: close\r\n\r\n")
-	require.True(t, strings.HasPrefix(answer, "HTTP/1.1 403 Forbidden"), answer)
+	response := raw(t, server.Listener.Addr().String(), "CONNECT db.internal:5432 HTTP/1.1\r\nHost: db.internal:5432\r\nConnection: close\r\n\r\n")
+	require.True(t, strings.HasPrefix(response, "HTTP/1.1 403 Forbidden"), response)
 }

@@ -25,7 +25,7 @@ type settling struct {
 	spent bool // whether an approval was used
 
 	mu       sync.Mutex
-	told     []aureus.Outcome
+	reported []aureus.Outcome
 	deadline []bool
 }
 
@@ -46,7 +46,7 @@ func (s *settling) Decide(_ context.Context, request aureus.Request) (aureus.Dec
 func (s *settling) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.told = append(s.told, outcomes...)
+	s.reported = append(s.reported, outcomes...)
 	_, bounded := ctx.Deadline()
 	s.deadline = append(s.deadline, bounded && ctx.Err() == nil)
 	return nil
@@ -90,11 +90,11 @@ func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
 			decider := newSettling()
 			through(middleware.Enforce(decider, about(large), row.options...)(row.handler), "body")
 			if !row.reported {
-				require.Empty(t, decider.told)
+				require.Empty(t, decider.reported)
 				return
 			}
-			require.Len(t, decider.told, 1)
-			got := decider.told[0]
+			require.Len(t, decider.reported, 1)
+			got := decider.reported[0]
 			require.Equal(t, decider.id, got.DecisionID)
 			require.Equal(t, row.status, got.Status)
 			require.Equal(t, row.class, got.ErrorClass)
@@ -104,7 +104,7 @@ func TestNotDone_ApprovalUsed_OutcomeIsReported(t *testing.T) {
 			decider = newSettling()
 			decider.spent = false
 			through(middleware.Enforce(decider, about(large), row.options...)(row.handler), "")
-			require.Empty(t, decider.told, "without an approval, nothing is reported")
+			require.Empty(t, decider.reported, "without an approval, nothing is reported")
 		})
 	}
 }
@@ -119,7 +119,7 @@ func unreachableFunc(t *testing.T) http.HandlerFunc {
 }
 
 // The outcome is reported even if the caller has disconnected.
-func TestNotDone_CallerGone_OutcomeIsReported(t *testing.T) {
+func TestNotDone_CallerDisconnected_OutcomeIsReported(t *testing.T) {
 	t.Parallel()
 	decider := newSettling()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -136,7 +136,7 @@ func TestNotDone_OutcomesRecorded_TheSameOutcome(t *testing.T) {
 	t.Parallel()
 	decider, recorded := newSettling(), &outcomes{}
 	through(middleware.Enforce(decider, about(large), middleware.Options{Outcomes: recorded.record})(handlerSaying(503)), "body")
-	require.Equal(t, []aureus.Outcome{recorded.only(t)}, decider.told)
+	require.Equal(t, []aureus.Outcome{recorded.only(t)}, decider.reported)
 }
 
 // NotDone applies to every guard in front of the handler.
@@ -148,10 +148,10 @@ func TestNotDone_TwoGuards_BothReport(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			outer, inner := newSettling(), newSettling()
 			through(middleware.Enforce(outer, about(large))(middleware.Enforce(inner, about(large))(handler)), "body")
-			require.Len(t, outer.told, 1)
-			require.Len(t, inner.told, 1)
-			require.Equal(t, outer.id, outer.told[0].DecisionID)
-			require.Equal(t, inner.id, inner.told[0].DecisionID)
+			require.Len(t, outer.reported, 1)
+			require.Len(t, inner.reported, 1)
+			require.Equal(t, outer.id, outer.reported[0].DecisionID)
+			require.Equal(t, inner.id, inner.reported[0].DecisionID)
 		})
 	}
 }
@@ -164,7 +164,7 @@ func TestNotDone_Panic_ReportsNothing(t *testing.T) {
 		panic("boom")
 	}))
 	require.PanicsWithValue(t, "boom", func() { through(handler, "body") })
-	require.Empty(t, decider.told)
+	require.Empty(t, decider.reported)
 }
 
 // It is not an error if the decider does not record outcomes or if there is no guard.
@@ -174,5 +174,5 @@ func TestNotDone_WithoutAGuard_DoesNothing(t *testing.T) {
 	w := through(middleware.Enforce(guard.DeciderFunc(silent.Decide), about(large))(handlerSaying(503)), "body")
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	require.Equal(t, http.StatusServiceUnavailable, through(handlerSaying(503), "").Code)
-	require.Empty(t, silent.told)
+	require.Empty(t, silent.reported)
 }

@@ -166,6 +166,6 @@ func TestOutcomes_PanicInTheHandler_PassesThrough(t *testing.T) {
 	_, err := server.Client().Do(newRequest(t, http.MethodPost, server.URL+"/panic", nil))
 	require.Error(t, err)
 	require.NotErrorIs(t, err, context.Canceled)
-	answer, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL+"/", nil))
-	require.Equal(t, http.StatusOK, answer.StatusCode)
+	response, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL+"/", nil))
+	require.Equal(t, http.StatusOK, response.StatusCode)
 }

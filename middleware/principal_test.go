@@ -141,9 +141,9 @@ func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 	}
 	for name, headers := range straight {
 		t.Run("direct, "+name, func(t *testing.T) {
-			answer := raw(t, service.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n"+headers+"\r\n")
-			require.NotContains(t, answer, "you are admin")
-			require.NotContains(t, answer, "HTTP/1.1 200")
+			response := raw(t, service.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n"+headers+"\r\n")
+			require.NotContains(t, response, "you are admin")
+			require.NotContains(t, response, "HTTP/1.1 200")
 		})
 	}
 	// Through the proxy, the principal is always the one that the proxy sets.
@@ -156,8 +156,8 @@ func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 		"forwarded from trust": "X-Forwarded-For: 127.0.0.1\r\nForwarded: for=127.0.0.1\r\nX-Agent-Id: admin\r\n",
 	} {
 		t.Run("proxied, "+name, func(t *testing.T) {
-			answer := raw(t, proxy.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n"+headers+"\r\n")
-			require.Contains(t, answer, "you are mallory")
+			response := raw(t, proxy.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n"+headers+"\r\n")
+			require.Contains(t, response, "you are mallory")
 		})
 	}
 }
@@ -176,6 +176,6 @@ func TestTrustedHeader_HopByHopHeader_IsRefused(t *testing.T) {
 		r.URL.Scheme, r.URL.Host = target.Scheme, target.Host
 		r.Header.Set("X-Agent-Id", "mallory")
 	}})
-	answer := raw(t, proxy.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close, X-Agent-Id\r\n\r\n")
-	require.True(t, strings.HasPrefix(answer, "HTTP/1.1 401 "), answer)
+	response := raw(t, proxy.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close, X-Agent-Id\r\n\r\n")
+	require.True(t, strings.HasPrefix(response, "HTTP/1.1 401 "), response)
 }

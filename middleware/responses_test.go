@@ -65,9 +65,9 @@ func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 			handler := middleware.Enforce(saying(d, nil), about(small))(unreachable(t))
 
 			server := serve(t, handler)
-			answer, text := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, nil))
-			require.Equal(t, row.status, answer.StatusCode)
-			p := readProblem(t, row.status, answer.Header, answer.Body)
+			response, text := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, nil))
+			require.Equal(t, row.status, response.StatusCode)
+			p := readProblem(t, row.status, response.Header, response.Body)
 			require.True(t, strings.HasSuffix(p.Type, "#"+row.kind), p.Type)
 			require.Equal(t, row.code, p.Code)
 			require.Contains(t, p.Detail, row.detail)
@@ -135,8 +135,8 @@ func TestEnforce_Undecided_HasRetryAfter(t *testing.T) {
 	}
 }
 
-// Headers that describe other content are
-// removed, and other headers of the middleware in front stay.
+// Headers that describe other content are removed, and other headers of the middleware in
+// front stay.
 func TestEnforce_Refusal_ReplacesContentHeaders(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
@@ -175,8 +175,8 @@ func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
 		{"a gate with several reasons", gate(aureus.MissingData, failed(aureus.MissingData, "no name"), failed(aureus.Conflict, "no sum")), 422, "change-blocked", "MISSING_DATA", []string{"no name", "no sum"}},
 		{"a conflict", gate(aureus.Conflict, failed(aureus.Conflict, "another version")), 409, "change-blocked", "CONFLICT", []string{"another version"}},
 		{"low confidence alone", gate(aureus.LowConfidence, pass), 422, "change-blocked", "LOW_CONFIDENCE", nil},
-		{"only tools failed", gate(aureus.ToolError, failed(aureus.ToolError, "no answer"), pass), 503, "validation-failed", "TOOL_ERROR", []string{"no answer"}},
-		{"a tool failed and the change is bad", gate(aureus.ToolError, failed(aureus.ToolError, "no answer"), failed(aureus.PolicyViolation, "forbidden")), 422, "change-blocked", "TOOL_ERROR", []string{"no answer", "forbidden"}},
+		{"only tools failed", gate(aureus.ToolError, failed(aureus.ToolError, "no response"), pass), 503, "validation-failed", "TOOL_ERROR", []string{"no response"}},
+		{"a tool failed and the change is bad", gate(aureus.ToolError, failed(aureus.ToolError, "no response"), failed(aureus.PolicyViolation, "forbidden")), 422, "change-blocked", "TOOL_ERROR", []string{"no response", "forbidden"}},
 		{"the zero result", gate(""), 422, "change-blocked", "CRV_VALIDATION_FAILED", nil},
 		{"an unknown code", gate("hunter2", failed("hunter2", "no")), 422, "change-blocked", "CRV_VALIDATION_FAILED", []string{"no"}},
 		{"a real gate", crvgate.New[int]("sum", func(context.Context, crvgate.Change[int]) aureus.ValidationResult {
@@ -256,8 +256,7 @@ func TestWriteError_LongTexts_AreCut(t *testing.T) {
 	require.Equal(t, strings.Repeat("€", 341)+"…", p.Errors[0].Remediation, "cut between characters")
 }
 
-// The response has the decision id, and
-// uses the options of the guard.
+// The response has the decision id, and uses the options of the guard.
 func TestWriteError_BehindAGuard_HasTheDecisionID(t *testing.T) {
 	t.Parallel()
 	decision := aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow}
@@ -292,8 +291,8 @@ func TestInvalid_Error_HasPointerAndReason(t *testing.T) {
 // the refusal of a GET request.
 func TestEnforce_HeadRequest_HasNoBody(t *testing.T) {
 	server := serve(t, middleware.Enforce(saying(aureus.Decision{}, nil), about(small))(unreachable(t)))
-	answer, body := call(t, server.Client(), newRequest(t, http.MethodHead, server.URL, nil))
-	require.Equal(t, http.StatusForbidden, answer.StatusCode)
-	require.Equal(t, "application/problem+json", answer.Header.Get("Content-Type"))
+	response, body := call(t, server.Client(), newRequest(t, http.MethodHead, server.URL, nil))
+	require.Equal(t, http.StatusForbidden, response.StatusCode)
+	require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
 	require.Empty(t, body)
 }

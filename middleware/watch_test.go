@@ -23,8 +23,7 @@ type routersWriter struct{ http.ResponseWriter }
 // Unwrap exists in the writers of gin and echo as well.
 func (w *routersWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// A response that the guard did not see does
-// not count as a success.
+// A response that the guard did not see does not count as a success.
 func TestOutcomes_ResponseNotSeen_IsUnknown(t *testing.T) {
 	for name, row := range map[string]struct {
 		handler func(outer http.ResponseWriter) http.HandlerFunc
@@ -78,8 +77,8 @@ func TestOutcomes_EveryWayToWrite_IsSeen(t *testing.T) {
 		inner := middleware.Enforce(allow, about(small), middleware.Options{Outcomes: seen.record})
 		handler := protect(inner(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { way(w) })))
 		for protocol, server := range servers(t, handler) {
-			answer, _ := call(t, server.Client(), newRequest(t, http.MethodGet, server.URL, nil))
-			require.Equal(t, http.StatusOK, answer.StatusCode, "%s %s", name, protocol)
+			response, _ := call(t, server.Client(), newRequest(t, http.MethodGet, server.URL, nil))
+			require.Equal(t, http.StatusOK, response.StatusCode, "%s %s", name, protocol)
 		}
 		seen.mu.Lock()
 		for _, o := range seen.list {
@@ -127,7 +126,7 @@ func TestOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
 			if status != http.StatusRequestEntityTooLarge && length == 11 {
 				continue // the body ends with the first byte above the limit, so the connection may stay open
 			}
-			answers := map[string]string{}
+			responses := map[string]string{}
 			for name, handler := range map[string]http.Handler{
 				"bare":    limited(status),
 				"guarded": middleware.Enforce(allow, about(small), middleware.Options{Outcomes: (&outcomes{}).record})(limited(status)),
@@ -138,15 +137,15 @@ func TestOutcomes_MaxBytesReader_ClosesTheConnection(t *testing.T) {
 				require.NoError(t, err)
 				_, err = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", length, strings.Repeat("x", length))
 				require.NoError(t, err)
-				answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 				require.NoError(t, err)
-				answers[name] = fmt.Sprint(answer.StatusCode, answer.Close)
-				require.NoError(t, answer.Body.Close())
+				responses[name] = fmt.Sprint(response.StatusCode, response.Close)
+				require.NoError(t, response.Body.Close())
 				require.NoError(t, conn.Close())
 			}
-			require.Equal(t, fmt.Sprint(map[bool]int{true: status, false: 200}[length > 10], length > 10), answers["bare"])
-			require.Equal(t, answers["bare"], answers["guarded"], "%d %d", status, length)
-			require.Equal(t, answers["bare"], answers["read"], "%d %d", status, length)
+			require.Equal(t, fmt.Sprint(map[bool]int{true: status, false: 200}[length > 10], length > 10), responses["bare"])
+			require.Equal(t, responses["bare"], responses["guarded"], "%d %d", status, length)
+			require.Equal(t, responses["bare"], responses["read"], "%d %d", status, length)
 		}
 	}
 }
@@ -157,7 +156,7 @@ func TestOutcomes_ErrorAfterTheBodyWasRead_KeepsTheConnection(t *testing.T) {
 			_, _ = io.ReadAll(r.Body)
 			http.Error(w, "no", http.StatusUnprocessableEntity)
 		})))
-	answer, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, strings.NewReader(strings.Repeat("x", 4096))))
-	require.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode)
-	require.False(t, answer.Close)
+	response, _ := call(t, server.Client(), newRequest(t, http.MethodPost, server.URL, strings.NewReader(strings.Repeat("x", 4096))))
+	require.Equal(t, http.StatusUnprocessableEntity, response.StatusCode)
+	require.False(t, response.Close)
 }

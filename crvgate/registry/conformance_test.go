@@ -34,7 +34,7 @@ type (
 		Input    caseInput      `json:"input"`
 		Expected map[string]any `json:"expected"`
 
-		// The expected metadata have no reasons, which are free text.
+		// The expected metadata has no reasons, because reasons are free text.
 		WithoutReasons bool `json:"metadata_reason_text_omitted,omitzero"`
 	}
 	caseInput struct {
@@ -59,12 +59,12 @@ type (
 // overridden has the expected results that differ from those in the file, with the
 // reason.
 var overridden = map[string]map[string]any{
-	"gate_first_coded_failure_reported": {"remediation_kind": "standard:MISSING_DATA"}, // C6: the code's hint, where the first coded failure has none
+	"gate_first_coded_failure_reported": {"remediation_kind": "standard:MISSING_DATA"}, // the first failure with a code has no remediation, so the standard one is used
 }
 
 // overriddenInGo has the expected results that differ for a gate in Go.
 var overriddenInGo = map[string]map[string]any{
-	"gate_no_validators_passes": { // C7: only the wire's empty list passes
+	"gate_no_validators_passes": { // an empty list passes over the API only
 		"passed": false, "blocked_commit": true, "crv_status": "blocked", "failure_code": "TOOL_ERROR", "remediation_kind": "standard:TOOL_ERROR",
 		"validation_results": []any{map[string]any{"valid": false, "confidence": nil, "failure_code": "TOOL_ERROR"}},
 	},
@@ -119,7 +119,7 @@ func (c *conformance) chain(t *testing.T, r *registry.Registry) {
 		blocked = blocked || results[i].BlockedCommit
 	}
 	require.Equal(t, c.Expected["would_block"], blocked)
-	if c.Name == "chain_empty" { // C7: a chain without gates has no results, and admits nothing
+	if c.Name == "chain_empty" { // a chain without gates has no results and admits no change
 		blocked = true
 	}
 	require.Equal(t, blocked, chain.Check(t.Context(), changeOf(c.Input.Commit)) != nil)
@@ -322,10 +322,10 @@ func requireResult(t *testing.T, want map[string]any, got aureus.ValidationResul
 		require.NotNil(t, got.Confidence)
 		requireJSON(t, want["confidence"], *got.Confidence)
 	}
-	if kind, told := want["remediation_kind"]; told {
+	if kind, found := want["remediation_kind"]; found {
 		requireRemediation(t, kind, got.Remediation)
 	}
-	if metadata, told := want["metadata"]; told {
+	if metadata, found := want["metadata"]; found {
 		if metadata == nil {
 			require.Nil(t, got.Metadata)
 			return

@@ -207,7 +207,7 @@ func TestRegister_InvalidConfiguration_ListsProblems(t *testing.T) {
 	for name, c := range map[string]struct {
 		config   string
 		pointers []string
-		says     string
+		message  string
 	}{
 		"not JSON":                     {`{"type":`, []string{"/type"}, "line 1, column"},
 		"a name twice":                 {`{"type":"not_null","type":"max_size"}`, []string{"/type"}, "occurs twice"},
@@ -254,7 +254,7 @@ func TestRegister_InvalidConfiguration_ListsProblems(t *testing.T) {
 			var r registry.Registry
 			_, err := r.Register(t.Context(), "v", []byte(c.config))
 			require.ErrorIs(t, err, aureus.ErrInvalid)
-			require.ErrorContains(t, err, c.says)
+			require.ErrorContains(t, err, c.message)
 			config, ok := errors.AsType[*registry.ConfigError](err)
 			require.True(t, ok)
 			var pointers []string
@@ -363,7 +363,7 @@ func TestRegister_FailingTests_AreRefused(t *testing.T) {
 		{"name":"fits","commit":{"id":"c","data":"abc"},"want":"passed"},
 		{"name":"does not","commit":{"id":"c","data":"abcd"},"want":"blocked","failure_code":"OUT_OF_SCOPE"},
 		{"name":"warns","commit":{"id":"c","data":"abcd"},"want":"warning"}]`)))
-	for name, c := range map[string]struct{ tests, pointer, says string }{
+	for name, c := range map[string]struct{ tests, pointer, message string }{
 		"fails":            {`[{"name":"fits","commit":{"id":"c","data":"abc"},"want":"passed"},{"name":"n","commit":{"id":"c","data":"abcd"},"want":"passed"}]`, "/tests/1", `the test "n" wants passed and got blocked: the data has 6 characters`},
 		"passes":           {`[{"name":"n","commit":{"id":"c","data":null},"want":"warning"}]`, "/tests/0", "wants warning and got passed"},
 		"another code":     {`[{"name":"n","commit":{"id":"c","data":"abcd"},"want":"blocked","failure_code":"CONFLICT"}]`, "/tests/0/failure_code", `wants CONFLICT and got "OUT_OF_SCOPE"`},
@@ -375,7 +375,7 @@ func TestRegister_FailingTests_AreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := r.Check(t.Context(), "v", config(c.tests))
-			require.ErrorContains(t, err, c.says)
+			require.ErrorContains(t, err, c.message)
 			problems, ok := errors.AsType[*registry.ConfigError](err)
 			require.True(t, ok)
 			require.Equal(t, c.pointer, problems.Problems[0].Pointer)

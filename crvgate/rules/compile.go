@@ -124,8 +124,8 @@ func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []registry.Problem) {
 	pointer := pointerIn(schema.Location)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		if meant := meantBy(name); meant != "" {
-			problems = append(problems, registry.Problem{Pointer: pointer + "/" + strictjson.Token(name), Message: "checks nothing: " + meant})
+		if advice := adviceFor(name); advice != "" {
+			problems = append(problems, registry.Problem{Pointer: pointer + "/" + strictjson.Token(name), Message: "checks nothing: " + advice})
 		}
 	}
 	if declared, ok := object["$schema"].(string); ok && strings.TrimSuffix(declared, "#") != dialect {

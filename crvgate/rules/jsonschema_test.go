@@ -33,7 +33,7 @@ func TestJSONSchema_Data_HasTheExpectedResult(t *testing.T) {
 	for reason, row := range map[string]struct {
 		schema, data string
 		code         aureus.FailureTaxonomy // empty: it passes
-		says         string
+		message      string
 	}{
 		"it matches":                             {order, `{"id":"123e4567-e89b-12d3-a456-426614174000","lines":[{"sku":"a","count":1}]}`, "", ""},
 		"properties are absent":                  {order, `{}`, aureus.MissingData, `the data lacks "id", "lines"`},
@@ -70,7 +70,7 @@ func TestJSONSchema_Data_HasTheExpectedResult(t *testing.T) {
 			result := judge(t, schema(t, row.schema), row.data)
 			require.Equal(t, row.code == "", result.Valid, result.Reason)
 			require.Equal(t, row.code, result.FailureCode, result.Reason)
-			require.Contains(t, result.Reason, row.says)
+			require.Contains(t, result.Reason, row.message)
 			require.Equal(t, row.code.Remediation(), result.Remediation)
 			require.InDelta(t, 1, confidence(result), 0)
 		})

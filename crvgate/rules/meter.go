@@ -34,7 +34,7 @@ var errSteps = errors.New("too many steps")
 // halt is the panic that stops a validation inside the library.
 type halt struct{ err error }
 
-// stepsBetweenChecks is how many steps pass before the context is checked again.
+// stepsBetweenChecks is the number of steps between two checks of the context.
 const stepsBetweenChecks = 10_000
 
 // charge counts steps before they are executed.
@@ -102,8 +102,8 @@ func (m *meter) run(ctx context.Context, schema *jsonschema.Schema, data any, li
 	return schema.Validate(data), nil
 }
 
-// install makes a schema count its steps. It also replaces the keywords that the library
-// checks without a limit, or reports at the wrong pointer.
+// install adds the counting of steps to a schema. It also replaces the keywords that the
+// library checks without a limit or reports with a wrong pointer.
 func (m *meter) install(schema *jsonschema.Schema, doc document) {
 	p := priceOf(schema, doc)
 	format := &jsonschema.Format{Name: "steps"}

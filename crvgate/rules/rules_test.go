@@ -128,9 +128,9 @@ func TestRegister_InvalidParameters_AreRefused(t *testing.T) {
 		line, column int
 	}
 	for reason, row := range map[string]struct {
-		config string
-		at     place
-		says   string
+		config  string
+		at      place
+		message string
 	}{
 		"cel: no expression":                    {`{"type":"cel"}`, place{"/parameters/expression", 0, 0}, "is required"},
 		"cel: an empty expression":              {`{"type":"cel","parameters":{"expression":" "}}`, place{"/parameters/expression", 0, 0}, "must not be empty"},
@@ -182,7 +182,7 @@ func TestRegister_InvalidParameters_AreRefused(t *testing.T) {
 			problem := refused(t, row.config)[0]
 			got := place{problem.Pointer, problem.Line, problem.Column}
 			require.Equal(t, row.at, got, problem.Message)
-			require.Contains(t, problem.Message, row.says)
+			require.Contains(t, problem.Message, row.message)
 		})
 	}
 }
@@ -260,7 +260,7 @@ func TestCrossFieldConsistency_Rules_HaveTheExpectedResults(t *testing.T) {
 	require.Equal(t, "grows", result.Metadata["rule"])
 }
 
-// An empty list of rules is accepted. The data must be an object, and the metadata says
+// An empty list of rules is accepted. The data must be an object, and the metadata message
 // that no rule was checked.
 func TestCrossFieldConsistency_NoRules_ChecksOnlyTheKind(t *testing.T) {
 	t.Parallel()

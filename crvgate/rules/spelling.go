@@ -48,9 +48,9 @@ func fold(name string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
 }
 
-// meantBy returns what to write instead of a name that resembles a keyword. It returns ""
+// adviceFor returns what to write instead of a name that resembles a keyword. It returns ""
 // for keywords and for all other names.
-func meantBy(name string) string {
+func adviceFor(name string) string {
 	const prefix = "x-" // of names that are never keywords
 	if strings.HasPrefix(name, prefix) || slices.Contains(assertions, name) || slices.Contains(annotations, name) {
 		return ""

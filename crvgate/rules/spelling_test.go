@@ -9,7 +9,7 @@ import (
 // A misspelt keyword would check nothing, so it is refused with its pointer.
 func TestSchema_MisspeltKeyword_IsRefused(t *testing.T) {
 	t.Parallel()
-	for name, says := range map[string]string{
+	for name, message := range map[string]string{
 		"maxLenght": "write maxLength", "max_length": "write maxLength", "maxlength": "write maxLength", "MaxLength": "write maxLength", "max-length": "write maxLength",
 		"mxaLength": "write maxLength", "maxLengths": "write maxLength", "minimun": "write minimum", "maxium": "write maximum", "reqired": "write required",
 		"requires": "write required", "additionalPropreties": "write additionalProperties", "additional_properties": "write additionalProperties",
@@ -28,7 +28,7 @@ func TestSchema_MisspeltKeyword_IsRefused(t *testing.T) {
 		} {
 			problems := refused(t, `{"type":"json_schema","parameters":{"schema":`+schemaText+`}}`)
 			require.Equal(t, "/parameters/schema"+place+"/"+name, problems[0].Pointer, schemaText)
-			require.Contains(t, problems[0].Message, says)
+			require.Contains(t, problems[0].Message, message)
 			require.Contains(t, problems[0].Message, "checks nothing")
 		}
 	}

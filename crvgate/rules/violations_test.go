@@ -80,7 +80,7 @@ func TestViolations_PropertyNames_HaveThePointerOfTheObject(t *testing.T) {
 // Messages show the values that are in the schema.
 func TestViolations_Messages_ShowValuesOfTheSchema(t *testing.T) {
 	t.Parallel()
-	for schemaText, says := range map[string]string{
+	for schemaText, message := range map[string]string{
 		`{"const":[1,"a"]}`: `must be [1,"a"]`, `{"const":{"a":1e30}}`: `must be {"a":1e30}`, `{"const":"[x]"}`: `must be "[x]"`, `{"const":null}`: `must be null`,
 		`{"enum":[["a"],123456789012345678901]}`: `must be one of ["a"],123456789012345678901`, `{"enum":[[]]}`: `must be one of []`,
 		`{"maximum":123456789}`: `must be at most 123456789`, `{"maximum":-1e-30}`: `must be at most -0.000000000000000000000000000001`,
@@ -88,7 +88,7 @@ func TestViolations_Messages_ShowValuesOfTheSchema(t *testing.T) {
 		`{"maximum":-1.5e-350}`: "must be at most -1.5e-350",
 	} {
 		data := `5e21`
-		if result := judge(t, schema(t, schemaText), data); result.Reason != "the data "+says {
+		if result := judge(t, schema(t, schemaText), data); result.Reason != "the data "+message {
 			t.Errorf("%s: %s", schemaText, result.Reason)
 		}
 	}

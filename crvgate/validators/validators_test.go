@@ -70,7 +70,7 @@ func (c ruleCase) check(t *testing.T, rule crvgate.Validator[any]) {
 	})
 }
 
-func TestSchema_Cases(t *testing.T) {
+func TestSchema_Data_HasTheExpectedResult(t *testing.T) {
 	rule := validators.Schema(validators.Field{Name: "z", Type: "string"}, validators.Field{Name: "a", Type: "number"}, validators.Field{Name: "list", Type: "array"}, validators.Field{Name: "n", Type: "integer"}, validators.Field{Name: "o", Type: "object"}, validators.Field{Name: "b", Type: "boolean"})
 	for _, c := range []ruleCase{
 		{name: "as declared", data: `{"z":"","a":0.5,"list":[],"n":2.0,"o":{},"b":false,"more":1}`},
@@ -91,7 +91,7 @@ func TestSchema_Cases(t *testing.T) {
 	ruleCase{name: "an inherited name is not a field", data: `{}`, code: aureus.MissingData}.check(t, validators.Schema(validators.Field{Name: "toString", Type: "object"}))
 }
 
-func TestMonotonic_Cases(t *testing.T) {
+func TestMonotonic_Versions_HaveTheExpectedResult(t *testing.T) {
 	for _, c := range []ruleCase{
 		{name: "no previous state", data: `{"version":1}`},
 		{name: "a previous state of 0", data: `{"version":1}`, previous: `0`},
@@ -129,7 +129,7 @@ func TestMonotonic_Cases(t *testing.T) {
 	}
 }
 
-func TestStatisticalBounds_Cases(t *testing.T) {
+func TestStatisticalBounds_Value_HasTheExpectedResult(t *testing.T) {
 	limits := validators.StatisticalBounds("x", validators.Bounds{Min: new(-1.5), Max: new(10.0)})
 	for _, c := range []ruleCase{
 		{name: "at the minimum", data: `{"x":-1.5}`, metadata: `{"bounds":{"max":10,"min":-1.5},"field":"x","value":-1.5}`},
@@ -157,7 +157,7 @@ func TestStatisticalBounds_Cases(t *testing.T) {
 		check(t, validators.StatisticalBounds("x", validators.Bounds{Max: new(9007199254740992.0)}))
 }
 
-func TestAnomalyDetection_Cases(t *testing.T) {
+func TestAnomalyDetection_Value_HasTheExpectedResult(t *testing.T) {
 	for _, c := range []ruleCase{
 		{name: "one earlier value", data: `{"x":99}`, confidence: 0.5, metadata: `{"field":"x","historicalDataSize":1,"value":99}`},
 	} {
@@ -181,9 +181,9 @@ func TestAnomalyDetection_Cases(t *testing.T) {
 	ruleCase{name: "the validator has its own copy of the history", data: `{"x":1}`, metadata: "-"}.check(t, rule)
 }
 
-func TestCrossFieldConsistency_Cases(t *testing.T) {
-	holds := func(answer bool, err error) func(context.Context, map[string]any) (bool, error) {
-		return func(_ context.Context, values map[string]any) (bool, error) { clear(values); return answer, err }
+func TestCrossFieldConsistency_Rules_HaveTheExpectedResult(t *testing.T) {
+	holds := func(result bool, err error) func(context.Context, map[string]any) (bool, error) {
+		return func(_ context.Context, values map[string]any) (bool, error) { clear(values); return result, err }
 	}
 	panics := func(value any) func(context.Context, map[string]any) (bool, error) {
 		return func(context.Context, map[string]any) (bool, error) { panic(value) }
@@ -226,7 +226,7 @@ func TestCrossFieldConsistency_Cases(t *testing.T) {
 	require.Equal(t, aureus.Conflict, validators.CrossFieldConsistency()(t.Context(), crvgate.Change[any]{Data: func() {}}).FailureCode)
 }
 
-func TestTemporalMonotonic_Cases(t *testing.T) {
+func TestTemporalMonotonic_States_HaveTheExpectedResult(t *testing.T) {
 	usual := validators.TemporalMonotonic(validators.TemporalOptions{})
 	for _, c := range []ruleCase{
 		{name: "first", data: `null`, metadata: `{"isFirstCommit":true}`},
@@ -257,7 +257,7 @@ func TestTemporalMonotonic_Cases(t *testing.T) {
 		check(t, validators.TemporalMonotonic(validators.TemporalOptions{MaxDrift: new(time.Duration(0))}))
 }
 
-func TestMemoryValidators_Cases(t *testing.T) {
+func TestMemoryValidators_Data_HasTheExpectedResult(t *testing.T) {
 	now := func() time.Time { return time.UnixMilli(10_000) }
 	retention := validators.MemoryRetention(validators.Retention{Max: time.Second, Now: now, TimestampField: "at"})
 	for _, c := range []ruleCase{
@@ -320,7 +320,7 @@ func TestMemoryValidators_Cases(t *testing.T) {
 	require.Contains(t, result.Remediation, aureus.LowConfidence.Remediation())
 }
 
-func TestAccountValidators_Cases(t *testing.T) {
+func TestAccountValidators_States_HaveTheExpectedResult(t *testing.T) {
 	for _, c := range []ruleCase{
 		{name: "an object", data: `{"a":1}`},
 		{name: "keeps keys and kinds", data: `{"a":2.5,"b":[],"new":{}}`, previous: `{"a":1,"b":[1]}`},

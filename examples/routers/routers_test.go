@@ -149,20 +149,20 @@ func ask(t *testing.T, handler http.Handler, path string) (*http.Response, strin
 	defer server.Close() // waits for the handler
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, strings.NewReader("x"))
 	require.NoError(t, err)
-	answer, err := server.Client().Do(request)
+	response, err := server.Client().Do(request)
 	require.NoError(t, err)
-	body, err := io.ReadAll(answer.Body)
-	require.NoError(t, errors.Join(err, answer.Body.Close()))
-	return answer, string(body)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, errors.Join(err, response.Body.Close()))
+	return response, string(body)
 }
 
 func TestRouters_Refused_DoesNotReachTheHandler(t *testing.T) {
 	for name, router := range all() {
 		t.Run(name, func(t *testing.T) {
 			g := &recordingGuard{tier: aureus.TierHigh}
-			answer, body := ask(t, router(g), "/accounts/7?status=200")
-			require.Equal(t, http.StatusForbidden, answer.StatusCode)
-			require.Equal(t, "application/problem+json", answer.Header.Get("Content-Type"))
+			response, body := ask(t, router(g), "/accounts/7?status=200")
+			require.Equal(t, http.StatusForbidden, response.StatusCode)
+			require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
 			require.NotContains(t, body, "handler")
 			require.Zero(t, g.reached)
 			require.Len(t, g.outcomes, 1)
@@ -176,8 +176,8 @@ func TestRouters_Allowed_ReportsTheStatusAsOutcome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, status := range []int{200, 201, 404, 409, 418, 500} {
 				g := &recordingGuard{tier: aureus.TierLow}
-				answer, body := ask(t, router(g), "/accounts/7?status="+strconv.Itoa(status))
-				require.Equal(t, status, answer.StatusCode)
+				response, body := ask(t, router(g), "/accounts/7?status="+strconv.Itoa(status))
+				require.Equal(t, status, response.StatusCode)
 				require.Contains(t, body, "handler")
 				require.Equal(t, 1, g.reached)
 				require.Len(t, g.outcomes, 1)
@@ -195,8 +195,8 @@ func TestRouters_Allowed_ReportsTheStatusAsOutcome(t *testing.T) {
 func TestRouters_Describe_ReceivesTheRoute(t *testing.T) {
 	for _, name := range []string{"gin, a route", "gin, everything", "echo", "echo, everything", "echo 4"} {
 		g := &recordingGuard{tier: aureus.TierLow}
-		answer, _ := ask(t, all()[name](g), "/accounts/7?status=200")
-		require.Equal(t, http.StatusOK, answer.StatusCode)
+		response, _ := ask(t, all()[name](g), "/accounts/7?status=200")
+		require.Equal(t, http.StatusOK, response.StatusCode)
 		require.Equal(t, []string{"POST /accounts/:id"}, g.patterns, name)
 		require.Equal(t, []string{"7"}, g.ids, name)
 	}
@@ -217,8 +217,8 @@ func TestWrongCode_EachMistake_BehavesAsDocumented(t *testing.T) {
 		g := &recordingGuard{tier: aureus.TierHigh}
 		engine := gin.New()
 		engine.POST("/accounts/:id", wrong(g.protect()), ginHandler(g))
-		answer, body := ask(t, engine, "/accounts/7?status=200")
-		require.Equal(t, http.StatusForbidden, answer.StatusCode)
+		response, body := ask(t, engine, "/accounts/7?status=200")
+		require.Equal(t, http.StatusForbidden, response.StatusCode)
 		require.Equal(t, 1, g.reached)
 		require.Contains(t, body, "handler")
 	})
@@ -226,8 +226,8 @@ func TestWrongCode_EachMistake_BehavesAsDocumented(t *testing.T) {
 		g := &recordingGuard{tier: aureus.TierHigh}
 		engine := gin.New()
 		engine.POST("/accounts/:id", gin.WrapH(g.protect()(http.NotFoundHandler())), ginHandler(g))
-		answer, _ := ask(t, engine, "/accounts/7?status=200")
-		require.Equal(t, http.StatusForbidden, answer.StatusCode)
+		response, _ := ask(t, engine, "/accounts/7?status=200")
+		require.Equal(t, http.StatusForbidden, response.StatusCode)
 		require.Equal(t, 1, g.reached)
 	})
 	t.Run("a response that bypasses the guard is not a success", func(t *testing.T) {
@@ -243,8 +243,8 @@ func TestWrongCode_EachMistake_BehavesAsDocumented(t *testing.T) {
 		g := &recordingGuard{tier: aureus.TierLow}
 		engine := gin.New()
 		engine.Use(wrong(g.protect()))
-		answer, _ := ask(t, engine, "/nowhere")
-		require.Equal(t, http.StatusNotFound, answer.StatusCode)
+		response, _ := ask(t, engine, "/nowhere")
+		require.Equal(t, http.StatusNotFound, response.StatusCode)
 		require.Equal(t, "unknown", g.outcomes[0].Status)
 	})
 	t.Run("an error of echo's handler is not a success", func(t *testing.T) {
@@ -280,12 +280,12 @@ func TestGin_Stream_IsFlushed(t *testing.T) {
 	defer server.Close()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/stream", nil)
 	require.NoError(t, err)
-	answer, err := server.Client().Do(request)
+	response, err := server.Client().Do(request)
 	require.NoError(t, err)
-	defer func() { _ = answer.Body.Close() }()
+	defer func() { _ = response.Body.Close() }()
 	for range 3 {
 		piece := make([]byte, len("piece\n"))
-		_, err := io.ReadFull(answer.Body, piece)
+		_, err := io.ReadFull(response.Body, piece)
 		require.NoError(t, err)
 		next <- struct{}{}
 	}

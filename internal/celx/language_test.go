@@ -96,7 +96,7 @@ func TestCondition_Holds_EvaluatesTheExpression(t *testing.T) {
 func TestCondition_InvalidValues_ReturnEvalError(t *testing.T) {
 	t.Parallel()
 	data := parse(t, document)
-	for reason, row := range map[string]struct{ text, says, key string }{
+	for reason, row := range map[string]struct{ text, message, key string }{
 		"a missing key":                        {`data.missing > 1`, `"missing" is missing (line 1, column 5)`, "missing"},
 		"a missing key of a missing value":     {`previous.x == 1`, `"x" is missing`, "x"},
 		"a key of a number":                    {`data.amount.x == 1`, `"x" is missing`, "x"},
@@ -126,7 +126,7 @@ func TestCondition_InvalidValues_ReturnEvalError(t *testing.T) {
 			require.False(t, holds)
 			failure, ok := errors.AsType[*celx.EvalError](err)
 			require.True(t, ok, "%T", err)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, row.message)
 			require.Equal(t, row.key, failure.Key)
 			require.Equal(t, row.key != "", errors.Is(err, celx.ErrMissing))
 			require.NotContains(t, err.Error(), "abc", "errors must not contain values")
@@ -139,7 +139,7 @@ func TestCondition_InvalidExpression_ReturnsCompileError(t *testing.T) {
 	for reason, row := range map[string]struct {
 		text         string
 		line, column int
-		says         string
+		message      string
 	}{
 		"no expression":                      {"data. &&", 1, 7, "Syntax error"},
 		"an unknown variable":                {"data.a ==\n  foo", 2, 3, "undeclared reference to 'foo'"},
@@ -166,7 +166,7 @@ func TestCondition_InvalidExpression_ReturnsCompileError(t *testing.T) {
 			failure, ok := errors.AsType[*celx.CompileError](err)
 			require.True(t, ok, "%v", err)
 			require.NotEmpty(t, failure.Problems)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, row.message)
 			if row.line > 0 {
 				require.Equal(t, row.line, failure.Problems[0].Line)
 				require.Equal(t, row.column, failure.Problems[0].Column)

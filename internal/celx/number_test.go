@@ -205,7 +205,7 @@ func TestComparison_TextAndNumber_AreNeverEqual(t *testing.T) {
 // The error for a missing numeric key contains the number in plain digits.
 func TestEvalError_MissingNumericKey_IsInPlainDigits(t *testing.T) {
 	t.Parallel()
-	for rule, says := range map[string]string{
+	for rule, message := range map[string]string{
 		`data.m[data.n] == 1`:           `"123456789"`,
 		`data.m[string(data.n)] == 1`:   `"123456789"`,
 		`{"a": 1}[string(data.n)] == 1`: `"123456789"`,
@@ -214,6 +214,6 @@ func TestEvalError_MissingNumericKey_IsInPlainDigits(t *testing.T) {
 		`data.m[dyn(123456789.0)] == 1`: `"123456789"`,
 	} {
 		_, err := condition(t, rule).Holds(t.Context(), parse(t, `{"n":123456789,"m":{"a":1}}`), nil)
-		require.ErrorContains(t, err, says, rule)
+		require.ErrorContains(t, err, message, rule)
 	}
 }

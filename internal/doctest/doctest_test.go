@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// page joins the lines to a page and replaces ”' by the backquotes of a fence.
+// page joins the lines to a page. Each line with three single quotes becomes a fence.
 func page(lines ...string) string {
 	return strings.ReplaceAll(strings.Join(lines, "\n"), "'''", "```") + "\n"
 }

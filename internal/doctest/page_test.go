@@ -19,7 +19,7 @@ type block struct {
 	language string
 	context  []fragment // declarations that the page does not show
 	before   []fragment // the blocks that this one continues, in order
-	function string     // the type of the function around its statements; empty means defaultFunction
+	function string     // type of the function around its statements; empty means defaultFunction
 	run      bool       // the program is run
 	test     bool       // the tests in it are run
 	prints   *fragment  // the expected output of the program; nil if the page does not show it

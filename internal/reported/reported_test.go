@@ -17,7 +17,7 @@ func TestRecent_DecisionTime_IsLimited(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		decided time.Time
-		says    string
+		message string
 	}{
 		"now":                        {noon, ""},
 		"the maximum age":            {noon.Add(-7 * 24 * time.Hour), ""},
@@ -30,12 +30,12 @@ func TestRecent_DecisionTime_IsLimited(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			problem := reported.Recent(aureus.NewDecisionID(row.decided), noon)
-			if row.says == "" {
+			if row.message == "" {
 				require.Empty(t, problem)
 				return
 			}
 			require.Contains(t, problem, "/decision_id")
-			require.Contains(t, problem, row.says)
+			require.Contains(t, problem, row.message)
 		})
 	}
 }

@@ -121,11 +121,11 @@ func ComplianceStandards(required []string) crvgate.Validator[any] {
 				met[name] = true
 			}
 		}
-		lacking := slices.DeleteFunc(slices.Clone(required), func(standard string) bool { return met[standard] })
-		if len(lacking) > 0 {
-			metadata["missingStandards"] = jsonvalue.Strings(lacking)
-			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("required standards are not met: %q", lacking))
-			return withMetadata(withRemediation(result, "Meet these standards and name them in complianceStandards: "+strings.Join(lacking, ", ")+"."), metadata)
+		absent := slices.DeleteFunc(slices.Clone(required), func(standard string) bool { return met[standard] })
+		if len(absent) > 0 {
+			metadata["missingStandards"] = jsonvalue.Strings(absent)
+			result := crvgate.Fail(aureus.PolicyViolation, fmt.Sprintf("required standards are not met: %q", absent))
+			return withMetadata(withRemediation(result, "Meet these standards and name them in complianceStandards: "+strings.Join(absent, ", ")+"."), metadata)
 		}
 		return withMetadata(withReason(crvgate.Pass(), "the required standards are met"), metadata)
 	})

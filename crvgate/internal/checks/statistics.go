@@ -18,9 +18,9 @@ import (
 // standard deviations around the mean. A limit that is absent does not apply; tolerance
 // is 3 if it is absent.
 func StatisticalBounds(field string, given map[string]json.Number) crvgate.Validator[any] {
-	stated := map[string]any{}
+	bounds := map[string]any{}
 	for name, bound := range given {
-		stated[name] = bound
+		bounds[name] = bound
 	}
 	meanText, hasMean := given["mean"]
 	stddevText, hasStddev := given["stddev"]
@@ -32,7 +32,7 @@ func StatisticalBounds(field string, given map[string]json.Number) crvgate.Valid
 	upper := mean + float64(tolerance*stddev)
 
 	return onJSON(func(data, _ any) aureus.ValidationResult {
-		metadata := map[string]any{"field": field, "bounds": maps.Clone(stated)}
+		metadata := map[string]any{"field": field, "bounds": maps.Clone(bounds)}
 		value, failure := numberField(data, field, metadata)
 		if failure != nil {
 			return *failure
@@ -174,7 +174,7 @@ func buildBounds(p *parameters.Object, _ func() time.Time) crvgate.Validator[any
 	return StatisticalBounds(field, given)
 }
 
-// checkBoundsApply notes limits that have no effect as problems.
+// checkBoundsApply adds a problem for each limit that has no effect.
 func checkBoundsApply(p *parameters.Object, given map[string]json.Number) {
 	_, mean := given["mean"]
 	_, stddev := given["stddev"]
