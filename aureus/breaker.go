@@ -49,7 +49,7 @@ type breaker struct {
 	probes probeID   // how many probes there have been
 }
 
-// probeID identifies a probe; it is 0 for a call that is none.
+// probeID identifies a probe; it is 0 for other calls.
 type probeID uint64
 
 func newBreaker(policy BreakerPolicy) *breaker {

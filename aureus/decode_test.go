@@ -320,7 +320,7 @@ func FuzzEncodeContext(f *testing.F) {
 func TestEncodeStrict_TextThatStrictjsonRefuses_IsInvalid(t *testing.T) {
 	for name, v := range map[string]any{
 		"duplicate names in a raw value": json.RawMessage(`{"a":1,"a":2}`),
-		"a raw value that is none":       json.RawMessage(`{`),
+		"an invalid raw value":           json.RawMessage(`{`),
 		"invalid UTF-8":                  "\xff",
 		"invalid UTF-8 in a struct":      struct{ S string }{"\xff"},
 	} {

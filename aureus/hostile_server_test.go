@@ -77,7 +77,7 @@ func TestCall_HostileServer_Ends(t *testing.T) {
 			drip(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", 1)
 		},
 		"an encoding that was not requested": func(c net.Conn) { drip(c, head+"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n\x8b\x00", 1) },
-		"gzip that is none":                  func(c net.Conn) { drip(c, head+"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 1) },
+		"invalid gzip":                       func(c net.Conn) { drip(c, head+"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 1) },
 		"a redirect to another host": func(c net.Conn) {
 			drip(c, "HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", 1)
 		},

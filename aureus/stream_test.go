@@ -155,7 +155,7 @@ func TestStream_FinalErrors_EndIt(t *testing.T) {
 		}
 		require.Equal(t, 1, count)
 	})
-	t.Run("before it begins, with an id that is none", func(t *testing.T) {
+	t.Run("before it begins, with an invalid id", func(t *testing.T) {
 		server := record(t, streamResponse(sse(1, "a")))
 		for _, err := range newClient(t, server.URL).Stream(t.Context(), aureus.StreamQuery{LastEventID: "1\n2"}) {
 			require.ErrorIs(t, err, aureus.ErrInvalid)

@@ -66,7 +66,7 @@ func TestEveryPath_WithoutKey_Is401(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a service key is too small for what an operator does", func(t *testing.T) {
+	t.Run("a service key may not do what an operator does", func(t *testing.T) {
 		for _, route := range routes {
 			if route.path == "/api/v1/stream" { // without an end: what each role may follow is in stream_test.go
 				continue
@@ -190,7 +190,7 @@ func TestKeys_InvalidFields_AreRefused(t *testing.T) {
 		"no subject":                    {Role: controlplane.RoleService},
 		"no role":                       {Subject: "a"},
 		"an unknown role":               {Subject: "a", Role: "root"},
-		"a tenant that is none":         {Subject: "a", Role: controlplane.RoleService, Tenant: "A B"},
+		"an invalid tenant":             {Subject: "a", Role: controlplane.RoleService, Tenant: "A B"},
 		"a subject with a line break":   {Subject: "a\nb", Role: controlplane.RoleService},
 		"a subject like another one":    {Subject: "a ", Role: controlplane.RoleService},
 		"a subject that is too long":    {Subject: strings.Repeat("a", 201), Role: controlplane.RoleService},
@@ -248,7 +248,7 @@ func TestDevelopmentMode_EachRequest_IsTakenOrRefused(t *testing.T) {
 		status int
 	}{
 		"no key":                           {evaluate, 200},
-		"a key that is none":               {with(func(q *raw) { q.key = "k" }), 200},
+		"an invalid key":                   {with(func(q *raw) { q.key = "k" }), 200},
 		"localhost":                        {host("localhost:3000"), 200},
 		"LOCALHOST":                        {host("LOCALHOST"), 200},
 		"127.0.0.1":                        {host("127.0.0.1:3000"), 200},

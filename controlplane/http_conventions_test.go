@@ -135,7 +135,7 @@ func TestErrors_OfEveryPath_AreJSON(t *testing.T) {
 		"a body that is too large":      {"POST", "/api/v1/policy/evaluate", `"` + strings.Repeat("x", 3000) + `"`, 413, "BODY_TOO_LARGE"},
 		"a query that is no query":      {"GET", "/api/v1/observability/metrics?a=%zz", "", 400, "MALFORMED_JSON"},
 		"a parameter that occurs twice": {"GET", "/api/v1/observability/metrics?name=a&name=b", "", 400, "VALIDATION_ERROR"},
-		"a role that is too small":      {"GET", "/api/v1/audit", "", 403, "PERMISSION_DENIED"},
+		"a role that is not sufficient": {"GET", "/api/v1/audit", "", 403, "PERMISSION_DENIED"},
 		"a filter that is no text":      {"GET", "/api/v1/policy/approvals?status=%zz", "", 400, "MALFORMED_JSON"},
 		"a filter behind a semicolon":   {"GET", "/api/v1/policy/approvals?limit=1;status=pending", "", 400, "MALFORMED_JSON"},
 		"a filter that occurs twice":    {"GET", "/api/v1/policy/approvals?status=pending&status=approved", "", 400, "VALIDATION_ERROR"},

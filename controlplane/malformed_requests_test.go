@@ -98,7 +98,7 @@ func oddRequests() map[string]oddRequest {
 		"a marshaler that fails":           {arguments(failingJSON{}), "/arguments"},
 		"a raw message that is no JSON":    {arguments(map[string]any{"r": json.RawMessage(`{"a":`)}), "/arguments/r"},
 		"a raw message with a name twice":  {arguments(json.RawMessage(`{"a":1,"a":2}`)), "/arguments"},
-		"a number that is none":            {arguments(json.Number("1.")), "/arguments"},
+		"an invalid number":                {arguments(json.Number("1.")), "/arguments"},
 		"a number with space":              {arguments(json.Number(" 1")), "/arguments"},
 		"text that is no UTF-8":            {arguments(map[string]any{"t": "\xff"}), "/arguments/t"},
 		"a name that is no UTF-8":          {arguments(map[string]any{"\xff": 1}), "/arguments"},

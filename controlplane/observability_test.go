@@ -147,8 +147,8 @@ func TestReport_Invalid_IsRefused(t *testing.T) {
 		code, want string
 	}{
 		"NaN, which the published client sends as null": {"metrics", `{"name":"m","value":null,"timestamp":"t","tags":null}`, 422, wire.CodeValidation, `"pointer":"/value"`},
-		"a log level that is none":                      {"spans", `{"id":"a","trace_id":"t","name":"n","start_time":"s","logs":[{"timestamp":"t","level":"hunter2","message":"m"}]}`, 422, wire.CodeValidation, `"pointer":"/logs/0/level"`},
-		"an event type that is none":                    {"events", `{"type":"hunter2","timestamp":"t","data":{}}`, 422, wire.CodeValidation, `"pointer":"/type"`},
+		"an invalid log level":                          {"spans", `{"id":"a","trace_id":"t","name":"n","start_time":"s","logs":[{"timestamp":"t","level":"hunter2","message":"m"}]}`, 422, wire.CodeValidation, `"pointer":"/logs/0/level"`},
+		"an invalid event type":                         {"events", `{"type":"hunter2","timestamp":"t","data":{}}`, 422, wire.CodeValidation, `"pointer":"/type"`},
 		"two problems at once":                          {"events", `{"type":"custom"}`, 422, wire.CodeValidation, `"pointer":"/data"`},
 		"a list":                                        {"spans", `[]`, 422, wire.CodeValidation, `must be an object`},
 		"null":                                          {"spans", `null`, 422, wire.CodeValidation, `must be an object`},

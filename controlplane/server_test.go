@@ -35,7 +35,7 @@ func TestOpen_InvalidConfig_IsRefused(t *testing.T) {
 		"an operator's key without dev mode": {controlplane.Config{DB: file, OperatorKey: "0123456789abcdef"}, "development mode"},
 		"a short operator's key":             {controlplane.Config{DB: file, Dev: true, OperatorKey: "short"}, "16 to 512"},
 		"an operator's key with a space":     {controlplane.Config{DB: file, Dev: true, OperatorKey: "0123456789 abcdef"}, "without spaces"},
-		"a tenant that is none":              {controlplane.Config{DB: file, Tenant: "Ä"}, "tenant"},
+		"an invalid tenant":                  {controlplane.Config{DB: file, Tenant: "Ä"}, "tenant"},
 		"a negative lifetime":                {controlplane.Config{DB: file, ApprovalLifetime: -1}, "negative"},
 		"a host that fails":                  {controlplane.Config{DB: file, Validators: func(*registry.Registry) error { return errors.New("host says no") }}, "host says no"},
 	} {
