@@ -37,6 +37,7 @@ func routes(t *testing.T) (all []route) {
 }
 
 func TestEveryPath_WithoutKey_Is401(t *testing.T) {
+	t.Parallel()
 	srv, routes := open(t), routes(t)
 	revoked := newKey(t, srv, controlplane.RoleAdmin, "gone")
 	keys, err := srv.Keys().List(t.Context())
@@ -82,6 +83,7 @@ func TestEveryPath_WithoutKey_Is401(t *testing.T) {
 }
 
 func TestHealth_WithoutKey_IsAnswered(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	for _, path := range []string{"/healthz", "/readyz"} {
 		got := raw{method: "GET", path: path}.do(t, srv)
@@ -93,6 +95,7 @@ func TestHealth_WithoutKey_IsAnswered(t *testing.T) {
 // The test fills one tenant and sends a request to every path with
 // another one's key.
 func TestTenants_OfOneServer_AreKeptApart(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	approval := ask(t, service, 500)
@@ -145,6 +148,7 @@ func TestTenants_OfOneServer_AreKeptApart(t *testing.T) {
 }
 
 func TestKey_OtherPrincipal_IsRefused(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	request := transfer(aureus.TierLow, 1)
 	for name, row := range map[string]struct {
@@ -185,6 +189,7 @@ func TestKey_OtherPrincipal_IsRefused(t *testing.T) {
 }
 
 func TestKeys_InvalidFields_AreRefused(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	for name, key := range map[string]controlplane.Key{
 		"no subject":                    {Role: controlplane.RoleService},
@@ -206,6 +211,7 @@ func TestKeys_InvalidFields_AreRefused(t *testing.T) {
 }
 
 func TestFirstKey_CalledTwice_IsMadeOnce(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key, secret, made, err := srv.Keys().First(t.Context())
 	require.NoError(t, err)
@@ -232,6 +238,7 @@ func TestFirstKey_CalledTwice_IsMadeOnce(t *testing.T) {
 }
 
 func TestDevelopmentMode_EachRequest_IsTakenOrRefused(t *testing.T) {
+	t.Parallel()
 	const operatorKey = "operator-0123456789"
 	srv := open(t, func(c *controlplane.Config) { c.Dev, c.OperatorKey = true, operatorKey })
 	evaluate := raw{path: "/api/v1/policy/evaluate", body: wireContext}
@@ -310,6 +317,7 @@ func TestDevelopmentMode_EachRequest_IsTakenOrRefused(t *testing.T) {
 }
 
 func TestRequestID_OfTheClient_IsEchoedIfValid(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	get := func(id string) answer {
 		return raw{method: "GET", path: "/healthz", header: http.Header{"X-Request-Id": {id}}}.do(t, srv)

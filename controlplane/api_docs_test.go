@@ -207,6 +207,7 @@ func pointed(value any, pointer string) any {
 }
 
 func TestAPIPage_DifferentResponse_IsFound(t *testing.T) {
+	t.Parallel()
 	for reason, test := range map[string]struct {
 		want, got string
 		ok        bool

@@ -36,6 +36,7 @@ func decide(t *testing.T, c guard.Decider, request aureus.Request) aureus.Decisi
 // An approval is valid only while both keys are: that of its approver and that which
 // requested it.
 func TestEvaluate_KeyBehindTheApprovalRevoked_AsksAnew(t *testing.T) {
+	t.Parallel()
 	for name, pick := range map[string]func(requester, approver string) string{
 		"the approver's":  func(_, approver string) string { return approver },
 		"the requester's": func(requester, _ string) string { return requester },
@@ -88,6 +89,7 @@ func (l *late) Read(p []byte) (int, error) {
 
 // A request whose key is revoked while it is being answered changes nothing.
 func TestRequest_KeyRevokedOnTheWay_ChangesNothing(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		role       controlplane.Role
 		path, body func(a aureus.Approval) string
@@ -157,6 +159,7 @@ func fixedPath(path string) func(aureus.Approval) string {
 
 // A request with another policy version does not end the existing approval.
 func TestAskApproval_MadeUpPolicyVersion_RetiresNothing(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	mine, _ := addKey(t, srv, controlplane.RoleService, "ledger")
 	other, _ := addKey(t, srv, controlplane.RoleService, "payroll")
@@ -179,6 +182,7 @@ func TestAskApproval_MadeUpPolicyVersion_RetiresNothing(t *testing.T) {
 
 // Another service of the tenant can neither see nor change an approval.
 func TestApproval_AnotherServicesKey_MeetsNothing(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	mine, _ := addKey(t, srv, controlplane.RoleService, "ledger")
 	other, _ := addKey(t, srv, controlplane.RoleService, "payroll")
@@ -204,6 +208,7 @@ func TestApproval_AnotherServicesKey_MeetsNothing(t *testing.T) {
 // The pending approvals that one service requested for a principal do not count against
 // another service or another principal.
 func TestPendingApprovals_OneServiceAtItsBound_OthersGoOn(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile(filepath.Join("..", "docs", "limits.md"))
 	require.NoError(t, err)
 	require.Contains(t, string(page), "| pending approvals of one subject (a service): for one principal; in all; what they hold | 20; 500; 128 MiB | 429, `TOO_MANY_PENDING_APPROVALS` |")
@@ -225,6 +230,7 @@ func TestPendingApprovals_OneServiceAtItsBound_OthersGoOn(t *testing.T) {
 }
 
 func TestConfig_ApprovalTimes_LimitDecidingAndUsing(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock), func(c *controlplane.Config) { c.ApprovalLifetime, c.ApprovalUseTime = 10*time.Minute, time.Minute })
 	olga := srv.Operator("olga")

@@ -12,6 +12,7 @@ import (
 // TestApproval_CharactersThatAreNotSeen_AreWrittenOutForWhoApproves, and the
 // digest is that of the request as it came, which passes once it is approved.
 func TestApproval_CharactersThatAreNotSeen_AreWrittenOutForWhoApproves(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	request := transfer(aureus.TierHigh, 500)
 	request.Arguments = map[string]any{"to": "DE89\u202E000", "amount": 500, "author": "Ann", "authorization": map[string]any{"iban": "DE1", "amount": 5}}

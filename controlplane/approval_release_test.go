@@ -98,6 +98,7 @@ func blockedChange(w http.ResponseWriter, r *http.Request) {
 // leaves the approval as it was, by the time that the answer is there; whatever it
 // did, or may have done, spends it.
 func TestMiddleware_NothingDone_ApprovalIsGivenBackOnce(t *testing.T) {
+	t.Parallel()
 	answer := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 	}
@@ -150,6 +151,7 @@ func TestMiddleware_NothingDone_ApprovalIsGivenBackOnce(t *testing.T) {
 // A handler that reports "not done" and responds with success is not believed: the
 // approval stays consumed.
 func TestMiddleware_NotDoneAndSuccess_StaysSpent(t *testing.T) {
+	t.Parallel()
 	for who, decider := range deciders {
 		t.Run(who, func(t *testing.T) {
 			g := newGuarded(t, decider, true)
@@ -168,6 +170,7 @@ func TestMiddleware_NotDoneAndSuccess_StaysSpent(t *testing.T) {
 // Over HTTP, as another program would do it: the outcome of a decision commits or
 // releases its approval, only for the subject that consumed it.
 func TestOutcome_OfAConsumedApproval_CommitsOrReleasesIt(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	mine := client(t, srv, newKey(t, srv, controlplane.RoleService, "ledger"))
@@ -233,6 +236,7 @@ func TestOutcome_OfAConsumedApproval_CommitsOrReleasesIt(t *testing.T) {
 // If the outcome cannot be reported, the approval stays consumed, the caller still gets
 // its response, and the failure is logged.
 func TestMiddleware_ReleaseFails_StaysSpentAndIsLogged(t *testing.T) {
+	t.Parallel()
 	for who, decider := range deciders {
 		t.Run(who, func(t *testing.T) {
 			g := newGuarded(t, decider, false)

@@ -69,11 +69,13 @@ func statusOnceNotRunning(t *testing.T, config controlplane.Config) string {
 // A task that was approved and running when the server stopped continues with that
 // approval.
 func TestInterruptedTask_Approved_Continues(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, "success", statusOnceNotRunning(t, interrupted(t, nil)))
 }
 
 // The approval of an interrupted task also expires.
 func TestInterruptedTask_ApprovalExpired_AsksAgain(t *testing.T) {
+	t.Parallel()
 	config := interrupted(t, nil)
 	config.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	require.Equal(t, "awaiting_approval", statusOnceNotRunning(t, config))
@@ -82,6 +84,7 @@ func TestInterruptedTask_ApprovalExpired_AsksAgain(t *testing.T) {
 // The approval of an interrupted task is valid only under the same policy version. The
 // tier of its tool may change as long as the tier of the task covers it.
 func TestInterruptedTask_OtherRulesAfterRestart_AsksAgain(t *testing.T) {
+	t.Parallel()
 	config := interrupted(t, nil)
 	config.LenientPermissions = true
 	require.Equal(t, "awaiting_approval", statusOnceNotRunning(t, config))

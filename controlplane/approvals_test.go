@@ -33,6 +33,7 @@ func use(a aureus.Approval) aureus.ApprovalUse {
 }
 
 func TestApproval_Shown_HasAllThatTheDigestCovers(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock), func(c *controlplane.Config) { c.Volatile = []string{"/arguments/attempt"} })
 	request := transfer(aureus.TierCritical, 500)
@@ -63,6 +64,7 @@ func TestApproval_Shown_HasAllThatTheDigestCovers(t *testing.T) {
 }
 
 func TestApprove_EachKindOfPerson_MayOrMayNot(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "ledger"))
 	approval := ask(t, service, 500)
@@ -125,6 +127,7 @@ func TestApprove_EachKindOfPerson_MayOrMayNot(t *testing.T) {
 }
 
 func TestApproval_EachCaller_SeesItOrNot(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	mine := client(t, srv, newKey(t, srv, controlplane.RoleService, "ledger"))
 	successor := client(t, srv, newKey(t, srv, controlplane.RoleService, "ledger"))
@@ -174,6 +177,7 @@ func mustList(t *testing.T, c *aureus.Client) []aureus.Approval {
 
 // The rows are the reason codes of consume.
 func TestConsume_EachObstacle_HasItsCode(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	service, olga := srv.Client(), srv.Operator("olga")
@@ -224,6 +228,7 @@ func TestConsume_EachObstacle_HasItsCode(t *testing.T) {
 }
 
 func TestRejection_UntilItExpires_DeniesTheRequest(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	service, olga := srv.Client(), srv.Operator("olga")
@@ -261,6 +266,7 @@ func TestRejection_UntilItExpires_DeniesTheRequest(t *testing.T) {
 // An approval that does not count is presented: the request is decided as without
 // it, and the reason code says why the approval did not count.
 func TestEvaluate_ApprovalThatDoesNotCount_ReasonCodeSaysWhy(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	service, olga := srv.Client(), srv.Operator("olga")
@@ -300,6 +306,7 @@ func TestEvaluate_ApprovalThatDoesNotCount_ReasonCodeSaysWhy(t *testing.T) {
 }
 
 func TestConsume_FiftyAtOnce_OneSucceeds(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service := srv.Client()
 	approval := ask(t, service, 500)
@@ -318,6 +325,7 @@ func TestConsume_FiftyAtOnce_OneSucceeds(t *testing.T) {
 }
 
 func TestEvaluate_FiftyWithOneApproval_OneIsAllowed(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service := srv.Client()
 	approval := ask(t, service, 500)
@@ -343,6 +351,7 @@ func TestEvaluate_FiftyWithOneApproval_OneIsAllowed(t *testing.T) {
 }
 
 func TestApprovals_ConcurrentDuplicates_JoinOneApproval(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	ids := make([]string, 50)
 	together(len(ids), func(i int) {
@@ -371,6 +380,7 @@ func together(n int, do func(i int)) {
 }
 
 func TestPendingApprovals_OfOnePrincipal_AreAtMostTwenty(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	service := srv.Client()
@@ -398,6 +408,7 @@ func TestPendingApprovals_OfOnePrincipal_AreAtMostTwenty(t *testing.T) {
 }
 
 func TestLocalDecider_ApprovalsOfAServer_AreUsed(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	local := &guard.Local{Approvals: srv.Client()}
 	request := transfer(aureus.TierHigh, 500)
@@ -422,6 +433,7 @@ func TestLocalDecider_ApprovalsOfAServer_AreUsed(t *testing.T) {
 }
 
 func TestApproval_OtherPolicyVersion_IsNotUsed(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	approval := ask(t, service, 500)
@@ -442,6 +454,7 @@ func TestApproval_OtherPolicyVersion_IsNotUsed(t *testing.T) {
 }
 
 func TestApprovals_List_IsPaged(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "ledger")
 	service := client(t, srv, key)

@@ -20,6 +20,7 @@ var archiveKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize
 // Entries move to a file while the server runs. The rest of the log still verifies,
 // also against a head from before.
 func TestArchiveAudit_OldEntries_MoveToAFile(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "aureus.db")
@@ -66,6 +67,7 @@ func TestArchiveAudit_OldEntries_MoveToAFile(t *testing.T) {
 
 // Records that ended longer ago than the retention are deleted, and only those.
 func TestRetention_RecordsPastIt_AreDeleted(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, at(clock), func(c *controlplane.Config) { c.DB, c.Retention = file, 8*24*time.Hour })

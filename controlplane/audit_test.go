@@ -45,6 +45,7 @@ func busy(t *testing.T, srv *controlplane.Server, clock *clock) {
 }
 
 func TestAudit_EachKindOfChange_HasAnEntry(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	busy(t, srv, clock)
@@ -86,6 +87,7 @@ func TestAudit_EachKindOfChange_HasAnEntry(t *testing.T) {
 // The test recomputes the chain from the exported lines and
 // the documented encoding alone.
 func TestExport_VerifiedByHand_IsComplete(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	busy(t, srv, clock)
@@ -124,6 +126,7 @@ func TestExport_VerifiedByHand_IsComplete(t *testing.T) {
 // The test changes the file without the server, as someone
 // with access to the disk could.
 func TestVerify_ChangedEntry_IsFound(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		statement string
 		first     int64
@@ -176,6 +179,7 @@ func TestVerify_ChangedEntry_IsFound(t *testing.T) {
 }
 
 func TestAudit_FiltersAndPages_GiveWhatMatches(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	service := srv.Client()
@@ -221,6 +225,7 @@ func TestAudit_FiltersAndPages_GiveWhatMatches(t *testing.T) {
 }
 
 func TestReportedDecisions_SentTwice_AreRecordedOnce(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	records := []aureus.DecisionRecord{record("agent-1"), record("agent-2")}
@@ -255,6 +260,7 @@ func TestReportedDecisions_SentTwice_AreRecordedOnce(t *testing.T) {
 }
 
 func TestOutcomes_Reported_AreRecordedOrRejected(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	decision, err := service.Decide(t.Context(), transfer(aureus.TierLow, 1))
@@ -288,6 +294,7 @@ func TestOutcomes_Reported_AreRecordedOrRejected(t *testing.T) {
 }
 
 func TestAuditBatch_TooManyRecords_IsRefused(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	many := raw{path: "/api/v1/audit/outcomes/batch", body: "[" + strings.Repeat("{},", 2048) + "{}]", key: key}.do(t, srv)

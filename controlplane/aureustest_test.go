@@ -42,6 +42,7 @@ func worlds(t *testing.T) (double, plane world) {
 // The same calls in the same order get responses of the same form from both servers,
 // with equal values where callers branch on them.
 func TestTestServer_SameCalls_EqualTheControlPlane(t *testing.T) {
+	t.Parallel()
 	double, plane := worlds(t)
 	fromDouble, fromReal := double.story(t), plane.story(t)
 	require.Len(t, fromDouble, len(fromReal))
@@ -262,6 +263,7 @@ func (w world) story(t *testing.T) (story []told) {
 
 // A local decider can keep its approvals in the test double, as in a control plane.
 func TestTestServer_ApprovalsOfALocalDecider_EqualTheControlPlane(t *testing.T) {
+	t.Parallel()
 	double, plane := worlds(t)
 	tell := func(w world) (story []string) {
 		ctx := context.WithoutCancel(t.Context())

@@ -15,6 +15,7 @@ import (
 
 // A backup made while clients write is complete and can be served.
 func TestBackup_Restored_HasEverything(t *testing.T) {
+	t.Parallel()
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, func(c *controlplane.Config) { c.DB = db })
 	client := srv.Client()
@@ -78,6 +79,7 @@ func TestBackup_Restored_HasEverything(t *testing.T) {
 // A database that no server has opened has no telemetry file: the error says what to
 // do.
 func TestBackup_FileNeverOpened_SaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	err := controlplane.Backup(t.Context(), filepath.Join(folder, "none.db"), filepath.Join(folder, "to"))
 	require.ErrorIs(t, err, os.ErrNotExist)

@@ -15,6 +15,7 @@ import (
 // A client whose batch exceeds the server's limit sends it in smaller requests, also
 // over a connection on which the server responds before it has read the body.
 func TestBatch_LargerThanTheServersBound_ArrivesAsAWhole(t *testing.T) {
+	t.Parallel()
 	srv := open(t, func(c *controlplane.Config) { c.MaxBatchBody = 100 << 10 })
 	listening := httptest.NewServer(srv)
 	t.Cleanup(listening.Close)

@@ -211,6 +211,7 @@ func (p *crvPair) validate(t *testing.T, commit aureus.Commit, gate crvGate) aur
 }
 
 func TestCRV_PublishedVectors_GiveTheirResults(t *testing.T) {
+	t.Parallel()
 	var file struct {
 		Count   int       `json:"count"`
 		Vectors []crvCase `json:"vectors"`

@@ -33,6 +33,7 @@ type observabilityCase struct {
 // own, one by one and as a batch, and asks for the summary over the wire. The
 // cases of the shapes of events are package telemetry's.
 func TestObservability_PublishedVectors_GiveTheirResults(t *testing.T) {
+	t.Parallel()
 	var file struct {
 		Vectors []observabilityCase `json:"vectors"`
 	}

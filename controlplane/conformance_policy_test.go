@@ -62,6 +62,7 @@ func (c policyCase) request() aureus.Request {
 // of a decision point in this process that keeps its approvals on the server.
 // Both answer the same, and as the original did.
 func TestPolicy_PublishedVectors_GiveTheirResults(t *testing.T) {
+	t.Parallel()
 	var file struct {
 		Count   int          `json:"count"`
 		Vectors []policyCase `json:"vectors"`

@@ -9,6 +9,7 @@ import (
 // A gate whose commit names its workflow and task reports one crv_result event,
 // with the gate's name and result and nothing of the data.
 func TestGate_CommitOfATask_ReportsOneEvent(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	judge := func(gate, data, metadata string) {
 		s.post(t, "/api/v1/crv/validate", `{"commit":{"id":"c","data":`+data+`,"previous_state":null,"metadata":`+metadata+`},

@@ -10,6 +10,7 @@ import (
 // A threshold or a previous state under a misspelt name would have no effect, and
 // the commit would pass: the request is refused.
 func TestValidateCommit_MisspeltName_IsRefused(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	ask := func(commit, gate string) string {
 		return `{"commit":{"id":"c","data":{"version":1}` + commit + `},"gate_config":{"name":"g","validators":["monotonic"],"block_on_failure":true` + gate + `}}`
@@ -43,6 +44,7 @@ func TestValidateCommit_MisspeltName_IsRefused(t *testing.T) {
 
 // What a validator is shown of the previous state has the digits that were sent.
 func TestValidateCommit_PreviousState_ExactNumbers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	s.post(t, "/api/v1/crv/validators", `{"validator_id":"same","config":{"type":"cel","parameters":{"expression":"previous != null && previous.n == 9007199254740993 && string(previous.n) == '9007199254740993' && data == previous"}}}`).ok(t)
 	ask := func(data, previous string) bool {

@@ -26,6 +26,7 @@ const (
 
 // A denial of the middleware can be read by its id, with the request and its trace id.
 func TestDecision_OfADenial_SaysWhatWasAskedAndWhy(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop"))
 	var denied aureus.Decision
@@ -74,6 +75,7 @@ func TestDecision_OfADenial_SaysWhatWasAskedAndWhy(t *testing.T) {
 // Every decision has the digest of its arguments: whoever has the arguments can check
 // whether a decision was about them.
 func TestDecision_Arguments_AreKnownByTheirDigest(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop"))
 	for name, change := range map[string]func(*aureus.Request){
@@ -109,6 +111,7 @@ func TestDecision_Arguments_AreKnownByTheirDigest(t *testing.T) {
 // The details of a decision contain its approval, gate results and outcome, and not
 // what another subject reported.
 func TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service, other := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop")), client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
 	request := transfer(aureus.TierHigh, 1)
@@ -164,6 +167,7 @@ func TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll(t *testing.T) {
 
 // Behind the middleware, the context of the request has the decision.
 func TestGateResults_BehindTheMiddleware_NameTheDecision(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service := srv.Client()
 	recorder := service.NewRecorder()
@@ -186,6 +190,7 @@ func TestGateResults_BehindTheMiddleware_NameTheDecision(t *testing.T) {
 }
 
 func TestGateRecords_ThatContradictThemselves_AreRejected(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	good := aureus.GateRecord{GateName: "g", CRVStatus: "blocked", Blocked: true, FailureCode: aureus.Conflict}
 	require.NoError(t, srv.Client().RecordGates(t.Context(), []aureus.GateRecord{good}))
@@ -203,6 +208,7 @@ func TestGateRecords_ThatContradictThemselves_AreRejected(t *testing.T) {
 }
 
 func TestListAudit_DecisionKindAndTrace_FilterEntries(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	s := newSite(t, srv)
 	decide := func(traceparent string, request aureus.Request) aureus.DecisionID {
@@ -251,6 +257,7 @@ func TestListAudit_DecisionKindAndTrace_FilterEntries(t *testing.T) {
 // A subject that knows the id of another subject's decision cannot add an approval or a
 // gate result to it.
 func TestDecision_NamedByAnotherSubject_ItsStoryStaysItsOwn(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service, other := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop")), client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
 	victim, err := service.Decide(t.Context(), transfer(aureus.TierLow, 1))

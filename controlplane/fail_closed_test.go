@@ -19,6 +19,7 @@ const (
 // None of these requests may be allowed; each is refused with the status and the
 // code in its row.
 func TestInvalidRequests_Each_IsRefusedWithItsCode(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleOperator, "olga")
 	evaluate := func(body string) raw { return raw{path: "/api/v1/policy/evaluate", body: body, key: key} }
@@ -102,6 +103,7 @@ func TestInvalidRequests_Each_IsRefusedWithItsCode(t *testing.T) {
 }
 
 func TestEvaluate_SeveralProblems_AreAllNamed(t *testing.T) {
+	t.Parallel()
 	srv := open(t, func(c *controlplane.Config) { c.Dev = true })
 	body := raw{path: "/api/v1/policy/evaluate", body: `{"principal":{"id":1},"action":{"id":"a","name":"A","risk_tier":"x"}}`}.do(t, srv).
 		refusal(t, 422, "VALIDATION_ERROR")
@@ -118,6 +120,7 @@ func TestEvaluate_SeveralProblems_AreAllNamed(t *testing.T) {
 }
 
 func TestGate_UnknownValidator_Fails(t *testing.T) {
+	t.Parallel()
 	srv := open(t, func(c *controlplane.Config) { c.Dev = true })
 	got := raw{path: "/api/v1/crv/validate", body: `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["nobody"],"block_on_failure":true}}`}.do(t, srv)
 	require.Equal(t, http.StatusOK, got.status)
@@ -128,6 +131,7 @@ func TestGate_UnknownValidator_Fails(t *testing.T) {
 }
 
 func TestGzipBody_LargerThanTheLimit_IsRefused(t *testing.T) {
+	t.Parallel()
 	srv := open(t, func(c *controlplane.Config) { c.Dev, c.MaxBody = true, 64<<10 })
 	send := func(body string) answer {
 		return raw{path: "/api/v1/policy/evaluate", body: gzipped(t, body), header: http.Header{"Content-Encoding": {"gzip"}}}.do(t, srv)

@@ -24,6 +24,7 @@ import (
 // published_client_test.go.
 
 func TestClient_BaseURLWithPath_KeepsThePath(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	listening := httptest.NewServer(http.StripPrefix("/pre/fix", srv))
@@ -39,6 +40,7 @@ func TestClient_BaseURLWithPath_KeepsThePath(t *testing.T) {
 }
 
 func TestRequest_WithoutValidKey_IsRefusedInJSON(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for _, key := range []string{"", "key_x.y"} {
 		got := s.as(key).post(t, "/api/v1/policy/check", "{}")
@@ -51,6 +53,7 @@ func TestRequest_WithoutValidKey_IsRefusedInJSON(t *testing.T) {
 // The published client does not follow redirects, so the server sends none: send checks
 // that.
 func TestPaths_NotClean_AreNotRedirected(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for _, path := range []string{
 		"//api/v1/observability/metrics", "/api//v1/observability/metrics", "/api/v1/policy/approvals//approve", "/api/v1/workflows//status",
@@ -70,6 +73,7 @@ func TestPaths_NotClean_AreNotRedirected(t *testing.T) {
 
 // Paths that no HTTP client would send get a response too.
 func TestRequestLine_UnusualPath_IsAnswered(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	address, err := url.Parse(s.url)
 	require.NoError(t, err)
@@ -100,6 +104,7 @@ func TestRequestLine_UnusualPath_IsAnswered(t *testing.T) {
 // Ids are not escaped in paths, so the client refuses ids that would change the path.
 // Ids of workflows are tested in published_client_test.go.
 func TestIDs_WithPathSeparators_AreRefused(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for _, id := range []string{"", ".", "..", "a/b", "/", "../x", `a\nb`, `\u0000`, `\u007f`, strings.Repeat("x", 257)} {
 		got := s.post(t, "/api/v1/crv/validators", `{"validator_id":"`+id+`","config":{"type":"not_null"}}`)
@@ -113,6 +118,7 @@ func TestIDs_WithPathSeparators_AreRefused(t *testing.T) {
 }
 
 func TestErrors_OfEveryPath_AreJSON(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t, func(c *controlplane.Config) { c.MaxBody = 2000 }))
 	for reason, test := range map[string]struct {
 		method, path, body string
@@ -153,6 +159,7 @@ func TestErrors_OfEveryPath_AreJSON(t *testing.T) {
 
 // The content type of a request is ignored, except for a POST in development mode.
 func TestContentType_AnyOrNone_IsTaken(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for _, kind := range []string{"application/json", "text/plain", ""} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/policy/check", strings.NewReader(`{"principal":`+agentJSON+`,"action":`+lookJSON+`}`))
@@ -167,6 +174,7 @@ func TestContentType_AnyOrNone_IsTaken(t *testing.T) {
 }
 
 func TestFreeFormNumbers_SentAndRead_KeepTheirDigits(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	const big = "1000000000000000000000000000000"
 	event := `{"type":"custom","timestamp":"t","data":{"big":` + big + `,"int":1,"float":1.0,"small":0.1,"exp":1e400}}`
@@ -190,6 +198,7 @@ func TestFreeFormNumbers_SentAndRead_KeepTheirDigits(t *testing.T) {
 // Fields declared as whole numbers accept 2.0 and refuse 2.5; floats are written with a
 // fraction.
 func TestDeclaredNumbers_EachForm_AreTakenOrRefused(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	gate := func(confidence string) answer {
 		return s.post(t, "/api/v1/crv/validate", `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["not_null"],"block_on_failure":true,"required_confidence":`+confidence+`}}`)
@@ -207,6 +216,7 @@ func TestDeclaredNumbers_EachForm_AreTakenOrRefused(t *testing.T) {
 }
 
 func TestValidationError_SeveralProblems_ListsAll(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	body := s.post(t, "/api/v1/policy/evaluate", `{"principal":{"id":1,"permissions":[{"action":"a","resource":null,"intent":"rename"}]},"action":{"id":"a","name":"A","risk_tier":"severe","required_permissions":{}},
 		"current_state":"resting","Audit_log":[],"volatile":"x"}`).refusal(t, 422, "VALIDATION_ERROR")
@@ -222,6 +232,7 @@ func TestValidationError_SeveralProblems_ListsAll(t *testing.T) {
 }
 
 func TestQuery_Tags_AreJSONText(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for name, tags := range map[string]string{"m1": `{"workflow_id":"w 1","env":"prod"}`, "m2": `{"workflow_id":"w 1","env":"tést"}`, "m3": `{"env":"prod"}`, "m4": "null"} {
 		s.post(t, "/api/v1/observability/metrics", `{"name":"`+name+`","value":1.0,"timestamp":"2026-01-02T03:04:05","tags":`+tags+`}`).ok(t)
@@ -250,6 +261,7 @@ func TestQuery_Tags_AreJSONText(t *testing.T) {
 }
 
 func TestTimeRange_BothEnds_AreInclusive(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for i := range 5 {
 		s.post(t, "/api/v1/observability/metrics", fmt.Sprintf(`{"name":"m","value":%d.0,"timestamp":"2026-01-02T03:04:0%d","tags":null}`, i, i)).ok(t)
@@ -272,6 +284,7 @@ func TestTimeRange_BothEnds_AreInclusive(t *testing.T) {
 
 // Unknown members are ignored in declared objects and kept in free-form ones.
 func TestBody_UnknownNames_AreIgnored(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	s.post(t, "/api/v1/policy/check", `{"principal":`+agentJSON+`,"action":`+lookJSON+`,"severity":"high","later":{"Id":1,"id":2}}`).ok(t)
 }

@@ -33,6 +33,7 @@ func losing(srv http.Handler, path string, lost *atomic.Int32) http.HandlerFunc 
 // With a real connection: a client whose response was lost gets it by retrying, and
 // nothing happens twice.
 func TestClient_LostResponse_IsReplayed(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	request := transfer(aureus.TierHigh, 20)
@@ -74,6 +75,7 @@ func TestClient_LostResponse_IsReplayed(t *testing.T) {
 // The connection of the first attempt breaks while the server still works: later
 // attempts get a conflict until the response is ready.
 func TestClient_SameKeyUnderWay_WaitsForItsResponse(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	var calls, busy atomic.Int32

@@ -62,6 +62,7 @@ const (
 
 // A stored response is replayed after a restart.
 func TestReplay_AfterRestart_GivesTheStoredResponse(t *testing.T) {
+	t.Parallel()
 	srv := openRestarted(t)
 	key, other := newKey(t, srv.Server, controlplane.RoleService, "svc"), newKey(t, srv.Server, controlplane.RoleService, "other")
 	elsewhere := newKey(t, srv.Server, controlplane.RoleService, "svc", func(k *controlplane.Key) { k.Tenant = "elsewhere" })
@@ -106,6 +107,7 @@ func TestReplay_AfterRestart_GivesTheStoredResponse(t *testing.T) {
 // Responses expire ten minutes after they were stored, whether or not the server ran in
 // between.
 func TestReplay_AfterRestart_Expires(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := openRestarted(t, at(clock))
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
@@ -133,6 +135,7 @@ func TestReplay_AfterRestart_Expires(t *testing.T) {
 
 // An expired response is deleted from the file even if no other one is stored.
 func TestReplies_Expired_LeaveTheFile(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	file := ""
 	srv := open(t, at(clock), func(c *controlplane.Config) { file = c.DB })
@@ -156,6 +159,7 @@ func TestReplies_Expired_LeaveTheFile(t *testing.T) {
 // An operator approves, does not receive the response, and approves again after a
 // restart.
 func TestReplay_DecidedApprovalAfterRestart_IsDecidedOnce(t *testing.T) {
+	t.Parallel()
 	srv := openRestarted(t)
 	service, olga := newKey(t, srv.Server, controlplane.RoleService, "svc"), newKey(t, srv.Server, controlplane.RoleOperator, "olga")
 	ticket := raw{path: "/api/v1/policy/approval", body: askApproval, key: service}.do(t, srv).json(t)
@@ -177,6 +181,7 @@ func TestReplay_DecidedApprovalAfterRestart_IsDecidedOnce(t *testing.T) {
 // The files contain no Idempotency-Key, no request body, and no response that quotes
 // one.
 func TestReplay_KeysAndBodies_AreNotInTheFiles(t *testing.T) {
+	t.Parallel()
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
 	schema := `{"validator_id":"iban","config":{"type":"json_schema","parameters":{"schema":{"properties":{"iban":{"const":"none"}}}}}}`
@@ -210,6 +215,7 @@ func TestReplay_KeysAndBodies_AreNotInTheFiles(t *testing.T) {
 // If a response cannot be stored, the change has still happened: the response is sent,
 // and replayed until the server closes.
 func TestReplay_StoreCannotWrite_ResponseIsStillSent(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	srv := openRestarted(t, func(c *controlplane.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
@@ -239,6 +245,7 @@ func TestReplay_StoreCannotWrite_ResponseIsStillSent(t *testing.T) {
 // A file whose stored responses cannot be read is not served, because requests could
 // then take effect twice.
 func TestReplay_DamagedResponse_IsNotReplayed(t *testing.T) {
+	t.Parallel()
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
 	require.Equal(t, 200, raw{path: "/api/v1/observability/events", body: anEvent, key: key, header: keyed("k")}.do(t, srv).status)
@@ -253,6 +260,7 @@ func TestReplay_DamagedResponse_IsNotReplayed(t *testing.T) {
 // After a restart, the responses to many concurrent requests, some with the same key,
 // are all replayed.
 func TestReplay_ManyResponsesAfterRestart_AreReplayed(t *testing.T) {
+	t.Parallel()
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
 	report := func(n int) answer {
@@ -280,6 +288,7 @@ func TestReplay_ManyResponsesAfterRestart_AreReplayed(t *testing.T) {
 
 // A backup contains the stored responses, and never one without its change.
 func TestBackup_StoredResponses_AreReplayed(t *testing.T) {
+	t.Parallel()
 	srv := openRestarted(t)
 	key := newKey(t, srv.Server, controlplane.RoleService, "svc")
 	ask := func(n int) raw {

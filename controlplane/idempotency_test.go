@@ -19,6 +19,7 @@ import (
 func keyed(key string) http.Header { return http.Header{"Idempotency-Key": {key}} }
 
 func TestReplay_SameIdempotencyKey_GivesTheFirstResponse(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	key, other := newKey(t, srv, controlplane.RoleService, "svc"), newKey(t, srv, controlplane.RoleService, "other")
@@ -58,6 +59,7 @@ func TestReplay_SameIdempotencyKey_GivesTheFirstResponse(t *testing.T) {
 // A client that did not receive the response to consuming an approval sends the request
 // again with the same key and gets the same response.
 func TestReplay_ConsumedApproval_IsReplayed(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	body := `{"principal":{"id":"svc","type":"agent","permissions":[]},"action":{"id":"a","name":"A","risk_tier":"high","required_permissions":[]},"current_state":"idle","audit_log":[]}`
@@ -80,6 +82,7 @@ func TestReplay_ConsumedApproval_IsReplayed(t *testing.T) {
 }
 
 func TestReplay_ManyAtOnceWithOneKey_OneIsServed(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	var all sync.WaitGroup
@@ -104,6 +107,7 @@ func TestReplay_ManyAtOnceWithOneKey_OneIsServed(t *testing.T) {
 // reserved for it. After it was released, committed or expired, or a key involved was
 // revoked, a replay would permit the action a second time.
 func TestIdempotencyKey_AllowWhoseApprovalIsNoLongerReserved_IsDecidedAnew(t *testing.T) {
+	t.Parallel()
 	request := transfer(aureus.TierHigh, 7)
 	body := mustMarshal(t, map[string]any{"principal": request.Principal, "action": request.Action, "arguments": request.Arguments, "current_state": "idle", "audit_log": []any{}})
 	for name, row := range map[string]struct {
@@ -164,6 +168,7 @@ func TestIdempotencyKey_AllowWhoseApprovalIsNoLongerReserved_IsDecidedAnew(t *te
 // The same for a local decider: the response to consuming an approval is not replayed
 // after the approval was released.
 func TestIdempotencyKey_ConsumeWhoseApprovalWasGivenBack_IsDecidedAnew(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	secret := newKey(t, srv, controlplane.RoleService, "svc")
 	svc := client(t, srv, secret)
@@ -187,6 +192,7 @@ func TestIdempotencyKey_ConsumeWhoseApprovalWasGivenBack_IsDecidedAnew(t *testin
 // The query is part of the request: an operator who cancels the workflows of two
 // subjects with one Idempotency-Key cancels both.
 func TestIdempotencyKey_AnotherQuery_IsAnotherRequest(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
 	operator := newKey(t, srv, controlplane.RoleOperator, "olga")
 	for _, subject := range []string{"ledger", "payroll"} {

@@ -115,6 +115,7 @@ func limitsOnThePage() map[string]beyond {
 
 // Every name in a request has the limit that the page gives for names.
 func TestLimits_NamesOfARequest_EachHasItsBound(t *testing.T) {
+	t.Parallel()
 	longest := "/arguments/" + strings.Repeat("x", 1024-len("/arguments/"))
 	s := newSite(t, open(t, quietly, func(c *controlplane.Config) { c.Volatile = []string{"/arguments/volatile", longest} }))
 	const body = `{"principal":{"id":"PRINCIPAL","type":"TYPE","permissions":[{"action":"HELD","resource":"RESOURCE","conditions":{"owner":"CONDITION"}}]},
@@ -142,6 +143,7 @@ func TestLimits_NamesOfARequest_EachHasItsBound(t *testing.T) {
 }
 
 func TestLimitsPage_EachLimit_IsWhatTheServerEnforces(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile(filepath.Join("..", "docs", "limits.md"))
 	require.NoError(t, err)
 	srv := open(t)
@@ -166,6 +168,7 @@ func TestLimitsPage_EachLimit_IsWhatTheServerEnforces(t *testing.T) {
 }
 
 func TestGate_TooManyValidators_Blocks(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	gate := func(n int) map[string]any {
 		names := strings.TrimSuffix(strings.Repeat(`"not_null",`, n), ",")
@@ -185,6 +188,7 @@ var deepData = strings.Repeat("[", 60) + "1" + strings.Repeat("]", 60)
 // are limited, the validators that do not run are listed as failed, and the next gate
 // has all steps again.
 func TestGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	const many = 20
 	names := make([]string, many)
@@ -215,6 +219,7 @@ func TestGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
 
 // Items of a batch that are too large do not affect the others.
 func TestBatch_TooLargeItem_IsRejectedAlone(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	items := [][]byte{}
 	for _, size := range []int{1, 1 << 20, 4<<10 + 1} {

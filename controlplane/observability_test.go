@@ -104,6 +104,7 @@ func (b telemetryBench) refused(answer telemetryAnswer, status int, code string)
 }
 
 func TestReport_Queried_ComesBackUnchanged(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	spans := []string{
 		`{"id":"a","trace_id":"t","parent_id":null,"name":"root","start_time":"2026-01-02T03:04:05.000000","end_time":null,"duration":null,"tags":null,"logs":null}`,
@@ -127,6 +128,7 @@ func TestReport_Queried_ComesBackUnchanged(t *testing.T) {
 }
 
 func TestTrace_UnusualID_IsFound(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	for _, id := range []string{"", "a/b", "ä 1", "a%2Fb", "a+b", "?"} {
 		text, err := json.Marshal(aureus.Span{ID: "1", TraceID: id, Name: "n", StartTime: "t"})
@@ -141,6 +143,7 @@ func TestTrace_UnusualID_IsFound(t *testing.T) {
 }
 
 func TestReport_Invalid_IsRefused(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		path, body string
 		status     int
@@ -172,6 +175,7 @@ func TestReport_Invalid_IsRefused(t *testing.T) {
 }
 
 func TestBatch_ValidAndInvalidItems_AreAcceptedAndRejected(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	answer := b.post("metrics/batch", `[
 		{"name":"m","value":1,"timestamp":"2026-01-01"},
@@ -211,6 +215,7 @@ func TestBatch_ValidAndInvalidItems_AreAcceptedAndRejected(t *testing.T) {
 }
 
 func TestBatch_Invalid_IsRefused(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	for name, body := range map[string]string{
 		"no body": ``, "an object": `{"name":"m","value":1,"timestamp":"t"}`, "null": `null`,
@@ -230,6 +235,7 @@ func TestBatch_Invalid_IsRefused(t *testing.T) {
 }
 
 func TestBatch_LongReason_IsShortened(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	answer := b.post("metrics/batch", `[{"name":"m","value":1,"timestamp":"t","tags":{"`+strings.Repeat("é", 100_000)+`":1}}]`)
 	require.Equal(t, http.StatusOK, answer.status)
@@ -237,6 +243,7 @@ func TestBatch_LongReason_IsShortened(t *testing.T) {
 }
 
 func TestMetricQuery_Filters_GiveWhatMatches(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	for i, timestamp := range []string{"2026-01-01T00:00:00", "2026-01-02T00:00:00.000001", "2026-01-03T00:00:00Z", "t"} {
 		b.report("metrics", fmt.Sprintf(`{"name":"m%d","value":%d,"timestamp":%q,"tags":{"workflow_id":"w 1","n":"%d"}}`, i%2, i, timestamp, i))
@@ -272,6 +279,7 @@ func TestMetricQuery_Filters_GiveWhatMatches(t *testing.T) {
 }
 
 func TestEventQuery_Filters_GiveWhatMatches(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	for i, kind := range []string{"step_end", "custom", "step_end", "llm_response"} {
 		b.report("events", fmt.Sprintf(`{"type":%q,"timestamp":"2026-01-0%dT00:00:00Z","workflow_id":"w%d","task_id":"t","data":{"n":%d}}`, kind, i+1, i/2, i))
@@ -298,6 +306,7 @@ func TestEventQuery_Filters_GiveWhatMatches(t *testing.T) {
 }
 
 func TestTelemetryQuery_Invalid_IsRefused(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	for _, query := range []string{
 		"metrics?start_time=yesterday", "metrics?end_time=t", "metrics?tags=%7B", "metrics?tags=%5B%5D", "metrics?tags=null2",
@@ -320,6 +329,7 @@ func TestTelemetryQuery_Invalid_IsRefused(t *testing.T) {
 }
 
 func TestTelemetryList_Pages_GiveEveryItemOnce(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	var want []string
 	for i := range 25 {
@@ -350,6 +360,7 @@ func TestTelemetryList_Pages_GiveEveryItemOnce(t *testing.T) {
 }
 
 func TestTelemetry_ThroughTheClient_IsReportedAndQueried(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	client := b.server.Client()
 	defer func() { require.NoError(t, client.Close()) }()
@@ -385,6 +396,7 @@ func TestTelemetry_ThroughTheClient_IsReportedAndQueried(t *testing.T) {
 }
 
 func TestSummary_OfReportedEvents_IsWhatTheAPISends(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	end := func(offset time.Duration, success bool) string {
 		return fmt.Sprintf(`{"type":"step_end","timestamp":%q,"workflow_id":"w","task_id":"t","task_type":"action","data":{"success":%t,"duration":10}}`,
@@ -407,6 +419,7 @@ func TestSummary_OfReportedEvents_IsWhatTheAPISends(t *testing.T) {
 }
 
 func TestTelemetry_OfAnotherTenant_IsNotSeen(t *testing.T) {
+	t.Parallel()
 	srv, err := Open(t.Context(), Config{Ephemeral: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
@@ -460,6 +473,7 @@ func TestTelemetry_OfAnotherTenant_IsNotSeen(t *testing.T) {
 // If the telemetry store of a running server is closed, reports and queries are
 // answered with 503.
 func TestTelemetry_StoreClosed_Is503(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	require.NoError(t, b.server.observe.Telemetry.Close())
 	for _, answer := range []telemetryAnswer{
@@ -476,6 +490,7 @@ func TestTelemetry_StoreClosed_Is503(t *testing.T) {
 // The server ends the connection, so that the client sees that the response is
 // incomplete.
 func TestTelemetryList_FailsHalfway_EndsTheConnection(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	filler := strings.Repeat("x", 100_000)
 	for i := range 100 {
@@ -496,6 +511,7 @@ func TestTelemetryList_FailsHalfway_EndsTheConnection(t *testing.T) {
 
 // The response is larger than what the server keeps of it in memory.
 func TestTelemetryList_Long_IsStreamed(t *testing.T) {
+	t.Parallel()
 	b := openTelemetry(t)
 	var body bytes.Buffer
 	body.WriteString("[")

@@ -11,6 +11,7 @@ import (
 )
 
 func TestApproval_SameRequest_PassesOnce(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service, alice := srv.Client(), srv.Operator("alice")
 	request := transfer(aureus.TierHigh, 500)

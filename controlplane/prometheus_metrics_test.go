@@ -12,6 +12,7 @@ import (
 
 // The published client ignores refusals of its reports; the operator sees them here.
 func TestMetrics_RefusedReports_AreCounted(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	s := newSite(t, srv)
 	s.post(t, "/api/v1/observability/metrics", `{"name":"m","value":1.0,"timestamp":"t","tags":null}`).ok(t)

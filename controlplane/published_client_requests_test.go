@@ -18,6 +18,7 @@ import (
 // and over a real connection, to a server in development mode: it takes the
 // client's key k for none.
 func TestPublishedClient_RecordedRequests_AreTaken(t *testing.T) {
+	t.Parallel()
 	var file struct {
 		Vectors []struct {
 			Name     string `json:"name"`
@@ -71,6 +72,7 @@ func TestPublishedClient_RecordedRequests_AreTaken(t *testing.T) {
 // TestPublishedClient_ResponseFields_AreThere checks that the responses have the fields that
 // must be there for the published client to parse them.
 func TestPublishedClient_ResponseFields_AreThere(t *testing.T) {
+	t.Parallel()
 	srv := open(t, func(c *controlplane.Config) { c.Dev = true })
 	const (
 		principal = `{"id":"agent-1","type":"agent","permissions":[]}`

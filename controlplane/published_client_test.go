@@ -49,6 +49,7 @@ var publishedCalls = []struct{ name, method, path, body string }{
 }
 
 func TestPublishedClient01_EveryPath_IsServed(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for _, call := range publishedCalls {
 		got := s.send(t, call.method, call.path, call.body)
@@ -59,6 +60,7 @@ func TestPublishedClient01_EveryPath_IsServed(t *testing.T) {
 }
 
 func TestPublishedClient02_Bodies_AreSnakeCaseAndFreeFormIsUnchanged(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	mcp := strings.Replace(lookJSON, `"metadata":null`, `"metadata":{"mcpServerName":"files","mcpActionName":"read","requiresCRVValidation":true,"crvGateName":"G"}`, 1)
 	body := s.post(t, "/api/v1/policy/evaluate", evaluation(mcp)).ok(t).json(t)
@@ -77,6 +79,7 @@ func TestPublishedClient02_Bodies_AreSnakeCaseAndFreeFormIsUnchanged(t *testing.
 }
 
 func TestPublishedClient03_Null_IsAbsentIfDeclaredAndAValueIfFreeForm(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	// The same question, with every optional field null at every depth, and without them.
 	nulls := evaluation(deletionJSON)
@@ -105,6 +108,7 @@ func TestPublishedClient03_Null_IsAbsentIfDeclaredAndAValueIfFreeForm(t *testing
 // The tasks are listed in the wrong order on purpose; the tool records the order in
 // which they ran.
 func TestPublishedClient04_Dependencies_NameWhatATaskDependsOn(t *testing.T) {
+	t.Parallel()
 	var ran []string
 	note := func(_ context.Context, call controlplane.ToolCall) (any, error) {
 		ran = append(ran, call.TaskID)
@@ -128,6 +132,7 @@ func TestPublishedClient04_Dependencies_NameWhatATaskDependsOn(t *testing.T) {
 }
 
 func TestPublishedClient05_Tiers_AreReadInEitherCase(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for _, tier := range []string{"critical", "CRITICAL", "Critical"} {
 		got := s.post(t, "/api/v1/policy/evaluate", evaluation(strings.Replace(deletionJSON, "critical", tier, 1))).ok(t)
@@ -147,6 +152,7 @@ func TestPublishedClient05_Tiers_AreReadInEitherCase(t *testing.T) {
 }
 
 func TestPublishedClient06_DenialsAndFailures_AreResponsesWithStatus200(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	nothing := strings.Replace(evaluation(deletionJSON), `"permissions":[{"action":"delete","resource":"records","intent":"delete","data_zone":null,"conditions":null}]`, `"permissions":[]`, 1)
 	body := s.post(t, "/api/v1/policy/evaluate", nothing).ok(t).json(t)
@@ -164,6 +170,7 @@ func TestPublishedClient06_DenialsAndFailures_AreResponsesWithStatus200(t *testi
 }
 
 func TestPublishedClient07_RefusedReports_AreVisibleOnTheServer(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	t.Cleanup(func() { // after the server has ended
 		require.Contains(t, log.String(), "path=/api/v1/observability/metrics status=422")
@@ -177,6 +184,7 @@ func TestPublishedClient07_RefusedReports_AreVisibleOnTheServer(t *testing.T) {
 }
 
 func TestPublishedClient08_Responses_AreNotEmptyNorRedirectsAndListsAreArrays(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for _, call := range publishedCalls { // send looks at status, body and media type
 		s.send(t, call.method, call.path, call.body)
@@ -192,6 +200,7 @@ func TestPublishedClient08_Responses_AreNotEmptyNorRedirectsAndListsAreArrays(t 
 }
 
 func TestPublishedClient09_Cancel_HasAContentTypeAndNoBody(t *testing.T) {
+	t.Parallel()
 	for mode, dev := range map[string]bool{"with keys": false, "development mode": true} {
 		t.Run(mode, func(t *testing.T) {
 			s := newSite(t, open(t, func(c *controlplane.Config) { c.Dev = dev }))
@@ -203,6 +212,7 @@ func TestPublishedClient09_Cancel_HasAContentTypeAndNoBody(t *testing.T) {
 }
 
 func TestPublishedClient10_TimesWithoutZone_AreTaken(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	times := []string{"2026-01-02T03:04:05.123456", "2026-01-02T03:04:05", "2026-01-02T04:04:05+01:00", "2026-01-02", "t", "", "01/02/2026"}
 	for i, text := range times {
@@ -227,6 +237,7 @@ func TestPublishedClient10_TimesWithoutZone_AreTaken(t *testing.T) {
 }
 
 func TestPublishedClient11_FailureCodesAndConfidences_AreOfTheModel(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t, func(c *controlplane.Config) {
 		c.Validators = func(r *registry.Registry) error {
 			r.Func("wild", func(context.Context, crvgate.Change[any], map[string]any) aureus.ValidationResult {
@@ -253,6 +264,7 @@ func TestPublishedClient11_FailureCodesAndConfidences_AreOfTheModel(t *testing.T
 }
 
 func TestPublishedClient12_StateTransitions_AreReadInBothSpellings(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for _, transition := range []string{`{"from_state":"idle","to_state":"approved"}`, `{"from":"idle","to":"approved"}`} {
 		entry := `{"timestamp":"t","principal":` + agentJSON + `,"action":` + lookJSON + `,"decision":{"allowed":true,"reason":"r","requires_human_approval":false,"approval_token":null,"metadata":null},"state_transition":` + transition + `,"approval_token":null}`
@@ -268,6 +280,7 @@ func TestPublishedClient12_StateTransitions_AreReadInBothSpellings(t *testing.T)
 }
 
 func TestPublishedClient13_Approval_IsFoundWithoutItsToken(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	asked := s.post(t, "/api/v1/policy/evaluate", evaluation(deletionJSON)).ok(t)
 	require.Equal(t, false, asked.json(t)["allowed"])
@@ -286,6 +299,7 @@ func TestPublishedClient13_Approval_IsFoundWithoutItsToken(t *testing.T) {
 // An evaluation without a tool is refused if the action lists tools. The server also
 // reads the tool from the place where the published client can put it.
 func TestPublishedClient14_Evaluation_NamesNoTool(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	tools := strings.Replace(lookJSON, `"allowed_tools":null`, `"allowed_tools":["sql"]`, 1)
 	body := s.post(t, "/api/v1/policy/evaluate", evaluation(tools)).ok(t).json(t)
@@ -302,6 +316,7 @@ func TestPublishedClient14_Evaluation_NamesNoTool(t *testing.T) {
 // An execution names no principal: the principal is the subject of the key. The context
 // may name another one only if the key may speak for it.
 func TestPublishedClient14_Execution_NamesNoPrincipal(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}}))
 	s := newSite(t, srv)
 	spec := `{"workflow":{"id":"w","name":"W","tasks":[{"id":"t","name":"T","type":"action","tool_name":"echo"}],"dependencies":{}},"context":CONTEXT}`
@@ -329,6 +344,7 @@ func TestPublishedClient14_Execution_NamesNoPrincipal(t *testing.T) {
 // The published client cannot send enabled, severity or a tier, so a rule without them
 // is enabled, an error, and of tier HIGH.
 func TestPublishedClient15_SafetyRuleWithoutEnabled_IsOn(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}})))
 	const (
 		high     = `{"id":"a","name":"A","type":"action","risk_tier":"HIGH","tool_name":"echo"}`
@@ -362,6 +378,7 @@ func TestPublishedClient15_SafetyRuleWithoutEnabled_IsOn(t *testing.T) {
 }
 
 func TestPublishedClient16_GateOfTheGuide_Runs(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	gate := `{"commit":{"id":"commit-1","data":{"balance":1000.0,"currency":"USD","user_id":"user-123"},"previous_state":{"balance":900.0,"currency":"USD","user_id":"user-123"},"metadata":null},
 		"gate_config":{"name":"Account gate","validators":["not_null","schema_check","balance_positive"],"block_on_failure":true,"required_confidence":0.8,"recovery_strategy":null}}`
@@ -382,6 +399,7 @@ func TestPublishedClient16_GateOfTheGuide_Runs(t *testing.T) {
 }
 
 func TestPublishedClient17_StatusAndCancel_TakeTheIDOfTheWorkflow(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for _, id := range []string{"w1", "w 1", "é", "w%2F1", "a.b", "status", "%C3%A9"} {
 		s.get(t, "/api/v1/workflows/"+url.PathEscape(id)+"/status").refusal(t, http.StatusNotFound, "NOT_FOUND")
@@ -401,6 +419,7 @@ func TestPublishedClient17_StatusAndCancel_TakeTheIDOfTheWorkflow(t *testing.T) 
 // What a slow answer may look like is tested on the client: silence ends a call,
 // and whitespace is not silence. TestASlowWorkflowIsKeptAlive is the server's side.
 func TestPublishedClient18_SlowResponse_IsKeptAliveByWhitespace(t *testing.T) {
+	t.Parallel()
 	heard := make(chan struct{})
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -432,6 +451,7 @@ func TestPublishedClient18_SlowResponse_IsKeptAliveByWhitespace(t *testing.T) {
 }
 
 func TestPublishedClient19_Sizes_AreUTF16UnitsAndTiesRoundUp(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	validate := func(validator, config, data string) aureus.ValidationResult {
 		s.post(t, "/api/v1/crv/validators", `{"validator_id":"`+validator+`","config":`+config+`}`).ok(t)
@@ -449,6 +469,7 @@ func TestPublishedClient19_Sizes_AreUTF16UnitsAndTiesRoundUp(t *testing.T) {
 }
 
 func TestPublishedClient20_BatchesAndCorrelation_AreServed(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	events := `[{"type":"custom","timestamp":"2026-01-02T03:04:05","correlation_id":"corr-1","data":{}},{"type":"custom","timestamp":"2026-01-02T03:04:06","data":{}},{"type":"nonsense"}]`
 	body := s.post(t, "/api/v1/observability/events/batch", events).ok(t).json(t)

@@ -25,6 +25,7 @@ func quietly(config *controlplane.Config) { config.Logger = slog.New(slog.Discar
 
 // A filter that nobody reads would answer with everything.
 func TestQuery_UnknownParameter_IsRefusedOnEveryPath(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t, quietly))
 	s = s.as(newKey(t, s.server, controlplane.RoleAdmin, "adam"))
 	ids := strings.NewReplacer("{id}", "x", "{trace_id}", "x")
@@ -44,6 +45,7 @@ func TestQuery_UnknownParameter_IsRefusedOnEveryPath(t *testing.T) {
 }
 
 func TestQuery_DeclaredParameter_IsKnown(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	s := newSite(t, srv)
 	s = s.as(s.operator)
@@ -68,6 +70,7 @@ func TestQuery_DeclaredParameter_IsKnown(t *testing.T) {
 
 // The answer repeats what was sent only up to a bound, and a key comes first.
 func TestQuery_UnknownParameters_AnswerIsBounded(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	query := url.Values{strings.Repeat("é", 5000): {"1"}}
 	for i := range 500 {
@@ -83,6 +86,7 @@ func TestQuery_UnknownParameters_AnswerIsBounded(t *testing.T) {
 // net/http's mux would redirect the path of a subtree without its slash, and
 // names methods that lead to that redirect in Allow.
 func TestPath_NotServedWithThatMethod_AnswersJSONAndTellsWhichIs(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t, quietly))
 	allow := map[string][]string{}
 	for name := range readContract(t).operations() {
@@ -161,6 +165,7 @@ func pages(t *testing.T, get func(string) *http.Response, address string) (answe
 }
 
 func TestLink_BehindAPrefix_LeadsToTheNextPage(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleOperator, "olga")
 	fill(t, client(t, srv, key), 5)
@@ -215,6 +220,7 @@ func (pagesOfTwo) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Every parameter that the client can send is one that the path knows.
 func TestQuery_ClientWithEveryField_IsTaken(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	c := client(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga"))
 	ctx := t.Context()

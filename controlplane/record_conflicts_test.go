@@ -27,6 +27,7 @@ func rejectedBecause(t *testing.T, err error) string {
 // One id is one decision: the same again changes nothing, and anything else
 // under it is refused aloud, in whichever field it differs.
 func TestReportedDecision_KnownIDOtherContent_IsRefused(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service, olga := srv.Client(), srv.Operator("olga")
 	reported := record("agent-1")
@@ -62,6 +63,7 @@ func TestReportedDecision_KnownIDOtherContent_IsRefused(t *testing.T) {
 // Outcomes are reported before their decision, in every
 // order, from its own service, another one and an operator.
 func TestOutcomes_BeforeTheirDecision_TheOwnersCounts(t *testing.T) {
+	t.Parallel()
 	const own, stranger, operator = "ledger", "payroll", "olga"
 	for name, row := range map[string]struct {
 		early  []string // who reports, before the decision is there
@@ -129,6 +131,7 @@ func TestOutcomes_BeforeTheirDecision_TheOwnersCounts(t *testing.T) {
 // An operator may say what became of a decision that another key made, as it
 // reads everything of its tenant anyway.
 func TestOutcome_OfAnOperator_IsRecorded(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	decision, err := srv.Client().Decide(t.Context(), transfer(aureus.TierLow, 1))
 	require.NoError(t, err)
@@ -144,6 +147,7 @@ func TestOutcome_OfAnOperator_IsRecorded(t *testing.T) {
 // A name that looks like the requester's counts as the requester, who may not
 // decide the approval.
 func TestApprove_NameThatLooksLikeTheRequester_IsRefused(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	asking := client(t, srv, newKey(t, srv, controlplane.RoleService, "Ölga"))
 	request := transfer(aureus.TierHigh, 1)
@@ -182,6 +186,7 @@ func TestApprove_NameThatLooksLikeTheRequester_IsRefused(t *testing.T) {
 
 // A name that shows as another one is somebody else's name.
 func TestKeys_SubjectWithInvisibleCharacters_IsRefused(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	for what, subject := range map[string]string{
 		"empty":                       "",
@@ -222,6 +227,7 @@ func TestKeys_SubjectWithInvisibleCharacters_IsRefused(t *testing.T) {
 
 // Where nothing can be written, reads still tell what holds now.
 func TestApprovals_Expired_AreReadWithoutAWrite(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv, unplug := unpluggable(t, at(clock))
 	service, olga := srv.Client(), srv.Operator("olga")

@@ -16,6 +16,7 @@ import (
 // A service says of its own decision that nothing in it is claimed. The audit log
 // does not believe it.
 func TestRecords_Reported_AreMarkedByTheServer(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "svc"))
 	forged := record("agent-1")
@@ -41,6 +42,7 @@ func approvedAsk(t *testing.T, srv *controlplane.Server, c *aureus.Client, amoun
 }
 
 func TestRecords_NamingAnApproval_AreChecked(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	mine := client(t, srv, newKey(t, srv, controlplane.RoleService, "mine"))
 	other := client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
@@ -95,6 +97,7 @@ func TestRecords_NamingAnApproval_AreChecked(t *testing.T) {
 // What package guard decides with this control plane's approvals can be recorded,
 // from asking to using.
 func TestRecords_OfALocalDecider_AreTaken(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	service := srv.Client()
 	local := &guard.Local{Approvals: service}
@@ -124,6 +127,7 @@ func TestRecords_OfALocalDecider_AreTaken(t *testing.T) {
 }
 
 func TestRecords_OfAnImpossibleTime_AreRejected(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock))
 	service := srv.Client()
@@ -146,6 +150,7 @@ func TestRecords_OfAnImpossibleTime_AreRejected(t *testing.T) {
 // A key speaks for the principal and for the one that it acts for, or it is
 // refused: on every path that takes both.
 func TestOnBehalfOf_KeySpeaksForOneOnly_IsForbidden(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	speaks := func(names ...string) func(*controlplane.Key) {
 		return func(k *controlplane.Key) { k.SpeaksFor = names }

@@ -95,6 +95,7 @@ func validationBodies(tb testing.TB) [][]byte {
 type runRequest = wire.RunRequest[aureus.WorkflowSpec]
 
 func TestScan_RequestBodies_AcceptsWhatStrictjsonAccepts(t *testing.T) {
+	t.Parallel()
 	for _, body := range checkBodies(t) {
 		agree[policy.CheckRequest](t, body)
 	}
@@ -130,6 +131,7 @@ func fuzzAgreement[T any](f *testing.F, bodies [][]byte) {
 
 // Bodies of requests are read in one pass, without strictjson.
 func TestScan_RequestBodies_AreReadInOnePass(t *testing.T) {
+	t.Parallel()
 	for text, v := range map[string]any{
 		plainValidation: new(crv.ValidateRequest),
 		plainCheck:      new(policy.CheckRequest),

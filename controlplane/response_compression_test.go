@@ -16,6 +16,7 @@ import (
 )
 
 func TestResponses_Long_AreCompressed(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	for range 100 {

@@ -15,6 +15,7 @@ import (
 // The types of validators that need a rule language (json_schema, cel and
 // cross_field_consistency), over the API.
 func TestRuleLanguages_OverTheAPI_JudgeCommits(t *testing.T) {
+	t.Parallel()
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	config := func(c *controlplane.Config) { c.DB = db }
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: db})

@@ -21,6 +21,7 @@ import (
 )
 
 func TestOpen_InvalidConfig_IsRefused(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	for name, row := range map[string]struct {
 		config controlplane.Config
@@ -52,6 +53,7 @@ func TestOpen_InvalidConfig_IsRefused(t *testing.T) {
 }
 
 func TestOpen_FilesOfARunningServer_AreRefused(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "aureus.db")
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})
@@ -80,6 +82,7 @@ func TestOpen_FilesOfARunningServer_AreRefused(t *testing.T) {
 }
 
 func TestKeys_ManagedWhileServing_TakeEffect(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, func(c *controlplane.Config) { c.DB = file })
 	beside, err := controlplane.OpenKeys(t.Context(), file)
@@ -103,6 +106,7 @@ func TestKeys_ManagedWhileServing_TakeEffect(t *testing.T) {
 }
 
 func TestRestart_SameFile_KeepsEverything(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	config := controlplane.Config{DB: filepath.Join(t.TempDir(), "aureus.db"), Now: clock.Now, Validators: hostFunctions}
 	srv, err := controlplane.Open(t.Context(), config)
@@ -179,6 +183,7 @@ func TestServer_Ephemeral_LeavesNoFiles(t *testing.T) {
 }
 
 func TestOpen_FileOfANewerVersion_IsRefused(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})
 	require.NoError(t, err)
@@ -191,6 +196,7 @@ func TestOpen_FileOfANewerVersion_IsRefused(t *testing.T) {
 // The test reads the first line of an export that is longer than all buffers, and
 // then closes the body.
 func TestExport_InProcess_IsStreamed(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	records := make([]aureus.DecisionRecord, 3000)
 	for i := range records {
@@ -213,6 +219,7 @@ func TestExport_InProcess_IsStreamed(t *testing.T) {
 }
 
 func TestInProcess_RoundTrip_BehavesAsATransport(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	transport := controlplane.InProcess(srv)
 	ask := func(ctx context.Context, method, path string) (*http.Response, error) {
@@ -260,6 +267,7 @@ func TestInProcess_RoundTrip_BehavesAsATransport(t *testing.T) {
 }
 
 func TestEvaluate_CancelledRequest_DecidesNothing(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	approval := ask(t, srv.Client(), 500)
 	_, err := srv.Operator("olga").Approve(t.Context(), approval.ID, approval.ActionDigest, "")
@@ -275,6 +283,7 @@ func TestEvaluate_CancelledRequest_DecidesNothing(t *testing.T) {
 }
 
 func TestServer_Zero_RefusesRequests(t *testing.T) {
+	t.Parallel()
 	for name, srv := range map[string]*controlplane.Server{"nil": nil, "zero": {}} {
 		t.Run(name, func(t *testing.T) {
 			got := raw{path: "/api/v1/policy/evaluate", body: wireContext}.do(t, srv)
@@ -285,6 +294,7 @@ func TestServer_Zero_RefusesRequests(t *testing.T) {
 }
 
 func TestValidators_EachRole_RegistersItsOwn(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	mine := client(t, srv, newKey(t, srv, controlplane.RoleService, "mine"))
 	other := client(t, srv, newKey(t, srv, controlplane.RoleOperator, "other"))
@@ -335,6 +345,7 @@ func TestValidators_EachRole_RegistersItsOwn(t *testing.T) {
 }
 
 func TestSecrets_InRequests_AreNeitherShownNorStored(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, func(c *controlplane.Config) { c.DB = file })
 	const hidden = "hunter2-very-secret"

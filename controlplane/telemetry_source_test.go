@@ -15,6 +15,7 @@ import (
 // A client reports the same events that the control plane itself makes. Queries, the
 // stream and the summary distinguish them by their source.
 func TestEvents_TheServersOwn_CannotBeForged(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	s := newSite(t, srv)
 	request := transfer(aureus.TierHigh, 1)
@@ -67,6 +68,7 @@ func TestEvents_TheServersOwn_CannotBeForged(t *testing.T) {
 
 // If all deciders are local, the summary uses the checks that they report.
 func TestSummary_OfReportedChecksAlone_IsTheirRate(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	for i := range 4 {
 		event := aureus.TelemetryEvent{Type: aureus.EventPolicyCheck, Timestamp: "2026-01-01T00:00:00Z", Data: map[string]any{"requiresHumanApproval": i == 0}}
@@ -80,6 +82,7 @@ func TestSummary_OfReportedChecksAlone_IsTheirRate(t *testing.T) {
 
 // A reported event is returned unchanged, except for its source.
 func TestEvents_ReportedOnes_ComeBackUnchanged(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	for said, comes := range map[string]string{
 		`{"type":"custom","timestamp":"t1","data":{"source":"server","n":1.50},"tags":{"source":"server"}}`: "",
@@ -100,6 +103,7 @@ func TestEvents_ReportedOnes_ComeBackUnchanged(t *testing.T) {
 // Events stored by older versions count as reported, because their source was not
 // stored.
 func TestEvents_OfOlderVersions_CountAsReported(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	for _, name := range oldFiles {
 		unpack(t, filepath.Join("testdata", "v4", name+".gz"), filepath.Join(folder, name))

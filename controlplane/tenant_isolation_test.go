@@ -25,6 +25,7 @@ const apart = "kept-apart"
 // tenant has, with the greatest key of another tenant. None of the answers tells
 // of it, and afterwards it is as it was. A path that is new must be added here.
 func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"tell": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return apart, nil }, RiskTier: aureus.TierLow},
 	}))

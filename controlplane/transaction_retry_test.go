@@ -45,6 +45,7 @@ func TestMainFlows_EveryTransactionRunTwice_GiveTheSame(t *testing.T) {
 
 // The keys of a store are listed once each, and those that are refused are not added.
 func TestKeys_ListedAfterAnAddition_AreThereOnce(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	ctx := t.Context()
 	added, _, err := srv.Keys().Add(ctx, "olga", controlplane.Key{Tenant: "default", Subject: "svc", Role: controlplane.RoleService})

@@ -29,6 +29,7 @@ func judges(t *testing.T, c *aureus.Client, validator string) aureus.GateResult 
 }
 
 func TestValidators_OfASubject_AreItsOwn(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	withFile := func(c *controlplane.Config) { c.DB = file }
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})
@@ -58,6 +59,7 @@ func TestValidators_OfASubject_AreItsOwn(t *testing.T) {
 }
 
 func TestValidators_OfTheTenant_StandBeforeThoseOfASubject(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})
 	require.NoError(t, err)
@@ -99,6 +101,7 @@ func TestValidators_OfTheTenant_StandBeforeThoseOfASubject(t *testing.T) {
 
 // Validators of every subject can use the functions of the host.
 func TestValidators_OfASubject_CanUseTheHostsFunctions(t *testing.T) {
+	t.Parallel()
 	calls := 0
 	srv := open(t, func(c *controlplane.Config) {
 		c.Validators = func(r *registry.Registry) error {
@@ -120,6 +123,7 @@ func TestValidators_OfASubject_CanUseTheHostsFunctions(t *testing.T) {
 
 // One subject cannot use up the validators that the tenant may register.
 func TestValidators_OfASubject_AreBounded(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv := open(t, func(c *controlplane.Config) { c.DB = file })
 	greedy, other := client(t, srv, newKey(t, srv, controlplane.RoleService, "greedy")), client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
@@ -139,6 +143,7 @@ func TestValidators_OfASubject_AreBounded(t *testing.T) {
 // A short pattern may use megabytes while it is registered. The memory of one subject
 // and of one tenant is limited, and others can still register.
 func TestValidators_LargeOnesOfASubject_LeaveRoomForOthers(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	withFile := func(c *controlplane.Config) { c.DB, c.MaxMemory = file, 64<<20 }
 	srv := open(t, withFile)
@@ -184,6 +189,7 @@ func TestValidators_LargeOnesOfASubject_LeaveRoomForOthers(t *testing.T) {
 // subjects. A subject's own validator with the same id takes precedence, for that
 // subject only.
 func TestValidators_OfOlderVersions_StayForAll(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})
 	require.NoError(t, err)
@@ -214,6 +220,7 @@ func TestValidators_OfOlderVersions_StayForAll(t *testing.T) {
 // An operator lists the validators of every subject of its tenant, page by page, also
 // those with the same id.
 func TestValidators_ListOfAnOperator_HasThoseOfEverySubject(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	for _, subject := range []string{"ledger", "payroll"} {
 		for _, id := range []string{"a", "b"} {

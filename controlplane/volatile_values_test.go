@@ -19,6 +19,7 @@ func leaving(open ...string) func(*controlplane.Config) {
 // TestVolatile_NotAllowedByTheOperator_IsRefused: a caller does not choose what an
 // approver's decision leaves open, by none of the ways to ask.
 func TestVolatile_NotAllowedByTheOperator_IsRefused(t *testing.T) {
+	t.Parallel()
 	for name, allowed := range map[string][]string{"none is allowed": nil, "another one": {"/arguments/attempt"}} {
 		t.Run(name, func(t *testing.T) {
 			srv := open(t, leaving(allowed...))
@@ -48,6 +49,7 @@ func TestVolatile_NotAllowedByTheOperator_IsRefused(t *testing.T) {
 // TestVolatile_AllowedByTheOperator_IsShownAsWhatMayChange with the values that
 // an approver saw.
 func TestVolatile_AllowedByTheOperator_IsShownAsWhatMayChange(t *testing.T) {
+	t.Parallel()
 	srv := open(t, leaving("/arguments/attempt", "/metadata/trace", "/arguments/password", "/arguments/list"))
 	request := transfer(aureus.TierHigh, 500)
 	request.Arguments = map[string]any{"amount": 500, "attempt": 1, "password": "hunter2", "list": []any{"a", "b"}}
@@ -79,6 +81,7 @@ func TestVolatile_AllowedByTheOperator_IsShownAsWhatMayChange(t *testing.T) {
 }
 
 func TestConfig_Volatile_RefusesWhatAllowsTooMuch(t *testing.T) {
+	t.Parallel()
 	for _, pointers := range [][]string{{"/arguments"}, {"/metadata"}, {""}, {"arguments/x"}, {"/metadata/mcpActionName"}, {"/action/id"}, make([]string, 101)} {
 		_, err := controlplane.Open(t.Context(), controlplane.Config{Ephemeral: true, Volatile: pointers})
 		require.ErrorContains(t, err, "Volatile")

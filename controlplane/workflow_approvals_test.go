@@ -91,6 +91,7 @@ func entriesOf(t *testing.T, c *aureus.Client, kind string) (found []aureus.Audi
 // An approval is valid for the attempts that the approver was shown, until it
 // expires. Then a new one is asked for, and attempts that were made still count.
 func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	var calls atomic.Int64
 	srv := open(t, at(clock), withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) {
@@ -136,6 +137,7 @@ func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 // When the key of a run is revoked, the tool under way is told to end, no other
 // attempt is made, no hook runs and nothing is undone.
 func TestRevokedKey_RunUnderWay_IsParked(t *testing.T) {
+	t.Parallel()
 	for name, elsewhere := range map[string]bool{"by this server": false, "by another process": true} {
 		t.Run(name, func(t *testing.T) {
 			var calls, others atomic.Int64
@@ -204,6 +206,7 @@ func TestRevokedKey_RunUnderWay_IsParked(t *testing.T) {
 // A parked run continues with another key of its subject: a task that was done does
 // not run again.
 func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_Continues(t *testing.T) {
+	t.Parallel()
 	var done atomic.Int64
 	k := &keyServer{Server: open(t, withTools(map[string]controlplane.Tool{
 		"do": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return done.Add(1), nil }}, "pay": {Run: echo},
@@ -232,6 +235,7 @@ func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_Continues(t *testing.T) {
 // The run uses the key of whoever cancels it only to undo what it did, also where
 // there was no room to cancel at once.
 func TestParkedRun_CancelledWithoutRoom_DoesNothingElseWithTheCancellersKey(t *testing.T) {
+	t.Parallel()
 	var paid atomic.Int64
 	k := &keyServer{Server: open(t, withTools(map[string]controlplane.Tool{
 		"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }},
@@ -265,6 +269,7 @@ func TestParkedRun_CancelledWithoutRoom_DoesNothingElseWithTheCancellersKey(t *t
 // Runs whose key was revoked while no server ran are parked after the start: those
 // that were under way, and those that wait.
 func TestRevokedKey_ServerStopped_ParksAfterTheStart(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	var calls atomic.Int64
 	began := make(chan struct{}, 1)
@@ -305,6 +310,7 @@ func TestRevokedKey_ServerStopped_ParksAfterTheStart(t *testing.T) {
 // A run that was started without a key in development mode does not continue in a
 // server that requires keys.
 func TestDevelopmentRun_ServerWithKeys_IsParked(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	var paid atomic.Int64
 	config := controlplane.Config{DB: file, Dev: true, Tools: map[string]controlplane.Tool{
@@ -325,6 +331,7 @@ func TestDevelopmentRun_ServerWithKeys_IsParked(t *testing.T) {
 // An approval is no longer valid when the key that gave it is revoked: neither for
 // the next attempt, nor for a task that has not begun.
 func TestApproversKeyRevoked_Task_AsksAnew(t *testing.T) {
+	t.Parallel()
 	var calls, paid atomic.Int64
 	k := &keyServer{}
 	var approver *aureus.Client
@@ -360,6 +367,7 @@ func TestApproversKeyRevoked_Task_AsksAnew(t *testing.T) {
 
 // A rejection holds for the next run of the same workflow, until it expires.
 func TestRejectedTask_NextExecute_StaysRejected(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	var paid atomic.Int64
 	srv := open(t, at(clock), withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }}}))
@@ -390,6 +398,7 @@ func TestRejectedTask_NextExecute_StaysRejected(t *testing.T) {
 
 // When the approval that a run waits for expires, the run ends.
 func TestWaitingRun_ApprovalExpires_EndsWithIt(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	srv := open(t, at(clock), withTools(map[string]controlplane.Tool{"pay": {Run: echo}, "do": {RiskTier: aureus.TierLow, Run: echo}, "undo": {RiskTier: aureus.TierLow, Run: echo}}))
 	client := srv.Client()
@@ -403,6 +412,7 @@ func TestWaitingRun_ApprovalExpires_EndsWithIt(t *testing.T) {
 
 // The status of a waiting run names the approvals that it waits for, and what to do.
 func TestWaitingRun_Status_NamesItsApprovals(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
 	client, olga := srv.Client(), srv.Operator("olga")
 	first := runWorkflow(t, client, chain("w", task("pay", "pay", risk("HIGH"))), allowed())
@@ -420,6 +430,7 @@ func TestWaitingRun_Status_NamesItsApprovals(t *testing.T) {
 // A waiting run continues by itself when it is approved, also after a restart, and
 // the next request for the same gets its result, once.
 func TestWaitingRun_Approved_ContinuesByItself(t *testing.T) {
+	t.Parallel()
 	for name, restart := range map[string]bool{"at once": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
 			clock := newClock()
@@ -458,6 +469,7 @@ func TestWaitingRun_Approved_ContinuesByItself(t *testing.T) {
 
 // Two subjects run workflows with the same id at the same time.
 func TestWorkflowID_AnotherSubject_IsApart(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	began := make(chan struct{}, 2)
 	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, call controlplane.ToolCall) (any, error) {
@@ -494,6 +506,7 @@ func TestWorkflowID_AnotherSubject_IsApart(t *testing.T) {
 // A waiting run may use its approval before the operator's request is answered. The
 // answer is the approval as the operator decided it all the same.
 func TestApprove_WaitingRunUsesItAtOnce_AnswerIsTheVerdict(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {RiskTier: aureus.TierHigh, Run: echo}}))
 	client, olga := srv.Client(), srv.Operator("olga")
 	var pending []aureus.Approval
@@ -517,6 +530,7 @@ func TestApprove_WaitingRunUsesItAtOnce_AnswerIsTheVerdict(t *testing.T) {
 // A tool gets the same context as the approver was shown: without the members that
 // are null.
 func TestToolCall_NullInTheContext_IsLeftOut(t *testing.T) {
+	t.Parallel()
 	calls := make(chan controlplane.ToolCall, 1)
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: func(_ context.Context, call controlplane.ToolCall) (any, error) {
 		calls <- call

@@ -16,6 +16,7 @@ import (
 // The runs of one subject that wait for an approval are limited, and leave room for
 // other subjects and tenants.
 func TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
 	controlplane.SetRunQuota(srv, storage.RunQuota{Subject: 3, Bytes: 1 << 20, Tenant: 4, Beyond: 1})
 	keys := twoTenants(t, srv)
@@ -48,6 +49,7 @@ func TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers(t *testing.T) 
 // A run that waits for an approval holds no slot and no memory; when it continues,
 // it takes a slot again.
 func TestWaitingRun_GivesItsSlotBack_AndTakesOneToContinue(t *testing.T) {
+	t.Parallel()
 	running, finish := make(chan struct{}), make(chan struct{})
 	pay := func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
 		close(running)
@@ -81,6 +83,7 @@ func TestWaitingRun_GivesItsSlotBack_AndTakesOneToContinue(t *testing.T) {
 // The results of a run's tasks are charged to its key while it is under way. Where
 // there is no room for a result, its task fails and says so.
 func TestTaskResults_WhileTheRunLasts_AreChargedToTheKey(t *testing.T) {
+	t.Parallel()
 	second, finish := make(chan struct{}), make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"large": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {

@@ -12,6 +12,7 @@ import (
 // A name in a workflow that is too long is refused before anything runs, wherever it
 // is.
 func TestExecute_NameBeyondItsBound_Is422(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	execute := func(spec aureus.WorkflowSpec, context string) answer {
 		return s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, spec)+`,"context":`+context+`}`)
@@ -63,6 +64,7 @@ func TestExecute_NameBeyondItsBound_Is422(t *testing.T) {
 // A name with a character that an approver cannot see is refused before anything
 // runs.
 func TestExecute_NameWithInvisibleCharacter_Is422(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	hidden := "pay\u202e"
 	for pointer, change := range map[string]func(task *aureus.TaskSpec, context map[string]any){

@@ -26,6 +26,7 @@ func runWorkflow(t *testing.T, client *aureus.Client, spec aureus.WorkflowSpec, 
 // A result that is known under an idempotency key is reused in every run of the
 // same subject for the same principal.
 func TestTaskKey_ResultKnown_IsReused(t *testing.T) {
+	t.Parallel()
 	var paid atomic.Int64
 	now := atomic.Pointer[time.Time]{}
 	clock := time.Now()
@@ -98,6 +99,7 @@ func eventsOf(t *testing.T, client *aureus.Client, workflow string) []aureus.Tel
 // Executing a workflow again after it succeeded starts a new run, unless all its
 // tasks have idempotency keys whose results are still known.
 func TestExecuteAgain_AllTaskKeysKnown_GivesTheFirstRun(t *testing.T) {
+	t.Parallel()
 	var ran atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		return ran.Add(1), nil
@@ -121,6 +123,7 @@ func TestExecuteAgain_AllTaskKeysKnown_GivesTheFirstRun(t *testing.T) {
 
 // A task that was undone runs again. It is undone only by the run that did it.
 func TestTaskKey_TaskUndone_RunsAgain(t *testing.T) {
+	t.Parallel()
 	var did, undid atomic.Int64
 	count := func(n *atomic.Int64) func(context.Context, controlplane.ToolCall) (any, error) {
 		return func(context.Context, controlplane.ToolCall) (any, error) { return n.Add(1), nil }
@@ -146,6 +149,7 @@ func TestTaskKey_TaskUndone_RunsAgain(t *testing.T) {
 
 // Two runs at the same time run a task with one key once.
 func TestTaskKey_SharedByRunsUnderWay_RunsOnce(t *testing.T) {
+	t.Parallel()
 	var ran atomic.Int64
 	begun, release := make(chan struct{}), make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
@@ -193,6 +197,7 @@ func TestTaskKey_SharedByRunsUnderWay_RunsOnce(t *testing.T) {
 
 // The policy is checked again before a result is reused.
 func TestTaskKey_PolicyDeniesNow_FailsTheTask(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: echo}}))
 	client := srv.Client()
 	guarded := task("do", "do", withKey("k", nil), risk("LOW"))
@@ -206,6 +211,7 @@ func TestTaskKey_PolicyDeniesNow_FailsTheTask(t *testing.T) {
 
 // While a task is being undone, its result is not reused.
 func TestTaskKey_TaskBeingUndone_IsNotReused(t *testing.T) {
+	t.Parallel()
 	var did atomic.Int64
 	undoing, release := make(chan struct{}), make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{

@@ -59,6 +59,7 @@ func echo(_ context.Context, call controlplane.ToolCall) (any, error) {
 
 // A tool call names whom it runs for.
 func TestToolCall_InATool_HasTenantAndPrincipal(t *testing.T) {
+	t.Parallel()
 	calls := make(chan controlplane.ToolCall, 1)
 	srv := open(t, withTools(map[string]controlplane.Tool{"look": {RiskTier: aureus.TierLow, Run: func(_ context.Context, call controlplane.ToolCall) (any, error) {
 		calls <- call
@@ -74,6 +75,7 @@ func TestToolCall_InATool_HasTenantAndPrincipal(t *testing.T) {
 }
 
 func TestExecute_Chain_RunsToolsInOrder(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"echo": {Run: echo, RiskTier: aureus.TierLow}}))
 	client := srv.Client()
 	spec := chain("w", task("a", "echo", func(t *aureus.TaskSpec) { t.Inputs = map[string]any{"n": 1, "unset": nil} }), task("b", "echo"))
@@ -106,6 +108,7 @@ func TestExecute_Chain_RunsToolsInOrder(t *testing.T) {
 
 // Every reason why a task may not run: the tool is not called.
 func TestExecute_TaskThatMayNotRun_ToolIsNotCalled(t *testing.T) {
+	t.Parallel()
 	var ran atomic.Int64
 	run := func(context.Context, controlplane.ToolCall) (any, error) { ran.Add(1); return nil, nil }
 	srv := open(t, withTools(map[string]controlplane.Tool{
@@ -145,6 +148,7 @@ func TestExecute_TaskThatMayNotRun_ToolIsNotCalled(t *testing.T) {
 }
 
 func TestExecute_TaskNeedsApproval_WaitsAndContinues(t *testing.T) {
+	t.Parallel()
 	var ran atomic.Int64
 	run := func(context.Context, controlplane.ToolCall) (any, error) { return ran.Add(1), nil }
 	srv := open(t, withTools(map[string]controlplane.Tool{"look": {Run: run, RiskTier: aureus.TierLow}, "pay": {Run: run}}))
@@ -188,6 +192,7 @@ func TestExecute_TaskNeedsApproval_WaitsAndContinues(t *testing.T) {
 }
 
 func TestExecute_SameWorkflowUnderWay_IsJoined_AndCancelEndsBoth(t *testing.T) {
+	t.Parallel()
 	started := make(chan struct{}, 10)
 	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
 		started <- struct{}{}
@@ -225,6 +230,7 @@ func TestExecute_SameWorkflowUnderWay_IsJoined_AndCancelEndsBoth(t *testing.T) {
 }
 
 func TestExecute_SlowTool_SendsWhiteSpace(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{"wait": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		<-release
@@ -257,6 +263,7 @@ func TestExecute_SlowTool_SendsWhiteSpace(t *testing.T) {
 // Runs under way when the server stops continue in the next one: a task that was
 // done does not run again, and the one under way gets the same idempotency key.
 func TestRestart_RunUnderWay_Continues(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
 	var first atomic.Int64
 	keys := make(chan string, 2)
@@ -295,6 +302,7 @@ func TestRestart_RunUnderWay_Continues(t *testing.T) {
 }
 
 func TestTool_PanicErrorOrBadResult_FailsTheTask(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"panics": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { panic("secret-of-the-tool") }},
 		"fails":  {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { return nil, errors.New("no") }},
@@ -311,6 +319,7 @@ func TestTool_PanicErrorOrBadResult_FailsTheTask(t *testing.T) {
 }
 
 func TestWorkflows_OfAnotherSubjectOrTenant_AreSeparate(t *testing.T) {
+	t.Parallel()
 	srv := open(t)
 	own := newSite(t, srv)
 	other := own.as(newKey(t, srv, controlplane.RoleService, "svc", func(k *controlplane.Key) { k.Tenant = "other" }))
@@ -354,6 +363,7 @@ func TestWorkflows_OfAnotherSubjectOrTenant_AreSeparate(t *testing.T) {
 }
 
 func TestExecute_UnsafeWorkflow_Is422BeforeItRuns(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t))
 	circle := chain("w", task("a", ""), task("b", ""))
 	circle.Dependencies["a"] = []string{"b"}
@@ -367,6 +377,7 @@ func TestExecute_UnsafeWorkflow_Is422BeforeItRuns(t *testing.T) {
 
 // The published client's example succeeds in development mode.
 func TestExecute_PublishedExampleInDevelopment_Succeeds(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t, func(c *controlplane.Config) { c.Dev = true })).as("")
 	got := s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"example-data-processing","name":"D","goal":"g","constraints":["c"],"success_criteria":["s"],"tasks":[
 		{"id":"read-input","name":"R","type":"action","inputs":null,"retry":null,"idempotency_key":null,"timeout_ms":null,"risk_tier":"LOW","compensation":null,"compensation_action":null,"tool_name":"read_file","required_permissions":null,"allowed_tools":null,"intent":"read","data_zone":"internal","sandbox_config":null},
@@ -379,6 +390,7 @@ func TestExecute_PublishedExampleInDevelopment_Succeeds(t *testing.T) {
 // An approval of a task is used only by the run that asked for it: neither by the
 // same task with another context, nor by another run of the same workflow.
 func TestTaskApproval_AnotherRun_CannotUseIt(t *testing.T) {
+	t.Parallel()
 	var paid atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) { return paid.Add(1), nil }}}))
 	client, operator := srv.Client(), srv.Operator("olga")
@@ -411,6 +423,7 @@ func TestTaskApproval_AnotherRun_CannotUseIt(t *testing.T) {
 
 // A compensation under way does not delay a server that stops.
 func TestClose_CompensationUnderWay_EndsIt(t *testing.T) {
+	t.Parallel()
 	undoing := make(chan struct{})
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"do": {RiskTier: aureus.TierLow, Run: echo},
@@ -464,6 +477,7 @@ func TestRun_StoreFails_ContinuesWhenItWorksAgain(t *testing.T) {
 // A hook may need an approval as well: the run waits for it, and not for other
 // tasks that need one.
 func TestHook_NeedsApproval_RunWaitsForIt(t *testing.T) {
+	t.Parallel()
 	var repaired, ran atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{
 		"fails":  {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) { ran.Add(1); return nil, errors.New("no") }},
@@ -501,6 +515,7 @@ func TestHook_NeedsApproval_RunWaitsForIt(t *testing.T) {
 // Each attempt and each refusal is reported, so that the summary shows how long it
 // took until a retry succeeded.
 func TestTaskEvents_EachAttemptAndRefusal_IsReported(t *testing.T) {
+	t.Parallel()
 	var ran atomic.Int64
 	srv := open(t, withTools(map[string]controlplane.Tool{"flaky": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		if ran.Add(1) < 3 {
@@ -529,6 +544,7 @@ func TestTaskEvents_EachAttemptAndRefusal_IsReported(t *testing.T) {
 
 // The results of all tasks of a run have one limit together.
 func TestTaskResults_TogetherTooLarge_FailTheTask(t *testing.T) {
+	t.Parallel()
 	large := strings.Repeat("x", 1<<20-100)
 	srv := open(t, withTools(map[string]controlplane.Tool{"large": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		return large, nil
@@ -558,6 +574,7 @@ func TestTaskResults_TogetherTooLarge_FailTheTask(t *testing.T) {
 // A safety rule that is violated only with the tier of the task's tool is a
 // warning.
 func TestExecute_TierOfToolViolatesSafetyPolicy_IsWarning(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, open(t, withTools(map[string]controlplane.Tool{"do": {Run: echo, RiskTier: aureus.TierCritical}})))
 	got := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w", task("a", "do"), task("b", "")))+`}`).ok(t)
 	for _, rule := range []string{"no_action_after_critical_without_approval", "require_permissions_for_high_risk", "require_compensation_for_critical"} {
@@ -568,6 +585,7 @@ func TestExecute_TierOfToolViolatesSafetyPolicy_IsWarning(t *testing.T) {
 // Close waits for a tool that ends late: it may still use what the embedding
 // program closes next.
 func TestClose_ToolEndsLate_IsWaitedFor(t *testing.T) {
+	t.Parallel()
 	begun, told := make(chan struct{}), make(chan struct{})
 	var ended atomic.Bool
 	srv := open(t, withTools(map[string]controlplane.Tool{"slow": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ controlplane.ToolCall) (any, error) {
@@ -595,6 +613,7 @@ func TestClose_ToolEndsLate_IsWaitedFor(t *testing.T) {
 // A run that ends while it is being cancelled is not resumed from an earlier state
 // and compensated.
 func TestCancel_RunEndsAtThatMoment_UndoesNothing(t *testing.T) {
+	t.Parallel()
 	srv := open(t, func(c *controlplane.Config) { c.Logger = nil })
 	client := srv.Client()
 	for i := range 60 {
@@ -628,6 +647,7 @@ func TestCancel_RunEndsAtThatMoment_UndoesNothing(t *testing.T) {
 // Results of tools and arguments of approvals stay within the limits with which
 // clients read them.
 func TestTaskResults_TooDeepOrTooMany_FailTheirTaskOnly(t *testing.T) {
+	t.Parallel()
 	nested := func(levels int) (v any) {
 		for range levels {
 			v = []any{v}
@@ -669,6 +689,7 @@ func TestTaskResults_TooDeepOrTooMany_FailTheirTaskOnly(t *testing.T) {
 // A run that ends withdraws the approvals that it did not use: they no longer count
 // among the principal's pending ones, and no operator has to decide them.
 func TestRun_Ended_WithdrawsItsApprovals(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {Run: echo}}))
 	client, operator := srv.Client(), srv.Operator("olga")
 	pending := func() int {
@@ -694,6 +715,7 @@ func TestRun_Ended_WithdrawsItsApprovals(t *testing.T) {
 
 // The result says which tasks were undone.
 func TestExecute_Compensated_ResultSaysSo(t *testing.T) {
+	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"do": {RiskTier: aureus.TierLow, Run: echo, Simulate: echo}, "undo": {RiskTier: aureus.TierLow, Run: echo}}))
 	undoable := func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "undo"} }
 	result := runWorkflow(t, srv.Client(), chain("w", task("a", "do", undoable), task("b", "do"), task("c", "nobody")))
