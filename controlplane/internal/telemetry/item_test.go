@@ -60,7 +60,7 @@ func TestRead_InvalidItem_IsRefused(t *testing.T) {
 		"NaN, which arrives as null":              {Metrics, `{"name":"m","value":null,"timestamp":"t"}`, "/value: is required"},
 		"no value":                                {Metrics, `{"name":"m","timestamp":"t"}`, "/value: is required"},
 		"a value that is text":                    {Metrics, `{"name":"m","value":"hunter2","timestamp":"t"}`, "/value: must be a number, not a string"},
-		"a value beyond float64":                  {Metrics, `{"name":"m","value":1e400,"timestamp":"t"}`, "/value: is a number too large"},
+		"a value beyond float64":                  {Metrics, `{"name":"m","value":1e400,"timestamp":"t"}`, "/value: is a number that is too large"},
 		"NaN itself":                              {Metrics, `{"name":"m","value":NaN,"timestamp":"t"}`, "not valid JSON"},
 		"a time that is a number":                 {Metrics, `{"name":"m","value":1,"timestamp":1767225600}`, "/timestamp: must be a string"},
 		"an event type that is none":              {Events, `{"type":"hunter2","timestamp":"t","data":{}}`, "/type: must be one of step_start"},
