@@ -490,7 +490,6 @@ func TestTelemetry_StoreClosed_Is503(t *testing.T) {
 // The server ends the connection, so that the client sees that the response is
 // incomplete.
 func TestTelemetryList_FailsHalfway_EndsTheConnection(t *testing.T) {
-	t.Parallel()
 	b := openTelemetry(t)
 	filler := strings.Repeat("x", 100_000)
 	for i := range 100 {
@@ -511,7 +510,6 @@ func TestTelemetryList_FailsHalfway_EndsTheConnection(t *testing.T) {
 
 // The response is larger than what the server keeps of it in memory.
 func TestTelemetryList_Long_IsStreamed(t *testing.T) {
-	t.Parallel()
 	b := openTelemetry(t)
 	var body bytes.Buffer
 	body.WriteString("[")

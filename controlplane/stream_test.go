@@ -28,7 +28,6 @@ func event(workflow string) aureus.TelemetryEvent {
 // Events are sent when they happen, over a real connection, and after a restart from
 // where the client stopped.
 func TestStream_Events_AreSentAndResumed(t *testing.T) {
-	t.Parallel()
 	srv := open(t)
 	listening := httptest.NewServer(srv)
 	defer listening.Close()
@@ -78,7 +77,6 @@ func TestStream_Events_AreSentAndResumed(t *testing.T) {
 }
 
 func TestStream_TenantsAndRoles_AreKeptApart(t *testing.T) {
-	t.Parallel()
 	srv := open(t)
 	_, secret, err := srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: "x", Tenant: "other", Role: controlplane.RoleOperator})
 	require.NoError(t, err)
@@ -109,7 +107,6 @@ func TestStream_TenantsAndRoles_AreKeptApart(t *testing.T) {
 }
 
 func TestStream_KeyRevoked_Ends(t *testing.T) {
-	t.Parallel()
 	srv := open(t)
 	key, secret, err := srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: "olga", Role: controlplane.RoleOperator})
 	require.NoError(t, err)
@@ -133,7 +130,6 @@ func TestStream_KeyRevoked_Ends(t *testing.T) {
 // A client that reconnects to a restored copy of the database, which does not have its
 // last event, gets a reset and all events from the beginning.
 func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
-	t.Parallel()
 	folder := t.TempDir()
 	srv := open(t, func(c *controlplane.Config) { c.DB = filepath.Join(folder, "aureus.db") })
 	listening := httptest.NewServer(srv)
@@ -176,7 +172,6 @@ func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
 // Events that the filter excludes also advance the position, so that a client that
 // reconnects does not pass them again.
 func TestStream_WhatIsNotFollowed_MovesThePlace(t *testing.T) {
-	t.Parallel()
 	overPipes(t, func(*http.Server) {}, func(t *testing.T, srv *controlplane.Server, listener *pipes) {
 		t.Helper()
 		key := newKey(t, srv, controlplane.RoleService, "svc")
