@@ -3,9 +3,11 @@ package controlplane_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +48,7 @@ func (w *responseChecker) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}{io.TeeReader(r.Body, &asked), r.Body}
 	tee := &teeWriter{ResponseWriter: out}
 	w.next.ServeHTTP(tee, r)
+	w.record(r, asked.Bytes(), tee)
 
 	name := r.Method + " " + r.URL.EscapedPath()
 	found, pattern := w.mux.Handler(r)
@@ -77,6 +80,34 @@ func (w *responseChecker) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	if media == "application/json" && r.Method != http.MethodHead {
 		w.body(name+": answer", schema, plain(w.t, tee.Header(), tee.body.Bytes()))
 	}
+}
+
+// exchange is a request and its response, for tools/openapicheck.
+type exchange struct {
+	Method, URL    string
+	RequestHeader  http.Header
+	RequestBody    []byte
+	Status         int
+	ResponseHeader http.Header
+	ResponseBody   []byte // not compressed
+}
+
+// record appends the exchange to the file that the environment variable
+// AUREUS_EXCHANGES names, as a line of JSON.
+func (w *responseChecker) record(r *http.Request, body []byte, tee *teeWriter) {
+	name := os.Getenv("AUREUS_EXCHANGES")
+	if name == "" {
+		return
+	}
+	line, err := json.Marshal(exchange{r.Method, r.URL.String(), r.Header, body, tee.status, tee.Header(), plain(w.t, tee.Header(), tee.body.Bytes())})
+	require.NoError(w.t, err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // whoever runs the test names the file
+	require.NoError(w.t, err)
+	_, err = file.Write(append(line, '\n'))
+	require.NoError(w.t, err)
+	require.NoError(w.t, file.Close())
 }
 
 func (w *responseChecker) note(pattern string, status int) {
