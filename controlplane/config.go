@@ -21,18 +21,21 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 )
 
-// The defaults of a [Config].
-const (
-	DefaultApprovalLifetime = approval.DefaultDecide // an hour
-	DefaultApprovalUseTime  = approval.DefaultUse    // 15 minutes
-	DefaultRetention        = 90 * 24 * time.Hour
-	DefaultMaxBody          = 4 << 20   // bytes
-	DefaultMaxBatchBody     = 64 << 20  // bytes
-	DefaultMaxMemory        = 512 << 20 // bytes
-	DefaultMaxRequests      = 1000
-	DefaultMaxStreams       = 400
-	DefaultMaxRuns          = 100
-)
+// Defaults is a Config with every value that Open fills in where it is left zero.
+func Defaults() Config {
+	return Config{
+		Tenant:           DefaultTenant,
+		ApprovalLifetime: approval.DefaultDecide, // an hour
+		ApprovalUseTime:  approval.DefaultUse,    // 15 minutes
+		Retention:        90 * 24 * time.Hour,
+		MaxBody:          4 << 20,
+		MaxBatchBody:     64 << 20,
+		MaxMemory:        512 << 20,
+		MaxRequests:      1000,
+		MaxStreams:       400,
+		MaxRuns:          100,
+	}
+}
 
 const (
 	minRetention    = 8 * 24 * time.Hour
@@ -159,32 +162,23 @@ func (c *Config) complete() error {
 		return fmt.Errorf("controlplane: Volatile: %w", err)
 	}
 	c.Volatile = slices.Clone(c.Volatile)
-	if c.Tenant == "" {
-		c.Tenant = DefaultTenant
-	}
+	defaults := Defaults()
+	c.Tenant = cmp.Or(c.Tenant, defaults.Tenant)
+	c.ApprovalLifetime = cmp.Or(c.ApprovalLifetime, defaults.ApprovalLifetime)
+	c.ApprovalUseTime = cmp.Or(c.ApprovalUseTime, defaults.ApprovalUseTime)
+	c.Retention = cmp.Or(c.Retention, defaults.Retention)
+	c.MaxBody = cmp.Or(c.MaxBody, defaults.MaxBody)
+	c.MaxBatchBody = cmp.Or(c.MaxBatchBody, defaults.MaxBatchBody)
+	c.MaxMemory = cmp.Or(c.MaxMemory, defaults.MaxMemory)
+	c.MaxRequests = cmp.Or(c.MaxRequests, defaults.MaxRequests)
+	c.MaxStreams = cmp.Or(c.MaxStreams, defaults.MaxStreams)
+	c.MaxRuns = cmp.Or(c.MaxRuns, defaults.MaxRuns)
 	if !tenantForm.MatchString(c.Tenant) {
 		return fmt.Errorf("controlplane: a tenant must have 1 to 63 of the characters a-z, 0-9, - and _, not %.80q", c.Tenant)
-	}
-	if c.ApprovalLifetime == 0 {
-		c.ApprovalLifetime = DefaultApprovalLifetime
-	}
-	if c.Retention == 0 {
-		c.Retention = DefaultRetention
 	}
 	if c.Retention < minRetention {
 		return fmt.Errorf("controlplane: Retention must be at least %s", minRetention)
 	}
-	if c.ApprovalUseTime == 0 {
-		c.ApprovalUseTime = DefaultApprovalUseTime
-	}
-	if c.MaxBody == 0 {
-		c.MaxBody = DefaultMaxBody
-	}
-	if c.MaxBatchBody == 0 {
-		c.MaxBatchBody = DefaultMaxBatchBody
-	}
-	c.MaxMemory = cmp.Or(c.MaxMemory, DefaultMaxMemory)
-	c.MaxRequests, c.MaxStreams, c.MaxRuns = cmp.Or(c.MaxRequests, DefaultMaxRequests), cmp.Or(c.MaxStreams, DefaultMaxStreams), cmp.Or(c.MaxRuns, DefaultMaxRuns)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -159,7 +159,7 @@ func TestReport_Invalid_IsRefused(t *testing.T) {
 		"no JSON":                                       {"spans", `{"id":hunter2}`, 400, wire.CodeMalformed, `"line":1`},
 		"a name that occurs twice":                      {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, wire.CodeMalformed, `occurs twice`},
 		"an item that is too large":                     {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", telemetry.MaxItem) + `"}}`, 413, wire.CodeTooLarge, `1048576`},
-		"a body that is too large":                      {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", DefaultMaxBody) + `"}}`, 413, wire.CodeTooLarge, `bytes`},
+		"a body that is too large":                      {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", int(Defaults().MaxBody)) + `"}}`, 413, wire.CodeTooLarge, `bytes`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := openTelemetry(t)

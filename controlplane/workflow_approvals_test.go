@@ -96,7 +96,7 @@ func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 	var calls atomic.Int64
 	srv := open(t, at(clock), withTools(map[string]controlplane.Tool{"pay": {Run: func(context.Context, controlplane.ToolCall) (any, error) {
 		if calls.Add(1) == 2 {
-			clock.Advance(controlplane.DefaultApprovalUseTime + time.Second)
+			clock.Advance(controlplane.Defaults().ApprovalUseTime + time.Second)
 		}
 		return nil, errors.New("not yet")
 	}}}))

@@ -52,7 +52,7 @@ var (
 	unknownRisk  = verdict{code: aureus.ReasonInvalidRequest, rule: ruleRequest, reason: "the risk tier is unknown"}
 )
 
-// riskVerdict decides by the risk tier alone. [aureus.Request.Validate] has
+// riskVerdict decides by the risk tier alone. [aureus.Request.Validate]
 // has already refused unknown tiers.
 func riskVerdict(tier aureus.PolicyRiskTier) *verdict {
 	switch tier {

@@ -18,8 +18,8 @@ import (
 var budgets = map[string]int{
 	"aureus":             180,
 	"aureus/aureustest":  28,
-	"controlplane":       29,
-	"crvgate":            28,
+	"controlplane":       21,
+	"crvgate":            18,
 	"crvgate/registry":   12,
 	"crvgate/rules":      8,
 	"crvgate/validators": 21,

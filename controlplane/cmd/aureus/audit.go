@@ -61,7 +61,7 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 		to := flags.String("to", "", "the new `file` for the entries")
 		keyFile := flags.String("key", "", "the `file` of the Ed25519 private key (PEM) that signs the archive")
 		create := flags.Bool("create-key", false, "create the key if the file does not exist")
-		before := flags.Duration("before", controlplane.DefaultRetention, "the minimum age of archived entries")
+		before := flags.Duration("before", controlplane.Defaults().Retention, "the minimum age of archived entries")
 		if err := parse(flags, args, getenv); err != nil {
 			return err
 		}

@@ -49,9 +49,9 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.StringVar(&c.tlsKey, "tls-key", "", "the `file` of the certificate's key (PEM)")
 	flags.BoolVar(&c.insecureHTTP, "insecure-http", false, "allow addresses other than loopback without TLS: keys are sent unencrypted, unless a proxy in front adds TLS")
 	flags.BoolVar(&c.lenient, "lenient-permissions", false, "let held permissions without an intent or a data zone cover every intent and data zone")
-	flags.DurationVar(&c.approvalLifetime, "approval-lifetime", controlplane.DefaultApprovalLifetime, "how long a person may decide an approval after it was requested")
-	flags.DurationVar(&c.retention, "retention", controlplane.DefaultRetention, "how long decisions, outcomes and ended approvals are kept")
-	flags.DurationVar(&c.approvalUseTime, "approval-use-time", controlplane.DefaultApprovalUseTime, "how long an approval may be used after it was approved")
+	flags.DurationVar(&c.approvalLifetime, "approval-lifetime", controlplane.Defaults().ApprovalLifetime, "how long a person may decide an approval after it was requested")
+	flags.DurationVar(&c.retention, "retention", controlplane.Defaults().Retention, "how long decisions, outcomes and ended approvals are kept")
+	flags.DurationVar(&c.approvalUseTime, "approval-use-time", controlplane.Defaults().ApprovalUseTime, "how long an approval may be used after it was approved")
 	flags.Func("volatile", "JSON `pointers`, separated by commas, to values that an approval does not bind, such as /arguments/attempt (default none)", func(pointers string) error {
 		if pointers == "" {
 			return nil
@@ -59,10 +59,10 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		c.volatile = append(c.volatile, strings.Split(pointers, ",")...)
 		return nil
 	})
-	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.DefaultMaxMemory, "the `bytes` of memory for request bodies and the values decoded from them; at least 340 MiB")
-	flags.IntVar(&c.maxRequests, "max-requests", controlplane.DefaultMaxRequests, "the `number` of concurrent requests; one key may use a quarter")
-	flags.IntVar(&c.maxStreams, "max-streams", controlplane.DefaultMaxStreams, "the `number` of concurrent clients of the event stream; one key may use a quarter")
-	flags.IntVar(&c.maxRuns, "max-runs", controlplane.DefaultMaxRuns, "the `number` of concurrent workflow runs; one key may use a quarter")
+	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.Defaults().MaxMemory, "the `bytes` of memory for request bodies and the values decoded from them; at least 340 MiB")
+	flags.IntVar(&c.maxRequests, "max-requests", controlplane.Defaults().MaxRequests, "the `number` of concurrent requests; one key may use a quarter")
+	flags.IntVar(&c.maxStreams, "max-streams", controlplane.Defaults().MaxStreams, "the `number` of concurrent clients of the event stream; one key may use a quarter")
+	flags.IntVar(&c.maxRuns, "max-runs", controlplane.Defaults().MaxRuns, "the `number` of concurrent workflow runs; one key may use a quarter")
 	flags.IntVar(&c.maxConnections, "max-connections", defaultConnections, "the `number` of open connections; one address may use three quarters")
 	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug logs every request")
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
