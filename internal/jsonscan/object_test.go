@@ -92,7 +92,7 @@ var things = map[string]struct {
 	"a name in another case":                      {`{"name":"n","flag":true,"Color":"red"}`, false},
 	"a name in another case, beside the declared": {`{"name":"n","flag":true,"NAME":"m"}`, false},
 	"a name with a long s":                        {`{"name":"n","flag":true,"tag` + "\u017f" + `":{}}`, false},
-	"a name with the sign for kelvin":             {`{"name":"n","flag":true,"tas` + "\u212a" + `_k":"t"}`, false},
+	"a name with the Kelvin sign":                 {`{"name":"n","flag":true,"tas` + "\u212a" + `_k":"t"}`, false},
 	"a name with a long s, escaped":               {`{"name":"n","flag":true,"\u017fhare":1}`, false},
 	"an unknown word":                             {`{"name":"n","flag":true,"color":"blue"}`, false},
 	"a word in another case":                      {`{"name":"n","flag":true,"color":"Red"}`, false},
@@ -154,7 +154,7 @@ func TestShapeOf_OtherStructs_Panics(t *testing.T) {
 	require.Panics(t, func() { jsonscan.ShapeOf[renamed]() }, "a second name")
 	require.Panics(t, func() {
 		jsonscan.ShapeOf[struct {
-			Name string `json:"aName"` //nolint:tagliatelle // that is the point
+			Name string `json:"aName"` //nolint:tagliatelle // the test needs a capital letter
 		}]()
 	}, "a name in upper case: its other cases would be unknown names")
 }

@@ -182,7 +182,7 @@ func compilePointer(t reflect.Type, bounds strictjson.Bounds, outer []reflect.Ty
 
 func compileSlice(t reflect.Type, outer []reflect.Type) read {
 	if t.Elem().Kind() == reflect.Uint8 {
-		return giveUp // a []byte is a string in JSON
+		return giveUp // encoding/json writes a []byte as a string
 	}
 	inner, empty := compile(t.Elem(), strictjson.Bounds{}, outer), reflect.MakeSlice(t, 0, 0)
 	return func(s *Scanner, v reflect.Value) bool {
@@ -192,7 +192,7 @@ func compileSlice(t reflect.Type, outer []reflect.Type) read {
 			v.Grow(1)
 			v.SetLen(n + 1)
 			item := v.Index(n)
-			item.SetZero() // the memory may have held an item before
+			item.SetZero() // the memory may hold an earlier item
 			return s.notNull(item, inner)
 		})
 	}

@@ -27,7 +27,7 @@ func nested(levels int) string {
 	return strings.Repeat("[", levels) + "0" + strings.Repeat("]", levels)
 }
 
-// hollow returns nested arrays of that many levels, of which the innermost is empty.
+// hollow returns arrays nested in that many levels. The innermost array is empty.
 func hollow(levels int) string {
 	return strings.Repeat("[", levels) + strings.Repeat("]", levels)
 }
@@ -109,7 +109,7 @@ var invalid = map[string]string{
 	"bytes that are not UTF-8":               "\"\xff\"",
 	"bytes that are not UTF-8, escape first": "\"\\n\xff\"",
 	"a surrogate in UTF-8":                   "\"\xed\xa0\x80\"",
-	"an overlong slash":                      "\"\xc0\xaf\"",
+	"an overlong UTF-8 sequence":             "\"\xc0\xaf\"",
 	"an incomplete rune":                     "\"\xe2\x82\"",
 	"a comma at the end of an array":         `[1,]`,
 	"a comma at the end of an object":        `{"a":1,}`,

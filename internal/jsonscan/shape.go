@@ -26,9 +26,9 @@ func ShapeOf[T any]() *Shape {
 }
 
 // shapeOf returns the shape of a struct. ok is false if the struct has more than 64
-// fields, an embedded field, an exported one without a name for JSON, or a field
-// with a second name, a name not in lower case, or an option other than omitzero
-// and omitempty.
+// fields, an embedded field or an exported field without a JSON name. It is also false
+// if a field has a second name, a name with capital letters, or an option other than
+// omitzero and omitempty.
 func shapeOf(t reflect.Type) (s *Shape, ok bool) {
 	s = &Shape{}
 	for field := range t.Fields() {
@@ -38,7 +38,7 @@ func shapeOf(t reflect.Type) (s *Shape, ok bool) {
 			return nil, false
 		case name == "-" || !field.IsExported():
 			continue
-		case name == "" || name != strictjson.Fold(name) || len(s.names) == 64: // a name with capital letters in another case would be an unknown name
+		case name == "" || name != strictjson.Fold(name) || len(s.names) == 64: // Object folds a name of the text to find a declared name in another case
 			return nil, false
 		case options != "" && options != "omitzero" && options != "omitempty":
 			return nil, false

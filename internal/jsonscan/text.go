@@ -13,7 +13,7 @@ func (s *Scanner) quoted() (text string, ok bool) {
 		return "", false
 	}
 	rest := s.text[s.pos:]
-	var bits byte // all bytes, combined with or
+	var bits byte // bitwise OR of all bytes
 	for i := range len(rest) {
 		c := rest[i]
 		if c == '"' {

@@ -80,7 +80,7 @@ var models = map[string]struct {
 	"an invalid digest":               {`{"count":0,"digest":"a"}`, false},
 	"a digest that is an object":      {`{"count":0,"digest":{}}`, false},
 	"a digest that is null in a map":  {`{"count":0,"digests":{"x":null}}`, false},
-	"a field that JSON does not have": {`{"count":0,"Hidden":1,"-":2}`, true},
+	"names of fields without JSON":    {`{"count":0,"Hidden":1,"-":2}`, true},
 	"an optional text that is null":   {`{"count":0,"always":null,"any":null}`, true},
 	"a thing that is null in a map":   {`{"count":0,"by_name":{"t":null}}`, false},
 	"many items of a list":            {`{"count":0,"things":[` + strings.Repeat(`{"name":"n","flag":true,"tags":{"a":"b"}},`, 20) + `{"name":"n","flag":false}]}`, true},
@@ -167,7 +167,7 @@ func TestScan_OtherTypes_ReadsNothing(t *testing.T) {
 		"a second name":             {`{"from_state":"s"}`, new(renamed)},
 		"a field without a tag":     {`{"Name":"n"}`, new(struct{ Name string })},
 		"a name in upper case": {`{"aName":"n"}`, new(struct {
-			Name string `json:"aName"` //nolint:tagliatelle // that is the point
+			Name string `json:"aName"` //nolint:tagliatelle // the test needs a capital letter
 		})},
 		"the option string": {`{"n":"1"}`, new(struct {
 			N int `json:"n,string"`

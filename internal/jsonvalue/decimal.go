@@ -22,8 +22,8 @@ type Decimal struct {
 	digits   string // without zeros at either end; empty for zero
 	point    int64
 
-	// beyond is the exponent's digits if the exponent is not between -maxExponent
-	// and maxExponent; point is then about twice that.
+	// beyond has the digits of an exponent that is not between -maxExponent and
+	// maxExponent; point is then about twice the nearer of these limits.
 	beyond string
 }
 

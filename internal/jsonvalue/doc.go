@@ -4,9 +4,8 @@
 // keep their digits, and [DecimalOf] compares them exactly. The package also splits
 // the text of an array into its items and shortens texts for errors and logs.
 //
-// Sizes and the text of numbers are those of JavaScript, because the first
-// implementation, which defined the limits in configurations, was written in
-// JavaScript.
+// Sizes and the text of numbers are those of JavaScript: limits in configurations were
+// first defined by an implementation in JavaScript, and keep their meaning.
 //
 // No function modifies its arguments. All functions may be called concurrently.
 package jsonvalue

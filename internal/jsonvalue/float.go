@@ -10,7 +10,7 @@ import (
 // Float returns the double nearest to a number, or an infinity if the number is beyond
 // the range of doubles.
 func Float(n json.Number) float64 {
-	f, _ := strconv.ParseFloat(string(n), 64) // the only possible error is that of the range
+	f, _ := strconv.ParseFloat(string(n), 64) // the only possible error is that the number is out of range
 	return f
 }
 
@@ -29,7 +29,7 @@ func FloatText(f float64) string {
 	}
 	mantissa, exponentText, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'e', -1, 64), "e")
 	digits := strings.Replace(mantissa, ".", "", 1)
-	exponent, _ := strconv.Atoi(exponentText) // FormatFloat wrote it
+	exponent, _ := strconv.Atoi(exponentText) // no error: FormatFloat wrote the text
 	point := exponent + 1                     // digits before the point
 	sign := ""
 	if f < 0 {
@@ -54,7 +54,7 @@ func FloatText(f float64) string {
 
 // Round2 rounds a double of 0 or more to two decimals, as [Fixed2] does.
 func Round2(f float64) float64 {
-	rounded, _ := strconv.ParseFloat(Fixed2(f), 64) // FormatFloat wrote it
+	rounded, _ := strconv.ParseFloat(Fixed2(f), 64) // no error: FormatFloat wrote the text
 	return rounded
 }
 

@@ -41,7 +41,7 @@ func TestRound2_ExactTie_RoundsUp(t *testing.T) {
 	for in, want := range map[float64]float64{
 		0.125: 0.13, 0.625: 0.63, 0.375: 0.38, 0.875: 0.88, 2.625: 2.63, 0.005: 0.01, 0.015: 0.01, 0: 0, 1: 1, 1e300: 1e300,
 	} {
-		require.Equal(t, want, jsonvalue.Round2(in), "%v", in) //nolint:testifylint // the exact double is the point
+		require.Equal(t, want, jsonvalue.Round2(in), "%v", in) //nolint:testifylint // compares the exact doubles
 	}
 	require.True(t, math.IsInf(jsonvalue.Round2(math.Inf(1)), 1))
 	require.True(t, math.IsNaN(jsonvalue.Round2(math.NaN())))

@@ -9,9 +9,9 @@ import (
 )
 
 // Size is the length of a free-form value's compact JSON text as JavaScript's
-// JSON.stringify writes it, in UTF-16 code units: bytes are not counted, < and >
-// are not escaped, and numbers have JavaScript's form. A value that is not
-// free-form has a size above every limit.
+// JSON.stringify writes it, counted in UTF-16 code units, not in bytes: < and > are
+// not escaped, and numbers have JavaScript's form. A value that is not free-form has
+// a size above every limit.
 func Size(value any) int {
 	switch value := value.(type) {
 	case nil:

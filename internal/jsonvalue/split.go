@@ -59,7 +59,7 @@ func Split(array []byte, limit int) ([][]byte, error) {
 type splitter struct {
 	text []byte
 	at   int
-	open []byte // the closing brackets that the item still needs
+	open []byte // the closing brackets of the arrays and objects that are still open
 }
 
 // item reads one item. It stops at the comma or the bracket after it.
@@ -74,7 +74,7 @@ func (s *splitter) item() ([]byte, error) {
 				return nil, errCut
 			}
 		case '[', '{':
-			s.open = append(s.open, c+2) // the closing bracket, in ASCII
+			s.open = append(s.open, c+2) // ']' is '[' + 2 in ASCII, and '}' is '{' + 2
 		case ']', '}', ',':
 			if len(s.open) == 0 && c != '}' {
 				return trimmed(s.text[start:s.at])

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	maxListed   = 8   // problems in the text of an error
-	maxProblems = 100 // problems that an error contains
+	maxListed   = 8   // problems that the text of an error shows
+	maxProblems = 100 // problems that an error holds
 )
 
 // SyntaxError is the error for a text that is not one JSON value.
 type SyntaxError struct {
-	Line, Column int    // of the error, from 1; Column counts bytes
+	Line, Column int    // position of the error, counted from 1; Column counts bytes
 	Pointer      string // JSON pointer (RFC 6901) of the value that was being read
 	Message      string
 }
@@ -32,8 +32,8 @@ type Problem struct {
 	Message string `json:"message"` // what is wrong and what is allowed; it never contains a string of the value
 }
 
-// ShapeError lists the problems of one value, at most 100, in the order of the
-// declaration.
+// ShapeError lists the problems of one value, at most 100, in the order in which the
+// fields are declared.
 type ShapeError struct{ Problems []Problem }
 
 func (e *ShapeError) Error() string {

@@ -46,7 +46,7 @@ func (c *checker) addf(pointer, format string, args ...any) {
 	}
 }
 
-// Bounds are the smallest and the largest value that a number may have; nil is no
+// Bounds are the smallest and the largest value that a number may have; nil means no
 // bound. The zero value allows every number.
 type Bounds struct{ min, max *float64 }
 

@@ -51,7 +51,7 @@ var (
 	lenientText = jsonv2.JoinOptions(options, jsontext.AllowInvalidUTF8(true))
 )
 
-// Marshal writes v compactly, with object names sorted, without HTML escapes.
+// Marshal writes v compactly and without HTML escapes. The keys of maps are sorted.
 // Invalid UTF-8, NaN and the infinities are errors.
 func Marshal(v any) ([]byte, error) { return jsonv2.Marshal(v, options) }
 
@@ -217,7 +217,7 @@ func Int(text string) (n int64, ok bool) {
 		return n, true
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.Abs(f) >= 1<<53 || f != math.Trunc(f) { // a float64 would lose a digit
+	if err != nil || math.Abs(f) >= 1<<53 || f != math.Trunc(f) { // a float64 may have lost digits
 		return 0, false
 	}
 	return int64(f), true

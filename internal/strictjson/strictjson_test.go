@@ -116,7 +116,7 @@ func TestUnmarshal_Alias_IsReadAsTheDeclaredName(t *testing.T) {
 	require.Equal(t, moves{
 		List: []move{{"red", "green"}, {"green", ""}}, Free: map[string]any{"from": json.Number("1000000000000000000000000000000")},
 	}, got, "the declared name has priority, and free-form values are not changed")
-	require.Equal(t, `{"from_color":"red","to_color":"green"}`, string(must(t, got.List[0]))) //nolint:testifylint // to the byte
+	require.Equal(t, `{"from_color":"red","to_color":"green"}`, string(must(t, got.List[0]))) //nolint:testifylint // compares bytes
 
 	err := strictjson.Unmarshal([]byte(`{"list":[{"from":"blue"},{}]}`), &got)
 	require.ErrorContains(t, err, "/list/0/from_color: must be one of red, green")
@@ -135,7 +135,7 @@ func TestUnmarshal_OptionalField_MayBeAbsentAndIsAlwaysWritten(t *testing.T) {
 		require.NoError(t, strictjson.Unmarshal([]byte(text), &got))
 		require.Equal(t, answer{Token: "t"}, got)
 	}
-	require.Equal(t, `{"token":"t","joined":false,"of":null}`, string(must(t, answer{Token: "t"}))) //nolint:testifylint // to the byte
+	require.Equal(t, `{"token":"t","joined":false,"of":null}`, string(must(t, answer{Token: "t"}))) //nolint:testifylint // compares bytes
 	require.ErrorContains(t, strictjson.Unmarshal([]byte(`{"joined":true}`), new(answer)), "/token: is required")
 }
 
@@ -185,7 +185,7 @@ func TestMarshal_ValueWithoutJSONForm_IsAnError(t *testing.T) {
 	t.Parallel()
 	text, err := strictjson.Marshal(map[string]any{"b": json.Number("1e2"), "a": []any{"<&>", nil, 1.5}})
 	require.NoError(t, err)
-	require.Equal(t, `{"a":["<&>",null,1.5],"b":1e2}`, string(text)) //nolint:testifylint // to the byte
+	require.Equal(t, `{"a":["<&>",null,1.5],"b":1e2}`, string(text)) //nolint:testifylint // compares bytes
 
 	for name, v := range map[string]any{"NaN": math.NaN(), "infinity": math.Inf(1), "not a number": json.Number("1 2"), "text as number": json.Number(`"x"`), "invalid UTF-8": "\xff", "a function": func() {}} {
 		_, err := strictjson.Marshal(v)
