@@ -23,7 +23,7 @@ type operator struct {
 	trait      int
 	native     functions.BinaryOp
 	double     func(x, y float64) float64
-	whole      func(z, x, y *big.Int) *big.Int // nil if the result for integers need not be an integer
+	whole      func(z, x, y *big.Int) *big.Int // on integers; nil if its result need not be an integer
 	isDivision bool
 }
 
