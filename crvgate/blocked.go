@@ -51,8 +51,8 @@ func (b *Blocked) Error() string {
 	return text.String()
 }
 
-// reason returns the reason of the first failure with the code of the gate, or otherwise
-// the first reason of any failure.
+// reason returns the reason of the first failure that has the same code as the gate. If
+// there is none, it returns the first reason of any failure.
 func (b *Blocked) reason() string {
 	first := ""
 	for _, r := range b.Result.ValidationResults {

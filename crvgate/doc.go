@@ -29,7 +29,7 @@
 //
 // A change could not be judged if the context ended, the previous state could not be
 // loaded, or the gate has no validators. A non-blocking gate refuses such a change too.
-// The error then matches [ErrUndecided], which it does not for a change with a fault.
+// The error then matches [ErrUndecided]; the error for a change with a fault does not.
 //
 // A gate judges the state that it receives. If that state can change between the
 // judgement and the commit, hold a lock or a transaction during both.

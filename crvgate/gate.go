@@ -190,7 +190,7 @@ func (g *Gate[T]) Check(ctx context.Context, change Change[T]) error {
 // inlineResults is how many results fit on the stack, so that a pass does not allocate.
 const inlineResults = 4
 
-var noSettings settings // of a nil gate
+var noSettings settings // the settings of a nil gate
 
 func (g *Gate[T]) settingsOf() *settings {
 	if g == nil {

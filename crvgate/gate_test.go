@@ -83,8 +83,8 @@ func TestValidate_OnlyConfidenceTooLow_IsLowConfidence(t *testing.T) {
 	require.Equal(t, "ask_user", result.RecoveryStrategy["type"])
 
 	for name, result := range map[string]aureus.GateResult{
-		"a failure without a code beside it":      crvgate.New("g", sure(0.1), saying(aureus.ValidationResult{})).RequireConfidence(0.8).Validate(t.Context(), crvgate.Change[int]{}),
-		"a failure without a code that is unsure": crvgate.New("g", saying(aureus.ValidationResult{Confidence: new(0.1)})).RequireConfidence(0.8).Validate(t.Context(), crvgate.Change[int]{}),
+		"low confidence and a failure without a code":   crvgate.New("g", sure(0.1), saying(aureus.ValidationResult{})).RequireConfidence(0.8).Validate(t.Context(), crvgate.Change[int]{}),
+		"a failure without a code, with low confidence": crvgate.New("g", saying(aureus.ValidationResult{Confidence: new(0.1)})).RequireConfidence(0.8).Validate(t.Context(), crvgate.Change[int]{}),
 	} {
 		require.Empty(t, result.FailureCode, "%s: confidence is not the only failure", name)
 	}
@@ -165,7 +165,7 @@ func TestGate_Methods_DoNotChangeTheReceiver(t *testing.T) {
 	result.RecoveryStrategy["type"] = "ignore"
 	require.Equal(t, "escalate", both.Validate(t.Context(), crvgate.Change[int]{Data: 1}).RecoveryStrategy["type"])
 	require.Nil(t, both.Recover(nil).Validate(t.Context(), crvgate.Change[int]{Data: 1}).RecoveryStrategy)
-	grown := base.With(validators.NotNull(), validators.MaxSize(50)).With(validators.NotNull()) // has room for one more
+	grown := base.With(validators.NotNull(), validators.MaxSize(50)).With(validators.NotNull()) // its slice has capacity for one more
 	tall, small := grown.With(validators.MaxSize(100)), grown.With(validators.MaxSize(0))
 	require.NoError(t, tall.Check(t.Context(), crvgate.Change[int]{Data: 1}))
 	require.Error(t, small.Check(t.Context(), crvgate.Change[int]{Data: 1}))
@@ -311,7 +311,7 @@ func deep(levels int) any {
 func TestDetectMutation_ValidatorThatModifies_IsToolError(t *testing.T) {
 	t.Parallel()
 	honest := func(_ context.Context, c crvgate.Change[map[string]int]) aureus.ValidationResult {
-		c.Data = nil // its own copy
+		c.Data = nil // changes only the copy of this validator
 		if c.Data != nil {
 			return crvgate.Fail(aureus.Conflict, "the data is not nil")
 		}

@@ -11,8 +11,9 @@ import (
 )
 
 // judge is the algorithm of a gate. It completes the change, then runs every validator;
-// it stops early only if the change cannot be judged. results is an empty buffer. The
-// error is the cause if an error stopped it, and nil otherwise.
+// it stops early only if the change cannot be judged. It appends to results, which is
+// empty. If an error or the end of the context stopped it, it returns that error or the
+// cause of that end.
 func (g *Gate[T]) judge(ctx context.Context, change *Change[T], results []aureus.ValidationResult) (judgement, error) {
 	judged := judgement{results: results}
 	if g == nil || len(g.validators)+len(g.rules) == 0 {
@@ -71,8 +72,8 @@ func judgeEach[T any](ctx context.Context, judged judgement, required float64, v
 }
 
 // runSome runs validators from index *ran on, until all have run, the context has ended,
-// or one has panicked. The one that panicked has a result too; the next call runs those
-// after it. One deferred call for all of them costs less than one for each.
+// or one has panicked. The one that panicked has a result too, and the next call starts
+// after it. All of them share one deferred recover, which costs less than one for each.
 func runSome[T any](ctx context.Context, validators []Validator[T], change *Change[T], results []aureus.ValidationResult, ran *int) (ended bool) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -2,8 +2,8 @@ package crvgate
 
 import "context"
 
-// Checker admits or refuses changes. A [*Gate] is one, and so is a [*Gates]. Check
-// returns nil only for a change that may be made.
+// Checker admits or refuses changes. [*Gate] and [*Gates] implement it. Check returns
+// nil only for a change that may be made.
 type Checker[T any] interface {
 	Check(ctx context.Context, change Change[T]) error
 }

@@ -59,7 +59,7 @@ func (r *Registry) compile(ctx context.Context, id string, config []byte, withTe
 }
 
 // build creates a validator from its type and the text of its parameters. pointer is
-// the place of the parameters in the configuration.
+// the JSON pointer of the parameters in the configuration.
 func (r *Registry) build(kind, logic, pointer string, text []byte) (crvgate.Validator[any], error) {
 	p := parameters.Read(pointer, text, kind == customType)
 	if err := configError(p.Problems); err != nil {

@@ -67,7 +67,8 @@ func runTests(ctx context.Context, validator crvgate.Validator[any], pointer str
 	return problems
 }
 
-// reasonOf returns the reason of the only validator after a colon, or "" if there is none.
+// reasonOf returns a colon and the reason of the only validator, or "" if there is no
+// reason.
 func reasonOf(result aureus.GateResult) string {
 	if len(result.ValidationResults) == 0 || result.ValidationResults[0].Reason == "" {
 		return ""

@@ -84,7 +84,8 @@ func TestValidate_StepsUsedUp_OthersAreToolErrors(t *testing.T) {
 	require.True(t, r.Validate(t.Context(), aureus.Commit{ID: "c"}, gateOf(ids[:3])).Passed)
 }
 
-// Each validator costs steps by the size of the commit, because it reads all of it.
+// Each validator costs steps in proportion to the size of the commit, because it reads
+// the whole commit.
 func TestValidate_LargeCommit_FewerValidatorsRun(t *testing.T) { // not parallel: its work must fit into MaxGateTime
 	calls := 0
 	r, ids := hostRegistry(t, registry.MaxGateLength, spending(0, &calls))
@@ -195,7 +196,7 @@ func TestRegister_TestsBeyondTheLimits_AreRefused(t *testing.T) { // not paralle
 	require.ErrorContains(t, err, "/tests: the tests cost too much")
 	require.Less(t, calls, 12)
 
-	// Each test costs steps by the size of its commit.
+	// Each test costs steps in proportion to the size of its commit.
 	large := strings.Repeat("1,", 200_000) + "1"
 	err = r.Check(t.Context(), "v", []byte(`{"type":"not_null","tests":[{"name":"t","commit":{"id":"c","data":[`+large+`]},"want":"passed"}]}`))
 	require.NoError(t, err)
@@ -217,11 +218,11 @@ func TestValidate_PreviousState_IsFreeForm(t *testing.T) {
 	want := map[string]any{"version": json.Number("9007199254740993"), "ratio": json.Number("0.5")}
 	free := map[string]any{"version": json.Number("1")}
 	for reason, commit := range map[string]aureus.Commit{
-		"a Go value before free form": {Data: free, PreviousState: state{9007199254740993, 0.5}},
-		"a pointer":                   {Data: free, PreviousState: &state{9007199254740993, 0.5}},
-		"both are Go values":          {Data: state{1, 2}, PreviousState: state{9007199254740993, 0.5}},
-		"a map of Go numbers":         {Data: free, PreviousState: map[string]any{"version": int64(9007199254740993), "ratio": 0.5}},
-		"free form already":           {Data: free, PreviousState: want},
+		"a Go value, free-form data": {Data: free, PreviousState: state{9007199254740993, 0.5}},
+		"a pointer":                  {Data: free, PreviousState: &state{9007199254740993, 0.5}},
+		"both are Go values":         {Data: state{1, 2}, PreviousState: state{9007199254740993, 0.5}},
+		"a map of Go numbers":        {Data: free, PreviousState: map[string]any{"version": int64(9007199254740993), "ratio": 0.5}},
+		"free form":                  {Data: free, PreviousState: want},
 	} {
 		require.True(t, r.Validate(t.Context(), commit, gateOf(ids)).Passed, reason)
 		require.Equal(t, any(want), seen.Previous, reason)

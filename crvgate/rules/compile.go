@@ -108,9 +108,9 @@ func registerFormats(compiler *jsonschema.Compiler) {
 }
 
 // compileVerdict compiles a schema that matches the same data as the document but gives no
-// reasons: inside the keyword not, the library collects none, and reasons can need much
-// more memory than the data. The keyword is used twice, so that an error in the inner not
-// does not count as a match.
+// reasons, because reasons can need much more memory than the data. The library collects
+// none inside the keyword not. The keyword is used twice, so that an error of the library
+// means that the data does not match.
 func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 	not := func(schema any) map[string]any { return map[string]any{"not": schema} }
 	if err := compiler.AddResource(verdictURL, not(not(map[string]any{"$ref": documentURL}))); err != nil {
@@ -119,8 +119,8 @@ func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 	return compiler.Compile(verdictURL)
 }
 
-// checkKeywords returns a problem for each keyword that would check nothing, for another
-// dialect, and for each unknown format.
+// checkKeywords returns a problem for each keyword that would check nothing, for a $schema
+// that names another dialect, and for an unknown format.
 func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []registry.Problem) {
 	pointer := pointerIn(schema.Location)
 	for _, name := range slices.Sorted(maps.Keys(object)) {

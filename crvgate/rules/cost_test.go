@@ -31,22 +31,22 @@ func TestSchemaSteps_EveryKeyword_IsCounted(t *testing.T) {
 	wide := "{" + list(50_000, func(i int) string { return fmt.Sprintf(`"k%d":1`, i) }) + "}"
 	chain := list(150, func(i int) string { return fmt.Sprintf(`"a%d":{"$ref":"#/$defs/a%d"}`, i, i+1) })
 	for reason, row := range map[string]struct{ schema, data string }{
-		"names that are not evaluated yet, copied for each true": {`{"allOf":[` + list(5000, same("true")) + `],"unevaluatedProperties":true}`, wide},
-		"names copied for each schema that fails at once":        {`{"anyOf":[` + list(4900, same(`{"type":"string"}`)) + `,true],"unevaluatedProperties":{}}`, wide},
-		"names copied for each pattern of a name":                {`{"patternProperties":{` + list(900, func(i int) string { return fmt.Sprintf(`"b|%d":{"type":"string","unevaluatedProperties":true}`, i) }) + `}}`, `{"b":` + wide + `}`},
-		"items that are not evaluated yet":                       {`{"allOf":[` + list(5000, same("true")) + `],"unevaluatedItems":true}`, `[` + list(50_000, same("1")) + `]`},
-		"numbers compared with an enum":                          {`{"items":{"enum":[` + list(2000, longNumber) + `]}}`, `[` + list(190, same("8.5")) + `]`},
-		"long numbers compared with an enum of short ones":       {`{"items":{"enum":[` + list(9000, same("3")) + `]}}`, `[` + list(90, longNumber) + `]`},
-		"numbers in objects of an enum":                          {`{"items":{"enum":[` + list(900, func(i int) string { return `{"a":[` + longNumber(i) + `]}` }) + `]}}`, `[` + list(90, func(i int) string { return `{"a":[` + longNumber(i+1) + `]}` }) + `]`},
-		"long numbers divided":                                   {`{"items":{"multipleOf":` + longNumber(3) + `}}`, `[` + list(9000, longNumber) + `]`},
-		"patterns in the data":                                   {`{"items":{"format":"regex"}}`, `[` + list(2000, same(`"`+strings.Repeat("a{999}", 160)+`"`)) + `]`},
-		"a dynamic reference after many references":              {`{"$dynamicAnchor":"n","items":{"$ref":"#/$defs/a0"},"$defs":{` + chain + `,"a150":{"$dynamicRef":"#n"}}}`, strings.Repeat("[", 95) + "[" + list(20_000, same("1")) + "]" + strings.Repeat("]", 95)},
-		"a long text, checked many times":                        {`{"allOf":[` + list(3000, same(`{"minLength":1}`)) + `]}`, `"` + strings.Repeat("x", 1_000_000) + `"`},
-		"a long name":                                            {`{"propertyNames":{"allOf":[` + list(3000, same(`{"minLength":1}`)) + `]}}`, `{"` + strings.Repeat("x", 1_000_000) + `":1}`},
-		"an enum behind a dynamic reference":                     {`{"items":{"$dynamicRef":"#n"},"$defs":{"n":{"$dynamicAnchor":"n","enum":[` + list(5000, same(`"a"`)) + `]}}}`, `[` + list(400, same(`"a"`)) + `]`},
-		"lists in lists, each checked for repeated items":        {`{"$defs":{"n":{"uniqueItems":true,"items":{"$ref":"#/$defs/n"}}},"$ref":"#/$defs/n"}`, strings.Repeat("[", 90) + list(50_000, func(i int) string { return fmt.Sprintf(`"%d"`, i) }) + strings.Repeat("]", 90)},
-		"dependencies of one property":                           {`{"items":{"dependencies":{"a":{"enum":[` + list(5000, same(`"a"`)) + `]}}}}`, `[` + list(400, same(`{"a":1}`)) + `]`},
-		"names that a property requires":                         {`{"items":{"dependencies":{"a":[` + list(5000, func(i int) string { return fmt.Sprintf(`"n%d"`, i) }) + `]}}}`, `[` + list(400, same(`{"a":1}`)) + `]`},
+		"names that are not evaluated yet, copied for each schema true": {`{"allOf":[` + list(5000, same("true")) + `],"unevaluatedProperties":true}`, wide},
+		"names copied for each schema that fails at once":               {`{"anyOf":[` + list(4900, same(`{"type":"string"}`)) + `,true],"unevaluatedProperties":{}}`, wide},
+		"names copied for each pattern of a name":                       {`{"patternProperties":{` + list(900, func(i int) string { return fmt.Sprintf(`"b|%d":{"type":"string","unevaluatedProperties":true}`, i) }) + `}}`, `{"b":` + wide + `}`},
+		"items that are not evaluated yet":                              {`{"allOf":[` + list(5000, same("true")) + `],"unevaluatedItems":true}`, `[` + list(50_000, same("1")) + `]`},
+		"numbers compared with an enum":                                 {`{"items":{"enum":[` + list(2000, longNumber) + `]}}`, `[` + list(190, same("8.5")) + `]`},
+		"long numbers compared with an enum of short ones":              {`{"items":{"enum":[` + list(9000, same("3")) + `]}}`, `[` + list(90, longNumber) + `]`},
+		"numbers in objects of an enum":                                 {`{"items":{"enum":[` + list(900, func(i int) string { return `{"a":[` + longNumber(i) + `]}` }) + `]}}`, `[` + list(90, func(i int) string { return `{"a":[` + longNumber(i+1) + `]}` }) + `]`},
+		"long numbers divided":                                          {`{"items":{"multipleOf":` + longNumber(3) + `}}`, `[` + list(9000, longNumber) + `]`},
+		"patterns in the data":                                          {`{"items":{"format":"regex"}}`, `[` + list(2000, same(`"`+strings.Repeat("a{999}", 160)+`"`)) + `]`},
+		"a dynamic reference after many references":                     {`{"$dynamicAnchor":"n","items":{"$ref":"#/$defs/a0"},"$defs":{` + chain + `,"a150":{"$dynamicRef":"#n"}}}`, strings.Repeat("[", 95) + "[" + list(20_000, same("1")) + "]" + strings.Repeat("]", 95)},
+		"a long text, checked many times":                               {`{"allOf":[` + list(3000, same(`{"minLength":1}`)) + `]}`, `"` + strings.Repeat("x", 1_000_000) + `"`},
+		"a long name":                                                   {`{"propertyNames":{"allOf":[` + list(3000, same(`{"minLength":1}`)) + `]}}`, `{"` + strings.Repeat("x", 1_000_000) + `":1}`},
+		"an enum behind a dynamic reference":                            {`{"items":{"$dynamicRef":"#n"},"$defs":{"n":{"$dynamicAnchor":"n","enum":[` + list(5000, same(`"a"`)) + `]}}}`, `[` + list(400, same(`"a"`)) + `]`},
+		"lists in lists, each checked for repeated items":               {`{"$defs":{"n":{"uniqueItems":true,"items":{"$ref":"#/$defs/n"}}},"$ref":"#/$defs/n"}`, strings.Repeat("[", 90) + list(50_000, func(i int) string { return fmt.Sprintf(`"%d"`, i) }) + strings.Repeat("]", 90)},
+		"dependencies of one property":                                  {`{"items":{"dependencies":{"a":{"enum":[` + list(5000, same(`"a"`)) + `]}}}}`, `[` + list(400, same(`{"a":1}`)) + `]`},
+		"names that a property requires":                                {`{"items":{"dependencies":{"a":[` + list(5000, func(i int) string { return fmt.Sprintf(`"n%d"`, i) }) + `]}}}`, `[` + list(400, same(`{"a":1}`)) + `]`},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			result := judge(t, schema(t, row.schema), row.data)

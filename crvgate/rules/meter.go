@@ -14,9 +14,10 @@ import (
 // Schemas are received over an API, and a small schema can take exponential time to
 // validate. The library has neither a limit nor a context. So every schema of a document
 // gets a format that accepts every value and counts steps: the library checks the format
-// of a schema before its other keywords. Before the format, it compares the value with an
-// enum and copies the names that are not evaluated yet; those steps are counted by the
-// schema that refers to this one. File price.go computes the number of steps.
+// of a schema before its other keywords. Only two things come before the format: the
+// library compares the value with an enum, and it copies the names that are not evaluated
+// yet. The schema that refers to this one counts the steps of both. File price.go computes
+// the number of steps.
 
 // meter counts the steps of one validation at a time, and stops it at the limit.
 type meter struct {

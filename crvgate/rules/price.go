@@ -44,7 +44,7 @@ type price struct {
 // document holds the properties of the whole document that the price of a schema depends
 // on.
 type document struct {
-	maxEntry    cost // the highest cost of entering a schema: a dynamic reference may refer to any
+	maxEntry    cost // the highest cost of entering a schema: a dynamic reference may refer to any schema
 	inPlace     int  // maximum number of schemas that refer to one another for one value
 	unevaluated bool // some schema has unevaluatedProperties or unevaluatedItems
 }

@@ -86,7 +86,7 @@ func TestCEL_Expressions_HaveTheExpectedResults(t *testing.T) {
 		"kinds do not match":                   {`{"expression":"data.name > 1"}`, want{aureus.ToolError, "of types that it does not accept (line 1, column 11)", aureus.ToolError.Remediation(), 1}},
 		"a division by zero":                   {`{"expression":"data.amount / 0 > 1"}`, want{aureus.ToolError, "division by zero", aureus.ToolError.Remediation(), 1}},
 		"no previous state is null":            {`{"expression":"previous == null"}`, want{"", "", "", 1}},
-		"a key of no previous state":           {`{"expression":"previous.amount > 1"}`, want{aureus.MissingData, `"amount" is missing`, aureus.MissingData.Remediation(), 1}},
+		"a key without a previous state":       {`{"expression":"previous.amount > 1"}`, want{aureus.MissingData, `"amount" is missing`, aureus.MissingData.Remediation(), 1}},
 		"absent metadata is an empty object":   {`{"expression":"metadata == {} && !has(metadata.x)"}`, want{"", "", "", 1}},
 		"integers beyond 2^53 are not rounded": {`{"expression":"data.big == 9007199254740992"}`, want{aureus.PolicyViolation, "the rule does not hold", aureus.PolicyViolation.Remediation(), 1}},
 		"integers beyond 2^53 are equal":       {`{"expression":"data.big == 9007199254740993"}`, want{"", "", "", 1}},

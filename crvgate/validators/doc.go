@@ -7,7 +7,7 @@
 //	gate := crvgate.New("accounts", noOverdraft).
 //		With(validators.BalancePositive(), validators.MaxSize(10_000))
 //
-// [Custom] is the exception: it returns a validator for changes of any type, which calls a
+// [Custom] is the exception: its validator passes a change of your Go type to your
 // function.
 //
 // Except for Custom, each validator is also a type of configuration in package registry
@@ -16,7 +16,7 @@
 //
 // The results are those of the first implementation, which was written in JavaScript. An
 // array counts as an object, with length and its indexes as fields. Sizes are UTF-16 code
-// units of the text that JSON.stringify returns. Numbers are compared exactly, also
+// units of the text that JSON.stringify returns. Numbers are compared exactly, including
 // integers beyond 2^53. A change that has no JSON form, for example because it contains a
 // channel, fails with CONFLICT.
 //

@@ -40,9 +40,9 @@ func MemoryCompression(threshold int, field string) crvgate.Validator[any] {
 }
 
 // MemoryEncryption fails with POLICY_VIOLATION if the field dataClassification is
-// sensitive, confidential or restricted, and the field encrypted does not mark the data
-// as encrypted, by the rules of [MemoryCompression] for its mark. Data that is not an
-// object has no classification and passes.
+// sensitive, confidential or restricted, and the data is not marked as encrypted. The
+// field encrypted is the mark; [MemoryCompression] says which values are no mark. Data
+// that is not an object has no classification and passes.
 func MemoryEncryption() crvgate.Validator[any] { return checks.MemoryEncryption }
 
 // ComplianceStandards fails with POLICY_VIOLATION if the array complianceStandards of

@@ -26,9 +26,9 @@ var dateLayouts = []string{
 	time.RFC1123Z,
 }
 
-// instantOf reads a point in time as Unix milliseconds. A number within the range of
-// doubles already is one. A string is a date text, truncated to the millisecond as
-// JavaScript does.
+// instantOf returns a point in time as Unix milliseconds. A number within the range of
+// doubles is returned unchanged. A string is read as a date text and truncated to the
+// millisecond, as in JavaScript.
 func instantOf(value any) (ms json.Number, ok bool) {
 	switch value := value.(type) {
 	case json.Number:

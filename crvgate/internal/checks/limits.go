@@ -12,9 +12,9 @@ import (
 )
 
 // BuildLimits creates the validator of a configuration of the type custom that names no
-// known function: the parameters min_x and max_x are limits of the field x. functions
-// lists the names of the known functions, for the error message if there are no such
-// parameters.
+// known function. The parameters min_x and max_x are limits of the field x. Without such
+// parameters the configuration has a problem; its message contains functions, the names
+// of the known functions.
 func BuildLimits(p *parameters.Object, functions string) crvgate.Validator[any] {
 	var bounds []limit
 	p.Describe("min_x and max_x for a field x")
@@ -37,7 +37,8 @@ func BuildLimits(p *parameters.Object, functions string) crvgate.Validator[any] 
 	return limits(bounds)
 }
 
-// limits checks limits in the order of the parameters. The first failure is the result.
+// limits returns a validator that checks limits in the order of the parameters. The
+// result is the first failure.
 func limits(bounds []limit) crvgate.Validator[any] {
 	return onJSON(func(data, _ any) aureus.ValidationResult {
 		for _, b := range bounds {
@@ -56,7 +57,7 @@ func limits(bounds []limit) crvgate.Validator[any] {
 	})
 }
 
-// limit is the smallest or the largest value of a field.
+// limit is the minimum or the maximum of a field.
 type limit struct {
 	field, side string // side is min or max
 	bound       json.Number

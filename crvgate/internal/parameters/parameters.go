@@ -89,7 +89,7 @@ func snakeCase(name string) string {
 	return b.String()
 }
 
-// Problemf adds a problem with the member that has that name in the text.
+// Problemf adds a problem with a member. written is its name as the text has it.
 func (o *Object) Problemf(written, format string, args ...any) {
 	o.Problems = append(o.Problems, Problem{Pointer: PointerTo(o.Pointer, written), Message: fmt.Sprintf(format, args...)})
 }
@@ -104,7 +104,7 @@ func (o *Object) Find(name string) *Member {
 }
 
 // Take finds a member by any of its names and marks it as used. If the member is
-// required and absent, the problem has the first of the names.
+// required and absent, the problem shows the first of the names.
 func (o *Object) Take(required bool, names ...string) *Member {
 	var taken *Member
 	if !slices.Contains(o.known, names[0]) {
@@ -130,7 +130,8 @@ func (o *Object) Take(required bool, names ...string) *Member {
 	return taken
 }
 
-// TakeAll marks every member as used and returns their values, by the names in the text.
+// TakeAll marks every member as used and returns their values. The keys are the names as
+// the text has them.
 func (o *Object) TakeAll() map[string]any {
 	values := map[string]any{}
 	for i := range o.Members {
