@@ -16,7 +16,7 @@ import (
 )
 
 // Over a connection, a request waits for approval, is approved, passes once and does not
-// pass again. A changed request is another request.
+// pass again. The approval does not allow a request that differs.
 func TestEnforce_ApprovedRequest_PassesOnce(t *testing.T) {
 	people := &memoryApprovals{}
 	reached := 0
@@ -153,14 +153,14 @@ func TestEnforce_HTTPCall_HasThePartsOfTheRequest(t *testing.T) {
 		call := ask(r, about(small), middleware.Options{Headers: []string{"x-a", "X-B", "X-A", "x-d"}})
 		require.Equal(t, map[string][]string{"X-A": {"1", "2"}, "X-B": {""}}, call.Headers)
 	})
-	t.Run("a path that was rewritten in front", func(t *testing.T) {
+	t.Run("a path that a handler in front rewrote", func(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/v1/a%2Fb?c", nil)
 		r.URL.Path, r.URL.RawPath = "/a/b", "/a%2Fb"
 		call := ask(r, about(small))
 		require.Equal(t, "/a%2Fb", call.Path)
 		require.Equal(t, map[string][]string{":path": {"/v1/a%2Fb"}}, call.Headers)
 	})
-	t.Run("an absolute target, as proxies get it", func(t *testing.T) {
+	t.Run("an absolute request target, as sent to a proxy", func(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "http://other.example/a", nil)
 		require.Equal(t, &aureus.HTTPCall{Method: "GET", Host: "other.example", Path: "/a"}, ask(r, about(small)))
 	})

@@ -128,7 +128,7 @@ func (b *body) tooLong() bool {
 	return true
 }
 
-// chunkSize returns the number of bytes to read at once. It is limited also if
+// chunkSize returns the number of bytes to read at once. It is small even if
 // Content-Length is large, so that a client cannot make the guard allocate memory with a
 // false Content-Length.
 func (b *body) chunkSize() int64 {

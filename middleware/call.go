@@ -15,8 +15,8 @@ import (
 const ApprovalHeader = "Aureus-Approval"
 
 // rawPath is the name in HTTPCall.Headers for the path as the server received it, if a
-// handler in front of the guard has changed it. It is the name of the path in HTTP/2, which
-// no header can have.
+// handler in front of the guard has changed it. HTTP/2 uses this name for the path, and no
+// header can have it.
 const rawPath = ":path"
 
 // trailerPrefix begins the name of a trailer in HTTPCall.Headers. No header can have such

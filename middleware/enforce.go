@@ -143,7 +143,7 @@ func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, e
 }
 
 // refuse returns the response for an error. If the body was needed and could not be read,
-// the response is for that, unless the policy refused the request.
+// the response reports that, unless the policy refused the request.
 func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
 	if v.decision.ID.IsZero() && (g.Outcomes != nil || g.Logger != nil) {
 		v.decision.ID = aureus.NewDecisionID(time.Now())

@@ -33,7 +33,7 @@ type exchange struct {
 	cutShort atomic.Bool             // the handler's last read of the body was full, and there is more
 	answered atomic.Pointer[problem] // the problem that WriteError wrote, if it was called
 	notDone  atomic.Bool             // NotDone was called
-	settled  *aureus.Outcome         // the outcome that was reported to give back the approval, if any
+	settled  *aureus.Outcome         // the outcome that was reported to release the approval, if any
 }
 
 // asked has the parts of the request for the log.
@@ -52,7 +52,7 @@ func (v *exchange) Value(key any) any {
 	return v.Context.Value(key)
 }
 
-// String is fixed, so that printing the context does not show the request.
+// String returns a fixed text, so that printing the context does not show the request.
 func (v *exchange) String() string { return "middleware.exchange" }
 
 func exchangeOf(ctx context.Context) *exchange {

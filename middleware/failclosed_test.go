@@ -139,7 +139,8 @@ func TestEnforce_FailClosedCases_AreRefused(t *testing.T) {
 	}
 }
 
-// Only net/http and the program may recover it. The handler is not reached.
+// The guard passes the panic on, so that only net/http or the program recovers it. The
+// handler is not reached.
 func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
 	outcomes := &outcomes{}
 	for name, handler := range map[string]http.Handler{
@@ -158,7 +159,7 @@ func TestEnforce_PanicInDescribe_PassesThrough(t *testing.T) {
 	require.Equal(t, "panic", o.ErrorClass)
 }
 
-// A goroutine that ends early does not count as allowed.
+// If describe ends the goroutine of the request, the request is not allowed.
 func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
 	t.Parallel()
 	outcomes := &outcomes{}
@@ -173,7 +174,7 @@ func TestEnforce_GoexitInDescribe_DoesNotReachTheHandler(t *testing.T) {
 	require.Equal(t, "goexit", outcomes.only(t).ErrorClass)
 }
 
-// A mistake of the program shows when it starts.
+// Invalid arguments are found when the program starts.
 func TestEnforce_InvalidArguments_Panic(t *testing.T) {
 	rows := []struct {
 		name    string

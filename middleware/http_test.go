@@ -153,7 +153,7 @@ func TestEnforce_FullDuplex_Works(t *testing.T) {
 			continue // it needs the whole body before it can decide
 		}
 		handler := protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always is
+			_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 is always full duplex
 			lines := bufio.NewReader(r.Body)
 			for {
 				line, err := lines.ReadString('\n')
@@ -200,7 +200,7 @@ func TestOutcomes_Writer_KeepsItsInterfaces(t *testing.T) {
 		_, pusher := w.(http.Pusher)
 		_, duplex := w.(interface{ EnableFullDuplex() error })
 		_, deadline := w.(interface{ SetReadDeadline(time.Time) error })
-		_, closeNotifier := w.(http.CloseNotifier) //nolint:staticcheck // deprecated, and still kept
+		_, closeNotifier := w.(http.CloseNotifier) //nolint:staticcheck // deprecated, but the wrapper keeps it
 		return fmt.Sprint(flusher, flushError, hijacker, readerFrom, stringWriter, pusher, duplex, deadline, closeNotifier)
 	}
 	show := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, interfaces(w)) })

@@ -20,8 +20,8 @@ var redirectType = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporary
 
 // respond lets the mux give its own response (redirects to the clean path or to the path
 // with a trailing slash, 404, 405) and reports whether it did. No registered handler runs for
-// these. For every other request it sets Pattern and the path values, as the mux will do
-// again.
+// these. For every other request it sets Pattern and the path values for describe; the mux
+// sets them again when it serves the request.
 func (t *routes) respond(w http.ResponseWriter, r *http.Request) bool {
 	if r.RequestURI == "*" {
 		t.mux.ServeHTTP(w, r) // 400, whatever is registered

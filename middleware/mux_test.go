@@ -151,8 +151,8 @@ func FuzzMux(f *testing.F) {
 	})
 }
 
-// A registered redirect looks like one that the mux creates itself, and its address may be
-// secret.
+// A registered redirect has the same type as one that the mux creates itself. It is guarded,
+// because its target may be secret.
 func TestMux_RegisteredRedirect_IsGuarded(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
@@ -235,7 +235,7 @@ func TestMux_GuardAroundOneRoute_SeesThePattern(t *testing.T) {
 }
 
 // describe sees the pattern of the guarded mux, not that of the mux in front. An approval
-// also binds a prefix that was cut off.
+// also binds the path with the prefix that a handler in front removed.
 func TestMux_InsideAMux_SeesTheInnerPattern(t *testing.T) {
 	t.Parallel()
 	inner := muxOf("GET /users/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, route(r)) }))
@@ -274,7 +274,7 @@ func TestMux_Pattern_IsCopiedToTheOuterRequest(t *testing.T) {
 	require.Equal(t, "/accounts/", r.Pattern, "also after a panic")
 }
 
-// The first requests may be concurrent too.
+// A guarded mux is safe for concurrent use from the first request on.
 func TestMux_ConcurrentUse_IsSafe(t *testing.T) {
 	t.Parallel()
 	guarded := middleware.Enforce(allow, func(r *http.Request) (aureus.Request, error) {

@@ -45,14 +45,14 @@ func TestTrustedHeader_Requests_AreAcceptedOrRefused(t *testing.T) {
 	}{
 		{"from a proxy", "10.200.0.9:555", []string{"agent-7"}, "agent-7"},
 		{"from a proxy over IPv6", "[2001:db8::1]:555", []string{"agent-7"}, "agent-7"},
-		{"from a proxy, mapped into IPv6", "[::ffff:10.0.0.1]:555", []string{"agent-7"}, "agent-7"},
+		{"from a proxy, as an IPv4-mapped address", "[::ffff:10.0.0.1]:555", []string{"agent-7"}, "agent-7"},
 		{"from a proxy with a zone", "[2001:db8::1%eth0]:555", []string{"agent-7"}, "agent-7"},
 		{"a value with a space and an accent", "127.0.0.1:1", []string{"agent é 7"}, "agent é 7"},
 		{"a list is one value", "127.0.0.1:1", []string{"agent-7, admin"}, "agent-7, admin"},
 		{"at the length limit", "127.0.0.1:1", []string{strings.Repeat("a", 256)}, strings.Repeat("a", 256)},
 		{"from elsewhere", "11.0.0.1:555", []string{"agent-7"}, ""},
 		{"from the next address", "127.0.0.2:555", []string{"agent-7"}, ""},
-		{"from elsewhere, mapped into IPv6", "[::ffff:11.0.0.1]:555", []string{"agent-7"}, ""},
+		{"from elsewhere, as an IPv4-mapped address", "[::ffff:11.0.0.1]:555", []string{"agent-7"}, ""},
 		{"from a Unix socket", "@", []string{"agent-7"}, ""},
 		{"without an address", "", []string{"agent-7"}, ""},
 		{"from an address without a port", "10.0.0.1", []string{"agent-7"}, ""},
@@ -148,12 +148,12 @@ func TestTrustedHeader_SmuggledHeaders_AreRefused(t *testing.T) {
 	}
 	// Through the proxy, the principal is always the one that the proxy sets.
 	for name, headers := range map[string]string{
-		"no header":            "",
-		"the header":           "X-Agent-Id: admin\r\n",
-		"the header twice":     "X-Agent-Id: admin\r\nX-Agent-Id: admin\r\n",
-		"named as hop by hop":  "Connection: X-Agent-Id\r\nX-Agent-Id: admin\r\n",
-		"a trailer":            "Transfer-Encoding: chunked\r\nTrailer: X-Agent-Id\r\n\r\n0\r\nX-Agent-Id: admin\r\n",
-		"forwarded from trust": "X-Forwarded-For: 127.0.0.1\r\nForwarded: for=127.0.0.1\r\nX-Agent-Id: admin\r\n",
+		"no header":           "",
+		"the header":          "X-Agent-Id: admin\r\n",
+		"the header twice":    "X-Agent-Id: admin\r\nX-Agent-Id: admin\r\n",
+		"named as hop by hop": "Connection: X-Agent-Id\r\nX-Agent-Id: admin\r\n",
+		"a trailer":           "Transfer-Encoding: chunked\r\nTrailer: X-Agent-Id\r\n\r\n0\r\nX-Agent-Id: admin\r\n",
+		"a trusted address":   "X-Forwarded-For: 127.0.0.1\r\nForwarded: for=127.0.0.1\r\nX-Agent-Id: admin\r\n",
 	} {
 		t.Run("proxied, "+name, func(t *testing.T) {
 			response := raw(t, proxy.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n"+headers+"\r\n")

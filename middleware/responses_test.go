@@ -22,7 +22,7 @@ import (
 
 const approvalID = "apr_00000000000000000000000000"
 
-// The response to a decision that is not an allow.
+// Each decision that is not an allow has its response.
 func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 	ref := func(status aureus.ApprovalStatus) aureus.ApprovalRef {
 		return aureus.ApprovalRef{ID: approvalID, Status: status, ExpiresAt: "2030-01-02T03:04:05Z", URL: "https://aureus.example/a"}
@@ -38,7 +38,7 @@ func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 	}{
 		{"a denial", aureus.Decision{ReasonCode: aureus.ReasonPermissionDenied}, 403, "denied", "PERMISSION_DENIED", false, "give the decision id"},
 		{"a denial without a code", aureus.Decision{}, 403, "denied", "DENIED", false, "give the decision id"},
-		{"a code that is a text", aureus.Decision{ReasonCode: "agent-7 lacks ledger:write"}, 403, "denied", "DENIED", false, "give the decision id"},
+		{"a code that is a sentence", aureus.Decision{ReasonCode: "agent-7 lacks ledger:write"}, 403, "denied", "DENIED", false, "give the decision id"},
 		{"a code that is too long", aureus.Decision{ReasonCode: aureus.ReasonCode(strings.Repeat("A", 65))}, 403, "denied", "DENIED", false, "give the decision id"},
 		{"a code of a bundle", aureus.Decision{ReasonCode: "OUTSIDE_BUSINESS_HOURS_2"}, 403, "denied", "OUTSIDE_BUSINESS_HOURS_2", false, "give the decision id"},
 		{"an invalid request is a denial", aureus.Decision{ReasonCode: aureus.ReasonInvalidRequest}, 403, "denied", "INVALID_REQUEST", false, "give the decision id"},
@@ -239,8 +239,7 @@ func problemsPage(t testing.TB) string {
 	return string(page)
 }
 
-// A gate may return long texts and many results; the
-// response is short.
+// A gate may return long texts and many results; the response is short.
 func TestWriteError_LongTexts_AreCut(t *testing.T) {
 	t.Parallel()
 	results := make([]aureus.ValidationResult, 500)
@@ -287,8 +286,7 @@ func TestInvalid_Error_HasPointerAndReason(t *testing.T) {
 	require.Equal(t, "is empty", (&middleware.Invalid{Reason: "is empty"}).Error())
 }
 
-// The refusal of a HEAD request has the headers of
-// the refusal of a GET request.
+// The refusal of a HEAD request has the headers of the refusal of a GET request.
 func TestEnforce_HeadRequest_HasNoBody(t *testing.T) {
 	server := serve(t, middleware.Enforce(saying(aureus.Decision{}, nil), about(small))(unreachable(t)))
 	response, body := call(t, server.Client(), newRequest(t, http.MethodHead, server.URL, nil))
