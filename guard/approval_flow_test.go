@@ -146,7 +146,7 @@ func TestApproval_Rejected_DeniesUntilItExpires(t *testing.T) {
 		id := a.decide(transferOf(1)).Approval.ID
 		require.NoError(t, a.approvals.decide(id, "olga", aureus.ApprovalRejected))
 		require.Equal(t, id, a.wants(transferOf(1), aureus.Deny, aureus.ReasonApprovalRejected).Approval.ID)
-		time.Sleep(approvalLife) // good at exactly one hour
+		time.Sleep(approvalLife) // at exactly one hour the rejection still applies
 		a.wants(transferOf(1), aureus.Deny, aureus.ReasonApprovalRejected)
 		time.Sleep(time.Nanosecond)
 		a.wants(transferOf(1), aureus.RequireApproval, aureus.ReasonHighRisk)

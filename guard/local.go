@@ -40,8 +40,8 @@ type Local struct {
 	// its own Volatile field, as JSON pointers to values inside /arguments or
 	// /metadata. A request may name these pointers and pointers below them; one
 	// that names any other is denied with the code INVALID_REQUEST. nil permits
-	// none. If Approvals is a control plane, that has a list of its own, and both
-	// lists must permit the pointer.
+	// none. A control plane has a list of its own: if Approvals is one, both lists
+	// must permit the pointer.
 	Volatile []string
 
 	// Now returns the current time. Decide calls it once. nil means time.Now.

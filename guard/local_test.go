@@ -62,10 +62,10 @@ func TestPreview_EachRule_ReturnsItsVerdict(t *testing.T) {
 			aureus.RequireApproval, aureus.ReasonCriticalRisk, "risk_tier", "approve",
 		},
 
-		"no tier":                     {func(r *aureus.Request) { r.Action.RiskTier = "" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/risk_tier"},
-		"a tier in the workflow case": {func(r *aureus.Request) { r.Action.RiskTier = "LOW" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", `"LOW"`},
-		"unknown intent":              {func(r *aureus.Request) { r.Action.Intent = "look" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/intent"},
-		"unknown zone":                {func(r *aureus.Request) { r.Action.DataZone = "secret" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/data_zone"},
+		"no tier":                               {func(r *aureus.Request) { r.Action.RiskTier = "" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/risk_tier"},
+		"a tier in upper case, as in workflows": {func(r *aureus.Request) { r.Action.RiskTier = "LOW" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", `"LOW"`},
+		"unknown intent":                        {func(r *aureus.Request) { r.Action.Intent = "look" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/intent"},
+		"unknown zone":                          {func(r *aureus.Request) { r.Action.DataZone = "secret" }, aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/data_zone"},
 		"unknown required intent": {
 			func(r *aureus.Request) { r.Action.RequiredPermissions[0].Intent = "Read" },
 			aureus.Deny, aureus.ReasonInvalidRequest, "request", "/action/required_permissions/0/intent",

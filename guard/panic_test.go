@@ -15,8 +15,8 @@ import (
 
 type broken struct{ secret string }
 
-// callerLine returns the line from which it is called. The panic is on the next
-// line.
+// callerLine returns the line from which it is called. In each case below, the line
+// after that call panics.
 func callerLine() int {
 	_, _, line, _ := runtime.Caller(1) //nolint:dogsled // only the line is needed
 	return line

@@ -105,8 +105,8 @@ next:
 	return false
 }
 
-// maxMissing is the maximum number of missing permissions that a reason describes; it
-// has only the number of the others.
+// maxMissing is the maximum number of missing permissions that a reason describes. Of
+// the others it only gives the number.
 const maxMissing = 3
 
 // describeMissing returns the reason for a denial: the missing permissions and, if a
@@ -158,8 +158,8 @@ func describeMissing(request *aureus.Request, lenient bool) string {
 	return string(text)
 }
 
-// appendDifference appends with and the held value, or without if that value is empty,
-// and then the required value.
+// appendDifference appends what is held and what is required. For a held value it
+// appends the text with and the value; if nothing is held, it appends the text without.
 func appendDifference(text []byte, with, without, held, required string) []byte {
 	if held == "" {
 		text = append(text, without...)
