@@ -8,8 +8,8 @@ import (
 )
 
 // maxExponentialBuckets is the maximum number of bucket points of one exponential
-// histogram, without that of +Inf. If there are more, neighbouring buckets are merged in
-// pairs; the counts stay exact, and the buckets become wider.
+// histogram, not counting the point for +Inf. If there are more, neighbouring buckets are
+// merged in pairs; the counts stay exact, and the buckets become wider.
 const maxExponentialBuckets = 32
 
 func addExponential[N int64 | float64](m *metricMapper, histogram metricdata.ExponentialHistogram[N]) {

@@ -150,8 +150,8 @@ func details(request *aureus.Request, decision *aureus.Decision) []attribute.Key
 	return attributes
 }
 
-// verdictOf returns the verdict for an effect, and the action that enforcing it
-// has.
+// verdictOf returns the verdict for an effect, and the action by which a guard
+// enforces it.
 func verdictOf(effect aureus.Effect) (verdict, action string) {
 	switch effect {
 	case aureus.Allow:

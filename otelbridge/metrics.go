@@ -138,7 +138,8 @@ func addHistogram[N int64 | float64](m *metricMapper, histogram metricdata.Histo
 	}
 }
 
-// bucket adds the point of one bucket: total measurements are at most bound.
+// bucket adds the point of one bucket. total is the number of measurements that are at
+// most bound.
 func (m *metricMapper) bucket(bound float64, total uint64) {
 	m.points.add(".bucket", countOf(total), tagBound, formatBound(bound))
 }

@@ -52,7 +52,7 @@ func (x *requestState) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		x.describe(r, failure)
 		if x.aborted && x.status.Load() == 0 {
-			panic(http.ErrAbortHandler) // otelhttp must see it: it would record status 200 otherwise
+			panic(http.ErrAbortHandler) // otelhttp must see the panic, or it would record status 200
 		}
 	}()
 	x.next.ServeHTTP(w, r)

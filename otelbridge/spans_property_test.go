@@ -101,7 +101,7 @@ func requireSpan(t *testing.T, want tracetest.SpanStub, got aureus.Span) {
 	for _, kv := range want.Resource.Attributes() {
 		key, value := string(kv.Key), validUTF8(kv.Value.String())
 		if of, taken := attributes[key]; taken && !isReservedName(key) && of == value {
-			continue // the same tag holds both
+			continue // span and resource share one tag
 		} else if taken || isReservedName(key) {
 			key = "resource." + key
 		}
