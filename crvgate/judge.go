@@ -12,8 +12,8 @@ import (
 
 // judge is the algorithm of a gate. It completes the change, then runs every validator;
 // it stops early only if the change cannot be judged. It appends to results, which is
-// empty. If an error or the end of the context stopped it, it returns that error or the
-// cause of that end.
+// empty. The error is the one that stopped it, or the cause if the context has ended;
+// otherwise it is nil.
 func (g *Gate[T]) judge(ctx context.Context, change *Change[T], results []aureus.ValidationResult) (judgement, error) {
 	judged := judgement{results: results}
 	if g == nil || len(g.validators)+len(g.rules) == 0 {

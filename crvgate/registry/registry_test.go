@@ -83,7 +83,7 @@ func TestValidate_SpecialConfigurations_HaveTheDocumentedResults(t *testing.T) {
 	}
 
 	result = r.Validate(cancelled(t), aureus.Commit{Data: "x"}, aureus.GateConfig{})
-	require.True(t, result.BlockedCommit, "cancelled, although the list is empty and nothing blocks")
+	require.True(t, result.BlockedCommit, "a cancelled context blocks, even with an empty list and without BlockOnFailure")
 
 	result = validate(t, &r, "x", make([]string, registry.MaxGateLength+1)...)
 	require.True(t, result.BlockedCommit)

@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// list joins the results of a function for 0, 1, 2 and so on with commas.
+// list calls item for 0 to n-1 and joins the results with commas.
 func list(n int, item func(int) string) string {
 	items := make([]string, n)
 	for i := range items {

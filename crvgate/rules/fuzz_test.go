@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// Every configuration is refused with a pointer, or accepted, and then each result has a
-// JSON form. Nothing panics.
+// A configuration is refused with a pointer or accepted. If it is accepted, each result has
+// a JSON form. Nothing panics.
 func FuzzRegister(f *testing.F) {
 	for _, config := range []string{
 		`{"type":"cel","parameters":{"expression":"data.a + 1 > previous.a","message_expression":"string(data.a)"}}`,
@@ -44,7 +44,7 @@ func FuzzRegister(f *testing.F) {
 	})
 }
 
-// Data matches a schema exactly if it does in the library without counting steps.
+// Data matches a schema if and only if it matches in the library without counting steps.
 func FuzzJSONSchema(f *testing.F) {
 	for _, schema := range []string{
 		`{"type":"object","required":["a"],"properties":{"a":{"minimum":1}},"unevaluatedProperties":false}`,

@@ -102,16 +102,16 @@ func TestMonotonic_Versions_HaveTheExpectedResult(t *testing.T) {
 		{name: "lower", data: `{"version":1}`, previous: `{"version":2}`, code: aureus.Conflict},
 		{name: "equal", data: `{"version":2}`, previous: `{"version":2.0}`, confidence: 0.9},
 		{name: "zero is a version", data: `{"version":0}`, previous: `{"version":2}`, code: aureus.Conflict},
-		{name: "zero as a fraction", data: `{"version":-0.0}`, previous: `{"version":1e-400}`, code: aureus.Conflict},
-		{name: "from zero up", data: `{"version":1}`, previous: `{"version":0}`, confidence: 0.9},
-		{name: "from zero down", data: `{"version":-1}`, previous: `{"version":0}`, code: aureus.Conflict},
-		{name: "zero again", data: `{"version":0}`, previous: `{"version":0.0}`, confidence: 0.9},
+		{name: "zero is lower than a small fraction", data: `{"version":-0.0}`, previous: `{"version":1e-400}`, code: aureus.Conflict},
+		{name: "an increase from zero", data: `{"version":1}`, previous: `{"version":0}`, confidence: 0.9},
+		{name: "a decrease from zero", data: `{"version":-1}`, previous: `{"version":0}`, code: aureus.Conflict},
+		{name: "zero in both states", data: `{"version":0}`, previous: `{"version":0.0}`, confidence: 0.9},
 		{name: "the string 0 and a number", data: `{"version":"0"}`, previous: `{"version":2}`, code: aureus.Conflict},
 		{name: "an empty string is less than every string", data: `{"version":""}`, previous: `{"version":"a"}`, code: aureus.Conflict},
 		{name: "a blank string and a number", data: `{"version":" "}`, previous: `{"version":2}`, code: aureus.Conflict},
-		{name: "a text after an empty one", data: `{"version":"a"}`, previous: `{"version":""}`, confidence: 0.9},
+		{name: "a text is higher than an empty one", data: `{"version":"a"}`, previous: `{"version":""}`, confidence: 0.9},
 		{name: "false is zero", data: `{"version":false}`, previous: `{"version":true}`, code: aureus.Conflict},
-		{name: "an object after zero has no order", data: `{"version":{}}`, previous: `{"version":0}`, code: aureus.Conflict},
+		{name: "an object and zero have no order", data: `{"version":{}}`, previous: `{"version":0}`, code: aureus.Conflict},
 		{name: "null counts as absent", data: `{"version":null}`, previous: `{"version":2}`, confidence: 0.9},
 		{name: "null in the previous state counts as absent", data: `{"version":-2}`, previous: `{"version":null}`, confidence: 0.9},
 		{name: "absent", data: `{}`, previous: `{"version":2}`, confidence: 0.9},
@@ -151,7 +151,7 @@ func TestStatisticalBounds_Value_HasTheExpectedResult(t *testing.T) {
 	}
 	ruleCase{name: "a mean without stddev is not a limit", data: `{"x":5}`, metadata: `{"bounds":{"mean":1},"field":"x","value":5}`}.
 		check(t, validators.StatisticalBounds("x", validators.Bounds{Mean: new(1.0)}))
-	ruleCase{name: "infinitely far", data: `{"x":1e400}`, code: aureus.OutOfScope, confidence: -1, metadata: `{"bounds":{"mean":1,"stddev":1},"field":"x","lowerBound":-2,"upperBound":4,"value":1e400}`}.
+	ruleCase{name: "infinitely far from the mean", data: `{"x":1e400}`, code: aureus.OutOfScope, confidence: -1, metadata: `{"bounds":{"mean":1,"stddev":1},"field":"x","lowerBound":-2,"upperBound":4,"value":1e400}`}.
 		check(t, validators.StatisticalBounds("x", validators.Bounds{Mean: new(1.0), Stddev: new(1.0)}))
 	ruleCase{name: "beyond 2^53, exactly", data: `{"x":9007199254740993}`, code: aureus.OutOfScope, metadata: "-"}.
 		check(t, validators.StatisticalBounds("x", validators.Bounds{Max: new(9007199254740992.0)}))

@@ -16,7 +16,7 @@ import (
 )
 
 // MemoryRetention returns the validator memory_retention. maxAge is in milliseconds. An
-// empty field means timestamp, and a nil now means time.Now.
+// empty field means "timestamp", and a nil now means time.Now.
 func MemoryRetention(maxAge json.Number, field string, now func() time.Time) crvgate.Validator[any] {
 	if field == "" {
 		field = "timestamp"
