@@ -67,7 +67,7 @@ func tooLargeForOracle(text string) bool {
 	return false
 }
 
-// FuzzDigest checks that two JSON values have the same digest exactly if they are
+// FuzzDigest checks that two JSON values have the same digest if and only if they are
 // equal, whatever their spelling, and that conditions compare in the same way.
 func FuzzDigest(f *testing.F) {
 	for _, pair := range [][2]string{

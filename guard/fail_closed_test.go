@@ -38,8 +38,8 @@ func (a stubApprovals) Approval(context.Context, string) (aureus.Approval, error
 	return aureus.Approval{}, errors.New("not expected")
 }
 
-// approved returns a function that returns a matching approved approval after
-// change has altered it.
+// approved returns a function that returns a ticket with an approved approval for the
+// digest of the request, altered by change.
 func approved(change func(t *aureus.ApprovalTicket)) func(aureus.ApprovalAsk) aureus.ApprovalTicket {
 	return func(ask aureus.ApprovalAsk) aureus.ApprovalTicket {
 		ticket := aureus.ApprovalTicket{Joined: true, Approval: aureus.Approval{

@@ -158,8 +158,8 @@ func describeMissing(request *aureus.Request, lenient bool) string {
 	return string(text)
 }
 
-// appendDifference appends what is held and what is required. For a held value it
-// appends the text with and the value; if nothing is held, it appends the text without.
+// appendDifference appends what is held and what is required. The text with introduces
+// the held value. If nothing is held, the text without replaces both.
 func appendDifference(text []byte, with, without, held, required string) []byte {
 	if held == "" {
 		text = append(text, without...)

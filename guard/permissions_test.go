@@ -28,8 +28,8 @@ func useThing(p aureus.Permission) aureus.Permission {
 	return p
 }
 
-// Every pair of held and required data zone, and of held and required intent. In
-// the tables + is allowed, - is denied, and L is allowed only with
+// The test tries every pair of held and required data zone, and every pair of held
+// and required intent. In the tables + is allowed, - is denied, and L is allowed only with
 // LenientPermissions.
 func TestPermissions_ZonesAndIntents_FollowTheTable(t *testing.T) {
 	t.Parallel()

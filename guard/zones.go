@@ -3,9 +3,8 @@ package guard
 import "github.com/farmountain/aureus-go/aureus"
 
 // zoneLevel returns the sensitivity of a zone, from 1 for public to 4 for
-// restricted, and 0 for any other text. It does the same as DataZone.Level; it is
-// here because the compiler inlines it, and a decision calls it for many of the
-// held permissions.
+// restricted, and 0 for any other text. It does the same as DataZone.Level, but the
+// compiler inlines it. A decision calls it for many of the held permissions.
 func zoneLevel(zone aureus.DataZone) int {
 	switch zone {
 	case aureus.ZonePublic:

@@ -130,7 +130,7 @@ func TestApprovalHeader_UnknownApproval_GrantsNothing(t *testing.T) {
 	require.Equal(t, own.ApprovalToken, asked.ApprovalToken, "the value that describe has set is used")
 }
 
-// The decider receives these parts of the request.
+// The decider receives the parts of the request that an approval binds.
 func TestEnforce_HTTPCall_HasThePartsOfTheRequest(t *testing.T) {
 	ask := func(r *http.Request, describe func(*http.Request) (aureus.Request, error), options ...middleware.Options) *aureus.HTTPCall {
 		var asked aureus.Request

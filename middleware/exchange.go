@@ -74,9 +74,9 @@ func (v *exchange) inner(r *http.Request) *http.Request {
 	return inner
 }
 
-// copyBack copies what the handler has set in its request back to r, which the middleware
-// in front of the guard and the server hold: the route, and the form, whose temporary files
-// the server removes.
+// copyBack copies to r what the handler has set in its own request: the route, and the form,
+// whose temporary files the server removes. The server and the middleware in front of the
+// guard hold r.
 func copyBack(r, inner *http.Request) {
 	r.Pattern = inner.Pattern
 	r.Form, r.PostForm, r.MultipartForm = inner.Form, inner.PostForm, inner.MultipartForm

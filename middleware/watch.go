@@ -199,7 +199,7 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 func (endless) Close() error               { return nil }
 
 // watchedBody detects that the handler stopped reading before the end of the body, as with
-// http.MaxBytesReader: then the last read before the response filled its buffer.
+// http.MaxBytesReader. In that case the last read before the response filled its buffer.
 type watchedBody struct {
 	io.ReadCloser
 

@@ -39,7 +39,7 @@ func collected(metrics ...metricdata.Metrics) *metricdata.ResourceMetrics {
 	}
 }
 
-// common returns the tags that every point of collected has, and more.
+// common returns the tags that every point of collected has, and the tags in more.
 func common(kind string, more ...string) map[string]string {
 	tags := map[string]string{
 		"aureus.metric.kind": kind, "otel.scope.name": "lib", "otel.scope.version": "v1",
