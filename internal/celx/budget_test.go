@@ -11,7 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/steps"
 )
 
-// All evaluations in a context with a budget use it, also cheap evaluations and
+// All evaluations in a context with a budget use it, including cheap evaluations and
 // evaluations that fail.
 func TestBudget_SeveralEvaluations_ShareIt(t *testing.T) {
 	t.Parallel()

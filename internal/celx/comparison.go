@@ -37,7 +37,8 @@ func exactComparisons(node interpreter.InterpretableV2) (interpreter.Interpretab
 	return interpreter.NewCall(call.ID(), function, call.OverloadID(), call.Args(), compare), nil
 }
 
-// orderTests says for each ordering operator which orders make it true.
+// orderTests has, for each ordering operator, a function that reports whether an order
+// makes it true.
 var orderTests = map[string]func(order types.Int) bool{
 	operators.Less:          func(order types.Int) bool { return order < 0 },
 	operators.LessEquals:    func(order types.Int) bool { return order <= 0 },

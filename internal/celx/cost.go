@@ -20,7 +20,7 @@ import (
 
 var errTooMuch = errors.New("the compared values are too large")
 
-// charsPerUnit is how many characters cost one unit.
+// charsPerUnit is the number of characters that cost one unit.
 const charsPerUnit = 10
 
 // meter computes the cost of the calls of one expression. It implements CEL's

@@ -43,8 +43,8 @@ func (a adapter) NativeToValue(value any) ref.Val {
 	}
 }
 
-// doubleOrInteger converts a JSON number to a double if formatting that double
-// with as many digits gives the number back, and a whole number beyond 2^53 to an
+// doubleOrInteger converts a JSON number to a double if that double, formatted with
+// as many digits, is the same number. It converts a whole number beyond 2^53 to an
 // integer. A number that neither represents is an error: otherwise a rule would
 // decide about another number than the one that is committed.
 func doubleOrInteger(n json.Number) ref.Val {

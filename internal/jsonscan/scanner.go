@@ -23,14 +23,14 @@ import (
 )
 
 const (
-	// maxText is the limit of a text, in bytes. A text of n bytes holds at most
+	// maxText is the maximum length of a text, in bytes. A text of n bytes holds at most
 	// (n+1)/2 values, so a text within this limit cannot exceed
 	// strictjson.MaxValues, and the scanner need not count.
 	maxText = 2*strictjson.MaxValues - 1
 
-	// maxShared is the limit of a text, in bytes, whose strings share its memory. A
-	// caller that keeps one string keeps at most this much with it. The strings of a
-	// longer text are copied.
+	// maxShared is the maximum length, in bytes, of a text whose strings share its
+	// memory. So a caller that keeps one string keeps at most this much memory. The
+	// strings of a longer text are copied.
 	maxShared = 4 << 10
 )
 

@@ -8,9 +8,9 @@
 // once, each with its JSON pointer (RFC 6901). Free-form values (fields of type any)
 // keep their numbers as [json.Number], so that integers beyond 2^53 keep all digits.
 //
-// A field is required if its json tag has neither omitzero nor omitempty. With the tag
-// `aureus:"optional"`, such a field is always written but not required when reading. A
-// null counts as absent. The tag `aureus:"min=1,max=10"` sets the bounds of a number,
+// A field is required if its json tag has neither omitzero nor omitempty. The tag
+// `aureus:"optional"` makes such a field optional when reading; it is still always
+// written. A null counts as absent. The tag `aureus:"min=1,max=10"` sets the bounds of a number,
 // and `aureus:"alias=from"` gives a field a second name that is accepted when reading.
 // docs/spec/json.md describes for users how JSON is read.
 package strictjson
