@@ -24,7 +24,7 @@ type body struct {
 	src    io.ReadCloser // nil if the request has no body
 	limit  int64
 	length int64  // of Content-Length; -1 without one
-	ended  func() // if not nil, all calls it once, after the end of the body
+	ended  func() // called once by the method all, after the end of the body; may be nil
 
 	mu     sync.Mutex
 	kept   []byte // what was read from src

@@ -187,8 +187,8 @@ func TestEnforce_FullDuplex_Works(t *testing.T) {
 	}
 }
 
-// With outcomes, a type assertion finds the same interfaces. Without outcomes, the handler
-// gets the original writer.
+// With outcomes, the writer has the same optional interfaces as without a guard. Without
+// outcomes, the handler gets the original writer.
 func TestOutcomes_Writer_KeepsItsInterfaces(t *testing.T) {
 	t.Parallel()
 	interfaces := func(w any) string {

@@ -21,7 +21,8 @@ import (
 // wildcards are the names in the patterns below.
 var wildcards = []string{"id", "name", "rest"}
 
-// route is what describe or the handler sees of the routing of a request.
+// route returns the pattern and the path values of a request, as describe or the handler
+// sees them.
 func route(r *http.Request) string {
 	var text strings.Builder
 	text.WriteString(r.Pattern)
@@ -166,8 +167,8 @@ func TestMux_RegisteredRedirect_IsGuarded(t *testing.T) {
 	}
 }
 
-// Unclean paths, redirects and methods as a client sees them. describe does not run if
-// the mux itself responds.
+// The test sends unclean paths, redirected paths and wrong methods over a connection.
+// describe does not run if the mux itself responds.
 func TestMux_OverAConnection_RoutesTheSame(t *testing.T) {
 	asked := 0
 	describe := func(*http.Request) (aureus.Request, error) { asked++; return small, nil }

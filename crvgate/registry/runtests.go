@@ -23,7 +23,7 @@ type configTest struct {
 }
 
 // runTests runs the tests of a configuration. Each test uses a gate with this validator
-// only, which is non-blocking if the test wants a warning. All tests share the limits of
+// only. The gate is non-blocking if the test wants a warning. All tests share the limits of
 // one gate; exceeding them is a problem.
 func runTests(ctx context.Context, validator crvgate.Validator[any], pointer string, text []byte) []Problem {
 	var tests []configTest

@@ -221,7 +221,7 @@ func (p *price) add(to *cost, schema *jsonschema.Schema) {
 
 // priceNumbers adds the cost of the keywords for numbers.
 func (p *price) priceNumbers(s *jsonschema.Schema) {
-	const division = 8 // steps for each step of a comparison, because division is quadratic in the digits
+	const division = 8 // times the steps of a comparison, because division is quadratic in the digits
 	for _, bound := range []*big.Rat{s.Minimum, s.Maximum, s.ExclusiveMinimum, s.ExclusiveMaximum} {
 		if bound != nil {
 			p.number.steps += 1 + ratSize(bound)

@@ -132,8 +132,8 @@ func TestComparison_DoubleAndLargeWhole_IsExact(t *testing.T) {
 	}
 }
 
-// Two values of the data are compared as JSON, exactly, also with numbers that no
-// type can represent.
+// Two values of the data are compared as JSON, exactly, even if they contain numbers
+// that no type can represent.
 func TestEquality_UnrepresentableNumbers_CompareAsJSON(t *testing.T) {
 	t.Parallel()
 	const large = `123456789012345678901234`

@@ -10,8 +10,8 @@ type Member struct {
 	Value []byte
 }
 
-// Members returns the members of data, which must be one JSON object, in the order of
-// the text. The errors are those of [Unmarshal].
+// Members returns the members of data in the order of the text. data must be one JSON
+// object. The errors are those of [Unmarshal].
 func Members(data []byte) ([]Member, error) {
 	tree, err := Parse(data)
 	if err != nil {
