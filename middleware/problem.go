@@ -21,9 +21,9 @@ const (
 	maxCode      = 64   // bytes of a code
 )
 
-// problem is a response of the guard, as defined by RFC 9457. Of the request and the policy
-// it contains only codes and ids. It also contains the texts of a gate and of an [Invalid],
-// which are written for the caller.
+// problem is a response of the guard, as defined by RFC 9457. It contains only codes and
+// ids from the request and the policy. It also contains the texts of a gate and of an
+// [Invalid], which are written for the caller.
 type problem struct {
 	Type        string             `json:"type"`
 	Title       string             `json:"title"`

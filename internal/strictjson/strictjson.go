@@ -10,9 +10,9 @@
 //
 // A field is required if its json tag has neither omitzero nor omitempty. The tag
 // `aureus:"optional"` makes such a field optional when reading; it is still always
-// written. A null counts as absent. The tag `aureus:"min=1,max=10"` sets the bounds of a number,
-// and `aureus:"alias=from"` gives a field a second name that is accepted when reading.
-// docs/spec/json.md describes for users how JSON is read.
+// written. A null counts as absent. The tag `aureus:"min=1,max=10"` sets the bounds of
+// a number, and `aureus:"alias=from"` gives a field a second name that is accepted when
+// reading. docs/spec/json.md describes for users how JSON is read.
 package strictjson
 
 import (
