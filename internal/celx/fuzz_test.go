@@ -8,8 +8,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// An expression either fails to compile with a CompileError, or gives the same result
-// or the same EvalError at each evaluation. It never panics.
+// An expression fails to compile with a CompileError, or every evaluation gives the same
+// result, or every evaluation fails with an EvalError. Nothing panics.
 func FuzzCondition(f *testing.F) {
 	for _, text := range []string{
 		`data.amount + 1 == 6`, `data.items.all(i, i.price > 0)`, `data.a / data.b > 1.5`, `has(data.x) && data.x % 2 == 0`,
