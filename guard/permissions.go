@@ -41,9 +41,9 @@ func requirementOf(action *aureus.Action, required *aureus.Permission) requireme
 // match compares a held permission for the same action and resource. A held
 // intent must equal the required one. A held data zone covers itself and every
 // less sensitive zone. A held permission without an intent or a data zone covers
-// every required one, except, unless lenient, the intents delete and admin and
-// the zones confidential and restricted. The conditions must match. See
-// docs/spec/policy.md#permissions.
+// every required one if lenient is true. If it is false, such a permission covers
+// neither the intents delete and admin nor the zones confidential and restricted.
+// The conditions must match. See docs/spec/policy.md#permissions.
 func (r *requirement) match(held *aureus.Permission, lenient bool) match {
 	switch {
 	case r.intent == "" || r.intent == held.Intent:
