@@ -21,10 +21,10 @@ var (
 )
 
 // Blocked is the error for a change that was refused. It matches [ErrBlocked], and
-// [ErrUndecided] if the change could not be judged. If an error stopped the gate, it matches that error
-// too: the cause of the end of the context, or the error of the function of
-// [Gate.Previous]. The text of that error is in Error and not in Result, because a
-// Result is sent to other services.
+// [ErrUndecided] if the change could not be judged. If an error stopped the gate, it
+// matches that error too: the cause of the end of the context, or the error of the
+// function of [Gate.Previous]. The text of that error is in Error and not in Result,
+// because a Result is sent to other services.
 type Blocked struct {
 	Result aureus.GateResult
 
