@@ -109,8 +109,8 @@ func registerFormats(compiler *jsonschema.Compiler) {
 
 // compileVerdict compiles a schema that matches the same data as the document but gives no
 // reasons, because reasons can need much more memory than the data. The library collects
-// none inside the keyword not. The keyword is used twice, so that an error of the library
-// means that the data does not match.
+// none inside the keyword not. The keyword is used twice, so that the same data matches and
+// an error of the library in the document counts as no match.
 func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 	not := func(schema any) map[string]any { return map[string]any{"not": schema} }
 	if err := compiler.AddResource(verdictURL, not(not(map[string]any{"$ref": documentURL}))); err != nil {
