@@ -75,8 +75,8 @@ type ApprovalFilter struct {
 	After   int64   // only approvals with a greater Seq
 	Limit   int
 
-	// Now, if set, is the time at which approvals count as expired, even if that
-	// is not stored yet.
+	// Now, if set, is the current time. An approval that has expired by then counts
+	// as expired, even if that is not stored yet.
 	Now time.Time
 
 	// Charge, if not nil, is called with each document before it is decoded. If it

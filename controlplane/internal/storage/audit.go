@@ -21,7 +21,7 @@ type AuditFilter struct {
 	Principal, Action, Kind, Decision string // as in the entry, byte by byte
 	TraceID                           string // the detail trace_id of the entry
 	DecisionID                        aureus.DecisionID
-	From, To                          time.Time // of the entry, in nanoseconds; both inclusive
+	From, To                          time.Time // limits for the time of the entry, in nanoseconds; both inclusive
 	After                             int64     // entries with a higher sequence
 	Limit                             int
 }
@@ -80,10 +80,10 @@ type Audit interface {
 	// id, the principal, the action, the effect (the entry's Decision) and the subject
 	// (its By); for an outcome, the kind, the id and the status (its Decision).
 	FirstDifference(tenant string, from, upTo int64) (int64, error)
-	// MinLength returns a number of entries that the chain must have at least: the
-	// highest sequence that a decision or an outcome of the tenant was stored with, or
-	// the number of its keys if that is higher, because each key was stored with an
-	// entry.
+	// MinLength returns the minimum number of entries that the chain must have: the
+	// highest sequence that a decision or an outcome of the tenant was stored with,
+	// or the number of its keys if that is higher, because each key was stored with
+	// an entry.
 	MinLength(tenant string) (int64, error)
 
 	// LastArchive returns the latest archive of the tenant, or ErrNotFound.

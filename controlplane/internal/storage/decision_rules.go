@@ -45,9 +45,9 @@ func (t *decisionRules) Knows(tenant string, d Decision) (bool, error) {
 	return err == nil, err
 }
 
-// mayName returns ErrDecisionOfOther if the decision is stored and belongs to
-// another subject than the actor's. Then the actor may not ask for or use an
-// approval in its name.
+// mayName returns ErrDecisionOfOther if the decision is stored and belongs to a
+// subject other than the actor's. Then the actor may neither ask for an approval
+// because of this decision nor use one for it.
 func (t *decisionRules) mayName(tenant string, by Actor, id aureus.DecisionID) error {
 	if id.IsZero() {
 		return nil

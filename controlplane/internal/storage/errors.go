@@ -17,8 +17,8 @@ var (
 	// ErrDigest means that the digest that a person decided about is not the digest
 	// of the approval.
 	ErrDigest = errors.New("the digest is not that of the approval")
-	// ErrRequester means that the person who tried to decide an approval is, or by
-	// name may be, one of its requesters.
+	// ErrRequester means that the person who tried to decide an approval is one of
+	// its requesters, or has a name that may be that of a requester.
 	ErrRequester = errors.New("a requester of an approval may not decide it")
 	// ErrDecisionUsed means that the decision has used another approval already.
 	ErrDecisionUsed = errors.New("the decision has used another approval")

@@ -27,8 +27,8 @@ type Keys interface {
 	Revoked() (int64, error)
 	// HasAdmin reports whether a key with the role admin exists that is not revoked.
 	HasAdmin() (bool, error)
-	// Revoke revokes a key and returns it. The unused approvals that the key asked
-	// for or approved are ended. It fails with ErrNotFound if there is no such key,
+	// Revoke revokes a key and returns it. It ends the unused approvals that the
+	// key asked for or approved. It fails with ErrNotFound if there is no such key,
 	// and with ErrConflict if the key was revoked before.
 	Revoke(id string, at time.Time) (Key, error)
 }

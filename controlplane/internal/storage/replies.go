@@ -35,8 +35,8 @@ type Reply struct {
 // Replies stores the first responses to requests with an Idempotency-Key.
 type Replies interface {
 	// Add stores a reply. It also deletes at most 1000 replies that are older than
-	// [ReplyLife] at the time of the new one, and as many as exceed the other limits.
-	// It fails if the body is larger than [MaxReply].
+	// [ReplyLife] at the time of the new one, and then the replies beyond the other
+	// limits. It fails if the body is larger than [MaxReply].
 	Add(r Reply) error
 	// Each calls visit for the replies that are not older than since, in the order in
 	// which they were stored. visit must not use the transaction.
@@ -55,7 +55,8 @@ type ReplyRows interface {
 	Expired(before time.Time) (bool, error)
 	// Prune is as in [Replies]. It deletes the oldest replies first.
 	Prune(before time.Time, limit int) (int64, error)
-	// Add stores a reply, also where there is one with the same Owner and Scope.
+	// Add stores a reply, even if there is already one with the same Owner and
+	// Scope.
 	Add(r Reply) error
 	// Usage returns, for each owner, the number of replies and the bytes of their
 	// bodies.

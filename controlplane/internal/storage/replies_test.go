@@ -10,7 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/fair"
 )
 
-// replyList is ReplyRows in memory, the oldest first.
+// replyList implements [ReplyRows] in memory. The oldest reply is the first one.
 type replyList struct{ list []Reply }
 
 func (l *replyList) Add(r Reply) error {

@@ -51,7 +51,7 @@ type ApprovalRow struct {
 	aureus.Approval
 
 	Seq  int64 // increases with each approval that is asked for; set by the database
-	Live bool  // whether a new request for the same may join the approval
+	Live bool  // whether a new request with the same digest may join the approval
 
 	// The life of the approval, see approval.State. UseUntil is zero until it is
 	// approved.
@@ -83,9 +83,9 @@ type ApprovalRows interface {
 	// Due returns at most limit live rows whose end is before now, in the order of
 	// their ends. The end of a row is the End of its approval.State.
 	Due(tenant string, now time.Time, limit int) ([]ApprovalRow, error)
-	// OfKey returns the live rows that are pending or approved, and whose
-	// RequestedByKey is the key or that the key approved. It does not return rows that
-	// the key only joined (AddRequester) or rejected.
+	// OfKey returns the live pending and approved rows that the key asked for
+	// (RequestedByKey) or approved. It does not return rows that the key only
+	// joined (AddRequester) or rejected.
 	OfKey(tenant, keyID string) ([]ApprovalRow, error)
 	// CountPending counts the pending rows whose end is not before now.
 	CountPending(tenant string, now time.Time, subject, principal string) (PendingCount, error)
@@ -122,9 +122,9 @@ type ApprovalRows interface {
 	// Document returns the row and its document, or
 	// aureus.ReasonApprovalUnknown.Err().
 	Document(tenant, id string) (ApprovalRow, []byte, error)
-	// Prune deletes at most limit rows that are not live and whose end is before the
-	// time, in all tenants, with their documents, requesters and verdicts. It gives
-	// the number of the rows.
+	// Prune deletes at most limit rows that are not live and whose end is before
+	// the time, in all tenants, with their documents, requesters and verdicts. It
+	// returns the number of these rows.
 	Prune(ended time.Time, limit int) (int64, error)
 }
 
@@ -144,7 +144,7 @@ type AuditRows interface {
 	// decision and the approval.
 	HasEntry(tenant, kind string, decision aureus.DecisionID, approvalID string) (bool, error)
 
-	// These are as in [Audit].
+	// The following methods are as in [Audit].
 	LastBefore(tenant string, before time.Time) (Head, error)
 	Rows(tenant string, after int64, limit int, visit func(AuditRow) error) error
 	Head(tenant string) (Head, error)

@@ -12,8 +12,8 @@ const (
 	KeptRunBytes     = 1 << 30 // bytes of the requests, states and tasks of one tenant
 )
 
-// The limits of the results of tasks with an idempotency key. Because a result has at
-// most 1 MiB, one subject has less than 1 GiB of them.
+// The limits of the results of tasks with an idempotency key. A result has at most
+// 1 MiB, so these limits keep the results of one subject below 1 GiB.
 const (
 	TaskResultLife       = 7 * 24 * time.Hour // how long a result is used
 	KeptTaskResults      = 10_000             // for one subject
@@ -128,11 +128,12 @@ type Runs interface {
 	// SetWaits stores the ids of the approvals that a run waits for, by task, in
 	// place of those stored before.
 	SetWaits(tenant, id string, approvals map[string]string) error
-	// ToWake returns, in random order and each once, at most limit runs that have not
-	// ended, for which SetWaits stored approvals, and that can continue: at least one
-	// of the approvals is not pending at now or no longer exists, or the key of the
-	// run is revoked. next is the earliest end of the approvals that are pending at
-	// now, or zero if there is none.
+	// ToWake returns at most limit waiting runs that can continue, in random order
+	// and without duplicates. A run waits if it has not ended and SetWaits has
+	// stored approvals for it. It can continue if at least one of these approvals
+	// is no longer pending at now or does not exist, or if the key of the run is
+	// revoked. next is the earliest end of the approvals that are pending at now,
+	// or zero if there is none.
 	ToWake(now time.Time, limit int) (list []RunRef, next time.Time, err error)
 
 	// Admission returns the admission of the task, or ErrNotFound.

@@ -38,13 +38,14 @@ type Validators interface {
 	// that of the first scope that has one. It fails with ErrNotFound if no scope has
 	// one.
 	InForce(tenant, subject, id string) (Validator, error)
-	// List returns the validators in force for the subject, in the order of their
-	// ids, beginning after the id after, up to limit and [MaxPageBytes], but at least
-	// one. more reports whether others follow.
+	// List returns a page of the validators in force for the subject, in the order
+	// of their ids. The page begins with the first id that is greater than after,
+	// and holds at most limit validators and [MaxPageBytes], but at least one
+	// validator. more reports whether others follow.
 	List(tenant, subject, after string, limit int) (list []Validator, more bool, err error)
-	// ListTenant returns the registrations of the tenant, of all scopes and owners, in
-	// the order of id, scope and owner, beginning after the registration after. Its
-	// limits are those of List.
+	// ListTenant returns a page of the registrations of the tenant, of all scopes
+	// and owners, in the order of id, scope and owner. The page begins with the
+	// first one that follows after in that order. Its limits are those of List.
 	ListTenant(tenant string, after Validator, limit int) (list []Validator, more bool, err error)
 	// ListAll returns the registrations of all tenants, scopes and owners.
 	ListAll() ([]Validator, error)

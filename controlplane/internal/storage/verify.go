@@ -60,7 +60,7 @@ func (c *chainCheck) invalid(sequence int64) {
 }
 
 // page checks the next entries, and after the last one the end of the log. ended
-// reports whether that was done.
+// reports whether the end was checked.
 func (c *chainCheck) page(log Audit) (ended bool, err error) {
 	if err := c.skipArchived(log); err != nil {
 		return false, err

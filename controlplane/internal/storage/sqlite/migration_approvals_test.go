@@ -22,7 +22,7 @@ var (
 	payroll = storage.Actor{KeyID: "key_payroll", Subject: "payroll"}
 )
 
-// schemaProvider moves a file's schema up and down.
+// schemaProvider returns a provider that migrates the file up and down.
 func schemaProvider(t *testing.T, file string) (*sql.DB, *goose.Provider) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file+"?_pragma=foreign_keys(1)&_pragma=journal_mode(wal)")
@@ -34,8 +34,8 @@ func schemaProvider(t *testing.T, file string) (*sql.DB, *goose.Provider) {
 	return db, provider
 }
 
-// Approvals of a file from before they belonged to a subject go to the subject
-// that asked first, keep the end they had, and are found and decided as before.
+// Approvals that were stored before approvals belonged to a subject get the subject
+// that asked first. They keep their end, and can be found and decided as before.
 func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	const before = 6
 	file := filepath.Join(t.TempDir(), "old.db")
@@ -84,7 +84,7 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.Equal(t, map[string]any{"text": "…"}, pending.Arguments)
 	require.Equal(t, aureus.TimestampOf(end), pending.DecideBy)
 	require.Empty(t, pending.UseBy)
-	require.Equal(t, aureus.TimestampOf(end), approved.UseBy, "it keeps the end that it was given with")
+	require.Equal(t, aureus.TimestampOf(end), approved.UseBy, "it keeps its end")
 	var columns aureus.Approval
 	require.NoError(t, opened.View(t.Context(), func(tx storage.Tx) (err error) {
 		columns, err = tx.Approvals().Summary("default", a.Now, "apr_pending")
@@ -93,8 +93,8 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.Equal(t, storage.ApprovalEntry("k", pending, ledger), storage.ApprovalEntry("k", columns, ledger))
 
 	require.Equal(t, "apr_pending", ask(a, ledger, aureus.Digest{1, 1}).ID)
-	require.NotEqual(t, "apr_pending", ask(a, payroll, aureus.Digest{1, 1}).ID, "who had joined has to ask for itself")
-	require.ErrorIs(t, a.Decide(storage.Actor{KeyID: "key_x", Subject: "payroll"}, "apr_pending", true), storage.ErrRequester, "and still never decides it")
+	require.NotEqual(t, "apr_pending", ask(a, payroll, aureus.Digest{1, 1}).ID, "a subject that only joined must ask for an approval of its own")
+	require.ErrorIs(t, a.Decide(storage.Actor{KeyID: "key_x", Subject: "payroll"}, "apr_pending", true), storage.ErrRequester, "and still may not decide the old one")
 	_, err = a.Use(ledger, approved, "v1")
 	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
 	a.Now = end
@@ -102,12 +102,12 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "apr_rejected", ask(a, ledger, aureus.Digest{3, 1}).ID)
 	a.Settle(ledger, a.Get("apr_consumed").ConsumedBy, true)
-	require.Equal(t, aureus.ApprovalConsumed, a.Get("apr_consumed").Status, "what an older version spent is spent")
+	require.Equal(t, aureus.ApprovalConsumed, a.Get("apr_consumed").Status, "an approval that an older version consumed stays consumed")
 	require.NoError(t, opened.Close())
 
 	db, provider = schemaProvider(t, file)
 	_, err = provider.DownTo(t.Context(), before)
-	require.NoError(t, err, "two live approvals of a digest do not stand in the way back")
+	require.NoError(t, err, "two live approvals with the same digest do not prevent the downgrade")
 	var text string
 	require.NoError(t, db.QueryRow(`SELECT document ->> '$.action.id' FROM approvals WHERE id = 'apr_pending'`).Scan(&text))
 	require.Equal(t, "pay", text)

@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// A connection that has been given up does not keep the store from writing.
+// If the writing connection has been closed, the next update opens a new one.
 func TestStore_WriterConnectionClosed_OpensAnother(t *testing.T) {
 	db := openStore(t)
 	require.NoError(t, db.Update(t.Context(), appendEntry("first")))
@@ -23,8 +23,7 @@ func TestStore_WriterConnectionClosed_OpensAnother(t *testing.T) {
 	require.NoError(t, db.Ready(t.Context()))
 }
 
-// The test lets SQLite refuse writes; what real
-// disks do is tested with the command.
+// The test makes SQLite refuse writes. The tests of the command use real disks.
 func TestReady_StoreWithoutWrites_IsAnError(t *testing.T) {
 	db := openStore(t)
 	refuse := func(statement string) {
@@ -34,26 +33,27 @@ func TestReady_StoreWithoutWrites_IsAnError(t *testing.T) {
 	nothing := func(storage.Tx) error { return nil }
 	refused := errors.New("refused")
 	refuse("PRAGMA query_only = 1")
-	require.NoError(t, db.Ready(t.Context()), "nobody has found out yet")
+	require.NoError(t, db.Ready(t.Context()), "no write has failed yet")
 	require.ErrorIs(t, db.Update(t.Context(), appendEntry("x")), storage.ErrUnavailable)
 	require.ErrorIs(t, db.Ready(t.Context()), storage.ErrUnavailable)
 	for _, write := range []func(storage.Tx) error{nothing, func(storage.Tx) error { return refused }} {
-		require.ErrorIs(t, db.Update(t.Context(), write), storage.ErrUnavailable, "what changes nothing is no proof")
+		require.ErrorIs(t, db.Update(t.Context(), write), storage.ErrUnavailable, "an update without changes does not show that the file can be written")
 		require.ErrorIs(t, db.Ready(t.Context()), storage.ErrUnavailable)
 	}
 
 	refuse("PRAGMA query_only = 0")
-	require.Eventually(t, func() bool { return db.Ready(t.Context()) == nil }, 10*time.Second, 10*time.Millisecond, "without any other write")
+	require.Eventually(t, func() bool { return db.Ready(t.Context()) == nil }, 10*time.Second, 10*time.Millisecond, "Ready tries a write itself")
 
 	refuse("PRAGMA query_only = 1")
 	require.ErrorIs(t, db.Update(t.Context(), appendEntry("x")), storage.ErrUnavailable)
 	refuse("PRAGMA query_only = 0")
 	require.ErrorIs(t, db.Update(t.Context(), func(storage.Tx) error { return refused }), refused)
-	require.NoError(t, db.Ready(t.Context()), "a commit is news as well")
+	require.NoError(t, db.Ready(t.Context()), "a successful commit clears the failure")
 	require.Empty(t, texts(t, db))
 }
 
-// The log cannot be changed by any plain statement, REPLACE among them.
+// SQL statements can only append entries to the audit log: UPDATE, DELETE, REPLACE
+// and an INSERT before the first entry fail.
 func TestAuditLog_TakesOnlyWhatIsAppended(t *testing.T) {
 	db := openStore(t)
 	for _, text := range []string{"first", "second"} {
@@ -71,7 +71,7 @@ func TestAuditLog_TakesOnlyWhatIsAppended(t *testing.T) {
 	require.Equal(t, []string{"first", "second"}, texts(t, db))
 }
 
-// Each filter has an index: none reads the whole log.
+// Each filter uses an index, so that no query reads the whole log.
 func TestAudit_EachFilterHasAnIndex(t *testing.T) {
 	db := openStore(t)
 	for name, f := range map[string]storage.AuditFilter{

@@ -16,7 +16,8 @@ func aReply(n int) storage.Reply {
 	return storage.Reply{Owner: fair.Owner{Tenant: "t", Key: strconv.Itoa(n % 10)}, Scope: sha256.Sum256(strconv.AppendInt(nil, int64(n), 10)), At: noon, Status: 200, Body: []byte(strconv.Itoa(n))}
 }
 
-// TestReplies_TheRealBounds_AreKept fills them.
+// The test exceeds the real limits, first that of the number and then that of the
+// bytes.
 func TestReplies_TheRealBounds_AreKept(t *testing.T) {
 	db := openStore(t)
 	const each = 1000
@@ -53,11 +54,11 @@ func TestReplies_TheRealBounds_AreKept(t *testing.T) {
 	require.Equal(t, []int64{rows, bytes}, []int64{counted, cost})
 }
 
-// A stored response that cannot be read is an error, and ends the reading.
+// A stored response that cannot be read makes the whole read fail.
 func TestReplies_Damaged_AreAnError(t *testing.T) {
 	for name, change := range map[string]string{
-		"a hash of another length": "UPDATE replies SET scope = x'00'",
-		"a header that is no JSON": "UPDATE replies SET header = '{'",
+		"a hash of the wrong length": "UPDATE replies SET scope = x'00'",
+		"a header that is not JSON":  "UPDATE replies SET header = '{'",
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := openStore(t)

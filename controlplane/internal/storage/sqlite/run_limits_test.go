@@ -11,9 +11,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// What a tenant keeps of ended runs is bounded, in runs and in bytes. The subject
-// that has most loses its oldest: it does not push out what another has, nor what
-// is under way, nor the run that has just ended.
+// The ended runs of a tenant are limited in number and in bytes. Beyond a limit,
+// the oldest run of the subject with the most runs or bytes is deleted. Runs that
+// have not ended, and the run that has just ended, are kept.
 func TestRunQuota_EndedRuns_AreForgottenOfTheSubjectThatHasMost(t *testing.T) {
 	db := openStore(t)
 	kept := func() (ids []string) {
@@ -43,11 +43,11 @@ func TestRunQuota_EndedRuns_AreForgottenOfTheSubjectThatHasMost(t *testing.T) {
 		write(t, db, func(tx storage.Tx) error { return runs{sqlOf(tx)}.forgetRuns("t", except, most, bytes) })
 	}
 	forget("", 4, 1718+6)
-	require.Equal(t, []string{"b1", "a1", "a2", "a3", "open"}, kept(), "all are within")
+	require.Equal(t, []string{"b1", "a1", "a2", "a3", "open"}, kept(), "all are within the limits")
 	forget("", 3, 1<<20)
-	require.Equal(t, []string{"b1", "a2", "a3", "open"}, kept(), "that of the subject with most runs")
+	require.Equal(t, []string{"b1", "a2", "a3", "open"}, kept(), "the oldest run of the subject with the most runs is deleted")
 	forget("b1", 10, 600)
-	require.Equal(t, []string{"b1", "open"}, kept(), "not the one that has just ended")
+	require.Equal(t, []string{"b1", "open"}, kept(), "the run that has just ended is kept")
 	forget("", 10, 500)
 	require.Equal(t, []string{"open"}, kept())
 	var tasks int
@@ -67,7 +67,7 @@ func addRun(t *testing.T, db *DB, id, tenant, subject, workflow string) {
 	})
 }
 
-// The tasks of runs that are deleted are deleted with them.
+// When runs are deleted, their tasks are deleted too.
 func TestRuns_DeletedBeyondTheBound_LeaveNoTasks(t *testing.T) {
 	db := openStore(t)
 	for i := range storage.KeptRuns + 2 {
@@ -84,7 +84,7 @@ func TestRuns_DeletedBeyondTheBound_LeaveNoTasks(t *testing.T) {
 	}))
 }
 
-// The results of a subject are bounded, and push out no other subject's.
+// The number of results of each subject is limited separately.
 func TestTaskResults_BeyondTheBound_OldestOfTheSubjectGoFirst(t *testing.T) {
 	db := openStore(t)
 	write(t, db, func(tx storage.Tx) error {
@@ -103,14 +103,14 @@ func TestTaskResults_BeyondTheBound_OldestOfTheSubjectGoFirst(t *testing.T) {
 		})
 		return err == nil
 	}
-	require.False(t, known("s", "k2"), "the oldest of the subject")
+	require.False(t, known("s", "k2"), "the oldest result of the subject is deleted")
 	require.True(t, known("s", "k3"))
 	require.True(t, known("s", "new"))
 	require.True(t, known("other", "k1"))
 }
 
-// Of the large results of a subject fewer are kept, so that its results take a
-// limited number of bytes.
+// Of a subject's large results, fewer are kept, so that the size of all its results
+// is limited.
 func TestTaskResults_LargeOnesBeyondTheLimit_OldestOfTheSubjectGoFirst(t *testing.T) {
 	require.Equal(t, 65536, storage.LargeTaskResult, "the number in the index task_results_large and in its query")
 	db := openStore(t)
@@ -136,6 +136,6 @@ func TestTaskResults_LargeOnesBeyondTheLimit_OldestOfTheSubjectGoFirst(t *testin
 		}, `SELECT task_key FROM task_results ORDER BY seq`)
 	}))
 	require.Len(t, left, storage.KeptLargeTaskResults+2)
-	require.Equal(t, []string{"k1", "k2", "k4"}, left[:3], "the small one stays, and so does the other subject's")
+	require.Equal(t, []string{"k1", "k2", "k4"}, left[:3], "the small result is kept, and so is that of the other subject")
 	require.Equal(t, "new", left[len(left)-1])
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// schemaVersion brings the file to a version of the schema, as an older program
-// would have made it.
+// schemaVersion migrates the file down to an older version of the schema.
 func schemaVersion(t *testing.T, file string, version int64) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
@@ -27,8 +26,8 @@ func schemaVersion(t *testing.T, file string, version int64) {
 	require.NoError(t, err)
 }
 
-// Runs that an older version has kept in one piece continue with what their tasks
-// came to, to the digit.
+// Runs that an older version stored as a single text keep the states of their
+// tasks, with every digit of their numbers.
 func TestMigrate_RunsOfAnOlderSchema_KeepTheirTasks(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	tasks := map[string]string{
@@ -71,8 +70,8 @@ func TestMigrate_RunsOfAnOlderSchema_KeepTheirTasks(t *testing.T) {
 	require.Empty(t, open[1].Tasks)
 }
 
-// Whatever their ids, ended runs of a tenant are bounded; those that have not
-// ended, and those of others, are left alone.
+// The number of ended runs of a tenant is limited, even if each belongs to another
+// workflow. Runs that have not ended, and runs of other tenants, are kept.
 func TestRuns_EndedOfATenant_AreBounded(t *testing.T) {
 	db := openStore(t)
 	count := func(where string, args ...any) (n int) {
@@ -98,10 +97,10 @@ func TestRuns_EndedOfATenant_AreBounded(t *testing.T) {
 	require.Equal(t, storage.KeptRunsOfTenant, count(`tenant = 't' AND ended = 1`))
 	require.Equal(t, 4, count(`tenant = 't' AND ended = 0`))
 	require.Equal(t, storage.KeptRunsOfTenant+8, count(`tenant = 'other'`))
-	require.Zero(t, count(`tenant = 't' AND run_id IN ('t4', 't8')`), "the oldest go first")
+	require.Zero(t, count(`tenant = 't' AND run_id IN ('t4', 't8')`), "the oldest are deleted first")
 	var tasks int
 	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
 		return sqlOf(tx).row(`SELECT count(*) FROM run_tasks WHERE run_id NOT IN (SELECT run_id FROM runs)`).Scan(&tasks)
 	}))
-	require.Zero(t, tasks, "with their tasks")
+	require.Zero(t, tasks, "their tasks are deleted too")
 }

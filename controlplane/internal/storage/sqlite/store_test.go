@@ -38,7 +38,7 @@ func appendEntry(text string) func(storage.Tx) error {
 	return func(t storage.Tx) error { return t.Audit().Append("default", noon, entry(text)) }
 }
 
-// texts are the texts of all entries, after checking the chain.
+// texts checks the chain and returns the texts of all entries.
 func texts(t *testing.T, db *DB) (list []string) {
 	t.Helper()
 	v, err := storage.VerifyAudit(context.WithoutCancel(t.Context()), db, "default")
@@ -54,8 +54,7 @@ func texts(t *testing.T, db *DB) (list []string) {
 	return list
 }
 
-// The test commits one batch itself, so that the jobs
-// are certain to share it.
+// The test calls commit itself, so that all jobs are in one batch.
 func TestCommit_FailedJobInABatch_LeavesTheOthersAlone(t *testing.T) {
 	db := openStore(t)
 	refused := errors.New("refused")
@@ -85,8 +84,8 @@ func TestCommit_FailedJobInABatch_LeavesTheOthersAlone(t *testing.T) {
 	require.Equal(t, []string{"first", "last"}, texts(t, db))
 }
 
-// Whoever writes little waits for one large write at the most, and a large one is
-// not put off for ever.
+// A small update waits for at most one large one, and a large one is not delayed
+// forever.
 func TestWrite_LargeAndSmall_TakeTurns(t *testing.T) {
 	db := openStore(t)
 	arrive := func(names ...string) {
@@ -118,8 +117,8 @@ func TestWrite_LargeAndSmall_TakeTurns(t *testing.T) {
 	require.Len(t, db.takeJobs(), 1)
 }
 
-// Statements that are prepared for a commit continue after one of them has failed,
-// and after a job was rolled back.
+// The prepared statements of a commit stay usable after one of them has failed, and
+// after a job was rolled back.
 func TestStatements_AfterAFailure_StayUsable(t *testing.T) {
 	db := openStore(t)
 	seq := 0
@@ -171,7 +170,7 @@ func TestUpdate_FullDisk_ChangesNothing(t *testing.T) {
 	db := openStore(t)
 	require.NoError(t, db.Update(t.Context(), appendEntry("before")))
 	limit := func(statement string) {
-		_, err := db.writer.ExecContext(t.Context(), statement) // the bound is a connection's
+		_, err := db.writer.ExecContext(t.Context(), statement) // the limit applies to one connection
 		require.NoError(t, err)
 	}
 	var pages int
@@ -182,30 +181,30 @@ func TestUpdate_FullDisk_ChangesNothing(t *testing.T) {
 	jobs := []*job{{ctx: t.Context(), fn: appendEntry("small")}, {ctx: t.Context(), fn: appendEntry(big)}, {ctx: t.Context(), fn: appendEntry("small too")}}
 	db.commit(jobs)
 	for _, j := range jobs {
-		require.ErrorIs(t, j.err, storage.ErrUnavailable, "nobody's write is acknowledged")
+		require.ErrorIs(t, j.err, storage.ErrUnavailable, "no write is acknowledged")
 	}
 	require.Equal(t, []string{"before"}, texts(t, db))
 
 	limit("PRAGMA max_page_count = 1000000")
-	require.NoError(t, db.Update(t.Context(), appendEntry("after")), "it recovers by itself")
+	require.NoError(t, db.Update(t.Context(), appendEntry("after")), "the store recovers by itself")
 	require.Equal(t, []string{"before", "after"}, texts(t, db))
 }
 
 func TestMigrate_EmptyFile_HasTheWholeSchema(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	db, err := OpenBeside(t.Context(), file)
-	require.NoError(t, err, "without a server it may make the file")
+	require.NoError(t, err, "it creates the file if no server has it open")
 	var synchronous, foreignKeys int
 	require.NoError(t, db.sql.QueryRow("PRAGMA synchronous").Scan(&synchronous))
 	require.NoError(t, db.sql.QueryRow("PRAGMA foreign_keys").Scan(&foreignKeys))
 	require.Equal(t, 2, synchronous, "FULL")
 	require.Equal(t, 1, foreignKeys)
 	rows, err := db.sql.Query(`SELECT m.name FROM sqlite_schema m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE 'goose_%'
-		AND m.name <> 'identity' -- which is the file's
+		AND m.name <> 'identity' -- which belongs to the file, not to a tenant
 		AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) WHERE name = 'tenant' AND "notnull" = 1)`)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
-	require.False(t, rows.Next(), "every row of every table carries a tenant")
+	require.False(t, rows.Next(), "every table has a tenant column")
 	require.NoError(t, rows.Err())
 
 	_, err = db.sql.Exec("DELETE FROM goose_db_version WHERE version_id > 0")

@@ -15,8 +15,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// aLog is a log of n entries, of which the last one is a decision that stands in
-// another table too.
+// aLog returns a store whose log has n entries. The last one is that of a decision,
+// which is also a row of another table.
 func aLog(t *testing.T, n int) *DB {
 	t.Helper()
 	db := openStore(t)
@@ -47,8 +47,8 @@ func tamper(t *testing.T, db *DB, statements ...string) {
 	}
 }
 
-// rehash makes the chain fit again from that entry on, with its head, as somebody
-// does who can write the file and knows how entries are hashed.
+// rehash recomputes the head and the hashes from that entry on, like an attacker
+// who can write the file and knows how entries are hashed.
 func rehash(t *testing.T, db *DB, from int64) {
 	t.Helper()
 	var rows []storage.AuditRow
@@ -73,26 +73,27 @@ func rehash(t *testing.T, db *DB, from int64) {
 	require.NoError(t, err)
 }
 
-// The last entry and the head are changed together. What the entry says no longer
-// fits its hash, or an empty hash stands for none, or another table knows better.
+// Each case changes the log and its head together. Verification detects this
+// because a hash is wrong or empty, or because the log does not match the row of
+// the decision in another table.
 func TestVerify_TheLastEntryRewrittenWithTheHead_IsFound(t *testing.T) {
 	for name, row := range map[string]struct {
 		statements []string
 		rehash     int64
 		first      int64
 	}{
-		"a hash of no entry": {[]string{`UPDATE audit SET details = '{"text":"x"}', hash = 'abc' WHERE sequence = 5`, `UPDATE audit_heads SET hash = 'abc'`}, 0, 5},
-		"the old hash":       {[]string{`UPDATE audit SET details = '{"text":"x"}' WHERE sequence = 5`}, 0, 5},
-		"both emptied":       {[]string{`UPDATE audit SET hash = '' WHERE sequence = 5`, `UPDATE audit_heads SET hash = ''`}, 0, 5},
-		"both emptied, and the entry no longer readable": {[]string{`UPDATE audit SET hash = '', decision_id = 'x' WHERE sequence = 5`, `UPDATE audit_heads SET hash = ''`}, 0, 5},
-		"hashed anew, another effect":                    {[]string{`UPDATE audit SET decision = 'allow' WHERE sequence = 5`}, 5, 5},
-		"hashed anew, another principal":                 {[]string{`UPDATE audit SET principal = 'q' WHERE sequence = 5`}, 5, 5},
-		"hashed anew, another action":                    {[]string{`UPDATE audit SET action = 'b' WHERE sequence = 5`}, 5, 5},
-		"hashed anew, another subject":                   {[]string{`UPDATE audit SET by = 'other' WHERE sequence = 5`}, 5, 5},
-		"hashed anew, another kind":                      {[]string{`UPDATE audit SET kind = 'outcome' WHERE sequence = 5`}, 5, 5},
-		"cut off, with the head":                         {[]string{`DELETE FROM audit WHERE sequence = 5`}, 5, 5},
-		"all emptied":                                    {[]string{`DELETE FROM audit`, `DELETE FROM audit_heads`}, 0, 1},
-		"one left out, hashed anew":                      {[]string{`DELETE FROM audit WHERE sequence = 2`, `UPDATE audit SET sequence = sequence - 1 WHERE sequence > 2`}, 2, 5},
+		"an arbitrary hash": {[]string{`UPDATE audit SET details = '{"text":"x"}', hash = 'abc' WHERE sequence = 5`, `UPDATE audit_heads SET hash = 'abc'`}, 0, 5},
+		"the old hash":      {[]string{`UPDATE audit SET details = '{"text":"x"}' WHERE sequence = 5`}, 0, 5},
+		"both hashes empty": {[]string{`UPDATE audit SET hash = '' WHERE sequence = 5`, `UPDATE audit_heads SET hash = ''`}, 0, 5},
+		"both hashes empty, and the entry unreadable":            {[]string{`UPDATE audit SET hash = '', decision_id = 'x' WHERE sequence = 5`, `UPDATE audit_heads SET hash = ''`}, 0, 5},
+		"rehashed, with another effect":                          {[]string{`UPDATE audit SET decision = 'allow' WHERE sequence = 5`}, 5, 5},
+		"rehashed, with another principal":                       {[]string{`UPDATE audit SET principal = 'q' WHERE sequence = 5`}, 5, 5},
+		"rehashed, with another action":                          {[]string{`UPDATE audit SET action = 'b' WHERE sequence = 5`}, 5, 5},
+		"rehashed, with another subject":                         {[]string{`UPDATE audit SET by = 'other' WHERE sequence = 5`}, 5, 5},
+		"rehashed, with another kind":                            {[]string{`UPDATE audit SET kind = 'outcome' WHERE sequence = 5`}, 5, 5},
+		"the last entry deleted, and the head rewritten":         {[]string{`DELETE FROM audit WHERE sequence = 5`}, 5, 5},
+		"all entries and heads deleted":                          {[]string{`DELETE FROM audit`, `DELETE FROM audit_heads`}, 0, 1},
+		"an entry deleted, and the rest renumbered and rehashed": {[]string{`DELETE FROM audit WHERE sequence = 2`, `UPDATE audit SET sequence = sequence - 1 WHERE sequence > 2`}, 2, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := aLog(t, 5)
@@ -109,13 +110,13 @@ func TestVerify_TheLastEntryRewrittenWithTheHead_IsFound(t *testing.T) {
 			require.Equal(t, row.first, after.FirstInvalid)
 			after, err = storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: before.Entries, Hash: before.Head})
 			require.NoError(t, err)
-			require.False(t, after.Valid, "against the head that was kept elsewhere")
+			require.False(t, after.Valid, "compared with the head that was stored elsewhere")
 		})
 	}
 }
 
-// A chain made again, in which every table agrees, is found by the head that was
-// kept elsewhere, and by nothing else.
+// A rewritten chain that is consistent with all tables is detected only by
+// comparison with a head that was stored elsewhere.
 func TestVerify_AChainMadeAnew_IsFoundByTheHeadKeptElsewhere(t *testing.T) {
 	db := aLog(t, 5)
 	before, err := storage.VerifyAudit(t.Context(), db, "default")
@@ -124,14 +125,14 @@ func TestVerify_AChainMadeAnew_IsFoundByTheHeadKeptElsewhere(t *testing.T) {
 	require.NoError(t, db.Update(t.Context(), appendEntry("later")))
 	still, err := storage.VerifyAudit(t.Context(), db, "default", kept)
 	require.NoError(t, err)
-	require.True(t, still.Valid, "a log that has grown still has it")
+	require.True(t, still.Valid, "a log that has grown still contains the head")
 	require.EqualValues(t, 6, still.Entries)
 
 	tamper(t, db, `UPDATE audit SET details = '{"text":"other"}' WHERE sequence = 3`)
 	rehash(t, db, 3)
 	alone, err := storage.VerifyAudit(t.Context(), db, "default")
 	require.NoError(t, err)
-	require.True(t, alone.Valid, "it fits in itself")
+	require.True(t, alone.Valid, "the chain is consistent")
 	against, err := storage.VerifyAudit(t.Context(), db, "default", kept)
 	require.NoError(t, err)
 	require.False(t, against.Valid)
@@ -139,7 +140,7 @@ func TestVerify_AChainMadeAnew_IsFoundByTheHeadKeptElsewhere(t *testing.T) {
 
 	beyond, err := storage.VerifyAudit(t.Context(), db, "default", storage.Head{Sequence: 9, Hash: alone.Head})
 	require.NoError(t, err)
-	require.Equal(t, []any{false, int64(7)}, []any{beyond.Valid, beyond.FirstInvalid}, "what was there and is cut off")
+	require.Equal(t, []any{false, int64(7)}, []any{beyond.Valid, beyond.FirstInvalid}, "the expected entry is missing at the end of the log")
 }
 
 func archiveOf(t *testing.T, db *DB, sequence int64) storage.Archive {
@@ -153,15 +154,15 @@ func archiveOf(t *testing.T, db *DB, sequence int64) storage.Archive {
 	return a
 }
 
-// An end that nobody has signed, or that is not the one before the next entry, is
-// found.
+// An archive with an invalid signature is detected, and so is a gap between an
+// archive and the next entry.
 func TestArchive_ThatIsForged_IsFound(t *testing.T) {
 	for name, row := range map[string]struct {
 		change func(*storage.Archive)
 		first  int64
 	}{
-		"another signature": {func(a *storage.Archive) { a.Signature[0] ^= 1 }, 3},
-		"another time":      {func(a *storage.Archive) { a.At = a.At.Add(time.Second) }, 3},
+		"a changed signature": {func(a *storage.Archive) { a.Signature[0] ^= 1 }, 3},
+		"a changed time":      {func(a *storage.Archive) { a.At = a.At.Add(time.Second) }, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := aLog(t, 5)
@@ -186,14 +187,14 @@ func TestArchive_ThatIsForged_IsFound(t *testing.T) {
 	require.EqualValues(t, 4, v.FirstInvalid)
 }
 
-// The last entry is one that no other table knows of.
+// The last entry is one that no other table refers to.
 func TestVerify_TheLastEntryThatStandsAlone_IsFound(t *testing.T) {
 	for name, statements := range map[string][]string{
-		"both emptied, and no longer readable": {`UPDATE audit SET hash = '', decision_id = 'x' WHERE sequence = 6`, `UPDATE audit_heads SET hash = ''`},
-		"both emptied":                         {`UPDATE audit SET hash = '' WHERE sequence = 6`, `UPDATE audit_heads SET hash = ''`},
-		"another hash in both":                 {`UPDATE audit SET hash = 'abc' WHERE sequence = 6`, `UPDATE audit_heads SET hash = 'abc'`},
-		"another hash in the head":             {`UPDATE audit_heads SET hash = 'abc'`},
-		"none in the head":                     {`UPDATE audit_heads SET hash = ''`},
+		"both hashes empty, and the entry unreadable": {`UPDATE audit SET hash = '', decision_id = 'x' WHERE sequence = 6`, `UPDATE audit_heads SET hash = ''`},
+		"both hashes empty":                           {`UPDATE audit SET hash = '' WHERE sequence = 6`, `UPDATE audit_heads SET hash = ''`},
+		"another hash in the entry and the head":      {`UPDATE audit SET hash = 'abc' WHERE sequence = 6`, `UPDATE audit_heads SET hash = 'abc'`},
+		"another hash in the head":                    {`UPDATE audit_heads SET hash = 'abc'`},
+		"an empty hash in the head":                   {`UPDATE audit_heads SET hash = ''`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := aLog(t, 5)
@@ -206,8 +207,8 @@ func TestVerify_TheLastEntryThatStandsAlone_IsFound(t *testing.T) {
 	}
 }
 
-// What is archived may be deleted, and no plain statement can delete more, or change
-// an archive.
+// Archived entries can be deleted. SQL statements can delete no other entries, and
+// cannot change or delete an archive.
 func TestArchive_PlainStatements_DeleteOnlyWhatIsArchived(t *testing.T) {
 	db := aLog(t, 5)
 	a := archiveOf(t, db, 3)
@@ -221,7 +222,7 @@ func TestArchive_PlainStatements_DeleteOnlyWhatIsArchived(t *testing.T) {
 	}
 }
 
-// A changed entry is found on whichever page it is.
+// A changed entry is detected whether it is on the first or a later page.
 func TestVerify_OfALongLog_FindsAChangedEntryOnAnyPage(t *testing.T) {
 	for _, n := range []int{storage.VerifyPage - 1, storage.VerifyPage, storage.VerifyPage + 1, 2*storage.VerifyPage + 5} {
 		db := aLog(t, n)

@@ -13,9 +13,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
-// With readers at every moment, the write-ahead log of the control store stays
-// within its bound: a commit beyond it, and what the readers of one moment hold
-// up.
+// Even if there is always a reader, the write-ahead log of the control store
+// exceeds its limit only by one commit, and by what is written while the readers of
+// that moment prevent a reset.
 func TestWriteAheadLog_OfTheControlStoreUnderSteadyReaders_StaysWithinItsBound(t *testing.T) {
 	db := openStore(t)
 	db.log.Limit = 2 << 20

@@ -176,18 +176,18 @@ func approvalsTwoSubjectsHaveOneEach(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	mine, theirs := a.ask(ledger, 1), a.ask(payroll, 1)
 	require.NotEqual(t, mine.ID, theirs.ID)
-	require.Equal(t, mine.ID, a.ask(ledger2, 1).ID, "another key of the same subject joins")
+	require.Equal(t, mine.ID, a.ask(ledger2, 1).ID, "another key of the same subject joins the approval")
 
 	a.approve(mine.ID)
 	require.Equal(t, aureus.ApprovalPending, a.Get(theirs.ID).Status)
 	_, err := a.Use(payroll, mine, "v1")
 	require.ErrorIs(t, err, aureus.ReasonApprovalUnknown.Err())
-	require.Equal(t, aureus.ApprovalPending, a.ask(payroll, 1).Status, "asking again finds the own one")
+	require.Equal(t, aureus.ApprovalPending, a.ask(payroll, 1).Status, "asking again returns the approval of the same subject")
 	require.Equal(t, aureus.ApprovalApproved, a.Get(mine.ID).Status)
 
 	require.NoError(t, a.Decide(otto, theirs.ID, false))
 	_, err = a.Use(ledger2, mine, "v1")
-	require.NoError(t, err, "a rejection of another subject's request is that subject's")
+	require.NoError(t, err, "a rejection applies only to the subject that asked")
 
 	subject := payroll.Subject
 	require.NoError(t, a.DB.View(t.Context(), func(tx storage.Tx) error {
@@ -209,7 +209,7 @@ func approvalsOtherPolicyVersionRetiresNothing(t *testing.T, open Open) {
 	require.NotEqual(t, first.ID, second.ID)
 	require.Equal(t, aureus.ApprovalApproved, a.Get(first.ID).Status)
 	_, err := a.Use(ledger, first, "v2")
-	require.ErrorIs(t, err, aureus.ReasonApprovalPolicyChanged.Err(), "the version is bound when it is used")
+	require.ErrorIs(t, err, aureus.ReasonApprovalPolicyChanged.Err(), "an approval can be used only under its own policy version")
 	require.Equal(t, aureus.ApprovalApproved, a.Get(first.ID).Status)
 
 	require.NoError(t, a.Decide(olga, second.ID, false))
@@ -217,7 +217,7 @@ func approvalsOtherPolicyVersionRetiresNothing(t *testing.T, open Open) {
 		found, joined, err := a.Try(ledger, a.Wanted(1, version))
 		require.NoError(t, err)
 		require.True(t, joined)
-		require.Equal(t, second.ID, found.ID, "rejected stays rejected, under whatever version it is asked for")
+		require.Equal(t, second.ID, found.ID, "the request stays rejected under every policy version")
 	}
 	_, err = a.Use(ledger, first, "v1")
 	require.ErrorIs(t, err, aureus.ReasonApprovalRejected.Err())
@@ -231,7 +231,7 @@ func approvalsNotDoneGivesItBackOnce(t *testing.T, open Open) {
 	require.NoError(t, err)
 
 	a.Settle(payroll, decision, true)
-	require.Equal(t, aureus.ApprovalConsumed, a.Get(found.ID).Status, "only who used it gives it back")
+	require.Equal(t, aureus.ApprovalConsumed, a.Get(found.ID).Status, "only the subject that used the approval can give it back")
 	a.Settle(olga, decision, true)
 	require.Equal(t, aureus.ApprovalConsumed, a.Get(found.ID).Status)
 
@@ -247,10 +247,10 @@ func approvalsNotDoneGivesItBackOnce(t *testing.T, open Open) {
 	second, err := a.Use(ledger, found, "v1")
 	require.NoError(t, err)
 	a.Settle(ledger, decision, true)
-	require.Equal(t, aureus.ApprovalConsumed, a.Get(found.ID).Status, "the first decision has nothing more to say")
+	require.Equal(t, aureus.ApprovalConsumed, a.Get(found.ID).Status, "the outcome of the first decision no longer counts")
 	a.Settle(ledger, second, true)
 	spent := a.Get(found.ID)
-	require.Equal(t, aureus.ApprovalConsumed, spent.Status, "a second time it is not given back")
+	require.Equal(t, aureus.ApprovalConsumed, spent.Status, "an approval is given back only once")
 	require.Equal(t, second, spent.ConsumedBy)
 	require.NotEqual(t, found.ID, a.ask(ledger, 1).ID)
 	require.Equal(t, []string{
@@ -270,11 +270,11 @@ func approvalsDoneOrTooLateIsCommitted(t *testing.T, open Open) {
 			a.revoke(olga)
 			a.Settle(ledger, decision, true)
 		},
-		"the same was approved anew": func(a *ApprovalsTest, decision aureus.DecisionID) {
+		"the same request was approved again": func(a *ApprovalsTest, decision aureus.DecisionID) {
 			a.approve(a.ask(ledger, 1).ID)
 			a.Settle(ledger, decision, true)
 		},
-		"the same was rejected in the meantime": func(a *ApprovalsTest, decision aureus.DecisionID) {
+		"the same request was rejected in the meantime": func(a *ApprovalsTest, decision aureus.DecisionID) {
 			require.NoError(a, a.Decide(olga, a.ask(ledger, 1).ID, false))
 			a.Settle(ledger, decision, true)
 		},
@@ -331,9 +331,9 @@ func approvalsKeyRevokedGivesNoAuthority(t *testing.T, open Open) {
 		revoked  storage.Actor
 		approved bool
 	}{
-		"the approver's":               {olga, true},
-		"the requester's":              {ledger, true},
-		"the requester's, still asked": {ledger, false},
+		"the approver's key":  {olga, true},
+		"the requester's key": {ledger, true},
+		"the requester's key, while the approval is pending": {ledger, false},
 	} {
 		for _, swept := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, swept), func(t *testing.T) {
@@ -351,7 +351,7 @@ func approvalsKeyRevokedGivesNoAuthority(t *testing.T, open Open) {
 					require.Equal(t, aureus.ApprovalExpired, a.Get(found.ID).Status)
 					kinds := a.kinds(found.ID)
 					require.Equal(t, vocab.AuditApprovalExpired, kinds[len(kinds)-1])
-				} else { // as another program may have done
+				} else { // as if another program had revoked the key
 					require.NoError(t, a.Update(func(tx storage.Tx) error { return storage.RowsOf(tx).Keys().SetRevoked(row.revoked.KeyID, noon) }))
 				}
 				if row.approved {
@@ -361,7 +361,7 @@ func approvalsKeyRevokedGivesNoAuthority(t *testing.T, open Open) {
 					require.ErrorIs(t, a.Decide(otto, found.ID, true), storage.ErrConflict)
 				}
 				anew := a.ask(ledger2, 1)
-				require.NotEqual(t, found.ID, anew.ID, "a person is asked again")
+				require.NotEqual(t, found.ID, anew.ID, "a new approval is asked for")
 				require.Equal(t, aureus.ApprovalPending, anew.Status)
 				require.Equal(t, aureus.ApprovalExpired, a.Get(found.ID).Status)
 				require.Equal(t, aureus.ApprovalPending, a.Get(other.ID).Status)
@@ -390,12 +390,12 @@ func approvalsTwoEnds(t *testing.T, open Open) {
 	require.NoError(t, a.Decide(olga, rejected.ID, false))
 	a.Now = noon.Add(15*time.Minute + 1)
 	_, err := a.Use(ledger, early, "v1")
-	require.ErrorIs(t, err, aureus.ReasonApprovalExpired.Err(), "the time to use it is over, though the time to decide is not")
+	require.ErrorIs(t, err, aureus.ReasonApprovalExpired.Err(), "the time to use the approval is over, although the time to decide is not")
 	a.Now = noon.Add(time.Hour)
 	a.approve(late.ID)
 	a.Now = a.Now.Add(15 * time.Minute)
 	require.Equal(t, aureus.ApprovalExpired, a.Get(undecided.ID).Status)
-	require.NotEqual(t, rejected.ID, a.ask(ledger, 4).ID, "a rejection ends with the time to decide")
+	require.NotEqual(t, rejected.ID, a.ask(ledger, 4).ID, "a rejection is valid until the end of the time to decide")
 	_, err = a.Use(ledger, late, "v1")
 	require.NoError(t, err)
 }
@@ -409,13 +409,13 @@ func approvalsPendingBoundsAreEachSubjectsOwn(t *testing.T, open Open) {
 		require.NoError(t, victim(hostile, n))
 	}
 	require.ErrorIs(t, victim(hostile, 99), aureus.ReasonTooManyPending.Err())
-	require.NoError(t, victim(hostile, 0), "joining is no new one")
+	require.NoError(t, victim(hostile, 0), "joining an approval does not count as a new one")
 	for n := range storage.MaxPending {
-		require.NoError(t, victim(ledger, n), "the principal is free for another subject")
+		require.NoError(t, victim(ledger, n), "another subject has its own limit for the principal")
 	}
 	require.ErrorIs(t, victim(ledger, 99), aureus.ReasonTooManyPending.Err())
 	a.Now = a.Now.Add(time.Hour + 1)
-	require.NoError(t, victim(ledger, 99), "what has expired is not pending")
+	require.NoError(t, victim(ledger, 99), "expired approvals do not count as pending")
 }
 
 // Fill opens pending approvals for the subject, each for a principal of its own,
@@ -444,7 +444,7 @@ func approvalsPendingBoundsOfSubjectAndTenant(t *testing.T, open Open) {
 		require.NoError(t, a.Fill(hostile, s*1000, storage.MaxPendingSubject))
 		require.ErrorIs(t, a.Fill(hostile, s*1000+900, 1), aureus.ReasonTooManyPending.Err())
 	}
-	require.NoError(t, a.Fill(ledger, 10_000, storage.MaxPending), "the tenant is full, and every subject has room left")
+	require.NoError(t, a.Fill(ledger, 10_000, storage.MaxPending), "the limit of the tenant is reached, but each subject may still have MaxPending")
 	require.ErrorIs(t, a.Fill(ledger, 11_000, 1), aureus.ReasonTooManyPending.Err())
 	require.NoError(t, a.Fill(payroll, 12_000, storage.MaxPending))
 }
@@ -619,7 +619,7 @@ func pendingCount(t *testing.T, open Open) {
 	a.approve(a.ask(ledger, 0).ID)
 	require.NoError(t, a.DB.View(t.Context(), func(tx storage.Tx) error {
 		count, err := storage.RowsOf(tx).Approvals().CountPending("default", a.Now.Add(time.Hour), "ledger", "agent")
-		require.Equal(t, []int64{4, 3, 2}, []int64{count.Tenant, count.Subject, count.Principal}, "up to and including its end it is pending")
+		require.Equal(t, []int64{4, 3, 2}, []int64{count.Tenant, count.Subject, count.Principal}, "an approval is pending up to and including its end")
 		count, err2 := storage.RowsOf(tx).Approvals().CountPending("default", a.Now.Add(time.Hour+1), "ledger", "agent")
 		require.Equal(t, storage.PendingCount{}, count)
 		return errors.Join(err, err2)
@@ -695,8 +695,8 @@ func approvalsCharge(t *testing.T, open Open) {
 	}))
 }
 
-// An approval that has ended is deleted once its end is before the time, with all
-// that belongs to it; one that nobody has ended stays.
+// Prune deletes the ended approvals whose end is before the time, with everything
+// that belongs to them. An approval that is still pending is kept.
 func approvalsPruneDeletesWhatEndedBefore(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	var ids []string
@@ -721,7 +721,7 @@ func approvalsPruneDeletesWhatEndedBefore(t *testing.T, open Open) {
 		return n
 	}
 	end := a.Now.Add(bounds.Decide)
-	require.Zero(t, prune(end, 10), "it ends at that time, and not before it")
+	require.Zero(t, prune(end, 10), "approvals that end at the time, and not before it, are kept")
 	require.EqualValues(t, 2, prune(end.Add(1), 2))
 	require.EqualValues(t, 1, prune(end.Add(1), 2))
 	require.Zero(t, prune(end.Add(1), 2))
@@ -740,8 +740,7 @@ func approvalsPruneDeletesWhatEndedBefore(t *testing.T, open Open) {
 	}))
 }
 
-// A key that joined an approval, or rejected it, takes nothing with it when it is
-// revoked.
+// Revoking a key does not end the approvals that the key only joined or rejected.
 func approvalsOfAKeyAreThoseItAskedForFirstOrApproved(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	ids := make([]string, 3)
@@ -774,7 +773,7 @@ func approvalsOfAKeyAreThoseItAskedForFirstOrApproved(t *testing.T, open Open) {
 	}
 }
 
-// Of the approvals that are past their time, those that ended first are given first.
+// Due returns the approvals that are past their end, in the order of their ends.
 func approvalsDueEndFirst(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	var ids []string

@@ -112,7 +112,7 @@ func pruneDeletesWhatIsNoLongerKept(t *testing.T, open Open) {
 	require.Zero(t, n)
 	v, err := storage.VerifyAudit(t.Context(), db, "default")
 	require.NoError(t, err)
-	require.True(t, v.Valid, "the log still has them")
+	require.True(t, v.Valid, "the audit log still describes them")
 }
 
 // A page of large entries ends before its limit, and the next one continues after it,
@@ -175,7 +175,7 @@ func aDecisionOfAnOlderVersion(t *testing.T, open Open) {
 	})
 	other.DecisionID = record.DecisionID
 	added, err = add(other)
-	require.NoError(t, err, "nobody knows better")
+	require.NoError(t, err, "without the stored hash, the difference is not detected")
 	require.False(t, added)
 	other.Effect = "deny"
 	_, err = add(other)
@@ -233,7 +233,7 @@ func verifyExpectedHead(t *testing.T, open Open) {
 	}
 	v, err = storage.VerifyAudit(t.Context(), db, "other", kept)
 	require.NoError(t, err)
-	require.Equal(t, []any{false, int64(1)}, []any{v.Valid, v.FirstInvalid}, "nothing is in the log of that tenant")
+	require.Equal(t, []any{false, int64(1)}, []any{v.Valid, v.FirstInvalid}, "the log of that tenant is empty")
 	v, err = storage.VerifyAudit(t.Context(), db, "other")
 	require.NoError(t, err)
 	require.True(t, v.Valid)
@@ -275,8 +275,8 @@ func auditFilters(t *testing.T, open Open) {
 		"from":                 {storage.AuditFilter{From: noon.Add(time.Hour)}, []int64{2, 3, 4}},
 		"to":                   {storage.AuditFilter{To: noon.Add(time.Hour)}, []int64{1, 2}},
 		"after":                {storage.AuditFilter{After: 3}, []int64{4}},
-		"case is another name": {storage.AuditFilter{Principal: "P"}, nil},
-		"before all years":     {storage.AuditFilter{From: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}, []int64{1, 2, 3, 4}},
+		"another case":         {storage.AuditFilter{Principal: "P"}, nil},
+		"a very long range":    {storage.AuditFilter{From: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}, []int64{1, 2, 3, 4}},
 	} {
 		row.filter.Limit = 10
 		var got []int64
@@ -296,7 +296,7 @@ func auditFilters(t *testing.T, open Open) {
 			want := entries[i]
 			want.Sequence, want.Timestamp, want.PreviousHash, want.Hash = e.Sequence, aureus.TimestampOf(noon.Add(time.Duration(i)*time.Hour)), e.PreviousHash, e.Hash
 			want.Details, e.Details = nil, nil
-			require.Equal(t, want, e, "what is read is what was written")
+			require.Equal(t, want, e, "an entry is read as it was written")
 		}
 		return err
 	}))
@@ -320,14 +320,14 @@ func auditTail(t *testing.T, open Open) {
 		want          []int64
 		reached, last int64
 	}{
-		"everything":        {storage.AuditTail{Limit: 10}, 0, []int64{1, 2, 3, 4, 5, 6}, 6, 6},
-		"decisions":         {storage.AuditTail{Decisions: true, Limit: 10}, 0, []int64{1, 4}, 6, 6},
-		"approvals":         {storage.AuditTail{Approvals: true, Limit: 10}, 0, []int64{3, 5}, 6, 6},
-		"both":              {storage.AuditTail{Decisions: true, Approvals: true, Limit: 10}, 1, []int64{3, 4, 5}, 6, 6},
-		"of one principal":  {storage.AuditTail{Decisions: true, Principal: "q", Limit: 10}, 0, []int64{4}, 6, 6},
-		"at most the limit": {storage.AuditTail{Limit: 2}, 1, []int64{2, 3}, 3, 6},
-		"nothing behind":    {storage.AuditTail{Limit: 2}, 6, nil, 6, 6},
-		"beyond the end":    {storage.AuditTail{Limit: 2}, 9, nil, 9, 6},
+		"everything":           {storage.AuditTail{Limit: 10}, 0, []int64{1, 2, 3, 4, 5, 6}, 6, 6},
+		"decisions":            {storage.AuditTail{Decisions: true, Limit: 10}, 0, []int64{1, 4}, 6, 6},
+		"approvals":            {storage.AuditTail{Approvals: true, Limit: 10}, 0, []int64{3, 5}, 6, 6},
+		"both":                 {storage.AuditTail{Decisions: true, Approvals: true, Limit: 10}, 1, []int64{3, 4, 5}, 6, 6},
+		"of one principal":     {storage.AuditTail{Decisions: true, Principal: "q", Limit: 10}, 0, []int64{4}, 6, 6},
+		"at most the limit":    {storage.AuditTail{Limit: 2}, 1, []int64{2, 3}, 3, 6},
+		"after the last entry": {storage.AuditTail{Limit: 2}, 6, nil, 6, 6},
+		"beyond the end":       {storage.AuditTail{Limit: 2}, 9, nil, 9, 6},
 	} {
 		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
 			list, reached, last, err := tx.Audit().Tail("default", row.tail, row.after)
@@ -342,8 +342,8 @@ func auditTail(t *testing.T, open Open) {
 	}
 }
 
-// An entry that differs from the decision or the outcome that was stored with it is
-// found, and so is the end of a log that has fewer entries than they say.
+// Verification detects an entry that differs from the decision or outcome that was
+// stored with it, and a log that ends before the last entry that they refer to.
 func verifyWhatWasStoredWithAnEntry(t *testing.T, open Open) {
 	const n = 5 // entry 5 is that of a decision
 	d := decided(t, "svc")
@@ -351,12 +351,12 @@ func verifyWhatWasStoredWithAnEntry(t *testing.T, open Open) {
 		store func(rows storage.DecisionRows) error
 		first int64
 	}{
-		"a decision at another entry":   {func(rows storage.DecisionRows) error { return rows.Add("default", noon, d, 2) }, 2},
-		"a decision at another's entry": {func(rows storage.DecisionRows) error { return rows.Add("default", noon, d, n) }, n},
-		"an outcome at another entry":   {func(rows storage.DecisionRows) error { return rows.AddOutcome("default", noon, d.ID, "success", 3) }, 3},
-		"a decision behind the end":     {func(rows storage.DecisionRows) error { return rows.Add("default", noon, d, n+4) }, n + 1},
-		"an outcome behind the end":     {func(rows storage.DecisionRows) error { return rows.AddOutcome("default", noon, d.ID, "success", n+4) }, n + 1},
-		"another tenant's decision":     {func(rows storage.DecisionRows) error { return rows.Add("other", noon, d, 2) }, 0},
+		"a decision at another entry":                 {func(rows storage.DecisionRows) error { return rows.Add("default", noon, d, 2) }, 2},
+		"a decision at the entry of another decision": {func(rows storage.DecisionRows) error { return rows.Add("default", noon, d, n) }, n},
+		"an outcome at another entry":                 {func(rows storage.DecisionRows) error { return rows.AddOutcome("default", noon, d.ID, "success", 3) }, 3},
+		"a decision after the end":                    {func(rows storage.DecisionRows) error { return rows.Add("default", noon, d, n+4) }, n + 1},
+		"an outcome after the end":                    {func(rows storage.DecisionRows) error { return rows.AddOutcome("default", noon, d.ID, "success", n+4) }, n + 1},
+		"another tenant's decision":                   {func(rows storage.DecisionRows) error { return rows.Add("other", noon, d, 2) }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := aLog(t, open, n)
@@ -368,8 +368,8 @@ func verifyWhatWasStoredWithAnEntry(t *testing.T, open Open) {
 	}
 }
 
-// The last entry before a time is the one in front of the first that is not older,
-// also where the clock was set back in between.
+// LastBefore returns the entry before the first one that is not older than the
+// time, even if the clock was set back in between.
 func lastEntryBeforeATime(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	write(t, db, func(tx storage.Tx) error {
@@ -399,7 +399,7 @@ func lastEntryBeforeATime(t *testing.T, open Open) {
 	}))
 }
 
-// One transaction deletes at most as many rows as its limit.
+// One call of Prune deletes at most limit rows.
 func pruneOfDecisionsStopsAtItsLimit(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	for range 3 {

@@ -61,7 +61,7 @@ func keysAreGivenBack(t *testing.T, open Open) {
 	require.False(t, hasAdmin())
 	write(t, db, func(tx storage.Tx) error { return errors.Join(tx.Keys().Add(key), tx.Keys().Add(second)) })
 	require.True(t, hasAdmin())
-	require.Error(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Keys().Add(key) }), "an id is used once")
+	require.Error(t, db.Update(t.Context(), func(tx storage.Tx) error { return tx.Keys().Add(key) }), "an id can be used only once")
 	_, err := db.Key(t.Context(), "unknown")
 	require.ErrorIs(t, err, storage.ErrNotFound)
 	got, err := db.Key(t.Context(), "k1")
@@ -81,7 +81,7 @@ func keysAreGivenBack(t *testing.T, open Open) {
 			return err
 		}), want)
 	}
-	require.False(t, hasAdmin(), "a revoked key is none")
+	require.False(t, hasAdmin(), "a revoked admin key does not count")
 	require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {
 		list, err := tx.Keys().List()
 		require.Equal(t, []storage.Key{key, second}, list)

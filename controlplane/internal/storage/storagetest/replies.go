@@ -82,7 +82,7 @@ func repliesExpire(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	addReplies(t, db, reply(1, noon), reply(2, noon.Add(time.Minute)))
 	addReplies(t, db, reply(3, noon.Add(storage.ReplyLife)))
-	require.Equal(t, []string{"1", "2", "3"}, bodies(t, db), "up to and including its life one is kept")
+	require.Equal(t, []string{"1", "2", "3"}, bodies(t, db), "a reply is kept up to and including the end of its life")
 	addReplies(t, db, reply(4, noon.Add(storage.ReplyLife+time.Millisecond)))
 	require.Equal(t, []string{"2", "3", "4"}, bodies(t, db))
 	require.NoError(t, storage.PruneReplies(t.Context(), db, noon.Add(time.Minute)))

@@ -90,9 +90,9 @@ func runsEndedRunsAreBoundedForEachSubject(t *testing.T, open Open) {
 		return err == nil
 	}
 	require.True(t, kept("mine"))
-	require.True(t, kept("waits"), "one that has not ended stays")
+	require.True(t, kept("waits"), "a run that has not ended is kept")
 	for i := range storage.KeptRuns + 5 {
-		require.Equal(t, i >= 5, kept("b"+strconv.Itoa(i)), "the oldest go first")
+		require.Equal(t, i >= 5, kept("b"+strconv.Itoa(i)), "the oldest are deleted first")
 	}
 }
 
@@ -107,7 +107,7 @@ func runsSaveAndTakeOnlyTheTenantsOwn(t *testing.T, open Open) {
 	write(t, db, func(tx storage.Tx) error { return tx.Runs().SetKey("t", "r", "k2", `{"key_id":"k2"}`) })
 	run := readRun(t, db, "t", "r")
 	require.Equal(t, "k2", run.KeyID)
-	require.Equal(t, "a", run.Subject, "it stays its subject's")
+	require.Equal(t, "a", run.Subject, "the run still belongs to its subject")
 	require.JSONEq(t, `{"key_id":"k2"}`, run.Caller)
 	require.False(t, run.Ended)
 	require.Empty(t, run.Tasks)
@@ -161,10 +161,10 @@ func taskAdmissionsBelongToOneTaskOfOneRun(t *testing.T, open Open) {
 	_, err := get("t", "r1", "y")
 	require.ErrorIs(t, err, storage.ErrNotFound)
 	_, err = get("t", "r2", "x")
-	require.NoError(t, err, "that is another run's")
+	require.NoError(t, err, "the admission of another run is kept")
 	endRun(t, db, "t", "r2")
 	_, err = get("t", "r2", "x")
-	require.ErrorIs(t, err, storage.ErrNotFound, "a run that has ended goes on with nothing")
+	require.ErrorIs(t, err, storage.ErrNotFound, "the admissions of an ended run are deleted")
 }
 
 // A waiting run can continue only if one of its approvals is decided, expired or
@@ -248,7 +248,7 @@ func runsToWakeWhatIsWaitedForHasEnded(t *testing.T, open Open) {
 	names, _ = wake(noon, 2)
 	require.Len(t, names, 2)
 	names, next = wake(noon.Add(30*time.Minute), 100)
-	require.False(t, names["expires"], "up to and including its end it can be decided")
+	require.False(t, names["expires"], "an approval can be decided up to and including its end")
 	require.Equal(t, noon.Add(30*time.Minute), next)
 	names, next = wake(noon.Add(30*time.Minute+1), 100)
 	require.True(t, names["expires"])
@@ -260,7 +260,7 @@ func runsToWakeWhatIsWaitedForHasEnded(t *testing.T, open Open) {
 
 	write(t, db, func(tx storage.Tx) error { return tx.Runs().SetWaits("default", "approved", nil) })
 	names, _ = wake(noon, 100)
-	require.False(t, names["approved"], "it waits for nothing any more")
+	require.False(t, names["approved"], "the run no longer waits for an approval")
 }
 
 // A result is found only by its tenant, subject, principal and idempotency key.
@@ -306,9 +306,9 @@ func taskResultsKeyIsOfTenantSubjectAndPrincipal(t *testing.T, open Open) {
 	write(t, db, func(tx storage.Tx) error { return tx.Runs().ForgetResult("r2", "b") })
 	write(t, db, func(tx storage.Tx) error { return tx.Runs().ForgetResult("r1", "a") })
 	_, err = get(key, noon)
-	require.ErrorIs(t, err, storage.ErrNotFound, "what was undone")
+	require.ErrorIs(t, err, storage.ErrNotFound, "the result of an undone task is deleted")
 	_, err = get(others[0], noon)
-	require.NoError(t, err, "is not another's")
+	require.NoError(t, err, "the results of other tasks are kept")
 
 	add(key, `"again"`, "r3", noon)
 	_, err = get(key, noon.Add(storage.TaskResultLife-1))
@@ -317,8 +317,8 @@ func taskResultsKeyIsOfTenantSubjectAndPrincipal(t *testing.T, open Open) {
 	require.ErrorIs(t, err, storage.ErrNotFound)
 }
 
-// The number of unfinished runs is limited for each subject and each tenant. One that
-// has reached its limit does not affect the others.
+// The number of unfinished runs is limited for each subject and each tenant. A
+// subject or tenant that has reached its limit does not affect the others.
 func runQuotaOpenRunsAreBoundedForASubjectAndATenant(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	quota := storage.RunQuota{Subject: 3, Bytes: 100, Tenant: 5, Beyond: 1}
@@ -340,14 +340,14 @@ func runQuotaOpenRunsAreBoundedForASubjectAndATenant(t *testing.T, open Open) {
 	require.NoError(t, room("other", "a", 2), "another tenant")
 	addRun(t, db, "b1", "t", "b", "b1")
 	addRun(t, db, "b2", "t", "b", "b2")
-	require.ErrorIs(t, room("t", "b", 2), storage.ErrTooManyRuns, "the tenant has as many as it may")
-	require.NoError(t, room("t", "c", 2), "and yet each of its subjects may have one")
+	require.ErrorIs(t, room("t", "b", 2), storage.ErrTooManyRuns, "the limit of the tenant is reached")
+	require.NoError(t, room("t", "c", 2), "but each subject may still have one run")
 	require.NoError(t, room("other", "b", 2))
 
 	endRun(t, db, "t", "a1")
-	require.NoError(t, room("t", "b", 2), "what has ended does not count")
+	require.NoError(t, room("t", "b", 2), "an ended run does not count")
 	require.NoError(t, room("t", "a", 96))
-	require.ErrorIs(t, room("t", "a", 97), storage.ErrTooManyRuns, "the texts of two take 4 bytes")
+	require.ErrorIs(t, room("t", "a", 97), storage.ErrTooManyRuns, "the requests of two runs have 4 bytes")
 }
 
 func onlyTheTasksThatChangedAreWritten(t *testing.T, open Open) {
@@ -384,5 +384,5 @@ func onlyTheTasksThatChangedAreWritten(t *testing.T, open Open) {
 	add("r0")
 	run, err = read("r0")
 	require.NoError(t, err)
-	require.Empty(t, run.Tasks, "an old run's tasks are forgotten with it")
+	require.Empty(t, run.Tasks, "the tasks of a deleted run are deleted too")
 }
