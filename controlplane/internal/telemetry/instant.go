@@ -60,8 +60,9 @@ func (p Position) Compare(q Position) int {
 // a limit excludes those.
 type Range struct{ Start, End *time.Time }
 
-// Bounds returns the positions of the range: it includes upTo, but not after, which
-// is before every row of its instant.
+// Bounds returns the range as positions. upTo is inclusive and after is exclusive,
+// but after comes before all items with the time Start, so that these are in the
+// range.
 func (r Range) Bounds() (after, upTo Position) {
 	after, upTo = First, Last
 	if r.Start == nil && r.End == nil {

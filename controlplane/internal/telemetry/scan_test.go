@@ -11,8 +11,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// agree holds the quick reader against the general one: it takes the same
-// items, and finds the same to store.
+// agree checks that scan and parse accept the same items and extract the same
+// values to store.
 func agree(t *testing.T, kind Kind, text []byte) {
 	t.Helper()
 	quick, compact, ok := scan(kind, string(text))
@@ -55,7 +55,7 @@ var samples = []struct {
 	{Events, `{"type":"custom","timestamp":"t","data":{"success":true}}`},
 }
 
-// hostile is the object in many forms, and much that goes wrong in one.
+// hostile returns variants of the object, most of them invalid.
 func hostile(object string) []string {
 	texts := []string{
 		object, " " + object + "\n", object + object, object + ",", "\ufeff" + object, object + "\x00", object[:len(object)/2],
@@ -69,7 +69,7 @@ func hostile(object string) []string {
 	}
 	for _, value := range []string{"null", "1", `"x"`, "{}", "[]", "[null]", "true", "1e400", `{"a":1}`, `{"a":"b"}`, `{"a":null}`} {
 		for at := range len(object) {
-			if strings.HasPrefix(object[at:], `":`) { // in place of the value, or of its beginning
+			if strings.HasPrefix(object[at:], `":`) { // replace the value, or its beginning
 				rest := object[at+2:]
 				end := strings.IndexAny(rest, ",}]")
 				texts = append(texts, object[:at+2]+value+rest[max(end, 0):])
@@ -82,7 +82,7 @@ func hostile(object string) []string {
 func TestRead_FastAndStrictReader_Agree(t *testing.T) {
 	for _, sample := range samples {
 		_, _, ok := scan(sample.kind, sample.text)
-		require.True(t, ok, "the usual is read in one pass: %s", sample.text)
+		require.True(t, ok, "an ordinary item is read in one pass: %s", sample.text)
 		for _, text := range hostile(sample.text) {
 			for _, as := range Kinds {
 				agree(t, as, []byte(text))
@@ -98,13 +98,13 @@ func FuzzScan(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, kind byte, text []byte) {
-		if Kind(kind).Valid() && len(text) < strictjson.MaxValues { // a longer one may be for the general reader alone
+		if Kind(kind).Valid() && len(text) < strictjson.MaxValues { // scan may reject a longer text that parse accepts
 			agree(t, Kind(kind), text)
 		}
 	})
 }
 
-// A text that is too long for the quick reader, but not for an item.
+// The text is too long for scan, but not for an item.
 func TestRead_LongItem_IsRead(t *testing.T) {
 	text := `{"type":"custom","timestamp":"t","workflow_id":"w","data":{"a":"` + strings.Repeat("x", 600_000) + `"}}`
 	_, _, ok := scan(Events, text)
@@ -115,7 +115,7 @@ func TestRead_LongItem_IsRead(t *testing.T) {
 	require.Equal(t, "w", item.values[1])
 }
 
-// Its body, its columns, and the trace id as one of them; no tree.
+// The three allocations are for the body, the list of columns, and the trace id.
 func TestRead_Span_AllocatesLittle(t *testing.T) {
 	text := benchSpan(1)
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
@@ -125,7 +125,7 @@ func TestRead_Span_AllocatesLittle(t *testing.T) {
 	}), 3.0)
 }
 
-// BenchmarkParse is what BenchmarkRead would be without the quick reader.
+// BenchmarkParse measures parse, which Read uses if scan cannot read a text.
 func BenchmarkParse(b *testing.B) {
 	text := benchSpan(1)
 	b.SetBytes(int64(len(text)))

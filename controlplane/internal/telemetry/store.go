@@ -17,9 +17,9 @@ type Store interface {
 	// Append stores all items or none for the tenant, and returns when they are
 	// committed. It fails with ErrBusy if too much is waiting to be written, with
 	// ErrClosed if the store is closed, and with ErrUnavailable if it cannot be
-	// written; then nothing was stored. If ctx ends first, the error is that of ctx:
-	// items that are still waiting are not stored, but those that are just being
-	// written may be.
+	// written; then nothing was stored. If ctx ends first, the error is that of
+	// ctx: items that are still waiting are not stored, but those being written may
+	// be.
 	Append(ctx context.Context, tenant string, items []Item) error
 
 	// Trace returns the spans of a trace, by start time. If paging has no limit, the
@@ -95,16 +95,16 @@ type Options struct {
 	// largest share loses its oldest ones. So each of n tenants can keep an n-th part
 	// of the limit, however much the others report.
 	MaxRows int64
-	// MaxBytes limits the size of the items of each kind, in bytes, see [Item.Cost].
-	// On disk, a kind takes up to about 1.2 times as much, and one transaction more.
-	// The file does not shrink.
+	// MaxBytes limits the size of the items of each kind, in bytes, see
+	// [Item.Cost]. On disk, a kind takes up to about 1.2 times as much, plus one
+	// transaction. The file does not shrink.
 	MaxBytes int64
 	// MaxAge is how long after its arrival an item is kept. 0 means no limit. Older
 	// items are deleted with each write, and once a minute.
 	MaxAge time.Duration
-	// QueueBytes limits the items of one tenant that wait to be written, in bytes as
-	// for MaxBytes. The limit of all tenants together is four times as much. A tenant
-	// without waiting items may always add one call.
+	// QueueBytes limits the items of one tenant that wait to be written, in bytes
+	// as for MaxBytes. The limit of all tenants together is four times as much. A
+	// tenant without waiting items may always add the items of one call.
 	QueueBytes int64
 	// OnEvents, if not nil, is called after a commit for each tenant that has new
 	// events. It must return quickly.

@@ -22,7 +22,8 @@ func TestAppend_ManyCallers_AllIsStored(t *testing.T) {
 	for c := range callers {
 		wg.Go(func() {
 			for i := range calls {
-				// 33 rows are one full statement and a rest
+				// 33 rows need the statement for many rows and the one for a single
+				// row
 				items := make([]telemetry.Item, 0, 33)
 				for n := range 33 {
 					item, err := telemetry.Read(telemetry.Spans, []byte(span((c*calls+i)*33+n)))
@@ -38,7 +39,7 @@ func TestAppend_ManyCallers_AllIsStored(t *testing.T) {
 				}
 				page, err := s.selectTrace(tenant, "t").read(t.Context(), telemetry.Paging{Limit: 10}, telemetry.MaxLimit)
 				if err != nil || len(page.portion) != 10 {
-					t.Error("reading beside the writer", err)
+					t.Error("a read during writes", err)
 				}
 			}
 		})
@@ -46,7 +47,7 @@ func TestAppend_ManyCallers_AllIsStored(t *testing.T) {
 	wg.Wait()
 	all := allOf(t, s, tenant, telemetry.Spans)
 	require.Len(t, all, callers*calls*33)
-	for n, body := range all { // each once, and by time
+	for n, body := range all { // each once, in the order of time
 		require.Equal(t, span(n), body)
 	}
 	require.EqualValues(t, len(all), s.Stats().Kinds["spans"].Rows)
@@ -70,7 +71,7 @@ func hold(t *testing.T, s *Store) (release func()) {
 	return release
 }
 
-// until waits for a state of the queue that is sure to come.
+// until waits until ok returns true.
 func until(t *testing.T, ok func() bool) {
 	t.Helper()
 	ctx := timeout(t)
@@ -99,7 +100,7 @@ func TestAppend_FullQueue_IsRefusedAtOnce(t *testing.T) {
 	for range 3 {
 		require.NoError(t, <-results)
 	}
-	require.Equal(t, []string{span(1), span(2), span(3)}, allOf(t, s, tenant, telemetry.Spans), "what was refused is not there")
+	require.Equal(t, []string{span(1), span(2), span(3)}, allOf(t, s, tenant, telemetry.Spans), "the refused item is not stored")
 	add(t, s, telemetry.Spans, span(4))
 }
 
@@ -175,7 +176,7 @@ func TestClose_ItemsWait_AreCommitted(t *testing.T) {
 		require.True(t, there[span(id)], "span %d was acknowledged", id)
 		n++
 	}
-	require.Len(t, there, n, "and nothing else is there")
+	require.Len(t, there, n, "no other item is stored")
 }
 
 func TestClose_MoreThanOneTransactionWaits_AllIsCommitted(t *testing.T) {
@@ -185,7 +186,7 @@ func TestClose_MoreThanOneTransactionWaits_AllIsCommitted(t *testing.T) {
 	results := make(chan error, 5)
 	for n := range 5 {
 		items := read(t, telemetry.Spans, span(n))
-		items[0] = items[0].WithCost(maxCommit) // each has to have a transaction of its own
+		items[0] = items[0].WithCost(maxCommit) // so that each needs its own transaction
 		go func() { results <- s.Append(timeout(t), tenant, items) }()
 		until(t, func() bool { return s.writes() && s.Stats().Waiting == n })
 	}
@@ -218,12 +219,12 @@ func TestAppend_FullDisk_IsAnError(t *testing.T) {
 	err = s.Append(t.Context(), tenant, items)
 	require.ErrorIs(t, err, telemetry.ErrUnavailable)
 	require.ErrorIs(t, err, telemetry.ErrDiskFull)
-	require.Equal(t, []string{span(1)}, allOf(t, s, tenant, telemetry.Spans), "nothing half-written")
+	require.Equal(t, []string{span(1)}, allOf(t, s, tenant, telemetry.Spans), "no part of the batch is stored")
 	require.Equal(t, before, s.Stats())
 
 	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1000000")
 	require.NoError(t, err)
-	require.NoError(t, s.Append(t.Context(), tenant, items), "it recovers by itself")
+	require.NoError(t, s.Append(t.Context(), tenant, items), "the store recovers by itself")
 	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 12)
 	require.EqualValues(t, 12, s.Stats().Kinds["spans"].Rows)
 }
@@ -243,11 +244,11 @@ func TestAppend_ReadOnlyFile_IsAnError(t *testing.T) {
 
 func TestAppend_WriterPanics_CallersGetAnError(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
-	item := read(t, telemetry.Events, `{"type":"custom","timestamp":"t","data":{}}`)[0].WithColumns(make(chan int)) // of another number
+	item := read(t, telemetry.Events, `{"type":"custom","timestamp":"t","data":{}}`)[0].WithColumns(make(chan int)) // the wrong number of columns
 	require.Error(t, s.Append(t.Context(), tenant, []telemetry.Item{item}))
 	add(t, s, telemetry.Spans, span(1))
 	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 1)
 }
 
-// writes says that the writer has begun a transaction.
+// writes reports whether the writer has begun a transaction.
 func (s *Store) writes() bool { return s.writer.Stats().InUse == 1 }

@@ -11,7 +11,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// benchSpan is the n-th span of traces of eight spans, of an ordinary size.
+// benchSpan returns the n-th span, which has an ordinary size. Each trace has eight
+// spans.
 func benchSpan(n int64) []byte {
 	return fmt.Appendf(nil, `{"id":"%016x","trace_id":"%032x","parent_id":"00f067aa0ba902b7","name":"GET /accounts/{id}",`+
 		`"start_time":"2026-01-02T03:04:05.%06dZ","end_time":"2026-01-02T03:04:06Z","duration":12.5,`+
@@ -58,7 +59,7 @@ func BenchmarkAppend512(b *testing.B) {
 	b.ReportMetric(512*float64(b.N)/b.Elapsed().Seconds(), "spans/s")
 }
 
-// BenchmarkReadAndAppend512 is the whole way of a batch: cut, read, store.
+// BenchmarkReadAndAppend512 splits, reads and stores a batch of 512 spans.
 func BenchmarkReadAndAppend512(b *testing.B) {
 	s := openStore(b, telemetry.Options{})
 	n := int64(0)
@@ -89,7 +90,7 @@ func BenchmarkReadAndAppend512(b *testing.B) {
 	b.ReportMetric(512*float64(b.N)/b.Elapsed().Seconds(), "spans/s")
 }
 
-// BenchmarkAppendOne stores spans one a call, from many callers at once; each
+// BenchmarkAppendOne stores one span in each call, with concurrent callers. Each
 // call returns after its commit.
 func BenchmarkAppendOne(b *testing.B) {
 	for _, callers := range []int{1, 64} {
@@ -97,7 +98,7 @@ func BenchmarkAppendOne(b *testing.B) {
 			s := openStore(b, telemetry.Options{})
 			items := benchItems(b, 0, 1<<16)
 			var n atomic.Int64
-			b.SetParallelism((callers + 1) / 2) // of two processors
+			b.SetParallelism((callers + 1) / 2) // on two processors
 			b.ReportAllocs()
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
@@ -136,7 +137,7 @@ func BenchmarkTrace(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "traces/s")
 }
 
-// BenchmarkSummary derives the figures of 100,000 steps.
+// BenchmarkSummary computes the summary of 100,000 steps.
 func BenchmarkSummary(b *testing.B) {
 	s := openStore(b, telemetry.Options{})
 	for n := 0; n < 100_000; n += 1000 {

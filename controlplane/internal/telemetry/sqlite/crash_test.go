@@ -16,15 +16,15 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// crashFile is the environment variable that makes the test binary report into
-// a file until it is killed.
+// crashFile is an environment variable: if it is set, the test binary appends items
+// to the file that it names, until it is killed.
 const crashFile = "AUREUS_TEST_TELEMETRY_FILE"
 
-// crashBase is the variable with the number that it begins to count from.
+// crashBase is the environment variable with the number of the first item.
 const crashBase = "AUREUS_TEST_TELEMETRY_BASE"
 
-// The test kills a process while it reports, at different points, and wants
-// every report that was acknowledged to be there afterwards.
+// A process is killed at different moments while it appends items. Afterwards every
+// item that it acknowledged is stored.
 func TestAppend_ProcessKilled_KeepsWhatWasAcknowledged(t *testing.T) {
 	rounds := 8
 	if testing.Short() {
@@ -40,7 +40,7 @@ func TestAppend_ProcessKilled_KeepsWhatWasAcknowledged(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, child.Start())
 		lines := bufio.NewScanner(out)
-		for n := 0; lines.Scan(); n++ { // what was printed before the end counts as well
+		for n := 0; lines.Scan(); n++ { // lines that were printed before the end count too
 			number, err := strconv.Atoi(lines.Text())
 			require.NoError(t, err)
 			acknowledged = append(acknowledged, span(number))
@@ -59,7 +59,7 @@ func TestAppend_ProcessKilled_KeepsWhatWasAcknowledged(t *testing.T) {
 		for _, text := range acknowledged {
 			require.True(t, there[text], "round %d: %s was acknowledged", round, text)
 		}
-		require.EqualValues(t, len(there), s.Stats().Kinds["spans"].Rows, "the count fits what is there")
+		require.EqualValues(t, len(there), s.Stats().Kinds["spans"].Rows, "the count is that of the stored items")
 		var verdict string
 		require.NoError(t, s.reader.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict))
 		require.Equal(t, "ok", verdict)
@@ -75,8 +75,8 @@ func mustTrace(t *testing.T, s *Store) *telemetry.Page {
 	return page
 }
 
-// reportUntilKilled runs in the process that is killed: several callers report, and each
-// number is printed after it was acknowledged.
+// reportUntilKilled runs in the process that is killed: several goroutines append
+// items, and print the number of each item after Append has returned.
 func reportUntilKilled(path string) {
 	s, err := Open(context.Background(), path, telemetry.Options{})
 	base, bad := strconv.Atoi(os.Getenv(crashBase))

@@ -17,8 +17,8 @@ func addFor(t *testing.T, s *Store, tenant string, kind telemetry.Kind, texts ..
 	require.NoError(t, s.Append(t.Context(), tenant, read(t, kind, texts...)))
 }
 
-// A tenant that floods loses its own oldest; another one keeps all that it has,
-// also after the file is opened again.
+// A tenant that exceeds the limit loses its own oldest items. Another tenant keeps
+// all of its items, even after the file is opened again.
 func TestTrim_TheTenantThatHasMost_LosesItsOldest(t *testing.T) {
 	for name, options := range map[string]telemetry.Options{
 		"by number": {MaxRows: 20},
@@ -33,17 +33,17 @@ func TestTrim_TheTenantThatHasMost_LosesItsOldest(t *testing.T) {
 			}
 			require.Len(t, allOf(t, s, "quiet", telemetry.Spans), 3)
 			require.Len(t, allOf(t, s, "flood", telemetry.Spans), 17)
-			require.Equal(t, span(194), allOf(t, s, "flood", telemetry.Spans)[16], "the latest are there")
+			require.Equal(t, span(194), allOf(t, s, "flood", telemetry.Spans)[16], "the latest items are kept")
 			require.NoError(t, s.Close())
 			s = openFile(t, path, options)
 			for i := range 20 {
 				addFor(t, s, "flood", telemetry.Spans, span(200+i))
 			}
-			require.Len(t, allOf(t, s, "quiet", telemetry.Spans), 3, "what each has is known after a restart")
+			require.Len(t, allOf(t, s, "quiet", telemetry.Spans), 3, "the shares of the tenants are known after a restart")
 			for i := range 30 {
 				addFor(t, s, "quiet", telemetry.Spans, span(100+i))
 			}
-			require.Len(t, allOf(t, s, "quiet", telemetry.Spans), 10, "two tenants that report without end share evenly")
+			require.Len(t, allOf(t, s, "quiet", telemetry.Spans), 10, "two tenants that reach the limit have equal shares")
 			require.Len(t, allOf(t, s, "flood", telemetry.Spans), 10)
 			require.EqualValues(t, 20, s.usage[telemetry.Spans].rows)
 			for tenant, rows := range map[string]int64{"quiet": 10, "flood": 10} {
@@ -53,7 +53,8 @@ func TestTrim_TheTenantThatHasMost_LosesItsOldest(t *testing.T) {
 	}
 }
 
-// What goes because it is too old is taken from its tenant's share.
+// Items that are deleted because of their age no longer count in the share of their
+// tenant.
 func TestTrim_ByAge_KeepsTheSharesRight(t *testing.T) {
 	var now atomic.Int64
 	now.Store(time.Now().UnixMilli())
@@ -66,8 +67,8 @@ func TestTrim_ByAge_KeepsTheSharesRight(t *testing.T) {
 	require.EqualValues(t, 1, s.shares[telemetry.Spans]["b"].rows)
 }
 
-// The queue of a flooding tenant is full for itself alone, and the others have
-// their turn before the rest of it.
+// A tenant that has filled its share of the queue does not prevent others from
+// adding requests. Tenants take turns.
 func TestQueue_AFloodingTenant_FillsItsOwnShareOnly(t *testing.T) {
 	q := newQueue(100)
 	push := func(tenant string, cost int64) error { return q.push(&request{tenant: tenant, cost: cost}) }
@@ -83,12 +84,12 @@ func TestQueue_AFloodingTenant_FillsItsOwnShareOnly(t *testing.T) {
 		order = append(order, r.tenant)
 	}
 	require.Equal(t, []string{"flood", "quiet", "flood", "quiet"}, order)
-	require.NoError(t, push("flood", 20), "what was taken makes room")
+	require.NoError(t, push("flood", 20), "requests that were taken no longer count")
 	for i := range 3 {
 		require.NoError(t, push("more"+strconv.Itoa(i), 100))
 	}
 	require.ErrorIs(t, push("more0", 1), telemetry.ErrBusy)
-	require.NoError(t, push("late", 100), "a tenant of which nothing waits has room for one")
+	require.NoError(t, push("late", 100), "a tenant without waiting requests may add one")
 	require.ErrorIs(t, push("late", 1), telemetry.ErrBusy)
 	q.close()
 	for ended := false; !ended; {

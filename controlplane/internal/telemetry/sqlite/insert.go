@@ -12,8 +12,8 @@ import (
 // insertRows is how many rows one statement stores.
 const insertRows = 32
 
-// inserts are the prepared statements of the writing goroutine, for one row and
-// for insertRows rows of each kind, and the memory for the arguments of items.
+// inserts holds the prepared statements of the writing goroutine, for one row and
+// for insertRows rows of each kind, and the memory for the arguments of rows.
 type inserts struct {
 	one, many [telemetry.Events + 1]*sql.Stmt
 	args      []any
@@ -79,8 +79,8 @@ type rowWriter struct {
 	rows      int
 }
 
-// flush stores the collected rows: together with the statement for many rows, or one
-// by one.
+// flush stores the collected rows: all at once if prepared is the statement for
+// many rows, and otherwise one by one.
 func (w *rowWriter) flush(ctx context.Context, prepared *sql.Stmt) error {
 	if w.rows == 0 {
 		return nil

@@ -24,10 +24,10 @@ const busyTimeout = "5000"
 //go:embed schema/*.sql
 var schema embed.FS
 
-// Open opens the store in the file at path, and makes the file, readable and
-// writable by its owner only, if there is none. A lock beside it (path with
-// .lock) keeps every other Open out until [Store.Close], or the end of the
-// process: ErrLocked. The context bounds the opening, not the store.
+// Open opens the store in the file at path. If the file does not exist, Open
+// creates it, readable and writable only by its owner. A lock on a second file
+// (path with .lock) makes every other Open of the file fail with ErrLocked until
+// [Store.Close] or the end of the process. ctx applies only to Open itself.
 func Open(ctx context.Context, path string, options telemetry.Options) (_ *Store, err error) {
 	if path == "" || strings.Contains(path, ":memory:") {
 		return nil, errors.New("telemetry: the store needs a file; neither an empty path nor :memory: is one")

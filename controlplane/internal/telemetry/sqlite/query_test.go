@@ -23,7 +23,7 @@ func TestPage_LargeItems_IsLimitedInBytes(t *testing.T) {
 	}
 	held, err := s.selectEvents(tenant, telemetry.EventQuery{}).read(t.Context(), telemetry.Paging{}, telemetry.DefaultLimit)
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(held.portion), 3, "held in memory")
+	require.LessOrEqual(t, len(held.portion), 3, "rows held in memory")
 	page, err := s.Events(t.Context(), tenant, telemetry.EventQuery{}, telemetry.Paging{})
 	require.NoError(t, err)
 	size := 0
@@ -44,13 +44,13 @@ func TestCursor_WrittenAndRead_IsTheSame(t *testing.T) {
 		require.Equal(t, p, again)
 	}
 	for name, text := range map[string]string{
-		"no base64":      "!!!",
-		"another form":   "Ag",
-		"cut":            telemetry.FormatCursor(telemetry.Position{Seq: 1})[:4],
-		"too long":       telemetry.FormatCursor(telemetry.Position{Seq: 1}) + "AAAA",
-		"a plain offset": "100",
-		"no nanosecond":  telemetry.FormatCursor(telemetry.Position{Instant: telemetry.Instant{Nsec: 1e9}, Seq: 1}),
-		"no arrival":     telemetry.FormatCursor(telemetry.Position{}),
+		"not base64":          "!!!",
+		"an unknown version":  "Ag",
+		"truncated":           telemetry.FormatCursor(telemetry.Position{Seq: 1})[:4],
+		"too long":            telemetry.FormatCursor(telemetry.Position{Seq: 1}) + "AAAA",
+		"a plain offset":      "100",
+		"invalid nanoseconds": telemetry.FormatCursor(telemetry.Position{Instant: telemetry.Instant{Nsec: 1e9}, Seq: 1}),
+		"no sequence number":  telemetry.FormatCursor(telemetry.Position{}),
 	} {
 		_, err := telemetry.ParseCursor(text)
 		require.ErrorIs(t, err, telemetry.ErrCursor, name)
@@ -85,7 +85,7 @@ func TestQueryPlans_EachQuery_UsesItsIndex(t *testing.T) {
 	}
 }
 
-// explain is the steps of a query's plan, one after the other.
+// explain returns the steps of a query's plan, one after the other.
 func explain(t *testing.T, s *Store, query string, args []any) string {
 	t.Helper()
 	rows, err := s.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)

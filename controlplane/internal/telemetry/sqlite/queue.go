@@ -76,8 +76,8 @@ func (l *lane) pop() *request {
 	return r
 }
 
-// take moves requests to the batch, one of each tenant in turn: as many as together
-// cost at most limit, but at least one.
+// take moves requests to the batch, one of each tenant in turn, up to limit in
+// cost, but at least one.
 func (l *lane) take(batch []*request, limit int64) []*request {
 	var cost int64
 	for n := 0; l.requests > 0 && (n == 0 || cost+l.tenants[l.turns[0]].requests[0].cost <= limit); n++ {

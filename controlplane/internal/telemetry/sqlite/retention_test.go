@@ -42,7 +42,7 @@ func TestRetention_AllDeleted_ArrivalNumbersAreNotReused(t *testing.T) {
 	require.EqualValues(t, 3, page.portion[0].Seq)
 }
 
-// Items that are too old are deleted every minute, also if nothing is written.
+// Items that are too old are deleted every minute, even if nothing is written.
 func TestRetention_NoWrites_OldItemsAreDeleted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -59,8 +59,8 @@ func TestRetention_NoWrites_OldItemsAreDeleted(t *testing.T) {
 	})
 }
 
-// MaxBytes holds on the disk: the file and the files beside it
-// stay near it, whatever the items look like.
+// MaxBytes also limits the size of the file: it stays below twice MaxBytes,
+// whatever the items look like.
 func TestRetention_ManyItems_FileStaysSmall(t *testing.T) {
 	const bound = 2 << 20
 	long := strings.Repeat("x", telemetry.MaxKey)
@@ -68,7 +68,7 @@ func TestRetention_ManyItems_FileStaysSmall(t *testing.T) {
 		"small items": func(n int) string {
 			return fmt.Sprintf(`{"id":"%x","trace_id":"%032x","name":"n","start_time":"2026-01-02T03:04:05.%09dZ"}`, n, n*7919%100_003, n)
 		},
-		"items that are all key": func(n int) string {
+		"items with a long key": func(n int) string {
 			return fmt.Sprintf(`{"id":"1","trace_id":"%d%s","name":"n","start_time":"t"}`, n*7919%100_003, long[6:])
 		},
 		"large items": func(n int) string {
@@ -92,7 +92,7 @@ func TestRetention_ManyItems_FileStaysSmall(t *testing.T) {
 			require.NoError(t, s.Close())
 			info, err := os.Stat(path)
 			require.NoError(t, err)
-			t.Logf("%d bytes on disk, %.2f of the bound; %d rows", info.Size(), float64(info.Size())/bound, n)
+			t.Logf("%d bytes on disk, %.2f times MaxBytes; %d rows", info.Size(), float64(info.Size())/bound, n)
 			require.Less(t, info.Size(), int64(bound)*2)
 		})
 	}

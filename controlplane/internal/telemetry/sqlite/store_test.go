@@ -38,7 +38,7 @@ func openFile(t testing.TB, path string, options telemetry.Options) *Store {
 	return s
 }
 
-// read makes items of their texts.
+// read parses the texts of items.
 func read(t testing.TB, kind telemetry.Kind, texts ...string) []telemetry.Item {
 	t.Helper()
 	items := make([]telemetry.Item, 0, len(texts))
@@ -55,7 +55,7 @@ func add(t testing.TB, s *Store, kind telemetry.Kind, texts ...string) {
 	require.NoError(t, s.Append(t.Context(), tenant, read(t, kind, texts...)))
 }
 
-// bodies gathers a page and what follows it.
+// bodies returns the items of a page and of all pages after it.
 func bodies(t testing.TB, query func(telemetry.Paging) (*telemetry.Page, error), paging telemetry.Paging) []string {
 	t.Helper()
 	all := []string{}
@@ -121,18 +121,18 @@ func TestOpen_NewFile_IsPrivate(t *testing.T) {
 func TestOpen_InvalidConfig_IsRefused(t *testing.T) {
 	dir := t.TempDir()
 	for name, path := range map[string]string{
-		"no path":                 "",
-		"memory":                  ":memory:",
-		"memory in other words":   "file::memory:?cache=shared",
-		"a folder that is absent": filepath.Join(dir, "absent", "t.db"),
-		"a folder":                dir,
+		"no path":          "",
+		"memory":           ":memory:",
+		"memory as a URI":  "file::memory:?cache=shared",
+		"a missing folder": filepath.Join(dir, "absent", "t.db"),
+		"a folder":         dir,
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Open(t.Context(), path, telemetry.Options{})
 			require.Error(t, err)
 		})
 	}
-	t.Run("what is no database", func(t *testing.T) {
+	t.Run("a file that is not a database", func(t *testing.T) {
 		path := filepath.Join(dir, "text.db")
 		require.NoError(t, os.WriteFile(path, []byte("this is a text file, and a long one, of more than one hundred bytes, so that it has room for a header"), 0o600))
 		_, err := Open(t.Context(), path, telemetry.Options{})
@@ -176,7 +176,7 @@ func TestReopen_StoredItems_AreThere(t *testing.T) {
 	add(t, s, telemetry.Spans, span(2), span(1))
 	stats := s.Stats()
 	require.NoError(t, s.Close())
-	require.NoError(t, s.Close(), "closing twice")
+	require.NoError(t, s.Close(), "a second Close succeeds")
 
 	s = openFile(t, path, telemetry.Options{})
 	require.Equal(t, stats, s.Stats())

@@ -71,7 +71,7 @@ func readSteps(ctx context.Context, tx *sql.Tx, tenant string, within telemetry.
 	if err != nil {
 		return steps, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close() //nolint:errcheck // rows.Err returns the error
 	for rows.Next() {
 		var s telemetry.Step
 		if err := rows.Scan(&s.Workflow, &s.Task, &s.TaskType, &s.Success, &s.Duration, &s.At.Sec, &s.At.Nsec); err != nil {

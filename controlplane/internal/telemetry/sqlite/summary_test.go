@@ -40,7 +40,7 @@ func vectors(t *testing.T, kind string) []vector {
 	return found
 }
 
-// The cases are those of kind metrics_summary.
+// The cases are the published vectors of the kind metrics_summary.
 func TestSummary_PublishedVectors_GiveTheirResults(t *testing.T) {
 	for _, v := range vectors(t, "metrics_summary") {
 		t.Run(v.Name, func(t *testing.T) {
@@ -63,7 +63,8 @@ func TestSummary_PublishedVectors_GiveTheirResults(t *testing.T) {
 	}
 }
 
-// event writes one with a time of so many milliseconds, or none below 0.
+// event returns an event whose time is ms milliseconds, or that has no time if ms
+// is negative.
 func event(kind, workflow, task string, ms int, data string) string {
 	timestamp := "t"
 	if ms >= 0 {
@@ -72,8 +73,8 @@ func event(kind, workflow, task string, ms int, data string) string {
 	return fmt.Sprintf(`{"type":%q,"workflow_id":%q,"task_id":%q,"task_type":"x","timestamp":%q,"data":%s}`, kind, workflow, task, timestamp, data)
 }
 
-// The test reports events of each shape that the original
-// records, and wants them back unchanged.
+// Events of each shape that the original implementation records are returned
+// unchanged.
 func TestReport_PublishedEventShapes_ComeBackUnchanged(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	var want []string

@@ -24,7 +24,7 @@ func (s *Store) Tail(ctx context.Context, tenant, eventType, workflow string, af
 	if err != nil {
 		return nil, after, readError(ctx, err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close() //nolint:errcheck // rows.Err returns the error
 	size := 0
 	for rows.Next() {
 		var a telemetry.Arrived

@@ -91,7 +91,7 @@ func (s *Store) loadShares(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close() //nolint:errcheck // rows.Err returns the error
 	for rows.Next() {
 		var table, tenant string
 		t := &tenantShare{}
@@ -157,8 +157,7 @@ func (s *Store) trim(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, b bou
 	return trimmed, nil
 }
 
-// heaviest returns the tenant with the largest share, and the share of the second
-// largest.
+// heaviest returns the tenant with the largest share, and the second-largest share.
 func (s *Store) heaviest(kind telemetry.Kind, b bounds) (tenant string, second float64) {
 	first := -1.0
 	for name, t := range s.shares[kind] {
@@ -186,7 +185,7 @@ func (s *Store) cut(ctx context.Context, tx *sql.Tx, kind telemetry.Kind, tenant
 		if err != nil {
 			return err
 		}
-		defer rows.Close() //nolint:errcheck // rows.Err tells
+		defer rows.Close() //nolint:errcheck // rows.Err returns the error
 		for rows.Next() {
 			var seq, cost, received int64
 			var of string

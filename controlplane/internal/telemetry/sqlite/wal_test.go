@@ -13,8 +13,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 )
 
-// With readers at every moment, the write-ahead log stays within its bound: a
-// commit beyond it, and what the readers of one moment hold up.
+// Even if there is always a reader, the write-ahead log exceeds its limit only by
+// one commit, and by what is written while the readers of that moment prevent a
+// reset.
 func TestWriteAheadLog_UnderSteadyReaders_StaysWithinItsBound(t *testing.T) {
 	s := openStore(t, telemetry.Options{})
 	s.checkpoint.Limit = 2 << 20
@@ -63,7 +64,7 @@ func readSome(ctx context.Context, s *Store) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }() // Err tells what went wrong
+	defer func() { _ = rows.Close() }() // Err returns the error
 	read := 0
 	for rows.Next() {
 		read++

@@ -33,7 +33,7 @@ func walk[T string | int64](ctx context.Context, q *selection, column string, li
 		if err != nil {
 			return err
 		}
-		defer rows.Close() //nolint:errcheck // rows.Err tells
+		defer rows.Close() //nolint:errcheck // rows.Err returns the error
 		for rows.Next() {
 			var at telemetry.Position
 			var value T

@@ -61,13 +61,13 @@ func orderAndRange(t *testing.T, open Open) {
 		within telemetry.Range
 		want   []string
 	}{
-		"both ends are inclusive":                      {telemetry.Range{Start: at(t, "2026-01-02T03:04:05Z"), End: at(t, "2026-01-02T03:04:05.000000001Z")}, byTime[2:6]},
-		"from a time on, without what has none":        {telemetry.Range{Start: at(t, "2026-01-02T03:04:05.000000001Z")}, byTime[4:]},
-		"up to a time":                                 {telemetry.Range{End: at(t, "2026-01-02T03:04:05Z")}, byTime[:4]},
-		"a nanosecond before":                          {telemetry.Range{End: at(t, "2026-01-02T03:04:04.999999999Z")}, byTime[:2]},
-		"everything that has a time, from Go's zero":   {telemetry.Range{Start: at(t, "0001-01-01T00:00:00Z")}, byTime},
-		"everything that has a time, to the last year": {telemetry.Range{End: at(t, "9999-12-31T23:59:59.999999999Z")}, byTime},
-		"a range that ends before it starts":           {telemetry.Range{Start: at(t, "2027-01-01T00:00:00Z"), End: at(t, "2026-01-01T00:00:00Z")}, []string{}},
+		"both ends are inclusive":                    {telemetry.Range{Start: at(t, "2026-01-02T03:04:05Z"), End: at(t, "2026-01-02T03:04:05.000000001Z")}, byTime[2:6]},
+		"from a time on, without untimed items":      {telemetry.Range{Start: at(t, "2026-01-02T03:04:05.000000001Z")}, byTime[4:]},
+		"up to a time":                               {telemetry.Range{End: at(t, "2026-01-02T03:04:05Z")}, byTime[:4]},
+		"a nanosecond before":                        {telemetry.Range{End: at(t, "2026-01-02T03:04:04.999999999Z")}, byTime[:2]},
+		"all items with a time, from Go's zero time": {telemetry.Range{Start: at(t, "0001-01-01T00:00:00Z")}, byTime},
+		"all items with a time, to the last year":    {telemetry.Range{End: at(t, "9999-12-31T23:59:59.999999999Z")}, byTime},
+		"a range that ends before it starts":         {telemetry.Range{Start: at(t, "2027-01-01T00:00:00Z"), End: at(t, "2026-01-01T00:00:00Z")}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for limit := range 4 { // 0 is the default
@@ -179,7 +179,7 @@ func pages(t *testing.T, open Open) {
 			require.Equal(t, texts, got)
 		})
 	}
-	t.Run("a page may end among items of one instant", func(t *testing.T) {
+	t.Run("a page may end between items of the same instant", func(t *testing.T) {
 		var same []string
 		for i := range n {
 			same = append(same, fmt.Sprintf(`{"id":"%d","trace_id":"same","name":"n","start_time":"no time"}`, i))
@@ -204,7 +204,7 @@ func pages(t *testing.T, open Open) {
 			require.Equal(t, same, got)
 		}
 	})
-	t.Run("what arrives later is not part of a page", func(t *testing.T) {
+	t.Run("items that arrive later are not part of a page", func(t *testing.T) {
 		page, err := trace(telemetry.Paging{Limit: n + 5})
 		require.NoError(t, err)
 		add(t, s, telemetry.Spans, span(n), span(n+1))
@@ -218,7 +218,7 @@ func pages(t *testing.T, open Open) {
 		})
 		require.Equal(t, texts, got)
 	})
-	t.Run("a reader may stop", func(t *testing.T) {
+	t.Run("a reader may stop early", func(t *testing.T) {
 		page, err := trace(telemetry.Paging{})
 		require.NoError(t, err)
 		for _, err := range page.Bodies(t.Context()) {

@@ -53,7 +53,7 @@ func appendKeepsKindsTogether(t *testing.T, open Open) {
 		require.Len(t, allOf(t, s, tenant, kind), 1, kind)
 	}
 	require.NoError(t, s.Append(t.Context(), tenant, nil))
-	require.Error(t, s.Append(t.Context(), tenant, []telemetry.Item{{}}), "an item that telemetry.Read has not made")
+	require.Error(t, s.Append(t.Context(), tenant, []telemetry.Item{{}}), "an item that was not made by telemetry.Read")
 }
 
 func theOldestGoFirst(t *testing.T, open Open) {
@@ -66,13 +66,13 @@ func theOldestGoFirst(t *testing.T, open Open) {
 			add(t, s, telemetry.Spans, span(9), span(1))
 			require.Zero(t, s.Stats().Kinds["spans"].Trimmed)
 			add(t, s, telemetry.Spans, span(5), span(2), span(3))
-			require.Equal(t, []string{span(2), span(3), span(5)}, allOf(t, s, tenant, telemetry.Spans), "by arrival, not by time")
+			require.Equal(t, []string{span(2), span(3), span(5)}, allOf(t, s, tenant, telemetry.Spans), "the oldest by arrival are deleted, not the oldest by time")
 			stats := s.Stats().Kinds["spans"]
 			require.EqualValues(t, 3, stats.Rows)
 			require.EqualValues(t, 2, stats.Trimmed)
 			require.Equal(t, 3*read(t, telemetry.Spans, span(1))[0].Cost(), stats.Bytes)
 			add(t, s, telemetry.Metrics, metric("m", "t"), metric("m", "t"))
-			require.Len(t, allOf(t, s, tenant, telemetry.Spans), 3, "each kind has its own bounds")
+			require.Len(t, allOf(t, s, tenant, telemetry.Spans), 3, "each kind has its own limits")
 		})
 	}
 }
@@ -84,7 +84,7 @@ func age(t *testing.T, open Open) {
 	add(t, s, telemetry.Spans, span(1))
 	now.Add(time.Hour.Milliseconds())
 	add(t, s, telemetry.Spans, span(2))
-	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 2, "an hour is not more than an hour")
+	require.Len(t, allOf(t, s, tenant, telemetry.Spans), 2, "an item whose age equals MaxAge is kept")
 	now.Add(1)
 	add(t, s, telemetry.Metrics, metric("m", "t"))
 	require.Equal(t, []string{span(2)}, allOf(t, s, tenant, telemetry.Spans))

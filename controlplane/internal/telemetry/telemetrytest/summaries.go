@@ -23,7 +23,7 @@ func summary(t *testing.T, open Open) {
 		within telemetry.Range
 		want   aureus.Summary
 	}{
-		"nothing": {want: aureus.Summary{}},
+		"no events": {want: aureus.Summary{}},
 		"recovery counts from the first failure": {
 			events: []string{end("w", "t", 0, bad), end("w", "t", 400, bad), end("w", "t", 1000, good)},
 			want:   aureus.Summary{MTTRMS: 1000, TaskSuccessRateByType: rate(1.0 / 3), TotalEvents: 3},
@@ -36,37 +36,37 @@ func summary(t *testing.T, open Open) {
 			events: []string{end("w", "t", 0, bad), end("w", "t", 100, good), end("w", "t", 200, good), end("w", "t", 300, bad), end("w", "t", 600, good), end("w", "u", 0, bad), end("w", "u", 800, good)},
 			want:   aureus.Summary{MTTRMS: 400, TaskSuccessRateByType: rate(4.0 / 7), TotalEvents: 7},
 		},
-		"a failure without a success is no recovery": {
+		"a failure without a later success is not a recovery": {
 			events: []string{end("w", "t", 0, good), end("w", "t", 100, bad)},
 			want:   aureus.Summary{TaskSuccessRateByType: rate(0.5), TotalEvents: 2},
 		},
-		"without workflow or task there is nothing to recover": {
+		"steps without a workflow or a task have no recovery": {
 			events: []string{end("", "t", 0, bad), end("", "t", 100, good), end("w", "", 0, bad), end("w", "", 100, good)},
 			want:   aureus.Summary{TaskSuccessRateByType: rate(0.5), TotalEvents: 4},
 		},
-		"without a time a step counts, but never towards recovery": {
+		"steps without a time count, but not for recovery": {
 			events: []string{end("w", "t", -1, bad), end("w", "t", 100, good), end("w", "t", 200, bad), end("w", "t", -1, good)},
 			want:   aureus.Summary{TaskSuccessRateByType: rate(0.5), TotalEvents: 4},
 		},
-		"without a time nothing is in a range": {
+		"events without a time are in no range": {
 			events: []string{end("w", "t", -1, good), end("w", "t", 100, good), check(`{}`), event("custom", "", "", -1, `{}`)},
 			within: telemetry.Range{End: at(t, "2026-01-01T00:00:00Z")},
 			want:   aureus.Summary{TaskSuccessRateByType: rate(1), TotalEvents: 2},
 		},
-		"both ends are inclusive, what lies beyond is left out": {
+		"both ends of a range are inclusive": {
 			events: []string{end("w", "t", 999, good), end("w", "t", 1000, bad), end("w", "t", 2000, good), end("w", "t", 2001, good)},
 			within: telemetry.Range{Start: at(t, "1970-01-01T00:00:01Z"), End: at(t, "1970-01-01T00:00:02Z")},
 			want:   aureus.Summary{MTTRMS: 1000, TaskSuccessRateByType: rate(0.5), TotalEvents: 2},
 		},
-		"cost: successes only, what is no number is 0": {
+		"cost: only of successes; a duration that is not a number is 0": {
 			events: []string{end("w", "t", 0, `{"success":1,"duration":300}`), end("w", "t", 0, `{"success":"yes","duration":"9"}`), end("w", "t", 0, `{"success":true,"duration":null}`), end("w", "t", 0, `{"success":0,"duration":7}`)},
 			want:   aureus.Summary{CostPerSuccessMS: 100, TaskSuccessRateByType: rate(0.75), TotalEvents: 4},
 		},
-		"a cost too large to add stays a number": {
+		"a sum of costs that overflows stays finite": {
 			events: []string{end("w", "t", 0, `{"success":1,"duration":1.7e308}`), end("w", "t", 0, `{"success":1,"duration":1.7e308}`)},
 			want:   aureus.Summary{CostPerSuccessMS: 1.7976931348623157e308, TaskSuccessRateByType: rate(1), TotalEvents: 2},
 		},
-		"escalation: both spellings, JavaScript's truth, camelCase first": {
+		"escalation: both spellings, JavaScript's truthiness, camelCase first": {
 			events: []string{
 				check(`{"requiresHumanApproval":true}`), check(`{"requires_human_approval":true}`), check(`{"requiresHumanApproval":1}`),
 				check(`{"requiresHumanApproval":false,"requires_human_approval":true}`), check(`{"requiresHumanApproval":""}`),
@@ -74,11 +74,11 @@ func summary(t *testing.T, open Open) {
 			},
 			want: aureus.Summary{HumanEscalationRate: 3.0 / 7, TotalEvents: 8},
 		},
-		"a step without a type is unknown": {
+		"a step without a type has the type unknown": {
 			events: []string{`{"type":"step_end","timestamp":"2026-01-01","data":{"success":true}}`, `{"type":"step_end","timestamp":"2026-01-01","task_type":null,"data":{}}`, `{"type":"step_end","timestamp":"2026-01-01","task_type":"","data":{}}`},
 			want:   aureus.Summary{TaskSuccessRateByType: map[string]float64{"unknown": 1.0 / 3}, TotalEvents: 3},
 		},
-		"only step_end tells of success": {
+		"only step_end events count as successes": {
 			events: []string{event("step_start", "w", "t", 0, good), event("tool_call", "w", "t", 0, `{"success":true,"duration":5}`)},
 			want:   aureus.Summary{TotalEvents: 2},
 		},

@@ -43,7 +43,8 @@ func Run(t *testing.T, open Open) {
 
 const tenant = "default"
 
-// portion is a number of items that no backend is expected to read at once.
+// portion is the number of items that the sqlite backend reads at once. Pages of
+// about this size, and of multiples of it, are tested.
 const portion = 256
 
 // read parses the texts of items.
@@ -124,7 +125,7 @@ func tail(t *testing.T, open Open) {
 	add(t, s, telemetry.Spans, span(1))
 	require.NoError(t, s.Append(t.Context(), "other", read(t, telemetry.Events, event("custom", "a", "2026-01-01"))))
 	require.Equal(t, "other", <-told)
-	require.Empty(t, told, "spans are no events")
+	require.Empty(t, told, "spans are not reported to OnEvents")
 	last := s.Latest()
 	seen := func(kind, workflow string, after int64) (bodies []string, reached int64) {
 		for {
