@@ -9,7 +9,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Which tools may run a task and undo it, checked before anything runs.
+// A task whose tool or compensation tool cannot run is refused before the run
+// starts.
 func TestEffectiveTier_ToolsAndSandboxes_RefusesWhatCannotRun(t *testing.T) {
 	tool := Tool{RiskTier: aureus.TierLow, Run: nop, Simulate: nop}
 	s := New(Config{Tools: map[string]Tool{
@@ -20,19 +21,19 @@ func TestEffectiveTier_ToolsAndSandboxes_RefusesWhatCannotRun(t *testing.T) {
 		task    aureus.TaskSpec
 		problem string
 	}{
-		"undone by an allowed tool":        {aureus.TaskSpec{ToolName: "do", AllowedTools: []string{"do", "undo"}, CompensationAction: undone("undo")}, ""},
-		"undone by one that is not":        {aureus.TaskSpec{ToolName: "do", AllowedTools: []string{"do"}, CompensationAction: undone("undo")}, "is not allowed"},
-		"undone without a list":            {aureus.TaskSpec{ToolName: "do", CompensationAction: undone("undo")}, ""},
-		"undone by one above the task":     {aureus.TaskSpec{ToolName: "do", CompensationAction: undone("critical")}, "above the task's"},
-		"undone by an unknown one":         {aureus.TaskSpec{ToolName: "do", CompensationAction: undone("nobody")}, "there is no tool"},
-		"undone without a tool":            {aureus.TaskSpec{CompensationAction: undone("undo")}, "does nothing"},
-		"a sandbox that is off":            {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Type: "container"}}, ""},
-		"a simulation that is off":         {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Type: "simulation"}}, ""},
-		"a sandbox that is not there":      {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true, Type: "container"}}, "not available"},
-		"a simulation":                     {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true, Type: "mock"}}, ""},
-		"a simulation of what has none":    {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Enabled: true}}, "cannot be simulated"},
-		"undoing that has no simulation":   {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true}, CompensationAction: undone("real")}, "cannot be simulated"},
-		"undoing for real, sandbox is off": {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{}, CompensationAction: undone("real")}, ""},
+		"undone by an allowed tool":                             {aureus.TaskSpec{ToolName: "do", AllowedTools: []string{"do", "undo"}, CompensationAction: undone("undo")}, ""},
+		"undone by a tool that is not allowed":                  {aureus.TaskSpec{ToolName: "do", AllowedTools: []string{"do"}, CompensationAction: undone("undo")}, "is not allowed"},
+		"undone, without a list of allowed tools":               {aureus.TaskSpec{ToolName: "do", CompensationAction: undone("undo")}, ""},
+		"undone by a tool of a higher tier":                     {aureus.TaskSpec{ToolName: "do", CompensationAction: undone("critical")}, "above the task's"},
+		"undone by an unknown tool":                             {aureus.TaskSpec{ToolName: "do", CompensationAction: undone("nobody")}, "there is no tool"},
+		"undone, but without a tool to undo":                    {aureus.TaskSpec{CompensationAction: undone("undo")}, "does nothing"},
+		"a disabled sandbox":                                    {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Type: "container"}}, ""},
+		"a disabled simulation":                                 {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Type: "simulation"}}, ""},
+		"an unavailable sandbox":                                {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true, Type: "container"}}, "not available"},
+		"a simulation":                                          {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true, Type: "mock"}}, ""},
+		"a simulation that the tool does not have":              {aureus.TaskSpec{ToolName: "real", SandboxConfig: &aureus.SandboxConfig{Enabled: true}}, "cannot be simulated"},
+		"a simulation that the compensation tool does not have": {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{Enabled: true}, CompensationAction: undone("real")}, "cannot be simulated"},
+		"a compensation tool in a disabled sandbox":             {aureus.TaskSpec{ToolName: "do", SandboxConfig: &aureus.SandboxConfig{}, CompensationAction: undone("real")}, ""},
 	} {
 		_, problem := s.effectiveTier(&c.task)
 		if c.problem == "" {

@@ -14,7 +14,7 @@ import (
 )
 
 // cancel stops the latest visible run of the workflow, waits until what it did has
-// been compensated, and answers. A run that waits for an approval or is parked is
+// been compensated, and responds. A run that waits for an approval or is parked is
 // resumed as cancelled, so that it takes the same compensation path.
 func (s *Service) cancel(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	id := r.PathValue("id")
@@ -62,7 +62,7 @@ func (s *Service) cancelAndWait(ctx context.Context, c web.Caller, id, subject s
 func (s *Service) cancelLatest(ctx context.Context, c web.Caller, id, subject string) (live *liveRun, wasOpen bool, err error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
-	underWay := s.live.snapshot() // before the run is read: what is not in it cannot start while the lock is held
+	underWay := s.live.snapshot() // taken before the run is read: a run that is not in it cannot start while the lock is held
 	stored, err := s.visible(ctx, c, id, subject)
 	if err != nil {
 		return nil, false, err

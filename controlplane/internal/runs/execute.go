@@ -9,10 +9,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// execute runs a workflow and answers when the run has ended or waits for an
-// approval. Until then white space keeps the connection alive. The run does not
-// end with the request. A request for a run that is already under way waits for
-// the same run.
+// execute runs a workflow and responds when the run has ended or waits for an
+// approval. Until then it sends white space to keep the connection alive. The run
+// does not end with the request. A request for a run that is already under way
+// waits for the same run.
 func (s *Service) execute(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var body request
 	if err := web.ReadJSON(r, &body); err != nil {

@@ -13,15 +13,15 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// The memory of a large response is charged to the request. If there is no room
-// for it, the next request for the same gets the result, and only that one.
+// The memory of a large response is charged to the request. If there is not enough
+// memory, the next identical request gets the result, and only that one.
 func TestExecute_NoRoomForTheResult_NextRequestGetsIt(t *testing.T) {
 	s := newService(t, map[string]Tool{"large": {RiskTier: aureus.TierLow, Run: func(context.Context, ToolCall) (any, error) {
 		return strings.Repeat("x", 200<<10), nil
 	}}})
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "a", Name: "a", Type: "action", ToolName: "large"}}}
 	first := runOnce(t, s, spec)
-	answer := func(r *run, free int64) int { // with so many bytes left for the key
+	answer := func(r *run, free int64) int { // while the key has free bytes left
 		owner, bytes := governor.Owner{Tenant: "default", Key: ownKeyID}, s.config.Governor.Bytes
 		taken := bytes.Room(false) - governor.RequestBytes - free
 		require.NoError(t, bytes.Take(owner, taken, false))
@@ -36,5 +36,5 @@ func TestExecute_NoRoomForTheResult_NextRequestGetsIt(t *testing.T) {
 	require.Equal(t, first.stored.ID, again.stored.ID)
 	require.Equal(t, first.state.Tasks["a"].Result, again.state.Tasks["a"].Result)
 	require.Equal(t, http.StatusOK, answer(again, 500<<10))
-	require.NotEqual(t, first.stored.ID, runOnce(t, s, spec).stored.ID, "its result was received")
+	require.NotEqual(t, first.stored.ID, runOnce(t, s, spec).stored.ID, "the result was received, so that a new run starts")
 }

@@ -15,7 +15,8 @@ import (
 
 var errCrash = errors.New("the process ended")
 
-// crashing is a host whose process ends at a save: before it, or after it.
+// crashing is a host that simulates the end of the process immediately before or
+// after a save.
 type crashing struct {
 	*host
 
@@ -36,8 +37,8 @@ func (h *crashing) Save(ctx context.Context, state *workflow.State) error {
 	return err
 }
 
-// Wherever the process ends, the run ends with the same state, nothing is undone
-// needlessly, and at most the task that was under way is run again.
+// Wherever the process ends, the resumed run ends with the same state, nothing is
+// compensated needlessly, and at most the task that was under way is run again.
 func TestRun_ProcessEndsAtAnySave_EndsTheSame(t *testing.T) {
 	for _, last := range []string{"good", "bad"} {
 		t.Run(last, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestRun_ProcessEndsAtAnySave_EndsTheSame(t *testing.T) {
 				require.NoError(t, s.config.Store.Update(t.Context(), func(tx storage.Tx) error { return tx.Runs().Add(r.stored) }))
 				return r
 			}
-			// resume runs what is stored of the run, until it ends or crashes.
+			// resume continues the stored run until it ends or crashes.
 			resume := func(id string, at int, after bool) (saves int, state *workflow.State, err error) {
 				r, err := s.latest(t.Context(), "t", "s", id)
 				require.NoError(t, err)
@@ -103,7 +104,7 @@ func TestRun_ProcessEndsAtAnySave_EndsTheSame(t *testing.T) {
 				require.Equal(t, []string{"a=a", "twin=a", "b=b", "last=last"}, wantKnown)
 			} else {
 				require.Equal(t, []string{"good:a", "good:b", "bad:last", "good:hook", "undo:b", "undo:a"}, wantCalls)
-				require.Equal(t, []string{"hook=hook"}, wantKnown, "the result of an undone task is forgotten")
+				require.Equal(t, []string{"hook=hook"}, wantKnown, "the result of a compensated task is deleted")
 			}
 			for at := 1; at <= saves; at++ {
 				for _, after := range []bool{false, true} {
@@ -124,7 +125,7 @@ func TestRun_ProcessEndsAtAnySave_EndsTheSame(t *testing.T) {
 					require.Equal(t, wantKnown, known(r))
 					extra := len(calls) - len(wantCalls)
 					require.GreaterOrEqual(t, extra, 0, "save %d: %v", at, calls)
-					require.LessOrEqual(t, extra, map[bool]int{true: 0, false: 1}[after], "save %d: %v: only what was under way, and not stored, is run again", at, calls)
+					require.LessOrEqual(t, extra, map[bool]int{true: 0, false: 1}[after], "save %d: %v: only a call whose result was not stored is repeated", at, calls)
 					require.Equal(t, wantCalls, withoutRepeats(calls))
 				}
 			}
@@ -133,7 +134,7 @@ func TestRun_ProcessEndsAtAnySave_EndsTheSame(t *testing.T) {
 	}
 }
 
-// withoutRepeats are the calls without those that repeat the one before.
+// withoutRepeats returns the calls without those that equal the one before.
 func withoutRepeats(calls []string) (once []string) {
 	for i, call := range calls {
 		if i == 0 || calls[i-1] != call {

@@ -7,7 +7,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// Routes are the paths of the service.
+// Routes returns the routes of the service.
 func (s *Service) Routes() []web.Route {
 	const id = "The id of the workflow, as its spec has it."
 	subject := []web.Parameter{{Name: "subject", Description: "The subject that the run belongs to, for operators. A key of the role service may name its own."}}

@@ -25,8 +25,8 @@ type run struct {
 	saved map[string]workflow.TaskState // the tasks as they are stored, without their results
 	asked []string                      // the approvals that it has asked for
 
-	// The size of all task results. They are atomic because a tool that exceeded its
-	// time may still add its result.
+	// The size of all task results. They are atomic because a tool that did not end
+	// in time may still add its result.
 	resultBytes, resultValues atomic.Int64
 }
 

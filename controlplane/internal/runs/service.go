@@ -13,12 +13,13 @@ import (
 )
 
 const (
-	// heartbeat is how often a request that waits for a run is sent white space. The
-	// published client gives up after 30 s of silence, not of total time.
+	// heartbeat is the interval at which white space is sent to a request that
+	// waits for a run. The published client gives up after 30 s without data, not
+	// after a total time.
 	heartbeat = 10 * time.Second
 
-	// toolGrace is how long [Service.Close] waits for tools, which have been told to
-	// end.
+	// toolGrace is how long [Service.Close] waits for tools whose contexts have
+	// been cancelled.
 	toolGrace = 5 * time.Second
 )
 

@@ -22,7 +22,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 )
 
-// Keys that are in no table, as those of the clients in the process are.
+// The ids of keys that are not stored, like those of clients in the same process.
 const (
 	ownKeyID      = "key_own"
 	operatorKeyID = "key_operator"
@@ -42,8 +42,8 @@ func openService(t *testing.T, tools map[string]Tool) *Service {
 	return s
 }
 
-// newService is openService without the start, so that nothing continues by
-// itself.
+// newService is like openService, but does not start the service, so that no run
+// continues by itself.
 func newService(t *testing.T, tools map[string]Tool) *Service {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "aureus.db"), storage.Options{
@@ -55,7 +55,8 @@ func newService(t *testing.T, tools map[string]Tool) *Service {
 	return s
 }
 
-// serviceOn is newService on an open store. end ends its life.
+// serviceOn is like newService, but uses an open store. end ends the life of the
+// service.
 func serviceOn(t *testing.T, db storage.Store, tools map[string]Tool) (s *Service, end context.CancelFunc) {
 	t.Helper()
 	decide := rules.Rules{Now: time.Now}
@@ -77,7 +78,7 @@ func serviceOn(t *testing.T, db storage.Store, tools map[string]Tool) (s *Servic
 	return s, end
 }
 
-// serve answers a request with the routes, in the name of svc.
+// serve sends a request of svc to the routes and returns the response.
 func serve(t *testing.T, s *Service, method, path string, routes ...web.Route) *httptest.ResponseRecorder {
 	t.Helper()
 	const secret = "a secret of the tests"
@@ -92,7 +93,7 @@ func serve(t *testing.T, s *Service, method, path string, routes ...web.Route) *
 	return w
 }
 
-// runOnce runs a workflow until it ends or waits, and gives the run.
+// runOnce runs a workflow until it ends or waits, and returns the run.
 func runOnce(t *testing.T, s *Service, spec aureus.WorkflowSpec) *run {
 	t.Helper()
 	live, err := s.startOrJoin(t.Context(), svc(), request{Workflow: spec})
@@ -102,7 +103,8 @@ func runOnce(t *testing.T, s *Service, spec aureus.WorkflowSpec) *run {
 	return live.run
 }
 
-// pendingApproval is the id of the approval that the only waiting task waits for.
+// pendingApproval returns the id of the approval that the only waiting task waits
+// for.
 func pendingApproval(t *testing.T, r *run) string {
 	t.Helper()
 	waits := r.state.Waits()

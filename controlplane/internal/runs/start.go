@@ -122,8 +122,8 @@ func (s *Service) takeOver(ctx context.Context, r *run, by web.Caller, reason st
 	})
 }
 
-// unreportedLife is how long after its end a run that no request has received the
-// result of is returned to a request for the same workflow.
+// unreportedLife is how long, from the end of a run, a result that no request has
+// received is kept for the next request for the same workflow.
 const unreportedLife = time.Hour
 
 // returnsAgain reports whether the result of a run that has ended is returned to the

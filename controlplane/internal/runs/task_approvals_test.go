@@ -27,8 +27,8 @@ func approve(s *Service, t storage.Tx, id string) (aureus.Approval, error) {
 	return t.Approvals().Decide("default", now, storage.Actor{KeyID: operatorKeyID, Subject: "olga"}, id, true, a.ActionDigest, "", s.config.Policy.Approvals.Life)
 }
 
-// A task that did not continue with an earlier approval uses none, not even one
-// without an id.
+// An attempt that does not continue with an earlier approval can consume none, not
+// even one with an empty id.
 func TestTaskApprovals_NotContinued_ConsumesNone(t *testing.T) {
 	s := openService(t, nil)
 	for _, id := range []string{"", "apr_0123456789abcdefghijklmnop"} {
@@ -39,7 +39,7 @@ func TestTaskApprovals_NotContinued_ConsumesNone(t *testing.T) {
 	}
 }
 
-// paying is a workflow of one task that needs an approval, and the tool of it.
+// paying returns a workflow of one task that needs an approval, and its tool.
 func paying(paid *atomic.Int64) (aureus.WorkflowSpec, map[string]Tool) {
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "pay", Name: "pay", Type: "action", ToolName: "pay"}}}
 	return spec, map[string]Tool{"pay": {Run: func(context.Context, ToolCall) (any, error) { return paid.Add(1), nil }}}
@@ -52,7 +52,7 @@ func TestTask_ApprovalUsedElsewhere_AsksAnew(t *testing.T) {
 	spec, tools := paying(&paid)
 	s := openService(t, tools)
 	id := pendingApproval(t, runOnce(t, s, spec))
-	require.NoError(t, s.config.Store.Update(t.Context(), func(tx storage.Tx) error { // in one transaction, so that the run cannot be first
+	require.NoError(t, s.config.Store.Update(t.Context(), func(tx storage.Tx) error { // in one transaction, so that the run cannot use the approval first
 		a, err := approve(s, tx, id)
 		if err != nil {
 			return err
@@ -67,8 +67,8 @@ func TestTask_ApprovalUsedElsewhere_AsksAnew(t *testing.T) {
 	require.Zero(t, paid.Load())
 }
 
-// An approval that was given for something else of the same digest, here for an
-// evaluation, is not used by a task: a new one is asked for.
+// A task does not use an approval that was given for another request with the same
+// digest, here an evaluation: a new one is asked for.
 func TestTask_ApprovalGivenForAnEvaluation_AsksAnew(t *testing.T) {
 	var paid atomic.Int64
 	spec, tools := paying(&paid)
@@ -89,20 +89,20 @@ func TestTask_ApprovalGivenForAnEvaluation_AsksAnew(t *testing.T) {
 	require.NotEqual(t, asked.Approval.ID, id)
 	require.NoError(t, s.config.Store.View(t.Context(), func(tx storage.Tx) error {
 		shown, err := tx.Approvals().Summary("default", time.Now(), id)
-		require.Equal(t, asked.Digest, shown.ActionDigest, "the same was asked for")
+		require.Equal(t, asked.Digest, shown.ActionDigest, "both requests have the same digest")
 		return err
 	}))
 	require.Zero(t, paid.Load())
 }
 
-// A key that is revoked just before a compensation does not run it.
+// If the key is revoked just before a compensation, the compensation does not run.
 func TestCompensation_KeyRevokedBefore_DoesNotRun(t *testing.T) {
 	var undone atomic.Int64
 	var s *Service
 	s = openService(t, map[string]Tool{
 		"do": {RiskTier: aureus.TierLow, Run: nop}, "undo": {RiskTier: aureus.TierLow, Run: func(context.Context, ToolCall) (any, error) { return undone.Add(1), nil }},
 		"bad": {RiskTier: aureus.TierLow, Run: func(ctx context.Context, _ ToolCall) (any, error) {
-			return nil, errors.Join(errors.New("no"), s.config.Store.Update(ctx, func(tx storage.Tx) error { // the runs are not told of it
+			return nil, errors.Join(errors.New("no"), s.config.Store.Update(ctx, func(tx storage.Tx) error { // without a signal to the runs
 				_, err := tx.Keys().Revoke("key_1", time.Now())
 				return err
 			}))

@@ -40,9 +40,9 @@ func digestOf(t *testing.T, spec aureus.WorkflowSpec, change func(*run, *workflo
 	return digest
 }
 
-// An approver decides about everything that the task does, how often and how long,
-// and what runs when it fails or is undone: a change of any of it is another
-// request.
+// An approver decides about everything that the task does, how often and for how
+// long it may be tried, and what runs when it fails or is compensated. If any of
+// this changes, the digest changes.
 func TestPolicyRequest_AnyChange_HasAnotherDigest(t *testing.T) {
 	same := digestOf(t, payment(), func(*run, *workflow.Call) {})
 	for name, change := range map[string]func(r *run, call *workflow.Call){
@@ -82,14 +82,14 @@ func TestPolicyRequest_AnyChange_HasAnotherDigest(t *testing.T) {
 		require.NotEqual(t, same, digestOf(t, payment(), change), name)
 	}
 	for name, change := range map[string]func(r *run, call *workflow.Call){
-		"the run":     func(r *run, _ *workflow.Call) { r.stored.ID = "run_2" },
+		"the run id":  func(r *run, _ *workflow.Call) { r.stored.ID = "run_2" },
 		"the attempt": func(_ *run, c *workflow.Call) { c.Attempt = 2 },
-		"a sandbox that is off": func(_ *run, c *workflow.Call) {
+		"a disabled sandbox": func(_ *run, c *workflow.Call) {
 			c.Task.SandboxConfig = &aureus.SandboxConfig{Type: "mock"}
 		},
-		"the correlation":        func(r *run, _ *workflow.Call) { r.request.CorrelationID = "c" },
+		"the correlation id":     func(r *run, _ *workflow.Call) { r.request.CorrelationID = "c" },
 		"the key of the subject": func(r *run, _ *workflow.Call) { r.caller.KeyID = "k2" },
 	} {
-		require.Equal(t, same, digestOf(t, payment(), change), "the approver does not decide about %s", name)
+		require.Equal(t, same, digestOf(t, payment(), change), "the digest does not cover %s", name)
 	}
 }

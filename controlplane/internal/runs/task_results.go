@@ -151,7 +151,7 @@ func (s *Service) storedResult(ctx context.Context, task *heldTask) (result stor
 }
 
 // allReusable reports whether a run succeeded and every task of it has an
-// idempotency key under which its result is still known: then there is nothing to
+// idempotency key under which its result is still stored, so that nothing has to
 // run again.
 func (s *Service) allReusable(ctx context.Context, r *run) (bool, error) {
 	if r.state.Status != workflow.Success {

@@ -62,7 +62,7 @@ func (h *host) callTool(ctx context.Context, tool func(context.Context, ToolCall
 	call.CorrelationID = h.request.CorrelationID
 	for given, values := range map[*map[string]any]map[string]any{
 		&call.Inputs: call.Inputs, &call.Results: call.Results, &call.Context: withoutNulls(h.request.Context),
-	} { // copies, because the tool may change them, even after its time has ended
+	} { // copies, because the tool may change them, even after its timeout
 		if *given, err = deepCopy(values); err != nil {
 			return nil, err
 		}

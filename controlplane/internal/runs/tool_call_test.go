@@ -11,7 +11,7 @@ import (
 func TestToolCalls_TooManyOrSlow_AreRefusedAndWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls toolCalls
-		require.Zero(t, calls.wait(time.Hour), "there is none")
+		require.Zero(t, calls.wait(time.Hour), "no tool is running")
 		leave := make([]func(), maxToolCalls)
 		for i := range leave {
 			var ok bool

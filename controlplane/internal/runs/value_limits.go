@@ -6,10 +6,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// The limits of results and arguments of tools. Results are part of the stored state
-// and of the response, and arguments are part of a list of approvals. Those whole
-// texts must stay within the limits of package strictjson, so their parts must be
-// smaller.
+// The limits of results and arguments of tools. Results are part of the stored
+// state and of the response, and arguments are part of a list of approvals. Each of
+// these larger texts must stay within the limits of package strictjson, so its
+// parts must be smaller.
 const (
 	maxResult       = 1 << 20  // bytes of JSON of one result
 	maxResults      = 16 << 20 // bytes of JSON of all results of a run

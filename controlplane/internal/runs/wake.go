@@ -134,8 +134,9 @@ func (w *waker) look(ctx context.Context, scan bool) (found, error) {
 }
 
 // continueWaiting continues a run that waited for an approval, and reports whether
-// nothing is left to do for it: it is false if there is no room for the run. A
-// run whose key has been revoked is continued too: it parks itself.
+// nothing is left to do for it. done is false if the run could not be started, so
+// that it must be tried again. A run whose key has been revoked is continued too:
+// it parks itself.
 func (s *Service) continueWaiting(ctx context.Context, ref storage.RunRef) (done bool, err error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
@@ -150,7 +151,7 @@ func (s *Service) continueWaiting(ctx context.Context, ref storage.RunRef) (done
 	case err != nil:
 		return false, err
 	case stored.Ended, s.live.find(runKey{stored.Tenant, stored.Subject, stored.WorkflowID}) != nil:
-		return true, nil // one that is under way is looked at again when it waits
+		return true, nil // a run that is under way is examined again when it waits
 	}
 	r, err := loadRun(stored)
 	if err != nil {

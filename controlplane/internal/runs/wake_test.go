@@ -26,8 +26,8 @@ func (c *countingStore) View(ctx context.Context, fn func(storage.Tx) error) err
 	return c.Store.View(ctx, fn)
 }
 
-// A run that could continue but has no room is not read from the store. It
-// continues when there is room.
+// A run that could continue is not read from the store while no slot is free. It
+// continues when there is one.
 func TestWaker_NoRoomForARun_LeavesItUntilThereIs(t *testing.T) {
 	var paid atomic.Int64
 	spec, tools := paying(&paid)
@@ -45,7 +45,7 @@ func TestWaker_NoRoomForARun_LeavesItUntilThereIs(t *testing.T) {
 	s.config.Store = counting
 	w := waker{service: s}
 	require.NoError(t, w.pass(t.Context(), true))
-	require.EqualValues(t, 1, counting.views.Load(), "the list of runs, and no run")
+	require.EqualValues(t, 1, counting.views.Load(), "the list of runs is read, but no run")
 	require.Empty(t, s.live.snapshot())
 
 	slots.Give(owner, taken)
@@ -59,8 +59,8 @@ func TestWaker_NoRoomForARun_LeavesItUntilThereIs(t *testing.T) {
 	require.EqualValues(t, 1, paid.Load())
 }
 
-// A run that was under way when the server stopped continues in the next one, and
-// the next request for the same gets its result, once.
+// A run that was under way when the server stopped continues in the next server.
+// The next identical request gets its result, and only that one.
 func TestResume_RunUnderWay_NextRequestGetsTheResult(t *testing.T) {
 	began := make(chan struct{})
 	var calls atomic.Int64
@@ -102,7 +102,7 @@ func TestCancel_RunBeginsToWaitAtThatMoment_IsCancelled(t *testing.T) {
 	waiting := endedRun(runOnce(t, s, spec))
 	key := runKey{"default", "svc", "w"}
 	waiting.cancel = func(error) { s.live.remove(key, waiting) }
-	s.live.runs[key] = waiting // as it was a moment before
+	s.live.runs[key] = waiting // as if it did not wait yet
 	answer := serve(t, s, http.MethodPost, "/api/v1/workflows/w/cancel", s.Routes()...)
 	require.Equal(t, http.StatusOK, answer.Code)
 	require.Contains(t, answer.Body.String(), `"cancelled":true`)
