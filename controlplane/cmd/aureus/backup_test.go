@@ -32,7 +32,7 @@ func TestBackup_Arguments_AreChecked(t *testing.T) {
 	require.Equal(t, 2, run(t.Context(), []string{"backup", "--nonsense"}, none, &out, &complaints))
 }
 
-// The documentation uses file names in the working directory.
+// The examples of the documentation use relative paths.
 func TestBackup_RelativePath_CopiesTheDatabase(t *testing.T) {
 	t.Chdir(t.TempDir())
 	none := func(string) string { return "" }

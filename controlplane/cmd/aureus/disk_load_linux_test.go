@@ -43,8 +43,8 @@ func (l *requestLog) counts() (accepted, refused int) {
 	return len(l.accepted), len(l.refused)
 }
 
-// clientLoad runs clients that ask for decisions and report spans until it is
-// ended.
+// clientLoad runs clients that ask for decisions and report spans until end is
+// called.
 type clientLoad struct {
 	decisions, spans *requestLog
 
@@ -86,8 +86,7 @@ func (l *clientLoad) end() {
 	l.workers.Wait()
 }
 
-// until waits until count has increased by some more, both for decisions and
-// for spans.
+// until waits until count has increased by 25, both for decisions and for spans.
 func (l *clientLoad) until(t *testing.T, what string, count func(*requestLog) int) {
 	t.Helper()
 	const more = 25

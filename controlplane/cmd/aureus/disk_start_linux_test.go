@@ -62,8 +62,8 @@ func withSmallFileSystem(t *testing.T, cmd *exec.Cmd, folder, prepare string) *e
 	return inside
 }
 
-// fullFileSystem serves from a file system of 24 MiB, and fails it by filling
-// it with a file of zeros.
+// fullFileSystem runs a server on a file system of 24 MiB. fail fills it with a
+// file of zeros.
 func fullFileSystem(t *testing.T) diskFailure { //nolint:thelper // a case, not a helper
 	folder := t.TempDir()
 	server := startAndWait(t, withSmallFileSystem(t, serveCommand(t, filepath.Join(folder, "aureus.db")), folder, "true"))
@@ -89,8 +89,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// sizeLimit fails the disk with the kernel's limit on the size of files, which
-// is changed from outside the process. It needs no privileges.
+// sizeLimit makes writes fail by means of the kernel's limit on the size of files,
+// which is changed from outside the process. It needs no privileges.
 func sizeLimit(may string) func(t *testing.T) diskFailure {
 	return func(t *testing.T) diskFailure {
 		t.Helper()
@@ -137,7 +137,8 @@ func limitFileSize(t *testing.T, db, may string) diskFailure {
 	}
 }
 
-// immutable fails the disk with the immutable attribute, which also stops root.
+// immutable makes writes fail by means of the immutable attribute of the files,
+// which also stops root.
 func immutable(t *testing.T) diskFailure { //nolint:thelper // a case, not a helper
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	server := startAndWait(t, serveCommand(t, db))
@@ -162,7 +163,7 @@ func immutable(t *testing.T) diskFailure { //nolint:thelper // a case, not a hel
 	}
 }
 
-// If the disk takes no writes, the server does not start, and says why.
+// If the disk refuses writes, the server does not start, and its error says why.
 func TestServe_UnwritableDisk_FailsAtStart(t *testing.T) {
 	folder := t.TempDir()
 	db := filepath.Join(folder, "aureus.db")

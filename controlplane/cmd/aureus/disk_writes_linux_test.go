@@ -33,7 +33,7 @@ func changes(mark string, pending, approved aureus.Approval) []change {
 		{"an evaluation that opens an approval", api + "policy/evaluate", "", policyContext(mark, aureus.TierHigh)},
 		{"a request for an approval", api + "policy/approval", "", map[string]any{"action": keyedRequest.Action, "principal": keyedRequest.Principal, "reason": mark}},
 		{"a person's approval", approvals + pending.ID + "/approve", diskOperator, map[string]any{"action_digest": pending.ActionDigest, "comment": mark}},
-		{"an approval that is spent", approvals + approved.ID + "/consume", "", aureus.ApprovalUse{
+		{"the use of an approval", approvals + approved.ID + "/consume", "", aureus.ApprovalUse{
 			PrincipalID: approved.Principal.ID, ActionDigest: approved.ActionDigest, DecisionID: decision,
 		}},
 		{"a gate's result", api + "crv/validate", "", map[string]any{
@@ -59,9 +59,9 @@ func changes(mark string, pending, approved aureus.Approval) []change {
 	}
 }
 
-// While the disk of a running server takes no writes, every request that must
-// be recorded is refused completely, reads continue, and the server is not
-// ready. When the disk recovers, so does the server, without a restart.
+// While the disk of a running server refuses writes, every request that must be
+// recorded is refused completely, reads continue, and the server is not ready. When
+// the disk recovers, so does the server, without a restart.
 func TestServe_DiskFails_RefusesWritesUntilItRecovers(t *testing.T) {
 	for name, start := range diskFailures {
 		t.Run(name, func(t *testing.T) {

@@ -32,7 +32,7 @@ asks about other principals than its own subject needs --speaks-for with their
 ids, or with * for all.
 `
 
-// byCommand is the author of changes made by this command, in the audit log.
+// byCommand is the actor that the audit log names for changes made by this command.
 const byCommand = "aureus keys"
 
 func keys(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {

@@ -52,7 +52,7 @@ func TestKeys_OutputJSON_IsOneLine(t *testing.T) {
 
 	var second map[string]any
 	runKeys(t, "add", "--output=json", "--subject", "s", "--role", "service", "--db", db).line(t, &second)
-	require.Equal(t, []any{}, second["speaks_for"], "an array, also if it is empty")
+	require.Equal(t, []any{}, second["speaks_for"], "an array, even if it is empty")
 
 	listed := runKeys(t, "list", "--db", db, "--output", "json")
 	var list []map[string]any

@@ -17,7 +17,7 @@ import (
 type workflowCheck struct {
 	journal journalReader
 
-	ends                       map[string]int // by shape and status
+	ends                       map[string]int // the number of workflows, by shape and status
 	interrupted, waited, again int
 }
 
@@ -108,9 +108,9 @@ func (c *workflowCheck) checkStatus(t *testing.T, service *aureus.Client, f *tes
 	}
 }
 
-// checkExecutions checks that the tools were executed in order only: a task
-// that was reported as done, or that later tasks followed, was never executed
-// again.
+// checkExecutions checks that the tasks were executed in order: a task that was
+// reported as successful, or after which a later task was executed, was never
+// executed again.
 func (c *workflowCheck) checkExecutions(t *testing.T, f *testWorkflow) {
 	t.Helper()
 	lines := c.journal.lines[f.id]
@@ -125,7 +125,8 @@ func (c *workflowCheck) checkExecutions(t *testing.T, f *testWorkflow) {
 	furthest, process := 0, 0
 	for _, line := range lines {
 		at := step(line)
-		// A cancellation does not wait for the tool, which may still start.
+		// A cancellation does not wait for the tool, which may start or end after a
+		// compensation.
 		if leftBehind := f.status == "cancelled" && line.TaskID == "b" && line.Process == process; !leftBehind {
 			require.GreaterOrEqual(t, at, furthest, "%s executed an earlier task again: %+v", f.id, lines)
 		}

@@ -59,7 +59,7 @@ type testWorkflow struct {
 	tasks   map[string]aureus.TaskResult // nil if only the status was reported
 	tokens  []string                     // of the approvals that it waits for
 	process int                          // the process that responded
-	done    map[string]int               // the tasks that were reported as successful, with the process that did
+	done    map[string]int               // the tasks that were reported as successful, with the process that reported it first
 	counted bool
 }
 
@@ -104,9 +104,9 @@ type workflowList struct {
 }
 
 // Workflows survive when the server is killed at any moment, under load from
-// several clients. Every response to execute and cancel stays valid. A running
-// workflow ends by itself; one that waits for an approval continues by itself
-// once it is approved. A finished task is not executed again; an interrupted
+// several clients. What a response to execute or cancel said remains true. A
+// running workflow ends by itself; one that waits for an approval continues by
+// itself once it is approved. A finished task is not executed again; an interrupted
 // one is, with the same idempotency key. Other acknowledged changes are stored.
 // AUREUS_KILL_ROUNDS is the number of rounds.
 func TestWorkflows_SurviveSIGKILL(t *testing.T) {
@@ -241,7 +241,7 @@ func (l *workflowList) executeAndCancel(ctx context.Context, service *aureus.Cli
 	}
 	errCancel := cancel()
 	if err := <-ended; err != nil {
-		return err // a response to cancel stays recorded
+		return err // the response to cancel, if there was one, is already recorded
 	}
 	f.record(process, answer)
 	l.answered.Add(1)
