@@ -21,7 +21,7 @@ func TestExecute_NoRoomForTheResult_NextRequestGetsIt(t *testing.T) {
 	}}})
 	spec := aureus.WorkflowSpec{ID: "w", Name: "w", Tasks: []aureus.TaskSpec{{ID: "a", Name: "a", Type: "action", ToolName: "large"}}}
 	first := runOnce(t, s, spec)
-	answer := func(r *run, free int64) int { // while the key has free bytes left
+	answer := func(r *run, free int64) int { // free is how many bytes of memory the key has left
 		owner, bytes := governor.Owner{Tenant: "default", Key: ownKeyID}, s.config.Governor.Bytes
 		taken := bytes.Room(false) - governor.RequestBytes - free
 		require.NoError(t, bytes.Take(owner, taken, false))

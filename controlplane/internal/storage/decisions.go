@@ -87,8 +87,8 @@ type Decisions interface {
 	// deletes all early outcomes of the decision.
 	SettleOutcomes(tenant string, now time.Time, d Decision) error
 
-	// Prune deletes at most limit rows that the retention no longer keeps, by the time
-	// at which each was added, and returns their number: 0 means that none is left. An
-	// outcome and its decision are separate rows.
+	// Prune deletes at most limit rows that were added before the times of the
+	// retention, and returns their number: 0 means that none is left. An outcome
+	// and its decision are separate rows.
 	Prune(r Retention, limit int) (int64, error)
 }

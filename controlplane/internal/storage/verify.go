@@ -17,12 +17,12 @@ const VerifyPage = 1000
 // inserted. An empty log is valid, unless other tables refer to entries.
 //
 // The chain must also contain each expected head. Somebody who can write the file
-// can replace the whole chain by another consistent one; only a head that was stored
-// elsewhere reveals this. It fails with ErrArchived if the expected entry is archived
-// and is not the last one of an archive.
+// can replace the whole chain by another consistent one; only a head that was
+// stored elsewhere reveals this. VerifyAudit fails with ErrArchived if an expected
+// entry is archived, unless it is the last one of an archive.
 //
-// It reads each page in a [Store.ViewLong] of its own, and also checks entries that
-// are appended meanwhile.
+// VerifyAudit reads each page in a [Store.ViewLong] of its own, and also checks
+// entries that are appended meanwhile.
 func VerifyAudit(ctx context.Context, s Store, tenant string, expected ...Head) (aureus.AuditVerification, error) {
 	c := chainCheck{tenant: tenant, expected: expected}
 	for ended := false; !ended; {

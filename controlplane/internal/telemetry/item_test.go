@@ -46,7 +46,7 @@ func TestRead_InvalidItem_IsRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		kind Kind
 		text string
-		want string // in the reason
+		want string // part of the error
 	}{
 		"no text":                                   {Spans, ``, "empty"},
 		"null":                                      {Spans, `null`, "must be an object, not null"},

@@ -15,10 +15,10 @@ var (
 	eventTypes = aureus.TelemetryEventType("").Words()
 )
 
-// scan reads an item in one pass, and returns the values that are stored in columns.
-// ok is false if the text is invalid or of a rare form that needs parse; see package
-// jsonscan. compact reports whether it was read and has no white space between its
-// values.
+// scan reads an item in one pass, and returns the values that are stored in
+// columns. ok is false if the text is invalid or of a rare form that needs parse;
+// see package jsonscan. compact reports whether ok is true and the text has no
+// white space between its values.
 func scan(kind Kind, text string) (f facts, compact, ok bool) {
 	s := jsonscan.New(text)
 	switch kind {
@@ -111,7 +111,7 @@ func (f *facts) scanEvent(s *jsonscan.Scanner) bool {
 	})
 }
 
-// scanData keeps what summaries may need of an event's data.
+// scanData reads an event's data and keeps the values that summaries may need.
 func (f *facts) scanData(s *jsonscan.Scanner) bool {
 	return s.Members(func(name string) bool {
 		switch name {

@@ -115,7 +115,8 @@ func TestRead_LongItem_IsRead(t *testing.T) {
 	require.Equal(t, "w", item.values[1])
 }
 
-// The three allocations are for the body, the list of columns, and the trace id.
+// The three allocations are the body, the list of columns, and the trace id in that
+// list.
 func TestRead_Span_AllocatesLittle(t *testing.T) {
 	text := benchSpan(1)
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {

@@ -116,7 +116,7 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-// ask asks for the approval of a digest.
+// ask asks for an approval with the digest.
 func ask(a *storagetest.ApprovalsTest, by storage.Actor, digest aureus.Digest) aureus.Approval {
 	a.Helper()
 	wanted := a.Wanted(0, "v1")

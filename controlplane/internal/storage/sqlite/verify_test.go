@@ -73,9 +73,9 @@ func rehash(t *testing.T, db *DB, from int64) {
 	require.NoError(t, err)
 }
 
-// Each case changes the log and its head together. Verification detects this
-// because a hash is wrong or empty, or because the log does not match the row of
-// the decision in another table.
+// Each case changes the file directly. Verification detects this because a hash is
+// wrong or empty, or because the log does not match the row of the decision in
+// another table.
 func TestVerify_TheLastEntryRewrittenWithTheHead_IsFound(t *testing.T) {
 	for name, row := range map[string]struct {
 		statements []string

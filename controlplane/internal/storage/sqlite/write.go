@@ -236,7 +236,7 @@ func (db *DB) view(ctx context.Context, fn func(*transaction) error) error {
 	case err != nil:
 		return unavailable(err)
 	}
-	defer func() { _ = tx.Rollback() }() // it only read
+	defer func() { _ = tx.Rollback() }() // a view has nothing to commit
 	return classify(fn(&transaction{ctx: ctx, tx: tx}))
 }
 

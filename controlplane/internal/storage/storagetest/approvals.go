@@ -295,8 +295,9 @@ func approvalsDoneOrTooLateIsCommitted(t *testing.T, open Open) {
 	}
 }
 
-// While an approval is reserved, the same request may ask for another one. When the
-// first is given back, the pending one is withdrawn, so that the request has only one.
+// While an approval is reserved, another one can be asked for with the same
+// request. When the first is given back, the pending one is withdrawn, so that the
+// request has only one.
 func approvalsGivenBackWithdrawsWhatWasAskedInTheMeantime(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	found := a.ask(ledger, 1)

@@ -66,11 +66,11 @@ func earlyOutcomesAreSettled(t *testing.T, open Open) {
 		told []told
 		want string
 	}{
-		"the own subject":               {[]told{{"other", "failed", true}, {"svc", "success", false}}, "success"},
-		"the first trusted subject":     {[]told{{"a", "failed", false}, {"c", "success", true}, {"d", "timeout", true}}, "success"},
-		"no trusted subject":            {[]told{{"a", "failed", false}}, ""},
-		"the own subject, also trusted": {[]told{{"svc", "success", true}, {"zz", "failed", true}}, "success"},
-		"no early outcome":              {nil, ""},
+		"the decision's own subject":                       {[]told{{"other", "failed", true}, {"svc", "success", false}}, "success"},
+		"the first trusted subject":                        {[]told{{"a", "failed", false}, {"c", "success", true}, {"d", "timeout", true}}, "success"},
+		"no trusted subject":                               {[]told{{"a", "failed", false}}, ""},
+		"the decision's own subject, if it is trusted too": {[]told{{"svc", "success", true}, {"zz", "failed", true}}, "success"},
+		"no early outcome":                                 {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := open(t, storage.Options{})

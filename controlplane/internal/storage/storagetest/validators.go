@@ -20,8 +20,8 @@ func put(t *testing.T, db storage.Store, v storage.Validator) (version int64) {
 	return version
 }
 
-// Each registration of an id gets the next version for its owner. That of the first
-// scope is in force.
+// Each registration of an id gets the next version for its owner. The registration
+// of the first scope is in force.
 func validatorsVersionsAndScopes(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	v := storage.Validator{Tenant: "t", Scope: storage.ScopeFormer, ID: "v", Config: `{"n":1.0}`, RegisteredBy: "olga", KeyID: "k", RegisteredAt: noon}
