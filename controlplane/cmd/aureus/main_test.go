@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// The commands run in the test process; none of them gets as far as listening.
+// The commands run in the test process; none of them begins to listen.
 func TestRun_InvalidArguments_AreRefused(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "aureus.db")
 	for name, row := range map[string]struct {

@@ -51,8 +51,8 @@ func (h *host) withdrawAll(t storage.Tx, reason string) error {
 	return nil
 }
 
-// store writes the state and the result of the held task, and calls also, in one
-// transaction.
+// store writes the state and the result of the held task, and calls the function
+// also, in one transaction.
 func (h *host) store(state *workflow.State, also func(storage.Tx) error) error {
 	head, err := headText(state)
 	if err != nil {

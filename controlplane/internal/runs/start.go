@@ -92,8 +92,8 @@ func (s *Service) continueStored(ctx context.Context, c web.Caller, r *run, body
 
 // takeOver gives a run that has not ended the key of another caller: a key of the
 // same subject, or that of an operator who cancels a run whose key was revoked. The
-// run still belongs to its subject. also, if not nil, is called in the same
-// transaction.
+// run still belongs to its subject. The function also, if not nil, is called in the
+// same transaction.
 func (s *Service) takeOver(ctx context.Context, r *run, by web.Caller, reason string, also func(storage.Tx) error) error {
 	if r.caller.KeyID == by.KeyID {
 		return nil

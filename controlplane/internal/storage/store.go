@@ -31,8 +31,8 @@ type Transactions interface {
 type Store interface {
 	Transactions
 
-	// UpdateSized is like Update. bytes estimates how much fn writes: a backend that
-	// combines small transactions can run a large one by itself.
+	// UpdateSized is like Update. bytes estimates how much fn writes: a backend
+	// that combines small transactions can run a large one alone.
 	UpdateSized(ctx context.Context, bytes int, fn func(Tx) error) error
 
 	// ViewLong is like View, for reads that may take long. It calls [Options.LetIn]
@@ -41,7 +41,8 @@ type Store interface {
 	ViewLong(ctx context.Context, tenant string, fn func(Tx) error) error
 
 	// Key returns the API key with that id, of any tenant, revoked or not, or
-	// ErrNotFound. Every request calls it first, to authenticate the caller.
+	// ErrNotFound. It is called first for every request, to authenticate the
+	// caller.
 	Key(ctx context.Context, id string) (Key, error)
 
 	// Identity returns a random text that identifies this database. A restored copy

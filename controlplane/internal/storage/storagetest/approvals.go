@@ -450,7 +450,7 @@ func approvalsPendingBoundsOfSubjectAndTenant(t *testing.T, open Open) {
 	require.NoError(t, a.Fill(payroll, 12_000, storage.MaxPending))
 }
 
-// The values that a transaction reads of an approval do not include its document.
+// Summary reads no document, but returns all values that audit entries need.
 func approvalsColumnsHoldWhatIsAudited(t *testing.T, open Open) {
 	a := newApprovalsTest(t, open)
 	wanted := a.Wanted(1, "v1")
