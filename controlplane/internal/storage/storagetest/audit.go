@@ -239,8 +239,8 @@ func verifyExpectedHead(t *testing.T, open Open) {
 	require.True(t, v.Valid)
 }
 
-// Each filter, and each pair of them, selects the entries that match, and no other
-// tenant's.
+// Each filter selects the entries of its tenant that match, and so do filters with
+// several values.
 func auditFilters(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	id := aureus.NewDecisionID(noon)
