@@ -20,7 +20,7 @@ type AuditArchive struct {
 	Head    string // the hash of the last entry
 }
 
-// ErrNothingToArchive is the error of [ArchiveAudit] if no entry is old enough.
+// ErrNothingToArchive is returned by [ArchiveAudit] if no entry is old enough.
 var ErrNothingToArchive = audit.ErrNothingToArchive
 
 // ArchiveAudit moves the oldest entries of a tenant's audit log from the database file
@@ -42,9 +42,9 @@ func ArchiveAudit(ctx context.Context, db, tenant, to string, before time.Time, 
 	return a, err
 }
 
-// VerifyAudit checks the chain of a tenant's audit log in the database file db, which a
-// server may have open. The earlier verifications are checked against the log too, as
-// [aureus.Client.VerifyAudit] does it.
+// VerifyAudit checks the hash chain of a tenant's audit log in the database file db,
+// which a server may have open. Like [aureus.Client.VerifyAudit], it also checks that
+// the log still contains the head of each earlier verification.
 func VerifyAudit(ctx context.Context, db, tenant string, earlier ...aureus.AuditVerification) (v aureus.AuditVerification, err error) {
 	var heads []storage.Head
 	for _, e := range earlier {
@@ -59,8 +59,8 @@ func VerifyAudit(ctx context.Context, db, tenant string, earlier ...aureus.Audit
 	return v, err
 }
 
-// withStore opens the database file beside a server that may have it open, calls fn and
-// closes it.
+// withStore opens the database file, which a server may have open, calls fn and closes
+// the file.
 func withStore(ctx context.Context, db string, fn func(storage.Store) error) (err error) {
 	if db == "" {
 		return errNoDB

@@ -15,9 +15,9 @@ import (
 )
 
 // Backup copies the two files of a control plane, db and the telemetry file beside it,
-// into the folder to. A server may have them open. Each copy is complete and shows one
-// moment: first the control data, then the telemetry, so that the control data of a
-// backup never has a stored response to a report whose telemetry is missing. A copy is
+// into the folder to. A server may have them open. Each copy is a consistent snapshot.
+// The control data is copied first and the telemetry second, so that the control data of
+// a backup never has a stored response to a report whose telemetry is missing. A copy is
 // an ordinary database: to restore it, open it, or put it in the place of the original
 // while no server runs. Backup creates the folder if necessary and never overwrites a
 // file.

@@ -64,8 +64,8 @@ func (s *Server) client(c web.Caller) *aureus.Client {
 	return client
 }
 
-// isProcessKey reports whether the id is that of a key which is kept in memory only and
-// so is not in the store. The store asks it whether the key of a workflow is still
+// isProcessKey reports whether the id is that of a key that is kept in memory only, not
+// in the store. The store calls it to check whether the key of a workflow is still
 // valid: the keys of Client and Operator are, also after a restart.
 func (s *Server) isProcessKey(tenant, id string) bool {
 	switch {

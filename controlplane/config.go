@@ -21,7 +21,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/approval"
 )
 
-// Defaults is a Config with every value that Open fills in where it is left zero.
+// Defaults returns a Config with the default values: those that Open uses for fields
+// that are zero.
 func Defaults() Config {
 	return Config{
 		Tenant:           DefaultTenant,
@@ -84,8 +85,8 @@ type Config struct {
 
 	// Retention is how long decisions, outcomes and approvals are kept after they have
 	// ended. It does not apply to the audit log, whose entries stay until they are
-	// archived. 0 means 90 days. The minimum is 8 days, because decisions may be
-	// reported for 7 days, and a deleted one must not be recorded a second time.
+	// archived. 0 means 90 days. The minimum is 8 days: a decision may be reported until
+	// 7 days after it was made, and must not be recorded again after it was deleted.
 	Retention time.Duration
 
 	// LenientPermissions lets held permissions without an intent or a data zone cover
@@ -95,15 +96,15 @@ type Config struct {
 	// Volatile lists the values that requests may declare as volatile, at most 100: JSON
 	// pointers to values inside /arguments or /metadata, such as /arguments/attempt. An
 	// approval does not bind a volatile value, and shows that it may change. A request
-	// may declare one of these or a value inside it; another one is answered with 422.
-	// nil permits none.
+	// may declare a value of this list or one inside it; if it declares another, the
+	// response has status 422. nil permits none.
 	Volatile []string
 
 	// Validators, if not nil, is called once for each tenant with its registry, before
 	// the validators registered over the API are added. Use it to register validators,
-	// and host functions for validators of type custom. It is called for Tenant and for
-	// each tenant with stored validators in Open, which returns its error, and for other
-	// tenants by their first request that needs validators, which then fails.
+	// and host functions for validators of type custom. Open calls it for Tenant and for
+	// each tenant with stored validators, and returns its error. For other tenants, the
+	// first request that needs validators calls it, and fails if it returns an error.
 	Validators func(*registry.Registry) error
 
 	// Tools are the tools that tasks of workflows may run, by name. Development mode adds
@@ -116,13 +117,14 @@ type Config struct {
 	MaxBody, MaxBatchBody int64
 
 	// MaxMemory limits, in bytes, the memory of all request bodies and their decoded
-	// values together. 0 means 512 MiB. A smaller value than two keys need for the
-	// largest permitted body, about five times MaxBatchBody, is raised to that.
+	// values together. 0 means 512 MiB. The minimum is what two keys need to send the
+	// largest permitted body at the same time, about five times MaxBatchBody; a smaller
+	// value is raised to it.
 	MaxMemory int64
 
-	// MaxRequests, MaxStreams and MaxRuns limit how many requests are answered, how many
-	// clients follow the stream and how many workflow runs execute at the same time. 0
-	// means 1,000, 400 and 100.
+	// MaxRequests, MaxStreams and MaxRuns limit, at any one time, the requests being
+	// answered, the clients that follow the event stream and the workflow runs that
+	// execute. 0 means 1,000, 400 and 100.
 	//
 	// One tenant may use half of each of these limits and of MaxMemory, and one key a
 	// quarter. The last fifth of each share is reserved for decisions and operators. See
@@ -218,11 +220,11 @@ func (c *Config) tools() map[string]Tool {
 	return tools
 }
 
-// The governor and the store limit workflow runs that have not ended in two ways: how
-// many wait for a retry, and how many there are in all, also those that wait for a
-// person. See docs/limits.md.
+// The limits of workflow runs that have not ended: the governor limits how many wait for
+// a retry, and the store how many there are in all, including those that wait for an
+// approval. See docs/limits.md.
 const (
-	waitingFactor = 5 // times MaxRuns may wait for a retry
+	waitingFactor = 5 // this many times MaxRuns runs may wait for a retry
 
 	openRunsPerSubject = 500       // or MaxRuns, if that is more
 	openRunBytes       = 128 << 20 // bytes of the requests of one subject's runs

@@ -22,7 +22,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Everyone stands for all principals, in [Key.SpeaksFor].
+// Everyone, in [Key.SpeaksFor], stands for all principals.
 const Everyone = web.Everyone
 
 // DefaultTenant is the tenant of keys that name none.
@@ -236,7 +236,7 @@ func validName(what, name string) error {
 	return nil
 }
 
-// secret is the secret of a new key. text is its id, a dot and 256 random bits.
+// secret is the secret of a new key. text is the key's id, a dot and 256 random bits.
 type secret struct{ id, text string }
 
 var secretEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)

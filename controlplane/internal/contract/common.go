@@ -7,7 +7,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// introduction holds for every path.
+// introduction is the description of the whole API.
 const introduction = `The published Aureus API, as its Python client uses it, and the extensions of this server, each on a path of its own.
 
 - **Null is absent.** An optional field may be null, at any depth. Inside free-form values (fields without a type, and objects without declared fields) null is a value, and numbers keep all their digits.
@@ -21,7 +21,7 @@ const introduction = `The published Aureus API, as its Python client uses it, an
 
 type tag struct{ name, text string }
 
-// tags are the groups of operations.
+// tags lists the groups of operations.
 var tags = []tag{
 	{"Policy", "May this principal do this action?"},
 	{"Approvals", "A person decides on an action of high or critical risk."},
@@ -33,7 +33,7 @@ var tags = []tag{
 	{"Health", "For the operators of the server."},
 }
 
-// head is what stands before the paths.
+// head returns the members of the document that come before the paths.
 func head() object {
 	var groups list
 	for _, tag := range tags {
@@ -64,7 +64,7 @@ func securitySchemes() object {
 	}}}
 }
 
-// commonParameters are headers that every request may have.
+// commonParameters returns the headers that every request may have.
 func commonParameters() object {
 	return object{
 		{"IdempotencyKey", object{
@@ -83,7 +83,8 @@ func commonParameters() object {
 	}
 }
 
-// commonHeaders are response headers of more than one operation, and of errors.
+// commonHeaders returns the response headers that several operations or error responses
+// have.
 func commonHeaders() (all object) {
 	for _, header := range []struct{ name, kind, text string }{
 		{"RequestID", "string", "The id of the request."},
@@ -98,11 +99,11 @@ func commonHeaders() (all object) {
 	return all
 }
 
-// errorResponse is the response of the operations for which of reports true.
+// errorResponse is an error response of the operations for which of returns true.
 type errorResponse struct {
 	status     int
 	name, text string
-	header     string // it may have, beside X-Request-Id
+	header     string // a header that it may have besides X-Request-Id; may be empty
 	of         func(method, path string, route web.Route) bool
 }
 
@@ -130,5 +131,6 @@ func always(string, string, web.Route) bool { return true }
 
 func needsKey(_, _ string, route web.Route) bool { return !route.Public }
 
-// isPost: a request with a body and an Idempotency-Key.
+// isPost reports whether the method is POST: such a request may have a body and an
+// Idempotency-Key.
 func isPost(method, _ string, _ web.Route) bool { return method == http.MethodPost }

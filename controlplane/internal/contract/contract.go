@@ -1,18 +1,18 @@
-// Package contract is the description of the API in OpenAPI 3.1.
+// Package contract generates and serves the description of the API in OpenAPI 3.1.
 //
-// The document is generated, and a copy is in the repository: openapi.json. It is
-// made of
+// The generated document is in the repository: openapi.json. Its sources are
 //
-//   - the routes of the services: path, role, query, headers, types of the bodies and
-//     a [web.Doc] with texts,
-//   - the Go types of the bodies: members, whether they may be absent or null, kinds,
-//     words and bounds, from the same declarations that the JSON readers enforce,
-//   - the texts about these types, in the files models_….go,
-//   - what holds for every route, in common.go: the error responses follow from the
-//     method, the role and the path.
+//   - the routes of the services: path, role, query, headers, types of the bodies, and
+//     the texts of [web.Doc],
+//   - the Go types of the bodies: members, whether they may be absent or null, JSON
+//     types, enumerations, minimum and maximum, from the same declarations that the JSON
+//     readers enforce,
+//   - the descriptions of these types, in the files models_….go,
+//   - what all routes share, in common.go: which error responses a route has follows
+//     from its method, role and path.
 //
 // A test of package controlplane generates the document from the routes of a server
-// and compares. To write it anew after a change:
+// and compares it with openapi.json. To write the file again after a change:
 //
 //	go generate ./internal/contract
 package contract
@@ -31,11 +31,11 @@ import (
 //go:embed openapi.json
 var document []byte
 
-// Document is the document as the server sends it. The caller must not change it.
+// Document returns the document that the server sends. The caller must not change it.
 func Document() []byte { return document }
 
-// Routes serve the document, without a key: it contains nothing that this
-// repository does not.
+// Routes returns the route that serves the document. It requires no key, because the
+// document contains only what this repository contains too.
 func Routes() []web.Route {
 	return []web.Route{{
 		Pattern: "GET /openapi.json", Public: true, Handler: serve,
@@ -49,6 +49,6 @@ func Routes() []web.Route {
 func serve(w http.ResponseWriter, _ *http.Request, _ web.Caller) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(document)))
-	_, _ = w.Write(document) // fails where the client is gone
+	_, _ = w.Write(document) // it fails if the client has disconnected
 	return nil
 }

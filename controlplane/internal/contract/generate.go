@@ -14,8 +14,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Generate makes the document for the routes, in their order. The error lists
-// everything that is not described, and every description that nothing needs.
+// Generate returns the document for the routes, in their order. The error lists
+// everything that has no description, and every description that is not used.
 func Generate(routes []web.Route) ([]byte, error) {
 	g := generator{
 		schemas: schemas{models: models(), byType: map[reflect.Type]bool{}},
@@ -35,7 +35,7 @@ func Generate(routes []web.Route) ([]byte, error) {
 			}
 		}
 		for _, p := range route.Query {
-			if key := fmt.Sprint(p); uses[key] == 1 { // the second use of the same
+			if key := fmt.Sprint(p); uses[key] == 1 { // the second route that has this parameter
 				if _, taken := g.shared[p.Name]; taken {
 					g.failf("two parameters with the name %s are used by several routes", p.Name)
 				}
@@ -55,7 +55,7 @@ func Generate(routes []web.Route) ([]byte, error) {
 type generator struct {
 	schemas schemas
 	ids     map[string]bool
-	shared  map[string]web.Parameter // those that more than one route has, by name
+	shared  map[string]web.Parameter // the query parameters that several routes have, by name
 	errs    []error
 }
 
@@ -63,7 +63,7 @@ func (g *generator) failf(format string, args ...any) {
 	g.errs = append(g.errs, fmt.Errorf(format, args...))
 }
 
-// paths are the operations of all routes, by path and method.
+// paths returns the operations of all routes, by path and method.
 func (g *generator) paths(routes []web.Route) (paths object) {
 	for _, route := range routes {
 		method, path, _ := strings.Cut(strings.Replace(route.Pattern, "...}", "}", 1), " ")
@@ -73,7 +73,7 @@ func (g *generator) paths(routes []web.Route) (paths object) {
 			paths = append(paths, member{path, object{operation}})
 			continue
 		}
-		item, _ := paths[i].value.(object) // nothing else is there
+		item, _ := paths[i].value.(object) // every value is an object
 		paths[i].value = slices.Concat(item, object{operation})
 	}
 	return paths
@@ -106,7 +106,8 @@ func (g *generator) operation(method, path string, route web.Route) object {
 	return append(operation, member{"responses", g.responses(method, path, route)})
 }
 
-// parameters are the wildcard of the path, the query and the headers.
+// parameters returns the parameters of an operation: the wildcard of the path, the query
+// and the headers.
 func (g *generator) parameters(method, path string, route web.Route) (all list) {
 	_, wildcard, found := strings.Cut(path, "{")
 	if found != (route.Doc.Path != "") {
@@ -156,7 +157,7 @@ func (g *generator) parameterSchema(p web.Parameter) object {
 	return schema
 }
 
-// responses are the success and the errors, which follow from what the route is.
+// responses returns the success response and the error responses of an operation.
 func (g *generator) responses(method, path string, route web.Route) object {
 	headers := object{{"X-Request-Id", reference("headers", "RequestID")}}
 	if slices.ContainsFunc(route.Query, func(p web.Parameter) bool { return p.Name == web.Cursor.Name }) {

@@ -6,21 +6,22 @@ import (
 	"strings"
 )
 
-// object is a JSON object whose members keep their order.
+// object is a JSON object with its members in a fixed order.
 type object []member
 
 type member struct {
 	name  string
-	value any // object, list or what encoding/json writes
+	value any // an object, a list, or a value for encoding/json
 }
 
 type list []any
 
-// maxLine is the length up to which an object or a list is on one line.
+// maxLine is the longest line, in bytes, that layout writes for an object or a list that
+// is on one line.
 const maxLine = 160
 
-// layout is the JSON text of the value. Objects and lists that are short are on one
-// line, so that a change of the document is a change of few lines.
+// layout returns the JSON text of the value. Short objects and lists are on one line, so
+// that a change of the document changes few lines.
 func layout(value any) ([]byte, error) {
 	var b bytes.Buffer
 	if err := write(&b, value, "", true); err != nil {
@@ -30,8 +31,8 @@ func layout(value any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// write appends the value. indent is that of the line that it begins on. Where
-// broken is false, everything is on one line.
+// write appends the value. indent is the indentation of the line on which the value
+// begins. If broken is false, the value is on one line.
 func write(b *bytes.Buffer, value any, indent string, broken bool) error {
 	open, closing := "{", "}"
 	var items int
@@ -85,6 +86,6 @@ func scalar(b *bytes.Buffer, value any) error {
 	if err := encoder.Encode(value); err != nil {
 		return err
 	}
-	b.Truncate(b.Len() - 1) // the encoder ends each value with a line feed
+	b.Truncate(b.Len() - 1) // removes the line feed that the encoder writes after each value
 	return nil
 }

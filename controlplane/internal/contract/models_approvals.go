@@ -1,6 +1,6 @@
 package contract
 
-// The types of approvals.
+// approvalsModels describes the types of approvals.
 var approvalsModels = map[string]model{
 	"aureus.ApprovalStatus": {text: "The state of an approval. Pending, approved and rejected approvals are in force until they expire: a further request for the same thing returns them. Consumed ones were used by a decision."},
 	"approvals.Request": {name: "ApprovalRequest", text: "A request for a person to decide. The fields after reason are extensions of this server, for an application that decides in its own process.", fields: fields{

@@ -1,6 +1,6 @@
 package contract
 
-// The types of the audit log.
+// auditModels describes the types of the audit log.
 var auditModels = map[string]model{
 	"aureus.AuditRecord": {text: "One entry of the audit log. Its hash covers the hash of the entry before.", fields: fields{
 		"sequence":      "From 1, without gaps.",

@@ -2,7 +2,7 @@ package contract
 
 import "reflect"
 
-// The types of commit validation.
+// crvModels describes the types of commit validation.
 var crvModels = map[string]model{
 	"aureus.FailureTaxonomy": {text: "The class of a validation failure."},
 	"aureus.Commit": {text: "A change to validate before it is made.", fields: fields{

@@ -7,7 +7,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
-// The types of errors.
+// errorsModels describes the types of error responses.
 var errorsModels = map[string]model{
 	"contract.ErrorCode": {text: "The kind of the error, for programs."},
 	"wire.ErrorBody": {name: "Error", narrower: map[string][]reflect.Type{"code": {reflect.TypeFor[ErrorCode]()}, "details": {reflect.TypeFor[[]registry.Problem](), reflect.TypeFor[[]aureus.SafetyViolation](), reflect.TypeFor[map[string]any]()}}, text: "The body of every response that is not a success. It never contains a secret.", fields: fields{

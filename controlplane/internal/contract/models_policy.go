@@ -1,6 +1,6 @@
 package contract
 
-// The types of decisions.
+// policyModels describes the types of decisions.
 var policyModels = map[string]model{
 	"aureus.Intent":         {text: "What an action does to its resource. There is no order among intents: admin does not imply read."},
 	"aureus.DataZone":       {text: "The class of data, in the order public, internal, confidential, restricted. A held permission covers the zones up to its own."},

@@ -1,6 +1,6 @@
 package contract
 
-// The types of telemetry and the state of the server.
+// telemetryModels describes the types of telemetry and of the state of the server.
 var telemetryModels = map[string]model{
 	"aureus.TelemetryEventType": {text: "The kind of a telemetry event. The published Python client knows all but the last three."},
 	"aureus.LogLevel":           {text: "The level of a span's log."},

@@ -1,6 +1,6 @@
 package contract
 
-// The types of workflows.
+// workflowsModels describes the types of workflows.
 var workflowsModels = map[string]model{
 	"aureus.TaskType":    {text: "The kind of a workflow task."},
 	"aureus.RiskTier":    {text: "The risk of a workflow task, as workflows spell it. Requests may use either case; answers use this one."},

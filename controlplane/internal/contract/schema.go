@@ -11,29 +11,29 @@ import (
 	"unicode"
 )
 
-// model is what the document says about a Go type, beyond what the type says.
+// model adds to the schema of a Go type what the type itself does not express.
 type model struct {
-	name string // of the schema; empty is the name of the type
+	name string // of the schema; empty means the name of the Go type
 	text string // the description
 
-	fields fields // descriptions by the JSON names of the fields; not every field needs one
+	fields fields // descriptions of fields, by JSON name; optional for each field
 
-	// pattern and examples are those of a type that is a JSON string.
+	// pattern and examples are for types that are strings in JSON.
 	pattern  string
 	examples []string
 
-	// always are the members that this server always sends, though the type lets
-	// them be absent, because other servers do not send them.
+	// always lists members that are required in the schema although they are optional in
+	// the Go type: this server always sends them, other servers may not.
 	always []string
 
-	// narrower are fields of which the document says more than the Go type: the types
-	// that the value has one of.
+	// narrower maps a field, by JSON name, to the types that its value may have, if that
+	// is more exact than its Go type.
 	narrower map[string][]reflect.Type
 }
 
 type fields map[string]string
 
-// models are the models by the names of their Go types, such as aureus.Action.
+// models returns all models, by the name of the Go type, such as aureus.Action.
 func models() map[string]model {
 	all := map[string]model{}
 	for _, some := range []map[string]model{policyModels, approvalsModels, auditModels, crvModels, telemetryModels, workflowsModels, errorsModels} {
@@ -42,7 +42,7 @@ func models() map[string]model {
 	return all
 }
 
-// goName is the name of the type with its package, without type arguments.
+// goName returns the name of the type with its package, without type arguments.
 func goName(t reflect.Type) string {
 	name, _, _ := strings.Cut(t.String(), "[")
 	return name
@@ -51,11 +51,11 @@ func goName(t reflect.Type) string {
 // schemas collects the schemas of all types that the operations refer to.
 type schemas struct {
 	models map[string]model
-	byType map[reflect.Type]bool // true for types that are part of a request
+	byType map[reflect.Type]bool // all collected types; true if the type is part of a request
 	errs   []error
 }
 
-// add collects the type and every type that it is made of.
+// add collects the type and, recursively, the types of its fields and elements.
 func (s *schemas) add(t reflect.Type, inRequest bool) {
 	t = element(t)
 	if isAny(t) {
@@ -89,7 +89,7 @@ func (s *schemas) add(t reflect.Type, inRequest bool) {
 	}
 }
 
-// name is the name of the schema of the type.
+// name returns the name of the schema of the type.
 func (s *schemas) name(t reflect.Type) string {
 	if name := s.models[goName(t)].name; name != "" {
 		return name
@@ -98,7 +98,7 @@ func (s *schemas) name(t reflect.Type) string {
 	return string(unicode.ToUpper(rune(name[0]))) + name[1:]
 }
 
-// components are the schemas, by name.
+// components returns the schemas of the collected types, sorted by name.
 func (s *schemas) components() object {
 	used := map[string]bool{}
 	all := map[string]object{}
@@ -126,7 +126,7 @@ func (s *schemas) components() object {
 	return sorted
 }
 
-// textSchema is the schema of a named type that is a string in JSON.
+// textSchema returns the schema of a named type that is a string in JSON.
 func (s *schemas) textSchema(t reflect.Type) object {
 	m := s.models[goName(t)]
 	schema := object{{"type", "string"}, {"description", m.text}}
@@ -142,8 +142,8 @@ func (s *schemas) textSchema(t reflect.Type) object {
 	return schema
 }
 
-// structSchema is the schema of a struct. In a request, a member that may be absent
-// may be null too.
+// structSchema returns the schema of a struct. In a request, every optional member may
+// also be null.
 func (s *schemas) structSchema(t reflect.Type, inRequest bool) object {
 	m := s.models[goName(t)]
 	schema := object{{"type", "object"}, {"description", m.text}}
@@ -177,7 +177,8 @@ func (s *schemas) structSchema(t reflect.Type, inRequest bool) object {
 	return append(schema, member{"properties", properties})
 }
 
-// property is the schema of the field, without null, description and bounds.
+// property returns the schema of the field, without null, description, minimum and
+// maximum.
 func (s *schemas) property(f field, m model) object {
 	narrower := m.narrower[f.name]
 	switch len(narrower) {
@@ -193,7 +194,8 @@ func (s *schemas) property(f field, m model) object {
 	return object{{"anyOf", either}}
 }
 
-// schema is the schema of a value of the type: a reference where the type is named.
+// schema returns the schema of a value of the type: a reference if the type has a schema
+// of its own.
 func (s *schemas) schema(t reflect.Type) object {
 	t = element(t)
 	kinds := map[reflect.Kind]string{
@@ -217,7 +219,7 @@ func (s *schemas) schema(t reflect.Type) object {
 	}
 }
 
-// orNull is the schema that also allows null.
+// orNull returns the schema with null allowed too.
 func orNull(schema object) object {
 	if len(schema) == 0 {
 		return schema // any value, null included
@@ -228,15 +230,15 @@ func orNull(schema object) object {
 	return object{{"anyOf", list{schema, object{{"type", "null"}}}}}
 }
 
-// field is a field of a struct that has a name in JSON.
+// field is a struct field that is a member in JSON.
 type field struct {
 	reflect.StructField
 
-	name     string // in JSON
-	optional bool   // it may be absent
+	name     string // the JSON name
+	optional bool   // the member may be absent
 }
 
-// option is the value of key=value in the tag "aureus" of the field.
+// option returns the value of the option key=value in the field's struct tag "aureus".
 func (f field) option(key string) (value string, found bool) {
 	for part := range strings.SplitSeq(f.Tag.Get("aureus"), ",") {
 		if value, found = strings.CutPrefix(part, key+"="); found {
@@ -256,7 +258,7 @@ func fieldsOf(t reflect.Type) (all []field) {
 	return all
 }
 
-// element is the type that a pointer points to.
+// element returns the type that a pointer points to; other types it returns unchanged.
 func element(t reflect.Type) reflect.Type {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -264,10 +266,11 @@ func element(t reflect.Type) reflect.Type {
 	return t
 }
 
-// isAny reports whether the type is for any JSON value.
+// isAny reports whether the type holds any JSON value.
 func isAny(t reflect.Type) bool { return t.Kind() == reflect.Interface || t.Name() == "Value" }
 
-// isText reports whether the type is read from a JSON string by a method of its own.
+// isText reports whether the type implements [encoding.TextUnmarshaler], and so is read
+// from a JSON string.
 func isText(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }

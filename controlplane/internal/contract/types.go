@@ -10,9 +10,9 @@ import (
 // ErrorCode is the type of the member code of an error in the document.
 type ErrorCode string
 
-// Words are all codes that this server answers with.
+// Words returns all codes that this server sends.
 func (ErrorCode) Words() []string {
-	codes := slices.DeleteFunc(wire.ErrorCodes(), func(code string) bool { return code == wire.CodeNotServed }) // only the server of package aureustest answers so
+	codes := slices.DeleteFunc(wire.ErrorCodes(), func(code string) bool { return code == wire.CodeNotServed }) // only the server of package aureustest sends this code
 	for _, reason := range []aureus.ReasonCode{
 		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed,
 		aureus.ReasonApprovalMismatch, aureus.ReasonApprovalUnknown, aureus.ReasonApprovalPolicyChanged, aureus.ReasonTooManyPending,
@@ -22,8 +22,8 @@ func (ErrorCode) Words() []string {
 	return codes
 }
 
-// ValidatorConfig is the configuration of a validator as the document has it. The
-// server reads it with package registry, member by member.
+// ValidatorConfig describes the configuration of a validator for the document only. The
+// server does not decode into this type: package registry reads each member.
 type ValidatorConfig struct {
 	Type            string          `json:"type"`
 	Parameters      map[string]any  `json:"parameters,omitzero"`

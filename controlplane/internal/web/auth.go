@@ -155,8 +155,8 @@ func bearerToken(header http.Header) (secret string, present bool) {
 	return strings.TrimSpace(secret), true
 }
 
-// LookUp returns the caller that the secret belongs to, or storage.ErrNotFound. Hashes
-// are compared in constant time.
+// LookUp returns the caller whose key has the secret, or storage.ErrNotFound. Hashes are
+// compared in constant time.
 func (k *Kernel) LookUp(ctx context.Context, secret string) (Caller, error) {
 	if secret == "" {
 		return Caller{}, storage.ErrNotFound

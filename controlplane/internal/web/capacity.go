@@ -13,8 +13,8 @@ const (
 	// LongBody is the length of a body, in bytes, above which its request waits for a
 	// processor: see ReadBody. Processing it may take long.
 	LongBody = 64 << 10
-	// longGzipBody is the same limit for a compressed body, which may expand to a
-	// thousand times its length.
+	// longGzipBody is the same limit for a compressed body, which may expand to about
+	// 1000 times its length.
 	longGzipBody = 4 << 10
 	// extraRequests is how many requests may be answered at once without a slot of the
 	// governor: those that are not authenticated yet and those of public routes. They

@@ -6,51 +6,53 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Doc is what the OpenAPI document says about a route, beyond what follows from
-// the route's other fields: see package contract.
+// Doc describes a route in the OpenAPI document. What follows from the other fields of
+// the route is not repeated here; see package contract.
 type Doc struct {
-	ID          string // the operationId, which no other route has
+	ID          string // the operationId, which must be unique
 	Tag         string // the group of the operation
 	Summary     string // a few words, without a full stop
 	Description string // in Markdown
 
-	// Path describes the one wildcard of the pattern. Empty is a pattern without
-	// any.
+	// Path describes the wildcard of the pattern, which has at most one. It is empty for
+	// a pattern without a wildcard.
 	Path string
 
-	Header []Parameter // request headers beside those of every request
+	Header []Parameter // request headers besides those of every route
 
-	// Request is the type of the body. nil is a route that reads none.
+	// Request is the type of the request body; nil if the route reads no body.
 	Request reflect.Type
 
-	// Response is the type of the body with status 200, and Success describes it.
-	// It is string for a body that is not JSON, of the type ContentType.
+	// Response is the type of the response body with status 200, and Success describes
+	// the response. For a body that is not JSON, Response is the type string and
+	// ContentType is set.
 	Response    reflect.Type
 	Success     string
-	ContentType string // empty is application/json
+	ContentType string // empty means application/json
 
-	ResponseHeader []Parameter // response headers beside those that follow from the route
+	ResponseHeader []Parameter // response headers besides those that follow from other fields of the route
 
-	// Unprocessable is a GET route that can be answered with 422.
+	// Unprocessable adds the response with status 422 to a GET route. POST routes always
+	// have it.
 	Unprocessable bool
 }
 
-// Parameter is a parameter of a query, or a header.
+// Parameter describes a query parameter or a header.
 type Parameter struct {
 	Name        string
 	Description string
 
-	// Type is the type that the text stands for. nil is a string.
+	// Type is the type of the value; nil means string.
 	Type reflect.Type
 
-	// Words are the only values that are allowed, Pattern is a regular expression
-	// for them, and Minimum is the least number. The zero values allow all.
+	// Words lists the allowed values, Pattern is a regular expression that a value must
+	// match, and Minimum is the smallest allowed number. The zero values allow all.
 	Words   []string
 	Pattern string
 	Minimum int
 }
 
-// The parameters of more than one route.
+// The parameters that several routes have.
 var (
 	Limit     = Parameter{Name: "limit", Description: "The number of items on one page; a larger number than the server allows counts as the largest.", Type: reflect.TypeFor[int](), Minimum: 1}
 	Cursor    = Parameter{Name: "cursor", Description: "Where the page begins: from the header Link of the page before."}
@@ -58,7 +60,7 @@ var (
 	EndTime   = Parameter{Name: "end_time", Description: "Until this time, itself included.", Type: reflect.TypeFor[aureus.Timestamp]()}
 )
 
-// names are the names of the parameters, in their order.
+// names returns the names of the parameters, in the same order.
 func names(parameters []Parameter) []string {
 	list := make([]string, len(parameters))
 	for i, p := range parameters {

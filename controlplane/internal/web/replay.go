@@ -39,14 +39,14 @@ type ReplyStore interface {
 // (before its last byte if the handler flushes), and read again when the server opens.
 //
 // The change that a request makes and its response are stored in two transactions.
-// If the process ends between them, the client has received nothing, and the repeated
-// request is served by the handler again, as one without a key. The same happens to a
-// response that could not be stored or is too large to be stored.
+// If the process ends between them, the client has received nothing, and the handler
+// serves the repeated request again, as if it had no Idempotency-Key. The handler also
+// serves a repeated request again if the response could not be stored or was too large.
 //
 // It is safe for concurrent use. See docs/spec/contract.md#repeated-requests.
 type replies struct {
 	mu     sync.Mutex
-	active map[replyScope]struct{} // requests being answered
+	active map[replyScope]struct{} // scopes with a request that is being answered
 	kept   map[replyScope]*storage.Reply
 	ledger fair.Ledger[*storage.Reply] // the age, size and owner of those in kept
 }
@@ -56,7 +56,7 @@ type replies struct {
 // itself is not stored, because clients may put anything into it.
 type replyScope = [sha256.Size]byte
 
-// scopeOf returns the scope of a request with the Idempotency-Key key.
+// scopeOf returns the scope of a request whose Idempotency-Key is key.
 func scopeOf(c Caller, r *http.Request, key string) replyScope {
 	h := sha256.New()
 	parts := []string{c.Tenant, c.KeyID, r.Method, r.URL.EscapedPath(), key}
@@ -250,9 +250,8 @@ func (a *replies) end(scope replyScope) {
 	delete(a.active, scope)
 }
 
-// keep keeps a response in memory. Beyond the limits of the store it drops responses:
-// of the tenant with the most responses, and in it of the key with the most, the
-// oldest.
+// keep keeps a response in memory. If a limit is exceeded, it drops the oldest response
+// of the key that has the most, within the tenant that has the most.
 func (a *replies) keep(reply *storage.Reply) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

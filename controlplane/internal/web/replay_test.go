@@ -54,7 +54,7 @@ func keyedRequest(t *testing.T, url string) *http.Request {
 	return r
 }
 
-// keptBodies are the answers that are on the disk.
+// keptBodies returns the bodies of the responses in the database.
 func keptBodies(t *testing.T, s server) (bodies []string) {
 	t.Helper()
 	require.NoError(t, s.stored.View(t.Context(), func(tx storage.Tx) error {
@@ -66,7 +66,7 @@ func keptBodies(t *testing.T, s server) (bodies []string) {
 	return bodies
 }
 
-// watched tells what was kept on the disk when the first byte went out.
+// watched records which responses were in the database when the status was sent.
 type watched struct {
 	*httptest.ResponseRecorder
 
@@ -84,7 +84,7 @@ func TestReplay_Durable_IsStoredBeforeItIsSent(t *testing.T) {
 	s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ Caller) error {
 		w.Header().Set("ETag", `"7"`)
 		w.WriteHeader(http.StatusCreated)
-		w.WriteHeader(http.StatusTeapot) // which net/http takes for a mistake, and leaves out
+		w.WriteHeader(http.StatusTeapot) // a second status is ignored, as in net/http
 		for _, part := range []string{`{"a":`, `1}`, "\n"} {
 			if _, err := io.WriteString(w, part); err != nil {
 				return err
@@ -95,7 +95,7 @@ func TestReplay_Durable_IsStoredBeforeItIsSent(t *testing.T) {
 	w := &watched{ResponseRecorder: httptest.NewRecorder(), t: t, s: s}
 	s.ServeHTTP(w, serverSide(keyedRequest(t, "http://localhost")))
 	require.Equal(t, http.StatusCreated, w.Code)
-	require.Equal(t, []string{"{\"a\":1}\n", ""}, w.first, "it was on the disk already")
+	require.Equal(t, []string{"{\"a\":1}\n", ""}, w.first, "stored before the first byte was sent")
 	require.Equal(t, "{\"a\":1}\n", w.Body.String())
 
 	again := httptest.NewRecorder()
@@ -111,10 +111,10 @@ func serverSide(r *http.Request) *http.Request {
 	return r
 }
 
-// A handler that flushes reaches its client at once, and its answer is kept all
-// the same: what comes behind the last flush waits for that.
+// Flushed bytes reach the client at once, and the response is still stored: the bytes
+// after the last flush are sent only after that.
 func TestReplay_FlushedResponse_StreamsAndIsStoredAtItsEnd(t *testing.T) {
-	for name, encoding := range map[string]string{"as it is": "identity", "to a client that takes gzip": "gzip"} {
+	for name, encoding := range map[string]string{"identity": "identity", "gzip": "gzip"} {
 		t.Run(name, func(t *testing.T) {
 			heard := make(chan struct{})
 			s := serving(t, func(w http.ResponseWriter, _ *http.Request, _ Caller) error {
@@ -147,7 +147,7 @@ func TestReplay_FlushedResponse_StreamsAndIsStoredAtItsEnd(t *testing.T) {
 				line, err := body.ReadString('\n')
 				require.NoError(t, err)
 				require.Equal(t, "\n", line)
-				require.Empty(t, keptBodies(t, s), "it is not whole yet")
+				require.Empty(t, keptBodies(t, s), "an incomplete response is not stored")
 				heard <- struct{}{}
 			}
 			rest, err := io.ReadAll(body)
@@ -167,9 +167,10 @@ func TestReplay_FlushedResponse_StreamsAndIsStoredAtItsEnd(t *testing.T) {
 	}
 }
 
-// An answer that is too large to be kept goes out as it is written, whole.
+// A response that is too large to be stored is sent completely, without waiting for the
+// end of the handler.
 func TestReplay_LargeResponse_IsSentAndNotStored(t *testing.T) {
-	for name, size := range map[string]int{"just": storage.MaxReply + 1, "by far": 3 * storage.MaxReply, "not": storage.MaxReply} {
+	for name, size := range map[string]int{"one byte above the limit": storage.MaxReply + 1, "three times the limit": 3 * storage.MaxReply, "at the limit": storage.MaxReply} {
 		t.Run(name, func(t *testing.T) {
 			var out *httptest.ResponseRecorder
 			served := 0
@@ -181,7 +182,7 @@ func TestReplay_LargeResponse_IsSentAndNotStored(t *testing.T) {
 					}
 				}
 				if size > storage.MaxReply {
-					require.Equal(t, size, out.Body.Len(), "it is out before the handler ends")
+					require.Equal(t, size, out.Body.Len(), "sent before the handler returns")
 				} else {
 					require.Zero(t, out.Body.Len())
 				}
@@ -203,19 +204,19 @@ func TestReplay_LargeResponse_IsSentAndNotStored(t *testing.T) {
 	}
 }
 
-// What fails is not kept, leaves the key free, and gets an answer of its own,
-// whatever the handler had begun to write.
+// The response to a failed request is not stored, so a repeated request is served again.
+// It is the error response, even if the handler had begun to write another one.
 func TestReplay_FailedRequest_LeavesItsKeyFree(t *testing.T) {
 	for name, row := range map[string]struct {
 		fail   func(http.ResponseWriter) error
 		status int
 	}{
-		"an error":                  {func(http.ResponseWriter) error { return errors.New("no") }, 500},
-		"an error behind an answer": {func(w http.ResponseWriter) error { _, _ = io.WriteString(w, "{"); return errors.New("no") }, 500},
-		"a panic behind an answer":  {func(w http.ResponseWriter) error { _, _ = io.WriteString(w, "{"); panic("no") }, 500},
-		"a refusal that it wrote":   {func(w http.ResponseWriter) error { WriteJSON(w, 409, map[string]any{}); return nil }, 409},
-		"no answer":                 {func(http.ResponseWriter) error { return nil }, 200},
-		"a flush of nothing, behind": {func(w http.ResponseWriter) error {
+		"error":                          {func(http.ResponseWriter) error { return errors.New("no") }, 500},
+		"error after part of a response": {func(w http.ResponseWriter) error { _, _ = io.WriteString(w, "{"); return errors.New("no") }, 500},
+		"panic after part of a response": {func(w http.ResponseWriter) error { _, _ = io.WriteString(w, "{"); panic("no") }, 500},
+		"error response of the handler":  {func(w http.ResponseWriter) error { WriteJSON(w, 409, map[string]any{}); return nil }, 409},
+		"no response":                    {func(http.ResponseWriter) error { return nil }, 200},
+		"error status, flushed without a body": {func(w http.ResponseWriter) error {
 			w.WriteHeader(http.StatusNotFound)
 			return http.NewResponseController(w).Flush()
 		}, 404},
@@ -247,8 +248,8 @@ func TestReplay_FailedRequest_LeavesItsKeyFree(t *testing.T) {
 	}
 }
 
-// While a request is under way, its key is taken, however long that lasts; and
-// it does not keep other answers alive.
+// A request that is being answered occupies its scope however long it takes, and does
+// not keep other responses from expiring.
 func TestReplies_BesideALongRequest_Expire(t *testing.T) {
 	var a replies
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -301,7 +302,7 @@ func TestReplies_InMemory_AreLimited(t *testing.T) {
 		require.EqualValues(t, storage.MaxReplyBytes, bytes)
 		require.Len(t, a.kept, 64)
 	})
-	t.Run("one in the place of another", func(t *testing.T) {
+	t.Run("a newer response replaces an older one", func(t *testing.T) {
 		var a replies
 		a.keep(&storage.Reply{Scope: scope(1), Body: []byte("old")})
 		newer := &storage.Reply{Scope: scope(1), Body: []byte("new")}
@@ -313,14 +314,14 @@ func TestReplies_InMemory_AreLimited(t *testing.T) {
 		_, bytes := a.ledger.Usage()
 		require.EqualValues(t, 3, bytes)
 	})
-	t.Run("of a flooding key", func(t *testing.T) {
+	t.Run("one key with too many", func(t *testing.T) {
 		var a replies
 		a.keep(&storage.Reply{Scope: scope(0), Owner: fair.Owner{Tenant: "quiet", Key: "1"}})
 		for n := range storage.MaxReplies + 10 {
 			a.keep(&storage.Reply{Scope: scope(n + 1), Owner: fair.Owner{Tenant: "busy", Key: "1"}})
 		}
-		require.NotNil(t, a.kept[scope(0)], "another tenant's first answer is there")
-		require.Nil(t, a.kept[scope(1)], "the key's own first one has gone")
+		require.NotNil(t, a.kept[scope(0)], "the response of the other tenant is kept")
+		require.Nil(t, a.kept[scope(1)], "the oldest response of the key is dropped")
 		require.Len(t, a.kept, storage.MaxReplies)
 	})
 }

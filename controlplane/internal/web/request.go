@@ -36,7 +36,7 @@ func Logger(r *http.Request) *slog.Logger { return stateOf(r).logger }
 // for a request that is not authenticated; the methods of an account accept nil.
 func Account(r *http.Request) *governor.Account { return stateOf(r).account }
 
-// SkipReplay prevents that the response is stored for the request's Idempotency-Key. A
-// handler calls it before it returns, if serving the request again has no second
-// effect.
+// SkipReplay prevents the response from being stored under the request's
+// Idempotency-Key. A handler calls it before it returns, if serving the request again
+// has no second effect.
 func SkipReplay(r *http.Request) { stateOf(r).skipReplay = true }

@@ -27,9 +27,10 @@ func WriteJSONText(w http.ResponseWriter, status int, text []byte) {
 	_, _ = w.Write(append(text, '\n')) // it fails if the client has disconnected
 }
 
-// WriteList writes a response with a JSON array. If next, the cursor of the next page,
-// is not empty, the header Link has its address. The memory of the items and of their
-// text is charged to the request first, because the client may read slowly.
+// WriteList writes a response with a JSON array. next is the cursor of the next page; if
+// it is not empty, the header Link contains the address of that page. The memory of the
+// items and of their text is charged to the request first, because the client may read
+// slowly.
 func WriteList[T any](w http.ResponseWriter, r *http.Request, items []T, next string) error {
 	if items == nil {
 		items = []T{}
@@ -49,8 +50,8 @@ func WriteList[T any](w http.ResponseWriter, r *http.Request, items []T, next st
 }
 
 // SetNext sets the header Link (RFC 8288) to the address of the next page. The address
-// is only a query, relative to the address of the request, so it is also right behind
-// a proxy that adds a path prefix.
+// is only a query, relative to the address of the request, so it is also correct if a
+// proxy adds a path prefix.
 func SetNext(w http.ResponseWriter, r *http.Request, cursor string) {
 	query := r.URL.Query()
 	query.Set("cursor", cursor)
