@@ -18,10 +18,10 @@ func (ApprovalStatus) Words() []string {
 	return []string{"pending", "approved", "rejected", "expired", "consumed"}
 }
 
-// Approval is a request that a person has to approve, and the state of that. Its id is
-// what a requester polls with, and presents as ApprovalToken when it asks again. The id
-// is not a secret: without the same request it allows nothing. The package comment
-// compares the types that carry an approval.
+// Approval is a request that a person has to approve, with the state of the approval. A
+// requester polls with the id, and sets it as ApprovalToken when it sends the request
+// again. The id is not a secret: without the same request it allows nothing. The package
+// comment compares the types that carry an approval.
 type Approval struct { //nolint:recvcheck // Ref has a value receiver, and the check of contradictions avoids a copy
 	ID         string         `json:"id"` // "apr_" and 26 characters of base32
 	Status     ApprovalStatus `json:"status"`
@@ -34,7 +34,8 @@ type Approval struct { //nolint:recvcheck // Ref has a value receiver, and the c
 	// pointers of values that are hidden here, and Escaped those of values in which
 	// invisible characters (controls, marks of writing direction, characters without
 	// width) are written like \u{202E}. The digest covers the original values. Each list
-	// has at most 1,000 pointers; a longer one is cut and ends with the empty pointer.
+	// has at most 1,000 pointers; a longer one is truncated, and its last item is then
+	// the empty pointer.
 	Arguments any       `json:"arguments,omitzero"`
 	HTTP      *HTTPCall `json:"http,omitzero"`
 	Volatile  []string  `json:"volatile,omitzero"`
@@ -79,8 +80,8 @@ type MayChange struct {
 	Pointer string `json:"pointer"` // JSON pointer that starts with /arguments or /metadata
 
 	// Value is the value in the request that opened the approval, if it is a string
-	// (cut after 1,024 bytes), a number or a boolean. It is nil without a value, and for
-	// lists and objects, which Approval.Arguments has.
+	// (truncated to 1,024 bytes), a number or a boolean. It is nil if the request has no
+	// value there, and for lists and objects, which are in Approval.Arguments.
 	Value any `json:"value,omitzero"`
 }
 

@@ -6,7 +6,7 @@ package aureus
 // Kind says what happened:
 //
 //	decision              a decider decided about a request
-//	outcome               what became of a decided request was reported
+//	outcome               the outcome of a decided request was reported
 //	approval_requested    a request waits for a person
 //	approval_approved     a person approved
 //	approval_rejected     a person rejected
@@ -88,7 +88,7 @@ func (d Decision) Record() DecisionRecord {
 // without one, it stays used. See docs/spec/policy.md#after-the-use.
 type Outcome struct {
 	DecisionID DecisionID  `json:"decision_id"`
-	Status     string      `json:"status"`               // success, failed, blocked (by a gate), panicked, refused, or unknown: it ended, and nobody knows how
+	Status     string      `json:"status"`               // success, failed, blocked (by a gate), panicked, refused, or unknown: it ended, with an unknown result
 	ErrorClass string      `json:"error_class,omitzero"` // one of few words, such as a status code; not the text of an error
 	NotDone    bool        `json:"not_done,omitzero"`    // nothing was done; allowed with failed, blocked and refused
 	DurationMS float64     `json:"duration_ms"`

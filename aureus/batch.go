@@ -21,8 +21,8 @@ const (
 	// maxParallel limits the concurrent requests of one report.
 	maxParallel = 4
 
-	// maxTooLarge limits how many more responses with 413 than successes the requests
-	// of one report may get before it is given up.
+	// maxTooLarge limits the responses with 413 to the requests of one report, minus the
+	// successful responses. Beyond it, the report is given up.
 	maxTooLarge = 256
 
 	// maxPooled limits the size of a buffer that is kept for the next batch, in bytes.

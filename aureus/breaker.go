@@ -36,7 +36,7 @@ type BreakerPolicy struct {
 
 var defaultBreaker = BreakerPolicy{Failures: 10, Cooldown: 5 * time.Second}
 
-// breaker is closed while openUntil is 0. A success of a closed breaker takes no
+// breaker is closed while openUntil is 0. While it is closed, a successful call takes no
 // lock.
 type breaker struct {
 	policy    BreakerPolicy

@@ -244,8 +244,8 @@ func readJSONBody(k *call, response *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// readWhole reads r to its end, or until it has read more than maxResponse. length
-// is the announced length, or -1: if it is right, readWhole allocates once.
+// readWhole reads r to its end, or until it has read more than maxResponse. length is
+// the Content-Length, or -1; if it is correct, readWhole allocates once.
 func readWhole(r io.Reader, length int64) ([]byte, error) {
 	if length < 0 {
 		length = bytes.MinRead
@@ -269,9 +269,9 @@ func readWhole(r io.Reader, length int64) ([]byte, error) {
 	}
 }
 
-// mustBeFinalJSON accepts 200 and 201 with a JSON body alone. The other success
-// statuses are no final response of the server: 202 announces one for later, 203 was
-// changed by a proxy, 204 and 205 have no body, and 206 is a part of one.
+// mustBeFinalJSON accepts only 200 and 201 with a JSON body. The other success statuses
+// are not the final response of the server: 202 announces one for later, 203 was changed
+// by a proxy, 204 and 205 have no body, and 206 is a part of one.
 func mustBeFinalJSON(op string, response *http.Response) error {
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
 		return malformed(op, fmt.Errorf("the status %d is no final response", response.StatusCode))
@@ -279,7 +279,7 @@ func mustBeFinalJSON(op string, response *http.Response) error {
 	return mustBeJSON(op, response)
 }
 
-// mustBeJSON accepts the content type application/json in UTF-8 alone.
+// mustBeJSON accepts only the content type application/json in UTF-8.
 func mustBeJSON(op string, response *http.Response) error {
 	header := response.Header["Content-Type"]
 	if len(header) == 1 && header[0] == "application/json" {

@@ -11,8 +11,8 @@ import (
 )
 
 // Client talks to an Aureus control plane. It is safe for concurrent use. Make
-// one with [NewClient] and share it; a nil or zero Client answers every call
-// with an error that matches [ErrClosed].
+// one with [NewClient] and share it; every call of a nil or zero Client returns
+// an error that matches [ErrClosed].
 //
 // Every method's error is an [*Error] or a [*PartialError] and never holds the
 // key. Redirects are never followed.

@@ -43,8 +43,8 @@ func belowConfidence(result GateResult, required *float64) int {
 }
 
 // ValidatorRegistration is the response to RegisterValidator. The published contract
-// allows any JSON there: Raw is the whole body, and the other fields are those that it
-// has.
+// allows any JSON there: Raw is the whole body, and the other fields are set if the body
+// has them.
 type ValidatorRegistration struct {
 	ValidatorID string `json:"validator_id" aureus:"optional"`
 	Registered  bool   `json:"registered" aureus:"optional"`

@@ -49,7 +49,7 @@ func (c *Client) ExecuteWorkflow(ctx context.Context, workflow WorkflowSpec, opt
 }
 
 // WorkflowStatus is the state of a workflow's run. The published contract allows any
-// JSON here: Raw is the whole body, and the other fields are those that it has.
+// JSON here: Raw is the whole body, and the other fields are set if the body has them.
 type WorkflowStatus struct {
 	WorkflowID    string                `json:"workflow_id" aureus:"optional"`
 	RunID         string                `json:"run_id" aureus:"optional"`

@@ -159,7 +159,7 @@ func (b *Body) UnmarshalText(text []byte) error {
 // is not one of the constants.
 type Effect uint8
 
-// The effects. Carry out a request after Allow alone.
+// The effects. Carry out a request only after Allow.
 const (
 	Deny            Effect = iota // the request is refused
 	Allow                         // the request may be carried out now

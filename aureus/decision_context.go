@@ -14,7 +14,7 @@ func (d Decision) NewContext(ctx context.Context) context.Context {
 }
 
 // DecisionFromContext returns the decision that the context carries: see
-// [Decision.NewContext]. ok is false where it carries none.
+// [Decision.NewContext]. ok is false if it carries none.
 func DecisionFromContext(ctx context.Context) (decision Decision, ok bool) {
 	decision, ok = ctx.Value(current.Decision{}).(Decision)
 	return decision, ok

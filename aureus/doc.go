@@ -14,7 +14,7 @@
 //	defer client.Close()
 //
 // A decision is made about a [Request]: may this [Principal] take this [Action]? The
-// [Decision] has an [Effect]: carry out the request after [Allow] alone. [Client.Decide]
+// [Decision] has an [Effect]: carry out the request only after [Allow]. [Client.Decide]
 // makes a Client a policy decision point (PDP) for package guard and package
 // middleware, which enforce decisions.
 //
@@ -23,7 +23,7 @@
 // Some things have two types: the one of the published API, and one for Go programs or
 // for storage.
 //
-//	Request            what a decider is asked. Fill this one.
+//	Request            what a decider decides about. Use this one.
 //	PolicyContext      the same in the form of the published API, for EvaluatePolicy.
 //	                   Request.Context and PolicyContext.Request convert.
 //

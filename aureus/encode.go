@@ -141,7 +141,7 @@ func appendTags(b []byte, tags map[string]string) []byte {
 	return append(b, '}')
 }
 
-// appendValue appends a free-form value, inside so many levels as depth.
+// appendValue appends a free-form value that is nested inside depth objects and arrays.
 func appendValue(b []byte, v any, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:

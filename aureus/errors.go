@@ -26,9 +26,9 @@ var (
 )
 
 // Error is a response of the server that is not a success, or a call that got no valid
-// response. Under [errors.Is] it matches the error above for its status, and its cause.
-// Its text has no credentials, and of the response's body only the server's message,
-// code, remediation and request id.
+// response. With [errors.Is] it matches the error above for its status, and its cause.
+// Its text contains no credentials. Of the response's body it contains only the server's
+// message, code, remediation and request id.
 type Error struct {
 	Op          string        // the method of the client, such as EvaluatePolicy
 	StatusCode  int           // of the response; 0 without a response
@@ -127,15 +127,16 @@ type PartialError struct {
 	Accepted int
 	Rejected []Rejection // sorted by index
 
-	// Err says why some items were neither accepted nor rejected; nil if every item was
-	// one of them.
+	// Err says why some items were neither accepted nor rejected; nil if there are no
+	// such items.
 	Err error
 }
 
 // maxReasons limits how many different reasons the text of a PartialError has.
 const maxReasons = 10
 
-// Error lists up to ten different reasons, each with the first item that it is for.
+// Error lists up to ten different reasons, each with the index of the first item that
+// was rejected for it.
 func (e *PartialError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "aureus: %s: %d items were rejected and %d accepted", e.Op, len(e.Rejected), e.Accepted)

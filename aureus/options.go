@@ -94,8 +94,8 @@ func (o keyOption) apply(c *clientConfig) { c.keyGiven = true; o.callOption.appl
 
 // WithTimeout limits each attempt of a call. For ExecuteWorkflow, streams and lists it
 // limits the time without data from the server instead. It must be positive; without
-// this option it is that of AUREUS_TIMEOUT, else 30 s. A whole call, with its retries,
-// is limited by its context and its [RetryPolicy].
+// this option it is the value of AUREUS_TIMEOUT, or else 30 s. A whole call, with its
+// retries, is limited by its context and its [RetryPolicy].
 func WithTimeout(timeout time.Duration) CallOption {
 	if timeout <= 0 {
 		return refuse("the timeout must be positive, not %v", timeout)
@@ -158,9 +158,10 @@ func WithAttemptObserver(observe func(context.Context, Attempt)) CallOption {
 	return callOption(func(s *settings) { s.observe = observe })
 }
 
-// WithGzip compresses request bodies of at least so many bytes. Without this option
-// no request body is compressed: on one machine that costs more than it saves, and
-// not every server accepts it. Responses may be compressed in any case.
+// WithGzip compresses request bodies of at least from bytes. Without this option no
+// request body is compressed: between programs on one machine, compression costs more
+// than it saves, and not every server accepts it. Responses may be compressed in any
+// case.
 func WithGzip(from int) CallOption {
 	if from <= 0 {
 		return refuse("the size from which to compress must be positive, not %d", from)
@@ -174,12 +175,13 @@ const (
 	maxBatchBytes = 64 << 20
 )
 
-// WithBatchSize limits each request of a batch, such as [Client.ReportSpans]: to so
-// many items, from 1 to 10,000, and so many bytes of JSON, from 1 to 64 MiB. Larger
-// batches are sent as several requests, up to four at once; one item that exceeds the
-// bytes is sent alone. Without this option the limits are 2,048 items and 8 MiB. A
-// request for the audit log has at most 2,048 records. If the server answers a request
-// with 413, the client sends its items again in two halves.
+// WithBatchSize limits the size of each request of a batch, such as
+// [Client.ReportSpans]: items is the number of items, from 1 to 10,000, and bytes the
+// length of the JSON, from 1 to 64 MiB. Larger batches are sent as several requests, up
+// to four at once; an item that alone exceeds the bytes is sent in a request of its own.
+// Without this option the limits are 2,048 items and 8 MiB. A request for the audit log
+// has at most 2,048 records. If the server answers a request with 413, the client sends
+// its items again in two halves.
 func WithBatchSize(items, bytes int) CallOption {
 	if items < 1 || items > maxBatchItems {
 		return refuse("the items of a batch must be 1 to %d, not %d", maxBatchItems, items)
@@ -203,8 +205,8 @@ func WithBreaker(policy BreakerPolicy) Option {
 
 // WithHTTPClient sends requests with a copy of the given client: with its transport,
 // cookie jar and timeout. The copy follows no redirects. The transport's own TLS
-// configuration, proxy and connection limits apply: WithTLS beside this option is an
-// error, and WithProxy and WithConcurrency have no effect. Do not use a transport that
+// configuration, proxy and connection limits apply: WithTLS together with this option is
+// an error, and WithProxy and WithConcurrency have no effect. Do not use a transport that
 // OpenTelemetry instruments: exporting a span would make another span.
 func WithHTTPClient(client *http.Client) Option {
 	return option(func(c *clientConfig) {

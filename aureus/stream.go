@@ -19,7 +19,7 @@ import (
 // StreamQuery selects the events of a stream; its zero value selects every event
 // from now on.
 type StreamQuery struct {
-	Kinds      []string           // telemetry, decision or approval; empty is all of them
+	Kinds      []string           // telemetry, decision or approval; empty means all kinds
 	EventType  TelemetryEventType // telemetry events of this type only
 	WorkflowID string             // telemetry events of this workflow only
 	Principal  string             // decisions and approvals about this principal only
@@ -43,8 +43,8 @@ type StreamQuery struct {
 type StreamEvent struct {
 	ID        string // continues after this event, as StreamQuery.LastEventID
 	Kind      string
-	Telemetry *TelemetryEvent // nil but for the kind telemetry
-	Audit     *AuditRecord    // nil but for the kinds decision and approval
+	Telemetry *TelemetryEvent // nil except for the kind telemetry
+	Audit     *AuditRecord    // nil except for the kinds decision and approval
 }
 
 // Stream yields events as they happen, until the context ends. When the connection

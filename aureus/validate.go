@@ -8,14 +8,14 @@ import (
 )
 
 // The limits of a request without the body of its HTTP call. The control plane accepts
-// a request within them, and a client can read the approval that is made of it.
+// a request within them, and a client can read the approval that contains it.
 const (
 	maxRequestValues = 250_000
 	maxRequestBytes  = 4_000_000
 	maxRequestDepth  = 98 // two levels less than a response may have: one holds the request inside an approval
 )
 
-// Validate returns an error for a request that no decision can be made about. Its text
+// Validate returns an error for a request that cannot be decided. Its text
 // begins with the JSON pointer (RFC 6901) of the wrong value, such as /action/id, and it
 // matches [ErrInvalid]. guard.Local and the control plane both call it first, so that
 // they refuse the same requests. It requires that

@@ -25,7 +25,7 @@ func (x *extent) withinBounds() error {
 	return nil
 }
 
-// object checks a free-form object at the pointer, inside so many levels as depth.
+// object checks a free-form object at the pointer, which is nested inside depth levels.
 func (x *extent) object(pointer string, object map[string]any, depth int) error {
 	if problem := x.members(object, depth); problem != nil {
 		return problem.at(pointer)
@@ -33,7 +33,7 @@ func (x *extent) object(pointer string, object map[string]any, depth int) error 
 	return nil
 }
 
-// free checks a free-form value at the pointer, inside so many levels as depth.
+// free checks a free-form value at the pointer, which is nested inside depth levels.
 func (x *extent) free(pointer string, value any, depth int) error {
 	if problem := x.value(value, depth); problem != nil {
 		return problem.at(pointer)
@@ -75,8 +75,8 @@ var (
 
 func (p *valueProblem) found() *valueProblem { found := *p; return &found }
 
-// value checks a free-form value inside so many levels as depth. It stops at the limits
-// of a request, so that a value that contains itself does no harm.
+// value checks a free-form value that is nested inside depth levels. It stops at the
+// limits of a request, so that a value that contains itself does no harm.
 func (x *extent) value(value any, depth int) *valueProblem {
 	x.values++
 	switch value := value.(type) {

@@ -96,7 +96,7 @@ type WorkflowExecutionResult struct {
 	Goal             string            `json:"goal,omitzero"` // this and the next two repeat the spec
 	Constraints      []string          `json:"constraints,omitzero"`
 	SuccessCriteria  []string          `json:"success_criteria,omitzero"`
-	Warnings         []SafetyViolation `json:"warnings,omitzero"`          // rules of the safety policy that the workflow breaks; it ran all the same
+	Warnings         []SafetyViolation `json:"warnings,omitzero"`          // rules of the safety policy that the workflow breaks; it was run anyway
 	PendingApprovals []PendingApproval `json:"pending_approvals,omitzero"` // for which the run waits; it continues by itself after the verdict
 }
 
