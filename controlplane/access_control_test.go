@@ -21,8 +21,8 @@ type route struct {
 	need         controlplane.Role
 }
 
-// routes are all of the contract: TestOpenAPI_Paths_AreThoseOfTheRoutes sees to
-// it that those are all that are served.
+// routes lists all routes of the contract. TestOpenAPI_Paths_AreThoseOfTheRoutes
+// checks that the server has no others.
 func routes(t *testing.T) (all []route) {
 	t.Helper()
 	ids := strings.NewReplacer("{id}", "x", "{trace_id}", "x")
@@ -51,7 +51,7 @@ func TestEveryPath_WithoutKey_Is401(t *testing.T) {
 		"another scheme": {"Authorization": {"Basic " + good}},
 		"no scheme":      {"Authorization": {good}},
 		"unknown":        {"Authorization": {"Bearer k"}},
-		"cut off":        {"Authorization": {"Bearer " + good[:len(good)-1]}},
+		"truncated":      {"Authorization": {"Bearer " + good[:len(good)-1]}},
 		"with an ending": {"Authorization": {"Bearer " + good + "0"}},
 		"the id alone":   {"Authorization": {"Bearer " + good[:strings.IndexByte(good, '.')]}},
 		"revoked":        {"Authorization": {"Bearer " + revoked}},
@@ -67,9 +67,9 @@ func TestEveryPath_WithoutKey_Is401(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a service key may not do what an operator does", func(t *testing.T) {
+	t.Run("service key on an operator's path", func(t *testing.T) {
 		for _, route := range routes {
-			if route.path == "/api/v1/stream" { // without an end: what each role may follow is in stream_test.go
+			if route.path == "/api/v1/stream" { // it does not end; stream_test.go tests what each role may follow
 				continue
 			}
 			got := raw{method: route.method, path: route.path, key: good}.do(t, srv)
@@ -92,8 +92,8 @@ func TestHealth_WithoutKey_IsAnswered(t *testing.T) {
 	}
 }
 
-// The test fills one tenant and sends a request to every path with
-// another one's key.
+// The test fills one tenant and sends a request to every path with the key of another
+// tenant.
 func TestTenants_OfOneServer_AreKeptApart(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -125,7 +125,7 @@ func TestTenants_OfOneServer_AreKeptApart(t *testing.T) {
 	raw{method: "GET", path: "/api/v1/crv/validators/house", key: key}.do(t, srv).refusal(t, 404, "NOT_FOUND")
 	result, err := other.ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: 1}, aureus.GateConfig{Name: "g", Validators: []string{"house"}, BlockOnFailure: true})
 	require.NoError(t, err)
-	require.Equal(t, aureus.ToolError, result.FailureCode, "the other tenant's validator is not there")
+	require.Equal(t, aureus.ToolError, result.FailureCode, "the validator of the other tenant is not visible")
 	registration, err := other.RegisterValidator(t.Context(), "house", map[string]any{"type": "not_null"})
 	require.NoError(t, err)
 	require.False(t, registration.Replaced)
@@ -137,7 +137,7 @@ func TestTenants_OfOneServer_AreKeptApart(t *testing.T) {
 
 	theirs, mine := collectAudit(t, other), collectAudit(t, olga)
 	require.Equal(t, vocab.AuditKeyAdded, theirs[0].Kind)
-	require.EqualValues(t, 1, theirs[0].Sequence, "each tenant has a chain of its own")
+	require.EqualValues(t, 1, theirs[0].Sequence, "each tenant has its own chain")
 	for _, e := range mine {
 		require.NotEqual(t, asked.ID, e.DecisionID)
 	}
@@ -156,13 +156,13 @@ func TestKey_OtherPrincipal_IsRefused(t *testing.T) {
 		subject   string
 		may       bool
 	}{
-		"everyone":           {[]string{controlplane.Everyone}, "svc", true},
-		"by name":            {[]string{"agent-0", "agent-1"}, "svc", true},
-		"itself":             {nil, "agent-1", true},
-		"nobody":             {nil, "svc", false},
-		"others":             {[]string{"agent-2"}, "svc", false},
-		"a name like it":     {[]string{"agent-*", "Agent-1", "agent-10"}, "svc", false},
-		"its own name alone": {[]string{"svc"}, "svc", false},
+		"everyone":             {[]string{controlplane.Everyone}, "svc", true},
+		"by name":              {[]string{"agent-0", "agent-1"}, "svc", true},
+		"itself":               {nil, "agent-1", true},
+		"nobody":               {nil, "svc", false},
+		"others":               {[]string{"agent-2"}, "svc", false},
+		"similar names":        {[]string{"agent-*", "Agent-1", "agent-10"}, "svc", false},
+		"only its own subject": {[]string{"svc"}, "svc", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := client(t, srv, newKey(t, srv, controlplane.RoleService, row.subject, func(k *controlplane.Key) { k.SpeaksFor = row.speaksFor }))
@@ -225,7 +225,7 @@ func TestFirstKey_CalledTwice_IsMadeOnce(t *testing.T) {
 	require.Empty(t, again)
 
 	require.NoError(t, srv.Keys().Revoke(t.Context(), "test", key.ID))
-	require.NoError(t, srv.Keys().Revoke(t.Context(), "test", key.ID), "again changes nothing")
+	require.NoError(t, srv.Keys().Revoke(t.Context(), "test", key.ID), "revoking again changes nothing")
 	var kinds []string
 	for _, e := range collectAudit(t, srv.Operator("olga")) {
 		kinds = append(kinds, e.Kind)
@@ -234,7 +234,7 @@ func TestFirstKey_CalledTwice_IsMadeOnce(t *testing.T) {
 	require.Equal(t, []string{vocab.AuditKeyAdded, vocab.AuditKeyRevoked}, kinds)
 	_, _, made, err = srv.Keys().First(t.Context())
 	require.NoError(t, err)
-	require.True(t, made, "without an admin there is a first one again")
+	require.True(t, made, "without an admin's key, First creates one again")
 }
 
 func TestDevelopmentMode_EachRequest_IsTakenOrRefused(t *testing.T) {
@@ -254,37 +254,37 @@ func TestDevelopmentMode_EachRequest_IsTakenOrRefused(t *testing.T) {
 		ask    raw
 		status int
 	}{
-		"no key":                           {evaluate, 200},
-		"an invalid key":                   {with(func(q *raw) { q.key = "k" }), 200},
-		"localhost":                        {host("localhost:3000"), 200},
-		"LOCALHOST":                        {host("LOCALHOST"), 200},
-		"127.0.0.1":                        {host("127.0.0.1:3000"), 200},
-		"another 127":                      {host("127.9.9.9"), 200},
-		"IPv6":                             {host("[::1]:3000"), 200},
-		"IPv6 without a port":              {host("[::1]"), 200},
-		"IPv4 in IPv6":                     {host("[::ffff:127.0.0.1]:1"), 200},
-		"another host name":                {host("evil.example"), 403},
-		"a name that begins so":            {host("localhost.evil.example"), 403},
-		"a name that ends so":              {host("evil-localhost"), 403},
-		"an address that begins so":        {host("127.0.0.1.evil.example"), 403},
-		"another address":                  {host("10.0.0.1:3000"), 403},
-		"any address":                      {host("0.0.0.0:3000"), 403},
-		"the same origin":                  {header("Origin", "http://localhost"), 200},
-		"another origin":                   {header("Origin", "http://evil.example"), 403},
-		"another port's origin":            {header("Origin", "http://localhost:8080"), 403},
-		"an origin without a name":         {header("Origin", "null"), 403},
-		"the browser says cross-site":      {header("Sec-Fetch-Site", "cross-site"), 403},
-		"the browser says same-site":       {header("Sec-Fetch-Site", "same-site"), 403},
-		"the browser says same-origin":     {header("Sec-Fetch-Site", "same-origin"), 200},
-		"the address bar":                  {header("Sec-Fetch-Site", "none"), 200},
-		"a form's text":                    {header("Content-Type", "text/plain"), 415},
-		"a form":                           {header("Content-Type", "application/x-www-form-urlencoded"), 415},
-		"a form without fields":            {with(func(q *raw) { q.body = ""; q.header.Set("Content-Type", "text/plain") }), 415},
-		"JSON behind a form's type":        {header("Content-Type", "text/plain; application/json"), 415},
-		"JSON with a charset":              {header("Content-Type", "application/json; charset=utf-8"), 200},
-		"an operator's path without a key": {raw{method: "GET", path: "/api/v1/audit"}, 401},
-		"an operator's path, another key":  {raw{method: "GET", path: "/api/v1/audit", key: operatorKey + "0"}, 401},
-		"an operator's path with the key":  {raw{method: "GET", path: "/api/v1/audit", key: operatorKey}, 200},
+		"no key":                                 {evaluate, 200},
+		"an invalid key":                         {with(func(q *raw) { q.key = "k" }), 200},
+		"localhost":                              {host("localhost:3000"), 200},
+		"LOCALHOST":                              {host("LOCALHOST"), 200},
+		"127.0.0.1":                              {host("127.0.0.1:3000"), 200},
+		"another address in 127/8":               {host("127.9.9.9"), 200},
+		"IPv6":                                   {host("[::1]:3000"), 200},
+		"IPv6 without a port":                    {host("[::1]"), 200},
+		"IPv4 in IPv6":                           {host("[::ffff:127.0.0.1]:1"), 200},
+		"another host name":                      {host("evil.example"), 403},
+		"a host name that begins with localhost": {host("localhost.evil.example"), 403},
+		"a host name that ends with localhost":   {host("evil-localhost"), 403},
+		"a host name that begins with 127.0.0.1": {host("127.0.0.1.evil.example"), 403},
+		"another address":                        {host("10.0.0.1:3000"), 403},
+		"the unspecified address":                {host("0.0.0.0:3000"), 403},
+		"the same origin":                        {header("Origin", "http://localhost"), 200},
+		"another origin":                         {header("Origin", "http://evil.example"), 403},
+		"another port's origin":                  {header("Origin", "http://localhost:8080"), 403},
+		"an opaque origin":                       {header("Origin", "null"), 403},
+		"the browser says cross-site":            {header("Sec-Fetch-Site", "cross-site"), 403},
+		"the browser says same-site":             {header("Sec-Fetch-Site", "same-site"), 403},
+		"the browser says same-origin":           {header("Sec-Fetch-Site", "same-origin"), 200},
+		"the address bar":                        {header("Sec-Fetch-Site", "none"), 200},
+		"a form's text":                          {header("Content-Type", "text/plain"), 415},
+		"a form":                                 {header("Content-Type", "application/x-www-form-urlencoded"), 415},
+		"a form without fields":                  {with(func(q *raw) { q.body = ""; q.header.Set("Content-Type", "text/plain") }), 415},
+		"application/json only as a parameter":   {header("Content-Type", "text/plain; application/json"), 415},
+		"JSON with a charset":                    {header("Content-Type", "application/json; charset=utf-8"), 200},
+		"an operator's path without a key":       {raw{method: "GET", path: "/api/v1/audit"}, 401},
+		"an operator's path, another key":        {raw{method: "GET", path: "/api/v1/audit", key: operatorKey + "0"}, 401},
+		"an operator's path with the key":        {raw{method: "GET", path: "/api/v1/audit", key: operatorKey}, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := row.ask.do(t, srv)
@@ -295,7 +295,7 @@ func TestDevelopmentMode_EachRequest_IsTakenOrRefused(t *testing.T) {
 		got := with(func(q *raw) { q.header["Content-Type"] = nil }).do(t, srv)
 		got.refusal(t, 415, "UNSUPPORTED_MEDIA_TYPE")
 	})
-	t.Run("an address that is not the loopback's", func(t *testing.T) {
+	t.Run("the connection is not from a loopback address", func(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/healthz", http.NoBody)
 		outside := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3000}
 		r = r.WithContext(withLocalAddr(r.Context(), outside))
@@ -303,7 +303,7 @@ func TestDevelopmentMode_EachRequest_IsTakenOrRefused(t *testing.T) {
 		srv.ServeHTTP(w, r)
 		require.Equal(t, http.StatusForbidden, w.Code)
 	})
-	t.Run("the operator decides what nobody with a name asked", func(t *testing.T) {
+	t.Run("the operator decides an approval that was requested without a key", func(t *testing.T) {
 		anonymous, operator := client(t, srv, ""), client(t, srv, operatorKey)
 		approval := ask(t, anonymous, 500)
 		_, err := anonymous.Approve(t.Context(), approval.ID, approval.ActionDigest, "")

@@ -50,7 +50,7 @@ func TestAPIPage_Examples_AreWhatTheServerAnswers(t *testing.T) {
 		place := fmt.Sprintf("%s:%d", apiPage, part.line)
 		switch part.kind {
 		case "heading":
-			require.False(t, sections[part.text], "%s: %s stands there twice", place, part.text)
+			require.False(t, sections[part.text], "%s: the section %s occurs twice", place, part.text)
 			sections[part.text] = true
 		case "sh":
 			printed, err = run(t, bash, part.text, environment)
@@ -60,7 +60,7 @@ func TestAPIPage_Examples_AreWhatTheServerAnswers(t *testing.T) {
 			require.NoError(t, err, place)
 			got, err := strictjson.Parse([]byte(printed))
 			require.NoError(t, err, "%s: %s", place, printed)
-			require.NoError(t, contains("", want, got), "%s: what was printed is %s", place, printed)
+			require.NoError(t, contains("", want, got), "%s: the output is %s", place, printed)
 			compared++
 		case "text":
 			for line := range strings.Lines(part.text) {
@@ -84,7 +84,7 @@ func TestAPIPage_Examples_AreWhatTheServerAnswers(t *testing.T) {
 		delete(sections, name)
 	}
 	for heading := range sections {
-		require.NotRegexp(t, `^[A-Z]+ /`, heading, "nothing is served there")
+		require.NotRegexp(t, `^[A-Z]+ /`, heading, "no such route")
 	}
 	require.Greater(t, compared, 30)
 }
@@ -116,10 +116,10 @@ func readExamples(t *testing.T) (parts []example) {
 		case keepComment.MatchString(line):
 			parts = append(parts, example{i + 1, "keep", keepComment.FindStringSubmatch(line)[1]})
 		default:
-			require.NotContains(t, line, "<!-- keep", "%d: a comment that is not understood", i+1)
+			require.NotContains(t, line, "<!-- keep", "%d: an invalid keep comment", i+1)
 		}
 	}
-	require.False(t, inside, "a block without an end")
+	require.False(t, inside, "a block without an end marker")
 	return parts
 }
 
@@ -143,7 +143,7 @@ func run(t *testing.T, bash, script string, environment map[string]string) (stri
 	return string(printed), err
 }
 
-// contains returns what of want is missing in got.
+// contains returns an error for the first part of want that is missing in got.
 func contains(pointer string, want, got any) error {
 	switch want := want.(type) {
 	case map[string]any:

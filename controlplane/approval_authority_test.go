@@ -33,8 +33,8 @@ func decide(t *testing.T, c guard.Decider, request aureus.Request) aureus.Decisi
 	return decision
 }
 
-// An approval is valid only while both keys are: that of its approver and that which
-// requested it.
+// An approval is valid only while the key of its approver and the key that requested it
+// are both valid.
 func TestEvaluate_KeyBehindTheApprovalRevoked_AsksAnew(t *testing.T) {
 	t.Parallel()
 	for name, pick := range map[string]func(requester, approver string) string{

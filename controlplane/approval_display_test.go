@@ -9,8 +9,8 @@ import (
 	"github.com/farmountain/aureus-go/guard"
 )
 
-// TestApproval_CharactersThatAreNotSeen_AreWrittenOutForWhoApproves, and the
-// digest is that of the request as it came, which passes once it is approved.
+// An approval shows invisible characters as escapes. Its digest is that of the original
+// request, which is allowed once it is approved.
 func TestApproval_CharactersThatAreNotSeen_AreWrittenOutForWhoApproves(t *testing.T) {
 	t.Parallel()
 	srv := open(t)

@@ -94,9 +94,8 @@ func blockedChange(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestMiddleware_NothingDone_ApprovalIsGivenBackOnce: what a handler did not do
-// leaves the approval as it was, by the time that the answer is there; whatever it
-// did, or may have done, spends it.
+// If the handler did nothing, the approval is released before the response is sent. If
+// it did something, or may have, the approval stays consumed.
 func TestMiddleware_NothingDone_ApprovalIsGivenBackOnce(t *testing.T) {
 	t.Parallel()
 	answer := func(status int) http.HandlerFunc {
@@ -115,14 +114,14 @@ func TestMiddleware_NothingDone_ApprovalIsGivenBackOnce(t *testing.T) {
 		does http.HandlerFunc
 		back bool
 	}{
-		"the gate blocked the change": {blockedChange, true},
-		"a precondition failed":       {fails(middleware.ErrStale), true},
-		"503, and it says so":         {saysSo(answer(503)), true},
-		"an error, and it says so":    {saysSo(fails(errors.New("no database"))), true},
-		"503":                         {answer(503), false},
-		"an error":                    {fails(errors.New("half done")), false},
-		"success":                     {answer(200), false},
-		"a panic, after saying so":    {saysSo(func(http.ResponseWriter, *http.Request) { panic("boom") }), false},
+		"the gate blocked the change":       {blockedChange, true},
+		"a precondition failed":             {fails(middleware.ErrStale), true},
+		"503, reported as not done":         {saysSo(answer(503)), true},
+		"an error, reported as not done":    {saysSo(fails(errors.New("no database"))), true},
+		"503":                               {answer(503), false},
+		"an error":                          {fails(errors.New("half done")), false},
+		"success":                           {answer(200), false},
+		"a panic, after reporting not done": {saysSo(func(http.ResponseWriter, *http.Request) { panic("boom") }), false},
 	} {
 		for who, decider := range deciders {
 			for _, recorded := range []bool{false, true} {
@@ -133,7 +132,7 @@ func TestMiddleware_NothingDone_ApprovalIsGivenBackOnce(t *testing.T) {
 					g.send()
 					require.Equal(t, 1, g.reached)
 					require.Equal(t, row.back, g.passesAgain())
-					require.False(t, g.passesAgain(), "it is given back once")
+					require.False(t, g.passesAgain(), "it is released only once")
 					if recorded {
 						require.NoError(t, g.recorder.Close(t.Context()))
 					}
@@ -197,25 +196,25 @@ func TestOutcome_OfAConsumedApproval_CommitsOrReleasesIt(t *testing.T) {
 
 	approval, decision := used(1)
 	blocked := aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeBlocked}
-	require.Error(t, says(other, blocked), "it is another key's decision")
+	require.Error(t, says(other, blocked), "the decision belongs to another subject")
 	require.Equal(t, aureus.ApprovalConsumed, status(approval))
 	require.NoError(t, says(successor, blocked))
 	require.Equal(t, aureus.ApprovalApproved, status(approval))
-	require.NoError(t, says(mine, blocked), "told twice is told once")
+	require.NoError(t, says(mine, blocked), "reporting the same outcome again changes nothing")
 	again, err := mine.Decide(t.Context(), transfer(aureus.TierHigh, 1))
 	require.NoError(t, err)
 	require.Equal(t, approval.ID, again.Approval.ID)
 	require.NoError(t, says(mine, blocked))
-	require.Equal(t, aureus.ApprovalConsumed, status(approval), "the second use is not given back by the first one's outcome")
+	require.Equal(t, aureus.ApprovalConsumed, status(approval), "the outcome of the first decision does not release the second use")
 
 	approval, decision = used(2)
 	require.NoError(t, says(olga, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeBlocked}))
-	require.Equal(t, aureus.ApprovalConsumed, status(approval), "an operator may tell what became of it, and gives nothing back")
+	require.Equal(t, aureus.ApprovalConsumed, status(approval), "an operator may report the outcome, which does not release the approval")
 
 	approval, decision = used(3)
 	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeSuccess}))
 	require.Error(t, says(mine, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeBlocked}))
-	require.Equal(t, aureus.ApprovalConsumed, status(approval), "what was done is never given back")
+	require.Equal(t, aureus.ApprovalConsumed, status(approval), "after success the approval is never released")
 
 	approval, decision = used(4)
 	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeFailed}))
@@ -230,7 +229,7 @@ func TestOutcome_OfAConsumedApproval_CommitsOrReleasesIt(t *testing.T) {
 	approval, decision = used(6)
 	clock.Advance(15*time.Minute + 1)
 	require.NoError(t, says(mine, aureus.Outcome{DecisionID: decision, Status: vocab.OutcomeBlocked}))
-	require.Equal(t, aureus.ApprovalConsumed, status(approval), "its time is over")
+	require.Equal(t, aureus.ApprovalConsumed, status(approval), "it has expired")
 }
 
 // If the outcome cannot be reported, the approval stays consumed, the caller still gets

@@ -60,7 +60,7 @@ func TestApproval_Shown_HasAllThatTheDigestCovers(t *testing.T) {
 	again.Arguments, again.HTTP = shown.Arguments, shown.HTTP
 	digest, err := guard.Digest("default", again)
 	require.NoError(t, err)
-	require.Equal(t, decision.Digest, digest, "an approver can compute the digest from what is shown")
+	require.Equal(t, decision.Digest, digest, "an approver can compute the digest from the displayed values")
 }
 
 func TestApprove_EachKindOfPerson_MayOrMayNot(t *testing.T) {
@@ -152,20 +152,20 @@ func TestApproval_EachCaller_SeesItOrNot(t *testing.T) {
 	_, err := srv.Operator("olga").Approve(t.Context(), approval.ID, approval.ActionDigest, "")
 	require.NoError(t, err)
 	require.ErrorIs(t, other.ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ReasonApprovalUnknown.Err())
-	require.ErrorIs(t, srv.Operator("olga").ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ReasonApprovalUnknown.Err(), "who decided did not ask")
+	require.ErrorIs(t, srv.Operator("olga").ConsumeApproval(t.Context(), approval.ID, use(approval)), aureus.ReasonApprovalUnknown.Err(), "the approver did not request it")
 	require.NoError(t, successor.ConsumeApproval(t.Context(), approval.ID, use(approval)))
 
 	foreign := ask(t, other, 501)
 	require.Len(t, mustList(t, other), 1)
 	again, err := mine.Decide(t.Context(), transfer(aureus.TierHigh, 501))
 	require.NoError(t, err)
-	require.NotEqual(t, foreign.ID, again.Approval.ID, "who asks the same has an approval of its own")
+	require.NotEqual(t, foreign.ID, again.Approval.ID, "another subject with the same request has its own approval")
 	require.Len(t, mustList(t, mine), 2)
 	require.Len(t, mustList(t, other), 1)
 	require.Len(t, mustList(t, srv.Operator("olga")), 3)
 	rejoined, err := successor.Decide(t.Context(), transfer(aureus.TierHigh, 501))
 	require.NoError(t, err)
-	require.Equal(t, again.Approval.ID, rejoined.Approval.ID, "another key of the same subject joins")
+	require.Equal(t, again.Approval.ID, rejoined.Approval.ID, "another key of the same subject gets the same approval")
 }
 
 func mustList(t *testing.T, c *aureus.Client) []aureus.Approval {
@@ -223,7 +223,7 @@ func TestConsume_EachObstacle_HasItsCode(t *testing.T) {
 	require.ErrorIs(t, spend(waiting, nil), aureus.ReasonApprovalExpired.Err())
 	require.ErrorIs(t, spend(approved, nil), aureus.ReasonApprovalExpired.Err())
 	_, err = olga.Approve(t.Context(), waiting.ID, waiting.ActionDigest, "")
-	require.ErrorIs(t, err, aureus.ErrConflict, "after the end there is nothing to decide")
+	require.ErrorIs(t, err, aureus.ErrConflict, "an expired approval cannot be decided")
 	require.ErrorIs(t, service.ConsumeApproval(t.Context(), "apr_00000000000000000000000000", use(approved)), aureus.ReasonApprovalUnknown.Err())
 }
 
@@ -249,7 +249,7 @@ func TestRejection_UntilItExpires_DeniesTheRequest(t *testing.T) {
 	sneaky := aureus.ApprovalAsk{Request: request, Reason: "again", PolicyVersion: "made-up/2"}
 	rejoined, err := service.AskApproval(t.Context(), sneaky)
 	require.NoError(t, err)
-	require.Equal(t, first.ID, rejoined.Approval.ID, "naming other rules does not get around a rejection")
+	require.Equal(t, first.ID, rejoined.Approval.ID, "a rejection applies under another policy version too")
 
 	clock.Advance(time.Hour + time.Second)
 	request.ApprovalToken = first.ID
@@ -257,14 +257,14 @@ func TestRejection_UntilItExpires_DeniesTheRequest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, aureus.RequireApproval, answer.Effect)
 	require.NotEqual(t, first.ID, answer.Approval.ID)
-	require.Equal(t, aureus.ReasonApprovalRejected, answer.ReasonCode, "the presented ticket did not count, and this is why")
+	require.Equal(t, aureus.ReasonApprovalRejected, answer.ReasonCode, "the reason code says why the presented approval could not be used")
 	past, err := olga.Approval(t.Context(), first.ID)
 	require.NoError(t, err)
-	require.Equal(t, aureus.ApprovalRejected, past.Status, "what a person decided is not forgotten")
+	require.Equal(t, aureus.ApprovalRejected, past.Status, "the verdict is kept")
 }
 
-// An approval that does not count is presented: the request is decided as without
-// it, and the reason code says why the approval did not count.
+// If a request presents an approval that cannot be used, it is decided as if it had
+// presented none, and the reason code says why.
 func TestEvaluate_ApprovalThatDoesNotCount_ReasonCodeSaysWhy(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
@@ -285,7 +285,7 @@ func TestEvaluate_ApprovalThatDoesNotCount_ReasonCodeSaysWhy(t *testing.T) {
 		amount int
 		want   aureus.ReasonCode
 	}{
-		"spent":                {spent.ID, 1, aureus.ReasonApprovalConsumed},
+		"consumed":             {spent.ID, 1, aureus.ReasonApprovalConsumed},
 		"for another request":  {other.ID, 4, aureus.ReasonApprovalMismatch},
 		"expired":              {expired.ID, 3, aureus.ReasonApprovalExpired},
 		"unknown":              {"apr_00000000000000000000000000", 5, aureus.ReasonApprovalUnknown},
@@ -391,7 +391,7 @@ func TestPendingApprovals_OfOnePrincipal_AreAtMostTwenty(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, aureus.Deny, answer.Effect)
 	require.Equal(t, aureus.ReasonTooManyPending, answer.ReasonCode)
-	ask(t, service, 5) // joining is no new one
+	ask(t, service, 5) // returns the existing approval
 	_, err = service.AskApproval(t.Context(), aureus.ApprovalAsk{Request: transfer(aureus.TierHigh, 99), Reason: "r"})
 	require.ErrorIs(t, err, aureus.ReasonTooManyPending.Err())
 
@@ -399,12 +399,12 @@ func TestPendingApprovals_OfOnePrincipal_AreAtMostTwenty(t *testing.T) {
 	other.Principal.ID = "agent-2"
 	answer, err = service.Decide(t.Context(), other)
 	require.NoError(t, err)
-	require.Equal(t, aureus.RequireApproval, answer.Effect, "the bound is each principal's own")
+	require.Equal(t, aureus.RequireApproval, answer.Effect, "each principal has its own limit")
 
 	clock.Advance(2 * time.Hour)
 	answer, err = service.Decide(t.Context(), transfer(aureus.TierHigh, 99))
 	require.NoError(t, err)
-	require.Equal(t, aureus.RequireApproval, answer.Effect, "what has expired is not pending")
+	require.Equal(t, aureus.RequireApproval, answer.Effect, "expired approvals are not counted as pending")
 }
 
 func TestLocalDecider_ApprovalsOfAServer_AreUsed(t *testing.T) {
@@ -417,7 +417,7 @@ func TestLocalDecider_ApprovalsOfAServer_AreUsed(t *testing.T) {
 	require.Equal(t, aureus.RequireApproval, first.Effect)
 	remote, err := srv.Client().Decide(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, first.Approval.ID, remote.Approval.ID, "both sides ask for the same")
+	require.Equal(t, first.Approval.ID, remote.Approval.ID, "the local and the remote decider get the same approval")
 	_, err = srv.Operator("olga").Approve(t.Context(), first.Approval.ID, first.Digest, "")
 	require.NoError(t, err)
 	second, err := guard.Decide(t.Context(), local, request)
@@ -429,7 +429,7 @@ func TestLocalDecider_ApprovalsOfAServer_AreUsed(t *testing.T) {
 
 	stranger := &guard.Local{Approvals: srv.Client(), Tenant: "other"}
 	_, err = guard.Decide(t.Context(), stranger, request)
-	require.ErrorIs(t, err, aureus.ReasonApprovalMismatch.Err(), "another tenant's digest is refused, not stored")
+	require.ErrorIs(t, err, aureus.ReasonApprovalMismatch.Err(), "the digest of another tenant is refused")
 }
 
 func TestApproval_OtherPolicyVersion_IsNotUsed(t *testing.T) {
@@ -442,11 +442,11 @@ func TestApproval_OtherPolicyVersion_IsNotUsed(t *testing.T) {
 	lenient := &guard.Local{Approvals: service, LenientPermissions: true}
 	answer, err := guard.Decide(t.Context(), lenient, transfer(aureus.TierHigh, 500))
 	require.NoError(t, err)
-	require.Equal(t, aureus.RequireApproval, answer.Effect, "the approval was given under other rules")
+	require.Equal(t, aureus.RequireApproval, answer.Effect, "the approval was given under another policy version")
 	require.NotEqual(t, approval.ID, answer.Approval.ID)
 	kept, err := olga.Approval(t.Context(), approval.ID)
 	require.NoError(t, err)
-	require.Equal(t, aureus.ApprovalApproved, kept.Status, "and asking under other rules retires nothing")
+	require.Equal(t, aureus.ApprovalApproved, kept.Status, "a request under another policy version does not change the existing approval")
 	answer, err = service.Decide(t.Context(), transfer(aureus.TierHigh, 500))
 	require.NoError(t, err)
 	require.Equal(t, aureus.Allow, answer.Effect)

@@ -9,7 +9,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// spellings are pairs of names that a reader takes for the same.
+// spellings lists pairs of names that look the same to a reader.
 var spellings = map[string][2]string{
 	"composed and decomposed": {"Jos\u00e9", "Jose\u0301"},
 	"sharp s":                 {"stra\u00dfe", "STRASSE"},
@@ -20,9 +20,8 @@ var spellings = map[string][2]string{
 	"final sigma":             {"\u03c3\u03b1\u03c2", "\u03a3\u0391\u03a3"},
 }
 
-// TestApprove_RequesterInAnotherSpelling_IsSelfApproval has one person ask, be the
-// principal or be the one who is acted for under one spelling, and decide under
-// the other.
+// A person whose name, in one spelling, is the requester, the principal or on_behalf_of
+// may not decide under another spelling of the name.
 func TestApprove_RequesterInAnotherSpelling_IsSelfApproval(t *testing.T) {
 	t.Parallel()
 	for name, pair := range spellings {
@@ -51,7 +50,7 @@ func TestApprove_RequesterInAnotherSpelling_IsSelfApproval(t *testing.T) {
 			decision, err := srv.Client().Decide(t.Context(), transfer(aureus.TierHigh, 9))
 			require.NoError(t, err)
 			_, err = otto.Approve(t.Context(), decision.Approval.ID, decision.Digest, "")
-			require.NoError(t, err, "another person decides")
+			require.NoError(t, err, "another person may decide")
 		})
 	}
 }

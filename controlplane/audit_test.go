@@ -84,8 +84,8 @@ func TestAudit_EachKindOfChange_HasAnEntry(t *testing.T) {
 	require.Equal(t, entries[9].ApprovalID, entries[12].ApprovalID)
 }
 
-// The test recomputes the chain from the exported lines and
-// the documented encoding alone.
+// The test recomputes the chain from the exported lines, with only the documented
+// encoding.
 func TestExport_VerifiedByHand_IsComplete(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
@@ -123,28 +123,27 @@ func TestExport_VerifiedByHand_IsComplete(t *testing.T) {
 	require.Equal(t, aureus.AuditVerification{Valid: true, Entries: int64(len(lines)), Head: previous}, verified)
 }
 
-// The test changes the file without the server, as someone
-// with access to the disk could.
+// The test changes the file directly, as somebody with access to the disk could.
 func TestVerify_ChangedEntry_IsFound(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		statement string
 		first     int64
 	}{
-		"a field":                {`UPDATE audit SET principal = 'someone-else' WHERE sequence = 4`, 4},
-		"a time":                 {`UPDATE audit SET at = at + 1 WHERE sequence = 4`, 4},
-		"a detail":               {`UPDATE audit SET details = replace(details, 'high', 'low') WHERE sequence = 4`, 4},
-		"a decision's id":        {`UPDATE audit SET decision_id = 'x' WHERE sequence = 4`, 4},
-		"text moved across":      {`UPDATE audit SET principal = principal || 'x', on_behalf_of = substr(on_behalf_of, 2) WHERE sequence = 4`, 4},
-		"a hash":                 {`UPDATE audit SET hash = '' WHERE sequence = 4`, 4},
-		"a field with its hash":  {`UPDATE audit SET principal = 'x', hash = (SELECT hash FROM audit WHERE sequence = 5) WHERE sequence = 4`, 4},
-		"the tenant":             {`UPDATE audit SET tenant = 'other' WHERE sequence = 4`, 4},
-		"two entries swapped":    {`UPDATE audit SET sequence = CASE sequence WHEN 4 THEN 1005 ELSE 1004 END WHERE sequence IN (4, 5); UPDATE audit SET sequence = sequence - 1000 WHERE sequence > 1000`, 4},
-		"the first one deleted":  {`DELETE FROM audit WHERE sequence = 1`, 1},
-		"one deleted":            {`DELETE FROM audit WHERE sequence = 4`, 4},
-		"one deleted and closed": {`DELETE FROM audit WHERE sequence = 4; UPDATE audit SET sequence = sequence - 1 WHERE sequence > 4`, 4},
-		"the last one deleted":   {`DELETE FROM audit WHERE sequence = 16`, 16},
-		"all deleted":            {`DELETE FROM audit`, 1},
+		"a field":                          {`UPDATE audit SET principal = 'someone-else' WHERE sequence = 4`, 4},
+		"a time":                           {`UPDATE audit SET at = at + 1 WHERE sequence = 4`, 4},
+		"a detail":                         {`UPDATE audit SET details = replace(details, 'high', 'low') WHERE sequence = 4`, 4},
+		"a decision's id":                  {`UPDATE audit SET decision_id = 'x' WHERE sequence = 4`, 4},
+		"text moved between fields":        {`UPDATE audit SET principal = principal || 'x', on_behalf_of = substr(on_behalf_of, 2) WHERE sequence = 4`, 4},
+		"a hash":                           {`UPDATE audit SET hash = '' WHERE sequence = 4`, 4},
+		"a field with its hash":            {`UPDATE audit SET principal = 'x', hash = (SELECT hash FROM audit WHERE sequence = 5) WHERE sequence = 4`, 4},
+		"the tenant":                       {`UPDATE audit SET tenant = 'other' WHERE sequence = 4`, 4},
+		"two entries swapped":              {`UPDATE audit SET sequence = CASE sequence WHEN 4 THEN 1005 ELSE 1004 END WHERE sequence IN (4, 5); UPDATE audit SET sequence = sequence - 1000 WHERE sequence > 1000`, 4},
+		"the first one deleted":            {`DELETE FROM audit WHERE sequence = 1`, 1},
+		"one deleted":                      {`DELETE FROM audit WHERE sequence = 4`, 4},
+		"one deleted, the rest renumbered": {`DELETE FROM audit WHERE sequence = 4; UPDATE audit SET sequence = sequence - 1 WHERE sequence > 4`, 4},
+		"the last one deleted":             {`DELETE FROM audit WHERE sequence = 16`, 16},
+		"all deleted":                      {`DELETE FROM audit`, 1},
 		"one added at the end": {`INSERT INTO audit SELECT tenant, 17, at, kind, decision_id, principal, on_behalf_of, action, decision, reason_code, from_state,
 			to_state, action_digest, approval_id, by, key_id, details, hash, hash FROM audit WHERE sequence = 16`, 17},
 		"the end moved back": {`UPDATE audit_heads SET sequence = 15, hash = (SELECT hash FROM audit WHERE sequence = 15)`, 16},
@@ -165,7 +164,7 @@ func TestVerify_ChangedEntry_IsFound(t *testing.T) {
 			defer func() { require.NoError(t, db.Close()) }()
 			if strings.HasPrefix(row.statement, "UPDATE audit SET") || strings.HasPrefix(row.statement, "DELETE") {
 				_, err = db.Exec(row.statement)
-				require.ErrorContains(t, err, "append-only", "a plain statement is refused")
+				require.ErrorContains(t, err, "append-only", "a trigger refuses the statement")
 			}
 			_, err = db.Exec("DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; " + row.statement)
 			require.NoError(t, err)
@@ -231,7 +230,7 @@ func TestReportedDecisions_SentTwice_AreRecordedOnce(t *testing.T) {
 	records := []aureus.DecisionRecord{record("agent-1"), record("agent-2")}
 	records[1].Effect, records[1].ReasonCode = "require_approval", aureus.ReasonHighRisk
 	require.NoError(t, service.RecordDecisions(t.Context(), records))
-	require.NoError(t, service.RecordDecisions(t.Context(), records), "again does no harm")
+	require.NoError(t, service.RecordDecisions(t.Context(), records), "recording again changes nothing")
 	entries := collectAudit(t, olga)
 	require.Len(t, entries, 2)
 	require.Equal(t, records[1].DecisionID, entries[1].DecisionID)
@@ -255,7 +254,7 @@ func TestReportedDecisions_SentTwice_AreRecordedOnce(t *testing.T) {
 
 	evaluated, err := service.Decide(t.Context(), transfer(aureus.TierLow, 1))
 	require.NoError(t, err)
-	require.NoError(t, service.RecordDecisions(t.Context(), []aureus.DecisionRecord{evaluated.Record()}), "what was decided here is known already")
+	require.NoError(t, service.RecordDecisions(t.Context(), []aureus.DecisionRecord{evaluated.Record()}), "a decision of the server is already recorded")
 	require.Len(t, collectAudit(t, olga), 4)
 }
 
@@ -270,13 +269,13 @@ func TestOutcomes_Reported_AreRecordedOrRejected(t *testing.T) {
 	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{outcome}))
 	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{outcome}))
 	early := aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: "parked"}
-	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{early}), "it may come before its decision, and its word is open")
+	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{early}), "an outcome may arrive before its decision, and its status may be any word")
 
 	entries := collectAudit(t, olga)
 	require.Len(t, entries, 3)
 	require.Equal(t, "blocked", entries[1].Decision)
 	require.Equal(t, map[string]any{"gate_name": "ledger", "passed": false, "blocked": true, "crv_status": "blocked", "failure_code": "OUT_OF_SCOPE"}, entries[1].Details["gate"])
-	require.NotContains(t, mustMarshal(t, entries[1]), "12345", "reasons may quote data and stay out of the log")
+	require.NotContains(t, mustMarshal(t, entries[1]), "12345", "reasons may quote data, so the log does not contain them")
 
 	other := client(t, srv, newKey(t, srv, controlplane.RoleService, "other"))
 	contradicted := outcome
@@ -308,7 +307,7 @@ func TestAuditBatch_TooManyRecords_IsRefused(t *testing.T) {
 	}})}.do(t, srv)
 	require.Contains(t, mustMarshal(t, long.json(t)["rejected"]), "/gate_result/gate_name")
 
-	records := make([]aureus.DecisionRecord, 2100) // the client sends as many as the server takes
+	records := make([]aureus.DecisionRecord, 2100) // the client splits them by the server's limit
 	for i := range records {
 		records[i] = record("agent-1")
 	}

@@ -49,16 +49,16 @@ func TestTestServer_SameCalls_EqualTheControlPlane(t *testing.T) {
 	for i, want := range fromReal {
 		t.Run(fmt.Sprintf("%02d %s", i, want.step), func(t *testing.T) { require.Equal(t, want, fromDouble[i]) })
 	}
-	require.Greater(t, len(fromReal), 40, "the story is told to its end")
+	require.Greater(t, len(fromReal), 40, "all calls of the story were made")
 }
 
-// told is the result of one call.
+// told is the recorded result of one call.
 type told struct {
 	step  string
-	shape any // of the answer, with the words that callers branch on
+	shape any // of the response, with the values that callers branch on
 }
 
-// words are the members whose values are compared, and not only their type.
+// words lists the members of which the values are compared, not only the types.
 var words = map[string]bool{
 	"allowed": true, "requires_human_approval": true, "effect": true, "reason_code": true, "status": true, "joined": true, "hint": true,
 	"passed": true, "blocked_commit": true, "crv_status": true, "failure_code": true, "gate_name": true, "registered": true, "replaced": true,
@@ -120,7 +120,7 @@ func (w world) story(t *testing.T) (story []told) {
 	}
 	type object = map[string]any
 
-	// Decisions, and what cannot be one.
+	// Decisions, and requests that cannot be decided.
 	evaluate(transfer(aureus.TierLow, 1))
 	evaluate(transfer(aureus.TierMedium, 1))
 	unpermitted := transfer(aureus.TierLow, 1)
@@ -135,7 +135,7 @@ func (w world) story(t *testing.T) (story []told) {
 		post("policy/check", object{"principal": agent, "action": transfer(tier, 1).Action})
 	}
 
-	// An approval from the question to its use.
+	// An approval, from the request to its use.
 	evaluate(transfer(aureus.TierHigh, 1))
 	opened := evaluate(transfer(aureus.TierHigh, 1))
 	id, _ := opened["approval_token"].(string)
@@ -163,7 +163,7 @@ func (w world) story(t *testing.T) (story []told) {
 	get("policy/approvals/apr_1")
 	get("policy/approvals?status=maybe")
 
-	// One that a local decider asks for, and spends.
+	// An approval that a local decider requests and consumes.
 	approval := func(amount int) (id string, digest any) {
 		t.Helper()
 		asked := post("policy/approval", object{"principal": agent, "action": transfer(aureus.TierHigh, 1).Action, "reason": "please", "arguments": amount})
@@ -243,7 +243,7 @@ func (w world) story(t *testing.T) (story []told) {
 	post("observability/traces", nil)
 	post("policy/check?nonsense=1", nil)
 
-	// The record of what was decided elsewhere.
+	// Records of decisions that were made elsewhere.
 	decided := record("agent-9")
 	decided.DecisionID = aureus.NewDecisionID(newClock().Now())
 	contradicted := decided
@@ -255,7 +255,7 @@ func (w world) story(t *testing.T) (story []told) {
 	post("audit/outcomes/batch", []any{outcome, outcome, failed, aureus.Outcome{}})
 	post("audit/outcomes/batch", object{})
 
-	// What is not there.
+	// Things that do not exist.
 	get("nowhere")
 	get("policy/evaluate")
 	return story

@@ -31,19 +31,19 @@ func TestAuthentication_ManyFailures_AreLimited(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, ask("10.0.0.1:1000", "guess").Code)
 	}
 	refused := ask("10.0.0.1:2000", "guess")
-	require.Equal(t, http.StatusTooManyRequests, refused.Code, "from another port too")
+	require.Equal(t, http.StatusTooManyRequests, refused.Code, "also from another port")
 	require.Equal(t, "60", refused.Header().Get("Retry-After"))
-	require.Equal(t, http.StatusOK, ask("10.0.0.1:1000", good).Code, "others behind the same proxy go on")
+	require.Equal(t, http.StatusOK, ask("10.0.0.1:1000", good).Code, "other clients behind the same proxy are still served")
 	require.Equal(t, http.StatusOK, ask("10.0.0.2:1000", good).Code)
 	_, err = aureus.Collect(srv.Client().Approvals(t.Context(), aureus.ApprovalQuery{}))
-	require.NoError(t, err, "nor the clients in the process")
+	require.NoError(t, err, "clients in the process are still served")
 
 	clock.Advance(61 * time.Second)
 	require.Equal(t, http.StatusUnauthorized, ask("10.0.0.1:1000", "guess").Code)
 	for range 200 {
 		require.Equal(t, http.StatusOK, ask("10.0.0.1:1000", good).Code, "good keys are not counted")
 	}
-	for n := range 20_000 { // what is remembered is bounded
+	for n := range 20_000 { // the number of remembered addresses is limited
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/policy/approvals", http.NoBody)
 		r.RemoteAddr = "fd00::" + string(rune('a'+n%26)) + time.Duration(n).String()
 		srv.ServeHTTP(httptest.NewRecorder(), r)
@@ -75,10 +75,10 @@ func TestFailuresToAuthenticate_IPv6Networks_CountOnceEach(t *testing.T) {
 	for n := range 9_999 {
 		ask(fmt.Sprintf("[2001:db8:%x:2::1]:1000", n))
 		if n == 9_997 {
-			require.Equal(t, http.StatusUnauthorized, ask("[2001:db8:0:1::1]:1"), "the last that was not forgotten")
+			require.Equal(t, http.StatusUnauthorized, ask("[2001:db8:0:1::1]:1"), "the last one before the limit, still remembered")
 		}
 	}
-	require.Equal(t, 10_000, controlplane.Failing(srv), "those that came first are forgotten, one for one")
+	require.Equal(t, 10_000, controlplane.Failing(srv), "each new one replaces the oldest")
 	for range 100 {
 		ask("[2001:db8:5000:2::1]:1")
 	}

@@ -53,7 +53,7 @@ func TestBackup_Restored_HasEverything(t *testing.T) {
 	writers.Wait()
 	require.NoError(t, err)
 
-	require.Error(t, controlplane.Backup(t.Context(), db, to), "a backup is never written over")
+	require.Error(t, controlplane.Backup(t.Context(), db, to), "an existing backup is never overwritten")
 	require.Error(t, controlplane.Backup(t.Context(), filepath.Join(t.TempDir(), "none.db"), filepath.Join(t.TempDir(), "b")))
 	for _, name := range []string{"aureus.db", "aureus.telemetry.db"} {
 		info, err := os.Stat(filepath.Join(to, name))

@@ -68,7 +68,7 @@ type crvCase struct {
 
 var crvClock = func() time.Time { return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// hostFunctions are what a host would bring for the cases that need code.
+// hostFunctions are host functions for the cases that need code.
 func hostFunctions(r *registry.Registry) error {
 	r.Func("stub", func(_ context.Context, _ crvgate.Change[any], params map[string]any) aureus.ValidationResult {
 		return stubResult(params)
@@ -120,7 +120,7 @@ func stubResult(params map[string]any) aureus.ValidationResult {
 	return result
 }
 
-// evaluate is the predicates' tiny language: {left, op, right}, {throw}.
+// evaluate evaluates a predicate of the cases: {left, op, right} or {throw}.
 func evaluate(predicate, data any) (bool, error) {
 	p, _ := predicate.(map[string]any)
 	if message, ok := p["throw"].(string); ok {
@@ -156,9 +156,9 @@ func side(of, data any) *big.Rat {
 	return sum
 }
 
-// config is the registration that stands for a validator of the cases. Those
-// with a predicate are host functions here: the API takes CEL in their place. A
-// list of rules that is empty needs none.
+// config returns the registration for a validator of the cases. Validators with a
+// predicate become host functions, because the API accepts only CEL instead of a
+// predicate. An empty list of rules needs no host function.
 func (v crvValidator) config() []byte {
 	params := v.Params
 	if len(params) == 0 {
@@ -206,7 +206,7 @@ func (p *crvPair) validate(t *testing.T, commit aureus.Commit, gate crvGate) aur
 	want := p.local.Validate(t.Context(), commit, config)
 	require.NotEmpty(t, got.Timestamp)
 	got.Timestamp, want.Timestamp = "", ""
-	require.JSONEq(t, mustMarshal(t, want), mustMarshal(t, got), "the server and the registry answer the same")
+	require.JSONEq(t, mustMarshal(t, want), mustMarshal(t, got), "the server and the registry return the same result")
 	return got
 }
 
@@ -237,11 +237,11 @@ func TestCRV_PublishedVectors_GiveTheirResults(t *testing.T) {
 			case "gate":
 				var want crvGateResult
 				require.NoError(t, strictjson.Unmarshal(v.Expected, &want))
-				if v.Name == "gate_first_coded_failure_reported" { // a coded failure without a hint gets the standard one; the original has none
+				if v.Name == "gate_first_coded_failure_reported" { // a failure with a code but without a remediation gets the standard one; the original has none
 					want.Remediation = "standard:" + string(want.FailureCode)
 				}
 				requireGate(t, want, pair.validate(t, v.Input.Commit, v.Input.Gate))
-			case "chain": // the wire has single gates: whoever calls them stops at the first that blocks
+			case "chain": // the API has single gates: the caller stops at the first that blocks
 				var want struct {
 					Results    []crvGateResult `json:"results"`
 					WouldBlock bool            `json:"would_block"`
@@ -275,7 +275,7 @@ func requireGate(t *testing.T, want crvGateResult, got aureus.GateResult) {
 	requireRemediation(t, want.Remediation, got.Remediation)
 	require.Len(t, got.ValidationResults, len(want.Results))
 	for i := range want.Results {
-		want.Results[i].Remediation = "-" // these cases say nothing of it
+		want.Results[i].Remediation = "-" // not part of these cases
 		requireResult(t, want.Results[i], got.ValidationResults[i])
 	}
 }
@@ -288,8 +288,8 @@ func requireResult(t *testing.T, want crvResult, got aureus.ValidationResult) {
 	requireRemediation(t, want.Remediation, got.Remediation)
 }
 
-// requireRemediation: standard:CODE is the code's hint, specific is another
-// text, empty is none.
+// requireRemediation checks the remediation: standard:CODE means the standard text of
+// the code, specific means another text, and empty means none.
 func requireRemediation(t *testing.T, kind, got string) {
 	t.Helper()
 	code, standard := strings.CutPrefix(kind, "standard:")

@@ -29,9 +29,9 @@ type observabilityCase struct {
 	Expected jsontext.Value `json:"expected"`
 }
 
-// The test reports the events of each case in a tenant of its
-// own, one by one and as a batch, and asks for the summary over the wire. The
-// cases of the shapes of events are package telemetry's.
+// The test reports the events of each case in a separate tenant, one by one and as a
+// batch, and reads the summary over HTTP. Package telemetry tests the cases about the
+// form of events.
 func TestObservability_PublishedVectors_GiveTheirResults(t *testing.T) {
 	t.Parallel()
 	var file struct {
@@ -83,7 +83,7 @@ func summarized(t *testing.T, s *site, v observabilityCase) {
 	require.Empty(t, s.post(t, "/api/v1/observability/events/batch", string(rest)).ok(t).json(t)["rejected"])
 
 	query := "range=0"
-	if v.Input.TimeRangeMS > 0 { // such a short one has no text form: the times that it stands for
+	if v.Input.TimeRangeMS > 0 { // a range this short has no text form, so the test sends start and end times
 		end, err := time.Parse(time.RFC3339, v.Input.Now)
 		require.NoError(t, err)
 		start := end.Add(-time.Duration(v.Input.TimeRangeMS) * time.Millisecond)

@@ -15,8 +15,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// policyCase is one case of testdata/policy.json: an input in the wire's
-// spelling and what the original answered.
+// policyCase is one case of testdata/policy.json: an input in the form of the API, and
+// the response of the original system.
 type policyCase struct {
 	Name  string `json:"name"`
 	Kind  string `json:"kind"`
@@ -58,9 +58,9 @@ func (c policyCase) request() aureus.Request {
 	}
 }
 
-// Each case is evaluated twice: of a server through a client, and
-// of a decision point in this process that keeps its approvals on the server.
-// Both answer the same, and as the original did.
+// Each case is evaluated twice: by a server through a client, and by a local decider
+// with its approvals on the server. Both decisions are the same, and equal to that of
+// the original.
 func TestPolicy_PublishedVectors_GiveTheirResults(t *testing.T) {
 	t.Parallel()
 	var file struct {
@@ -76,7 +76,7 @@ func TestPolicy_PublishedVectors_GiveTheirResults(t *testing.T) {
 	remote, operator := srv.Client(), srv.Operator("olga")
 	local := &guard.Local{Approvals: beside.Client()}
 	for _, v := range file.Vectors {
-		if v.Kind == "mcp_validate" { // there is no call for it over the wire: package guard has these cases
+		if v.Kind == "mcp_validate" { // the API has no such call: package guard tests these cases
 			continue
 		}
 		t.Run(v.Name, func(t *testing.T) {
@@ -104,7 +104,8 @@ func TestPolicy_PublishedVectors_GiveTheirResults(t *testing.T) {
 	}
 }
 
-// withoutChoices is a decision without what two deciders choose for themselves.
+// withoutChoices returns the decision without the fields that may differ between two
+// deciders.
 func withoutChoices(d aureus.Decision) aureus.Decision {
 	d.ID = aureus.DecisionID{}
 	if d.Approval.ID != "" {
@@ -113,9 +114,9 @@ func withoutChoices(d aureus.Decision) aureus.Decision {
 	return d
 }
 
-// requireAudited finds the one entry of the decision. Each decision's entry goes
-// from evaluating to its state, as the original's. The entries of the approval
-// itself, which the original does not write, are tested elsewhere.
+// requireAudited finds the one entry of the decision. As in the original, its
+// transition is from evaluating to the state of the decision. The entries of the
+// approval itself, which the original does not write, are tested elsewhere.
 func requireAudited(t *testing.T, entries []aureus.AuditRecord, v policyCase, id aureus.DecisionID) {
 	t.Helper()
 	entries = slices.DeleteFunc(entries, func(e aureus.AuditRecord) bool { return e.Kind != vocab.AuditDecision || e.DecisionID != id })

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A gate whose commit names its workflow and task reports one crv_result event,
-// with the gate's name and result and nothing of the data.
+// A gate whose commit names its workflow and task reports one crv_result event, with
+// the gate's name and result and without the data.
 func TestGate_CommitOfATask_ReportsOneEvent(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, open(t))

@@ -31,18 +31,18 @@ func TestValidateCommit_MisspeltName_IsRefused(t *testing.T) {
 		body   string
 		passes bool
 	}{
-		"all names that there are":   {ask(`,"previous_state":{"version":0},"metadata":null`, `,"required_confidence":0.9,"recovery_strategy":null`), true},
-		"the threshold is read":      {ask(`,"previous_state":{"version":0}`, `,"required_confidence":0.95`), false},
-		"the previous state is read": {ask(`,"previous_state":{"version":2}`, ""), false},
-		"a null is none":             {ask(`,"previous_state":null`, `,"required_confidence":0.95`), true},
-		"0 is a version on the wire": {`{"commit":{"id":"c","data":{"version":0},"previous_state":{"version":2}},"gate_config":{"name":"g","validators":["monotonic"],"block_on_failure":true}}`, false},
-		"a remark of the commit's":   {ask(`,"comment":"x"`, ""), true},
+		"all declared names":              {ask(`,"previous_state":{"version":0},"metadata":null`, `,"required_confidence":0.9,"recovery_strategy":null`), true},
+		"the threshold is read":           {ask(`,"previous_state":{"version":0}`, `,"required_confidence":0.95`), false},
+		"the previous state is read":      {ask(`,"previous_state":{"version":2}`, ""), false},
+		"null means absent":               {ask(`,"previous_state":null`, `,"required_confidence":0.95`), true},
+		"a version of 0":                  {`{"commit":{"id":"c","data":{"version":0},"previous_state":{"version":2}},"gate_config":{"name":"g","validators":["monotonic"],"block_on_failure":true}}`, false},
+		"an unknown member of the commit": {ask(`,"comment":"x"`, ""), true},
 	} {
 		require.Equal(t, row.passes, s.post(t, "/api/v1/crv/validate", row.body).ok(t).json(t)["passed"], reason)
 	}
 }
 
-// What a validator is shown of the previous state has the digits that were sent.
+// Numbers in the previous state reach a validator with the digits that were sent.
 func TestValidateCommit_PreviousState_ExactNumbers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, open(t))

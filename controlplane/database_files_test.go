@@ -74,13 +74,13 @@ func TestFile_DeletedWhileOpen_IsNoticed(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, os.WriteFile(file, content, 0o600))
 			}
-			require.Contains(t, ready.do(t, srv).refusal(t, 503, "STATE_STORE_ERROR")["error"], row.store, "before anything is written")
+			require.Contains(t, ready.do(t, srv).refusal(t, 503, "STATE_STORE_ERROR")["error"], row.store, "readyz already reports it before a write")
 			refused := change.do(t, srv)
 			refused.refusal(t, 503, "STATE_STORE_ERROR")
 			require.NotEmpty(t, refused.header.Get("Retry-After"))
-			require.NotContains(t, refused.body, folder, "a client need not know where the files lie")
+			require.NotContains(t, refused.body, folder, "the response does not contain the path of the files")
 			require.Equal(t, 200, raw{method: "GET", path: "/healthz"}.do(t, srv).status)
-			require.Equal(t, 200, raw{method: "GET", path: "/api/v1/audit", key: key}.do(t, srv).status, "what was opened can be read")
+			require.Equal(t, 200, raw{method: "GET", path: "/api/v1/audit", key: key}.do(t, srv).status, "the open file can still be read")
 			require.Contains(t, log.String(), "deleted or replaced while it is open: "+file)
 			require.Contains(t, log.String(), "restore")
 
@@ -94,8 +94,7 @@ func TestFile_DeletedWhileOpen_IsNoticed(t *testing.T) {
 	}
 }
 
-// Each name of a file has its own lock, so two servers could open one file under two
-// names.
+// Locks are per file name, so two servers could open one file that has two names.
 func TestOpen_FileWithTwoNames_IsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not tell how many names a file has: run this on a Unix")

@@ -79,11 +79,11 @@ func TestDecision_Arguments_AreKnownByTheirDigest(t *testing.T) {
 	srv := open(t)
 	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "shop"))
 	for name, change := range map[string]func(*aureus.Request){
-		"allowed":             func(*aureus.Request) {},
-		"denied":              func(r *aureus.Request) { r.Principal.Permissions = nil },
-		"needs an approval":   func(r *aureus.Request) { r.Action.RiskTier = aureus.TierHigh },
-		"a body not sent":     func(r *aureus.Request) { r.HTTP = &aureus.HTTPCall{Method: "POST", Path: "/", Body: aureus.Body("x")} },
-		"told in other terms": func(r *aureus.Request) { r.Arguments = map[string]any{"card": "4711-hunter2", "amount": 10.0} },
+		"allowed":                             func(*aureus.Request) {},
+		"denied":                              func(r *aureus.Request) { r.Principal.Permissions = nil },
+		"needs an approval":                   func(r *aureus.Request) { r.Action.RiskTier = aureus.TierHigh },
+		"a body not sent":                     func(r *aureus.Request) { r.HTTP = &aureus.HTTPCall{Method: "POST", Path: "/", Body: aureus.Body("x")} },
+		"an equal number in another spelling": func(r *aureus.Request) { r.Arguments = map[string]any{"card": "4711-hunter2", "amount": 10.0} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			request := transfer(aureus.TierLow, 1)
@@ -138,7 +138,7 @@ func TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll(t *testing.T) {
 	_, err = other.ValidateCommit(t.Context(), aureus.Commit{ID: "c-8", Data: 1, Metadata: map[string]any{"decision_id": allowed.ID.String()}},
 		aureus.GateConfig{Name: "stranger's", BlockOnFailure: true})
 	require.NoError(t, err)
-	require.Contains(t, rejectedBecause(t, other.RecordGates(t.Context(), []aureus.GateRecord{{DecisionID: allowed.ID, GateName: "g", CRVStatus: "passed", Passed: true}})), "another subject")
+	require.Contains(t, rejectedBecause(t, other.RecordGates(t.Context(), []aureus.GateRecord{{DecisionID: allowed.ID, GateName: "g", CRVStatus: "passed", Passed: true}})), "the decision of another subject")
 	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{
 		DecisionID: allowed.ID, Status: vocab.OutcomeBlocked, ErrorClass: "OUT_OF_SCOPE", DurationMS: 2.5,
 		GateResult: &aureus.GateResult{GateName: "in the outcome", CRVStatus: vocab.CRVBlocked, BlockedCommit: true, FailureCode: aureus.OutOfScope, ValidationResults: []aureus.ValidationResult{}},
@@ -230,14 +230,14 @@ func TestListAudit_DecisionKindAndTrace_FilterEntries(t *testing.T) {
 		want  []aureus.DecisionID
 	}{
 		"a trace":                  {aureus.AuditQuery{TraceID: aTrace}, []aureus.DecisionID{low}},
-		"a trace of the body":      {aureus.AuditQuery{TraceID: "house-trace-7"}, []aureus.DecisionID{named}},
-		"a trace of nobody":        {aureus.AuditQuery{TraceID: "rubbish"}, nil},
+		"a trace id of the body":   {aureus.AuditQuery{TraceID: "house-trace-7"}, []aureus.DecisionID{named}},
+		"an invalid traceparent":   {aureus.AuditQuery{TraceID: "rubbish"}, nil},
 		"denials":                  {aureus.AuditQuery{Decision: "deny"}, []aureus.DecisionID{denied}},
 		"a decision":               {aureus.AuditQuery{DecisionID: named}, []aureus.DecisionID{named}},
 		"decisions":                {aureus.AuditQuery{Kind: vocab.AuditDecision}, []aureus.DecisionID{low, denied, named}},
 		"allowed ones of a trace":  {aureus.AuditQuery{TraceID: aTrace, Decision: "allow", Kind: vocab.AuditDecision}, []aureus.DecisionID{low}},
 		"a denial of that trace":   {aureus.AuditQuery{TraceID: aTrace, Decision: "deny"}, nil},
-		"a kind that nothing is":   {aureus.AuditQuery{Kind: "other"}, nil},
+		"an unknown kind":          {aureus.AuditQuery{Kind: "other"}, nil},
 		"of an unknown decision":   {aureus.AuditQuery{DecisionID: aureus.NewDecisionID(time.Now())}, nil},
 		"of a principal, by trace": {aureus.AuditQuery{Principal: "agent-1", TraceID: aTrace}, []aureus.DecisionID{low}},
 	} {
@@ -288,7 +288,7 @@ func TestDecision_NamedByAnotherSubject_ItsStoryStaysItsOwn(t *testing.T) {
 	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: victim.ID, Status: vocab.OutcomeSuccess}}))
 	got, err := service.Decision(t.Context(), victim.ID)
 	require.NoError(t, err)
-	require.NotNil(t, got.Outcome, "what became of it is told however much a stranger says")
+	require.NotNil(t, got.Outcome, "entries of another subject do not hide the outcome")
 	used.DecisionID = aureus.NewDecisionID(time.Now())
-	require.NoError(t, other.ConsumeApproval(t.Context(), asked.Approval.ID, used), "the refusals spent nothing")
+	require.NoError(t, other.ConsumeApproval(t.Context(), asked.Approval.ID, used), "the refused requests consumed nothing")
 }

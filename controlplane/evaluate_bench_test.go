@@ -41,8 +41,8 @@ func BenchmarkEvaluate(b *testing.B) {
 	})
 }
 
-// BenchmarkRecordBatch writes the largest batch for the audit log, which
-// decisions wait for.
+// BenchmarkRecordBatch writes the largest batch for the audit log. Decisions wait while
+// it is written.
 func BenchmarkRecordBatch(b *testing.B) {
 	srv, err := controlplane.Open(b.Context(), controlplane.Config{DB: b.TempDir() + "/aureus.db"})
 	require.NoError(b, err)

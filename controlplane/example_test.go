@@ -27,7 +27,7 @@ func Example() {
 	}
 	fmt.Println(guard.Check(ctx, srv.Client(), request) == nil)
 
-	// A person looks at what is asked, and decides.
+	// A person reads the request and decides.
 	alice := srv.Operator("alice")
 	for approval, err := range alice.Approvals(ctx, aureus.ApprovalQuery{Status: aureus.ApprovalPending}) {
 		if err != nil {

@@ -16,8 +16,8 @@ const (
 	wireContext   = `{"principal":` + wirePrincipal + `,"action":` + wireAction + `,"current_state":"idle","audit_log":[]}`
 )
 
-// None of these requests may be allowed; each is refused with the status and the
-// code in its row.
+// No request of these rows is allowed; each is refused with the status and the code in
+// its row.
 func TestInvalidRequests_Each_IsRefusedWithItsCode(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -29,7 +29,7 @@ func TestInvalidRequests_Each_IsRefusedWithItsCode(t *testing.T) {
 	}
 	allowed := evaluate(wireContext).do(t, srv)
 	require.Equal(t, http.StatusOK, allowed.status)
-	require.Equal(t, true, allowed.json(t)["allowed"], "the rows below change this one")
+	require.Equal(t, true, allowed.json(t)["allowed"], "the unchanged request is allowed")
 
 	for name, row := range map[string]struct {
 		ask    raw

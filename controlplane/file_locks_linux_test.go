@@ -20,7 +20,7 @@ func TestOpenKeys_InTheServersProcess_KeepsTheLock(t *testing.T) {
 	file, err := os.OpenFile(db, os.O_RDWR|os.O_CREATE, 0o600)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, file.Close()) }()
-	locked := func() bool { // as another process would find it
+	locked := func() bool { // whether another process would find the file locked
 		const getLock, firstOfMany, many = 36, 0x40000002, 510 // F_OFD_GETLK, and the bytes that readers lock
 		lock := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart, Start: firstOfMany, Len: many}
 		require.NoError(t, syscall.FcntlFlock(file.Fd(), getLock, &lock))

@@ -86,7 +86,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
-	path   string // what was asked for, with the query
+	path   string // the requested path with the query
 }
 
 // do calls the handler directly, without a connection.
@@ -107,7 +107,7 @@ func (q raw) do(t *testing.T, handler http.Handler) answer {
 	maps.Copy(r.Header, q.header)
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	require.Positive(t, w.Body.Len(), "an answer is never empty")
+	require.Positive(t, w.Body.Len(), "no response has an empty body")
 	return answer{w.Code, w.Header(), w.Body.String(), q.path}
 }
 
@@ -176,7 +176,7 @@ var (
 	agent  = aureus.Principal{ID: "agent-1", Type: "agent", Permissions: []aureus.Permission{writer}}
 )
 
-// transfer returns an action of that tier, on amount.
+// transfer returns a request for a transfer of the amount, with that tier.
 func transfer(tier aureus.PolicyRiskTier, amount int) aureus.Request {
 	return aureus.Request{
 		Principal: agent,

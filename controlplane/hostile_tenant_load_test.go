@@ -34,9 +34,9 @@ func (b *trickle) Read(p []byte) (int, error) {
 	}
 }
 
-// TestLoad_HostileTenant_DecisionsOfOthersAreServed prints how long decisions of one tenant
-// take, alone and beside each way of another tenant's to be a burden. It asserts
-// no time: only that every decision is answered.
+// TestLoad_HostileTenant_DecisionsOfOthersAreServed prints the latency of one tenant's
+// decisions, first alone and then under each kind of load from another tenant. It does
+// not assert any latency, only that every decision gets a response.
 func TestLoad_HostileTenant_DecisionsOfOthersAreServed(t *testing.T) {
 	if os.Getenv("AUREUS_LOAD") == "" {
 		t.Skip("it measures for about half a minute: run it with AUREUS_LOAD=1 and -v")
@@ -73,7 +73,7 @@ func TestLoad_HostileTenant_DecisionsOfOthersAreServed(t *testing.T) {
 	for _, load := range []struct {
 		name    string
 		clients int
-		pool    *governor.Pool // it is measured once its share of this one is taken
+		pool    *governor.Pool // the measurement begins when the tenant's share of this pool is used up
 		do      func(ctx context.Context)
 	}{
 		{"alone", 0, nil, nil},
@@ -95,7 +95,7 @@ func TestLoad_HostileTenant_DecisionsOfOthersAreServed(t *testing.T) {
 			if response, err := client.Do(r); err == nil {
 				_ = response.Body.Close()
 			}
-			_, _ = (&trickle{ctx}).Read(make([]byte, 1)) // who is refused comes again after a while
+			_, _ = (&trickle{ctx}).Read(make([]byte, 1)) // a refused client waits before it tries again
 		}},
 		{"100 streams that match nothing", 150, share.Streams, func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, 3*time.Second)

@@ -62,7 +62,7 @@ func TestPaths_NotClean_AreNotRedirected(t *testing.T) {
 	} {
 		s.get(t, path).refusal(t, http.StatusNotFound, "NOT_FOUND")
 	}
-	// Escaped, a slash or dots are text of an id: of one that is not there.
+	// Escaped slashes and dots are part of an id, here an unknown one.
 	for _, id := range []string{"%2F", "a%2Fb", "%2E%2E", "..%2F..%2Fhealthz", "%00", "a%0Ab", "%20", "%C3%A9", "%252F"} {
 		got := s.get(t, "/api/v1/policy/approvals/"+id)
 		require.Equal(t, http.StatusNotFound, got.status, "%s: %s", id, got.body)
@@ -125,35 +125,35 @@ func TestErrors_OfEveryPath_AreJSON(t *testing.T) {
 		status             int
 		code               string
 	}{
-		"no such path":                  {"GET", "/nowhere", "", 404, "NOT_FOUND"},
-		"another method":                {"DELETE", "/api/v1/policy/evaluate", "", 405, "METHOD_NOT_ALLOWED"},
-		"a method that nobody knows":    {"BREW", "/api/v1/policy/evaluate", "", 405, "METHOD_NOT_ALLOWED"},
-		"no body":                       {"POST", "/api/v1/policy/evaluate", "", 400, "MALFORMED_JSON"},
-		"no JSON":                       {"POST", "/api/v1/policy/evaluate", "a=b", 400, "MALFORMED_JSON"},
-		"more than one value":           {"POST", "/api/v1/policy/evaluate", "{}{}", 400, "MALFORMED_JSON"},
-		"a name that occurs twice":      {"POST", "/api/v1/policy/evaluate", `{"a":1,"a":2}`, 400, "MALFORMED_JSON"},
-		"invalid UTF-8":                 {"POST", "/api/v1/policy/evaluate", "{\"a\":\"\xff\"}", 400, "MALFORMED_JSON"},
-		"NaN as Python may write it":    {"POST", "/api/v1/observability/metrics", `{"name":"m","value":NaN,"timestamp":"t"}`, 400, "MALFORMED_JSON"},
-		"nested too deep":               {"POST", "/api/v1/crv/validate", strings.Repeat("[", 101) + strings.Repeat("]", 101), 400, "MALFORMED_JSON"},
-		"null":                          {"POST", "/api/v1/policy/evaluate", "null", 422, "VALIDATION_ERROR"},
-		"an array":                      {"POST", "/api/v1/policy/evaluate", "[]", 422, "VALIDATION_ERROR"},
-		"an object of another shape":    {"POST", "/api/v1/policy/evaluate", "{}", 422, "VALIDATION_ERROR"},
-		"a body that is too large":      {"POST", "/api/v1/policy/evaluate", `"` + strings.Repeat("x", 3000) + `"`, 413, "BODY_TOO_LARGE"},
-		"a query that is no query":      {"GET", "/api/v1/observability/metrics?a=%zz", "", 400, "MALFORMED_JSON"},
-		"a parameter that occurs twice": {"GET", "/api/v1/observability/metrics?name=a&name=b", "", 400, "VALIDATION_ERROR"},
-		"a role that is not sufficient": {"GET", "/api/v1/audit", "", 403, "PERMISSION_DENIED"},
-		"a filter that is no text":      {"GET", "/api/v1/policy/approvals?status=%zz", "", 400, "MALFORMED_JSON"},
-		"a filter behind a semicolon":   {"GET", "/api/v1/policy/approvals?limit=1;status=pending", "", 400, "MALFORMED_JSON"},
-		"a filter that occurs twice":    {"GET", "/api/v1/policy/approvals?status=pending&status=approved", "", 400, "VALIDATION_ERROR"},
-		"a page that is no text":        {"GET", "/api/v1/crv/validators?limit=%zz", "", 400, "MALFORMED_JSON"},
-		"a stream of two kinds":         {"GET", "/api/v1/stream?kinds=telemetry&kinds=approval", "", 400, "VALIDATION_ERROR"},
+		"no such path":                    {"GET", "/nowhere", "", 404, "NOT_FOUND"},
+		"another method":                  {"DELETE", "/api/v1/policy/evaluate", "", 405, "METHOD_NOT_ALLOWED"},
+		"an unknown method":               {"BREW", "/api/v1/policy/evaluate", "", 405, "METHOD_NOT_ALLOWED"},
+		"no body":                         {"POST", "/api/v1/policy/evaluate", "", 400, "MALFORMED_JSON"},
+		"no JSON":                         {"POST", "/api/v1/policy/evaluate", "a=b", 400, "MALFORMED_JSON"},
+		"more than one value":             {"POST", "/api/v1/policy/evaluate", "{}{}", 400, "MALFORMED_JSON"},
+		"a duplicate name":                {"POST", "/api/v1/policy/evaluate", `{"a":1,"a":2}`, 400, "MALFORMED_JSON"},
+		"invalid UTF-8":                   {"POST", "/api/v1/policy/evaluate", "{\"a\":\"\xff\"}", 400, "MALFORMED_JSON"},
+		"NaN as Python writes it":         {"POST", "/api/v1/observability/metrics", `{"name":"m","value":NaN,"timestamp":"t"}`, 400, "MALFORMED_JSON"},
+		"nested too deep":                 {"POST", "/api/v1/crv/validate", strings.Repeat("[", 101) + strings.Repeat("]", 101), 400, "MALFORMED_JSON"},
+		"null":                            {"POST", "/api/v1/policy/evaluate", "null", 422, "VALIDATION_ERROR"},
+		"an array":                        {"POST", "/api/v1/policy/evaluate", "[]", 422, "VALIDATION_ERROR"},
+		"an object without the fields":    {"POST", "/api/v1/policy/evaluate", "{}", 422, "VALIDATION_ERROR"},
+		"a body that is too large":        {"POST", "/api/v1/policy/evaluate", `"` + strings.Repeat("x", 3000) + `"`, 413, "BODY_TOO_LARGE"},
+		"a malformed query":               {"GET", "/api/v1/observability/metrics?a=%zz", "", 400, "MALFORMED_JSON"},
+		"a repeated parameter":            {"GET", "/api/v1/observability/metrics?name=a&name=b", "", 400, "VALIDATION_ERROR"},
+		"a role that is not sufficient":   {"GET", "/api/v1/audit", "", 403, "PERMISSION_DENIED"},
+		"a filter with an invalid escape": {"GET", "/api/v1/policy/approvals?status=%zz", "", 400, "MALFORMED_JSON"},
+		"a filter after a semicolon":      {"GET", "/api/v1/policy/approvals?limit=1;status=pending", "", 400, "MALFORMED_JSON"},
+		"a repeated filter":               {"GET", "/api/v1/policy/approvals?status=pending&status=approved", "", 400, "VALIDATION_ERROR"},
+		"a limit with an invalid escape":  {"GET", "/api/v1/crv/validators?limit=%zz", "", 400, "MALFORMED_JSON"},
+		"a stream with a repeated filter": {"GET", "/api/v1/stream?kinds=telemetry&kinds=approval", "", 400, "VALIDATION_ERROR"},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			s.send(t, test.method, test.path, test.body).refusal(t, test.status, test.code)
 		})
 	}
 	for _, query := range []string{"principal=%zz", "principal=a;action=b", "principal=a&principal=b"} {
-		require.Equal(t, http.StatusBadRequest, s.as(s.operator).get(t, "/api/v1/audit?"+query).status, "a filter must not get lost: %s", query)
+		require.Equal(t, http.StatusBadRequest, s.as(s.operator).get(t, "/api/v1/audit?"+query).status, "a filter is never ignored: %s", query)
 	}
 }
 
@@ -179,16 +179,16 @@ func TestFreeFormNumbers_SentAndRead_KeepTheirDigits(t *testing.T) {
 	const big = "1000000000000000000000000000000"
 	event := `{"type":"custom","timestamp":"t","data":{"big":` + big + `,"int":1,"float":1.0,"small":0.1,"exp":1e400}}`
 	s.post(t, "/api/v1/observability/events", event).ok(t)
-	require.Equal(t, "["+event+"]\n", s.get(t, "/api/v1/observability/events").ok(t).body, "to the byte")
+	require.Equal(t, "["+event+"]\n", s.get(t, "/api/v1/observability/events").ok(t).body, "byte for byte")
 
-	// Two numbers that a float64 cannot tell apart are two questions.
+	// Two numbers that are equal as float64 make different requests.
 	digest := func(n string) string {
 		body := strings.Replace(evaluation(deletionJSON), `"audit_log"`, `"arguments":{"n":`+n+`},"audit_log"`, 1)
 		return s.post(t, "/api/v1/policy/evaluate", body).ok(t).field(t, "action_digest")
 	}
 	require.NotEqual(t, digest("9007199254740993"), digest("9007199254740992"))
 	require.NotEqual(t, digest(big), digest(big[:len(big)-1]+"1"))
-	require.Equal(t, digest("1.0"), digest("1"), "one number in two spellings is one number")
+	require.Equal(t, digest("1.0"), digest("1"), "two spellings of one number are equal")
 	for _, item := range s.get(t, "/api/v1/policy/approvals").list(t)[:2] {
 		n, _ := object(object(item)["arguments"])["n"].(json.Number)
 		require.Contains(t, []string{"9007199254740993", "9007199254740992"}, n.String())

@@ -36,7 +36,7 @@ func fuzzed(f *testing.F) (do func(t *testing.T, method, target, body string) *h
 	}
 }
 
-// requireAnswer fails unless the response has one of the statuses and is JSON.
+// requireAnswer fails the test unless the response has one of the statuses and is JSON.
 func requireAnswer(t *testing.T, answer *httptest.ResponseRecorder, statuses ...int) {
 	t.Helper()
 	require.Contains(t, statuses, answer.Code, "%.300s", answer.Body)

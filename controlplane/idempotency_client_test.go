@@ -41,7 +41,7 @@ func TestClient_LostResponse_IsReplayed(t *testing.T) {
 	var lost atomic.Int32
 	server := httptest.NewServer(losing(srv, "/api/v1/policy/evaluate", &lost))
 	defer server.Close()
-	lost.Store(1) // the first question is answered
+	lost.Store(1) // the first request is served
 	client, err := aureus.NewClient(server.URL, aureus.WithAPIKey(key))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, client.Close()) }()
@@ -54,11 +54,11 @@ func TestClient_LostResponse_IsReplayed(t *testing.T) {
 	lost.Store(0)
 	decision, err := client.Decide(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, aureus.Allow, decision.Effect, "the spent approval is told again")
+	require.Equal(t, aureus.Allow, decision.Effect, "the stored response is sent again")
 	require.EqualValues(t, 2, lost.Load())
 	next, err := client.Decide(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, aureus.RequireApproval, next.Effect, "and spent once")
+	require.Equal(t, aureus.RequireApproval, next.Effect, "and the approval is consumed once")
 
 	lost.Store(0)
 	reports := httptest.NewServer(losing(srv, "/api/v1/observability/events/batch", &lost))

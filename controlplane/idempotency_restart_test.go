@@ -67,7 +67,7 @@ func TestReplay_AfterRestart_GivesTheStoredResponse(t *testing.T) {
 	key, other := newKey(t, srv.Server, controlplane.RoleService, "svc"), newKey(t, srv.Server, controlplane.RoleService, "other")
 	elsewhere := newKey(t, srv.Server, controlplane.RoleService, "svc", func(k *controlplane.Key) { k.Tenant = "elsewhere" })
 	rows := map[string]struct{ path, body, another string }{
-		"an approval is asked for":  {"/api/v1/policy/approval", askApproval, strings.Replace(askApproval, "wipe", "drop", 1)},
+		"an approval is requested":  {"/api/v1/policy/approval", askApproval, strings.Replace(askApproval, "wipe", "drop", 1)},
 		"a validator is registered": {"/api/v1/crv/validators", aValidator, strings.Replace(aValidator, "10", "11", 1)},
 		"an event is reported":      {"/api/v1/observability/events", anEvent, strings.Replace(anEvent, "custom", "rollback", 1)},
 		"a batch is reported":       {"/api/v1/observability/events/batch", "[" + anEvent + "]", "[]"},
@@ -122,12 +122,12 @@ func TestReplay_AfterRestart_Expires(t *testing.T) {
 	require.Equal(t, "true", report())
 	clock.Advance(59 * time.Second)
 	srv.restart(t)
-	require.Equal(t, "true", report(), "giving it again does not prolong it")
+	require.Equal(t, "true", report(), "a replay does not extend the lifetime")
 	clock.Advance(time.Second)
 	require.Empty(t, report())
 	clock.Advance(9 * time.Minute)
 	srv.restart(t)
-	require.Equal(t, "true", report(), "what came in its place is another first answer")
+	require.Equal(t, "true", report(), "the response that replaced it is stored in turn")
 	clock.Advance(time.Minute)
 	srv.restart(t)
 	require.Empty(t, report())
@@ -175,7 +175,7 @@ func TestReplay_DecidedApprovalAfterRestart_IsDecidedOnce(t *testing.T) {
 	srv.restart(t)
 	require.Equal(t, first.body, approve.do(t, srv).body)
 	approve.header = keyed("yes again")
-	require.Equal(t, 409, approve.do(t, srv).status, "without the first answer it would be a second decision")
+	require.Equal(t, 409, approve.do(t, srv).status, "without the stored response it is a second verdict")
 }
 
 // The files contain no Idempotency-Key, no request body, and no response that quotes
@@ -194,7 +194,7 @@ func TestReplay_KeysAndBodies_AreNotInTheFiles(t *testing.T) {
 	require.Equal(t, 200, judged.status, judged.body)
 	require.Contains(t, judged.body, `"validation_results":[`)
 	require.Equal(t, judged.body, judge.do(t, srv).body)
-	require.Equal(t, "true", judge.do(t, srv).header.Get("Idempotency-Replayed"), "memory knows it")
+	require.Equal(t, "true", judge.do(t, srv).header.Get("Idempotency-Replayed"), "it is replayed from memory")
 
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(srv.config.DB), "*"))
 	require.NoError(t, err)
@@ -207,7 +207,7 @@ func TestReplay_KeysAndBodies_AreNotInTheFiles(t *testing.T) {
 		}
 		found = found || bytes.Contains(content, []byte(`"registered":true`))
 	}
-	require.True(t, found, "the other answer is there")
+	require.True(t, found, "the other response is in the files")
 	srv.restart(t)
 	require.Empty(t, judge.do(t, srv).header.Get("Idempotency-Replayed"))
 }
@@ -238,8 +238,8 @@ func TestReplay_StoreCannotWrite_ResponseIsStillSent(t *testing.T) {
 	second.header = keyed("another")
 	require.Equal(t, 200, second.do(t, srv).status)
 	srv.restart(t)
-	require.Empty(t, ask.do(t, srv).header.Get("Idempotency-Replayed"), "what was not written is forgotten")
-	require.Equal(t, "true", second.do(t, srv).header.Get("Idempotency-Replayed"), "it recovers by itself")
+	require.Empty(t, ask.do(t, srv).header.Get("Idempotency-Replayed"), "a response that was not stored is lost at the restart")
+	require.Equal(t, "true", second.do(t, srv).header.Get("Idempotency-Replayed"), "storing works again without a restart")
 }
 
 // A file whose stored responses cannot be read is not served, because requests could
@@ -323,7 +323,7 @@ func TestBackup_StoredResponses_AreReplayed(t *testing.T) {
 		require.Equal(t, 200, again.status, again.body)
 		id, _ := again.json(t)["approval_token"].(string)
 		approval, err := restored.Operator("auditor").Approval(t.Context(), id)
-		require.NoError(t, err, "the answer to request %d of %d tells of an approval that is not there", n, asked.Load())
+		require.NoError(t, err, "the response to request %d of %d names an approval that does not exist", n, asked.Load())
 		require.Equal(t, fmt.Sprint("agent-", n), approval.Principal.ID)
 	}
 }

@@ -37,20 +37,20 @@ func TestReplay_SameIdempotencyKey_GivesTheFirstResponse(t *testing.T) {
 	require.Equal(t, first.body, again.body)
 	require.Equal(t, "true", again.header.Get("Idempotency-Replayed"))
 	require.Equal(t, "application/json", again.header.Get("Content-Type"))
-	require.Equal(t, 1, count(), "nothing was done twice")
+	require.Equal(t, 1, count(), "nothing was stored twice")
 
 	raw{path: path, body: strings.Replace(event, "custom", "rollback", 1), key: key, header: keyed("k1")}.do(t, srv).refusal(t, 422, "IDEMPOTENCY_KEY_REUSED")
 	require.Equal(t, 200, raw{path: path, body: event, key: other, header: keyed("k1")}.do(t, srv).status)
-	require.Equal(t, 2, count(), "another caller's key is another key")
+	require.Equal(t, 2, count(), "the same Idempotency-Key of another caller is independent")
 	require.Equal(t, 200, raw{path: path, body: event, key: key, header: keyed("k2")}.do(t, srv).status)
 	require.Equal(t, 3, count())
 
 	clock.Advance(11 * time.Minute)
 	require.Empty(t, raw{path: path, body: event, key: key, header: keyed("k1")}.do(t, srv).header.Get("Idempotency-Replayed"))
-	require.Equal(t, 4, count(), "after ten minutes it is forgotten")
+	require.Equal(t, 4, count(), "the stored response expires after ten minutes")
 
 	raw{path: path, body: `{`, key: key, header: keyed("k3")}.do(t, srv).refusal(t, 400, "MALFORMED_JSON")
-	require.Equal(t, 200, raw{path: path, body: event, key: key, header: keyed("k3")}.do(t, srv).status, "a refusal is not kept: the mended request may have the key")
+	require.Equal(t, 200, raw{path: path, body: event, key: key, header: keyed("k3")}.do(t, srv).status, "a refusal is not stored, so the corrected request may use the same key")
 	for _, bad := range []http.Header{keyed(""), keyed("a\tb"), keyed(strings.Repeat("x", 256)), {"Idempotency-Key": {"a", "b"}}} {
 		raw{path: path, body: event, key: key, header: bad}.do(t, srv).refusal(t, 400, "VALIDATION_ERROR")
 	}
@@ -67,7 +67,7 @@ func TestReplay_ConsumedApproval_IsReplayed(t *testing.T) {
 		return raw{path: "/api/v1/policy/evaluate", body: body, key: key, header: keyed(idempotencyKey)}.do(t, srv)
 	}
 	require.Contains(t, evaluate("ask").body, `"require_approval"`)
-	require.Contains(t, evaluate("ask").body, `"APPROVAL_PENDING"`, "an answer that spent nothing is given anew")
+	require.Contains(t, evaluate("ask").body, `"APPROVAL_PENDING"`, "a request whose response consumed nothing is decided again")
 
 	olga := srv.Operator("olga")
 	for approval, err := range olga.Approvals(t.Context(), aureus.ApprovalQuery{}) {
@@ -78,7 +78,7 @@ func TestReplay_ConsumedApproval_IsReplayed(t *testing.T) {
 	passed := evaluate("go")
 	require.Contains(t, passed.body, `"allow"`)
 	require.Equal(t, passed.body, evaluate("go").body)
-	require.NotContains(t, evaluate("go on").body, `"effect":"allow"`, "another request is another question")
+	require.NotContains(t, evaluate("go on").body, `"effect":"allow"`, "another request is decided on its own")
 }
 
 func TestReplay_ManyAtOnceWithOneKey_OneIsServed(t *testing.T) {
@@ -113,25 +113,25 @@ func TestIdempotencyKey_AllowWhoseApprovalIsNoLongerReserved_IsDecidedAnew(t *te
 	for name, row := range map[string]struct {
 		then  func(t *testing.T, srv *controlplane.Server, c *clock, svc *aureus.Client, first aureus.GuardDecision, operator string)
 		again string // the effect of the repeated request
-		third string // that of the same under another key
+		third string // the effect of the same request under another key
 	}{
-		"nothing happened": {func(*testing.T, *controlplane.Server, *clock, *aureus.Client, aureus.GuardDecision, string) {}, "allow", "require_approval"},
-		"given back and used by another decision": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
+		"unchanged": {func(*testing.T, *controlplane.Server, *clock, *aureus.Client, aureus.GuardDecision, string) {}, "allow", "require_approval"},
+		"released and consumed by another decision": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
 			t.Helper()
 			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: vocab.OutcomeRefused}}))
 			second, err := svc.Decide(t.Context(), request)
 			require.NoError(t, err)
 			require.Equal(t, aureus.Allow, second.Effect)
 		}, "require_approval", "require_approval"},
-		"given back": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
+		"released": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
 			t.Helper()
 			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: vocab.OutcomeRefused}}))
 		}, "allow", "require_approval"},
-		"carried out": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
+		"committed": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
 			t.Helper()
 			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: vocab.OutcomeSuccess}}))
 		}, "require_approval", "require_approval"},
-		"its time is over": {func(_ *testing.T, _ *controlplane.Server, c *clock, _ *aureus.Client, _ aureus.GuardDecision, _ string) {
+		"expired": {func(_ *testing.T, _ *controlplane.Server, c *clock, _ *aureus.Client, _ aureus.GuardDecision, _ string) {
 			c.Advance(3 * time.Minute)
 		}, "require_approval", "require_approval"},
 		"the approver's key was revoked": {func(t *testing.T, srv *controlplane.Server, _ *clock, _ *aureus.Client, _ aureus.GuardDecision, operator string) {

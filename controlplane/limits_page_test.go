@@ -137,7 +137,7 @@ func TestLimits_NamesOfARequest_EachHasItsBound(t *testing.T) {
 			require.Contains(t, got["error"], "1024")
 		})
 	}
-	for _, free := range []string{"CONDITION", "METADATA"} { // bounded together, and by the body
+	for _, free := range []string{"CONDITION", "METADATA"} { // these have a common limit, and that of the body
 		s.post(t, "/api/v1/policy/evaluate", strings.Replace(body, free, strings.Repeat("x", 5000), 1)).ok(t)
 	}
 }
@@ -153,13 +153,13 @@ func TestLimitsPage_EachLimit_IsWhatTheServerEnforces(t *testing.T) {
 			label, _, _ := strings.Cut(row, ":")
 			line := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(label) + `.*$`).FindString(string(page))
 			require.NotEmpty(t, line, "docs/limits.md has no such row")
-			require.Contains(t, line, strconv.Itoa(bound.status), "the page says something else")
+			require.Contains(t, line, strconv.Itoa(bound.status), "the page gives another status")
 
 			bound.within.key, bound.ask.key = key, key
-			require.Equal(t, http.StatusOK, bound.within.do(t, srv).status, "at the bound")
+			require.Equal(t, http.StatusOK, bound.within.do(t, srv).status, "at the limit")
 			got := bound.ask.do(t, srv)
 			body := got.refusal(t, bound.status, bound.code)
-			require.Less(t, len(got.body), 64<<10, "an answer has a bound too")
+			require.Less(t, len(got.body), 64<<10, "the response is limited too")
 			if details, ok := body["details"].([]any); ok {
 				require.LessOrEqual(t, len(details), 100)
 			}
@@ -202,7 +202,7 @@ func TestGate_StepsUsedUp_TheRestIsListedAsToolError(t *testing.T) {
 	require.Equal(t, true, result["blocked_commit"])
 	require.Equal(t, "TOOL_ERROR", result["failure_code"])
 	results, _ := result["validation_results"].([]any)
-	require.Len(t, results, many, "each once")
+	require.Len(t, results, many, "each is listed once")
 	notRun := 0
 	for _, one := range results {
 		one, _ := one.(map[string]any)

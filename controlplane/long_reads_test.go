@@ -16,7 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
-// The paths whose reads may take long.
+// The routes with long reads.
 var longReads = []string{
 	"/api/v1/observability/summary", "/api/v1/observability/events", "/api/v1/observability/metrics?tags=%7B%22a%22%3A%22b%22%7D", "/api/v1/observability/traces/t",
 	"/api/v1/audit", "/api/v1/audit/verify", "/api/v1/audit/export", "/api/v1/policy/approvals", "/api/v1/crv/validators",
@@ -35,7 +35,7 @@ func TestLongReads_BeyondTheirTime_AreGivenUp(t *testing.T) {
 		require.Contains(t, got["error"], "longer than", path)
 		require.Contains(t, got["remediation"], "shorter time range", path)
 	}
-	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: key}.do(t, srv).status, "short reads go on")
+	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: key}.do(t, srv).status, "short reads are still served")
 	require.Equal(t, http.StatusOK, raw{method: "GET", path: "/readyz"}.do(t, srv).status)
 	require.Zero(t, controlplane.Governor(srv).Reads.InUse())
 	require.Zero(t, controlplane.Governor(srv).Audit.InUse())
@@ -73,7 +73,7 @@ func TestLongReads_OfOneTenant_LeaveOthersATurn(t *testing.T) {
 	}
 }
 
-// A request that waits too long for its turn gets an error.
+// A request that waits too long for a place gets an error.
 func TestLongReads_WithoutATurn_AreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := governor.NewPool(governor.Shares{Total: 3, Tenant: 2, Key: 2})

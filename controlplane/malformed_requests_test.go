@@ -67,7 +67,7 @@ func oddRequests() map[string]oddRequest {
 		"workflow too long":             {func(r *aureus.Request) { r.WorkflowID = long }, "/workflow_id"},
 		"task too long":                 {func(r *aureus.Request) { r.TaskID = long }, "/task_id"},
 		"on behalf of too long":         {func(r *aureus.Request) { r.OnBehalfOf = long }, "/on_behalf_of"},
-		"as long as may be":             {func(r *aureus.Request) { r.Action.Name = long[1:] }, ""},
+		"at the length limit":           {func(r *aureus.Request) { r.Action.Name = long[1:] }, ""},
 		"principal with a line feed":    {func(r *aureus.Request) { r.Principal.ID = "agent\n1" }, "/principal/id"},
 		"principal with a bidi mark":    {func(r *aureus.Request) { r.Principal.ID = "agent\u202e1" }, "/principal/id"},
 		"principal with a zero width":   {func(r *aureus.Request) { r.Principal.ID = "agent\u200b-1" }, "/principal/id"},
@@ -86,65 +86,65 @@ func oddRequests() map[string]oddRequest {
 		"held action is no UTF-8": {func(r *aureus.Request) {
 			r.Principal.Permissions = append(r.Principal.Permissions, aureus.Permission{Action: "\xff"})
 		}, "/principal/permissions/1/action"},
-		"ticket is no UTF-8":               {func(r *aureus.Request) { r.ApprovalToken = "\xff" }, "/approval_token"},
-		"volatile is no UTF-8":             {func(r *aureus.Request) { r.Volatile = []string{"/arguments/\xff"} }, "/volatile/0"},
-		"NaN in the arguments":             {arguments(map[string]any{"a": []any{1, math.NaN()}}), "/arguments/a/1"},
-		"infinity in the arguments":        {arguments(math.Inf(1)), "/arguments"},
-		"NaN in a Go struct":               {arguments(struct{ A float64 }{math.NaN()}), "/arguments"},
-		"a channel":                        {arguments(map[string]any{"c": make(chan int)}), "/arguments/c"},
-		"a function":                       {arguments(func() {}), "/arguments"},
-		"a complex number":                 {arguments([]any{complex(1, 1)}), "/arguments/0"},
-		"a value that holds itself":        {arguments(holdsItself()), "/arguments/self"},
-		"a marshaler that fails":           {arguments(failingJSON{}), "/arguments"},
-		"a raw message that is no JSON":    {arguments(map[string]any{"r": json.RawMessage(`{"a":`)}), "/arguments/r"},
-		"a raw message with a name twice":  {arguments(json.RawMessage(`{"a":1,"a":2}`)), "/arguments"},
-		"an invalid number":                {arguments(json.Number("1.")), "/arguments"},
-		"a number with space":              {arguments(json.Number(" 1")), "/arguments"},
-		"text that is no UTF-8":            {arguments(map[string]any{"t": "\xff"}), "/arguments/t"},
-		"a name that is no UTF-8":          {arguments(map[string]any{"\xff": 1}), "/arguments"},
-		"nested too deep":                  {arguments(nestedObject(200)), "/arguments/a/a"},
-		"nested as deep as may be":         {arguments(nestedObject(97)), ""},
-		"one level too deep":               {arguments(nestedObject(98)), "/arguments/a/a"},
-		"metadata nested too deep":         {func(r *aureus.Request) { r.Action.Metadata = map[string]any{"m": nestedObject(96)} }, "/action/metadata/m"},
-		"too many values":                  {arguments(make([]any, 250_001)), ""},
-		"too many bytes":                   {arguments(strings.Repeat("x", 4_000_001)), ""},
-		"NaN in the metadata":              {func(r *aureus.Request) { r.Action.Metadata = map[string]any{"n": math.NaN()} }, "/action/metadata/n"},
-		"a condition that has no JSON":     {func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions = map[string]any{"f": func() {}} }, "/action/required_permissions/0/conditions/f"},
-		"a held condition without JSON":    {func(r *aureus.Request) { r.Principal.Permissions[0].Conditions = map[string]any{"f": math.NaN()} }, "/principal/permissions/0/conditions/f"},
-		"a query that is no UTF-8":         {func(r *aureus.Request) { r.HTTP = &aureus.HTTPCall{Method: "GET", Path: "/", Query: "q=\xe9"} }, "/http/query"},
-		"a header that is no UTF-8":        {func(r *aureus.Request) { r.HTTP = &aureus.HTTPCall{Headers: map[string][]string{"X": {"a", "\xe9"}}} }, "/http/headers/X/1"},
-		"high, NaN":                        {func(r *aureus.Request) { high(r); r.Arguments = math.NaN() }, "/arguments"},
-		"high, an exponent without bounds": {func(r *aureus.Request) { high(r); r.Arguments = json.Number("1e99999999999") }, "/arguments"},
-		"high, a bad volatile pointer":     {func(r *aureus.Request) { high(r); r.Volatile = []string{"amount"} }, "/volatile/0"},
-		"high, the body is left out":       {func(r *aureus.Request) { high(r); r.HTTP = &aureus.HTTPCall{BodyOmitted: true} }, "/http/body_omitted"},
+		"ticket is no UTF-8":                  {func(r *aureus.Request) { r.ApprovalToken = "\xff" }, "/approval_token"},
+		"volatile is no UTF-8":                {func(r *aureus.Request) { r.Volatile = []string{"/arguments/\xff"} }, "/volatile/0"},
+		"NaN in the arguments":                {arguments(map[string]any{"a": []any{1, math.NaN()}}), "/arguments/a/1"},
+		"infinity in the arguments":           {arguments(math.Inf(1)), "/arguments"},
+		"NaN in a Go struct":                  {arguments(struct{ A float64 }{math.NaN()}), "/arguments"},
+		"a channel":                           {arguments(map[string]any{"c": make(chan int)}), "/arguments/c"},
+		"a function":                          {arguments(func() {}), "/arguments"},
+		"a complex number":                    {arguments([]any{complex(1, 1)}), "/arguments/0"},
+		"a value that holds itself":           {arguments(holdsItself()), "/arguments/self"},
+		"a marshaler that fails":              {arguments(failingJSON{}), "/arguments"},
+		"a raw message that is no JSON":       {arguments(map[string]any{"r": json.RawMessage(`{"a":`)}), "/arguments/r"},
+		"a raw message with a duplicate name": {arguments(json.RawMessage(`{"a":1,"a":2}`)), "/arguments"},
+		"an invalid number":                   {arguments(json.Number("1.")), "/arguments"},
+		"a number with space":                 {arguments(json.Number(" 1")), "/arguments"},
+		"text that is no UTF-8":               {arguments(map[string]any{"t": "\xff"}), "/arguments/t"},
+		"a name that is no UTF-8":             {arguments(map[string]any{"\xff": 1}), "/arguments"},
+		"nested too deep":                     {arguments(nestedObject(200)), "/arguments/a/a"},
+		"nested at the limit":                 {arguments(nestedObject(97)), ""},
+		"one level too deep":                  {arguments(nestedObject(98)), "/arguments/a/a"},
+		"metadata nested too deep":            {func(r *aureus.Request) { r.Action.Metadata = map[string]any{"m": nestedObject(96)} }, "/action/metadata/m"},
+		"too many values":                     {arguments(make([]any, 250_001)), ""},
+		"too many bytes":                      {arguments(strings.Repeat("x", 4_000_001)), ""},
+		"NaN in the metadata":                 {func(r *aureus.Request) { r.Action.Metadata = map[string]any{"n": math.NaN()} }, "/action/metadata/n"},
+		"a condition that has no JSON":        {func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions = map[string]any{"f": func() {}} }, "/action/required_permissions/0/conditions/f"},
+		"a held condition without JSON":       {func(r *aureus.Request) { r.Principal.Permissions[0].Conditions = map[string]any{"f": math.NaN()} }, "/principal/permissions/0/conditions/f"},
+		"a query that is no UTF-8":            {func(r *aureus.Request) { r.HTTP = &aureus.HTTPCall{Method: "GET", Path: "/", Query: "q=\xe9"} }, "/http/query"},
+		"a header that is no UTF-8":           {func(r *aureus.Request) { r.HTTP = &aureus.HTTPCall{Headers: map[string][]string{"X": {"a", "\xe9"}}} }, "/http/headers/X/1"},
+		"high, NaN":                           {func(r *aureus.Request) { high(r); r.Arguments = math.NaN() }, "/arguments"},
+		"high, an exponent without bounds":    {func(r *aureus.Request) { high(r); r.Arguments = json.Number("1e99999999999") }, "/arguments"},
+		"high, a bad volatile pointer":        {func(r *aureus.Request) { high(r); r.Volatile = []string{"amount"} }, "/volatile/0"},
+		"high, the body is omitted":           {func(r *aureus.Request) { high(r); r.HTTP = &aureus.HTTPCall{BodyOmitted: true} }, "/http/body_omitted"},
 
 		"names of other scripts": {func(r *aureus.Request) {
 			r.Principal.ID, r.Action.Name, r.Tool = "オルガ", "Überweisung\u00a0?", "жизнь"
 		}, ""},
-		"inner double space":         {func(r *aureus.Request) { r.Principal.ID = "a  b" }, ""},
-		"empty names":                {func(r *aureus.Request) { r.Action.Name, r.Principal.Type = "", "" }, ""},
-		"a Go struct":                {arguments(struct{ A, B any }{1, []byte("x")}), ""},
-		"a time":                     {arguments(map[string]any{"at": time.Unix(0, 0)}), ""},
-		"a raw message":              {arguments(json.RawMessage(`{"a":[1e400]}`)), ""},
-		"a nil map":                  {arguments(map[string]any(nil)), ""},
-		"an integer beyond float64":  {arguments(json.Number("1000000000000000000000000000000")), ""},
-		"an empty number":            {arguments(json.Number("")), ""},
-		"high, and all is good":      {high, ""},
-		"high, a ticket that is odd": {func(r *aureus.Request) { high(r); r.ApprovalToken = "../../x" }, ""},
-		"missing permission":         {func(r *aureus.Request) { r.Principal.Permissions = nil }, ""},
-		"null in conditions":         {func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions = map[string]any{"a": nil} }, ""},
+		"inner double space":        {func(r *aureus.Request) { r.Principal.ID = "a  b" }, ""},
+		"empty names":               {func(r *aureus.Request) { r.Action.Name, r.Principal.Type = "", "" }, ""},
+		"a Go struct":               {arguments(struct{ A, B any }{1, []byte("x")}), ""},
+		"a time":                    {arguments(map[string]any{"at": time.Unix(0, 0)}), ""},
+		"a raw message":             {arguments(json.RawMessage(`{"a":[1e400]}`)), ""},
+		"a nil map":                 {arguments(map[string]any(nil)), ""},
+		"an integer beyond float64": {arguments(json.Number("1000000000000000000000000000000")), ""},
+		"an empty number":           {arguments(json.Number("")), ""},
+		"high, valid":               {high, ""},
+		"high, a malformed ticket":  {func(r *aureus.Request) { high(r); r.ApprovalToken = "../../x" }, ""},
+		"missing permission":        {func(r *aureus.Request) { r.Principal.Permissions = nil }, ""},
+		"null in conditions":        {func(r *aureus.Request) { r.Action.RequiredPermissions[0].Conditions = map[string]any{"a": nil} }, ""},
 	}
 }
 
-// TestOddRequests_LocalAndRemote_AnswerTheSame asks the guard in this process and a
-// client of a control plane, plainly and behind the middleware.
+// TestOddRequests_LocalAndRemote_AnswerTheSame sends each request to a local decider and
+// to a control plane, directly and through the middleware.
 func TestOddRequests_LocalAndRemote_AnswerTheSame(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	for name, row := range oddRequests() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			srv, beside := open(t, at(now)), open(t, at(now)) // the local one asks for its approvals elsewhere
+			srv, beside := open(t, at(now)), open(t, at(now)) // the local decider requests its approvals from another server
 			deciders := map[string]guard.Decider{"local": &guard.Local{Approvals: beside.Client(), Now: now.Now}, "remote": srv.Client()}
 			ask := func() aureus.Request {
 				request := transfer(aureus.TierLow, 1)
@@ -209,19 +209,19 @@ func behindMiddleware(t *testing.T, decider guard.Decider, request aureus.Reques
 func sentRaw(t *testing.T, srv *controlplane.Server, request aureus.Request, pointer string) {
 	t.Helper()
 	body, err := strictjson.Marshal(request.Context())
-	if err != nil || request.Action.RiskTier == "LOW" { // the wire takes either case
+	if err != nil || request.Action.RiskTier == "LOW" { // the API accepts both cases
 		return
 	}
 	key := newKey(t, srv, controlplane.RoleService, "raw")
 	got := raw{path: "/api/v1/policy/evaluate", body: string(body), key: key}.do(t, srv)
 	require.Less(t, got.status, 500, got.body)
-	if got.status == http.StatusOK && pointer != "" && request.Action.RiskTier == aureus.TierHigh { // what no approval could be bound to is a denial
+	if got.status == http.StatusOK && pointer != "" && request.Action.RiskTier == aureus.TierHigh { // a request without a possible digest is denied
 		require.Equal(t, "INVALID_REQUEST", got.json(t)["reason_code"], got.body)
 	}
 }
 
-// TestEvaluate_NameThatCannotBeSeen_SaysWhere sends such names to every endpoint
-// that takes them.
+// TestEvaluate_NameThatCannotBeSeen_SaysWhere sends invisible names to every endpoint
+// that accepts names.
 func TestEvaluate_NameThatCannotBeSeen_SaysWhere(t *testing.T) {
 	t.Parallel()
 	srv := open(t)

@@ -53,13 +53,13 @@ func (b telemetryBench) do(method, path, body string) telemetryAnswer {
 	b.Helper()
 	request, err := http.NewRequestWithContext(b.Context(), method, b.base+path, strings.NewReader(body))
 	require.NoError(b, err)
-	request.Header.Set("Content-Type", "application/json") // the published client sends it with a GET, too
+	request.Header.Set("Content-Type", "application/json") // the published client sends it with GET requests too
 	response, err := http.DefaultTransport.RoundTrip(request)
 	require.NoError(b, err)
 	defer func() { require.NoError(b, response.Body.Close()) }()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(b, err)
-	require.True(b, json.Valid(text), "every answer is JSON: %q", text)
+	require.True(b, json.Valid(text), "every response is JSON: %q", text)
 	require.Equal(b, "application/json", response.Header.Get("Content-Type"))
 	return telemetryAnswer{response.StatusCode, response.Header, strings.TrimSuffix(string(text), "\n")}
 }
@@ -91,7 +91,7 @@ func (b telemetryBench) report(path string, items ...string) {
 	}
 }
 
-// refused fails unless the response is an error with that status and code.
+// refused fails the test unless the response is an error with that status and code.
 func (b telemetryBench) refused(answer telemetryAnswer, status int, code string) string {
 	b.Helper()
 	require.Equal(b, status, answer.status, answer.body)
@@ -157,7 +157,7 @@ func TestReport_Invalid_IsRefused(t *testing.T) {
 		"null":                                          {"spans", `null`, 422, wire.CodeValidation, `must be an object`},
 		"no body":                                       {"spans", ``, 400, wire.CodeMalformed, `empty`},
 		"no JSON":                                       {"spans", `{"id":hunter2}`, 400, wire.CodeMalformed, `"line":1`},
-		"a name that occurs twice":                      {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, wire.CodeMalformed, `occurs twice`},
+		"a duplicate name":                              {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, wire.CodeMalformed, `occurs twice`},
 		"an item that is too large":                     {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", telemetry.MaxItem) + `"}}`, 413, wire.CodeTooLarge, `1048576`},
 		"a body that is too large":                      {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", int(Defaults().MaxBody)) + `"}}`, 413, wire.CodeTooLarge, `bytes`},
 	} {
@@ -219,7 +219,7 @@ func TestBatch_Invalid_IsRefused(t *testing.T) {
 	b := openTelemetry(t)
 	for name, body := range map[string]string{
 		"no body": ``, "an object": `{"name":"m","value":1,"timestamp":"t"}`, "null": `null`,
-		"an array that breaks off": `[{"name":"m","value":1,"timestamp":"t"}`, "an array and more": `[] []`,
+		"an incomplete array": `[{"name":"m","value":1,"timestamp":"t"}`, "an array and another value": `[] []`,
 		"a missing item": `[{"name":"m","value":1,"timestamp":"t"},]`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -231,7 +231,7 @@ func TestBatch_Invalid_IsRefused(t *testing.T) {
 		b := telemetryBench{t, b.server, b.base}
 		b.refused(b.post("metrics/batch", "["+strings.Repeat("1,", observe.MaxBatchItems)+"1]"), http.StatusRequestEntityTooLarge, wire.CodeTooLarge)
 	})
-	require.Equal(t, "[]", b.get("metrics"), "nothing of them was stored")
+	require.Equal(t, "[]", b.get("metrics"), "none of them was stored")
 }
 
 func TestBatch_LongReason_IsShortened(t *testing.T) {
@@ -252,18 +252,18 @@ func TestMetricQuery_Filters_GiveWhatMatches(t *testing.T) {
 		query string
 		want  string // the values
 	}{
-		"everything, what has no readable time last": {"", "[0,1,2,3]"},
-		"empty parameters are none":                  {"?name=&start_time=&end_time=&tags=", "[0,1,2,3]"},
-		"by name, exactly":                           {"?name=m1", "[1,3]"},
-		"no such name":                               {"?name=m", "[]"},
-		"both ends inclusive, zone-less":             {"?start_time=2026-01-01T00%3A00%3A00&end_time=2026-01-02T00:00:00.000001", "[0,1]"},
-		"a date":                                     {"?start_time=2026-01-02", "[1,2]"},
-		"with a zone, its plus escaped":              {"?start_time=2026-01-03T02:00:00%2B02:00", "[2]"},
-		"with a zone, its plus bare":                 {"?start_time=2026-01-03T02:00:00+02:00", "[2]"},
-		"tags as the published client writes them":   {"?tags=%7B%22workflow_id%22%3A+%22w+1%22%7D", "[0,1,2,3]"},
-		"tags with escapes inside the JSON text":     {"?tags=" + url.QueryEscape(`{"workflow\u005fid": "w\u00201", "n": "2"}`), "[2]"},
-		"tags of which one does not match":           {"?tags=" + url.QueryEscape(`{"workflow_id":"w 1","n":"9"}`), "[]"},
-		"no tags":                                    {"?tags=%7B%7D", "[0,1,2,3]"},
+		"everything, items without a valid time last": {"", "[0,1,2,3]"},
+		"empty parameters":                            {"?name=&start_time=&end_time=&tags=", "[0,1,2,3]"},
+		"by name, exactly":                            {"?name=m1", "[1,3]"},
+		"no such name":                                {"?name=m", "[]"},
+		"both ends inclusive, without a zone":         {"?start_time=2026-01-01T00%3A00%3A00&end_time=2026-01-02T00:00:00.000001", "[0,1]"},
+		"a date":                                      {"?start_time=2026-01-02", "[1,2]"},
+		"with a zone, its plus escaped":               {"?start_time=2026-01-03T02:00:00%2B02:00", "[2]"},
+		"with a zone, its plus bare":                  {"?start_time=2026-01-03T02:00:00+02:00", "[2]"},
+		"tags as the published client writes them":    {"?tags=%7B%22workflow_id%22%3A+%22w+1%22%7D", "[0,1,2,3]"},
+		"tags with escapes inside the JSON text":      {"?tags=" + url.QueryEscape(`{"workflow\u005fid": "w\u00201", "n": "2"}`), "[2]"},
+		"tags of which one does not match":            {"?tags=" + url.QueryEscape(`{"workflow_id":"w 1","n":"9"}`), "[]"},
+		"no tags":                                     {"?tags=%7B%7D", "[0,1,2,3]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := telemetryBench{t, b.server, b.base}

@@ -259,14 +259,14 @@ func TestOpenAPI_SchemaChecker_FindsEachViolation(t *testing.T) {
 	d := readContract(t)
 	good := `{"commit":{"id":"c","data":null,"previous_state":null},"gate_config":{"name":"g","validators":["a"],"block_on_failure":true,"required_confidence":0.5}}`
 	for reason, test := range map[string]struct{ body, want string }{
-		"what is right":           {good, ""},
-		"a field that is missing": {strings.Replace(good, `"id":"c",`, "", 1), "/commit: id is missing"},
-		"a null for a required":   {strings.Replace(good, `"c"`, "null", 1), "/commit/id: is null and must be string"},
-		"another kind":            {strings.Replace(good, `["a"]`, `"a"`, 1), "/gate_config/validators: is string and must be array"},
-		"another kind inside":     {strings.Replace(good, `["a"]`, `[1]`, 1), "/gate_config/validators/0: is integer and must be string"},
-		"beyond a bound":          {strings.Replace(good, "0.5", "1.01", 1), "/gate_config/required_confidence: 1.01 is beyond the maximum 1"},
-		"below a bound":           {strings.Replace(good, "0.5", "-1", 1), "beyond the minimum"},
-		"a field that is new":     {strings.Replace(good, `"id"`, `"more":1,"id"`, 1), "/commit/more: is not in the document"},
+		"valid":                     {good, ""},
+		"a missing field":           {strings.Replace(good, `"id":"c",`, "", 1), "/commit: id is missing"},
+		"null for a required field": {strings.Replace(good, `"c"`, "null", 1), "/commit/id: is null and must be string"},
+		"another kind":              {strings.Replace(good, `["a"]`, `"a"`, 1), "/gate_config/validators: is string and must be array"},
+		"another kind inside":       {strings.Replace(good, `["a"]`, `[1]`, 1), "/gate_config/validators/0: is integer and must be string"},
+		"above the maximum":         {strings.Replace(good, "0.5", "1.01", 1), "/gate_config/required_confidence: 1.01 is beyond the maximum 1"},
+		"below the minimum":         {strings.Replace(good, "0.5", "-1", 1), "beyond the minimum"},
+		"an unknown field":          {strings.Replace(good, `"id"`, `"more":1,"id"`, 1), "/commit/more: is not in the document"},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			value, err := strictjson.Parse([]byte(test.body))

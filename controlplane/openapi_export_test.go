@@ -18,7 +18,7 @@ import (
 // Contract returns the document that the server serves.
 func Contract() []byte { return contract.Document() }
 
-// Routes are the routes that the server serves.
+// Routes returns the routes that the server serves.
 func Routes(s *Server) []web.Route { return s.web.Routes() }
 
 // Served returns the routes of the mux, as "METHOD /path", with the role that each

@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the OpenAPI document instead of comparing it")
 
-// The document in the repository is the one that the routes and the types of the
-// bodies give.
+// The document in the repository is equal to the one that is generated from the routes
+// and the types of the bodies.
 func TestOpenAPI_GeneratedDocument_IsTheCommittedOne(t *testing.T) {
 	generated, err := contract.Generate(controlplane.Routes(open(t)))
 	require.NoError(t, err)

@@ -29,8 +29,8 @@ func evaluation(action string) string {
 	return `{"principal":` + agentJSON + `,"action":` + action + `,"current_state":"idle","audit_log":[]}`
 }
 
-// TestOpenAPI_RealResponses_MatchTheDocument calls every operation over a connection;
-// the witness compares what is asked and answered with the document.
+// TestOpenAPI_RealResponses_MatchTheDocument calls every operation over a connection; the
+// witness compares each request and response with the document.
 func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 	now := newClock()
 	s := newSite(t, open(t, at(now), func(c *controlplane.Config) { c.Volatile = []string{"/arguments/ids"} }))
@@ -108,7 +108,7 @@ func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 	requireLines(t, operator)
 	requireStream(t, operator)
 
-	// Workflows, and what everybody may ask.
+	// Workflows, and the public routes.
 	s.post(t, "/api/v1/workflows/execute", `{}`).refusal(t, 422, "VALIDATION_ERROR")
 	s.get(t, "/api/v1/workflows/w/status").refusal(t, 404, "NOT_FOUND")
 	s.post(t, "/api/v1/workflows/w/cancel", "").refusal(t, 404, "NOT_FOUND")
@@ -120,7 +120,7 @@ func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
 		nobody.get(t, path).ok(t)
 	}
-	for name := range s.checker.document.operations() { // and every path is closed to a stranger
+	for name := range s.checker.document.operations() { // every operation with an unknown key
 		method, path, _ := strings.Cut(name, " ")
 		if strings.HasPrefix(path, "/api/") {
 			nobody.send(t, method, strings.NewReplacer("{id}", "x", "{trace_id}", "x").Replace(path), "").refusal(t, 401, "AUTHENTICATION_FAILED")
@@ -133,8 +133,8 @@ func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 	require.Equal(t, s.get(t, "/openapi.json").body, string(controlplane.Contract()))
 }
 
-// TestOpenAPI_RequestsOfThePublishedClient_MatchTheDocument holds the bodies of the
-// published Python client, nulls included, against the document.
+// TestOpenAPI_RequestsOfThePublishedClient_MatchTheDocument compares the bodies that the
+// published Python client sends, including nulls, with the document.
 func TestOpenAPI_RequestsOfThePublishedClient_MatchTheDocument(t *testing.T) {
 	d := readContract(t)
 	seen := 0
@@ -229,8 +229,8 @@ func (s *site) open(t *testing.T, path string, header ...string) *http.Response 
 	return response
 }
 
-// TestOpenAPI_ValidatorConfigurations_MatchTheDocument registers a validator of every type, with
-// everything that the document has for one.
+// TestOpenAPI_ValidatorConfigurations_MatchTheDocument registers a validator of every
+// type, with all parameters that the document gives for it.
 func TestOpenAPI_ValidatorConfigurations_MatchTheDocument(t *testing.T) {
 	s := newSite(t, open(t))
 	s.checker.strict = true
@@ -251,7 +251,7 @@ func TestOpenAPI_ValidatorConfigurations_MatchTheDocument(t *testing.T) {
 	description, _ := s.checker.document.at("components", "schemas", "ValidatorConfig", "properties", "type")["description"].(string)
 	described, _, _ := strings.Cut(description, ", and what the host")
 	types := strings.Split(words, ", ")
-	require.Subset(t, strings.Split(described, ", "), types, "on the left what the document has, on the right what the server takes")
+	require.Subset(t, strings.Split(described, ", "), types, "on the left the types of the document, on the right those that the server accepts")
 	require.Subset(t, slices.Collect(maps.Keys(parameters)), types, "every type is tried below")
 	for _, kind := range types {
 		given := parameters[kind]
@@ -264,13 +264,13 @@ func TestOpenAPI_ValidatorConfigurations_MatchTheDocument(t *testing.T) {
 	s.post(t, "/api/v1/crv/validators", `{"validator_id":"v","config":{"type":"not_null","more":1}}`).refusal(t, 422, "VALIDATION_ERROR")
 }
 
-// The witness sees what the document does not allow.
+// The witness reports responses that the document does not allow.
 func TestOpenAPI_ResponseChecker_FindsUndocumentedResponses(t *testing.T) {
 	for reason, serve := range map[string]http.HandlerFunc{
-		"a field that is new":      func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `{"status":"ok","version":"1","more":1}`) },
-		"a field that is missing":  func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `{"status":"ok"}`) },
-		"a status that is unknown": func(w http.ResponseWriter, _ *http.Request) { reply(w, 202, `{"status":"ok","version":"1"}`) },
-		"a header that is unknown": func(w http.ResponseWriter, _ *http.Request) {
+		"an unknown field":  func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `{"status":"ok","version":"1","more":1}`) },
+		"a missing field":   func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `{"status":"ok"}`) },
+		"an unknown status": func(w http.ResponseWriter, _ *http.Request) { reply(w, 202, `{"status":"ok","version":"1"}`) },
+		"an unknown header": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", "<x>")
 			reply(w, 200, `{"status":"ok","version":"1"}`)
 		},

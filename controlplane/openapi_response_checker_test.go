@@ -19,9 +19,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// witness stands between a test and a server, and holds every answer against
-// the contract document: its status, headers and media type, and its body to the
-// last field. Where it is strict, so are the requests that succeed.
+// witness is a handler between a test and a server. It compares every response with the
+// contract document: status, headers, media type and all fields of the body. If it is
+// strict, it also compares the requests that succeed.
 type responseChecker struct {
 	t        *testing.T
 	next     http.Handler
@@ -55,7 +55,7 @@ func (w *responseChecker) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	pattern = strings.Replace(pattern, "...}", "}", 1)
 	o, known := w.document.operations()[pattern]
 	if _, documented := found.(documentedHandler); !documented {
-		known = false // the mux would refuse or redirect
+		known = false // the mux refuses or redirects it
 	}
 	schema := w.document.at("components", "schemas", "Error")
 	media := "application/json"
@@ -118,7 +118,7 @@ func (w *responseChecker) note(pattern string, status int) {
 	}
 }
 
-// headers checks that the answer has no header that the document does not name.
+// headers checks that the document names every header of the response.
 func (w *responseChecker) headers(name string, tee *teeWriter, described map[string]any) {
 	named := []string{"Content-Type", "Content-Length", "Content-Encoding", "Cache-Control", "X-Content-Type-Options", "Content-Encoding"}
 	for header := range described {
@@ -131,7 +131,7 @@ func (w *responseChecker) headers(name string, tee *teeWriter, described map[str
 	}
 }
 
-// request checks what was asked, where it was taken as a whole.
+// request checks the body of a request, if the handler read all of it.
 func (w *responseChecker) request(name string, o operation, tee *teeWriter, asked []byte) {
 	body := object(o.body["requestBody"])
 	if !w.strict || body == nil || tee.status != http.StatusOK || strings.Contains(tee.body.String(), `"rejected":[{`) {
@@ -151,7 +151,7 @@ func (w *responseChecker) body(name string, schema map[string]any, text []byte) 
 	}
 }
 
-// plain is a body as it was before it was compressed.
+// plain returns the decompressed body.
 func plain(t *testing.T, header http.Header, body []byte) []byte {
 	t.Helper()
 	if header.Get("Content-Encoding") != "gzip" {
@@ -167,7 +167,7 @@ func plain(t *testing.T, header http.Header, body []byte) []byte {
 	return body
 }
 
-// teeWriter keeps a copy of the answer.
+// teeWriter keeps a copy of the response.
 type teeWriter struct {
 	http.ResponseWriter
 	status int
@@ -191,8 +191,8 @@ func (w *teeWriter) Write(p []byte) (int, error) {
 
 func (w *teeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// site is a server with a real listener and a witness before it, for tests that
-// speak raw HTTP.
+// site is a server with a real listener and a witness in front of it, for tests that
+// send raw HTTP.
 type site struct {
 	server            *controlplane.Server
 	checker           *responseChecker
@@ -208,14 +208,14 @@ func newSite(t *testing.T, srv *controlplane.Server) *site {
 	listening := httptest.NewServer(w)
 	t.Cleanup(listening.Close)
 	client := listening.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // as the published client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // as in the published client
 	return &site{
 		server: srv, checker: w, url: listening.URL, client: client,
 		service: newKey(t, srv, controlplane.RoleService, "svc"), operator: newKey(t, srv, controlplane.RoleOperator, "olga"),
 	}
 }
 
-// as is the same site for somebody with another key.
+// as returns the same site with another key.
 func (s *site) as(key string) *site {
 	other := *s
 	other.service = key
@@ -228,15 +228,15 @@ func (s *site) get(t *testing.T, path string) answer {
 	return s.send(t, http.MethodGet, path, "")
 }
 
-// post sends a POST as the published Python client does. Without a body there is
-// none: Content-Length is 0.
+// post sends a POST as the published Python client does. An empty body is sent with
+// Content-Length 0.
 func (s *site) post(t *testing.T, path, body string) answer {
 	t.Helper()
 	return s.send(t, http.MethodPost, path, body)
 }
 
-// send sends the bytes and headers that the published Python client sends, and
-// checks what it needs of every response: JSON, not empty, no redirect.
+// send sends the bytes and headers that the published Python client sends, and checks
+// what that client requires of every response: JSON, not empty, no redirect.
 func (s *site) send(t *testing.T, method, path, body string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
@@ -259,24 +259,24 @@ func (s *site) send(t *testing.T, method, path, body string) answer {
 	return answer{response.StatusCode, response.Header, string(plain(t, response.Header, text)), path}
 }
 
-// ok is the answer, which must be a success.
+// ok checks that the response is a success and returns it.
 func (a answer) ok(t *testing.T) answer {
 	t.Helper()
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	return a
 }
 
-// list is the answer's body, which must be a bare array.
+// list returns the body of the response, which must be an array.
 func (a answer) list(t *testing.T) []any {
 	t.Helper()
 	value, err := strictjson.Parse([]byte(a.body))
 	require.NoError(t, err, a.body)
 	items, ok := value.([]any)
-	require.True(t, ok, "an array, and nothing around it: %s", a.body)
+	require.True(t, ok, "the body must be an array: %s", a.body)
 	return items
 }
 
-// field is the text at the path of names in the answer's body.
+// field returns the string at the path of names in the body of the response.
 func (a answer) field(t *testing.T, names ...string) string {
 	t.Helper()
 	value := any(a.json(t))
@@ -288,8 +288,8 @@ func (a answer) field(t *testing.T, names ...string) string {
 	return text
 }
 
-// decode reads the answer's body as the model that the published client's is
-// the like of.
+// decode reads the body of the response into the Go model that corresponds to the model
+// of the published client.
 func decode[T any](t *testing.T, a answer) (value T) {
 	t.Helper()
 	require.NoError(t, strictjson.Unmarshal([]byte(a.ok(t).body), &value), a.body)

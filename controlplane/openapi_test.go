@@ -46,7 +46,7 @@ func TestOpenAPI_Paths_AreThoseOfTheRoutes(t *testing.T) {
 		_, open := o.body["security"]
 		require.Equal(t, o.role == "none", open, "%s: security must say whether a key is needed", name)
 	}
-	require.Equal(t, served, described, "on the left what the server serves, and to which role; on the right what the document says")
+	require.Equal(t, served, described, "on the left the routes and roles of the server, on the right those of the document")
 }
 
 // A route that is registered elsewhere would be missing in the comparison above.
@@ -81,11 +81,11 @@ func sources(t *testing.T) (texts []string) {
 func TestOpenAPI_EveryPath_HasItsResponses(t *testing.T) {
 	d := readContract(t)
 	for name, o := range d.operations() {
-		want := map[int]bool{200: true, 400: true, 403: true, 500: true, 503: true} // 400: a query that is not taken
+		want := map[int]bool{200: true, 400: true, 403: true, 500: true, 503: true} // 400: an invalid query
 		if o.role != "none" {
 			want[401], want[429] = true, true
 		}
-		if strings.HasPrefix(name, "POST ") { // a body, and an Idempotency-Key
+		if strings.HasPrefix(name, "POST ") { // these have a body and an Idempotency-Key
 			want[408], want[409], want[413], want[415], want[422] = true, true, true, true, true
 		}
 		want[404] = strings.Contains(name, "{id}")
@@ -124,7 +124,7 @@ func TestOpenAPI_QueryParameters_AreThoseOfTheRoutes(t *testing.T) {
 				inHeader[at] = true
 			}
 		}
-		require.ElementsMatch(t, declared[name], inQuery, "%s: on the left what the route declares, on the right what the document says", name)
+		require.ElementsMatch(t, declared[name], inQuery, "%s: on the left the parameters of the route, on the right those of the document", name)
 		for _, found := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(name, -1) {
 			require.True(t, inPath[found[1]], "%s: %s is not described", name, found[1])
 			delete(inPath, found[1])
@@ -134,7 +134,7 @@ func TestOpenAPI_QueryParameters_AreThoseOfTheRoutes(t *testing.T) {
 			require.True(t, inHeader["Idempotency-Key"], name)
 		}
 	}
-	require.Equal(t, read, described, "on the left what the server reads, on the right what the document says")
+	require.Equal(t, read, described, "on the left the parameters that the server reads, on the right those of the document")
 }
 
 func TestOpenAPI_Models_AreThoseOfTheCode(t *testing.T) {
@@ -146,8 +146,8 @@ func TestOpenAPI_Models_AreThoseOfTheCode(t *testing.T) {
 			described[name] = true
 		}
 	}
-	// A configuration is read by crvgate, member by member: TestOpenAPI_ValidatorConfigurations_MatchTheDocument
-	// looks at it.
+	// crvgate reads each member of a configuration itself:
+	// TestOpenAPI_ValidatorConfigurations_MatchTheDocument tests it.
 	for _, name := range []string{"ValidatorConfig", "ValidatorTest"} {
 		require.True(t, described[name])
 		delete(described, name)
@@ -167,15 +167,15 @@ func TestOpenAPI_Models_AreThoseOfTheCode(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, map[string]bool{ // what is read or written here, but not by this server
-		"storedCaller":   true, // stored, and never sent
-		"failureMembers": true, // what the client looks for to refuse an answer
+	require.Equal(t, map[string]bool{ // types for JSON that this server neither receives nor sends
+		"storedCaller":   true, // only stored
+		"failureMembers": true, // members by which the client refuses a response
 		"ticketResponse": true, // the part of an ApprovalTicket that the client reads
-		"checkAnswer":    true, // a CheckResponse, and members of other servers that the client looks for
+		"checkAnswer":    true, // a CheckResponse, with members of other servers that the client checks
 	}, unknown)
 }
 
-// structsWithJSON are the named structs of a folder whose fields have json tags.
+// structsWithJSON returns the named structs of a folder whose fields have json tags.
 func structsWithJSON(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
@@ -236,7 +236,7 @@ func TestOpenAPI_ModelFields_AreThoseOfTheTypes(t *testing.T) {
 				property := object(object(schema["properties"])[field])
 				bare, null := withoutNull(property)
 				mayBeNull := asked[name] && !slices.Contains(required, any(field)) && !isAny(f.Type)
-				require.Equal(t, mayBeNull, null, "%s: in what is sent an optional field may be null, and nowhere else", at)
+				require.Equal(t, mayBeNull, null, "%s: only optional fields of requests may be null", at)
 				if narrower[at] {
 					continue
 				}
@@ -249,8 +249,8 @@ func TestOpenAPI_ModelFields_AreThoseOfTheTypes(t *testing.T) {
 	}
 }
 
-// alwaysSent are members that this server always sends. The model lets them be absent
-// because other servers do not send them.
+// alwaysSent lists members that this server always sends. They are optional in the Go
+// model because other servers do not send them.
 var alwaysSent = map[string][]any{"WorkflowExecutionResult": {"run_id", "duration_ms", "correlation_id"}}
 
 // narrower are fields for which the document is more specific than the Go type.
@@ -311,7 +311,7 @@ func requireKind(t *testing.T, d document, at string, schema map[string]any, typ
 	words, hasWords := reflect.TypeAssert[interface{ Words() []string }](reflect.Zero(typ))
 	isText := reflect.PointerTo(typ).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 	switch named := typ.PkgPath() != ""; {
-	case named && typ.Kind() == reflect.String, named && isText: // a word, or a text of a form of its own
+	case named && typ.Kind() == reflect.String, named && isText: // an enumeration, or a string with a special form
 		require.Equal(t, "#/components/schemas/"+typ.Name(), schema["$ref"], at)
 		target := d.resolve(schema)
 		require.Equal(t, "string", target["type"], at)
@@ -389,7 +389,7 @@ func TestOpenAPI_Components_AreAllUsed(t *testing.T) {
 		maps.Copy(used, d.reachable(part))
 	}
 	for name := range d.at("components", "schemas") {
-		require.True(t, used[name], "nobody refers to the schema %s", name)
+		require.True(t, used[name], "no operation refers to the schema %s", name)
 	}
 	text := string(controlplane.Contract())
 	for _, kind := range []string{"parameters", "headers", "responses"} {
@@ -398,7 +398,7 @@ func TestOpenAPI_Components_AreAllUsed(t *testing.T) {
 		}
 	}
 	for _, found := range regexp.MustCompile(`"\$ref": "#/([^"]+)"`).FindAllStringSubmatch(text, -1) {
-		require.NotNil(t, d.at(strings.Split(found[1], "/")...), "nothing is at %s", found[1])
+		require.NotNil(t, d.at(strings.Split(found[1], "/")...), "%s does not exist", found[1])
 	}
 }
 
@@ -421,7 +421,7 @@ func TestOpenAPI_Enums_HaveEveryValue(t *testing.T) {
 }
 
 func TestOpenAPI_ErrorCodes_AreComplete(t *testing.T) {
-	codes := map[any]bool{ // those of package aureus that stand in the body of an error
+	codes := map[any]bool{ // the codes of package aureus that error bodies contain
 		string(aureus.ReasonTooManyPending): true, string(aureus.ReasonApprovalPending): true, string(aureus.ReasonApprovalRejected): true,
 		string(aureus.ReasonApprovalExpired): true, string(aureus.ReasonApprovalConsumed): true, string(aureus.ReasonApprovalMismatch): true,
 		string(aureus.ReasonApprovalUnknown): true, string(aureus.ReasonApprovalPolicyChanged): true,
@@ -429,12 +429,12 @@ func TestOpenAPI_ErrorCodes_AreComplete(t *testing.T) {
 	for _, code := range wire.ErrorCodes() {
 		codes[code] = true
 	}
-	delete(codes, wire.CodeNotServed) // only the test server of package aureustest answers so
+	delete(codes, wire.CodeNotServed) // only the test server of package aureustest sends it
 	schema := readContract(t).at("components", "schemas", "ErrorCode")
 	require.ElementsMatch(t, slices.Collect(maps.Keys(codes)), list(schema["enum"]))
 }
 
-// The document names the reason codes of package aureus, which stays open.
+// The document names the reason codes of package aureus; servers may send others.
 func TestOpenAPI_ReasonCodes_AreComplete(t *testing.T) {
 	description, _ := readContract(t).at("components", "schemas", "ReasonCode")["description"].(string)
 	declared := map[string]bool{}

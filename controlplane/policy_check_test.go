@@ -12,9 +12,9 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// TestCheck_GeneratedRequests_AnswersAsEvaluate asks both endpoints about the
-// same thing. Every request has a principal of its own, so no approval is live
-// and none is refused for too many.
+// TestCheck_GeneratedRequests_AnswersAsEvaluate sends the same requests to both
+// endpoints. Every request has another principal, so no approval exists before and the
+// limit of pending approvals is not reached.
 func TestCheck_GeneratedRequests_AnswersAsEvaluate(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -96,17 +96,17 @@ func TestCheck_MembersOfARequest_AreLookedAtAsByEvaluate(t *testing.T) {
 		value  any
 		status int
 	}{
-		"one who is spoken for":        {"on_behalf_of", "carol", 200},
-		"one who is not spoken for":    {"on_behalf_of", "dave", 403},
-		"one who cannot be seen":       {"on_behalf_of", "car\u202eol", 422},
-		"a value that is left open":    {"volatile", []any{"/arguments/amount"}, 422},
-		"a workflow with a bidi mark":  {"workflow_id", "w\u202e", 422},
-		"a task with a line feed":      {"task_id", "t\n", 422},
-		"a trace that cannot be seen":  {"trace_id", "t\u200b", 422},
-		"a call of HTTP without parts": {"http", map[string]any{}, 422},
-		"arguments":                    {"arguments", map[string]any{"amount": 5}, 200},
-		"arguments that nothing binds": {"arguments", json.RawMessage(`{"n":1e99999999999}`), 200},
-		"nothing":                      {"arguments", nil, 200},
+		"on behalf of a permitted principal":  {"on_behalf_of", "carol", 200},
+		"on behalf of another principal":      {"on_behalf_of", "dave", 403},
+		"on behalf of an invisible name":      {"on_behalf_of", "car\u202eol", 422},
+		"a volatile value":                    {"volatile", []any{"/arguments/amount"}, 422},
+		"a workflow with a bidi mark":         {"workflow_id", "w\u202e", 422},
+		"a task with a line feed":             {"task_id", "t\n", 422},
+		"a trace with an invisible character": {"trace_id", "t\u200b", 422},
+		"an empty HTTP call":                  {"http", map[string]any{}, 422},
+		"arguments":                           {"arguments", map[string]any{"amount": 5}, 200},
+		"arguments without a digest":          {"arguments", json.RawMessage(`{"n":1e99999999999}`), 200},
+		"nothing":                             {"arguments", nil, 200},
 	} {
 		for _, tier := range []string{"low", "high"} {
 			t.Run(name+", "+tier, func(t *testing.T) {

@@ -23,7 +23,7 @@ func TestApproval_SameRequest_PassesOnce(t *testing.T) {
 
 	again, err := service.Decide(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, asked.Approval.ID, again.Approval.ID, "the same request joins the pending approval")
+	require.Equal(t, asked.Approval.ID, again.Approval.ID, "the same request gets the pending approval")
 
 	shown, err := alice.Approval(t.Context(), asked.Approval.ID)
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestApproval_SameRequest_PassesOnce(t *testing.T) {
 
 	replay, err := service.Decide(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, aureus.RequireApproval, replay.Effect, "an approval is good for one request")
+	require.Equal(t, aureus.RequireApproval, replay.Effect, "an approval allows one request")
 	require.NotEqual(t, asked.Approval.ID, replay.Approval.ID)
 
 	spent, err := service.Approval(t.Context(), asked.Approval.ID)
