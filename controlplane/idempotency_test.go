@@ -115,7 +115,7 @@ func TestIdempotencyKey_AllowWhoseApprovalIsNoLongerReserved_IsDecidedAnew(t *te
 		again string // the effect of the repeated request
 		third string // the effect of the same request under another key
 	}{
-		"unchanged": {func(*testing.T, *controlplane.Server, *clock, *aureus.Client, aureus.GuardDecision, string) {}, "allow", "require_approval"},
+		"nothing happened": {func(*testing.T, *controlplane.Server, *clock, *aureus.Client, aureus.GuardDecision, string) {}, "allow", "require_approval"},
 		"released and consumed by another decision": {func(t *testing.T, _ *controlplane.Server, _ *clock, svc *aureus.Client, first aureus.GuardDecision, _ string) {
 			t.Helper()
 			require.NoError(t, svc.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: first.DecisionID, Status: vocab.OutcomeRefused}}))

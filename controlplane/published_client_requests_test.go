@@ -14,9 +14,9 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// TestPublishedClient_RecordedRequests_AreTaken sends what the published Python client sends, byte for byte
-// and over a real connection, to a server in development mode: it takes the
-// client's key k for none.
+// TestPublishedClient_RecordedRequests_AreTaken sends the requests of the published
+// Python client, byte for byte and over a real connection, to a server in development
+// mode, which treats the client's invalid key k like no key.
 func TestPublishedClient_RecordedRequests_AreTaken(t *testing.T) {
 	t.Parallel()
 	var file struct {
@@ -35,8 +35,8 @@ func TestPublishedClient_RecordedRequests_AreTaken(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, strictjson.Unmarshal(text, &file))
 
-	// What the answer must be is not in the cases: a result that the published
-	// client parses, or the error that this server gives on purpose.
+	// The cases do not contain the expected response: a result that the published
+	// client parses, or an error that this server returns deliberately.
 	want := map[string]int{
 		"execute_workflow_full": http.StatusOK, "get_workflow_status": http.StatusNotFound,
 		"validate_commit_minimal": http.StatusOK, "validate_commit_full": http.StatusOK, "validate_commit_null_data": http.StatusOK,
@@ -66,11 +66,11 @@ func TestPublishedClient_RecordedRequests_AreTaken(t *testing.T) {
 			require.Positive(t, response.ContentLength)
 		})
 	}
-	require.Len(t, want, seen, "each request of the cases has its answer here")
+	require.Len(t, want, seen, "each request of the cases has an expected response")
 }
 
-// TestPublishedClient_ResponseFields_AreThere checks that the responses have the fields that
-// must be there for the published client to parse them.
+// TestPublishedClient_ResponseFields_AreThere checks that the responses have the fields
+// that the published client requires.
 func TestPublishedClient_ResponseFields_AreThere(t *testing.T) {
 	t.Parallel()
 	srv := open(t, func(c *controlplane.Config) { c.Dev = true })
@@ -90,7 +90,7 @@ func TestPublishedClient_ResponseFields_AreThere(t *testing.T) {
 		require.Equal(t, "require_approval", body["effect"])
 		require.Contains(t, body["approval"], "expires_at")
 	})
-	t.Run("the log and the state that a client sends count for nothing", func(t *testing.T) {
+	t.Run("audit_log and current_state of the request are ignored", func(t *testing.T) {
 		with := strings.Replace(context, `"audit_log":[]`, `"audit_log":[{"timestamp":"t","principal":`+principal+`,"action":`+critical+`,"decision":{"allowed":true,"reason":"r","requires_human_approval":false,"approval_token":null,"metadata":null},"state_transition":{"from_state":"idle","to_state":"approved"},"approval_token":null}]`, 1)
 		with = strings.Replace(with, `"idle"`, `"approved"`, 1)
 		got := raw{path: "/api/v1/policy/evaluate", body: with}.do(t, srv)
@@ -111,7 +111,7 @@ func TestPublishedClient_ResponseFields_AreThere(t *testing.T) {
 		got := raw{path: "/api/v1/policy/check", body: `{"principal":` + principal + `,"action":` + low + `}`}.do(t, srv)
 		require.Equal(t, true, got.json(t)["allowed"])
 	})
-	t.Run("check judges the tool, or that none is named, as evaluate does", func(t *testing.T) {
+	t.Run("check decides about the tool, or a missing tool, as evaluate does", func(t *testing.T) {
 		tools := strings.Replace(strings.Replace(critical, `"critical"`, `"low"`, 1), `"allowed_tools":null`, `"allowed_tools":["bank"]`, 1)
 		got := raw{path: "/api/v1/policy/check", body: `{"principal":` + principal + `,"action":` + tools + `}`}.do(t, srv)
 		require.Equal(t, false, got.json(t)["allowed"])
@@ -128,7 +128,7 @@ func TestPublishedClient_ResponseFields_AreThere(t *testing.T) {
 		body := `{"action":` + critical + `,"principal":` + principal + `,"reason":"r","action_digest":"sha256:` + strings.Repeat("0", 63) + `1"}`
 		raw{path: "/api/v1/policy/approval", body: body}.do(t, srv).refusal(t, 422, "APPROVAL_MISMATCH")
 	})
-	t.Run("approval, where permissions are missing", func(t *testing.T) {
+	t.Run("approval although permissions are missing", func(t *testing.T) {
 		needs := strings.Replace(critical, `"required_permissions":[]`, `"required_permissions":[{"action":"delete","resource":"records","intent":null,"data_zone":null,"conditions":null}]`, 1)
 		ask := raw{path: "/api/v1/policy/approval", body: `{"action":` + needs + `,"principal":` + principal + `,"reason":"cleaning up"}`}
 		got := ask.do(t, srv)
@@ -141,7 +141,7 @@ func TestPublishedClient_ResponseFields_AreThere(t *testing.T) {
 		require.Equal(t, "cleaning up", approval["reason"])
 
 		again := ask.do(t, srv).json(t)
-		require.Equal(t, body["approval_token"], again["approval_token"], "duplicates get the live ticket")
+		require.Equal(t, body["approval_token"], again["approval_token"], "a duplicate gets the id of the existing approval")
 		require.Equal(t, true, again["joined"])
 	})
 }

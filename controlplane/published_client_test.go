@@ -27,8 +27,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Properties of the published Python client and of the original system that a server
-// easily gets wrong. Each test sends what that client sends, to a real server over a
+// Properties of the published Python client and of the original system that a server can
+// easily violate. Each test sends what that client sends, to a real server over a
 // real connection: see site.
 
 // publishedCalls are the requests of the published client, method by method.
@@ -71,7 +71,7 @@ func TestPublishedClient02_Bodies_AreSnakeCaseAndFreeFormIsUnchanged(t *testing.
 	require.Equal(t, true, metadata["requiresCRV"])
 
 	got := s.post(t, "/api/v1/crv/validate", `{"commit":{"id":"c","data":1},"gateConfig":{"name":"g","validators":[],"block_on_failure":true}}`).refusal(t, 422, "VALIDATION_ERROR")
-	require.Contains(t, got["error"], "gate_config: is required", "camelCase is no second spelling of a declared field")
+	require.Contains(t, got["error"], "gate_config: is required", "the camelCase spelling of a declared field is not accepted")
 
 	event := `{"type":"policy_check","timestamp":"t","data":{"requiresHumanApproval":true,"snake_case":{"camelCase":1}}}`
 	s.post(t, "/api/v1/observability/events", event).ok(t)
@@ -81,14 +81,14 @@ func TestPublishedClient02_Bodies_AreSnakeCaseAndFreeFormIsUnchanged(t *testing.
 func TestPublishedClient03_Null_IsAbsentIfDeclaredAndAValueIfFreeForm(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, open(t))
-	// The same question, with every optional field null at every depth, and without them.
+	// The same request, once with every optional field null at every depth, once without them.
 	nulls := evaluation(deletionJSON)
 	without := `{"principal":{"id":"agent-1","type":"agent","permissions":[{"action":"delete","resource":"records","intent":"delete"}]},
 		"action":{"id":"delete-records","name":"Delete records","risk_tier":"critical","required_permissions":[{"action":"delete","resource":"records"}],"intent":"delete"},"current_state":"idle","audit_log":[]}`
 	first := s.post(t, "/api/v1/policy/evaluate", nulls).ok(t)
-	require.Equal(t, first.field(t, "approval_token"), s.post(t, "/api/v1/policy/evaluate", without).ok(t).field(t, "approval_token"), "one digest")
+	require.Equal(t, first.field(t, "approval_token"), s.post(t, "/api/v1/policy/evaluate", without).ok(t).field(t, "approval_token"), "both have the same digest")
 
-	// Inside free-form data a null counts: not_null sees it, and it is another question.
+	// Inside free-form data null is a value: not_null fails for it, and it changes the digest.
 	withNull := strings.Replace(without, `"current_state"`, `"arguments":{"limit":null},"current_state"`, 1)
 	empty := strings.Replace(without, `"current_state"`, `"arguments":{},"current_state"`, 1)
 	require.NotEqual(t, s.post(t, "/api/v1/policy/evaluate", withNull).ok(t).field(t, "action_digest"), s.post(t, "/api/v1/policy/evaluate", empty).ok(t).field(t, "action_digest"))
@@ -100,7 +100,7 @@ func TestPublishedClient03_Null_IsAbsentIfDeclaredAndAValueIfFreeForm(t *testing
 	s.post(t, "/api/v1/observability/events", event).ok(t)
 	require.JSONEq(t, "["+event+"]", s.get(t, "/api/v1/observability/events?type=custom").body)
 
-	// A null for what is required is a problem, a null that stands in for a list too.
+	// null is refused for a required field, also for a list.
 	got := s.post(t, "/api/v1/policy/check", `{"principal":{"id":null,"type":"agent","permissions":null},"action":`+lookJSON+`}`).refusal(t, 422, "VALIDATION_ERROR")
 	require.Len(t, got["details"], 2)
 }
@@ -118,9 +118,9 @@ func TestPublishedClient04_Dependencies_NameWhatATaskDependsOn(t *testing.T) {
 	const tasks = `[{"id":"save","name":"S","type":"action","tool_name":"note"},{"id":"validate","name":"V","type":"action","tool_name":"note"},{"id":"read","name":"R","type":"action","tool_name":"note"}]`
 	run := s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"w","name":"W","tasks":`+tasks+`,"dependencies":{"validate":["read"],"save":["validate","read"],"read":[]}}}`).ok(t)
 	require.Equal(t, "success", run.field(t, "status"))
-	require.Equal(t, []string{"read", "validate", "save"}, ran, "the listed ones run first")
+	require.Equal(t, []string{"read", "validate", "save"}, ran, "the dependencies run first")
 	results := object(run.json(t)["task_results"])
-	require.Equal(t, []any{"read", "validate"}, object(results["save"])["result"], "and what they gave is handed on")
+	require.Equal(t, []any{"read", "validate"}, object(results["save"])["result"], "and the task gets their results")
 
 	var spec aureus.WorkflowSpec
 	text := `{"dependencies":{"validate":["read"]},"id":"w","name":"W","tasks":[]}`
@@ -140,7 +140,7 @@ func TestPublishedClient05_Tiers_AreReadInEitherCase(t *testing.T) {
 		require.Equal(t, "critical", approval.field(t, "risk_tier"))
 		require.Equal(t, "critical", approval.field(t, "action", "risk_tier"))
 	}
-	require.Len(t, s.get(t, "/api/v1/policy/approvals").list(t), 1, "one question in three spellings")
+	require.Len(t, s.get(t, "/api/v1/policy/approvals").list(t), 1, "three spellings of one request")
 	s.post(t, "/api/v1/policy/evaluate", evaluation(strings.Replace(deletionJSON, "critical", "severe", 1))).refusal(t, 422, "VALIDATION_ERROR")
 
 	for _, tier := range []string{"HIGH", "high"} {
@@ -166,7 +166,7 @@ func TestPublishedClient06_DenialsAndFailures_AreResponsesWithStatus200(t *testi
 	run := s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"w","name":"W","tasks":[{"id":"t","name":"T","type":"action","tool_name":"nobody"}],"dependencies":{}}}`).ok(t)
 	require.Equal(t, "failed", run.field(t, "status"))
 	require.Equal(t, "failed", run.field(t, "task_results", "t", "status"))
-	require.Contains(t, run.field(t, "task_results", "t", "error"), "nobody", "a text, never an object")
+	require.Contains(t, run.field(t, "task_results", "t", "error"), "nobody", "the error is a string, never an object")
 }
 
 func TestPublishedClient07_RefusedReports_AreVisibleOnTheServer(t *testing.T) {
@@ -177,16 +177,16 @@ func TestPublishedClient07_RefusedReports_AreVisibleOnTheServer(t *testing.T) {
 		require.Contains(t, log.String(), "path=/api/v1/observability/spans status=401")
 	})
 	s := newSite(t, open(t, func(c *controlplane.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }))
-	// The published client looks at neither of these answers.
+	// The published client ignores both responses.
 	s.post(t, "/api/v1/observability/metrics", `{"name":"m","value":null,"timestamp":"t","tags":null}`).refusal(t, 422, "VALIDATION_ERROR")
 	s.as("key_wrong.x").post(t, "/api/v1/observability/spans", `{}`).refusal(t, 401, "AUTHENTICATION_FAILED")
-	require.Equal(t, "[]\n", s.get(t, "/api/v1/observability/metrics").body, "nothing is stored for it, a zero least of all")
+	require.Equal(t, "[]\n", s.get(t, "/api/v1/observability/metrics").body, "nothing is stored for a refused metric, also no zero")
 }
 
 func TestPublishedClient08_Responses_AreNotEmptyNorRedirectsAndListsAreArrays(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, open(t))
-	for _, call := range publishedCalls { // send looks at status, body and media type
+	for _, call := range publishedCalls { // send checks status, body and media type
 		s.send(t, call.method, call.path, call.body)
 	}
 	for _, path := range []string{"metrics?name=none", "traces/none", "events?type=rollback"} {
@@ -206,7 +206,7 @@ func TestPublishedClient09_Cancel_HasAContentTypeAndNoBody(t *testing.T) {
 			s := newSite(t, open(t, func(c *controlplane.Config) { c.Dev = dev }))
 			s.post(t, "/api/v1/workflows/w/cancel", "").refusal(t, http.StatusNotFound, "NOT_FOUND")
 			s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"w","name":"W","tasks":[],"dependencies":{}}}`).ok(t)
-			require.Equal(t, false, s.post(t, "/api/v1/workflows/w/cancel", "").ok(t).json(t)["cancelled"], "it has ended")
+			require.Equal(t, false, s.post(t, "/api/v1/workflows/w/cancel", "").ok(t).json(t)["cancelled"], "the run has ended")
 		})
 	}
 }
@@ -228,10 +228,10 @@ func TestPublishedClient10_TimesWithoutZone_AreTaken(t *testing.T) {
 		return texts
 	}
 	for path, field := range map[string]string{"metrics": "timestamp", "events": "timestamp", "traces/T": "start_time"} {
-		require.ElementsMatch(t, times, texts("/api/v1/observability/"+path, field), "echoed unchanged")
+		require.ElementsMatch(t, times, texts("/api/v1/observability/"+path, field), "times are returned unchanged")
 	}
 	within := "/api/v1/observability/metrics?start_time=2026-01-02&end_time=2026-01-02T03:04:05"
-	require.Equal(t, []string{"2026-01-02", "2026-01-02T03:04:05", "2026-01-02T04:04:05+01:00"}, texts(within, "timestamp"), "inclusive at both ends; what is no time is never inside")
+	require.Equal(t, []string{"2026-01-02", "2026-01-02T03:04:05", "2026-01-02T04:04:05+01:00"}, texts(within, "timestamp"), "inclusive at both ends, without texts that are not times")
 	none := texts("/api/v1/observability/metrics", "timestamp")
 	require.Equal(t, []string{"t", "", "01/02/2026"}, slices.DeleteFunc(none, func(text string) bool { return strings.HasPrefix(text, "2026") }), "in order of arrival")
 }
@@ -252,7 +252,7 @@ func TestPublishedClient11_FailureCodesAndConfidences_AreOfTheModel(t *testing.T
 		s.post(t, "/api/v1/crv/validators", `{"validator_id":"`+name+`","config":{"type":"custom","validation_logic":"`+name+`","parameters":{}}}`).ok(t)
 	}
 	for _, data := range []string{"null", "7", `"x"`, "[]", `{"balance":-1,"timestamp":"no"}`} {
-		// The witness checks words and bounds; decode refuses what the published model does.
+		// The witness checks enumerations and limits; decode refuses what the published model refuses.
 		result := decode[aureus.GateResult](t, s.post(t, "/api/v1/crv/validate", `{"commit":{"id":"c","data":`+data+`,"previous_state":{"balance":1}},
 			"gate_config":{"name":"g","validators":["wild","panics","nobody","not_null","schema_check","balance_positive","monotonic","temporal_monotonic","memory_encryption"],"block_on_failure":true}}`))
 		require.False(t, result.Passed)
@@ -287,9 +287,9 @@ func TestPublishedClient13_Approval_IsFoundWithoutItsToken(t *testing.T) {
 	s.as(s.operator).post(t, "/api/v1/policy/approvals/"+asked.field(t, "approval_token")+"/approve", `{"action_digest":"`+asked.field(t, "action_digest")+`"}`).ok(t)
 
 	stranger := strings.ReplaceAll(evaluation(deletionJSON), "agent-1", "agent-2")
-	require.Equal(t, false, s.post(t, "/api/v1/policy/evaluate", stranger).ok(t).json(t)["allowed"], "another principal has no part in it")
+	require.Equal(t, false, s.post(t, "/api/v1/policy/evaluate", stranger).ok(t).json(t)["allowed"], "the approval does not allow another principal")
 	again := s.post(t, "/api/v1/policy/evaluate", evaluation(deletionJSON)).ok(t).json(t)
-	require.Equal(t, true, again["allowed"], "principal and action are enough")
+	require.Equal(t, true, again["allowed"], "principal and action are sufficient")
 	require.Equal(t, "APPROVED", again["reason_code"])
 	third := s.post(t, "/api/v1/policy/evaluate", evaluation(deletionJSON)).ok(t)
 	require.Equal(t, false, third.json(t)["allowed"], "once")
@@ -365,7 +365,7 @@ func TestPublishedClient15_SafetyRuleWithoutEnabled_IsOn(t *testing.T) {
 			refused := execute(row.tasks, row.dependencies)
 			refused.refusal(t, 422, "POLICY_VIOLATION")
 			require.Contains(t, refused.body, `"rule":"`+name+`"`)
-			require.Equal(t, "success", execute(low, `{}`).ok(t).field(t, "status"), "what the rule is not about")
+			require.Equal(t, "success", execute(low, `{}`).ok(t).field(t, "status"), "the rule does not apply")
 		})
 	}
 
@@ -390,7 +390,7 @@ func TestPublishedClient16_GateOfTheGuide_Runs(t *testing.T) {
 	overdrawn := decode[aureus.GateResult](t, s.post(t, "/api/v1/crv/validate", strings.Replace(gate, "1000.0", "-5.0", 1)))
 	require.True(t, overdrawn.BlockedCommit)
 	for _, one := range overdrawn.ValidationResults {
-		require.True(t, one.Valid || one.Reason != "" && one.Remediation != "", "every failure says why, and what to do")
+		require.True(t, one.Valid || one.Reason != "" && one.Remediation != "", "every failure has a reason and a remediation")
 	}
 	unknown := decode[aureus.GateResult](t, s.post(t, "/api/v1/crv/validate", strings.Replace(gate, "schema_check", "business_rules_validator", 1)))
 	require.True(t, unknown.BlockedCommit)
@@ -409,15 +409,15 @@ func TestPublishedClient17_StatusAndCancel_TakeTheIDOfTheWorkflow(t *testing.T) 
 		require.Equal(t, id, s.get(t, "/api/v1/workflows/"+url.PathEscape(id)+"/status").ok(t).field(t, "workflow_id"))
 		s.post(t, "/api/v1/workflows/"+url.PathEscape(id)+"/cancel", "").ok(t)
 		again := s.post(t, "/api/v1/workflows/execute", `{"workflow":`+spec+`}`).ok(t)
-		require.NotEqual(t, first.field(t, "run_id"), again.field(t, "run_id"), "the id is not the run's")
+		require.NotEqual(t, first.field(t, "run_id"), again.field(t, "run_id"), "each run has its own id")
 	}
 	for _, id := range []string{"a/b", "..", "", `a\nb`} {
 		s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"`+id+`","name":"W","tasks":[],"dependencies":{}}}`).refusal(t, 422, "VALIDATION_ERROR")
 	}
 }
 
-// What a slow answer may look like is tested on the client: silence ends a call,
-// and whitespace is not silence. TestASlowWorkflowIsKeptAlive is the server's side.
+// The test is about slow responses as a client sees them: no data for the timeout ends a
+// call, and whitespace counts as data. TestASlowWorkflowIsKeptAlive tests the server.
 func TestPublishedClient18_SlowResponse_IsKeptAliveByWhitespace(t *testing.T) {
 	t.Parallel()
 	heard := make(chan struct{})
@@ -431,7 +431,7 @@ func TestPublishedClient18_SlowResponse_IsKeptAliveByWhitespace(t *testing.T) {
 			_, _ = io.WriteString(w, `{"workflow_id":"w","status":"success","task_results":{}}`)
 			return
 		}
-		<-heard // silence
+		<-heard // no data
 	}))
 	defer slow.Close()
 	defer close(heard)
@@ -464,7 +464,7 @@ func TestPublishedClient19_Sizes_AreUTF16UnitsAndTiesRoundUp(t *testing.T) {
 	for value, confidence := range map[string]float64{"15": 0.13, "11": 0.63} { // 1 - (15-8)/8 = 0.125 and 1 - (11-8)/8 = 0.625
 		result := validate("far", `{"type":"statistical_bounds","parameters":{"field":"v","mean":0,"stddev":1,"tolerance":8}}`, `{"v":`+value+`}`)
 		require.NotNil(t, result.Confidence)
-		require.Equal(t, confidence, *result.Confidence) //nolint:testifylint // to the digit
+		require.Equal(t, confidence, *result.Confidence) //nolint:testifylint // exactly equal
 	}
 }
 
@@ -476,10 +476,10 @@ func TestPublishedClient20_BatchesAndCorrelation_AreServed(t *testing.T) {
 	require.Equal(t, json.Number("2"), body["accepted"])
 	require.Len(t, body["rejected"], 1)
 	listed := s.get(t, "/api/v1/observability/events").list(t)
-	require.Equal(t, "corr-1", object(listed[0])["correlation_id"], "upstream drops it")
+	require.Equal(t, "corr-1", object(listed[0])["correlation_id"], "the original system drops it")
 	require.NotContains(t, listed[1], "correlation_id")
 
-	// Ids of spans are any text, hex or not, and stay as they are.
+	// Ids of spans may be any text, hex or not, and are returned unchanged.
 	s.post(t, "/api/v1/observability/spans/batch", `[{"id":"span one","trace_id":"trace/Ä","name":"n","start_time":"t"}]`).ok(t)
 	require.Len(t, s.get(t, "/api/v1/observability/traces/"+url.PathEscape("trace/Ä")).list(t), 1)
 }

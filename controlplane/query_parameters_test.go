@@ -20,10 +20,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// quietly keeps the lines of many requests out of the test's log.
+// quietly turns the log off, for tests with many requests.
 func quietly(config *controlplane.Config) { config.Logger = slog.New(slog.DiscardHandler) }
 
-// A filter that nobody reads would answer with everything.
+// If an unknown filter were ignored, the response would contain everything.
 func TestQuery_UnknownParameter_IsRefusedOnEveryPath(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, open(t, quietly))
@@ -40,7 +40,7 @@ func TestQuery_UnknownParameter_IsRefusedOnEveryPath(t *testing.T) {
 	}
 	got := s.get(t, "/api/v1/audit?principal=agent-1&dezision=deny").refusal(t, http.StatusBadRequest, "VALIDATION_ERROR")
 	require.Contains(t, got["error"], `"dezision" is unknown`)
-	require.Contains(t, got["error"], "principal, action", "the names that are known help to find the right one")
+	require.Contains(t, got["error"], "principal, action", "the error lists the known names")
 	require.Equal(t, "/dezision", object(list(got["details"])[0])["pointer"])
 }
 
@@ -57,7 +57,7 @@ func TestQuery_DeclaredParameter_IsKnown(t *testing.T) {
 		method, path, _ := strings.Cut(name, " ")
 		for _, parameter := range parameters {
 			query := url.Values{parameter: {values[parameter]}}
-			if path == "/api/v1/stream" { // it would not end: known, and refused for another reason
+			if path == "/api/v1/stream" { // a stream does not end, so this request is refused for another reason
 				query.Set("kinds", "none")
 			}
 			got := s.send(t, method, strings.ReplaceAll(path, "{trace_id}", "t")+"?"+query.Encode(), "")
@@ -68,7 +68,8 @@ func TestQuery_DeclaredParameter_IsKnown(t *testing.T) {
 	require.Greater(t, tried, 20)
 }
 
-// The answer repeats what was sent only up to a bound, and a key comes first.
+// The error repeats only a limited part of an unknown name, and authentication comes
+// first.
 func TestQuery_UnknownParameters_AnswerIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, open(t))
@@ -83,8 +84,8 @@ func TestQuery_UnknownParameters_AnswerIsBounded(t *testing.T) {
 	s.as("").get(t, "/api/v1/observability/metrics?nonsense=1").refusal(t, http.StatusUnauthorized, "AUTHENTICATION_FAILED")
 }
 
-// net/http's mux would redirect the path of a subtree without its slash, and
-// names methods that lead to that redirect in Allow.
+// The mux of net/http redirects the path of a subtree without its slash, and its header
+// Allow includes methods that lead only to that redirect.
 func TestPath_NotServedWithThatMethod_AnswersJSONAndTellsWhichIs(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, open(t, quietly))
@@ -109,7 +110,7 @@ func TestPath_NotServedWithThatMethod_AnswersJSONAndTellsWhichIs(t *testing.T) {
 			require.Equal(t, strings.Join(methods, ", "), got.header.Get("Allow"), "%s %s", method, path)
 		}
 		for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS"} {
-			if path == "/api/v1/observability/traces/{trace_id}" { // it takes every text behind its slash
+			if path == "/api/v1/observability/traces/{trace_id}" { // it accepts any text after its slash
 				break
 			}
 			for _, near := range []string{path + "/", path + "//", "/" + path, path + "/.", path + "/..", path + "/x/../", strings.ToUpper(path), path + "%2F"} {
@@ -136,8 +137,8 @@ func fill(t *testing.T, c *aureus.Client, n int) {
 	require.NoError(t, c.ReportMetrics(t.Context(), metrics))
 }
 
-// pages follows the Link headers from an address on, as a client does that
-// knows nothing of where the server stands, and gives the answers.
+// pages follows the Link headers from the address on, like a client that does not know
+// the path prefix of the server, and returns the responses.
 func pages(t *testing.T, get func(string) *http.Response, address string) (answers []*http.Response) {
 	t.Helper()
 	for address != "" {
@@ -154,7 +155,7 @@ func pages(t *testing.T, get func(string) *http.Response, address string) (answe
 		target, rel, found := strings.Cut(link, "; ")
 		require.True(t, found)
 		require.Equal(t, `rel="next"`, rel)
-		require.True(t, strings.HasPrefix(target, "<?"), "relative, so that it holds behind every prefix: %s", link)
+		require.True(t, strings.HasPrefix(target, "<?"), "relative, so that it is correct behind every path prefix: %s", link)
 		base, err := url.Parse(address)
 		require.NoError(t, err)
 		next, err := base.Parse(strings.Trim(target, "<>"))
@@ -206,7 +207,7 @@ func TestLink_BehindAPrefix_LeadsToTheNextPage(t *testing.T) {
 	}
 }
 
-// pagesOfTwo asks for pages of two items.
+// pagesOfTwo requests pages of two items.
 type pagesOfTwo struct{}
 
 // RoundTrip implements [http.RoundTripper].
@@ -218,7 +219,7 @@ func (pagesOfTwo) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(changed)
 }
 
-// Every parameter that the client can send is one that the path knows.
+// The server accepts every query parameter that the client can send.
 func TestQuery_ClientWithEveryField_IsTaken(t *testing.T) {
 	t.Parallel()
 	srv := open(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// rejectedBecause wants one item of a batch to be refused, and gives the reason.
+// rejectedBecause checks that one item of a batch was rejected, and returns the reason.
 func rejectedBecause(t *testing.T, err error) string {
 	t.Helper()
 	partial, ok := errors.AsType[*aureus.PartialError](err)
@@ -24,8 +24,8 @@ func rejectedBecause(t *testing.T, err error) string {
 	return partial.Rejected[0].Reason
 }
 
-// One id is one decision: the same again changes nothing, and anything else
-// under it is refused aloud, in whichever field it differs.
+// An id identifies one decision. Recording the same decision again changes nothing;
+// another decision with the id is refused, whichever field differs.
 func TestReportedDecision_KnownIDOtherContent_IsRefused(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -60,14 +60,14 @@ func TestReportedDecision_KnownIDOtherContent_IsRefused(t *testing.T) {
 	}
 }
 
-// Outcomes are reported before their decision, in every
-// order, from its own service, another one and an operator.
+// Outcomes arrive before their decision, in every order, from the service of the
+// decision, from another service and from an operator.
 func TestOutcomes_BeforeTheirDecision_TheOwnersCounts(t *testing.T) {
 	t.Parallel()
 	const own, stranger, operator = "ledger", "payroll", "olga"
 	for name, row := range map[string]struct {
-		early  []string // who reports, before the decision is there
-		stands string   // whose, once it is
+		early  []string // who reports before the decision arrives
+		stands string   // whose report is accepted after the decision has arrived
 	}{
 		"nobody's":                          {nil, ""},
 		"its own":                           {[]string{own}, own},
@@ -90,7 +90,7 @@ func TestOutcomes_BeforeTheirDecision_TheOwnersCounts(t *testing.T) {
 			}
 			for _, by := range row.early {
 				require.NoError(t, clients[by].RecordOutcomes(t.Context(), outcome(by)))
-				require.NoError(t, clients[by].RecordOutcomes(t.Context(), outcome(by)), "again does no harm")
+				require.NoError(t, clients[by].RecordOutcomes(t.Context(), outcome(by)), "reporting again changes nothing")
 				require.Contains(t, rejectedBecause(t, clients[by].RecordOutcomes(t.Context(), outcome("a liar"))), "STATE_CONFLICT")
 			}
 			require.NoError(t, clients[own].RecordDecisions(t.Context(), []aureus.DecisionRecord{decision}))
@@ -105,21 +105,21 @@ func TestOutcomes_BeforeTheirDecision_TheOwnersCounts(t *testing.T) {
 					standing = append(standing, entry)
 				}
 			}
-			require.Len(t, early, len(row.early), "who said what stays in the log")
+			require.Len(t, early, len(row.early), "every early report is in the log")
 			for i, by := range row.early {
 				require.Equal(t, by, early[i].By)
 			}
 			if row.stands == "" {
 				require.Empty(t, standing)
 				require.Contains(t, rejectedBecause(t, clients[stranger].RecordOutcomes(t.Context(), outcome(stranger))), "another subject")
-				require.NoError(t, clients[own].RecordOutcomes(t.Context(), outcome(own)), "nobody has taken its place")
+				require.NoError(t, clients[own].RecordOutcomes(t.Context(), outcome(own)), "no other outcome was accepted")
 				return
 			}
 			require.Len(t, standing, 1)
 			require.Equal(t, []string{"said by " + row.stands, row.stands, "agent-1", "transfer"},
 				[]string{standing[0].Decision, standing[0].By, standing[0].Principal, standing[0].Action})
 			require.Contains(t, mustMarshal(t, standing[0].Details), `"duration_ms":2`)
-			require.NoError(t, clients[row.stands].RecordOutcomes(t.Context(), outcome(row.stands)), "again does no harm")
+			require.NoError(t, clients[row.stands].RecordOutcomes(t.Context(), outcome(row.stands)), "reporting again changes nothing")
 			require.Contains(t, rejectedBecause(t, clients[own].RecordOutcomes(t.Context(), outcome("a second thought"))), "STATE_CONFLICT")
 			verified, err := clients[operator].VerifyAudit(t.Context())
 			require.NoError(t, err)
@@ -128,8 +128,7 @@ func TestOutcomes_BeforeTheirDecision_TheOwnersCounts(t *testing.T) {
 	}
 }
 
-// An operator may say what became of a decision that another key made, as it
-// reads everything of its tenant anyway.
+// An operator may report the outcome of a decision of another key in its tenant.
 func TestOutcome_OfAnOperator_IsRecorded(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -170,7 +169,7 @@ func TestApprove_NameThatLooksLikeTheRequester_IsRefused(t *testing.T) {
 			require.Equal(t, "SELF_APPROVAL", refused.Code, name)
 		}
 	}
-	// What a name grants, it grants to the letter.
+	// Where a name grants something, it must be equal exactly.
 	var lookalike *aureus.Client
 	for _, name := range []string{"ölga", "ÖLGA"} {
 		lookalike = client(t, srv, newKey(t, srv, controlplane.RoleService, name))
@@ -180,11 +179,11 @@ func TestApprove_NameThatLooksLikeTheRequester_IsRefused(t *testing.T) {
 
 	decided, err := srv.Operator("Otto").Approve(t.Context(), decision.Approval.ID, decision.Digest, "")
 	require.NoError(t, err)
-	require.Equal(t, "Otto", decided.Decisions[0].By, "names are kept as they are")
+	require.Equal(t, "Otto", decided.Decisions[0].By, "names are stored unchanged")
 	require.ErrorIs(t, lookalike.ConsumeApproval(t.Context(), decision.Approval.ID, use(decided)), aureus.ReasonApprovalUnknown.Err())
 }
 
-// A name that shows as another one is somebody else's name.
+// A subject that looks like another one on the screen is refused.
 func TestKeys_SubjectWithInvisibleCharacters_IsRefused(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -213,7 +212,7 @@ func TestKeys_SubjectWithInvisibleCharacters_IsRefused(t *testing.T) {
 		"a tag":                       "olga\U000e0041",
 		"a private character":         "olga\ue000",
 		"an unassigned character":     "olga\u0378",
-		"no UTF-8":                    "olga\xff",
+		"invalid UTF-8":               "olga\xff",
 	} {
 		_, _, err := srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: subject, Role: controlplane.RoleOperator})
 		require.Error(t, err, what)
@@ -225,7 +224,7 @@ func TestKeys_SubjectWithInvisibleCharacters_IsRefused(t *testing.T) {
 	}
 }
 
-// Where nothing can be written, reads still tell what holds now.
+// If the store cannot be written, reads still return the present state.
 func TestApprovals_Expired_AreReadWithoutAWrite(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
@@ -269,7 +268,7 @@ func TestApprovals_Expired_AreReadWithoutAWrite(t *testing.T) {
 		do(t, srv).refusal(t, 503, "STATE_STORE_ERROR")
 }
 
-// unpluggable is a server whose store can be made to refuse every write.
+// unpluggable is a server whose store can be switched to refuse every write.
 func unpluggable(t *testing.T, change ...func(*controlplane.Config)) (srv *controlplane.Server, unplug func()) {
 	t.Helper()
 	if runtime.GOOS == "windows" {

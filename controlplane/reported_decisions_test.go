@@ -13,8 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// A service says of its own decision that nothing in it is claimed. The audit log
-// does not believe it.
+// A service reports a decision with claimed set to false. The audit log stores true.
 func TestRecords_Reported_AreMarkedByTheServer(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -27,12 +26,12 @@ func TestRecords_Reported_AreMarkedByTheServer(t *testing.T) {
 	require.NoError(t, err)
 	entries := collectAudit(t, srv.Operator("olga"))[1:]
 	require.Equal(t, []any{true, "reported", "svc"}, []any{entries[0].Details["claimed"], entries[0].Details["source"], entries[0].By})
-	require.Equal(t, "reported", entries[1].Details["source"], "an outcome too is what somebody says")
+	require.Equal(t, "reported", entries[1].Details["source"], "an outcome is reported too")
 	require.Equal(t, evaluated.ID, entries[2].DecisionID)
 	require.Equal(t, "evaluated", entries[2].Details["source"])
 }
 
-// approvedAsk is an approved approval that the client's subject asked for.
+// approvedAsk returns an approved approval that the client's subject requested.
 func approvedAsk(t *testing.T, srv *controlplane.Server, c *aureus.Client, amount int) aureus.Approval {
 	t.Helper()
 	approval := ask(t, c, amount)
@@ -70,32 +69,32 @@ func TestRecords_NamingAnApproval_AreChecked(t *testing.T) {
 		record aureus.DecisionRecord
 		says   string
 	}{
-		"without an approval":               {mine, approved(aureus.Approval{Principal: agent, Action: aureus.Action{ID: "transfer"}}), "/approval_id: is required"},
-		"one that does not exist":           {mine, approved(unknown), "has not requested an approval with this id"},
-		"one that nobody used":              {mine, approved(unused), "was not used by this decision"},
-		"one that is pending":               {mine, approved(pending), "was not used by this decision"},
-		"one that another decision used":    {mine, approved(used), "was not used by this decision"},
-		"another subject's":                 {other, approved(used, byUse), "has not requested an approval with this id"},
-		"one for another principal":         {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Principal = "agent-2" }), "record: principal"},
-		"one for somebody behind it":        {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.OnBehalfOf = "jane" }), "record: on_behalf_of"},
-		"one for another action":            {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Action = "delete" }), "record: action"},
-		"one for other arguments":           {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.ActionDigest = pending.ActionDigest }), "record: action_digest"},
-		"one with a rule of its own":        {mine, approved(unused, func(r *aureus.DecisionRecord) { r.ReasonCode = "HOUSE_RULE" }), "was not used by this decision"},
-		"a pending one of another's":        {other, approved(pending, func(r *aureus.DecisionRecord) { r.Effect, r.ReasonCode = "require_approval", aureus.ReasonHighRisk }), "has not requested an approval with this id"},
-		"a denial with the reason of allow": {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Effect = "deny" }), "/reason_code"},
+		"without an approval":                       {mine, approved(aureus.Approval{Principal: agent, Action: aureus.Action{ID: "transfer"}}), "/approval_id: is required"},
+		"one that does not exist":                   {mine, approved(unknown), "has not requested an approval with this id"},
+		"an unused one":                             {mine, approved(unused), "was not used by this decision"},
+		"one that is pending":                       {mine, approved(pending), "was not used by this decision"},
+		"one that another decision consumed":        {mine, approved(used), "was not used by this decision"},
+		"another subject's":                         {other, approved(used, byUse), "has not requested an approval with this id"},
+		"one for another principal":                 {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Principal = "agent-2" }), "record: principal"},
+		"one with another on_behalf_of":             {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.OnBehalfOf = "jane" }), "record: on_behalf_of"},
+		"one for another action":                    {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Action = "delete" }), "record: action"},
+		"one for other arguments":                   {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.ActionDigest = pending.ActionDigest }), "record: action_digest"},
+		"an unused one, with another reason code":   {mine, approved(unused, func(r *aureus.DecisionRecord) { r.ReasonCode = "HOUSE_RULE" }), "was not used by this decision"},
+		"a pending one of another's":                {other, approved(pending, func(r *aureus.DecisionRecord) { r.Effect, r.ReasonCode = "require_approval", aureus.ReasonHighRisk }), "has not requested an approval with this id"},
+		"a denial with the reason code of an allow": {mine, approved(used, byUse, func(r *aureus.DecisionRecord) { r.Effect = "deny" }), "/reason_code"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, rejectedBecause(t, row.client.RecordDecisions(t.Context(), []aureus.DecisionRecord{row.record})), row.says)
 		})
 	}
-	require.Len(t, collectAudit(t, srv.Operator("olga")), before, "nothing of it is in the log")
+	require.Len(t, collectAudit(t, srv.Operator("olga")), before, "no rejected record is in the log")
 	require.NoError(t, mine.RecordDecisions(t.Context(), []aureus.DecisionRecord{
 		approved(used, byUse), approved(pending, func(r *aureus.DecisionRecord) { r.Effect, r.ReasonCode = "require_approval", aureus.ReasonHighRisk }),
 	}))
 }
 
-// What package guard decides with this control plane's approvals can be recorded,
-// from asking to using.
+// The decisions of a local decider with approvals on this control plane can be recorded,
+// from the request for an approval to its use.
 func TestRecords_OfALocalDecider_AreTaken(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
@@ -143,12 +142,11 @@ func TestRecords_OfAnImpossibleTime_AreRejected(t *testing.T) {
 	kept := of(clock.Now())
 	require.NoError(t, service.RecordDecisions(t.Context(), []aureus.DecisionRecord{kept}))
 	clock.Advance(30 * 24 * time.Hour)
-	require.NoError(t, service.RecordDecisions(t.Context(), []aureus.DecisionRecord{kept}), "what is known can be repeated at any time")
+	require.NoError(t, service.RecordDecisions(t.Context(), []aureus.DecisionRecord{kept}), "a known record is accepted again at any time")
 	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: kept.DecisionID, Status: "success"}}))
 }
 
-// A key speaks for the principal and for the one that it acts for, or it is
-// refused: on every path that takes both.
+// Every route with a principal and on_behalf_of requires that the key may speak for both.
 func TestOnBehalfOf_KeySpeaksForOneOnly_IsForbidden(t *testing.T) {
 	t.Parallel()
 	srv := open(t)

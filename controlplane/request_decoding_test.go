@@ -33,7 +33,7 @@ func agree[T any](t *testing.T, body []byte) {
 	err := strictjson.Unmarshal(body, &general)
 	require.Equal(t, err == nil, taken, "%s: %v", body, err)
 	if !taken {
-		general = none // a value that was refused may be there in part
+		general = none // a refused value may be decoded in part
 	}
 	require.Equal(t, general, quick)
 }

@@ -48,7 +48,7 @@ func twoTenants(t *testing.T, srv *controlplane.Server) keysOfTwoTenants {
 
 const checkBody = `{"principal":{"id":"agent-1","type":"agent","permissions":[]},"action":` + lookJSON + `}`
 
-// unfinished is a body that ends only when the test says so.
+// unfinished is a body that ends only when the test ends it.
 type unfinished struct {
 	began func()
 	until <-chan struct{}
@@ -97,13 +97,13 @@ func TestRequests_SlowBodiesOfOneKey_LeaveRoomForOthers(t *testing.T) {
 	require.Equal(t, http.StatusTooManyRequests, refused.Code, refused.Body)
 	require.Contains(t, refused.Body.String(), "RESOURCE_EXHAUSTED")
 	require.NotEmpty(t, refused.Header().Get("Retry-After"))
-	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: keys.hostile}.do(t, srv).status, "its own decisions have room too")
+	require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: keys.hostile}.do(t, srv).status, "its own decisions use the reserved part")
 
 	n, refused = held(t, srv, keys.hostile, "/api/v1/policy/check", finish, &answered)
-	require.Equal(t, 62, n, "and that room has its bound")
+	require.Equal(t, 62, n, "the reserved part is limited too")
 	require.Equal(t, http.StatusTooManyRequests, refused.Code)
 	n, _ = held(t, srv, keys.neighbour, "/api/v1/observability/spans", finish, &answered)
-	require.Equal(t, 188, n, "two keys have the tenant's share")
+	require.Equal(t, 188, n, "two keys use up the share of the tenant")
 	n, _ = held(t, srv, keys.neighbour, "/api/v1/policy/check", finish, &answered)
 	require.Equal(t, 312-188, n)
 
@@ -179,8 +179,8 @@ func TestMemory_GzipBombsOfOneKey_StayWithinItsShare(t *testing.T) {
 			require.Equal(t, http.StatusOK, raw{path: "/api/v1/policy/check", body: checkBody, key: keys.victim}.do(t, srv).status)
 		}
 	}
-	require.LessOrEqual(t, highest, controlplane.Governor(srv).Bytes.Shares().Key+1<<20, "beside the victim's own")
-	require.Zero(t, most(), "all of it is given back")
+	require.LessOrEqual(t, highest, controlplane.Governor(srv).Bytes.Shares().Key+1<<20, "the share of the key, and what the victim uses")
+	require.Zero(t, most(), "all memory is released")
 	counts := map[int]int{}
 	for status := range statuses {
 		counts[status]++
@@ -241,7 +241,7 @@ func overPipes(t *testing.T, server func(*http.Server), do func(t *testing.T, sr
 		srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: path})
 		require.NoError(t, err)
 		listener := newPipes()
-		serving := &http.Server{Handler: srv, ReadHeaderTimeout: time.Second} //nolint:exhaustruct // the rest is as it is
+		serving := &http.Server{Handler: srv, ReadHeaderTimeout: time.Second} //nolint:exhaustruct // the defaults are fine
 		server(serving)
 		ended := make(chan error, 1)
 		go func() { ended <- serving.Serve(listener) }()
@@ -414,7 +414,7 @@ func TestRunningWorkflows_BeyondTheLimits_AreRefused(t *testing.T) {
 		}
 	}
 	require.Equal(t, 25, fill(keys.hostile))
-	require.Equal(t, 25, fill(keys.neighbour), "the tenant's share is that of two keys")
+	require.Equal(t, 25, fill(keys.neighbour), "the share of the tenant is that of two keys")
 	require.Equal(t, 0, fill(keys.operator))
 	require.Equal(t, 25, fill(keys.victim))
 	close(finish)
@@ -454,9 +454,9 @@ func TestStreams_OfOneKey_LeaveRoomForOthers(t *testing.T) {
 		require.Equal(t, http.StatusOK, follow(keys.neighbour).StatusCode)
 	}
 	require.Equal(t, http.StatusTooManyRequests, follow(keys.neighbour).StatusCode)
-	require.Equal(t, http.StatusOK, follow(keys.operator).StatusCode, "room is kept for operators")
-	require.Equal(t, http.StatusOK, follow(keys.victim).StatusCode, "another tenant has its own")
-	require.NoError(t, srv.Close(), "which waits for them")
+	require.Equal(t, http.StatusOK, follow(keys.operator).StatusCode, "capacity is reserved for operators")
+	require.Equal(t, http.StatusOK, follow(keys.victim).StatusCode, "another tenant has its own share")
+	require.NoError(t, srv.Close(), "Close waits for the streams")
 }
 
 var errReset = errors.New("reset")
@@ -466,13 +466,13 @@ func TestGovernor_WhateverEndsARequest_ItHoldsNothing(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	for name, body := range map[string]io.Reader{
-		"broken":      io.MultiReader(strings.NewReader("{"), &unreadable{errReset}),
-		"no JSON":     strings.NewReader("{"),
-		"not gzip":    strings.NewReader("plain"),
-		"good":        strings.NewReader(checkBody),
-		"too long":    io.LimitReader(zeros{}, 5<<20),
-		"panics":      &unreadable{nil},
-		"of no shape": strings.NewReader("[]"),
+		"broken":        io.MultiReader(strings.NewReader("{"), &unreadable{errReset}),
+		"no JSON":       strings.NewReader("{"),
+		"not gzip":      strings.NewReader("plain"),
+		"good":          strings.NewReader(checkBody),
+		"too long":      io.LimitReader(zeros{}, 5<<20),
+		"panics":        &unreadable{nil},
+		"not an object": strings.NewReader("[]"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/policy/check", body)

@@ -14,7 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// unread is the response writer of a client that does not read until the test says so.
+// unread is the response writer of a client that does not read until the test allows it.
 type unread struct {
 	*httptest.ResponseRecorder
 	once  sync.Once
@@ -51,7 +51,7 @@ func unreadAnswers(t *testing.T, srv http.Handler, key, path string, times int) 
 		switch w := <-settled; {
 		case w == nil:
 			held++
-		case refused == nil || w.Code == http.StatusTooManyRequests: // on a slow machine some wait too long for their turn
+		case refused == nil || w.Code == http.StatusTooManyRequests: // on a slow machine some wait too long for a place
 			refused = w
 		}
 	}
@@ -90,7 +90,7 @@ func TestMemory_LargeAnswersThatNobodyReads_StayWithinTheKeysShare(t *testing.T)
 			require.Positive(t, held)
 			require.Less(t, held, times)
 			answer{status: refused.Code, header: refused.Header(), body: refused.Body.String()}.refusal(t, 429, "RESOURCE_EXHAUSTED")
-			require.Equal(t, 200, raw{method: "GET", path: path, key: keys.hostile}.do(t, srv).status, "afterwards there is room again")
+			require.Equal(t, 200, raw{method: "GET", path: path, key: keys.hostile}.do(t, srv).status, "afterwards the memory is free again")
 		})
 	}
 }

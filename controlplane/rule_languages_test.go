@@ -57,7 +57,7 @@ func TestRuleLanguages_OverTheAPI_JudgeCommits(t *testing.T) {
 	}
 	judge(t, service)
 
-	// A refusal says where, in the body of the request, and changes nothing.
+	// A refusal gives the position in the body of the request, and changes nothing.
 	refusal := raw{
 		path: "/api/v1/crv/validators", key: key,
 		body: `{"validator_id":"limit","config":{"type":"cel","parameters":{"expression":"data.amount <=\n  limit"}}}`,
@@ -74,7 +74,7 @@ func TestRuleLanguages_OverTheAPI_JudgeCommits(t *testing.T) {
 	}.do(t, srv).refusal(t, http.StatusUnprocessableEntity, "VALIDATION_ERROR")
 	judge(t, service)
 
-	// What was registered is in force after a start.
+	// Registered validators are in force after a restart.
 	require.NoError(t, srv.Close())
 	again := open(t, config)
 	judge(t, client(t, again, key))

@@ -31,14 +31,14 @@ func TestOpen_InvalidConfig_IsRefused(t *testing.T) {
 		"two places":                         {controlplane.Config{DB: file, Ephemeral: true}, "must not both be set"},
 		"memory":                             {controlplane.Config{DB: ":memory:"}, "use Ephemeral"},
 		"a URI":                              {controlplane.Config{DB: "file:x?mode=memory"}, "use Ephemeral"},
-		"a folder that is not there":         {controlplane.Config{DB: filepath.Join(file, "no", "such")}, "opening the store"},
+		"a folder that does not exist":       {controlplane.Config{DB: filepath.Join(file, "no", "such")}, "opening the store"},
 		"a folder":                           {controlplane.Config{DB: t.TempDir()}, "opening the store"},
 		"an operator's key without dev mode": {controlplane.Config{DB: file, OperatorKey: "0123456789abcdef"}, "development mode"},
 		"a short operator's key":             {controlplane.Config{DB: file, Dev: true, OperatorKey: "short"}, "16 to 512"},
 		"an operator's key with a space":     {controlplane.Config{DB: file, Dev: true, OperatorKey: "0123456789 abcdef"}, "without spaces"},
 		"an invalid tenant":                  {controlplane.Config{DB: file, Tenant: "Ä"}, "tenant"},
 		"a negative lifetime":                {controlplane.Config{DB: file, ApprovalLifetime: -1}, "negative"},
-		"a host that fails":                  {controlplane.Config{DB: file, Validators: func(*registry.Registry) error { return errors.New("host says no") }}, "host says no"},
+		"Validators fails":                   {controlplane.Config{DB: file, Validators: func(*registry.Registry) error { return errors.New("host says no") }}, "host says no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv, err := controlplane.Open(t.Context(), row.config)
@@ -48,7 +48,7 @@ func TestOpen_InvalidConfig_IsRefused(t *testing.T) {
 		})
 	}
 	srv, err := controlplane.Open(t.Context(), controlplane.Config{DB: file})
-	require.NoError(t, err, "a refused Open leaves nothing locked")
+	require.NoError(t, err, "an Open that fails leaves no file locked")
 	require.NoError(t, srv.Close())
 }
 
@@ -94,11 +94,11 @@ func TestKeys_ManagedWhileServing_TakeEffect(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, beside.Revoke(t.Context(), "test", key.ID))
 	_, err = c.Decide(t.Context(), transfer(aureus.TierLow, 1))
-	require.ErrorIs(t, err, aureus.ErrUnauthenticated, "at once")
+	require.ErrorIs(t, err, aureus.ErrUnauthenticated, "a revoked key is invalid at once")
 	require.NoError(t, beside.Close())
 	verified, err := srv.Operator("olga").VerifyAudit(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, int64(3), verified.Entries, "both wrote to one chain")
+	require.Equal(t, int64(3), verified.Entries, "the entries of both are in one chain")
 	require.True(t, verified.Valid)
 
 	_, err = controlplane.OpenKeys(t.Context(), "")
@@ -130,7 +130,7 @@ func TestRestart_SameFile_KeepsEverything(t *testing.T) {
 	_, err = service.Decide(t.Context(), transfer(aureus.TierLow, 1))
 	require.ErrorIs(t, err, aureus.ErrUnavailable, "the client of a closed server")
 
-	config.Validators = nil // the host forgot its function
+	config.Validators = nil // the host function is missing now
 	srv, err = controlplane.Open(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, srv.Close()) })
@@ -156,7 +156,7 @@ func TestRestart_SameFile_KeepsEverything(t *testing.T) {
 	}
 	require.True(t, judge("small", "0123456789").Passed, "version 2, which allows 20")
 	require.Equal(t, aureus.OutOfScope, judge("small", strings.Repeat("0", 30)).FailureCode)
-	require.False(t, judge("host", 1).Passed, "without its function a validator fails")
+	require.False(t, judge("host", 1).Passed, "a validator without its host function fails")
 	registration, err := service.RegisterValidator(t.Context(), "small", map[string]any{"type": "max_size", "parameters": map[string]any{"max": 1}})
 	require.NoError(t, err)
 	require.Equal(t, 3, registration.Version)
@@ -215,7 +215,7 @@ func TestExport_InProcess_IsStreamed(t *testing.T) {
 	line, err := bufio.NewReader(response.Body).ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, line, `"sequence":1`)
-	require.NoError(t, response.Body.Close(), "the handler ends with its reader; goleak looks for it at the end")
+	require.NoError(t, response.Body.Close(), "closing the body ends the handler; goleak checks that at the end")
 }
 
 func TestInProcess_RoundTrip_BehavesAsATransport(t *testing.T) {
@@ -227,7 +227,7 @@ func TestInProcess_RoundTrip_BehavesAsATransport(t *testing.T) {
 		require.NoError(t, err)
 		return transport.RoundTrip(request)
 	}
-	t.Run("an answer is read whole", func(t *testing.T) {
+	t.Run("the whole response is read", func(t *testing.T) {
 		response, err := ask(t.Context(), http.MethodGet, "/healthz")
 		require.NoError(t, err)
 		body, err := io.ReadAll(response.Body)
@@ -248,13 +248,13 @@ func TestInProcess_RoundTrip_BehavesAsATransport(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		response, err := ask(ctx, http.MethodGet, "/healthz")
-		if err == nil { // the answer may have been quicker
+		if err == nil { // the response may have arrived before
 			require.NoError(t, response.Body.Close())
 			return
 		}
 		require.ErrorIs(t, err, context.Canceled)
 	})
-	t.Run("an answer that nobody reads does not keep the server from closing", func(t *testing.T) {
+	t.Run("a response that is not read does not block Close", func(t *testing.T) {
 		other, err := controlplane.Open(t.Context(), controlplane.Config{Ephemeral: true})
 		require.NoError(t, err)
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/healthz", http.NoBody)
@@ -308,7 +308,7 @@ func TestValidators_EachRole_RegistersItsOwn(t *testing.T) {
 	require.False(t, first.Replaced)
 	others, err := other.RegisterValidator(t.Context(), "small", rule(1000))
 	require.NoError(t, err)
-	require.False(t, others.Replaced, "it is its own, not someone else's")
+	require.False(t, others.Replaced, "the validator of another subject is not replaced")
 	for n := range 2 {
 		ofAll, err := admin.RegisterValidator(t.Context(), "small", rule(20))
 		require.NoError(t, err)
@@ -316,7 +316,7 @@ func TestValidators_EachRole_RegistersItsOwn(t *testing.T) {
 		require.Equal(t, n > 0, ofAll.Replaced)
 	}
 	_, err = mine.RegisterValidator(t.Context(), "small", rule(1000))
-	require.ErrorIs(t, err, aureus.ErrConflict, "what an admin registered cannot be replaced by one's own")
+	require.ErrorIs(t, err, aureus.ErrConflict, "a service cannot replace a validator of the tenant")
 	_, err = admin.RegisterValidator(t.Context(), "small", map[string]any{"type": "max_size", "parameters": map[string]any{"max": -1}})
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 	refused, _ := errors.AsType[*aureus.Error](err)
@@ -328,7 +328,7 @@ func TestValidators_EachRole_RegistersItsOwn(t *testing.T) {
 	body := got.json(t)
 	require.Equal(t, got.header.Get("ETag"), body["etag"])
 	require.Equal(t, "root", body["registered_by"])
-	require.JSONEq(t, mustMarshal(t, rule(20)), mustMarshal(t, body["config"]), "what does not compile leaves the version in force")
+	require.JSONEq(t, mustMarshal(t, rule(20)), mustMarshal(t, body["config"]), "a configuration that does not compile leaves the old version in force")
 	for _, id := range []string{"a b", "ä", "z%", "z?x"} {
 		_, err = mine.RegisterValidator(t.Context(), id, rule(1))
 		require.NoError(t, err)
@@ -384,7 +384,7 @@ func TestSecrets_InRequests_AreNeitherShownNorStored(t *testing.T) {
 	require.NoError(t, err)
 	passed, err := srv.Client().Decide(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, aureus.Allow, passed.Effect, "the digest is that of what was asked, secrets included")
+	require.Equal(t, aureus.Allow, passed.Effect, "the digest covers the original request, with its secrets")
 	request.Arguments.(map[string]any)["password"] = "another"
 	changed, err := srv.Client().Decide(t.Context(), request)
 	require.NoError(t, err)

@@ -37,7 +37,7 @@ func TestStream_Events_AreSentAndResumed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 
-	require.NoError(t, operator.ReportEvent(ctx, event("before"))) // not told: it happened before
+	require.NoError(t, operator.ReportEvent(ctx, event("before"))) // not sent: it happened before the stream began
 	next, stop := iter.Pull2(operator.Stream(ctx, aureus.StreamQuery{LastEventID: "1-0"}))
 	defer stop()
 	client := srv.Client()
@@ -45,7 +45,7 @@ func TestStream_Events_AreSentAndResumed(t *testing.T) {
 	first, err, ok := next()
 	require.True(t, ok)
 	require.NoError(t, err)
-	for first.Kind != vocab.StreamTelemetry { // the keys of this test are in the audit log too, but tell no decision
+	for first.Kind != vocab.StreamTelemetry { // the audit log also has entries about the keys of this test, which are not decisions
 		first, err, ok = next()
 		require.True(t, ok)
 		require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestStream_Events_AreSentAndResumed(t *testing.T) {
 	require.Equal(t, asked.ID, told.Audit.DecisionID)
 	stop()
 
-	require.NoError(t, client.ReportEvent(ctx, event("w2"))) // while nobody follows
+	require.NoError(t, client.ReportEvent(ctx, event("w2"))) // while no client follows
 	for resumed, err := range operator.Stream(ctx, aureus.StreamQuery{LastEventID: told.ID, Kinds: []string{vocab.StreamTelemetry}, WorkflowID: "w2"}) {
 		require.NoError(t, err)
 		require.Equal(t, "w2", resumed.Telemetry.WorkflowID)
@@ -98,7 +98,7 @@ func TestStream_TenantsAndRoles_AreKeptApart(t *testing.T) {
 		}
 		return nil
 	}
-	require.ErrorIs(t, follow(secret, aureus.StreamQuery{LastEventID: "0-0", Kinds: []string{vocab.StreamTelemetry}}), context.DeadlineExceeded, "another tenant's events are not told")
+	require.ErrorIs(t, follow(secret, aureus.StreamQuery{LastEventID: "0-0", Kinds: []string{vocab.StreamTelemetry}}), context.DeadlineExceeded, "events of another tenant are not sent")
 	service := newKey(t, srv, controlplane.RoleService, "svc")
 	require.ErrorIs(t, follow(service, aureus.StreamQuery{Kinds: []string{vocab.StreamDecision}}), aureus.ErrForbidden)
 	require.ErrorIs(t, follow(service, aureus.StreamQuery{Kinds: []string{"gossip"}}), aureus.ErrInvalid)
@@ -124,7 +124,7 @@ func TestStream_KeyRevoked_Ends(t *testing.T) {
 
 	require.NoError(t, srv.Keys().Revoke(t.Context(), "test", key.ID))
 	_, err = io.Copy(io.Discard, response.Body)
-	require.NoError(t, err, "the stream ends, and not because the test lost patience")
+	require.NoError(t, err, "the stream ends before the deadline of the test")
 }
 
 // A client that reconnects to a restored copy of the database, which does not have its
@@ -153,7 +153,7 @@ func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
 	require.NoError(t, srv.Client().ReportEvent(ctx, event("before the copy")))
 	require.NoError(t, controlplane.Backup(ctx, filepath.Join(folder, "aureus.db"), filepath.Join(folder, "copy")))
 	before := follow(listening.URL, "0-0")
-	require.Len(t, before, 1, "a place of an older version is taken as it is")
+	require.Len(t, before, 1, "a position of an older version is accepted")
 
 	restored := open(t, func(c *controlplane.Config) { c.DB = filepath.Join(folder, "copy", "aureus.db") })
 	there := httptest.NewServer(restored)
@@ -165,7 +165,7 @@ func TestStream_OnARestoredCopy_StartsOverVisibly(t *testing.T) {
 	require.Equal(t, "before the copy", told[1].Telemetry.WorkflowID)
 	require.NoError(t, restored.Client().ReportEvent(ctx, event("after the copy")))
 	told = follow(there.URL, told[1].ID)
-	require.Len(t, told, 1, "its own places are good")
+	require.Len(t, told, 1, "positions of this database are accepted")
 	require.Equal(t, "after the copy", told[0].Telemetry.WorkflowID)
 }
 
@@ -183,7 +183,7 @@ func TestStream_WhatIsNotFollowed_MovesThePlace(t *testing.T) {
 		lines := bufio.NewScanner(response.Body)
 		id := func() string {
 			for lines.Scan() {
-				require.NotContains(t, lines.Text(), "event:", "nothing is followed")
+				require.NotContains(t, lines.Text(), "event:", "the filter excludes every event")
 				if text, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
 					return text
 				}

@@ -62,7 +62,7 @@ func TestEvents_TheServersOwn_CannotBeForged(t *testing.T) {
 
 	summary, err := srv.Client().Summary(t.Context(), aureus.SummaryQuery{})
 	require.NoError(t, err)
-	require.InDelta(t, 1, summary.HumanEscalationRate, 0, "no report moves it")
+	require.InDelta(t, 1, summary.HumanEscalationRate, 0, "reported events do not change it")
 	require.Equal(t, []int64{1, int64(len(events) - 1)}, []int64{summary.PolicyChecks, summary.PolicyChecksReported})
 }
 

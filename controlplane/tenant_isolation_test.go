@@ -17,13 +17,13 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// apart is in every value that the first tenant stores, and in no request of the other
-// tenant.
+// apart is part of every value that the first tenant stores, and of no request of the
+// other tenant.
 const apart = "kept-apart"
 
-// The test asks every path of the contract for what a
-// tenant has, with the greatest key of another tenant. None of the answers tells
-// of it, and afterwards it is as it was. A path that is new must be added here.
+// The test sends a request for one tenant's data to every path of the contract, with an
+// admin's key of another tenant. No response contains the data, and afterwards the data
+// is unchanged. New paths must be added here.
 func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{
@@ -32,9 +32,9 @@ func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 	ours := newSite(t, srv)
 	approval := furnish(t, ours)
 	before := everything(t, ours)
-	require.Equal(t, 6, strings.Count(strings.Join(slices.Sorted(maps.Values(before)), "\n"), apart+"-"), "each store has something to find")
+	require.Equal(t, 6, strings.Count(strings.Join(slices.Sorted(maps.Values(before)), "\n"), apart+"-"), "each store has data of the tenant")
 
-	theirs := ours.as(newKey(t, srv, controlplane.RoleAdmin, "svc", func(k *controlplane.Key) { k.Tenant = "other" })) // the subject is the same, too
+	theirs := ours.as(newKey(t, srv, controlplane.RoleAdmin, "svc", func(k *controlplane.Key) { k.Tenant = "other" })) // with the same subject
 	follow := follower(t, theirs)
 	use := fmt.Sprintf(`{"principal_id":"agent-1","action_digest":%q,"decision_id":%q}`, approval["action_digest"], aureus.NewDecisionID(newClock().Now()))
 	verdict := fmt.Sprintf(`{"action_digest":%q}`, approval["action_digest"])
@@ -82,13 +82,13 @@ func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 	}
 	served := []string{}
 	for name, o := range readContract(t).operations() {
-		if o.role != "none" && name != "GET /api/v1/stream" { // that one follows all the while
+		if o.role != "none" && name != "GET /api/v1/stream" { // the stream is followed during the whole test
 			served = append(served, name)
 		}
 	}
 	require.ElementsMatch(t, served, slices.Collect(maps.Keys(asked)))
 
-	for _, name := range slices.Sorted(maps.Keys(asked)) { // what reads first
+	for _, name := range slices.Sorted(maps.Keys(asked)) { // GET requests first
 		q := asked[name]
 		method, path, _ := strings.Cut(name, " ")
 		if q.path != "" {
@@ -103,7 +103,7 @@ func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 	require.NotContains(t, told, apart, "GET /api/v1/stream")
 	require.Contains(t, told, `"last":true`)
 
-	require.Equal(t, before, everything(t, ours), "nothing of it has changed")
+	require.Equal(t, before, everything(t, ours), "the data of the tenant is unchanged")
 }
 
 // furnish stores data of every kind for a tenant, and returns what is needed to request

@@ -8,36 +8,36 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// everyTransactionTwice begins the names of tests whose servers, opened by [open],
-// run every transaction twice: the first time all that it does is rolled back, as by
-// a database that has to try again.
+// everyTransactionTwice is the prefix of the names of tests in which the servers opened
+// by [open] run every transaction twice. The first run is rolled back, as by a database
+// that retries a transaction.
 const everyTransactionTwice = "TestMainFlows_EveryTransactionRunTwice"
 
 // Running a transaction twice has the effect of running it once: the functions that
 // handlers pass to the store keep no state of an attempt that was rolled back.
 func TestMainFlows_EveryTransactionRunTwice_GiveTheSame(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
-		"keys":                       TestFirstKey_CalledTwice_IsMadeOnce,
-		"keys are checked":           TestKeys_InvalidFields_AreRefused,
-		"keys are listed once":       TestKeys_ListedAfterAnAddition_AreThereOnce,
-		"keys of other tenants":      TestTenants_OfOneServer_AreKeptApart,
-		"approvals":                  TestApprove_EachKindOfPerson_MayOrMayNot,
-		"approvals, spent once":      TestEvaluate_FiftyWithOneApproval_OneIsAllowed,
-		"approvals, joined":          TestApprovals_ConcurrentDuplicates_JoinOneApproval,
-		"approvals, listed":          TestApprovals_List_IsPaged,
-		"approvals, released":        TestOutcome_OfAConsumedApproval_CommitsOrReleasesIt,
-		"audit":                      TestAudit_EachKindOfChange_HasAnEntry,
-		"audit, reported":            TestReportedDecisions_SentTwice_AreRecordedOnce,
-		"outcomes":                   TestOutcomes_Reported_AreRecordedOrRejected,
-		"decisions":                  TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll,
-		"gates":                      TestGateRecords_ThatContradictThemselves_AreRejected,
-		"validators":                 TestValidators_OfTheTenant_StandBeforeThoseOfASubject,
-		"workflows":                  TestExecute_Chain_RunsToolsInOrder,
-		"workflows with approvals":   TestExecute_TaskNeedsApproval_WaitsAndContinues,
-		"workflows with keys":        TestTaskKey_TaskUndone_RunsAgain,
-		"workflows that wait":        TestWaitingRun_Status_NamesItsApprovals,
-		"workflows of revoked keys":  TestRevokedKey_RunUnderWay_IsParked,
-		"workflows that are bounded": TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers,
+		"keys":                      TestFirstKey_CalledTwice_IsMadeOnce,
+		"keys are checked":          TestKeys_InvalidFields_AreRefused,
+		"keys are listed once":      TestKeys_ListedAfterAnAddition_AreThereOnce,
+		"keys of other tenants":     TestTenants_OfOneServer_AreKeptApart,
+		"approvals":                 TestApprove_EachKindOfPerson_MayOrMayNot,
+		"approvals, consumed once":  TestEvaluate_FiftyWithOneApproval_OneIsAllowed,
+		"approvals, joined":         TestApprovals_ConcurrentDuplicates_JoinOneApproval,
+		"approvals, listed":         TestApprovals_List_IsPaged,
+		"approvals, released":       TestOutcome_OfAConsumedApproval_CommitsOrReleasesIt,
+		"audit":                     TestAudit_EachKindOfChange_HasAnEntry,
+		"audit, reported":           TestReportedDecisions_SentTwice_AreRecordedOnce,
+		"outcomes":                  TestOutcomes_Reported_AreRecordedOrRejected,
+		"decisions":                 TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll,
+		"gates":                     TestGateRecords_ThatContradictThemselves_AreRejected,
+		"validators":                TestValidators_OfTheTenant_StandBeforeThoseOfASubject,
+		"workflows":                 TestExecute_Chain_RunsToolsInOrder,
+		"workflows with approvals":  TestExecute_TaskNeedsApproval_WaitsAndContinues,
+		"workflows with keys":       TestTaskKey_TaskUndone_RunsAgain,
+		"workflows that wait":       TestWaitingRun_Status_NamesItsApprovals,
+		"workflows of revoked keys": TestRevokedKey_RunUnderWay_IsParked,
+		"workflows with limits":     TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers,
 	} {
 		t.Run(name, test)
 	}

@@ -22,8 +22,8 @@ import (
 // AUREUS_MAKE_OLD_FILES=testdata/v5 go test -run MakeOldFiles .
 const makeOld = "AUREUS_MAKE_OLD_FILES"
 
-// The test writes the files that TestOpen_FilesOfOlderVersions_AreMigrated opens
-// from then on. They are never changed.
+// The test writes the files that TestOpen_FilesOfOlderVersions_AreMigrated opens. Once
+// written, they are never changed.
 func TestOldFiles_OnRequest_AreWritten(t *testing.T) {
 	to := os.Getenv(makeOld)
 	if to == "" {
@@ -103,14 +103,14 @@ func TestOpen_FilesOfOlderVersions_AreMigrated(t *testing.T) {
 				}
 				a := raw{path: "/api/v1/observability/events", body: anEvent, key: key, header: keyed("k")}.do(t, srv)
 				require.Equal(t, 200, a.status, a.body)
-				require.Equal(t, replayed, a.header.Get("Idempotency-Replayed"), "what came with a later schema works")
+				require.Equal(t, replayed, a.header.Get("Idempotency-Replayed"), "features of a later schema work")
 				require.NoError(t, srv.Close())
 			}
 			after := schemas(t, folder)
 			for _, name := range oldFiles {
 				require.GreaterOrEqual(t, after[name], before[name], name)
 			}
-			if !hasRuns { // from before workflows, and answers that are kept on the disk
+			if !hasRuns { // files of this version have no workflows and no stored responses
 				for _, name := range oldFiles {
 					require.Equal(t, 1, before[name], name)
 					require.Greater(t, after[name], 1, name)
@@ -148,7 +148,7 @@ func holdsTheOld(t *testing.T, srv *controlplane.Server) {
 	require.Len(t, events, 1)
 }
 
-// schemas are the versions of the files' schemas.
+// schemas returns the schema versions of the files.
 func schemas(t *testing.T, folder string) map[string]int {
 	t.Helper()
 	versions := map[string]int{}

@@ -79,7 +79,7 @@ func oldDecision(t *testing.T, id string) aureus.DecisionRecord {
 
 func oldDecisions(t *testing.T, version int) (whole, early aureus.DecisionRecord) {
 	t.Helper()
-	if version > 4 { // of the time at which the files are made: others are refused since then
+	if version > 4 { // with the time at which the files are written: the server refuses older ids
 		return oldDecision(t, "dec_06eaih8a006789abcdefghijkl"), oldDecision(t, "dec_06eaih8a016789abcdefghijkl")
 	}
 	return oldDecision(t, "dec_0123456789abcdefghijklmnop"), oldDecision(t, "dec_1123456789abcdefghijklmnop")
@@ -128,7 +128,7 @@ func holdsTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost) {
 		require.Equal(t, "success", status.Tasks["a"].Status, id)
 		require.Equal(t, "done by note", status.Tasks["a"].Result, id)
 	}
-	require.Equal(t, []string{"under-way:b"}, host.tasks(), "nothing else was left to do")
+	require.Equal(t, []string{"under-way:b"}, host.tasks(), "no other task runs")
 
 	pending, err := aureus.Collect(olga.Approvals(t.Context(), aureus.ApprovalQuery{Status: aureus.ApprovalPending}))
 	require.NoError(t, err)
@@ -136,7 +136,7 @@ func holdsTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost) {
 	require.Equal(t, "agent-7", pending[0].Principal.ID)
 	again := oldAnswered.do(t, srv)
 	require.Equal(t, 200, again.status, again.body)
-	require.Empty(t, again.header.Get("Idempotency-Replayed"), "the replies of older versions, which were in the telemetry file, are forgotten")
+	require.Empty(t, again.header.Get("Idempotency-Replayed"), "stored responses of older versions, which were in the telemetry file, are dropped")
 }
 
 // holdsTheKeys checks that a task done under an idempotency key is not run again.
@@ -146,7 +146,7 @@ func holdsTheKeys(t *testing.T, srv *controlplane.Server, host *oldHost) {
 	again := runWorkflow(t, srv.Client(), chain("keyed-again", oldTask))
 	require.Equal(t, "success", again.Status, again.Error)
 	require.Equal(t, "done by note", again.TaskResults["once"].Result)
-	require.Equal(t, before, host.tasks(), "it was done before the upgrade")
+	require.Equal(t, before, host.tasks(), "the task was completed before the upgrade")
 }
 
 // goesOnWithTheRuns approves the waiting run, and checks that it continues once.
@@ -159,7 +159,7 @@ func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost, ve
 	require.NoError(t, err)
 	result, err := client.ExecuteWorkflow(t.Context(), oldWaiting, allowed())
 	require.NoError(t, err)
-	if version < 5 { // what an approver is shown of a task, and binds, has grown since: the run asks anew
+	if version < 5 { // an approval of a task shows and binds more since then: the run needs a new one
 		require.Equal(t, "partial", result.Status, result.Error)
 		require.NotEqual(t, pending[0].ID, result.PendingApprovals[0].ApprovalToken)
 		approveOne(t, srv)
@@ -167,7 +167,7 @@ func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost, ve
 		require.NoError(t, err)
 	}
 	require.Equal(t, "success", result.Status, result.Error)
-	require.Equal(t, []string{"waiting:b"}, host.tasks(), "what was done before the upgrade is not done again")
+	require.Equal(t, []string{"waiting:b"}, host.tasks(), "tasks that were completed before the upgrade do not run again")
 
 	whole, early := oldDecisions(t, version)
 	require.Contains(t, rejectedBecause(t, client.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: whole.DecisionID, Status: "went badly"}})), "STATE_CONFLICT")
@@ -175,6 +175,6 @@ func goesOnWithTheRuns(t *testing.T, srv *controlplane.Server, host *oldHost, ve
 	entries := collectAudit(t, olga)
 	last := entries[len(entries)-1]
 	require.Equal(t, vocab.AuditOutcome, last.Kind)
-	require.Equal(t, early.DecisionID, last.DecisionID, "the early outcome stands, now that its decision is there")
+	require.Equal(t, early.DecisionID, last.DecisionID, "the early outcome is accepted after its decision has arrived")
 	require.Equal(t, "came early", last.Decision)
 }

@@ -20,7 +20,7 @@ func maxSizeConfig(limit int) map[string]any {
 	return map[string]any{"type": "max_size", "parameters": map[string]any{"max": limit}}
 }
 
-// judges runs a gate with that one validator over a text of five characters.
+// judges runs a gate with only that validator on a text of five characters.
 func judges(t *testing.T, c *aureus.Client, validator string) aureus.GateResult {
 	t.Helper()
 	result, err := c.ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: "abc"}, aureus.GateConfig{Name: "g", Validators: []string{validator}, BlockOnFailure: true})
@@ -40,7 +40,7 @@ func TestValidators_OfASubject_AreItsOwn(t *testing.T) {
 	first, err := ledger.RegisterValidator(t.Context(), "small", maxSizeConfig(3))
 	require.NoError(t, err)
 	require.Contains(t, string(first.Raw), `"scope":"subject"`)
-	require.Equal(t, aureus.ToolError, judges(t, payroll, "small").FailureCode, "the validator of another subject is not there for this one")
+	require.Equal(t, aureus.ToolError, judges(t, payroll, "small").FailureCode, "the validator of another subject is not visible")
 	raw{method: http.MethodGet, path: "/api/v1/crv/validators/small", key: payrollKey}.do(t, srv).refusal(t, 404, "NOT_FOUND")
 	require.Empty(t, validatorIDs(t, raw{method: http.MethodGet, path: "/api/v1/crv/validators", key: payrollKey}.do(t, srv).body))
 
@@ -118,7 +118,7 @@ func TestValidators_OfASubject_CanUseTheHostsFunctions(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, judges(t, c, "mine").Passed)
 	}
-	require.Equal(t, 1, calls, "Config.Validators is asked once a tenant")
+	require.Equal(t, 1, calls, "Config.Validators is called once for each tenant")
 }
 
 // One subject cannot use up the validators that the tenant may register.
@@ -135,7 +135,7 @@ func TestValidators_OfASubject_AreBounded(t *testing.T) {
 	require.True(t, ok, err)
 	require.Equal(t, "RESOURCE_EXHAUSTED", refused.Code)
 	_, err = greedy.RegisterValidator(t.Context(), "v1", maxSizeConfig(3))
-	require.NoError(t, err, "what is there can be replaced")
+	require.NoError(t, err, "a registered validator can be replaced")
 	_, err = other.RegisterValidator(t.Context(), "v1", maxSizeConfig(3))
 	require.NoError(t, err)
 }
@@ -160,7 +160,7 @@ func TestValidators_LargeOnesOfASubject_LeaveRoomForOthers(t *testing.T) {
 				return i
 			}
 		}
-		t.Fatal("there is no bound")
+		t.Fatal("the memory is not limited")
 		return 0
 	}
 	greedyKey := newKey(t, srv, controlplane.RoleService, "greedy")
@@ -169,20 +169,20 @@ func TestValidators_LargeOnesOfASubject_LeaveRoomForOthers(t *testing.T) {
 	n := fill(greedy, 0, 20)
 	require.Positive(t, n)
 	_, err := greedy.RegisterValidator(t.Context(), "v0", large)
-	require.NoError(t, err, "the same again takes no more")
-	require.Equal(t, n, fill(other, 0, 20), "another subject has as much")
-	require.LessOrEqual(t, fill(admin, 100, 20), 1, "the tenant has its half")
+	require.NoError(t, err, "registering the same again uses no more memory")
+	require.Equal(t, n, fill(other, 0, 20), "another subject has the same limit")
+	require.LessOrEqual(t, fill(admin, 100, 20), 1, "the limit of the tenant is half of the memory")
 	_, err = greedy.RegisterValidator(t.Context(), "v0", small)
 	require.NoError(t, err)
 	_, err = admin.RegisterValidator(t.Context(), "ours", large)
-	require.NoError(t, err, "there is room again")
+	require.NoError(t, err, "the memory is free again")
 	elsewhere := client(t, srv, newKey(t, srv, controlplane.RoleService, "greedy", func(k *controlplane.Key) { k.Tenant = "elsewhere" }))
-	require.Equal(t, n, fill(elsewhere, 0, 20), "another tenant has a half of its own")
+	require.Equal(t, n, fill(elsewhere, 0, 20), "another tenant has its own half")
 	require.NoError(t, srv.Close())
 
 	restarted := client(t, open(t, withFile), greedyKey)
 	_, err = restarted.RegisterValidator(t.Context(), "more", large)
-	require.ErrorIs(t, err, aureus.ErrConflict, "what is registered counts after a restart too")
+	require.ErrorIs(t, err, aureus.ErrConflict, "registered validators count after a restart too")
 }
 
 // Validators registered by older versions, without an owner, stay in force for all
@@ -214,7 +214,7 @@ func TestValidators_OfOlderVersions_StayForAll(t *testing.T) {
 	}
 	_, err = client(t, srv, newKey(t, srv, controlplane.RoleAdmin, "ada")).RegisterValidator(t.Context(), "small", map[string]any{"type": "not_null"})
 	require.NoError(t, err)
-	require.True(t, judges(t, client(t, srv, payroll), "small").Passed, "an admin's stands before both")
+	require.True(t, judges(t, client(t, srv, payroll), "small").Passed, "an admin's validator takes precedence over both")
 }
 
 // An operator lists the validators of every subject of its tenant, page by page, also

@@ -16,8 +16,8 @@ func leaving(open ...string) func(*controlplane.Config) {
 	return func(c *controlplane.Config) { c.Volatile = open }
 }
 
-// TestVolatile_NotAllowedByTheOperator_IsRefused: a caller does not choose what an
-// approver's decision leaves open, by none of the ways to ask.
+// A caller cannot choose which values an approval does not bind, on any of the paths
+// that request a decision or an approval.
 func TestVolatile_NotAllowedByTheOperator_IsRefused(t *testing.T) {
 	t.Parallel()
 	for name, allowed := range map[string][]string{"none is allowed": nil, "another one": {"/arguments/attempt"}} {
@@ -40,14 +40,14 @@ func TestVolatile_NotAllowedByTheOperator_IsRefused(t *testing.T) {
 			local := &guard.Local{Approvals: srv.Client(), Volatile: request.Volatile}
 			decision, err := local.Decide(t.Context(), request)
 			require.NoError(t, err)
-			require.Equal(t, aureus.ReasonInvalidRequest, decision.ReasonCode, "what its own list allows, the control plane's does not")
+			require.Equal(t, aureus.ReasonInvalidRequest, decision.ReasonCode, "the list of the local decider allows it, the list of the control plane does not")
 			require.Empty(t, mustList(t, srv.Client()))
 		})
 	}
 }
 
-// TestVolatile_AllowedByTheOperator_IsShownAsWhatMayChange with the values that
-// an approver saw.
+// The approval lists the volatile values in may_change, with the values of the request
+// that opened it.
 func TestVolatile_AllowedByTheOperator_IsShownAsWhatMayChange(t *testing.T) {
 	t.Parallel()
 	srv := open(t, leaving("/arguments/attempt", "/metadata/trace", "/arguments/password", "/arguments/list"))
@@ -73,7 +73,7 @@ func TestVolatile_AllowedByTheOperator_IsShownAsWhatMayChange(t *testing.T) {
 	request.Arguments = map[string]any{"amount": 500, "attempt": 2, "password": "other", "list": []any{"c", "d"}}
 	again, err := srv.Client().Decide(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, first.Approval.ID, again.Approval.ID, "what may change does not make another request")
+	require.Equal(t, first.Approval.ID, again.Approval.ID, "a request with another volatile value has the same digest")
 	request.Arguments = map[string]any{"amount": 501, "attempt": 2, "password": "other", "list": []any{"c", "d"}}
 	other, err := srv.Client().Decide(t.Context(), request)
 	require.NoError(t, err)

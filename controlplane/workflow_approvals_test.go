@@ -39,7 +39,7 @@ func statusOnce(t *testing.T, client *aureus.Client, id, want string) aureus.Wor
 	return status
 }
 
-// approvePending approves what waits for that action.
+// approvePending approves the pending approvals of that action.
 func approvePending(t *testing.T, operator *aureus.Client, action string) aureus.Approval {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -88,8 +88,8 @@ func entriesOf(t *testing.T, c *aureus.Client, kind string) (found []aureus.Audi
 	return found
 }
 
-// An approval is valid for the attempts that the approver was shown, until it
-// expires. Then a new one is asked for, and attempts that were made still count.
+// An approval is valid for the number of attempts that it shows, until it expires. Then
+// a new one is requested, and the attempts before still count.
 func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
@@ -116,7 +116,7 @@ func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 
 	second := approvePending(t, olga, "pay")
 	status = statusOnce(t, client, "w", "failed")
-	require.EqualValues(t, 3, calls.Load(), "attempts that were made still count")
+	require.EqualValues(t, 3, calls.Load(), "earlier attempts still count")
 	require.Equal(t, "failed", status.Tasks["pay"].Status)
 
 	var attempts []any
@@ -134,8 +134,8 @@ func TestTaskAttempts_ApprovalExpiredBetween_AsksAnew(t *testing.T) {
 	require.Equal(t, []any{"1 " + first.ID, "2 " + first.ID, "3 " + second.ID}, attempts)
 }
 
-// When the key of a run is revoked, the tool under way is told to end, no other
-// attempt is made, no hook runs and nothing is undone.
+// When the key of a run is revoked, the context of the running tool ends, no other
+// attempt is made, and no hook or compensation runs.
 func TestRevokedKey_RunUnderWay_IsParked(t *testing.T) {
 	t.Parallel()
 	for name, elsewhere := range map[string]bool{"by this server": false, "by another process": true} {
@@ -188,7 +188,7 @@ func TestRevokedKey_RunUnderWay_IsParked(t *testing.T) {
 			require.Equal(t, k.ids["old"], parked[0].KeyID)
 			require.Equal(t, status.RunID, parked[0].Details["run_id"])
 
-			// Whoever cancels it undoes what was done, with the own key.
+			// Cancelling the run compensates completed tasks, with the key of the request to cancel.
 			cancelled, err := olga.CancelWorkflow(t.Context(), "w")
 			require.NoError(t, err)
 			require.True(t, cancelled.Cancelled)
@@ -232,8 +232,8 @@ func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_Continues(t *testing.T) {
 	require.EqualValues(t, 2, done.Load(), "once for each of the two subjects")
 }
 
-// The run uses the key of whoever cancels it only to undo what it did, also where
-// there was no room to cancel at once.
+// A run uses the key of the request to cancel it only for compensation, also if no slot
+// was free at the time of the request.
 func TestParkedRun_CancelledWithoutRoom_DoesNothingElseWithTheCancellersKey(t *testing.T) {
 	t.Parallel()
 	var paid atomic.Int64
@@ -256,7 +256,7 @@ func TestParkedRun_CancelledWithoutRoom_DoesNothingElseWithTheCancellersKey(t *t
 		taken = append(taken, owner)
 	}
 	_, err := k.Operator("olga").With(aureus.WithRetry(aureus.RetryPolicies{Changes: aureus.NoRetry})).CancelWorkflow(t.Context(), "w")
-	require.Error(t, err, "there is no room")
+	require.Error(t, err, "no slot is free")
 	for _, owner := range taken {
 		slots.Give(owner, 1)
 	}
@@ -389,7 +389,7 @@ func TestRejectedTask_NextExecute_StaysRejected(t *testing.T) {
 	require.NotEqual(t, first.RunID, next.RunID)
 	require.Equal(t, "failed", next.Status)
 	require.Contains(t, next.TaskResults["pay"].Error, "rejected")
-	require.Empty(t, next.PendingApprovals, "nobody is asked again")
+	require.Empty(t, next.PendingApprovals, "no new approval is requested")
 
 	clock.Advance(25 * time.Hour)
 	require.Equal(t, "partial", runWorkflow(t, client, spec, allowed()).Status, "it has expired")
@@ -427,8 +427,8 @@ func TestWaitingRun_Status_NamesItsApprovals(t *testing.T) {
 	require.Empty(t, statusOnce(t, client, "w", "success").PendingApprovals)
 }
 
-// A waiting run continues by itself when it is approved, also after a restart, and
-// the next request for the same gets its result, once.
+// A waiting run continues by itself when it is approved, also after a restart. The next
+// request for the same workflow gets its result, once.
 func TestWaitingRun_Approved_ContinuesByItself(t *testing.T) {
 	t.Parallel()
 	for name, restart := range map[string]bool{"at once": false, "after a restart": true} {
@@ -461,7 +461,7 @@ func TestWaitingRun_Approved_ContinuesByItself(t *testing.T) {
 			approvePending(t, olga, "pay")
 			statusOnce(t, client, "w", "success")
 			clock.Advance(time.Hour)
-			require.NotEqual(t, next.RunID, runWorkflow(t, client, spec, allowed()).RunID, "an hour later it is another request")
+			require.NotEqual(t, next.RunID, runWorkflow(t, client, spec, allowed()).RunID, "an hour later the request starts a new run")
 			require.EqualValues(t, 2, paid.Load())
 		})
 	}
@@ -503,8 +503,8 @@ func TestWorkflowID_AnotherSubject_IsApart(t *testing.T) {
 	require.Equal(t, "success", (<-results).Status)
 }
 
-// A waiting run may use its approval before the operator's request is answered. The
-// answer is the approval as the operator decided it all the same.
+// A waiting run may use its approval before the response to the operator is sent. The
+// response still shows the approval as approved.
 func TestApprove_WaitingRunUsesItAtOnce_AnswerIsTheVerdict(t *testing.T) {
 	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {RiskTier: aureus.TierHigh, Run: echo}}))
@@ -524,11 +524,10 @@ func TestApprove_WaitingRunUsesItAtOnce_AnswerIsTheVerdict(t *testing.T) {
 		verdicts.Go(func() { _, errs[i] = olga.Approve(t.Context(), asked.ID, asked.ActionDigest, "") })
 	}
 	verdicts.Wait()
-	require.NoError(t, errors.Join(errs...), "the client takes another status than approved for a malformed answer")
+	require.NoError(t, errors.Join(errs...), "for the client, a response with another status than approved is malformed")
 }
 
-// A tool gets the same context as the approver was shown: without the members that
-// are null.
+// A tool gets the context that the approval shows: without members that are null.
 func TestToolCall_NullInTheContext_IsLeftOut(t *testing.T) {
 	t.Parallel()
 	calls := make(chan controlplane.ToolCall, 1)

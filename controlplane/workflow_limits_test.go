@@ -34,16 +34,16 @@ func TestWaitingRuns_OfOneSubject_AreBoundedAndLeaveRoomForOthers(t *testing.T) 
 		require.NotEmpty(t, refused.header.Get("Retry-After"))
 		raw{method: "GET", path: "/api/v1/workflows/4/status", key: key}.do(t, srv).refusal(t, http.StatusNotFound, "NOT_FOUND")
 	}
-	require.Equal(t, http.StatusOK, execute(keys.hostile, "1").status, "a run that waits already is not a new one")
+	require.Equal(t, http.StatusOK, execute(keys.hostile, "1").status, "a run that is already waiting does not count as a new one")
 	require.Equal(t, "partial", execute(keys.neighbour, "1").json(t)["status"])
-	execute(keys.neighbour, "2").refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED") // the tenant has 4
-	require.Equal(t, "partial", execute(keys.operator, "1").json(t)["status"], "every subject of it may have one")
+	execute(keys.neighbour, "2").refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED") // the limit of the tenant is 4
+	require.Equal(t, "partial", execute(keys.operator, "1").json(t)["status"], "every subject of the tenant may still have one")
 	require.Equal(t, "partial", execute(keys.victim, "1").json(t)["status"])
 
 	require.Equal(t, http.StatusOK, raw{method: "POST", path: "/api/v1/workflows/1/cancel", key: keys.hostile}.do(t, srv).status)
-	execute(keys.hostile, "5").refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED") // the tenant has 4 still
+	execute(keys.hostile, "5").refusal(t, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED") // the tenant still has 4
 	require.Equal(t, http.StatusOK, raw{method: "POST", path: "/api/v1/workflows/2/cancel", key: keys.hostile}.do(t, srv).status)
-	require.Equal(t, "partial", execute(keys.hostile, "5").json(t)["status"], "there is room again")
+	require.Equal(t, "partial", execute(keys.hostile, "5").json(t)["status"], "the tenant is below its limit again")
 }
 
 // A run that waits for an approval holds no slot and no memory; when it continues,
@@ -65,13 +65,13 @@ func TestWaitingRun_GivesItsSlotBack_AndTakesOneToContinue(t *testing.T) {
 	result, err := client.ExecuteWorkflow(t.Context(), spec, allowed())
 	require.NoError(t, err)
 	require.Equal(t, "waiting", result.TaskResults["pay"].Status)
-	require.Zero(t, governor.Runs.InUse(), "it waits")
+	require.Zero(t, governor.Runs.InUse(), "a waiting run holds no slot")
 	require.Zero(t, governor.Parked.InUse())
 	require.Zero(t, governor.Bytes.InUse())
 
 	approvePending(t, srv.Operator("olga"), "pay")
 	<-running
-	require.EqualValues(t, 1, governor.Runs.InUse(), "it works")
+	require.EqualValues(t, 1, governor.Runs.InUse(), "a running one holds a slot")
 	require.Positive(t, governor.Bytes.InUse())
 	close(finish)
 	statusOnce(t, client, "w", "success")
@@ -80,8 +80,8 @@ func TestWaitingRun_GivesItsSlotBack_AndTakesOneToContinue(t *testing.T) {
 	require.Zero(t, governor.Bytes.InUse())
 }
 
-// The results of a run's tasks are charged to its key while it is under way. Where
-// there is no room for a result, its task fails and says so.
+// The results of a run's tasks are charged to its key while it runs. If the limit leaves
+// no memory for a result, the task fails with an error that says so.
 func TestTaskResults_WhileTheRunLasts_AreChargedToTheKey(t *testing.T) {
 	t.Parallel()
 	second, finish := make(chan struct{}), make(chan struct{})

@@ -9,8 +9,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// A name in a workflow that is too long is refused before anything runs, wherever it
-// is.
+// A workflow with a name that is too long, in any field, is refused before a task runs.
 func TestExecute_NameBeyondItsBound_Is422(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, open(t))

@@ -76,17 +76,17 @@ func TestTaskKey_ResultKnown_IsReused(t *testing.T) {
 
 	someone := newSite(t, srv).as(newKey(t, srv, controlplane.RoleService, "another"))
 	someone.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, chain("w5", pay))+`,"context":{"principal_id":"in-process"}}`).ok(t)
-	require.EqualValues(t, 3, paid.Load(), "a key belongs to its subject")
+	require.EqualValues(t, 3, paid.Load(), "another subject does not reuse the result")
 
 	runWorkflow(t, client, chain("w7", pay), aureus.WithRunContext(map[string]any{"principal_id": "somebody"}))
-	require.EqualValues(t, 4, paid.Load(), "and to its principal")
+	require.EqualValues(t, 4, paid.Load(), "nor does another principal")
 	runWorkflow(t, client, chain("w8", pay), aureus.WithRunContext(map[string]any{"principal_id": "somebody"}))
 	require.EqualValues(t, 4, paid.Load())
 
 	later := clock.Add(8 * 24 * time.Hour)
 	now.Store(&later)
 	runWorkflow(t, client, chain("w6", pay))
-	require.EqualValues(t, 5, paid.Load(), "after seven days the result is forgotten")
+	require.EqualValues(t, 5, paid.Load(), "after seven days the result is deleted")
 }
 
 func eventsOf(t *testing.T, client *aureus.Client, workflow string) []aureus.TelemetryEvent {
@@ -144,7 +144,7 @@ func TestTaskKey_TaskUndone_RunsAgain(t *testing.T) {
 	require.Equal(t, "success", runWorkflow(t, client, chain("other", do)).Status)
 	require.Equal(t, "failed", runWorkflow(t, client, failing).Status)
 	require.EqualValues(t, 3, did.Load())
-	require.EqualValues(t, 2, undid.Load(), "the other workflow relies on it")
+	require.EqualValues(t, 2, undid.Load(), "the other workflow reuses the result")
 }
 
 // Two runs at the same time run a task with one key once.

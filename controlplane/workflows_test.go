@@ -57,7 +57,7 @@ func echo(_ context.Context, call controlplane.ToolCall) (any, error) {
 	return map[string]any{"inputs": call.Inputs, "results": call.Results, "key": call.IdempotencyKey}, nil
 }
 
-// A tool call names whom it runs for.
+// A tool call names the tenant, the principal and the run for which it is made.
 func TestToolCall_InATool_HasTenantAndPrincipal(t *testing.T) {
 	t.Parallel()
 	calls := make(chan controlplane.ToolCall, 1)
@@ -89,7 +89,7 @@ func TestExecute_Chain_RunsToolsInOrder(t *testing.T) {
 	require.Contains(t, b["results"], "a", "a task gets the results that it depends on")
 	a, ok := result.TaskResults["a"].Result.(map[string]any)
 	require.True(t, ok)
-	require.NotContains(t, a["inputs"], "unset", "null, which the published client sends for what is not set, is left out")
+	require.NotContains(t, a["inputs"], "unset", "null, which the published client sends for unset fields, is omitted")
 
 	status, err := client.WorkflowStatus(t.Context(), "w")
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestExecute_Chain_RunsToolsInOrder(t *testing.T) {
 	require.Equal(t, []string{"step_start:a", "policy_check:a", "step_end:a", "step_start:b", "policy_check:b", "step_end:b"}, kinds)
 }
 
-// Every reason why a task may not run: the tool is not called.
+// For every reason why a task may not run, the tool is not called.
 func TestExecute_TaskThatMayNotRun_ToolIsNotCalled(t *testing.T) {
 	t.Parallel()
 	var ran atomic.Int64
@@ -117,24 +117,24 @@ func TestExecute_TaskThatMayNotRun_ToolIsNotCalled(t *testing.T) {
 	}))
 	client := srv.Client()
 	for name, one := range map[string]aureus.TaskSpec{
-		"an unknown tool":               task("a", "nobody"),
-		"a tool that cannot run":        task("a", "empty"),
-		"a tool above the task":         task("a", "unsaid", risk("LOW")),
-		"a tool of an unknown tier":     task("a", "odd"),
-		"a tool that is not allowed":    task("a", "low", func(t *aureus.TaskSpec) { t.AllowedTools = []string{"other"} }),
-		"a permission that is not held": task("a", "low", risk("LOW")),
-		"a tool without a tier asks":    task("a", "unsaid"),
-		"a sandbox that is not there": task("a", "low", func(t *aureus.TaskSpec) {
+		"an unknown tool":                         task("a", "nobody"),
+		"a tool that cannot run":                  task("a", "empty"),
+		"a tool with a higher tier":               task("a", "unsaid", risk("LOW")),
+		"a tool of an unknown tier":               task("a", "odd"),
+		"a tool that is not allowed":              task("a", "low", func(t *aureus.TaskSpec) { t.AllowedTools = []string{"other"} }),
+		"a permission that is not held":           task("a", "low", risk("LOW")),
+		"a tool without a tier needs an approval": task("a", "unsaid"),
+		"an unknown sandbox": task("a", "low", func(t *aureus.TaskSpec) {
 			t.SandboxConfig = &aureus.SandboxConfig{Enabled: true, Type: "container"}
 		}),
-		"a simulation of what has none":    task("a", "low", func(t *aureus.TaskSpec) { t.SandboxConfig = &aureus.SandboxConfig{Enabled: true} }),
-		"undoing by an unknown tool":       task("a", "low", func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "nobody"} }),
-		"undoing by a tool above the task": task("a", "low", func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "critical"} }),
-		"undoing by a tool not allowed": task("a", "low", func(t *aureus.TaskSpec) {
+		"a tool without a simulation":               task("a", "low", func(t *aureus.TaskSpec) { t.SandboxConfig = &aureus.SandboxConfig{Enabled: true} }),
+		"compensation by an unknown tool":           task("a", "low", func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "nobody"} }),
+		"compensation by a tool with a higher tier": task("a", "low", func(t *aureus.TaskSpec) { t.CompensationAction = &aureus.CompensationAction{Tool: "critical"} }),
+		"compensation by a tool that is not allowed": task("a", "low", func(t *aureus.TaskSpec) {
 			t.AllowedTools = []string{"low"}
 			t.CompensationAction = &aureus.CompensationAction{Tool: "unsaid"}
 		}),
-		"an allow-list without a tool named": task("a", "", func(t *aureus.TaskSpec) { t.AllowedTools = []string{"low"} }),
+		"an allow-list, and no tool": task("a", "", func(t *aureus.TaskSpec) { t.AllowedTools = []string{"low"} }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			result, err := client.ExecuteWorkflow(t.Context(), chain(name, one))
@@ -154,7 +154,7 @@ func TestExecute_TaskNeedsApproval_WaitsAndContinues(t *testing.T) {
 	srv := open(t, withTools(map[string]controlplane.Tool{"look": {Run: run, RiskTier: aureus.TierLow}, "pay": {Run: run}}))
 	client := srv.Client()
 	spec := chain("w", task("look", "look"), task("pay", "pay", risk("HIGH")), task("after", "look"))
-	for range 2 { // asking again changes nothing, and runs nothing again
+	for range 2 { // the same request again changes nothing and runs no task again
 		result, err := client.ExecuteWorkflow(t.Context(), spec, allowed())
 		require.NoError(t, err)
 		require.Equal(t, "partial", result.Status)
@@ -221,7 +221,7 @@ func TestExecute_SameWorkflowUnderWay_IsJoined_AndCancelEndsBoth(t *testing.T) {
 	first := <-results
 	require.Equal(t, "cancelled", first.Status, first.Error)
 	select {
-	case <-started: // the second request came after the end, and started a run of its own
+	case <-started: // the second request came after the end, and started another run
 		_, err := client.CancelWorkflow(t.Context(), "w")
 		require.NoError(t, err)
 	case second := <-results:
@@ -346,7 +346,7 @@ func TestWorkflows_OfAnotherSubjectOrTenant_AreSeparate(t *testing.T) {
 	beside := colleague.post(t, "/api/v1/workflows/execute", strings.Replace(waiting, `"p"`, `"p2"`, 1)).ok(t)
 	require.NotEqual(t, first.field(t, "run_id"), beside.field(t, "run_id"))
 	operator := own.as(own.operator)
-	require.Equal(t, beside.field(t, "run_id"), operator.get(t, "/api/v1/workflows/x/status").ok(t).field(t, "run_id"), "the latest of all subjects")
+	require.Equal(t, beside.field(t, "run_id"), operator.get(t, "/api/v1/workflows/x/status").ok(t).field(t, "run_id"), "the latest run of all subjects")
 	require.Equal(t, first.field(t, "run_id"), operator.get(t, "/api/v1/workflows/x/status?subject=svc").ok(t).field(t, "run_id"))
 	operator.get(t, "/api/v1/workflows/x/status?subject=nobody").refusal(t, http.StatusNotFound, "NOT_FOUND")
 	colleague.get(t, "/api/v1/workflows/x/status?subject=svc").refusal(t, http.StatusNotFound, "NOT_FOUND")
@@ -557,7 +557,7 @@ func TestTaskResults_TogetherTooLarge_FailTheTask(t *testing.T) {
 	s := newSite(t, srv)
 	for _, id := range []string{"w", "last", "reused"} {
 		part := tasks
-		if id == "last" { // now the results of all tasks are known under their keys
+		if id == "last" { // now the results of all tasks are stored under their keys
 			part = tasks[10:]
 		}
 		s.post(t, "/api/v1/workflows/execute", `{"workflow":`+mustMarshal(t, aureus.WorkflowSpec{ID: id, Name: id, Tasks: part, Dependencies: map[string][]string{}})+`}`).ok(t)
