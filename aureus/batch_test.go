@@ -20,7 +20,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// bounded is a server that responds with 413 to a batch of more than so many items or
+// bounded is a server that responds with 413 to a batch above its limits of items and
 // bytes. It accepts the items of other batches, unless refuse returns a reason.
 type bounded struct {
 	items, bytes int
@@ -66,8 +66,8 @@ func (b *bounded) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 
 func refuseNothing(string) string { return "" }
 
-// reports are the methods that send a batch of n items. Item i has the marker "#i#", and
-// large[i] more characters.
+// reports lists the methods that send a batch of n items. Item i contains the marker
+// "#i#" and large[i] more characters.
 var reports = map[string]func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error{
 	"ReportSpans": func(ctx context.Context, c *aureus.Client, n int, large map[int]int) error {
 		spans := make([]aureus.Span, n)
@@ -144,11 +144,11 @@ func TestBatch_TooLarge_IsHalvedAndSentAgain(t *testing.T) {
 	t.Parallel()
 	const n = 200
 	for name, bound := range map[string]*bounded{
-		"fewer items":                {items: 100, bytes: 100_000},
-		"fewer bytes":                {items: n, bytes: 20_000},
-		"fewer of both":              {items: 37, bytes: 5_000},
-		"one item a request":         {items: 1, bytes: 5_000},
-		"everything but one is fine": {items: n, bytes: 150_000},
+		"fewer items":           {items: 100, bytes: 100_000},
+		"fewer bytes":           {items: n, bytes: 20_000},
+		"fewer of both":         {items: 37, bytes: 5_000},
+		"one item per request":  {items: 1, bytes: 5_000},
+		"all items but one fit": {items: n, bytes: 150_000},
 	} {
 		for kind, report := range reports {
 			if kind != "ReportMetrics" && name != "fewer of both" {
@@ -213,8 +213,8 @@ func TestBatch_TooLarge_HalvesHaveTheirOwnKeys(t *testing.T) {
 		}
 		bodies[key] = request.body
 	}
-	require.Len(t, bodies, 7, "200, 2 of 100, 4 of 50")
-	require.Len(t, server.all(), 14, "each tried twice")
+	require.Len(t, bodies, 7, "one request of 200 items, 2 of 100, 4 of 50")
+	require.Len(t, server.all(), 14, "each request is tried twice")
 }
 
 // A batch is given up if the server accepts nothing.
@@ -228,8 +228,8 @@ func TestBatch_TooLargeAlways_IsGivenUp(t *testing.T) {
 	partial, ok := errors.AsType[*aureus.PartialError](err)
 	require.True(t, ok)
 	require.Zero(t, partial.Accepted)
-	require.NotEmpty(t, partial.Rejected, "those that were asked for alone")
-	require.ErrorIs(t, partial.Err, aureus.ErrInvalid, "and what became of the others")
+	require.NotEmpty(t, partial.Rejected, "the items that were sent alone are rejected")
+	require.ErrorIs(t, partial.Err, aureus.ErrInvalid, "and Err is the error of the others")
 }
 
 // A batch is not given up if the server accepts small requests.
@@ -248,8 +248,8 @@ func TestBatch_RejectionsAndFailure_AreBothReturned(t *testing.T) {
 		refuse   func(string) string
 		rejected []int
 	}{
-		"an item that is too large":       {refuseNothing, []int{0}},
-		"and one that the server refuses": {func(item string) string { return map[bool]string{true: "not this one"}[strings.Contains(item, "#1#")] }, []int{0, 1}},
+		"a large item":                   {refuseNothing, []int{0}},
+		"a large item and a refused one": {func(item string) string { return map[bool]string{true: "not this one"}[strings.Contains(item, "#1#")] }, []int{0, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			handler := &bounded{items: 10, bytes: 10_000, refuse: row.refuse, fail: "#19#"}
@@ -278,11 +278,11 @@ func TestWithBatchSize_EachRequest_IsWithinTheLimits(t *testing.T) {
 		maxItems     int
 		requests     int
 	}{
-		"items":                      {7, 1 << 20, 7, 15},
-		"bytes":                      {1000, 600, 10, 10},
-		"one item":                   {1, 1 << 20, 1, 100},
-		"a byte: each goes alone":    {1000, 1, 1, 100},
-		"the most that there may be": {10_000, 64 << 20, 100, 1},
+		"items":                     {7, 1 << 20, 7, 15},
+		"bytes":                     {1000, 600, 10, 10},
+		"one item":                  {1, 1 << 20, 1, 100},
+		"one byte: each item alone": {1000, 1, 1, 100},
+		"the highest limits":        {10_000, 64 << 20, 100, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t, batchServer(func(map[string]any) string { return "" }))
@@ -301,11 +301,11 @@ func TestWithBatchSize_EachRequest_IsWithinTheLimits(t *testing.T) {
 			}
 		})
 	}
-	t.Run("as an option of the client, also for records", func(t *testing.T) {
+	t.Run("an option of the client limits records too", func(t *testing.T) {
 		server := record(t, batchServer(func(map[string]any) string { return "" }))
 		client := newClient(t, server.URL, aureus.WithBatchSize(10_000, 64<<20))
 		require.NoError(t, client.RecordOutcomes(t.Context(), make([]aureus.Outcome, 5000)))
-		require.Len(t, server.all(), 3, "the audit log takes 2,048 at once")
+		require.Len(t, server.all(), 3, "a request for the audit log has at most 2,048 records")
 		require.NoError(t, client.ReportMetrics(t.Context(), make([]aureus.Metric, 5000)))
 		require.Len(t, server.all(), 4)
 	})

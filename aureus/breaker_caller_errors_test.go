@@ -92,10 +92,10 @@ func TestBreaker_ErrorsOfTheCaller_DoNotCount(t *testing.T) {
 			time.AfterFunc(5*time.Millisecond, cancel)
 			return ask(ctx, c)
 		}, is: context.Canceled},
-		"credentials that are not there, since another service is away": {call: func(ctx context.Context, c *aureus.Client) error {
+		"credentials that cannot be read": {call: func(ctx context.Context, c *aureus.Client) error {
 			return ask(ctx, c.With(aureus.WithCredentials(func(context.Context) (string, error) { return "", aureus.ErrUnavailable })))
 		}, is: aureus.ErrUnauthenticated},
-		"credentials that take longer than the call may": {call: func(ctx context.Context, c *aureus.Client) error {
+		"credentials that are not ready before the deadline": {call: func(ctx context.Context, c *aureus.Client) error {
 			return ask(ctx, c.With(aureus.WithTimeout(10*time.Millisecond), aureus.WithCredentials(func(ctx context.Context) (string, error) {
 				<-ctx.Done()
 				return "", errors.Join(aureus.ErrUnavailable, context.Cause(ctx))

@@ -59,10 +59,10 @@ func TestBreaker_TwoClients_HaveTheirOwn(t *testing.T) {
 		require.NoError(t, ask(second))
 	}
 	require.ErrorIs(t, ask(first), ErrCircuitOpen)
-	require.ErrorIs(t, ask(first.With(WithAPIKey("key"), WithTimeout(time.Minute))), ErrCircuitOpen, "a copy shares it")
+	require.ErrorIs(t, ask(first.With(WithAPIKey("key"), WithTimeout(time.Minute))), ErrCircuitOpen, "a copy shares the breaker")
 	require.EqualValues(t, 3, away.asked.Load())
 	require.NoError(t, ask(second))
-	require.NotErrorIs(t, ask(connect(away)), ErrCircuitOpen, "another client finds out for itself")
+	require.NotErrorIs(t, ask(connect(away)), ErrCircuitOpen, "another client has its own breaker")
 }
 
 // testBreaker remembers the probeID of the last admitted call.
@@ -107,7 +107,7 @@ func TestBreaker_ConcurrentCalls_OneIsTheProbe(t *testing.T) {
 		calls.Wait()
 		require.EqualValues(t, 1, admitted.Load())
 		b.note(nil)
-		require.NoError(t, b.admit("call"), "its success lets all of them through")
+		require.NoError(t, b.admit("call"), "the success of the probe closes the circuit")
 		require.NoError(t, b.admit("call"))
 	})
 }
@@ -135,9 +135,9 @@ func TestBreaker_CallNotSent_DoesNotCount(t *testing.T) {
 // A probe that takes long, or that never ends, does not keep the circuit open for ever.
 func TestBreaker_LongProbe_IsFollowedByAnother(t *testing.T) {
 	for name, row := range map[string]struct{ cooldown, next time.Duration }{
-		"another one each cooldown":    {10 * time.Second, 10 * time.Second},
-		"at most one a second":         {time.Millisecond, time.Second},
-		"without a cooldown, the same": {0, time.Second},
+		"one probe per cooldown":      {10 * time.Second, 10 * time.Second},
+		"at most one per second":      {time.Millisecond, time.Second},
+		"no cooldown, one per second": {0, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -19,22 +19,22 @@ func TestReadWhole_AnyAnnouncedLength_ReadsEverything(t *testing.T) {
 		length int64
 		want   string
 	}{
-		"the right length":    {strings.NewReader(text), int64(len(text)), text},
-		"none":                {strings.NewReader(text), -1, text},
-		"none, and long":      {strings.NewReader(long), -1, long},
-		"too small":           {strings.NewReader(long), 1, long},
-		"zero":                {strings.NewReader(text), 0, text},
-		"too large":           {strings.NewReader(text), 1 << 40, text},
-		"byte by byte":        {iotest.OneByteReader(strings.NewReader(long)), 10, long},
-		"the end with a byte": {iotest.DataErrReader(strings.NewReader(text)), int64(len(text)), text},
-		"empty":               {strings.NewReader(""), 0, ""},
+		"the right length":          {strings.NewReader(text), int64(len(text)), text},
+		"none":                      {strings.NewReader(text), -1, text},
+		"unknown length, long body": {strings.NewReader(long), -1, long},
+		"too small":                 {strings.NewReader(long), 1, long},
+		"zero":                      {strings.NewReader(text), 0, text},
+		"too large":                 {strings.NewReader(text), 1 << 40, text},
+		"byte by byte":              {iotest.OneByteReader(strings.NewReader(long)), 10, long},
+		"EOF with the last byte":    {iotest.DataErrReader(strings.NewReader(text)), int64(len(text)), text},
+		"empty":                     {strings.NewReader(""), 0, ""},
 	} {
 		got, err := readWhole(row.reader, row.length)
 		require.NoError(t, err, name)
 		require.Equal(t, row.want, string(got), name)
 	}
 	_, err := readWhole(io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrUnexpectedEOF)), int64(len(text)))
-	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a half is not the whole")
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "an incomplete body is an error")
 }
 
 func TestReadWhole_EndlessBody_StopsAtTheLimit(t *testing.T) {
@@ -46,7 +46,7 @@ func TestReadWhole_EndlessBody_StopsAtTheLimit(t *testing.T) {
 	}
 }
 
-// A response of the announced length is read with one allocation.
+// A response whose Content-Length is correct is read with one allocation.
 func TestReadWhole_RightLength_AllocatesOnce(t *testing.T) {
 	text := bytes.Repeat([]byte("x"), 700)
 	reader := bytes.NewReader(text)

@@ -48,7 +48,7 @@ func TestCall_OtherEndpoint_ReadsAnyOut(t *testing.T) {
 	require.ErrorIs(t, client.Call(t.Context(), "GET", "/x", nil, &shape), aureus.ErrMalformed)
 }
 
-// Fields of out that the response does not name keep the values of the caller.
+// Fields of out that are absent in the response keep the values of the caller.
 func TestCall_FieldsNotInTheResponse_KeepTheirValues(t *testing.T) {
 	client := newClient(t, record(t, jsonResponse(200, `{"allowed":false,"reason":"r","requires_human_approval":false}`)).URL)
 	decision := aureus.GuardDecision{Rule: "mine", Reason: "before"}
@@ -115,7 +115,7 @@ func TestNewClient_KeyWithoutEncryption_IsRefused(t *testing.T) {
 	}
 	t.Setenv("AUREUS_API_KEY", "from-env")
 	_, err := aureus.NewClient("http://aureus.example.com")
-	require.ErrorContains(t, err, "WithInsecureHTTP", "the environment's key neither")
+	require.ErrorContains(t, err, "WithInsecureHTTP", "the same for a key of the environment")
 
 	for address, options := range map[string][]aureus.Option{
 		"http://aureus.example.com":  {aureus.WithInsecureHTTP("Aureus.example.com")},
@@ -136,7 +136,7 @@ func TestWithTLS_Configuration_IsUsed(t *testing.T) {
 	server.Config.ErrorLog = nil
 
 	_, err := newClient(t, server.URL).WorkflowStatus(t.Context(), "w")
-	require.ErrorIs(t, err, aureus.ErrUnavailable, "a certificate of nobody we know")
+	require.ErrorIs(t, err, aureus.ErrUnavailable, "a certificate of an unknown authority")
 
 	transport, ok := server.Client().Transport.(*http.Transport)
 	require.True(t, ok)
@@ -144,14 +144,14 @@ func TestWithTLS_Configuration_IsUsed(t *testing.T) {
 	require.NoError(t, err)
 
 	for name, options := range map[string][]aureus.Option{
-		"no configuration":    {aureus.WithTLS(nil)},
-		"beside a client":     {aureus.WithTLS(&tls.Config{MinVersion: tls.VersionTLS12}), aureus.WithHTTPClient(http.DefaultClient)},
-		"no concurrency":      {aureus.WithConcurrency(0)},
-		"nothing to compress": {aureus.WithGzip(0)},
-		"negative attempts":   {aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.RetryPolicy{MaxAttempts: -1}})},
-		"delays upside down":  {aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.RetryPolicy{MaxAttempts: 2, FirstDelay: 2, MaxDelay: 1}})},
-		"a negative breaker":  {aureus.WithBreaker(aureus.BreakerPolicy{Failures: -1})},
-		"no credentials":      {aureus.WithCredentials(nil)},
+		"no configuration":          {aureus.WithTLS(nil)},
+		"together with a client":    {aureus.WithTLS(&tls.Config{MinVersion: tls.VersionTLS12}), aureus.WithHTTPClient(http.DefaultClient)},
+		"no concurrency":            {aureus.WithConcurrency(0)},
+		"nothing to compress":       {aureus.WithGzip(0)},
+		"negative attempts":         {aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.RetryPolicy{MaxAttempts: -1}})},
+		"FirstDelay above MaxDelay": {aureus.WithRetry(aureus.RetryPolicies{Reads: aureus.RetryPolicy{MaxAttempts: 2, FirstDelay: 2, MaxDelay: 1}})},
+		"a negative breaker":        {aureus.WithBreaker(aureus.BreakerPolicy{Failures: -1})},
+		"no credentials":            {aureus.WithCredentials(nil)},
 	} {
 		_, err := aureus.NewClient(server.URL, options...)
 		require.Error(t, err, name)

@@ -23,7 +23,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// noRetries is a context whose deadline is always now, so that no call waits for a retry.
+// noRetries is a context whose deadline is always the present time, so that no call
+// waits for a retry.
 type noRetries struct{ context.Context }
 
 func (noRetries) Deadline() (time.Time, bool) { return time.Now().Add(time.Millisecond), true }
@@ -35,26 +36,26 @@ func TestNewClient_Arguments_AreChecked(t *testing.T) {
 		options []aureus.Option
 		want    string // part of the error; empty without an error
 	}{
-		"nothing at all is localhost":         {},
-		"a path prefix":                       {baseURL: "https://h.example/pre/fix/"},
-		"the environment's URL":               {env: map[string]string{"AUREUS_BASE_URL": "ftp://x"}, want: "must begin with http"},
-		"no scheme":                           {baseURL: "localhost:3000", want: "must begin with http"},
-		"no host":                             {baseURL: "http://", want: "no host"},
-		"a password in the URL":               {baseURL: "http://u:secret@h", want: "WithAPIKey"},
-		"a query":                             {baseURL: "http://h/?a=b", want: "path prefix"},
-		"the prefix that the client adds":     {baseURL: "http://h/api/v1", want: "the client adds itself"},
-		"behind another one":                  {baseURL: "https://h.example/pre/API/v1/", want: "the client adds itself"},
-		"the same from the environment":       {env: map[string]string{"AUREUS_BASE_URL": "http://h/api/v1/"}, want: "the client adds itself"},
-		"a path prefix that contains /api/v1": {baseURL: "https://h.example/api/v1/aureus"},
-		"a control character":                 {baseURL: "http://h/\x7f", want: "is malformed"},
-		"timeout in seconds":                  {env: map[string]string{"AUREUS_TIMEOUT": "60"}},
-		"timeout as duration":                 {env: map[string]string{"AUREUS_TIMEOUT": "1m30s"}},
-		"timeout of no form":                  {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, want: "AUREUS_TIMEOUT"},
-		"timeout below zero":                  {env: map[string]string{"AUREUS_TIMEOUT": "-1"}, want: "positive"},
-		"timeout option of zero":              {options: []aureus.Option{aureus.WithTimeout(0)}, want: "positive"},
-		"an option beats a bad environment":   {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, options: []aureus.Option{aureus.WithTimeout(time.Second)}},
-		"a key that was copied with newline":  {options: []aureus.Option{aureus.WithAPIKey("sekret\n")}, want: "line break"},
-		"no HTTP client":                      {options: []aureus.Option{aureus.WithHTTPClient(nil)}, want: "nil"},
+		"no configuration":                          {},
+		"a path prefix":                             {baseURL: "https://h.example/pre/fix/"},
+		"the environment's URL":                     {env: map[string]string{"AUREUS_BASE_URL": "ftp://x"}, want: "must begin with http"},
+		"no scheme":                                 {baseURL: "localhost:3000", want: "must begin with http"},
+		"no host":                                   {baseURL: "http://", want: "no host"},
+		"a password in the URL":                     {baseURL: "http://u:secret@h", want: "WithAPIKey"},
+		"a query":                                   {baseURL: "http://h/?a=b", want: "path prefix"},
+		"the prefix that the client adds":           {baseURL: "http://h/api/v1", want: "the client adds itself"},
+		"behind another one":                        {baseURL: "https://h.example/pre/API/v1/", want: "the client adds itself"},
+		"the same from the environment":             {env: map[string]string{"AUREUS_BASE_URL": "http://h/api/v1/"}, want: "the client adds itself"},
+		"a path prefix that contains /api/v1":       {baseURL: "https://h.example/api/v1/aureus"},
+		"a control character":                       {baseURL: "http://h/\x7f", want: "is malformed"},
+		"timeout in seconds":                        {env: map[string]string{"AUREUS_TIMEOUT": "60"}},
+		"timeout as duration":                       {env: map[string]string{"AUREUS_TIMEOUT": "1m30s"}},
+		"timeout that is not a duration":            {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, want: "AUREUS_TIMEOUT"},
+		"timeout below zero":                        {env: map[string]string{"AUREUS_TIMEOUT": "-1"}, want: "positive"},
+		"timeout option of zero":                    {options: []aureus.Option{aureus.WithTimeout(0)}, want: "positive"},
+		"an option replaces an invalid environment": {env: map[string]string{"AUREUS_TIMEOUT": "soon"}, options: []aureus.Option{aureus.WithTimeout(time.Second)}},
+		"a key with a line break":                   {options: []aureus.Option{aureus.WithAPIKey("sekret\n")}, want: "line break"},
+		"no HTTP client":                            {options: []aureus.Option{aureus.WithHTTPClient(nil)}, want: "nil"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for key, value := range test.env {
@@ -93,7 +94,7 @@ func TestNewClient_NoArguments_UsesTheEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	got = server.all()[1]
 	require.Empty(t, got.header.Values("Authorization"), "no header without a key")
-	require.Equal(t, "application/json", got.header.Get("Content-Type"), "cancel has no body, and the content type all the same")
+	require.Equal(t, "application/json", got.header.Get("Content-Type"), "the content type is sent although cancel has no body")
 	require.Equal(t, int64(0), got.length)
 }
 
@@ -140,7 +141,7 @@ func TestError_Responses_HaveStatusCodeAndMessage(t *testing.T) {
 			e, ok := errors.AsType[*aureus.Error](err)
 			require.True(t, ok)
 			require.Equal(t, test.status, e.StatusCode)
-			require.Equal(t, 7*time.Second, e.RetryAfter, "a redirect's too")
+			require.Equal(t, 7*time.Second, e.RetryAfter, "also for a redirect")
 			require.Len(t, server.all(), 1)
 		})
 	}
@@ -154,26 +155,26 @@ func TestDecide_AnyFailure_IsNoAllow(t *testing.T) {
 	}
 	body := func(text string) func(*testing.T) string { return server(jsonResponse(200, text)) }
 	for name, address := range map[string]func(*testing.T) string{
-		"duplicate names":             body(`{"allowed":false,"allowed":true,"reason":"r","requires_human_approval":false}`),
-		"a name in another case":      body(`{"allowed":false,"ALLOWED":true,"reason":"r","requires_human_approval":false}`),
-		"only a name in another case": body(`{"Allowed":true,"reason":"r","requires_human_approval":false}`),
-		"allowed as text":             body(`{"allowed":"true","reason":"r","requires_human_approval":false}`),
-		"allowed as number":           body(`{"allowed":1,"reason":"r","requires_human_approval":false}`),
-		"allowed as null":             body(`{"allowed":null,"reason":"r","requires_human_approval":false}`),
-		"no reason":                   body(`{"allowed":true,"requires_human_approval":false}`),
-		"no approval flag":            body(`{"allowed":true,"reason":"r"}`),
-		"allows and asks at once":     body(`{"allowed":true,"reason":"r","requires_human_approval":true}`),
-		"an effect against the flags": body(`{"allowed":true,"reason":"r","requires_human_approval":false,"effect":"deny"}`),
-		"an unknown effect":           body(`{"allowed":true,"reason":"r","requires_human_approval":false,"effect":"permit"}`),
-		"trailing data":               body(good + `{}`),
-		"an empty body":               body(``),
-		"null":                        body(`null`),
-		"an array":                    body(`[` + good + `]`),
-		"nested without end":          body(strings.Repeat(`[`, 200000)),
-		"cut short":                   body(good[:20]),
-		"invalid UTF-8":               body("{\"allowed\":true,\"reason\":\"\xff\",\"requires_human_approval\":false}"),
-		"a body without end":          server(endless),
-		"204":                         server(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
+		"duplicate names":                    body(`{"allowed":false,"allowed":true,"reason":"r","requires_human_approval":false}`),
+		"a name in another case":             body(`{"allowed":false,"ALLOWED":true,"reason":"r","requires_human_approval":false}`),
+		"only a name in another case":        body(`{"Allowed":true,"reason":"r","requires_human_approval":false}`),
+		"allowed as text":                    body(`{"allowed":"true","reason":"r","requires_human_approval":false}`),
+		"allowed as number":                  body(`{"allowed":1,"reason":"r","requires_human_approval":false}`),
+		"allowed as null":                    body(`{"allowed":null,"reason":"r","requires_human_approval":false}`),
+		"no reason":                          body(`{"allowed":true,"requires_human_approval":false}`),
+		"no approval flag":                   body(`{"allowed":true,"reason":"r"}`),
+		"allowed, and requires approval":     body(`{"allowed":true,"reason":"r","requires_human_approval":true}`),
+		"an effect that contradicts allowed": body(`{"allowed":true,"reason":"r","requires_human_approval":false,"effect":"deny"}`),
+		"an unknown effect":                  body(`{"allowed":true,"reason":"r","requires_human_approval":false,"effect":"permit"}`),
+		"trailing data":                      body(good + `{}`),
+		"an empty body":                      body(``),
+		"null":                               body(`null`),
+		"an array":                           body(`[` + good + `]`),
+		"nested too deep":                    body(strings.Repeat(`[`, 200000)),
+		"cut short":                          body(good[:20]),
+		"invalid UTF-8":                      body("{\"allowed\":true,\"reason\":\"\xff\",\"requires_human_approval\":false}"),
+		"a body without end":                 server(endless),
+		"204":                                server(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
 		"another content type": server(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = io.WriteString(w, good)
@@ -274,8 +275,8 @@ func TestDecide_Response_FillsTheDecision(t *testing.T) {
 	request.Action.RiskTier = aureus.TierLow
 	_, err = client.Decide(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, 1, reads, "a body that no digest needs is not read")
-	require.Contains(t, server.all()[1].body, `"body_omitted":true`, "and the server is told")
+	require.Equal(t, 1, reads, "without a digest the body is not read")
+	require.Contains(t, server.all()[1].body, `"body_omitted":true`, "the request says that the body is omitted")
 }
 
 func TestReportEvents_ServerRestarts_EverythingIsDelivered(t *testing.T) {
@@ -303,7 +304,7 @@ func TestReportEvents_ServerRestarts_EverythingIsDelivered(t *testing.T) {
 			require.Equal(t, requests[0].body, requests[1].body)
 		})
 	}
-	t.Run("nobody listens at first", func(t *testing.T) {
+	t.Run("the server does not listen at first", func(t *testing.T) {
 		address := freeAddress(t)
 		started := make(chan *http.Server, 1)
 		go func() {
@@ -344,12 +345,12 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		}
 		return list
 	}
-	t.Run("nothing sends nothing", func(t *testing.T) {
+	t.Run("without items nothing is sent", func(t *testing.T) {
 		server := record(t, jsonResponse(500, `{}`))
 		require.NoError(t, newClient(t, server.URL).ReportMetrics(t.Context(), nil))
 		require.Empty(t, server.all())
 	})
-	t.Run("many are split, and refusals keep their place", func(t *testing.T) {
+	t.Run("many items are split, and rejections have the index in the whole list", func(t *testing.T) {
 		server := record(t, batchServer(func(m map[string]any) string {
 			if m["value"] == 5.0 || m["value"] == 3000.0 {
 				return "not this one"
@@ -369,7 +370,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		require.ElementsMatch(t, []int{5, 7, 3000}, indexes)
 		require.Len(t, server.all(), 3)
 	})
-	t.Run("a server without batch endpoints gets single items, and is remembered", func(t *testing.T) {
+	t.Run("a server without batch endpoints gets single items, also in later calls", func(t *testing.T) {
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
 			if strings.HasSuffix(q.URL.Path, "/batch") {
 				jsonResponse(404, `{}`)(w, q)
@@ -392,7 +393,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		}
 		require.ElementsMatch(t, []string{`{"name":"m","value":0,"timestamp":"t"}`, `{"name":"m","value":1,"timestamp":"t"}`, `{"name":"m","value":2,"timestamp":"t"}`}, bodies)
 	})
-	t.Run("items that were not sent, since the caller gave up, are not told of as sent", func(t *testing.T) {
+	t.Run("items that were not sent because the caller gave up are not counted as accepted", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var singles atomic.Int32
 		server := record(t, func(w http.ResponseWriter, q *http.Request) {
@@ -409,7 +410,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 		require.ErrorIs(t, client.ReportMetrics(ctx, items(3)), context.Canceled)
 		require.EqualValues(t, 1, singles.Load())
 	})
-	t.Run("a server that responds 404 to everything is not remembered as one without batches", func(t *testing.T) {
+	t.Run("404 to every path does not mean a server without batch endpoints", func(t *testing.T) {
 		var away atomic.Bool
 		away.Store(true)
 		take := batchServer(func(map[string]any) string { return "" })
@@ -433,7 +434,7 @@ func TestBatch_ManyItems_AreSplitAndDelivered(t *testing.T) {
 			require.ErrorIs(t, newClient(t, server.URL).ReportMetrics(t.Context(), items(2)), aureus.ErrMalformed, body)
 		}
 	})
-	t.Run("invalid UTF-8 is mended", func(t *testing.T) {
+	t.Run("invalid UTF-8 is replaced", func(t *testing.T) {
 		server := record(t, batchServer(func(map[string]any) string { return "" }))
 		require.NoError(t, newClient(t, server.URL).ReportSpans(t.Context(), []aureus.Span{{Name: "a\xffb<>&"}}))
 		require.Contains(t, server.all()[0].body, "a\ufffdb<>&")
@@ -581,7 +582,7 @@ func TestCall_TimeoutOrCancellation_EndsTheCall(t *testing.T) {
 	defer server.Close()
 	defer close(release)
 
-	t.Run("a response that does not come in time", func(t *testing.T) {
+	t.Run("no response within the timeout", func(t *testing.T) {
 		_, err := newClient(t, server.URL, aureus.WithTimeout(50*time.Millisecond)).Decide(t.Context(), plainRequest())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, aureus.ErrUnavailable)
@@ -600,7 +601,7 @@ func TestCall_TimeoutOrCancellation_EndsTheCall(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, reason)
 	})
-	t.Run("the client is closed meanwhile", func(t *testing.T) {
+	t.Run("the client is closed during the call", func(t *testing.T) {
 		client := newClient(t, server.URL)
 		time.AfterFunc(20*time.Millisecond, func() { _ = client.Close() })
 		_, err := client.Decide(t.Context(), plainRequest())

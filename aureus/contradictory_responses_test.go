@@ -15,7 +15,7 @@ import (
 
 type members = map[string]any
 
-// over is the base with changed members; nil removes a member.
+// over returns the base with changed members; nil removes a member.
 func over(base members, changes ...members) members {
 	all := maps.Clone(base)
 	for _, change := range changes {
@@ -36,7 +36,7 @@ func approvalRef(status string) members {
 	return members{"id": ticketID, "status": status, "expires_at": "2026-03-01T13:00:00Z"}
 }
 
-// Responses with the published fields alone.
+// Responses with only the published fields.
 var (
 	plainAllow = members{"allowed": true, "reason": "r", "requires_human_approval": false}
 	plainDeny  = members{"allowed": false, "reason": "r", "requires_human_approval": false}
@@ -61,8 +61,8 @@ func TestEvaluatePolicy_Response_IsReadOrMalformed(t *testing.T) {
 		"allow with a code that is not known": {response: over(plainAllow, members{"reason_code": "SMALL_AMOUNT", "later": 1}), want: aureus.Allow},
 		"allow by an approval":                {response: over(plainAllow, members{"reason_code": "APPROVED", "approval": approvalRef("consumed")}), want: aureus.Allow},
 		"ask with its approval":               {response: over(plainAsk, members{"effect": "require_approval", "reason_code": "HIGH_NEEDS_HUMAN_APPROVAL", "approval_token": ticketID, "approval": approvalRef("pending")}), want: aureus.RequireApproval},
-		"ask anew after one expired":          {response: over(plainAsk, members{"reason_code": "APPROVAL_EXPIRED", "approval_token": ticketID, "approval": approvalRef("pending")}), want: aureus.RequireApproval},
-		"denial of what was rejected":         {response: over(plainDeny, members{"effect": "deny", "reason_code": "APPROVAL_REJECTED", "approval": approvalRef("rejected")})},
+		"new approval after one expired":      {response: over(plainAsk, members{"reason_code": "APPROVAL_EXPIRED", "approval_token": ticketID, "approval": approvalRef("pending")}), want: aureus.RequireApproval},
+		"denial after a rejection":            {response: over(plainDeny, members{"effect": "deny", "reason_code": "APPROVAL_REJECTED", "approval": approvalRef("rejected")})},
 		"denial after the rules changed":      {response: over(plainDeny, members{"reason_code": "APPROVAL_POLICY_CHANGED", "approval": approvalRef("approved")})},
 
 		"allow and ask":                        {response: over(plainAllow, members{"requires_human_approval": true}), bad: true},
@@ -129,7 +129,8 @@ func marshal(t *testing.T, v any) string {
 	return string(text)
 }
 
-// consequential has the calls whose response allows something, each with a valid response.
+// consequential lists the calls whose response can allow something, each with a valid
+// response.
 func consequential(t *testing.T) map[string]struct {
 	good members
 	call func(ctx context.Context, c *aureus.Client) (yes bool, err error)
@@ -244,7 +245,7 @@ func TestResponses_Contradictions_AreMalformed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			yes, err := row.call(t.Context(), newClient(t, record(t, jsonResponse(200, marshal(t, row.good))).URL))
-			require.NoError(t, err, "the good response, so that the rest means something")
+			require.NoError(t, err, "the unchanged response is valid")
 			require.True(t, yes)
 
 			changes := map[string]members{"an error": {"error": "no"}, "a code": {"code": "STATE_CONFLICT"}}

@@ -11,8 +11,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// A page of 512 spans: the client reads it from the connection, one span at a time;
-// the other readers get the whole page.
+// The benchmark reads a page of 512 spans. The client reads it from the connection, one
+// span at a time; the other readers get the whole page.
 func BenchmarkDecodeSpans512(b *testing.B) {
 	page, err := json.Marshal(benchmarkSpans())
 	require.NoError(b, err)
@@ -51,8 +51,8 @@ func BenchmarkDecodeSpans512(b *testing.B) {
 	})
 }
 
-// Each model as the client reads it, beside strictjson alone, and beside
-// encoding/json, which also accepts what must be refused.
+// The benchmark compares the reader of the client with strictjson and with encoding/json,
+// which also accepts JSON that must be refused.
 func BenchmarkDecodeModel(b *testing.B) {
 	benchmarkModel[GuardDecision](b, "decision", plainDecision)
 	benchmarkModel[PolicyContext](b, "question", plainContext)

@@ -90,9 +90,9 @@ func TestDecode_OtherModels_AcceptsWhatStrictjsonAccepts(t *testing.T) {
 	t.Run("action", func(t *testing.T) { testAgreement[Action](t, plainAction) })
 	t.Run("policy context", func(t *testing.T) { testAgreement[PolicyContext](t, plainContext) })
 	t.Run("approval", func(t *testing.T) { testAgreement[Approval](t, plainApproval) })
-	t.Run("answer with an approval", func(t *testing.T) { testAgreement[approvalResponse](t, plainApprovalAnswer) })
-	t.Run("answer to a check", func(t *testing.T) { testAgreement[checkAnswer](t, plainCheckAnswer) })
-	t.Run("answer to a batch", func(t *testing.T) { testAgreement[batchResponse](t, plainBatchAnswer) })
+	t.Run("response with an approval", func(t *testing.T) { testAgreement[approvalResponse](t, plainApprovalAnswer) })
+	t.Run("response to a check", func(t *testing.T) { testAgreement[checkAnswer](t, plainCheckAnswer) })
+	t.Run("response to a batch", func(t *testing.T) { testAgreement[batchResponse](t, plainBatchAnswer) })
 	t.Run("audit record", func(t *testing.T) { testAgreement[AuditRecord](t, plainAuditRecord) })
 	t.Run("decision record", func(t *testing.T) { testAgreement[DecisionRecord](t, plainDecisionRecord) })
 	t.Run("outcome", func(t *testing.T) { testAgreement[Outcome](t, plainOutcome) })
@@ -136,8 +136,8 @@ func TestDecode_Samples_FillTheirModels(t *testing.T) {
 	requireFull[DecisionDetails](t, plainDecisionDetails)
 }
 
-// requireFull finds fields of which the sample, or the first item of a list in
-// it, has nothing; the places named are not looked at.
+// requireFull finds fields that are empty in the sample, or in the first item of a list
+// in it. It skips the named positions.
 func requireFull[T any](t *testing.T, sample string, but ...string) {
 	t.Helper()
 	var v T
@@ -170,7 +170,7 @@ func requireFull[T any](t *testing.T, sample string, but ...string) {
 	require.Empty(t, empty, "%T", v)
 }
 
-// onTheWire is every object in testdata/wire.json, in bodies and answers, that
+// onTheWire returns every object in the bodies and responses of testdata/wire.json that
 // is a T.
 func onTheWire[T any](tb testing.TB) (texts [][]byte) {
 	tb.Helper()
@@ -218,8 +218,8 @@ func testOnTheWire[T any](t *testing.T) {
 	}
 }
 
-// A question that carries a log is read as well, by reflection, and in both
-// spellings of its transitions.
+// A policy context with an audit log is read by reflection, with both spellings of its
+// transitions.
 func TestDecode_ContextWithAnAuditLog_IsReadByStrictjson(t *testing.T) {
 	entry := func(transition string) string {
 		return `{"principal":{"id":"p","type":"t","permissions":[]},"action":{"id":"a","name":"A","risk_tier":"LOW","required_permissions":[]},"current_state":"idle",
@@ -235,7 +235,7 @@ func TestDecode_ContextWithAnAuditLog_IsReadByStrictjson(t *testing.T) {
 	require.ErrorContains(t, decode([]byte(entry(`{"from":"idle"}`)), new(PolicyContext)), "/audit_log/0/state_transition/to_state: is required")
 }
 
-// The problems are those that strictjson finds, all of them, with their pointers.
+// The errors list the same problems as strictjson, with their pointers.
 func TestDecode_InvalidText_ErrorListsEveryProblem(t *testing.T) {
 	err := decode([]byte(`{"sequence":1.5,"timestamp":null,"kind":"k","By":"b","key_id":1,"from_state":"asleep","hash":"h"}`), new(AuditRecord))
 	for _, problem := range []string{
@@ -246,8 +246,8 @@ func TestDecode_InvalidText_ErrorListsEveryProblem(t *testing.T) {
 	}
 }
 
-// One copy of the text, the scanner, and what is behind pointers, in lists and
-// in maps; ids and digests go through two copies of their text.
+// The allowed allocations: one copy of the text, the scanner, and the values in pointers,
+// lists and maps; ids and digests need two copies of their text.
 func TestScan_Models_AllocateLittle(t *testing.T) {
 	for name, test := range map[string]struct {
 		text     string
@@ -256,8 +256,8 @@ func TestScan_Models_AllocateLittle(t *testing.T) {
 	}{
 		"an audit record without details": {`{"sequence":1,"timestamp":"t","kind":"decision","decision_id":"dec_0123456789abcdefghijklmnop","principal":"p","action":"a",
 			"decision":"allow","by":"b","key_id":"k","previous_hash":"p","hash":"h"}`, new(AuditRecord), 3},
-		"the response to a check":           {`{"allowed":true}`, new(checkAnswer), 2},
-		"the response to a batch, all well": {`{"accepted":512,"rejected":[]}`, new(batchResponse), 2},
+		"the response to a check":               {`{"allowed":true}`, new(checkAnswer), 2},
+		"the response to a batch, all accepted": {`{"accepted":512,"rejected":[]}`, new(batchResponse), 2},
 		"a GET without a query": {`{"principal":{"id":"p","type":"agent","permissions":[{"action":"a","resource":"r"}]},
 			"action":{"id":"a","name":"A","risk_tier":"low","required_permissions":[]},"current_state":"idle","audit_log":[]}`, new(PolicyContext), 3},
 	} {
@@ -267,7 +267,7 @@ func TestScan_Models_AllocateLittle(t *testing.T) {
 			require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
 				reflect.ValueOf(test.v).Elem().Set(zero)
 				if !jsonscan.Scan(text, test.v) {
-					t.Error("not read")
+					t.Error("the text was not read")
 				}
 			}), test.maxItems)
 		})

@@ -40,9 +40,8 @@ const (
 		"data":{"toolName":"search","arguments":{"q":"\"quoted\"","limit":10},"success":true,"nothing":null},"tags":{"k":"v"}}`
 )
 
-// agree compares jsonscan with strictjson, which accepts the same, and with
-// encoding/json, which accepts more, but no whole number with a point or an
-// exponent.
+// agree compares jsonscan with strictjson, which accepts the same texts, and with
+// encoding/json, which accepts more, except integers with a fraction or an exponent.
 func agree[T any](t *testing.T, body []byte) (taken bool) {
 	t.Helper()
 	var quick, general, decoded, lenient, none T
@@ -69,14 +68,14 @@ func agree[T any](t *testing.T, body []byte) (taken bool) {
 	return true
 }
 
-// leftToTheGeneral reports whether jsonscan leaves a valid text to strictjson: that
-// of a policy context with an audit log, whose transitions have two spellings.
+// leftToTheGeneral reports whether jsonscan leaves a valid text to strictjson. It does
+// so for a policy context with an audit log, whose transitions have two spellings.
 func leftToTheGeneral(v any) bool {
 	context, ok := v.(PolicyContext)
 	return ok && len(context.AuditLog) > 0
 }
 
-// requireSame also tells 0 from -0, and nil from empty.
+// requireSame also distinguishes 0 from -0, and nil from empty.
 func requireSame[T any](t *testing.T, want, got T) {
 	t.Helper()
 	require.Equal(t, want, got)
@@ -87,7 +86,7 @@ func requireSame[T any](t *testing.T, want, got T) {
 	require.Equal(t, string(wantText), string(gotText))
 }
 
-// hostile are variants of an object, valid and invalid.
+// hostile returns valid and invalid variants of an object.
 func hostile(object string) []string {
 	texts := []string{
 		object, " " + object + "\n", "[" + object + "]", object + object, object + "x", object + ",", "\ufeff" + object, object + "\x00",
@@ -107,7 +106,7 @@ func hostile(object string) []string {
 	return texts
 }
 
-// kindsOfValue replace each value of an object, one at a time.
+// kindsOfValue lists the values that replace each value of an object, one at a time.
 var kindsOfValue = []string{
 	`null`, `true`, `false`, `""`, `"x"`, `"info"`, `"INFO"`, `"custom"`, `"pending"`, `"CONFLICT"`, `"conflict"`, `"dec_0123456789abcdefghijklmnop"`, `"dec_"`, `"sha256:00"`,
 	`0`, `-0`, `1`, `1.0000000000000001`, `1.1`, `-1e-400`, `1e308`, `1e309`, `123456789012345678901234567890`,
@@ -116,11 +115,11 @@ var kindsOfValue = []string{
 	`[]`, `[null]`, `[1]`, `["x"]`, `[{}]`, `{}`, `{"a":null}`, `{"a":"b"}`, `{"a":1}`, `{"a":[{"b":{}}]}`, `{"a":["b"]}`, `{"a":[null]}`,
 }
 
-// testAgreement tries every kind of value in every place of the object, each
-// name left out, twice and in another case, and all that is hostile.
+// testAgreement tests every kind of value at every position of the object, each name
+// omitted, duplicated and in another case, and the hostile variants.
 func testAgreement[T any](t *testing.T, object string) {
 	t.Helper()
-	require.True(t, agree[T](t, []byte(object)), "the sample is read by jsonscan")
+	require.True(t, agree[T](t, []byte(object)), "jsonscan reads the sample")
 	for _, text := range hostile(object) {
 		agree[T](t, []byte(text))
 	}
@@ -191,7 +190,7 @@ func FuzzDecodeSpan(f *testing.F)       { fuzzAgreement[Span](f, plainSpan) }
 func FuzzDecodeMetric(f *testing.F)     { fuzzAgreement[Metric](f, plainMetric) }
 func FuzzDecodeEvent(f *testing.F)      { fuzzAgreement[TelemetryEvent](f, plainEvent) }
 
-// A page is read item by item as it would be read whole.
+// Reading a page item by item gives the same values as reading it at once.
 func FuzzDecodeSpans(f *testing.F) {
 	for _, text := range hostile(plainSpan) {
 		f.Add([]byte("[" + text + "]"))
@@ -229,7 +228,7 @@ func TestDecode_Samples_HaveEveryField(t *testing.T) {
 	}
 }
 
-// What was read before is not in what is read next.
+// Values of one item do not appear in the next one.
 func TestEachItem_Items_ShareNothing(t *testing.T) {
 	page := `[{"name":"a","value":1,"timestamp":"t","tags":{"k":"v"}},{"name":"b","value":2,"timestamp":"t"},{"name":"c","value":3,"timestamp":"t","tags":{"l":"w"}}]`
 	var got []Metric
@@ -241,18 +240,18 @@ func TestEachItem_Items_ShareNothing(t *testing.T) {
 	}, got)
 }
 
-// Nothing in a list is taken that would be refused on its own, and what came
-// before it has been yielded.
+// An item that is invalid on its own is refused in a list too, after the items before it
+// have been yielded.
 func TestEachItem_InvalidItem_IsMalformed(t *testing.T) {
 	const good = `{"name":"a","value":1,"timestamp":"t"}`
 	for name, bad := range map[string]string{
-		"a name twice":                   `{"name":"a","name":"b","value":1,"timestamp":"t"}`,
-		"a name twice in an unknown one": `{"x":{"a":1,"a":2},"name":"a","value":1,"timestamp":"t"}`,
-		"another case":                   `{"Name":"a","name":"a","value":1,"timestamp":"t"}`,
-		"invalid UTF-8":                  "{\"name\":\"\xff\",\"value\":1,\"timestamp\":\"t\"}",
-		"half a surrogate":               `{"name":"\ud800","value":1,"timestamp":"t"}`,
-		"nothing":                        `null`,
-		"no value":                       `{"name":"a","timestamp":"t"}`,
+		"a duplicate name":                      `{"name":"a","name":"b","value":1,"timestamp":"t"}`,
+		"a duplicate name in an unknown member": `{"x":{"a":1,"a":2},"name":"a","value":1,"timestamp":"t"}`,
+		"another case":                          `{"Name":"a","name":"a","value":1,"timestamp":"t"}`,
+		"invalid UTF-8":                         "{\"name\":\"\xff\",\"value\":1,\"timestamp\":\"t\"}",
+		"half a surrogate":                      `{"name":"\ud800","value":1,"timestamp":"t"}`,
+		"nothing":                               `null`,
+		"no value":                              `{"name":"a","timestamp":"t"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			count := 0
@@ -272,20 +271,20 @@ func TestEachItem_TextAfterTheArray_IsMalformed(t *testing.T) {
 	require.NoError(t, eachItem("Test", responseOf(http.StatusOK, "application/json", "[] \n"), take))
 }
 
-// One copy of the text, the scanner, two a map, and one for each pointer, list
-// and free-form value: no text is copied by itself.
+// The allowed allocations: one copy of the text, the scanner, two for each map, and one
+// for each pointer, list and free-form value. No string is copied separately.
 func TestScan_Span_AllocatesLittle(t *testing.T) {
 	text, err := json.Marshal(benchmarkSpans()[1])
 	require.NoError(t, err)
 	var span Span
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
 		if span = (Span{}); !jsonscan.Scan(text, &span) {
-			t.Error("not read")
+			t.Error("the text was not read")
 		}
 	}), 10.0)
 }
 
-// The encoder of questions writes what the general one would.
+// The encoder of policy requests writes the same JSON as encoding/json.
 func FuzzEncodeContext(f *testing.F) {
 	f.Add("agent", "naïve <&>\"\n", "\xff", int64(1)<<60, true)
 	f.Add("", "", "", int64(0), false)
@@ -329,7 +328,7 @@ func TestEncodeStrict_TextThatStrictjsonRefuses_IsInvalid(t *testing.T) {
 	}
 }
 
-// A response may be nested as deep as a request may, by whichever reader.
+// Both readers allow responses to be nested as deep as requests.
 func TestEvaluatePolicy_AnswerNestedBeyondAHundredLevels_IsMalformed(t *testing.T) {
 	for _, innermost := range []string{"", "0"} {
 		text := func(levels int) string {

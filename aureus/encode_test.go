@@ -61,15 +61,15 @@ func TestEncoders_ValueWithoutJSON_IsAnError(t *testing.T) {
 	list[0] = list
 	nan := math.NaN()
 	for name, item := range map[string]encoder{
-		"NaN":               Metric{Value: math.NaN()},
-		"infinity":          Metric{Value: math.Inf(-1)},
-		"a NaN duration":    Span{Duration: &nan},
-		"NaN in free form":  TelemetryEvent{Data: map[string]any{"n": math.NaN()}},
-		"a map in itself":   TelemetryEvent{Data: loop},
-		"a list in itself":  TelemetryEvent{Data: map[string]any{"l": list}},
-		"a function":        TelemetryEvent{Data: map[string]any{"f": func() {}}},
-		"an invalid number": TelemetryEvent{Data: map[string]any{"n": json.Number("1 2")}},
-		"in a span's log":   Span{Logs: []SpanLog{{Context: map[string]any{"n": nan}}}},
+		"NaN":                         Metric{Value: math.NaN()},
+		"infinity":                    Metric{Value: math.Inf(-1)},
+		"a NaN duration":              Span{Duration: &nan},
+		"NaN in free form":            TelemetryEvent{Data: map[string]any{"n": math.NaN()}},
+		"a map that contains itself":  TelemetryEvent{Data: loop},
+		"a list that contains itself": TelemetryEvent{Data: map[string]any{"l": list}},
+		"a function":                  TelemetryEvent{Data: map[string]any{"f": func() {}}},
+		"an invalid number":           TelemetryEvent{Data: map[string]any{"n": json.Number("1 2")}},
+		"in a span's log":             Span{Logs: []SpanLog{{Context: map[string]any{"n": nan}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := appendReport(nil, item)

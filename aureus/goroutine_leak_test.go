@@ -97,7 +97,7 @@ func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 			t.Run(name+map[bool]string{true: ", HTTP/2"}[http2], func(t *testing.T) {
 				server := httptest.NewUnstartedServer(row.response)
 				server.EnableHTTP2 = http2
-				server.Config.ErrorLog = log.New(io.Discard, "", 0) // it logs every connection that ends early
+				server.Config.ErrorLog = log.New(io.Discard, "", 0) // it would log every connection that ends early
 				server.StartTLS()
 				defer server.Close()
 				transport, ok := server.Client().Transport.(*http.Transport)
@@ -108,7 +108,7 @@ func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 				row.use(t, client)
 				require.NoError(t, client.Close())
 				var left error
-				for range 20 { // each of which waits; the machine may be busy
+				for range 20 { // waits up to 20 times, because the machine may be busy
 					if left = goleak.Find(existing); left == nil {
 						break
 					}

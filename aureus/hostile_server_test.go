@@ -61,15 +61,15 @@ func TestCall_HostileServer_Ends(t *testing.T) {
 		}
 	}
 	for name, response := range map[string]func(net.Conn){
-		"an error that comes byte by byte": func(c net.Conn) { drip(c, "HTTP/1.1 400 No\r\nContent-Length: 60000\r\n\r\n", 1); drip(c, "x", 60_000) },
-		"a header that comes byte by byte": func(c net.Conn) { drip(c, head, 1); drip(c, "X: y\r\n", 60_000) },
-		"a header without an end":          func(c net.Conn) { drip(c, head+"X-Long: "+strings.Repeat("x", 1<<20), 1) },
-		"a flood of early hints":           func(c net.Conn) { drip(c, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 50_000), 1) },
-		"100 Continue and no more":         func(c net.Conn) { drip(c, "HTTP/1.1 100 Continue\r\n\r\n", 60_000) },
-		"a body cut short":                 func(c net.Conn) { drip(c, head+"Content-Length: 100\r\n\r\n{", 1) },
-		"a chunk cut short":                func(c net.Conn) { drip(c, head+"Transfer-Encoding: chunked\r\n\r\nff\r\n[", 1) },
-		"two lengths":                      func(c net.Conn) { drip(c, head+"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 1) },
-		"another protocol":                 func(c net.Conn) { drip(c, "SSH-2.0-OpenSSH_9.9\r\n", 1) },
+		"an error sent byte by byte": func(c net.Conn) { drip(c, "HTTP/1.1 400 No\r\nContent-Length: 60000\r\n\r\n", 1); drip(c, "x", 60_000) },
+		"a header sent byte by byte": func(c net.Conn) { drip(c, head, 1); drip(c, "X: y\r\n", 60_000) },
+		"a header without an end":    func(c net.Conn) { drip(c, head+"X-Long: "+strings.Repeat("x", 1<<20), 1) },
+		"a flood of early hints":     func(c net.Conn) { drip(c, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 50_000), 1) },
+		"100 Continue and no more":   func(c net.Conn) { drip(c, "HTTP/1.1 100 Continue\r\n\r\n", 60_000) },
+		"a body cut short":           func(c net.Conn) { drip(c, head+"Content-Length: 100\r\n\r\n{", 1) },
+		"a chunk cut short":          func(c net.Conn) { drip(c, head+"Transfer-Encoding: chunked\r\n\r\nff\r\n[", 1) },
+		"two lengths":                func(c net.Conn) { drip(c, head+"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 1) },
+		"another protocol":           func(c net.Conn) { drip(c, "SSH-2.0-OpenSSH_9.9\r\n", 1) },
 		"switching protocols": func(c net.Conn) {
 			drip(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 1)
 		},
@@ -95,7 +95,7 @@ func TestCall_HostileServer_Ends(t *testing.T) {
 				defer cancel()
 				err := call(ctx, client)
 				require.Error(t, err)
-				require.NoError(t, ctx.Err(), "it ended by itself")
+				require.NoError(t, ctx.Err(), "the call ended before the deadline")
 				require.Less(t, len(err.Error()), 3000)
 			})
 		}

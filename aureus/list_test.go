@@ -20,13 +20,13 @@ func TestList_WithoutAnEnd_IsMalformed(t *testing.T) {
 		items int
 		says  string
 	}{
-		"two cursors by turns, and no items": {func(asked string) (string, string) {
+		"two alternating cursors, no items": {func(asked string) (string, string) {
 			if asked == "a" {
 				return `[]`, "b"
 			}
 			return `[]`, "a"
 		}, 1000, 0, "1000 pages in a row"},
-		"new cursors without an end, and no items but at first": {func(asked string) (string, string) {
+		"endless new cursors, items only on the first page": {func(asked string) (string, string) {
 			n, _ := strconv.Atoi(asked) // the first page has no cursor
 			if n == 0 {
 				return oneMetric, "1"
@@ -51,7 +51,7 @@ func TestList_WithoutAnEnd_IsMalformed(t *testing.T) {
 			got, err := aureus.Collect(newClient(t, server.URL).Metrics(t.Context(), aureus.MetricQuery{}))
 			require.ErrorIs(t, err, aureus.ErrMalformed)
 			require.ErrorContains(t, err, c.says)
-			require.Len(t, got, c.items, "what came before is kept")
+			require.Len(t, got, c.items, "the items before the error are returned")
 			require.Equal(t, c.pages, pages)
 		})
 	}
@@ -82,24 +82,24 @@ func TestList_Link_LeadsToTheNextPage(t *testing.T) {
 		next  string // the cursor of the next request; empty at the end of the list
 		bad   bool
 	}{
-		"none":                       {},
-		"relative":                   {links: []string{`<?cursor=2&limit=1>; rel="next"`}, next: "2"},
-		"absolute":                   {links: []string{`<https://elsewhere.example/x?cursor=2>; rel="next"`}, next: "2"},
-		"without quotes":             {links: []string{`<?cursor=2>; rel=next`}, next: "2"},
-		"in capitals":                {links: []string{`<?cursor=2>; REL="NEXT"`}, next: "2"},
-		"with other parameters":      {links: []string{`<?cursor=2>; title="a, b; rel=\"prev\""; rel="next"`}, next: "2"},
-		"two relations":              {links: []string{`<?cursor=2>; rel="last next"`}, next: "2"},
-		"behind another link":        {links: []string{`<?cursor=1>; rel="prev", <?cursor=2>; rel="next"`}, next: "2"},
-		"in another header":          {links: []string{`<?cursor=1>; rel="first"`, `<?cursor=2>; rel="next"`}, next: "2"},
-		"before another link":        {links: []string{`<?cursor=2>;rel=next,<?cursor=9>;rel=last`}, next: "2"},
-		"of another kind":            {links: []string{`<?cursor=1>; rel="prev"`}},
-		"of a kind like it":          {links: []string{`<?cursor=1>; rel="nextish"`}},
-		"only in a title":            {links: []string{`<?cursor=1>; rel="prev"; title="rel=next"`}},
-		"in a title behind a ;":      {links: []string{`<?cursor=1>; title="a; rel=next"; rel="prev"`}},
-		"a comma in its address":     {links: []string{`<?cursor=2,3>; rel="next"`}, next: "2,3"},
-		"without a cursor":           {links: []string{`<?page=2>; rel="next"`}, bad: true},
-		"with an empty cursor":       {links: []string{`<?cursor=>; rel="next"`}, bad: true},
-		"with an address of no form": {links: []string{`<:%zz>; rel="next"`}, bad: true},
+		"none":                         {},
+		"relative":                     {links: []string{`<?cursor=2&limit=1>; rel="next"`}, next: "2"},
+		"absolute":                     {links: []string{`<https://elsewhere.example/x?cursor=2>; rel="next"`}, next: "2"},
+		"without quotes":               {links: []string{`<?cursor=2>; rel=next`}, next: "2"},
+		"in capitals":                  {links: []string{`<?cursor=2>; REL="NEXT"`}, next: "2"},
+		"with other parameters":        {links: []string{`<?cursor=2>; title="a, b; rel=\"prev\""; rel="next"`}, next: "2"},
+		"two relations":                {links: []string{`<?cursor=2>; rel="last next"`}, next: "2"},
+		"after another link":           {links: []string{`<?cursor=1>; rel="prev", <?cursor=2>; rel="next"`}, next: "2"},
+		"in another header":            {links: []string{`<?cursor=1>; rel="first"`, `<?cursor=2>; rel="next"`}, next: "2"},
+		"before another link":          {links: []string{`<?cursor=2>;rel=next,<?cursor=9>;rel=last`}, next: "2"},
+		"of another relation":          {links: []string{`<?cursor=1>; rel="prev"`}},
+		"of a similar relation":        {links: []string{`<?cursor=1>; rel="nextish"`}},
+		"only in a title":              {links: []string{`<?cursor=1>; rel="prev"; title="rel=next"`}},
+		"in a title after a semicolon": {links: []string{`<?cursor=1>; title="a; rel=next"; rel="prev"`}},
+		"a comma in its address":       {links: []string{`<?cursor=2,3>; rel="next"`}, next: "2,3"},
+		"without a cursor":             {links: []string{`<?page=2>; rel="next"`}, bad: true},
+		"with an empty cursor":         {links: []string{`<?cursor=>; rel="next"`}, bad: true},
+		"with a malformed address":     {links: []string{`<:%zz>; rel="next"`}, bad: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t, func(w http.ResponseWriter, q *http.Request) {

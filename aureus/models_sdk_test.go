@@ -29,7 +29,8 @@ type schema struct {
 	Maximum    *float64          `json:"maximum"`
 }
 
-// words are the enums that the schemas refer to, as the published client has them.
+// words lists the enums that the schemas refer to, with the values of the published
+// client.
 var words = map[string][]string{
 	"RiskTier": {"LOW", "MEDIUM", "HIGH", "CRITICAL"}, "PolicyRiskTier": {"low", "medium", "high", "critical"},
 	"Intent": {"read", "write", "delete", "execute", "admin"}, "DataZone": {"public", "internal", "confidential", "restricted"},
@@ -97,7 +98,7 @@ func (s schema) plain() (_ schema, nullable bool) {
 	return schema{}, true
 }
 
-// fits compares a field's type with what the schema says of it.
+// fits compares the type of a field with its schema.
 func (s schema) fits(t *testing.T, models map[string]schema, path string, got reflect.Type, tag string) {
 	t.Helper()
 	s, _ = s.plain() //nolint:revive // the schema without its null
@@ -118,7 +119,7 @@ func (s schema) fits(t *testing.T, models map[string]schema, path string, got re
 				found = part
 			}
 		}
-		require.Equal(t, want, found, "%s: its bound", path)
+		require.Equal(t, want, found, "%s: minimum or maximum", path)
 	}
 	name := strings.TrimPrefix(s.Ref, "#/$defs/")
 	switch {
@@ -166,13 +167,13 @@ func TestModels_EveryPublishedField_IsOurs(t *testing.T) {
 			continue
 		}
 		if slices.Contains(modelsOfNoCall, name) {
-			require.NotContains(t, string(text), `"#/$defs/`+name+`"`, "another model holds it, so a call needs it")
+			require.NotContains(t, string(text), `"#/$defs/`+name+`"`, "another model refers to it, so a call needs it")
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := goModels[name]
-			require.NotNil(t, got, "no type of ours stands for it")
+			require.NotNil(t, got, "there is no Go type for it")
 			for property, s := range model.Properties {
 				field := fieldOf(t, got, property)
 				_, rest, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -255,7 +256,7 @@ func TestModels_GeneratedInstances_AreReadAndWritten(t *testing.T) {
 			written, err := strictjson.Parse(text)
 			require.NoError(t, err)
 			sent := mustParse(t, full)
-			require.Equal(t, asWritten(sent), written, "what is written is what was read")
+			require.Equal(t, asWritten(sent), written, "encoding the decoded value gives the same JSON")
 
 			bare := map[string]any{}
 			for property, s := range model.Properties {
@@ -269,7 +270,7 @@ func TestModels_GeneratedInstances_AreReadAndWritten(t *testing.T) {
 				}
 			}
 			_, err = read(bare)
-			require.NoError(t, err, "the required fields alone, and null for the others")
+			require.NoError(t, err, "only the required fields, and null for the others")
 
 			for property, s := range model.Properties {
 				s, _ = s.plain()

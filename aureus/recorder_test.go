@@ -39,7 +39,7 @@ func TestRecorder_Records_AreAllSent(t *testing.T) {
 	require.Equal(t, []int{700, 700}, []int{decisions, outcomes})
 	require.Zero(t, recorder.Dropped())
 	recorder.RecordDecision(t.Context(), aureus.Decision{})
-	require.EqualValues(t, 1, recorder.Dropped(), "after Close there is no room")
+	require.EqualValues(t, 1, recorder.Dropped(), "after Close records are dropped")
 	require.NoError(t, client.Close())
 	server.Close()
 }
@@ -65,5 +65,5 @@ func TestRecorder_QueueIsFull_DropsAndEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, recorder.Close(ctx), context.DeadlineExceeded)
-	require.EqualValues(t, 5001, recorder.Dropped(), "what could not be sent is counted")
+	require.EqualValues(t, 5001, recorder.Dropped(), "records that could not be sent are counted")
 }

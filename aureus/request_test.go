@@ -31,7 +31,7 @@ func TestBodyReader_ClosedDuringARead_IsReleasedAfterIt(t *testing.T) {
 	w := &closer{body: body, exchange: x}
 	_, err := io.Copy(w, body)
 	require.NoError(t, err)
-	require.EqualValues(t, 1, w.open, "closed in the middle of it")
+	require.EqualValues(t, 1, w.open, "the body is closed during the write")
 	require.Zero(t, x.open.Load())
 	_, err = body.Read(make([]byte, 1))
 	require.ErrorIs(t, err, errBodyClosed)

@@ -24,7 +24,7 @@ func TestConsumeApproval_OtherApprovalInResponse_IsMalformed(t *testing.T) {
 		want   string // part of the error; empty without an error
 	}{
 		"spent":                         {func(*aureus.Approval) {}, ""},
-		"spent, by nobody in its words": {func(a *aureus.Approval) { a.ConsumedBy = aureus.DecisionID{} }, ""},
+		"consumed, without consumed_by": {func(a *aureus.Approval) { a.ConsumedBy = aureus.DecisionID{} }, ""},
 		"still approved":                {func(a *aureus.Approval) { a.Status, a.ConsumedBy = aureus.ApprovalApproved, aureus.DecisionID{} }, "not consumed"},
 		"rejected":                      {func(a *aureus.Approval) { a.Status = aureus.ApprovalRejected }, "not consumed"},
 		"another one":                   {func(a *aureus.Approval) { a.ID = other }, "another approval"},
@@ -52,10 +52,10 @@ func TestConsumeApproval_OtherApprovalInResponse_IsMalformed(t *testing.T) {
 func TestValidateCommit_ContradictoryResult_IsMalformed(t *testing.T) {
 	const passed = `{"passed":true,"gate_name":"g","validation_results":[{"valid":true}],"blocked_commit":false,"timestamp":"t","crv_status":"passed"}`
 	for name, text := range map[string]string{
-		"it blocked":              strings.Replace(passed, `"blocked_commit":false`, `"blocked_commit":true`, 1),
-		"its status is blocked":   strings.Replace(passed, `"crv_status":"passed"`, `"crv_status":"blocked"`, 1),
-		"its status is warning":   strings.Replace(passed, `"crv_status":"passed"`, `"crv_status":"warning"`, 1),
-		"a validator said no":     strings.Replace(passed, `[{"valid":true}]`, `[{"valid":true},{"valid":false}]`, 1),
+		"blocked":                 strings.Replace(passed, `"blocked_commit":false`, `"blocked_commit":true`, 1),
+		"status blocked":          strings.Replace(passed, `"crv_status":"passed"`, `"crv_status":"blocked"`, 1),
+		"status warning":          strings.Replace(passed, `"crv_status":"passed"`, `"crv_status":"warning"`, 1),
+		"an invalid result":       strings.Replace(passed, `[{"valid":true}]`, `[{"valid":true},{"valid":false}]`, 1),
 		"an unknown failure code": strings.Replace(passed, `{"valid":true}`, `{"valid":true,"failure_code":"SOMETHING"}`, 1),
 	} {
 		result, err := newClient(t, record(t, jsonResponse(200, text)).URL).ValidateCommit(t.Context(), aureus.Commit{}, aureus.GateConfig{})

@@ -62,29 +62,29 @@ func TestRun_Errors_AreRetriedOrNot(t *testing.T) {
 		err   error
 		again bool
 	}{
-		"429":                         {status(429, 0), true},
-		"502":                         {status(502, 0), true},
-		"503":                         {status(503, 0), true},
-		"504":                         {status(504, 0), true},
-		"connection refused":          {&Error{Err: errors.Join(ErrUnavailable, syscall.ECONNREFUSED), unsent: true}, true},
-		"connection reset":            {noResponse(syscall.ECONNRESET), true},
-		"connection closed":           {noResponse(io.EOF), true},
-		"cut short":                   {noResponse(io.ErrUnexpectedEOF), true},
-		"no response in time":         {&Error{Err: ErrUnavailable, timedOut: true}, true},
-		"another attempt still runs":  {&Error{StatusCode: 409, Code: wire.CodeInFlight}, true},
-		"400":                         {status(400, 0), false},
-		"401":                         {status(401, 0), false},
-		"403":                         {status(403, 0), false},
-		"408":                         {status(408, 0), false},
-		"409":                         {status(409, 0), false},
-		"422":                         {status(422, 0), false},
-		"500":                         {status(500, 0), false},
-		"501":                         {status(501, 0), false},
-		"garbage":                     {malformed("Test", io.ErrUnexpectedEOF), false},
-		"a list that ended early":     {&Error{Err: errors.Join(ErrUnavailable, io.EOF), final: true}, false},
-		"the caller's cancellation":   {noResponse(context.Canceled), false},
-		"a certificate not trusted":   {noResponse(errors.New("x509")), false},
-		"an error of no known origin": {errors.New("?"), false},
+		"429":                           {status(429, 0), true},
+		"502":                           {status(502, 0), true},
+		"503":                           {status(503, 0), true},
+		"504":                           {status(504, 0), true},
+		"connection refused":            {&Error{Err: errors.Join(ErrUnavailable, syscall.ECONNREFUSED), unsent: true}, true},
+		"connection reset":              {noResponse(syscall.ECONNRESET), true},
+		"connection closed":             {noResponse(io.EOF), true},
+		"cut short":                     {noResponse(io.ErrUnexpectedEOF), true},
+		"no response in time":           {&Error{Err: ErrUnavailable, timedOut: true}, true},
+		"an earlier attempt still runs": {&Error{StatusCode: 409, Code: wire.CodeInFlight}, true},
+		"400":                           {status(400, 0), false},
+		"401":                           {status(401, 0), false},
+		"403":                           {status(403, 0), false},
+		"408":                           {status(408, 0), false},
+		"409":                           {status(409, 0), false},
+		"422":                           {status(422, 0), false},
+		"500":                           {status(500, 0), false},
+		"501":                           {status(501, 0), false},
+		"garbage":                       {malformed("Test", io.ErrUnexpectedEOF), false},
+		"a list that ended early":       {&Error{Err: errors.Join(ErrUnavailable, io.EOF), final: true}, false},
+		"the caller's cancellation":     {noResponse(context.Canceled), false},
+		"a certificate not trusted":     {noResponse(errors.New("x509")), false},
+		"an unknown error":              {errors.New("?"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestRetryPolicy_Delays_GrowWithJitter(t *testing.T) {
 			lowest, highest = min(lowest, d), max(highest, d)
 		}
 		require.LessOrEqual(t, highest, limit)
-		require.Greater(t, highest, limit*9/10, "the whole span is used")
+		require.Greater(t, highest, limit*9/10, "delays use the whole range")
 		require.Less(t, lowest, limit/10)
 	}
 	require.GreaterOrEqual(t, policy.delay(1, status(503, time.Minute)), time.Minute, "never shorter than the server asks")
@@ -139,7 +139,7 @@ func TestRetryAfter_Header_IsTheLeastDelay(t *testing.T) {
 		"0":                              0,
 		"Fri, 02 Jan 2026 03:05:05 GMT":  time.Minute,
 		"Friday, 02-Jan-26 03:05:05 GMT": time.Minute,               // RFC 850, which RFC 9110 requires clients to accept
-		"Fri, 02 Jan 2026 03:03:05 GMT":  0,                         // over
+		"Fri, 02 Jan 2026 03:03:05 GMT":  0,                         // in the past
 		"99999999999":                    (1<<31 - 1) * time.Second, // too large: the longest delay
 		"99999999999999999999999999999":  (1<<31 - 1) * time.Second,
 		"-1":                             0,
@@ -241,7 +241,7 @@ func TestRun_EarlierAttemptUnderWay_IsWaitedFor(t *testing.T) {
 		s.retry[classChanges] = NoRetry
 		calls = &script{ends: busy(1)[1:]}
 		require.ErrorIs(t, s.run(t.Context(), classChanges, on(t, nil), calls), ErrConflict)
-		require.Len(t, calls.tries, 1, "without retries there is no waiting")
+		require.Len(t, calls.tries, 1, "without retries the call does not wait")
 	})
 }
 
@@ -255,11 +255,11 @@ func TestSafeToRetry_EarlierAttemptMayHaveArrived_IsFalse(t *testing.T) {
 		ends  []error
 		safe  bool
 	}{
-		"never sent":                         {classChanges, []error{refused, refused, refused, refused}, true},
-		"told to come again":                 {classChanges, []error{status(503, 0), status(429, 0), status(503, 0), refused}, true},
-		"no response, and then nobody there": {classChanges, []error{lost, refused, refused, refused}, false},
-		"a gateway's 502, and then 503":      {classReports, []error{status(502, 0), status(503, time.Hour)}, false},
-		"a read changes nothing":             {classReads, []error{lost, refused, refused, refused}, true},
+		"connection refused each time":         {classChanges, []error{refused, refused, refused, refused}, true},
+		"asked to retry later":                 {classChanges, []error{status(503, 0), status(429, 0), status(503, 0), refused}, true},
+		"no response, then connection refused": {classChanges, []error{lost, refused, refused, refused}, false},
+		"a gateway's 502, and then 503":        {classReports, []error{status(502, 0), status(503, time.Hour)}, false},
+		"a read changes nothing":               {classReads, []error{lost, refused, refused, refused}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -270,7 +270,7 @@ func TestSafeToRetry_EarlierAttemptMayHaveArrived_IsFalse(t *testing.T) {
 			})
 		})
 	}
-	require.True(t, SafeToRetry(refused), "the error that was given is left as it was")
+	require.True(t, SafeToRetry(refused), "the original error is unchanged")
 }
 
 func TestBreaker_Failures_OpenAndProbe(t *testing.T) {
@@ -288,7 +288,7 @@ func TestBreaker_Failures_OpenAndProbe(t *testing.T) {
 			require.ErrorIs(t, err, ErrUnavailable)
 			require.True(t, SafeToRetry(err))
 			require.Empty(t, stopped.tries)
-			require.NoError(t, s.run(t.Context(), classDecisions, on(t, b.breaker), &script{}), "decisions pass it by")
+			require.NoError(t, s.run(t.Context(), classDecisions, on(t, b.breaker), &script{}), "decisions do not use the breaker")
 
 			time.Sleep(10 * time.Second)
 			require.NoError(t, b.admit("probe"))

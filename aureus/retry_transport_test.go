@@ -116,7 +116,7 @@ func TestCall_ProxyIsUnreachable_IsRetried(t *testing.T) {
 	err = client.Call(t.Context(), "POST", "/x", nil, nil)
 	require.ErrorIs(t, err, aureus.ErrUnavailable)
 	require.EqualValues(t, 3, count.Load())
-	require.True(t, aureus.SafeToRetry(err), "nothing left this machine")
+	require.True(t, aureus.SafeToRetry(err), "nothing was sent")
 	require.NotContains(t, err.Error(), "pa55word")
 }
 
@@ -172,7 +172,7 @@ func TestSafeToRetry_BatchAcceptedInPart_IsFalse(t *testing.T) {
 		taken int32
 		safe  bool
 	}{
-		"nothing was taken":        {0, true},
+		"no item was accepted":     {0, true},
 		"some items were accepted": {1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -307,7 +307,7 @@ func TestCall_ServerClosesWhileBodyIsSent_NextAttemptExpectsContinue(t *testing.
 		},
 		"a decision": {
 			func(ctx context.Context, c *aureus.Client) error {
-				_, err := c.EvaluatePolicy(ctx, aureus.PolicyContext{Arguments: strings.Repeat("x", 8<<20)}) // Decide does not send so much
+				_, err := c.EvaluatePolicy(ctx, aureus.PolicyContext{Arguments: strings.Repeat("x", 8<<20)}) // Decide refuses such a large request
 				return err
 			},
 			func(t *testing.T, err error) { t.Helper(); require.ErrorIs(t, err, aureus.ErrInvalid) },

@@ -35,7 +35,7 @@ func TestWith_KeyWithoutEncryption_IsRefused(t *testing.T) {
 	address, err := url.Parse(proxy.URL)
 	require.NoError(t, err)
 	client := newClient(t, "http://aureus.example.com", aureus.WithAPIKey(""), aureus.WithProxy(http.ProxyURL(address)))
-	require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, nil), "without a key it may")
+	require.NoError(t, client.Call(t.Context(), "GET", "/x", nil, nil), "without a key the call is made")
 	for name, option := range map[string]aureus.CallOption{
 		"a key":      aureus.WithAPIKey("sekret"),
 		"a function": aureus.WithCredentials(func(context.Context) (string, error) { return "sekret", nil }),
@@ -79,20 +79,20 @@ func TestClient_FormatVerbs_ShowNoSecret(t *testing.T) {
 		require.NotContains(t, log.String(), "sekret", name)
 		require.NotContains(t, log.String(), fmt.Sprintf("%x", "sekret"), name)
 	}
-	require.Len(t, server.all(), 1, "what cannot be sent is not")
+	require.Len(t, server.all(), 1, "requests that cannot be sent are not sent")
 }
 
 // A wrong header is an error of its own, and does not look like an unavailable server.
 func TestWithHeader_InvalidHeader_IsRefused(t *testing.T) {
 	for name, option := range map[string]aureus.Option{
-		"no name":              aureus.WithHeader("", "v"),
-		"a name with a space":  aureus.WithHeader("a b", "v"),
-		"a name with a colon":  aureus.WithHeader("a:", "v"),
-		"a line break":         aureus.WithHeader("X-A", "v\r\nX-B: w"),
-		"a null":               aureus.WithHeader("X-A", "\x00"),
-		"a product's name":     aureus.WithHeader("user-agent", "a\r\nX-B: w"),
-		"what the client sets": aureus.WithHeader("content-type", "v"),
-		"how responses come":   aureus.WithHeader("accept-encoding", "gzip"),
+		"no name":                       aureus.WithHeader("", "v"),
+		"a name with a space":           aureus.WithHeader("a b", "v"),
+		"a name with a colon":           aureus.WithHeader("a:", "v"),
+		"a line break":                  aureus.WithHeader("X-A", "v\r\nX-B: w"),
+		"a null":                        aureus.WithHeader("X-A", "\x00"),
+		"a product's name":              aureus.WithHeader("user-agent", "a\r\nX-B: w"),
+		"a header that the client sets": aureus.WithHeader("content-type", "v"),
+		"the encoding of responses":     aureus.WithHeader("accept-encoding", "gzip"),
 	} {
 		_, err := aureus.NewClient("", option)
 		require.Error(t, err, name)
@@ -109,10 +109,10 @@ func TestWithHeader_InvalidHeader_IsRefused(t *testing.T) {
 func TestError_TextOfTheServer_IsOneShortLine(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	for name, response := range map[string]http.HandlerFunc{
-		"a name twice":       jsonResponse(200, `{"a\nlevel=INFO b":1,"a\nlevel=INFO b":1}`),
-		"a long name twice":  jsonResponse(200, `{"`+long+`":1,"`+long+`":1}`),
-		"a header that none": hijacked("HTTP/1.1 200 OK\r\n\x1b[31mlevel=INFO " + long + "\r\n\r\n"),
-		"a status that none": hijacked("HTTP/1.1 \x1b[31m" + long + "\r\n\r\n"),
+		"a duplicate name":      jsonResponse(200, `{"a\nlevel=INFO b":1,"a\nlevel=INFO b":1}`),
+		"a long duplicate name": jsonResponse(200, `{"`+long+`":1,"`+long+`":1}`),
+		"a malformed header":    hijacked("HTTP/1.1 200 OK\r\n\x1b[31mlevel=INFO " + long + "\r\n\r\n"),
+		"a malformed status":    hijacked("HTTP/1.1 \x1b[31m" + long + "\r\n\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t, response)

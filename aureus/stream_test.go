@@ -143,7 +143,7 @@ func TestStream_FinalErrors_EndIt(t *testing.T) {
 			require.ErrorIs(t, err, aureus.ErrUnavailable)
 		}
 	})
-	t.Run("by the caller, just when the server ended it", func(t *testing.T) {
+	t.Run("by the caller, at the moment when the server ends it", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		server := record(t, streamResponse(": hello\n\n"))

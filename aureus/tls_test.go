@@ -56,7 +56,7 @@ func TestWithTLS_ClientCertificate_IsSent(t *testing.T) {
 	}))
 	require.NoError(t, with.Call(t.Context(), "GET", "/x", nil, &response))
 	require.Equal(t, "ledger", response.Who)
-	require.Equal(t, 2, response.HTTP, "HTTP/2 wherever there is TLS")
+	require.Equal(t, 2, response.HTTP, "HTTP/2 is used with TLS")
 
 	without := newClient(t, server.URL, aureus.WithTLS(&tls.Config{RootCAs: authority, MinVersion: tls.VersionTLS13}))
 	require.ErrorIs(t, without.Call(t.Context(), "GET", "/x", nil, &response), aureus.ErrUnavailable)

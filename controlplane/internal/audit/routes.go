@@ -7,7 +7,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// Routes are the paths of the service.
+// Routes returns the routes of the service.
 func (s *Service) Routes() []web.Route {
 	const taken = "The number of accepted items, and the rejected ones."
 	filters := []web.Parameter{

@@ -27,7 +27,7 @@ func TestValidators_Restore_TheNewestVersionIsInForce(t *testing.T) {
 	require.NoError(t, v.restore(stored(7, 20)), "tests are not run again")
 	require.NoError(t, v.restore(stored(6, 1)), "an older version changes nothing")
 	require.True(t, passes())
-	require.NoError(t, v.restore(stored(7, 1)), "the same version again is what the store holds")
+	require.NoError(t, v.restore(stored(7, 1)), "the stored text of the same version replaces the one in force")
 	require.False(t, passes())
 	require.NoError(t, v.restore(stored(8, 20)))
 	require.True(t, passes())
@@ -41,7 +41,7 @@ func TestValidators_Restore_TheNewestVersionIsInForce(t *testing.T) {
 	require.ErrorIs(t, v.restore(builtIn), aureus.ErrConflict)
 	find, err := v.of("t", "anybody")
 	require.NoError(t, err)
-	require.Nil(t, find("w"), "what could not be restored is not there")
+	require.Nil(t, find("w"), "a validator that could not be restored is not in force")
 }
 
 func TestValidators_Find_TheTenantsComeFirst(t *testing.T) {

@@ -21,5 +21,5 @@ func TestWeighValidator_ShortTextsThatTakeMuch_WeighMuch(t *testing.T) {
 	} {
 		require.Greater(t, weighValidator(config), least, config)
 	}
-	require.Less(t, weighValidator(`{"type":"max_size","parameters":{"max":5}}`), int64(16<<10), "ten thousand of these fit into a tenant's half")
+	require.Less(t, weighValidator(`{"type":"max_size","parameters":{"max":5}}`), int64(16<<10), "10,000 of these fit into half of the memory, the limit of a tenant")
 }

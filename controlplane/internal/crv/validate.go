@@ -95,9 +95,9 @@ func ownDecision(t storage.Tx, c web.Caller, commit aureus.Commit) (id aureus.De
 	return id, nil
 }
 
-// checkGateNames refuses misspelt names, which otherwise would be ignored without a
-// notice: every unknown member of gate_config, and previousState in the commit. text
-// is a valid ValidateRequest.
+// checkGateNames refuses misspelt names, which would otherwise be ignored silently:
+// every unknown member of gate_config, and previousState in the commit. text is a valid
+// ValidateRequest.
 func checkGateNames(text []byte) error {
 	var parts struct {
 		Commit struct {

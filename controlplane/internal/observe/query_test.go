@@ -44,7 +44,7 @@ func TestParseRange_ValidAndInvalidTexts_AreParsedOrRefused(t *testing.T) {
 	for _, text := range []string{"9223372036854775807m", "999999999999999999999h"} {
 		seconds, ok := parseRange(text)
 		require.True(t, ok, text)
-		require.Positive(t, seconds, "it does not wrap around")
+		require.Positive(t, seconds, "the number does not overflow")
 	}
 	for _, text := range []string{"", "d", "1", "00", "1s", "1D", "1.5h", " 1h", "1h ", "+1h", "-1h", "1hh", "1h1m", "١h", "1h\n"} {
 		_, ok := parseRange(text)

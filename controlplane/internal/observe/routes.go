@@ -8,10 +8,10 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-// base is what the paths of telemetry begin with.
+// base is the path prefix of telemetry.
 const base = "/api/v1/observability/"
 
-// Routes are the paths of the service.
+// Routes returns the routes of the service.
 func (s *Service) Routes() []web.Route {
 	routes := append(s.queries(), s.others()...)
 	for _, kind := range telemetry.Kinds {
@@ -20,7 +20,7 @@ func (s *Service) Routes() []web.Route {
 	return routes
 }
 
-// queries are the paths that return telemetry.
+// queries returns the routes that read telemetry.
 func (s *Service) queries() []web.Route {
 	const order = "Sorted by time; items without a time are last, in the order of their arrival. A page has 10,000 items, at most 100,000 or 64 MiB."
 	return []web.Route{
@@ -76,7 +76,7 @@ func (s *Service) queries() []web.Route {
 	}
 }
 
-// others are the stream and what is for the operators of the server.
+// others returns the routes of the stream, the metrics and the health checks.
 func (s *Service) others() []web.Route {
 	health := reflect.TypeFor[Health]()
 	return []web.Route{
@@ -121,7 +121,7 @@ func (s *Service) others() []web.Route {
 	}
 }
 
-// reportRoutes take reports of the kind, one by one and in batches.
+// reportRoutes returns the routes for reports of the kind: of one item, and of a batch.
 func (s *Service) reportRoutes(kind telemetry.Kind) []web.Route {
 	texts := map[telemetry.Kind]struct {
 		id, an    string

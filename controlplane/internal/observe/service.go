@@ -24,8 +24,8 @@ type Service struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	// Files identifies these two stores in the ids of stream events, so that a
-	// client that returns after a restored backup is recognised.
+	// Files identifies these two stores in the ids of stream events, so that the
+	// server notices an id from before a backup was restored.
 	Files string
 
 	// Life ends when the server closes, and ends the feeds of the stream.

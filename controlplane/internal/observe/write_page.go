@@ -14,9 +14,9 @@ import (
 const writeTimeout = 30 * time.Second
 
 // writePage writes the items of a page as a JSON array while they are read from the
-// store. err is the error of the query: writePage answers with it. An error after
-// the first byte ends the connection, so that the client never takes a part of the
-// response for the whole.
+// store. err is the error of the query; if it is not nil, writePage returns it. An error
+// after the first byte closes the connection, so that the client never takes a part of
+// the response for the whole.
 func (s *Service) writePage(w http.ResponseWriter, r *http.Request, page *telemetry.Page, err error) error {
 	if err != nil {
 		return telemetryProblem(err)

@@ -29,8 +29,8 @@ type Approvals interface {
 
 // Decide decides a request and stores the decision; it returns the decision only if
 // it was stored. The rules, the digest and the redacted approval are computed before
-// the transaction, which other requests wait for. The transaction then reads only
-// what may have changed since: the caller's key and the approval.
+// the transaction, so that it is short: other requests wait for it. The transaction then
+// reads only what may have changed since: the caller's key and the approval.
 //
 // inTx is called at the start of the transaction, once for each attempt of the
 // transaction. It must check the caller's key, and returns the Approvals for the

@@ -37,7 +37,7 @@ func (s *Service) evaluate(w http.ResponseWriter, r *http.Request, c web.Caller)
 			web.Logger(r).WarnContext(ctx, "a telemetry event could not be stored", slog.String("type", string(event.Type)), slog.Any("error", err))
 		}
 	}
-	if decision.ReasonCode != aureus.ReasonApproved { // without a consumed approval, deciding the request again is harmless
+	if decision.ReasonCode != aureus.ReasonApproved { // without a consumed approval, the request may be decided again
 		web.SkipReplay(r)
 	}
 	web.WriteJSON(w, http.StatusOK, responseOf(decision))

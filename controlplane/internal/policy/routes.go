@@ -8,7 +8,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Routes are the paths of the service.
+// Routes returns the routes of the service.
 func (s *Service) Routes() []web.Route {
 	return []web.Route{
 		{
