@@ -108,7 +108,7 @@ func TestCall_AnyEnd_LeavesNothingBehind(t *testing.T) {
 				row.use(t, client)
 				require.NoError(t, client.Close())
 				var left error
-				for range 20 { // waits up to 20 times, because the machine may be busy
+				for range 20 { // goleak.Find waits each time; 20 times, because the machine may be busy
 					if left = goleak.Find(existing); left == nil {
 						break
 					}

@@ -38,7 +38,7 @@ type entry struct {
 	size  int // bytes of the request that opened it
 }
 
-// follow sets the fields of the approval to those of the state.
+// follow copies the state into the fields of the approval.
 func (e *entry) follow(next approval.State) {
 	e.state = next
 	e.Status, e.ConsumedBy, e.ReleasedBy = next.Status, next.SpentBy, next.ReleasedBy
@@ -129,8 +129,8 @@ func (b *approvalStore) makeRoom(now time.Time, size int) bool {
 	return true
 }
 
-// hint says why the presented approval is not the one that applies, whose id is
-// counts.
+// hint returns the reason code that says why the presented approval does not apply.
+// counts is the id of the approval that applies.
 func (b *approvalStore) hint(now time.Time, by asker, ask aureus.ApprovalAsk, counts string) aureus.ReasonCode {
 	token := ask.Request.ApprovalToken
 	if token == "" || token == counts {

@@ -23,7 +23,7 @@ func (s *Server) Approvals() []aureus.Approval { return s.approvals(testItself, 
 // [Server.Reject] decide them.
 func (s *Server) Pending() []aureus.Approval { return s.approvals(testItself, aureus.ApprovalPending) }
 
-// testItself is the test, which sees every approval.
+// testItself is the asker for calls of the test, which sees every approval.
 var testItself = asker{operatorKeyID, operatorName}
 
 func (s *Server) approvals(by asker, status aureus.ApprovalStatus) []aureus.Approval {

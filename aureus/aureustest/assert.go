@@ -30,7 +30,7 @@ func RequireHeld(tb TB, srv *Server, action, principal string) aureus.DecisionRe
 
 // RequireOutcome ends the test unless the latest decision about the action and the
 // principal has an outcome with that status, such as "success". It returns the outcome.
-// Close the Recorder of the service before, so that its outcomes have arrived.
+// Close the Recorder of the service before this call, so that its outcomes have arrived.
 func RequireOutcome(tb TB, srv *Server, action, principal, status string) aureus.Outcome {
 	tb.Helper()
 	record, ok := srv.latest(action, principal)
@@ -94,7 +94,7 @@ func (s *Server) latest(action, principal string) (aureus.DecisionRecord, bool) 
 // maxListed limits the decisions that the text of a failure lists.
 const maxListed = 10
 
-// listDecisions lists the latest decisions, so that a misspelled name is found.
+// listDecisions lists the latest decisions, so that the reader notices a misspelled name.
 func (s *Server) listDecisions() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

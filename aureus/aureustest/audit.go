@@ -6,8 +6,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/reported"
 )
 
-// takeRecord refuses the records that a control plane refuses. known says that the same
-// record is there already; it is accepted and not stored again.
+// takeRecord refuses the records that a control plane refuses. known is true if the same
+// record is already stored; it is accepted and not stored again.
 func (s *Server) takeRecord(_ *request, record *aureus.DecisionRecord) (reason string, known bool) {
 	if record.DecisionID.IsZero() {
 		return "/decision_id: is required", false
@@ -31,7 +31,7 @@ func (s *Server) takeRecord(_ *request, record *aureus.DecisionRecord) (reason s
 	return "", false
 }
 
-// takeOutcome is takeRecord for outcomes, of which a decision has one. It settles the
+// takeOutcome does the same for outcomes; a decision has at most one. It settles the
 // approval that the decision used.
 func (s *Server) takeOutcome(q *request, outcome *aureus.Outcome) (reason string, known bool) {
 	switch {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Clock is the time of a [Server]. It starts at the time at which the server was made,
-// and stands still until it is moved. It is safe for concurrent use.
+// Clock is the clock of a [Server]. It starts at the time at which the server was made,
+// and its time changes only by Advance and Set. It is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time

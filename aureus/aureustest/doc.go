@@ -1,9 +1,9 @@
 // Package aureustest is a policy decision point (PDP) for tests of services that use
 // package aureus. It runs in the process of the test, needs no configuration, and
-// decides what the test says.
+// returns the decisions that the test sets.
 //
 // Make a [Server], pass its client to the service in place of the production client, and
-// say which actions are allowed. Every other action is denied:
+// set which actions are allowed. Every other action is denied:
 //
 //	func TestTransfers(t *testing.T) {
 //		srv := aureustest.New(t)
@@ -25,8 +25,8 @@
 //
 // # Time
 //
-// Approvals expire by the server's own [Clock], which stands still until the test moves
-// it. The timeouts and retries of the client and a [Slow] server take real time, or no
+// Approvals expire by the server's own [Clock], whose time changes only when the test
+// moves it. The timeouts and retries of the client and a [Slow] server take real time, or no
 // time inside a testing/synctest bubble, since the connections between [Server.Client]
 // and the server are in memory.
 //

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// Fault is a failure of the server. The zero value is not one. Make a Fault with a
+// Fault is a failure of the server. The zero value is not a valid Fault. Make one with a
 // function such as [Reset], limit it with [Fault.On] and [Fault.Times], and pass it to
 // [Server.Fault]. On and Times return a changed copy.
 type Fault struct {
 	name   string
-	on     string // path below /api/v1; empty is every path
-	times  int    // requests that are left; 0 is no limit
+	on     string // path below /api/v1; empty means every path
+	times  int    // remaining requests; 0 means no limit
 	wrong  string // why the fault cannot be used; empty if it can
 	before func(*faultTarget) (answered bool)
 	after  func(*faultTarget, *response) (answered bool)
@@ -166,7 +166,7 @@ func Redirect() Fault {
 	}}
 }
 
-// allowAllPath is where Redirect leads to: a response that allows everything.
+// allowAllPath is the target of Redirect: its response allows everything.
 const (
 	allowAllPath = "/yes"
 	allowAll     = `{"allowed":true,"reason":"","requires_human_approval":false,"passed":true,"gate_name":"","validation_results":[],` +
@@ -208,7 +208,7 @@ func CaseVariants() Fault {
 func resetConnection(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // only HTTP/2 cannot be hijacked, and it is not served
+		panic(http.ErrAbortHandler) // cannot happen: only HTTP/2 connections cannot be hijacked, and the server has none
 	}
 	resetConn(conn)
 }

@@ -29,12 +29,12 @@ var faults = map[string]struct {
 	"a lost response":         {aureustest.LostResponse(), aureus.ErrUnavailable},
 	"garbage":                 {aureustest.Garbage(), aureus.ErrMalformed},
 	"redirected":              {aureustest.Redirect(), aureus.ErrMalformed},
-	"cut off":                 {aureustest.Truncated(), aureus.ErrUnavailable},
-	"names twice":             {aureustest.DuplicateKeys(), aureus.ErrMalformed},
+	"a truncated response":    {aureustest.Truncated(), aureus.ErrUnavailable},
+	"duplicate names":         {aureustest.DuplicateKeys(), aureus.ErrMalformed},
 	"names in another case":   {aureustest.CaseVariants(), aureus.ErrMalformed},
 }
 
-// asked has the calls that can allow something. Each returns whether it was allowed.
+// asked lists the calls that can allow something. Each returns whether it was allowed.
 var asked = map[string]func(context.Context, *aureus.Client) (bool, error){
 	"Decide": func(ctx context.Context, c *aureus.Client) (bool, error) {
 		d, err := c.Decide(ctx, read())
@@ -100,7 +100,7 @@ func TestFault_AnyCall_IsNoAllow(t *testing.T) {
 						require.Equal(t, f.fault.String(), call.Fault)
 					}
 					if scripted == "denied" && op == "ValidateCommit" {
-						require.Empty(t, passed(srv), "not a single gate passed on the server's side either")
+						require.Empty(t, passed(srv), "no gate passed on the server either")
 					}
 				})
 			}
@@ -170,7 +170,7 @@ func faultsEnd(t *testing.T, srv *aureustest.Server, client *aureus.Client) {
 	srv.Fault(aureustest.Reset().Times(2))
 	require.ErrorIs(t, ask(), aureus.ErrUnavailable)
 	require.ErrorIs(t, ask(), aureus.ErrUnavailable)
-	require.NoError(t, ask(), "after the number of times")
+	require.NoError(t, ask(), "after the given number of requests")
 
 	srv.Fault(aureustest.Status(500))
 	require.Error(t, ask())
@@ -181,14 +181,14 @@ func faultsEnd(t *testing.T, srv *aureustest.Server, client *aureus.Client) {
 	require.NoError(t, ask(), "elsewhere")
 	require.ErrorIs(t, client.ReportSpan(t.Context(), aureus.Span{}), aureus.ErrUnavailable)
 	srv.Fault(aureustest.Reset().On("/policy/eval"))
-	require.NoError(t, ask(), "half a name is another path")
+	require.NoError(t, ask(), "a prefix of a segment is another path")
 
 	srv.ClearFaults()
 	srv.Fault(aureustest.Status(500).Times(1))
 	srv.Fault(aureustest.Reset().Times(1))
 	var e *aureus.Error
 	require.ErrorAs(t, ask(), &e)
-	require.Equal(t, 500, e.StatusCode, "the first one comes first")
+	require.Equal(t, 500, e.StatusCode, "the fault that was set first applies")
 	require.ErrorAs(t, ask(), &e)
 	require.Zero(t, e.StatusCode)
 	require.NoError(t, ask())
@@ -227,7 +227,7 @@ func TestLostResponse_Retry_GetsTheSameResponse(t *testing.T) {
 	second, err := client.Decide(t.Context(), pay(20))
 	require.NoError(t, err)
 	require.Equal(t, aureus.Allow, second.Effect)
-	require.Len(t, srv.Requests().Decisions, 2, "it was decided once")
+	require.Len(t, srv.Requests().Decisions, 2, "the request was decided once")
 
 	third, err := client.Decide(t.Context(), pay(20))
 	require.NoError(t, err)

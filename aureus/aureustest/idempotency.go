@@ -16,8 +16,8 @@ const (
 	maxKeptResponse = 64 << 10 // bytes
 )
 
-// responses has the newest responses by Idempotency-Key, and the keys whose first request
-// is still under way.
+// responses holds the newest responses by Idempotency-Key, and the keys whose first
+// request has no response yet.
 type responses struct {
 	underWay map[idempotencyScope]struct{} // at most one for each open request
 	kept     map[idempotencyScope]keptResponse

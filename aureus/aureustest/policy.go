@@ -46,7 +46,7 @@ func (s *Server) evaluate(q *request) (any, error) {
 	return guardDecisionOf(decision), nil
 }
 
-// valid returns an error for a request that no decision can be made about.
+// valid returns an error for a request that cannot be decided.
 func (s *Server) valid(request aureus.Request) error {
 	if err := request.Validate(); err != nil {
 		return err

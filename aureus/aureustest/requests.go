@@ -7,8 +7,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Requests has what a [Server] received, each list in the order of arrival. Of each kind
-// it keeps the newest items: at most 10,000, and at most 64 MiB of their JSON.
+// Requests is what a [Server] received, each list in the order of arrival. Each list has
+// only the newest items: at most 10,000, and at most 64 MiB of their JSON.
 type Requests struct {
 	Calls      []Call
 	Decisions  []Decided // evaluations, by Decide and EvaluatePolicy
@@ -29,7 +29,7 @@ type Requests struct {
 	Dropped int // number of items that were dropped for newer ones
 }
 
-// Call is one HTTP request. Each attempt of a client is one, also with a fault.
+// Call is one HTTP request. Each attempt of a client is a Call, also with a fault.
 type Call struct {
 	Method, Path, Query string // Path is the whole path
 	IdempotencyKey      string
@@ -63,8 +63,8 @@ type Registered struct {
 	Version int // from 1
 }
 
-// Requests returns what has arrived so far. Close a Recorder of the client before, so that
-// its records have arrived.
+// Requests returns what has arrived so far. Close the Recorder of the client before this
+// call, so that its records have arrived.
 func (s *Server) Requests() Requests {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *Server) Requests() Requests {
 	}
 }
 
-// record is what the server keeps for [Requests]. The server's lock guards it.
+// record holds the data of [Requests]. The server's lock guards it.
 type record struct {
 	calls      kept[Call]
 	decisions  kept[Decided]
@@ -101,7 +101,7 @@ const (
 	maxItemBytes = 64 << 20
 )
 
-// kept has the newest items of a kind.
+// kept holds the newest items of one kind.
 type kept[T any] struct {
 	items   []T
 	sizes   []int

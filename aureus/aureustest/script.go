@@ -22,15 +22,15 @@ const (
 
 const ruleScript = "script"
 
-// script has the decisions and results that the test set. The zero script denies.
+// script holds the decisions and results that the test set. The zero script denies.
 type script struct {
 	actions map[string]aureus.Decision // by the action's id
 	decide  func(aureus.Request) aureus.Decision
 	gates   map[string]aureus.GateResult
 }
 
-// Allow makes the server allow the actions for every principal. The last call of Allow,
-// Deny or RequireApproval for an action counts.
+// Allow makes the server allow the actions for every principal. Of the calls of Allow,
+// Deny and RequireApproval for an action, the last one applies.
 func (s *Server) Allow(actions ...string) {
 	s.setDecision(aureus.Decision{Effect: aureus.Allow, ReasonCode: ReasonScripted, Reason: "the test allows it"}, actions...)
 }
@@ -77,7 +77,8 @@ func (s *Server) Decide(decide func(aureus.Request) aureus.Decision) {
 
 // Gate sets the result of the gate with that name: ValidateCommit returns it every time.
 // The server fills empty fields as a control plane does; a result that has not passed
-// blocks the commit if the request says so. A gate without a result has not passed.
+// blocks the commit if the request has block_on_failure. A gate without a result has not
+// passed.
 //
 // A result that contradicts itself fails the test.
 func (s *Server) Gate(name string, result aureus.GateResult) {

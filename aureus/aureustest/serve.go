@@ -78,7 +78,8 @@ func notServed(q *request) (any, error) {
 		"aureustest does not serve %s; use a control plane in the process (controlplane.Open)", q.URL.Path)
 }
 
-// ServeHTTP calls the handler. w is the *pending of dispatch, which gets the response.
+// ServeHTTP calls the handler. w is the *pending that dispatch made; the response is
+// stored in it.
 func (h route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, ok := w.(*pending)
 	if !ok {

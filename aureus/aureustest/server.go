@@ -21,13 +21,14 @@ type TB interface {
 	FailNow()
 }
 
-// Server is a policy decision point that decides what the test says. Make one with
-// [New]. It is safe for concurrent use.
+// Server is a policy decision point that returns the decisions that the test sets. Make
+// one with [New]. It is safe for concurrent use.
 //
-// It has limits: it keeps the newest requests (see [Requests]); 10,000 approvals or 64 MiB
-// of them, and opens no further ones until some have expired; 1,000 validators of 64 KiB;
-// and the newest 1,000 responses of 64 KiB for their Idempotency-Keys, for ten minutes. A
-// request's body may have 4 MiB, on batch paths 64 MiB.
+// Its memory is limited. It keeps the newest requests (see [Requests]); at most 10,000
+// approvals and 64 MiB of them (at the limit it opens no more until some have expired);
+// at most 1,000 validators of at most 64 KiB each; and for ten minutes the newest 1,000
+// responses to requests with an Idempotency-Key, of at most 64 KiB each. The body of a
+// request has at most 4 MiB, on batch paths 64 MiB.
 type Server struct {
 	// Clock is the server's time, by which approvals expire.
 	Clock *Clock
@@ -75,7 +76,7 @@ func New(tb TB) *Server {
 func (s *Server) start(server *httptest.Server) *httptest.Server {
 	server.Config = &http.Server{
 		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: time.Minute,
-		ErrorLog: log.New(io.Discard, "", 0), // it would log the faults that the test wants
+		ErrorLog: log.New(io.Discard, "", 0), // it would log the faults that the test sets
 	}
 	server.Config.SetKeepAlivesEnabled(false)
 	server.Start()

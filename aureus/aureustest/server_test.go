@@ -41,7 +41,7 @@ func TestServer_ActionNotSet_IsDenied(t *testing.T) {
 	srv.Decide(func(aureus.Request) aureus.Decision { return aureus.Decision{} })
 	decision, err = client.Decide(t.Context(), read())
 	require.NoError(t, err)
-	require.Equal(t, aureus.Deny, decision.Effect, "the zero decision")
+	require.Equal(t, aureus.Deny, decision.Effect, "the zero decision denies")
 }
 
 func TestServer_SetDecisions_AreReturned(t *testing.T) {
@@ -64,7 +64,7 @@ func TestServer_SetDecisions_AreReturned(t *testing.T) {
 
 	srv.Deny(balance.ID, aureus.ReasonPermissionDenied)
 	d = decide(read())
-	require.Equal(t, aureus.Deny, d.Effect, "what is said last counts")
+	require.Equal(t, aureus.Deny, d.Effect, "the last call applies")
 	require.Equal(t, aureus.ReasonPermissionDenied, d.ReasonCode)
 
 	srv.Decide(func(r aureus.Request) aureus.Decision {
@@ -76,7 +76,7 @@ func TestServer_SetDecisions_AreReturned(t *testing.T) {
 	d = decide(pay(3))
 	require.Equal(t, aureus.Allow, d.Effect)
 	require.Equal(t, []any{aureus.ReasonCode("SMALL"), "small", "amounts", "v7", map[string]any{"left": "3"}}, []any{d.ReasonCode, d.Reason, d.Rule, d.PolicyVersion, d.Metadata})
-	require.Equal(t, aureus.Deny, decide(read()).Effect, "an action that is named comes before the function")
+	require.Equal(t, aureus.Deny, decide(read()).Effect, "a named action takes precedence over the function")
 
 	srv.Decide(nil)
 	require.Equal(t, aureustest.ReasonNotScripted, decide(pay(3)).ReasonCode)
@@ -86,7 +86,7 @@ func TestServer_SetDecisions_AreReturned(t *testing.T) {
 	nobody := pay(3)
 	nobody.Principal.ID = ""
 	d = decide(nobody)
-	require.Equal(t, aureus.Deny, d.Effect, "a request that no policy could judge")
+	require.Equal(t, aureus.Deny, d.Effect, "an invalid request is denied")
 	require.Equal(t, aureus.ReasonInvalidRequest, d.ReasonCode)
 	nothing := pay(3)
 	nothing.Action.ID = ""
@@ -95,7 +95,7 @@ func TestServer_SetDecisions_AreReturned(t *testing.T) {
 	untiered.Action.RiskTier = ""
 	require.Equal(t, aureus.ReasonInvalidRequest, decide(untiered).ReasonCode)
 	_, err := client.EvaluatePolicy(t.Context(), untiered.Context())
-	require.ErrorIs(t, err, aureus.ErrInvalid, "words are checked as strictly as a control plane does")
+	require.ErrorIs(t, err, aureus.ErrInvalid, "enumerations are checked as strictly as by a control plane")
 }
 
 func TestDecide_FunctionPanics_IsUndecided(t *testing.T) {
@@ -138,7 +138,7 @@ func TestApprovals_Approved_AllowOnce(t *testing.T) {
 	require.False(t, opened.Digest.IsZero())
 
 	joined := decide(pay(20))
-	require.Equal(t, opened.Approval.ID, joined.Approval.ID, "asking again joins")
+	require.Equal(t, opened.Approval.ID, joined.Approval.ID, "the same request gets the same approval")
 	require.Equal(t, aureus.ReasonApprovalPending, joined.ReasonCode)
 
 	srv.Approve(opened.Approval.ID)
@@ -159,14 +159,14 @@ func TestApprovals_Approved_AllowOnce(t *testing.T) {
 	require.Equal(t, aureus.ApprovalConsumed, passed.Approval.Status)
 	again := decide(retried)
 	require.Equal(t, aureus.RequireApproval, again.Effect, "once")
-	require.Equal(t, aureus.ReasonApprovalConsumed, again.ReasonCode, "and the response says why the ticket does not count")
+	require.Equal(t, aureus.ReasonApprovalConsumed, again.ReasonCode, "and the response says why the ticket cannot be used")
 
 	srv.Reject(again.Approval.ID)
 	require.Equal(t, aureus.ReasonApprovalRejected, code(pay(20)))
 	srv.Clock.Advance(time.Hour)
-	require.Equal(t, aureus.ReasonApprovalRejected, code(pay(20)), "still good at exactly an hour")
+	require.Equal(t, aureus.ReasonApprovalRejected, code(pay(20)), "the rejection applies for exactly an hour")
 	srv.Clock.Advance(time.Nanosecond)
-	require.Equal(t, aureus.ReasonHighRisk, code(pay(20)), "after that it is asked anew")
+	require.Equal(t, aureus.ReasonHighRisk, code(pay(20)), "after that a new approval is requested")
 
 	presented := pay(20)
 	presented.ApprovalToken = "apr_00000000000000000000000000"
@@ -249,7 +249,7 @@ func TestApprovals_KeyOfAService_CannotDecide(t *testing.T) {
 	own, err := operator.Decide(t.Context(), pay(30))
 	require.NoError(t, err)
 	_, err = operator.Approve(t.Context(), own.Approval.ID, own.Digest, "")
-	require.ErrorIs(t, err, aureus.ErrForbidden, "who asks never decides")
+	require.ErrorIs(t, err, aureus.ErrForbidden, "the requester never decides")
 }
 
 func TestApprovals_MoreThanTwentyPending_AreRefused(t *testing.T) {
@@ -435,7 +435,7 @@ func TestRequests_Calls_AreRecorded(t *testing.T) {
 	require.Len(t, got.Metrics, 2)
 	require.Equal(t, "s", got.Spans[0].ID)
 	require.Equal(t, []aureustest.Registered{{ID: "v", Config: map[string]any{"type": "monotonic"}, Version: 2}}, got.Validators)
-	require.Equal(t, []aureus.DecisionRecord{local.Record()}, got.Records, "twice does no harm, and the evaluated one is known")
+	require.Equal(t, []aureus.DecisionRecord{local.Record()}, got.Records, "a repeated record and an evaluated decision are not stored again")
 	require.Equal(t, d.ID, got.Outcomes[0].DecisionID)
 	require.Zero(t, got.Dropped)
 	require.NotEmpty(t, got.Calls)
@@ -597,15 +597,15 @@ func TestServer_MalformedRequests_AreRefused(t *testing.T) {
 		body   string
 		status int
 	}{
-		"a good one":       {`{` + good + `}`, 200},
-		"a name twice":     {`{` + good + `,"current_state":"idle"}`, 400},
+		"valid":            {`{` + good + `}`, 200},
+		"a duplicate name": {`{` + good + `,"current_state":"idle"}`, 400},
 		"in another case":  {`{` + good + `,"Principal":null}`, 422},
 		"trailing data":    {`{` + good + `}{}`, 400},
 		"null":             {`null`, 422},
 		"nothing":          {``, 400},
 		"an unknown word":  {strings.Replace(`{`+good+`}`, `"low"`, `"tiny"`, 1), 422},
 		"a missing field":  {`{"current_state":"idle"}`, 422},
-		"an upstream null": {`{` + good + `,"tool_name":null}`, 200},
+		"null for unset":   {`{` + good + `,"tool_name":null}`, 200},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			response, err := http.Post(srv.URL()+"/api/v1/policy/evaluate", "application/json", strings.NewReader(c.body))
@@ -639,10 +639,10 @@ func TestIdempotencyKey_SameRequest_GetsTheSameResponse(t *testing.T) {
 	require.Len(t, srv.Requests().Spans, 2)
 	srv.Clock.Advance(10 * time.Minute)
 	require.Equal(t, 200, post("k", span).StatusCode)
-	require.Len(t, srv.Requests().Spans, 3, "after ten minutes it is another request")
+	require.Len(t, srv.Requests().Spans, 3, "after ten minutes the request is served again")
 
 	require.Equal(t, 400, post("bad", "{").StatusCode)
-	require.Equal(t, 200, post("bad", span).StatusCode, "a failure is not kept")
+	require.Equal(t, 200, post("bad", span).StatusCode, "the response of a failed request is not stored")
 }
 
 func TestIdempotencyKey_FirstRequestUnderWay_IsConflict(t *testing.T) {
@@ -718,16 +718,16 @@ func TestIdempotencyKey_RequestHangs_OldResponsesAreDropped(t *testing.T) {
 	require.False(t, again("k"))
 	require.True(t, again("k"))
 	srv.Clock.Advance(10 * time.Minute)
-	require.False(t, again("k"), "after ten minutes it is another request")
+	require.False(t, again("k"), "after ten minutes the request is served again")
 
 	for n := range 999 {
 		require.False(t, again(strconv.Itoa(n)))
 	}
-	require.True(t, again("k"), "the oldest of 1,000")
+	require.True(t, again("k"), "the oldest of 1,000 is still stored")
 	require.False(t, again("999"))
-	require.False(t, again("k"), "the oldest of 1,001 is forgotten")
+	require.False(t, again("k"), "the oldest of 1,001 is dropped")
 	require.True(t, again("999"))
-	require.Equal(t, 409, hang(), "what hangs is under way all the same")
+	require.Equal(t, 409, hang(), "the hanging request still occupies its key")
 }
 
 func TestServer_ManyItems_AreLimited(t *testing.T) {
@@ -747,7 +747,7 @@ func TestServer_ManyItems_AreLimited(t *testing.T) {
 		require.NoError(t, client.ReportEvent(t.Context(), aureus.TelemetryEvent{Type: aureus.EventCustom, Data: map[string]any{"text": big}}))
 	}
 	got = srv.Requests()
-	require.Less(t, len(got.Events), 76, "64 MiB of them")
+	require.Less(t, len(got.Events), 76, "at most 64 MiB are kept")
 	require.Greater(t, len(got.Events), 70)
 
 	srv.RequireApproval(transfer.ID)
@@ -762,9 +762,9 @@ func TestServer_ManyItems_AreLimited(t *testing.T) {
 	for n := range 16 {
 		require.Equal(t, aureus.RequireApproval, ask(n).Effect)
 	}
-	require.Equal(t, aureus.ReasonTooManyPending, ask(16).ReasonCode, "64 MiB of approvals wait")
+	require.Equal(t, aureus.ReasonTooManyPending, ask(16).ReasonCode, "64 MiB of approvals are pending")
 	srv.Clock.Advance(2 * time.Hour)
-	require.Equal(t, aureus.RequireApproval, ask(17).Effect, "those that have ended make room")
+	require.Equal(t, aureus.RequireApproval, ask(17).Effect, "expired approvals are dropped")
 	_, err := client.RegisterValidator(t.Context(), "v", map[string]any{"type": "cel", "expression": strings.Repeat(" ", 64<<10)})
 	require.ErrorIs(t, err, aureus.ErrInvalid)
 
@@ -842,7 +842,7 @@ func TestURL_AfterTheTest_IsClosed(t *testing.T) {
 	}()
 	require.Eventually(t, func() bool { return len(srv.Requests().Calls) == 2 }, time.Minute, time.Millisecond)
 	ft.end()
-	require.Error(t, <-done, "who waits is not kept waiting")
+	require.Error(t, <-done, "a waiting request ends with the test")
 	_, err = http.Get(url)
 	require.Error(t, err)
 }

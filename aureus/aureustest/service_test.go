@@ -42,8 +42,8 @@ func (b *bank) post(body string) int {
 	return w.Code
 }
 
-// With every fault of the control plane, a guarded service does nothing. The bubble saves
-// the waiting.
+// With every fault of the control plane, a guarded service does not carry out the
+// request. In the synctest bubble, waiting takes no real time.
 func TestGuardedService_AnyFault_DoesNothing(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestGuardedService_AnyFault_DoesNothing(t *testing.T) {
 				require.ErrorIs(t, guard.Check(t.Context(), client, pay(20)), guard.ErrUndecided)
 
 				srv.ClearFaults()
-				require.Equal(t, 200, b.post(`{"amount": 20}`), "and goes on afterwards")
+				require.Equal(t, 200, b.post(`{"amount": 20}`), "after the fault the request is carried out")
 				require.Equal(t, 1, b.done)
 				require.NoError(t, b.recorder.Close(t.Context()))
 				aureustest.RequireOutcome(t, srv, transfer.ID, agent.ID, vocab.OutcomeSuccess)
@@ -123,7 +123,7 @@ func TestApproval_GateBlocks_IsUsableOnceMore(t *testing.T) {
 				require.Equal(t, want, reached)
 			}
 			post()
-			require.Equal(t, 2, reached, "a second time it stays spent")
+			require.Equal(t, 2, reached, "after the second use it stays consumed")
 			for _, a := range srv.Approvals() {
 				if a.ID == approval.ID {
 					require.Equal(t, aureus.ApprovalConsumed, a.Status)
@@ -159,8 +159,8 @@ func TestApproval_ServiceAndOperator_HaveTheirOwn(t *testing.T) {
 	srv.Approve(mine.ID)
 	use := aureus.ApprovalUse{PrincipalID: agent.ID, ActionDigest: mine.ActionDigest, DecisionID: aureus.NewDecisionID(srv.Clock.Now())}
 	require.ErrorIs(t, operator.ConsumeApproval(t.Context(), mine.ID, use), aureus.ReasonApprovalUnknown.Err())
-	require.NotEqual(t, mine.ID, ask(service, "v2").ID, "other rules ask for another one")
-	require.Equal(t, mine.ID, ask(service, "v1").ID, "and retire none")
+	require.NotEqual(t, mine.ID, ask(service, "v2").ID, "another policy version opens another approval")
+	require.Equal(t, mine.ID, ask(service, "v1").ID, "and does not change the existing one")
 	srv.Clock.Advance(15*time.Minute + 1)
 	require.ErrorIs(t, service.ConsumeApproval(t.Context(), mine.ID, use), aureus.ReasonApprovalExpired.Err())
 }
