@@ -116,7 +116,7 @@ type ApprovalAsk struct {
 type ApprovalTicket struct {
 	Approval Approval
 	Joined   bool       // the approval was open before
-	Hint     ReasonCode // why the approval that the request presented does not count; empty if it presented none, or this one
+	Hint     ReasonCode // why the approval that the request presented does not apply; empty if it presented none, or this one
 }
 
 // ApprovalUse says for which decision an approval is used: see

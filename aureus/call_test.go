@@ -19,7 +19,7 @@ func TestReadWhole_AnyAnnouncedLength_ReadsEverything(t *testing.T) {
 		length int64
 		want   string
 	}{
-		"the right length":          {strings.NewReader(text), int64(len(text)), text},
+		"correct length":            {strings.NewReader(text), int64(len(text)), text},
 		"none":                      {strings.NewReader(text), -1, text},
 		"unknown length, long body": {strings.NewReader(long), -1, long},
 		"too small":                 {strings.NewReader(long), 1, long},

@@ -14,7 +14,7 @@ type GateConfig struct {
 	Name               string         `json:"name"`
 	Validators         []string       `json:"validators"`
 	BlockOnFailure     bool           `json:"block_on_failure"`
-	RequiredConfidence *float64       `json:"required_confidence,omitzero" aureus:"min=0,max=1"` // 0 to 1; nil and 0 are no requirement
+	RequiredConfidence *float64       `json:"required_confidence,omitzero" aureus:"min=0,max=1"` // 0 to 1; nil and 0 mean no requirement
 	RecoveryStrategy   map[string]any `json:"recovery_strategy,omitzero"`                        // see [RecoveryStrategy]
 }
 
@@ -36,7 +36,7 @@ type GateResult struct { //nolint:recvcheck // the check of contradictions avoid
 	BlockedCommit     bool               `json:"blocked_commit"`
 	Timestamp         Timestamp          `json:"timestamp"`
 	RecoveryStrategy  map[string]any     `json:"recovery_strategy,omitzero"`
-	CRVStatus         string             `json:"crv_status"` // passed, blocked or warning: not passed, and not blocked
+	CRVStatus         string             `json:"crv_status"` // passed, blocked, or warning if the gate failed and did not block
 	FailureCode       FailureTaxonomy    `json:"failure_code,omitzero"`
 	Remediation       string             `json:"remediation,omitzero"`
 }

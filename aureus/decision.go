@@ -55,9 +55,9 @@ func (r Request) Context() PolicyContext {
 	}
 }
 
-// Request is the same request without the form of the published API. Where ToolName,
-// ApprovalToken, WorkflowID or TaskID is empty, it is taken from the action's metadata
-// (tool_name, approval_token, workflowId, taskId).
+// Request returns the same request as a [Request]. If ToolName, ApprovalToken,
+// WorkflowID or TaskID is empty, it is taken from the action's metadata (tool_name,
+// approval_token, workflowId, taskId).
 func (c PolicyContext) Request() Request {
 	r := Request{
 		Principal: c.Principal, OnBehalfOf: c.OnBehalfOf, Action: c.Action, Tool: c.ToolName,

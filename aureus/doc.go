@@ -20,8 +20,8 @@
 //
 // # Similar types
 //
-// Some things have two types: the one of the published API, and one for Go programs or
-// for storage.
+// Some concepts have more than one type: that of the published API, and those for Go
+// programs or for storage.
 //
 //	Request            what a decider decides about. Use this one.
 //	PolicyContext      the same in the form of the published API, for EvaluatePolicy.

@@ -17,7 +17,7 @@ func responseOf(status int, contentType, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// Reading any bytes as a stream ends, and yields only events of known kinds.
+// Reading a stream of arbitrary bytes ends, and yields only events of known kinds.
 func FuzzStream(f *testing.F) {
 	f.Add("id: 1\nevent: telemetry\ndata: {\"type\":\"custom\",\"timestamp\":\"t\",\"data\":{}}\n\n")
 	f.Add(": beat\n\nevent: decision\ndata: {\ndata: }\n\n")
@@ -47,7 +47,7 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-// Any error response gives an error whose text is short and has one line.
+// Every error response becomes an error whose text is short and has one line.
 func FuzzErrorAnswer(f *testing.F) {
 	f.Add(422, `{"error":"e","code":"C","details":[1],"remediation":"r","request_id":"i"}`, "7")
 	f.Add(307, `{"title":"t\nx"}`, "Wed, 21 Oct 2015 07:28:00 GMT")
@@ -62,7 +62,7 @@ func FuzzErrorAnswer(f *testing.F) {
 	})
 }
 
-// Any bytes as a page are read item by item, or refused.
+// A page of arbitrary bytes is read item by item, or refused.
 func FuzzList(f *testing.F) {
 	f.Add(`[{"name":"n","value":1,"timestamp":"t"}]`)
 	f.Add(`[{"name":"n","value":1,"timestamp":"t"},`)

@@ -82,7 +82,8 @@ func TestClient_FormatVerbs_ShowNoSecret(t *testing.T) {
 	require.Len(t, server.all(), 1, "requests that cannot be sent are not sent")
 }
 
-// A wrong header is an error of its own, and does not look like an unavailable server.
+// NewClient refuses an invalid header. A call with an invalid key fails with
+// ErrUnauthenticated, not with ErrUnavailable.
 func TestWithHeader_InvalidHeader_IsRefused(t *testing.T) {
 	for name, option := range map[string]aureus.Option{
 		"no name":                       aureus.WithHeader("", "v"),
@@ -90,7 +91,7 @@ func TestWithHeader_InvalidHeader_IsRefused(t *testing.T) {
 		"a name with a colon":           aureus.WithHeader("a:", "v"),
 		"a line break":                  aureus.WithHeader("X-A", "v\r\nX-B: w"),
 		"a null":                        aureus.WithHeader("X-A", "\x00"),
-		"a product's name":              aureus.WithHeader("user-agent", "a\r\nX-B: w"),
+		"an invalid User-Agent":         aureus.WithHeader("user-agent", "a\r\nX-B: w"),
 		"a header that the client sets": aureus.WithHeader("content-type", "v"),
 		"the encoding of responses":     aureus.WithHeader("accept-encoding", "gzip"),
 	} {

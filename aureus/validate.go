@@ -15,10 +15,10 @@ const (
 	maxRequestDepth  = 98 // two levels less than a response may have: one holds the request inside an approval
 )
 
-// Validate returns an error for a request that cannot be decided. Its text
-// begins with the JSON pointer (RFC 6901) of the wrong value, such as /action/id, and it
-// matches [ErrInvalid]. guard.Local and the control plane both call it first, so that
-// they refuse the same requests. It requires that
+// Validate returns an error for a request that cannot be decided. The text of the error
+// begins with the JSON pointer (RFC 6901) of the wrong value, such as /action/id, and the
+// error matches [ErrInvalid]. guard.Local and the control plane both call Validate first,
+// so that they refuse the same requests. It requires that
 //
 //   - the principal and the action have an id;
 //   - risk tier, intents and data zones are words of their types, in lower case;

@@ -46,17 +46,17 @@ func TestEveryPath_WithoutKey_Is401(t *testing.T) {
 	good := newKey(t, srv, controlplane.RoleService, "svc")
 
 	for name, header := range map[string]http.Header{
-		"none":           {},
-		"empty":          {"Authorization": {"Bearer "}},
-		"another scheme": {"Authorization": {"Basic " + good}},
-		"no scheme":      {"Authorization": {good}},
-		"unknown":        {"Authorization": {"Bearer k"}},
-		"truncated":      {"Authorization": {"Bearer " + good[:len(good)-1]}},
-		"with an ending": {"Authorization": {"Bearer " + good + "0"}},
-		"the id alone":   {"Authorization": {"Bearer " + good[:strings.IndexByte(good, '.')]}},
-		"revoked":        {"Authorization": {"Bearer " + revoked}},
-		"two headers":    {"Authorization": {"Bearer " + good, "Bearer " + good}},
-		"very long":      {"Authorization": {"Bearer " + strings.Repeat("a", 600)}},
+		"none":               {},
+		"empty":              {"Authorization": {"Bearer "}},
+		"another scheme":     {"Authorization": {"Basic " + good}},
+		"no scheme":          {"Authorization": {good}},
+		"unknown":            {"Authorization": {"Bearer k"}},
+		"truncated":          {"Authorization": {"Bearer " + good[:len(good)-1]}},
+		"one more character": {"Authorization": {"Bearer " + good + "0"}},
+		"the id alone":       {"Authorization": {"Bearer " + good[:strings.IndexByte(good, '.')]}},
+		"revoked":            {"Authorization": {"Bearer " + revoked}},
+		"two headers":        {"Authorization": {"Bearer " + good, "Bearer " + good}},
+		"very long":          {"Authorization": {"Bearer " + strings.Repeat("a", 600)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, route := range routes {
@@ -192,14 +192,14 @@ func TestKeys_InvalidFields_AreRefused(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
 	for name, key := range map[string]controlplane.Key{
-		"no subject":                    {Role: controlplane.RoleService},
-		"no role":                       {Subject: "a"},
-		"an unknown role":               {Subject: "a", Role: "root"},
-		"an invalid tenant":             {Subject: "a", Role: controlplane.RoleService, Tenant: "A B"},
-		"a subject with a line break":   {Subject: "a\nb", Role: controlplane.RoleService},
-		"a subject like another one":    {Subject: "a ", Role: controlplane.RoleService},
-		"a subject that is too long":    {Subject: strings.Repeat("a", 201), Role: controlplane.RoleService},
-		"speaking for a principal of 0": {Subject: "a", Role: controlplane.RoleService, SpeaksFor: []string{""}},
+		"no subject":                  {Role: controlplane.RoleService},
+		"no role":                     {Subject: "a"},
+		"an unknown role":             {Subject: "a", Role: "root"},
+		"an invalid tenant":           {Subject: "a", Role: controlplane.RoleService, Tenant: "A B"},
+		"a subject with a line break": {Subject: "a\nb", Role: controlplane.RoleService},
+		"a subject like another one":  {Subject: "a ", Role: controlplane.RoleService},
+		"a subject that is too long":  {Subject: strings.Repeat("a", 201), Role: controlplane.RoleService},
+		"an empty name in SpeaksFor":  {Subject: "a", Role: controlplane.RoleService, SpeaksFor: []string{""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, secret, err := srv.Keys().Add(t.Context(), "test", key)
@@ -277,7 +277,7 @@ func TestDevelopmentMode_EachRequest_IsTakenOrRefused(t *testing.T) {
 		"the browser says same-site":             {header("Sec-Fetch-Site", "same-site"), 403},
 		"the browser says same-origin":           {header("Sec-Fetch-Site", "same-origin"), 200},
 		"the address bar":                        {header("Sec-Fetch-Site", "none"), 200},
-		"a form's text":                          {header("Content-Type", "text/plain"), 415},
+		"a form as text/plain":                   {header("Content-Type", "text/plain"), 415},
 		"a form":                                 {header("Content-Type", "application/x-www-form-urlencoded"), 415},
 		"a form without fields":                  {with(func(q *raw) { q.body = ""; q.header.Set("Content-Type", "text/plain") }), 415},
 		"application/json only as a parameter":   {header("Content-Type", "text/plain; application/json"), 415},

@@ -24,7 +24,7 @@ type world struct {
 	clock             interface{ Advance(time.Duration) }
 }
 
-// worlds are a control plane and its test double, with the same rules.
+// worlds returns a control plane and its test double, with the same rules.
 func worlds(t *testing.T) (double, plane world) {
 	t.Helper()
 	srv := aureustest.New(t)

@@ -59,9 +59,9 @@ func TestDecision_OfADenial_SaysWhatWasAskedAndWhy(t *testing.T) {
 	}, got)
 
 	for name, reader := range map[string]*aureus.Client{
-		"another service":         client(t, srv, newKey(t, srv, controlplane.RoleService, "other")),
-		"another tenant's admin":  client(t, srv, newKey(t, srv, controlplane.RoleAdmin, "shop", func(k *controlplane.Key) { k.Tenant = "other" })),
-		"a service of that name?": client(t, srv, newKey(t, srv, controlplane.RoleService, "SHOP")),
+		"another service":                         client(t, srv, newKey(t, srv, controlplane.RoleService, "other")),
+		"another tenant's admin":                  client(t, srv, newKey(t, srv, controlplane.RoleAdmin, "shop", func(k *controlplane.Key) { k.Tenant = "other" })),
+		"a service with the name in another case": client(t, srv, newKey(t, srv, controlplane.RoleService, "SHOP")),
 	} {
 		_, err := reader.Decision(t.Context(), denied.ID)
 		require.ErrorIs(t, err, aureus.ErrNotFound, name)
@@ -130,7 +130,7 @@ func TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll(t *testing.T) {
 	}).Observe(crvgate.Record(recorder))
 	apply := crvgate.Wrap(gate, func(context.Context, int) error { return nil })
 	require.Error(t, apply(allowed.NewContext(t.Context()), 1))
-	require.Error(t, apply(t.Context(), 2), "also without a decision")
+	require.Error(t, apply(t.Context(), 2), "the gate blocks without a decision too")
 	require.NoError(t, recorder.Close(t.Context()))
 	_, err = service.ValidateCommit(t.Context(), aureus.Commit{ID: "c-7", Data: 1, Metadata: map[string]any{"decision_id": allowed.ID.String()}},
 		aureus.GateConfig{Name: "remote", Validators: []string{"not_null"}, BlockOnFailure: true})
@@ -158,8 +158,8 @@ func TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll(t *testing.T) {
 
 	results, err := aureus.Collect(srv.Operator("olga").Audit(t.Context(), aureus.AuditQuery{Kind: vocab.AuditGateResult}))
 	require.NoError(t, err)
-	require.Len(t, results, 4, "with and without a decision")
-	require.NotContains(t, mustMarshal(t, results), "12345", "reasons may quote data and stay out of the log")
+	require.Len(t, results, 4, "results with and without a decision")
+	require.NotContains(t, mustMarshal(t, results), "12345", "reasons may quote data, so the log does not contain them")
 	for i, source := range []string{"reported", "reported", "evaluated", "evaluated"} {
 		require.Equal(t, source, results[i].Details["source"])
 	}
@@ -270,7 +270,7 @@ func TestDecision_NamedByAnotherSubject_ItsStoryStaysItsOwn(t *testing.T) {
 	}
 	before := story()
 
-	for i := range 201 { // as many entries as are joined, and one more
+	for i := range 201 { // one more than the limit of entries that are read for a decision
 		_, err = other.ValidateCommit(t.Context(), aureus.Commit{ID: "c", Data: i, Metadata: map[string]any{"decision_id": victim.ID.String()}},
 			aureus.GateConfig{Name: "stranger's", BlockOnFailure: true})
 		require.NoError(t, err)

@@ -30,7 +30,7 @@ func losing(srv http.Handler, path string, lost *atomic.Int32) http.HandlerFunc 
 	}
 }
 
-// With a real connection: a client whose response was lost gets it by retrying, and
+// Over a real connection, a client whose response was lost gets it by retrying, and
 // nothing happens twice.
 func TestClient_LostResponse_IsReplayed(t *testing.T) {
 	t.Parallel()
@@ -97,7 +97,7 @@ func TestClient_SameKeyUnderWay_WaitsForItsResponse(t *testing.T) {
 		answer := httptest.NewRecorder()
 		srv.ServeHTTP(answer, r)
 		if answer.Code == http.StatusConflict {
-			if busy.Add(1) == 4 { // more often than there are attempts
+			if busy.Add(1) == 4 { // after more conflicts than the client has attempts
 				close(release)
 				working.Wait()
 			}

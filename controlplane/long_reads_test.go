@@ -41,8 +41,8 @@ func TestLongReads_BeyondTheirTime_AreGivenUp(t *testing.T) {
 	require.Zero(t, controlplane.Governor(srv).Audit.InUse())
 }
 
-// Long reads of one tenant do not block those of another; a request that waits too long
-// for its turn gets an error.
+// Long reads of one tenant do not block those of another. A request that waits too long
+// for a place gets an error.
 func TestLongReads_OfOneTenant_LeaveOthersATurn(t *testing.T) {
 	srv := open(t, quiet)
 	hostile := newKey(t, srv, controlplane.RoleAdmin, "mallory", func(k *controlplane.Key) { k.Tenant = "hostile" })

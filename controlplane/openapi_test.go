@@ -218,7 +218,7 @@ func forEachDeclaration(t *testing.T, folder string, visit func(ast.Node)) {
 }
 
 // TestOpenAPI_ModelFields_AreThoseOfTheTypes compares each schema with its Go type: the
-// fields, whether they are required, may be null, their kinds, words and bounds.
+// fields, whether they are required or may be null, their types, enumerations and limits.
 func TestOpenAPI_ModelFields_AreThoseOfTheTypes(t *testing.T) {
 	d := readContract(t)
 	asked := d.reachable("requestBody")
@@ -253,7 +253,7 @@ func TestOpenAPI_ModelFields_AreThoseOfTheTypes(t *testing.T) {
 // model because other servers do not send them.
 var alwaysSent = map[string][]any{"WorkflowExecutionResult": {"run_id", "duration_ms", "correlation_id"}}
 
-// narrower are fields for which the document is more specific than the Go type.
+// narrower lists fields for which the document is more specific than the Go type.
 var narrower = map[string]bool{"RegisterRequest.config": true, "Error.code": true, "Error.details": true}
 
 func fieldsOf(model reflect.Type) (fields map[string]reflect.StructField, required []any) {
@@ -271,8 +271,8 @@ func fieldsOf(model reflect.Type) (fields map[string]reflect.StructField, requir
 	return fields, required
 }
 
-// boundOf returns the bound that the struct tag gives a number, in the form of the
-// document, or nil.
+// boundOf returns the minimum or maximum that the struct tag gives a number, in the form
+// of the document, or nil.
 func boundOf(t *testing.T, f reflect.StructField, key string) any {
 	t.Helper()
 	for part := range strings.SplitSeq(f.Tag.Get("aureus"), ",") {
@@ -321,7 +321,7 @@ func requireKind(t *testing.T, d document, at string, schema map[string]any, typ
 				want = append(want, word)
 			}
 		}
-		require.Equal(t, want, list(target["enum"]), "%s: the words of %s", at, typ.Name())
+		require.Equal(t, want, list(target["enum"]), "%s: the enumeration of %s", at, typ.Name())
 	case typ.Kind() == reflect.Struct:
 		for name, model := range controlplane.Models() {
 			if model == typ {

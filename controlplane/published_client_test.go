@@ -31,7 +31,7 @@ import (
 // easily violate. Each test sends what that client sends, to a real server over a
 // real connection: see site.
 
-// publishedCalls are the requests of the published client, method by method.
+// publishedCalls lists the requests of the published client, method by method.
 var publishedCalls = []struct{ name, method, path, body string }{
 	{"execute_workflow", "POST", "/api/v1/workflows/execute", `{"workflow":{"id":"w","name":"W","goal":null,"constraints":null,"success_criteria":null,"tasks":[],"dependencies":{},"safety_policy":null},"context":null,"correlation_id":null}`},
 	{"get_workflow_status", "GET", "/api/v1/workflows/w/status", ""},

@@ -220,7 +220,7 @@ func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_Continues(t *testing.T) {
 	statusOnce(t, rotated, "w", "parked")
 	withdrawn, err := olga.Approval(t.Context(), first.PendingApprovals[0].ApprovalToken)
 	require.NoError(t, err)
-	require.Equal(t, aureus.ApprovalExpired, withdrawn.Status, "no operator has to decide it")
+	require.Equal(t, aureus.ApprovalExpired, withdrawn.Status, "the approval was withdrawn")
 
 	require.NotEqual(t, first.RunID, runWorkflow(t, other, chain("w", task("do", "do"))).RunID)
 	again := runWorkflow(t, rotated, spec, allowed())
@@ -229,7 +229,7 @@ func TestParkedRun_ExecutedWithAnotherKeyOfItsSubject_Continues(t *testing.T) {
 	require.NotEqual(t, first.PendingApprovals[0].ApprovalToken, again.PendingApprovals[0].ApprovalToken)
 	approvePending(t, olga, "pay")
 	statusOnce(t, rotated, "w", "success")
-	require.EqualValues(t, 2, done.Load(), "once for each of the two subjects")
+	require.EqualValues(t, 2, done.Load(), "the task ran once for each of the two subjects")
 }
 
 // A run uses the key of the request to cancel it only for compensation, also if no slot
@@ -338,7 +338,7 @@ func TestApproversKeyRevoked_Task_AsksAnew(t *testing.T) {
 	k.Server = open(t, withTools(map[string]controlplane.Tool{
 		"first": {Run: func(context.Context, controlplane.ToolCall) (any, error) {
 			if calls.Add(1) == 1 {
-				approvePending(t, approver, "second") // while it is under way
+				approvePending(t, approver, "second") // while the task runs
 				k.revoke(t, "approver")
 			}
 			return nil, errors.New("not yet")
@@ -392,7 +392,7 @@ func TestRejectedTask_NextExecute_StaysRejected(t *testing.T) {
 	require.Empty(t, next.PendingApprovals, "no new approval is requested")
 
 	clock.Advance(25 * time.Hour)
-	require.Equal(t, "partial", runWorkflow(t, client, spec, allowed()).Status, "it has expired")
+	require.Equal(t, "partial", runWorkflow(t, client, spec, allowed()).Status, "the rejection has expired")
 	require.Zero(t, paid.Load())
 }
 

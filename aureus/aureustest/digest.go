@@ -13,8 +13,7 @@ import (
 // digestOf is the SHA-256 of the request's canonical JSON: the ids of its principals, the
 // action, the tool, the arguments and the HTTP call, without the volatile values. It covers
 // the same as guard.Digest, but the digests differ: guard.Digest treats 1.0 and 1 as the
-// same number.
-// reason says why the request has no digest; it is empty if it has one.
+// same number. reason says why the request has no digest; it is empty if it has one.
 func digestOf(request aureus.Request) (_ aureus.Digest, reason string) {
 	value, err := strictjson.Normalize(struct {
 		Principal  string           `json:"principal"`

@@ -124,8 +124,8 @@ func Example_check() {
 	// duplicate keys true
 }
 
-// A function can decide by the request. It may call a policy of package guard, so that the
-// test uses the rules of production.
+// A function can decide depending on the request. It may call a policy of package guard,
+// so that the test uses the rules of production.
 func ExampleServer_Decide() {
 	t := newT() // the *testing.T of your test
 	defer t.end()

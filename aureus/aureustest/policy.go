@@ -79,7 +79,8 @@ func (s *Server) decide(q *request, request aureus.Request) (aureus.Decision, er
 	return s.askPerson(q, request, decision)
 }
 
-// complete fills the fields that the test left empty, and those of the request.
+// complete fills the fields that the test left empty, and the fields that come from the
+// request.
 func (s *Server) complete(said aureus.Decision, request aureus.Request) aureus.Decision {
 	d := aureus.Decision{
 		ID: aureus.NewDecisionID(s.Clock.Now()), Effect: said.Effect,

@@ -17,7 +17,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// ErrNothingToArchive is the error of Archive if no entry is old enough.
+// ErrNothingToArchive is returned by Archive if no entry is old enough.
 var ErrNothingToArchive = errors.New("controlplane: the audit log has nothing to archive")
 
 // Archived describes the entries that Archive moved to a file.

@@ -7,7 +7,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// ErrorCode is the type of the member code of an error in the document.
+// ErrorCode is the type that the document gives the member code of an error.
 type ErrorCode string
 
 // Words returns all codes that this server sends.

@@ -195,7 +195,7 @@ func (f *follower) send(r *http.Request, w http.ResponseWriter, out *bytes.Buffe
 	return err
 }
 
-// send writes out to the client at once, which has writeTimeout to read it.
+// send writes out to the client at once. The client must read it within writeTimeout.
 func send(w http.ResponseWriter, out *bytes.Buffer) error {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // some writers have no deadlines

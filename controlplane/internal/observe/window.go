@@ -6,7 +6,7 @@ const (
 	maxWindowBytes = 4 << 20
 )
 
-// window is the latest items of a store: all items with a sequence greater than
+// window holds the latest items of a store: all items with a sequence greater than
 // from and not greater than to.
 type window[T any] struct {
 	from, to int64

@@ -12,8 +12,8 @@ import (
 )
 
 // record stores the decision with its audit entry. The entry's from_state is always
-// evaluating, as in the published system; before, the state before that, is in the
-// details. more is added to the details.
+// evaluating, as in the published system. The state before the evaluation, given as
+// before, is in the details, together with more.
 func (s *Service) record(t storage.Tx, c web.Caller, d aureus.Decision, before aureus.GoalGuardState, more ...map[string]any) error {
 	made := d.Record()
 	decision, err := storage.DecisionOf(made, c.Subject)
