@@ -94,23 +94,23 @@ func TestRequest_KeyRevokedOnTheWay_ChangesNothing(t *testing.T) {
 		role       controlplane.Role
 		path, body func(a aureus.Approval) string
 	}{
-		"a decision that needs no person": {controlplane.RoleService, nil, func(aureus.Approval) string { return mustMarshal(t, transfer(aureus.TierLow, 1).Context()) }},
-		"a decision by an approval":       {controlplane.RoleService, nil, func(aureus.Approval) string { return mustMarshal(t, transfer(aureus.TierHigh, 500).Context()) }},
+		"a decision without an approval": {controlplane.RoleService, nil, func(aureus.Approval) string { return mustMarshal(t, transfer(aureus.TierLow, 1).Context()) }},
+		"a decision with an approval":    {controlplane.RoleService, nil, func(aureus.Approval) string { return mustMarshal(t, transfer(aureus.TierHigh, 500).Context()) }},
 		"a request for an approval": {controlplane.RoleService, func(aureus.Approval) string { return "/api/v1/policy/approval" }, func(aureus.Approval) string {
 			return `{"action":` + deletionJSON + `,"principal":` + agentJSON + `,"reason":"r"}`
 		}},
-		"a use": {controlplane.RoleService, func(a aureus.Approval) string { return "/api/v1/policy/approvals/" + a.ID + "/consume" }, func(a aureus.Approval) string { return mustMarshal(t, use(a)) }},
-		"a verdict": {controlplane.RoleOperator, func(a aureus.Approval) string { return "/api/v1/policy/approvals/" + a.ID + "/reject" }, func(a aureus.Approval) string {
+		"consuming an approval": {controlplane.RoleService, func(a aureus.Approval) string { return "/api/v1/policy/approvals/" + a.ID + "/consume" }, func(a aureus.Approval) string { return mustMarshal(t, use(a)) }},
+		"rejecting an approval": {controlplane.RoleOperator, func(a aureus.Approval) string { return "/api/v1/policy/approvals/" + a.ID + "/reject" }, func(a aureus.Approval) string {
 			return `{"action_digest":"` + a.ActionDigest.String() + `"}`
 		}},
 		"a decision made elsewhere": {controlplane.RoleService, fixedPath("/api/v1/audit/records/batch"), func(aureus.Approval) string { return mustMarshal(t, []any{record("ledger")}) }},
 		"an outcome": {controlplane.RoleService, fixedPath("/api/v1/audit/outcomes/batch"), func(aureus.Approval) string {
 			return mustMarshal(t, []any{aureus.Outcome{DecisionID: aureus.NewDecisionID(time.Now()), Status: vocab.OutcomeRefused}})
 		}},
-		"what a gate found": {controlplane.RoleService, fixedPath("/api/v1/audit/gates/batch"), func(aureus.Approval) string {
+		"a gate result": {controlplane.RoleService, fixedPath("/api/v1/audit/gates/batch"), func(aureus.Approval) string {
 			return `[{"gate_name":"g","passed":true,"blocked":false,"crv_status":"passed"}]`
 		}},
-		"a commit to judge": {controlplane.RoleService, fixedPath("/api/v1/crv/validate"), func(aureus.Approval) string {
+		"a commit to validate": {controlplane.RoleService, fixedPath("/api/v1/crv/validate"), func(aureus.Approval) string {
 			return `{"commit":{"id":"c","data":1},"gate_config":{"name":"g","validators":["not_null"],"block_on_failure":true}}`
 		}},
 		"a validator": {controlplane.RoleService, fixedPath("/api/v1/crv/validators"), func(aureus.Approval) string {
@@ -212,7 +212,7 @@ func TestPendingApprovals_OneServiceAtItsBound_OthersGoOn(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "limits.md"))
 	require.NoError(t, err)
 	require.Contains(t, string(page), "| pending approvals of one subject (a service): for one principal; in all; what they hold | 20; 500; 128 MiB | 429, `TOO_MANY_PENDING_APPROVALS` |")
-	require.Contains(t, string(page), "| pending approvals of a tenant | 2,000, beyond which a subject has at most 20 |") // the tests of internal/storage try them
+	require.Contains(t, string(page), "| pending approvals of a tenant | 2,000, beyond which a subject has at most 20 |") // tested in internal/storage
 	srv := open(t)
 	hostile, _ := addKey(t, srv, controlplane.RoleService, "hostile")
 	secret := newKey(t, srv, controlplane.RoleService, "ledger")

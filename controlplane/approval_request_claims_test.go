@@ -34,16 +34,16 @@ func TestAskApproval_WhatTheDeciderSays_IsChecked(t *testing.T) {
 		pointer string
 		said    map[string]any
 	}{
-		"the code of an approval that was used": {"/reason_code", map[string]any{"reason_code": "APPROVED"}},
-		"the code of an allow":                  {"/reason_code", map[string]any{"reason_code": "LOW_RISK_ALLOWED"}},
-		"the code of a denial":                  {"/reason_code", map[string]any{"reason_code": "PERMISSION_DENIED"}},
-		"the code of another tier":              {"/reason_code", map[string]any{"reason_code": "CRITICAL_NEEDS_HUMAN_APPROVAL"}},
-		"a known code in other letters":         {"/reason_code", map[string]any{"reason_code": "Approved"}},
-		"a code with a bidi mark":               {"/reason_code", map[string]any{"reason_code": "X\u202e"}},
-		"a rule with a bidi mark":               {"/rule", map[string]any{"rule": "risk\u202etier"}},
-		"a rule with a line feed":               {"/rule", map[string]any{"rule": "risk\ntier"}},
-		"rules with a zero width space":         {"/policy_version", map[string]any{"policy_version": "rules\u200b/1"}},
-		"rules with a space at the end":         {"/policy_version", map[string]any{"policy_version": "rules/1 "}},
+		"the code of an approval that was used":    {"/reason_code", map[string]any{"reason_code": "APPROVED"}},
+		"the code of an allow":                     {"/reason_code", map[string]any{"reason_code": "LOW_RISK_ALLOWED"}},
+		"the code of a denial":                     {"/reason_code", map[string]any{"reason_code": "PERMISSION_DENIED"}},
+		"the code of another tier":                 {"/reason_code", map[string]any{"reason_code": "CRITICAL_NEEDS_HUMAN_APPROVAL"}},
+		"a known code in another case":             {"/reason_code", map[string]any{"reason_code": "Approved"}},
+		"a code with a bidi mark":                  {"/reason_code", map[string]any{"reason_code": "X\u202e"}},
+		"a rule with a bidi mark":                  {"/rule", map[string]any{"rule": "risk\u202etier"}},
+		"a rule with a line feed":                  {"/rule", map[string]any{"rule": "risk\ntier"}},
+		"a policy version with a zero width space": {"/policy_version", map[string]any{"policy_version": "rules\u200b/1"}},
+		"a policy version with a space at the end": {"/policy_version", map[string]any{"policy_version": "rules/1 "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -129,7 +129,7 @@ func TestErrors_OfEveryPath_AreJSON(t *testing.T) {
 		"another method":                  {"DELETE", "/api/v1/policy/evaluate", "", 405, "METHOD_NOT_ALLOWED"},
 		"an unknown method":               {"BREW", "/api/v1/policy/evaluate", "", 405, "METHOD_NOT_ALLOWED"},
 		"no body":                         {"POST", "/api/v1/policy/evaluate", "", 400, "MALFORMED_JSON"},
-		"no JSON":                         {"POST", "/api/v1/policy/evaluate", "a=b", 400, "MALFORMED_JSON"},
+		"not JSON":                        {"POST", "/api/v1/policy/evaluate", "a=b", 400, "MALFORMED_JSON"},
 		"more than one value":             {"POST", "/api/v1/policy/evaluate", "{}{}", 400, "MALFORMED_JSON"},
 		"a duplicate name":                {"POST", "/api/v1/policy/evaluate", `{"a":1,"a":2}`, 400, "MALFORMED_JSON"},
 		"invalid UTF-8":                   {"POST", "/api/v1/policy/evaluate", "{\"a\":\"\xff\"}", 400, "MALFORMED_JSON"},

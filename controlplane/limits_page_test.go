@@ -26,7 +26,7 @@ type beyond struct {
 	code        string
 }
 
-// limitsOnThePage are the limits of docs/limits.md that one request can show. The keys
+// limitsOnThePage lists the limits of docs/limits.md that one request can reach. The keys
 // are the beginnings of the table rows, with a colon and a word if a row has several
 // limits.
 func limitsOnThePage() map[string]beyond {

@@ -156,7 +156,7 @@ func TestReport_Invalid_IsRefused(t *testing.T) {
 		"a list":                                        {"spans", `[]`, 422, wire.CodeValidation, `must be an object`},
 		"null":                                          {"spans", `null`, 422, wire.CodeValidation, `must be an object`},
 		"no body":                                       {"spans", ``, 400, wire.CodeMalformed, `empty`},
-		"no JSON":                                       {"spans", `{"id":hunter2}`, 400, wire.CodeMalformed, `"line":1`},
+		"not JSON":                                      {"spans", `{"id":hunter2}`, 400, wire.CodeMalformed, `"line":1`},
 		"a duplicate name":                              {"metrics", `{"name":"m","name":"n","value":1,"timestamp":"t"}`, 400, wire.CodeMalformed, `occurs twice`},
 		"an item that is too large":                     {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", telemetry.MaxItem) + `"}}`, 413, wire.CodeTooLarge, `1048576`},
 		"a body that is too large":                      {"events", `{"type":"custom","timestamp":"t","data":{"x":"` + strings.Repeat("x", int(Defaults().MaxBody)) + `"}}`, 413, wire.CodeTooLarge, `bytes`},
@@ -404,12 +404,12 @@ func TestSummary_OfReportedEvents_IsWhatTheAPISends(t *testing.T) {
 	}
 	b.report("events", end(-time.Hour-time.Nanosecond, true), end(-time.Hour, false), end(-time.Minute, true), end(0, true), end(time.Nanosecond, false))
 	for name, test := range map[string]struct{ query, want string }{
-		"everything, the future included": {"", `{"task_success_rate_by_type":{"action":0.6},"mttr_ms":3540000,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":5}`},
-		"everything, as 0":                {"?range=0", `{"task_success_rate_by_type":{"action":0.6},"mttr_ms":3540000,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":5}`},
-		"an hour, both ends inclusive":    {"?range=1h", `{"task_success_rate_by_type":{"action":0.6666666666666666},"mttr_ms":3540000,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":3,"start_time":"2026-01-02T11:00:00.5Z","end_time":"2026-01-02T12:00:00.5Z"}`},
-		"a minute":                        {"?range=1m", `{"task_success_rate_by_type":{"action":1},"mttr_ms":0,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":2,"start_time":"2026-01-02T11:59:00.5Z","end_time":"2026-01-02T12:00:00.5Z"}`},
-		"longer than all time":            {"?range=99999999999999999999d", `{"task_success_rate_by_type":{"action":0.75},"mttr_ms":3540000,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":4,"end_time":"2026-01-02T12:00:00.5Z"}`},
-		"explicit times":                  {"?start_time=2026-01-02T12:00:00.5&end_time=2026-01-02T12:00:00.5Z", `{"task_success_rate_by_type":{"action":1},"mttr_ms":0,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":1,"start_time":"2026-01-02T12:00:00.5","end_time":"2026-01-02T12:00:00.5Z"}`},
+		"everything, including the future": {"", `{"task_success_rate_by_type":{"action":0.6},"mttr_ms":3540000,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":5}`},
+		"everything, as 0":                 {"?range=0", `{"task_success_rate_by_type":{"action":0.6},"mttr_ms":3540000,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":5}`},
+		"an hour, both ends inclusive":     {"?range=1h", `{"task_success_rate_by_type":{"action":0.6666666666666666},"mttr_ms":3540000,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":3,"start_time":"2026-01-02T11:00:00.5Z","end_time":"2026-01-02T12:00:00.5Z"}`},
+		"a minute":                         {"?range=1m", `{"task_success_rate_by_type":{"action":1},"mttr_ms":0,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":2,"start_time":"2026-01-02T11:59:00.5Z","end_time":"2026-01-02T12:00:00.5Z"}`},
+		"longer than all time":             {"?range=99999999999999999999d", `{"task_success_rate_by_type":{"action":0.75},"mttr_ms":3540000,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":4,"end_time":"2026-01-02T12:00:00.5Z"}`},
+		"explicit times":                   {"?start_time=2026-01-02T12:00:00.5&end_time=2026-01-02T12:00:00.5Z", `{"task_success_rate_by_type":{"action":1},"mttr_ms":0,"human_escalation_rate":0,"cost_per_success_ms":10,"total_events":1,"start_time":"2026-01-02T12:00:00.5","end_time":"2026-01-02T12:00:00.5Z"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := telemetryBench{t, b.server, b.base}
@@ -487,8 +487,7 @@ func TestTelemetry_StoreClosed_Is503(t *testing.T) {
 	require.EqualValues(t, 2, b.count(telemetry.Spans, "deferred"))
 }
 
-// The server ends the connection, so that the client sees that the response is
-// incomplete.
+// The server closes the connection, so that the client notices the incomplete response.
 func TestTelemetryList_FailsHalfway_EndsTheConnection(t *testing.T) {
 	b := openTelemetry(t)
 	filler := strings.Repeat("x", 100_000)
@@ -508,7 +507,7 @@ func TestTelemetryList_FailsHalfway_EndsTheConnection(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The response is larger than what the server keeps of it in memory.
+// The response is larger than the part of it that the server holds in memory.
 func TestTelemetryList_Long_IsStreamed(t *testing.T) {
 	b := openTelemetry(t)
 	var body bytes.Buffer

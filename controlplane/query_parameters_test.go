@@ -127,7 +127,7 @@ func TestPath_NotServedWithThatMethod_AnswersJSONAndTellsWhichIs(t *testing.T) {
 	}
 }
 
-// fill reports that many metrics.
+// fill reports n metrics.
 func fill(t *testing.T, c *aureus.Client, n int) {
 	t.Helper()
 	metrics := make([]aureus.Metric, n)

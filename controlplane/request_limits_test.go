@@ -26,7 +26,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 )
 
-// keysOfTwoTenants are a hostile key, other keys of its tenant, and a key of another
+// keysOfTwoTenants holds a hostile key, other keys of its tenant, and a key of another
 // tenant.
 type keysOfTwoTenants struct{ hostile, neighbour, operator, victim string }
 
@@ -461,13 +461,13 @@ func TestStreams_OfOneKey_LeaveRoomForOthers(t *testing.T) {
 
 var errReset = errors.New("reset")
 
-// A request that is interrupted, refused or panics gives back everything it held.
+// A request that is interrupted, refused or panics releases everything that it held.
 func TestGovernor_WhateverEndsARequest_ItHoldsNothing(t *testing.T) {
 	srv := open(t)
 	key := newKey(t, srv, controlplane.RoleService, "svc")
 	for name, body := range map[string]io.Reader{
 		"broken":        io.MultiReader(strings.NewReader("{"), &unreadable{errReset}),
-		"no JSON":       strings.NewReader("{"),
+		"not JSON":      strings.NewReader("{"),
 		"not gzip":      strings.NewReader("plain"),
 		"good":          strings.NewReader(checkBody),
 		"too long":      io.LimitReader(zeros{}, 5<<20),
