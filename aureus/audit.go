@@ -26,7 +26,7 @@ package aureus
 type AuditRecord struct {
 	Sequence     int64          `json:"sequence"` // from 1, without gaps, per tenant
 	Timestamp    Timestamp      `json:"timestamp"`
-	Kind         string         `json:"kind"` // what happened: one of the words above
+	Kind         string         `json:"kind"` // what happened: one of the kinds above
 	DecisionID   DecisionID     `json:"decision_id,omitzero"`
 	Principal    string         `json:"principal,omitzero"`
 	OnBehalfOf   string         `json:"on_behalf_of,omitzero"`
@@ -116,7 +116,7 @@ func (g GateResult) Record() GateRecord {
 	}
 }
 
-// DecisionDetails is what the audit log has about one decision: the request, the
+// DecisionDetails is what the audit log contains about one decision: the request, the
 // decision, the approval that it needed or used, the results of gates, and the outcome.
 type DecisionDetails struct {
 	DecisionID   DecisionID     `json:"decision_id"`

@@ -15,7 +15,7 @@ import (
 )
 
 // earlyTransport responds to a batch before it has read the whole body, as an
-// [http.RoundTripper] may, and reads the rest when the test says so.
+// [http.RoundTripper] may, and reads the rest when the test allows it.
 type earlyTransport struct {
 	items int // of each batch
 	wg    sync.WaitGroup

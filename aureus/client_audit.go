@@ -15,7 +15,7 @@ type AuditQuery struct {
 	Principal, Action  string
 	DecisionID         DecisionID
 	Decision           string // AuditRecord.Decision: an effect, a verdict, a gate's status or an outcome
-	Kind               string // one of the words of [AuditRecord]
+	Kind               string // one of the kinds listed at [AuditRecord]
 	TraceID            string
 	StartTime, EndTime Timestamp
 }
@@ -29,7 +29,7 @@ func (c *Client) Audit(ctx context.Context, query AuditQuery) iter.Seq2[AuditRec
 		"start_time", string(query.StartTime), "end_time", string(query.EndTime)))
 }
 
-// Decision returns what the audit log has about one decision. A service's key sees the
+// Decision returns what the audit log contains about one decision. A service's key sees the
 // decisions that its subject asked for or reported, an operator's key every one. An
 // unknown id is [ErrNotFound]. GET /api/v1/decisions/{id}.
 func (c *Client) Decision(ctx context.Context, id DecisionID) (DecisionDetails, error) {
@@ -60,7 +60,7 @@ func (c *Client) VerifyAudit(ctx context.Context, earlier ...AuditVerification) 
 }
 
 // RecordDecisions adds decisions of a local decider to the audit log. A decision that is
-// there already is accepted and not added again. If the server rejects records, the
+// already there is accepted and not added again. If the server rejects records, the
 // error is a [*PartialError].
 // POST /api/v1/audit/records/batch.
 func (c *Client) RecordDecisions(ctx context.Context, records []DecisionRecord) error {

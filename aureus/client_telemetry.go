@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// batchKinds are the endpoints of the kinds of telemetry. The index of a kind is that
-// in connection.single too.
+// batchKinds lists the endpoints of the kinds of telemetry. A kind has the same index in
+// connection.single.
 var batchKinds = [...]string{"/observability/events", "/observability/metrics", "/observability/spans"}
 
 const (
@@ -66,7 +66,7 @@ func (c *Client) ReportSpans(ctx context.Context, spans []Span) error {
 // ReportSpansFunc reports n spans as [Client.ReportSpans] does, for a caller that has
 // them in another form. The function span appends the JSON text of span i to b and
 // returns the extended b. It is called for i = 0 to n-1 in order, on the caller's
-// goroutine, and a second time for a span that does not fit into a request any more.
+// goroutine, and a second time for a span that does not fit into the current request.
 // Bytes that are not UTF-8 become U+FFFD. The text is not checked otherwise: the server
 // refuses a request with malformed JSON. If span returns an error, the span is
 // rejected.

@@ -58,7 +58,7 @@ var (
 		ReasonToolNotAllowed, ReasonToolRequired, ReasonPermissionDenied, ReasonInvalidRequest, ReasonNoApprovals, ReasonTooManyPending,
 		"DENIED", "FORBIDDEN", "UNAUTHORIZED", "REJECTED", "BLOCKED", "IDEMPOTENCY_VIOLATION", "CONFIGURATION_ERROR", // other servers have these
 	)
-	// An approval was presented and does not count: another one is opened, or the
+	// An approval was presented and does not apply: another one is opened, or the
 	// request is denied.
 	notApprovedCodes = []ReasonCode{
 		ReasonApprovalRejected, ReasonApprovalExpired, ReasonApprovalConsumed, ReasonApprovalMismatch, ReasonApprovalUnknown, ReasonApprovalPolicyChanged,

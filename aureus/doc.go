@@ -30,7 +30,7 @@
 //	Decision           what a decider returns, with a typed Effect. Use this one.
 //	GuardDecision      the same in the form of the published API, from EvaluatePolicy.
 //	DecisionRecord     the part that a local decider sends to the audit log; Decision.Record makes it.
-//	DecisionDetails    what the audit log has about one decision; Client.Decision returns it.
+//	DecisionDetails    what the audit log contains about one decision; Client.Decision returns it.
 //
 //	Outcome            what became of a decided request, to be reported.
 //	DecisionOutcome    the same in DecisionDetails, with who reported it and when.

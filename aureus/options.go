@@ -228,7 +228,7 @@ func WithTLS(config *tls.Config) Option {
 	})
 }
 
-// WithProxy calls the function for the proxy of a request; a nil URL is no proxy.
+// WithProxy calls the function for the proxy of a request; a nil URL means no proxy.
 // Without this option the proxy is that of HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
 func WithProxy(proxy func(*http.Request) (*url.URL, error)) Option {
 	return option(func(c *clientConfig) { c.proxy = proxy })

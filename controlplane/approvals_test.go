@@ -94,7 +94,7 @@ func TestApprove_EachKindOfPerson_MayOrMayNot(t *testing.T) {
 		},
 		"an operator who asked as well": {asks, approval.ID, approval.ActionDigest, aureus.ErrForbidden, "SELF_APPROVAL"},
 		"the principal":                 {srv.Operator("agent-1"), approval.ID, approval.ActionDigest, aureus.ErrForbidden, "SELF_APPROVAL"},
-		"whom the principal acts for":   {srv.Operator("owner"), onBehalf.Approval.ID, onBehalf.Digest, aureus.ErrForbidden, "SELF_APPROVAL"},
+		"the principal of on_behalf_of": {srv.Operator("owner"), onBehalf.Approval.ID, onBehalf.Digest, aureus.ErrForbidden, "SELF_APPROVAL"},
 		"an operator of another tenant": {
 			client(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga", func(k *controlplane.Key) { k.Tenant = "other" })),
 			approval.ID, approval.ActionDigest, aureus.ReasonApprovalUnknown.Err(), "APPROVAL_UNKNOWN",
@@ -291,7 +291,7 @@ func TestEvaluate_ApprovalThatDoesNotCount_ReasonCodeSaysWhy(t *testing.T) {
 		"unknown":              {"apr_00000000000000000000000000", 5, aureus.ReasonApprovalUnknown},
 		"garbage":              {"approval-a-1-2", 6, aureus.ReasonApprovalUnknown},
 		"another key's":        {foreign.ID, 8, aureus.ReasonApprovalUnknown},
-		"the one that it has":  {other.ID, 2, aureus.ReasonApprovalPending},
+		"its pending approval": {other.ID, 2, aureus.ReasonApprovalPending},
 		"none, the first time": {"", 9, aureus.ReasonHighRisk},
 	} {
 		t.Run(name, func(t *testing.T) {

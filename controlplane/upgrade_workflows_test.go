@@ -58,8 +58,7 @@ func (h *oldHost) tasks() []string {
 
 // Old files from v2 on also have: a run that has ended, one that waits for an approval,
 // one that was running; an outcome with its decision and one without; a stored response
-// for an Idempotency-Key. From v3 on, also a task that was done under an idempotency
-// key of its own.
+// for an Idempotency-Key. From v3 on, also a completed task with an idempotency key.
 var (
 	oldEnded    = chain("ended", task("a", "note"), task("b", "note"))
 	oldWaiting  = chain("waiting", task("a", "note"), task("b", "note", risk("HIGH")))
@@ -97,7 +96,7 @@ func makeRuns(t *testing.T, srv *controlplane.Server) (called *sync.WaitGroup) {
 	called = &sync.WaitGroup{}
 	called.Go(func() {
 		_, err := client.With(aureus.WithRetry(aureus.RetryPolicies{Changes: aureus.NoRetry})).ExecuteWorkflow(t.Context(), oldUnderWay)
-		assert.Error(t, err, "the server is closed meanwhile")
+		assert.Error(t, err, "the server is closed during the call")
 	})
 	require.Eventually(t, func() bool {
 		status, err := client.WorkflowStatus(t.Context(), "under-way")

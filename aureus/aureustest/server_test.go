@@ -319,7 +319,7 @@ func TestConsumeApproval_Mismatches_AreRefused(t *testing.T) {
 	require.ErrorIs(t, spend(as), aureus.ReasonApprovalRejected.Err())
 	ticket, err = client.AskApproval(t.Context(), aureus.ApprovalAsk{Request: pay(20)})
 	require.NoError(t, err)
-	require.True(t, ticket.Joined, "after a rejection the response is rejected")
+	require.True(t, ticket.Joined, "after a rejection the existing approval is returned")
 	require.Equal(t, aureus.ApprovalRejected, ticket.Approval.Status)
 }
 

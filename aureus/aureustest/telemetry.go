@@ -23,7 +23,7 @@ const (
 
 type batchResponse = wire.BatchResponse[aureus.Rejection]
 
-// one accepts a single item.
+// one returns a handler that accepts a single item.
 func one[T any](s *Server, into *kept[T], take func(*request, *T) (reason string, known bool)) handler {
 	return func(q *request) (any, error) {
 		if len(q.body) > maxItem {
@@ -51,8 +51,9 @@ func reportedEvent(_ *request, e *aureus.TelemetryEvent) (reason string, known b
 	return "", false
 }
 
-// batch accepts the items of an array and returns which were rejected. take, if not nil,
-// returns the reason to reject an item; it runs under the lock.
+// batch returns a handler that accepts the items of an array and responds with those that
+// it rejected. take, if not nil, returns the reason to reject an item; it runs under the
+// lock.
 func batch[T any](s *Server, into *kept[T], take func(*request, *T) (reason string, known bool)) handler {
 	return func(q *request) (any, error) {
 		value, err := strictjson.Parse(bytes.TrimSpace(q.body))
