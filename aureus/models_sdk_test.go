@@ -41,7 +41,7 @@ var words = map[string][]string{
 	"LogLevel":           {"debug", "info", "warn", "error"},
 }
 
-// goModels are our types for the published models. The four recovery strategies are
+// goModels lists our types for the published models. The four recovery strategies are
 // methods of our types: see TestRecoveryStrategies_Maps_AreThePublishedModels.
 var goModels = map[string]reflect.Type{
 	"Action": reflect.TypeFor[Action](), "AuditEntry": reflect.TypeFor[AuditEntry](),
@@ -56,8 +56,8 @@ var goModels = map[string]reflect.Type{
 	"WorkflowExecutionResult": reflect.TypeFor[WorkflowExecutionResult](), "WorkflowSpec": reflect.TypeFor[WorkflowSpec](),
 }
 
-// modelsOfNoCall are published models that no call of the published client takes
-// or returns, and that no other model holds: there is no type of ours for them.
+// modelsOfNoCall lists published models that no call of the published client accepts or
+// returns, and to which no other model refers: there are no Go types for them.
 var modelsOfNoCall = []string{"ApprovalToken", "RecoveryResult"}
 
 func sdkModels(t *testing.T) (models map[string]schema, text []byte) {
@@ -126,7 +126,7 @@ func (s schema) fits(t *testing.T, models map[string]schema, path string, got re
 	case s.Ref != "" && words[name] != nil:
 		require.Equal(t, reflect.String, got.Kind(), path)
 		list, ok := reflect.TypeAssert[strictjson.Words](reflect.Zero(got))
-		require.True(t, ok, "%s: %s has no words", path, got)
+		require.True(t, ok, "%s: %s has no enumeration", path, got)
 		for _, word := range words[name] {
 			require.Contains(t, list.Words(), word, path)
 		}
@@ -186,7 +186,7 @@ func TestModels_EveryPublishedField_IsOurs(t *testing.T) {
 				tag, rest, _ := strings.Cut(field.Tag.Get("json"), ",")
 				_, published := model.Properties[strings.TrimSuffix(tag, "_state")]
 				if _, direct := model.Properties[tag]; !direct && !published && tag != "-" && tag != "" {
-					require.Contains(t, rest, "omitzero", "%s is ours alone", tag)
+					require.Contains(t, rest, "omitzero", "%s is an addition to the published model", tag)
 				}
 			}
 		})

@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// A client that guesses keys is slowed down, and no other client.
+// A client that guesses keys is throttled, and no other client.
 func TestAuthentication_ManyFailures_AreLimited(t *testing.T) {
 	clock := newClock()
 	srv := open(t, at(clock))
@@ -86,5 +86,5 @@ func TestFailuresToAuthenticate_IPv6Networks_CountOnceEach(t *testing.T) {
 	for n := range 100 {
 		ask(fmt.Sprintf("[2001:db8:%x:3::1]:1000", n))
 	}
-	require.Equal(t, http.StatusTooManyRequests, ask("[2001:db8:5000:2::1]:1"), "remembered beside more than 10,000")
+	require.Equal(t, http.StatusTooManyRequests, ask("[2001:db8:5000:2::1]:1"), "still remembered although more than 10,000 addresses have failed")
 }

@@ -55,7 +55,7 @@ func BenchmarkDecisionBesideLargeOnes(b *testing.B) {
 						}
 						decision := evaluateRaw(ctx, srv, large, strings.ReplaceAll(question, strconv.Itoa(marker), strconv.Itoa(amount)))
 						if row.anew && decision.ApprovalToken != "" {
-							_, _ = olga.Reject(ctx, decision.ApprovalToken, decision.ActionDigest, "") // makes room for the next one
+							_, _ = olga.Reject(ctx, decision.ApprovalToken, decision.ActionDigest, "") // so that the limit of pending approvals is not reached
 						}
 						if n == 0 {
 							started <- struct{}{}

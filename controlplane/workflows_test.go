@@ -261,7 +261,7 @@ func TestExecute_SlowTool_SendsWhiteSpace(t *testing.T) {
 }
 
 // Runs under way when the server stops continue in the next one: a task that was
-// done does not run again, and the one under way gets the same idempotency key.
+// done does not run again, and the interrupted one gets the same idempotency key.
 func TestRestart_RunUnderWay_Continues(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "aureus.db")
@@ -542,7 +542,7 @@ func TestTaskEvents_EachAttemptAndRefusal_IsReported(t *testing.T) {
 	require.Positive(t, summary.MTTRMS)
 }
 
-// The results of all tasks of a run have one limit together.
+// The results of all tasks of a run have one common limit.
 func TestTaskResults_TogetherTooLarge_FailTheTask(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", 1<<20-100)
@@ -757,6 +757,6 @@ func TestExecute_ErrorAfterTheHeartbeat_BreaksOff(t *testing.T) {
 	close(release)
 	rest, err := io.ReadAll(response.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	require.Empty(t, strings.TrimSpace(string(rest)), "nothing but white space was sent")
+	require.Empty(t, strings.TrimSpace(string(rest)), "only white space was sent")
 	require.NoError(t, os.Rename(file+".away", file))
 }
