@@ -35,7 +35,7 @@ type connection struct {
 	close  context.CancelFunc
 }
 
-// settings are the fields that With can change in a copy.
+// settings has the fields that With can change in a copy.
 type settings struct {
 	credentials func(context.Context) (string, error) // nil: none
 	timeout     time.Duration
@@ -46,7 +46,7 @@ type settings struct {
 	batchSize   batchSize
 	gzipAbove   int // request bodies from this size on are compressed; 0: none
 	observe     func(context.Context, Attempt)
-	err         error // of a wrong option given to With: every call returns it
+	err         error // the error of an invalid option given to With: every call returns it
 }
 
 // With returns a copy of the client with the given options changed, for calls that

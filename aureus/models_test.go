@@ -152,7 +152,7 @@ func TestPolicyContext_Request_MetadataFillsEmptyFields(t *testing.T) {
 	require.Equal(t, "m-tool", request.Tool)
 	require.Equal(t, "own", request.ApprovalToken)
 	require.Equal(t, "m-w", request.WorkflowID)
-	require.Empty(t, request.TaskID, "only text counts")
+	require.Empty(t, request.TaskID, "only strings are read")
 }
 
 // Valid accepts exactly the words that Words lists.

@@ -91,7 +91,7 @@ type WorkflowExecutionResult struct {
 	DurationMS    *float64              `json:"duration_ms,omitzero"` // milliseconds since the run began
 	CorrelationID string                `json:"correlation_id,omitzero"`
 
-	// What the control plane adds.
+	// The control plane adds the following fields.
 	RunID            string            `json:"run_id,omitzero"`
 	Goal             string            `json:"goal,omitzero"` // this and the next two repeat the spec
 	Constraints      []string          `json:"constraints,omitzero"`
@@ -121,13 +121,13 @@ type SafetyViolation struct {
 // TaskResult is the result of one task.
 type TaskResult struct {
 	TaskID     string   `json:"task_id"`
-	Status     string   `json:"status"` // success, failed, skipped; waiting for an approval; other words are possible
+	Status     string   `json:"status"` // success, failed, skipped, waiting for an approval; other values are possible
 	Result     any      `json:"result,omitzero"`
 	Error      string   `json:"error,omitzero"`
 	DurationMS *float64 `json:"duration_ms,omitzero"`
 
-	// What the control plane adds: the task succeeded and was undone since, or
-	// an earlier one under its idempotency key had done it.
+	// The control plane adds these. Compensated: the task succeeded and was undone
+	// later. Reused: the result is that of an earlier task with the same idempotency key.
 	Compensated bool `json:"compensated,omitzero"`
 	Reused      bool `json:"reused,omitzero"`
 }

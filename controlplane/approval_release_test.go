@@ -34,7 +34,7 @@ type guarded struct {
 	log      bytes.Buffer
 }
 
-// deciders are the two ways in which a service decides: on the control plane, or
+// deciders lists the two ways in which a service decides: on the control plane, or
 // locally with approvals on the control plane.
 var deciders = map[string]func(*aureus.Client) guard.Decider{
 	"the control plane decides": func(c *aureus.Client) guard.Decider { return c },

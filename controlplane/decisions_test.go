@@ -138,7 +138,7 @@ func TestGetDecision_WithApprovalGatesAndOutcome_HasThemAll(t *testing.T) {
 	_, err = other.ValidateCommit(t.Context(), aureus.Commit{ID: "c-8", Data: 1, Metadata: map[string]any{"decision_id": allowed.ID.String()}},
 		aureus.GateConfig{Name: "stranger's", BlockOnFailure: true})
 	require.NoError(t, err)
-	require.Contains(t, rejectedBecause(t, other.RecordGates(t.Context(), []aureus.GateRecord{{DecisionID: allowed.ID, GateName: "g", CRVStatus: "passed", Passed: true}})), "the decision of another subject")
+	require.Contains(t, rejectedBecause(t, other.RecordGates(t.Context(), []aureus.GateRecord{{DecisionID: allowed.ID, GateName: "g", CRVStatus: "passed", Passed: true}})), "another subject")
 	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{
 		DecisionID: allowed.ID, Status: vocab.OutcomeBlocked, ErrorClass: "OUT_OF_SCOPE", DurationMS: 2.5,
 		GateResult: &aureus.GateResult{GateName: "in the outcome", CRVStatus: vocab.CRVBlocked, BlockedCommit: true, FailureCode: aureus.OutOfScope, ValidationResults: []aureus.ValidationResult{}},

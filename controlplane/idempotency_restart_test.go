@@ -203,7 +203,7 @@ func TestReplay_KeysAndBodies_AreNotInTheFiles(t *testing.T) {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, secret := range []string{"of-jane", `"validation_results":[`} {
-			require.False(t, bytes.Contains(content, []byte(secret)), "%s in %s", secret, file) // which is too long to be printed
+			require.False(t, bytes.Contains(content, []byte(secret)), "%s in %s", secret, file) // the file is too long to be printed
 		}
 		found = found || bytes.Contains(content, []byte(`"registered":true`))
 	}

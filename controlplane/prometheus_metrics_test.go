@@ -10,8 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-// The published client ignores refusals of its reports; the operator sees them in the
-// metrics.
+// The published client ignores refused reports; the operator sees them in the metrics.
 func TestMetrics_RefusedReports_AreCounted(t *testing.T) {
 	t.Parallel()
 	srv := open(t)

@@ -121,7 +121,7 @@ func TestExecuteAgain_AllTaskKeysKnown_GivesTheFirstRun(t *testing.T) {
 	require.EqualValues(t, 5, ran.Load())
 }
 
-// A task that was undone runs again. It is undone only by the run that did it.
+// A task that was undone runs again. Only the run that ran the task undoes it.
 func TestTaskKey_TaskUndone_RunsAgain(t *testing.T) {
 	t.Parallel()
 	var did, undid atomic.Int64
