@@ -417,7 +417,7 @@ func TestPublishedClient17_StatusAndCancel_TakeTheIDOfTheWorkflow(t *testing.T) 
 }
 
 // The test is about slow responses as a client sees them: no data for the timeout ends a
-// call, and whitespace counts as data. TestASlowWorkflowIsKeptAlive tests the server.
+// call, and whitespace counts as data. TestExecute_SlowTool_SendsWhiteSpace tests the server.
 func TestPublishedClient18_SlowResponse_IsKeptAliveByWhitespace(t *testing.T) {
 	t.Parallel()
 	heard := make(chan struct{})
