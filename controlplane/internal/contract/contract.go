@@ -26,7 +26,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-//go:generate go test -run ^TestOpenAPI_IsGeneratedFromRoutesAndModels$ ../.. -update
+//go:generate go test -run ^TestOpenAPI_GeneratedDocument_IsTheCommittedOne$ ../.. -update
 
 //go:embed openapi.json
 var document []byte
