@@ -22,7 +22,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// Everyone, in [Key.SpeaksFor], stands for all principals.
+// Everyone stands, in [Key.SpeaksFor], for all principals.
 const Everyone = web.Everyone
 
 // DefaultTenant is the tenant of keys that name none.
