@@ -252,18 +252,18 @@ func TestMetricQuery_Filters_GiveWhatMatches(t *testing.T) {
 		query string
 		want  string // the values
 	}{
-		"everything, items without a valid time last": {"", "[0,1,2,3]"},
-		"empty parameters":                            {"?name=&start_time=&end_time=&tags=", "[0,1,2,3]"},
-		"by name, exactly":                            {"?name=m1", "[1,3]"},
-		"no such name":                                {"?name=m", "[]"},
-		"both ends inclusive, without a zone":         {"?start_time=2026-01-01T00%3A00%3A00&end_time=2026-01-02T00:00:00.000001", "[0,1]"},
-		"a date":                                      {"?start_time=2026-01-02", "[1,2]"},
-		"with a zone, its plus escaped":               {"?start_time=2026-01-03T02:00:00%2B02:00", "[2]"},
-		"with a zone, its plus bare":                  {"?start_time=2026-01-03T02:00:00+02:00", "[2]"},
-		"tags as the published client writes them":    {"?tags=%7B%22workflow_id%22%3A+%22w+1%22%7D", "[0,1,2,3]"},
-		"tags with escapes inside the JSON text":      {"?tags=" + url.QueryEscape(`{"workflow\u005fid": "w\u00201", "n": "2"}`), "[2]"},
-		"tags of which one does not match":            {"?tags=" + url.QueryEscape(`{"workflow_id":"w 1","n":"9"}`), "[]"},
-		"no tags":                                     {"?tags=%7B%7D", "[0,1,2,3]"},
+		"everything, invalid times last":           {"", "[0,1,2,3]"},
+		"empty parameters":                         {"?name=&start_time=&end_time=&tags=", "[0,1,2,3]"},
+		"by name, exactly":                         {"?name=m1", "[1,3]"},
+		"no such name":                             {"?name=m", "[]"},
+		"both ends inclusive, without a zone":      {"?start_time=2026-01-01T00%3A00%3A00&end_time=2026-01-02T00:00:00.000001", "[0,1]"},
+		"a date":                                   {"?start_time=2026-01-02", "[1,2]"},
+		"with a zone, its plus escaped":            {"?start_time=2026-01-03T02:00:00%2B02:00", "[2]"},
+		"with a zone, its plus bare":               {"?start_time=2026-01-03T02:00:00+02:00", "[2]"},
+		"tags as the published client writes them": {"?tags=%7B%22workflow_id%22%3A+%22w+1%22%7D", "[0,1,2,3]"},
+		"tags with escapes inside the JSON text":   {"?tags=" + url.QueryEscape(`{"workflow\u005fid": "w\u00201", "n": "2"}`), "[2]"},
+		"tags of which one does not match":         {"?tags=" + url.QueryEscape(`{"workflow_id":"w 1","n":"9"}`), "[]"},
+		"no tags":                                  {"?tags=%7B%7D", "[0,1,2,3]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := telemetryBench{t, b.server, b.base}
