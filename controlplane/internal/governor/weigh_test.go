@@ -39,7 +39,8 @@ func TestWeigh_WorstShapes_ExceedDecodedMemory(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			took := int64(after.HeapAlloc) - int64(before.HeapAlloc)
 			t.Logf("%d bytes of text take %d decoded (%.1f a byte); weight %d", len(text), took, float64(took)/float64(len(text)), Weigh([]byte(text)))
-			require.Less(t, took, Weigh([]byte(text)))
+			const others = 16 << 10 // bytes that the rest of the process may allocate meanwhile
+			require.Less(t, took, Weigh([]byte(text))+others)
 			require.LessOrEqual(t, Weigh([]byte(text)), int64(len(text)+maxWeight))
 			runtime.KeepAlive(value)
 		})
