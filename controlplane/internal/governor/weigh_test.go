@@ -1,6 +1,7 @@
 package governor
 
 import (
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -30,21 +31,29 @@ func TestWeigh_WorstShapes_ExceedDecodedMemory(t *testing.T) {
 		"escaped text":              `"` + strings.Repeat(`\n`, 1<<19) + `"`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			value, err := strictjson.Parse([]byte(text))
-			require.NoError(t, err)
-			runtime.GC()
-			runtime.ReadMemStats(&after)
-			took := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+			took := int64(math.MaxInt64)
+			for range 5 { // what the rest of the process allocates meanwhile only adds
+				took = min(took, decodedMemory(t, text))
+			}
 			t.Logf("%d bytes of text take %d decoded (%.1f a byte); weight %d", len(text), took, float64(took)/float64(len(text)), Weigh([]byte(text)))
-			const others = 16 << 10 // bytes that the rest of the process may allocate meanwhile
-			require.Less(t, took, Weigh([]byte(text))+others)
+			require.Less(t, took, Weigh([]byte(text)))
 			require.LessOrEqual(t, Weigh([]byte(text)), int64(len(text)+maxWeight))
-			runtime.KeepAlive(value)
 		})
 	}
+}
+
+// decodedMemory measures the heap that the decoded text takes, in bytes.
+func decodedMemory(t *testing.T, text string) int64 {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	value, err := strictjson.Parse([]byte(text))
+	require.NoError(t, err)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(value)
+	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
 }
 
 func TestWeigh_ManySigns_IsLimited(t *testing.T) {
