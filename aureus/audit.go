@@ -70,7 +70,9 @@ type DecisionRecord struct {
 	ActionDigest  Digest         `json:"action_digest,omitzero"`
 	ApprovalID    string         `json:"approval_id,omitzero"`
 	TraceID       string         `json:"trace_id,omitzero"`
-	Claimed       bool           `json:"claimed,omitzero"` // the control plane stores true, whatever the record says
+	Claimed       bool           `json:"claimed,omitzero"` // the control plane stores true, unless it knows the bundle
+	Bundle        string         `json:"bundle,omitzero"`
+	Matched       []RuleMatch    `json:"matched,omitzero"`
 }
 
 // Record is the decision in the form for the audit log.
@@ -79,6 +81,7 @@ func (d Decision) Record() DecisionRecord {
 		DecisionID: d.ID, Principal: d.PrincipalID, OnBehalfOf: d.OnBehalfOf, Action: d.ActionID, ToolName: d.Tool,
 		RiskTier: d.RiskTier, Effect: d.Effect.String(), ReasonCode: d.ReasonCode, Rule: d.Rule,
 		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, ApprovalID: d.Approval.ID, TraceID: d.TraceID, Claimed: d.Claimed,
+		Bundle: d.Bundle, Matched: d.Matched,
 	}
 }
 
@@ -137,16 +140,18 @@ type DecisionDetails struct {
 	// arguments. It is zero without arguments, and for reported decisions.
 	ArgumentsDigest Digest `json:"arguments_digest,omitzero"`
 
-	WorkflowID    string     `json:"workflow_id,omitzero"`
-	TaskID        string     `json:"task_id,omitzero"`
-	TraceID       string     `json:"trace_id,omitzero"`
-	Effect        string     `json:"effect"`
-	ReasonCode    ReasonCode `json:"reason_code"`
-	Reason        string     `json:"reason,omitzero"` // for people; empty for reported decisions
-	Rule          string     `json:"rule,omitzero"`
-	PolicyVersion string     `json:"policy_version,omitzero"`
-	By            string     `json:"by"` // the subject whose key asked or reported
-	KeyID         string     `json:"key_id"`
+	WorkflowID    string      `json:"workflow_id,omitzero"`
+	TaskID        string      `json:"task_id,omitzero"`
+	TraceID       string      `json:"trace_id,omitzero"`
+	Effect        string      `json:"effect"`
+	ReasonCode    ReasonCode  `json:"reason_code"`
+	Reason        string      `json:"reason,omitzero"` // for people; empty for reported decisions
+	Rule          string      `json:"rule,omitzero"`
+	PolicyVersion string      `json:"policy_version,omitzero"`
+	Bundle        string      `json:"bundle,omitzero"`
+	Matched       []RuleMatch `json:"matched,omitzero"`
+	By            string      `json:"by"` // the subject whose key asked or reported
+	KeyID         string      `json:"key_id"`
 
 	Approval    *ApprovalRef     `json:"approval,omitzero"` // nil without one
 	GateResults []GateRecord     `json:"gate_results"`      // in the order of the audit log

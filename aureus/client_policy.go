@@ -82,6 +82,14 @@ func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) 
 		PolicyVersion: guardDecision.PolicyVersion, PrincipalID: request.Principal.ID, OnBehalfOf: request.OnBehalfOf,
 		ActionID: request.Action.ID, Tool: request.Tool, RiskTier: request.Action.RiskTier,
 		Digest: guardDecision.ActionDigest, TraceID: request.TraceID, Claimed: guardDecision.Claimed, Metadata: guardDecision.Metadata,
+		Bundle: guardDecision.Bundle, Matched: guardDecision.Matched,
+		RetryAfter: time.Duration(max(0, min(guardDecision.RetryAfter, maxRetryAfter)) * float64(time.Second)),
+	}
+	if guardDecision.ActionID != "" {
+		decision.ActionID = guardDecision.ActionID
+	}
+	if guardDecision.RiskTier != "" {
+		decision.RiskTier = guardDecision.RiskTier
 	}
 	switch {
 	case guardDecision.Approval != nil:
@@ -95,6 +103,9 @@ func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) 
 	}
 	return decision, nil
 }
+
+// maxRetryAfter is the limit, in seconds, of GuardDecision.RetryAfter: one year.
+const maxRetryAfter = 365 * 24 * 3600
 
 // invalidDecision denies an invalid request. nametext.Shown makes its names valid, so
 // that the audit log accepts the record of the decision.

@@ -52,10 +52,11 @@ type failureMembers struct {
 // without case and surrounding spaces: a person who reads "permission_denied " takes it
 // for PERMISSION_DENIED.
 var (
-	allowCodes = []ReasonCode{ReasonLowRisk, ReasonMediumRisk, ReasonMCP, ReasonMCPWithCRV, ReasonApproved}
-	askCodes   = []ReasonCode{ReasonHighRisk, ReasonCriticalRisk, ReasonApprovalPending}
+	allowCodes = []ReasonCode{ReasonLowRisk, ReasonMediumRisk, ReasonMCP, ReasonMCPWithCRV, ReasonApproved, ReasonTierAllowed, ReasonOpenAction, ReasonLastKnownAllow}
+	askCodes   = []ReasonCode{ReasonHighRisk, ReasonCriticalRisk, ReasonApprovalPending, ReasonRuleNeedsApproval, ReasonTierNeedsApproval}
 	denyCodes  = append(errorCodes(),
 		ReasonToolNotAllowed, ReasonToolRequired, ReasonPermissionDenied, ReasonInvalidRequest, ReasonNoApprovals, ReasonTooManyPending,
+		ReasonStopped, ReasonActionUnknown, ReasonRuleDenied, ReasonConditionError, ReasonBudgetExceeded, ReasonTierDenied,
 		"DENIED", "FORBIDDEN", "UNAUTHORIZED", "REJECTED", "BLOCKED", "IDEMPOTENCY_VIOLATION", "CONFIGURATION_ERROR", // other servers have these
 	)
 	// An approval was presented and does not apply: another one is opened, or the

@@ -27,6 +27,12 @@ type Request struct { //nolint:recvcheck // Validate runs for every decision, an
 	Arguments  any       // of the tool or the action: any value that has a JSON form
 	HTTP       *HTTPCall // the HTTP request that needs the decision, if there is one
 
+	// Route is the pattern that the HTTP request matched, such as "GET /accounts/{id}", if
+	// there is one. A policy bundle binds routes and tools to actions, so a request that
+	// names one of them needs no Action.ID. If more than one is set, they must name the
+	// same action.
+	Route string
+
 	// Volatile lists values that may differ between the request that opens an approval
 	// and the request that uses it, such as a retry count: JSON pointers that start with
 	// /arguments or /metadata. The operator must allow them (Config.Volatile of the
@@ -48,11 +54,16 @@ type Request struct { //nolint:recvcheck // Validate runs for every decision, an
 
 // Context is the request in the form of the published API: see [PolicyContext].
 func (r Request) Context() PolicyContext {
-	return PolicyContext{
+	c := PolicyContext{
 		Principal: r.Principal, Action: r.Action, CurrentState: vocab.StateIdle,
 		ToolName: r.Tool, Arguments: r.Arguments, HTTP: r.HTTP, OnBehalfOf: r.OnBehalfOf,
 		Volatile: r.Volatile, ApprovalToken: r.ApprovalToken, WorkflowID: r.WorkflowID, TaskID: r.TaskID, TraceID: r.TraceID,
+		Route: r.Route,
 	}
+	if c.Action.RiskTier == "" {
+		c.NoRiskTier, c.Action.RiskTier = true, TierCritical
+	}
+	return c
 }
 
 // Request returns the same request as a [Request]. If ToolName, ApprovalToken,
@@ -62,7 +73,10 @@ func (c PolicyContext) Request() Request {
 	r := Request{
 		Principal: c.Principal, OnBehalfOf: c.OnBehalfOf, Action: c.Action, Tool: c.ToolName,
 		Arguments: c.Arguments, HTTP: c.HTTP, Volatile: c.Volatile, ApprovalToken: c.ApprovalToken,
-		WorkflowID: c.WorkflowID, TaskID: c.TaskID, TraceID: c.TraceID,
+		WorkflowID: c.WorkflowID, TaskID: c.TaskID, TraceID: c.TraceID, Route: c.Route,
+	}
+	if c.NoRiskTier {
+		r.Action.RiskTier = ""
 	}
 	fill := func(field *string, name string) {
 		if text, ok := c.Action.Metadata[name].(string); ok && *field == "" {
@@ -229,6 +243,28 @@ type Decision struct {
 	TraceID       string      // of the request
 	Claimed       bool        // the risk tier and the permissions come from the request; no policy bundle confirms them
 	Metadata      map[string]any
+
+	// Bundle is the name and version of the policy bundle that decided, such as
+	// "ledger/7"; empty without one.
+	Bundle string
+
+	// Matched lists everything in the bundle that spoke against an allow, the strictest
+	// first, with the rules in shadow mode at the end. Callers must not change it.
+	Matched []RuleMatch
+
+	// RetryAfter is the time until a budget permits the request again; 0 if the decision
+	// does not depend on the time.
+	RetryAfter time.Duration
+}
+
+// RuleMatch is one reason in a policy bundle against an allow.
+type RuleMatch struct {
+	Rule       string     `json:"rule"`   // the id of a rule or budget, or the name of a step such as permissions
+	Effect     string     `json:"effect"` // deny or require_approval
+	ReasonCode ReasonCode `json:"reason_code"`
+	Reason     string     `json:"reason,omitzero"`
+	Remedy     string     `json:"remedy,omitzero"` // what would make it pass, as the bundle says
+	Shadow     bool       `json:"shadow,omitzero"` // only reported: the rule did not change the decision
 }
 
 // ApprovalRef names the approval that a decision needs or used. The zero value names

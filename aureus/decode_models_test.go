@@ -17,7 +17,7 @@ import (
 const (
 	plainPermission = `{"action":"transfer","resource":"accounts/*","intent":"write","data_zone":"restricted","conditions":{"limit":9007199254740993}}`
 
-	plainPrincipal = `{"id":"agent-7","type":"agent","permissions":[` + plainPermission + `,{"action":"read","resource":"*"}]}`
+	plainPrincipal = `{"id":"agent-7","type":"agent","permissions":[` + plainPermission + `,{"action":"read","resource":"*"}],"claims":{"groups":["tellers"],"n":1.50}}`
 
 	plainAction = `{"id":"transfer","name":"Transfer","risk_tier":"high","required_permissions":[` + plainPermission + `],"intent":"write",
 		"data_zone":"confidential","allowed_tools":["ledger","näive"],"metadata":{"crvGateName":"ledger","list":[1.50,null]}}`
@@ -27,7 +27,7 @@ const (
 
 	plainContext = `{"principal":` + plainPrincipal + `,"action":` + plainAction + `,"current_state":"idle","audit_log":[],"tool_name":"ledger",
 		"arguments":{"amount":12.50,"to":["x"]},"http":` + plainHTTPCall + `,"on_behalf_of":"boss","volatile":["/arguments/retry"],
-		"approval_token":"apr_0123456789abcdefghijklmnop","workflow_id":"w","task_id":"t","trace_id":"r"}`
+		"approval_token":"apr_0123456789abcdefghijklmnop","workflow_id":"w","task_id":"t","trace_id":"r","route":"POST /transfers","no_risk_tier":true}`
 
 	plainApproval = `{"id":"apr_0123456789abcdefghijklmnop","status":"approved","principal":` + plainPrincipal + `,"on_behalf_of":"boss","action":` + plainAction + `,
 		"tool_name":"ledger","arguments":[1,{"a":null}],"http":` + plainHTTPCall + `,"volatile":["/arguments/retry"],"redacted":["/arguments/0"],"escaped":["/reason"],"may_change":[{"pointer":"/arguments/0","value":1},{"pointer":"/arguments/9"}],
@@ -56,7 +56,8 @@ const (
 
 	plainDecisionRecord = `{"decision_id":"dec_0123456789abcdefghijklmnop","principal":"agent-7","on_behalf_of":"boss","action":"transfer","tool_name":"ledger",
 		"risk_tier":"low","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1",
-		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","approval_id":"apr_0123456789abcdefghijklmnop","trace_id":"r","claimed":true}`
+		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","approval_id":"apr_0123456789abcdefghijklmnop","trace_id":"r","claimed":true,
+		"bundle":"ledger/7","matched":[{"rule":"night","effect":"deny","reason_code":"RULE_DENIED","reason":"no transfers at night","remedy":"wait","shadow":true}]}`
 
 	plainOutcome = `{"decision_id":"dec_0123456789abcdefghijklmnop","status":"blocked","error_class":"gate","not_done":true,"duration_ms":12.5,"gate_result":` + plainGateResult + `}`
 
@@ -76,7 +77,7 @@ const (
 	plainDecisionDetails = `{"decision_id":"dec_0123456789abcdefghijklmnop","timestamp":"t","sequence":42,"source":"evaluated","claimed":true,"principal":"p","on_behalf_of":"b",
 		"action":"a","tool_name":"t","risk_tier":"low","method":"POST","path":"/p","action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 		"arguments_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","workflow_id":"w","task_id":"t","trace_id":"r","effect":"allow","reason_code":"APPROVED",
-		"reason":"r","rule":"r","policy_version":"v","by":"s","key_id":"k","approval":{"id":"apr_1","status":"consumed","expires_at":"t","decide_by":"t","use_by":"t","url":"u"},
+		"reason":"r","rule":"r","policy_version":"v","bundle":"ledger/7","matched":[{"rule":"night","effect":"deny","reason_code":"RULE_DENIED","reason":"no transfers at night","remedy":"wait","shadow":true}],"by":"s","key_id":"k","approval":{"id":"apr_1","status":"consumed","expires_at":"t","decide_by":"t","use_by":"t","url":"u"},
 		"gate_results":[{"decision_id":"dec_0123456789abcdefghijklmnop","gate_name":"g","crv_status":"blocked","passed":true,"blocked":true,"failure_code":"CONFLICT","commit_id":"c","trace_id":"r"}],
 		"outcome":{"status":"failed","error_class":"e","duration_ms":1.5,"not_done":true,"by":"s","timestamp":"t"}}`
 

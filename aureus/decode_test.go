@@ -24,7 +24,8 @@ const (
 	plainDecision = `{"allowed":true,"reason":"low risk","requires_human_approval":false,"approval_token":null,"metadata":{"n":9007199254740993},
 		"decision_id":"dec_00000000000000000000000001","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1",
 		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","claimed":true,
-		"approval":{"id":"apr_1","status":"pending","expires_at":"2026-11-24T05:22:36Z","decide_by":"2026-11-24T05:22:36Z","use_by":"2026-11-24T06:22:36Z","url":"https://example.com/approvals/1"}}`
+		"approval":{"id":"apr_1","status":"pending","expires_at":"2026-11-24T05:22:36Z","decide_by":"2026-11-24T05:22:36Z","use_by":"2026-11-24T06:22:36Z","url":"https://example.com/approvals/1"},
+		"bundle":"ledger/7","retry_after":1.5,"action_id":"transfer.make","risk_tier":"low","matched":[{"rule":"night","effect":"deny","reason_code":"RULE_DENIED","reason":"no transfers at night","remedy":"wait","shadow":true}]}`
 
 	plainGateResult = `{"passed":false,"gate_name":"ledger","validation_results":[{"valid":true},{"valid":false,"reason":"overdrawn","confidence":0.5,
 		"metadata":{"by":12.50},"failure_code":"CONFLICT","remediation":"wait"}],"blocked_commit":true,"timestamp":"2026-11-24T05:22:36Z",
@@ -213,7 +214,7 @@ func FuzzDecodeSpans(f *testing.F) {
 // A field added to a model must be added to its sample here.
 func TestDecode_Samples_HaveEveryField(t *testing.T) {
 	for sample, models := range map[string][]reflect.Type{
-		plainDecision:   {reflect.TypeFor[GuardDecision](), reflect.TypeFor[ApprovalRef]()},
+		plainDecision:   {reflect.TypeFor[GuardDecision](), reflect.TypeFor[ApprovalRef](), reflect.TypeFor[RuleMatch]()},
 		plainGateResult: {reflect.TypeFor[GateResult](), reflect.TypeFor[ValidationResult]()},
 		plainSpan:       {reflect.TypeFor[Span](), reflect.TypeFor[SpanLog]()},
 		plainMetric:     {reflect.TypeFor[Metric]()},

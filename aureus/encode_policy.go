@@ -38,6 +38,10 @@ func (c PolicyContext) appendJSON(b []byte) ([]byte, error) {
 	b = appendOptional(b, `,"workflow_id":`, c.WorkflowID)
 	b = appendOptional(b, `,"task_id":`, c.TaskID)
 	b = appendOptional(b, `,"trace_id":`, c.TraceID)
+	b = appendOptional(b, `,"route":`, c.Route)
+	if c.NoRiskTier {
+		b = append(b, `,"no_risk_tier":true`...)
+	}
 	return append(b, '}'), nil
 }
 
@@ -45,6 +49,9 @@ func (p Principal) append(b []byte) ([]byte, error) {
 	b = appendString(append(b, `{"id":`...), p.ID)
 	b = appendString(append(b, `,"type":`...), p.Type)
 	b, err := appendPermissions(append(b, `,"permissions":`...), p.Permissions)
+	if p.Claims != nil && err == nil {
+		b, err = appendFree(append(b, `,"claims":`...), p.Claims)
+	}
 	return append(b, '}'), err
 }
 

@@ -23,13 +23,19 @@ type Principal struct {
 	ID          string       `json:"id"`
 	Type        string       `json:"type"` // free text, usually agent, human or service
 	Permissions []Permission `json:"permissions"`
+
+	// Claims are facts about the principal that authentication established, such as the
+	// groups in a verified token: any values that have a JSON form. The conditions of a
+	// policy bundle read them. The digest of a request does not cover them, because they
+	// are checked again at each decision.
+	Claims map[string]any `json:"claims,omitzero"`
 }
 
 // Action describes an operation that needs a decision.
 type Action struct {
 	ID                  string         `json:"id"`
 	Name                string         `json:"name"`
-	RiskTier            PolicyRiskTier `json:"risk_tier"`
+	RiskTier            PolicyRiskTier `json:"risk_tier"` // empty only in Go, if a policy bundle decides: see [PolicyContext]
 	RequiredPermissions []Permission   `json:"required_permissions"`
 	Intent              Intent         `json:"intent,omitzero"`
 	DataZone            DataZone       `json:"data_zone,omitzero"`
@@ -77,6 +83,12 @@ type PolicyContext struct {
 	WorkflowID    string    `json:"workflow_id,omitzero"`
 	TaskID        string    `json:"task_id,omitzero"`
 	TraceID       string    `json:"trace_id,omitzero"`
+	Route         string    `json:"route,omitzero"`
+
+	// NoRiskTier says that the request states no risk tier, because a policy bundle
+	// defines the action. The API requires a tier, so Action.RiskTier is then critical, the
+	// strictest, for servers that do not know this field.
+	NoRiskTier bool `json:"no_risk_tier,omitzero"`
 }
 
 // GuardDecision is the response to [Client.EvaluatePolicy]: a [Decision] in the form of
@@ -97,4 +109,11 @@ type GuardDecision struct {
 	ActionDigest  Digest       `json:"action_digest,omitzero"`
 	Claimed       bool         `json:"claimed,omitzero"` // the risk tier and the permissions come from the request; no policy bundle confirms them
 	Approval      *ApprovalRef `json:"approval,omitzero"`
+
+	// The following fields are present if a policy bundle decided: see [Decision].
+	Bundle     string         `json:"bundle,omitzero"`
+	Matched    []RuleMatch    `json:"matched,omitzero"`
+	RetryAfter float64        `json:"retry_after,omitzero"` // seconds
+	ActionID   string         `json:"action_id,omitzero"`   // of the action that the id, the route or the tool of the request names
+	RiskTier   PolicyRiskTier `json:"risk_tier,omitzero"`   // of that action
 }

@@ -21,6 +21,21 @@ const (
 	ReasonNoApprovals      ReasonCode = "APPROVALS_NOT_AVAILABLE" // a person has to approve, and no approval can be opened
 )
 
+// The reason codes of policy bundles, besides those above.
+const (
+	ReasonStopped           ReasonCode = "STOPPED"             // a stop holds for the principal, the action or everything
+	ReasonActionUnknown     ReasonCode = "ACTION_UNKNOWN"      // the bundle does not list the action
+	ReasonRuleDenied        ReasonCode = "RULE_DENIED"         // a rule with the effect deny
+	ReasonConditionError    ReasonCode = "CONDITION_ERROR"     // the condition of a rule could not be evaluated
+	ReasonBudgetExceeded    ReasonCode = "BUDGET_EXCEEDED"     // a budget is used up; see Decision.RetryAfter
+	ReasonRuleNeedsApproval ReasonCode = "RULE_NEEDS_APPROVAL" // a rule with the effect require_approval
+	ReasonTierNeedsApproval ReasonCode = "TIER_NEEDS_APPROVAL" // the bundle asks a person for low or medium risk too
+	ReasonTierDenied        ReasonCode = "TIER_DENIED"         // the bundle denies the action's risk tier
+	ReasonTierAllowed       ReasonCode = "TIER_ALLOWED"        // the bundle allows high or critical risk without a person
+	ReasonOpenAction        ReasonCode = "OPEN_ACTION"         // the bundle says that nobody has to be asked
+	ReasonLastKnownAllow    ReasonCode = "LAST_KNOWN_ALLOW"    // the control plane did not answer, and the bundle permits the last known allow of low risk
+)
+
 // The reason codes that say why an approval does not allow a request. For these
 // [ReasonCode.Err] returns an error.
 const (

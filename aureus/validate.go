@@ -20,14 +20,17 @@ const (
 // error matches [ErrInvalid]. guard.Local and the control plane both call Validate first,
 // so that they refuse the same requests. It requires that
 //
-//   - the principal and the action have an id;
-//   - risk tier, intents and data zones are words of their types, in lower case;
+//   - the principal has an id, and the request names an action: by its id, a route or a
+//     tool;
+//   - risk tier, intents and data zones are words of their types, in lower case; a risk
+//     tier may be absent, but then only a policy bundle can allow the request;
 //   - the ids of Principal, OnBehalfOf, Action, WorkflowID, TaskID and TraceID, and the
 //     names of tools, have at most 1,024 bytes, visible characters and spaces only, and
 //     no space at either end;
 //   - the action's name, the principal's type, and the actions and resources of
-//     permissions have at most 1,024 bytes and no control or format characters;
-//   - arguments, metadata and conditions have a JSON form (NaN, channels, functions
+//     permissions, and the route, have at most 1,024 bytes and no control or format
+//     characters;
+//   - arguments, claims, metadata and conditions have a JSON form (NaN, channels, functions
 //     and values that contain themselves have none) and are nested at most 98 levels
 //     deep, counted from the top of the request;
 //   - all texts are valid UTF-8;
@@ -41,9 +44,9 @@ func (r *Request) Validate() error {
 	switch {
 	case r.Principal.ID == "":
 		return invalidAt("/principal/id", "is required: the id of the principal that asks")
-	case action.ID == "":
+	case action.ID == "" && r.Route == "" && r.Tool == "":
 		return invalidAt("/action/id", "is required: the id of the action")
-	case !action.RiskTier.Valid():
+	case action.RiskTier != "" && !action.RiskTier.Valid():
 		return unknownWord("/action/risk_tier", string(action.RiskTier), "low, medium, high or critical")
 	case action.Intent != "" && !action.Intent.Valid():
 		return unknownWord("/action/intent", string(action.Intent), intentsAre)
@@ -62,6 +65,11 @@ func (r *Request) Validate() error {
 	}
 	if len(action.Metadata) > 0 {
 		if err := all.object("/action/metadata", action.Metadata, 2); err != nil {
+			return err
+		}
+	}
+	if len(r.Principal.Claims) > 0 {
+		if err := all.object("/principal/claims", r.Principal.Claims, 2); err != nil {
 			return err
 		}
 	}
@@ -100,6 +108,7 @@ func (r *Request) plainNames() bool {
 		nametext.Plain(r.Principal.Type, a.Name) &&
 		(r.Tool == "" && r.OnBehalfOf == "" || nametext.Plain(r.Tool, r.OnBehalfOf) && nametext.Trimmed(r.Tool) && nametext.Trimmed(r.OnBehalfOf)) &&
 		(r.WorkflowID == "" && r.TaskID == "" || nametext.Plain(r.WorkflowID, r.TaskID) && nametext.Trimmed(r.WorkflowID) && nametext.Trimmed(r.TaskID)) &&
+		(r.Route == "" || nametext.Plain(r.Route, "")) &&
 		(r.TraceID == "" || nametext.Plain(r.TraceID, "") && nametext.Trimmed(r.TraceID)) &&
 		(r.ApprovalToken == "" || nametext.Plain(r.ApprovalToken, ""))
 }
@@ -120,6 +129,7 @@ func (r *Request) validateNames(all *extent) error {
 			{"/workflow_id", r.WorkflowID, nametext.Identifier},
 			{"/task_id", r.TaskID, nametext.Identifier},
 			{"/trace_id", r.TraceID, nametext.Identifier},
+			{"/route", r.Route, nametext.Label},
 			{"/approval_token", r.ApprovalToken, nametext.Label},
 		} {
 			if problem := name.problem(name.text); problem != "" {

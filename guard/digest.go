@@ -30,9 +30,9 @@ const (
 // name, risk tier, required permissions, intent, data zone, allowed tools and
 // metadata; the tool; the arguments; the HTTP call; the volatile list. A tool
 // named in the action's metadata is handled as in [aureus.PolicyContext.Request].
-// Not covered are the principal's type, the principal's permissions (which are
-// checked again at each decision), the ticket, and the ids of workflow, task and
-// trace.
+// Not covered are the principal's type, the principal's permissions and claims
+// (which are checked again at each decision), the ticket, the ids of workflow, task
+// and trace, and the route's pattern (its method, host and path are covered).
 //
 // The encoding that is hashed is, with every count and length as 8 bytes, big
 // endian:

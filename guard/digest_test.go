@@ -188,8 +188,8 @@ func TestDigest_VolatilePartChanged_StaysTheSame(t *testing.T) {
 func TestDigest_FieldsOfRequest_AreAllConsidered(t *testing.T) {
 	t.Parallel()
 	for typ, fields := range map[reflect.Type]string{
-		reflect.TypeFor[aureus.Request]():    "Principal OnBehalfOf Action Tool Arguments HTTP Volatile; not ApprovalToken WorkflowID TaskID TraceID",
-		reflect.TypeFor[aureus.Principal]():  "ID; not Type Permissions",
+		reflect.TypeFor[aureus.Request]():    "Principal OnBehalfOf Action Tool Arguments HTTP Volatile; not ApprovalToken WorkflowID TaskID TraceID Route",
+		reflect.TypeFor[aureus.Principal]():  "ID; not Type Permissions Claims",
 		reflect.TypeFor[aureus.Action]():     "ID Name RiskTier RequiredPermissions Intent DataZone AllowedTools Metadata",
 		reflect.TypeFor[aureus.Permission](): "Action Resource Intent DataZone Conditions",
 		reflect.TypeFor[aureus.HTTPCall]():   "Method Host Path Query ContentType ContentEncoding Headers Body BodyOmitted GetBody",

@@ -147,6 +147,9 @@ func (l *Local) evaluate(d *aureus.Decision, request *aureus.Request) {
 	d.Claimed = true
 	err := request.Validate()
 	if err == nil {
+		err = approval.CheckClaimed(request)
+	}
+	if err == nil {
 		err = approval.CheckVolatile(l.Volatile, request.Volatile)
 	}
 	if err != nil {

@@ -283,11 +283,15 @@ func TestRequest_ToContextAndBack_KeepsEveryField(t *testing.T) {
 	request := aureus.Request{
 		Principal: aureus.Principal{ID: "p"}, OnBehalfOf: "o", Action: aureus.Action{ID: "a"}, Tool: "t", Arguments: 1,
 		HTTP: &aureus.HTTPCall{Method: "GET"}, Volatile: []string{"/arguments/x"}, ApprovalToken: "k", WorkflowID: "w", TaskID: "s", TraceID: "r",
+		Route: "GET /a",
 	}
 	v := reflect.ValueOf(request)
 	for i := range v.NumField() {
 		require.False(t, v.Field(i).IsZero(), "set %s here", v.Type().Field(i).Name)
 	}
+	require.Equal(t, request, request.Context().Request())
+	require.Equal(t, aureus.TierCritical, request.Context().Action.RiskTier, "the API requires a tier, and this is the strictest")
+	request.Action.RiskTier = aureus.TierLow
 	require.Equal(t, request, request.Context().Request())
 }
 

@@ -16,14 +16,14 @@ import (
 // name cannot be removed without breaking users. So the commit that raises a budget
 // must say who needs the new name. Lower the budget when a name is removed.
 var budgets = map[string]int{
-	"aureus":             180,
+	"aureus":             192,
 	"aureus/aureustest":  28,
 	"controlplane":       21,
 	"crvgate":            18,
 	"crvgate/registry":   12,
 	"crvgate/rules":      8,
 	"crvgate/validators": 21,
-	"guard":              13,
+	"guard":              15,
 	"middleware":         12,
 	"otelbridge":         17,
 }

@@ -21,7 +21,8 @@ var policyModels = map[string]model{
 	"aureus.Principal": {text: "The agent, person or service that asks.", fields: fields{
 		"id":          "The key must be allowed to speak for it.",
 		"type":        "Free text; agent, human and service are customary.",
-		"permissions": "The permissions that it holds, as the caller claims.",
+		"permissions": "The permissions that it holds, as the caller claims. A policy bundle ignores them.",
+		"claims":      "Facts that authentication established, for the conditions of a policy bundle.",
 	}},
 	"aureus.Action": {text: "The definition of the action that is asked for.", fields: fields{
 		"required_permissions": "All of them must be held.",
@@ -49,6 +50,8 @@ var policyModels = map[string]model{
 		"approval_token": "The approval_token of an earlier response: a hint. It permits nothing by itself; where it is not valid, the request is decided anew and reason_code says why.",
 		"workflow_id":    "With task_id, the decision is also stored as a policy_check event of that task.",
 		"trace_id":       "The trace that the request belongs to, for the audit log; without it, that of the header traceparent.",
+		"route":          "The pattern of the route that the HTTP request matched. A policy bundle binds routes to actions; it must name the same action as the id.",
+		"no_risk_tier":   "The request states no risk tier, and action.risk_tier is only a placeholder. Only a policy bundle can decide such a request.",
 	}},
 	"aureus.ApprovalRef": {text: "The approval that a decision needs or has used.", fields: fields{
 		"id":         "The id of the approval, which is also its approval_token.",
@@ -67,6 +70,17 @@ var policyModels = map[string]model{
 		"policy_version": "The version of the rules in force.",
 		"action_digest":  "Present where an approval was needed or presented.",
 		"claimed":        "Risk tier and permissions are what the caller claims; the server has not checked them.",
+		"bundle":         "The name and version of the policy bundle that decided.",
+		"matched":        "Everything in the bundle that speaks against an allow.",
+		"retry_after":    "The seconds until a budget permits the request again.",
+		"action_id":      "The action that the id, the route or the tool of the request names, if a bundle decided.",
+		"risk_tier":      "The tier of that action.",
+	}},
+	"aureus.RuleMatch": {text: "One reason in a policy bundle against an allow.", fields: fields{
+		"rule":   "The id of a rule or of a budget, or the name of a step such as permissions.",
+		"effect": "deny or require_approval.",
+		"remedy": "What would make the request pass, as the bundle says.",
+		"shadow": "The rule was only reported, and did not change the decision.",
 	}},
 	"policy.CheckRequest": {text: "A request to check permissions and risk.", fields: fields{
 		"tool_name":    "The tool that is about to be called. An action that lists its tools is not allowed without one.",

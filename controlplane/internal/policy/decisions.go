@@ -76,13 +76,31 @@ func detailsOf(e aureus.AuditRecord) aureus.DecisionDetails {
 		Principal: e.Principal, OnBehalfOf: e.OnBehalfOf, Action: e.Action, ToolName: text("tool_name"), RiskTier: aureus.PolicyRiskTier(text("risk_tier")),
 		Method: text("method"), Path: text("path"), ActionDigest: e.ActionDigest, ArgumentsDigest: digestIn(text("arguments_digest")),
 		WorkflowID: text("workflow_id"), TaskID: text("task_id"), TraceID: text("trace_id"),
-		Effect: e.Decision, ReasonCode: e.ReasonCode, Reason: text("reason"), Rule: text("rule"), PolicyVersion: text("policy_version"),
+		Effect: e.Decision, ReasonCode: e.ReasonCode, Reason: text("reason"), Rule: text("rule"), PolicyVersion: text("policy_version"), Bundle: text("bundle"), Matched: matchedIn(e.Details),
 		By: e.By, KeyID: e.KeyID, GateResults: []aureus.GateRecord{},
 	}
 	if e.ApprovalID != "" {
 		details.Approval = &aureus.ApprovalRef{ID: e.ApprovalID, URL: approvals.Path(e.ApprovalID)}
 	}
 	return details
+}
+
+// matchedIn returns the reasons of a policy bundle that a decision's entry lists.
+func matchedIn(details map[string]any) (matched []aureus.RuleMatch) {
+	list, _ := details["matched"].([]any)
+	for _, item := range list {
+		fields, _ := item.(map[string]any)
+		text := func(name string) string {
+			value, _ := fields[name].(string)
+			return value
+		}
+		shadow, _ := fields["shadow"].(bool)
+		matched = append(matched, aureus.RuleMatch{
+			Rule: text("rule"), Effect: text("effect"), ReasonCode: aureus.ReasonCode(text("reason_code")),
+			Reason: text("reason"), Remedy: text("remedy"), Shadow: shadow,
+		})
+	}
+	return matched
 }
 
 // digestIn parses a digest. It returns the zero digest if the text is not valid.

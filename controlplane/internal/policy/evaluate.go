@@ -63,6 +63,10 @@ func responseOf(d aureus.Decision) aureus.GuardDecision {
 		Allowed: d.Effect == aureus.Allow, Reason: d.Reason, RequiresHumanApproval: d.Effect == aureus.RequireApproval,
 		Metadata: d.Metadata, DecisionID: d.ID, Effect: d.Effect.String(), ReasonCode: d.ReasonCode, Rule: d.Rule,
 		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, Claimed: d.Claimed,
+		Bundle: d.Bundle, Matched: d.Matched, RetryAfter: d.RetryAfter.Seconds(),
+	}
+	if d.Bundle != "" {
+		response.ActionID, response.RiskTier = d.ActionID, d.RiskTier
 	}
 	if d.Approval.ID != "" {
 		ref := d.Approval

@@ -50,6 +50,9 @@ func (r Rules) HasPermission(tenant string, request aureus.Request) bool {
 func (r Rules) Check(c web.Caller, request aureus.Request) error {
 	err := request.Validate()
 	if err == nil {
+		err = approval.CheckClaimed(&request)
+	}
+	if err == nil {
 		err = approval.CheckVolatile(r.Volatile, request.Volatile)
 	}
 	if invalid, ok := errors.AsType[*invalidrequest.Error](err); ok {
