@@ -50,7 +50,7 @@ func Models() map[string]reflect.Type {
 		"Permission": reflect.TypeFor[aureus.Permission](), "Principal": reflect.TypeFor[aureus.Principal](), "Action": reflect.TypeFor[aureus.Action](),
 		"StateTransition": reflect.TypeFor[aureus.StateTransition](), "AuditEntry": reflect.TypeFor[aureus.AuditEntry](),
 		"HTTPCall": reflect.TypeFor[aureus.HTTPCall](), "PolicyContext": reflect.TypeFor[aureus.PolicyContext](),
-		"GuardDecision": reflect.TypeFor[aureus.GuardDecision](), "ApprovalRef": reflect.TypeFor[aureus.ApprovalRef](),
+		"GuardDecision": reflect.TypeFor[aureus.GuardDecision](), "RuleMatch": reflect.TypeFor[aureus.RuleMatch](), "ApprovalRef": reflect.TypeFor[aureus.ApprovalRef](),
 		"CheckRequest": reflect.TypeFor[policy.CheckRequest](), "CheckResponse": reflect.TypeFor[wire.CheckResponse](),
 
 		"ApprovalRequest": reflect.TypeFor[approvals.Request](), "ApprovalResponse": reflect.TypeFor[approvals.Response](),
