@@ -1,5 +1,7 @@
 package aureus
 
+import "time"
+
 // ApprovalStatus is the state of an approval: docs/spec/policy.md#approvals.
 type ApprovalStatus string
 
@@ -63,6 +65,7 @@ type Approval struct { //nolint:recvcheck // Ref has a value receiver, and the c
 	UseBy     Timestamp `json:"use_by,omitzero"`    // until when the approval may be used; empty until it is approved
 
 	Quorum       Quorum             `json:"quorum"`
+	Roles        []string           `json:"roles,omitzero"` // of keys that may decide, see [ApprovalTerms]; nil: operator
 	Decisions    []ApprovalDecision `json:"decisions"`
 	ActionDigest Digest             `json:"action_digest"`
 	ConsumedBy   DecisionID         `json:"consumed_by,omitzero"` // the decision that used it
@@ -85,10 +88,27 @@ type MayChange struct {
 	Value any `json:"value,omitzero"`
 }
 
-// Quorum counts the people who must approve, and those who have.
+// Quorum counts the different people who must approve, and those who have.
 type Quorum struct {
 	Needed int `json:"needed"`
 	Have   int `json:"have"`
+}
+
+// ApprovalTerms says how many people must approve a request, who they may be, and how
+// much time there is. In each field the zero value means what the control plane does by
+// itself: one person with the role operator, and the times of its configuration.
+type ApprovalTerms struct {
+	// Quorum is the number of different people who must approve: from 1 to 10.
+	Quorum int
+
+	// Roles lists the roles of the API keys that may decide: operator, admin or both. A
+	// role includes the stronger ones, so operator permits operators and admins.
+	Roles []string
+
+	// DecideWithin is how long people may decide after the request, and UseWithin how
+	// long the approval may be used after it was approved: from a second to 30 days. They
+	// are sent in milliseconds; a fraction of a millisecond is dropped.
+	DecideWithin, UseWithin time.Duration
 }
 
 // ApprovalDecision is the verdict of one person on an [Approval].
@@ -109,6 +129,11 @@ type ApprovalAsk struct {
 	Reason        string
 	Rule          string
 	PolicyVersion string
+
+	// Terms are those under which the approval counts for the decider. The control plane
+	// applies the stricter of these and its own. If it opens or finds an approval that
+	// fewer people or weaker roles may grant, the decider takes that for an error.
+	Terms ApprovalTerms
 }
 
 // ApprovalTicket is the response to an [ApprovalAsk]: the approval that now applies to

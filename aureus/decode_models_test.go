@@ -33,7 +33,7 @@ const (
 		"tool_name":"ledger","arguments":[1,{"a":null}],"http":` + plainHTTPCall + `,"volatile":["/arguments/retry"],"redacted":["/arguments/0"],"escaped":["/reason"],"may_change":[{"pointer":"/arguments/0","value":1},{"pointer":"/arguments/9"}],
 		"has_permission":true,"risk_tier":"high","reason":"r","reason_code":"HIGH_NEEDS_HUMAN_APPROVAL","rule":"risk_tier","policy_version":"goal-guard/1",
 		"requested_at":"2026-11-24T05:22:36Z","requested_by_key":"key_1","requested_by":"ledger","expires_at":"2026-11-25T05:22:36Z",
-		"decide_by":"2026-11-25T04:22:36Z","use_by":"2026-11-25T05:22:36Z","quorum":{"needed":2,"have":1},
+		"decide_by":"2026-11-25T04:22:36Z","use_by":"2026-11-25T05:22:36Z","quorum":{"needed":2,"have":1},"roles":["operator"],
 		"decisions":[{"by":"ann","at":"2026-11-24T06:00:00Z","verdict":"approve","comment":"fine"}],
 		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 		"consumed_by":"dec_0123456789abcdefghijklmnop","released_by":"dec_1123456789abcdefghijklmnop","url":"https://example.com/approvals/1"}`

@@ -16,8 +16,8 @@ type Approvals interface {
 	ConsumeApproval(ctx context.Context, id string, use aureus.ApprovalUse) error
 }
 
-// AskFor returns the request for the approval that a decision needs. The decision
-// must have the digest of the request.
+// AskFor returns the request for the approval that a decision needs, without terms. The
+// decision must have the digest of the request.
 func AskFor(request aureus.Request, decision aureus.Decision) aureus.ApprovalAsk {
 	return aureus.ApprovalAsk{
 		Request: request, Digest: decision.Digest, DecisionID: decision.ID, ReasonCode: decision.ReasonCode,
@@ -115,13 +115,19 @@ func use(ctx context.Context, approvals Approvals, decision aureus.Decision) (_ 
 const digestAdvice = "the two sides compute different digests: make Local.Tenant the tenant of the approvals' key, " +
 	"and use the same version of this module on both sides"
 
-// checkMatch checks that the approval is for the request that was sent.
+// checkMatch checks that the approval is for the request that was sent, and that it
+// needs at least as many people, of at least as strong roles, as the terms say.
 func checkMatch(ask aureus.ApprovalAsk, approval aureus.Approval) error {
 	if subtle.ConstantTimeCompare(ask.Digest[:], approval.ActionDigest[:]) != 1 {
 		return fmt.Errorf("asking for an approval: %w; %s", aureus.ReasonApprovalMismatch.Err(), digestAdvice)
 	}
 	if approval.ID == "" {
 		return errors.New("asking for an approval: the response has no approval id")
+	}
+	given := Complete(aureus.ApprovalTerms{Quorum: approval.Quorum.Needed, Roles: approval.Roles}, Life{})
+	if !Covers(given, aureus.ApprovalTerms{Quorum: ask.Terms.Quorum, Roles: ask.Terms.Roles}) {
+		return fmt.Errorf("asking for an approval: %d of the roles %q may grant the approval %s, but the terms are %d of the roles %q; use a control plane that knows terms",
+			given.Quorum, given.Roles, approval.ID, max(ask.Terms.Quorum, 1), ask.Terms.Roles)
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ var approvalsModels = map[string]model{
 		"requested_by_key": "The id of the key that asked.",
 		"requested_by":     "The subject that asked. The approval belongs to it; no other service can see or use it.",
 		"expires_at":       "When the present state ends: decide_by until it is approved, use_by from then on. That moment is still included.",
+		"roles":            "The roles that may decide; each includes the stronger ones.",
 		"decide_by":        "The time until which a person may decide and a rejection stays in force: an hour after the request, unless the server is configured otherwise.",
 		"use_by":           "The time until which it may be used: 15 minutes after it was approved, unless the server is configured otherwise. Absent until it is approved.",
 		"action_digest":    "A verdict must name this digest.",
