@@ -21,6 +21,9 @@ package aureus
 //	task_undone           the compensation action of a workflow's task runs
 //	workflow_parked       a workflow's run stopped, because its key was revoked
 //	workflow_taken        another key continues a parked run, or cancels it
+//	policy_bundle_put     a version of the policy bundle was stored, and is in force
+//	policy_stopped        a stop was added
+//	policy_resumed        a stop was removed
 //
 // Later versions of the control plane may have other kinds.
 type AuditRecord struct {

@@ -13,7 +13,7 @@ import (
 const pruneEvery = time.Hour
 
 // Retention deletes decisions, outcomes and approvals that ended longer than Keep ago,
-// and outcomes without a decision that are so old that their decision would be
+// reservations of budgets that have left their window, and outcomes without a decision that are so old that their decision would be
 // refused. It does not delete entries of the audit log. Every field must be set.
 type Retention struct {
 	Store storage.Store
@@ -40,7 +40,7 @@ func (r Retention) Run(ctx context.Context) {
 // again.
 func (r Retention) Prune(ctx context.Context) {
 	now := r.Now()
-	n, err := storage.Prune(ctx, r.Store, storage.Retention{Ended: now.Add(-r.Keep), Early: now.Add(-reported.MaxAge - reported.MaxAhead)})
+	n, err := storage.Prune(ctx, r.Store, storage.Retention{Now: now, Ended: now.Add(-r.Keep), Early: now.Add(-reported.MaxAge - reported.MaxAhead)})
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:

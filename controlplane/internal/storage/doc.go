@@ -1,6 +1,6 @@
 // Package storage defines how the control plane stores its data: API keys,
-// approvals, the audit log, decisions and their outcomes, validators, and workflow
-// runs. [Store] is an open database, [Tx] is one transaction, and each kind of data
+// approvals, the audit log, decisions and their outcomes, policy bundles, stops and
+// budgets, validators, and workflow runs. [Store] is an open database, [Tx] is one transaction, and each kind of data
 // has an interface of its own.
 //
 // A backend implements [Store], and [Rows], which reads and writes plain rows in one

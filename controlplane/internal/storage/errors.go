@@ -28,6 +28,8 @@ var (
 	// ErrTooManyRuns means that the limit of unfinished runs is reached, for a subject
 	// or for its tenant.
 	ErrTooManyRuns = errors.New("too many workflows have not ended")
+	// ErrTooManyStops means that the tenant has as many stops as it may have.
+	ErrTooManyStops = errors.New("too many stops hold")
 	// ErrArchived means that an entry that a verification expects is archived, so that
 	// its hash cannot be compared.
 	ErrArchived = errors.New("the entry is archived")

@@ -12,6 +12,7 @@ const PruneRows = 500
 // Retention holds the times before which rows are deleted.
 type Retention struct {
 	Ended time.Time // for decisions, outcomes, and approvals that have ended
+	Now   time.Time // reservations of budgets that no longer count are deleted; zero keeps all
 	Early time.Time // for early outcomes, whose decision was never reported
 }
 
@@ -24,7 +25,11 @@ func Prune(ctx context.Context, s Store, r Retention) (int64, error) {
 		return n, err
 	}
 	approvals, err := pruneAll(ctx, s, func(t Tx) (int64, error) { return t.Approvals().Prune(r.Ended, PruneRows) })
-	return n + approvals, err
+	if err != nil {
+		return n + approvals, err
+	}
+	reservations, err := pruneAll(ctx, s, func(t Tx) (int64, error) { return t.Policies().Prune(r.Now, PruneRows) })
+	return n + approvals + reservations, err
 }
 
 // PruneArchived deletes the archived audit entries of the tenant, in several

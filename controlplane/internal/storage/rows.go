@@ -24,6 +24,7 @@ type Rows interface {
 	Validators() ValidatorRows
 	Runs() Runs
 	Replies() ReplyRows
+	Policies() PolicyRows
 }
 
 // KeyRows reads and writes the rows of the API keys of all tenants.

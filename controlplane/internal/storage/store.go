@@ -69,6 +69,7 @@ type Tx interface {
 	Validators() Validators
 	Runs() Runs
 	Replies() Replies
+	Policies() Policies
 }
 
 // Options holds functions that a store calls. Each field may be nil.

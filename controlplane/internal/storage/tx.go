@@ -9,6 +9,7 @@ func NewTx(rows Rows, options *Options, added func(tenant string)) Tx {
 	t := &tx{rows: rows}
 	t.audit = auditRules{AuditRows: rows.Audit(), added: added}
 	t.decisions = decisionRules{DecisionRows: rows.Decisions(), audit: &t.audit}
+	t.policies = policyRules{PolicyRows: rows.Policies(), audit: &t.audit}
 	t.keys = keyRules{KeyRows: rows.Keys(), ownKey: options.OwnKey, approvals: &t.approvals}
 	t.approvals = approvalRules{rows: rows.Approvals(), keys: &t.keys, audit: &t.audit, decisions: &t.decisions}
 	return t
@@ -20,6 +21,7 @@ type tx struct {
 	approvals approvalRules
 	audit     auditRules
 	decisions decisionRules
+	policies  policyRules
 }
 
 func (t *tx) Keys() Keys             { return &t.keys }
@@ -27,6 +29,7 @@ func (t *tx) Approvals() Approvals   { return &t.approvals }
 func (t *tx) Audit() Audit           { return &t.audit }
 func (t *tx) Decisions() Decisions   { return &t.decisions }
 func (t *tx) Validators() Validators { return validatorRules{t.rows.Validators()} }
+func (t *tx) Policies() Policies     { return &t.policies }
 func (t *tx) Runs() Runs             { return t.rows.Runs() }
 func (t *tx) Replies() Replies {
 	return replyRules{t.rows.Replies(), fair.Bounds{Rows: MaxReplies, Cost: MaxReplyBytes}}

@@ -12,6 +12,7 @@ type (
 	validators struct{ *transaction }
 	runs       struct{ *transaction }
 	replies    struct{ *transaction }
+	policies   struct{ *transaction }
 )
 
 // Keys implements [storage.Rows].
@@ -34,3 +35,6 @@ func (t *transaction) Runs() storage.Runs { return runs{t} }
 
 // Replies implements [storage.Rows].
 func (t *transaction) Replies() storage.ReplyRows { return replies{t} }
+
+// Policies implements [storage.Rows].
+func (t *transaction) Policies() storage.PolicyRows { return policies{t} }

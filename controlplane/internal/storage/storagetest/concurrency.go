@@ -1,12 +1,14 @@
 package storagetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,6 +20,7 @@ import (
 var concurrencyTests = []func(t *testing.T, open Open){
 	approvalsManyTakersOneUsesIt,
 	auditLogParallelAppendsDoNotFork,
+	budgetsParallelDecisionsStayWithinTheLimit,
 	writesOfManyShareCommits,
 }
 
@@ -65,6 +68,34 @@ func approvalsManyTakersOneUsesIt(t *testing.T, open Open) {
 		require.Len(t, ids, approvals)
 		return err
 	}))
+}
+
+// Of 200 goroutines that look for room and reserve in one transaction, as many succeed as
+// the budget has room for.
+func budgetsParallelDecisionsStayWithinTheLimit(t *testing.T, open Open) {
+	db := open(t, storage.Options{})
+	list := []storage.Reservation{{Budget: "b", Key: "k", Window: time.Hour, Amount: 1, Limit: 50}}
+	full := errors.New("no room")
+	var passed atomic.Int64
+	var all sync.WaitGroup
+	for range 200 {
+		all.Go(func() {
+			err := db.Update(t.Context(), func(tx storage.Tx) error {
+				if exceeded, err := tx.Policies().Room("t", noon, list); err != nil || len(exceeded) > 0 {
+					return cmp.Or(err, full)
+				}
+				return tx.Policies().Reserve("t", noon, aureus.NewDecisionID(noon), list)
+			})
+			switch {
+			case err == nil:
+				passed.Add(1)
+			case !errors.Is(err, full):
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 50, passed.Load())
 }
 
 // Concurrent appends make a single chain.
