@@ -30,3 +30,22 @@ func BenchmarkCompile(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkPolicyCondition(b *testing.B) {
+	for _, text := range []string{
+		`arguments.amount <= 100.0`, `resource.owner == principal.id`, `'tellers' in claims.groups`, `request.hour('Europe/Berlin') < 6`,
+		`request.weekday('Europe/Berlin') in ['monday', 'sunday']`, `arguments.to in params.known`, `action.tier == 'high' && tool == 'bank'`,
+		`arguments.items.all(i, i.price > 0)`,
+	} {
+		b.Run(text, func(b *testing.B) {
+			compiled, scope := policyCondition(b, text), request(b)
+			ctx := b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := compiled.HoldsIn(ctx, scope); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

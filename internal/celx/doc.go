@@ -9,8 +9,10 @@
 //     its cost and stops at [MaxCost]. The cost of all other expressions is limited
 //     when they are compiled.
 //   - Comprehensions stop when the context is done.
-//   - Expressions have no access to a clock, the time zone database, input or
-//     output.
+//   - Expressions have no access to a clock, input or output.
+//
+// [New] returns a language whose variables are free-form JSON, [NewPolicy] the language
+// of policy bundles.
 //
 // # Numbers
 //

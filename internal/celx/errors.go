@@ -34,11 +34,16 @@ func problem(message string) error {
 
 const maxProblems = 10
 
-func compileError(issues *cel.Issues) error {
+// compileError returns the error for the issues. advise, if it is not nil, may add
+// advice to the message of an issue.
+func compileError(issues *cel.Issues, advise func(*cel.Error) string) error {
 	listed := issues.Errors()
 	failure := &CompileError{}
 	for _, issue := range listed[:min(maxProblems, len(listed))] {
 		found := Problem{Message: withAdvice(issue.Message)}
+		if advise != nil {
+			found.Message += advise(issue)
+		}
 		if line, column := issue.Location.Line(), issue.Location.Column(); line > 0 && column >= 0 {
 			found.Line, found.Column = line, column+1
 		}
@@ -65,6 +70,13 @@ func withAdvice(message string) string {
 	default:
 		return message
 	}
+}
+
+func wantExactly(got, want *cel.Type, wanted string) error {
+	if got.IsExactType(want) {
+		return nil
+	}
+	return wrongResult(got, want, wanted)
 }
 
 func wrongResult(got, want *cel.Type, wanted string) error {

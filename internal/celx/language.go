@@ -34,11 +34,23 @@ const (
 type Language struct {
 	environment *cel.Env
 	variables   []string
+	decorators  []cel.ProgramOption // for the functions that the language has in addition to CEL's
+	members     members             // of the variables that are objects with fixed members
 }
 
 // New returns a language with the named variables. It panics if a name is not
 // valid in CEL.
 func New(variables ...string) *Language {
+	options := make([]cel.EnvOption, 0, len(variables))
+	for _, name := range variables {
+		options = append(options, cel.Variable(name, cel.DynType))
+	}
+	return &Language{environment: newEnvironment(nil, options...), variables: variables}
+}
+
+// newEnvironment returns CEL with the numbers and limits of this package, with types in
+// addition to those of CEL, if there are any. It panics if an option is not valid.
+func newEnvironment(added members, more ...cel.EnvOption) *cel.Env {
 	mixes, err := arithmeticDeclarations()
 	if err != nil {
 		panic(fmt.Sprintf("celx: %v", err))
@@ -67,14 +79,14 @@ func New(variables ...string) *Language {
 		cel.ExpressionNestingDepthLimit(2 * maxNesting),
 		cel.EagerlyValidateDeclarations(true),
 	}
-	for _, name := range variables {
-		options = append(options, cel.Variable(name, cel.DynType))
+	if added != nil {
+		options = append(options, cel.CustomTypeProvider(provider{registry, added}))
 	}
-	environment, err := cel.NewCustomEnv(options...)
+	environment, err := cel.NewCustomEnv(append(options, more...)...)
 	if err != nil {
-		panic(fmt.Sprintf("celx: a language with the variables %q: %v", variables, err))
+		panic(fmt.Sprintf("celx: %v", err))
 	}
-	return &Language{environment: environment, variables: variables}
+	return environment
 }
 
 // standardLibrary returns CEL's standard library without the functions that read
@@ -109,7 +121,7 @@ func standardLibrary() *env.LibrarySubset {
 // Condition compiles an expression whose result is true or false. Errors are
 // [*CompileError].
 func (l *Language) Condition(text string) (*Condition, error) {
-	compiled, err := l.compile(text, cel.BoolType, "true or false")
+	compiled, err := l.compile(text, func(got *cel.Type) error { return wantExactly(got, cel.BoolType, "true or false") })
 	if err != nil {
 		return nil, err
 	}
@@ -119,20 +131,26 @@ func (l *Language) Condition(text string) (*Condition, error) {
 // Text compiles an expression whose result is a string. Errors are
 // [*CompileError].
 func (l *Language) Text(text string) (*Text, error) {
-	compiled, err := l.compile(text, cel.StringType, "a string")
+	compiled, err := l.compile(text, func(got *cel.Type) error { return wantExactly(got, cel.StringType, "a string") })
 	if err != nil {
 		return nil, err
 	}
 	return &Text{compiled}, nil
 }
 
-func (l *Language) compile(text string, want *cel.Type, wanted string) (program, error) {
-	checked, issues := l.environment.Compile(text)
+// compile compiles an expression. acceptType returns an error for a type that its
+// result may not have.
+func (l *Language) compile(text string, acceptType func(*cel.Type) error) (program, error) {
+	parsed, issues := l.environment.Parse(text)
 	if issues.Err() != nil {
-		return program{}, compileError(issues)
+		return program{}, compileError(issues, nil)
 	}
-	if got := checked.OutputType(); !got.IsExactType(want) {
-		return program{}, wrongResult(got, want, wanted)
+	checked, issues := l.environment.Check(parsed)
+	if issues.Err() != nil {
+		return program{}, compileError(issues, l.members.adviceFor(parsed))
+	}
+	if err := acceptType(checked.OutputType()); err != nil {
+		return program{}, err
 	}
 	estimate, err := l.environment.EstimateCost(checked, sizeEstimator{})
 	switch {
@@ -143,6 +161,7 @@ func (l *Language) compile(text string, want *cel.Type, wanted string) (program,
 	}
 	m := &meter{limit: maxCounted, patterns: map[string]int{}}
 	uncountedProgram := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(m.limitMatches), cel.CustomDecoratorV2(exactComparisons)}
+	uncountedProgram = append(uncountedProgram, l.decorators...)
 	measured := estimate.Max > maxUncounted || hasComprehension(checked)
 	if measured {
 		m.limit = MaxCost
@@ -153,7 +172,7 @@ func (l *Language) compile(text string, want *cel.Type, wanted string) (program,
 	if err != nil {
 		return program{}, problem(err.Error())
 	}
-	compiled := program{countedProgram: countedProgram, limit: m.limit, checked: checked, variables: l.variables}
+	compiled := program{countedProgram: countedProgram, limit: m.limit, checked: checked, variables: l.variables, reads: readsOf(checked, l.variables)}
 	if !measured {
 		if compiled.uncountedProgram, err = l.environment.Program(checked, uncountedProgram...); err != nil {
 			return program{}, problem(err.Error())

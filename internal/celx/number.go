@@ -38,6 +38,14 @@ func (a adapter) NativeToValue(value any) ref.Val {
 		return types.NewMap(a, value)
 	case []any:
 		return types.NewList(a, value)
+	case *Principal:
+		return objectValue[*Principal]{value}
+	case *Action:
+		return objectValue[*Action]{value}
+	case *Request:
+		return objectValue[*Request]{value}
+	case *Resource:
+		return types.NewStringStringMap(a.Adapter, value.toMap())
 	default:
 		return a.Adapter.NativeToValue(value)
 	}

@@ -23,6 +23,7 @@ type program struct {
 	limit            int
 	checked          *cel.Ast
 	variables        []string
+	reads            reads
 }
 
 // Condition is an expression whose result is true or false. It is safe for
@@ -33,7 +34,16 @@ type Condition struct{ program }
 // in their order; they are free-form JSON and are not modified. Errors are
 // [*EvalError], and the result is then false.
 func (c *Condition) Holds(ctx context.Context, values ...any) (bool, error) {
-	result, err := c.evaluate(ctx, values)
+	return truth(c.evaluate(ctx, values))
+}
+
+// HoldsIn evaluates the condition like [Condition.Holds]. It asks the scope for the
+// variables that the evaluation needs.
+func (c *Condition) HoldsIn(ctx context.Context, scope Scope) (bool, error) {
+	return truth(c.evaluateIn(ctx, scope))
+}
+
+func truth(result ref.Val, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}
@@ -73,12 +83,18 @@ func (p *program) evaluate(ctx context.Context, values []any) (ref.Val, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, &EvalError{Message: messageContext, cause: err}
 	}
-	scope := &scope{variables: p.variables, values: values}
+	scope := &fixedScope{variables: p.variables, values: values}
 	budget := steps.From(ctx)
 	if budget == nil && p.uncountedProgram != nil {
 		result, _, err := p.uncountedProgram.Eval(scope)
 		return result, p.explain(ctx, err)
 	}
+	return p.count(ctx, scope, budget)
+}
+
+// count evaluates the expression and counts its cost, which is also subtracted from the
+// budget.
+func (p *program) count(ctx context.Context, scope interpreter.Activation, budget *steps.Budget) (ref.Val, error) {
 	if budget.Spent() {
 		return nil, errBudget
 	}
@@ -132,7 +148,7 @@ func (p *program) explain(ctx context.Context, err error) error {
 		failure.Message = "an index is out of bounds"
 	case strings.HasPrefix(text, "division by zero"), strings.HasPrefix(text, "modulus by zero"):
 		failure.Message = "division by zero"
-	case errors.Is(err, errNotExact), errors.Is(err, errRounded), errors.Is(err, errFraction), errors.Is(err, errOutOfRange), errors.Is(err, errPattern):
+	case errors.Is(err, errNotExact), errors.Is(err, errRounded), errors.Is(err, errFraction), errors.Is(err, errOutOfRange), errors.Is(err, errPattern), errors.Is(err, errZone):
 		failure.Message = text
 	case strings.HasPrefix(text, "internal error"):
 		failure.Message = "the evaluation failed"
@@ -150,26 +166,6 @@ func keyText(key string) string {
 	}
 	return key
 }
-
-// scope holds the values of the variables for one evaluation. It implements CEL's
-// Activation.
-type scope struct {
-	variables []string
-	values    []any
-}
-
-// ResolveName returns the value of a variable.
-func (s *scope) ResolveName(name string) (any, bool) {
-	for i, variable := range s.variables {
-		if variable == name && i < len(s.values) {
-			return s.values[i], true
-		}
-	}
-	return nil, false
-}
-
-// Parent returns nil: there is no outer scope.
-func (*scope) Parent() interpreter.Activation { return nil }
 
 // CEL labels an error with its position in the expression, if it has no label yet.
 // Two of its errors are variables shared by the whole process, so two concurrent

@@ -1,0 +1,84 @@
+package celx
+
+import (
+	"context"
+	"sync"
+
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
+
+	"github.com/farmountain/aureus-go/internal/steps"
+)
+
+// Scope gives the values of the variables for one evaluation.
+type Scope interface {
+	// Value returns the value of a variable, which is named by its index in the list of
+	// the language. An evaluation asks only for variables that the expression reads, and
+	// not for those behind a && or || that is decided already. It may ask more than once.
+	Value(variable int) any
+}
+
+// evaluateIn evaluates the expression in a scope. If the cost of the expression was
+// bounded when it was compiled, the budget of the context is neither asked nor used.
+func (p *program) evaluateIn(ctx context.Context, scope Scope) (ref.Val, error) {
+	if ctx.Err() != nil {
+		return nil, &EvalError{Message: messageContext, cause: context.Cause(ctx)}
+	}
+	lazy, _ := lazyScopes.Get().(*lazyScope)
+	lazy.variables, lazy.scope = p.variables, scope
+	defer lazy.release()
+	if p.uncountedProgram != nil {
+		result, _, err := p.uncountedProgram.Eval(lazy)
+		if err != nil {
+			return nil, p.explain(ctx, err)
+		}
+		return result, nil
+	}
+	return p.count(ctx, lazy, steps.From(ctx))
+}
+
+var lazyScopes = sync.Pool{New: func() any { return &lazyScope{} }}
+
+// lazyScope resolves variables when they are needed. It implements CEL's Activation.
+type lazyScope struct {
+	variables []string
+	scope     Scope
+}
+
+func (s *lazyScope) release() {
+	*s = lazyScope{}
+	lazyScopes.Put(s)
+}
+
+// ResolveName returns the value of a variable.
+func (s *lazyScope) ResolveName(name string) (any, bool) {
+	for i, variable := range s.variables {
+		if variable == name {
+			return s.scope.Value(i), true
+		}
+	}
+	return nil, false
+}
+
+// Parent returns nil: there is no outer scope.
+func (*lazyScope) Parent() interpreter.Activation { return nil }
+
+// fixedScope holds the values of the variables for one evaluation. It implements CEL's
+// Activation.
+type fixedScope struct {
+	variables []string
+	values    []any
+}
+
+// ResolveName returns the value of a variable.
+func (s *fixedScope) ResolveName(name string) (any, bool) {
+	for i, variable := range s.variables {
+		if variable == name && i < len(s.values) {
+			return s.values[i], true
+		}
+	}
+	return nil, false
+}
+
+// Parent returns nil: there is no outer scope.
+func (*fixedScope) Parent() interpreter.Activation { return nil }
