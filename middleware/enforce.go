@@ -43,20 +43,8 @@ func Enforce(decider guard.Decider, describe func(*http.Request) (aureus.Request
 	if describe == nil {
 		panic("middleware: Enforce: describe is nil, and the principal and the action have no default")
 	}
-	c := newOptions(options)
-	return func(next http.Handler) http.Handler {
-		if next == nil {
-			panic("middleware: Enforce: the handler is nil")
-		}
-		g := &guarded{Options: c, decider: decider, describe: describe, next: next}
-		if mux, ok := next.(*http.ServeMux); ok {
-			if mux == nil {
-				panic("middleware: Enforce: the mux is nil")
-			}
-			g.routes = &routes{mux: mux}
-		}
-		return g
-	}
+	g := &guarded{Options: newOptions(options), decider: decider, describe: describe}
+	return g.around
 }
 
 // guarded is a handler with a guard before it.
@@ -66,7 +54,27 @@ type guarded struct {
 	decider  guard.Decider
 	describe func(*http.Request) (aureus.Request, error)
 	next     http.Handler
-	routes   *routes // nil unless next is a mux
+	routes   *muxRoutes // nil unless next is a mux
+
+	// The fields of EnforceRoutes; describe is nil then.
+	identify func(*http.Request) (aureus.Principal, error)
+	table    *routeTable
+}
+
+// around returns a copy of the guard around a handler.
+func (g *guarded) around(next http.Handler) http.Handler {
+	if next == nil {
+		panic("middleware: Enforce: the handler is nil")
+	}
+	around := *g
+	if mux, ok := next.(*http.ServeMux); ok {
+		if mux == nil {
+			panic("middleware: Enforce: the mux is nil")
+		}
+		around.routes = &muxRoutes{mux: mux}
+	}
+	around.next = next
+	return &around
 }
 
 // ServeHTTP implements [http.Handler].
@@ -74,7 +82,18 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.routes != nil && g.routes.respond(w, r) {
 		return
 	}
-	v := &exchange{Context: r.Context(), config: &g.Options}
+	if g.Pattern != nil {
+		r.Pattern = g.Pattern(r)
+	}
+	var route *boundRoute
+	if g.table != nil {
+		route = g.table.current().find(r.Pattern, r.Method)
+		if route != nil && route.Open && checkOverrides(r, g.Headers) == nil {
+			g.next.ServeHTTP(w, r)
+			return
+		}
+	}
+	v := &exchange{Context: r.Context(), config: &g.Options, route: route}
 	if g.Outcomes != nil {
 		v.begin()
 		defer g.report(v)
@@ -118,7 +137,7 @@ func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, e
 		return aureus.Request{}, err
 	}
 	v.body.attach(r, g.MaxBody)
-	request, err := g.describe(r)
+	request, err := g.ask(v, r)
 	v.body.detach(r)
 	if err != nil {
 		return request, err
@@ -140,6 +159,14 @@ func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, e
 		request.HTTP = v.bind(r, g.Headers)
 	}
 	return request, nil
+}
+
+// ask returns the description of the request: that of describe, or that of the route.
+func (g *guarded) ask(v *exchange, r *http.Request) (aureus.Request, error) {
+	if g.table != nil {
+		return g.describeRoute(v, r)
+	}
+	return g.describe(r)
 }
 
 // refuse returns the response for an error. If the body was needed and could not be read,

@@ -18,6 +18,7 @@ type exchange struct {
 	decision aureus.Decision
 	asked    asked
 	call     aureus.HTTPCall
+	route    *boundRoute // of EnforceRoutes; nil if the route is bound to nothing
 	body     body
 
 	// The fields for the outcome. They are used if outcomes are recorded, and if an

@@ -3,6 +3,7 @@ package middleware
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -23,6 +24,12 @@ func (c *Options) logRefused(r *http.Request, v *exchange, p *problem, cause err
 	invalid := v.decision.ReasonCode == aureus.ReasonInvalidRequest
 	if invalid { // the result of describe is invalid, which is a mistake in the program
 		level, message = slog.LevelWarn, "request refused: the result of describe is invalid"
+		if v.route != nil { // its arguments are those of the caller
+			level, message = slog.LevelInfo, "request refused: it is invalid"
+		}
+	}
+	if _, unbound := errors.AsType[*notBound](cause); unbound { // which is a mistake in the program or the policy
+		level, message = slog.LevelWarn, "request refused: its route is bound to nothing"
 	}
 	if !c.Logger.Enabled(ctx, level) {
 		return
@@ -48,7 +55,7 @@ func (c *Options) logRefused(r *http.Request, v *exchange, p *problem, cause err
 	switch {
 	case invalid:
 		attrs = append(attrs, slog.String("reason", jsonvalue.Clip(v.decision.Reason, maxLogged)))
-	case level == slog.LevelWarn:
+	case level == slog.LevelWarn: // also for a route that is bound to nothing
 		attrs = append(attrs, slog.Any("error", cause))
 	}
 	c.Logger.LogAttrs(ctx, level, message, attrs...)

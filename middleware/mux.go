@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// routes finds the route that a mux would select for a request, for a guard in front of a
+// muxRoutes finds the route that a mux would select for a request, for a guard in front of a
 // whole mux.
-type routes struct {
+type muxRoutes struct {
 	mux *http.ServeMux
 
 	mu     sync.RWMutex
@@ -22,7 +22,7 @@ var redirectType = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporary
 // with a trailing slash, 404, 405) and reports whether it did. No registered handler runs for
 // these. For every other request it sets Pattern and the path values for describe; the mux
 // sets them again when it serves the request.
-func (t *routes) respond(w http.ResponseWriter, r *http.Request) bool {
+func (t *muxRoutes) respond(w http.ResponseWriter, r *http.Request) bool {
 	if r.RequestURI == "*" {
 		t.mux.ServeHTTP(w, r) // 400, whatever is registered
 		return true
@@ -40,7 +40,7 @@ func (t *routes) respond(w http.ResponseWriter, r *http.Request) bool {
 
 // ownRedirect reports whether the handler is a redirect that the mux created for this
 // request, and not a registered handler: the mux creates a new one at each call.
-func (t *routes) ownRedirect(r *http.Request, handler http.Handler) bool {
+func (t *muxRoutes) ownRedirect(r *http.Request, handler http.Handler) bool {
 	if reflect.TypeOf(handler) != redirectType {
 		return false
 	}
@@ -50,7 +50,7 @@ func (t *routes) ownRedirect(r *http.Request, handler http.Handler) bool {
 
 // probe returns a mux with only that pattern and a handler that does nothing. Routing a
 // request through it sets the path values by the rules of the standard library.
-func (t *routes) probe(pattern string) *http.ServeMux {
+func (t *muxRoutes) probe(pattern string) *http.ServeMux {
 	t.mu.RLock()
 	probe := t.probes[pattern]
 	t.mu.RUnlock()

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Options has the optional settings of [Enforce]. The zero value of each field means the
+// Options has the optional settings of [Enforce] and [EnforceRoutes]. The zero value of each field means the
 // default that its comment states.
 type Options struct {
 	// Outcomes is called once for every request that reached the guard, with the outcome
@@ -69,6 +70,14 @@ type Options struct {
 	// which is also the limit of a control plane. The maximum is 16 MiB, because each such
 	// request needs that much memory.
 	MaxBody int64
+
+	// Pattern returns the pattern of the route that a request takes, for a router that does
+	// not set r.Pattern, such as "GET /accounts/{id}". It returns "" for a request without a
+	// route. The guard sets r.Pattern to the result before it asks for anything else, so the
+	// router must have selected the route before the guard runs, and its path values must be
+	// set with r.SetPathValue. nil means that r.Pattern is already set, or that the guard
+	// protects a ServeMux, which it asks.
+	Pattern func(*http.Request) string
 
 	// Challenge is the value of WWW-Authenticate in a 401 (RFC 9110, 11.6.1). Empty means
 	// Bearer.

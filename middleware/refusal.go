@@ -16,9 +16,10 @@ import (
 // The codes that only a guarded service uses. All other codes are reason codes, failure
 // codes, and the codes of package wire.
 const (
-	codeDenied  = "DENIED"
-	codeStale   = "PRECONDITION_FAILED"
-	codeNoState = "PRECONDITION_REQUIRED"
+	codeDenied   = "DENIED"
+	codeNotBound = "ROUTE_NOT_BOUND"
+	codeStale    = "PRECONDITION_FAILED"
+	codeNoState  = "PRECONDITION_REQUIRED"
 )
 
 // The values of Retry-After.
@@ -49,6 +50,9 @@ func (c *Options) problemOf(err error) *problem {
 	}
 	if remote, ok := errors.AsType[*aureus.Error](err); ok {
 		return undecided(remote)
+	}
+	if unbound, ok := errors.AsType[*notBound](err); ok {
+		return unbound.problem()
 	}
 	switch {
 	case errors.Is(err, ErrNoIdentity):
