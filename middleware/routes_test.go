@@ -150,9 +150,7 @@ func TestEnforceRoutes_OptionsPattern_SelectsTheRoute(t *testing.T) {
 		r.SetPathValue("id", "7")
 		r.SetPathValue("name", "x")
 		return r.Header.Get("Test-Pattern")
-	}})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		require.Equal(t, r.Header.Get("Test-Pattern"), r.Pattern)
-	}))
+	}})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Pattern }))
 	ask := func(pattern string) int {
 		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
 		r.Pattern = "GET /accounts/:id/*rest" // of a mux in front; the option replaces it
