@@ -1,4 +1,6 @@
 package rules
 
-// RegisterFormats adds the formats of this package to a compiler of the library.
-var RegisterFormats = registerFormats
+import "github.com/farmountain/aureus-go/internal/schemax"
+
+// RegisterFormats adds the formats of a schema to a compiler of the library.
+var RegisterFormats = schemax.RegisterFormats

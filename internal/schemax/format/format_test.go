@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/farmountain/aureus-go/crvgate/rules/internal/format"
+	"github.com/farmountain/aureus-go/internal/schemax/format"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 

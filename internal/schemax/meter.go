@@ -1,4 +1,4 @@
-package rules
+package schemax
 
 import (
 	"context"
@@ -30,8 +30,6 @@ type meter struct {
 	size     int                        // instructions of all patterns together
 }
 
-var errSteps = errors.New("too many steps")
-
 // halt is the panic that stops a validation inside the library.
 type halt struct{ err error }
 
@@ -43,7 +41,7 @@ func (m *meter) charge(steps int) {
 	m.left -= steps
 	m.unchecked += steps
 	if m.left < 0 || steps < 0 {
-		panic(halt{errSteps})
+		panic(halt{ErrSteps})
 	}
 	if m.unchecked >= stepsBetweenChecks {
 		m.unchecked = 0
@@ -64,19 +62,19 @@ type compiledSchema struct {
 // validated. The steps are subtracted from the budget of the context.
 func (s *compiledSchema) validate(ctx context.Context, data any, size extent) (matches bool, violated *jsonschema.ValidationError, err error) {
 	s.meter.data = size
-	failure, err := s.meter.run(ctx, s.verdict, data, MaxSchemaSteps)
+	failure, err := s.meter.run(ctx, s.verdict, data, MaxSteps)
 	if err != nil || failure == nil {
 		return err == nil, nil, err
 	}
 	failure, err = s.meter.run(ctx, s.root, data, maxReasonSteps)
-	if err != nil && !errors.Is(err, errSteps) && !errors.Is(err, errBudget) {
+	if err != nil && !errors.Is(err, ErrSteps) && !errors.Is(err, errBudget) {
 		return false, nil, err
 	}
 	violated, _ = errors.AsType[*jsonschema.ValidationError](failure) // nil if there is no failure
 	return false, violated, nil
 }
 
-// errBudget is returned instead of errSteps if the budget of the gate is used up.
+// errBudget is returned instead of ErrSteps if the budget of the gate is used up.
 var errBudget = errors.New("the steps of the gate are used up")
 
 // run validates data with at most limit steps. failure is the library's error for data that
@@ -92,7 +90,7 @@ func (m *meter) run(ctx context.Context, schema *jsonschema.Schema, data any, li
 		case nil:
 		case halt:
 			failure, err = nil, stopped.err
-			if errors.Is(err, errSteps) && allowed < limit {
+			if errors.Is(err, ErrSteps) && allowed < limit {
 				err = errBudget
 			}
 		default:

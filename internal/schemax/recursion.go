@@ -1,12 +1,10 @@
-package rules
+package schemax
 
 import (
 	"fmt"
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"github.com/farmountain/aureus-go/crvgate/registry"
 )
 
 // maxInPlace is the maximum number of schemas that refer to one another for the same value.
@@ -17,7 +15,7 @@ const maxInPlace = 200
 // same value, or that refers to more than maxInPlace others in sequence. The library treats
 // such a loop as a failure, which an outer keyword not would turn into a pass. If there is
 // no such schema, deepest is the length of the longest sequence.
-func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registry.Problem) {
+func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []Problem) {
 	anchors := map[string][]*jsonschema.Schema{}
 	for _, schema := range schemas {
 		if schema.DynamicAnchor != "" {
@@ -54,7 +52,7 @@ func checkInPlace(schemas []*jsonschema.Schema) (deepest int, problems []registr
 	}
 	for _, schema := range schemas {
 		if problem := visit(schema); problem != "" {
-			return 0, []registry.Problem{{Pointer: pointerIn(schema.Location), Message: problem}}
+			return 0, []Problem{{Pointer: pointerIn(schema.Location), Message: problem}}
 		}
 		deepest = max(deepest, depths[schema])
 	}

@@ -1,4 +1,4 @@
-package rules
+package schemax
 
 import (
 	"errors"
@@ -11,8 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
-	"github.com/farmountain/aureus-go/crvgate/registry"
-	"github.com/farmountain/aureus-go/crvgate/rules/internal/format"
+	"github.com/farmountain/aureus-go/internal/schemax/format"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -34,10 +33,10 @@ type noLoader struct{}
 func (noLoader) Load(string) (any, error) { return nil, errOutside }
 
 // compileSchema compiles a document, so that each schema in it counts its steps.
-func compileSchema(document any) (compiled *compiledSchema, problems []registry.Problem) {
+func compileSchema(document any) (compiled *compiledSchema, problems []Problem) {
 	defer func() {
 		if p := recover(); p != nil {
-			compiled, problems = nil, []registry.Problem{{Pointer: "/schema", Message: "cannot be compiled"}}
+			compiled, problems = nil, []Problem{{Message: "cannot be compiled"}}
 		}
 	}()
 	m := &meter{}
@@ -48,7 +47,7 @@ func compileSchema(document any) (compiled *compiledSchema, problems []registry.
 	compiler.UseLoader(noLoader{})
 	compiler.UseRegexpEngine(m.compilePattern)
 	compiler.AssertFormat()
-	registerFormats(compiler)
+	RegisterFormats(compiler)
 	compiler.AssertVocabs()
 	compiler.RegisterVocabulary(&jsonschema.Vocabulary{
 		URL: "urn:aureus:steps",
@@ -71,11 +70,11 @@ func compileSchema(document any) (compiled *compiledSchema, problems []registry.
 	root, err := compiler.Compile(documentURL)
 	switch {
 	case m.size > maxPatternsSize:
-		return nil, []registry.Problem{{Pointer: "/schema", Message: errPatterns.Error()}}
+		return nil, []Problem{{Message: errPatterns.Error()}}
 	case err != nil:
 		return nil, schemaProblems(document, err)
 	case len(problems) > 0:
-		slices.SortFunc(problems, func(a, b registry.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
+		slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
 		return nil, problems
 	}
 	verdict, err := compileVerdict(compiler)
@@ -93,9 +92,9 @@ func compileSchema(document any) (compiled *compiledSchema, problems []registry.
 	return &compiledSchema{root: root, verdict: verdict, meter: m}, nil
 }
 
-// registerFormats replaces the library's format checks, which accept much that is
+// RegisterFormats replaces the library's format checks, which accept much that is
 // invalid, with those of package format.
-func registerFormats(compiler *jsonschema.Compiler) {
+func RegisterFormats(compiler *jsonschema.Compiler) {
 	for _, name := range format.Names() {
 		check := format.Named(name)
 		compiler.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(value any) error {
@@ -121,18 +120,18 @@ func compileVerdict(compiler *jsonschema.Compiler) (*jsonschema.Schema, error) {
 
 // checkKeywords returns a problem for each keyword that would check nothing, for a $schema
 // that names another dialect, and for an unknown format.
-func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []registry.Problem) {
+func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems []Problem) {
 	pointer := pointerIn(schema.Location)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if advice := adviceFor(name); advice != "" {
-			problems = append(problems, registry.Problem{Pointer: pointer + "/" + strictjson.Token(name), Message: "checks nothing: " + advice})
+			problems = append(problems, Problem{Pointer: pointer + "/" + strictjson.Token(name), Message: "checks nothing: " + advice})
 		}
 	}
 	if declared, ok := object["$schema"].(string); ok && strings.TrimSuffix(declared, "#") != dialect {
-		problems = append(problems, registry.Problem{Pointer: pointer + "/$schema", Message: "must be " + dialect})
+		problems = append(problems, Problem{Pointer: pointer + "/$schema", Message: "must be " + dialect})
 	}
 	if name, ok := object["format"].(string); ok && schema.Format == nil {
-		problems = append(problems, registry.Problem{
+		problems = append(problems, Problem{
 			Pointer: pointer + "/format", Message: fmt.Sprintf("%q is not known here: known formats are %s", name, strings.Join(formats, ", ")),
 		})
 	}
@@ -140,14 +139,14 @@ func checkKeywords(schema *jsonschema.Schema, object map[string]any) (problems [
 }
 
 // schemaProblems returns an error of the library as problems of the document.
-func schemaProblems(document any, err error) []registry.Problem {
+func schemaProblems(document any, err error) []Problem {
 	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		if violated, ok := errors.AsType[*jsonschema.ValidationError](invalid.Err); ok {
 			return notASchema(pointerIn(invalid.URL), violated)
 		}
 	}
 	if pattern, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
-		return []registry.Problem{{
+		return []Problem{{
 			Pointer: pointerIn(pattern.URL),
 			Message: fmt.Sprintf("the pattern %.100q is not valid in RE2: %v", pattern.Regex, pattern.Err),
 		}}
@@ -156,19 +155,19 @@ func schemaProblems(document any, err error) []registry.Problem {
 	if errors.Is(err, errOutside) || isOutside(err) {
 		message = "refers to something outside the document, which is not loaded: put it under $defs and refer to #/$defs/…"
 	}
-	if pointers := references(document, "/schema", err.Error()); len(pointers) > 0 {
-		problems := make([]registry.Problem, len(pointers))
+	if pointers := references(document, "", err.Error()); len(pointers) > 0 {
+		problems := make([]Problem, len(pointers))
 		for i, pointer := range pointers {
-			problems[i] = registry.Problem{Pointer: pointer, Message: message}
+			problems[i] = Problem{Pointer: pointer, Message: message}
 		}
 		return problems
 	}
-	return []registry.Problem{{Pointer: "/schema", Message: message}}
+	return []Problem{{Message: message}}
 }
 
 // notASchema lists where a document differs from the metaschema. If the metaschema has
 // alternatives, it uses the first, which authors usually mean.
-func notASchema(pointer string, err *jsonschema.ValidationError) (problems []registry.Problem) {
+func notASchema(pointer string, err *jsonschema.ValidationError) (problems []Problem) {
 	var visit func(*jsonschema.ValidationError)
 	visit = func(err *jsonschema.ValidationError) {
 		_, choice := err.ErrorKind.(*kind.AnyOf)
@@ -182,16 +181,16 @@ func notASchema(pointer string, err *jsonschema.ValidationError) (problems []reg
 		default:
 			v := violationOf(err)
 			if violated, ok := err.ErrorKind.(*kind.Format); ok {
-				v.message = fmt.Sprintf("is not of the format %s: %v", violated.Want, violated.Err)
+				v.Message = fmt.Sprintf("is not of the format %s: %v", violated.Want, violated.Err)
 			}
-			problem := registry.Problem{Pointer: pointer + v.pointer, Message: v.message}
-			if len(problems) < MaxViolations && !slices.Contains(problems, problem) {
+			problem := Problem{Pointer: pointer + v.Pointer, Message: v.Message}
+			if len(problems) < maxMismatches && !slices.Contains(problems, problem) {
 				problems = append(problems, problem)
 			}
 		}
 	}
 	visit(err)
-	slices.SortStableFunc(problems, func(a, b registry.Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
+	slices.SortStableFunc(problems, func(a, b Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
 	return problems
 }
 
@@ -226,13 +225,13 @@ func references(value any, pointer, text string) (pointers []string) {
 	return pointers
 }
 
-// pointerIn returns a location of the library as a pointer into the parameters.
+// pointerIn returns a location of the library as a pointer into the document.
 func pointerIn(location string) string {
 	_, fragment, _ := strings.Cut(location, "#")
 	if decoded, err := url.PathUnescape(fragment); err == nil {
 		fragment = decoded
 	}
-	return "/schema" + fragment
+	return fragment
 }
 
 // formats has the names of all known formats. The library itself checks semver.

@@ -1,4 +1,4 @@
-package rules
+package schemax
 
 import (
 	"encoding/json"

@@ -1,72 +1,31 @@
-package rules
+package schemax
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
-	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/crvgate"
-	"github.com/farmountain/aureus-go/internal/celx"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// violation is one difference between data and a schema. Its message describes the schema
+// Violation is one difference between data and a schema. Its message describes the schema
 // and never contains data.
-type violation struct {
-	pointer       string // of the value
-	keyword       string
-	schemaPointer string // of the keyword in the schema
-	message       string
-	missing       []string // pointers of absent properties
-}
-
-// resultOf returns the result for data that violates a schema.
-func resultOf(err *jsonschema.ValidationError) aureus.ValidationResult {
-	found := violationsOf(err)
-	code := aureus.Conflict
-	if onlyMissing(err) {
-		code = aureus.MissingData
-	}
-	listed, missing := []any{}, []any{}
-	for _, v := range found {
-		if len(listed) < MaxViolations {
-			listed = append(listed, map[string]any{"pointer": v.pointer, "keyword": v.keyword, "schema": v.schemaPointer, "message": v.message})
-		}
-		for _, pointer := range v.missing {
-			if len(missing) < MaxViolations {
-				missing = append(missing, pointer)
-			}
-		}
-	}
-	first := found[0]
-	reason := first.message
-	if first.pointer != "" {
-		reason = first.pointer + " " + reason
-	} else {
-		reason = "the data " + reason
-	}
-	if more := len(found) - 1; more > 0 {
-		reason += fmt.Sprintf(", and %d more", more)
-	}
-	result := crvgate.Fail(code, celx.Cut(reason))
-	result.Metadata = map[string]any{"violations": listed, "violationCount": json.Number(strconv.Itoa(len(found)))}
-	if len(missing) > 0 {
-		result.Metadata["missingFields"] = missing
-	}
-	return result
+type Violation struct {
+	Pointer string   // of the value
+	Keyword string   // the last name in Schema that is a keyword
+	Schema  string   // pointer of the keyword in the schema
+	Message string   // what the schema requires, such as: must be at least 3
+	Missing []string // pointers of absent properties
 }
 
 // violationsOf lists the violations in an error, sorted by pointer, because the library
 // reports them in random order. There is at least one.
-func violationsOf(err *jsonschema.ValidationError) []violation {
-	var found []violation
+func violationsOf(err *jsonschema.ValidationError) []Violation {
+	var found []Violation
 	var visit func(*jsonschema.ValidationError)
 	visit = func(err *jsonschema.ValidationError) {
 		if len(err.Causes) > 0 && passesOn(err.ErrorKind) && !leadsToFalse(err) {
@@ -78,11 +37,11 @@ func violationsOf(err *jsonschema.ValidationError) []violation {
 		found = append(found, violationOf(err))
 	}
 	visit(err)
-	slices.SortFunc(found, func(a, b violation) int {
-		return strings.Compare(a.pointer+"\x00"+a.schemaPointer+"\x00"+a.message, b.pointer+"\x00"+b.schemaPointer+"\x00"+b.message)
+	slices.SortFunc(found, func(a, b Violation) int {
+		return strings.Compare(a.Pointer+"\x00"+a.Schema+"\x00"+a.Message, b.Pointer+"\x00"+b.Schema+"\x00"+b.Message)
 	})
-	return slices.CompactFunc(found, func(a, b violation) bool {
-		return a.pointer == b.pointer && a.schemaPointer == b.schemaPointer && a.message == b.message
+	return slices.CompactFunc(found, func(a, b Violation) bool {
+		return a.Pointer == b.Pointer && a.Schema == b.Schema && a.Message == b.Message
 	})
 }
 
@@ -123,20 +82,20 @@ func onlyMissing(err *jsonschema.ValidationError) bool {
 }
 
 // violationOf returns the violation that an error describes.
-func violationOf(err *jsonschema.ValidationError) violation {
-	v := violation{schemaPointer: strings.TrimPrefix(pointerIn(err.SchemaURL), "/schema")}
+func violationOf(err *jsonschema.ValidationError) Violation {
+	v := Violation{Schema: pointerIn(err.SchemaURL)}
 	for _, token := range err.InstanceLocation {
-		v.pointer += "/" + strictjson.Token(token)
+		v.Pointer += "/" + strictjson.Token(token)
 	}
 	if err.ErrorKind == nil {
-		v.message = "does not satisfy the schema"
+		v.Message = "does not satisfy the schema"
 		return v
 	}
 	for _, token := range keywordPath(err.ErrorKind) {
-		v.schemaPointer += "/" + strictjson.Token(token)
+		v.Schema += "/" + strictjson.Token(token)
 	}
-	v.keyword = keywordAt(v.schemaPointer)
-	v.message, v.missing = describe(err.ErrorKind, v.pointer)
+	v.Keyword = keywordAt(v.Schema)
+	v.Message, v.Missing = describe(err.ErrorKind, v.Pointer)
 	return v
 }
 
