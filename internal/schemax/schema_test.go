@@ -50,7 +50,7 @@ func TestSchema_Validate_ReportsWhatDiffers(t *testing.T) {
 func TestCompile_InvalidDocument_HasAProblemWithItsPointer(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]schemax.Problem{
-		`{"properties":{"a":{"maxLenght":1}}}`:               {Pointer: "/properties/a/maxLenght", Message: "checks nothing: write maxLength"},
+		`{"properties":{"a":{"maxLenght":1}}}`:               {Pointer: "/properties/a/maxLenght", Message: "checks nothing: write maxLength, or x-maxLenght if it is your own annotation"},
 		`{"properties":{"a":{"type":"text"}}}`:               {Pointer: "/properties/a/type", Message: `must be one of "array","boolean","integer","null","number","object","string"`},
 		`{"$ref":"#"}`:                                       {Message: "refers to itself without end, for the same value"},
 		`{"$ref":"https://example.com/x"}`:                   {Pointer: "/$ref", Message: "refers to something outside the document, which is not loaded: put it under $defs and refer to #/$defs/…"},
