@@ -131,7 +131,7 @@ var allowedLinks = map[string][]string{
 	"guard":   {"github.com/go-json-experiment/json"},
 	"crvgate": {"github.com/go-json-experiment/json"},
 
-	"guard/policy/internal/syntax": {"go.yaml.in/yaml/v4"},
+	"guard/policy/internal/syntax": {"go.yaml.in/yaml/v4", "github.com/go-json-experiment/json"},
 
 	"crvgate/validators": {"github.com/go-json-experiment/json"},
 	"crvgate/registry":   {"github.com/go-json-experiment/json"},
