@@ -23,7 +23,9 @@
 //	403  a reason code           denied
 //	403  a reason code           a person has to approve first: with the approval and where to poll
 //	413  BODY_TOO_LARGE          an approval has to bind the body, which is longer than the limit
+//	403  ROUTE_NOT_BOUND         the table of EnforceRoutes binds nothing to the route
 //	429  TOO_MANY_PENDING_...    too many requests of the principal wait for a person; with Retry-After
+//	429  BUDGET_EXCEEDED         a budget of a policy bundle is used up; with Retry-After
 //	503  UNDECIDED               the decision failed, for any reason; with Retry-After
 //
 // A handler uses [WriteError] to give the same responses for the errors of guard.Check and

@@ -101,7 +101,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p := g.admit(v, r); p != nil {
 		v.refused, v.finished = p.Code, true
 		g.release(v)
-		p.write(w)
+		g.write(w, r, p)
 		return
 	}
 	g.pass(v, w, r)
@@ -194,7 +194,7 @@ func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
 func (g *guarded) pass(v *exchange, w http.ResponseWriter, r *http.Request) {
 	inner := v.inner(r)
 	defer copyBack(r, inner)
-	if g.Outcomes != nil || v.usedApproval() {
+	if g.Outcomes != nil || v.mayRelease() {
 		v.begin()
 	}
 	if g.Outcomes != nil {

@@ -43,7 +43,8 @@ func (c *Options) logRefused(r *http.Request, v *exchange, p *problem, cause err
 		{"action", v.asked.action},
 		{"tool", v.asked.tool},
 		{"rule", v.decision.Rule},
-		{"approval_id", approvalID(p)},
+		{"bundle", v.decision.Bundle},
+		{"approval_id", p.Approval.ID},
 		{"method", r.Method},
 		{"pattern", r.Pattern},
 		{"trace_id", cmp.Or(v.asked.trace, tracecontext.ID(r.Header))},
@@ -59,11 +60,4 @@ func (c *Options) logRefused(r *http.Request, v *exchange, p *problem, cause err
 		attrs = append(attrs, slog.Any("error", cause))
 	}
 	c.Logger.LogAttrs(ctx, level, message, attrs...)
-}
-
-func approvalID(p *problem) string {
-	if p.Approval == nil {
-		return ""
-	}
-	return p.Approval.ID
 }

@@ -16,7 +16,8 @@ const releaseTimeout = 5 * time.Second
 // NotDone reports that the request had no effect and will have none. Call it before you write
 // an error response, for example a 503 because the database could not be reached before
 // anything was written. The approval that the request used is then released, so that the
-// same request may pass once more, unless the approval has expired.
+// same request may pass once more, unless the approval has expired; and so is the amount that
+// it took from a budget of a policy bundle.
 //
 // [WriteError] also does this for a change that a gate refused and for a failed precondition
 // (412, 428). A handler that has already done a part of its work must write its own response
@@ -44,11 +45,18 @@ func (v *exchange) usedApproval() bool {
 	return v.decision.Effect == aureus.Allow && v.decision.ReasonCode == aureus.ReasonApproved && v.decision.Approval.ID != ""
 }
 
-// release releases the approval of a request that had no effect: it reports the outcome to the
-// decider. It does so before the response is complete, so that a caller who sends the request
-// again at once can use the approval. If the report fails, the approval stays consumed.
+// mayRelease reports whether the decision may hold what an outcome gives back: an approval, or
+// an amount in a budget of a policy bundle.
+func (v *exchange) mayRelease() bool {
+	return v.usedApproval() || (v.decision.Effect == aureus.Allow && v.decision.Bundle != "")
+}
+
+// release gives back what the decision holds if the request had no effect: it reports the
+// outcome to the decider. It does so before the response is complete, so that a caller who sends
+// the request again at once can use the approval. If the report fails, the approval stays
+// consumed, and the budget spent.
 func (g *guarded) release(v *exchange) {
-	if !v.usedApproval() || (v.allowed && !v.notDone.Load()) {
+	if !v.mayRelease() || (v.allowed && !v.notDone.Load()) {
 		return
 	}
 	o := v.outcome(nil)
@@ -63,7 +71,7 @@ func (g *guarded) release(v *exchange) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.Context), releaseTimeout)
 	defer cancel()
 	if err := recorder.RecordOutcomes(ctx, []aureus.Outcome{o}); err != nil && g.Logger != nil {
-		g.Logger.LogAttrs(ctx, slog.LevelWarn, "an approval could not be released: it stays consumed",
+		g.Logger.LogAttrs(ctx, slog.LevelWarn, "an approval or a budget could not be released: it stays used",
 			slog.String("approval", v.decision.Approval.ID), slog.String("decision_id", v.decision.ID.String()), slog.Any("error", err))
 	}
 }

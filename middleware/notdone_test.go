@@ -176,3 +176,42 @@ func TestNotDone_WithoutAGuard_DoesNothing(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, through(handlerSaying(503), "").Code)
 	require.Empty(t, silent.reported)
 }
+
+// A budget of a policy bundle gets back what a request took that was not done.
+func TestNotDone_DecisionOfABundle_OutcomeIsReported(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		bundle   string
+		handler  http.HandlerFunc
+		reported int
+	}{
+		"not done":                   {"ledger/7", handlerSaying(503), 1},
+		"done":                       {"ledger/7", func(http.ResponseWriter, *http.Request) {}, 0},
+		"not done, without a bundle": {"", handlerSaying(503), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var reported []aureus.Outcome
+			decider := bundled{bundle: row.bundle, reported: &reported}
+			through(middleware.Enforce(decider, about(small))(row.handler), "")
+			require.Len(t, reported, row.reported)
+			if row.reported > 0 {
+				require.True(t, reported[0].NotDone)
+			}
+		})
+	}
+}
+
+// bundled decides as a policy bundle, and keeps the outcomes that are reported to it.
+type bundled struct {
+	bundle   string
+	reported *[]aureus.Outcome
+}
+
+func (b bundled) Decide(context.Context, aureus.Request) (aureus.Decision, error) {
+	return aureus.Decision{ID: aureus.NewDecisionID(time.Now()), Effect: aureus.Allow, Bundle: b.bundle}, nil
+}
+
+func (b bundled) RecordOutcomes(_ context.Context, outcomes []aureus.Outcome) error {
+	*b.reported = append(*b.reported, outcomes...)
+	return nil
+}

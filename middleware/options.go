@@ -48,8 +48,8 @@ type Options struct {
 	// request that could not be decided (503). The response never shows the cause.
 	//
 	// A line has the status and the code of the response, the id of the decision, the
-	// principal, on_behalf_of, the action, the tool, the rule, the approval, the method, the
-	// pattern of the route, and the trace id of a traceparent header (W3C Trace Context),
+	// principal, on_behalf_of, the action, the tool, the rule, the bundle, the approval, the
+	// method, the pattern of the route, and the trace id of a traceparent header (W3C Trace Context),
 	// each cut after 256 bytes. It has no path, query, header, body or argument.
 	Logger *slog.Logger
 
@@ -82,6 +82,17 @@ type Options struct {
 	// Challenge is the value of WWW-Authenticate in a 401 (RFC 9110, 11.6.1). Empty means
 	// Bearer.
 	Challenge string
+
+	// Refusal returns the body of a refusal in the format of the service: its Content-Type
+	// and its bytes. With an empty Content-Type the body is the standard one. nil means the
+	// standard body for each refusal.
+	//
+	// The status is always that of the problem, and the headers are those of a refusal:
+	// Cache-Control, X-Content-Type-Options and, where the problem has them, WWW-Authenticate
+	// and Retry-After. So the function cannot let a request pass. It must not read the
+	// body of the request, must be safe for concurrent use, and a panic in it is not
+	// recovered.
+	Refusal func(r *http.Request, p Problem) (contentType string, body []byte)
 
 	// ApprovalURL returns the URL at which a caller polls for the approval with that
 	// id. If it returns "", the response has no URL. If ApprovalURL is nil, the response has

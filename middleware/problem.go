@@ -21,38 +21,44 @@ const (
 	maxCode      = 64   // bytes of a code
 )
 
-// problem is a response of the guard, as defined by RFC 9457. It contains only codes and
-// ids from the request and the policy. It also contains the texts of a gate and of an
-// [Invalid], which are written for the caller.
-type problem struct {
+// Problem is a response of the guard to a request that it refuses, with the members of
+// PROBLEMS.md (RFC 9457): see [Options].Refusal. It contains only codes and ids from the
+// request and the policy, and the texts of a gate, of an [Invalid] and of the remedies in a
+// policy bundle, which are written for the caller.
+type Problem struct {
 	Type        string             `json:"type"`
 	Title       string             `json:"title"`
-	Status      int                `json:"status"`
+	Status      int                `json:"status"` // of HTTP
 	Detail      string             `json:"detail,omitzero"`
 	Instance    string             `json:"instance,omitzero"`
 	Code        string             `json:"code"`
-	DecisionID  string             `json:"decision_id,omitzero"`
-	Approval    *approvalMember    `json:"approval,omitzero"`
+	DecisionID  string             `json:"decision_id,omitzero"` // empty if there was no decision
+	Approval    aureus.ApprovalRef `json:"approval,omitzero"`    // that the request needs, if any
 	Remediation string             `json:"remediation,omitzero"`
-	Errors      []fault            `json:"errors,omitzero"`
-	retryAfter  time.Duration      // of Retry-After; 0 means none
-	challenge   string             // of WWW-Authenticate; empty means none
-	outcome     string             // aureus.Outcome.Status, if WriteError writes the problem
-	gate        *aureus.GateResult // for the outcome
+
+	// Errors lists the errors in the request, or the failures of validators; at most 21.
+	Errors []struct {
+		Code        string `json:"code,omitzero"`
+		Pointer     string `json:"pointer,omitzero"` // JSON pointer into the body
+		Detail      string `json:"detail,omitzero"`
+		Remediation string `json:"remediation,omitzero"`
+	} `json:"errors,omitzero"`
 }
 
-// approvalMember describes the approval that a request needs.
-type approvalMember struct {
-	ID        string                `json:"id,omitzero"`
-	Status    aureus.ApprovalStatus `json:"status,omitzero"`
-	ExpiresAt aureus.Timestamp      `json:"expires_at,omitzero"`
-	URL       string                `json:"url,omitzero"` // where to poll
+// problem is a response of the guard with what is not in its body.
+type problem struct {
+	Problem
+
+	retryAfter time.Duration      // of Retry-After; 0 means none
+	challenge  string             // of WWW-Authenticate; empty means none
+	outcome    string             // aureus.Outcome.Status, if WriteError writes the problem
+	gate       *aureus.GateResult // for the outcome
 }
 
-// fault is one error in the request or one failure of a validator.
-type fault struct {
+// fault is one error in the request or one failure of a validator: an item of Problem.Errors.
+type fault = struct {
 	Code        string `json:"code,omitzero"`
-	Pointer     string `json:"pointer,omitzero"`
+	Pointer     string `json:"pointer,omitzero"` // JSON pointer into the body
 	Detail      string `json:"detail,omitzero"`
 	Remediation string `json:"remediation,omitzero"`
 }
@@ -61,7 +67,7 @@ type fault struct {
 // one title.
 func newProblem(status int, kind, title, code, detail string) *problem {
 	return &problem{
-		Type: problemBase + kind, Title: title, Status: status, Code: code, Detail: detail,
+		Problem: Problem{Type: problemBase + kind, Title: title, Status: status, Code: code, Detail: detail},
 		outcome: vocab.OutcomeFailed,
 	}
 }
@@ -75,13 +81,22 @@ func (p *problem) identify(id aureus.DecisionID) {
 	p.Instance = "urn:aureus:decision:" + p.DecisionID
 }
 
-// write writes the problem as the response.
-func (p *problem) write(w http.ResponseWriter) {
+// write writes the problem as the response, in the form of Options.Refusal if that is set.
+// Whatever that function returns, the status and the headers stay those of the problem.
+func (c *Options) write(w http.ResponseWriter, r *http.Request, p *problem) {
+	var contentType string
+	var text []byte
+	if c.Refusal != nil {
+		contentType, text = c.Refusal(r, p.Problem)
+	}
+	if contentType == "" {
+		contentType, text = "application/problem+json", p.text()
+	}
 	h := w.Header()
 	for _, name := range [...]string{"Content-Length", "Etag", "Last-Modified"} {
 		h.Del(name) // they describe other content
 	}
-	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if p.challenge != "" {
@@ -90,12 +105,17 @@ func (p *problem) write(w http.ResponseWriter) {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((p.retryAfter+time.Second-1)/time.Second), 10))
 	}
-	text, err := strictjson.MarshalText(p)
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(text) // an error means that the client has gone
+}
+
+// text returns the standard body.
+func (p *problem) text() []byte {
+	text, err := strictjson.MarshalText(p.Problem)
 	if err != nil { // cannot happen: every field has a JSON form
 		text = []byte(`{"status":` + strconv.Itoa(p.Status) + `}`)
 	}
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(text, '\n')) // an error means that the client has gone
+	return append(text, '\n')
 }
 
 // codeWord returns the code if it has the form of a code, and otherwise the fallback, so

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -116,12 +117,20 @@ func undecided(err error) *problem {
 }
 
 // refused returns the response for a decision that is not an allow. It does not contain the
-// rule, the version of the policy or the reason, which are not for the caller.
+// rule, the version of the policy or the reason, which are not for the caller; the remedy of a
+// rule is.
 func (c *Options) refused(d aureus.Decision) *problem {
 	var p *problem
 	switch {
 	case d.ReasonCode == aureus.ReasonTooManyPending:
 		p = tooManyPending()
+	case d.ReasonCode == aureus.ReasonBudgetExceeded:
+		p = newProblem(http.StatusTooManyRequests, "budget-exceeded", "A budget is used up", string(d.ReasonCode),
+			"The policy limits how much of this may be done in a time, and the limit is reached. Send the same request again later.")
+		p.retryAfter = cmp.Or(max(0, d.RetryAfter), retryPending)
+	case d.ReasonCode == aureus.ReasonStopped:
+		p = newProblem(http.StatusForbidden, "stopped", "This is stopped", string(d.ReasonCode),
+			"The operator of the service has stopped requests of this kind. They are refused until the operator allows them again.")
 	case d.Effect == aureus.RequireApproval || d.ReasonCode.Err() != nil:
 		p = newProblem(http.StatusForbidden, "approval-required", "A person has to approve this first",
 			codeWord(string(d.ReasonCode), "APPROVAL_REQUIRED"), approvalDetail(d))
@@ -129,7 +138,7 @@ func (c *Options) refused(d aureus.Decision) *problem {
 		p = newProblem(http.StatusForbidden, "denied", "This is not allowed", codeWord(string(d.ReasonCode), codeDenied),
 			"The policy does not allow this request. Sending it again unchanged does not help. To find out why, ask the operator of the service and give the decision id.")
 	}
-	p.Approval = c.approval(d.Approval)
+	p.Approval, p.Remediation = c.approval(d.Approval), remedyOf(d.Matched)
 	p.outcome = vocab.OutcomeRefused
 	p.identify(d.ID)
 	return p
@@ -144,15 +153,26 @@ func tooManyPending() *problem {
 
 // approval returns the part of the response that describes an approval. An id in another
 // form is omitted, because it may be a token that grants something.
-func (c *Options) approval(ref aureus.ApprovalRef) *approvalMember {
+func (c *Options) approval(ref aureus.ApprovalRef) aureus.ApprovalRef {
 	if !idtext.IsApproval(ref.ID) {
-		return nil
+		return aureus.ApprovalRef{}
 	}
-	m := &approvalMember{ID: ref.ID, Status: ref.Status, ExpiresAt: ref.ExpiresAt, URL: ref.URL}
+	shown := aureus.ApprovalRef{ID: ref.ID, Status: ref.Status, ExpiresAt: ref.ExpiresAt, URL: ref.URL}
 	if c.ApprovalURL != nil {
-		m.URL = c.ApprovalURL(ref.ID)
+		shown.URL = c.ApprovalURL(ref.ID)
 	}
-	return m
+	return shown
+}
+
+// remedyOf returns the remedy of the first rule that counts and has one. The author of a policy
+// bundle writes it for the caller.
+func remedyOf(matched []aureus.RuleMatch) string {
+	for i := range matched {
+		if !matched[i].Shadow && matched[i].Remedy != "" {
+			return cut(matched[i].Remedy)
+		}
+	}
+	return ""
 }
 
 func approvalDetail(d aureus.Decision) string {

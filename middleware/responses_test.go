@@ -53,6 +53,10 @@ func TestEnforce_Refusal_HasProblemResponse(t *testing.T) {
 		{"the rules changed", aureus.Decision{ReasonCode: aureus.ReasonApprovalPolicyChanged, Approval: ref(aureus.ApprovalApproved)}, 403, "approval-required", "APPROVAL_POLICY_CHANGED", true, "does not allow"},
 		{"an approval that has no id", aureus.Decision{Effect: aureus.RequireApproval}, 403, "approval-required", "APPROVAL_REQUIRED", false, "A person has to approve"},
 		{"a token that grants something", aureus.Decision{Effect: aureus.RequireApproval, Approval: aureus.ApprovalRef{ID: "approval-a1-1700000000000-0123456789abcdef0123456789abcdef"}}, 403, "approval-required", "APPROVAL_REQUIRED", false, "A person has"},
+		{"a stop", aureus.Decision{ReasonCode: aureus.ReasonStopped}, 403, "stopped", "STOPPED", false, "has stopped"},
+		{"a budget", aureus.Decision{ReasonCode: aureus.ReasonBudgetExceeded}, 429, "budget-exceeded", "BUDGET_EXCEEDED", false, "again later"},
+		{"a rule", aureus.Decision{ReasonCode: aureus.ReasonRuleDenied}, 403, "denied", "RULE_DENIED", false, "give the decision id"},
+		{"a rule that asks", aureus.Decision{Effect: aureus.RequireApproval, ReasonCode: aureus.ReasonRuleNeedsApproval, Approval: ref(aureus.ApprovalPending)}, 403, "approval-required", "RULE_NEEDS_APPROVAL", true, "A person has been asked"},
 		{"too many pending", aureus.Decision{ReasonCode: aureus.ReasonTooManyPending}, 429, "too-many-pending", "TOO_MANY_PENDING_APPROVALS", false, "too many of your requests"},
 	}
 	for _, row := range rows {
@@ -227,7 +231,7 @@ func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
 func TestProblemTypes_AllOfThem_AreExplained(t *testing.T) {
 	t.Parallel()
 	page := problemsPage(t)
-	for _, kind := range []string{"identity-required", "denied", "approval-required", "too-many-pending", "undecided", "body-too-large", "invalid-request", "route-not-bound"} {
+	for _, kind := range []string{"identity-required", "denied", "approval-required", "too-many-pending", "undecided", "body-too-large", "invalid-request", "route-not-bound", "budget-exceeded", "stopped"} {
 		require.Contains(t, page, "\n## "+kind+"\n")
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // WriteError writes the response of a handler for an error, in the form of the guard's own
-// responses. The response contains only information for the caller:
+// responses ([Options].Refusal counts here too). The response contains only information for the caller:
 //
 //   - a change that a gate refused, which is an error with a method GateResult()
 //     aureus.GateResult: 422 with the failure code, the remediation and the reasons of the
@@ -45,5 +45,5 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			markNotDone(v)
 		}
 	}
-	p.write(w)
+	c.write(w, r, p)
 }
