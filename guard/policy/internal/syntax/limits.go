@@ -6,7 +6,7 @@ import "time"
 const (
 	MaxBytes     = 4 << 20 // of the text
 	MaxDepth     = 100     // levels of lists and mappings, free-form values included
-	maxParts     = 1_000_000
+	maxParts     = 600_000
 	MaxProblems  = 1_000 // that Parse returns
 	MaxCondition = 10_000
 

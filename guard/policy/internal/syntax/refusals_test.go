@@ -192,7 +192,7 @@ func TestParse_TooMuch_IsRefused(t *testing.T) {
 	}
 	for name, row := range map[string]struct{ text, problem string }{
 		"bytes":            {header + "#" + strings.Repeat("x", syntax.MaxBytes), fmt.Sprintf(`1:1 the bundle has %d bytes, and 4194304 are allowed: split it`, len(header)+1+syntax.MaxBytes)},
-		"parts":            {header + "params: {a: [" + strings.Repeat(",", 1_000_001), `1:1 the bundle has more than 1000000 parts: split it`},
+		"parts":            {header + "params: {a: [" + strings.Repeat(",", 600_001), `1:1 the bundle has more than 600000 parts: split it`},
 		"levels in flow":   {header + "params: {a: " + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "}", `4:112 cannot be read as YAML: more than 100 levels of lists and mappings (while increasing flow level)`},
 		"levels in blocks": {header + "params:\n " + strings.Repeat("- ", 200), `5:200 cannot be read as YAML: more than 100 levels of lists and mappings (while increasing indent level)`},
 		"principals":       {header + "principals: {" + many(syntax.MaxPrincipals+1, "p%d: {roles: []},") + "}", `4:13 principals may have at most 10000 entries, not 10001`},
