@@ -15,7 +15,7 @@ import (
 type member struct {
 	name  string
 	kind  *types.Type
-	get   func(native any) ref.Val // of the Go value of the object
+	get   func(native any) ref.Val // of the Go value of the object; nil in a [Checker]
 	words []string                 // all values that the member can have; nil if it can have any
 }
 
@@ -23,11 +23,16 @@ type member struct {
 type object struct {
 	kind    *types.Type
 	members []member
+	open    bool // may have other members too
 }
 
+// newObject returns a type for the variable or the path with this name. The name of the
+// type cannot be written in an expression.
 func newObject(name string, members ...member) *object {
-	return &object{kind: types.NewObjectType(name), members: members}
+	return &object{kind: types.NewObjectType(objectPrefix + name), members: members}
 }
+
+const objectPrefix = "object "
 
 // find returns the member with the name, or nil.
 func (o *object) find(name string) *member {
@@ -48,16 +53,23 @@ func (o *object) names() string {
 	return strings.Join(names, ", ")
 }
 
-// members has the types with fixed members, by name. A variable of such a type has the
-// same name.
+// members has the types with fixed members, by the name of the type.
 type members map[string]*object
+
+func membersOf(objects ...*object) members {
+	m := members{}
+	for _, object := range objects {
+		m[object.kind.TypeName()] = object
+	}
+	return m
+}
 
 // at returns the object at a path, or nil if there is none.
 func (m members) at(path []string) *object {
 	if len(path) == 0 {
 		return nil
 	}
-	found := m[strings.TrimPrefix(path[0], ".")]
+	found := m[objectPrefix+strings.TrimPrefix(path[0], ".")]
 	for _, name := range path[1:] {
 		if found == nil {
 			return nil
@@ -130,8 +142,13 @@ func (p provider) FindStructFieldType(name, field string) (*types.FieldType, boo
 		return p.Provider.FindStructFieldType(name, field)
 	}
 	member := found.find(field)
-	if member == nil {
+	switch {
+	case member == nil && found.open:
+		return &types.FieldType{Type: types.DynType}, true
+	case member == nil:
 		return nil, false
+	case member.get == nil:
+		return &types.FieldType{Type: member.kind}, true
 	}
 	return &types.FieldType{
 		Type:    member.kind,
@@ -162,23 +179,28 @@ func (knownWords) Name() string { return "aureus.known_words" }
 
 // Validate implements CEL's ASTValidator.
 func (k knownWords) Validate(_ *cel.Env, _ cel.ValidatorConfig, checked *ast.AST, issues *cel.Issues) {
+	locals := map[string]bool{}
+	for _, node := range ast.MatchDescendants(ast.NavigateAST(checked), ast.KindMatcher(ast.ComprehensionKind)) {
+		locals[node.AsComprehension().IterVar()] = true
+	}
 	for _, node := range ast.MatchDescendants(ast.NavigateAST(checked), ast.KindMatcher(ast.CallKind)) {
 		call := node.AsCall()
 		if !isComparison(call.FunctionName()) || len(call.Args()) != 2 {
 			continue
 		}
 		left, right := call.Args()[0], call.Args()[1]
-		k.check(k.wordsOf(left), right, issues)
-		k.check(k.wordsOf(right), left, issues)
+		k.check(k.wordsOf(left, locals), right, issues)
+		k.check(k.wordsOf(right, locals), left, issues)
 	}
 }
 
-// wordsOf returns all texts that an expression can be, or nil if that is not known.
-func (k knownWords) wordsOf(node ast.Expr) []string {
+// wordsOf returns all texts that an expression can be, or nil if that is not known, as
+// for an expression whose variable may be that of a comprehension.
+func (k knownWords) wordsOf(node ast.Expr, locals map[string]bool) []string {
 	if node.Kind() == ast.CallKind && node.AsCall().FunctionName() == functionWeekday {
 		return weekdays
 	}
-	if path := pathOf(node); len(path) > 1 {
+	if path := pathOf(node); len(path) > 1 && !locals[path[0]] {
 		if found := k.members.at(path[:len(path)-1]); found != nil {
 			if member := found.find(path[len(path)-1]); member != nil {
 				return member.words

@@ -99,7 +99,7 @@ var (
 			return types.Timestamp{Time: r.Time}
 		}},
 	)
-	policyMembers = members{"principal": principalObject, "action": actionObject, nameRequest: requestObject}
+	policyMembers = membersOf(principalObject, actionObject, requestObject)
 )
 
 func words[T ~string](list ...T) []string {
@@ -134,24 +134,32 @@ func (*Request) describe() *object   { return requestObject }
 // compiled. So is the name of a zone that is not known, and a comparison of a member or
 // a weekday with a text that it never is.
 func NewPolicy() *Language {
-	names := policyVariables
 	free := types.NewMapType(types.StringType, types.DynType)
+	options := policyDeclarations(free, free, types.NewMapType(types.StringType, types.StringType))
 	return &Language{
-		environment: newEnvironment(policyMembers,
-			cel.Variable(names[VarPrincipal], principalObject.kind),
-			cel.Variable(names[VarClaims], free),
-			cel.Variable(names[VarOnBehalfOf], types.StringType),
-			cel.Variable(names[VarAction], actionObject.kind),
-			cel.Variable(names[VarTool], types.StringType),
-			cel.Variable(names[VarArguments], free),
-			cel.Variable(names[VarResource], types.NewMapType(types.StringType, types.StringType)),
-			cel.Variable(names[VarRequest], requestObject.kind),
-			cel.Variable(names[VarParams], free),
-			zoneFunctions(),
-			cel.ASTValidators(noObjects{}, zoneLiterals{}, knownWords{policyMembers}),
-		),
-		variables:  names,
-		decorators: []cel.ProgramOption{cel.CustomDecoratorV2(fixedZones)},
-		members:    policyMembers,
+		environment: newEnvironment(policyMembers, append(options, cel.ASTValidators(noObjects{}, zoneLiterals{}, knownWords{policyMembers}))...),
+		variables:   policyVariables,
+		decorators:  []cel.ProgramOption{cel.CustomDecoratorV2(fixedZones)},
+		members:     policyMembers,
 	}
+}
+
+// policyDeclarations declares the variables and functions of the language of policies.
+func policyDeclarations(arguments, params, resource *types.Type) []cel.EnvOption {
+	kinds := []*types.Type{
+		VarPrincipal:  principalObject.kind,
+		VarClaims:     types.NewMapType(types.StringType, types.DynType),
+		VarOnBehalfOf: types.StringType,
+		VarAction:     actionObject.kind,
+		VarTool:       types.StringType,
+		VarArguments:  arguments,
+		VarResource:   resource,
+		VarRequest:    requestObject.kind,
+		VarParams:     params,
+	}
+	options := []cel.EnvOption{zoneFunctions()}
+	for variable, kind := range kinds {
+		options = append(options, cel.Variable(policyVariables[variable], kind))
+	}
+	return options
 }

@@ -119,7 +119,7 @@ func TestPolicy_Mistakes_AreCompileErrorsWithAPosition(t *testing.T) {
 		`'irreversable' != action.effect_class`:       {1, "irreversible"},
 		`action.intent in ['write', 'wipe']`:          {28, "execute"},
 		`action.zone == 'secret'`:                     {16, "confidential"},
-		`principal{id: 'root'}.id == principal.id`:    {10, "cannot make a value"},
+		`google.protobuf.Int64Value{value: 7} == 7`:   {27, "cannot make a value"},
 		`arguments > 5`:                               {11, "no matching overload"},
 		`resource.owner == 5`:                         {16, "no matching overload"},
 		`principals.id == 'x'`:                        {1, "undeclared reference"},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // The limits of a schema and of a validation.
@@ -49,6 +51,7 @@ type Problem struct {
 // which takes less time than compiling another copy.
 type Schema struct {
 	document any
+	root     *jsonschema.Schema // of the first copy
 	free     chan *compiledSchema
 	spare    chan struct{} // holds one token for each copy that may still be compiled
 }
@@ -64,7 +67,7 @@ func Compile(document any) (*Schema, []Problem) {
 		return nil, problems
 	}
 	limit := runtime.GOMAXPROCS(0)
-	schema := &Schema{document: document, free: make(chan *compiledSchema, limit), spare: make(chan struct{}, limit)}
+	schema := &Schema{document: document, root: first.root, free: make(chan *compiledSchema, limit), spare: make(chan struct{}, limit)}
 	for range limit - 1 {
 		schema.spare <- struct{}{}
 	}
