@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -124,7 +125,7 @@ func (c *Client) AskApproval(ctx context.Context, ask ApprovalAsk) (ApprovalTick
 		Action: r.Action, Principal: r.Principal, Reason: ask.Reason,
 		ToolName: r.Tool, Arguments: r.Arguments, HTTP: httpCall, OnBehalfOf: r.OnBehalfOf, Volatile: r.Volatile,
 		ApprovalToken: r.ApprovalToken, ActionDigest: ask.Digest, DecisionID: ask.DecisionID,
-		ReasonCode: ask.ReasonCode, Rule: ask.Rule, PolicyVersion: ask.PolicyVersion,
+		ReasonCode: ask.ReasonCode, Rule: ask.Rule, PolicyVersion: ask.PolicyVersion, Terms: ask.Terms.wire(),
 	})
 	if err != nil {
 		return ApprovalTicket{}, err
@@ -147,6 +148,23 @@ type (
 	approvalRequest  = wire.ApprovalRequest[Action, Principal, HTTPCall, Digest, DecisionID, ReasonCode]
 	approvalResponse wire.ApprovalResponse[Approval, ReasonCode]
 )
+
+// wire is the JSON form of the terms: nil if they demand nothing.
+func (t ApprovalTerms) wire() *wire.ApprovalTerms {
+	if t.Quorum == 0 && len(t.Roles) == 0 && t.DecideWithin == 0 && t.UseWithin == 0 {
+		return nil
+	}
+	return &wire.ApprovalTerms{Quorum: t.Quorum, Roles: t.Roles, DecideWithinMS: milliseconds(t.DecideWithin), UseWithinMS: milliseconds(t.UseWithin)}
+}
+
+// milliseconds drops the fraction of a millisecond. A duration that would become zero,
+// which demands nothing, becomes one that the server refuses.
+func milliseconds(d time.Duration) int64 {
+	if ms := d.Milliseconds(); ms != 0 || d == 0 {
+		return ms
+	}
+	return -1
+}
 
 // approvalURL is the address of an approval, for a requester with a key.
 func (c *Client) approvalURL(id string) string {

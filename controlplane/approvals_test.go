@@ -50,7 +50,7 @@ func TestApproval_Shown_HasAllThatTheDigestCovers(t *testing.T) {
 		ToolName: "bank", Arguments: shown.Arguments, HTTP: shown.HTTP, Volatile: request.Volatile, MayChange: []aureus.MayChange{{Pointer: "/arguments/attempt"}}, HasPermission: true,
 		RiskTier: aureus.TierCritical, Reason: decision.Reason, ReasonCode: aureus.ReasonCriticalRisk, Rule: decision.Rule,
 		PolicyVersion: decision.PolicyVersion, RequestedAt: "2026-03-01T12:00:00Z", RequestedByKey: "key_in_process",
-		RequestedBy: "in-process", ExpiresAt: "2026-03-01T13:00:00Z", DecideBy: "2026-03-01T13:00:00Z", Quorum: aureus.Quorum{Needed: 1}, Decisions: []aureus.ApprovalDecision{},
+		RequestedBy: "in-process", ExpiresAt: "2026-03-01T13:00:00Z", DecideBy: "2026-03-01T13:00:00Z", Quorum: aureus.Quorum{Needed: 1}, Roles: []string{"operator"}, Decisions: []aureus.ApprovalDecision{},
 		ActionDigest: decision.Digest, URL: shown.URL,
 	}, shown)
 	require.Equal(t, "/api/v1/policy/approvals/"+shown.ID, strings.TrimPrefix(shown.URL, "http://localhost"))

@@ -56,7 +56,7 @@ func Models() map[string]reflect.Type {
 		"ApprovalRequest": reflect.TypeFor[approvals.Request](), "ApprovalResponse": reflect.TypeFor[approvals.Response](),
 		"Approval": reflect.TypeFor[aureus.Approval](), "Quorum": reflect.TypeFor[aureus.Quorum](), "MayChange": reflect.TypeFor[aureus.MayChange](),
 		"ApprovalDecision": reflect.TypeFor[aureus.ApprovalDecision](), "ApprovalVerdict": reflect.TypeFor[wire.ApprovalVerdict[aureus.Digest]](),
-		"ApprovalUse": reflect.TypeFor[aureus.ApprovalUse](),
+		"ApprovalUse": reflect.TypeFor[aureus.ApprovalUse](), "ApprovalTerms": reflect.TypeFor[wire.ApprovalTerms](),
 
 		"AuditRecord": reflect.TypeFor[aureus.AuditRecord](), "AuditVerification": reflect.TypeFor[aureus.AuditVerification](),
 		"DecisionRecord": reflect.TypeFor[aureus.DecisionRecord](), "Outcome": reflect.TypeFor[aureus.Outcome](),

@@ -35,7 +35,7 @@ type entry struct {
 // set applies a state to the approval.
 func (e *entry) set(next approval.State) {
 	e.state, e.Status, e.ConsumedBy = next, next.Status, next.SpentBy
-	e.ExpiresAt = aureus.TimestampOf(next.End())
+	e.Quorum, e.Roles, e.ExpiresAt = next.Quorum(), next.Terms.Roles, aureus.TimestampOf(next.End())
 }
 
 var life = approval.Life{Decide: approvalLife, Use: approvalLife}
@@ -86,9 +86,9 @@ func (d *memoryApprovals) AskApproval(ctx context.Context, ask aureus.ApprovalAs
 		ToolName: ask.Request.Tool, Arguments: ask.Request.Arguments, HTTP: ask.Request.HTTP, Volatile: ask.Request.Volatile,
 		HasPermission: true, RiskTier: ask.Request.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode,
 		Rule: ask.Rule, PolicyVersion: ask.PolicyVersion, RequestedAt: aureus.TimestampOf(now),
-		Quorum: aureus.Quorum{Needed: 1}, ActionDigest: digest,
+		ActionDigest: digest,
 	}}
-	e.set(approval.Asked(now, life))
+	e.set(approval.Asked(now, ask.Terms, life))
 	d.approvals[e.ID] = e
 	return aureus.ApprovalTicket{Approval: e.Approval, Hint: d.hint(ask, e.ID)}, nil
 }
@@ -165,9 +165,10 @@ func (d *memoryApprovals) decide(id, by string, verdict aureus.ApprovalStatus) e
 	case by == e.Principal.ID || by == e.OnBehalfOf:
 		return errors.New("the requester may not decide its own approval")
 	}
-	next, err := e.state.Reject(now)
+	voter := approval.Voter{Name: by, Role: "operator"}
+	next, err := e.state.Reject(now, voter)
 	if verdict == aureus.ApprovalApproved {
-		next, err = e.state.Approve(now, life)
+		next, err = e.state.Approve(now, voter, life)
 	}
 	if err == nil {
 		e.set(next)
@@ -194,7 +195,7 @@ func (d *memoryApprovals) reject(request aureus.Request) error {
 	defer d.mu.Unlock()
 	for _, e := range d.approvals {
 		if e.ActionDigest == digest && e.Status == aureus.ApprovalPending {
-			next, err := e.state.Reject(d.now())
+			next, err := e.state.Reject(d.now(), approval.Voter{Name: "olga", Role: "operator"})
 			e.set(next)
 			return err
 		}

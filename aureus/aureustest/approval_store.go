@@ -10,7 +10,6 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/idtext"
-	"github.com/farmountain/aureus-go/internal/namefold"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -42,6 +41,7 @@ type entry struct {
 func (e *entry) follow(next approval.State) {
 	e.state = next
 	e.Status, e.ConsumedBy, e.ReleasedBy = next.Status, next.SpentBy, next.ReleasedBy
+	e.Quorum, e.Roles = next.Quorum(), next.Terms.Roles
 	e.DecideBy, e.UseBy, e.ExpiresAt = timestampOf(next.DecideBy), timestampOf(next.UseBy), timestampOf(next.End())
 }
 
@@ -95,7 +95,12 @@ func (b *approvalStore) ask(now time.Time, by asker, ask aureus.ApprovalAsk, siz
 		}
 	}
 	if found != nil {
-		return found, true, nil
+		if found.Status == aureus.ApprovalRejected || approval.Covers(found.state.Terms, ask.Terms) {
+			return found, true, nil
+		}
+		ask.Terms = approval.Stricter(ask.Terms, found.state.Terms)
+		next, _ := found.state.Withdraw()
+		found.follow(next)
 	}
 	if same >= maxPending || own >= maxPendingSubject || !b.makeRoom(now, size) {
 		return nil, false, aureus.ReasonTooManyPending.Err()
@@ -107,9 +112,9 @@ func (b *approvalStore) ask(now time.Time, by asker, ask aureus.ApprovalAsk, siz
 		MayChange:     approval.MayChange(r.Volatile, r.Arguments, r.Action.Metadata),
 		HasPermission: true, RiskTier: r.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode, Rule: ask.Rule, PolicyVersion: ask.PolicyVersion,
 		RequestedAt: aureus.TimestampOf(now), RequestedByKey: by.keyID, RequestedBy: by.subject,
-		Quorum: aureus.Quorum{Needed: 1}, Decisions: []aureus.ApprovalDecision{}, ActionDigest: ask.Digest,
+		Decisions: []aureus.ApprovalDecision{}, ActionDigest: ask.Digest,
 	}}
-	e.follow(approval.Asked(now, approvalLife))
+	e.follow(approval.Asked(now, ask.Terms, approvalLife))
 	b.approvals = append(b.approvals, e)
 	b.bytes += size
 	return e, false, nil
@@ -155,37 +160,31 @@ func (b *approvalStore) hint(now time.Time, by asker, ask aureus.ApprovalAsk, co
 }
 
 // decide stores a person's verdict on the approval.
-func (b *approvalStore) decide(now time.Time, id string, approve bool, shown aureus.Digest, comment string) (aureus.Approval, error) {
+func (b *approvalStore) decide(now time.Time, by asker, id string, approve bool, shown aureus.Digest, comment string) (aureus.Approval, error) {
 	e := b.find(now, id)
 	switch {
 	case e == nil:
 		return aureus.Approval{}, unknownApproval()
-	case e.RequestedByKey == operatorKeyID, isOperator(e.RequestedBy), isOperator(e.Principal.ID), isOperator(e.OnBehalfOf):
+	case by.is(e.RequestedByKey), by.is(e.RequestedBy), by.is(e.Principal.ID), by.is(e.OnBehalfOf):
 		return aureus.Approval{}, refuse(http.StatusForbidden, wire.CodeSelfApproval,
 			"the requester, the principal and the principal that it acts for cannot decide an approval")
+	case !approval.MayDecide(e.Roles, by.role):
+		return aureus.Approval{}, refuse(http.StatusForbidden, wire.CodeForbidden, "the role %s may not decide this approval; its roles are %q", by.role, e.Roles)
 	case e.ActionDigest != shown:
 		return aureus.Approval{}, refuse(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval")
 	}
 	verdict := "reject"
-	next, err := e.state.Reject(now)
+	next, err := e.state.Reject(now, by.voter())
 	if approve {
 		verdict = "approve"
-		next, err = e.state.Approve(now, approvalLife)
+		next, err = e.state.Approve(now, by.voter(), approvalLife)
 	}
 	if err != nil {
-		return aureus.Approval{}, refuse(http.StatusConflict, wire.CodeConflict, "the approval is no longer pending: it is %s", e.Status)
-	}
-	if approve {
-		e.Quorum.Have++
+		return aureus.Approval{}, refuse(http.StatusConflict, wire.CodeConflict, "%v; it is %s", err, e.Status)
 	}
 	e.follow(next)
-	e.Decisions = append(e.Decisions, aureus.ApprovalDecision{By: operatorName, At: aureus.TimestampOf(now), Verdict: verdict, Comment: comment})
+	e.Decisions = append(e.Decisions, aureus.ApprovalDecision{By: by.subject, At: aureus.TimestampOf(now), Verdict: verdict, Comment: comment})
 	return e.Approval, nil
-}
-
-// isOperator reports whether the name is one of the operator's, without case.
-func isOperator(name string) bool {
-	return name != "" && (namefold.Same(name, operatorName) || namefold.Same(name, operatorKeyID))
 }
 
 // consume uses the approval for one decision.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -17,14 +18,11 @@ func approvalPath(id string) string { return prefix + "/policy/approvals/" + id 
 
 // Approvals lists all approvals, the oldest first, in their state by the server's
 // clock.
-func (s *Server) Approvals() []aureus.Approval { return s.approvals(testItself, "") }
+func (s *Server) Approvals() []aureus.Approval { return s.approvals(operator, "") }
 
 // Pending lists the pending approvals, the oldest first: [Server.Approve] and
 // [Server.Reject] decide them.
-func (s *Server) Pending() []aureus.Approval { return s.approvals(testItself, aureus.ApprovalPending) }
-
-// testItself is the asker for calls of the test, which sees every approval.
-var testItself = asker{operatorKeyID, operatorName}
+func (s *Server) Pending() []aureus.Approval { return s.approvals(operator, aureus.ApprovalPending) }
 
 func (s *Server) approvals(by asker, status aureus.ApprovalStatus) []aureus.Approval {
 	s.mu.Lock()
@@ -32,15 +30,17 @@ func (s *Server) approvals(by asker, status aureus.ApprovalStatus) []aureus.Appr
 	return s.approvalStore.list(s.Clock.Now(), by, status)
 }
 
-// Approve approves the approval, as an operator would: the same request is allowed once.
-// The test fails if there is no pending approval with that id.
+// Approve approves the approval, as the person of [Server.Operator] would: the same
+// request is allowed once, unless more people must approve it. The test fails if there is
+// no pending approval with that id, or if the person may not decide it or has approved
+// it before.
 func (s *Server) Approve(id string) {
 	s.tb.Helper()
 	s.verdict("Approve", id, true)
 }
 
-// Reject rejects the approval, as an operator would: the same request is denied until the
-// approval expires. The test fails if there is no pending approval with that id.
+// Reject rejects the approval, as the person of [Server.Operator] would: the same request
+// is denied until the approval expires. The test fails as that of [Server.Approve].
 func (s *Server) Reject(id string) {
 	s.tb.Helper()
 	s.verdict("Reject", id, false)
@@ -53,7 +53,7 @@ func (s *Server) verdict(op, id string, approve bool) {
 	if a := s.approvalStore.find(s.Clock.Now(), id); a != nil {
 		digest = a.ActionDigest
 	}
-	_, err := s.approvalStore.decide(s.Clock.Now(), id, approve, digest, "")
+	_, err := s.approvalStore.decide(s.Clock.Now(), operator, id, approve, digest, "")
 	s.mu.Unlock()
 	if err != nil {
 		s.tb.Errorf("aureustest: %s(%q): %v", op, id, err)
@@ -85,13 +85,17 @@ func (s *Server) requestApproval(q *request) (any, error) {
 			return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s: %s", pointer, reason)
 		}
 	}
+	terms, err := approval.TermsOf(body.Terms)
+	if err != nil {
+		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "/terms%v", err)
+	}
 	digest, reason := digestOf(request)
 	if reason != "" {
 		return nil, refuse(http.StatusUnprocessableEntity, wire.CodeValidation, "%s", reason)
 	}
 	ask := aureus.ApprovalAsk{
 		Request: request, Digest: digest, DecisionID: body.DecisionID, ReasonCode: body.ReasonCode, Reason: body.Reason,
-		Rule: body.Rule, PolicyVersion: body.PolicyVersion,
+		Rule: body.Rule, PolicyVersion: body.PolicyVersion, Terms: approval.Tighten(s.Terms, terms, approvalLife),
 	}
 	if !body.ActionDigest.IsZero() {
 		ask.Digest = body.ActionDigest
@@ -107,9 +111,9 @@ func (s *Server) requestApproval(q *request) (any, error) {
 	if err != nil {
 		return nil, refuse(http.StatusTooManyRequests, string(aureus.ReasonTooManyPending), "%v", err).with("Retry-After", "60")
 	}
-	approval := copied(&found.Approval)
+	whole := copied(&found.Approval)
 	return wire.ApprovalResponse[aureus.Approval, aureus.ReasonCode]{
-		ApprovalToken: found.ID, Approval: &approval, Joined: joined, Hint: s.approvalStore.hint(now, by, ask, found.ID),
+		ApprovalToken: found.ID, Approval: &whole, Joined: joined, Hint: s.approvalStore.hint(now, by, ask, found.ID),
 	}, nil
 }
 
@@ -137,8 +141,8 @@ func (s *Server) decideApproval(approve bool) handler {
 		switch {
 		case q.Header.Get("Authorization") == "":
 			return nil, refuse(http.StatusUnauthorized, wire.CodeUnauthorized, "this needs an API key").with("WWW-Authenticate", "Bearer")
-		case !s.isOperator(q.Request):
-			return nil, refuse(http.StatusForbidden, wire.CodeForbidden, "deciding approvals needs the role operator; see aureustest.Server.Operator")
+		case !s.asker(q.Request).decides():
+			return nil, refuse(http.StatusForbidden, wire.CodeForbidden, "deciding approvals needs the role operator; see aureustest.Server.Operator and Person")
 		}
 		var body wire.ApprovalVerdict[aureus.Digest]
 		if err := q.decode(&body); err != nil {
@@ -149,7 +153,7 @@ func (s *Server) decideApproval(approve bool) handler {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		a, err := s.approvalStore.decide(s.Clock.Now(), q.PathValue("id"), approve, body.ActionDigest, body.Comment)
+		a, err := s.approvalStore.decide(s.Clock.Now(), s.asker(q.Request), q.PathValue("id"), approve, body.ActionDigest, body.Comment)
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package aureustest
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/namefold"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
@@ -122,35 +123,50 @@ func (q *request) decode(v any) error {
 	return nil
 }
 
-// isOperator reports whether the request has the key of the person who decides.
-func (s *Server) isOperator(r *http.Request) bool {
-	return subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+s.operatorKey)) == 1
+// asker is the key of a request: its id, its subject, and its role if it may decide
+// approvals.
+type asker struct{ keyID, subject, role string }
+
+// asker is the key of the request: that of a person, or else that of the service.
+func (s *Server) asker(r *http.Request) asker {
+	if person, ok := s.person(r.Header.Get("Authorization")); ok {
+		return person
+	}
+	return asker{keyID: serviceKeyID, subject: serviceName}
+}
+
+// person is the person whose key the header has.
+func (s *Server) person(authorization string) (asker, bool) {
+	s.life.Lock()
+	defer s.life.Unlock()
+	person, ok := s.people[strings.TrimPrefix(authorization, "Bearer ")]
+	return person, ok
 }
 
 // keyID is the id of the request's key.
-func (s *Server) keyID(r *http.Request) string {
-	if s.isOperator(r) {
-		return operatorKeyID
-	}
-	return serviceKeyID
+func (s *Server) keyID(r *http.Request) string { return s.asker(r).keyID }
+
+// decides reports whether the asker may decide approvals.
+func (a asker) decides() bool { return a.role != "" }
+
+// is reports whether the name may be that of the asker or of its key.
+func (a asker) is(name string) bool {
+	return name != "" && (namefold.Same(name, a.subject) || namefold.Same(name, a.keyID))
 }
 
-// asker is the key of a request and its subject.
-type asker struct{ keyID, subject string }
-
-func (s *Server) asker(r *http.Request) asker {
-	if s.isOperator(r) {
-		return asker{operatorKeyID, operatorName}
-	}
-	return asker{serviceKeyID, serviceName}
+// voter is the asker for the rules of internal/approval.
+func (a asker) voter() approval.Voter {
+	return approval.Voter{KeyID: a.keyID, Name: namefold.Fold(a.subject), Role: a.role}
 }
 
-// maySee reports whether the asker may see the approval: an operator may see every one.
-func (a asker) maySee(e *entry) bool { return a.keyID == operatorKeyID || e.RequestedBy == a.subject }
+// maySee reports whether the asker may see the approval: who decides approvals may see
+// every one.
+func (a asker) maySee(e *entry) bool { return a.decides() || e.RequestedBy == a.subject }
+
+// operator is the person of [Server.Operator], [Server.Approve] and [Server.Reject].
+var operator = asker{keyID: "key_operator", subject: "operator", role: "operator"}
 
 const (
-	serviceKeyID  = "key_service"
-	serviceName   = "service"
-	operatorKeyID = "key_operator"
-	operatorName  = "operator"
+	serviceKeyID = "key_service"
+	serviceName  = "service"
 )

@@ -149,9 +149,11 @@ func (s *Server) check(q *request) (any, error) {
 
 // askPerson opens, joins or uses the approval for the digest, by the rules of guard.Local.
 func (s *Server) askPerson(q *request, request aureus.Request, d aureus.Decision) (aureus.Decision, error) {
+	ask := approval.AskFor(request, d)
+	ask.Terms = s.Terms
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return approval.Answer(q.Context(), requestApprovals{&s.approvalStore, s.Clock.Now(), s.asker(q.Request), len(q.body)}, approval.AskFor(request, d), d)
+	return approval.Answer(q.Context(), requestApprovals{&s.approvalStore, s.Clock.Now(), s.asker(q.Request), len(q.body)}, ask, d)
 }
 
 // requestApprovals implements guard.Approvals for one request, under the server's lock.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
 // TB has the methods of [testing.TB] that this package uses, so *testing.T, *testing.B
@@ -38,15 +39,21 @@ type Server struct {
 	// server, allows none. Set it before the first request.
 	Volatile []string
 
-	tb          TB
-	mux         *http.ServeMux
-	memory      *pipeListener
-	operatorKey string
-	closed      chan struct{}
+	// Terms are those of the approvals, as the policy bundle of a control plane sets them:
+	// how many people must approve, of which roles, and in what time. A request for an
+	// approval can only make them stricter. The zero value is one operator, an hour to
+	// decide and 15 minutes to use it. Set it before the first request.
+	Terms aureus.ApprovalTerms
 
-	life   sync.Mutex // guards local and socket
+	tb     TB
+	mux    *http.ServeMux
+	memory *pipeListener
+	closed chan struct{}
+
+	life   sync.Mutex // guards the fields below
 	local  *httptest.Server
 	socket *httptest.Server // nil until the first call of URL
+	people map[string]asker // by the secret of the key
 
 	mu            sync.Mutex // guards the fields below
 	script        script
@@ -62,7 +69,7 @@ type Server struct {
 func New(tb TB) *Server {
 	tb.Helper()
 	s := &Server{
-		Clock: &Clock{now: time.Now()}, tb: tb, memory: newPipeListener(), operatorKey: rand.Text(), closed: make(chan struct{}),
+		Clock: &Clock{now: time.Now()}, tb: tb, memory: newPipeListener(), people: map[string]asker{}, closed: make(chan struct{}),
 	}
 	s.mux = s.routes()
 	s.local = s.start(&httptest.Server{Listener: s.memory})
@@ -108,7 +115,30 @@ func (s *Server) Client(options ...aureus.Option) *aureus.Client {
 // [Server.Reject].
 func (s *Server) Operator(options ...aureus.Option) *aureus.Client {
 	s.tb.Helper()
-	return s.client(aureus.WithAPIKey(s.operatorKey), options)
+	return s.keyFor(operator, options)
+}
+
+// Person makes a client with the key of another person who decides approvals. role is
+// operator or admin. Each name is another person, by the rules that a control plane
+// compares names with, and is not "operator", which is the name of [Server.Operator].
+func (s *Server) Person(name, role string, options ...aureus.Option) *aureus.Client {
+	s.tb.Helper()
+	if !approval.MayDecide(nil, role) {
+		s.tb.Errorf("aureustest: Person(%q, %q): the role must be operator or admin", name, role)
+		s.tb.FailNow()
+		return nil
+	}
+	return s.keyFor(asker{keyID: "key_" + name, subject: name, role: role}, options)
+}
+
+// keyFor makes a client with a key of the person.
+func (s *Server) keyFor(person asker, options []aureus.Option) *aureus.Client {
+	s.tb.Helper()
+	secret := rand.Text()
+	s.life.Lock()
+	s.people[secret] = person
+	s.life.Unlock()
+	return s.client(aureus.WithAPIKey(secret), options)
 }
 
 func (s *Server) client(key aureus.Option, options []aureus.Option) *aureus.Client {

@@ -5,7 +5,9 @@
 package approval
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -23,13 +25,40 @@ const (
 // approved.
 type Life struct{ Decide, Use time.Duration }
 
-// ErrNotPending means that an approval cannot be decided, because it was decided
-// before or has expired.
-var ErrNotPending = errors.New("the approval is no longer pending")
+// The errors of a verdict that is refused.
+var (
+	ErrNotPending = errors.New("the approval is no longer pending")      // it was decided before or has expired
+	ErrVotedTwice = errors.New("this person has approved it before")     // by this key, or by a key of the same subject
+	ErrRole       = errors.New("the role of this key may not decide it") // see MayDecide
+)
+
+// Voter is a person who decides an approval: the id and the role of the key, and the
+// name of its subject as namefold.Fold returns it, so that one person has one name.
+// The role counts only at the moment of the verdict.
+type Voter struct{ KeyID, Name, Role string }
+
+// Is reports whether two voters may be the same person: they have the same key or the
+// same name.
+func (v Voter) Is(other Voter) bool {
+	return v.KeyID != "" && v.KeyID == other.KeyID || v.Name == other.Name
+}
+
+// People returns the voters without those who may be the same person as one before
+// them in the list.
+func People(voters []Voter) (people []Voter) {
+	for _, v := range voters {
+		if !slices.ContainsFunc(people, v.Is) {
+			people = append(people, v)
+		}
+	}
+	return people
+}
 
 // State is the state of one approval. Its methods return the next state and do not
 // change the receiver.
 //
+//	  ┌── approve, by fewer people than Terms.Quorum
+//	  ▼  │
 //	pending ── approve ──▶ approved ── use ──▶ consumed ── settle(done) ──▶ consumed, committed
 //	   │                      ▲  │                 │
 //	   │ reject               │  │ end, withdraw   │ settle(not done), once, until UseBy
@@ -38,6 +67,8 @@ var ErrNotPending = errors.New("the approval is no longer pending")
 //	                          expired ◀── end, withdraw ── pending
 type State struct {
 	Status     aureus.ApprovalStatus
+	Terms      aureus.ApprovalTerms
+	Approvers  []Voter           // the people who have approved it; no two are the same person
 	DecideBy   time.Time         // until when a person may decide, and until when a rejection counts
 	UseBy      time.Time         // until when it may be used; zero before it is approved
 	SpentBy    aureus.DecisionID // the decision that it is reserved or committed for
@@ -45,9 +76,16 @@ type State struct {
 	ReleasedBy aureus.DecisionID // the decision that released it
 }
 
-// Asked returns the state of an approval that is requested now.
-func Asked(now time.Time, life Life) State {
-	return State{Status: aureus.ApprovalPending, DecideBy: now.Add(life.Decide)}
+// Asked returns the state of an approval that is requested now. Its terms are those
+// given, completed with the time limits; see [Complete].
+func Asked(now time.Time, terms aureus.ApprovalTerms, life Life) State {
+	terms = Complete(terms, life)
+	return State{Status: aureus.ApprovalPending, Terms: terms, DecideBy: now.Add(terms.DecideWithin)}
+}
+
+// Quorum returns how many people must approve, and how many have.
+func (s State) Quorum() aureus.Quorum {
+	return aureus.Quorum{Needed: max(s.Terms.Quorum, 1), Have: len(s.Approvers)}
 }
 
 // End returns UseBy if the approval was approved, and otherwise DecideBy.
@@ -81,22 +119,40 @@ func (s State) Live(now time.Time) bool {
 	return (s.open() || s.Status == aureus.ApprovalRejected) && !s.over(now)
 }
 
-// Approve returns the state after the last approval that the quorum needs.
-func (s State) Approve(now time.Time, life Life) (State, error) {
-	if s.At(now).Status != aureus.ApprovalPending {
-		return s, ErrNotPending
+// Approve returns the state after a person has approved it: approved if as many people
+// have as the terms need, and otherwise still pending. If the terms have no UseWithin,
+// life.Use counts. The error is [ErrRole], [ErrNotPending] or [ErrVotedTwice].
+func (s State) Approve(now time.Time, by Voter, life Life) (State, error) {
+	if err := s.mayVote(now, by); err != nil {
+		return s, err
 	}
-	s.Status, s.UseBy = aureus.ApprovalApproved, now.Add(life.Use)
+	s.Approvers = append(slices.Clip(s.Approvers), by)
+	if quorum := s.Quorum(); quorum.Have >= quorum.Needed {
+		s.Status, s.UseBy = aureus.ApprovalApproved, now.Add(cmp.Or(s.Terms.UseWithin, life.Use))
+	}
 	return s, nil
 }
 
-// Reject returns the state after a person has rejected it.
-func (s State) Reject(now time.Time) (State, error) {
-	if s.At(now).Status != aureus.ApprovalPending {
-		return s, ErrNotPending
+// Reject returns the state after a person has rejected it, however many people have
+// approved it. Its errors are those of Approve.
+func (s State) Reject(now time.Time, by Voter) (State, error) {
+	if err := s.mayVote(now, by); err != nil {
+		return s, err
 	}
 	s.Status = aureus.ApprovalRejected
 	return s, nil
+}
+
+func (s State) mayVote(now time.Time, by Voter) error {
+	switch {
+	case !MayDecide(s.Terms.Roles, by.Role):
+		return ErrRole
+	case s.At(now).Status != aureus.ApprovalPending:
+		return ErrNotPending
+	case slices.ContainsFunc(s.Approvers, by.Is):
+		return ErrVotedTwice
+	}
+	return nil
 }
 
 // Use reserves the approval for one decision. If it cannot be used, the error is

@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/invalidrequest"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 // The bounds of [aureus.ApprovalTerms].
@@ -53,6 +54,20 @@ func CheckTerms(t aureus.ApprovalTerms) error {
 		}
 	}
 	return nil
+}
+
+// TermsOf returns the terms that a request asks for, checked as by [CheckTerms]. nil asks
+// for none.
+func TermsOf(asked *wire.ApprovalTerms) (aureus.ApprovalTerms, error) {
+	if asked == nil {
+		return aureus.ApprovalTerms{}, nil
+	}
+	const tooLong = int64(MaxTime/time.Millisecond) + 1 // more could not be counted in nanoseconds
+	duration := func(ms int64) time.Duration { return time.Duration(max(-1, min(ms, tooLong))) * time.Millisecond }
+	terms := aureus.ApprovalTerms{
+		Quorum: asked.Quorum, Roles: asked.Roles, DecideWithin: duration(asked.DecideWithinMS), UseWithin: duration(asked.UseWithinMS),
+	}
+	return terms, CheckTerms(terms)
 }
 
 // MayDecide reports whether a key with the role may decide an approval with these
@@ -100,6 +115,20 @@ func shorter(a, b time.Duration) time.Duration {
 		return a + b
 	}
 	return min(a, b)
+}
+
+// Tighten returns the terms of an approval that a service asks for: those of the
+// server's own rules, or stricter ones where the service asks for them. The service
+// cannot lengthen a time: one that is longer than that of the rules, or without one than
+// the time limit of the server, has no effect.
+func Tighten(own, asked aureus.ApprovalTerms, life Life) aureus.ApprovalTerms {
+	if own.DecideWithin == 0 && asked.DecideWithin >= life.Decide {
+		asked.DecideWithin = 0
+	}
+	if own.UseWithin == 0 && asked.UseWithin >= life.Use {
+		asked.UseWithin = 0
+	}
+	return Stricter(own, asked)
 }
 
 // Covers reports whether an approval under the given terms is one that the needed terms

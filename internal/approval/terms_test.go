@@ -90,6 +90,21 @@ func TestStricter_AnyTwoTerms_CoversBoth(t *testing.T) {
 	require.Equal(t, terms(1, []string{"operator"}, time.Minute, life.Use), approval.Complete(aureus.ApprovalTerms{DecideWithin: time.Minute}, life))
 }
 
+func TestTighten_ServiceAsks_OnlyMakesItStricter(t *testing.T) {
+	t.Parallel()
+	day := 24 * time.Hour
+	for _, c := range []struct{ own, asked, want aureus.ApprovalTerms }{
+		{asked: terms(0, nil, day, day)},
+		{asked: terms(2, []string{"admin"}, time.Minute, time.Second), want: terms(2, []string{"admin"}, time.Minute, time.Second)},
+		{own: terms(3, []string{"admin"}, day, day), want: terms(3, []string{"admin"}, day, day)},
+		{own: terms(3, []string{"admin"}, day, day), asked: terms(1, []string{"operator"}, 2*day, 2*day), want: terms(3, []string{"admin"}, day, day)},
+		{own: terms(1, []string{"operator"}, day, day), asked: terms(2, nil, 2*time.Hour, time.Hour), want: terms(2, []string{"operator"}, 2*time.Hour, time.Hour)},
+		{own: terms(0, nil, time.Minute, 0), asked: terms(0, nil, time.Hour, time.Hour), want: terms(0, nil, time.Minute, 0)},
+	} {
+		require.Equal(t, c.want, approval.Tighten(c.own, c.asked, life), "%+v", c)
+	}
+}
+
 func TestCovers_OneWeakerField_DoesNotCover(t *testing.T) {
 	t.Parallel()
 	needed := terms(2, []string{"admin"}, time.Hour, time.Minute)

@@ -28,6 +28,17 @@ type ApprovalRequest[Action, Principal, HTTPCall, Digest, DecisionID any, Reason
 	ReasonCode    ReasonCode `json:"reason_code,omitzero"`
 	Rule          string     `json:"rule,omitzero"`
 	PolicyVersion string     `json:"policy_version,omitzero"`
+
+	Terms *ApprovalTerms `json:"terms,omitzero"`
+}
+
+// ApprovalTerms is the JSON form of the public type of that name. A member that is
+// absent or zero demands nothing.
+type ApprovalTerms struct {
+	Quorum         int      `json:"quorum,omitzero"`
+	Roles          []string `json:"roles,omitzero"`
+	DecideWithinMS int64    `json:"decide_within_ms,omitzero"`
+	UseWithinMS    int64    `json:"use_within_ms,omitzero"`
 }
 
 // ApprovalResponse is the body of the response to an [ApprovalRequest]. The client

@@ -1,6 +1,7 @@
 package approvals
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/invalidrequest"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -98,15 +101,32 @@ func (s *Service) complete(c web.Caller, body Request) (aureus.ApprovalAsk, erro
 			"action_digest is not the digest of this request in the key's tenant",
 			web.WithRemediation("Give the local decider the tenant of the key, and use the same version of the module on both sides."))
 	}
+	terms, err := s.terms(c, request, body.Terms)
+	if err != nil {
+		return aureus.ApprovalAsk{}, err
+	}
 	preview := s.Rules.Preview(c.Tenant, request)
 	ask := aureus.ApprovalAsk{
 		Request: request, Digest: digest, DecisionID: body.DecisionID, ReasonCode: body.ReasonCode, Reason: body.Reason,
-		Rule: body.Rule, PolicyVersion: body.PolicyVersion,
+		Rule: body.Rule, PolicyVersion: body.PolicyVersion, Terms: terms,
 	}
 	if ask.PolicyVersion == "" {
 		ask.PolicyVersion, ask.Rule, ask.ReasonCode = preview.PolicyVersion, preview.Rule, preview.ReasonCode
 	}
 	return ask, nil
+}
+
+// terms returns the terms of an approval that a service asks for: the stricter of its own
+// and those of the server.
+func (s *Service) terms(c web.Caller, request aureus.Request, body *wire.ApprovalTerms) (own aureus.ApprovalTerms, err error) {
+	asked, err := approval.TermsOf(body)
+	if invalid, ok := errors.AsType[*invalidrequest.Error](err); ok {
+		return own, web.InvalidBody("/terms"+invalid.Pointer, invalid.Reason)
+	}
+	if s.Terms != nil {
+		own = s.Terms(c.Tenant, request)
+	}
+	return approval.Tighten(own, asked, s.Life), err
 }
 
 // checkAsk checks the fields in which a decider outside the control plane describes

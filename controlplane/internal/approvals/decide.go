@@ -24,7 +24,9 @@ func (s *Service) decide(approve bool) web.Handler {
 			return web.InvalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxComment))
 		}
 		return s.change(w, r, c, func(t storage.Tx, id string, now time.Time) error {
-			_, err := t.Approvals().Decide(c.Tenant, now, c.Actor(), id, approve, verdict.ActionDigest, redact.Visible(verdict.Comment), s.Life)
+			_, err := t.Approvals().Decide(c.Tenant, now, c.Actor(), id, storage.NewVerdict{
+				Approve: approve, Role: string(c.Role), Digest: verdict.ActionDigest, Comment: redact.Visible(verdict.Comment),
+			}, s.Life)
 			return err
 		})
 	}
@@ -81,9 +83,10 @@ func (s *Service) change(w http.ResponseWriter, r *http.Request, c web.Caller, c
 	if err != nil {
 		return err
 	}
-	// A workflow that waited for the approval may have consumed it since. The response
-	// shows the status right after this change.
+	// Another person may have decided since, or a workflow that waited for the approval
+	// may have consumed it. The response shows the state right after this change.
 	changed.Status, changed.ExpiresAt, changed.DecideBy, changed.UseBy = after.Status, after.ExpiresAt, after.DecideBy, after.UseBy
+	changed.Quorum, changed.Decisions = after.Quorum, after.Decisions
 	changed.ConsumedBy, changed.ReleasedBy = after.ConsumedBy, after.ReleasedBy
 	return write(w, changed)
 }

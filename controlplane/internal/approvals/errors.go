@@ -30,6 +30,9 @@ func responseError(err error) error {
 	case errors.Is(err, storage.ErrRequester):
 		return web.Problem(http.StatusForbidden, wire.CodeSelfApproval, "this subject must not decide the approval: it requested it, is its principal, or is the one on whose behalf the principal acts",
 			web.WithRemediation("Let another operator decide."))
+	case errors.Is(err, storage.ErrRole):
+		return web.Problem(http.StatusForbidden, wire.CodeForbidden, "this key has no role that may decide the approval",
+			web.WithRemediation("Let somebody decide whose key has one of the roles of the approval."))
 	case errors.Is(err, storage.ErrDigest):
 		return web.Problem(http.StatusConflict, string(aureus.ReasonApprovalMismatch), "action_digest is not the digest of this approval",
 			web.WithRemediation("Read the approval again and decide on what it shows."))
@@ -40,7 +43,7 @@ func responseError(err error) error {
 		return web.Problem(http.StatusForbidden, wire.CodeForbidden, "decision_id names a decision of another subject",
 			web.WithRemediation("Name the decision that this approval is for."))
 	case errors.Is(err, storage.ErrConflict):
-		return web.Problem(http.StatusConflict, wire.CodeConflict, "the approval is no longer pending")
+		return web.Problem(http.StatusConflict, wire.CodeConflict, "the approval is no longer pending, or this person has approved it before")
 	}
 	for _, code := range []aureus.ReasonCode{
 		aureus.ReasonApprovalPending, aureus.ReasonApprovalRejected, aureus.ReasonApprovalExpired, aureus.ReasonApprovalConsumed,

@@ -3,6 +3,7 @@ package approvals
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -14,8 +15,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
-// Service serves the approvals of all tenants. Every field must be set before the
-// first request; then it is safe for concurrent use.
+// Service serves the approvals of all tenants. Every field but Terms must be set before
+// the first request; then it is safe for concurrent use.
 type Service struct {
 	Store storage.Store
 	Now   func() time.Time
@@ -25,6 +26,10 @@ type Service struct {
 	// Changed is called after each request that may have changed an approval. It must
 	// not block.
 	Changed func()
+
+	// Terms, if not nil, returns the terms that the server's own rules set for the
+	// request of a service that decides in its own process; see approval.Tighten.
+	Terms func(tenant string, request aureus.Request) aureus.ApprovalTerms
 }
 
 // Path returns the URL path of the approval with that id.
@@ -33,7 +38,13 @@ func Path(id string) string { return "/api/v1/policy/approvals/" + id }
 // Prepare makes a new approval with secrets redacted, ready to be stored by
 // Tx.AskApproval. Call it before the transaction: redacting and encoding a large
 // request takes longer than storing it.
+//
+// The terms of ask apply as they are, so they must come from the server's own rules, or
+// be tightened by them. Zero fields are the defaults of the server.
 func (s *Service) Prepare(c web.Caller, ask aureus.ApprovalAsk) (storage.NewApproval, error) {
+	if err := approval.CheckTerms(ask.Terms); err != nil {
+		return storage.NewApproval{}, fmt.Errorf("the terms of an approval: %w", err)
+	}
 	now, r := s.Now(), ask.Request
 	a := aureus.Approval{
 		ID: idtext.Approval(aureus.NewDecisionID(now)), Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Action: r.Action, ToolName: r.Tool,
@@ -42,7 +53,9 @@ func (s *Service) Prepare(c web.Caller, ask aureus.ApprovalAsk) (storage.NewAppr
 		PolicyVersion: ask.PolicyVersion, ActionDigest: ask.Digest,
 	}
 	redact.Approval(&a)
-	return storage.PrepareApproval(now, c.Actor(), a, ask.DecisionID)
+	prepared, err := storage.PrepareApproval(now, c.Actor(), a, ask.DecisionID)
+	prepared.Terms = ask.Terms
+	return prepared, err
 }
 
 // Get returns the approval with its present status. If it does not exist or the

@@ -12,6 +12,13 @@ var approvalsModels = map[string]model{
 		"action_digest":  "The digest that the caller computed. The server computes its own, and refuses the request where they differ.",
 		"decision_id":    "The decision that needs the approval.",
 		"policy_version": "The version of the caller's rules. The approval is bound to it; without it, to the server's own.",
+		"terms":          "How many people must approve, which, and in what time. The stricter of these and the server's own count.",
+	}},
+	"wire.ApprovalTerms": {text: "The terms of an approval. A field that is absent or zero asks for nothing.", fields: fields{
+		"quorum":           "How many different people must approve, from 1 to 10. One without it.",
+		"roles":            "The roles that may decide: operator, admin or both. Operator includes admin. Operator without it.",
+		"decide_within_ms": "How long people may decide, in milliseconds: from a second to 30 days. A time longer than the server's own has no effect.",
+		"use_within_ms":    "How long it may be used after it was approved, in milliseconds: from a second to 30 days. A time longer than the server's own has no effect.",
 	}},
 	"wire.ApprovalResponse": {text: "The approval for the request.", fields: fields{
 		"approval_token": "The approval's id, never empty. It permits nothing by itself.",
@@ -22,7 +29,7 @@ var approvalsModels = map[string]model{
 		"pointer": "A JSON pointer that starts with /arguments or /metadata.",
 		"value":   "The value in the request that opened the approval: a string, a number or a boolean. Absent without a value, and for lists and objects.",
 	}},
-	"aureus.Quorum": {text: "How many approvers are needed, and how many have approved."},
+	"aureus.Quorum": {text: "How many different people must approve, and how many have."},
 	"aureus.ApprovalDecision": {text: "The verdict of one person.", fields: fields{
 		"by":      "The subject of the key.",
 		"verdict": "approve or reject.",
@@ -40,8 +47,8 @@ var approvalsModels = map[string]model{
 		"requested_by":     "The subject that asked. The approval belongs to it; no other service can see or use it.",
 		"expires_at":       "When the present state ends: decide_by until it is approved, use_by from then on. That moment is still included.",
 		"roles":            "The roles that may decide; each includes the stronger ones.",
-		"decide_by":        "The time until which a person may decide and a rejection stays in force: an hour after the request, unless the server is configured otherwise.",
-		"use_by":           "The time until which it may be used: 15 minutes after it was approved, unless the server is configured otherwise. Absent until it is approved.",
+		"decide_by":        "The time until which a person may decide and a rejection stays in force: an hour after the request, unless the server or the terms of the approval say otherwise.",
+		"use_by":           "The time until which it may be used: 15 minutes after it was approved, unless the server or the terms of the approval say otherwise. Absent until it is approved.",
 		"action_digest":    "A verdict must name this digest.",
 		"consumed_by":      "The decision that it is reserved or used for.",
 		"released_by":      "The decision that returned it, because nothing was done. That happens at most once.",

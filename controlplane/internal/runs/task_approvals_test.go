@@ -24,7 +24,7 @@ func approve(s *Service, t storage.Tx, id string) (aureus.Approval, error) {
 	if err != nil {
 		return a, err
 	}
-	return t.Approvals().Decide("default", now, storage.Actor{KeyID: operatorKeyID, Subject: "olga"}, id, true, a.ActionDigest, "", s.config.Policy.Approvals.Life)
+	return t.Approvals().Decide("default", now, storage.Actor{KeyID: operatorKeyID, Subject: "olga"}, id, storage.NewVerdict{Approve: true, Role: "operator", Digest: a.ActionDigest}, s.config.Policy.Approvals.Life)
 }
 
 // An attempt that does not continue with an earlier approval can consume none, not

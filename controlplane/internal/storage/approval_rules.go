@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -26,14 +25,16 @@ type approvalRules struct {
 // State returns the state of the approval for the rules of package approval.
 func (r ApprovalRow) State() approval.State {
 	return approval.State{
-		Status: r.Status, DecideBy: r.DecideUntil, UseBy: r.UseUntil, SpentBy: r.ConsumedBy,
-		Committed: r.Committed, ReleasedBy: r.ReleasedBy,
+		Status: r.Status, Terms: r.Terms(), Approvers: r.approvers, DecideBy: r.DecideUntil, UseBy: r.UseUntil,
+		SpentBy: r.ConsumedBy, Committed: r.Committed, ReleasedBy: r.ReleasedBy,
 	}
 }
 
 // in returns a copy of the row in another state.
 func (r ApprovalRow) in(next approval.State, live bool) ApprovalRow {
 	r.Status, r.ConsumedBy, r.Committed, r.ReleasedBy, r.Live = next.Status, next.SpentBy, next.Committed, next.ReleasedBy, live
+	r.Quorum, r.Roles, r.approvers = next.Quorum(), next.Terms.Roles, next.Approvers
+	r.DecideWithin, r.UseWithin = next.Terms.DecideWithin, next.Terms.UseWithin
 	r.DecideUntil, r.UseUntil = next.DecideBy, next.UseBy
 	r.DecideBy, r.UseBy, r.ExpiresAt = stampOf(next.DecideBy), stampOf(next.UseBy), stampOf(next.End())
 	return r
@@ -72,8 +73,13 @@ func (t *approvalRules) Ask(tenant string, now time.Time, by Actor, n NewApprova
 			if reason, err = t.lostAuthority(tenant, row); err != nil {
 				return aureus.Approval{}, false, err
 			}
-			if reason == "" || row.Status == aureus.ApprovalRejected {
+			weaker := !approval.Covers(approval.Complete(row.Terms(), life), n.Terms)
+			switch {
+			case row.Status == aureus.ApprovalRejected, reason == "" && !weaker:
 				return row.Approval, true, t.join(tenant, now, by, row.Approval)
+			case reason == "":
+				reason = "it was asked for again under stricter terms"
+				n.Terms = approval.Stricter(n.Terms, row.Terms()) // or two askers would end each other's approvals again and again
 			}
 		}
 		if err := t.expire(tenant, now, row, reason); err != nil {
@@ -100,7 +106,7 @@ func (t *approvalRules) open(tenant string, now time.Time, by Actor, n NewApprov
 	}
 	a := n.Approval
 	a.RequestedAt, a.RequestedByKey, a.RequestedBy = stampOf(now), by.KeyID, by.Subject
-	row := ApprovalRow{Approval: a}.in(approval.Asked(now, life), true)
+	row := ApprovalRow{Approval: a}.in(approval.Asked(now, n.Terms, life), true)
 	if err := t.rows.Add(tenant, now, row, n.Document); err != nil {
 		return aureus.Approval{}, err
 	}
@@ -125,67 +131,6 @@ func (t *approvalRules) join(tenant string, now time.Time, by Actor, a aureus.Ap
 	entry.FromState, entry.ToState = StateOf(a.Status), StateOf(a.Status)
 	entry.Details["joined"] = true
 	return t.audit.Append(tenant, now, entry)
-}
-
-// Decide implements [Approvals].
-func (t *approvalRules) Decide(tenant string, now time.Time, by Actor, id string, approve bool, digest aureus.Digest, comment string, life approval.Life) (aureus.Approval, error) {
-	row, err := t.rows.Get(tenant, id)
-	if err != nil {
-		return aureus.Approval{}, err
-	}
-	list := []ApprovalRow{row}
-	if err := t.addVerdicts(tenant, list); err != nil {
-		return aureus.Approval{}, err
-	}
-	row = list[0]
-	asked, err := t.mayHaveAsked(tenant, &row, by)
-	switch {
-	case err != nil:
-		return aureus.Approval{}, err
-	case asked, by.Is(row.Principal.ID), by.Is(row.OnBehalfOf), by.Is(row.RequestedByKey), by.Is(row.RequestedBy):
-		return row.Approval, ErrRequester
-	case subtle.ConstantTimeCompare(digest[:], row.ActionDigest[:]) != 1:
-		return row.Approval, ErrDigest
-	case row.State().At(now).Status != aureus.ApprovalPending, hasDecided(row.Approval, by.Subject):
-		return row.Approval, ErrConflict
-	}
-	reason, err := t.lostAuthority(tenant, &row)
-	switch {
-	case err != nil:
-		return row.Approval, err
-	case reason != "":
-		return row.Approval, ErrConflict
-	}
-	verdict, kind := "reject", vocab.AuditApprovalRejected
-	next, err := row.State().Reject(now)
-	if approve {
-		verdict, kind = "approve", vocab.AuditApprovalApproved
-		next, err = row.State(), nil
-		row.Quorum.Have++
-		if row.Quorum.Have >= row.Quorum.Needed {
-			next, err = next.Approve(now, life)
-		}
-	}
-	if err != nil {
-		return row.Approval, ErrConflict
-	}
-	added, err := t.rows.AddVerdict(tenant, Verdict{ApprovalID: id, By: by, At: now, Verdict: verdict, Comment: comment})
-	if err != nil {
-		return aureus.Approval{}, err
-	}
-	if !added {
-		return row.Approval, ErrConflict
-	}
-	if err := t.setState(tenant, &row, next, true); err != nil {
-		return aureus.Approval{}, err
-	}
-	row.Decisions = append(row.Decisions, aureus.ApprovalDecision{By: by.Subject, At: stampOf(now), Verdict: verdict, Comment: comment})
-	entry := ApprovalEntry(kind, row.Approval, by)
-	entry.Decision, entry.FromState, entry.ToState = verdict, vocab.StatePendingHuman, StateOf(row.Status)
-	if comment != "" {
-		entry.Details["comment"] = comment
-	}
-	return row.Approval, t.audit.Append(tenant, now, entry)
 }
 
 // Consume implements [Approvals].
@@ -310,29 +255,6 @@ func (t *approvalRules) keptFromRelease(tenant string, now time.Time, row *Appro
 	return "", nil
 }
 
-// lostAuthority returns the reason why an approval is void although it has not
-// expired: the key that asked for it, or one that approved it, has been revoked. It
-// returns an empty string if the approval is valid.
-func (t *approvalRules) lostAuthority(tenant string, row *ApprovalRow) (reason string, err error) {
-	live, err := t.keys.Live(tenant, row.RequestedByKey)
-	if err != nil || !live {
-		return "the key that asked for it may no longer act", err
-	}
-	verdicts, err := t.rows.Verdicts(tenant, []string{row.ID})
-	if err != nil {
-		return "", err
-	}
-	for _, v := range verdicts {
-		if v.Verdict != "approve" {
-			continue
-		}
-		if live, err := t.keys.Live(tenant, v.By.KeyID); err != nil || !live {
-			return "a key that approved it may no longer act", err
-		}
-	}
-	return "", nil
-}
-
 // KeysLive implements [Approvals].
 func (t *approvalRules) KeysLive(tenant, id string) (bool, error) {
 	row, err := t.rows.Get(tenant, id)
@@ -368,14 +290,6 @@ func (t *approvalRules) SpentBy(tenant, id string, decision aureus.DecisionID) (
 		return false, nil
 	}
 	return t.audit.HasEntry(tenant, vocab.AuditApprovalConsumed, decision, id)
-}
-
-// mayHaveAsked reports whether the actor may be one of the requesters of the
-// approval, or of another live approval with the same digest: the key is the same,
-// or the subjects are the same by [SameSubject].
-func (t *approvalRules) mayHaveAsked(tenant string, row *ApprovalRow, by Actor) (bool, error) {
-	asked, err := t.rows.Requesters(tenant, row.ID, row.ActionDigest)
-	return slices.ContainsFunc(asked, func(a Actor) bool { return a.KeyID == by.KeyID || SameSubject(a.Subject, by.Subject) }), err
 }
 
 // Expire implements [Approvals].
@@ -460,17 +374,16 @@ func (t *approvalRules) Get(tenant string, now time.Time, id string, charge func
 	if err != nil {
 		return aureus.Approval{}, err
 	}
-	list := []ApprovalRow{row}
-	if err := t.addVerdicts(tenant, list); err != nil {
+	if row, err = t.addVerdictsOf(tenant, row); err != nil {
 		return aureus.Approval{}, err
 	}
-	list[0].Status = list[0].State().At(now).Status
-	return list[0].Approval, nil
+	row.Status = row.State().At(now).Status
+	return row.Approval, nil
 }
 
 // Summary implements [Approvals].
 func (t *approvalRules) Summary(tenant string, now time.Time, id string) (aureus.Approval, error) {
-	row, err := t.rows.Get(tenant, id)
+	row, err := t.withVerdicts(tenant, id)
 	if err != nil {
 		return aureus.Approval{}, err
 	}
@@ -519,38 +432,11 @@ func decode(r *ApprovalRow, document []byte) error {
 	if err := jsonscan.Unmarshal(document, &r.Approval); err != nil {
 		return fmt.Errorf("reading an approval: %w", err)
 	}
-	r.Status, r.Quorum, r.Decisions = columns.Status, columns.Quorum, columns.Decisions
+	r.Status, r.Quorum, r.Roles, r.Decisions = columns.Status, columns.Quorum, columns.Roles, columns.Decisions
 	r.RequestedBy, r.RequestedAt = columns.RequestedBy, columns.RequestedAt
 	r.ExpiresAt, r.DecideBy, r.UseBy = columns.ExpiresAt, columns.DecideBy, columns.UseBy
 	r.ConsumedBy, r.ReleasedBy = columns.ConsumedBy, columns.ReleasedBy
 	return nil
-}
-
-// hasDecided reports whether the decisions contain a verdict of that person.
-func hasDecided(a aureus.Approval, subject string) bool {
-	return slices.ContainsFunc(a.Decisions, func(d aureus.ApprovalDecision) bool { return SameSubject(d.By, subject) })
-}
-
-// addVerdicts reads the verdicts of all rows with one query, and sets their
-// decisions and quorums.
-func (t *approvalRules) addVerdicts(tenant string, list []ApprovalRow) error {
-	if len(list) == 0 {
-		return nil
-	}
-	ids, byID := make([]string, len(list)), make(map[string]*aureus.Approval, len(list))
-	for i := range list {
-		list[i].Decisions = []aureus.ApprovalDecision{}
-		ids[i], byID[list[i].ID] = list[i].ID, &list[i].Approval
-	}
-	verdicts, err := t.rows.Verdicts(tenant, ids)
-	for _, v := range verdicts {
-		a := byID[v.ApprovalID]
-		if v.Verdict == "approve" && !hasDecided(*a, v.By.Subject) {
-			a.Quorum.Have++
-		}
-		a.Decisions = append(a.Decisions, aureus.ApprovalDecision{By: v.By.Subject, At: stampOf(v.At), Verdict: v.Verdict, Comment: v.Comment})
-	}
-	return err
 }
 
 // Prune implements [Approvals].

@@ -48,6 +48,10 @@ type NewApproval struct {
 	Approval aureus.Approval
 	Document string // JSON
 	Decision aureus.DecisionID
+
+	// Terms are those under which it is asked for. [Approvals.Ask] completes fields that
+	// are zero with the time limits of the server.
+	Terms aureus.ApprovalTerms
 }
 
 // Size estimates how many bytes [Approvals.Ask] writes.
@@ -66,6 +70,14 @@ func PrepareApproval(now time.Time, by Actor, a aureus.Approval, decision aureus
 		return NewApproval{}, fmt.Errorf("writing an approval: %w", err)
 	}
 	return NewApproval{Approval: a, Document: string(document), Decision: decision}, nil
+}
+
+// NewVerdict is one person's verdict on an approval that was shown to them.
+type NewVerdict struct {
+	Approve bool
+	Role    string        // of the person's key
+	Digest  aureus.Digest // of the approval that was shown
+	Comment string
 }
 
 // ApprovalFilter selects approvals. A zero field does not filter.
@@ -96,13 +108,18 @@ type Approvals interface {
 	// of the same policy version. It does not change approvals of other subjects or
 	// of other policy versions.
 	//
+	// A live approval with terms that do not cover those of n ends, unless it is
+	// rejected, and an approval with the stricter of both is added instead.
+	//
 	// It fails with aureus.ReasonTooManyPending.Err() if a limit of pending
 	// approvals is reached.
 	Ask(tenant string, now time.Time, by Actor, n NewApproval, life approval.Life) (_ aureus.Approval, joined bool, err error)
-	// Decide stores one person's verdict. The digest must be that of the approval,
-	// as evidence that the person saw this request. The errors are
-	// aureus.ReasonApprovalUnknown.Err(), ErrRequester, ErrDigest and ErrConflict.
-	Decide(tenant string, now time.Time, by Actor, id string, approve bool, digest aureus.Digest, comment string, life approval.Life) (aureus.Approval, error)
+	// Decide stores one person's verdict: the approval is approved with the last
+	// approval that its quorum needs, and rejected with the first rejection. The digest
+	// must be that of the approval, as evidence that the person saw this request. The
+	// errors are aureus.ReasonApprovalUnknown.Err(), ErrRequester, ErrRole, ErrDigest
+	// and, for a second verdict of one person and one that comes too late, ErrConflict.
+	Decide(tenant string, now time.Time, by Actor, id string, verdict NewVerdict, life approval.Life) (aureus.Approval, error)
 	// Consume reserves an approval for one decision. It cannot be used again, unless
 	// Settle gives it back. The error is that of an aureus.ReasonApproval… code,
 	// which says why the approval cannot be used, or ErrDecisionUsed or
@@ -129,8 +146,9 @@ type Approvals interface {
 	// Get returns the whole approval with its status at that time, or
 	// aureus.ReasonApprovalUnknown.Err(). charge is as in [ApprovalFilter].
 	Get(tenant string, now time.Time, id string, charge func(document []byte) error) (aureus.Approval, error)
-	// Summary returns the approval with its status at that time, without the values
-	// that are only in its document, or aureus.ReasonApprovalUnknown.Err().
+	// Summary returns the approval with its status at that time and its verdicts,
+	// without the values that are only in its document, or
+	// aureus.ReasonApprovalUnknown.Err().
 	Summary(tenant string, now time.Time, id string) (aureus.Approval, error)
 	// List returns whole approvals, the oldest first, up to the filter's limit and
 	// [MaxPageBytes], but at least one. more reports whether others follow.

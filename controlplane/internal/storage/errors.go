@@ -20,6 +20,9 @@ var (
 	// ErrRequester means that the person who tried to decide an approval is one of
 	// its requesters, or has a name that may be that of a requester.
 	ErrRequester = errors.New("a requester of an approval may not decide it")
+	// ErrRole means that the role of the person's key is not one that may decide the
+	// approval.
+	ErrRole = errors.New("the role of this key may not decide the approval")
 	// ErrDecisionUsed means that the decision has used another approval already.
 	ErrDecisionUsed = errors.New("the decision has used another approval")
 	// ErrDecisionOfOther means that another subject's key made or reported the

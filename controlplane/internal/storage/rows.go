@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
 // Rows is one transaction of a backend. It reads and writes rows without the rules,
@@ -47,7 +48,8 @@ type KeyRows interface {
 // approval is whole. Otherwise it has only the values that are in columns: ID,
 // Status, the ids of Principal and Action, OnBehalfOf, ToolName, RiskTier,
 // ReasonCode, Rule, PolicyVersion, RequestedAt, RequestedByKey, RequestedBy,
-// ExpiresAt, DecideBy, UseBy, Quorum.Needed, ActionDigest, ConsumedBy and ReleasedBy.
+// ExpiresAt, DecideBy, UseBy, Quorum.Needed, Roles, ActionDigest, ConsumedBy and
+// ReleasedBy.
 type ApprovalRow struct {
 	aureus.Approval
 
@@ -58,6 +60,17 @@ type ApprovalRow struct {
 	// approved.
 	DecideUntil, UseUntil time.Time
 	Committed             bool
+
+	// The terms of the approval, with Quorum.Needed and Roles: see [ApprovalRow.Terms].
+	DecideWithin, UseWithin time.Duration
+
+	approvers []approval.Voter // read from the verdicts by approvalRules.addVerdicts; nil before
+}
+
+// Terms returns the terms of the approval. UseWithin is zero if an older version stored
+// the approval; then the time limit of the server counts.
+func (r *ApprovalRow) Terms() aureus.ApprovalTerms {
+	return aureus.ApprovalTerms{Quorum: r.Quorum.Needed, Roles: r.Roles, DecideWithin: r.DecideWithin, UseWithin: r.UseWithin}
 }
 
 // Verdict is one person's decision about an approval.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -11,7 +12,8 @@ import (
 )
 
 const approvalColumnNames = `a.seq, a.id, a.status, a.live, a.digest, a.subject, a.requested_by_key, a.principal_id, a.on_behalf_of, a.action_id, a.tool_name,
-	a.risk_tier, a.reason_code, a.rule, a.policy_version, a.requested_at, a.expires_at, a.decide_by, a.use_by, a.quorum_needed, a.consumed_by, a.committed, a.released_by`
+	a.risk_tier, a.reason_code, a.rule, a.policy_version, a.requested_at, a.expires_at, a.decide_by, a.use_by, a.quorum_needed, a.roles, a.decide_within, a.use_within,
+	a.consumed_by, a.committed, a.released_by`
 
 const (
 	approvalColumns  = `SELECT ` + approvalColumnNames + ` FROM approvals a`
@@ -19,12 +21,13 @@ const (
 )
 
 func scanApproval(rows *sql.Rows, more ...any) (r storage.ApprovalRow, err error) {
-	var status, tier, code, consumedBy, releasedBy string
+	var status, tier, code, roles, consumedBy, releasedBy string
 	var requestedAt, expiresAt, decideBy, useBy int64
 	var digest []byte
 	err = rows.Scan(append([]any{
 		&r.Seq, &r.ID, &status, &r.Live, &digest, &r.RequestedBy, &r.RequestedByKey, &r.Principal.ID, &r.OnBehalfOf, &r.Action.ID, &r.ToolName,
-		&tier, &code, &r.Rule, &r.PolicyVersion, &requestedAt, &expiresAt, &decideBy, &useBy, &r.Quorum.Needed, &consumedBy, &r.Committed, &releasedBy,
+		&tier, &code, &r.Rule, &r.PolicyVersion, &requestedAt, &expiresAt, &decideBy, &useBy, &r.Quorum.Needed, &roles, &r.DecideWithin, &r.UseWithin,
+		&consumedBy, &r.Committed, &releasedBy,
 	}, more...)...)
 	if err != nil {
 		return r, err
@@ -33,6 +36,7 @@ func scanApproval(rows *sql.Rows, more ...any) (r storage.ApprovalRow, err error
 		return r, errors.New("a stored approval has a digest of the wrong length")
 	}
 	r.Status, r.RiskTier, r.ReasonCode = aureus.ApprovalStatus(status), aureus.PolicyRiskTier(tier), aureus.ReasonCode(code)
+	r.Roles = strings.Split(roles, ",")
 	r.DecideUntil, r.UseUntil = timeOf(decideBy), timeOf(useBy)
 	r.RequestedAt, r.ExpiresAt = stamp(requestedAt), stamp(expiresAt)
 	r.DecideBy, r.UseBy = stampOf(decideBy), stampOf(useBy)
@@ -130,11 +134,13 @@ func (t approvals) IsUsed(tenant string, decision aureus.DecisionID) (found bool
 func (t approvals) Add(tenant string, now time.Time, r storage.ApprovalRow, document string) error {
 	state := r.State()
 	if _, err := t.exec(`INSERT INTO approvals (id, tenant, digest, status, live, subject, requested_by_key, principal_id, on_behalf_of,
-		action_id, tool_name, risk_tier, reason_code, rule, policy_version, bytes, requested_at, expires_at, decide_by, use_by, quorum_needed)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		action_id, tool_name, risk_tier, reason_code, rule, policy_version, bytes, requested_at, expires_at, decide_by, use_by,
+		quorum_needed, roles, decide_within, use_within)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		r.ID, tenant, r.ActionDigest[:], string(r.Status), r.Live, r.RequestedBy, r.RequestedByKey, r.Principal.ID, r.OnBehalfOf,
 		r.Action.ID, r.ToolName, string(r.RiskTier), string(r.ReasonCode), r.Rule, r.PolicyVersion, len(document),
-		now.UnixNano(), state.End().UnixNano(), nanosOf(r.DecideUntil), nanosOf(r.UseUntil), r.Quorum.Needed); err != nil {
+		now.UnixNano(), state.End().UnixNano(), nanosOf(r.DecideUntil), nanosOf(r.UseUntil),
+		r.Quorum.Needed, strings.Join(r.Roles, ","), r.DecideWithin, r.UseWithin); err != nil {
 		return err
 	}
 	_, err := t.exec(`INSERT INTO approval_documents (tenant, approval_id, document) VALUES (?,?,?)`, tenant, r.ID, document)

@@ -38,6 +38,12 @@ var approvalTests = []func(t *testing.T, open Open){
 	approvalsPruneDeletesWhatEndedBefore,
 	approvalsOfAKeyAreThoseItAskedForFirstOrApproved,
 	approvalsDueEndFirst,
+	approvalsQuorumCountsDifferentPeople,
+	approvalsOneRejectionRejects,
+	approvalsVoterRevokedEndsIt,
+	approvalsRolesOfTheTermsDecide,
+	approvalsTimesOfTheTermsCount,
+	approvalsStricterTermsReplaceWeakerOnes,
 }
 
 var (
@@ -82,8 +88,14 @@ func (a *ApprovalsTest) Wanted(n int, version string) aureus.Approval {
 
 // Try asks for the approval.
 func (a *ApprovalsTest) Try(by storage.Actor, wanted aureus.Approval) (found aureus.Approval, joined bool, err error) {
+	return a.TryTerms(by, wanted, aureus.ApprovalTerms{})
+}
+
+// TryTerms asks for the approval under the terms.
+func (a *ApprovalsTest) TryTerms(by storage.Actor, wanted aureus.Approval, terms aureus.ApprovalTerms) (found aureus.Approval, joined bool, err error) {
 	prepared, err := storage.PrepareApproval(a.Now, by, wanted, aureus.DecisionID{})
 	require.NoError(a, err)
+	prepared.Terms = terms
 	err = a.Update(func(t storage.Tx) (err error) {
 		found, joined, err = t.Approvals().Ask("default", a.Now, by, prepared, bounds)
 		return err
@@ -100,12 +112,16 @@ func (a *ApprovalsTest) ask(by storage.Actor, n int, version ...string) aureus.A
 
 // Decide stores the verdict of a person who saw the right digest.
 func (a *ApprovalsTest) Decide(by storage.Actor, id string, approve bool) error {
+	return a.decideAs("operator", by, id, approve)
+}
+
+func (a *ApprovalsTest) decideAs(role string, by storage.Actor, id string, approve bool) error {
 	return a.Update(func(t storage.Tx) error {
 		asked, err := t.Approvals().Summary("default", a.Now, id)
 		if err != nil {
 			return err
 		}
-		_, err = t.Approvals().Decide("default", a.Now, by, id, approve, asked.ActionDigest, "", bounds)
+		_, err = t.Approvals().Decide("default", a.Now, by, id, storage.NewVerdict{Approve: approve, Role: role, Digest: asked.ActionDigest}, bounds)
 		return err
 	})
 }
@@ -543,7 +559,7 @@ func aPersonCountsOnce(t *testing.T, open Open) {
 	}
 	decide := func(key, subject string) (a aureus.Approval, err error) {
 		err = db.Update(t.Context(), func(tx storage.Tx) error {
-			a, err = tx.Approvals().Decide("default", noon, storage.Actor{KeyID: key, Subject: subject}, "apr", true, asked.ActionDigest, "", hour)
+			a, err = tx.Approvals().Decide("default", noon, storage.Actor{KeyID: key, Subject: subject}, "apr", storage.NewVerdict{Approve: true, Role: "operator", Digest: asked.ActionDigest}, hour)
 			return err
 		})
 		return a, err
@@ -554,7 +570,7 @@ func aPersonCountsOnce(t *testing.T, open Open) {
 		if err != nil {
 			return err
 		}
-		prepared.Approval.Quorum.Needed = 2
+		prepared.Terms.Quorum = 2
 		_, _, err = tx.Approvals().Ask("default", noon, by, prepared, hour)
 		return err
 	}))
@@ -755,7 +771,7 @@ func approvalsOfAKeyAreThoseItAskedForFirstOrApproved(t *testing.T, open Open) {
 	require.True(t, joined)
 	write(t, a.DB, func(tx storage.Tx) error {
 		for n, approve := range map[int]bool{1: true, 2: false} {
-			if _, err := tx.Approvals().Decide("default", a.Now, olga, ids[n], approve, aureus.Digest{byte(n), 0, 1}, "", bounds); err != nil {
+			if _, err := tx.Approvals().Decide("default", a.Now, olga, ids[n], storage.NewVerdict{Approve: approve, Role: "operator", Digest: aureus.Digest{byte(n), 0, 1}}, bounds); err != nil {
 				return err
 			}
 		}

@@ -19,6 +19,7 @@ import (
 
 var concurrencyTests = []func(t *testing.T, open Open){
 	approvalsManyTakersOneUsesIt,
+	approvalsManyVotersApproveOnce,
 	auditLogParallelAppendsDoNotFork,
 	budgetsParallelDecisionsStayWithinTheLimit,
 	writesOfManyShareCommits,
@@ -132,4 +133,59 @@ func writesOfManyShareCommits(t *testing.T, open Open) {
 	}
 	all.Wait()
 	require.Len(t, texts(t, db), 300)
+}
+
+// Eight people decide each of 100 approvals at the same moment, and each needs two of
+// them: exactly two count, and only the second one approves.
+func approvalsManyVotersApproveOnce(t *testing.T, open Open) {
+	const approvals, voters = 100, 8
+	a := newApprovalsTest(t, open)
+	list := make([]aureus.Approval, approvals)
+	for i := range list {
+		list[i] = a.Wanted(i, "v1")
+		list[i].Principal.ID = strconv.Itoa(i)
+		var err error
+		list[i], _, err = a.TryTerms(ledger, list[i], aureus.ApprovalTerms{Quorum: 2})
+		require.NoError(t, err)
+	}
+	counted := make([]atomic.Int32, approvals)
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for n := range voters {
+		by := storage.Actor{KeyID: "key_voter_" + strconv.Itoa(n), Subject: "voter " + strconv.Itoa(n)}
+		all.Go(func() {
+			<-start
+			for i := range list {
+				switch err := a.Decide(by, list[i].ID, true); {
+				case err == nil:
+					counted[i].Add(1)
+				case !errors.Is(err, storage.ErrConflict):
+					t.Errorf("unexpected: %v", err)
+				}
+			}
+		})
+	}
+	close(start)
+	all.Wait()
+	for i := range list {
+		require.EqualValues(t, 2, counted[i].Load(), i)
+		now := a.Get(list[i].ID)
+		require.Equal(t, aureus.ApprovalApproved, now.Status)
+		require.Equal(t, aureus.Quorum{Needed: 2, Have: 2}, now.Quorum)
+	}
+	require.NoError(t, a.DB.View(t.Context(), func(tx storage.Tx) error {
+		votes, err := tx.Audit().List("default", storage.AuditFilter{Kind: vocab.AuditApprovalApproved, Limit: 4 * approvals})
+		require.Len(t, votes, 2*approvals)
+		approved := map[string]int{}
+		for _, e := range votes {
+			if e.ToState == vocab.StateApproved {
+				approved[e.ApprovalID]++
+			}
+		}
+		require.Len(t, approved, approvals)
+		for id, n := range approved {
+			require.Equal(t, 1, n, id)
+		}
+		return err
+	}))
 }

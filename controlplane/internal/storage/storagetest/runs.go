@@ -228,7 +228,7 @@ func runsToWakeWhatIsWaitedForHasEnded(t *testing.T, open Open) {
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Approvals().Decide("default", noon, decider, a.ID, approve, a.ActionDigest, "", hour); err != nil {
+			if _, err := tx.Approvals().Decide("default", noon, decider, a.ID, storage.NewVerdict{Approve: approve, Role: "operator", Digest: a.ActionDigest}, hour); err != nil {
 				return err
 			}
 		}
