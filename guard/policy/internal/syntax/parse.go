@@ -23,9 +23,12 @@ func Parse(text []byte) (*Document, []Problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	root, problem := parseTree(text)
-	if problem != nil {
-		return nil, []Problem{{source.clamp(problem.Pos), problem.Message}}
+	root := jsonTree(text)
+	if root == nil {
+		var problem *Problem
+		if root, problem = parseTree(text); problem != nil {
+			return nil, []Problem{{source.clamp(problem.Pos), problem.Message}}
+		}
 	}
 	r := &reader{source: source}
 	if !r.checkTree(root) {

@@ -103,6 +103,28 @@ func TestParse_SameBundleAsJSON_IsTheSameDocument(t *testing.T) {
 	require.True(t, d.Actions[0].HasRequires)
 }
 
+// What YAML does not read is read as JSON, and the other way round.
+func TestParse_JSON_HasThePositionsThatYAMLHas(t *testing.T) {
+	t.Parallel()
+	text := "{\"aureus\": \"policy/1\",\r\n \"name\": \"é\", \"version\": 1,\n\n \"rules\":\t[ {\"é\": [true, 2], \"id\": 3}, [], null ] ,\r \"actions\" : {\"a\" :{}} }"
+	_, asJSON := syntax.Parse([]byte(text))
+	_, asYAML := syntax.Parse([]byte(text + "\n# a comment, which JSON does not have"))
+	require.NotEmpty(t, asJSON)
+	require.Equal(t, listed(asYAML), listed(asJSON))
+
+	d, problems := syntax.Parse([]byte(`{"aureus":"policy/1","name":"n","version":1,"params":{"\ud83d\ude00":"` + strings.Repeat("x", 2_000) + `","` + strings.Repeat("k", 2_000) + `":1}}`))
+	require.Empty(t, listed(problems))
+	require.Len(t, d.Params.Value["😀"], 2_000)
+	require.Len(t, d.Params.Value, 2)
+
+	_, problems = syntax.Parse([]byte(`{"aureus":"policy/1","name":"n","name":"n","version":1}`))
+	require.Equal(t, []string{`1:33 the key "name" occurs twice: it stands in line 1 already`}, listed(problems))
+	_, problems = syntax.Parse([]byte(`{"aureus":"policy/1","name":"n","version":1} {}`))
+	require.Equal(t, []string{"1:46 cannot be read as YAML: did not find expected <document start>"}, listed(problems))
+	_, problems = syntax.Parse([]byte(`{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`))
+	require.Equal(t, []string{"1:105 cannot be read as YAML: more than 100 levels of lists and mappings (while increasing flow level)"}, listed(problems))
+}
+
 func TestParse_FreeFormValues_StayExact(t *testing.T) {
 	t.Parallel()
 	d, problems := syntax.Parse([]byte(header + `
