@@ -95,17 +95,7 @@ func (l *Local) Preview(request aureus.Request) (decision aureus.Decision) {
 	}
 	l.evaluate(&decision, &request)
 	if decision.Effect == aureus.RequireApproval {
-		unread := request.HTTP != nil && request.HTTP.GetBody != nil
-		if unread {
-			request.HTTP = nil
-		}
-		digest, err := Digest(l.Tenant, request)
-		if err != nil {
-			return approval.Unbindable(decision, err)
-		}
-		if !unread {
-			decision.Digest = digest
-		}
+		return approval.Preview(l.digest, request, decision)
 	}
 	return decision
 }

@@ -1,0 +1,167 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard/policy/internal/syntax"
+	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/schemax"
+)
+
+// action is a compiled action.
+type action struct {
+	id          string
+	at          syntax.Pos
+	open        bool
+	tier        tier
+	tierWhen    []tierWhen
+	strictest   tier // of tier and tierWhen
+	effectClass string
+	definition  aureus.Action // with the tier of the action, and with the texts of resources as they are written
+	requires    []requirement
+	arguments   []string // of the requirements, without repetition
+	routes      []string
+	sources     []string // what of an HTTP request becomes arguments
+	tools       []string
+	terms       aureus.ApprovalTerms
+
+	schema       *schemax.Schema // of the arguments; nil: any
+	schemaSource map[string]any
+
+	matched     []*rule            // all rules that match the action
+	fixed       []aureus.RuleMatch // the reasons of the rules without a condition
+	conditional []*rule
+	budgets     []*budget
+
+	// version is the policy version of decisions about the action. It changes with
+	// everything that the bundle says about the action.
+	version string
+
+	// quick is set if the decision depends only on whether the principal holds the
+	// permissions by static grants; quickAnswer is then the answer if it does.
+	quick       bool
+	quickAnswer answer
+}
+
+func (c *compiler) compileActions() {
+	b := c.bundle
+	b.actions = make(map[string]*action, len(c.document.Actions))
+	b.routes, b.tools = map[string]*action{}, map[string]*action{}
+	for i := range c.document.Actions {
+		source := &c.document.Actions[i]
+		a := c.compileAction(source)
+		b.actions[a.id] = a
+		b.order = append(b.order, a)
+		for _, route := range source.Routes {
+			a.routes = append(a.routes, route.Value)
+			b.routes[route.Value] = a
+		}
+		for _, tool := range source.Tools {
+			a.tools = append(a.tools, tool.Value)
+			b.tools[tool.Value] = a
+		}
+		a.definition.AllowedTools = a.tools
+	}
+}
+
+func (c *compiler) compileAction(source *syntax.Action) *action {
+	a := &action{
+		id: source.ID.Value, at: source.ID.Pos, open: source.Open, effectClass: source.EffectClass.Value,
+		tier: tierOf(source.Tier.Value),
+		definition: aureus.Action{
+			ID: source.ID.Value, Name: cmp.Or(source.Name.Value, source.ID.Value), RequiredPermissions: []aureus.Permission{},
+			Intent: aureus.Intent(source.Intent.Value), DataZone: aureus.DataZone(source.Zone.Value),
+		},
+	}
+	if a.open {
+		a.tier = low
+		a.definition.RiskTier = tierWords[low]
+		return a
+	}
+	a.definition.RiskTier = tierWords[a.tier]
+	if a.effectClass != "" {
+		a.definition.Metadata = map[string]any{"effect_class": a.effectClass}
+	}
+	for _, word := range source.Arguments {
+		a.sources = append(a.sources, word.Value)
+	}
+	if approval := source.Approval; approval != nil {
+		a.terms = aureus.ApprovalTerms{
+			Quorum: int(approval.Quorum.Value), DecideWithin: approval.DecideWithin.Value, UseWithin: approval.UseWithin.Value,
+		}
+		for _, name := range approval.Roles {
+			a.terms.Roles = append(a.terms.Roles, name.Value)
+		}
+	}
+	if source.Schema != nil {
+		c.compileSchema(a, source.Schema)
+	}
+	a.strictest = a.tier
+	for i := range source.TierWhen {
+		t := &source.TierWhen[i]
+		next := tierWhen{when: c.condition(t.When, noResource), tier: tierOf(t.Tier.Value)}
+		a.strictest = max(a.strictest, next.tier)
+		if next.when != nil {
+			a.tierWhen = append(a.tierWhen, next)
+		}
+	}
+	for i := range source.Requires {
+		c.compileRequirement(a, &source.Requires[i])
+	}
+	return a
+}
+
+func (c *compiler) compileRequirement(a *action, source *syntax.Requirement) {
+	r := requirement{
+		action: source.Action.Value, resource: source.Resource.Value, parts: splitSegments(source.Resource.Value),
+		intent: cmp.Or(aureus.Intent(source.Intent.Value), a.definition.Intent),
+		zone:   cmp.Or(aureus.DataZone(source.Zone.Value), a.definition.DataZone),
+	}
+	for _, part := range r.parts {
+		if part.kind == variable {
+			r.arguments = append(r.arguments, part.text)
+			if !slices.Contains(a.arguments, part.text) {
+				a.arguments = append(a.arguments, part.text)
+			}
+		}
+	}
+	r.missing = missingPermission(&r)
+	c.match(&r)
+	a.requires = append(a.requires, r)
+	a.definition.RequiredPermissions = append(a.definition.RequiredPermissions, aureus.Permission{
+		Action: r.action, Resource: r.resource, Intent: aureus.Intent(source.Intent.Value), DataZone: aureus.DataZone(source.Zone.Value),
+	})
+}
+
+// finishAction computes what depends on all parts of the bundle.
+func (c *compiler) finishAction(a *action) {
+	a.version = c.bundle.name + "@" + c.fingerprint(a)
+	a.quickAnswer = c.bundle.answer(a.tier)
+	a.quick = !a.open && len(a.tierWhen) == 0 && len(a.fixed) == 0 && len(a.conditional) == 0 &&
+		len(a.budgets) == 0 && a.schema == nil && len(a.arguments) == 0 && a.quickAnswer.effect == aureus.Allow
+}
+
+// define returns the definition of the action for one request. values has the texts of
+// the requirements' arguments.
+func (a *action) define(t tier, values [][]string) aureus.Action {
+	defined := a.definition
+	defined.RiskTier = tierWords[t]
+	if len(a.arguments) == 0 || len(values) != len(a.requires) {
+		return defined
+	}
+	defined.RequiredPermissions = slices.Clone(defined.RequiredPermissions)
+	for i := range a.requires {
+		defined.RequiredPermissions[i].Resource = fill(a.requires[i].parts, values[i])
+	}
+	return defined
+}
+
+// facts returns what conditions read about the action.
+func (a *action) facts(t tier) celx.Action {
+	return celx.Action{
+		ID: a.id, Tier: string(tierWords[t]), EffectClass: a.effectClass,
+		Intent: string(a.definition.Intent), Zone: string(a.definition.DataZone),
+	}
+}

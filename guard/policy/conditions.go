@@ -1,0 +1,163 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/farmountain/aureus-go/guard/policy/internal/syntax"
+	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/jsonvalue"
+)
+
+// language is the language of all conditions. Making it takes milliseconds, so it is made
+// when the first bundle needs it.
+var language = sync.OnceValue(celx.NewPolicy)
+
+// condition is a compiled condition.
+type condition struct {
+	program *celx.Condition
+	text    string
+	at      syntax.Pos
+
+	readsPrincipal bool // so that it may depend on the roles
+	readsResource  bool
+}
+
+// amountExpression is the compiled expression for the amount of a budget.
+type amountExpression struct {
+	program *celx.Number
+	text    string
+}
+
+// resourceUse says whether an expression may read the variable resource.
+type resourceUse bool
+
+const (
+	mayReadResource resourceUse = true
+	noResource      resourceUse = false
+)
+
+// condition compiles a condition. It returns nil after a problem.
+func (c *compiler) condition(text syntax.Text, use resourceUse) *condition {
+	program, found := c.conditions[text.Value]
+	if !found {
+		var err error
+		if program, err = language().Condition(text.Value); err != nil {
+			c.expressionProblems("condition", text.Pos, err)
+		}
+		c.conditions[text.Value] = program
+	} else if program == nil { // the same text is wrong elsewhere too
+		c.problemf(text.Pos, "the condition does not compile: see the same condition above")
+	}
+	if program == nil {
+		return nil
+	}
+	if use == noResource && program.Reads(celx.VarResource) {
+		c.problemf(text.Pos, "the condition must not read resource: only grants and rules know it")
+	}
+	return &condition{
+		program: program, text: text.Value, at: text.Pos,
+		readsPrincipal: program.Reads(celx.VarPrincipal), readsResource: program.Reads(celx.VarResource),
+	}
+}
+
+// expressionProblems adds the problems of an expression that does not compile.
+func (c *compiler) expressionProblems(what string, at syntax.Pos, err error) {
+	failure, ok := errors.AsType[*celx.CompileError](err)
+	if !ok {
+		c.problemf(at, "the %s does not compile: %v", what, err)
+		return
+	}
+	for _, p := range failure.Problems {
+		place := ""
+		switch {
+		case p.Line > 1:
+			place = fmt.Sprintf(" (line %d, column %d of the %s)", p.Line, p.Column, what)
+		case p.Column > 1:
+			place = fmt.Sprintf(" (column %d of the %s)", p.Column, what)
+		}
+		c.problemf(at, "the %s does not compile: %s%s", what, p.Message, place)
+	}
+}
+
+// scope has the values that the conditions of one decision read. It implements
+// celx.Scope.
+type scope struct {
+	principal  celx.Principal
+	claims     map[string]any
+	onBehalfOf string
+	action     celx.Action
+	tool       string
+	raw        any            // the arguments as they are in the request
+	arguments  map[string]any // as free-form JSON; nil before they are needed
+	resource   celx.Resource
+	request    celx.Request
+	params     map[string]any
+}
+
+// Value implements celx.Scope.
+func (s *scope) Value(variable int) any {
+	switch variable {
+	case celx.VarPrincipal:
+		return &s.principal
+	case celx.VarClaims:
+		return s.claims
+	case celx.VarOnBehalfOf:
+		return s.onBehalfOf
+	case celx.VarAction:
+		return &s.action
+	case celx.VarTool:
+		return s.tool
+	case celx.VarArguments:
+		if s.arguments == nil {
+			s.arguments = freeFormObject(s.raw)
+		}
+		return s.arguments
+	case celx.VarResource:
+		return &s.resource
+	case celx.VarRequest:
+		return &s.request
+	case celx.VarParams:
+		return s.params
+	}
+	return nil
+}
+
+// freeFormObject returns the value as a free-form JSON object; an empty one if it is no
+// object. Its members are then missing, so that a condition that reads them fails.
+func freeFormObject(value any) map[string]any {
+	if value == nil {
+		return map[string]any{}
+	}
+	free, err := jsonvalue.FreeForm(value)
+	if object, ok := free.(map[string]any); err == nil && ok && object != nil {
+		return object
+	}
+	return map[string]any{}
+}
+
+// fill fills in the values for the request. The resource is set for each condition.
+func (s *scope) fill(i *inquiry) {
+	r := &i.request
+	s.principal.ID, s.principal.Type = r.Principal.ID, r.Principal.Type
+	s.claims, s.onBehalfOf = freeFormObject(claimsOf(r.Principal.Claims)), r.OnBehalfOf
+	s.action = i.action.facts(i.tier)
+	s.tool, s.raw, s.params = r.Tool, r.Arguments, i.bundle.params
+	s.request.Time = i.now
+	if r.HTTP != nil {
+		s.request.Method, s.request.Path, s.request.Host = r.HTTP.Method, r.HTTP.Path, r.HTTP.Host
+	}
+}
+
+// claimsOf returns nil for a nil map.
+func claimsOf(claims map[string]any) any {
+	if claims == nil {
+		return nil
+	}
+	return claims
+}
+
+// noTime is the time of tests that name none.
+var noTime = time.Date(2026, time.January, 1, 12, 0, 0, 0, time.UTC)

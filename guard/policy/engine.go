@@ -1,0 +1,383 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/approval"
+)
+
+// Config is the configuration of an [Engine]. The zero value denies every request that
+// needs a person's approval.
+type Config struct {
+	// Approvals opens the approvals that the bundle asks for, and uses them. If it is nil,
+	// requests that need one are denied with the code APPROVALS_NOT_AVAILABLE.
+	Approvals guard.Approvals
+
+	// Tenant is part of the digest of every approval. It must be the tenant of Approvals.
+	// Empty means "default".
+	Tenant string
+
+	// Volatile lists the values that a request may exclude from its digest; see
+	// [guard.Local.Volatile].
+	Volatile []string
+
+	// Budgets counts what decisions use of the bundle's budgets. nil counts in this
+	// process: two processes then have twice the budget.
+	Budgets Budgets
+
+	// Candidate is a bundle that is decided by too, without any effect. If its decision
+	// differs, Decision.Matched lists its reasons, with Shadow set and with its name and
+	// version before the name of the rule: "ledger/8:night". Its budgets are those of
+	// Budgets, and it reserves nothing.
+	Candidate *Bundle
+
+	// Now returns the current time. Decide calls it once. nil means time.Now.
+	Now func() time.Time
+
+	// Logger gets a line when [Watch] has replaced a bundle, or could not. nil discards
+	// them.
+	Logger *slog.Logger
+}
+
+// Engine decides by a policy bundle in this process. It is a [guard.Decider]; [New] makes
+// one, and a nil or zero Engine never allows. It is safe for concurrent use.
+type Engine struct {
+	state   atomic.Pointer[state]
+	heard   atomic.Int64 // Unix nanoseconds when the bundle was last known to be in force
+	config  Config
+	writing sync.Mutex // held while state is replaced
+}
+
+// state is what an engine decides by. It never changes.
+type state struct {
+	bundle *Bundle
+	stops  *stops
+}
+
+var (
+	errNoEngine = errors.New("policy: a nil or zero Engine cannot decide; make one with policy.New")
+	errNoBundle = errors.New("policy: the bundle is nil or the zero Bundle; make one with policy.Parse or policy.ReadFile")
+)
+
+// ErrStale matches the error of a decision by a bundle that is older than its max_age.
+var ErrStale = errors.New("the bundle is older than its max_age")
+
+// New returns an engine that decides by the bundle.
+func New(bundle *Bundle, config Config) (*Engine, error) {
+	if !bundle.compiled() {
+		return nil, errNoBundle
+	}
+	if config.Candidate != nil && !config.Candidate.compiled() {
+		return nil, fmt.Errorf("Config.Candidate: %w", errNoBundle)
+	}
+	if config.Budgets == nil {
+		config.Budgets = &localBudgets{}
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{config: config}
+	e.state.Store(&state{bundle: bundle})
+	e.heard.Store(config.Now().UnixNano())
+	return e, nil
+}
+
+// compiled reports whether Parse has made the bundle.
+func (b *Bundle) compiled() bool { return b != nil && b.actions != nil }
+
+// current returns the state, and the time of the decision.
+func (e *Engine) current() (*state, time.Time, error) {
+	if e == nil {
+		return nil, time.Time{}, errNoEngine
+	}
+	s := e.state.Load()
+	if s == nil {
+		return nil, time.Time{}, errNoEngine
+	}
+	now := e.config.Now()
+	if s.bundle.maxAge > 0 && now.UnixNano()-e.heard.Load() > int64(s.bundle.maxAge) {
+		return nil, now, fmt.Errorf("policy: %w: nothing has confirmed %s for more than %s", ErrStale, s.bundle.label, formatWindow(s.bundle.maxAge))
+	}
+	return s, now, nil
+}
+
+// Decide decides on the request by the bundle. A request that needs a person's approval
+// opens one, or joins the open one for the same digest, and is allowed once after enough
+// people have approved it, unless the bundle has changed what it says about the action
+// since. Budgets are reserved for an allow only.
+//
+// The error is not nil if there is no decision: the context is done, the bundle is older
+// than its max_age, the body of the HTTP call could not be read, or Approvals or Budgets
+// failed. The returned decision is then a denial.
+func (e *Engine) Decide(ctx context.Context, request aureus.Request) (decision aureus.Decision, err error) {
+	if ctx.Err() != nil {
+		return aureus.Decision{}, context.Cause(ctx)
+	}
+	s, now, err := e.current()
+	if err != nil {
+		return aureus.Decision{}, err
+	}
+	if len(request.Action.Metadata) > 0 {
+		request = request.Context().Request()
+	}
+	decision.ID = aureus.NewDecisionID(now)
+	if e.config.Candidate == nil && s.allows(&request, &decision) {
+		return decision, nil
+	}
+	return e.decide(ctx, s, &request, now, decision.ID)
+}
+
+// allows fills in the decision if it is an allow that depends only on static grants. It
+// gives the same decision as evaluate, and is the fast path.
+func (s *state) allows(request *aureus.Request, d *aureus.Decision) bool {
+	b := s.bundle
+	a := b.named(request)
+	if a == nil || !a.quick || request.Route != "" && b.routes[request.Route] != a || len(request.Volatile) > 0 {
+		return false
+	}
+	if request.Tool != "" && b.tools[request.Tool] != a {
+		return false
+	}
+	if s.stops != nil && s.stops.find(request, a.id) != nil {
+		return false
+	}
+	who := b.subject(request.Principal.ID)
+	if who == nil {
+		return false
+	}
+	for n := range a.requires {
+		if !a.requires[n].covered.hasAny(who.roles) {
+			return false
+		}
+	}
+	if request.Validate() != nil {
+		return false
+	}
+	answer := &a.quickAnswer
+	d.Effect, d.ReasonCode, d.Rule, d.Reason = aureus.Allow, answer.match.ReasonCode, answer.match.Rule, answer.match.Reason
+	d.Bundle, d.PolicyVersion = b.label, a.version
+	d.PrincipalID, d.OnBehalfOf, d.ActionID, d.Tool, d.TraceID = request.Principal.ID, request.OnBehalfOf, a.id, request.Tool, request.TraceID
+	d.RiskTier = a.definition.RiskTier
+	return true
+}
+
+// named returns the action that the id, or else the route, or else the tool of the
+// request names.
+func (b *Bundle) named(request *aureus.Request) *action {
+	switch {
+	case request.Action.ID != "":
+		return b.actions[request.Action.ID]
+	case request.Route != "":
+		return b.routes[request.Route]
+	}
+	return b.tools[request.Tool]
+}
+
+// decide evaluates the request, reserves budgets and asks a person.
+func (e *Engine) decide(ctx context.Context, s *state, request *aureus.Request, now time.Time, id aureus.DecisionID) (aureus.Decision, error) {
+	var v Evaluation
+	v.Decision.ID = id
+	by := e.evaluator(s)
+	err := by.evaluate(ctx, request, now, &v)
+	if err == nil && ctx.Err() != nil { // conditions fail then, and those of grants do so silently
+		err = context.Cause(ctx)
+	}
+	switch {
+	case err != nil:
+		return approval.Undecided(v.Decision), err
+	case v.Decision.Effect == aureus.RequireApproval, len(v.Reservations) > 0:
+		return e.complete(ctx, v, now)
+	case v.Decision.Effect == aureus.Deny && v.Request.ApprovalToken != "" && v.Decision.ReasonCode != aureus.ReasonInvalidRequest:
+		return approval.DenyWithTicket(ctx, e.lookup(), e.digest, v.Request, v.Decision)
+	}
+	return v.Decision, nil
+}
+
+// complete reserves the budgets of a request that nothing denies, and asks a person if
+// that is needed. What is reserved is released unless the request is allowed.
+func (e *Engine) complete(ctx context.Context, v Evaluation, now time.Time) (decision aureus.Decision, err error) {
+	if len(v.Reservations) > 0 {
+		exceeded, err := e.config.Budgets.Reserve(ctx, v.Decision.ID, now, v.Reservations)
+		if err != nil {
+			return approval.Undecided(v.Decision), err
+		}
+		if len(exceeded) > 0 {
+			return v.Exceed(exceeded), nil
+		}
+	}
+	if v.Decision.Effect == aureus.Allow {
+		return v.Decision, nil
+	}
+	if len(v.Reservations) > 0 {
+		allowed := false
+		defer func() { // also after a panic
+			if !allowed {
+				err = errors.Join(err, e.config.Budgets.Release(context.WithoutCancel(ctx), v.Decision.ID))
+			}
+		}()
+		decision, err = approval.Ask(ctx, e.lookup(), e.digest, v.Request, v.Decision, v.Terms)
+		allowed = err == nil && decision.Effect == aureus.Allow
+		return decision, err
+	}
+	return approval.Ask(ctx, e.lookup(), e.digest, v.Request, v.Decision, v.Terms)
+}
+
+func (e *Engine) evaluator(s *state) evaluator {
+	return evaluator{bundle: s.bundle, candidate: e.config.Candidate, stops: s.stops, budgets: e.config.Budgets, volatile: e.config.Volatile}
+}
+
+// lookup returns Approvals as the interface of package approval, and nil for nil.
+func (e *Engine) lookup() approval.Lookup {
+	if e.config.Approvals == nil {
+		return nil
+	}
+	return e.config.Approvals
+}
+
+func (e *Engine) digest(request aureus.Request) (aureus.Digest, error) {
+	return guard.Digest(e.config.Tenant, request)
+}
+
+// Evaluate decides on the request as far as the bundle and the stops do: it neither asks
+// a person nor reserves a budget. The error is not nil if there is no decision.
+func (e *Engine) Evaluate(ctx context.Context, request aureus.Request) (Evaluation, error) {
+	if ctx.Err() != nil {
+		return Evaluation{}, context.Cause(ctx)
+	}
+	s, now, err := e.current()
+	if err != nil {
+		return Evaluation{}, err
+	}
+	if len(request.Action.Metadata) > 0 {
+		request = request.Context().Request()
+	}
+	var v Evaluation
+	v.Decision.ID = aureus.NewDecisionID(now)
+	by := e.evaluator(s)
+	err = by.evaluate(ctx, &request, now, &v)
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return Evaluation{}, err
+	}
+	return v, nil
+}
+
+// Preview returns the decision that Decide would return if no approval were open for the
+// request. It opens no approval, uses none and reserves no budget. For a request that
+// needs an approval the effect is RequireApproval, even if Approvals is nil; if the
+// request has no digest (see [guard.Digest]), it is denied with the code INVALID_REQUEST.
+// Preview does not read the body of an HTTP call: if the digest depends on an unread body,
+// the decision has no digest. If there is no decision, the result is a denial without an
+// id, whose reason says why.
+func (e *Engine) Preview(request aureus.Request) aureus.Decision {
+	v, err := e.Evaluate(context.Background(), request)
+	if err != nil {
+		return aureus.Decision{Reason: err.Error()}
+	}
+	if v.Decision.Effect == aureus.RequireApproval {
+		return approval.Preview(e.digest, v.Request, v.Decision)
+	}
+	return v.Decision
+}
+
+// RecordOutcomes releases the budgets of decisions after which nothing was done, and
+// reports the outcomes to Approvals, which releases or commits the approvals that they
+// used; see [aureus.Outcome]. Code that enforces decisions calls it. The error is that of
+// Budgets or Approvals, or says that Approvals has no method RecordOutcomes.
+func (e *Engine) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error {
+	if e == nil || e.state.Load() == nil {
+		return errNoEngine
+	}
+	var failures []error
+	for n := range outcomes {
+		if approval.NotDone(outcomes[n]) {
+			failures = append(failures, e.config.Budgets.Release(ctx, outcomes[n].DecisionID))
+		}
+	}
+	if e.config.Approvals == nil {
+		return errors.Join(failures...)
+	}
+	recorder, ok := e.config.Approvals.(interface {
+		RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error
+	})
+	if !ok {
+		return errors.Join(append(failures, errors.New("policy: Config.Approvals has no method RecordOutcomes, so outcomes cannot be recorded"))...)
+	}
+	return errors.Join(append(failures, recorder.RecordOutcomes(ctx, outcomes))...)
+}
+
+// ErrVersion matches the error of [Engine.Replace] for a bundle that must not replace the
+// one in force.
+var ErrVersion = errors.New("the bundle does not replace the one in force")
+
+// Replace replaces the bundle in force. It refuses a bundle of another name, a lower
+// version, and the same version with another text; to go back, give the old text a new
+// version. The bundle in force itself is accepted: it then counts as confirmed for its
+// max_age. Decisions that have begun end by the old bundle.
+func (e *Engine) Replace(bundle *Bundle) error {
+	if e == nil || e.state.Load() == nil {
+		return errNoEngine
+	}
+	if !bundle.compiled() {
+		return errNoBundle
+	}
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	now := e.state.Load()
+	old := now.bundle
+	switch {
+	case bundle.name != old.name:
+		return fmt.Errorf("policy: %w: its name is %q instead of %q", ErrVersion, bundle.name, old.name)
+	case bundle.version < old.version:
+		return fmt.Errorf("policy: %w: version %d is lower than %d; give it a version above %d", ErrVersion, bundle.version, old.version, old.version)
+	case bundle.version == old.version && bundle.digest != old.digest:
+		return fmt.Errorf("policy: %w: version %d is in force with another text; give it a version above %d", ErrVersion, bundle.version, old.version)
+	}
+	e.heard.Store(e.config.Now().UnixNano())
+	if bundle.digest != old.digest {
+		e.state.Store(&state{bundle: bundle, stops: now.stops})
+	}
+	return nil
+}
+
+// SetStops replaces all stops. It applies to every decision that begins afterwards.
+func (e *Engine) SetStops(list []Stop) {
+	if e == nil || e.state.Load() == nil {
+		return
+	}
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	e.state.Store(&state{bundle: e.state.Load().bundle, stops: newStops(list)})
+}
+
+// Bundle returns the bundle in force; nil for a nil or zero Engine.
+func (e *Engine) Bundle() *Bundle {
+	if e == nil {
+		return nil
+	}
+	if s := e.state.Load(); s != nil {
+		return s.bundle
+	}
+	return nil
+}
+
+// Routes returns the routes of the bundle in force; see [Bundle.Routes].
+func (e *Engine) Routes() []guard.Route {
+	if b := e.Bundle(); b != nil {
+		return b.Routes()
+	}
+	return nil
+}

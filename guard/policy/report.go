@@ -1,0 +1,135 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+)
+
+// ActionInfo describes an action of a bundle, for reports. Callers must not change what
+// it refers to.
+type ActionInfo struct {
+	ID, Name      string
+	Line          int // in the text of the bundle
+	Tier          aureus.PolicyRiskTier
+	Tiers         []aureus.PolicyRiskTier // all that it may have, if conditions select one; otherwise nil
+	EffectClass   string
+	Open          bool
+	Routes        []string
+	Tools         []string
+	Requires      []aureus.Permission
+	Roles         []string // that hold all required permissions, for some requests at least
+	Approval      aureus.ApprovalTerms
+	NeedsPerson   bool // whether a request without any other reason asks a person at Tier
+	Budgets       []string
+	Rules         []string // the ids of the rules that match it
+	ShadowRules   []string // those of them in shadow mode
+	PolicyVersion string   // of decisions about it
+}
+
+// Actions describes the actions in the order of the text.
+func (b *Bundle) Actions() []ActionInfo {
+	list := make([]ActionInfo, 0, len(b.order))
+	for _, a := range b.order {
+		info := ActionInfo{
+			ID: a.id, Name: a.definition.Name, Line: a.at.Line, Tier: tierWords[a.tier], EffectClass: a.effectClass, Open: a.open,
+			Routes: a.routes, Tools: a.tools, Requires: a.definition.RequiredPermissions, Roles: b.rolesFor(a), Approval: a.terms,
+			PolicyVersion: a.version, NeedsPerson: !a.open && b.answers[a.tier] == aureus.RequireApproval,
+		}
+		if a.open {
+			info.Tier = ""
+		}
+		for _, t := range a.tierWhen {
+			if len(info.Tiers) == 0 {
+				info.Tiers = append(info.Tiers, info.Tier)
+			}
+			if !slices.Contains(info.Tiers, tierWords[t.tier]) {
+				info.Tiers = append(info.Tiers, tierWords[t.tier])
+			}
+		}
+		for _, x := range a.budgets {
+			info.Budgets = append(info.Budgets, x.id)
+		}
+		for _, r := range a.matched {
+			info.Rules = append(info.Rules, r.id)
+			if r.match.Shadow {
+				info.ShadowRules = append(info.ShadowRules, r.id)
+			}
+		}
+		list = append(list, info)
+	}
+	return list
+}
+
+// rolesFor returns the roles that hold all permissions that the action requires, for some
+// requests at least. It is nil for an action that requires none.
+func (b *Bundle) rolesFor(a *action) (names []string) {
+	if len(a.requires) == 0 {
+		return nil
+	}
+	for number := range b.roles {
+		if !slices.ContainsFunc(a.requires, func(r requirement) bool {
+			return !r.covered.hasAny([]int{number}) && len(r.depending[number]) == 0
+		}) {
+			names = append(names, b.roles[number].name)
+		}
+	}
+	return names
+}
+
+// Routes returns the routes of the bundle with their actions. Roles lists who holds the
+// required permissions, for some requests at least.
+func (b *Bundle) Routes() []guard.Route {
+	var list []guard.Route
+	for _, a := range b.order {
+		if len(a.routes) == 0 {
+			continue
+		}
+		roles := b.rolesFor(a)
+		for _, pattern := range a.routes {
+			list = append(list, guard.Route{Pattern: pattern, Action: a.definition, Open: a.open, Arguments: a.sources, Roles: roles})
+		}
+	}
+	return list
+}
+
+// Terms returns the terms of an approval for the action, and the zero value for an
+// unknown one.
+func (b *Bundle) Terms(actionID string) aureus.ApprovalTerms {
+	if a := b.actions[actionID]; a != nil {
+		return a.terms
+	}
+	return aureus.ApprovalTerms{}
+}
+
+// Notes lists what a reader should know when the bundle comes into force: answers for
+// tiers that differ from the default, rules that change nothing, and the like.
+func (b *Bundle) Notes() (notes []string) {
+	for t, effect := range b.answers {
+		if effect != defaultAnswers[t] {
+			notes = append(notes, fmt.Sprintf("the answer for %s risk is %s instead of %s", tierWords[t], effect, defaultAnswers[t]))
+		}
+	}
+	for _, r := range b.rules {
+		if r.match.Shadow {
+			notes = append(notes, fmt.Sprintf("the rule %q is in shadow mode: it is reported and changes nothing", r.id))
+		}
+	}
+	for _, a := range b.order {
+		if a.open {
+			notes = append(notes, fmt.Sprintf("the action %q is open: nobody is asked, and nothing is recorded", a.id))
+		}
+	}
+	if len(b.budgets) > 0 {
+		notes = append(notes, "without a control plane, budgets are counted in each process on its own")
+	}
+	if b.lastAllow > 0 {
+		notes = append(notes, "while the decider cannot be asked, a request of low risk may use its last allow for "+formatWindow(b.lastAllow))
+	}
+	if b.maxAge > 0 {
+		notes = append(notes, "requests are refused when nothing has confirmed the bundle for "+formatWindow(b.maxAge))
+	}
+	return notes
+}

@@ -1,0 +1,102 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard/policy/internal/syntax"
+)
+
+// test is a compiled test of a bundle.
+type test struct {
+	name    string
+	at      syntax.Pos
+	request aureus.Request
+	time    time.Time
+	want    aureus.Effect
+	rule    string // a rule, budget or step among the reasons; empty: any
+	code    aureus.ReasonCode
+	tier    aureus.PolicyRiskTier
+}
+
+func (c *compiler) compileTests() {
+	for i := range c.document.Tests {
+		source := &c.document.Tests[i]
+		t := test{
+			name: source.Name.Value, at: source.Pos, time: noTime, rule: source.Rule.Value,
+			code: aureus.ReasonCode(source.Code.Value), tier: aureus.PolicyRiskTier(source.Tier.Value),
+			request: aureus.Request{
+				Principal:  aureus.Principal{ID: source.Principal.Value, Type: source.Type.Value, Claims: source.Claims.Value},
+				OnBehalfOf: source.OnBehalfOf.Value, Action: aureus.Action{ID: source.Action.Value},
+				Tool: source.Tool.Value, Route: source.Route.Value,
+			},
+		}
+		if source.Arguments.Value != nil {
+			t.request.Arguments = source.Arguments.Value
+		}
+		if source.Method.Set() || source.Path.Set() || source.Host.Set() {
+			t.request.HTTP = &aureus.HTTPCall{Method: source.Method.Value, Path: source.Path.Value, Host: source.Host.Value}
+		}
+		if source.At.Set() {
+			at, err := time.Parse(time.RFC3339, source.At.Value)
+			if err != nil {
+				c.problemf(source.At.Pos, "the time %q is not in the form of RFC 3339: write it like 2026-11-30T03:00:00+01:00", source.At.Value)
+			}
+			t.time = at
+		}
+		if err := t.want.UnmarshalText([]byte(source.Want.Value)); err != nil {
+			c.problemf(source.Want.Pos, "the test wants %q: write allow, deny or require_approval", source.Want.Value)
+		}
+		c.bundle.tests = append(c.bundle.tests, t)
+	}
+}
+
+// failedTests runs the tests of the bundle and returns a problem for each that fails.
+func (b *Bundle) failedTests() (problems []Problem) {
+	for n := range b.tests {
+		t := &b.tests[n]
+		if failure := t.run(b); failure != "" {
+			problems = append(problems, Problem{Line: t.at.Line, Column: t.at.Column, Message: fmt.Sprintf("the test %q fails: %s", t.name, failure)})
+		}
+	}
+	return problems
+}
+
+// run decides the test's request, with unused budgets and without stops, and returns how
+// the decision differs from the one that the test wants; empty if it does not.
+func (t *test) run(b *Bundle) string {
+	decision := b.decideAt(context.Background(), t.request, t.time)
+	got := fmt.Sprintf("%s, %s", decision.Effect, decision.ReasonCode)
+	if decision.Reason != "" {
+		got += " (" + decision.Reason + ")"
+	}
+	matched := t.rule == "" || decision.Rule == t.rule
+	for i := range decision.Matched {
+		matched = matched || decision.Matched[i].Rule == t.rule
+	}
+	switch {
+	case decision.Effect != t.want:
+		return fmt.Sprintf("it wants %s, and the decision is %s", t.want, got)
+	case !matched:
+		return fmt.Sprintf("it wants the rule %q to match, and the decision is %s without it", t.rule, got)
+	case t.code != "" && decision.ReasonCode != t.code:
+		return fmt.Sprintf("it wants the code %s, and the decision is %s", t.code, got)
+	case t.tier != "" && decision.RiskTier != t.tier:
+		return fmt.Sprintf("it wants the tier %s, and the decision has the tier %q", t.tier, decision.RiskTier)
+	}
+	return ""
+}
+
+// decideAt decides a request at a time, without stops, with unused budgets, and without
+// asking a person.
+func (b *Bundle) decideAt(ctx context.Context, request aureus.Request, at time.Time) aureus.Decision {
+	e := evaluator{bundle: b, budgets: &localBudgets{}}
+	var v Evaluation
+	v.Decision.ID = aureus.NewDecisionID(at)
+	if err := e.evaluate(ctx, &request, at, &v); err != nil { // cannot happen: local budgets do not fail when they are empty
+		return aureus.Decision{Reason: err.Error()}
+	}
+	return v.Decision
+}

@@ -1,0 +1,118 @@
+package policy
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"time"
+)
+
+// pollInterval is the time between two readings of a watched file.
+const pollInterval = time.Second
+
+// Watch returns an engine that decides by the bundle in a file, and reads the file each
+// second until ctx ends. A changed file replaces the bundle as [Engine.Replace] does. A
+// file that cannot be loaded changes nothing: the bundle in force stays, and
+// Config.Logger gets one line for each new error. With keys, the file must be signed; see
+// [ReadFile].
+//
+// Each reading that finds the bundle in force confirms it for its max_age. After ctx has
+// ended, the engine still decides by the last bundle.
+func Watch(ctx context.Context, file string, config Config, keys ...ed25519.PublicKey) (*Engine, error) {
+	text, signature, err := readBundle(file, len(keys) > 0)
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := parseFile(file, text, signature, keys)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := New(bundle, config)
+	if err != nil {
+		return nil, err
+	}
+	w := watcher{engine: engine, file: file, keys: keys, last: contentOf(text, signature)}
+	go w.run(ctx)
+	return engine, nil
+}
+
+// watcher reads a file again and again.
+type watcher struct {
+	engine *Engine
+	file   string
+	keys   []ed25519.PublicKey
+
+	last   [sha256.Size]byte // the content that was read last
+	failed string            // what was wrong with it; empty if it is in force
+}
+
+// contentOf returns a value that differs for different files.
+func contentOf(text, signature []byte) [sha256.Size]byte {
+	sum := sha256.Sum256(text)
+	return sha256.Sum256(append(sum[:], signature...))
+}
+
+func (w *watcher) run(ctx context.Context) {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			w.poll()
+		}
+	}
+}
+
+// poll reads the file once.
+func (w *watcher) poll() {
+	text, signature, err := readBundle(w.file, len(w.keys) > 0)
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	content := contentOf(text, signature)
+	if content == w.last {
+		if w.failed == "" {
+			w.confirm()
+		}
+		return
+	}
+	w.last = content
+	bundle, err := parseFile(w.file, text, signature, w.keys)
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	old := w.engine.Bundle()
+	if err := w.engine.Replace(bundle); err != nil {
+		w.fail(err)
+		return
+	}
+	w.failed = ""
+	if old.digest != bundle.digest {
+		w.engine.config.Logger.Info("the policy bundle was replaced", "file", w.file, "from", old.label, "to", bundle.label)
+	}
+	for _, note := range bundle.Notes() {
+		w.engine.config.Logger.Info("policy bundle: "+note, "bundle", bundle.label)
+	}
+}
+
+// confirm notes that the bundle in force is still the one in the file. It is not, if
+// another part of the program has replaced it.
+func (w *watcher) confirm() {
+	bundle := w.engine.Bundle()
+	if contentOf(bundle.text, nil) != w.last && len(w.keys) == 0 {
+		return
+	}
+	w.engine.heard.Store(w.engine.config.Now().UnixNano())
+}
+
+// fail logs an error, once until it changes.
+func (w *watcher) fail(err error) {
+	if text := err.Error(); text != w.failed {
+		w.failed = text
+		w.engine.config.Logger.Error("the policy bundle could not be read; the one in force stays", "file", w.file, "bundle", w.engine.Bundle().label, "error", text)
+	}
+}
