@@ -3,6 +3,7 @@ package celx
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -166,13 +167,15 @@ func (l *Language) compile(text string, acceptType func(*cel.Type) error) (progr
 	if measured {
 		m.limit = MaxCost
 	}
-	countedProgram, err := l.environment.Program(checked, append(slices.Clip(uncountedProgram),
+	counting := append(slices.Clip(uncountedProgram),
 		cel.CostTracking(m), cel.CostLimit(uint64(m.limit)), //nolint:gosec // it is one of two constants
-		cel.InterruptCheckFrequency(interruptInterval), cel.CustomDecoratorV2(m.limitComparisons))...)
+		cel.InterruptCheckFrequency(interruptInterval), cel.CustomDecoratorV2(m.limitComparisons))
+	countedProgram, err := l.environment.Program(checked, counting...)
 	if err != nil {
 		return program{}, problem(err.Error())
 	}
 	compiled := program{countedProgram: countedProgram, limit: m.limit, checked: checked, variables: l.variables, reads: readsOf(checked, l.variables)}
+	compiled.traced = sync.OnceValues(func() (cel.Program, error) { return tracedProgram(l.environment, checked, counting) })
 	if !measured {
 		if compiled.uncountedProgram, err = l.environment.Program(checked, uncountedProgram...); err != nil {
 			return program{}, problem(err.Error())

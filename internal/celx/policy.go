@@ -137,10 +137,12 @@ func NewPolicy() *Language {
 	free := types.NewMapType(types.StringType, types.DynType)
 	options := policyDeclarations(free, free, types.NewMapType(types.StringType, types.StringType))
 	return &Language{
-		environment: newEnvironment(policyMembers, append(options, cel.ASTValidators(noObjects{}, zoneLiterals{}, knownWords{policyMembers}))...),
-		variables:   policyVariables,
-		decorators:  []cel.ProgramOption{cel.CustomDecoratorV2(fixedZones)},
-		members:     policyMembers,
+		environment: newEnvironment(policyMembers, append(options,
+			cel.EnableMacroCallTracking(), // for the texts of a Trace
+			cel.ASTValidators(noObjects{}, zoneLiterals{}, knownWords{policyMembers}))...),
+		variables:  policyVariables,
+		decorators: []cel.ProgramOption{cel.CustomDecoratorV2(fixedZones)},
+		members:    policyMembers,
 	}
 }
 

@@ -24,6 +24,7 @@ type program struct {
 	checked          *cel.Ast
 	variables        []string
 	reads            reads
+	traced           func() (cel.Program, error) // counts like countedProgram and records values; made when it is first needed
 }
 
 // Condition is an expression whose result is true or false. It is safe for
