@@ -9,6 +9,4 @@
 //   - embed-controlplane: a control plane in the process, with an approval
 //   - workflow-approval: a workflow with a task that a person approves, and with
 //     compensations that run when a later task fails
-//   - routers: a guard in front of gin, echo, chi and gorilla/mux, and common mistakes;
-//     a separate module
 package examples

@@ -73,14 +73,15 @@
 // acts on more than the list above, add it to Options.Headers, or to Request.Arguments in
 // describe.
 //
-// # Routers that have their own ResponseWriter
+// # Other routers
 //
 // A router that gives its own ResponseWriter or context to handlers (gin, echo) does not
-// notice that the guard has responded, and calls the handler anyway. ADD CODE THAT STOPS THE
-// CHAIN, and test that a denied request does not reach the handler: the folder
-// examples/routers has the code for gin, echo, chi and gorilla/mux. The guard does not see a
-// response that such a router writes to another writer; the outcome is then unknown, and
-// never a success.
+// notice that the guard has responded, and calls the handler anyway; and some routers (chi,
+// gorilla/mux) select the route without setting r.Pattern, or only after the guard. USE THE
+// ADAPTER FOR YOUR ROUTER: ginguard, echoguard, chiguard and muxguard, in folders of the same
+// names, each a module of its own. For another router set [Options].Pattern, and test that a
+// denied request does not reach the handler. The guard does not see a response that a router
+// writes to another writer; the outcome is then unknown, and never a success.
 //
 // # What does not change
 //

@@ -27,8 +27,11 @@ var packages = map[string]string{
 	"rules":        "github.com/farmountain/aureus-go/crvgate/rules",
 	"validators":   "github.com/farmountain/aureus-go/crvgate/validators",
 
+	"ginguard": "github.com/farmountain/aureus-go/middleware/ginguard",
+
 	"attribute": "go.opentelemetry.io/otel/attribute",
 	"chi":       "github.com/go-chi/chi/v5",
+	"gin":       "github.com/gin-gonic/gin",
 	"otel":      "go.opentelemetry.io/otel",
 	"otelhttp":  "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp",
 	"sdklog":    "go.opentelemetry.io/otel/sdk/log",

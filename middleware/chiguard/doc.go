@@ -1,0 +1,33 @@
+// Package chiguard puts a guard in front of the handlers of chi.
+//
+//	protect := middleware.EnforceRoutes(decider, identify, routes)
+//
+//	router := chi.NewRouter()
+//	router.Use(chiguard.Middleware(protect))
+//	router.Post("/transfers/{account}", transfer)
+//
+// [Middleware] also takes what middleware.Enforce returns. It may stand in Use of a router or
+// a subrouter, in With, and in a Group. chi takes what they return without this package as
+// well, but in Use a request has no pattern then, because chi runs that middleware before it
+// selects the route.
+//
+// # The route
+//
+// In describe and in a table of routes, the pattern of a request is its method and the route
+// as chi.Walk lists it, such as "POST /transfers/{account}", "GET /accounts/{id:[0-9]+}" or
+// "GET /files/*"; r.PathValue returns the parameters as chi.URLParam does. The method is the
+// one that chi routes by, so that it is GET where middleware.GetHead serves HEAD.
+//
+// A request that matches no route has an empty pattern. In Use it reaches the guard; a table
+// of routes binds it to nothing, so it is refused. To let chi answer unknown paths itself, put
+// the guard into a Group or With instead. A router inside a handler that is not a chi router
+// is not looked into: all that is mounted there has one pattern, such as "GET /old/*".
+//
+// # Middleware that changes the route
+//
+// In Use, the guard asks chi which route it will select. MIDDLEWARE THAT CHANGES THE PATH OR
+// THE METHOD FOR ROUTING (StripSlashes, CleanPath, GetHead, URLFormat) MUST STAND IN FRONT OF
+// THE GUARD, as it must stand in front of everything that decides by the path. Behind the
+// guard, chi would select another route than the one that was decided on. In With and Group
+// the guard runs after chi has selected the route, and nothing can change it.
+package chiguard

@@ -1,0 +1,35 @@
+// Package echoguard puts a guard in front of the handlers of echo 5.
+//
+//	protect := middleware.EnforceRoutes(decider, identify, routes)
+//
+//	e := echo.New()
+//	e.Use(echoguard.Middleware(protect))
+//	e.POST("/transfers/:account", transfer)
+//
+// [Middleware] also takes what middleware.Enforce returns, and also stands before a group or
+// a single route. A request that the guard refuses reaches no later handler.
+//
+// # The route
+//
+// In describe and in a table of routes, the pattern of a request is its method and the route
+// as the program registered it, such as "POST /transfers/:account"; r.PathValue returns the
+// parameters as c.Param does. A request that matches no route of echo has an empty pattern.
+// It reaches the guard if the guard stands before the whole server; a table of routes binds
+// it to nothing, so it is refused. To let echo answer unknown paths itself, put the guard
+// before groups instead. With e.Pre the guard runs before the router and sees no route.
+//
+// # The response
+//
+// If a later handler returns an error, the error handler of echo writes its response before
+// the guard is done, so that the guard sees the status. The error is returned as well, for
+// the middleware in front; the error handler of echo does nothing when it gets it again, as
+// one of your own must not if the response is committed. A handler that returns nil without
+// a response answers 200, and the outcome says so. Streaming, flushing, hijacking (WebSocket)
+// and http.ResponseController work as without a guard.
+//
+// # echo 4
+//
+// This package is for echo 5. echo.WrapMiddleware(protect) of echo 4 does not run the handler
+// of a refused request either. But the request has no pattern then, so set it in middleware in
+// front, and the outcome of a handler that returns an error is unknown.
+package echoguard

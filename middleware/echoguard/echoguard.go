@@ -1,0 +1,64 @@
+package echoguard
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v5"
+)
+
+// Middleware returns echo middleware for a guard, for a route, a group or the whole server.
+// protect is what middleware.Enforce or middleware.EnforceRoutes returned, or a function
+// around it that calls the handler it gets on the same goroutine and before it returns.
+//
+// Later handlers run only if protect calls that handler. A panic, in the guard or in a later
+// handler, continues to the handlers in front. Middleware panics if protect is nil, so that
+// the mistake is found when the program starts.
+func Middleware(protect func(http.Handler) http.Handler) echo.MiddlewareFunc {
+	if protect == nil {
+		panic("echoguard: Middleware: protect is nil; give what middleware.Enforce or middleware.EnforceRoutes returned")
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) (err error) {
+			setRoute(c)
+			own := &writer{ResponseWriter: c.Response()}
+			protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				err = run(c, next, own, w, r)
+			})).ServeHTTP(own, c.Request())
+			return err // nil after a refusal, whose response is written
+		}
+	}
+}
+
+// setRoute sets the pattern and the path values of the request to those of echo's route.
+func setRoute(c *echo.Context) {
+	request := c.Request()
+	request.Pattern = ""
+	if path := c.Path(); path != "" {
+		request.Pattern = request.Method + " " + path
+	}
+	for _, value := range c.PathValues() {
+		request.SetPathValue(value.Name, value.Value)
+	}
+}
+
+// run calls the next handler with the writer and the request of the guard, and writes the
+// response for an error here, so that the guard sees it.
+func run(c *echo.Context, next echo.HandlerFunc, own *writer, guarded http.ResponseWriter, r *http.Request) error {
+	response, request := c.Response(), c.Request()
+	defer func() {
+		c.SetResponse(response)
+		c.SetRequest(request)
+	}()
+	c.SetRequest(r)
+	c.SetResponse(guarded)
+	if _, err := echo.UnwrapResponse(guarded); err != nil { // protect wrapped the writer in one that cannot be unwrapped
+		c.SetResponse(echo.NewResponse(guarded, c.Logger()))
+	}
+	err := next(c)
+	if err != nil {
+		c.Echo().HTTPErrorHandler(c, err)
+		return err
+	}
+	own.report(guarded)
+	return nil
+}

@@ -1,0 +1,172 @@
+package echoguard_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/labstack/echo/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/middleware"
+	"github.com/farmountain/aureus-go/middleware/echoguard"
+	"github.com/farmountain/aureus-go/middleware/internal/routertest"
+)
+
+func TestMiddleware_EveryPlace_BehavesAsARouterShould(t *testing.T) {
+	empty := ""
+	routertest.Run(t, routertest.Router{
+		Places:  []routertest.Place{routertest.Everything, routertest.Group, routertest.Route},
+		Account: "POST /api/accounts/:id",
+		Unknown: &empty,
+		New: func(place routertest.Place, protect func(http.Handler) http.Handler, behind func(), handler http.HandlerFunc) http.Handler {
+			g := echoguard.Middleware(protect)
+			next := func(next echo.HandlerFunc) echo.HandlerFunc {
+				return func(c *echo.Context) error {
+					behind()
+					return next(c)
+				}
+			}
+			e := echo.New()
+			api := e.Group("/api")
+			var own []echo.MiddlewareFunc
+			switch place {
+			case routertest.Everything:
+				e.Use(g, next)
+			case routertest.Group:
+				api.Use(g, next)
+			default:
+				own = []echo.MiddlewareFunc{g, next}
+			}
+			for _, route := range routertest.Routes {
+				method, path, _ := strings.Cut(route, " /api")
+				api.Add(method, strings.ReplaceAll(path, "{id}", ":id"), func(c *echo.Context) error {
+					handler(c.Response(), c.Request())
+					return nil
+				}, own...)
+			}
+			return e
+		},
+	})
+}
+
+func withWebSocket(protect func(http.Handler) http.Handler) http.Handler {
+	e := echo.New()
+	e.Use(echoguard.Middleware(protect))
+	e.GET("/echo", func(c *echo.Context) error {
+		echoMessages(c.Response(), c.Request())
+		return nil
+	})
+	return e
+}
+
+func TestMiddleware_WebSocket_Echoes(t *testing.T) {
+	for tier, want := range map[aureus.PolicyRiskTier]string{aureus.TierLow: "success", aureus.TierHigh: "refused"} {
+		outcomes := make(chan aureus.Outcome, 1)
+		server := httptest.NewServer(withWebSocket(enforce(tier, outcomes)))
+		conn, response, err := websocket.Dial(t.Context(), server.URL+"/echo", nil)
+		if tier == aureus.TierHigh {
+			require.Error(t, err)
+			require.Equal(t, http.StatusForbidden, response.StatusCode)
+		} else {
+			require.NoError(t, err)
+			require.NoError(t, conn.Write(t.Context(), websocket.MessageText, []byte("hello")))
+			_, text, err := conn.Read(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "hello", string(text))
+			require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
+		}
+		require.Equal(t, want, (<-outcomes).Status)
+		server.Close()
+	}
+}
+
+// echoMessages answers each message of a WebSocket with the same message.
+func echoMessages(w http.ResponseWriter, r *http.Request) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.CloseNow() }()
+	for {
+		kind, text, err := conn.Read(r.Context())
+		if err != nil || conn.Write(r.Context(), kind, text) != nil {
+			return
+		}
+	}
+}
+
+// enforce returns a guard that sends its outcomes.
+func enforce(tier aureus.PolicyRiskTier, outcomes chan<- aureus.Outcome) func(http.Handler) http.Handler {
+	return middleware.Enforce(&guard.Local{}, func(*http.Request) (aureus.Request, error) {
+		return aureus.Request{Principal: aureus.Principal{ID: "agent-7"}, Action: aureus.Action{ID: "a", Name: "A", RiskTier: tier}}, nil
+	}, middleware.Options{Outcomes: func(_ context.Context, o aureus.Outcome) { outcomes <- o }})
+}
+
+// The outcome tells the response for the error of a handler, which is written once.
+func TestMiddleware_ErrorOfTheHandler_IsSeenByTheGuardAndInFront(t *testing.T) {
+	for name, row := range map[string]struct {
+		handler echo.HandlerFunc
+		status  int
+		outcome string
+	}{
+		"an HTTP error":                     {func(*echo.Context) error { return echo.NewHTTPError(http.StatusConflict, "taken") }, 409, "failed"},
+		"any error":                         {func(*echo.Context) error { return http.ErrBodyNotAllowed }, 500, "failed"},
+		"an error after the response began": {func(c *echo.Context) error { _ = c.String(http.StatusOK, "begun"); return http.ErrBodyNotAllowed }, 200, "success"},
+		"JSON":                              {func(c *echo.Context) error { return c.JSON(http.StatusCreated, "x") }, 201, "success"},
+		"no content":                        {func(c *echo.Context) error { return c.NoContent(http.StatusNoContent) }, 204, "success"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			outcomes := make(chan aureus.Outcome, 1)
+			var inFront error
+			e := echo.New()
+			e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+				return func(c *echo.Context) error {
+					inFront = next(c)
+					if response, err := echo.UnwrapResponse(c.Response()); err != nil || !response.Committed {
+						t.Error("the response is not committed")
+					}
+					return inFront
+				}
+			}, echoguard.Middleware(enforce(aureus.TierLow, outcomes)))
+			returned := error(nil)
+			e.GET("/", func(c *echo.Context) error {
+				returned = row.handler(c)
+				return returned
+			})
+			recorder := httptest.NewRecorder()
+			e.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/", nil))
+			require.Equal(t, row.status, recorder.Code)
+			require.LessOrEqual(t, strings.Count(recorder.Body.String(), "message"), 1)
+			require.Equal(t, returned, inFront)
+			require.Equal(t, row.outcome, (<-outcomes).Status)
+		})
+	}
+}
+
+// A guard in a writer that cannot be unwrapped: echo needs a response of its own then.
+func TestMiddleware_WriterWithoutUnwrap_StillResponds(t *testing.T) {
+	type opaque struct{ http.ResponseWriter }
+	e := echo.New()
+	e.Use(echoguard.Middleware(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(opaque{w}, r) })
+	}))
+	e.GET("/", func(*echo.Context) error { return echo.NewHTTPError(http.StatusConflict, "taken") })
+	recorder := httptest.NewRecorder()
+	e.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/", nil))
+	require.Equal(t, http.StatusConflict, recorder.Code)
+	require.Equal(t, 1, strings.Count(recorder.Body.String(), "taken"))
+}
+
+func TestMiddleware_ProtectThatDoesNothing_ReachesNoHandler(t *testing.T) {
+	e := echo.New()
+	e.Use(echoguard.Middleware(func(http.Handler) http.Handler { return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}) }))
+	e.GET("/", func(*echo.Context) error { t.Error("the handler ran"); return nil })
+	e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	require.Panics(t, func() { echoguard.Middleware(nil) })
+}

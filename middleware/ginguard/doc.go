@@ -1,0 +1,32 @@
+// Package ginguard puts a guard in front of the handlers of gin.
+//
+//	protect := middleware.EnforceRoutes(decider, identify, routes)
+//
+//	engine := gin.New()
+//	engine.Use(gin.Recovery(), ginguard.Middleware(protect))
+//	engine.POST("/transfers/:account", transfer)
+//
+// [Middleware] also takes what middleware.Enforce returns, and also stands before a group or
+// a single route. A request that the guard refuses reaches no later handler: the chain is
+// aborted.
+//
+// # The route
+//
+// In describe and in a table of routes, the pattern of a request is its method and the route
+// as the program registered it, such as "POST /transfers/:account"; r.PathValue returns the
+// parameters as c.Param does. A request that matches no route of gin has an empty pattern.
+// It reaches the guard if the guard stands before the whole engine, because the handlers of
+// NoRoute run then; a table of routes binds it to nothing, so it is refused. To let gin
+// answer unknown paths itself, put the guard before groups instead.
+//
+// # The response
+//
+// The guard sees the status that gin sends, so that an outcome tells it: the last status that
+// the handlers set before the first byte, or that of gin itself (404, 405). If no handler
+// wrote anything but one reported an error with c.Error, the status is left to a handler in
+// front of the guard, and the outcome is unknown. Streaming, flushing, hijacking (WebSocket)
+// and http.ResponseController work as without a guard.
+//
+// Handlers in front of the guard get their own writer and request back when the guard is
+// done. They run before anything is decided, so they must not do what the guard protects.
+package ginguard

@@ -1,0 +1,55 @@
+package ginguard
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Middleware returns gin middleware for a guard, for a route, a group or the whole engine.
+// protect is what middleware.Enforce or middleware.EnforceRoutes returned, or a function
+// around it that calls the handler it gets on the same goroutine and before it returns.
+//
+// Later handlers run only if protect calls that handler. Otherwise the chain is aborted,
+// also if protect responded with nothing. A panic, in the guard or in a later handler,
+// continues to the handlers in front. Middleware panics if protect is nil, so that the
+// mistake is found when the program starts.
+func Middleware(protect func(http.Handler) http.Handler) gin.HandlerFunc {
+	if protect == nil {
+		panic("ginguard: Middleware: protect is nil; give what middleware.Enforce or middleware.EnforceRoutes returned")
+	}
+	return func(c *gin.Context) {
+		setRoute(c)
+		passed := false
+		protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			passed = true
+			next(c, w, r)
+		})).ServeHTTP(c.Writer, c.Request)
+		if !passed {
+			c.Abort() // gin would call the next handler otherwise, although the guard has refused
+		}
+	}
+}
+
+// setRoute sets the pattern and the path values of the request to those of gin's route.
+func setRoute(c *gin.Context) {
+	c.Request.Pattern = ""
+	if route := c.FullPath(); route != "" {
+		c.Request.Pattern = c.Request.Method + " " + route
+	}
+	for _, parameter := range c.Params {
+		c.Request.SetPathValue(parameter.Key, parameter.Value)
+	}
+}
+
+// next runs the later handlers with the writer and the request of the guard.
+func next(c *gin.Context, guarded http.ResponseWriter, r *http.Request) {
+	own, request := c.Writer, c.Request
+	defer func() { c.Writer, c.Request = own, request }()
+	w := &writer{ResponseWriter: own, guarded: guarded}
+	c.Writer, c.Request = w, r
+	c.Next()
+	if len(c.Errors) == 0 {
+		w.report()
+	}
+}

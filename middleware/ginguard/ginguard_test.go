@@ -1,0 +1,216 @@
+package ginguard_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/gin-gonic/gin"
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/middleware"
+	"github.com/farmountain/aureus-go/middleware/ginguard"
+	"github.com/farmountain/aureus-go/middleware/internal/routertest"
+)
+
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.TestMode)
+	m.Run()
+}
+
+func TestMiddleware_EveryPlace_BehavesAsARouterShould(t *testing.T) {
+	empty := ""
+	routertest.Run(t, routertest.Router{
+		Places:  []routertest.Place{routertest.Everything, routertest.Group, routertest.Route},
+		Account: "POST /api/accounts/:id",
+		Unknown: &empty,
+		New: func(place routertest.Place, protect func(http.Handler) http.Handler, behind func(), handler http.HandlerFunc) http.Handler {
+			g, next := ginguard.Middleware(protect), func(*gin.Context) { behind() }
+			engine := gin.New()
+			group := &engine.RouterGroup
+			var own []gin.HandlerFunc
+			switch place {
+			case routertest.Everything:
+				engine.Use(g, next)
+			case routertest.Group:
+				group = engine.Group("", g, next)
+			default:
+				own = []gin.HandlerFunc{g, next}
+			}
+			api := group.Group("/api")
+			for _, route := range routertest.Routes {
+				method, path, _ := strings.Cut(route, " /api")
+				last := func(c *gin.Context) { handler(c.Writer, c.Request) }
+				api.Handle(method, strings.ReplaceAll(path, "{id}", ":id"), slices.Concat(own, []gin.HandlerFunc{last})...)
+			}
+			return engine
+		},
+	})
+}
+
+func withWebSocket(protect func(http.Handler) http.Handler) http.Handler {
+	engine := gin.New()
+	engine.Use(gin.Recovery(), ginguard.Middleware(protect))
+	engine.GET("/echo", func(c *gin.Context) { echoMessages(c.Writer, c.Request) })
+	return engine
+}
+
+// enforce returns a guard that sends its outcomes.
+func enforce(tier aureus.PolicyRiskTier, outcomes chan<- aureus.Outcome) func(http.Handler) http.Handler {
+	return middleware.Enforce(&guard.Local{}, func(*http.Request) (aureus.Request, error) {
+		return aureus.Request{Principal: aureus.Principal{ID: "agent-7"}, Action: aureus.Action{ID: "a", Name: "A", RiskTier: tier}}, nil
+	}, middleware.Options{Outcomes: func(_ context.Context, o aureus.Outcome) { outcomes <- o }})
+}
+
+func TestMiddleware_WebSocket_Echoes(t *testing.T) {
+	for tier, want := range map[aureus.PolicyRiskTier]string{aureus.TierLow: "success", aureus.TierHigh: "refused"} {
+		outcomes := make(chan aureus.Outcome, 1)
+		server := httptest.NewServer(withWebSocket(enforce(tier, outcomes)))
+		conn, response, err := websocket.Dial(t.Context(), server.URL+"/echo", nil)
+		if tier == aureus.TierHigh {
+			require.Error(t, err)
+			require.Equal(t, http.StatusForbidden, response.StatusCode)
+		} else {
+			require.NoError(t, err)
+			require.NoError(t, conn.Write(t.Context(), websocket.MessageText, []byte("hello")))
+			_, text, err := conn.Read(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "hello", string(text))
+			require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
+		}
+		require.Equal(t, want, (<-outcomes).Status)
+		server.Close()
+	}
+}
+
+// echoMessages answers each message of a WebSocket with the same message.
+func echoMessages(w http.ResponseWriter, r *http.Request) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.CloseNow() }()
+	for {
+		kind, text, err := conn.Read(r.Context())
+		if err != nil || conn.Write(r.Context(), kind, text) != nil {
+			return
+		}
+	}
+}
+
+// The outcome tells the status that gin sent, whatever the handlers set before.
+func TestMiddleware_Status_IsTheOneThatGinSent(t *testing.T) {
+	for name, row := range map[string]struct {
+		handler gin.HandlerFunc
+		front   gin.HandlerFunc
+		status  int
+		outcome string
+	}{
+		"changed before the first byte": {handler: func(c *gin.Context) { c.Status(http.StatusInternalServerError); c.String(http.StatusOK, "fine") }, status: 200, outcome: "success"},
+		"a status and no body":          {handler: func(c *gin.Context) { c.Status(http.StatusTeapot) }, status: 418, outcome: "failed"},
+		"sent at once":                  {handler: func(c *gin.Context) { c.AbortWithStatus(http.StatusConflict) }, status: 409, outcome: "failed"},
+		"JSON":                          {handler: func(c *gin.Context) { c.JSON(http.StatusBadRequest, gin.H{"a": 1}) }, status: 400, outcome: "failed"},
+		"a failure after the first byte": {handler: func(c *gin.Context) {
+			c.String(http.StatusOK, "begun")
+			c.AbortWithStatus(http.StatusInternalServerError)
+		}, status: 200, outcome: "failed"},
+		"an error for a handler in front": {
+			handler: func(c *gin.Context) { _ = c.Error(http.ErrBodyNotAllowed) },
+			front: func(c *gin.Context) {
+				c.Next()
+				if len(c.Errors) > 0 {
+					c.String(http.StatusBadGateway, "front")
+				}
+			},
+			status: 502, outcome: "unknown",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			outcomes := make(chan aureus.Outcome, 1)
+			engine := gin.New()
+			if row.front != nil {
+				engine.Use(row.front)
+			}
+			engine.Use(ginguard.Middleware(enforce(aureus.TierLow, outcomes)))
+			engine.GET("/", row.handler)
+			server := httptest.NewServer(engine)
+			response, err := server.Client().Get(server.URL)
+			require.NoError(t, err)
+			_ = response.Body.Close()
+			server.Close()
+			require.Equal(t, row.status, response.StatusCode)
+			require.Equal(t, row.outcome, (<-outcomes).Status)
+		})
+	}
+}
+
+func TestMiddleware_RecoveredPanic_IsRecorded(t *testing.T) {
+	for name, row := range map[string]struct {
+		inFront bool
+		outcome string
+	}{"recovered in front": {true, "panicked"}, "recovered behind": {false, "failed"}} {
+		t.Run(name, func(t *testing.T) {
+			outcomes := make(chan aureus.Outcome, 1)
+			g, recovery := ginguard.Middleware(enforce(aureus.TierLow, outcomes)), gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, _ any) { c.AbortWithStatus(http.StatusInternalServerError) })
+			engine := gin.New()
+			if row.inFront {
+				engine.Use(recovery, g)
+			} else {
+				engine.Use(g, recovery)
+			}
+			engine.GET("/", func(*gin.Context) { panic("broken") })
+			server := httptest.NewServer(engine)
+			response, err := server.Client().Get(server.URL)
+			require.NoError(t, err)
+			_ = response.Body.Close()
+			server.Close()
+			require.Equal(t, http.StatusInternalServerError, response.StatusCode)
+			require.Equal(t, row.outcome, (<-outcomes).Status)
+		})
+	}
+}
+
+func TestMiddleware_ProtectThatDoesNothing_ReachesNoHandler(t *testing.T) {
+	engine := gin.New()
+	engine.Use(ginguard.Middleware(func(http.Handler) http.Handler { return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}) }))
+	engine.GET("/", func(*gin.Context) { t.Error("the handler ran") })
+	engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	require.Panics(t, func() { ginguard.Middleware(nil) })
+}
+
+// docs/http.md warns of these mistakes. If gin changes so that one of them works, the page
+// must change.
+func TestGin_WithoutTheAdapter_RunsTheHandlerAfterTheRefusal(t *testing.T) {
+	for name, wrong := range map[string]func(func(http.Handler) http.Handler) gin.HandlerFunc{
+		"c.Next in the handler of the guard": func(protect func(http.Handler) http.Handler) gin.HandlerFunc {
+			return func(c *gin.Context) {
+				protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					c.Request = r
+					c.Next()
+				})).ServeHTTP(c.Writer, c.Request)
+			}
+		},
+		"gin.WrapH": func(protect func(http.Handler) http.Handler) gin.HandlerFunc {
+			return gin.WrapH(protect(http.NotFoundHandler()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refuse := func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+			}
+			ran := false
+			engine := gin.New()
+			engine.GET("/", wrong(refuse), func(*gin.Context) { ran = true })
+			recorder := httptest.NewRecorder()
+			engine.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/", nil))
+			require.Equal(t, http.StatusForbidden, recorder.Code)
+			require.True(t, ran)
+		})
+	}
+}

@@ -1,0 +1,24 @@
+// Package muxguard puts a guard in front of the handlers of gorilla/mux.
+//
+//	protect := middleware.EnforceRoutes(decider, identify, routes)
+//
+//	router := mux.NewRouter()
+//	router.Use(muxguard.Middleware(protect))
+//	router.HandleFunc("/transfers/{account}", transfer).Methods(http.MethodPost)
+//
+// [Middleware] also takes what middleware.Enforce returns, and also stands before a subrouter.
+// The router takes what they return without this package as well, but then a request has no
+// pattern.
+//
+// # The route
+//
+// In describe and in a table of routes, the pattern of a request is its method and the
+// templates of the route as the program registered them, such as "POST /transfers/{account}",
+// "GET /accounts/{id:[0-9]+}", or with a host "GET {tenant}.example.com/accounts";
+// r.PathValue returns the variables as mux.Vars does. A route without a template of a path
+// has an empty pattern, which a table of routes binds to nothing, so that it is refused.
+// Routes that differ only in queries, headers, schemes or a function have the same pattern:
+// give them one action, or tell them apart in describe.
+//
+// The router answers unknown paths and methods (404, 405) itself, without the guard.
+package muxguard

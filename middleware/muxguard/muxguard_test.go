@@ -1,0 +1,137 @@
+package muxguard_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/gorilla/mux"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/middleware"
+	"github.com/farmountain/aureus-go/middleware/internal/routertest"
+	"github.com/farmountain/aureus-go/middleware/muxguard"
+)
+
+func TestMiddleware_EveryPlace_BehavesAsARouterShould(t *testing.T) {
+	routertest.Run(t, routertest.Router{
+		Places:  []routertest.Place{routertest.Everything, routertest.Group},
+		Account: "POST /api/accounts/{id}",
+		New: func(place routertest.Place, protect func(http.Handler) http.Handler, behind func(), handler http.HandlerFunc) http.Handler {
+			router := mux.NewRouter()
+			api := router.PathPrefix("/api").Subrouter()
+			guarded := router
+			if place == routertest.Group {
+				guarded = api
+			}
+			guarded.Use(muxguard.Middleware(protect), func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					behind()
+					next.ServeHTTP(w, r)
+				})
+			})
+			for _, route := range routertest.Routes {
+				method, path, _ := strings.Cut(route, " /api")
+				api.HandleFunc(path, handler).Methods(method)
+			}
+			return router
+		},
+	})
+}
+
+func withWebSocket(protect func(http.Handler) http.Handler) http.Handler {
+	router := mux.NewRouter()
+	router.Use(muxguard.Middleware(protect))
+	router.HandleFunc("/echo", echoMessages)
+	return router
+}
+
+func TestMiddleware_WebSocket_Echoes(t *testing.T) {
+	for tier, want := range map[aureus.PolicyRiskTier]string{aureus.TierLow: "success", aureus.TierHigh: "refused"} {
+		outcomes := make(chan aureus.Outcome, 1)
+		server := httptest.NewServer(withWebSocket(enforce(tier, outcomes)))
+		conn, response, err := websocket.Dial(t.Context(), server.URL+"/echo", nil)
+		if tier == aureus.TierHigh {
+			require.Error(t, err)
+			require.Equal(t, http.StatusForbidden, response.StatusCode)
+		} else {
+			require.NoError(t, err)
+			require.NoError(t, conn.Write(t.Context(), websocket.MessageText, []byte("hello")))
+			_, text, err := conn.Read(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "hello", string(text))
+			require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
+		}
+		require.Equal(t, want, (<-outcomes).Status)
+		server.Close()
+	}
+}
+
+// echoMessages answers each message of a WebSocket with the same message.
+func echoMessages(w http.ResponseWriter, r *http.Request) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.CloseNow() }()
+	for {
+		kind, text, err := conn.Read(r.Context())
+		if err != nil || conn.Write(r.Context(), kind, text) != nil {
+			return
+		}
+	}
+}
+
+// enforce returns a guard that sends its outcomes.
+func enforce(tier aureus.PolicyRiskTier, outcomes chan<- aureus.Outcome) func(http.Handler) http.Handler {
+	return middleware.Enforce(&guard.Local{}, func(*http.Request) (aureus.Request, error) {
+		return aureus.Request{Principal: aureus.Principal{ID: "agent-7"}, Action: aureus.Action{ID: "a", Name: "A", RiskTier: tier}}, nil
+	}, middleware.Options{Outcomes: func(_ context.Context, o aureus.Outcome) { outcomes <- o }})
+}
+
+func TestMiddleware_Pattern_IsThatOfTheRoute(t *testing.T) {
+	for name, row := range map[string]struct {
+		register func(*mux.Router, http.HandlerFunc)
+		url      string
+		pattern  string
+		values   map[string]string
+	}{
+		"a regular expression":   {func(r *mux.Router, h http.HandlerFunc) { r.HandleFunc("/accounts/{id:[0-9]+}", h) }, "/accounts/7", "GET /accounts/{id:[0-9]+}", map[string]string{"id": "7"}},
+		"a host":                 {func(r *mux.Router, h http.HandlerFunc) { r.HandleFunc("/a", h).Host("{tenant}.example.com") }, "http://acme.example.com/a", "GET {tenant}.example.com/a", map[string]string{"tenant": "acme"}},
+		"a subrouter":            {func(r *mux.Router, h http.HandlerFunc) { r.PathPrefix("/v1/{org}").Subrouter().HandleFunc("/a", h) }, "/v1/acme/a", "GET /v1/{org}/a", map[string]string{"org": "acme"}},
+		"a prefix":               {func(r *mux.Router, h http.HandlerFunc) { r.PathPrefix("/files/").HandlerFunc(h) }, "/files/x/y", "GET /files/", nil},
+		"a route without a path": {func(r *mux.Router, h http.HandlerFunc) { r.NewRoute().HandlerFunc(h) }, "/anything", "", nil},
+		"a pattern of the client": {func(r *mux.Router, h http.HandlerFunc) {
+			r.MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool { r.Pattern = "GET /open"; return true }).HandlerFunc(h)
+		}, "/anything", "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			router := mux.NewRouter()
+			seen := false
+			router.Use(muxguard.Middleware(func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					seen = true
+					assert.Equal(t, row.pattern, r.Pattern)
+					for name, value := range row.values {
+						assert.Equal(t, value, r.PathValue(name))
+					}
+				})
+			}))
+			row.register(router, func(http.ResponseWriter, *http.Request) {
+				t.Error("the handler ran, although the guard did not call it")
+			})
+			router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, row.url, nil))
+			require.True(t, seen)
+		})
+	}
+}
+
+func TestMiddleware_NilProtect_Panics(t *testing.T) {
+	require.Panics(t, func() { muxguard.Middleware(nil) })
+}
