@@ -5,41 +5,47 @@ import (
 	"io"
 	"net/http"
 	"sync"
-
-	"github.com/farmountain/aureus-go/aureus"
+	"sync/atomic"
 )
 
 // The limits, in bytes, of a body that is read before the handler runs.
 const (
 	defaultMaxBody = 1 << 20
 	maxMaxBody     = 16 << 20
+	maxMaxStreamed = 1 << 40
 )
 
 var errBodyHandedOver = errors.New("middleware: GetBody was called after the decision; the handler reads the body now")
 
 // body replaces the body of a request until the decision is made. It keeps the bytes that
 // describe or the decider reads, up to the limit, and the handler reads them again. The
-// other bytes stay unread.
+// other bytes stay unread. If the decider needs a body beyond the limit, and the options permit
+// that, the rest goes to a file.
 type body struct {
-	src    io.ReadCloser // nil if the request has no body
-	limit  int64
-	length int64  // of Content-Length; -1 without one
-	ended  func() // called once by the method all, after the end of the body; may be nil
+	src      io.ReadCloser // nil if the request has no body
+	limit    int64         // of the bytes in memory
+	streamed int64         // of the whole body, if it goes to a file; 0 means that it does not
+	length   int64         // of Content-Length; -1 without one
+	ended    func()        // called once by the method all, after the end of the body; may be nil
 
 	mu     sync.Mutex
 	kept   []byte // what was read from src
 	offset int    // number of bytes of kept that the current reader has read
+	spool  *spool // what was read beyond the limit; nil if there is nothing
+	read   int64  // number of bytes of the spool that the handler has read
 	end    error  // the final error of src: io.EOF or a failure; nil before that
 	sealed bool   // the decision is made, and the handler reads
 	closed bool   // the handler has closed the body
+
+	done atomic.Bool // the request has ended
 }
 
 // attach replaces the body of the request with b, if it has one.
-func (b *body) attach(r *http.Request, limit int64) {
+func (b *body) attach(r *http.Request, c *Options) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return
 	}
-	b.src, b.limit, b.length = r.Body, limit, r.ContentLength
+	b.src, b.limit, b.streamed, b.length = r.Body, c.MaxBody, c.MaxStreamed, r.ContentLength
 	r.Body = b
 }
 
@@ -62,6 +68,11 @@ func (b *body) Read(p []byte) (int, error) {
 		b.offset += n
 		b.mu.Unlock()
 		return n, nil
+	case b.spool != nil:
+		defer b.unlock()
+		n, err := b.spool.file.ReadAt(p, b.read)
+		b.read += int64(n)
+		return n, err
 	case b.end != nil || len(p) == 0:
 		defer b.mu.Unlock()
 		return 0, b.end
@@ -70,10 +81,14 @@ func (b *body) Read(p []byte) (int, error) {
 		return b.src.Read(p)
 	}
 	defer b.mu.Unlock()
-	if b.tooLong() {
+	if b.tooLong(b.limit) {
 		return 0, b.end
 	}
 	n := b.fill(p)
+	if b.end == nil && int64(len(b.kept)) > b.limit {
+		b.end = &http.MaxBytesError{Limit: b.limit}
+		n--
+	}
 	b.offset += n
 	return n, b.end
 }
@@ -91,40 +106,77 @@ func (b *body) Close() error {
 	return b.src.Close()
 }
 
-// all returns the whole body, for [aureus.HTTPCall].GetBody.
-func (b *body) all() (aureus.Body, error) {
+// all reads the whole body, for [aureus.HTTPCall].GetBody. After it returned nil, kept and
+// spool have the bytes.
+func (b *body) all() error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
+	if b.done.Load() {
+		return errBodyHandedOver
+	}
 	var chunk []byte
 	for b.end == nil {
 		if b.sealed {
-			return nil, errBodyHandedOver
+			return errBodyHandedOver
 		}
-		if b.tooLong() {
+		if b.tooLong(max(b.limit, b.streamed)) {
 			break
 		}
 		if chunk == nil {
 			chunk = make([]byte, b.chunkSize())
 		}
 		b.fill(chunk)
+		switch {
+		case b.end != nil || int64(len(b.kept)) <= b.limit:
+		case b.streamed > b.limit:
+			b.spool, b.end = spoolRest(b.kept, b.src, b.streamed)
+		default:
+			b.end = &http.MaxBytesError{Limit: b.limit}
+		}
 	}
 	if b.end != io.EOF { //nolint:errorlint // a reader's end is io.EOF itself
-		return nil, b.end
+		return b.end
 	}
 	if b.ended != nil {
 		b.ended()
 		b.ended = nil
 	}
-	return b.kept, nil
+	return nil
+}
+
+// unlock releases the lock. If the request has ended while it was held, it removes the file.
+func (b *body) unlock() {
+	b.mu.Unlock()
+	if b.done.Load() {
+		b.discard()
+	}
+}
+
+// discard removes the file, if there is one, when the request has ended. It does not wait for a
+// decider that still reads, although it has returned: unlock then removes the file.
+func (b *body) discard() {
+	if b.src == nil {
+		return
+	}
+	b.done.Store(true)
+	if !b.mu.TryLock() {
+		return
+	}
+	defer b.mu.Unlock()
+	b.closed = b.closed || b.spool != nil // what still reads gets an error
+	if b.spool != nil {
+		b.spool.remove()
+		b.spool = nil
+	}
 }
 
 // tooLong reports whether Content-Length is above the limit. The check is made before the
 // first read, so a client that waits for 100 Continue does not send the body.
-func (b *body) tooLong() bool {
-	if b.length <= b.limit {
+func (b *body) tooLong(limit int64) bool {
+	if b.length <= limit {
 		return false
 	}
-	b.end = &http.MaxBytesError{Limit: b.limit}
+	b.end = &http.MaxBytesError{Limit: limit}
 	return true
 }
 
@@ -139,17 +191,16 @@ func (b *body) chunkSize() int64 {
 	return size
 }
 
-// fill reads from src once, keeps those bytes, and returns how many of them are within the
-// limit.
+// fill reads from src once, keeps those bytes, and returns their number. It keeps at most one
+// byte more than the limit, which shows that the body is longer. If that byte is there, the
+// end of the source is not kept: the caller decides what comes next.
 func (b *body) fill(p []byte) int {
-	remaining := b.limit - int64(len(b.kept)) + 1 // one more byte shows that the body is too long
+	remaining := b.limit - int64(len(b.kept)) + 1
 	n, err := b.src.Read(p[:min(int64(len(p)), remaining)])
 	b.kept = append(b.kept, p[:n]...)
-	if int64(len(b.kept)) > b.limit {
-		b.end = &http.MaxBytesError{Limit: b.limit}
-		return n - 1
+	if int64(len(b.kept)) <= b.limit || (err != nil && err != io.EOF) {
+		b.end = err
 	}
-	b.end = err
 	return n
 }
 

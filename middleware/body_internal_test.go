@@ -22,12 +22,20 @@ type source struct {
 func (s *source) Read(p []byte) (int, error) { s.reads++; return s.Reader.Read(p) }
 func (s *source) Close() error               { s.closes++; return nil }
 
+// wholeOf reads the whole body as the decider does.
+func wholeOf(b *body) ([]byte, error) {
+	if err := b.all(); err != nil {
+		return nil, err
+	}
+	return b.kept, nil
+}
+
 func attached(src io.Reader, length, limit int64) (*body, *http.Request, *source) {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	s := &source{Reader: src}
 	r.Body, r.ContentLength = s, length
 	b := &body{}
-	b.attach(r, limit)
+	b.attach(r, &Options{MaxBody: limit})
 	return b, r, s
 }
 
@@ -63,7 +71,7 @@ func TestBody_ReadByDescribe_IsReadAgainByTheHandler(t *testing.T) {
 		require.Equal(t, string(text[:min(part, len(text))]), string(described))
 		require.NoError(t, r.Body.Close(), "a Close in describe does not close the body for the handler")
 		if random.IntN(2) == 0 {
-			whole, err := b.all()
+			whole, err := wholeOf(b)
 			require.NoError(t, err)
 			require.Equal(t, string(text), string(whole))
 		}
@@ -111,7 +119,7 @@ func TestBody_LongerThanTheLimit_Fails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, _, src := attached(strings.NewReader(strings.Repeat("x", row.size)), row.length, 10)
-			whole, err := b.all()
+			whole, err := wholeOf(b)
 			if row.fits {
 				require.NoError(t, err)
 				require.Len(t, whole, row.size)
@@ -146,7 +154,7 @@ func TestBody_Incomplete_Fails(t *testing.T) {
 	broken := errors.New("broken")
 	b, _, src := attached(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), -1, 10)
 	for range 2 {
-		_, err := b.all()
+		_, err := wholeOf(b)
 		require.ErrorIs(t, err, broken)
 	}
 	require.Equal(t, 2, src.reads)
@@ -158,15 +166,15 @@ func TestBody_GetBodyAfterTheDecision_Fails(t *testing.T) {
 	t.Parallel()
 	b, _, src := attached(strings.NewReader("abc"), 3, 10)
 	require.NoError(t, b.seal())
-	_, err := b.all()
+	_, err := wholeOf(b)
 	require.ErrorIs(t, err, errBodyHandedOver)
 	require.Zero(t, src.reads)
 
 	b, _, _ = attached(strings.NewReader("abc"), 3, 10)
-	_, err = b.all()
+	_, err = wholeOf(b)
 	require.NoError(t, err)
 	require.NoError(t, b.seal())
-	whole, err := b.all()
+	whole, err := wholeOf(b)
 	require.NoError(t, err, "a principal that is known may be logged")
 	require.Equal(t, "abc", string(whole))
 }
@@ -180,7 +188,7 @@ func TestBody_FailureDuringARead_DoesNotWait(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = b.all()
+		_, _ = wholeOf(b)
 	}()
 	_, err := writer.Write([]byte("a")) // the read of the body has begun and has not ended
 	require.NoError(t, err)
@@ -193,7 +201,7 @@ func TestBody_FailureDuringARead_DoesNotWait(t *testing.T) {
 func TestBody_ReadAfterClose_Fails(t *testing.T) {
 	t.Parallel()
 	b, _, _ := attached(strings.NewReader("abc"), 3, 10)
-	_, err := b.all()
+	_, err := wholeOf(b)
 	require.NoError(t, err)
 	require.NoError(t, b.seal())
 	handler := b.forHandler()
@@ -209,7 +217,7 @@ func TestBody_Close_InterruptsARead(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Body, r.ContentLength = reader, -1
 	b := &body{}
-	b.attach(r, 10)
+	b.attach(r, &Options{MaxBody: 10})
 	go func() { _, _ = writer.Write([]byte("a")) }()
 	_, err := io.ReadFull(r.Body, make([]byte, 1))
 	require.NoError(t, err)

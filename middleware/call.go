@@ -19,6 +19,11 @@ const ApprovalHeader = "Aureus-Approval"
 // header can have it.
 const rawPath = ":path"
 
+// omittedBody is the name in HTTPCall.Headers under which a body, or the parts of it, that are
+// too long to be kept in memory stand with the number and the SHA-256 of their bytes. No header
+// can have this name.
+const omittedBody = ":body"
+
 // trailerPrefix begins the name of a trailer in HTTPCall.Headers. No header can have such
 // a name.
 const trailerPrefix = "trailer:"
@@ -56,21 +61,29 @@ func isAlwaysBound(name string) bool {
 }
 
 // bind returns what an approval of the request binds.
-func (v *exchange) bind(r *http.Request, headers []string) *aureus.HTTPCall {
+func (v *exchange) bind(r *http.Request) (_ *aureus.HTTPCall, err error) {
 	c := &v.call
-	c.Method, c.Host, c.Path, c.Query = r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery
+	c.Method, c.Host, c.Path = r.Method, r.Host, r.URL.EscapedPath()
+	if c.Query, err = v.config.hideQuery(r.URL.RawQuery); err != nil {
+		return nil, err
+	}
 	c.ContentType = v.bindSingle(r, "Content-Type")
 	c.ContentEncoding = v.bindSingle(r, "Content-Encoding")
 	for name, values := range r.Header {
 		switch {
+		case hasQuery(name):
+			if values, err = v.config.hideAddresses(values); err != nil {
+				return nil, err
+			}
+			v.bindHeader(name, values)
 		case isAlwaysBound(name):
 			v.bindHeader(name, values)
 		case name == "Forwarded":
 			v.bindForwarded(values)
 		}
 	}
-	for _, name := range headers {
-		if values, ok := r.Header[name]; ok {
+	for _, name := range v.config.Headers {
+		if values, ok := r.Header[name]; ok && !hasQuery(name) {
 			v.bindHeader(name, values)
 		}
 	}
@@ -79,14 +92,11 @@ func (v *exchange) bind(r *http.Request, headers []string) *aureus.HTTPCall {
 	}
 	if v.body.src != nil {
 		if v.body.length < 0 || len(r.Trailer) > 0 { // there may be trailers, which can be read after the end of the body
-			if c.Headers == nil {
-				c.Headers = make(map[string][]string)
-			}
 			v.body.ended = func() { v.bindTrailers(r.Trailer) }
 		}
-		c.GetBody = v.body.all
+		c.GetBody = v.boundBody
 	}
-	return c
+	return c, nil
 }
 
 // bindTrailers adds the trailers to the bound headers. It runs once, before GetBody
@@ -94,7 +104,7 @@ func (v *exchange) bind(r *http.Request, headers []string) *aureus.HTTPCall {
 func (v *exchange) bindTrailers(trailers http.Header) {
 	for name, values := range trailers {
 		if len(values) > 0 {
-			v.call.Headers[trailerPrefix+name] = values
+			v.bindHeader(trailerPrefix+name, values)
 		}
 	}
 }

@@ -94,6 +94,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	v := &exchange{Context: r.Context(), config: &g.Options, route: route}
+	defer v.body.discard()
 	if g.Outcomes != nil {
 		v.begin()
 		defer g.report(v)
@@ -136,7 +137,7 @@ func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, e
 	if err := checkOverrides(r, g.Headers); err != nil {
 		return aureus.Request{}, err
 	}
-	v.body.attach(r, g.MaxBody)
+	v.body.attach(r, &g.Options)
 	request, err := g.ask(v, r)
 	v.body.detach(r)
 	if err != nil {
@@ -156,9 +157,9 @@ func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, e
 		request.TraceID = tracecontext.ID(r.Header)
 	}
 	if request.HTTP == nil {
-		request.HTTP = v.bind(r, g.Headers)
+		request.HTTP, err = v.bind(r)
 	}
-	return request, nil
+	return request, err
 }
 
 // ask returns the description of the request: that of describe, or that of the route.
@@ -176,7 +177,7 @@ func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
 		v.decision.ID = aureus.NewDecisionID(time.Now())
 	}
 	var p *problem
-	if failure := v.body.failure(); failure != nil && !errors.As(err, new(*guard.Refusal)) {
+	if failure := v.body.failure(); failure != nil && !errors.As(err, new(*guard.Refusal)) && !errors.Is(failure, errSpool) {
 		p = problemOfBody(failure)
 	} else if p = g.problemOf(err); p == nil {
 		p = undecided(err)

@@ -20,6 +20,7 @@ type exchange struct {
 	call     aureus.HTTPCall
 	route    *boundRoute // of EnforceRoutes; nil if the route is bound to nothing
 	body     body
+	formed   bool // call has the bound form of the body
 
 	// The fields for the outcome. They are used if outcomes are recorded, and if an
 	// approval was used.

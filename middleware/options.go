@@ -71,6 +71,27 @@ type Options struct {
 	// request needs that much memory.
 	MaxBody int64
 
+	// MaxStreamed is the maximum number of bytes of a body above MaxBody that an approval can
+	// bind: the guard puts the rest of such a body into a temporary file, which only this
+	// process can open, hashes it as it comes, and the handler reads it from there. The
+	// approver sees the number and the SHA-256 of the bytes, and for a multipart/form-data
+	// body that of each part above 4 KiB. It applies only if an approval is needed or was
+	// presented: every other body goes to the handler as it comes. 0 means that a body
+	// above MaxBody is refused with 413 in these cases. The maximum is 1 TiB.
+	//
+	// The files are in the folder of [os.TempDir], and at most 32 bodies of a process are in
+	// files at the same time; another one gets 503. So the disk needs 32 times MaxStreamed.
+	MaxStreamed int64
+
+	// SecretQuery has the names of query parameters that are credentials, such as
+	// "access_token" or "X-Amz-Signature". Their values are neither bound nor recorded: an
+	// approval binds the query with "hidden" in their place, so that a request that was
+	// approved may be sent again with another credential, and they are no arguments of
+	// [EnforceRoutes]. The names are case-sensitive. Nothing else may depend on such a
+	// parameter: list only those that authenticate. A request that has one of them twice, or
+	// one with a semicolon, is refused with 400.
+	SecretQuery []string
+
 	// Pattern returns the pattern of the route that a request takes, for a router that does
 	// not set r.Pattern, such as "GET /accounts/{id}". It returns "" for a request without a
 	// route. The guard sets r.Pattern to the result before it asks for anything else, so the
@@ -117,6 +138,13 @@ func newOptions(given []Options) Options {
 	if o.MaxBody < 1 || o.MaxBody > maxMaxBody {
 		panic(fmt.Sprintf("middleware: Options.MaxBody: %d is not between 1 and %d bytes", o.MaxBody, maxMaxBody))
 	}
+	if o.MaxStreamed != 0 && (o.MaxStreamed <= o.MaxBody || o.MaxStreamed > maxMaxStreamed) {
+		panic(fmt.Sprintf("middleware: Options.MaxStreamed: %d is not 0 and not between MaxBody (%d) and %d bytes", o.MaxStreamed, o.MaxBody, int64(maxMaxStreamed)))
+	}
+	if slices.Contains(o.SecretQuery, "") {
+		panic("middleware: Options.SecretQuery: a name is empty")
+	}
+	o.SecretQuery = slices.Clone(o.SecretQuery)
 	if o.Challenge == "" {
 		o.Challenge = defaultChallenge
 	}

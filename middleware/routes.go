@@ -67,7 +67,7 @@ func (g *guarded) describeRoute(v *exchange, r *http.Request) (request aureus.Re
 	if err != nil {
 		return request, err
 	}
-	arguments, err := v.route.arguments(r, nil)
+	arguments, err := v.route.arguments(r, g.SecretQuery)
 	if arguments != nil {
 		request.Arguments = arguments
 	}
