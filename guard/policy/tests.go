@@ -2,7 +2,9 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -19,6 +21,7 @@ type test struct {
 	rule    string // a rule, budget or step among the reasons; empty: any
 	code    aureus.ReasonCode
 	tier    aureus.PolicyRiskTier
+	used    usedBudgets
 }
 
 func (c *compiler) compileTests() {
@@ -49,6 +52,18 @@ func (c *compiler) compileTests() {
 		if err := t.want.UnmarshalText([]byte(source.Want.Value)); err != nil {
 			c.problemf(source.Want.Pos, "the test wants %q: write allow, deny or require_approval", source.Want.Value)
 		}
+		for _, used := range source.Used {
+			amount, err := strconv.ParseFloat(string(used.Amount.Value), 64)
+			if err == nil {
+				if t.used == nil {
+					t.used = usedBudgets{}
+				}
+				t.used[used.Budget.Value], err = amountOf(amount)
+			}
+			if err != nil {
+				c.problemf(used.Amount.Pos, "the amount must be a number from 0 to %s: %v", formatAmount(maxAmount), err)
+			}
+		}
 		c.bundle.tests = append(c.bundle.tests, t)
 	}
 }
@@ -57,17 +72,22 @@ func (c *compiler) compileTests() {
 func (b *Bundle) failedTests() (problems []Problem) {
 	for n := range b.tests {
 		t := &b.tests[n]
-		if failure := t.run(b); failure != "" {
+		if _, failure := t.run(context.Background(), b); failure != "" {
 			problems = append(problems, Problem{Line: t.at.Line, Column: t.at.Column, Message: fmt.Sprintf("the test %q fails: %s", t.name, failure)})
 		}
 	}
 	return problems
 }
 
-// run decides the test's request, with unused budgets and without stops, and returns how
-// the decision differs from the one that the test wants; empty if it does not.
-func (t *test) run(b *Bundle) string {
-	decision := b.decideAt(context.Background(), t.request, t.time)
+// run decides the test's request, with budgets used as the test says and without stops. failure says how
+// the decision differs from the one that the test wants; it is empty if it does not.
+func (t *test) run(ctx context.Context, b *Bundle) (decision aureus.Decision, failure string) {
+	decision = b.decideAt(ctx, t.request, t.time, t.used)
+	failure = t.compare(&decision)
+	return decision, failure
+}
+
+func (t *test) compare(decision *aureus.Decision) string {
 	got := fmt.Sprintf("%s, %s", decision.Effect, decision.ReasonCode)
 	if decision.Reason != "" {
 		got += " (" + decision.Reason + ")"
@@ -89,14 +109,44 @@ func (t *test) run(b *Bundle) string {
 	return ""
 }
 
-// decideAt decides a request at a time, without stops, with unused budgets, and without
-// asking a person.
-func (b *Bundle) decideAt(ctx context.Context, request aureus.Request, at time.Time) aureus.Decision {
-	e := evaluator{bundle: b, budgets: &localBudgets{}}
+// decideAt decides a request at a time, without stops, and without asking a person.
+func (b *Bundle) decideAt(ctx context.Context, request aureus.Request, at time.Time, used usedBudgets) aureus.Decision {
+	e := evaluator{bundle: b, budgets: used}
 	var v Evaluation
 	v.Decision.ID = aureus.NewDecisionID(at)
-	if err := e.evaluate(ctx, &request, at, &v); err != nil { // cannot happen: local budgets do not fail when they are empty
+	if err := e.evaluate(ctx, &request, at, &v); err != nil { // cannot happen: these budgets do not fail
 		return aureus.Decision{Reason: err.Error()}
 	}
 	return v.Decision
 }
+
+// usedBudgets are the budgets during a test: by the id of the budget, the millionths that
+// are used whoever asks. It can only be checked.
+type usedBudgets map[string]int64
+
+// Check implements [Budgets].
+func (b usedBudgets) Check(_ context.Context, _ time.Time, reservations []Reservation) (exceeded []Exceeded, err error) {
+	for n := range reservations {
+		r := &reservations[n]
+		used := b[r.Budget]
+		if used <= r.Limit-r.Amount {
+			continue
+		}
+		x := Exceeded{Index: n, Used: used}
+		if r.Amount <= r.Limit {
+			x.RetryAfter = r.Window // as if all of it had been used just now
+		}
+		exceeded = append(exceeded, x)
+	}
+	return exceeded, nil
+}
+
+var errOnlyTests = errors.New("policy: the budgets of a test cannot be reserved")
+
+// Reserve implements [Budgets]. It always fails.
+func (usedBudgets) Reserve(context.Context, aureus.DecisionID, time.Time, []Reservation) ([]Exceeded, error) {
+	return nil, errOnlyTests
+}
+
+// Release implements [Budgets]. It always fails.
+func (usedBudgets) Release(context.Context, aureus.DecisionID) error { return errOnlyTests }

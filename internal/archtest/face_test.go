@@ -24,7 +24,7 @@ var budgets = map[string]int{
 	"crvgate/rules":      8,
 	"crvgate/validators": 21,
 	"guard":              15,
-	"guard/policy":       19, // bundles, the engine, budgets and stops
+	"guard/policy":       22, // bundles, the engine, budgets, stops, and the report of a check
 	"middleware":         17,
 	"otelbridge":         17,
 

@@ -187,10 +187,17 @@ type Test struct {
 	OnBehalfOf          Text
 	Action, Tool, Route Text // at least one is present
 	Claims, Arguments   Value
+	Used                []Used
 	Method, Path, Host  Text
 	At                  Text // a time of RFC 3339
 	Want                Text // allow, deny or require_approval
-	Rule                Text // the rule or budget that must decide
+	Rule                Text // the rule, budget or step that must be among the reasons
 	Code                Text // the reason code that the decision must have
 	Tier                Text // the tier that the decision must have
+}
+
+// Used is what has been used of a budget before the request of a test.
+type Used struct {
+	Budget Text
+	Amount Number
 }

@@ -71,6 +71,7 @@ func (r *reader) tests(to *[]Test) reads {
 			member{"tool", "", r.text(&t.Tool, "the tool of a test", name)},
 			member{"route", "", r.text(&t.Route, "the route of a test", route)},
 			member{"arguments", "", r.freeForm(&t.Arguments, "the arguments of a test")},
+			member{"used", "", r.used(&t.Used)},
 			member{"method", "", r.text(&t.Method, "a method", method)},
 			member{"path", "", r.text(&t.Path, "a path", path)},
 			member{"host", "", r.text(&t.Host, "a host", label)},
@@ -86,6 +87,21 @@ func (r *reader) tests(to *[]Test) reads {
 		*to = append(*to, t)
 	})
 }
+
+// used reads what a test finds used, by the id of the budget.
+func (r *reader) used(to *[]Used) reads {
+	return func(n *yaml.Node) {
+		r.entries(n, "used", MaxBudgets, func(key Text, value *yaml.Node) {
+			used := Used{Budget: key}
+			r.positive(&used.Amount, "what is used of a budget")(value)
+			*to = append(*to, used)
+		})
+	}
+}
+
+// steps are the parts of a decision that are no rule of the bundle, by the names that
+// they have in a decision.
+var steps = []string{"request", "action", "tool", "permissions", "risk_tier"}
 
 // codes are the reason codes that a decision of a bundle may have without approvals.
 var codes = []string{

@@ -136,7 +136,8 @@ func countMatches(sorted []string, pattern string) int {
 // checkTests reports names of tests that occur twice, and what a test names that the
 // bundle does not have, unless the test is about just that.
 func (r *reader) checkTests(d *Document) {
-	var actions, tools, routes, rules []string
+	var actions, tools, routes, budgets []string
+	rules := slices.Clone(steps)
 	for _, action := range d.Actions {
 		actions = append(actions, action.ID.Value)
 		for _, tool := range action.Tools {
@@ -150,8 +151,10 @@ func (r *reader) checkTests(d *Document) {
 		rules = append(rules, rule.ID.Value)
 	}
 	for _, budget := range d.Budgets {
-		rules = append(rules, budget.ID.Value)
+		budgets = append(budgets, budget.ID.Value)
 	}
+	rules = append(rules, budgets...)
+	isBudget := collect(slices.Values(budgets))
 	checks := []struct {
 		what    string
 		names   []string
@@ -173,6 +176,11 @@ func (r *reader) checkTests(d *Document) {
 			r.problemf(test.Name.Pos, "the name %q is used twice: a test has it in line %d", shown(test.Name.Value), first.Line)
 		} else {
 			names[test.Name.Value] = test.Name
+		}
+		for _, used := range test.Used {
+			if !isBudget[used.Budget.Value] {
+				r.dangling(used.Budget, "budget", slices.Values(budgets))
+			}
 		}
 		for _, check := range checks {
 			name := check.of(test)

@@ -138,6 +138,8 @@ func TestParse_OneProblem_IsNamedWithItsPosition(t *testing.T) {
 		"a test with an unknown code":   {act + "tests: [{name: t, principal: p, action: act, want: deny, code: RULE_DENID}]", `6:64 a reason code must be LOW_RISK_ALLOWED, MEDIUM_RISK_ALLOWED_WITH_MONITORING, HIGH_NEEDS_HUMAN_APPROVAL, CRITICAL_NEEDS_HUMAN_APPROVAL, TOOL_NOT_ALLOWED, TOOL_REQUIRED, PERMISSION_DENIED, INVALID_REQUEST, ACTION_UNKNOWN, RULE_DENIED, CONDITION_ERROR, BUDGET_EXCEEDED, RULE_NEEDS_APPROVAL, TIER_NEEDS_APPROVAL, TIER_DENIED, TIER_ALLOWED or OPEN_ACTION, not "RULE_DENID": did you mean "RULE_DENIED"?`},
 		"two tests of one name":         {act + "tests:\n- {name: t, principal: p, action: act, want: deny}\n- {name: t, principal: q, action: act, want: deny}", `8:10 the name "t" is used twice: a test has it in line 7`},
 		"a time without a zone":         {act + "tests: [{name: t, principal: p, action: act, want: deny, at: 2026-11-30T03:00:00}]", `6:62 at must be a time with a zone, such as 2026-11-30T03:00:00+01:00`},
+		"a use of an unknown budget":    {act + "tests: [{name: t, principal: p, action: act, want: deny, used: {b: 1}}]", `6:65 the budget "b" is not defined in this bundle: define it, or correct the name`},
+		"a use of nothing":              {act + "budgets: [{id: b, actions: [act], window: 1s, limit: 1}]\ntests: [{name: t, principal: p, action: act, want: deny, used: {b: 0}}]", `7:68 what is used of a budget must be a number above 0, of at most 2^53`},
 		"claims that are a list":        {act + "tests: [{name: t, principal: p, action: act, want: deny, claims: []}]", `6:66 claims must be a mapping, not a list`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -169,7 +171,8 @@ func TestParse_Correct_HasNoProblem(t *testing.T) {
 		"a rule for all actions":           act + "rules: [{id: r, effect: deny, actions: [\"*\"]}]",
 		"a test of an unknown action":      act + "tests: [{name: t, principal: p, action: x, want: deny, code: ACTION_UNKNOWN}]",
 		"a budget of decimals":             act + "budgets: [{id: b, actions: [act], window: 744h, sum: 'arguments.a', limit: 1.5}]",
-		"a test of a budget":               act + "budgets: [{id: b, actions: [act], window: 1s, limit: 1}]\ntests: [{name: t, principal: p, action: act, want: deny, rule: b}]",
+		"a test of a budget":               act + "budgets: [{id: b, actions: [act], window: 1s, limit: 1}]\ntests: [{name: t, principal: p, action: act, want: deny, rule: b, used: {b: 1}}]",
+		"a test of a step":                 act + "tests: [{name: t, principal: p, action: act, want: deny, rule: permissions}]",
 		"a test with all keys":             act + "tests: [{name: t, principal: p, type: agent, claims: {groups: [a]}, on_behalf_of: o, action: act, arguments: {}, method: GET, path: /a, host: h.test, at: 2026-11-30T03:00:00Z, want: allow, code: LOW_RISK_ALLOWED, tier: low}]",
 	} {
 		t.Run(name, func(t *testing.T) {
