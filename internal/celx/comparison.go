@@ -105,6 +105,9 @@ func isInteger(v ref.Val) bool {
 
 // orderOfDouble returns the order of a finite double and an integer.
 func orderOfDouble(f float64, integer ref.Val) types.Int {
+	if exactly, exact, _ := doubleOf(integer); exact {
+		return orderOfDoubles(f, exactly)
+	}
 	whole := math.Floor(f)
 	floor, _ := bigInt(types.Double(whole))
 	other, _ := bigInt(integer)

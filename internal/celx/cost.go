@@ -23,6 +23,9 @@ var errTooMuch = errors.New("the compared values are too large")
 // charsPerUnit is the number of characters that cost one unit.
 const charsPerUnit = 10
 
+// zoneCost is the cost of a time in a zone, which may have to be looked up.
+const zoneCost = 50
+
 // meter computes the cost of the calls of one expression. It implements CEL's
 // ActualCostEstimator.
 type meter struct {
@@ -36,6 +39,8 @@ func (m *meter) CallCost(function, overload string, args []ref.Val, _ ref.Val) *
 	switch {
 	case function == limitedMatches && len(args) == 2:
 		cost += uint64(m.matchCost(args[0], args[1])) //nolint:gosec // not negative
+	case isTimeFunction(function) && overload != "":
+		cost += zoneCost
 	case isComparison(function) && len(args) == 2:
 		cost += uint64(m.comparisonCost(function, args[0], args[1])) //nolint:gosec // not negative
 	case overload == "":

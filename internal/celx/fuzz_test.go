@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/steps"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // An expression fails to compile with a CompileError, or every evaluation gives the same
 // result, or every evaluation fails with an EvalError. Nothing panics.
+// A program that counts its cost gives the same result as one that does not.
 func FuzzCondition(f *testing.F) {
 	for _, text := range []string{
 		`data.amount + 1 == 6`, `data.items.all(i, i.price > 0)`, `data.a / data.b > 1.5`, `has(data.x) && data.x % 2 == 0`,
@@ -17,6 +19,8 @@ func FuzzCondition(f *testing.F) {
 	} {
 		f.Add(text, `{"amount":5,"a":1e400,"b":9007199254740993,"items":[{"price":0.1}],"s":"aa","x":18446744073709551616}`)
 	}
+	f.Add(`data == "a" || data != data || data <= 1.5 && "x" in [data, "y"]`, `"a"`)
+	f.Add(`data in previous || "a" in data || data.all(x, x < 1)`, `["a",1,null]`)
 	f.Add(`data * data + data - data / data == data`, `-9223372036854775809`)
 	f.Fuzz(func(t *testing.T, text, document string) {
 		data, err := strictjson.Parse([]byte(document))
@@ -33,6 +37,10 @@ func FuzzCondition(f *testing.F) {
 		holds, err := compiled.Holds(t.Context(), data, nil)
 		if _, ok := errors.AsType[*celx.EvalError](err); err != nil && (!ok || holds) {
 			t.Fatalf("%q: %v, %v", text, holds, err)
+		}
+		counted, errCounted := compiled.Holds(steps.With(t.Context(), steps.New(1<<40)), data, nil)
+		if !errors.Is(errCounted, celx.ErrCost) && (counted != holds || (err == nil) != (errCounted == nil)) {
+			t.Fatalf("%q: %v, %v and, counted, %v, %v", text, holds, err, counted, errCounted)
 		}
 		again, errAgain := compiled.Holds(t.Context(), data, nil)
 		if again != holds || (err == nil) != (errAgain == nil) {

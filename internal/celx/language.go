@@ -161,13 +161,12 @@ func (l *Language) compile(text string, acceptType func(*cel.Type) error) (progr
 		return program{}, problem(fmt.Sprintf("the expression costs at least %d, and the limit is %d", estimate.Min, MaxCost))
 	}
 	m := &meter{limit: maxCounted, patterns: map[string]int{}}
-	uncountedProgram := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(m.limitMatches), cel.CustomDecoratorV2(exactComparisons)}
-	uncountedProgram = append(uncountedProgram, l.decorators...)
+	options := append([]cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(m.limitMatches)}, l.decorators...)
 	measured := estimate.Max > maxUncounted || hasComprehension(checked)
 	if measured {
 		m.limit = MaxCost
 	}
-	counting := append(slices.Clip(uncountedProgram),
+	counting := append(slices.Clip(options), cel.CustomDecoratorV2(exactComparisons),
 		cel.CostTracking(m), cel.CostLimit(uint64(m.limit)), //nolint:gosec // it is one of two constants
 		cel.InterruptCheckFrequency(interruptInterval), cel.CustomDecoratorV2(m.limitComparisons))
 	countedProgram, err := l.environment.Program(checked, counting...)
@@ -177,7 +176,7 @@ func (l *Language) compile(text string, acceptType func(*cel.Type) error) (progr
 	compiled := program{countedProgram: countedProgram, limit: m.limit, checked: checked, variables: l.variables, reads: readsOf(checked, l.variables)}
 	compiled.traced = sync.OnceValues(func() (cel.Program, error) { return tracedProgram(l.environment, checked, counting) })
 	if !measured {
-		if compiled.uncountedProgram, err = l.environment.Program(checked, uncountedProgram...); err != nil {
+		if compiled.uncountedProgram, err = l.environment.Program(checked, append(slices.Clip(options), cel.CustomDecoratorV2(fastComparisons))...); err != nil {
 			return program{}, problem(err.Error())
 		}
 	}

@@ -8,15 +8,14 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
-	"cel.dev/cel-go/common/types/ref"
 )
 
 // member is a member of an object.
 type member struct {
 	name  string
 	kind  *types.Type
-	get   func(native any) ref.Val // of the Go value of the object; nil in a [Checker]
-	words []string                 // all values that the member can have; nil if it can have any
+	get   func(native any) any // pointer to the field of a Go value; nil in a [Checker]
+	words []string             // all values that the member can have; nil if it can have any
 }
 
 // object describes a type with fixed members.

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"time"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -38,6 +39,12 @@ func (a adapter) NativeToValue(value any) ref.Val {
 		return types.NewMap(a, value)
 	case []any:
 		return types.NewList(a, value)
+	case *string:
+		return types.String(*value)
+	case *[]string:
+		return types.NewStringList(a.Adapter, *value)
+	case *time.Time:
+		return types.Timestamp{Time: *value}
 	case *Principal:
 		return objectValue[*Principal]{value}
 	case *Action:
@@ -56,6 +63,9 @@ func (a adapter) NativeToValue(value any) ref.Val {
 // integer. A number that neither represents is an error: otherwise a rule would
 // decide about another number than the one that is committed.
 func doubleOrInteger(n json.Number) ref.Val {
+	if f, ok := shortDouble(string(n)); ok {
+		return types.Double(f)
+	}
 	if len(n) > maxNumberText {
 		return types.WrapErr(errNotExact)
 	}
@@ -75,6 +85,43 @@ func doubleOrInteger(n json.Number) ref.Val {
 	}
 	return integerValue(exact.Num())
 }
+
+// shortDouble converts a number of at most 15 digits without an exponent, which a double
+// represents with all its digits. It is much faster than doubleOrInteger.
+func shortDouble(n string) (f float64, ok bool) {
+	const always = 15 // a normal double keeps this many decimal digits
+	negative := strings.HasPrefix(n, "-")
+	if negative {
+		n = n[1:]
+	}
+	if n == "" || len(n) > always {
+		return 0, false
+	}
+	digits, fraction, point := int64(0), 0, false
+	for i := range len(n) {
+		switch c := n[i]; {
+		case '0' <= c && c <= '9':
+			digits = digits*10 + int64(c-'0')
+			if point {
+				fraction++
+			}
+		case c == '.' && !point && i > 0:
+			point = true
+		default:
+			return 0, false
+		}
+	}
+	if point && fraction == 0 {
+		return 0, false
+	}
+	f = float64(digits) / powersOfTen[fraction] // both are exact, so that this is rounded once
+	if negative {
+		f = -f
+	}
+	return f, true
+}
+
+var powersOfTen = [16]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 // isExactText reports whether the double, rounded to as many digits as the text of
 // the number has, equals that number.

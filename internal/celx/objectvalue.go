@@ -54,7 +54,7 @@ func (v objectValue[P]) Get(name ref.Val) ref.Val {
 	if member == nil {
 		return types.NewErr("no such key: %v", name)
 	}
-	return member.get(v.native)
+	return adapter{types.DefaultTypeAdapter}.NativeToValue(member.get(v.native))
 }
 
 // IsSet implements CEL's FieldTester.

@@ -5,7 +5,6 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
-	"cel.dev/cel-go/common/types/ref"
 
 	"github.com/farmountain/aureus-go/aureus"
 )
@@ -14,9 +13,9 @@ import (
 const (
 	VarPrincipal  = iota // *Principal
 	VarClaims            // map[string]any, free-form JSON
-	VarOnBehalfOf        // string; empty if the principal acts for itself
+	VarOnBehalfOf        // string or *string; empty if the principal acts for itself
 	VarAction            // *Action
-	VarTool              // string; empty if no tool is used
+	VarTool              // string or *string; empty if no tool is used
 	VarArguments         // map[string]any, free-form JSON
 	VarResource          // *Resource: the variables of the resource pattern that matched
 	VarRequest           // *Request
@@ -57,7 +56,7 @@ type Resource struct{ Names, Values []string }
 func (r *Resource) FindStringKey(name string) (any, bool) {
 	for i, known := range r.Names {
 		if known == name && i < len(r.Values) {
-			return types.String(r.Values[i]), true
+			return &r.Values[i], true
 		}
 	}
 	return nil, false
@@ -74,30 +73,24 @@ func (r *Resource) toMap() map[string]string {
 
 var (
 	principalObject = newObject("principal",
-		text("id", func(p *Principal) string { return p.ID }),
-		text("type", func(p *Principal) string { return p.Type }),
-		member{name: "roles", kind: types.NewListType(types.StringType), get: func(native any) ref.Val {
-			p, _ := native.(*Principal)
-			return types.NewStringList(types.DefaultTypeAdapter, p.Roles)
-		}},
+		text("id", func(p *Principal) any { return &p.ID }),
+		text("type", func(p *Principal) any { return &p.Type }),
+		part("roles", types.NewListType(types.StringType), func(p *Principal) any { return &p.Roles }),
 	)
 	actionObject = newObject("action",
-		text("id", func(a *Action) string { return a.ID }),
-		text("tier", func(a *Action) string { return a.Tier }, words(aureus.TierLow, aureus.TierMedium, aureus.TierHigh, aureus.TierCritical)...),
-		text("intent", func(a *Action) string { return a.Intent },
+		text("id", func(a *Action) any { return &a.ID }),
+		text("tier", func(a *Action) any { return &a.Tier }, words(aureus.TierLow, aureus.TierMedium, aureus.TierHigh, aureus.TierCritical)...),
+		text("intent", func(a *Action) any { return &a.Intent },
 			words("", aureus.IntentRead, aureus.IntentWrite, aureus.IntentDelete, aureus.IntentExecute, aureus.IntentAdmin)...),
-		text("zone", func(a *Action) string { return a.Zone },
+		text("zone", func(a *Action) any { return &a.Zone },
 			words("", aureus.ZonePublic, aureus.ZoneInternal, aureus.ZoneConfidential, aureus.ZoneRestricted)...),
-		text("effect_class", func(a *Action) string { return a.EffectClass }, "", "read", "reversible", "compensable", "irreversible"),
+		text("effect_class", func(a *Action) any { return &a.EffectClass }, "", "read", "reversible", "compensable", "irreversible"),
 	)
 	requestObject = newObject(nameRequest,
-		text("method", func(r *Request) string { return r.Method }),
-		text("path", func(r *Request) string { return r.Path }),
-		text("host", func(r *Request) string { return r.Host }),
-		member{name: memberTime, kind: types.TimestampType, get: func(native any) ref.Val {
-			r, _ := native.(*Request)
-			return types.Timestamp{Time: r.Time}
-		}},
+		text("method", func(r *Request) any { return &r.Method }),
+		text("path", func(r *Request) any { return &r.Path }),
+		text("host", func(r *Request) any { return &r.Host }),
+		part(memberTime, types.TimestampType, func(r *Request) any { return &r.Time }),
 	)
 	policyMembers = membersOf(principalObject, actionObject, requestObject)
 )
@@ -111,10 +104,18 @@ func words[T ~string](list ...T) []string {
 }
 
 // text returns a member that is a text. If there are words, it is always one of them.
-func text[T any](name string, get func(*T) string, words ...string) member {
-	return member{name: name, kind: types.StringType, words: words, get: func(native any) ref.Val {
+func text[T any](name string, get func(*T) any, words ...string) member {
+	found := part(name, types.StringType, get)
+	found.words = words
+	return found
+}
+
+// part returns a member. get returns a pointer to the field, so that reading it does not
+// allocate.
+func part[T any](name string, kind *types.Type, get func(*T) any) member {
+	return member{name: name, kind: kind, get: func(native any) any {
 		object, _ := native.(*T)
-		return types.String(get(object))
+		return get(object)
 	}}
 }
 
@@ -124,7 +125,7 @@ func (*Request) describe() *object   { return requestObject }
 
 // NewPolicy returns the language of the conditions in policy bundles. Its variables are
 // the constants that begin with Var, and a [Scope] must give values of the types that
-// they name. The language has no access to a clock: request.time is the only time, and
+// they name; a pointer must not be nil. The language has no access to a clock: request.time is the only time, and
 // these functions of request read it:
 //
 //   - request.hour(zone) is the hour in a time zone such as 'Europe/Berlin', from 0 to 23.

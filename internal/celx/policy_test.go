@@ -86,7 +86,8 @@ func TestPolicy_Conditions_ReadEveryVariable(t *testing.T) {
 		`request.hour(claims.groups[0] == 'tellers' ? 'Europe/' + 'Berlin' : 'UTC') == 3`:    true,
 		`dyn(principal).id == 'clerk-7' && has(dyn(request).path) && !has(dyn(action).none)`: true,
 		`principal == principal && type(principal) == type(principal)`:                       true,
-		`[request][0].hour('UTC') == 2`:                                                      true,
+		`claims[principal.id] == 1 || {"clerk-7": 1}[resource.owner] == 1 && ["a"][size(principal.roles) - 2] == "a" && params[principal.roles[0] == "teller" ? "limit" : tool] == 100`: true,
+		`[request][0].hour('UTC') == 2`: true,
 	} {
 		holds, err := policyCondition(t, text).HoldsIn(t.Context(), request(t))
 		require.NoError(t, err, text)

@@ -73,7 +73,11 @@ func clockIn(function string, request ref.Val, location *time.Location) ref.Val 
 	if !ok {
 		return types.NewErr("no such overload")
 	}
-	local := r.native.Time.In(location)
+	return clockOf(function, r.native, location)
+}
+
+func clockOf(function string, request *Request, location *time.Location) ref.Val {
+	local := request.Time.In(location)
 	if function == functionHour {
 		return types.Int(local.Hour())
 	}
@@ -99,9 +103,35 @@ func fixedZones(node interpreter.InterpretableV2) (interpreter.InterpretableV2, 
 	if err != nil {
 		return nil, err
 	}
-	function := call.Function()
-	read := func(args ...ref.Val) ref.Val { return clockIn(function, args[0], location) }
-	return interpreter.NewCall(call.ID(), function, call.OverloadID(), call.Args(), read), nil
+	return &clockNode{InterpretableCall: call, request: operandOf(call.Args()[0]), location: location}, nil
+}
+
+// clockNode calls a function of request with a constant zone.
+type clockNode struct {
+	interpreter.InterpretableCall
+
+	request  operand
+	location *time.Location
+}
+
+// Eval implements CEL's Interpretable.
+func (c *clockNode) Eval(vars interpreter.Activation) ref.Val {
+	return interpreter.EvalActivation(vars, c.Exec)
+}
+
+// Exec implements CEL's InterpretableV2.
+func (c *clockNode) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	if frame.CostTracker() != nil {
+		return c.InterpretableCall.Exec(frame) // which counts the cost
+	}
+	found := c.request.exec(frame)
+	if types.IsUnknownOrError(found.value) {
+		return found.value
+	}
+	if request, ok := found.native.(*Request); ok {
+		return clockOf(c.Function(), request, c.location)
+	}
+	return types.LabelErrNode(c.ID(), clockIn(c.Function(), c.request.convert(found), c.location))
 }
 
 // zoneLiterals reports the names of unknown zones.
