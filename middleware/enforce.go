@@ -72,6 +72,9 @@ func (g *guarded) around(next http.Handler) http.Handler {
 			panic("middleware: Enforce: the mux is nil")
 		}
 		around.routes = &muxRoutes{mux: mux}
+		if g.table != nil {
+			around.statusURL = around.statusPath
+		}
 	}
 	around.next = next
 	return &around

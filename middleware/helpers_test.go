@@ -169,7 +169,8 @@ func (d *memoryApprovals) AskApproval(_ context.Context, ask aureus.ApprovalAsk)
 	}
 	d.made++
 	a := aureus.Approval{
-		ID: idtext.Approval([16]byte{d.made}), Status: aureus.ApprovalPending, ActionDigest: ask.Digest,
+		ID: idtext.Approval([16]byte{d.made}), Status: aureus.ApprovalPending, ActionDigest: ask.Digest, Principal: ask.Request.Principal,
+		Arguments:     ask.Request.Arguments,
 		PolicyVersion: ask.PolicyVersion, HTTP: ask.Request.HTTP, ExpiresAt: "2030-01-02T03:04:05Z",
 	}
 	if d.approvals == nil {

@@ -116,9 +116,12 @@ type Options struct {
 	Refusal func(r *http.Request, p Problem) (contentType string, body []byte)
 
 	// ApprovalURL returns the URL at which a caller polls for the approval with that
-	// id. If it returns "", the response has no URL. If ApprovalURL is nil, the response has
-	// the URL of the decision, if any; set the function if callers cannot reach that URL.
+	// id. If it returns "", the response has no URL. If ApprovalURL is nil, the URL is the
+	// path of [ApprovalStatus] if the mux behind EnforceRoutes serves it, and otherwise the
+	// URL of the decision, if any; set the function if callers cannot reach that URL.
 	ApprovalURL func(id string) string
+
+	statusURL func(id string) string // of the mux behind EnforceRoutes; nil without one
 }
 
 const defaultChallenge = "Bearer"

@@ -103,10 +103,15 @@ func (c *Options) write(w http.ResponseWriter, r *http.Request, p *problem) {
 		h.Set("WWW-Authenticate", p.challenge)
 	}
 	if p.retryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((p.retryAfter+time.Second-1)/time.Second), 10))
+		setRetryAfter(h, p.retryAfter)
 	}
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(text) // an error means that the client has gone
+}
+
+// setRetryAfter sets Retry-After in whole seconds, rounded up.
+func setRetryAfter(h http.Header, after time.Duration) {
+	h.Set("Retry-After", strconv.FormatInt(int64((after+time.Second-1)/time.Second), 10))
 }
 
 // text returns the standard body.

@@ -52,6 +52,10 @@ func (c *Options) problemOf(err error) *problem {
 	if remote, ok := errors.AsType[*aureus.Error](err); ok {
 		return undecided(remote)
 	}
+	if errors.Is(err, errNoSuchApproval) {
+		return newProblem(http.StatusNotFound, "approval-unknown", "There is no such approval", string(aureus.ReasonApprovalUnknown),
+			"There is no approval with this id that this caller has asked for.")
+	}
 	if unbound, ok := errors.AsType[*notBound](err); ok {
 		return unbound.problem()
 	}
@@ -160,6 +164,8 @@ func (c *Options) approval(ref aureus.ApprovalRef) aureus.ApprovalRef {
 	shown := aureus.ApprovalRef{ID: ref.ID, Status: ref.Status, ExpiresAt: ref.ExpiresAt, URL: ref.URL}
 	if c.ApprovalURL != nil {
 		shown.URL = c.ApprovalURL(ref.ID)
+	} else if c.statusURL != nil {
+		shown.URL = cmp.Or(c.statusURL(ref.ID), ref.URL)
 	}
 	return shown
 }

@@ -231,7 +231,7 @@ func TestWriteError_Errors_HaveTheirResponses(t *testing.T) {
 func TestProblemTypes_AllOfThem_AreExplained(t *testing.T) {
 	t.Parallel()
 	page := problemsPage(t)
-	for _, kind := range []string{"identity-required", "denied", "approval-required", "too-many-pending", "undecided", "body-too-large", "invalid-request", "route-not-bound", "budget-exceeded", "stopped"} {
+	for _, kind := range []string{"identity-required", "denied", "approval-required", "too-many-pending", "undecided", "body-too-large", "invalid-request", "route-not-bound", "budget-exceeded", "stopped", "approval-unknown"} {
 		require.Contains(t, page, "\n## "+kind+"\n")
 	}
 }
