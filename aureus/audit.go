@@ -8,7 +8,7 @@ package aureus
 //	decision              a decider decided about a request
 //	outcome               the outcome of a decided request was reported
 //	approval_requested    a request waits for a person
-//	approval_approved     a person approved
+//	approval_approved     a person approved; ToState says whether more people must
 //	approval_rejected     a person rejected
 //	approval_expired      the approval's time ended
 //	approval_consumed     the approval is reserved for the decision that it allowed

@@ -13,15 +13,17 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/aureus/aureustest"
+	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-// world is one server with a client of a service and one of an operator.
+// world is one server with clients of a service, of two operators and of an admin.
 type world struct {
-	service, operator *aureus.Client
-	clock             interface{ Advance(time.Duration) }
+	service, operator, second, admin *aureus.Client
+
+	clock interface{ Advance(time.Duration) }
 }
 
 // worlds returns a control plane and its test double, with the same rules.
@@ -34,9 +36,11 @@ func worlds(t *testing.T) (double, plane world) {
 
 	moved := newClock()
 	opened := open(t, at(moved))
-	service, operator := opened.Client(), opened.Operator("olga")
-	t.Cleanup(func() { require.NoError(t, errors.Join(service.Close(), operator.Close())) })
-	return world{srv.Client(), srv.Operator(), srv.Clock}, world{service, operator, moved}
+	service, operator, second := opened.Client(), opened.Operator("olga"), opened.Operator("otto")
+	t.Cleanup(func() { require.NoError(t, errors.Join(service.Close(), operator.Close(), second.Close())) })
+	admin, _ := addKey(t, opened, controlplane.RoleAdmin, "ada")
+	return world{srv.Client(), srv.Operator(), srv.Person("otto", "operator"), srv.Person("ada", "admin"), srv.Clock},
+		world{service, operator, second, admin, moved}
 }
 
 // The same calls in the same order get responses of the same form from both servers,
@@ -192,6 +196,41 @@ func (w world) story(t *testing.T) (story []told) {
 	consume(digest)
 	decide(w.operator, "approve", digest)
 	post("policy/approval", object{"principal": object{"id": "", "type": "", "permissions": []int{}}, "action": transfer(aureus.TierHigh, 1).Action, "reason": ""})
+
+	// Terms: two people, one rejection, roles, and stricter terms than those in force.
+	under := func(amount int, terms object) {
+		t.Helper()
+		asked := post("policy/approval", object{"principal": agent, "action": transfer(aureus.TierHigh, 1).Action, "reason": "please", "arguments": amount, "terms": terms})
+		if answer, ok := asked["approval"].(map[string]any); ok {
+			id, _ = asked["approval_token"].(string)
+			digest = answer["action_digest"]
+		}
+	}
+	under(20, object{"quorum": 2, "use_within_ms": 1000})
+	decide(w.operator, "approve", digest)
+	decide(w.operator, "approve", digest)
+	decide(w.operator, "reject", digest)
+	consume(digest)
+	decide(w.second, "approve", digest)
+	decide(w.admin, "approve", digest)
+	w.clock.Advance(time.Second + 1)
+	consume(digest)
+	under(21, object{"quorum": 3, "decide_within_ms": 1000})
+	decide(w.operator, "approve", digest)
+	decide(w.second, "reject", digest)
+	under(22, object{"roles": []string{"admin"}})
+	decide(w.operator, "approve", aureus.Digest{1})
+	decide(w.admin, "approve", digest)
+	under(22, object{"roles": []string{"operator"}})
+	under(22, object{"quorum": 2})
+	consume(digest)
+	under(22, object{})
+	decide(w.second, "approve", digest)
+	decide(w.admin, "approve", digest)
+	under(23, object{"quorum": 11})
+	under(23, object{"roles": []string{"service"}})
+	under(23, object{"decide_within_ms": 1})
+	under(23, object{"decide_within_ms": 999_999_999_999})
 
 	// Gates and validators.
 	commit := object{"id": "c", "data": object{"n": 1}}

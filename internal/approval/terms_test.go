@@ -2,6 +2,7 @@ package approval_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/invalidrequest"
+	"github.com/farmountain/aureus-go/internal/wire"
 )
 
 func terms(quorum int, roles []string, decide, use time.Duration) aureus.ApprovalTerms {
@@ -38,6 +40,22 @@ func TestCheckTerms_EachBound_IsChecked(t *testing.T) {
 			require.True(t, ok, "%+v", one)
 			require.Equal(t, pointer, invalid.Pointer)
 		}
+	}
+}
+
+func TestTermsOf_Milliseconds_AreNeverCountedWrong(t *testing.T) {
+	t.Parallel()
+	got, err := approval.TermsOf(nil)
+	require.NoError(t, err)
+	require.Zero(t, got)
+	got, err = approval.TermsOf(&wire.ApprovalTerms{Quorum: 2, Roles: []string{"admin"}, DecideWithinMS: 1500, UseWithinMS: 30 * 24 * 3600 * 1000})
+	require.NoError(t, err)
+	require.Equal(t, terms(2, []string{"admin"}, 1500*time.Millisecond, approval.MaxTime), got)
+	for _, ms := range []int64{-1, 999, math.MinInt64, math.MaxInt64, 1 << 62, 18446744073709551} { // most overflow as nanoseconds
+		_, err = approval.TermsOf(&wire.ApprovalTerms{DecideWithinMS: ms})
+		require.ErrorIs(t, err, aureus.ErrInvalid, ms)
+		_, err = approval.TermsOf(&wire.ApprovalTerms{UseWithinMS: ms})
+		require.ErrorIs(t, err, aureus.ErrInvalid, ms)
 	}
 }
 

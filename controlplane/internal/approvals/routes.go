@@ -45,7 +45,7 @@ func (s *Service) Routes() []web.Route {
 			Pattern: "POST " + one + "/approve", Role: web.Operator, Urgent: true, Replay: web.ReplayDurable, Handler: s.decide(true),
 			Doc: web.Doc{
 				ID: "approve", Tag: "Approvals", Summary: "Approve", Path: id,
-				Description: "Approves the request that was shown. The approval is approved when as many different people have approved as its quorum needs, and pending before. The subject that asked, the principal and the one it acts for are refused with SELF_APPROVAL; a key without one of its roles with FORBIDDEN; a second verdict of one person, or one that is too late, with STATE_CONFLICT; another digest with APPROVAL_MISMATCH.",
+				Description: "Approves the request that was shown. The approval is approved when as many different people have approved as its quorum needs, and pending before. The subject that asked, the principal and the one it acts for are refused with SELF_APPROVAL; a key without one of its roles with PERMISSION_DENIED; a second verdict of one person, or one that is too late, with STATE_CONFLICT; another digest with APPROVAL_MISMATCH.",
 				Request:     verdict, Response: approval, Success: "The approval, approved or still pending.",
 			},
 		},

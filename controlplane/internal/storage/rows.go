@@ -69,7 +69,7 @@ type ApprovalRow struct {
 
 // Terms returns the terms of the approval. UseWithin is zero if an older version stored
 // the approval; then the time limit of the server counts.
-func (r *ApprovalRow) Terms() aureus.ApprovalTerms {
+func (r ApprovalRow) Terms() aureus.ApprovalTerms {
 	return aureus.ApprovalTerms{Quorum: r.Quorum.Needed, Roles: r.Roles, DecideWithin: r.DecideWithin, UseWithin: r.UseWithin}
 }
 

@@ -85,6 +85,8 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.Equal(t, aureus.TimestampOf(end), pending.DecideBy)
 	require.Empty(t, pending.UseBy)
 	require.Equal(t, aureus.TimestampOf(end), approved.UseBy, "it keeps its end")
+	require.Equal(t, []string{"operator"}, pending.Roles)
+	require.Equal(t, aureus.Quorum{Needed: 1, Have: 1}, approved.Quorum)
 	var columns aureus.Approval
 	require.NoError(t, opened.View(t.Context(), func(tx storage.Tx) (err error) {
 		columns, err = tx.Approvals().Summary("default", a.Now, "apr_pending")
@@ -93,6 +95,11 @@ func TestMigration_OldApprovals_BelongToWhoAskedFirst(t *testing.T) {
 	require.Equal(t, storage.ApprovalEntry("k", pending, ledger), storage.ApprovalEntry("k", columns, ledger))
 
 	require.Equal(t, "apr_pending", ask(a, ledger, aureus.Digest{1, 1}).ID)
+	hour := a.Wanted(0, "v1")
+	hour.ActionDigest = aureus.Digest{1, 1}
+	same, joined, err := a.TryTerms(ledger, hour, aureus.ApprovalTerms{Quorum: 1, Roles: []string{"operator"}, DecideWithin: time.Hour, UseWithin: 15 * time.Minute})
+	require.NoError(t, err)
+	require.True(t, joined, "it was asked for under the terms of its time: %s", same.ID)
 	require.NotEqual(t, "apr_pending", ask(a, payroll, aureus.Digest{1, 1}).ID, "a subject that only joined must ask for an approval of its own")
 	require.ErrorIs(t, a.Decide(storage.Actor{KeyID: "key_x", Subject: "payroll"}, "apr_pending", true), storage.ErrRequester, "and still may not decide the old one")
 	_, err = a.Use(ledger, approved, "v1")
