@@ -125,7 +125,7 @@ func compile(t *testing.T, root string, blocks []block) error {
 		}
 		for folder, b := range folders {
 			if b.run {
-				if err := runProgram(t, dir, environment, folder, b.prints); err != nil {
+				if err := runProgram(t, dir, environment, folder, b); err != nil {
 					problems = append(problems, b.errorf("the program did not succeed: %w", err))
 				}
 			}
@@ -166,15 +166,20 @@ func workspace(t *testing.T, root, dir string) []string {
 	return append(os.Environ(), "GOWORK="+filepath.Join(dir, "go.work"), "GOFLAGS=", "CGO_ENABLED=0")
 }
 
-// runProgram builds the program in the folder, runs it in an empty folder, and
-// compares its output with the page's, unless want is nil.
-func runProgram(t *testing.T, dir string, environment []string, folder string, want *fragment) error {
+// runProgram builds the program in the folder, runs it in a folder with the files that
+// it reads, and compares its output with the page's, if the page shows it.
+func runProgram(t *testing.T, dir string, environment []string, folder string, b block) error {
 	t.Helper()
 	program := filepath.Join(dir, folder, "program")
 	if err := command(t, dir, environment, "go", "build", "-ldflags=-w", "-o", program, "./"+folder); err != nil {
 		return err
 	}
-	printed, err := output(t, t.TempDir(), environment, program)
+	at := t.TempDir()
+	for name, text := range b.reads {
+		write(t, filepath.Join(at, name), text)
+	}
+	printed, err := output(t, at, environment, program)
+	want := b.prints
 	if err != nil || want == nil || printed == want.text {
 		return err
 	}

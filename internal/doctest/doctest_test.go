@@ -129,6 +129,8 @@ func TestReadPage_InvalidPages_Fail(t *testing.T) {
 		"a comment at the end":                     {[]string{"text", "", "<!-- doctest: run -->"}, "p.md:3: a doctest comment"},
 		"output of no program":                     {[]string{"'''go", "x := 1", "'''", "<!-- doctest: output -->", "'''text", "1", "'''"}, "not a program that is run"},
 		"output that is Go":                        {[]string{"<!-- doctest: run -->", "'''go", "package main", "func main() {}", "'''", "<!-- doctest: output -->", "'''go", "x := 1", "'''"}, "right before a block of text"},
+		"a bundle that is run":                     {[]string{"<!-- doctest: run -->", "'''yaml", "a: 1", "'''"}, "no option but file"},
+		"a file that is Go":                        {[]string{"<!-- doctest: file a.go -->", "'''go", "x := 1", "'''"}, "only a block of YAML is a file"},
 		"a continued block without a previous one": {[]string{"<!-- doctest: continue -->", "'''go", "'''"}, "no Go block before this one"},
 	} {
 		t.Run(reason, func(t *testing.T) {

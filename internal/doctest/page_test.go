@@ -2,6 +2,7 @@ package doctest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -23,6 +24,9 @@ type block struct {
 	run      bool       // the program is run
 	test     bool       // the tests in it are run
 	prints   *fragment  // the expected output of the program; nil if the page does not show it
+
+	file  string            // for a block of YAML: the file that it is for the programs after it
+	reads map[string]string // for a program: the files that it finds in its folder, by name
 }
 
 // languages are the languages that a fenced block may name. Every block must
@@ -41,6 +45,8 @@ type reader struct {
 	announced int        // number of the line with those options, or 0
 	continues bool
 	output    bool // the next block is the expected output of the program before it
+
+	written map[string]string // the files of the page until here, by name
 }
 
 // readPage returns the blocks of the page in order.
@@ -74,7 +80,7 @@ func (r *reader) checkAnnounced() error {
 	if r.output {
 		return r.errorf(r.announced, "the comment doctest: output belongs right before a block of text")
 	}
-	return r.errorf(r.announced, "a doctest comment belongs right before a block of Go")
+	return r.errorf(r.announced, "a doctest comment belongs right before a block of Go or YAML")
 }
 
 const commentStart, commentEnd = "<!-- doctest", "-->"
@@ -103,6 +109,7 @@ func (r *reader) comment() error {
 		r.next.context = append(r.next.context, hidden)
 	}
 	function, in := strings.CutPrefix(option, "in ")
+	file, named := strings.CutPrefix(option, "file ")
 	switch {
 	case option == "":
 	case option == "continue":
@@ -115,8 +122,10 @@ func (r *reader) comment() error {
 		r.output = true
 	case in:
 		r.next.function = function
+	case named:
+		r.next.file = file
 	default:
-		return r.errorf(first+1, "%q is not an option of doctest; the options are page, continue, run, test, output and in", option)
+		return r.errorf(first+1, "%q is not an option of doctest; the options are page, continue, run, test, output, in and file", option)
 	}
 	return nil
 }
@@ -151,6 +160,9 @@ func (r *reader) block() error {
 	if b.language == "text" && r.output {
 		return r.printed(b.fragment)
 	}
+	if b.language == "yaml" {
+		return r.bundle(b)
+	}
 	if b.language != "go" {
 		r.blocks = append(r.blocks, b)
 		return r.checkAnnounced()
@@ -158,6 +170,10 @@ func (r *reader) block() error {
 	if r.output {
 		return r.checkAnnounced()
 	}
+	if b.file != "" {
+		return r.errorf(r.announced, "only a block of YAML is a file for programs, and this block is Go")
+	}
+	b.reads = r.written
 	b.context = slices.Concat(r.forPage, b.context)
 	if r.continues {
 		last := len(r.blocks) - 1
@@ -172,6 +188,24 @@ func (r *reader) block() error {
 	}
 	r.blocks = append(r.blocks, b)
 	r.next, r.announced, r.continues = block{}, 0, false
+	return nil
+}
+
+// bundle adds a block of YAML, which is a policy bundle after the lines of its comment.
+func (r *reader) bundle(b block) error {
+	if r.output || r.continues || b.run || b.test || b.function != "" {
+		return r.errorf(r.announced, "before a block of YAML, a doctest comment has no option but file")
+	}
+	if b.file != "" {
+		files := maps.Clone(r.written)
+		if files == nil {
+			files = map[string]string{}
+		}
+		files[b.file] = b.bundleText()
+		r.written = files
+	}
+	r.blocks = append(r.blocks, b)
+	r.next, r.announced = block{}, 0
 	return nil
 }
 

@@ -23,6 +23,7 @@ var packages = map[string]string{
 	"guard":        "github.com/farmountain/aureus-go/guard",
 	"middleware":   "github.com/farmountain/aureus-go/middleware",
 	"otelbridge":   "github.com/farmountain/aureus-go/otelbridge",
+	"policy":       "github.com/farmountain/aureus-go/guard/policy",
 	"registry":     "github.com/farmountain/aureus-go/crvgate/registry",
 	"rules":        "github.com/farmountain/aureus-go/crvgate/rules",
 	"validators":   "github.com/farmountain/aureus-go/crvgate/validators",
@@ -41,6 +42,7 @@ var packages = map[string]string{
 
 	"bytes":    "bytes",
 	"context":  "context",
+	"ed25519":  "crypto/ed25519",
 	"errors":   "errors",
 	"fmt":      "fmt",
 	"http":     "net/http",
