@@ -2,7 +2,6 @@ package celx
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"cel.dev/cel-go/cel"
@@ -37,6 +36,10 @@ type Language struct {
 	variables   []string
 	decorators  []cel.ProgramOption // for the functions that the language has in addition to CEL's
 	members     members             // of the variables that are objects with fixed members
+
+	// rarelyCounts says that a program that counts its cost is made when it is needed, and
+	// not when an expression is compiled, if there is one that does not count.
+	rarelyCounts bool
 }
 
 // New returns a language with the named variables. It panics if a name is not
@@ -160,23 +163,22 @@ func (l *Language) compile(text string, acceptType func(*cel.Type) error) (progr
 	case estimate.Min > MaxCost:
 		return program{}, problem(fmt.Sprintf("the expression costs at least %d, and the limit is %d", estimate.Min, MaxCost))
 	}
-	m := &meter{limit: maxCounted, patterns: map[string]int{}}
-	options := append([]cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(m.limitMatches)}, l.decorators...)
+	b := builder{language: l, checked: checked, limit: maxCounted}
 	measured := estimate.Max > maxUncounted || hasComprehension(checked)
 	if measured {
-		m.limit = MaxCost
+		b.limit = MaxCost
 	}
-	counting := append(slices.Clip(options), cel.CustomDecoratorV2(exactComparisons),
-		cel.CostTracking(m), cel.CostLimit(uint64(m.limit)), //nolint:gosec // it is one of two constants
-		cel.InterruptCheckFrequency(interruptInterval), cel.CustomDecoratorV2(m.limitComparisons))
-	countedProgram, err := l.environment.Program(checked, counting...)
-	if err != nil {
-		return program{}, problem(err.Error())
+	compiled := program{
+		limit: b.limit, checked: checked, variables: l.variables, reads: readsOf(checked, l.variables),
+		counted: sync.OnceValues(b.counted), traced: sync.OnceValues(b.traced),
 	}
-	compiled := program{countedProgram: countedProgram, limit: m.limit, checked: checked, variables: l.variables, reads: readsOf(checked, l.variables)}
-	compiled.traced = sync.OnceValues(func() (cel.Program, error) { return tracedProgram(l.environment, checked, counting) })
 	if !measured {
-		if compiled.uncountedProgram, err = l.environment.Program(checked, append(slices.Clip(options), cel.CustomDecoratorV2(fastComparisons))...); err != nil {
+		if compiled.uncountedProgram, err = b.uncounted(); err != nil {
+			return program{}, problem(err.Error())
+		}
+	}
+	if measured || !l.rarelyCounts {
+		if _, err := compiled.counted(); err != nil {
 			return program{}, problem(err.Error())
 		}
 	}

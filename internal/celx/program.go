@@ -18,13 +18,13 @@ import (
 
 // program is a compiled expression. It is safe for concurrent use.
 type program struct {
-	countedProgram   cel.Program // counts the cost of an evaluation and stops at the limit
-	uncountedProgram cel.Program // does not count; nil if the cost must always be counted
+	counted          func() (cel.Program, error) // counts the cost of an evaluation and stops at the limit
+	uncountedProgram cel.Program                 // does not count; nil if the cost must always be counted
 	limit            int
 	checked          *cel.Ast
 	variables        []string
 	reads            reads
-	traced           func() (cel.Program, error) // counts like countedProgram and records values; made when it is first needed
+	traced           func() (cel.Program, error) // counts too, and records values; made when it is first needed
 }
 
 // Condition is an expression whose result is true or false. It is safe for
@@ -99,7 +99,11 @@ func (p *program) count(ctx context.Context, scope interpreter.Activation, budge
 	if budget.Spent() {
 		return nil, errBudget
 	}
-	result, details, err := p.countedProgram.ContextEval(ctx, scope)
+	counted, err := p.counted()
+	if err != nil {
+		return nil, err
+	}
+	result, details, err := counted.ContextEval(ctx, scope)
 	if !budget.Spend(p.costOf(details)) && err == nil {
 		return nil, errBudget
 	}

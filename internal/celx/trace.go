@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -234,13 +233,4 @@ func clip(text string, limit int) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:limit-len("…")], "") + "…"
-}
-
-// tracedProgram returns a program that records the values of all sub-expressions.
-func tracedProgram(environment *cel.Env, checked *cel.Ast, options []cel.ProgramOption) (cel.Program, error) {
-	traced, err := environment.Program(checked, append(slices.Clip(options), cel.EvalOptions(cel.OptTrackState))...)
-	if err != nil {
-		return nil, &EvalError{Message: "the expression cannot be traced: " + err.Error()}
-	}
-	return traced, nil
 }

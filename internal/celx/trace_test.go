@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -139,4 +140,28 @@ func TestExplain_CostAndContext_AreBounded(t *testing.T) {
 	budget := steps.New(10_000)
 	compiled.Explain(steps.With(t.Context(), budget), scope)
 	require.True(t, budget.Spent())
+}
+
+// A condition may be explained while others evaluate it.
+func TestExplain_WhileOthersEvaluate_IsSafe(t *testing.T) {
+	t.Parallel()
+	compiled := policyCondition(t, `claims.groups.exists(g, g.matches('^tell')) && arguments.to.matches('^ac')`)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 50 {
+				scope := request(t)
+				holds, err := compiled.HoldsIn(t.Context(), scope)
+				if i%2 == 0 {
+					trace := compiled.Explain(t.Context(), scope)
+					holds, err = trace.Holds, trace.Err
+				}
+				if err != nil || !holds {
+					t.Errorf("%d: %v, %v", i, holds, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
