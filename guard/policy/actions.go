@@ -21,7 +21,7 @@ type action struct {
 	effectClass string
 	definition  aureus.Action // with the tier of the action, and with the texts of resources as they are written
 	requires    []requirement
-	arguments   []string // of the requirements, without repetition
+	arguments   []string // that the required resources are made of, without repetition
 	routes      []string
 	sources     []string // what of an HTTP request becomes arguments
 	tools       []string
@@ -84,6 +84,9 @@ func (c *compiler) compileAction(source *syntax.Action) *action {
 	if a.effectClass != "" {
 		a.definition.Metadata = map[string]any{"effect_class": a.effectClass}
 	}
+	if source.HasArguments {
+		a.sources = []string{} // none at all, unlike nil
+	}
 	for _, word := range source.Arguments {
 		a.sources = append(a.sources, word.Value)
 	}
@@ -119,12 +122,15 @@ func (c *compiler) compileRequirement(a *action, source *syntax.Requirement) {
 		intent: cmp.Or(aureus.Intent(source.Intent.Value), a.definition.Intent),
 		zone:   cmp.Or(aureus.DataZone(source.Zone.Value), a.definition.DataZone),
 	}
-	for _, part := range r.parts {
-		if part.kind == variable {
-			r.arguments = append(r.arguments, part.text)
-			if !slices.Contains(a.arguments, part.text) {
-				a.arguments = append(a.arguments, part.text)
-			}
+	for n := range r.parts {
+		part := &r.parts[n]
+		if part.kind != variable {
+			continue
+		}
+		r.dynamic = true
+		if part.argument = slices.Index(a.arguments, part.text); part.argument < 0 {
+			part.argument = len(a.arguments)
+			a.arguments = append(a.arguments, part.text)
 		}
 	}
 	r.missing = missingPermission(&r)
@@ -143,17 +149,16 @@ func (c *compiler) finishAction(a *action) {
 		len(a.budgets) == 0 && a.schema == nil && len(a.arguments) == 0 && a.quickAnswer.effect == aureus.Allow
 }
 
-// define returns the definition of the action for one request. values has the texts of
-// the requirements' arguments.
-func (a *action) define(t tier, values [][]string) aureus.Action {
+// define returns the definition of the action for one request with these arguments.
+func (a *action) define(t tier, arguments []string) aureus.Action {
 	defined := a.definition
 	defined.RiskTier = tierWords[t]
-	if len(a.arguments) == 0 || len(values) != len(a.requires) {
+	if len(a.arguments) == 0 || len(arguments) != len(a.arguments) {
 		return defined
 	}
 	defined.RequiredPermissions = slices.Clone(defined.RequiredPermissions)
 	for i := range a.requires {
-		defined.RequiredPermissions[i].Resource = fill(a.requires[i].parts, values[i])
+		defined.RequiredPermissions[i].Resource = fill(a.requires[i].parts, arguments)
 	}
 	return defined
 }

@@ -22,26 +22,14 @@ func (i *inquiry) readArguments() {
 	if !isObject {
 		object = freeFormObject(i.request.Arguments)
 	}
-	valid := true
+	i.complete = true
 	for _, name := range a.arguments {
-		if _, problem := argumentText(object, name); problem != "" {
+		text, problem := argumentText(object, name)
+		if problem != "" {
 			i.addDenial(aureus.ReasonInvalidRequest, ruleRequest, errArgument(name, problem))
-			valid = false
+			i.complete = false
 		}
-	}
-	if !valid {
-		return
-	}
-	i.arguments = make([][]string, len(a.requires))
-	for n := range a.requires {
-		names := a.requires[n].arguments
-		if len(names) == 0 {
-			continue
-		}
-		i.arguments[n] = make([]string, len(names))
-		for k, name := range names {
-			i.arguments[n][k], _ = argumentText(object, name)
-		}
+		i.arguments = append(i.arguments, text)
 	}
 }
 
@@ -51,19 +39,25 @@ func argumentText(arguments map[string]any, name string) (text, problem string) 
 	if !found {
 		return "", "is required"
 	}
-	switch value := value.(type) {
+	free, _, ok := freeForm(value)
+	if !ok { // a type of the program
+		var err error
+		if free, err = jsonvalue.Converted(value); err != nil {
+			return "", "has no JSON form"
+		}
+	}
+	switch value := free.(type) {
 	case string:
 		text = value
 	case bool:
 		return strconv.FormatBool(value), ""
-	case nil, map[string]any, []any:
-		return "", "must be a text, a number or true or false"
-	default:
-		number, ok := decimalText(value)
-		if !ok {
-			return "", "must be a text, a number of at most 40 digits, or true or false"
+	case json.Number:
+		if text, ok = decimalText(value); !ok {
+			return "", "must have at most 40 digits"
 		}
-		return number, ""
+		return text, ""
+	default:
+		return "", "must be a text, a number, true or false"
 	}
 	switch {
 	case text == "":
@@ -81,14 +75,7 @@ const maxDigits = 40
 
 // decimalText returns a number in plain decimal digits, the same for every spelling of
 // it: 7 for 7.0 and 70e-1.
-func decimalText(value any) (string, bool) {
-	number, isNumber := value.(json.Number)
-	if !isNumber {
-		free, err := jsonvalue.FreeForm(value)
-		if number, isNumber = free.(json.Number); err != nil || !isNumber {
-			return "", false
-		}
-	}
+func decimalText(number json.Number) (string, bool) {
 	canonical, err := jsonvalue.AppendCanonical(make([]byte, 0, maxDigits), string(number))
 	if err != nil {
 		return "", false
@@ -114,13 +101,16 @@ func decimalText(value any) (string, bool) {
 
 // required returns the variables under requires with their values.
 func (i *inquiry) required() celx.Resource {
-	if i.arguments == nil {
+	if !i.complete {
 		return celx.Resource{}
 	}
-	var all celx.Resource
-	for n := range i.action.requires {
-		all.Names = append(all.Names, i.action.requires[n].arguments...)
-		all.Values = append(all.Values, i.arguments[n]...)
+	return celx.Resource{Names: i.action.arguments, Values: i.arguments}
+}
+
+// validArguments returns the texts of the arguments; nil if one is not valid.
+func (i *inquiry) validArguments() []string {
+	if !i.complete {
+		return nil
 	}
-	return all
+	return i.arguments
 }

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"strings"
@@ -20,7 +21,7 @@ func bundleOf(rules, principals int, more string) []byte {
 	var text strings.Builder
 	text.WriteString("aureus: policy/1\nname: bench\nversion: 1\nroles:\n")
 	for i := range 10 {
-		fmt.Fprintf(&text, "  team-%d: {grants: [{action: read, resource: table-%d, intent: read, zone: internal}]}\n", i, i)
+		fmt.Fprintf(&text, "  team-%d: {grants: [{action: read, resource: table-%d, intent: read, zone: internal}, {action: read, resource: \"rooms/*\"}]}\n", i, i)
 	}
 	for i := range principals {
 		fmt.Fprintf(&text, "  role-%d: {grants: [{action: read, resource: room-%d}]}\n", i, i)
@@ -30,6 +31,7 @@ func bundleOf(rules, principals int, more string) []byte {
 		fmt.Fprintf(&text, "  person-%d: {roles: [role-%d]}\n", i, i)
 	}
 	text.WriteString("actions:\n  look: {tier: low, tools: [psql], intent: read, zone: internal, requires: [{action: read, resource: table-9}]}\n")
+	text.WriteString("  look.at: {tier: low, requires: [{action: read, resource: \"rooms/{id}\"}]}\n")
 	text.WriteString("  look.when: {tier: low, requires: [{action: read, resource: table-9}]}\n")
 	for i := range rules {
 		fmt.Fprintf(&text, "  act-%d: {tier: medium, requires: [{action: read, resource: table-%d}]}\n", i, i%10)
@@ -58,7 +60,7 @@ func lookRequest() aureus.Request {
 func conditionRequest() aureus.Request {
 	request := lookRequest()
 	request.Action.ID, request.Tool = "look.when", ""
-	request.Arguments = map[string]any{"amount": 7.5, "to": "acme"}
+	request.Arguments = map[string]any{"amount": json.Number("7.5"), "to": "acme"}
 	return request
 }
 
@@ -99,6 +101,16 @@ func BenchmarkAllowParallel(b *testing.B) {
 			}
 		}
 	})
+}
+
+func argumentRequest() aureus.Request {
+	request := conditionRequest()
+	request.Action.ID, request.Arguments = "look.at", map[string]any{"id": "acme"}
+	return request
+}
+
+func BenchmarkAllowWithArgument(b *testing.B) {
+	benchmarkDecide(b, engineOf(b, bundleOf(100, 0, "")), argumentRequest(), aureus.Allow)
 }
 
 func BenchmarkAllowWithCondition(b *testing.B) {
@@ -170,6 +182,8 @@ func TestDecide_CommonDecisions_AllocateLittle(t *testing.T) {
 		})
 	}
 	require.Zero(t, allocations(lookRequest(), aureus.Allow), "an allow")
+	require.Zero(t, allocations(argumentRequest(), aureus.Allow), "an allow of a resource that an argument names")
+	require.LessOrEqual(t, allocations(conditionRequest(), aureus.Allow), 2.0, "an allow with a condition")
 	require.LessOrEqual(t, allocations(aureus.Request{Principal: aureus.Principal{ID: "person-1"}, Action: aureus.Action{ID: "look"}}, aureus.Deny), 2.0, "a missing permission")
 	require.LessOrEqual(t, allocations(aureus.Request{Principal: aureus.Principal{ID: "stranger"}, Action: aureus.Action{ID: "look"}}, aureus.Deny), 2.0, "an unknown principal")
 	require.LessOrEqual(t, allocations(aureus.Request{Principal: aureus.Principal{ID: "agent-1"}, Action: aureus.Action{ID: "nothing"}}, aureus.Deny), 2.0, "an unknown action")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard"
 )
 
 // Bundle is a compiled policy bundle. It never changes and is safe for concurrent use.
@@ -38,6 +39,7 @@ type Bundle struct {
 	rules     []*rule
 	budgets   []*budget
 	tests     []test
+	table     []guard.Route
 }
 
 // Name is the name of the bundle.

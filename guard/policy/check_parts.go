@@ -232,17 +232,13 @@ func (c *checker) traceTiers(i *inquiry, reach func(*part, bool)) {
 func (c *checker) traceGrants(i *inquiry, reach func(*part, bool)) {
 	for n := range i.action.requires {
 		r := &i.action.requires[n]
-		if len(r.arguments) > 0 && i.arguments == nil {
+		if r.dynamic && !i.complete {
 			continue
-		}
-		var values []string
-		if len(r.arguments) > 0 {
-			values = i.arguments[n]
 		}
 		for _, role := range i.roles {
 			for _, g := range c.bundle.roles[role].grants {
 				if r.overlap(g) != never {
-					reach(c.grants[g], g.resource.matches(r.parts, values) && i.grantHolds(g, r, values))
+					reach(c.grants[g], g.resource.matches(r.parts, i.arguments) && i.grantHolds(g, r))
 				}
 			}
 		}

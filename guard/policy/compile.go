@@ -57,6 +57,7 @@ func compile(document *syntax.Document, text []byte) (*Bundle, []Problem) {
 		c.finishAction(a)
 	}
 	c.compileTests()
+	b.table = b.makeRoutes()
 	return b, c.problems
 }
 

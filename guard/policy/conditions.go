@@ -8,7 +8,6 @@ import (
 
 	"github.com/farmountain/aureus-go/guard/policy/internal/syntax"
 	"github.com/farmountain/aureus-go/internal/celx"
-	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
 // language is the language of all conditions. Making it takes milliseconds, so it is made
@@ -125,38 +124,17 @@ func (s *scope) Value(variable int) any {
 	return nil
 }
 
-// freeFormObject returns the value as a free-form JSON object; an empty one if it is no
-// object. Its members are then missing, so that a condition that reads them fails.
-func freeFormObject(value any) map[string]any {
-	if value == nil {
-		return map[string]any{}
-	}
-	free, err := jsonvalue.FreeForm(value)
-	if object, ok := free.(map[string]any); err == nil && ok && object != nil {
-		return object
-	}
-	return map[string]any{}
-}
-
 // fill fills in the values for the request. The resource is set for each condition.
 func (s *scope) fill(i *inquiry) {
 	r := &i.request
 	s.principal.ID, s.principal.Type = r.Principal.ID, r.Principal.Type
-	s.claims, s.onBehalfOf = freeFormObject(claimsOf(r.Principal.Claims)), r.OnBehalfOf
+	s.claims, s.onBehalfOf = freeFormObject(r.Principal.Claims), r.OnBehalfOf
 	s.action = i.action.facts(i.tier)
 	s.tool, s.raw, s.params = r.Tool, r.Arguments, i.bundle.params
 	s.request.Time = i.now
 	if r.HTTP != nil {
 		s.request.Method, s.request.Path, s.request.Host = r.HTTP.Method, r.HTTP.Path, r.HTTP.Host
 	}
-}
-
-// claimsOf returns nil for a nil map.
-func claimsOf(claims map[string]any) any {
-	if claims == nil {
-		return nil
-	}
-	return claims
 }
 
 // noTime is the time of tests that name none.

@@ -34,7 +34,8 @@ type inquiry struct {
 	subject   *subject // nil: not listed
 	roles     []int    // of the subject, and those assigned if assigned is set
 	assigned  bool
-	arguments [][]string // the texts of the requirements' arguments; nil if there are none or one is missing
+	arguments []string // the texts of the action's arguments
+	complete  bool     // whether there are some, and all are valid
 
 	matches      []aureus.RuleMatch // the strictest first
 	reservations []Reservation
@@ -54,7 +55,8 @@ func newInquiry(ctx context.Context, bundle *Bundle, request *aureus.Request, no
 
 // release ends the use of the inquiry. What it has given to a decision stays valid.
 func (i *inquiry) release() {
-	*i = inquiry{}
+	clear(i.arguments)
+	*i = inquiry{arguments: i.arguments[:0]}
 	inquiries.Put(i)
 }
 

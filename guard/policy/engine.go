@@ -42,8 +42,8 @@ type Config struct {
 	// Now returns the current time. Decide calls it once. nil means time.Now.
 	Now func() time.Time
 
-	// Logger gets a line when [Watch] has replaced a bundle, or could not. nil discards
-	// them.
+	// Logger gets a line when [Watch] has replaced a bundle, or could not, and one for each
+	// of the notes of a bundle (see [Bundle.Notes]). nil discards them.
 	Logger *slog.Logger
 }
 
@@ -265,6 +265,7 @@ func (e *Engine) Evaluate(ctx context.Context, request aureus.Request) (Evaluati
 	var v Evaluation
 	v.Decision.ID = aureus.NewDecisionID(now)
 	by := e.evaluator(s)
+	by.complete = true
 	err = by.evaluate(ctx, &request, now, &v)
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)

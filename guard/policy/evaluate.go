@@ -58,6 +58,7 @@ type evaluator struct {
 	stops     *stops
 	budgets   Budgets
 	volatile  []string
+	complete  bool // whether Evaluation.Request is needed, although no approval is
 }
 
 // evaluate evaluates the request completely. v.Decision has its id, and evaluate fills in
@@ -90,10 +91,14 @@ func (e *evaluator) evaluate(ctx context.Context, request *aureus.Request, now t
 	if v.Decision.Effect == aureus.Deny {
 		v.Reservations = nil
 	}
-	v.Request = *request
 	if i.action != nil {
 		v.Terms = i.action.terms
-		v.Request.Action = i.action.define(i.tier, i.arguments)
+	}
+	if e.complete || v.Decision.Effect == aureus.RequireApproval || request.ApprovalToken != "" {
+		v.Request = *request
+		if i.action != nil {
+			v.Request.Action = i.action.define(i.tier, i.validArguments())
+		}
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ type requirement struct {
 	action    string
 	resource  string
 	parts     []segment
-	arguments []string // that the resource names, in their order
+	dynamic   bool // whether parts has variables
 	intent    aureus.Intent
 	zone      aureus.DataZone
 	covered   roleSet          // the roles that hold the permission whatever the request is
@@ -87,7 +87,7 @@ func (c *compiler) match(r *requirement) {
 			}
 		}
 	}
-	if len(r.arguments) == 0 {
+	if !r.dynamic {
 		if group := c.exactGrants[grantKey{r.action, r.resource}]; group != nil {
 			visit(group)
 		}
@@ -158,15 +158,15 @@ func (i *inquiry) checkPermissions() {
 	}
 	for n := range i.action.requires {
 		r := &i.action.requires[n]
-		if len(r.arguments) > 0 && i.arguments == nil {
+		if r.dynamic && !i.complete {
 			continue // the request is not valid, and the resource is not known
 		}
-		if i.granted(r, n) {
+		if i.granted(r) {
 			continue
 		}
 		if !i.assigned && len(i.bundle.assigned) > 0 {
 			i.assignRoles()
-			if i.granted(r, n) {
+			if i.granted(r) {
 				continue
 			}
 		}
@@ -205,20 +205,16 @@ func (i *inquiry) assignRoles() {
 }
 
 // granted reports whether one of the roles holds the permission.
-func (i *inquiry) granted(r *requirement, number int) bool {
+func (i *inquiry) granted(r *requirement) bool {
 	if r.covered.hasAny(i.roles) {
 		return true
 	}
 	if len(r.depending) == 0 {
 		return false
 	}
-	var values []string
-	if len(r.arguments) > 0 {
-		values = i.arguments[number]
-	}
 	for _, role := range i.roles {
 		for _, g := range r.depending[role] {
-			if g.resource.matches(r.parts, values) && i.grantHolds(g, r, values) {
+			if g.resource.matches(r.parts, i.arguments) && i.grantHolds(g, r) {
 				return true
 			}
 		}
@@ -227,12 +223,12 @@ func (i *inquiry) granted(r *requirement, number int) bool {
 }
 
 // grantHolds evaluates the condition of a grant.
-func (i *inquiry) grantHolds(g *grant, r *requirement, values []string) bool {
+func (i *inquiry) grantHolds(g *grant, r *requirement) bool {
 	if g.when == nil {
 		return true
 	}
 	s := i.values(g.when.readsPrincipal)
-	s.resource = celx.Resource{Names: g.names, Values: g.resource.bind(r.parts, values)}
+	s.resource = celx.Resource{Names: g.names, Values: g.resource.bind(r.parts, i.arguments)}
 	holds, err := g.when.program.HoldsIn(i.ctx, s)
 	return err == nil && holds
 }

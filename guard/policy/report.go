@@ -69,19 +69,35 @@ func (b *Bundle) rolesFor(a *action) (names []string) {
 	if len(a.requires) == 0 {
 		return nil
 	}
-	for number := range b.roles {
-		if !slices.ContainsFunc(a.requires, func(r requirement) bool {
-			return !r.covered.hasAny([]int{number}) && len(r.depending[number]) == 0
-		}) {
+	for _, number := range a.requires[0].roles() {
+		if !slices.ContainsFunc(a.requires[1:], func(r requirement) bool { return !r.mayCover(number) }) {
 			names = append(names, b.roles[number].name)
 		}
 	}
 	return names
 }
 
+// mayCover reports whether the role holds the permission, for some requests at least.
+func (r *requirement) mayCover(role int) bool {
+	return r.covered.hasAny([]int{role}) || len(r.depending[role]) > 0
+}
+
+// roles returns the roles that hold the permission, for some requests at least, sorted.
+func (r *requirement) roles() []int {
+	numbers := r.covered.numbers()
+	for role := range r.depending {
+		numbers = append(numbers, role)
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
 // Routes returns the routes of the bundle with their actions. Roles lists who holds the
-// required permissions, for some requests at least.
-func (b *Bundle) Routes() []guard.Route {
+// required permissions, for some requests at least. It is always the same slice, which
+// callers must not change.
+func (b *Bundle) Routes() []guard.Route { return b.table }
+
+func (b *Bundle) makeRoutes() []guard.Route {
 	var list []guard.Route
 	for _, a := range b.order {
 		if len(a.routes) == 0 {

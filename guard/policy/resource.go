@@ -13,8 +13,17 @@ const (
 
 // segment is one part of a resource between slashes.
 type segment struct {
-	kind segmentKind
-	text string // of a literal; the name of a variable
+	kind     segmentKind
+	text     string // of a literal; the name of a variable
+	argument int    // in a requirement, the position of the variable among the arguments of the action
+}
+
+// in returns the text that the segment of a requirement stands for.
+func (s *segment) in(arguments []string) string {
+	if s.kind == variable {
+		return arguments[s.argument]
+	}
+	return s.text
 }
 
 // pattern is the action or the resource of a grant.
@@ -97,22 +106,16 @@ func (p *pattern) covers(required []segment) overlap {
 	return result
 }
 
-// matches reports whether the pattern covers the required resource with these values of
-// its variables, which are in the order of the segments.
-func (p *pattern) matches(required []segment, values []string) bool {
+// matches reports whether the pattern covers the required resource with these arguments.
+func (p *pattern) matches(required []segment, arguments []string) bool {
 	if p.everything {
 		return true
 	}
 	if len(p.segments) != len(required) {
 		return false
 	}
-	next := 0
 	for i, held := range p.segments {
-		text := required[i].text
-		if required[i].kind == variable {
-			text = values[next]
-			next++
-		}
+		text := required[i].in(arguments)
 		if held.kind == literal && held.text != text || held.kind != literal && text == "" {
 			return false
 		}
@@ -122,38 +125,26 @@ func (p *pattern) matches(required []segment, values []string) bool {
 
 // bind returns the values of the pattern's variables for a required resource that it
 // matches, in the order of names.
-func (p *pattern) bind(required []segment, values []string) []string {
+func (p *pattern) bind(required []segment, arguments []string) (values []string) {
 	if !p.variables {
 		return nil
 	}
-	var bound []string
-	next := 0
-	for i, want := range required {
-		text := want.text
-		if want.kind == variable {
-			text = values[next]
-			next++
-		}
+	for i := range required {
 		if p.segments[i].kind == variable {
-			bound = append(bound, text)
+			values = append(values, required[i].in(arguments))
 		}
 	}
-	return bound
+	return values
 }
 
-// fill returns the text of a required resource with these values of its variables.
-func fill(required []segment, values []string) string {
+// fill returns the text of a required resource with these arguments.
+func fill(required []segment, arguments []string) string {
 	var text strings.Builder
-	for i, s := range required {
+	for i := range required {
 		if i > 0 {
 			text.WriteByte('/')
 		}
-		if s.kind == variable {
-			text.WriteString(values[0])
-			values = values[1:]
-		} else {
-			text.WriteString(s.text)
-		}
+		text.WriteString(required[i].in(arguments))
 	}
 	return text.String()
 }

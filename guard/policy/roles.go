@@ -160,3 +160,15 @@ func (s *roleSet) hasAny(roles []int) bool {
 	}
 	return false
 }
+
+// numbers lists the roles in the set, sorted.
+func (s *roleSet) numbers() (list []int) {
+	for i, word := range s.words {
+		for bit := range wordBits {
+			if word&(1<<bit) != 0 {
+				list = append(list, (s.first+i)*wordBits+bit)
+			}
+		}
+	}
+	return list
+}

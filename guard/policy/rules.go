@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -113,11 +114,7 @@ func (c *compiler) checkResource(r *rule, matched []*action) {
 		}
 		known := false
 		for _, a := range matched {
-			for n := range a.requires {
-				for _, name := range a.requires[n].arguments {
-					known = known || name == path[1]
-				}
-			}
+			known = known || slices.Contains(a.arguments, path[1])
 		}
 		if !known {
 			c.problemf(r.when.at, "the condition reads resource.%s, but no required resource of the rule's actions has {%s}: in a rule, resource has the variables under requires", path[1], path[1])

@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
 )
 
 // pollInterval is the time between two readings of a watched file.
@@ -31,7 +33,8 @@ func Watch(ctx context.Context, file string, config Config, keys ...ed25519.Publ
 	if err != nil {
 		return nil, err
 	}
-	w := watcher{engine: engine, file: file, keys: keys, last: contentOf(text, signature)}
+	w := &watcher{engine: engine, file: file, keys: keys, last: contentOf(text, signature), loaded: bundle.digest}
+	w.logNotes(bundle)
 	go w.run(ctx)
 	return engine, nil
 }
@@ -43,7 +46,8 @@ type watcher struct {
 	keys   []ed25519.PublicKey
 
 	last   [sha256.Size]byte // the content that was read last
-	failed string            // what was wrong with it; empty if it is in force
+	loaded aureus.Digest     // of its bundle; zero if it could not be loaded
+	logged string            // the last error that was logged; empty after a success
 }
 
 // contentOf returns a value that differs for different files.
@@ -72,14 +76,19 @@ func (w *watcher) poll() {
 		w.fail(err)
 		return
 	}
-	content := contentOf(text, signature)
-	if content == w.last {
-		if w.failed == "" {
-			w.confirm()
-		}
+	if content := contentOf(text, signature); content != w.last {
+		w.last, w.loaded = content, aureus.Digest{}
+		w.load(text, signature)
 		return
 	}
-	w.last = content
+	if !w.loaded.IsZero() && w.engine.Bundle().digest == w.loaded { // another part of the program may have replaced it
+		w.logged = ""
+		w.engine.heard.Store(w.engine.config.Now().UnixNano())
+	}
+}
+
+// load brings a changed file into force.
+func (w *watcher) load(text, signature []byte) {
 	bundle, err := parseFile(w.file, text, signature, w.keys)
 	if err != nil {
 		w.fail(err)
@@ -90,29 +99,23 @@ func (w *watcher) poll() {
 		w.fail(err)
 		return
 	}
-	w.failed = ""
+	w.loaded, w.logged = bundle.digest, ""
 	if old.digest != bundle.digest {
 		w.engine.config.Logger.Info("the policy bundle was replaced", "file", w.file, "from", old.label, "to", bundle.label)
+		w.logNotes(bundle)
 	}
+}
+
+func (w *watcher) logNotes(bundle *Bundle) {
 	for _, note := range bundle.Notes() {
 		w.engine.config.Logger.Info("policy bundle: "+note, "bundle", bundle.label)
 	}
 }
 
-// confirm notes that the bundle in force is still the one in the file. It is not, if
-// another part of the program has replaced it.
-func (w *watcher) confirm() {
-	bundle := w.engine.Bundle()
-	if contentOf(bundle.text, nil) != w.last && len(w.keys) == 0 {
-		return
-	}
-	w.engine.heard.Store(w.engine.config.Now().UnixNano())
-}
-
 // fail logs an error, once until it changes.
 func (w *watcher) fail(err error) {
-	if text := err.Error(); text != w.failed {
-		w.failed = text
+	if text := err.Error(); text != w.logged {
+		w.logged = text
 		w.engine.config.Logger.Error("the policy bundle could not be read; the one in force stays", "file", w.file, "bundle", w.engine.Bundle().label, "error", text)
 	}
 }
