@@ -117,6 +117,7 @@ func aureusExpenses(t *testing.T) permits {
 	t.Helper()
 	bundle, err := policy.ReadFile(filepath.Join("testdata", "expenses", "expenses.yaml"))
 	require.NoError(t, err)
+	require.True(t, bundle.Check(t.Context()).OK(), "the tests of the bundle do not notice every part")
 	engine, err := policy.New(bundle, policy.Config{})
 	require.NoError(t, err)
 	return func(t *testing.T, e expense) bool {

@@ -10,8 +10,9 @@ import (
 	"github.com/farmountain/aureus-go/guard/policy"
 )
 
-// The policies of the cookbook load, which runs their tests, and the cookbook links them.
-func TestPolicies_OfTheCookbook_PassTheirTests(t *testing.T) {
+// The policies of the cookbook load, which runs their tests, and no part of them can be
+// removed without a test that fails.
+func TestPolicies_EveryPart_IsNoticedByATest(t *testing.T) {
 	cookbook, err := os.ReadFile(filepath.Join("..", "docs", "policies.md"))
 	require.NoError(t, err)
 	files, err := filepath.Glob(filepath.Join("policies", "*.yaml"))
@@ -23,6 +24,9 @@ func TestPolicies_OfTheCookbook_PassTheirTests(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, filepath.Base(file), bundle.Name()+".yaml")
 			require.Contains(t, string(cookbook), "](../examples/policies/"+filepath.Base(file)+")")
+			report := bundle.Check(t.Context())
+			require.Empty(t, report.Unnoticed)
+			require.True(t, report.OK(), report.Incomplete)
 		})
 	}
 }
