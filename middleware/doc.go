@@ -9,6 +9,14 @@
 //
 //	http.ListenAndServe(addr, protect(mux)) // every route; describe reads r.Pattern and r.PathValue
 //
+// [EnforceRoutes] finds the action in a table of routes instead, or in a policy bundle. It
+// refuses every route that the table neither binds to an action nor declares open; [MustCover]
+// names these routes when the program starts, and [Report] lists all of them for people.
+//
+//	protect := middleware.EnforceRoutes(engine, identify, engine)
+//	middleware.MustCover(mux, engine)
+//	fmt.Print(middleware.Report(engine, mux))
+//
 // There is no default identity. The principal comes from the context of the request, where
 // your authentication puts it ([WithPrincipal], [PrincipalFromContext]), or from a header
 // of proxies that you name ([TrustedHeader]).
@@ -45,12 +53,16 @@
 // blocked the change, a precondition failed, or the handler called [NotDone], the guard
 // reports that before the response is complete, and the same request may pass once more.
 // For that the decider must be an [aureus.Client], or a guard.Local whose Approvals is one.
-// After any other outcome, such as a panic or an error response, it stays consumed.
+// After any other outcome, such as a panic or an error response, it stays consumed. The same
+// holds for what a request took from a budget of a policy bundle.
+//
+// [ApprovalStatus] is a handler at which callers poll, so that they need no access to the
+// control plane.
 //
 // # What an approval binds
 //
-// An approval binds the method, the host, the path, the query, the content type and
-// encoding, the exact body, the trailers, the headers of [Options].Headers, and, if they are
+// An approval binds the method, the host, the path, the query without the values of
+// [Options].SecretQuery, the content type and encoding, the exact body, the trailers, the headers of [Options].Headers, and, if they are
 // present, these headers, because they may change what any handler does:
 //
 //	conditions, ranges   If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range,
@@ -60,6 +72,10 @@
 //	the address          Forwarded (without for and by), X-Forwarded-Host, -Method, -Path, -Port, -Prefix,
 //	                     -Proto, -Scheme and -Uri, X-Original-Url, -Uri, -Host and -Method,
 //	                     X-Rewrite-Url, X-Host, X-Script-Name
+//
+// The body of a form with files (multipart/form-data) is bound by its parts, byte for byte and
+// with their headers, because clients choose another boundary each time. A body above
+// [Options].MaxBody is bound by its SHA-256, if Options.MaxStreamed permits that.
 //
 // A header that names another method than that of the request (X-HTTP-Method-Override,
 // X-HTTP-Method, X-Method-Override) is refused with 400, at every risk tier, because
