@@ -48,3 +48,38 @@ func FuzzCondition(f *testing.F) {
 		}
 	})
 }
+
+// A condition of a policy evaluates, is checked and is explained without a panic, and the
+// explanation has the result of the evaluation.
+func FuzzPolicy(f *testing.F) {
+	for _, text := range []string{
+		`arguments.amount <= 100.0 && 'tellers' in claims.groups`, `request.hour('Europe/Berlin') < 6 || resource.owner == principal.id`,
+		`arguments.items.map(i, i.price).exists_one(p, p == 1) ? arguments.note == null : has(params.known)`, `arguments['to'] in params.known`,
+		`request.weekday(tool) in ['monday'] && !(action.tier != 'low')`, `[arguments] == [params] || {'a': arguments.codes[0]}.a == size(arguments)`,
+		`principal.roles == ['teller'] && dyn(request).path == "" && timestamp(arguments.amount) < request.time`,
+	} {
+		f.Add(text)
+	}
+	c := checker(f, transferSchema)
+	f.Fuzz(func(t *testing.T, text string) {
+		compiled, err := policy.Condition(text)
+		if err != nil {
+			return
+		}
+		err = compiled.CheckWith(c)
+		if _, ok := errors.AsType[*celx.CompileError](err); err != nil && !ok {
+			t.Fatalf("%q: %v", text, err)
+		}
+		holds, err := compiled.HoldsIn(t.Context(), request(t))
+		if _, ok := errors.AsType[*celx.EvalError](err); err != nil && (!ok || holds) {
+			t.Fatalf("%q: %v, %v", text, holds, err)
+		}
+		trace := compiled.Explain(t.Context(), request(t))
+		if !errors.Is(trace.Err, celx.ErrCost) && (trace.Holds != holds || (trace.Err == nil) != (err == nil)) {
+			t.Fatalf("%q: %v, %v, explained as %v, %v", text, holds, err, trace.Holds, trace.Err)
+		}
+		if len(trace.Steps) == 0 {
+			t.Fatalf("%q: no steps", text)
+		}
+	})
+}
