@@ -59,14 +59,14 @@ type Part struct {
 
 const (
 	maxNoticedBy = 3
-	maxCheckRuns = 1_000_000 // of tests, after which Check stops
+	maxCheckWork = 3_000_000 // evaluations of tests and rules, after which Check stops: some seconds
 )
 
 // Check runs the tests of the bundle and finds out what they show: which parts of the
 // bundle they reach, and which parts could be removed without a test that fails. To find
 // these, it removes one part at a time from a copy, and runs the tests that reach it. The
-// effort grows with the number of parts and of the tests for each; after a million runs,
-// or when the context is done, the report is incomplete.
+// effort grows with the number of parts and of the tests for each; after three million
+// evaluations of a test or a rule, or when the context is done, the report is incomplete.
 func (b *Bundle) Check(ctx context.Context) Report {
 	report := Report{Bundle: b.label, Tests: []TestResult{}, Parts: []Part{}, Unnoticed: []Part{}}
 	document, problems := syntax.Parse(b.text)
@@ -96,8 +96,8 @@ func (b *Bundle) Check(ctx context.Context) Report {
 	switch {
 	case ctx.Err() != nil:
 		report.Incomplete = fmt.Sprintf("the check was stopped: %v", context.Cause(ctx))
-	case c.runs >= maxCheckRuns:
-		report.Incomplete = fmt.Sprintf("the check stopped after %d runs of tests: make the bundle smaller", maxCheckRuns)
+	case c.work >= maxCheckWork:
+		report.Incomplete = fmt.Sprintf("the check stopped after %d evaluations: make the bundle smaller", maxCheckWork)
 	}
 	return report
 }
@@ -108,7 +108,7 @@ type checker struct {
 	bundle *Bundle
 	parts  []*part
 	tested []*action // by the test; nil if it names none that is decided about
-	runs   int
+	work   int       // evaluations so far
 
 	rules   map[*rule]*part
 	budgets map[*budget]*part
@@ -130,8 +130,8 @@ type part struct {
 func (c *checker) runTest(n int) TestResult {
 	t := &c.bundle.tests[n]
 	decision, failure := t.run(c.ctx, c.bundle)
-	c.runs++
 	c.trace(n, &decision)
+	c.work += c.effort(n)
 	return TestResult{
 		Name: t.name, Line: t.at.Line, Column: t.at.Column, Failure: failure,
 		Effect: decision.Effect.String(), Code: string(decision.ReasonCode), Rule: decision.Rule,
@@ -140,19 +140,27 @@ func (c *checker) runTest(n int) TestResult {
 
 // removePart finds out which tests fail without the part.
 func (c *checker) removePart(p *part) {
-	if len(p.tests) == 0 || c.ctx.Err() != nil || c.runs >= maxCheckRuns {
+	if len(p.tests) == 0 || c.ctx.Err() != nil || c.work >= maxCheckWork {
 		return
 	}
 	restore := p.remove()
 	defer restore()
 	for _, n := range p.tests {
-		if len(p.NoticedBy) == maxNoticedBy || c.ctx.Err() != nil || c.runs >= maxCheckRuns {
+		if len(p.NoticedBy) == maxNoticedBy || c.ctx.Err() != nil || c.work >= maxCheckWork {
 			return
 		}
 		t := &c.bundle.tests[n]
-		c.runs++
+		c.work += c.effort(n)
 		if _, failure := t.run(c.ctx, c.bundle); failure != "" && c.ctx.Err() == nil {
 			p.NoticedBy = append(p.NoticedBy, t.name)
 		}
 	}
+}
+
+// effort is about how much a run of the test evaluates.
+func (c *checker) effort(n int) int {
+	if a := c.tested[n]; a != nil {
+		return 1 + len(a.conditional)
+	}
+	return 1
 }

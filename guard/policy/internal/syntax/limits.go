@@ -24,6 +24,9 @@ const (
 	// MaxMatches bounds the pairs of a rule or budget and an action that it matches.
 	MaxMatches = 1_000_000
 
+	maxNamed    = 20_000     // actions that rules and budgets name, in all
+	maxCompared = 10_000_000 // pairs of a grant with wildcards and a required permission
+
 	maxRolesOf   = 256 // roles of one principal, and of one approval
 	maxEntries   = 100 // entries of tier_when, requires, routes and tools of one action
 	maxPatterns  = 1_000

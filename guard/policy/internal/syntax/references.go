@@ -12,6 +12,7 @@ import (
 // checkReferences reports names that are defined twice, and names that are not defined.
 func (r *reader) checkReferences(d *Document) {
 	r.checkRoles(d)
+	r.checkGrants(d)
 	r.checkTools(d)
 	r.checkRoutes(d)
 	r.checkRules(d)
@@ -39,6 +40,27 @@ func (r *reader) checkRoles(d *Document) {
 	}
 	for _, assign := range d.Assign {
 		check(assign.Role)
+	}
+}
+
+// checkGrants bounds how many grants are compared with each required permission: those
+// with wildcards or variables, each action and resource once.
+func (r *reader) checkGrants(d *Document) {
+	patterns := map[[2]string]bool{}
+	for _, role := range d.Roles {
+		for _, g := range role.Grants {
+			if strings.ContainsAny(g.Action.Value+g.Resource.Value, "*{") {
+				patterns[[2]string{g.Action.Value, g.Resource.Value}] = true
+			}
+		}
+	}
+	required := 0
+	for _, action := range d.Actions {
+		required += len(action.Requires)
+	}
+	if len(patterns)*required > maxCompared {
+		r.problemf(Pos{1, 1}, "%d grants with wildcards or variables and %d required permissions are too many together: their product may be %d", len(patterns), required, maxCompared)
+		d.Roles = nil // comparing them all takes too long
 	}
 }
 
@@ -88,6 +110,18 @@ func (r *reader) checkRules(d *Document) {
 		}
 	}
 	slices.Sort(listed)
+	named := 0
+	for _, rule := range d.Rules {
+		named += len(rule.Actions)
+	}
+	for _, budget := range d.Budgets {
+		named += len(budget.Actions)
+	}
+	if named > maxNamed {
+		r.problemf(Pos{1, 1}, "the rules and budgets name %d actions in all, and %d are allowed: name fewer, or the beginnings of ids", named, maxNamed)
+		d.Rules, d.Budgets = nil, nil // comparing them all takes too long
+		return
+	}
 	matches := 0
 	ids := map[string]Text{}
 	check := func(id Text, patterns []Text) {
@@ -117,6 +151,7 @@ func (r *reader) checkRules(d *Document) {
 	}
 	if matches > MaxMatches {
 		r.problemf(Pos{1, 1}, "the rules and budgets match %d actions in all, and %d are allowed: name fewer actions in each", matches, MaxMatches)
+		d.Rules, d.Budgets = nil, nil
 	}
 }
 

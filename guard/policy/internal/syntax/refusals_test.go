@@ -204,6 +204,8 @@ func TestParse_TooMuch_IsRefused(t *testing.T) {
 		"rules":            {act + "rules: [" + many(syntax.MaxRules+1, "{id: r%d, effect: deny, actions: [act]},") + "]", `6:8 rules may have at most 10000 items, not 10001`},
 		"tests":            {act + "tests: [" + many(syntax.MaxTests+1, "{name: t%d, principal: p, action: act, want: deny},") + "]", `6:8 tests may have at most 10000 items, not 10001`},
 		"routes":           {header + "actions: {" + many(syntax.MaxRoutes/100+1, "a%[1]d: {open: true, routes: ["+routesOf+"]},") + "}", `4:81029 a bundle may have at most 10000 routes`},
+		"named actions":    {act + "rules: [" + many(21, "{id: r%d, effect: deny, actions: ["+many(1_000, "\"%dx*\",")+"]},") + "]", `1:1 the rules and budgets name 21000 actions in all, and 20000 are allowed: name fewer, or the beginnings of ids`},
+		"grants":           {header + "roles: {a: {grants: [" + many(5_000, "{action: r, resource: \"x/{a%d}\"},") + "]}}\nactions: {" + many(2_001, "a%d: {tier: low, requires: [{action: r, resource: x}]},") + "}", `1:1 5000 grants with wildcards or variables and 2001 required permissions are too many together: their product may be 10000000`},
 		"matches":          {header + "actions: {" + many(1_001, "a%d: {tier: low, requires: []},") + "}\nrules: [" + many(1_000, `{id: r%d, effect: deny, actions: ["*"]},`) + "]", `1:1 the rules and budgets match 1001000 actions in all, and 1000000 are allowed: name fewer actions in each`},
 	} {
 		t.Run(name, func(t *testing.T) {
