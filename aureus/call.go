@@ -44,6 +44,9 @@ type call struct {
 	keyed  bool   // carries an Idempotency-Key, the same on every attempt
 	raw    bool   // a call of Client.Call: every 2xx status is a success
 
+	contentType string // of the body; empty means application/json
+	conditional bool   // the status 304 is a success
+
 	// idleTimeout says that the client's timeout limits the wait for the response
 	// and for each read of its body, instead of the attempt as a whole.
 	idleTimeout bool
@@ -145,7 +148,8 @@ func (x *exchange) try(ctx context.Context, _ int) error {
 		return x.connectionError(ctx, err)
 	}
 	x.status = response.StatusCode
-	if response.StatusCode < 200 || response.StatusCode > 299 {
+	unchanged := x.call.conditional && response.StatusCode == http.StatusNotModified
+	if (response.StatusCode < 200 || response.StatusCode > 299) && !unchanged {
 		defer drain(response.Body) // at most maxErrorBody is read, within the client's timeout
 		return errorFromResponse(x.call.op, response)
 	}

@@ -23,6 +23,7 @@ var (
 	ErrUnavailable     = errors.New("Aureus could not be reached")            // 5xx, no connection, no response in time
 	ErrMalformed       = errors.New("the response does not follow the API")   // a redirect, malformed JSON, unknown words, a contradiction
 	ErrClosed          = errors.New("the client is closed")
+	ErrNotModified     = errors.New("it has not changed") // 304, only where the method says so
 )
 
 // Error is a response of the server that is not a success, or a call that got no valid

@@ -2,6 +2,7 @@ package aureus
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -49,7 +50,7 @@ func (x *exchange) header(ctx context.Context) (http.Header, error) {
 	if c.settings.header != nil {
 		c.settings.header(header)
 	}
-	set("Content-Type", "application/json")
+	set("Content-Type", cmp.Or(x.call.contentType, "application/json"))
 	set("User-Agent", c.userAgent)
 	key, err := x.key(ctx)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // StreamQuery selects the events of a stream; its zero value selects every event
 // from now on.
 type StreamQuery struct {
-	Kinds      []string           // telemetry, decision or approval; empty means all kinds
+	Kinds      []string           // telemetry, decision, approval or policy; empty means all kinds
 	EventType  TelemetryEventType // telemetry events of this type only
 	WorkflowID string             // telemetry events of this workflow only
 	Principal  string             // decisions and approvals about this principal only
@@ -36,6 +36,8 @@ type StreamQuery struct {
 //	telemetry  a telemetry event, reported or made by the control plane
 //	decision   a policy decision, as in the audit log
 //	approval   a change of an approval, as in the audit log
+//	policy     the policy bundle and the stops in force, after each change of them, and at
+//	           the start of the stream if the tenant has had either
 //	reset      the server does not know the event to continue after, because its
 //	           database was replaced or restored. The stream starts at the first
 //	           event that the server has, so that no event is missed, and some
@@ -45,6 +47,14 @@ type StreamEvent struct {
 	Kind      string
 	Telemetry *TelemetryEvent // nil except for the kind telemetry
 	Audit     *AuditRecord    // nil except for the kinds decision and approval
+	Policy    *PolicyChange   // nil except for the kind policy
+}
+
+// PolicyChange says which policy of the tenant is in force.
+type PolicyChange struct {
+	Bundle    string `json:"bundle,omitzero"` // the name and version, such as ledger/7; empty without a bundle
+	ETag      Digest `json:"etag,omitzero"`   // as PolicyBundle.Digest
+	StopsETag Digest `json:"stops_etag"`      // as the digest of Client.PolicyStops
 }
 
 // Stream yields events as they happen, until the context ends. When the connection
@@ -191,6 +201,9 @@ func streamEvent(id, kind string, data []byte) (StreamEvent, error) {
 	case vocab.StreamDecision, vocab.StreamApproval:
 		event.Audit = new(AuditRecord)
 		err = decode(data, event.Audit)
+	case vocab.StreamPolicy:
+		event.Policy = new(PolicyChange)
+		err = decode(data, event.Policy)
 	case vocab.StreamReset: // its data is for people
 	default:
 		err = fmt.Errorf("an event has the unknown kind %q", clip(kind, 50))

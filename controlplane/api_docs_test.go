@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -42,6 +43,7 @@ func TestAPIPage_Examples_AreWhatTheServerAnswers(t *testing.T) {
 	s := newSite(t, open(t))
 	environment := map[string]string{
 		"AUREUS_URL": s.url, "SERVICE_KEY": s.service, "OPERATOR_KEY": s.operator,
+		"ADMIN_KEY":    newKey(t, s.server, controlplane.RoleAdmin, "adam", func(k *controlplane.Key) { k.Tenant = "bundles" }),
 		"OWN_DECISION": aureus.NewDecisionID(time.Now()).String(),
 	}
 	sections, compared := map[string]bool{}, 0

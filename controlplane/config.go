@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"cmp"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,7 @@ const (
 	minRetention    = 8 * 24 * time.Hour
 	minOperatorKey  = 16 // bytes
 	maxApprovalTime = 365 * 24 * time.Hour
+	maxPolicyKeys   = 100
 )
 
 // Config configures a [Server]. Only DB or Ephemeral must be set. Open reads it once:
@@ -100,6 +102,11 @@ type Config struct {
 	// response has status 422. nil permits none.
 	Volatile []string
 
+	// PolicyKeys are the keys of which one must have signed a policy bundle, at most 100.
+	// Without keys, bundles need no signature. A stored bundle that none of the keys has
+	// signed is not used: nothing is decided for its tenant until a signed one is stored.
+	PolicyKeys []ed25519.PublicKey
+
 	// Validators, if not nil, is called once for each tenant with its registry, before
 	// the validators registered over the API are added. Use it to register validators,
 	// and host functions for validators of type custom. Open calls it for Tenant and for
@@ -156,6 +163,9 @@ func (c *Config) complete() error {
 		return errors.New("controlplane: ApprovalLifetime, ApprovalUseTime, MaxBody, MaxBatchBody, MaxMemory, MaxRequests, MaxStreams and MaxRuns must not be negative")
 	case c.ApprovalLifetime > maxApprovalTime, c.ApprovalUseTime > maxApprovalTime:
 		return fmt.Errorf("controlplane: ApprovalLifetime and ApprovalUseTime must not be longer than %s", maxApprovalTime)
+	}
+	if len(c.PolicyKeys) > maxPolicyKeys || slices.ContainsFunc(c.PolicyKeys, func(key ed25519.PublicKey) bool { return len(key) != ed25519.PublicKeySize }) {
+		return fmt.Errorf("controlplane: PolicyKeys must have at most %d keys, each of %d bytes", maxPolicyKeys, ed25519.PublicKeySize)
 	}
 	if len(c.Volatile) > approval.MaxVolatile {
 		return fmt.Errorf("controlplane: Volatile must not have more than %d pointers", approval.MaxVolatile)

@@ -53,6 +53,8 @@ func Models() map[string]reflect.Type {
 		"GuardDecision": reflect.TypeFor[aureus.GuardDecision](), "RuleMatch": reflect.TypeFor[aureus.RuleMatch](), "ApprovalRef": reflect.TypeFor[aureus.ApprovalRef](),
 		"CheckRequest": reflect.TypeFor[policy.CheckRequest](), "CheckResponse": reflect.TypeFor[wire.CheckResponse](),
 
+		"StopRequest": reflect.TypeFor[wire.StopRequest](), "PolicyStop": reflect.TypeFor[aureus.PolicyStop](), "PolicyBundle": reflect.TypeFor[aureus.PolicyBundle](),
+
 		"ApprovalRequest": reflect.TypeFor[approvals.Request](), "ApprovalResponse": reflect.TypeFor[approvals.Response](),
 		"Approval": reflect.TypeFor[aureus.Approval](), "Quorum": reflect.TypeFor[aureus.Quorum](), "MayChange": reflect.TypeFor[aureus.MayChange](),
 		"ApprovalDecision": reflect.TypeFor[aureus.ApprovalDecision](), "ApprovalVerdict": reflect.TypeFor[wire.ApprovalVerdict[aureus.Digest]](),

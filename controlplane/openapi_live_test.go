@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 	"github.com/farmountain/aureus-go/internal/vocab"
@@ -108,6 +109,28 @@ func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 	requireLines(t, operator)
 	requireStream(t, operator)
 
+	// The policy of the tenant. It is removed again as far as it decides about the rest.
+	stop := "/api/v1/policy/stops/principal:nobody-*"
+	operator.send(t, http.MethodPut, stop, `{"reason":"a drill"}`).ok(t)
+	tag := s.get(t, "/api/v1/policy/stops").ok(t).header.Get("ETag")
+	require.Equal(t, http.StatusNotModified, s.conditional(t, "/api/v1/policy/stops", tag).status)
+	operator.send(t, http.MethodDelete, stop, "").ok(t)
+	operator.send(t, http.MethodDelete, stop, "").refusal(t, 404, "NOT_FOUND")
+	s.get(t, "/api/v1/policy/bundle").refusal(t, 404, "NOT_FOUND")
+	s.get(t, "/api/v1/policy/bundle/history/x").refusal(t, 404, "NOT_FOUND")
+	admin.send(t, http.MethodPut, "/api/v1/policy/bundle", "aureus: policy/2").refusal(t, 422, "VALIDATION_ERROR")
+	bundles := s.as(newKey(t, s.server, controlplane.RoleAdmin, "adam", func(k *controlplane.Key) { k.Tenant = "bundles" }))
+	tag = bundles.send(t, http.MethodPut, "/api/v1/policy/bundle", string(ledgerBundle(2))).ok(t).header.Get("ETag")
+	bundles.send(t, http.MethodPut, "/api/v1/policy/bundle", string(ledgerBundle(1))).refusal(t, 409, "STATE_CONFLICT")
+	require.NotEmpty(t, nextPath(putThird(t, bundles).get(t, "/api/v1/policy/bundle/history?limit=1").ok(t)))
+	for _, path := range []string{"/api/v1/policy/bundle", "/api/v1/policy/bundle/history/2"} {
+		got := bundles.conditional(t, path, "")
+		require.Equal(t, http.StatusOK, got.status)
+		require.Equal(t, http.StatusNotModified, bundles.conditional(t, path, got.header.Get("ETag")).status)
+	}
+	require.Equal(t, string(ledgerBundle(2)), bundles.conditional(t, "/api/v1/policy/bundle/history/2", `"sha256:other"`).body)
+	require.Equal(t, tag, bundles.conditional(t, "/api/v1/policy/bundle/history/2", "").header.Get("ETag"))
+
 	// Workflows, and the public routes.
 	s.post(t, "/api/v1/workflows/execute", `{}`).refusal(t, 422, "VALIDATION_ERROR")
 	s.get(t, "/api/v1/workflows/w/status").refusal(t, 404, "NOT_FOUND")
@@ -123,7 +146,7 @@ func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 	for name := range s.checker.document.operations() { // every operation with an unknown key
 		method, path, _ := strings.Cut(name, " ")
 		if strings.HasPrefix(path, "/api/") {
-			nobody.send(t, method, strings.NewReplacer("{id}", "x", "{trace_id}", "x").Replace(path), "").refusal(t, 401, "AUTHENTICATION_FAILED")
+			nobody.send(t, method, strings.NewReplacer("{id}", "x", "{trace_id}", "x", "{scope}", "all", "{version}", "1").Replace(path), "").refusal(t, 401, "AUTHENTICATION_FAILED")
 		}
 	}
 
@@ -131,6 +154,35 @@ func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 		require.Contains(t, s.checker.seen[name], http.StatusOK, "%s was not called", name)
 	}
 	require.Equal(t, s.get(t, "/openapi.json").body, string(controlplane.Contract()))
+}
+
+// putThird stores version 3, for which the bundle in force must be the one before.
+func putThird(t *testing.T, s *site) *site {
+	t.Helper()
+	wrong := raw{
+		method: http.MethodPut, path: "/api/v1/policy/bundle", body: string(ledgerBundle(3)), key: s.service,
+		header: http.Header{"If-Match": {`"` + aureus.Digest{1}.String() + `"`}},
+	}
+	wrong.do(t, s.checker).refusal(t, 412, "STATE_CONFLICT")
+	s.send(t, http.MethodPut, "/api/v1/policy/bundle", string(ledgerBundle(3))).ok(t)
+	return s
+}
+
+// conditional sends a GET with If-None-Match, if the ETag is not empty.
+func (s *site) conditional(t *testing.T, path, etag string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, http.NoBody)
+	require.NoError(t, err)
+	request.Header = http.Header{"Authorization": {"Bearer " + s.service}}
+	if etag != "" {
+		request.Header.Set("If-None-Match", etag)
+	}
+	response, err := s.client.Do(request)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return answer{response.StatusCode, response.Header, string(text), path}
 }
 
 // TestOpenAPI_RequestsOfThePublishedClient_MatchTheDocument compares the bodies that the

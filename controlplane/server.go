@@ -15,6 +15,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/audit"
+	"github.com/farmountain/aureus-go/controlplane/internal/bundles"
 	"github.com/farmountain/aureus-go/controlplane/internal/contract"
 	"github.com/farmountain/aureus-go/controlplane/internal/crv"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
@@ -43,6 +44,7 @@ type Server struct {
 
 	approvals *approvals.Service
 	policy    *policy.Service
+	bundles   *bundles.Service
 	audit     *audit.Service
 	retention audit.Retention
 	crv       *crv.Service
@@ -111,12 +113,16 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	report := func(ctx context.Context, tenant string, event aureus.TelemetryEvent) error {
 		return s.observe.Report(ctx, tenant, event)
 	}
-	decide := rules.Rules{LenientPermissions: config.LenientPermissions, Volatile: config.Volatile, Now: config.Now}
+	decide := rules.Rules{LenientPermissions: config.LenientPermissions, Volatile: config.Volatile, Now: config.Now, Policies: &rules.Policies{Store: s.db, Keys: config.PolicyKeys}}
+	if err := s.loadPolicies(ctx, decide); err != nil {
+		return nil, err
+	}
 	s.approvals = &approvals.Service{
 		Store: s.db, Now: config.Now, Rules: decide, Life: approval.Life{Decide: config.ApprovalLifetime, Use: config.ApprovalUseTime},
 		Changed: func() { s.runs.Wake() }, // a workflow run may wait for the approval
 	}
 	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Report: report}
+	s.bundles = &bundles.Service{Store: s.db, Now: config.Now, Rules: decide}
 	s.audit = &audit.Service{Store: s.db, Now: config.Now}
 	s.retention = audit.Retention{Store: s.db, Now: config.Now, Log: s.log, Keep: config.Retention}
 	s.runs = runs.New(runs.Config{
@@ -138,8 +144,21 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	return s, nil
 }
 
+// loadPolicies compiles the policy bundles of all tenants. A bundle that cannot be used is
+// logged, and nothing is decided for its tenant until another one is stored.
+func (s *Server) loadPolicies(ctx context.Context, decide rules.Rules) error {
+	unusable, err := decide.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("controlplane: %w", err)
+	}
+	if unusable != nil {
+		s.log.ErrorContext(ctx, "a policy bundle cannot be used; requests of its tenant are not decided until another one is stored", slog.Any("error", unusable))
+	}
+	return nil
+}
+
 func (s *Server) routes() []web.Route {
-	return slices.Concat(s.policy.Routes(), s.approvals.Routes(), s.audit.Routes(), s.crv.Routes(),
+	return slices.Concat(s.policy.Routes(), s.bundles.Routes(), s.approvals.Routes(), s.audit.Routes(), s.crv.Routes(),
 		s.observe.Routes(), s.runs.Routes(), contract.Routes())
 }
 

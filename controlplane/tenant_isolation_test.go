@@ -32,7 +32,7 @@ func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 	ours := newSite(t, srv)
 	approval := furnish(t, ours)
 	before := everything(t, ours)
-	require.Equal(t, 6, strings.Count(strings.Join(slices.Sorted(maps.Values(before)), "\n"), apart+"-"), "each store has data of the tenant")
+	require.Equal(t, 10, strings.Count(strings.Join(slices.Sorted(maps.Values(before)), "\n"), apart+"-"), "each store has data of the tenant")
 
 	theirs := ours.as(newKey(t, srv, controlplane.RoleAdmin, "svc", func(k *controlplane.Key) { k.Tenant = "other" })) // with the same subject
 	follow := follower(t, theirs)
@@ -58,6 +58,13 @@ func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 		"GET /api/v1/observability/traces/{trace_id}": {"/api/v1/observability/traces/T", "", 200},
 		"GET /api/v1/policy/approvals":                {"", "", 200},
 		"GET /api/v1/policy/approvals/{id}":           {"/api/v1/policy/approvals/" + id, "", 404},
+		"GET /api/v1/policy/bundle":                   {"", "", 404},
+		"GET /api/v1/policy/bundle/history":           {"", "", 200},
+		"GET /api/v1/policy/bundle/history/{version}": {"/api/v1/policy/bundle/history/1", "", 404},
+		"GET /api/v1/policy/stops":                    {"", "", 200},
+		"PUT /api/v1/policy/bundle":                   {"", string(ledgerBundle(1)), 200},
+		"PUT /api/v1/policy/stops/{scope}":            {"/api/v1/policy/stops/all", `{"reason":"theirs"}`, 200},
+		"DELETE /api/v1/policy/stops/{scope}":         {"/api/v1/policy/stops/principal:nobody", "", 404},
 		"GET /api/v1/workflows/{id}/status":           {"/api/v1/workflows/w/status", "", 404},
 		"GET /api/v1/decisions/{id}":                  {"/api/v1/decisions/" + approval["decision_id"], "", 404},
 		"POST /api/v1/audit/gates/batch":              {"", `[{"decision_id":"` + approval["decision_id"] + `","gate_name":"g","crv_status":"passed","passed":true,"blocked":false}]`, 200},
@@ -88,7 +95,7 @@ func TestEveryPath_KeyOfAnotherTenant_SeesNothing(t *testing.T) {
 	}
 	require.ElementsMatch(t, served, slices.Collect(maps.Keys(asked)))
 
-	for _, name := range slices.Sorted(maps.Keys(asked)) { // GET requests first
+	for _, name := range slices.Sorted(maps.Keys(asked)) { // in this order, so that what changes the policy comes last
 		q := asked[name]
 		method, path, _ := strings.Cut(name, " ")
 		if q.path != "" {
@@ -119,6 +126,8 @@ func furnish(t *testing.T, s *site) map[string]string {
 	for _, id := range []string{"w", "only-ours"} {
 		s.post(t, "/api/v1/workflows/execute", `{"workflow":{"id":"`+id+`","name":"W","tasks":[{"id":"t","name":"T","type":"action","tool_name":"tell"}],"dependencies":{}},"correlation_id":"`+apart+`"}`).ok(t)
 	}
+	s.as(s.operator).send(t, http.MethodPut, "/api/v1/policy/stops/principal:nobody", `{"reason":"`+apart+`-7"}`).ok(t)
+	put(t, s.server, ledgerBundle(1, "name: ledger", "name: "+apart+"-8"))
 	return map[string]string{
 		"id": asked.field(t, "approval_token"), "action_digest": asked.field(t, "action_digest"), "decision_id": asked.field(t, "decision_id"),
 	}
@@ -129,7 +138,7 @@ func everything(t *testing.T, s *site) map[string]string {
 	t.Helper()
 	answers := map[string]string{}
 	for _, path := range []string{
-		"audit", "audit/verify", "policy/approvals", "crv/validators", "observability/events", "observability/metrics",
+		"audit", "audit/verify", "policy/approvals", "policy/stops", "policy/bundle/history", "crv/validators", "observability/events", "observability/metrics",
 		"observability/traces/T", "observability/summary", "workflows/w/status", "workflows/only-ours/status",
 	} {
 		answers[path] = s.as(s.operator).get(t, "/api/v1/"+path).ok(t).body

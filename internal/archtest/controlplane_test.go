@@ -19,6 +19,7 @@ var services = map[string][]string{
 	"runs":      {"policy", "approvals"},
 	"policy":    {"approvals"},
 	"approvals": nil,
+	"bundles":   nil,
 	"audit":     nil,
 	"crv":       nil,
 	"observe":   nil,

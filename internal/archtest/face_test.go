@@ -16,7 +16,7 @@ import (
 // name cannot be removed without breaking users. So the commit that raises a budget
 // must say who needs the new name. Lower the budget when a name is removed.
 var budgets = map[string]int{
-	"aureus":             193,
+	"aureus":             197,
 	"aureus/aureustest":  28,
 	"controlplane":       21,
 	"crvgate":            18,

@@ -122,3 +122,14 @@ type RunRequest[Workflow any] struct {
 	Context       map[string]any `json:"context,omitzero"`
 	CorrelationID string         `json:"correlation_id,omitzero"`
 }
+
+// StopRequest is the body of PUT /policy/stops/{scope}.
+type StopRequest struct {
+	Reason string `json:"reason"` // for people
+}
+
+// The headers of policy bundles.
+const (
+	BundleHeader    = "Aureus-Bundle"    // the name and version, such as ledger/7
+	SignatureHeader = "Aureus-Signature" // the Ed25519 signature of the body, in base64
+)

@@ -1,15 +1,16 @@
 package approvals
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
-	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/invalidrequest"
 	"github.com/farmountain/aureus-go/internal/nametext"
@@ -47,11 +48,15 @@ func (s *Service) ask(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 	if err := web.ReadJSON(r, &body); err != nil {
 		return err
 	}
-	ask, err := s.complete(c, body)
+	policy, err := s.Rules.For(r.Context(), c.Tenant)
 	if err != nil {
 		return err
 	}
-	prepared, err := s.Prepare(c, ask)
+	ask, err := s.complete(r.Context(), c, policy, body)
+	if err != nil {
+		return err
+	}
+	prepared, err := s.Prepare(c, ask, policy.HasPermission(r.Context(), ask.Request))
 	if err != nil {
 		return err
 	}
@@ -80,10 +85,12 @@ func (s *Service) ask(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 }
 
 // complete checks the body and fills in the fields that it leaves out, from the
-// rules. The digest is always computed here; one in the body must be equal.
-func (s *Service) complete(c web.Caller, body Request) (aureus.ApprovalAsk, error) {
+// policy. The digest is always computed here; one in the body must be equal. If the body
+// names no policy version, the approval is for the request as the control plane itself
+// decides it, with the definition of the action in the policy bundle in force.
+func (s *Service) complete(ctx context.Context, c web.Caller, policy *rules.Policy, body Request) (aureus.ApprovalAsk, error) {
 	request := body.request()
-	if err := s.Rules.Check(c, request); err != nil {
+	if err := policy.Check(c, request); err != nil {
 		return aureus.ApprovalAsk{}, err
 	}
 	if err := checkAsk(body); err != nil {
@@ -92,7 +99,17 @@ func (s *Service) complete(c web.Caller, body Request) (aureus.ApprovalAsk, erro
 	if len(body.Reason) > maxComment {
 		return aureus.ApprovalAsk{}, web.InvalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxComment))
 	}
-	digest, err := guard.Digest(c.Tenant, request)
+	v, err := policy.Evaluate(ctx, request)
+	if err != nil {
+		return aureus.ApprovalAsk{}, err
+	}
+	if body.PolicyVersion == "" {
+		request = v.Request
+	}
+	if request.Action.ID == "" {
+		return aureus.ApprovalAsk{}, web.InvalidBody("/action/id", "is required: "+v.Decision.Reason)
+	}
+	digest, err := policy.Digest(request)
 	if err != nil {
 		return aureus.ApprovalAsk{}, web.InvalidBody("", err.Error())
 	}
@@ -101,30 +118,26 @@ func (s *Service) complete(c web.Caller, body Request) (aureus.ApprovalAsk, erro
 			"action_digest is not the digest of this request in the key's tenant",
 			web.WithRemediation("Give the local decider the tenant of the key, and use the same version of the module on both sides."))
 	}
-	terms, err := s.terms(c, request, body.Terms)
+	terms, err := s.terms(v.Terms, body.Terms)
 	if err != nil {
 		return aureus.ApprovalAsk{}, err
 	}
-	preview := s.Rules.Preview(c.Tenant, request)
 	ask := aureus.ApprovalAsk{
 		Request: request, Digest: digest, DecisionID: body.DecisionID, ReasonCode: body.ReasonCode, Reason: body.Reason,
 		Rule: body.Rule, PolicyVersion: body.PolicyVersion, Terms: terms,
 	}
 	if ask.PolicyVersion == "" {
-		ask.PolicyVersion, ask.Rule, ask.ReasonCode = preview.PolicyVersion, preview.Rule, preview.ReasonCode
+		ask.PolicyVersion, ask.Rule, ask.ReasonCode = v.Decision.PolicyVersion, v.Decision.Rule, v.Decision.ReasonCode
 	}
 	return ask, nil
 }
 
 // terms returns the terms of an approval that a service asks for: the stricter of its own
-// and those of the server.
-func (s *Service) terms(c web.Caller, request aureus.Request, body *wire.ApprovalTerms) (own aureus.ApprovalTerms, err error) {
+// and those of the policy bundle in force.
+func (s *Service) terms(own aureus.ApprovalTerms, body *wire.ApprovalTerms) (aureus.ApprovalTerms, error) {
 	asked, err := approval.TermsOf(body)
 	if invalid, ok := errors.AsType[*invalidrequest.Error](err); ok {
 		return own, web.InvalidBody("/terms"+invalid.Pointer, invalid.Reason)
-	}
-	if s.Terms != nil {
-		own = s.Terms(c.Tenant, request)
 	}
 	return approval.Tighten(own, asked, s.Life), err
 }

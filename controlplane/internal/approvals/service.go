@@ -15,8 +15,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
-// Service serves the approvals of all tenants. Every field but Terms must be set before
-// the first request; then it is safe for concurrent use.
+// Service serves the approvals of all tenants. Every field must be set before the
+// first request; then it is safe for concurrent use.
 type Service struct {
 	Store storage.Store
 	Now   func() time.Time
@@ -26,10 +26,6 @@ type Service struct {
 	// Changed is called after each request that may have changed an approval. It must
 	// not block.
 	Changed func()
-
-	// Terms, if not nil, returns the terms that the server's own rules set for the
-	// request of a service that decides in its own process; see approval.Tighten.
-	Terms func(tenant string, request aureus.Request) aureus.ApprovalTerms
 }
 
 // Path returns the URL path of the approval with that id.
@@ -37,18 +33,19 @@ func Path(id string) string { return "/api/v1/policy/approvals/" + id }
 
 // Prepare makes a new approval with secrets redacted, ready to be stored by
 // Tx.AskApproval. Call it before the transaction: redacting and encoding a large
-// request takes longer than storing it.
+// request takes longer than storing it. hasPermission, which the approver sees, says
+// whether the principal holds the permissions.
 //
 // The terms of ask apply as they are, so they must come from the server's own rules, or
 // be tightened by them. Zero fields are the defaults of the server.
-func (s *Service) Prepare(c web.Caller, ask aureus.ApprovalAsk) (storage.NewApproval, error) {
+func (s *Service) Prepare(c web.Caller, ask aureus.ApprovalAsk, hasPermission bool) (storage.NewApproval, error) {
 	if err := approval.CheckTerms(ask.Terms); err != nil {
 		return storage.NewApproval{}, fmt.Errorf("the terms of an approval: %w", err)
 	}
 	now, r := s.Now(), ask.Request
 	a := aureus.Approval{
 		ID: idtext.Approval(aureus.NewDecisionID(now)), Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Action: r.Action, ToolName: r.Tool,
-		Arguments: r.Arguments, HTTP: r.HTTP, Volatile: r.Volatile, HasPermission: s.Rules.HasPermission(c.Tenant, r),
+		Arguments: r.Arguments, HTTP: r.HTTP, Volatile: r.Volatile, HasPermission: hasPermission,
 		RiskTier: r.Action.RiskTier, Reason: ask.Reason, ReasonCode: ask.ReasonCode, Rule: ask.Rule,
 		PolicyVersion: ask.PolicyVersion, ActionDigest: ask.Digest,
 	}

@@ -37,6 +37,11 @@ func (s *Service) postOutcomes(w http.ResponseWriter, r *http.Request, c web.Cal
 			if err := addOutcome(t, c, now, report); err != nil {
 				return err
 			}
+			if notDone {
+				if err := t.Policies().Release(c.Tenant, outcome.DecisionID); err != nil {
+					return err
+				}
+			}
 			return t.Approvals().Settle(c.Tenant, now, c.Actor(), outcome.DecisionID, notDone)
 		}, nil
 	})

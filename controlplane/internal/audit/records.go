@@ -3,7 +3,10 @@ package audit
 import (
 	"cmp"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -35,9 +38,10 @@ func (s *Service) postRecords(w http.ResponseWriter, r *http.Request, c web.Call
 	})
 }
 
-// addRecord stores a reported decision. It is always marked as reported and as
-// claimed, because the server did not check its tier and permissions. If the record
-// names an approval, checkApproval checks it.
+// addRecord stores a reported decision. It is always marked as reported, and as claimed
+// unless it was made by a policy bundle that the tenant has or had: only then do its tier
+// and permissions come from something that the server knows. If the record names an
+// approval, checkApproval checks it.
 func addRecord(t storage.Tx, c web.Caller, now time.Time, record aureus.DecisionRecord, decision storage.Decision) error {
 	known, err := t.Decisions().Knows(c.Tenant, decision)
 	switch {
@@ -64,7 +68,11 @@ func addRecord(t storage.Tx, c web.Caller, now time.Time, record aureus.Decision
 	}
 	var effect aureus.Effect
 	_ = effect.UnmarshalText([]byte(record.Effect)) // checkRecord has checked that it is valid
-	record.Claimed = true
+	known, err = hasBundle(t, c.Tenant, record.Bundle)
+	if err != nil {
+		return err
+	}
+	record.Claimed = record.Claimed || !known
 	entry := storage.DecisionEntry(record, c.Actor())
 	entry.FromState, entry.ToState = vocab.StateEvaluating, effect.State()
 	entry.Details["source"] = storage.SourceReported
@@ -72,6 +80,18 @@ func addRecord(t storage.Tx, c web.Caller, now time.Time, record aureus.Decision
 		return err
 	}
 	return t.Decisions().SettleOutcomes(c.Tenant, now, decision)
+}
+
+// hasBundle reports whether a policy bundle of the tenant has or had the name and
+// version.
+func hasBundle(t storage.Tx, tenant, bundle string) (bool, error) {
+	_, text, ok := strings.Cut(bundle, "/")
+	version, err := strconv.ParseInt(text, 10, 64)
+	if !ok || err != nil || version < 1 || version == math.MaxInt64 {
+		return false, nil //nolint:nilerr // it names no bundle
+	}
+	list, _, err := t.Policies().Bundles(tenant, version+1, 1)
+	return len(list) == 1 && storage.BundleName(list[0].Name, list[0].Version) == bundle, err
 }
 
 // checkApproval refuses a decision whose approval does not fit: the subject must have
@@ -111,6 +131,6 @@ func checkRecord(c web.Caller, record *aureus.DecisionRecord) error {
 	}
 	return checkNames(nametext.Identifier, map[string]string{
 		"/principal": record.Principal, "/on_behalf_of": record.OnBehalfOf, "/action": record.Action, "/tool_name": record.ToolName,
-		"/trace_id": record.TraceID, "/reason_code": string(record.ReasonCode), "/rule": record.Rule, "/policy_version": record.PolicyVersion, "/approval_id": record.ApprovalID,
+		"/trace_id": record.TraceID, "/reason_code": string(record.ReasonCode), "/rule": record.Rule, "/policy_version": record.PolicyVersion, "/bundle": record.Bundle, "/approval_id": record.ApprovalID,
 	})
 }

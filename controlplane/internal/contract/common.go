@@ -111,15 +111,18 @@ var errorResponses = []errorResponse{
 	{400, "BadRequest", "The body is not JSON, a parameter of the query or a header has a wrong form, or the query has a parameter that the path does not know.", "", always},
 	{401, "Unauthorized", "There is no key, or it is not valid.", "WWW-Authenticate", needsKey},
 	{403, "Forbidden", "The role of the key is not sufficient, or the key may not speak for the principal.", "", always},
-	{404, "NotFound", "It does not exist, or this key may not see it.", "", func(_, path string, _ web.Route) bool { return strings.Contains(path, "{id}") }},
-	{408, "TooSlow", "The body was sent too slowly. The connection is closed.", "", isPost},
-	{409, "Conflict", "The state does not allow it, or a request with the same Idempotency-Key has not ended.", "Retry-After", isPost},
-	{413, "TooLarge", "The body, or the number of its items, is above the limit.", "", isPost},
-	{415, "MediaType", "The Content-Encoding is not gzip; in development mode also: the Content-Type is not JSON.", "Accept-Encoding", isPost},
+	{404, "NotFound", "It does not exist, or this key may not see it.", "", func(_, path string, route web.Route) bool {
+		return strings.Contains(path, "{id}") || route.Doc.NotFound
+	}},
+	{408, "TooSlow", "The body was sent too slowly. The connection is closed.", "", changes},
+	{409, "Conflict", "The state does not allow it, or a request with the same Idempotency-Key has not ended.", "Retry-After", changes},
+	{412, "Precondition", "What is in force is not what the If-Match names.", "", func(_, _ string, route web.Route) bool { return route.Doc.Precondition }},
+	{413, "TooLarge", "The body, or the number of its items, is above the limit.", "", changes},
+	{415, "MediaType", "The Content-Encoding is not gzip; in development mode also: the Content-Type is neither JSON nor application/yaml.", "Accept-Encoding", changes},
 	{
 		422, "Invalid", "The body is JSON of another shape, or a value in it is not allowed; details lists every problem. Also: the Idempotency-Key was used for another body.", "",
 		func(method, path string, route web.Route) bool {
-			return isPost(method, path, route) || route.Doc.Unprocessable
+			return changes(method, path, route) || route.Doc.Unprocessable
 		},
 	},
 	{429, "TooMany", "A limit of rate, size or number is reached. Try again later.", "Retry-After", needsKey},
@@ -131,6 +134,6 @@ func always(string, string, web.Route) bool { return true }
 
 func needsKey(_, _ string, route web.Route) bool { return !route.Public }
 
-// isPost reports whether the method is POST: such a request may have a body and an
+// changes reports whether the method is not GET: such a request may have a body and an
 // Idempotency-Key.
-func isPost(method, _ string, _ web.Route) bool { return method == http.MethodPost }
+func changes(method, _ string, _ web.Route) bool { return method != http.MethodGet }

@@ -101,7 +101,7 @@ func (g *generator) operation(method, path string, route web.Route) object {
 	}
 	operation = append(operation, member{"parameters", g.parameters(method, path, route)})
 	if doc.Request != nil {
-		operation = append(operation, member{"requestBody", object{{"required", true}, {"content", content("", g.schemas.schema(doc.Request))}}})
+		operation = append(operation, member{"requestBody", object{{"required", true}, {"content", content(doc.RequestContentType, g.schemas.schema(doc.Request))}}})
 	}
 	return append(operation, member{"responses", g.responses(method, path, route)})
 }
@@ -176,6 +176,9 @@ func (g *generator) responses(method, path string, route web.Route) object {
 		success = append(success, member{"content", content(route.Doc.ContentType, g.schemas.schema(route.Doc.Response))})
 	}
 	all := object{{"200", success}}
+	if route.Doc.NotModified {
+		all = append(all, member{"304", object{{"description", "It is what the If-None-Match names. There is no body."}, {"headers", headers}}})
+	}
 	for _, e := range errorResponses {
 		if e.of(method, path, route) {
 			all = append(all, member{strconv.Itoa(e.status), reference("responses", e.name)})

@@ -82,6 +82,22 @@ var policyModels = map[string]model{
 		"remedy": "What would make the request pass, as the bundle says.",
 		"shadow": "The rule was only reported, and did not change the decision.",
 	}},
+	"aureus.PolicyBundle": {text: "A version of the policy bundle.", fields: fields{
+		"version": "A whole number that only grows.",
+		"digest":  "The SHA-256 of the text; in quotes it is the ETag.",
+		"put_by":  "The subject that stored it.",
+		"key_id":  "The key of that subject.",
+		"signed":  "It was stored with a signature.",
+		"notes":   "What a reader should know about the bundle. Only in the response to PUT.",
+	}},
+	"wire.StopRequest": {text: "Why something is stopped.", fields: fields{
+		"reason": "For whoever is refused; at most 4 KiB.",
+	}},
+	"aureus.PolicyStop": {text: "Something that is refused until the stop is removed.", fields: fields{
+		"scope":  "all, principal:ID or action:ID.",
+		"reason": "For whoever is refused.",
+		"by":     "The subject that stopped it.",
+	}},
 	"policy.CheckRequest": {text: "A request to check permissions and risk.", fields: fields{
 		"tool_name":    "The tool that is about to be called. An action that lists its tools is not allowed without one.",
 		"arguments":    "What is about to be done.",

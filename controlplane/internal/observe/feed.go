@@ -47,6 +47,7 @@ type feed struct {
 	started   bool          // the first read is done, so the windows have a position
 	telemetry window[telemetry.Arrived]
 	audit     window[auditEvent]
+	policy    policyState
 }
 
 // auditEvent is an audit entry in the form in which the stream sends it.
@@ -132,7 +133,7 @@ func (f *feed) run(ctx context.Context) {
 // stores.
 func (f *feed) readNew(ctx context.Context) (more bool, err error) {
 	f.mu.Lock()
-	started, from := f.started, position{telemetry: f.telemetry.to, audit: f.audit.to}
+	started, from, policy := f.started, position{telemetry: f.telemetry.to, audit: f.audit.to}, f.policy
 	f.mu.Unlock()
 	if !started {
 		if from, err = f.service.storeEnds(ctx, f.tenant); err != nil {
@@ -147,14 +148,19 @@ func (f *feed) readNew(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	inForce, err := f.service.readPolicy(ctx, f.tenant, policy)
+	if err != nil {
+		return false, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.started {
 		f.started = true
 		f.telemetry.from, f.telemetry.to, f.audit.from, f.audit.to = from.telemetry, from.telemetry, from.audit, from.audit
-	} else if telemetryTo == from.telemetry && auditTo == from.audit {
+	} else if telemetryTo == from.telemetry && auditTo == from.audit && inForce.revision == policy.revision {
 		return false, nil
 	}
+	f.policy = inForce
 	f.telemetry.add(events, telemetryTo, func(e telemetry.Arrived) (int64, int) { return e.Seq, len(e.Body) })
 	f.audit.add(entries, auditTo, func(e auditEvent) (int64, int) { return e.sequence, len(e.text) })
 	close(f.changed)
@@ -162,12 +168,12 @@ func (f *feed) readNew(ctx context.Context) (more bool, err error) {
 	return telemetryTo < f.service.Telemetry.Latest() || auditTo < lastAudit, nil
 }
 
-// snapshot returns the windows of the feed, whether the feed has started, and a
-// channel that is closed when the windows change.
-func (f *feed) snapshot() (events window[telemetry.Arrived], audit window[auditEvent], started bool, changed <-chan struct{}) {
+// snapshot returns the windows of the feed, the policy in force, whether the feed has
+// started, and a channel that is closed when one of them changes.
+func (f *feed) snapshot() (events window[telemetry.Arrived], audit window[auditEvent], policy policyState, started bool, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.telemetry, f.audit, f.started, f.changed
+	return f.telemetry, f.audit, f.policy, f.started, f.changed
 }
 
 // storeEnds returns the position of the latest event in both stores.

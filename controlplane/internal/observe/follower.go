@@ -16,19 +16,25 @@ type follower struct {
 	service  *Service
 	caller   web.Caller
 	position position
+	revision int64 // of the policy that was sent last; 0 if none was
 
-	telemetry, decisions, approvals bool   // the kinds of events to send
-	eventType, workflow             string // of telemetry; empty matches all
-	principal                       string // of decisions and approvals; empty matches all
+	telemetry, decisions, approvals, policy bool // the kinds of events to send
+
+	eventType, workflow string // of telemetry; empty matches all
+	principal           string // of decisions and approvals; empty matches all
 }
 
 // next appends new events that match the filter to out, about maxPart bytes at
 // most, and advances the position past every event that it examined. If more is
 // true, call next again; otherwise wait until changed is closed.
 func (f *follower) next(ctx context.Context, feed *feed, out *bytes.Buffer) (more bool, changed <-chan struct{}, err error) {
-	events, audit, started, changed := feed.snapshot()
+	events, audit, policy, started, changed := feed.snapshot()
 	if !started {
 		return false, changed, nil
+	}
+	if f.policy && f.revision != policy.revision {
+		f.revision = policy.revision
+		f.write(out, vocab.StreamPolicy, policy.text)
 	}
 	if f.telemetry && f.position.telemetry < events.from {
 		more = true

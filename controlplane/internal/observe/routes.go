@@ -83,14 +83,14 @@ func (s *Service) others() []web.Route {
 		{
 			Pattern: "GET /api/v1/stream", Role: web.Service, Handler: s.followStream,
 			Query: []web.Parameter{
-				{Name: "kinds", Description: "Any of telemetry, decision and approval, separated by commas; without it, all kinds that the key may see."},
+				{Name: "kinds", Description: "Any of telemetry, decision, approval and policy, separated by commas; without it, all kinds that the key may see."},
 				{Name: "type", Description: "Only telemetry of this type."},
 				{Name: "workflow_id", Description: "Only telemetry of this workflow."},
 				{Name: "principal", Description: "Only decisions and approvals about this principal."},
 			},
 			Doc: web.Doc{
 				ID: "followStream", Tag: "Stream", Summary: "Follow events as they happen",
-				Description: "Server-sent events (WHATWG HTML, 9.2), after the event in Last-Event-ID, or from now on. The event `telemetry` carries a TelemetryEvent, `decision` and `approval` an AuditRecord; the latter two need the role operator. Every 10 seconds without an event, an `id` without data gives the present position. The event `reset` says that the position in Last-Event-ID does not belong to this database, as after a restore: the stream then starts with the oldest event that is stored.",
+				Description: "Server-sent events (WHATWG HTML, 9.2), after the event in Last-Event-ID, or from now on. The event `telemetry` carries a TelemetryEvent, `decision` and `approval` an AuditRecord; the latter two need the role operator. The event `policy` says which policy is in force, with `bundle` (name and version), `etag` and `stops_etag` as GET policy/bundle and policy/stops have them, without quotes; it comes after each change, and at the start of the stream if the tenant has had a policy. Every 10 seconds without an event, an `id` without data gives the present position. The event `reset` says that the position in Last-Event-ID does not belong to this database, as after a restore: the stream then starts with the oldest event that is stored.",
 				Header:      []web.Parameter{{Name: "Last-Event-ID", Description: "The id of the last event that was received."}},
 				Response:    reflect.TypeFor[string](), ContentType: "text/event-stream", Success: "Events, until the client or the server closes the connection.",
 			},

@@ -74,19 +74,21 @@ func (s *Service) newFollower(r *http.Request, c web.Caller) (*follower, error) 
 	mayReadAudit := c.Role.AtLeast(web.Operator)
 	kinds := query.Get("kinds")
 	if kinds == "" {
-		f.telemetry, f.decisions, f.approvals = true, mayReadAudit, mayReadAudit
+		f.telemetry, f.policy, f.decisions, f.approvals = true, true, mayReadAudit, mayReadAudit
 		return f, nil
 	}
 	for kind := range strings.SplitSeq(kinds, ",") {
 		switch kind {
 		case vocab.StreamTelemetry:
 			f.telemetry = true
+		case vocab.StreamPolicy:
+			f.policy = true
 		case vocab.StreamDecision:
 			f.decisions = true
 		case vocab.StreamApproval:
 			f.approvals = true
 		default:
-			return nil, web.BadQuery("kinds", "must be a comma-separated list of telemetry, decision and approval")
+			return nil, web.BadQuery("kinds", "must be a comma-separated list of telemetry, decision, approval and policy")
 		}
 	}
 	if (f.decisions || f.approvals) && !mayReadAudit {

@@ -17,12 +17,20 @@ func (s *Service) check(w http.ResponseWriter, r *http.Request, c web.Caller) er
 		return err
 	}
 	request := body.request()
-	if err := s.Rules.Check(c, request); err != nil {
+	p, err := s.Rules.For(r.Context(), c.Tenant)
+	if err != nil {
+		return undecided(err)
+	}
+	if err := p.Check(c, request); err != nil {
 		return err
 	}
-	preview := s.Rules.Preview(c.Tenant, request)
+	v, err := p.Evaluate(r.Context(), request)
+	if err != nil {
+		return undecided(err)
+	}
+	preview := &v.Decision
 	web.WriteJSON(w, http.StatusOK, wire.CheckResponse{
-		Allowed: preview.Effect == aureus.Allow, HasPermission: s.Rules.HasPermission(c.Tenant, request),
+		Allowed: preview.Effect == aureus.Allow, HasPermission: p.HasPermission(r.Context(), request),
 		RequiresHumanApproval: preview.Effect == aureus.RequireApproval, Reason: preview.Reason,
 	})
 	return nil

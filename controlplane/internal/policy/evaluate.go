@@ -8,6 +8,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -24,10 +25,8 @@ func (s *Service) evaluate(w http.ResponseWriter, r *http.Request, c web.Caller)
 	if request.TraceID == "" {
 		request.TraceID = tracecontext.ID(r.Header)
 	}
-	if err := s.Rules.Check(c, request); err != nil {
-		return err
-	}
-	decision, err := s.Decide(ctx, c, request, func(tx *approvals.Tx) (Approvals, error) { return tx, web.CheckKey(tx.Storage, c) })
+	check := func(p *rules.Policy) (aureus.Request, error) { return request, p.Check(c, request) }
+	decision, err := s.Decide(ctx, c, check, func(tx *approvals.Tx) (Approvals, error) { return tx, web.CheckKey(tx.Storage, c) })
 	if err != nil {
 		return err
 	}

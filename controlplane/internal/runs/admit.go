@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/guard"
 )
@@ -36,12 +37,15 @@ func (h *host) Admit(ctx context.Context, call workflow.Call) (admission workflo
 			h.releaseTask()
 		}
 	}()
-	if admission, found, err := h.reuseResult(ctx, request); found || err != nil {
+	ask := func(p *rules.Policy) (aureus.Request, error) {
+		return h.requestBy(context.WithoutCancel(ctx), p, call, tier)
+	}
+	if admission, found, err := h.reuseResult(ctx, ask); found || err != nil {
 		return admission, err
 	}
-	decision, err := h.decide(context.WithoutCancel(ctx), request, call.Attempt, attempts)
+	decision, err := h.decide(context.WithoutCancel(ctx), task.ID, ask, call.Attempt, attempts)
 	if err != nil {
-		return workflow.Admission{}, err
+		return refusalOf(err)
 	}
 	if event, ok := guard.PolicyCheckEvent(request, decision); ok {
 		event.Timestamp = aureus.TimestampOf(h.Now()) // after the start of the step

@@ -59,7 +59,7 @@ func newService(t *testing.T, tools map[string]Tool) *Service {
 // service.
 func serviceOn(t *testing.T, db storage.Store, tools map[string]Tool) (s *Service, end context.CancelFunc) {
 	t.Helper()
-	decide := rules.Rules{Now: time.Now}
+	decide := rules.Rules{Now: time.Now, Policies: &rules.Policies{Store: db}}
 	asked := &approvals.Service{
 		Store: db, Now: time.Now, Rules: decide, Life: approval.Life{Decide: approval.DefaultDecide, Use: approval.DefaultUse}, Changed: func() {},
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
@@ -39,11 +40,11 @@ var _ policy.Approvals = (*taskApprovals)(nil)
 // decide decides about one attempt at a task, and stores the decision and the attempt
 // in one transaction. It fails with errKeyRevoked if the key of the run has been
 // revoked.
-func (h *host) decide(ctx context.Context, request aureus.Request, attempt, attempts int) (aureus.Decision, error) {
+func (h *host) decide(ctx context.Context, taskID string, request func(*rules.Policy) (aureus.Request, error), attempt, attempts int) (aureus.Decision, error) {
 	return h.service.config.Policy.Decide(ctx, h.caller, request, func(plain *approvals.Tx) (policy.Approvals, error) {
 		return &taskApprovals{
-			Tx: plain, now: h.Now(), runID: h.stored.ID, taskID: request.TaskID, attempt: attempt, details: map[string]any{
-				"workflow_id": h.request.Workflow.ID, "run_id": h.stored.ID, "task_id": request.TaskID, "attempt": attempt, "attempts": attempts,
+			Tx: plain, now: h.Now(), runID: h.stored.ID, taskID: taskID, attempt: attempt, details: map[string]any{
+				"workflow_id": h.request.Workflow.ID, "run_id": h.stored.ID, "task_id": taskID, "attempt": attempt, "attempts": attempts,
 			},
 		}, h.checkKey(plain.Storage)
 	})

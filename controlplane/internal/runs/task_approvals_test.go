@@ -12,6 +12,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/policy"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
@@ -74,7 +75,10 @@ func TestTask_ApprovalGivenForAnEvaluation_AsksAnew(t *testing.T) {
 	spec, tools := paying(&paid)
 	s := openService(t, tools)
 	r := &run{stored: storage.Run{ID: "run_1"}, caller: svc(), request: request{Workflow: spec}}
-	asked, err := s.config.Policy.Decide(t.Context(), svc(), r.policyRequest(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh),
+	asked, err := s.config.Policy.Decide(t.Context(), svc(),
+		func(*rules.Policy) (aureus.Request, error) {
+			return r.policyRequest(workflow.Call{Task: &spec.Tasks[0], Attempt: 1, Results: map[string]any{}}, aureus.TierHigh), nil
+		},
 		func(tx *approvals.Tx) (policy.Approvals, error) { return tx, nil })
 	require.NoError(t, err)
 	require.Equal(t, aureus.RequireApproval, asked.Effect)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/workflow"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -107,7 +108,7 @@ func (h *host) heldResult(state *workflow.State) (*storage.TaskResult, error) {
 // reuseResult returns the result stored under the held task's idempotency key. It
 // checks the policy again and refuses on deny. It ignores that the policy requires an
 // approval, because reusing a result has no effect.
-func (h *host) reuseResult(ctx context.Context, request aureus.Request) (admission workflow.Admission, found bool, err error) {
+func (h *host) reuseResult(ctx context.Context, ask func(*rules.Policy) (aureus.Request, error)) (admission workflow.Admission, found bool, err error) {
 	if h.held == nil {
 		return admission, false, nil
 	}
@@ -120,8 +121,21 @@ func (h *host) reuseResult(ctx context.Context, request aureus.Request) (admissi
 	case err != nil:
 		return admission, false, err
 	}
-	if preview := h.service.config.Policy.Rules.Preview(h.caller.Tenant, request); preview.Effect == aureus.Deny {
-		return refused(preview.Reason), true, nil
+	policy, err := h.service.config.Policy.Rules.For(ctx, h.caller.Tenant)
+	if err != nil {
+		return admission, false, err
+	}
+	request, err := ask(policy)
+	if err != nil {
+		admission, err = refusalOf(err)
+		return admission, err == nil, err
+	}
+	v, err := policy.Evaluate(ctx, request)
+	if err != nil {
+		return admission, false, err
+	}
+	if v.Decision.Effect == aureus.Deny {
+		return refused(v.Decision.Reason), true, nil
 	}
 	result, err := strictjson.Parse([]byte(stored.Result))
 	if err != nil {

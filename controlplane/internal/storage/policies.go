@@ -2,7 +2,7 @@ package storage
 
 import (
 	"crypto/sha256"
-	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -47,9 +47,8 @@ type Stop struct {
 // they have changed. The order of the stops matters.
 func StopsDigest(stops []Stop) aureus.Digest {
 	h := sha256.New()
-	encoder := json.NewEncoder(h)
 	for _, s := range stops {
-		_ = encoder.Encode([]any{s.Scope, s.Reason, s.By, s.At.UnixNano()}) // texts and numbers always have a JSON form
+		_, _ = fmt.Fprintf(h, "%q %q %q %d\n", s.Scope, s.Reason, s.By, s.At.UnixNano()) // a hash never fails
 	}
 	return aureus.Digest(h.Sum(nil))
 }
@@ -59,14 +58,16 @@ type Reservation struct {
 	Budget string        // the id of the budget
 	Key    string        // whose share it is, such as a principal; empty if all share the budget
 	Window time.Duration // how long the amount counts
-	Amount float64       // not negative
-	Limit  float64       // the largest sum of the amounts within the window
+
+	// Amount and Limit are whole millionths, not negative, so that sums are exact. Limit is
+	// the largest sum of the amounts within the window.
+	Amount, Limit int64
 }
 
 // Exceeded says which of several reservations a budget has no room for.
 type Exceeded struct {
 	Index      int           // of the reservation
-	Used       float64       // the sum of the amounts within the window
+	Used       int64         // the sum of the amounts within the window
 	RetryAfter time.Duration // until the budget has room for the amount; 0 if it never has
 }
 
@@ -141,8 +142,8 @@ type PolicyRows interface {
 	AddReservation(tenant string, now time.Time, decision aureus.DecisionID, r Reservation) error
 	// Used returns the number of the reservations of the budget and the key that were
 	// made after since, and the sum of their amounts.
-	Used(tenant, budget, key string, since time.Time) (n int, sum float64, err error)
+	Used(tenant, budget, key string, since time.Time) (n int, sum int64, err error)
 	// Oldest calls visit for these reservations, the oldest first. visit returns true to
 	// go on.
-	Oldest(tenant, budget, key string, since time.Time, visit func(at time.Time, amount float64) bool) error
+	Oldest(tenant, budget, key string, since time.Time, visit func(at time.Time, amount int64) bool) error
 }

@@ -130,7 +130,7 @@ func (p *policyRules) Room(tenant string, now time.Time, list []Reservation) (ex
 		if err != nil {
 			return nil, err
 		}
-		if n < MaxReservations && used+r.Amount <= r.Limit {
+		if n < MaxReservations && used <= r.Limit-r.Amount {
 			continue
 		}
 		wait, err := p.roomAfter(tenant, now, r, n, used)
@@ -144,14 +144,14 @@ func (p *policyRules) Room(tenant string, now time.Time, list []Reservation) (ex
 
 // roomAfter returns the time until so many of the n reservations have left the window
 // that the budget has room for r; 0 if the amount alone is above the limit.
-func (p *policyRules) roomAfter(tenant string, now time.Time, r Reservation, n int, used float64) (wait time.Duration, err error) {
+func (p *policyRules) roomAfter(tenant string, now time.Time, r Reservation, n int, used int64) (wait time.Duration, err error) {
 	if r.Amount > r.Limit {
 		return 0, nil
 	}
-	err = p.Oldest(tenant, r.Budget, r.Key, now.Add(-r.Window), func(at time.Time, amount float64) bool {
+	err = p.Oldest(tenant, r.Budget, r.Key, now.Add(-r.Window), func(at time.Time, amount int64) bool {
 		n, used = n-1, used-amount
 		wait = at.Add(r.Window).Sub(now)
-		return n >= MaxReservations || used+r.Amount > r.Limit
+		return n >= MaxReservations || used > r.Limit-r.Amount
 	})
 	return wait, err
 }

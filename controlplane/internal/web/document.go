@@ -20,8 +20,10 @@ type Doc struct {
 
 	Header []Parameter // request headers besides those of every route
 
-	// Request is the type of the request body; nil if the route reads no body.
-	Request reflect.Type
+	// Request is the type of the request body; nil if the route reads no body. For a body
+	// that is not JSON, it is the type string and RequestContentType is set.
+	Request            reflect.Type
+	RequestContentType string // empty means application/json
 
 	// Response is the type of the response body with status 200, and Success describes
 	// the response. For a body that is not JSON, Response is the type string and
@@ -32,9 +34,13 @@ type Doc struct {
 
 	ResponseHeader []Parameter // response headers besides those that follow from other fields of the route
 
-	// Unprocessable adds the response with status 422 to a GET route. POST routes always
-	// have it.
+	// Unprocessable adds the response with status 422 to a GET route. Routes that change
+	// something always have it.
 	Unprocessable bool
+
+	// NotFound adds the response with status 404. Routes with the wildcard id always have
+	// it. NotModified adds 304, which has no body, and Precondition 412.
+	NotFound, NotModified, Precondition bool
 }
 
 // Parameter describes a query parameter or a header.

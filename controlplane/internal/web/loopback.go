@@ -14,8 +14,8 @@ import (
 // checkLoopback refuses requests that development mode must not answer. Development
 // mode requires no key, so a web page in the developer's browser must not be able to
 // call the server. Therefore it accepts only loopback addresses and loopback host names
-// (against DNS rebinding), no requests from other origins, and only JSON bodies, which
-// an HTML form cannot send.
+// (against DNS rebinding), no requests from other origins, and only JSON and YAML bodies,
+// which an HTML form cannot send.
 func checkLoopback(r *http.Request) error {
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && !isLoopbackAddr(addr.String()) {
 		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode listens on loopback addresses only",
@@ -28,9 +28,9 @@ func checkLoopback(r *http.Request) error {
 	if isCrossOrigin(r) {
 		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode refuses requests from other origins")
 	}
-	if hasBody(r) && strings.HasPrefix(r.URL.Path, "/api/") && !isJSON(r.Header.Get("Content-Type")) {
-		return Problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "development mode accepts JSON bodies only",
-			WithRemediation("Send Content-Type: application/json."))
+	if hasBody(r) && strings.HasPrefix(r.URL.Path, "/api/") && !isJSONOrYAML(r.Header.Get("Content-Type")) {
+		return Problem(http.StatusUnsupportedMediaType, wire.CodeMediaType, "development mode accepts JSON and YAML bodies only",
+			WithRemediation("Send Content-Type: application/json, or application/yaml for a policy bundle."))
 	}
 	return nil
 }
@@ -59,9 +59,9 @@ func hasBody(r *http.Request) bool {
 	return true // a form can send a POST with an empty body
 }
 
-func isJSON(contentType string) bool {
+func isJSONOrYAML(contentType string) bool {
 	kind, _, err := mime.ParseMediaType(contentType)
-	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
+	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json") || kind == "application/yaml")
 }
 
 // isLoopbackHost reports whether a Host header, without its port, is localhost or a

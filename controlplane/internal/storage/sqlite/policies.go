@@ -114,8 +114,8 @@ func (t policies) AddReservation(tenant string, now time.Time, decision aureus.D
 }
 
 // Used implements [storage.PolicyRows].
-func (t policies) Used(tenant, budget, key string, since time.Time) (n int, sum float64, err error) {
-	err = t.row(`SELECT count(*), total(amount) FROM budget_reservations WHERE tenant = ? AND budget = ? AND share = ? AND at > ?`,
+func (t policies) Used(tenant, budget, key string, since time.Time) (n int, sum int64, err error) {
+	err = t.row(`SELECT count(*), coalesce(sum(amount), 0) FROM budget_reservations WHERE tenant = ? AND budget = ? AND share = ? AND at > ?`,
 		tenant, budget, key, since.UnixNano()).Scan(&n, &sum)
 	return n, sum, err
 }
@@ -124,10 +124,10 @@ func (t policies) Used(tenant, budget, key string, since time.Time) (n int, sum 
 var errEnough = errors.New("enough rows were read")
 
 // Oldest implements [storage.PolicyRows].
-func (t policies) Oldest(tenant, budget, key string, since time.Time, visit func(at time.Time, amount float64) bool) error {
+func (t policies) Oldest(tenant, budget, key string, since time.Time, visit func(at time.Time, amount int64) bool) error {
 	err := t.each(func(rows *sql.Rows) error {
 		var at int64
-		var amount float64
+		var amount int64
 		if err := rows.Scan(&at, &amount); err != nil {
 			return err
 		}

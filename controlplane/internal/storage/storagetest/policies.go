@@ -217,22 +217,22 @@ func reserve(t *testing.T, db storage.Store, tenant string, now time.Time, decis
 // The amounts of a budget count for its window, for each key and tenant separately.
 func budgetsSlidingWindow(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
-	amount := func(key string, n float64) storage.Reservation {
-		return storage.Reservation{Budget: "hourly", Key: key, Window: time.Hour, Amount: n, Limit: 10}
+	amount := func(key string, n int64) storage.Reservation {
+		return storage.Reservation{Budget: "hourly", Key: key, Window: time.Hour, Amount: n, Limit: 100}
 	}
-	require.Empty(t, room(t, db, "t", noon, amount("a", 10)), "the limit itself is allowed")
-	require.Equal(t, []storage.Exceeded{{Index: 0}}, room(t, db, "t", noon, amount("a", 10.5)), "never room")
-	reserve(t, db, "t", noon, aureus.NewDecisionID(noon), amount("a", 6))
-	reserve(t, db, "t", noon.Add(10*time.Minute), aureus.NewDecisionID(noon), amount("a", 3.5))
+	require.Empty(t, room(t, db, "t", noon, amount("a", 100)), "the limit itself is allowed")
+	require.Equal(t, []storage.Exceeded{{Index: 0}}, room(t, db, "t", noon, amount("a", 105)), "never room")
+	reserve(t, db, "t", noon, aureus.NewDecisionID(noon), amount("a", 60))
+	reserve(t, db, "t", noon.Add(10*time.Minute), aureus.NewDecisionID(noon), amount("a", 35))
 	at := noon.Add(20 * time.Minute)
-	require.Empty(t, room(t, db, "t", at, amount("a", 0.5), amount("b", 10)))
-	require.Empty(t, room(t, db, "u", at, amount("a", 10)))
+	require.Empty(t, room(t, db, "t", at, amount("a", 5), amount("b", 100)))
+	require.Empty(t, room(t, db, "u", at, amount("a", 100)))
 	require.Equal(t, []storage.Exceeded{
-		{Index: 1, Used: 9.5, RetryAfter: 40 * time.Minute},
-		{Index: 2, Used: 9.5, RetryAfter: 50 * time.Minute},
-	}, room(t, db, "t", at, amount("b", 1), amount("a", 1), amount("a", 7)))
-	require.Empty(t, room(t, db, "t", noon.Add(time.Hour), amount("a", 6.5)), "an amount counts for less than the window")
-	require.NotEmpty(t, room(t, db, "t", noon.Add(time.Hour-1), amount("a", 6.5)))
+		{Index: 1, Used: 95, RetryAfter: 40 * time.Minute},
+		{Index: 2, Used: 95, RetryAfter: 50 * time.Minute},
+	}, room(t, db, "t", at, amount("b", 10), amount("a", 10), amount("a", 70)))
+	require.Empty(t, room(t, db, "t", noon.Add(time.Hour), amount("a", 65)), "an amount counts for less than the window")
+	require.NotEmpty(t, room(t, db, "t", noon.Add(time.Hour-1), amount("a", 65)))
 }
 
 // The reservations of a decision that did nothing are given back.

@@ -31,14 +31,15 @@ CREATE TABLE policy_stops (
   PRIMARY KEY (tenant, scope)
 ) STRICT, WITHOUT ROWID;
 
--- What decisions have taken from budgets. A reservation counts until the time until.
+-- What decisions have taken from budgets. Amounts are whole
+-- millionths. A reservation counts until the time until.
 CREATE TABLE budget_reservations (
   seq         INTEGER PRIMARY KEY,
   tenant      TEXT    NOT NULL,
   budget      TEXT    NOT NULL,
   share       TEXT    NOT NULL,
   at          INTEGER NOT NULL,
-  amount      REAL    NOT NULL,
+  amount      INTEGER NOT NULL,
   until       INTEGER NOT NULL,
   decision_id TEXT    NOT NULL
 ) STRICT;

@@ -1,0 +1,207 @@
+package rules
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/guard/policy"
+)
+
+// The limits of what is kept in memory. What is beyond them is read from the store and
+// compiled again when it is needed.
+const (
+	maxTenants = 1000
+	maxText    = 16 << 20 // bytes of the texts of the bundles
+)
+
+// Policies keeps the policies of the tenants in memory, compiled. Store must be set before
+// the first call; then it is safe for concurrent use.
+type Policies struct {
+	Store storage.Transactions
+
+	// Keys are the keys of which one must have signed a bundle. Without keys, bundles need
+	// no signature.
+	Keys []ed25519.PublicKey
+
+	mu      sync.Mutex
+	tenants map[string]*entry
+	text    int // bytes of the texts of all bundles in tenants
+}
+
+// entry is the policy of a tenant, which the first caller reads and others wait for.
+type entry struct {
+	mu     sync.Mutex
+	loaded *loaded // nil if it has not been read yet
+	text   int     // its part of Policies.text, guarded by Policies.mu
+}
+
+// loaded is the policy of a tenant at one revision.
+type loaded struct {
+	revision int64
+	stops    []storage.Stop
+	bundle   *policy.Bundle // nil without one
+	engine   *policy.Engine // decides by the bundle and the stops; nil without a bundle
+	actions  map[string]bool
+	err      error // the stored bundle cannot be used, so that nothing can be decided
+}
+
+// Compile compiles the text of a bundle, and checks its signature if there are keys.
+func (p *Policies) Compile(text, signature []byte) (*policy.Bundle, error) {
+	if len(p.Keys) > 0 {
+		return policy.ParseSigned(text, signature, p.Keys...)
+	}
+	return policy.Parse(text)
+}
+
+// of returns the policy of the tenant, and reads it if it is not in memory.
+func (p *Policies) of(ctx context.Context, tenant string, rules Rules) (*loaded, error) {
+	e := p.entry(tenant)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.loaded == nil {
+		read, err := p.read(ctx, tenant, rules)
+		if err != nil {
+			return nil, err
+		}
+		e.loaded = read
+		if read.bundle != nil {
+			p.grow(tenant, e, len(read.bundle.Text()))
+		}
+	}
+	return e.loaded, e.loaded.err
+}
+
+func (p *Policies) entry(tenant string) *entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.tenants[tenant]; e != nil {
+		return e
+	}
+	if p.tenants == nil {
+		p.tenants = map[string]*entry{}
+	}
+	p.shrink("", maxTenants-1, maxText)
+	e := &entry{}
+	p.tenants[tenant] = e
+	return e
+}
+
+// grow counts the text of the entry, if it is still in memory, and drops others that have
+// no room any more.
+func (p *Policies) grow(tenant string, e *entry, bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tenants[tenant] == e {
+		e.text = bytes
+		p.text += bytes
+		p.shrink(tenant, maxTenants, maxText)
+	}
+}
+
+// shrink drops entries, in random order, until the rest is within the limits. The tenant
+// keep is not dropped.
+func (p *Policies) shrink(keep string, tenants, text int) {
+	for tenant := range p.tenants {
+		if len(p.tenants) <= tenants && p.text <= text {
+			return
+		}
+		if tenant != keep {
+			p.drop(tenant)
+		}
+	}
+}
+
+func (p *Policies) drop(tenant string) {
+	if e := p.tenants[tenant]; e != nil {
+		p.text -= e.text
+		delete(p.tenants, tenant)
+	}
+}
+
+// forget drops the policy of the tenant from memory. A call that is reading it may still
+// return it.
+func (p *Policies) forget(tenant string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drop(tenant)
+}
+
+// read reads the policy of the tenant from the store and compiles it.
+func (p *Policies) read(ctx context.Context, tenant string, rules Rules) (*loaded, error) {
+	var l *loaded
+	var stored *storage.Bundle
+	err := p.Store.View(ctx, func(t storage.Tx) (err error) {
+		l, stored = &loaded{}, nil
+		if l.revision, err = t.Policies().Revision(tenant); err != nil || l.revision == 0 {
+			return err
+		}
+		if l.stops, err = t.Policies().Stops(tenant); err != nil {
+			return err
+		}
+		bundle, err := t.Policies().Bundle(tenant)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil
+		}
+		stored = &bundle
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if stored != nil {
+		if err := l.compile(p, stored, rules); err != nil {
+			l.err = fmt.Errorf("the policy bundle %s in force cannot be used: %w", storage.BundleName(stored.Name, stored.Version), err)
+		}
+	}
+	return l, nil
+}
+
+func (l *loaded) compile(p *Policies, stored *storage.Bundle, rules Rules) (err error) {
+	if l.bundle, err = p.Compile(stored.Text, stored.Signature); err != nil {
+		return err
+	}
+	l.engine, err = policy.New(l.bundle, policy.Config{
+		Tenant: stored.Tenant, Volatile: rules.Volatile, Now: rules.Now, Budgets: &budgets{store: p.Store, tenant: stored.Tenant},
+	})
+	if err != nil {
+		return err
+	}
+	stops := make([]policy.Stop, len(l.stops))
+	for i, s := range l.stops {
+		stops[i] = policy.Stop{Scope: s.Scope, Reason: s.Reason, By: s.By, At: s.At}
+	}
+	l.engine.SetStops(stops)
+	l.actions = map[string]bool{}
+	for _, action := range l.bundle.Actions() {
+		l.actions[action.ID] = true
+	}
+	return nil
+}
+
+// Load reads and compiles the policies of all tenants, as far as they fit into memory. It
+// returns the errors of the bundles that cannot be used, whose tenants cannot have
+// anything decided.
+func (r Rules) Load(ctx context.Context) (unusable, err error) {
+	var tenants []string
+	if err := r.Policies.Store.View(ctx, func(t storage.Tx) (err error) {
+		tenants, err = t.Policies().BundleTenants()
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	var failures []error
+	for _, tenant := range tenants {
+		loaded, err := r.Policies.of(ctx, tenant, r)
+		switch {
+		case err != nil && (loaded == nil || loaded.err == nil):
+			return nil, err
+		case err != nil:
+			failures = append(failures, fmt.Errorf("tenant %s: %w", tenant, err))
+		}
+	}
+	return errors.Join(failures...), nil
+}

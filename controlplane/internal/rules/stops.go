@@ -1,0 +1,51 @@
+package rules
+
+import (
+	"strings"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+)
+
+// stopRule is the name of the step that denies because of a stop: Decision.Rule.
+const stopRule = "stop"
+
+// stopFor returns the stop that forbids the request for the action, or nil.
+func (l *loaded) stopFor(request *aureus.Request, action string) *storage.Stop {
+	for i := range l.stops {
+		kind, name, _ := strings.Cut(l.stops[i].Scope, ":")
+		applies := true // for all, and for a scope that no version of this server stores
+		switch kind {
+		case "principal":
+			applies = selects(name, request.Principal.ID) || selects(name, request.OnBehalfOf)
+		case "action":
+			applies = selects(name, action)
+		}
+		if applies {
+			return &l.stops[i]
+		}
+	}
+	return nil
+}
+
+// selects reports whether a name of a scope, which may end in *, selects the id. An empty
+// id is never selected.
+func selects(name, id string) bool {
+	if prefix, ok := strings.CutSuffix(name, "*"); ok {
+		return id != "" && strings.HasPrefix(id, prefix)
+	}
+	return id != "" && name == id
+}
+
+// stopped returns a denial in place of the decision if a stop forbids the request. A
+// request that is not valid keeps its denial.
+func (p *Policy) stopped(request *aureus.Request, d aureus.Decision) aureus.Decision {
+	stop := p.stopFor(request, d.ActionID)
+	if stop == nil || d.ReasonCode == aureus.ReasonInvalidRequest {
+		return d
+	}
+	d.Effect, d.ReasonCode, d.Rule, d.Digest = aureus.Deny, aureus.ReasonStopped, stopRule, aureus.Digest{}
+	d.Reason = "stopped (" + stop.Scope + ") by " + stop.By + ": " + stop.Reason
+	d.Matched = []aureus.RuleMatch{{Rule: stopRule, Effect: aureus.Deny.String(), ReasonCode: d.ReasonCode, Reason: d.Reason}}
+	return d
+}
