@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/current"
 	"github.com/farmountain/aureus-go/internal/idtext"
 )
 
@@ -89,6 +90,10 @@ func (v *exchange) bind(r *http.Request) (_ *aureus.HTTPCall, err error) {
 	}
 	if received, _, _ := strings.Cut(r.RequestURI, "?"); received != c.Path && strings.HasPrefix(received, "/") {
 		v.bindHeader(rawPath, []string{received})
+	}
+	if r.Context().Value(current.Unbound{}) != nil {
+		c.BodyOmitted = true
+		return c, nil
 	}
 	if v.body.src != nil {
 		if v.body.length < 0 || len(r.Trailer) > 0 { // there may be trailers, which can be read after the end of the body

@@ -95,9 +95,10 @@
 // notice that the guard has responded, and calls the handler anyway; and some routers (chi,
 // gorilla/mux) select the route without setting r.Pattern, or only after the guard. USE THE
 // ADAPTER FOR YOUR ROUTER: ginguard, echoguard, chiguard and muxguard, in folders of the same
-// names, each a module of its own. For another router set [Options].Pattern, and test that a
-// denied request does not reach the handler. The guard does not see a response that a router
-// writes to another writer; the outcome is then unknown, and never a success.
+// names, each a module of its own; grpcguard and connectguard are for gRPC and Connect. For
+// another router set [Options].Pattern, and test that a denied request does not reach the
+// handler. The guard does not see a response that a router writes to another writer; the
+// outcome is then unknown, and never a success.
 //
 // # What does not change
 //

@@ -1,7 +1,12 @@
-// Package current has the context key for the decision that allowed the current
-// request. Packages middleware and aureus set the value; code that records the result
-// of a gate reads it.
+// Package current has the context keys of the current request: for the decision that
+// allowed it, which packages middleware and aureus set and code that records the result of
+// a gate reads, and for a request whose body cannot be bound.
 package current
 
 // Decision is the key. The value is an aureus.Decision.
 type Decision struct{}
+
+// Unbound is the key for requests whose body cannot be bound by an approval, because it is
+// not known before the handler runs. Package middleware then tells the decider so, and does
+// not read the body. The value is not used.
+type Unbound struct{}

@@ -28,11 +28,13 @@ var packages = map[string]string{
 	"rules":        "github.com/farmountain/aureus-go/crvgate/rules",
 	"validators":   "github.com/farmountain/aureus-go/crvgate/validators",
 
-	"ginguard": "github.com/farmountain/aureus-go/middleware/ginguard",
+	"ginguard":  "github.com/farmountain/aureus-go/middleware/ginguard",
+	"grpcguard": "github.com/farmountain/aureus-go/middleware/grpcguard",
 
 	"attribute": "go.opentelemetry.io/otel/attribute",
 	"chi":       "github.com/go-chi/chi/v5",
 	"gin":       "github.com/gin-gonic/gin",
+	"grpc":      "google.golang.org/grpc",
 	"otel":      "go.opentelemetry.io/otel",
 	"otelhttp":  "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp",
 	"sdklog":    "go.opentelemetry.io/otel/sdk/log",
