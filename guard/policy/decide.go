@@ -42,6 +42,8 @@ type inquiry struct {
 
 	scope  scope
 	scoped bool // whether scope is filled in
+
+	assignTier tier // that the conditions of assignments saw
 }
 
 var inquiries = sync.Pool{New: func() any { return &inquiry{} }}

@@ -24,7 +24,7 @@ var budgets = map[string]int{
 	"crvgate/rules":      8,
 	"crvgate/validators": 21,
 	"guard":              15,
-	"guard/policy":       22, // bundles, the engine, budgets, stops, and the report of a check
+	"guard/policy":       26, // bundles, the engine, budgets, stops, the report of a check, and an explanation with its three parts
 	"middleware":         18,
 	"otelbridge":         17,
 
