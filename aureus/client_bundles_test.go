@@ -2,6 +2,7 @@ package aureus_test
 
 import (
 	"crypto/sha256"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -35,9 +36,7 @@ func TestPolicyBundle_ResponsesThatDoNotFit_AreMalformed(t *testing.T) {
 		"no final response":    {"X-Other", "x", 203, false},
 	} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			for key, values := range fits {
-				w.Header()[key] = values
-			}
+			maps.Copy(w.Header(), fits.Clone())
 			w.Header().Set(c.header, c.value)
 			w.WriteHeader(c.status)
 			_, _ = w.Write([]byte(text))
