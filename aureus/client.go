@@ -65,6 +65,15 @@ func (c *Client) With(options ...CallOption) *Client {
 	return &changed
 }
 
+// BaseURL returns the address of the control plane, without the version of the API; empty
+// for a nil or zero Client. Every call goes there.
+func (c *Client) BaseURL() string {
+	if c == nil || c.connection == nil {
+		return ""
+	}
+	return c.base.String()
+}
+
 // Close ends the calls under way, which return [ErrClosed] as later calls do, and
 // closes the connections. It does not close a client given with [WithHTTPClient]. It
 // may be called more than once, and always returns nil.
