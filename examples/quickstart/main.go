@@ -1,8 +1,9 @@
 // Quickstart shows all parts of Aureus for Go in one program: a control plane, and a
 // small ledger service with a guard before its handlers, a gate before its transfers,
-// and spans and metrics that it exports to the control plane. The program sends requests
-// to the service over HTTP, as agents would. It exits with 0 only if every response is
-// as expected.
+// and spans and metrics that it exports to the control plane. The guard decides by the
+// policy bundle in policy.yaml, which the program changes while the service runs. The
+// program sends requests to the service over HTTP, as agents would. It exits with 0 only
+// if every response is as expected.
 //
 //	go run ./quickstart          # send the requests and print the responses
 //	go run ./quickstart -serve   # keep running, and print curl commands to try
@@ -14,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -49,7 +51,14 @@ func run(ctx context.Context, out io.Writer, serve bool) (err error) {
 	if err != nil {
 		return err
 	}
-	service, err := startService(ctx, plane.url(), key, "127.0.0.1:0")
+	config := serviceConfig{planeURL: plane.url(), key: key, policyFile: filepath.Join(dir, "policy.yaml")}
+	if err := writePolicy(config.policyFile, firstPolicy); err != nil {
+		return err
+	}
+	if serve {
+		config.log = slog.New(slog.NewTextHandler(out, nil))
+	}
+	service, err := startService(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -67,6 +76,7 @@ func run(ctx context.Context, out io.Writer, serve bool) (err error) {
 func tell(ctx context.Context, out io.Writer, plane *plane, service *service) error {
 	began := time.Now()
 	fmt.Fprintf(out, "Aureus control plane at %s, ledger service at %s\n\n", plane.url(), service.url())
+	fmt.Fprintf(out, "Who may do what at the ledger, as its policy bundle (examples/quickstart/policy.yaml) says:\n%s\n", indented(service.report))
 	story := &story{out: out, plane: plane, service: service, tracer: service.traces.Tracer("agent")}
 	if err := story.run(ctx); err != nil {
 		return err
@@ -80,7 +90,7 @@ func tell(ctx context.Context, out io.Writer, plane *plane, service *service) er
 		return err
 	}
 	fmt.Fprintf(out, "\nThe outage; its spans were kept until the control plane was back:\n")
-	if err := printTrace(ctx, out, service.client, story.traces[2]); err != nil {
+	if err := printTrace(ctx, out, service.client, story.traces[3]); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nMetrics in Aureus:\n")
@@ -100,7 +110,11 @@ func serveUntilDone(ctx context.Context, out io.Writer, plane *plane, service *s
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, `The ledger listens at %[1]s and the control plane at %[2]s. Try, in another terminal:
+	fmt.Fprintf(out, `The ledger listens at %[1]s and the control plane at %[2]s. Its policy bundle is
+%[4]s
+
+%[5]s
+Try, in another terminal:
 
   # a read that passes, and one by nobody
   curl -i -H 'X-Agent: clerk-7' %[1]s/accounts/acme
@@ -122,12 +136,15 @@ func serveUntilDone(ctx context.Context, out io.Writer, plane *plane, service *s
   # repeat the large transfer: it passes once
   curl -i -H 'X-Agent: clerk-7' -d '{"from":"acme","to":"zeta","amount":2500}' %[1]s/transfers
 
+  # edit the policy, raise its version, and ask again; a mistake in it is printed here
+  vi %[4]s
+
   # who was allowed what
   curl -H "$OPERATOR" %[2]s/api/v1/audit
   curl -H "$OPERATOR" %[2]s/api/v1/audit/verify
 
 Stop with Ctrl-C.
-`, service.url(), plane.url(), operator)
+`, service.url(), plane.url(), operator, service.policy, indented(service.report))
 	<-ctx.Done()
 	return nil
 }

@@ -8,16 +8,28 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/guard/policy"
 )
 
 // Every step of the demonstration must succeed and be printed.
 func TestRun_Demonstration_Succeeds(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out, false), "%s", &out)
-	for _, part := range []string{"-> 200", "-> 401", "-> 403 PERMISSION_DENIED", "-> 422 OUT_OF_SCOPE", "APPROVAL_CONSUMED", "-> 503 UNDECIDED", "a large transfer", "chain of"} {
+	for _, part := range []string{"-> 200", "-> 401", "-> 403 PERMISSION_DENIED", "-> 422 OUT_OF_SCOPE", "APPROVAL_CONSUMED", "-> 403 RULE_DENIED", "-> 403 STOPPED", "-> 503 UNDECIDED", "3 routes, 1 OPEN, 0 NOT BOUND", "a large transfer", "chain of"} {
 		require.Contains(t, out.String(), part)
 	}
 	t.Log("\n" + out.String())
+}
+
+// No part of the policy can be removed without a test of its own that fails.
+func TestPolicy_EveryPart_IsNoticedByATest(t *testing.T) {
+	for _, text := range []string{firstPolicy, secondPolicy()} {
+		bundle, err := policy.Parse([]byte(text))
+		require.NoError(t, err)
+		report := bundle.Check(t.Context())
+		require.True(t, report.OK(), "%v %s", report.Unnoticed, report.Incomplete)
+	}
 }
 
 // With -serve the program prints what to try and runs until it is stopped.

@@ -1,62 +1,84 @@
 package main
 
 import (
+	"context"
+	_ "embed"
 	"fmt"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard/policy"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
-// largeTransfer is the smallest amount, in euros, for which a person must approve a
-// transfer.
-const largeTransfer = 1000
+// firstPolicy is the policy bundle that the ledger starts with.
+//
+//go:embed policy.yaml
+var firstPolicy string
 
-// held lists the permissions of each agent. The service stores them; agents
-// never send them.
-var held = map[string][]aureus.Permission{
-	"reader-1": {{Action: "read", Resource: "accounts"}},
-	"clerk-7":  {{Action: "read", Resource: "accounts"}, {Action: "write", Resource: "accounts"}},
+// writePolicy writes a bundle to the file that the service watches. The file is replaced
+// in one step, so that the service never reads half of it.
+func writePolicy(file, text string) error {
+	written := filepath.Join(filepath.Dir(file), ".written")
+	if err := os.WriteFile(written, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(written, file)
 }
 
-var actions = map[string]aureus.Action{
-	"GET /accounts/{id}": {
-		ID: "account.read", Name: "Read an account", RiskTier: aureus.TierLow, Intent: aureus.IntentRead,
-		RequiredPermissions: []aureus.Permission{{Action: "read", Resource: "accounts"}},
-	},
-	"POST /transfers": {
-		ID: "transfer.make", Name: "Transfer money", RiskTier: aureus.TierMedium, Intent: aureus.IntentWrite,
-		RequiredPermissions: []aureus.Permission{{Action: "write", Resource: "accounts"}},
-	},
+// The rule that the program adds to the policy, and its test.
+const (
+	noZeta     = `{id: no-zeta, effect: deny, actions: [transfer.make], when: "arguments.to == 'zeta'", remedy: Ask the compliance desk about zeta.}`
+	noZetaTest = `{name: zeta gets nothing, principal: clerk-7, action: transfer.make, arguments: {from: acme, to: zeta, amount: 1}, want: deny, rule: no-zeta}`
+)
+
+// secondPolicy returns version 2 of the policy, which has that rule.
+func secondPolicy() string {
+	return strings.Replace(firstPolicy, "version: 1\n", "version: 2\n", 1) + "  - " + noZetaTest + "\n\nrules:\n  - " + noZeta + "\n"
 }
 
-// agentOf trusts the header X-Agent of a proxy on this machine only. In a real service,
-// use your own authentication instead.
-var agentOf = middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
+// identify returns the principal of a request. It trusts the header X-Agent of a proxy on
+// this machine only. In a real service, use your own authentication instead.
+func identify(r *http.Request) (aureus.Principal, error) {
+	who, err := fromProxy(r)
+	who.Type = "agent"
+	return who, err
+}
 
-// describe returns the principal and the action of a request.
-func describe(r *http.Request) (aureus.Request, error) {
-	who, err := agentOf(r)
-	if err != nil {
-		return aureus.Request{}, err
-	}
-	who.Type, who.Permissions = "agent", held[who.ID]
+var fromProxy = middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 
-	action, known := actions[r.Pattern]
-	if !known {
-		return aureus.Request{}, fmt.Errorf("no action is defined for %q", r.Pattern)
+// recordedEngine decides as the engine does, in this process, and puts each decision into
+// the audit log of the control plane, in the background.
+type recordedEngine struct {
+	*policy.Engine
+
+	recorder *aureus.Recorder
+}
+
+// Decide decides and records.
+func (e recordedEngine) Decide(ctx context.Context, request aureus.Request) (aureus.Decision, error) {
+	decision, err := e.Engine.Decide(ctx, request)
+	if err == nil {
+		e.recorder.RecordDecision(ctx, decision)
 	}
-	request := aureus.Request{Principal: who, Action: action}
-	if r.Pattern == "POST /transfers" {
-		transfer, err := readTransfer(r)
-		if err != nil {
-			return aureus.Request{}, err
+	return decision, err
+}
+
+// waitForVersion waits until the engine decides by that version of its bundle.
+func waitForVersion(ctx context.Context, engine *policy.Engine, version int64) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for engine.Bundle().Version() != version {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("version %d of the policy is not in force yet: %w", version, context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
 		}
-		if transfer.Amount >= largeTransfer {
-			request.Action.RiskTier = aureus.TierHigh
-		}
-		request.Arguments = transfer
 	}
-	return request, nil
+	return nil
 }

@@ -50,6 +50,11 @@ func printTrace(ctx context.Context, out io.Writer, client *aureus.Client, trace
 	return nil
 }
 
+// indented returns the lines with two spaces before each.
+func indented(lines string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSuffix(lines, "\n"), "\n", "\n  ") + "\n"
+}
+
 func highlights(context map[string]any) string {
 	var parts []string
 	for _, name := range []string{"aureus.guard.verdict.type", "aureus.guard.verdict.reason_code", "aureus.crv.gate.status", "aureus.crv.failure.code", "error.type"} {

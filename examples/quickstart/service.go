@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -15,6 +16,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard/policy"
 	"github.com/farmountain/aureus-go/middleware"
 	"github.com/farmountain/aureus-go/otelbridge"
 )
@@ -22,6 +24,9 @@ import (
 // service is the ledger as an HTTP service with a guard, a gate and telemetry.
 type service struct {
 	address  string
+	policy   string         // the file of the policy bundle
+	engine   *policy.Engine // decides by it
+	report   string         // who may do what, for people
 	client   *aureus.Client
 	recorder *aureus.Recorder
 	traces   *sdktrace.TracerProvider
@@ -30,13 +35,26 @@ type service struct {
 	done     chan error
 }
 
-func startService(ctx context.Context, planeURL, key, address string) (*service, error) {
-	client, err := aureus.NewClient(planeURL, aureus.WithAPIKey(key))
+type serviceConfig struct {
+	planeURL, key string
+	policyFile    string
+	log           *slog.Logger // of changes of the policy; nil for none
+}
+
+// startService starts the service on a free port of this machine. It decides by the policy
+// bundle in the file, and by what the file says later, until ctx ends.
+func startService(ctx context.Context, config serviceConfig) (*service, error) {
+	client, err := aureus.NewClient(config.planeURL, aureus.WithAPIKey(config.key))
 	if err != nil {
 		return nil, err
 	}
+	engine, err := policy.Watch(ctx, config.policyFile, policy.Config{Approvals: client, Logger: config.log})
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
 	about := resource.NewSchemaless(attribute.String("service.name", "ledger"))
 	s := &service{
+		policy: config.policyFile, engine: engine,
 		client: client, recorder: client.NewRecorder(), done: make(chan error, 1),
 		traces: sdktrace.NewTracerProvider(sdktrace.WithResource(about),
 			sdktrace.WithBatcher(otelbridge.NewSpanExporter(client))),
@@ -45,12 +63,18 @@ func startService(ctx context.Context, planeURL, key, address string) (*service,
 	}
 
 	ledger := NewLedger(map[string]int64{"acme": 5000, "zeta": 0}, otelbridge.Gate())
-	protect := middleware.Enforce(otelbridge.Guard(client), describe, middleware.Options{Outcomes: s.recorder.RecordOutcome})
-	handler := otelbridge.NewHandler(ledger.Routes(), protect,
+	mux := ledger.Routes()
+	mux.Handle("GET /approvals/{id}", middleware.ApprovalStatus(client, identify))
+	middleware.MustCover(mux, engine) // panics if the policy does not name a route of the mux
+	s.report = middleware.Report(engine, mux)
+
+	decider := recordedEngine{Engine: engine, recorder: s.recorder}
+	protect := middleware.EnforceRoutes(otelbridge.Guard(decider), identify, engine, middleware.Options{Outcomes: s.recorder.RecordOutcome})
+	handler := otelbridge.NewHandler(mux, protect,
 		otelhttp.WithTracerProvider(s.traces), otelhttp.WithMeterProvider(s.metrics),
 		otelhttp.WithPropagators(propagation.TraceContext{}), otelhttp.WithServerName("ledger"))
 
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, errors.Join(err, s.recorder.Close(ctx), client.Close())
 	}
@@ -62,9 +86,10 @@ func startService(ctx context.Context, planeURL, key, address string) (*service,
 
 func (s *service) url() string { return "http://" + s.address }
 
-// flush exports the queued telemetry.
+// flush sends the queued telemetry, and the records of decisions and outcomes. The service
+// records nothing afterwards.
 func (s *service) flush(ctx context.Context) error {
-	return errors.Join(s.traces.ForceFlush(ctx), s.metrics.ForceFlush(ctx))
+	return errors.Join(s.traces.ForceFlush(ctx), s.metrics.ForceFlush(ctx), s.recorder.Close(ctx))
 }
 
 func (s *service) stop(ctx context.Context) error {

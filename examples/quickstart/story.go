@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/guard/policy"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
@@ -39,8 +40,11 @@ type answer struct {
 	Code        string `json:"code"`
 	Remediation string `json:"remediation"`
 	Approval    struct {
-		ID string `json:"id"`
+		ID  string `json:"id"`
+		URL string `json:"url"` // where to ask for its status
 	} `json:"approval"`
+	Status any    `json:"status"` // of an approval, in words, or of HTTP, as a number
+	Next   string `json:"next"`   // what to do about an approval
 }
 
 func (s *story) run(ctx context.Context) error {
@@ -50,6 +54,7 @@ func (s *story) run(ctx context.Context) error {
 	}{
 		{"an agent at work", s.everyday},
 		{"a large transfer", s.largeTransfer},
+		{"a policy that changes", s.policyChange},
 		{"an outage", s.outage},
 	} {
 		ctx, span := s.tracer.Start(ctx, part.name, trace.WithNewRoot())
@@ -94,6 +99,9 @@ func (s *story) largeTransfer(ctx context.Context) error {
 		return err
 	}
 
+	if err := s.poll(ctx, asked.Approval.URL, aureus.ApprovalPending); err != nil {
+		return err
+	}
 	operator := s.plane.server.Operator("olga")
 	approval, err := operator.Approval(ctx, asked.Approval.ID)
 	if err != nil {
@@ -104,6 +112,9 @@ func (s *story) largeTransfer(ctx context.Context) error {
 		return err
 	}
 	s.sayf("olga approves this request, with its digest %.23s…", approval.ActionDigest)
+	if err := s.poll(ctx, asked.Approval.URL, aureus.ApprovalApproved); err != nil {
+		return err
+	}
 
 	if _, err := s.expect(ctx, "clerk-7 presents the approval with another amount", "clerk-7", "POST /transfers", transfer(2600), approval.ID, 403, string(aureus.ReasonApprovalMismatch)); err != nil {
 		return err
@@ -115,21 +126,65 @@ func (s *story) largeTransfer(ctx context.Context) error {
 	return err
 }
 
+// poll asks the ledger, as an agent does, for the status of its approval.
+func (s *story) poll(ctx context.Context, url string, want aureus.ApprovalStatus) error {
+	a, err := s.expect(ctx, "clerk-7 asks where its approval is", "clerk-7", "GET "+url, nil, "", 200, "")
+	if err == nil && a.Status != string(want) {
+		err = fmt.Errorf("the status of the approval should be %s", want)
+	}
+	return err
+}
+
+func (s *story) policyChange(ctx context.Context) error {
+	if err := writePolicy(s.service.policy, secondPolicy()); err != nil {
+		return err
+	}
+	s.sayf("somebody adds a rule to policy.yaml, and makes it version 2:\n       %s", noZeta)
+	if err := waitForVersion(ctx, s.service.engine, 2); err != nil {
+		return err
+	}
+	if _, err := s.expect(ctx, "clerk-7 tries to transfer 20 to zeta, which passed before", "clerk-7", "POST /transfers", transfer(20), "", 403, string(aureus.ReasonRuleDenied)); err != nil {
+		return err
+	}
+	if _, err := s.expect(ctx, "clerk-7 transfers 20 to beta", "clerk-7", "POST /transfers", Transfer{From: "acme", To: "beta", Amount: 20}, "", 200, ""); err != nil {
+		return err
+	}
+
+	s.service.engine.SetStops([]policy.Stop{{Scope: "principal:clerk-7", Reason: "under investigation", By: "olga", At: time.Now()}})
+	s.sayf("olga stops clerk-7, whatever it may do")
+	if _, err := s.expect(ctx, "clerk-7 tries to read an account", "clerk-7", "GET /accounts/acme", nil, "", 403, string(aureus.ReasonStopped)); err != nil {
+		return err
+	}
+	if _, err := s.expect(ctx, "clerk-8, another clerk, reads it", "clerk-8", "GET /accounts/acme", nil, "", 200, ""); err != nil {
+		return err
+	}
+	s.service.engine.SetStops(nil)
+	s.sayf("olga removes the stop")
+	return nil
+}
+
 func (s *story) outage(ctx context.Context) error {
 	if err := s.plane.stop(); err != nil {
 		return err
 	}
 	s.sayf("the control plane is stopped")
-	if _, err := s.expect(ctx, "clerk-7 tries to read an account meanwhile", "clerk-7", "GET /accounts/acme", nil, "", 503, "UNDECIDED"); err != nil {
+	if _, err := s.expect(ctx, "clerk-7 reads an account meanwhile; nobody has to be asked", "clerk-7", "GET /accounts/acme", nil, "", 200, ""); err != nil {
+		return err
+	}
+	large := Transfer{From: "acme", To: "beta", Amount: 1500}
+	if _, err := s.expect(ctx, "clerk-7 tries a large transfer; no person can be asked", "clerk-7", "POST /transfers", large, "", 503, "UNDECIDED"); err != nil {
 		return err
 	}
 	if err := s.plane.start(ctx); err != nil {
 		return err
 	}
 	s.sayf("the control plane is started again with the same files")
+	if _, err := s.expect(ctx, "clerk-7 tries the large transfer again", "clerk-7", "POST /transfers", large, "", 403, string(aureus.ReasonHighRisk)); err != nil {
+		return err
+	}
 	a, err := s.expect(ctx, "clerk-7 reads the account again", "clerk-7", "GET /accounts/acme", nil, "", 200, "")
-	if err == nil && (a.Balance == nil || *a.Balance != 5000-20-2500) {
-		err = fmt.Errorf("the balance should be %d", 5000-20-2500)
+	if err == nil && (a.Balance == nil || *a.Balance != 5000-20-2500-20) {
+		err = fmt.Errorf("the balance should be %d", 5000-20-2500-20)
 	}
 	return err
 }
@@ -188,6 +243,8 @@ func (a answer) summary() string {
 		return fmt.Sprintf("balance %d", *a.Balance)
 	case a.Left != nil:
 		return fmt.Sprintf("done, %d left", *a.Left)
+	case a.Code == "" && a.Next != "":
+		return fmt.Sprintf("%v. %s", a.Status, a.Next)
 	}
 	text := a.Code + ": " + a.Title
 	if a.Approval.ID != "" {
