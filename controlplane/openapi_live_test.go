@@ -120,8 +120,8 @@ func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 	s.get(t, "/api/v1/policy/bundle/history/x").refusal(t, 404, "NOT_FOUND")
 	admin.send(t, http.MethodPut, "/api/v1/policy/bundle", "aureus: policy/2").refusal(t, 422, "VALIDATION_ERROR")
 	bundles := s.as(newKey(t, s.server, controlplane.RoleAdmin, "adam", func(k *controlplane.Key) { k.Tenant = "bundles" }))
-	tag = bundles.send(t, http.MethodPut, "/api/v1/policy/bundle", string(ledgerBundle(2))).ok(t).header.Get("ETag")
-	bundles.send(t, http.MethodPut, "/api/v1/policy/bundle", string(ledgerBundle(1))).refusal(t, 409, "STATE_CONFLICT")
+	tag = bundles.putBundle(t, 2, "").ok(t).header.Get("ETag")
+	bundles.putBundle(t, 1, "").refusal(t, 409, "STATE_CONFLICT")
 	require.NotEmpty(t, nextPath(putThird(t, bundles).get(t, "/api/v1/policy/bundle/history?limit=1").ok(t)))
 	for _, path := range []string{"/api/v1/policy/bundle", "/api/v1/policy/bundle/history/2"} {
 		got := bundles.conditional(t, path, "")
@@ -156,16 +156,23 @@ func TestOpenAPI_RealResponses_MatchTheDocument(t *testing.T) {
 	require.Equal(t, s.get(t, "/openapi.json").body, string(controlplane.Contract()))
 }
 
-// putThird stores version 3, for which the bundle in force must be the one before.
+// putThird stores version 3, after it was refused because another bundle is in force than
+// If-Match names.
 func putThird(t *testing.T, s *site) *site {
 	t.Helper()
-	wrong := raw{
-		method: http.MethodPut, path: "/api/v1/policy/bundle", body: string(ledgerBundle(3)), key: s.service,
-		header: http.Header{"If-Match": {`"` + aureus.Digest{1}.String() + `"`}},
-	}
-	wrong.do(t, s.checker).refusal(t, 412, "STATE_CONFLICT")
-	s.send(t, http.MethodPut, "/api/v1/policy/bundle", string(ledgerBundle(3))).ok(t)
+	s.putBundle(t, 3, `"`+aureus.Digest{1}.String()+`"`).refusal(t, 412, "STATE_CONFLICT")
+	s.putBundle(t, 3, "").ok(t)
 	return s
+}
+
+// putBundle sends a version of the bundle as YAML, with If-Match if that is not empty.
+func (s *site) putBundle(t *testing.T, version int, ifMatch string) answer {
+	t.Helper()
+	header := http.Header{"Content-Type": {"application/yaml"}}
+	if ifMatch != "" {
+		header.Set("If-Match", ifMatch)
+	}
+	return raw{method: http.MethodPut, path: "/api/v1/policy/bundle", body: string(ledgerBundle(version)), key: s.service, header: header}.do(t, s.checker)
 }
 
 // conditional sends a GET with If-None-Match, if the ETag is not empty.

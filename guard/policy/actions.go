@@ -39,8 +39,9 @@ type action struct {
 	// everything that the bundle says about the action.
 	version string
 
-	// quick is set if the decision depends only on whether the principal holds the
-	// permissions by static grants; quickAnswer is then the answer if it does.
+	// quick is set if an allow depends only on grants without conditions, on arguments
+	// and on conditions of rules; quickAnswer is then the answer if nothing speaks
+	// against the request.
 	quick       bool
 	quickAnswer answer
 }
@@ -144,9 +145,9 @@ func (c *compiler) compileRequirement(a *action, source *syntax.Requirement) {
 // finishAction computes what depends on all parts of the bundle.
 func (c *compiler) finishAction(a *action) {
 	a.version = c.bundle.name + "@" + c.fingerprint(a)
-	a.quickAnswer = c.bundle.answer(a.tier)
-	a.quick = !a.open && len(a.tierWhen) == 0 && len(a.fixed) == 0 && len(a.conditional) == 0 &&
-		len(a.budgets) == 0 && a.schema == nil && len(a.arguments) == 0 && a.quickAnswer.effect == aureus.Allow
+	a.quickAnswer = c.bundle.byTier[a.tier]
+	a.quick = !a.open && len(a.tierWhen) == 0 && len(a.fixed) == 0 &&
+		len(a.budgets) == 0 && a.schema == nil && a.quickAnswer.effect == aureus.Allow
 }
 
 // define returns the definition of the action for one request with these arguments.

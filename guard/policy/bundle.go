@@ -35,6 +35,7 @@ type Bundle struct {
 
 	params    map[string]any
 	answers   [tiers]aureus.Effect
+	byTier    [tiers]answer // the same, with their reasons
 	lastAllow time.Duration // how old a last known allow of tier low may be; 0: refuse
 	rules     []*rule
 	budgets   []*budget

@@ -71,6 +71,9 @@ func (c *compiler) compileTiers() {
 		}
 		c.bundle.answers[tierOf(source.Tier.Value)] = effect
 	}
+	for t := range c.bundle.byTier {
+		c.bundle.byTier[t] = c.bundle.answerFor(tier(t))
+	}
 	for _, source := range c.document.OnUnavailable {
 		if !source.Refuse && source.Tier.Value == string(aureus.TierLow) {
 			c.bundle.lastAllow = source.LastAllow.Value

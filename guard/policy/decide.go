@@ -42,6 +42,8 @@ type inquiry struct {
 
 	scope  scope
 	scoped bool // whether scope is filled in
+
+	assignTier tier // that the conditions of assignments saw
 }
 
 var inquiries = sync.Pool{New: func() any { return &inquiry{} }}
@@ -145,7 +147,7 @@ func (i *inquiry) run(s *stops) {
 	}
 	i.checkPermissions()
 	i.applyRules()
-	if answer := i.bundle.answer(i.tier); answer.effect != aureus.Allow {
+	if answer := &i.bundle.byTier[i.tier]; answer.effect != aureus.Allow {
 		i.add(answer.match)
 	}
 	if len(a.budgets) > 0 {
@@ -259,7 +261,7 @@ func (i *inquiry) decide(d *aureus.Decision) {
 	case i.action.open:
 		d.ReasonCode, d.Rule, d.Reason = aureus.ReasonOpenAction, ruleAction, "the bundle leaves this action open to everybody"
 	default:
-		answer := i.bundle.answer(i.tier)
+		answer := &i.bundle.byTier[i.tier]
 		d.ReasonCode, d.Rule, d.Reason = answer.match.ReasonCode, answer.match.Rule, answer.match.Reason
 	}
 }

@@ -221,6 +221,13 @@ func TestDecide_EachStep_GivesItsCode(t *testing.T) {
 			require.True(t, strings.HasPrefix(d.PolicyVersion, "cases@"), d.PolicyVersion)
 			require.False(t, d.Claimed)
 			require.False(t, d.ID.IsZero())
+			whole, err := engine.Evaluate(context.Background(), c.request)
+			require.NoError(t, err)
+			require.Equal(t, d.Effect == aureus.Allow, whole.Decision.Effect == aureus.Allow, "the fast path decides as the whole evaluation does")
+			if d.Effect == aureus.Allow {
+				whole.Decision.ID = d.ID
+				require.Equal(t, whole.Decision, d)
+			}
 			if c.effect != aureus.Allow {
 				require.NotEmpty(t, d.Matched)
 				require.False(t, d.Matched[0].Shadow)

@@ -81,15 +81,12 @@ func New(bundle *Bundle, config Config) (*Engine, error) {
 	if config.Budgets == nil {
 		config.Budgets = &localBudgets{}
 	}
-	if config.Now == nil {
-		config.Now = time.Now
-	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{config: config}
 	e.state.Store(&state{bundle: bundle})
-	e.heard.Store(config.Now().UnixNano())
+	e.heard.Store(e.now().UnixNano())
 	return e, nil
 }
 
@@ -105,11 +102,18 @@ func (e *Engine) current() (*state, time.Time, error) {
 	if s == nil {
 		return nil, time.Time{}, errNoEngine
 	}
-	now := e.config.Now()
+	now := e.now()
 	if s.bundle.maxAge > 0 && now.UnixNano()-e.heard.Load() > int64(s.bundle.maxAge) {
 		return nil, now, fmt.Errorf("policy: %w: nothing has confirmed %s for more than %s", ErrStale, s.bundle.label, formatWindow(s.bundle.maxAge))
 	}
 	return s, now, nil
+}
+
+func (e *Engine) now() time.Time {
+	if e.config.Now != nil {
+		return e.config.Now()
+	}
+	return time.Now()
 }
 
 // Decide decides on the request by the bundle. A request that needs a person's approval
@@ -132,56 +136,10 @@ func (e *Engine) Decide(ctx context.Context, request aureus.Request) (decision a
 		request = request.Context().Request()
 	}
 	decision.ID = aureus.NewDecisionID(now)
-	if e.config.Candidate == nil && s.allows(&request, &decision) {
+	if e.config.Candidate == nil && s.allows(ctx, &request, now, &decision) {
 		return decision, nil
 	}
 	return e.decide(ctx, s, &request, now, decision.ID)
-}
-
-// allows fills in the decision if it is an allow that depends only on static grants. It
-// gives the same decision as evaluate, and is the fast path.
-func (s *state) allows(request *aureus.Request, d *aureus.Decision) bool {
-	b := s.bundle
-	a := b.named(request)
-	if a == nil || !a.quick || request.Route != "" && b.routes[request.Route] != a || len(request.Volatile) > 0 {
-		return false
-	}
-	if request.Tool != "" && b.tools[request.Tool] != a {
-		return false
-	}
-	if s.stops != nil && s.stops.find(request, a.id) != nil {
-		return false
-	}
-	who := b.subject(request.Principal.ID)
-	if who == nil {
-		return false
-	}
-	for n := range a.requires {
-		if !a.requires[n].covered.hasAny(who.roles) {
-			return false
-		}
-	}
-	if request.Validate() != nil {
-		return false
-	}
-	answer := &a.quickAnswer
-	d.Effect, d.ReasonCode, d.Rule, d.Reason = aureus.Allow, answer.match.ReasonCode, answer.match.Rule, answer.match.Reason
-	d.Bundle, d.PolicyVersion = b.label, a.version
-	d.PrincipalID, d.OnBehalfOf, d.ActionID, d.Tool, d.TraceID = request.Principal.ID, request.OnBehalfOf, a.id, request.Tool, request.TraceID
-	d.RiskTier = a.definition.RiskTier
-	return true
-}
-
-// named returns the action that the id, or else the route, or else the tool of the
-// request names.
-func (b *Bundle) named(request *aureus.Request) *action {
-	switch {
-	case request.Action.ID != "":
-		return b.actions[request.Action.ID]
-	case request.Route != "":
-		return b.routes[request.Route]
-	}
-	return b.tools[request.Tool]
 }
 
 // decide evaluates the request, reserves budgets and asks a person.
@@ -318,67 +276,4 @@ func (e *Engine) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) 
 		return errors.Join(append(failures, errors.New("policy: Config.Approvals has no method RecordOutcomes, so outcomes cannot be recorded"))...)
 	}
 	return errors.Join(append(failures, recorder.RecordOutcomes(ctx, outcomes))...)
-}
-
-// ErrVersion matches the error of [Engine.Replace] for a bundle that must not replace the
-// one in force.
-var ErrVersion = errors.New("the bundle does not replace the one in force")
-
-// Replace replaces the bundle in force. It refuses a bundle of another name, a lower
-// version, and the same version with another text; to go back, give the old text a new
-// version. The bundle in force itself is accepted: it then counts as confirmed for its
-// max_age. Decisions that have begun end by the old bundle.
-func (e *Engine) Replace(bundle *Bundle) error {
-	if e == nil || e.state.Load() == nil {
-		return errNoEngine
-	}
-	if !bundle.compiled() {
-		return errNoBundle
-	}
-	e.writing.Lock()
-	defer e.writing.Unlock()
-	now := e.state.Load()
-	old := now.bundle
-	switch {
-	case bundle.name != old.name:
-		return fmt.Errorf("policy: %w: its name is %q instead of %q", ErrVersion, bundle.name, old.name)
-	case bundle.version < old.version:
-		return fmt.Errorf("policy: %w: version %d is lower than %d; give it a version above %d", ErrVersion, bundle.version, old.version, old.version)
-	case bundle.version == old.version && bundle.digest != old.digest:
-		return fmt.Errorf("policy: %w: version %d is in force with another text; give it a version above %d", ErrVersion, bundle.version, old.version)
-	}
-	e.heard.Store(e.config.Now().UnixNano())
-	if bundle.digest != old.digest {
-		e.state.Store(&state{bundle: bundle, stops: now.stops})
-	}
-	return nil
-}
-
-// SetStops replaces all stops. It applies to every decision that begins afterwards.
-func (e *Engine) SetStops(list []Stop) {
-	if e == nil || e.state.Load() == nil {
-		return
-	}
-	e.writing.Lock()
-	defer e.writing.Unlock()
-	e.state.Store(&state{bundle: e.state.Load().bundle, stops: newStops(list)})
-}
-
-// Bundle returns the bundle in force; nil for a nil or zero Engine.
-func (e *Engine) Bundle() *Bundle {
-	if e == nil {
-		return nil
-	}
-	if s := e.state.Load(); s != nil {
-		return s.bundle
-	}
-	return nil
-}
-
-// Routes returns the routes of the bundle in force; see [Bundle.Routes].
-func (e *Engine) Routes() []guard.Route {
-	if b := e.Bundle(); b != nil {
-		return b.Routes()
-	}
-	return nil
 }

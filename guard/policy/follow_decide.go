@@ -55,7 +55,7 @@ func (f *Follower) decide(ctx context.Context, request aureus.Request) (decision
 		request = request.Context().Request()
 	}
 	decision.ID = aureus.NewDecisionID(now)
-	if s.allows(&request, &decision) {
+	if s.allows(ctx, &request, now, &decision) {
 		return f.finish(decision)
 	}
 	v := Evaluation{Decision: decision}

@@ -29,6 +29,7 @@ type grant struct {
 type subject struct {
 	roles []int // sorted
 	names []string
+	set   roleSet // the roles; empty if the list is shorter
 }
 
 // assignment gives a role to the principals for which a condition holds.
@@ -82,6 +83,9 @@ func (c *compiler) compilePrincipals() {
 		}
 		slices.Sort(s.roles)
 		s.names = b.roleNames(s.roles)
+		if set := newRoleSet(s.roles); len(set.words) < len(s.roles) {
+			s.set = set
+		}
 		table, name := b.exact, source.Name.Value
 		if prefix, ok := strings.CutSuffix(name, "*"); ok {
 			table, name = b.prefixes, prefix
@@ -155,6 +159,19 @@ func newRoleSet(sorted []int) roleSet {
 func (s *roleSet) hasAny(roles []int) bool {
 	for _, number := range roles {
 		if word := number/wordBits - s.first; word >= 0 && word < len(s.words) && s.words[word]&(1<<(number%wordBits)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// hasAnyOf reports whether the subject has at least one of the roles in the set.
+func (s *roleSet) hasAnyOf(who *subject) bool {
+	if len(who.set.words) == 0 {
+		return s.hasAny(who.roles)
+	}
+	for i, word := range s.words {
+		if n := i + s.first - who.set.first; n >= 0 && n < len(who.set.words) && word&who.set.words[n] != 0 {
 			return true
 		}
 	}

@@ -41,7 +41,8 @@ type answer struct {
 	match  aureus.RuleMatch // the code and the reason; Effect is empty for an allow
 }
 
-func (b *Bundle) answer(t tier) answer {
+// answerFor makes the answer for a tier.
+func (b *Bundle) answerFor(t tier) answer {
 	effect, word := b.answers[t], tierWords[t]
 	a := answer{effect: effect, match: aureus.RuleMatch{Rule: ruleTier}}
 	if effect != aureus.Allow {

@@ -83,7 +83,7 @@ func (w *watcher) poll() {
 	}
 	if !w.loaded.IsZero() && w.engine.Bundle().digest == w.loaded { // another part of the program may have replaced it
 		w.logged = ""
-		w.engine.heard.Store(w.engine.config.Now().UnixNano())
+		w.engine.heard.Store(w.engine.now().UnixNano())
 	}
 }
 

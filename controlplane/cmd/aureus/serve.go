@@ -36,6 +36,7 @@ type serveConfig struct {
 	maxRuns           int
 	maxConnections    int
 	operatorKey       string
+	policyKey         string // a file
 }
 
 func parseServe(args []string, getenv func(string) string, stderr io.Writer) (serveConfig, error) {
@@ -59,6 +60,7 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		c.volatile = append(c.volatile, strings.Split(pointers, ",")...)
 		return nil
 	})
+	flags.StringVar(&c.policyKey, "policy-key", "", "the `file` with the Ed25519 public keys (PEM) of which one must have signed a policy bundle; without it, bundles need no signature")
 	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.Defaults().MaxMemory, "the `bytes` of memory for request bodies and the values decoded from them; at least 340 MiB")
 	flags.IntVar(&c.maxRequests, "max-requests", controlplane.Defaults().MaxRequests, "the `number` of concurrent requests; one key may use a quarter")
 	flags.IntVar(&c.maxStreams, "max-streams", controlplane.Defaults().MaxStreams, "the `number` of concurrent clients of the event stream; one key may use a quarter")
@@ -129,6 +131,10 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	if err != nil {
 		return err
 	}
+	keys, err := policyKeys(c.policyKey)
+	if err != nil {
+		return err
+	}
 	generatedKey := c.dev && c.operatorKey == ""
 	if generatedKey {
 		c.operatorKey = "operator-" + rand.Text()
@@ -136,7 +142,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	log := c.logger(stderr)
 	srv, err := controlplane.Open(ctx, controlplane.Config{
 		DB: c.db, Dev: c.dev, OperatorKey: c.operatorKey, Logger: log, LenientPermissions: c.lenient,
-		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime, Volatile: c.volatile, Retention: c.retention,
+		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime, Volatile: c.volatile, Retention: c.retention, PolicyKeys: keys,
 		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns,
 	})
 	if err != nil {
