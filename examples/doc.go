@@ -1,7 +1,8 @@
 // Package examples holds runnable examples of Aureus for Go, one in each folder:
 //
 //   - quickstart: everything together, as a sequence of requests with checked responses
-//   - guard-handler: a policy guard before an http.Handler
+//   - policy-file: a policy bundle in a file, in front of an http.Handler
+//   - guard-handler: a guard whose actions and permissions are defined in Go
 //   - gate-function: validate a change before it is made
 //   - gate-transaction: a gate inside a database transaction, which is rolled back
 //     when the change is blocked

@@ -13,6 +13,12 @@ import (
 
 var outputs = map[string]string{
 	"guard-handler": "\"agent-7\": 200 OK\n\"agent-8\": 403 Forbidden\n\"\": 401 Unauthorized\n",
+	"policy-file": "ROUTE              ACTION       TIER  WHO MAY    ARGUMENTS\n" +
+		"GET /healthz       health       OPEN  EVERYBODY  no decision, no record\n" +
+		"GET /reports/{id}  report.read  low   reader     path\n" +
+		"2 routes, 1 OPEN, 0 NOT BOUND\n\n" +
+		"/reports/q3 by \"agent-7\": 200 OK\n/reports/q4 by \"agent-7\": 200 OK\n/reports/q5 by \"agent-7\": 429 Too Many Requests\n" +
+		"/reports/q3 by \"agent-8\": 403 Forbidden\n/reports/q3 by \"\": 401 Unauthorized\n/healthz by \"\": 200 OK\n",
 	"gate-function": "set to 450\nblocked: OUT_OF_SCOPE - Check the allowed range or scope of the operation and bring the value inside it.\nstill 450\n",
 	"export-traces": "order false\npay true\n",
 	"gate-transaction": "a transfer of 30: committed\n  acme 70, zeta 30\n" +

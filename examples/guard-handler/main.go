@@ -1,6 +1,7 @@
-// Guard-handler protects an http.Handler with a policy guard. The service describes
-// the principal and the action of each request; a request that is not allowed does
-// not reach the handler.
+// Guard-handler protects an http.Handler with a policy guard and without a policy bundle:
+// the actions and the permissions are defined in Go. The service describes the principal
+// and the action of each request; a request that is not allowed does not reach the
+// handler.
 package main
 
 import (
