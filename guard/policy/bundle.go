@@ -41,6 +41,7 @@ type Bundle struct {
 	budgets   []*budget
 	tests     []test
 	table     []guard.Route
+	untested  bool // its tests were not run, so that no engine may take it
 }
 
 // Name is the name of the bundle.

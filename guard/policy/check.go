@@ -108,6 +108,7 @@ type checker struct {
 	bundle *Bundle
 	parts  []*part
 	tested []*action // by the test; nil if it names none that is decided about
+	failed []bool    // by the test, on the complete bundle
 	work   int       // evaluations so far
 
 	rules   map[*rule]*part
@@ -130,6 +131,7 @@ type part struct {
 func (c *checker) runTest(n int) TestResult {
 	t := &c.bundle.tests[n]
 	decision, failure := t.run(c.ctx, c.bundle)
+	c.failed = append(c.failed, failure != "")
 	c.trace(n, &decision)
 	c.work += c.effort(n)
 	return TestResult{
@@ -138,7 +140,7 @@ func (c *checker) runTest(n int) TestResult {
 	}
 }
 
-// removePart finds out which tests fail without the part.
+// removePart finds out which tests fail without the part, and pass with it.
 func (c *checker) removePart(p *part) {
 	if len(p.tests) == 0 || c.ctx.Err() != nil || c.work >= maxCheckWork {
 		return
@@ -148,6 +150,9 @@ func (c *checker) removePart(p *part) {
 	for _, n := range p.tests {
 		if len(p.NoticedBy) == maxNoticedBy || c.ctx.Err() != nil || c.work >= maxCheckWork {
 			return
+		}
+		if c.failed[n] {
+			continue
 		}
 		t := &c.bundle.tests[n]
 		c.work += c.effort(n)

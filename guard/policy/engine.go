@@ -64,7 +64,7 @@ type state struct {
 
 var (
 	errNoEngine = errors.New("policy: a nil or zero Engine cannot decide; make one with policy.New")
-	errNoBundle = errors.New("policy: the bundle is nil or the zero Bundle; make one with policy.Parse or policy.ReadFile")
+	errNoBundle = errors.New("policy: the bundle is nil, the zero Bundle, or one whose tests were not run; make one with policy.Parse or policy.ReadFile")
 )
 
 // ErrStale matches the error of a decision by a bundle that is older than its max_age.
@@ -90,8 +90,8 @@ func New(bundle *Bundle, config Config) (*Engine, error) {
 	return e, nil
 }
 
-// compiled reports whether Parse has made the bundle.
-func (b *Bundle) compiled() bool { return b != nil && b.actions != nil }
+// compiled reports whether Parse has made the bundle, and so has run its tests.
+func (b *Bundle) compiled() bool { return b != nil && b.actions != nil && !b.untested }
 
 // current returns the state, and the time of the decision.
 func (e *Engine) current() (*state, time.Time, error) {

@@ -60,6 +60,29 @@ var ErrSignature = errors.New("the bundle is not signed by a trusted key")
 // runs the tests in the bundle; a test that fails is a problem like any other. The error is
 // a [*LoadError] that lists all problems.
 func Parse(text []byte) (*Bundle, error) {
+	bundle, err := compileText(text)
+	if err != nil {
+		return nil, err
+	}
+	if problems := bundle.failedTests(); len(problems) > 0 {
+		return nil, &LoadError{Problems: problems}
+	}
+	return bundle, nil
+}
+
+// ParseUntested is [Parse] without the tests in the bundle, for tools that find out why
+// one of them fails. The bundle can be checked, explained and compared, but no engine
+// takes it.
+func ParseUntested(text []byte) (*Bundle, error) {
+	bundle, err := compileText(text)
+	if err != nil {
+		return nil, err
+	}
+	bundle.untested = true
+	return bundle, nil
+}
+
+func compileText(text []byte) (*Bundle, error) {
 	if len(text) > maxText {
 		return nil, &LoadError{Problems: []Problem{{Message: fmt.Sprintf(
 			"the bundle has %d bytes, and the limit is %d; split it into several bundles", len(text), maxText)}}}
@@ -74,9 +97,6 @@ func Parse(text []byte) (*Bundle, error) {
 	}
 	bundle, meaning := compile(document, text)
 	if problems = joinProblems(problems, meaning); len(problems) > 0 {
-		return nil, &LoadError{Problems: problems}
-	}
-	if problems = bundle.failedTests(); len(problems) > 0 {
 		return nil, &LoadError{Problems: problems}
 	}
 	return bundle, nil

@@ -249,3 +249,35 @@ func TestBundle_ActionsAndRoutes_DescribeTheBundle(t *testing.T) {
 	require.True(t, routes[2].Open)
 	require.Len(t, bundle.Notes(), 4)
 }
+
+func TestParseUntested_FailingTest_CanBeExplainedAndNotEnforced(t *testing.T) {
+	t.Parallel()
+	text := []byte(strings.Replace(checked, "arguments: {id: bob}, want: allow}", "arguments: {id: bob}, want: deny}", 1))
+	_, err := policy.Parse(text)
+	require.ErrorContains(t, err, `the test "ann reads" fails`)
+	bundle, err := policy.ParseUntested(text)
+	require.NoError(t, err)
+	report := bundle.Check(context.Background())
+	require.False(t, report.OK())
+	require.Contains(t, report.Tests[0].Failure, "it wants deny")
+	for _, part := range report.Parts { // a test that fails anyway notices nothing
+		require.NotContains(t, part.NoticedBy, "ann reads")
+	}
+
+	request, at, found := bundle.TestRequest("ann reads")
+	require.True(t, found)
+	require.Equal(t, "account.read", request.Action.ID)
+	require.Equal(t, aureus.Allow, bundle.Explain(context.Background(), request, at).Effect)
+	_, _, found = bundle.TestRequest("no such test")
+	require.False(t, found)
+
+	_, err = policy.New(bundle, policy.Config{})
+	require.ErrorContains(t, err, "tests were not run")
+	engine := newEngine(t, parse(t, checked), policy.Config{})
+	require.ErrorContains(t, engine.Replace(bundle), "tests were not run")
+	_, err = policy.New(parse(t, checked), policy.Config{Candidate: bundle})
+	require.ErrorContains(t, err, "Config.Candidate")
+
+	_, err = policy.ParseUntested([]byte("aureus: policy/1"))
+	require.Error(t, err)
+}

@@ -79,6 +79,17 @@ func (b *Bundle) failedTests() (problems []Problem) {
 	return problems
 }
 
+// TestRequest returns the request of the test with this name, and the time at which the
+// test decides it.
+func (b *Bundle) TestRequest(name string) (request aureus.Request, at time.Time, found bool) {
+	for n := range b.tests {
+		if t := &b.tests[n]; t.name == name {
+			return t.request, t.time, true
+		}
+	}
+	return aureus.Request{}, time.Time{}, false
+}
+
 // run decides the test's request, with budgets used as the test says and without stops. failure says how
 // the decision differs from the one that the test wants; it is empty if it does not.
 func (t *test) run(ctx context.Context, b *Bundle) (decision aureus.Decision, failure string) {

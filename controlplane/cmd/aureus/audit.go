@@ -139,12 +139,19 @@ const keyBlock = "PRIVATE KEY"
 // signingKey reads the key, or creates it if create is set and the file does not
 // exist.
 func signingKey(file string, create bool) (ed25519.PrivateKey, error) {
-	text, err := os.ReadFile(file) //nolint:gosec // the operator's own path
-	if errors.Is(err, fs.ErrNotExist) && create {
-		return createSigningKey(file)
+	if create {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) { //nolint:gosec // the operator's own path
+			return createSigningKey("--create-key", file)
+		}
 	}
+	return readSigningKey(file, "--create-key creates a key")
+}
+
+// readSigningKey reads a private key. hint says how to make one.
+func readSigningKey(file, hint string) (ed25519.PrivateKey, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // the operator's own path
 	if err != nil {
-		return nil, fmt.Errorf("--key: %w; --create-key creates a key", err)
+		return nil, fmt.Errorf("--key: %w; %s", err, hint)
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != keyBlock {
@@ -161,7 +168,9 @@ func signingKey(file string, create bool) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-func createSigningKey(file string) (ed25519.PrivateKey, error) {
+// createSigningKey creates a key in a new file that only its owner may read. flagName is
+// the flag that names the file.
+func createSigningKey(flagName, file string) (ed25519.PrivateKey, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -172,7 +181,7 @@ func createSigningKey(file string) (ed25519.PrivateKey, error) {
 	}
 	out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path
 	if err != nil {
-		return nil, fmt.Errorf("--create-key: %w", err)
+		return nil, fmt.Errorf("%s: %w", flagName, err)
 	}
 	err = pem.Encode(out, &pem.Block{Type: keyBlock, Bytes: der})
 	return key, errors.Join(err, out.Close())

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -24,6 +25,7 @@ Usage:
   aureus keys add|list|revoke   manage API keys, also while it runs
   aureus backup --to FOLDER     copy the database, also while it runs
   aureus audit verify|archive   check the audit log, or move its oldest entries to a file
+  aureus policy check|explain|… check, explain and sign policy bundles
   aureus version                print the version
   aureus help                   print this text
 
@@ -40,7 +42,7 @@ Try it:
     "principal": {"id": "agent-1", "type": "agent", "permissions": []},
     "action": {"id": "look", "name": "Look", "risk_tier": "low", "required_permissions": []}}'
 
-"aureus serve -h", "aureus keys" and "aureus audit" print more help.
+"aureus serve -h", "aureus keys", "aureus audit" and "aureus policy" print more help.
 `
 
 func main() {
@@ -67,6 +69,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = backup(ctx, args, getenv, stdout, stderr)
 	case "audit":
 		err = auditLog(ctx, args, getenv, stdout, stderr)
+	case "policy":
+		err = policyTools(ctx, args, getenv, stdout, stderr)
 	case "keys":
 		err = keys(ctx, args, getenv, stdout, stderr)
 	case "version", "--version", "-version":
@@ -101,7 +105,8 @@ func unknownVerb(stderr io.Writer, command, verb, usage string) {
 
 // parse parses the flags of a command and sets those that are not given from the
 // environment. Flags may be before, between and after the other arguments; after
-// "--" there are only arguments. The command must have exactly the named arguments.
+// "--" there are only arguments. The command must have exactly the named arguments; a
+// last name that ends with "..." stands for one or more.
 func parse(flags *flag.FlagSet, args []string, getenv func(string) string, names ...string) error {
 	arguments := []string{"--"}
 	for rest := args; ; {
@@ -121,8 +126,9 @@ func parse(flags *flag.FlagSet, args []string, getenv func(string) string, names
 	if err := flags.Parse(arguments); err != nil { // cannot fail: after "--" there are no flags
 		return errUsage
 	}
+	more := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...")
 	switch n := flags.NArg(); {
-	case n > len(names):
+	case n > len(names) && !more:
 		fmt.Fprintf(flags.Output(), "aureus: %s: unexpected argument %q\n", flags.Name(), flags.Arg(len(names)))
 	case n < len(names):
 		fmt.Fprintf(flags.Output(), "aureus: %s: the argument %s is missing\n", flags.Name(), names[n])

@@ -131,7 +131,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	if err != nil {
 		return err
 	}
-	keys, err := policyKeys(c.policyKey)
+	keys, err := policyKeys("--policy-key", c.policyKey)
 	if err != nil {
 		return err
 	}

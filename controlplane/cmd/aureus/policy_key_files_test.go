@@ -25,12 +25,12 @@ func TestPolicyKeys_EachFile_IsReadOrRefused(t *testing.T) {
 	read := func(text []byte) ([]ed25519.PublicKey, error) {
 		file := filepath.Join(t.TempDir(), "keys.pem")
 		require.NoError(t, os.WriteFile(file, text, 0o600))
-		return policyKeys(file)
+		return policyKeys("--policy-key", file)
 	}
 	got, err := read(blocks)
 	require.NoError(t, err)
 	require.Equal(t, keys, got)
-	got, err = policyKeys("")
+	got, err = policyKeys("--policy-key", "")
 	require.NoError(t, err)
 	require.Empty(t, got)
 	for name, text := range map[string][]byte{
@@ -39,6 +39,6 @@ func TestPolicyKeys_EachFile_IsReadOrRefused(t *testing.T) {
 		_, err := read(text)
 		require.ErrorContains(t, err, "--policy-key", name)
 	}
-	_, err = policyKeys(filepath.Join(t.TempDir(), "missing"))
+	_, err = policyKeys("--policy-key", filepath.Join(t.TempDir(), "missing"))
 	require.ErrorContains(t, err, "--policy-key")
 }

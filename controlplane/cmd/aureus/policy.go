@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+const policyUsage = `Check, explain and sign the files of policy bundles.
+
+Usage:
+
+  aureus policy check FILE... [--strict] [--all] [--key PUBLIC]
+  aureus policy explain FILE --test NAME
+  aureus policy explain FILE --request REQUEST [--at TIME]
+  aureus policy explain FILE --principal ID (--action ID | --tool NAME | --route PATTERN)
+      [--arguments JSON] [--claims JSON] [--on-behalf-of ID] [--type TYPE]
+      [--method METHOD] [--path PATH] [--host HOST] [--at TIME]
+
+  aureus policy keygen --to FILE
+  aureus policy sign FILE --key FILE
+  aureus policy verify FILE --key PUBLIC
+
+Each takes --output json, which writes exactly one line of JSON. The exit code is 0 if
+all is well, 1 if it is not or the command failed, and 2 for invalid arguments.
+"aureus policy check -h" and so on list the flags.
+`
+
+// policyTools runs the command policy.
+func policyTools(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	verb := ""
+	if len(args) > 0 {
+		verb, args = args[0], args[1:]
+	}
+	switch verb {
+	case "help", "-h", "--help", "-help":
+		_, err := io.WriteString(stdout, policyUsage)
+		return err
+	}
+	run, found := policyVerbs[verb]
+	if !found {
+		unknownVerb(stderr, "policy", verb, policyUsage)
+		return errUsage
+	}
+	c := &policyCommand{flags: flag.NewFlagSet("policy "+verb, flag.ContinueOnError), args: args, getenv: getenv, out: printer{stdout: stdout}}
+	c.flags.SetOutput(stderr)
+	c.flags.Var(&c.out, "output", "the `format` of the output, text or json")
+	return run(ctx, c)
+}
+
+var policyVerbs = map[string]func(context.Context, *policyCommand) error{
+	"check": policyCheck, "explain": policyExplain,
+	"keygen": policyKeygen, "sign": policySign, "verify": policyVerify,
+}
+
+// policyCommand is one run of a command of aureus policy.
+type policyCommand struct {
+	flags  *flag.FlagSet
+	args   []string
+	getenv func(string) string
+	out    printer
+}
+
+// parse parses the arguments. Nothing is taken from the environment, because the flags
+// describe a single task.
+func (c *policyCommand) parse(names ...string) error {
+	return parse(c.flags, c.args, func(string) string { return "" }, names...)
+}
+
+// given reports whether a flag was given.
+func (c *policyCommand) given(name string) (found bool) {
+	c.flags.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
+}
+
+// table writes rows with their columns aligned.
+func (c *policyCommand) table(indent string, rows [][]string) error {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for n, cell := range row {
+			cells[n] = shown(cell)
+		}
+		_, _ = io.WriteString(w, strings.Join(cells, "\t")+"\n") // to memory
+	}
+	if err := w.Flush(); err != nil { // cannot fail: it writes to memory
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if err := c.printf("%s\n", strings.TrimRight(indent+line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printf writes to standard output.
+func (c *policyCommand) printf(format string, values ...any) error {
+	_, err := fmt.Fprintf(c.out.stdout, format, values...)
+	return err
+}
+
+// shown returns a text for a terminal: without control characters, which could move the
+// cursor, and on one line.
+func shown(text string) string {
+	clean := []rune(text)
+	for n, r := range clean {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			clean[n] = '·'
+		}
+	}
+	return string(clean)
+}
