@@ -17,7 +17,7 @@ type action struct {
 	open        bool
 	tier        tier
 	tierWhen    []tierWhen
-	strictest   tier // of tier and tierWhen
+	strictest   tier // of tier and tierWhen, by the bundle's answers
 	effectClass string
 	definition  aureus.Action // with the tier of the action, and with the texts of resources as they are written
 	requires    []requirement
@@ -34,6 +34,7 @@ type action struct {
 	fixed       []aureus.RuleMatch // the reasons of the rules without a condition
 	conditional []*rule
 	budgets     []*budget
+	names       *nameTree // the arguments that conditions and resources read; nil if none
 
 	// version is the policy version of decisions about the action. It changes with
 	// everything that the bundle says about the action.
@@ -102,11 +103,9 @@ func (c *compiler) compileAction(source *syntax.Action) *action {
 	if source.Schema != nil {
 		c.compileSchema(a, source.Schema)
 	}
-	a.strictest = a.tier
 	for i := range source.TierWhen {
 		t := &source.TierWhen[i]
 		next := tierWhen{when: c.condition(t.When, noResource), tier: tierOf(t.Tier.Value)}
-		a.strictest = max(a.strictest, next.tier)
 		if next.when != nil {
 			a.tierWhen = append(a.tierWhen, next)
 		}
@@ -146,6 +145,8 @@ func (c *compiler) compileRequirement(a *action, source *syntax.Requirement) {
 func (c *compiler) finishAction(a *action) {
 	a.version = c.bundle.name + "@" + c.fingerprint(a)
 	a.quickAnswer = c.bundle.byTier[a.tier]
+	a.strictest = c.bundle.strictestTier(a)
+	c.noteNames(a)
 	a.quick = !a.open && len(a.tierWhen) == 0 && len(a.fixed) == 0 &&
 		len(a.budgets) == 0 && a.schema == nil && a.quickAnswer.effect == aureus.Allow
 }

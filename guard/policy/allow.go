@@ -14,7 +14,7 @@ import (
 func (s *state) allows(ctx context.Context, request *aureus.Request, now time.Time, d *aureus.Decision) bool {
 	b := s.bundle
 	a := b.named(request)
-	if a == nil || !a.quick || request.Route != "" && b.routes[request.Route] != a || len(request.Volatile) > 0 {
+	if a == nil || !a.quick || len(request.Volatile) > 0 || request.Route != "" && (b.routes[request.Route] != a || isOtherMethod(request)) {
 		return false
 	}
 	if request.Tool != "" && !slices.Contains(a.tools, request.Tool) {
@@ -35,7 +35,7 @@ func (s *state) allows(ctx context.Context, request *aureus.Request, now time.Ti
 	if request.Validate() != nil {
 		return false
 	}
-	if (len(a.conditional) > 0 || len(a.arguments) > 0) && !b.unopposed(ctx, a, who, request, now) {
+	if (len(a.conditional) > 0 || a.names != nil) && !b.unopposed(ctx, a, who, request, now) {
 		return false
 	}
 	answer := &a.quickAnswer
@@ -52,6 +52,10 @@ func (b *Bundle) unopposed(ctx context.Context, a *action, who *subject, request
 	i := newInquiry(ctx, b, request, now)
 	defer i.release()
 	i.action, i.tier, i.subject, i.roles = a, a.tier, who, who.roles
+	i.checkNames()
+	if len(i.matches) > 0 {
+		return false
+	}
 	i.readArguments()
 	if len(a.arguments) > 0 && !i.complete {
 		return false

@@ -34,8 +34,8 @@ type budgetKey struct{ budget, key string }
 // ledger has the reservations of one key of one budget, the oldest first.
 type ledger struct {
 	entries []reserved
-	sum     int64
-	window  time.Duration // of the last reservation
+	sum     int64         // of the amounts of all entries
+	window  time.Duration // of the last reservation: for how long entries are kept
 }
 
 type reserved struct {
@@ -44,9 +44,11 @@ type reserved struct {
 	decision aureus.DecisionID // zero if several reservations were joined, which cannot be released
 }
 
-// expire removes the entries that have left the window. An entry counts for exactly the
-// length of the window.
+// expire removes the entries that have left both the window and that of the last
+// reservation, so that a question about a shorter window frees nothing. An entry counts
+// for exactly the length of a window.
 func (b *localBudgets) expire(l *ledger, at time.Time, window time.Duration) {
+	window = max(window, l.window)
 	first := 0
 	for first < len(l.entries) && at.Sub(l.entries[first].at) >= window {
 		l.sum -= l.entries[first].amount
@@ -70,13 +72,24 @@ func (b *localBudgets) forget(l *ledger, decision aureus.DecisionID) {
 	}
 }
 
+// firstWithin returns the first entry within the window, and the sum of the amounts from
+// there on.
+func (l *ledger) firstWithin(at time.Time, window time.Duration) (first int, used int64) {
+	used = l.sum
+	for first < len(l.entries) && at.Sub(l.entries[first].at) >= window {
+		used -= l.entries[first].amount
+		first++
+	}
+	return first, used
+}
+
 // retryAfter returns the time until there is room for the reservation.
 func (l *ledger) retryAfter(at time.Time, r *Reservation) time.Duration {
 	if r.Amount > r.Limit {
 		return 0
 	}
-	left := l.sum
-	for _, entry := range l.entries {
+	first, left := l.firstWithin(at, r.Window)
+	for _, entry := range l.entries[first:] {
 		left -= entry.amount
 		if left <= r.Limit-r.Amount {
 			return max(entry.at.Add(r.Window).Sub(at), 1)
@@ -103,8 +116,8 @@ func (b *localBudgets) check(at time.Time, reservations []Reservation) (exceeded
 		} else {
 			b.expire(l, at, r.Window)
 		}
-		if l.sum > r.Limit-r.Amount {
-			exceeded = append(exceeded, Exceeded{Index: i, Used: l.sum, RetryAfter: l.retryAfter(at, r)})
+		if _, used := l.firstWithin(at, r.Window); used > r.Limit-r.Amount {
+			exceeded = append(exceeded, Exceeded{Index: i, Used: used, RetryAfter: l.retryAfter(at, r)})
 		}
 	}
 	return exceeded

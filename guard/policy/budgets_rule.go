@@ -99,6 +99,9 @@ func (i *inquiry) reserve() {
 func (i *inquiry) amount(sum *amountExpression) (float64, error) {
 	s := i.values(sum.program.Reads(celx.VarPrincipal))
 	s.resource = i.required()
+	if i.counts(sum.program.Metered()) {
+		return sum.program.ValueCounted(i.ctx, s)
+	}
 	return sum.program.ValueIn(i.ctx, s)
 }
 

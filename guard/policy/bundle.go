@@ -33,15 +33,16 @@ type Bundle struct {
 	// undefined is the policy version of decisions about actions that are not listed.
 	undefined string
 
-	params    map[string]any
-	answers   [tiers]aureus.Effect
-	byTier    [tiers]answer // the same, with their reasons
-	lastAllow time.Duration // how old a last known allow of tier low may be; 0: refuse
-	rules     []*rule
-	budgets   []*budget
-	tests     []test
-	table     []guard.Route
-	untested  bool // its tests were not run, so that no engine may take it
+	params      map[string]any
+	largeParams bool // whether comparing them takes long
+	answers     [tiers]aureus.Effect
+	byTier      [tiers]answer // the same, with their reasons
+	lastAllow   time.Duration // how old a last known allow of tier low may be; 0: refuse
+	rules       []*rule
+	budgets     []*budget
+	tests       []test
+	table       []guard.Route
+	untested    bool // its tests were not run, so that no engine may take it
 }
 
 // Name is the name of the bundle.

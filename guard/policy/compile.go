@@ -24,6 +24,9 @@ type compiler struct {
 	exactByAction map[string][]*grantGroup   // the same, by action
 	patternGrants []*grantGroup              // all others
 	conditions    map[string]*celx.Condition // by their text; nil if it does not compile
+	numbers       map[string]int             // of the conditions, by their text
+	names         map[string]*nameTree       // by the expressions that read them
+	reads         int                        // in all of names
 }
 
 func (c *compiler) problemf(at syntax.Pos, format string, values ...any) {
@@ -34,6 +37,7 @@ func (c *compiler) problemf(at syntax.Pos, format string, values ...any) {
 func compile(document *syntax.Document, text []byte) (*Bundle, []Problem) {
 	c := &compiler{
 		document: document, conditions: map[string]*celx.Condition{}, exactByAction: map[string][]*grantGroup{},
+		numbers: map[string]int{}, names: map[string]*nameTree{},
 		bundle: &Bundle{
 			text: bytes.Clone(text), digest: sha256.Sum256(text), name: document.Name.Value, version: document.Version.Value,
 			maxAge: document.MaxAge.Value, params: document.Params.Value, answers: defaultAnswers,
@@ -46,6 +50,9 @@ func compile(document *syntax.Document, text []byte) (*Bundle, []Problem) {
 	if b.params == nil {
 		b.params = map[string]any{}
 	}
+	left := smallParams
+	weigh(b.params, &left)
+	b.largeParams = left < 0
 	c.compileRoles()
 	c.compilePrincipals()
 	c.groupGrants()

@@ -22,6 +22,9 @@ type condition struct {
 
 	readsPrincipal bool // so that it may depend on the roles
 	readsResource  bool
+	metered        bool       // whether its cost is always counted
+	reads          [][]string // the paths inside the arguments
+	number         int        // the same for the same text
 }
 
 // amountExpression is the compiled expression for the amount of a budget.
@@ -47,6 +50,7 @@ func (c *compiler) condition(text syntax.Text, use resourceUse) *condition {
 			c.expressionProblems("condition", text.Pos, err)
 		}
 		c.conditions[text.Value] = program
+		c.numbers[text.Value] = len(c.numbers)
 	} else if program == nil { // the same text is wrong elsewhere too
 		c.problemf(text.Pos, "the condition does not compile: see the same condition above")
 	}
@@ -59,6 +63,7 @@ func (c *compiler) condition(text syntax.Text, use resourceUse) *condition {
 	return &condition{
 		program: program, text: text.Value, at: text.Pos,
 		readsPrincipal: program.Reads(celx.VarPrincipal), readsResource: program.Reads(celx.VarResource),
+		metered: program.Metered(), reads: argumentPaths(program.Paths()), number: c.numbers[text.Value],
 	}
 }
 
@@ -89,8 +94,8 @@ type scope struct {
 	onBehalfOf string
 	action     celx.Action
 	tool       string
-	raw        any            // the arguments as they are in the request
-	arguments  map[string]any // as free-form JSON; nil before they are needed
+	raw        any // the arguments as they are in the request
+	arguments  any // as a free-form JSON object, or notObject; nil before they are needed
 	resource   celx.Resource
 	request    celx.Request
 	params     map[string]any
@@ -110,10 +115,7 @@ func (s *scope) Value(variable int) any {
 	case celx.VarTool:
 		return s.tool
 	case celx.VarArguments:
-		if s.arguments == nil {
-			s.arguments = freeFormObject(s.raw)
-		}
-		return s.arguments
+		return s.freeArguments()
 	case celx.VarResource:
 		return &s.resource
 	case celx.VarRequest:
@@ -122,6 +124,20 @@ func (s *scope) Value(variable int) any {
 		return s.params
 	}
 	return nil
+}
+
+// freeArguments returns the arguments as a free-form JSON object, an empty one if there
+// are none. For arguments that are no object it returns a value of which a condition can
+// read no member, and of which has() fails too.
+func (s *scope) freeArguments() any {
+	if s.arguments != nil {
+		return s.arguments
+	}
+	s.arguments = freeFormValue(s.raw)
+	if _, isObject := s.arguments.(map[string]any); !isObject {
+		s.arguments = notObject
+	}
+	return s.arguments
 }
 
 // fill fills in the values for the request. The resource is set for each condition.

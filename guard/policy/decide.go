@@ -3,14 +3,17 @@ package policy
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/nametext"
+	"github.com/farmountain/aureus-go/internal/steps"
 )
 
 // The names of the steps that are no rule of the bundle: values of Decision.Rule.
@@ -44,6 +47,12 @@ type inquiry struct {
 	scoped bool // whether scope is filled in
 
 	assignTier tier // that the conditions of assignments saw
+
+	evaluated int  // expressions so far
+	large     bool // whether the request is large, if weighed is set
+	weighed   bool
+	limited   bool          // whether ctx has the budget steps
+	steps     *steps.Budget // of all conditions that count their cost
 }
 
 var inquiries = sync.Pool{New: func() any { return &inquiry{} }}
@@ -62,9 +71,9 @@ func (i *inquiry) release() {
 	inquiries.Put(i)
 }
 
-// steps is the order in which reason codes decide, the strictest first. Other codes
+// strictestFirst is the order in which reason codes decide, the strictest first. Other codes
 // follow, those that deny before those that ask a person.
-var steps = [...]aureus.ReasonCode{
+var strictestFirst = [...]aureus.ReasonCode{
 	aureus.ReasonInvalidRequest, aureus.ReasonStopped, aureus.ReasonActionUnknown, aureus.ReasonToolNotAllowed,
 	aureus.ReasonPermissionDenied, aureus.ReasonRuleDenied, aureus.ReasonConditionError, aureus.ReasonBudgetExceeded,
 	aureus.ReasonTierDenied, // from here on the tier, then the rules that ask a person
@@ -73,15 +82,15 @@ var steps = [...]aureus.ReasonCode{
 
 // rank returns the position of a reason: smaller is stricter, and shadow is last.
 func rank(m *aureus.RuleMatch) int {
-	position := len(steps)
-	for i := range steps {
-		if steps[i] == m.ReasonCode {
+	position := len(strictestFirst)
+	for i := range strictestFirst {
+		if strictestFirst[i] == m.ReasonCode {
 			position = i
 			break
 		}
 	}
 	if m.Shadow {
-		position += len(steps) + 1
+		position += len(strictestFirst) + 1
 	}
 	return position
 }
@@ -134,11 +143,12 @@ func (i *inquiry) run(s *stops) {
 	if a == nil || a.open {
 		return
 	}
+	i.tier = a.tier
+	i.checkNames()
 	i.readArguments()
 	if a.schema != nil {
 		i.checkSchema()
 	}
-	i.tier = a.tier
 	if len(a.tierWhen) > 0 {
 		i.tier = i.resolveTier()
 	}
@@ -183,10 +193,23 @@ func (i *inquiry) resolveAction() {
 		case i.action != bound:
 			i.addDenial(aureus.ReasonInvalidRequest, ruleRequest, describe("/route: the route ", r.Route, " is bound to another action than the request names"))
 		}
+		if isOtherMethod(r) {
+			i.addDenial(aureus.ReasonInvalidRequest, ruleRequest, describe("/http/method: the route ", r.Route, " is one of another method"))
+		}
 	}
 	if r.Tool != "" {
 		i.resolveTool()
 	}
+}
+
+// isOtherMethod reports whether the route of the request begins with a method, and the
+// request has another one. As in net/http, a route for GET is one for HEAD too.
+func isOtherMethod(r *aureus.Request) bool {
+	if r.HTTP == nil || r.HTTP.Method == "" {
+		return false
+	}
+	method, _, found := strings.Cut(r.Route, " ")
+	return found && method != r.HTTP.Method && (method != http.MethodGet || r.HTTP.Method != http.MethodHead)
 }
 
 func (i *inquiry) resolveTool() {
@@ -224,7 +247,7 @@ func (i *inquiry) holds(when *condition) (bool, error) {
 	if when.readsResource {
 		s.resource = i.required()
 	}
-	return when.program.HoldsIn(i.ctx, s)
+	return i.test(when, s)
 }
 
 // values returns the values for a condition. withRoles says that it reads the principal,

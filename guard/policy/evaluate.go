@@ -84,9 +84,7 @@ func (e *evaluator) evaluate(ctx context.Context, request *aureus.Request, now t
 		}
 	}
 	if e.candidate != nil {
-		if err := e.compare(ctx, request, now, &v.Decision); err != nil {
-			return err
-		}
+		e.compare(ctx, request, now, &v.Decision)
 	}
 	if v.Decision.Effect == aureus.Deny {
 		v.Reservations = nil
@@ -104,22 +102,21 @@ func (e *evaluator) evaluate(ctx context.Context, request *aureus.Request, now t
 }
 
 // compare adds to the decision what the candidate has against the request, as reasons in
-// shadow mode, if its effect differs.
-func (e *evaluator) compare(ctx context.Context, request *aureus.Request, now time.Time, decision *aureus.Decision) error {
+// shadow mode, if its effect differs. A budget of the candidate that cannot be checked is
+// left out, because the candidate must not change what is decided.
+func (e *evaluator) compare(ctx context.Context, request *aureus.Request, now time.Time, decision *aureus.Decision) {
 	i := newInquiry(ctx, e.candidate, request, now)
 	defer i.release()
 	i.run(e.stops)
 	if len(i.reservations) > 0 {
-		exceeded, err := e.budgets.Check(ctx, now, i.reservations)
-		if err != nil {
-			return err
-		}
-		for _, x := range exceeded {
-			i.add(budgetExceeded(i.reservations[x.Index], x))
+		if exceeded, err := e.budgets.Check(ctx, now, i.reservations); err == nil {
+			for _, x := range exceeded {
+				i.add(budgetExceeded(i.reservations[x.Index], x))
+			}
 		}
 	}
 	if i.effect() == decision.Effect {
-		return nil
+		return
 	}
 	for _, match := range i.matches {
 		if !match.Shadow {
@@ -127,5 +124,4 @@ func (e *evaluator) compare(ctx context.Context, request *aureus.Request, now ti
 			decision.Matched = append(decision.Matched, match)
 		}
 	}
-	return nil
 }

@@ -10,22 +10,35 @@ import (
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// freeFormObject returns a valid value of a request as a free-form JSON object; an empty
-// one if it is no object. Its members are then missing, so that a condition that reads
-// them fails. The value is not modified.
-func freeFormObject(value any) map[string]any {
+// freeFormValue returns a valid value of a request as free-form JSON that is not nil: an
+// empty object if there is none.
+func freeFormValue(value any) any {
 	if object, ok := value.(map[string]any); ok && len(object) == 0 {
 		return emptyObject
 	}
 	free, _, ok := freeForm(value)
 	if !ok {
 		converted, err := jsonvalue.Converted(value)
-		if err != nil {
-			return emptyObject
+		if err != nil { // cannot happen: the request is valid
+			return notObject
 		}
 		free = converted
 	}
-	if object, ok := free.(map[string]any); ok && object != nil {
+	if free == nil {
+		return emptyObject
+	}
+	return free
+}
+
+// notObject is a value in which no member can be read: CEL fails for has() of a list, but
+// not of a text or a number.
+var notObject any = []any{}
+
+// freeFormObject returns a valid value of a request as a free-form JSON object; an empty
+// one if it is no object. Its members are then missing, so that a condition that reads
+// them fails. The value is not modified.
+func freeFormObject(value any) map[string]any {
+	if object, ok := freeFormValue(value).(map[string]any); ok {
 		return object
 	}
 	return emptyObject

@@ -196,7 +196,7 @@ func (i *inquiry) assignRoles() {
 		if slices.Contains(roles, next.role) {
 			continue
 		}
-		if holds, err := next.when.program.HoldsIn(i.ctx, s); err == nil && holds {
+		if holds, err := i.test(next.when, s); err == nil && holds {
 			roles = append(roles, next.role)
 		}
 	}
@@ -230,6 +230,6 @@ func (i *inquiry) grantHolds(g *grant, r *requirement) bool {
 	}
 	s := i.values(g.when.readsPrincipal)
 	s.resource = celx.Resource{Names: g.names, Values: g.resource.bind(r.parts, i.arguments)}
-	holds, err := g.when.program.HoldsIn(i.ctx, s)
+	holds, err := i.test(g.when, s)
 	return err == nil && holds
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -73,9 +74,35 @@ type tierWhen struct {
 	tier tier
 }
 
+// strictestTier returns the tier with the strictest answer among those that the action
+// names.
+func (b *Bundle) strictestTier(a *action) tier {
+	found := a.tier
+	for n := range a.tierWhen {
+		t := a.tierWhen[n].tier
+		if order := cmp.Compare(severity(b.answers[t]), severity(b.answers[found])); order > 0 || order == 0 && t > found {
+			found = t
+		}
+	}
+	return found
+}
+
+// severity orders effects: the larger, the stricter.
+func severity(effect aureus.Effect) int {
+	switch effect {
+	case aureus.Allow:
+		return 0
+	case aureus.RequireApproval:
+		return 1
+	case aureus.Deny:
+	}
+	return 2
+}
+
 // resolveTier returns the tier of the action for this request: that of the first
 // condition that holds, and otherwise the action's own. If a condition cannot be
-// evaluated, it is the strictest tier that the action names.
+// evaluated, it is the one of the tiers that the action names with the strictest answer,
+// and of several such tiers the highest.
 func (i *inquiry) resolveTier() tier {
 	a := i.action
 	for n := range a.tierWhen {

@@ -5,6 +5,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 )
 
 // Number is an expression whose result is a number. It is safe for concurrent use.
@@ -30,7 +31,10 @@ func (l *Language) Number(text string) (*Number, error) {
 // ValueIn evaluates the expression; see [Condition.HoldsIn]. The result is finite. A
 // result that is not a number, or that a float64 cannot represent exactly, is an error.
 func (n *Number) ValueIn(ctx context.Context, scope Scope) (float64, error) {
-	result, err := n.evaluateIn(ctx, scope)
+	return number(n.evaluateIn(ctx, scope))
+}
+
+func number(result ref.Val, err error) (float64, error) {
 	if err != nil {
 		return 0, err
 	}

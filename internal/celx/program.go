@@ -112,8 +112,8 @@ func (p *program) count(ctx context.Context, scope interpreter.Activation, budge
 
 const messageContext = "the context was done before the evaluation ended"
 
-// errBudget is the error of an evaluation that exceeds the budget of its gate.
-var errBudget = &EvalError{Message: "the cost limit of the whole gate is used up", cause: ErrCost}
+// errBudget is the error of an evaluation that exceeds the budget of its context.
+var errBudget = &EvalError{Message: "the cost limit of all expressions together is used up", cause: ErrCost}
 
 // costOf returns the cost of an evaluation, or the limit if the cost is unknown.
 func (p *program) costOf(details *cel.EvalDetails) int {

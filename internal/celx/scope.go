@@ -18,6 +18,29 @@ type Scope interface {
 	Value(variable int) any
 }
 
+// Metered reports whether the cost of the expression is counted while it is evaluated,
+// because it was not bounded when the expression was compiled.
+func (p *program) Metered() bool { return p.uncountedProgram == nil }
+
+// HoldsCounted evaluates the condition like [Condition.HoldsIn], and counts the cost in any
+// case: the budget of the context bounds it too.
+func (c *Condition) HoldsCounted(ctx context.Context, scope Scope) (bool, error) {
+	return truth(c.countIn(ctx, scope))
+}
+
+// ValueCounted evaluates the expression like [Number.ValueIn], and counts the cost in any
+// case: the budget of the context bounds it too.
+func (n *Number) ValueCounted(ctx context.Context, scope Scope) (float64, error) {
+	return number(n.countIn(ctx, scope))
+}
+
+func (p *program) countIn(ctx context.Context, scope Scope) (ref.Val, error) {
+	if ctx.Err() != nil {
+		return nil, &EvalError{Message: messageContext, cause: context.Cause(ctx)}
+	}
+	return p.count(ctx, &lazyScope{variables: p.variables, scope: scope}, steps.From(ctx))
+}
+
 // evaluateIn evaluates the expression in a scope. If the cost of the expression was
 // bounded when it was compiled, the budget of the context is neither asked nor used.
 func (p *program) evaluateIn(ctx context.Context, scope Scope) (ref.Val, error) {

@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"encoding/json"
+
+	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/steps"
+)
+
+// The bounds of what one decision evaluates. An expression with a comprehension always
+// counts its cost, and all of them together have maxSteps. Each other expression is
+// bounded by the size of the request. So they are not counted while the request is small,
+// or while they are few; otherwise they count too.
+const (
+	maxSteps       = 2_000_000 // about one second
+	maxUncounted   = 16        // expressions
+	smallRequest   = 500       // values, where ten characters of a text are a value
+	smallParams    = 100_000   // the same
+	charactersEach = 10
+)
+
+// test evaluates a condition within the bounds of the decision. Beyond them, the error is
+// like that of any other condition that cannot be evaluated.
+func (i *inquiry) test(when *condition, s *scope) (bool, error) {
+	if i.counts(when.metered) {
+		return when.program.HoldsCounted(i.ctx, s)
+	}
+	return when.program.HoldsIn(i.ctx, s)
+}
+
+// counts is called before each evaluation. It reports whether the cost must be counted
+// although the expression does not do so itself.
+func (i *inquiry) counts(metered bool) bool {
+	i.evaluated++
+	counted := i.evaluated > maxUncounted && i.isLarge()
+	if (metered || counted) && !i.limited {
+		i.limited = true
+		i.steps = steps.New(maxSteps)
+		i.ctx = steps.With(i.ctx, i.steps)
+	}
+	return counted
+}
+
+// isLarge reports whether conditions may read so much that the number of conditions
+// matters.
+func (i *inquiry) isLarge() bool {
+	if i.weighed {
+		return i.large
+	}
+	i.weighed = true
+	s := i.values(false)
+	left := smallRequest - (len(s.request.Path)+len(s.request.Host)+len(s.request.Method))/charactersEach
+	weigh(s.Value(celx.VarArguments), &left)
+	weigh(s.claims, &left)
+	i.large = left < 0 || i.bundle.largeParams
+	return i.large
+}
+
+// weigh subtracts the number of values in a free-form value from left, and stops when left
+// is negative.
+func weigh(value any, left *int) {
+	*left--
+	switch value := value.(type) {
+	case nil, bool:
+	case string:
+		*left -= len(value) / charactersEach
+	case json.Number:
+		*left -= len(value) / charactersEach
+	case []any:
+		for n := 0; n < len(value) && *left >= 0; n++ {
+			weigh(value[n], left)
+		}
+	case map[string]any:
+		for name, item := range value {
+			if *left < 0 {
+				return
+			}
+			*left -= len(name) / charactersEach
+			weigh(item, left)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package policy
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/celx"
+)
+
+// nameTree has the names of arguments that a bundle reads, and below each the names that
+// it reads inside of it.
+type nameTree struct {
+	inside map[string]*nameTree
+	folded map[string]string // the names by what foldName makes of them
+}
+
+// add adds the path of a value.
+func (t *nameTree) add(path []string) {
+	for _, name := range path {
+		inner := t.inside[name]
+		if inner == nil {
+			if t.inside == nil {
+				t.inside, t.folded = map[string]*nameTree{}, map[string]string{}
+			}
+			inner = &nameTree{}
+			t.inside[name], t.folded[foldName(name)] = inner, name
+		}
+		t = inner
+	}
+}
+
+// find returns the pointer of a name that differs from one of the tree in nothing but
+// case, and that one. Of several, it is the first by its pointer. The pointer is empty if
+// there is none.
+func (t *nameTree) find(object map[string]any) (pointer, name string) {
+	for given, value := range object {
+		next, read := "", ""
+		if inner := t.inside[given]; inner == nil {
+			if other, found := t.folded[foldName(given)]; found {
+				next, read = "/"+given, other
+			}
+		} else if len(inner.inside) > 0 {
+			nested, isObject := value.(map[string]any)
+			if !isObject {
+				nested = freeFormObject(value)
+			}
+			if next, read = inner.find(nested); next != "" {
+				next = "/" + given + next
+			}
+		}
+		if next != "" && (pointer == "" || next < pointer) {
+			pointer, name = next, read
+		}
+	}
+	return pointer, name
+}
+
+// foldName returns a text that is the same for all spellings of a name that differ in
+// case. It does not allocate for a name in lower case.
+func foldName(name string) string {
+	for n := range len(name) {
+		if c := name[n]; c >= 'A' && c <= 'Z' || c >= 0x80 {
+			return strings.Map(foldLetter, name)
+		}
+	}
+	return name
+}
+
+// foldLetter returns the smallest letter in lower case, or else the smallest, of those
+// that are equal without regard to case: k for K and for the sign of kelvin.
+func foldLetter(letter rune) rune {
+	smallest := letter
+	for other := unicode.SimpleFold(letter); other != letter; other = unicode.SimpleFold(other) {
+		smallest = min(smallest, other)
+	}
+	if smallest >= 'A' && smallest <= 'Z' {
+		return smallest + 'a' - 'A'
+	}
+	return smallest
+}
+
+// argumentPaths returns the paths inside the arguments that an expression reads by
+// constant names.
+func argumentPaths(paths [][]string) (found [][]string) {
+	for _, path := range paths {
+		if len(path) > 1 && path[0] == "arguments" {
+			found = append(found, path[1:])
+		}
+	}
+	return found
+}
+
+// maxReads is the maximum number of names of arguments that all actions read together. One
+// that several conditions of an action read counts for each.
+const maxReads = 1_000_000
+
+// noteNames fills in the names of the arguments that decisions about the action read.
+// Actions with the same conditions share them.
+func (c *compiler) noteNames(a *action) {
+	var paths [][]string
+	var text strings.Builder // of everything that paths depends on
+	text.WriteString(strings.Join(a.arguments, "/"))
+	note := func(when *condition) {
+		if when != nil && len(when.reads) > 0 {
+			paths = append(paths, when.reads...)
+			text.WriteString("," + strconv.Itoa(when.number))
+		}
+	}
+	for _, name := range a.arguments {
+		paths = append(paths, []string{name})
+	}
+	for _, r := range a.conditional {
+		note(r.when)
+	}
+	for n := range a.tierWhen {
+		note(a.tierWhen[n].when)
+	}
+	for n := range a.requires {
+		for _, grants := range a.requires[n].depending {
+			for _, g := range grants {
+				note(g.when)
+			}
+		}
+	}
+	for n := range c.bundle.assigned {
+		note(c.bundle.assigned[n].when)
+	}
+	for _, b := range a.budgets {
+		if b.sum != nil {
+			reads := argumentPaths(b.sum.program.Paths())
+			paths = append(paths, reads...)
+			for _, path := range reads {
+				text.WriteString(",." + strings.Join(path, "."))
+			}
+		}
+	}
+	if len(paths) == 0 {
+		return
+	}
+	key := text.String()
+	if a.names = c.names[key]; a.names != nil {
+		return
+	}
+	if c.reads += len(paths); c.reads > maxReads {
+		if c.reads-len(paths) <= maxReads { // once
+			c.problemf(a.at, "the conditions of the actions up to %q read more than %d arguments: give the conditions to fewer actions", a.id, maxReads)
+		}
+		return
+	}
+	a.names = &nameTree{}
+	for _, path := range paths {
+		a.names.add(path)
+	}
+	c.names[key] = a.names
+}
+
+// checkNames refuses a name of an argument that differs from one that the bundle reads in
+// nothing but case. Programs often read names without regard to case, as encoding/json
+// does: they would act on a value that the bundle has not seen.
+func (i *inquiry) checkNames() {
+	if i.action.names == nil || i.request.Arguments == nil {
+		return
+	}
+	object, isObject := i.request.Arguments.(map[string]any)
+	if !isObject {
+		object, _ = i.values(false).Value(celx.VarArguments).(map[string]any)
+	}
+	if pointer, name := i.action.names.find(object); pointer != "" {
+		i.addDenial(aureus.ReasonInvalidRequest, ruleRequest,
+			describe("/arguments: ", pointer, describe(" differs in case only from ", name, ", which the bundle reads: use the spelling of the bundle")))
+	}
+}
