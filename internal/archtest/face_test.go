@@ -24,7 +24,7 @@ var budgets = map[string]int{
 	"crvgate/rules":      8,
 	"crvgate/validators": 21,
 	"guard":              15,
-	"guard/policy":       31, // bundles, the engine, budgets, stops, the report of a check, an explanation with its three parts, and the follower
+	"guard/policy":       32, // bundles, the engine, budgets, stops, the report of a check, an explanation with its three parts, changes, and the follower
 	"middleware":         18,
 	"otelbridge":         17,
 

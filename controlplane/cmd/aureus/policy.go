@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 )
 
-const policyUsage = `Check, explain and sign the files of policy bundles.
+const policyUsage = `Check, explain, compare and sign the files of policy bundles.
 
 Usage:
 
@@ -19,6 +19,7 @@ Usage:
   aureus policy explain FILE --principal ID (--action ID | --tool NAME | --route PATTERN)
       [--arguments JSON] [--claims JSON] [--on-behalf-of ID] [--type TYPE]
       [--method METHOD] [--path PATH] [--host HOST] [--at TIME]
+  aureus policy diff OLD NEW [--against LOG] [--fail-on-flip]
 
   aureus policy keygen --to FILE
   aureus policy sign FILE --key FILE
@@ -52,7 +53,7 @@ func policyTools(ctx context.Context, args []string, getenv func(string) string,
 }
 
 var policyVerbs = map[string]func(context.Context, *policyCommand) error{
-	"check": policyCheck, "explain": policyExplain,
+	"check": policyCheck, "explain": policyExplain, "diff": policyDiff,
 	"keygen": policyKeygen, "sign": policySign, "verify": policyVerify,
 }
 
@@ -77,7 +78,12 @@ func (c *policyCommand) given(name string) (found bool) {
 }
 
 // table writes rows with their columns aligned.
-func (c *policyCommand) table(indent string, rows [][]string) error {
+func (c *policyCommand) table(rows [][]string) error {
+	return c.tableWithDetails(rows, func(int) []string { return nil })
+}
+
+// aligned returns one line for each row.
+func aligned(rows [][]string) (lines []string) {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
@@ -87,12 +93,23 @@ func (c *policyCommand) table(indent string, rows [][]string) error {
 		}
 		_, _ = io.WriteString(w, strings.Join(cells, "\t")+"\n") // to memory
 	}
-	if err := w.Flush(); err != nil { // cannot fail: it writes to memory
-		return err
-	}
+	_ = w.Flush() // to memory
 	for line := range strings.Lines(text.String()) {
-		if err := c.printf("%s\n", strings.TrimRight(indent+line, " \n")); err != nil {
+		lines = append(lines, strings.TrimRight(line, " \n"))
+	}
+	return lines
+}
+
+// tableWithDetails writes rows, each followed by lines of details, which are not in columns.
+func (c *policyCommand) tableWithDetails(rows [][]string, details func(row int) []string) error {
+	for n, line := range aligned(rows) {
+		if err := c.printf("  %s\n", line); err != nil {
 			return err
+		}
+		for _, detail := range details(n) {
+			if err := c.printf("      %s\n", shown(detail)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

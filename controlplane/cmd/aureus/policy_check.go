@@ -188,5 +188,5 @@ func (c *policyCommand) printChecked(checked *checkedFile, all bool) error {
 		}
 		rows = append(rows, []string{fmt.Sprintf("%d:%d", p.Line, p.Column), p.Kind, name, strconv.Itoa(p.Considered), strconv.Itoa(p.Applied), noticed})
 	}
-	return c.table("  ", rows)
+	return c.table(rows)
 }

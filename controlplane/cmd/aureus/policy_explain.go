@@ -159,7 +159,7 @@ func (c *policyCommand) printExplanation(x *policy.Explanation) error {
 	}
 	roles := strings.Join(x.Roles, ", ")
 	rows := [][]string{{"principal", x.Principal}, {"roles", orDash(roles)}, {"action", orDash(x.Action)}, {"tier", orDash(string(x.RiskTier))}, {"bundle", x.Bundle}, {"time", x.Time.Format(time.RFC3339)}}
-	if err := c.table("  ", rows); err != nil {
+	if err := c.table(rows); err != nil {
 		return err
 	}
 	rows = [][]string{}
@@ -170,7 +170,7 @@ func (c *policyCommand) printExplanation(x *policy.Explanation) error {
 		if err := c.printf("\n"); err != nil {
 			return err
 		}
-		if err := c.table("  ", append([][]string{{"LINE", "PART", "RESULT", ""}}, rows...)); err != nil {
+		if err := c.table(append([][]string{{"LINE", "PART", "RESULT", ""}}, rows...)); err != nil {
 			return err
 		}
 	}
