@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/internal/nametext"
@@ -43,8 +44,9 @@ func (c *Client) EvaluatePolicy(ctx context.Context, policyContext PolicyContext
 
 // Decide asks the control plane for a decision. It implements guard.Decider, so that
 // a Client can be the decision point of package guard and package middleware. The body
-// of an HTTP call is read and sent only if [Request.NeedsDigest] is true. With an
-// error, the decision is the zero value, a denial.
+// of an HTTP call is read and sent only if [Request.NeedsDigest] is true, or after the
+// control plane has found that its policy bundle asks a person. With an error, the
+// decision is the zero value, a denial.
 //
 // A request that [Request.Validate] refuses is not sent: the decision is a denial with
 // the reason code INVALID_REQUEST, as that of guard.Local. It is the same for a request
@@ -60,13 +62,18 @@ func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) 
 	if err := complete.Validate(); err != nil {
 		return invalidDecision(request, err.Error()), nil
 	}
-	if policyContext.HTTP != nil && !request.NeedsDigest() {
-		unread := *policyContext.HTTP
+	call := policyContext.HTTP
+	if call != nil && !request.NeedsDigest() {
+		unread := *call
 		unread.BodyOmitted = unread.GetBody != nil || len(unread.Body) > 0
 		unread.GetBody, unread.Body = nil, nil
 		policyContext.HTTP = &unread
 	}
 	guardDecision, err := c.EvaluatePolicy(ctx, policyContext)
+	if err == nil && policyContext.HTTP != nil && policyContext.HTTP.BodyOmitted && needsBody(guardDecision) {
+		policyContext.HTTP = call
+		guardDecision, err = c.EvaluatePolicy(ctx, policyContext)
+	}
 	if refused, ok := errors.AsType[*Error](err); ok && refused.refusesRequest() {
 		return invalidDecision(request, refused.Message), nil
 	}
@@ -102,6 +109,12 @@ func (c *Client) Decide(ctx context.Context, request Request) (Decision, error) 
 		decision.ID = NewDecisionID(time.Now())
 	}
 	return decision, nil
+}
+
+// needsBody reports whether the request was denied because an approval that it needs
+// covers its body, which was not sent: a policy bundle asks a person at any claimed tier.
+func needsBody(d GuardDecision) bool {
+	return !d.Allowed && d.ReasonCode == ReasonInvalidRequest && strings.Contains(d.Reason, "/http/body_omitted:")
 }
 
 // maxRetryAfter is the limit, in seconds, of GuardDecision.RetryAfter: one year.

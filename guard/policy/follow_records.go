@@ -40,14 +40,18 @@ func newRecords(f *Follower) (records, error) {
 type queued struct {
 	recorder *aureus.Recorder
 	dropped  atomic.Uint64 // of the recorder, when lost was called
+	asked    atomic.Int64  // Unix nanoseconds of that
 	lost     func()        // asks the control plane whether it still accepts the key
 }
 
 func (q *queued) decision(d aureus.Decision) error {
 	q.recorder.RecordDecision(context.Background(), d)
 	if n := q.recorder.Dropped(); n != q.dropped.Load() {
-		q.dropped.Store(n)
-		q.lost()
+		now, last := time.Now().UnixNano(), q.asked.Load()
+		if now-last >= int64(firstRetry) && q.asked.CompareAndSwap(last, now) {
+			q.dropped.Store(n)
+			q.lost()
+		}
 	}
 	return nil
 }
