@@ -53,10 +53,10 @@ func (c *compiler) compileBudgets() {
 func (c *compiler) amount(text syntax.Text) *amountExpression {
 	program, err := language().Number(text.Value)
 	if err != nil {
-		c.expressionProblems("sum", text.Pos, err)
+		c.expressionProblems("sum", "compile", text.Pos, err)
 		return nil
 	}
-	return &amountExpression{program: program, text: text.Value}
+	return &amountExpression{program: program, text: text.Value, at: text.Pos}
 }
 
 // ruleBudgetFailed has the reason for an amount that could not be evaluated.

@@ -42,6 +42,7 @@ type Bundle struct {
 	budgets     []*budget
 	tests       []test
 	table       []guard.Route
+	unchecked   int  // uses of conditions whose types were not compared with a schema, because there are too many
 	untested    bool // its tests were not run, so that no engine may take it
 }
 

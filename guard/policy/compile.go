@@ -27,6 +27,7 @@ type compiler struct {
 	numbers       map[string]int             // of the conditions, by their text
 	names         map[string]*nameTree       // by the expressions that read them
 	reads         int                        // in all of names
+	uses          []use                      // of the conditions of rules
 }
 
 func (c *compiler) problemf(at syntax.Pos, format string, values ...any) {
@@ -60,6 +61,7 @@ func compile(document *syntax.Document, text []byte) (*Bundle, []Problem) {
 	c.compileActions()
 	c.compileRules()
 	c.compileBudgets()
+	c.checkTypes()
 	for _, a := range b.order {
 		c.finishAction(a)
 	}

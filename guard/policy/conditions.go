@@ -31,6 +31,7 @@ type condition struct {
 type amountExpression struct {
 	program *celx.Number
 	text    string
+	at      syntax.Pos
 }
 
 // resourceUse says whether an expression may read the variable resource.
@@ -47,7 +48,7 @@ func (c *compiler) condition(text syntax.Text, use resourceUse) *condition {
 	if !found {
 		var err error
 		if program, err = language().Condition(text.Value); err != nil {
-			c.expressionProblems("condition", text.Pos, err)
+			c.expressionProblems("condition", "compile", text.Pos, err)
 		}
 		c.conditions[text.Value] = program
 		c.numbers[text.Value] = len(c.numbers)
@@ -67,11 +68,11 @@ func (c *compiler) condition(text syntax.Text, use resourceUse) *condition {
 	}
 }
 
-// expressionProblems adds the problems of an expression that does not compile.
-func (c *compiler) expressionProblems(what string, at syntax.Pos, err error) {
+// expressionProblems adds the problems of an expression. verb says what it does not do.
+func (c *compiler) expressionProblems(what, verb string, at syntax.Pos, err error) {
 	failure, ok := errors.AsType[*celx.CompileError](err)
 	if !ok {
-		c.problemf(at, "the %s does not compile: %v", what, err)
+		c.problemf(at, "the %s does not %s: %v", what, verb, err)
 		return
 	}
 	for _, p := range failure.Problems {
@@ -82,7 +83,7 @@ func (c *compiler) expressionProblems(what string, at syntax.Pos, err error) {
 		case p.Column > 1:
 			place = fmt.Sprintf(" (column %d of the %s)", p.Column, what)
 		}
-		c.problemf(at, "the %s does not compile: %s%s", what, p.Message, place)
+		c.problemf(at, "the %s does not %s: %s%s", what, verb, p.Message, place)
 	}
 }
 

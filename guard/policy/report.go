@@ -138,6 +138,9 @@ func (b *Bundle) Notes() (notes []string) {
 			notes = append(notes, fmt.Sprintf("the action %q is open: nobody is asked, and nothing is recorded", a.id))
 		}
 	}
+	if b.unchecked > 0 {
+		notes = append(notes, fmt.Sprintf("the types in %d uses of conditions were not compared with schemas, because the bundle has more of them than are compared", b.unchecked))
+	}
 	if len(b.budgets) > 0 {
 		notes = append(notes, "without a control plane, budgets are counted in each process on its own")
 	}

@@ -43,6 +43,9 @@ func (c *compiler) compileRules() {
 		c.bundle.rules = append(c.bundle.rules, r)
 		matched := c.matchActions(source.Actions)
 		c.checkResource(r, matched)
+		if r.when != nil {
+			c.uses = append(c.uses, use{when: r.when, actions: matched})
+		}
 		for _, a := range matched {
 			a.addRule(r)
 		}

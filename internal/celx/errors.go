@@ -14,6 +14,7 @@ import (
 type Problem struct {
 	Line, Column int
 	Message      string
+	Member       string // the name of a member that the types do not have; empty for another problem
 }
 
 // CompileError lists the defects of an expression; there is at least one.
@@ -40,7 +41,7 @@ func compileError(issues *cel.Issues, advise func(*cel.Error) string) error {
 	listed := issues.Errors()
 	failure := &CompileError{}
 	for _, issue := range listed[:min(maxProblems, len(listed))] {
-		found := Problem{Message: withAdvice(issue.Message)}
+		found := Problem{Message: withAdvice(issue.Message), Member: undefinedMember(issue.Message)}
 		if advise != nil {
 			found.Message += advise(issue)
 		}
@@ -53,6 +54,15 @@ func compileError(issues *cel.Issues, advise func(*cel.Error) string) error {
 		return problem(issues.Err().Error())
 	}
 	return failure
+}
+
+// undefinedMember returns the name in CEL's message about an unknown member.
+func undefinedMember(message string) string {
+	if rest, ok := strings.CutPrefix(message, "undefined field '"); ok {
+		name, _, _ := strings.Cut(rest, "'")
+		return name
+	}
+	return ""
 }
 
 // withAdvice adds to CEL's message what the author of the expression can do.

@@ -103,21 +103,52 @@ func (p *program) CheckWith(c *Checker) error {
 	if !slices.ContainsFunc(c.variables, p.Reads) {
 		return nil
 	}
+	_, err := p.checkWith(c)
+	return err
+}
+
+// CheckWith reports the mistakes in an expression that the checker finds, such as a result
+// that is no number; see [Condition.CheckWith].
+func (n *Number) CheckWith(c *Checker) error {
+	if !slices.ContainsFunc(c.variables, n.Reads) {
+		return nil
+	}
+	kind, err := n.checkWith(c)
+	if err != nil {
+		return err
+	}
+	return acceptNumber(kind)
+}
+
+// Tests reports whether the expression asks by has() whether a member with this name is
+// there.
+func (p *program) Tests(member string) bool {
+	for _, node := range ast.MatchDescendants(ast.NavigateAST(p.checked.NativeRep()), ast.KindMatcher(ast.SelectKind)) {
+		if node.AsSelect().IsTestOnly() && node.AsSelect().FieldName() == member {
+			return true
+		}
+	}
+	return false
+}
+
+// checkWith also returns the type of the result.
+func (p *program) checkWith(c *Checker) (*cel.Type, error) {
 	parsed, issues := c.environment.Parse(p.checked.Source().Content())
 	if issues.Err() != nil {
-		return compileError(issues, nil)
+		return nil, compileError(issues, nil)
 	}
 	issues = cel.NewIssuesWithSourceInfo(common.NewErrors(parsed.Source()), parsed.NativeRep().SourceInfo())
 	knownWords{c.members}.Validate(nil, nil, parsed.NativeRep(), issues)
 	if issues.Err() != nil {
-		return compileError(issues, nil)
+		return nil, compileError(issues, nil)
 	}
 	loose := loosener{factory: ast.NewExprFactory(), next: ast.MaxID(parsed.NativeRep()), positions: parsed.NativeRep().SourceInfo()}
 	loose.visit(parsed.NativeRep().Expr())
-	if _, issues = c.environment.Check(parsed); issues.Err() != nil {
-		return compileError(issues, c.members.adviceFor(parsed))
+	checked, issues := c.environment.Check(parsed)
+	if issues.Err() != nil {
+		return nil, compileError(issues, c.members.adviceFor(parsed))
 	}
-	return nil
+	return checked.OutputType(), nil
 }
 
 const (

@@ -14,18 +14,20 @@ type Number struct{ program }
 // Number compiles an expression whose result is a number, or a value of the data whose
 // type is only known when the expression is evaluated. Errors are [*CompileError].
 func (l *Language) Number(text string) (*Number, error) {
-	compiled, err := l.compile(text, func(got *cel.Type) error {
-		switch got.Kind() {
-		case types.DynKind, types.DoubleKind, types.IntKind, types.UintKind:
-			return nil
-		default:
-			return wrongResult(got, cel.DoubleType, "a number")
-		}
-	})
+	compiled, err := l.compile(text, acceptNumber)
 	if err != nil {
 		return nil, err
 	}
 	return &Number{compiled}, nil
+}
+
+func acceptNumber(got *cel.Type) error {
+	switch got.Kind() {
+	case types.DynKind, types.DoubleKind, types.IntKind, types.UintKind:
+		return nil
+	default:
+		return wrongResult(got, cel.DoubleType, "a number")
+	}
 }
 
 // ValueIn evaluates the expression; see [Condition.HoldsIn]. The result is finite. A
