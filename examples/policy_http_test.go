@@ -75,6 +75,7 @@ func newFilesService(t *testing.T) *filesService {
 		if r.PathValue("id") == "locked" {
 			middleware.NotDone(r)
 			http.Error(w, "somebody else has it open", http.StatusConflict)
+			return
 		}
 	}
 	mux := http.NewServeMux()

@@ -1,9 +1,9 @@
 // Quickstart shows all parts of Aureus for Go in one program: a control plane, and a
 // small ledger service with a guard before its handlers, a gate before its transfers,
 // and spans and metrics that it exports to the control plane. The guard decides by the
-// policy bundle in policy.yaml, which the program changes while the service runs. The
-// program sends requests to the service over HTTP, as agents would. It exits with 0 only
-// if every response is as expected.
+// policy bundle in policy.yaml: the program puts it to the control plane, which the service
+// follows, and changes it while the service runs. The program sends requests to the service
+// over HTTP, as agents would. It exits with 0 only if every response is as expected.
 //
 //	go run ./quickstart          # send the requests and print the responses
 //	go run ./quickstart -serve   # keep running, and print curl commands to try
@@ -46,15 +46,15 @@ func run(ctx context.Context, out io.Writer, serve bool) (err error) {
 	if err := plane.start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, plane.stop()) }()
+	defer func() { err = errors.Join(err, plane.close()) }()
 	key, err := plane.serviceKey(ctx)
 	if err != nil {
 		return err
 	}
-	config := serviceConfig{planeURL: plane.url(), key: key, policyFile: filepath.Join(dir, "policy.yaml")}
-	if err := writePolicy(config.policyFile, firstPolicy); err != nil {
+	if err := plane.putPolicy(ctx, firstPolicy); err != nil {
 		return err
 	}
+	config := serviceConfig{planeURL: plane.url(), key: key, cacheFile: filepath.Join(dir, "ledger.cache")}
 	if serve {
 		config.log = slog.New(slog.NewTextHandler(out, nil))
 	}
@@ -68,7 +68,7 @@ func run(ctx context.Context, out io.Writer, serve bool) (err error) {
 		err = errors.Join(err, service.stop(ctx))
 	}()
 	if serve {
-		return serveUntilDone(ctx, out, plane, service)
+		return serveUntilDone(ctx, out, plane, service, filepath.Join(dir, "policy.yaml"))
 	}
 	return tell(ctx, out, plane, service)
 }
@@ -105,15 +105,21 @@ func tell(ctx context.Context, out io.Writer, plane *plane, service *service) er
 	return nil
 }
 
-func serveUntilDone(ctx context.Context, out io.Writer, plane *plane, service *service) error {
+func serveUntilDone(ctx context.Context, out io.Writer, plane *plane, service *service, policyFile string) error {
+	if err := os.WriteFile(policyFile, []byte(firstPolicy), 0o600); err != nil {
+		return err
+	}
 	_, operator, err := plane.operatorKey(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, `The ledger listens at %[1]s and the control plane at %[2]s. Its policy bundle is
-%[4]s
+	_, admin, err := plane.adminKey(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, `The ledger listens at %[1]s and the control plane at %[2]s. Who may do what:
 
-%[5]s
+%[4]s
 Try, in another terminal:
 
   # a read that passes, and one by nobody
@@ -136,15 +142,20 @@ Try, in another terminal:
   # repeat the large transfer: it passes once
   curl -i -H 'X-Agent: clerk-7' -d '{"from":"acme","to":"zeta","amount":2500}' %[1]s/transfers
 
-  # edit the policy, raise its version, and ask again; a mistake in it is printed here
-  vi %[4]s
+  # edit the policy, raise its version, and put it to the control plane; the next request shows it
+  export ADMIN='Authorization: Bearer %[5]s'
+  curl -X PUT -H "$ADMIN" --data-binary @%[6]s %[2]s/api/v1/policy/bundle
+
+  # stop an agent at once, and let it go on
+  curl -X PUT -H "$OPERATOR" -H 'Content-Type: application/json' -d '{"reason":"under investigation"}' %[2]s/api/v1/policy/stops/principal:clerk-7
+  curl -X DELETE -H "$OPERATOR" %[2]s/api/v1/policy/stops/principal:clerk-7
 
   # who was allowed what
   curl -H "$OPERATOR" %[2]s/api/v1/audit
   curl -H "$OPERATOR" %[2]s/api/v1/audit/verify
 
 Stop with Ctrl-C.
-`, service.url(), plane.url(), operator, service.policy, indented(service.report))
+`, service.url(), plane.url(), operator, indented(service.report), admin, policyFile)
 	<-ctx.Done()
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
@@ -18,6 +19,7 @@ type plane struct {
 	server      *controlplane.Server
 	http        *http.Server
 	done        chan error
+	admin       *aureus.Client // puts policy bundles; made when it is needed
 }
 
 // start opens the files and serves. If the address is empty, it uses a free port.
@@ -35,13 +37,30 @@ func (p *plane) start(ctx context.Context) error {
 		return errors.Join(err, server.Close())
 	}
 	p.address, p.server = listener.Addr().String(), server
-	p.http = &http.Server{Handler: server, ReadHeaderTimeout: 5 * time.Second}
+	requests, end := context.WithCancel(context.WithoutCancel(ctx))
+	p.http = &http.Server{
+		Handler: server, ReadHeaderTimeout: 5 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return requests },
+	}
+	p.http.RegisterOnShutdown(end) // the event streams of followers do not end by themselves
 	p.done = make(chan error, 1)
-	go func() { p.done <- p.http.Serve(listener) }()
+	go func() {
+		defer close(p.done)
+		p.done <- p.http.Serve(listener)
+	}()
 	return nil
 }
 
-// stop waits for requests to finish, closes the listener, and then closes the files.
+// close ends the client and stops the control plane.
+func (p *plane) close() error {
+	err := p.stop()
+	if p.admin != nil {
+		err = errors.Join(p.admin.Close(), err)
+	}
+	return err
+}
+
+// stop ends all requests, closes the listener, and then closes the files.
 func (p *plane) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -63,6 +82,11 @@ func (p *plane) serviceKey(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("creating the ledger's key: %w", err)
 	}
 	return secret, nil
+}
+
+// adminKey creates the key of those who release policies.
+func (p *plane) adminKey(ctx context.Context) (controlplane.Key, string, error) {
+	return p.server.Keys().Add(ctx, "quickstart", controlplane.Key{Subject: "release", Role: controlplane.RoleAdmin})
 }
 
 // operatorKey creates a key for the user of this program.

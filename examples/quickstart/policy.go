@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,16 +19,6 @@ import (
 //
 //go:embed policy.yaml
 var firstPolicy string
-
-// writePolicy writes a bundle to the file that the service watches. The file is replaced
-// in one step, so that the service never reads half of it.
-func writePolicy(file, text string) error {
-	written := filepath.Join(filepath.Dir(file), ".written")
-	if err := os.WriteFile(written, []byte(text), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(written, file)
-}
 
 // The rule that the program adds to the policy, and its test.
 const (
@@ -52,33 +41,40 @@ func identify(r *http.Request) (aureus.Principal, error) {
 
 var fromProxy = middleware.TrustedHeader("X-Agent", netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 
-// recordedEngine decides as the engine does, in this process, and puts each decision into
-// the audit log of the control plane, in the background.
-type recordedEngine struct {
-	*policy.Engine
-
-	recorder *aureus.Recorder
-}
-
-// Decide decides and records.
-func (e recordedEngine) Decide(ctx context.Context, request aureus.Request) (aureus.Decision, error) {
-	decision, err := e.Engine.Decide(ctx, request)
-	if err == nil {
-		e.recorder.RecordDecision(ctx, decision)
+// putPolicy puts a version of the bundle to the control plane, as those who release
+// policies do. The error lists every problem of the bundle, with line and column.
+func (p *plane) putPolicy(ctx context.Context, text string) error {
+	if p.admin == nil {
+		_, secret, err := p.adminKey(ctx)
+		if err != nil {
+			return err
+		}
+		if p.admin, err = aureus.NewClient(p.url(), aureus.WithAPIKey(secret)); err != nil {
+			return err
+		}
 	}
-	return decision, err
+	_, err := p.admin.PutPolicyBundle(ctx, []byte(text), nil, aureus.Digest{})
+	return err
 }
 
-// waitForVersion waits until the engine decides by that version of its bundle.
-func waitForVersion(ctx context.Context, engine *policy.Engine, version int64) error {
+// waitForVersion waits until the follower decides by that version of the bundle.
+func waitForVersion(ctx context.Context, follower *policy.Follower, version int64) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	for engine.Bundle().Version() != version {
+	for follower.Bundle().Version() != version {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("version %d of the policy is not in force yet: %w", version, context.Cause(ctx))
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 	return nil
+}
+
+// problemsOf returns what the control plane says about a bundle that it refused.
+func problemsOf(err error) string {
+	if refused, ok := errors.AsType[*aureus.Error](err); ok {
+		return refused.Message
+	}
+	return err.Error()
 }

@@ -24,11 +24,9 @@ import (
 // service is the ledger as an HTTP service with a guard, a gate and telemetry.
 type service struct {
 	address  string
-	policy   string         // the file of the policy bundle
-	engine   *policy.Engine // decides by it
-	report   string         // who may do what, for people
 	client   *aureus.Client
-	recorder *aureus.Recorder
+	follower *policy.Follower // decides by the policy bundle of the control plane
+	report   string           // who may do what, for people
 	traces   *sdktrace.TracerProvider
 	metrics  *sdkmetric.MeterProvider
 	http     *http.Server
@@ -37,25 +35,24 @@ type service struct {
 
 type serviceConfig struct {
 	planeURL, key string
-	policyFile    string
+	cacheFile     string       // keeps the policy for a start without the control plane
 	log           *slog.Logger // of changes of the policy; nil for none
 }
 
 // startService starts the service on a free port of this machine. It decides by the policy
-// bundle in the file, and by what the file says later, until ctx ends.
+// bundle that is in force at the control plane, until ctx ends.
 func startService(ctx context.Context, config serviceConfig) (*service, error) {
 	client, err := aureus.NewClient(config.planeURL, aureus.WithAPIKey(config.key))
 	if err != nil {
 		return nil, err
 	}
-	engine, err := policy.Watch(ctx, config.policyFile, policy.Config{Approvals: client, Logger: config.log})
+	follower, err := policy.Follow(ctx, client, config.cacheFile, policy.FollowConfig{Logger: config.log})
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	about := resource.NewSchemaless(attribute.String("service.name", "ledger"))
 	s := &service{
-		policy: config.policyFile, engine: engine,
-		client: client, recorder: client.NewRecorder(), done: make(chan error, 1),
+		client: client, follower: follower, done: make(chan error, 1),
 		traces: sdktrace.NewTracerProvider(sdktrace.WithResource(about),
 			sdktrace.WithBatcher(otelbridge.NewSpanExporter(client))),
 		metrics: sdkmetric.NewMeterProvider(sdkmetric.WithResource(about),
@@ -65,18 +62,17 @@ func startService(ctx context.Context, config serviceConfig) (*service, error) {
 	ledger := NewLedger(map[string]int64{"acme": 5000, "zeta": 0}, otelbridge.Gate())
 	mux := ledger.Routes()
 	mux.Handle("GET /approvals/{id}", middleware.ApprovalStatus(client, identify))
-	middleware.MustCover(mux, engine) // panics if the policy does not name a route of the mux
-	s.report = middleware.Report(engine, mux)
+	middleware.MustCover(mux, follower) // panics if the policy does not name a route of the mux
+	s.report = middleware.Report(follower, mux)
 
-	decider := recordedEngine{Engine: engine, recorder: s.recorder}
-	protect := middleware.EnforceRoutes(otelbridge.Guard(decider), identify, engine, middleware.Options{Outcomes: s.recorder.RecordOutcome})
+	protect := middleware.EnforceRoutes(otelbridge.Guard(follower), identify, follower, middleware.Options{Outcomes: s.recordOutcome})
 	handler := otelbridge.NewHandler(mux, protect,
 		otelhttp.WithTracerProvider(s.traces), otelhttp.WithMeterProvider(s.metrics),
 		otelhttp.WithPropagators(propagation.TraceContext{}), otelhttp.WithServerName("ledger"))
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, errors.Join(err, s.recorder.Close(ctx), client.Close())
+		return nil, errors.Join(err, follower.Close(ctx), client.Close())
 	}
 	s.address = listener.Addr().String()
 	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
@@ -86,10 +82,18 @@ func startService(ctx context.Context, config serviceConfig) (*service, error) {
 
 func (s *service) url() string { return "http://" + s.address }
 
+// recordOutcome puts what became of a request into the audit log: in the background, or at
+// once if the control plane decided about it.
+func (s *service) recordOutcome(ctx context.Context, outcome aureus.Outcome) {
+	if err := s.follower.RecordOutcomes(ctx, []aureus.Outcome{outcome}); err != nil {
+		slog.WarnContext(ctx, "an outcome was not recorded", "error", err)
+	}
+}
+
 // flush sends the queued telemetry, and the records of decisions and outcomes. The service
-// records nothing afterwards.
+// decides nothing afterwards.
 func (s *service) flush(ctx context.Context) error {
-	return errors.Join(s.traces.ForceFlush(ctx), s.metrics.ForceFlush(ctx), s.recorder.Close(ctx))
+	return errors.Join(s.traces.ForceFlush(ctx), s.metrics.ForceFlush(ctx), s.follower.Close(ctx))
 }
 
 func (s *service) stop(ctx context.Context) error {
@@ -97,5 +101,5 @@ func (s *service) stop(ctx context.Context) error {
 	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
-	return errors.Join(err, s.traces.Shutdown(ctx), s.metrics.Shutdown(ctx), s.recorder.Close(ctx), s.client.Close())
+	return errors.Join(err, s.traces.Shutdown(ctx), s.metrics.Shutdown(ctx), s.follower.Close(ctx), s.client.Close())
 }

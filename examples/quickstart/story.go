@@ -15,7 +15,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/guard/policy"
 	"github.com/farmountain/aureus-go/middleware"
 )
 
@@ -136,11 +135,17 @@ func (s *story) poll(ctx context.Context, url string, want aureus.ApprovalStatus
 }
 
 func (s *story) policyChange(ctx context.Context) error {
-	if err := writePolicy(s.service.policy, secondPolicy()); err != nil {
+	mistake := strings.Replace(secondPolicy(), "actions: [transfer.make], when", "actions: [transfer.mak], when", 1)
+	err := s.plane.putPolicy(ctx, mistake)
+	if !errors.Is(err, aureus.ErrInvalid) {
+		return fmt.Errorf("a bundle with a mistake should be refused, but: %w", err)
+	}
+	s.sayf("a policy with a mistake in a rule is refused, and changes nothing:\n       %s", problemsOf(err))
+	if err := s.plane.putPolicy(ctx, secondPolicy()); err != nil {
 		return err
 	}
-	s.sayf("somebody adds a rule to policy.yaml, and makes it version 2:\n       %s", noZeta)
-	if err := waitForVersion(ctx, s.service.engine, 2); err != nil {
+	s.sayf("version 2 of the policy is in force, with one rule more:\n       %s", noZeta)
+	if err := waitForVersion(ctx, s.service.follower, 2); err != nil {
 		return err
 	}
 	if _, err := s.expect(ctx, "clerk-7 tries to transfer 20 to zeta, which passed before", "clerk-7", "POST /transfers", transfer(20), "", 403, string(aureus.ReasonRuleDenied)); err != nil {
@@ -149,18 +154,47 @@ func (s *story) policyChange(ctx context.Context) error {
 	if _, err := s.expect(ctx, "clerk-7 transfers 20 to beta", "clerk-7", "POST /transfers", Transfer{From: "acme", To: "beta", Amount: 20}, "", 200, ""); err != nil {
 		return err
 	}
+	return s.stopped(ctx)
+}
 
-	s.service.engine.SetStops([]policy.Stop{{Scope: "principal:clerk-7", Reason: "under investigation", By: "olga", At: time.Now()}})
+// stopped shows that an operator ends everything that an agent does.
+func (s *story) stopped(ctx context.Context) error {
+	olga := s.plane.server.Operator("olga")
+	if _, err := olga.StopPolicy(ctx, "principal:clerk-7", "under investigation"); err != nil {
+		return err
+	}
 	s.sayf("olga stops clerk-7, whatever it may do")
+	if err := s.await(ctx, "clerk-7", "GET /accounts/acme", http.StatusForbidden); err != nil {
+		return err
+	}
 	if _, err := s.expect(ctx, "clerk-7 tries to read an account", "clerk-7", "GET /accounts/acme", nil, "", 403, string(aureus.ReasonStopped)); err != nil {
 		return err
 	}
 	if _, err := s.expect(ctx, "clerk-8, another clerk, reads it", "clerk-8", "GET /accounts/acme", nil, "", 200, ""); err != nil {
 		return err
 	}
-	s.service.engine.SetStops(nil)
+	if _, err := olga.ResumePolicy(ctx, "principal:clerk-7"); err != nil {
+		return err
+	}
 	s.sayf("olga removes the stop")
-	return nil
+	return s.await(ctx, "clerk-7", "GET /accounts/acme", http.StatusOK)
+}
+
+// await repeats a request until its response has the status. The follower hears of a stop
+// within a second.
+func (s *story) await(ctx context.Context, agent, target string, status int) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		a, err := s.send(ctx, agent, target, nil, "")
+		if err != nil || a.status == status {
+			return err
+		}
+		select {
+		case <-ctx.Done(): // the next request fails with the reason
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (s *story) outage(ctx context.Context) error {
@@ -168,11 +202,11 @@ func (s *story) outage(ctx context.Context) error {
 		return err
 	}
 	s.sayf("the control plane is stopped")
-	if _, err := s.expect(ctx, "clerk-7 reads an account meanwhile; nobody has to be asked", "clerk-7", "GET /accounts/acme", nil, "", 200, ""); err != nil {
+	if _, err := s.expect(ctx, "clerk-7 reads an account meanwhile, since the ledger has the policy", "clerk-7", "GET /accounts/acme", nil, "", 200, ""); err != nil {
 		return err
 	}
 	large := Transfer{From: "acme", To: "beta", Amount: 1500}
-	if _, err := s.expect(ctx, "clerk-7 tries a large transfer; no person can be asked", "clerk-7", "POST /transfers", large, "", 503, "UNDECIDED"); err != nil {
+	if _, err := s.expect(ctx, "clerk-7 tries a large transfer, but no person can be asked", "clerk-7", "POST /transfers", large, "", 503, "UNDECIDED"); err != nil {
 		return err
 	}
 	if err := s.plane.start(ctx); err != nil {
