@@ -9,7 +9,8 @@ import (
 	"text/tabwriter"
 )
 
-const policyUsage = `Check, explain, compare and sign the files of policy bundles.
+const policyUsage = `Check, explain, compare and sign the files of policy bundles, bring them into force in
+a control plane, and stop what must stop.
 
 Usage:
 
@@ -24,6 +25,18 @@ Usage:
   aureus policy keygen --to FILE
   aureus policy sign FILE --key FILE
   aureus policy verify FILE --key PUBLIC
+
+  aureus policy push FILE [--dry-run] [--url URL]
+  aureus policy pull [--version N] [-o FILE] [--key PUBLIC] [--url URL]
+  aureus policy history [--url URL]
+  aureus policy stop SCOPE --reason TEXT [--url URL]
+  aureus policy stops [--url URL]
+  aureus policy resume SCOPE [--url URL]
+
+The last six ask the control plane at --url, or at AUREUS_URL, with the key in
+AUREUS_API_KEY; push needs that of an admin, stop and resume that of an operator. push
+sends the signature in FILE.sig, if there is one. A scope is all, principal:ID or
+action:ID; an ID may end with *.
 
 Each takes --output json, which writes exactly one line of JSON. The exit code is 0 if
 all is well, 1 if it is not or the command failed, and 2 for invalid arguments.
@@ -55,6 +68,8 @@ func policyTools(ctx context.Context, args []string, getenv func(string) string,
 var policyVerbs = map[string]func(context.Context, *policyCommand) error{
 	"check": policyCheck, "explain": policyExplain, "diff": policyDiff,
 	"keygen": policyKeygen, "sign": policySign, "verify": policyVerify,
+	"push": policyPush, "pull": policyPull, "history": policyHistory,
+	"stop": policyStop, "stops": policyStops, "resume": policyResume,
 }
 
 // policyCommand is one run of a command of aureus policy.

@@ -1,9 +1,16 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/farmountain/aureus-go/aureus"
 )
 
 // stricter is a new version in which tellers pay until 18:00 only, every transfer needs a
@@ -79,4 +86,39 @@ func TestPolicyDiff_InvalidArguments_AreRefused(t *testing.T) {
 			require.Contains(t, got.stderr, row.says)
 		})
 	}
+}
+
+// The export of a server is the log that diff reads.
+func TestPolicyDiff_ExportOfAServer_IsReplayed(t *testing.T) {
+	server := startPolicyServer(t)
+	require.Zero(t, server.run(t, "push", transfers).code)
+	client := clientFor(t, server.url, server.key)
+	for _, request := range []aureus.Request{
+		{Principal: aureus.Principal{ID: "teller-7"}, Action: aureus.Action{ID: "account.read"}, Arguments: map[string]any{"id": "teller-7"}},
+		{Principal: aureus.Principal{ID: "guest-1"}, Action: aureus.Action{ID: "transfer.make"}},
+		{Principal: aureus.Principal{ID: "teller-7"}, Action: aureus.Action{ID: "transfer.make"}, Arguments: map[string]any{"amount": 5, "to": "acme"}},
+	} {
+		_, err := client.Decide(t.Context(), request)
+		require.NoError(t, err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/api/v1/audit/export", nil)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+server.key)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	log := filepath.Join(t.TempDir(), "audit.jsonl")
+	require.NoError(t, os.WriteFile(log, text, 0o600))
+
+	var result comparison
+	next := edited(t, "version: 3", "version: 4", "    tier: medium\n", "    tier: critical\n", "want: allow}", "want: require_approval}", "      - {when: \"arguments.amount > 1000\", tier: high}\n", "      - {when: \"principal.id == 'x'\", tier: high}\n")
+	runPolicy(t, "diff", transfers, next, "--against", log, "--output", "json").line(t, &result)
+	require.Equal(t, 3, result.Replay.Decisions)
+	require.Equal(t, 1, result.Replay.Unchanged, "the read does not change")
+	require.Equal(t, []lacking{{Action: "transfer.make", Missing: []string{"claims.groups"}, Count: 1}}, result.Replay.Lacking, "the guest may have had the role by its claims")
+	require.Len(t, result.Replay.Flipped, 1)
+	require.Equal(t, []string{"teller-7", "allow", "require_approval"}, []string{result.Replay.Flipped[0].Principal, result.Replay.Flipped[0].Old.Effect, result.Replay.Flipped[0].New.Effect})
+	server.stop(t, syscall.SIGTERM)
 }
