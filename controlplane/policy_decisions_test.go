@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // A tenant with a policy bundle is decided by it: what the request claims about tier and
@@ -183,6 +184,8 @@ func TestDecide_Budget_IsNeverOverspent(t *testing.T) {
 	require.Equal(t, aureus.Deny, decide("clerk").Effect, "it is given back once")
 	report(aureus.Outcome{DecisionID: kept.ID, Status: "failed"})
 	require.Equal(t, aureus.Deny, decide("clerk").Effect, "what may have been done stays reserved")
+	report(aureus.Outcome{DecisionID: kept.ID, Status: "failed", NotDone: true})
+	require.Equal(t, aureus.Deny, decide("clerk").Effect, "and no later outcome gives it back")
 	now.Advance(40 * time.Minute)
 	require.Equal(t, aureus.Allow, decide("clerk").Effect)
 }
@@ -320,6 +323,29 @@ func TestExecute_ByBundle_DecidesEachTaskByItsTool(t *testing.T) {
 		require.Contains(t, refused.result.Error, refused.reason, name)
 	}
 	require.EqualValues(t, 3, paid.Load())
+}
+
+// The server runs the tool of a task itself, so no outcome that a service reports gives
+// back what the task took from a budget.
+func TestExecute_BudgetOfATask_IsNotGivenBackByAReport(t *testing.T) {
+	t.Parallel()
+	tool := controlplane.Tool{Run: func(context.Context, controlplane.ToolCall) (any, error) { return "done", nil }, RiskTier: aureus.TierLow}
+	srv := open(t, withTools(map[string]controlplane.Tool{"make_transfer": tool}))
+	put(t, srv, ledgerBundle(1, "limit: 5000", "limit: 10"))
+	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "svc"))
+	run := func(id string) aureus.TaskResult {
+		result, err := service.ExecuteWorkflow(t.Context(), chain(id, task("a", "make_transfer", func(t *aureus.TaskSpec) {
+			t.Inputs = map[string]any{"to": "acme", "amount": 10}
+		})))
+		require.NoError(t, err)
+		return result.TaskResults["a"]
+	}
+	require.Empty(t, run("w1").Error)
+	decisions, err := aureus.Collect(client(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga")).Audit(t.Context(), aureus.AuditQuery{Kind: vocab.AuditDecision}))
+	require.NoError(t, err)
+	require.Len(t, decisions, 1)
+	require.NoError(t, service.RecordOutcomes(t.Context(), []aureus.Outcome{{DecisionID: decisions[0].DecisionID, Status: vocab.OutcomeRefused}}))
+	require.Contains(t, run("w2").Error, "hourly")
 }
 
 // The stop answers HTTP requests with other forms of scopes.

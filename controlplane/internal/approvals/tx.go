@@ -59,6 +59,10 @@ func (*Tx) Decided(d aureus.Decision) (aureus.Decision, map[string]any, error) {
 	return d, nil, nil
 }
 
+// Final implements policy.Approvals: the service carries the decision out, and reports
+// whether it did nothing.
+func (*Tx) Final() bool { return false }
+
 // hint returns the reason why the approval that the request presented could not be
 // used, so that the approval found was returned instead. It is empty if the request
 // presented no approval, or presented that one.

@@ -37,14 +37,21 @@ func (s *Service) postOutcomes(w http.ResponseWriter, r *http.Request, c web.Cal
 			if err := addOutcome(t, c, now, report); err != nil {
 				return err
 			}
-			if notDone {
-				if err := t.Policies().Release(c.Tenant, outcome.DecisionID); err != nil {
-					return err
-				}
+			if err := settleBudgets(t, c.Tenant, outcome.DecisionID, notDone); err != nil {
+				return err
 			}
 			return t.Approvals().Settle(c.Tenant, now, c.Actor(), outcome.DecisionID, notDone)
 		}, nil
 	})
+}
+
+// settleBudgets gives back what the decision took from budgets if nothing was done, and
+// otherwise makes sure that no later outcome gives it back.
+func settleBudgets(t storage.Tx, tenant string, decision aureus.DecisionID, notDone bool) error {
+	if notDone {
+		return t.Policies().Release(tenant, decision)
+	}
+	return t.Policies().Keep(tenant, decision)
 }
 
 // addOutcome stores the outcome if the caller may report it and no other outcome is

@@ -25,6 +25,10 @@ type Approvals interface {
 	// rows in the transaction, and may return a denial instead of the decision. The
 	// returned details are added to the audit entry.
 	Decided(decision aureus.Decision) (aureus.Decision, map[string]any, error)
+
+	// Final reports whether an allow is carried out by this server, so that no outcome
+	// that a service reports may give back what the decision takes from budgets.
+	Final() bool
 }
 
 // maxDecisions is how often a request is decided if the policy of the tenant changes
@@ -99,7 +103,7 @@ func (s *Service) decideBy(ctx context.Context, c web.Caller, policy *rules.Poli
 			return err
 		}
 		if decided.Effect == aureus.Allow {
-			if err := ready.evaluation.Reserve(t); err != nil {
+			if err := ready.evaluation.Reserve(t, source.Final()); err != nil {
 				return err
 			}
 		}

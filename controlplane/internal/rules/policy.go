@@ -127,10 +127,14 @@ func (v *Evaluation) Room(t storage.Tx) (aureus.Decision, error) {
 }
 
 // Reserve reserves the budgets for an allow. Room must have found room in the same
-// transaction.
-func (v *Evaluation) Reserve(t storage.Tx) error {
+// transaction. If final is true, no outcome gives them back.
+func (v *Evaluation) Reserve(t storage.Tx, final bool) error {
 	if len(v.Reservations) == 0 {
 		return nil
 	}
-	return t.Policies().Reserve(v.policy.tenant, v.policy.rules.Now(), v.Decision.ID, stored(v.Reservations))
+	decision := v.Decision.ID
+	if final {
+		decision = aureus.DecisionID{}
+	}
+	return t.Policies().Reserve(v.policy.tenant, v.policy.rules.Now(), decision, stored(v.Reservations))
 }

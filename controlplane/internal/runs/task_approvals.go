@@ -139,6 +139,9 @@ func (a *taskApprovals) ConsumeApproval(ctx context.Context, id string, use aure
 	return a.Tx.ConsumeApproval(ctx, id, use)
 }
 
+// Final implements [policy.Approvals]: the server runs the tool itself.
+func (*taskApprovals) Final() bool { return true }
+
 // Decided implements [policy.Approvals]: it stores which approval the attempt begins
 // with. Because the server runs the tool itself, the approval is committed at once,
 // and a reported outcome cannot give it back.

@@ -104,10 +104,13 @@ type Policies interface {
 	// nothing.
 	Room(tenant string, now time.Time, list []Reservation) ([]Exceeded, error)
 	// Reserve stores the reservations of a decision. The caller has called Room in the
-	// same transaction.
+	// same transaction. Those of the zero decision cannot be released.
 	Reserve(tenant string, now time.Time, decision aureus.DecisionID, list []Reservation) error
 	// Release deletes the reservations of a decision that did nothing.
 	Release(tenant string, decision aureus.DecisionID) error
+	// Keep makes the reservations of a decision count until they leave their window:
+	// Release has no effect on them any more.
+	Keep(tenant string, decision aureus.DecisionID) error
 	// Prune deletes at most limit reservations of any tenant that no longer count, and
 	// returns their number: 0 means that none is left.
 	Prune(now time.Time, limit int) (int64, error)
@@ -115,13 +118,14 @@ type Policies interface {
 
 // PolicyRows reads and writes the rows of bundles, stops and reservations.
 type PolicyRows interface {
-	// Revision, BundleVersion, BundleTenants, Stops, Release and Prune are as in
+	// Revision, BundleVersion, BundleTenants, Stops, Release, Keep and Prune are as in
 	// [Policies].
 	Revision(tenant string) (int64, error)
 	BundleVersion(tenant string, version int64) (Bundle, error)
 	BundleTenants() ([]string, error)
 	Stops(tenant string) ([]Stop, error)
 	Release(tenant string, decision aureus.DecisionID) error
+	Keep(tenant string, decision aureus.DecisionID) error
 	Prune(now time.Time, limit int) (int64, error)
 
 	// Changed increases the revision of the tenant by one.

@@ -149,6 +149,12 @@ func (t policies) Release(tenant string, decision aureus.DecisionID) error {
 	return err
 }
 
+// Keep implements [storage.PolicyRows].
+func (t policies) Keep(tenant string, decision aureus.DecisionID) error {
+	_, err := t.exec(`UPDATE budget_reservations SET decision_id = '' WHERE tenant = ? AND decision_id = ?`, tenant, decision.String())
+	return err
+}
+
 // Prune implements [storage.PolicyRows].
 func (t policies) Prune(now time.Time, limit int) (int64, error) {
 	if now.IsZero() {

@@ -254,6 +254,12 @@ func budgetsRelease(t *testing.T, open Open) {
 	two := one
 	two.Amount = 2
 	require.Len(t, room(t, db, "t", noon, two), 1)
+
+	write(t, db, func(tx storage.Tx) error { return tx.Policies().Keep("u", second) })
+	write(t, db, func(tx storage.Tx) error { return tx.Policies().Keep("t", second) })
+	release("t", second)
+	require.Len(t, room(t, db, "t", noon, two), 1, "what is kept is not given back")
+	require.Empty(t, room(t, db, "t", noon.Add(time.Hour), two))
 }
 
 // Reservations are deleted after their window, and not before.
