@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard/policy/internal/syntax"
@@ -13,6 +14,7 @@ import (
 // action is a compiled action.
 type action struct {
 	id          string
+	position    int // in the order of the bundle
 	at          syntax.Pos
 	open        bool
 	tier        tier
@@ -55,6 +57,7 @@ func (c *compiler) compileActions() {
 		source := &c.document.Actions[i]
 		a := c.compileAction(source)
 		b.actions[a.id] = a
+		a.position = len(b.order)
 		b.order = append(b.order, a)
 		for _, route := range source.Routes {
 			a.routes = append(a.routes, route.Value)
@@ -66,6 +69,7 @@ func (c *compiler) compileActions() {
 		}
 		a.definition.AllowedTools = a.tools
 	}
+	c.sorted = slices.SortedFunc(slices.Values(b.order), func(x, y *action) int { return strings.Compare(x.id, y.id) })
 }
 
 func (c *compiler) compileAction(source *syntax.Action) *action {

@@ -27,6 +27,7 @@ type compiler struct {
 	numbers       map[string]int             // of the conditions, by their text
 	names         map[string]*nameTree       // by the expressions that read them
 	reads         int                        // in all of names
+	sorted        []*action                  // by id
 	uses          []use                      // of the conditions of rules
 }
 

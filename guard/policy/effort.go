@@ -12,7 +12,7 @@ import (
 // bounded by the size of the request. So they are not counted while the request is small,
 // or while they are few; otherwise they count too.
 const (
-	maxSteps       = 2_000_000 // about one second
+	maxSteps       = 1_000_000 // about half a second
 	maxUncounted   = 16        // expressions
 	smallRequest   = 500       // values, where ten characters of a text are a value
 	smallParams    = 100_000   // the same

@@ -17,11 +17,11 @@ func costly(tb testing.TB, condition string) *policy.Bundle {
 	tb.Helper()
 	var text strings.Builder
 	text.WriteString("aureus: policy/1\nname: costly\nversion: 1\nroles:\n  payer: {grants: [")
-	for n := range 300 {
+	for n := range 100 {
 		fmt.Fprintf(&text, "{action: pay, resource: \"accounts/*\", when: \"%d == -1 || %s\"}, ", n, condition)
 	}
 	text.WriteString("]}\nprincipals: {ann: {roles: [payer]}, bob: {roles: []}}\nassign:\n")
-	for n := range 300 {
+	for n := range 100 {
 		fmt.Fprintf(&text, "  - {role: payer, when: \"%d == -2 || %s\"}\n", n, condition)
 	}
 	text.WriteString("actions:\n  ruled: {tier: low, requires: []}\n  granted: {tier: low, requires: [{action: pay, resource: accounts/7}]}\n  tiered:\n    tier: low\n    requires: []\n    tier_when:\n")
@@ -33,7 +33,7 @@ func costly(tb testing.TB, condition string) *policy.Bundle {
 		fmt.Fprintf(&text, "  - {id: r%d, effect: deny, actions: [ruled], when: \"%d == -4 || %s\"}\n", n, n, condition)
 	}
 	text.WriteString("budgets:\n")
-	for n := range 300 {
+	for n := range 100 {
 		fmt.Fprintf(&text, "  - {id: b%d, actions: [spent], window: 1h, limit: 1, sum: \"%s ? 1.0 : 0.0\"}\n", n, condition)
 	}
 	return parse(tb, text.String())
@@ -61,7 +61,7 @@ func TestDecide_ManyCostlyConditions_AreBoundedTogether(t *testing.T) {
 			bundle := costly(t, c.condition)
 			long := object{"list": numbers(c.long), "other": append(numbers(c.long-1), "end")}
 			short := object{"list": numbers(20), "other": numbers(19)}
-			for _, c := range []struct {
+			for _, q := range []struct {
 				principal, action string
 				code              aureus.ReasonCode
 			}{
@@ -71,14 +71,14 @@ func TestDecide_ManyCostlyConditions_AreBoundedTogether(t *testing.T) {
 				{"ann", "tiered", aureus.ReasonHighRisk},
 				{"ann", "spent", aureus.ReasonConditionError},
 			} {
-				d, limited, used := policy.Effort(bundle, ask(c.principal, c.action, long))
-				if c.action != "tiered" || !strings.Contains(t.Name(), "comparisons") { // they fit
-					require.Equal(t, c.code, d.ReasonCode, "%s: %+v", c.action, d.Reason)
-				}
-				require.True(t, limited, c.action)
+				d, limited, used := policy.Effort(bundle, ask(q.principal, q.action, long))
+				require.Equal(t, q.code, d.ReasonCode, "%s: %+v", q.action, d.Reason)
+				require.True(t, limited, q.action)
 				require.LessOrEqual(t, used, policy.MaxSteps)
-				engine := newEngine(t, bundle, policy.Config{})
-				require.NotEqual(t, aureus.Allow, engine.Preview(ask("eve", c.action, long)).Effect)
+				if c.condition == comprehension && q.action == "ruled" {
+					require.Greater(t, len(d.Matched), 900, "each of the rules that were not evaluated denies")
+					require.Contains(t, d.Matched[0].Reason, "all expressions together")
+				}
 			}
 			d, _, used := policy.Effort(bundle, ask("ann", "ruled", short))
 			require.Equal(t, aureus.Allow, d.Effect, "%+v", d.Reason)
@@ -86,12 +86,4 @@ func TestDecide_ManyCostlyConditions_AreBoundedTogether(t *testing.T) {
 			require.Equal(t, aureus.Allow, decide(t, newEngine(t, bundle, policy.Config{}), ask("ann", "ruled", short)).Effect)
 		})
 	}
-}
-
-func TestDecide_BoundExceeded_StopsEvaluating(t *testing.T) {
-	t.Parallel()
-	bundle := costly(t, "arguments.list.exists(x, x == -1.0)")
-	d, _, _ := policy.Effort(bundle, ask("ann", "ruled", object{"list": numbers(5_000)}))
-	require.Greater(t, len(d.Matched), 900, "each of the rules that were not evaluated denies")
-	require.Contains(t, d.Matched[0].Reason, "all expressions together")
 }

@@ -3,7 +3,9 @@ package policy_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,13 +57,30 @@ func strictness(d aureus.Decision) int {
 	return 2
 }
 
+// withCapitals adds each argument a second time, with its name in capitals. It returns the
+// zero value for arguments that are no object.
+func withCapitals(r aureus.Request) aureus.Request {
+	given, isObject := r.Arguments.(map[string]any)
+	if !isObject {
+		return aureus.Request{}
+	}
+	all := maps.Clone(given)
+	for name := range given {
+		if capitals := strings.ToUpper(name); all[capitals] == nil {
+			all[capitals] = json.Number("0")
+		}
+	}
+	r.Arguments = all
+	return r
+}
+
 // The caller cannot make a decision less strict by adding anything to a request but
 // arguments: no tool, route, header, ticket, volatile value, metadata, tier or permission
 // that it claims turns a denial into an allow, or saves the person who is asked.
 func FuzzDecide(f *testing.F) {
 	text, err := os.ReadFile("testdata/ledger.yaml")
 	require.NoError(f, err)
-	bundles := []*policy.Bundle{parse(f, cases), parse(f, checked), parse(f, string(text))}
+	bundles := []*policy.Bundle{parse(f, cases), parse(f, checked), parse(f, string(text)), parse(f, hostile)}
 	var actions, ways []string
 	for _, b := range bundles {
 		for _, a := range b.Actions() {
@@ -121,10 +140,21 @@ func FuzzDecide(f *testing.F) {
 			}
 			require.False(t, extended.Claimed)
 
-			// The fast path of Decide allows what the complete evaluation allows.
+			// The fast path of Decide allows what the complete evaluation allows, for the same
+			// reasons.
 			for _, r := range []aureus.Request{request, extra.add(request)} {
 				decided, previewed := decide(t, engine(), r), engine().Preview(r)
 				require.Equal(t, previewed.Effect == aureus.Allow, decided.Effect == aureus.Allow, "%s: %+v and %+v", bundle.Name(), previewed, decided)
+				if decided.Effect == aureus.Allow {
+					previewed.ID = decided.ID
+					require.Equal(t, previewed, decided)
+				}
+			}
+
+			// Another spelling of an argument, beside it, makes nothing less strict.
+			if spelled := withCapitals(request); spelled.Arguments != nil {
+				plain, spelled := decide(t, engine(), request), decide(t, engine(), spelled)
+				require.GreaterOrEqual(t, strictness(spelled), strictness(plain), "%s: %+v became %+v", bundle.Name(), plain, spelled)
 			}
 		}
 	})

@@ -34,6 +34,8 @@ func (b *Bundle) Replay(ctx context.Context, request aureus.Request, at time.Tim
 		i.decide(&decision)
 		return decision, nil
 	}
+	i.tier = i.action.tier
+	i.checkNames()
 	r := replay{inquiry: i, missing: map[string]bool{}}
 	r.findArguments()
 	r.findRoles()

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -84,8 +85,12 @@ func (c *compiler) matchActions(names []syntax.Text) []*action {
 			}
 			continue
 		}
-		for _, a := range c.bundle.order {
-			if !a.open && strings.HasPrefix(a.id, prefix) {
+		first, _ := slices.BinarySearchFunc(c.sorted, prefix, func(a *action, prefix string) int { return strings.Compare(a.id, prefix) })
+		for _, a := range c.sorted[first:] { // the ids with this beginning follow each other
+			if !strings.HasPrefix(a.id, prefix) {
+				break
+			}
+			if !a.open {
 				found[a] = true
 			}
 		}
@@ -96,13 +101,7 @@ func (c *compiler) matchActions(names []syntax.Text) []*action {
 		}
 		return nil
 	}
-	list := make([]*action, 0, len(found))
-	for _, a := range c.bundle.order {
-		if found[a] {
-			list = append(list, a)
-		}
-	}
-	return list
+	return slices.SortedFunc(maps.Keys(found), func(x, y *action) int { return cmp.Compare(x.position, y.position) })
 }
 
 // checkResource reports a rule that reads a variable of the resource that none of its

@@ -12,10 +12,10 @@ import (
 	"github.com/farmountain/aureus-go/internal/schemax"
 )
 
-// The bounds of the comparison of types: about two seconds, if both are reached. What
+// The bounds of the comparison of types: about a second, and 40 MB meanwhile, if both are reached. What
 // exceeds them is not compared, which a note of the bundle says.
 const (
-	maxTypeCheckers = 500
+	maxTypeCheckers = 100
 	maxTypeChecks   = 3_000
 )
 
