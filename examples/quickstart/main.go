@@ -127,27 +127,28 @@ Try, in another terminal:
   curl -i %[1]s/accounts/acme
 
   # denied for want of permission; blocked by the gate; done
-  curl -i -H 'X-Agent: reader-1' -d '{"from":"acme","to":"zeta","amount":20}' %[1]s/transfers
-  curl -i -H 'X-Agent: clerk-7' -d '{"from":"zeta","to":"acme","amount":999}' %[1]s/transfers
-  curl -i -H 'X-Agent: clerk-7' -d '{"from":"acme","to":"zeta","amount":20}' %[1]s/transfers
+  export JSON='Content-Type: application/json'
+  curl -i -H 'X-Agent: reader-1' -H "$JSON" -d '{"from":"acme","to":"zeta","amount":20}' %[1]s/transfers
+  curl -i -H 'X-Agent: clerk-7' -H "$JSON" -d '{"from":"zeta","to":"acme","amount":999}' %[1]s/transfers
+  curl -i -H 'X-Agent: clerk-7' -H "$JSON" -d '{"from":"acme","to":"zeta","amount":20}' %[1]s/transfers
 
   # needs a person: the answer names an approval, apr_...
-  curl -i -H 'X-Agent: clerk-7' -d '{"from":"acme","to":"zeta","amount":2500}' %[1]s/transfers
+  curl -i -H 'X-Agent: clerk-7' -H "$JSON" -d '{"from":"acme","to":"zeta","amount":2500}' %[1]s/transfers
 
   # look at it as an operator, and approve it by the action_digest that it shows
   export OPERATOR='Authorization: Bearer %[3]s'
   curl -H "$OPERATOR" '%[2]s/api/v1/policy/approvals?status=pending'
-  curl -H "$OPERATOR" -H 'Content-Type: application/json' -d '{"action_digest":"sha256:..."}' %[2]s/api/v1/policy/approvals/apr_.../approve
+  curl -H "$OPERATOR" -H "$JSON" -d '{"action_digest":"sha256:..."}' %[2]s/api/v1/policy/approvals/apr_.../approve
 
   # repeat the large transfer: it passes once
-  curl -i -H 'X-Agent: clerk-7' -d '{"from":"acme","to":"zeta","amount":2500}' %[1]s/transfers
+  curl -i -H 'X-Agent: clerk-7' -H "$JSON" -d '{"from":"acme","to":"zeta","amount":2500}' %[1]s/transfers
 
   # edit the policy, raise its version, and put it to the control plane; the next request shows it
   export ADMIN='Authorization: Bearer %[5]s'
   curl -X PUT -H "$ADMIN" --data-binary @%[6]s %[2]s/api/v1/policy/bundle
 
   # stop an agent at once, and let it go on
-  curl -X PUT -H "$OPERATOR" -H 'Content-Type: application/json' -d '{"reason":"under investigation"}' %[2]s/api/v1/policy/stops/principal:clerk-7
+  curl -X PUT -H "$OPERATOR" -H "$JSON" -d '{"reason":"under investigation"}' %[2]s/api/v1/policy/stops/principal:clerk-7
   curl -X DELETE -H "$OPERATOR" %[2]s/api/v1/policy/stops/principal:clerk-7
 
   # who was allowed what
