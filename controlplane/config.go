@@ -107,6 +107,10 @@ type Config struct {
 	// signed is not used: nothing is decided for its tenant until a signed one is stored.
 	PolicyKeys []ed25519.PublicKey
 
+	// NoConsole turns off the pages for operators under /console/, which then answer with
+	// 404 like every unknown path.
+	NoConsole bool
+
 	// Validators, if not nil, is called once for each tenant with its registry, before
 	// the validators registered over the API are added. Use it to register validators,
 	// and host functions for validators of type custom. Open calls it for Tenant and for

@@ -21,20 +21,26 @@ func Contract() []byte { return contract.Document() }
 // Routes returns the routes that the server serves.
 func Routes(s *Server) []web.Route { return s.web.Routes() }
 
-// Served returns the routes of the mux, as "METHOD /path", with the role that each
-// needs.
+// Served returns the routes of the API in the mux, as "METHOD /path", with the role that
+// each needs.
 func Served(s *Server) map[string]Role {
 	served := map[string]Role{}
 	for _, one := range s.web.Routes() {
+		if one.Page != nil {
+			continue
+		}
 		served[strings.ReplaceAll(one.Pattern, "...}", "}")] = Role(one.Role)
 	}
 	return served
 }
 
-// Parameters returns the query parameters of each path, by "METHOD /path".
+// Parameters returns the query parameters of each path of the API, by "METHOD /path".
 func Parameters(s *Server) map[string][]string {
 	parameters := map[string][]string{}
 	for _, one := range s.web.Routes() {
+		if one.Page != nil {
+			continue
+		}
 		names := []string{}
 		for _, p := range one.Query {
 			names = append(names, p.Name)

@@ -16,6 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/audit"
 	"github.com/farmountain/aureus-go/controlplane/internal/bundles"
+	"github.com/farmountain/aureus-go/controlplane/internal/console"
 	"github.com/farmountain/aureus-go/controlplane/internal/contract"
 	"github.com/farmountain/aureus-go/controlplane/internal/crv"
 	"github.com/farmountain/aureus-go/controlplane/internal/governor"
@@ -50,6 +51,7 @@ type Server struct {
 	crv       *crv.Service
 	observe   *observe.Service
 	runs      *runs.Service
+	console   *console.Service // nil with Config.NoConsole
 
 	clients  clientSecrets
 	pruning  sync.WaitGroup // the goroutines that delete rows past their retention
@@ -135,6 +137,9 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
+	if !config.NoConsole {
+		s.console = &console.Service{Now: config.Now, Store: s.db, Rules: decide, Bundles: s.bundles, Policy: s.policy, Keys: s.web}
+	}
 	s.web.Handle(s.routes()...)
 	if err := s.runs.Start(ctx); err != nil {
 		return nil, err
@@ -158,8 +163,12 @@ func (s *Server) loadPolicies(ctx context.Context, decide rules.Rules) error {
 }
 
 func (s *Server) routes() []web.Route {
-	return slices.Concat(s.policy.Routes(), s.bundles.Routes(), s.approvals.Routes(), s.audit.Routes(), s.crv.Routes(),
+	routes := slices.Concat(s.policy.Routes(), s.bundles.Routes(), s.approvals.Routes(), s.audit.Routes(), s.crv.Routes(),
 		s.observe.Routes(), s.runs.Routes(), contract.Routes())
+	if s.console != nil {
+		routes = append(routes, s.console.Routes()...)
+	}
+	return routes
 }
 
 // ServeHTTP answers one request. A zero Server answers with 500.

@@ -237,7 +237,10 @@ func TestBundle_ActionsAndRoutes_DescribeTheBundle(t *testing.T) {
 	require.Equal(t, []string{"new-payee"}, transfer.ShadowRules)
 	require.Equal(t, []string{"hourly"}, transfer.Budgets)
 	require.True(t, transfer.NeedsPerson)
+	require.True(t, transfer.MayNeedPerson)
+	require.False(t, actions[0].MayNeedPerson)
 	require.True(t, actions[2].Open)
+	require.False(t, actions[2].MayNeedPerson)
 
 	routes := bundle.Routes()
 	require.Len(t, routes, 3)
@@ -280,4 +283,39 @@ func TestParseUntested_FailingTest_CanBeExplainedAndNotEnforced(t *testing.T) {
 
 	_, err = policy.ParseUntested([]byte("aureus: policy/1"))
 	require.Error(t, err)
+}
+
+func TestActions_ConditionThatAsks_MayNeedAPerson(t *testing.T) {
+	t.Parallel()
+	const head = "aureus: policy/1\nname: b\nversion: 1\nprincipals: {p: {roles: []}}\n"
+	for name, row := range map[string]struct {
+		text string
+		may  bool
+	}{
+		"nothing asks":                 {"actions: {act: {tier: low, requires: []}}\n", false},
+		"a condition raises the tier":  {"actions: {act: {tier: low, tier_when: [{when: \"true\", tier: high}], requires: []}}\n", true},
+		"a tier that is denied":        {"actions: {act: {tier: low, tier_when: [{when: \"true\", tier: high}], requires: []}}\ntiers: {high: deny}\n", false},
+		"a rule asks":                  {"actions: {act: {tier: low, requires: []}}\nrules: [{id: r, effect: require_approval, actions: [act], when: \"true\"}]\n", true},
+		"a rule in shadow mode":        {"actions: {act: {tier: low, requires: []}}\nrules: [{id: r, effect: require_approval, actions: [act], mode: shadow}]\n", false},
+		"a rule that denies, not asks": {"actions: {act: {tier: low, requires: []}}\nrules: [{id: r, effect: deny, actions: [act], when: \"true\"}]\n", false},
+	} {
+		bundle, err := policy.Parse([]byte(head + row.text))
+		require.NoError(t, err, name)
+		require.Equal(t, row.may, bundle.Actions()[0].MayNeedPerson, name)
+		require.False(t, bundle.Actions()[0].NeedsPerson, name)
+	}
+}
+
+func TestBundle_Line_IsThatOfTheRuleOrBudget(t *testing.T) {
+	t.Parallel()
+	bundle := ledger(t)
+	lines := strings.Split(string(bundle.Text()), "\n")
+	for _, id := range []string{"night", "new-payee", "hourly"} {
+		line := bundle.Line(id)
+		require.Positive(t, line, id)
+		require.Contains(t, lines[line-1], id)
+	}
+	for _, id := range []string{"", "permissions", "transfer.make"} {
+		require.Zero(t, bundle.Line(id), id)
+	}
 }

@@ -23,6 +23,7 @@ type ActionInfo struct {
 	Roles         []string // that hold all required permissions, for some requests at least
 	Approval      aureus.ApprovalTerms
 	NeedsPerson   bool // whether a request without any other reason asks a person at Tier
+	MayNeedPerson bool // whether a condition or a rule may ask one; true with NeedsPerson
 	Budgets       []string
 	Rules         []string // the ids of the rules that match it
 	ShadowRules   []string // those of them in shadow mode
@@ -41,7 +42,9 @@ func (b *Bundle) Actions() []ActionInfo {
 		if a.open {
 			info.Tier = ""
 		}
+		info.MayNeedPerson = info.NeedsPerson
 		for _, t := range a.tierWhen {
+			info.MayNeedPerson = info.MayNeedPerson || b.answers[t.tier] == aureus.RequireApproval
 			if len(info.Tiers) == 0 {
 				info.Tiers = append(info.Tiers, info.Tier)
 			}
@@ -54,6 +57,7 @@ func (b *Bundle) Actions() []ActionInfo {
 		}
 		for _, r := range a.matched {
 			info.Rules = append(info.Rules, r.id)
+			info.MayNeedPerson = info.MayNeedPerson || !r.match.Shadow && r.match.Effect == aureus.RequireApproval.String()
 			if r.match.Shadow {
 				info.ShadowRules = append(info.ShadowRules, r.id)
 			}
@@ -109,6 +113,22 @@ func (b *Bundle) makeRoutes() []guard.Route {
 		}
 	}
 	return list
+}
+
+// Line returns the line of the text, from 1, where the rule or the budget with that id
+// begins: [aureus.RuleMatch] has the id in Rule. It returns 0 if there is none.
+func (b *Bundle) Line(id string) int {
+	for _, r := range b.rules {
+		if r.id == id {
+			return r.at.Line
+		}
+	}
+	for _, x := range b.budgets {
+		if x.id == id {
+			return x.at.Line
+		}
+	}
+	return 0
 }
 
 // Terms returns the terms of an approval for the action, and the zero value for an

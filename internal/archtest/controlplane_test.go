@@ -24,6 +24,7 @@ var services = map[string][]string{
 	"crv":       nil,
 	"observe":   nil,
 	"contract":  nil,
+	"console":   {"policy", "bundles"},
 }
 
 // mayImportService returns nil if a package of the control plane may import path.
@@ -55,6 +56,8 @@ func TestControlPlane_Services_ImportOnlyListedServices(t *testing.T) {
 	for _, arrow := range [][2]string{
 		{internal + "policy", internal + "runs"},
 		{internal + "audit", internal + "policy"},
+		{internal + "policy", internal + "console"},
+		{internal + "console", internal + "runs"},
 		{internal + "storage/sqlite", internal + "approvals"},
 		{internal + "web", internal + "audit"},
 		{internal + "runs", controlPlane},

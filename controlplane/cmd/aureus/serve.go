@@ -36,6 +36,7 @@ type serveConfig struct {
 	maxRuns           int
 	maxConnections    int
 	operatorKey       string
+	noConsole         bool
 	policyKey         string // a file
 }
 
@@ -66,6 +67,7 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.IntVar(&c.maxStreams, "max-streams", controlplane.Defaults().MaxStreams, "the `number` of concurrent clients of the event stream; one key may use a quarter")
 	flags.IntVar(&c.maxRuns, "max-runs", controlplane.Defaults().MaxRuns, "the `number` of concurrent workflow runs; one key may use a quarter")
 	flags.IntVar(&c.maxConnections, "max-connections", defaultConnections, "the `number` of open connections; one address may use three quarters")
+	flags.BoolVar(&c.noConsole, "no-console", false, "turn off the pages for operators under /console/")
 	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug logs every request")
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	if err := parse(flags, args, getenv); err != nil {
@@ -143,7 +145,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	srv, err := controlplane.Open(ctx, controlplane.Config{
 		DB: c.db, Dev: c.dev, OperatorKey: c.operatorKey, Logger: log, LenientPermissions: c.lenient,
 		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime, Volatile: c.volatile, Retention: c.retention, PolicyKeys: keys,
-		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns,
+		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns, NoConsole: c.noConsole,
 	})
 	if err != nil {
 		return err
@@ -181,7 +183,11 @@ func (c serveConfig) greet(ctx context.Context, stdout io.Writer, srv *controlpl
 	if c.tlsCert != "" {
 		scheme = "https"
 	}
-	_, err := fmt.Fprintf(stdout, "Aureus %s listens on %s://%s\n", aureus.Version, scheme, addr)
+	text := fmt.Sprintf("Aureus %s listens on %s://%s\n", aureus.Version, scheme, addr)
+	if !c.noConsole {
+		text = fmt.Sprintf("The console for operators: %s://%s/console/\n", scheme, addr) + text
+	}
+	_, err := io.WriteString(stdout, text)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package bundles
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -51,15 +52,29 @@ func (s *Service) stop(w http.ResponseWriter, r *http.Request, c web.Caller) err
 	if err := web.ReadJSON(r, &body); err != nil {
 		return err
 	}
-	switch {
-	case strings.TrimSpace(body.Reason) == "":
-		return web.InvalidBody("/reason", "is required: whoever is stopped reads it")
-	case len(body.Reason) > maxReason:
-		return web.InvalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxReason))
+	after, err := s.Stop(r.Context(), c, scope, body.Reason)
+	if err != nil {
+		return err
 	}
-	stop := storage.Stop{Tenant: c.Tenant, Scope: scope, Reason: redact.Visible(body.Reason), By: c.Subject, KeyID: c.KeyID, At: s.Now()}
-	var after storage.Stop
-	err = s.Store.Update(r.Context(), func(t storage.Tx) error {
+	web.WriteJSON(w, http.StatusOK, stopOf(after))
+	return nil
+}
+
+// Stop adds a stop for the tenant of the caller, and returns the one that holds: if the
+// scope was stopped already, that is the earlier one. The caller must have the role
+// operator. It returns an error response for an invalid scope or reason.
+func (s *Service) Stop(ctx context.Context, c web.Caller, scope, reason string) (after storage.Stop, err error) {
+	if problem := scopeProblem(scope); problem != "" {
+		return after, badScope(problem)
+	}
+	switch {
+	case strings.TrimSpace(reason) == "":
+		return after, web.InvalidBody("/reason", "is required: whoever is stopped reads it")
+	case len(reason) > maxReason:
+		return after, web.InvalidBody("/reason", fmt.Sprintf("must not be longer than %d bytes", maxReason))
+	}
+	stop := storage.Stop{Tenant: c.Tenant, Scope: scope, Reason: redact.Visible(reason), By: c.Subject, KeyID: c.KeyID, At: s.Now()}
+	err = s.Store.Update(ctx, func(t storage.Tx) error {
 		if err := web.CheckKey(t, c); err != nil {
 			return err
 		}
@@ -71,15 +86,13 @@ func (s *Service) stop(w http.ResponseWriter, r *http.Request, c web.Caller) err
 		return err
 	})
 	if errors.Is(err, storage.ErrTooManyStops) {
-		return web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the tenant has %d stops already", storage.MaxStops),
+		return after, web.Problem(http.StatusConflict, wire.CodeExhausted, fmt.Sprintf("the tenant has %d stops already", storage.MaxStops),
 			web.WithRemediation("Remove some, or stop with one scope that ends in *."))
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		s.Rules.Changed(c.Tenant)
 	}
-	s.Rules.Changed(c.Tenant)
-	web.WriteJSON(w, http.StatusOK, stopOf(after))
-	return nil
+	return after, err
 }
 
 // resume answers DELETE stops/{scope} with the stop that it removed.
@@ -88,8 +101,18 @@ func (s *Service) resume(w http.ResponseWriter, r *http.Request, c web.Caller) e
 	if err != nil {
 		return err
 	}
-	var removed storage.Stop
-	err = s.Store.Update(r.Context(), func(t storage.Tx) error {
+	removed, err := s.Resume(r.Context(), c, scope)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, stopOf(removed))
+	return nil
+}
+
+// Resume removes the stop with exactly this scope and returns it. The caller must have
+// the role operator. If there is none, it returns the error response with status 404.
+func (s *Service) Resume(ctx context.Context, c web.Caller, scope string) (removed storage.Stop, err error) {
+	err = s.Store.Update(ctx, func(t storage.Tx) error {
 		if err := web.CheckKey(t, c); err != nil {
 			return err
 		}
@@ -101,14 +124,12 @@ func (s *Service) resume(w http.ResponseWriter, r *http.Request, c web.Caller) e
 		return t.Policies().Resume(c.Tenant, s.Now(), c.Actor(), scope)
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return web.NotFound("stop")
+		return removed, web.NotFound("stop")
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		s.Rules.Changed(c.Tenant)
 	}
-	s.Rules.Changed(c.Tenant)
-	web.WriteJSON(w, http.StatusOK, stopOf(removed))
-	return nil
+	return removed, err
 }
 
 func findStop(t storage.Tx, tenant, scope string) (storage.Stop, error) {
@@ -127,10 +148,14 @@ func findStop(t storage.Tx, tenant, scope string) (storage.Stop, error) {
 func scopeOf(r *http.Request) (string, error) {
 	scope := r.PathValue("scope")
 	if problem := scopeProblem(scope); problem != "" {
-		return "", web.Problem(http.StatusUnprocessableEntity, wire.CodeValidation, "the scope in the path "+problem,
-			web.WithRemediation("Use all, principal:ID or action:ID, where ID may end in *."))
+		return "", badScope(problem)
 	}
 	return scope, nil
+}
+
+func badScope(problem string) error {
+	return web.Problem(http.StatusUnprocessableEntity, wire.CodeValidation, "the scope "+problem,
+		web.WithRemediation("Use all, principal:ID or action:ID, where ID may end in *."))
 }
 
 func scopeProblem(scope string) string {

@@ -14,8 +14,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
-// Generate returns the document for the routes, in their order. The error lists
-// everything that has no description, and every description that is not used.
+// Generate returns the document for the routes, in their order, without pages for
+// people. The error lists everything that has no description, and every description that is not used.
 func Generate(routes []web.Route) ([]byte, error) {
 	g := generator{
 		schemas: schemas{models: models(), byType: map[reflect.Type]bool{}},
@@ -23,6 +23,7 @@ func Generate(routes []web.Route) ([]byte, error) {
 	}
 	g.schemas.add(reflect.TypeFor[wire.ErrorBody](), false)
 	uses := map[string]int{}
+	routes = slices.DeleteFunc(slices.Clone(routes), func(route web.Route) bool { return route.Page != nil })
 	for _, route := range routes {
 		for _, t := range []reflect.Type{route.Doc.Request, route.Doc.Response} {
 			if t != nil {

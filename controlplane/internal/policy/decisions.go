@@ -26,10 +26,7 @@ func (s *Service) getDecision(w http.ResponseWriter, r *http.Request, c web.Call
 	if err := id.UnmarshalText([]byte(r.PathValue("id"))); err != nil || id.IsZero() {
 		return web.NotFound("decision")
 	}
-	details, err := s.decisionDetails(r.Context(), c, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return web.NotFound("decision")
-	}
+	details, err := s.Details(r.Context(), c, id)
 	if err != nil {
 		return err
 	}
@@ -37,7 +34,10 @@ func (s *Service) getDecision(w http.ResponseWriter, r *http.Request, c web.Call
 	return nil
 }
 
-func (s *Service) decisionDetails(ctx context.Context, c web.Caller, id aureus.DecisionID) (details aureus.DecisionDetails, err error) {
+// Details returns the decision with its approval, its gate results and its outcome, as
+// far as the caller may see it. If there is none, it returns the error response with
+// status 404.
+func (s *Service) Details(ctx context.Context, c web.Caller, id aureus.DecisionID) (details aureus.DecisionDetails, err error) {
 	err = s.Store.View(ctx, func(t storage.Tx) error {
 		entries, err := t.Audit().List(c.Tenant, storage.AuditFilter{DecisionID: id, Limit: maxDecisionEntries})
 		if err != nil {
@@ -61,6 +61,9 @@ func (s *Service) decisionDetails(ctx context.Context, c web.Caller, id aureus.D
 		}
 		return nil
 	})
+	if errors.Is(err, storage.ErrNotFound) {
+		err = web.NotFound("decision")
+	}
 	return details, err
 }
 

@@ -40,6 +40,9 @@ func (p *Policy) Current(t storage.Tx) error {
 // HasBundle reports whether a policy bundle is in force.
 func (p *Policy) HasBundle() bool { return p.bundle != nil }
 
+// Bundle returns the policy bundle in force, or nil without one.
+func (p *Policy) Bundle() *policy.Bundle { return p.bundle }
+
 // Lists reports whether the policy bundle in force lists the action.
 func (p *Policy) Lists(action string) bool { return p.actions[action] }
 

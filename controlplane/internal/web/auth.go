@@ -92,6 +92,18 @@ func (p *processKeys) find(hash [sha256.Size]byte) (found Caller, ok bool) {
 	return found, ok
 }
 
+// byID returns the caller of the key with that id.
+func (p *processKeys) byID(id string) (Caller, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for _, key := range p.keys {
+		if key.KeyID == id {
+			return key.Caller, true
+		}
+	}
+	return Caller{}, false
+}
+
 // authenticate returns the caller whose key the request carries, or an error response
 // if there is none or its role is below need. Failures are counted by the throttle.
 func (k *Kernel) authenticate(r *http.Request, need Role) (Caller, error) {
@@ -110,7 +122,7 @@ func (k *Kernel) authenticate(r *http.Request, need Role) (Caller, error) {
 		return Caller{}, unauthorized("this needs the operator's key, also in development mode",
 			"Send the key that the server printed when it started, or the one in AUREUS_OPERATOR_KEY.", "")
 	}
-	return Caller{}, Problem(http.StatusForbidden, wire.CodeForbidden, "role "+string(c.Role)+" may not do this; it needs "+string(need))
+	return Caller{}, roleTooWeak(c.Role, need)
 }
 
 // Identify returns the caller whose key the request carries, whatever its role.
@@ -176,7 +188,11 @@ func (k *Kernel) LookUp(ctx context.Context, secret string) (Caller, error) {
 	if subtle.ConstantTimeCompare(hash[:], key.Hash[:]) != 1 || !key.RevokedAt.IsZero() {
 		return Caller{}, storage.ErrNotFound
 	}
-	return Caller{KeyID: key.ID, Subject: key.Subject, Tenant: key.Tenant, Role: Role(key.Role), SpeaksFor: key.SpeaksFor}, nil
+	return callerWith(key), nil
+}
+
+func callerWith(key storage.Key) Caller {
+	return Caller{KeyID: key.ID, Subject: key.Subject, Tenant: key.Tenant, Role: Role(key.Role), SpeaksFor: key.SpeaksFor}
 }
 
 // CheckKey returns the error response if the key of the caller has been revoked since

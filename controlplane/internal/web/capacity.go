@@ -18,7 +18,7 @@ const (
 	longGzipBody = 4 << 10
 	// extraRequests is how many requests may be answered at once without a slot of the
 	// governor: those that are not authenticated yet and those of public routes. They
-	// read no body and wait for nothing.
+	// read no body, or that of a login, which is short, and wait for nothing.
 	extraRequests = 1000
 )
 

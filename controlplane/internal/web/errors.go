@@ -38,6 +38,12 @@ func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.cod
 // Status returns the HTTP status of the response.
 func (e *Error) Status() int { return e.status }
 
+// Message returns the text that says what is wrong.
+func (e *Error) Message() string { return e.message }
+
+// Remediation returns the text that says what to do; it may be empty.
+func (e *Error) Remediation() string { return e.remediation }
+
 // RetryAfter returns how long the client should wait before it tries again; 0 if not set.
 func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
 
@@ -129,11 +135,15 @@ func ErrorOf(err error) *Error {
 // logged.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := ErrorOf(err)
+	logFailure(r, e)
+	writeError(w, e, stateOf(r).id)
+}
+
+func logFailure(r *http.Request, e *Error) {
 	if e.status >= http.StatusInternalServerError {
 		Logger(r).LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.Int("status", e.status), slog.String("code", e.code), slog.Any("cause", e.cause))
 	}
-	writeError(w, e, stateOf(r).id)
 }
 
 func writeError(w http.ResponseWriter, e *Error, requestID string) {

@@ -29,6 +29,9 @@ func stateOf(r *http.Request) *requestState {
 	return state
 }
 
+// RequestID returns the id of the request, which is in the log too.
+func RequestID(r *http.Request) string { return stateOf(r).id }
+
 // Logger returns a logger that adds the id of the request to each line.
 func Logger(r *http.Request) *slog.Logger { return stateOf(r).logger }
 

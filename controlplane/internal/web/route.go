@@ -39,6 +39,10 @@ type Route struct {
 	Role   Role
 	Public bool
 
+	// Page makes the route serve a page to a person with a browser. It is then not part
+	// of the API, so the OpenAPI document does not list it. nil for a route of the API.
+	Page *Page
+
 	// Query lists all parameters that the query string may have. A request with
 	// another one is answered with 400.
 	Query []Parameter
@@ -74,7 +78,13 @@ func (k *Kernel) Handle(routes ...Route) {
 	for _, route := range routes {
 		k.routes = append(k.routes, route)
 		k.mux.Handle(route.Pattern, routeHandler{func(w http.ResponseWriter, r *http.Request) {
-			if err := k.serve(route, w, r); err != nil {
+			switch err := k.serve(route, w, r); {
+			case err == nil:
+			case route.Page != nil:
+				e := ErrorOf(err)
+				logFailure(r, e)
+				route.Page.Fail(w, r, e)
+			default:
 				Fail(w, r, err)
 			}
 		}})
@@ -96,7 +106,7 @@ func (k *Kernel) serve(route Route, w http.ResponseWriter, r *http.Request) erro
 		}
 		return route.Handler(w, r, Caller{})
 	}
-	c, err := k.authenticate(r, route.Role)
+	c, err := k.callerOf(route, r)
 	if err != nil {
 		return err
 	}

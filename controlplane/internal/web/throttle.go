@@ -26,6 +26,8 @@ type throttle struct {
 	mu      sync.Mutex
 	failing map[string]*list.Element // by address
 	order   list.List                // of *failures, ordered by since
+
+	logins failures // logins that failed, from all addresses: see LogIn
 }
 
 type failures struct {
@@ -69,6 +71,17 @@ func (t *throttle) of(address string, now time.Time) *failures {
 	}
 	t.failing[address] = t.order.PushBack(f)
 	return f
+}
+
+// hasFailed reports whether the address has failed in its present window. The caller
+// holds mu.
+func (t *throttle) hasFailed(r *http.Request, now time.Time) bool {
+	known := t.failing[governor.AddressGroup(r.RemoteAddr)]
+	if known == nil {
+		return false
+	}
+	f, ok := known.Value.(*failures)
+	return ok && now.Sub(f.since) < failureWindow
 }
 
 // forget drops the failures of one address. The caller holds mu.

@@ -1,0 +1,83 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/bundles"
+	"github.com/farmountain/aureus-go/controlplane/internal/policy"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/controlplane/internal/web"
+)
+
+// Root is the path of the first page. The paths of all others begin with it.
+const Root = "/console/"
+
+// Keys checks API keys.
+type Keys interface {
+	// LogIn returns the caller whose key has the secret, if its role is at least need.
+	LogIn(r *http.Request, secret string, need web.Role) (web.Caller, error)
+	// KeyOf returns the caller that the key with the id stands for now, or
+	// storage.ErrNotFound if it is unknown or revoked.
+	KeyOf(ctx context.Context, id string) (web.Caller, error)
+}
+
+// Service serves the pages. Every exported field must be set before the first request;
+// then it is safe for concurrent use.
+type Service struct {
+	Now     func() time.Time
+	Store   storage.Transactions
+	Rules   rules.Rules
+	Bundles *bundles.Service
+	Policy  *policy.Service
+	Keys    Keys
+
+	sessions sessions
+}
+
+// Routes returns the routes of the service.
+func (s *Service) Routes() []web.Route {
+	query := func(names ...string) (list []web.Parameter) {
+		for _, name := range names {
+			list = append(list, web.Parameter{Name: name})
+		}
+		return list
+	}
+	routes := []web.Route{
+		{Pattern: "GET " + loginPath, Public: true, Handler: s.loginPage},
+		{Pattern: "POST " + loginPath, Public: true, Handler: s.logIn},
+		{Pattern: "POST " + Root + "logout", Handler: s.logOut},
+
+		{Pattern: "GET /console", Public: true, Handler: toRoot},
+		{Pattern: "GET " + Root + "{$}", Handler: s.bundle},
+		{Pattern: "GET " + Root + "versions/{version}", Handler: s.version},
+		{Pattern: "GET " + Root + "history", Query: query("before"), Handler: s.history},
+		{Pattern: "GET " + Root + "diff", Query: query("from", "to"), Handler: s.diff},
+		{Pattern: "GET " + Root + "stops", Handler: s.stops},
+		{Pattern: "POST " + Root + "stops", Handler: s.addStop},
+		{Pattern: "POST " + Root + "stops/lift", Handler: s.liftStop},
+		{Pattern: "GET " + Root + "why", Query: query("id"), Handler: s.why},
+		{Pattern: "GET " + Root + "{path...}", Handler: noPage},
+	}
+	for _, name := range assetNames {
+		routes = append(routes, web.Route{Pattern: "GET " + Root + name, Public: true, Handler: asset(name)})
+	}
+	for i := range routes {
+		route := &routes[i]
+		route.Page = &web.Page{Caller: s.callerOf, Fail: s.fail}
+		if !route.Public {
+			route.Role, route.Urgent = web.Operator, true
+		}
+		route.Handler = withHeaders(route.Handler)
+	}
+	return routes
+}
+
+func toRoot(w http.ResponseWriter, _ *http.Request, _ web.Caller) error {
+	redirect(w, Root)
+	return nil
+}
+
+func noPage(http.ResponseWriter, *http.Request, web.Caller) error { return web.NotFound("page") }
