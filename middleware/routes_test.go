@@ -319,6 +319,7 @@ func TestEnforceRoutes_MistakesAtTheStart_Panic(t *testing.T) {
 			middleware.EnforceRoutes(allow, known, guard.Routes{bound("GET /x", "a"), bound("GET  /x", "b")})
 		},
 		"no pattern":      func() { middleware.EnforceRoutes(allow, known, guard.Routes{bound("", "a")}) },
+		"a name twice":    func() { middleware.EnforceRoutes(allow, known, guard.Routes{bound("GET /x/:id/y/:id", "a")}) },
 		"an unknown part": func() { middleware.EnforceRoutes(allow, known, guard.Routes{bound("GET /x", "a", "header")}) },
 	} {
 		t.Run(name, func(t *testing.T) { require.Panics(t, call) })

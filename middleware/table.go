@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -108,6 +109,9 @@ func compileRoute(r *guard.Route) (route *boundRoute, problem string) {
 		switch part {
 		case partPath:
 			route.wildcards = wildcardsOf(r.Pattern)
+			if name := repeated(route.wildcards); name != "" {
+				return nil, fmt.Sprintf("the pattern has the name %q more than once, so it is not clear which value a handler reads", name)
+			}
 		case partQuery:
 			route.fromQuery = true
 		case partBody:
@@ -118,6 +122,16 @@ func compileRoute(r *guard.Route) (route *boundRoute, problem string) {
 	}
 	route.takesNothing = len(route.wildcards) == 0 && !route.fromQuery && !route.ofBody
 	return route, ""
+}
+
+// repeated returns a name that occurs more than once, or "".
+func repeated(list []wildcard) string {
+	for i, w := range list {
+		if slices.ContainsFunc(list[:i], func(other wildcard) bool { return other.name == w.name }) {
+			return w.name
+		}
+	}
+	return ""
 }
 
 // find returns the route for a request with that method on the pattern that a router has

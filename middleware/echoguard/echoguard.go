@@ -37,7 +37,7 @@ func setRoute(c *echo.Context) {
 		request.Pattern = request.Method + " " + path
 	}
 	for _, value := range c.PathValues() {
-		request.SetPathValue(value.Name, value.Value)
+		request.SetPathValue(value.Name, c.Param(value.Name)) // the first of several with one name
 	}
 }
 

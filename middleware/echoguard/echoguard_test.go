@@ -170,3 +170,21 @@ func TestMiddleware_ProtectThatDoesNothing_ReachesNoHandler(t *testing.T) {
 	e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	require.Panics(t, func() { echoguard.Middleware(nil) })
 }
+
+// gin and echo give a handler the first of several parameters with one name.
+func TestMiddleware_NameTwiceInTheRoute_TheGuardSeesWhatTheHandlerSees(t *testing.T) {
+	seen, given := "", ""
+	engine := echo.New()
+	engine.Use(echoguard.Middleware(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen = r.PathValue("id")
+			next.ServeHTTP(w, r)
+		})
+	}))
+	engine.GET("/users/:id/posts/:id", func(c *echo.Context) error {
+		given = c.Param("id")
+		return nil
+	})
+	engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/users/1/posts/2", nil))
+	require.Equal(t, []string{"1", "1"}, []string{seen, given})
+}

@@ -38,7 +38,7 @@ func setRoute(c *gin.Context) {
 		c.Request.Pattern = c.Request.Method + " " + route
 	}
 	for _, parameter := range c.Params {
-		c.Request.SetPathValue(parameter.Key, parameter.Value)
+		c.Request.SetPathValue(parameter.Key, c.Param(parameter.Key)) // the first of several with one name
 	}
 }
 

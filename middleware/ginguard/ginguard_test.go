@@ -214,3 +214,18 @@ func TestGin_WithoutTheAdapter_RunsTheHandlerAfterTheRefusal(t *testing.T) {
 		})
 	}
 }
+
+// gin and echo give a handler the first of several parameters with one name.
+func TestMiddleware_NameTwiceInTheRoute_TheGuardSeesWhatTheHandlerSees(t *testing.T) {
+	seen, given := "", ""
+	engine := gin.New()
+	engine.Use(ginguard.Middleware(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen = r.PathValue("id")
+			next.ServeHTTP(w, r)
+		})
+	}))
+	engine.GET("/users/:id/posts/:id", func(c *gin.Context) { given = c.Param("id") })
+	engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/users/1/posts/2", nil))
+	require.Equal(t, []string{"1", "1"}, []string{seen, given})
+}
