@@ -69,7 +69,7 @@ func (s *Service) put(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 	if err != nil {
 		return err
 	}
-	s.Rules.Changed(c.Tenant)
+	s.Rules.Replaced(c.Tenant, compiled, signature)
 	w.Header().Set("ETag", etag(after.Digest))
 	response := bundleOf(after)
 	response.Notes = compiled.Notes()

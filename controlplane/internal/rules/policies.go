@@ -1,11 +1,13 @@
 package rules
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/guard/policy"
@@ -36,7 +38,23 @@ type Policies struct {
 type entry struct {
 	mu     sync.Mutex
 	loaded *loaded // nil if it has not been read yet
-	text   int     // its part of Policies.text, guarded by Policies.mu
+	at     int64   // the value of changes when it was read
+
+	changes  atomic.Int64             // how often the stored policy may have changed
+	compiled atomic.Pointer[compiled] // the bundle that was compiled last; nil if there is none
+	text     int                      // its part of Policies.text, guarded by Policies.mu
+}
+
+// compiled is a compiled bundle, so that it is not compiled again for each new stop: a
+// large one takes seconds.
+type compiled struct {
+	bundle          *policy.Bundle
+	text, signature []byte
+}
+
+// is reports whether it is the stored bundle.
+func (c *compiled) is(stored *storage.Bundle) bool {
+	return c != nil && bytes.Equal(c.text, stored.Text) && bytes.Equal(c.signature, stored.Signature)
 }
 
 // loaded is the policy of a tenant at one revision.
@@ -62,15 +80,13 @@ func (p *Policies) of(ctx context.Context, tenant string, rules Rules) (*loaded,
 	e := p.entry(tenant)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.loaded == nil {
-		read, err := p.read(ctx, tenant, rules)
+	if changes := e.changes.Load(); e.loaded == nil || e.at != changes {
+		read, err := p.read(ctx, tenant, rules, e)
 		if err != nil {
 			return nil, err
 		}
-		e.loaded = read
-		if read.bundle != nil {
-			p.grow(tenant, e, len(read.bundle.Text()))
-		}
+		e.loaded, e.at = read, changes
+		p.count(tenant, e)
 	}
 	return e.loaded, e.loaded.err
 }
@@ -90,14 +106,18 @@ func (p *Policies) entry(tenant string) *entry {
 	return e
 }
 
-// grow counts the text of the entry, if it is still in memory, and drops others that have
+// count counts the text of the entry, if it is still in memory, and drops others that have
 // no room any more.
-func (p *Policies) grow(tenant string, e *entry, bytes int) {
+func (p *Policies) count(tenant string, e *entry) {
+	size := 0
+	if c := e.compiled.Load(); c != nil {
+		size = len(c.text)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tenants[tenant] == e {
-		e.text = bytes
-		p.text += bytes
+		p.text += size - e.text
+		e.text = size
 		p.shrink(tenant, maxTenants, maxText)
 	}
 }
@@ -122,16 +142,22 @@ func (p *Policies) drop(tenant string) {
 	}
 }
 
-// forget drops the policy of the tenant from memory. A call that is reading it may still
-// return it.
-func (p *Policies) forget(tenant string) {
+// changed makes the next call of the method of read the policy of the tenant. A call that
+// is reading it may still return the earlier one. put is a bundle that was stored, or nil.
+func (p *Policies) changed(tenant string, put *compiled) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.drop(tenant)
+	if e := p.tenants[tenant]; e != nil {
+		if put != nil {
+			e.compiled.Store(put)
+		}
+		e.changes.Add(1)
+	}
 }
 
-// read reads the policy of the tenant from the store and compiles it.
-func (p *Policies) read(ctx context.Context, tenant string, rules Rules) (*loaded, error) {
+// read reads the policy of the tenant from the store and compiles it, unless the entry has
+// it compiled already.
+func (p *Policies) read(ctx context.Context, tenant string, rules Rules, e *entry) (*loaded, error) {
 	var l *loaded
 	var stored *storage.Bundle
 	err := p.Store.View(ctx, func(t storage.Tx) (err error) {
@@ -153,17 +179,23 @@ func (p *Policies) read(ctx context.Context, tenant string, rules Rules) (*loade
 		return nil, err
 	}
 	if stored != nil {
-		if err := l.compile(p, stored, rules); err != nil {
+		if err := l.compile(p, stored, rules, e); err != nil {
 			l.err = fmt.Errorf("the policy bundle %s in force cannot be used: %w", storage.BundleName(stored.Name, stored.Version), err)
 		}
 	}
 	return l, nil
 }
 
-func (l *loaded) compile(p *Policies, stored *storage.Bundle, rules Rules) (err error) {
-	if l.bundle, err = p.Compile(stored.Text, stored.Signature); err != nil {
-		return err
+func (l *loaded) compile(p *Policies, stored *storage.Bundle, rules Rules, e *entry) (err error) {
+	last := e.compiled.Load()
+	if !last.is(stored) {
+		last = &compiled{text: stored.Text, signature: stored.Signature}
+		if last.bundle, err = p.Compile(stored.Text, stored.Signature); err != nil {
+			return err
+		}
+		e.compiled.Store(last)
 	}
+	l.bundle = last.bundle
 	l.engine, err = policy.New(l.bundle, policy.Config{
 		Tenant: stored.Tenant, Volatile: rules.Volatile, Now: rules.Now, Budgets: &budgets{store: p.Store, tenant: stored.Tenant},
 	})

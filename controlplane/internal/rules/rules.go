@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/guard/policy"
 )
 
 // Rules decides the requests of all tenants. Now and Policies must be set; the zero
@@ -40,7 +41,12 @@ func (r Rules) For(ctx context.Context, tenant string) (*Policy, error) {
 }
 
 // Changed makes the next call of For read the policy of the tenant from the store.
-func (r Rules) Changed(tenant string) { r.Policies.forget(tenant) }
+func (r Rules) Changed(tenant string) { r.Policies.changed(tenant, nil) }
+
+// Replaced does the same after a bundle was stored, which is not compiled again.
+func (r Rules) Replaced(tenant string, bundle *policy.Bundle, signature []byte) {
+	r.Policies.changed(tenant, &compiled{bundle: bundle, text: bundle.Text(), signature: signature})
+}
 
 // local returns the decider for a tenant without a policy bundle.
 func (r Rules) local(tenant string) *guard.Local {
