@@ -39,7 +39,7 @@ func argumentText(arguments map[string]any, name string) (text, problem string) 
 	if !found {
 		return "", "is required"
 	}
-	free, _, ok := freeForm(value)
+	free, ok := scalar(value)
 	if !ok { // a type of the program
 		var err error
 		if free, err = jsonvalue.Converted(value); err != nil {

@@ -184,6 +184,9 @@ func TestDecide_CommonDecisions_AllocateLittle(t *testing.T) {
 	require.Zero(t, allocations(lookRequest(), aureus.Allow), "an allow")
 	require.Zero(t, allocations(argumentRequest(), aureus.Allow), "an allow of a resource that an argument names")
 	require.LessOrEqual(t, allocations(conditionRequest(), aureus.Allow), 2.0, "an allow with a condition")
+	numbers := conditionRequest()
+	numbers.Arguments = map[string]any{"amount": 7.5, "count": 3, "to": "acme"}
+	require.Zero(t, allocations(numbers, aureus.Allow), "an allow with a condition, and numbers of the program among the arguments")
 	require.LessOrEqual(t, allocations(aureus.Request{Principal: aureus.Principal{ID: "person-1"}, Action: aureus.Action{ID: "look"}}, aureus.Deny), 2.0, "a missing permission")
 	require.LessOrEqual(t, allocations(aureus.Request{Principal: aureus.Principal{ID: "stranger"}, Action: aureus.Action{ID: "look"}}, aureus.Deny), 2.0, "an unknown principal")
 	require.LessOrEqual(t, allocations(aureus.Request{Principal: aureus.Principal{ID: "agent-1"}, Action: aureus.Action{ID: "nothing"}}, aureus.Deny), 2.0, "an unknown action")

@@ -137,9 +137,19 @@ func TestParse_SpellingsOutsideTheFormat_AreRefused(t *testing.T) {
 	const valid = `{aureus: policy/1, name: n, version: 7, max_age: 24h, principals: {"*": {roles: []}}, actions: {a: {tier: low, requires: []}}}`
 	parse(t, valid)
 	for _, c := range [][2]string{
-		{"version: 7", "version: 7.5"}, {"version: 7", "version: '7'"}, {"version: 7", "version: 0x7"}, {"version: 7", "version: -7"},
-		{"24h", "24"}, {"24h", "-24h"}, {"tier: low", "tier: LOW"}, {"policy/1", "policy/2"}, {"requires: []", "requires: null"},
-		{"name: n", "Name: n"}, {"roles: []", "roles: payer"}, {", requires: []", ""}, {"tier: low", "tier: low, tier: low"},
+		{"version: 7", "version: 7.5"},
+		{"version: 7", "version: '7'"},
+		{"version: 7", "version: 0x7"},
+		{"version: 7", "version: -7"},
+		{"24h", "24"},
+		{"24h", "-24h"},
+		{"tier: low", "tier: LOW"},
+		{"policy/1", "policy/2"},
+		{"requires: []", "requires: null"},
+		{"name: n", "Name: n"},
+		{"roles: []", "roles: payer"},
+		{", requires: []", ""},
+		{"tier: low", "tier: low, tier: low"},
 	} {
 		_, err := policy.Parse([]byte(strings.Replace(valid, c[0], c[1], 1)))
 		require.Error(t, err, "%v", c)

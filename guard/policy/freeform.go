@@ -2,32 +2,55 @@ package policy
 
 import (
 	"encoding/json"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
 )
 
-// freeFormValue returns a valid value of a request as free-form JSON that is not nil: an
-// empty object if there is none.
+// freeFormValue returns a valid value of a request as conditions read it, which is not
+// nil: an empty object if there is none.
 func freeFormValue(value any) any {
 	if object, ok := value.(map[string]any); ok && len(object) == 0 {
 		return emptyObject
 	}
-	free, _, ok := freeForm(value)
-	if !ok {
+	if !isReadable(value) {
 		converted, err := jsonvalue.Converted(value)
 		if err != nil { // cannot happen: the request is valid
 			return notObject
 		}
-		free = converted
+		value = converted
 	}
-	if free == nil {
+	if value == nil {
 		return emptyObject
 	}
-	return free
+	return value
+}
+
+// isReadable reports whether conditions can read the value as it is: it is free-form JSON,
+// in which numbers may be those of a program.
+func isReadable(value any) bool {
+	switch value := value.(type) {
+	case nil, bool, string, float64, int, int64:
+		return true
+	case json.Number:
+		return value != "" // encoding/json writes 0
+	case map[string]any:
+		for _, item := range value {
+			if !isReadable(item) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		for _, item := range value {
+			if !isReadable(item) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // notObject is a value in which no member can be read: CEL fails for has() of a list, but
@@ -46,25 +69,20 @@ func freeFormObject(value any) map[string]any {
 
 var emptyObject = map[string]any{} // never written
 
-// freeForm returns the value with Go's numbers as JSON numbers. It copies only what
-// contains some; changed says so. ok is false for other types, which must be converted
-// through JSON.
-func freeForm(value any) (free any, changed, ok bool) {
+// scalar returns a text, a number as a JSON number, true, false or null; and any list or
+// object of free-form JSON. ok is false for other types, which must be converted through
+// JSON.
+func scalar(value any) (free any, ok bool) {
 	switch typed := value.(type) {
-	case nil, bool, string:
-		return value, false, true
+	case nil, bool, string, map[string]any, []any:
+		return value, true
 	case json.Number:
 		if typed == "" {
-			return json.Number("0"), true, true // as in encoding/json
+			return json.Number("0"), true // as in encoding/json
 		}
-		return value, false, true
-	case map[string]any:
-		return freeFormMap(typed)
-	case []any:
-		return freeFormList(typed)
+		return value, true
 	}
-	number, ok := goNumber(value)
-	return number, true, ok
+	return goNumber(value)
 }
 
 // goNumber returns a number of Go as a JSON number.
@@ -81,38 +99,4 @@ func goNumber(value any) (number json.Number, ok bool) {
 		return json.Number(strconv.FormatInt(value, 10)), true
 	}
 	return "", false
-}
-
-func freeFormMap(object map[string]any) (free any, changed, ok bool) {
-	result := object
-	for name, item := range object {
-		next, differs, ok := freeForm(item)
-		switch {
-		case !ok:
-			return nil, false, false
-		case differs && !changed:
-			result, changed = maps.Clone(object), true
-		}
-		if differs {
-			result[name] = next
-		}
-	}
-	return result, changed, true
-}
-
-func freeFormList(list []any) (free any, changed, ok bool) {
-	result := list
-	for n, item := range list {
-		next, differs, ok := freeForm(item)
-		switch {
-		case !ok:
-			return nil, false, false
-		case differs && !changed:
-			result, changed = slices.Clone(list), true
-		}
-		if differs {
-			result[n] = next
-		}
-	}
-	return result, changed, true
 }

@@ -2,6 +2,7 @@ package celx
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 
 	"cel.dev/cel-go/common/operators"
@@ -169,8 +170,15 @@ func (o operand) convert(f found) ref.Val {
 
 // double returns the value as a double, if it is a number that a double represents.
 func (f found) double() (float64, bool) {
-	if number, ok := f.native.(json.Number); ok {
+	switch number := f.native.(type) {
+	case json.Number:
 		return shortDouble(string(number))
+	case float64:
+		return number, math.Abs(number) < maxExact
+	case int:
+		return float64(number), -maxExact < number && number < maxExact
+	case int64:
+		return float64(number), -maxExact < number && number < maxExact
 	}
 	double, exact, ok := doubleOf(f.value)
 	return double, exact && ok

@@ -195,9 +195,10 @@ func equalJSON(left, right any) bool {
 	case map[string]any:
 		right, ok := right.(map[string]any)
 		return ok && maps.EqualFunc(left, right, equalJSON)
-	case json.Number:
-		right, ok := right.(json.Number)
-		return ok && jsonvalue.DecimalOf(left).Compare(jsonvalue.DecimalOf(right)) == 0
+	case json.Number, float64, int, int64:
+		x, _ := jsonNumber(left)
+		y, ok := jsonNumber(right)
+		return ok && jsonvalue.DecimalOf(x).Compare(jsonvalue.DecimalOf(y)) == 0
 	default:
 		return left == right // null, booleans and texts; values of different types are not equal
 	}

@@ -35,6 +35,8 @@ func (a adapter) NativeToValue(value any) ref.Val {
 	switch value := value.(type) {
 	case json.Number:
 		return doubleOrInteger(value)
+	case float64, int, int64:
+		return goNumber(value)
 	case map[string]any:
 		return types.NewMap(a, value)
 	case []any:
@@ -56,6 +58,48 @@ func (a adapter) NativeToValue(value any) ref.Val {
 	default:
 		return a.Adapter.NativeToValue(value)
 	}
+}
+
+// goNumber converts a number of a program like the JSON number that it is marshaled to.
+func goNumber(value any) ref.Val {
+	switch value := value.(type) {
+	case float64:
+		if math.Abs(value) < maxExact {
+			return types.Double(value)
+		}
+	case int:
+		if -maxExact < value && value < maxExact {
+			return types.Double(value)
+		}
+	case int64:
+		if -maxExact < value && value < maxExact {
+			return types.Double(value)
+		}
+	}
+	number, ok := jsonNumber(value)
+	if !ok {
+		return types.WrapErr(errNotExact) // NaN and the infinities have no JSON form
+	}
+	return doubleOrInteger(number)
+}
+
+// jsonNumber returns a number of JSON or of a program as a JSON number. ok is false for
+// other values.
+func jsonNumber(value any) (number json.Number, ok bool) {
+	switch value := value.(type) {
+	case json.Number:
+		return value, true
+	case float64:
+		if math.IsNaN(value) || math.IsInf(value, 0) {
+			return "", false
+		}
+		return json.Number(strconv.FormatFloat(value, 'g', -1, 64)), true
+	case int:
+		return json.Number(strconv.Itoa(value)), true
+	case int64:
+		return json.Number(strconv.FormatInt(value, 10)), true
+	}
+	return "", false
 }
 
 // doubleOrInteger converts a JSON number to a double if that double, formatted with

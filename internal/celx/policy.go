@@ -12,11 +12,11 @@ import (
 // The variables of the language of policies, as indexes for a [Scope].
 const (
 	VarPrincipal  = iota // *Principal
-	VarClaims            // map[string]any, free-form JSON
+	VarClaims            // map[string]any, free-form JSON, in which numbers may also be a finite float64, an int or an int64
 	VarOnBehalfOf        // string or *string; empty if the principal acts for itself
 	VarAction            // *Action
 	VarTool              // string or *string; empty if no tool is used
-	VarArguments         // map[string]any, free-form JSON
+	VarArguments         // map[string]any, as VarClaims
 	VarResource          // *Resource: the variables of the resource pattern that matched
 	VarRequest           // *Request
 	VarParams            // map[string]any, free-form JSON

@@ -37,8 +37,9 @@ func writeValue(text *strings.Builder, value any, depth int) {
 	switch value := value.(type) {
 	case nil, types.Null:
 		text.WriteString("null")
-	case json.Number:
-		text.WriteString(clip(value.String(), maxTraceValue))
+	case json.Number, float64, int, int64:
+		number, _ := jsonNumber(value)
+		text.WriteString(clip(number.String(), maxTraceValue))
 	case types.Double:
 		text.WriteString(doubleText(float64(value)))
 	case types.Uint:
