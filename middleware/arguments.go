@@ -36,6 +36,9 @@ func (t *boundRoute) arguments(r *http.Request, hidden []string) (map[string]any
 		}
 	}
 	if t.fromQuery {
+		if !t.ofBody && hasForm(r) {
+			return nil, &Invalid{Reason: "a form in the body is not accepted, because the policy reads the parameters in the query; send them there"}
+		}
 		if err := a.addQuery(r.URL.RawQuery, hidden); err != nil {
 			return nil, err
 		}
@@ -82,6 +85,21 @@ func conflict(name, earlier, part string) error {
 		return &Invalid{Reason: fmt.Sprintf("the %s has %q more than once, with capital and small letters; send it once", part, name)}
 	}
 	return &Invalid{Reason: fmt.Sprintf("%q is in the %s and in the %s; send it once, so that it is clear which one counts", name, earlier, part)}
+}
+
+// hasForm reports whether the body is a form whose values replace those of the query for a
+// handler that reads both with http.Request.FormValue.
+func hasForm(r *http.Request) bool {
+	if r.Body == nil || r.Body == http.NoBody {
+		return false
+	}
+	for _, text := range r.Header["Content-Type"] {
+		kind, _, _ := strings.Cut(text, ";")
+		if strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") {
+			return true
+		}
+	}
+	return false
 }
 
 // addQuery adds the parameters of the query, without those that are credentials.

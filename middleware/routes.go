@@ -32,7 +32,10 @@ import (
 //
 // All arguments are in one object. A name that occurs in two parts of the request, or twice
 // with another case, gets a 400, and so does a body that is not declared as JSON: otherwise the
-// handler might act on another value than the one that was decided on. The body is read up to
+// handler might act on another value than the one that was decided on. For the same reason a
+// form in the body (application/x-www-form-urlencoded) gets a 400 where the route lists the
+// query and not the body. Handlers must read query parameters with r.URL.Query: r.FormValue
+// also finds those of a multipart form, which no route makes arguments. The body is read up to
 // Options.MaxBody if the route lists it, and the handler reads it again.
 //
 // A pattern of the table without a method binds every method of that path, and one for GET

@@ -376,3 +376,34 @@ func TestEnforceRoutes_TableReplacedConcurrently_NeverOpensABoundRoute(t *testin
 	}
 	group.Wait()
 }
+
+// For a handler that reads parameters with FormValue, a form in the body replaces the query.
+func TestEnforceRoutes_FormBesideTheQuery_IsRefused(t *testing.T) {
+	t.Parallel()
+	acted := ""
+	handler := middleware.EnforceRoutes(allow, known, guard.Routes{bound("POST /pay", "pay", "query"), bound("POST /free", "free", "path")})(
+		servingMux(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { acted = r.FormValue("amount") }), "POST /pay", "POST /free"))
+	for _, row := range []struct {
+		target, contentType, body string
+		status                    int
+		acted                     string
+	}{
+		{"/pay?amount=5", "", "", 200, "5"},
+		{"/pay?amount=5", "application/x-www-form-urlencoded", "amount=5000", 400, ""},
+		{"/pay?amount=5", "Application/X-WWW-Form-Urlencoded ; charset=utf-8", "amount=5000", 400, ""},
+		{"/pay?amount=5", "application/x-www-form-urlencoded", "", 200, "5"},
+		{"/pay?amount=5", "application/octet-stream", "amount=5000", 200, "5"},
+		{"/free?amount=5", "application/x-www-form-urlencoded", "amount=7", 200, "7"},
+	} {
+		acted = ""
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, row.target, strings.NewReader(row.body))
+		if row.body == "" {
+			r.Body = http.NoBody
+		}
+		r.Header.Set("Content-Type", row.contentType)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		require.Equal(t, row.status, w.Code, row)
+		require.Equal(t, row.acted, acted, row)
+	}
+}
