@@ -14,6 +14,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
@@ -407,4 +408,35 @@ func TestStops_WithAndWithoutABundle_Deny(t *testing.T) {
 			require.NotEqual(t, aureus.ReasonStopped, code(), scope)
 		}
 	}
+}
+
+// A process that decides by itself may not know of a stop. What it has had approved is not
+// used while the stop holds.
+func TestStops_ConsumeOfAnotherDecider_IsRefused(t *testing.T) {
+	t.Parallel()
+	srv := open(t, at(newClock()))
+	service, operator := client(t, srv, newKey(t, srv, controlplane.RoleService, "svc")), client(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga"))
+	request := ledgerPayment("acme", 5)
+	request.Action.Name, request.Action.RiskTier, request.OnBehalfOf = "T", aureus.TierHigh, "guest"
+	digest, err := guard.Digest("default", request)
+	require.NoError(t, err)
+	ticket, err := service.AskApproval(t.Context(), aureus.ApprovalAsk{Request: request, Digest: digest, ReasonCode: aureus.ReasonHighRisk, PolicyVersion: "own/1"})
+	require.NoError(t, err)
+	_, err = operator.Approve(t.Context(), ticket.Approval.ID, digest, "")
+	require.NoError(t, err)
+	use := func() error {
+		return service.ConsumeApproval(t.Context(), ticket.Approval.ID, aureus.ApprovalUse{
+			PrincipalID: "clerk", ActionDigest: digest, DecisionID: aureus.NewDecisionID(newClock().Now()), PolicyVersion: "own/1",
+		})
+	}
+	for _, scope := range []string{"all", "principal:clerk", "principal:guest", "action:transfer.*"} {
+		_, err := operator.StopPolicy(t.Context(), scope, "an incident")
+		require.NoError(t, err)
+		require.ErrorContains(t, use(), "an incident", scope)
+		_, err = operator.ResumePolicy(t.Context(), scope)
+		require.NoError(t, err)
+	}
+	_, err = operator.StopPolicy(t.Context(), "principal:somebody", "an incident")
+	require.NoError(t, err)
+	require.NoError(t, use())
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/redact"
+	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/strictjson"
@@ -47,11 +48,24 @@ func (s *Service) consume(w http.ResponseWriter, r *http.Request, c web.Caller) 
 		if err == nil && found.RequestedBy == c.Subject { // another key of the subject may have asked for it
 			err = c.MaySpeakForBoth(found.Principal.ID, found.OnBehalfOf)
 		}
+		if err == nil && found.RequestedBy == c.Subject {
+			err = notStopped(t, c.Tenant, found)
+		}
 		if err != nil {
 			return err
 		}
 		return t.Approvals().Consume(c.Tenant, now, c.Actor(), id, use)
 	})
+}
+
+// notStopped returns the error of the response if a stop forbids what the approval is for.
+// The process that uses the approval may not know of the stop.
+func notStopped(t storage.Tx, tenant string, a aureus.Approval) error {
+	reason, err := rules.Stopped(t, tenant, a)
+	if err == nil && reason != "" {
+		err = web.Problem(http.StatusConflict, string(aureus.ReasonStopped), reason)
+	}
+	return err
 }
 
 // change runs change in a transaction and responds with the approval as it was after

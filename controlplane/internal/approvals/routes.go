@@ -61,7 +61,7 @@ func (s *Service) Routes() []web.Route {
 			Pattern: "POST " + one + "/consume", Role: web.Service, Urgent: true, Replay: web.ReplayDurable, Valid: s.consumptionValid, Handler: s.consume,
 			Doc: web.Doc{
 				ID: "consumeApproval", Tag: "Approvals", Summary: "Use an approval", Path: id,
-				Description: "Uses an approval for one decision, for applications that decide in their own process. It succeeds once. The code of a refusal gives the reason: APPROVAL_PENDING, APPROVAL_REJECTED, APPROVAL_EXPIRED, APPROVAL_CONSUMED, APPROVAL_MISMATCH or APPROVAL_POLICY_CHANGED.",
+				Description: "Uses an approval for one decision, for applications that decide in their own process. It succeeds once. The code of a refusal gives the reason: APPROVAL_PENDING, APPROVAL_REJECTED, APPROVAL_EXPIRED, APPROVAL_CONSUMED, APPROVAL_MISMATCH, APPROVAL_POLICY_CHANGED or, if a stop forbids the action, STOPPED.",
 				Request:     reflect.TypeFor[aureus.ApprovalUse](), Response: approval, Success: "The approval, consumed.",
 			},
 		},

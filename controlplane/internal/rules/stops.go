@@ -10,22 +10,35 @@ import (
 // stopRule is the name of the step that denies because of a stop: Decision.Rule.
 const stopRule = "stop"
 
-// stopFor returns the stop that forbids the request for the action, or nil.
-func (l *loaded) stopFor(request *aureus.Request, action string) *storage.Stop {
-	for i := range l.stops {
-		kind, name, _ := strings.Cut(l.stops[i].Scope, ":")
+// stopFor returns the stop that forbids the action to the principal, or nil.
+func stopFor(stops []storage.Stop, principal, onBehalfOf, action string) *storage.Stop {
+	for i := range stops {
+		kind, name, _ := strings.Cut(stops[i].Scope, ":")
 		applies := true // for all, and for a scope that no version of this server stores
 		switch kind {
 		case "principal":
-			applies = selects(name, request.Principal.ID) || selects(name, request.OnBehalfOf)
+			applies = selects(name, principal) || selects(name, onBehalfOf)
 		case "action":
 			applies = selects(name, action)
 		}
 		if applies {
-			return &l.stops[i]
+			return &stops[i]
 		}
 	}
 	return nil
+}
+
+// Stopped returns why a stop of the tenant forbids what the approval is for, or "".
+func Stopped(t storage.Tx, tenant string, a aureus.Approval) (reason string, err error) {
+	stops, err := t.Policies().Stops(tenant)
+	if stop := stopFor(stops, a.Principal.ID, a.OnBehalfOf, a.Action.ID); stop != nil {
+		reason = reasonOf(stop)
+	}
+	return reason, err
+}
+
+func reasonOf(stop *storage.Stop) string {
+	return "stopped (" + stop.Scope + ") by " + stop.By + ": " + stop.Reason
 }
 
 // selects reports whether a name of a scope, which may end in *, selects the id. An empty
@@ -40,12 +53,12 @@ func selects(name, id string) bool {
 // stopped returns a denial in place of the decision if a stop forbids the request. A
 // request that is not valid keeps its denial.
 func (p *Policy) stopped(request *aureus.Request, d aureus.Decision) aureus.Decision {
-	stop := p.stopFor(request, d.ActionID)
+	stop := stopFor(p.stops, request.Principal.ID, request.OnBehalfOf, d.ActionID)
 	if stop == nil || d.ReasonCode == aureus.ReasonInvalidRequest {
 		return d
 	}
 	d.Effect, d.ReasonCode, d.Rule, d.Digest = aureus.Deny, aureus.ReasonStopped, stopRule, aureus.Digest{}
-	d.Reason = "stopped (" + stop.Scope + ") by " + stop.By + ": " + stop.Reason
+	d.Reason = reasonOf(stop)
 	d.Matched = []aureus.RuleMatch{{Rule: stopRule, Effect: aureus.Deny.String(), ReasonCode: d.ReasonCode, Reason: d.Reason}}
 	return d
 }
