@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/farmountain/aureus-go/middleware/internal/routepattern"
 )
 
 // Middleware returns chi middleware for a guard. protect is what middleware.Enforce or
@@ -42,10 +44,13 @@ func (m *mounts) setRoute(r *http.Request) {
 	if len(patterns) == 0 {
 		return
 	}
-	r.Pattern = method + " " + join(patterns)
+	r.Pattern = routepattern.Braces(method, join(patterns))
 	for i, name := range params.Keys {
 		if name == "*" && !strings.HasSuffix(patterns[len(patterns)-1], "*") {
 			continue // the rest of the path for a mounted router, which has selected a route in it
+		}
+		if name == "*" {
+			name = routepattern.Rest
 		}
 		r.SetPathValue(name, params.Values[i])
 	}

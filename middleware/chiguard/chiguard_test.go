@@ -146,12 +146,12 @@ func TestMiddleware_Pattern_IsTheSameInEveryPlace(t *testing.T) {
 		{"DELETE /any", "DELETE /any", ""},
 		{"GET /api", "GET /api/", ""},
 		{"GET /api/", "GET /api/", ""}, // StripSlashes
-		{"GET /api/accounts/7", "GET /api/accounts/{id:[0-9]+}", "id=7"},
-		{"HEAD /api/accounts/7", "GET /api/accounts/{id:[0-9]+}", "id=7"},
-		{"GET /api/accounts/7/", "GET /api/accounts/{id:[0-9]+}", "id=7"},
-		{"GET /api/accounts/acme", "GET /api/accounts/{name:[a-z]+}", "name=acme"},
-		{"GET /api/files/a/b", "GET /api/files/*", "*=a/b"},
-		{"GET /api/dated/12-24", "GET /api/dated/{month}-{day}", "month=12 day=24"},
+		{"GET /api/accounts/7", "GET /api/accounts/{id}", "id=7"},
+		{"HEAD /api/accounts/7", "GET /api/accounts/{id}", "id=7"},
+		{"GET /api/accounts/7/", "GET /api/accounts/{id}", "id=7"},
+		{"GET /api/accounts/acme", "GET /api/accounts/{name}", "name=acme"},
+		{"GET /api/files/a/b", "GET /api/files/{rest...}", "rest=a/b"},
+		{"GET /api/dated/12-24", "", "month=12 day=24"}, // net/http cannot write it
 		{"GET /api/v2", "GET /api/v2/", ""},
 		{"GET /api/v2/accounts/7", "GET /api/v2/accounts/{id}", "id=7"},
 		{"GET /api/v2/accounts/a%2Fb", "GET /api/v2/accounts/{id}", "id=a%2Fb"}, // as chi.URLParam
@@ -179,14 +179,17 @@ func TestMiddleware_Pattern_IsTheSameInEveryPlace(t *testing.T) {
 				ran := false
 				handler := tree(at, g, func(_ http.ResponseWriter, r *http.Request) {
 					ran = true
-					assert.NotEmpty(t, row.pattern, "chi selected %s", chi.RouteContext(r.Context()).RoutePattern())
+					assert.NotEmpty(t, row.pattern+row.values, "chi selected %s", chi.RouteContext(r.Context()).RoutePattern())
 					for value := range strings.FieldsSeq(row.values) {
 						name, value, _ := strings.Cut(value, "=")
+						if name == "rest" {
+							name = "*"
+						}
 						assert.Equal(t, value, chi.URLParam(r, name), name)
 					}
 				})
 				handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, path, nil))
-				require.Equal(t, row.pattern != "", ran)
+				require.Equal(t, row.pattern+row.values != "", ran)
 				if at == "" {
 					require.True(t, seen)
 				}
@@ -220,7 +223,7 @@ func TestMiddleware_With_SeesTheSelectedRoute(t *testing.T) {
 	for _, path := range []string{"/files/a/b", "/api", "/api/accounts/7", "/api/nowhere"} {
 		router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
 	}
-	require.Equal(t, []string{"GET /files/*", "GET /api", "GET /api/accounts/{id}"}, patterns)
+	require.Equal(t, []string{"GET /files/{rest...}", "GET /api", "GET /api/accounts/{id}"}, patterns)
 }
 
 // A router behind a handler that is not chi's is one route.
@@ -230,7 +233,7 @@ func TestMiddleware_RouterInAnotherHandler_IsOneRoute(t *testing.T) {
 		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { patterns = append(patterns, r.Pattern) })
 	})
 	tree("", g, nil).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/api/old/x", nil))
-	require.Equal(t, []string{"GET /api/old/*"}, patterns)
+	require.Equal(t, []string{"GET /api/old/{rest...}"}, patterns)
 }
 
 func TestMiddleware_OutsideARouter_HasNoPattern(t *testing.T) {

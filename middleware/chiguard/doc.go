@@ -14,14 +14,18 @@
 // # The route
 //
 // In describe and in a table of routes, the pattern of a request is its method and the route
-// as chi.Walk lists it, such as "POST /transfers/{account}", "GET /accounts/{id:[0-9]+}" or
-// "GET /files/*"; r.PathValue returns the parameters as chi.URLParam does. The method is the
+// as net/http writes it, so that one table or policy bundle serves every router:
+// "GET /accounts/{id}" for /accounts/{id:[0-9]+}, and "GET /files/{rest...}" for /files/*.
+// Routes that differ only in an expression have the same pattern, and so the same action.
+// r.PathValue returns the parameters as chi.URLParam does, that of * under the name rest. A
+// trailing slash stays as it is. A route that net/http cannot write (/{month}-{day}, a literal
+// segment that begins with a colon) has an empty pattern. The method is the
 // one that chi routes by, so that it is GET where middleware.GetHead serves HEAD.
 //
 // A request that matches no route has an empty pattern. In Use it reaches the guard; a table
 // of routes binds it to nothing, so it is refused. To let chi answer unknown paths itself, put
 // the guard into a Group or With instead. A router inside a handler that is not a chi router
-// is not looked into: all that is mounted there has one pattern, such as "GET /old/*".
+// is not looked into: all that is mounted there has one pattern, such as "GET /old/{rest...}".
 //
 // # Middleware that changes the route
 //

@@ -12,8 +12,11 @@
 // # The route
 //
 // In describe and in a table of routes, the pattern of a request is its method and the route
-// as the program registered it, such as "POST /transfers/:account"; r.PathValue returns the
-// parameters as c.Param does. A request that matches no route of echo has an empty pattern.
+// as net/http writes it: "POST /transfers/{account}" for /transfers/:account, and
+// "GET /files/{rest...}" for /files/*, so that one table or policy bundle serves every router.
+// r.PathValue returns the parameters as c.Param does, that of * under the name rest. A trailing
+// slash stays as it is. A route that net/http cannot write (/v1/name:action, a name that is no
+// identifier or occurs twice) has an empty pattern. A request that matches no route of echo has an empty pattern.
 // It reaches the guard if the guard stands before the whole server; a table of routes binds
 // it to nothing, so it is refused. To let echo answer unknown paths itself, put the guard
 // before groups instead. With e.Pre the guard runs before the router and sees no route.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v5"
+
+	"github.com/farmountain/aureus-go/middleware/internal/routepattern"
 )
 
 // Middleware returns echo middleware for a guard, for a route, a group or the whole server.
@@ -34,10 +36,14 @@ func setRoute(c *echo.Context) {
 	request := c.Request()
 	request.Pattern = ""
 	if path := c.Path(); path != "" {
-		request.Pattern = request.Method + " " + path
+		request.Pattern = routepattern.Colon(request.Method, path)
 	}
 	for _, value := range c.PathValues() {
-		request.SetPathValue(value.Name, c.Param(value.Name)) // the first of several with one name
+		name := value.Name
+		if name == "*" {
+			name = routepattern.Rest
+		}
+		request.SetPathValue(name, c.Param(value.Name)) // the first of several with one name
 	}
 }
 

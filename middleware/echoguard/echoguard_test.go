@@ -22,7 +22,7 @@ func TestMiddleware_EveryPlace_BehavesAsARouterShould(t *testing.T) {
 	empty := ""
 	routertest.Run(t, routertest.Router{
 		Places:  []routertest.Place{routertest.Everything, routertest.Group, routertest.Route},
-		Account: "POST /api/accounts/:id",
+		Account: "POST /api/accounts/{id}",
 		Unknown: &empty,
 		New: func(place routertest.Place, protect func(http.Handler) http.Handler, behind func(), handler http.HandlerFunc) http.Handler {
 			g := echoguard.Middleware(protect)

@@ -13,8 +13,11 @@
 // # The route
 //
 // In describe and in a table of routes, the pattern of a request is its method and the route
-// as the program registered it, such as "POST /transfers/:account"; r.PathValue returns the
-// parameters as c.Param does. A request that matches no route of gin has an empty pattern.
+// as net/http writes it: "POST /transfers/{account}" for /transfers/:account, and
+// "GET /files/{path...}" for /files/*path, so that one table or policy bundle serves every
+// router. r.PathValue returns the parameters as c.Param does, but the rest of the path without
+// the slash in front. A trailing slash stays as it is. A route that net/http cannot write
+// (/v1/name:action, a name that is no identifier or occurs twice) has an empty pattern. A request that matches no route of gin has an empty pattern.
 // It reaches the guard if the guard stands before the whole engine, because the handlers of
 // NoRoute run then; a table of routes binds it to nothing, so it is refused. To let gin
 // answer unknown paths itself, put the guard before groups instead.

@@ -2,8 +2,11 @@ package ginguard
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/farmountain/aureus-go/middleware/internal/routepattern"
 )
 
 // Middleware returns gin middleware for a guard, for a route, a group or the whole engine.
@@ -35,10 +38,14 @@ func Middleware(protect func(http.Handler) http.Handler) gin.HandlerFunc {
 func setRoute(c *gin.Context) {
 	c.Request.Pattern = ""
 	if route := c.FullPath(); route != "" {
-		c.Request.Pattern = c.Request.Method + " " + route
+		c.Request.Pattern = routepattern.Colon(c.Request.Method, route)
 	}
 	for _, parameter := range c.Params {
-		c.Request.SetPathValue(parameter.Key, c.Param(parameter.Key)) // the first of several with one name
+		value := c.Param(parameter.Key) // the first of several with one name
+		if strings.HasSuffix(c.FullPath(), "/*"+parameter.Key) {
+			value = strings.TrimPrefix(value, "/") // net/http has no slash in front of the rest of the path
+		}
+		c.Request.SetPathValue(parameter.Key, value)
 	}
 }
 

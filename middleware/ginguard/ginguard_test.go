@@ -28,7 +28,7 @@ func TestMiddleware_EveryPlace_BehavesAsARouterShould(t *testing.T) {
 	empty := ""
 	routertest.Run(t, routertest.Router{
 		Places:  []routertest.Place{routertest.Everything, routertest.Group, routertest.Route},
-		Account: "POST /api/accounts/:id",
+		Account: "POST /api/accounts/{id}",
 		Unknown: &empty,
 		New: func(place routertest.Place, protect func(http.Handler) http.Handler, behind func(), handler http.HandlerFunc) http.Handler {
 			g, next := ginguard.Middleware(protect), func(*gin.Context) { behind() }
@@ -228,4 +228,27 @@ func TestMiddleware_NameTwiceInTheRoute_TheGuardSeesWhatTheHandlerSees(t *testin
 	engine.GET("/users/:id/posts/:id", func(c *gin.Context) { given = c.Param("id") })
 	engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/users/1/posts/2", nil))
 	require.Equal(t, []string{"1", "1"}, []string{seen, given})
+}
+
+// A table with patterns of net/http, as a policy bundle has them, binds the routes of gin.
+func TestMiddleware_TableOfNetHTTPPatterns_GetsTheParametersAsArguments(t *testing.T) {
+	var asked []aureus.Request
+	decide := guard.DeciderFunc(func(_ context.Context, r aureus.Request) (aureus.Decision, error) {
+		asked = append(asked, r)
+		return (&guard.Local{}).Decide(context.Background(), r)
+	})
+	engine := gin.New()
+	engine.Use(ginguard.Middleware(middleware.EnforceRoutes(decide, func(*http.Request) (aureus.Principal, error) {
+		return aureus.Principal{ID: "agent-7"}, nil
+	}, guard.Routes{{Pattern: "GET /files/{owner}/{path...}", Action: aureus.Action{ID: "file.read", Name: "Read", RiskTier: aureus.TierLow}}})))
+	engine.GET("/files/:owner/*path", func(c *gin.Context) { c.String(http.StatusOK, "read") })
+	engine.GET("/v1/name:verb", func(*gin.Context) { t.Error("a route without a pattern was served") })
+	for target, status := range map[string]int{"/files/acme/a/b": http.StatusOK, "/v1/namex": http.StatusForbidden} {
+		recorder := httptest.NewRecorder()
+		engine.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
+		require.Equal(t, status, recorder.Code, target)
+	}
+	require.Len(t, asked, 1)
+	require.Equal(t, "GET /files/{owner}/{path...}", asked[0].Route)
+	require.Equal(t, map[string]any{"owner": "acme", "path": "a/b"}, asked[0].Arguments)
 }

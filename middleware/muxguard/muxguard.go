@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/gorilla/mux"
+
+	"github.com/farmountain/aureus-go/middleware/internal/routepattern"
 )
 
 // Middleware returns middleware of gorilla/mux for a guard, for the whole router or a
@@ -34,7 +36,7 @@ func setRoute(r *http.Request) {
 	}
 	if path, err := route.GetPathTemplate(); err == nil && path != "" {
 		host, _ := route.GetHostTemplate() // an error means that the route has none
-		r.Pattern = r.Method + " " + host + path
+		r.Pattern = routepattern.Braces(r.Method, host+path)
 	}
 	for name, value := range mux.Vars(r) {
 		r.SetPathValue(name, value)

@@ -102,8 +102,9 @@ func TestMiddleware_Pattern_IsThatOfTheRoute(t *testing.T) {
 		pattern  string
 		values   map[string]string
 	}{
-		"a regular expression":   {func(r *mux.Router, h http.HandlerFunc) { r.HandleFunc("/accounts/{id:[0-9]+}", h) }, "/accounts/7", "GET /accounts/{id:[0-9]+}", map[string]string{"id": "7"}},
-		"a host":                 {func(r *mux.Router, h http.HandlerFunc) { r.HandleFunc("/a", h).Host("{tenant}.example.com") }, "http://acme.example.com/a", "GET {tenant}.example.com/a", map[string]string{"tenant": "acme"}},
+		"a regular expression":   {func(r *mux.Router, h http.HandlerFunc) { r.HandleFunc("/accounts/{id:[0-9]+}", h) }, "/accounts/7", "GET /accounts/{id}", map[string]string{"id": "7"}},
+		"a host":                 {func(r *mux.Router, h http.HandlerFunc) { r.HandleFunc("/a", h).Host("{tenant}.example.com") }, "http://acme.example.com/a", "", map[string]string{"tenant": "acme"}},
+		"a host without one":     {func(r *mux.Router, h http.HandlerFunc) { r.HandleFunc("/a", h).Host("example.com") }, "http://example.com/a", "GET example.com/a", nil},
 		"a subrouter":            {func(r *mux.Router, h http.HandlerFunc) { r.PathPrefix("/v1/{org}").Subrouter().HandleFunc("/a", h) }, "/v1/acme/a", "GET /v1/{org}/a", map[string]string{"org": "acme"}},
 		"a prefix":               {func(r *mux.Router, h http.HandlerFunc) { r.PathPrefix("/files/").HandlerFunc(h) }, "/files/x/y", "GET /files/", nil},
 		"a route without a path": {func(r *mux.Router, h http.HandlerFunc) { r.NewRoute().HandlerFunc(h) }, "/anything", "", nil},
