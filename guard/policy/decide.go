@@ -46,8 +46,6 @@ type inquiry struct {
 	scope  scope
 	scoped bool // whether scope is filled in
 
-	assignTier tier // that the conditions of assignments saw
-
 	evaluated int  // expressions so far
 	large     bool // whether the request is large, if weighed is set
 	weighed   bool

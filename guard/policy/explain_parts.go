@@ -100,7 +100,6 @@ func (x *explainer) addAssignments(i *inquiry) {
 	}
 	s := i.values(false)
 	s.principal.Roles = x.bundle.roleNames(listed)
-	s.action.Tier = string(tierWords[i.assignTier])
 	for n := range x.bundle.assigned {
 		next := &x.bundle.assigned[n]
 		c := partAt(kindAssign, x.bundle.roles[next.role].name, x.document.Assign[n].Pos)

@@ -319,3 +319,27 @@ func TestBundle_Line_IsThatOfTheRuleOrBudget(t *testing.T) {
 		require.Zero(t, bundle.Line(id), id)
 	}
 }
+
+// The tier can depend on the roles through tier_when, so an assignment that reads it would
+// have another result depending on what asks for the roles first.
+func TestParse_AssignmentThatReadsTheTier_IsAProblem(t *testing.T) {
+	t.Parallel()
+	const text = `aureus: policy/1
+name: ledger
+version: 1
+roles: {teller: {grants: [{action: read, resource: ledger}]}}
+principals: {clerk: {roles: []}}
+assign:
+  - {role: teller, when: "action.tier == 'low'"}
+actions: {account.read: {tier: low, requires: [{action: read, resource: ledger}]}}
+`
+	_, err := policy.Parse([]byte(text))
+	var failure *policy.LoadError
+	require.ErrorAs(t, err, &failure)
+	require.Len(t, failure.Problems, 1)
+	require.Equal(t, 7, failure.Problems[0].Line)
+	require.Contains(t, failure.Problems[0].Message, "must not read action.tier")
+
+	_, err = policy.Parse([]byte(strings.Replace(text, "action.tier == 'low'", "action.id == 'account.read'", 1)))
+	require.NoError(t, err)
+}

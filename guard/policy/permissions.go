@@ -181,7 +181,6 @@ func (i *inquiry) assignRoles() {
 		return
 	}
 	i.assigned = true // the conditions of assignments see the listed roles only
-	i.assignTier = i.tier
 	if s := i.bundle.subject(i.request.Principal.ID); s != nil {
 		i.roles = s.roles
 	}

@@ -103,8 +103,20 @@ func (c *compiler) compilePrincipals() {
 		source := &c.document.Assign[i]
 		if number := c.roleNumber(source.Role); number >= 0 {
 			if when := c.condition(source.When, noResource); when != nil {
+				c.refuseTier(when)
 				b.assigned = append(b.assigned, assignment{role: number, when: when})
 			}
+		}
+	}
+}
+
+// refuseTier reports the condition of an assignment that reads the risk tier. The tier can
+// depend on the roles through tier_when, so it is not known when the roles are assigned.
+func (c *compiler) refuseTier(when *condition) {
+	for _, path := range when.program.Paths() {
+		if path[0] == "action" && (len(path) == 1 || path[1] == "tier") {
+			c.problemf(when.at, "the condition must not read action.tier: the tier can depend on the roles; use action.id instead")
+			return
 		}
 	}
 }
