@@ -397,7 +397,7 @@ func TestStops_WithAndWithoutABundle_Deny(t *testing.T) {
 		require.NotEqual(t, aureus.ReasonStopped, code())
 		for scope, stops := range map[string]bool{
 			"all": true, "principal:clerk": true, "principal:cl*": true, "principal:*": true, "principal:guest": true, "action:transfer.*": true, "action:transfer.make": true,
-			"principal:Clerk": false, "principal:cler": false, "action:transfer": false, "principal:transfer.make": false,
+			"principal:Clerk": true, "principal:CL*": true, "principal:cler": false, "action:Transfer.make": false, "action:transfer": false, "principal:transfer.make": false,
 		} {
 			stop, err := operator.StopPolicy(t.Context(), scope, "an incident")
 			require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard/policy/internal/syntax"
 	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/namefold"
 )
 
 // budget is a compiled budget.
@@ -66,7 +67,8 @@ func (b *budget) failed(err error) aureus.RuleMatch {
 	return match
 }
 
-// key returns whom the budget counts the request for.
+// key returns whom the budget counts the request for. Names of principals are folded, so
+// that another spelling of a name has no budget of its own.
 func (b *budget) key(i *inquiry) string {
 	switch b.per {
 	case "all":
@@ -74,7 +76,7 @@ func (b *budget) key(i *inquiry) string {
 	case "action":
 		return i.action.id
 	}
-	return i.request.Principal.ID
+	return namefold.Fold(i.request.Principal.ID)
 }
 
 // reserve fills in what the request needs of the budgets of the action.

@@ -51,6 +51,8 @@ type inquiry struct {
 	weighed   bool
 	limited   bool          // whether ctx has the budget steps
 	steps     *steps.Budget // of all conditions that count their cost
+	allotted  int           // what steps began with
+	shared    *steps.Budget // of this and other inquiries, such as the tests of a bundle; nil: without
 }
 
 var inquiries = sync.Pool{New: func() any { return &inquiry{} }}

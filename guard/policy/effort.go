@@ -35,10 +35,24 @@ func (i *inquiry) counts(metered bool) bool {
 	counted := i.evaluated > maxUncounted && i.isLarge()
 	if (metered || counted) && !i.limited {
 		i.limited = true
-		i.steps = steps.New(maxSteps)
+		i.allotted = i.shared.Left(maxSteps)
+		i.steps = steps.New(i.allotted)
 		i.ctx = steps.With(i.ctx, i.steps)
 	}
 	return counted
+}
+
+// spend subtracts what the request took from the steps that it shares with others, if it
+// does. The schema of the arguments has subtracted its own.
+func (i *inquiry) spend() {
+	if i.shared == nil {
+		return
+	}
+	used := i.evaluated + 1
+	if i.limited {
+		used += i.allotted - i.steps.Left(i.allotted)
+	}
+	i.shared.Spend(used)
 }
 
 // isLarge reports whether conditions may read so much that the number of conditions

@@ -116,7 +116,8 @@ func TestSetStops_EachScope_DeniesWhatItNames(t *testing.T) {
 		"all":               {"ann reads": true, "bob reads": true, "bob for ann": true, "ann writes": true},
 		"principal:ann":     {"ann reads": true, "bob for ann": true, "ann writes": true},
 		"principal:an*":     {"ann reads": true, "bob for ann": true, "ann writes": true},
-		"principal:Ann":     {},
+		"principal:Ann":     {"ann reads": true, "bob for ann": true, "ann writes": true}, // another spelling
+		"action:Read":       {},
 		"principal:an":      {},
 		"action:read":       {"ann reads": true, "bob reads": true, "bob for ann": true},
 		"action:w*":         {"ann writes": true},

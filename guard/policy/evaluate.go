@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/steps"
 )
 
 // Evaluation is the decision of a bundle about a request, before a person is asked and
@@ -71,7 +72,9 @@ func (e *evaluator) evaluate(ctx context.Context, request *aureus.Request, now t
 	}
 	i := newInquiry(ctx, e.bundle, request, now)
 	defer i.release()
+	i.shared = steps.From(ctx)
 	i.run(e.stops)
+	i.spend()
 	i.decide(&v.Decision)
 	if len(i.reservations) > 0 {
 		v.Reservations = i.reservations

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/namefold"
 )
 
 // A Stop denies requests at once, whatever the bundle allows. Scope says which:
@@ -14,8 +15,10 @@ import (
 //   - "principal:ID": requests of this principal, or on behalf of it;
 //   - "action:ID": requests for this action.
 //
-// An ID that ends with * stands for all ids that begin with the rest. Ids are compared
-// exactly. Any other scope stops every request, so that a stop with a mistake in its
+// An ID that ends with * stands for all ids that begin with the rest. Ids of actions are
+// compared exactly. Names of principals are compared as a reader would: without regard to
+// case, to characters that are not seen, and to how Unicode spells a letter, so that
+// another spelling does not escape the stop. Any other scope stops every request, so that a stop with a mistake in its
 // scope does not do nothing.
 type Stop struct {
 	Scope, Reason string
@@ -54,7 +57,11 @@ func newStops(list []Stop) *stops {
 		kind, name, _ := strings.Cut(stop.Scope, ":")
 		switch {
 		case kind == "principal" && name != "":
-			s.principals.add(name, match)
+			if prefix, ok := strings.CutSuffix(name, "*"); ok {
+				s.principals.add(namefold.Fold(prefix)+"*", match)
+			} else {
+				s.principals.add(namefold.Fold(name), match)
+			}
 		case kind == "action" && name != "":
 			s.actions.add(name, match)
 		default:
@@ -86,6 +93,8 @@ func (n *stopNames) add(name string, match *aureus.RuleMatch) {
 	n.exact[name] = match
 }
 
+func (n *stopNames) any() bool { return len(n.exact)+len(n.prefixes) > 0 }
+
 func (n *stopNames) find(name string) *aureus.RuleMatch {
 	if name == "" {
 		return nil
@@ -106,11 +115,13 @@ func (s *stops) find(request *aureus.Request, actionID string) *aureus.RuleMatch
 	if s.all != nil {
 		return s.all
 	}
-	if match := s.principals.find(request.Principal.ID); match != nil {
-		return match
-	}
-	if match := s.principals.find(request.OnBehalfOf); match != nil {
-		return match
+	if s.principals.any() {
+		if match := s.principals.find(namefold.Fold(request.Principal.ID)); match != nil {
+			return match
+		}
+		if match := s.principals.find(namefold.Fold(request.OnBehalfOf)); match != nil {
+			return match
+		}
 	}
 	return s.actions.find(actionID)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard/policy/internal/syntax"
+	"github.com/farmountain/aureus-go/internal/steps"
 )
 
 // test is a compiled test of a bundle.
@@ -68,11 +69,21 @@ func (c *compiler) compileTests() {
 	}
 }
 
+// maxTestSteps is the maximum number of steps of all tests of a bundle together while it is
+// loaded: about three seconds. An evaluation of an expression is at least one.
+const maxTestSteps = 5_000_000
+
 // failedTests runs the tests of the bundle and returns a problem for each that fails.
 func (b *Bundle) failedTests() (problems []Problem) {
+	budget := steps.New(maxTestSteps)
+	ctx := steps.With(context.Background(), budget)
 	for n := range b.tests {
 		t := &b.tests[n]
-		if _, failure := t.run(context.Background(), b); failure != "" {
+		if budget.Spent() {
+			return append(problems, Problem{Line: t.at.Line, Column: t.at.Column, Message: fmt.Sprintf(
+				"the tests before this one take more steps than a bundle's tests may take (%d): have fewer tests or cheaper conditions and schemas", maxTestSteps)})
+		}
+		if _, failure := t.run(ctx, b); failure != "" && !budget.Spent() {
 			problems = append(problems, Problem{Line: t.at.Line, Column: t.at.Column, Message: fmt.Sprintf("the test %q fails: %s", t.name, failure)})
 		}
 	}

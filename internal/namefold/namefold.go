@@ -31,6 +31,9 @@ func Same(a, b string) bool { return a == b || Fold(a) == Fold(b) }
 // Fold is idempotent and safe for concurrent use. Use the result for comparisons
 // only and do not store it: a later version of Unicode may fold a name differently.
 func Fold(name string) string {
+	if isFolded(name) {
+		return name
+	}
 	folder := cases.Fold()
 	// One pass is enough for nearly all names. But folding a letter may give a letter
 	// whose normal form folds again, and removing a character may let its neighbours
@@ -45,6 +48,17 @@ func Fold(name string) string {
 		name = next
 	}
 	return name
+}
+
+// isFolded reports whether the name is ASCII without capital letters, spaces and control
+// characters, which folding does not change.
+func isFolded(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c >= 0x7f || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
 }
 
 // maxPasses is more than enough: a test shows that three passes suffice for every

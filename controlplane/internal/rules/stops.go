@@ -5,6 +5,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/namefold"
 )
 
 // stopRule is the name of the step that denies because of a stop: Decision.Rule.
@@ -17,7 +18,8 @@ func stopFor(stops []storage.Stop, principal, onBehalfOf, action string) *storag
 		applies := true // for all, and for a scope that no version of this server stores
 		switch kind {
 		case "principal":
-			applies = selects(name, principal) || selects(name, onBehalfOf)
+			name = foldScope(name) // as the engine of a bundle does: another spelling does not escape
+			applies = selects(name, namefold.Fold(principal)) || selects(name, namefold.Fold(onBehalfOf))
 		case "action":
 			applies = selects(name, action)
 		}
@@ -39,6 +41,14 @@ func Stopped(t storage.Tx, tenant string, a aureus.Approval) (reason string, err
 
 func reasonOf(stop *storage.Stop) string {
 	return "stopped (" + stop.Scope + ") by " + stop.By + ": " + stop.Reason
+}
+
+// foldScope folds the name of a scope, which may end in *.
+func foldScope(name string) string {
+	if prefix, ok := strings.CutSuffix(name, "*"); ok {
+		return namefold.Fold(prefix) + "*"
+	}
+	return namefold.Fold(name)
 }
 
 // selects reports whether a name of a scope, which may end in *, selects the id. An empty
