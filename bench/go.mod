@@ -3,6 +3,7 @@ module github.com/farmountain/aureus-go/bench
 go 1.26.0
 
 require (
+	cel.dev/cel-go v0.33.2
 	github.com/failsafe-go/failsafe-go v0.9.8
 	github.com/farmountain/aureus-go v0.1.0
 	github.com/hashicorp/go-retryablehttp v0.7.8
@@ -16,7 +17,6 @@ require (
 )
 
 require (
-	cel.dev/cel-go v0.33.2 // indirect
 	cel.dev/expr v0.25.3 // indirect
 	github.com/agnivade/levenshtein v1.2.2 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
@@ -49,6 +49,7 @@ require (
 require (
 	github.com/bits-and-blooms/bitset v1.24.4 // indirect
 	github.com/casbin/casbin/v3 v3.10.0
+	github.com/cedar-policy/cedar-go v1.9.2
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/felixge/httpsnoop v1.1.0 // indirect
