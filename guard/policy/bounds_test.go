@@ -62,3 +62,32 @@ budgets: [{id: hourly, actions: [pay], window: 1h, limit: 1}]
 	require.Equal(t, aureus.ReasonStopped, code("olga", "batch-7"))
 	require.Equal(t, aureus.ReasonLowRisk, code("olga", "bat"))
 }
+
+// The reasons of rules without a condition are put in order when the bundle is loaded, so
+// that their number costs a decision nothing.
+func TestDecide_ManyRulesWithoutACondition_AllocateNothing(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(`aureus: policy/1
+name: ledger
+version: 1
+principals: {ann: {roles: []}}
+actions: {read: {tier: low, requires: []}}
+rules:
+`)
+	for i := range 1000 {
+		fmt.Fprintf(&text, "  - {id: r%d, effect: deny, actions: [read]}\n", i)
+	}
+	bundle, err := policy.Parse([]byte(text.String()))
+	require.NoError(t, err)
+	engine, err := policy.New(bundle, policy.Config{})
+	require.NoError(t, err)
+	request := aureus.Request{Principal: aureus.Principal{ID: "ann"}, Action: aureus.Action{ID: "read"}}
+	var decision aureus.Decision
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if decision, err = engine.Decide(t.Context(), request); err != nil {
+			t.Fatal(err)
+		}
+	}))
+	require.Len(t, decision.Matched, 1000)
+	require.Equal(t, "r0", decision.Rule)
+}

@@ -126,7 +126,11 @@ func (c *compiler) checkResource(r *rule, matched []*action) {
 
 // applyRules evaluates the rules that match the action.
 func (i *inquiry) applyRules() {
-	i.add(i.action.fixed...)
+	if len(i.matches) == 0 {
+		i.matches = slices.Clip(i.action.fixed) // shared: whoever adds to it makes a copy
+	} else {
+		i.add(i.action.fixed...)
+	}
 	for _, r := range i.action.conditional {
 		holds, err := i.holds(r.when)
 		switch {
