@@ -107,6 +107,12 @@ type Config struct {
 	// signed is not used: nothing is decided for its tenant until a signed one is stored.
 	PolicyKeys []ed25519.PublicKey
 
+	// Policy, if not empty, is the text of a policy bundle that Open puts in force in Tenant.
+	// A higher version that is stored already stays in force, which is logged. Open returns
+	// an error if the bundle does not load, or if its version is in force with another text.
+	// PolicySignature is its Ed25519 signature (64 bytes), which PolicyKeys demand.
+	Policy, PolicySignature []byte
+
 	// NoConsole turns off the pages for operators under /console/, which then answer with
 	// 404 like every unknown path.
 	NoConsole bool
@@ -178,6 +184,7 @@ func (c *Config) complete() error {
 		return fmt.Errorf("controlplane: Volatile: %w", err)
 	}
 	c.Volatile = slices.Clone(c.Volatile)
+	c.Policy, c.PolicySignature = slices.Clone(c.Policy), slices.Clone(c.PolicySignature)
 	defaults := Defaults()
 	c.Tenant = cmp.Or(c.Tenant, defaults.Tenant)
 	c.ApprovalLifetime = cmp.Or(c.ApprovalLifetime, defaults.ApprovalLifetime)

@@ -1,9 +1,13 @@
 package controlplane_test
 
 import (
+	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +16,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/guard/policy"
+	"github.com/farmountain/aureus-go/middleware"
 )
 
 // step is one request of a table, and the decision that every decider must give.
@@ -199,7 +204,65 @@ func newEqualDeciders(t *testing.T, text []byte, stops ...string) *equalDeciders
 	add("followed", func(p *plane) guard.Decider { return p.follow(t, "", policy.FollowConfig{Now: now.Now}) })
 	add("remote", func(p *plane) guard.Decider { return p.service })
 	add("followed, by guard.Check", func(p *plane) guard.Decider { return p.follow(t, "", policy.FollowConfig{Now: now.Now}) })
+	add("in process, by middleware", func(p *plane) guard.Decider {
+		bundle, err := policy.Parse(text)
+		require.NoError(t, err)
+		engine, err := policy.New(bundle, policy.Config{Approvals: p.service, Now: now.Now})
+		require.NoError(t, err)
+		var all []policy.Stop
+		for _, scope := range stops {
+			all = append(all, policy.Stop{Scope: scope, Reason: "drill", By: "olga"})
+		}
+		engine.SetStops(all)
+		return &byMiddleware{t: t, inner: engine}
+	})
+	add("followed, by middleware", func(p *plane) guard.Decider {
+		return &byMiddleware{t: t, inner: p.follow(t, "", policy.FollowConfig{Now: now.Now})}
+	})
+	add("remote, by middleware", func(p *plane) guard.Decider { return &byMiddleware{t: t, inner: p.service} })
 	return d
+}
+
+// byMiddleware decides as a service with middleware.Enforce does, and checks that the
+// handler runs only after an allow and that the response says why it did not.
+type byMiddleware struct {
+	t     *testing.T
+	inner guard.Decider
+	last  aureus.Decision
+}
+
+// Decide implements [guard.Decider].
+func (m *byMiddleware) Decide(_ context.Context, request aureus.Request) (aureus.Decision, error) {
+	m.last = aureus.Decision{}
+	ran := false
+	keep := deciderFunc(func(ctx context.Context, r aureus.Request) (d aureus.Decision, err error) {
+		d, err = m.inner.Decide(ctx, r)
+		m.last = d
+		return d, err
+	})
+	protect := middleware.Enforce(keep, func(*http.Request) (aureus.Request, error) { return request, nil })
+	method, _, routed := strings.Cut(request.Route, " ")
+	if !routed {
+		method = http.MethodPost
+	}
+	w := httptest.NewRecorder()
+	protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = true })).ServeHTTP(w, httptest.NewRequestWithContext(m.t.Context(), method, "/asked", nil))
+	if w.Code == http.StatusUnauthorized { // no principal: the decider is not asked
+		m.last = aureus.Decision{Effect: aureus.Deny, ReasonCode: aureus.ReasonInvalidRequest}
+	}
+	require.Equal(m.t, m.last.Effect == aureus.Allow, ran)
+	require.Equal(m.t, ran, w.Code == http.StatusOK, "%d: %s", w.Code, w.Body)
+	if !ran && w.Code != http.StatusUnauthorized {
+		require.Contains(m.t, w.Body.String(), string(m.last.ReasonCode))
+	}
+	return m.last, nil
+}
+
+type deciderFunc func(context.Context, aureus.Request) (aureus.Decision, error)
+
+// Decide implements [guard.Decider].
+func (f deciderFunc) Decide(ctx context.Context, r aureus.Request) (aureus.Decision, error) {
+	return f(ctx, r)
 }
 
 // decide returns what the nth decider says about the request.
@@ -270,11 +333,15 @@ func TestDeciders_SameBundle_GiveEqualAnswers(t *testing.T) {
 				if got.ReasonCode == "" { // guard.Check returns nothing for an allow
 					continue
 				}
-				if s.invalid && d.names[n] == "remote" {
+				if s.invalid && (strings.HasPrefix(d.names[n], "remote") || strings.HasSuffix(d.names[n], "middleware")) {
 					require.Equal(t, want.ReasonCode, got.ReasonCode, s.name)
 					continue
 				}
-				require.Equal(t, whatCallersUse(want), whatCallersUse(got), "%s, %s", s.name, d.names[n])
+				expected, received := whatCallersUse(want), whatCallersUse(got)
+				if strings.HasSuffix(d.names[n], "middleware") { // the digest binds the HTTP request too
+					expected.Digest, received.Digest = aureus.Digest{}, aureus.Digest{}
+				}
+				require.Equal(t, expected, received, "%s, %s", s.name, d.names[n])
 			}
 		}
 	}

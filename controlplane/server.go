@@ -116,6 +116,10 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return s.observe.Report(ctx, tenant, event)
 	}
 	decide := rules.Rules{LenientPermissions: config.LenientPermissions, Volatile: config.Volatile, Now: config.Now, Policies: &rules.Policies{Store: s.db, Keys: config.PolicyKeys}}
+	s.bundles = &bundles.Service{Store: s.db, Now: config.Now, Rules: decide}
+	if err := s.putPolicy(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.loadPolicies(ctx, decide); err != nil {
 		return nil, err
 	}
@@ -124,7 +128,6 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		Changed: func() { s.runs.Wake() }, // a workflow run may wait for the approval
 	}
 	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Report: report}
-	s.bundles = &bundles.Service{Store: s.db, Now: config.Now, Rules: decide}
 	s.audit = &audit.Service{Store: s.db, Now: config.Now}
 	s.retention = audit.Retention{Store: s.db, Now: config.Now, Log: s.log, Keep: config.Retention}
 	s.runs = runs.New(runs.Config{
@@ -147,6 +150,26 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	s.pruning.Go(func() { s.retention.Run(s.web.Life()) })
 	s.pruning.Go(func() { s.web.KeepPruningReplies(s.web.Life()) })
 	return s, nil
+}
+
+// putPolicy puts the bundle of the configuration in force, unless a higher version is.
+func (s *Server) putPolicy(ctx context.Context) error {
+	if len(s.config.Policy) == 0 {
+		return nil
+	}
+	start, err := s.bundles.PutAtStart(ctx, storage.Bundle{Tenant: s.config.Tenant, PutBy: "configuration", KeyID: inProcessKeyID}, s.config.Policy, s.config.PolicySignature)
+	if err != nil {
+		return fmt.Errorf("controlplane: Policy: %w", err)
+	}
+	if !start.InUse {
+		s.log.WarnContext(ctx, "the policy bundle of the configuration is not used: a higher version is in force", slog.String("bundle", start.Bundle))
+		return nil
+	}
+	s.log.InfoContext(ctx, "the policy bundle of the configuration is in force", slog.String("bundle", start.Bundle))
+	for _, note := range start.Notes {
+		s.log.InfoContext(ctx, "policy bundle: "+note, slog.String("bundle", start.Bundle))
+	}
+	return nil
 }
 
 // loadPolicies compiles the policy bundles of all tenants. A bundle that cannot be used is

@@ -94,7 +94,7 @@ func wrongResult(got, want *cel.Type, wanted string) error {
 	case got.Kind() != types.DynKind:
 		return problem(fmt.Sprintf("must give %s, but gives %s", wanted, got))
 	case want.Kind() == types.BoolKind:
-		return problem("must give true or false, but this may give a value of any type: add a comparison, such as data.approved == true")
+		return problem("must give true or false, but this may give a value of any type: compare it, as in value == true")
 	default:
 		return problem("must give a string, but this may give a value of any type: convert it with string(…)")
 	}

@@ -145,7 +145,7 @@ func TestCondition_InvalidExpression_ReturnsCompileError(t *testing.T) {
 		"an unknown variable":              {"data.a ==\n  foo", 2, 3, "undeclared reference to 'foo'"},
 		"an unknown function":              {"now() > data.at", 1, 4, "undeclared reference to 'now'"},
 		"a result that is not boolean":     {`"x"`, 0, 0, "must give true or false, but gives string"},
-		"an unknown type":                  {"data.approved", 0, 0, "data.approved == true"},
+		"an unknown type":                  {"data.approved", 0, 0, "compare it, as in value == true"},
 		"a sum":                            {"data.amount + 1", 0, 0, "must give true or false"},
 		"kinds that never match":           {"size(data) == 1.0", 1, 12, "write 1.0 instead of 1"},
 		"branches that never match":        {"(true ? 1 : 1.5) > 0", 1, 7, "write 1.0 instead of 1"},

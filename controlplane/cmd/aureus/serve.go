@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,7 +38,7 @@ type serveConfig struct {
 	maxConnections    int
 	operatorKey       string
 	noConsole         bool
-	policyKey         string // a file
+	policy, policyKey string // files
 }
 
 func parseServe(args []string, getenv func(string) string, stderr io.Writer) (serveConfig, error) {
@@ -61,6 +62,7 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		c.volatile = append(c.volatile, strings.Split(pointers, ",")...)
 		return nil
 	})
+	flags.StringVar(&c.policy, "policy", "", "the `file` with the policy bundle of the tenant default, put in force at the start unless a higher version is; its signature, if any, is in the file with .sig at its end")
 	flags.StringVar(&c.policyKey, "policy-key", "", "the `file` with the Ed25519 public keys (PEM) of which one must have signed a policy bundle; without it, bundles need no signature")
 	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.Defaults().MaxMemory, "the `bytes` of memory for request bodies and the values decoded from them; at least 340 MiB")
 	flags.IntVar(&c.maxRequests, "max-requests", controlplane.Defaults().MaxRequests, "the `number` of concurrent requests; one key may use a quarter")
@@ -137,6 +139,10 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	if err != nil {
 		return err
 	}
+	bundle, signature, err := c.bundle()
+	if err != nil {
+		return err
+	}
 	generatedKey := c.dev && c.operatorKey == ""
 	if generatedKey {
 		c.operatorKey = "operator-" + rand.Text()
@@ -146,6 +152,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 		DB: c.db, Dev: c.dev, OperatorKey: c.operatorKey, Logger: log, LenientPermissions: c.lenient,
 		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime, Volatile: c.volatile, Retention: c.retention, PolicyKeys: keys,
 		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns, NoConsole: c.noConsole,
+		Policy: bundle, PolicySignature: signature,
 	})
 	if err != nil {
 		return err
@@ -162,6 +169,25 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	log.Info("serving", slog.String("addr", listener.Addr().String()), slog.String("db", c.db), slog.Bool("dev", c.dev),
 		slog.Bool("tls", c.tlsCert != ""), slog.String("version", aureus.Version))
 	return listen(ctx, listener, certificate, srv, log, c.maxConnections)
+}
+
+// bundle returns the policy bundle that --policy names, and its signature if there is one.
+func (c serveConfig) bundle() (text, signature []byte, err error) {
+	if c.policy == "" {
+		return nil, nil, nil
+	}
+	text, err = readBounded(c.policy, maxBundleFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--policy: %w", err)
+	}
+	if len(text) == 0 {
+		return nil, nil, fmt.Errorf("--policy: %s is empty", c.policy)
+	}
+	signature, err = readSignature(c.policy)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("--policy: %s: %w", c.policy+signatureEnding, err)
+	}
+	return text, signature, nil
 }
 
 // greet prints the address of the server, and keys that are shown only once.

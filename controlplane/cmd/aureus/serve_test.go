@@ -172,3 +172,23 @@ func TestServe_LongHeader_IsRefused(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	server.stop(t, syscall.SIGTERM)
 }
+
+func TestServe_Policy_PutsTheBundleOfTheFileInForce(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "policy.key")
+	require.Zero(t, runPolicy(t, "keygen", "--to", key).code)
+	file := edited(t)
+	db := filepath.Join(t.TempDir(), "aureus.db")
+	failed := command(t, nil, "serve", "--addr", "127.0.0.1:0", "--db", db, "--policy", file, "--policy-key", key+".pub")
+	output, err := failed.CombinedOutput()
+	require.Error(t, err, "the bundle is not signed")
+	require.Contains(t, string(output), "sign")
+
+	require.Zero(t, runPolicy(t, "sign", file, "--key", key).code)
+	server := startPolicyServer(t, "--policy", file, "--policy-key", key+".pub")
+	got := server.run(t, "pull")
+	require.Zero(t, got.code, got.stderr)
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got.stdout)
+	server.stop(t, syscall.SIGTERM)
+}

@@ -1,6 +1,7 @@
 package bundles
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/guard/policy"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -48,33 +50,47 @@ func (s *Service) put(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 		Tenant: c.Tenant, Name: compiled.Name(), Version: compiled.Version(), Digest: sha256.Sum256(text), Text: text, Signature: signature,
 		PutBy: c.Subject, KeyID: c.KeyID, PutAt: s.Now(),
 	}
-	var after storage.Bundle
-	err = s.Store.UpdateSized(r.Context(), len(text), func(t storage.Tx) error {
+	after, err := s.store(r.Context(), bundle, compiled, func(t storage.Tx, last storage.Bundle) error {
 		if err := web.CheckKey(t, c); err != nil {
-			return err
-		}
-		last, err := t.Policies().Bundle(c.Tenant)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
 		if conditional && last.Digest != replaces {
 			return errReplaced
 		}
-		if _, err := t.Policies().PutBundle(bundle); err != nil {
-			return putError(err, bundle, last)
-		}
-		after, err = t.Policies().Bundle(c.Tenant)
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	s.Rules.Replaced(c.Tenant, compiled, signature)
 	w.Header().Set("ETag", etag(after.Digest))
 	response := bundleOf(after)
 	response.Notes = compiled.Notes()
 	web.WriteJSON(w, http.StatusOK, response)
 	return nil
+}
+
+// store puts the bundle in force unless check fails, which gets the bundle in force before,
+// or a zero one. It returns the bundle in force afterwards.
+func (s *Service) store(ctx context.Context, b storage.Bundle, compiled *policy.Bundle, check func(t storage.Tx, last storage.Bundle) error) (after storage.Bundle, err error) {
+	err = s.Store.UpdateSized(ctx, len(b.Text), func(t storage.Tx) error {
+		last, err := t.Policies().Bundle(b.Tenant)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		if err := check(t, last); err != nil {
+			return err
+		}
+		if _, err := t.Policies().PutBundle(b); err != nil {
+			return putError(err, b, last)
+		}
+		after, err = t.Policies().Bundle(b.Tenant)
+		return err
+	})
+	if err != nil {
+		return storage.Bundle{}, err
+	}
+	s.Rules.Replaced(b.Tenant, compiled, b.Signature)
+	return after, nil
 }
 
 var errReplaced = web.Problem(http.StatusPreconditionFailed, wire.CodeConflict, "the bundle in force is not the one that If-Match names",
