@@ -164,6 +164,7 @@ func TestConsole_Cookie_IsAsStrictAsTheConnectionAllows(t *testing.T) {
 		{"loopback", operator{}, false},
 		{"loopback with TLS", operator{tls: true}, true},
 		{"behind a proxy that ends TLS", operator{host: "aureus.example.com", header: http.Header{"Origin": {"https://aureus.example.com"}}}, true},
+		{"behind a proxy that names this machine as the host", operator{header: http.Header{"X-Forwarded-Proto": {"https"}, "Sec-Fetch-Site": {"same-origin"}}}, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.o.handler = srv

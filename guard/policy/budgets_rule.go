@@ -60,7 +60,7 @@ func (c *compiler) amount(text syntax.Text) *amountExpression {
 	return &amountExpression{program: program, text: text.Value, at: text.Pos}
 }
 
-// ruleBudgetFailed has the reason for an amount that could not be evaluated.
+// failed returns the reason for an amount that could not be evaluated.
 func (b *budget) failed(err error) aureus.RuleMatch {
 	match := conditionFailed(b.id, false)
 	match.Reason = fmt.Sprintf("the sum of the budget %q could not be evaluated: %s", b.id, err)

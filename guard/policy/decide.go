@@ -130,8 +130,8 @@ func (i *inquiry) effect() aureus.Effect {
 	return effect
 }
 
-// run evaluates the request completely, except for budgets, and fills in the reasons and
-// the reservations. It reports whether the request names an action of the bundle.
+// run evaluates the request completely, except for whether budgets have room, and fills in
+// the reasons and the reservations. action stays nil if the request names none of the bundle.
 func (i *inquiry) run(s *stops) {
 	i.resolveAction()
 	if s != nil {

@@ -86,10 +86,10 @@ func (f *Follower) refreshStops(ctx context.Context, client *aureus.Client) erro
 // setStops puts the stops in force. If there is no engine yet, it gets them from f.stops.
 func (f *Follower) setStops(list []aureus.PolicyStop, digest aureus.Digest) {
 	f.stops = list
-	f.stopsDigest.Store(&digest)
 	if f.engine != nil {
 		f.engine.SetStops(stopsOf(list))
 	}
+	f.stopsDigest.Store(&digest) // last, so that whoever sees the digest is decided by these stops
 }
 
 func stopsOf(list []aureus.PolicyStop) []Stop {

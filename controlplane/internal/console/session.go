@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -125,8 +126,12 @@ func hashIn(r *http.Request) (hash sessionHash, ok bool) {
 }
 
 // isSecure reports whether the browser must send the cookie by HTTPS only. A proxy may
-// end TLS, so that is assumed for every host but this machine.
-func isSecure(r *http.Request) bool { return r.TLS != nil || !web.IsLoopbackHost(r) }
+// end TLS, so that is assumed for every host but this machine, and also for this machine if
+// the proxy names it as the host and says that the browser came by HTTPS. A client that
+// says so itself gets only a cookie that it must send by HTTPS.
+func isSecure(r *http.Request) bool {
+	return r.TLS != nil || !web.IsLoopbackHost(r) || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}
 
 func cookieName(r *http.Request) string {
 	if isSecure(r) {
