@@ -59,12 +59,25 @@ func (p *plane) putPolicy(ctx context.Context, text string) error {
 
 // waitForVersion waits until the follower decides by that version of the bundle.
 func waitForVersion(ctx context.Context, follower *policy.Follower, version int64) error {
+	return waitUntil(ctx, func() bool { return follower.Bundle().Version() == version },
+		fmt.Sprintf("version %d of the policy is not in force yet", version))
+}
+
+// waitForStops waits until that number of stops holds at the follower, which hears of a
+// change within a second.
+func waitForStops(ctx context.Context, follower *policy.Follower, number int) error {
+	return waitUntil(ctx, func() bool { return follower.Stats().Stops == number },
+		fmt.Sprintf("the service does not know yet that the number of stops is %d", number))
+}
+
+// waitUntil waits until the condition holds. Otherwise the error begins with the problem.
+func waitUntil(ctx context.Context, condition func() bool, problem string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	for follower.Bundle().Version() != version {
+	for !condition() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("version %d of the policy is not in force yet: %w", version, context.Cause(ctx))
+			return fmt.Errorf("%s: %w", problem, context.Cause(ctx))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

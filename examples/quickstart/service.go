@@ -65,7 +65,7 @@ func startService(ctx context.Context, config serviceConfig) (*service, error) {
 	middleware.MustCover(mux, follower) // panics if the policy does not name a route of the mux
 	s.report = middleware.Report(follower, mux)
 
-	protect := middleware.EnforceRoutes(otelbridge.Guard(follower), identify, follower, middleware.Options{Outcomes: s.recordOutcome})
+	protect := middleware.EnforceRoutes(otelbridge.Guard(follower), identify, follower, middleware.Options{Outcomes: follower.RecordOutcome})
 	handler := otelbridge.NewHandler(mux, protect,
 		otelhttp.WithTracerProvider(s.traces), otelhttp.WithMeterProvider(s.metrics),
 		otelhttp.WithPropagators(propagation.TraceContext{}), otelhttp.WithServerName("ledger"))
@@ -81,14 +81,6 @@ func startService(ctx context.Context, config serviceConfig) (*service, error) {
 }
 
 func (s *service) url() string { return "http://" + s.address }
-
-// recordOutcome puts what became of a request into the audit log: in the background, or at
-// once if the control plane decided about it.
-func (s *service) recordOutcome(ctx context.Context, outcome aureus.Outcome) {
-	if err := s.follower.RecordOutcomes(ctx, []aureus.Outcome{outcome}); err != nil {
-		slog.WarnContext(ctx, "an outcome was not recorded", "error", err)
-	}
-}
 
 // flush sends the queued telemetry, and the records of decisions and outcomes. The service
 // decides nothing afterwards.

@@ -42,8 +42,9 @@ type Config struct {
 	// Now returns the current time. Decide calls it once. nil means time.Now.
 	Now func() time.Time
 
-	// Logger gets a line when [Watch] has replaced a bundle, or could not, and one for each
-	// of the notes of a bundle (see [Bundle.Notes]). nil discards them.
+	// Logger gets a line for each of the notes of a bundle that comes into force (see
+	// [Bundle.Notes]), such as that budgets are counted in this process alone, and one when
+	// [Watch] has replaced a bundle, or could not. nil discards them.
 	Logger *slog.Logger
 }
 
@@ -70,8 +71,25 @@ var (
 // ErrStale matches the error of a decision by a bundle that is older than its max_age.
 var ErrStale = errors.New("the bundle is older than its max_age")
 
-// New returns an engine that decides by the bundle.
+// New returns an engine that decides by the bundle, whose notes it logs.
 func New(bundle *Bundle, config Config) (*Engine, error) {
+	e, err := newEngine(bundle, config)
+	if err != nil {
+		return nil, err
+	}
+	logNotes(e.config.Logger, bundle)
+	return e, nil
+}
+
+// logNotes logs what a reader should know when the bundle comes into force.
+func logNotes(log *slog.Logger, bundle *Bundle) {
+	for _, note := range bundle.Notes() {
+		log.Info("policy bundle: "+note, "bundle", bundle.label)
+	}
+}
+
+// newEngine is New without lines in the log.
+func newEngine(bundle *Bundle, config Config) (*Engine, error) {
 	if !bundle.compiled() {
 		return nil, errNoBundle
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -276,4 +277,23 @@ tiers: {low: require_approval, medium: deny, high: allow}
 		"the answer for medium risk is deny instead of allow",
 		"the answer for high risk is allow instead of require_approval",
 	}, bundle.Notes())
+}
+
+// What a reader must know about a bundle is logged when it comes into force: that budgets
+// count in this process alone, for example.
+func TestNew_Logger_GetsTheNotes(t *testing.T) {
+	t.Parallel()
+	bundle := parse(t, followed(1))
+	require.NotEmpty(t, bundle.Notes())
+	var log logged
+	engine, err := policy.New(bundle, policy.Config{Logger: log.logger()})
+	require.NoError(t, err)
+	require.Contains(t, log.String(), "budgets are counted in each process on its own")
+	for _, note := range bundle.Notes() {
+		require.Equal(t, 1, strings.Count(log.String(), note), note)
+	}
+	require.NoError(t, engine.Replace(bundle))
+	require.Equal(t, len(bundle.Notes()), strings.Count(log.String(), "\n"), "a confirmation is no news")
+	require.NoError(t, engine.Replace(parse(t, followed(2))))
+	require.Equal(t, 2*len(bundle.Notes()), strings.Count(log.String(), "\n"))
 }

@@ -42,14 +42,16 @@ type FollowConfig struct {
 	Spool string
 
 	// SpoolLimit is the maximum number of bytes in Spool, at least 1 MiB; 0 means 64 MiB.
-	// While the spool is full, requests are undecided instead of unrecorded.
+	// While the spool is full, requests are undecided instead of unrecorded. The last
+	// sixteenth is for outcomes alone.
 	SpoolLimit int64
 
 	// Now returns the current time; nil means time.Now.
 	Now func() time.Time
 
-	// Logger gets a line for each change of the bundle and of the stops, and for each
-	// new reason why the control plane could not be followed; nil discards them.
+	// Logger gets a line for each change of the bundle and of the stops, for each new
+	// reason why the control plane could not be followed, and for records that were dropped:
+	// at the first one, and then at most each minute, with their number. nil discards them.
 	Logger *slog.Logger
 }
 
@@ -98,15 +100,17 @@ type Follower struct {
 	lastly   lastAllows
 	held     heldDecisions
 	counters followCounters
+	drops    dropLog
 
 	ended   context.Context //nolint:containedctx // it ends the goroutines, and with them the decisions
 	end     context.CancelFunc
 	running sync.WaitGroup
 	kicked  chan struct{} // has an element if the next refresh must not wait
 
-	refused     atomic.Pointer[error]         // the control plane does not accept the key
-	stopsDigest atomic.Pointer[aureus.Digest] // of the stops that hold
-	contact     atomic.Int64                  // Unix nanoseconds of the last refresh that succeeded
+	refused atomic.Pointer[error]         // the control plane does not accept the key
+	stopped atomic.Pointer[followedStops] // the stops that hold
+	changed atomic.Int64                  // Unix nanoseconds when the bundle or the stops were last replaced
+	contact atomic.Int64                  // Unix nanoseconds of the last refresh that succeeded
 
 	// For the goroutine that refreshes only.
 	stops     []aureus.PolicyStop
@@ -152,8 +156,7 @@ func Follow(ctx context.Context, client *aureus.Client, cacheFile string, config
 	if err := f.start(ctx); err != nil {
 		return nil, err
 	}
-	var err error
-	if f.records, err = newRecords(f); err != nil {
+	if err := f.keepRecords(); err != nil {
 		return nil, err
 	}
 	f.ended, f.end = context.WithCancel(ctx)
@@ -219,9 +222,7 @@ func (f *Follower) start(ctx context.Context) error {
 
 func (f *Follower) logBundle(message string, bundle *Bundle) {
 	f.config.Logger.Info(message, "bundle", bundle.label, "digest", bundle.digest.String())
-	for _, note := range bundle.Notes() {
-		f.config.Logger.Info("policy bundle: "+note, "bundle", bundle.label)
-	}
+	logNotes(f.config.Logger, bundle)
 }
 
 // Bundle returns the bundle in force; nil for a nil Follower.
@@ -252,6 +253,7 @@ func (f *Follower) Close(ctx context.Context) error {
 		f.end()
 		f.running.Wait()
 		f.closeErr = f.records.close(ctx)
+		f.logDrops(true)
 	})
 	return f.closeErr
 }

@@ -117,7 +117,7 @@ func (f *Follower) writeCache() error {
 	heard := time.Unix(0, f.contact.Load())
 	body, err := strictjson.Marshal(cacheContent{
 		Origin: f.client.BaseURL(), Tenant: f.tenant(), Heard: aureus.TimestampOf(heard),
-		Bundle: f.engine.Bundle().text, Signature: f.signature, Stops: f.stops, StopsDigest: *f.stopsDigest.Load(),
+		Bundle: f.engine.Bundle().text, Signature: f.signature, Stops: f.stops, StopsDigest: f.stopped.Load().digest,
 	})
 	if err != nil {
 		return err

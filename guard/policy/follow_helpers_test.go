@@ -36,6 +36,8 @@ type controlPlane struct {
 	forgets   map[string]bool             // paths that fail with 401
 	recorded  []aureus.DecisionRecord
 	outcomes  []aureus.Outcome
+	early     []aureus.DecisionID // outcomes of decisions that were neither made nor recorded here before
+	decided   []aureus.DecisionID
 }
 
 // newControlPlane serves a control plane without a stream until the test ends.
@@ -74,7 +76,9 @@ func (p *controlPlane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		text, _ := json.Marshal(append([]aureus.PolicyStop{}, p.stops...))
 		answerConditionally(w, r, "application/json", text)
 	case path == "/policy/evaluate" && p.decide != nil:
-		writeJSON(w, p.decide())
+		decision := p.decide()
+		p.decided = append(p.decided, decision.DecisionID)
+		writeJSON(w, decision)
 	case path == "/audit/records/batch" && !p.noRecords:
 		var list []aureus.DecisionRecord
 		_ = json.NewDecoder(r.Body).Decode(&list)
@@ -92,9 +96,25 @@ func (p *controlPlane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var list []aureus.Outcome
 		_ = json.NewDecoder(r.Body).Decode(&list)
 		p.outcomes = append(p.outcomes, list...)
+		p.noteEarly(list)
 		writeJSON(w, map[string]any{"accepted": len(list), "rejected": []any{}})
 	default:
 		http.Error(w, `{"error":"not here","code":"NOT_FOUND"}`, http.StatusServiceUnavailable)
+	}
+}
+
+func (p *controlPlane) noteEarly(list []aureus.Outcome) {
+	known := map[aureus.DecisionID]bool{}
+	for _, r := range p.recorded {
+		known[r.DecisionID] = true
+	}
+	for _, id := range p.decided {
+		known[id] = true
+	}
+	for _, o := range list {
+		if !known[o.DecisionID] {
+			p.early = append(p.early, o.DecisionID)
+		}
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 // sent before it returns, because they may give back an approval or a part of a budget.
 // All others are recorded in the background, as their decisions. Outcomes without a
 // decision id are ignored.
+//
+// [Follower.RecordOutcome] does not wait, and is for all outcomes that give back nothing at
+// once.
 func (f *Follower) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome) error {
 	if f == nil {
 		return errNoFollower
@@ -25,11 +28,9 @@ func (f *Follower) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome
 		case f.held.remove(o.DecisionID):
 			now = append(now, o)
 		default:
-			if err := f.records.outcome(o); err != nil {
+			if err := f.recordLater(o); err != nil {
 				failures = append(failures, err)
-				continue
 			}
-			f.counters.recorded.Add(1)
 		}
 	}
 	if len(now) > 0 {
@@ -38,6 +39,33 @@ func (f *Follower) RecordOutcomes(ctx context.Context, outcomes []aureus.Outcome
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// RecordOutcome records what became of a decided request, in the background. It fits the
+// field Outcomes of middleware.Options. It does not wait for the control plane, and the
+// outcome is sent after its decision. With a spool, it is in a file when RecordOutcome
+// returns, so that it survives kill -9. An outcome that cannot be kept, because the queue or
+// the spool is full or the follower was closed, is counted in [FollowStats.Dropped], and the
+// logger gets a line. An outcome without a decision id is ignored, and a nil Follower
+// ignores all.
+func (f *Follower) RecordOutcome(_ context.Context, outcome aureus.Outcome) {
+	if f == nil || outcome.DecisionID.IsZero() {
+		return
+	}
+	f.held.remove(outcome.DecisionID)
+	if err := f.recordLater(outcome); err != nil {
+		f.counters.dropped.Add(1)
+	}
+	f.logDrops(false)
+}
+
+// recordLater puts an outcome behind the records that wait.
+func (f *Follower) recordLater(o aureus.Outcome) error {
+	err := f.records.outcome(o)
+	if err == nil {
+		f.counters.recorded.Add(1)
+	}
+	return err
 }
 
 // maxAwaited is the maximum number of decisions of the control plane without an outcome that

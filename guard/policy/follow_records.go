@@ -21,44 +21,57 @@ type records interface {
 	close(context.Context) error
 }
 
-func newRecords(f *Follower) (records, error) {
+// keepRecords sets the field records of the follower.
+func (f *Follower) keepRecords() error {
 	if f.config.Spool == "" {
-		return &queued{recorder: f.client.NewRecorder(), lost: f.kick}, nil
+		f.records = &queued{follower: f, recorder: f.client.NewRecorder()}
+		return nil
 	}
 	opened, err := spool.Open(f.config.Spool, f.config.SpoolLimit)
 	if err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
+		return fmt.Errorf("policy: %w", err)
 	}
 	s := &spooled{follower: f, spool: opened, done: make(chan struct{}), closing: make(chan struct{})}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
+	f.records = s
 	go s.run(ctx)
-	return s, nil
+	return nil
 }
 
 // queued are records that wait in memory.
 type queued struct {
+	follower *Follower
 	recorder *aureus.Recorder
-	dropped  atomic.Uint64 // of the recorder, when lost was called
+	dropped  atomic.Uint64 // of the recorder, when it was last asked whether the key is accepted
 	asked    atomic.Int64  // Unix nanoseconds of that
-	lost     func()        // asks the control plane whether it still accepts the key
 }
 
 func (q *queued) decision(d aureus.Decision) error {
 	q.recorder.RecordDecision(context.Background(), d)
-	if n := q.recorder.Dropped(); n != q.dropped.Load() {
-		now, last := time.Now().UnixNano(), q.asked.Load()
-		if now-last >= int64(firstRetry) && q.asked.CompareAndSwap(last, now) {
-			q.dropped.Store(n)
-			q.lost()
-		}
-	}
+	q.noteDrops()
 	return nil
 }
 
 func (q *queued) outcome(o aureus.Outcome) error {
 	q.recorder.RecordOutcome(context.Background(), o)
+	q.noteDrops()
 	return nil
+}
+
+// noteDrops is called after each record. If records have been dropped, it logs that, and
+// makes the follower ask whether the control plane still accepts the key.
+func (q *queued) noteDrops() {
+	n := q.recorder.Dropped()
+	if n == 0 {
+		return
+	}
+	q.follower.logDrops(false)
+	now, last := time.Now().UnixNano(), q.asked.Load()
+	if n != q.dropped.Load() && now-last >= int64(firstRetry) && q.asked.CompareAndSwap(last, now) {
+		q.dropped.Store(n)
+		q.follower.kick()
+	}
 }
 
 func (q *queued) state() (dropped uint64, bytes int64) { return q.recorder.Dropped(), 0 }
@@ -85,15 +98,20 @@ type spoolLine struct {
 
 func (s *spooled) decision(d aureus.Decision) error {
 	record := d.Record()
-	return s.append(spoolLine{Decision: &record})
+	return s.append(spoolLine{Decision: &record}, s.follower.config.SpoolLimit/outcomesPart)
 }
 
-func (s *spooled) outcome(o aureus.Outcome) error { return s.append(spoolLine{Outcome: &o}) }
+func (s *spooled) outcome(o aureus.Outcome) error { return s.append(spoolLine{Outcome: &o}, 0) }
 
-func (s *spooled) append(line spoolLine) error {
+// outcomesPart is the part of a spool that decisions leave free for outcomes, so that
+// requests that are allowed when the spool is nearly full can still be closed.
+const outcomesPart = 16
+
+// append adds a line after which that number of bytes must be free.
+func (s *spooled) append(line spoolLine, free int64) error {
 	text, err := strictjson.Marshal(line)
 	if err == nil {
-		err = s.spool.Append(text)
+		err = s.spool.Append(text, free)
 	}
 	if err != nil {
 		return fmt.Errorf("policy: the record cannot be kept: %w", err)
@@ -152,6 +170,7 @@ func (s *spooled) drain(ctx context.Context) {
 // note keeps the result of an attempt, and logs an error once until it changes.
 func (s *spooled) note(err error) {
 	s.follower.suspect(err)
+	s.follower.logDrops(false)
 	if err != nil && (s.err == nil || s.err.Error() != err.Error()) {
 		s.follower.config.Logger.Error("records of decisions could not be sent; they stay in the spool", "folder", s.follower.config.Spool, "error", err.Error())
 	}

@@ -68,8 +68,8 @@ func (f *Follower) suspect(err error) {
 
 func (f *Follower) refreshStops(ctx context.Context, client *aureus.Client) error {
 	var known aureus.Digest
-	if digest := f.stopsDigest.Load(); digest != nil {
-		known = *digest
+	if stopped := f.stopped.Load(); stopped != nil {
+		known = stopped.digest
 	}
 	list, digest, err := client.PolicyStops(ctx, known)
 	switch {
@@ -89,7 +89,14 @@ func (f *Follower) setStops(list []aureus.PolicyStop, digest aureus.Digest) {
 	if f.engine != nil {
 		f.engine.SetStops(stopsOf(list))
 	}
-	f.stopsDigest.Store(&digest) // last, so that whoever sees the digest is decided by these stops
+	f.changed.Store(f.config.Now().UnixNano())
+	f.stopped.Store(&followedStops{digest: digest, count: len(list)}) // last, so that whoever sees it is decided by these stops
+}
+
+// followedStops says which stops hold.
+type followedStops struct {
+	digest aureus.Digest
+	count  int
 }
 
 func stopsOf(list []aureus.PolicyStop) []Stop {
@@ -111,13 +118,13 @@ func (f *Follower) refreshBundle(ctx context.Context, client *aureus.Client) err
 	case errors.Is(err, aureus.ErrNotModified) && f.rejected.err != nil:
 		return f.rejected.err
 	case errors.Is(err, aureus.ErrNotModified) && f.engine != nil:
-		return f.engine.Replace(f.engine.Bundle()) // which confirms it
+		return f.confirm()
 	case err != nil:
 		return err
 	}
 	f.rejected = rejectedBundle{}
 	if f.engine != nil && found.Digest == f.engine.Bundle().digest { // after one that was rejected
-		return f.engine.Replace(f.engine.Bundle())
+		return f.confirm()
 	}
 	bundle, err := f.parse(found.Text, found.Signature)
 	if err == nil {
@@ -145,9 +152,13 @@ func (f *Follower) parse(text, signature []byte) (*Bundle, error) {
 // use puts the bundle in force.
 func (f *Follower) use(bundle *Bundle) error {
 	if f.engine != nil {
-		return f.engine.Replace(bundle)
+		replaced, err := f.engine.replace(bundle)
+		if replaced {
+			f.changed.Store(f.config.Now().UnixNano())
+		}
+		return err
 	}
-	engine, err := New(bundle, Config{
+	engine, err := newEngine(bundle, Config{
 		Tenant: f.config.Tenant, Volatile: f.config.Volatile, Now: f.config.Now, Logger: f.config.Logger,
 		Approvals: f.client, Budgets: remoteBudgets{},
 	})
@@ -156,8 +167,12 @@ func (f *Follower) use(bundle *Bundle) error {
 	}
 	engine.SetStops(stopsOf(f.stops))
 	f.engine = engine
+	f.changed.Store(f.config.Now().UnixNano())
 	return nil
 }
+
+// confirm confirms the bundle in force for its max_age.
+func (f *Follower) confirm() error { return f.engine.Replace(f.engine.Bundle()) }
 
 // poll refreshes again and again until the context ends.
 func (f *Follower) poll(ctx context.Context) {
@@ -173,7 +188,7 @@ func (f *Follower) poll(ctx context.Context) {
 		case <-f.kicked:
 			timer.Stop()
 		}
-		before, stops := f.engine.Bundle(), f.stopsDigest.Load()
+		before, stops := f.engine.Bundle(), f.stopped.Load()
 		err := f.refresh(ctx, client)
 		if ctx.Err() != nil {
 			return
@@ -182,7 +197,8 @@ func (f *Follower) poll(ctx context.Context) {
 		if after := f.engine.Bundle(); after != before {
 			f.logBundle("the policy bundle was replaced", after)
 		}
-		f.keep(err == nil, f.engine.Bundle() != before || f.stopsDigest.Load() != stops)
+		f.keep(err == nil, f.engine.Bundle() != before || f.stopped.Load() != stops)
+		f.logDrops(false)
 	}
 }
 
@@ -257,6 +273,6 @@ func (f *Follower) has(change *aureus.PolicyChange) bool {
 	if change == nil {
 		return false
 	}
-	stops := f.stopsDigest.Load()
-	return change.ETag == f.engine.Bundle().digest && stops != nil && change.StopsETag == *stops
+	stops := f.stopped.Load()
+	return change.ETag == f.engine.Bundle().digest && stops != nil && change.StopsETag == stops.digest
 }

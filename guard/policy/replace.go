@@ -14,13 +14,24 @@ var ErrVersion = errors.New("the bundle does not replace the one in force")
 // Replace replaces the bundle in force. It refuses a bundle of another name, a lower
 // version, and the same version with another text; to go back, give the old text a new
 // version. The bundle in force itself is accepted: it then counts as confirmed for its
-// max_age. Decisions that have begun end by the old bundle.
+// max_age. Decisions that have begun end by the old bundle. The notes of a new bundle are
+// logged, as by [New].
 func (e *Engine) Replace(bundle *Bundle) error {
+	replaced, err := e.replace(bundle)
+	if replaced {
+		logNotes(e.config.Logger, bundle)
+	}
+	return err
+}
+
+// replace is Replace without lines in the log. It reports whether another bundle is in
+// force now.
+func (e *Engine) replace(bundle *Bundle) (replaced bool, err error) {
 	if e == nil || e.state.Load() == nil {
-		return errNoEngine
+		return false, errNoEngine
 	}
 	if !bundle.compiled() {
-		return errNoBundle
+		return false, errNoBundle
 	}
 	e.writing.Lock()
 	defer e.writing.Unlock()
@@ -28,17 +39,18 @@ func (e *Engine) Replace(bundle *Bundle) error {
 	old := now.bundle
 	switch {
 	case bundle.name != old.name:
-		return fmt.Errorf("policy: %w: its name is %q instead of %q", ErrVersion, bundle.name, old.name)
+		return false, fmt.Errorf("policy: %w: its name is %q instead of %q", ErrVersion, bundle.name, old.name)
 	case bundle.version < old.version:
-		return fmt.Errorf("policy: %w: version %d is lower than %d; give it a version above %d", ErrVersion, bundle.version, old.version, old.version)
+		return false, fmt.Errorf("policy: %w: version %d is lower than %d; give it a version above %d", ErrVersion, bundle.version, old.version, old.version)
 	case bundle.version == old.version && bundle.digest != old.digest:
-		return fmt.Errorf("policy: %w: version %d is in force with another text; give it a version above %d", ErrVersion, bundle.version, old.version)
+		return false, fmt.Errorf("policy: %w: version %d is in force with another text; give it a version above %d", ErrVersion, bundle.version, old.version)
 	}
 	e.heard.Store(e.now().UnixNano())
-	if bundle.digest != old.digest {
-		e.state.Store(&state{bundle: bundle, stops: now.stops})
+	if bundle.digest == old.digest {
+		return false, nil
 	}
-	return nil
+	e.state.Store(&state{bundle: bundle, stops: now.stops})
+	return true, nil
 }
 
 // SetStops replaces all stops. It applies to every decision that begins afterwards.

@@ -29,12 +29,11 @@ func Watch(ctx context.Context, file string, config Config, keys ...ed25519.Publ
 	if err != nil {
 		return nil, err
 	}
-	engine, err := New(bundle, config)
+	engine, err := New(bundle, config) // which logs the notes
 	if err != nil {
 		return nil, err
 	}
 	w := &watcher{engine: engine, file: file, keys: keys, last: contentOf(text, signature), loaded: bundle.digest}
-	w.logNotes(bundle)
 	go w.run(ctx)
 	return engine, nil
 }
@@ -95,20 +94,15 @@ func (w *watcher) load(text, signature []byte) {
 		return
 	}
 	old := w.engine.Bundle()
-	if err := w.engine.Replace(bundle); err != nil {
+	replaced, err := w.engine.replace(bundle)
+	if err != nil {
 		w.fail(err)
 		return
 	}
 	w.loaded, w.logged = bundle.digest, ""
-	if old.digest != bundle.digest {
+	if replaced {
 		w.engine.config.Logger.Info("the policy bundle was replaced", "file", w.file, "from", old.label, "to", bundle.label)
-		w.logNotes(bundle)
-	}
-}
-
-func (w *watcher) logNotes(bundle *Bundle) {
-	for _, note := range bundle.Notes() {
-		w.engine.config.Logger.Info("policy bundle: "+note, "bundle", bundle.label)
+		logNotes(w.engine.config.Logger, bundle)
 	}
 }
 

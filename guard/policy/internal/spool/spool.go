@@ -120,8 +120,9 @@ func (s *Spool) Size() int64 {
 }
 
 // Append writes a record, which must not contain a line feed, and takes over the slice.
-// With an error, nothing of it will be read.
-func (s *Spool) Append(record []byte) error {
+// With an error, nothing of it will be read. The spool counts as full unless at least free
+// bytes are left after the record.
+func (s *Spool) Append(record []byte, free int64) error {
 	if len(record) > MaxRecord || bytes.IndexByte(record, '\n') >= 0 {
 		return fmt.Errorf("a record of the spool must be one line of at most %d bytes; it has %d", MaxRecord, len(record))
 	}
@@ -132,8 +133,8 @@ func (s *Spool) Append(record []byte) error {
 	switch {
 	case s.closed:
 		return ErrClosed
-	case s.size+n > s.limit:
-		return fmt.Errorf("%w: it has %d bytes of at most %d", ErrFull, s.size, s.limit)
+	case s.size+n+free > s.limit:
+		return fmt.Errorf("%w: it has %d bytes of at most %d", ErrFull, s.size, s.limit-free)
 	}
 	if s.file != nil && s.written+n > maxSegment {
 		if err := s.finish(); err != nil {

@@ -53,7 +53,7 @@ func TestSpool_Records_AreReadInOrder(t *testing.T) {
 	for w := range 4 {
 		writers.Go(func() {
 			for n := range 500 {
-				if err := s.Append(fmt.Appendf(nil, "%d %04d %s", w, n, padding)); err != nil {
+				if err := s.Append(fmt.Appendf(nil, "%d %04d %s", w, n, padding), 0); err != nil {
 					t.Error(err)
 				}
 			}
@@ -68,12 +68,12 @@ func TestSpool_Records_AreReadInOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first, again, "they stay until they are removed")
 	require.NoError(t, s.Close())
-	require.ErrorIs(t, s.Append([]byte("late")), spool.ErrClosed)
+	require.ErrorIs(t, s.Append([]byte("late"), 0), spool.ErrClosed)
 
 	next := open(t, folder, 64<<20)
 	<-next.Added()
 	require.Positive(t, next.Size())
-	require.NoError(t, next.Append([]byte("9 new")))
+	require.NoError(t, next.Append([]byte("9 new"), 0))
 	records, torn := all(t, next)
 	require.Zero(t, torn)
 	require.Len(t, records, 2001)
@@ -96,7 +96,7 @@ func TestSpool_TornLine_IsIgnored(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "0000000000000007.jsonl"), []byte("one\ntwo\nthr"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "notes.txt"), []byte("not a segment\n"), 0o600))
 	s := open(t, folder, 1<<20)
-	require.NoError(t, s.Append([]byte("four")))
+	require.NoError(t, s.Append([]byte("four"), 0))
 	records, torn := all(t, s)
 	require.Equal(t, []string{"one", "two", "four"}, records)
 	require.Equal(t, 1, torn)
@@ -107,15 +107,15 @@ func TestSpool_Full_RefusesRecords(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir(), 100)
 	record := bytes.Repeat([]byte("x"), 39)
-	require.NoError(t, s.Append(bytes.Clone(record)))
-	require.NoError(t, s.Append(bytes.Clone(record)))
-	require.ErrorIs(t, s.Append(bytes.Clone(record)), spool.ErrFull)
+	require.NoError(t, s.Append(bytes.Clone(record), 0))
+	require.NoError(t, s.Append(bytes.Clone(record), 0))
+	require.ErrorIs(t, s.Append(bytes.Clone(record), 0), spool.ErrFull)
 	require.EqualValues(t, 80, s.Size())
 	records, _ := all(t, s)
 	require.Len(t, records, 2)
-	require.NoError(t, s.Append(bytes.Clone(record)))
+	require.NoError(t, s.Append(bytes.Clone(record), 0))
 	for _, wrong := range [][]byte{[]byte("two\nlines"), bytes.Repeat([]byte("x"), spool.MaxRecord+1)} {
-		require.ErrorContains(t, s.Append(wrong), "one line")
+		require.ErrorContains(t, s.Append(wrong, 0), "one line")
 	}
 }
 
@@ -140,9 +140,9 @@ func TestSpool_FolderMoved_RefusesRecords(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "spool")
 	s := open(t, folder, 1<<20)
 	require.NoError(t, os.Rename(folder, folder+".away"))
-	require.ErrorIs(t, s.Append([]byte("one")), os.ErrNotExist)
+	require.ErrorIs(t, s.Append([]byte("one"), 0), os.ErrNotExist)
 	require.NoError(t, os.Rename(folder+".away", folder))
-	require.NoError(t, s.Append([]byte("two")))
+	require.NoError(t, s.Append([]byte("two"), 0))
 	records, _ := all(t, s)
 	require.Equal(t, []string{"two"}, records)
 }
