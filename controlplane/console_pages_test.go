@@ -190,10 +190,10 @@ func TestConsole_History_ComparesVersions(t *testing.T) {
 	}
 	page := o.page(t, http.StatusOK, "/console/history", nil)
 	require.Equal(t, 1, strings.Count(page, "in force"))
-	require.Contains(t, page, `name="from" value="52" checked`)
-	require.Contains(t, page, `name="to" value="53" checked`)
+	require.Contains(t, page, `name="from" value="52" aria-label="from version 52" checked`)
+	require.Contains(t, page, `name="to" value="53" aria-label="to version 53" checked`)
 	require.NotContains(t, page, "ledger/3<")
-	require.Contains(t, page, `href="/console/history?before=4"`)
+	require.Contains(t, page, `href="?before=4"`)
 	page = o.page(t, http.StatusOK, "/console/history?before=4", nil)
 	require.Contains(t, page, "ledger/3<")
 	require.NotContains(t, page, "in force")
@@ -235,9 +235,9 @@ func TestConsole_Why_LinksToTheVersionThatDecided(t *testing.T) {
 	line := func(part string) int { return lineOf(t, ledgerBundle(1), part) }
 	for _, part := range []string{
 		"denied", "RULE_DENIED", "the account is frozen", "ask the bank", "clerk", "svc", "none was reported",
-		fmt.Sprintf(`<a href="/console/versions/1#L%d">frozen</a>`, line("- {id: frozen")),
-		fmt.Sprintf(`<a href="/console/versions/1#L%d">hourly</a>`, line("- {id: hourly")),
-		fmt.Sprintf(`<a href="/console/versions/1#L%d">risk_tier</a>`, line("transfer.make:")),
+		fmt.Sprintf(`<a href="/console/versions/1?line=%[1]d#L%[1]d">frozen</a>`, line("- {id: frozen")),
+		fmt.Sprintf(`<a href="/console/versions/1?line=%[1]d#L%[1]d">hourly</a>`, line("- {id: hourly")),
+		fmt.Sprintf(`<a href="/console/versions/1?line=%[1]d#L%[1]d">risk_tier</a>`, line("transfer.make:")),
 	} {
 		require.Contains(t, page, part)
 	}

@@ -97,11 +97,11 @@ func logIn(t *testing.T, handler http.Handler, key string) *operator {
 }
 
 // consolePages are the paths that need a session.
-var consolePages = []string{"/console/", "/console/versions/1", "/console/history", "/console/diff?from=1&to=2", "/console/stops", "/console/why", "/console/nothing"}
+var consolePages = []string{"/console/", "/console/versions/1", "/console/history", "/console/diff?from=1&to=2", "/console/stops", "/console/why", "/console/session", "/console/nothing"}
 
 var consoleHeaders = map[string]string{
-	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-	"X-Content-Type-Options":  "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Cache-Control": "no-store",
+	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+	"X-Content-Type-Options":  "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Cache-Control": "no-store", "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 	"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -114,6 +114,9 @@ func TestConsole_EveryResponse_HasTheHeaders(t *testing.T) {
 	check := func(response *http.Response, path string) {
 		t.Helper()
 		for name, value := range consoleHeaders {
+			if name == "Cache-Control" && strings.Contains(path, "/static/") {
+				value = "no-cache" // nothing of a tenant
+			}
 			require.Equal(t, []string{value}, response.Header.Values(name), "%s of %s", name, path)
 		}
 		text, err := io.ReadAll(response.Body)
@@ -122,7 +125,7 @@ func TestConsole_EveryResponse_HasTheHeaders(t *testing.T) {
 			require.NotRegexp(t, `(?i)<style|\sstyle=|\son[a-z]+=|<script>|javascript:|https?://`, string(text), path)
 		}
 	}
-	for _, path := range append(consolePages, "/console", "/console/login", "/console/style.css", "/console/script.js", "/console/why?id=x", "/console/why?other=x") {
+	for _, path := range append(consolePages, "/console", "/console/login", "/console/static/style.css", "/console/static/script.js", "/console/why?id=x", "/console/why?other=x") {
 		check(outside.visit(t, path, nil), path)
 		check(inside.visit(t, path, nil), path)
 	}
@@ -130,8 +133,8 @@ func TestConsole_EveryResponse_HasTheHeaders(t *testing.T) {
 		check(outside.visit(t, path, url.Values{"key": {"wrong"}}), path)
 		check(inside.visit(t, path, url.Values{"unknown": {"field"}}), path)
 	}
-	require.Equal(t, "text/css; charset=utf-8", outside.visit(t, "/console/style.css", nil).Header.Get("Content-Type"))
-	require.Equal(t, "text/javascript; charset=utf-8", outside.visit(t, "/console/script.js", nil).Header.Get("Content-Type"))
+	require.Equal(t, "text/css; charset=utf-8", outside.visit(t, "/console/static/style.css", nil).Header.Get("Content-Type"))
+	require.Equal(t, "text/javascript; charset=utf-8", outside.visit(t, "/console/static/script.js", nil).Header.Get("Content-Type"))
 }
 
 func TestConsole_WithoutSession_ShowsTheLoginOnly(t *testing.T) {
@@ -211,7 +214,7 @@ func TestConsole_Login_RefusesOtherKeysAndForms(t *testing.T) {
 		{"a long key", url.Values{"key": {strings.Repeat("x", 600)}}, nil, http.StatusUnauthorized, "the API key is not accepted"},
 		{"the key of a service", url.Values{"key": {service}}, nil, http.StatusForbidden, "role service may not do this; it needs operator"},
 		{"the key twice", url.Values{"key": {key, key}}, nil, http.StatusBadRequest, "repeated or unknown"},
-		{"another field", url.Values{"key": {key}, "next": {"//evil"}}, nil, http.StatusBadRequest, "repeated or unknown"},
+		{"another field", url.Values{"key": {key}, "to": {"//evil"}}, nil, http.StatusBadRequest, "repeated or unknown"},
 		{"a long form", url.Values{"key": {strings.Repeat("x", 5000)}}, nil, http.StatusRequestEntityTooLarge, "too large"},
 		{"a form of another site", url.Values{"key": {key}}, http.Header{"Sec-Fetch-Site": {"cross-site"}}, http.StatusForbidden, "other origins"},
 		{"a form of a sibling host", url.Values{"key": {key}}, http.Header{"Sec-Fetch-Site": {"same-site"}}, http.StatusForbidden, "other origins"},
@@ -293,7 +296,7 @@ func (f fromAddress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestConsole_NoConsole_HasNoPages(t *testing.T) {
 	t.Parallel()
 	srv := open(t, func(c *controlplane.Config) { c.NoConsole = true })
-	for _, path := range append(consolePages, "/console", "/console/login", "/console/style.css") {
+	for _, path := range append(consolePages, "/console", "/console/login", "/console/static/style.css") {
 		raw{method: http.MethodGet, path: path}.do(t, srv).refusal(t, http.StatusNotFound, "NOT_FOUND")
 	}
 }

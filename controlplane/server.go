@@ -141,7 +141,10 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
 	if !config.NoConsole {
-		s.console = &console.Service{Now: config.Now, Store: s.db, Rules: decide, Bundles: s.bundles, Policy: s.policy, Keys: s.web}
+		s.console = &console.Service{
+			Now: config.Now, Store: s.db, Rules: decide, Bundles: s.bundles, Policy: s.policy, Keys: s.web,
+			Watch: func(tenant string) console.Changes { return s.observe.Watch(tenant) },
+		}
 	}
 	s.web.Handle(s.routes()...)
 	if err := s.runs.Start(ctx); err != nil {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -30,41 +31,52 @@ type ActionInfo struct {
 	PolicyVersion string   // of decisions about it
 }
 
-// Actions describes the actions in the order of the text.
-func (b *Bundle) Actions() []ActionInfo {
-	list := make([]ActionInfo, 0, len(b.order))
-	for _, a := range b.order {
-		info := ActionInfo{
-			ID: a.id, Name: a.definition.Name, Line: a.at.Line, Tier: tierWords[a.tier], EffectClass: a.effectClass, Open: a.open,
-			Routes: a.routes, Tools: a.tools, Requires: a.definition.RequiredPermissions, Roles: b.rolesFor(a), Approval: a.terms,
-			PolicyVersion: a.version, NeedsPerson: !a.open && b.answers[a.tier] == aureus.RequireApproval,
-		}
-		if a.open {
-			info.Tier = ""
-		}
-		info.MayNeedPerson = info.NeedsPerson
-		for _, t := range a.tierWhen {
-			info.MayNeedPerson = info.MayNeedPerson || b.answers[t.tier] == aureus.RequireApproval
-			if len(info.Tiers) == 0 {
-				info.Tiers = append(info.Tiers, info.Tier)
-			}
-			if !slices.Contains(info.Tiers, tierWords[t.tier]) {
-				info.Tiers = append(info.Tiers, tierWords[t.tier])
+// Actions describes the actions in the order of the text. The roles of all actions
+// together may be millions: see EachAction.
+func (b *Bundle) Actions() []ActionInfo { return slices.AppendSeq(make([]ActionInfo, 0, len(b.order)), b.EachAction()) }
+
+// EachAction describes the actions one after the other, in the order of the text. It
+// keeps none of them in memory.
+func (b *Bundle) EachAction() iter.Seq[ActionInfo] {
+	return func(yield func(ActionInfo) bool) {
+		for _, a := range b.order {
+			if !yield(b.infoOf(a)) {
+				return
 			}
 		}
-		for _, x := range a.budgets {
-			info.Budgets = append(info.Budgets, x.id)
-		}
-		for _, r := range a.matched {
-			info.Rules = append(info.Rules, r.id)
-			info.MayNeedPerson = info.MayNeedPerson || !r.match.Shadow && r.match.Effect == aureus.RequireApproval.String()
-			if r.match.Shadow {
-				info.ShadowRules = append(info.ShadowRules, r.id)
-			}
-		}
-		list = append(list, info)
 	}
-	return list
+}
+
+func (b *Bundle) infoOf(a *action) ActionInfo {
+	info := ActionInfo{
+		ID: a.id, Name: a.definition.Name, Line: a.at.Line, Tier: tierWords[a.tier], EffectClass: a.effectClass, Open: a.open,
+		Routes: a.routes, Tools: a.tools, Requires: a.definition.RequiredPermissions, Roles: b.rolesFor(a), Approval: a.terms,
+		PolicyVersion: a.version, NeedsPerson: !a.open && b.answers[a.tier] == aureus.RequireApproval,
+	}
+	if a.open {
+		info.Tier = ""
+	}
+	info.MayNeedPerson = info.NeedsPerson
+	for _, t := range a.tierWhen {
+		info.MayNeedPerson = info.MayNeedPerson || b.answers[t.tier] == aureus.RequireApproval
+		if len(info.Tiers) == 0 {
+			info.Tiers = append(info.Tiers, info.Tier)
+		}
+		if !slices.Contains(info.Tiers, tierWords[t.tier]) {
+			info.Tiers = append(info.Tiers, tierWords[t.tier])
+		}
+	}
+	for _, x := range a.budgets {
+		info.Budgets = append(info.Budgets, x.id)
+	}
+	for _, r := range a.matched {
+		info.Rules = append(info.Rules, r.id)
+		info.MayNeedPerson = info.MayNeedPerson || !r.match.Shadow && r.match.Effect == aureus.RequireApproval.String()
+		if r.match.Shadow {
+			info.ShadowRules = append(info.ShadowRules, r.id)
+		}
+	}
+	return info
 }
 
 // rolesFor returns the roles that hold all permissions that the action requires, for some

@@ -4,52 +4,39 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 
-	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/guard/policy"
 )
 
 const (
-	// shownWeight is how many bytes of memory a page takes for each byte of a text that it
-	// shows, and compileWeight how many compiling it takes.
-	shownWeight   = 8
+	// compileWeight is how many bytes of memory compiling a bundle takes for each byte of
+	// its text.
 	compileWeight = 32
+	maxNotes      = 50 // notes of a bundle on its page
 )
+
+func (s *Service) bundleRoutes() []web.Route {
+	return []web.Route{
+		{Pattern: "GET " + Root + "{$}", Query: parameters("q", "from", "line"), Handler: s.bundle},
+		{Pattern: "GET " + Root + "versions/{version}", Query: parameters("line"), Handler: s.version},
+	}
+}
 
 // bundleData is the data of the pages bundle and version.
 type bundleData struct {
 	storage.Bundle
 
-	InForce  bool
-	Previous int64  // the version before it, 0 if there is none
-	Problem  string // why it cannot be used; empty if it can
-	Stops    int
-	Notes    []string
-	Actions  []actionRow
-	Lines    []string
-}
-
-// actionRow describes an action of the bundle.
-type actionRow struct {
-	policy.ActionInfo
-
-	Tiers     []string // that it may have, the lowest first; open for an open action
-	Asks      string   // when a person is asked
-	Terms     []string // of an approval that differ from the default
-	Requires  []string
-	RuleLinks []ruleLink // rules and budgets
-}
-
-// ruleLink names a rule or a budget and its line in the text.
-type ruleLink struct {
-	ID   string
-	Line int
-	Note string
+	InForce   bool
+	Previous  int64  // the version before it, 0 if there is none
+	Problem   string // why it cannot be used; empty if it can
+	Stops     int
+	Notes     []string
+	MoreNotes int
+	Actions   actionTable
+	Lines     textPart
 }
 
 // bundle answers GET /console/ with the bundle in force.
@@ -71,18 +58,38 @@ func (s *Service) bundle(w http.ResponseWriter, r *http.Request, c web.Caller) e
 		return err
 	}
 	if data.Version == 0 {
-		return s.show(w, r, http.StatusOK, "bundle", view{Title: "Policy", Section: "bundle", Caller: c, Data: data})
+		return s.show(w, r, http.StatusOK, "bundle", view{Title: "Policy", Caller: c, Data: data})
 	}
 	compiled, err := s.compiled(r, c, data.Bundle)
-	switch {
+	switch e, isResponse := errors.AsType[*web.Error](err); {
+	case isResponse:
+		return e
 	case errors.Is(err, storage.ErrUnavailable):
 		return err
 	case err != nil:
 		data.Problem = err.Error()
 	default:
-		data.Notes, data.Actions = compiled.Notes(), actionRows(compiled)
+		if err := s.addActions(r, compiled, &data); err != nil {
+			return err
+		}
 	}
 	return s.showText(w, r, c, "bundle", data)
+}
+
+// addActions adds the notes and the actions of the bundle. A large bundle takes long, so
+// that waits for its turn.
+func (s *Service) addActions(r *http.Request, b *policy.Bundle, data *bundleData) (err error) {
+	if err := web.CapacityError(web.Account(r).Charge(int64(len(data.Text)))); err != nil {
+		return err
+	}
+	if err := web.CapacityError(web.Account(r).Work(r.Context())); err != nil {
+		return err
+	}
+	data.Notes = b.Notes()
+	data.MoreNotes = max(0, len(data.Notes)-maxNotes)
+	data.Notes = data.Notes[:len(data.Notes)-data.MoreNotes]
+	data.Actions, err = actionsIn(r, b)
+	return err
 }
 
 // version answers GET versions/{version} with the text of one version.
@@ -125,13 +132,18 @@ func (s *Service) versionData(ctx context.Context, c web.Caller, number int64) (
 	return data, err
 }
 
+// showText writes a page with the part of the text that the query of the request selects.
 func (s *Service) showText(w http.ResponseWriter, r *http.Request, c web.Caller, name string, data bundleData) error {
-	if err := web.CapacityError(web.Account(r).Charge(shownWeight * int64(len(data.Text)))); err != nil {
+	line, err := numberIn(r, "line")
+	if err != nil {
 		return err
 	}
-	data.Lines = linesOf(data.Text)
+	if err := web.CapacityError(web.Account(r).Charge(2 * maxTextBytes)); err != nil {
+		return err
+	}
+	data.Lines = partOf(data.Text, line)
 	title := data.Name + ", version " + strconv.FormatInt(data.Version, 10)
-	return s.show(w, r, http.StatusOK, name, view{Title: title, Section: "bundle", Caller: c, Data: data})
+	return s.show(w, r, http.StatusOK, name, view{Title: title, Caller: c, Data: data})
 }
 
 // compiled returns the compiled bundle. That in force is in memory already.
@@ -151,79 +163,4 @@ func (s *Service) compiled(r *http.Request, c web.Caller, b storage.Bundle) (*po
 		return nil, err
 	}
 	return s.Rules.Policies.Compile(b.Text, b.Signature)
-}
-
-// linesOf splits a text into its lines.
-func linesOf(text []byte) []string {
-	return strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n")
-}
-
-func actionRows(b *policy.Bundle) (rows []actionRow) {
-	for _, a := range b.Actions() {
-		row := actionRow{ActionInfo: a, Tiers: tiersOf(a), Asks: asksText(a), Terms: termTexts(a.Approval), Requires: requireTexts(a.Requires)}
-		for _, id := range a.Rules {
-			link := ruleLink{ID: id, Line: b.Line(id)}
-			if slices.Contains(a.ShadowRules, id) {
-				link.Note = "shadow"
-			}
-			row.RuleLinks = append(row.RuleLinks, link)
-		}
-		for _, id := range a.Budgets {
-			row.RuleLinks = append(row.RuleLinks, ruleLink{ID: id, Line: b.Line(id), Note: "budget"})
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-func tiersOf(a policy.ActionInfo) (words []string) {
-	if a.Open {
-		return []string{"open"}
-	}
-	for _, t := range []aureus.PolicyRiskTier{aureus.TierLow, aureus.TierMedium, aureus.TierHigh, aureus.TierCritical} {
-		if t == a.Tier || slices.Contains(a.Tiers, t) {
-			words = append(words, string(t))
-		}
-	}
-	return words
-}
-
-func asksText(a policy.ActionInfo) string {
-	switch {
-	case a.NeedsPerson:
-		return "always"
-	case a.MayNeedPerson:
-		return "if a condition asks"
-	}
-	return "never"
-}
-
-func termTexts(terms aureus.ApprovalTerms) (texts []string) {
-	if terms.Quorum > 1 {
-		texts = append(texts, strconv.Itoa(terms.Quorum)+" people")
-	}
-	if len(terms.Roles) > 0 {
-		texts = append(texts, "role "+strings.Join(terms.Roles, " or "))
-	}
-	if terms.DecideWithin > 0 {
-		texts = append(texts, "decide within "+durationOf(terms.DecideWithin))
-	}
-	if terms.UseWithin > 0 {
-		texts = append(texts, "use within "+durationOf(terms.UseWithin))
-	}
-	return texts
-}
-
-func requireTexts(list []aureus.Permission) (texts []string) {
-	for _, p := range list {
-		text := p.Action + " on " + p.Resource
-		if p.Intent != "" {
-			text += ", intent " + string(p.Intent)
-		}
-		if p.DataZone != "" {
-			text += ", zone " + string(p.DataZone)
-		}
-		texts = append(texts, text)
-	}
-	return texts
 }

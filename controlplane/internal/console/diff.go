@@ -15,6 +15,7 @@ type diffLine struct {
 	Kind     lineKind
 	Old, New int
 	Text     string
+	Cut      int // how many bytes of the line a page does not show
 }
 
 // Sign returns + for an added line, - for a removed one, and a space for an equal one.
@@ -40,7 +41,7 @@ func compare(old, fresh []string) (lines []diffLine, coarse bool) {
 		end++
 	}
 	for i := range begin {
-		lines = append(lines, diffLine{lineEqual, i + 1, i + 1, old[i]})
+		lines = append(lines, diffLine{Kind: lineEqual, Old: i + 1, New: i + 1, Text: old[i]})
 	}
 	kinds, ok := edits(old[begin:len(old)-end], fresh[begin:len(fresh)-end])
 	if !ok {
@@ -56,18 +57,18 @@ func compare(old, fresh []string) (lines []diffLine, coarse bool) {
 	for _, kind := range kinds {
 		switch kind {
 		case lineEqual:
-			lines = append(lines, diffLine{kind, i + 1, j + 1, old[i]})
+			lines = append(lines, diffLine{Kind: kind, Old: i + 1, New: j + 1, Text: old[i]})
 			i, j = i+1, j+1
 		case lineRemoved:
-			lines = append(lines, diffLine{kind, i + 1, 0, old[i]})
+			lines = append(lines, diffLine{Kind: kind, Old: i + 1, New: 0, Text: old[i]})
 			i++
 		case lineAdded:
-			lines = append(lines, diffLine{kind, 0, j + 1, fresh[j]})
+			lines = append(lines, diffLine{Kind: kind, Old: 0, New: j + 1, Text: fresh[j]})
 			j++
 		}
 	}
 	for ; i < len(old); i, j = i+1, j+1 {
-		lines = append(lines, diffLine{lineEqual, i + 1, j + 1, old[i]})
+		lines = append(lines, diffLine{Kind: lineEqual, Old: i + 1, New: j + 1, Text: old[i]})
 	}
 	return lines, !ok
 }

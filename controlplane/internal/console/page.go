@@ -2,98 +2,38 @@ package console
 
 import (
 	"bytes"
-	"embed"
+	"errors"
 	"fmt"
-	"html/template"
-	"mime"
 	"net/http"
-	"path"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/controlplane/internal/redact"
+	"github.com/farmountain/aureus-go/controlplane/internal/governor"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
-//go:embed templates assets
-var files embed.FS
-
-// assetNames are the files in the folder assets.
-var assetNames = []string{"style.css", "script.js"}
-
-// templates holds the parsed template of each page, by the name of its file without the
-// extension.
-var templates = parseTemplates()
-
-func parseTemplates() map[string]*template.Template {
-	functions := template.FuncMap{
-		"time": timeOf, "stamp": stampOf, "visible": func(v any) string { return redact.Visible(fmt.Sprint(v)) },
-		"add": func(a, b int) int { return a + b }, "effect": effectText, "short": shortDigest,
-	}
-	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html"))
-	all := map[string]*template.Template{}
-	for _, name := range []string{"bundle", "diff", "error", "history", "login", "stops", "version", "why"} {
-		all[name] = template.Must(template.Must(layout.Clone()).ParseFS(files, "templates/"+name+".html"))
-	}
-	return all
-}
-
-// timeOf returns the element that shows a time in UTC. The script of the pages shows it
-// in the reader's zone.
-func timeOf(t time.Time) template.HTML {
-	if t.IsZero() {
-		return "–"
-	}
-	t = t.UTC()
-	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `">` + t.Format(time.DateTime) + ` UTC</time>`) //nolint:gosec // digits and separators only
-}
-
-// stampOf does the same for a time as the API writes it.
-func stampOf(stamp aureus.Timestamp) template.HTML {
-	t, _ := stamp.Time()
-	return timeOf(t)
-}
-
-// effectText returns the words for an effect.
-func effectText(effect string) string {
-	switch effect {
-	case aureus.Allow.String():
-		return "allowed"
-	case aureus.RequireApproval.String():
-		return "needs approval"
-	case aureus.Deny.String():
-		return "denied"
-	}
-	return effect
-}
-
-// shortDigest returns the beginning of a digest, for tables.
-func shortDigest(d aureus.Digest) string {
-	text := d.String()
-	return text[:min(len(text), len("sha256:")+12)] + "…"
-}
-
-// durationOf returns a duration without the units that are zero: 1h, 1m30s.
-func durationOf(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
-
-// view is what the layout shows, with the data of the page inside.
+// view is what the layout shows, with the data of the page inside. A handler sets Title,
+// Section, Caller and Data; show sets the rest.
 type view struct {
 	Title   string
-	Section string // the entry of the navigation that is marked
+	Section string // the path of the entry of the navigation that is marked
 	Caller  web.Caller
-	CSRF    string // of the session; empty without one
 	Data    any
+
+	CSRF   string // of the session; empty without one
+	Notice string // what the last form has done
+	Nav    []section
+}
+
+// section is an entry of the navigation.
+type section struct{ Path, Name string }
+
+// sections are the entries of the navigation in their order.
+var sections = []section{
+	{"", "Policy"},
+	{"history", "History"},
+	{"stops", "Stops"},
+	{"why", "Why"},
 }
 
 // withHeaders sets the headers that every response of the console has, also an error.
@@ -104,58 +44,104 @@ func withHeaders(handler web.Handler) web.Handler {
 	}
 }
 
-// setHeaders sets the headers of every response. The pages load only their own files, and
-// no other page may show them in a frame. With the referrer policy same-origin, no other
-// site learns an address, and browsers name their origin when they send a form, which
-// they do not with no-referrer.
+// setHeaders sets the headers of every response. The pages load and ask for their own
+// files only, no script may make elements of text, and no other page may show them in a
+// frame. With the referrer policy same-origin, no other site learns an address, and
+// browsers name their origin when they send a form, which they do not with no-referrer.
 func setHeaders(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "+
-		"form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "+
+		"form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	h.Set("Cache-Control", "no-store")
 }
 
-// show writes a page. The memory of the text is charged to the request first, because the
-// client may read slowly.
+// maxPage limits a page, in bytes. Lists and texts have limits of their own far below.
+const maxPage = 4 << 20
+
+var errPageTooLarge = errors.New("the page is larger than a page may be")
+
+// pageWriter collects a page, charges its memory to the request as it grows, and refuses
+// more than maxPage.
+type pageWriter struct {
+	text    bytes.Buffer
+	account *governor.Account // nil for a page that is known to be small
+	charged int
+}
+
+const chargeStep = 64 << 10
+
+func (p *pageWriter) Write(text []byte) (int, error) {
+	size := p.text.Len() + len(text)
+	if size > maxPage {
+		return 0, errPageTooLarge
+	}
+	for 2*size > p.charged { // a buffer that grows has twice the memory
+		if err := web.CapacityError(p.account.Charge(chargeStep)); err != nil {
+			return 0, err
+		}
+		p.charged += chargeStep
+	}
+	return p.text.Write(text)
+}
+
+// show writes a page. It gives back the processor that the request may have waited for.
 func (s *Service) show(w http.ResponseWriter, r *http.Request, status int, name string, v view) error {
-	page, err := s.render(r, name, v)
-	if err != nil {
+	page := &pageWriter{account: web.Account(r)}
+	if err := s.render(page, r, name, v); err != nil {
 		return err
 	}
-	if err := web.CapacityError(web.Account(r).Charge(int64(page.Cap()))); err != nil {
-		return err
-	}
-	write(w, status, page)
+	web.Account(r).Rest() // the client may read slowly
+	send(w, status, page)
 	return nil
 }
 
-func (s *Service) render(r *http.Request, name string, v view) (*bytes.Buffer, error) {
-	if current := s.sessions.find(r, s.Now()); current != nil {
-		v.CSRF = current.csrf
+func (s *Service) render(page *pageWriter, r *http.Request, name string, v view) error {
+	if current := s.sessions.find(r, s.Now()); current != nil && v.Caller.KeyID != "" {
+		v.CSRF, v.Nav = current.csrf, sections
+		v.Notice = s.sessions.takeNotice(r, s.Now())
 	}
-	var page bytes.Buffer
-	if err := templates[name].Execute(&page, v); err != nil {
-		return nil, fmt.Errorf("making the page %s: %w", name, err)
+	if err := templates[name].Execute(page, v); err != nil {
+		return fmt.Errorf("making the page %s: %w", name, err)
 	}
-	return &page, nil
+	return nil
 }
 
-func write(w http.ResponseWriter, status int, page *bytes.Buffer) {
+// write writes a small page in response to an error, when the account of the request is
+// closed already.
+func (s *Service) write(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
+	page := &pageWriter{}
+	if err := s.render(page, r, name, v); err != nil {
+		http.Error(w, "the page could not be made", http.StatusInternalServerError)
+		return
+	}
+	send(w, status, page)
+}
+
+func send(w http.ResponseWriter, status int, page *pageWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(page.text.Len()))
 	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes()) // it fails if the client has disconnected
+	_, _ = w.Write(page.text.Bytes()) // it fails if the client has disconnected
 }
 
-// redirect makes the browser get another page.
+// redirect makes the browser get another page. The target is a path of this console.
 func redirect(w http.ResponseWriter, target string) {
 	w.Header().Set("Location", target)
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// done redirects the browser after a form has changed something. The page at the target
+// says what was done.
+func (s *Service) done(w http.ResponseWriter, r *http.Request, target, notice string) error {
+	s.sessions.notify(r, s.Now(), notice)
+	redirect(w, target)
+	return nil
 }
 
 // fail writes the page for an error. Without a session that is the login page.
@@ -164,39 +150,20 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, e *web.Error) {
 	if e.RetryAfter() > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((e.RetryAfter()+time.Second-1)/time.Second)))
 	}
-	name, data := "error", errorData{Status: e.Status(), Title: http.StatusText(e.Status()), Message: e.Message(), Remediation: e.Remediation(), RequestID: web.RequestID(r)}
 	if e.Status() == http.StatusUnauthorized {
-		name, data.Title = "login", "Log in"
+		s.showLogin(w, r, e)
+		return
 	}
-	v := view{Title: data.Title, Data: data}
+	data := errorData{Status: e.Status(), Message: e.Message(), Remediation: e.Remediation(), RequestID: web.RequestID(r)}
+	v := view{Title: http.StatusText(e.Status()), Data: data}
 	if c, err := s.callerOf(r); err == nil {
 		v.Caller = c
 	}
-	page, err := s.render(r, name, v)
-	if err != nil {
-		http.Error(w, "the page could not be made", http.StatusInternalServerError)
-		return
-	}
-	write(w, e.Status(), page) // the account of the request is closed already; the page is small
+	s.write(w, r, e.Status(), "error", v)
 }
 
-// errorData is the data of the pages error and login.
+// errorData is the data of the page error.
 type errorData struct {
-	Status                                 int
-	Title, Message, Remediation, RequestID string
-}
-
-// asset returns the handler of a file in the folder assets.
-func asset(name string) web.Handler {
-	text, err := files.ReadFile("assets/" + name)
-	if err != nil {
-		panic(err) // the file is not embedded
-	}
-	kind := mime.TypeByExtension(path.Ext(name))
-	return func(w http.ResponseWriter, _ *http.Request, _ web.Caller) error {
-		w.Header().Set("Content-Type", kind)
-		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-		_, _ = w.Write(text) // it fails if the client has disconnected
-		return nil
-	}
+	Status                          int
+	Message, Remediation, RequestID string
 }

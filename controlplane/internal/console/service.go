@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/bundles"
@@ -34,36 +35,25 @@ type Service struct {
 	Policy  *policy.Service
 	Keys    Keys
 
+	// Watch returns what changes in a tenant from now on.
+	Watch func(tenant string) Changes
+
 	sessions sessions
 }
 
-// Routes returns the routes of the service.
+// Routes returns the routes of the service. Those that are not public need a session of
+// an operator, and may use the capacity that is reserved for operators.
 func (s *Service) Routes() []web.Route {
-	query := func(names ...string) (list []web.Parameter) {
-		for _, name := range names {
-			list = append(list, web.Parameter{Name: name})
-		}
-		return list
-	}
-	routes := []web.Route{
-		{Pattern: "GET " + loginPath, Public: true, Handler: s.loginPage},
-		{Pattern: "POST " + loginPath, Public: true, Handler: s.logIn},
-		{Pattern: "POST " + Root + "logout", Handler: s.logOut},
-
-		{Pattern: "GET /console", Public: true, Handler: toRoot},
-		{Pattern: "GET " + Root + "{$}", Handler: s.bundle},
-		{Pattern: "GET " + Root + "versions/{version}", Handler: s.version},
-		{Pattern: "GET " + Root + "history", Query: query("before"), Handler: s.history},
-		{Pattern: "GET " + Root + "diff", Query: query("from", "to"), Handler: s.diff},
-		{Pattern: "GET " + Root + "stops", Handler: s.stops},
-		{Pattern: "POST " + Root + "stops", Handler: s.addStop},
-		{Pattern: "POST " + Root + "stops/lift", Handler: s.liftStop},
-		{Pattern: "GET " + Root + "why", Query: query("id"), Handler: s.why},
-		{Pattern: "GET " + Root + "{path...}", Handler: noPage},
-	}
-	for _, name := range assetNames {
-		routes = append(routes, web.Route{Pattern: "GET " + Root + name, Public: true, Handler: asset(name)})
-	}
+	routes := slices.Concat(
+		[]web.Route{
+			{Pattern: "GET /console", Public: true, Handler: toRoot},
+			{Pattern: "GET " + loginPath, Public: true, Handler: s.loginPage},
+			{Pattern: "POST " + loginPath, Public: true, Handler: s.logIn},
+			{Pattern: "GET " + eventsPath, Handler: s.events},
+			{Pattern: "GET " + Root + "{path...}", Handler: noPage},
+		},
+		staticRoutes(), s.sessionRoutes(), s.bundleRoutes(), s.historyRoutes(), s.stopsRoutes(), s.whyRoutes(),
+	)
 	for i := range routes {
 		route := &routes[i]
 		route.Page = &web.Page{Caller: s.callerOf, Fail: s.fail}
@@ -73,6 +63,14 @@ func (s *Service) Routes() []web.Route {
 		route.Handler = withHeaders(route.Handler)
 	}
 	return routes
+}
+
+// parameters returns the declarations of parameters of a query.
+func parameters(names ...string) (list []web.Parameter) {
+	for _, name := range names {
+		list = append(list, web.Parameter{Name: name})
+	}
+	return list
 }
 
 func toRoot(w http.ResponseWriter, _ *http.Request, _ web.Caller) error {

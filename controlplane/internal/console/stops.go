@@ -11,6 +11,14 @@ import (
 // maxSuggested limits how many actions the form to add a stop suggests.
 const maxSuggested = 500
 
+func (s *Service) stopsRoutes() []web.Route {
+	return []web.Route{
+		{Pattern: "GET " + Root + "stops", Handler: s.stops},
+		{Pattern: "POST " + Root + "stops", Handler: s.addStop},
+		{Pattern: "POST " + Root + "stops/lift", Handler: s.liftStop},
+	}
+}
+
 // stopsData is the data of the page stops.
 type stopsData struct {
 	Stops   []storage.Stop
@@ -33,8 +41,10 @@ func (s *Service) showStops(w http.ResponseWriter, r *http.Request, c web.Caller
 		return err
 	}
 	if current, err := s.Rules.For(r.Context(), c.Tenant); err == nil && current.Bundle() != nil { // without it, there are no suggestions
-		actions := current.Bundle().Actions()
-		for _, a := range actions[:min(len(actions), maxSuggested)] {
+		for a := range current.Bundle().EachAction() {
+			if len(data.Actions) == maxSuggested {
+				break
+			}
 			data.Actions = append(data.Actions, a.ID)
 		}
 	}
@@ -54,8 +64,7 @@ func (s *Service) addStop(w http.ResponseWriter, r *http.Request, c web.Caller) 
 	}
 	_, err = s.Bundles.Stop(r.Context(), c, scope, data.Reason)
 	if err == nil {
-		redirect(w, Root+"stops")
-		return nil
+		return s.done(w, r, Root+"stops", "The stop "+scope+" holds now.")
 	}
 	e := web.ErrorOf(err)
 	if e.Status() != http.StatusUnprocessableEntity {
@@ -74,6 +83,5 @@ func (s *Service) liftStop(w http.ResponseWriter, r *http.Request, c web.Caller)
 	if _, err := s.Bundles.Resume(r.Context(), c, fields["scope"]); err != nil {
 		return err
 	}
-	redirect(w, Root+"stops")
-	return nil
+	return s.done(w, r, Root+"stops", "The stop "+fields["scope"]+" was lifted.")
 }

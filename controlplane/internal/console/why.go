@@ -11,6 +11,13 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
 
+// maxReasons limits how many reasons and gates of a decision the page lists.
+const maxReasons = 100
+
+func (s *Service) whyRoutes() []web.Route {
+	return []web.Route{{Pattern: "GET " + Root + "why", Query: parameters("id"), Handler: s.why}}
+}
+
 // whyData is the data of the page why.
 type whyData struct {
 	ID      string // as it was entered
@@ -21,6 +28,8 @@ type whyData struct {
 	Version int64 // of the bundle that decided, if its text is kept; otherwise 0
 	Line    int   // of the action in its text; 0 if it is unknown
 	Matched []matchRow
+
+	MoreMatched, MoreGates int // that are not listed
 }
 
 // matchRow is a reason of the decision. Line is where its rule, its budget, or, for a
@@ -57,10 +66,12 @@ func (s *Service) findDecision(r *http.Request, c web.Caller, data *whyData) err
 	if err != nil {
 		return err
 	}
-	data.Found, data.Details = true, details
-	for _, m := range details.Matched {
+	data.MoreMatched, data.MoreGates = max(0, len(details.Matched)-maxReasons), max(0, len(details.GateResults)-maxReasons)
+	details.GateResults = details.GateResults[:len(details.GateResults)-data.MoreGates]
+	for _, m := range details.Matched[:len(details.Matched)-data.MoreMatched] {
 		data.Matched = append(data.Matched, matchRow{RuleMatch: m})
 	}
+	data.Found, data.Details = true, details
 	return s.addLines(r, c, data)
 }
 
@@ -87,9 +98,10 @@ func (s *Service) addLines(r *http.Request, c web.Caller, data *whyData) error {
 	if err != nil {
 		return nil //nolint:nilerr // it cannot be compiled any more, such as without a signature; the text can be read all the same
 	}
-	for _, a := range compiled.Actions() {
+	for a := range compiled.EachAction() {
 		if a.ID == data.Details.Action {
 			data.Line = a.Line
+			break
 		}
 	}
 	for i := range data.Matched {
