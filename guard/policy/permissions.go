@@ -181,14 +181,13 @@ func (i *inquiry) assignRoles() {
 		return
 	}
 	i.assigned = true // the conditions of assignments see the listed roles only
-	if s := i.bundle.subject(i.request.Principal.ID); s != nil {
-		i.roles = s.roles
+	s := i.values(false)
+	if listed := i.bundle.subject(i.request.Principal.ID); listed != nil {
+		i.roles, s.principal.Roles = listed.roles, listed.names
 	}
 	if len(i.bundle.assigned) == 0 {
 		return
 	}
-	s := i.values(false)
-	s.principal.Roles = i.bundle.roleNames(i.roles)
 	roles := slices.Clone(i.roles)
 	for n := range i.bundle.assigned {
 		next := &i.bundle.assigned[n]
