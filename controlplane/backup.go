@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
+	"github.com/farmountain/aureus-go/controlplane/internal/seal"
+	"github.com/farmountain/aureus-go/controlplane/internal/storage/sqlite"
 )
 
 // Backup copies the two files of a control plane, db and the telemetry file beside it,
@@ -21,6 +24,10 @@ import (
 // an ordinary database: to restore it, open it, or put it in the place of the original
 // while no server runs. Backup creates the folder if necessary and never overwrites a
 // file.
+//
+// A key file beside the database is copied too: without it, a copy cannot be opened. So
+// whoever has the backup can sign as this installation. A key file elsewhere, see
+// [Config.SigningKeyFile], is not copied; keep a copy of it yourself.
 func Backup(ctx context.Context, db, to string) error {
 	if db == "" {
 		return errNoDB
@@ -37,7 +44,31 @@ func Backup(ctx context.Context, db, to string) error {
 			return fmt.Errorf("controlplane: backup of %s: %w", source, err)
 		}
 	}
+	// After the database, so that it has the keys that the copy of the database names.
+	if err := copyKey(control, to); err != nil {
+		return fmt.Errorf("controlplane: backup of the signing key of %s: %w", control, err)
+	}
 	return dbfile.SyncFolder(to)
+}
+
+// copyKey copies the key file beside the database into a new file in the folder.
+func copyKey(db, folder string) error {
+	db, err := filepath.Abs(db)
+	if err != nil {
+		return err
+	}
+	if db, err = filepath.EvalSymlinks(db); err != nil {
+		return err
+	}
+	file := sqlite.KeyFile(db)
+	ring, err := seal.Load(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return ring.CopyTo(filepath.Join(folder, filepath.Base(file)))
 }
 
 // copyDatabase copies the present state of a database file into a new file with the

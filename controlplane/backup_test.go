@@ -55,7 +55,7 @@ func TestBackup_Restored_HasEverything(t *testing.T) {
 
 	require.Error(t, controlplane.Backup(t.Context(), db, to), "an existing backup is never overwritten")
 	require.Error(t, controlplane.Backup(t.Context(), filepath.Join(t.TempDir(), "none.db"), filepath.Join(t.TempDir(), "b")))
-	for _, name := range []string{"aureus.db", "aureus.telemetry.db"} {
+	for _, name := range []string{"aureus.db", "aureus.telemetry.db", "aureus.key"} {
 		info, err := os.Stat(filepath.Join(to, name))
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)

@@ -55,6 +55,14 @@ type Config struct {
 	// exist and be on a local disk.
 	DB string
 
+	// SigningKeyFile names the file with the installation key: the Ed25519 key with which
+	// the server signs the checkpoints of its audit logs. Empty means the file that was
+	// named before or, if none was, the file beside the database: aureus.key for
+	// aureus.db. Open creates a missing file with mode 0600, but only for a database that
+	// has had no key yet. It refuses a file that other users may read or write, a
+	// symbolic link, and another key than the one that the database was used with.
+	SigningKeyFile string
+
 	// Ephemeral keeps all data in a temporary folder that Close removes, for tests and
 	// demonstrations. It must not be combined with DB.
 	Ephemeral bool

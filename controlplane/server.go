@@ -82,7 +82,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.folder = folder
-	db, err := sqlite.Open(ctx, control, storage.Options{OwnKey: s.isProcessKey, OnAudit: s.observe.Notify, LetIn: s.longReads(s.governor.Audit)})
+	db, err := sqlite.Open(ctx, control, storage.Options{SigningKeyFile: config.SigningKeyFile, OwnKey: s.isProcessKey, OnAudit: s.observe.Notify, LetIn: s.longReads(s.governor.Audit)})
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}

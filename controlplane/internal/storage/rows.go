@@ -26,6 +26,7 @@ type Rows interface {
 	Runs() Runs
 	Replies() ReplyRows
 	Policies() PolicyRows
+	Installation() Installation
 }
 
 // KeyRows reads and writes the rows of the API keys of all tenants.

@@ -1,6 +1,10 @@
 package storage
 
-import "context"
+import (
+	"context"
+
+	"github.com/farmountain/aureus-go/controlplane/internal/seal"
+)
 
 // Transactions runs transactions.
 type Transactions interface {
@@ -49,6 +53,9 @@ type Store interface {
 	// has another one, so that a cursor of the original database is not used on it.
 	Identity(ctx context.Context) (string, error)
 
+	// SigningKey returns the signing key of the installation.
+	SigningKey() *seal.Key
+
 	// Ready returns nil if the database can be read and the last write succeeded. If
 	// the last write failed, it tries a small one, at most once a second.
 	Ready(ctx context.Context) error
@@ -70,10 +77,20 @@ type Tx interface {
 	Runs() Runs
 	Replies() Replies
 	Policies() Policies
+	Installation() Installation
 }
 
-// Options holds functions that a store calls. Each field may be nil.
+// Options holds the key of a store and functions that it calls. Each field may be empty.
 type Options struct {
+	// SigningKeyFile names the file with the signing key; see [OpenSigningKey]. Empty
+	// means the file that was named before or, if none was, the file beside the
+	// database: aureus.key for aureus.db.
+	SigningKeyFile string
+
+	// SigningKey is the key in that file. The store sets it while it is opened, before
+	// any transaction of the caller.
+	SigningKey *seal.Key
+
 	// OwnKey reports whether the id is that of a key of this process, which is not
 	// stored and cannot be revoked. nil means that every key that is not stored is
 	// one.

@@ -24,13 +24,14 @@ type tx struct {
 	policies  policyRules
 }
 
-func (t *tx) Keys() Keys             { return &t.keys }
-func (t *tx) Approvals() Approvals   { return &t.approvals }
-func (t *tx) Audit() Audit           { return &t.audit }
-func (t *tx) Decisions() Decisions   { return &t.decisions }
-func (t *tx) Validators() Validators { return validatorRules{t.rows.Validators()} }
-func (t *tx) Policies() Policies     { return &t.policies }
-func (t *tx) Runs() Runs             { return t.rows.Runs() }
+func (t *tx) Keys() Keys                 { return &t.keys }
+func (t *tx) Approvals() Approvals       { return &t.approvals }
+func (t *tx) Audit() Audit               { return &t.audit }
+func (t *tx) Decisions() Decisions       { return &t.decisions }
+func (t *tx) Validators() Validators     { return validatorRules{t.rows.Validators()} }
+func (t *tx) Policies() Policies         { return &t.policies }
+func (t *tx) Installation() Installation { return t.rows.Installation() }
+func (t *tx) Runs() Runs                 { return t.rows.Runs() }
 func (t *tx) Replies() Replies {
 	return replyRules{t.rows.Replies(), fair.Bounds{Rows: MaxReplies, Cost: MaxReplyBytes}}
 }

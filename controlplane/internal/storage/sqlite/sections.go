@@ -5,14 +5,15 @@ import "github.com/farmountain/aureus-go/controlplane/internal/storage"
 // Each kind of data has a type with its methods. All these types use the same
 // transaction.
 type (
-	keys       struct{ *transaction }
-	approvals  struct{ *transaction }
-	audit      struct{ *transaction }
-	decisions  struct{ *transaction }
-	validators struct{ *transaction }
-	runs       struct{ *transaction }
-	replies    struct{ *transaction }
-	policies   struct{ *transaction }
+	keys         struct{ *transaction }
+	approvals    struct{ *transaction }
+	audit        struct{ *transaction }
+	decisions    struct{ *transaction }
+	validators   struct{ *transaction }
+	runs         struct{ *transaction }
+	replies      struct{ *transaction }
+	policies     struct{ *transaction }
+	installation struct{ *transaction }
 )
 
 // Keys implements [storage.Rows].
@@ -38,3 +39,6 @@ func (t *transaction) Replies() storage.ReplyRows { return replies{t} }
 
 // Policies implements [storage.Rows].
 func (t *transaction) Policies() storage.PolicyRows { return policies{t} }
+
+// Installation implements [storage.Rows].
+func (t *transaction) Installation() storage.Installation { return installation{t} }

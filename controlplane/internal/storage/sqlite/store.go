@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
+	"github.com/farmountain/aureus-go/controlplane/internal/seal"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
@@ -78,8 +81,23 @@ func open(ctx context.Context, path string, options storage.Options, exclusive b
 	if err := opened.Files.NoteLog(); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", opened.Path, err)
 	}
+	if db.options.SigningKey, err = storage.OpenSigningKey(ctx, db, KeyFile(opened.Path), options.SigningKeyFile); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", opened.Path, err)
+	}
 	return db, nil
 }
+
+// KeyFile returns the path of the signing key beside a database.
+func KeyFile(db string) string {
+	const ending = ".key"
+	if file := strings.TrimSuffix(db, filepath.Ext(db)) + ending; file != db {
+		return file
+	}
+	return db + ending
+}
+
+// SigningKey implements [storage.Store].
+func (db *DB) SigningKey() *seal.Key { return db.options.SigningKey }
 
 func notOpened(file string, err error) error {
 	if err = classify(err); errors.Is(err, storage.ErrUnavailable) {
