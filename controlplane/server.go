@@ -218,9 +218,23 @@ func (s *Server) longReads(pool *governor.Pool) func(context.Context, string) (c
 // Keys returns the API keys of the server, of all tenants.
 func (s *Server) Keys() *Keys { return &Keys{db: s.db, now: s.config.Now, revoked: s.runs.Wake} }
 
+// EndStreams ends the event streams of all clients and refuses new ones with 503, while all
+// other requests are answered as before. Streams do not end by themselves, so
+// [http.Server.Shutdown] would wait for them; make it end them:
+//
+//	httpServer.RegisterOnShutdown(server.EndStreams)
+//
+// It does not wait until they have ended. It may be called repeatedly, also after Close.
+func (s *Server) EndStreams() {
+	if s != nil && s.observe != nil {
+		s.observe.EndStreams()
+	}
+}
+
 // Close cancels the requests being answered and the running workflows, waits for them,
 // closes the stores and, if the server is ephemeral, removes them. Call
-// [http.Server.Shutdown] first to let requests finish. Close may be called repeatedly.
+// [http.Server.Shutdown] first to let requests finish, with [Server.EndStreams] registered.
+// Close may be called repeatedly.
 func (s *Server) Close() error {
 	first := s.web == nil || s.web.Close()
 	s.pruning.Wait()

@@ -199,3 +199,38 @@ func TestStream_WhatIsNotFollowed_MovesThePlace(t *testing.T) {
 		require.NoError(t, conn.Close())
 	})
 }
+
+// A follower keeps a stream open, for which http.Server.Shutdown would wait until its
+// context ends.
+func TestServer_EndStreams_LetsShutdownReturn(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	p.put(t, ledgerBundle(1))
+	httpServer := p.listening.Config
+	httpServer.RegisterOnShutdown(p.server.EndStreams)
+	operator := newKey(t, p.server, controlplane.RoleOperator, "otto")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/api/v1/stream", http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+operator)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	first, err := bufio.NewReader(response.Body).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, ": aureus\n", first, "the stream has begun")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, httpServer.Shutdown(ctx))
+
+	refused := httptest.NewRecorder()
+	request = httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/stream", http.NoBody)
+	request.Header.Set("Authorization", "Bearer "+operator)
+	p.server.ServeHTTP(refused, request)
+	require.Equal(t, http.StatusServiceUnavailable, refused.Code, "%s", refused.Body)
+	_, err = p.operator.PolicyBundle(t.Context(), aureus.Digest{})
+	require.NoError(t, err, "other requests are answered until Close")
+	p.server.EndStreams()
+	var none *controlplane.Server
+	none.EndStreams()
+}

@@ -37,12 +37,8 @@ func (p *plane) start(ctx context.Context) error {
 		return errors.Join(err, server.Close())
 	}
 	p.address, p.server = listener.Addr().String(), server
-	requests, end := context.WithCancel(context.WithoutCancel(ctx))
-	p.http = &http.Server{
-		Handler: server, ReadHeaderTimeout: 5 * time.Second,
-		BaseContext: func(net.Listener) context.Context { return requests },
-	}
-	p.http.RegisterOnShutdown(end) // the event streams of followers do not end by themselves
+	p.http = &http.Server{Handler: server, ReadHeaderTimeout: 5 * time.Second}
+	p.http.RegisterOnShutdown(server.EndStreams) // those of followers do not end by themselves
 	p.done = make(chan error, 1)
 	go func() {
 		defer close(p.done)
@@ -60,7 +56,8 @@ func (p *plane) close() error {
 	return err
 }
 
-// stop ends all requests, closes the listener, and then closes the files.
+// stop closes the listener, ends the streams, waits for the other requests, and then closes
+// the files.
 func (p *plane) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

@@ -125,6 +125,22 @@ func TestUsage_CurlExamples_Succeed(t *testing.T) {
 	server.stop(t, syscall.SIGTERM)
 }
 
+// An event stream, which would go on for ever, does not keep a server that is told to stop
+// waiting until its time is over.
+func TestServe_StoppedWithAStreamOpen_EndsTheStream(t *testing.T) {
+	server := start(t, nil, "serve", "--dev", "--addr", "127.0.0.1:0")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/api/v1/stream?kinds=policy", nil)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	server.stop(t, syscall.SIGTERM)
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err, "the stream ends, and is not cut off")
+	require.NoError(t, response.Body.Close())
+	require.NotContains(t, server.stderr.String(), "did not finish in time")
+}
+
 func TestRun_Help_IsPrinted(t *testing.T) {
 	for _, row := range []struct {
 		args []string

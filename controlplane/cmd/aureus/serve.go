@@ -252,6 +252,9 @@ func listen(ctx context.Context, listener net.Listener, certificate *tls.Config,
 		DisableGeneralOptionsHandler: true, // so that OPTIONS * has a JSON response too
 		MaxHeaderBytes:               maxHeaderBytes, TLSConfig: certificate, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	if streaming, ok := srv.(interface{ EndStreams() }); ok {
+		server.RegisterOnShutdown(streaming.EndStreams)
+	}
 	listener = governor.NewConnections(connections, connections-connections/4).Bound(listener, server)
 	failed := make(chan error, 1)
 	go func() { // ends when the listener is closed

@@ -40,7 +40,12 @@ type Service struct {
 
 	reports reportCounters
 	feeds   feeds
+	streams streamsEnd
 }
+
+// EndStreams ends the streams of all clients and refuses new ones from now on. It does not
+// wait until they have ended. It may be called repeatedly.
+func (s *Service) EndStreams() { s.streams.end() }
 
 // Wait returns after the feeds of the stream have ended. Life must end first.
 func (s *Service) Wait() { s.feeds.ended.Wait() }

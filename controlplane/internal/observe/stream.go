@@ -34,6 +34,9 @@ func (s *Service) followStream(w http.ResponseWriter, r *http.Request, c web.Cal
 	if err != nil {
 		return err
 	}
+	if s.streams.ended() {
+		return web.Problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the control plane is shutting down", web.WithRetryAfter(time.Second))
+	}
 	release, err := web.Account(r).Follow()
 	if err != nil {
 		return web.CapacityError(err)
@@ -128,14 +131,14 @@ func (f *follower) start(ctx context.Context, lastEventID string) (resetReason s
 	return resetReason, nil
 }
 
-// run sends new events until the client disconnects, its key is no longer valid or
-// the server closes.
+// run sends new events until the client disconnects, its key is no longer valid, or the
+// server ends its streams or closes.
 func (f *follower) run(r *http.Request, w http.ResponseWriter, feed *feed) {
 	ctx := r.Context()
 	tick := time.NewTicker(keyCheckInterval)
 	defer tick.Stop()
 	lastSent := time.Now()
-	checkKey := true
+	checkKey, ends := true, f.service.streams.wait()
 	var out bytes.Buffer
 	for {
 		more, changed, err := f.next(ctx, feed, &out)
@@ -159,13 +162,15 @@ func (f *follower) run(r *http.Request, w http.ResponseWriter, feed *feed) {
 			}
 		}
 		if more {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || f.service.streams.ended() {
 				return
 			}
 			continue
 		}
 		select {
 		case <-ctx.Done():
+			return
+		case <-ends:
 			return
 		case <-changed:
 		case <-tick.C:
