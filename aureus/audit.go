@@ -45,6 +45,11 @@ type AuditRecord struct {
 	Details      map[string]any `json:"details,omitzero"` // further facts, without secrets
 	PreviousHash string         `json:"previous_hash"`
 	Hash         string         `json:"hash"`
+
+	// Inputs are those of a decision, if they were recorded, are still kept and were asked
+	// for: an export contains them only with inputs=true. They are not part of Hash; the
+	// detail inputs_hash commits to them with a salt.
+	Inputs []DecisionInput `json:"inputs,omitzero"`
 }
 
 // AuditVerification is the result of [Client.VerifyAudit].
@@ -76,6 +81,27 @@ type DecisionRecord struct {
 	Claimed       bool           `json:"claimed,omitzero"` // the control plane stores true, unless it knows the bundle
 	Bundle        string         `json:"bundle,omitzero"`
 	Matched       []RuleMatch    `json:"matched,omitzero"`
+
+	// Inputs are what the bundle read, if the decider records it. The control plane keeps
+	// those that its own configuration names, beside the audit log.
+	Inputs []DecisionInput `json:"inputs,omitzero"`
+}
+
+// DecisionInput is a value of a request that decisions of a policy bundle about its action
+// can depend on. A decider lists the inputs of its decisions only if it is configured to,
+// and their values only as far as an allow-list names them: see policy.Config.RecordInputs.
+type DecisionInput struct {
+	// Name is where the value is: arguments or claims and the names of members, such as
+	// arguments.amount or claims["department id"], principal.type, request.method,
+	// request.path or request.host.
+	Name string `json:"name"`
+
+	// Status is recorded, absent (the request has no such value), redacted (the allow-list
+	// does not name it, or it looks like a credential) or too_large.
+	Status string `json:"status"`
+
+	// Value is free-form JSON. It is nil unless Status is recorded; then nil means null.
+	Value any `json:"value,omitzero"`
 }
 
 // Record is the decision in the form for the audit log.
@@ -84,7 +110,7 @@ func (d Decision) Record() DecisionRecord {
 		DecisionID: d.ID, Principal: d.PrincipalID, OnBehalfOf: d.OnBehalfOf, Action: d.ActionID, ToolName: d.Tool,
 		RiskTier: d.RiskTier, Effect: d.Effect.String(), ReasonCode: d.ReasonCode, Rule: d.Rule,
 		PolicyVersion: d.PolicyVersion, ActionDigest: d.Digest, ApprovalID: d.Approval.ID, TraceID: d.TraceID, Claimed: d.Claimed,
-		Bundle: d.Bundle, Matched: d.Matched,
+		Bundle: d.Bundle, Matched: d.Matched, Inputs: d.Inputs,
 	}
 }
 
@@ -155,6 +181,10 @@ type DecisionDetails struct {
 	Matched       []RuleMatch `json:"matched,omitzero"`
 	By            string      `json:"by"` // the subject whose key asked or reported
 	KeyID         string      `json:"key_id"`
+
+	// Inputs are what the policy bundle read; nil if that was not recorded, or is not kept
+	// any more.
+	Inputs []DecisionInput `json:"inputs,omitzero"`
 
 	Approval    *ApprovalRef     `json:"approval,omitzero"` // nil without one
 	GateResults []GateRecord     `json:"gate_results"`      // in the order of the audit log

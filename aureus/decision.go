@@ -252,6 +252,10 @@ type Decision struct {
 	// first, with the rules in shadow mode at the end. Callers must not change it.
 	Matched []RuleMatch
 
+	// Inputs are what the policy bundle read to decide, if the decider records it; nil
+	// otherwise. They are for the audit log only. Callers must not change them.
+	Inputs []DecisionInput
+
 	// RetryAfter is the time until a budget permits the request again; 0 if the decision
 	// does not depend on the time.
 	RetryAfter time.Duration

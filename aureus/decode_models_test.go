@@ -48,16 +48,18 @@ const (
 
 	plainBatchAnswer = `{"accepted":510,"rejected":[{"index":3,"reason":"/name: is required"},{"index":7,"reason":"must not be null"}]}`
 
+	plainInputs = `"inputs":[{"name":"arguments.amount","status":"recorded","value":12.50},{"name":"claims.groups","status":"redacted"}]`
+
 	plainAuditRecord = `{"sequence":42,"timestamp":"2026-11-24T05:22:36.123Z","kind":"decision","decision_id":"dec_0123456789abcdefghijklmnop","principal":"agent-7",
 		"on_behalf_of":"boss","action":"transfer","decision":"allow","reason_code":"APPROVED","from_state":"idle","to_state":"approved",
 		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","approval_id":"apr_0123456789abcdefghijklmnop",
 		"by":"ledger","key_id":"key_1","details":{"rule":"risk_tier","n":9007199254740993},
-		"previous_hash":"0f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","hash":"1f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}`
+		"previous_hash":"0f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","hash":"1f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",` + plainInputs + `}`
 
 	plainDecisionRecord = `{"decision_id":"dec_0123456789abcdefghijklmnop","principal":"agent-7","on_behalf_of":"boss","action":"transfer","tool_name":"ledger",
 		"risk_tier":"low","effect":"allow","reason_code":"LOW_RISK_ALLOWED","rule":"risk_tier","policy_version":"goal-guard/1",
 		"action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","approval_id":"apr_0123456789abcdefghijklmnop","trace_id":"r","claimed":true,
-		"bundle":"ledger/7","matched":[{"rule":"night","effect":"deny","reason_code":"RULE_DENIED","reason":"no transfers at night","remedy":"wait","shadow":true}]}`
+		"bundle":"ledger/7","matched":[{"rule":"night","effect":"deny","reason_code":"RULE_DENIED","reason":"no transfers at night","remedy":"wait","shadow":true}],` + plainInputs + `}`
 
 	plainOutcome = `{"decision_id":"dec_0123456789abcdefghijklmnop","status":"blocked","error_class":"gate","not_done":true,"duration_ms":12.5,"gate_result":` + plainGateResult + `}`
 
@@ -77,7 +79,7 @@ const (
 	plainDecisionDetails = `{"decision_id":"dec_0123456789abcdefghijklmnop","timestamp":"t","sequence":42,"source":"evaluated","claimed":true,"principal":"p","on_behalf_of":"b",
 		"action":"a","tool_name":"t","risk_tier":"low","method":"POST","path":"/p","action_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 		"arguments_digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","workflow_id":"w","task_id":"t","trace_id":"r","effect":"allow","reason_code":"APPROVED",
-		"reason":"r","rule":"r","policy_version":"v","bundle":"ledger/7","matched":[{"rule":"night","effect":"deny","reason_code":"RULE_DENIED","reason":"no transfers at night","remedy":"wait","shadow":true}],"by":"s","key_id":"k","approval":{"id":"apr_1","status":"consumed","expires_at":"t","decide_by":"t","use_by":"t","url":"u"},
+		"reason":"r","rule":"r","policy_version":"v","bundle":"ledger/7","matched":[{"rule":"night","effect":"deny","reason_code":"RULE_DENIED","reason":"no transfers at night","remedy":"wait","shadow":true}],"by":"s","key_id":"k",` + plainInputs + `,"approval":{"id":"apr_1","status":"consumed","expires_at":"t","decide_by":"t","use_by":"t","url":"u"},
 		"gate_results":[{"decision_id":"dec_0123456789abcdefghijklmnop","gate_name":"g","crv_status":"blocked","passed":true,"blocked":true,"failure_code":"CONFLICT","commit_id":"c","trace_id":"r"}],
 		"outcome":{"status":"failed","error_class":"e","duration_ms":1.5,"not_done":true,"by":"s","timestamp":"t"}}`
 

@@ -30,6 +30,7 @@
 //	Decision           what a decider returns, with a typed Effect. Use this one.
 //	GuardDecision      the same in the form of the published API, from EvaluatePolicy.
 //	DecisionRecord     the part that a local decider sends to the audit log; Decision.Record makes it.
+//	DecisionInput      a value that a policy bundle read, in the records of deciders that record it.
 //	DecisionDetails    what the audit log contains about one decision; Client.Decision returns it.
 //
 //	Outcome            what became of a decided request, to be reported.

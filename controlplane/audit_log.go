@@ -59,6 +59,23 @@ func VerifyAudit(ctx context.Context, db, tenant string, earlier ...aureus.Audit
 	return v, err
 }
 
+// PurgeInputs deletes the recorded inputs of a tenant's decisions (Config.RecordInputs)
+// that were stored before the time from the database file db, which a server may have
+// open, and returns the number of decisions. The audit log stays valid. What a file system
+// or a backup still has of them is not erased.
+func PurgeInputs(ctx context.Context, db, tenant string, before time.Time) (n int64, err error) {
+	if tenant == "" {
+		return 0, errors.New("controlplane: PurgeInputs needs a tenant")
+	}
+	err = withStore(ctx, db, func(store storage.Store) error {
+		if n, err = storage.PruneInputs(ctx, store, tenant, before); err != nil {
+			return fmt.Errorf("controlplane: %w", err)
+		}
+		return nil
+	})
+	return n, err
+}
+
 // withStore opens the database file, which a server may have open, calls fn and closes
 // the file.
 func withStore(ctx context.Context, db string, fn func(storage.Store) error) (err error) {

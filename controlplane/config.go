@@ -20,6 +20,7 @@ import (
 	"github.com/farmountain/aureus-go/crvgate/registry"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/inputs"
 )
 
 // Defaults returns a Config with the default values: those that Open uses for fields
@@ -30,6 +31,7 @@ func Defaults() Config {
 		ApprovalLifetime: approval.DefaultDecide, // an hour
 		ApprovalUseTime:  approval.DefaultUse,    // 15 minutes
 		Retention:        90 * 24 * time.Hour,
+		InputRetention:   30 * 24 * time.Hour,
 		MaxBody:          4 << 20,
 		MaxBatchBody:     64 << 20,
 		MaxMemory:        512 << 20,
@@ -98,6 +100,19 @@ type Config struct {
 	// archived. 0 means 90 days. The minimum is 8 days: a decision may be reported until
 	// 7 days after it was made, and must not be recorded again after it was deleted.
 	Retention time.Duration
+
+	// RecordInputs switches on the recording of what policy bundles read of requests: the
+	// audit log commits to it, and GET decisions/{id} and an export with inputs=true have
+	// it. It lists the inputs whose values are recorded, such as arguments.amount or
+	// claims.department; see policy.Config.RecordInputs. Values that look like credentials
+	// are not recorded even if they are listed. It also applies to the inputs in reported
+	// decisions. nil records nothing.
+	RecordInputs []string
+
+	// InputRetention is how long recorded inputs are kept: they are deleted, once an hour,
+	// that long after they were stored, or earlier with an archived entry. The audit log
+	// stays valid without them. 0 means 30 days; the minimum is an hour.
+	InputRetention time.Duration
 
 	// LenientPermissions lets held permissions without an intent or a data zone cover
 	// every intent and zone; see guard.Local. Leaving it off is safer.
@@ -206,6 +221,14 @@ func (c *Config) complete() error {
 	c.MaxRuns = cmp.Or(c.MaxRuns, defaults.MaxRuns)
 	if !tenantForm.MatchString(c.Tenant) {
 		return fmt.Errorf("controlplane: a tenant must have 1 to 63 of the characters a-z, 0-9, - and _, not %.80q", c.Tenant)
+	}
+	if _, err := inputs.NewAllowList(c.RecordInputs); err != nil {
+		return fmt.Errorf("controlplane: RecordInputs: %w", err)
+	}
+	c.RecordInputs = slices.Clone(c.RecordInputs)
+	c.InputRetention = cmp.Or(c.InputRetention, defaults.InputRetention)
+	if c.InputRetention < time.Hour {
+		return errors.New("controlplane: InputRetention must be at least an hour")
 	}
 	if c.Retention < minRetention {
 		return fmt.Errorf("controlplane: Retention must be at least %s", minRetention)

@@ -68,7 +68,7 @@ func Models() map[string]reflect.Type {
 
 		"AuditRecord": reflect.TypeFor[aureus.AuditRecord](), "AuditVerification": reflect.TypeFor[aureus.AuditVerification](),
 		"DecisionRecord": reflect.TypeFor[aureus.DecisionRecord](), "Outcome": reflect.TypeFor[aureus.Outcome](),
-		"GateRecord": reflect.TypeFor[aureus.GateRecord](), "DecisionDetails": reflect.TypeFor[aureus.DecisionDetails](),
+		"GateRecord": reflect.TypeFor[aureus.GateRecord](), "DecisionDetails": reflect.TypeFor[aureus.DecisionDetails](), "DecisionInput": reflect.TypeFor[aureus.DecisionInput](),
 		"DecisionOutcome": reflect.TypeFor[aureus.DecisionOutcome](),
 
 		"Commit": reflect.TypeFor[aureus.Commit](), "GateConfig": reflect.TypeFor[aureus.GateConfig](), "ValidateRequest": reflect.TypeFor[crv.ValidateRequest](),

@@ -30,6 +30,7 @@ import (
 	telemetrysqlite "github.com/farmountain/aureus-go/controlplane/internal/telemetry/sqlite"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/internal/approval"
+	"github.com/farmountain/aureus-go/internal/inputs"
 	"github.com/farmountain/aureus-go/internal/wire"
 )
 
@@ -115,7 +116,11 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	report := func(ctx context.Context, tenant string, event aureus.TelemetryEvent) error {
 		return s.observe.Report(ctx, tenant, event)
 	}
-	decide := rules.Rules{LenientPermissions: config.LenientPermissions, Volatile: config.Volatile, Now: config.Now, Policies: &rules.Policies{Store: s.db, Keys: config.PolicyKeys}}
+	recorded, err := inputs.NewAllowList(config.RecordInputs)
+	if err != nil { // cannot happen: complete has checked it
+		return nil, fmt.Errorf("controlplane: RecordInputs: %w", err)
+	}
+	decide := rules.Rules{LenientPermissions: config.LenientPermissions, Volatile: config.Volatile, RecordInputs: config.RecordInputs, Now: config.Now, Policies: &rules.Policies{Store: s.db, Keys: config.PolicyKeys}}
 	s.bundles = &bundles.Service{Store: s.db, Now: config.Now, Rules: decide}
 	if err := s.putPolicy(ctx); err != nil {
 		return nil, err
@@ -127,9 +132,9 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		Store: s.db, Now: config.Now, Rules: decide, Life: approval.Life{Decide: config.ApprovalLifetime, Use: config.ApprovalUseTime},
 		Changed: func() { s.runs.Wake() }, // a workflow run may wait for the approval
 	}
-	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Report: report}
-	s.audit = &audit.Service{Store: s.db, Now: config.Now}
-	s.retention = audit.Retention{Store: s.db, Now: config.Now, Log: s.log, Keep: config.Retention}
+	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Inputs: recorded, Report: report}
+	s.audit = &audit.Service{Store: s.db, Now: config.Now, Inputs: recorded}
+	s.retention = audit.Retention{Store: s.db, Now: config.Now, Log: s.log, Keep: config.Retention, KeepInputs: config.InputRetention}
 	s.runs = runs.New(runs.Config{
 		Log: s.log, Now: config.Now, Store: s.db, Governor: s.governor, Policy: s.policy, Tools: forRuns(config.tools()), Quota: config.runQuota(),
 		Life: s.web.Life(), Report: report,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard/policy/internal/syntax"
@@ -36,7 +37,8 @@ type action struct {
 	fixed       []aureus.RuleMatch // the reasons of the rules without a condition
 	conditional []*rule
 	budgets     []*budget
-	names       *nameTree // the arguments that conditions and resources read; nil if none
+	names       *nameTree      // the arguments that conditions and resources read; nil if none
+	inputs      func() []input // what decisions about it read; not set for an open action
 
 	// version is the policy version of decisions about the action. It changes with
 	// everything that the bundle says about the action.
@@ -151,6 +153,8 @@ func (c *compiler) finishAction(a *action) {
 	a.quickAnswer = c.bundle.byTier[a.tier]
 	a.strictest = c.bundle.strictestTier(a)
 	c.noteNames(a)
+	b := c.bundle
+	a.inputs = sync.OnceValue(func() []input { return b.inputsOf(a) })
 	a.quick = !a.open && len(a.tierWhen) == 0 && len(a.fixed) == 0 &&
 		len(a.budgets) == 0 && a.schema == nil && a.quickAnswer.effect == aureus.Allow
 }

@@ -39,6 +39,15 @@ type Config struct {
 	// Budgets, and it reserves nothing.
 	Candidate *Bundle
 
+	// RecordInputs switches on Decision.Inputs, for the audit log: each decision then lists
+	// the names of what the bundle reads of its request (see [Bundle.Reads]), at most 64,
+	// and the values that this list names, such as arguments.amount or claims.department. A
+	// name stands for everything inside of it too. The values of others are redacted. The
+	// values of one decision have at most 4 KiB, and each at most 1 KiB; others are marked
+	// as too large. Name nothing that is secret, or that identifies people without need. nil
+	// records nothing.
+	RecordInputs []string
+
 	// Now returns the current time. Decide calls it once. nil means time.Now.
 	Now func() time.Time
 
@@ -54,6 +63,7 @@ type Engine struct {
 	state   atomic.Pointer[state]
 	heard   atomic.Int64 // Unix nanoseconds when the bundle was last known to be in force
 	config  Config
+	records *recording // of inputs; nil: none
 	writing sync.Mutex // held while state is replaced
 }
 
@@ -96,13 +106,17 @@ func newEngine(bundle *Bundle, config Config) (*Engine, error) {
 	if config.Candidate != nil && !config.Candidate.compiled() {
 		return nil, fmt.Errorf("Config.Candidate: %w", errNoBundle)
 	}
+	records, err := newRecording(config.RecordInputs)
+	if err != nil {
+		return nil, fmt.Errorf("policy: Config.RecordInputs: %w", err)
+	}
 	if config.Budgets == nil {
 		config.Budgets = &localBudgets{}
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{config: config}
+	e := &Engine{config: config, records: records}
 	e.state.Store(&state{bundle: bundle})
 	e.heard.Store(e.now().UnixNano())
 	return e, nil
@@ -155,6 +169,9 @@ func (e *Engine) Decide(ctx context.Context, request aureus.Request) (decision a
 	}
 	decision.ID = aureus.NewDecisionID(now)
 	if e.config.Candidate == nil && s.allows(ctx, &request, now, &decision) {
+		if e.records != nil {
+			e.records.record(s.bundle, &request, &decision)
+		}
 		return decision, nil
 	}
 	return e.decide(ctx, s, &request, now, decision.ID)
@@ -168,6 +185,9 @@ func (e *Engine) decide(ctx context.Context, s *state, request *aureus.Request, 
 	err := by.evaluate(ctx, request, now, &v)
 	if err == nil && ctx.Err() != nil { // conditions fail then, and those of grants do so silently
 		err = context.Cause(ctx)
+	}
+	if err == nil {
+		e.records.record(s.bundle, request, &v.Decision)
 	}
 	switch {
 	case err != nil:
@@ -249,6 +269,7 @@ func (e *Engine) Evaluate(ctx context.Context, request aureus.Request) (Evaluati
 	if err != nil {
 		return Evaluation{}, err
 	}
+	e.records.record(s.bundle, &request, &v.Decision)
 	return v, nil
 }
 

@@ -34,6 +34,11 @@ type FollowConfig struct {
 	// Volatile is what the control plane is configured with; see [guard.Local.Volatile].
 	Volatile []string
 
+	// RecordInputs lists the inputs of decisions whose values are recorded; see
+	// [Config.RecordInputs]. The control plane records those of its own decisions, and of
+	// these only what its own configuration names.
+	RecordInputs []string
+
 	// Spool is a folder for the records of decisions and outcomes that have not been sent
 	// yet. A decision is then returned only after its record is written to a file there,
 	// so that none is lost if the process is killed; the next Follower with the folder
@@ -70,6 +75,9 @@ func (c *FollowConfig) complete() error {
 		return fmt.Errorf("policy: FollowConfig.Interval must be from %s to %s, not %s", minInterval, maxInterval, c.Interval)
 	case c.SpoolLimit < minSpoolLimit:
 		return fmt.Errorf("policy: FollowConfig.SpoolLimit must be at least %d bytes, not %d", minSpoolLimit, c.SpoolLimit)
+	}
+	if _, err := newRecording(c.RecordInputs); err != nil {
+		return fmt.Errorf("policy: FollowConfig.RecordInputs: %w", err)
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -56,6 +56,7 @@ func (f *Follower) decide(ctx context.Context, request aureus.Request) (decision
 	}
 	decision.ID = aureus.NewDecisionID(now)
 	if s.allows(ctx, &request, now, &decision) {
+		f.engine.records.record(s.bundle, &request, &decision)
 		return f.finish(decision)
 	}
 	v := Evaluation{Decision: decision}
@@ -68,6 +69,7 @@ func (f *Follower) decide(ctx context.Context, request aureus.Request) (decision
 	if err != nil {
 		return v.Decision, err
 	}
+	f.engine.records.record(s.bundle, &request, &v.Decision)
 	denied := v.Decision.Effect == aureus.Deny
 	switch {
 	case denied && s.hasBudgets(v.Decision.ActionID):

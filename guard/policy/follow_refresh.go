@@ -160,7 +160,7 @@ func (f *Follower) use(bundle *Bundle) error {
 	}
 	engine, err := newEngine(bundle, Config{
 		Tenant: f.config.Tenant, Volatile: f.config.Volatile, Now: f.config.Now, Logger: f.config.Logger,
-		Approvals: f.client, Budgets: remoteBudgets{},
+		Approvals: f.client, Budgets: remoteBudgets{}, RecordInputs: f.config.RecordInputs,
 	})
 	if err != nil {
 		return err

@@ -4,10 +4,10 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/inputs"
 )
 
 // Replay decides a request of which only a part is known, such as one that an audit log
@@ -17,12 +17,16 @@ import (
 // is known if it is not empty, or if the method is. Pass empty values to say that there
 // were none.
 //
+// inputs are the recorded inputs of the request, if there are any. What they say is known
+// too, where the request itself has the zero value.
+//
 // If what is unknown cannot change the effect, missing is nil, and the decision has its
 // effect and a reason for it. Otherwise missing lists what is needed, such as
 // arguments.amount, and the decision must not be used. Stops and budgets are not part of
 // it, and neither is whether a person has approved.
-func (b *Bundle) Replay(ctx context.Context, request aureus.Request, at time.Time) (decision aureus.Decision, missing []string) {
+func (b *Bundle) Replay(ctx context.Context, request aureus.Request, at time.Time, inputs ...aureus.DecisionInput) (decision aureus.Decision, missing []string) {
 	request.Volatile = nil
+	known := newKnowledge(&request, inputs)
 	if err := checkRequest(&request, nil); err != nil {
 		denyInvalid(&decision, b, &request, err)
 		return decision, nil
@@ -36,7 +40,7 @@ func (b *Bundle) Replay(ctx context.Context, request aureus.Request, at time.Tim
 	}
 	i.tier = i.action.tier
 	i.checkNames()
-	r := replay{inquiry: i, missing: map[string]bool{}}
+	r := replay{inquiry: i, known: known, missing: map[string]bool{}}
 	r.findArguments()
 	r.findRoles()
 	r.findTiers()
@@ -50,6 +54,8 @@ func (b *Bundle) Replay(ctx context.Context, request aureus.Request, at time.Tim
 type replay struct {
 	*inquiry
 
+	known knowledge
+
 	mayDeny  bool            // for unknown values
 	missing  map[string]bool // the paths of unknown values that may matter
 	maybe    []int           // roles that the principal may have by assignment
@@ -60,7 +66,7 @@ type replay struct {
 func (r *replay) unknown(when *condition) (list []string) {
 	for _, path := range when.program.Paths() {
 		if !r.knows(path) {
-			list = append(list, strings.Join(path, "."))
+			list = append(list, inputs.Name(path))
 		}
 	}
 	return list
@@ -71,8 +77,6 @@ func (r *replay) knows(path []string) bool {
 	if len(path) > 1 {
 		member = path[1]
 	}
-	request, call := &r.request, r.request.HTTP
-	hostKnown := call != nil && (call.Host != "" || call.Method == "")
 	switch path[0] {
 	case "principal":
 		rolesKnown := len(r.maybe) == 0
@@ -80,27 +84,23 @@ func (r *replay) knows(path []string) bool {
 		case "id":
 			return true
 		case "type":
-			return request.Principal.Type != ""
+			return r.known.has(path)
 		case "roles":
 			return rolesKnown
 		}
-		return rolesKnown && request.Principal.Type != ""
-	case "claims":
-		return request.Principal.Claims != nil
-	case "arguments":
-		return request.Arguments != nil
+		return rolesKnown && r.known.has([]string{"principal", "type"})
+	case "claims", "arguments":
+		return r.known.has(path)
 	case "resource":
 		return len(r.action.arguments) == 0 || r.complete
 	case "action":
 		return member != "" && member != "tier" || len(r.possible) == 1
 	case "request":
-		switch member {
-		case "time":
-			return true
-		case "method", "path":
-			return call != nil
+		for _, path := range requestPaths(path) {
+			if !r.known.has(path) {
+				return false
+			}
 		}
-		return hostKnown
 	}
 	return true // on_behalf_of, tool and params
 }
@@ -114,22 +114,22 @@ func (r *replay) needs(unknown ...string) {
 }
 
 func (r *replay) findArguments() {
-	if r.request.Arguments != nil {
+	if lacking := r.missingArguments(); len(lacking) > 0 {
+		r.needs(lacking...)
+	} else {
 		r.readArguments()
-		if r.action.schema != nil {
-			r.checkSchema()
-		}
+	}
+	if r.action.schema == nil {
 		return
 	}
-	for _, name := range r.action.arguments {
-		r.needs("arguments." + name)
-	}
-	if r.action.schema != nil {
+	if r.known.has([]string{"arguments"}) {
+		r.checkSchema()
+	} else {
 		r.needs("arguments")
 	}
 }
 
-// roles finds out which roles the principal has, and which it may have.
+// findRoles finds out which roles the principal has, and which it may have.
 func (r *replay) findRoles() {
 	r.subject = r.bundle.subject(r.request.Principal.ID)
 	if r.subject != nil {
@@ -160,7 +160,7 @@ func (r *replay) findRoles() {
 	s.principal.Roles = r.bundle.roleNames(held)
 }
 
-// tiers finds out which tiers the action may have.
+// findTiers finds out which tiers the action may have.
 func (r *replay) findTiers() {
 	r.possible = []tier{r.action.tier} // what action.tier is while tier_when is evaluated
 	var found []tier
@@ -201,7 +201,7 @@ func (r *replay) findPermissions() {
 	}
 	for n := range r.action.requires {
 		required := &r.action.requires[n]
-		if required.dynamic && r.request.Arguments != nil && !r.complete {
+		if required.dynamic && !r.complete && len(r.missingArguments()) == 0 {
 			continue // the request is not valid
 		}
 		r.permission(required)
@@ -241,9 +241,13 @@ func (r *replay) permission(required *requirement) {
 	}
 }
 
+// missingArguments lists the arguments that required resources are made of and that are
+// not known.
 func (r *replay) missingArguments() (list []string) {
 	for _, name := range r.action.arguments {
-		list = append(list, "arguments."+name)
+		if path := []string{"arguments", name}; !r.known.has(path) {
+			list = append(list, inputs.Name(path))
+		}
 	}
 	return list
 }

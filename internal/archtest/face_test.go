@@ -16,9 +16,9 @@ import (
 // name cannot be removed without breaking users. So the commit that raises a budget
 // must say who needs the new name. Lower the budget when a name is removed.
 var budgets = map[string]int{
-	"aureus":             197,
+	"aureus":             198,
 	"aureus/aureustest":  28,
-	"controlplane":       21,
+	"controlplane":       22,
 	"crvgate":            18,
 	"crvgate/registry":   12,
 	"crvgate/rules":      8,

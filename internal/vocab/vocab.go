@@ -37,6 +37,14 @@ const (
 	OutcomeUnknown  = "unknown"  // the request ended, and its result is not known
 )
 
+// What is known about an input of a decision: DecisionInput.Status in package aureus.
+const (
+	InputRecorded = "recorded"
+	InputAbsent   = "absent"    // the request has no such value
+	InputRedacted = "redacted"  // it may not be recorded
+	InputTooLarge = "too_large" // its value alone, or the values of all inputs together
+)
+
 // The statuses of a gate's result: GateResult.CRVStatus in package aureus.
 const (
 	CRVPassed  = "passed"

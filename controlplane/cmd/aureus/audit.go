@@ -18,17 +18,20 @@ import (
 	"github.com/farmountain/aureus-go/controlplane"
 )
 
-const auditUsage = `Check the audit log in a database file, or move its oldest entries to a file, also
-while a server has the database open.
+const auditUsage = `Check the audit log in a database file, move its oldest entries to a file, or delete
+recorded inputs of decisions, also while a server has the database open.
 
 Usage:
 
   aureus audit verify [--entries N --head HASH] [--tenant T] [--db FILE]
   aureus audit archive --to FILE --key FILE [--create-key] [--before 2160h] [--tenant T] [--db FILE]
+  aureus audit purge-inputs --before AGE [--tenant T] [--db FILE]
 
 verify prints --entries and --head: store them elsewhere and pass them to the next
 verification. archive signs with the Ed25519 key in the file --key (PEM);
---create-key creates the key.
+--create-key creates the key. purge-inputs deletes the recorded inputs of decisions that
+are at least that old, before serve --input-retention does; 0s deletes all. The log stays
+valid.
 `
 
 // auditLog runs the command audit.
@@ -86,6 +89,26 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 			return err
 		}
 		_, err = fmt.Fprintf(stdout, "%d entries were moved from the database to %s. Keep the file; the hash of entry %d is %s.\n", a.Entries, *to, a.Last, a.Head)
+		return err
+	case "purge-inputs":
+		before := flags.Duration("before", -1, "the minimum `age` of deleted inputs; 0s deletes all")
+		if err := parse(flags, args, getenv); err != nil {
+			return err
+		}
+		switch {
+		case *before < 0:
+			return errors.New("--before is required: the minimum age of deleted inputs, such as 24h; 0s deletes all")
+		case *tenant == "":
+			return errNoTenant
+		}
+		if err := requireDatabase(*db, ""); err != nil {
+			return err
+		}
+		n, err := controlplane.PurgeInputs(ctx, *db, *tenant, time.Now().Add(-*before))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(stdout, "The inputs of %d decisions were deleted.\n", n)
 		return err
 	case "help", "-h", "--help", "-help":
 		_, err := io.WriteString(stdout, auditUsage)

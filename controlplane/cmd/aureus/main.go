@@ -24,7 +24,7 @@ Usage:
   aureus serve [flags]          run the control plane
   aureus keys add|list|revoke   manage API keys, also while it runs
   aureus backup --to FOLDER     copy the database, also while it runs
-  aureus audit verify|archive   check the audit log, or move its oldest entries to a file
+  aureus audit verify|archive|… check the audit log, move its oldest entries to a file, or purge inputs
   aureus policy check|explain|… check, explain, compare and sign policy bundles, and push them to a server
   aureus version                print the version
   aureus help                   print this text

@@ -40,6 +40,8 @@ type serveConfig struct {
 	noConsole         bool
 	policy, policyKey string // files
 	signingKey        string // file
+	recordInputs      []string
+	inputRetention    time.Duration
 }
 
 func parseServe(args []string, getenv func(string) string, stderr io.Writer) (serveConfig, error) {
@@ -63,6 +65,14 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		c.volatile = append(c.volatile, strings.Split(pointers, ",")...)
 		return nil
 	})
+	flags.Func("record-inputs", "the `names`, separated by commas, of what policy bundles read of requests and may be recorded with the decision, such as arguments.amount,claims.department (default none: nothing is recorded)", func(names string) error {
+		if names == "" {
+			return nil
+		}
+		c.recordInputs = append(c.recordInputs, strings.Split(names, ",")...)
+		return nil
+	})
+	flags.DurationVar(&c.inputRetention, "input-retention", controlplane.Defaults().InputRetention, "how long recorded inputs of decisions are kept")
 	flags.StringVar(&c.policy, "policy", "", "the `file` with the policy bundle of the tenant default, put in force at the start unless a higher version is; its signature, if any, is in the file with .sig at its end")
 	flags.StringVar(&c.policyKey, "policy-key", "", "the `file` with the Ed25519 public keys (PEM) of which one must have signed a policy bundle; without it, bundles need no signature")
 	flags.StringVar(&c.signingKey, "signing-key", "", "the `file` with the Ed25519 key (PEM) that signs the audit log's checkpoints; created if the database has had none; by default beside the database, such as aureus.key")
@@ -89,6 +99,8 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 		return c, errors.New("--addr must name the address to listen on, such as 127.0.0.1:3000")
 	case c.retention <= 0:
 		return c, errors.New("--retention must be at least 8 days (192h)")
+	case c.inputRetention <= 0:
+		return c, errors.New("--input-retention must be at least 1h")
 	case c.approvalLifetime <= 0, c.approvalUseTime <= 0:
 		return c, errors.New("--approval-lifetime and --approval-use-time must be positive")
 	case c.maxMemory < 1, c.maxRequests < 1, c.maxStreams < 1, c.maxRuns < 1, c.maxConnections < 1:
@@ -155,6 +167,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime, Volatile: c.volatile, Retention: c.retention, PolicyKeys: keys,
 		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns, NoConsole: c.noConsole,
 		Policy: bundle, PolicySignature: signature, SigningKeyFile: c.signingKey,
+		RecordInputs: c.recordInputs, InputRetention: c.inputRetention,
 	})
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) err
 	if filter.To, err = web.QueryTime(r, "end_time"); err != nil {
 		return err
 	}
-	entries, more, err := s.page(r, c, filter)
+	entries, more, err := s.page(r, c, filter, false)
 	if err != nil {
 		return err
 	}
@@ -50,10 +50,14 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) err
 	return web.WriteList(w, r, entries, next)
 }
 
-// page reads one page of entries. more is true if further ones match.
-func (s *Service) page(r *http.Request, c web.Caller, filter storage.AuditFilter) (entries []aureus.AuditRecord, more bool, err error) {
+// page reads one page of entries, with the inputs of decisions if withInputs is true. more
+// is true if further ones match.
+func (s *Service) page(r *http.Request, c web.Caller, filter storage.AuditFilter, withInputs bool) (entries []aureus.AuditRecord, more bool, err error) {
 	err = s.Store.ViewLong(r.Context(), c.Tenant, func(t storage.Tx) error {
 		entries, more, err = t.Audit().Page(c.Tenant, filter)
+		if err == nil && withInputs {
+			err = t.Audit().WithInputs(c.Tenant, entries)
+		}
 		return err
 	})
 	return entries, more, err
@@ -95,11 +99,15 @@ func expectedHead(r *http.Request) ([]storage.Head, error) {
 }
 
 // export answers GET audit/export with the whole log of the tenant, one JSON entry per
-// line. If reading fails after the first byte was sent, the connection is closed, so
+// line, which has the inputs of decisions only with inputs=true. If reading fails after the first byte was sent, the connection is closed, so
 // that the client does not take a part for the whole.
 func (s *Service) export(w http.ResponseWriter, r *http.Request, c web.Caller) error {
+	withInputs, err := wantsInputs(r)
+	if err != nil {
+		return err
+	}
 	filter := storage.AuditFilter{Limit: pageSize}
-	entries, _, err := s.page(r, c, filter)
+	entries, _, err := s.page(r, c, filter, withInputs)
 	if err != nil {
 		return err
 	}
@@ -116,7 +124,7 @@ func (s *Service) export(w http.ResponseWriter, r *http.Request, c web.Caller) e
 			}
 		}
 		filter.After = entries[len(entries)-1].Sequence
-		if entries, _, err = s.page(r, c, filter); err != nil {
+		if entries, _, err = s.page(r, c, filter, withInputs); err != nil {
 			return abortResponse(r, err)
 		}
 	}
@@ -128,4 +136,15 @@ func (s *Service) export(w http.ResponseWriter, r *http.Request, c web.Caller) e
 func abortResponse(r *http.Request, err error) error {
 	web.Logger(r).WarnContext(r.Context(), "an export of the audit log ended early", "error", err)
 	panic(http.ErrAbortHandler)
+}
+
+// wantsInputs parses the parameter inputs of an export.
+func wantsInputs(r *http.Request) (bool, error) {
+	switch r.URL.Query().Get("inputs") {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, web.BadQuery("inputs", "must be true or false")
 }

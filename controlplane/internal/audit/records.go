@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/redact"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/internal/inputs"
 	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/reported"
 	"github.com/farmountain/aureus-go/internal/vocab"
@@ -30,6 +33,7 @@ func (s *Service) postRecords(w http.ResponseWriter, r *http.Request, c web.Call
 		if err := checkRecord(c, &record); err != nil {
 			return nil, err
 		}
+		record.Inputs = redact.Inputs(record.Inputs, s.Inputs)
 		decision, err := storage.DecisionOf(record, c.Subject)
 		if err != nil {
 			return nil, err
@@ -129,8 +133,30 @@ func checkRecord(c web.Caller, record *aureus.DecisionRecord) error {
 	if record.OnBehalfOf != "" && c.MaySpeakFor(record.OnBehalfOf) != nil {
 		return refusal("/on_behalf_of: this key may not speak for it")
 	}
+	if err := checkInputs(record.Inputs); err != nil {
+		return err
+	}
 	return checkNames(nametext.Identifier, map[string]string{
 		"/principal": record.Principal, "/on_behalf_of": record.OnBehalfOf, "/action": record.Action, "/tool_name": record.ToolName,
 		"/trace_id": record.TraceID, "/reason_code": string(record.ReasonCode), "/rule": record.Rule, "/policy_version": record.PolicyVersion, "/bundle": record.Bundle, "/approval_id": record.ApprovalID,
 	})
+}
+
+// checkInputs refuses inputs whose names or statuses have another form than those of a
+// decider.
+func checkInputs(list []aureus.DecisionInput) error {
+	if len(list) > inputs.MaxInputs {
+		return refusal(fmt.Sprintf("/inputs: must not have more than %d items", inputs.MaxInputs))
+	}
+	for i := range list {
+		if _, ok := inputs.Path(list[i].Name); !ok {
+			return refusal(fmt.Sprintf("/inputs/%d/name: is not the name of an input such as arguments.amount", i))
+		}
+		switch list[i].Status {
+		case vocab.InputRecorded, vocab.InputAbsent, vocab.InputRedacted, vocab.InputTooLarge:
+		default:
+			return refusal(fmt.Sprintf("/inputs/%d/status: must be recorded, absent, redacted or too_large", i))
+		}
+	}
+	return nil
 }

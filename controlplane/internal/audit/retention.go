@@ -13,13 +13,17 @@ import (
 const pruneEvery = time.Hour
 
 // Retention deletes decisions, outcomes and approvals that ended longer than Keep ago,
-// reservations of budgets that have left their window, and outcomes without a decision that are so old that their decision would be
-// refused. It does not delete entries of the audit log. Every field must be set.
+// reservations of budgets that have left their window, inputs of decisions that were
+// stored longer than KeepInputs ago, and outcomes without a decision that are so old that
+// their decision would be refused. It does not delete entries of the audit log. Every field must be set.
 type Retention struct {
 	Store storage.Store
 	Now   func() time.Time
 	Log   *slog.Logger
 	Keep  time.Duration
+
+	// KeepInputs is how long the inputs of decisions are kept.
+	KeepInputs time.Duration
 }
 
 // Run calls Prune every hour until ctx ends.
@@ -40,7 +44,7 @@ func (r Retention) Run(ctx context.Context) {
 // again.
 func (r Retention) Prune(ctx context.Context) {
 	now := r.Now()
-	n, err := storage.Prune(ctx, r.Store, storage.Retention{Now: now, Ended: now.Add(-r.Keep), Early: now.Add(-reported.MaxAge - reported.MaxAhead)})
+	n, err := storage.Prune(ctx, r.Store, storage.Retention{Now: now, Ended: now.Add(-r.Keep), Early: now.Add(-reported.MaxAge - reported.MaxAhead), Inputs: now.Add(-r.KeepInputs)})
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:

@@ -23,6 +23,7 @@ func (s *Service) Routes() []web.Route {
 		{Name: "expect_entries", Description: "The number of entries of an earlier verification: the chain must still have expect_head at that entry.", Type: reflect.TypeFor[int]()},
 		{Name: "expect_head", Description: "The head of that verification."},
 	}
+	withInputs := []web.Parameter{{Name: "inputs", Description: "Whether the entries of decisions have the recorded inputs that are still kept.", Type: reflect.TypeFor[bool]()}}
 	response := reflect.TypeFor[batchResponse]()
 	return []web.Route{
 		{
@@ -37,15 +38,15 @@ func (s *Service) Routes() []web.Route {
 			Pattern: "GET /api/v1/audit/verify", Role: web.Operator, Query: expected, Handler: s.verify,
 			Doc: web.Doc{
 				ID: "verifyAudit", Tag: "Audit", Summary: "Verify the audit log",
-				Description: "Checks the chain from its first entry, or from the signed end of the last archive, to its last, page by page. The decisions and outcomes in other tables must be in it, too. With expect_entries and expect_head it is compared with an earlier verification, which was stored outside the server.",
+				Description: "Checks the chain from its first entry, or from the signed end of the last archive, to its last, page by page. The decisions and outcomes in other tables must be in it, too, and recorded inputs that are still kept must be those that their entry commits to. With expect_entries and expect_head it is compared with an earlier verification, which was stored outside the server.",
 				Response:    reflect.TypeFor[aureus.AuditVerification](), Success: "Whether the chain is intact.",
 			},
 		},
 		{
-			Pattern: "GET /api/v1/audit/export", Role: web.Operator, Handler: s.export,
+			Pattern: "GET /api/v1/audit/export", Role: web.Operator, Query: withInputs, Handler: s.export,
 			Doc: web.Doc{
 				ID: "exportAudit", Tag: "Audit", Summary: "Export the audit log",
-				Description: "Returns every entry, one JSON object (AuditRecord) on each line. A response that is cut off is not complete.",
+				Description: "Returns every entry, one JSON object (AuditRecord) on each line. A response that is cut off is not complete. The recorded inputs of decisions are left out unless they are asked for.",
 				Response:    reflect.TypeFor[string](), ContentType: "application/x-ndjson", Success: "Lines of JSON.",
 				ResponseHeader: []web.Parameter{{Name: "Content-Disposition", Description: "A name for the file."}},
 			},

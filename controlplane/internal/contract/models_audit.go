@@ -11,6 +11,7 @@ var auditModels = map[string]model{
 		"details":       "Further members, with secrets hidden.",
 		"previous_hash": "The hash of the entry before; empty for the first.",
 		"hash":          "SHA-256 over the previous hash and this entry.",
+		"inputs":        "The inputs of a decision, only in an export with inputs=true, and only while they are kept. hash does not cover them: the detail inputs_hash is a salted hash of them.",
 	}},
 	"aureus.AuditVerification": {text: "Whether the chain of hashes is intact.", fields: fields{
 		"head":          "The hash of the last entry; empty without entries. Store it outside the server: a later verification then shows whether the end was cut off.",
@@ -22,6 +23,12 @@ var auditModels = map[string]model{
 		"effect":      "allow, deny or require_approval.",
 		"approval_id": "It must be one that the key's subject has asked for, for this principal, action and digest; an allow must have used it.",
 		"claimed":     "The audit log has true, whatever is sent here.",
+		"inputs":      "What the policy bundle read. Values that the configuration of the server does not name are not stored.",
+	}},
+	"aureus.DecisionInput": {text: "A value of a request that decisions of a policy bundle can depend on.", fields: fields{
+		"name":   "Such as arguments.amount, claims[\"department id\"], principal.type or request.path.",
+		"status": "recorded, absent, redacted or too_large.",
+		"value":  "Present if the status is recorded and the value is not null.",
 	}},
 	"aureus.GateRecord": {text: "The result of a gate that ran outside the control plane.", fields: fields{
 		"decision_id": "The decision that allowed the change.",
@@ -38,6 +45,7 @@ var auditModels = map[string]model{
 		"effect":           "allow, deny or require_approval.",
 		"reason":           "An explanation for people; absent from reported decisions.",
 		"by":               "The subject whose key asked or reported.",
+		"inputs":           "What the policy bundle read, if that was recorded and is still kept.",
 		"approval":         "Absent where no approval is involved.",
 		"outcome":          "Absent where no outcome was reported.",
 	}},

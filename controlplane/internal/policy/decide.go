@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
+	"github.com/farmountain/aureus-go/controlplane/internal/redact"
 	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
@@ -139,6 +140,7 @@ func (s *Service) prepare(ctx context.Context, c web.Caller, policy *rules.Polic
 	if err != nil {
 		return prepared{}, err
 	}
+	v.Decision.Inputs = redact.Inputs(v.Decision.Inputs, s.Inputs)
 	ready := prepared{evaluation: v}
 	switch d := &v.Decision; {
 	case d.Effect == aureus.RequireApproval:

@@ -46,7 +46,11 @@ func (s *Service) Details(ctx context.Context, c web.Caller, id aureus.DecisionI
 		found := false
 		for _, e := range entries {
 			if e.Kind == vocab.AuditDecision && (e.By == c.Subject || c.Role.AtLeast(web.Operator)) {
-				details, found = detailsOf(e), true
+				one := []aureus.AuditRecord{e}
+				if err := t.Audit().WithInputs(c.Tenant, one); err != nil {
+					return err
+				}
+				details, found = detailsOf(one[0]), true
 				break
 			}
 		}
@@ -80,7 +84,7 @@ func detailsOf(e aureus.AuditRecord) aureus.DecisionDetails {
 		Method: text("method"), Path: text("path"), ActionDigest: e.ActionDigest, ArgumentsDigest: digestIn(text("arguments_digest")),
 		WorkflowID: text("workflow_id"), TaskID: text("task_id"), TraceID: text("trace_id"),
 		Effect: e.Decision, ReasonCode: e.ReasonCode, Reason: text("reason"), Rule: text("rule"), PolicyVersion: text("policy_version"), Bundle: text("bundle"), Matched: matchedIn(e.Details),
-		By: e.By, KeyID: e.KeyID, GateResults: []aureus.GateRecord{},
+		By: e.By, KeyID: e.KeyID, GateResults: []aureus.GateRecord{}, Inputs: e.Inputs,
 	}
 	if e.ApprovalID != "" {
 		details.Approval = &aureus.ApprovalRef{ID: e.ApprovalID, URL: approvals.Path(e.ApprovalID)}

@@ -12,15 +12,19 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/approvals"
 	"github.com/farmountain/aureus-go/controlplane/internal/rules"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
+	"github.com/farmountain/aureus-go/internal/inputs"
 )
 
-// Service decides requests. Every field must be set before the first request; then
+// Service decides requests. Every field except Inputs must be set before the first request; then
 // it is safe for concurrent use.
 type Service struct {
 	Store     storage.Store
 	Now       func() time.Time
 	Rules     rules.Rules
 	Approvals *approvals.Service
+
+	// Inputs says which inputs of decisions are stored; the zero value: none.
+	Inputs inputs.AllowList
 
 	// Report stores a telemetry event. An error is logged and does not change the
 	// decision.

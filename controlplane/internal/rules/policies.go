@@ -197,7 +197,7 @@ func (l *loaded) compile(p *Policies, stored *storage.Bundle, rules Rules, e *en
 	}
 	l.bundle = last.bundle
 	l.engine, err = policy.New(l.bundle, policy.Config{
-		Tenant: stored.Tenant, Volatile: rules.Volatile, Now: rules.Now, Budgets: &budgets{store: p.Store, tenant: stored.Tenant},
+		Tenant: stored.Tenant, Volatile: rules.Volatile, RecordInputs: rules.RecordInputs, Now: rules.Now, Budgets: &budgets{store: p.Store, tenant: stored.Tenant},
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,9 @@ type Rules struct {
 	LenientPermissions bool
 	Volatile           []string
 
+	// RecordInputs is that of policy.Config.
+	RecordInputs []string
+
 	Now      func() time.Time
 	Policies *Policies
 }

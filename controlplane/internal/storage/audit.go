@@ -48,7 +48,9 @@ type Head struct {
 // hash of the one before.
 type Audit interface {
 	// Append adds an entry to the tenant's chain, in the transaction of the change
-	// that it describes. It sets the sequence, the time and the hashes.
+	// that it describes. It sets the sequence, the time and the hashes. Inputs of the
+	// entry are stored beside the chain: the entry contains a salted hash of them only,
+	// and they can be deleted.
 	Append(tenant string, at time.Time, e aureus.AuditRecord) error
 	// List is like Page, but does not report whether others follow.
 	List(tenant string, f AuditFilter) ([]aureus.AuditRecord, error)
@@ -67,6 +69,17 @@ type Audit interface {
 	// time, and returns the entry before it, or the last entry if all are older. It
 	// fails with ErrNotFound if there is no such entry.
 	LastBefore(tenant string, before time.Time) (Head, error)
+
+	// WithInputs sets the inputs of the entries, which must be in the order of the chain,
+	// as far as they are stored.
+	WithInputs(tenant string, entries []aureus.AuditRecord) error
+	// Inputs calls visit, in order, for the stored inputs of the entries whose sequences
+	// are greater than after and at most upTo. visit must not use the transaction.
+	Inputs(tenant string, after, upTo int64, visit func(InputsRow) error) error
+	// PruneInputs deletes at most limit inputs that were stored before the time, of the
+	// tenant, or of all tenants if it is empty. It returns their number: 0 means that
+	// none is left.
+	PruneInputs(tenant string, before time.Time, limit int) (int64, error)
 
 	// Rows calls visit, in order, for at most limit entries whose sequences are
 	// greater than after. visit must not use the transaction.
@@ -94,8 +107,8 @@ type Audit interface {
 	// with ErrConflict if the chain has no such entry with that hash, or if that
 	// entry or a later one is already archived.
 	AddArchive(a Archive) error
-	// PruneArchived deletes at most limit archived entries, the oldest first, and
-	// returns their number: 0 means that none is left.
+	// PruneArchived deletes at most limit archived entries, the oldest first, or inputs
+	// of archived entries, and returns their number: 0 means that none is left.
 	PruneArchived(tenant string, limit int) (int64, error)
 }
 

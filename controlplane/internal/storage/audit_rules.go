@@ -24,6 +24,10 @@ func (l *auditRules) Append(tenant string, at time.Time, e aureus.AuditRecord) e
 }
 
 func (l *auditRules) appendAfter(tenant string, at time.Time, head Head, e aureus.AuditRecord) error {
+	e, err := l.addInputs(tenant, at, head, e)
+	if err != nil {
+		return err
+	}
 	row, err := nextRow(tenant, at, head, e)
 	if err != nil {
 		return err

@@ -24,8 +24,10 @@ type Decision struct {
 }
 
 // DecisionOf returns the decision of a record that a key of the subject made or
-// reported.
+// reported. Its content does not depend on the inputs, which could be guessed from a hash
+// without a salt.
 func DecisionOf(record aureus.DecisionRecord, subject string) (Decision, error) {
+	record.Inputs = nil
 	text, err := strictjson.Marshal(record)
 	if err != nil {
 		return Decision{}, fmt.Errorf("writing a decision: %w", err)

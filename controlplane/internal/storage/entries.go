@@ -30,7 +30,7 @@ func DecisionEntry(d aureus.DecisionRecord, by Actor) aureus.AuditRecord {
 	return aureus.AuditRecord{
 		Kind: vocab.AuditDecision, DecisionID: d.DecisionID, Principal: d.Principal, OnBehalfOf: d.OnBehalfOf,
 		Action: d.Action, Decision: d.Effect, ReasonCode: d.ReasonCode, ActionDigest: d.ActionDigest,
-		ApprovalID: d.ApprovalID, By: by.Subject, KeyID: by.KeyID, Details: details,
+		ApprovalID: d.ApprovalID, By: by.Subject, KeyID: by.KeyID, Details: details, Inputs: d.Inputs,
 	}
 }
 

@@ -14,6 +14,9 @@ type Retention struct {
 	Ended time.Time // for decisions, outcomes, and approvals that have ended
 	Now   time.Time // reservations of budgets that no longer count are deleted; zero keeps all
 	Early time.Time // for early outcomes, whose decision was never reported
+
+	// Inputs is the time for the inputs of decisions; zero keeps all.
+	Inputs time.Time
 }
 
 // Prune deletes the rows of all tenants that the retention no longer keeps, in
@@ -29,7 +32,17 @@ func Prune(ctx context.Context, s Store, r Retention) (int64, error) {
 		return n + approvals, err
 	}
 	reservations, err := pruneAll(ctx, s, func(t Tx) (int64, error) { return t.Policies().Prune(r.Now, PruneRows) })
-	return n + approvals + reservations, err
+	if err != nil {
+		return n + approvals + reservations, err
+	}
+	inputs, err := PruneInputs(ctx, s, "", r.Inputs)
+	return n + approvals + reservations + inputs, err
+}
+
+// PruneInputs deletes the inputs of decisions that were stored before the time, of one
+// tenant, or of all if it is empty, in several transactions. It returns their number.
+func PruneInputs(ctx context.Context, s Store, tenant string, before time.Time) (int64, error) {
+	return pruneAll(ctx, s, func(t Tx) (int64, error) { return t.Audit().PruneInputs(tenant, before, PruneRows) })
 }
 
 // PruneArchived deletes the archived audit entries of the tenant, in several

@@ -162,6 +162,8 @@ type AuditRows interface {
 	// The following methods are as in [Audit].
 	LastBefore(tenant string, before time.Time) (Head, error)
 	Rows(tenant string, after int64, limit int, visit func(AuditRow) error) error
+	Inputs(tenant string, after, upTo int64, visit func(InputsRow) error) error
+	PruneInputs(tenant string, before time.Time, limit int) (int64, error)
 	Head(tenant string) (Head, error)
 	FirstDifference(tenant string, from, upTo int64) (int64, error)
 	MinLength(tenant string) (int64, error)
@@ -169,6 +171,8 @@ type AuditRows interface {
 	ArchiveAt(tenant string, sequence int64) (Archive, error)
 	PruneArchived(tenant string, limit int) (int64, error)
 
+	// AddInputs stores the inputs of an entry that is added in the same transaction.
+	AddInputs(tenant string, at time.Time, row InputsRow) error
 	// Hash returns the stored hash of the entry, or ErrNotFound.
 	Hash(tenant string, sequence int64) (string, error)
 	// AddArchive stores an archive.

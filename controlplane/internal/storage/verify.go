@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"errors"
+	"math"
+	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
 )
@@ -14,7 +16,8 @@ const VerifyPage = 1000
 
 // VerifyAudit recomputes the hashes of the tenant's chain, from the last archive to
 // the end, and reports the sequence of the first entry that was changed, deleted or
-// inserted. An empty log is valid, unless other tables refer to entries.
+// inserted, or whose stored inputs are not those that it commits to. An empty log is
+// valid, unless other tables refer to entries.
 //
 // The chain must also contain each expected head. Somebody who can write the file
 // can replace the whole chain by another consistent one; only a head that was
@@ -51,6 +54,8 @@ type chainCheck struct {
 	result   aureus.AuditVerification
 	after    int64  // the sequence of the last row that was read
 	previous string // its hash
+
+	inputs map[int64]string // the hashes of the inputs of the entries of the page
 }
 
 func (c *chainCheck) invalid(sequence int64) {
@@ -66,6 +71,7 @@ func (c *chainCheck) page(log Audit) (ended bool, err error) {
 		return false, err
 	}
 	from, n := c.after, 0
+	c.inputs = map[int64]string{}
 	if err := log.Rows(c.tenant, c.after, VerifyPage, func(row AuditRow) error {
 		n++
 		c.entry(row)
@@ -80,10 +86,27 @@ func (c *chainCheck) page(log Audit) (ended bool, err error) {
 	if differs > 0 {
 		c.invalid(differs)
 	}
-	if n == VerifyPage {
-		return false, nil
+	ended = n < VerifyPage
+	if err := c.checkInputs(log, from, ended); err != nil || !ended {
+		return false, err
 	}
 	return true, c.end(log)
+}
+
+// checkInputs compares the stored inputs of the entries of a page with the hashes in these
+// entries. Inputs that are no longer stored are not missed. After the last page there must
+// be none for later entries.
+func (c *chainCheck) checkInputs(log Audit, from int64, ended bool) error {
+	upTo := c.after
+	if ended {
+		upTo = math.MaxInt64
+	}
+	return log.Inputs(c.tenant, from, upTo, func(row InputsRow) error {
+		if c.inputs[row.Sequence] != row.Hash(c.tenant) {
+			c.invalid(row.Sequence)
+		}
+		return nil
+	})
 }
 
 func (c *chainCheck) entry(row AuditRow) {
@@ -99,6 +122,10 @@ func (c *chainCheck) entry(row AuditRow) {
 		if head.Sequence == e.Sequence && head.Hash != e.Hash {
 			c.invalid(e.Sequence)
 		}
+	}
+	if strings.Contains(row.Details, inputsHash) {
+		record, _ := row.Record() // a row that cannot be read has been found above
+		c.inputs[e.Sequence], _ = record.Details[inputsHash].(string)
 	}
 	c.after, c.previous = e.Sequence, e.Hash
 }

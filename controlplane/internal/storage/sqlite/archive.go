@@ -49,6 +49,12 @@ func (t audit) LastBefore(tenant string, before time.Time) (head storage.Head, e
 
 // PruneArchived implements [storage.AuditRows].
 func (t audit) PruneArchived(tenant string, limit int) (int64, error) {
+	n, err := t.changed(`DELETE FROM decision_inputs WHERE tenant = ?1 AND sequence IN (
+		SELECT sequence FROM decision_inputs WHERE tenant = ?1 AND sequence <= (SELECT max(sequence) FROM audit_archives WHERE tenant = ?1)
+		ORDER BY sequence LIMIT ?2)`, tenant, limit)
+	if n > 0 || err != nil {
+		return n, err
+	}
 	return t.changed(`DELETE FROM audit WHERE tenant = ?1 AND sequence IN (
 		SELECT sequence FROM audit WHERE tenant = ?1 AND sequence <= (SELECT max(sequence) FROM audit_archives WHERE tenant = ?1)
 		ORDER BY sequence LIMIT ?2)`, tenant, limit)
