@@ -31,6 +31,9 @@ func (t *boundRoute) arguments(r *http.Request, hidden []string) (map[string]any
 		if value == "" && !w.rest {
 			return nil, &Invalid{Reason: "the path has no value for {" + jsonvalue.Clip(w.name, maxLogged) + "}"}
 		}
+		if hasDots(value) {
+			return nil, &Invalid{Reason: "the value of {" + jsonvalue.Clip(w.name, maxLogged) + "} in the path has a segment . or .., also if it is escaped; send the path without them"}
+		}
 		if err := a.add(partPath, w.name, value); err != nil {
 			return nil, err
 		}
@@ -49,6 +52,23 @@ func (t *boundRoute) arguments(r *http.Request, hidden []string) (map[string]any
 		}
 	}
 	return a.values, nil
+}
+
+// hasDots reports whether a path value has a segment "." or "..". A ServeMux removes them from
+// a path, but not those that are escaped, and a handler that opens a file by the value reads
+// another name than the policy.
+func hasDots(value string) bool {
+	for i := 0; i < len(value); {
+		end := strings.IndexByte(value[i:], '/')
+		if end < 0 {
+			end = len(value) - i
+		}
+		if segment := value[i : i+end]; segment == "." || segment == ".." {
+			return true
+		}
+		i += end + 1
+	}
+	return false
 }
 
 // argumentList collects the arguments of one request.

@@ -36,19 +36,31 @@ func Uncovered(mux *http.ServeMux, routes interface{ Routes() []guard.Route }) [
 	if mux == nil || routes == nil {
 		panic("middleware: Uncovered: the mux or the table of routes is nil")
 	}
+	return UncoveredPatterns(patternsOf(mux), routes)
+}
+
+// UncoveredPatterns returns those of the patterns that the table neither binds to an action
+// nor declares open, sorted, each once. It does for a router that has no adapter what
+// [Uncovered] does for a ServeMux: give it all patterns that [Options].Pattern may return,
+// those of routes that serve every method without a method. It panics if routes is nil.
+func UncoveredPatterns(patterns []string, routes interface{ Routes() []guard.Route }) []string {
+	if routes == nil {
+		panic("middleware: UncoveredPatterns: the table of routes is nil")
+	}
 	table := compileTable(routes.Routes())
 	served := make(map[string]bool, len(table.routes))
 	for key := range table.routes {
 		served[key.rest] = true
 	}
 	var missing []string
-	for _, pattern := range patternsOf(mux) {
+	for _, pattern := range patterns {
 		key := splitPattern(pattern)
 		if table.find(pattern, key.method) == nil && (key.method != "" || !served[key.rest]) {
 			missing = append(missing, pattern)
 		}
 	}
-	return missing
+	slices.Sort(missing)
+	return slices.Compact(missing)
 }
 
 // patternsOf returns the patterns of the mux, sorted, each once.

@@ -40,6 +40,15 @@ func TestUncovered_Methods_CountAsInTheGuard(t *testing.T) {
 	require.Panics(t, func() { middleware.Uncovered(mux, nil) })
 }
 
+func TestUncoveredPatterns_OfAnotherRouter_CountAsThoseOfAMux(t *testing.T) {
+	t.Parallel()
+	table := guard.Routes{bound("GET /read", "a"), open("/open"), {Pattern: "GET /closed"}, bound("/ledger.v1.Ledger/Transfer", "b")}
+	require.Equal(t, []string{"GET /closed", "POST /read", "unknown"}, middleware.UncoveredPatterns([]string{
+		"unknown", "GET /read", "HEAD /read", "/read", "POST /read", "PUT /open", "GET /closed", "POST /read", "/ledger.v1.Ledger/Transfer", "POST /ledger.v1.Ledger/Transfer",
+	}, table))
+	require.Panics(t, func() { middleware.UncoveredPatterns(nil, nil) })
+}
+
 // With GODEBUG=httpmuxgo121=1 a mux keeps its patterns elsewhere. The setting is read when the
 // program starts, so the test runs itself again.
 func TestUncovered_OldMux_IsReadToo(t *testing.T) {

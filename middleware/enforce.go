@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
+	"github.com/farmountain/aureus-go/internal/current"
 	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
@@ -167,6 +168,11 @@ func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, e
 
 // ask returns the description of the request: that of describe, or that of the route.
 func (g *guarded) ask(v *exchange, r *http.Request) (aureus.Request, error) {
+	if r.Pattern == "" {
+		if reason, ok := r.Context().Value(current.Refused{}).(string); ok {
+			return aureus.Request{}, &Invalid{Reason: reason}
+		}
+	}
 	if g.table != nil {
 		return g.describeRoute(v, r)
 	}

@@ -25,15 +25,15 @@ var budgets = map[string]int{
 	"crvgate/validators": 21,
 	"guard":              15,
 	"guard/policy":       32, // bundles, the engine, budgets, stops, the report of a check, an explanation with its three parts, changes, and the follower
-	"middleware":         18,
+	"middleware":         19,
 	"otelbridge":         17,
 
-	"middleware/chiguard":     1,
-	"middleware/connectguard": 4,
-	"middleware/echoguard":    1,
-	"middleware/ginguard":     1,
-	"middleware/grpcguard":    3,
-	"middleware/muxguard":     1,
+	"middleware/chiguard":     3,
+	"middleware/connectguard": 6,
+	"middleware/echoguard":    3,
+	"middleware/ginguard":     3,
+	"middleware/grpcguard":    5,
+	"middleware/muxguard":     3,
 }
 
 func TestPublicPackages_ExportedNames_StayWithinTheirBudget(t *testing.T) {

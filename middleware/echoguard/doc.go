@@ -5,6 +5,7 @@
 //	e := echo.New()
 //	e.Use(echoguard.Middleware(protect))
 //	e.POST("/transfers/:account", transfer)
+//	echoguard.MustCover(e, routes) // panics if a route is bound to nothing
 //
 // [Middleware] also takes what middleware.Enforce returns, and also stands before a group or
 // a single route. A request that the guard refuses reaches no later handler.
@@ -15,11 +16,27 @@
 // as net/http writes it: "POST /transfers/{account}" for /transfers/:account, and
 // "GET /files/{rest...}" for /files/*, so that one table or policy bundle serves every router.
 // r.PathValue returns the parameters as c.Param does, that of * under the name rest. A trailing
-// slash stays as it is. A route that net/http cannot write (/v1/name:action, a name that is no
-// identifier or occurs twice) has an empty pattern. A request that matches no route of echo has an empty pattern.
-// It reaches the guard if the guard stands before the whole server; a table of routes binds
-// it to nothing, so it is refused. To let echo answer unknown paths itself, put the guard
-// before groups instead. With e.Pre the guard runs before the router and sees no route.
+// slash stays as it is. A route that net/http cannot write (/v1/name:action, /assets*, a name
+// that is no identifier or occurs twice) has an empty pattern. So has a request that matches no
+// route of echo, or none for its method. It reaches the guard if the guard stands before the
+// whole server; a table of routes binds it to nothing, so it is refused. To let echo answer
+// unknown paths itself, put the guard before groups instead. A handler of RouteNotFound is
+// served if the table binds its path. With e.Pre the guard runs before the router and sees no
+// route.
+//
+// The method is the one that echo selected the route by. Middleware in Use that changes the
+// method or the path comes too late for the router: a request whose method was changed after
+// that is refused with 400. Put such middleware into e.Pre.
+//
+// Use of a group holds for the routes that are registered after it, and e.Use for all.
+//
+// # Path values
+//
+// c.Param returns values without escapes behind the guard, so that the handler reads what was
+// decided on: ann@example.com for ann%40example.com, which echo leaves as it is. A value is
+// refused with 400 if a handler might still read another one than the policy: one with an
+// escaped slash, one with an escape that stays after it was unescaped (%2541), one with an empty
+// segment, "." or "..", and one of :name with a slash, which echo accepts at the end of a route.
 //
 // # The response
 //

@@ -1,6 +1,7 @@
 package echoguard
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/labstack/echo/v5"
@@ -19,32 +20,54 @@ func Middleware(protect func(http.Handler) http.Handler) echo.MiddlewareFunc {
 	if protect == nil {
 		panic("echoguard: Middleware: protect is nil; give what middleware.Enforce or middleware.EnforceRoutes returned")
 	}
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c *echo.Context) (err error) {
-			setRoute(c)
-			own := &writer{ResponseWriter: c.Response()}
-			protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				err = run(c, next, own, w, r)
-			})).ServeHTTP(own, c.Request())
-			return err // nil after a refusal, whose response is written
-		}
+	return (&adapter{protect}).wrap
+}
+
+// adapter is the middleware of one guard.
+type adapter struct {
+	protect func(http.Handler) http.Handler
+}
+
+// wrap is an [echo.MiddlewareFunc].
+func (a *adapter) wrap(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c *echo.Context) (err error) {
+		own := &writer{ResponseWriter: c.Response()}
+		a.protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			err = run(c, next, own, w, r)
+		})).ServeHTTP(own, withRoute(c))
+		return err // nil after a refusal, whose response is written
 	}
 }
 
-// setRoute sets the pattern and the path values of the request to those of echo's route.
-func setRoute(c *echo.Context) {
-	request := c.Request()
-	request.Pattern = ""
-	if path := c.Path(); path != "" {
-		request.Pattern = routepattern.Colon(request.Method, path)
+// withRoute sets the pattern and the path values of the request to those of echo's route, and
+// returns the request, or one that the guard refuses. The path values get no escapes, also
+// those that c.Param returns.
+func withRoute(c *echo.Context) *http.Request {
+	r, route := c.Request(), c.RouteInfo() // c.Path may have been changed in front
+	r.Pattern = ""
+	if route.Path == "" {
+		return r
 	}
-	for _, value := range c.PathValues() {
-		name := value.Name
+	if route.Method == echo.RouteAny || route.Method == echo.RouteNotFound {
+		route.Method = ""
+	}
+	unclear := routepattern.SameMethod(route.Method, r.Method)
+	values := c.PathValues()
+	for i, value := range values {
+		check, name := routepattern.Segment, value.Name
 		if name == "*" {
-			name = routepattern.Rest
+			check, name = routepattern.Value, routepattern.Rest
 		}
-		request.SetPathValue(name, c.Param(value.Name)) // the first of several with one name
+		plain, reason := check(value.Value, r.URL.RawPath != "")
+		unclear = cmp.Or(unclear, reason)
+		values[i].Value = plain
+		r.SetPathValue(name, c.Param(value.Name)) // the first of several with one name
 	}
+	if unclear != "" {
+		return routepattern.Refuse(r, unclear)
+	}
+	r.Pattern = routepattern.Colon(r.Method, route.Path)
+	return r
 }
 
 // run calls the next handler with the writer and the request of the guard, and writes the

@@ -5,6 +5,7 @@
 //	engine := gin.New()
 //	engine.Use(gin.Recovery(), ginguard.Middleware(protect))
 //	engine.POST("/transfers/:account", transfer)
+//	ginguard.MustCover(engine, routes) // panics if a route is bound to nothing
 //
 // [Middleware] also takes what middleware.Enforce returns, and also stands before a group or
 // a single route. A request that the guard refuses reaches no later handler: the chain is
@@ -17,10 +18,24 @@
 // "GET /files/{path...}" for /files/*path, so that one table or policy bundle serves every
 // router. r.PathValue returns the parameters as c.Param does, but the rest of the path without
 // the slash in front. A trailing slash stays as it is. A route that net/http cannot write
-// (/v1/name:action, a name that is no identifier or occurs twice) has an empty pattern. A request that matches no route of gin has an empty pattern.
-// It reaches the guard if the guard stands before the whole engine, because the handlers of
+// (/v1/name:action, a name that is no identifier or occurs twice) has an empty pattern. So has
+// a request that matches no route of gin. It reaches the guard if the guard stands before the whole engine, because the handlers of
 // NoRoute run then; a table of routes binds it to nothing, so it is refused. To let gin
-// answer unknown paths itself, put the guard before groups instead.
+// answer unknown paths itself, put the guard before groups instead: its own redirects and 404
+// run no handler, but the handlers of NoRoute and NoMethod then run without the guard.
+//
+// gin gives a route only the middleware that was there when the route was registered. CALL Use
+// BEFORE YOU REGISTER ROUTES; [MustCover] finds those that were registered before. A handler in
+// front of the guard must not change the method of the request: gin has selected the route by
+// the first one, and the guard would decide on the other. [gin.Engine.HandleContext] selects a
+// route again, and the guard decides again.
+//
+// # Path values
+//
+// A value is refused with 400 if a handler might read another one than the policy: one with an
+// escape that is still there after gin has unescaped it (%2541, and every escape if
+// UnescapePathValues is off), one of :name with an escaped slash, and one with an empty
+// segment, "." or "..".
 //
 // # The response
 //

@@ -1,6 +1,7 @@
 package ginguard
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -21,32 +22,49 @@ func Middleware(protect func(http.Handler) http.Handler) gin.HandlerFunc {
 	if protect == nil {
 		panic("ginguard: Middleware: protect is nil; give what middleware.Enforce or middleware.EnforceRoutes returned")
 	}
-	return func(c *gin.Context) {
-		setRoute(c)
-		passed := false
-		protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			passed = true
-			next(c, w, r)
-		})).ServeHTTP(c.Writer, c.Request)
-		if !passed {
-			c.Abort() // gin would call the next handler otherwise, although the guard has refused
-		}
+	return (&adapter{protect}).handle
+}
+
+// adapter is the middleware of one guard. Its method is the same function for every guard, so
+// that [Uncovered] recognizes it among the handlers of a route.
+type adapter struct {
+	protect func(http.Handler) http.Handler
+}
+
+// handle is a [gin.HandlerFunc].
+func (a *adapter) handle(c *gin.Context) {
+	passed := false
+	a.protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		passed = true
+		next(c, w, r)
+	})).ServeHTTP(c.Writer, withRoute(c))
+	if !passed {
+		c.Abort() // gin would call the next handler otherwise, although the guard has refused
 	}
 }
 
-// setRoute sets the pattern and the path values of the request to those of gin's route.
-func setRoute(c *gin.Context) {
-	c.Request.Pattern = ""
-	if route := c.FullPath(); route != "" {
-		c.Request.Pattern = routepattern.Colon(c.Request.Method, route)
+// withRoute sets the pattern and the path values of the request to those of gin's route, and
+// returns the request, or one that the guard refuses.
+func withRoute(c *gin.Context) *http.Request {
+	r, route := c.Request, c.FullPath()
+	r.Pattern = ""
+	if route != "" {
+		r.Pattern = routepattern.Colon(r.Method, route)
 	}
+	unclear := ""
 	for _, parameter := range c.Params {
-		value := c.Param(parameter.Key) // the first of several with one name
-		if strings.HasSuffix(c.FullPath(), "/*"+parameter.Key) {
-			value = strings.TrimPrefix(value, "/") // net/http has no slash in front of the rest of the path
+		check, value := routepattern.Segment, c.Param(parameter.Key) // the first of several with one name
+		if strings.HasSuffix(route, "/*"+parameter.Key) {
+			check, value = routepattern.Value, strings.TrimPrefix(value, "/") // net/http has no slash in front of the rest of the path
 		}
-		c.Request.SetPathValue(parameter.Key, value)
+		value, reason := check(value, false)
+		unclear = cmp.Or(unclear, reason)
+		r.SetPathValue(parameter.Key, value)
 	}
+	if unclear != "" {
+		return routepattern.Refuse(r, unclear)
+	}
+	return r
 }
 
 // next runs the later handlers with the writer and the request of the guard.

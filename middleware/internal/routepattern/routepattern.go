@@ -15,7 +15,7 @@ const Rest = "rest"
 // Colon returns the pattern for a route of gin or echo, which have the segments :name, *name
 // and, last, *. It returns "" if net/http has no pattern for the route: a wildcard that is
 // only a part of a segment, a name that is no identifier or that occurs twice, a literal
-// segment with braces, a path that is not clean.
+// segment with braces, a path that is not clean. A route for every method has the method "".
 func Colon(method, route string) string {
 	return build(method, route, func(segment string) (name string, rest, ok bool) {
 		switch {
@@ -101,7 +101,7 @@ func closing(segment string) int {
 // and not ok for a segment that has no form in net/http.
 func build(method, route string, wildcard func(segment string) (name string, rest, ok bool)) string {
 	host, tail, found := strings.Cut(route, "/")
-	if !found || method == "" || strings.ContainsFunc(method, unicode.IsSpace) || strings.ContainsAny(host, "{}:*") || strings.ContainsFunc(host, unicode.IsSpace) {
+	if !found || strings.ContainsFunc(method, unicode.IsSpace) || strings.ContainsAny(host, "{}:*") || strings.ContainsFunc(host, unicode.IsSpace) {
 		return ""
 	}
 	segments := strings.Split(tail, "/")
@@ -129,7 +129,10 @@ func build(method, route string, wildcard func(segment string) (name string, res
 	if cleaned := path.Clean(clean); cleaned != clean && cleaned+"/" != clean {
 		return ""
 	}
-	return method + " " + host + clean
+	if method != "" {
+		method += " "
+	}
+	return method + host + clean
 }
 
 // identifier reports whether net/http takes the text as the name of a wildcard.

@@ -1,0 +1,46 @@
+package ginguard_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/farmountain/aureus-go/middleware/ginguard"
+	"github.com/farmountain/aureus-go/middleware/internal/routertest"
+)
+
+// ginRoute returns the method and the path of a pattern of net/http as gin writes the path.
+func ginRoute(pattern string) (method, path string) {
+	method, path, _ = strings.Cut(pattern, " ")
+	return method, strings.NewReplacer("{rest...}", "*rest", "{", ":", "}", "").Replace(path)
+}
+
+// service returns the service of a test on an engine that configure has changed, with the
+// guard in front of everything.
+func service(configure ...func(*gin.Engine)) routertest.Service {
+	return func(protect func(http.Handler) http.Handler, routes map[string]routertest.Handler) http.Handler {
+		engine := gin.New()
+		for _, change := range configure {
+			change(engine)
+		}
+		engine.Use(ginguard.Middleware(protect))
+		for pattern, handler := range routes {
+			method, path := ginRoute(pattern)
+			engine.Handle(method, path, func(c *gin.Context) {
+				handler(c.Writer, c.Request, func(name string) string {
+					if name == "rest" {
+						return strings.TrimPrefix(c.Param(name), "/")
+					}
+					return c.Param(name)
+				})
+			})
+		}
+		return engine
+	}
+}
+
+func TestMiddleware_PolicyBundle_DecidesOnEveryRoute(t *testing.T) {
+	routertest.RunPolicy(t, service())
+}

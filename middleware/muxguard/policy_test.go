@@ -1,0 +1,34 @@
+package muxguard_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/mux"
+
+	"github.com/farmountain/aureus-go/middleware/internal/routertest"
+	"github.com/farmountain/aureus-go/middleware/muxguard"
+)
+
+// service returns the service of a test on a router that configure has changed, with the
+// guard in front of everything.
+func service(configure func(*mux.Router)) routertest.Service {
+	return func(protect func(http.Handler) http.Handler, routes map[string]routertest.Handler) http.Handler {
+		router := mux.NewRouter()
+		configure(router)
+		router.Use(muxguard.Middleware(protect))
+		for pattern, handler := range routes {
+			method, path, _ := strings.Cut(pattern, " ")
+			path = strings.NewReplacer("{rest...}", "{rest:.*}", "{id}", "{id:[^/]+}").Replace(path)
+			router.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+				handler(w, r, func(name string) string { return mux.Vars(r)[name] })
+			}).Methods(method)
+		}
+		return router
+	}
+}
+
+func TestMiddleware_PolicyBundle_DecidesOnEveryRoute(t *testing.T) {
+	routertest.RunPolicy(t, service(func(*mux.Router) {}))
+}
