@@ -10,8 +10,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -238,12 +241,35 @@ func TestPolicyBundle_DevelopmentMode_NeedsTheKeyAndTheContentType(t *testing.T)
 	send(admin, "application/json").ok(t)
 }
 
+// Of two first bundles that are put at the same time, with If-None-Match, one is refused.
+func TestPolicyBundle_TwoFirstOnes_OneIsPutInForce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, open(t))
+	admin := newKey(t, s.server, controlplane.RoleAdmin, "adam")
+	var refused atomic.Int32
+	var running sync.WaitGroup
+	for version := 1; version <= 2; version++ {
+		running.Go(func() {
+			first := client(t, s.server, admin).With(aureus.WithHeader("If-None-Match", "*"))
+			if _, err := first.PutPolicyBundle(context.Background(), ledgerBundle(version), nil, aureus.Digest{}); err != nil {
+				assert.ErrorIs(t, err, aureus.ErrConflict)
+				assert.ErrorContains(t, err, "a bundle is in force already")
+				refused.Add(1)
+			}
+		})
+	}
+	running.Wait()
+	require.EqualValues(t, 1, refused.Load())
+	both := http.Header{"If-Match": {`"sha256:` + strings.Repeat("0", 63) + `1"`}, "If-None-Match": {"*"}}
+	raw{method: http.MethodPut, path: "/api/v1/policy/bundle", body: string(ledgerBundle(3)), key: admin, header: both}.do(t, s.checker).refusal(t, 400, "VALIDATION_ERROR")
+}
+
 // Headers of a wrong form are refused, and so is what is larger than a body may be.
 func TestPolicyBundle_WrongHeaders_AreRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, open(t, func(c *controlplane.Config) { c.MaxBody = 64 << 10 }))
 	admin := newKey(t, s.server, controlplane.RoleAdmin, "adam")
-	for name, value := range map[string]string{"Aureus-Signature": "not base64!", "If-Match": "sha256:1"} {
+	for name, value := range map[string]string{"Aureus-Signature": "not base64!", "If-Match": "sha256:1", "If-None-Match": "sha256:1"} {
 		raw{method: http.MethodPut, path: "/api/v1/policy/bundle", body: string(ledgerBundle(1)), key: admin, header: http.Header{name: {value}}}.do(t, s.checker).refusal(t, 400, "VALIDATION_ERROR")
 	}
 	raw{method: http.MethodPut, path: "/api/v1/policy/bundle", body: strings.Repeat(" ", 65<<10), key: admin}.do(t, s.checker).refusal(t, 413, "BODY_TOO_LARGE")

@@ -134,9 +134,13 @@ func (c *policyCommand) printReplay(r *replayed) error {
 	if len(r.Lacking) == 0 {
 		return nil
 	}
-	rows := [][]string{{"NOT REPLAYED", "ACTION", "THE LOG LACKS"}}
-	for _, l := range r.Lacking {
-		rows = append(rows, []string{strconv.Itoa(l.Count), l.Action, strings.Join(l.Missing, ", ")})
+	rows := [][]string{{"NOT REPLAYED", "ACTION", "ENTRIES", "THE LOG LACKS"}}
+	for n := range r.Lacking {
+		l := &r.Lacking[n]
+		rows = append(rows, []string{strconv.Itoa(l.Count), l.Action, l.entries(), l.names()})
 	}
-	return c.table(rows)
+	if err := c.table(rows); err != nil || r.WithInputs > 0 {
+		return err
+	}
+	return c.printf("%s", "  The log has no recorded inputs: aureus serve --record-inputs names what is recorded, and an export with ?inputs=true has it.\n")
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -117,8 +118,78 @@ func TestPolicyDiff_ExportOfAServer_IsReplayed(t *testing.T) {
 	runPolicy(t, "diff", transfers, next, "--against", log, "--output", "json").line(t, &result)
 	require.Equal(t, 3, result.Replay.Decisions)
 	require.Equal(t, 1, result.Replay.Unchanged, "the read does not change")
-	require.Equal(t, []lacking{{Action: "transfer.make", Missing: []string{"claims.groups"}, Count: 1}}, result.Replay.Lacking, "the guest may have had the role by its claims")
+	require.Equal(t, []any{1, "transfer.make", []string{"claims.groups"}, 1}, []any{len(result.Replay.Lacking), result.Replay.Lacking[0].Action, result.Replay.Lacking[0].Missing, result.Replay.Lacking[0].Count}, "the guest may have had the role by its claims")
 	require.Len(t, result.Replay.Flipped, 1)
 	require.Equal(t, []string{"teller-7", "allow", "require_approval"}, []string{result.Replay.Flipped[0].Principal, result.Replay.Flipped[0].Old.Effect, result.Replay.Flipped[0].New.Effect})
 	server.stop(t, syscall.SIGTERM)
+}
+
+// Recorded inputs decide what the rest of the log leaves open, and what was recorded
+// without its value is named.
+func TestPolicyDiff_RecordedInputs_AreReplayed(t *testing.T) {
+	server := startPolicyServer(t, "--record-inputs", "arguments.amount,claims.groups")
+	require.Zero(t, server.run(t, "push", transfers).code)
+	client := clientFor(t, server.url, server.key)
+	pay := func(id string, amount float64, claims map[string]any) {
+		_, err := client.Decide(t.Context(), aureus.Request{
+			Principal: aureus.Principal{ID: id, Claims: claims}, Action: aureus.Action{ID: "transfer.make"}, Arguments: map[string]any{"amount": amount, "to": "acme"},
+		})
+		require.NoError(t, err)
+	}
+	pay("teller-7", 100, nil)
+	pay("teller-7", 500, nil)
+	pay("guest-1", 100, map[string]any{"groups": []any{"tellers"}})
+	pay("guest-1", 100, map[string]any{"groups": []any{"visitors"}})
+	_, err := client.Decide(t.Context(), aureus.Request{Principal: aureus.Principal{ID: "teller-7"}, Action: aureus.Action{ID: "account.read"}, Arguments: map[string]any{"id": "teller-7"}})
+	require.NoError(t, err)
+	log := func(query string) string {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/api/v1/audit/export"+query, nil)
+		require.NoError(t, err)
+		request.Header.Set("Authorization", "Bearer "+server.key)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		require.NoError(t, os.WriteFile(file, text, 0o600))
+		return file
+	}
+	next := edited(t, "version: 3", "version: 4", "arguments.amount > 1000\"", "arguments.amount > 200\"", "when: \"'tellers' in claims.groups\"", "when: \"'tellers' in claims.groups || 'visitors' in claims.groups\"", `"resource.owner == principal.id"`, `"resource.owner != principal.id"`)
+
+	var result comparison
+	runPolicy(t, "diff", transfers, next, "--against", log("?inputs=true"), "--output", "json").line(t, &result)
+	require.Equal(t, 5, result.Replay.WithInputs)
+	require.Len(t, result.Replay.Flipped, 2)
+	require.Equal(t, []string{"teller-7", "allow", "require_approval"}, []string{result.Replay.Flipped[0].Principal, result.Replay.Flipped[0].Old.Effect, result.Replay.Flipped[0].New.Effect})
+	require.Equal(t, []string{"guest-1", "deny", "allow"}, []string{result.Replay.Flipped[1].Principal, result.Replay.Flipped[1].Old.Effect, result.Replay.Flipped[1].New.Effect})
+	require.Equal(t, 2, result.Replay.Unchanged)
+	require.Len(t, result.Replay.Lacking, 1)
+	lacks := result.Replay.Lacking[0]
+	require.Equal(t, []any{"account.read", []string{"arguments.id"}, []string{"arguments.id"}}, []any{lacks.Action, lacks.Missing, lacks.Withheld})
+	require.Len(t, lacks.Sequences, 1)
+	got := runPolicy(t, "diff", transfers, next, "--against", log("?inputs=true"))
+	require.Contains(t, got.stdout, "arguments.id (recorded without its value)")
+
+	got = runPolicy(t, "diff", transfers, next, "--against", log(""))
+	require.Contains(t, got.stdout, "The log has no recorded inputs: aureus serve --record-inputs")
+
+	got = runAudit(t, "purge-inputs", "--db", server.db)
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, "--before is required")
+	got = runAudit(t, "purge-inputs", "--db", server.db, "--before", "0s")
+	require.Zero(t, got.code, got.stderr)
+	require.Equal(t, "The inputs of 5 decisions were deleted.\n", got.stdout)
+	require.Zero(t, runAudit(t, "verify", "--db", server.db).code)
+	runPolicy(t, "diff", transfers, next, "--against", log("?inputs=true"), "--output", "json").line(t, &result)
+	require.Zero(t, result.Replay.WithInputs)
+	server.stop(t, syscall.SIGTERM)
+}
+
+// runAudit runs a command of aureus audit.
+func runAudit(t *testing.T, args ...string) commandResult {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	code := run(t.Context(), append([]string{"audit"}, args...), func(string) string { return "" }, &stdout, &stderr)
+	return commandResult{code, stdout.String(), stderr.String()}
 }

@@ -54,6 +54,9 @@ func (c *policyCommand) push(ctx context.Context, client *aureus.Client, file st
 		}
 	}
 	if !dry {
+		if result.Replaces == "" { // so that of two first bundles, only one is put in force
+			client = client.With(aureus.WithHeader("If-None-Match", "*"))
+		}
 		stored, err := client.PutPolicyBundle(ctx, bundle.Text(), signature, inForce.Digest)
 		if err != nil {
 			return err

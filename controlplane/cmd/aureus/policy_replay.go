@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard/policy"
 	"github.com/farmountain/aureus-go/internal/strictjson"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // replayed is what became of the recorded decisions.
@@ -21,6 +23,7 @@ type replayed struct {
 	Flips       int       `json:"flips"`        // with another effect by the new bundle
 	Unchanged   int       `json:"unchanged"`    // with the same effect
 	NotReplayed int       `json:"not_replayed"` // which the log does not hold enough for
+	WithInputs  int       `json:"with_inputs"`  // that have recorded inputs in the log
 	Flipped     []flip    `json:"flipped"`      // the first 1,000 of them
 	Lacking     []lacking `json:"lacking"`      // why decisions could not be replayed; at most 1,000 kinds
 }
@@ -51,6 +54,8 @@ type logEntry struct {
 	ReasonCode aureus.ReasonCode `json:"reason_code,omitzero"`
 	ApprovalID string            `json:"approval_id,omitzero"`
 	Details    map[string]any    `json:"details,omitzero"`
+
+	Inputs []aureus.DecisionInput `json:"inputs,omitzero"`
 }
 
 // outcome is a decision by one bundle.
@@ -65,13 +70,39 @@ func (o *outcome) because() string { return fmt.Sprintf("%s (%s)", o.ReasonCode,
 
 // lacking counts the decisions about an action that lack the same values.
 type lacking struct {
-	Action  string   `json:"action"`
-	Missing []string `json:"missing"` // such as arguments.amount
-	Count   int      `json:"count"`
+	Action    string   `json:"action"`
+	Missing   []string `json:"missing"`           // such as arguments.amount
+	Withheld  []string `json:"withheld,omitzero"` // those of Missing that were recorded without their value
+	Count     int      `json:"count"`
+	Sequences []int64  `json:"sequences"` // of the first 10 of their entries
+}
+
+// entries lists the sequences.
+func (l *lacking) entries() string {
+	texts := make([]string, len(l.Sequences), len(l.Sequences)+1)
+	for i, n := range l.Sequences {
+		texts[i] = strconv.FormatInt(n, 10)
+	}
+	if l.Count > len(l.Sequences) {
+		texts = append(texts, "…")
+	}
+	return strings.Join(texts, ", ")
+}
+
+// names lists what is missing, and says which of it was recorded without its value.
+func (l *lacking) names() string {
+	names := slices.Clone(l.Missing)
+	for i, name := range names {
+		if slices.Contains(l.Withheld, name) {
+			names[i] = name + " (recorded without its value)"
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 const (
 	maxListed  = 1000
+	maxEntries = 10
 	maxLogLine = 16 << 20 // bytes
 )
 
@@ -120,7 +151,7 @@ func replayLog(ctx context.Context, file string, old, next *policy.Bundle, chang
 		r.result.Lacking = append(r.result.Lacking, *l)
 	}
 	slices.SortFunc(r.result.Lacking, func(x, y lacking) int {
-		return cmp.Or(y.Count-x.Count, cmp.Compare(x.Action, y.Action), slices.Compare(x.Missing, y.Missing))
+		return cmp.Or(y.Count-x.Count, cmp.Compare(x.Action, y.Action), slices.Compare(x.Missing, y.Missing), slices.Compare(x.Withheld, y.Withheld))
 	})
 	return &r.result, nil
 }
@@ -152,8 +183,11 @@ func sameActions(old, next *policy.Bundle, changes []policy.Change) map[string]b
 func (r *replayer) replay(ctx context.Context, entry *logEntry) {
 	r.result.Decisions++
 	request, at := requestOf(entry)
-	was, missing := r.old.Replay(ctx, request, at)
-	now, missingNow := r.next.Replay(ctx, request, at)
+	if len(entry.Inputs) > 0 {
+		r.result.WithInputs++
+	}
+	was, missing := r.old.Replay(ctx, request, at, entry.Inputs...)
+	now, missingNow := r.next.Replay(ctx, request, at, entry.Inputs...)
 	before, known := outcomeOf(&was), missing == nil
 	if !known {
 		before, known = recordedOutcome(entry, r.old)
@@ -171,23 +205,34 @@ func (r *replayer) replay(ctx context.Context, entry *logEntry) {
 		r.result.Unchanged++
 	default:
 		r.result.NotReplayed++
-		r.lack(entry.Action, append(missing, missingNow...))
+		r.lack(entry, append(missing, missingNow...))
 	}
 }
 
-func (r *replayer) lack(action string, missing []string) {
+// lack counts an entry of which the values at missing are not known.
+func (r *replayer) lack(entry *logEntry, missing []string) {
 	slices.Sort(missing)
 	missing = slices.Compact(missing)
-	key := action + "\n" + strings.Join(missing, "\n")
+	var withheld []string
+	for _, in := range entry.Inputs {
+		if (in.Status == vocab.InputRedacted || in.Status == vocab.InputTooLarge) && slices.Contains(missing, in.Name) {
+			withheld = append(withheld, in.Name)
+		}
+	}
+	slices.Sort(withheld)
+	key := strings.Join([]string{entry.Action, strings.Join(missing, "\n"), strings.Join(withheld, "\n")}, "\n\n")
 	l := r.lacking[key]
 	if l == nil {
 		if len(r.lacking) >= maxListed {
 			return
 		}
-		l = &lacking{Action: action, Missing: missing}
+		l = &lacking{Action: entry.Action, Missing: missing, Withheld: withheld, Sequences: []int64{}}
 		r.lacking[key] = l
 	}
 	l.Count++
+	if len(l.Sequences) < maxEntries {
+		l.Sequences = append(l.Sequences, entry.Sequence)
+	}
 }
 
 // requestOf returns what an entry holds of a request, in the form of [policy.Bundle.Replay].

@@ -17,7 +17,7 @@ import (
 type policyServer struct {
 	*serverProcess
 
-	key string
+	key, db string
 }
 
 func startPolicyServer(t *testing.T, args ...string) *policyServer {
@@ -26,7 +26,7 @@ func startPolicyServer(t *testing.T, args ...string) *policyServer {
 	var added map[string]any
 	runKeys(t, "add", "--create", "--subject", "ada", "--role", "admin", "--speaks-for", "*", "--db", db, "--output", "json").line(t, &added)
 	key, _ := added["secret"].(string)
-	return &policyServer{start(t, nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--db", db}, args...)...), key}
+	return &policyServer{start(t, nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--db", db}, args...)...), key, db}
 }
 
 // run runs a command of aureus policy with the server in the environment.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
@@ -31,7 +30,7 @@ func (s *Service) put(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 	if err != nil {
 		return web.Problem(http.StatusBadRequest, wire.CodeValidation, "the header "+wire.SignatureHeader+" must be an Ed25519 signature in base64")
 	}
-	replaces, conditional, err := ifMatch(r)
+	check, err := preconditionOf(r)
 	if err != nil {
 		return err
 	}
@@ -54,10 +53,7 @@ func (s *Service) put(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 		if err := web.CheckKey(t, c); err != nil {
 			return err
 		}
-		if conditional && last.Digest != replaces {
-			return errReplaced
-		}
-		return nil
+		return check(last)
 	})
 	if err != nil {
 		return err
@@ -92,9 +88,6 @@ func (s *Service) store(ctx context.Context, b storage.Bundle, compiled *policy.
 	s.Rules.Replaced(b.Tenant, compiled, b.Signature)
 	return after, nil
 }
-
-var errReplaced = web.Problem(http.StatusPreconditionFailed, wire.CodeConflict, "the bundle in force is not the one that If-Match names",
-	web.WithRemediation("Read the bundle in force, merge the changes, and send it with its ETag."))
 
 // putError adds to an error of PutBundle which version is in force.
 func putError(err error, b, last storage.Bundle) error {
@@ -185,18 +178,4 @@ func bundleOf(b storage.Bundle) aureus.PolicyBundle {
 	return aureus.PolicyBundle{
 		Name: b.Name, Version: b.Version, Digest: b.Digest, PutBy: b.PutBy, KeyID: b.KeyID, PutAt: aureus.TimestampOf(b.PutAt), Signed: len(b.Signature) > 0,
 	}
-}
-
-// ifMatch reads the header If-Match, which is one ETag.
-func ifMatch(r *http.Request) (digest aureus.Digest, present bool, err error) {
-	header := r.Header.Get("If-Match")
-	if header == "" {
-		return digest, false, nil
-	}
-	text, opened := strings.CutPrefix(header, `"`)
-	text, closed := strings.CutSuffix(text, `"`)
-	if !opened || !closed || digest.UnmarshalText([]byte(text)) != nil || digest.IsZero() {
-		return digest, false, web.Problem(http.StatusBadRequest, wire.CodeValidation, `the header If-Match must be one ETag of a bundle, such as "sha256:…"`)
-	}
-	return digest, true, nil
 }

@@ -90,6 +90,7 @@ func (s *Service) bundleRoutes() []web.Route {
 				Header: []web.Parameter{
 					{Name: wire.SignatureHeader, Description: "The Ed25519 signature of the body, in base64."},
 					{Name: "If-Match", Description: "The ETag of the bundle that this one replaces: if another one is in force, the response is 412."},
+					{Name: "If-None-Match", Description: "The only value is *: if the tenant has a bundle already, the response is 412."},
 				},
 				Request: text, RequestContentType: "application/yaml", Precondition: true,
 				Response: reflect.TypeFor[aureus.PolicyBundle](), Success: "The bundle is in force.", ResponseHeader: headers[:1],
