@@ -76,11 +76,11 @@ test: ## Run every test, without cgo (TESTFLAGS='-run Name -v')
 
 # Each module on its own, as its users have it, whatever go.work adds.
 .PHONY: race
-race: ## Run every test under the race detector (needs a C compiler)
+race: ## Run the tests under the race detector (needs a C compiler); .ci/race says which
 	@cc=$$(go env CC); command -v "$${cc%% *}" >/dev/null || { \
 		echo "make race: the race detector needs cgo, and cgo needs a C compiler; '$$cc' is not here. Install gcc or clang, or name yours in CC." >&2; \
 		exit 1; }
-	$(call alone,race,env CGO_ENABLED=1 go test -race -timeout 30m $(TESTFLAGS) ./...)
+	$(call alone,race,sh "$(CURDIR)/.ci/race" $(TESTFLAGS))
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target where it lives, each for FUZZTIME=10s

@@ -89,6 +89,9 @@ const (
 )
 
 func TestDecode_OtherModels_AcceptsWhatStrictjsonAccepts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	t.Run("principal", func(t *testing.T) { testAgreement[Principal](t, plainPrincipal) })
 	t.Run("action", func(t *testing.T) { testAgreement[Action](t, plainAction) })
 	t.Run("policy context", func(t *testing.T) { testAgreement[PolicyContext](t, plainContext) })

@@ -15,6 +15,9 @@ import (
 
 // A client that guesses keys is throttled, and no other client.
 func TestAuthentication_ManyFailures_AreLimited(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	clock := newClock()
 	srv := open(t, at(clock))
 	_, good, err := srv.Keys().Add(t.Context(), "test", controlplane.Key{Subject: "s", Role: controlplane.RoleService})

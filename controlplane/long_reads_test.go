@@ -95,6 +95,9 @@ func TestLongReads_WithoutATurn_AreRefused(t *testing.T) {
 // A page of validators is limited in bytes too. No validator is lost between pages, and
 // a page is charged to the memory of its key.
 func TestPages_OfValidators_AreBoundedInBytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	srv := open(t, quiet)
 	admin := newKey(t, srv, controlplane.RoleAdmin, "ada")
 	service := newKey(t, srv, controlplane.RoleService, "svc")

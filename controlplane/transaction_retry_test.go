@@ -16,6 +16,9 @@ const everyTransactionTwice = "TestMainFlows_EveryTransactionRunTwice"
 // Running a transaction twice has the effect of running it once: the functions that
 // handlers pass to the store keep no state of an attempt that was rolled back.
 func TestMainFlows_EveryTransactionRunTwice_GiveTheSame(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	for name, test := range map[string]func(*testing.T){
 		"keys":                      TestFirstKey_CalledTwice_IsMadeOnce,
 		"keys are checked":          TestKeys_InvalidFields_AreRefused,

@@ -733,6 +733,9 @@ func TestIdempotencyKey_RequestHangs_OldResponsesAreDropped(t *testing.T) {
 }
 
 func TestServer_ManyItems_AreLimited(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	srv := aureustest.New(t)
 	client := srv.Client()
 	spans := make([]aureus.Span, 10_500)

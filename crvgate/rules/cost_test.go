@@ -28,6 +28,9 @@ func longNumber(i int) string { return fmt.Sprintf("%d.%se399", i%9+1, strings.R
 // Each of these schemas can take seconds to minutes for one small commit, although few
 // keywords are evaluated. The other work of the library must be counted too.
 func TestSchemaSteps_EveryKeyword_IsCounted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	wide := "{" + list(50_000, func(i int) string { return fmt.Sprintf(`"k%d":1`, i) }) + "}"
 	chain := list(150, func(i int) string { return fmt.Sprintf(`"a%d":{"$ref":"#/$defs/a%d"}`, i, i+1) })
 	for reason, row := range map[string]struct{ schema, data string }{

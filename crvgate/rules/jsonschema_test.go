@@ -162,6 +162,9 @@ func doubling(levels int) string {
 }
 
 func TestSchemaSteps_ExpensiveSchema_IsToolError(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	for reason, text := range exponential {
 		t.Run(reason, func(t *testing.T) {
 			result := judge(t, schema(t, text), deep(80))

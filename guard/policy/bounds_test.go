@@ -13,6 +13,9 @@ import (
 
 // A bundle comes over an API, and its tests run while it is loaded.
 func TestParse_TestsThatTakeTooMuch_AreAProblem(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	t.Parallel()
 	var text strings.Builder
 	text.WriteString(`aureus: policy/1

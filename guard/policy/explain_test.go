@@ -108,6 +108,9 @@ func bundles(t *testing.T) []*policy.Bundle {
 // An explanation has the decision of an engine, and each of its parts agrees with the
 // reasons of that decision.
 func TestExplain_GeneratedRequests_AgreeWithDecide(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	t.Parallel()
 	for n, bundle := range bundles(t) {
 		g := generator{random: rand.New(rand.NewPCG(1, uint64(n))), principals: principals, actions: bundle.Actions(), tests: requestsOfTests(bundle)}

@@ -17,6 +17,9 @@ import (
 // A replay without claims, arguments and the HTTP request either says that it lacks
 // something, or has the effect of the complete request.
 func TestReplay_GeneratedRequests_HaveTheEffectOfTheCompleteRequest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	t.Parallel()
 	counted := map[string]int{}
 	for n, bundle := range bundles(t) {

@@ -23,6 +23,9 @@ func (s argumentScope) Value(variable int) any {
 
 // A number of a program is the same number as the one that it becomes in JSON.
 func TestHoldsIn_NumbersOfAProgram_AreThoseOfJSON(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	t.Parallel()
 	numbers := []any{
 		0, 1, -1, 7, int64(7), 7.0, 7.5, 0.1, math.Copysign(0, -1), 1e15, 1e16, 1.5e300, 5e-324, float64(1 << 53), 1<<53 + 1, int64(1<<53 - 1), int64(math.MaxInt64),

@@ -34,6 +34,9 @@ func TestFloat_AnyNumber_IsWrittenAsByEncodingJSON(t *testing.T) {
 // Strings are examined eight bytes at once, so every byte is tried at every position
 // of such a group and after it.
 func TestString_SpecialByteAtAnyPosition_IsEscaped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	t.Parallel()
 	for c := range 256 {
 		for _, length := range []int{1, 7, 8, 9, 17} {

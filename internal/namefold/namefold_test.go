@@ -64,6 +64,9 @@ func TestSame_OtherNames_AreDifferent(t *testing.T) {
 
 // Every character, between two others, folds to the same form as its variants.
 func TestFold_EveryCodePoint_IsStable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	t.Parallel()
 	for r := rune(1); r <= unicode.MaxRune; r++ {
 		if unicode.Is(unicode.Co, r) || unicode.Is(unicode.Han, r) && norm.NFKC.IsNormalString(string(r)) ||

@@ -27,16 +27,28 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	folder, err := os.MkdirTemp("", "aureus-cmd-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	commandFolder = folder
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		if err := os.RemoveAll(folder); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+		os.Exit(status)
+	}))
 }
+
+// commandFolder is the folder of the command that the tests run. TestMain makes and
+// removes it.
+var commandFolder string
 
 // buildCommand builds the command once for all tests and returns its path.
 var buildCommand = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "aureus-cmd-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(folder, "aureus")
+	binary := filepath.Join(commandFolder, "aureus")
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
 	}

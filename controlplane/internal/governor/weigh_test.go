@@ -14,6 +14,9 @@ import (
 // For the shapes that take the most memory, the estimate is higher than the memory
 // that the decoded value takes.
 func TestWeigh_WorstShapes_ExceedDecodedMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	list := func(item string, n int) string {
 		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"
 	}

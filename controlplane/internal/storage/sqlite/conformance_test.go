@@ -27,6 +27,9 @@ func openTwice(t testing.TB, options storage.Options) storage.Store {
 func TestStore_BackendSuite_Passes(t *testing.T) { storagetest.Run(t, openFor) }
 
 func TestStore_BackendSuiteWithEachTransactionTwice_Passes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	storagetest.Run(t, openTwice)
 }
 
@@ -35,6 +38,9 @@ func TestStore_ParallelTransactions_AreSerializable(t *testing.T) {
 }
 
 func TestStore_ParallelTransactionsRunTwice_AreSerializable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	storagetest.RunConcurrency(t, openTwice)
 }
 

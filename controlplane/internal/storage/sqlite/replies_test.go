@@ -19,6 +19,9 @@ func aReply(n int) storage.Reply {
 // The test exceeds the real limits, first that of the number and then that of the
 // bytes.
 func TestReplies_TheRealBounds_AreKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	db := openStore(t)
 	const each = 1000
 	for n := 0; n < storage.MaxReplies+2*each; n += each {

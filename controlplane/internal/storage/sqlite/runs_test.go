@@ -73,6 +73,9 @@ func TestMigrate_RunsOfAnOlderSchema_KeepTheirTasks(t *testing.T) {
 // The number of ended runs of a tenant is limited, even if each belongs to another
 // workflow. Runs that have not ended, and runs of other tenants, are kept.
 func TestRuns_EndedOfATenant_AreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	db := openStore(t)
 	count := func(where string, args ...any) (n int) {
 		require.NoError(t, db.View(t.Context(), func(tx storage.Tx) error {

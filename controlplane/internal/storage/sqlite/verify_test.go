@@ -77,6 +77,9 @@ func rehash(t *testing.T, db *DB, from int64) {
 // wrong or empty, or because the log does not match the row of the decision in
 // another table.
 func TestVerify_TheLastEntryRewrittenWithTheHead_IsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	for name, row := range map[string]struct {
 		statements []string
 		rehash     int64
@@ -224,6 +227,9 @@ func TestArchive_PlainStatements_DeleteOnlyWhatIsArchived(t *testing.T) {
 
 // A changed entry is detected whether it is on the first or a later page.
 func TestVerify_OfALongLog_FindsAChangedEntryOnAnyPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	for _, n := range []int{storage.VerifyPage - 1, storage.VerifyPage, storage.VerifyPage + 1, 2*storage.VerifyPage + 5} {
 		db := aLog(t, n)
 		tamper(t, db, `UPDATE audit SET details = '{"text":"x"}' WHERE sequence = `+strconv.Itoa(n-1))

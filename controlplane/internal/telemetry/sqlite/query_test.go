@@ -13,6 +13,9 @@ import (
 )
 
 func TestPage_LargeItems_IsLimitedInBytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: one call after the other")
+	}
 	s := openStore(t, telemetry.Options{})
 	filler := strings.Repeat("x", telemetry.MaxItem-200)
 	const n = telemetry.MaxPageBytes/telemetry.MaxItem + 10
