@@ -44,3 +44,20 @@ func service(configure ...func(*gin.Engine)) routertest.Service {
 func TestMiddleware_PolicyBundle_DecidesOnEveryRoute(t *testing.T) {
 	routertest.RunPolicy(t, service())
 }
+
+// Whatever the engine is set to, a handler runs only after the decision on its own route.
+func TestMiddleware_Attacks_ReachNoHandlerWithoutItsDecision(t *testing.T) {
+	for name, configure := range map[string]func(*gin.Engine){
+		"as it is":                      func(*gin.Engine) {},
+		"UseRawPath":                    func(e *gin.Engine) { e.UseRawPath = true },
+		"UseRawPath, not unescaped":     func(e *gin.Engine) { e.UseRawPath, e.UnescapePathValues = true, false },
+		"UseEscapedPath":                func(e *gin.Engine) { e.UseEscapedPath = true },
+		"UseEscapedPath, not unescaped": func(e *gin.Engine) { e.UseEscapedPath, e.UnescapePathValues = true, false },
+		"RemoveExtraSlash":              func(e *gin.Engine) { e.RemoveExtraSlash = true },
+		"RedirectFixedPath":             func(e *gin.Engine) { e.RedirectFixedPath = true },
+		"HandleMethodNotAllowed":        func(e *gin.Engine) { e.HandleMethodNotAllowed = true },
+		"no redirects":                  func(e *gin.Engine) { e.RedirectTrailingSlash = false },
+	} {
+		t.Run(name, func(t *testing.T) { routertest.RunAttacks(t, service(configure)) })
+	}
+}

@@ -32,3 +32,28 @@ func service(configure func(*mux.Router)) routertest.Service {
 func TestMiddleware_PolicyBundle_DecidesOnEveryRoute(t *testing.T) {
 	routertest.RunPolicy(t, service(func(*mux.Router) {}))
 }
+
+// Whatever the router is set to, a handler runs only after the decision on its own route.
+func TestMiddleware_Attacks_ReachNoHandlerWithoutItsDecision(t *testing.T) {
+	override := func(r *mux.Router) {
+		r.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if method := r.Header.Get("X-Http-Method-Override"); method != "" {
+					r.Method = method
+					r.Header.Del("X-Http-Method-Override")
+				}
+				next.ServeHTTP(w, r)
+			})
+		})
+	}
+	for name, configure := range map[string]func(*mux.Router){
+		"as it is":                     func(*mux.Router) {},
+		"UseEncodedPath":               func(r *mux.Router) { r.UseEncodedPath() },
+		"SkipClean":                    func(r *mux.Router) { r.SkipClean(true) },
+		"UseEncodedPath and SkipClean": func(r *mux.Router) { r.UseEncodedPath().SkipClean(true) },
+		"StrictSlash":                  func(r *mux.Router) { r.StrictSlash(true) },
+		"a change of the method":       override,
+	} {
+		t.Run(name, func(t *testing.T) { routertest.RunAttacks(t, service(configure)) })
+	}
+}
