@@ -43,12 +43,12 @@ func (c *Client) NewRecorder() *Recorder {
 // no decision for it.
 func (r *Recorder) RecordOutcome(_ context.Context, outcome Outcome) {
 	if !outcome.DecisionID.IsZero() {
-		r.put(outcome)
+		put(r, outcome)
 	}
 }
 
 // RecordDecision queues the record of a decision of a local decider.
-func (r *Recorder) RecordDecision(_ context.Context, decision Decision) { r.put(decision.Record()) }
+func (r *Recorder) RecordDecision(_ context.Context, decision Decision) { put(r, decision.Record()) }
 
 // RecordGate queues the result of a gate of this process; see crvgate.Record. If the
 // record has no DecisionID, it gets that of the decision in the context, if there is
@@ -60,7 +60,7 @@ func (r *Recorder) RecordGate(ctx context.Context, record GateRecord) {
 			record.TraceID = decision.TraceID
 		}
 	}
-	r.put(record)
+	put(r, record)
 }
 
 // Dropped counts the records that were not stored: the queue was full, they could not
@@ -87,10 +87,11 @@ func (r *Recorder) Close(ctx context.Context) error {
 	return r.err
 }
 
-func (r *Recorder) put(record any) {
+// put queues a record. A record for which there is no room is not allocated.
+func put[T any](r *Recorder, record T) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if !r.closed {
+	if !r.closed && len(r.queue) < cap(r.queue) {
 		select {
 		case r.queue <- record:
 			return

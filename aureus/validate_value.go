@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/farmountain/aureus-go/internal/jsonvalue"
+	"github.com/farmountain/aureus-go/internal/nametext"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -148,6 +149,9 @@ func (x *extent) nested(depth int) *valueProblem {
 
 func (x *extent) text(text string) *valueProblem {
 	x.bytes += len(text) + 3
+	if nametext.Plain(text, "") && strings.IndexByte(text, '"') < 0 && strings.IndexByte(text, '\\') < 0 {
+		return nil // usually nothing is escaped
+	}
 	if !utf8.ValidString(text) {
 		return problemUTF8.found()
 	}
@@ -179,16 +183,9 @@ func (x *extent) other(value any, depth int) *valueProblem {
 // validate checks the texts of the call. The body can have any bytes: [Body] encodes
 // them.
 func (c *HTTPCall) validate(all *extent) error {
-	for _, part := range [...]struct{ name, text string }{
-		{"method", c.Method},
-		{"host", c.Host},
-		{"path", c.Path},
-		{"query", c.Query},
-		{"content_type", c.ContentType},
-		{"content_encoding", c.ContentEncoding},
-	} {
-		if problem := all.text(part.text); problem != nil {
-			return invalidAt("/http/"+part.name, problem.reason)
+	for i, text := range [...]string{c.Method, c.Host, c.Path, c.Query, c.ContentType, c.ContentEncoding} {
+		if problem := all.text(text); problem != nil {
+			return invalidAt("/http/"+[...]string{"method", "host", "path", "query", "content_type", "content_encoding"}[i], problem.reason)
 		}
 	}
 	for name, values := range c.Headers {

@@ -120,8 +120,20 @@ func readied(b *testing.B, r row) (asked []func() bool) {
 }
 
 func measureInTurn(asked []func() bool) []string {
+	least, allocations := leastInTurn(asked)
+	cells := times(least)
+	for i := range cells {
+		cells[i] += fmt.Sprintf(" (%.0f)", allocations[i])
+	}
+	return cells
+}
+
+// leastInTurn measures the functions in turn. It returns the least processor time of each in
+// nanoseconds, and its allocations.
+func leastInTurn(asked []func() bool) (least, allocations []float64) {
 	runtime.GC()
-	counts, least, allocations := make([]int, len(asked)), make([]float64, len(asked)), make([]float64, len(asked))
+	counts := make([]int, len(asked))
+	least, allocations = make([]float64, len(asked)), make([]float64, len(asked))
 	for i, permits := range asked {
 		counts[i], least[i] = countFor(permits), math.Inf(1)
 		allocations[i] = testing.AllocsPerRun(100, func() { permits() })
@@ -133,11 +145,7 @@ func measureInTurn(asked []func() bool) []string {
 			least[i] = min(least[i], float64(cpuTime()-before)/float64(counts[i]))
 		}
 	}
-	cells := times(least)
-	for i := range cells {
-		cells[i] += fmt.Sprintf(" (%.0f)", allocations[i])
-	}
-	return cells
+	return least, allocations
 }
 
 // measureWall measures how long each decision takes while so many goroutines ask on as

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,22 +45,24 @@ func guarded(next http.Handler, options ...middleware.Options) http.Handler {
 }
 
 // guardedRoutes returns a mux with a guard that finds the action of a request in a table.
-func guardedRoutes() http.Handler {
+func guardedRoutes(options ...middleware.Options) http.Handler {
 	reader := aureus.Principal{ID: "agent-7", Type: "agent", Permissions: []aureus.Permission{{Action: "read", Resource: "j", Intent: aureus.IntentRead}}}
 	table := guard.Routes{{Pattern: "GET /health", Open: true}}
-	for _, pattern := range []string{"GET /accounts", "GET /accounts/{id}", "POST /transfers"} {
-		table = append(table, guard.Route{Pattern: pattern, Action: aureus.Action{
+	for pattern, arguments := range map[string][]string{
+		"GET /accounts": nil, "GET /accounts/{id}": nil, "GET /find": {"query"}, "POST /transfers": {"path", "body"},
+	} {
+		table = append(table, guard.Route{Pattern: pattern, Arguments: arguments, Action: aureus.Action{
 			ID: "account.read", Name: "Read", RiskTier: aureus.TierLow, Intent: aureus.IntentRead,
 			RequiredPermissions: []aureus.Permission{{Action: "read", Resource: "j"}},
 		}})
 	}
 	identify := func(*http.Request) (aureus.Principal, error) { return reader, nil }
-	return middleware.EnforceRoutes(&guard.Local{}, identify, table)(routes())
+	return middleware.EnforceRoutes(&guard.Local{}, identify, table, options...)(routes())
 }
 
 func routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	for _, pattern := range []string{"GET /accounts", "GET /accounts/{id}", "POST /transfers", "GET /health"} {
+	for _, pattern := range []string{"GET /accounts", "GET /accounts/{id}", "GET /find", "POST /transfers", "GET /health"} {
 		mux.Handle(pattern, bare)
 	}
 	return mux
@@ -109,13 +112,43 @@ func BenchmarkEnforceReadingTheBody(b *testing.B) {
 }
 
 // Each kind of guard has at most eight allocations, which is also the limit above the bare mux
-// for a guard that makes an argument of a path value.
+// for a guard that makes arguments of path values or of the query.
 func TestEnforce_Allowed_AllocatesLittle(t *testing.T) {
 	for name, handler := range guardedHandlers() {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/accounts/7", http.NoBody)
 			w := nowhere{http.Header{}}
 			require.LessOrEqual(t, testing.AllocsPerRun(100, func() { handler.ServeHTTP(w, r) }), 8.0)
+		})
+	}
+}
+
+// A JSON body of two members costs nine allocations more than no arguments: its bytes, the
+// reader of them, the object and its members.
+func TestEnforceRoutes_Allowed_AllocatesLittle(t *testing.T) {
+	handler := guardedRoutes()
+	for _, row := range []struct {
+		name, method, target, body string
+		limit                      float64
+	}{
+		{"no arguments", http.MethodGet, "/accounts", "", 2},
+		{"an open route", http.MethodGet, "/health", "", 0},
+		{"a path value", http.MethodGet, "/accounts/7", "", 7},
+		{"two query parameters", http.MethodGet, "/find?owner=acme&limit=10", "", 6},
+		{"a JSON body", http.MethodPost, "/transfers", `{"amount": 20.50, "to": "acme"}`, 11},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			text := strings.NewReader(row.body)
+			r := httptest.NewRequest(row.method, row.target, http.NoBody)
+			if row.body != "" {
+				r.Header.Set("Content-Type", "application/json")
+				r.Body, r.ContentLength = io.NopCloser(text), int64(len(row.body))
+			}
+			w := nowhere{http.Header{}}
+			require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+				text.Reset(row.body)
+				handler.ServeHTTP(w, r)
+			}), row.limit)
 		})
 	}
 }

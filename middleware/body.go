@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -17,16 +18,16 @@ const (
 
 var errBodyHandedOver = errors.New("middleware: GetBody was called after the decision; the handler reads the body now")
 
-// body replaces the body of a request until the decision is made. It keeps the bytes that
+// body replaces the body of a request, if there is one, until the decision is made. It keeps the bytes that
 // describe or the decider reads, up to the limit, and the handler reads them again. The
 // other bytes stay unread. If the decider needs a body beyond the limit, and the options permit
 // that, the rest goes to a file.
 type body struct {
-	src      io.ReadCloser // nil if the request has no body
-	limit    int64         // of the bytes in memory
-	streamed int64         // of the whole body, if it goes to a file; 0 means that it does not
-	length   int64         // of Content-Length; -1 without one
-	ended    func()        // called once by the method all, after the end of the body; may be nil
+	src      io.ReadCloser
+	limit    int64  // of the bytes in memory
+	streamed int64  // of the whole body, if it goes to a file; 0 means that it does not
+	length   int64  // of Content-Length; -1 without one
+	ended    func() // called once by the method all, after the end of the body; may be nil
 
 	mu     sync.Mutex
 	kept   []byte // what was read from src
@@ -40,20 +41,14 @@ type body struct {
 	done atomic.Bool // the request has ended
 }
 
-// attach replaces the body of the request with b, if it has one.
-func (b *body) attach(r *http.Request, c *Options) {
+// attachBody replaces the body of the request, if it has one. It returns nil otherwise.
+func attachBody(r *http.Request, c *Options) *body {
 	if r.Body == nil || r.Body == http.NoBody {
-		return
+		return nil
 	}
-	b.src, b.limit, b.streamed, b.length = r.Body, c.MaxBody, c.MaxStreamed, r.ContentLength
+	b := &body{src: r.Body, limit: c.MaxBody, streamed: c.MaxStreamed, length: r.ContentLength}
 	r.Body = b
-}
-
-// detach gives the request its original body back.
-func (b *body) detach(r *http.Request) {
-	if b.src != nil {
-		r.Body = b.src
-	}
+	return b
 }
 
 // Read implements [io.Reader], for describe first and then for the handler.
@@ -84,11 +79,12 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.tooLong(b.limit) {
 		return 0, b.end
 	}
-	n := b.fill(p)
+	n := b.fill(int64(len(p)))
 	if b.end == nil && int64(len(b.kept)) > b.limit {
 		b.end = &http.MaxBytesError{Limit: b.limit}
 		n--
 	}
+	copy(p, b.kept[b.offset:b.offset+n])
 	b.offset += n
 	return n, b.end
 }
@@ -106,6 +102,19 @@ func (b *body) Close() error {
 	return b.src.Close()
 }
 
+// text reads the whole body, which must be within the limit of memory, and returns its bytes.
+func (b *body) text() ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.end == nil && !b.tooLong(b.limit) {
+		b.fill(maxChunk)
+		if b.end == nil && int64(len(b.kept)) > b.limit {
+			b.end = &http.MaxBytesError{Limit: b.limit}
+		}
+	}
+	return b.kept, b.failed()
+}
+
 // all reads the whole body, for [aureus.HTTPCall].GetBody. After it returned nil, kept and
 // spool have the bytes.
 func (b *body) all() error {
@@ -114,7 +123,6 @@ func (b *body) all() error {
 	if b.done.Load() {
 		return errBodyHandedOver
 	}
-	var chunk []byte
 	for b.end == nil {
 		if b.sealed {
 			return errBodyHandedOver
@@ -122,10 +130,7 @@ func (b *body) all() error {
 		if b.tooLong(max(b.limit, b.streamed)) {
 			break
 		}
-		if chunk == nil {
-			chunk = make([]byte, b.chunkSize())
-		}
-		b.fill(chunk)
+		b.fill(maxChunk)
 		switch {
 		case b.end != nil || int64(len(b.kept)) <= b.limit:
 		case b.streamed > b.limit:
@@ -155,9 +160,6 @@ func (b *body) unlock() {
 // discard removes the file, if there is one, when the request has ended. It does not wait for a
 // decider that still reads, although it has returned: unlock then removes the file.
 func (b *body) discard() {
-	if b.src == nil {
-		return
-	}
 	b.done.Store(true)
 	if !b.mu.TryLock() {
 		return
@@ -180,24 +182,22 @@ func (b *body) tooLong(limit int64) bool {
 	return true
 }
 
-// chunkSize returns the number of bytes to read at once. It is small even if
-// Content-Length is large, so that a client cannot make the guard allocate memory with a
-// false Content-Length.
-func (b *body) chunkSize() int64 {
-	size := min(b.limit+1, 16<<10)
+// maxChunk is the number of bytes that are read at once. It is small even if Content-Length is
+// large, so that a client cannot make the guard allocate memory with a false Content-Length.
+const maxChunk = 16 << 10
+
+// fill reads at most size bytes from src once, keeps them, and returns their number. It keeps
+// at most one byte more than the limit, which shows that the body is longer. If that byte is
+// there, the end of the source is not kept: the caller decides what comes next.
+func (b *body) fill(size int64) int {
+	size = min(size, maxChunk, b.limit-int64(len(b.kept))+1)
 	if b.length >= 0 {
 		size = min(size, b.length+1)
 	}
-	return size
-}
-
-// fill reads from src once, keeps those bytes, and returns their number. It keeps at most one
-// byte more than the limit, which shows that the body is longer. If that byte is there, the
-// end of the source is not kept: the caller decides what comes next.
-func (b *body) fill(p []byte) int {
-	remaining := b.limit - int64(len(b.kept)) + 1
-	n, err := b.src.Read(p[:min(int64(len(p)), remaining)])
-	b.kept = append(b.kept, p[:n]...)
+	b.kept = slices.Grow(b.kept, int(size))
+	start := len(b.kept)
+	n, err := b.src.Read(b.kept[start : start+int(size)])
+	b.kept = b.kept[:start+n]
 	if int64(len(b.kept)) <= b.limit || (err != nil && err != io.EOF) {
 		b.end = err
 	}

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/current"
 	"github.com/farmountain/aureus-go/internal/idtext"
+	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
 // ApprovalHeader is the request header for the id of an approval. The caller receives the id
@@ -29,14 +31,17 @@ const omittedBody = ":body"
 // a name.
 const trailerPrefix = "trailer:"
 
-// overrides are the headers in which some frameworks look for a method that replaces that
-// of the request.
-var overrides = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+// The headers in which some frameworks look for a method that replaces that of the request.
+const (
+	methodOverride1 = "X-Http-Method-Override"
+	methodOverride2 = "X-Http-Method"
+	methodOverride3 = "X-Method-Override"
+)
 
 // checkOverrides refuses a request with a header that may replace its method, unless
 // Options.Headers lists the header.
 func checkOverrides(r *http.Request, declared []string) error {
-	for _, name := range overrides {
+	for _, name := range [...]string{methodOverride1, methodOverride2, methodOverride3} {
 		if _, ok := r.Header[name]; ok && !slices.Contains(declared, name) {
 			return &Invalid{Reason: name + " is not accepted, because the policy uses the method of the request; send the request with the intended method"}
 		}
@@ -61,47 +66,74 @@ func isAlwaysBound(name string) bool {
 	return false
 }
 
-// bind returns what an approval of the request binds.
-func (v *exchange) bind(r *http.Request) (_ *aureus.HTTPCall, err error) {
+// bind fills in the parts of the request for the decider that come from the HTTP request, unless
+// describe has set them: what an approval binds, the approval that the request presents, and
+// the trace id. It goes through the headers once. A header that replaces the method is an error.
+func (v *exchange) bind(r *http.Request, request *aureus.Request) (err error) {
 	c := &v.call
 	c.Method, c.Host, c.Path = r.Method, r.Host, r.URL.EscapedPath()
 	if c.Query, err = v.config.hideQuery(r.URL.RawQuery); err != nil {
-		return nil, err
+		return err
 	}
-	c.ContentType = v.bindSingle(r, "Content-Type")
-	c.ContentEncoding = v.bindSingle(r, "Content-Encoding")
 	for name, values := range r.Header {
-		switch {
-		case hasQuery(name):
-			if values, err = v.config.hideAddresses(values); err != nil {
-				return nil, err
+		switch name {
+		case "Content-Type":
+			c.ContentType = v.bindSingle(name, values)
+		case "Content-Encoding":
+			c.ContentEncoding = v.bindSingle(name, values)
+		case "Forwarded":
+			v.bindForwarded(values)
+		case tracecontext.Header:
+			request.TraceID = cmp.Or(request.TraceID, tracecontext.ID(r.Header))
+		case methodOverride1, methodOverride2, methodOverride3:
+			if err := checkOverrides(r, v.config.Headers); err != nil {
+				return err
+			}
+		case ApprovalHeader:
+			v.presents = true
+			approval, err := presentedApproval(values)
+			if err != nil {
+				return err
+			}
+			request.ApprovalToken = cmp.Or(request.ApprovalToken, approval)
+		default:
+			if !isAlwaysBound(name) {
+				continue
+			}
+			if values, err = v.config.hideAddresses(name, values); err != nil {
+				return err
 			}
 			v.bindHeader(name, values)
-		case isAlwaysBound(name):
-			v.bindHeader(name, values)
-		case name == "Forwarded":
-			v.bindForwarded(values)
 		}
 	}
 	for _, name := range v.config.Headers {
-		if values, ok := r.Header[name]; ok && !hasQuery(name) {
+		if values, ok := r.Header[name]; ok && !isAlwaysBound(name) {
 			v.bindHeader(name, values)
 		}
 	}
 	if received, _, _ := strings.Cut(r.RequestURI, "?"); received != c.Path && strings.HasPrefix(received, "/") {
 		v.bindHeader(rawPath, []string{received})
 	}
+	v.bindBody(r)
+	if request.HTTP == nil {
+		request.HTTP = c
+	}
+	return nil
+}
+
+// bindBody binds the body, which is read only if the decider asks for it.
+func (v *exchange) bindBody(r *http.Request) {
 	if r.Context().Value(current.Unbound{}) != nil {
-		c.BodyOmitted = true
-		return c, nil
+		v.call.BodyOmitted = true
+		return
 	}
-	if v.body.src != nil {
-		if v.body.length < 0 || len(r.Trailer) > 0 { // there may be trailers, which can be read after the end of the body
-			v.body.ended = func() { v.bindTrailers(r.Trailer) }
-		}
-		c.GetBody = v.boundBody
+	if v.body == nil {
+		return
 	}
-	return c, nil
+	if v.body.length < 0 || len(r.Trailer) > 0 { // there may be trailers, which can be read after the end of the body
+		v.body.ended = func() { v.bindTrailers(r.Trailer) }
+	}
+	v.call.GetBody = v.boundBody
 }
 
 // bindTrailers adds the trailers to the bound headers. It runs once, before GetBody
@@ -133,8 +165,7 @@ func (v *exchange) bindForwarded(values []string) {
 
 // bindSingle returns the value of a header that should occur once. If it occurs more often,
 // all values are bound, because the handler may read any of them.
-func (v *exchange) bindSingle(r *http.Request, name string) string {
-	values := r.Header[name]
+func (v *exchange) bindSingle(name string, values []string) string {
 	if len(values) == 0 {
 		return ""
 	}
@@ -151,10 +182,9 @@ func (v *exchange) bindHeader(name string, values []string) {
 	v.call.Headers[name] = values
 }
 
-// presentedApproval returns the id of the approval that the request presents, or "". The
-// header must not occur more than once and must have the form of an id.
-func presentedApproval(header http.Header) (string, error) {
-	values := header[ApprovalHeader]
+// presentedApproval returns the id of the approval that the request presents, or "" without a
+// value of [ApprovalHeader]. There must be only one, and it must have the form of an id.
+func presentedApproval(values []string) (string, error) {
 	switch {
 	case len(values) == 0:
 		return "", nil

@@ -8,7 +8,6 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard"
 	"github.com/farmountain/aureus-go/internal/current"
-	"github.com/farmountain/aureus-go/internal/tracecontext"
 )
 
 // Enforce returns a middleware with a guard: a request reaches the handler only if the
@@ -83,8 +82,11 @@ func (g *guarded) around(next http.Handler) http.Handler {
 
 // ServeHTTP implements [http.Handler].
 func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if g.routes != nil && g.routes.respond(w, r) {
-		return
+	next := g.next
+	if g.routes != nil {
+		if next = g.routes.find(w, r); next == nil {
+			return
+		}
 	}
 	if g.Pattern != nil {
 		r.Pattern = g.Pattern(r)
@@ -93,100 +95,90 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.table != nil {
 		route = g.table.current().find(r.Pattern, r.Method)
 		if route != nil && route.Open && checkOverrides(r, g.Headers) == nil {
-			g.next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r)
 			return
 		}
 	}
 	v := &exchange{Context: r.Context(), config: &g.Options, route: route}
-	defer v.body.discard()
+	if v.body = attachBody(r, &g.Options); v.body != nil {
+		defer v.body.discard()
+	}
 	if g.Outcomes != nil {
-		v.begin()
 		defer g.report(v)
 	}
 	if p := g.admit(v, r); p != nil {
-		v.refused, v.finished = p.Code, true
+		v.answered.Store(p)
+		v.finished = true
 		g.release(v)
 		g.write(w, r, p)
 		return
 	}
-	g.pass(v, w, r)
+	g.pass(v, next, w, r)
 	v.finished = true
 	g.release(v)
 }
 
 // admit decides whether the request may pass. It returns nil if so, and otherwise the
-// response.
+// response. It gives the request its original body back.
 func (g *guarded) admit(v *exchange, r *http.Request) *problem {
-	request, err := g.policyRequest(v, r)
-	v.asked = asked{principal: request.Principal.ID, onBehalfOf: request.OnBehalfOf, action: request.Action.ID, tool: request.Tool, trace: request.TraceID}
+	var request aureus.Request
+	err := g.policyRequest(v, r, &request)
+	if err == nil {
+		v.decision, err = guard.Decide(r.Context(), g.decider, request)
+	}
+	if err == nil && v.decision.Effect != aureus.Allow {
+		err = &guard.Refusal{Decision: v.decision}
+	}
+	if err == nil && v.body != nil {
+		err = v.body.seal()
+	}
 	if err != nil {
-		return g.refuse(v, r, err)
-	}
-	v.decision, err = guard.Decide(r.Context(), g.decider, request)
-	if err != nil {
-		return g.refuse(v, r, err)
-	}
-	if v.decision.Effect != aureus.Allow {
-		return g.refuse(v, r, &guard.Refusal{Decision: v.decision})
-	}
-	if err := v.body.seal(); err != nil {
-		return g.refuse(v, r, err)
+		return g.refuse(v, r, &request, err)
 	}
 	v.allowed = true
 	return nil
 }
 
-// policyRequest returns the request for the decider.
-func (g *guarded) policyRequest(v *exchange, r *http.Request) (aureus.Request, error) {
-	if err := checkOverrides(r, g.Headers); err != nil {
-		return aureus.Request{}, err
+// policyRequest fills in the request for the decider.
+func (g *guarded) policyRequest(v *exchange, r *http.Request, request *aureus.Request) error {
+	err := g.ask(v, r, request)
+	if v.body != nil {
+		r.Body = v.body.src
 	}
-	v.body.attach(r, &g.Options)
-	request, err := g.ask(v, r)
-	v.body.detach(r)
 	if err != nil {
-		return request, err
+		return err
 	}
 	if request.Principal.ID == "" {
-		return request, ErrNoIdentity
+		return ErrNoIdentity
 	}
-	approval, err := presentedApproval(r.Header)
-	if err != nil {
-		return request, err
-	}
-	if request.ApprovalToken == "" {
-		request.ApprovalToken = approval
-	}
-	if request.TraceID == "" {
-		request.TraceID = tracecontext.ID(r.Header)
-	}
-	if request.HTTP == nil {
-		request.HTTP, err = v.bind(r)
-	}
-	return request, err
+	return v.bind(r, request)
 }
 
-// ask returns the description of the request: that of describe, or that of the route.
-func (g *guarded) ask(v *exchange, r *http.Request) (aureus.Request, error) {
+// ask fills in the description of the request: that of describe, or that of the route.
+func (g *guarded) ask(v *exchange, r *http.Request, request *aureus.Request) (err error) {
 	if r.Pattern == "" {
 		if reason, ok := r.Context().Value(current.Refused{}).(string); ok {
-			return aureus.Request{}, &Invalid{Reason: reason}
+			return &Invalid{Reason: reason}
 		}
 	}
 	if g.table != nil {
-		return g.describeRoute(v, r)
+		return g.describeRoute(v, r, request)
 	}
-	return g.describe(r)
+	if err := checkOverrides(r, g.Headers); err != nil { // describe uses the method
+		return err
+	}
+	*request, err = g.describe(r)
+	return err
 }
 
 // refuse returns the response for an error. If the body was needed and could not be read,
 // the response reports that, unless the policy refused the request.
-func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
+func (g *guarded) refuse(v *exchange, r *http.Request, asked *aureus.Request, err error) *problem {
 	if v.decision.ID.IsZero() && (g.Outcomes != nil || g.Logger != nil) {
 		v.decision.ID = aureus.NewDecisionID(time.Now())
 	}
 	var p *problem
-	if failure := v.body.failure(); failure != nil && !errors.As(err, new(*guard.Refusal)) && !errors.Is(failure, errSpool) {
+	if failure := v.bodyFailure(); failure != nil && !errors.As(err, new(*guard.Refusal)) && !errors.Is(failure, errSpool) {
 		p = problemOfBody(failure)
 	} else if p = g.problemOf(err); p == nil {
 		p = undecided(err)
@@ -195,20 +187,26 @@ func (g *guarded) refuse(v *exchange, r *http.Request, err error) *problem {
 		p.identify(v.decision.ID)
 	}
 	if g.Logger != nil {
-		g.logRefused(r, v, p, err)
+		g.logRefused(r, v, asked, p, err)
 	}
 	return p
 }
 
+// bodyFailure returns the error of reading the body, or nil.
+func (v *exchange) bodyFailure() error {
+	if v.body == nil {
+		return nil
+	}
+	return v.body.failure()
+}
+
 // pass hands an allowed request to the handler.
-func (g *guarded) pass(v *exchange, w http.ResponseWriter, r *http.Request) {
+func (g *guarded) pass(v *exchange, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	inner := v.inner(r)
 	defer copyBack(r, inner)
-	if g.Outcomes != nil || v.mayRelease() {
-		v.begin()
-	}
 	if g.Outcomes != nil {
+		v.began = time.Since(processStart)
 		w = v.watch(w, inner)
 	}
-	g.next.ServeHTTP(w, inner)
+	next.ServeHTTP(w, inner)
 }

@@ -11,35 +11,32 @@ import (
 )
 
 // exchange is the state of one request in the guard. It is also the context of the
-// handler's request, so that passing on the decision needs no further allocation.
+// handler's request, so that passing on the decision needs no further allocation. A test limits
+// its size.
 type exchange struct {
 	context.Context
 	config   *Options
 	decision aureus.Decision
-	asked    asked
 	call     aureus.HTTPCall
 	route    *boundRoute // of EnforceRoutes; nil if the route is bound to nothing
-	body     body
-	formed   bool // call has the bound form of the body
+	body     *body       // nil if the request has none
+	formed   bool        // call has the bound form of the body
+	presents bool        // the request has the approval header
+	allowed  bool
 
 	// The fields for the outcome. They are used if outcomes are recorded, and if an
-	// approval was used.
-	began    time.Time
-	allowed  bool
+	// approval or a budget was used.
 	finished bool                    // the handler returned, or the refusal was written
-	refused  string                  // the code of the refusal
+	began    time.Duration           // when the handler was called, from processStart; 0 if it was not, or if outcomes are not recorded
 	writer   http.ResponseWriter     // the original of the handler's writer
 	status   atomic.Int64            // the highest status that the handler set; 0 means none
 	wrote    atomic.Bool             // the handler wrote something, or sent the header
 	hijacked atomic.Bool             // the handler took the connection over
 	cutShort atomic.Bool             // the handler's last read of the body was full, and there is more
-	answered atomic.Pointer[problem] // the problem that WriteError wrote, if it was called
 	notDone  atomic.Bool             // NotDone was called
+	answered atomic.Pointer[problem] // the problem that was written for the guard or by WriteError, if any
 	settled  *aureus.Outcome         // the outcome that was reported to release the approval, if any
 }
-
-// asked has the parts of the request for the log.
-type asked struct{ principal, onBehalfOf, action, tool, trace string }
 
 type exchangeKey struct{}
 
@@ -66,10 +63,10 @@ func exchangeOf(ctx context.Context) *exchange {
 // the approval header.
 func (v *exchange) inner(r *http.Request) *http.Request {
 	inner := r.WithContext(v)
-	if v.body.src != nil {
+	if v.body != nil {
 		inner.Body = v.body.forHandler()
 	}
-	if _, ok := r.Header[ApprovalHeader]; ok {
+	if v.presents {
 		inner.Header = r.Header.Clone()
 		delete(inner.Header, ApprovalHeader)
 	}

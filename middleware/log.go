@@ -15,8 +15,9 @@ import (
 // maxLogged is the limit, in bytes, of a text from a request in a log line.
 const maxLogged = 256
 
-// logRefused logs a request that the guard refuses.
-func (c *Options) logRefused(r *http.Request, v *exchange, p *problem, cause error) {
+// logRefused logs a request that the guard refuses. asked is what the decider was asked, as far
+// as it is known.
+func (c *Options) logRefused(r *http.Request, v *exchange, asked *aureus.Request, p *problem, cause error) {
 	ctx, level, message := context.WithoutCancel(r.Context()), slog.LevelInfo, "request refused"
 	if p.Status == http.StatusServiceUnavailable {
 		level, message = slog.LevelWarn, "request refused: it could not be decided"
@@ -38,16 +39,16 @@ func (c *Options) logRefused(r *http.Request, v *exchange, p *problem, cause err
 	attrs = append(attrs, slog.Int("status", p.Status), slog.String("code", p.Code))
 	for _, text := range [...]struct{ name, value string }{
 		{"decision_id", v.decision.ID.String()},
-		{"principal", v.asked.principal},
-		{"on_behalf_of", v.asked.onBehalfOf},
-		{"action", v.asked.action},
-		{"tool", v.asked.tool},
+		{"principal", asked.Principal.ID},
+		{"on_behalf_of", asked.OnBehalfOf},
+		{"action", asked.Action.ID},
+		{"tool", asked.Tool},
 		{"rule", v.decision.Rule},
 		{"bundle", v.decision.Bundle},
 		{"approval_id", p.Approval.ID},
 		{"method", r.Method},
 		{"pattern", r.Pattern},
-		{"trace_id", cmp.Or(v.asked.trace, tracecontext.ID(r.Header))},
+		{"trace_id", cmp.Or(asked.TraceID, tracecontext.ID(r.Header))},
 	} {
 		if text.value != "" {
 			attrs = append(attrs, slog.String(text.name, jsonvalue.Clip(text.value, maxLogged)))

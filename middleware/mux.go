@@ -3,11 +3,12 @@ package middleware
 import (
 	"net/http"
 	"reflect"
+	"strings"
 	"sync"
 )
 
-// muxRoutes finds the route that a mux would select for a request, for a guard in front of a
-// whole mux.
+// muxRoutes finds the route that a mux selects for a request, for a guard in front of a whole
+// mux.
 type muxRoutes struct {
 	mux *http.ServeMux
 
@@ -18,24 +19,30 @@ type muxRoutes struct {
 // redirectType is the type of the redirect handlers that a mux creates itself.
 var redirectType = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporaryRedirect))
 
-// respond lets the mux give its own response (redirects to the clean path or to the path
-// with a trailing slash, 404, 405) and reports whether it did. No registered handler runs for
-// these. For every other request it sets Pattern and the path values for describe; the mux
-// sets them again when it serves the request.
-func (t *muxRoutes) respond(w http.ResponseWriter, r *http.Request) bool {
+// find returns the handler that the mux selects for the request, and sets Pattern and the path
+// values of the request as the mux does. The guard calls that handler and does not ask the mux
+// again, so that a route that is registered in between, or a request that is changed, cannot
+// lead to another handler than the one that was decided on.
+//
+// If the mux gives its own response (redirects to the clean path or to the path with a trailing
+// slash, 404, 405), find lets it do so and returns nil. No registered handler runs for these.
+func (t *muxRoutes) find(w http.ResponseWriter, r *http.Request) http.Handler {
 	if r.RequestURI == "*" {
 		t.mux.ServeHTTP(w, r) // 400, whatever is registered
-		return true
+		return nil
 	}
 	handler, pattern := t.mux.Handler(r)
 	if pattern == "" || t.ownRedirect(r, handler) {
 		r.Pattern = pattern
 		handler.ServeHTTP(w, r)
-		return true
+		return nil
 	}
-	t.probe(pattern).ServeHTTP(w, r)
+	if r.Pattern != "" || strings.Contains(pattern, "{") { // the request has, or gets, path values
+		r.Pattern = ""
+		t.probe(pattern).ServeHTTP(discard{}, r)
+	}
 	r.Pattern = pattern
-	return false
+	return handler
 }
 
 // ownRedirect reports whether the handler is a redirect that the mux created for this
@@ -67,3 +74,10 @@ func (t *muxRoutes) probe(pattern string) *http.ServeMux {
 	t.probes[pattern] = probe
 	return probe
 }
+
+// discard is a writer for a response that nobody gets.
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) WriteHeader(int)             {}

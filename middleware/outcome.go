@@ -15,8 +15,8 @@ import (
 // the status.
 const classNotDone = "not_done"
 
-// begin starts measuring the duration of the outcome.
-func (v *exchange) begin() { v.began = time.Now() }
+// processStart is the time from which exchange.began counts.
+var processStart = time.Now()
 
 // report records the outcome. It must be deferred: it recovers a panic, records it and
 // panics again with the same value.
@@ -34,16 +34,16 @@ func (c *Options) report(v *exchange) {
 }
 
 func (v *exchange) outcome(cause any) aureus.Outcome {
-	o := aureus.Outcome{
-		DecisionID: v.decision.ID,
-		DurationMS: float64(time.Since(v.began)) / float64(time.Millisecond),
+	o := aureus.Outcome{DecisionID: v.decision.ID}
+	if v.began != 0 {
+		o.DurationMS = float64(time.Since(processStart)-v.began) / float64(time.Millisecond)
 	}
 	answered := v.answered.Load()
 	switch status := int(v.status.Load()); {
 	case !v.finished:
 		o.Status, o.ErrorClass = vocab.OutcomePanicked, panicClass(cause)
 	case !v.allowed:
-		o.Status, o.ErrorClass = vocab.OutcomeRefused, v.refused
+		o.Status, o.ErrorClass = vocab.OutcomeRefused, answered.Code
 	case answered != nil:
 		o.Status, o.ErrorClass, o.GateResult = answered.outcome, answered.Code, answered.gate
 		o.NotDone = o.Status == vocab.OutcomeFailed && v.notDone.Load()

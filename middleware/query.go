@@ -50,9 +50,10 @@ func hasQuery(header string) bool {
 	return false
 }
 
-// hideAddresses does the same as hideQuery for the queries in addresses.
-func (c *Options) hideAddresses(values []string) ([]string, error) {
-	if len(c.SecretQuery) == 0 {
+// hideAddresses does the same as hideQuery for the addresses in a header. It returns the values
+// of any other header unchanged.
+func (c *Options) hideAddresses(header string, values []string) ([]string, error) {
+	if len(c.SecretQuery) == 0 || !hasQuery(header) {
 		return values, nil
 	}
 	clean := make([]string, len(values))

@@ -60,21 +60,20 @@ func EnforceRoutes(decider guard.Decider, identify func(*http.Request) (aureus.P
 	return g.around
 }
 
-// describeRoute returns the request for the decider.
-func (g *guarded) describeRoute(v *exchange, r *http.Request) (request aureus.Request, err error) {
+// describeRoute fills in the request for the decider.
+func (g *guarded) describeRoute(v *exchange, r *http.Request, request *aureus.Request) (err error) {
 	if v.route == nil {
-		return request, &notBound{pattern: r.Pattern}
+		return &notBound{pattern: r.Pattern}
 	}
 	request.Action, request.Route = v.route.Action, v.route.Pattern
-	request.Principal, err = g.identify(r)
-	if err != nil {
-		return request, err
+	if request.Principal, err = g.identify(r); err != nil {
+		return err
 	}
-	arguments, err := v.route.arguments(r, g.SecretQuery)
+	arguments, err := v.route.arguments(r, v.body, g.SecretQuery)
 	if arguments != nil {
 		request.Arguments = arguments
 	}
-	return request, err
+	return err
 }
 
 // notBound is the error if a route is bound to no action.

@@ -232,6 +232,33 @@ func TestEnforceRoutes_Arguments_AreThePartsThatTheRouteLists(t *testing.T) {
 	require.Equal(t, map[string]any{"id": "7"}, asked.Arguments)
 }
 
+// The response says which content type is expected, and which came, cut and escaped.
+func TestEnforceRoutes_BodyOfAnotherType_IsRefusedAndSaysWhichIsExpected(t *testing.T) {
+	t.Parallel()
+	server := serve(t, middleware.EnforceRoutes(allow, known, guard.Routes{bound("POST /x", "a", "body")})(servingMux(unreachable(t), "POST /x")))
+	for _, row := range []struct {
+		types []string
+		want  string
+	}{
+		{nil, "the policy reads the body, so its Content-Type must be application/json, and there is none"},
+		{[]string{"text/plain"}, "the policy reads the body, so its Content-Type must be application/json or application/…+json, not text/plain"},
+		{[]string{"application/json", "text/plain"}, "the policy reads the body, so its Content-Type must be application/json, and occur once, not be application/json and text/plain"},
+		{[]string{"a/b \u202e"}, `the policy reads the body, so its Content-Type must be application/json or application/…+json, not "a/b \u202e"`},
+		{[]string{"multipart/form-data; boundary=" + strings.Repeat("x", 9000)}, ""},
+		{[]string{"application/json; charset=utf-16"}, "the policy reads the body, so it must be JSON in UTF-8, not in utf-16"},
+	} {
+		r := newRequest(t, http.MethodPost, server.URL+"/x", strings.NewReader("{}"))
+		r.Header["Content-Type"] = row.types
+		response, _ := call(t, server.Client(), r)
+		require.Equal(t, http.StatusBadRequest, response.StatusCode)
+		detail := readProblem(t, response.StatusCode, response.Header, response.Body).Errors[0].Detail
+		require.Less(t, len(detail), 400)
+		if row.want != "" {
+			require.Equal(t, row.want, detail)
+		}
+	}
+}
+
 // What a handler might read in another way than the policy is refused.
 func TestEnforceRoutes_AmbiguousArguments_AreRefused(t *testing.T) {
 	t.Parallel()
@@ -246,7 +273,7 @@ func TestEnforceRoutes_AmbiguousArguments_AreRefused(t *testing.T) {
 		{"a name in path and query", "/x/7?id=8", "", nil, 400, `"id" is in the path and in the query`},
 		{"a name in path and body", "/x/7", `{"id": 8}`, nil, 400, `"id" is in the path and in the body`},
 		{"a name in query and body", "/x/7?a=8", `{"a": 8}`, nil, 400, `"a" is in the query and in the body`},
-		{"a name in another case in the body", "/x/7", `{"ID": 8}`, nil, 400, `"ID" is in the path and in the body`},
+		{"a name in another case in the body", "/x/7", `{"ID": 8}`, nil, 400, `"id" is in the path and in the body`},
 		{"a name in another case in the query", "/x/7?a=1&A=2", "", nil, 400, "more than once"},
 		{"two names in the body that differ in case", "/x/7", `{"amount": 5, "Amount": 5000}`, nil, 400, "more than once"},
 		{"the same deep in the body", "/x/7", `{"list": [{"to": 1, "TO": 2}]}`, nil, 400, "more than once"},

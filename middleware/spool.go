@@ -91,7 +91,7 @@ func (v *exchange) boundBody() (aureus.Body, error) {
 	case v.body.done.Load():
 		return nil, errBodyHandedOver
 	}
-	body, err := v.formOf(&v.body)
+	body, err := v.formOf(v.body)
 	if err != nil {
 		return nil, err
 	}

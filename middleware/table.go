@@ -28,7 +28,8 @@ type routeTable struct {
 type compiledTable struct {
 	list     []guard.Route // the slice that was compiled
 	routes   map[routeKey]*boundRoute
-	problems []string // the routes that cannot be used, each with the reason; they bind nothing
+	exact    map[string]*boundRoute // those with a method, by the pattern as it is in the table
+	problems []string               // the routes that cannot be used, each with the reason; they bind nothing
 }
 
 // routeKey is a pattern, divided into its method, which may be empty, and the rest.
@@ -77,7 +78,7 @@ func sameSlice(a, b []guard.Route) bool {
 // compileTable compiles a table. A pattern that occurs more than once and a route with an
 // unknown part bind nothing, so requests for them are refused.
 func compileTable(list []guard.Route) *compiledTable {
-	c := &compiledTable{list: list, routes: make(map[routeKey]*boundRoute, len(list))}
+	c := &compiledTable{list: list, routes: make(map[routeKey]*boundRoute, len(list)), exact: make(map[string]*boundRoute, len(list))}
 	seen := make(map[routeKey]bool, len(list))
 	for i := range list {
 		key := splitPattern(list[i].Pattern)
@@ -94,6 +95,11 @@ func compileTable(list []guard.Route) *compiledTable {
 			c.problems = append(c.problems, fmt.Sprintf("route %d (%s): %s", i+1, nametext.Shown(list[i].Pattern), problem))
 		} else if route.Open || route.Action.ID != "" {
 			c.routes[key] = route
+		}
+	}
+	for key, route := range c.routes {
+		if key.method != "" {
+			c.exact[route.Pattern] = route
 		}
 	}
 	return c
@@ -138,6 +144,11 @@ func repeated(list []wildcard) string {
 // selected, or nil. A route without a method binds every method of its path, and one for GET
 // binds HEAD, as in a ServeMux; the more specific route counts.
 func (c *compiledTable) find(pattern, method string) *boundRoute {
+	if method != "HEAD" { // usually the pattern of the router is that of the table
+		if route := c.exact[pattern]; route != nil {
+			return route
+		}
+	}
 	key := splitPattern(pattern)
 	if key.rest == "" {
 		return nil

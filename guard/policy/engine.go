@@ -164,7 +164,7 @@ func (e *Engine) Decide(ctx context.Context, request aureus.Request) (decision a
 	if err != nil {
 		return aureus.Decision{}, err
 	}
-	if len(request.Action.Metadata) > 0 {
+	if hasNames(request.Action.Metadata) {
 		request = request.Context().Request()
 	}
 	decision.ID = aureus.NewDecisionID(now)
@@ -175,6 +175,18 @@ func (e *Engine) Decide(ctx context.Context, request aureus.Request) (decision a
 		return decision, nil
 	}
 	return e.decide(ctx, s, &request, now, decision.ID)
+}
+
+// hasNames reports whether the metadata of an action has a name that [aureus.PolicyContext.Request]
+// may take from it.
+func hasNames(metadata map[string]any) bool {
+	for name := range metadata {
+		switch name {
+		case "tool_name", "approval_token", "workflowId", "taskId":
+			return true
+		}
+	}
+	return false
 }
 
 // decide evaluates the request, reserves budgets and asks a person.
@@ -255,7 +267,7 @@ func (e *Engine) Evaluate(ctx context.Context, request aureus.Request) (Evaluati
 	if err != nil {
 		return Evaluation{}, err
 	}
-	if len(request.Action.Metadata) > 0 {
+	if hasNames(request.Action.Metadata) {
 		request = request.Context().Request()
 	}
 	var v Evaluation

@@ -86,7 +86,7 @@ type Obstacle struct {
 //
 // If the context is done, conditions fail, and Incomplete says so.
 func (b *Bundle) Explain(ctx context.Context, request aureus.Request, at time.Time) Explanation {
-	if len(request.Action.Metadata) > 0 {
+	if hasNames(request.Action.Metadata) {
 		request = request.Context().Request()
 	}
 	request.Volatile = nil

@@ -51,7 +51,7 @@ func (f *Follower) decide(ctx context.Context, request aureus.Request) (decision
 	if err != nil {
 		return aureus.Decision{}, err
 	}
-	if len(request.Action.Metadata) > 0 {
+	if hasNames(request.Action.Metadata) {
 		request = request.Context().Request()
 	}
 	decision.ID = aureus.NewDecisionID(now)

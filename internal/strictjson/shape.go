@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -210,7 +211,20 @@ func (c *checker) object(pointer string, object map[string]any, t reflect.Type) 
 // letter that encoding/json folds. Otherwise a program that reads the same text with
 // encoding/json might find a declared name where this package found an unknown one.
 func Fold(name string) string {
+	if plain(name) {
+		return name
+	}
 	return strings.ToLower(strings.ReplaceAll(name, "\u017f", "s")) // the long s: its capital is S
+}
+
+// plain reports whether a name is ASCII without capital letters, as most names are.
+func plain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
 }
 
 type declaration struct {
