@@ -54,6 +54,7 @@ func open(t *testing.T, change ...func(*controlplane.Config)) *controlplane.Serv
 	for _, c := range change {
 		c(&config)
 	}
+	copyEmptyFiles(t, config)
 	if strings.HasPrefix(t.Name(), everyTransactionTwice) {
 		controlplane.WrapStore(&config, storagetest.Twice)
 	}

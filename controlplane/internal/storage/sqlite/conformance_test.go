@@ -1,7 +1,12 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,9 +16,39 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/storage/storagetest"
 )
 
+// emptyFiles returns the contents of a new store's file and of its signing key's. They
+// are made once: applying all migrations takes longer than most tests of the suite.
+var emptyFiles = sync.OnceValues(func() (files [2][]byte, err error) {
+	folder, err := os.MkdirTemp("", "aureus-empty-")
+	if err != nil {
+		return files, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	path := filepath.Join(folder, "a.db")
+	db, err := Open(context.Background(), path, storage.Options{})
+	if err != nil {
+		return files, err
+	}
+	if err := db.Close(); err != nil {
+		return files, err
+	}
+	if files[0], err = os.ReadFile(path); err != nil {
+		return files, err
+	}
+	files[1], err = os.ReadFile(KeyFile(path))
+	return files, err
+})
+
 func openFor(t testing.TB, options storage.Options) storage.Store {
 	t.Helper()
-	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), options)
+	files, err := emptyFiles()
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "a.db")
+	if options.SigningKeyFile == "" && !strings.HasSuffix(t.Name(), "/identityIsOfOneStore") { // copies have the same identity
+		require.NoError(t, os.WriteFile(path, files[0], 0o600))
+		require.NoError(t, os.WriteFile(KeyFile(path), files[1], 0o600))
+	}
+	db, err := Open(t.Context(), path, options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
