@@ -2,6 +2,9 @@ package policy
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -86,12 +89,36 @@ type Obstacle struct {
 //
 // If the context is done, conditions fail, and Incomplete says so.
 func (b *Bundle) Explain(ctx context.Context, request aureus.Request, at time.Time) Explanation {
+	return b.explain(ctx, request, at, usedBudgets{})
+}
+
+// ExplainUsed is like [Bundle.Explain], for budgets that are used already: by the id of a
+// budget, the amount that has been used within its window by those who share it with the
+// request. The error names a budget that the bundle does not have, or an amount that is
+// not a number from 0 to 4·10¹².
+func (b *Bundle) ExplainUsed(ctx context.Context, request aureus.Request, at time.Time, used map[string]float64) (Explanation, error) {
+	budgets := usedBudgets{}
+	for _, id := range slices.Sorted(maps.Keys(used)) {
+		known := slices.ContainsFunc(b.budgets, func(known *budget) bool { return known.id == id })
+		amount, err := amountOf(used[id])
+		switch {
+		case !known:
+			return Explanation{}, fmt.Errorf("policy: the bundle %s has no budget named %.80q", b.label, id)
+		case err != nil:
+			return Explanation{}, fmt.Errorf("policy: the amount that is used of the budget %q: %w", id, err)
+		}
+		budgets[id] = amount
+	}
+	return b.explain(ctx, request, at, budgets), nil
+}
+
+func (b *Bundle) explain(ctx context.Context, request aureus.Request, at time.Time, used usedBudgets) Explanation {
 	if hasNames(request.Action.Metadata) {
 		request = request.Context().Request()
 	}
 	request.Volatile = nil
-	decision := b.decideAt(ctx, request, at, usedBudgets{})
-	x := explainer{bundle: b, ctx: ctx}
+	decision := b.decideAt(ctx, request, at, used)
+	x := explainer{bundle: b, ctx: ctx, used: used}
 	x.result = Explanation{
 		Bundle: b.label, Time: at, Effect: decision.Effect, ReasonCode: decision.ReasonCode, Rule: decision.Rule, Reason: decision.Reason,
 		Principal: decision.PrincipalID, Action: decision.ActionID, RiskTier: decision.RiskTier, Matched: decision.Matched,
@@ -125,6 +152,7 @@ type explainer struct {
 	ctx      context.Context //nolint:containedctx // it lives as long as one call of Explain
 	bundle   *Bundle
 	document *syntax.Document
+	used     usedBudgets
 	action   *action // nil: not found
 	missing  []int   // the required permissions that are not held, and that no obstacle names yet
 	result   Explanation

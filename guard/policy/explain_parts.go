@@ -184,8 +184,12 @@ func (x *explainer) addBudgets(i *inquiry) {
 			c.Failed = err.Error()
 		} else {
 			r := &i.reservations[reserved]
-			c.Applies = r.Amount > r.Limit
+			used := x.used[b.id]
+			c.Applies = used > r.Limit-r.Amount
 			c.Why = fmt.Sprintf("needs %s of the %s that %s may use in %s", formatAmount(r.Amount), formatAmount(r.Limit), whoShares(b, r.Key), formatWindow(r.Window))
+			if used > 0 {
+				c.Why += fmt.Sprintf(", of which %s is used", formatAmount(used))
+			}
 		}
 		x.add(c)
 	}

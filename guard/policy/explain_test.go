@@ -67,7 +67,7 @@ func (g *generator) request() aureus.Request {
 // requestsOfTests returns the requests of the tests in the bundle.
 func requestsOfTests(bundle *policy.Bundle) (requests []aureus.Request) {
 	for _, test := range bundle.Check(context.Background()).Tests {
-		if request, _, found := bundle.TestRequest(test.Name); found {
+		if request, _, _, found := bundle.TestRequest(test.Name); found {
 			requests = append(requests, request)
 		}
 	}
@@ -302,4 +302,25 @@ func TestExplain_ContextDone_SaysSo(t *testing.T) {
 	x := ledger(t).Explain(ctx, ask("clerk-7", "transfer.make", object{"amount": 5, "to": "acme"}), noon)
 	require.NotEqual(t, aureus.Allow, x.Effect)
 	require.Contains(t, x.Incomplete, "context canceled")
+}
+
+// Explain says what is used of a budget, as the bundle's tests can.
+func TestExplainUsed_Budgets_AreDecidedAsAnEngineWould(t *testing.T) {
+	t.Parallel()
+	bundle := ledger(t)
+	request := ask("clerk-7", "transfer.make", object{"amount": 50, "to": "acme"})
+	for used, code := range map[float64]aureus.ReasonCode{0: aureus.ReasonMediumRisk, 4950: aureus.ReasonMediumRisk, 4950.5: aureus.ReasonBudgetExceeded} {
+		x, err := bundle.ExplainUsed(context.Background(), request, noon, map[string]float64{"hourly": used})
+		require.NoError(t, err)
+		require.Equal(t, code, x.ReasonCode, used)
+		at := slices.IndexFunc(x.Considered, func(c policy.Considered) bool { return c.Kind == "budget" })
+		require.Equal(t, code == aureus.ReasonBudgetExceeded, x.Considered[at].Applies)
+		require.Equal(t, used > 0, strings.Contains(x.Considered[at].Why, "is used"), x.Considered[at].Why)
+	}
+	for name, used := range map[string]map[string]float64{
+		`no budget named "daily"`: {"daily": 1}, "negative": {"hourly": -1},
+	} {
+		_, err := bundle.ExplainUsed(context.Background(), request, noon, used)
+		require.ErrorContains(t, err, name)
+	}
 }

@@ -267,11 +267,12 @@ func TestParseUntested_FailingTest_CanBeExplainedAndNotEnforced(t *testing.T) {
 		require.NotContains(t, part.NoticedBy, "ann reads")
 	}
 
-	request, at, found := bundle.TestRequest("ann reads")
+	request, at, used, found := bundle.TestRequest("ann reads")
 	require.True(t, found)
 	require.Equal(t, "account.read", request.Action.ID)
+	require.Empty(t, used)
 	require.Equal(t, aureus.Allow, bundle.Explain(context.Background(), request, at).Effect)
-	_, _, found = bundle.TestRequest("no such test")
+	_, _, _, found = bundle.TestRequest("no such test")
 	require.False(t, found)
 
 	_, err = policy.New(bundle, policy.Config{})

@@ -90,15 +90,19 @@ func (b *Bundle) failedTests() (problems []Problem) {
 	return problems
 }
 
-// TestRequest returns the request of the test with this name, and the time at which the
-// test decides it.
-func (b *Bundle) TestRequest(name string) (request aureus.Request, at time.Time, found bool) {
+// TestRequest returns the request of the test with this name, the time at which the test
+// decides it, and what it says is used of budgets, in the form of [Bundle.ExplainUsed].
+func (b *Bundle) TestRequest(name string) (request aureus.Request, at time.Time, used map[string]float64, found bool) {
 	for n := range b.tests {
 		if t := &b.tests[n]; t.name == name {
-			return t.request, t.time, true
+			used = map[string]float64{}
+			for id, amount := range t.used {
+				used[id] = float64(amount) / micro
+			}
+			return t.request, t.time, used, true
 		}
 	}
-	return aureus.Request{}, time.Time{}, false
+	return aureus.Request{}, time.Time{}, nil, false
 }
 
 // run decides the test's request, with budgets used as the test says and without stops. failure says how

@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case errors.Is(err, errUsage):
 		return 2
 	}
-	fmt.Fprintln(stderr, "aureus:", err)
+	fmt.Fprintln(stderr, "aureus:", strings.TrimPrefix(err.Error(), "aureus: ")) // those of package aureus begin so
 	return 1
 }
 

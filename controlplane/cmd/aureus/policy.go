@@ -7,6 +7,9 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
+
+	"github.com/farmountain/aureus-go/aureus"
 )
 
 const policyUsage = `Check, explain, compare and sign the files of policy bundles, bring them into force in
@@ -15,11 +18,12 @@ a control plane, and stop what must stop.
 Usage:
 
   aureus policy check FILE... [--strict] [--all] [--key PUBLIC]
-  aureus policy explain FILE --test NAME
-  aureus policy explain FILE --request REQUEST [--at TIME]
+  aureus policy explain FILE --test NAME [--at TIME] [--used BUDGET=AMOUNT]...
+  aureus policy explain FILE --request REQUEST [--at TIME] [--used BUDGET=AMOUNT]...
   aureus policy explain FILE --principal ID (--action ID | --tool NAME | --route PATTERN)
       [--arguments JSON] [--claims JSON] [--on-behalf-of ID] [--type TYPE]
       [--method METHOD] [--path PATH] [--host HOST] [--at TIME]
+      [--used BUDGET=AMOUNT]...
   aureus policy diff OLD NEW [--against LOG] [--fail-on-flip]
 
   aureus policy keygen --to FILE
@@ -128,6 +132,15 @@ func (c *policyCommand) tableWithDetails(rows [][]string, details func(row int) 
 		}
 	}
 	return nil
+}
+
+// shortTime returns a time for a table, in whole seconds.
+func shortTime(t aureus.Timestamp) string {
+	at, ok := t.Time()
+	if !ok {
+		return string(t)
+	}
+	return at.UTC().Format(time.RFC3339)
 }
 
 // printf writes to standard output.

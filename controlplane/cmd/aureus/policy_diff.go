@@ -115,14 +115,21 @@ func (c *policyCommand) printReplay(r *replayed) error {
 		return err
 	}
 	if len(r.Flipped) > 0 {
-		rows := [][]string{{"ENTRY", "TIME", "PRINCIPAL", "ACTION", "OLD", "", "NEW", ""}}
+		rows := [][]string{{"ENTRY", "TIME", "PRINCIPAL", "ACTION", "OLD", "NEW"}}
 		for _, f := range r.Flipped {
 			rows = append(rows, []string{
 				strconv.FormatInt(f.Sequence, 10), f.Time.UTC().Format(time.RFC3339), f.Principal, f.Action,
-				f.Old.Effect, f.Old.because(), f.New.Effect, f.New.because(),
+				f.Old.Effect, f.New.Effect,
 			})
 		}
-		if err := c.table(rows); err != nil {
+		because := func(n int) []string { // in lines of their own, because they are long
+			if n == 0 {
+				return nil
+			}
+			f := &r.Flipped[n-1]
+			return []string{f.Old.because() + " → " + f.New.because()}
+		}
+		if err := c.tableWithDetails(rows, because); err != nil {
 			return err
 		}
 	}

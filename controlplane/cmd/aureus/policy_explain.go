@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +22,7 @@ type requestFlags struct {
 	principal, kind, claims, onBehalfOf *string
 	action, tool, route                 *string
 	arguments, method, path, host       *string
+	used                                map[string]float64 // of budgets
 }
 
 // describing lists the flags that describe a request piece by piece.
@@ -27,7 +30,7 @@ var describing = []string{"principal", "type", "claims", "on-behalf-of", "action
 
 func newRequestFlags(c *policyCommand) *requestFlags {
 	text := func(name, usage string) *string { return c.flags.String(name, "", usage) }
-	return &requestFlags{
+	f := &requestFlags{
 		request: text("request", "the `file` with the request as JSON, in the form that POST /api/v1/policy/evaluate takes; - reads standard input"),
 		test:    text("test", "the `name` of a test in the bundle, whose request is explained"),
 		at:      text("at", "the `time` of the decision, in RFC 3339; without it, now, and with --test the time of the test"),
@@ -39,25 +42,40 @@ func newRequestFlags(c *policyCommand) *requestFlags {
 		route:     text("route", "the `pattern` of the route, such as \"GET /accounts/{id}\""),
 		arguments: text("arguments", "the arguments, a `JSON` object"),
 		method:    text("method", "the method of the HTTP request"), path: text("path", "its path"), host: text("host", "its host"),
+		used: map[string]float64{},
 	}
+	c.flags.Func("used", "how much of a budget is used already, as `BUDGET=AMOUNT`; may be repeated. Without it, nothing is used, or with --test what the test says", func(text string) error {
+		id, amount, found := strings.Cut(text, "=")
+		number, err := strconv.ParseFloat(amount, 64)
+		if !found || err != nil {
+			return errors.New("must be the id of a budget, = and a number, such as hourly=4500")
+		}
+		f.used[id] = number
+		return nil
+	})
+	return f
 }
 
 // read returns the request that the flags describe, and the time of the decision.
-func (f *requestFlags) read(c *policyCommand, bundle *policy.Bundle) (request aureus.Request, at time.Time, err error) {
+func (f *requestFlags) read(ctx context.Context, c *policyCommand, bundle *policy.Bundle) (request aureus.Request, at time.Time, err error) {
 	ways := []bool{c.given("test"), c.given("request"), slices.ContainsFunc(describing, c.given)}
 	switch n := len(slices.DeleteFunc(slices.Clone(ways), func(way bool) bool { return !way })); {
 	case n == 0:
 		return request, at, errors.New("a request is needed: --test, --request, or --principal with --action, --tool or --route")
 	case n > 1:
 		return request, at, errors.New("--test, --request and the flags that describe a request cannot be used together")
+	case ways[2] && (*f.principal == "" || *f.action == "" && *f.tool == "" && *f.route == ""):
+		return request, at, errors.New("a request needs --principal, and --action, --tool or --route")
 	}
 	at = time.Now()
 	switch {
 	case ways[0]:
-		var found bool
-		if request, at, found = bundle.TestRequest(*f.test); !found {
-			return request, at, fmt.Errorf("--test: the bundle has no test named %q", *f.test)
+		var used map[string]float64
+		if request, at, used, err = testOf(ctx, bundle, *f.test); err != nil {
+			return request, at, err
 		}
+		maps.Copy(used, f.used) // a flag takes precedence
+		f.used = used
 	case ways[1]:
 		request, err = requestFromFile(*f.request)
 	default:
@@ -69,6 +87,28 @@ func (f *requestFlags) read(c *policyCommand, bundle *policy.Bundle) (request au
 		}
 	}
 	return request, at, err
+}
+
+// maxNames is how many names an error lists.
+const maxNames = 10
+
+// testOf returns the request of a test, or an error that lists the tests.
+func testOf(ctx context.Context, bundle *policy.Bundle, name string) (request aureus.Request, at time.Time, used map[string]float64, err error) {
+	request, at, used, found := bundle.TestRequest(name)
+	if found {
+		return request, at, used, nil
+	}
+	var names []string
+	for _, test := range bundle.Check(ctx).Tests {
+		names = append(names, strconv.Quote(test.Name))
+	}
+	switch {
+	case len(names) == 0:
+		return request, at, nil, fmt.Errorf("--test: the bundle has no test named %q, and no others", name)
+	case len(names) > maxNames:
+		names = append(names[:maxNames], "…")
+	}
+	return request, at, nil, fmt.Errorf("--test: the bundle has no test named %q; it has %s", name, strings.Join(names, ", "))
 }
 
 // maxRequestFile is the maximum number of bytes of a request.
@@ -135,11 +175,14 @@ func policyExplain(ctx context.Context, c *policyCommand) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.flags.Arg(0), err)
 	}
-	request, at, err := flags.read(c, bundle)
+	request, at, err := flags.read(ctx, c, bundle)
 	if err != nil {
 		return err
 	}
-	explanation := bundle.Explain(ctx, request, at)
+	explanation, err := bundle.ExplainUsed(ctx, request, at, flags.used)
+	if err != nil {
+		return fmt.Errorf("--used: %w", err)
+	}
 	if c.out.json {
 		text, err := json.Marshal(explanation)
 		if err != nil {

@@ -46,3 +46,24 @@ func TestPolicyExplain_RequestFile_IsDecided(t *testing.T) {
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.stderr, "/principal")
 }
+
+func TestPolicyExplain_UsedBudget_HasNoRoom(t *testing.T) {
+	request := []string{"explain", transfers, "--principal", "teller-7", "--action", "transfer.make", "--arguments", `{"amount": 500, "to": "acme"}`, "--at", "2026-12-01T12:00:00Z"}
+	got := runPolicy(t, request...)
+	require.Contains(t, got.stdout, "ALLOW: ")
+	got = runPolicy(t, append(request, "--used", "hourly=4500.5")...)
+	require.Zero(t, got.code, got.stderr)
+	require.Contains(t, got.stdout, "DENY: BUDGET_EXCEEDED by hourly\n")
+	require.Contains(t, got.stdout, `needs 500 of the 5000 that "teller-7" may use in 1h, of which 4500.5 is used`)
+
+	got = runPolicy(t, "explain", transfers, "--test", "a teller pays", "--used", "hourly=5000")
+	require.Contains(t, got.stdout, "DENY: BUDGET_EXCEEDED by hourly\n")
+	for says, used := range map[string]string{`has no budget named "daily"`: "daily=1", "the amount is negative": "hourly=-1"} {
+		got = runPolicy(t, "explain", transfers, "--test", "a teller pays", "--used", used)
+		require.Equal(t, 1, got.code)
+		require.Contains(t, got.stderr, says)
+	}
+	got = runPolicy(t, "explain", transfers, "--test", "a teller pays", "--used", "hourly")
+	require.Equal(t, 2, got.code)
+	require.Contains(t, got.stderr, "such as hourly=4500")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -41,6 +42,9 @@ func policyPull(ctx context.Context, c *policyCommand) error {
 			get = func() (aureus.PolicyBundle, error) { return client.PolicyBundleVersion(ctx, *version) }
 		}
 		bundle, err := get()
+		if errors.Is(err, aureus.ErrNotFound) {
+			return notFound(*version, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -51,6 +55,14 @@ func policyPull(ctx context.Context, c *policyCommand) error {
 		}
 		return c.savePulled(&bundle, *to)
 	})
+}
+
+// notFound says what to do about a bundle that the control plane does not have.
+func notFound(version int64, err error) error {
+	if version > 0 {
+		return fmt.Errorf("the control plane has no bundle of version %d, or does not keep its text any more; aureus policy history lists the versions: %w", version, err)
+	}
+	return fmt.Errorf("the tenant has no policy bundle; aureus policy push puts one in force: %w", err)
 }
 
 func (c *policyCommand) savePulled(bundle *aureus.PolicyBundle, to string) error {
@@ -92,7 +104,7 @@ func policyHistory(ctx context.Context, c *policyCommand) error {
 			if bundle.Signed {
 				signed = "yes"
 			}
-			rows = append(rows, []string{strconv.FormatInt(bundle.Version, 10), bundle.Name, string(bundle.PutAt), bundle.PutBy, signed, bundle.Digest.String()})
+			rows = append(rows, []string{strconv.FormatInt(bundle.Version, 10), bundle.Name, shortTime(bundle.PutAt), bundle.PutBy, signed, bundle.Digest.String()})
 		}
 		if c.out.json {
 			return c.out.print(list)

@@ -43,6 +43,8 @@ func TestPolicyPush_ThenPullAndHistory_KeepTheExactBytes(t *testing.T) {
 	server := startPolicyServer(t)
 	got := server.run(t, "pull")
 	require.Equal(t, 1, got.code, "no bundle yet")
+	require.Contains(t, got.stderr, "aureus: the tenant has no policy bundle; aureus policy push puts one in force: ")
+	require.Contains(t, server.run(t, "pull", "--version", "9").stderr, "aureus policy history lists the versions")
 	got = server.run(t, "history")
 	require.Equal(t, "The tenant has no policy bundle.\n", got.stdout)
 
@@ -128,7 +130,9 @@ func TestPolicyStop_UntilResumed_IsListed(t *testing.T) {
 	require.Equal(t, "ada", stop.By)
 	got = server.run(t, "resume", "principal:agent-*")
 	require.Equal(t, 1, got.code)
-	require.Contains(t, got.stderr, "nothing is stopped with the scope")
+	require.Contains(t, got.stderr, "aureus: nothing is stopped with the scope")
+	got = server.run(t, "stop", "everything", "--reason", "x")
+	require.True(t, strings.HasPrefix(got.stderr, "aureus: StopPolicy: status 422"), got.stderr)
 	for _, args := range [][]string{{"stop", "all"}, {"stop", "everything", "--reason", "x"}} {
 		require.Equal(t, 1, server.run(t, args...).code, args)
 	}

@@ -19,7 +19,7 @@ func policyStop(ctx context.Context, c *policyCommand) error {
 		if err != nil {
 			return err
 		}
-		return c.printStop(stop, "stopped")
+		return c.printStop(stop, "is stopped. The stop is")
 	}, "SCOPE")
 }
 
@@ -33,7 +33,7 @@ func policyResume(ctx context.Context, c *policyCommand) error {
 		if err != nil {
 			return err
 		}
-		return c.printStop(stop, "not stopped any more")
+		return c.printStop(stop, "is not stopped any more. The stop was")
 	}, "SCOPE")
 }
 
@@ -41,7 +41,7 @@ func (c *policyCommand) printStop(stop aureus.PolicyStop, what string) error {
 	if c.out.json {
 		return c.out.print(stop)
 	}
-	return c.printf("%s is %s. The stop is by %s: %s\n", shown(stop.Scope), what, shown(stop.By), shown(stop.Reason))
+	return c.printf("%s %s by %s: %s\n", shown(stop.Scope), what, shown(stop.By), shown(stop.Reason))
 }
 
 // policyStops lists the stops that hold.
@@ -59,7 +59,7 @@ func policyStops(ctx context.Context, c *policyCommand) error {
 		}
 		rows := [][]string{{"SCOPE", "SINCE", "BY", "REASON"}}
 		for _, stop := range stops {
-			rows = append(rows, []string{stop.Scope, string(stop.At), stop.By, stop.Reason})
+			rows = append(rows, []string{stop.Scope, shortTime(stop.At), stop.By, stop.Reason})
 		}
 		return c.table(rows)
 	})
