@@ -25,3 +25,7 @@ func PruneReplies(ctx context.Context, s *Server) { s.web.PruneReplies(ctx) }
 
 // Prune deletes rows past their retention, as the server does every hour.
 func Prune(ctx context.Context, s *Server) { s.retention.Prune(ctx) }
+
+// LimitBundleMemory sets how much memory compiled bundles may take. It must be called before
+// the first request.
+func LimitBundleMemory(s *Server, bytes int64) { s.bundles.Rules.Policies.MaxMemory = bytes }

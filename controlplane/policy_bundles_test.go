@@ -327,3 +327,28 @@ func TestStream_PolicyEvents_FollowEachChange(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, <-ended, aureus.ErrUnauthenticated)
 }
+
+// A bundle that is small as a text and large when it is compiled is refused, and the one in
+// force stays.
+func TestPutBundle_TooMuchMemory_IsRefused(t *testing.T) {
+	t.Parallel()
+	srv := open(t)
+	controlplane.LimitBundleMemory(srv, 4<<20)
+	put(t, srv, ledgerBundle(1))
+	admin := client(t, srv, newKey(t, srv, controlplane.RoleAdmin, "adam"))
+	var text bytes.Buffer
+	text.WriteString("aureus: policy/1\nname: ledger\nversion: 2\nactions:\n")
+	for n := range 150 {
+		text.WriteString("  a" + strconv.Itoa(n) + ": {tier: low, requires: []}\n")
+	}
+	text.WriteString("rules:\n")
+	for n := range 150 {
+		text.WriteString("- {id: r" + strconv.Itoa(n) + ", effect: deny, actions: ['*']}\n")
+	}
+	_, err := admin.PutPolicyBundle(t.Context(), text.Bytes(), nil, aureus.Digest{})
+	require.ErrorIs(t, err, aureus.ErrInvalid)
+	require.ErrorContains(t, err, "MiB of memory")
+	found, err := admin.PolicyBundle(t.Context(), aureus.Digest{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, found.Version)
+}

@@ -17,6 +17,7 @@ type Bundle struct {
 	version int64
 	label   string // name/version
 	maxAge  time.Duration
+	size    int64 // bytes of memory
 	phrases phrases
 
 	roles    []role

@@ -68,6 +68,7 @@ func compile(document *syntax.Document, text []byte) (*Bundle, []Problem) {
 	}
 	c.compileTests()
 	b.table = b.makeRoutes()
+	b.size = c.measure()
 	return b, c.problems
 }
 

@@ -20,7 +20,8 @@ const (
 	historyPage    = 100 // versions on one page, if the query has no limit
 	maxHistoryPage = 1000
 
-	// bundleWeight is how many bytes of memory compiling takes for each byte of a text.
+	// bundleWeight is how many bytes of memory a put takes before it is compiled for each
+	// byte of a text. What the compiled bundle takes is limited by its own size.
 	bundleWeight = 32
 )
 
@@ -41,7 +42,7 @@ func (s *Service) put(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 	if err := web.CapacityError(web.Account(r).Charge(bundleWeight * int64(len(text)))); err != nil {
 		return err
 	}
-	compiled, err := s.Rules.Policies.Compile(text, signature)
+	compiled, err := s.compile(text, signature)
 	if err != nil {
 		return compileError(err)
 	}

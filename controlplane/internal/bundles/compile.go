@@ -16,6 +16,20 @@ import (
 // [web.MaxListedProblems].
 const maxShown = 10
 
+// compile compiles a bundle that is to be put in force.
+func (s *Service) compile(text, signature []byte) (*policy.Bundle, error) {
+	compiled, err := s.Rules.Policies.Compile(text, signature)
+	if err != nil {
+		return nil, err
+	}
+	if size, limit := compiled.MemorySize(), s.Rules.Policies.Limit(); size > limit {
+		return nil, web.Problem(http.StatusUnprocessableEntity, wire.CodeValidation,
+			fmt.Sprintf("the bundle takes about %d MiB of memory when it is compiled, and may take %d", size>>20, limit>>20),
+			web.WithRemediation("Give each rule and budget to fewer actions, or use fewer and shorter conditions and schemas. The bundle in force has not changed."))
+	}
+	return compiled, nil
+}
+
 // compileError converts the error of compiling a bundle into the error of the response.
 func compileError(err error) error {
 	if errors.Is(err, policy.ErrSignature) {

@@ -12,9 +12,10 @@ func etag(digest aureus.Digest) string { return `"` + digest.String() + `"` }
 // notModified sets the ETag, and answers a request with 304 if its If-None-Match names
 // it.
 func notModified(w http.ResponseWriter, r *http.Request, digest aureus.Digest) bool {
-	w.Header().Set("ETag", etag(digest))
+	current := etag(digest)
+	w.Header().Set("ETag", current)
 	for candidate := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
-		if candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/"); candidate == etag(digest) || candidate == "*" {
+		if candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/"); candidate == current || candidate == "*" {
 			w.WriteHeader(http.StatusNotModified)
 			return true
 		}

@@ -23,7 +23,7 @@ type Start struct {
 // take back what an admin has changed since. The same version with another text is an
 // error, and so is a bundle that does not load.
 func (s *Service) PutAtStart(ctx context.Context, owner storage.Bundle, text, signature []byte) (Start, error) {
-	compiled, err := s.Rules.Policies.Compile(text, signature)
+	compiled, err := s.compile(text, signature)
 	if err != nil {
 		return Start{}, err
 	}

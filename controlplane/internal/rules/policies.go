@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -16,8 +17,8 @@ import (
 // The limits of what is kept in memory. What is beyond them is read from the store and
 // compiled again when it is needed.
 const (
-	maxTenants = 1000
-	maxText    = 16 << 20 // bytes of the texts of the bundles
+	maxTenants    = 1000
+	defaultMemory = 512 << 20
 )
 
 // Policies keeps the policies of the tenants in memory, compiled. Store must be set before
@@ -29,10 +30,18 @@ type Policies struct {
 	// no signature.
 	Keys []ed25519.PublicKey
 
+	// MaxMemory is how many bytes the compiled bundles of all tenants may take, and how many
+	// one that is put in force may take; 0 means 512 MiB. A larger one that is stored already
+	// is used nevertheless.
+	MaxMemory int64
+
 	mu      sync.Mutex
 	tenants map[string]*entry
-	text    int // bytes of the texts of all bundles in tenants
+	memory  int64 // bytes of all compiled bundles in tenants
 }
+
+// Limit returns how many bytes of memory a bundle may take; see [policy.Bundle.MemorySize].
+func (p *Policies) Limit() int64 { return cmp.Or(p.MaxMemory, defaultMemory) }
 
 // entry is the policy of a tenant, which the first caller reads and others wait for.
 type entry struct {
@@ -42,7 +51,7 @@ type entry struct {
 
 	changes  atomic.Int64             // how often the stored policy may have changed
 	compiled atomic.Pointer[compiled] // the bundle that was compiled last; nil if there is none
-	text     int                      // its part of Policies.text, guarded by Policies.mu
+	memory   int64                    // its part of Policies.memory, guarded by Policies.mu
 }
 
 // compiled is a compiled bundle, so that it is not compiled again for each new stop: a
@@ -100,33 +109,33 @@ func (p *Policies) entry(tenant string) *entry {
 	if p.tenants == nil {
 		p.tenants = map[string]*entry{}
 	}
-	p.shrink("", maxTenants-1, maxText)
+	p.shrink("", maxTenants-1)
 	e := &entry{}
 	p.tenants[tenant] = e
 	return e
 }
 
-// count counts the text of the entry, if it is still in memory, and drops others that have
-// no room any more.
+// count counts the memory of the entry, if it is still kept, and drops others that have no
+// room any more.
 func (p *Policies) count(tenant string, e *entry) {
-	size := 0
+	size := int64(0)
 	if c := e.compiled.Load(); c != nil {
-		size = len(c.text)
+		size = c.bundle.MemorySize()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tenants[tenant] == e {
-		p.text += size - e.text
-		e.text = size
-		p.shrink(tenant, maxTenants, maxText)
+		p.memory += size - e.memory
+		e.memory = size
+		p.shrink(tenant, maxTenants)
 	}
 }
 
 // shrink drops entries, in random order, until the rest is within the limits. The tenant
 // keep is not dropped.
-func (p *Policies) shrink(keep string, tenants, text int) {
+func (p *Policies) shrink(keep string, tenants int) {
 	for tenant := range p.tenants {
-		if len(p.tenants) <= tenants && p.text <= text {
+		if len(p.tenants) <= tenants && p.memory <= p.Limit() {
 			return
 		}
 		if tenant != keep {
@@ -137,7 +146,7 @@ func (p *Policies) shrink(keep string, tenants, text int) {
 
 func (p *Policies) drop(tenant string) {
 	if e := p.tenants[tenant]; e != nil {
-		p.text -= e.text
+		p.memory -= e.memory
 		delete(p.tenants, tenant)
 	}
 }

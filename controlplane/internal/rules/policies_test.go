@@ -65,5 +65,33 @@ func TestPolicies_NewStop_HoldsWithoutCompilingTheBundleAgain(t *testing.T) {
 	require.EqualValues(t, 2, second.bundle.Version())
 	rules.Changed("t")
 	require.Same(t, second.bundle, policy().bundle)
-	require.Equal(t, len(second.bundle.Text()), rules.Policies.text)
+	require.Equal(t, second.bundle.MemorySize(), rules.Policies.memory)
+}
+
+// The bundles that are kept compiled take no more memory than is allowed, and those of other
+// tenants are compiled again when they are needed.
+func TestPolicies_MoreThanTheirMemory_AreNotAllKept(t *testing.T) {
+	t.Parallel()
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), storage.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	text := []byte("aureus: policy/1\nname: b\nversion: 1\nactions: {a: {tier: low, requires: []}}\n")
+	policies := &Policies{Store: db}
+	bundle, err := policies.Compile(text, nil)
+	require.NoError(t, err)
+	policies.MaxMemory = 3*bundle.MemorySize() + 1
+	rules := Rules{Now: time.Now, Policies: policies}
+	for n := range 8 {
+		tenant := fmt.Sprintf("t%d", n)
+		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+			_, err := tx.Policies().PutBundle(storage.Bundle{Tenant: tenant, Name: "b", Version: 1, Digest: sha256.Sum256(text), Text: text, PutAt: time.Now()})
+			return err
+		}))
+		p, err := rules.For(t.Context(), tenant)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, p.Bundle().Version())
+		require.LessOrEqual(t, policies.memory, policies.MaxMemory)
+		require.Equal(t, int64(min(n+1, 3))*bundle.MemorySize(), policies.memory)
+	}
+	require.Len(t, policies.tenants, 3)
 }
