@@ -147,7 +147,7 @@ type PolicyRows interface {
 	// Used returns the number of the reservations of the budget and the key that were
 	// made after since, and the sum of their amounts.
 	Used(tenant, budget, key string, since time.Time) (n int, sum int64, err error)
-	// Oldest calls visit for these reservations, the oldest first. visit returns true to
-	// go on.
-	Oldest(tenant, budget, key string, since time.Time, visit func(at time.Time, amount int64) bool) error
+	// Freed returns the time of the reservation with which these, from the oldest one on, are
+	// at least n and have at least the sum; the zero time if all of them are less.
+	Freed(tenant, budget, key string, since time.Time, n int, sum int64) (at time.Time, err error)
 }

@@ -148,12 +148,11 @@ func (p *policyRules) roomAfter(tenant string, now time.Time, r Reservation, n i
 	if r.Amount > r.Limit {
 		return 0, nil
 	}
-	err = p.Oldest(tenant, r.Budget, r.Key, now.Add(-r.Window), func(at time.Time, amount int64) bool {
-		n, used = n-1, used-amount
-		wait = at.Add(r.Window).Sub(now)
-		return n >= MaxReservations || used > r.Limit-r.Amount
-	})
-	return wait, err
+	at, err := p.Freed(tenant, r.Budget, r.Key, now.Add(-r.Window), n-(MaxReservations-1), used-(r.Limit-r.Amount))
+	if err != nil || at.IsZero() {
+		return 0, err
+	}
+	return at.Add(r.Window).Sub(now), nil
 }
 
 // Reserve implements [Policies].

@@ -2,11 +2,9 @@ package sqlite
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 )
 
@@ -104,61 +102,4 @@ func (t policies) AddStop(s storage.Stop) error {
 func (t policies) DeleteStop(tenant, scope string) (bool, error) {
 	n, err := t.changed(`DELETE FROM policy_stops WHERE tenant = ? AND scope = ?`, tenant, scope)
 	return n > 0, err
-}
-
-// AddReservation implements [storage.PolicyRows].
-func (t policies) AddReservation(tenant string, now time.Time, decision aureus.DecisionID, r storage.Reservation) error {
-	_, err := t.exec(`INSERT INTO budget_reservations (tenant, budget, share, at, amount, until, decision_id) VALUES (?,?,?,?,?,?,?)`,
-		tenant, r.Budget, r.Key, now.UnixNano(), r.Amount, now.Add(r.Window).UnixNano(), decision.String())
-	return err
-}
-
-// Used implements [storage.PolicyRows].
-func (t policies) Used(tenant, budget, key string, since time.Time) (n int, sum int64, err error) {
-	err = t.row(`SELECT count(*), coalesce(sum(amount), 0) FROM budget_reservations WHERE tenant = ? AND budget = ? AND share = ? AND at > ?`,
-		tenant, budget, key, since.UnixNano()).Scan(&n, &sum)
-	return n, sum, err
-}
-
-// errEnough ends a loop over rows.
-var errEnough = errors.New("enough rows were read")
-
-// Oldest implements [storage.PolicyRows].
-func (t policies) Oldest(tenant, budget, key string, since time.Time, visit func(at time.Time, amount int64) bool) error {
-	err := t.each(func(rows *sql.Rows) error {
-		var at int64
-		var amount int64
-		if err := rows.Scan(&at, &amount); err != nil {
-			return err
-		}
-		if !visit(time.Unix(0, at).UTC(), amount) {
-			return errEnough
-		}
-		return nil
-	}, `SELECT at, amount FROM budget_reservations WHERE tenant = ? AND budget = ? AND share = ? AND at > ? ORDER BY at`,
-		tenant, budget, key, since.UnixNano())
-	if errors.Is(err, errEnough) {
-		return nil
-	}
-	return err
-}
-
-// Release implements [storage.PolicyRows].
-func (t policies) Release(tenant string, decision aureus.DecisionID) error {
-	_, err := t.exec(`DELETE FROM budget_reservations WHERE tenant = ? AND decision_id = ?`, tenant, decision.String())
-	return err
-}
-
-// Keep implements [storage.PolicyRows].
-func (t policies) Keep(tenant string, decision aureus.DecisionID) error {
-	_, err := t.exec(`UPDATE budget_reservations SET decision_id = '' WHERE tenant = ? AND decision_id = ?`, tenant, decision.String())
-	return err
-}
-
-// Prune implements [storage.PolicyRows].
-func (t policies) Prune(now time.Time, limit int) (int64, error) {
-	if now.IsZero() {
-		return 0, nil
-	}
-	return t.changed(`DELETE FROM budget_reservations WHERE seq IN (SELECT seq FROM budget_reservations WHERE until < ? ORDER BY until LIMIT ?)`, now.UnixNano(), limit)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
-var policyTests = []func(t *testing.T, open Open){bundlesVersions, bundlesOldTexts, stopsOfTenants, budgetsSlidingWindow, budgetsRelease, budgetsPrune}
+var policyTests = []func(t *testing.T, open Open){bundlesVersions, bundlesOldTexts, stopsOfTenants, budgetsSlidingWindow, budgetsRelease, budgetsPrune, budgetsMany, budgetsLargest}
 
 func bundle(tenant string, version int64) storage.Bundle {
 	text := []byte("name: ledger\nversion: " + strconv.FormatInt(version, 10) + "\n\x00\xff")
