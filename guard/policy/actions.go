@@ -44,6 +44,11 @@ type action struct {
 	// everything that the bundle says about the action.
 	version string
 
+	readsResource bool // whether a condition of a rule does
+
+	quickFacts      celx.Action      // what conditions read about the action, with its own tier
+	quickConditions []quickCondition // those of conditional, in the same order
+
 	// quick is set if an allow depends only on grants without conditions, on arguments
 	// and on conditions of rules; quickAnswer is then the answer if nothing speaks
 	// against the request.
@@ -150,7 +155,7 @@ func (c *compiler) compileRequirement(a *action, source *syntax.Requirement) {
 // finishAction computes what depends on all parts of the bundle.
 func (c *compiler) finishAction(a *action) {
 	a.version = c.bundle.name + "@" + c.fingerprint(a)
-	a.quickAnswer = c.bundle.byTier[a.tier]
+	a.quickAnswer, a.quickFacts = c.bundle.byTier[a.tier], a.facts(a.tier)
 	a.strictest = c.bundle.strictestTier(a)
 	c.noteNames(a)
 	b := c.bundle

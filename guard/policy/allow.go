@@ -35,7 +35,7 @@ func (s *state) allows(ctx context.Context, request *aureus.Request, now time.Ti
 	if request.Validate() != nil {
 		return false
 	}
-	if (len(a.conditional) > 0 || a.names != nil) && !b.unopposed(ctx, a, who, request, now) {
+	if (len(a.conditional) > 0 || a.names != nil) && !b.isUnopposed(ctx, a, who, request, now) {
 		return false
 	}
 	answer := &a.quickAnswer
@@ -46,9 +46,12 @@ func (s *state) allows(ctx context.Context, request *aureus.Request, now time.Ti
 	return true
 }
 
-// unopposed reports whether the arguments that the action needs are valid, and no
+// isUnopposed reports whether the arguments that the action needs are valid, and no
 // condition of a rule holds or fails.
-func (b *Bundle) unopposed(ctx context.Context, a *action, who *subject, request *aureus.Request, now time.Time) bool {
+func (b *Bundle) isUnopposed(ctx context.Context, a *action, who *subject, request *aureus.Request, now time.Time) bool {
+	if found := b.quickOpposition(ctx, a, who, request, now); found != notKnown {
+		return found == unopposed
+	}
 	i := newInquiry(ctx, b, request, now)
 	defer i.release()
 	i.action, i.tier, i.subject, i.roles = a, a.tier, who, who.roles

@@ -100,8 +100,12 @@ func (i *inquiry) reserve() {
 // amount evaluates the amount of a budget.
 func (i *inquiry) amount(sum *amountExpression) (float64, error) {
 	s := i.values(sum.program.Reads(celx.VarPrincipal))
-	s.resource = i.required()
-	if i.counts(sum.program.Metered()) {
+	s.Resource = i.required()
+	counted := i.counts(sum.program.Metered())
+	if value, ok := sum.program.ValueDirectly(i.ctx, &s.Facts, celx.Counting{Cost: counted, Budget: i.steps}); ok {
+		return value, nil
+	}
+	if counted {
 		return sum.program.ValueCounted(i.ctx, s)
 	}
 	return sum.program.ValueIn(i.ctx, s)

@@ -218,7 +218,7 @@ func (c *checker) trace(n int, decision *aureus.Decision) {
 func (c *checker) traceTiers(i *inquiry, reach func(*part, bool)) {
 	i.tier = i.action.tier
 	if i.scoped {
-		i.scope.action.Tier = string(tierWords[i.tier])
+		i.scope.Action.Tier = string(tierWords[i.tier])
 	}
 	selected, failed := false, false
 	for n, p := range c.tiers[i.action] {
@@ -255,11 +255,11 @@ func (c *checker) traceAssignments(i *inquiry, reach func(*part, bool)) {
 		listed = i.subject.roles
 	}
 	s := i.values(false)
-	s.principal.Roles = c.bundle.roleNames(listed)
+	s.Principal.Roles = c.bundle.roleNames(listed)
 	for n, p := range c.assign {
 		next := &c.bundle.assigned[n]
 		holds, err := next.when.program.HoldsIn(i.ctx, s)
 		reach(p, err == nil && holds && !slices.Contains(listed, next.role))
 	}
-	s.principal.Roles = c.bundle.roleNames(i.roles)
+	s.Principal.Roles = c.bundle.roleNames(i.roles)
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard/policy/internal/syntax"
 	"github.com/farmountain/aureus-go/internal/celx"
 )
@@ -87,42 +88,39 @@ func (c *compiler) expressionProblems(what, verb string, at syntax.Pos, err erro
 	}
 }
 
-// scope has the values that the conditions of one decision read. It implements
-// celx.Scope.
+// scope has the values that the conditions of one decision read: those of the request,
+// and what of them is converted for CEL's interpreter. It implements celx.Scope.
 type scope struct {
-	principal  celx.Principal
-	claims     map[string]any
-	onBehalfOf string
-	action     celx.Action
-	tool       string
-	raw        any // the arguments as they are in the request
-	arguments  any // as a free-form JSON object, or notObject; nil before they are needed
-	resource   celx.Resource
-	request    celx.Request
-	params     map[string]any
+	celx.Facts
+
+	claims    map[string]any // as free-form JSON; nil before they are needed
+	arguments any            // as a free-form JSON object, or notObject; nil before they are needed
 }
 
 // Value implements celx.Scope.
 func (s *scope) Value(variable int) any {
 	switch variable {
 	case celx.VarPrincipal:
-		return &s.principal
+		return &s.Principal
 	case celx.VarClaims:
+		if s.claims == nil {
+			s.claims = freeFormObject(s.Claims)
+		}
 		return s.claims
 	case celx.VarOnBehalfOf:
-		return s.onBehalfOf
+		return &s.OnBehalfOf
 	case celx.VarAction:
-		return &s.action
+		return &s.Action
 	case celx.VarTool:
-		return s.tool
+		return &s.Tool
 	case celx.VarArguments:
 		return s.freeArguments()
 	case celx.VarResource:
-		return &s.resource
+		return &s.Resource
 	case celx.VarRequest:
-		return &s.request
+		return &s.Request
 	case celx.VarParams:
-		return s.params
+		return s.Params
 	}
 	return nil
 }
@@ -134,23 +132,21 @@ func (s *scope) freeArguments() any {
 	if s.arguments != nil {
 		return s.arguments
 	}
-	s.arguments = freeFormValue(s.raw)
+	s.arguments = freeFormValue(s.Arguments)
 	if _, isObject := s.arguments.(map[string]any); !isObject {
 		s.arguments = notObject
 	}
 	return s.arguments
 }
 
-// fill fills in the values for the request. The resource is set for each condition.
-func (s *scope) fill(i *inquiry) {
-	r := &i.request
-	s.principal.ID, s.principal.Type = r.Principal.ID, r.Principal.Type
-	s.claims, s.onBehalfOf = freeFormObject(r.Principal.Claims), r.OnBehalfOf
-	s.action = i.action.facts(i.tier)
-	s.tool, s.raw, s.params = r.Tool, r.Arguments, i.bundle.params
-	s.request.Time = i.now
+// fillFacts fills in the values for the request, but not the roles of the principal, the
+// action and the resource.
+func fillFacts(f *celx.Facts, b *Bundle, r *aureus.Request, now time.Time) {
+	f.Principal.ID, f.Principal.Type = r.Principal.ID, r.Principal.Type
+	f.Claims, f.OnBehalfOf, f.Tool, f.Arguments, f.Params = r.Principal.Claims, r.OnBehalfOf, r.Tool, r.Arguments, b.params
+	f.Request.Time = now
 	if r.HTTP != nil {
-		s.request.Method, s.request.Path, s.request.Host = r.HTTP.Method, r.HTTP.Path, r.HTTP.Host
+		f.Request.Method, f.Request.Path, f.Request.Host = r.HTTP.Method, r.HTTP.Path, r.HTTP.Host
 	}
 }
 

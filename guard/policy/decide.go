@@ -153,7 +153,7 @@ func (i *inquiry) run(s *stops) {
 		i.tier = i.resolveTier()
 	}
 	if i.scoped {
-		i.scope.action.Tier = string(tierWords[i.tier])
+		i.scope.Action.Tier = string(tierWords[i.tier])
 	}
 	i.checkPermissions()
 	i.applyRules()
@@ -245,7 +245,7 @@ func describe(before, name, after string) string {
 func (i *inquiry) holds(when *condition) (bool, error) {
 	s := i.values(when.readsPrincipal)
 	if when.readsResource {
-		s.resource = i.required()
+		s.Resource = i.required()
 	}
 	return i.test(when, s)
 }
@@ -255,7 +255,8 @@ func (i *inquiry) holds(when *condition) (bool, error) {
 func (i *inquiry) values(withRoles bool) *scope {
 	if !i.scoped {
 		i.scoped = true
-		i.scope.fill(i)
+		fillFacts(&i.scope.Facts, i.bundle, &i.request, i.now)
+		i.scope.Action = i.action.facts(i.tier)
 	}
 	if withRoles && !i.assigned {
 		i.assignRoles()

@@ -22,7 +22,11 @@ const (
 // test evaluates a condition within the bounds of the decision. Beyond them, the error is
 // like that of any other condition that cannot be evaluated.
 func (i *inquiry) test(when *condition, s *scope) (bool, error) {
-	if i.counts(when.metered) {
+	counted := i.counts(when.metered)
+	if holds, ok := when.program.HoldsDirectly(i.ctx, &s.Facts, celx.Counting{Cost: counted, Budget: i.steps}); ok {
+		return holds, nil
+	}
+	if counted {
 		return when.program.HoldsCounted(i.ctx, s)
 	}
 	return when.program.HoldsIn(i.ctx, s)
@@ -63,9 +67,9 @@ func (i *inquiry) isLarge() bool {
 	}
 	i.weighed = true
 	s := i.values(false)
-	left := smallRequest - (len(s.request.Path)+len(s.request.Host)+len(s.request.Method))/charactersEach
+	left := smallRequest - (len(s.Request.Path)+len(s.Request.Host)+len(s.Request.Method))/charactersEach
 	weigh(s.Value(celx.VarArguments), &left)
-	weigh(s.claims, &left)
+	weigh(s.Value(celx.VarClaims), &left)
 	i.large = left < 0 || i.bundle.largeParams
 	return i.large
 }

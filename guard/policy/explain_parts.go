@@ -99,7 +99,7 @@ func (x *explainer) addAssignments(i *inquiry) {
 		listed = i.subject.roles
 	}
 	s := i.values(false)
-	s.principal.Roles = x.bundle.roleNames(listed)
+	s.Principal.Roles = x.bundle.roleNames(listed)
 	for n := range x.bundle.assigned {
 		next := &x.bundle.assigned[n]
 		c := partAt(kindAssign, x.bundle.roles[next.role].name, x.document.Assign[n].Pos)
@@ -112,15 +112,15 @@ func (x *explainer) addAssignments(i *inquiry) {
 		}
 		x.add(c)
 	}
-	s.principal.Roles = x.bundle.roleNames(i.roles)
-	s.action.Tier = string(tierWords[i.tier])
+	s.Principal.Roles = x.bundle.roleNames(i.roles)
+	s.Action.Tier = string(tierWords[i.tier])
 }
 
 // addTiers evaluates the conditions of tier_when until the tier is known, as the decision
 // does: with the tier of the action in action.tier.
 func (x *explainer) addTiers(i *inquiry) {
 	s := i.values(false)
-	s.action.Tier = string(tierWords[i.action.tier])
+	s.Action.Tier = string(tierWords[i.action.tier])
 	known := false
 	for n := range i.action.tierWhen {
 		entry := &i.action.tierWhen[n]
@@ -137,13 +137,13 @@ func (x *explainer) addTiers(i *inquiry) {
 		}
 		x.add(c)
 	}
-	s.action.Tier = string(tierWords[i.tier])
+	s.Action.Tier = string(tierWords[i.tier])
 }
 
 // resource sets the variable resource for a condition outside of grants.
 func (x *explainer) resource(i *inquiry, when *condition, s *scope) {
 	if when.readsResource {
-		s.resource = i.required()
+		s.Resource = i.required()
 	}
 }
 
@@ -299,7 +299,7 @@ func (x *explainer) explainGrant(c *Considered, i *inquiry, r *requirement, g *g
 		c.Applies = true
 	default:
 		s := i.values(g.when.readsPrincipal)
-		s.resource = celx.Resource{Names: g.names, Values: g.resource.bind(r.parts, i.arguments)}
+		s.Resource = celx.Resource{Names: g.names, Values: g.resource.bind(r.parts, i.arguments)}
 		c.Applies = c.evaluate(x.ctx, g.when, s)
 		switch {
 		case c.Failed != "":

@@ -14,11 +14,14 @@ import (
 type nameTree struct {
 	inside map[string]*nameTree
 	folded map[string]string // the names by what foldName makes of them
+	names  []string          // the same names
+	nested bool              // whether one of them has names inside
 }
 
 // add adds the path of a value.
 func (t *nameTree) add(path []string) {
-	for _, name := range path {
+	for n, name := range path {
+		t.nested = t.nested || n < len(path)-1
 		inner := t.inside[name]
 		if inner == nil {
 			if t.inside == nil {
@@ -26,6 +29,7 @@ func (t *nameTree) add(path []string) {
 			}
 			inner = &nameTree{}
 			t.inside[name], t.folded[foldName(name)] = inner, name
+			t.names = append(t.names, name)
 		}
 		t = inner
 	}
@@ -35,6 +39,9 @@ func (t *nameTree) add(path []string) {
 // case, and that one. Of several, it is the first by its pointer. The pointer is empty if
 // there is none.
 func (t *nameTree) find(object map[string]any) (pointer, name string) {
+	if t.hasOnly(object) {
+		return "", ""
+	}
 	for given, value := range object {
 		next, read := "", ""
 		if inner := t.inside[given]; inner == nil {
@@ -55,6 +62,22 @@ func (t *nameTree) find(object map[string]any) (pointer, name string) {
 		}
 	}
 	return pointer, name
+}
+
+// hasOnly reports whether the object has no other names than the tree. It is faster than to
+// go through the object, and false for larger ones.
+func (t *nameTree) hasOnly(object map[string]any) bool {
+	const few = 4
+	if t.nested || len(object) > len(t.names) || len(t.names) > few {
+		return false
+	}
+	known := 0
+	for _, name := range t.names {
+		if _, found := object[name]; found {
+			known++
+		}
+	}
+	return known == len(object)
 }
 
 // foldName returns a text that is the same for all spellings of a name that differ in

@@ -183,7 +183,7 @@ func (i *inquiry) assignRoles() {
 	i.assigned = true // the conditions of assignments see the listed roles only
 	s := i.values(false)
 	if listed := i.bundle.subject(i.request.Principal.ID); listed != nil {
-		i.roles, s.principal.Roles = listed.roles, listed.names
+		i.roles, s.Principal.Roles = listed.roles, listed.names
 	}
 	if len(i.bundle.assigned) == 0 {
 		return
@@ -200,7 +200,7 @@ func (i *inquiry) assignRoles() {
 	}
 	slices.Sort(roles)
 	i.roles = roles
-	s.principal.Roles = i.bundle.roleNames(roles)
+	s.Principal.Roles = i.bundle.roleNames(roles)
 }
 
 // granted reports whether one of the roles holds the permission.
@@ -227,7 +227,7 @@ func (i *inquiry) grantHolds(g *grant, r *requirement) bool {
 		return true
 	}
 	s := i.values(g.when.readsPrincipal)
-	s.resource = celx.Resource{Names: g.names, Values: g.resource.bind(r.parts, i.arguments)}
+	s.Resource = celx.Resource{Names: g.names, Values: g.resource.bind(r.parts, i.arguments)}
 	holds, err := i.test(g.when, s)
 	return err == nil && holds
 }

@@ -142,7 +142,7 @@ func (r *replay) findRoles() {
 	}
 	r.tier = r.action.tier
 	s := r.values(false)
-	s.principal.Roles = r.bundle.roleNames(r.inquiry.roles)
+	s.Principal.Roles = r.bundle.roleNames(r.inquiry.roles)
 	held := slices.Clone(r.inquiry.roles)
 	for n := range r.bundle.assigned {
 		next := &r.bundle.assigned[n]
@@ -157,7 +157,7 @@ func (r *replay) findRoles() {
 	}
 	slices.Sort(held)
 	r.inquiry.roles = held
-	s.principal.Roles = r.bundle.roleNames(held)
+	s.Principal.Roles = r.bundle.roleNames(held)
 }
 
 // findTiers finds out which tiers the action may have.
@@ -188,7 +188,7 @@ func (r *replay) findTiers() {
 	slices.Sort(found)
 	r.possible = slices.Compact(found)
 	r.tier = r.possible[0]
-	r.scope.action.Tier = string(tierWords[r.tier])
+	r.scope.Action.Tier = string(tierWords[r.tier])
 }
 
 func (r *replay) findPermissions() {

@@ -69,6 +69,8 @@ func (a *action) addRule(r *rule) {
 		a.fixed = insert(a.fixed, r.match)
 	} else {
 		a.conditional = append(a.conditional, r)
+		a.quickConditions = append(a.quickConditions, quickCondition{r.when.program, r.when.readsPrincipal})
+		a.readsResource = a.readsResource || r.when.readsResource
 	}
 }
 

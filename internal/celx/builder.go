@@ -14,7 +14,7 @@ type builder struct {
 
 // uncounted returns a program that does not count its cost.
 func (b *builder) uncounted() (cel.Program, error) {
-	return b.language.environment.Program(b.checked, append(b.options(b.meter()), cel.CustomDecoratorV2(fastComparisons))...)
+	return b.build(append(b.options(b.meter()), cel.CustomDecoratorV2(fastComparisons)))
 }
 
 // counted returns a program that counts its cost.

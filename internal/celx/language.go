@@ -37,9 +37,9 @@ type Language struct {
 	decorators  []cel.ProgramOption // for the functions that the language has in addition to CEL's
 	members     members             // of the variables that are objects with fixed members
 
-	// rarelyCounts says that a program that counts its cost is made when it is needed, and
-	// not when an expression is compiled, if there is one that does not count.
-	rarelyCounts bool
+	// direct says that the variables are those of [Facts], so that some expressions are
+	// evaluated directly.
+	direct bool
 }
 
 // New returns a language with the named variables. It panics if a name is not
@@ -172,15 +172,14 @@ func (l *Language) compile(text string, acceptType func(*cel.Type) error) (progr
 		limit: b.limit, checked: checked, variables: l.variables, reads: readsOf(checked, l.variables),
 		counted: sync.OnceValues(b.counted), traced: sync.OnceValues(b.traced),
 	}
-	if !measured {
-		if compiled.uncountedProgram, err = b.uncounted(); err != nil {
-			return program{}, problem(err.Error())
-		}
+	if l.direct {
+		compiled.direct = directly(checked)
 	}
-	if measured || !l.rarelyCounts {
-		if _, err := compiled.counted(); err != nil {
-			return program{}, problem(err.Error())
-		}
+	if !measured {
+		compiled.uncounted = sync.OnceValues(b.uncounted)
+	}
+	if err := compiled.prepare(l.direct); err != nil {
+		return program{}, problem(err.Error())
 	}
 	return compiled, nil
 }

@@ -144,6 +144,7 @@ func NewPolicy() *Language {
 		variables:  policyVariables,
 		decorators: []cel.ProgramOption{cel.CustomDecoratorV2(fixedZones)},
 		members:    policyMembers,
+		direct:     true,
 	}
 }
 

@@ -18,13 +18,32 @@ import (
 
 // program is a compiled expression. It is safe for concurrent use.
 type program struct {
-	counted          func() (cel.Program, error) // counts the cost of an evaluation and stops at the limit
-	uncountedProgram cel.Program                 // does not count; nil if the cost must always be counted
-	limit            int
-	checked          *cel.Ast
-	variables        []string
-	reads            reads
-	traced           func() (cel.Program, error) // counts too, and records values; made when it is first needed
+	counted   func() (cel.Program, error) // counts the cost of an evaluation and stops at the limit
+	uncounted func() (cel.Program, error) // does not count; nil if the cost must always be counted
+	traced    func() (cel.Program, error) // counts too, and records values
+	direct    *node                       // nil if there is no direct evaluation
+	limit     int
+	checked   *cel.Ast
+	variables []string
+	reads     reads
+}
+
+// prepare makes the programs that evaluations are likely to need, or else they are made
+// when they are first needed. An expression that is evaluated directly is rarely
+// interpreted, and if it is rarelyCounted, only what always counts its cost does. Making a
+// program fails for what a translation to a direct evaluation or another program does not
+// accept either.
+func (p *program) prepare(rarelyCounted bool) error {
+	if p.direct != nil {
+		return nil
+	}
+	if p.uncounted != nil {
+		if _, err := p.uncounted(); err != nil || rarelyCounted {
+			return err
+		}
+	}
+	_, err := p.counted()
+	return err
 }
 
 // Condition is an expression whose result is true or false. It is safe for
@@ -86,11 +105,23 @@ func (p *program) evaluate(ctx context.Context, values []any) (ref.Val, error) {
 	}
 	scope := &fixedScope{variables: p.variables, values: values}
 	budget := steps.From(ctx)
-	if budget == nil && p.uncountedProgram != nil {
-		result, _, err := p.uncountedProgram.Eval(scope)
-		return result, p.explain(ctx, err)
+	if budget == nil && p.uncounted != nil {
+		return p.interpret(ctx, scope)
 	}
 	return p.count(ctx, scope, budget)
+}
+
+// interpret evaluates the expression by the program that does not count its cost.
+func (p *program) interpret(ctx context.Context, scope interpreter.Activation) (ref.Val, error) {
+	uncounted, err := p.uncounted()
+	if err != nil {
+		return nil, err
+	}
+	result, _, err := uncounted.Eval(scope)
+	if err != nil {
+		return nil, p.explain(ctx, err)
+	}
+	return result, nil
 }
 
 // count evaluates the expression and counts its cost, which is also subtracted from the

@@ -20,7 +20,7 @@ type Scope interface {
 
 // Metered reports whether the cost of the expression is counted while it is evaluated,
 // because it was not bounded when the expression was compiled.
-func (p *program) Metered() bool { return p.uncountedProgram == nil }
+func (p *program) Metered() bool { return p.uncounted == nil }
 
 // HoldsCounted evaluates the condition like [Condition.HoldsIn], and counts the cost in any
 // case: the budget of the context bounds it too.
@@ -50,12 +50,8 @@ func (p *program) evaluateIn(ctx context.Context, scope Scope) (ref.Val, error) 
 	lazy, _ := lazyScopes.Get().(*lazyScope)
 	lazy.variables, lazy.scope = p.variables, scope
 	defer lazy.release()
-	if p.uncountedProgram != nil {
-		result, _, err := p.uncountedProgram.Eval(lazy)
-		if err != nil {
-			return nil, p.explain(ctx, err)
-		}
-		return result, nil
+	if p.uncounted != nil {
+		return p.interpret(ctx, lazy)
 	}
 	return p.count(ctx, lazy, steps.From(ctx))
 }
