@@ -77,6 +77,10 @@ func (v *exchange) bind(r *http.Request, request *aureus.Request) (err error) {
 	}
 	for name, values := range r.Header {
 		switch name {
+		case "Host": // only in HTTP/2, beside the pseudo-header that r.Host is from
+			if r.Host != "" && (len(values) != 1 || !strings.EqualFold(values[0], r.Host)) {
+				return &Invalid{Reason: "the header Host names another host than the request; leave it out"}
+			}
 		case "Content-Type":
 			c.ContentType = v.bindSingle(name, values)
 		case "Content-Encoding":

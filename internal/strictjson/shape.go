@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -214,7 +215,17 @@ func Fold(name string) string {
 	if plain(name) {
 		return name
 	}
-	return strings.ToLower(strings.ReplaceAll(name, "\u017f", "s")) // the long s: its capital is S
+	return strings.Map(foldLetter, name)
+}
+
+// foldLetter returns the same letter for all letters that differ only in case, of which there
+// may be more than two: the capital sigma has two small letters.
+func foldLetter(r rune) rune {
+	for next := unicode.SimpleFold(r); ; next = unicode.SimpleFold(next) {
+		if next <= r { // the least of them, because they are in a circle
+			return unicode.ToLower(next)
+		}
+	}
 }
 
 // plain reports whether a name is ASCII without capital letters, as most names are.

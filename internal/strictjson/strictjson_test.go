@@ -274,3 +274,18 @@ func TestUnmarshal_LargeWholeNumber_KeepsItsDigits(t *testing.T) {
 		require.Zero(t, got.N, text)
 	}
 }
+
+// encoding/json finds a member by any of these names.
+func TestFold_LettersThatDifferOnlyInCase_AreTheSame(t *testing.T) {
+	t.Parallel()
+	for _, same := range [][]string{{"amount", "AMOUNT", "aMount"}, {"sum", "\u017fum", "SUM"}, {"k", "K", "\u212a"}, {"\u03c3", "\u03c2", "\u03a3"}, {"\u03c0", "\u03d6"}, {"\u00b5", "\u03bc"}, {"\u00e5", "\u212b"}} {
+		for _, name := range same {
+			require.Equal(t, strictjson.Fold(same[0]), strictjson.Fold(name), "%+q", name)
+			object := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "X", Type: reflect.TypeFor[int](), Tag: reflect.StructTag(`json:"` + same[0] + `"`)}}))
+			require.NoError(t, json.Unmarshal([]byte(`{"`+name+`":1}`), object.Interface()))
+			require.EqualValues(t, 1, object.Elem().Field(0).Int(), "%+q", name)
+		}
+	}
+	require.NotEqual(t, strictjson.Fold("a"), strictjson.Fold("b"))
+	require.NotEqual(t, strictjson.Fold("\u00e9"), strictjson.Fold("e"))
+}
