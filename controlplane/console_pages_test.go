@@ -114,7 +114,8 @@ func TestConsole_Stops_AreAddedAndLifted(t *testing.T) {
 		{"principal", " ", "x", "has no ID after the colon"},
 		{"action", "a*b", "x", "has a * that is not its last character"},
 		{"action", "a\u202eb", "x", "must contain only visible characters"},
-		{"action", "account.read", " ", "is required"},
+		{"action", "account.read", " ", "the reason is required"},
+		{"all", "clerk", "x", "the name must be empty"},
 	} {
 		text := o.page(t, http.StatusUnprocessableEntity, "/console/stops", o.form(t, map[string]string{"kind": row.kind, "name": row.name, "reason": row.reason}))
 		require.Contains(t, text, row.says)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/farmountain/aureus-go/controlplane/internal/redact"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 )
@@ -62,15 +63,29 @@ func (s *Service) addStop(w http.ResponseWriter, r *http.Request, c web.Caller) 
 	if scope != "all" {
 		scope += ":" + data.Name
 	}
-	_, err = s.Bundles.Stop(r.Context(), c, scope, data.Reason)
+	var stop storage.Stop
+	if data.Kind == "all" && data.Name != "" {
+		err = web.InvalidBody("/name", "must be empty, because everything was chosen: choose a principal or an action, or delete the name")
+	} else {
+		stop, err = s.Bundles.Stop(r.Context(), c, scope, data.Reason)
+	}
 	if err == nil {
-		return s.done(w, r, Root+"stops", "The stop "+scope+" holds now.")
+		notice := "The stop " + scope + " holds now."
+		if stop.Reason != redact.Visible(data.Reason) {
+			notice = "The stop " + scope + " held already, so its earlier reason stays."
+		}
+		return s.done(w, r, Root+"stops", notice)
 	}
 	e := web.ErrorOf(err)
-	if e.Status() != http.StatusUnprocessableEntity {
+	if e.Status() != http.StatusUnprocessableEntity && e.Status() != http.StatusConflict {
 		return err
 	}
-	data.Problem = strings.TrimPrefix(e.Message(), "/reason: the reason ")
+	data.Problem = e.Message()
+	for _, field := range []string{"name", "reason"} {
+		if text, ok := strings.CutPrefix(data.Problem, "/"+field+": "); ok {
+			data.Problem = "the " + field + " " + text
+		}
+	}
 	return s.showStops(w, r, c, e.Status(), data)
 }
 
