@@ -76,7 +76,7 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request, c web.Caller) e
 		}
 		switch may, err := s.mayFollow(r, c); {
 		case err != nil:
-			return nil //nolint:nilerr // the stream has begun; the browser connects again
+			return nil // the stream has begun; the browser connects again
 		case !may:
 			_ = sendEvent(w, "event: end\ndata: end\n\n") // the stream ends in any case
 			return nil

@@ -99,7 +99,8 @@ func (s *sessions) shrink(limit int, selected func(*session) bool) {
 func (s *sessions) largestTenant() (largest string) {
 	counts := map[string]int{}
 	for _, one := range s.byID {
-		if counts[one.tenant]++; counts[one.tenant] > counts[largest] {
+		counts[one.tenant]++
+		if counts[one.tenant] > counts[largest] {
 			largest = one.tenant
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func TestSessions_AllTenants_TheLargestOneLosesASession(t *testing.T) {
 	for tenant := range maxSessions / maxTenant {
 		for i := range maxTenant {
 			if len(s.byID) < maxSessions {
-				s.byID[[32]byte{1, byte(tenant), byte(i >> 8), byte(i)}] = &session{keyID: key(fmt.Sprint(tenant), i).KeyID, tenant: fmt.Sprint(tenant), begun: began, used: began.Add(time.Minute), over: make(chan struct{})}
+				s.byID[[32]byte{1, byte(tenant), byte(i >> 8), byte(i)}] = &session{keyID: key(strconv.Itoa(tenant), i).KeyID, tenant: strconv.Itoa(tenant), begun: began, used: began.Add(time.Minute), over: make(chan struct{})}
 			}
 		}
 	}
