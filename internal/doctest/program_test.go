@@ -28,11 +28,16 @@ var packages = map[string]string{
 	"rules":        "github.com/farmountain/aureus-go/crvgate/rules",
 	"validators":   "github.com/farmountain/aureus-go/crvgate/validators",
 
-	"ginguard":  "github.com/farmountain/aureus-go/middleware/ginguard",
-	"grpcguard": "github.com/farmountain/aureus-go/middleware/grpcguard",
+	"chiguard":     "github.com/farmountain/aureus-go/middleware/chiguard",
+	"connectguard": "github.com/farmountain/aureus-go/middleware/connectguard",
+	"echoguard":    "github.com/farmountain/aureus-go/middleware/echoguard",
+	"ginguard":     "github.com/farmountain/aureus-go/middleware/ginguard",
+	"grpcguard":    "github.com/farmountain/aureus-go/middleware/grpcguard",
+	"muxguard":     "github.com/farmountain/aureus-go/middleware/muxguard",
 
 	"attribute": "go.opentelemetry.io/otel/attribute",
 	"chi":       "github.com/go-chi/chi/v5",
+	"echo":      "github.com/labstack/echo/v5",
 	"gin":       "github.com/gin-gonic/gin",
 	"grpc":      "google.golang.org/grpc",
 	"otel":      "go.opentelemetry.io/otel",

@@ -82,7 +82,7 @@ func (l *ledger) serve(t *testing.T, interceptors ...connect.Interceptor) string
 			return nil, err
 		}
 		return connect.NewResponse(r.Msg), nil
-	}, options("Unary", false, false)...))
+	}, append(options("Unary", false, false), connect.WithIdempotency(connect.IdempotencyNoSideEffects))...))
 	mux.Handle(service+"Server", connect.NewServerStreamHandler(service+"Server", func(ctx context.Context, r *connect.Request[message], s *connect.ServerStream[message]) error {
 		if err := l.enter(ctx, "Server", r.Header()); err != nil {
 			return err
@@ -115,12 +115,18 @@ func (l *ledger) serve(t *testing.T, interceptors ...connect.Interceptor) string
 			}
 		}
 	}, options("Both", true, true)...))
+	return serveHandler(t, mux)
+}
+
+// serveHandler serves a handler on a listener, and returns its URL.
+func serveHandler(t *testing.T, handler http.Handler) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
-	server := &http.Server{Handler: mux, Protocols: &protocols}
+	server := &http.Server{Handler: handler, Protocols: &protocols}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -225,7 +231,7 @@ func (c caller) call(ctx context.Context, name, reason string) error {
 // protocols are those of Connect's clients.
 var protocols = map[string][]connect.ClientOption{
 	"Connect": nil, "Connect with JSON": {connect.WithProtoJSON()}, "gRPC": {connect.WithGRPC()}, "gRPC-Web": {connect.WithGRPCWeb()},
-	"Connect, compressed": {connect.WithSendGzip()},
+	"Connect, compressed": {connect.WithSendGzip()}, "Connect with GET": {connect.WithHTTPGet(), connect.WithIdempotency(connect.IdempotencyNoSideEffects)},
 }
 
 func user(more ...string) map[string]string {

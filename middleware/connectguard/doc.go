@@ -29,9 +29,11 @@
 // An approval binds the procedure, the exact message, and the headers that [Options].Metadata
 // names; not the host, which Connect does not tell. The messages of a client stream and of a
 // bidirectional stream are not known before they are sent, so no approval can bind them: if
-// the policy asks for one, the call is denied with INVALID_REQUEST. The same holds for messages that are not
-// protocol buffers, and for server streams of handlers without a schema, which generated code
-// has.
+// the policy asks for one, the call is denied with INVALID_REQUEST.
+//
+// A message that is not a protocol buffer has no JSON form, and the message of a server stream
+// cannot be read if its handler has no schema, which generated code gives it. Such a call is
+// refused with invalid_argument, unless the route lists Arguments without "body".
 //
 // After a person has approved a call, the caller sends it again unchanged, with the id of the
 // approval in the header Aureus-Approval. The handler does not see that header. It finds

@@ -22,9 +22,9 @@ func (g *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		if request.Spec().IsClient {
 			return next(ctx, request)
 		}
-		message, _ := request.Any().(proto.Message)
+		message := rpc.Message(request.Any())
 		call := Call{request.Spec(), request.Peer(), request.Header()}
-		err = g.run(ctx, call, message, func(ctx context.Context) (err error) {
+		err = g.run(ctx, call, message, message == nil, func(ctx context.Context) (err error) {
 			response, err = next(ctx, request)
 			return err
 		})
@@ -44,7 +44,8 @@ func (g *interceptor) WrapStreamingClient(next connect.StreamingClientFunc) conn
 func (g *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		var first proto.Message
-		if conn.Spec().StreamType == connect.StreamTypeServer {
+		oneMessage := conn.Spec().StreamType == connect.StreamTypeServer
+		if oneMessage {
 			if first = newRequest(conn.Spec()); first != nil {
 				if err := conn.Receive(first); err != nil {
 					return received(err)
@@ -52,7 +53,7 @@ func (g *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 			}
 		}
 		call := Call{conn.Spec(), conn.Peer(), conn.RequestHeader()}
-		return g.run(ctx, call, first, func(ctx context.Context) error {
+		return g.run(ctx, call, first, oneMessage && first == nil, func(ctx context.Context) error {
 			if first != nil {
 				conn = &decided{StreamingHandlerConn: conn, first: first}
 			}
@@ -62,9 +63,9 @@ func (g *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 }
 
 // run decides on a call and carries it out if it is allowed.
-func (g *interceptor) run(ctx context.Context, call Call, message proto.Message, handler func(context.Context) error) error {
+func (g *interceptor) run(ctx context.Context, call Call, message proto.Message, opaque bool, handler func(context.Context) error) error {
 	return errorOf(g.guard.Run(ctx, &rpc.Call{
-		Procedure: call.Spec.Procedure, Peer: call.Peer.Addr, Metadata: call.Header, Message: message, Code: codeOf,
+		Procedure: call.Spec.Procedure, Peer: call.Peer.Addr, Metadata: call.Header, Message: message, Opaque: opaque, Code: codeOf,
 		Identify: func(ctx context.Context) (aureus.Principal, error) { return g.identify(ctx, call) },
 		Handler: func(ctx context.Context) error {
 			call.Header.Del(rpc.ApprovalKey)

@@ -7,7 +7,8 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/farmountain/aureus-go/middleware/internal/rpc"
 )
 
 // newRequest returns a new message of the type that a procedure takes, or nil if its handler
@@ -17,11 +18,7 @@ func newRequest(spec connect.Spec) proto.Message {
 	if !ok {
 		return nil
 	}
-	kind, err := protoregistry.GlobalTypes.FindMessageByName(method.Input().FullName())
-	if err != nil {
-		return nil
-	}
-	return kind.New().Interface()
+	return rpc.NewMessage(method.Input().FullName())
 }
 
 // received returns the error for a caller that sent no message.
@@ -49,20 +46,10 @@ func (c *decided) Receive(m any) error {
 		}
 		return err
 	}
-	to, ok := m.(proto.Message)
+	ok, err := rpc.Deliver(m, c.first)
 	if !ok {
 		return connect.NewError(connect.CodeInternal, errors.New("the handler takes a message that is not a protocol buffer, so it cannot get the one that was decided on"))
 	}
-	from := c.first
 	c.first = nil
-	proto.Reset(to)
-	if to.ProtoReflect().Descriptor() == from.ProtoReflect().Descriptor() {
-		proto.Merge(to, from)
-		return nil
-	}
-	text, err := proto.Marshal(from)
-	if err == nil {
-		err = proto.Unmarshal(text, to)
-	}
 	return err
 }

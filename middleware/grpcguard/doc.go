@@ -1,9 +1,12 @@
 // Package grpcguard puts a guard in front of the methods of a gRPC server.
 //
-//	server := grpc.NewServer(grpcguard.Enforce(decider, identify, guard.Routes{
+//	routes := guard.Routes{
 //		{Pattern: "/ledger.v1.Ledger/Transfer", Action: aureus.Action{ID: "transfer.make"}},
 //		{Pattern: "/grpc.health.v1.Health/Check", Open: true},
-//	})...)
+//	}
+//	server := grpc.NewServer(grpcguard.Enforce(decider, identify, routes)...)
+//	ledgerv1.RegisterLedgerServer(server, ledger)
+//	grpcguard.MustCover(server, routes) // panics if a method is bound to nothing
 //
 // [Enforce] returns the interceptors for unary calls and for streams together, so that no
 // method is left out. A method that the table binds to nothing is refused, also one that
@@ -28,8 +31,11 @@
 // An approval binds the method, the authority, the exact message, and the metadata that
 // [Options].Metadata names. The messages of a client stream and of a bidirectional stream are
 // not known before they are sent, so no approval can bind them: if the policy asks for one,
-// the call is denied with INVALID_REQUEST. The same holds for messages that are not protocol buffers, or of a type
-// that the program has not registered.
+// the call is denied with INVALID_REQUEST.
+//
+// A message that is not a protocol buffer, or of a type that the program has not registered, has
+// no JSON form. Such a call is refused with INVALID_ARGUMENT, unless the route lists Arguments
+// without "body".
 //
 // After a person has approved a call, the caller sends it again unchanged, with the id of the
 // approval in the metadata aureus-approval. The handler does not see that metadata. It finds

@@ -171,11 +171,19 @@ func (l *ledger) start(t *testing.T, decider guard.Decider, routes guard.Routes,
 
 func serve(t *testing.T, l *ledger, options []grpc.ServerOption, credentials grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
+	return serveServices(t, options, credentials, func(server *grpc.Server) {
+		testpb.RegisterTestServiceServer(server, l)
+		healthpb.RegisterHealthServer(server, health.NewServer())
+	})
+}
+
+// serveServices serves what register registers on a listener, and returns a connection.
+func serveServices(t *testing.T, options []grpc.ServerOption, credentials grpc.DialOption, register func(*grpc.Server)) *grpc.ClientConn {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server := grpc.NewServer(options...)
-	testpb.RegisterTestServiceServer(server, l)
-	healthpb.RegisterHealthServer(server, health.NewServer())
+	register(server)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

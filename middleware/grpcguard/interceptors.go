@@ -20,8 +20,8 @@ type interceptors struct {
 
 // unary implements [grpc.UnaryServerInterceptor].
 func (g *interceptors) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (response any, err error) {
-	message, _ := request.(proto.Message)
-	err = g.run(ctx, info.FullMethod, message, func(ctx context.Context) (err error) {
+	message := rpc.Message(request)
+	err = g.run(ctx, info.FullMethod, message, message == nil, func(ctx context.Context) (err error) {
 		response, err = handler(ctx, request)
 		return err
 	})
@@ -34,21 +34,22 @@ func (g *interceptors) unary(ctx context.Context, request any, info *grpc.UnaryS
 // stream implements [grpc.StreamServerInterceptor].
 func (g *interceptors) stream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	var first proto.Message
-	if info.IsServerStream && !info.IsClientStream {
+	oneMessage := !info.IsClientStream
+	if oneMessage {
 		if first = newRequest(info.FullMethod); first != nil {
 			if err := stream.RecvMsg(first); err != nil {
 				return err
 			}
 		}
 	}
-	return g.run(stream.Context(), info.FullMethod, first, func(ctx context.Context) error {
+	return g.run(stream.Context(), info.FullMethod, first, oneMessage && first == nil, func(ctx context.Context) error {
 		return handler(server, &decided{ServerStream: stream, ctx: ctx, first: first, only: first != nil})
 	})
 }
 
 // run decides on a call and carries it out if it is allowed.
-func (g *interceptors) run(ctx context.Context, method string, message proto.Message, handler func(context.Context) error) error {
-	call := &rpc.Call{Procedure: method, Message: message, Handler: handler, Code: codeOf}
+func (g *interceptors) run(ctx context.Context, method string, message proto.Message, opaque bool, handler func(context.Context) error) error {
+	call := &rpc.Call{Procedure: method, Message: message, Opaque: opaque, Handler: handler, Code: codeOf}
 	values, _ := metadata.FromIncomingContext(ctx)
 	call.Metadata = values
 	if authority := values[":authority"]; len(authority) == 1 {

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/farmountain/aureus-go/middleware/internal/rpc"
 )
 
 // newRequest returns a new message of the type that a method takes, or nil if the program has
@@ -28,11 +30,7 @@ func newRequest(method string) proto.Message {
 	if descriptor == nil {
 		return nil
 	}
-	kind, err := protoregistry.GlobalTypes.FindMessageByName(descriptor.Input().FullName())
-	if err != nil {
-		return nil
-	}
-	return kind.New().Interface()
+	return rpc.NewMessage(descriptor.Input().FullName())
 }
 
 // decided is the stream of a call that is allowed.
@@ -57,20 +55,10 @@ func (s *decided) RecvMsg(m any) error {
 		}
 		return err
 	}
-	to, ok := m.(proto.Message)
+	ok, err := rpc.Deliver(m, s.first)
 	if !ok {
 		return status.Error(codes.Internal, "the handler takes a message that is not a protocol buffer, so it cannot get the one that was decided on")
 	}
-	from := s.first
 	s.first = nil
-	proto.Reset(to)
-	if to.ProtoReflect().Descriptor() == from.ProtoReflect().Descriptor() {
-		proto.Merge(to, from)
-		return nil
-	}
-	text, err := proto.Marshal(from)
-	if err == nil {
-		err = proto.Unmarshal(text, to)
-	}
 	return err
 }

@@ -29,8 +29,13 @@ type Call struct {
 	Metadata  map[string][]string
 
 	// Message is the only message of the caller. nil means that the messages come while
-	// the handler runs, or that they are not protocol buffers: no approval can bind them.
+	// the handler runs, or that it is Opaque: no approval can bind it.
 	Message proto.Message
+
+	// Opaque says that the caller sends one message that cannot be read, because it is not a
+	// protocol buffer or of a type that is not known. If the route takes the message as its
+	// arguments, the call is refused.
+	Opaque bool
 
 	// Identify returns the principal.
 	Identify func(context.Context) (aureus.Principal, error)
@@ -66,7 +71,9 @@ func (g *Guard) Run(ctx context.Context, c *Call) error {
 	marked := context.WithValue(ctx, callKey{}, c)
 	protected, body := g.oneMessage, io.ReadCloser(&messageBody{call: c, limit: g.maxMessage})
 	if c.Message == nil {
-		protected, body = g.messages, http.NoBody
+		if !c.Opaque {
+			protected, body = g.messages, http.NoBody
+		}
 		marked = context.WithValue(marked, current.Unbound{}, true)
 	}
 	r := (&http.Request{

@@ -92,7 +92,7 @@ func (c *Call) failure(ctx context.Context, h http.Header) *Failure {
 	case c.Message == nil && c.problem.Code == string(aureus.ReasonInvalidRequest):
 		f.Problem.Detail = "The policy does not allow this call. If a person has to approve it, no approval can be given, because the messages of this method are not known before it runs."
 	case c.unreadable != nil:
-		f.Problem.Detail = "The message has no JSON form, which the policy needs: it has a google.protobuf.Any of a type that this service does not know, or text that is not UTF-8."
+		f.Problem.Detail = "The message has no JSON form, which the policy needs: it is not a protocol buffer of a type that this service knows, or it has a google.protobuf.Any of a type that this service does not know, or text that is not UTF-8."
 	case f.Code == Unavailable && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		f.Code = DeadlineExceeded
 	case f.Code == Unavailable && ctx.Err() != nil:

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
@@ -19,8 +22,54 @@ import (
 // field can have that name.
 const unknownMember = "@unknown"
 
+var errOpaque = errors.New("the message is not a protocol buffer of a known type")
+
+// Message returns a message that a framework has read, or nil if it is not a protocol buffer.
+func Message(m any) proto.Message {
+	switch m := m.(type) {
+	case proto.Message:
+		return m
+	case protoadapt.MessageV1: // of generated code from before 2020
+		return protoadapt.MessageV2Of(m)
+	}
+	return nil
+}
+
+// NewMessage returns a new message of a type, or nil if the program has not registered it.
+func NewMessage(name protoreflect.FullName) proto.Message {
+	kind, err := protoregistry.GlobalTypes.FindMessageByName(name)
+	if err != nil {
+		return nil
+	}
+	return kind.New().Interface()
+}
+
+// Deliver makes the handler's message that which was decided on. It reports false if the
+// handler takes something that is not a protocol buffer.
+func Deliver(to any, from proto.Message) (ok bool, err error) {
+	message := Message(to)
+	if message == nil {
+		return false, nil
+	}
+	proto.Reset(message)
+	if message.ProtoReflect().Descriptor() == from.ProtoReflect().Descriptor() {
+		proto.Merge(message, from)
+		return true, nil
+	}
+	text, err := proto.Marshal(from)
+	if err == nil {
+		err = proto.Unmarshal(text, message)
+	}
+	return true, err
+}
+
 // make makes the JSON form.
 func (b *messageBody) make() {
+	if b.call.Message == nil {
+		b.err = errOpaque
+		b.call.unreadable = b.err
+		return
+	}
 	text, err := messageJSON(b.call.Message, b.limit)
 	switch {
 	case err != nil:
