@@ -25,7 +25,8 @@ var (
 		"/search?q=secret", "/search?q=open&q=secret", "/search?Q=secret", "/healthz", "/forgotten", "/nowhere", "/", "",
 	}
 	attackHeaders = [][2]string{
-		{}, {"X-Http-Method-Override", "GET"}, {"X-Http-Method-Override", "DELETE"}, {"X-Method-Override", "GET"}, {"X-Rewrite-Url", "/healthz"},
+		{},
+		{"X-Http-Method-Override", "GET"}, {"X-Http-Method-Override", "DELETE"}, {"X-Method-Override", "GET"}, {"X-Rewrite-Url", "/healthz"},
 		{"X-Original-Url", "/forgotten"}, {"X-Forwarded-Prefix", "/forgotten"}, {"Upgrade", "websocket"},
 	}
 	attackChanges = []func(string) string{
@@ -149,6 +150,6 @@ func (s *guardedService) attack(t *testing.T, name string, r *http.Request) {
 		require.Equal(t, clean, strings.TrimSuffix(value, "/"), "%s: a handler that cleans %s reads another one", name, key)
 		require.False(t, clean == "payroll" || clean == "secret" || strings.HasPrefix(clean, "secret/"), "%s: it reached %s, which a rule denies", name, value)
 	}
-	require.False(t, seen.route == closeAccount, "%s: it reached a handler that needs a person", name)
+	require.NotEqual(t, closeAccount, seen.route, "%s: it reached a handler that needs a person", name)
 	require.True(t, slices.ContainsFunc(s.outcomes, func(o aureus.Outcome) bool { return o.Status != "refused" }), name)
 }
