@@ -42,10 +42,14 @@ rules:
 			principal, action string
 			effect            aureus.Effect
 		}{
-			{"ann", "ruled", aureus.Deny}, {"bob", "ruled", aureus.Allow},
-			{"ann", "sized", aureus.Allow}, {"bob", "sized", aureus.Allow},
-			{"ann", "tiered", aureus.RequireApproval}, {"bob", "tiered", aureus.Allow},
-			{"ann", "granted", aureus.Allow}, {"bob", "granted", aureus.Deny},
+			{"ann", "ruled", aureus.Deny},
+			{"bob", "ruled", aureus.Allow},
+			{"ann", "sized", aureus.Allow},
+			{"bob", "sized", aureus.Allow},
+			{"ann", "tiered", aureus.RequireApproval},
+			{"bob", "tiered", aureus.Allow},
+			{"ann", "granted", aureus.Allow},
+			{"bob", "granted", aureus.Deny},
 		} {
 			require.Equal(t, want.effect, engine.Preview(ask(want.principal, want.action, nil)).Effect, "%s: %+v", name, want)
 			if want.effect != aureus.RequireApproval {

@@ -1,6 +1,10 @@
 package celx_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/farmountain/aureus-go/internal/celx"
+)
 
 func BenchmarkCondition(b *testing.B) {
 	data := parse(b, document)
@@ -44,6 +48,19 @@ func BenchmarkPolicyCondition(b *testing.B) {
 			for b.Loop() {
 				if _, err := compiled.HoldsIn(ctx, scope); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(text+"/directly", func(b *testing.B) {
+			compiled, facts := policyCondition(b, text), factsOf(request(b))
+			ctx := b.Context()
+			if _, ok := compiled.HoldsDirectly(ctx, facts, celx.Counting{}); !ok {
+				b.Skip("it is not evaluated directly")
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := compiled.HoldsDirectly(ctx, facts, celx.Counting{}); !ok {
+					b.Fatal("it needs the interpreter")
 				}
 			}
 		})
