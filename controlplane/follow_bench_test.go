@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,6 +60,23 @@ func BenchmarkFollow(b *testing.B) {
 	b.Run("memory", func(b *testing.B) { followed(b, policy.FollowConfig{}) })
 	b.Run("spool", func(b *testing.B) { followed(b, policy.FollowConfig{Spool: b.TempDir(), SpoolLimit: 8 << 30}) })
 	b.Run("remote", func(b *testing.B) { measure(b, service) })
+	b.Run("stop", func(b *testing.B) { // until decisions are made by a stop that was put, or are not any more
+		f, err := policy.Follow(b.Context(), service, "", policy.FollowConfig{Interval: time.Hour})
+		require.NoError(b, err)
+		operator := client(controlplane.RoleOperator)
+		for stops := 1; b.Loop(); stops = 1 - stops {
+			if stops == 1 {
+				_, err = operator.StopPolicy(b.Context(), "principal:clerk", "drill")
+			} else {
+				_, err = operator.ResumePolicy(b.Context(), "principal:clerk")
+			}
+			require.NoError(b, err)
+			for f.Stats().Stops != stops {
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+		_ = f.Close(b.Context())
+	})
 	b.Run("engine", func(b *testing.B) {
 		bundle, err := policy.Parse(ledgerBundle(1))
 		require.NoError(b, err)
