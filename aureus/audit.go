@@ -54,12 +54,39 @@ type AuditRecord struct {
 
 // AuditVerification is the result of [Client.VerifyAudit].
 type AuditVerification struct {
-	Valid        bool   `json:"valid"`
-	Entries      int64  `json:"entries"` // number of all entries, including archived ones
-	Head         string `json:"head"`    // the hash of the last entry; empty without entries
-	FirstInvalid int64  `json:"first_invalid,omitzero"`
-	Archived     int64  `json:"archived,omitzero"`    // number of archived entries, which were not checked again
-	ArchiveKey   string `json:"archive_key,omitzero"` // Ed25519 public key, in base64, of the signature of the last archive; compare it with yours
+	Valid        bool     `json:"valid"`
+	Entries      int64    `json:"entries"` // number of all entries, including archived ones
+	Head         string   `json:"head"`    // the hash of the last entry; empty without entries
+	FirstInvalid int64    `json:"first_invalid,omitzero"`
+	Archived     int64    `json:"archived,omitzero"`    // number of archived entries, which were not checked again
+	Checkpoint   int64    `json:"checkpoint,omitzero"`  // number of entries that the last signed checkpoint covers
+	Problems     []string `json:"problems,omitzero"`    // what else is not valid, in sentences; at most 100
+	ArchiveKey   string   `json:"archive_key,omitzero"` // Ed25519 public key, in base64, of the signature of the last archive; compare it with yours
+}
+
+// AuditCheckpoint is a signed head of the Merkle tree over the entries of an audit log.
+// Keep one elsewhere: a later log must continue it. docs/spec/evidence.md describes its
+// bytes.
+type AuditCheckpoint struct {
+	Size int64    `json:"size"` // number of entries that it covers
+	Note string   `json:"note"` // a signed note: origin, size, root, time and hash of the last entry
+	Keys []string `json:"keys"` // the announcements of the signing keys, as signed notes; the first key is first, the last one has signed
+}
+
+// AuditProof proves that an entry is in an audit log: see [Client.AuditProof].
+type AuditProof struct {
+	Entry      AuditRecord     `json:"entry"`
+	Size       int64           `json:"size"`   // of the checkpoint
+	Hashes     []string        `json:"hashes"` // in base64, from the leaf to the root
+	Checkpoint AuditCheckpoint `json:"checkpoint"`
+}
+
+// AuditConsistency proves that a log has only grown: see [Client.AuditConsistency].
+type AuditConsistency struct {
+	From       int64           `json:"from"`
+	To         int64           `json:"to"`     // the size of the checkpoint
+	Hashes     []string        `json:"hashes"` // in base64
+	Checkpoint AuditCheckpoint `json:"checkpoint"`
 }
 
 // DecisionRecord is a decision of a local decider, for the audit log: see

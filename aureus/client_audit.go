@@ -59,6 +59,35 @@ func (c *Client) VerifyAudit(ctx context.Context, earlier ...AuditVerification) 
 	return verification, err
 }
 
+// AuditCheckpoint returns a signed checkpoint of the audit log that covers every entry:
+// keep it elsewhere, and have a later log checked against it. The error is [ErrNotFound]
+// if the log is empty. GET /api/v1/audit/checkpoint.
+func (c *Client) AuditCheckpoint(ctx context.Context) (AuditCheckpoint, error) {
+	var checkpoint AuditCheckpoint
+	err := c.invoke(ctx, call{op: "AuditCheckpoint", method: http.MethodGet, path: "/audit/checkpoint", class: classReads}, &checkpoint)
+	return checkpoint, err
+}
+
+// AuditProof returns the first entry of a decision with the proof that it is in the audit
+// log. aureus audit verify --proof checks it without the server. It needs an operator's
+// key. The error is [ErrNotFound] if the log does not have the entry any more.
+// GET /api/v1/audit/proof.
+func (c *Client) AuditProof(ctx context.Context, id DecisionID) (AuditProof, error) {
+	var proof AuditProof
+	query := url.Values{"decision_id": {id.String()}}
+	err := c.invoke(ctx, call{op: "AuditProof", method: http.MethodGet, path: "/audit/proof", query: query, class: classReads}, &proof)
+	return proof, err
+}
+
+// AuditConsistency returns the proof that the audit log begins with the log of a
+// checkpoint that covers from entries. GET /api/v1/audit/consistency.
+func (c *Client) AuditConsistency(ctx context.Context, from int64) (AuditConsistency, error) {
+	var proof AuditConsistency
+	query := url.Values{"from": {strconv.FormatInt(from, 10)}}
+	err := c.invoke(ctx, call{op: "AuditConsistency", method: http.MethodGet, path: "/audit/consistency", query: query, class: classReads}, &proof)
+	return proof, err
+}
+
 // RecordDecisions adds decisions of a local decider to the audit log. A decision that is
 // already there is accepted and not added again. If the server rejects records, the
 // error is a [*PartialError].

@@ -120,6 +120,8 @@ func TestExport_VerifiedByHand_IsComplete(t *testing.T) {
 	}
 	verified, err := srv.Operator("olga").VerifyAudit(t.Context())
 	require.NoError(t, err)
+	require.LessOrEqual(t, verified.Checkpoint, int64(len(lines)))
+	verified.Checkpoint = 0 // it depends on the moment
 	require.Equal(t, aureus.AuditVerification{Valid: true, Entries: int64(len(lines)), Head: previous}, verified)
 }
 

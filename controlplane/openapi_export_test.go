@@ -66,6 +66,7 @@ func Models() map[string]reflect.Type {
 		"ApprovalDecision": reflect.TypeFor[aureus.ApprovalDecision](), "ApprovalVerdict": reflect.TypeFor[wire.ApprovalVerdict[aureus.Digest]](),
 		"ApprovalUse": reflect.TypeFor[aureus.ApprovalUse](), "ApprovalTerms": reflect.TypeFor[wire.ApprovalTerms](),
 
+		"AuditCheckpoint": reflect.TypeFor[aureus.AuditCheckpoint](), "AuditProof": reflect.TypeFor[aureus.AuditProof](), "AuditConsistency": reflect.TypeFor[aureus.AuditConsistency](),
 		"AuditRecord": reflect.TypeFor[aureus.AuditRecord](), "AuditVerification": reflect.TypeFor[aureus.AuditVerification](),
 		"DecisionRecord": reflect.TypeFor[aureus.DecisionRecord](), "Outcome": reflect.TypeFor[aureus.Outcome](),
 		"GateRecord": reflect.TypeFor[aureus.GateRecord](), "DecisionDetails": reflect.TypeFor[aureus.DecisionDetails](), "DecisionInput": reflect.TypeFor[aureus.DecisionInput](),

@@ -49,13 +49,14 @@ type Server struct {
 	bundles   *bundles.Service
 	audit     *audit.Service
 	retention audit.Retention
+	evidence  audit.Checkpoints
 	crv       *crv.Service
 	observe   *observe.Service
 	runs      *runs.Service
 	console   *console.Service // nil with Config.NoConsole
 
 	clients  clientSecrets
-	pruning  sync.WaitGroup // the goroutines that delete rows past their retention
+	pruning  sync.WaitGroup // the goroutines that delete rows past their retention and make checkpoints
 	governor *governor.Governor
 
 	longRead time.Duration // the limit of one long read of a store
@@ -83,7 +84,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.folder = folder
-	db, err := sqlite.Open(ctx, control, storage.Options{SigningKeyFile: config.SigningKeyFile, OwnKey: s.isProcessKey, OnAudit: s.observe.Notify, LetIn: s.longReads(s.governor.Audit)})
+	db, err := sqlite.Open(ctx, control, storage.Options{SigningKeyFile: config.SigningKeyFile, OwnKey: s.isProcessKey, OnAudit: s.audited, LetIn: s.longReads(s.governor.Audit)})
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
@@ -135,6 +136,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Inputs: recorded, Report: report}
 	s.audit = &audit.Service{Store: s.db, Now: config.Now, Inputs: recorded}
 	s.retention = audit.Retention{Store: s.db, Now: config.Now, Log: s.log, Keep: config.Retention, KeepInputs: config.InputRetention}
+	s.evidence.Store, s.evidence.Now, s.evidence.Log = s.db, config.Now, s.log
 	s.runs = runs.New(runs.Config{
 		Log: s.log, Now: config.Now, Store: s.db, Governor: s.governor, Policy: s.policy, Tools: forRuns(config.tools()), Quota: config.runQuota(),
 		Life: s.web.Life(), Report: report,
@@ -156,6 +158,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.pruning.Go(func() { s.retention.Run(s.web.Life()) })
+	s.pruning.Go(func() { s.evidence.Run(s.web.Life()) })
 	s.pruning.Go(func() { s.web.KeepPruningReplies(s.web.Life()) })
 	return s, nil
 }
@@ -211,6 +214,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.web.ServeHTTP(w, r)
 }
 
+// audited is called after a commit with new entries of a tenant's audit log.
+func (s *Server) audited(tenant string, entries int) {
+	s.observe.Notify(tenant)
+	s.evidence.Notify(tenant, entries)
+}
+
 // longReads returns a function that waits until a read of the tenant may begin, and
 // limits its duration. Each tenant has a limited number of long reads at a time.
 func (s *Server) longReads(pool *governor.Pool) func(context.Context, string) (context.Context, func(), error) {
@@ -247,6 +256,9 @@ func (s *Server) Close() error {
 	s.observe.Wait()
 	if !first {
 		return nil
+	}
+	if s.evidence.Store != nil {
+		s.evidence.Last()
 	}
 	var errs []error
 	if s.observe.Telemetry != nil {

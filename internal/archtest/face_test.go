@@ -16,7 +16,7 @@ import (
 // name cannot be removed without breaking users. So the commit that raises a budget
 // must say who needs the new name. Lower the budget when a name is removed.
 var budgets = map[string]int{
-	"aureus":             198,
+	"aureus":             201, // the last three: a checkpoint of an audit log, and the two proofs
 	"aureus/aureustest":  28,
 	"controlplane":       22,
 	"crvgate":            18,

@@ -16,8 +16,24 @@ var auditModels = map[string]model{
 	"aureus.AuditVerification": {text: "Whether the chain of hashes is intact.", fields: fields{
 		"head":          "The hash of the last entry; empty without entries. Store it outside the server: a later verification then shows whether the end was cut off.",
 		"first_invalid": "The sequence of the first entry that is not valid.",
+		"checkpoint":    "How many entries the last signed checkpoint covers.",
+		"problems":      "What else is not valid, in sentences; at most 100. An example: the last checkpoint is not signed by the installation's key.",
 		"archived":      "How many of the entries are archived, and were not checked again.",
 		"archive_key":   "The Ed25519 public key, in base64, that signed the last archive. Compare it with yours.",
+	}},
+	"aureus.AuditCheckpoint": {text: "A signed head of the Merkle tree over the entries of the audit log. docs/spec/evidence.md describes its bytes.", fields: fields{
+		"size": "How many entries it covers.",
+		"note": "A signed note: the origin, the size, the root of the tree in base64, the time, and the hash of the last entry.",
+		"keys": "The announcements of the signing keys, as signed notes. The first key is first; the last one signs.",
+	}},
+	"aureus.AuditProof": {text: "Proves that an entry is in the log that a checkpoint has signed.", fields: fields{
+		"size":   "How many entries the checkpoint covers.",
+		"hashes": "The audit path of RFC 6962 from the leaf to the root, in base64.",
+	}},
+	"aureus.AuditConsistency": {text: "Proves that the log of a checkpoint continues an older one.", fields: fields{
+		"from":   "How many entries the older log had.",
+		"to":     "How many entries the checkpoint covers.",
+		"hashes": "The consistency proof of RFC 6962, in base64.",
 	}},
 	"aureus.DecisionRecord": {text: "A decision that was made outside the control plane, for the audit log.", fields: fields{
 		"effect":      "allow, deny or require_approval.",

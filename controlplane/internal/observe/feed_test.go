@@ -23,7 +23,7 @@ import (
 func openService(t *testing.T) *Service {
 	t.Helper()
 	s := &Service{Now: time.Now, Log: slog.New(slog.DiscardHandler), Life: t.Context()}
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), storage.Options{OnAudit: s.Notify})
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), storage.Options{OnAudit: func(tenant string, _ int) { s.Notify(tenant) }})
 	require.NoError(t, err)
 	s.Store = db
 	s.Telemetry, err = telemetrysqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), telemetry.Options{OnEvents: s.Notify})

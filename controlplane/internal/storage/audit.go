@@ -149,16 +149,35 @@ func (r AuditRow) Hash(tenant string) string {
 	return chainHash(tenant, strconv.FormatInt(e.Sequence, 10), &e, r.Details)
 }
 
+// HashOf computes the hash that the entry must have in the tenant's log. The numbers in
+// its details must be as they were read from JSON, such as json.Number.
+func HashOf(tenant string, e *aureus.AuditRecord) (string, error) {
+	details, err := detailsText(e)
+	if err != nil {
+		return "", err
+	}
+	return chainHash(tenant, strconv.FormatInt(e.Sequence, 10), e, details), nil
+}
+
+// detailsText returns the details as compact JSON with sorted names, or an empty text if
+// there are none.
+func detailsText(e *aureus.AuditRecord) (string, error) {
+	if len(e.Details) == 0 {
+		return "", nil
+	}
+	text, err := strictjson.MarshalText(e.Details)
+	if err != nil {
+		return "", fmt.Errorf("writing the details of an audit entry: %w", err)
+	}
+	return string(text), nil
+}
+
 // nextRow returns the row of an entry that follows the head in the tenant's chain.
 // It sets the sequence, the time and the hashes.
 func nextRow(tenant string, at time.Time, head Head, e aureus.AuditRecord) (AuditRow, error) {
-	details := ""
-	if len(e.Details) > 0 {
-		text, err := strictjson.MarshalText(e.Details)
-		if err != nil {
-			return AuditRow{}, fmt.Errorf("writing the details of an audit entry: %w", err)
-		}
-		details = string(text)
+	details, err := detailsText(&e)
+	if err != nil {
+		return AuditRow{}, err
 	}
 	e.Sequence, e.PreviousHash = head.Sequence+1, head.Hash
 	e.Timestamp = aureus.TimestampOf(time.Unix(0, at.UnixNano())) // as it is read from a row

@@ -27,6 +27,7 @@ type Rows interface {
 	Replies() ReplyRows
 	Policies() PolicyRows
 	Installation() Installation
+	Trees() Trees
 }
 
 // KeyRows reads and writes the rows of the API keys of all tenants.

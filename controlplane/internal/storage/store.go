@@ -78,6 +78,7 @@ type Tx interface {
 	Replies() Replies
 	Policies() Policies
 	Installation() Installation
+	Trees() Trees
 }
 
 // Options holds the key of a store and functions that it calls. Each field may be empty.
@@ -97,9 +98,9 @@ type Options struct {
 	OwnKey func(tenant, id string) bool
 
 	// OnAudit is called, after a commit, for each tenant whose audit log has new
-	// entries. It may also be called for a transaction that was rolled back. It must
-	// return quickly.
-	OnAudit func(tenant string)
+	// entries, with their number. It may also be called, and count entries, for a
+	// transaction that was rolled back. It must return quickly.
+	OnAudit func(tenant string, entries int)
 
 	// LetIn limits concurrent long reads: it waits until the tenant may read, and
 	// returns the context for the read. leave is called after the read. If LetIn

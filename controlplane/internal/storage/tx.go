@@ -31,6 +31,7 @@ func (t *tx) Decisions() Decisions       { return &t.decisions }
 func (t *tx) Validators() Validators     { return validatorRules{t.rows.Validators()} }
 func (t *tx) Policies() Policies         { return &t.policies }
 func (t *tx) Installation() Installation { return t.rows.Installation() }
+func (t *tx) Trees() Trees               { return t.rows.Trees() }
 func (t *tx) Runs() Runs                 { return t.rows.Runs() }
 func (t *tx) Replies() Replies {
 	return replyRules{t.rows.Replies(), fair.Bounds{Rows: MaxReplies, Cost: MaxReplyBytes}}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/internal/merkle"
+	"github.com/farmountain/aureus-go/controlplane/internal/seal"
 )
 
 // VerifyPage is how many entries are checked in one transaction, so that checking a
@@ -19,6 +22,10 @@ const VerifyPage = 1000
 // inserted, or whose stored inputs are not those that it commits to. An empty log is
 // valid, unless other tables refer to entries.
 //
+// It also checks the signature of the last checkpoint, and that the Merkle tree over the
+// entries is the one that was signed. What is wrong there is in the Problems of the
+// result.
+//
 // The chain must also contain each expected head. Somebody who can write the file
 // can replace the whole chain by another consistent one; only a head that was
 // stored elsewhere reveals this. VerifyAudit fails with ErrArchived if an expected
@@ -27,7 +34,7 @@ const VerifyPage = 1000
 // VerifyAudit reads each page in a [Store.ViewLong] of its own, and also checks
 // entries that are appended meanwhile.
 func VerifyAudit(ctx context.Context, s Store, tenant string, expected ...Head) (aureus.AuditVerification, error) {
-	c := chainCheck{tenant: tenant, expected: expected}
+	c := chainCheck{tenant: tenant, expected: expected, key: s.SigningKey()}
 	for ended := false; !ended; {
 		if err := ctx.Err(); err != nil {
 			return aureus.AuditVerification{}, context.Cause(ctx)
@@ -35,7 +42,8 @@ func VerifyAudit(ctx context.Context, s Store, tenant string, expected ...Head) 
 		var next chainCheck
 		err := s.ViewLong(ctx, tenant, func(t Tx) (err error) {
 			next = c
-			ended, err = next.page(t.Audit())
+			next.tree, next.result.Problems = c.tree.Clone(), slices.Clone(c.result.Problems)
+			ended, err = next.page(t)
 			return err
 		})
 		if err != nil {
@@ -43,7 +51,7 @@ func VerifyAudit(ctx context.Context, s Store, tenant string, expected ...Head) 
 		}
 		c = next
 	}
-	c.result.Valid = c.result.FirstInvalid == 0
+	c.result.Valid = c.result.FirstInvalid == 0 && len(c.result.Problems) == 0
 	return c.result, nil
 }
 
@@ -56,6 +64,12 @@ type chainCheck struct {
 	previous string // its hash
 
 	inputs map[int64]string // the hashes of the inputs of the entries of the page
+
+	key    *seal.Key
+	began  bool              // whether signed was read
+	signed merkle.Checkpoint // the last checkpoint when the verification began; a zero Size if there is none
+	tree   merkle.Prefix     // over the rows that were read
+	noTree bool              // whether the tree cannot be compared any more
 }
 
 func (c *chainCheck) invalid(sequence int64) {
@@ -66,8 +80,14 @@ func (c *chainCheck) invalid(sequence int64) {
 
 // page checks the next entries, and after the last one the end of the log. ended
 // reports whether the end was checked.
-func (c *chainCheck) page(log Audit) (ended bool, err error) {
-	if err := c.skipArchived(log); err != nil {
+func (c *chainCheck) page(t Tx) (ended bool, err error) {
+	log := t.Audit()
+	if !c.began {
+		if err := c.begin(t); err != nil {
+			return false, err
+		}
+	}
+	if err := c.skipArchived(t); err != nil {
 		return false, err
 	}
 	from, n := c.after, 0
@@ -128,11 +148,13 @@ func (c *chainCheck) entry(row AuditRow) {
 		c.inputs[e.Sequence], _ = record.Details[inputsHash].(string)
 	}
 	c.after, c.previous = e.Sequence, e.Hash
+	c.grow(e)
 }
 
 // skipArchived continues after the last archive, if it ends later than the entries
 // checked so far. Entries that are archived and not yet deleted are not checked.
-func (c *chainCheck) skipArchived(log Audit) error {
+func (c *chainCheck) skipArchived(t Tx) error {
+	log := t.Audit()
 	archive, err := log.LastArchive(c.tenant)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -160,7 +182,7 @@ func (c *chainCheck) skipArchived(log Audit) error {
 	}
 	c.result.Archived, c.result.ArchiveKey = archive.Sequence, archive.KeyText()
 	c.result.Entries, c.after, c.previous = archive.Sequence, archive.Sequence, archive.Hash
-	return nil
+	return c.skipTree(t.Trees(), archive)
 }
 
 // end compares the end of the log with its head, with the number of entries that
@@ -187,6 +209,7 @@ func (c *chainCheck) end(log Audit) error {
 	for _, expected := range c.expected {
 		known = max(known, expected.Sequence)
 	}
+	known = max(known, c.signed.Size)
 	if known > last {
 		c.invalid(last + 1)
 	}

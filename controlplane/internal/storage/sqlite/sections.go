@@ -14,6 +14,7 @@ type (
 	replies      struct{ *transaction }
 	policies     struct{ *transaction }
 	installation struct{ *transaction }
+	trees        struct{ *transaction }
 )
 
 // Keys implements [storage.Rows].
@@ -42,3 +43,6 @@ func (t *transaction) Policies() storage.PolicyRows { return policies{t} }
 
 // Installation implements [storage.Rows].
 func (t *transaction) Installation() storage.Installation { return installation{t} }
+
+// Trees implements [storage.Rows].
+func (t *transaction) Trees() storage.Trees { return trees{t} }

@@ -144,7 +144,7 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 			return unavailable(err)
 		}
 	}
-	prepared, audited := statements{}, map[string]struct{}{}
+	prepared, audited := statements{}, map[string]int{}
 	for _, j := range jobs {
 		if err := db.runOne(ctx, tx, prepared, audited, j); err != nil {
 			return err
@@ -157,8 +157,8 @@ func (db *DB) runAll(jobs []*job, probing bool) error {
 	// tries again.
 	_ = db.log.After(ctx, db.file.Path, db.writer, strconv.Itoa(busyMillis))
 	if db.options.OnAudit != nil {
-		for tenant := range audited { // this includes tenants of jobs that were rolled back, which Options.OnAudit allows
-			db.options.OnAudit(tenant)
+		for tenant, entries := range audited { // this includes tenants of jobs that were rolled back, which Options.OnAudit allows
+			db.options.OnAudit(tenant, entries)
 		}
 	}
 	return nil
@@ -181,7 +181,7 @@ func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
 
 // runOne runs a job in a savepoint. It returns only failures of the store; other errors
 // are stored in the job.
-func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, audited map[string]struct{}, j *job) error {
+func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, audited map[string]int, j *job) error {
 	if j.err = context.Cause(j.ctx); j.err != nil {
 		return nil //nolint:nilerr // it is a failure of the job, not of the store
 	}
@@ -189,7 +189,7 @@ func (db *DB) runOne(ctx context.Context, tx *sql.Tx, prepared statements, audit
 		return unavailable(err)
 	}
 	rows := &transaction{ctx: ctx, tx: tx, statements: prepared}
-	j.err = classify(call(j.fn, storage.NewTx(rows, &db.options, func(tenant string) { audited[tenant] = struct{}{} })))
+	j.err = classify(call(j.fn, storage.NewTx(rows, &db.options, func(tenant string) { audited[tenant]++ })))
 	if errors.Is(j.err, storage.ErrUnavailable) {
 		return j.err
 	}

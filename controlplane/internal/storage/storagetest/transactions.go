@@ -57,7 +57,7 @@ func viewSeesOneState(t *testing.T, open Open) {
 func auditIsTold(t *testing.T, open Open) {
 	var mu sync.Mutex
 	var told []string
-	db := open(t, storage.Options{OnAudit: func(tenant string) {
+	db := open(t, storage.Options{OnAudit: func(tenant string, _ int) {
 		mu.Lock()
 		defer mu.Unlock()
 		told = append(told, tenant)
