@@ -230,7 +230,7 @@ func textOf(t *testing.T, log aLog, c storage.Checkpoint) (text []byte) {
 			return err
 		}
 		line, err := Seal{Checkpoint: checkpoint}.Line()
-		text = line[bytes.Index(line, []byte(`"checkpoint":`)):]
+		_, text, _ = bytes.Cut(line, []byte(`"checkpoint":`))
 		return err
 	})
 	return text
@@ -275,7 +275,7 @@ func TestVerify_ExportAfterTheFirstEntries_HasThePrefix(t *testing.T) {
 	require.ErrorContains(t, err, "name the archives")
 	_, err = verifyText(Trust{Checkpoints: []string{old.Note}}, log.export(300, c))
 	require.NoError(t, err, "it ends where the export begins")
-	line := text[bytes.Index(text, sealStart):]
+	line := text[bytes.LastIndexByte(text[:len(text)-1], '\n')+1:]
 	for i := range line {
 		changed := bytes.Clone(text)
 		changed[len(text)-len(line)+i] ^= 1

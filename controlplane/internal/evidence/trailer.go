@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -138,8 +139,8 @@ func (s Signers) Open(note, tenant string, last bool) (merkle.Checkpoint, error)
 		keys = keys[len(keys)-1:]
 	}
 	var problem error
-	for i := len(keys) - 1; i >= 0; i-- {
-		text, err := seal.OpenNote(note, origin, keys[i])
+	for _, key := range slices.Backward(keys) {
+		text, err := seal.OpenNote(note, origin, key)
 		if err != nil {
 			problem = errors.Join(problem, err)
 			continue

@@ -3,6 +3,7 @@ package merkle
 import (
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func (m *memory) extend(t *testing.T, n int) {
 func TestBuilder_Batches_BuildTheTreeOfTlog(t *testing.T) {
 	t.Parallel()
 	for _, absent := range []int64{0, 1, 255, 256, 257, 700, 65_536, 66_000} {
-		t.Run(fmt.Sprint(absent), func(t *testing.T) {
+		t.Run(strconv.FormatInt(absent, 10), func(t *testing.T) {
 			t.Parallel()
 			m := newMemory(t, absent)
 			var range0 Prefix

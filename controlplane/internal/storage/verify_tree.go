@@ -13,7 +13,7 @@ import (
 // maxProblems limits the problems that a verification lists.
 const maxProblems = 100
 
-func (c *chainCheck) problem(format string, values ...any) {
+func (c *chainCheck) problemf(format string, values ...any) {
 	if len(c.result.Problems) < maxProblems {
 		c.result.Problems = append(c.result.Problems, fmt.Sprintf(format, values...))
 	}
@@ -43,11 +43,11 @@ func (c *chainCheck) begin(t Tx) error {
 		problem = errors.New("the last signing key is not that of the key file")
 	}
 	if problem != nil {
-		c.problem("signing keys: %v", problem)
+		c.problemf("signing keys: %v", problem)
 		return nil
 	}
 	if c.signed, problem = openCheckpoint(last, seal.Origin(id, c.tenant), succession); problem != nil {
-		c.problem("the checkpoint of %d entries: %v", last.Size, problem)
+		c.problemf("the checkpoint of %d entries: %v", last.Size, problem)
 		return nil
 	}
 	c.result.Checkpoint = c.signed.Size
@@ -56,7 +56,7 @@ func (c *chainCheck) begin(t Tx) error {
 		return err
 	}
 	if root, err := tiles.Root(c.signed.Size); err != nil || root != c.signed.Root {
-		c.problem("the stored Merkle tree is not the one that was signed with %d entries", c.signed.Size)
+		c.problemf("the stored Merkle tree is not the one that was signed with %d entries", c.signed.Size)
 	}
 	return nil
 }
@@ -112,9 +112,9 @@ func (c *chainCheck) skipTree(t Trees, archive Archive) error {
 	}
 	prefix, err := tiles.PrefixOf(archive.Sequence)
 	if err != nil {
-		c.problem("the Merkle tree: %v", err)
+		c.problemf("the Merkle tree: %v", err)
 		c.noTree = true
-		return nil //nolint:nilerr // it is a result
+		return nil
 	}
 	c.tree = prefix
 	if archive.Sequence == c.signed.Size {
@@ -144,6 +144,6 @@ func (c *chainCheck) grow(e *aureus.AuditRecord) {
 
 func (c *chainCheck) compare(head string) {
 	if c.tree.Root() != c.signed.Root || head != c.signed.Head {
-		c.problem("the entries are not those of the signed checkpoint of %d entries: the log was written anew", c.signed.Size)
+		c.problemf("the entries are not those of the signed checkpoint of %d entries: the log was written anew", c.signed.Size)
 	}
 }
