@@ -192,8 +192,11 @@ func TestReplay_InputsOfAnotherShape_AreNotUsed(t *testing.T) {
 		require.Contains(t, missing, "arguments.amount", name)
 	}
 	complete := []aureus.DecisionInput{
-		{Name: "arguments.address.country", Status: "recorded", Value: "DE"}, {Name: "arguments.amount", Status: "recorded", Value: json.Number("101")},
-		{Name: "arguments.shop", Status: "recorded", Value: "7"}, {Name: "claims.shops", Status: "recorded", Value: []any{"7"}}, {Name: "request.host", Status: "absent"},
+		{Name: "arguments.address.country", Status: "recorded", Value: "DE"},
+		{Name: "arguments.amount", Status: "recorded", Value: json.Number("101")},
+		{Name: "arguments.shop", Status: "recorded", Value: "7"},
+		{Name: "claims.shops", Status: "recorded", Value: []any{"7"}},
+		{Name: "request.host", Status: "absent"},
 	}
 	decision, missing := bundle.Replay(context.Background(), request, noon, complete...)
 	require.Nil(t, missing)

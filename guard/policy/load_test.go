@@ -272,7 +272,7 @@ func TestParseUntested_FailingTest_CanBeExplainedAndNotEnforced(t *testing.T) {
 	require.Equal(t, "account.read", request.Action.ID)
 	require.Empty(t, used)
 	require.Equal(t, aureus.Allow, bundle.Explain(context.Background(), request, at).Effect)
-	_, _, _, found = bundle.TestRequest("no such test")
+	_, _, _, found = bundle.TestRequest("no such test") //nolint:dogsled // only whether there is one
 	require.False(t, found)
 
 	_, err = policy.New(bundle, policy.Config{})
