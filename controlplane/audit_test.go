@@ -161,7 +161,7 @@ func TestVerify_ChangedEntry_IsFound(t *testing.T) {
 			require.True(t, before.Valid)
 			require.EqualValues(t, 16, before.Entries)
 
-			db, err := sql.Open("sqlite", file)
+			db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(5000)") // the server may write at the same time
 			require.NoError(t, err)
 			defer func() { require.NoError(t, db.Close()) }()
 			if strings.HasPrefix(row.statement, "UPDATE audit SET") || strings.HasPrefix(row.statement, "DELETE") {

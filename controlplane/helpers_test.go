@@ -255,7 +255,7 @@ func record(principal string) aureus.DecisionRecord {
 // execute runs a statement on a database file, without the server's knowledge.
 func execute(t *testing.T, file, statement string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", file)
+	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(5000)") // the server may write at the same time
 	require.NoError(t, err)
 	_, err = db.Exec(statement)
 	require.NoError(t, err)
