@@ -24,6 +24,7 @@ package aureus
 //	policy_bundle_put     a version of the policy bundle was stored, and is in force
 //	policy_stopped        a stop was added
 //	policy_resumed        a stop was removed
+//	signing_key_replaced  another key signs the checkpoints from now on
 //
 // Later versions of the control plane may have other kinds.
 type AuditRecord struct {

@@ -34,7 +34,7 @@ func TestArchiveAudit_OldEntries_MoveToAFile(t *testing.T) {
 	_, err = srv.Client().Decide(t.Context(), transfer(aureus.TierLow, 1))
 	require.NoError(t, err)
 
-	_, err = controlplane.ArchiveAudit(t.Context(), file, "default", filepath.Join(folder, "a.jsonl"), clock.Now().Add(-time.Hour), nil)
+	_, err = controlplane.ArchiveAudit(t.Context(), file, "default", filepath.Join(folder, "a.jsonl"), clock.Now().Add(-time.Hour), archiveKey[1:])
 	require.ErrorContains(t, err, "Ed25519")
 	_, err = controlplane.ArchiveAudit(t.Context(), file, "default", filepath.Join(folder, "none.jsonl"), clock.Now().Add(-100*time.Hour), archiveKey)
 	require.ErrorIs(t, err, controlplane.ErrNothingToArchive)
@@ -46,7 +46,8 @@ func TestArchiveAudit_OldEntries_MoveToAFile(t *testing.T) {
 	require.NoError(t, err)
 	lines := strings.SplitAfter(string(text), "\n")
 	require.Equal(t, exported, strings.Join(lines[:a.Entries], ""), "the same lines as in the export")
-	require.Contains(t, lines[a.Entries], `"hash":"`+a.Head+`"`)
+	require.Contains(t, lines[a.Entries], `{"evidence":`)
+	require.Contains(t, lines[a.Entries+1], `"hash":"`+a.Head+`"`)
 	now, err := olga.VerifyAudit(t.Context(), aureus.AuditVerification{Entries: a.Last, Head: a.Head})
 	require.NoError(t, err)
 	require.True(t, now.Valid)

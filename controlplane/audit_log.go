@@ -28,9 +28,10 @@ var ErrNothingToArchive = audit.ErrNothingToArchive
 // after the end of the last archive, up to the first one that is not older than before.
 //
 // It first checks the whole chain; if that is invalid, it returns an error and archives
-// nothing. Then it writes the entries to the file, in the format of the export, and a
-// last line with the sequence and the hash of the last entry, signed with the key. Then
-// it stores the signed end in the database, from which VerifyAudit continues, and only
+// nothing. Then it writes the entries to the file, in the format of an export with a
+// checkpoint that the installation key has signed, and a last line with the sequence and
+// the hash of the last entry, signed with the key, or with the installation key if key is
+// nil. Then it stores the signed end in the database, from which VerifyAudit continues, and only
 // then deletes the entries. Nothing else deletes or changes entries. The file is the
 // only place that still has them: keep it, and a copy of it.
 func ArchiveAudit(ctx context.Context, db, tenant, to string, before time.Time, key ed25519.PrivateKey) (a AuditArchive, err error) {

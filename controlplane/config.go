@@ -65,6 +65,13 @@ type Config struct {
 	// symbolic link, and another key than the one that the database was used with.
 	SigningKeyFile string
 
+	// CheckpointFile, if not empty, names a file to which the signed checkpoints of all
+	// tenants are appended, one after the other, each synchronized to the disk. Put it where
+	// whoever can write the database cannot write. At 16 MiB the file is renamed, with the
+	// ending .1, which replaces the one before. A server does not start if it cannot write
+	// the file; if that fails later, it is logged, and the next checkpoint tries again.
+	CheckpointFile string
+
 	// Ephemeral keeps all data in a temporary folder that Close removes, for tests and
 	// demonstrations. It must not be combined with DB.
 	Ephemeral bool

@@ -50,6 +50,8 @@ type Server struct {
 	audit     *audit.Service
 	retention audit.Retention
 	evidence  audit.Checkpoints
+
+	checkpointFile *audit.CheckpointFile // nil without Config.CheckpointFile
 	crv       *crv.Service
 	observe   *observe.Service
 	runs      *runs.Service
@@ -136,6 +138,13 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	s.policy = &policy.Service{Store: s.db, Now: config.Now, Rules: decide, Approvals: s.approvals, Inputs: recorded, Report: report}
 	s.audit = &audit.Service{Store: s.db, Now: config.Now, Inputs: recorded}
 	s.retention = audit.Retention{Store: s.db, Now: config.Now, Log: s.log, Keep: config.Retention, KeepInputs: config.InputRetention}
+	if config.CheckpointFile != "" {
+		s.checkpointFile = &audit.CheckpointFile{Path: config.CheckpointFile, Log: s.log}
+		if err := s.checkpointFile.Open(); err != nil {
+			return nil, fmt.Errorf("controlplane: CheckpointFile: %w", err)
+		}
+		s.evidence.Made = s.checkpointFile.Append
+	}
 	s.evidence.Store, s.evidence.Now, s.evidence.Log = s.db, config.Now, s.log
 	s.runs = runs.New(runs.Config{
 		Log: s.log, Now: config.Now, Store: s.db, Governor: s.governor, Policy: s.policy, Tools: forRuns(config.tools()), Quota: config.runQuota(),
@@ -261,6 +270,9 @@ func (s *Server) Close() error {
 		s.evidence.Last()
 	}
 	var errs []error
+	if s.checkpointFile != nil {
+		errs = append(errs, s.checkpointFile.Close())
+	}
 	if s.observe.Telemetry != nil {
 		errs = append(errs, s.observe.Telemetry.Close())
 	}

@@ -19,12 +19,13 @@ const (
 	AuditValidator         = "validator_registered"
 	AuditKeyAdded          = "key_added"
 	AuditKeyRevoked        = "key_revoked"
-	AuditTaskUndone        = "task_undone"       // the compensation action of a workflow's task runs
-	AuditWorkflowParked    = "workflow_parked"   // the run stopped, because its key was revoked
-	AuditWorkflowTaken     = "workflow_taken"    // another key continues a parked run, or cancels it
-	AuditBundlePut         = "policy_bundle_put" // a version of the policy bundle was stored and is in force
-	AuditPolicyStopped     = "policy_stopped"    // a stop was added
-	AuditPolicyResumed     = "policy_resumed"    // a stop was removed
+	AuditTaskUndone        = "task_undone"          // the compensation action of a workflow's task runs
+	AuditWorkflowParked    = "workflow_parked"      // the run stopped, because its key was revoked
+	AuditWorkflowTaken     = "workflow_taken"       // another key continues a parked run, or cancels it
+	AuditBundlePut         = "policy_bundle_put"    // a version of the policy bundle was stored and is in force
+	AuditPolicyStopped     = "policy_stopped"       // a stop was added
+	AuditPolicyResumed     = "policy_resumed"       // a stop was removed
+	AuditSigningKey        = "signing_key_replaced" // another key signs from now on
 )
 
 // The results of a decided request: Outcome.Status in package aureus.

@@ -12,30 +12,48 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/controlplane/internal/evidence"
 )
 
-const auditUsage = `Check the audit log in a database file, move its oldest entries to a file, or delete
-recorded inputs of decisions, also while a server has the database open.
+const auditUsage = `Check the audit log in a database file, export it with a signed checkpoint, move its
+oldest entries to a file, or delete recorded inputs of decisions, also while a server has
+the database open. Check an export, and the proof of one decision, without a database.
 
 Usage:
 
   aureus audit verify [--entries N --head HASH] [--tenant T] [--db FILE]
-  aureus audit archive --to FILE --key FILE [--create-key] [--before 2160h] [--tenant T] [--db FILE]
+  aureus audit export --to FILE [--format jsonl|ocsf] [--tenant T] [--db FILE]
+  aureus audit proof DECISION_ID [--tenant T] [--db FILE]
+  aureus audit checkpoint [--tenant T] [--db FILE]
+  aureus audit archive --to FILE [--key FILE] [--create-key] [--before 2160h] [--tenant T] [--db FILE]
   aureus audit purge-inputs --before AGE [--tenant T] [--db FILE]
 
-verify prints --entries and --head: store them elsewhere and pass them to the next
-verification. archive signs with the Ed25519 key in the file --key (PEM);
---create-key creates the key. purge-inputs deletes the recorded inputs of decisions that
+  aureus audit verify FILE... [--checkpoint FILE] [--key PUBLIC]
+  aureus audit verify --proof FILE [--checkpoint FILE] [--key PUBLIC]
+
+verify without a FILE checks a database and prints --entries and --head: store them
+elsewhere and pass them to the next verification. checkpoint prints a signed checkpoint,
+proof the proof that a decision is in the log, in one line of JSON. export writes
+JSON Lines, or events of OCSF ` + evidence.SchemaOCSF + ` (API Activity) for a SIEM.
+
+verify FILE... needs no database: the files are an export, or archives and then an
+export. With checkpoints that you kept it also finds entries that were removed at the
+end, and a log that was written anew. With the public key of the installation, which
+aureus signing-key show prints, it also finds a log that somebody else has signed.
+
+archive signs with the installation key, or with the Ed25519 key in the file --key
+(PEM); --create-key creates that key. purge-inputs deletes the recorded inputs of decisions that
 are at least that old, before serve --input-retention does; 0s deletes all. The log stays
 valid.
 `
 
 // auditLog runs the command audit.
-func auditLog(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+func auditLog(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
 	verb := ""
 	if len(args) > 0 {
 		verb, args = args[0], args[1:]
@@ -46,8 +64,12 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 	case "verify":
 		entries := flags.Int64("entries", 0, "the number of entries that an earlier verification printed; needs --head")
 		head := flags.String("head", "", "the hash that an earlier verification printed; needs --entries")
-		if err := parse(flags, args, getenv); err != nil {
+		without := offlineFlags(flags)
+		if err := parse(flags, args, getenv, "[FILE...]"); err != nil {
 			return err
+		}
+		if without.wanted(flags) {
+			return without.run(flags, stdout)
 		}
 		earlier, err := earlierVerification(flags, *entries, *head)
 		if err != nil {
@@ -60,18 +82,25 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 			return err
 		}
 		return verifyLog(ctx, *db, *tenant, earlier, stdout)
+	case "export":
+		return auditExport(ctx, &auditTask{flags: flags, args: args, getenv: getenv, db: db, tenant: tenant, stdout: stdout})
+	case "checkpoint":
+		return auditCheckpoint(ctx, &auditTask{flags: flags, args: args, getenv: getenv, db: db, tenant: tenant, stdout: stdout})
+	case "proof":
+		return auditProof(ctx, &auditTask{flags: flags, args: args, getenv: getenv, db: db, tenant: tenant, stdout: stdout})
 	case "archive":
 		to := flags.String("to", "", "the new `file` for the entries")
-		keyFile := flags.String("key", "", "the `file` of the Ed25519 private key (PEM) that signs the archive")
+		keyFile := flags.String("key", "", "the `file` of the Ed25519 private key (PEM) that signs the archive; by default the installation key signs")
 		create := flags.Bool("create-key", false, "create the key if the file does not exist")
 		before := flags.Duration("before", controlplane.Defaults().Retention, "the minimum age of archived entries")
 		if err := parse(flags, args, getenv); err != nil {
 			return err
 		}
-		if *to == "" || *keyFile == "" {
-			return errors.New("--to and --key are required, and each must name a file")
-		}
 		switch {
+		case *to == "":
+			return errors.New("--to is required and must name the new file")
+		case *create && *keyFile == "":
+			return errors.New("--create-key needs --key with the file for the key")
 		case *before < 0:
 			return errors.New("--before is the minimum age of archived entries and must not be negative; 0s archives all entries")
 		case *tenant == "":
@@ -80,9 +109,11 @@ func auditLog(ctx context.Context, args []string, getenv func(string) string, st
 		if err := requireDatabase(*db, ""); err != nil {
 			return err
 		}
-		key, err := signingKey(*keyFile, *create)
-		if err != nil {
-			return err
+		var key ed25519.PrivateKey // nil for the installation key
+		if *keyFile != "" {
+			if key, err = signingKey(*keyFile, *create); err != nil {
+				return err
+			}
 		}
 		a, err := controlplane.ArchiveAudit(ctx, *db, *tenant, *to, time.Now().Add(-*before), key)
 		if err != nil {
@@ -142,6 +173,9 @@ func verifyLog(ctx context.Context, db, tenant string, earlier []aureus.AuditVer
 	v, err := controlplane.VerifyAudit(ctx, db, tenant, earlier...)
 	if err != nil {
 		return err
+	}
+	if !v.Valid && v.FirstInvalid == 0 {
+		return fmt.Errorf("the audit log is not valid: %s", strings.Join(v.Problems, "; "))
 	}
 	if !v.Valid {
 		return fmt.Errorf("the audit log is not valid: entry %d was changed, removed or inserted", v.FirstInvalid)

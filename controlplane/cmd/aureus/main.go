@@ -24,7 +24,8 @@ Usage:
   aureus serve [flags]          run the control plane
   aureus keys add|list|revoke   manage API keys, also while it runs
   aureus backup --to FOLDER     copy the database, also while it runs
-  aureus audit verify|archive|… check the audit log, move its oldest entries to a file, or purge inputs
+  aureus audit verify|export|…  check, export, prove and archive the audit log, or purge inputs
+  aureus signing-key show|rotate show or replace the key that signs checkpoints
   aureus policy check|explain|… check, explain, compare and sign policy bundles, and push them to a server
   aureus version                print the version
   aureus help                   print this text
@@ -69,6 +70,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = backup(ctx, args, getenv, stdout, stderr)
 	case "audit":
 		err = auditLog(ctx, args, getenv, stdout, stderr)
+	case "signing-key":
+		err = signingKeys(ctx, args, getenv, stdout, stderr)
 	case "policy":
 		err = policyTools(ctx, args, getenv, stdout, stderr)
 	case "keys":
@@ -106,7 +109,7 @@ func unknownVerb(stderr io.Writer, command, verb, usage string) {
 // parse parses the flags of a command and sets those that are not given from the
 // environment. Flags may be before, between and after the other arguments; after
 // "--" there are only arguments. The command must have exactly the named arguments; a
-// last name that ends with "..." stands for one or more.
+// last name that ends with "..." stands for one or more, one like "[FILE...]" for any number.
 func parse(flags *flag.FlagSet, args []string, getenv func(string) string, names ...string) error {
 	arguments := []string{"--"}
 	for rest := args; ; {
@@ -126,8 +129,11 @@ func parse(flags *flag.FlagSet, args []string, getenv func(string) string, names
 	if err := flags.Parse(arguments); err != nil { // cannot fail: after "--" there are no flags
 		return errUsage
 	}
-	more := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...")
+	more := len(names) > 0 && strings.HasSuffix(strings.TrimSuffix(names[len(names)-1], "]"), "...")
+	none := len(names) > 0 && strings.HasPrefix(names[len(names)-1], "[")
 	switch n := flags.NArg(); {
+	case n == len(names)-1 && none:
+		return fromEnvironment(flags, getenv)
 	case n > len(names) && !more:
 		fmt.Fprintf(flags.Output(), "aureus: %s: unexpected argument %q\n", flags.Name(), flags.Arg(len(names)))
 	case n < len(names):

@@ -40,6 +40,7 @@ type serveConfig struct {
 	noConsole         bool
 	policy, policyKey string // files
 	signingKey        string // file
+	checkpointFile    string
 	recordInputs      []string
 	inputRetention    time.Duration
 }
@@ -76,6 +77,7 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.StringVar(&c.policy, "policy", "", "the `file` with the policy bundle of the tenant default, put in force at the start unless a higher version is; its signature, if any, is in the file with .sig at its end")
 	flags.StringVar(&c.policyKey, "policy-key", "", "the `file` with the Ed25519 public keys (PEM) of which one must have signed a policy bundle; without it, bundles need no signature")
 	flags.StringVar(&c.signingKey, "signing-key", "", "the `file` with the Ed25519 key (PEM) that signs the audit log's checkpoints; created if the database has had none; by default beside the database, such as aureus.key")
+	flags.StringVar(&c.checkpointFile, "checkpoint-file", "", "the `file` to which signed checkpoints of the audit logs are appended; renamed to FILE.1 at 16 MiB")
 	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.Defaults().MaxMemory, "the `bytes` of memory for request bodies and the values decoded from them; at least 340 MiB")
 	flags.IntVar(&c.maxRequests, "max-requests", controlplane.Defaults().MaxRequests, "the `number` of concurrent requests; one key may use a quarter")
 	flags.IntVar(&c.maxStreams, "max-streams", controlplane.Defaults().MaxStreams, "the `number` of concurrent clients of the event stream; one key may use a quarter")
@@ -166,7 +168,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 		DB: c.db, Dev: c.dev, OperatorKey: c.operatorKey, Logger: log, LenientPermissions: c.lenient,
 		ApprovalLifetime: c.approvalLifetime, ApprovalUseTime: c.approvalUseTime, Volatile: c.volatile, Retention: c.retention, PolicyKeys: keys,
 		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns, NoConsole: c.noConsole,
-		Policy: bundle, PolicySignature: signature, SigningKeyFile: c.signingKey,
+		Policy: bundle, PolicySignature: signature, SigningKeyFile: c.signingKey, CheckpointFile: c.checkpointFile,
 		RecordInputs: c.recordInputs, InputRetention: c.inputRetention,
 	})
 	if err != nil {

@@ -1,20 +1,17 @@
 package audit
 
 import (
-	"bufio"
 	"context"
 	"crypto/ed25519"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/dbfile"
+	"github.com/farmountain/aureus-go/controlplane/internal/evidence"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
-	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // ErrNothingToArchive is returned by Archive if no entry is old enough.
@@ -31,8 +28,8 @@ type Archived struct {
 // last archive, up to the first one that is not older than before. See
 // controlplane.ArchiveAudit for the steps and the format.
 func Archive(ctx context.Context, db storage.Store, tenant, to string, before time.Time, key ed25519.PrivateKey) (a Archived, err error) {
-	if len(key) != ed25519.PrivateKeySize {
-		return a, errors.New("controlplane: signing an archive needs an Ed25519 private key")
+	if len(key) != ed25519.PrivateKeySize && key != nil {
+		return a, errors.New("controlplane: signing an archive needs an Ed25519 private key, or nil for the installation key")
 	}
 	// An archive that was interrupted has left entries that are already in its file.
 	if _, err := storage.PruneArchived(ctx, db, tenant); err != nil {
@@ -49,8 +46,15 @@ func Archive(ctx context.Context, db storage.Store, tenant, to string, before ti
 	if err != nil {
 		return a, err
 	}
-	archive.PublicKey = ed25519.PublicKey(key[ed25519.SeedSize:])
-	archive.Signature = ed25519.Sign(key, archive.Message())
+	if key == nil {
+		archive.PublicKey, archive.Signature = db.SigningKey().Public(), db.SigningKey().Sign(archive.Message())
+	} else {
+		archive.PublicKey, archive.Signature = ed25519.PublicKey(key[ed25519.SeedSize:]), ed25519.Sign(key, archive.Message())
+	}
+	// The tree must have the entries before they are deleted.
+	if _, err := Checkpoint(ctx, db, tenant, time.Now); err != nil {
+		return a, fmt.Errorf("controlplane: %w", err)
+	}
 	if a.Entries, err = writeArchive(ctx, db, to, verified.Archived, archive); err != nil {
 		return Archived{}, fmt.Errorf("controlplane: writing the archive: %w", err)
 	}
@@ -78,19 +82,22 @@ func lastToArchive(ctx context.Context, db storage.Store, tenant string, before 
 	return archive, err
 }
 
-// lastLine is the last line of an archive file. unix_nano is the time that the
-// signature covers; archived_at is the same time as text.
-func lastLine(archive storage.Archive) map[string]any {
-	return map[string]any{"archive": map[string]any{
-		"tenant": archive.Tenant, "sequence": archive.Sequence, "hash": archive.Hash, "archived_at": string(aureus.TimestampOf(archive.At)),
-		"unix_nano": archive.At.UnixNano(), "public_key": archive.KeyText(), "signature": base64.StdEncoding.EncodeToString(archive.Signature),
-	}}
-}
-
 // writeArchive writes the entries after the sequence after, up to the end of the
-// archive, and the last line to a new file. It returns after they are on the disk. If
-// it fails, it removes the file.
+// archive, as an export with a checkpoint of its own, and the last line to a new file. It
+// returns after they are on the disk. If it fails, it removes the file.
 func writeArchive(ctx context.Context, db storage.Store, to string, after int64, archive storage.Archive) (n int64, err error) {
+	var c storage.Checkpoint
+	err = db.View(ctx, func(t storage.Tx) (err error) {
+		c, err = storage.SignPrefix(t, db.SigningKey(), archive.Tenant, storage.Head{Sequence: archive.Sequence, Hash: archive.Hash}, archive.At)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	last, err := evidence.ArchiveLine(archive)
+	if err != nil {
+		return 0, err
+	}
 	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path
 	if err != nil {
 		return 0, err
@@ -100,23 +107,9 @@ func writeArchive(ctx context.Context, db storage.Store, to string, after int64,
 			err = errors.Join(err, os.Remove(to))
 		}
 	}()
-	out := bufio.NewWriter(file)
-	line := func(v any) error {
-		text, err := strictjson.MarshalText(v)
-		if err == nil {
-			_, err = out.Write(append(text, '\n'))
-		}
-		return err
-	}
-	err = storage.EachAudit(ctx, db, archive.Tenant, after, archive.Sequence, func(e aureus.AuditRecord) error {
-		n++
-		return line(e)
-	})
+	n, err = evidence.Write(ctx, db, after, c, file)
 	if err == nil {
-		err = line(lastLine(archive))
-	}
-	if err == nil {
-		err = out.Flush()
+		_, err = file.Write(append(last, '\n'))
 	}
 	if err == nil {
 		err = file.Sync()

@@ -4,7 +4,7 @@ package contract
 var auditModels = map[string]model{
 	"aureus.AuditRecord": {text: "One entry of the audit log. Its hash covers the hash of the entry before.", fields: fields{
 		"sequence":      "From 1, without gaps.",
-		"kind":          "decision, outcome, approval_requested, approval_approved, approval_rejected, approval_expired, approval_consumed, approval_committed, approval_released, gate_result, validator_registered, key_added, key_revoked, task_undone, workflow_parked, workflow_taken, policy_bundle_put, policy_stopped or policy_resumed.",
+		"kind":          "decision, outcome, approval_requested, approval_approved, approval_rejected, approval_expired, approval_consumed, approval_committed, approval_released, gate_result, validator_registered, key_added, key_revoked, task_undone, workflow_parked, workflow_taken, policy_bundle_put, policy_stopped, policy_resumed or signing_key_replaced.",
 		"decision":      "The effect, the verdict or the outcome.",
 		"by":            "The subject whose key caused the entry.",
 		"key_id":        "The id of that key.",

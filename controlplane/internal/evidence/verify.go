@@ -40,7 +40,7 @@ type Report struct {
 // missing at the end together with the checkpoint, and a log that was written anew and
 // signed again, are found only with a checkpoint of Trust.
 func Verify(trust Trust, files ...io.ReadSeeker) (Report, error) {
-	v := verifier{trust: trust}
+	v := verifier{trust: trust, trusted: map[int64][]merkle.Checkpoint{}}
 	last, err := v.ends(files)
 	if err != nil {
 		return Report{}, err
@@ -66,7 +66,7 @@ func Verify(trust Trust, files ...io.ReadSeeker) (Report, error) {
 type verifier struct {
 	trust   Trust
 	report  Report
-	trusted []merkle.Checkpoint // the opened checkpoints of trust
+	trusted map[int64][]merkle.Checkpoint // the opened checkpoints of trust, by their size
 
 	starts Seal // of the first file
 	begins Seal // what the checkpoint of the file that is read must say about its beginning
@@ -133,7 +133,7 @@ func (v *verifier) openTrusted() error {
 		if c.Size > v.report.Checkpoint.Size {
 			return invalidf("your checkpoint has %d entries, and the log ends with entry %d: entries were removed, or the export is older than the checkpoint", c.Size, v.report.Checkpoint.Size)
 		}
-		v.trusted = append(v.trusted, c)
+		v.trusted[c.Size] = append(v.trusted[c.Size], c)
 	}
 	return nil
 }
@@ -200,9 +200,9 @@ func (v *verifier) begin(sequence int64) (err error) {
 	if v.tree, err = v.starts.prefix(); err != nil {
 		return invalidf("the tree before the first entry: %w", err)
 	}
-	for _, c := range v.trusted {
-		if c.Size < v.tree.Size() {
-			return fmt.Errorf("your checkpoint has %d entries, and the file begins with entry %d: name the archives with the entries before it first", c.Size, sequence)
+	for size := range v.trusted {
+		if size < v.tree.Size() {
+			return fmt.Errorf("your checkpoint has %d entries, and the file begins with entry %d: name the archives with the entries before it first", size, sequence)
 		}
 	}
 	return v.compare()
@@ -210,10 +210,7 @@ func (v *verifier) begin(sequence int64) (err error) {
 
 // compare compares the tree with the auditor's checkpoints of the same size.
 func (v *verifier) compare() error {
-	for _, c := range v.trusted {
-		if c.Size != v.tree.Size() {
-			continue
-		}
+	for _, c := range v.trusted[v.tree.Size()] {
 		if c.Root != v.tree.Root() {
 			return invalidf("the log differs from your checkpoint of %d entries: it was written anew", c.Size)
 		}

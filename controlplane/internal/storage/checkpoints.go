@@ -49,6 +49,9 @@ type Trees interface {
 	// AddCheckpoint stores a checkpoint that is greater than the last one. Of those that
 	// are no longer among the newest kept, it keeps the first one of each hour.
 	AddCheckpoint(c Checkpoint, kept int) error
+	// Tenants returns at most limit tenants, in order and greater than after, that have an
+	// audit log.
+	Tenants(after string, limit int) ([]string, error)
 	// Behind returns at most limit tenants, in order and greater than after, that have
 	// entries after their last checkpoint.
 	Behind(after string, limit int) ([]string, error)

@@ -2,13 +2,16 @@ package storage
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"time"
 
+	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/seal"
+	"github.com/farmountain/aureus-go/internal/vocab"
 )
 
 // ErrNoSigningKey means that the file with the signing key of a database is missing.
@@ -103,6 +106,83 @@ func OpenSigningKey(ctx context.Context, s Transactions, beside, file string) (*
 	}
 	return key, nil
 }
+
+// RotateSigningKey makes a new signing key, which signs from now on, and returns its
+// public key. The store must not be open elsewhere, and be opened again afterwards,
+// because an open store signs with the key that it was opened with. beside is as in
+// [OpenSigningKey].
+//
+// The new key is put before the old one in the key file first, and then, in one
+// transaction, announced by both keys and in the audit log of each tenant. If the process
+// ends between the two, the old key still signs.
+func RotateSigningKey(ctx context.Context, s Store, beside string, by Actor) (public ed25519.PublicKey, err error) {
+	path, old := beside, s.SigningKey()
+	err = s.View(ctx, func(t Tx) error {
+		named, err := t.Installation().KeyFile()
+		if named != "" {
+			path = named
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if public, err = ring.Renew(old.Public()); err != nil {
+		return nil, err
+	}
+	key, err := ring.Use(public)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	return public, s.Update(ctx, func(t Tx) error { return announceKey(t, key, old, now, by) })
+}
+
+// announceKey stores the key that replaces old.
+func announceKey(t Tx, key, old *seal.Key, now time.Time, by Actor) error {
+	id, err := t.Installation().LogID()
+	if err != nil {
+		return err
+	}
+	keys, err := t.Installation().SigningKeys()
+	if err != nil {
+		return err
+	}
+	if len(keys) == 0 || !old.Public().Equal(ed25519.PublicKey(keys[len(keys)-1].Public)) {
+		return fmt.Errorf("the signing key was replaced meanwhile: %w", ErrConflict)
+	}
+	number := int64(len(keys)) + 1
+	signed, err := key.Announce(seal.Announcement{LogID: id, Number: number, Key: key.Public(), Since: now}, old)
+	if err != nil {
+		return err
+	}
+	if err := t.Installation().AddSigningKey(SigningKey{Number: number, Public: key.Public(), Announcement: signed}); err != nil {
+		return err
+	}
+	for after := ""; ; {
+		tenants, err := t.Trees().Tenants(after, tenantsPage)
+		if err != nil || len(tenants) == 0 {
+			return err
+		}
+		for _, tenant := range tenants {
+			entry := aureus.AuditRecord{
+				Kind: vocab.AuditSigningKey, By: by.Subject, KeyID: by.KeyID,
+				Details: map[string]any{"number": number, "public_key": seal.PublicText(key.Public()), "announcement": signed},
+			}
+			if err := t.Audit().Append(tenant, now, entry); err != nil {
+				return err
+			}
+		}
+		after = tenants[len(tenants)-1]
+	}
+}
+
+// tenantsPage is how many tenants are read at a time.
+const tenantsPage = 100
 
 // loadRing loads the key file, or creates it if it is missing and create is true.
 func loadRing(file string, create bool) (*seal.Ring, error) {

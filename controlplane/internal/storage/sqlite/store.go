@@ -96,6 +96,9 @@ func KeyFile(db string) string {
 	return db + ending
 }
 
+// KeyFile returns the path of the signing key beside the database.
+func (db *DB) KeyFile() string { return KeyFile(db.file.Path) }
+
 // SigningKey implements [storage.Store].
 func (db *DB) SigningKey() *seal.Key { return db.options.SigningKey }
 

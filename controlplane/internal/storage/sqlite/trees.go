@@ -73,15 +73,24 @@ func (t trees) AddCheckpoint(c storage.Checkpoint, kept int) error {
 	return err
 }
 
+// Tenants implements [storage.Trees].
+func (t trees) Tenants(after string, limit int) ([]string, error) {
+	return t.tenants(`SELECT tenant FROM audit_heads WHERE tenant > ? ORDER BY tenant LIMIT ?`, after, limit)
+}
+
 // Behind implements [storage.Trees].
-func (t trees) Behind(after string, limit int) (tenants []string, err error) {
+func (t trees) Behind(after string, limit int) ([]string, error) {
+	return t.tenants(`SELECT h.tenant FROM audit_heads h WHERE h.tenant > ? AND h.sequence > coalesce(
+			(SELECT max(size) FROM audit_checkpoints c WHERE c.tenant = h.tenant), (SELECT absent FROM audit_trees r WHERE r.tenant = h.tenant), 0)
+		ORDER BY h.tenant LIMIT ?`, after, limit)
+}
+
+func (t trees) tenants(query string, args ...any) (tenants []string, err error) {
 	err = t.each(func(rows *sql.Rows) error {
 		var tenant string
 		err := rows.Scan(&tenant)
 		tenants = append(tenants, tenant)
 		return err
-	}, `SELECT h.tenant FROM audit_heads h WHERE h.tenant > ? AND h.sequence > coalesce(
-			(SELECT max(size) FROM audit_checkpoints c WHERE c.tenant = h.tenant), (SELECT absent FROM audit_trees r WHERE r.tenant = h.tenant), 0)
-		ORDER BY h.tenant LIMIT ?`, after, limit)
+	}, query, args...)
 	return tenants, err
 }
