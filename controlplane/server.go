@@ -52,10 +52,10 @@ type Server struct {
 	evidence  audit.Checkpoints
 
 	checkpointFile *audit.CheckpointFile // nil without Config.CheckpointFile
-	crv       *crv.Service
-	observe   *observe.Service
-	runs      *runs.Service
-	console   *console.Service // nil with Config.NoConsole
+	crv            *crv.Service
+	observe        *observe.Service
+	runs           *runs.Service
+	console        *console.Service // nil with Config.NoConsole
 
 	clients  clientSecrets
 	pruning  sync.WaitGroup // the goroutines that delete rows past their retention and make checkpoints

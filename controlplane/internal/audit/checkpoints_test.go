@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -146,7 +145,7 @@ func TestCheckpointFile_Append_RotatesAndFollowsTheName(t *testing.T) {
 	next()
 	text, err = os.ReadFile(f.Path)
 	require.NoError(t, err)
-	require.True(t, strings.Contains(string(text), "\n4\n"))
+	require.Contains(t, string(text), "\n4\n")
 	require.NoError(t, f.Close())
 	require.NoError(t, f.Close())
 	next()
@@ -177,7 +176,8 @@ func BenchmarkAppend(b *testing.B) {
 	b.ResetTimer()
 	entries := 0
 	for b.Loop() {
-		if entries++; entries%batch == 0 {
+		entries++
+		if entries%batch == 0 {
 			addEntries(b, db, "default", batch)
 		}
 	}
