@@ -147,11 +147,16 @@ func (d Decision) Record() DecisionRecord {
 // failed with NotDone it may, once and until its UseBy. After any other outcome, and
 // without one, it stays used. See docs/spec/policy.md#after-the-use.
 type Outcome struct {
-	DecisionID DecisionID  `json:"decision_id"`
-	Status     string      `json:"status"`               // success, failed, blocked (by a gate), panicked, refused, or unknown: it ended, with an unknown result
-	ErrorClass string      `json:"error_class,omitzero"` // one of few words, such as a status code; not the text of an error
-	NotDone    bool        `json:"not_done,omitzero"`    // nothing was done; allowed with failed, blocked and refused
-	DurationMS float64     `json:"duration_ms"`
+	DecisionID DecisionID `json:"decision_id"`
+	Status     string     `json:"status"`               // success, failed, blocked (by a gate), panicked, refused, or unknown: it ended, with an unknown result
+	ErrorClass string     `json:"error_class,omitzero"` // one of few words, such as a status code; not the text of an error
+	NotDone    bool       `json:"not_done,omitzero"`    // nothing was done; allowed with failed, blocked and refused
+
+	// DurationMS is the time in milliseconds that the work took which the decision allowed,
+	// without the decision: in package middleware that of the handler. 0 means that the
+	// work did not begin, as after a refusal, or that nobody measured it.
+	DurationMS float64 `json:"duration_ms"`
+
 	GateResult *GateResult `json:"gate_result,omitzero"`
 }
 
@@ -223,7 +228,7 @@ type DecisionDetails struct {
 type DecisionOutcome struct {
 	Status     string    `json:"status"`
 	ErrorClass string    `json:"error_class,omitzero"`
-	DurationMS float64   `json:"duration_ms"`
+	DurationMS float64   `json:"duration_ms"` // as reported: see Outcome
 	NotDone    bool      `json:"not_done,omitzero"`
 	By         string    `json:"by"` // the subject that reported it
 	Timestamp  Timestamp `json:"timestamp"`

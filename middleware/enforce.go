@@ -204,8 +204,10 @@ func (v *exchange) bodyFailure() error {
 func (g *guarded) pass(v *exchange, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	inner := v.inner(r)
 	defer copyBack(r, inner)
-	if g.Outcomes != nil {
+	if g.Outcomes != nil || v.mayRelease() { // there may be an outcome, which has the duration
 		v.began = time.Since(processStart)
+	}
+	if g.Outcomes != nil {
 		w = v.watch(w, inner)
 	}
 	next.ServeHTTP(w, inner)

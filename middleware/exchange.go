@@ -27,7 +27,7 @@ type exchange struct {
 	// The fields for the outcome. They are used if outcomes are recorded, and if an
 	// approval or a budget was used.
 	finished bool                    // the handler returned, or the refusal was written
-	began    time.Duration           // when the handler was called, from processStart; 0 if it was not, or if outcomes are not recorded
+	began    time.Duration           // when the handler was called, from processStart; 0 if it was not, or if there can be no outcome
 	writer   http.ResponseWriter     // the original of the handler's writer
 	status   atomic.Int64            // the highest status that the handler set; 0 means none
 	wrote    atomic.Bool             // the handler wrote something, or sent the header

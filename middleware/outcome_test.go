@@ -107,19 +107,53 @@ type gateError struct{ result aureus.GateResult }
 func (gateError) Error() string                   { return "the gate blocked the change: password=hunter2" }
 func (e gateError) GateResult() aureus.GateResult { return e.result }
 
-// The time of the decision is not included.
+// The duration is the time of the handler, without that of the decision. It is measured also
+// for an outcome that only releases what the decision holds, and 0 if the handler did not run.
 func TestOutcomes_Duration_IsThatOfTheHandler(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		seen := &outcomes{}
-		slow := guard.DeciderFunc(func(context.Context, aureus.Request) (aureus.Decision, error) {
-			time.Sleep(3 * time.Second)
-			return aureus.Decision{Effect: aureus.Allow}, nil
+	t.Parallel()
+	const decided, handled = 3 * time.Second, 250 * time.Millisecond
+	work := func(_ http.ResponseWriter, r *http.Request) {
+		time.Sleep(handled)
+		middleware.NotDone(r)
+	}
+	for name, row := range map[string]struct {
+		effect   aureus.Effect
+		recorded bool // Options.Outcomes is set
+		want     float64
+	}{
+		"allowed and recorded": {aureus.Allow, true, 250},
+		"only released":        {aureus.Allow, false, 250},
+		"refused":              {aureus.Deny, true, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			seen, settled := &outcomes{}, newSettling()
+			decider := slowDecider{settled, decided, row.effect}
+			options := middleware.Options{}
+			if row.recorded {
+				options.Outcomes = seen.record
+			}
+			through(middleware.Enforce(decider, about(small), options)(http.HandlerFunc(work)), "")
+			if !row.recorded {
+				seen.list = settled.reported
+			}
+			require.InDelta(t, row.want, seen.only(t).DurationMS, 0, name)
 		})
-		handler := middleware.Enforce(slow, about(small), middleware.Options{Outcomes: seen.record})(
-			http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(250 * time.Millisecond) }))
-		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
-		require.InDelta(t, 250, seen.only(t).DurationMS, 0)
-	})
+	}
+}
+
+// slowDecider decides after a time, and keeps the outcomes that are reported to it.
+type slowDecider struct {
+	*settling
+
+	takes  time.Duration
+	effect aureus.Effect
+}
+
+func (s slowDecider) Decide(ctx context.Context, request aureus.Request) (aureus.Decision, error) {
+	time.Sleep(s.takes)
+	d, err := s.settling.Decide(ctx, request)
+	d.Effect = s.effect
+	return d, err
 }
 
 // The context has the values of the request's context and does not end with it.

@@ -8,6 +8,7 @@ const (
 	sizeOfByte      = 48      // of the text: everything that grows with the text alone
 	sizeOfCondition = 6 << 10 // an expression, beside its text
 	sizeOfCharacter = 256     // of an expression: each may be an operator
+	sizeOfAction    = 512     // an action, beside its text
 	sizeOfValue     = 256     // a value of params
 	sizeOfKeyword   = 2 << 10 // a value of a JSON Schema
 	sizeOfMatch     = 288     // a rule or budget for an action that it matches
@@ -39,7 +40,7 @@ func (c *compiler) measure() (size int64) {
 		}
 	}
 	for _, a := range b.order {
-		size += sizeOfMatch * int64(len(a.matched)+len(a.budgets))
+		size += sizeOfAction + sizeOfMatch*int64(len(a.matched)+len(a.budgets))
 		if a.schemaSource != nil {
 			size += sizeOfKeyword * values(a.schemaSource)
 		}
