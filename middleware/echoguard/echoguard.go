@@ -6,12 +6,14 @@ import (
 
 	"github.com/labstack/echo/v5"
 
+	"github.com/farmountain/aureus-go/middleware/internal/handover"
 	"github.com/farmountain/aureus-go/middleware/internal/routepattern"
 )
 
 // Middleware returns echo middleware for a guard, for a route, a group or the whole server.
 // protect is what middleware.Enforce or middleware.EnforceRoutes returned, or a function
-// around it that calls the handler it gets on the same goroutine and before it returns.
+// around it that calls the handler it gets on the same goroutine, before it returns, and with a
+// context made from that of the request. It is called once, not for each request.
 //
 // Later handlers run only if protect calls that handler. A panic, in the guard or in a later
 // handler, continues to the handlers in front. Middleware panics if protect is nil, so that
@@ -20,23 +22,40 @@ func Middleware(protect func(http.Handler) http.Handler) echo.MiddlewareFunc {
 	if protect == nil {
 		panic("echoguard: Middleware: protect is nil; give what middleware.Enforce or middleware.EnforceRoutes returned")
 	}
-	return (&adapter{protect}).wrap
+	a := &adapter{}
+	a.guarded = protect(http.HandlerFunc(a.serve))
+	return a.wrap
 }
 
 // adapter is the middleware of one guard.
 type adapter struct {
-	protect func(http.Handler) http.Handler
+	guarded http.Handler
+	key     handover.Key
+}
+
+// call is a request in the guard.
+type call struct {
+	context *echo.Context
+	next    echo.HandlerFunc
+	own     *writer
+	err     error // of the next handler; nil after a refusal, whose response is written
 }
 
 // wrap is an [echo.MiddlewareFunc].
 func (a *adapter) wrap(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c *echo.Context) (err error) {
-		own := &writer{ResponseWriter: c.Response()}
-		a.protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			err = run(c, next, own, w, r)
-		})).ServeHTTP(own, withRoute(c))
-		return err // nil after a refusal, whose response is written
+	return func(c *echo.Context) error {
+		own, request := &call{context: c, next: next, own: &writer{ResponseWriter: c.Response()}}, c.Request()
+		r := handover.Request(withRoute(c), &a.key, own)
+		a.guarded.ServeHTTP(own.own, r)
+		handover.Return(request, r)
+		return own.err
 	}
+}
+
+// serve is the handler of the guard.
+func (a *adapter) serve(w http.ResponseWriter, r *http.Request) {
+	call := handover.From[*call](r, &a.key)
+	call.err = run(call.context, call.next, call.own, w, r)
 }
 
 // withRoute sets the pattern and the path values of the request to those of echo's route, and

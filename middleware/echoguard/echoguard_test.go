@@ -188,3 +188,20 @@ func TestMiddleware_NameTwiceInTheRoute_TheGuardSeesWhatTheHandlerSees(t *testin
 	engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/users/1/posts/2", nil))
 	require.Equal(t, []string{"1", "1"}, []string{seen, given})
 }
+
+// Code around the guard, such as tracing, may be costly to build.
+func TestMiddleware_Guard_IsBuiltOnce(t *testing.T) {
+	built := 0
+	e := echo.New()
+	e.Use(echoguard.Middleware(func(next http.Handler) http.Handler {
+		built++
+		return next
+	}))
+	e.GET("/:id", func(c *echo.Context) error { return c.String(http.StatusOK, c.Param("id")) })
+	for _, id := range []string{"1", "2"} {
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+id, nil))
+		require.Equal(t, id, w.Body.String())
+	}
+	require.Equal(t, 1, built)
+}

@@ -55,87 +55,22 @@ func Uncovered(engine *gin.Engine, routes interface{ Routes() []guard.Route }) [
 }
 
 // readGuarded returns for each route, written as its method and its path, whether a guard is
-// among its handlers. It reads the fields of an engine as they are in gin 1.12: the trees, each
-// with a method and a root, whose nodes have children, handlers and a fullPath.
+// among its handlers.
 func readGuarded(engine reflect.Value) (map[string]bool, error) {
-	trees, err := fieldOf(engine, "trees", reflect.Slice)
-	if err != nil {
-		return nil, err
-	}
 	guarded := map[string]bool{}
-	for i := range trees.Len() {
-		method, err := fieldOf(trees.Index(i), "method", reflect.String)
-		if err != nil {
-			return nil, err
-		}
-		root, err := fieldOf(trees.Index(i), "root", reflect.Pointer)
-		if err != nil {
-			return nil, err
-		}
-		if err := readNode(root, method.String(), guarded); err != nil {
-			return nil, err
-		}
-	}
-	return guarded, nil
-}
-
-// readNode reads a node of a tree, and those below it.
-func readNode(pointer reflect.Value, method string, guarded map[string]bool) error {
-	if pointer.Kind() != reflect.Pointer || pointer.IsNil() {
-		return fmt.Errorf("a node is of the kind %s, or nil", pointer.Kind())
-	}
-	node := pointer.Elem()
-	handlers, err := fieldOf(node, "handlers", reflect.Slice)
-	if err != nil {
-		return err
-	}
-	path, err := fieldOf(node, "fullPath", reflect.String)
-	if err != nil {
-		return err
-	}
-	if handlers.Len() > 0 {
-		found, err := hasGuard(handlers)
-		if err != nil {
-			return err
-		}
-		guarded[method+" "+path.String()] = found
-	}
-	children, err := fieldOf(node, "children", reflect.Slice)
-	if err != nil {
-		return err
-	}
-	for i := range children.Len() {
-		if err := readNode(children.Index(i), method, guarded); err != nil {
-			return err
-		}
-	}
-	return nil
+	err := eachRoute(engine, func(method string, node routeNode) {
+		guarded[method+" "+node.path] = hasGuard(node.handlers)
+	})
+	return guarded, err
 }
 
 // hasGuard reports whether one of the handlers is the middleware of a guard.
-func hasGuard(handlers reflect.Value) (bool, error) {
-	if kind := handlers.Type().Elem().Kind(); kind != reflect.Func {
-		return false, fmt.Errorf("a handler is of the kind %s", kind)
-	}
+func hasGuard(handlers reflect.Value) bool {
 	own := reflect.ValueOf((*adapter)(nil).handle).Pointer()
 	for i := range handlers.Len() - 1 { // the last one is the handler that is guarded
 		if handlers.Index(i).Pointer() == own {
-			return true, nil
+			return true
 		}
 	}
-	return false, nil
-}
-
-func fieldOf(value reflect.Value, name string, kind reflect.Kind) (reflect.Value, error) {
-	if value.Kind() != reflect.Struct {
-		return value, fmt.Errorf("%s is no struct", value.Type())
-	}
-	field := value.FieldByName(name)
-	if !field.IsValid() {
-		return field, fmt.Errorf("%s has no field %s", value.Type(), name)
-	}
-	if field.Kind() != kind {
-		return field, fmt.Errorf("the field %s of %s is of the kind %s, not %s", name, value.Type(), field.Kind(), kind)
-	}
-	return field, nil
+	return false
 }

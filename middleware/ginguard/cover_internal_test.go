@@ -69,3 +69,27 @@ func TestReadGuarded_AnotherLayout_IsAnError(t *testing.T) {
 		require.Error(t, err, name)
 	}
 }
+
+func TestReadLayout_AnotherContext_IsAnError(t *testing.T) {
+	got, err := readLayout(reflect.TypeFor[struct {
+		handlers []func()
+		engine   *struct{}
+	}]())
+	require.NoError(t, err)
+	require.Equal(t, layout{0, 1}, got)
+	for _, other := range []reflect.Type{
+		reflect.TypeFor[struct{ engine *struct{} }](),
+		reflect.TypeFor[struct{ handlers []func() }](),
+		reflect.TypeFor[struct {
+			handlers map[string]func()
+			engine   *struct{}
+		}](),
+		reflect.TypeFor[struct {
+			handlers []func()
+			engine   struct{}
+		}](),
+	} {
+		_, err := readLayout(other)
+		require.Error(t, err)
+	}
+}

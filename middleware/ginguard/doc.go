@@ -19,16 +19,17 @@
 // router. r.PathValue returns the parameters as c.Param does, but the rest of the path without
 // the slash in front. A trailing slash stays as it is. A route that net/http cannot write
 // (/v1/name:action, a name that is no identifier or occurs twice) has an empty pattern. So has
-// a request that matches no route of gin. It reaches the guard if the guard stands before the whole engine, because the handlers of
-// NoRoute run then; a table of routes binds it to nothing, so it is refused. To let gin
-// answer unknown paths itself, put the guard before groups instead: its own redirects and 404
-// run no handler, but the handlers of NoRoute and NoMethod then run without the guard.
+// a request that matches no route of gin. It reaches the guard if the guard stands before the
+// whole engine, because the handlers of NoRoute run then; a table of routes binds it to nothing,
+// so it is refused. To let gin answer unknown paths itself, put the guard before groups instead:
+// its own redirects and 404 run no handler, but the handlers of NoRoute and NoMethod then run
+// without the guard.
 //
 // gin gives a route only the middleware that was there when the route was registered. CALL Use
-// BEFORE YOU REGISTER ROUTES; [MustCover] finds those that were registered before. A handler in
-// front of the guard must not change the method of the request: gin has selected the route by
-// the first one, and the guard would decide on the other. [gin.Engine.HandleContext] selects a
-// route again, and the guard decides again.
+// BEFORE YOU REGISTER ROUTES; [MustCover] finds those that were registered before. gin selects
+// the route before any handler runs: a request whose method a handler in front of the guard has
+// changed is refused with 400. [gin.Engine.HandleContext] selects a route again, and the guard
+// decides again.
 //
 // # Path values
 //

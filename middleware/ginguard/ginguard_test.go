@@ -252,3 +252,57 @@ func TestMiddleware_TableOfNetHTTPPatterns_GetsTheParametersAsArguments(t *testi
 	require.Equal(t, "GET /files/{owner}/{path...}", asked[0].Route)
 	require.Equal(t, map[string]any{"owner": "acme", "path": "a/b"}, asked[0].Arguments)
 }
+
+// gin selects the route before any handler runs, so a method that is changed then would be
+// decided on, and the handler of the other one would run.
+func TestMiddleware_MethodChangedInFront_IsRefused(t *testing.T) {
+	decided := 0
+	protect := middleware.Enforce(guard.DeciderFunc(func(ctx context.Context, r aureus.Request) (aureus.Decision, error) {
+		decided++
+		return (&guard.Local{}).Decide(ctx, r)
+	}), func(*http.Request) (aureus.Request, error) {
+		return aureus.Request{Principal: aureus.Principal{ID: "agent-7"}, Action: aureus.Action{ID: "a", Name: "A", RiskTier: aureus.TierLow}}, nil
+	})
+	engine := gin.New()
+	engine.Use(func(c *gin.Context) {
+		if method := c.Query("as"); method != "" {
+			c.Request.Method = method
+		}
+	}, ginguard.Middleware(protect))
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		engine.Handle(method, "/a", func(c *gin.Context) { c.String(http.StatusOK, method) })
+	}
+	ask := func(method, target string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		engine.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, target, nil))
+		return w
+	}
+	require.Equal(t, "GET", ask(http.MethodGet, "/a").Body.String())
+	require.Equal(t, "POST", ask(http.MethodPost, "/a").Body.String())
+	engine.DELETE("/later", func(c *gin.Context) { c.Status(http.StatusNoContent) })
+	require.Equal(t, http.StatusNoContent, ask(http.MethodDelete, "/later").Code)
+	require.Equal(t, 3, decided)
+	for _, as := range []string{"GET", "PUT", "post"} {
+		w := ask(http.MethodPost, "/a?as="+as)
+		require.Equal(t, http.StatusBadRequest, w.Code, as)
+		require.Contains(t, w.Body.String(), "method", as)
+	}
+	require.Equal(t, 3, decided, "no refused request was decided")
+}
+
+// Code around the guard, such as tracing, may be costly to build.
+func TestMiddleware_Guard_IsBuiltOnce(t *testing.T) {
+	built := 0
+	engine := gin.New()
+	engine.Use(ginguard.Middleware(func(next http.Handler) http.Handler {
+		built++
+		return next
+	}))
+	engine.GET("/:id", func(c *gin.Context) { c.String(http.StatusOK, c.Param("id")) })
+	for _, id := range []string{"1", "2"} {
+		w := httptest.NewRecorder()
+		engine.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+id, nil))
+		require.Equal(t, id, w.Body.String())
+	}
+	require.Equal(t, 1, built)
+}

@@ -56,7 +56,15 @@ func TestMiddleware_Attacks_ReachNoHandlerWithoutItsDecision(t *testing.T) {
 		"RemoveExtraSlash":              func(e *gin.Engine) { e.RemoveExtraSlash = true },
 		"RedirectFixedPath":             func(e *gin.Engine) { e.RedirectFixedPath = true },
 		"HandleMethodNotAllowed":        func(e *gin.Engine) { e.HandleMethodNotAllowed = true },
-		"no redirects":                  func(e *gin.Engine) { e.RedirectTrailingSlash = false },
+		"a method changed in front": func(e *gin.Engine) {
+			e.Use(func(c *gin.Context) {
+				if method := c.GetHeader("X-Http-Method-Override"); method != "" {
+					c.Request.Method = method
+					c.Request.Header.Del("X-Http-Method-Override")
+				}
+			})
+		},
+		"no redirects": func(e *gin.Engine) { e.RedirectTrailingSlash = false },
 	} {
 		t.Run(name, func(t *testing.T) { routertest.RunAttacks(t, service(configure)) })
 	}
