@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -321,10 +322,11 @@ func TestEnforce_ApprovedCall_PassesOnce(t *testing.T) {
 			require.Equal(t, connect.CodeFailedPrecondition, code)
 			require.Equal(t, "HIGH_NEEDS_HUMAN_APPROVAL", why.GetReason())
 			id := why.GetMetadata()["approval_id"]
-			require.Equal(t, service+name, people.Pending()[0].HTTP.Path)
+			require.Equal(t, []string{strings.TrimPrefix(url, "http://"), service + name}, []string{people.Pending()[0].HTTP.Host, people.Pending()[0].HTTP.Path})
 			people.Approve(id)
 			require.Error(t, caller{url, nil, user("Aureus-Approval", id)}.call(t.Context(), name, "b"))
 			require.Error(t, caller{url, nil, user("Aureus-Approval", id, "Tenant", "acme")}.call(t.Context(), name, "a"))
+			require.Error(t, caller{url, nil, user("Aureus-Approval", id, "Host", "other.example.com")}.call(t.Context(), name, "a"))
 			require.Empty(t, l.reached)
 			require.NoError(t, caller{url, []connect.ClientOption{connect.WithGRPC()}, user("Aureus-Approval", id)}.call(t.Context(), name, "a"))
 			require.Equal(t, []string{name}, l.reached)

@@ -26,10 +26,10 @@
 //	client stream   decided before the handler and the first message, without arguments
 //	bidirectional   the same
 //
-// An approval binds the procedure, the exact message, and the headers that [Options].Metadata
-// names; not the host, which Connect does not tell. The messages of a client stream and of a
-// bidirectional stream are not known before they are sent, so no approval can bind them: if
-// the policy asks for one, the call is denied with INVALID_REQUEST.
+// An approval binds the procedure, the host, the exact message, and the headers that
+// [Options].Metadata names. The messages of a client stream and of a bidirectional stream are
+// not known before they are sent, so no approval can bind them: if the policy asks for one, the
+// call is denied with INVALID_REQUEST.
 //
 // A message that is not a protocol buffer has no JSON form, and the message of a server stream
 // cannot be read if its handler has no schema, which generated code gives it. Such a call is

@@ -2,6 +2,7 @@ package connectguard
 
 import (
 	"context"
+	"net/http"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -65,7 +66,7 @@ func (g *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 // run decides on a call and carries it out if it is allowed.
 func (g *interceptor) run(ctx context.Context, call Call, message proto.Message, opaque bool, handler func(context.Context) error) error {
 	return errorOf(g.guard.Run(ctx, &rpc.Call{
-		Procedure: call.Spec.Procedure, Peer: call.Peer.Addr, Metadata: call.Header, Message: message, Opaque: opaque, Code: codeOf,
+		Procedure: call.Spec.Procedure, Authority: hostOf(call.Header), Peer: call.Peer.Addr, Metadata: call.Header, Message: message, Opaque: opaque, Code: codeOf,
 		Identify: func(ctx context.Context) (aureus.Principal, error) { return g.identify(ctx, call) },
 		Handler: func(ctx context.Context) error {
 			call.Header.Del(rpc.ApprovalKey)
@@ -73,3 +74,7 @@ func (g *interceptor) run(ctx context.Context, call Call, message proto.Message,
 		},
 	}))
 }
+
+// hostOf returns the host that the caller names. Connect puts it into the header Host, in place
+// of one that the caller sent.
+func hostOf(header http.Header) string { return header.Get("Host") }
