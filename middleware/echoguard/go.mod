@@ -23,7 +23,6 @@ require (
 )
 
 require (
-	github.com/coder/websocket v1.8.15
 	github.com/farmountain/aureus-go v0.1.0
 	github.com/stretchr/testify v1.12.1
 )

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coder/websocket"
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
 
@@ -54,56 +53,6 @@ func TestMiddleware_EveryPlace_BehavesAsARouterShould(t *testing.T) {
 	})
 }
 
-func withWebSocket(protect func(http.Handler) http.Handler) http.Handler {
-	engine := gin.New()
-	engine.Use(gin.Recovery(), ginguard.Middleware(protect))
-	engine.GET("/echo", func(c *gin.Context) { echoMessages(c.Writer, c.Request) })
-	return engine
-}
-
-// enforce returns a guard that sends its outcomes.
-func enforce(tier aureus.PolicyRiskTier, outcomes chan<- aureus.Outcome) func(http.Handler) http.Handler {
-	return middleware.Enforce(&guard.Local{}, func(*http.Request) (aureus.Request, error) {
-		return aureus.Request{Principal: aureus.Principal{ID: "agent-7"}, Action: aureus.Action{ID: "a", Name: "A", RiskTier: tier}}, nil
-	}, middleware.Options{Outcomes: func(_ context.Context, o aureus.Outcome) { outcomes <- o }})
-}
-
-func TestMiddleware_WebSocket_Echoes(t *testing.T) {
-	for tier, want := range map[aureus.PolicyRiskTier]string{aureus.TierLow: "success", aureus.TierHigh: "refused"} {
-		outcomes := make(chan aureus.Outcome, 1)
-		server := httptest.NewServer(withWebSocket(enforce(tier, outcomes)))
-		conn, response, err := websocket.Dial(t.Context(), server.URL+"/echo", nil)
-		if tier == aureus.TierHigh {
-			require.Error(t, err)
-			require.Equal(t, http.StatusForbidden, response.StatusCode)
-		} else {
-			require.NoError(t, err)
-			require.NoError(t, conn.Write(t.Context(), websocket.MessageText, []byte("hello")))
-			_, text, err := conn.Read(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, "hello", string(text))
-			require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
-		}
-		require.Equal(t, want, (<-outcomes).Status)
-		server.Close()
-	}
-}
-
-// echoMessages answers each message of a WebSocket with the same message.
-func echoMessages(w http.ResponseWriter, r *http.Request) {
-	conn, err := websocket.Accept(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer func() { _ = conn.CloseNow() }()
-	for {
-		kind, text, err := conn.Read(r.Context())
-		if err != nil || conn.Write(r.Context(), kind, text) != nil {
-			return
-		}
-	}
-}
-
 // The outcome tells the status that gin sent, whatever the handlers set before.
 func TestMiddleware_Status_IsTheOneThatGinSent(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -137,7 +86,7 @@ func TestMiddleware_Status_IsTheOneThatGinSent(t *testing.T) {
 			if row.front != nil {
 				engine.Use(row.front)
 			}
-			engine.Use(ginguard.Middleware(enforce(aureus.TierLow, outcomes)))
+			engine.Use(ginguard.Middleware(routertest.Sending(outcomes)))
 			engine.GET("/", row.handler)
 			server := httptest.NewServer(engine)
 			response, err := server.Client().Get(server.URL)
@@ -157,7 +106,7 @@ func TestMiddleware_RecoveredPanic_IsRecorded(t *testing.T) {
 	}{"recovered in front": {true, "panicked"}, "recovered behind": {false, "failed"}} {
 		t.Run(name, func(t *testing.T) {
 			outcomes := make(chan aureus.Outcome, 1)
-			g, recovery := ginguard.Middleware(enforce(aureus.TierLow, outcomes)), gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, _ any) { c.AbortWithStatus(http.StatusInternalServerError) })
+			g, recovery := ginguard.Middleware(routertest.Sending(outcomes)), gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, _ any) { c.AbortWithStatus(http.StatusInternalServerError) })
 			engine := gin.New()
 			if row.inFront {
 				engine.Use(recovery, g)

@@ -3,7 +3,6 @@ module github.com/farmountain/aureus-go/middleware/muxguard
 go 1.26.0
 
 require (
-	github.com/coder/websocket v1.8.15
 	github.com/farmountain/aureus-go v0.1.0
 	github.com/gorilla/mux v1.8.1
 	github.com/stretchr/testify v1.12.1

@@ -1,20 +1,15 @@
 package muxguard_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
-	"github.com/coder/websocket"
 	"github.com/gorilla/mux"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/farmountain/aureus-go/aureus"
-	"github.com/farmountain/aureus-go/guard"
-	"github.com/farmountain/aureus-go/middleware"
 	"github.com/farmountain/aureus-go/middleware/internal/routertest"
 	"github.com/farmountain/aureus-go/middleware/muxguard"
 )
@@ -43,56 +38,6 @@ func TestMiddleware_EveryPlace_BehavesAsARouterShould(t *testing.T) {
 			return router
 		},
 	})
-}
-
-func withWebSocket(protect func(http.Handler) http.Handler) http.Handler {
-	router := mux.NewRouter()
-	router.Use(muxguard.Middleware(protect))
-	router.HandleFunc("/echo", echoMessages)
-	return router
-}
-
-func TestMiddleware_WebSocket_Echoes(t *testing.T) {
-	for tier, want := range map[aureus.PolicyRiskTier]string{aureus.TierLow: "success", aureus.TierHigh: "refused"} {
-		outcomes := make(chan aureus.Outcome, 1)
-		server := httptest.NewServer(withWebSocket(enforce(tier, outcomes)))
-		conn, response, err := websocket.Dial(t.Context(), server.URL+"/echo", nil)
-		if tier == aureus.TierHigh {
-			require.Error(t, err)
-			require.Equal(t, http.StatusForbidden, response.StatusCode)
-		} else {
-			require.NoError(t, err)
-			require.NoError(t, conn.Write(t.Context(), websocket.MessageText, []byte("hello")))
-			_, text, err := conn.Read(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, "hello", string(text))
-			require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
-		}
-		require.Equal(t, want, (<-outcomes).Status)
-		server.Close()
-	}
-}
-
-// echoMessages answers each message of a WebSocket with the same message.
-func echoMessages(w http.ResponseWriter, r *http.Request) {
-	conn, err := websocket.Accept(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer func() { _ = conn.CloseNow() }()
-	for {
-		kind, text, err := conn.Read(r.Context())
-		if err != nil || conn.Write(r.Context(), kind, text) != nil {
-			return
-		}
-	}
-}
-
-// enforce returns a guard that sends its outcomes.
-func enforce(tier aureus.PolicyRiskTier, outcomes chan<- aureus.Outcome) func(http.Handler) http.Handler {
-	return middleware.Enforce(&guard.Local{}, func(*http.Request) (aureus.Request, error) {
-		return aureus.Request{Principal: aureus.Principal{ID: "agent-7"}, Action: aureus.Action{ID: "a", Name: "A", RiskTier: tier}}, nil
-	}, middleware.Options{Outcomes: func(_ context.Context, o aureus.Outcome) { outcomes <- o }})
 }
 
 func TestMiddleware_Pattern_IsThatOfTheRoute(t *testing.T) {

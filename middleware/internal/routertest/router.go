@@ -29,7 +29,7 @@ const (
 // Routes are the routes of the service below, each with its method, and {id} as the only
 // parameter, which the router writes in its own form.
 var Routes = []string{
-	"POST /api/accounts/{id}", "GET /api/stream", "PUT /api/upload", "POST /api/trailers", "GET /api/panic", "GET /api/nothing",
+	"POST /api/accounts/{id}", "GET /api/stream", "PUT /api/upload", "POST /api/trailers", "GET /api/panic", "GET /api/nothing", "GET /api/upgrade",
 }
 
 // Router is a router under test.

@@ -39,6 +39,7 @@ func Run(t *testing.T, router Router) {
 				t.Run("trailers", func(t *testing.T) { testTrailers(t, router, place, http2) })
 			})
 		}
+		t.Run(string(place)+", upgrade", func(t *testing.T) { testUpgrade(t, router, place) })
 	}
 	t.Run("unknown path", func(t *testing.T) { testUnknown(t, router) })
 }
