@@ -115,7 +115,7 @@ func TestExplain_GeneratedRequests_AgreeWithDecide(t *testing.T) {
 	for n, bundle := range bundles(t) {
 		g := generator{random: rand.New(rand.NewPCG(1, uint64(n))), principals: principals, actions: bundle.Actions(), tests: requestsOfTests(bundle)}
 		effects := map[aureus.Effect]int{}
-		for range 150 {
+		for range 60 {
 			request := g.request()
 			now := time.Date(2026, time.November, 23+g.random.IntN(7), g.random.IntN(24), 0, 0, 0, time.UTC)
 			explanation := bundle.Explain(context.Background(), request, now)

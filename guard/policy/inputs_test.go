@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,14 +137,14 @@ func TestReplay_RecordedInputs_HaveTheEffectOfTheCompleteRequest(t *testing.T) {
 		for range 80 {
 			request := g.request()
 			now := time.Date(2026, time.November, 23+g.random.IntN(7), g.random.IntN(24), 0, 0, 0, time.UTC)
-			complete := bundle.Explain(context.Background(), request, now)
-			if complete.ReasonCode == aureus.ReasonInvalidRequest || slices.ContainsFunc(complete.Considered, func(c policy.Considered) bool { return c.Kind == "budget" && (c.Applies || c.Failed != "") }) {
+			complete := newEngine(t, bundle, policy.Config{Now: at(now)}).Preview(request)
+			if complete.ReasonCode == aureus.ReasonInvalidRequest || refusedByBudget(bundle, complete) {
 				continue // such a request has no inputs, and budgets are not replayed
 			}
 			list, partly := everything, g.random.IntN(2) == 0
 			if partly {
 				list = nil
-				for _, name := range bundle.Reads(complete.Action) {
+				for _, name := range bundle.Reads(complete.ActionID) {
 					if g.random.IntN(3) > 0 {
 						list = append(list, name)
 					}
@@ -157,7 +156,7 @@ func TestReplay_RecordedInputs_HaveTheEffectOfTheCompleteRequest(t *testing.T) {
 			decided := newEngine(t, bundle, policy.Config{Now: at(now), RecordInputs: list}).Preview(request)
 			known := aureus.Request{
 				Principal: aureus.Principal{ID: request.Principal.ID}, OnBehalfOf: request.OnBehalfOf, Tool: request.Tool,
-				Action: aureus.Action{ID: complete.Action},
+				Action: aureus.Action{ID: complete.ActionID},
 			}
 			decision, missing := bundle.Replay(context.Background(), known, now, decided.Inputs...)
 			what := fmt.Sprintf("%s at %s: %+v of %+v", bundle.Name(), now, decided.Inputs, request)

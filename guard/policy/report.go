@@ -33,7 +33,9 @@ type ActionInfo struct {
 
 // Actions describes the actions in the order of the text. The roles of all actions
 // together may be millions: see EachAction.
-func (b *Bundle) Actions() []ActionInfo { return slices.AppendSeq(make([]ActionInfo, 0, len(b.order)), b.EachAction()) }
+func (b *Bundle) Actions() []ActionInfo {
+	return slices.AppendSeq(make([]ActionInfo, 0, len(b.order)), b.EachAction())
+}
 
 // EachAction describes the actions one after the other, in the order of the text. It
 // keeps none of them in memory.

@@ -26,8 +26,13 @@ var (
 	}
 	attackHeaders = [][2]string{
 		{},
-		{"X-Http-Method-Override", "GET"}, {"X-Http-Method-Override", "DELETE"}, {"X-Method-Override", "GET"}, {"X-Rewrite-Url", "/healthz"},
-		{"X-Original-Url", "/forgotten"}, {"X-Forwarded-Prefix", "/forgotten"}, {"Upgrade", "websocket"},
+		{"X-Http-Method-Override", "GET"},
+		{"X-Http-Method-Override", "DELETE"},
+		{"X-Method-Override", "GET"},
+		{"X-Rewrite-Url", "/healthz"},
+		{"X-Original-Url", "/forgotten"},
+		{"X-Forwarded-Prefix", "/forgotten"},
+		{"Upgrade", "websocket"},
 	}
 	attackChanges = []func(string) string{
 		func(p string) string { return p },
