@@ -127,7 +127,7 @@ func TestConsole_Stops_AreAddedAndLifted(t *testing.T) {
 	for _, part := range []string{"action:account.*", "a leak\nat night", "olga", `<option value="account.read">`, "Lift the stop"} {
 		require.Contains(t, text, part)
 	}
-	require.Contains(t, o.page(t, http.StatusOK, "/console/", nil), "A stop holds")
+	require.Contains(t, o.page(t, http.StatusOK, "/console/policy", nil), "A stop holds")
 	decision, err := service.Decide(t.Context(), request)
 	require.NoError(t, err)
 	require.Equal(t, aureus.ReasonStopped, decision.ReasonCode)
@@ -161,12 +161,12 @@ func TestConsole_Bundle_ShowsActionsWithTheirLines(t *testing.T) {
 	t.Parallel()
 	srv := open(t)
 	o := logIn(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga"))
-	require.Contains(t, o.page(t, http.StatusOK, "/console/", nil), "aureus policy push")
+	require.Contains(t, o.page(t, http.StatusOK, "/console/policy", nil), "aureus policy push")
 	require.Contains(t, o.page(t, http.StatusOK, "/console/history", nil), "No policy bundle has been stored")
 
 	text := ledgerBundle(1)
 	stored := put(t, srv, text)
-	page := o.page(t, http.StatusOK, "/console/", nil)
+	page := o.page(t, http.StatusOK, "/console/policy", nil)
 	line := func(part string) int { return lineOf(t, text, part) }
 	for _, part := range []string{
 		"ledger <small>version 1, in force</small>", stored.Digest.String(), "adam", "the action &#34;healthz&#34; is open",
@@ -215,7 +215,7 @@ func TestConsole_History_ComparesVersions(t *testing.T) {
 		"/console/diff": http.StatusNotFound, "/console/diff?from=1": http.StatusNotFound, "/console/diff?from=x&to=1": http.StatusBadRequest,
 		"/console/history?before=x": http.StatusBadRequest, "/console/history?limit=1": http.StatusBadRequest, "/console/history?before=1&before=2": http.StatusBadRequest,
 	} {
-		require.Contains(t, o.page(t, status, path, nil), "To the policy in force", path)
+		require.Contains(t, o.page(t, status, path, nil), "To the approvals", path)
 	}
 }
 
@@ -235,14 +235,14 @@ func TestConsole_Why_LinksToTheVersionThatDecided(t *testing.T) {
 	page := o.page(t, http.StatusOK, "/console/why?id="+decision.ID.String(), nil)
 	line := func(part string) int { return lineOf(t, ledgerBundle(1), part) }
 	for _, part := range []string{
-		"denied", "RULE_DENIED", "the account is frozen", "ask the bank", "clerk", "svc", "none was reported",
+		"denied", "RULE_DENIED", "the account is frozen", "ask the bank", "clerk", "svc", "was not let through, so there is no outcome",
 		fmt.Sprintf(`<a href="/console/versions/1?line=%[1]d#L%[1]d">frozen</a>`, line("- {id: frozen")),
 		fmt.Sprintf(`<a href="/console/versions/1?line=%[1]d#L%[1]d">hourly</a>`, line("- {id: hourly")),
 		fmt.Sprintf(`<a href="/console/versions/1?line=%[1]d#L%[1]d">risk_tier</a>`, line("transfer.make:")),
 	} {
 		require.Contains(t, page, part)
 	}
-	require.Contains(t, o.page(t, http.StatusOK, "/console/why", nil), "Enter that id")
+	require.Contains(t, o.page(t, http.StatusOK, "/console/why", nil), "names its decision as")
 	for _, id := range []string{"x", aureus.NewDecisionID(time.Now()).String()} {
 		require.Contains(t, o.page(t, http.StatusNotFound, "/console/why?id="+id, nil), "There is no decision with this id")
 	}
@@ -275,7 +275,7 @@ func TestConsole_HostileTexts_AreEscaped(t *testing.T) {
 		require.NotContains(t, text, "\u202e")
 		return text
 	}
-	require.Contains(t, safe(o.page(t, http.StatusOK, "/console/", nil)), "# "+shown)
+	require.Contains(t, safe(o.page(t, http.StatusOK, "/console/policy", nil)), "# "+shown)
 	require.Contains(t, safe(o.page(t, http.StatusOK, "/console/versions/1", nil)), "# "+shown)
 	require.Equal(t, 4, strings.Count(safe(o.page(t, http.StatusOK, "/console/why?id="+decision.ID.String(), nil)), shown), "the operator, the principal, and the reason in two places")
 	safe(o.page(t, http.StatusNotFound, "/console/why?id="+url.QueryEscape(`"><script>alert(1)</script>`), nil))

@@ -98,7 +98,7 @@ func TestConsole_LargeTexts_AreShownInParts(t *testing.T) {
 	put(t, srv, append(append(ledgerBundle(1), long...), empty...))
 	last := strings.Count(string(ledgerBundle(1)), "\n") + 1 + len(empty)
 
-	page := o.page(t, http.StatusOK, "/console/", nil)
+	page := o.page(t, http.StatusOK, "/console/policy", nil)
 	require.Less(t, len(page), 1<<20)
 	require.Contains(t, page, "… 98306 more bytes")
 	require.Contains(t, page, "lines 1 to 2000")
@@ -133,20 +133,20 @@ func TestConsole_ManyActions_AreFilteredAndPaged(t *testing.T) {
 		fmt.Fprintf(&rules, "  - {id: extra-%d, effect: deny, actions: [transfer.make], when: \"arguments.amount == %d.0\", reason: r}\n", i, i)
 	}
 	put(t, srv, ledgerBundle(1, "rules:\n", actions.String()+"rules:\n"+rules.String()))
-	page := o.page(t, http.StatusOK, "/console/", nil)
+	page := o.page(t, http.StatusOK, "/console/policy", nil)
 	require.Contains(t, page, "1 to 100 of 355")
 	require.Contains(t, page, "and 32 more", "of the rules of one action")
 	require.NotContains(t, page, `>many.200<`)
-	page = o.page(t, http.StatusOK, "/console/?q=&from=200", nil)
+	page = o.page(t, http.StatusOK, "/console/policy?q=&from=200", nil)
 	require.Contains(t, page, `>many.200<`)
 	require.Contains(t, page, "201 to 300 of 355")
 	require.Contains(t, page, `href="?from=100&amp;q=#actions"`)
 	require.Contains(t, page, `href="?from=300&amp;q=#actions"`)
-	page = o.page(t, http.StatusOK, "/console/?q=MANY.34", nil)
+	page = o.page(t, http.StatusOK, "/console/policy?q=MANY.34", nil)
 	require.Equal(t, 10, strings.Count(page, `>many.34`))
 	require.NotContains(t, page, `>many.200<`)
-	require.Contains(t, o.page(t, http.StatusOK, "/console/?q=nothing", nil), "No action has this")
-	o.page(t, http.StatusBadRequest, "/console/?q="+strings.Repeat("x", 201), nil)
+	require.Contains(t, o.page(t, http.StatusOK, "/console/policy?q=nothing", nil), "No action has this")
+	o.page(t, http.StatusBadRequest, "/console/policy?q="+strings.Repeat("x", 201), nil)
 }
 
 // live is a browser with a connection, which follows the changes.

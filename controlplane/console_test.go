@@ -97,7 +97,7 @@ func logIn(t *testing.T, handler http.Handler, key string) *operator {
 }
 
 // consolePages are the paths that need a session.
-var consolePages = []string{"/console/", "/console/versions/1", "/console/history", "/console/diff?from=1&to=2", "/console/stops", "/console/why", "/console/session", "/console/nothing"}
+var consolePages = []string{"/console/", "/console/policy", "/console/?show=decided", "/console/approvals/apr_none", "/console/runs", "/console/runs/none", "/console/audit", "/console/audit/verify", "/console/audit/1", "/console/versions/1", "/console/history", "/console/diff?from=1&to=2", "/console/stops", "/console/why", "/console/session", "/console/nothing"}
 
 var consoleHeaders = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
@@ -187,7 +187,7 @@ func TestConsole_Cookie_IsAsStrictAsTheConnectionAllows(t *testing.T) {
 				require.Equal(t, "aureus-console", cookie.Name)
 				require.Equal(t, "/console/", cookie.Path)
 			}
-			require.Contains(t, row.o.page(t, http.StatusOK, "/console/", nil), "No policy bundle")
+			require.Contains(t, row.o.page(t, http.StatusOK, "/console/policy", nil), "No policy bundle")
 		})
 	}
 	plain := operator{handler: srv, host: "aureus.example.com", header: http.Header{"Origin": {"http://aureus.example.com"}}}

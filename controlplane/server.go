@@ -159,6 +159,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	if !config.NoConsole {
 		s.console = &console.Service{
 			Now: config.Now, Store: s.db, Rules: decide, Bundles: s.bundles, Policy: s.policy, Keys: s.web,
+			Approvals: s.approvals, Runs: s.runs, Audit: s.audit,
 			Watch: func(tenant string) console.Changes { return s.observe.Watch(tenant) },
 		}
 	}

@@ -41,14 +41,21 @@ func browser(t *testing.T) context.Context {
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true))
 	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(options...))
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
 // serve starts the control plane in development mode and returns its address and the key
-// of an admin.
+// of the admin adam.
 func serve(t *testing.T) (address, admin string) {
+	t.Helper()
+	address, admin, _ = serveTwo(t)
+	return address, admin
+}
+
+// serveTwo is like serve, and also returns the key of the operator olga.
+func serveTwo(t *testing.T) (address, admin, olga string) {
 	t.Helper()
 	folder := t.TempDir()
 	binary, db := filepath.Join(folder, "aureus"), filepath.Join(folder, "a.db")
@@ -58,14 +65,18 @@ func serve(t *testing.T) (address, admin string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building aureus: %v\n%s", err, out)
 	}
-	made, err := exec.CommandContext(t.Context(), binary, "keys", "add", "--create", "--db", db, "--subject", "adam", "--role", "admin", "--output", "json").Output()
-	if err != nil {
-		t.Fatal(err)
+	key := func(more ...string) string {
+		made, err := exec.CommandContext(t.Context(), binary, append([]string{"keys", "add", "--db", db, "--output", "json"}, more...)...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret := regexp.MustCompile(`"secret": ?"([^"]+)"`).FindSubmatch(made)
+		if secret == nil {
+			t.Fatal("aureus keys add printed no secret")
+		}
+		return string(secret[1])
 	}
-	secret := regexp.MustCompile(`"secret": ?"([^"]+)"`).FindSubmatch(made)
-	if secret == nil {
-		t.Fatal("aureus keys add printed no secret")
-	}
+	admin, olga = key("--create", "--subject", "adam", "--role", "admin", "--speaks-for", "*"), key("--subject", "olga", "--role", "operator")
 	server := exec.CommandContext(t.Context(), binary, "serve", "--dev", "--addr", "127.0.0.1:0", "--db", db)
 	server.Env = append(os.Environ(), "AUREUS_OPERATOR_KEY="+operatorKey)
 	stdout, err := server.StdoutPipe()
@@ -81,11 +92,11 @@ func serve(t *testing.T) (address, admin string) {
 	})
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if _, found, ok := strings.Cut(lines.Text(), "listens on "); ok {
-			return found, string(secret[1])
+			return found, admin, olga
 		}
 	}
 	t.Fatal("aureus serve did not say where it listens")
-	return "", ""
+	return "", "", ""
 }
 
 func send(t *testing.T, method, address, key, contentType string, body []byte) string {
@@ -120,6 +131,14 @@ func (b tab) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 	if err := chromedp.Do(b.ctx, steps...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// window returns another window, which shares no cookies with this one.
+func (b tab) window(t *testing.T) tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	return tab{ctx}
 }
 
 // result returns the value of a JavaScript expression in the window.

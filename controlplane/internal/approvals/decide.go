@@ -1,6 +1,7 @@
 package approvals
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -21,16 +22,25 @@ func (s *Service) decide(approve bool) web.Handler {
 		if err := web.ReadJSON(r, &verdict); err != nil {
 			return err
 		}
-		if len(verdict.Comment) > maxComment {
-			return web.InvalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxComment))
-		}
-		return s.change(w, r, c, func(t storage.Tx, id string, now time.Time) error {
-			_, err := t.Approvals().Decide(c.Tenant, now, c.Actor(), id, storage.NewVerdict{
-				Approve: approve, Role: string(c.Role), Digest: verdict.ActionDigest, Comment: redact.Visible(verdict.Comment),
-			}, s.Life)
+		changed, err := s.Decide(r.Context(), c, r.PathValue("id"), storage.NewVerdict{Approve: approve, Digest: verdict.ActionDigest, Comment: verdict.Comment})
+		if err != nil {
 			return err
-		})
+		}
+		return write(w, changed)
 	}
+}
+
+// Decide stores the caller's verdict on an approval, with the caller's role, and returns
+// the approval as it was after that. A refusal is an error response.
+func (s *Service) Decide(ctx context.Context, c web.Caller, id string, verdict storage.NewVerdict) (aureus.Approval, error) {
+	if len(verdict.Comment) > maxComment {
+		return aureus.Approval{}, web.InvalidBody("/comment", fmt.Sprintf("must not be longer than %d bytes", maxComment))
+	}
+	verdict.Role, verdict.Comment = string(c.Role), redact.Visible(verdict.Comment)
+	return s.change(ctx, c, id, func(t storage.Tx, now time.Time) error {
+		_, err := t.Approvals().Decide(c.Tenant, now, c.Actor(), id, verdict, s.Life)
+		return err
+	})
 }
 
 // consume answers POST consume: it reserves an approved approval for a decision that
@@ -43,7 +53,8 @@ func (s *Service) consume(w http.ResponseWriter, r *http.Request, c web.Caller) 
 	if use.DecisionID.IsZero() {
 		return web.InvalidBody("/decision_id", "is required")
 	}
-	return s.change(w, r, c, func(t storage.Tx, id string, now time.Time) error {
+	id := r.PathValue("id")
+	changed, err := s.change(r.Context(), c, id, func(t storage.Tx, now time.Time) error {
 		found, err := t.Approvals().Summary(c.Tenant, now, id)
 		if err == nil && found.RequestedBy == c.Subject { // another key of the subject may have asked for it
 			err = c.MaySpeakForBoth(found.Principal.ID, found.OnBehalfOf)
@@ -56,6 +67,10 @@ func (s *Service) consume(w http.ResponseWriter, r *http.Request, c web.Caller) 
 		}
 		return t.Approvals().Consume(c.Tenant, now, c.Actor(), id, use)
 	})
+	if err != nil {
+		return err
+	}
+	return write(w, changed)
 }
 
 // notStopped returns the error of the response if a stop forbids what the approval is for.
@@ -68,21 +83,20 @@ func notStopped(t storage.Tx, tenant string, a aureus.Approval) error {
 	return err
 }
 
-// change runs change in a transaction and responds with the approval as it was after
-// that. Expired approvals are marked as expired first, in a transaction of their own,
-// which is kept even if the change is refused.
-func (s *Service) change(w http.ResponseWriter, r *http.Request, c web.Caller, change func(t storage.Tx, id string, now time.Time) error) error {
-	if err := s.expire(r.Context(), c.Tenant); err != nil {
-		return err
+// change runs change in a transaction and returns the approval as it was after that.
+// Expired approvals are marked as expired first, in a transaction of their own, which is
+// kept even if the change is refused. A refusal is an error response.
+func (s *Service) change(ctx context.Context, c web.Caller, id string, change func(t storage.Tx, now time.Time) error) (aureus.Approval, error) {
+	if err := s.expire(ctx, c.Tenant); err != nil {
+		return aureus.Approval{}, err
 	}
-	id := r.PathValue("id")
 	var after aureus.Approval
-	err := s.Store.Update(r.Context(), func(t storage.Tx) error {
+	err := s.Store.Update(ctx, func(t storage.Tx) error {
 		if err := web.CheckKey(t, c); err != nil {
 			return err
 		}
 		now := s.Now()
-		if err := change(t, id, now); err != nil {
+		if err := change(t, now); err != nil {
 			return err
 		}
 		state, err := t.Approvals().Summary(c.Tenant, now, id)
@@ -91,18 +105,18 @@ func (s *Service) change(w http.ResponseWriter, r *http.Request, c web.Caller, c
 	})
 	s.Changed()
 	if err != nil {
-		return responseError(err)
+		return aureus.Approval{}, responseError(err)
 	}
-	changed, err := s.Get(r.Context(), c, id, nil)
+	changed, err := s.Get(ctx, c, id, nil)
 	if err != nil {
-		return err
+		return aureus.Approval{}, err
 	}
 	// Another person may have decided since, or a workflow that waited for the approval
-	// may have consumed it. The response shows the state right after this change.
+	// may have consumed it. The result shows the state right after this change.
 	changed.Status, changed.ExpiresAt, changed.DecideBy, changed.UseBy = after.Status, after.ExpiresAt, after.DecideBy, after.UseBy
 	changed.Quorum, changed.Decisions = after.Quorum, after.Decisions
 	changed.ConsumedBy, changed.ReleasedBy = after.ConsumedBy, after.ReleasedBy
-	return write(w, changed)
+	return changed, nil
 }
 
 // write responds with the approval.

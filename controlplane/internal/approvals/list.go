@@ -1,6 +1,7 @@
 package approvals
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -58,14 +59,35 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, c web.Caller) err
 	return web.WriteList(w, r, approvals, next)
 }
 
+// Search returns approvals of the tenant for an operator who looks through them, without
+// the values that are only in their documents. more reports whether others follow.
+func (s *Service) Search(ctx context.Context, tenant string, search storage.ApprovalSearch) (rows []storage.ApprovalRow, more bool, err error) {
+	if _, err := s.expireForReading(ctx, tenant); err != nil {
+		return nil, false, err
+	}
+	search.Now = s.Now()
+	err = s.Store.ViewLong(ctx, tenant, func(t storage.Tx) error {
+		rows, more, err = t.Approvals().Search(tenant, search)
+		return err
+	})
+	return rows, more, web.CapacityError(err)
+}
+
+// Read returns the whole approval for the caller, and charges the request for its memory.
+// A refusal is an error response.
+func (s *Service) Read(r *http.Request, c web.Caller, id string) (aureus.Approval, error) {
+	if _, err := s.expireForReading(r.Context(), c.Tenant); err != nil {
+		return aureus.Approval{}, err
+	}
+	found, err := s.Get(r.Context(), c, id, chargeDocuments(r))
+	return found, responseError(web.CapacityError(err))
+}
+
 // get answers GET approvals/{id}.
 func (s *Service) get(w http.ResponseWriter, r *http.Request, c web.Caller) error {
-	if _, err := s.expireForReading(r.Context(), c.Tenant); err != nil {
-		return err
-	}
-	found, err := s.Get(r.Context(), c, r.PathValue("id"), chargeDocuments(r))
+	found, err := s.Read(r, c, r.PathValue("id"))
 	if err != nil {
-		return responseError(web.CapacityError(err))
+		return err
 	}
 	return write(w, found)
 }

@@ -20,7 +20,7 @@ const (
 
 func (s *Service) bundleRoutes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET " + Root + "{$}", Query: parameters("q", "from", "line"), Handler: s.bundle},
+		{Pattern: "GET " + Root + "policy", Query: parameters("q", "from", "line"), Handler: s.bundle},
 		{Pattern: "GET " + Root + "versions/{version}", Query: parameters("line"), Handler: s.version},
 	}
 }
@@ -39,7 +39,7 @@ type bundleData struct {
 	Lines     textPart
 }
 
-// bundle answers GET /console/ with the bundle in force.
+// bundle answers GET policy with the bundle in force.
 func (s *Service) bundle(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	var data bundleData
 	err := s.Store.View(r.Context(), func(t storage.Tx) error {
@@ -58,7 +58,7 @@ func (s *Service) bundle(w http.ResponseWriter, r *http.Request, c web.Caller) e
 		return err
 	}
 	if data.Version == 0 {
-		return s.show(w, r, http.StatusOK, "bundle", view{Title: "Policy", Caller: c, Data: data})
+		return s.show(w, r, http.StatusOK, "bundle", view{Title: "Policy", Section: "policy", Caller: c, Data: data})
 	}
 	compiled, err := s.compiled(r, c, data.Bundle)
 	switch e, isResponse := errors.AsType[*web.Error](err); {
@@ -143,7 +143,7 @@ func (s *Service) showText(w http.ResponseWriter, r *http.Request, c web.Caller,
 	}
 	data.Lines = partOf(data.Text, line)
 	title := data.Name + ", version " + strconv.FormatInt(data.Version, 10)
-	return s.show(w, r, http.StatusOK, name, view{Title: title, Caller: c, Data: data})
+	return s.show(w, r, http.StatusOK, name, view{Title: title, Section: "policy", Caller: c, Data: data})
 }
 
 // compiled returns the compiled bundle. That in force is in memory already.

@@ -1,6 +1,6 @@
-// Package console serves the pages for operators under /console/: the policy bundle in
-// force, its versions and their differences, the stops, and why a request was decided as
-// it was.
+// Package console serves the pages for operators under /console/: the approvals that wait
+// for a person, decisions and why they were made, the runs of workflows, the audit log,
+// the stops, and the policy bundle in force with its versions and their differences.
 //
 // The pages are made on the server. They work without JavaScript and load nothing from
 // elsewhere; the Content-Security-Policy permits neither inline scripts nor inline
@@ -17,8 +17,12 @@
 //	session.go, cookie.go, login.go   sessions, and logging in
 //	events.go                         the stream that says what has changed
 //	session_page.go                   the session of the operator, and logging out
+//	inbox.go                          the approvals that wait, and those that do not
+//	approval.go, facts.go             one approval: what will happen, who asks, and deciding it
 //	bundle.go, actions.go, text.go    the bundle in force and single versions
 //	history.go, diff_page.go, diff.go the list of versions, and the difference between two
 //	stops.go                          listing, adding and lifting stops
-//	why.go                            a decision, with links to the lines of the bundle
+//	why.go, story.go                  a decision from the request to the outcome, with links to the lines of the bundle
+//	runs.go                           the runs of workflows and their tasks
+//	audit.go                          the audit log, and checking it
 package console

@@ -16,7 +16,7 @@ import (
 // Section, Caller and Data; show sets the rest.
 type view struct {
 	Title   string
-	Section string // the path of the entry of the navigation that is marked
+	Section string // the key of the entry of the navigation that is marked
 	Caller  web.Caller
 	Data    any
 
@@ -25,15 +25,18 @@ type view struct {
 	Nav    []section
 }
 
-// section is an entry of the navigation.
-type section struct{ Path, Name string }
+// section is an entry of the navigation. Its path is below Root.
+type section struct{ Key, Path, Name string }
 
 // sections are the entries of the navigation in their order.
 var sections = []section{
-	{"", "Policy"},
-	{"history", "History"},
-	{"stops", "Stops"},
-	{"why", "Why"},
+	{"approvals", "", "Approvals"},
+	{"why", "why", "Decisions"},
+	{"runs", "runs", "Runs"},
+	{"audit", "audit", "Audit log"},
+	{"stops", "stops", "Stops"},
+	{"policy", "policy", "Policy"},
+	{"history", "history", "History"},
 }
 
 // withHeaders sets the headers that every response of the console has, also an error.

@@ -35,6 +35,10 @@ type Service struct {
 	Policy  *policy.Service
 	Keys    Keys
 
+	Approvals Approvals
+	Runs      Runs
+	Audit     Audit
+
 	// Watch returns what changes in a tenant from now on.
 	Watch func(tenant string) Changes
 
@@ -53,6 +57,7 @@ func (s *Service) Routes() []web.Route {
 			{Pattern: "GET " + Root + "{path...}", Handler: noPage},
 		},
 		staticRoutes(), s.sessionRoutes(), s.bundleRoutes(), s.historyRoutes(), s.stopsRoutes(), s.whyRoutes(),
+		s.inboxRoutes(), s.approvalRoutes(), s.runRoutes(), s.auditRoutes(),
 	)
 	for i := range routes {
 		route := &routes[i]

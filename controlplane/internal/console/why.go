@@ -15,7 +15,7 @@ import (
 const maxReasons = 100
 
 func (s *Service) whyRoutes() []web.Route {
-	return []web.Route{{Pattern: "GET " + Root + "why", Query: parameters("id"), Handler: s.why}}
+	return []web.Route{{Pattern: "GET " + Root + "why", Query: parameters("id", "before"), Handler: s.why}}
 }
 
 // whyData is the data of the page why.
@@ -30,6 +30,8 @@ type whyData struct {
 	Matched []matchRow
 
 	MoreMatched, MoreGates int // that are not listed
+
+	story
 }
 
 // matchRow is a reason of the decision. Line is where its rule, its budget, or, for a
@@ -40,8 +42,9 @@ type matchRow struct {
 	Line int
 }
 
-// why answers GET why with a decision and the reasons for it, each with the line in the
-// version of the bundle that decided.
+// why answers GET why with the latest decisions, or with one: what was asked, the reasons,
+// each with the line in the version of the bundle that decided, the approval, and what
+// came of it.
 func (s *Service) why(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	data := whyData{ID: queryText(r, "id")}
 	status := http.StatusOK
@@ -54,7 +57,12 @@ func (s *Service) why(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 			status, data.Problem = e.Status(), "There is no decision with this id in the audit log of this tenant. It may be in a part that was archived."
 		}
 	}
-	return s.show(w, r, status, "why", view{Title: "Why", Section: "why", Caller: c, Data: data})
+	if data.ID == "" {
+		if err := s.addLatest(r, c, &data); err != nil {
+			return err
+		}
+	}
+	return s.show(w, r, status, "why", view{Title: "Decisions", Section: "why", Caller: c, Data: data})
 }
 
 func (s *Service) findDecision(r *http.Request, c web.Caller, data *whyData) error {
@@ -72,6 +80,9 @@ func (s *Service) findDecision(r *http.Request, c web.Caller, data *whyData) err
 		data.Matched = append(data.Matched, matchRow{RuleMatch: m})
 	}
 	data.Found, data.Details = true, details
+	if err := s.addStory(r, c, data); err != nil {
+		return err
+	}
 	return s.addLines(r, c, data)
 }
 
@@ -101,6 +112,7 @@ func (s *Service) addLines(r *http.Request, c web.Caller, data *whyData) error {
 	for a := range compiled.EachAction() {
 		if a.ID == data.Details.Action {
 			data.Line = a.Line
+			data.addSilent(compiled, a)
 			break
 		}
 	}

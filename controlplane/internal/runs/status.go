@@ -23,16 +23,7 @@ func (s *Service) status(w http.ResponseWriter, r *http.Request, c web.Caller) e
 	if err != nil {
 		return err
 	}
-	account := web.Account(r)
-	if size := storedSize(stored); size > web.LongBody {
-		if err := account.Charge(3 * size); err != nil { // for the texts, the decoded values, and the response
-			return web.CapacityError(err)
-		}
-		if err := account.Work(r.Context()); err != nil {
-			return web.CapacityError(err)
-		}
-	}
-	one, err := loadRun(stored)
+	one, err := read(r, stored)
 	if err != nil {
 		return err
 	}
@@ -44,7 +35,7 @@ func (s *Service) status(w http.ResponseWriter, r *http.Request, c web.Caller) e
 	if err != nil {
 		return err
 	}
-	account.Rest() // sending the response needs no processor
+	web.Account(r).Rest() // sending the response needs no processor
 	web.WriteJSONText(w, http.StatusOK, text)
 	return nil
 }

@@ -153,6 +153,9 @@ type Approvals interface {
 	// List returns whole approvals, the oldest first, up to the filter's limit and
 	// [MaxPageBytes], but at least one. more reports whether others follow.
 	List(tenant string, f ApprovalFilter) (rows []ApprovalRow, more bool, err error)
+	// Search returns approvals like Summary, up to the limit of the search. more reports
+	// whether others follow.
+	Search(tenant string, f ApprovalSearch) (rows []ApprovalRow, more bool, err error)
 	// KeysLive reports whether neither the key that asked for the approval nor a
 	// key that approved it has been revoked.
 	KeysLive(tenant, id string) (bool, error)

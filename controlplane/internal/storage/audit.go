@@ -23,6 +23,8 @@ type AuditFilter struct {
 	DecisionID                        aureus.DecisionID
 	From, To                          time.Time // limits for the time of the entry, in nanoseconds; both inclusive
 	After                             int64     // entries with a higher sequence
+	Newest                            bool      // the newest entries first
+	Before                            int64     // entries with a lower sequence
 	Limit                             int
 }
 
@@ -54,7 +56,7 @@ type Audit interface {
 	Append(tenant string, at time.Time, e aureus.AuditRecord) error
 	// List is like Page, but does not report whether others follow.
 	List(tenant string, f AuditFilter) ([]aureus.AuditRecord, error)
-	// Page returns entries in the order of the chain, up to the filter's limit and
+	// Page returns entries in the order of the chain, or the newest first, up to the filter's limit and
 	// [MaxPageBytes], but at least one. more reports whether others follow.
 	Page(tenant string, f AuditFilter) (entries []aureus.AuditRecord, more bool, err error)
 	// Tail returns the selected entries of the tenant's chain whose sequences are

@@ -135,6 +135,9 @@ type ApprovalRows interface {
 	// Now, a live row that is not rejected and whose end is before Now counts as
 	// expired.
 	Documents(tenant string, f ApprovalFilter, limit int, visit func(row ApprovalRow, document []byte) error) error
+	// Search returns the rows that the search selects, in its order, without documents
+	// and verdicts.
+	Search(tenant string, f ApprovalSearch) ([]ApprovalRow, error)
 	// Document returns the row and its document, or
 	// aureus.ReasonApprovalUnknown.Err().
 	Document(tenant, id string) (ApprovalRow, []byte, error)

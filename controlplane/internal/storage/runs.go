@@ -40,6 +40,28 @@ type Run struct {
 	StartedAt  time.Time
 }
 
+// RunHead is what a list shows of a run.
+type RunHead struct {
+	Seq        int64 // increases with each run that is added; set by the database
+	ID         string
+	Subject    string
+	KeyID      string
+	WorkflowID string
+	Ended      bool
+	State      string // JSON, without the tasks
+	Tasks      int    // that have a state
+	StartedAt  time.Time
+}
+
+// RunFilter selects runs. A zero field does not filter.
+type RunFilter struct {
+	Workflow string // the id of the workflow
+	Subject  string
+	Open     bool  // only runs that have not ended
+	Before   int64 // only runs with a lower Seq
+	Limit    int   // at most so many; 0 selects none
+}
+
 // RunRef names a run and the API key that it runs with.
 type RunRef struct{ Tenant, ID, KeyID string }
 
@@ -117,6 +139,8 @@ type Runs interface {
 	SetKey(tenant, id, keyID, caller string) error
 	// Get returns the run, or ErrNotFound.
 	Get(tenant, id string) (Run, error)
+	// List returns the heads of the selected runs of the tenant, the newest first.
+	List(tenant string, f RunFilter) ([]RunHead, error)
 	// Latest returns the latest run of a workflow, of any subject, or ErrNotFound.
 	Latest(tenant, workflow string) (Run, error)
 	// LatestOf returns the latest run of a workflow that the subject started, or

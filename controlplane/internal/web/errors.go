@@ -38,6 +38,9 @@ func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.cod
 // Status returns the HTTP status of the response.
 func (e *Error) Status() int { return e.status }
 
+// Code returns the code of the response, such as STATE_CONFLICT.
+func (e *Error) Code() string { return e.code }
+
 // Message returns the text that says what is wrong.
 func (e *Error) Message() string { return e.message }
 

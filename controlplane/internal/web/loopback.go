@@ -14,8 +14,9 @@ import (
 // checkLoopback refuses requests that development mode must not answer. Development
 // mode requires no key, so a web page in the developer's browser must not be able to
 // call the server. Therefore it accepts only loopback addresses and loopback host names
-// (against DNS rebinding), no requests from other origins, and only JSON and YAML bodies,
-// which an HTML form cannot send.
+// (against DNS rebinding), no requests from other origins, except that a link may lead to
+// the console, whose pages need a session, and only JSON and YAML bodies, which an HTML
+// form cannot send.
 func checkLoopback(r *http.Request) error {
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && !isLoopbackAddr(addr.String()) {
 		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode listens on loopback addresses only",
@@ -25,7 +26,7 @@ func checkLoopback(r *http.Request) error {
 		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode accepts loopback host names only",
 			WithRemediation("Use localhost, 127.0.0.1 or [::1] as the host."))
 	}
-	if isCrossOrigin(r) {
+	if isCrossOrigin(r) && !isLinkToConsole(r) {
 		return Problem(http.StatusForbidden, wire.CodeForbidden, "development mode refuses requests from other origins")
 	}
 	if hasBody(r) && strings.HasPrefix(r.URL.Path, "/api/") && !isJSONOrYAML(r.Header.Get("Content-Type")) {
@@ -33,6 +34,13 @@ func checkLoopback(r *http.Request) error {
 			WithRemediation("Send Content-Type: application/json, or application/yaml for a policy bundle."))
 	}
 	return nil
+}
+
+// isLinkToConsole reports whether a browser follows a link to a page of the console, which
+// changes nothing and cannot be read by the page with the link.
+func isLinkToConsole(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/console/") && r.Header.Get("Origin") == "" &&
+		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
 // isCrossOrigin reports whether the headers of a browser say that a page of another

@@ -15,6 +15,29 @@ function showTimes(root) {
 	}
 }
 
+// The time that is left until an approval ends, as the server wrote it when it made the page.
+function showLeft(root) {
+	for (const element of root.querySelectorAll("[data-until]")) {
+		const minutes = Math.floor((new Date(element.dataset.until) - Date.now()) / 60000);
+		let text = "its time is over";
+		if (minutes >= 24 * 60) {
+			text = Math.floor(minutes / (24 * 60)) + " d " + Math.floor(minutes / 60) % 24 + " h left";
+		} else if (minutes >= 60) {
+			text = Math.floor(minutes / 60) + " h " + minutes % 60 + " min left";
+		} else if (minutes >= 1) {
+			text = minutes + " min left";
+		} else if (minutes === 0) {
+			text = "less than a minute left";
+		}
+		if (element.textContent !== text) {
+			element.textContent = text;
+		}
+		element.classList.toggle("soon", minutes < 15);
+	}
+}
+
+setInterval(() => showLeft(document), 10000);
+
 // A part has an id, and in data-live the topics whose changes it shows. The server sends
 // the topics that have changed; then the page is asked for again, and each part whose text
 // is another one is replaced. A part in which the reader is busy stays, with a note.

@@ -225,6 +225,34 @@ func (t approvals) Documents(tenant string, f storage.ApprovalFilter, limit int,
 	return t.documents(visit, where+" ORDER BY a.seq LIMIT ?", append(args, limit)...)
 }
 
+// Search implements [storage.ApprovalRows].
+func (t approvals) Search(tenant string, f storage.ApprovalSearch) ([]storage.ApprovalRow, error) {
+	const status = "CASE WHEN a.live = 1 AND a.status <> 'rejected' AND a.expires_at < ? THEN 'expired' ELSE a.status END"
+	now := nanosOf(f.Now)
+	where, args, order := "a.tenant = ?", []any{tenant}, " ORDER BY a.seq DESC LIMIT ?"
+	if f.Waiting {
+		where, args, order = where+" AND a.status = 'pending' AND a.seq > ? AND (a.live = 0 OR a.expires_at >= ?)", append(args, f.After, now), " ORDER BY a.seq LIMIT ?"
+	} else {
+		where, args = where+" AND "+status+" <> 'pending'", append(args, now)
+		if f.After > 0 {
+			where, args = where+" AND a.seq < ?", append(args, f.After)
+		}
+	}
+	if f.Status != "" {
+		where, args = where+" AND "+status+" = ?", append(args, now, string(f.Status))
+	}
+	if f.Principal != "" {
+		where, args = where+" AND ? IN (a.principal_id, a.on_behalf_of)", append(args, f.Principal)
+	}
+	if f.Action != "" {
+		where, args = where+" AND a.action_id = ?", append(args, f.Action)
+	}
+	if f.Subject != "" {
+		where, args = where+" AND a.subject = ?", append(args, f.Subject)
+	}
+	return t.list(where+order, append(args, f.Limit)...)
+}
+
 // Document implements [storage.ApprovalRows].
 func (t approvals) Document(tenant, id string) (found storage.ApprovalRow, document []byte, err error) {
 	err = t.documents(func(row storage.ApprovalRow, text []byte) error {

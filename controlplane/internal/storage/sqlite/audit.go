@@ -100,10 +100,17 @@ func auditQuery(f storage.AuditFilter, tenant string) (string, []any) {
 	if !f.To.IsZero() {
 		where, args = where+" AND at <= ?", append(args, nanos(f.To))
 	}
+	if f.Before > 0 {
+		where, args = where+" AND sequence < ?", append(args, f.Before)
+	}
+	order := " ORDER BY sequence LIMIT ?"
+	if f.Newest {
+		order = " ORDER BY sequence DESC LIMIT ?"
+	}
 	if index != "" {
 		index = " INDEXED BY " + index
 	}
-	return auditColumns + index + " WHERE " + where + " ORDER BY sequence LIMIT ?", append(args, f.Limit)
+	return auditColumns + index + " WHERE " + where + order, append(args, f.Limit)
 }
 
 const auditColumns = `SELECT sequence, at, kind, decision_id, principal, on_behalf_of, action, decision, reason_code,

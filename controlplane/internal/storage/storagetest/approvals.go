@@ -19,6 +19,7 @@ import (
 var approvalTests = []func(t *testing.T, open Open){
 	pendingCount,
 	approvalsList,
+	approvalsSearchFindsWhatIsAskedFor,
 	approvalsCharge,
 	approvalsTwoSubjectsHaveOneEach,
 	approvalsOtherPolicyVersionRetiresNothing,

@@ -17,6 +17,7 @@ var auditTests = []func(t *testing.T, open Open){
 	archiveForgedIsFound,
 	verifyExpectedHead,
 	auditFilters,
+	auditNewestFirst,
 	auditTail,
 	verifyOfALongLogReadsPageByPage,
 	archiveIsWhatMayBeDeleted,

@@ -16,6 +16,7 @@ import (
 
 var runTests = []func(t *testing.T, open Open){
 	runsLatestRunIsOfTenantSubjectAndWorkflow,
+	runsListNewestFirst,
 	runsEndedRunsAreBoundedForEachSubject,
 	runsSaveAndTakeOnlyTheTenantsOwn,
 	taskAdmissionsBelongToOneTaskOfOneRun,
