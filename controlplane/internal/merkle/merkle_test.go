@@ -97,6 +97,11 @@ func TestBuilder_Batches_BuildTheTreeOfTlog(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, range0.Hashes(), prefix.Hashes())
 			}
+			for level := 0; CountTiles(level, m.leaves) > 0; level++ {
+				for number := range CountTiles(level, m.leaves) {
+					require.NoError(t, m.open().CheckTile(level, number, m.leaves), "tile %d of level %d", number, level)
+				}
+			}
 			last := m.leaves - 1
 			root, err := m.open().Root(m.leaves)
 			require.NoError(t, err)
@@ -125,6 +130,38 @@ func TestBuilder_LongerTileStored_IsCutOff(t *testing.T) {
 	m.tiles[tilePlace{0, 0}] = append(m.tiles[tilePlace{0, 0}], make([]byte, 64)...)
 	m.extend(t, 1)
 	require.Len(t, m.tiles[tilePlace{0, 0}], 11*tlog.HashSize)
+}
+
+// A change of any stored hash is found by its tile or by the root.
+func TestCheckTile_AnyHashChanged_IsFound(t *testing.T) {
+	t.Parallel()
+	m := newMemory(t, 0)
+	m.extend(t, 600)
+	root, err := m.open().Root(600)
+	require.NoError(t, err)
+	whole := func() bool {
+		for level := 0; CountTiles(level, 600) > 0; level++ {
+			for number := range CountTiles(level, 600) {
+				if m.open().CheckTile(level, number, 600) != nil {
+					return false
+				}
+			}
+		}
+		now, err := m.open().Root(600)
+		return err == nil && now == root
+	}
+	require.True(t, whole())
+	for place, data := range m.tiles {
+		for i := 0; i < len(data); i += 31 {
+			data[i] ^= 1
+			require.False(t, whole(), "byte %d of tile %d of level %d", i, place.number, place.level)
+			data[i] ^= 1
+		}
+		delete(m.tiles, place)
+		require.False(t, whole(), "without tile %d of level %d", place.number, place.level)
+		m.tiles[place] = data
+	}
+	require.True(t, whole())
 }
 
 func TestTiles_MissingOrShort_IsAnError(t *testing.T) {

@@ -5,6 +5,7 @@
 package merkle
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 
@@ -93,6 +94,37 @@ func (t *Tiles) absent(level int, number int64) (data []byte) {
 		data = append(data, hash[:]...)
 	}
 	return data
+}
+
+// CountTiles returns how many tiles a level has in a tree of size leaves, the last one
+// perhaps in part. It is 0 for the levels above the tree.
+func CountTiles(level int, size int64) int64 {
+	return (size>>(level*height) + width - 1) / width
+}
+
+// CheckTile compares a tile of a tree of size leaves with the tile above it. If it returns
+// nil for every tile of every level, and the root is right, then all hashes are.
+func (t *Tiles) CheckTile(level int, number, size int64) error {
+	data, err := t.tile(level, number)
+	if err != nil {
+		return err
+	}
+	hashes := min(size>>(level*height)-number*width, width)
+	if int64(len(data)) < hashes*tlog.HashSize {
+		return fmt.Errorf("tile %d of level %d has %d bytes, fewer than %d", number, level, len(data), hashes*tlog.HashSize)
+	}
+	if hashes < width {
+		return nil // its hashes are part of the root
+	}
+	above, err := t.tile(level+1, number/width)
+	if err != nil {
+		return err
+	}
+	root, position := rootOf(data), int(number%width)*tlog.HashSize
+	if len(above) < position+tlog.HashSize || !bytes.Equal(root[:], above[position:position+tlog.HashSize]) {
+		return fmt.Errorf("tile %d of level %d does not fit the tile above it", number, level)
+	}
+	return nil
 }
 
 // Root returns the root of the tree with the first size leaves.

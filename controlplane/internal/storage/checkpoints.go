@@ -46,6 +46,9 @@ type Trees interface {
 	LastCheckpoint(tenant string) (Checkpoint, error)
 	// CheckpointAt returns the checkpoint with that size, or ErrNotFound.
 	CheckpointAt(tenant string, size int64) (Checkpoint, error)
+	// Checkpoints calls visit, in order, for at most limit checkpoints that are greater
+	// than after.
+	Checkpoints(tenant string, after int64, limit int, visit func(Checkpoint) error) error
 	// AddCheckpoint stores a checkpoint that is greater than the last one. Of those that
 	// are no longer among the newest kept, it keeps the first one of each hour.
 	AddCheckpoint(c Checkpoint, kept int) error

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"math"
 	"slices"
@@ -51,6 +52,9 @@ func VerifyAudit(ctx context.Context, s Store, tenant string, expected ...Head) 
 		}
 		c = next
 	}
+	if err := errors.Join(c.checkTiles(ctx, s), c.checkCheckpoints(ctx, s)); err != nil {
+		return aureus.AuditVerification{}, err
+	}
 	c.result.Valid = c.result.FirstInvalid == 0 && len(c.result.Problems) == 0
 	return c.result, nil
 }
@@ -66,10 +70,12 @@ type chainCheck struct {
 	inputs map[int64]string // the hashes of the inputs of the entries of the page
 
 	key    *seal.Key
-	began  bool              // whether signed was read
-	signed merkle.Checkpoint // the last checkpoint when the verification began; a zero Size if there is none
-	tree   merkle.Prefix     // over the rows that were read
-	noTree bool              // whether the tree cannot be compared any more
+	began  bool                // whether signed was read
+	signed merkle.Checkpoint   // the last checkpoint when the verification began; a zero Size if there is none
+	tree   merkle.Prefix       // over the rows that were read
+	origin string              // of the checkpoints
+	keys   []ed25519.PublicKey // the succession of the signing keys
+	noTree bool                // whether the tree cannot be compared any more
 }
 
 func (c *chainCheck) invalid(sequence int64) {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -50,12 +51,12 @@ func (c *chainCheck) begin(t Tx) error {
 		c.problemf("the checkpoint of %d entries: %v", last.Size, problem)
 		return nil
 	}
-	c.result.Checkpoint = c.signed.Size
+	c.result.Checkpoint, c.origin, c.keys = c.signed.Size, seal.Origin(id, c.tenant), succession
 	tiles, err := TilesOf(t.Trees(), c.tenant)
 	if err != nil {
 		return err
 	}
-	if root, err := tiles.Root(c.signed.Size); err != nil || root != c.signed.Root {
+	if root, err := tiles.Root(c.signed.Size); err != nil || root != c.signed.Root || tiles.Absent != c.signed.Absent {
 		c.problemf("the stored Merkle tree is not the one that was signed with %d entries", c.signed.Size)
 	}
 	return nil
@@ -146,4 +147,85 @@ func (c *chainCheck) compare(head string) {
 	if c.tree.Root() != c.signed.Root || head != c.signed.Head {
 		c.problemf("the entries are not those of the signed checkpoint of %d entries: the log was written anew", c.signed.Size)
 	}
+}
+
+// checkpointsPage is how many checkpoints are checked in one view.
+const checkpointsPage = 100
+
+// checkCheckpoints checks the signatures of the earlier checkpoints, and that the tree
+// continues each of them.
+func (c *chainCheck) checkCheckpoints(ctx context.Context, s Store) error {
+	for after, ended := int64(0), c.signed.Size == 0; !ended; {
+		var page []Checkpoint
+		var problem error
+		err := s.ViewLong(ctx, c.tenant, func(t Tx) error {
+			page, problem = nil, nil
+			if err := t.Trees().Checkpoints(c.tenant, after, checkpointsPage, func(stored Checkpoint) error {
+				page = append(page, stored)
+				return nil
+			}); err != nil {
+				return err
+			}
+			tiles, err := TilesOf(t.Trees(), c.tenant)
+			for _, stored := range page {
+				if err == nil && problem == nil && stored.Size <= c.signed.Size {
+					problem = c.earlier(tiles, stored)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if problem != nil {
+			c.problemf("%v", problem)
+			return nil //nolint:nilerr // it is a result
+		}
+		if ended = len(page) < checkpointsPage; !ended {
+			after = page[len(page)-1].Size
+		}
+	}
+	return nil
+}
+
+func (c *chainCheck) earlier(tiles *merkle.Tiles, stored Checkpoint) error {
+	signed, err := openCheckpoint(stored, c.origin, c.keys)
+	if err != nil {
+		return fmt.Errorf("the checkpoint of %d entries: %w", stored.Size, err)
+	}
+	if root, err := tiles.Root(signed.Size); err != nil || root != signed.Root {
+		return fmt.Errorf("the tree does not continue the signed checkpoint of %d entries", stored.Size)
+	}
+	return nil
+}
+
+// tilesPage is how many tiles are checked in one view.
+const tilesPage = 64
+
+// checkTiles checks all stored hashes of the tree, from which later proofs are made.
+func (c *chainCheck) checkTiles(ctx context.Context, s Store) error {
+	for level := 0; merkle.CountTiles(level, c.signed.Size) > 0; level++ {
+		for number, count := int64(0), merkle.CountTiles(level, c.signed.Size); number < count; number += tilesPage {
+			var problem error
+			err := s.ViewLong(ctx, c.tenant, func(t Tx) error {
+				problem = nil
+				tiles, err := TilesOf(t.Trees(), c.tenant)
+				for i := number; i < min(number+tilesPage, count) && err == nil && problem == nil; i++ {
+					problem = tiles.CheckTile(level, i, c.signed.Size)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if errors.Is(problem, ErrUnavailable) || ctx.Err() != nil {
+				return problem
+			}
+			if problem != nil {
+				c.problemf("the stored Merkle tree: %v", problem)
+				return nil //nolint:nilerr // it is a result
+			}
+		}
+	}
+	return nil
 }

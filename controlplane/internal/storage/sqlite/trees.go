@@ -53,6 +53,19 @@ func (t trees) CheckpointAt(tenant string, size int64) (storage.Checkpoint, erro
 	return t.checkpoint(checkpointColumns+` AND size = ?`, tenant, size)
 }
 
+// Checkpoints implements [storage.Trees].
+func (t trees) Checkpoints(tenant string, after int64, limit int, visit func(storage.Checkpoint) error) error {
+	return t.each(func(rows *sql.Rows) error {
+		var c storage.Checkpoint
+		var at int64
+		if err := rows.Scan(&c.Tenant, &c.Size, &at, &c.Note); err != nil {
+			return err
+		}
+		c.At = time.Unix(0, at).UTC()
+		return visit(c)
+	}, checkpointColumns+` AND size > ? ORDER BY size LIMIT ?`, tenant, after, limit)
+}
+
 func (t trees) checkpoint(query string, args ...any) (c storage.Checkpoint, err error) {
 	var at int64
 	err = t.row(query, args...).Scan(&c.Tenant, &c.Size, &at, &c.Note)
