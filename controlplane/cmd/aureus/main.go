@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/cmd/aureus/internal/screen"
 )
 
 const usage = `Aureus control plane.
@@ -27,6 +28,7 @@ Usage:
   aureus audit verify|export|…  check, export, prove and archive the audit log, or purge inputs
   aureus signing-key show|rotate show or replace the key that signs checkpoints
   aureus policy check|explain|… check, explain, compare and sign policy bundles, and push them to a server
+  aureus approvals list|show|…  look at the requests that wait for a person, and decide them
   aureus version                print the version
   aureus help                   print this text
 
@@ -43,7 +45,8 @@ Try it:
     "principal": {"id": "agent-1", "type": "agent", "permissions": []},
     "action": {"id": "look", "name": "Look", "risk_tier": "low", "required_permissions": []}}'
 
-"aureus serve -h", "aureus keys", "aureus audit" and "aureus policy" print more help.
+"aureus serve -h", "aureus keys", "aureus audit", "aureus policy" and "aureus approvals"
+print more help.
 `
 
 func main() {
@@ -56,7 +59,7 @@ func main() {
 var errUsage = errors.New("usage")
 
 // run runs a command and returns the exit code: 0 for success, 1 for a failure, 2
-// for invalid arguments.
+// for invalid arguments, and that of an exitError.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	command := ""
 	if len(args) > 0 {
@@ -74,6 +77,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = signingKeys(ctx, args, getenv, stdout, stderr)
 	case "policy":
 		err = policyTools(ctx, args, getenv, stdout, stderr)
+	case "approvals":
+		err = approvalsTools(ctx, args, getenv, stdout, stderr)
 	case "keys":
 		err = keys(ctx, args, getenv, stdout, stderr)
 	case "version", "--version", "-version":
@@ -93,7 +98,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case errors.Is(err, errUsage):
 		return 2
 	}
-	fmt.Fprintln(stderr, "aureus:", strings.TrimPrefix(err.Error(), "aureus: ")) // those of package aureus begin so
+	fmt.Fprintln(stderr, "aureus:", screen.Lines(strings.TrimPrefix(err.Error(), "aureus: "))) // those of package aureus begin so
+	if exit, ok := errors.AsType[exitError](err); ok {
+		return exit.code
+	}
 	return 1
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/controlplane"
+	"github.com/farmountain/aureus-go/controlplane/cmd/aureus/internal/screen"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
@@ -39,7 +40,7 @@ func (p *printer) print(value any) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.stdout.Write(append(text, '\n'))
+	_, err = p.stdout.Write(append(screen.JSON(text), '\n'))
 	return err
 }
 

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/cmd/aureus/internal/screen"
 )
 
 const policyUsage = `Check, explain, compare and sign the files of policy bundles, bring them into force in
@@ -38,7 +38,7 @@ Usage:
   aureus policy resume SCOPE [--url URL]
 
 The last six ask the control plane at --url, or at AUREUS_URL, with the key in
-AUREUS_API_KEY; push needs that of an admin, stop and resume that of an operator. push
+AUREUS_API_KEY, or that of --profile; see "aureus approvals". push needs that of an admin, stop and resume that of an operator. push
 sends the signature in FILE.sig, if there is one. A scope is all, principal:ID or
 action:ID; an ID may end with *.
 
@@ -49,24 +49,7 @@ all is well, 1 if it is not or the command failed, and 2 for invalid arguments.
 
 // policyTools runs the command policy.
 func policyTools(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	verb := ""
-	if len(args) > 0 {
-		verb, args = args[0], args[1:]
-	}
-	switch verb {
-	case "help", "-h", "--help", "-help":
-		_, err := io.WriteString(stdout, policyUsage)
-		return err
-	}
-	run, found := policyVerbs[verb]
-	if !found {
-		unknownVerb(stderr, "policy", verb, policyUsage)
-		return errUsage
-	}
-	c := &policyCommand{flags: flag.NewFlagSet("policy "+verb, flag.ContinueOnError), args: args, getenv: getenv, out: printer{stdout: stdout}}
-	c.flags.SetOutput(stderr)
-	c.flags.Var(&c.out, "output", "the `format` of the output, text or json")
-	return run(ctx, c)
+	return runVerb(ctx, "policy", policyUsage, policyVerbs, args, getenv, stdout, stderr)
 }
 
 var policyVerbs = map[string]func(context.Context, *policyCommand) error{
@@ -101,34 +84,38 @@ func (c *policyCommand) table(rows [][]string) error {
 	return c.tableWithDetails(rows, func(int) []string { return nil })
 }
 
-// aligned returns one line for each row.
-func aligned(rows [][]string) (lines []string) {
-	var text strings.Builder
-	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		cells := make([]string, len(row))
-		for n, cell := range row {
-			cells[n] = shown(cell)
-		}
-		_, _ = io.WriteString(w, strings.Join(cells, "\t")+"\n") // to memory
-	}
-	_ = w.Flush() // to memory
-	for line := range strings.Lines(text.String()) {
-		lines = append(lines, strings.TrimRight(line, " \n"))
-	}
-	return lines
-}
-
-// tableWithDetails writes rows, each followed by lines of details, which are not in columns.
+// tableWithDetails writes rows, each followed by lines of details, which are not in
+// columns. Both are wrapped at the width of the screen.
 func (c *policyCommand) tableWithDetails(rows [][]string, details func(row int) []string) error {
-	for n, line := range aligned(rows) {
-		if err := c.printf("  %s\n", line); err != nil {
-			return err
-		}
-		for _, detail := range details(n) {
-			if err := c.printf("      %s\n", shown(detail)); err != nil {
+	width := c.width()
+	for n, lines := range screen.Table(rows, inside(width, 2)) {
+		for _, line := range lines {
+			if err := c.printf("%s\n", strings.TrimRight("  "+line, " ")); err != nil {
 				return err
 			}
+		}
+		for _, detail := range details(n) {
+			if err := c.wrapped("      " + screen.Line(detail)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// inside returns the width that is left beside a margin; 0 stays, and limits nothing.
+func inside(width, margin int) int {
+	if width == 0 {
+		return 0
+	}
+	return max(20, width-margin)
+}
+
+// wrapped writes a line that is escaped already, wrapped at the width of the screen.
+func (c *policyCommand) wrapped(line string) error {
+	for _, part := range screen.Wrap(line, c.width()) {
+		if err := c.printf("%s\n", part); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -149,14 +136,5 @@ func (c *policyCommand) printf(format string, values ...any) error {
 	return err
 }
 
-// shown returns a text for a terminal: without control characters, which could move the
-// cursor, and on one line.
-func shown(text string) string {
-	clean := []rune(text)
-	for n, r := range clean {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			clean[n] = '·'
-		}
-	}
-	return string(clean)
-}
+// shown returns a text for a terminal, on one line: see [screen.Line].
+func shown(text string) string { return screen.Line(text) }

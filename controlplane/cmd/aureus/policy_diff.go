@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/guard/policy"
@@ -100,11 +99,12 @@ func (c *policyCommand) printChanges(changes []policy.Change, notes []string) er
 			return err
 		}
 	}
-	var text strings.Builder
 	for _, note := range notes {
-		fmt.Fprintf(&text, "  note: %s\n", shown(note))
+		if err := c.wrapped("  note: " + shown(note)); err != nil {
+			return err
+		}
 	}
-	return c.printf("%s", text.String())
+	return nil
 }
 
 // printReplay lists the recorded decisions that flip, and those that could not be made

@@ -194,11 +194,10 @@ func policyExplain(ctx context.Context, c *policyCommand) error {
 }
 
 func (c *policyCommand) printExplanation(x *policy.Explanation) error {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s: %s by %s\n", strings.ToUpper(x.Effect.String()), x.ReasonCode, shown(x.Rule))
-	fmt.Fprintf(&text, "  %s\n\n", shown(x.Reason))
-	if err := c.printf("%s", text.String()); err != nil {
-		return err
+	for _, line := range []string{fmt.Sprintf("%s: %s by %s", strings.ToUpper(x.Effect.String()), x.ReasonCode, shown(x.Rule)), "  " + shown(x.Reason), ""} {
+		if err := c.wrapped(line); err != nil {
+			return err
+		}
 	}
 	roles := strings.Join(x.Roles, ", ")
 	rows := [][]string{{"principal", x.Principal}, {"roles", orDash(roles)}, {"action", orDash(x.Action)}, {"tier", orDash(string(x.RiskTier))}, {"bundle", x.Bundle}, {"time", x.Time.Format(time.RFC3339)}}
@@ -217,20 +216,25 @@ func (c *policyCommand) printExplanation(x *policy.Explanation) error {
 			return err
 		}
 	}
-	text.Reset()
+	var lines []string
 	if len(x.Obstacles) > 0 {
-		text.WriteString("\nWhat stands against an allow:\n")
+		lines = append(lines, "", "What stands against an allow:")
 	}
 	for _, o := range x.Obstacles {
-		fmt.Fprintf(&text, "  - %s: %s\n", o.ReasonCode, shown(o.Reason))
+		lines = append(lines, fmt.Sprintf("  - %s: %s", o.ReasonCode, shown(o.Reason)))
 		for _, advice := range o.Advice {
-			fmt.Fprintf(&text, "      %s\n", shown(advice))
+			lines = append(lines, "      "+shown(advice))
 		}
 	}
 	if x.Incomplete != "" {
-		fmt.Fprintf(&text, "\nThe explanation is not complete: %s\n", x.Incomplete)
+		lines = append(lines, "", "The explanation is not complete: "+x.Incomplete)
 	}
-	return c.printf("%s", text.String())
+	for _, line := range lines {
+		if err := c.wrapped(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func orDash(text string) string {

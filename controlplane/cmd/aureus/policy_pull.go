@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/controlplane/cmd/aureus/internal/screen"
 	"github.com/farmountain/aureus-go/guard/policy"
 )
 
@@ -104,7 +105,7 @@ func policyHistory(ctx context.Context, c *policyCommand) error {
 			if bundle.Signed {
 				signed = "yes"
 			}
-			rows = append(rows, []string{strconv.FormatInt(bundle.Version, 10), bundle.Name, shortTime(bundle.PutAt), bundle.PutBy, signed, bundle.Digest.String()})
+			rows = append(rows, []string{strconv.FormatInt(bundle.Version, 10), bundle.Name, shortTime(bundle.PutAt), bundle.PutBy, signed, c.digest(bundle.Digest)})
 		}
 		if c.out.json {
 			return c.out.print(list)
@@ -114,4 +115,14 @@ func policyHistory(ctx context.Context, c *policyCommand) error {
 		}
 		return c.table(rows)
 	})
+}
+
+// digest returns a digest for the last column of a table: on a screen that is too narrow
+// for it, only its beginning.
+func (c *policyCommand) digest(d aureus.Digest) string {
+	text := d.String()
+	if width := c.width(); width > 0 && width < 2*len(text) {
+		return screen.Cut(text, 20)
+	}
+	return text
 }

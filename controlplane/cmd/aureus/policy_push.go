@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/guard/policy"
@@ -35,7 +36,12 @@ func (c *policyCommand) push(ctx context.Context, client *aureus.Client, file st
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", file+signatureEnding, err)
 	}
-	result := pushed{Changes: []policy.Change{}, Notes: append([]string{}, bundle.Notes()...)}
+	result := pushed{Changes: []policy.Change{}, Notes: []string{}}
+	for _, note := range bundle.Notes() {
+		if !strings.HasPrefix(note, "without a control plane, ") { // there is one
+			result.Notes = append(result.Notes, note)
+		}
+	}
 	inForce, err := client.PolicyBundle(ctx, aureus.Digest{})
 	if err != nil && !errors.Is(err, aureus.ErrNotFound) {
 		return err

@@ -56,6 +56,7 @@ func TestPolicyPush_ThenPullAndHistory_KeepTheExactBytes(t *testing.T) {
 	require.Contains(t, got.stdout, "transfers/3 is the first bundle\n")
 	require.Contains(t, got.stdout, `note: the rule "own" is in shadow mode`)
 	require.Contains(t, got.stdout, "transfers/3 is in force.\n")
+	require.NotContains(t, got.stdout, "without a control plane", "there is one, which counts the budgets")
 
 	next := stricter(t)
 	got = server.run(t, "push", next)
@@ -152,4 +153,19 @@ func TestPolicyServer_AddressAndKey_AreNeeded(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr.String(), "set AUREUS_API_KEY")
 	server.stop(t, syscall.SIGTERM)
+}
+
+func TestPolicyHistory_ScreenOf80Columns_FitsIt(t *testing.T) {
+	s := startSeatServer(t)
+	admin := s.on(map[string]string{"COLUMNS": "80"})
+	admin.env["AUREUS_API_KEY"] = s.admin
+	require.Zero(t, admin.run(t, "policy", "push", transfers).code)
+	for _, args := range [][]string{{"history"}, {"explain", transfers, "--test", "at night nobody pays"}, {"push", "--dry-run", stricter(t)}} {
+		got := admin.run(t, append([]string{"policy"}, args...)...)
+		require.Zero(t, got.code, got.stderr)
+		for line := range strings.Lines(got.stdout) {
+			require.LessOrEqual(t, len([]rune(strings.TrimRight(line, "\n"))), 80, line)
+		}
+	}
+	require.Regexp(t, `(?m)  ada +no +sha256:[0-9a-f]{12}…$`, admin.run(t, "policy", "history").stdout)
 }

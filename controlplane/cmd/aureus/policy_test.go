@@ -93,6 +93,6 @@ func TestPolicyUsage_Verbs_AreListed(t *testing.T) {
 	}
 }
 
-func TestShown_ControlCharacters_AreReplaced(t *testing.T) {
-	require.Equal(t, "a·[31mb·c·dé", shown("a\x1b[31mb\tc\u009bdé"))
+func TestShown_ControlCharacters_AreEscaped(t *testing.T) {
+	require.Equal(t, `a\u{001B}[31mb\u{0009}c\u{009B}dé`, shown("a\x1b[31mb\tc\u009bdé"))
 }
