@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"maps"
 	"net/http/httptest"
 	"path/filepath"
@@ -49,7 +50,12 @@ func startSeatServer(t *testing.T) *seatServer {
 	}}
 }
 
-var seatTools map[string]controlplane.Tool
+var seatTools = map[string]controlplane.Tool{
+	"look": {RiskTier: aureus.TierLow, Run: func(context.Context, controlplane.ToolCall) (any, error) {
+		return map[string]any{"seen": "\x1b[31m\u202Ered"}, nil
+	}},
+	"pay": {RiskTier: aureus.TierHigh, Run: func(context.Context, controlplane.ToolCall) (any, error) { return "paid", nil }},
+}
 
 func (s *seatServer) run(t *testing.T, args ...string) commandResult {
 	t.Helper()

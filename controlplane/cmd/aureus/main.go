@@ -29,6 +29,9 @@ Usage:
   aureus signing-key show|rotate show or replace the key that signs checkpoints
   aureus policy check|explain|… check, explain, compare and sign policy bundles, and push them to a server
   aureus approvals list|show|…  look at the requests that wait for a person, and decide them
+  aureus why ID                 say why a request was decided as it was, and what became of it
+  aureus runs [ID]              look at the runs of workflows
+  aureus trace ID               show the spans and decisions of a trace
   aureus version                print the version
   aureus help                   print this text
 
@@ -79,6 +82,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = policyTools(ctx, args, getenv, stdout, stderr)
 	case "approvals":
 		err = approvalsTools(ctx, args, getenv, stdout, stderr)
+	case "why":
+		err = runSingle(ctx, command, whyUsage, why, args, getenv, stdout, stderr)
+	case "runs":
+		err = runSingle(ctx, command, runsUsage, runs, args, getenv, stdout, stderr)
+	case "trace":
+		err = runSingle(ctx, command, traceUsage, trace, args, getenv, stdout, stderr)
 	case "keys":
 		err = keys(ctx, args, getenv, stdout, stderr)
 	case "version", "--version", "-version":
