@@ -32,6 +32,8 @@ const (
 func (c *Client) AwaitApproval(ctx context.Context, id string) (Approval, error) {
 	const op = "AwaitApproval"
 	var events <-chan struct{} // nil until it has to be waited for
+	stop := func() {}
+	defer func() { stop() }()
 	for pause, failures := firstLook, 0; ; pause = min(2*pause, lastLook) {
 		approval, err := c.Approval(ctx, id)
 		switch {
@@ -49,9 +51,7 @@ func (c *Client) AwaitApproval(ctx context.Context, id string) (Approval, error)
 			pause = max(pause, defaultRetries[classReads].delay(min(failures, 8), err))
 		}
 		if events == nil {
-			following, stop := c.followApproval(ctx, id)
-			defer stop()
-			events = following
+			events, stop = c.followApproval(ctx, id)
 		}
 		if !c.pause(ctx, pause, events) {
 			return Approval{}, c.gaveUp(ctx, op, err)
@@ -62,7 +62,7 @@ func (c *Client) AwaitApproval(ctx context.Context, id string) (Approval, error)
 // ended returns the error for an approval that is no longer pending: nil if it can be
 // used.
 func ended(op string, a Approval) error {
-	code := ReasonCode("")
+	var code ReasonCode
 	switch a.Status {
 	case ApprovalApproved:
 		return nil
