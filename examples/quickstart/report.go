@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,7 @@ func printAudit(ctx context.Context, out io.Writer, operator *aureus.Client) err
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "  %3d  %-19s %-10s %-14s %-17s %-36s %.8s\n", entry.Sequence, entry.Kind, entry.Principal, entry.Action, entry.Decision, entry.ReasonCode, entry.Hash)
+		fmt.Fprintf(out, "  %3d  %-19s %-10s %-17s %-17s %-36s %.8s\n", entry.Sequence, entry.Kind, cmp.Or(entry.Principal, entry.By), about(entry), entry.Decision, entry.ReasonCode, entry.Hash)
 	}
 	verified, err := operator.VerifyAudit(ctx)
 	if err != nil {
@@ -98,4 +99,14 @@ func printAudit(ctx context.Context, out io.Writer, operator *aureus.Client) err
 	}
 	fmt.Fprintf(out, "  the chain of %d entries is intact; its head is %.16s…\n", verified.Entries, verified.Head)
 	return nil
+}
+
+// about returns what an entry is about: an action, a policy bundle, or the scope of a stop.
+func about(entry aureus.AuditRecord) string {
+	for _, name := range []string{"bundle", "scope"} {
+		if value, ok := entry.Details[name].(string); ok && entry.Action == "" {
+			return value
+		}
+	}
+	return entry.Action
 }
