@@ -67,8 +67,9 @@ func TestOpen_PolicyThatCannotBeUsed_IsAnError(t *testing.T) {
 	require.NoError(t, srv.Close())
 	for want, config := range map[string]controlplane.Config{
 		"version 3 is in force with another text": {Policy: append(ledgerBundle(3), '#')},
-		"tier":      {Policy: ledgerBundle(4, "tier: low", "tier: tiny")},
-		"signature": {Policy: ledgerBundle(4), PolicyKeys: []ed25519.PublicKey{public}},
+		`its name is "payroll"`:                   {Policy: ledgerBundle(2, "name: ledger", "name: payroll")},
+		"tier":                                    {Policy: ledgerBundle(4, "tier: low", "tier: tiny")},
+		"signature":                               {Policy: ledgerBundle(4), PolicyKeys: []ed25519.PublicKey{public}},
 	} {
 		config.DB = file
 		srv, err := controlplane.Open(t.Context(), config)

@@ -101,6 +101,9 @@ func TestPolicyBundle_Stored_IsKeptWithItsHistory(t *testing.T) {
 		require.ErrorIs(t, err, aureus.ErrConflict)
 		require.ErrorContains(t, err, "version "+strconv.Itoa(refused))
 	}
+	_, err = admin.PutPolicyBundle(ctx, ledgerBundle(4, "name: ledger", "name: payroll"), nil, aureus.Digest{})
+	require.ErrorIs(t, err, aureus.ErrConflict, "followers would refuse it, and stay with the old one")
+	require.ErrorContains(t, err, `its name is "payroll"`)
 	_, err = admin.PutPolicyBundle(ctx, ledgerBundle(4), nil, aureus.Digest{1})
 	require.ErrorIs(t, err, aureus.ErrConflict, "another bundle is in force than If-Match names")
 	second, err := admin.PutPolicyBundle(ctx, ledgerBundle(4), nil, first.Digest)

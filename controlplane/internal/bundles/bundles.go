@@ -90,10 +90,15 @@ func (s *Service) store(ctx context.Context, b storage.Bundle, compiled *policy.
 	return after, nil
 }
 
-// putError adds to an error of PutBundle which version is in force.
+// putError adds to an error of PutBundle which bundle is in force.
 func putError(err error, b, last storage.Bundle) error {
 	if !errors.Is(err, storage.ErrConflict) {
 		return err
+	}
+	if b.Name != last.Name {
+		return web.Problem(http.StatusConflict, wire.CodeConflict,
+			fmt.Sprintf("its name is %.80q, and that of the bundle in force is %.80q", b.Name, last.Name),
+			web.WithRemediation("Keep the name: services that follow the bundle refuse another one. For another bundle use another tenant."))
 	}
 	problem := fmt.Sprintf("version %d is not higher than version %d, which is in force", b.Version, last.Version)
 	if b.Version == last.Version {

@@ -86,7 +86,7 @@ func (s *Service) bundleRoutes() []web.Route {
 			Pattern: "PUT " + base + "bundle", Role: web.Admin, LongWork: true, Replay: web.ReplayDurable, Handler: s.put,
 			Doc: web.Doc{
 				ID: "putPolicyBundle", Tag: "Policy", Summary: "Store a policy bundle",
-				Description: "Compiles the policy bundle in the body, runs its tests and puts it in force for the tenant, from the next decision on. The body is YAML or JSON; it is stored byte by byte. Its version must be higher than that in force (409), also to return to an earlier text. A bundle that cannot be loaded, or that is not signed although the server demands it, is refused with all its problems (422), and the bundle in force stays. The bundle in force, sent again, is accepted without a change.",
+				Description: "Compiles the policy bundle in the body, runs its tests and puts it in force for the tenant, from the next decision on. The body is YAML or JSON; it is stored byte by byte. Its version must be higher than that in force, also to return to an earlier text, and its name the same (409). A bundle that cannot be loaded, or that is not signed although the server demands it, is refused with all its problems (422), and the bundle in force stays. The bundle in force, sent again, is accepted without a change.",
 				Header: []web.Parameter{
 					{Name: wire.SignatureHeader, Description: "The Ed25519 signature of the body, in base64."},
 					{Name: "If-Match", Description: "The ETag of the bundle that this one replaces: if another one is in force, the response is 412."},

@@ -20,8 +20,8 @@ type Start struct {
 
 // PutAtStart puts the bundle in force in the tenant of owner, whose Tenant, PutBy and KeyID
 // are stored with it. A higher version that is in force stays, so that a restart does not
-// take back what an admin has changed since. The same version with another text is an
-// error, and so is a bundle that does not load.
+// take back what an admin has changed since. The same version with another text and another
+// name than that in force are errors, and so is a bundle that does not load.
 func (s *Service) PutAtStart(ctx context.Context, owner storage.Bundle, text, signature []byte) (Start, error) {
 	compiled, err := s.compile(text, signature)
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Service) PutAtStart(ctx context.Context, owner storage.Bundle, text, si
 	owner.PutAt = s.Now()
 	start := Start{Bundle: storage.BundleName(owner.Name, owner.Version), InUse: true, Notes: compiled.Notes()}
 	_, err = s.store(ctx, owner, compiled, func(_ storage.Tx, last storage.Bundle) error {
-		if last.Version > owner.Version {
+		if last.Name == owner.Name && last.Version > owner.Version {
 			return errHigher
 		}
 		return nil

@@ -79,7 +79,8 @@ type Policies interface {
 
 	// PutBundle stores a version of the tenant's bundle, which is in force from then on.
 	// It fails with ErrConflict if the tenant has a bundle with the same or a higher
-	// version. changed is false if exactly this version is in force already.
+	// version, or with another name: followers refuse it, and would stay with the old one.
+	// changed is false if exactly this version is in force already.
 	PutBundle(b Bundle) (changed bool, err error)
 	// Bundle returns the bundle in force, which is the one with the highest version, or
 	// ErrNotFound.

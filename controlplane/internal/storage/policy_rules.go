@@ -33,7 +33,7 @@ func (p *policyRules) PutBundle(b Bundle) (changed bool, err error) {
 		return false, err
 	case last.Version == b.Version && bytes.Equal(last.Text, b.Text):
 		return false, nil
-	case last.Version >= b.Version:
+	case last.Name != b.Name, last.Version >= b.Version:
 		return false, ErrConflict
 	default:
 		details["replaces"] = BundleName(last.Name, last.Version)

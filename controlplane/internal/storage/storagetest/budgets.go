@@ -43,7 +43,7 @@ func used(list []taken, now time.Time, r storage.Reservation) (sum int64, wait t
 // lengths, whatever was given back or has been deleted since.
 func budgetsMany(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the test must be the same each time
+	random := rand.New(rand.NewPCG(1, 2)) // the test must be the same each time
 	var model []taken
 	const month = 31 * 24 * time.Hour
 	for n := range 600 {
@@ -112,8 +112,8 @@ func budgetsMany(t *testing.T, open Open) {
 func budgetsLargest(t *testing.T, open Open) {
 	db := open(t, storage.Options{})
 	largest := storage.Reservation{Budget: "b", Window: time.Second, Amount: 4e18, Limit: 4e18}
-	for n := range time.Duration(5) {
-		at := noon.Add(n * time.Second)
+	for n := range 5 {
+		at := noon.Add(time.Duration(n) * time.Second)
 		require.Empty(t, room(t, db, "t", at, largest))
 		reserve(t, db, "t", at, aureus.NewDecisionID(at), largest)
 		require.Equal(t, []storage.Exceeded{{Used: 4e18, RetryAfter: time.Second}}, room(t, db, "t", at, largest))

@@ -83,7 +83,9 @@ func bundlesVersions(t *testing.T, open Open) {
 	require.False(t, changed, "the same bytes again change nothing")
 	other := bundle("t", 7)
 	other.Text = []byte("other")
-	for _, refused := range []storage.Bundle{other, bundle("t", 3), bundle("t", 2)} {
+	renamed := bundle("t", 8)
+	renamed.Name = "other"
+	for _, refused := range []storage.Bundle{other, renamed, bundle("t", 3), bundle("t", 2)} {
 		_, err = putBundle(t, db, refused)
 		require.ErrorIs(t, err, storage.ErrConflict)
 	}
