@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 )
 
 // mask is a tree of the names that the digest omits from a value. A nil mask
@@ -44,9 +45,9 @@ func (m *mask) omit(path []string) {
 	m.omitted = true
 }
 
-// usedByRules lists the names in metadata that the rules read. They must not be
-// volatile: their values must not change after a person has approved them.
-var usedByRules = []string{mcpServerName, mcpActionName, requiresCRVValidation, crvGateName, "tool_name"}
+// usedByRules lists the names in metadata that the rules read, and the preview, by which
+// people decide. They must not be volatile: their values must not change after a person has approved them.
+var usedByRules = []string{mcpServerName, mcpActionName, requiresCRVValidation, crvGateName, "tool_name", approval.PreviewName}
 
 // masks builds, from the volatile list of a request, the masks for its arguments
 // and for its action's metadata. The ticket in the metadata is always omitted.
@@ -60,7 +61,7 @@ func masks(volatile []string) (arguments, metadata *mask, err error) {
 		case len(tokens) > 1 && tokens[0] == "arguments":
 			arguments.omit(tokens[1:])
 		case len(tokens) > 1 && tokens[0] == "metadata" && slices.Contains(usedByRules, tokens[1]):
-			problem = "must not be volatile, because the rules read this value"
+			problem = "must not be volatile, because the rules or the approver read this value"
 		case len(tokens) > 1 && tokens[0] == "metadata":
 			metadata.omit(tokens[1:])
 		default:

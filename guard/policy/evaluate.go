@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/steps"
 )
 
@@ -98,7 +99,7 @@ func (e *evaluator) evaluate(ctx context.Context, request *aureus.Request, now t
 	if e.complete || v.Decision.Effect == aureus.RequireApproval || request.ApprovalToken != "" {
 		v.Request = *request
 		if i.action != nil {
-			v.Request.Action = i.action.define(i.tier, i.validArguments())
+			v.Request.Action = approval.KeepPreview(i.action.define(i.tier, i.validArguments()), request.Action)
 		}
 	}
 	return nil
