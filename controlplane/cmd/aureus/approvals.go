@@ -48,6 +48,7 @@ changed; 4 nothing was decided, because it was not confirmed.
 
 var approvalsVerbs = map[string]func(context.Context, *policyCommand) error{
 	"list": approvalsList, "show": approvalsShow, "approve": approvalsApprove, "reject": approvalsReject,
+	"watch": approvalsWatch,
 }
 
 // approvalsTools runs the command approvals.

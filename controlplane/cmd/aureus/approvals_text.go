@@ -156,7 +156,7 @@ func alteredRows(a *aureus.Approval) (rows [][]string) {
 		rows = append(rows, []string{orMore(pointer), "hidden"})
 	}
 	for _, pointer := range a.Escaped {
-		rows = append(rows, []string{orMore(pointer), "has invisible characters, written like \\u{202E}"})
+		rows = append(rows, []string{orMore(pointer), "has invisible characters, which are shown as their codes"})
 	}
 	return rows
 }
@@ -176,7 +176,7 @@ func verdictRows(a *aureus.Approval) (rows [][]string) {
 	return rows
 }
 
-// maxSummary limits the arguments and the columns of the summary of a request.
+// maxSummaryRows and maxSummaryText limit the values of a request in a list, and the columns of each.
 const (
 	maxSummaryRows = 12
 	maxSummaryText = 400
@@ -205,11 +205,10 @@ func approvalSummary(a *aureus.Approval, now time.Time, width int) (lines []stri
 	add("    ", statusText(a, now)+": "+a.Reason)
 	rows := requestRows(a)
 	complete = len(rows) <= maxSummaryRows && len(a.Redacted)+len(a.Escaped)+len(a.MayChange) == 0
-	for n, row := range rows {
-		if complete = complete && screen.Width(screen.Line(row[0]+row[1])) <= maxSummaryText; n >= maxSummaryRows || !complete {
-			break
-		}
-		add("      ", row[0]+" = "+row[1])
+	for _, row := range rows[:min(len(rows), maxSummaryRows)] {
+		text := screen.Line(row[0] + " = " + row[1])
+		complete = complete && screen.Width(text) <= maxSummaryText
+		lines = append(lines, screen.Wrap("      "+screen.Cut(text, maxSummaryText), width)...)
 	}
 	if !complete {
 		add("      ", "…  aureus approvals show "+a.ID+" displays the whole request")

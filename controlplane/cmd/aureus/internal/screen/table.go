@@ -26,38 +26,45 @@ func Table(rows [][]string, width int) [][]string {
 }
 
 // columnWidths returns the width of each column. While the table is too wide, the widest
-// column is made narrower.
+// column is made narrower: first those that keep their words whole, then any.
 func columnWidths(rows [][]string, limit int) []int {
-	var widths []int
+	var widths, words, least []int
 	for _, row := range rows {
 		for n, cell := range row {
 			if n == len(widths) {
-				widths = append(widths, 0)
+				widths, words, least = append(widths, 0), append(words, minColumn), append(least, minColumn)
 			}
 			widths[n] = max(widths[n], Width(cell))
+			for word := range strings.FieldsSeq(cell) {
+				words[n] = max(words[n], Width(word))
+			}
 		}
 	}
-	if limit < 1 {
-		return widths
+	if limit > 0 {
+		narrow(widths, words, limit)
+		narrow(widths, least, limit)
 	}
-	for {
-		total, widest := len(gap)*(len(widths)-1), 0
+	return widths
+}
+
+// narrow makes columns narrower, but none narrower than its least width, until the table
+// has at most limit columns of the screen.
+func narrow(widths, least []int, limit int) {
+	excess := len(gap)*(len(widths)-1) - limit
+	for _, w := range widths {
+		excess += w
+	}
+	for ; excess > 0; excess-- {
+		widest := -1
 		for n, w := range widths {
-			total += w
-			if w >= widths[widest] {
+			if w > least[n] && (widest < 0 || w >= widths[widest]) {
 				widest = n
 			}
 		}
-		if total <= limit || len(widths) == 0 || widths[widest] <= minColumn {
-			return widths
+		if widest < 0 {
+			return
 		}
-		second := minColumn
-		for n, w := range widths {
-			if n != widest {
-				second = max(second, w-1)
-			}
-		}
-		widths[widest] = max(minColumn, widths[widest]-(total-limit), min(second, widths[widest]-1))
+		widths[widest]--
 	}
 }
 
