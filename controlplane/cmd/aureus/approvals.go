@@ -68,6 +68,15 @@ const (
 	exitNotConfirmed = 4
 )
 
+// seat is one run of a command of a person who decides.
+type seat struct {
+	*policyCommand
+
+	client *aureus.Client
+	shown  *settings.Shown
+	now    func() time.Time
+}
+
 // maxListedApprovals limits how many approvals a list has, in each format.
 const maxListedApprovals = 1000
 
@@ -136,15 +145,6 @@ func approvalsShow(ctx context.Context, c *policyCommand) error {
 	}, "ID")
 }
 
-// seat is one run of a command of a person who decides.
-type seat struct {
-	*policyCommand
-
-	client *aureus.Client
-	shown  *settings.Shown
-	now    func() time.Time
-}
-
 // withApprovals is withServer for a command that displays or decides approvals.
 func (c *policyCommand) withApprovals(ctx context.Context, do func(context.Context, *seat) error, names ...string) error {
 	return c.withServer(ctx, func(ctx context.Context, client *aureus.Client) error {
@@ -200,7 +200,7 @@ func (s *seat) keep(list ...aureus.Approval) error {
 // onTerminal reports whether a person reads the output and types the input.
 func (c *policyCommand) onTerminal() bool {
 	f, ok := c.out.stdout.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && term.IsTerminal(int(os.Stdin.Fd())) //nolint:gosec // a file descriptor is a small number
+	return ok && term.IsTerminal(int(f.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))
 }
 
 // runVerb runs a verb of a command that has several.

@@ -47,7 +47,7 @@ const (
 // onScreen displays the approvals that wait until q is typed, or the context ends. The
 // terminal is then as it was.
 func (w *watch) onScreen(ctx context.Context) (err error) {
-	stdin := int(os.Stdin.Fd()) //nolint:gosec // a file descriptor is a small number
+	stdin := int(os.Stdin.Fd())
 	state, err := term.MakeRaw(stdin)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (b *board) typed(key byte) (end bool) {
 func (b *board) draw() error {
 	width, height := 80, 24
 	if f, ok := b.out.stdout.(*os.File); ok {
-		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 { //nolint:gosec // a file descriptor is a small number
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
 			width, height = w, h
 		}
 	}

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,7 +84,7 @@ func (x *terminal) end(t *testing.T) (code int, output string) {
 
 func TestApprovalsWatch_OnATerminal_UpdatesResizesAndLeavesItAsItWas(t *testing.T) {
 	for _, width := range []int{80, 200} {
-		t.Run(fmt.Sprint(width), func(t *testing.T) {
+		t.Run(strconv.Itoa(width), func(t *testing.T) {
 			s := startSeatServer(t)
 			x := s.onTerminal(t, width, 24, "approvals", "watch")
 			before, err := unix.IoctlGetTermios(int(x.master.Fd()), unix.TCGETS)
@@ -137,6 +137,6 @@ func TestApprovalsApprove_OnATerminal_AsksFirst(t *testing.T) {
 		code, output := x.end(t)
 		require.Equal(t, row.code, code, output)
 		require.Contains(t, output, row.says)
-		require.False(t, bytes.Contains([]byte(output), []byte("\x1b")))
+		require.NotContains(t, output, "\x1b")
 	}
 }

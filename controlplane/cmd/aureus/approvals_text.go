@@ -251,7 +251,8 @@ func (s *seat) askedBy(ctx context.Context, a *aureus.Approval) (id aureus.Decis
 		StartTime: aureus.TimestampOf(at.Add(-time.Minute)), EndTime: aureus.TimestampOf(at.Add(time.Minute)),
 	}
 	for entry, err := range s.client.Audit(ctx, query) {
-		if n++; err != nil || n > maxRemedyEntries {
+		n++
+		if err != nil || n > maxRemedyEntries {
 			break
 		}
 		if entry.ApprovalID == a.ID {

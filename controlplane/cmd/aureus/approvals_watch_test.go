@@ -87,7 +87,7 @@ func TestBoardFrame_AnySize_FitsTheScreen(t *testing.T) {
 	for n := range 30 {
 		a := aureus.Approval{
 			ID: fmt.Sprint("apr_", n), Status: aureus.ApprovalPending, Principal: aureus.Principal{ID: "agent-7"}, HasPermission: true,
-			Action: aureus.Action{ID: "transfer.make"}, Arguments: map[string]any{"to": strings.Repeat("日本 ", n), "hostile": "\x1b[2J"},
+			Action: aureus.Action{ID: "transfer.make"}, Arguments: map[string]any{"to": strings.Repeat("\uFF21\uFF22 ", n), "hostile": "\x1b[2J"},
 		}
 		list = append(list, a)
 	}
@@ -109,7 +109,8 @@ func TestBoardFrame_AnySize_FitsTheScreen(t *testing.T) {
 				}
 				before := b.scroll
 				b.scroll++
-				if b.frame(width, height); b.scroll == before {
+				b.frame(width, height)
+				if b.scroll == before {
 					break
 				}
 			}

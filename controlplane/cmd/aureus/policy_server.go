@@ -47,7 +47,7 @@ func (c *policyCommand) width() int {
 		return n
 	}
 	if f, ok := c.out.stdout.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil { //nolint:gosec // a file descriptor is a small number
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return n
 		}
 	}

@@ -55,8 +55,11 @@ func (c *policyCommand) showRun(ctx context.Context, client *aureus.Client, id s
 		return c.out.print(run)
 	}
 	rows := [][]string{
-		{"workflow", run.WorkflowID}, {"run", run.RunID}, {"status", run.Status},
-		{"progress", fmt.Sprintf("%.0f%%", 100*max(0, min(run.Progress, 1)))}, {"started", shortTime(run.StartedAt) + " by " + run.Subject},
+		{"workflow", run.WorkflowID},
+		{"run", run.RunID},
+		{"status", run.Status},
+		{"progress", fmt.Sprintf("%.0f%%", 100*max(0, min(run.Progress, 1)))},
+		{"started", shortTime(run.StartedAt) + " by " + run.Subject},
 	}
 	for _, row := range [][]string{{"ended", shortTime(run.CompletedAt)}, {"current task", run.CurrentTask}, {"correlation", run.CorrelationID}, {"error", run.Error}} {
 		if row[1] != "" {
@@ -117,7 +120,8 @@ func (c *policyCommand) listRuns(ctx context.Context, client *aureus.Client, sin
 		if err != nil {
 			return err
 		}
-		if n++; n > maxRunEvents {
+		n++
+		if n > maxRunEvents {
 			more = true
 			break
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -89,7 +90,7 @@ func (s *seat) printTrace(result *traced) error {
 	}
 	rows = [][]string{{"ENTRY", "TIME", "KIND", "ACTION", "RESULT", "ID"}}
 	for _, e := range result.Decisions {
-		rows = append(rows, []string{fmt.Sprint(e.Sequence), shortTime(e.Timestamp), e.Kind, e.Action, strings.TrimSpace(e.Decision + " " + string(e.ReasonCode)), e.DecisionID.String()})
+		rows = append(rows, []string{strconv.FormatInt(e.Sequence, 10), shortTime(e.Timestamp), e.Kind, e.Action, strings.TrimSpace(e.Decision + " " + string(e.ReasonCode)), e.DecisionID.String()})
 	}
 	if err := s.printf("\n"); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -144,7 +145,7 @@ func decisionFacts(d *aureus.DecisionDetails) (rows [][]string) {
 		add("claimed", "tier and permissions are those that the request stated")
 	}
 	add("source", d.Source+" by "+named(d.By, "key "+d.KeyID))
-	add("audit entry", fmt.Sprint(d.Sequence))
+	add("audit entry", strconv.FormatInt(d.Sequence, 10))
 	if d.WorkflowID != "" {
 		add("workflow", named(d.WorkflowID, "task "+d.TaskID))
 	}

@@ -31,7 +31,7 @@ type profile struct {
 // Environment variables.
 const (
 	urlVar     = "AUREUS_URL"
-	keyVar     = "AUREUS_API_KEY" //nolint:gosec // the name of a variable
+	keyVar     = "AUREUS_API_KEY"
 	profileVar = "AUREUS_PROFILE"
 	configVar  = "AUREUS_CONFIG"
 )

@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -47,9 +48,7 @@ func TestFind_AddressAndKey_AreFromOnePlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			values := map[string]string{"AUREUS_CONFIG": file}
-			for name, value := range row.env {
-				values[name] = value
-			}
+			maps.Copy(values, row.env)
 			got, err := Find(env(values), row.url, row.profile)
 			require.NoError(t, err)
 			require.Equal(t, row.want, [2]string{got.URL, got.Key})

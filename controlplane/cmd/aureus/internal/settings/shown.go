@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/farmountain/aureus-go/aureus"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // maxShown limits how many approvals of one control plane are kept: those displayed last.
@@ -117,7 +118,7 @@ func (s *Shown) read() (shownFile, error) {
 		return nil, err
 	}
 	var content shownFile
-	if err := json.Unmarshal(text, &content); err != nil {
+	if err := strictjson.Unmarshal(text, &content); err != nil {
 		return nil, fmt.Errorf("%s is damaged: remove it, and have the approvals displayed again: %w", s.file, err)
 	}
 	if content == nil {
@@ -142,7 +143,8 @@ func (s *Shown) write(content shownFile) (err error) {
 		}
 	}()
 	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err != nil {
+	err = errors.Join(err, f.Close())
+	if err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), s.file)
