@@ -102,7 +102,8 @@ func (a *argumentList) addBody(object map[string]any) error {
 	return nil
 }
 
-// fewParameters is the number of parameters up to which the limits of net/url are not asked.
+// fewParameters is the number of parameters up to which a query is not read by net/url too, which
+// refuses one with too many.
 const fewParameters = 8
 
 // addQuery adds the parameters of the query, without those that are credentials. It divides

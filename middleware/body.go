@@ -18,10 +18,10 @@ const (
 
 var errBodyHandedOver = errors.New("middleware: GetBody was called after the decision; the handler reads the body now")
 
-// body replaces the body of a request, if there is one, until the decision is made. It keeps the bytes that
-// describe or the decider reads, up to the limit, and the handler reads them again. The
-// other bytes stay unread. If the decider needs a body beyond the limit, and the options permit
-// that, the rest goes to a file.
+// body replaces the body of a request, if there is one, until the decision is made. It keeps
+// the bytes that describe or the decider reads, up to the limit, and the handler reads them
+// again. The other bytes stay unread. If the decider needs a body beyond the limit, and the
+// options permit that, the rest goes to a file.
 type body struct {
 	src      io.ReadCloser
 	limit    int64  // of the bytes in memory

@@ -62,8 +62,9 @@
 // # What an approval binds
 //
 // An approval binds the method, the host, the path, the query without the values of
-// [Options].SecretQuery, the content type and encoding, the exact body, the trailers, the headers of [Options].Headers, and, if they are
-// present, these headers, because they may change what any handler does:
+// [Options].SecretQuery, the content type and encoding, the exact body, the trailers, the
+// headers of [Options].Headers, and, if they are present, these headers, because they may
+// change what any handler does:
 //
 //	conditions, ranges   If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range,
 //	                     If, Range, Content-Range

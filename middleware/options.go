@@ -10,8 +10,8 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 )
 
-// Options has the optional settings of [Enforce] and [EnforceRoutes]. The zero value of each field means the
-// default that its comment states.
+// Options has the optional settings of [Enforce], [EnforceRoutes] and [ApprovalStatus]. The
+// zero value of each field means the default that its comment states.
 type Options struct {
 	// Outcomes is called once for every request that reached the guard, with the outcome
 	// of the request. nil records nothing.
@@ -49,8 +49,8 @@ type Options struct {
 	//
 	// A line has the status and the code of the response, the id of the decision, the
 	// principal, on_behalf_of, the action, the tool, the rule, the bundle, the approval, the
-	// method, the pattern of the route, and the trace id of a traceparent header (W3C Trace Context),
-	// each cut after 256 bytes. It has no path, query, header, body or argument.
+	// method, the pattern of the route, and the trace id of a traceparent header (W3C Trace
+	// Context), each cut after 256 bytes. It has no path, query, header, body or argument.
 	Logger *slog.Logger
 
 	// Headers has names of request headers that an approval binds, in addition to the
@@ -126,10 +126,10 @@ type Options struct {
 
 const defaultChallenge = "Bearer"
 
-// newOptions checks the options of Enforce and fills in the defaults.
+// newOptions checks the options of a guard or a handler, and fills in the defaults.
 func newOptions(given []Options) Options {
 	if len(given) > 1 {
-		panic(fmt.Sprintf("middleware: Enforce: there are %d Options; put all fields into one", len(given)))
+		panic(fmt.Sprintf("middleware: there are %d Options; put all fields into one", len(given)))
 	}
 	var o Options
 	if len(given) == 1 {

@@ -46,7 +46,8 @@ import (
 // compiles it again when the method Routes returns another slice; it must not change the
 // elements of a slice that it has returned. EnforceRoutes panics if decider, identify or routes
 // is nil, if the Options are invalid, and if the table has a pattern twice, a path value with
-// a name that its pattern has twice, or an unknown part of the request in Arguments. In a table that comes later, such a route binds nothing.
+// a name that its pattern has twice, or an unknown part of the request in Arguments. In a table
+// that comes later, such a route binds nothing.
 func EnforceRoutes(decider guard.Decider, identify func(*http.Request) (aureus.Principal, error), routes interface{ Routes() []guard.Route }, options ...Options) func(http.Handler) http.Handler {
 	switch {
 	case decider == nil:

@@ -41,7 +41,7 @@ type boundRoute struct {
 
 	wildcards         []wildcard // the path values that become arguments
 	fromQuery, ofBody bool       // whether the query and the body become arguments
-	takesNothing      bool       // no argument can come from any part
+	takesNothing      bool       // no part of a request becomes an argument
 }
 
 // wildcard is a name in a pattern.

@@ -14,7 +14,7 @@ import (
 type opposition int
 
 const (
-	notKnown opposition = iota // it needs the conditions that only the interpreter evaluates
+	notKnown opposition = iota // only an inquiry can tell
 	opposed
 	unopposed
 )
@@ -41,7 +41,7 @@ const maxQuickArguments = 4
 func (b *Bundle) quickOpposition(ctx context.Context, a *action, who *subject, request *aureus.Request, now time.Time) opposition {
 	arguments, isObject := request.Arguments.(map[string]any)
 	if !isObject && request.Arguments != nil || len(a.arguments) > maxQuickArguments || len(a.quickConditions) != len(a.conditional) {
-		return notKnown // a bundle without one of its rules has other conditions
+		return notKnown // without all of its rules, as while Check removes one, the action has other conditions
 	}
 	if a.names != nil {
 		if pointer, _ := a.names.find(arguments); pointer != "" {
@@ -75,9 +75,9 @@ func (b *Bundle) quickOpposition(ctx context.Context, a *action, who *subject, r
 	for n := range a.quickConditions {
 		when := &a.quickConditions[n]
 		switch {
-		case when.readsPrincipal && len(b.assigned) > 0: // to which roles may be assigned
+		case when.readsPrincipal && len(b.assigned) > 0: // the principal may get roles by assignment
 			return notKnown
-		case n == maxUncounted && !b.isSmall(&facts): // so that the cost of all further conditions must be counted
+		case n == maxUncounted && !b.isSmall(&facts): // the cost of this condition and all after it is counted
 			return notKnown
 		}
 		holds, ok := when.program.HoldsDirectly(ctx, &facts, counting)
@@ -94,11 +94,8 @@ func (b *Bundle) quickOpposition(ctx context.Context, a *action, who *subject, r
 // isSmall reports whether conditions can read so little that their number does not matter.
 // It is false if that is not known.
 func (b *Bundle) isSmall(f *celx.Facts) bool {
-	left := smallRequest - (len(f.Request.Path)+len(f.Request.Host)+len(f.Request.Method))/charactersEach
 	if b.largeParams || !isReadable(f.Arguments) || !isReadable(f.Claims) {
 		return false
 	}
-	weigh(f.Arguments, &left)
-	weigh(f.Claims, &left)
-	return left >= 0
+	return isLight(f, f.Arguments, f.Claims)
 }

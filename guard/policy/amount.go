@@ -16,9 +16,9 @@ const micro = 1_000_000
 const maxAmount = 4_000_000_000_000 * micro
 
 var (
-	errNegative = errors.New("the amount is negative")
-	errNotFinal = errors.New("the amount is not a number")
-	errTooLarge = errors.New("the amount is larger than 4000000000000")
+	errNegative  = errors.New("the amount is negative")
+	errNotNumber = errors.New("the amount is not a number")
+	errTooLarge  = errors.New("the amount is larger than 4000000000000")
 )
 
 // amountOf converts a number to millionths, rounded up, so that a sum of amounts is exact
@@ -27,7 +27,7 @@ var (
 func amountOf(f float64) (int64, error) {
 	switch {
 	case math.IsNaN(f):
-		return 0, errNotFinal
+		return 0, errNotNumber
 	case f < 0:
 		return 0, errNegative
 	case f > maxAmount/micro:

@@ -26,7 +26,7 @@ func (i *inquiry) readArguments() {
 	for _, name := range a.arguments {
 		text, problem := argumentText(object, name)
 		if problem != "" {
-			i.addDenial(aureus.ReasonInvalidRequest, ruleRequest, errArgument(name, problem))
+			i.addDenial(aureus.ReasonInvalidRequest, ruleRequest, argumentReason(name, problem))
 			i.complete = false
 		}
 		i.arguments = append(i.arguments, text)

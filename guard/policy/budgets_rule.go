@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
@@ -117,7 +116,7 @@ func budgetExceeded(r Reservation, e Exceeded) aureus.RuleMatch {
 	remedy := "ask for less"
 	if e.RetryAfter > 0 {
 		reason += fmt.Sprintf(", of which %s is used", formatAmount(e.Used))
-		remedy = "try again in " + strings.TrimSpace(formatWindow(e.RetryAfter.Round(time.Second)))
+		remedy = "try again in " + formatWindow(e.RetryAfter.Round(time.Second))
 	}
 	return aureus.RuleMatch{Rule: r.Budget, Effect: aureus.Deny.String(), ReasonCode: aureus.ReasonBudgetExceeded, Reason: reason, Remedy: remedy}
 }

@@ -76,19 +76,19 @@ type field struct{ key, text string }
 
 // differences lists the keys whose values differ.
 func (i *item) differences(next *item) (list []string) {
-	find := func(fields []field, key string) string {
+	find := func(fields []field, key string) (text string, found bool) {
 		if n := slices.IndexFunc(fields, func(f field) bool { return f.key == key }); n >= 0 {
-			return fields[n].text
+			return fields[n].text, true
 		}
-		return "absent"
+		return "absent", false
 	}
 	for _, f := range i.fields {
-		if to := find(next.fields, f.key); to != f.text {
+		if to, found := find(next.fields, f.key); !found || to != f.text {
 			list = append(list, fmt.Sprintf("%s: %s → %s", f.key, clipDetail(f.text), clipDetail(to)))
 		}
 	}
 	for _, f := range next.fields {
-		if find(i.fields, f.key) == "absent" {
+		if _, found := find(i.fields, f.key); !found {
 			list = append(list, fmt.Sprintf("%s: absent → %s", f.key, clipDetail(f.text)))
 		}
 	}

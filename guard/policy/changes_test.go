@@ -57,3 +57,14 @@ func TestChangesSince_EachKind_IsListed(t *testing.T) {
 	}
 	require.Len(t, added, 1, "what was removed is added in the other direction")
 }
+
+// A text that is the word absent is not the same as none.
+func TestChangesSince_TextAbsent_DiffersFromNone(t *testing.T) {
+	t.Parallel()
+	bundle := func(rule string) *policy.Bundle {
+		return parse(t, "aureus: policy/1\nname: b\nversion: 1\nactions: {a: {tier: low, requires: []}}\nrules: [{id: r, effect: deny, actions: [a]"+rule+"}]\n")
+	}
+	with, without := bundle(", reason: absent"), bundle("")
+	require.Len(t, without.ChangesSince(with), 1)
+	require.Len(t, with.ChangesSince(without), 1)
+}

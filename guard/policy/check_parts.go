@@ -98,10 +98,7 @@ func removeRule(r *rule, matched []*action) (restore func()) {
 func (c *checker) removeTier(a *action, entry int) (restore func()) {
 	strictest := a.strictest
 	undo := without(&a.tierWhen, func(n int) bool { return n == entry })
-	a.strictest = a.tier
-	for n := range a.tierWhen {
-		a.strictest = max(a.strictest, a.tierWhen[n].tier)
-	}
+	a.strictest = c.bundle.strictestTier(a)
 	return func() {
 		undo()
 		a.strictest = strictest
@@ -142,14 +139,7 @@ func (r *requirement) overlap(g *grant) overlap {
 
 // grantOnly makes these grants the only ones of a role that give the permission.
 func (r *requirement) grantOnly(role int, grants []*grant) {
-	roles := []int{}
-	for n, word := range r.covered.words {
-		for bit := range wordBits {
-			if number := (r.covered.first+n)*wordBits + bit; word&(1<<bit) != 0 && number != role {
-				roles = append(roles, number)
-			}
-		}
-	}
+	roles := slices.DeleteFunc(r.covered.numbers(), func(number int) bool { return number == role })
 	r.depending = maps.Clone(r.depending)
 	delete(r.depending, role)
 	var depending []*grant

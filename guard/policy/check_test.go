@@ -3,6 +3,7 @@ package policy_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -160,4 +161,26 @@ func TestCheck_BundleWithoutTests_NoticesNothing(t *testing.T) {
 	out, err := json.Marshal(report)
 	require.NoError(t, err)
 	require.Contains(t, string(out), `{"bundle":"checked/1","tests":[],"parts":[{"kind":"grant","name":"teller: read accounts/*","line":7,"column":9,"considered":0,"applied":0,"noticed_by":[]},`)
+}
+
+// Without an entry of tier_when, the tier for a condition that cannot be evaluated is still
+// the one with the strictest answer, which need not be the highest.
+func TestCheck_TierWhenRemoved_KeepsTheStrictestAnswer(t *testing.T) {
+	t.Parallel()
+	report := parse(t, `
+aureus: policy/1
+name: b
+version: 1
+principals: {ann: {roles: []}}
+actions:
+  a:
+    tier: medium
+    tier_when:
+      - {when: "arguments.a > 1.0", tier: low}
+      - {when: "arguments.b > 1.0", tier: high}
+    requires: []
+tiers: {low: deny}
+tests: [{name: nothing given, principal: ann, action: a, want: deny}]
+`).Check(t.Context())
+	require.True(t, slices.ContainsFunc(report.Unnoticed, func(p policy.Part) bool { return strings.HasPrefix(p.Name, "a: high") }), "%+v", report.Parts)
 }

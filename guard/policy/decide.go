@@ -241,13 +241,17 @@ func describe(before, name, after string) string {
 	return string(append(text, after...))
 }
 
-// holds evaluates a condition. In it, resource has the variables under requires.
-func (i *inquiry) holds(when *condition) (bool, error) {
+// holds evaluates a condition outside of grants.
+func (i *inquiry) holds(when *condition) (bool, error) { return i.test(when, i.scopeFor(when)) }
+
+// scopeFor returns the values for a condition outside of grants, for which resource has the
+// variables under requires.
+func (i *inquiry) scopeFor(when *condition) *scope {
 	s := i.values(when.readsPrincipal)
 	if when.readsResource {
 		s.Resource = i.required()
 	}
-	return i.test(when, s)
+	return s
 }
 
 // values returns the values for a condition. withRoles says that it reads the principal,
@@ -310,7 +314,7 @@ func checkRequest(request *aureus.Request, volatile []string) error {
 	return nil
 }
 
-// errArgument is what is wrong with an argument that a resource needs.
-func errArgument(name, problem string) string {
+// argumentReason says what is wrong with an argument that a resource needs.
+func argumentReason(name, problem string) string {
 	return fmt.Sprintf("/arguments/%s: %s, because the required resource is made of it", name, problem)
 }

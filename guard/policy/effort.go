@@ -67,11 +67,17 @@ func (i *inquiry) isLarge() bool {
 	}
 	i.weighed = true
 	s := i.values(false)
-	left := smallRequest - (len(s.Request.Path)+len(s.Request.Host)+len(s.Request.Method))/charactersEach
-	weigh(s.Value(celx.VarArguments), &left)
-	weigh(s.Value(celx.VarClaims), &left)
-	i.large = left < 0 || i.bundle.largeParams
+	i.large = i.bundle.largeParams || !isLight(&s.Facts, s.Value(celx.VarArguments), s.Value(celx.VarClaims))
 	return i.large
+}
+
+// isLight reports whether the request of the facts, with these free-form arguments and
+// claims, has at most smallRequest values.
+func isLight(f *celx.Facts, arguments, claims any) bool {
+	left := smallRequest - (len(f.Request.Path)+len(f.Request.Host)+len(f.Request.Method))/charactersEach
+	weigh(arguments, &left)
+	weigh(claims, &left)
+	return left >= 0
 }
 
 // weigh subtracts the number of values in a free-form value from left, and stops when left

@@ -44,7 +44,7 @@ func (v *Evaluation) Exceed(exceeded []Exceeded) aureus.Decision {
 		never = never || e.RetryAfter == 0
 	}
 	if len(d.Matched) > 0 {
-		d.Effect, d.ReasonCode, d.Rule, d.Reason = aureus.Deny, d.Matched[0].ReasonCode, d.Matched[0].Rule, d.Matched[0].Reason
+		d.ReasonCode, d.Rule, d.Reason = d.Matched[0].ReasonCode, d.Matched[0].Rule, d.Matched[0].Reason
 	}
 	d.Effect = aureus.Deny
 	if d.ReasonCode == aureus.ReasonBudgetExceeded && !never {

@@ -54,11 +54,11 @@ func (x *explainer) adviseTool(o *Obstacle) {
 	o.advisef("use a tool of the action %q (line %d): %s", x.action.id, o.Line, firstOf(x.action.tools, maxToolNames))
 }
 
-// firstOf joins the first names of a list.
-func firstOf(names []string, most int) string {
-	text := strings.Join(names[:min(most, len(names))], ", ")
-	if len(names) > most {
-		text += fmt.Sprintf(" and %d more", len(names)-most)
+// firstOf joins the names of a list, at most limit of them.
+func firstOf(names []string, limit int) string {
+	text := strings.Join(names[:min(limit, len(names))], ", ")
+	if len(names) > limit {
+		text += fmt.Sprintf(" and %d more", len(names)-limit)
 	}
 	return text
 }

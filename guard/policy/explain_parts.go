@@ -128,8 +128,7 @@ func (x *explainer) addTiers(i *inquiry) {
 		if known {
 			c.When, c.Why = entry.when.text, "not needed: the tier is known already"
 		} else {
-			x.resource(i, entry.when, s)
-			c.Applies = c.evaluate(x.ctx, entry.when, s)
+			c.Applies = c.evaluate(x.ctx, entry.when, i.scopeFor(entry.when))
 			known = c.Applies || c.Failed != ""
 			if c.Failed != "" {
 				c.Why = fmt.Sprintf("a condition that cannot be evaluated selects the strictest tier that the action names, %s", tierWords[i.action.strictest])
@@ -140,13 +139,6 @@ func (x *explainer) addTiers(i *inquiry) {
 	s.Action.Tier = string(tierWords[i.tier])
 }
 
-// resource sets the variable resource for a condition outside of grants.
-func (x *explainer) resource(i *inquiry, when *condition, s *scope) {
-	if when.readsResource {
-		s.Resource = i.required()
-	}
-}
-
 func (x *explainer) addRules(i *inquiry) {
 	for _, r := range i.action.matched {
 		c := partAt(kindRule, r.id, r.at)
@@ -154,9 +146,7 @@ func (x *explainer) addRules(i *inquiry) {
 		if r.when == nil {
 			c.Applies, c.Why = true, c.Why+", without a condition"
 		} else {
-			s := i.values(r.when.readsPrincipal)
-			x.resource(i, r.when, s)
-			c.Applies = c.evaluate(x.ctx, r.when, s)
+			c.Applies = c.evaluate(x.ctx, r.when, i.scopeFor(r.when))
 		}
 		if c.Failed != "" {
 			c.Why = "a condition that cannot be evaluated denies"
@@ -177,11 +167,7 @@ func (x *explainer) addBudgets(i *inquiry) {
 		reserved := slices.IndexFunc(i.reservations, func(r Reservation) bool { return r.Budget == b.id })
 		if reserved < 0 {
 			c.Why = "its amount cannot be evaluated, which denies"
-			_, err := i.amount(b.sum)
-			if err == nil {
-				err = errNotFinal
-			}
-			c.Failed = err.Error()
+			c.Failed = i.amountProblem(b.sum)
 		} else {
 			r := &i.reservations[reserved]
 			used := x.used[b.id]
@@ -193,6 +179,18 @@ func (x *explainer) addBudgets(i *inquiry) {
 		}
 		x.add(c)
 	}
+}
+
+// amountProblem says why the amount of a budget cannot be reserved; empty if it can.
+func (i *inquiry) amountProblem(sum *amountExpression) string {
+	value, err := i.amount(sum)
+	if err == nil {
+		_, err = amountOf(value)
+	}
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // whoShares says who uses a budget together.

@@ -324,3 +324,11 @@ func TestExplainUsed_Budgets_AreDecidedAsAnEngineWould(t *testing.T) {
 		require.ErrorContains(t, err, name)
 	}
 }
+
+func TestExplain_NegativeAmount_SaysThatItIsNegative(t *testing.T) {
+	t.Parallel()
+	bundle := parse(t, "aureus: policy/1\nname: b\nversion: 1\nprincipals: {ann: {roles: []}}\nactions: {a: {tier: low, requires: []}}\nbudgets: [{id: pocket, actions: [a], window: 1h, limit: 5, sum: arguments.n}]\n")
+	explanation := bundle.Explain(t.Context(), ask("ann", "a", object{"n": -1}), noon)
+	n := slices.IndexFunc(explanation.Considered, func(c policy.Considered) bool { return c.Kind == "budget" })
+	require.Contains(t, explanation.Considered[n].Failed, "negative")
+}

@@ -99,16 +99,16 @@ func (c *FollowConfig) complete() error {
 //
 // A nil Follower and one that was closed never allow. It is safe for concurrent use.
 type Follower struct {
-	client   *aureus.Client
-	lookup   *aureus.Client // of approvals, for denials, which must not wait for long
-	config   FollowConfig
-	engine   *Engine
-	cache    string // the file; empty without one
-	records  records
-	lastly   lastAllows
-	held     heldDecisions
-	counters followCounters
-	drops    dropLog
+	client     *aureus.Client
+	lookup     *aureus.Client // of approvals, for denials, which must not wait for long
+	config     FollowConfig
+	engine     *Engine
+	cache      string // the file; empty without one
+	records    records
+	lastAllows lastAllows
+	held       heldDecisions
+	counters   followCounters
+	drops      dropLog
 
 	ended   context.Context //nolint:containedctx // it ends the goroutines, and with them the decisions
 	end     context.CancelFunc

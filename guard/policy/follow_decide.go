@@ -117,7 +117,7 @@ func (f *Follower) ask(ctx context.Context, s *state, request aureus.Request, v 
 	}
 	if err != nil {
 		f.suspect(err)
-		if remember && ctx.Err() == nil && unavailable(err) && f.lastly.holds(question, s.bundle, now) {
+		if remember && ctx.Err() == nil && unavailable(err) && f.lastAllows.holds(question, s.bundle, now) {
 			return f.repeat(v)
 		}
 		return v.Decision, err
@@ -126,10 +126,10 @@ func (f *Follower) ask(ctx context.Context, s *state, request aureus.Request, v 
 	if decision.Effect == aureus.Allow {
 		f.held.add(decision.ID)
 		if remember && decision.Bundle == s.bundle.label && decision.Approval.ID == "" {
-			f.lastly.remember(question, s.bundle, now)
+			f.lastAllows.remember(question, s.bundle, now)
 		}
 	} else if remember {
-		f.lastly.forget(question)
+		f.lastAllows.forget(question)
 	}
 	return decision, nil
 }

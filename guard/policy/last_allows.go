@@ -2,6 +2,7 @@ package policy
 
 import (
 	"container/list"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,37 +86,8 @@ func (s *state) mayRepeat(v *Evaluation) bool {
 	return a != nil && !b.readsTime(a)
 }
 
-// readsTime reports whether a condition that decides on the action can read the time.
+// readsTime reports whether an expression that decides on the action can read the time.
 func (b *Bundle) readsTime(a *action) bool {
-	reads := func(c *condition) bool { return c != nil && c.program.ReadsTime() }
-	for _, t := range a.tierWhen {
-		if reads(t.when) {
-			return true
-		}
-	}
-	for _, r := range a.matched {
-		if reads(r.when) {
-			return true
-		}
-	}
-	for _, x := range a.budgets {
-		if x.sum != nil && x.sum.program.ReadsTime() {
-			return true
-		}
-	}
-	for _, x := range b.assigned {
-		if reads(x.when) {
-			return true
-		}
-	}
-	for n := range a.requires {
-		for _, grants := range a.requires[n].depending {
-			for _, g := range grants {
-				if reads(g.when) {
-					return true
-				}
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.conditionsOf(a), func(c *condition) bool { return c.program.ReadsTime() }) ||
+		slices.ContainsFunc(a.budgets, func(b *budget) bool { return b.sum != nil && b.sum.program.ReadsTime() })
 }

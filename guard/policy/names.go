@@ -3,17 +3,17 @@ package policy
 import (
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/internal/celx"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // nameTree has the names of arguments that a bundle reads, and below each the names that
 // it reads inside of it.
 type nameTree struct {
 	inside map[string]*nameTree
-	folded map[string]string // the names by what foldName makes of them
+	folded map[string]string // the names by what strictjson.Fold makes of them
 	names  []string          // the same names
 	nested bool              // whether one of them has names inside
 }
@@ -28,7 +28,7 @@ func (t *nameTree) add(path []string) {
 				t.inside, t.folded = map[string]*nameTree{}, map[string]string{}
 			}
 			inner = &nameTree{}
-			t.inside[name], t.folded[foldName(name)] = inner, name
+			t.inside[name], t.folded[strictjson.Fold(name)] = inner, name
 			t.names = append(t.names, name)
 		}
 		t = inner
@@ -45,7 +45,7 @@ func (t *nameTree) find(object map[string]any) (pointer, name string) {
 	for given, value := range object {
 		next, read := "", ""
 		if inner := t.inside[given]; inner == nil {
-			if other, found := t.folded[foldName(given)]; found {
+			if other, found := t.folded[strictjson.Fold(given)]; found {
 				next, read = "/"+given, other
 			}
 		} else if len(inner.inside) > 0 {
@@ -78,30 +78,6 @@ func (t *nameTree) hasOnly(object map[string]any) bool {
 		}
 	}
 	return known == len(object)
-}
-
-// foldName returns a text that is the same for all spellings of a name that differ in
-// case. It does not allocate for a name in lower case.
-func foldName(name string) string {
-	for n := range len(name) {
-		if c := name[n]; c >= 'A' && c <= 'Z' || c >= 0x80 {
-			return strings.Map(foldLetter, name)
-		}
-	}
-	return name
-}
-
-// foldLetter returns the smallest letter in lower case, or else the smallest, of those
-// that are equal without regard to case: k for K and for the sign of kelvin.
-func foldLetter(letter rune) rune {
-	smallest := letter
-	for other := unicode.SimpleFold(letter); other != letter; other = unicode.SimpleFold(other) {
-		smallest = min(smallest, other)
-	}
-	if smallest >= 'A' && smallest <= 'Z' {
-		return smallest + 'a' - 'A'
-	}
-	return smallest
 }
 
 // argumentPaths returns the paths inside the arguments that an expression reads by
@@ -167,7 +143,7 @@ func (c *compiler) noteNames(a *action) {
 		return
 	}
 	if c.reads += len(paths); c.reads > maxReads {
-		if c.reads-len(paths) <= maxReads { // once
+		if c.reads-len(paths) <= maxReads { // reported once
 			c.problemf(a.at, "the conditions of the actions up to %q read more than %d arguments: give the conditions to fewer actions", a.id, maxReads)
 		}
 		return

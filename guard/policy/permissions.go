@@ -38,15 +38,15 @@ func (c *compiler) groupGrants() {
 		source := &c.document.Roles[i]
 		for j, g := range c.bundle.roles[i].grants {
 			key := grantKey{source.Grants[j].Action.Value, source.Grants[j].Resource.Value}
-			table := patterns
-			if g.action.isExact() && g.resource.isExact() {
+			exact, table := g.action.isExact() && g.resource.isExact(), patterns
+			if exact {
 				table = c.exactGrants
 			}
 			group := table[key]
 			if group == nil {
 				group = &grantGroup{action: g.action, resource: g.resource}
 				table[key] = group
-				if table[key].resource.isExact() && g.action.isExact() {
+				if exact {
 					c.exactByAction[key.action] = append(c.exactByAction[key.action], group)
 				} else {
 					c.patternGrants = append(c.patternGrants, group)

@@ -283,24 +283,12 @@ func (r *replay) findRules() {
 	}
 }
 
-// strictness is 0 for allow, 1 for require_approval and 2 for deny.
-func strictness(effect aureus.Effect) int {
-	switch effect {
-	case aureus.Allow:
-		return 0
-	case aureus.RequireApproval:
-		return 1
-	default:
-		return 2
-	}
-}
-
 // result compares the mildest and the strictest effect that the unknown values allow.
 func (r *replay) result() (decision aureus.Decision, missing []string) {
-	certain := strictness(r.effect())
-	mildest, strictest := strictness(aureus.Deny), strictness(aureus.Allow)
+	certain := severity(r.effect())
+	mildest, strictest := severity(aureus.Deny), severity(aureus.Allow)
 	for _, t := range r.possible {
-		answer := max(certain, strictness(r.bundle.answers[t]))
+		answer := max(certain, severity(r.bundle.answers[t]))
 		strictest = max(strictest, answer)
 		if answer < mildest {
 			mildest, r.tier = answer, t
@@ -314,7 +302,7 @@ func (r *replay) result() (decision aureus.Decision, missing []string) {
 		}
 	}
 	if r.mayDeny {
-		strictest = strictness(aureus.Deny)
+		strictest = severity(aureus.Deny)
 	}
 	if answer := &r.bundle.byTier[r.tier]; answer.effect != aureus.Allow {
 		r.add(answer.match)

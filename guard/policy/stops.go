@@ -18,8 +18,8 @@ import (
 // An ID that ends with * stands for all ids that begin with the rest. Ids of actions are
 // compared exactly. Names of principals are compared as a reader would: without regard to
 // case, to characters that are not seen, and to how Unicode spells a letter, so that
-// another spelling does not escape the stop. Any other scope stops every request, so that a stop with a mistake in its
-// scope does not do nothing.
+// another spelling does not escape the stop. Any other scope stops every request: a mistake
+// in the scope stops too much, and never nothing.
 type Stop struct {
 	Scope, Reason string
 	By            string    // who stopped it

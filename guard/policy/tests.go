@@ -105,8 +105,9 @@ func (b *Bundle) TestRequest(name string) (request aureus.Request, at time.Time,
 	return aureus.Request{}, time.Time{}, nil, false
 }
 
-// run decides the test's request, with budgets used as the test says and without stops. failure says how
-// the decision differs from the one that the test wants; it is empty if it does not.
+// run decides the test's request, with budgets used as the test says and without stops.
+// failure says how the decision differs from the one that the test wants; it is empty if it
+// does not.
 func (t *test) run(ctx context.Context, b *Bundle) (decision aureus.Decision, failure string) {
 	decision = b.decideAt(ctx, t.request, t.time, t.used)
 	failure = t.compare(&decision)

@@ -87,7 +87,7 @@ func (b *Bundle) strictestTier(a *action) tier {
 	return found
 }
 
-// severity orders effects: the larger, the stricter.
+// severity orders effects: 0 for allow, 1 for require_approval and 2 for deny.
 func severity(effect aureus.Effect) int {
 	switch effect {
 	case aureus.Allow:

@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/schemax"
 )
 
-// The bounds of the comparison of types: about a second, and 40 MB meanwhile, if both are reached. What
-// exceeds them is not compared, which a note of the bundle says.
+// The bounds of the comparison of types: about a second, and 40 MB meanwhile, if both are
+// reached. What exceeds them is not compared, which a note of the bundle says.
 const (
 	maxTypeCheckers = 100
 	maxTypeChecks   = 3_000
