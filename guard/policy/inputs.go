@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -63,7 +64,7 @@ func (b *Bundle) inputsOf(a *action) (list []input) {
 }
 
 // conditionsOf lists the conditions that decisions about the action may evaluate, each
-// text once.
+// text once, in the order of their numbers.
 func (b *Bundle) conditionsOf(a *action) (list []*condition) {
 	found := map[int]bool{}
 	add := func(when *condition) {
@@ -88,6 +89,7 @@ func (b *Bundle) conditionsOf(a *action) (list []*condition) {
 	for _, r := range a.conditional {
 		add(r.when)
 	}
+	slices.SortFunc(list, func(x, y *condition) int { return cmp.Compare(x.number, y.number) })
 	return list
 }
 

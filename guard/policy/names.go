@@ -92,7 +92,7 @@ func argumentPaths(paths [][]string) (found [][]string) {
 }
 
 // maxReads is the maximum number of names of arguments that all actions read together. One
-// that several conditions of an action read counts for each.
+// that several different conditions of an action read counts for each.
 const maxReads = 1_000_000
 
 // noteNames fills in the names of the arguments that decisions about the action read.
@@ -101,30 +101,14 @@ func (c *compiler) noteNames(a *action) {
 	var paths [][]string
 	var text strings.Builder // of everything that paths depends on
 	text.WriteString(strings.Join(a.arguments, "/"))
-	note := func(when *condition) {
-		if when != nil && len(when.reads) > 0 {
-			paths = append(paths, when.reads...)
-			text.WriteString("," + strconv.Itoa(when.number))
-		}
-	}
 	for _, name := range a.arguments {
 		paths = append(paths, []string{name})
 	}
-	for _, r := range a.conditional {
-		note(r.when)
-	}
-	for n := range a.tierWhen {
-		note(a.tierWhen[n].when)
-	}
-	for n := range a.requires {
-		for _, grants := range a.requires[n].depending {
-			for _, g := range grants {
-				note(g.when)
-			}
+	for _, when := range c.bundle.conditionsOf(a) {
+		if len(when.reads) > 0 {
+			paths = append(paths, when.reads...)
+			text.WriteString("," + strconv.Itoa(when.number))
 		}
-	}
-	for n := range c.bundle.assigned {
-		note(c.bundle.assigned[n].when)
 	}
 	for _, b := range a.budgets {
 		if b.sum != nil {

@@ -265,20 +265,11 @@ func (r *replay) findRules() {
 	r.add(r.action.fixed...)
 	for _, rule := range r.action.conditional {
 		unknown := r.unknown(rule.when)
-		if len(unknown) == 0 {
-			holds, err := r.holds(rule.when)
-			switch {
-			case err != nil:
-				match := rule.failed
-				match.Reason += ": " + err.Error()
-				r.add(match)
-			case holds:
-				r.add(rule.match)
-			}
-			continue
-		}
-		if !rule.match.Shadow {
-			r.needs(unknown...) // also by an error
+		switch {
+		case len(unknown) == 0:
+			r.applyRule(rule)
+		case !rule.match.Shadow:
+			r.needs(unknown...) // the condition may hold, or fail
 		}
 	}
 }

@@ -134,14 +134,19 @@ func (i *inquiry) applyRules() {
 		i.add(i.action.fixed...)
 	}
 	for _, r := range i.action.conditional {
-		holds, err := i.holds(r.when)
-		switch {
-		case err != nil:
-			match := r.failed
-			match.Reason += ": " + err.Error()
-			i.add(match)
-		case holds:
-			i.add(r.match)
-		}
+		i.applyRule(r)
+	}
+}
+
+// applyRule evaluates a rule with a condition.
+func (i *inquiry) applyRule(r *rule) {
+	holds, err := i.holds(r.when)
+	switch {
+	case err != nil:
+		match := r.failed
+		match.Reason += ": " + err.Error()
+		i.add(match)
+	case holds:
+		i.add(r.match)
 	}
 }
