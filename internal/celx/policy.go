@@ -125,8 +125,8 @@ func (*Request) describe() *object   { return requestObject }
 
 // NewPolicy returns the language of the conditions in policy bundles. Its variables are
 // the constants that begin with Var, and a [Scope] must give values of the types that
-// they name; a pointer must not be nil. The language has no access to a clock: request.time is the only time, and
-// these functions of request read it:
+// they name; a pointer must not be nil. The language has no access to a clock: request.time
+// is the only time, and these functions of request read it:
 //
 //   - request.hour(zone) is the hour in a time zone such as 'Europe/Berlin', from 0 to 23.
 //   - request.weekday(zone) is the day of the week there: 'monday' to 'sunday'.

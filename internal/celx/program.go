@@ -28,11 +28,11 @@ type program struct {
 	reads     reads
 }
 
-// prepare makes the programs that evaluations are likely to need, or else they are made
-// when they are first needed. An expression that is evaluated directly is rarely
-// interpreted, and if it is rarelyCounted, only what always counts its cost does. Making a
-// program fails for what a translation to a direct evaluation or another program does not
-// accept either.
+// prepare makes the programs that evaluations are likely to need, so that an error is found
+// when the expression is compiled. All others are made when they are first needed. An
+// expression with a direct evaluation needs none: it is rarely interpreted. rarelyCounted says
+// that an expression whose cost need not be counted is rarely evaluated with its cost counted,
+// so that it needs the other program only. What one program accepts, every other accepts too.
 func (p *program) prepare(rarelyCounted bool) error {
 	if p.direct != nil {
 		return nil
