@@ -13,7 +13,7 @@ type Key struct{ _ byte }
 
 // carrier is the context of a request with the value of one guard.
 type carrier struct {
-	context.Context
+	context.Context //nolint:containedctx // it is the context of the request
 	key   *Key
 	value any
 }
