@@ -115,6 +115,10 @@ func TestConsole_Approval_ShowsWhatWillHappenAndTakesAVerdict(t *testing.T) {
 	}
 	require.NotContains(t, page, "hunter2")
 
+	request.HTTP.Body = aureus.Body(`{"amount":1,"amount":1000}`)
+	twice := askFor(t, service, request, aureus.ApprovalTerms{})
+	require.Contains(t, olga.page(t, http.StatusOK, "/console/approvals/"+twice.ID, nil), "{&#34;amount&#34;:1,&#34;amount&#34;:1000}", "readers differ about which of them counts")
+
 	form := olga.verdict(t, asked.ID, "approve", "looks right")
 	change := func(name, value string) url.Values {
 		changed := url.Values{}
@@ -143,7 +147,7 @@ func TestConsole_Approval_ShowsWhatWillHappenAndTakesAVerdict(t *testing.T) {
 	otto.page(t, http.StatusSeeOther, path, otto.verdict(t, asked.ID, "approve", ""))
 	require.Contains(t, otto.page(t, http.StatusOK, path, nil), "You approved it. It may be used once.")
 
-	request.ApprovalToken = asked.ID
+	request.ApprovalToken, request.HTTP.Body = asked.ID, aureus.Body(`{"deep":{"n":1}}`)
 	decided, err := service.Decide(t.Context(), request)
 	require.NoError(t, err)
 	require.Equal(t, aureus.Allow, decided.Effect, decided.Reason)

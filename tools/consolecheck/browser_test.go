@@ -41,7 +41,7 @@ func browser(t *testing.T) context.Context {
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true))
 	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(options...))
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -123,7 +123,7 @@ func send(t *testing.T, method, address, key, contentType string, body []byte) s
 
 // tab is a window of the browser.
 type tab struct {
-	ctx context.Context //nolint:containedctx // chromedp keeps the window in it
+	ctx context.Context
 }
 
 func (b tab) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {

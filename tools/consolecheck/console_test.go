@@ -61,7 +61,7 @@ func TestConsole_Browser_ShowsThePolicyAndStopsAnAgent(t *testing.T) {
 				}
 				return err
 			}))
-			do(chromedp.Navigate(address+"/console/"), chromedp.SendKeys(chromedp.CSS("#key"), operatorKey), chromedp.Click(chromedp.CSS("main button")),
+			do(chromedp.Navigate(address+"/console/policy"), chromedp.SendKeys(chromedp.CSS("#key"), operatorKey), chromedp.Click(chromedp.CSS("main button")),
 				chromedp.WaitVisible(chromedp.CSS("nav")))
 			shows("bank-transfers", "transfer.make", "daily-amount")
 

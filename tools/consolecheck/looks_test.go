@@ -108,8 +108,11 @@ func TestConsole_Looks_AreReadable(t *testing.T) {
 	looks(t, map[string]string{"login": "login"})
 	b.do(t, chromedp.Navigate(address+"/console/login"))
 	b.logIn(t)
-	looks(t, map[string]string{"empty-bundle": "", "empty-history": "history", "empty-stops": "stops", "empty-why": "why"})
+	looks(t, map[string]string{"empty-approvals": "", "empty-decided": "?show=decided", "empty-runs": "runs", "empty-audit": "audit?kind=none", "empty-bundle": "policy", "empty-history": "history", "empty-stops": "stops", "empty-why": "why"})
 
+	// The bundle says something else about these two.
+	used := decideOne(t, address, admin)
+	runPayroll(t, address, admin)
 	text, err := os.ReadFile(bundle)
 	if err != nil {
 		t.Fatal(err)
@@ -125,8 +128,17 @@ func TestConsole_Looks_AreReadable(t *testing.T) {
 	send(t, http.MethodPut, address+"/api/v1/policy/stops/principal:"+strings.Repeat("agent-", 40), admin, "application/json", []byte(`{"reason":"`+strings.Repeat("the key leaked ", 40)+`"}`))
 	id := regexp.MustCompile(`"decision_id":"([^"]+)"`).FindStringSubmatch(evaluate(t, address))
 	looks(t, map[string]string{
-		"bundle": "", "history": "history", "stops": "stops", "why": "why?id=" + id[1], "unknown-why": "why?id=x", "session": "session",
-		"version": "versions/9000", "diff": "diff?from=" + string(version[1]) + "&to=9000", "missing": "versions/77", "no-action": "?q=nothing-has-this",
+		"bundle": "policy", "history": "history", "stops": "stops", "why": "why?id=" + id[1], "unknown-why": "why?id=x", "session": "session",
+		"version": "versions/9000", "diff": "diff?from=" + string(version[1]) + "&to=9000", "missing": "versions/77", "no-action": "policy?q=nothing-has-this",
+	})
+	hostile := strings.Repeat("a very long text ", 40) + strings.Repeat("W", 300)
+	waits, decided := ask(t, address, admin, "pay-agent-1", "", 2), ask(t, address, admin, "pay-agent-2", hostile[:200], 1)
+	b.do(t, chromedp.Navigate(address+"/console/approvals/"+decided), chromedp.SendKeys(chromedp.CSS("#comment"), hostile[:300]), chromedp.Click(chromedp.CSS("button[value=reject]")), chromedp.WaitVisible(chromedp.CSS(".notice")))
+	b.do(t, chromedp.Navigate(address+"/console/runs"))
+	run := result[string](t, b, `document.querySelector("#list tbody th a").getAttribute("href").slice(9)`)
+	looks(t, map[string]string{
+		"approvals": "", "decided": "?show=decided", "filtered": "?principal=nobody", "approval": "approvals/" + waits, "rejected": "approvals/" + decided, "no-approval": "approvals/x",
+		"runs": "runs", "run": run, "decisions": "why", "story": "why?id=" + used, "audit": "audit", "entry": "audit/2", "verify": "audit/verify",
 	})
 	b.look(t, 400, "dark")
 	b.do(t, chromedp.Navigate(address+"/console/stops"), chromedp.Click(chromedp.CSS("summary")), chromedp.Click(chromedp.CSS("input[value=all]")),

@@ -2,6 +2,7 @@ package consolecheck_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -96,6 +98,26 @@ func TestSeat_ApproveAndReject_DecideWhatWaits(t *testing.T) {
 	b.shows(t, "approved by operator", "rejected by operator")
 }
 
+// A browser without JavaScript sees and decides the same.
+func TestSeat_WithoutJavaScript_DecidesToo(t *testing.T) {
+	b := tab{browser(t)}
+	address, admin := serve(t)
+	b.look(t, 400, "dark")
+	b.do(t, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+	id := ask(t, address, admin, "pay-agent-1", "", 1)
+	b.logInWith(t, address, operatorKey)
+	b.do(t, chromedp.Click(chromedp.CSS("#list tbody th a")), chromedp.WaitVisible(chromedp.CSS("#comment")))
+	b.shows(t, "amount", "1250", "min left")
+	b.do(t, chromedp.Click(chromedp.CSS("button[value=approve]")), chromedp.WaitVisible(chromedp.CSS(".notice")))
+	b.shows(t, "You approved it.")
+	if got := status(t, address, admin, id); got != "approved" {
+		t.Fatal(got)
+	}
+}
+
 // Two operators must approve. The page of one shows by itself what the other did.
 func TestSeat_Quorum_NeedsASecondOperator(t *testing.T) {
 	b := tab{browser(t)}
@@ -167,13 +189,11 @@ func TestSeat_Workflow_GoesOnAfterTheApproval(t *testing.T) {
 	b := tab{browser(t)}
 	address, admin := serve(t)
 	b.logInWith(t, address, operatorKey)
-	send(t, http.MethodPost, address+"/api/v1/workflows/execute", admin, "application/json", []byte(`{"workflow":{"id":"payroll","name":"Payroll",
-		"tasks":[{"id":"pay","name":"Pay","type":"action","risk_tier":"high","required_permissions":[{"action":"write","resource":"ledger"}]},{"id":"tell","name":"Tell","type":"action"}],
-		"dependencies":{"tell":["pay"]}},"context":{"principal_id":"agent-7","principal_permissions":[{"action":"write","resource":"ledger"}]}}`))
+	runPayroll(t, address, admin)
 	b.do(t, chromedp.Navigate(address+"/console/runs"), chromedp.Click(chromedp.CSS("#list tbody th a")), chromedp.WaitVisible(chromedp.CSS("#tasks")))
 	b.shows(t, "waits for a person", "payroll")
 	run := result[string](t, b, "location.href")
-	b.do(t, chromedp.Click(chromedp.CSS("#run .alert a")), chromedp.WaitVisible(chromedp.CSS("#comment")), chromedp.Click(chromedp.CSS("button[value=approve]")), chromedp.WaitVisible(chromedp.CSS(".notice")))
+	b.do(t, chromedp.Click(chromedp.CSS("#run .wait a")), chromedp.WaitVisible(chromedp.CSS("#comment")), chromedp.Click(chromedp.CSS("button[value=approve]")), chromedp.WaitVisible(chromedp.CSS(".notice")))
 	b.do(t, chromedp.Navigate(run), chromedp.WaitVisible(chromedp.CSS(".state .status.success")))
 	b.shows(t, "100 %")
 }
@@ -197,4 +217,45 @@ func site(t *testing.T, page string) string {
 	}))
 	t.Cleanup(server.Close)
 	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+}
+
+// runPayroll starts a workflow that waits for a person.
+func runPayroll(t *testing.T, address, admin string) {
+	t.Helper()
+	send(t, http.MethodPost, address+"/api/v1/workflows/execute", admin, "application/json", []byte(`{"workflow":{"id":"payroll","name":"Payroll",
+		"tasks":[{"id":"pay","name":"Pay","type":"action","risk_tier":"high","required_permissions":[{"action":"write","resource":"ledger"}]},{"id":"tell","name":"Tell","type":"action"}],
+		"dependencies":{"tell":["pay"]}},"context":{"principal_id":"agent-7","principal_permissions":[{"action":"write","resource":"ledger"}]}}`))
+}
+
+// decideOne asks for an action of the high tier, approves it, uses the approval, reports
+// the outcome, and returns the id of the decision.
+func decideOne(t *testing.T, address, admin string) string {
+	t.Helper()
+	request := func(token string) []byte {
+		return []byte(`{"principal": {"id": "pay-agent-1", "type": "agent", "permissions": []}, "trace_id": "0af7651916cd43dd8448eb211c80319c",
+			"action": {"id": "wire.send", "name": "Send money", "risk_tier": "high", "required_permissions": []}, "approval_token": "` + token + `",
+			"arguments": {"to": "acme", "amount": 9000, "currency": "EUR"}, "current_state": "idle", "audit_log": []}`)
+	}
+	var decision struct {
+		DecisionID    string `json:"decision_id"`
+		ApprovalToken string `json:"approval_token"`
+		ActionDigest  string `json:"action_digest"`
+		Allowed       bool   `json:"allowed"`
+	}
+	evaluate := func(token string) {
+		t.Helper()
+		answer := send(t, http.MethodPost, address+"/api/v1/policy/evaluate", admin, "application/json", request(token))
+		if err := json.Unmarshal([]byte(answer), &decision); err != nil {
+			t.Fatal(err, answer)
+		}
+	}
+	evaluate("")
+	token := decision.ApprovalToken
+	send(t, http.MethodPost, address+"/api/v1/policy/approvals/"+token+"/approve", operatorKey, "application/json", []byte(`{"action_digest":"`+decision.ActionDigest+`","comment":"checked with the desk"}`))
+	evaluate(token)
+	if !decision.Allowed {
+		t.Fatalf("the approval could not be used: %+v", decision)
+	}
+	send(t, http.MethodPost, address+"/api/v1/audit/outcomes/batch", admin, "application/json", []byte(`[{"decision_id":"`+decision.DecisionID+`","status":"success","duration_ms":12.5}]`))
+	return decision.DecisionID
 }

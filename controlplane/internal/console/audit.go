@@ -25,8 +25,8 @@ type Audit interface {
 }
 
 const (
-	auditPage      = 100     // entries on one page
-	maxDetailsText = 4 << 10 // bytes of the details of an entry
+	auditPage      = 100 // entries on one page
+	maxDetailsText = 300 // bytes of the details of an entry in the list
 )
 
 func (s *Service) auditRoutes() []web.Route {

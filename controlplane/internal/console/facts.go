@@ -11,6 +11,7 @@ import (
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 // The limits of the values of a request on its page. A request beyond them cannot be
@@ -77,8 +78,12 @@ func (s *Service) addFacts(r *http.Request, data *approvalData) error {
 		return nil
 	}
 	for _, f := range []fact{
-		{Name: "Method", Value: call.Method}, {Name: "Host", Value: call.Host}, {Name: "Path", Value: call.Path}, {Name: "Query", Value: call.Query},
-		{Name: "Content type", Value: call.ContentType}, {Name: "Content encoding", Value: call.ContentEncoding},
+		{Name: "Method", Value: call.Method},
+		{Name: "Host", Value: call.Host},
+		{Name: "Path", Value: call.Path},
+		{Name: "Query", Value: call.Query},
+		{Name: "Content type", Value: call.ContentType},
+		{Name: "Content encoding", Value: call.ContentEncoding},
 	} {
 		if f.Value != "" {
 			data.Call = append(data.Call, f)
@@ -93,12 +98,10 @@ func (s *Service) addFacts(r *http.Request, data *approvalData) error {
 	return nil
 }
 
-// addBody adds the values of a body in JSON, or else its text.
+// addBody adds the values of a body in JSON, or else its text. A body whose objects have a
+// name twice is shown as text, because readers of it differ about which value counts.
 func (l *factList) addBody(body aureus.Body, known notes) {
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
-	decoder.UseNumber()
-	var value any
-	if decoder.Decode(&value) == nil && !decoder.More() {
+	if value, err := strictjson.Parse(body); err == nil {
 		l.addAll(l.base, value, known)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/storage"
@@ -130,7 +131,7 @@ func (s *Service) run(w http.ResponseWriter, r *http.Request, c web.Caller) erro
 
 func taskRowOf(r *http.Request, task *aureus.TaskSpec, result aureus.TaskResult) (taskRow, error) {
 	row := taskRow{
-		ID: task.ID, Name: task.Name, Tool: task.ToolName, Tier: string(task.RiskTier), Status: result.Status,
+		ID: task.ID, Name: task.Name, Tool: task.ToolName, Tier: strings.ToLower(string(task.RiskTier)), Status: result.Status,
 		Error: jsonvalue.Clip(result.Error, maxTaskText), Compensated: result.Compensated, Reused: result.Reused,
 	}
 	if result.DurationMS != nil {
