@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"github.com/farmountain/aureus-go/aureus"
+	internalapproval "github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// requestRows are the rows of everything that the digest of the approval covers: a name
-// and a value each.
+// requestRows are the rows of everything that the digest of the approval covers, but for
+// the preview: a name and a value each.
 func requestRows(a *aureus.Approval) (rows [][]string) {
 	add := func(name, value string) { rows = append(rows, []string{name, value}) }
 	if call := a.HTTP; call != nil {
@@ -36,7 +37,8 @@ func requestRows(a *aureus.Approval) (rows [][]string) {
 		flatten("", a.Arguments, add)
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Action.Metadata)) {
-		if name != "effect_class" || effectClass(a) == "" { // that is among the facts
+		inFacts := name == "effect_class" && effectClass(a) != ""
+		if !inFacts && name != internalapproval.PreviewName {
 			flatten("metadata."+name, a.Action.Metadata[name], add)
 		}
 	}
@@ -55,6 +57,15 @@ func requestRows(a *aureus.Approval) (rows [][]string) {
 	}
 	if a.Action.DataZone != "" {
 		add("data zone", string(a.Action.DataZone))
+	}
+	return rows
+}
+
+// previewRows are the rows of what a preview of the change found, if there was one: see
+// guard.WithPreview. The digest covers it.
+func previewRows(a *aureus.Approval) (rows [][]string) {
+	if found, ok := a.Action.Metadata[internalapproval.PreviewName]; ok {
+		flatten("preview", found, func(name, value string) { rows = append(rows, []string{name, value}) })
 	}
 	return rows
 }

@@ -245,7 +245,9 @@ func TestApprovalsShow_ScreenOf80Columns_FitsIt(t *testing.T) {
 	s := startSeatServer(t)
 	request := transferRequest
 	request.Arguments = map[string]any{"note": strings.Repeat("a long text ", 30), "token_free": strings.Repeat("x", 200)}
+	request.Action.Metadata = map[string]any{"preview": map[string]any{"status": "passed", "change": map[string]any{"balance": []any{}}}}
 	id := s.ask(t, request)
+	require.Regexp(t, `What a preview of the change found:\n  preview\.change\.balance +\[\]\n  preview\.status +"passed"\n`, s.run(t, "approvals", "show", id).stdout)
 	for _, width := range []int{80, 200} {
 		narrow := s.on(map[string]string{"COLUMNS": map[int]string{80: "80", 200: "200"}[width]})
 		for _, args := range [][]string{{"list"}, {"show", id}} {

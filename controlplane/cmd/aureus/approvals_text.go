@@ -20,6 +20,7 @@ func (s *seat) printApproval(ctx context.Context, a *aureus.Approval) error {
 	}{
 		{"", approvalFacts(a, remedies, s.now())},
 		{"What will happen", requestRows(a)},
+		{"What a preview of the change found", previewRows(a)},
 		{"May be another value when it is used", mayChangeRows(a)},
 		{"Not as the request has it", alteredRows(a)},
 		{"Verdicts", verdictRows(a)},
@@ -203,7 +204,7 @@ func approvalSummary(a *aureus.Approval, now time.Time, width int) (lines []stri
 	}
 	add("    ", who+", asked "+ageText(a.RequestedAt, now))
 	add("    ", statusText(a, now)+": "+a.Reason)
-	rows := requestRows(a)
+	rows := append(requestRows(a), previewRows(a)...)
 	complete = len(rows) <= maxSummaryRows && len(a.Redacted)+len(a.Escaped)+len(a.MayChange) == 0
 	for _, row := range rows[:min(len(rows), maxSummaryRows)] {
 		text := screen.Line(row[0] + " = " + row[1])
