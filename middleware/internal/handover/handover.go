@@ -14,8 +14,8 @@ type Key struct{ _ byte }
 // carrier is the context of a request with the value of one guard.
 type carrier struct {
 	context.Context //nolint:containedctx // it is the context of the request
-	key   *Key
-	value any
+	key             *Key
+	value           any
 }
 
 // Value implements [context.Context].
