@@ -32,8 +32,12 @@ const (
 func (c *Client) AwaitApproval(ctx context.Context, id string) (Approval, error) {
 	const op = "AwaitApproval"
 	var events <-chan struct{} // nil until it has to be waited for
-	stop := func() {}
-	defer func() { stop() }()
+	var stop func()
+	defer func() {
+		if stop != nil {
+			stop()
+		}
+	}()
 	for pause, failures := firstLook, 0; ; pause = min(2*pause, lastLook) {
 		approval, err := c.Approval(ctx, id)
 		switch {
