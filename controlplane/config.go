@@ -178,6 +178,21 @@ type Config struct {
 	// docs/limits.md.
 	MaxRequests, MaxStreams, MaxRuns int
 
+	// Webhooks are told what happens: see [Webhook]. At most 20, with different names.
+	Webhooks []Webhook
+
+	// WebhookHosts are the hosts of webhooks that may have loopback addresses or addresses
+	// of private networks, and that may be reached without TLS: names or addresses as in
+	// the URL, without a port. Other webhooks need https and a public address, which is
+	// checked for each connection. No webhook may have a link-local address or that of a
+	// cloud's metadata service.
+	WebhookHosts []string
+
+	// PublicURL is the address under which people reach the server, such as
+	// https://aureus.example.com, without a path. Messages to webhooks link to the pages of
+	// the console there. Empty means that they have no link.
+	PublicURL string
+
 	// Now returns the present time. nil means time.Now.
 	Now func() time.Time
 
@@ -239,6 +254,9 @@ func (c *Config) complete() error {
 	}
 	if c.Retention < minRetention {
 		return fmt.Errorf("controlplane: Retention must be at least %s", minRetention)
+	}
+	if err := c.webhooks().Check(); err != nil {
+		return fmt.Errorf("controlplane: Webhooks: %w", err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -29,6 +29,7 @@ import (
 	"github.com/farmountain/aureus-go/controlplane/internal/telemetry"
 	telemetrysqlite "github.com/farmountain/aureus-go/controlplane/internal/telemetry/sqlite"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
+	"github.com/farmountain/aureus-go/controlplane/internal/webhooks"
 	"github.com/farmountain/aureus-go/internal/approval"
 	"github.com/farmountain/aureus-go/internal/inputs"
 	"github.com/farmountain/aureus-go/internal/wire"
@@ -50,6 +51,7 @@ type Server struct {
 	audit     *audit.Service
 	retention audit.Retention
 	evidence  audit.Checkpoints
+	webhooks  *webhooks.Service
 
 	checkpointFile *audit.CheckpointFile // nil without Config.CheckpointFile
 	crv            *crv.Service
@@ -58,7 +60,7 @@ type Server struct {
 	console        *console.Service // nil with Config.NoConsole
 
 	clients  clientSecrets
-	pruning  sync.WaitGroup // the goroutines that delete rows past their retention and make checkpoints
+	pruning  sync.WaitGroup // the goroutines that delete rows past their retention, make checkpoints and deliver webhooks
 	governor *governor.Governor
 
 	longRead time.Duration // the limit of one long read of a store
@@ -86,7 +88,11 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.folder = folder
-	db, err := sqlite.Open(ctx, control, storage.Options{SigningKeyFile: config.SigningKeyFile, OwnKey: s.isProcessKey, OnAudit: s.audited, LetIn: s.longReads(s.governor.Audit)})
+	s.webhooks = &webhooks.Service{Config: config.webhooks(), Now: config.Now, Log: s.log}
+	db, err := sqlite.Open(ctx, control, storage.Options{
+		SigningKeyFile: config.SigningKeyFile, OwnKey: s.isProcessKey, OnAudit: s.audited, LetIn: s.longReads(s.governor.Audit),
+		Announce: &webhooks.Announcer{Config: s.webhooks.Config},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: %w", err)
 	}
@@ -146,6 +152,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 		s.evidence.Made = s.checkpointFile.Append
 	}
 	s.evidence.Store, s.evidence.Now, s.evidence.Log = s.db, config.Now, s.log
+	s.webhooks.Store = s.db
 	s.runs = runs.New(runs.Config{
 		Log: s.log, Now: config.Now, Store: s.db, Governor: s.governor, Policy: s.policy, Tools: forRuns(config.tools()), Quota: config.runQuota(),
 		Life: s.web.Life(), Report: report,
@@ -169,6 +176,7 @@ func Open(ctx context.Context, config Config) (_ *Server, err error) {
 	}
 	s.pruning.Go(func() { s.retention.Run(s.web.Life()) })
 	s.pruning.Go(func() { s.evidence.Run(s.web.Life()) })
+	s.pruning.Go(func() { s.webhooks.Run(s.web.Life()) })
 	s.pruning.Go(func() { s.web.KeepPruningReplies(s.web.Life()) })
 	return s, nil
 }
@@ -228,6 +236,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) audited(tenant string, entries int) {
 	s.observe.Notify(tenant)
 	s.evidence.Notify(tenant, entries)
+	s.webhooks.Notify(tenant)
 }
 
 // longReads returns a function that waits until a read of the tenant may begin, and

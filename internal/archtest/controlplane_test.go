@@ -25,6 +25,7 @@ var services = map[string][]string{
 	"observe":   nil,
 	"contract":  nil,
 	"console":   {"policy", "bundles"},
+	"webhooks":  nil,
 }
 
 // mayImportService returns nil if a package of the control plane may import path.

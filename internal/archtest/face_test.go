@@ -16,9 +16,9 @@ import (
 // name cannot be removed without breaking users. So the commit that raises a budget
 // must say who needs the new name. Lower the budget when a name is removed.
 var budgets = map[string]int{
-	"aureus":             201, // the last three: a checkpoint of an audit log, and the two proofs
+	"aureus":             204, // the last three: a webhook's event, its data, and the check of its signature
 	"aureus/aureustest":  28,
-	"controlplane":       22,
+	"controlplane":       23, // the last: a webhook of the configuration
 	"crvgate":            18,
 	"crvgate/registry":   12,
 	"crvgate/rules":      8,

@@ -32,6 +32,7 @@ Usage:
   aureus why ID                 say why a request was decided as it was, and what became of it
   aureus runs [ID]              look at the runs of workflows
   aureus trace ID               show the spans and decisions of a trace
+  aureus webhooks list|retry|…  list and retry messages for webhooks, and send a test message
   aureus version                print the version
   aureus help                   print this text
 
@@ -88,6 +89,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = runSingle(ctx, command, runsUsage, runs, args, getenv, stdout, stderr)
 	case "trace":
 		err = runSingle(ctx, command, traceUsage, trace, args, getenv, stdout, stderr)
+	case "webhooks":
+		err = webhookTools(ctx, args, getenv, stdout, stderr)
 	case "keys":
 		err = keys(ctx, args, getenv, stdout, stderr)
 	case "version", "--version", "-version":

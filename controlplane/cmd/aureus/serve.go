@@ -41,6 +41,7 @@ type serveConfig struct {
 	policy, policyKey string // files
 	signingKey        string // file
 	checkpointFile    string
+	webhookFile       string
 	recordInputs      []string
 	inputRetention    time.Duration
 }
@@ -78,6 +79,7 @@ func parseServe(args []string, getenv func(string) string, stderr io.Writer) (se
 	flags.StringVar(&c.policyKey, "policy-key", "", "the `file` with the Ed25519 public keys (PEM) of which one must have signed a policy bundle; without it, bundles need no signature")
 	flags.StringVar(&c.signingKey, "signing-key", "", "the `file` with the Ed25519 key (PEM) that signs the audit log's checkpoints; created if the database has had none; by default beside the database, such as aureus.key")
 	flags.StringVar(&c.checkpointFile, "checkpoint-file", "", "the `file` to which signed checkpoints of the audit logs are appended; renamed to FILE.1 at 16 MiB")
+	flags.StringVar(&c.webhookFile, "webhook-file", "", "the `file` (YAML or JSON, mode 0600) with the webhooks: addresses that are told about approvals, the policy and checkpoints")
 	flags.Int64Var(&c.maxMemory, "max-memory", controlplane.Defaults().MaxMemory, "the `bytes` of memory for request bodies and the values decoded from them; at least 340 MiB")
 	flags.IntVar(&c.maxRequests, "max-requests", controlplane.Defaults().MaxRequests, "the `number` of concurrent requests; one key may use a quarter")
 	flags.IntVar(&c.maxStreams, "max-streams", controlplane.Defaults().MaxStreams, "the `number` of concurrent clients of the event stream; one key may use a quarter")
@@ -159,6 +161,10 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 	if err != nil {
 		return err
 	}
+	hooks, hookConfig, err := c.webhooks()
+	if err != nil {
+		return err
+	}
 	generatedKey := c.dev && c.operatorKey == ""
 	if generatedKey {
 		c.operatorKey = "operator-" + rand.Text()
@@ -170,6 +176,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string, stdou
 		MaxMemory: c.maxMemory, MaxRequests: c.maxRequests, MaxStreams: c.maxStreams, MaxRuns: c.maxRuns, NoConsole: c.noConsole,
 		Policy: bundle, PolicySignature: signature, SigningKeyFile: c.signingKey, CheckpointFile: c.checkpointFile,
 		RecordInputs: c.recordInputs, InputRetention: c.inputRetention,
+		Webhooks: hooks, WebhookHosts: hookConfig.Hosts, PublicURL: hookConfig.Console,
 	})
 	if err != nil {
 		return err

@@ -11,7 +11,8 @@ import (
 type auditRules struct {
 	AuditRows
 
-	added func(tenant string)
+	added  func(tenant string)
+	outbox *outboxRules
 }
 
 // Append implements [Audit].
@@ -38,7 +39,7 @@ func (l *auditRules) appendAfter(tenant string, at time.Time, head Head, e aureu
 	if l.added != nil {
 		l.added(tenant)
 	}
-	return nil
+	return l.outbox.announceEntry(tenant, row.Entry)
 }
 
 // List implements [Audit].

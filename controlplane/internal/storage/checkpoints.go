@@ -115,7 +115,10 @@ func ExtendTree(t Tx, key *seal.Key, tenant string, now time.Time) (c Checkpoint
 	if c, err = signTree(t.Installation(), key, tree, merkle.Checkpoint{Head: head, Time: now, Absent: tiles.Absent}, tenant); err != nil {
 		return c, false, err
 	}
-	return c, tree.Size() < last.Sequence, trees.AddCheckpoint(c, KeptCheckpoints)
+	if err := trees.AddCheckpoint(c, KeptCheckpoints); err != nil {
+		return c, false, err
+	}
+	return c, tree.Size() < last.Sequence, t.Outbox().AddCheckpoint(c)
 }
 
 // appendEntries appends the entries after the end of the tree, and returns the hash of

@@ -28,6 +28,7 @@ type Rows interface {
 	Policies() PolicyRows
 	Installation() Installation
 	Trees() Trees
+	Outbox() OutboxRows
 }
 
 // KeyRows reads and writes the rows of the API keys of all tenants.
@@ -225,4 +226,34 @@ type ValidatorRows interface {
 	// EachOfTenant calls visit, in the order of id, scope and owner, for at most limit
 	// registrations of the tenant that follow after in that order.
 	EachOfTenant(tenant string, after Validator, limit int, visit func(Validator) error) error
+}
+
+// OutboxRows reads and writes the rows of messages for webhooks.
+type OutboxRows interface {
+	// Get, Due, List, PruneDead, Webhooks and Counts are as in [Outbox], but check nothing.
+	Get(id string) (Message, error)
+	Due(webhook string, now time.Time, limit int) ([]Message, error)
+	List(webhook string, limit int) ([]Message, error)
+	PruneDead(before time.Time, limit int) (int64, error)
+	Webhooks() ([]string, error)
+	Counts() ([]OutboxCounts, error)
+	// Insert stores a message, unless one with its id is stored.
+	Insert(m Message) error
+	// Change stores the due time, the time to give up, the attempts, the error, the code
+	// and whether it is dead, and returns 0 if there is no such message.
+	Change(m Message) (int64, error)
+	// Delete deletes the message with that id, and returns 0 if there is none.
+	Delete(id string) (int64, error)
+	// Waiting returns the latest message that is not dead, or ErrNotFound.
+	Waiting(webhook, tenant, kind string) (Message, error)
+	// Dead returns at most limit dead messages of the webhook, or of all if it is empty,
+	// the oldest first.
+	Dead(webhook string, limit int) ([]Message, error)
+	// Count returns how many messages of the webhook are stored.
+	Count(webhook string) (int64, error)
+	// DropOne deletes the oldest dead message of the webhook or, without any, its oldest
+	// message.
+	DropOne(webhook string) error
+	// AddCounts adds to the counts of delivered, dropped and given up messages.
+	AddCounts(c OutboxCounts) error
 }

@@ -79,6 +79,7 @@ type Tx interface {
 	Policies() Policies
 	Installation() Installation
 	Trees() Trees
+	Outbox() Outbox
 }
 
 // Options holds the key of a store and functions that it calls. Each field may be empty.
@@ -96,6 +97,10 @@ type Options struct {
 	// stored and cannot be revoked. nil means that every key that is not stored is
 	// one.
 	OwnKey func(tenant, id string) bool
+
+	// Announce makes the messages for webhooks, which are stored in the transaction of the
+	// entry or checkpoint that they announce. nil means that there are no webhooks.
+	Announce Announcer
 
 	// OnAudit is called, after a commit, for each tenant whose audit log has new
 	// entries, with their number. It may also be called, and count entries, for a

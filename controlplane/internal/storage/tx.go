@@ -7,7 +7,8 @@ import "github.com/farmountain/aureus-go/controlplane/internal/fair"
 // called with the tenant each time the transaction adds an audit entry.
 func NewTx(rows Rows, options *Options, added func(tenant string)) Tx {
 	t := &tx{rows: rows}
-	t.audit = auditRules{AuditRows: rows.Audit(), added: added}
+	t.outbox = outboxRules{OutboxRows: rows.Outbox(), options: options}
+	t.audit = auditRules{AuditRows: rows.Audit(), added: added, outbox: &t.outbox}
 	t.decisions = decisionRules{DecisionRows: rows.Decisions(), audit: &t.audit}
 	t.policies = policyRules{PolicyRows: rows.Policies(), audit: &t.audit}
 	t.keys = keyRules{KeyRows: rows.Keys(), ownKey: options.OwnKey, approvals: &t.approvals}
@@ -22,6 +23,7 @@ type tx struct {
 	audit     auditRules
 	decisions decisionRules
 	policies  policyRules
+	outbox    outboxRules
 }
 
 func (t *tx) Keys() Keys                 { return &t.keys }
@@ -32,6 +34,7 @@ func (t *tx) Validators() Validators     { return validatorRules{t.rows.Validato
 func (t *tx) Policies() Policies         { return &t.policies }
 func (t *tx) Installation() Installation { return t.rows.Installation() }
 func (t *tx) Trees() Trees               { return t.rows.Trees() }
+func (t *tx) Outbox() Outbox             { return &t.outbox }
 func (t *tx) Runs() Runs                 { return t.rows.Runs() }
 func (t *tx) Replies() Replies {
 	return replyRules{t.rows.Replies(), fair.Bounds{Rows: MaxReplies, Cost: MaxReplyBytes}}

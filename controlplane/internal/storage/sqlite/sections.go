@@ -15,6 +15,7 @@ type (
 	policies     struct{ *transaction }
 	installation struct{ *transaction }
 	trees        struct{ *transaction }
+	outbox       struct{ *transaction }
 )
 
 // Keys implements [storage.Rows].
@@ -46,3 +47,6 @@ func (t *transaction) Installation() storage.Installation { return installation{
 
 // Trees implements [storage.Rows].
 func (t *transaction) Trees() storage.Trees { return trees{t} }
+
+// Outbox implements [storage.Rows].
+func (t *transaction) Outbox() storage.OutboxRows { return outbox{t} }

@@ -26,7 +26,7 @@ type Open func(t testing.TB, options storage.Options) storage.Store
 
 // Run tests a backend.
 func Run(t *testing.T, open Open) {
-	run(t, open, transactionTests, keyTests, approvalTests, auditTests, decisionTests, policyTests, validatorTests, runTests, replyTests, treeTests)
+	run(t, open, transactionTests, keyTests, approvalTests, auditTests, decisionTests, policyTests, validatorTests, runTests, replyTests, treeTests, outboxTests)
 }
 
 // RunConcurrency tests a backend with concurrent transactions. Also run it with the race
