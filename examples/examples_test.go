@@ -31,6 +31,9 @@ var outputs = map[string]string{
 		"  give the money back for A-17\n  release the goods of A-17\n" +
 		"ended: failed the task \"ship\" failed: the carrier takes no parcels today\n" +
 		"  reserve: success, undone\n  pay: success, undone\n  ship: failed\n",
+	"approval-chat": "the agent: require_approval\nin the chat: agent-1 asks for refund (high)\n" +
+		"approving without a session: 403 Forbidden\nthe page shows a pending refund: true\n" +
+		"approving with olga's session: 200 OK\nin the chat: approve by olga: refund\n",
 	"embed-controlplane": "not yet: require_approval\napproved, first time: <nil>\napproved, second time: true\n",
 }
 
