@@ -25,7 +25,8 @@ import (
 // compares its output with the block of json or text that follows it:
 //
 //   - json: the response has everything that the page shows; it may have more
-//     fields. "…" stands for any text, or for any part of a text.
+//     fields. "…" stands for any text, or for any part of a text. A list that ends with
+//     "…" may have more texts.
 //   - text: the output has each line; "…" stands for any text.
 //
 // A comment `<!-- keep NAME=/pointer -->` after a block of json stores a value of the
@@ -165,6 +166,9 @@ func contains(pointer string, want, got any) error {
 		return nil
 	case []any:
 		items, ok := got.([]any)
+		for ok && len(want) > 0 && want[len(want)-1] == "…" && len(items) > len(want) {
+			want = append(slices.Clone(want), "…")
+		}
 		if !ok || len(items) != len(want) {
 			return fmt.Errorf("%s is %v, and the page shows %d items", pointer, got, len(want))
 		}
@@ -223,6 +227,9 @@ func TestAPIPage_DifferentResponse_IsFound(t *testing.T) {
 		"another value":             {`{"a":false}`, `{"a":true}`, false},
 		"another number":            {`{"a":1.0}`, `{"a":1}`, false},
 		"more items":                {`[1]`, `[1,2]`, false},
+		"more texts":                {`["a","…"]`, `["a","b","c"]`, true},
+		"more texts, and a number":  {`["…"]`, `["a",2]`, false},
+		"texts, and there is none":  {`["…"]`, `[]`, false},
 		"no array":                  {`[]`, `{}`, false},
 		"no object":                 {`{}`, `[]`, false},
 	} {

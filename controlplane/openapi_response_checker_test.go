@@ -259,7 +259,11 @@ func (s *site) send(t *testing.T, method, path, body string) answer {
 	require.NotEqual(t, http.StatusNoContent, response.StatusCode)
 	require.NotEqual(t, 3, response.StatusCode/100, "no redirect")
 	require.NotEmpty(t, text)
-	require.Equal(t, "application/json", response.Header.Get("Content-Type"), string(text))
+	contentType := "application/json"
+	if response.StatusCode == http.StatusOK && strings.HasPrefix(path, "/api/v1/audit/export") {
+		contentType = "application/x-ndjson"
+	}
+	require.Equal(t, contentType, response.Header.Get("Content-Type"), string(text))
 	return answer{response.StatusCode, response.Header, string(plain(t, response.Header, text)), path}
 }
 

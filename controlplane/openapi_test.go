@@ -177,6 +177,8 @@ func TestOpenAPI_Models_AreThoseOfTheCode(t *testing.T) {
 		"ticketResponse": true, // the part of an ApprovalTicket that the client reads
 		"PolicyChange":   true, // the data of an event of the stream
 		"checkAnswer":    true, // a CheckResponse, with members of other servers that the client checks
+		// The body of a webhook, which another server receives.
+		"WebhookEvent": true, "WebhookEventData": true,
 	}, unknown)
 }
 
