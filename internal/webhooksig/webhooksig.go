@@ -26,8 +26,8 @@ const (
 const Tolerance = 5 * time.Minute
 
 const (
-	secretPrefix      = "whsec_" //nolint:gosec // the beginning of a secret's text, not a secret
-	minSecret         = 24       // bytes
+	secretPrefix      = "whsec_"
+	minSecret         = 24 // bytes
 	maxSecret         = 64
 	maxSignatures     = 16
 	signatureVersion1 = "v1,"
@@ -57,7 +57,7 @@ func Sign(header http.Header, key []byte, id string, at time.Time, body []byte) 
 }
 
 // Verify checks the headers of a webhook with that body, and returns its id.
-func Verify(header http.Header, key []byte, body []byte, now time.Time) (id string, err error) {
+func Verify(header http.Header, key, body []byte, now time.Time) (id string, err error) {
 	id, seconds, signatures := header.Get(HeaderID), header.Get(HeaderTimestamp), header.Get(HeaderSignature)
 	if id == "" || seconds == "" || signatures == "" {
 		return "", errors.New("a header is missing: a webhook has Webhook-Id, Webhook-Timestamp and Webhook-Signature")
