@@ -1,6 +1,7 @@
 package controlplane_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -121,10 +122,7 @@ func TestConsole_Approval_ShowsWhatWillHappenAndTakesAVerdict(t *testing.T) {
 
 	form := olga.verdict(t, asked.ID, "approve", "looks right")
 	change := func(name, value string) url.Values {
-		changed := url.Values{}
-		for n, v := range form {
-			changed[n] = v
-		}
+		changed := maps.Clone(form)
 		changed.Set(name, value)
 		return changed
 	}

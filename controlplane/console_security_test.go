@@ -214,7 +214,7 @@ func TestConsole_Events_NameWhatChangesUntilTheSessionEnds(t *testing.T) {
 	id, _, _ := strings.Cut(key, ".")
 	require.NoError(t, srv.Keys().Revoke(t.Context(), "test", id))
 	require.Equal(t, "event: end", until(t, stream, "event: end"))
-	for stream.Scan() { //nolint:revive // the stream ends
+	for stream.Scan() {
 	}
 	require.NoError(t, stream.Err())
 }

@@ -88,6 +88,7 @@ func TestRecordInputs_EvaluatedDecision_KeepsTheAllowListUntilItIsPurged(t *test
 func TestRecordInputs_ReportedDecision_HasWhatTheServerAllows(t *testing.T) {
 	t.Parallel()
 	report := func(t *testing.T, p *plane, follow ...string) (aureus.AuditRecord, string) {
+		t.Helper()
 		f := p.follow(t, "", policy.FollowConfig{RecordInputs: follow})
 		decision, err := f.Decide(t.Context(), readAccount())
 		require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane"
@@ -30,13 +31,15 @@ func main() {
 func run(ctx context.Context) error {
 	messages := make(chan string, 10)
 	chat := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { // stands for the chat tool
-		var message struct{ Text string }
+		var message struct {
+			Text string `json:"text"`
+		}
 		if json.NewDecoder(r.Body).Decode(&message) == nil {
 			messages <- message.Text
 		}
 	}))
 	defer chat.Close()
-	seat := &receiver{secret: secret, chat: chat.URL, seen: map[string]bool{}, sessions: map[string]session{}}
+	seat := &receiver{client: http.Client{Timeout: 10 * time.Second}, secret: secret, chat: chat.URL, seen: map[string]bool{}, sessions: map[string]session{}}
 	web := httptest.NewServer(seat.handler())
 	defer web.Close()
 	seat.own = web.URL
@@ -48,7 +51,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	plane := httptest.NewServer(server)
 	defer plane.Close()
 	seat.plane = plane.URL
@@ -67,22 +70,27 @@ func run(ctx context.Context) error {
 	fmt.Println("the agent:", decision.Effect)
 	text, link, _ := strings.Cut(<-messages, ": ")
 	fmt.Println("in the chat:", text)
-	return decideInBrowser(link, key, web.URL, messages)
+	return decideInBrowser(ctx, link, key, web.URL, messages)
 }
 
 // decideInBrowser does what a person does with the link.
-func decideInBrowser(link, key, own string, messages <-chan string) error {
+func decideInBrowser(ctx context.Context, link, key, own string, messages <-chan string) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return err
 	}
 	browser := &http.Client{Jar: jar}
 	send := func(address string, form url.Values) (status, body string, err error) {
-		call := func() (*http.Response, error) { return browser.PostForm(address, form) }
-		if form == nil {
-			call = func() (*http.Response, error) { return browser.Get(address) }
+		method := http.MethodGet
+		if form != nil {
+			method = http.MethodPost
 		}
-		response, err := call()
+		request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
+		if err != nil {
+			return "", "", err
+		}
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		response, err := browser.Do(request)
 		if err != nil {
 			return "", "", err
 		}

@@ -21,6 +21,7 @@ import (
 // the person's own key.
 type receiver struct {
 	secret, plane, chat, own string // the webhook's secret, and addresses
+	client                   http.Client
 
 	mu       sync.Mutex
 	seen     map[string]bool // ids of messages; a real receiver forgets them after ten minutes
@@ -85,7 +86,7 @@ func (r *receiver) post(ctx context.Context, event aureus.WebhookEvent) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := r.client.Do(request)
 	if err != nil {
 		return err
 	}
@@ -118,8 +119,9 @@ func (r *receiver) login(w http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
 	r.sessions[id] = session{client: client, token: rand.Text()}
 	r.mu.Unlock()
-	// Behind TLS, also set Secure.
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	// The example listens on loopback without TLS; behind TLS, also set Secure.
+	cookie := http.Cookie{Name: cookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode} //nolint:gosec // see above
+	http.SetCookie(w, &cookie)
 }
 
 var page = template.Must(template.New("").Parse(`<!doctype html><title>Approval</title>

@@ -27,7 +27,7 @@ func policyKeygen(_ context.Context, c *policyCommand) error {
 		return errors.New("--to is required and must name the new file for the private key")
 	}
 	public := *to + ".pub"
-	if _, err := os.Lstat(public); err == nil {
+	if _, err := os.Lstat(public); err == nil { //nolint:gosec // a path that the person who runs the command names
 		return fmt.Errorf("the file %s exists already, and is not replaced", public)
 	}
 	key, err := createSigningKey("--to", *to)

@@ -97,11 +97,11 @@ func replaceFile(file string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(out.Name()) }() // it is gone after the rename
+	defer func() { _ = os.Remove(out.Name()) }() //nolint:gosec // a path that the person who runs the command names; it is gone after the rename
 	_, err = out.Write(text)
 	err = errors.Join(err, out.Chmod(0o644), out.Close())
 	if err != nil {
 		return err
 	}
-	return os.Rename(out.Name(), file)
+	return os.Rename(out.Name(), file) //nolint:gosec // as above
 }

@@ -144,19 +144,20 @@ func (l listedOutbox) write(w io.Writer) error {
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(table, "WEBHOOK\tWAITING\tDEAD\tDELIVERED\tDROPPED\tGIVEN UP")
+	line := func(format string, values ...any) { _, _ = fmt.Fprintf(table, format+"\n", values...) } // Flush has the error
+	line("WEBHOOK\tWAITING\tDEAD\tDELIVERED\tDROPPED\tGIVEN UP")
 	for _, c := range l.Webhooks {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\n", shown(c.Webhook), c.Waiting, c.Dead, c.Delivered, c.Dropped, c.GivenUp)
+		line("%s\t%d\t%d\t%d\t%d\t%d", shown(c.Webhook), c.Waiting, c.Dead, c.Delivered, c.Dropped, c.GivenUp)
 	}
 	if len(l.Messages) > 0 {
-		fmt.Fprintln(table, "\nMESSAGE\tWEBHOOK\tKIND\tAT\tATTEMPTS\tSTATE\tERROR")
+		line("\nMESSAGE\tWEBHOOK\tKIND\tAT\tATTEMPTS\tSTATE\tERROR")
 	}
 	for _, m := range l.Messages {
 		state := "next " + m.Due
 		if m.Dead {
 			state = "dead"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", shown(m.ID), shown(m.Webhook), shown(m.Kind), m.At, m.Attempts, state, shown(m.Error))
+		line("%s\t%s\t%s\t%s\t%d\t%s\t%s", shown(m.ID), shown(m.Webhook), shown(m.Kind), m.At, m.Attempts, state, shown(m.Error))
 	}
 	return table.Flush()
 }
@@ -214,26 +215,24 @@ func testWebhook(ctx context.Context, flags *flag.FlagSet, args []string, getenv
 	if err != nil {
 		return err
 	}
-	for _, h := range config.Hooks {
-		if h.Name != flags.Arg(0) {
-			continue
-		}
-		sender, err := webhooks.NewSender(config, h)
-		if err != nil {
-			return err
-		}
-		defer sender.Close()
-		id, err := sender.SendTest(ctx, time.Now())
-		if err != nil {
-			return fmt.Errorf("the test message was not accepted: %w", err)
-		}
-		if out.json {
-			return out.print(map[string]string{"id": id})
-		}
-		_, err = fmt.Fprintf(out.stdout, "%s accepted the test message %s.\n", h, id)
+	n := slices.IndexFunc(config.Hooks, func(h webhooks.Hook) bool { return h.Name == flags.Arg(0) })
+	if n < 0 {
+		return fmt.Errorf("%s has no webhook with the name %q", *file, flags.Arg(0))
+	}
+	sender, err := webhooks.NewSender(config, config.Hooks[n])
+	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%s has no webhook with the name %q", *file, flags.Arg(0))
+	defer sender.Close()
+	id, err := sender.SendTest(ctx, time.Now())
+	if err != nil {
+		return fmt.Errorf("the test message was not accepted: %w", err)
+	}
+	if out.json {
+		return out.print(map[string]string{"id": id})
+	}
+	_, err = fmt.Fprintf(out.stdout, "%s accepted the test message %s.\n", config.Hooks[n], id)
+	return err
 }
 
 // readWebhooks reads and checks a webhook file.

@@ -77,7 +77,8 @@ func (s *Service) runHook(ctx context.Context, h Hook) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {
-		for s.deliverDue(ctx, h, sender) && ctx.Err() == nil {
+		for more := true; more && ctx.Err() == nil; {
+			more = s.deliverDue(ctx, h, sender)
 		}
 		select {
 		case <-ctx.Done():
@@ -170,9 +171,8 @@ func check(h Hook, m storage.Message) error {
 func after(m storage.Message, err error, now time.Time) storage.Message {
 	m.Attempts++
 	m.Error = clip(redact.Visible(err.Error()))
-	var failure *Failure
 	wait := backoff(m.Attempts)
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*Failure](err); ok {
 		wait = max(wait, failure.RetryAfter)
 		m.Dead = failure.Gone
 	}
@@ -190,7 +190,7 @@ func backoff(attempts int) time.Duration {
 	if attempts < 12 {
 		wait = min(firstRetry<<(max(attempts, 1)-1), lastRetry)
 	}
-	return wait/2 + rand.N(wait/2)
+	return wait/2 + rand.N(wait/2) //nolint:gosec // it only spreads the attempts
 }
 
 // clip shortens a text to what the store keeps.

@@ -17,7 +17,7 @@ const maxFile = 64 << 10 // bytes
 // fileForm is the form of a webhook file.
 type fileForm struct {
 	Console  string   `yaml:"console"`
-	Hosts    []string `yaml:"allow_hosts"`
+	Hosts    []string `yaml:"allow_hosts"` //nolint:tagliatelle // as the keys of policy bundles
 	Webhooks []Hook   `yaml:"webhooks"`
 }
 

@@ -109,8 +109,7 @@ func (s *Sender) Send(ctx context.Context, m storage.Message, now time.Time) err
 
 // withoutURL returns the cause of an error of package http, whose text has the URL.
 func withoutURL(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		if wrapped.Timeout() {
 			return fmt.Errorf("no answer within %s", sendTimeout)
 		}

@@ -18,9 +18,9 @@ func TestMigration_OldReservations_AreInTheSums(t *testing.T) {
 	db, err := Open(t.Context(), file, storage.Options{})
 	require.NoError(t, err)
 	r := storage.Reservation{Budget: "b", Key: "k", Window: time.Hour, Amount: 3_500_000, Limit: 8_000_000}
-	for n := range time.Duration(2) {
+	for n := range 2 {
 		require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
-			return tx.Policies().Reserve("t", noon.Add(n*time.Minute), aureus.NewDecisionID(noon), []storage.Reservation{r})
+			return tx.Policies().Reserve("t", noon.Add(time.Duration(n)*time.Minute), aureus.NewDecisionID(noon), []storage.Reservation{r})
 		}))
 	}
 	require.NoError(t, db.Close())
