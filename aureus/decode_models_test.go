@@ -90,7 +90,7 @@ const (
 
 func TestDecode_OtherModels_AcceptsWhatStrictjsonAccepts(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	t.Run("principal", func(t *testing.T) { testAgreement[Principal](t, plainPrincipal) })
 	t.Run("action", func(t *testing.T) { testAgreement[Action](t, plainAction) })

@@ -164,7 +164,7 @@ func testAgreement[T any](t *testing.T, object string) {
 
 func TestDecode_Models_AcceptsWhatStrictjsonAccepts(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	t.Run("decision", func(t *testing.T) { testAgreement[GuardDecision](t, plainDecision) })
 	t.Run("gate result", func(t *testing.T) { testAgreement[GateResult](t, plainGateResult) })

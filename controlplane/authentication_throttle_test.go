@@ -16,7 +16,7 @@ import (
 // A client that guesses keys is throttled, and no other client.
 func TestAuthentication_ManyFailures_AreLimited(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	clock := newClock()
 	srv := open(t, at(clock))

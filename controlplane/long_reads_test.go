@@ -96,7 +96,7 @@ func TestLongReads_WithoutATurn_AreRefused(t *testing.T) {
 // a page is charged to the memory of its key.
 func TestPages_OfValidators_AreBoundedInBytes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	srv := open(t, quiet)
 	admin := newKey(t, srv, controlplane.RoleAdmin, "ada")

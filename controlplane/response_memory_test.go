@@ -63,9 +63,6 @@ func unreadAnswers(t *testing.T, srv http.Handler, key, path string, times int) 
 // The responses that the server holds for one key are limited in bytes: a client that
 // lists large approvals often and does not read the responses is refused.
 func TestMemory_LargeAnswersThatNobodyReads_StayWithinTheKeysShare(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long, and for the amount of its data")
-	}
 	const times = 120
 	document := strings.Repeat("x", 1<<20)
 	srv := open(t, quiet, func(c *controlplane.Config) {

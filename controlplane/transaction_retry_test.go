@@ -17,7 +17,7 @@ const everyTransactionTwice = "TestMainFlows_EveryTransactionRunTwice"
 // handlers pass to the store keep no state of an attempt that was rolled back.
 func TestMainFlows_EveryTransactionRunTwice_GiveTheSame(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	for name, test := range map[string]func(*testing.T){
 		"keys":                      TestFirstKey_CalledTwice_IsMadeOnce,

@@ -734,7 +734,7 @@ func TestIdempotencyKey_RequestHangs_OldResponsesAreDropped(t *testing.T) {
 
 func TestServer_ManyItems_AreLimited(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	srv := aureustest.New(t)
 	client := srv.Client()

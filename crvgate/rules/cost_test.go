@@ -29,7 +29,7 @@ func longNumber(i int) string { return fmt.Sprintf("%d.%se399", i%9+1, strings.R
 // keywords are evaluated. The other work of the library must be counted too.
 func TestSchemaSteps_EveryKeyword_IsCounted(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	wide := "{" + list(50_000, func(i int) string { return fmt.Sprintf(`"k%d":1`, i) }) + "}"
 	chain := list(150, func(i int) string { return fmt.Sprintf(`"a%d":{"$ref":"#/$defs/a%d"}`, i, i+1) })

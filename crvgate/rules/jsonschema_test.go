@@ -163,7 +163,7 @@ func doubling(levels int) string {
 
 func TestSchemaSteps_ExpensiveSchema_IsToolError(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	for reason, text := range exponential {
 		t.Run(reason, func(t *testing.T) {

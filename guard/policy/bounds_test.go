@@ -14,7 +14,7 @@ import (
 // A bundle comes over an API, and its tests run while it is loaded.
 func TestParse_TestsThatTakeTooMuch_AreAProblem(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	t.Parallel()
 	var text strings.Builder

@@ -109,7 +109,7 @@ func bundles(t *testing.T) []*policy.Bundle {
 // reasons of that decision.
 func TestExplain_GeneratedRequests_AgreeWithDecide(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	t.Parallel()
 	for n, bundle := range bundles(t) {

@@ -18,7 +18,7 @@ import (
 // something, or has the effect of the complete request.
 func TestReplay_GeneratedRequests_HaveTheEffectOfTheCompleteRequest(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	t.Parallel()
 	counted := map[string]int{}

@@ -24,7 +24,7 @@ func (s argumentScope) Value(variable int) any {
 // A number of a program is the same number as the one that it becomes in JSON.
 func TestHoldsIn_NumbersOfAProgram_AreThoseOfJSON(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	t.Parallel()
 	numbers := []any{

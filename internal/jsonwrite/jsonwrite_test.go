@@ -35,7 +35,7 @@ func TestFloat_AnyNumber_IsWrittenAsByEncodingJSON(t *testing.T) {
 // of such a group and after it.
 func TestString_SpecialByteAtAnyPosition_IsEscaped(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	t.Parallel()
 	for c := range 256 {

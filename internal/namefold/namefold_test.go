@@ -65,7 +65,7 @@ func TestSame_OtherNames_AreDifferent(t *testing.T) {
 // Every character, between two others, folds to the same form as its variants.
 func TestFold_EveryCodePoint_IsStable(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	t.Parallel()
 	for r := rune(1); r <= unicode.MaxRune; r++ {

@@ -15,7 +15,7 @@ import (
 // that the decoded value takes.
 func TestWeigh_WorstShapes_ExceedDecodedMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	list := func(item string, n int) string {
 		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"

@@ -271,7 +271,7 @@ func TestApproval_DeeplyNestedTexts_AreHidden(t *testing.T) {
 // then take minutes.
 func TestApproval_HostileTexts_TakeLinearTime(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	for _, piece := range []string{
 		"pin=", "pin='", "<pin><![CDATA[", "<pin ", "eyJ-", "eyJa.", "--pin ", "-----BEGIN ", "a://", "token=[REDACTED ", "\\\"", "bearer ",

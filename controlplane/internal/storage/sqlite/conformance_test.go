@@ -63,7 +63,7 @@ func TestStore_BackendSuite_Passes(t *testing.T) { storagetest.Run(t, openFor) }
 
 func TestStore_BackendSuiteWithEachTransactionTwice_Passes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	storagetest.Run(t, openTwice)
 }
@@ -73,9 +73,6 @@ func TestStore_ParallelTransactions_AreSerializable(t *testing.T) {
 }
 
 func TestStore_ParallelTransactionsRunTwice_AreSerializable(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long: one call after the other")
-	}
 	storagetest.RunConcurrency(t, openTwice)
 }
 

@@ -20,7 +20,7 @@ func aReply(n int) storage.Reply {
 // bytes.
 func TestReplies_TheRealBounds_AreKept(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	db := openStore(t)
 	const each = 1000

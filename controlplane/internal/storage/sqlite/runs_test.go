@@ -74,7 +74,7 @@ func TestMigrate_RunsOfAnOlderSchema_KeepTheirTasks(t *testing.T) {
 // workflow. Runs that have not ended, and runs of other tenants, are kept.
 func TestRuns_EndedOfATenant_AreBounded(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	db := openStore(t)
 	count := func(where string, args ...any) (n int) {

@@ -78,7 +78,7 @@ func rehash(t *testing.T, db *DB, from int64) {
 // another table.
 func TestVerify_TheLastEntryRewrittenWithTheHead_IsFound(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	for name, row := range map[string]struct {
 		statements []string
@@ -228,7 +228,7 @@ func TestArchive_PlainStatements_DeleteOnlyWhatIsArchived(t *testing.T) {
 // A changed entry is detected whether it is on the first or a later page.
 func TestVerify_OfALongLog_FindsAChangedEntryOnAnyPage(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	for _, n := range []int{storage.VerifyPage - 1, storage.VerifyPage, storage.VerifyPage + 1, 2*storage.VerifyPage + 5} {
 		db := aLog(t, n)

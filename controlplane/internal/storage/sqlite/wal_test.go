@@ -17,9 +17,6 @@ import (
 // exceeds its limit only by one commit, and by what is written while the readers of
 // that moment prevent a reset.
 func TestWriteAheadLog_OfTheControlStoreUnderSteadyReaders_StaysWithinItsBound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long, and for the amount of its data")
-	}
 	db := openStore(t)
 	db.log.Limit = 2 << 20
 	details := map[string]any{"text": strings.Repeat("x", 4000)}

@@ -14,7 +14,7 @@ import (
 
 func TestPage_LargeItems_IsLimitedInBytes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long: one call after the other")
+		t.Skip("one call after the other, and long: make test runs it")
 	}
 	s := openStore(t, telemetry.Options{})
 	filler := strings.Repeat("x", telemetry.MaxItem-200)

@@ -17,9 +17,6 @@ import (
 // one commit, and by what is written while the readers of that moment prevent a
 // reset.
 func TestWriteAheadLog_UnderSteadyReaders_StaysWithinItsBound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long, and for the amount of its data")
-	}
 	s := openStore(t, telemetry.Options{})
 	s.checkpoint.Limit = 2 << 20
 	_, err := s.writer.ExecContext(t.Context(), "PRAGMA wal_autocheckpoint = 200")
