@@ -105,7 +105,7 @@ func (c *chainCheck) skipTree(t Trees, archive Archive) error {
 	}
 	if archive.Sequence > c.signed.Size {
 		c.noTree = true
-		return nil
+		return c.archivedSince(t, archive)
 	}
 	tiles, err := TilesOf(t, c.tenant)
 	if err != nil {
@@ -122,6 +122,17 @@ func (c *chainCheck) skipTree(t Trees, archive Archive) error {
 		c.compare(archive.Hash)
 	}
 	return nil
+}
+
+// archivedSince checks an archive that ends after the checkpoint with which the verification
+// began. Archive makes a checkpoint of all entries first, so that the log has one by now;
+// without it, the archive was stored by somebody else, to hide that the log was rewritten.
+func (c *chainCheck) archivedSince(t Trees, archive Archive) error {
+	last, err := t.LastCheckpoint(c.tenant)
+	if err == nil && last.Size < archive.Sequence {
+		c.problemf("the archive up to entry %d ends after the last signed checkpoint of %d entries: it was not made by the server", archive.Sequence, last.Size)
+	}
+	return err
 }
 
 // grow adds an entry to the tree, and compares it with the checkpoint.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"crypto/ed25519"
 	"strings"
 	"testing"
 
@@ -89,4 +90,24 @@ func TestVerifyAudit_LogShorterOrOtherThanCheckpoint_IsFound(t *testing.T) {
 	require.False(t, v.Valid)
 	require.Len(t, v.Problems, 1)
 	require.Contains(t, v.Problems[0], "written anew")
+
+	// The end of an archive may be signed by any key. One after the checkpoint does not hide
+	// that the entries are not those that were signed.
+	rewrite(7)
+	public, private, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Update(t.Context(), func(tx storage.Tx) error {
+		hash := ""
+		if err := tx.Trees().EntryHashes("default", 5, 1, func(e storage.Head) error { hash = e.Hash; return nil }); err != nil {
+			return err
+		}
+		forged := storage.Archive{Tenant: "default", Sequence: 6, Hash: hash, At: noon, PublicKey: public}
+		forged.Signature = ed25519.Sign(private, forged.Message())
+		return tx.Audit().AddArchive(forged)
+	}))
+	v, err = storage.VerifyAudit(t.Context(), db, "default")
+	require.NoError(t, err)
+	require.False(t, v.Valid)
+	require.Len(t, v.Problems, 1)
+	require.Contains(t, v.Problems[0], "ends after the last signed checkpoint of 5 entries")
 }
