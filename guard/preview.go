@@ -44,8 +44,10 @@ type Previewer interface {
 // replaced or removed. For requests that the decider allows or denies without a person,
 // preview is not called.
 //
-// If preview fails, there is no decision. It gets the request unchanged, must not change
-// it, and must change nothing itself. It may be called concurrently. Between the last
+// If preview fails, there is no decision, nor if the policy changes while a request is
+// decided, so that an approval was used without a preview. preview gets the request
+// unchanged, must not change it, and must change nothing itself. It may be called
+// concurrently. Between the last
 // preview and the action the state may change once more: what executes the action has to
 // check it again.
 func WithPreview(decider Previewer, preview func(ctx context.Context, request aureus.Request) (Preview, error)) Decider {
@@ -68,7 +70,7 @@ func (p previewing) Decide(ctx context.Context, request aureus.Request) (aureus.
 	request = withPreview(request, nil)
 	decision := p.decider.Preview(request)
 	if decision.Effect != aureus.RequireApproval {
-		return p.decider.Decide(ctx, request)
+		return p.decideUnseen(ctx, request)
 	}
 	found, err := p.preview(ctx, request)
 	switch {
@@ -82,6 +84,17 @@ func (p previewing) Decide(ctx context.Context, request aureus.Request) (aureus.
 		return decision, nil
 	}
 	return p.decider.Decide(ctx, withPreview(request, found.Shown))
+}
+
+// decideUnseen decides on a request for which, a moment ago, no person was needed or there
+// was no decision. If it needs one by now and the decider used an approval, there is no
+// decision: preview was not called before.
+func (p previewing) decideUnseen(ctx context.Context, request aureus.Request) (aureus.Decision, error) {
+	decision, err := p.decider.Decide(ctx, request)
+	if err == nil && decision.Effect == aureus.Allow && decision.Approval.ID != "" {
+		return approval.Undecided(decision), errors.New("guard: the policy changed while the request was decided, so that an approval was used without a preview; send the request again")
+	}
+	return decision, err
 }
 
 // withPreview returns the request with what is shown in the metadata of its action, and

@@ -137,6 +137,39 @@ func TestWithPreview_Failures_AreNoDecision(t *testing.T) {
 	require.Zero(t, p.all())
 }
 
+// changingDecider has a policy that changes after Preview.
+type changingDecider struct {
+	guard.Previewer
+
+	before aureus.Decision
+}
+
+func (c changingDecider) Preview(aureus.Request) aureus.Decision { return c.before }
+
+func TestWithPreview_PolicyChangesMeanwhile_NoApprovalCountsWithoutAPreview(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]aureus.Decision{
+		"no decision": {Reason: "the budgets did not answer"}, "denied": {Effect: aureus.Deny}, "allowed": {Effect: aureus.Allow},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPreviewTest(t)
+			decider := guard.WithPreview(changingDecider{p.decider, before}, p.preview)
+			first, err := guard.Decide(t.Context(), decider, transferOf(5))
+			require.NoError(t, err)
+			require.Equal(t, aureus.RequireApproval, first.Effect)
+			p.approve(first.Approval.ID)
+
+			second, err := guard.Decide(t.Context(), decider, transferOf(5))
+
+			require.ErrorIs(t, err, guard.ErrUndecided)
+			require.ErrorContains(t, err, "without a preview")
+			require.Equal(t, aureus.Deny, second.Effect)
+			require.Zero(t, p.calls)
+		})
+	}
+}
+
 func TestWithPreview_VolatilePreview_IsRefused(t *testing.T) {
 	t.Parallel()
 	p := newPreviewTest(t)
