@@ -98,6 +98,16 @@ func TestVerifyWebhook_SignatureTable_EachIsAcceptedOrRefused(t *testing.T) {
 	}
 }
 
+func TestVerifyWebhook_HeaderTwice_IsRefused(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"} {
+		header := webhookHeader("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
+		header.Add(name, "another")
+		_, err := aureus.VerifyWebhook(webhookSecret, header, []byte(`{"test": 2432232314}`), time.Unix(1614265330, 0))
+		require.ErrorContains(t, err, name+" is there more than once")
+	}
+}
+
 func FuzzVerifyWebhook(f *testing.F) {
 	f.Add("msg_1", "1772366400", "v1,AAAA", []byte(`{}`))
 	f.Fuzz(func(t *testing.T, id, seconds, signature string, body []byte) {

@@ -62,6 +62,11 @@ func Verify(header http.Header, key, body []byte, now time.Time) (id string, err
 	if id == "" || seconds == "" || signatures == "" {
 		return "", errors.New("a header is missing: a webhook has Webhook-Id, Webhook-Timestamp and Webhook-Signature")
 	}
+	for _, name := range [...]string{HeaderID, HeaderTimestamp, HeaderSignature} {
+		if len(header.Values(name)) > 1 { // something before or after this check might read another one
+			return "", fmt.Errorf("the header %s is there more than once", name)
+		}
+	}
 	unix, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil || strconv.FormatInt(unix, 10) != seconds {
 		return "", errors.New("the Webhook-Timestamp is not a number of seconds")
