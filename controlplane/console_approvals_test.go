@@ -201,6 +201,39 @@ func TestConsole_Approval_TooLargeToShow_CannotBeDecided(t *testing.T) {
 	}
 }
 
+// Two requests that differ never look the same on their pages.
+func TestConsole_Approval_ValuesThatLookAlike_AreToldApart(t *testing.T) {
+	t.Parallel()
+	srv := open(t)
+	service := client(t, srv, newKey(t, srv, controlplane.RoleService, "svc"))
+	o := logIn(t, srv, newKey(t, srv, controlplane.RoleOperator, "olga"))
+	seen := map[string]any{}
+	show := func(request aureus.Request) string {
+		request.Principal.ID = "agent-" + strconv.Itoa(len(seen)) // few requests of one principal may wait
+		asked := askFor(t, service, request, aureus.ApprovalTerms{})
+		page := o.page(t, http.StatusOK, "/console/approvals/"+asked.ID, nil)
+		what := page[strings.Index(page, `id="what"`):strings.Index(page, `id="decide"`)]
+		require.NotEmpty(t, what)
+		return what
+	}
+	for _, value := range []any{nil, "null", "", `""`, false, "false", true, "true", 12.5, "12.5", -1, "-1", []any{}, "[]", map[string]any{}, "{}", "plain", `"plain"`, "2026-12-01"} {
+		page := show(wiring("agent", "a", map[string]any{"value": value}))
+		require.NotContains(t, seen, page, "%#v and %#v", value, seen[page])
+		seen[page] = value
+	}
+	for _, body := range []string{"to=M\xfcller", "to=M\xf6ller"} {
+		request := wiring("agent", "a", nil)
+		request.HTTP = &aureus.HTTPCall{Method: "POST", Host: "bank.test", Path: "/wires", ContentType: "text/plain; charset=iso-8859-1", Body: aureus.Body(body)}
+		page := show(request)
+		require.NotContains(t, seen, page)
+		require.Contains(t, page, "base64")
+		seen[page] = body
+	}
+	request := wiring("agent", "a", nil)
+	request.Action.RequiredPermissions = []aureus.Permission{{Action: "pay", Resource: "accounts", Conditions: map[string]any{"max": 5}}}
+	require.Contains(t, show(request), "pay on accounts, if {&#34;max&#34;:5}")
+}
+
 func TestConsole_Runs_ShowTasksAndWhatTheyWaitFor(t *testing.T) {
 	t.Parallel()
 	srv := open(t, withTools(map[string]controlplane.Tool{"pay": {RiskTier: aureus.TierHigh, Run: echo}}))

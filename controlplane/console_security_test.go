@@ -3,6 +3,7 @@ package controlplane_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -177,6 +179,42 @@ func until(t *testing.T, stream *bufio.Scanner, prefix string) string {
 	}
 	require.Fail(t, "the stream ended", "before %q: %v", prefix, stream.Err())
 	return ""
+}
+
+// A page that is open in a browser keeps a stream open, for which http.Server.Shutdown would
+// wait until its context ends.
+func TestConsole_Events_EndStreams_LetsShutdownReturn(t *testing.T) {
+	t.Parallel()
+	srv := open(t)
+	server := httptest.NewServer(srv)
+	t.Cleanup(server.Close)
+	server.Config.RegisterOnShutdown(srv.EndStreams)
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	l := live{&http.Client{Jar: jar}, server.URL}
+	response, err := l.PostForm(server.URL+"/console/login", url.Values{"key": {newKey(t, srv, controlplane.RoleOperator, "olga")}})
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	opened := l.follow(t, nil)
+	stream := bufio.NewScanner(opened.Body)
+	require.Equal(t, "data: start", until(t, stream, "data:"))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, server.Config.Shutdown(ctx))
+	for stream.Scan() {
+	}
+	require.NoError(t, stream.Err(), "the stream has a proper end")
+
+	refused := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/console/events", http.NoBody)
+	address, err := url.Parse(server.URL + "/console/events")
+	require.NoError(t, err)
+	for _, cookie := range jar.Cookies(address) {
+		r.AddCookie(cookie)
+	}
+	srv.ServeHTTP(refused, r)
+	require.Equal(t, http.StatusServiceUnavailable, refused.Code, "%s", refused.Body)
 }
 
 func TestConsole_Events_NameWhatChangesUntilTheSessionEnds(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
-// requestRows are the rows of everything that the digest of the approval covers, but for
-// the preview: a name and a value each.
+// requestRows are the rows of what the digest of the approval covers and no other line
+// says: not the names, the tool and the preview. Each has a name and a value.
 func requestRows(a *aureus.Approval) (rows [][]string) {
 	add := func(name, value string) { rows = append(rows, []string{name, value}) }
 	if call := a.HTTP; call != nil {
@@ -49,6 +49,9 @@ func requestRows(a *aureus.Approval) (rows [][]string) {
 		}
 		if p.DataZone != "" {
 			text += ", zone " + string(p.DataZone)
+		}
+		if len(p.Conditions) > 0 {
+			text += ", if " + jsonText(p.Conditions)
 		}
 		add("requires", text)
 	}

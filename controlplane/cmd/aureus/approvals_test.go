@@ -241,6 +241,22 @@ func TestApprovals_HostileTexts_AreVisible(t *testing.T) {
 	require.Regexp(t, `  body\.b +1\n`, got.stdout)
 }
 
+// What a list displays completely can be approved without another look, so it must have
+// everything that the digest covers.
+func TestApprovalsList_ToolAndConditions_AreDisplayed(t *testing.T) {
+	s := startSeatServer(t)
+	request := transferRequest
+	request.Tool, request.Action.AllowedTools = "swift", []string{"swift", "sepa"}
+	request.Action.RequiredPermissions = []aureus.Permission{{Action: "pay", Resource: "accounts", Conditions: map[string]any{"max": 5}}}
+	request.Principal.Permissions = request.Action.RequiredPermissions
+	id := s.ask(t, request)
+	for _, args := range [][]string{{"list"}, {"show", id}} {
+		got := s.run(t, append([]string{"approvals"}, args...)...)
+		require.Regexp(t, `\btool +swift\b`, got.stdout)
+		require.Contains(t, got.stdout, `pay on accounts, if {"max":5}`)
+	}
+}
+
 func TestApprovalsShow_ScreenOf80Columns_FitsIt(t *testing.T) {
 	s := startSeatServer(t)
 	request := transferRequest

@@ -194,6 +194,9 @@ func approvalSummary(a *aureus.Approval, now time.Time, width int) (lines []stri
 	if class := effectClass(a); class != "" {
 		first += ", " + class
 	}
+	if a.ToolName != "" {
+		first += ", tool " + a.ToolName
+	}
 	add("", first)
 	who := named(a.Principal.ID, a.Principal.Type)
 	if a.OnBehalfOf != "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
 	"github.com/farmountain/aureus-go/guard/policy"
+	"github.com/farmountain/aureus-go/internal/strictjson"
 )
 
 const (
@@ -159,6 +160,13 @@ func requireTexts(list []aureus.Permission) (texts []string) {
 		}
 		if p.DataZone != "" {
 			text += ", zone " + string(p.DataZone)
+		}
+		if len(p.Conditions) > 0 {
+			conditions, err := strictjson.MarshalText(p.Conditions)
+			if err != nil {
+				conditions = []byte("conditions that have no JSON form")
+			}
+			text += ", if " + string(conditions)
 		}
 		texts = append(texts, text)
 	}

@@ -29,6 +29,9 @@ type Changes interface {
 	// Next returns the topics that have changed. The first answer that is not empty is
 	// "start": what happened before it is not reported.
 	Next() (topics []string)
+	// Ended returns a channel that is closed when the server ends all streams of events, so
+	// that it can stop.
+	Ended() <-chan struct{}
 	Stop()
 }
 
@@ -42,7 +45,8 @@ func isAutomatic(r *http.Request) bool {
 
 // events answers GET events with server-sent events (WHATWG HTML, section 9.2). Each
 // event names the topics that have changed, and nothing of what they contain; the script
-// then asks for the page again. The stream ends with the session.
+// then asks for the page again. The stream ends with the session, and when the server ends
+// its streams; no other begins then.
 func (s *Service) events(w http.ResponseWriter, r *http.Request, c web.Caller) error {
 	if err := web.SameOrigin(r); err != nil {
 		return err
@@ -60,6 +64,11 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request, c web.Caller) e
 	defer release()
 	changes := s.Watch(c.Tenant)
 	defer changes.Stop()
+	select {
+	case <-changes.Ended():
+		return web.Problem(http.StatusServiceUnavailable, wire.CodeShuttingDown, "the control plane is shutting down", web.WithRetryAfter(eventsInterval))
+	default:
+	}
 
 	w.Header().Set("Content-Type", "text/event-stream")
 	if sendEvent(w, ": aureus\n\n") != nil {
@@ -71,6 +80,8 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request, c web.Caller) e
 		select {
 		case <-r.Context().Done():
 			return nil
+		case <-changes.Ended():
+			return nil // the browser connects again
 		case <-over:
 		case <-tick.C:
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/farmountain/aureus-go/aureus"
 	"github.com/farmountain/aureus-go/controlplane/internal/web"
@@ -105,7 +106,14 @@ func (l *factList) addBody(body aureus.Body, known notes) {
 		l.addAll(l.base, value, known)
 		return
 	}
-	l.add(fact{Name: l.base, Value: string(body), Note: known[l.base]})
+	text, note := []byte(body), notes{l.base: known[l.base]}
+	if !utf8.Valid(body) { // on a page, all bytes that are not UTF-8 look the same
+		if exact, err := body.MarshalText(); err == nil {
+			text = exact
+			note.add([]string{l.base}, "not UTF-8: written in base64")
+		}
+	}
+	l.add(fact{Name: l.base, Value: string(text), Note: note[l.base]})
 }
 
 // addAll adds the values of a JSON document, which begins at the pointer, in the order of
@@ -134,9 +142,29 @@ func (l *factList) addAll(pointer string, value any, known notes) {
 			}
 			l.addAll(pointer+"/"+strconv.Itoa(i), item, known)
 		}
+	case string:
+		l.add(fact{Name: pointer, Value: unlikeOthers(v), Note: known[pointer]})
 	default:
 		l.add(fact{Name: pointer, Value: valueText(v), Note: known[pointer]})
 	}
+}
+
+// unlikeOthers returns a text without quotes, unless it would look like another value: empty,
+// or like a number, true, false, null, an empty list or object, or a text with quotes.
+func unlikeOthers(text string) string {
+	switch text {
+	case "", "true", "false", "null", "[]", "{}":
+		return strconv.Quote(text)
+	}
+	if text[0] == '"' {
+		return strconv.Quote(text)
+	}
+	if first := text[0]; first == '-' || '0' <= first && first <= '9' {
+		if _, err := strictjson.Parse([]byte(text)); err == nil {
+			return strconv.Quote(text)
+		}
+	}
+	return text
 }
 
 var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")

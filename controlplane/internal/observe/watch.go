@@ -9,6 +9,7 @@ import (
 type Watch struct {
 	feed     *feed
 	stop     func()
+	ended    <-chan struct{}
 	started  bool
 	position position
 	revision int64
@@ -25,11 +26,15 @@ const (
 // Watch returns a Watch of the tenant.
 func (s *Service) Watch(tenant string) *Watch {
 	feed, stop := s.subscribe(tenant)
-	return &Watch{feed: feed, stop: stop}
+	return &Watch{feed: feed, stop: stop, ended: s.streams.wait()}
 }
 
 // Stop ends the watch. It may be called more than once.
 func (w *Watch) Stop() { w.stop() }
+
+// Ended returns a channel that is closed when the service ends the streams of all clients:
+// see [Service.EndStreams]. Who sends the changes to a client must then return.
+func (w *Watch) Ended() <-chan struct{} { return w.ended }
 
 // Next returns the topics that have changed since the last call, each once. It does not
 // wait.
