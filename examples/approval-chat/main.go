@@ -39,7 +39,7 @@ func run(ctx context.Context) error {
 		}
 	}))
 	defer chat.Close()
-	seat := &receiver{client: http.Client{Timeout: 10 * time.Second}, secret: secret, chat: chat.URL, seen: map[string]bool{}, sessions: map[string]session{}}
+	seat := &receiver{client: http.Client{Timeout: 10 * time.Second}, secret: secret, chat: chat.URL, seen: map[string]time.Time{}, sessions: map[string]session{}}
 	web := httptest.NewServer(seat.handler())
 	defer web.Close()
 	seat.own = web.URL

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,8 +26,8 @@ type receiver struct {
 	client                   http.Client
 
 	mu       sync.Mutex
-	seen     map[string]bool // ids of messages; a real receiver forgets them after ten minutes
-	sessions map[string]session
+	seen     map[string]time.Time // when the messages with these ids came, for ten minutes
+	sessions map[string]session   // at most maxSessions; a real one also ends them after some time
 }
 
 type session struct {
@@ -34,22 +36,27 @@ type session struct {
 }
 
 const (
-	cookie  = "session"
-	maxBody = 256 << 10
+	cookie      = "session"
+	maxBody     = 256 << 10
+	maxSessions = 100
+	remembered  = 10 * time.Minute // twice as long as a signed message is accepted
 )
 
+// handler refuses what pages of other sites send: without that they could log a person in
+// with a key of their own.
 func (r *receiver) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hook", r.hook)
 	mux.HandleFunc("POST /login", r.login)
 	mux.HandleFunc("GET /approvals/{id}", r.show)
 	mux.HandleFunc("POST /approvals/{id}", r.decide)
-	return mux
+	return http.NewCrossOriginProtection().Handler(mux)
 }
 
 func (r *receiver) hook(w http.ResponseWriter, request *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody))
 	if err != nil {
+		http.Error(w, "refused", http.StatusBadRequest) // without it, the answer is 200: delivered
 		return
 	}
 	event, err := aureus.VerifyWebhook(r.secret, request.Header, body, time.Now())
@@ -58,7 +65,7 @@ func (r *receiver) hook(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	r.mu.Lock()
-	again := r.seen[event.ID]
+	_, again := r.seen[event.ID]
 	r.mu.Unlock()
 	if again {
 		return
@@ -69,14 +76,19 @@ func (r *receiver) hook(w http.ResponseWriter, request *http.Request) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.seen[event.ID] = true
+	maps.DeleteFunc(r.seen, func(_ string, at time.Time) bool { return time.Since(at) > remembered })
+	r.seen[event.ID] = time.Now()
 }
+
+// plain writes what an agent has chosen so that a chat tool makes no link or mention of it.
+var plain = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200b", "://", ":\u200b//")
 
 // post writes a message in the form that many chat tools take: {"text": "..."}.
 func (r *receiver) post(ctx context.Context, event aureus.WebhookEvent) error {
-	text := fmt.Sprintf("%s asks for %s (%s): %s/approvals/%s", event.Data.Principal, event.Data.Action, event.Data.RiskTier, r.own, event.Data.ApprovalID)
+	principal, action := plain.Replace(event.Data.Principal), plain.Replace(event.Data.Action)
+	text := fmt.Sprintf("%s asks for %s (%s): %s/approvals/%s", principal, action, event.Data.RiskTier, r.own, event.Data.ApprovalID)
 	if event.Type == "approval.decided" {
-		text = fmt.Sprintf("%s by %s: %s", event.Data.Verdict, event.Data.By, event.Data.Action)
+		text = fmt.Sprintf("%s by %s: %s", event.Data.Verdict, plain.Replace(event.Data.By), action)
 	}
 	body, err := json.Marshal(map[string]string{"text": text})
 	if err != nil {
@@ -115,13 +127,34 @@ func (r *receiver) login(w http.ResponseWriter, request *http.Request) {
 		http.Error(w, "this is not a key", http.StatusBadRequest)
 		return
 	}
-	id := rand.Text()
-	r.mu.Lock()
-	r.sessions[id] = session{client: client, token: rand.Text()}
-	r.mu.Unlock()
+	for _, err := range client.Approvals(request.Context(), aureus.ApprovalQuery{}) { // only a valid key gets a session
+		if err != nil {
+			_ = client.Close() // it has no calls under way
+			http.Error(w, "the control plane refused the key", http.StatusForbidden)
+			return
+		}
+		break
+	}
+	id := r.start(client)
 	// The example listens on loopback without TLS; behind TLS, also set Secure.
 	cookie := http.Cookie{Name: cookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode} //nolint:gosec // see above
 	http.SetCookie(w, &cookie)
+}
+
+// start starts a session and returns its id. If there are too many, another one ends.
+func (r *receiver) start(client *aureus.Client) (id string) {
+	id = rand.Text()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for other, s := range r.sessions {
+		if len(r.sessions) < maxSessions {
+			break
+		}
+		_ = s.client.Close() // its calls under way fail
+		delete(r.sessions, other)
+	}
+	r.sessions[id] = session{client: client, token: rand.Text()}
+	return id
 }
 
 var page = template.Must(template.New("").Parse(`<!doctype html><title>Approval</title>
