@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -93,7 +94,9 @@ func (s *Sender) Send(ctx context.Context, m storage.Message, now time.Time) err
 	webhooksig.Sign(request.Header, s.key, m.ID, now, []byte(m.Body))
 	response, err := s.client.Do(request)
 	if err != nil {
-		return &Failure{Message: s.hook.host() + ": " + withoutURL(err).Error()}
+		// Package http quotes what it cannot read of an answer: the quote is left out.
+		cause, _, _ := strings.Cut(withoutURL(err).Error(), `"`)
+		return &Failure{Message: s.hook.host() + ": " + strings.TrimRight(cause, ": ")}
 	}
 	defer func() { _ = response.Body.Close() }()          // nothing of it is needed
 	_, _ = io.CopyN(io.Discard, response.Body, maxAnswer) // so that the connection can be used again

@@ -88,6 +88,36 @@ func TestSend_RefusingReceiver_IsAFailureWithoutSecrets(t *testing.T) {
 	require.NotContains(t, err.Error(), "T0KEN")
 }
 
+func TestSend_AnswerThatIsNotHTTP_IsAFailureWithoutItsText(t *testing.T) {
+	t.Parallel()
+	for name, sent := range map[string]string{
+		"another protocol":    "S3CRET-2.0\r\n",
+		"a header":            "HTTP/1.1 200 OK\r\nS3CRET\r\n\r\n",
+		"a header with space": "HTTP/1.1 200 OK\r\n S3CRET: x\r\n\r\n",
+		"a status":            "HTTP/1.1 S3CRET OK\r\n\r\n",
+		"a version":           "HTTP/S3CRET 200 OK\r\n\r\n",
+		"a length":            "HTTP/1.1 200 OK\r\nContent-Length: S3CRET\r\n\r\n",
+		"an encoding":         "HTTP/1.1 200 OK\r\nTransfer-Encoding: S3CRET\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				connection, _, err := http.NewResponseController(w).Hijack()
+				if err == nil {
+					_, _ = io.WriteString(connection, sent)
+					_ = connection.Close()
+				}
+			}))
+			defer server.Close()
+			var failure *Failure
+			err := senderTo(t, server.URL).Send(t.Context(), storage.Message{ID: "m", Body: "{}"}, noon)
+			require.ErrorAs(t, err, &failure)
+			require.NotContains(t, err.Error(), "S3CRET")
+			require.Regexp(t, `^127\.0\.0\.1: \S`, err.Error())
+		})
+	}
+}
+
 // A receiver that never ends its body, or never answers, holds a request for a limited
 // time and with limited memory.
 func TestSend_HangingAndEndlessReceivers_AreLeft(t *testing.T) {
