@@ -289,6 +289,41 @@ func TestVerify_ExportAfterTheFirstEntries_HasThePrefix(t *testing.T) {
 	require.ErrorIs(t, err, ErrInvalid)
 }
 
+// Anybody can sign the end of an archive, so that it must be where an archive has it.
+func TestVerify_EndOfAnArchiveElsewhere_IsInvalid(t *testing.T) {
+	t.Parallel()
+	log := newLog(t)
+	log.add(3, "x")
+	text := log.export(0, log.checkpoint())
+	public, private, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	end := func(sequence int64, hash string) []byte {
+		a := storage.Archive{Tenant: tenant, Sequence: sequence, Hash: hash, At: noon, PublicKey: public}
+		a.Signature = ed25519.Sign(private, a.Message())
+		line, err := ArchiveLine(a)
+		require.NoError(t, err)
+		return append(line, '\n')
+	}
+	whole, err := verifyText(Trust{}, text)
+	require.NoError(t, err)
+	last := end(3, whole.Checkpoint.Head)
+	report, err := verifyText(Trust{}, text, last)
+	require.ErrorIs(t, err, ErrInvalid, "a file of its own: %v", report)
+	report, err = verifyText(Trust{}, slices.Concat(text, last))
+	require.NoError(t, err)
+	require.Equal(t, []ed25519.PublicKey{public}, report.ArchiveKeys)
+	_, err = verifyText(Trust{}, slices.Concat(end(0, ""), text))
+	require.ErrorIs(t, err, ErrInvalid, "before the first entry")
+	log.add(1, "y")
+	next := log.export(3, log.checkpoint())
+	_, err = verifyText(Trust{}, slices.Concat(text, last), next)
+	require.NoError(t, err)
+	_, err = verifyText(Trust{}, slices.Concat(text, last, last), next)
+	require.ErrorIs(t, err, ErrInvalid, "twice")
+	_, err = verifyText(Trust{}, slices.Concat(text, last), slices.Concat(last, next))
+	require.ErrorIs(t, err, ErrInvalid, "at the beginning of the next file")
+}
+
 func TestCheckProof_EntryOfTheLog_AndNothingElse(t *testing.T) {
 	t.Parallel()
 	log := newLog(t)

@@ -74,6 +74,7 @@ type verifier struct {
 	head   string // the hash of the last entry; empty before the first one
 	line   int    // in the file that is read
 	sealed bool   // whether the last line was a checkpoint of all entries before it
+	ended  bool   // whether the end of an archive was read after the last entry
 }
 
 // ends reads the last lines of the files: the line with the checkpoint of the last one,
@@ -184,7 +185,7 @@ func (v *verifier) checked(line checkedLine) error {
 		leaf = merkle.EmptyLeaf()
 	}
 	v.tree.Append(leaf)
-	v.head, v.sealed = line.hash, false
+	v.head, v.sealed, v.ended = line.hash, false, false
 	return v.compare()
 }
 
@@ -259,6 +260,10 @@ func (v *verifier) archive(line []byte) error {
 	if a.Tenant != v.report.Tenant || a.Sequence != v.tree.Size() || a.Hash != v.head {
 		return invalidf("line %d is the end of another archive", v.line)
 	}
+	if v.begins.First == 0 || v.ended {
+		return invalidf("line %d is the end of an archive without entries", v.line)
+	}
+	v.ended = true
 	for _, key := range append(v.report.Signers.Keys, v.report.ArchiveKeys...) {
 		if key.Equal(a.PublicKey) {
 			return nil
