@@ -15,6 +15,10 @@ const maxFile = 1 << 20
 // readPrivate returns the content of a file that only its owner may read or write. The
 // error is fs.ErrNotExist if there is no file.
 func readPrivate(file string) (text []byte, err error) {
+	// Opening a named pipe would wait for somebody who writes to it.
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", file)
+	}
 	f, err := os.Open(file) //nolint:gosec // the user's own file
 	if err != nil {
 		return nil, err
